@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A log-linear histogram of nanoseconds.
+ *
+ * Values below 2^HISTOGRAM_SUB_BITS have a bucket each. Above, every power of two is cut into
+ * 2^(SUB_BITS-1) equal buckets, so a bucket's width is at most 1/2^(SUB_BITS-1) of its lower bound.
+ * A quantile is reported as the middle of its bucket, hence wrong by at most half that width:
+ *
+ *     |reported - true| / true  <=  1/2 * 1/2^6  =  0.79 %      (SUB_BITS = 7)
+ *
+ * Minimum, maximum, count and sum are exact. Recording is a count-leading-zeros, a shift and an
+ * increment; there is no range to configure and no value is out of range.
+ */
+#ifndef IOLAB_HISTOGRAM_H
+#define IOLAB_HISTOGRAM_H
+
+#include <stdint.h>
+
+#define HISTOGRAM_SUB_BITS    7
+#define HISTOGRAM_HALF	      (1u << (HISTOGRAM_SUB_BITS - 1))
+#define HISTOGRAM_BUCKETS     ((64 - HISTOGRAM_SUB_BITS + 2) * HISTOGRAM_HALF)
+#define HISTOGRAM_ERROR_BOUND (0.5 / HISTOGRAM_HALF)
+
+struct histogram {
+	uint64_t count;
+	uint64_t sum_ns;
+	uint64_t min_ns; /* UINT64_MAX while empty */
+	uint64_t max_ns;
+	uint64_t buckets[HISTOGRAM_BUCKETS];
+};
+
+/* The bucket that holds `value_ns`. */
+static inline unsigned histogram_bucket(uint64_t value_ns)
+{
+	if (value_ns < 2 * HISTOGRAM_HALF)
+		return (unsigned)value_ns;
+	unsigned shift = 63u - (unsigned)__builtin_clzll(value_ns) - (HISTOGRAM_SUB_BITS - 1);
+	return shift * HISTOGRAM_HALF + (unsigned)(value_ns >> shift);
+}
+
+/* Counts `times` occurrences of `value_ns`: a batch shares its clock readings. */
+static inline void histogram_record(struct histogram *h, uint64_t value_ns, uint64_t times)
+{
+	h->buckets[histogram_bucket(value_ns)] += times;
+	h->count += times;
+	h->sum_ns += value_ns * times;
+	if (value_ns < h->min_ns)
+		h->min_ns = value_ns;
+	if (value_ns > h->max_ns)
+		h->max_ns = value_ns;
+}
+
+/* Empties the histogram; needed before its first use. */
+void histogram_reset(struct histogram *h);
+
+/* Adds what `from` counted to `into`. */
+void histogram_add(struct histogram *into, const struct histogram *from);
+
+/* Smallest and first-too-large value of a bucket. */
+uint64_t histogram_bucket_low_ns(unsigned bucket);
+uint64_t histogram_bucket_end_ns(unsigned bucket);
+
+/*
+ * The value that the share `q` (0 .. 1) of the recorded ones do not exceed, by the nearest-rank
+ * definition, within HISTOGRAM_ERROR_BOUND. 0 when the histogram is empty.
+ */
+double histogram_quantile_ns(const struct histogram *h, double q);
+
+double histogram_mean_ns(const struct histogram *h);
+
+#endif

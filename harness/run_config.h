@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* Everything that a person can choose about one run. Filled once from argv, read by everybody
+ * after. */
+#ifndef IOLAB_RUN_CONFIG_H
+#define IOLAB_RUN_CONFIG_H
+
+#include <sched.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "io_engine.h"
+
+struct workload_ops;
+
+enum file_pattern { RW_READ, RW_WRITE, RW_RANDREAD, RW_RANDWRITE, RW_RANDRW, RW_COUNT };
+
+/* State of the page cache when the window opens. CACHE_BYPASSED goes with O_DIRECT and only with
+ * it. */
+enum cache_state { CACHE_WARM, CACHE_DROPPED, CACHE_BYPASSED };
+
+enum transport { TRANSPORT_TCP, TRANSPORT_UNIX };
+
+struct run_config {
+	/* What is compared, and on what. */
+	const struct engine_ops *engine;
+	uint64_t engine_options;
+	const struct workload_ops *workload;
+
+	/* Common to all workloads. */
+	unsigned depth; /* operations in flight at most; echo and idle: the number of connections */
+	unsigned batch_submit; /* offered to one submit() at most; 0: as many as are ready */
+	unsigned batch_complete; /* taken from one reap() at most; 0: as many as are done */
+	double compute_us; /* CPU work per finished operation, in microseconds of a calibrated loop
+			    */
+	double compute_loops_per_us; /* 0: calibrate at the start of this run */
+	double runtime_s; /* the measured window */
+	double warmup_s; /* before it, not measured */
+	uint64_t op_limit; /* end the window after so many operations; 0: after runtime_s */
+	uint64_t seed;
+	bool verify;
+	bool count_syscalls;
+	cpu_set_t cpus; /* CPUs for this process; empty: all that it was given */
+
+	/* file */
+	const char *file;
+	uint64_t size_bytes;
+	uint32_t bs_bytes;
+	enum file_pattern rw;
+	unsigned read_pct; /* share of reads in randrw */
+	bool direct;
+	enum cache_state cache;
+	unsigned fsync_every; /* writes between two fsyncs; 0: none */
+	unsigned fdatasync_every;
+	bool fd_per_slot; /* open the file once for each operation in flight */
+
+	/* echo, idle */
+	unsigned conns;
+	unsigned active; /* connections that talk; the others stay silent */
+	uint32_t msg_size_bytes;
+	enum transport transport;
+	unsigned slow_conns; /* of the active ones: pause between messages */
+	double slow_pause_ms;
+};
+
+#endif

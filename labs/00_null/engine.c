@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * null: every operation is over the moment it is accepted, and no byte moves.
+ *
+ * It is the contract at its smallest, and the harness's own yardstick: what a run on null costs is
+ * what driver, workload and measurement cost, since the engine adds next to nothing.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "io_engine.h"
+
+/* Finished operations wait here, oldest first, until they are reaped. */
+struct engine {
+	struct io_op *oldest;
+	struct io_op **end;
+};
+
+static int null_supports(const struct engine_config *config, enum io_kind kind,
+			 enum io_fd_kind fd_kind, struct reason *why)
+{
+	(void)config;
+	(void)kind;
+	if (fd_kind == IO_FD_NONE || fd_kind == IO_FD_FILE)
+		return 0;
+	reason_set(why, "null moves no bytes, so a peer would wait for ever for an answer");
+	return -EOPNOTSUPP;
+}
+
+static int null_open(struct engine **engine, const struct engine_config *config, struct reason *why)
+{
+	(void)config;
+	struct engine *e = malloc(sizeof *e);
+	if (!e)
+		return reason_errno(why, ENOMEM, "null engine");
+	e->oldest = NULL;
+	e->end = &e->oldest;
+	*engine = e;
+	return 0;
+}
+
+static int null_submit(struct engine *e, struct io_op *const *ops, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct io_op *op = ops[i];
+		op->result = op->len_bytes;
+		op->next = NULL;
+		*e->end = op;
+		e->end = &op->next;
+	}
+	return (int)count;
+}
+
+/* Nothing to wait for: what was accepted is finished, so `min` is always met. */
+static int null_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
+		     int64_t timeout_ns)
+{
+	(void)min;
+	(void)timeout_ns;
+	unsigned n = 0;
+	while (n < max && e->oldest) {
+		done[n++] = e->oldest;
+		e->oldest = e->oldest->next;
+	}
+	if (!e->oldest)
+		e->end = &e->oldest;
+	return (int)n;
+}
+
+static void null_cancel(struct engine *e)
+{
+	(void)e; /* everything accepted is already finished */
+}
+
+static void null_close(struct engine *e)
+{
+	free(e);
+}
+
+static const struct engine_ops null_engine = {
+	.name = "null",
+	.summary = "completes at once, moves no bytes: measures the harness itself",
+	.lab = IO_ENGINE_LAB,
+	.traits = IO_MOVES_NO_BYTES,
+	.supports = null_supports,
+	.open = null_open,
+	.submit = null_submit,
+	.reap = null_reap,
+	.cancel = null_cancel,
+	.close = null_close,
+};
+
+IO_ENGINE(null_engine);
