@@ -28,7 +28,7 @@ ifneq ($(SANITIZE),)
 endif
 CFLAGS  ?=
 CPPFLAGS = -D_GNU_SOURCE -Icommon -Iharness -I$(BUILD)
-LDLIBS   = -luring -laio -ljansson -lpthread
+LDLIBS   = -luring -laio -ljansson -lpthread -lm
 ALL_CFLAGS = -std=gnu11 $(OPTIMISE) $(WARNINGS) $(WERROR) -pthread $(CFLAGS)
 
 # ---------------------------------------------------------------------------------------- the files
@@ -76,6 +76,17 @@ $(BUILD)/%.o: %.c $(BUILD)/config.h $(BUILD)/flags
 $(BUILD)/config.h: harness/probe-build.sh Makefile
 	@mkdir -p $(@D)
 	$(call say,PROBE,$@)CC='$(CC)' sh harness/probe-build.sh $@
+
+# What this build is: every result carries it. Rewritten only when it changes.
+$(BUILD)/build_info.h: FORCE
+	@mkdir -p $(@D)
+	@printf '#define IOLAB_%s "%s"\n' \
+		COMMIT   "$$(git describe --always --dirty 2>/dev/null || echo unknown)" \
+		COMPILER "$$($(CC) --version | head -n 1)" \
+		CFLAGS   '$(strip $(ALL_CFLAGS))' \
+		LIBURING "$$(pkg-config --modversion liburing 2>/dev/null || echo unknown)" > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+$(BUILD)/harness/environment.o: $(BUILD)/build_info.h
 
 # Changes when the compiler or its flags do, and with it every object.
 $(BUILD)/flags: FORCE

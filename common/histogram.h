@@ -6,7 +6,7 @@
  * 2^(SUB_BITS-1) equal buckets, so a bucket's width is at most 1/2^(SUB_BITS-1) of its lower bound.
  * A quantile is reported as the middle of its bucket, hence wrong by at most half that width:
  *
- *     |reported - true| / true  <=  1/2 * 1/2^6  =  0.79 %      (SUB_BITS = 7)
+ *     |reported - true| / true  <=  1/2 * 1/2^6  =  0.78 %      (SUB_BITS = 7)
  *
  * Minimum, maximum, count and sum are exact. Recording is a count-leading-zeros, a shift and an
  * increment; there is no range to configure and no value is out of range.

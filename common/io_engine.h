@@ -128,6 +128,11 @@ enum engine_trait {
 	IO_BLOCKS_IN_SUBMIT = 1u << 0,
 	/* Moves no bytes: it measures the harness. Workloads that depend on data refuse it. */
 	IO_MOVES_NO_BYTES = 1u << 1,
+	/*
+	 * Performs the operations on one descriptor one after another, so a receive that waits
+	 * holds up a send on the same socket. Then only one operation may be in flight on a socket.
+	 */
+	IO_SERIALISES_DESCRIPTOR = 1u << 2,
 };
 
 /* Each engine file completes this type for itself, so no engine casts a void pointer. */

@@ -8,49 +8,56 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "io_engine.h"
 
 /*
- * Performs `op` and returns its result: bytes, or -errno. `msg_flags` goes to recv and send: 0
- * sleeps until the operation is over, MSG_DONTWAIT answers -EAGAIN instead of sleeping. EINTR
- * restarts the call, which is safe because the kernel reports EINTR only when nothing was moved.
- * MSG_NOSIGNAL: a peer that went away is -EPIPE, not a dead process.
+ * Performs `op` by one system call and returns its result: bytes, or -errno. `msg_flags` goes to
+ * recv and send: 0 sleeps until the operation is over, MSG_DONTWAIT answers -EAGAIN instead of
+ * sleeping. MSG_NOSIGNAL: a peer that went away is -EPIPE, not a dead process.
  */
+static inline int64_t op_syscall_once(const struct io_op *op, int msg_flags)
+{
+	bool positioned = op->offset != IO_NO_OFFSET;
+	ssize_t n;
+	switch ((enum io_kind)op->kind) {
+	case IO_READ:
+		n = positioned ? pread(op->fd, op->buf, op->len_bytes, (off_t)op->offset)
+			       : read(op->fd, op->buf, op->len_bytes);
+		break;
+	case IO_WRITE:
+		n = positioned ? pwrite(op->fd, op->buf, op->len_bytes, (off_t)op->offset)
+			       : write(op->fd, op->buf, op->len_bytes);
+		break;
+	case IO_FSYNC:
+		n = fsync(op->fd);
+		break;
+	case IO_FDATASYNC:
+		n = fdatasync(op->fd);
+		break;
+	case IO_RECV:
+		n = recv(op->fd, op->buf, op->len_bytes, msg_flags);
+		break;
+	case IO_SEND:
+		n = send(op->fd, op->buf, op->len_bytes, msg_flags | MSG_NOSIGNAL);
+		break;
+	default:
+		return -EINVAL;
+	}
+	return n < 0 ? -errno : n;
+}
+
+/* The same, again after EINTR: the kernel reports that only when nothing was moved. */
 static inline int64_t op_syscall(const struct io_op *op, int msg_flags)
 {
-	ssize_t n;
-	do {
-		switch ((enum io_kind)op->kind) {
-		case IO_READ:
-			n = op->offset == IO_NO_OFFSET
-				    ? read(op->fd, op->buf, op->len_bytes)
-				    : pread(op->fd, op->buf, op->len_bytes, (off_t)op->offset);
-			break;
-		case IO_WRITE:
-			n = op->offset == IO_NO_OFFSET
-				    ? write(op->fd, op->buf, op->len_bytes)
-				    : pwrite(op->fd, op->buf, op->len_bytes, (off_t)op->offset);
-			break;
-		case IO_FSYNC:
-			n = fsync(op->fd);
-			break;
-		case IO_FDATASYNC:
-			n = fdatasync(op->fd);
-			break;
-		case IO_RECV:
-			n = recv(op->fd, op->buf, op->len_bytes, msg_flags);
-			break;
-		case IO_SEND:
-			n = send(op->fd, op->buf, op->len_bytes, msg_flags | MSG_NOSIGNAL);
-			break;
-		default:
-			return -EINVAL;
-		}
-	} while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : n;
+	int64_t result;
+	do
+		result = op_syscall_once(op, msg_flags);
+	while (result == -EINTR);
+	return result;
 }
 
 /*

@@ -61,6 +61,7 @@ struct io_pair {
 struct workload_ops {
 	const char *name;
 	const char *summary;
+	bool has_peer; /* a second process at the other end, which wants a CPU of its own */
 	const char *op_name; /* what one of `tally.ops` is, in the singular: "read", "message" */
 
 	/*
@@ -104,9 +105,16 @@ struct workload_ops {
 	int (*check)(struct workload *workload);
 
 	/*
-	 * Adds the workload's own facts: its parameters to `parameters` ("workload" in the result),
-	 * its figures to `metrics`, remarks a reader must see to `warnings` (an array of strings).
-	 * `latency` may be replaced there: echo reports the peer's round trips.
+	 * Adds the workload's parameters to "workload" of the result, from the options alone, since
+	 * a run that is unsupported never opens its workload. `panel` among them names all of them
+	 * but the swept one.
+	 */
+	void (*parameters)(const struct run_config *config, json_t *parameters);
+
+	/*
+	 * After check(): adds what was found by running. Facts go to `parameters`, figures to
+	 * `metrics` (complete but for these), remarks a reader must see to `warnings`, an array of
+	 * strings. NULL when there is nothing.
 	 */
 	void (*describe)(struct workload *workload, json_t *parameters, json_t *metrics,
 			 json_t *warnings);

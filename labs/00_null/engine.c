@@ -9,11 +9,10 @@
 #include <stdlib.h>
 
 #include "io_engine.h"
+#include "op_queue.h"
 
-/* Finished operations wait here, oldest first, until they are reaped. */
 struct engine {
-	struct io_op *oldest;
-	struct io_op **end;
+	struct op_queue finished; /* until they are reaped */
 };
 
 static int null_supports(const struct engine_config *config, enum io_kind kind,
@@ -33,8 +32,7 @@ static int null_open(struct engine **engine, const struct engine_config *config,
 	struct engine *e = malloc(sizeof *e);
 	if (!e)
 		return reason_errno(why, ENOMEM, "null engine");
-	e->oldest = NULL;
-	e->end = &e->oldest;
+	op_queue_init(&e->finished);
 	*engine = e;
 	return 0;
 }
@@ -42,11 +40,8 @@ static int null_open(struct engine **engine, const struct engine_config *config,
 static int null_submit(struct engine *e, struct io_op *const *ops, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
-		struct io_op *op = ops[i];
-		op->result = op->len_bytes;
-		op->next = NULL;
-		*e->end = op;
-		e->end = &op->next;
+		ops[i]->result = ops[i]->len_bytes;
+		op_queue_push(&e->finished, ops[i]);
 	}
 	return (int)count;
 }
@@ -57,14 +52,7 @@ static int null_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 {
 	(void)min;
 	(void)timeout_ns;
-	unsigned n = 0;
-	while (n < max && e->oldest) {
-		done[n++] = e->oldest;
-		e->oldest = e->oldest->next;
-	}
-	if (!e->oldest)
-		e->end = &e->oldest;
-	return (int)n;
+	return (int)op_queue_take(&e->finished, done, max);
 }
 
 static void null_cancel(struct engine *e)

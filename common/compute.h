@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * CPU work of a fixed amount, for the question how much of it overlaps with I/O.
+ *
+ * The work is a number of loop turns, not a time spent watching a clock: a spin on the clock would
+ * count time during which the thread was not even running as work done. How many turns make a
+ * microsecond is calibrated once; the amount is then the same for every engine.
+ */
+#ifndef IOLAB_COMPUTE_H
+#define IOLAB_COMPUTE_H
+
+#include <stdint.h>
+
+/* Turns of compute_turns() per microsecond on this CPU, undisturbed. Takes some 20 ms. */
+double compute_calibrate(void);
+
+/* Does the work: a chain of dependent multiplications that no compiler can shorten. */
+void compute_turns(uint64_t turns);
+
+#endif

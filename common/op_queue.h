@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* A first-in, first-out queue of operations, linked through `next`: no allocation, no limit. */
+#ifndef IOLAB_OP_QUEUE_H
+#define IOLAB_OP_QUEUE_H
+
+#include "io_engine.h"
+
+/* Must stay where it is once initialised: `end` points into it while it is empty. */
+struct op_queue {
+	struct io_op *first;
+	struct io_op **end; /* where the next one is linked */
+	unsigned count;
+};
+
+static inline void op_queue_init(struct op_queue *queue)
+{
+	queue->first = NULL;
+	queue->end = &queue->first;
+	queue->count = 0;
+}
+
+static inline void op_queue_push(struct op_queue *queue, struct io_op *op)
+{
+	op->next = NULL;
+	*queue->end = op;
+	queue->end = &op->next;
+	queue->count++;
+}
+
+/* The oldest, or NULL when the queue is empty. */
+static inline struct io_op *op_queue_pop(struct op_queue *queue)
+{
+	struct io_op *op = queue->first;
+	if (!op)
+		return NULL;
+	queue->first = op->next;
+	if (!queue->first)
+		queue->end = &queue->first;
+	queue->count--;
+	return op;
+}
+
+/* Moves up to `max` of the oldest to `ops`; returns how many. What reap() ends with. */
+static inline unsigned op_queue_take(struct op_queue *queue, struct io_op **ops, unsigned max)
+{
+	unsigned n = 0;
+	struct io_op *op = queue->first;
+	for (; n < max && op; op = op->next)
+		ops[n++] = op;
+	queue->first = op;
+	if (!op)
+		queue->end = &queue->first;
+	queue->count -= n;
+	return n;
+}
+
+#endif

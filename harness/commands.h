@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* The subcommands of iolab. Each takes its own argv (argv[0] is "iolab NAME") and returns an exit
+ * status. */
+#ifndef IOLAB_COMMANDS_H
+#define IOLAB_COMMANDS_H
+
+enum exit_status {
+	EXIT_OK = 0,
+	EXIT_ERROR = 1,
+	EXIT_USAGE = 2,
+	EXIT_UNSUPPORTED = 77, /* as Automake's and liburing's tests say "skipped" */
+	EXIT_INTERRUPTED = 130,
+};
+
+int command_list(int argc, char **argv); /* engines and workloads */
+int command_doctor(int argc, char **argv); /* what this machine can measure */
+int command_run(int argc, char **argv); /* one run */
+int command_compare(int argc, char **argv); /* many runs, a table, a results folder */
+int command_summary(int argc, char **argv); /* the table of an existing results folder */
+
+#endif

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+#include "driver.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "compute.h"
+
+/* The longest sleep in reap(): how soon a signal or the end of a phase is noticed at the worst. */
+#define LONGEST_WAIT_NS (50 * NS_PER_MS)
+
+/* How long operations may take to come home once the workload was told to stop, and once cancelled.
+ */
+#define DRAIN_NS  (5 * NS_PER_S)
+#define CANCEL_NS (5 * NS_PER_S)
+
+/* A signal handler can reach nothing but a global. */
+static volatile sig_atomic_t interrupted;
+
+void driver_interrupt(void)
+{
+	interrupted = 1;
+}
+
+enum phase { WARM_UP, WINDOW, DRAIN, CANCELLED, OVER };
+
+struct driver {
+	const struct run_config *config;
+	const struct engine_ops *ops;
+	struct engine *engine;
+	struct workload *workload;
+	struct measurement *before, *after;
+	struct reason *why;
+
+	enum phase phase;
+	uint64_t phase_end_ns;
+	int outcome; /* what driver_run() will return */
+
+	struct io_op **offered; /* filled by the workload, not yet accepted by the engine */
+	unsigned offered_count;
+	unsigned offer_max;
+	struct io_op **done;
+	unsigned done_max;
+
+	unsigned inflight, inflight_max;
+	double inflight_ns; /* integral of `inflight` over the window's time */
+	uint64_t last_ns; /* up to where it was integrated */
+	uint64_t compute_turns_per_op;
+};
+
+static void begin_phase(struct driver *d, enum phase phase, uint64_t now_ns, double length_s)
+{
+	d->phase = phase;
+	d->phase_end_ns = now_ns + (uint64_t)(length_s * NS_PER_S);
+}
+
+static void open_window(struct driver *d)
+{
+	struct tally *tally = &d->workload->tally;
+	memset(tally, 0, offsetof(struct tally, latency));
+	histogram_reset(&tally->latency);
+	histogram_reset(&tally->sync_latency);
+	d->inflight_ns = 0;
+	d->inflight_max = d->inflight;
+	if (d->workload->ops->window)
+		d->workload->ops->window(d->workload, true);
+	measurement_take(d->before);
+	d->last_ns = d->before->wall_ns;
+	/* With a limit on operations the window has no end in time. */
+	begin_phase(d, WINDOW, d->last_ns, d->config->op_limit ? 1e9 : d->config->runtime_s);
+}
+
+static void stop(struct driver *d, uint64_t now_ns)
+{
+	d->workload->stopping = true;
+	if (d->workload->ops->stop)
+		d->workload->ops->stop(d->workload);
+	begin_phase(d, DRAIN, now_ns, (double)DRAIN_NS / NS_PER_S);
+}
+
+static void close_window(struct driver *d)
+{
+	measurement_take(d->after);
+	if (d->workload->ops->window)
+		d->workload->ops->window(d->workload, false);
+	stop(d, d->after->wall_ns);
+}
+
+/* Ends the run early: what is in flight is still waited for, whatever the cause. */
+static void fail(struct driver *d, int error)
+{
+	if (d->outcome == 0)
+		d->outcome = error;
+	if (d->phase < DRAIN)
+		stop(d, clock_ns());
+}
+
+static void advance_phase(struct driver *d, uint64_t now_ns)
+{
+	bool timed_out = now_ns >= d->phase_end_ns;
+	bool idle = d->inflight == 0 && d->offered_count == 0;
+
+	if (interrupted && d->phase < DRAIN)
+		fail(d, -EINTR);
+	switch (d->phase) {
+	case WARM_UP:
+		if (timed_out)
+			open_window(d);
+		break;
+	case WINDOW:
+		if (timed_out || (d->workload->exhausted && idle))
+			close_window(d);
+		break;
+	case DRAIN:
+		if (timed_out && !idle) {
+			/* What was only offered is still the workload's: it is simply not offered
+			 * again. */
+			d->offered_count = 0;
+			d->ops->cancel(d->engine);
+			begin_phase(d, CANCELLED, now_ns, (double)CANCEL_NS / NS_PER_S);
+		}
+		break;
+	case CANCELLED:
+		if (timed_out && !idle) {
+			reason_set(d->why,
+				   "%u operations never came back from the engine, not even after "
+				   "cancel",
+				   d->inflight);
+			d->outcome = -EIO;
+			d->phase = OVER;
+		}
+		break;
+	case OVER:
+		break;
+	}
+}
+
+/* Asks the workload for operations, and says whether it would have had more at once. */
+static bool fill(struct driver *d)
+{
+	unsigned room = d->workload->depth - d->inflight - d->offered_count;
+	unsigned want = d->offer_max - d->offered_count;
+	bool limited_by_batch = want < room;
+	if (want > room)
+		want = room;
+	if (want == 0 || d->phase >= CANCELLED)
+		return false;
+	unsigned got = d->workload->ops->fill(d->workload, d->offered + d->offered_count, want);
+	d->offered_count += got;
+	return limited_by_batch && got == want;
+}
+
+/* One submit() of what is on offer. Returns how many were accepted. */
+static unsigned submit(struct driver *d)
+{
+	uint64_t now_ns = clock_ns();
+	for (unsigned i = 0; i < d->offered_count; i++)
+		if (!d->offered[i]->continues)
+			d->offered[i]->submit_ns = now_ns;
+
+	int accepted = d->ops->submit(d->engine, d->offered, d->offered_count);
+	if (accepted < 0) {
+		reason_errno(d->why, accepted, "submit");
+		d->offered_count = 0;
+		fail(d, accepted);
+		return 0;
+	}
+	for (int i = 0; i < accepted; i++)
+		d->offered[i]->in_flight = 1;
+	d->inflight += (unsigned)accepted;
+	d->offered_count -= (unsigned)accepted;
+	if (d->offered_count > 0)
+		memmove(d->offered, d->offered + accepted, d->offered_count * sizeof *d->offered);
+	if (accepted == 0 && d->inflight == 0) {
+		reason_set(d->why, "the engine accepts nothing although it holds nothing");
+		d->offered_count = 0;
+		fail(d, -EIO);
+	}
+	return (unsigned)accepted;
+}
+
+/* One reap(); hands what came back to the workload, and does its share of computing. */
+static uint64_t reap(struct driver *d, unsigned min, uint64_t now_ns)
+{
+	int64_t wait_ns = (int64_t)(d->phase_end_ns - now_ns);
+	if (wait_ns > LONGEST_WAIT_NS)
+		wait_ns = LONGEST_WAIT_NS;
+	if (wait_ns < 0)
+		wait_ns = 0;
+
+	int count = d->ops->reap(d->engine, d->done, min, d->done_max, min ? wait_ns : 0);
+	now_ns = clock_ns();
+	/* Before the count drops: the engine held them until now. */
+	d->inflight_ns += (double)d->inflight * (double)(now_ns - d->last_ns);
+	d->last_ns = now_ns;
+	if (d->inflight > d->inflight_max)
+		d->inflight_max = d->inflight;
+	if (count < 0) {
+		reason_errno(d->why, count, "reap");
+		fail(d, count);
+		return now_ns;
+	}
+	for (int i = 0; i < count; i++) {
+		if (!d->done[i]->in_flight) {
+			reason_set(d->why, "the engine returned operation %u twice, or unasked",
+				   d->done[i]->slot);
+			fail(d, -EIO);
+			return now_ns;
+		}
+		d->done[i]->in_flight = 0;
+	}
+	d->inflight -= (unsigned)count;
+
+	uint64_t ops_before = d->workload->tally.ops;
+	int rc = d->workload->ops->complete(d->workload, d->done, (unsigned)count, now_ns);
+	if (rc < 0) {
+		if (d->outcome == 0)
+			*d->why = d->workload->failure;
+		fail(d, rc);
+	}
+	if (d->compute_turns_per_op)
+		compute_turns((d->workload->tally.ops - ops_before) * d->compute_turns_per_op);
+	return now_ns;
+}
+
+int driver_run(const struct run_config *config, struct workload *workload, struct engine *engine,
+	       struct measurement *before, struct measurement *after, struct driver_counts *counts,
+	       unsigned *lost, struct reason *why)
+{
+	unsigned depth = workload->depth;
+	struct driver d = {
+		.config = config,
+		.ops = config->engine,
+		.engine = engine,
+		.workload = workload,
+		.before = before,
+		.after = after,
+		.why = why,
+		.offer_max = config->batch_submit && config->batch_submit < depth
+				     ? config->batch_submit
+				     : depth,
+		.done_max = config->batch_complete && config->batch_complete < depth
+				    ? config->batch_complete
+				    : depth,
+		.compute_turns_per_op =
+			(uint64_t)(config->compute_us * config->compute_loops_per_us),
+	};
+	d.offered = malloc(depth * sizeof(struct io_op *));
+	d.done = malloc(depth * sizeof(struct io_op *));
+	if (!d.offered || !d.done) {
+		d.outcome = reason_errno(why, ENOMEM, "driver, depth %u", depth);
+		goto out;
+	}
+
+	uint64_t now_ns = d.last_ns = clock_ns();
+	begin_phase(&d, WARM_UP, now_ns, config->warmup_s);
+	while (d.phase != OVER) {
+		if (now_ns >= d.phase_end_ns || interrupted || workload->exhausted)
+			advance_phase(&d, now_ns);
+
+		bool more = fill(&d);
+		if (d.offered_count > 0) {
+			unsigned accepted = submit(&d);
+			more = accepted > 0 && (more || d.offered_count > 0);
+		}
+		if (d.inflight > 0)
+			now_ns = reap(&d, more ? 0 : 1, now_ns);
+		else if (d.phase >= DRAIN && d.offered_count == 0)
+			d.phase = OVER;
+		else
+			now_ns = clock_ns();
+	}
+	*counts = (struct driver_counts) {
+		.inflight_mean =
+			d.inflight_ns / ((double)(after->wall_ns - before->wall_ns) + 1e-9),
+		.inflight_max = d.inflight_max,
+	};
+out:
+	*lost = d.inflight;
+	free(d.done);
+	free(d.offered);
+	return d.outcome;
+}

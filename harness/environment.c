@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+#include "environment.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <gnu/libc-version.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "build_info.h"
+
+#define IOLAB_VERSION "0.1"
+
+const char *iolab_version(void)
+{
+	return IOLAB_VERSION " (" IOLAB_COMMIT ")";
+}
+
+/* The first line of a small file, without its newline; NULL (errno set) when it cannot be read. */
+static char *first_line(const char *path, char *line, size_t size)
+{
+	FILE *file = fopen(path, "re");
+	if (!file)
+		return NULL;
+	char *got = fgets(line, (int)size, file);
+	fclose(file);
+	if (got)
+		line[strcspn(line, "\n")] = '\0';
+	return got;
+}
+
+static json_t *first_line_json(const char *path)
+{
+	char line[512];
+	return first_line(path, line, sizeof line) ? json_string(line) : json_null();
+}
+
+/* The value of a "key : value" line of /proc/cpuinfo. */
+static json_t *cpuinfo(const char *key)
+{
+	FILE *file = fopen("/proc/cpuinfo", "re");
+	char line[1024];
+	json_t *value = NULL;
+	while (file && !value && fgets(line, sizeof line, file)) {
+		char *colon = strchr(line, ':');
+		if (!colon || strncmp(line, key, strlen(key)) != 0)
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		value = json_string(colon + 1 + strspn(colon + 1, " "));
+	}
+	if (file)
+		fclose(file);
+	return value ? value : json_null();
+}
+
+/* Whether the CPU says that a hypervisor is below it, and who; or which container this is. */
+static json_t *virtualization(void)
+{
+	char line[2048];
+	if (access("/.dockerenv", F_OK) == 0)
+		return json_string("container: docker");
+	if (access("/run/.containerenv", F_OK) == 0)
+		return json_string("container: podman");
+	if (first_line("/run/systemd/container", line, sizeof line))
+		return json_sprintf("container: %s", line);
+
+	json_t *flags = cpuinfo("flags");
+	const char *text = json_string_value(flags);
+	bool is_guest = text && strstr(text, " hypervisor");
+	json_decref(flags);
+	if (!is_guest)
+		return json_null();
+	if (first_line("/sys/class/dmi/id/sys_vendor", line, sizeof line))
+		return json_sprintf("virtual machine: %s", line);
+	return json_string("virtual machine");
+}
+
+static json_t *mitigations(void)
+{
+	const char *folder = "/sys/devices/system/cpu/vulnerabilities";
+	json_t *found = json_object();
+	DIR *directory = opendir(folder);
+	for (struct dirent *entry; directory && (entry = readdir(directory));) {
+		char path[PATH_MAX];
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+		json_object_set_new(found, entry->d_name, first_line_json(path));
+	}
+	if (directory)
+		closedir(directory);
+	return found;
+}
+
+static json_t *limit(int resource)
+{
+	struct rlimit limits;
+	if (getrlimit(resource, &limits) < 0)
+		return json_null();
+	return limits.rlim_cur == RLIM_INFINITY ? json_string("unlimited")
+						: json_integer((json_int_t)limits.rlim_cur);
+}
+
+/* The path that exists: the file, or the folder that it will be made in. */
+static bool existing_path(const char *file, char path[PATH_MAX])
+{
+	struct stat status;
+	if (strlen(file) >= PATH_MAX)
+		return false;
+	strcpy(path, file);
+	if (stat(path, &status) == 0)
+		return true;
+	strcpy(path, dirname(path));
+	return stat(path, &status) == 0;
+}
+
+/* The file system's type, from the line of /proc/self/mountinfo that has the file's device. */
+static json_t *filesystem_type(dev_t device)
+{
+	FILE *file = fopen("/proc/self/mountinfo", "re");
+	char line[4096];
+	json_t *type = NULL;
+	while (file && !type && fgets(line, sizeof line, file)) {
+		unsigned major_number, minor_number;
+		char name[64];
+		char *dash = strstr(line, " - ");
+		if (dash && sscanf(line, "%*d %*d %u:%u", &major_number, &minor_number) == 2 &&
+		    makedev(major_number, minor_number) == device &&
+		    sscanf(dash, " - %63s", name) == 1)
+			type = json_string(name);
+	}
+	if (file)
+		fclose(file);
+	return type ? type : json_null();
+}
+
+/* The scheduler in [brackets]; a partition has none of its own, its disk has. */
+static json_t *io_scheduler(const char *sysfs_device)
+{
+	static const char *const queues[] = { "queue/scheduler", "../queue/scheduler" };
+	for (unsigned i = 0; i < 2; i++) {
+		char path[PATH_MAX], line[256];
+		snprintf(path, sizeof path, "%s/%s", sysfs_device, queues[i]);
+		if (!first_line(path, line, sizeof line))
+			continue;
+		char *open = strchr(line, '['), *shut = strchr(line, ']');
+		if (open && shut > open) {
+			*shut = '\0';
+			return json_string(open + 1);
+		}
+		return json_string(line);
+	}
+	return json_null();
+}
+
+/* Fills filesystem, device and scheduler. A file on tmpfs or overlayfs has no device. */
+static void describe_file(json_t *env, const char *test_file)
+{
+	char path[PATH_MAX], sysfs_device[64], real[PATH_MAX];
+	struct stat status;
+	json_t *filesystem = NULL, *device = NULL, *scheduler = NULL;
+
+	if (test_file && existing_path(test_file, path) && stat(path, &status) == 0) {
+		bool is_device = S_ISBLK(status.st_mode);
+		dev_t number = is_device ? status.st_rdev : status.st_dev;
+		filesystem =
+			is_device ? json_string("none: block device") : filesystem_type(number);
+		snprintf(sysfs_device, sizeof sysfs_device, "/sys/dev/block/%u:%u", major(number),
+			 minor(number));
+		if (realpath(sysfs_device, real)) {
+			char backing[PATH_MAX];
+			snprintf(backing, sizeof backing, "%.4000s/loop/backing_file", real);
+			char line[512];
+			device = first_line(backing, line, sizeof line)
+					 ? json_sprintf("%s over %s", basename(real), line)
+					 : json_string(basename(real));
+			scheduler = io_scheduler(sysfs_device);
+		}
+	}
+	json_object_set_new(env, "filesystem", filesystem ? filesystem : json_null());
+	json_object_set_new(env, "device", device ? device : json_null());
+	json_object_set_new(env, "scheduler", scheduler ? scheduler : json_null());
+}
+
+json_t *environment_json(const char *test_file)
+{
+	struct utsname system;
+	uname(&system);
+	json_int_t memory_bytes =
+		(json_int_t)sysconf(_SC_PHYS_PAGES) * (json_int_t)sysconf(_SC_PAGESIZE);
+
+	json_t *env = json_pack(
+		"{s:s, s:s, s:o, s:i, s:I, s:o, s:o, s:o, s:{s:o, s:o, s:o}, s:i, s:s, s:s, s:s, "
+		"s:s, "
+		"s:s, s:s}",
+		"kernel", system.release, "machine", system.machine, "cpu_model",
+		cpuinfo("model name"), "cpus_online", (int)sysconf(_SC_NPROCESSORS_ONLN),
+		"memory_bytes", memory_bytes, "virtualization", virtualization(), "mitigations",
+		mitigations(), "governor",
+		first_line_json("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"), "limits",
+		"nofile", limit(RLIMIT_NOFILE), "memlock_bytes", limit(RLIMIT_MEMLOCK), "nproc",
+		limit(RLIMIT_NPROC), "timer_slack_ns", prctl(PR_GET_TIMERSLACK), "libc",
+		gnu_get_libc_version(), "liburing", IOLAB_LIBURING, "compiler", IOLAB_COMPILER,
+		"cflags", IOLAB_CFLAGS, "commit", IOLAB_COMMIT, "iolab", IOLAB_VERSION);
+	if (env)
+		describe_file(env, test_file);
+	return env;
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* Where a figure was measured: everything that could explain why another machine's differs. */
+#ifndef IOLAB_ENVIRONMENT_H
+#define IOLAB_ENVIRONMENT_H
+
+#include <jansson.h>
+
+/*
+ * The `env` object of docs/results.md: a new reference, NULL when memory runs out. `test_file` may
+ * be NULL, and need not exist yet (its folder must). What cannot be found is null, never guessed.
+ */
+json_t *environment_json(const char *test_file);
+
+/* Version and commit of this program, "0.1 (abc1234)". */
+const char *iolab_version(void);
+
+#endif

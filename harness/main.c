@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* iolab: compares the kernel's I/O interfaces on identical workloads. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "engines.h"
+#include "environment.h"
+
+static const struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *summary;
+} commands[] = {
+	{ "list", command_list, "engines and workloads, and what each can do here" },
+	{ "doctor", command_doctor, "what this machine can and cannot measure, and the cure" },
+	{ "run", command_run, "measure one workload through one interface" },
+	{ "compare", command_compare, "measure many in random order; table and results folder" },
+	{ "summary", command_summary, "the table of an existing results folder" },
+};
+
+#define COMMAND_COUNT (sizeof commands / sizeof *commands)
+
+static void print_help(FILE *out)
+{
+	fputs("Usage: iolab COMMAND [OPTION...]\n"
+	      "Compares the kernel's I/O interfaces on identical workloads.\n\n",
+	      out);
+	for (unsigned i = 0; i < COMMAND_COUNT; i++)
+		fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
+	fputs("\n`iolab COMMAND --help` shows a command's options.\n", out);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		print_help(stderr);
+		return EXIT_USAGE;
+	}
+	const char *name = argv[1];
+	if (strcmp(name, "--help") == 0 || strcmp(name, "help") == 0 || strcmp(name, "-h") == 0) {
+		print_help(stdout);
+		return EXIT_OK;
+	}
+	if (strcmp(name, "--version") == 0) {
+		printf("iolab %s\n", iolab_version());
+		return EXIT_OK;
+	}
+
+	const char *names[COMMAND_COUNT];
+	for (unsigned i = 0; i < COMMAND_COUNT; i++) {
+		names[i] = commands[i].name;
+		if (strcmp(name, names[i]) != 0)
+			continue;
+		/* argp prints argv[0] in its help and errors. */
+		static char program[32];
+		snprintf(program, sizeof program, "iolab %s", name);
+		argv[1] = program;
+		return commands[i].run(argc - 1, argv + 1);
+	}
+	const char *nearest = nearest_word(name, names, COMMAND_COUNT);
+	fprintf(stderr, "iolab: no command '%s'%s%s%s; see `iolab --help`\n", name,
+		nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+	return EXIT_USAGE;
+}

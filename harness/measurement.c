@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+#include "measurement.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/perf_event.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+/* The id of the raw_syscalls:sys_enter tracepoint, from wherever tracefs is mounted; or -errno. */
+static int syscall_tracepoint_id(void)
+{
+	static const char *const paths[] = {
+		"/sys/kernel/tracing/events/raw_syscalls/sys_enter/id",
+		"/sys/kernel/debug/tracing/events/raw_syscalls/sys_enter/id",
+	};
+	int error = ENOENT;
+	for (unsigned i = 0; i < sizeof paths / sizeof *paths; i++) {
+		FILE *file = fopen(paths[i], "re");
+		if (!file) {
+			if (errno != ENOENT)
+				error = errno;
+			continue;
+		}
+		int id = 0;
+		int fields = fscanf(file, "%d", &id);
+		fclose(file);
+		return fields == 1 ? id : -EPROTO;
+	}
+	return -error;
+}
+
+static int open_syscall_counter(struct reason *why)
+{
+	int id = syscall_tracepoint_id();
+	if (id == -ENOENT) {
+		reason_set(why, "tracefs is not mounted at /sys/kernel/tracing; as root: "
+				"mount -t tracefs tracefs /sys/kernel/tracing");
+		return -1;
+	}
+	if (id < 0) {
+		reason_errno(why, id, "tracepoint raw_syscalls:sys_enter");
+		return -1;
+	}
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_TRACEPOINT,
+		.size = sizeof attr,
+		.config = (uint64_t)id,
+		.inherit = 1, /* threads started later are counted too, perf_event_open(2) */
+	};
+	int fd = (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+	if (fd < 0)
+		reason_errno(why, errno,
+			     "perf_event_open (see kernel.perf_event_paranoid; root may)");
+	return fd;
+}
+
+void measurement_open(struct measurement *before, struct measurement *after, pid_t peer,
+		      int count_syscalls, struct reason *syscalls_why)
+{
+	memset(before, 0, sizeof *before);
+	before->proc_stat_fd = open("/proc/stat", O_RDONLY | O_CLOEXEC);
+	before->syscall_counter_fd = -1;
+	if (count_syscalls)
+		before->syscall_counter_fd = open_syscall_counter(syscalls_why);
+	else
+		reason_set(syscalls_why, "counted in a run of its own (--count-syscalls)");
+	if (peer > 0 && clock_getcpuclockid(peer, &before->peer_clock) == 0)
+		before->peer = peer;
+	*after = *before;
+}
+
+/*
+ * The first line of /proc/stat: user nice system idle iowait irq softirq steal, in clock ticks.
+ * Busy time is taken from idle and iowait, which the kernel keeps exactly; its user and system
+ * ticks undercount work that sleeps often.
+ */
+static void read_host_cpu(struct measurement *m)
+{
+	char line[256];
+	ssize_t length = pread(m->proc_stat_fd, line, sizeof line - 1, 0);
+	if (length <= 0)
+		return;
+	line[length] = '\0';
+	unsigned long long ticks[8] = { 0 };
+	sscanf(line, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &ticks[0], &ticks[1], &ticks[2],
+	       &ticks[3], &ticks[4], &ticks[5], &ticks[6], &ticks[7]);
+	unsigned long long us_per_tick = 1000000ull / (unsigned long long)sysconf(_SC_CLK_TCK);
+	m->host_idle_us = (ticks[3] + ticks[4]) * us_per_tick;
+	m->host_steal_us = ticks[7] * us_per_tick;
+}
+
+void measurement_take(struct measurement *m)
+{
+	if (m->syscall_counter_fd >= 0 &&
+	    read(m->syscall_counter_fd, &m->syscalls, sizeof m->syscalls) != sizeof m->syscalls)
+		m->syscalls = 0;
+	read_host_cpu(m);
+	if (m->peer > 0) {
+		struct timespec cpu;
+		if (clock_gettime(m->peer_clock, &cpu) == 0)
+			m->peer_cpu_ns = (uint64_t)cpu.tv_sec * NS_PER_S + (uint64_t)cpu.tv_nsec;
+	}
+	getrusage(RUSAGE_SELF, &m->self);
+	m->wall_ns = clock_ns();
+}
+
+void measurement_close(struct measurement *before, struct measurement *after)
+{
+	if (before->proc_stat_fd >= 0)
+		close(before->proc_stat_fd);
+	if (before->syscall_counter_fd >= 0)
+		close(before->syscall_counter_fd);
+	before->proc_stat_fd = after->proc_stat_fd = -1;
+	before->syscall_counter_fd = after->syscall_counter_fd = -1;
+}
+
+static double seconds(struct timeval from, struct timeval to)
+{
+	return (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_usec - from.tv_usec) * 1e-6;
+}
+
+/* `amount` per operation; null when there were none. */
+static json_t *per_op(double amount, uint64_t ops)
+{
+	return ops ? json_real(amount / (double)ops) : json_null();
+}
+
+json_t *measurement_json(const struct measurement *before, const struct measurement *after,
+			 uint64_t ops, const struct reason *syscalls_why)
+{
+	double elapsed_s = (double)(after->wall_ns - before->wall_ns) / NS_PER_S;
+	double user_s = seconds(before->self.ru_utime, after->self.ru_utime);
+	double system_s = seconds(before->self.ru_stime, after->self.ru_stime);
+	double cpus = (double)sysconf(_SC_NPROCESSORS_ONLN);
+	double idle_s = (double)(after->host_idle_us - before->host_idle_us) * 1e-6;
+	/* The grain of 10 ms can make an idle host look less than idle. */
+	double busy_s = cpus * elapsed_s - idle_s > 0 ? cpus * elapsed_s - idle_s : 0;
+	double peer_s = (double)(after->peer_cpu_ns - before->peer_cpu_ns) / NS_PER_S;
+	bool has_peer = before->peer > 0;
+	bool counted = before->syscall_counter_fd >= 0;
+
+	json_t *cpu = json_pack(
+		"{s:f, s:f, s:o, s:f, s:o, s:o, s:f, s:f, s:o, s:f}", "user_s", user_s, "system_s",
+		system_s, "us_per_op", per_op((user_s + system_s) * 1e6, ops), "util_pct",
+		100 * (user_s + system_s) / elapsed_s, "peer_s",
+		has_peer ? json_real(peer_s) : json_null(), "peer_util_pct",
+		has_peer ? json_real(100 * peer_s / elapsed_s) : json_null(), "host_busy_s", busy_s,
+		"host_util_pct", 100 * busy_s / elapsed_s, "host_us_per_op",
+		per_op((busy_s > peer_s ? busy_s - peer_s : 0) * 1e6, ops), "host_steal_s",
+		(double)(after->host_steal_us - before->host_steal_us) * 1e-6);
+
+	return json_pack(
+		"{s:f, s:o, s:{s:I, s:I}, s:o, s:o}", "elapsed_s", elapsed_s, "cpu", cpu,
+		"context_switches", "voluntary",
+		(json_int_t)(after->self.ru_nvcsw - before->self.ru_nvcsw), "involuntary",
+		(json_int_t)(after->self.ru_nivcsw - before->self.ru_nivcsw), "syscalls_per_op",
+		counted ? per_op((double)(after->syscalls - before->syscalls), ops) : json_null(),
+		"syscalls_reason", counted ? json_null() : json_string(syscalls_why->text));
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+#include "result.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "engines.h"
+#include "environment.h"
+
+/* jansson returns NULL when memory runs out or a text is not UTF-8 (a path can be so). */
+static json_t *required(json_t *value)
+{
+	if (value)
+		return value;
+	fprintf(stderr, "iolab: cannot write the result: out of memory, or a name is not UTF-8\n");
+	exit(1);
+}
+
+static json_t *engine_json(const struct run_config *config)
+{
+	char variant[200], label[240];
+	engine_variant_name(config->engine, config->engine_options, variant, sizeof variant);
+	engine_label(config->engine, config->engine_options, label, sizeof label);
+	return json_pack("{s:s, s:s, s:s, s:s}", "name", config->engine->name, "variant", variant,
+			 "label", label, "lab", config->engine->lab);
+}
+
+static json_t *cpus_json(const cpu_set_t *cpus)
+{
+	json_t *list = required(json_array());
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, cpus))
+			json_array_append_new(list, json_integer(cpu));
+	return list;
+}
+
+static json_t *config_json(const struct run_options *options, int argc, char **argv)
+{
+	const struct run_config *c = &options->config;
+	bool sockets = c->workload->has_peer;
+	/* argv[0] is "iolab run", for argp. */
+	json_t *command = required(json_pack("[s, s]", "iolab", "run"));
+	for (int i = 1; i < argc; i++)
+		json_array_append_new(command, required(json_string(argv[i])));
+
+	return json_pack(
+		"{s:i, s:o, s:s, s:i, s:i, s:i, s:f, s:o, s:f, s:f, s:I, s:I, s:b, s:b, s:o, s:o, "
+		"s:o, s:o}",
+		"depth", (int)c->depth, "conns", sockets ? json_integer(c->conns) : json_null(),
+		"x_name", sockets ? "conns" : "depth", "x", (int)(sockets ? c->conns : c->depth),
+		"batch_submit", (int)c->batch_submit, "batch_complete", (int)c->batch_complete,
+		"compute_us", c->compute_us, "compute_loops_per_us",
+		c->compute_us > 0 ? json_real(c->compute_loops_per_us) : json_null(), "runtime_s",
+		c->runtime_s, "warmup_s", c->warmup_s, "op_limit", (json_int_t)c->op_limit, "seed",
+		(json_int_t)c->seed, "verify", c->verify, "count_syscalls", c->count_syscalls,
+		"cpus", cpus_json(&c->cpus), "round",
+		options->round < 0 ? json_null() : json_integer(options->round), "position",
+		options->position < 0 ? json_null() : json_integer(options->position), "command",
+		command);
+}
+
+json_t *result_new(const struct run_options *options, int argc, char **argv)
+{
+	const struct run_config *c = &options->config;
+	char time_utc[32];
+	time_t now = time(NULL);
+	strftime(time_utc, sizeof time_utc, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
+
+	json_t *workload = required(
+		json_pack("{s:s, s:s}", "name", c->workload->name, "op", c->workload->op_name));
+	c->workload->parameters(c, workload);
+	return required(json_pack(
+		"{s:s, s:s, s:s, s:n, s:[], s:o, s:o, s:o, s:o, s:n, s:n}", "schema",
+		"iolab.run.v1", "time_utc", time_utc, "status", "error", "reason", "warnings",
+		"engine", required(engine_json(c)), "workload", workload, "config",
+		required(config_json(options, argc, argv)), "env",
+		required(environment_json(c->workload == &workload_file ? c->file : NULL)),
+		"metrics", "histogram"));
+}
+
+void result_set_status(json_t *result, enum result_status status, const struct reason *why)
+{
+	static const char *const names[] = { "ok", "unsupported", "error" };
+	json_object_set_new(result, "status", required(json_string(names[status])));
+	json_object_set_new(result, "reason", why ? required(json_string(why->text)) : json_null());
+}
+
+static json_t *latency_json(const struct histogram *h, const char *source)
+{
+	return required(json_pack(
+		"{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:f, s:s}", "min",
+		h->count ? (double)h->min_ns : 0.0, "mean", histogram_mean_ns(h), "p50",
+		histogram_quantile_ns(h, 0.50), "p90", histogram_quantile_ns(h, 0.90), "p99",
+		histogram_quantile_ns(h, 0.99), "p99_9", histogram_quantile_ns(h, 0.999), "max",
+		(double)h->max_ns, "count", (json_int_t)h->count, "error_bound_pct",
+		100 * HISTOGRAM_ERROR_BOUND, "source", source));
+}
+
+static json_t *histogram_json(const struct histogram *h)
+{
+	json_t *buckets = required(json_array());
+	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
+		if (h->buckets[i] == 0)
+			continue;
+		json_array_append_new(
+			buckets,
+			required(json_pack("[I, I, I]", (json_int_t)histogram_bucket_low_ns(i),
+					   (json_int_t)histogram_bucket_end_ns(i),
+					   (json_int_t)h->buckets[i])));
+	}
+	return required(json_pack("{s:s, s:f, s:o}", "unit", "ns", "error_bound_pct",
+				  100 * HISTOGRAM_ERROR_BOUND, "buckets", buckets));
+}
+
+void result_set_metrics(json_t *result, struct workload *workload, const struct measurement *before,
+			const struct measurement *after, const struct driver_counts *counts,
+			const struct reason *syscalls_why)
+{
+	const struct tally *tally = &workload->tally;
+	const struct histogram *latency = &tally->latency;
+	const char *source = "driver";
+	if (workload->ops->latency)
+		latency = workload->ops->latency(workload, &source);
+
+	json_t *metrics = required(measurement_json(before, after, tally->ops, syscalls_why));
+	double elapsed_s = json_real_value(json_object_get(metrics, "elapsed_s"));
+	json_object_update_new(
+		metrics,
+		required(json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:i, s:o, s:o}",
+				   "ops", (json_int_t)tally->ops, "bytes", (json_int_t)tally->bytes,
+				   "reads", (json_int_t)tally->reads, "writes",
+				   (json_int_t)tally->writes, "syncs", (json_int_t)tally->syncs,
+				   "short_transfers", (json_int_t)tally->short_transfers,
+				   "ops_per_s", (double)tally->ops / elapsed_s, "bytes_per_s",
+				   (double)tally->bytes / elapsed_s, "inflight_mean",
+				   counts->inflight_mean, "inflight_max", (int)counts->inflight_max,
+				   "latency_ns", latency_json(latency, source), "sync_latency_ns",
+				   tally->syncs ? latency_json(&tally->sync_latency, "driver")
+						: json_null())));
+	json_object_set_new(result, "metrics", metrics);
+	json_object_set_new(result, "histogram", histogram_json(latency));
+	if (workload->ops->describe)
+		workload->ops->describe(workload, json_object_get(result, "workload"), metrics,
+					json_object_get(result, "warnings"));
+	if (tally->ops == 0)
+		json_array_append_new(
+			json_object_get(result, "warnings"),
+			required(json_string("nothing was finished within the window; "
+					     "use a longer --runtime")));
+}
+
+/* A number of the result, by a dotted path; 0 where there is none. */
+static double number_at(const json_t *object, const char *path)
+{
+	char key[64];
+	size_t length = strcspn(path, ".");
+	snprintf(key, sizeof key, "%.*s", (int)length, path);
+	const json_t *value = json_object_get(object, key);
+	return path[length] ? number_at(value, path + length + 1) : json_number_value(value);
+}
+
+static const char *text_at(const json_t *result, const char *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(json_object_get(result, object), key));
+	return text ? text : "";
+}
+
+void result_print(const json_t *result)
+{
+	const char *status = json_string_value(json_object_get(result, "status"));
+	const char *reason = json_string_value(json_object_get(result, "reason"));
+	const json_t *metrics = json_object_get(result, "metrics");
+	const json_t *config = json_object_get(result, "config");
+
+	printf("%s on %s, %s %.0f\n", text_at(result, "engine", "label"),
+	       text_at(result, "workload", "panel"), text_at(result, "config", "x_name"),
+	       number_at(config, "x"));
+	if (strcmp(status, "ok") != 0) {
+		printf("  %-12s %s\n", status, reason ? reason : "");
+		return;
+	}
+	printf("  %-12s %.0f %ss/s, %.1f MiB/s over %.2f s\n", "throughput",
+	       number_at(metrics, "ops_per_s"), text_at(result, "workload", "op"),
+	       number_at(metrics, "bytes_per_s") / (1 << 20), number_at(metrics, "elapsed_s"));
+	printf("  %-12s p50 %.1f us, p99 %.1f us, p99.9 %.1f us, max %.1f us (%s's clock, +-%.2f "
+	       "%%)\n",
+	       "latency", number_at(metrics, "latency_ns.p50") / 1e3,
+	       number_at(metrics, "latency_ns.p99") / 1e3,
+	       number_at(metrics, "latency_ns.p99_9") / 1e3,
+	       number_at(metrics, "latency_ns.max") / 1e3, text_at(metrics, "latency_ns", "source"),
+	       number_at(metrics, "latency_ns.error_bound_pct"));
+	printf("  %-12s %.2f us a %s in this process (%.0f %% of a CPU), %.2f us in the whole "
+	       "system\n",
+	       "CPU", number_at(metrics, "cpu.us_per_op"), text_at(result, "workload", "op"),
+	       number_at(metrics, "cpu.util_pct"), number_at(metrics, "cpu.host_us_per_op"));
+	if (json_is_number(json_object_get(json_object_get(metrics, "cpu"), "peer_util_pct")))
+		printf("  %-12s %.0f %% of a CPU\n", "peer",
+		       number_at(metrics, "cpu.peer_util_pct"));
+	printf("  %-12s mean %.1f, max %.0f\n", "in flight", number_at(metrics, "inflight_mean"),
+	       number_at(metrics, "inflight_max"));
+	printf("  %-12s %.0f voluntary, %.0f involuntary\n", "switches",
+	       number_at(metrics, "context_switches.voluntary"),
+	       number_at(metrics, "context_switches.involuntary"));
+	const json_t *syscalls = json_object_get(metrics, "syscalls_per_op");
+	if (json_is_number(syscalls))
+		printf("  %-12s %.3f a %s\n", "system calls", json_number_value(syscalls),
+		       text_at(result, "workload", "op"));
+	else
+		printf("  %-12s not counted: %s\n", "system calls",
+		       json_string_value(json_object_get(metrics, "syscalls_reason")));
+
+	size_t i;
+	const json_t *warning;
+	json_array_foreach(json_object_get(result, "warnings"), i, warning)
+		printf("  %-12s %s\n", "warning", json_string_value(warning));
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* One run as JSON: the object that docs/results.md and docs/result.schema.json describe. */
+#ifndef IOLAB_RESULT_H
+#define IOLAB_RESULT_H
+
+#include <jansson.h>
+
+#include "driver.h"
+#include "histogram.h"
+#include "measurement.h"
+#include "run_options.h"
+#include "workload.h"
+
+enum result_status { RESULT_OK, RESULT_UNSUPPORTED, RESULT_ERROR };
+
+/*
+ * The result without its figures: who, what, where, when. `argv` is the exact command. `workload`
+ * may be NULL when the run did not get that far; then only what the options say is known. All
+ * functions return new references and end the program when memory runs out.
+ */
+json_t *result_new(const struct run_options *options, int argc, char **argv);
+
+/* Sets "status" and "reason" (NULL when there is nothing to explain). */
+void result_set_status(json_t *result, enum result_status status, const struct reason *why);
+
+/* Adds "metrics" and "histogram", and what the workload says of itself. */
+void result_set_metrics(json_t *result, struct workload *workload, const struct measurement *before,
+			const struct measurement *after, const struct driver_counts *counts,
+			const struct reason *syscalls_why);
+
+/* A few lines for a person. */
+void result_print(const json_t *result);
+
+#endif

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/* `iolab run`: one workload, one engine, one measurement, in a process of its own. */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "compute.h"
+#include "driver.h"
+#include "measurement.h"
+#include "result.h"
+#include "run_options.h"
+#include "workload.h"
+
+static void on_interrupt(int signal_number)
+{
+	(void)signal_number;
+	driver_interrupt();
+}
+
+/*
+ * SIGINT and SIGTERM end the window early; SA_RESTART is left out so that they also end a wait. A
+ * file that reaches RLIMIT_FSIZE is an error (EFBIG), not a dead process.
+ */
+static void install_signals(void)
+{
+	struct sigaction action = { .sa_handler = on_interrupt };
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	signal(SIGXFSZ, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/*
+ * Where this process may run. With sockets the peer needs a CPU of its own, so by default the
+ * server has the first one, and the peer takes the last. An engine with threads shares that one
+ * CPU.
+ */
+static void settle_cpus(struct run_config *config)
+{
+	if (CPU_COUNT(&config->cpus) > 0)
+		return; /* chosen by --cpus */
+	cpu_set_t allowed;
+	sched_getaffinity(0, sizeof allowed, &allowed);
+	if (!config->workload->has_peer) {
+		config->cpus = allowed;
+		return;
+	}
+	int first = 0;
+	while (!CPU_ISSET(first, &allowed))
+		first++;
+	CPU_SET(first, &config->cpus);
+}
+
+static int attach_descriptors(const struct run_config *config, struct workload *workload,
+			      struct engine *engine, struct reason *why)
+{
+	if (!config->engine->attach)
+		return 0;
+	for (unsigned i = 0; i < workload->fd_count; i++) {
+		int rc = config->engine->attach(engine, i, workload->fds[i].fd,
+						workload->fds[i].kind, why);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* From an open workload to figures in `result`. Returns 0 or -errno with `why`. */
+static int measure(struct run_config *config, struct workload *workload, json_t *result,
+		   unsigned *lost, struct reason *why)
+{
+	struct engine *engine = NULL;
+	struct measurement before, after;
+	struct driver_counts counts = { 0 };
+	struct reason syscalls_why = { "" };
+	struct engine_config engine_config = {
+		.depth = workload->depth,
+		.max_fds = workload->fd_count ? workload->fd_count : 1,
+		.arena = workload->arena,
+		.arena_len_bytes = workload->arena_len_bytes,
+		.cpu_count = (unsigned)CPU_COUNT(&config->cpus),
+		.options = config->engine_options,
+	};
+
+	/* Before the engine opens: the counter follows only threads that are started later. */
+	measurement_open(&before, &after, workload->peer, config->count_syscalls, &syscalls_why);
+	int rc = config->engine->open(&engine, &engine_config, why);
+	if (rc < 0)
+		goto out;
+	rc = attach_descriptors(config, workload, engine, why);
+	if (rc == 0)
+		rc = driver_run(config, workload, engine, &before, &after, &counts, lost, why);
+	/* An engine that kept operations may still write to their buffers: leave both alone. */
+	if (*lost == 0)
+		config->engine->close(engine);
+	if (rc < 0)
+		goto out;
+	if (workload->ops->check && (rc = workload->ops->check(workload)) < 0) {
+		*why = workload->failure;
+		goto out;
+	}
+	result_set_metrics(result, workload, &before, &after, &counts, &syscalls_why);
+out:
+	measurement_close(&before, &after);
+	return rc;
+}
+
+static int print_result(const struct run_options *options, const json_t *result)
+{
+	if (options->json) {
+		json_dumpf(result, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9));
+		putchar('\n');
+	} else {
+		result_print(result);
+	}
+	if (fflush(stdout) == 0)
+		return 0;
+	fprintf(stderr, "iolab: writing the result: %s\n", strerror(errno));
+	return 1;
+}
+
+int command_run(int argc, char **argv)
+{
+	struct run_options options;
+	run_options_parse(&options, argc, argv);
+	struct run_config *config = &options.config;
+	struct reason why = { "" };
+	unsigned lost = 0;
+
+	install_signals();
+	settle_cpus(config);
+	json_t *result = result_new(&options, argc, argv);
+
+	struct workload *workload = NULL;
+	enum result_status status = RESULT_ERROR;
+	int rc = workload_supported(config, &why);
+	if (rc < 0) {
+		status = RESULT_UNSUPPORTED;
+		goto out;
+	}
+	rc = config->workload->open(&workload, config, &why);
+	if (rc < 0)
+		goto out;
+	/* After the workload's peer was forked: it has a CPU of its own. */
+	sched_setaffinity(0, sizeof config->cpus, &config->cpus);
+	if (config->compute_us > 0 && config->compute_loops_per_us <= 0) {
+		config->compute_loops_per_us = compute_calibrate();
+		json_object_set_new(json_object_get(result, "config"), "compute_loops_per_us",
+				    json_real(config->compute_loops_per_us));
+	}
+	rc = measure(config, workload, result, &lost, &why);
+	if (rc == 0)
+		status = RESULT_OK;
+	else if (rc == -EINTR)
+		reason_set(&why, "interrupted");
+out:
+	result_set_status(result, status, status == RESULT_OK ? NULL : &why);
+	int failed = print_result(&options, result);
+	if (workload && lost == 0)
+		workload->ops->close(workload);
+	json_decref(result);
+	if (failed)
+		return EXIT_ERROR;
+	if (rc == -EINTR)
+		return EXIT_INTERRUPTED;
+	return status == RESULT_OK	      ? EXIT_OK
+	       : status == RESULT_UNSUPPORTED ? EXIT_UNSUPPORTED
+					      : EXIT_ERROR;
+}

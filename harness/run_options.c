@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MIT */
+#include "run_options.h"
+
+#include <argp.h>
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engines.h"
+#include "workload.h"
+
+enum option_key {
+	OPT_FILE = 0x100,
+	OPT_SIZE,
+	OPT_BS,
+	OPT_RW,
+	OPT_RWMIXREAD,
+	OPT_DIRECT,
+	OPT_CACHE,
+	OPT_FSYNC,
+	OPT_FDATASYNC,
+	OPT_FD_PER_OP,
+	OPT_VERIFY,
+	OPT_CONNS,
+	OPT_ACTIVE,
+	OPT_MSG_SIZE,
+	OPT_TRANSPORT,
+	OPT_SLOW,
+	OPT_SLOW_PAUSE_MS,
+	OPT_DEPTH,
+	OPT_BATCH_SUBMIT,
+	OPT_BATCH_COMPLETE,
+	OPT_COMPUTE_US,
+	OPT_COMPUTE_LOOPS,
+	OPT_RUNTIME,
+	OPT_WARMUP,
+	OPT_OPS,
+	OPT_SEED,
+	OPT_CPUS,
+	OPT_COUNT_SYSCALLS,
+	OPT_JSON,
+	OPT_ROUND,
+	OPT_POSITION,
+};
+
+static const struct argp_option options[] = {
+	{ NULL, 0, NULL, 0, "What to compare:", 1 },
+	{ "engine", 'e', "NAME[:OPTION+...]", 0, "interface under test (see `iolab list`)", 1 },
+	{ "workload", 'w', "NAME", 0, "file, echo, idle or nop (default: file)", 1 },
+
+	{ NULL, 0, NULL, 0, "Workload file (sizes take k, M, G, powers of 1024):", 2 },
+	{ "file", OPT_FILE, "PATH", 0,
+	  "test file or block device (default: iolab-UID.test in $TMPDIR or /var/tmp; kept)", 2 },
+	{ "size", OPT_SIZE, "SIZE", 0, "how much of it is used (default: 256M)", 2 },
+	{ "bs", OPT_BS, "SIZE", 0, "bytes of one operation (default: 4k)", 2 },
+	{ "rw", OPT_RW, "PATTERN", 0,
+	  "read, write, randread, randwrite or randrw (default: randread)", 2 },
+	{ "rwmixread", OPT_RWMIXREAD, "PERCENT", 0, "share of reads in randrw (default: 50)", 2 },
+	{ "direct", OPT_DIRECT, "0|1", 0, "1: O_DIRECT, past the page cache (default: 0)", 2 },
+	{ "cache", OPT_CACHE, "warm|dropped", 0, "page cache when the run begins (default: warm)",
+	  2 },
+	{ "fsync", OPT_FSYNC, "N", 0, "an fsync after every N writes", 2 },
+	{ "fdatasync", OPT_FDATASYNC, "N", 0, "an fdatasync after every N writes", 2 },
+	{ "fd-per-op", OPT_FD_PER_OP, NULL, 0, "open the file once for each operation in flight",
+	  2 },
+	{ "verify", OPT_VERIFY, NULL, 0, "prove every block read, and every write after the run",
+	  2 },
+
+	{ NULL, 0, NULL, 0, "Workloads echo and idle:", 3 },
+	{ "conns", OPT_CONNS, "N", 0, "connections (default: 50; idle: 1000)", 3 },
+	{ "active", OPT_ACTIVE, "N", 0, "how many of them talk (default: all; idle: 1)", 3 },
+	{ "msg-size", OPT_MSG_SIZE, "SIZE", 0, "bytes of a message (default: 128)", 3 },
+	{ "transport", OPT_TRANSPORT, "tcp|unix", 0,
+	  "TCP over loopback, or Unix sockets (default: tcp)", 3 },
+	{ "slow", OPT_SLOW, "N", 0, "clients that pause between messages (default: 0)", 3 },
+	{ "slow-pause-ms", OPT_SLOW_PAUSE_MS, "MS", 0, "for so long (default: 10)", 3 },
+
+	{ NULL, 0, NULL, 0, "On every workload:", 4 },
+	{ "depth", OPT_DEPTH, "N", 0, "operations in flight at most, file and nop (default: 1)",
+	  4 },
+	{ "batch-submit", OPT_BATCH_SUBMIT, "N", 0,
+	  "submitted together at most (default: as many as are ready)", 4 },
+	{ "batch-complete", OPT_BATCH_COMPLETE, "N", 0,
+	  "reaped together at most (default: as many as are done)", 4 },
+	{ "compute-us", OPT_COMPUTE_US, "US", 0,
+	  "CPU work for each finished operation, a calibrated loop", 4 },
+	{ "runtime", OPT_RUNTIME, "S", 0, "measure for so long (default: 1)", 4 },
+	{ "warmup", OPT_WARMUP, "S", 0, "run for so long before (default: 0.2)", 4 },
+	{ "ops", OPT_OPS, "N", 0,
+	  "measure exactly N operations instead, without warm-up (file, nop)", 4 },
+	{ "seed", OPT_SEED, "N", 0, "of the generator; same seed, same operations (default: 1)",
+	  4 },
+	{ "cpus", OPT_CPUS, "LIST", 0,
+	  "CPUs for this process, as 0,2-3 (default: all; echo and idle: the first)", 4 },
+	{ "count-syscalls", OPT_COUNT_SYSCALLS, NULL, 0,
+	  "count system calls through a tracepoint, which slows them down", 4 },
+	{ "json", OPT_JSON, NULL, 0, "print the result as one line of JSON", 4 },
+
+	/* What `compare` tells its runs. */
+	{ "round", OPT_ROUND, "N", OPTION_HIDDEN, NULL, 5 },
+	{ "position", OPT_POSITION, "N", OPTION_HIDDEN, NULL, 5 },
+	{ "compute-loops-per-us", OPT_COMPUTE_LOOPS, "X", OPTION_HIDDEN, NULL, 5 },
+	{ 0 },
+};
+
+/* A whole number with an optional unit, within bounds. Ends the program otherwise. */
+static uint64_t parse_size(struct argp_state *state, const char *option, const char *text,
+			   uint64_t least, uint64_t most)
+{
+	char *end;
+	errno = 0;
+	unsigned long long value = strtoull(text, &end, 10);
+	unsigned shift = 0;
+	switch (tolower((unsigned char)*end)) {
+	case 'g':
+		shift += 10;
+		/* fall through */
+	case 'm':
+		shift += 10;
+		/* fall through */
+	case 'k':
+		shift += 10;
+		end++;
+		break;
+	default:
+		break;
+	}
+	if (end == text || !isdigit((unsigned char)*text) || *end || errno ||
+	    value > UINT64_MAX >> shift)
+		argp_error(state, "--%s %s: not a whole number (k, M or G may follow)", option,
+			   text);
+	value <<= shift;
+	if (value < least || value > most)
+		argp_error(state, "--%s %s: must lie between %llu and %llu", option, text,
+			   (unsigned long long)least, (unsigned long long)most);
+	return value;
+}
+
+static unsigned parse_count(struct argp_state *state, const char *option, const char *text,
+			    unsigned least, unsigned most)
+{
+	return (unsigned)parse_size(state, option, text, least, most);
+}
+
+static double parse_real(struct argp_state *state, const char *option, const char *text,
+			 double least, double most)
+{
+	char *end;
+	double value = strtod(text, &end);
+	if (end == text || *end || !isfinite(value) || value < least || value > most)
+		argp_error(state, "--%s %s: must be a number between %g and %g", option, text,
+			   least, most);
+	return value;
+}
+
+/* The index of `text` among `count` words. Ends the program when it is none of them. */
+static unsigned parse_word(struct argp_state *state, const char *option, const char *text,
+			   const char *const *words, unsigned count)
+{
+	char known[200] = "";
+	for (unsigned i = 0; i < count; i++) {
+		if (strcmp(text, words[i]) == 0)
+			return i;
+		strcat(strcat(known, i ? ", " : ""), words[i]);
+	}
+	argp_error(state, "--%s %s: must be one of %s", option, text, known);
+	return 0;
+}
+
+/* "0,2-3" */
+static void parse_cpus(struct argp_state *state, const char *text, cpu_set_t *cpus)
+{
+	CPU_ZERO(cpus);
+	for (const char *at = text; *at;) {
+		char *end;
+		unsigned long first = strtoul(at, &end, 10), last = first;
+		if (end != at && *end == '-') {
+			at = end + 1;
+			last = strtoul(at, &end, 10);
+		}
+		if (end == at || (*end && *end != ',') || first > last || last >= CPU_SETSIZE)
+			argp_error(state, "--cpus %s: must be a list as 0,2-3", text);
+		for (unsigned long cpu = first; cpu <= last; cpu++)
+			CPU_SET(cpu, cpus);
+		at = *end ? end + 1 : end;
+	}
+	cpu_set_t allowed, wanted = *cpus;
+	sched_getaffinity(0, sizeof allowed, &allowed);
+	CPU_AND(&wanted, &wanted, &allowed);
+	if (!CPU_EQUAL(&wanted, cpus) || CPU_COUNT(cpus) == 0)
+		argp_error(state,
+			   "--cpus %s: this process may use only %d CPUs, see `nproc` and "
+			   "`taskset -p $$`",
+			   text, CPU_COUNT(&allowed));
+}
+
+/* Defaults that depend on other options, and combinations that make no sense anywhere. */
+static void settle(struct argp_state *state, struct run_options *o)
+{
+	struct run_config *c = &o->config;
+	bool sockets = c->workload->has_peer;
+
+	if (!c->engine)
+		argp_error(state, "--engine is missing; `iolab list` shows what there is");
+	if (c->direct)
+		c->cache = CACHE_BYPASSED;
+	if (!c->file) {
+		const char *directory = getenv("TMPDIR");
+		snprintf(o->default_file, sizeof o->default_file, "%s/iolab-%u.test",
+			 directory && *directory ? directory : "/var/tmp", (unsigned)getuid());
+		c->file = o->default_file;
+	}
+	if (!c->conns)
+		c->conns = c->workload == &workload_idle ? 1000 : 50;
+	if (!c->active)
+		c->active = c->workload == &workload_idle ? 1 : c->conns;
+	if (sockets) {
+		if (c->active > c->conns)
+			argp_error(state, "--active %u: there are only %u connections (--conns)",
+				   c->active, c->conns);
+		if (c->slow_conns > c->active)
+			argp_error(state, "--slow %u: only %u connections are active",
+				   c->slow_conns, c->active);
+		if (c->op_limit)
+			argp_error(state,
+				   "--ops: echo and idle are measured for a time; use --runtime");
+		c->depth = c->conns;
+	}
+	if (c->workload == &workload_file) {
+		if (c->bs_bytes % 512)
+			argp_error(state, "--bs %u: must be a multiple of 512", c->bs_bytes);
+		if (c->size_bytes < c->bs_bytes)
+			argp_error(state, "--size %llu: smaller than one block (--bs %u)",
+				   (unsigned long long)c->size_bytes, c->bs_bytes);
+		c->size_bytes -= c->size_bytes % c->bs_bytes;
+		if (c->verify && c->size_bytes / c->bs_bytes < 2 * (uint64_t)c->depth)
+			argp_error(state,
+				   "--verify: needs a file of twice as many blocks as --depth %u; "
+				   "use a larger --size",
+				   c->depth);
+		bool writing = c->rw == RW_WRITE || c->rw == RW_RANDWRITE || c->rw == RW_RANDRW;
+		if ((c->fsync_every || c->fdatasync_every) && !writing)
+			argp_error(state, "--fsync, --fdatasync: this --rw writes nothing");
+		if (c->fsync_every && c->fdatasync_every)
+			argp_error(state, "--fsync and --fdatasync exclude each other");
+	}
+	if (c->op_limit)
+		c->warmup_s = 0;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	static const char *const patterns[RW_COUNT] = { "read", "write", "randread", "randwrite",
+							"randrw" };
+	static const char *const caches[] = { "warm", "dropped" };
+	static const char *const transports[] = { "tcp", "unix" };
+	static const char *const switches[] = { "0", "1" };
+	struct run_options *o = state->input;
+	struct run_config *c = &o->config;
+	struct reason why;
+
+	switch (key) {
+	case 'e':
+		if (engine_spec_parse(arg, &c->engine, &c->engine_options, &why) < 0)
+			argp_error(state, "--engine %s: %s", arg, why.text);
+		break;
+	case 'w':
+		c->workload = workload_find(arg, &why);
+		if (!c->workload)
+			argp_error(state, "--workload %s: %s", arg, why.text);
+		break;
+	case OPT_FILE:
+		c->file = arg;
+		break;
+	case OPT_SIZE:
+		c->size_bytes = parse_size(state, "size", arg, 512, UINT64_C(1) << 46);
+		break;
+	case OPT_BS:
+		c->bs_bytes = parse_count(state, "bs", arg, 512, 1u << 30);
+		break;
+	case OPT_RW:
+		c->rw = parse_word(state, "rw", arg, patterns, RW_COUNT);
+		break;
+	case OPT_RWMIXREAD:
+		c->read_pct = parse_count(state, "rwmixread", arg, 0, 100);
+		break;
+	case OPT_DIRECT:
+		c->direct = parse_word(state, "direct", arg, switches, 2);
+		break;
+	case OPT_CACHE:
+		c->cache = parse_word(state, "cache", arg, caches, 2) ? CACHE_DROPPED : CACHE_WARM;
+		break;
+	case OPT_FSYNC:
+		c->fsync_every = parse_count(state, "fsync", arg, 1, 1u << 30);
+		break;
+	case OPT_FDATASYNC:
+		c->fdatasync_every = parse_count(state, "fdatasync", arg, 1, 1u << 30);
+		break;
+	case OPT_FD_PER_OP:
+		c->fd_per_slot = true;
+		break;
+	case OPT_VERIFY:
+		c->verify = true;
+		break;
+	case OPT_CONNS:
+		c->conns = parse_count(state, "conns", arg, 1, 60000);
+		break;
+	case OPT_ACTIVE:
+		c->active = parse_count(state, "active", arg, 1, 60000);
+		break;
+	case OPT_MSG_SIZE:
+		c->msg_size_bytes = parse_count(state, "msg-size", arg, 1, 64u << 20);
+		break;
+	case OPT_TRANSPORT:
+		c->transport = parse_word(state, "transport", arg, transports, 2) ? TRANSPORT_UNIX
+										  : TRANSPORT_TCP;
+		break;
+	case OPT_SLOW:
+		c->slow_conns = parse_count(state, "slow", arg, 0, 60000);
+		break;
+	case OPT_SLOW_PAUSE_MS:
+		c->slow_pause_ms = parse_real(state, "slow-pause-ms", arg, 0.01, 10000);
+		break;
+	case OPT_DEPTH:
+		c->depth = parse_count(state, "depth", arg, 1, 16384);
+		break;
+	case OPT_BATCH_SUBMIT:
+		c->batch_submit = parse_count(state, "batch-submit", arg, 0, 16384);
+		break;
+	case OPT_BATCH_COMPLETE:
+		c->batch_complete = parse_count(state, "batch-complete", arg, 0, 16384);
+		break;
+	case OPT_COMPUTE_US:
+		c->compute_us = parse_real(state, "compute-us", arg, 0, 1e6);
+		break;
+	case OPT_COMPUTE_LOOPS:
+		c->compute_loops_per_us = parse_real(state, "compute-loops-per-us", arg, 0, 1e9);
+		break;
+	case OPT_RUNTIME:
+		c->runtime_s = parse_real(state, "runtime", arg, 0.01, 86400);
+		break;
+	case OPT_WARMUP:
+		c->warmup_s = parse_real(state, "warmup", arg, 0, 3600);
+		break;
+	case OPT_OPS:
+		c->op_limit = parse_size(state, "ops", arg, 1, UINT64_C(1) << 46);
+		break;
+	case OPT_SEED:
+		c->seed = parse_size(state, "seed", arg, 0, UINT64_MAX);
+		break;
+	case OPT_CPUS:
+		parse_cpus(state, arg, &c->cpus);
+		break;
+	case OPT_COUNT_SYSCALLS:
+		c->count_syscalls = true;
+		break;
+	case OPT_JSON:
+		o->json = true;
+		break;
+	case OPT_ROUND:
+		o->round = (int)parse_count(state, "round", arg, 0, 1u << 30);
+		break;
+	case OPT_POSITION:
+		o->position = (int)parse_count(state, "position", arg, 0, 1u << 30);
+		break;
+	case ARGP_KEY_ARG:
+		argp_error(state, "'%s' is not an option; options begin with --", arg);
+		break;
+	case ARGP_KEY_END:
+		settle(state, o);
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+void run_options_parse(struct run_options *o, int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse_option,
+		.doc = "Runs one workload once through one interface and prints what was measured."
+		       "\vExit status: 0 measured, 1 error, 2 wrong use, 77 unsupported here, 130 "
+		       "interrupted.",
+	};
+	*o = (struct run_options){
+		.config = {
+			.workload = &workload_file,
+			.depth = 1,
+			.runtime_s = 1,
+			.warmup_s = 0.2,
+			.seed = 1,
+			.size_bytes = UINT64_C(256) << 20,
+			.bs_bytes = 4096,
+			.rw = RW_RANDREAD,
+			.read_pct = 50,
+			.cache = CACHE_WARM,
+			.msg_size_bytes = 128,
+			.slow_pause_ms = 10,
+		},
+		.round = -1,
+		.position = -1,
+	};
+	argp_err_exit_status = 2;
+	argp_parse(&argp, argc, argv, 0, NULL, o);
+}

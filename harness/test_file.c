@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+#include "test_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "block_pattern.h"
+
+#define CHUNK_BYTES (1u << 20)
+
+/* Writes `size_bytes` of generation 0 from the start, and waits until the device has them. */
+static int lay_out(int fd, const char *path, uint64_t size_bytes, uint32_t bs_bytes,
+		   struct reason *why)
+{
+	/* A chunk holds whole blocks, so that each can be filled at its own offset. */
+	uint64_t chunk_bytes =
+		bs_bytes > CHUNK_BYTES ? bs_bytes : CHUNK_BYTES / bs_bytes * bs_bytes;
+	char *chunk = malloc(chunk_bytes);
+	if (!chunk)
+		return reason_errno(why, ENOMEM, "laying out %s", path);
+
+	int rc = 0;
+	if (ftruncate(fd, 0) < 0) { /* blocks of an older layout would keep their generation */
+		rc = reason_errno(why, errno, "emptying %s", path);
+		goto out;
+	}
+	for (uint64_t offset = 0; offset < size_bytes;) {
+		uint64_t length =
+			size_bytes - offset < chunk_bytes ? size_bytes - offset : chunk_bytes;
+		for (uint64_t at = 0; at < length; at += bs_bytes)
+			block_fill(chunk + at,
+				   (uint32_t)(length - at < bs_bytes ? length - at : bs_bytes),
+				   offset + at, 0);
+		for (uint64_t at = 0; at < length;) {
+			ssize_t n = pwrite(fd, chunk + at, length - at, (off_t)(offset + at));
+			if (n < 0 && errno == EINTR)
+				continue;
+			if (n < 0) {
+				rc = errno == ENOSPC || errno == EDQUOT
+					     ? reason_errno(
+						       why, errno,
+						       "laying out %s, %llu of %llu MiB written; "
+						       "free "
+						       "some space, or choose --size or --file",
+						       path,
+						       (unsigned long long)((offset + at) >> 20),
+						       (unsigned long long)(size_bytes >> 20))
+					     : reason_errno(why, errno, "laying out %s", path);
+				goto out;
+			}
+			at += (uint64_t)n;
+		}
+		offset += length;
+	}
+	if (fsync(fd) < 0)
+		rc = reason_errno(why, errno, "writing back %s", path);
+out:
+	free(chunk);
+	return rc;
+}
+
+static bool is_ours(int fd)
+{
+	uint64_t first_word;
+	return pread(fd, &first_word, sizeof first_word, 0) == sizeof first_word &&
+	       first_word == block_mark(0);
+}
+
+int test_file_prepare(const char *path, uint64_t size_bytes, uint32_t bs_bytes, bool will_write,
+		      bool fresh, struct reason *why)
+{
+	bool created = false;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT) {
+		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+		created = fd >= 0;
+	}
+	if (fd < 0)
+		return reason_errno(why, errno, "--file %s", path);
+
+	int rc = 0;
+	struct stat status;
+	uint64_t have_bytes = 0;
+	if (fstat(fd, &status) < 0) {
+		rc = reason_errno(why, errno, "--file %s", path);
+		goto out;
+	}
+	if (S_ISBLK(status.st_mode)) {
+		if (ioctl(fd, BLKGETSIZE64, &have_bytes) < 0)
+			rc = reason_errno(why, errno, "size of %s", path);
+		else if (will_write || fresh) {
+			reason_set(why, "--file %s is a block device: iolab only reads those",
+				   path);
+			rc = -EPERM;
+		} else if (have_bytes < size_bytes) {
+			reason_set(why, "--file %s holds %llu bytes, less than --size %llu", path,
+				   (unsigned long long)have_bytes, (unsigned long long)size_bytes);
+			rc = -EINVAL;
+		}
+		goto out;
+	}
+	if (!S_ISREG(status.st_mode)) {
+		reason_set(why, "--file %s is neither a regular file nor a block device", path);
+		rc = -EINVAL;
+		goto out;
+	}
+
+	/* An empty file holds nothing that could be lost: mktemp makes such. */
+	bool ours = created || status.st_size == 0 || is_ours(fd);
+	bool whole = (uint64_t)status.st_size >= size_bytes &&
+		     (uint64_t)status.st_blocks * 512 >= size_bytes;
+	if (!ours && (will_write || fresh)) {
+		reason_set(why,
+			   "--file %s is not one of iolab's test files and would be overwritten; "
+			   "name another file, or delete it",
+			   path);
+		rc = -EEXIST;
+	} else if (!ours && !whole) {
+		reason_set(why, "--file %s holds %llu bytes of data, less than --size %llu", path,
+			   (unsigned long long)status.st_blocks * 512,
+			   (unsigned long long)size_bytes);
+		rc = -EINVAL;
+	} else if (!whole || fresh) {
+		int writable = open(path, O_RDWR | O_CLOEXEC);
+		if (writable < 0) {
+			rc = reason_errno(why, errno, "--file %s, for writing", path);
+			goto out;
+		}
+		rc = lay_out(writable, path, size_bytes, bs_bytes, why);
+		close(writable);
+		if (rc < 0)
+			unlink(path); /* half a file is of no use and may fill the disk */
+	}
+out:
+	close(fd);
+	return rc;
+}
+
+static double resident_pct_of(int fd, uint64_t size_bytes)
+{
+	size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+	size_t pages = (size_bytes + page_bytes - 1) / page_bytes;
+	unsigned char *resident = malloc(pages);
+	void *map = mmap(NULL, size_bytes, PROT_READ, MAP_SHARED, fd, 0);
+	double pct = -1;
+
+	if (resident && map != MAP_FAILED && mincore(map, size_bytes, resident) == 0) {
+		size_t count = 0;
+		for (size_t i = 0; i < pages; i++)
+			count += resident[i] & 1;
+		pct = 100.0 * (double)count / (double)pages;
+	}
+	if (map != MAP_FAILED)
+		munmap(map, size_bytes);
+	free(resident);
+	return pct;
+}
+
+int test_file_set_cache(int fd, uint64_t size_bytes, enum cache_state cache, double *resident_pct,
+			struct reason *why)
+{
+	/* Dirty pages cannot be dropped: posix_fadvise(2). */
+	if (fdatasync(fd) < 0 && errno != EROFS && errno != EINVAL)
+		return reason_errno(why, errno, "writing back the test file");
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	if (cache == CACHE_WARM) {
+		char *chunk = malloc(CHUNK_BYTES);
+		if (!chunk)
+			return reason_errno(why, ENOMEM, "reading the test file");
+		for (uint64_t offset = 0; offset < size_bytes;) {
+			ssize_t n = pread(fd, chunk, CHUNK_BYTES, (off_t)offset);
+			if (n <= 0)
+				break;
+			offset += (uint64_t)n;
+		}
+		free(chunk);
+	}
+	*resident_pct = resident_pct_of(fd, size_bytes);
+	return 0;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* The file that the file workload reads and writes: laid out with real data, in a known cache
+ * state. */
+#ifndef IOLAB_TEST_FILE_H
+#define IOLAB_TEST_FILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "reason.h"
+#include "run_config.h"
+
+/*
+ * Makes sure that `path` holds at least `size_bytes` of written data (no holes, no unwritten
+ * extents). A file of iolab's own that fits is kept as it is, unless `fresh` asks for generation 0
+ * in every block of `bs_bytes`. A person's file or a block device is good for reading only: with
+ * `will_write` or `fresh` it is refused. Blocks until the data is on the device.
+ */
+int test_file_prepare(const char *path, uint64_t size_bytes, uint32_t bs_bytes, bool will_write,
+		      bool fresh, struct reason *why);
+
+/*
+ * Brings the first `size_bytes` of `fd` into the wanted cache state, always by the same steps:
+ * write back, drop, and for CACHE_WARM read once from front to back (how a cache was filled changes
+ * later results by tens of percent). Stores the share that is resident afterwards, in percent, or
+ * -1 where mincore may not be asked.
+ */
+int test_file_set_cache(int fd, uint64_t size_bytes, enum cache_state cache, double *resident_pct,
+			struct reason *why);
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* nop: operations that do nothing, for what submission and completion cost by themselves. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "workload.h"
+
+struct nop_workload {
+	struct workload base;
+	struct io_op *ops; /* [depth] */
+	struct io_op **idle; /* a stack */
+	unsigned idle_count;
+	uint64_t offered;
+	uint64_t op_limit;
+};
+
+static unsigned nop_needs(const struct run_config *config, struct io_pair pairs[WORKLOAD_PAIRS_MAX],
+			  unsigned *refused_traits, const char **refusal)
+{
+	(void)config;
+	(void)refused_traits;
+	(void)refusal;
+	pairs[0] = (struct io_pair) { IO_NOP, IO_FD_NONE };
+	return 1;
+}
+
+static void nop_close(struct workload *workload)
+{
+	struct nop_workload *w = (struct nop_workload *)workload;
+	if (w->base.arena)
+		munmap(w->base.arena, w->base.arena_len_bytes);
+	free(w->ops);
+	free(w->idle);
+	free(w);
+}
+
+static int nop_open(struct workload **workload, const struct run_config *config, struct reason *why)
+{
+	unsigned depth = config->depth;
+	struct nop_workload *w = calloc(1, sizeof *w);
+	if (!w)
+		return reason_errno(why, ENOMEM, "nop workload");
+	w->base.ops = &workload_nop;
+	w->base.depth = depth;
+	w->op_limit = config->op_limit;
+	w->ops = aligned_alloc(64, depth * sizeof *w->ops);
+	w->idle = malloc(depth * sizeof(struct io_op *));
+	int rc = !w->ops || !w->idle ? reason_errno(why, ENOMEM, "nop workload, depth %u", depth)
+				     : workload_arena_alloc(&w->base, 1, 1, why);
+	if (rc < 0) {
+		nop_close(&w->base);
+		return rc;
+	}
+	memset(w->ops, 0, depth * sizeof *w->ops);
+	for (unsigned slot = depth; slot-- > 0;) {
+		w->ops[slot].kind = IO_NOP;
+		w->ops[slot].fd = -1;
+		w->ops[slot].slot = slot;
+		w->idle[w->idle_count++] = &w->ops[slot];
+	}
+	*workload = &w->base;
+	return 0;
+}
+
+static unsigned nop_fill(struct workload *workload, struct io_op **ops, unsigned max)
+{
+	struct nop_workload *w = (struct nop_workload *)workload;
+	unsigned n = max < w->idle_count ? max : w->idle_count;
+	if (w->base.stopping)
+		return 0;
+	if (w->op_limit && n > w->op_limit - w->offered) {
+		n = (unsigned)(w->op_limit - w->offered);
+		w->base.exhausted = n == 0;
+	}
+	for (unsigned i = 0; i < n; i++)
+		ops[i] = w->idle[--w->idle_count];
+	w->offered += n;
+	return n;
+}
+
+static int nop_complete(struct workload *workload, struct io_op *const *ops, unsigned count,
+			uint64_t now_ns)
+{
+	struct nop_workload *w = (struct nop_workload *)workload;
+	int rc = 0;
+	for (unsigned i = 0; i < count; i++) {
+		if (ops[i]->result != 0)
+			rc = reason_errno(&w->base.failure, (int)ops[i]->result, "no-op");
+		histogram_record(&w->base.tally.latency, now_ns - ops[i]->submit_ns, 1);
+		w->idle[w->idle_count++] = ops[i];
+	}
+	w->base.tally.ops += count;
+	return rc;
+}
+
+static void nop_parameters(const struct run_config *config, json_t *parameters)
+{
+	(void)config;
+	json_object_set_new(parameters, "panel", json_string("nop"));
+}
+
+const struct workload_ops workload_nop = {
+	.name = "nop",
+	.summary = "no I/O at all: what submitting and completing cost by themselves",
+	.op_name = "no-op",
+	.needs = nop_needs,
+	.open = nop_open,
+	.fill = nop_fill,
+	.complete = nop_complete,
+	.parameters = nop_parameters,
+	.close = nop_close,
+};

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * threads: concurrency by blocking in parallel.
+ *
+ * A pool of as many threads as operations may be in flight. Each takes an operation from a queue,
+ * performs it by the plain blocking call, and puts it on a second queue for the loop's thread. The
+ * code of one thread stays as simple as that of the blocking engine; the price is a wake-up and a
+ * context switch in each direction, and a stack for every operation in flight.
+ *
+ * With a thread for every operation there is always one free, so receives that wait on silent peers
+ * cannot starve the others.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "clock.h"
+#include "io_engine.h"
+#include "op_queue.h"
+#include "op_syscall.h"
+
+/* A worker calls nothing deep. Ten thousand connections are as many stacks. */
+#define STACK_BYTES (64 * 1024)
+
+/* Ends a worker's blocking call when everything is taken back; its handler does nothing. */
+#define CANCEL_SIGNAL SIGUSR2
+
+/* A signal that arrives just before the call begins is lost, so it is sent again so often. */
+#define CANCEL_REPEAT_NS NS_PER_MS
+
+struct worker {
+	pthread_t thread;
+	bool busy; /* performing an operation: under the lock */
+};
+
+struct engine {
+	pthread_mutex_t lock; /* of everything below */
+	pthread_cond_t work; /* `waiting` is no longer empty, or `closing` */
+	pthread_cond_t enough; /* `finished` holds as many as reap() wants */
+	struct op_queue waiting;
+	struct op_queue finished;
+	unsigned wanted; /* by reap() while it sleeps, else 0 */
+	unsigned sleepers; /* workers that wait for work */
+	bool cancelled;
+	bool closing;
+
+	struct sigaction previous_action;
+	unsigned worker_count;
+	unsigned workers_started; /* hands each new thread its place */
+	struct worker workers[];
+};
+
+static int threads_supports(const struct engine_config *config, enum io_kind kind,
+			    enum io_fd_kind fd_kind, struct reason *why)
+{
+	(void)config;
+	(void)fd_kind;
+	if (kind != IO_NOP)
+		return 0;
+	reason_set(why, "there is no system call that does nothing, for a thread to block in");
+	return -EOPNOTSUPP;
+}
+
+static int64_t perform(struct engine *e, const struct io_op *op)
+{
+	for (;;) {
+		int64_t result = op_syscall_once(op, 0);
+		if (result != -EINTR)
+			return result;
+		if (__atomic_load_n(&e->cancelled, __ATOMIC_RELAXED))
+			return -ECANCELED;
+	}
+}
+
+static void *work(void *argument)
+{
+	struct engine *e = argument;
+
+	pthread_mutex_lock(&e->lock);
+	struct worker *self = &e->workers[e->workers_started++];
+	for (;;) {
+		while (!e->waiting.first && !e->closing) {
+			e->sleepers++;
+			pthread_cond_wait(&e->work, &e->lock);
+			e->sleepers--;
+		}
+		struct io_op *op = op_queue_pop(&e->waiting);
+		if (!op)
+			break;
+		self->busy = true;
+		pthread_mutex_unlock(&e->lock);
+
+		op->result = perform(e, op);
+
+		pthread_mutex_lock(&e->lock);
+		self->busy = false;
+		op_queue_push(&e->finished, op);
+		if (e->wanted && e->finished.count >= e->wanted)
+			pthread_cond_signal(&e->enough);
+	}
+	pthread_mutex_unlock(&e->lock);
+	return NULL;
+}
+
+static void on_cancel_signal(int signal_number)
+{
+	(void)signal_number; /* being delivered is enough: the call returns EINTR */
+}
+
+static void join_workers(struct engine *e)
+{
+	pthread_mutex_lock(&e->lock);
+	e->closing = true;
+	pthread_cond_broadcast(&e->work);
+	pthread_mutex_unlock(&e->lock);
+	for (unsigned i = 0; i < e->worker_count; i++)
+		pthread_join(e->workers[i].thread, NULL);
+	sigaction(CANCEL_SIGNAL, &e->previous_action, NULL);
+	pthread_cond_destroy(&e->enough);
+	pthread_cond_destroy(&e->work);
+	pthread_mutex_destroy(&e->lock);
+	free(e);
+}
+
+static int threads_open(struct engine **engine, const struct engine_config *config,
+			struct reason *why)
+{
+	struct engine *e = calloc(1, sizeof *e + config->depth * sizeof *e->workers);
+	if (!e)
+		return reason_errno(why, ENOMEM, "threads engine, depth %u", config->depth);
+	op_queue_init(&e->waiting);
+	op_queue_init(&e->finished);
+	pthread_mutex_init(&e->lock, NULL);
+	pthread_cond_init(&e->work, NULL);
+	pthread_condattr_t monotonic;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&e->enough, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+
+	/* Without SA_RESTART, so that it ends a blocking call: signal(7). */
+	struct sigaction action = { .sa_handler = on_cancel_signal };
+	sigaction(CANCEL_SIGNAL, &action, &e->previous_action);
+
+	/* Signals for the program are for its own thread; workers take only the cancelling one. */
+	sigset_t workers_mask, previous_mask;
+	sigfillset(&workers_mask);
+	sigdelset(&workers_mask, CANCEL_SIGNAL);
+	pthread_sigmask(SIG_SETMASK, &workers_mask, &previous_mask);
+	pthread_attr_t attributes;
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK_BYTES > PTHREAD_STACK_MIN
+						       ? STACK_BYTES
+						       : (size_t)PTHREAD_STACK_MIN);
+	int error = 0;
+	while (e->worker_count < config->depth && error == 0) {
+		error = pthread_create(&e->workers[e->worker_count].thread, &attributes, work, e);
+		if (error == 0)
+			e->worker_count++;
+	}
+	pthread_attr_destroy(&attributes);
+	pthread_sigmask(SIG_SETMASK, &previous_mask, NULL);
+	if (error) {
+		reason_errno(why, error,
+			     "thread %u of %u (see ulimit -u, the pids cgroup and "
+			     "/proc/sys/kernel/threads-max)",
+			     e->worker_count + 1, config->depth);
+		join_workers(e);
+		return -error;
+	}
+	*engine = e;
+	return 0;
+}
+
+static int threads_submit(struct engine *e, struct io_op *const *ops, unsigned count)
+{
+	pthread_mutex_lock(&e->lock);
+	for (unsigned i = 0; i < count; i++)
+		op_queue_push(&e->waiting, ops[i]);
+	/* A worker that is awake looks at the queue before it sleeps: wake only as many as help. */
+	unsigned to_wake = count < e->sleepers ? count : e->sleepers;
+	pthread_mutex_unlock(&e->lock);
+	while (to_wake-- > 0)
+		pthread_cond_signal(&e->work);
+	return (int)count;
+}
+
+/* Under the lock. `deadline` may be NULL for ever. */
+static void wait_for_workers(struct engine *e, unsigned min, const struct timespec *deadline)
+{
+	int error = 0;
+	e->wanted = min;
+	while (e->finished.count < min && error == 0) {
+		if (e->cancelled) {
+			for (unsigned i = 0; i < e->worker_count; i++)
+				if (e->workers[i].busy)
+					pthread_kill(e->workers[i].thread, CANCEL_SIGNAL);
+			struct timespec soon =
+				timespec_of_ns((int64_t)clock_ns() + CANCEL_REPEAT_NS);
+			pthread_cond_timedwait(&e->enough, &e->lock, &soon);
+			error = deadline && clock_ns() >= (uint64_t)deadline->tv_sec * NS_PER_S +
+								  (uint64_t)deadline->tv_nsec
+					? ETIMEDOUT
+					: 0;
+		} else if (deadline) {
+			error = pthread_cond_timedwait(&e->enough, &e->lock, deadline);
+		} else {
+			error = pthread_cond_wait(&e->enough, &e->lock);
+		}
+	}
+	e->wanted = 0;
+}
+
+static int threads_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
+			int64_t timeout_ns)
+{
+	pthread_mutex_lock(&e->lock);
+	if (e->finished.count < min && timeout_ns != 0) {
+		struct timespec deadline;
+		if (timeout_ns > 0)
+			deadline = timespec_of_ns((int64_t)clock_ns() + timeout_ns);
+		wait_for_workers(e, min, timeout_ns > 0 ? &deadline : NULL);
+	}
+	unsigned n = op_queue_take(&e->finished, done, max);
+	pthread_mutex_unlock(&e->lock);
+	return (int)n;
+}
+
+static void threads_cancel(struct engine *e)
+{
+	pthread_mutex_lock(&e->lock);
+	__atomic_store_n(&e->cancelled, true, __ATOMIC_RELAXED);
+	for (struct io_op *op; (op = op_queue_pop(&e->waiting));) {
+		op->result = -ECANCELED;
+		op_queue_push(&e->finished, op);
+	}
+	pthread_mutex_unlock(&e->lock);
+}
+
+static void threads_close(struct engine *e)
+{
+	join_workers(e);
+}
+
+static const struct engine_ops threads_engine = {
+	.name = "threads",
+	.summary = "a pool of threads, each blocking in one system call",
+	.lab = IO_ENGINE_LAB,
+	.supports = threads_supports,
+	.open = threads_open,
+	.submit = threads_submit,
+	.reap = threads_reap,
+	.cancel = threads_cancel,
+	.close = threads_close,
+};
+
+IO_ENGINE(threads_engine);

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * poll: ask the kernel which descriptors are ready, then make the call that will not block.
+ *
+ * Every operation that waits has an entry in one array, which goes to the kernel whole at each
+ * ppoll(2) and is walked there from end to end: the cost of a wait grows with the number of
+ * descriptors watched, not with the number that are ready. That is the lesson of this lab, and the
+ * reason for the next.
+ *
+ * Regular files are always "ready": poll answers at once, and the read that follows blocks this
+ * thread all the same. The engine performs them so, faithfully; the call has told it nothing.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "clock.h"
+#include "io_engine.h"
+#include "op_queue.h"
+#include "op_syscall.h"
+
+struct engine {
+	struct pollfd *watched; /* dense: the kernel walks all of it at each call */
+	struct io_op **waiting; /* waiting[i] goes with watched[i] */
+	unsigned watched_count;
+	struct op_queue finished;
+};
+
+static int poll_supports(const struct engine_config *config, enum io_kind kind,
+			 enum io_fd_kind fd_kind, struct reason *why)
+{
+	(void)config;
+	(void)fd_kind;
+	if (kind != IO_NOP)
+		return 0;
+	reason_set(why, "poll waits for descriptors, and a no-op has none");
+	return -EOPNOTSUPP;
+}
+
+static void poll_close(struct engine *e)
+{
+	free(e->watched);
+	free(e->waiting);
+	free(e);
+}
+
+static int poll_open(struct engine **engine, const struct engine_config *config, struct reason *why)
+{
+	struct engine *e = calloc(1, sizeof *e);
+	if (!e)
+		return reason_errno(why, ENOMEM, "poll engine");
+	op_queue_init(&e->finished);
+	e->watched = malloc(config->depth * sizeof *e->watched);
+	e->waiting = malloc(config->depth * sizeof(struct io_op *));
+	if (!e->watched || !e->waiting) {
+		poll_close(e);
+		return reason_errno(why, ENOMEM, "poll engine, depth %u", config->depth);
+	}
+	*engine = e;
+	return 0;
+}
+
+static void finish(struct engine *e, struct io_op *op, int64_t result)
+{
+	op->result = result;
+	op_queue_push(&e->finished, op);
+}
+
+static void watch(struct engine *e, struct io_op *op, short events)
+{
+	unsigned i = e->watched_count++;
+	e->watched[i] = (struct pollfd) { .fd = op->fd, .events = events };
+	e->waiting[i] = op;
+}
+
+/* The last entry takes the place of the one that leaves, so that the array stays dense. */
+static void unwatch(struct engine *e, unsigned i)
+{
+	unsigned last = --e->watched_count;
+	e->watched[i] = e->watched[last];
+	e->waiting[i] = e->waiting[last];
+}
+
+/*
+ * A send mostly fits into the socket's buffer, so it is tried before it waits. A receive mostly
+ * finds nothing yet, so it waits before it is tried.
+ */
+static int poll_submit(struct engine *e, struct io_op *const *ops, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct io_op *op = ops[i];
+		if (op->kind == IO_SEND) {
+			int64_t result = op_syscall(op, MSG_DONTWAIT);
+			if (result == -EAGAIN)
+				watch(e, op, POLLOUT);
+			else
+				finish(e, op, result);
+		} else {
+			bool reads = op->kind == IO_RECV || op->kind == IO_READ;
+			watch(e, op, reads ? POLLIN : POLLOUT);
+		}
+	}
+	return (int)count;
+}
+
+/* POLLERR, POLLHUP and POLLNVAL need no request; the call itself then reports what is wrong. */
+static void try_ready(struct engine *e, int ready_count)
+{
+	/* From the end, since unwatch() moves the last entry into the hole. */
+	for (unsigned i = e->watched_count; i-- > 0 && ready_count > 0;) {
+		if (!e->watched[i].revents)
+			continue;
+		ready_count--;
+		struct io_op *op = e->waiting[i];
+		int64_t result = op_try_when_ready(op);
+		if (result == -EAGAIN)
+			continue; /* "ready" was a false alarm, poll(2) BUGS */
+		unwatch(e, i);
+		finish(e, op, result);
+	}
+}
+
+static int poll_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
+		     int64_t timeout_ns)
+{
+	bool may_wait = min > 0 && timeout_ns != 0;
+	while (e->watched_count > 0 && (e->finished.count == 0 || e->finished.count < min)) {
+		/* ppoll, since poll(2) counts in milliseconds. */
+		struct timespec timeout =
+			timespec_of_ns(may_wait && timeout_ns > 0 ? timeout_ns : 0);
+		int ready = ppoll(e->watched, e->watched_count,
+				  may_wait && timeout_ns < 0 ? NULL : &timeout, NULL);
+		if (ready < 0 && errno != EINTR)
+			return -errno;
+		if (ready <= 0)
+			break;
+		try_ready(e, ready);
+		if (!may_wait)
+			break;
+	}
+	return (int)op_queue_take(&e->finished, done, max);
+}
+
+static void poll_cancel(struct engine *e)
+{
+	while (e->watched_count > 0)
+		finish(e, e->waiting[--e->watched_count], -ECANCELED);
+}
+
+static const struct engine_ops poll_engine = {
+	.name = "poll",
+	.summary =
+		"readiness by ppoll, then the call that does not block; files block all the same",
+	.lab = IO_ENGINE_LAB,
+	.supports = poll_supports,
+	.open = poll_open,
+	.submit = poll_submit,
+	.reap = poll_reap,
+	.cancel = poll_cancel,
+	.close = poll_close,
+};
+
+IO_ENGINE(poll_engine);

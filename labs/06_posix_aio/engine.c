@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * posix_aio: the standard's asynchronous I/O, which glibc performs with threads.
+ *
+ * aio_read(3) puts a request on a list; a helper thread of glibc makes the blocking call. Two
+ * things follow that surprise. Requests on one descriptor are performed one after another, so that
+ * depth brings nothing unless each has a descriptor of its own, and a receive that waits holds up a
+ * send on the same socket. And glibc starts 20 threads at most unless aio_init(3) asks for more.
+ *
+ * Completion is asked for with aio_suspend(3): SIGEV_THREAD would start a thread for every single
+ * completion, and SIGEV_SIGNAL would cost two system calls each. aio_suspend wants the whole list
+ * of what is outstanding, and afterwards each has to be asked whether it is the one: O(n), by
+ * design of the interface.
+ *
+ * aio_init takes effect once a process, before the first request. One fresh process a run.
+ */
+#include <aio.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "clock.h"
+#include "io_engine.h"
+#include "op_queue.h"
+
+struct request {
+	struct aiocb cb;
+	struct io_op *op;
+};
+
+struct engine {
+	struct request *requests; /* [slot] */
+	const struct aiocb **outstanding; /* dense, as aio_suspend wants it */
+	unsigned outstanding_count;
+	struct op_queue finished; /* refused at once, or cancelled */
+};
+
+static int posix_aio_supports(const struct engine_config *config, enum io_kind kind,
+			      enum io_fd_kind fd_kind, struct reason *why)
+{
+	(void)config;
+	if (kind == IO_NOP) {
+		reason_set(why, "POSIX AIO has reads, writes and syncs, and no no-op");
+		return -EOPNOTSUPP;
+	}
+	if (fd_kind == IO_FD_PIPE) {
+		reason_set(why,
+			   "a read that waits on a pipe cannot be taken back: aio_cancel answers "
+			   "AIO_NOTCANCELED, and glibc's thread stays in read(2)");
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+static void posix_aio_close(struct engine *e)
+{
+	free(e->requests);
+	free(e->outstanding);
+	free(e);
+}
+
+static int posix_aio_open(struct engine **engine, const struct engine_config *config,
+			  struct reason *why)
+{
+	struct engine *e = calloc(1, sizeof *e);
+	if (!e)
+		return reason_errno(why, ENOMEM, "posix_aio engine");
+	op_queue_init(&e->finished);
+	e->requests = calloc(config->depth, sizeof *e->requests);
+	e->outstanding = calloc(config->depth, sizeof *e->outstanding);
+	if (!e->requests || !e->outstanding) {
+		posix_aio_close(e);
+		return reason_errno(why, ENOMEM, "posix_aio engine, depth %u", config->depth);
+	}
+	aio_init(&(struct aioinit) {
+		.aio_threads = (int)config->depth,
+		.aio_num = (int)config->depth,
+		.aio_idle_time = 1, /* seconds; glibc's threads outlive the engine for so long */
+	});
+	*engine = e;
+	return 0;
+}
+
+static void finish(struct engine *e, struct io_op *op, int64_t result)
+{
+	op->result = result;
+	op_queue_push(&e->finished, op);
+}
+
+static int start(struct request *r, const struct io_op *op)
+{
+	r->cb.aio_fildes = op->fd;
+	r->cb.aio_buf = op->buf;
+	r->cb.aio_nbytes = op->len_bytes;
+	/* On a socket glibc's pread fails with ESPIPE, and it then does a plain read. */
+	r->cb.aio_offset = (off_t)op->offset;
+	r->cb.aio_sigevent.sigev_notify = SIGEV_NONE;
+	switch ((enum io_kind)op->kind) {
+	case IO_READ:
+	case IO_RECV:
+		return aio_read(&r->cb);
+	case IO_WRITE:
+	case IO_SEND:
+		/* glibc's threads block all signals, so SIGPIPE reaches nobody: EPIPE comes back.
+		 */
+		return aio_write(&r->cb);
+	case IO_FSYNC:
+		return aio_fsync(O_SYNC, &r->cb);
+	case IO_FDATASYNC:
+		return aio_fsync(O_DSYNC, &r->cb);
+	default:
+		errno = EINVAL;
+		return -1;
+	}
+}
+
+static int posix_aio_submit(struct engine *e, struct io_op *const *ops, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct request *r = &e->requests[ops[i]->slot];
+		r->op = ops[i];
+		if (start(r, ops[i]) == 0) {
+			e->outstanding[e->outstanding_count++] = &r->cb;
+			continue;
+		}
+		int error = errno;
+		if (error == EAGAIN && (e->outstanding_count > 0 || e->finished.count > 0))
+			return (int)i; /* no room now: what is in flight makes some */
+		finish(e, ops[i], -error);
+	}
+	return (int)count;
+}
+
+/* Moves what is over from `outstanding` to `finished`. */
+static void collect(struct engine *e)
+{
+	for (unsigned i = e->outstanding_count; i-- > 0;) {
+		struct aiocb *cb = (struct aiocb *)e->outstanding[i];
+		int error = aio_error(cb);
+		if (error == EINPROGRESS)
+			continue;
+		/* Exactly once for each request: aio_return(3). */
+		ssize_t n = aio_return(cb);
+		e->outstanding[i] = e->outstanding[--e->outstanding_count];
+		finish(e, ((struct request *)cb)->op, error ? -error : n);
+	}
+}
+
+static int posix_aio_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
+			  int64_t timeout_ns)
+{
+	uint64_t deadline_ns = timeout_ns > 0 ? clock_ns() + (uint64_t)timeout_ns : 0;
+	collect(e);
+	while (e->finished.count < min && timeout_ns != 0) {
+		struct timespec left = { 0 };
+		if (timeout_ns > 0) {
+			int64_t left_ns = (int64_t)(deadline_ns - clock_ns());
+			if (left_ns <= 0)
+				break;
+			left = timespec_of_ns(left_ns);
+		}
+		int rc = aio_suspend(e->outstanding, (int)e->outstanding_count,
+				     timeout_ns < 0 ? NULL : &left);
+		int error = rc < 0 ? errno : 0;
+		collect(e);
+		if (error == EINTR || error == EAGAIN)
+			break; /* a signal, or the time is over */
+		if (error)
+			return -error;
+	}
+	return (int)op_queue_take(&e->finished, done, max);
+}
+
+/*
+ * aio_cancel takes back what has not begun. A helper thread that sits in a socket call is freed by
+ * shutting the socket down, which the contract allows here; one that reads a file is soon done.
+ */
+static void posix_aio_cancel(struct engine *e)
+{
+	for (unsigned i = 0; i < e->outstanding_count; i++) {
+		struct aiocb *cb = (struct aiocb *)e->outstanding[i];
+		const struct io_op *op = ((struct request *)cb)->op;
+		bool on_socket = op->kind == IO_RECV || op->kind == IO_SEND;
+		if (aio_cancel(cb->aio_fildes, cb) == AIO_NOTCANCELED && on_socket)
+			shutdown(cb->aio_fildes, SHUT_RDWR);
+	}
+}
+
+static const struct engine_ops posix_aio_engine = {
+	.name = "posix_aio",
+	.summary = "aio_read, aio_write and aio_suspend: threads inside glibc",
+	.lab = IO_ENGINE_LAB,
+	.traits = IO_SERIALISES_DESCRIPTOR,
+	.supports = posix_aio_supports,
+	.open = posix_aio_open,
+	.submit = posix_aio_submit,
+	.reap = posix_aio_reap,
+	.cancel = posix_aio_cancel,
+	.close = posix_aio_close,
+};
+
+IO_ENGINE(posix_aio_engine);

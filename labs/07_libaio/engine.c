@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libaio: completion in the kernel. io_submit(2) hands over a batch, io_getevents(2) takes results.
+ *
+ * It is asynchronous for files opened with O_DIRECT. A buffered read is performed inside io_submit,
+ * start to end: the interface accepts it and says nothing. On sockets a read would block there too,
+ * so the engine asks for readiness (IOCB_CMD_POLL, Linux 4.18) and then makes the call that does
+ * not block.
+ *
+ * Finished requests lie in a ring that io_setup(2) mapped into this process. Reading it directly
+ * saves the system call when enough are there already; fio and QEMU do the same. The layout is not
+ * in a header, but has been the kernel's ABI since 2.5 (fs/aio.c, struct aio_ring).
+ */
+#include <errno.h>
+#include <libaio.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "io_engine.h"
+#include "op_queue.h"
+#include "op_syscall.h"
+
+#define RING_MAGIC 0xa10a10a1
+
+struct completion_ring {
+	unsigned id;
+	unsigned size; /* of events[] */
+	unsigned head; /* written by whoever takes events: by us */
+	unsigned tail; /* written by the kernel */
+	unsigned magic;
+	unsigned compat_features;
+	unsigned incompat_features;
+	unsigned header_bytes;
+	struct io_event events[];
+};
+
+/* Events taken by one io_getevents. */
+#define EVENTS_MAX 256
+
+struct engine {
+	io_context_t context;
+	struct completion_ring *ring; /* NULL when its layout is not the known one */
+	unsigned depth;
+	struct iocb *iocbs; /* [slot] */
+	struct iocb **queued; /* accepted from the driver, not yet by the kernel; oldest first */
+	unsigned queued_count;
+	unsigned in_kernel;
+	bool cancelled;
+	struct op_queue finished;
+	struct io_event events[EVENTS_MAX];
+};
+
+static int create_context(unsigned depth, io_context_t *context, struct reason *why)
+{
+	*context = NULL;
+	int rc = io_setup((int)depth, context); /* libaio returns -errno */
+	if (rc == -ENOSYS)
+		reason_errno(why, rc, "io_setup: this kernel was built without CONFIG_AIO");
+	else if (rc == -EAGAIN)
+		reason_errno(why, rc, "io_setup(%u): see /proc/sys/fs/aio-nr and aio-max-nr",
+			     depth);
+	else if (rc == -EPERM)
+		reason_errno(why, rc, "io_setup: refused, probably by seccomp as in a container");
+	else if (rc < 0)
+		reason_errno(why, rc, "io_setup(%u)", depth);
+	return rc;
+}
+
+static int libaio_supports(const struct engine_config *config, enum io_kind kind,
+			   enum io_fd_kind fd_kind, struct reason *why)
+{
+	(void)config;
+	(void)fd_kind;
+	io_context_t context;
+	if (kind == IO_NOP) {
+		reason_set(why,
+			   "libaio has IO_CMD_NOOP in its header, and the kernel answers EINVAL");
+		return -EOPNOTSUPP;
+	}
+	int rc = create_context(1, &context, why);
+	if (rc == 0)
+		io_destroy(context);
+	return rc;
+}
+
+static void libaio_close(struct engine *e)
+{
+	if (e->context)
+		io_destroy(e->context);
+	free(e->iocbs);
+	free(e->queued);
+	free(e);
+}
+
+static int libaio_open(struct engine **engine, const struct engine_config *config,
+		       struct reason *why)
+{
+	struct engine *e = calloc(1, sizeof *e);
+	if (!e)
+		return reason_errno(why, ENOMEM, "libaio engine");
+	op_queue_init(&e->finished);
+	e->depth = config->depth;
+	e->iocbs = calloc(config->depth, sizeof *e->iocbs);
+	e->queued = calloc(config->depth, sizeof(struct iocb *));
+	int rc = !e->iocbs || !e->queued
+			 ? reason_errno(why, ENOMEM, "libaio engine, depth %u", config->depth)
+			 : create_context(config->depth, &e->context, why);
+	if (rc < 0) {
+		libaio_close(e);
+		return rc;
+	}
+	/* The context's handle is the address of its ring. */
+	e->ring = (struct completion_ring *)e->context;
+	if (e->ring->magic != RING_MAGIC || e->ring->incompat_features != 0)
+		e->ring = NULL;
+	*engine = e;
+	return 0;
+}
+
+static void finish(struct engine *e, struct io_op *op, int64_t result)
+{
+	op->result = result;
+	op_queue_push(&e->finished, op);
+}
+
+static bool waits_for_readiness(const struct io_op *op)
+{
+	return op->kind == IO_RECV || op->kind == IO_SEND || op->offset == IO_NO_OFFSET;
+}
+
+static void prepare(struct iocb *cb, struct io_op *op)
+{
+	bool writes = op->kind == IO_SEND || op->kind == IO_WRITE;
+	if (waits_for_readiness(op)) {
+		io_prep_poll(cb, op->fd, writes ? POLLOUT : POLLIN);
+	} else if (op->kind == IO_READ) {
+		io_prep_pread(cb, op->fd, op->buf, op->len_bytes, (long long)op->offset);
+	} else if (op->kind == IO_WRITE) {
+		io_prep_pwrite(cb, op->fd, op->buf, op->len_bytes, (long long)op->offset);
+	} else if (op->kind == IO_FSYNC) {
+		io_prep_fsync(cb, op->fd);
+	} else {
+		io_prep_fdsync(cb, op->fd);
+	}
+	cb->data = op;
+}
+
+/*
+ * Hands what is queued to the kernel. A request that it refuses on sight (EBADF, EINVAL, ...) ends
+ * with that error as its result; when it lacks room (EAGAIN) the rest waits for the next call.
+ */
+static void submit_queued(struct engine *e)
+{
+	unsigned done = 0;
+	while (done < e->queued_count) {
+		int n = io_submit(e->context, e->queued_count - done, e->queued + done);
+		if (n > 0) {
+			done += (unsigned)n;
+			e->in_kernel += (unsigned)n;
+		} else if (n == -EAGAIN && e->in_kernel > 0) {
+			break;
+		} else if (n != -EINTR) {
+			finish(e, e->queued[done++]->data, n < 0 ? n : -EIO);
+		}
+	}
+	e->queued_count -= done;
+	if (e->queued_count > 0)
+		memmove(e->queued, e->queued + done, e->queued_count * sizeof *e->queued);
+}
+
+static int libaio_submit(struct engine *e, struct io_op *const *ops, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct io_op *op = ops[i];
+		/* A send mostly fits into the socket's buffer, so it is tried before it waits. */
+		if (op->kind == IO_SEND) {
+			int64_t result = op_syscall(op, MSG_DONTWAIT);
+			if (result != -EAGAIN) {
+				finish(e, op, result);
+				continue;
+			}
+		}
+		struct iocb *cb = &e->iocbs[op->slot];
+		prepare(cb, op);
+		e->queued[e->queued_count++] = cb;
+	}
+	if (e->queued_count > 0)
+		submit_queued(e);
+	return (int)count;
+}
+
+static void handle_event(struct engine *e, const struct io_event *event)
+{
+	struct io_op *op = event->data;
+	int64_t result = (int64_t)event->res;
+	e->in_kernel--;
+	if (waits_for_readiness(op) && result >= 0) {
+		/* A poll that was taken back ends with no event. */
+		result = result == 0 && e->cancelled ? -ECANCELED : op_try_when_ready(op);
+		if (result == -EAGAIN) { /* a false alarm */
+			struct iocb *cb = &e->iocbs[op->slot];
+			prepare(cb, op);
+			e->queued[e->queued_count++] = cb;
+			return;
+		}
+	}
+	finish(e, op, result);
+}
+
+/* Takes what lies in the ring, without a system call. */
+static void drain_ring(struct engine *e)
+{
+	struct completion_ring *ring = e->ring;
+	if (!ring)
+		return;
+	unsigned head = ring->head;
+	/* Acquire: the events before `tail` are written before `tail` is. */
+	while (head != __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE)) {
+		struct io_event event = ring->events[head];
+		head = head + 1 == ring->size ? 0 : head + 1;
+		/* Release: the kernel may overwrite the event once it sees the new head. */
+		__atomic_store_n(&ring->head, head, __ATOMIC_RELEASE);
+		handle_event(e, &event);
+	}
+}
+
+static int libaio_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
+		       int64_t timeout_ns)
+{
+	bool may_wait = min > 0 && timeout_ns != 0;
+	for (;;) {
+		drain_ring(e);
+		if (e->queued_count > 0)
+			submit_queued(e);
+		if (e->finished.count >= min && (min > 0 || e->ring))
+			break;
+		if (e->in_kernel == 0)
+			break;
+		unsigned missing = may_wait ? min - e->finished.count : 0;
+		if (missing > EVENTS_MAX)
+			missing = EVENTS_MAX;
+		struct timespec timeout =
+			timespec_of_ns(may_wait && timeout_ns > 0 ? timeout_ns : 0);
+		int count = io_getevents(e->context, missing, EVENTS_MAX, e->events,
+					 may_wait && timeout_ns < 0 ? NULL : &timeout);
+		if (count < 0 && count != -EINTR)
+			return count;
+		for (int i = 0; i < count; i++)
+			handle_event(e, &e->events[i]);
+		if (count < (int)missing || !may_wait)
+			break; /* a signal, or the time is over */
+	}
+	return (int)op_queue_take(&e->finished, done, max);
+}
+
+/* The kernel can take back a poll; a read or write of a file it finishes, soon. */
+static void libaio_cancel(struct engine *e)
+{
+	e->cancelled = true;
+	for (unsigned i = 0; i < e->queued_count; i++)
+		finish(e, e->queued[i]->data, -ECANCELED);
+	e->queued_count = 0;
+	for (unsigned slot = 0; slot < e->depth; slot++) {
+		struct io_event unused; /* the result comes through the ring: io_cancel(2), 4.18 */
+		io_cancel(e->context, &e->iocbs[slot], &unused);
+	}
+}
+
+static const struct engine_ops libaio_engine = {
+	.name = "libaio",
+	.summary = "io_submit and io_getevents: asynchronous with O_DIRECT, blocking without",
+	.lab = IO_ENGINE_LAB,
+	.supports = libaio_supports,
+	.open = libaio_open,
+	.submit = libaio_submit,
+	.reap = libaio_reap,
+	.cancel = libaio_cancel,
+	.close = libaio_close,
+};
+
+IO_ENGINE(libaio_engine);
