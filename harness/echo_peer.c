@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT */
+#include "echo_peer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "random.h"
+
+/* How much of a message is built, sent, received and compared at a time. */
+#define CHUNK_BYTES (64 * 1024)
+
+#define EVENTS_MAX 256
+
+struct connection {
+	int fd;
+	bool slow;
+	bool watches_out; /* a send waits for room */
+	uint32_t index;
+	uint32_t sequence; /* of the message under way */
+	uint32_t sent_bytes, received_bytes; /* of it */
+	uint64_t begun_ns;
+	uint64_t due_ns; /* slow: when the next message begins */
+	struct connection *next; /* slow: in the queue of those that pause */
+};
+
+struct client {
+	struct peer_shared *shared;
+	const struct run_config *config;
+	int epoll_fd, control_fd, timer_fd;
+	struct connection *connections;
+	/* All pauses are equally long, so the queue is in the order in which they end. */
+	struct connection *pausing, **pausing_end;
+	char *received, *expected;
+};
+
+static void fail(struct client *c, const struct connection *conn, const char *what, int error)
+{
+	if (!c->shared->failed) {
+		if (error)
+			reason_errno(&c->shared->failure, error, "peer, connection %u: %s",
+				     conn ? conn->index : 0, what);
+		else
+			reason_set(&c->shared->failure, "peer, connection %u: %s",
+				   conn ? conn->index : 0, what);
+		c->shared->failed = 1;
+	}
+	_exit(1);
+}
+
+/*
+ * The payload: words that count up from a start which depends on seed, connection and message, so
+ * that a byte of another message, or at another place, is wrong. Fills `chunk` so that it holds the
+ * bytes from `offset` on at chunk[offset % 8].
+ */
+static void build_payload(const struct client *c, const struct connection *conn, char *chunk,
+			  uint32_t offset, uint32_t len_bytes)
+{
+	uint64_t start = mix64(c->config->seed + ((uint64_t)conn->index << 32) + conn->sequence);
+	uint64_t first = offset / 8, count = (offset % 8 + len_bytes + 7) / 8;
+	uint64_t *words = (uint64_t *)chunk;
+	for (uint64_t i = 0; i < count; i++)
+		words[i] = start + (first + i) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static void watch(struct client *c, struct connection *conn, bool out)
+{
+	struct epoll_event event = { .events = out ? EPOLLIN | EPOLLOUT : EPOLLIN,
+				     .data.ptr = conn };
+	if (epoll_ctl(c->epoll_fd, EPOLL_CTL_MOD, conn->fd, &event) < 0)
+		fail(c, conn, "epoll_ctl", errno);
+	conn->watches_out = out;
+}
+
+/* Sends what the socket takes of the message under way. */
+static void send_more(struct client *c, struct connection *conn)
+{
+	uint32_t msg_bytes = c->config->msg_size_bytes;
+	while (conn->sent_bytes < msg_bytes) {
+		uint32_t left = msg_bytes - conn->sent_bytes;
+		uint32_t length = left < CHUNK_BYTES ? left : CHUNK_BYTES;
+		build_payload(c, conn, c->expected, conn->sent_bytes, length);
+		ssize_t n =
+			send(conn->fd, c->expected + conn->sent_bytes % 8, length, MSG_NOSIGNAL);
+		if (n < 0 && errno == EAGAIN) {
+			if (!conn->watches_out)
+				watch(c, conn, true);
+			return;
+		}
+		if (n < 0)
+			fail(c, conn, "send", errno);
+		conn->sent_bytes += (uint32_t)n;
+	}
+	if (conn->watches_out)
+		watch(c, conn, false);
+}
+
+static void begin_message(struct client *c, struct connection *conn, uint64_t now_ns)
+{
+	conn->sequence++;
+	conn->sent_bytes = conn->received_bytes = 0;
+	conn->begun_ns = now_ns;
+	send_more(c, conn);
+}
+
+static void set_timer(struct client *c)
+{
+	struct itimerspec at = { .it_value = timespec_of_ns((int64_t)c->pausing->due_ns) };
+	if (timerfd_settime(c->timer_fd, TFD_TIMER_ABSTIME, &at, NULL) < 0)
+		fail(c, NULL, "timerfd_settime", errno);
+}
+
+static void pause_connection(struct client *c, struct connection *conn, uint64_t now_ns)
+{
+	conn->due_ns = now_ns + (uint64_t)(c->config->slow_pause_ms * NS_PER_MS);
+	conn->next = NULL;
+	bool was_empty = !c->pausing;
+	*c->pausing_end = conn;
+	c->pausing_end = &conn->next;
+	if (was_empty)
+		set_timer(c);
+}
+
+static void end_pauses(struct client *c)
+{
+	uint64_t expirations, now_ns = clock_ns();
+	if (read(c->timer_fd, &expirations, sizeof expirations) < 0 && errno != EAGAIN)
+		fail(c, NULL, "timerfd", errno);
+	while (c->pausing && c->pausing->due_ns <= now_ns) {
+		struct connection *conn = c->pausing;
+		c->pausing = conn->next;
+		if (!c->pausing)
+			c->pausing_end = &c->pausing;
+		begin_message(c, conn, now_ns);
+	}
+	if (c->pausing)
+		set_timer(c);
+}
+
+static void end_message(struct client *c, struct connection *conn)
+{
+	uint64_t now_ns = clock_ns();
+	if (!conn->slow && __atomic_load_n(&c->shared->phase, __ATOMIC_RELAXED) == PEER_WINDOW)
+		histogram_record(&c->shared->round_trips, now_ns - conn->begun_ns, 1);
+	if (conn->slow)
+		pause_connection(c, conn, now_ns);
+	else
+		begin_message(c, conn, now_ns);
+}
+
+static void receive(struct client *c, struct connection *conn)
+{
+	uint32_t left = c->config->msg_size_bytes - conn->received_bytes;
+	uint32_t length = left < CHUNK_BYTES ? left : CHUNK_BYTES;
+	/* One byte more than may come: an echo that is too long must show. */
+	ssize_t n = recv(conn->fd, c->received, length == left ? length + 1 : length, 0);
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (n < 0)
+		fail(c, conn, "recv", errno);
+	if (n == 0)
+		fail(c, conn, "the server closed the connection in the midst of the run", 0);
+	uint32_t echoed = conn->sent_bytes - conn->received_bytes;
+	if ((uint32_t)n > echoed)
+		fail(c, conn, "the server sent more than it had received", 0);
+	build_payload(c, conn, c->expected, conn->received_bytes, (uint32_t)n);
+	if (memcmp(c->received, c->expected + conn->received_bytes % 8, (size_t)n) != 0) {
+		char what[100];
+		snprintf(what, sizeof what, "message %u: the echo differs within bytes %u to %u",
+			 conn->sequence, conn->received_bytes,
+			 conn->received_bytes + (uint32_t)n - 1);
+		fail(c, conn, what, 0);
+	}
+	conn->received_bytes += (uint32_t)n;
+	if (conn->received_bytes == c->config->msg_size_bytes)
+		end_message(c, conn);
+}
+
+static void connect_all(struct client *c, const struct sockaddr *address, socklen_t address_len)
+{
+	const struct run_config *config = c->config;
+	for (uint32_t i = 0; i < config->conns; i++) {
+		struct connection *conn = &c->connections[i];
+		conn->index = i;
+		conn->slow = i < config->slow_conns;
+		conn->fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (conn->fd < 0)
+			fail(c, conn, "socket", errno);
+		if (connect(conn->fd, address, address_len) < 0)
+			fail(c, conn,
+			     errno == EADDRNOTAVAIL ? "connect: no port is free" : "connect",
+			     errno);
+		int on = 1;
+		if (address->sa_family == AF_INET &&
+		    setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0)
+			fail(c, conn, "TCP_NODELAY", errno);
+		if (fcntl(conn->fd, F_SETFL, O_NONBLOCK) < 0)
+			fail(c, conn, "O_NONBLOCK", errno);
+		struct epoll_event event = { .events = EPOLLIN, .data.ptr = conn };
+		if (i < config->active &&
+		    epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, conn->fd, &event) < 0)
+			fail(c, conn, "epoll_ctl", errno);
+	}
+}
+
+static void serve_events(struct client *c)
+{
+	struct epoll_event events[EVENTS_MAX];
+	for (;;) {
+		int count = epoll_wait(c->epoll_fd, events, EVENTS_MAX, -1);
+		if (count < 0 && errno != EINTR)
+			fail(c, NULL, "epoll_wait", errno);
+		if (__atomic_load_n(&c->shared->phase, __ATOMIC_RELAXED) == PEER_STOP)
+			return;
+		for (int i = 0; i < count; i++) {
+			struct connection *conn = events[i].data.ptr;
+			if (!conn)
+				continue; /* control: only to wake us */
+			if (conn == c->connections + c->config->conns) {
+				end_pauses(c);
+				continue;
+			}
+			if (conn->watches_out && (events[i].events & EPOLLOUT))
+				send_more(c, conn);
+			if (events[i].events & ~(uint32_t)EPOLLOUT)
+				receive(c, conn);
+		}
+	}
+}
+
+/* The peer's whole life, in the child. */
+static void live(struct peer_shared *shared, const struct run_config *config, int control_fd,
+		 const struct sockaddr *address, socklen_t address_len)
+{
+	struct client c = {
+		.shared = shared,
+		.config = config,
+		.control_fd = control_fd,
+		.epoll_fd = epoll_create1(EPOLL_CLOEXEC),
+		.timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
+		/* One more than there are: its address marks the timer's events. */
+		.connections = calloc(config->conns + 1, sizeof(struct connection)),
+		.received = malloc(CHUNK_BYTES + 8),
+		.expected = malloc(CHUNK_BYTES + 16),
+	};
+	c.pausing_end = &c.pausing;
+	if (!c.connections || !c.received || !c.expected)
+		fail(&c, NULL, "memory", ENOMEM);
+	struct epoll_event control = { .events = EPOLLIN, .data.ptr = NULL };
+	struct epoll_event timer = { .events = EPOLLIN, .data.ptr = c.connections + config->conns };
+	if (c.epoll_fd < 0 || c.timer_fd < 0 ||
+	    epoll_ctl(c.epoll_fd, EPOLL_CTL_ADD, c.timer_fd, &timer) < 0)
+		fail(&c, NULL, "epoll, timerfd", errno);
+	connect_all(&c, address, address_len);
+
+	eventfd_t go;
+	while (eventfd_read(control_fd, &go) < 0 && errno == EINTR)
+		;
+	if (epoll_ctl(c.epoll_fd, EPOLL_CTL_ADD, control_fd, &control) < 0)
+		fail(&c, NULL, "epoll_ctl", errno);
+	uint64_t now_ns = clock_ns();
+	for (uint32_t i = 0; i < config->active; i++)
+		begin_message(&c, &c.connections[i], now_ns);
+	serve_events(&c);
+	_exit(0); /* closes every connection */
+}
+
+int echo_peer_start(struct echo_peer *peer, const struct run_config *config,
+		    const struct sockaddr *address, socklen_t address_len, const cpu_set_t *cpus,
+		    struct reason *why)
+{
+	*peer = (struct echo_peer) { .control_fd = eventfd(0, EFD_CLOEXEC) };
+	if (peer->control_fd < 0)
+		return reason_errno(why, errno, "eventfd");
+	void *shared = mmap(NULL, sizeof *peer->shared, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
+		return reason_errno(why, errno, "memory shared with the peer");
+	peer->shared = shared;
+	histogram_reset(&peer->shared->round_trips);
+
+	pid_t parent = getpid();
+	peer->pid = fork();
+	if (peer->pid < 0)
+		return reason_errno(why, errno, "fork of the peer");
+	if (peer->pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(1);
+		signal(SIGINT, SIG_IGN); /* the parent decides when it is over */
+		signal(SIGTERM, SIG_DFL);
+		sched_setaffinity(0, sizeof *cpus, cpus);
+		live(peer->shared, config, peer->control_fd, address, address_len);
+	}
+	return 0;
+}
+
+void echo_peer_go(struct echo_peer *peer)
+{
+	if (!peer->started)
+		eventfd_write(peer->control_fd, 1);
+	peer->started = true;
+}
+
+void echo_peer_set_phase(struct echo_peer *peer, enum peer_phase phase)
+{
+	__atomic_store_n(&peer->shared->phase, phase, __ATOMIC_RELAXED);
+	if (phase == PEER_STOP)
+		eventfd_write(peer->control_fd, 1);
+}
+
+/* What its exit status says. Reaps it. */
+static int judge(struct echo_peer *peer, int status, struct reason *why)
+{
+	peer->pid = 0;
+	if (peer->shared->failed) {
+		*why = peer->shared->failure;
+		return -EPROTO;
+	}
+	if (WIFSIGNALED(status)) {
+		reason_set(why, "the peer process was killed by SIG%s",
+			   sigabbrev_np(WTERMSIG(status)));
+		return -ECHILD;
+	}
+	if (peer->shared->phase != PEER_STOP) {
+		reason_set(why, "the peer process ended before the run was over");
+		return -ECHILD;
+	}
+	return 0;
+}
+
+int echo_peer_check(struct echo_peer *peer, struct reason *why)
+{
+	int status;
+	if (peer->pid <= 0 || waitpid(peer->pid, &status, WNOHANG) != peer->pid)
+		return 0;
+	return judge(peer, status, why);
+}
+
+int echo_peer_finish(struct echo_peer *peer, struct reason *why)
+{
+	uint64_t deadline_ns = clock_ns() + 5 * NS_PER_S;
+	int status;
+	while (peer->pid > 0 && clock_ns() < deadline_ns) {
+		if (waitpid(peer->pid, &status, WNOHANG) == peer->pid)
+			return judge(peer, status, why);
+		usleep(200);
+	}
+	if (peer->pid <= 0)
+		return 0;
+	reason_set(why, "the peer process did not end within 5 s of being told to");
+	return -ETIMEDOUT;
+}
+
+void echo_peer_close(struct echo_peer *peer)
+{
+	if (peer->pid > 0) {
+		kill(peer->pid, SIGKILL);
+		waitpid(peer->pid, NULL, 0);
+	}
+	if (peer->control_fd >= 0)
+		close(peer->control_fd);
+	if (peer->shared)
+		munmap(peer->shared, sizeof *peer->shared);
+}

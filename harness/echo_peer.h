@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The fixed client of the echo and idle workloads: a process of its own, the same for every engine.
+ *
+ * Each active connection sends a message, reads the whole echo, checks every byte, and sends the
+ * next. A round trip counts from the clock reading before the first send() of the message to the
+ * one after the recv() that completed its echo. The reading that ends one round trip begins the
+ * next, so the clock is read once a message.
+ */
+#ifndef IOLAB_ECHO_PEER_H
+#define IOLAB_ECHO_PEER_H
+
+#include <sched.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include "histogram.h"
+#include "reason.h"
+#include "run_config.h"
+
+enum peer_phase { PEER_WARM_UP, PEER_WINDOW, PEER_DONE, PEER_STOP };
+
+/* What both processes see. Written by the peer, but for `phase`. */
+struct peer_shared {
+	enum peer_phase phase; /* atomically; the parent's */
+	int failed; /* `failure` says why */
+	struct reason failure;
+	struct histogram round_trips; /* completed within the window; without the slow clients' */
+};
+
+struct echo_peer {
+	pid_t pid;
+	int control_fd; /* an eventfd: the first write starts the peer, the second stops it */
+	bool started;
+	struct peer_shared *shared;
+};
+
+/*
+ * Forks the peer, to run on `cpus` only. It connects config->conns sockets to `address` and then
+ * waits for echo_peer_go(). It dies with this process. Returns 0, or -errno with `why`.
+ */
+int echo_peer_start(struct echo_peer *peer, const struct run_config *config,
+		    const struct sockaddr *address, socklen_t address_len, const cpu_set_t *cpus,
+		    struct reason *why);
+
+/* Lets the peer begin to send. Does not block. */
+void echo_peer_go(struct echo_peer *peer);
+
+/* What it should record from now on. PEER_STOP: it closes its connections and exits. */
+void echo_peer_set_phase(struct echo_peer *peer, enum peer_phase phase);
+
+/* Has it died already, or found something wrong? 0, or -errno with `why`. Does not block. */
+int echo_peer_check(struct echo_peer *peer, struct reason *why);
+
+/*
+ * Waits for the peer to exit after PEER_STOP, 5 s at most. Returns 0 when every echo was right, or
+ * -errno with `why`.
+ */
+int echo_peer_finish(struct echo_peer *peer, struct reason *why);
+
+/* Kills the peer if it still runs, and frees what is shared. */
+void echo_peer_close(struct echo_peer *peer);
+
+#endif

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * echo and idle: the engine under test is a server that sends back what it receives; a fixed peer
+ * process is the client. In idle most connections stay silent, and what they cost shows.
+ *
+ * One operation belongs to each connection: it receives, sends what came, and receives again. The
+ * rate is counted here, in messages sent back; latency is the round trip that the peer saw.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "echo_peer.h"
+#include "op_queue.h"
+#include "workload.h"
+
+/* Descriptors that are not connections: of the program, its libraries and the engine. */
+#define OTHER_FDS 64
+
+#define CONNECT_NS (20 * NS_PER_S)
+
+/*
+ * A receive asks for more than a message, so that it comes back short and a readiness engine can
+ * tell that nothing is left. Large messages come in pieces anyhow.
+ */
+#define RECEIVE_BYTES_MIN 2048
+#define RECEIVE_BYTES_MAX (64 * 1024)
+
+struct echo_workload {
+	struct workload base;
+	const struct run_config *config;
+	struct io_op *ops; /* [connection] */
+	char *buffers;
+	uint32_t buffer_bytes;
+	uint32_t *into_message; /* [connection]: bytes sent back of the message under way */
+	struct op_queue ready;
+	struct echo_peer peer;
+	bool peer_shares_cpu;
+};
+
+static struct echo_workload *echo_of(struct workload *workload)
+{
+	return (struct echo_workload *)workload;
+}
+
+static unsigned echo_needs(const struct run_config *config,
+			   struct io_pair pairs[WORKLOAD_PAIRS_MAX], unsigned *refused_traits,
+			   const char **refusal)
+{
+	pairs[0] = (struct io_pair) { IO_RECV, IO_FD_SOCKET };
+	pairs[1] = (struct io_pair) { IO_SEND, IO_FD_SOCKET };
+	if (config->active < config->conns) {
+		*refused_traits = IO_BLOCKS_IN_SUBMIT;
+		*refusal =
+			"one thread that blocks would wait for ever on the first silent connection";
+	}
+	return 2;
+}
+
+static int raise_fd_limit(unsigned conns, struct reason *why)
+{
+	struct rlimit limit;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_max >= conns + OTHER_FDS)
+		return 0;
+	reason_set(
+		why,
+		"--conns %u needs %u descriptors, and RLIMIT_NOFILE allows %llu; lower --conns, or "
+		"raise the hard limit (ulimit -Hn)",
+		conns, conns + OTHER_FDS, (unsigned long long)limit.rlim_max);
+	return -EMFILE;
+}
+
+/* A socket that listens, on a port or name that the kernel chooses. */
+static int listen_anywhere(enum transport transport, struct sockaddr_storage *address,
+			   socklen_t *address_len, struct reason *why)
+{
+	memset(address, 0, sizeof *address);
+	if (transport == TRANSPORT_TCP) {
+		struct sockaddr_in *in = (struct sockaddr_in *)address;
+		in->sin_family = AF_INET;
+		in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		*address_len = sizeof *in;
+	} else {
+		/* Only the family: the kernel picks an abstract name, unix(7) "autobind". */
+		address->ss_family = AF_UNIX;
+		*address_len = sizeof(sa_family_t);
+	}
+	int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return reason_errno(why, errno, "socket");
+	if (bind(fd, (struct sockaddr *)address, *address_len) < 0 || listen(fd, SOMAXCONN) < 0) {
+		int rc = reason_errno(why, errno, "listening for the peer");
+		close(fd);
+		return rc;
+	}
+	*address_len = sizeof *address;
+	getsockname(fd, (struct sockaddr *)address, address_len);
+	return fd;
+}
+
+/* Accepts while the peer connects, since the backlog holds fewer than there may be. */
+static int accept_all(struct echo_workload *w, int listen_fd, struct reason *why)
+{
+	uint64_t deadline_ns = clock_ns() + CONNECT_NS;
+	while (w->base.fd_count < w->config->conns) {
+		struct pollfd listening = { .fd = listen_fd, .events = POLLIN };
+		if (poll(&listening, 1, 100) <= 0) {
+			int rc = echo_peer_check(&w->peer, why);
+			if (rc < 0)
+				return rc;
+			if (clock_ns() < deadline_ns)
+				continue;
+			return reason_errno(why, ETIMEDOUT, "only %u of %u connections came about",
+					    w->base.fd_count, w->config->conns);
+		}
+		int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
+			continue;
+		if (fd < 0)
+			return reason_errno(why, errno, "accept of connection %u",
+					    w->base.fd_count);
+		int on = 1;
+		if (w->config->transport == TRANSPORT_TCP)
+			setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+		w->base.fds[w->base.fd_count++] = (struct workload_fd) { fd, IO_FD_SOCKET };
+	}
+	return 0;
+}
+
+/* The last CPU that is not the server's; when there is none, they share. */
+static cpu_set_t choose_peer_cpu(struct echo_workload *w)
+{
+	cpu_set_t allowed, chosen;
+	sched_getaffinity(0, sizeof allowed, &allowed);
+	CPU_ZERO(&chosen);
+	for (int cpu = CPU_SETSIZE; cpu-- > 0;) {
+		if (!CPU_ISSET(cpu, &allowed) || CPU_ISSET(cpu, &w->config->cpus))
+			continue;
+		CPU_SET(cpu, &chosen);
+		return chosen;
+	}
+	w->peer_shares_cpu = true;
+	return allowed;
+}
+
+static int connect_peer(struct echo_workload *w, struct reason *why)
+{
+	struct sockaddr_storage address;
+	socklen_t address_len;
+	int listen_fd = listen_anywhere(w->config->transport, &address, &address_len, why);
+	if (listen_fd < 0)
+		return listen_fd;
+	cpu_set_t cpus = choose_peer_cpu(w);
+	int rc = echo_peer_start(&w->peer, w->config, (struct sockaddr *)&address, address_len,
+				 &cpus, why);
+	if (rc == 0)
+		rc = accept_all(w, listen_fd, why);
+	close(listen_fd);
+	return rc;
+}
+
+static void prepare_receive(struct echo_workload *w, struct io_op *op)
+{
+	op->kind = IO_RECV;
+	op->continues = 0;
+	op->buf = w->buffers + (size_t)op->slot * w->buffer_bytes;
+	op->len_bytes = w->buffer_bytes;
+}
+
+static int allocate(struct echo_workload *w, struct reason *why)
+{
+	unsigned conns = w->config->conns;
+	uint32_t wanted = 2 * w->config->msg_size_bytes;
+	uint32_t page = (uint32_t)sysconf(_SC_PAGESIZE);
+	if (wanted < RECEIVE_BYTES_MIN)
+		wanted = RECEIVE_BYTES_MIN;
+	if (wanted > RECEIVE_BYTES_MAX)
+		wanted = RECEIVE_BYTES_MAX;
+	w->buffer_bytes = (wanted + page / 2 - 1) / (page / 2) * (page / 2);
+
+	/* The arena counts in pages; small buffers share one. */
+	int rc = workload_arena_alloc(&w->base, 1, (size_t)conns * w->buffer_bytes, why);
+	if (rc < 0)
+		return rc;
+	w->buffers = w->base.arena;
+	w->base.fds = calloc(conns, sizeof *w->base.fds);
+	w->into_message = calloc(conns, sizeof *w->into_message);
+	w->ops = aligned_alloc(64, conns * sizeof *w->ops);
+	if (!w->base.fds || !w->into_message || !w->ops)
+		return reason_errno(why, ENOMEM, "%u connections", conns);
+	memset(w->ops, 0, conns * sizeof *w->ops);
+	return 0;
+}
+
+static void echo_close(struct workload *workload)
+{
+	struct echo_workload *w = echo_of(workload);
+	echo_peer_close(&w->peer);
+	for (unsigned i = 0; i < w->base.fd_count; i++)
+		close(w->base.fds[i].fd);
+	if (w->base.arena)
+		munmap(w->base.arena, w->base.arena_len_bytes);
+	free(w->base.fds);
+	free(w->into_message);
+	free(w->ops);
+	free(w);
+}
+
+static int echo_open(struct workload **workload, const struct run_config *config,
+		     struct reason *why)
+{
+	struct echo_workload *w = calloc(1, sizeof *w);
+	if (!w)
+		return reason_errno(why, ENOMEM, "echo workload");
+	w->base.ops = config->workload;
+	w->base.depth = config->conns;
+	w->config = config;
+	w->peer.control_fd = -1;
+	op_queue_init(&w->ready);
+
+	int rc = raise_fd_limit(config->conns, why);
+	if (rc == 0)
+		rc = allocate(w, why);
+	if (rc == 0)
+		rc = connect_peer(w, why);
+	if (rc < 0) {
+		echo_close(&w->base);
+		return rc;
+	}
+	w->base.peer = w->peer.pid;
+	for (unsigned i = 0; i < config->conns; i++) {
+		w->ops[i].slot = w->ops[i].fd_slot = i;
+		w->ops[i].fd = w->base.fds[i].fd;
+		prepare_receive(w, &w->ops[i]);
+		op_queue_push(&w->ready, &w->ops[i]);
+	}
+	*workload = &w->base;
+	return 0;
+}
+
+static unsigned echo_fill(struct workload *workload, struct io_op **ops, unsigned max)
+{
+	struct echo_workload *w = echo_of(workload);
+	echo_peer_go(&w->peer);
+	return op_queue_take(&w->ready, ops, max);
+}
+
+/* A connection is over: rightly after stop(), wrongly before. */
+static int end_connection(struct echo_workload *w, const struct io_op *op)
+{
+	if (w->base.stopping)
+		return 0;
+	/* The peer's own word, if it left one, says more than the end of its connection does. */
+	for (int tries = 0; tries < 100; tries++) {
+		int rc = echo_peer_check(&w->peer, &w->base.failure);
+		if (rc < 0)
+			return rc;
+		usleep(1000);
+	}
+	if (op->result < 0)
+		return reason_errno(&w->base.failure, (int)op->result, "%s on connection %u",
+				    op->kind == IO_SEND ? "send" : "receive", op->slot);
+	reason_set(&w->base.failure, "connection %u: the peer closed it before the run was over",
+		   op->slot);
+	return -ECONNRESET;
+}
+
+static void count_sent(struct echo_workload *w, const struct io_op *op)
+{
+	uint32_t msg_bytes = w->config->msg_size_bytes;
+	uint32_t into = w->into_message[op->slot] + (uint32_t)op->result;
+	w->base.tally.bytes += (uint64_t)op->result;
+	for (; into >= msg_bytes; into -= msg_bytes)
+		w->base.tally.ops++;
+	w->into_message[op->slot] = into;
+}
+
+static int echo_complete(struct workload *workload, struct io_op *const *ops, unsigned count,
+			 uint64_t now_ns)
+{
+	struct echo_workload *w = echo_of(workload);
+	(void)now_ns;
+	int rc = 0;
+	for (unsigned i = 0; i < count; i++) {
+		struct io_op *op = ops[i];
+		if (op->result <= 0) {
+			int ended = end_connection(w, op);
+			rc = rc ? rc : ended;
+			continue;
+		}
+		if (op->kind == IO_RECV) {
+			op->kind = IO_SEND;
+			op->len_bytes = (uint32_t)op->result;
+		} else {
+			count_sent(w, op);
+			if (op->result < op->len_bytes) {
+				op->buf = (char *)op->buf + op->result;
+				op->len_bytes -= (uint32_t)op->result;
+				op->continues = 1;
+				w->base.tally.short_transfers++;
+			} else {
+				prepare_receive(w, op);
+			}
+		}
+		op_queue_push(&w->ready, op);
+	}
+	return rc;
+}
+
+static void echo_window(struct workload *workload, bool open)
+{
+	echo_peer_set_phase(&echo_of(workload)->peer, open ? PEER_WINDOW : PEER_DONE);
+}
+
+static void echo_stop(struct workload *workload)
+{
+	echo_peer_set_phase(&echo_of(workload)->peer, PEER_STOP);
+}
+
+static int echo_check(struct workload *workload)
+{
+	return echo_peer_finish(&echo_of(workload)->peer, &workload->failure);
+}
+
+static const struct histogram *echo_latency(struct workload *workload, const char **source)
+{
+	*source = "peer";
+	return &echo_of(workload)->peer.shared->round_trips;
+}
+
+static void echo_parameters(const struct run_config *config, json_t *parameters)
+{
+	const char *transport = config->transport == TRANSPORT_TCP ? "tcp" : "unix";
+	char size[24], active[40] = "", slow[64] = "";
+	if (config->msg_size_bytes % 1024 == 0)
+		snprintf(size, sizeof size, "%uk", config->msg_size_bytes / 1024);
+	else
+		snprintf(size, sizeof size, "%uB", config->msg_size_bytes);
+	if (config->workload == &workload_idle || config->active < config->conns)
+		snprintf(active, sizeof active, ", %u active", config->active);
+	if (config->slow_conns)
+		snprintf(slow, sizeof slow, ", %u slow (%g ms)", config->slow_conns,
+			 config->slow_pause_ms);
+	json_object_update_new(
+		parameters,
+		json_pack("{s:o, s:s, s:i, s:i, s:i, s:i, s:f}", "panel",
+			  json_sprintf("%s %s %s%s%s", config->workload->name, transport, size,
+				       active, slow),
+			  "transport", transport, "msg_size_bytes", (int)config->msg_size_bytes,
+			  "conns", (int)config->conns, "active", (int)config->active, "slow_conns",
+			  (int)config->slow_conns, "slow_pause_ms", config->slow_pause_ms));
+}
+
+static void echo_describe(struct workload *workload, json_t *parameters, json_t *metrics,
+			  json_t *warnings)
+{
+	struct echo_workload *w = echo_of(workload);
+	const json_t *cpu = json_object_get(metrics, "cpu");
+	double server_pct = json_number_value(json_object_get(cpu, "util_pct"));
+	double peer_pct = json_number_value(json_object_get(cpu, "peer_util_pct"));
+	(void)parameters;
+	if (w->peer_shares_cpu)
+		json_array_append_new(warnings,
+				      json_string("server and peer had to share their CPUs; "
+						  "they slow each other down"));
+	/* The peer sleeps whenever it waits for the server: near 100 % means that it never had to.
+	 */
+	if (peer_pct >= 95 && peer_pct > server_pct)
+		json_array_append_new(
+			warnings,
+			json_sprintf("the peer was the limit (%.0f %% of its CPU, the "
+				     "server %.0f %%): compare CPU per message, not rates",
+				     peer_pct, server_pct));
+}
+
+const struct workload_ops workload_echo = {
+	.name = "echo",
+	.summary = "a server sends messages back; a fixed client process checks and times them",
+	.op_name = "message",
+	.has_peer = true,
+	.needs = echo_needs,
+	.open = echo_open,
+	.fill = echo_fill,
+	.complete = echo_complete,
+	.window = echo_window,
+	.stop = echo_stop,
+	.check = echo_check,
+	.parameters = echo_parameters,
+	.describe = echo_describe,
+	.latency = echo_latency,
+	.close = echo_close,
+};
+
+const struct workload_ops workload_idle = {
+	.name = "idle",
+	.summary = "the same with most connections silent: what watching them costs",
+	.op_name = "message",
+	.has_peer = true,
+	.needs = echo_needs,
+	.open = echo_open,
+	.fill = echo_fill,
+	.complete = echo_complete,
+	.window = echo_window,
+	.stop = echo_stop,
+	.check = echo_check,
+	.parameters = echo_parameters,
+	.describe = echo_describe,
+	.latency = echo_latency,
+	.close = echo_close,
+};
