@@ -8,6 +8,7 @@
 
 #include "engines.h"
 #include "environment.h"
+#include "json_path.h"
 
 /* jansson returns NULL when memory runs out or a text is not UTF-8 (a path can be so). */
 static json_t *required(json_t *value)
@@ -47,7 +48,7 @@ static json_t *config_json(const struct run_options *options, int argc, char **a
 
 	return json_pack(
 		"{s:i, s:o, s:s, s:i, s:i, s:i, s:f, s:o, s:f, s:f, s:I, s:I, s:b, s:b, s:o, s:o, "
-		"s:o, s:o}",
+		"s:o, s:o, s:o}",
 		"depth", (int)c->depth, "conns", sockets ? json_integer(c->conns) : json_null(),
 		"x_name", sockets ? "conns" : "depth", "x", (int)(sockets ? c->conns : c->depth),
 		"batch_submit", (int)c->batch_submit, "batch_complete", (int)c->batch_complete,
@@ -57,8 +58,8 @@ static json_t *config_json(const struct run_options *options, int argc, char **a
 		(json_int_t)c->seed, "verify", c->verify, "count_syscalls", c->count_syscalls,
 		"cpus", cpus_json(&c->cpus), "round",
 		options->round < 0 ? json_null() : json_integer(options->round), "position",
-		options->position < 0 ? json_null() : json_integer(options->position), "command",
-		command);
+		options->position < 0 ? json_null() : json_integer(options->position), "plan",
+		options->plan < 0 ? json_null() : json_integer(options->plan), "command", command);
 }
 
 json_t *result_new(const struct run_options *options, int argc, char **argv)
@@ -151,22 +152,6 @@ void result_set_metrics(json_t *result, struct workload *workload, const struct 
 					     "use a longer --runtime")));
 }
 
-/* A number of the result, by a dotted path; 0 where there is none. */
-static double number_at(const json_t *object, const char *path)
-{
-	char key[64];
-	size_t length = strcspn(path, ".");
-	snprintf(key, sizeof key, "%.*s", (int)length, path);
-	const json_t *value = json_object_get(object, key);
-	return path[length] ? number_at(value, path + length + 1) : json_number_value(value);
-}
-
-static const char *text_at(const json_t *result, const char *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(json_object_get(result, object), key));
-	return text ? text : "";
-}
-
 void result_print(const json_t *result)
 {
 	const char *status = json_string_value(json_object_get(result, "status"));
@@ -174,26 +159,26 @@ void result_print(const json_t *result)
 	const json_t *metrics = json_object_get(result, "metrics");
 	const json_t *config = json_object_get(result, "config");
 
-	printf("%s on %s, %s %.0f\n", text_at(result, "engine", "label"),
-	       text_at(result, "workload", "panel"), text_at(result, "config", "x_name"),
+	printf("%s on %s, %s %.0f\n", string_at(result, "engine.label"),
+	       string_at(result, "workload.panel"), string_at(result, "config.x_name"),
 	       number_at(config, "x"));
 	if (strcmp(status, "ok") != 0) {
 		printf("  %-12s %s\n", status, reason ? reason : "");
 		return;
 	}
 	printf("  %-12s %.0f %ss/s, %.1f MiB/s over %.2f s\n", "throughput",
-	       number_at(metrics, "ops_per_s"), text_at(result, "workload", "op"),
+	       number_at(metrics, "ops_per_s"), string_at(result, "workload.op"),
 	       number_at(metrics, "bytes_per_s") / (1 << 20), number_at(metrics, "elapsed_s"));
 	printf("  %-12s p50 %.1f us, p99 %.1f us, p99.9 %.1f us, max %.1f us (%s's clock, +-%.2f "
 	       "%%)\n",
 	       "latency", number_at(metrics, "latency_ns.p50") / 1e3,
 	       number_at(metrics, "latency_ns.p99") / 1e3,
 	       number_at(metrics, "latency_ns.p99_9") / 1e3,
-	       number_at(metrics, "latency_ns.max") / 1e3, text_at(metrics, "latency_ns", "source"),
+	       number_at(metrics, "latency_ns.max") / 1e3, string_at(metrics, "latency_ns.source"),
 	       number_at(metrics, "latency_ns.error_bound_pct"));
 	printf("  %-12s %.2f us a %s in this process (%.0f %% of a CPU), %.2f us in the whole "
 	       "system\n",
-	       "CPU", number_at(metrics, "cpu.us_per_op"), text_at(result, "workload", "op"),
+	       "CPU", number_at(metrics, "cpu.us_per_op"), string_at(result, "workload.op"),
 	       number_at(metrics, "cpu.util_pct"), number_at(metrics, "cpu.host_us_per_op"));
 	if (json_is_number(json_object_get(json_object_get(metrics, "cpu"), "peer_util_pct")))
 		printf("  %-12s %.0f %% of a CPU\n", "peer",
@@ -206,7 +191,7 @@ void result_print(const json_t *result)
 	const json_t *syscalls = json_object_get(metrics, "syscalls_per_op");
 	if (json_is_number(syscalls))
 		printf("  %-12s %.3f a %s\n", "system calls", json_number_value(syscalls),
-		       text_at(result, "workload", "op"));
+		       string_at(result, "workload.op"));
 	else
 		printf("  %-12s not counted: %s\n", "system calls",
 		       json_string_value(json_object_get(metrics, "syscalls_reason")));

@@ -44,6 +44,7 @@ enum option_key {
 	OPT_JSON,
 	OPT_ROUND,
 	OPT_POSITION,
+	OPT_PLAN,
 };
 
 static const struct argp_option options[] = {
@@ -102,6 +103,7 @@ static const struct argp_option options[] = {
 	/* What `compare` tells its runs. */
 	{ "round", OPT_ROUND, "N", OPTION_HIDDEN, NULL, 5 },
 	{ "position", OPT_POSITION, "N", OPTION_HIDDEN, NULL, 5 },
+	{ "plan", OPT_PLAN, "N", OPTION_HIDDEN, NULL, 5 },
 	{ "compute-loops-per-us", OPT_COMPUTE_LOOPS, "X", OPTION_HIDDEN, NULL, 5 },
 	{ 0 },
 };
@@ -197,6 +199,14 @@ static void parse_cpus(struct argp_state *state, const char *text, cpu_set_t *cp
 			   text, CPU_COUNT(&allowed));
 }
 
+const char *default_test_file(char *path, size_t size)
+{
+	const char *folder = getenv("TMPDIR");
+	snprintf(path, size, "%s/iolab-%u.test", folder && *folder ? folder : "/var/tmp",
+		 (unsigned)getuid());
+	return path;
+}
+
 /* Defaults that depend on other options, and combinations that make no sense anywhere. */
 static void settle(struct argp_state *state, struct run_options *o)
 {
@@ -207,12 +217,8 @@ static void settle(struct argp_state *state, struct run_options *o)
 		argp_error(state, "--engine is missing; `iolab list` shows what there is");
 	if (c->direct)
 		c->cache = CACHE_BYPASSED;
-	if (!c->file) {
-		const char *directory = getenv("TMPDIR");
-		snprintf(o->default_file, sizeof o->default_file, "%s/iolab-%u.test",
-			 directory && *directory ? directory : "/var/tmp", (unsigned)getuid());
-		c->file = o->default_file;
-	}
+	if (!c->file)
+		c->file = default_test_file(o->default_file, sizeof o->default_file);
 	if (!c->conns)
 		c->conns = c->workload == &workload_idle ? 1000 : 50;
 	if (!c->active)
@@ -366,6 +372,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPT_POSITION:
 		o->position = (int)parse_count(state, "position", arg, 0, 1u << 30);
 		break;
+	case OPT_PLAN:
+		o->plan = (int)parse_count(state, "plan", arg, 0, 1u << 30);
+		break;
 	case ARGP_KEY_ARG:
 		argp_error(state, "'%s' is not an option; options begin with --", arg);
 		break;
@@ -404,6 +413,7 @@ void run_options_parse(struct run_options *o, int argc, char **argv)
 		},
 		.round = -1,
 		.position = -1,
+		.plan = -1,
 	};
 	argp_err_exit_status = 2;
 	argp_parse(&argp, argc, argv, 0, NULL, o);

@@ -4,13 +4,14 @@
 #define IOLAB_RUN_OPTIONS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "run_config.h"
 
 struct run_options {
 	struct run_config config;
 	bool json;
-	int round, position; /* of a comparison; -1 when run alone */
+	int round, position, plan; /* of a comparison; -1 when run alone */
 	char default_file[256]; /* what config.file points to without --file */
 };
 
@@ -20,5 +21,8 @@ struct run_options {
  * run. `options` must stay where it is: config.file may point into it.
  */
 void run_options_parse(struct run_options *options, int argc, char **argv);
+
+/* Where the test file lies without --file; fills and returns `path`. */
+const char *default_test_file(char *path, size_t size);
 
 #endif

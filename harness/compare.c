@@ -1,0 +1,631 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `iolab compare`: every engine on every workload, in rounds. Each round runs every configuration
+ * once, in an order shuffled anew from a recorded seed, each run in a fresh process. What disturbs
+ * the machine for a while then disturbs all engines alike, and ratios within a round survive it.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "commands.h"
+#include "compute.h"
+#include "random.h"
+#include "result.h"
+#include "run_options.h"
+#include "summary.h"
+
+#define DEFAULT_ENGINES                                                                            \
+	"blocking,threads,poll,epoll,epoll_workers,posix_aio,libaio,io_uring,"                     \
+	"io_uring:fixed_files+fixed_buffers,io_uring:defer_taskrun,io_uring:sqpoll"
+
+#define LIST_MAX    64
+#define WORDS_MAX   128
+#define RUN_SPARE_S 30 /* what a run may take beyond warm-up and runtime before it is hung */
+
+/* One line of a plan: a workload with fixed options, and the option that is swept. */
+struct sweep {
+	const char *workload;
+	const char *options[6]; /* ended by NULL */
+	const char *swept;
+	const char *values;
+};
+
+/*
+ * What `make bench` runs: the disk itself, the page cache, a busy server, a mostly idle one. Sized
+ * so that all of it ends within three minutes on two CPUs.
+ */
+static const struct sweep standard_plan[] = {
+	{ "file", { "--direct", "1", "--size", "128M" }, "--depth", "1,16,64" },
+	{ "file", { "--direct", "0", "--size", "128M" }, "--depth", "1,16" },
+	{ "echo", { NULL }, "--conns", "1,50,500" },
+	{ "idle", { NULL }, "--conns", "1000" },
+	{ NULL },
+};
+
+struct options {
+	char *engines, *workloads, *depths, *conns; /* comma-separated; NULL: the standard plan */
+	const char *out;
+	const char *baseline;
+	unsigned rounds;
+	uint64_t seed;
+	const char *runtime, *warmup; /* seconds, passed on */
+	bool count_syscalls;
+	char **run_words; /* after "--": passed on to every run */
+	unsigned run_word_count;
+};
+
+/* One engine on one workload at one swept value: the words of its `iolab run`. */
+struct configuration {
+	const char *words[WORDS_MAX]; /* ended by NULL; words[0] is "iolab run" */
+	unsigned word_count;
+	char label[96]; /* for the progress bar */
+	bool unsupported;
+};
+
+struct comparison_run {
+	const struct options *options;
+	struct configuration *configurations;
+	unsigned count;
+	struct random_stream random;
+	char folder[PATH_MAX - 64];
+	int runs_fd; /* runs.jsonl */
+	bool show_progress;
+	unsigned finished, planned;
+	uint64_t begun_ns;
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal_number)
+{
+	(void)signal_number;
+	interrupted = 1;
+}
+
+/* Splits "a,b,c" in place. Returns how many words were stored. */
+static unsigned split(char *list, const char **words)
+{
+	unsigned count = 0;
+	for (char *save, *word = strtok_r(list, ",", &save); word && count < LIST_MAX;
+	     word = strtok_r(NULL, ",", &save))
+		words[count++] = word;
+	return count;
+}
+
+static void add_word(struct configuration *c, const char *word)
+{
+	if (c->word_count + 1 < WORDS_MAX)
+		c->words[c->word_count++] = word;
+}
+
+static void add_configurations(struct comparison_run *run, const struct sweep *sweep,
+			       const char *const *engines, unsigned engine_count)
+{
+	const struct options *o = run->options;
+	const char *values[LIST_MAX];
+	unsigned value_count = split(strdup(sweep->values), values);
+
+	for (unsigned v = 0; v < value_count; v++) {
+		for (unsigned e = 0; e < engine_count; e++) {
+			run->configurations =
+				realloc(run->configurations,
+					(run->count + 1) * sizeof *run->configurations);
+			struct configuration *c = &run->configurations[run->count++];
+			memset(c, 0, sizeof *c);
+			add_word(c, "iolab run");
+			add_word(c, "--engine");
+			add_word(c, engines[e]);
+			add_word(c, "--workload");
+			add_word(c, sweep->workload);
+			for (unsigned i = 0; sweep->options[i]; i++)
+				add_word(c, sweep->options[i]);
+			add_word(c, sweep->swept);
+			add_word(c, values[v]);
+			add_word(c, "--runtime");
+			add_word(c, o->runtime);
+			add_word(c, "--warmup");
+			add_word(c, o->warmup);
+			for (unsigned i = 0; i < o->run_word_count; i++)
+				add_word(c, o->run_words[i]);
+			snprintf(c->label, sizeof c->label, "%s %s %s %s", engines[e],
+				 sweep->workload, sweep->swept + 2, values[v]);
+		}
+	}
+}
+
+/* Lists every configuration, in the order in which the table will show them. */
+static void make_plan(struct comparison_run *run)
+{
+	const struct options *o = run->options;
+	const char *engines[LIST_MAX], *names[LIST_MAX];
+	unsigned engine_count = split(o->engines, engines);
+	if (!o->workloads) {
+		for (const struct sweep *sweep = standard_plan; sweep->workload; sweep++) {
+			struct sweep chosen = *sweep;
+			bool depth = strcmp(sweep->swept, "--depth") == 0;
+			if (depth && o->depths)
+				chosen.values = o->depths;
+			if (!depth && o->conns)
+				chosen.values = o->conns;
+			add_configurations(run, &chosen, engines, engine_count);
+		}
+		return;
+	}
+	unsigned workload_count = split(o->workloads, names);
+	for (unsigned w = 0; w < workload_count; w++) {
+		struct reason why;
+		const struct workload_ops *workload = workload_find(names[w], &why);
+		if (!workload) {
+			fprintf(stderr, "iolab compare: --workloads: %s\n", why.text);
+			exit(EXIT_USAGE);
+		}
+		struct sweep sweep = { names[w], { NULL }, "--depth", "1,16,64" };
+		if (workload->has_peer) {
+			sweep.swept = "--conns";
+			sweep.values = workload == &workload_idle ? "1000" : "1,50,500";
+		}
+		const char *chosen = workload->has_peer ? o->conns : o->depths;
+		if (chosen)
+			sweep.values = chosen;
+		add_configurations(run, &sweep, engines, engine_count);
+	}
+}
+
+/*
+ * Every configuration's options are parsed here too: a mistake ends the program now, with the line
+ * that run would print, and not in the midst of the comparison. The amount of computing is
+ * calibrated once, so that every run does the same.
+ */
+static void check_plan(struct comparison_run *run)
+{
+	static char loops[32];
+	for (unsigned i = 0; i < run->count; i++) {
+		struct configuration *c = &run->configurations[i];
+		struct run_options parsed;
+		run_options_parse(&parsed, (int)c->word_count, (char **)c->words);
+		if (parsed.config.compute_us <= 0 || parsed.config.compute_loops_per_us > 0)
+			continue;
+		if (!*loops)
+			snprintf(loops, sizeof loops, "%.3f", compute_calibrate());
+		add_word(c, "--compute-loops-per-us");
+		add_word(c, loops);
+	}
+}
+
+static int make_folder(struct comparison_run *run, struct reason *why)
+{
+	char stamp[32], path[PATH_MAX];
+	time_t now = time(NULL);
+	strftime(stamp, sizeof stamp, "%Y-%m-%dT%H%M%SZ", gmtime(&now));
+	if (run->options->out) {
+		snprintf(run->folder, sizeof run->folder, "%s", run->options->out);
+	} else {
+		if (mkdir("results", 0777) < 0 && errno != EEXIST)
+			return reason_errno(why, errno,
+					    "making the folder results; --out names another");
+		snprintf(run->folder, sizeof run->folder, "results/%s", stamp);
+	}
+	if (mkdir(run->folder, 0777) < 0 && errno != EEXIST)
+		return reason_errno(why, errno, "making the folder %s (see --out)", run->folder);
+	snprintf(path, sizeof path, "%s/runs.jsonl", run->folder);
+	/* O_EXCL: an older comparison is never written to. */
+	run->runs_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (run->runs_fd < 0 && errno == EEXIST)
+		return reason_errno(why, errno, "%s: choose another --out, or delete it", path);
+	if (run->runs_fd < 0)
+		return reason_errno(why, errno, "%s (see --out)", path);
+	if (!run->options->out) {
+		unlink("results/.latest");
+		if (symlink(stamp, "results/.latest") == 0)
+			rename("results/.latest", "results/latest");
+	}
+	return 0;
+}
+
+static void show_progress(const struct comparison_run *run, const char *label)
+{
+	if (!run->show_progress)
+		return;
+	double share = (double)run->finished / run->planned;
+	double elapsed_s = (double)(clock_ns() - run->begun_ns) / NS_PER_S;
+	int left_s = run->finished ? (int)(elapsed_s / share * (1 - share) + 0.5) : 0;
+	char bar[31];
+	for (int i = 0; i < 30; i++)
+		bar[i] = i < share * 30 ? '#' : '.';
+	bar[30] = '\0';
+	fprintf(stderr, "\r\033[K[%s] %u/%u", bar, run->finished, run->planned);
+	if (run->finished)
+		fprintf(stderr, ", %d:%02d left", left_s / 60, left_s % 60);
+	fprintf(stderr, "  %s", label);
+}
+
+static void clear_progress(const struct comparison_run *run)
+{
+	if (run->show_progress)
+		fputs("\r\033[K", stderr);
+}
+
+/* Where in the comparison a run stands. */
+struct place {
+	unsigned round, position; /* in time */
+	unsigned plan; /* in the table */
+	bool counting; /* system calls, instead of being measured */
+};
+
+/* Replaces this process by the run. Only for the child. */
+static void become_run(const struct configuration *c, const struct place *place, int out_fd)
+{
+	char round[16], position[16], plan[16];
+	const char *argv[WORDS_MAX + 16];
+	unsigned argc = 0;
+	snprintf(round, sizeof round, "%u", place->round);
+	snprintf(position, sizeof position, "%u", place->position);
+	snprintf(plan, sizeof plan, "%u", place->plan);
+	argv[argc++] = "iolab";
+	argv[argc++] = "run";
+	for (unsigned i = 1; i < c->word_count; i++)
+		argv[argc++] = c->words[i];
+	argv[argc++] = "--json";
+	argv[argc++] = "--round";
+	argv[argc++] = round;
+	argv[argc++] = "--position";
+	argv[argc++] = position;
+	argv[argc++] = "--plan";
+	argv[argc++] = plan;
+	if (place->counting)
+		argv[argc++] = "--count-syscalls";
+	argv[argc] = NULL;
+	dup2(out_fd, STDOUT_FILENO);
+	execv("/proc/self/exe", (char **)argv);
+	fprintf(stderr, "iolab: /proc/self/exe: %s\n", strerror(errno));
+	_exit(EXIT_ERROR);
+}
+
+/*
+ * Reads all that the run prints, until it closes its end, the deadline passes or we are interrupted
+ * (the run then ends early by itself). Returns false after the deadline.
+ */
+static bool read_output(int fd, pid_t pid, uint64_t deadline_ns, char **text, size_t *length)
+{
+	size_t size = 0;
+	bool told = false;
+	*text = NULL;
+	*length = 0;
+	for (;;) {
+		if (interrupted && !told) {
+			kill(pid, SIGINT); /* the terminal tells it too, `kill` on us does not */
+			told = true;
+		}
+		struct pollfd readable = { .fd = fd, .events = POLLIN };
+		int ready = poll(&readable, 1, 200);
+		if (clock_ns() > deadline_ns)
+			return false;
+		if (ready <= 0)
+			continue;
+		if (*length + 65536 > size) {
+			size = *length + 131072;
+			*text = realloc(*text, size);
+		}
+		ssize_t n = read(fd, *text + *length, 65536);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return true;
+		*length += (size_t)n;
+	}
+}
+
+/* A line for a run that left none. */
+static char *line_for_failure(const struct configuration *c, const struct place *place,
+			      const char *text)
+{
+	struct run_options options;
+	struct reason why;
+	run_options_parse(&options, (int)c->word_count, (char **)c->words);
+	options.round = (int)place->round;
+	options.position = (int)place->position;
+	options.plan = (int)place->plan;
+	reason_set(&why, "%s", text);
+	json_t *result = result_new(&options, (int)c->word_count, (char **)c->words);
+	result_set_status(result, RESULT_ERROR, &why);
+	char *line = json_dumps(result, JSON_COMPACT | JSON_REAL_PRECISION(9));
+	json_decref(result);
+	return line;
+}
+
+/* Runs one configuration. Returns its line, to be freed; NULL when interrupted. */
+static char *run_once(struct configuration *c, const struct place *place, double limit_s)
+{
+	int ends[2];
+	char *line;
+	size_t length;
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return line_for_failure(c, place, "pipe: no descriptor left");
+	pid_t pid = fork();
+	if (pid == 0)
+		become_run(c, place, ends[1]);
+	close(ends[1]);
+	bool in_time = read_output(ends[0], pid, clock_ns() + (uint64_t)(limit_s * NS_PER_S), &line,
+				   &length);
+	close(ends[0]);
+	if (!in_time)
+		kill(pid, SIGKILL);
+	int status = 0;
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (interrupted) {
+		free(line);
+		return NULL;
+	}
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_UNSUPPORTED)
+		c->unsupported = true;
+	if (in_time && length > 1 && line[length - 1] == '\n') {
+		line[length - 1] = '\0';
+		return line;
+	}
+	free(line);
+	char text[100];
+	if (!in_time)
+		snprintf(text, sizeof text, "hung: killed after %.0f s", limit_s);
+	else if (WIFSIGNALED(status))
+		snprintf(text, sizeof text, "killed by SIG%s", sigabbrev_np(WTERMSIG(status)));
+	else
+		snprintf(text, sizeof text, "ended with status %d and no result",
+			 WEXITSTATUS(status));
+	return line_for_failure(c, place, text);
+}
+
+/* One write for one line, so that a killed comparison leaves whole lines. */
+static int append_line(struct comparison_run *run, char *line, struct reason *why)
+{
+	size_t length = strlen(line);
+	off_t before = lseek(run->runs_fd, 0, SEEK_END);
+	line[length++] = '\n'; /* in place of the terminator */
+	ssize_t n = write(run->runs_fd, line, length);
+	if (n == (ssize_t)length)
+		return 0;
+	int error = n < 0 ? errno : ENOSPC;
+	if (n > 0 && ftruncate(run->runs_fd, before) < 0)
+		error = errno;
+	return reason_errno(why, error, "writing %s/runs.jsonl; the runs before are safe",
+			    run->folder);
+}
+
+static void shuffle(struct random_stream *random, unsigned *order, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		order[i] = i;
+	for (unsigned i = count; i > 1; i--) {
+		unsigned j = (unsigned)random_below(random, i);
+		unsigned swapped = order[i - 1];
+		order[i - 1] = order[j];
+		order[j] = swapped;
+	}
+}
+
+/* Runs every configuration once. Returns 0, -EINTR, or -errno with `why`. */
+static int run_round(struct comparison_run *run, unsigned round, bool counting, struct reason *why)
+{
+	unsigned *order = malloc(run->count * sizeof *order);
+	double limit_s = atof(run->options->runtime) + atof(run->options->warmup) + RUN_SPARE_S;
+	int rc = 0;
+	shuffle(&run->random, order, run->count);
+	for (unsigned i = 0; i < run->count && rc == 0; i++) {
+		struct configuration *c = &run->configurations[order[i]];
+		if (!c->unsupported) {
+			show_progress(run, c->label);
+			struct place place = { round, i, order[i], counting };
+			char *line = run_once(c, &place, limit_s);
+			rc = line ? append_line(run, line, why) : -EINTR;
+			free(line);
+		}
+		run->finished++;
+	}
+	if (rc == 0 && fsync(run->runs_fd) < 0 && errno != EINVAL)
+		rc = reason_errno(why, errno, "writing %s/runs.jsonl", run->folder);
+	free(order);
+	return rc;
+}
+
+static int run_all(struct comparison_run *run, struct reason *why)
+{
+	int rc = 0;
+	for (unsigned round = 0; round < run->options->rounds && rc == 0; round++)
+		rc = run_round(run, round, false, why);
+	/* Apart from the measured rounds: the tracepoint slows every system call down. */
+	if (rc == 0 && run->options->count_syscalls)
+		rc = run_round(run, run->options->rounds, true, why);
+	clear_progress(run);
+	return rc;
+}
+
+/* The summary of whatever was done, even when the comparison was cut short. */
+static int conclude(struct comparison_run *run, int argc, char **argv, int rc, struct reason *why)
+{
+	json_t *command = json_pack("[s, s]", "iolab", "compare");
+	for (int i = 1; i < argc; i++)
+		json_array_append_new(command, json_string(argv[i]));
+	struct comparison comparison = {
+		.command = command,
+		.rounds_planned = run->options->rounds,
+		.seed = run->options->seed,
+		.interrupted = rc != 0,
+		.baseline = run->options->baseline,
+	};
+	struct reason summary_why = { "" };
+	json_t *summary = summary_compute(run->folder, &comparison, &summary_why);
+	int written = summary ? summary_write(run->folder, summary, &summary_why) : -EIO;
+	if (summary)
+		summary_print(stdout, summary);
+	if (rc == -EINTR)
+		printf("\nInterrupted: the %u of %u runs that were done are kept.\n", run->finished,
+		       run->planned);
+	else if (rc < 0)
+		fprintf(stderr, "iolab: %s\n", why->text);
+	if (written < 0)
+		fprintf(stderr, "iolab: no summary: %s\n", summary_why.text);
+	else
+		printf("\nResults: %s   Figures and report: make report RESULTS=%s\n", run->folder,
+		       run->folder);
+	json_decref(summary);
+	json_decref(command);
+	if (rc == -EINTR)
+		return EXIT_INTERRUPTED;
+	return rc < 0 || written < 0 ? EXIT_ERROR : EXIT_OK;
+}
+
+enum option_key {
+	OPT_ROUNDS = 0x100,
+	OPT_SEED,
+	OPT_RUNTIME,
+	OPT_WARMUP,
+	OPT_OUT,
+	OPT_BASELINE,
+	OPT_DEPTHS,
+	OPT_CONNS,
+	OPT_NO_COUNT
+};
+
+static const struct argp_option argp_options[] = {
+	{ "engines", 'e', "LIST", 0,
+	  "engines and variants, separated by commas (default: those of the labs)", 0 },
+	{ "workloads", 'w', "LIST", 0,
+	  "file, echo, idle, nop (default: a plan over the first three)", 0 },
+	{ "depths", OPT_DEPTHS, "LIST", 0,
+	  "operations in flight, for file and nop (default: 1,16,64)", 0 },
+	{ "conns", OPT_CONNS, "LIST", 0,
+	  "connections, for echo and idle (default: 1,50,500; idle 1000)", 0 },
+	{ "rounds", OPT_ROUNDS, "N", 0, "how often everything is run (default: 5)", 0 },
+	{ "runtime", OPT_RUNTIME, "S", 0, "seconds measured in one run (default: 0.25)", 0 },
+	{ "warmup", OPT_WARMUP, "S", 0, "seconds before that (default: 0.05)", 0 },
+	{ "seed", OPT_SEED, "N", 0, "of the order of runs (default: from the clock; recorded)", 0 },
+	{ "out", OPT_OUT, "FOLDER", 0, "results folder (default: results/<UTC time>)", 0 },
+	{ "baseline", OPT_BASELINE, "ENGINE", 0, "what ratios are taken to (default: blocking)",
+	  0 },
+	{ "no-count-syscalls", OPT_NO_COUNT, NULL, 0,
+	  "leave out the last round, which counts system calls", 0 },
+	{ 0 },
+};
+
+/* A list or number is checked here as far as run_options_parse() will not see it. */
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+	char *end;
+	switch (key) {
+	case 'e':
+		o->engines = arg;
+		break;
+	case 'w':
+		o->workloads = arg;
+		break;
+	case OPT_DEPTHS:
+		o->depths = arg;
+		break;
+	case OPT_CONNS:
+		o->conns = arg;
+		break;
+	case OPT_ROUNDS:
+		o->rounds = (unsigned)strtoul(arg, &end, 10);
+		if (*end || o->rounds < 1 || o->rounds > 1000)
+			argp_error(state, "--rounds %s: must lie between 1 and 1000", arg);
+		break;
+	case OPT_RUNTIME:
+		o->runtime = arg;
+		break;
+	case OPT_WARMUP:
+		o->warmup = arg;
+		break;
+	case OPT_SEED:
+		o->seed = strtoull(arg, &end, 10);
+		if (*end || !*arg)
+			argp_error(state, "--seed %s: not a whole number", arg);
+		break;
+	case OPT_OUT:
+		o->out = arg;
+		break;
+	case OPT_BASELINE:
+		o->baseline = arg;
+		break;
+	case OPT_NO_COUNT:
+		o->count_syscalls = false;
+		break;
+	case ARGP_KEY_ARGS:
+		o->run_words = state->argv + state->next;
+		o->run_word_count = (unsigned)(state->argc - state->next);
+		if (strncmp(o->run_words[0], "--", 2) != 0)
+			argp_error(state,
+				   "'%s' is not an option; options for the runs come after --",
+				   o->run_words[0]);
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+int command_compare(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = argp_options,
+		.parser = parse_option,
+		.args_doc = "[-- RUN-OPTION...]",
+		.doc = "Compares engines on identical workloads: rounds in random order, a fresh "
+		       "process a "
+		       "run, a table with ratios, and a results folder."
+		       "\vOptions after -- go to every `iolab run`, for example: iolab compare -w "
+		       "file -- "
+		       "--rw randwrite --bs 8k",
+	};
+	char default_engines[] = DEFAULT_ENGINES;
+	struct options options = {
+		.engines = default_engines,
+		.rounds = 5,
+		.seed = clock_ns() % 1000000,
+		.runtime = "0.25",
+		.warmup = "0.05",
+		.baseline = "blocking",
+		.count_syscalls = true,
+	};
+	struct reason why = { "" };
+	argp_err_exit_status = EXIT_USAGE;
+	argp_parse(&argp, argc, argv, 0, NULL, &options);
+
+	struct comparison_run run = {
+		.options = &options,
+		.random.state = options.seed,
+		.runs_fd = -1,
+		.show_progress = isatty(STDOUT_FILENO) && isatty(STDERR_FILENO),
+		.begun_ns = clock_ns(),
+	};
+	make_plan(&run);
+	check_plan(&run);
+	run.planned = run.count * (options.rounds + (options.count_syscalls ? 1 : 0));
+	struct sigaction action = { .sa_handler = on_interrupt };
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+
+	int status = EXIT_ERROR;
+	if (make_folder(&run, &why) < 0) {
+		fprintf(stderr, "iolab: %s\n", why.text);
+	} else {
+		int rc = run_all(&run, &why);
+		status = conclude(&run, argc, argv, rc, &why);
+	}
+	if (run.runs_fd >= 0)
+		close(run.runs_fd);
+	free(run.configurations);
+	return status;
+}

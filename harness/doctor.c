@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `iolab doctor`: what this machine can and cannot measure. Every finding is the result of a try,
+ * and carries its cause and its cure.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <linux/magic.h>
+#include <linux/perf_event.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "engines.h"
+#include "environment.h"
+#include "measurement.h"
+#include "run_options.h"
+
+enum health { GOOD, LIMITED, MISSING };
+
+static const char *const health_names[] = { "ok", "limited", "missing" };
+
+struct report {
+	json_t *findings;
+	bool can_compare;
+};
+
+/* Adds a finding; `cure` may be NULL. The format gives the cause. */
+__attribute__((format(printf, 5, 6))) static void find(struct report *report, const char *topic,
+						       enum health health, const char *cure,
+						       const char *format, ...)
+{
+	char cause[600];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(cause, sizeof cause, format, args);
+	va_end(args);
+	json_array_append_new(report->findings,
+			      json_pack("{s:s, s:s, s:s, s:s?}", "topic", topic, "status",
+					health_names[health], "cause", cause, "cure", cure));
+}
+
+static long number_in(const char *path, long otherwise)
+{
+	FILE *file = fopen(path, "re");
+	long value;
+	if (!file)
+		return otherwise;
+	if (fscanf(file, "%ld", &value) != 1)
+		value = otherwise;
+	fclose(file);
+	return value;
+}
+
+static unsigned cpus_allowed(void)
+{
+	cpu_set_t allowed;
+	sched_getaffinity(0, sizeof allowed, &allowed);
+	return (unsigned)CPU_COUNT(&allowed);
+}
+
+/* One finding for each engine and each of its options, over files and sockets. */
+static void examine_engine(struct report *report, const struct engine_ops *engine, uint64_t options)
+{
+	struct engine_config config = { .depth = 1,
+					.options = options,
+					.cpu_count = cpus_allowed() };
+	struct reason file_why = { "" }, socket_why = { "" };
+	bool file = engine->supports(&config, IO_READ, IO_FD_FILE, &file_why) == 0;
+	bool socket = engine->supports(&config, IO_RECV, IO_FD_SOCKET, &socket_why) == 0;
+	char topic[96];
+	int length = snprintf(topic, sizeof topic, "engine ");
+	engine_label(engine, options, topic + length, sizeof topic - (size_t)length);
+
+	if (file && socket)
+		find(report, topic, GOOD, NULL, "files and sockets");
+	else if (file)
+		find(report, topic, GOOD, NULL, "files; no sockets: %s", socket_why.text);
+	else if (socket)
+		find(report, topic, GOOD, NULL, "sockets; no files: %s", file_why.text);
+	else
+		find(report, topic, MISSING, "the other engines can be compared without it", "%s",
+		     file_why.text);
+	if (strcmp(engine->name, "blocking") == 0 && !file && !socket)
+		report->can_compare = false;
+}
+
+static void examine_engines(struct report *report)
+{
+	for (unsigned i = 0; i < engines_count(); i++) {
+		const struct engine_ops *engine = engine_at(i);
+		examine_engine(report, engine, 0);
+		for (unsigned o = 0; engine->options && engine->options[o].name; o++)
+			examine_engine(report, engine, UINT64_C(1) << o);
+	}
+}
+
+static void examine_cpus(struct report *report)
+{
+	unsigned count = cpus_allowed();
+	if (count >= 3)
+		find(report, "CPUs", GOOD, NULL, "%u", count);
+	else if (count == 2)
+		find(report, "CPUs", LIMITED, "a machine with three CPUs or more",
+		     "2: server and peer take one each, so sqpoll has none left in echo and idle");
+	else
+		find(report, "CPUs", LIMITED, "allow it more (taskset, cpuset)",
+		     "1: server and peer share it, and sqpoll has none");
+}
+
+/* Reads with O_DIRECT from a file of its own beside the test file. */
+static void examine_file_system(struct report *report, const char *test_file)
+{
+	char folder[4096], path[4200];
+	snprintf(folder, sizeof folder, "%s", test_file);
+	char *slash = strrchr(folder, '/');
+	if (slash)
+		slash[slash == folder ? 1 : 0] = '\0';
+	else
+		strcpy(folder, ".");
+	struct statfs status;
+	if (statfs(folder, &status) < 0) {
+		find(report, "test file", MISSING, "name another place with --file", "%s: %s",
+		     folder, strerror(errno));
+		report->can_compare = false;
+		return;
+	}
+	unsigned long long free_mib =
+		(unsigned long long)status.f_bavail * (unsigned long long)status.f_bsize >> 20;
+	if (free_mib < 512)
+		find(report, "disk space", LIMITED, "free some, or name another --file",
+		     "%llu MiB free in %s; the default test file takes 256", free_mib, folder);
+	else
+		find(report, "disk space", GOOD, NULL, "%llu MiB free in %s", free_mib, folder);
+	if (status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC)
+		find(report, "test file", LIMITED, "name a place on a disk with --file",
+		     "%s is in memory: there is no disk to wait for", folder);
+
+	snprintf(path, sizeof path, "%s/iolab-doctor-XXXXXX", folder);
+	int fd = mkstemp(path);
+	if (fd < 0) {
+		find(report, "test file", MISSING, "name another place with --file",
+		     "cannot write to %s: %s", folder, strerror(errno));
+		report->can_compare = false;
+		return;
+	}
+	void *buffer;
+	int error = posix_memalign(&buffer, 4096, 4096);
+	if (error == 0) {
+		memset(buffer, 1, 4096);
+		int direct = -1;
+		if (write(fd, buffer, 4096) != 4096 || fsync(fd) < 0 ||
+		    (direct = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC)) < 0 ||
+		    pread(direct, buffer, 4096, 0) != 4096)
+			error = errno;
+		if (direct >= 0)
+			close(direct);
+		free(buffer);
+	}
+	if (error)
+		find(report, "O_DIRECT", MISSING, "name a place on another file system with --file",
+		     "%s: %s: the file system refuses it", errno_name(error), strerror(error));
+	else
+		find(report, "O_DIRECT", GOOD, NULL, "works in %s", folder);
+	close(fd);
+	unlink(path);
+}
+
+static void examine_limits(struct report *report)
+{
+	struct rlimit limit;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_max >= 10064)
+		find(report, "descriptors", GOOD, NULL,
+		     "RLIMIT_NOFILE %llu: enough for 10,000 connections",
+		     (unsigned long long)limit.rlim_max);
+	else
+		find(report, "descriptors", LIMITED,
+		     "raise the hard limit: ulimit -Hn, limits.conf",
+		     "RLIMIT_NOFILE %llu: at most %llu connections",
+		     (unsigned long long)limit.rlim_max, (unsigned long long)limit.rlim_max - 64);
+	getrlimit(RLIMIT_MEMLOCK, &limit);
+	if (limit.rlim_cur >= 8u << 20)
+		find(report, "locked memory", GOOD, NULL,
+		     "RLIMIT_MEMLOCK suffices for registered buffers at the usual depths");
+	else
+		find(report, "locked memory", LIMITED, "raise it: ulimit -l, limits.conf",
+		     "RLIMIT_MEMLOCK %llu bytes bounds io_uring:fixed_buffers for ordinary users",
+		     (unsigned long long)limit.rlim_cur);
+
+	long threads = number_in("/proc/sys/kernel/threads-max", -1);
+	long pids = number_in("/sys/fs/cgroup/pids.max", -1);
+	getrlimit(RLIMIT_NPROC, &limit);
+	long most = threads;
+	if (limit.rlim_cur != RLIM_INFINITY && (most < 0 || (long)limit.rlim_cur < most))
+		most = (long)limit.rlim_cur;
+	if (pids > 0 && (most < 0 || pids < most))
+		most = pids;
+	if (most < 0 || most >= 2000)
+		find(report, "threads", GOOD, NULL, "%ld allowed: enough for one a connection",
+		     most);
+	else
+		find(report, "threads", LIMITED, "raise ulimit -u, the pids cgroup or threads-max",
+		     "%ld allowed: bounds --conns and --depth of threads and posix_aio", most);
+
+	long aio_max = number_in("/proc/sys/fs/aio-max-nr", -1);
+	long aio_used = number_in("/proc/sys/fs/aio-nr", 0);
+	if (aio_max >= 0)
+		find(report, "libaio requests", aio_max - aio_used >= 16384 ? GOOD : LIMITED,
+		     aio_max - aio_used >= 16384 ? NULL : "raise the sysctl fs.aio-max-nr",
+		     "%ld of fs.aio-max-nr %ld in use", aio_used, aio_max);
+}
+
+static void examine_counters(struct report *report)
+{
+	struct measurement before, after;
+	struct reason why = { "" };
+	measurement_open(&before, &after, 0, 1, &why);
+	if (before.syscall_counter_fd >= 0)
+		find(report, "system calls", GOOD, NULL, "counted through a tracepoint");
+	else
+		find(report, "system calls", MISSING,
+		     "as root: mount -t tracefs tracefs /sys/kernel/tracing; "
+		     "sysctl kernel.perf_event_paranoid=-1 for other users",
+		     "not counted: %s", why.text);
+	measurement_close(&before, &after);
+
+	struct perf_event_attr attr = { .type = PERF_TYPE_HARDWARE,
+					.size = sizeof attr,
+					.config = PERF_COUNT_HW_INSTRUCTIONS,
+					.exclude_kernel = 1 };
+	int fd = (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+	if (fd >= 0) {
+		find(report, "hardware counters", GOOD, NULL,
+		     "there, though iolab does not use them yet");
+		close(fd);
+	} else {
+		find(report, "hardware counters", MISSING, "a physical machine, or perf allowed",
+		     "%s: %s; iolab does without", errno_name(errno), strerror(errno));
+	}
+}
+
+static void examine_noise(struct report *report)
+{
+	json_t *env = environment_json(NULL);
+	const char *virtualization = json_string_value(json_object_get(env, "virtualization"));
+	const char *governor = json_string_value(json_object_get(env, "governor"));
+	if (virtualization)
+		find(report, "virtualization", LIMITED,
+		     "trust ratios within a comparison, not absolute figures",
+		     "%s: neighbours make noise", virtualization);
+	else
+		find(report, "virtualization", GOOD, NULL, "none found");
+	if (governor && strcmp(governor, "performance") != 0)
+		find(report, "CPU frequency", LIMITED,
+		     "as root: cpupower frequency-set -g performance",
+		     "the governor is %s: the clock follows the load", governor);
+	else
+		find(report, "CPU frequency", GOOD, NULL, "%s",
+		     governor ? governor : "no governor is visible from here");
+	json_decref(env);
+	find(report, "timer slack", GOOD, NULL, "%d ns: timeouts may be so late",
+	     prctl(PR_GET_TIMERSLACK));
+}
+
+static void print_report(const struct report *report)
+{
+	size_t i;
+	json_t *finding;
+	json_array_foreach(report->findings, i, finding)
+	{
+		const char *status = json_string_value(json_object_get(finding, "status"));
+		const char *cure = json_string_value(json_object_get(finding, "cure"));
+		printf("%-8s %-24s %s\n", status,
+		       json_string_value(json_object_get(finding, "topic")),
+		       json_string_value(json_object_get(finding, "cause")));
+		if (cure)
+			printf("%-8s %-24s cure: %s\n", "", "", cure);
+	}
+	printf("\n%s\n", report->can_compare
+				 ? "The comparison can run here."
+				 : "The comparison cannot run here; see `missing` above.");
+}
+
+struct doctor_options {
+	bool json;
+	char *file;
+};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct doctor_options *o = state->input;
+	switch (key) {
+	case 'j':
+		o->json = true;
+		return 0;
+	case 'f':
+		o->file = arg;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "'%s' is not an option; did you mean --file %s?", arg, arg);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+int command_doctor(int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+		{ "json", 'j', NULL, 0, "print JSON", 0 },
+		{ "file", 'f', "PATH", 0, "the test file that will be used (default: as run's)",
+		  0 },
+		{ 0 }
+	};
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse_option,
+		.doc = "Says what this machine can and cannot measure, why, and what helps.",
+	};
+	struct doctor_options o = { 0 };
+	char default_file[256];
+	struct report report = { .findings = json_array(), .can_compare = true };
+	argp_err_exit_status = EXIT_USAGE;
+	argp_parse(&argp, argc, argv, 0, NULL, &o);
+
+	examine_engines(&report);
+	examine_cpus(&report);
+	examine_file_system(&report,
+			    o.file ? o.file : default_test_file(default_file, sizeof default_file));
+	examine_limits(&report);
+	examine_counters(&report);
+	examine_noise(&report);
+	if (o.json) {
+		json_t *all = json_pack("{s:s, s:b, s:O, s:o}", "schema", "iolab.doctor.v1",
+					"can_compare", report.can_compare, "findings",
+					report.findings, "env", environment_json(o.file));
+		json_dumpf(all, stdout, JSON_COMPACT);
+		putchar('\n');
+		json_decref(all);
+	} else {
+		print_report(&report);
+	}
+	json_decref(report.findings);
+	return report.can_compare ? EXIT_OK : EXIT_ERROR;
+}

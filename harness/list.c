@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* `iolab list`: engines and workloads, and which engine can do what on this machine. */
+#include <argp.h>
+#include <jansson.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "commands.h"
+#include "engines.h"
+#include "workload.h"
+
+/* What stands for a kind of descriptor: an operation that needs nothing else of the interface. */
+static const struct {
+	const char *name;
+	enum io_kind kind;
+	enum io_fd_kind fd_kind;
+} columns[] = {
+	{ "file", IO_READ, IO_FD_FILE },
+	{ "socket", IO_RECV, IO_FD_SOCKET },
+	{ "pipe", IO_READ, IO_FD_PIPE },
+	{ "nop", IO_NOP, IO_FD_NONE },
+};
+
+#define COLUMN_COUNT (sizeof columns / sizeof *columns)
+
+static bool supports(const struct engine_ops *engine, uint64_t options, unsigned column,
+		     struct reason *why)
+{
+	cpu_set_t allowed;
+	sched_getaffinity(0, sizeof allowed, &allowed);
+	struct engine_config config = { .depth = 1,
+					.options = options,
+					.cpu_count = (unsigned)CPU_COUNT(&allowed) };
+	return engine->supports(&config, columns[column].kind, columns[column].fd_kind, why) == 0;
+}
+
+static json_t *supports_json(const struct engine_ops *engine, uint64_t options)
+{
+	json_t *result = json_object();
+	for (unsigned i = 0; i < COLUMN_COUNT; i++) {
+		struct reason why = { "" };
+		bool yes = supports(engine, options, i, &why);
+		json_object_set_new(result, columns[i].name,
+				    json_pack("{s:b, s:o}", "supported", yes, "reason",
+					      yes ? json_null() : json_string(why.text)));
+	}
+	return result;
+}
+
+static json_t *engine_json(const struct engine_ops *engine)
+{
+	json_t *options = json_array();
+	for (unsigned i = 0; engine->options && engine->options[i].name; i++)
+		json_array_append_new(options,
+				      json_pack("{s:s, s:s, s:o}", "name", engine->options[i].name,
+						"summary", engine->options[i].summary, "supports",
+						supports_json(engine, UINT64_C(1) << i)));
+	return json_pack("{s:s, s:s, s:s, s:o, s:o}", "name", engine->name, "lab", engine->lab,
+			 "summary", engine->summary, "supports", supports_json(engine, 0),
+			 "options", options);
+}
+
+static json_t *list_json(void)
+{
+	json_t *engines = json_array(), *list = json_array();
+	for (unsigned i = 0; i < engines_count(); i++)
+		json_array_append_new(engines, engine_json(engine_at(i)));
+	for (unsigned i = 0; workloads[i]; i++)
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "name", workloads[i]->name,
+						      "summary", workloads[i]->summary, "op",
+						      workloads[i]->op_name));
+	return json_pack("{s:s, s:o, s:o}", "schema", "iolab.list.v1", "engines", engines,
+			 "workloads", list);
+}
+
+static void print_row(const char *name, const char *lab, const struct engine_ops *engine,
+		      uint64_t options, const char *summary)
+{
+	printf("  %-20s %-13s", name, lab);
+	for (unsigned i = 0; i < COLUMN_COUNT; i++) {
+		struct reason why;
+		printf(" %-6s", supports(engine, options, i, &why) ? "yes" : "-");
+	}
+	printf(" %s\n", summary);
+}
+
+static void print_list(void)
+{
+	printf("Engines\n  %-20s %-13s", "", "lab");
+	for (unsigned i = 0; i < COLUMN_COUNT; i++)
+		printf(" %-6s", columns[i].name);
+	printf("\n");
+	for (unsigned i = 0; i < engines_count(); i++) {
+		const struct engine_ops *engine = engine_at(i);
+		print_row(engine->name, engine->lab, engine, 0, engine->summary);
+		for (unsigned o = 0; engine->options && engine->options[o].name; o++) {
+			char name[40];
+			snprintf(name, sizeof name, "  :%s", engine->options[o].name);
+			print_row(name, "", engine, UINT64_C(1) << o, engine->options[o].summary);
+		}
+	}
+	printf("\nWorkloads\n");
+	for (unsigned i = 0; workloads[i]; i++)
+		printf("  %-20s %s\n", workloads[i]->name, workloads[i]->summary);
+	printf("\nOptions of an engine combine: --engine io_uring:fixed_files+fixed_buffers\n"
+	       "Why something cannot be done here: iolab doctor, or iolab list --json\n");
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	if (key == ARGP_KEY_ARG)
+		argp_error(state, "'%s': list takes no argument", arg);
+	if (key != 'j')
+		return ARGP_ERR_UNKNOWN;
+	*(bool *)state->input = true;
+	return 0;
+}
+
+int command_list(int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+		{ "json", 'j', NULL, 0, "print JSON, with the reasons", 0 }, { 0 }
+	};
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse_option,
+		.doc = "Lists engines, their options, and workloads; and what each engine can do "
+		       "here.",
+	};
+	bool json = false;
+	argp_err_exit_status = EXIT_USAGE;
+	argp_parse(&argp, argc, argv, 0, NULL, &json);
+	if (!json) {
+		print_list();
+		return EXIT_OK;
+	}
+	json_t *list = list_json();
+	json_dumpf(list, stdout, JSON_COMPACT);
+	putchar('\n');
+	json_decref(list);
+	return EXIT_OK;
+}

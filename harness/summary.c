@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: MIT */
+#include "summary.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "json_path.h"
+#include "statistics.h"
+
+/* Every metric that is summarised: its name in the summary is its path in a run. */
+static const char *const metric_paths[] = {
+	"ops_per_s",	    "bytes_per_s",	 "latency_ns.p50",    "latency_ns.p99",
+	"latency_ns.p99_9", "latency_ns.mean",	 "cpu.us_per_op",     "cpu.host_us_per_op",
+	"cpu.util_pct",	    "cpu.host_util_pct", "cpu.peer_util_pct", "context_switches_per_op",
+	"inflight_mean",
+};
+
+/* Those of which a ratio to the baseline is given. */
+static const char *const ratio_paths[] = { "ops_per_s", "cpu.us_per_op", "latency_ns.p50" };
+
+#define LENGTH(array) (sizeof(array) / sizeof *(array))
+
+static bool counts_syscalls(const json_t *run)
+{
+	return json_is_true(at_path(run, "config.count_syscalls"));
+}
+
+/* A metric of a run; false when the run has none. */
+static bool metric_of(const json_t *run, const char *path, double *value)
+{
+	const json_t *metrics = json_object_get(run, "metrics");
+	if (strcmp(path, "context_switches_per_op") == 0) {
+		double ops = json_number_value(at_path(metrics, "ops"));
+		*value = (json_number_value(at_path(metrics, "context_switches.voluntary")) +
+			  json_number_value(at_path(metrics, "context_switches.involuntary"))) /
+			 ops;
+		return ops > 0;
+	}
+	const json_t *found = at_path(metrics, path);
+	*value = json_number_value(found);
+	return json_is_number(found);
+}
+
+static void delete_keys(json_t *object, const char *const *keys)
+{
+	for (; *keys; keys++)
+		json_object_del(object, *keys);
+}
+
+/* Of a run, what its configuration is: without what was found by running, or differs by round. */
+static json_t *configuration_of(const json_t *run, bool with_engine)
+{
+	static const char *const found[] = { "cache_resident_pct", "path", NULL };
+	static const char *const changing[] = { "round",
+						"position",
+						"command",
+						"count_syscalls",
+						"runtime_s",
+						"warmup_s",
+						"compute_loops_per_us",
+						NULL };
+	json_t *workload = json_deep_copy(json_object_get(run, "workload"));
+	json_t *config = json_deep_copy(json_object_get(run, "config"));
+	delete_keys(workload, found);
+	delete_keys(config, changing);
+	json_t *identity = json_pack("{s:o, s:o}", "workload", workload, "config", config);
+	if (with_engine)
+		json_object_set(identity, "engine", json_object_get(run, "engine"));
+	return identity;
+}
+
+struct configuration {
+	json_t *identity; /* with the engine */
+	json_t *workpiece; /* without: what it has in common with its baseline */
+	json_t **by_round; /* [round]: the run, borrowed, or NULL */
+	json_t *first; /* borrowed */
+	json_t *counting; /* the run that counted system calls, borrowed, or NULL */
+};
+
+struct grouping {
+	struct configuration *configurations;
+	unsigned count;
+	unsigned rounds;
+};
+
+static struct configuration *find_configuration(struct grouping *g, const json_t *identity)
+{
+	for (unsigned i = 0; i < g->count; i++)
+		if (json_equal(g->configurations[i].identity, identity))
+			return &g->configurations[i];
+	return NULL;
+}
+
+static unsigned round_of(const json_t *run)
+{
+	json_int_t round = json_integer_value(at_path(run, "config.round"));
+	return round > 0 ? (unsigned)round : 0;
+}
+
+/* The order of the plan, not the shuffled one in which they ran. */
+static int compare_by_plan(const void *a, const void *b)
+{
+	double x = number_at(((const struct configuration *)a)->first, "config.plan");
+	double y = number_at(((const struct configuration *)b)->first, "config.plan");
+	return (x > y) - (x < y);
+}
+
+static struct grouping group_runs(const json_t *runs)
+{
+	struct grouping g = { 0 };
+	size_t i;
+	json_t *run;
+	json_array_foreach(runs, i, run) if (round_of(run) >= g.rounds && !counts_syscalls(run))
+		g.rounds = round_of(run) + 1;
+	if (g.rounds == 0)
+		g.rounds = 1;
+	g.configurations = calloc(json_array_size(runs), sizeof *g.configurations);
+
+	json_array_foreach(runs, i, run)
+	{
+		json_t *identity = configuration_of(run, true);
+		struct configuration *c = find_configuration(&g, identity);
+		if (c) {
+			json_decref(identity);
+		} else {
+			c = &g.configurations[g.count++];
+			c->identity = identity;
+			c->workpiece = configuration_of(run, false);
+			c->by_round = calloc(g.rounds, sizeof(json_t *));
+			c->first = run;
+		}
+		if (counts_syscalls(run))
+			c->counting = run;
+		else
+			c->by_round[round_of(run)] = run;
+	}
+	qsort(g.configurations, g.count, sizeof *g.configurations, compare_by_plan);
+	return g;
+}
+
+static void free_grouping(struct grouping *g)
+{
+	for (unsigned i = 0; i < g->count; i++) {
+		json_decref(g->configurations[i].identity);
+		json_decref(g->configurations[i].workpiece);
+		free(g->configurations[i].by_round);
+	}
+	free(g->configurations);
+}
+
+static json_t *estimate_json(const struct estimate *e)
+{
+	return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:i}", "median", e->median, "low", e->low,
+			 "high", e->high, "min", e->min, "max", e->max, "confidence_pct",
+			 100 * e->confidence, "count", (int)e->count);
+}
+
+static bool ok_in_round(const struct configuration *c, unsigned round)
+{
+	return c->by_round[round] && status_is(c->by_round[round], "ok");
+}
+
+/* The estimate of one metric over the rounds, with every round's value; null when there is none. */
+static json_t *metric_json(const struct configuration *c, unsigned rounds, const char *path)
+{
+	double *values = malloc(rounds * sizeof *values);
+	json_t *list = json_array();
+	unsigned count = 0;
+	for (unsigned round = 0; round < rounds; round++) {
+		double value;
+		if (ok_in_round(c, round) && metric_of(c->by_round[round], path, &value)) {
+			values[count++] = value;
+			json_array_append_new(list, json_real(value));
+		} else {
+			json_array_append_new(list, json_null());
+		}
+	}
+	json_t *result = json_null();
+	if (count > 0) {
+		struct estimate e = estimate_median(values, count);
+		result = estimate_json(&e);
+		json_object_set(result, "values", list);
+	}
+	json_decref(list);
+	free(values);
+	return result;
+}
+
+/* Ratios are taken round by round, so that what disturbed a whole round cancels. */
+static json_t *ratio_json(const struct configuration *c, const struct configuration *baseline,
+			  unsigned rounds, const char *path)
+{
+	double *ratios = malloc(rounds * sizeof *ratios);
+	unsigned count = 0;
+	for (unsigned round = 0; round < rounds; round++) {
+		double value, base;
+		if (ok_in_round(c, round) && ok_in_round(baseline, round) &&
+		    metric_of(c->by_round[round], path, &value) &&
+		    metric_of(baseline->by_round[round], path, &base) && base > 0)
+			ratios[count++] = value / base;
+	}
+	json_t *result = json_null();
+	if (count > 0) {
+		struct estimate e = estimate_median(ratios, count);
+		/* One round has no spread that could show a difference. */
+		const char *verdict = count < 2	   ? NO_DIFFERENCE
+				      : e.low > 1  ? "higher"
+				      : e.high < 1 ? "lower"
+						   : NO_DIFFERENCE;
+		result = estimate_json(&e);
+		json_object_set_new(result, "verdict", json_string(verdict));
+	}
+	free(ratios);
+	return result;
+}
+
+/* The rounds' histograms added up. Buckets come in order, and the same ones in every run. */
+static json_t *merge_histograms(const struct configuration *c, unsigned rounds)
+{
+	json_t *merged = NULL;
+	for (unsigned round = 0; round < rounds; round++) {
+		if (!ok_in_round(c, round))
+			continue;
+		const json_t *histogram = json_object_get(c->by_round[round], "histogram");
+		if (!merged) {
+			merged = json_deep_copy(histogram);
+			continue;
+		}
+		json_t *into = json_object_get(merged, "buckets"), *sum = json_array();
+		const json_t *from = json_object_get(histogram, "buckets");
+		size_t i = 0, j = 0;
+		while (i < json_array_size(into) || j < json_array_size(from)) {
+			json_t *a = json_array_get(into, i), *b = json_array_get(from, j);
+			json_int_t a_low = a ? json_integer_value(json_array_get(a, 0)) : INT64_MAX;
+			json_int_t b_low = b ? json_integer_value(json_array_get(b, 0)) : INT64_MAX;
+			json_t *bucket = json_deep_copy(a_low <= b_low ? a : b);
+			if (a_low == b_low)
+				json_array_set_new(
+					bucket, 2,
+					json_integer(json_integer_value(json_array_get(a, 2)) +
+						     json_integer_value(json_array_get(b, 2))));
+			json_array_append_new(sum, bucket);
+			i += a_low <= b_low;
+			j += b_low <= a_low;
+		}
+		json_object_set_new(merged, "buckets", sum);
+	}
+	return merged ? merged : json_null();
+}
+
+/* The command that repeats one configuration alone. */
+static json_t *lone_command(const json_t *run)
+{
+	json_t *command = json_array();
+	const json_t *full = at_path(run, "config.command");
+	for (size_t i = 0; i < json_array_size(full); i++) {
+		const char *word = json_string_value(json_array_get(full, i));
+		if (strcmp(word, "--round") == 0 || strcmp(word, "--position") == 0 ||
+		    strcmp(word, "--plan") == 0) {
+			i++;
+			continue;
+		}
+		if (strcmp(word, "--json") != 0 && strcmp(word, "--count-syscalls") != 0)
+			json_array_append_new(command, json_string(word));
+	}
+	return command;
+}
+
+static void add_warnings(json_t *into, const json_t *run)
+{
+	size_t i, j;
+	json_t *warning, *known;
+	json_array_foreach(json_object_get(run, "warnings"), i, warning)
+	{
+		bool is_new = true;
+		json_array_foreach(into, j, known) is_new = is_new && !json_equal(known, warning);
+		if (is_new)
+			json_array_append(into, warning);
+	}
+}
+
+static json_t *summarise(const struct configuration *c, const struct configuration *baseline,
+			 unsigned rounds)
+{
+	json_t *warnings = json_array(), *metrics = json_object(), *ratio = json_null();
+	json_t *syscalls = json_null(), *syscalls_reason = json_string("no run counted them");
+	const json_t *speaks = c->first; /* for the status, when no round is ok */
+	unsigned ok_rounds = 0;
+	for (unsigned round = 0; round < rounds; round++) {
+		if (!c->by_round[round])
+			continue;
+		if (ok_in_round(c, round))
+			ok_rounds++;
+		add_warnings(warnings, c->by_round[round]);
+		if (ok_in_round(c, round) == (ok_rounds > 0))
+			speaks = c->by_round[round];
+	}
+	for (unsigned i = 0; i < LENGTH(metric_paths); i++)
+		json_object_set_new(metrics, metric_paths[i],
+				    metric_json(c, rounds, metric_paths[i]));
+	if (baseline && baseline != c && ok_rounds > 0) {
+		ratio = json_object();
+		for (unsigned i = 0; i < LENGTH(ratio_paths); i++)
+			json_object_set_new(ratio, ratio_paths[i],
+					    ratio_json(c, baseline, rounds, ratio_paths[i]));
+	}
+	if (c->counting && status_is(c->counting, "ok")) {
+		json_decref(syscalls_reason);
+		syscalls = json_incref((json_t *)at_path(c->counting, "metrics.syscalls_per_op"));
+		syscalls_reason =
+			json_incref((json_t *)at_path(c->counting, "metrics.syscalls_reason"));
+	}
+	return json_pack("{s:O, s:O, s:O, s:o, s:O, s:O, s:o, s:i, s:o, s:o, s:o, s:o, s:o}",
+			 "engine", json_object_get(c->identity, "engine"), "workload",
+			 json_object_get(c->identity, "workload"), "config",
+			 json_object_get(c->identity, "config"), "command", lone_command(c->first),
+			 "status", json_object_get(speaks, "status"), "reason",
+			 json_object_get(speaks, "reason"), "warnings", warnings, "rounds",
+			 (int)ok_rounds, "metrics", metrics, "ratio", ratio, "syscalls_per_op",
+			 syscalls, "syscalls_reason", syscalls_reason, "histogram",
+			 merge_histograms(c, rounds));
+}
+
+static const struct configuration *find_baseline(const struct grouping *g,
+						 const struct configuration *c, const char *label)
+{
+	for (unsigned i = 0; i < g->count; i++)
+		if (strcmp(string_at(g->configurations[i].identity, "engine.label"), label) == 0 &&
+		    json_equal(g->configurations[i].workpiece, c->workpiece))
+			return &g->configurations[i];
+	return NULL;
+}
+
+static json_t *read_runs(const char *path, struct reason *why)
+{
+	FILE *file = fopen(path, "re");
+	if (!file) {
+		reason_errno(why, errno, "%s", path);
+		return NULL;
+	}
+	json_t *runs = json_array();
+	char *line = NULL;
+	size_t size = 0;
+	unsigned number = 0;
+	ssize_t length;
+	bool bad = false;
+	while (!bad && (length = getline(&line, &size, file)) > 0) {
+		json_error_t error;
+		number++;
+		json_t *run = json_loads(line, 0, &error);
+		if (!run && line[length - 1] != '\n') {
+			fprintf(stderr, "iolab: %s:%u: the last line is torn and left out\n", path,
+				number);
+			break;
+		}
+		bad = !run || strcmp(string_at(run, "schema"), "iolab.run.v1") != 0;
+		if (bad) {
+			reason_set(why, "%s:%u: %s", path, number,
+				   run ? "not of the schema iolab.run.v1" : error.text);
+			json_decref(run);
+		} else {
+			json_array_append_new(runs, run);
+		}
+	}
+	free(line);
+	fclose(file);
+	if (!bad && json_array_size(runs) == 0) {
+		reason_set(why, "%s holds no run", path);
+		bad = true;
+	}
+	if (bad) {
+		json_decref(runs);
+		return NULL;
+	}
+	return runs;
+}
+
+/* Names of the environment's keys that were not the same in all runs. */
+static json_t *varying_environment(const json_t *runs)
+{
+	json_t *names = json_array();
+	const json_t *first = json_object_get(json_array_get(runs, 0), "env");
+	const char *key;
+	json_t *value;
+	json_object_foreach((json_t *)first, key, value)
+	{
+		/* These belong to the test file, which only the file workload has. */
+		if (strcmp(key, "filesystem") == 0 || strcmp(key, "device") == 0 ||
+		    strcmp(key, "scheduler") == 0)
+			continue;
+		size_t i;
+		json_t *run;
+		json_array_foreach(runs, i, run)
+		{
+			if (json_equal(json_object_get(json_object_get(run, "env"), key), value))
+				continue;
+			json_array_append_new(names, json_string(key));
+			break;
+		}
+	}
+	return names;
+}
+
+/* The first run's, completed by what the first run with a test file knows of the device. */
+static json_t *environment_of(const json_t *runs)
+{
+	size_t i;
+	json_t *run;
+	json_array_foreach(runs, i, run) if (
+		json_is_string(at_path(
+			run, "env.filesystem"))) return json_incref(json_object_get(run, "env"));
+	return json_incref(json_object_get(json_array_get(runs, 0), "env"));
+}
+
+json_t *summary_compute(const char *folder, const struct comparison *comparison, struct reason *why)
+{
+	char path[PATH_MAX], time_utc[32];
+	snprintf(path, sizeof path, "%s/runs.jsonl", folder);
+	json_t *runs = read_runs(path, why);
+	if (!runs)
+		return NULL;
+
+	struct grouping g = group_runs(runs);
+	json_t *configurations = json_array();
+	unsigned done = 0;
+	for (unsigned i = 0; i < g.count; i++) {
+		const struct configuration *c = &g.configurations[i];
+		const struct configuration *baseline = find_baseline(&g, c, comparison->baseline);
+		json_t *entry = summarise(c, baseline, g.rounds);
+		unsigned rounds = (unsigned)json_integer_value(json_object_get(entry, "rounds"));
+		done = rounds > done ? rounds : done;
+		json_array_append_new(configurations, entry);
+	}
+	/* What the interval of most rows is worth: that of a configuration with all rounds. */
+	double zeros[1024] = { 0 };
+	struct estimate typical = estimate_median(zeros, done < 1		? 1
+							 : done < LENGTH(zeros) ? done
+										: LENGTH(zeros));
+	time_t now = time(NULL);
+	strftime(time_utc, sizeof time_utc, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
+	json_t *summary = json_pack(
+		"{s:s, s:s, s:O, s:i, s:i, s:b, s:I, s:s, s:{s:s, s:f}, s:o, s:o, s:o}", "schema",
+		"iolab.summary.v1", "time_utc", time_utc, "command", comparison->command,
+		"rounds_planned", (int)comparison->rounds_planned, "rounds_done", (int)done,
+		"interrupted", comparison->interrupted, "seed", (json_int_t)comparison->seed,
+		"baseline", comparison->baseline, "interval", "method",
+		"order statistics of the rounds (sign test)", "confidence_pct",
+		100 * typical.confidence, "env", environment_of(runs), "env_varies",
+		varying_environment(runs), "configurations", configurations);
+	free_grouping(&g);
+	json_decref(runs);
+	if (!summary)
+		reason_set(why, "out of memory");
+	return summary;
+}
+
+int summary_write(const char *folder, const json_t *summary, struct reason *why)
+{
+	char path[PATH_MAX], fresh[PATH_MAX];
+	snprintf(path, sizeof path, "%s/summary.json", folder);
+	snprintf(fresh, sizeof fresh, "%s/.summary.json.new", folder);
+	FILE *file = fopen(fresh, "we");
+	if (!file)
+		return reason_errno(why, errno, "%s", fresh);
+	int error =
+		json_dumpf(summary, file, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) < 0 ? EIO : 0;
+	if (fflush(file) != 0 || fsync(fileno(file)) != 0)
+		error = errno;
+	if (fclose(file) != 0 && !error)
+		error = errno;
+	if (!error && rename(fresh, path) < 0)
+		error = errno;
+	if (error) {
+		unlink(fresh);
+		return reason_errno(why, error, "writing %s", path);
+	}
+	return 0;
+}
+
+struct summary_options {
+	const char *folder;
+	const char *baseline;
+	bool json;
+};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct summary_options *o = state->input;
+	switch (key) {
+	case 'j':
+		o->json = true;
+		return 0;
+	case 'b':
+		o->baseline = arg;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (o->folder)
+			argp_error(state, "one results folder at a time");
+		o->folder = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (!o->folder)
+			argp_error(state, "which results folder? For example results/latest");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+int command_summary(int argc, char **argv)
+{
+	static const struct argp_option argp_options[] = {
+		{ "json", 'j', NULL, 0, "print summary.json instead of the table", 0 },
+		{ "baseline", 'b', "ENGINE", 0, "what ratios are taken to (default: as before)",
+		  0 },
+		{ 0 },
+	};
+	static const struct argp argp = {
+		.options = argp_options,
+		.parser = parse_option,
+		.args_doc = "FOLDER",
+		.doc = "Computes a results folder's summary.json anew from its runs.jsonl, and "
+		       "prints it.",
+	};
+	struct summary_options options = { 0 };
+	struct reason why = { "" };
+	argp_err_exit_status = EXIT_USAGE;
+	argp_parse(&argp, argc, argv, 0, NULL, &options);
+
+	/* What the runs do not say is kept from the summary that compare wrote. */
+	char path[PATH_MAX];
+	snprintf(path, sizeof path, "%s/summary.json", options.folder);
+	json_t *old = json_load_file(path, 0, NULL);
+	json_t *command = json_incref(json_object_get(old, "command"));
+	if (!command)
+		command = json_array();
+	struct comparison comparison = {
+		.command = command,
+		.rounds_planned =
+			(unsigned)json_integer_value(json_object_get(old, "rounds_planned")),
+		.seed = (uint64_t)json_integer_value(json_object_get(old, "seed")),
+		.interrupted = json_is_true(json_object_get(old, "interrupted")),
+		.baseline = options.baseline		       ? options.baseline
+			    : json_object_get(old, "baseline") ? string_at(old, "baseline")
+							       : "blocking",
+	};
+	json_t *summary = summary_compute(options.folder, &comparison, &why);
+	int status = EXIT_ERROR;
+	if (!summary || summary_write(options.folder, summary, &why) < 0) {
+		fprintf(stderr, "iolab: %s\n", why.text);
+	} else if (options.json) {
+		json_dumpf(summary, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9));
+		putchar('\n');
+		status = EXIT_OK;
+	} else {
+		summary_print(stdout, summary);
+		status = EXIT_OK;
+	}
+	json_decref(summary);
+	json_decref(command);
+	json_decref(old);
+	return status;
+}

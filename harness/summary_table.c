@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* The table that a comparison ends with: one block for each panel, one row for each engine. */
+#include <stdio.h>
+#include <string.h>
+
+#include "json_path.h"
+#include "summary.h"
+
+/* Three significant digits and a unit: 1.23k, 45.6M. */
+static const char *format_count(double value, char text[16])
+{
+	static const char units[] = " kMGT";
+	unsigned unit = 0;
+	while (value >= 999.5 && unit < 4) {
+		value /= 1000;
+		unit++;
+	}
+	const char *digits = value < 9.995 ? "%.2f" : value < 99.95 ? "%.1f" : "%.0f";
+	int length = snprintf(text, 16, digits, value);
+	if (unit > 0)
+		snprintf(text + length, 16 - (size_t)length, "%c", units[unit]);
+	return text;
+}
+
+static const char *format_time(double ns, char text[16])
+{
+	static const char *const units[] = { "ns", "us", "ms", "s" };
+	unsigned unit = 0;
+	while (ns >= 999.5 && unit < 3) {
+		ns /= 1000;
+		unit++;
+	}
+	const char *digits = ns < 9.995 ? "%.2f %s" : ns < 99.95 ? "%.1f %s" : "%.0f %s";
+	snprintf(text, 16, digits, ns, units[unit]);
+	return text;
+}
+
+static double median_at(const json_t *configuration, const char *metric)
+{
+	return json_number_value(json_object_get(
+		json_object_get(json_object_get(configuration, "metrics"), metric), "median"));
+}
+
+static void print_ratio(FILE *out, const json_t *configuration, const char *baseline)
+{
+	const json_t *ratio = json_object_get(json_object_get(configuration, "ratio"), "ops_per_s");
+	char text[48];
+	if (strcmp(string_at(configuration, "engine.label"), baseline) == 0)
+		snprintf(text, sizeof text, "1");
+	else if (!json_is_object(ratio))
+		snprintf(text, sizeof text, "-");
+	else if (strcmp(string_at(ratio, "verdict"), NO_DIFFERENCE) == 0)
+		snprintf(text, sizeof text, NO_DIFFERENCE);
+	else
+		snprintf(text, sizeof text, "%.2f (%.2f-%.2f)",
+			 json_number_value(json_object_get(ratio, "median")),
+			 json_number_value(json_object_get(ratio, "low")),
+			 json_number_value(json_object_get(ratio, "high")));
+	fprintf(out, " %19s", text);
+}
+
+static void print_row(FILE *out, const json_t *c, const char *baseline)
+{
+	const json_t *rate = json_object_get(json_object_get(c, "metrics"), "ops_per_s");
+	double median = json_number_value(json_object_get(rate, "median"));
+	double low = json_number_value(json_object_get(rate, "low"));
+	double high = json_number_value(json_object_get(rate, "high"));
+	char text[16], calls[16] = "-";
+	const json_t *syscalls = json_object_get(c, "syscalls_per_op");
+	if (json_is_number(syscalls))
+		snprintf(calls, sizeof calls, "%.2f", json_number_value(syscalls));
+
+	fprintf(out, "  %-24s", string_at(c, "engine.label"));
+	fprintf(out, " %7s", format_count(median, text));
+	fprintf(out, " %+4.0f%+4.0f%%", 100 * (low / median - 1), 100 * (high / median - 1));
+	print_ratio(out, c, baseline);
+	fprintf(out, " %8s", format_time(median_at(c, "latency_ns.p50"), text));
+	fprintf(out, " %8s", format_time(median_at(c, "latency_ns.p99"), text));
+	fprintf(out, " %6.2f", median_at(c, "cpu.us_per_op"));
+	fprintf(out, " %6.2f", median_at(c, "cpu.host_us_per_op"));
+	fprintf(out, " %5s%s\n", calls,
+		json_array_size(json_object_get(c, "warnings")) ? " !" : "");
+}
+
+static bool same_panel(const json_t *a, const json_t *b)
+{
+	return strcmp(string_at(a, "workload.panel"), string_at(b, "workload.panel")) == 0;
+}
+
+static bool same_x(const json_t *a, const json_t *b)
+{
+	return json_equal(at_path(a, "config.x"), at_path(b, "config.x"));
+}
+
+/* Whether `entry` is the first of its panel (or of its panel and swept value) in the list. */
+static bool is_first(const json_t *list, size_t position,
+		     bool (*same)(const json_t *, const json_t *))
+{
+	const json_t *entry = json_array_get(list, position);
+	for (size_t i = 0; i < position; i++) {
+		const json_t *earlier = json_array_get(list, i);
+		if (same_panel(earlier, entry) && (!same || same(earlier, entry)))
+			return false;
+	}
+	return true;
+}
+
+/* Engines that could not do a panel, each with its reason once, however many values were swept. */
+static void print_refusals(FILE *out, const json_t *list, const json_t *panel)
+{
+	size_t i;
+	json_t *c;
+	json_array_foreach(list, i, c)
+	{
+		if (!same_panel(c, panel) || status_is(c, "ok"))
+			continue;
+		bool told = false;
+		for (size_t j = 0; j < i; j++) {
+			const json_t *earlier = json_array_get(list, j);
+			told = told || (same_panel(earlier, c) && !status_is(earlier, "ok") &&
+					json_equal(json_object_get(earlier, "engine"),
+						   json_object_get(c, "engine")) &&
+					json_equal(json_object_get(earlier, "reason"),
+						   json_object_get(c, "reason")));
+		}
+		if (!told)
+			fprintf(out, "  %-24s %s: %s\n", string_at(c, "engine.label"),
+				string_at(c, "status"), string_at(c, "reason"));
+	}
+}
+
+static void print_panel(FILE *out, const json_t *list, size_t position, const char *baseline)
+{
+	const json_t *panel = json_array_get(list, position);
+	size_t i, j;
+	json_t *c, *row;
+	fprintf(out, "\n%s\n", string_at(panel, "workload.panel"));
+	fprintf(out, "  %-24s %7s %9s %19s %8s %8s %6s %6s %5s\n", "", "", "", "ratio to",
+		"latency", "", "CPU us", "/op,", "calls");
+	char rate[32];
+	snprintf(rate, sizeof rate, "%ss/s", string_at(panel, "workload.op"));
+	fprintf(out, "  %-23s %8s %9s %19s %8s %8s %6s %6s %5s\n", "", rate, "spread", baseline,
+		"p50", "p99", "proc.", "system", "/op");
+	json_array_foreach(list, i, c)
+	{
+		if (!same_panel(c, panel) || !is_first(list, i, same_x))
+			continue;
+		bool headed = false;
+		json_array_foreach(list, j, row)
+		{
+			if (!same_panel(row, c) || !same_x(row, c) || !status_is(row, "ok"))
+				continue;
+			if (!headed)
+				fprintf(out, " %s %lld\n", string_at(c, "config.x_name"),
+					(long long)json_integer_value(at_path(c, "config.x")));
+			headed = true;
+			print_row(out, row, baseline);
+		}
+	}
+	print_refusals(out, list, panel);
+}
+
+static void print_warnings(FILE *out, const json_t *list)
+{
+	size_t i, j;
+	json_t *c, *warning;
+	bool headed = false;
+	json_array_foreach(list, i, c)
+	{
+		json_array_foreach(json_object_get(c, "warnings"), j, warning)
+		{
+			if (!headed)
+				fputs("\nWarnings (rows marked !)\n", out);
+			headed = true;
+			fprintf(out, "  %s, %s, %s %lld: %s\n", string_at(c, "engine.label"),
+				string_at(c, "workload.panel"), string_at(c, "config.x_name"),
+				(long long)json_integer_value(at_path(c, "config.x")),
+				json_string_value(warning));
+		}
+	}
+}
+
+void summary_print(FILE *out, const json_t *summary)
+{
+	const json_t *list = json_object_get(summary, "configurations");
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (is_first(list, i, NULL))
+			print_panel(out, list, i, string_at(summary, "baseline"));
+	print_warnings(out, list);
+	fprintf(out,
+		"\nMedians of %lld rounds in random order. Spread and ratio: interval of %.4g %% "
+		"confidence.\n\"%s\": that interval of the ratio spans 1.\n",
+		(long long)json_integer_value(json_object_get(summary, "rounds_done")),
+		json_number_value(at_path(summary, "interval.confidence_pct")), NO_DIFFERENCE);
+}
