@@ -59,6 +59,9 @@ $(BUILD)/tests/%: $(BUILD)/harness/tests/%.o $(TESTED_OBJECTS)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# The conformance suite has its tests in a folder of their own.
+$(BUILD)/tests/conformance: $(call object,$(wildcard harness/tests/conformance/*.c))
+
 # An engine learns the name of its lab from the folder that it lies in.
 $(BUILD)/labs/%.o: labs/%.c $(BUILD)/config.h $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -70,7 +73,7 @@ $(BUILD)/%.o: %.c $(BUILD)/config.h $(BUILD)/flags
 	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 -include $(patsubst %.o,%.d,$(COMMON_OBJECTS) $(ENGINE_OBJECTS) $(HARNESS_OBJECTS)) \
-         $(wildcard $(BUILD)/harness/tests/*.d)
+         $(wildcard $(BUILD)/harness/tests/*.d $(BUILD)/harness/tests/*/*.d)
 
 # What the libraries here can do, found by compiling a line that uses it.
 $(BUILD)/config.h: harness/probe-build.sh Makefile

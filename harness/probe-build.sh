@@ -11,7 +11,7 @@ trap 'rm -rf "$scratch"' EXIT
 probe() {
 	printf '#define _GNU_SOURCE\n#include <%s>\nint main(void) { %s; return 0; }\n' "$2" "$3" \
 		>"$scratch/try.c"
-	if ${CC:-cc} -Wall -Werror -o "$scratch/try" "$scratch/try.c" ${4:-} >"$scratch/log" 2>&1; then
+	if ${CC:-cc} -Wall -Werror -o "$scratch/try" "$scratch/try.c" ${4:+"$4"} >"$scratch/log" 2>&1; then
 		echo "#define HAVE_$1 1"
 	else
 		echo "#define HAVE_$1 0"

@@ -33,6 +33,7 @@
 #define CANCEL_REPEAT_NS NS_PER_MS
 
 struct worker {
+	struct engine *engine;
 	pthread_t thread;
 	bool busy; /* performing an operation: under the lock */
 };
@@ -50,7 +51,6 @@ struct engine {
 
 	struct sigaction previous_action;
 	unsigned worker_count;
-	unsigned workers_started; /* hands each new thread its place */
 	struct worker workers[];
 };
 
@@ -78,10 +78,10 @@ static int64_t perform(struct engine *e, const struct io_op *op)
 
 static void *work(void *argument)
 {
-	struct engine *e = argument;
+	struct worker *self = argument;
+	struct engine *e = self->engine;
 
 	pthread_mutex_lock(&e->lock);
-	struct worker *self = &e->workers[e->workers_started++];
 	for (;;) {
 		while (!e->waiting.first && !e->closing) {
 			e->sleepers++;
@@ -158,7 +158,9 @@ static int threads_open(struct engine **engine, const struct engine_config *conf
 						       : (size_t)PTHREAD_STACK_MIN);
 	int error = 0;
 	while (e->worker_count < config->depth && error == 0) {
-		error = pthread_create(&e->workers[e->worker_count].thread, &attributes, work, e);
+		struct worker *worker = &e->workers[e->worker_count];
+		worker->engine = e;
+		error = pthread_create(&worker->thread, &attributes, work, worker);
 		if (error == 0)
 			e->worker_count++;
 	}

@@ -95,7 +95,8 @@ static int start(struct request *r, const struct io_op *op)
 	r->cb.aio_buf = op->buf;
 	r->cb.aio_nbytes = op->len_bytes;
 	/* On a socket glibc's pread fails with ESPIPE, and it then does a plain read. */
-	r->cb.aio_offset = (off_t)op->offset;
+	bool on_socket = op->kind == IO_RECV || op->kind == IO_SEND;
+	r->cb.aio_offset = on_socket ? 0 : (off_t)op->offset;
 	r->cb.aio_sigevent.sigev_notify = SIGEV_NONE;
 	switch ((enum io_kind)op->kind) {
 	case IO_READ:

@@ -1,0 +1,129 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Installs what iolab needs and this machine lacks. Does nothing, and needs no network, when nothing
+# is missing. Works as root or through sudo.
+#
+#   harness/setup.sh           to build, compare and draw figures
+#   harness/setup.sh check     that, and what the tests and linters need
+#   harness/setup.sh peers     that, and fio, for `make bench-peers`
+set -eu
+
+here=$(dirname "$0")
+missing=''
+
+# need PACKAGE COMMAND...: notes the (Debian) package when the command fails.
+need() {
+	package=$1
+	shift
+	"$@" >/dev/null 2>&1 || missing="$missing $package"
+}
+
+has() { command -v "$1"; }
+
+# Tries the compiler on a header and a library: a header alone may be half of a package.
+compiles() {
+	scratch=$(mktemp -d)
+	printf '#include <%s>\nint main(void) { return 0; }\n' "$1" >"$scratch/try.c"
+	status=0
+	cc -o "$scratch/try" "$scratch/try.c" ${2:+"$2"} || status=1
+	rm -rf "$scratch"
+	return $status
+}
+
+has_file() {
+	for path in "$@"; do
+		[ -e "$path" ] && return 0
+	done
+	return 1
+}
+
+check_run() {
+	need gcc has gcc
+	need libc6-dev compiles stdio.h
+	need make has make
+	need pkg-config has pkg-config
+	need liburing-dev compiles liburing.h -luring
+	need libaio-dev compiles libaio.h -laio
+	need libjansson-dev compiles jansson.h -ljansson
+	need 'python3-matplotlib python3-numpy' sh "$here/find-python.sh"
+}
+
+check_tests() {
+	need bats has bats
+	need bats-support has_file /usr/lib/bats/bats-support/load.bash \
+		/usr/share/bats/bats-support/load.bash /usr/lib/bats-support/load.bash
+	need bats-assert has_file /usr/lib/bats/bats-assert/load.bash \
+		/usr/share/bats/bats-assert/load.bash /usr/lib/bats-assert/load.bash
+	need strace has strace
+	need util-linux has setpriv
+	need procps has ps
+	need git has git
+	need python3-jsonschema /usr/bin/python3 -c 'import jsonschema'
+	need clang has clang
+	need clang-format has clang-format
+	need cppcheck has cppcheck
+	need shellcheck has shellcheck
+}
+
+print_list() { # MANAGER PACKAGES-LINE
+	echo "iolab needs these packages; install them with $1 and run this again:" >&2
+	echo "  $2" >&2
+	exit 1
+}
+
+install_missing() {
+	if [ "$(id -u)" -eq 0 ]; then
+		as_root=''
+	elif command -v sudo >/dev/null; then
+		as_root=sudo
+	else
+		echo "iolab: missing:$missing. Installing them takes root, and there is no sudo." >&2
+		exit 1
+	fi
+	echo "iolab: installing$missing"
+	# shellcheck disable=SC2086 # both are lists of words
+	{
+		$as_root apt-get update -q
+		$as_root env DEBIAN_FRONTEND=noninteractive \
+			apt-get install -q -y --no-install-recommends $missing
+	}
+}
+
+case ${1:-run} in
+run) check_run ;;
+check) check_run && check_tests ;;
+peers) check_run && need fio has fio ;;
+*)
+	echo "usage: harness/setup.sh [run|check|peers]" >&2
+	exit 2
+	;;
+esac
+
+if [ -z "$missing" ]; then
+	echo "iolab: nothing is missing"
+elif command -v apt-get >/dev/null; then
+	install_missing
+	missing=''
+	check_run
+	[ "${1:-run}" != check ] || check_tests
+	if [ -n "$missing" ]; then
+		echo "iolab: still missing after the installation:$missing" >&2
+		exit 1
+	fi
+elif command -v dnf >/dev/null; then
+	print_list 'dnf install' 'gcc make pkgconf liburing-devel libaio-devel jansson-devel
+  python3-matplotlib python3-numpy bats strace util-linux procps-ng git python3-jsonschema clang
+  clang-tools-extra cppcheck ShellCheck libasan libubsan libtsan fio
+  (bats-support and bats-assert: github.com/bats-core)'
+elif command -v pacman >/dev/null; then
+	print_list 'pacman -S' 'gcc make pkgconf liburing libaio jansson python-matplotlib python-numpy bats
+  bats-support bats-assert strace util-linux procps-ng git python-jsonschema clang cppcheck shellcheck fio'
+else
+	echo "iolab: missing (names as in Debian):$missing; no apt-get, dnf or pacman here" >&2
+	exit 1
+fi
+
+# Counting system calls wants the tracepoints. Mounting is left to the machine's owner.
+if [ ! -e /sys/kernel/tracing/events ] && [ "$(id -u)" -eq 0 ]; then
+	echo "iolab: to have system calls counted: mount -t tracefs tracefs /sys/kernel/tracing"
+fi

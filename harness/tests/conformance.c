@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One conformance suite over every engine, every variant and every kind of descriptor.
+ *
+ *     conformance [ENGINE[:OPTION+...]] [TEST]     only these
+ *     conformance --self-test                      only: are faulty engines found?
+ *
+ * Each test runs in a process of its own, with a time limit and a leak check around it: what a test
+ * opens it must close, descriptors, threads and (under AddressSanitizer) memory alike. Prints TAP.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "conformance/conformance.h"
+#include "conformance/mutants.h"
+#include "conformance/tests.h"
+#include "engines.h"
+
+#define ONE(f) (1u << (f))
+
+/* A test that takes longer hangs. Sanitizers and a busy machine are allowed for. */
+#define TEST_LIMIT_NS	(20 * NS_PER_S)
+#define MUTANT_LIMIT_NS (7 * NS_PER_S)
+
+/* glibc's AIO threads stay for a second after their last request. */
+#define THREADS_LINGER_NS (4 * NS_PER_S)
+
+static const struct test tests[] = {
+	{ "file_read_right_data", FILES, file_read_right_data },
+	{ "file_write_right_data", FILES, file_write_right_data },
+	{ "file_read_across_end", FILES, file_read_across_end },
+	{ "file_sync", FILES, file_sync },
+	{ "file_bad_descriptor", FILES, file_bad_descriptor },
+	{ "file_write_to_read_only", FILES, file_write_to_read_only },
+	{ "file_bad_offset", FILES, file_bad_offset },
+	{ "file_misaligned_direct", ONE(DIRECT), file_misaligned_direct },
+	{ "file_fills_its_depth", FILES, file_fills_its_depth },
+	{ "file_cancel", FILES, file_cancel },
+	{ "reap_keeps_min_and_max", FILES, reap_keeps_min_and_max },
+	{ "opens_and_closes_again", ONE(BUFFERED), opens_and_closes_again },
+	{ "nop_completes", ONE(NO_FD), nop_completes },
+	{ "stream_receives_what_is_there", STREAMS, stream_receives_what_is_there },
+	{ "stream_receives_in_full_buffers", STREAMS, stream_receives_in_full_buffers },
+	{ "stream_sends_right_data", STREAMS, stream_sends_right_data },
+	{ "stream_end_of_file", STREAMS, stream_end_of_file },
+	{ "stream_end_while_waiting", STREAMS, stream_end_while_waiting },
+	{ "stream_waits_without_touching", STREAMS, stream_waits_without_touching },
+	{ "stream_sleeps_while_waiting", STREAMS, stream_sleeps_while_waiting },
+	{ "stream_survives_a_full_buffer", STREAMS, stream_survives_a_full_buffer },
+	{ "stream_send_to_nobody", STREAMS, stream_send_to_nobody },
+	{ "tcp_reset", ONE(TCP), tcp_reset },
+	{ "socket_both_directions_at_once", SOCKETS, socket_both_directions_at_once },
+	{ "stream_finds_the_active_one", STREAMS, stream_finds_the_active_one },
+	{ "stream_cancel", STREAMS, stream_cancel },
+	{ "cancel_with_nothing_in_flight", STREAMS, cancel_with_nothing_in_flight },
+	{ "stream_slot_is_used_again", STREAMS, stream_slot_is_used_again },
+	{ "stream_stays_blocking", STREAMS, stream_stays_blocking },
+	{ "stream_survives_signals", STREAMS, stream_survives_signals },
+};
+
+#define TEST_COUNT (sizeof tests / sizeof *tests)
+
+static const char *const flavour_names[FLAVOUR_COUNT] = { "buffered", "direct", "tcp",
+							  "unix",     "pipe",	"nop" };
+
+struct suite {
+	unsigned number, passed, failed, skipped;
+	unsigned ran[TEST_COUNT]; /* by how many engines a test was really run */
+	const char *only_test;
+};
+
+enum verdict { PASSED, FAILED, SKIPPED };
+
+static unsigned entries_in(const char *folder)
+{
+	unsigned count = 0;
+	DIR *directory = opendir(folder);
+	while (directory && readdir(directory))
+		count++;
+	if (directory)
+		closedir(directory);
+	return count;
+}
+
+/* The leak check. Threads that are on their way out are waited for. */
+static void expect_nothing_left(unsigned fds_before, unsigned threads_before)
+{
+	unsigned fds = entries_in("/proc/self/fd");
+	expect(fds <= fds_before, "%u descriptors were left open", fds - fds_before);
+	uint64_t deadline_ns = clock_ns() + THREADS_LINGER_NS;
+	unsigned threads;
+	while ((threads = entries_in("/proc/self/task")) > threads_before &&
+	       clock_ns() < deadline_ns)
+		usleep(1000);
+	expect(threads <= threads_before, "%u threads were left running", threads - threads_before);
+}
+
+/* The test's process. */
+static void run_child(struct subject *s, const struct test *test, int out_fd)
+{
+	dup2(out_fd, STDOUT_FILENO);
+	dup2(out_fd, STDERR_FILENO);
+	close(out_fd);
+	unsigned fds = entries_in("/proc/self/fd"), threads = entries_in("/proc/self/task");
+	test->run(s);
+	expect_nothing_left(fds, threads);
+	exit(0); /* not _exit: LeakSanitizer looks on the way out */
+}
+
+/* Where a hanging process sits: the system call of its main thread. */
+static void describe_hang(pid_t pid, char *text, size_t size)
+{
+	char path[64], wchan[64] = "";
+	snprintf(path, sizeof path, "/proc/%d/wchan", pid);
+	FILE *file = fopen(path, "re");
+	if (file) {
+		if (!fgets(wchan, sizeof wchan, file))
+			wchan[0] = '\0';
+		fclose(file);
+	}
+	snprintf(text, size, "hung, in the kernel's %s",
+		 *wchan && strcmp(wchan, "0") != 0 ? wchan : "(running, not asleep)");
+}
+
+/* Runs a test in a process of its own; `text` gets its last words. */
+static enum verdict run_test(struct subject *s, const struct test *test, uint64_t limit_ns,
+			     char *text, size_t size)
+{
+	int ends[2], status;
+	size_t used = 0;
+	snprintf(s->folder, sizeof s->folder, "%.40s/conformance-XXXXXX",
+		 getenv("TMPDIR") ? getenv("TMPDIR") : "/var/tmp");
+	if (!mkdtemp(s->folder) || pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
+		snprintf(text, size, "cannot prepare %s: %s", s->folder, strerror(errno));
+		return FAILED;
+	}
+	fflush(stdout);
+	pid_t pid = fork();
+	if (pid == 0)
+		run_child(s, test, ends[1]);
+	close(ends[1]);
+	uint64_t deadline_ns = clock_ns() + limit_ns;
+	bool hung = false;
+	pid_t ended;
+	while ((ended = waitpid(pid, &status, WNOHANG)) == 0) {
+		hung = clock_ns() > deadline_ns;
+		if (hung) {
+			describe_hang(pid, text, size);
+			kill(pid, SIGKILL);
+			waitpid(pid, &status, 0);
+			break;
+		}
+		usleep(500);
+	}
+	ssize_t n;
+	while (!hung && used < size - 1 && (n = read(ends[0], text + used, size - 1 - used)) > 0)
+		used += (size_t)n;
+	if (!hung)
+		text[used] = '\0';
+	close(ends[0]);
+
+	char path[128];
+	snprintf(path, sizeof path, "%s/file", s->folder);
+	unlink(path);
+	rmdir(s->folder);
+	if (!hung && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return PASSED;
+	if (!hung && WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		return SKIPPED;
+	if (!hung && WIFSIGNALED(status))
+		snprintf(text + used, size - used, "killed by SIG%s",
+			 sigabbrev_np(WTERMSIG(status)));
+	return FAILED;
+}
+
+/* Can the engine do what the tests of a flavour need? */
+static bool engine_supports(const struct subject *s, struct reason *why)
+{
+	struct engine_config config = { .depth = 1,
+					.options = s->options,
+					.cpu_count = (unsigned)sysconf(_SC_NPROCESSORS_ONLN) };
+	static const struct {
+		enum io_kind in, out;
+		enum io_fd_kind fd_kind;
+	} needs[FLAVOUR_COUNT] = {
+		[BUFFERED] = { IO_READ, IO_WRITE, IO_FD_FILE },
+		[DIRECT] = { IO_READ, IO_WRITE, IO_FD_FILE },
+		[TCP] = { IO_RECV, IO_SEND, IO_FD_SOCKET },
+		[UNIX] = { IO_RECV, IO_SEND, IO_FD_SOCKET },
+		[PIPE] = { IO_READ, IO_WRITE, IO_FD_PIPE },
+		[NO_FD] = { IO_NOP, IO_NOP, IO_FD_NONE },
+	};
+	why->text[0] = '\0';
+	return s->ops->supports(&config, needs[s->flavour].in, needs[s->flavour].fd_kind, why) ==
+		       0 &&
+	       s->ops->supports(&config, needs[s->flavour].out, needs[s->flavour].fd_kind, why) ==
+		       0;
+}
+
+static void report(struct suite *suite, enum verdict verdict, const char *label,
+		   const char *flavour, const char *test, char *text)
+{
+	text[strcspn(text, "\n")] = '\0';
+	suite->number++;
+	switch (verdict) {
+	case PASSED:
+		suite->passed++;
+		printf("ok %u - %s/%s/%s\n", suite->number, label, flavour, test);
+		break;
+	case SKIPPED:
+		suite->skipped++;
+		printf("ok %u - %s/%s/%s # SKIP %s\n", suite->number, label, flavour, test, text);
+		break;
+	case FAILED:
+		suite->failed++;
+		printf("not ok %u - %s/%s/%s\n# %s\n", suite->number, label, flavour, test, text);
+		break;
+	}
+}
+
+static void test_variant(struct suite *suite, const struct engine_ops *ops, uint64_t options)
+{
+	char label[200], text[2000];
+	engine_label(ops, options, label, sizeof label);
+	for (unsigned flavour = 0; flavour < FLAVOUR_COUNT; flavour++) {
+		struct subject s = { .ops = ops, .options = options, .flavour = flavour };
+		struct reason why;
+		if (!engine_supports(&s, &why)) {
+			/* One line for the pair: it says why, and a refusal without a reason fails.
+			 */
+			bool silent = why.text[0] == '\0';
+			snprintf(text, sizeof text, "%s",
+				 silent ? "supports() refuses without a reason" : why.text);
+			report(suite, silent ? FAILED : SKIPPED, label, flavour_names[flavour], "*",
+			       text);
+			continue;
+		}
+		for (unsigned t = 0; t < TEST_COUNT; t++) {
+			const struct test *test = &tests[t];
+			if (!(test->flavours & ONE(flavour)) ||
+			    (suite->only_test && strcmp(suite->only_test, test->name) != 0))
+				continue;
+			enum verdict verdict = run_test(&s, test, TEST_LIMIT_NS, text, sizeof text);
+			suite->ran[t] += verdict != SKIPPED;
+			report(suite, verdict, label, flavour_names[flavour], test->name, text);
+		}
+	}
+}
+
+static unsigned option_count(const struct engine_ops *ops)
+{
+	unsigned count = 0;
+	while (ops->options && ops->options[count].name)
+		count++;
+	return count;
+}
+
+/* Plain, each option alone, and each two together. */
+static void test_engine(struct suite *suite, const struct engine_ops *ops)
+{
+	unsigned count = option_count(ops);
+	test_variant(suite, ops, 0);
+	for (unsigned i = 0; i < count; i++)
+		for (unsigned j = i; j < count; j++)
+			test_variant(suite, ops, UINT64_C(1) << i | UINT64_C(1) << j);
+}
+
+static const struct test *test_named(const char *name)
+{
+	for (unsigned t = 0; t < TEST_COUNT; t++)
+		if (strcmp(tests[t].name, name) == 0)
+			return &tests[t];
+	return NULL;
+}
+
+/* A suite that finds nothing wrong with a wrong engine proves nothing. */
+static void test_the_suite(struct suite *suite)
+{
+	char text[2000];
+	for (const struct mutant *mutant = mutants; mutant->fault; mutant++) {
+		const struct test *killer = test_named(mutant->killer);
+		struct subject s = { .ops = &mutant->ops };
+		while (!(killer->flavours & ONE(s.flavour)))
+			s.flavour++;
+		enum verdict verdict = run_test(&s, killer, MUTANT_LIMIT_NS, text, sizeof text);
+		bool found = verdict == FAILED && strstr(text, mutant->says);
+		if (!found)
+			printf("# expected a failure that says \"%s\"\n", mutant->says);
+		report(suite, found ? PASSED : FAILED, "self-test", mutant->killer, mutant->fault,
+		       text);
+	}
+}
+
+/* A test that no engine has run proves nothing either. */
+static void expect_every_test_ran(struct suite *suite)
+{
+	for (unsigned t = 0; t < TEST_COUNT; t++) {
+		char text[] = "skipped for every engine";
+		if (suite->ran[t] == 0)
+			report(suite, FAILED, "suite", "*", tests[t].name, text);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct suite suite = { 0 };
+	const struct engine_ops *only = NULL;
+	uint64_t options = 0;
+	struct reason why;
+	bool self_test = argc > 1 && strcmp(argv[1], "--self-test") == 0;
+	if (argc > 1 && !self_test && engine_spec_parse(argv[1], &only, &options, &why) < 0) {
+		fprintf(stderr, "conformance: %s\n", why.text);
+		return 2;
+	}
+	suite.only_test = argc > 2 ? argv[2] : NULL;
+	if (suite.only_test && !test_named(suite.only_test)) {
+		fprintf(stderr, "conformance: no test '%s'\n", suite.only_test);
+		return 2;
+	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (!only)
+		test_the_suite(&suite);
+	if (only && strchr(argv[1], ':'))
+		test_variant(&suite, only, options);
+	else if (only)
+		test_engine(&suite, only);
+	for (unsigned i = 0; !only && !self_test && i < engines_count(); i++)
+		test_engine(&suite, engine_at(i));
+	if (!only && !self_test)
+		expect_every_test_ran(&suite);
+	printf("1..%u\n# %u passed, %u failed, %u skipped\n", suite.number, suite.passed,
+	       suite.failed, suite.skipped);
+	return suite.failed ? 1 : 0;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* What the conformance tests are written with: a subject, operations, and words for failures. */
+#ifndef IOLAB_CONFORMANCE_H
+#define IOLAB_CONFORMANCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "io_engine.h"
+
+/* Kinds of descriptor a test runs over, finer than enum io_fd_kind. */
+enum flavour { BUFFERED, DIRECT, TCP, UNIX, PIPE, NO_FD, FLAVOUR_COUNT };
+
+#define FILES	(1u << BUFFERED | 1u << DIRECT)
+#define SOCKETS (1u << TCP | 1u << UNIX)
+#define STREAMS (SOCKETS | 1u << PIPE)
+
+#define BUFFER_BYTES 8192
+
+/* One engine in one variant, open on descriptors of one flavour, with its operations. */
+struct subject {
+	const struct engine_ops *ops;
+	uint64_t options;
+	enum flavour flavour;
+	char folder[64]; /* for files; removed by the parent */
+
+	struct engine *engine;
+	unsigned depth, max_fds;
+	struct io_op *op; /* [depth], with buffers of BUFFER_BYTES */
+	char *arena;
+	unsigned inflight;
+};
+
+/* A failure ends the test: one line, what was expected and what was seen. */
+#define expect(condition, ...)                                                                     \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			test_failed(__FILE__, __LINE__, __VA_ARGS__);                              \
+	} while (0)
+__attribute__((noreturn, format(printf, 3, 4))) void test_failed(const char *file, int line,
+								 const char *format, ...);
+__attribute__((noreturn, format(printf, 1, 2))) void test_skipped(const char *format, ...);
+
+/* Opens the engine for `depth` operations and `max_fds` descriptors. */
+void open_engine(struct subject *s, unsigned depth, unsigned max_fds);
+/* Closes it; nothing may be in flight. */
+void close_engine(struct subject *s);
+int try_attach(struct subject *s, unsigned fd_slot, int fd);
+void attach(struct subject *s, unsigned fd_slot, int fd);
+
+/* Fills an operation on the whole buffer of its slot. */
+struct io_op *prepare(struct subject *s, unsigned slot, enum io_kind kind, int fd, unsigned fd_slot,
+		      uint64_t offset, uint32_t len_bytes);
+char *buffer_of(const struct subject *s, unsigned slot);
+
+/* Submits, reaping as long as there is back-pressure. */
+void start(struct subject *s, struct io_op *op);
+/* One reap(), with every rule of the contract checked. Returns how many came back. */
+unsigned reap(struct subject *s, struct io_op **done, unsigned min, unsigned max,
+	      int64_t timeout_ns);
+/* Waits until it, or everything, is back; a failure after three seconds. */
+void await(struct subject *s, struct io_op *op);
+void await_all(struct subject *s);
+/* start() and await(); returns the result. */
+int64_t perform(struct subject *s, struct io_op *op);
+
+/* A file in s->folder, of `size_bytes` bytes that pattern_byte() gives, opened for the flavour. */
+int make_file(struct subject *s, uint64_t size_bytes, int flags);
+char pattern_byte(uint64_t position);
+
+/* Two connected ends of the flavour: [0] for the engine, [1] for the test. PIPE: see below. */
+void make_pair(const struct subject *s, int ends[2]);
+/* Two ends such that the engine reads from (or writes to) ends[0]; pipes have a direction. */
+void make_reading_pair(const struct subject *s, int ends[2]);
+void make_writing_pair(const struct subject *s, int ends[2]);
+enum io_kind in_kind(const struct subject *s); /* RECV, or READ on a pipe */
+enum io_kind out_kind(const struct subject *s);
+
+/* Skips the test for engines of a trait, with the reason. */
+void not_for(const struct subject *s, unsigned traits, const char *reason);
+
+/* One test. It runs in a process of its own. */
+struct test {
+	const char *name;
+	unsigned flavours; /* bits of enum flavour */
+	void (*run)(struct subject *s);
+};
+
+#endif

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening, driving and watching the engine under test: every call checks the contract. */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "conformance.h"
+#include "random.h"
+
+/* Far above what any operation here takes, far below the runner's own limit. */
+#define PATIENCE_NS (5 * NS_PER_S)
+
+#define FAILED	1
+#define SKIPPED 77
+
+void test_failed(const char *file, int line, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	printf(" (%s:%d)\n", strrchr(file, '/') ? strrchr(file, '/') + 1 : file, line);
+	fflush(stdout);
+	_exit(FAILED);
+}
+
+void test_skipped(const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	putchar('\n');
+	fflush(stdout);
+	_exit(SKIPPED);
+}
+
+void not_for(const struct subject *s, unsigned traits, const char *reason)
+{
+	if (s->ops->traits & traits)
+		test_skipped("%s", reason);
+}
+
+void open_engine(struct subject *s, unsigned depth, unsigned max_fds)
+{
+	struct reason why = { "" };
+	size_t arena_bytes = (size_t)depth * BUFFER_BYTES;
+	s->depth = depth;
+	s->max_fds = max_fds;
+	s->arena =
+		mmap(NULL, arena_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	s->op = aligned_alloc(64, depth * sizeof *s->op);
+	expect(s->arena != MAP_FAILED && s->op, "no memory for %u operations", depth);
+	memset(s->op, 0, depth * sizeof *s->op);
+	struct engine_config config = {
+		.depth = depth,
+		.max_fds = max_fds,
+		.arena = s->arena,
+		.arena_len_bytes = arena_bytes,
+		.cpu_count = (unsigned)sysconf(_SC_NPROCESSORS_ONLN),
+		.options = s->options,
+	};
+	int rc = s->ops->open(&s->engine, &config, &why);
+	expect(rc == 0, "expected open() to succeed, saw %d: %s", rc, why.text);
+}
+
+void close_engine(struct subject *s)
+{
+	expect(s->inflight == 0, "the test itself closes with %u operations in flight",
+	       s->inflight);
+	s->ops->close(s->engine);
+	munmap(s->arena, (size_t)s->depth * BUFFER_BYTES);
+	free(s->op);
+}
+
+static enum io_fd_kind fd_kind_of(enum flavour flavour)
+{
+	static const enum io_fd_kind kinds[FLAVOUR_COUNT] = {
+		[BUFFERED] = IO_FD_FILE, [DIRECT] = IO_FD_FILE, [TCP] = IO_FD_SOCKET,
+		[UNIX] = IO_FD_SOCKET,	 [PIPE] = IO_FD_PIPE,	[NO_FD] = IO_FD_NONE,
+	};
+	return kinds[flavour];
+}
+
+int try_attach(struct subject *s, unsigned fd_slot, int fd)
+{
+	struct reason why = { "" };
+	if (!s->ops->attach)
+		return 0;
+	int rc = s->ops->attach(s->engine, fd_slot, fd, fd_kind_of(s->flavour), &why);
+	expect(rc <= 0, "expected 0 or -errno from attach(), saw %d", rc);
+	expect(rc == 0 || why.text[0], "attach() failed with %d and gave no reason", rc);
+	return rc;
+}
+
+void attach(struct subject *s, unsigned fd_slot, int fd)
+{
+	int rc = try_attach(s, fd_slot, fd);
+	expect(rc == 0, "expected attach() to succeed, saw %d", rc);
+}
+
+char *buffer_of(const struct subject *s, unsigned slot)
+{
+	return s->arena + (size_t)slot * BUFFER_BYTES;
+}
+
+struct io_op *prepare(struct subject *s, unsigned slot, enum io_kind kind, int fd, unsigned fd_slot,
+		      uint64_t offset, uint32_t len_bytes)
+{
+	struct io_op *op = &s->op[slot];
+	expect(!op->in_flight, "the test itself reuses operation %u in flight", slot);
+	*op = (struct io_op) {
+		.kind = (uint8_t)kind,
+		.fd = fd,
+		.fd_slot = fd_slot,
+		.buf = kind == IO_NOP || kind == IO_FSYNC || kind == IO_FDATASYNC
+			       ? NULL
+			       : buffer_of(s, slot),
+		.offset = offset,
+		.len_bytes = len_bytes,
+		.slot = slot,
+		.result = INT64_MIN, /* so that a result that was never set shows */
+	};
+	return op;
+}
+
+unsigned reap(struct subject *s, struct io_op **done, unsigned min, unsigned max,
+	      int64_t timeout_ns)
+{
+	int n = s->ops->reap(s->engine, done, min, max, timeout_ns);
+	expect(n >= 0, "expected a count from reap(), saw %d (%s)", n, errno_name(n));
+	expect((unsigned)n <= max, "expected at most %u from reap(), saw %d", max, n);
+	for (int i = 0; i < n; i++) {
+		struct io_op *op = done[i];
+		expect(op >= s->op && op < s->op + s->depth,
+		       "reap() returned a pointer that is no operation of ours");
+		expect(op->in_flight,
+		       "operation %u came back although it was not in flight (twice?)", op->slot);
+		expect(op->result != INT64_MIN, "operation %u came back without a result",
+		       op->slot);
+		expect(op->result != -EINTR, "operation %u failed with EINTR", op->slot);
+		expect(op->result <= op->len_bytes || s->ops->traits & IO_MOVES_NO_BYTES,
+		       "operation %u of %u bytes moved %lld", op->slot, op->len_bytes,
+		       (long long)op->result);
+		op->in_flight = 0;
+		s->inflight--;
+	}
+	return (unsigned)n;
+}
+
+void start(struct subject *s, struct io_op *op)
+{
+	uint64_t deadline_ns = clock_ns() + PATIENCE_NS;
+	struct io_op *done[16];
+	for (;;) {
+		int accepted = s->ops->submit(s->engine, &op, 1);
+		expect(accepted == 0 || accepted == 1, "expected 0 or 1 from submit(), saw %d",
+		       accepted);
+		if (accepted == 1)
+			break;
+		expect(s->inflight > 0, "submit() accepts nothing although nothing is in flight");
+		expect(clock_ns() < deadline_ns, "submit() accepts nothing for ever");
+		reap(s, done, 1, 16, NS_PER_MS);
+	}
+	op->in_flight = 1;
+	s->inflight++;
+}
+
+void await(struct subject *s, struct io_op *op)
+{
+	uint64_t deadline_ns = clock_ns() + PATIENCE_NS;
+	struct io_op *done[64];
+	while (op->in_flight) {
+		reap(s, done, 1, 64, 100 * NS_PER_MS);
+		expect(clock_ns() < deadline_ns, "operation %u (kind %u) never came back", op->slot,
+		       op->kind);
+	}
+}
+
+void await_all(struct subject *s)
+{
+	uint64_t deadline_ns = clock_ns() + PATIENCE_NS;
+	struct io_op *done[64];
+	while (s->inflight > 0) {
+		reap(s, done, 1, 64, 100 * NS_PER_MS);
+		expect(clock_ns() < deadline_ns, "%u operations never came back", s->inflight);
+	}
+}
+
+int64_t perform(struct subject *s, struct io_op *op)
+{
+	start(s, op);
+	await(s, op);
+	return op->result;
+}
+
+char pattern_byte(uint64_t position)
+{
+	return (char)mix64(position);
+}
+
+int make_file(struct subject *s, uint64_t size_bytes, int flags)
+{
+	char path[128];
+	snprintf(path, sizeof path, "%s/file", s->folder);
+	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	expect(fd >= 0, "cannot make %s: %s", path, strerror(errno));
+	char *bytes = malloc(size_bytes);
+	for (uint64_t i = 0; i < size_bytes; i++)
+		bytes[i] = pattern_byte(i);
+	ssize_t n = write(fd, bytes, size_bytes);
+	free(bytes);
+	expect(n == (ssize_t)size_bytes && fsync(fd) == 0, "cannot write %s", path);
+	close(fd);
+	fd = open(path, flags | O_CLOEXEC | (s->flavour == DIRECT ? O_DIRECT : 0));
+	if (fd < 0 && errno == EINVAL && s->flavour == DIRECT)
+		test_skipped("the file system of %s refuses O_DIRECT", s->folder);
+	expect(fd >= 0, "cannot open %s: %s", path, strerror(errno));
+	return fd;
+}
+
+static void make_tcp_pair(int ends[2])
+{
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t length = sizeof address;
+	int on = 1, listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool fine = listener >= 0 && bind(listener, (struct sockaddr *)&address, length) == 0 &&
+		    listen(listener, 1) == 0 &&
+		    getsockname(listener, (struct sockaddr *)&address, &length) == 0;
+	ends[1] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fine = fine && ends[1] >= 0 &&
+	       connect(ends[1], (struct sockaddr *)&address, sizeof address) == 0;
+	ends[0] = fine ? accept4(listener, NULL, NULL, SOCK_CLOEXEC) : -1;
+	expect(ends[0] >= 0, "cannot make a TCP connection: %s", strerror(errno));
+	for (int i = 0; i < 2; i++)
+		setsockopt(ends[i], IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	close(listener);
+}
+
+void make_pair(const struct subject *s, int ends[2])
+{
+	if (s->flavour == TCP)
+		make_tcp_pair(ends);
+	else
+		expect(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0,
+		       "socketpair: %s", strerror(errno));
+}
+
+void make_reading_pair(const struct subject *s, int ends[2])
+{
+	if (s->flavour == PIPE)
+		expect(pipe2(ends, O_CLOEXEC) == 0, "pipe: %s", strerror(errno));
+	else
+		make_pair(s, ends);
+}
+
+void make_writing_pair(const struct subject *s, int ends[2])
+{
+	make_reading_pair(s, ends);
+	if (s->flavour != PIPE)
+		return;
+	int read_end = ends[0];
+	ends[0] = ends[1];
+	ends[1] = read_end;
+}
+
+enum io_kind in_kind(const struct subject *s)
+{
+	return s->flavour == PIPE ? IO_READ : IO_RECV;
+}
+
+enum io_kind out_kind(const struct subject *s)
+{
+	return s->flavour == PIPE ? IO_WRITE : IO_SEND;
+}
