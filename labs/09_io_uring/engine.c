@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * io_uring: two rings shared with the kernel, one for submissions, one for completions.
+ *
+ * submit() only writes submission entries (SQEs). reap() makes one io_uring_enter(2) that hands
+ * over all of them and waits for completions (CQEs) in the same call; when enough CQEs lie there
+ * already and nothing is to be handed over, it makes no call at all. Whatever cannot be done
+ * without blocking, the kernel arranges by itself: it waits for a socket by polling it, and hands a
+ * file operation that would block to a worker thread (io-wq).
+ *
+ * Plain `io_uring` sets no flags, as a first program would. The options change one thing each:
+ *
+ *   fixed_files      descriptors are registered, so that the kernel need not look each one up
+ *   fixed_buffers    buffers are registered, so that their pages are pinned once, not every time
+ *   sqpoll           a kernel thread watches the submission ring: no system call to submit, and a
+ *                    CPU spent on watching; it falls asleep after SQPOLL_IDLE_MS without work
+ *   defer_taskrun    completions are processed only when this thread asks for them, in batches
+ *                    (SINGLE_ISSUER and DEFER_TASKRUN, Linux 6.1)
+ *   registered_ring  the ring's own descriptor is registered, to save its look-up in each call
+ *   poll_first       a receive waits before it tries: right when nothing can be there yet
+ *                    (Linux 5.19)
+ */
+#include <errno.h>
+#include <liburing.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "clock.h"
+#include "io_engine.h"
+
+enum {
+	FIXED_FILES = 1 << 0,
+	FIXED_BUFFERS = 1 << 1,
+	SQPOLL = 1 << 2,
+	DEFER_TASKRUN = 1 << 3,
+	REGISTERED_RING = 1 << 4,
+	POLL_FIRST = 1 << 5,
+};
+
+static const struct engine_option options[] = {
+	{ "fixed_files", "registered descriptors" },
+	{ "fixed_buffers", "registered buffers (files)" },
+	{ "sqpoll", "a kernel thread polls for submissions; takes a CPU" },
+	{ "defer_taskrun", "completions processed when asked for, in batches (Linux 6.1)" },
+	{ "registered_ring", "the ring's descriptor registered (Linux 5.18)" },
+	{ "poll_first", "receives wait before they try (Linux 5.19)" },
+	{ NULL, NULL },
+};
+
+/* One submission ring's worth; a deeper engine hands over in several. The kernel's limit is 32768.
+ */
+#define SQ_ENTRIES_MAX 4096
+
+#define SQPOLL_IDLE_MS 100
+
+/* The kernel's limit for one registered buffer. */
+#define BUFFER_BYTES_MAX ((size_t)1 << 30)
+
+struct engine {
+	struct io_uring ring;
+	bool has_ring;
+	uint64_t options;
+	unsigned depth;
+	struct io_op **held; /* [slot]: the last operation accepted there, for cancel() */
+};
+
+/* Why the kernel refused a ring: each cause has another cure. */
+static int explain_setup(int rc, uint64_t options_asked, struct reason *why)
+{
+	FILE *file;
+	int disabled = 0;
+	switch (-rc) {
+	case ENOSYS:
+		return reason_errno(
+			why, rc,
+			"io_uring_setup: this kernel has no io_uring, or seccomp hides it "
+			"as containers do");
+	case EPERM:
+	case EACCES:
+		file = fopen("/proc/sys/kernel/io_uring_disabled", "re");
+		if (file && fscanf(file, "%d", &disabled) != 1)
+			disabled = 0;
+		if (file)
+			fclose(file);
+		if (disabled)
+			return reason_errno(
+				why, rc,
+				"io_uring_setup: the sysctl kernel.io_uring_disabled is %d",
+				disabled);
+		return reason_errno(
+			why, rc,
+			"io_uring_setup: refused by seccomp, as Docker's default profile "
+			"does (the sysctl kernel.io_uring_disabled is not set)");
+	case ENOMEM:
+		return reason_errno(
+			why, rc,
+			"io_uring_setup: the rings exceed RLIMIT_MEMLOCK; raise it with "
+			"ulimit -l, or lower the depth");
+	case EINVAL:
+		if ((options_asked & SQPOLL) && (options_asked & DEFER_TASKRUN))
+			return reason_errno(why, rc,
+					    "io_uring_setup: sqpoll and defer_taskrun exclude each "
+					    "other, as the polling thread runs the completions");
+		if (options_asked & DEFER_TASKRUN)
+			return reason_errno(why, rc,
+					    "io_uring_setup: defer_taskrun needs Linux 6.1");
+		/* fall through */
+	default:
+		return reason_errno(why, rc, "io_uring_setup");
+	}
+}
+
+static int create_ring(struct io_uring *ring, unsigned depth, uint64_t options_asked,
+		       struct reason *why)
+{
+	struct io_uring_params params = {
+		.flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
+		/* Room for every operation and, at the end, for a cancel of every one. */
+		.cq_entries = 2 * depth,
+		.sq_thread_idle = SQPOLL_IDLE_MS,
+	};
+	if (options_asked & SQPOLL)
+		params.flags |= IORING_SETUP_SQPOLL;
+	if (options_asked & DEFER_TASKRUN)
+		params.flags |= IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+
+	unsigned sq_entries = depth < SQ_ENTRIES_MAX ? depth : SQ_ENTRIES_MAX;
+	int rc = io_uring_queue_init_params(sq_entries, ring, &params);
+	if (rc < 0)
+		return explain_setup(rc, options_asked, why);
+	if (params.features & IORING_FEAT_EXT_ARG)
+		return 0;
+	io_uring_queue_exit(ring);
+	return reason_errno(why, ENOSYS,
+			    "io_uring_enter cannot wait with a timeout; Linux 5.11 can");
+}
+
+static int opcode_of(enum io_kind kind, uint64_t options_asked)
+{
+	switch (kind) {
+	case IO_READ:
+		return options_asked & FIXED_BUFFERS ? IORING_OP_READ_FIXED : IORING_OP_READ;
+	case IO_WRITE:
+		return options_asked & FIXED_BUFFERS ? IORING_OP_WRITE_FIXED : IORING_OP_WRITE;
+	case IO_FSYNC:
+	case IO_FDATASYNC:
+		return IORING_OP_FSYNC;
+	case IO_RECV:
+		return IORING_OP_RECV;
+	case IO_SEND:
+		return IORING_OP_SEND;
+	default:
+		return IORING_OP_NOP;
+	}
+}
+
+/* An option must never be a label without effect. */
+static const char *pointless_option(uint64_t options_asked, enum io_kind kind)
+{
+	bool on_socket = kind == IO_RECV || kind == IO_SEND;
+	if (kind == IO_NOP && (options_asked & (FIXED_FILES | FIXED_BUFFERS)))
+		return "a no-op has no file and no buffer that could be registered";
+	if (on_socket && (options_asked & FIXED_BUFFERS))
+		return "recv and send have no form that takes a registered buffer";
+	if (!on_socket && (options_asked & POLL_FIRST))
+		return "poll_first is for sockets";
+	return NULL;
+}
+
+static int uring_supports(const struct engine_config *config, enum io_kind kind,
+			  enum io_fd_kind fd_kind, struct reason *why)
+{
+	(void)fd_kind;
+	const char *pointless = pointless_option(config->options, kind);
+	if (pointless) {
+		reason_set(why, "%s", pointless);
+		return -EOPNOTSUPP;
+	}
+	if ((config->options & SQPOLL) && config->cpu_count < 2) {
+		reason_set(why,
+			   "sqpoll needs a CPU of its own for the polling thread, and this process "
+			   "has only one (in echo and idle the peer takes another)");
+		return -EOPNOTSUPP;
+	}
+
+	struct io_uring ring;
+	int rc = create_ring(&ring, 1, config->options, why);
+	if (rc < 0)
+		return rc;
+	int opcode = opcode_of(kind, config->options);
+	struct io_uring_probe *probe = io_uring_get_probe_ring(&ring);
+	if (!probe || !io_uring_opcode_supported(probe, opcode)) {
+		reason_set(why, "this kernel's io_uring lacks the operation (opcode %d)", opcode);
+		rc = -EOPNOTSUPP;
+	}
+	io_uring_free_probe(probe);
+	io_uring_queue_exit(&ring);
+	return rc;
+}
+
+static int register_files(struct engine *e, unsigned max_fds, struct reason *why)
+{
+	int *fds = malloc(max_fds * sizeof *fds);
+	if (!fds)
+		return reason_errno(why, ENOMEM, "%u registered files", max_fds);
+	for (unsigned i = 0; i < max_fds; i++)
+		fds[i] = -1; /* an empty place, for attach() to fill (Linux 5.5) */
+	int rc = io_uring_register_files(&e->ring, fds, max_fds);
+	free(fds);
+	return rc < 0 ? reason_errno(why, rc, "registering %u files (RLIMIT_NOFILE bounds it)",
+				     max_fds)
+		      : 0;
+}
+
+static int register_buffers(struct engine *e, const struct engine_config *config,
+			    struct reason *why)
+{
+	struct iovec arena = { .iov_base = config->arena, .iov_len = config->arena_len_bytes };
+	if (config->arena_len_bytes > BUFFER_BYTES_MAX)
+		return reason_errno(why, EFBIG, "registering %zu bytes of buffers; 1 GiB at most",
+				    config->arena_len_bytes);
+	int rc = io_uring_register_buffers(&e->ring, &arena, 1);
+	if (rc == -ENOMEM)
+		return reason_errno(
+			why, rc,
+			"registering %zu bytes of buffers exceeds RLIMIT_MEMLOCK; raise it "
+			"with ulimit -l, or lower --depth or --bs",
+			config->arena_len_bytes);
+	return rc < 0 ? reason_errno(why, rc, "registering the buffers") : 0;
+}
+
+static void uring_close(struct engine *e)
+{
+	if (e->has_ring)
+		io_uring_queue_exit(&e->ring);
+	free(e->held);
+	free(e);
+}
+
+static int uring_open(struct engine **engine, const struct engine_config *config,
+		      struct reason *why)
+{
+	struct engine *e = calloc(1, sizeof *e);
+	if (!e)
+		return reason_errno(why, ENOMEM, "io_uring engine");
+	e->options = config->options;
+	e->depth = config->depth;
+	e->held = calloc(config->depth, sizeof(struct io_op *));
+	int rc = e->held ? create_ring(&e->ring, config->depth, config->options, why)
+			 : reason_errno(why, ENOMEM, "io_uring engine, depth %u", config->depth);
+	e->has_ring = rc == 0;
+	if (rc == 0 && (e->options & FIXED_FILES))
+		rc = register_files(e, config->max_fds, why);
+	if (rc == 0 && (e->options & FIXED_BUFFERS))
+		rc = register_buffers(e, config, why);
+	if (rc == 0 && (e->options & REGISTERED_RING)) {
+		int registered = io_uring_register_ring_fd(&e->ring); /* 1, or -errno */
+		if (registered < 0)
+			rc = reason_errno(why, registered, "registering the ring (Linux 5.18)");
+	}
+	if (rc < 0) {
+		uring_close(e);
+		return rc;
+	}
+	*engine = e;
+	return 0;
+}
+
+static int uring_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_kind fd_kind,
+			struct reason *why)
+{
+	(void)fd_kind;
+	if (!(e->options & FIXED_FILES))
+		return 0;
+	int rc = io_uring_register_files_update(&e->ring, fd_slot, &fd, 1);
+	return rc < 0 ? reason_errno(why, rc, "registering descriptor %d", fd) : 0;
+}
+
+static void uring_detach(struct engine *e, unsigned fd_slot)
+{
+	int none = -1;
+	if (e->options & FIXED_FILES)
+		io_uring_register_files_update(&e->ring, fd_slot, &none, 1);
+}
+
+static void prepare(const struct engine *e, struct io_uring_sqe *sqe, struct io_op *op)
+{
+	bool fixed_buffers = e->options & FIXED_BUFFERS;
+	int fd = e->options & FIXED_FILES ? (int)op->fd_slot : op->fd;
+
+	switch ((enum io_kind)op->kind) {
+	case IO_READ:
+		if (fixed_buffers)
+			io_uring_prep_read_fixed(sqe, fd, op->buf, op->len_bytes, op->offset, 0);
+		else
+			io_uring_prep_read(sqe, fd, op->buf, op->len_bytes, op->offset);
+		break;
+	case IO_WRITE:
+		if (fixed_buffers)
+			io_uring_prep_write_fixed(sqe, fd, op->buf, op->len_bytes, op->offset, 0);
+		else
+			io_uring_prep_write(sqe, fd, op->buf, op->len_bytes, op->offset);
+		break;
+	case IO_FSYNC:
+		io_uring_prep_fsync(sqe, fd, 0);
+		break;
+	case IO_FDATASYNC:
+		io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
+		break;
+	case IO_RECV:
+		io_uring_prep_recv(sqe, fd, op->buf, op->len_bytes, 0);
+		if (e->options & POLL_FIRST)
+			sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
+		break;
+	case IO_SEND:
+		io_uring_prep_send(sqe, fd, op->buf, op->len_bytes, MSG_NOSIGNAL);
+		break;
+	default:
+		io_uring_prep_nop(sqe);
+		break;
+	}
+	if (e->options & FIXED_FILES)
+		sqe->flags |= IOSQE_FIXED_FILE;
+	/* After prep: older libraries clear user_data there. */
+	io_uring_sqe_set_data(sqe, op);
+}
+
+/* Accepts as many as the submission ring has room for; reap() hands them over. */
+static int uring_submit(struct engine *e, struct io_op *const *ops, unsigned count)
+{
+	unsigned n = 0;
+	for (; n < count; n++) {
+		struct io_uring_sqe *sqe = io_uring_get_sqe(&e->ring);
+		if (!sqe)
+			break;
+		prepare(e, sqe, ops[n]);
+		e->held[ops[n]->slot] = ops[n];
+	}
+	return (int)n;
+}
+
+/* The one system call a batch. Returns 0 or -errno; "nothing yet" is no error. */
+static int enter(struct engine *e, unsigned min, int64_t timeout_ns)
+{
+	int rc;
+	if (min == 0 || timeout_ns == 0) {
+		/* With defer_taskrun completions appear only when they are asked for. */
+		rc = e->options & DEFER_TASKRUN ? io_uring_submit_and_get_events(&e->ring)
+						: io_uring_submit(&e->ring);
+	} else if (timeout_ns < 0) {
+		rc = io_uring_submit_and_wait(&e->ring, min);
+	} else {
+		struct io_uring_cqe *unused;
+		struct __kernel_timespec timeout = { .tv_sec = timeout_ns / NS_PER_S,
+						     .tv_nsec = timeout_ns % NS_PER_S };
+		rc = io_uring_submit_and_wait_timeout(&e->ring, &unused, min, &timeout, NULL);
+	}
+	/*
+	 * ETIME: the time is over. EINTR: a signal. EAGAIN, EBUSY: the kernel is short of memory or
+	 * wants completions taken first; SQEs that it did not take stay in the ring for the next
+	 * call.
+	 */
+	bool nothing_yet = rc == -ETIME || rc == -EINTR || rc == -EAGAIN || rc == -EBUSY;
+	return rc < 0 && !nothing_yet ? rc : 0;
+}
+
+static int uring_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
+		      int64_t timeout_ns)
+{
+	unsigned ready = io_uring_cq_ready(&e->ring);
+	bool to_submit = io_uring_sq_ready(&e->ring) > 0;
+	bool to_look = ready == 0 && (e->options & DEFER_TASKRUN);
+	if (to_submit || to_look || ready < min) {
+		int rc = enter(e, ready < min ? min : 0, timeout_ns);
+		if (rc < 0)
+			return rc;
+	}
+
+	unsigned head, seen = 0, n = 0;
+	struct io_uring_cqe *cqe;
+	io_uring_for_each_cqe(&e->ring, head, cqe)
+	{
+		if (n == max)
+			break;
+		seen++;
+		struct io_op *op = io_uring_cqe_get_data(cqe);
+		if (!op)
+			continue; /* a cancel's own completion */
+		op->result = cqe->res;
+		done[n++] = op;
+	}
+	io_uring_cq_advance(&e->ring, seen);
+	return (int)n;
+}
+
+/* One cancel for each operation: works on every kernel. Those already over answer ENOENT. */
+static void uring_cancel(struct engine *e)
+{
+	for (unsigned slot = 0; slot < e->depth; slot++) {
+		if (!e->held[slot])
+			continue;
+		struct io_uring_sqe *sqe;
+		while (!(sqe = io_uring_get_sqe(&e->ring))) {
+			io_uring_submit(&e->ring);
+			io_uring_sqring_wait(&e->ring); /* sqpoll: until its thread has made room */
+		}
+		io_uring_prep_cancel(sqe, e->held[slot], 0);
+		io_uring_sqe_set_data(sqe, NULL);
+	}
+	io_uring_submit(&e->ring);
+}
+
+static const struct engine_ops io_uring_engine = {
+	.name = "io_uring",
+	.summary = "shared rings, one system call a batch (liburing)",
+	.lab = IO_ENGINE_LAB,
+	.options = options,
+	.supports = uring_supports,
+	.open = uring_open,
+	.attach = uring_attach,
+	.detach = uring_detach,
+	.submit = uring_submit,
+	.reap = uring_reap,
+	.cancel = uring_cancel,
+	.close = uring_close,
+};
+
+IO_ENGINE(io_uring_engine);
