@@ -327,12 +327,24 @@ static void prepare(const struct engine *e, struct io_uring_sqe *sqe, struct io_
 	io_uring_sqe_set_data(sqe, op);
 }
 
+/* Hands over what the submission ring holds, for a free entry in it. */
+static struct io_uring_sqe *make_room(struct engine *e)
+{
+	io_uring_submit(&e->ring);
+	/* The polling thread may have completed all, and not yet said that the entries are free. */
+	if (e->options & SQPOLL)
+		io_uring_sqring_wait(&e->ring);
+	return io_uring_get_sqe(&e->ring);
+}
+
 /* Accepts as many as the submission ring has room for; reap() hands them over. */
 static int uring_submit(struct engine *e, struct io_op *const *ops, unsigned count)
 {
 	unsigned n = 0;
 	for (; n < count; n++) {
 		struct io_uring_sqe *sqe = io_uring_get_sqe(&e->ring);
+		if (!sqe && n == 0)
+			sqe = make_room(e);
 		if (!sqe)
 			break;
 		prepare(e, sqe, ops[n]);
@@ -401,11 +413,9 @@ static void uring_cancel(struct engine *e)
 	for (unsigned slot = 0; slot < e->depth; slot++) {
 		if (!e->held[slot])
 			continue;
-		struct io_uring_sqe *sqe;
-		while (!(sqe = io_uring_get_sqe(&e->ring))) {
-			io_uring_submit(&e->ring);
-			io_uring_sqring_wait(&e->ring); /* sqpoll: until its thread has made room */
-		}
+		struct io_uring_sqe *sqe = io_uring_get_sqe(&e->ring);
+		while (!sqe)
+			sqe = make_room(e);
 		io_uring_prep_cancel(sqe, e->held[slot], 0);
 		io_uring_sqe_set_data(sqe, NULL);
 	}
