@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +18,9 @@
  */
 #define DRAIN_NS  (5 * NS_PER_S)
 #define CANCEL_NS (5 * NS_PER_S)
+
+/* A window that ends by --ops has no end in time; this long without a completion ends it too. */
+#define STALL_NS (5 * NS_PER_S)
 
 /* A signal handler can reach nothing but a global. */
 static volatile sig_atomic_t interrupted;
@@ -69,8 +74,8 @@ static void open_window(struct driver *d)
 		d->workload->ops->window(d->workload, true);
 	measurement_take(d->before);
 	d->last_ns = d->before->wall_ns;
-	/* With a limit on operations the window has no end in time. */
-	begin_phase(d, WINDOW, d->last_ns, d->config->op_limit ? 1e9 : d->config->runtime_s);
+	begin_phase(d, WINDOW, d->last_ns,
+		    d->config->op_limit ? (double)STALL_NS / NS_PER_S : d->config->runtime_s);
 }
 
 static void stop(struct driver *d, uint64_t now_ns)
@@ -89,11 +94,20 @@ static void close_window(struct driver *d)
 	stop(d, d->after->wall_ns);
 }
 
-/* Ends the run early: what is in flight is still waited for, whatever the cause. */
-static void fail(struct driver *d, int error)
+/*
+ * Ends the run early, with the first reason of several. What is in flight is still waited for,
+ * whatever the cause.
+ */
+__attribute__((format(printf, 3, 4))) static void fail(struct driver *d, int error,
+						       const char *format, ...)
 {
-	if (d->outcome == 0)
+	if (d->outcome == 0) {
+		va_list args;
+		va_start(args, format);
+		vsnprintf(d->why->text, sizeof d->why->text, format, args);
+		va_end(args);
 		d->outcome = error;
+	}
 	if (d->phase < DRAIN)
 		stop(d, clock_ns());
 }
@@ -104,14 +118,19 @@ static void advance_phase(struct driver *d, uint64_t now_ns)
 	bool idle = d->inflight == 0 && d->offered_count == 0;
 
 	if (interrupted && d->phase < DRAIN)
-		fail(d, -EINTR);
+		fail(d, -EINTR, "interrupted");
 	switch (d->phase) {
 	case WARM_UP:
 		if (timed_out)
 			open_window(d);
 		break;
 	case WINDOW:
-		if (timed_out || (d->workload->exhausted && idle))
+		if (d->workload->exhausted && idle)
+			close_window(d);
+		else if (timed_out && d->config->op_limit)
+			fail(d, -ETIMEDOUT, "nothing came back for %lld s",
+			     (long long)(STALL_NS / NS_PER_S));
+		else if (timed_out)
 			close_window(d);
 		break;
 	case DRAIN:
@@ -163,9 +182,8 @@ static unsigned submit(struct driver *d)
 
 	int accepted = d->ops->submit(d->engine, d->offered, d->offered_count);
 	if (accepted < 0) {
-		reason_errno(d->why, accepted, "submit");
 		d->offered_count = 0;
-		fail(d, accepted);
+		fail(d, accepted, "submit: %s: %s", errno_name(accepted), strerror(-accepted));
 		return 0;
 	}
 	for (int i = 0; i < accepted; i++)
@@ -175,9 +193,8 @@ static unsigned submit(struct driver *d)
 	if (d->offered_count > 0)
 		memmove(d->offered, d->offered + accepted, d->offered_count * sizeof *d->offered);
 	if (accepted == 0 && d->inflight == 0) {
-		reason_set(d->why, "the engine accepts nothing although it holds nothing");
 		d->offered_count = 0;
-		fail(d, -EIO);
+		fail(d, -EIO, "the engine accepts nothing although it holds nothing");
 	}
 	return (unsigned)accepted;
 }
@@ -199,28 +216,28 @@ static uint64_t reap(struct driver *d, unsigned min, uint64_t now_ns)
 	if (d->inflight > d->inflight_max)
 		d->inflight_max = d->inflight;
 	if (count < 0) {
-		reason_errno(d->why, count, "reap");
-		fail(d, count);
+		fail(d, count, "reap: %s: %s", errno_name(count), strerror(-count));
 		return now_ns;
 	}
+	unsigned returned = 0;
 	for (int i = 0; i < count; i++) {
-		if (!d->done[i]->in_flight) {
-			reason_set(d->why, "the engine returned operation %u twice, or unasked",
-				   d->done[i]->slot);
-			fail(d, -EIO);
-			return now_ns;
+		struct io_op *op = d->done[i];
+		if (!op->in_flight) {
+			fail(d, -EIO, "the engine returned operation %u twice, or unasked",
+			     op->slot);
+			continue;
 		}
-		d->done[i]->in_flight = 0;
+		op->in_flight = 0;
+		d->done[returned++] = op;
 	}
-	d->inflight -= (unsigned)count;
+	d->inflight -= returned;
+	if (returned > 0 && d->phase == WINDOW && d->config->op_limit)
+		d->phase_end_ns = now_ns + STALL_NS;
 
 	uint64_t ops_before = d->workload->tally.ops;
-	int rc = d->workload->ops->complete(d->workload, d->done, (unsigned)count, now_ns);
-	if (rc < 0) {
-		if (d->outcome == 0)
-			*d->why = d->workload->failure;
-		fail(d, rc);
-	}
+	int rc = d->workload->ops->complete(d->workload, d->done, returned, now_ns);
+	if (rc < 0)
+		fail(d, rc, "%s", d->workload->failure.text);
 	if (d->compute_turns_per_op)
 		compute_turns((d->workload->tally.ops - ops_before) * d->compute_turns_per_op);
 	return now_ns;

@@ -60,6 +60,7 @@ static json_t *configuration_of(const json_t *run, bool with_engine)
 	static const char *const found[] = { "cache_resident_pct", "path", NULL };
 	static const char *const changing[] = { "round",
 						"position",
+						"plan",
 						"command",
 						"count_syscalls",
 						"runtime_s",

@@ -4,6 +4,7 @@
  *
  *     conformance [ENGINE[:OPTION+...]] [TEST]     only these
  *     conformance --self-test                      only: are faulty engines found?
+ *     conformance --list                           the engines' names
  *
  * Each test runs in a process of its own, with a time limit and a leak check around it: what a test
  * opens it must close, descriptors, threads and (under AddressSanitizer) memory alike. Prints TAP.
@@ -315,6 +316,11 @@ int main(int argc, char **argv)
 	const struct engine_ops *only = NULL;
 	uint64_t options = 0;
 	struct reason why;
+	if (argc > 1 && strcmp(argv[1], "--list") == 0) {
+		for (unsigned i = 0; i < engines_count(); i++)
+			puts(engine_at(i)->name);
+		return 0;
+	}
 	bool self_test = argc > 1 && strcmp(argv[1], "--self-test") == 0;
 	if (argc > 1 && !self_test && engine_spec_parse(argv[1], &only, &options, &why) < 0) {
 		fprintf(stderr, "conformance: %s\n", why.text);

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Driver and workloads against an engine that misbehaves on purpose: what is allowed (short I/O,
+ * any order, back-pressure) must not harm, what is not must be noticed.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "driver.h"
+#include "engines.h"
+#include "op_queue.h"
+#include "op_syscall.h"
+#include "random.h"
+#include "run_options.h"
+#include "tap.h"
+
+/* Bits of engine_config.options. */
+enum fault {
+	SHORT_IO = 1 << 0, /* moves less than asked for, often */
+	REORDER = 1 << 1, /* returns operations in random order, some much later */
+	BACK_PRESSURE = 1 << 2, /* accepts a random part of what is offered */
+	FAIL = 1 << 3, /* the 500th operation ends with -EIO */
+	LOSE = 1 << 4, /* the 500th never comes back, not even after cancel */
+	DOUBLE = 1 << 5, /* the 500th comes back twice */
+	CORRUPT = 1 << 6, /* flips a bit in what the 500th read */
+	DROP_WRITE = 1 << 7, /* the 500th write is reported done and not made */
+	BREAK = 1 << 8, /* the 50th submit() fails */
+	ACCEPT_NOTHING = 1 << 9, /* from the 50th on, for ever */
+};
+
+#define FAULTY	      500u
+#define FAULTY_SUBMIT 50u
+
+struct engine {
+	uint64_t faults;
+	unsigned depth;
+	struct random_stream random;
+	unsigned submits, performed, held_count;
+	struct io_op **held; /* accepted and not yet returned */
+	struct io_op *twice;
+};
+
+static int fault_supports(const struct engine_config *config, enum io_kind kind,
+			  enum io_fd_kind fd_kind, struct reason *why)
+{
+	(void)config;
+	(void)kind;
+	(void)fd_kind;
+	(void)why;
+	return 0;
+}
+
+static int fault_open(struct engine **engine, const struct engine_config *config,
+		      struct reason *why)
+{
+	(void)why;
+	struct engine *e = calloc(1, sizeof *e);
+	e->faults = config->options;
+	e->depth = config->depth;
+	e->random.state = 11;
+	e->held = calloc(config->depth, sizeof(struct io_op *));
+	*engine = e;
+	return 0;
+}
+
+static void fault_perform(struct engine *e, struct io_op *op)
+{
+	struct io_op actual = *op;
+	bool nth = ++e->performed == FAULTY;
+	uint32_t sector = op->kind == IO_READ || op->kind == IO_WRITE ? 512 : 1;
+	/* Never to nothing: that would be the end of the file. */
+	if ((e->faults & SHORT_IO) && op->len_bytes > sector && random_below(&e->random, 3) == 0)
+		actual.len_bytes =
+			sector * (uint32_t)(1 + random_below(&e->random, op->len_bytes / sector));
+	if ((e->faults & DROP_WRITE) && op->kind == IO_WRITE && nth)
+		op->result = op->len_bytes;
+	else
+		op->result = op_syscall(&actual, 0);
+	if (nth && (e->faults & FAIL))
+		op->result = -EIO;
+	if (e->performed >= FAULTY && (e->faults & CORRUPT) &&
+	    (op->kind == IO_READ || op->kind == IO_RECV) && op->result > 0) {
+		((char *)op->buf)[op->result / 2] ^= 0x10;
+		e->faults &= ~(uint64_t)CORRUPT;
+	}
+	if (nth && (e->faults & DOUBLE))
+		e->twice = op;
+	if (nth && (e->faults & LOSE))
+		return;
+	e->held[e->held_count++] = op;
+}
+
+static int fault_submit(struct engine *e, struct io_op *const *ops, unsigned count)
+{
+	if (++e->submits == FAULTY_SUBMIT && (e->faults & BREAK))
+		return -EBADF;
+	if (e->submits >= FAULTY_SUBMIT && (e->faults & ACCEPT_NOTHING))
+		return 0;
+	unsigned room = e->depth - e->held_count;
+	if ((e->faults & BACK_PRESSURE) && e->held_count > 0)
+		count = (unsigned)random_below(&e->random, count + 1);
+	if (count > room)
+		count = room;
+	for (unsigned i = 0; i < count; i++)
+		fault_perform(e, ops[i]);
+	return (int)count;
+}
+
+static int fault_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
+		      int64_t timeout_ns)
+{
+	(void)timeout_ns;
+	unsigned n = 0;
+	if (e->held_count == 0)
+		usleep(1000); /* only what was lost is awaited */
+	while (n < max && e->held_count > 0) {
+		bool enough = n >= min && random_below(&e->random, 4) == 0;
+		if ((e->faults & REORDER) && enough)
+			break;
+		unsigned i =
+			e->faults & REORDER ? (unsigned)random_below(&e->random, e->held_count) : 0;
+		done[n++] = e->held[i];
+		if (e->held[i] == e->twice && n < max) {
+			done[n++] = e->twice;
+			e->twice = NULL;
+		}
+		e->held[i] = e->held[--e->held_count];
+	}
+	return (int)n;
+}
+
+static void fault_cancel(struct engine *e)
+{
+	(void)e;
+}
+
+static void fault_close(struct engine *e)
+{
+	free(e->held);
+	free(e);
+}
+
+static const struct engine_ops fault_engine = {
+	.name = "fault",
+	.lab = "",
+	.supports = fault_supports,
+	.open = fault_open,
+	.submit = fault_submit,
+	.reap = fault_reap,
+	.cancel = fault_cancel,
+	.close = fault_close,
+};
+
+struct outcome {
+	int rc;
+	unsigned lost;
+	struct tally tally;
+	struct driver_counts counts;
+	struct reason why;
+};
+
+/* One whole run, as run.c does it, with the fault engine in the place of the one named. */
+static void run(uint64_t faults, const char *const *words, struct outcome *o)
+{
+	const char *argv[32] = { "iolab run", "--engine", "blocking" };
+	int argc = 3;
+	while (*words)
+		argv[argc++] = *words++;
+	struct run_options options;
+	run_options_parse(&options, argc, (char **)argv);
+	struct run_config *config = &options.config;
+	config->engine = &fault_engine;
+	config->engine_options = faults;
+	if (config->workload->has_peer)
+		CPU_SET(0, &config->cpus);
+
+	struct workload *workload = NULL;
+	struct engine *engine;
+	struct measurement before = { 0 }, after = { 0 };
+	struct reason unused;
+	memset(o, 0, sizeof *o);
+	o->rc = config->workload->open(&workload, config, &o->why);
+	if (o->rc < 0)
+		return;
+	struct engine_config engine_config = { .depth = workload->depth, .options = faults };
+	fault_open(&engine, &engine_config, &o->why);
+	measurement_open(&before, &after, workload->peer, 0, &unused);
+	o->rc = driver_run(config, workload, engine, &before, &after, &o->counts, &o->lost,
+			   &o->why);
+	measurement_close(&before, &after);
+	fault_close(engine);
+	if (o->rc == 0 && workload->ops->check && (o->rc = workload->ops->check(workload)) < 0)
+		o->why = workload->failure;
+	o->tally = workload->tally;
+	workload->ops->close(workload);
+}
+
+static const char *file_path;
+
+/* Checks that a fault is found: the run fails, and says what is expected. */
+static void expect_found(struct tap *tap, const char *name, uint64_t faults,
+			 const char *const *words, const char *says)
+{
+	struct outcome o;
+	run(faults, words, &o);
+	tap_check(tap, o.rc < 0 && strstr(o.why.text, says), "%s is found: rc %d, \"%s\"", name,
+		  o.rc, o.why.text);
+}
+
+static void file_tests(struct tap *tap)
+{
+	const char *const mixed[] = { "--file",	 file_path, "--size", "4M",   "--rw",	  "randrw",
+				      "--depth", "32",	    "--ops",  "5000", "--verify", NULL };
+	const char *const synced[] = { "--file",    file_path, "--size", "4M",	    "--rw",
+				       "randwrite", "--depth", "8",	 "--fsync", "10",
+				       "--ops",	    "1000",    NULL };
+	const char *const verified_writes[] = { "--file", file_path,   "--size",   "16M",
+						"--rw",	  "randwrite", "--depth",  "8",
+						"--ops",  "1000",      "--verify", NULL };
+	struct outcome o;
+
+	run(0, mixed, &o);
+	tap_check(tap, o.rc == 0 && o.tally.ops == 5000,
+		  "no fault: 5000 operations, rc %d, %llu: %s", o.rc,
+		  (unsigned long long)o.tally.ops, o.why.text);
+	tap_check(tap, o.tally.latency.count == 5000 && o.counts.inflight_max <= 32,
+		  "a latency for each, never more than 32 in flight (%u)", o.counts.inflight_max);
+	run(SHORT_IO, mixed, &o);
+	tap_check(tap, o.rc == 0 && o.tally.ops == 5000 && o.tally.short_transfers > 100,
+		  "short I/O is continued: %llu short transfers, rc %d %s",
+		  (unsigned long long)o.tally.short_transfers, o.rc, o.why.text);
+	tap_check(tap, o.tally.bytes == 5000 * 4096ull, "and every byte is counted once: %llu",
+		  (unsigned long long)o.tally.bytes);
+	run(REORDER | BACK_PRESSURE | SHORT_IO, mixed, &o);
+	tap_check(tap, o.rc == 0 && o.tally.ops == 5000,
+		  "any order, back-pressure and short I/O together: rc %d %s", o.rc, o.why.text);
+	run(REORDER, synced, &o);
+	tap_check(tap,
+		  o.rc == 0 && o.tally.ops == 1000 && o.tally.syncs >= 90 && o.tally.syncs <= 100,
+		  "an fsync after every 10 of 1000 writes: %llu",
+		  (unsigned long long)o.tally.syncs);
+
+	expect_found(tap, "an I/O error", FAIL, mixed, "EIO");
+	expect_found(tap, "an operation returned twice", DOUBLE, mixed, "twice");
+	expect_found(tap, "a flipped bit", CORRUPT, mixed, "differs at byte");
+	expect_found(tap, "a write that was not made", DROP_WRITE, verified_writes,
+		     "differs at byte");
+	expect_found(tap, "a broken submit()", BREAK, mixed, "EBADF");
+	expect_found(tap, "an engine that accepts nothing", ACCEPT_NOTHING, mixed,
+		     "accepts nothing");
+	run(LOSE, mixed, &o);
+	tap_check(tap, o.rc < 0 && o.lost == 1 && strstr(o.why.text, "nothing came back"),
+		  "a lost operation is found: lost %u, \"%s\"", o.lost, o.why.text);
+}
+
+static void echo_tests(struct tap *tap)
+{
+	const char *const echo[] = { "--workload", "echo", "--conns",  "1",    "--msg-size", "5000",
+				     "--runtime",  "0.3",  "--warmup", "0.05", NULL };
+	struct outcome o;
+	run(0, echo, &o);
+	tap_check(tap, o.rc == 0 && o.tally.ops > 100, "echo, no fault: %llu messages, rc %d %s",
+		  (unsigned long long)o.tally.ops, o.rc, o.why.text);
+	run(SHORT_IO, echo, &o);
+	tap_check(tap, o.rc == 0 && o.tally.short_transfers > 10,
+		  "echo, short I/O is continued: %llu short transfers, rc %d %s",
+		  (unsigned long long)o.tally.short_transfers, o.rc, o.why.text);
+	expect_found(tap, "echo, a flipped bit", CORRUPT, echo, "the echo differs");
+	expect_found(tap, "echo, an I/O error", FAIL, echo, "EIO");
+}
+
+int main(void)
+{
+	struct tap tap = { 0 };
+	char path[] = "/var/tmp/iolab-driver-test-XXXXXX";
+	close(mkstemp(path));
+	file_path = path;
+	file_tests(&tap);
+	echo_tests(&tap);
+	unlink(path);
+	return tap_end(&tap);
+}
