@@ -100,6 +100,8 @@ static void send_more(struct client *c, struct connection *conn)
 				watch(c, conn, true);
 			return;
 		}
+		if (n < 0 && errno == EINTR)
+			continue;
 		if (n < 0)
 			fail(c, conn, "send", errno);
 		conn->sent_bytes += (uint32_t)n;
@@ -167,8 +169,8 @@ static void receive(struct client *c, struct connection *conn)
 	uint32_t length = left < CHUNK_BYTES ? left : CHUNK_BYTES;
 	/* One byte more than may come: an echo that is too long must show. */
 	ssize_t n = recv(conn->fd, c->received, length == left ? length + 1 : length, 0);
-	if (n < 0 && errno == EAGAIN)
-		return;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return; /* epoll reports it again */
 	if (n < 0)
 		fail(c, conn, "recv", errno);
 	if (n == 0)

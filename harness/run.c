@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* `iolab run`: one workload, one engine, one measurement, in a process of its own. */
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "commands.h"
@@ -120,7 +117,9 @@ static int print_result(const struct run_options *options, const json_t *result)
 	}
 	if (fflush(stdout) == 0)
 		return 0;
-	fprintf(stderr, "iolab: writing the result: %s\n", strerror(errno));
+	struct reason why;
+	reason_errno(&why, errno, "writing the result");
+	fprintf(stderr, "iolab: %s\n", why.text);
 	return 1;
 }
 

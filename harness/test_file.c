@@ -66,10 +66,19 @@ out:
 	return rc;
 }
 
+ssize_t test_file_pread(int fd, void *buffer, size_t len_bytes, uint64_t offset)
+{
+	ssize_t n;
+	do
+		n = pread(fd, buffer, len_bytes, (off_t)offset);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
 static bool is_ours(int fd)
 {
 	uint64_t first_word;
-	return pread(fd, &first_word, sizeof first_word, 0) == sizeof first_word &&
+	return test_file_pread(fd, &first_word, sizeof first_word, 0) == sizeof first_word &&
 	       first_word == block_mark(0);
 }
 
@@ -175,7 +184,7 @@ int test_file_set_cache(int fd, uint64_t size_bytes, enum cache_state cache, dou
 		if (!chunk)
 			return reason_errno(why, ENOMEM, "reading the test file");
 		for (uint64_t offset = 0; offset < size_bytes;) {
-			ssize_t n = pread(fd, chunk, CHUNK_BYTES, (off_t)offset);
+			ssize_t n = test_file_pread(fd, chunk, CHUNK_BYTES, offset);
 			if (n <= 0)
 				break;
 			offset += (uint64_t)n;

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "reason.h"
 #include "run_config.h"
@@ -27,5 +28,8 @@ int test_file_prepare(const char *path, uint64_t size_bytes, uint32_t bs_bytes, 
  */
 int test_file_set_cache(int fd, uint64_t size_bytes, enum cache_state cache, double *resident_pct,
 			struct reason *why);
+
+/* pread(2) that no signal interrupts, for reading outside of the measured window. */
+ssize_t test_file_pread(int fd, void *buffer, size_t len_bytes, uint64_t offset);
 
 #endif

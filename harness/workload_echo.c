@@ -46,6 +46,7 @@ struct echo_workload {
 	struct op_queue ready;
 	struct echo_peer peer;
 	bool peer_shares_cpu;
+	int ended_early; /* 0, or the -errno with which the first connection did */
 };
 
 static struct echo_workload *echo_of(struct workload *workload)
@@ -261,21 +262,19 @@ static unsigned echo_fill(struct workload *workload, struct io_op **ops, unsigne
 /* A connection is over: rightly after stop(), wrongly before. */
 static int end_connection(struct echo_workload *w, const struct io_op *op)
 {
-	if (w->base.stopping)
-		return 0;
+	if (w->base.stopping || w->ended_early)
+		return w->ended_early;
 	/* The peer's own word, if it left one, says more than the end of its connection does. */
-	for (int tries = 0; tries < 100; tries++) {
-		int rc = echo_peer_check(&w->peer, &w->base.failure);
-		if (rc < 0)
-			return rc;
+	for (int tries = 0; tries < 100 && !w->ended_early; tries++) {
+		w->ended_early = echo_peer_check(&w->peer, &w->base.failure);
 		usleep(1000);
 	}
-	if (op->result < 0)
-		return reason_errno(&w->base.failure, (int)op->result, "%s on connection %u",
-				    op->kind == IO_SEND ? "send" : "receive", op->slot);
-	reason_set(&w->base.failure, "connection %u: the peer closed it before the run was over",
-		   op->slot);
-	return -ECONNRESET;
+	if (w->ended_early)
+		return w->ended_early;
+	w->ended_early = op->result < 0 ? (int)op->result : -ECONNRESET;
+	return reason_errno(&w->base.failure, w->ended_early,
+			    "%s on connection %u, before the run was over",
+			    op->kind == IO_SEND ? "send" : "receive", op->slot);
 }
 
 static void count_sent(struct echo_workload *w, const struct io_op *op)
@@ -379,9 +378,10 @@ static void echo_describe(struct workload *workload, json_t *parameters, json_t 
 	/* The peer sleeps whenever it waits for the server: near 100 % means that it never had to.
 	 */
 	if (peer_pct >= 95 && peer_pct > server_pct)
-		json_array_append_new(warnings,
-				      json_string("the peer, not the server, was the limit: compare CPU "
-						  "per message, not rates"));
+		json_array_append_new(
+			warnings,
+			json_string("the peer, not the server, was the limit: compare CPU "
+				    "per message, not rates"));
 }
 
 const struct workload_ops workload_echo = {

@@ -106,7 +106,7 @@ static int open_test_file(const struct run_config *config, struct reason *why)
 /* One real read tells whether the block size suits O_DIRECT here, whatever the rule may be. */
 static int try_block_size(const struct run_config *config, int fd, void *buffer, struct reason *why)
 {
-	if (pread(fd, buffer, config->bs_bytes, 0) >= 0)
+	if (test_file_pread(fd, buffer, config->bs_bytes, 0) >= 0)
 		return 0;
 	if (errno == EINVAL && config->direct)
 		return reason_errno(
@@ -394,7 +394,7 @@ static int file_check(struct workload *workload)
 	for (uint64_t block = 0; rc == 0 && block < w->block_count; block++) {
 		uint32_t bs_bytes = w->config->bs_bytes;
 		uint64_t offset = block * bs_bytes;
-		ssize_t n = pread(fd, w->buffers, bs_bytes, (off_t)offset);
+		ssize_t n = test_file_pread(fd, w->buffers, bs_bytes, offset);
 		if (n != (ssize_t)bs_bytes)
 			return reason_errno(&w->base.failure, n < 0 ? errno : EIO,
 					    "verify: reading back offset %llu",

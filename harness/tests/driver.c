@@ -251,7 +251,7 @@ static void file_tests(struct tap *tap)
 	expect_found(tap, "an engine that accepts nothing", ACCEPT_NOTHING, mixed,
 		     "accepts nothing");
 	run(LOSE, mixed, &o);
-	tap_check(tap, o.rc < 0 && o.lost == 1 && strstr(o.why.text, "nothing came back"),
+	tap_check(tap, o.rc < 0 && o.lost == 1 && strstr(o.why.text, "never came back"),
 		  "a lost operation is found: lost %u, \"%s\"", o.lost, o.why.text);
 }
 

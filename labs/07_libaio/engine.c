@@ -160,7 +160,7 @@ static void submit_queued(struct engine *e)
 		if (n > 0) {
 			done += (unsigned)n;
 			e->in_kernel += (unsigned)n;
-		} else if (n == -EAGAIN && e->in_kernel > 0) {
+		} else if (n == -EAGAIN && (e->in_kernel > 0 || e->finished.count > 0)) {
 			break;
 		} else if (n != -EINTR) {
 			finish(e, e->queued[done++]->data, n < 0 ? n : -EIO);

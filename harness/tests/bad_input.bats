@@ -1,0 +1,161 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# A person's mistake, or a machine's refusal, gets one line that names the option and the cure.
+
+load common
+
+teardown() {
+	[ -z "${USER_DIR:-}" ] || rm -rf "$USER_DIR"
+}
+
+# refused STATUS TEXT COMMAND...: that exit status, and a line with the text.
+refused() {
+	local status_expected=$1 text=$2
+	shift 2
+	run "$@"
+	assert_equal "$status" "$status_expected"
+	assert_output --partial "$text"
+}
+
+@test "no engine" { refused 2 "--engine is missing" quick; }
+@test "an unknown engine, with the nearest name" { refused 2 "did you mean 'io_uring'" quick -e io_urin; }
+@test "an unknown option of an engine" { refused 2 "fixed_files" quick -e io_uring:fixed_file; }
+@test "an option of an engine without options" { refused 2 "has no options" quick -e blocking:fast; }
+@test "an unknown workload" { refused 2 "there are file, echo, idle, nop" quick -e null -w fil; }
+@test "an unknown pattern" { refused 2 "must be one of read, write" quick -e null --rw readd; }
+@test "depth 0" { refused 2 "--depth 0: must lie between" quick -e blocking --depth 0; }
+@test "depth too large" { refused 2 "--depth 99999: must lie between" quick -e blocking --depth 99999; }
+@test "a depth that is no number" { refused 2 "--depth x: not a whole number" quick -e blocking --depth x; }
+@test "a negative size" { refused 2 "--size -1: not a whole number" quick -e blocking --size -1; }
+@test "a file smaller than a block" { refused 2 "smaller than one block" quick -e blocking --size 512 --bs 4k; }
+@test "a block size that is no multiple of 512" { refused 2 "multiple of 512" quick -e blocking --bs 1000; }
+@test "a word that is no option" { refused 2 "options begin with --" quick -e blocking 4k; }
+@test "fsync without writes" { refused 2 "writes nothing" quick -e blocking --fsync 1; }
+@test "fsync and fdatasync" { refused 2 "exclude each other" quick -e blocking --rw write --fsync 1 --fdatasync 1; }
+@test "more active than connected" { refused 2 "there are only 2 connections" quick -e epoll -w echo --conns 2 --active 3; }
+@test "more slow than active" { refused 2 "connections are active" quick -e epoll -w echo --conns 2 --slow 3; }
+@test "a CPU that is not there" { refused 2 "may use only" quick -e blocking --cpus 900; }
+@test "a CPU list that is none" { refused 2 "must be a list as" quick -e blocking --cpus 0-; }
+@test "--ops on a server" { refused 2 "use --runtime" quick -e epoll -w echo --ops 10; }
+@test "verify with too small a file" { refused 2 "twice as many blocks" quick -e libaio --depth 1000 --verify; }
+@test "an unknown command" { refused 2 "did you mean 'compare'" "$IOLAB" compar; }
+@test "no command" { refused 2 "Usage: iolab" "$IOLAB"; }
+
+@test "impossible pairs are unsupported, with the kernel's reason" {
+	refused 77 "EPERM: Operation not permitted" quick -e epoll
+	refused 77 "exclude each other" quick -e io_uring:sqpoll+defer_taskrun
+	refused 77 "registered buffer" quick -e io_uring:fixed_buffers -w echo --conns 2
+	refused 77 "first silent connection" quick -e blocking -w idle --conns 2
+	refused 77 "moves no bytes" quick -e null -w echo --conns 2
+	refused 77 "moves no bytes" quick -e null --verify
+	refused 77 "no system call that does nothing" quick -e blocking -w nop
+	refused 77 "sqpoll needs a CPU of its own" quick -e io_uring:sqpoll --cpus 0
+}
+
+@test "a file that cannot be read" {
+	user_dir
+	touch "$USER_DIR/secret" && chmod 000 "$USER_DIR/secret"
+	refused 1 "EACCES" as_user "$USER_DIR/iolab" run -e blocking --file "$USER_DIR/secret"
+}
+
+@test "a folder that does not exist" {
+	refused 1 "ENOENT" "$IOLAB" run -e blocking --file "$BATS_TEST_TMPDIR/no/such/file"
+}
+
+@test "a folder in place of a file" {
+	refused 1 "--file" "$IOLAB" run -e blocking --file "$BATS_TEST_TMPDIR"
+}
+
+@test "a person's file is read, and never written" {
+	head -c 8M /dev/urandom >"$BATS_TEST_TMPDIR/mine"
+	before=$(md5sum <"$BATS_TEST_TMPDIR/mine")
+	run "$IOLAB" run -e blocking --file "$BATS_TEST_TMPDIR/mine" --size 8M --runtime 0.05
+	assert_success
+	refused 1 "would be overwritten" "$IOLAB" run -e blocking --file "$BATS_TEST_TMPDIR/mine" --size 8M --rw randwrite
+	refused 1 "would be overwritten" "$IOLAB" run -e blocking --file "$BATS_TEST_TMPDIR/mine" --size 8M --verify
+	assert_equal "$(md5sum <"$BATS_TEST_TMPDIR/mine")" "$before"
+}
+
+@test "a person's file that is too small, or has holes" {
+	head -c 1M /dev/urandom >"$BATS_TEST_TMPDIR/mine"
+	refused 1 "less than --size" "$IOLAB" run -e blocking --file "$BATS_TEST_TMPDIR/mine" --size 8M
+	truncate -s 8M "$BATS_TEST_TMPDIR/mine"
+	refused 1 "less than --size" "$IOLAB" run -e blocking --file "$BATS_TEST_TMPDIR/mine" --size 8M
+}
+
+@test "a block size that O_DIRECT does not take" {
+	run quick -e blocking --direct 1 --bs 512
+	if [ "$status" -eq 0 ]; then
+		skip "this device takes blocks of 512 bytes"
+	fi
+	assert_output --partial "not aligned for O_DIRECT"
+}
+
+@test "no space left" {
+	[ "$(id -u)" -eq 0 ] || skip "mounting a small file system takes root"
+	mkdir "$BATS_TEST_TMPDIR/small"
+	mount -t tmpfs -o size=2M tmpfs "$BATS_TEST_TMPDIR/small" || skip "mount is not allowed here"
+	run "$IOLAB" run -e blocking --file "$BATS_TEST_TMPDIR/small/file" --size 8M
+	left=$(ls "$BATS_TEST_TMPDIR/small")
+	umount "$BATS_TEST_TMPDIR/small"
+	assert_failure 1
+	assert_output --partial "ENOSPC"
+	assert_output --partial "free some space"
+	assert_equal "$left" ""
+}
+
+@test "RLIMIT_FSIZE is an error, not a dead process" {
+	user_dir
+	refused 1 "EFBIG" bash -c "ulimit -f 1024; exec '$USER_DIR/iolab' run -e blocking --file '$USER_DIR/file' --size 8M"
+}
+
+@test "RLIMIT_NOFILE too small for the connections" {
+	refused 1 "RLIMIT_NOFILE allows 100" bash -c "ulimit -n 100; exec '$IOLAB' run -e epoll -w echo --conns 200"
+}
+
+@test "RLIMIT_MEMLOCK too small for registered buffers" {
+	user_dir
+	run as_user bash -c "ulimit -l 64; exec '$USER_DIR/iolab' run -e io_uring:fixed_buffers --file '$USER_DIR/file' --size 8M --depth 64"
+	assert_failure
+	[ "$status" -eq 1 ] || [ "$status" -eq 77 ]
+	assert_output --partial "ulimit -l"
+}
+
+@test "RLIMIT_NPROC too small for the threads" {
+	user_dir
+	refused 1 "ulimit -u" as_user bash -c "ulimit -u 20; exec '$USER_DIR/iolab' run -e threads --file '$USER_DIR/file' --size 8M --depth 64"
+}
+
+@test "io_uring refused by seccomp, as in containers" {
+	run "$(dirname "$IOLAB")/tests/without_io_uring" "$IOLAB" run -e io_uring --file "$BATS_TEST_TMPDIR/file" --size 4M
+	assert_failure 77
+	assert_output --partial "seccomp"
+	run "$(dirname "$IOLAB")/tests/without_io_uring" "$IOLAB" run -e epoll -w echo --conns 2 --runtime 0.05
+	assert_success
+	run "$(dirname "$IOLAB")/tests/without_io_uring" "$IOLAB" doctor
+	assert_success
+	assert_output --partial "refused by seccomp"
+}
+
+@test "the test file is deleted in mid-run: said, and nothing lost" {
+	"$IOLAB" run -e blocking --file "$BATS_TEST_TMPDIR/file" --size 4M --runtime 0.6 --json >"$BATS_TEST_TMPDIR/out" 3>&- &
+	pid=$!
+	for _ in $(seq 200); do
+		[ -s "$BATS_TEST_TMPDIR/file" ] && break
+		let_pass 0.01
+	done
+	let_pass 0.25
+	rm "$BATS_TEST_TMPDIR/file"
+	await_end $pid
+	assert_success
+	output=$(cat "$BATS_TEST_TMPDIR/out")
+	assert_equal "$(json status)" ok
+	assert_output --partial "deleted during the run"
+}
+
+@test "the result cannot be written" {
+	[ -e /dev/full ] || skip "no /dev/full"
+	run bash -c "'$IOLAB' run -e null -w nop --runtime 0.02 --json >/dev/full"
+	assert_failure 1
+	assert_output --partial "ENOSPC"
+}

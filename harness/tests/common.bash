@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: MIT
+# Loaded by every .bats file: assertions, the program under test, and a folder that goes away.
+
+bats_require_minimum_version 1.5.0
+
+for libraries in /usr/lib/bats /usr/share/bats /usr/lib; do
+	if [ -e "$libraries/bats-support/load.bash" ]; then
+		load "$libraries/bats-support/load.bash"
+		load "$libraries/bats-assert/load.bash"
+		break
+	fi
+done
+
+ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+IOLAB=${IOLAB:-$ROOT/build/iolab}
+PYTHON=${PYTHON:-$(sh "$ROOT/harness/find-python.sh")}
+# python3-jsonschema is Debian's; the python that draws may be another.
+SYSTEM_PYTHON=/usr/bin/python3
+
+# A run short enough for a test: 16 MiB, a tenth of a second.
+quick() {
+	timeout 30 "$IOLAB" run --file "$BATS_TEST_TMPDIR/file" --size 4M --runtime 0.05 --warmup 0.01 "$@"
+}
+
+# json PATH: a value of the JSON in $output, as python prints it.
+json() {
+	"$SYSTEM_PYTHON" -c '
+import json, sys
+value = json.loads(sys.argv[1])
+for key in sys.argv[2].split("."):
+    value = value[int(key)] if isinstance(value, list) else value[key]
+print(value)' "$output" "$1"
+}
+
+# Waits for a background process; $status is its exit status, as after run.
+await_end() {
+	status=0
+	output=''
+	wait "$1" || status=$?
+}
+
+# Lets so many seconds pass.
+let_pass() {
+	read -rt "$1" <> <(:) || true
+}
+
+# An ordinary user, for what root may do anyway. Its own folder is $USER_DIR.
+as_user() {
+	if [ "$(id -u)" -ne 0 ]; then
+		"$@"
+		return
+	fi
+	setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs "$@"
+}
+
+user_dir() {
+	USER_DIR=$(mktemp -d /var/tmp/iolab-user-XXXXXX)
+	cp "$IOLAB" "$USER_DIR/iolab"
+	chmod -R a+rwX "$USER_DIR"
+}

@@ -1,0 +1,230 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What run and compare write, and what is left of it when they are cut short.
+
+load common
+
+# valid FILE SCHEMA: every line of the file (or the file as a whole) is as documented.
+valid() {
+	"$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" "$2" "$1"
+}
+
+small_compare() {
+	timeout 60 "$IOLAB" compare --engines blocking,epoll,libaio --workloads file,echo --depths 1,4 \
+		--conns 2 --rounds 2 --runtime 0.03 --warmup 0.01 --out "$BATS_TEST_TMPDIR/results" "$@" \
+		-- --file "$BATS_TEST_TMPDIR/file" --size 4M
+}
+
+@test "one line of JSON on stdout and nothing else, as the schema says, on every workload" {
+	for options in "-e blocking" "-e io_uring --depth 8 --direct 1" "-e libaio --depth 8 --rw randrw --fsync 10" \
+		"-e epoll -w echo --conns 4" "-e poll -w idle --conns 20" "-e null -w nop --depth 32" "-e epoll" \
+		"-e threads --depth 4 --compute-us 5 --batch-submit 2 --batch-complete 3 --verify"; do
+		# shellcheck disable=SC2086
+		quick --json $options >>"$BATS_TEST_TMPDIR/lines" || [ $? -eq 77 ]
+	done
+	assert_equal "$(wc -l <"$BATS_TEST_TMPDIR/lines")" 8
+	run valid "$BATS_TEST_TMPDIR/lines" iolab.run.v1
+	assert_success
+}
+
+@test "the schema refuses what is not so" {
+	quick --json -e blocking >"$BATS_TEST_TMPDIR/line"
+	sed 's/"ops_per_s":[0-9.]*/"ops_per_s":"fast"/' "$BATS_TEST_TMPDIR/line" >"$BATS_TEST_TMPDIR/wrong"
+	run valid "$BATS_TEST_TMPDIR/wrong" iolab.run.v1
+	assert_failure
+	sed 's/"status":"ok"/"status":"fine"/' "$BATS_TEST_TMPDIR/line" >"$BATS_TEST_TMPDIR/wrong"
+	run valid "$BATS_TEST_TMPDIR/wrong" iolab.run.v1
+	assert_failure
+}
+
+@test "the figures agree with each other" {
+	output=$(quick --json -e libaio --depth 8 --ops 5000 --direct 1)
+	assert_equal "$(json metrics.ops) $(json metrics.bytes) $(json metrics.latency_ns.count)" "5000 20480000 5000"
+	assert_equal "$(json metrics.inflight_max)" 8
+	"$SYSTEM_PYTHON" - "$output" <<'PY'
+import json, sys
+m = json.loads(sys.argv[1])
+counts = sum(b[2] for b in m["histogram"]["buckets"])
+m = m["metrics"]
+assert counts == 5000, counts
+assert abs(m["ops_per_s"] * m["elapsed_s"] - m["ops"]) < 1
+# Little's law: operations in flight = rate x mean latency.
+assert abs(m["inflight_mean"] - m["ops_per_s"] * m["latency_ns"]["mean"] / 1e9) < 1, m
+assert m["latency_ns"]["min"] <= m["latency_ns"]["p50"] <= m["latency_ns"]["p99"] <= m["latency_ns"]["max"]
+PY
+}
+
+@test "the same seed gives every engine the same operations" {
+	for engine in blocking threads libaio io_uring; do
+		strace -f -qqq -e trace=pread64,io_submit,io_uring_enter -o /dev/null true 2>/dev/null || skip "no ptrace"
+		quick -e $engine --rw randwrite --ops 300 --seed 9 --json >/dev/null
+		cmp "$BATS_TEST_TMPDIR/file" "$BATS_TEST_TMPDIR/first" 2>/dev/null ||
+			[ ! -e "$BATS_TEST_TMPDIR/first" ] || fail "$engine wrote other blocks"
+		cp "$BATS_TEST_TMPDIR/file" "$BATS_TEST_TMPDIR/first"
+		rm "$BATS_TEST_TMPDIR/file"
+	done
+}
+
+@test "compare: table, ratios, results folder" {
+	run small_compare
+	assert_success
+	assert_output --partial "file randread 4k page cache"
+	assert_output --partial "unsupported: epoll_ctl"
+	run valid "$BATS_TEST_TMPDIR/results/runs.jsonl" iolab.run.v1
+	assert_success
+	run valid "$BATS_TEST_TMPDIR/results/summary.json" iolab.summary.v1
+	assert_success
+	# 3 engines x 3 places x (2 rounds + 1 for the system calls), epoll on files only once for each depth.
+	assert_equal "$(wc -l <"$BATS_TEST_TMPDIR/results/runs.jsonl")" 23
+	run "$IOLAB" summary "$BATS_TEST_TMPDIR/results"
+	assert_success
+	assert_output --partial "Medians of 2 rounds"
+}
+
+@test "compare: a seed repeats the order" {
+	small_compare --seed 5 --no-count-syscalls >/dev/null
+	first=$(grep -o '"position":[0-9]*,"plan":[0-9]*' "$BATS_TEST_TMPDIR/results/runs.jsonl")
+	rm -r "$BATS_TEST_TMPDIR/results"
+	small_compare --seed 5 --no-count-syscalls >/dev/null
+	assert_equal "$(grep -o '"position":[0-9]*,"plan":[0-9]*' "$BATS_TEST_TMPDIR/results/runs.jsonl")" "$first"
+}
+
+@test "compare: mistakes are found before anything runs" {
+	run "$IOLAB" compare --engines blokking --out "$BATS_TEST_TMPDIR/results"
+	assert_failure 2
+	assert_output --partial "did you mean 'blocking'"
+	assert [ ! -e "$BATS_TEST_TMPDIR/results" ]
+	run "$IOLAB" compare --workloads fil --out "$BATS_TEST_TMPDIR/results"
+	assert_failure 2
+	run "$IOLAB" compare --rounds 0
+	assert_failure 2
+	run "$IOLAB" compare --rounds 2 stray
+	assert_failure 2
+}
+
+@test "compare: an older results folder is never written to" {
+	small_compare >/dev/null
+	run small_compare
+	assert_failure 1
+	assert_output --partial "choose another --out"
+}
+
+@test "compare: a results folder that cannot be written" {
+	user_dir
+	mkdir "$USER_DIR/locked" && chmod 555 "$USER_DIR/locked"
+	run as_user "$USER_DIR/iolab" compare --engines null --workloads nop --out "$USER_DIR/locked/results"
+	rm -rf "$USER_DIR"
+	assert_failure 1
+	assert_output --partial "EACCES"
+}
+
+@test "compare: a full disk is one clear line, and what was written stays valid" {
+	[ "$(id -u)" -eq 0 ] || skip "mounting a small file system takes root"
+	mkdir "$BATS_TEST_TMPDIR/small"
+	mount -t tmpfs -o size=96k tmpfs "$BATS_TEST_TMPDIR/small" || skip "mount is not allowed here"
+	run timeout 60 "$IOLAB" compare --engines null --workloads nop --depths 1,2,4,8 --rounds 9 --runtime 0.01 \
+		--out "$BATS_TEST_TMPDIR/small/results"
+	cp "$BATS_TEST_TMPDIR/small/results/runs.jsonl" "$BATS_TEST_TMPDIR/lines"
+	umount "$BATS_TEST_TMPDIR/small"
+	assert_failure 1
+	assert_output --partial "ENOSPC"
+	run valid "$BATS_TEST_TMPDIR/lines" iolab.run.v1
+	assert_success
+}
+
+# Starts a comparison that would take minutes and waits for its third line.
+start_long_compare() {
+	"$IOLAB" compare --engines null --workloads nop --depths 1,2,4,8 --rounds 500 --runtime 0.05 \
+		--out "$BATS_TEST_TMPDIR/results" >"$BATS_TEST_TMPDIR/table" 2>&1 3>&- &
+	compare_pid=$!
+	for _ in $(seq 1000); do
+		[ "$(wc -l 2>/dev/null <"$BATS_TEST_TMPDIR/results/runs.jsonl" || echo 0)" -ge 3 ] && return
+		let_pass 0.01
+	done
+	fail "no line after 10 s"
+}
+
+@test "compare: SIGTERM and SIGINT keep what is done, and say so" {
+	start_long_compare
+	kill -TERM "$compare_pid"
+	await_end "$compare_pid"
+	assert_failure 130
+	run cat "$BATS_TEST_TMPDIR/table"
+	assert_output --partial "are kept"
+	assert_output --partial "no-ops/s"
+	run valid "$BATS_TEST_TMPDIR/results/runs.jsonl" iolab.run.v1
+	assert_success
+	run valid "$BATS_TEST_TMPDIR/results/summary.json" iolab.summary.v1
+	assert_success
+}
+
+@test "compare: SIGKILL leaves whole lines" {
+	start_long_compare
+	kill -KILL "$compare_pid"
+	wait "$compare_pid" || true
+	run valid "$BATS_TEST_TMPDIR/results/runs.jsonl" iolab.run.v1
+	assert_success
+	# A torn line, as a crash of the machine may leave one.
+	printf '{"schema":"iolab.run.v1","st' >>"$BATS_TEST_TMPDIR/results/runs.jsonl"
+	run "$IOLAB" summary "$BATS_TEST_TMPDIR/results"
+	assert_success
+	assert_output --partial "torn"
+}
+
+@test "run: SIGINT ends the run early with a word" {
+	"$IOLAB" run -e null -w nop --runtime 30 --json >"$BATS_TEST_TMPDIR/out" 3>&- &
+	pid=$!
+	# The default disposition is ignored in background jobs of a shell without job control.
+	let_pass 0.3
+	kill -TERM $pid
+	await_end $pid
+	assert_failure 130
+	output=$(cat "$BATS_TEST_TMPDIR/out")
+	assert_equal "$(json status) $(json reason)" "error interrupted"
+}
+
+@test "summary: an unknown schema, an empty folder, no folder" {
+	mkdir "$BATS_TEST_TMPDIR/r"
+	run "$IOLAB" summary "$BATS_TEST_TMPDIR/r"
+	assert_failure 1
+	assert_output --partial "ENOENT"
+	: >"$BATS_TEST_TMPDIR/r/runs.jsonl"
+	run "$IOLAB" summary "$BATS_TEST_TMPDIR/r"
+	assert_failure 1
+	assert_output --partial "holds no run"
+	echo '{"schema":"iolab.run.v9"}' >"$BATS_TEST_TMPDIR/r/runs.jsonl"
+	run "$IOLAB" summary "$BATS_TEST_TMPDIR/r"
+	assert_failure 1
+	assert_output --partial "not of the schema"
+}
+
+@test "a peer that is killed in mid-run ends the run with a reason" {
+	"$IOLAB" run -e epoll -w echo --conns 10 --runtime 20 --json >"$BATS_TEST_TMPDIR/out" 3>&- &
+	pid=$!
+	for _ in $(seq 300); do
+		peer=$(pgrep -P $pid || true)
+		[ -n "$peer" ] && break
+		let_pass 0.01
+	done
+	let_pass 0.3
+	kill -KILL "$peer"
+	await_end $pid
+	assert_failure 1
+	output=$(cat "$BATS_TEST_TMPDIR/out")
+	assert_equal "$(json reason)" "the peer process was killed by SIGKILL"
+}
+
+@test "list and doctor in JSON" {
+	output=$("$IOLAB" list --json)
+	assert_equal "$(json engines.0.name) $(json workloads.0.name)" "null file"
+	output=$("$IOLAB" doctor --json)
+	assert_equal "$(json can_compare)" True
+	for finding in "engine epoll" O_DIRECT descriptors "system calls" CPUs; do
+		assert_output --partial "\"topic\":\"$finding\""
+	done
+	run "$IOLAB" list extra
+	assert_failure 2
+	run "$IOLAB" doctor --file /no/such/folder/file
+	assert_failure 1
+	assert_output --partial "name another place"
+}
