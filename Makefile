@@ -8,6 +8,7 @@
 
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
+.SECONDARY:
 .SUFFIXES:
 
 CC      = gcc
@@ -18,7 +19,7 @@ say     = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' '$(1)' '$(2)';)
 comma  := ,
 BUILD  ?= build$(if $(filter clang%,$(CC)),/clang)$(if $(SANITIZE),/$(subst $(comma),-,$(SANITIZE)))
 
-# ------------------------------------------------------------------------------------- the compiler
+# The compiler.
 
 WARNINGS = -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes \
            -Wwrite-strings -Wvla -Wno-missing-field-initializers
@@ -31,7 +32,7 @@ CPPFLAGS = -D_GNU_SOURCE -Icommon -Iharness -I$(BUILD)
 LDLIBS   = -luring -laio -ljansson -lpthread -lm
 ALL_CFLAGS = -std=gnu11 $(OPTIMISE) $(WARNINGS) $(WERROR) -pthread $(CFLAGS)
 
-# ---------------------------------------------------------------------------------------- the files
+# The files.
 
 COMMON_SOURCES  := $(wildcard common/*.c)
 ENGINE_SOURCES  := $(wildcard labs/*/engine*.c)
@@ -101,3 +102,67 @@ FORCE:
 .PHONY: clean
 clean:
 	$(call say,CLEAN,build)rm -rf build
+
+# What people type.
+
+PYTHON  ?= $(shell sh harness/find-python.sh 2>/dev/null)
+RESULTS ?= results/latest
+TESTS   ?=
+
+.PHONY: help check bench plots report bench-peers format lint
+
+help:
+	@echo 'make               build the program, build/iolab'
+	@echo 'make bench         compare all interfaces (under 3 minutes): table, figures, report'
+	@echo 'make check         run all tests (under 5 minutes); TESTS="unit bats" runs only those'
+	@echo 'make plots         draw the figures of a results folder   [RESULTS=results/latest]'
+	@echo 'make report        figures and report.html of it          [RESULTS=results/latest]'
+	@echo 'make bench-peers   side by side with fio: is our own overhead small? (half an hour)'
+	@echo 'make lint          clang and gcc without a warning, clang-format, cppcheck, shellcheck'
+	@echo 'make format        lay out the C files with clang-format'
+	@echo 'make clean         remove build/ (results/ stays)'
+	@echo
+	@echo 'V=1 shows commands.  CC=clang and SANITIZE=address,undefined build apart, below build/.'
+	@echo 'Missing something?   harness/setup.sh  (for the tests: harness/setup.sh check)'
+	@echo 'Where to begin:      README.md; then build/iolab list, build/iolab doctor'
+
+check: all tests
+	$(Q)$(MAKE) --no-print-directory SANITIZE=address,undefined all tests
+	$(Q)$(MAKE) --no-print-directory SANITIZE=thread build/thread/tests/conformance
+	$(Q)harness/check.sh $(TESTS)
+
+bench: all
+	$(Q)build/iolab compare $(COMPARE)
+	$(Q)$(MAKE) --no-print-directory report
+
+plots: need-python
+	$(Q)$(PYTHON) plots/plot.py $(RESULTS)
+
+report: plots
+	$(Q)$(PYTHON) plots/report.py $(RESULTS)
+
+.PHONY: need-python
+need-python:
+	$(Q)$(if $(PYTHON),:,sh harness/find-python.sh)
+
+bench-peers: all $(BUILD)/tests/bare_loop
+	$(Q)$(PYTHON) harness/bench_peers.py $(PEERS)
+
+FORMATTED = $(wildcard common/*.[ch] harness/*.[ch] harness/tests/*.[ch] harness/tests/*/*.[ch] labs/*/*.[ch])
+SHELL_SCRIPTS = $(wildcard harness/*.sh harness/tests/*.bash harness/tests/*.bats plots/tests/*.bats) .ci/run
+
+format:
+	clang-format -i $(FORMATTED)
+
+lint:
+	$(call say,CHECK,gcc and clang without a warning)
+	$(Q)$(MAKE) --no-print-directory BUILD=build/lint/gcc CC=gcc WERROR=-Werror all tests
+	$(Q)$(MAKE) --no-print-directory BUILD=build/lint/clang CC=clang WERROR=-Werror all tests
+	$(call say,CHECK,clang-format)
+	$(Q)clang-format --dry-run -Werror $(FORMATTED)
+	$(call say,CHECK,cppcheck)
+	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,performance,portability \
+		--suppress=missingIncludeSystem --suppress=invalidPrintfArgType_sint --suppress=unknownMacro \
+		-Icommon -Iharness -I$(BUILD) -D_GNU_SOURCE -DIO_LAB_FOLDER='"lab"' common harness labs
+	$(call say,CHECK,shellcheck)
+	$(Q)shellcheck $(SHELL_SCRIPTS)
