@@ -111,6 +111,9 @@ static void run_child(struct subject *s, const struct test *test, int out_fd)
 	dup2(out_fd, STDERR_FILENO);
 	close(out_fd);
 	unsigned fds = entries_in("/proc/self/fd"), threads = entries_in("/proc/self/task");
+#ifdef __SANITIZE_THREAD__
+	threads++; /* ThreadSanitizer starts one of its own */
+#endif
 	test->run(s);
 	expect_nothing_left(fds, threads);
 	exit(0); /* not _exit: LeakSanitizer looks on the way out */

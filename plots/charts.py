@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: MIT
+"""What the figures have in common: scales, lines over a swept value, rows for a single value."""
+import math
+
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+import sheet
+import style
+from quantities import tick
+
+UNMEASURED = "the results have no value for this"
+LOG_ABOVE = 50  # a linear scale from zero is easier to judge; beyond this factor it hides the small
+
+
+def words_for_x(panel):
+    return {"depth": "depth (operations in flight)", "conns": "connections"}.get(
+        panel.x_name, panel.x_name)
+
+
+def extent(panel, *picks):
+    """The least and greatest value that any interval reaches; None when there is none."""
+    found = [e for c in panel.configurations for pick in picks for e in [pick(c)] if e]
+    if not found:
+        return None
+    return min(e.low for e in found), max(e.high for e in found)
+
+
+def scale_values(axes, which, low_high, as_text, log=False):
+    """Scale, limits and ticks of the "x" or "y" axis for measured values."""
+    low, high = low_high
+    log = low > 0 and (log or high / low > LOG_ABOVE)  # a zero has to be seen
+    axis = getattr(axes, which + "axis")
+    if log:
+        margin = max(1.15, (high / low) ** 0.06)
+        getattr(axes, f"set_{which}scale")("log")
+        limits = (low / margin, high * margin)
+        decades = math.log10(limits[1] / limits[0])
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 2.2 else (1,), numticks=12))
+    else:
+        limits = (0, high * 1.06 if high > 0 else 1)
+        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: tick(value, as_text)))
+    getattr(axes, f"set_{which}lim")(limits)
+    axes.grid(True, axis=which)
+
+
+def scale_swept(axes, panel):
+    """A logarithmic axis whose ticks are the values that were measured."""
+    low, high = panel.xs[0], panel.xs[-1]
+    margin = (high / low) ** 0.07
+    every = -(-len(panel.xs) // 9)
+    axes.set_xscale("log")
+    axes.set_xlim(low / margin, high * margin)
+    axes.xaxis.set_major_locator(FixedLocator(panel.xs[::every]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def dodges(panel, count):
+    """Factors that set `count` lines a little apart, so that no bar hides another."""
+    gaps = [math.log(b / a) for a, b in zip(panel.xs, panel.xs[1:])]
+    room = min(0.035 * sum(gaps), 0.25 * min(gaps))
+    middle = (count - 1) / 2
+    return [math.exp(room * (i - middle) / max(middle, 1)) for i in range(count)]
+
+
+def present(panel, *picks):
+    """The labels that have something to draw."""
+    return [label for label in panel.labels
+            if any(pick(c) for c in panel.of(label) for pick in picks)]
+
+
+def draw_bar(axes, which, at, estimate, colour, width_pt=0.8):
+    """The interval, when there is one."""
+    if estimate.low < estimate.high:
+        across, along = [at, at], [estimate.low, estimate.high]
+        axes.plot(*((across, along) if which == "y" else (along, across)), color=colour,
+                  linewidth=width_pt, solid_capstyle="butt", zorder=2.5)
+
+
+def draw_lines(axes, panel, pick):
+    """One line an engine over the swept value. Returns where each ends."""
+    labels = present(panel, pick)
+    ends = {}
+    for label, dodge in zip(labels, dodges(panel, len(labels))):
+        look = style.look_of(label)
+        points = [(c.x * dodge, pick(c)) for c in panel.of(label)]
+        shown = [(x, e.median) for x, e in points if e]
+        axes.plot(*zip(*shown), color=look.colour, linestyle=look.line, zorder=3,
+                  **look.marker_keywords())
+        for x, estimate in points:
+            if estimate is None:
+                axes.plot([x], [0.025], transform=axes.get_xaxis_transform(), marker="x",
+                          markersize=3.6, color=look.colour, markeredgewidth=0.9)
+            else:
+                draw_bar(axes, "y", x, estimate, look.colour)
+        ends[label] = shown[-1]
+    return ends
+
+
+def draw_rows(axes, panel, picks, baseline):
+    """One row an engine, for a panel with a single swept value.
+
+    The first of `picks` has the engine's own marker, a second one an open ring. The baseline's
+    interval is shaded through all rows.
+    """
+    x = panel.xs[0]
+    reference = panel.at(baseline, x)
+    reference = reference and picks[0](reference)
+    if reference:
+        axes.axvspan(reference.low, reference.high, color=style.SHADE, zorder=0)
+        axes.axvline(reference.median, color=style.FAINT, linewidth=0.8, zorder=0.5)
+    for row, label in enumerate(panel.labels):
+        look = style.look_of(label)
+        configuration = panel.at(label, x)
+        estimates = [pick(configuration) for pick in picks]
+        if not any(estimates):
+            axes.text(0.012, row, configuration.status if not configuration.ok else "not measured",
+                      transform=axes.get_yaxis_transform(), va="center_baseline", fontsize=6.5,
+                      style="italic", color=style.GREY)
+        if all(estimates) and len(estimates) > 1:
+            axes.plot([e.median for e in estimates], [row] * len(estimates), color=look.colour,
+                      linewidth=0.5, alpha=0.6, zorder=2)
+        for estimate, ring in zip(estimates, (False, True)):
+            if estimate is None:
+                continue
+            draw_bar(axes, "x", row, estimate, look.colour, width_pt=1.4)
+            keywords = look.marker_keywords(5)
+            if ring:
+                keywords.update(marker="o", markersize=4, markerfacecolor="white")
+            axes.plot([estimate.median], [row], linestyle="none", zorder=3, **keywords)
+    axes.set_ylim(len(panel.labels) - 0.3, -0.7)
+    axes.yaxis.set_major_locator(FixedLocator(range(len(panel.labels))))
+    axes.set_yticklabels(panel.labels)
+    axes.tick_params(axis="y", length=0)
+    absent = panel.absent()
+    for label, text in zip(panel.labels, axes.get_yticklabels()):
+        if label in absent:
+            text.set(color=style.GREY, style="italic")
+
+
+def unmeasured(panel, picks, why=UNMEASURED,
+               what="not measured"):
+    """Remarks on runs that are fine but lack a figure. `why` may depend on the configuration."""
+    said = [((what, why(c) if callable(why) else why), c)
+            for c in panel.configurations if c.ok and any(pick(c) is None for pick in picks)]
+    return panel.grouped(said)
+
+
+def swept_plan(panel, picks, label, as_text, baseline, log=False, rows_heading="", **why):
+    """Lines over the swept value, a cell for each of `picks` (heading: pick); rows where only one
+    value was measured."""
+    chosen = list(picks.values())
+    reach = extent(panel, *chosen)
+    notes = unmeasured(panel, chosen, **why)
+    if reach is None:
+        return sheet.Plan(message=UNMEASURED, notes=notes)
+
+    def rows(axes):
+        scale_values(axes, "x", reach, as_text, log)
+        draw_rows(axes, panel, chosen, baseline)
+
+    def lines(pick):
+        def paint(axes):
+            scale_swept(axes, panel)
+            scale_values(axes, "y", reach, as_text, log)
+            return draw_lines(axes, panel, pick)
+        return paint
+
+    if len(panel.xs) == 1:
+        return sheet.Plan([sheet.Cell(rows, rows_heading)],
+                          f"{label}, at {panel.x_words(panel.xs)}", rows=panel.labels, notes=notes)
+    shown = present(panel, *chosen)
+    return sheet.Plan([sheet.Cell(lines(pick), heading) for heading, pick in picks.items()],
+                      words_for_x(panel), label, names=shown,
+                      absent=[name for name in panel.labels if name not in shown], notes=notes)

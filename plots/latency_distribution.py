@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+"""The latency distribution: how long the slowest one in ten, in a hundred, in a thousand waits."""
+import bisect
+import itertools
+import math
+
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+
+import charts
+import sheet
+import style
+from quantities import duration
+from results import Remark
+
+NAME = "latency_distribution"
+TITLE = "Latency distribution"
+READING = "Latency that a share of the operations does not exceed; lines: all rounds together"
+CAPTION = ("The share of operations (across) that finished within a time (up). The scale across "
+           "gives every further nine the same room. Lines pool all rounds and end where fewer "
+           "than ten operations were slower; marks are the median over rounds of p50, p99 and "
+           "p99.9.")
+CELLS = 4
+FIRST = 0.1  # the scale begins here: the fastest few would take half of its height
+SLOWER = 10  # beyond this few operations a quantile says nothing
+MARKS = (("latency_ns.p50", 0.5), ("latency_ns.p99", 0.99), ("latency_ns.p99_9", 0.999))
+TICKS = (0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999)
+
+
+def draw(summary, width_in=sheet.WIDE_IN, bare=False):
+    return sheet.compose(summary, TITLE, f"{READING}; {summary.marks_words('p50, p99, p99.9')}",
+                         plan, width_in, bare)
+
+
+def nines(share):
+    """0.9 is at 1, 0.99 at 2, ..."""
+    return -math.log10(1 - share)
+
+
+def curve(buckets):
+    """Points (nines, nanoseconds) of the distribution, evenly spaced along the figure."""
+    ends = list(itertools.accumulate(n for _, _, n in buckets))
+    if not ends or ends[-1] < 2 * SLOWER:
+        return []
+    first, last = nines(FIRST), math.log10(ends[-1] / SLOWER)
+    steps = 20 * math.ceil(last)
+    points = []
+    for i in range(steps + 1):
+        at = first + (last - first) * i / steps
+        rank = (1 - 10 ** -at) * ends[-1]
+        low, end, _ = buckets[min(bisect.bisect_left(ends, max(rank, 1)), len(buckets) - 1)]
+        points.append((at, (low + end) / 2))
+    return points
+
+
+def chosen(xs):
+    """At most CELLS of the swept values, the ends among them."""
+    if len(xs) <= CELLS:
+        return xs
+    return [xs[round(i * (len(xs) - 1) / (CELLS - 1))] for i in range(CELLS)]
+
+
+def plan(panel):
+    xs = chosen(panel.xs)
+    curves = {(c.label, c.x): curve(c.buckets) for c in panel.configurations
+              if c.ok and c.x in xs}
+    shown = [label for label in panel.labels if any(curves.get((label, x)) for x in xs)]
+    notes = charts.unmeasured(panel, [lambda c: c.buckets or None], "no histogram was kept")
+    if len(xs) < len(panel.xs):
+        left_out = [x for x in panel.xs if x not in xs]
+        notes.append(Remark(panel.x_words(left_out), "not drawn", "see summary.json"))
+
+    if not shown:
+        return sheet.Plan(message=charts.UNMEASURED, notes=notes)
+    values = [y for points in curves.values() for _, y in points]
+    for c in panel.configurations:
+        values += [v for key, _ in MARKS if c.x in xs and (e := c.metric(key))
+                   for v in (e.low, e.high)]
+    reach = (min(values), max(values))
+    most = max(points[-1][0] for points in curves.values() if points)
+
+    def at(x):
+        def paint(axes):
+            scale_share(axes, most)
+            charts.scale_values(axes, "y", reach, duration, log=True)
+            return draw_curves(axes, panel, x, shown, curves)
+        return paint
+
+    return sheet.Plan([sheet.Cell(at(x), panel.x_words([x])) for x in xs],
+                      "share of operations (%)", "latency", names=shown,
+                      absent=[n for n in panel.labels if n not in shown], notes=notes,
+                      height_in=1.6 if len(xs) > 1 else 2.1)
+
+
+def scale_share(axes, most):
+    axes.set_xlim(0, most * 1.05)
+    ticks = [nines(share) for share in TICKS if nines(share) <= most]
+    labels = []
+    free_in = 0
+    for tick, share in zip(ticks, TICKS):
+        text = f"{100 * share:.6g}"
+        width_in = sheet.text_width_in(text, style.SETTINGS["xtick.labelsize"])
+        middle_in = axes.transData.transform((tick, 1))[0] / axes.figure.dpi
+        fits = middle_in - width_in / 2 >= free_in
+        labels.append(text if fits else "")
+        if fits:
+            free_in = middle_in + width_in / 2 + 0.04
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FixedFormatter(labels))
+    axes.grid(True, axis="x")
+
+
+def draw_curves(axes, panel, x, shown, curves):
+    ends = {}
+    missing = []
+    for i, label in enumerate(shown):
+        points = curves.get((label, x))
+        if not points:
+            missing.append(label)
+            continue
+        look = style.look_of(label)
+        axes.plot(*zip(*points), color=look.colour, linestyle=look.line, linewidth=1, zorder=3)
+        dodge = 0.02 * (i - (len(shown) - 1) / 2)
+        for key, share in MARKS:
+            estimate = panel.at(label, x).metric(key)
+            if estimate and nines(share) <= points[-1][0]:
+                charts.draw_bar(axes, "y", nines(share) + dodge, estimate, look.colour)
+                axes.plot([nines(share) + dodge], [estimate.median], zorder=3.5,
+                          **look.marker_keywords(3.2))
+        ends[label] = points[-1]
+    if missing:
+        axes.text(0.02, 0.97, "\n".join(f"× {label}" for label in missing), va="top", fontsize=6,
+                  color=style.GREY, style="italic", transform=axes.transAxes)
+    return ends

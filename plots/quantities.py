@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""Numbers as a reader wants them: three significant digits and a prefix."""
+import math
+
+DASH = "\N{EN DASH}"
+NO_BREAK = "\N{NO-BREAK SPACE}"
+
+
+def _rounded(value, scales):
+    """`scales`: (factor, unit), the largest first."""
+    value = float(f"{value:.3g}")
+    if value == 0:
+        return "0" + scales[-1][1]
+    factor, unit = next((scale for scale in scales if abs(value) >= scale[0]), scales[-1])
+    scaled = value / factor
+    digits = max(0, 2 - math.floor(math.log10(abs(scaled))))
+    return f"{scaled:.{digits}f}{unit}"
+
+
+def count(value):
+    """131k, 12.9k, 1.22M; 0.016 for what is below one."""
+    return _rounded(value, ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1, "")))
+
+
+def duration(value_ns):
+    """70.2 µs"""
+    return _rounded(value_ns, tuple((factor, NO_BREAK + unit) for factor, unit in (
+        (1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1, "ns"))))
+
+
+def cpu_time(value_us):
+    """Microseconds as `duration`, for cpu.us_per_op."""
+    return duration(value_us * 1e3)
+
+
+def ratio(value):
+    """2.31 ×, never torn apart at the end of a line"""
+    return _rounded(value, ((1, ""),)) + f"{NO_BREAK}×"
+
+
+def span(low, high, as_text):
+    """From low to high, with the unit said once where both have the same."""
+    low, high = as_text(low), as_text(high)
+    number, unit = _split(low)
+    if unit and unit == _split(high)[1]:
+        low = number
+    return f"{low}{DASH}{high}"
+
+
+def _split(text):
+    digits = len(text) - len(text.lstrip("-0123456789."))
+    return text[:digits], text[digits:]
+
+
+def tick(value, as_text=count):
+    """As `as_text`, without the zeros that a tick does not need: "1 µs" and not "1.00 µs"."""
+    if value == 0:
+        return "0"
+    number, unit = _split(as_text(value))
+    if "." in number:
+        number = number.rstrip("0").rstrip(".")
+    return number + unit
+
+
+def listed(words):
+    """a, b and c"""
+    words = [str(word) for word in words]
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: MIT
+"""A results folder, as docs/results.md describes it.
+
+Every statistic is in summary.json already; nothing here computes one. What a configuration lacks is
+None, and the figures have to say so.
+"""
+import json
+import os
+import shlex
+from dataclasses import dataclass, replace
+
+from quantities import listed
+
+SCHEMA = "iolab.summary.v1"
+
+
+class ResultsError(Exception):
+    """The folder cannot be used; the text says why in one line, and what helps."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A median over the rounds and its interval. `verdict` only where it is a ratio."""
+
+    median: float
+    low: float
+    high: float
+    verdict: str = None
+
+
+def _estimate(table, key):
+    entry = table.get(key) if table else None
+    if not entry or entry.get("median") is None:
+        return None
+    median = entry["median"]
+    low, high = entry.get("low"), entry.get("high")
+    return Estimate(median, median if low is None else low, median if high is None else high,
+                    entry.get("verdict"))
+
+
+class Configuration:
+    """One engine on one workload at one swept value."""
+
+    def __init__(self, entry):
+        self.label = entry["engine"]["label"]
+        self.lab = entry["engine"].get("lab")
+        self.panel_name = entry["workload"]["panel"]
+        self.op = entry["workload"].get("op") or "operation"
+        self.x_name = entry["config"]["x_name"]
+        self.x = entry["config"]["x"]
+        self.runtime_s = entry["config"].get("runtime_s")
+        self.warmup_s = entry["config"].get("warmup_s")
+        self.status = entry["status"]
+        self.reason = entry.get("reason")
+        self.warnings = entry.get("warnings") or []
+        self.rounds = entry.get("rounds") or 0
+        self.command = command_line(entry.get("command"))
+        self.syscalls_per_op = entry.get("syscalls_per_op")
+        self.syscalls_reason = entry.get("syscalls_reason")
+        self._metrics = entry.get("metrics")
+        self._ratio = entry.get("ratio")
+        self.buckets = (entry.get("histogram") or {}).get("buckets") or []
+        if self.x <= 0:
+            raise ValueError(f"the {self.x_name} of {self.label} is {self.x}")
+
+    @property
+    def ok(self):
+        return self.status == "ok"
+
+    def metric(self, key):
+        return _estimate(self._metrics, key) if self.ok else None
+
+    def ratio(self, key):
+        return _estimate(self._ratio, key) if self.ok else None
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something to be said about several configurations of a panel at once."""
+
+    where: str  # "epoll, epoll:edge" or "threads at 500 connections"
+    kind: str  # "unsupported", "error", "warning"
+    text: str
+
+    def __str__(self):
+        return f"{self.where}: {self.text}" if self.kind == "warning" else (
+            f"{self.where}: {self.kind}: {self.text}")
+
+
+class Panel:
+    """The configurations that belong in one plot: they differ by engine and swept value alone."""
+
+    def __init__(self, configurations):
+        first = configurations[0]
+        self.name = first.panel_name
+        self.op = first.op
+        self.x_name = first.x_name
+        self.configurations = configurations
+        self.labels = list(dict.fromkeys(c.label for c in configurations))
+        self.xs = sorted({c.x for c in configurations})
+        self._at = {(c.label, c.x): c for c in configurations}
+
+    def at(self, label, x):
+        """None when that pair was not asked for."""
+        return self._at.get((label, x))
+
+    def of(self, label):
+        return [self._at[label, x] for x in self.xs if (label, x) in self._at]
+
+    @property
+    def x_plural(self):
+        return {"conns": "connections"}.get(self.x_name, self.x_name)
+
+    def x_words(self, xs):
+        """depth 1 and 4; 50 connections"""
+        if self.x_name == "conns":
+            return f"{listed(xs)} connection{'' if xs == [1] else 's'}"
+        return f"{self.x_name} {listed(xs)}"
+
+    @property
+    def any_ok(self):
+        return any(c.ok for c in self.configurations)
+
+    def absent(self):
+        """The labels of which no run ended ok."""
+        return [label for label in self.labels if not any(c.ok for c in self.of(label))]
+
+    def remarks(self):
+        """Why figures are missing, then what to know of those that are there."""
+        missing = [((c.status, c.reason or "no reason was given"), c)
+                   for c in self.configurations if not c.ok]
+        warned = [(("warning", text), c) for c in self.configurations for text in c.warnings]
+        return self.grouped(missing) + self.grouped(warned)
+
+    def grouped(self, said):
+        """Joins what is said alike: over the swept values of a label, then over labels."""
+        xs_of = {}
+        for what, c in said:
+            xs_of.setdefault(what, {}).setdefault(c.label, []).append(c.x)
+        remarks = []
+        for (kind, text), xs_by_label in xs_of.items():
+            labels_at = {}
+            for label, xs in xs_by_label.items():
+                everywhere = sorted(xs) == [c.x for c in self.of(label)]
+                place = "" if everywhere else f" at {self.x_words(sorted(xs))}"
+                labels_at.setdefault(place, []).append(label)
+            for place, labels in labels_at.items():
+                remarks.append(Remark(", ".join(labels) + place, kind, text))
+        return remarks
+
+
+@dataclass(frozen=True)
+class Summary:
+    folder: str
+    time_utc: str
+    command: str
+    baseline: str
+    rounds_planned: int
+    rounds_done: int
+    interrupted: bool
+    seed: int
+    method: str
+    confidence_pct: float
+    env: dict
+    env_varies: list
+    panels: list
+
+    def only(self, panel):
+        return replace(self, panels=[panel])
+
+    def marks_words(self, what="median"):
+        """What marks and bars in the figures are."""
+        if self.rounds_done <= 1:
+            return f"marks: {what} of 1 round only, so the spread is unknown and no bars are drawn"
+        if what != "median":
+            what += ", median"
+        words = (f"marks: {what} of {self.rounds_done} rounds; "
+                 f"bars: {self.confidence_pct:.3g} % interval")
+        return words + (f" ({self.method})" if self.method else "")
+
+    def rounds_words(self):
+        words = f"{self.rounds_done} round{'' if self.rounds_done == 1 else 's'}"
+        if self.interrupted or self.rounds_done < self.rounds_planned:
+            words += f" of {self.rounds_planned} planned (interrupted)"
+        return words
+
+    def machine_words(self):
+        env = self.env
+        cpus = env.get("cpus_online")
+        return [word for word in (
+            env.get("cpu_model"),
+            cpus and f"{cpus} CPU{'' if cpus == 1 else 's'}",
+            env.get("virtualization"),
+            env.get("kernel") and f"Linux {env['kernel']}",
+        ) if word]
+
+    def commit_words(self):
+        return " ".join(f"{k} {self.env[k]}" for k in ("iolab", "commit") if self.env.get(k))
+
+    def device_words(self):
+        """ext4 on /dev/vda (none); empty without a file workload"""
+        env = self.env
+        words = " on ".join(str(env[k]) for k in ("filesystem", "device") if env.get(k))
+        if words and env.get("scheduler"):
+            words += f" (scheduler {env['scheduler']})"
+        return words
+
+
+def command_line(argv):
+    return shlex.join(str(word) for word in argv) if isinstance(argv, list) else argv or ""
+
+
+def _printable(value):
+    """A path or a reason may hold any byte; SVG and HTML do not take control characters."""
+    if isinstance(value, str):
+        return "".join(c if c.isprintable() else " " for c in value)
+    if isinstance(value, list):
+        return [_printable(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _printable(item) for key, item in value.items()}
+    return value
+
+
+def _read(folder):
+    if not os.path.isdir(folder):
+        raise ResultsError(f"{folder}: no such folder; `build/iolab compare` makes one")
+    path = os.path.join(folder, "summary.json")
+    try:
+        with open(path, encoding="utf-8") as file:
+            document = json.load(file)
+    except FileNotFoundError:
+        raise ResultsError(f"{path} is missing; `build/iolab summary {folder}` makes it") from None
+    except OSError as error:
+        raise ResultsError(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise ResultsError(f"{path} is not JSON ({error}); `build/iolab summary {folder}` makes it "
+                           "anew") from None
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if schema != SCHEMA:
+        raise ResultsError(f"{path} has schema {schema!r}, and this program reads {SCHEMA}; "
+                           f"`build/iolab summary {folder}` makes it anew")
+    return path, _printable(document)
+
+
+def load(folder):
+    """Reads `folder`, or raises ResultsError."""
+    path, document = _read(folder)
+    try:
+        configurations = [Configuration(entry) for entry in document["configurations"]]
+        together = {}
+        for c in configurations:
+            together.setdefault((c.panel_name, c.x_name), []).append(c)
+        interval = document.get("interval") or {}
+        summary = Summary(
+            folder=folder,
+            time_utc=document.get("time_utc") or "",
+            command=command_line(document.get("command")),
+            baseline=document.get("baseline") or "",
+            rounds_planned=document["rounds_planned"],
+            rounds_done=document["rounds_done"],
+            interrupted=bool(document.get("interrupted")),
+            seed=document.get("seed"),
+            method=interval.get("method") or "",
+            confidence_pct=interval.get("confidence_pct") or 0,
+            env=document.get("env") or {},
+            env_varies=document.get("env_varies") or [],
+            panels=[Panel(group) for group in together.values()],
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise ResultsError(f"{path} is not a whole summary ({what}); `build/iolab summary {folder}` "
+                           "makes it anew") from None
+    if not any(c.ok for c in configurations):
+        reasons = [c.reason for c in configurations if c.reason]
+        why = f"; the first reason: {reasons[0]}" if reasons else ""
+        raise ResultsError(f"{path}: no run ended ok, so there is nothing to draw{why}")
+    return summary
