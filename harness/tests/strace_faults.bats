@@ -35,8 +35,8 @@ reported() {
 	[[ $(json reason) == *"$error"* ]] || fail "expected $error, saw $(json reason)"
 }
 
-FILE="--ops 400 --depth 8 --verify"
-ECHO="-w echo --conns 3 --runtime 0.2 --warmup 0.02"
+FILE=(--ops 400 --depth 8 --verify)
+ECHO=(-w echo --conns 3 --runtime 0.2 --warmup 0.02)
 
 setup() {
 	command -v strace >/dev/null || skip "strace is not installed"
@@ -44,80 +44,80 @@ setup() {
 }
 
 @test "blocking: EINTR is retried, EIO reported" {
-	retried pread64 EINTR 30+7 -e blocking $FILE
-	reported pread64 EIO 600 -e blocking $FILE
-	retried recvfrom EINTR 10+5 -e blocking $ECHO
-	reported recvfrom ENOMEM 40 -e blocking $ECHO
+	retried pread64 EINTR 30+7 -e blocking "${FILE[@]}"
+	reported pread64 EIO 600 -e blocking "${FILE[@]}"
+	retried recvfrom EINTR 10+5 -e blocking "${ECHO[@]}"
+	reported recvfrom ENOMEM 40 -e blocking "${ECHO[@]}"
 }
 
 @test "threads: EINTR is retried, EIO reported" {
-	retried pread64 EINTR 30+7 -e threads $FILE
-	reported pread64 EIO 20 -e threads $FILE
-	inject sendto ENOBUFS 20 -e threads $ECHO
+	retried pread64 EINTR 30+7 -e threads "${FILE[@]}"
+	reported pread64 EIO 20 -e threads "${FILE[@]}"
+	inject sendto ENOBUFS 20 -e threads "${ECHO[@]}"
 }
 
 @test "poll: EINTR ends a wait, EAGAIN is waited out, errors are reported" {
-	retried ppoll EINTR 5+3 -e poll $ECHO
-	retried recvfrom EAGAIN 30+4 -e poll $ECHO
-	retried sendto EAGAIN 30+4 -e poll $ECHO
-	reported ppoll ENOMEM 20 -e poll $ECHO
-	reported pread64 EIO 600 -e poll $FILE
+	retried ppoll EINTR 5+3 -e poll "${ECHO[@]}"
+	retried recvfrom EAGAIN 30+4 -e poll "${ECHO[@]}"
+	retried sendto EAGAIN 30+4 -e poll "${ECHO[@]}"
+	reported ppoll ENOMEM 20 -e poll "${ECHO[@]}"
+	reported pread64 EIO 600 -e poll "${FILE[@]}"
 }
 
 @test "epoll: EINTR ends a wait, EAGAIN is waited out, errors are reported" {
 	for variant in epoll epoll:edge epoll:oneshot; do
-		retried epoll_pwait2 EINTR 5+3 -e $variant $ECHO
-		reported epoll_pwait2 EBADF 20 -e $variant $ECHO
+		retried epoll_pwait2 EINTR 5+3 -e "$variant" "${ECHO[@]}"
+		reported epoll_pwait2 EBADF 20 -e "$variant" "${ECHO[@]}"
 	done
-	retried recvfrom EAGAIN 30+40 -e epoll $ECHO
-	retried sendto EAGAIN 30+40 -e epoll $ECHO
-	inject epoll_ctl ENOMEM 2 -e epoll $ECHO
+	retried recvfrom EAGAIN 30+40 -e epoll "${ECHO[@]}"
+	retried sendto EAGAIN 30+40 -e epoll "${ECHO[@]}"
+	inject epoll_ctl ENOMEM 2 -e epoll "${ECHO[@]}"
 	assert_equal "$(json status)" error
 	[[ $(json reason) == *ENOMEM* ]]
 }
 
 @test "epoll without epoll_pwait2 (Linux before 5.11)" {
-	retried epoll_pwait2 ENOSYS 1+ -e epoll $ECHO
-	retried epoll_pwait2 ENOSYS 1+ -e epoll_workers $FILE
+	retried epoll_pwait2 ENOSYS 1+ -e epoll "${ECHO[@]}"
+	retried epoll_pwait2 ENOSYS 1+ -e epoll_workers "${FILE[@]}"
 }
 
 @test "epoll_workers: EINTR is retried, EIO reported" {
-	retried pread64 EINTR 30+7 -e epoll_workers $FILE
-	reported pread64 EIO 20 -e epoll_workers $FILE
-	retried epoll_pwait2 EINTR 5+3 -e epoll_workers $FILE
+	retried pread64 EINTR 30+7 -e epoll_workers "${FILE[@]}"
+	reported pread64 EIO 20 -e epoll_workers "${FILE[@]}"
+	retried epoll_pwait2 EINTR 5+3 -e epoll_workers "${FILE[@]}"
 }
 
 @test "posix_aio: EINTR is retried, EIO reported" {
-	retried pread64 EINTR 30+7 -e posix_aio $FILE
-	reported pread64 EIO 20 -e posix_aio $FILE
+	retried pread64 EINTR 30+7 -e posix_aio "${FILE[@]}"
+	reported pread64 EIO 20 -e posix_aio "${FILE[@]}"
 }
 
 @test "libaio: EAGAIN is back-pressure, EINTR is retried, errors are reported" {
-	retried io_submit EAGAIN 10+5 -e libaio $FILE --batch-complete 1
-	retried io_submit EINTR 10+5 -e libaio $FILE
-	reported io_submit EIO 20 -e libaio $FILE
-	inject io_setup EAGAIN 2 -e libaio $FILE
+	retried io_submit EAGAIN 10+5 -e libaio "${FILE[@]}" --batch-complete 1
+	retried io_submit EINTR 10+5 -e libaio "${FILE[@]}"
+	reported io_submit EIO 20 -e libaio "${FILE[@]}"
+	inject io_setup EAGAIN 2 -e libaio "${FILE[@]}"
 	[[ $(json reason) == *aio-max-nr* ]]
-	inject io_setup ENOSYS 1+ -e libaio $FILE
+	inject io_setup ENOSYS 1+ -e libaio "${FILE[@]}"
 	assert_equal "$(json status)" unsupported
-	retried io_getevents EINTR 5+3 -e libaio $ECHO
+	retried io_getevents EINTR 5+3 -e libaio "${ECHO[@]}"
 	# With nothing in flight that could make room, the error comes out.
-	inject io_submit EAGAIN 10+5 -e libaio $ECHO
+	inject io_submit EAGAIN 10+5 -e libaio "${ECHO[@]}"
 	[[ $(json reason) == None || $(json reason) == *EAGAIN* ]]
 }
 
 @test "io_uring: EINTR, EAGAIN and EBUSY are retried, errors are reported" {
 	for error in EINTR EAGAIN EBUSY; do
-		retried io_uring_enter $error 10+5 -e io_uring $FILE
-		retried io_uring_enter $error 10+5 -e io_uring:defer_taskrun $FILE
-		retried io_uring_enter $error 10+5 -e io_uring $ECHO
+		retried io_uring_enter "$error" 10+5 -e io_uring "${FILE[@]}"
+		retried io_uring_enter "$error" 10+5 -e io_uring:defer_taskrun "${FILE[@]}"
+		retried io_uring_enter "$error" 10+5 -e io_uring "${ECHO[@]}"
 	done
-	reported io_uring_enter EBADF 20 -e io_uring $FILE
+	reported io_uring_enter EBADF 20 -e io_uring "${FILE[@]}"
 	for error in ENOSYS EPERM ENOMEM; do
-		inject io_uring_setup $error 1+ -e io_uring $FILE
+		inject io_uring_setup "$error" 1+ -e io_uring "${FILE[@]}"
 		assert_equal "$(json status)" unsupported
 		[[ $(json reason) == *$error* ]]
 	done
-	inject io_uring_register ENOMEM 2+ -e io_uring:fixed_buffers $FILE
+	inject io_uring_register ENOMEM 2+ -e io_uring:fixed_buffers "${FILE[@]}"
 	[[ $(json status) != ok ]]
 }
