@@ -54,6 +54,7 @@ struct driver {
 	double inflight_ns; /* integral of `inflight` over the window's time */
 	uint64_t last_ns; /* up to where it was integrated */
 	uint64_t compute_turns_per_op;
+	struct tally *window; /* what was counted when the window closed, before the drain */
 };
 
 static void begin_phase(struct driver *d, enum phase phase, uint64_t now_ns, double length_s)
@@ -89,6 +90,7 @@ static void stop(struct driver *d, uint64_t now_ns)
 static void close_window(struct driver *d)
 {
 	measurement_take(d->after);
+	*d->window = d->workload->tally;
 	if (d->workload->ops->window)
 		d->workload->ops->window(d->workload, false);
 	stop(d, d->after->wall_ns);
@@ -267,7 +269,8 @@ int driver_run(const struct run_config *config, struct workload *workload, struc
 	};
 	d.offered = malloc(depth * sizeof(struct io_op *));
 	d.done = malloc(depth * sizeof(struct io_op *));
-	if (!d.offered || !d.done) {
+	d.window = malloc(sizeof *d.window);
+	if (!d.offered || !d.done || !d.window) {
 		d.outcome = reason_errno(why, ENOMEM, "driver, depth %u", depth);
 		goto out;
 	}
@@ -290,6 +293,8 @@ int driver_run(const struct run_config *config, struct workload *workload, struc
 		else
 			now_ns = clock_ns();
 	}
+	if (d.outcome == 0)
+		workload->tally = *d.window;
 	*counts = (struct driver_counts) {
 		.inflight_mean =
 			d.inflight_ns / ((double)(after->wall_ns - before->wall_ns) + 1e-9),
@@ -297,6 +302,7 @@ int driver_run(const struct run_config *config, struct workload *workload, struc
 	};
 out:
 	*lost = d.inflight;
+	free(d.window);
 	free(d.done);
 	free(d.offered);
 	return d.outcome;

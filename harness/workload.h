@@ -19,7 +19,10 @@
 #include "io_engine.h"
 #include "run_config.h"
 
-/* What a workload counts. The driver empties it when the window opens. */
+/*
+ * What a workload counts. The driver empties it when the window opens, and puts it back to what it
+ * was at the window's end when all is over: what comes home later is not of the window.
+ */
 struct tally {
 	uint64_t ops; /* finished units of the workload: blocks, messages, no-ops */
 	uint64_t bytes;

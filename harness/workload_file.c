@@ -358,6 +358,7 @@ static int file_complete(struct workload *workload, struct io_op *const *ops, un
 			tally->short_transfers++;
 			tally->bytes += (uint64_t)op->result;
 			w->unfinished[w->unfinished_count++] = op;
+			w->base.exhausted = false;
 			continue;
 		}
 		uint64_t latency_ns = now_ns - op->submit_ns;

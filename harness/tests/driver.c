@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "driver.h"
 #include "engines.h"
 #include "op_queue.h"
@@ -28,7 +29,14 @@ enum fault {
 	DROP_WRITE = 1 << 7, /* the 500th write is reported done and not made */
 	BREAK = 1 << 8, /* the 50th submit() fails */
 	ACCEPT_NOTHING = 1 << 9, /* from the 50th on, for ever */
+	TRICKLE = 1 << 10, /* no fault: returns one operation a millisecond, and notes when */
 };
+
+/* When TRICKLE returned what. */
+static struct {
+	uint64_t at_ns[1000];
+	unsigned count;
+} trickled;
 
 #define FAULTY	      500u
 #define FAULTY_SUBMIT 50u
@@ -115,6 +123,12 @@ static int fault_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 	unsigned n = 0;
 	if (e->held_count == 0)
 		usleep(1000); /* only what was lost is awaited */
+	if (e->faults & TRICKLE && e->held_count > 0 && trickled.count < 1000) {
+		usleep(1000);
+		done[0] = e->held[--e->held_count];
+		trickled.at_ns[trickled.count++] = clock_ns();
+		return 1;
+	}
 	while (n < max && e->held_count > 0) {
 		bool enough = n >= min && random_below(&e->random, 4) == 0;
 		if ((e->faults & REORDER) && enough)
@@ -158,6 +172,7 @@ struct outcome {
 	unsigned lost;
 	struct tally tally;
 	struct driver_counts counts;
+	uint64_t window_ns[2]; /* from, to */
 	struct reason why;
 };
 
@@ -189,6 +204,8 @@ static void run(uint64_t faults, const char *const *words, struct outcome *o)
 	measurement_open(&before, &after, workload->peer, 0, &unused);
 	o->rc = driver_run(config, workload, engine, &before, &after, &o->counts, &o->lost,
 			   &o->why);
+	o->window_ns[0] = before.wall_ns;
+	o->window_ns[1] = after.wall_ns;
 	measurement_close(&before, &after);
 	fault_close(engine);
 	if (o->rc == 0 && workload->ops->check && (o->rc = workload->ops->check(workload)) < 0)
@@ -255,6 +272,24 @@ static void file_tests(struct tap *tap)
 		  "a lost operation is found: lost %u, \"%s\"", o.lost, o.why.text);
 }
 
+/* With 16 in flight at the end of the window, 16 come home after it. */
+static void window_tests(struct tap *tap)
+{
+	const char *const timed[] = { "--file",	   file_path, "--size",	  "4M",	  "--depth", "16",
+				      "--runtime", "0.1",     "--warmup", "0.03", NULL };
+	struct outcome o;
+	run(TRICKLE, timed, &o);
+	unsigned within = 0, late = 0;
+	for (unsigned i = 0; i < trickled.count; i++) {
+		within += trickled.at_ns[i] > o.window_ns[0] && trickled.at_ns[i] <= o.window_ns[1];
+		late += trickled.at_ns[i] > o.window_ns[1];
+	}
+	tap_check(tap, o.rc == 0 && late >= 15, "%u operations come home after the window", late);
+	tap_check(tap, o.tally.ops == within && o.tally.latency.count == within,
+		  "and only those within it count: %llu of %u", (unsigned long long)o.tally.ops,
+		  within);
+}
+
 static void echo_tests(struct tap *tap)
 {
 	const char *const echo[] = { "--workload", "echo", "--conns",  "1",    "--msg-size", "5000",
@@ -278,6 +313,7 @@ int main(void)
 	close(mkstemp(path));
 	file_path = path;
 	file_tests(&tap);
+	window_tests(&tap);
 	echo_tests(&tap);
 	unlink(path);
 	return tap_end(&tap);
