@@ -54,9 +54,16 @@ all: $(BUILD)/iolab
 $(BUILD)/iolab: $(HARNESS_OBJECTS) $(ENGINE_OBJECTS) $(COMMON_OBJECTS)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-tests: $(TEST_PROGRAMS)
+tests: $(TEST_PROGRAMS) $(PEER_PROGRAMS)
 
 $(BUILD)/tests/%: $(BUILD)/harness/tests/%.o $(TESTED_OBJECTS)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# What `make bench-peers` holds iolab against.
+PEER_PROGRAMS := $(BUILD)/peers/bare_loop $(BUILD)/peers/echo_load
+
+$(BUILD)/peers/%: $(BUILD)/harness/peers/%.o $(TESTED_OBJECTS)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
@@ -74,7 +81,7 @@ $(BUILD)/%.o: %.c $(BUILD)/config.h $(BUILD)/flags
 	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 -include $(patsubst %.o,%.d,$(COMMON_OBJECTS) $(ENGINE_OBJECTS) $(HARNESS_OBJECTS)) \
-         $(wildcard $(BUILD)/harness/tests/*.d $(BUILD)/harness/tests/*/*.d)
+         $(wildcard $(BUILD)/harness/*/*.d $(BUILD)/harness/*/*/*.d)
 
 # What the libraries here can do, found by compiling a line that uses it.
 $(BUILD)/config.h: harness/probe-build.sh Makefile
@@ -145,10 +152,10 @@ report: plots
 need-python:
 	$(Q)$(if $(PYTHON),:,sh harness/find-python.sh)
 
-bench-peers: all $(BUILD)/tests/bare_loop
-	$(Q)$(PYTHON) harness/bench_peers.py $(PEERS)
+bench-peers: all $(PEER_PROGRAMS) need-python
+	$(Q)$(PYTHON) harness/peers/bench.py $(PEERS)
 
-FORMATTED = $(wildcard common/*.[ch] harness/*.[ch] harness/tests/*.[ch] harness/tests/*/*.[ch] labs/*/*.[ch])
+FORMATTED = $(wildcard common/*.[ch] harness/*.[ch] harness/*/*.[ch] harness/*/*/*.[ch] labs/*/*.[ch])
 SHELL_SCRIPTS = $(wildcard harness/*.sh harness/tests/*.bash harness/tests/*.bats plots/tests/*.bats) .ci/run
 
 format:

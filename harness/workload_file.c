@@ -129,12 +129,20 @@ static int open_descriptors(struct file_workload *w, struct reason *why)
 		if (fd < 0)
 			return fd;
 		w->base.fds[w->base.fd_count++] = (struct workload_fd) { fd, IO_FD_FILE };
-		posix_fadvise(fd, 0, 0,
-			      config->rw == RW_READ || config->rw == RW_WRITE
-				      ? POSIX_FADV_SEQUENTIAL
-				      : POSIX_FADV_RANDOM);
 	}
 	return 0;
+}
+
+/*
+ * Tells the kernel the pattern. Only once the page cache is as it should be: read in after
+ * FADV_RANDOM it would consist of single pages, and every later read would be a third slower.
+ */
+static void advise(struct file_workload *w)
+{
+	bool sequential = w->config->rw == RW_READ || w->config->rw == RW_WRITE;
+	for (unsigned i = 0; i < w->base.fd_count; i++)
+		posix_fadvise(w->base.fds[i].fd, 0, 0,
+			      sequential ? POSIX_FADV_SEQUENTIAL : POSIX_FADV_RANDOM);
 }
 
 static int allocate(struct file_workload *w, struct reason *why)
@@ -214,6 +222,7 @@ static int file_open(struct workload **workload, const struct run_config *config
 		file_close(&w->base);
 		return rc;
 	}
+	advise(w);
 	*workload = &w->base;
 	return 0;
 }
