@@ -1,0 +1,495 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Holds iolab against fio, against bare loops and against other people's echo servers.
+
+Is what iolab reports the cost of the interface, or its own? Every case runs iolab and its peers on
+the same file, with the same distribution of offsets, the same batches, on the same CPU, in
+interleaved rounds in random order. docs/measurement.md says how to read the result.
+"""
+import argparse
+import contextlib
+import ctypes
+import json
+import math
+import mmap
+import os
+import random
+import shlex
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+
+import numpy
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+IOLAB = os.path.join(ROOT, "build", "iolab")
+BARE_LOOP = os.path.join(ROOT, "build", "peers", "bare_loop")
+ECHO_LOAD = os.path.join(ROOT, "build", "peers", "echo_load")
+
+BLOCK_BYTES = 4096
+BATCH = 16  # operations handed over and taken at a time, at most
+WARM_UP_S = 0.5
+WINDOW_S = 1.5
+# From when to when the whole system's CPU time is read, after a process began: by then all have
+# warmed up, and none has ended.
+HOST_FROM_S = 1.0
+HOST_TO_S = 1.9
+ATTEMPTS = 5  # to have the file in the page cache
+RESIDENT = 0.999  # of it must be there
+LEVEL = 0.95  # the least that an interval's lower end may be, for two to be called level
+
+
+class BenchError(Exception):
+    """Cannot go on; the text says why."""
+
+
+# ------------------------------------------------------------------------------ what is compared
+
+
+@dataclass
+class Contender:
+    name: str
+    measure: callable  # () -> {"ops_per_s", "cpu_us_per_op" or None, "host_us_per_op" or None}
+    values: list = field(default_factory=list)  # one a round
+
+    def column(self, metric):
+        return [v.get(metric) for v in self.values]
+
+
+@dataclass
+class Goal:
+    """`ours` over the peer (or, for CPU, the other way round): is it at least that much?"""
+
+    peer: str
+    metric: str
+    least: float
+    level: bool = False  # judged by the interval's lower end, not by the median
+
+
+@dataclass
+class Case:
+    title: str
+    ours: Contender
+    peers: list
+    goals: list
+    prepare: callable = None  # before every run
+
+    @property
+    def contenders(self):
+        return [self.ours, *self.peers]
+
+
+# --------------------------------------------------------------------------------- how it is run
+
+
+def host_busy_s():
+    """CPU time of the whole system so far: from idle and iowait, which the kernel keeps exactly."""
+    with open("/proc/stat", encoding="ascii") as file:
+        ticks = [int(word) for word in file.readline().split()[1:]]
+    idle = (ticks[3] + ticks[4]) / os.sysconf("SC_CLK_TCK")
+    return os.sysconf("SC_NPROCESSORS_ONLN") * time.monotonic() - idle
+
+
+def run_json(command, cpu, watch_host=True):
+    """The JSON that the command prints, and the system's busy CPU share while it ran."""
+    began = time.monotonic()
+    process = subprocess.Popen(["taskset", "-c", str(cpu), *command], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    busy_share = None
+    if watch_host:
+        time.sleep(max(0, began + HOST_FROM_S - time.monotonic()))
+        busy, at = host_busy_s(), time.monotonic()
+        time.sleep(max(0, began + HOST_TO_S - time.monotonic()))
+        busy_share = (host_busy_s() - busy) / (time.monotonic() - at)
+    out, err = process.communicate()
+    if process.returncode != 0:
+        raise BenchError(f"{shlex.join(command)}: {err.strip() or out.strip()[-300:]}")
+    return json.loads(out[out.index("{"):]), busy_share
+
+
+def host_us_per_op(busy_share, ops_per_s):
+    return None if busy_share is None else busy_share / ops_per_s * 1e6
+
+
+def iolab(cpu, options):
+    command = [IOLAB, "run", "--json", "--warmup", str(WARM_UP_S), "--runtime", str(WINDOW_S),
+               *map(str, options)]
+    for _ in range(ATTEMPTS):
+        result, busy_share = run_json(command, cpu)
+        if result["workload"].get("cache") != "warm":
+            break
+        if result["workload"]["cache_resident_pct"] >= 100 * RESIDENT:
+            break
+    else:
+        raise BenchError("the file does not stay in the page cache")
+    metrics = result["metrics"]
+    return {"ops_per_s": metrics["ops_per_s"], "cpu_us_per_op": metrics["cpu"]["us_per_op"],
+            "host_us_per_op": host_us_per_op(busy_share, metrics["ops_per_s"]),
+            "peer_util_pct": metrics["cpu"]["peer_util_pct"]}
+
+
+def fio(cpu, options):
+    command = ["fio", "--name=peer", "--time_based", f"--runtime={int(WINDOW_S * 1000)}ms",
+               f"--ramp_time={int(WARM_UP_S * 1000)}ms", "--rw=randread", f"--bs={BLOCK_BYTES}",
+               "--invalidate=0", "--output-format=json", *options]
+    result, busy_share = run_json(command, cpu)
+    job = result["jobs"][0]
+    iops = job["read"]["iops"]
+    # usr_cpu and sys_cpu are of the job's own thread only.
+    return {"ops_per_s": iops, "cpu_us_per_op": (job["usr_cpu"] + job["sys_cpu"]) / 100 / iops * 1e6,
+            "host_us_per_op": host_us_per_op(busy_share, iops)}
+
+
+def fio_batches(depth):
+    batch = min(depth, BATCH)
+    return [f"--iodepth={depth}", f"--iodepth_batch_submit={batch}",
+            "--iodepth_batch_complete_min=1", f"--iodepth_batch_complete_max={batch}"]
+
+
+LEAN = ["--gtod_reduce=1", "--norandommap=1"]
+
+
+def iolab_batches(depth):
+    batch = min(depth, BATCH)
+    return ["--depth", depth, "--batch-submit", batch, "--batch-complete", batch]
+
+
+def warm(path, size_bytes):
+    """The file into the page cache, dropped and read in order: how it got there matters."""
+    buffer = bytearray(1 << 20)
+    for _ in range(ATTEMPTS):
+        with open(path, "rb", buffering=0) as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            while file.readinto(buffer):
+                pass
+            share = resident_share(file.fileno(), size_bytes)
+        if share >= RESIDENT:
+            return
+    raise BenchError(f"only {100 * share:.1f} % of {path} stay in the page cache")
+
+
+def resident_share(fd, size_bytes):
+    """mincore(2): which share of the file is in the page cache."""
+    pages = (size_bytes + mmap.PAGESIZE - 1) // mmap.PAGESIZE
+    resident = numpy.zeros(pages, dtype=numpy.uint8)
+    libc = ctypes.CDLL(None, use_errno=True)
+    with mmap.mmap(fd, size_bytes, prot=mmap.PROT_READ) as mapping:
+        mapped = numpy.frombuffer(mapping, dtype=numpy.uint8)
+        failed = libc.mincore(ctypes.c_void_p(mapped.ctypes.data), ctypes.c_size_t(size_bytes),
+                              ctypes.c_void_p(resident.ctypes.data))
+        del mapped  # or the mapping cannot be closed
+    if failed:
+        raise BenchError(f"mincore: {os.strerror(ctypes.get_errno())}")
+    return float((resident & 1).mean())
+
+
+# ------------------------------------------------------------------------------------- the cases
+
+
+def page_cache_cases(o, path):
+    name = {"blocking": ("psync", "pread"), "libaio": ("libaio",) * 2, "io_uring": ("io_uring",) * 2}
+    for engine, depths in (("blocking", [1]), ("libaio", [1, 16, 64]), ("io_uring", [1, 16, 64])):
+        for depth in depths:
+            fio_engine, call = name[engine]
+            target = [f"--filename={path}", f"--size={o.size}", f"--ioengine={fio_engine}",
+                      *fio_batches(depth)]
+            bare = [BARE_LOOP, call, path, str(o.size), str(BLOCK_BYTES), str(depth),
+                    str(min(depth, BATCH)), str(WINDOW_S)]
+
+            def ours(engine=engine, depth=depth):
+                return iolab(o.cpu, ["-e", engine, "--file", path, "--size", o.size, "--bs",
+                                     BLOCK_BYTES, *iolab_batches(depth)])
+
+            def loop(bare=bare):
+                result, busy = run_json(bare, o.cpu, watch_host=False)
+                return {**result, "host_us_per_op": busy}
+
+            yield Case(
+                f"page cache, {engine}, depth {depth}", Contender("iolab", ours),
+                [Contender("fio", lambda t=target: fio(o.cpu, t)),
+                 Contender("fio lean", lambda t=target: fio(o.cpu, t + LEAN)),
+                 Contender("bare loop", loop)],
+                [Goal("fio", "ops_per_s", 1.2), Goal("fio lean", "ops_per_s", LEVEL, True),
+                 Goal("bare loop", "ops_per_s", 0.88)],
+                prepare=lambda: warm(path, o.size))
+
+
+def direct_cases(o, path, what):
+    for engine, fio_engine, depths in (("blocking", "psync", [1]),
+                                       ("libaio", "libaio", [1, 4, 16, 64]),
+                                       ("io_uring", "io_uring", [1, 4, 16, 64])):
+        for depth in depths:
+            target = [f"--filename={path}", f"--size={o.size}", f"--ioengine={fio_engine}",
+                      "--direct=1", "--readonly", *fio_batches(depth)]
+
+            def ours(engine=engine, depth=depth):
+                return iolab(o.cpu, ["-e", engine, "--file", path, "--size", o.size, "--bs",
+                                     BLOCK_BYTES, "--direct", 1, *iolab_batches(depth)])
+
+            yield Case(f"{what}, {engine}, depth {depth}", Contender("iolab", ours),
+                       [Contender("fio", lambda t=target: fio(o.cpu, t))],
+                       [Goal("fio", "ops_per_s", LEVEL, True),
+                        Goal("fio", "host_us_per_op", 1 if depth < 16 else 1 / 0.9)])
+
+
+def posix_aio_cases(o, path, links):
+    for depth in (16, 64):
+        names = ":".join(links[:depth])
+        target = [f"--filename={names}", f"--filesize={o.size}", f"--size={depth * o.size}",
+                  "--ioengine=posixaio", "--direct=1", "--readonly", *fio_batches(depth)]
+
+        def ours(depth=depth, more=("--fd-per-op",)):
+            return iolab(o.cpu, ["-e", "posix_aio", "--file", path, "--size", o.size, "--bs",
+                                 BLOCK_BYTES, "--direct", 1, *more, *iolab_batches(depth)])
+
+        yield Case(f"disk, posix_aio, depth {depth}, a descriptor each", Contender("iolab", ours),
+                   [Contender("fio", lambda t=target: fio(o.cpu, t)),
+                    Contender("one descriptor", lambda d=depth: ours(d, ()))],
+                   [Goal("fio", "ops_per_s", LEVEL, True)])
+
+
+def null_cases(o):
+    target = ["--ioengine=null", "--size=1G", "--iodepth=32"]
+    lean = [*target, *LEAN, *fio_batches(32)[1:]]
+    yield Case("null, depth 32", Contender("iolab", lambda: iolab(
+        o.cpu, ["-e", "null", "-w", "nop", "--depth", 32, "--batch-submit", BATCH,
+                "--batch-complete", BATCH])),
+        [Contender("fio", lambda: fio(o.cpu, target)), Contender("fio lean", lambda: fio(o.cpu, lean))],
+        [Goal("fio", "ops_per_s", 3), Goal("fio lean", "ops_per_s", LEVEL, True)])
+
+
+@contextlib.contextmanager
+def server(command, cpu):
+    """Somebody else's echo server, listening on a port of its own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    words = [word.replace("{port}", str(port)) for word in shlex.split(command)]
+    process = subprocess.Popen(["taskset", "-c", str(cpu), *words], stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 5
+        while True:
+            with contextlib.suppress(ConnectionRefusedError), socket.socket() as probe:
+                probe.connect(("127.0.0.1", port))
+                break
+            if process.poll() is not None or time.monotonic() > until:
+                raise BenchError(f"{command}: does not listen on port {port}")
+            time.sleep(0.01)
+        yield port, process.pid
+    finally:
+        process.kill()
+        process.wait()
+
+
+def echo_cases(o):
+    server_cpu, client_cpu = o.cpus[0], o.cpus[-1]
+
+    def theirs(command, conns):
+        with server(command, server_cpu) as (port, pid):
+            load = [ECHO_LOAD, port, pid, conns, 128, WARM_UP_S, WINDOW_S, client_cpu]
+            return run_json([str(word) for word in load], client_cpu, watch_host=False)[0]
+
+    def ours(engine, conns):
+        process = [IOLAB, "run", "--json", "-e", engine, "-w", "echo", "--conns", str(conns),
+                   "--msg-size", "128", "--warmup", str(WARM_UP_S), "--runtime", str(WINDOW_S)]
+        metrics = run_json(process, f"{server_cpu},{client_cpu}", watch_host=False)[0]["metrics"]
+        return {"ops_per_s": metrics["ops_per_s"], "cpu_us_per_op": metrics["cpu"]["us_per_op"],
+                "peer_util_pct": metrics["cpu"]["peer_util_pct"]}
+
+    for engine, servers in (("epoll", o.epoll_server), ("io_uring", o.io_uring_server)):
+        for conns in (1, 50, 500, 1000):
+            peers = [Contender(name, lambda c=command, n=conns: theirs(c, n))
+                     for name, command in servers]
+            if peers:
+                yield Case(f"echo 128 B, {engine}, {conns} connections",
+                           Contender("iolab", lambda e=engine, n=conns: ours(e, n)), peers,
+                           [Goal(name, "cpu_us_per_op", LEVEL, True) for name, _ in servers])
+            if peers and engine == "io_uring":
+                yield Case(f"echo 128 B, io_uring:defer_taskrun, {conns} connections",
+                           Contender("iolab", lambda n=conns: ours("io_uring:defer_taskrun", n)),
+                           peers, [Goal(name, "cpu_us_per_op", LEVEL, True) for name, _ in servers])
+
+
+# ------------------------------------------------------------------------------------ the verdict
+
+
+def order_interval(values, confidence=0.95):
+    """Median and an interval from order statistics; nothing assumed but independent rounds."""
+    values = sorted(values)
+    n = len(values)
+    rank = 0
+    while rank + 1 < n / 2:
+        outside = 2 * sum(math.comb(n, i) for i in range(rank + 2)) / 2**n
+        if outside > 1 - confidence:
+            break
+        rank += 1
+    return statistics.median(values), values[rank], values[n - 1 - rank]
+
+
+def ratios(case, peer, metric):
+    """Round by round, such that above 1 is in our favour."""
+    pairs = zip(case.ours.column(metric), peer.column(metric))
+    return [o / p if metric == "ops_per_s" else p / o for o, p in pairs if o and p]
+
+
+METRICS = {"ops_per_s": "throughput", "host_us_per_op": "CPU of the system",
+           "cpu_us_per_op": "CPU of the server"}
+
+
+def judge(case, goal):
+    peer = next(p for p in case.peers if p.name == goal.peer)
+    values = ratios(case, peer, goal.metric)
+    if not values:
+        return None
+    median, low, high = order_interval(values)
+    reached = (low if goal.level else median) >= goal.least
+    want = "level (low end 0.95)" if goal.level else f"at least {goal.least:.2f}"
+    return {"case": case.title, "peer": goal.peer, "metric": METRICS[goal.metric], "median": median,
+            "low": low, "high": high, "goal": want, "reached": reached}
+
+
+def report(cases, rounds):
+    print(f"\nMedians of {rounds} interleaved rounds in random order.\n")
+    print(f"{'':44}{'ops/s':>10}{'spread':>14}{'CPU us/op':>11}{'system':>9}")
+    for case in cases:
+        print(case.title)
+        for contender in case.contenders:
+            rates = contender.column("ops_per_s")
+            median, low, high = order_interval(rates)
+            cells = [f"{statistics.median(column):.2f}" if all(c is not None for c in column)
+                     else "-" for column in (contender.column("cpu_us_per_op"),
+                                             contender.column("host_us_per_op"))]
+            spread = f"-{100 - 100 * low / median:.0f} +{100 * high / median - 100:.0f} %"
+            print(f"  {contender.name:42}{median:10.0f}{spread:>14}{cells[0]:>11}{cells[1]:>9}")
+    print(f"\nRatios, above 1 in iolab's favour: the median over the rounds, and its interval\n"
+          f"{'':44}{'peer':14}{'of':20}{'ratio':>7}   {'interval':14}goal")
+    verdicts = [v for case in cases for goal in case.goals if (v := judge(case, goal))]
+    for v in verdicts:
+        print(f"{v['case']:44}{v['peer']:14}{v['metric']:20}{v['median']:7.2f}   "
+              f"{v['low']:.2f}-{v['high']:<9.2f}{v['goal']}: "
+              f"{'reached' if v['reached'] else 'NOT REACHED'}")
+    return verdicts
+
+
+# ---------------------------------------------------------------------------------------- set-up
+
+
+@contextlib.contextmanager
+def loop_over_tmpfs(size_bytes):
+    """A loop device over a file in memory: fast, and truly asynchronous with O_DIRECT."""
+    folder = tempfile.mkdtemp(prefix="iolab-loop-")
+    device = None
+    try:
+        run = lambda *words: subprocess.run(words, check=True, capture_output=True, text=True).stdout
+        run("mount", "-t", "tmpfs", "-o", f"size={size_bytes + (8 << 20)}", "tmpfs", folder)
+        path = os.path.join(folder, "disk")
+        with open(path, "wb") as file:
+            for _ in range(size_bytes >> 20):
+                file.write(os.urandom(1 << 20))
+        device = run("losetup", "--find", "--show", path).strip()
+        yield device
+    finally:
+        if device:
+            subprocess.run(["losetup", "-d", device], check=False)
+        subprocess.run(["umount", folder], check=False, capture_output=True)
+        os.rmdir(folder)
+
+
+def named(text):
+    name, found, command = text.partition("=")
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text}: NAME=COMMAND is wanted, with {{port}} in COMMAND")
+    return name, command
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=10, help="default 10")
+    parser.add_argument("--only", default="", metavar="TEXT",
+                        help="only the cases whose titles contain one of these, comma-separated")
+    parser.add_argument("--file", default=os.path.join(ROOT, "build", "peers", "test-file"),
+                        help="on the disk to be measured")
+    parser.add_argument("--size", type=int, default=1 << 30, help="of the file, in bytes")
+    parser.add_argument("--epoll-server", type=named, action="append", default=[],
+                        metavar="NAME=COMMAND", help="an echo server on epoll; {port} is replaced")
+    parser.add_argument("--io-uring-server", type=named, action="append", default=[],
+                        metavar="NAME=COMMAND", help="one on io_uring with one-shot operations")
+    parser.add_argument("--out", help="raw values as JSON; default results/peers-TIME.json")
+    options = parser.parse_args()
+    options.cpus = sorted(os.sched_getaffinity(0))
+    options.cpu = options.cpus[-1]
+    return options
+
+
+def choose(o, stack):
+    """The cases that are wanted and possible here, and a word about those that are not."""
+    wanted = lambda case: not o.only or any(t.strip() in case.title for t in o.only.split(","))
+    subprocess.run([IOLAB, "run", "-e", "blocking", "--file", o.file, "--size", str(o.size),
+                    "--runtime", "0.01"], check=True, stdout=subprocess.DEVNULL)
+    cases = [*page_cache_cases(o, o.file), *direct_cases(o, o.file, "disk")]
+    try:
+        loop = stack.enter_context(loop_over_tmpfs(o.size))
+        cases += direct_cases(o, loop, "loop over tmpfs")
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"skipped: loop over tmpfs: {getattr(error, 'stderr', None) or error}")
+    folder = stack.enter_context(tempfile.TemporaryDirectory(dir=os.path.dirname(o.file)))
+    links = [os.path.join(folder, str(i)) for i in range(64)]
+    for link in links:
+        os.link(o.file, link)
+    cases += [*posix_aio_cases(o, o.file, links), *null_cases(o)]
+    if len(o.cpus) < 2:
+        print("skipped: echo: server and client need a CPU each")
+    elif not o.epoll_server and not o.io_uring_server:
+        print("skipped: echo against other servers: name them with --epoll-server and "
+              "--io-uring-server (docs/measurement.md has the commands)")
+    else:
+        cases += echo_cases(o)
+    return [case for case in cases if wanted(case)]
+
+
+def run_rounds(cases, rounds):
+    dice = random.Random(1)
+    for number in range(rounds):
+        for case in dice.sample(cases, len(cases)):
+            if sys.stderr.isatty():
+                print(f"\r\033[Kround {number + 1} of {rounds}: {case.title}", end="", file=sys.stderr)
+            for contender in dice.sample(case.contenders, len(case.contenders)):
+                if case.prepare:
+                    case.prepare()
+                contender.values.append(contender.measure())
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr)
+
+
+def main():
+    o = parse()
+    if not shutil.which("fio"):
+        sys.exit("bench-peers: fio is missing; harness/setup.sh peers installs it")
+    os.makedirs(os.path.dirname(o.file), exist_ok=True)
+    try:
+        with contextlib.ExitStack() as stack:
+            cases = choose(o, stack)
+            if not cases:
+                sys.exit(f"bench-peers: --only {o.only}: no case has that in its title")
+            run_rounds(cases, o.rounds)
+    except (BenchError, subprocess.CalledProcessError) as error:
+        sys.exit(f"bench-peers: {error}")
+    verdicts = report(cases, o.rounds)
+    out = o.out or os.path.join(ROOT, "results", time.strftime("peers-%Y%m%dT%H%M%SZ.json", time.gmtime()))
+    os.makedirs(os.path.dirname(out), exist_ok=True)
+    with open(out, "w", encoding="utf-8") as file:
+        json.dump({"rounds": o.rounds, "verdicts": verdicts, "raw": [
+            {"case": c.title, "contender": x.name, "values": x.values}
+            for c in cases for x in c.contenders]}, file, indent=1)
+    print(f"\nRaw values: {os.path.relpath(out)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The echo workload's own client, against any echo server: so that a server from elsewhere meets
+ * exactly the load that iolab's engines meet. `make bench-peers` runs it.
+ *
+ *     echo_load PORT SERVER_PID CONNECTIONS MESSAGE_BYTES WARM_UP_S SECONDS CLIENT_CPU
+ *
+ * Prints messages per second, the round trip's median, the CPU time of the server (all its
+ * threads) and of the client, as JSON.
+ */
+#include <err.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "echo_peer.h"
+
+/* The CPU time of another process, kernel workers on its behalf included, to the nanosecond. */
+static double cpu_s_of(pid_t pid)
+{
+	clockid_t clock;
+	struct timespec time;
+	if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &time) < 0)
+		errx(1, "process %d: no CPU clock; is the server still there?", (int)pid);
+	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static void let_pass(double seconds)
+{
+	struct timespec left = timespec_of_ns((int64_t)(seconds * NS_PER_S));
+	while (nanosleep(&left, &left) < 0)
+		;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 8)
+		errx(2, "usage: echo_load PORT SERVER_PID CONNECTIONS MESSAGE_BYTES WARM_UP_S SECONDS "
+			"CLIENT_CPU");
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_port = htons((uint16_t)atoi(argv[1])),
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	pid_t server = (pid_t)atoi(argv[2]);
+	struct run_config config = { .seed = 1,
+				     .conns = (unsigned)atoi(argv[3]),
+				     .active = (unsigned)atoi(argv[3]),
+				     .msg_size_bytes = (uint32_t)atoi(argv[4]) };
+	cpu_set_t cpus;
+	CPU_ZERO(&cpus);
+	CPU_SET(atoi(argv[7]), &cpus);
+
+	struct echo_peer peer;
+	struct reason why;
+	if (echo_peer_start(&peer, &config, (struct sockaddr *)&address, sizeof address, &cpus,
+			    &why) < 0)
+		errx(1, "%s", why.text);
+	echo_peer_go(&peer);
+	let_pass(strtod(argv[5], NULL));
+	double server_s = cpu_s_of(server), client_s = cpu_s_of(peer.pid);
+	uint64_t from_ns = clock_ns();
+	echo_peer_set_phase(&peer, PEER_WINDOW);
+	let_pass(strtod(argv[6], NULL));
+	echo_peer_set_phase(&peer, PEER_DONE);
+	double elapsed_s = (double)(clock_ns() - from_ns) / NS_PER_S;
+	server_s = cpu_s_of(server) - server_s;
+	client_s = cpu_s_of(peer.pid) - client_s;
+	if (echo_peer_check(&peer, &why) < 0)
+		errx(1, "%s", why.text);
+	echo_peer_set_phase(&peer, PEER_STOP);
+	if (echo_peer_finish(&peer, &why) < 0)
+		errx(1, "%s", why.text);
+	const struct histogram *round_trips = &peer.shared->round_trips;
+	double messages = (double)round_trips->count;
+	if (messages < 1)
+		errx(1, "no message came back");
+	printf("{\"ops_per_s\": %.1f, \"cpu_us_per_op\": %.4f, \"peer_util_pct\": %.1f, "
+	       "\"p50_ns\": %llu}\n",
+	       messages / elapsed_s, server_s / messages * 1e6, 100 * client_s / elapsed_s,
+	       (unsigned long long)histogram_quantile_ns(round_trips, 0.5));
+	echo_peer_close(&peer);
+	return 0;
+}
