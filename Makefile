@@ -47,6 +47,7 @@ HARNESS_OBJECTS := $(call object,$(HARNESS_SOURCES))
 TESTED_OBJECTS  := $(COMMON_OBJECTS) $(ENGINE_OBJECTS) \
                    $(filter-out $(BUILD)/harness/main.o,$(HARNESS_OBJECTS))
 TEST_PROGRAMS   := $(patsubst harness/tests/%.c,$(BUILD)/tests/%,$(TEST_SOURCES))
+PEER_PROGRAMS   := $(patsubst harness/peers/%.c,$(BUILD)/peers/%,$(wildcard harness/peers/*.c))
 
 .PHONY: all tests
 all: $(BUILD)/iolab
@@ -61,8 +62,6 @@ $(BUILD)/tests/%: $(BUILD)/harness/tests/%.o $(TESTED_OBJECTS)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # What `make bench-peers` holds iolab against.
-PEER_PROGRAMS := $(BUILD)/peers/bare_loop $(BUILD)/peers/echo_load
-
 $(BUILD)/peers/%: $(BUILD)/harness/peers/%.o $(TESTED_OBJECTS)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)

@@ -60,6 +60,7 @@ struct run_config {
 	enum transport transport;
 	unsigned slow_conns; /* of the active ones: pause between messages */
 	double slow_pause_ms;
+	bool trust_echo; /* the peer compares no bytes: for somebody else's server, see peers/ */
 };
 
 #endif

@@ -9,6 +9,7 @@
  * operations per second and the mean CPU time of one, as JSON.
  */
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <libaio.h>
 #include <liburing.h>
@@ -126,7 +127,11 @@ static void loop_libaio(struct task *t)
 static void loop_io_uring(struct task *t)
 {
 	struct io_uring ring;
-	int rc = io_uring_queue_init(t->depth, &ring, 0);
+	/* fio's flags, and those of iolab's io_uring:defer_taskrun. */
+	int rc = io_uring_queue_init(t->depth, &ring,
+				     IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN);
+	if (rc == -EINVAL) /* before Linux 6.1 */
+		rc = io_uring_queue_init(t->depth, &ring, 0);
 	if (rc < 0)
 		errx(1, "io_uring_setup: %s", strerror(-rc));
 	unsigned *idle = malloc(t->depth * sizeof *idle);
@@ -185,9 +190,9 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		void (*run)(struct task *t);
-	} loops[] = {
-		{ "pread", loop_pread }, { "libaio", loop_libaio }, { "io_uring", loop_io_uring }
-	};
+	} loops[] = { { "pread", loop_pread },
+		      { "libaio", loop_libaio },
+		      { "io_uring", loop_io_uring } };
 	struct task *t = &task;
 	t->fd = open(argv[2], O_RDONLY);
 	if (t->fd < 0)

@@ -35,11 +35,11 @@ ECHO_LOAD = os.path.join(ROOT, "build", "peers", "echo_load")
 BLOCK_BYTES = 4096
 BATCH = 16  # operations handed over and taken at a time, at most
 WARM_UP_S = 0.5
-WINDOW_S = 1.5
+WINDOW_S = 1.0
 # From when to when the whole system's CPU time is read, after a process began: by then all have
 # warmed up, and none has ended.
-HOST_FROM_S = 1.0
-HOST_TO_S = 1.9
+HOST_FROM_S = 1.05
+HOST_TO_S = 1.65
 ATTEMPTS = 5  # to have the file in the page cache
 RESIDENT = 0.999  # of it must be there
 LEVEL = 0.95  # the least that an interval's lower end may be, for two to be called level
@@ -56,10 +56,20 @@ class BenchError(Exception):
 class Contender:
     name: str
     measure: callable  # () -> {"ops_per_s", "cpu_us_per_op" or None, "host_us_per_op" or None}
-    values: list = field(default_factory=list)  # one a round
+    values: list = field(default_factory=list)  # one a round; empty where the run failed
+    failures: list = field(default_factory=list)  # what was said then
 
     def column(self, metric):
         return [v.get(metric) for v in self.values]
+
+    def run(self):
+        try:
+            value = self.measure()
+            self.failures += value.pop("failures", [])
+            self.values.append(value)
+        except BenchError as error:
+            self.values.append({})
+            self.failures.append(str(error))
 
 
 @dataclass
@@ -192,19 +202,34 @@ def resident_share(fd, size_bytes):
 # ------------------------------------------------------------------------------------- the cases
 
 
+# iolab's engine, fio's, the bare loop's. fio opens its ring with SINGLE_ISSUER and DEFER_TASKRUN
+# wherever the kernel has them, and has no option to leave that: this variant does the same.
+RING = "io_uring:defer_taskrun"
+PLAIN = "iolab, a ring without flags"
+ENGINES = (("blocking", "psync", "pread"), ("libaio",) * 3, (RING, "io_uring", "io_uring"))
+
+
+def file_run(o, engine, path, depth, more=()):
+    return iolab(o.cpu, ["-e", engine, "--file", path, "--size", o.size, "--bs", BLOCK_BYTES, *more,
+                         *iolab_batches(depth)])
+
+
+def plain_ring(o, engine, path, depth, more=()):
+    """Beside the variant that is fio's equal: what a ring without flags does. It has no goal."""
+    return [Contender(PLAIN,
+                      lambda: file_run(o, "io_uring", path, depth, more))] if engine == RING else []
+
+
 def page_cache_cases(o, path):
-    name = {"blocking": ("psync", "pread"), "libaio": ("libaio",) * 2, "io_uring": ("io_uring",) * 2}
-    for engine, depths in (("blocking", [1]), ("libaio", [1, 16, 64]), ("io_uring", [1, 16, 64])):
-        for depth in depths:
-            fio_engine, call = name[engine]
+    for engine, fio_engine, call in ENGINES:
+        for depth in [1] if engine == "blocking" else [1, 16, 64]:
             target = [f"--filename={path}", f"--size={o.size}", f"--ioengine={fio_engine}",
                       *fio_batches(depth)]
             bare = [BARE_LOOP, call, path, str(o.size), str(BLOCK_BYTES), str(depth),
                     str(min(depth, BATCH)), str(WINDOW_S)]
 
             def ours(engine=engine, depth=depth):
-                return iolab(o.cpu, ["-e", engine, "--file", path, "--size", o.size, "--bs",
-                                     BLOCK_BYTES, *iolab_batches(depth)])
+                return file_run(o, engine, path, depth)
 
             def loop(bare=bare):
                 result, busy = run_json(bare, o.cpu, watch_host=False)
@@ -214,26 +239,25 @@ def page_cache_cases(o, path):
                 f"page cache, {engine}, depth {depth}", Contender("iolab", ours),
                 [Contender("fio", lambda t=target: fio(o.cpu, t)),
                  Contender("fio lean", lambda t=target: fio(o.cpu, t + LEAN)),
-                 Contender("bare loop", loop)],
+                 Contender("bare loop", loop), *plain_ring(o, engine, path, depth)],
                 [Goal("fio", "ops_per_s", 1.2), Goal("fio lean", "ops_per_s", LEVEL, True),
                  Goal("bare loop", "ops_per_s", 0.88)],
                 prepare=lambda: warm(path, o.size))
 
 
 def direct_cases(o, path, what):
-    for engine, fio_engine, depths in (("blocking", "psync", [1]),
-                                       ("libaio", "libaio", [1, 4, 16, 64]),
-                                       ("io_uring", "io_uring", [1, 4, 16, 64])):
-        for depth in depths:
+    direct = ("--direct", 1)
+    for engine, fio_engine, _ in ENGINES:
+        for depth in [1] if engine == "blocking" else [1, 4, 16, 64]:
             target = [f"--filename={path}", f"--size={o.size}", f"--ioengine={fio_engine}",
                       "--direct=1", "--readonly", *fio_batches(depth)]
 
             def ours(engine=engine, depth=depth):
-                return iolab(o.cpu, ["-e", engine, "--file", path, "--size", o.size, "--bs",
-                                     BLOCK_BYTES, "--direct", 1, *iolab_batches(depth)])
+                return file_run(o, engine, path, depth, direct)
 
             yield Case(f"{what}, {engine}, depth {depth}", Contender("iolab", ours),
-                       [Contender("fio", lambda t=target: fio(o.cpu, t))],
+                       [Contender("fio", lambda t=target: fio(o.cpu, t)),
+                        *plain_ring(o, engine, path, depth, direct)],
                        [Goal("fio", "ops_per_s", LEVEL, True),
                         Goal("fio", "host_us_per_op", 1 if depth < 16 else 1 / 0.9)])
 
@@ -245,8 +269,7 @@ def posix_aio_cases(o, path, links):
                   "--ioengine=posixaio", "--direct=1", "--readonly", *fio_batches(depth)]
 
         def ours(depth=depth, more=("--fd-per-op",)):
-            return iolab(o.cpu, ["-e", "posix_aio", "--file", path, "--size", o.size, "--bs",
-                                 BLOCK_BYTES, "--direct", 1, *more, *iolab_batches(depth)])
+            return file_run(o, "posix_aio", path, depth, ("--direct", 1, *more))
 
         yield Case(f"disk, posix_aio, depth {depth}, a descriptor each", Contender("iolab", ours),
                    [Contender("fio", lambda t=target: fio(o.cpu, t)),
@@ -293,8 +316,19 @@ def echo_cases(o):
 
     def theirs(command, conns):
         with server(command, server_cpu) as (port, pid):
-            load = [ECHO_LOAD, port, pid, conns, 128, WARM_UP_S, WINDOW_S, client_cpu]
-            return run_json([str(word) for word in load], client_cpu, watch_host=False)[0]
+            load = [str(word) for word in (ECHO_LOAD, port, pid, conns, 128, WARM_UP_S, WINDOW_S,
+                                           client_cpu)]
+            try:
+                return run_json(load, client_cpu, watch_host=False)[0]
+            except BenchError as error:
+                if "differs" not in str(error):
+                    raise
+                wrong = str(error)
+        # A server that returns wrong bytes still shows what its system calls cost; but it is said.
+        with server(command, server_cpu) as (port, pid):
+            load[1:3] = [str(port), str(pid)]
+            value = run_json([*load, "unchecked"], client_cpu, watch_host=False)[0]
+            return {**value, "failures": [wrong]}
 
     def ours(engine, conns):
         process = [IOLAB, "run", "--json", "-e", engine, "-w", "echo", "--conns", str(conns),
@@ -303,18 +337,15 @@ def echo_cases(o):
         return {"ops_per_s": metrics["ops_per_s"], "cpu_us_per_op": metrics["cpu"]["us_per_op"],
                 "peer_util_pct": metrics["cpu"]["peer_util_pct"]}
 
-    for engine, servers in (("epoll", o.epoll_server), ("io_uring", o.io_uring_server)):
-        for conns in (1, 50, 500, 1000):
+    for title, engine, servers in (("epoll", "epoll", o.epoll_server),
+                                   ("io_uring", RING, o.io_uring_server)):
+        for conns in (1, 50, 500, 1000) if servers else ():
             peers = [Contender(name, lambda c=command, n=conns: theirs(c, n))
                      for name, command in servers]
-            if peers:
-                yield Case(f"echo 128 B, {engine}, {conns} connections",
-                           Contender("iolab", lambda e=engine, n=conns: ours(e, n)), peers,
-                           [Goal(name, "cpu_us_per_op", LEVEL, True) for name, _ in servers])
-            if peers and engine == "io_uring":
-                yield Case(f"echo 128 B, io_uring:defer_taskrun, {conns} connections",
-                           Contender("iolab", lambda n=conns: ours("io_uring:defer_taskrun", n)),
-                           peers, [Goal(name, "cpu_us_per_op", LEVEL, True) for name, _ in servers])
+            plain = [Contender(PLAIN, lambda n=conns: ours("io_uring", n))] if engine == RING else []
+            yield Case(f"echo 128 B, {title}, {conns} connections",
+                       Contender("iolab", lambda e=engine, n=conns: ours(e, n)), peers + plain,
+                       [Goal(name, "cpu_us_per_op", LEVEL, True) for name, _ in servers])
 
 
 # ------------------------------------------------------------------------------------ the verdict
@@ -361,18 +392,24 @@ def report(cases, rounds):
     for case in cases:
         print(case.title)
         for contender in case.contenders:
-            rates = contender.column("ops_per_s")
+            rates = [rate for rate in contender.column("ops_per_s") if rate]
+            if not rates:
+                print(f"  {contender.name:42}failed: {contender.failures[0]}")
+                continue
             median, low, high = order_interval(rates)
-            cells = [f"{statistics.median(column):.2f}" if all(c is not None for c in column)
-                     else "-" for column in (contender.column("cpu_us_per_op"),
-                                             contender.column("host_us_per_op"))]
-            spread = f"-{100 - 100 * low / median:.0f} +{100 * high / median - 100:.0f} %"
+            columns = [[value for value in contender.column(metric) if value is not None]
+                       for metric in ("cpu_us_per_op", "host_us_per_op")]
+            cells = [f"{statistics.median(column):.2f}" if column else "-" for column in columns]
+            spread = f"{100 * low / median - 100:+.0f} {100 * high / median - 100:+.0f} %"
             print(f"  {contender.name:42}{median:10.0f}{spread:>14}{cells[0]:>11}{cells[1]:>9}")
+            if contender.failures:
+                print(f"    {len(contender.failures)} of {rounds} runs went wrong, first: "
+                      f"{contender.failures[0].rpartition(': ')[2]}")
     print(f"\nRatios, above 1 in iolab's favour: the median over the rounds, and its interval\n"
-          f"{'':44}{'peer':14}{'of':20}{'ratio':>7}   {'interval':14}goal")
+          f"{'':46}{'peer':14}{'of':20}{'ratio':>7}   {'interval':14}goal")
     verdicts = [v for case in cases for goal in case.goals if (v := judge(case, goal))]
     for v in verdicts:
-        print(f"{v['case']:44}{v['peer']:14}{v['metric']:20}{v['median']:7.2f}   "
+        print(f"{v['case']:46}{v['peer']:14}{v['metric']:20}{v['median']:7.2f}   "
               f"{v['low']:.2f}-{v['high']:<9.2f}{v['goal']}: "
               f"{'reached' if v['reached'] else 'NOT REACHED'}")
     return verdicts
@@ -412,8 +449,8 @@ def named(text):
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--rounds", type=int, default=10, help="default 10")
-    parser.add_argument("--only", default="", metavar="TEXT",
-                        help="only the cases whose titles contain one of these, comma-separated")
+    parser.add_argument("--only", action="append", default=[], metavar="TEXT",
+                        help="only the cases whose titles contain this; may be repeated")
     parser.add_argument("--file", default=os.path.join(ROOT, "build", "peers", "test-file"),
                         help="on the disk to be measured")
     parser.add_argument("--size", type=int, default=1 << 30, help="of the file, in bytes")
@@ -430,7 +467,7 @@ def parse():
 
 def choose(o, stack):
     """The cases that are wanted and possible here, and a word about those that are not."""
-    wanted = lambda case: not o.only or any(t.strip() in case.title for t in o.only.split(","))
+    wanted = lambda case: not o.only or any(text in case.title for text in o.only)
     subprocess.run([IOLAB, "run", "-e", "blocking", "--file", o.file, "--size", str(o.size),
                     "--runtime", "0.01"], check=True, stdout=subprocess.DEVNULL)
     cases = [*page_cache_cases(o, o.file), *direct_cases(o, o.file, "disk")]
@@ -463,7 +500,7 @@ def run_rounds(cases, rounds):
             for contender in dice.sample(case.contenders, len(case.contenders)):
                 if case.prepare:
                     case.prepare()
-                contender.values.append(contender.measure())
+                contender.run()
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
 
@@ -477,7 +514,7 @@ def main():
         with contextlib.ExitStack() as stack:
             cases = choose(o, stack)
             if not cases:
-                sys.exit(f"bench-peers: --only {o.only}: no case has that in its title")
+                sys.exit(f"bench-peers: no case has {' or '.join(o.only)} in its title")
             run_rounds(cases, o.rounds)
     except (BenchError, subprocess.CalledProcessError) as error:
         sys.exit(f"bench-peers: {error}")
@@ -486,7 +523,7 @@ def main():
     os.makedirs(os.path.dirname(out), exist_ok=True)
     with open(out, "w", encoding="utf-8") as file:
         json.dump({"rounds": o.rounds, "verdicts": verdicts, "raw": [
-            {"case": c.title, "contender": x.name, "values": x.values}
+            {"case": c.title, "contender": x.name, "values": x.values, "failures": x.failures}
             for c in cases for x in c.contenders]}, file, indent=1)
     print(f"\nRaw values: {os.path.relpath(out)}")
 

@@ -5,7 +5,9 @@
  * aio_read(3) puts a request on a list; a helper thread of glibc makes the blocking call. Two
  * things follow that surprise. Requests on one descriptor are performed one after another, so that
  * depth brings nothing unless each has a descriptor of its own, and a receive that waits holds up a
- * send on the same socket. And glibc starts 20 threads at most unless aio_init(3) asks for more.
+ * send on the same socket. And glibc starts 20 threads at most unless aio_init(3) asks for more:
+ * plenty for files, where a thread that finds the next request on the list need not sleep, and too
+ * few for sockets, where each receive that waits holds one.
  *
  * Completion is asked for with aio_suspend(3): SIGEV_THREAD would start a thread for every single
  * completion, and SIGEV_SIGNAL would cost two system calls each. aio_suspend wants the whole list
@@ -30,7 +32,11 @@ struct request {
 	struct io_op *op;
 };
 
+/* glibc's own limit. With 64 threads for 64 reads each sleeps after each: half the throughput. */
+#define THREADS_FOR_FILES 20
+
 struct engine {
+	unsigned socket_count;
 	struct request *requests; /* [slot] */
 	const struct aiocb **outstanding; /* dense, as aio_suspend wants it */
 	unsigned outstanding_count;
@@ -61,6 +67,15 @@ static void posix_aio_close(struct engine *e)
 	free(e);
 }
 
+static void limit_threads(unsigned count)
+{
+	aio_init(&(struct aioinit) {
+		.aio_threads = (int)count,
+		.aio_num = (int)count,
+		.aio_idle_time = 1, /* seconds; glibc's threads outlive the engine for so long */
+	});
+}
+
 static int posix_aio_open(struct engine **engine, const struct engine_config *config,
 			  struct reason *why)
 {
@@ -74,12 +89,19 @@ static int posix_aio_open(struct engine **engine, const struct engine_config *co
 		posix_aio_close(e);
 		return reason_errno(why, ENOMEM, "posix_aio engine, depth %u", config->depth);
 	}
-	aio_init(&(struct aioinit) {
-		.aio_threads = (int)config->depth,
-		.aio_num = (int)config->depth,
-		.aio_idle_time = 1, /* seconds; glibc's threads outlive the engine for so long */
-	});
+	limit_threads(THREADS_FOR_FILES);
 	*engine = e;
+	return 0;
+}
+
+static int posix_aio_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_kind fd_kind,
+			    struct reason *why)
+{
+	(void)fd_slot;
+	(void)fd;
+	(void)why;
+	if (fd_kind == IO_FD_SOCKET && ++e->socket_count > THREADS_FOR_FILES)
+		limit_threads(e->socket_count);
 	return 0;
 }
 
@@ -196,6 +218,7 @@ static const struct engine_ops posix_aio_engine = {
 	.traits = IO_SERIALISES_DESCRIPTOR,
 	.supports = posix_aio_supports,
 	.open = posix_aio_open,
+	.attach = posix_aio_attach,
 	.submit = posix_aio_submit,
 	.reap = posix_aio_reap,
 	.cancel = posix_aio_cancel,
