@@ -36,7 +36,8 @@ struct request {
 #define THREADS_FOR_FILES 20
 
 struct engine {
-	unsigned socket_count;
+	unsigned depth;
+	bool has_socket;
 	struct request *requests; /* [slot] */
 	const struct aiocb **outstanding; /* dense, as aio_suspend wants it */
 	unsigned outstanding_count;
@@ -89,7 +90,8 @@ static int posix_aio_open(struct engine **engine, const struct engine_config *co
 		posix_aio_close(e);
 		return reason_errno(why, ENOMEM, "posix_aio engine, depth %u", config->depth);
 	}
-	limit_threads(THREADS_FOR_FILES);
+	e->depth = config->depth;
+	limit_threads(e->depth);
 	*engine = e;
 	return 0;
 }
@@ -100,8 +102,9 @@ static int posix_aio_attach(struct engine *e, unsigned fd_slot, int fd, enum io_
 	(void)fd_slot;
 	(void)fd;
 	(void)why;
-	if (fd_kind == IO_FD_SOCKET && ++e->socket_count > THREADS_FOR_FILES)
-		limit_threads(e->socket_count);
+	e->has_socket |= fd_kind == IO_FD_SOCKET;
+	bool few = !e->has_socket && e->depth > THREADS_FOR_FILES;
+	limit_threads(few ? THREADS_FOR_FILES : e->depth);
 	return 0;
 }
 
