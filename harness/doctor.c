@@ -281,11 +281,11 @@ static void print_report(const struct report *report)
 	{
 		const char *status = json_string_value(json_object_get(finding, "status"));
 		const char *cure = json_string_value(json_object_get(finding, "cure"));
-		printf("%-8s %-24s %s\n", status,
+		printf("%-8s %-31s %s\n", status,
 		       json_string_value(json_object_get(finding, "topic")),
 		       json_string_value(json_object_get(finding, "cause")));
 		if (cure)
-			printf("%-8s %-24s cure: %s\n", "", "", cure);
+			printf("%-8s %-31s cure: %s\n", "", "", cure);
 	}
 	printf("\n%s\n", report->can_compare
 				 ? "The comparison can run here."

@@ -71,14 +71,14 @@ static void print_row(FILE *out, const json_t *c, const char *baseline)
 		snprintf(calls, sizeof calls, "%.2f", json_number_value(syscalls));
 
 	fprintf(out, "  %-24s", string_at(c, "engine.label"));
-	fprintf(out, " %7s", format_count(median, text));
-	fprintf(out, " %+4.0f%+4.0f%%", 100 * (low / median - 1), 100 * (high / median - 1));
+	fprintf(out, " %8s", format_count(median, text));
+	fprintf(out, " %+4.0f %+4.0f%%", 100 * (low / median - 1), 100 * (high / median - 1));
 	print_ratio(out, c, baseline);
 	fprintf(out, " %8s", format_time(median_at(c, "latency_ns.p50"), text));
 	fprintf(out, " %8s", format_time(median_at(c, "latency_ns.p99"), text));
-	fprintf(out, " %6.2f", median_at(c, "cpu.us_per_op"));
-	fprintf(out, " %6.2f", median_at(c, "cpu.host_us_per_op"));
-	fprintf(out, " %5s%s\n", calls,
+	fprintf(out, " %8.2f", median_at(c, "cpu.us_per_op"));
+	fprintf(out, " %7.2f", median_at(c, "cpu.host_us_per_op"));
+	fprintf(out, " %7s%s\n", calls,
 		json_array_size(json_object_get(c, "warnings")) ? " !" : "");
 }
 
@@ -135,12 +135,12 @@ static void print_panel(FILE *out, const json_t *list, size_t position, const ch
 	size_t i, j;
 	json_t *c, *row;
 	fprintf(out, "\n%s\n", string_at(panel, "workload.panel"));
-	fprintf(out, "  %-24s %7s %9s %19s %8s %8s %6s %6s %5s\n", "", "", "", "ratio to",
-		"latency", "", "CPU us", "/op,", "calls");
 	char rate[32];
 	snprintf(rate, sizeof rate, "%ss/s", string_at(panel, "workload.op"));
-	fprintf(out, "  %-23s %8s %9s %19s %8s %8s %6s %6s %5s\n", "", rate, "spread", baseline,
-		"p50", "p99", "proc.", "system", "/op");
+	fprintf(out, "  %-22s %10s %10s %19s %17s %16s %7s\n", "", "", "", "ratio to",
+		"latency", "CPU us per op", "calls");
+	fprintf(out, "  %-22s %10s %10s %19s %8s %8s %8s %7s %7s\n", "", rate, "spread", baseline,
+		"p50", "p99", "process", "system", "per op");
 	json_array_foreach(list, i, c)
 	{
 		if (!same_panel(c, panel) || !is_first(list, i, same_x))
@@ -160,22 +160,64 @@ static void print_panel(FILE *out, const json_t *list, size_t position, const ch
 	print_refusals(out, list, panel);
 }
 
+static bool has_warning(const json_t *configuration, const char *text)
+{
+	size_t i;
+	json_t *warning;
+	json_array_foreach(json_object_get(configuration, "warnings"), i, warning)
+		if (strcmp(json_string_value(warning), text) == 0)
+			return true;
+	return false;
+}
+
+/* From entry `from` on: the engines that share its panel, its swept value and the warning. */
+static void print_warned(FILE *out, const json_t *list, size_t from, const char *text)
+{
+	const json_t *first = json_array_get(list, from);
+	fprintf(out, "    %s, %s %lld:", string_at(first, "workload.panel"),
+		string_at(first, "config.x_name"),
+		(long long)json_integer_value(at_path(first, "config.x")));
+	for (size_t i = from; i < json_array_size(list); i++) {
+		const json_t *c = json_array_get(list, i);
+		if (same_panel(c, first) && same_x(c, first) && has_warning(c, text))
+			fprintf(out, "%s %s", i == from ? "" : ",", string_at(c, "engine.label"));
+	}
+	fputc('\n', out);
+}
+
+/* Whether an earlier entry carries the same warning (at the same place, if so asked). */
+static bool warned_before(const json_t *list, size_t position, const char *text, bool same_place)
+{
+	const json_t *c = json_array_get(list, position);
+	for (size_t i = 0; i < position; i++) {
+		const json_t *earlier = json_array_get(list, i);
+		bool same = !same_place || (same_panel(earlier, c) && same_x(earlier, c));
+		if (same && has_warning(earlier, text))
+			return true;
+	}
+	return false;
+}
+
+/* Each warning once, then where it was given. */
 static void print_warnings(FILE *out, const json_t *list)
 {
-	size_t i, j;
-	json_t *c, *warning;
+	size_t i, j, k;
+	json_t *c, *warning, *other;
 	bool headed = false;
 	json_array_foreach(list, i, c)
 	{
 		json_array_foreach(json_object_get(c, "warnings"), j, warning)
 		{
-			if (!headed)
-				fputs("\nWarnings (rows marked !)\n", out);
+			const char *text = json_string_value(warning);
+			if (warned_before(list, i, text, false))
+				continue;
+			fprintf(out, "%s  %s\n", headed ? "" : "\nWarnings (rows marked !)\n",
+				text);
 			headed = true;
-			fprintf(out, "  %s, %s, %s %lld: %s\n", string_at(c, "engine.label"),
-				string_at(c, "workload.panel"), string_at(c, "config.x_name"),
-				(long long)json_integer_value(at_path(c, "config.x")),
-				json_string_value(warning));
+			json_array_foreach(list, k, other)
+				if (has_warning(other, text) &&
+				    !warned_before(list, k, text, true))
+					print_warned(out, list, k, text);
 		}
 	}
 }

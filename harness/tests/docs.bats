@@ -1,0 +1,74 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# The pages tell the truth: every command in a ```sh block runs as written, every link leads
+# somewhere. What takes long or changes the machine (set-up, bench, check) is run by CI instead.
+
+load common
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+	for name in build harness plots Makefile; do
+		ln -s "$ROOT/$name" .
+	done
+}
+
+# The commands of a page's ```sh blocks, one a line.
+commands_of() {
+	awk '/^```sh$/ { inside = 1; next } /^```/ { inside = 0 } inside && NF' "$1"
+}
+
+is_for_ci() {
+	[[ $1 == harness/setup.sh* ]]
+}
+
+run_commands_of() {
+	local command count=0
+	while IFS= read -r command; do
+		is_for_ci "$command" && continue
+		run timeout 120 bash -c "$command"
+		# 77: this machine lacks what the command is about, and iolab says so.
+		[ "$status" -eq 0 ] || [ "$status" -eq 77 ] || fail "$command: status $status: $output"
+		[ -n "$output" ] || fail "$command printed nothing"
+		count=$((count + 1))
+	done < <(commands_of "$1")
+	echo "$count commands"
+	[ "$count" -gt 0 ]
+}
+
+@test "README.md: its commands run" { run_commands_of "$ROOT/README.md"; }
+@test "docs/measurement.md: its commands run" { run_commands_of "$ROOT/docs/measurement.md"; }
+
+@test "README.md: the two lines of set-up are those that CI runs" {
+	run commands_of "$ROOT/README.md"
+	assert_line "harness/setup.sh && make bench"
+	assert_line "harness/setup.sh check && make check"
+	grep -q "^harness/setup.sh check$" "$ROOT/.ci/run"
+	grep -q "^make.* check$" "$ROOT/.ci/run"
+}
+
+@test "every link and every figure is there" {
+	for page in "$ROOT"/README.md "$ROOT"/docs/*.md; do
+		folder=$(dirname "$page")
+		while IFS= read -r target; do
+			[[ $target == http* ]] || [ -e "$folder/${target%%#*}" ] || fail "$page: no $target"
+		done < <(grep -oP '\]\(\K[^)]+' "$page")
+	done
+}
+
+@test "every file and folder that a page names is there" {
+	for page in "$ROOT"/README.md "$ROOT"/docs/*.md; do
+		while IFS= read -r path; do
+			compgen -G "$ROOT/$path" >/dev/null || fail "$(basename "$page"): no $path"
+		done < <(grep -oP '`\K(common|labs|harness|plots|docs)/[^` ]*(?=`)' "$page")
+	done
+}
+
+@test "make help names every target, and no other" {
+	run make -s -C "$ROOT" help
+	for target in bench check plots report bench-peers format lint clean; do
+		assert_output --partial "make $target"
+	done
+	for target in $(grep -oP '^make \K[a-z-]+' <<<"$output"); do
+		make -n -C "$ROOT" "$target" >/dev/null || fail "make help names $target"
+	done
+}

@@ -1,0 +1,174 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Figures and report from a results folder that never changes: plots/tests/golden, three rounds of a
+# small comparison in which something is unsupported.
+
+load ../../harness/tests/common
+
+GOLDEN="$ROOT/plots/tests/golden"
+
+setup_file() {
+	cp -r "$BATS_TEST_DIRNAME/golden" "$BATS_FILE_TMPDIR/results"
+	python=${PYTHON:-$(sh "$BATS_TEST_DIRNAME/../../harness/find-python.sh")}
+	"$python" "$BATS_TEST_DIRNAME/../plot.py" "$BATS_FILE_TMPDIR/results"
+	"$python" "$BATS_TEST_DIRNAME/../report.py" "$BATS_FILE_TMPDIR/results"
+}
+
+plot() { timeout 60 "$PYTHON" "$ROOT/plots/plot.py" "$@"; }
+report() { timeout 60 "$PYTHON" "$ROOT/plots/report.py" "$@"; }
+
+# changed PYTHON-CODE: a results folder whose summary `s` the code has changed. Prints its name.
+changed() {
+	local folder="$BATS_TEST_TMPDIR/changed results"
+	mkdir -p "$folder"
+	"$PYTHON" - "$GOLDEN/summary.json" "$folder/summary.json" "$1" <<-'PYTHON'
+		import json, sys
+		source, target, code = sys.argv[1:]
+		s = json.load(open(source))
+		exec(code)
+		json.dump(s, open(target, "w"))
+	PYTHON
+	echo "$folder"
+}
+
+@test "the golden summary is as documented" {
+	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.summary.v1 \
+		"$GOLDEN/summary.json"
+	assert_success
+}
+
+@test "every median and interval is drawn in its engine's colour, and what is not there is named" {
+	run "$PYTHON" "$ROOT/plots/tests/drawn.py" "$GOLDEN"
+	assert_success
+}
+
+@test "five figures, as PNG and as SVG" {
+	for name in throughput cpu_per_op latency_throughput latency_distribution syscalls; do
+		run head -c 8 "$BATS_FILE_TMPDIR/results/figures/$name.png"
+		assert_output --partial "PNG"
+		"$PYTHON" -c 'import sys, xml.dom.minidom as d; d.parse(sys.argv[1])' \
+			"$BATS_FILE_TMPDIR/results/figures/$name.svg"
+	done
+}
+
+@test "the same summary makes the same bytes" {
+	plot "$GOLDEN" --out "$BATS_TEST_TMPDIR/again"
+	run diff -r "$BATS_FILE_TMPDIR/results/figures" "$BATS_TEST_TMPDIR/again"
+	assert_success
+}
+
+@test "an engine keeps its look when others are left out" {
+	folder=$(changed '
+s["configurations"] = [c for c in s["configurations"] if c["engine"]["label"] != "threads"]')
+	plot "$folder"
+	for engine in libaio io_uring; do
+		colour=$(cd "$ROOT/plots" && "$PYTHON" -c "import style; print(style.look_of('$engine').colour)")
+		grep -q "stroke: $colour" "$folder/figures/throughput.svg"
+		grep -q "stroke: $colour" "$BATS_FILE_TMPDIR/results/figures/throughput.svg"
+	done
+	colour=$(cd "$ROOT/plots" && "$PYTHON" -c "import style; print(style.look_of('threads').colour)")
+	run grep -c "$colour" "$folder/figures/throughput.svg"
+	assert_output 0
+}
+
+@test "all looks differ, without colour too" {
+	cd "$ROOT/plots"
+	run "$PYTHON" -c '
+import style
+looks = [style.look_of(name) for name in style.ENGINES]
+assert len({look.colour for look in looks}) == len(looks)
+assert len({look.marker for look in looks}) == len(looks)'
+	assert_success
+}
+
+@test "the report is one well-formed page that needs nothing from elsewhere" {
+	page="$BATS_FILE_TMPDIR/results/report.html"
+	run "$PYTHON" - "$page" <<-'PYTHON'
+		import html.parser, os, sys
+		EMPTY = {"meta", "br", "wbr", "img", "hr", "link", "path", "use", "rect", "circle", "line", "stop", "image"}
+		class Check(html.parser.HTMLParser):
+		    open_tags = []
+		    def handle_starttag(self, tag, attributes):
+		        if tag not in EMPTY:
+		            self.open_tags.append(tag)
+		        for name, value in attributes:
+		            if name in ("src", "href", "xlink:href") and value and not value.startswith(("#", "data:")):
+		                assert os.path.exists(os.path.join(os.path.dirname(sys.argv[1]), value)), value
+		    def handle_endtag(self, tag):
+		        if tag not in EMPTY:
+		            assert self.open_tags.pop() == tag, tag
+		check = Check()
+		text = open(sys.argv[1], encoding="utf-8").read()
+		check.feed(text)
+		assert not check.open_tags, check.open_tags
+		assert "@import" not in text and "<script" not in text
+	PYTHON
+	assert_success
+	for words in "no difference shown" "unsupported" "In short" "Environment" "Method" "build/iolab" "rounds"; do
+		grep -qi "$words" "$page" || fail "the report does not say: $words"
+	done
+}
+
+@test "a verdict in the summary is the verdict in the report" {
+	folder=$(changed '
+for c in s["configurations"]:
+    if c["ratio"]:
+        c["ratio"]["ops_per_s"].update(verdict="no difference shown", low=0.9, high=1.1, median=1.0)')
+	report "$folder"
+	run grep -o "no difference shown" "$folder/report.html"
+	assert_success
+}
+
+@test "names and reasons are text, whatever is in them" {
+	folder=$(changed '
+for c in s["configurations"]:
+    if c["status"] == "unsupported":
+        c["reason"] = "<script>alert(1)</script> & $x_{1}$ \"quoted\" \x07"
+    if c["engine"]["label"] == "libaio":
+        c["engine"]["label"] = "my<b>engine"')
+	plot "$folder"
+	report "$folder"
+	run grep -c "<script" "$folder/report.html"
+	assert_output 0
+	grep -q "&lt;script&gt;" "$folder/report.html"
+	grep -q "my&lt;b&gt;engine" "$folder/report.html"
+}
+
+@test "without the baseline, with one round, with an interrupted comparison" {
+	folder=$(changed '
+s["configurations"] = [c for c in s["configurations"] if c["engine"]["label"] != "blocking"]
+for c in s["configurations"]:
+    c["ratio"] = None
+s["rounds_done"], s["interrupted"] = 1, True')
+	plot "$folder"
+	report "$folder"
+	grep -q "interrupted" "$folder/report.html"
+	grep -q "spread is unknown" "$folder/figures/throughput.svg"
+}
+
+# refused TEXT PROGRAM ARGUMENT...: fails with one line that has the text.
+refused() {
+	local text=$1
+	shift
+	run "$@"
+	assert_failure
+	assert_output --partial "$text"
+	[ "${#lines[@]}" -eq 1 ] || fail "more than one line: $output"
+}
+
+@test "what cannot be drawn is refused in one line" {
+	for program in plot report; do
+		refused "no such folder" $program /no/such/folder
+		mkdir -p "$BATS_TEST_TMPDIR/empty"
+		refused "summary.json is missing" $program "$BATS_TEST_TMPDIR/empty"
+		echo '{"schema": "iolab.su' >"$BATS_TEST_TMPDIR/empty/summary.json"
+		refused "is not JSON" $program "$BATS_TEST_TMPDIR/empty"
+		rm -r "$BATS_TEST_TMPDIR/empty"
+		refused "iolab.summary.v9" $program "$(changed 's["schema"] = "iolab.summary.v9"')"
+		refused "not a whole summary" $program "$(changed 'del s["configurations"]')"
+		refused "no run ended ok" $program "$(changed '
+for c in s["configurations"]:
+    c["status"], c["metrics"] = "error", None')"
+	done
+	refused "report.html" report "$GOLDEN" --out /no/such/folder/report.html
+}
