@@ -70,17 +70,57 @@ $(BUILD)/peers/%: $(BUILD)/harness/peers/%.o $(TESTED_OBJECTS)
 $(BUILD)/tests/conformance: $(call object,$(wildcard harness/tests/conformance/*.c))
 
 # An engine learns the name of its lab from the folder that it lies in.
+lab_of = -DIO_LAB_FOLDER='"$(notdir $(patsubst %/,%,$(dir $(1))))"'
 $(BUILD)/labs/%.o: labs/%.c $(BUILD)/config.h $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(call say,CC,$<)$(CC) $(CPPFLAGS) -DIO_LAB_FOLDER='"$(notdir $(patsubst %/,%,$(dir $<)))"' \
-		$(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(call lab_of,$<) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/%.o: %.c $(BUILD)/config.h $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
--include $(patsubst %.o,%.d,$(COMMON_OBJECTS) $(ENGINE_OBJECTS) $(HARNESS_OBJECTS)) \
+-include $(patsubst %.o,%.d,$(COMMON_OBJECTS) $(ENGINE_OBJECTS) $(HARNESS_OBJECTS) $(MINE_OBJECTS)) \
          $(wildcard $(BUILD)/harness/*/*.d $(BUILD)/harness/*/*/*.d)
+
+# The course: what a lab's tests are linked with, what compiles them, and the proctor that runs them.
+
+COURSE_LIBRARY := $(call object,harness/course/lab_test.c harness/course/syscall_names.c \
+                    harness/engines.c $(filter-out %/mutants.c,$(wildcard harness/tests/conformance/*.c)))
+COURSE_FLAGS    = $(CPPFLAGS) -Iharness/tests/conformance -Iharness/course $(ALL_CFLAGS) -no-pie
+
+.PHONY: course
+course: $(BUILD)/course/tests.a $(BUILD)/course/compile build/course/proctor
+
+$(BUILD)/harness/course/%.o: CPPFLAGS += -Iharness/tests/conformance
+
+$(BUILD)/course/tests.a: $(COURSE_LIBRARY) $(COMMON_OBJECTS)
+	@mkdir -p $(@D)
+	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $^
+
+# compile LAB OUT FILE...: the program OUT from the C files of a lab. A script, so that a grader can
+# run it as another user, without make.
+$(BUILD)/course/compile: Makefile $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,MAKE,$@)printf '%s\n' '#!/bin/sh' 'lab=$$1 out=$$2; shift 2' \
+		'exec $(CC) $(COURSE_FLAGS) -DIO_LAB_FOLDER="\"$$lab\"" -o "$$out" "$$@" $(BUILD)/course/tests.a $(LDLIBS)' \
+		> $@ && chmod +x $@
+
+build/course/proctor: $(addprefix build/,harness/course/proctor.o harness/course/syscall_names.o common/reason.o)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^
+
+# A learner's engines beside the reference, with names of their own: build/mine/iolab.
+
+MINE_SOURCES := $(wildcard $(if $(MINE),work/$(MINE)/engine*.c))
+MINE_OBJECTS := $(call object,$(MINE_SOURCES))
+
+$(BUILD)/work/%.o: work/%.c $(BUILD)/config.h $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(call lab_of,$<) -DIO_NAME_PREFIX='"my_"' $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/mine/iolab: $(HARNESS_OBJECTS) $(ENGINE_OBJECTS) $(COMMON_OBJECTS) $(MINE_OBJECTS) FORCE
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LDLIBS)
 
 # What the libraries here can do, found by compiling a line that uses it.
 $(BUILD)/config.h: harness/probe-build.sh Makefile

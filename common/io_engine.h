@@ -204,6 +204,15 @@ struct engine_ops {
 	static const struct engine_ops *const ops##_registration                                   \
 		__attribute__((used, section("io_engines"))) = &(ops)
 
+/*
+ * An engine's name as it registers: IO_ENGINE_NAME("epoll"). A learner's own copy is compiled with a
+ * prefix, so that `my_epoll` runs beside `epoll` in one comparison.
+ */
+#ifndef IO_NAME_PREFIX
+#define IO_NAME_PREFIX ""
+#endif
+#define IO_ENGINE_NAME(name) IO_NAME_PREFIX name
+
 /* The Makefile passes the name of the folder that holds the file. */
 #ifdef IO_LAB_FOLDER
 #define IO_ENGINE_LAB IO_LAB_FOLDER

@@ -25,8 +25,6 @@
 #include "conformance/tests.h"
 #include "engines.h"
 
-#define ONE(f) (1u << (f))
-
 /* A test that takes longer hangs. Sanitizers and a busy machine are allowed for. */
 #define TEST_LIMIT_NS	(20 * NS_PER_S)
 #define MUTANT_LIMIT_NS (7 * NS_PER_S)

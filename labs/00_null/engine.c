@@ -66,7 +66,7 @@ static void null_close(struct engine *e)
 }
 
 static const struct engine_ops null_engine = {
-	.name = "null",
+	.name = IO_ENGINE_NAME("null"),
 	.summary = "completes at once, moves no bytes: measures the harness itself",
 	.lab = IO_ENGINE_LAB,
 	.traits = IO_MOVES_NO_BYTES,

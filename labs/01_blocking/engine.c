@@ -8,13 +8,13 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "io_engine.h"
-#include "op_syscall.h"
 
 struct engine {
-	struct io_op
-		*finished; /* the operation that submit() has performed and reap() will return */
+	struct io_op *finished; /* what submit() has performed and reap() will return */
 };
 
 static int blocking_supports(const struct engine_config *config, enum io_kind kind,
@@ -40,6 +40,66 @@ static int blocking_open(struct engine **engine, const struct engine_config *con
 	return 0;
 }
 
+/* One call. Returns bytes or -errno; a count below len_bytes is a success (a short transfer). */
+static int64_t call_once(const struct io_op *op)
+{
+	ssize_t n = -1;
+	errno = ENOSYS;
+	switch ((enum io_kind)op->kind) {
+	//> 1 The calls for a file. A READ or WRITE with a position is pread(2) or pwrite(2): they
+	//> leave the descriptor's own position alone. IO_FSYNC and IO_FDATASYNC are fsync(2) and
+	//> fdatasync(2).
+	case IO_READ:
+		if (op->offset != IO_NO_OFFSET) {
+			n = pread(op->fd, op->buf, op->len_bytes, (off_t)op->offset);
+			break;
+		}
+		n = read(op->fd, op->buf, op->len_bytes);
+		break;
+	case IO_WRITE:
+		if (op->offset != IO_NO_OFFSET) {
+			n = pwrite(op->fd, op->buf, op->len_bytes, (off_t)op->offset);
+			break;
+		}
+		n = write(op->fd, op->buf, op->len_bytes);
+		break;
+	case IO_FSYNC:
+		n = fsync(op->fd);
+		break;
+	case IO_FDATASYNC:
+		n = fdatasync(op->fd);
+		break;
+	//< 1
+	//> 2 The calls for a socket: recv(2) and send(2). A peer that went away must be -EPIPE and
+	//> not a dead process: see MSG_NOSIGNAL in send(2).
+	case IO_RECV:
+		n = recv(op->fd, op->buf, op->len_bytes, 0);
+		break;
+	case IO_SEND:
+		n = send(op->fd, op->buf, op->len_bytes, MSG_NOSIGNAL);
+		break;
+	//< 2
+	default:
+		break;
+	}
+	return n < 0 ? -errno : n;
+}
+
+/* The same, again after a signal: EINTR says that the call had moved nothing yet. */
+static int64_t call(const struct io_op *op)
+{
+	//> 3 A signal ends a blocking call early. With EINTR nothing was moved, so the call can be
+	//> made again; the program must not see it. A short count is another matter: it is a success,
+	//> and an engine never loops to fill a buffer.
+	//+ return call_once(op);
+	int64_t result;
+	do
+		result = call_once(op);
+	while (result == -EINTR);
+	return result;
+	//< 3
+}
+
 /*
  * Accepts one operation at a time and performs it here and now. The driver reaps it before it
  * offers the next, so each latency is that of one call and not of a batch.
@@ -49,7 +109,7 @@ static int blocking_submit(struct engine *e, struct io_op *const *ops, unsigned 
 	(void)count;
 	if (e->finished)
 		return 0;
-	ops[0]->result = op_syscall(ops[0], 0);
+	ops[0]->result = call(ops[0]);
 	e->finished = ops[0];
 	return 1;
 }
@@ -77,7 +137,7 @@ static void blocking_close(struct engine *e)
 }
 
 static const struct engine_ops blocking_engine = {
-	.name = "blocking",
+	.name = IO_ENGINE_NAME("blocking"),
 	.summary = "one plain system call at a time, inside submit",
 	.lab = IO_ENGINE_LAB,
 	.traits = IO_BLOCKS_IN_SUBMIT,

@@ -249,7 +249,7 @@ static void threads_close(struct engine *e)
 }
 
 static const struct engine_ops threads_engine = {
-	.name = "threads",
+	.name = IO_ENGINE_NAME("threads"),
 	.summary = "a pool of threads, each blocking in one system call",
 	.lab = IO_ENGINE_LAB,
 	.supports = threads_supports,

@@ -149,7 +149,7 @@ static void poll_cancel(struct engine *e)
 }
 
 static const struct engine_ops poll_engine = {
-	.name = "poll",
+	.name = IO_ENGINE_NAME("poll"),
 	.summary =
 		"readiness by ppoll, then the call that does not block; files block all the same",
 	.lab = IO_ENGINE_LAB,

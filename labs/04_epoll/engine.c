@@ -325,7 +325,7 @@ static const struct engine_option options[] = {
 };
 
 static const struct engine_ops epoll_engine = {
-	.name = "epoll",
+	.name = IO_ENGINE_NAME("epoll"),
 	.summary = "readiness, with the interest kept in the kernel; level-triggered",
 	.lab = IO_ENGINE_LAB,
 	.options = options,

@@ -211,7 +211,7 @@ static void workers_cancel(struct engine *e)
 }
 
 static const struct engine_ops epoll_workers_engine = {
-	.name = "epoll_workers",
+	.name = IO_ENGINE_NAME("epoll_workers"),
 	.summary = "files in an epoll loop: worker threads block, an eventfd tells the loop",
 	.lab = IO_ENGINE_LAB,
 	.supports = workers_supports,

@@ -215,7 +215,7 @@ static void posix_aio_cancel(struct engine *e)
 }
 
 static const struct engine_ops posix_aio_engine = {
-	.name = "posix_aio",
+	.name = IO_ENGINE_NAME("posix_aio"),
 	.summary = "aio_read, aio_write and aio_suspend: threads inside glibc",
 	.lab = IO_ENGINE_LAB,
 	.traits = IO_SERIALISES_DESCRIPTOR,

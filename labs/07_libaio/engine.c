@@ -270,7 +270,7 @@ static void libaio_cancel(struct engine *e)
 }
 
 static const struct engine_ops libaio_engine = {
-	.name = "libaio",
+	.name = IO_ENGINE_NAME("libaio"),
 	.summary = "io_submit and io_getevents: asynchronous with O_DIRECT, blocking without",
 	.lab = IO_ENGINE_LAB,
 	.supports = libaio_supports,

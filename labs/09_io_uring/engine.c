@@ -423,7 +423,7 @@ static void uring_cancel(struct engine *e)
 }
 
 static const struct engine_ops io_uring_engine = {
-	.name = "io_uring",
+	.name = IO_ENGINE_NAME("io_uring"),
 	.summary = "shared rings, one system call a batch (liburing)",
 	.lab = IO_ENGINE_LAB,
 	.options = options,

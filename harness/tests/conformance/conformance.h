@@ -11,6 +11,7 @@
 /* Kinds of descriptor a test runs over, finer than enum io_fd_kind. */
 enum flavour { BUFFERED, DIRECT, TCP, UNIX, PIPE, NO_FD, FLAVOUR_COUNT };
 
+#define ONE(flavour) (1u << (flavour))
 #define FILES	(1u << BUFFERED | 1u << DIRECT)
 #define SOCKETS (1u << TCP | 1u << UNIX)
 #define STREAMS (SOCKETS | 1u << PIPE)

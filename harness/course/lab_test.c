@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The main() of every lab's test program: runs one test of the table in this process.
+ *
+ *     tests --list           names and exercises, one a line
+ *     tests --run NAME       one test; exits 0 when it holds, 1 when not, 77 when it cannot tell
+ *
+ * Made to be started by the proctor, which counts system calls and judges; by hand (in gdb, say) it
+ * works too, and tests that need the counts are then skipped.
+ */
+#include "lab_test.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "engines.h"
+#include "syscall_names.h"
+#include "trace.h"
+
+/* glibc's AIO threads stay for a second after their last request. */
+#define THREADS_LINGER_NS (4 * NS_PER_S)
+
+static const char *const flavour_names[FLAVOUR_COUNT] = { "buffered", "direct", "tcp",
+							  "unix",     "pipe",	"nop" };
+
+/* The engine under test, behind functions that write down each call to it. */
+static const struct engine_ops *real;
+static struct engine_ops watched;
+static const char *allowed_calls;
+static struct trace *trace; /* the proctor's, or private memory when there is none */
+static uint64_t token;
+
+void note(const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	uint32_t i = __atomic_fetch_add(&trace->event_count, 1, __ATOMIC_RELAXED) % TRACE_EVENTS;
+	vsnprintf(trace->events[i], TRACE_EVENT_BYTES, format, args);
+	va_end(args);
+}
+
+static bool always_allowed(long number)
+{
+	static const char *const names[] = { "brk",	     "mmap",	    "munmap",
+					     "mprotect",     "madvise",	    "futex",
+					     "sched_yield",  "rt_sigreturn", "restart_syscall",
+					     "clock_gettime", "getrandom" };
+	for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+		if (strcmp(syscall_name(number), names[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Calls on the loop's thread that this lab's interface does not consist of end the test. */
+static void check_allowed(const char *where, const uint32_t *before)
+{
+	if (!allowed_calls || !trace->attached)
+		return;
+	for (long n = 0; n < TRACE_CALLS_MAX; n++)
+		if (trace->calls_main[n] > before[n] && !always_allowed(n) &&
+		    !syscall_among(n, allowed_calls))
+			expect(false,
+			       "%s() made the system call %s; this exercise is about: %s", where,
+			       syscall_name(n), allowed_calls);
+}
+
+static uint32_t counts_before[TRACE_CALLS_MAX];
+
+static void enter(const char *where)
+{
+	snprintf(trace->where, sizeof trace->where, "%s", where);
+	memcpy(counts_before, trace->calls_main, sizeof counts_before);
+	__atomic_store_n(&trace->in_engine, 1, __ATOMIC_SEQ_CST);
+}
+
+static void leave(void)
+{
+	__atomic_store_n(&trace->in_engine, 0, __ATOMIC_SEQ_CST);
+	trace->where[0] = '\0';
+}
+
+static const char *describe(const struct io_op *op, char *text, size_t size)
+{
+	static const char *const kinds[IO_KIND_COUNT] = { "NOP",       "READ", "WRITE", "FSYNC",
+							  "FDATASYNC", "RECV", "SEND" };
+	int used = snprintf(text, size, "%s of %u bytes, fd %d",
+			    op->kind < IO_KIND_COUNT ? kinds[op->kind] : "?", op->len_bytes,
+			    op->fd);
+	if (op->offset != IO_NO_OFFSET && (op->kind == IO_READ || op->kind == IO_WRITE))
+		snprintf(text + used, size - (size_t)used, ", offset %llu",
+			 (unsigned long long)op->offset);
+	return text;
+}
+
+static int watched_open(struct engine **engine, const struct engine_config *config,
+			struct reason *why)
+{
+	enter("open");
+	int rc = real->open(engine, config, why);
+	leave();
+	note("open     depth %u = %d", config->depth, rc);
+	return rc;
+}
+
+static int watched_attach(struct engine *engine, unsigned fd_slot, int fd, enum io_fd_kind fd_kind,
+			  struct reason *why)
+{
+	enter("attach");
+	int rc = real->attach(engine, fd_slot, fd, fd_kind, why);
+	leave();
+	note("attach   fd %d as fd_slot %u = %d", fd, fd_slot, rc);
+	return rc;
+}
+
+static void watched_detach(struct engine *engine, unsigned fd_slot)
+{
+	enter("detach");
+	real->detach(engine, fd_slot);
+	leave();
+	note("detach   fd_slot %u", fd_slot);
+}
+
+static int watched_submit(struct engine *engine, struct io_op *const *ops, unsigned count)
+{
+	char text[80];
+	note("submit   %u offered; the first: slot %u, %s", count, ops[0]->slot,
+	     describe(ops[0], text, sizeof text));
+	enter("submit");
+	int n = real->submit(engine, ops, count);
+	leave();
+	note("         %d accepted", n);
+	check_allowed("submit", counts_before);
+	return n;
+}
+
+static int watched_reap(struct engine *engine, struct io_op **done, unsigned min, unsigned max,
+			int64_t timeout_ns)
+{
+	if (timeout_ns < 0)
+		note("reap     min %u, max %u, for ever", min, max);
+	else
+		note("reap     min %u, max %u, %lld us", min, max,
+		     (long long)(timeout_ns / NS_PER_US));
+	enter("reap");
+	int n = real->reap(engine, done, min, max, timeout_ns);
+	leave();
+	if (n > 0 && done[0])
+		note("         %d came back; the first: slot %u, result %lld", n, done[0]->slot,
+		     (long long)done[0]->result);
+	else
+		note("         %d came back", n);
+	check_allowed("reap", counts_before);
+	return n;
+}
+
+static void watched_cancel(struct engine *engine)
+{
+	note("cancel");
+	enter("cancel");
+	real->cancel(engine);
+	leave();
+	check_allowed("cancel", counts_before);
+}
+
+static void watched_close(struct engine *engine)
+{
+	note("close");
+	enter("close");
+	real->close(engine);
+	leave();
+}
+
+static void watch_engine(struct subject *s, const char *spec)
+{
+	struct reason why = { "" };
+	int rc = engine_spec_parse(spec, &real, &s->options, &why);
+	expect(rc == 0, "expected an engine %s, saw: %s", spec, why.text);
+	watched = *real;
+	watched.open = watched_open;
+	watched.attach = real->attach ? watched_attach : NULL;
+	watched.detach = real->detach ? watched_detach : NULL;
+	watched.submit = watched_submit;
+	watched.reap = watched_reap;
+	watched.cancel = watched_cancel;
+	watched.close = watched_close;
+	s->ops = &watched;
+}
+
+static void need_counts(void)
+{
+	if (!trace->attached)
+		test_skipped("nobody counts system calls here (sanitizer build, or ptrace refused)");
+}
+
+void calls_reset(void)
+{
+	need_counts();
+	memset(trace->calls_main, 0, sizeof trace->calls_main);
+	memset(trace->calls_others, 0, sizeof trace->calls_others);
+	note("-- counting system calls from here");
+}
+
+static unsigned sum(const uint32_t *counts, const char *names)
+{
+	unsigned total = 0;
+	need_counts();
+	for (long n = 0; n < TRACE_CALLS_MAX; n++)
+		if (names ? syscall_among(n, names) : !always_allowed(n))
+			total += counts[n];
+	return total;
+}
+
+unsigned calls_made(const char *names)
+{
+	return sum(trace->calls_main, names);
+}
+
+unsigned calls_made_by_workers(const char *names)
+{
+	return sum(trace->calls_others, names);
+}
+
+unsigned threads_started(void)
+{
+	need_counts();
+	return trace->threads_started;
+}
+
+void peer_sends(int fd, const void *bytes, size_t count)
+{
+	note("peer     sends %zu bytes", count);
+	ssize_t n = write(fd, bytes, count);
+	expect(n == (ssize_t)count, "the test's own write failed: %s", strerror(errno));
+}
+
+void wait_until_asleep(int tid)
+{
+	char path[64], line[256];
+	uint64_t deadline_ns = clock_ns() + 5 * NS_PER_S;
+	snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
+	while (clock_ns() < deadline_ns) {
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+		ssize_t n = fd >= 0 ? read(fd, line, sizeof line - 1) : -1;
+		if (fd >= 0)
+			close(fd);
+		expect(n > 0, "the test itself cannot read %s", path);
+		line[n] = '\0';
+		const char *state = strrchr(line, ')');
+		if (state && state[2] == 'S')
+			return;
+		usleep(200);
+	}
+	expect(false, "expected the thread to sleep in the kernel, it was running for 5 s");
+}
+
+int64_t thread_cpu_ns(void)
+{
+	struct timespec used;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+	return used.tv_sec * NS_PER_S + used.tv_nsec;
+}
+
+static unsigned entries_in(const char *folder)
+{
+	unsigned count = 0;
+	DIR *directory = opendir(folder);
+	while (directory && readdir(directory))
+		count++;
+	if (directory)
+		closedir(directory);
+	return count;
+}
+
+/* Threads that are on their way out are waited for. */
+static void expect_nothing_left(unsigned fds_before, unsigned threads_before)
+{
+	unsigned fds = entries_in("/proc/self/fd");
+	expect(fds <= fds_before, "%u descriptors were left open after close()", fds - fds_before);
+	uint64_t deadline_ns = clock_ns() + THREADS_LINGER_NS;
+	unsigned threads;
+	while ((threads = entries_in("/proc/self/task")) > threads_before &&
+	       clock_ns() < deadline_ns)
+		usleep(1000);
+	expect(threads <= threads_before, "%u threads were left running after close()",
+	       threads - threads_before);
+}
+
+/* The shared memory of the proctor, and its token; or memory of our own. */
+static void meet_proctor(void)
+{
+	const char *word = getenv(TRACE_FD_VARIABLE);
+	int fd = word ? atoi(word) : -1;
+	void *memory = mmap(NULL, sizeof *trace, PROT_READ | PROT_WRITE,
+			    fd >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS, fd, 0);
+	if (memory == MAP_FAILED) {
+		perror("the proctor's memory");
+		exit(2);
+	}
+	trace = memory;
+	if (fd < 0)
+		return;
+	close(fd);
+	unsetenv(TRACE_FD_VARIABLE);
+	prctl(TRACE_BEGIN, 0, 0, 0, 0);
+	token = trace->token;
+	trace->token = 0;
+}
+
+static void test_name(const struct lab_test *test, unsigned flavour, char *name, size_t size)
+{
+	snprintf(name, size, "%s/%s", test->name, flavour_names[flavour]);
+}
+
+static int list_tests(void)
+{
+	char name[128];
+	for (const struct lab_test *test = lab_tests; test->name; test++)
+		for (unsigned f = 0; f < FLAVOUR_COUNT; f++)
+			if (test->flavours & 1u << f) {
+				test_name(test, f, name, sizeof name);
+				printf("%s\t%u\t%u\n", name, test->exercise,
+				       test->limit_s ? test->limit_s : 10);
+			}
+	return 0;
+}
+
+static const struct lab_test *find_test(const char *wanted, unsigned *flavour)
+{
+	char name[128];
+	for (const struct lab_test *test = lab_tests; test->name; test++)
+		for (unsigned f = 0; f < FLAVOUR_COUNT; f++) {
+			test_name(test, f, name, sizeof name);
+			*flavour = f;
+			if ((test->flavours & 1u << f) && strcmp(name, wanted) == 0)
+				return test;
+		}
+	return NULL;
+}
+
+static int run_test(const char *name)
+{
+	struct subject s = { 0 };
+	unsigned flavour;
+	const struct lab_test *test = find_test(name, &flavour);
+	if (!test) {
+		fprintf(stderr, "no test is called %s; --list shows them\n", name);
+		return 2;
+	}
+	meet_proctor();
+	s.flavour = flavour;
+	allowed_calls = test->allowed_calls;
+	const char *folder = getenv("TMPDIR");
+	snprintf(s.folder, sizeof s.folder, "%.40s/lab-XXXXXX", folder ? folder : "/var/tmp");
+	expect(mkdtemp(s.folder), "cannot make a folder in %s", folder ? folder : "/var/tmp");
+	watch_engine(&s, test->engine);
+
+	unsigned fds = entries_in("/proc/self/fd"), threads = entries_in("/proc/self/task");
+	test->run(&s);
+	expect_nothing_left(fds, threads);
+
+	char path[128];
+	snprintf(path, sizeof path, "%s/file", s.folder);
+	unlink(path);
+	rmdir(s.folder);
+	trace->finished = token;
+	exit(0); /* not _exit: LeakSanitizer looks on the way out */
+}
+
+int main(int argc, char **argv)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc == 2 && strcmp(argv[1], "--list") == 0)
+		return list_tests();
+	if (argc == 3 && strcmp(argv[1], "--run") == 0)
+		return run_test(argv[2]);
+	fprintf(stderr, "usage: %s --list | --run NAME\n", argv[0]);
+	return 2;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a lab's tests.c is written with.
+ *
+ * It defines `lab_tests`, a table that ends with a NULL name. Each test runs in a fresh process with
+ * a time limit. It drives the engine through the functions of conformance.h (open_engine, prepare,
+ * start, reap, await, ...), which check every rule of the contract on the way, and it may ask below
+ * which system calls the engine made. The shared conformance tests (tests.h) can be named in the
+ * table as they are.
+ *
+ * A test ends by returning, or by expect() with what was expected and what was seen. The proctor
+ * adds the operations and system calls that led there.
+ */
+#ifndef IOLAB_LAB_TEST_H
+#define IOLAB_LAB_TEST_H
+
+#include <stdbool.h>
+
+#include "conformance.h"
+#include "tests.h"
+
+struct lab_test {
+	const char *name; /* says what must hold: "reads_short_without_looping" */
+	unsigned exercise; /* to which exercise of lab.toml it belongs, from 1 */
+	const char *engine; /* with options, as in --engine: "epoll:edge" */
+	unsigned flavours; /* bits of enum flavour: the test runs once for each, as NAME/FLAVOUR */
+	void (*run)(struct subject *s);
+	/*
+	 * The system calls that the engine's own thread may make in submit, reap and cancel, as
+	 * words; NULL when anything goes. Memory calls (brk, mmap, ...) and futex are always
+	 * allowed.
+	 */
+	const char *allowed_calls;
+	unsigned limit_s; /* 0: 10 seconds */
+};
+
+extern const struct lab_test lab_tests[];
+
+/*
+ * System calls of the engine since the last calls_reset(): by the thread that drives it, and by
+ * threads that it started. `names` are words: "recvfrom read"; NULL counts all. Where nobody watches
+ * (sanitizer builds, ptrace refused) the test is skipped with that reason.
+ */
+void calls_reset(void);
+unsigned calls_made(const char *names);
+unsigned calls_made_by_workers(const char *names);
+
+/* Threads that the engine started since the process began. Skips likewise. */
+unsigned threads_started(void);
+
+/*
+ * Writes into the account of what happened, for a failure's report: what the test itself did
+ * ("the peer sends 10 bytes").
+ */
+__attribute__((format(printf, 1, 2))) void note(const char *format, ...);
+
+/* Writes all of `bytes` to the peer's end, noted; a failure of the test itself ends it. */
+void peer_sends(int fd, const void *bytes, size_t count);
+
+/* Sleeps until thread `tid` of this process is asleep in the kernel (5 s at most). */
+void wait_until_asleep(int tid);
+
+/* CPU time of the calling thread so far, for tests that forbid busy waiting. */
+int64_t thread_cpu_ns(void);
+
+#endif

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: MIT
+"""The labs: what lies in their folders, and how starters and mutants are made from the solution.
+
+A lab is a folder of labs/ that has a lab.toml; docs/instructor.md describes its parts.
+"""
+import os
+import re
+import subprocess
+import tomllib
+from dataclasses import dataclass
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+LABS = os.path.join(ROOT, "labs")
+WORK = os.path.join(ROOT, "work")
+
+# Regions of a solution:   //> 2 what to write    //+ code of the starter    //< 2
+BEGIN = re.compile(r"^(\s*)// ?> ?(\d+)?(?:\s+(.*))?$")
+STARTER = re.compile(r"^(\s*)// ?\+ ?(.*)$")
+END = re.compile(r"^\s*// ?< ?(\d+)\s*$")
+
+
+class CourseError(Exception):
+    """Cannot go on; the text says why, in one line."""
+
+
+@dataclass
+class Exercise:
+    number: int
+    title: str
+    points: int
+    fails: str  # the test that an untouched starter must fail
+
+
+@dataclass
+class Mutant:
+    path: str
+    bug: str
+    killed_by: str
+
+    @property
+    def name(self):
+        return os.path.basename(self.path).removesuffix(".patch")
+
+
+class Lab:
+    def __init__(self, folder):
+        self.name = folder  # "04_epoll"
+        self.folder = os.path.join(LABS, folder)
+        try:
+            with open(self.path("lab.toml"), "rb") as file:
+                about = tomllib.load(file)
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise CourseError(f"labs/{folder}/lab.toml: {error}") from error
+        try:
+            self.title = about["title"]
+            self.idea = about["idea"]
+            self.engines = about["engines"]
+            self.files = about["files"]
+            self.program = about["program"]
+            self.needs = about.get("needs", [])
+            self.exercises = [Exercise(i + 1, e["title"], e["points"], e["fails"])
+                              for i, e in enumerate(about["exercise"])]
+            self.measure = about["measure"]
+            self.predictions = about.get("prediction", [])
+        except KeyError as error:
+            raise CourseError(f"labs/{folder}/lab.toml: {error} is missing") from error
+
+    @property
+    def number(self):
+        return self.name.split("_")[0]
+
+    def path(self, *parts):
+        return os.path.join(self.folder, *parts)
+
+    def work(self, *parts):
+        return os.path.join(WORK, self.name, *parts)
+
+    @property
+    def has_solution(self):
+        """False in a handout, which holds ready-made starters and objects instead."""
+        return all(os.path.exists(self.path(name)) for name in self.files)
+
+    def solution(self):
+        """{file name: text} of the reference."""
+        return {name: read(self.path(name)) for name in self.files}
+
+    def starter(self, solved=()):
+        """{file name: text} of what a learner begins with; exercises in `solved` stay filled in."""
+        if not self.has_solution:
+            if solved:
+                raise CourseError(f"lab {self.number}: this is a handout, it holds no solution")
+            return {name: read(self.path("starter", name)) for name in self.files}
+        return {name: cut(text, f"{self.name}/{name}", solved)
+                for name, text in self.solution().items()}
+
+    def hints(self):
+        """{exercise: [weak, stronger, ...]} from hints.md."""
+        found = {}
+        exercise = None
+        for line in read(self.path("hints.md")).splitlines():
+            heading = re.match(r"## Exercise (\d+)", line)
+            if heading:
+                exercise = found.setdefault(int(heading[1]), [])
+            elif line.startswith("### ") and exercise is not None:
+                exercise.append("")
+            elif exercise:
+                exercise[-1] += line + "\n"
+        return {number: [hint.strip() for hint in hints] for number, hints in found.items()}
+
+    def mutants(self):
+        folder = self.path("mutants")
+        if not os.path.isdir(folder):
+            return []
+        return [read_mutant(os.path.join(folder, name))
+                for name in sorted(os.listdir(folder)) if name.endswith(".patch")]
+
+    def alternates(self):
+        """[(name, {file name: text})]: each folder of alternates/ replaces some of the files."""
+        folder = self.path("alternates")
+        found = []
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+            files = self.solution()
+            for file in os.listdir(os.path.join(folder, name)):
+                files[file] = read(os.path.join(folder, name, file))
+            found.append((name, files))
+        return found
+
+
+def read(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def write(path, text):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def cut(text, where, solved=()):
+    """The solution's text without the regions that are not in `solved`, and without their marks."""
+    out, words, starter = [], [], []
+    inside = None
+    indent = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        begin, plus, end = BEGIN.match(line), STARTER.match(line), END.match(line)
+        if begin and begin[2]:
+            if inside is not None:
+                raise CourseError(f"{where}:{number}: exercise {inside} has not ended yet")
+            inside, indent, words, starter = int(begin[2]), begin[1], [begin[3] or ""], []
+        elif begin and inside is not None:
+            words.append(begin[3] or "")
+        elif plus and inside is not None:
+            starter.append(indent + plus[2] if plus[2] else "")
+        elif end:
+            if inside != int(end[1]):
+                raise CourseError(f"{where}:{number}: this ends exercise {end[1]}, which has not begun")
+            if inside not in solved:
+                out.append(f"{indent}/*")
+                out.append(f"{indent} * EXERCISE {inside}: {words[0]}".rstrip())
+                out += [f"{indent} * {word}".rstrip() for word in words[1:]]
+                out.append(f"{indent} */")
+                out += starter
+                out.append(f"{indent}/* end of exercise {inside} */")
+            inside = None
+        elif inside is None or inside in solved:
+            out.append(line)
+    if inside is not None:
+        raise CourseError(f"{where}: exercise {inside} never ends")
+    return "\n".join(out) + "\n"
+
+
+def read_mutant(path):
+    """A patch against the solution, whose head says what is wrong and which test must see it."""
+    head = dict(re.findall(r"^(Bug|Killed-by): (.+)$", read(path).split("\n--- ")[0], re.M))
+    missing = {"Bug", "Killed-by"} - head.keys()
+    if missing:
+        raise CourseError(f"{os.path.relpath(path, ROOT)}: no line '{missing.pop()}: ...'")
+    return Mutant(path, head["Bug"], head["Killed-by"])
+
+
+def apply_mutant(lab, mutant, folder):
+    """Writes the mutated solution into `folder`. A patch that no longer applies is an error."""
+    for name, text in lab.solution().items():
+        write(os.path.join(folder, name), text)
+    done = subprocess.run(["patch", "--silent", "--strip=1", "--fuzz=0", "--no-backup-if-mismatch",
+                           "--reject-file=-", f"--input={mutant.path}"], cwd=folder,
+                          capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise CourseError(f"{os.path.relpath(mutant.path, ROOT)} no longer applies: "
+                          f"{' '.join((done.stdout + done.stderr).split())[:300]}")
+
+
+def all_labs():
+    return [Lab(name) for name in sorted(os.listdir(LABS))
+            if os.path.exists(os.path.join(LABS, name, "lab.toml"))]
+
+
+def find(word):
+    """The lab that somebody means by "4", "04", "epoll" or "04_epoll"."""
+    labs = all_labs()
+    for lab in labs:
+        if word in (lab.name, lab.number, lab.number.lstrip("0") or "0", lab.name.split("_", 1)[1]):
+            return lab
+    raise CourseError(f"no lab is called '{word}'; there are {', '.join(l.name for l in labs)}")

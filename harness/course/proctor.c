@@ -1,0 +1,744 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * proctor: runs the tests of a lab around somebody's engine, and judges.
+ *
+ *     proctor [OPTION...] PROGRAM
+ *
+ * PROGRAM is a lab's test program with the engine linked in. Each test runs in a process of its
+ * own, with a limit of time. The proctor stops it at every system call with ptrace(2): so it can
+ * count the calls that the engine makes, show them when a test fails, and say where a program hangs.
+ *
+ * The verdict is the proctor's. The program's output is only quoted, its exit status alone proves
+ * nothing (an engine may call exit(0)), and the descriptor that the verdict is written to was closed
+ * before the program began. Prints TAP; what explains a failure follows in comment lines.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <grp.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "reason.h"
+#include "syscall_names.h"
+#include "trace.h"
+
+#define TESTS_MAX     256
+#define TASKS_MAX     256 /* threads of one program; lab 02 needs 130 */
+#define FORBIDDEN_MAX 16
+#define OUTPUT_BYTES  4096
+#define TICK_US	      20000
+#define SHOWN_EVENTS  24
+#define FILE_BYTES    (256l << 20)
+
+/* What the child says when it could not become the program. */
+#define CANNOT_TRACE 120
+#define CANNOT_START 121
+
+struct options {
+	const char *program;
+	const char *list_program; /* trusted, for the names of the tests; NULL: the program itself */
+	const char *only; /* one test, or NULL */
+	unsigned exercise; /* 0: all */
+	bool untraced;
+	bool keep_going;
+	int uid; /* to run the program as; -1: as ourselves */
+	const char *forbidden[FORBIDDEN_MAX]; /* folders in which it may open nothing */
+	unsigned forbidden_count;
+};
+
+struct test {
+	char name[128];
+	unsigned exercise;
+	unsigned limit_s;
+};
+
+/* A thread of the program. */
+struct task {
+	pid_t tid;
+	bool engines; /* started by the engine */
+	bool counted; /* the call it is in */
+	long call; /* -1: outside of the kernel */
+	uint64_t args[6];
+};
+
+struct run {
+	const struct options *options;
+	const struct test *test;
+	struct trace *trace;
+	uint64_t token;
+	pid_t pid;
+	int output_fd;
+	char folder[96];
+	char output[OUTPUT_BYTES];
+	size_t output_length;
+	struct task tasks[TASKS_MAX];
+	unsigned task_count;
+	bool stopped_at_start;
+	uint64_t fault_address; /* of the instruction, when a signal is about to kill it */
+	struct reason broken_rule; /* why the proctor ended it */
+	int status;
+	bool ended;
+};
+
+enum verdict { PASSED, FAILED, SKIPPED };
+
+static struct task *find_task(struct run *r, pid_t tid)
+{
+	for (unsigned i = 0; i < r->task_count; i++)
+		if (r->tasks[i].tid == tid)
+			return &r->tasks[i];
+	return NULL;
+}
+
+static struct task *add_task(struct run *r, pid_t tid)
+{
+	struct task *task = find_task(r, tid);
+	if (task || r->task_count == TASKS_MAX)
+		return task;
+	task = &r->tasks[r->task_count++];
+	*task = (struct task) { .tid = tid, .call = -1 };
+	if (tid != r->pid && r->trace->in_engine) {
+		task->engines = true;
+		r->trace->threads_started++;
+	}
+	return task;
+}
+
+static void kill_all(struct run *r)
+{
+	kill(r->pid, SIGKILL);
+	for (unsigned i = 0; i < r->task_count; i++)
+		kill(r->tasks[i].tid, SIGKILL);
+}
+
+/* Ends the program because of what it did. */
+static void break_off(struct run *r, const char *rule, const char *detail)
+{
+	if (!r->broken_rule.text[0])
+		reason_set(&r->broken_rule, rule, detail);
+	kill_all(r);
+}
+
+static void write_down(struct run *r, const char *text)
+{
+	uint32_t i = __atomic_fetch_add(&r->trace->event_count, 1, __ATOMIC_RELAXED) % TRACE_EVENTS;
+	snprintf(r->trace->events[i], TRACE_EVENT_BYTES, "%s", text);
+}
+
+static bool read_memory(pid_t tid, uint64_t address, void *into, size_t length)
+{
+	struct iovec local = { into, length }, remote = { (void *)(uintptr_t)address, length };
+	return process_vm_readv(tid, &local, 1, &remote, 1, 0) == (ssize_t)length;
+}
+
+/* A path lies near the end of a page as often as not, so it is read in small pieces. */
+static bool read_path(pid_t tid, uint64_t address, char *path, size_t size)
+{
+	for (size_t at = 0; at + 16 <= size; at += 16) {
+		size_t piece = 16 - (address + at) % 16;
+		if (!read_memory(tid, address + at, path + at, piece))
+			return false;
+		if (memchr(path + at, 0, piece))
+			return true;
+		at -= 16 - piece;
+	}
+	return false;
+}
+
+static const char *epoll_events(uint32_t events, char *text, size_t size)
+{
+	static const struct {
+		uint32_t bit;
+		const char *name;
+	} names[] = { { EPOLLIN, "IN" },     { EPOLLOUT, "OUT" },	{ EPOLLRDHUP, "RDHUP" },
+		      { EPOLLPRI, "PRI" },   { EPOLLERR, "ERR" },	{ EPOLLHUP, "HUP" },
+		      { EPOLLET, "ET" },     { EPOLLONESHOT, "ONESHOT" } };
+	text[0] = '\0';
+	for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+		if (events & names[i].bit)
+			snprintf(text + strlen(text), size - strlen(text), "%s%s",
+				 *text ? "|" : "", names[i].name);
+	return *text ? text : "0";
+}
+
+static void describe_call(const struct task *task, char *text, size_t size)
+{
+	size_t used = (size_t)snprintf(text, size, "             %s(", syscall_name(task->call));
+	if (task->call == SYS_epoll_ctl) {
+		static const char *const operations[] = { "?", "ADD", "DEL", "MOD" };
+		char events[64] = "-";
+		struct epoll_event event;
+		if (task->args[3] && read_memory(task->tid, task->args[3], &event, sizeof event))
+			epoll_events(event.events, events, sizeof events);
+		snprintf(text + used, size - used, "%d, %s, %d, %s)", (int)task->args[0],
+			 operations[task->args[1] < 4 ? task->args[1] : 0], (int)task->args[2],
+			 events);
+		return;
+	}
+	const char *shape = syscall_shape(task->call);
+	bool first = true;
+	for (unsigned i = 0; shape[i] && used < size; i++) {
+		if (shape[i] == '.')
+			continue;
+		long long value =
+			shape[i] == 'd' ? (int)task->args[i] : (long long)task->args[i];
+		used += (size_t)snprintf(text + used, size - used, "%s%lld", first ? "" : ", ",
+					 value);
+		first = false;
+	}
+	if (used < size)
+		snprintf(text + used, size - used, ")");
+}
+
+static bool begins_with(const char *path, const char *folder)
+{
+	size_t length = strlen(folder);
+	return strncmp(path, folder, length) == 0 && (path[length] == '/' || !path[length]);
+}
+
+/*
+ * Opening a file where nothing is to be read, or for writing outside of the test's own folder. A
+ * program with threads could change the path afterwards: this catches it in the act and names it;
+ * what keeps it out for certain is the grader's user and its mount namespace.
+ */
+static void check_open(struct run *r, const struct task *task)
+{
+	bool at = task->call == SYS_openat;
+#ifdef SYS_open
+	if (!at && task->call != SYS_open)
+		return;
+#else
+	if (!at)
+		return;
+#endif
+	char path[512], full[1024], link[64];
+	if (!read_path(task->tid, task->args[at ? 1 : 0], path, sizeof path))
+		return;
+	snprintf(full, sizeof full, "%s", path);
+	if (path[0] != '/') {
+		if (at && (int)task->args[0] != AT_FDCWD)
+			snprintf(link, sizeof link, "/proc/%d/fd/%d", task->tid, (int)task->args[0]);
+		else
+			snprintf(link, sizeof link, "/proc/%d/cwd", task->tid);
+		ssize_t n = readlink(link, full, sizeof full - sizeof path - 2);
+		snprintf(full + (n > 0 ? n : 0), sizeof full - (size_t)(n > 0 ? n : 0), "/%s", path);
+	}
+	char resolved[PATH_MAX];
+	const char *real = realpath(full, resolved) ? resolved : full;
+	for (unsigned i = 0; i < r->options->forbidden_count; i++)
+		if (begins_with(real, r->options->forbidden[i])) {
+			break_off(r, "the program opens %s, which is not for it to read", real);
+			return;
+		}
+	int flags = (int)task->args[at ? 2 : 1];
+	bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_CREAT);
+	if (writes && !begins_with(real, r->folder) && !begins_with(real, "/dev") &&
+	    !begins_with(real, "/proc/self"))
+		break_off(r, "the program opens %s for writing, outside of its folder", real);
+}
+
+static bool is_noise(long call)
+{
+	return syscall_among(call, "brk mmap munmap mprotect madvise futex clock_gettime "
+				   "rt_sigreturn getrandom sched_yield rt_sigprocmask");
+}
+
+static void enter_call(struct run *r, struct task *task, const struct __ptrace_syscall_info *info)
+{
+	task->call = (long)info->entry.nr;
+	for (unsigned i = 0; i < 6; i++)
+		task->args[i] = info->entry.args[i];
+	if (task->call == SYS_prctl && task->args[0] == TRACE_BEGIN && task->tid == r->pid) {
+		r->trace->attached = 1;
+		r->trace->token = r->token;
+	}
+	bool mains = task->tid == r->pid && r->trace->in_engine;
+	task->counted = (mains || task->engines) && task->call >= 0 && task->call < TRACE_CALLS_MAX;
+	if (task->counted)
+		(mains ? r->trace->calls_main : r->trace->calls_others)[task->call]++;
+	check_open(r, task);
+}
+
+static void leave_call(struct run *r, struct task *task, const struct __ptrace_syscall_info *info)
+{
+	char text[TRACE_EVENT_BYTES];
+	if (task->counted && !is_noise(task->call)) {
+		describe_call(task, text, sizeof text);
+		size_t used = strlen(text);
+		if (info->exit.is_error)
+			snprintf(text + used, sizeof text - used, " = %s%s",
+				 errno_name((int)info->exit.rval),
+				 task->tid == r->pid ? "" : "   [in another thread]");
+		else
+			snprintf(text + used, sizeof text - used, " = %lld%s",
+				 (long long)info->exit.rval,
+				 task->tid == r->pid ? "" : "   [in another thread]");
+		write_down(r, text);
+	}
+	task->call = -1;
+}
+
+/* Returns the signal with which the stopped task goes on, or 0. */
+static int handle_stop(struct run *r, struct task *task, int status)
+{
+	int signal_number = WSTOPSIG(status), event = status >> 16;
+	struct __ptrace_syscall_info info = { 0 };
+	if (signal_number == (SIGTRAP | 0x80)) {
+		ptrace(PTRACE_GET_SYSCALL_INFO, task->tid, sizeof info, &info);
+		if (info.op == PTRACE_SYSCALL_INFO_ENTRY)
+			enter_call(r, task, &info);
+		else if (info.op == PTRACE_SYSCALL_INFO_EXIT)
+			leave_call(r, task, &info);
+		return 0;
+	}
+	if (event == PTRACE_EVENT_CLONE || event == PTRACE_EVENT_FORK ||
+	    event == PTRACE_EVENT_VFORK) {
+		unsigned long tid = 0;
+		ptrace(PTRACE_GETEVENTMSG, task->tid, 0, &tid);
+		if (!add_task(r, (pid_t)tid))
+			break_off(r, "the program starts threads without end%s", "");
+		if (event != PTRACE_EVENT_CLONE)
+			break_off(r, "the program starts another process%s", "");
+		return 0;
+	}
+	if (event != 0 || signal_number == SIGTRAP)
+		return 0;
+	if (signal_number == SIGSTOP) /* a new thread's first stop, or our own at the start */
+		return 0;
+	if (signal_number == SIGSEGV || signal_number == SIGBUS || signal_number == SIGFPE ||
+	    signal_number == SIGILL || signal_number == SIGABRT) {
+		ptrace(PTRACE_GET_SYSCALL_INFO, task->tid, sizeof info, &info);
+		r->fault_address = info.instruction_pointer;
+	}
+	return signal_number;
+}
+
+static void drain_output(struct run *r)
+{
+	char ignored[4096];
+	for (;;) {
+		size_t room = sizeof r->output - 1 - r->output_length;
+		ssize_t n = read(r->output_fd, room ? r->output + r->output_length : ignored,
+				 room ? room : sizeof ignored);
+		if (n <= 0)
+			break;
+		if (room)
+			r->output_length += (size_t)n;
+	}
+	r->output[r->output_length] = '\0';
+}
+
+static void become_program(const struct run *r, int trace_fd, int output_fd)
+{
+	const struct options *o = r->options;
+	char number[16], folder[128];
+	struct rlimit none = { 0, 0 }, file = { FILE_BYTES, FILE_BYTES };
+	struct rlimit cpu = { r->test->limit_s + 2, r->test->limit_s + 4 };
+	setsid();
+	setrlimit(RLIMIT_CORE, &none);
+	setrlimit(RLIMIT_FSIZE, &file);
+	setrlimit(RLIMIT_CPU, &cpu);
+	int null = open("/dev/null", O_RDONLY);
+	dup2(null, STDIN_FILENO);
+	dup2(output_fd, STDOUT_FILENO);
+	dup2(output_fd, STDERR_FILENO);
+	int kept = dup(trace_fd);
+	for (int fd = STDERR_FILENO + 1; fd < kept; fd++)
+		close(fd);
+	snprintf(number, sizeof number, "%d", kept);
+	setenv(TRACE_FD_VARIABLE, number, 1);
+	snprintf(folder, sizeof folder, "%s", r->folder);
+	setenv("TMPDIR", folder, 1);
+	if (o->uid >= 0 &&
+	    (setgroups(0, NULL) < 0 || setgid((gid_t)o->uid) < 0 || setuid((uid_t)o->uid) < 0))
+		_exit(CANNOT_START);
+	if (!o->untraced) {
+		if (ptrace(PTRACE_TRACEME, 0, 0, 0) < 0)
+			_exit(CANNOT_TRACE);
+		raise(SIGSTOP); /* until the proctor has said what it wants to see */
+	}
+	execl(o->program, o->program, "--run", r->test->name, (char *)NULL);
+	dprintf(STDERR_FILENO, "%s: %s\n", o->program, strerror(errno));
+	_exit(CANNOT_START);
+}
+
+static void on_tick(int signal_number)
+{
+	(void)signal_number; /* it ends waitpid(), which is all */
+}
+
+/* Until the program and all that it started are gone. Returns true when its time is over first. */
+static bool watch(struct run *r)
+{
+	uint64_t deadline_ns = clock_ns() + (uint64_t)r->test->limit_s * NS_PER_S;
+	long wanted = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |
+		      PTRACE_O_TRACEVFORK | PTRACE_O_EXITKILL;
+	for (;;) {
+		int status;
+		pid_t tid = waitpid(-1, &status, __WALL);
+		if (tid < 0 && errno == ECHILD)
+			return false;
+		drain_output(r);
+		if (clock_ns() > deadline_ns)
+			return true; /* as it stands: the report says where */
+		if (tid < 0)
+			continue;
+		if (WIFEXITED(status) || WIFSIGNALED(status)) {
+			struct task *gone = find_task(r, tid);
+			if (gone)
+				*gone = r->tasks[--r->task_count];
+			if (tid == r->pid) {
+				r->status = status;
+				r->ended = true;
+				kill_all(r);
+			}
+			continue;
+		}
+		if (!r->stopped_at_start) {
+			r->stopped_at_start = true;
+			ptrace(PTRACE_SETOPTIONS, tid, 0, wanted);
+			add_task(r, tid);
+			ptrace(PTRACE_SYSCALL, tid, 0, 0);
+			continue;
+		}
+		struct task *task = add_task(r, tid);
+		if (!task) {
+			break_off(r, "the program starts threads without end%s", "");
+			continue;
+		}
+		int signal_number = handle_stop(r, task, status);
+		ptrace(PTRACE_SYSCALL, tid, 0, signal_number);
+	}
+}
+
+static int remove_entry(const char *path, const struct stat *status, int flag, struct FTW *walk)
+{
+	(void)status;
+	(void)flag;
+	(void)walk;
+	remove(path);
+	return 0;
+}
+
+/* "engine.c:88", by addr2line, run as the program's user since the program is not to be trusted. */
+static void find_line(const struct run *r, uint64_t address, char *text, size_t size)
+{
+	int ends[2];
+	char number[32], line[512] = "";
+	text[0] = '\0';
+	if (!address || pipe2(ends, O_CLOEXEC) < 0)
+		return;
+	snprintf(number, sizeof number, "%#llx", (unsigned long long)address);
+	pid_t pid = fork();
+	if (pid == 0) {
+		dup2(ends[1], STDOUT_FILENO);
+		if (r->options->uid >= 0 && (setgroups(0, NULL) < 0 ||
+					     setgid((gid_t)r->options->uid) < 0 ||
+					     setuid((uid_t)r->options->uid) < 0))
+			_exit(1);
+		alarm(10);
+		execlp("addr2line", "addr2line", "-e", r->options->program, number, (char *)NULL);
+		_exit(1);
+	}
+	close(ends[1]);
+	size_t length = 0;
+	ssize_t n;
+	while (length < sizeof line - 1 &&
+	       ((n = read(ends[0], line + length, sizeof line - 1 - length)) > 0 ||
+		(n < 0 && errno == EINTR)))
+		length += n > 0 ? (size_t)n : 0;
+	close(ends[0]);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	line[strcspn(line, "\n ")] = '\0';
+	const char *base = strrchr(line, '/') ? strrchr(line, '/') + 1 : line;
+	if (*base && *base != '?')
+		snprintf(text, size, "%s", base);
+}
+
+static void inside(const struct run *r, char *text, size_t size)
+{
+	char where[sizeof r->trace->where];
+	memcpy(where, r->trace->where, sizeof where);
+	where[sizeof where - 1] = '\0';
+	text[0] = '\0';
+	if (where[0])
+		snprintf(text, size, " inside the engine's %s()", where);
+}
+
+/* Where does a program that hangs sit? Only while it still lives. */
+static void describe_hang(struct run *r, struct reason *why)
+{
+	char engine[64], line[128] = "", call[TRACE_EVENT_BYTES] = "";
+	inside(r, engine, sizeof engine);
+	struct task *main_task = find_task(r, r->pid);
+	if (main_task && main_task->call >= 0) {
+		describe_call(main_task, call, sizeof call);
+		reason_set(why, "hung: not over after %u s%s. It sleeps in %s", r->test->limit_s,
+			   engine, call + strspn(call, " "));
+		return;
+	}
+	struct __ptrace_syscall_info info = { 0 };
+	int status;
+	if (!r->options->untraced)
+		kill(r->pid, SIGSTOP);
+	if (!r->options->untraced && waitpid(r->pid, &status, __WALL) == r->pid) {
+		ptrace(PTRACE_GET_SYSCALL_INFO, r->pid, sizeof info, &info);
+		find_line(r, info.instruction_pointer, line, sizeof line);
+	}
+	reason_set(why, "hung: not over after %u s%s. It does not sleep, it runs%s%s",
+		   r->test->limit_s, engine, *line ? ", at " : "", line);
+}
+
+static enum verdict judge(struct run *r, bool hung, struct reason *why)
+{
+	char engine[64], line[128];
+	inside(r, engine, sizeof engine);
+	if (r->broken_rule.text[0]) {
+		*why = r->broken_rule;
+		return FAILED;
+	}
+	if (hung)
+		return FAILED; /* described while it still lived */
+	if (WIFSIGNALED(r->status)) {
+		find_line(r, r->fault_address, line, sizeof line);
+		reason_set(why, "crashed with SIG%s%s%s%s", sigabbrev_np(WTERMSIG(r->status)), engine,
+			   *line ? ", at " : "", line);
+		return FAILED;
+	}
+	int code = WEXITSTATUS(r->status);
+	if (code == 0 && r->trace->finished == r->token)
+		return PASSED;
+	if (code == 0) {
+		reason_set(why,
+			   "the process ended%s before the test was over. Does the engine call exit()?",
+			   engine);
+		return FAILED;
+	}
+	if (code == 77) {
+		r->output[strcspn(r->output, "\n")] = '\0';
+		reason_set(why, "%s", r->output);
+		return SKIPPED;
+	}
+	if (code != 1)
+		reason_set(why, "the process ended%s with status %d", engine, code);
+	return FAILED;
+}
+
+/* Output of the program is quoted line by line, whatever it holds. */
+static void quote(const char *text)
+{
+	while (*text) {
+		size_t length = strcspn(text, "\n");
+		printf("#   ");
+		for (size_t i = 0; i < length && i < 300; i++)
+			putchar(text[i] >= ' ' && text[i] < 127 ? text[i] : '?');
+		putchar('\n');
+		text += length + (text[length] == '\n');
+	}
+}
+
+static void show_events(const struct trace *trace)
+{
+	uint32_t count = trace->event_count;
+	uint32_t shown = count < SHOWN_EVENTS ? count : SHOWN_EVENTS;
+	if (shown == 0)
+		return;
+	printf("# what led there%s:\n", shown < count ? " (the end of it)" : "");
+	for (uint32_t i = count - shown; i < count; i++) {
+		char text[TRACE_EVENT_BYTES];
+		memcpy(text, trace->events[i % TRACE_EVENTS], sizeof text);
+		text[sizeof text - 1] = '\0';
+		quote(text);
+	}
+}
+
+static void report(struct run *r, unsigned number, enum verdict verdict, const struct reason *why)
+{
+	printf("%s %u - %s # exercise %u%s%s\n", verdict == FAILED ? "not ok" : "ok", number,
+	       r->test->name, r->test->exercise, verdict == SKIPPED ? " # SKIP " : "",
+	       verdict == SKIPPED ? why->text : "");
+	if (verdict == FAILED) {
+		if (why->text[0])
+			printf("# %s\n", why->text);
+		if (r->output_length > 0)
+			quote(r->output);
+		show_events(r->trace);
+	}
+	fflush(stdout);
+}
+
+static enum verdict run_test(const struct options *o, const struct test *test, unsigned number)
+{
+	struct run r = { .options = o, .test = test };
+	struct reason why = { "" };
+	int ends[2];
+	const char *base = getenv("TMPDIR");
+	snprintf(r.folder, sizeof r.folder, "%.60s/proctor-XXXXXX", base ? base : "/var/tmp");
+	int trace_fd = memfd_create("iolab-trace", MFD_CLOEXEC);
+	if (trace_fd < 0 || ftruncate(trace_fd, sizeof *r.trace) < 0 || !mkdtemp(r.folder) ||
+	    pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
+		fprintf(stderr, "proctor: cannot prepare a test in %s: %s\n", r.folder,
+			strerror(errno));
+		exit(1);
+	}
+	if (o->uid >= 0 && chown(r.folder, (uid_t)o->uid, (gid_t)o->uid) < 0)
+		fprintf(stderr, "proctor: %s: %s\n", r.folder, strerror(errno));
+	r.trace = mmap(NULL, sizeof *r.trace, PROT_READ | PROT_WRITE, MAP_SHARED, trace_fd, 0);
+	if (getrandom(&r.token, sizeof r.token, 0) != sizeof r.token || r.trace == MAP_FAILED) {
+		fprintf(stderr, "proctor: %s\n", strerror(errno));
+		exit(1);
+	}
+	r.token |= 1; /* never 0 */
+	if (o->untraced)
+		r.trace->token = r.token;
+
+	fflush(stdout);
+	r.pid = fork();
+	if (r.pid == 0)
+		become_program(&r, trace_fd, ends[1]);
+	close(ends[1]);
+	r.output_fd = ends[0];
+	bool hung = watch(&r);
+	if (hung && !r.ended) {
+		describe_hang(&r, &why);
+		kill_all(&r);
+		while (waitpid(-1, NULL, __WALL) > 0 || errno == EINTR)
+			;
+	}
+	drain_output(&r);
+	if (!hung && WIFEXITED(r.status) && WEXITSTATUS(r.status) == CANNOT_TRACE) {
+		fprintf(stderr, "proctor: ptrace is refused here (seccomp, or Yama's ptrace_scope): "
+				"tests that count system calls will be skipped\n");
+		exit(CANNOT_TRACE);
+	}
+	enum verdict verdict = judge(&r, hung, &why);
+	report(&r, number, verdict, &why);
+
+	nftw(r.folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	munmap(r.trace, sizeof *r.trace);
+	close(trace_fd);
+	close(ends[0]);
+	return verdict;
+}
+
+/* Reads what `PROGRAM --list` prints. Returns how many tests are wanted. */
+static unsigned list_tests(const struct options *o, struct test *tests)
+{
+	char command[PATH_MAX + 16], line[256];
+	unsigned count = 0;
+	snprintf(command, sizeof command, "'%s' --list", o->list_program ? o->list_program : o->program);
+	FILE *list = popen(command, "re");
+	while (list && count < TESTS_MAX && fgets(line, sizeof line, list)) {
+		struct test *test = &tests[count];
+		if (sscanf(line, "%127s %u %u", test->name, &test->exercise, &test->limit_s) != 3)
+			continue;
+		/* Sanitizers and strace-like stops slow things down; a hang stays a hang. */
+		bool wanted = (!o->exercise || test->exercise == o->exercise) &&
+			      (!o->only || strncmp(test->name, o->only, strlen(o->only)) == 0);
+		count += wanted;
+	}
+	if (list && pclose(list) != 0)
+		count = 0;
+	return count;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+	switch (key) {
+	case 'e':
+		o->exercise = (unsigned)atoi(arg);
+		return 0;
+	case 'o':
+		o->only = arg;
+		return 0;
+	case 'l':
+		o->list_program = arg;
+		return 0;
+	case 'u':
+		o->untraced = true;
+		return 0;
+	case 'k':
+		o->keep_going = false;
+		return 0;
+	case 'U':
+		o->uid = atoi(arg);
+		return 0;
+	case 'f':
+		if (o->forbidden_count < FORBIDDEN_MAX)
+			o->forbidden[o->forbidden_count++] = arg;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (o->program)
+			argp_error(state, "one program at a time");
+		o->program = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (!o->program)
+			argp_error(state, "which test program?");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct argp_option argp_options[] = {
+		{ "exercise", 'e', "N", 0, "only the tests of this exercise", 0 },
+		{ "only", 'o', "NAME", 0, "only tests whose names begin so", 0 },
+		{ "list-from", 'l', "PROGRAM", 0,
+		  "take the names of the tests from here: the same tests without the submission", 0 },
+		{ "untraced", 'u', NULL, 0, "do not watch system calls (for sanitizer builds)", 0 },
+		{ "stop-at-first", 'k', NULL, 0, "end after the first failure", 0 },
+		{ "uid", 'U', "UID", 0, "run the program as this user (as root)", 0 },
+		{ "forbid", 'f', "FOLDER", 0, "end it when it opens a file in here", 0 },
+		{ 0 },
+	};
+	static const struct argp argp = {
+		.options = argp_options,
+		.parser = parse_option,
+		.args_doc = "PROGRAM",
+		.doc = "Runs the tests of a lab around somebody's engine, and judges. Prints TAP.",
+	};
+	static struct test tests[TESTS_MAX];
+	struct options options = { .uid = -1, .keep_going = true };
+	argp_parse(&argp, argc, argv, 0, NULL, &options);
+
+	unsigned counts[3] = { 0 };
+	unsigned count = list_tests(&options, tests);
+	if (count == 0) {
+		fprintf(stderr, "proctor: %s names no test to run\n", options.program);
+		return 2;
+	}
+	struct sigaction action = { .sa_handler = on_tick };
+	sigaction(SIGALRM, &action, NULL);
+	struct itimerval tick = { { 0, TICK_US }, { 0, TICK_US } };
+	setitimer(ITIMER_REAL, &tick, NULL);
+	for (unsigned i = 0; i < count; i++) {
+		counts[run_test(&options, &tests[i], i + 1)]++;
+		if (counts[FAILED] && !options.keep_going)
+			break;
+	}
+	printf("1..%u\n# %u passed, %u failed, %u skipped\n", counts[0] + counts[1] + counts[2],
+	       counts[PASSED], counts[FAILED], counts[SKIPPED]);
+	return counts[FAILED] ? 1 : 0;
+}

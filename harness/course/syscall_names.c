@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+#include "syscall_names.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#define CALL(name, shape)                                                                          \
+	{                                                                                          \
+		SYS_##name, #name, shape                                                           \
+	}
+
+static const struct {
+	long number;
+	const char *name, *shape;
+} calls[] = {
+	CALL(read, "d.n"),
+	CALL(write, "d.n"),
+	CALL(pread64, "d.nn"),
+	CALL(pwrite64, "d.nn"),
+	CALL(readv, "d.n"),
+	CALL(writev, "d.n"),
+	CALL(preadv, "d.nn"),
+	CALL(pwritev, "d.nn"),
+	CALL(preadv2, "d.nn"),
+	CALL(pwritev2, "d.nn"),
+	CALL(recvfrom, "d.nn"),
+	CALL(sendto, "d.nn"),
+	CALL(recvmsg, "d"),
+	CALL(sendmsg, "d"),
+	CALL(fsync, "d"),
+	CALL(fdatasync, "d"),
+	CALL(lseek, "dnn"),
+	CALL(fcntl, "dnn"),
+	CALL(ioctl, "dn"),
+	CALL(close, "d"),
+	CALL(openat, "d"),
+	CALL(ppoll, ".n"),
+	CALL(pselect6, "n"),
+	CALL(epoll_create1, "n"),
+	CALL(epoll_ctl, "dnd"),
+	CALL(epoll_pwait, "d.nn"),
+	CALL(eventfd2, "nn"),
+	CALL(timerfd_create, "nn"),
+	CALL(timerfd_settime, "dn"),
+	CALL(signalfd4, "d"),
+	CALL(rt_sigtimedwait, ""),
+	CALL(rt_sigaction, "n"),
+	CALL(rt_sigprocmask, "n"),
+	CALL(rt_sigreturn, ""),
+	CALL(io_setup, "n"),
+	CALL(io_submit, ".n"),
+	CALL(io_getevents, ".nn"),
+	CALL(io_cancel, ""),
+	CALL(io_destroy, ""),
+	CALL(io_uring_setup, "n"),
+	CALL(io_uring_enter, "dnnn"),
+	CALL(io_uring_register, "dn"),
+	CALL(mmap, ".n"),
+	CALL(munmap, ".n"),
+	CALL(mprotect, ".n"),
+	CALL(madvise, ".n"),
+	CALL(brk, ""),
+	CALL(futex, ""),
+	CALL(clone3, ""),
+	CALL(clone, ""),
+	CALL(exit, "n"),
+	CALL(exit_group, "n"),
+	CALL(nanosleep, ""),
+	CALL(clock_nanosleep, "n"),
+	CALL(clock_gettime, "n"),
+	CALL(sched_yield, ""),
+	CALL(getrandom, ""),
+	CALL(getpid, ""),
+	CALL(getppid, ""),
+	CALL(gettid, ""),
+	CALL(kill, "nn"),
+	CALL(tgkill, "nnn"),
+	CALL(restart_syscall, ""),
+	CALL(socket, "nnn"),
+	CALL(accept4, "d"),
+	CALL(shutdown, "dn"),
+	CALL(setsockopt, "dnn"),
+	CALL(getsockopt, "dnn"),
+	CALL(dup, "d"),
+	CALL(pipe2, "."),
+	CALL(memfd_create, ".n"),
+	CALL(prctl, "n"),
+/* Calls that newer architectures were never given. */
+#ifdef SYS_poll
+	CALL(poll, ".nn"),
+	CALL(select, "n"),
+	CALL(epoll_create, "n"),
+	CALL(epoll_wait, "d.nn"),
+	CALL(eventfd, "n"),
+	CALL(open, "."),
+	CALL(fork, ""),
+	CALL(vfork, ""),
+	CALL(pause, ""),
+	CALL(dup2, "dd"),
+#endif
+#ifdef SYS_epoll_pwait2
+	CALL(epoll_pwait2, "d.n"),
+#endif
+};
+
+#define CALL_COUNT (sizeof calls / sizeof *calls)
+
+const char *syscall_name(long number)
+{
+	static char unnamed[40];
+	for (unsigned i = 0; i < CALL_COUNT; i++)
+		if (calls[i].number == number)
+			return calls[i].name;
+	snprintf(unnamed, sizeof unnamed, "system call %ld", number);
+	return unnamed;
+}
+
+const char *syscall_shape(long number)
+{
+	for (unsigned i = 0; i < CALL_COUNT; i++)
+		if (calls[i].number == number)
+			return calls[i].shape;
+	return "nnn";
+}
+
+bool syscall_among(long number, const char *names)
+{
+	const char *name = syscall_name(number);
+	size_t length = strlen(name);
+	for (const char *word = names; *word;) {
+		size_t word_length = strcspn(word, " ");
+		if (word_length == length && memcmp(word, name, length) == 0)
+			return true;
+		word += word_length;
+		word += strspn(word, " ");
+	}
+	return false;
+}

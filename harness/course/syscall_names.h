@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* Names of the system calls that the labs are about, for tests and for reports. */
+#ifndef IOLAB_COURSE_SYSCALL_NAMES_H
+#define IOLAB_COURSE_SYSCALL_NAMES_H
+
+#include <stdbool.h>
+
+/* "read", or "system call 123" (in a buffer that the next call overwrites). */
+const char *syscall_name(long number);
+
+/* Which arguments are worth showing: a letter each, 'd' a descriptor, 'n' a number, '.' nothing. */
+const char *syscall_shape(long number);
+
+/* Is the call one of the words in `names`, as in "read recvfrom"? */
+bool syscall_among(long number, const char *names);
+
+#endif
