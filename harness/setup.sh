@@ -58,6 +58,8 @@ check_tests() {
 	need util-linux has setpriv
 	need procps has ps
 	need git has git
+	need patch has patch
+	need binutils has addr2line
 	need python3-jsonschema /usr/bin/python3 -c 'import jsonschema'
 	need clang has clang
 	need clang-format has clang-format
@@ -112,18 +114,13 @@ elif command -v apt-get >/dev/null; then
 	fi
 elif command -v dnf >/dev/null; then
 	print_list 'dnf install' 'gcc make pkgconf liburing-devel libaio-devel jansson-devel
-  python3-matplotlib python3-numpy bats strace util-linux procps-ng git python3-jsonschema clang
+  python3-matplotlib python3-numpy bats strace util-linux procps-ng git patch binutils python3-jsonschema clang
   clang-tools-extra cppcheck ShellCheck libasan libubsan libtsan fio
   (bats-support and bats-assert: github.com/bats-core)'
 elif command -v pacman >/dev/null; then
 	print_list 'pacman -S' 'gcc make pkgconf liburing libaio jansson python-matplotlib python-numpy bats
-  bats-support bats-assert strace util-linux procps-ng git python-jsonschema clang cppcheck shellcheck fio'
+  bats-support bats-assert strace util-linux procps-ng git patch binutils python-jsonschema clang cppcheck shellcheck fio'
 else
 	echo "iolab: missing (names as in Debian):$missing; no apt-get, dnf or pacman here" >&2
 	exit 1
-fi
-
-# Counting system calls wants the tracepoints. Mounting is left to the machine's owner.
-if [ ! -e /sys/kernel/tracing/events ] && [ "$(id -u)" -eq 0 ]; then
-	echo "iolab: to have system calls counted: mount -t tracefs tracefs /sys/kernel/tracing"
 fi

@@ -6,12 +6,13 @@ A lab is a folder of labs/ that has a lab.toml; docs/instructor.md describes its
 import os
 import re
 import subprocess
+import textwrap
 import tomllib
 from dataclasses import dataclass
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LABS = os.path.join(ROOT, "labs")
-WORK = os.path.join(ROOT, "work")
+WORK = os.environ.get("IOLAB_WORK") or os.path.join(ROOT, "work")
 
 # Regions of a solution:   //> 2 what to write    //+ code of the starter    //< 2
 BEGIN = re.compile(r"^(\s*)// ?> ?(\d+)?(?:\s+(.*))?$")
@@ -137,6 +138,13 @@ def write(path, text):
         file.write(text)
 
 
+def comment(words, indent):
+    """A C comment's lines, at most 100 columns wide with tabs of 8."""
+    room = 100 - 3 - len(indent.expandtabs(8))
+    return [f"{indent}/*", *(f"{indent} * {line}" for line in textwrap.wrap(words, room)),
+            f"{indent} */"]
+
+
 def cut(text, where, solved=()):
     """The solution's text without the regions that are not in `solved`, and without their marks."""
     out, words, starter = [], [], []
@@ -156,11 +164,7 @@ def cut(text, where, solved=()):
             if inside != int(end[1]):
                 raise CourseError(f"{where}:{number}: this ends exercise {end[1]}, which has not begun")
             if inside not in solved:
-                out.append(f"{indent}/*")
-                out.append(f"{indent} * EXERCISE {inside}: {words[0]}".rstrip())
-                out += [f"{indent} * {word}".rstrip() for word in words[1:]]
-                out.append(f"{indent} */")
-                out += starter
+                out += comment(f"EXERCISE {inside}: {' '.join(words)}", indent) + starter
                 out.append(f"{indent}/* end of exercise {inside} */")
             inside = None
         elif inside is None or inside in solved:

@@ -97,11 +97,11 @@ def read_tap(text):
     return outcomes
 
 
-def run_tests(program, options=(), env=None, limit_s=900):
-    """Has the proctor run the program's tests."""
+def run_tests(program, options=(), env=None, limit_s=900, wrap=()):
+    """Has the proctor run the program's tests. `wrap` is put before the command."""
     proctor = os.path.join(ROOT, "build", "course", "proctor")
     try:
-        done = subprocess.run([proctor, *options, program], capture_output=True, text=True,
+        done = subprocess.run([*wrap, proctor, *options, program], capture_output=True, text=True,
                               check=False, errors="replace", timeout=limit_s, env=env,
                               stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
@@ -109,6 +109,6 @@ def run_tests(program, options=(), env=None, limit_s=900):
     outcomes = read_tap(done.stdout)
     if done.returncode not in (0, 1) or not outcomes:
         if "--untraced" not in options and "ptrace is refused" in done.stderr:
-            return run_tests(program, [*options, "--untraced"], env, limit_s)
+            return run_tests(program, [*options, "--untraced"], env, limit_s, wrap)
         return Verdict(outcomes, done.stderr.strip() or f"the proctor ended with {done.returncode}")
     return Verdict(outcomes)

@@ -1,0 +1,312 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""check_course.py [LAB...]: is the course as docs/add-a-lab.md says it is?
+
+For each lab: its parts are there; the starter builds without a warning and fails on the intended test;
+each exercise can be tested alone; solution and alternates pass, under sanitizers too; every mutant is
+killed by the test that it names; the handout's commands run as written and its links lead somewhere;
+the solution passes again and again while another CPU is busy. Prints TAP.
+"""
+import argparse
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import labs
+import programs
+from labs import ROOT, CourseError
+
+MUTANTS_LEAST = 8
+ALTERNATES_LEAST = 2
+PROGRAM_LINES_MOST = 150
+SANITIZERS = "address,undefined"
+BLOCK_LIMIT_S = 120
+# What a test says of an engine that did worse than be wrong: a starter must do none of it.
+DISASTERS = ("crashed with", "hung:", "before the test was over", "the program ")
+
+
+class Tap:
+    """Prints a line for each thing checked, from any thread."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.passed = self.failed = self.skipped = 0
+
+    def check(self, what, words=""):
+        """`words` say what is wrong; "" when nothing is. Returns whether all is well."""
+        with self.lock:
+            self.passed += not words
+            self.failed += bool(words)
+            number = self.passed + self.failed + self.skipped
+            print(f"{'not ok' if words else 'ok'} {number} - {what}")
+            for line in str(words).splitlines()[:40]:
+                print(f"# {line}")
+            sys.stdout.flush()
+        return not words
+
+    def skip(self, what, why):
+        with self.lock:
+            self.skipped += 1
+            print(f"ok {self.passed + self.failed + self.skipped} - {what} # SKIP {why}", flush=True)
+
+    def end(self):
+        print(f"1..{self.passed + self.failed + self.skipped}\n"
+              f"# {self.passed} passed, {self.failed} failed, {self.skipped} skipped")
+        return 1 if self.failed else 0
+
+
+def account(verdict, among=None):
+    """The failures of a verdict, in a few lines."""
+    if verdict.trouble:
+        return verdict.trouble
+    failed = [o for o in verdict.failed if among is None or o in among]
+    return "\n".join(f"{o.name}: {' / '.join(w.strip() for w in o.words[:3])}" for o in failed)
+
+
+class LabCheck:
+    def __init__(self, lab, tap, scratch, repeats):
+        self.lab, self.tap, self.scratch, self.repeats = lab, tap, scratch, repeats
+        self.count = 0
+        self.killed = self.accepted = self.tests = 0
+
+    def say(self, what, words=""):
+        return self.tap.check(f"lab {self.lab.number}: {what}", words)
+
+    def place(self, name):
+        folder = os.path.join(self.scratch, self.lab.name, name)
+        os.makedirs(folder, exist_ok=True)
+        return folder
+
+    def build(self, files, name, cc="gcc", sanitize=""):
+        """Returns (program, the compiler's words)."""
+        folder = self.place(f"{name}-{cc}-{sanitize or 'plain'}")
+        for file, text in files.items():
+            labs.write(os.path.join(folder, file), text)
+        program = os.path.join(folder, "tests")
+        words = programs.compile_tests(self.lab, [os.path.join(folder, file) for file in files],
+                                       program, cc, sanitize)
+        return program, words
+
+    def verdict(self, files, name, options=(), cc="gcc", sanitize="", wrap=None):
+        try:
+            program, _ = self.build(files, name, cc, sanitize)
+        except CourseError as error:
+            return programs.Verdict([], f"does not compile: {error}")
+        if sanitize:
+            options = [*options, "--untraced"]
+        return programs.run_tests(program, options, wrap=wrap or ())
+
+    def check_parts(self):
+        lab = self.lab
+        for name in ("README.md", "tests.c", "hints.md", "answers.md", lab.program, *lab.files):
+            self.say(f"{name} is there", "" if os.path.exists(lab.path(name)) else "it is missing")
+        lines = len(labs.read(lab.path(lab.program)).splitlines())
+        self.say(f"{lab.program} has at most {PROGRAM_LINES_MOST} lines",
+                 "" if lines <= PROGRAM_LINES_MOST else f"it has {lines}")
+        program, _ = self.build(lab.solution(), "list")
+        listed = subprocess.run([program, "--list"], capture_output=True, text=True, check=True).stdout
+        names = {words[0]: int(words[1]) for words in map(str.split, listed.splitlines())}
+        self.tests = len(names)
+        for exercise in lab.exercises:
+            mine = [name for name, number in names.items() if number == exercise.number]
+            wrong = "" if names.get(exercise.fails) == exercise.number else \
+                f"lab.toml says that its untouched region fails {exercise.fails}, which is no test of it"
+            self.say(f"exercise {exercise.number} has tests", wrong if mine else "it has none")
+            hints = lab.hints().get(exercise.number, [])
+            self.say(f"exercise {exercise.number} has hints in rising strength",
+                     "" if len(hints) >= 2 else f"{len(hints)} in hints.md")
+        mutants, alternates = lab.mutants(), lab.alternates()
+        self.say(f"at least {MUTANTS_LEAST} mutants",
+                 "" if len(mutants) >= MUTANTS_LEAST else f"there are {len(mutants)}")
+        self.say(f"at least {ALTERNATES_LEAST} alternates",
+                 "" if len(alternates) >= ALTERNATES_LEAST else f"there are {len(alternates)}")
+        questions = set(re.findall(r"\*\*Question (\d+)", labs.read(lab.path("README.md"))))
+        answers = set(re.findall(r"^## Question (\d+)", labs.read(lab.path("answers.md")), re.M))
+        self.say("every question of the handout has its answer",
+                 "" if questions == answers and questions else
+                 f"questions {sorted(questions)}, answers {sorted(answers)}")
+
+    def check_starter(self):
+        first = self.lab.exercises[0]
+        for cc in ("gcc", "clang"):
+            try:
+                words = self.build(self.lab.starter(), "starter", cc)[1]
+            except CourseError as error:
+                words = str(error)
+            self.say(f"the starter builds with {cc} without a warning", words)
+        verdict = self.verdict(self.lab.starter(), "starter")
+        failed = verdict.failed
+        wrong = verdict.trouble
+        if not wrong and not any(o.name == first.fails for o in failed):
+            wrong = f"it passes {first.fails}"
+        self.say(f"the starter fails {first.fails}", wrong)
+        bad = [o for o in failed if any(word in " ".join(o.words) for word in DISASTERS)]
+        self.say("the starter neither crashes nor hangs", account(verdict, bad) if bad else "")
+
+    def check_exercise(self, exercise):
+        others = {e.number for e in self.lab.exercises} - {exercise.number}
+        verdict = self.verdict(self.lab.starter(others), f"without-{exercise.number}")
+        lower = [o for o in verdict.failed if o.exercise < exercise.number]
+        wrong = verdict.trouble or account(verdict, lower)
+        if not wrong and not any(o.name == exercise.fails for o in verdict.failed):
+            wrong = f"it passes {exercise.fails}"
+        self.say(f"exercise {exercise.number} is tested alone by {exercise.fails}", wrong)
+
+    def check_solution(self):
+        solution = self.lab.solution()
+        self.say("the solution passes", self.full_account(self.verdict(solution, "solution")))
+        self.say("the solution passes, built with clang",
+                 self.full_account(self.verdict(solution, "solution", cc="clang")))
+        self.say("the solution passes under ASan and UBSan",
+                 self.full_account(self.verdict(solution, "solution", sanitize=SANITIZERS)))
+        if "io_uring" not in self.lab.needs:
+            wrap = [os.path.join(ROOT, "build", "tests", "without_io_uring")]
+            self.say("the solution passes with io_uring refused",
+                     self.full_account(self.verdict(solution, "solution-refused", wrap=wrap)))
+
+    @staticmethod
+    def full_account(verdict):
+        return account(verdict) or ("" if verdict.passed else "no test passed")
+
+    def check_alternate(self, name, files):
+        plain = self.full_account(self.verdict(files, f"alternate-{name}"))
+        words = plain or self.full_account(
+            self.verdict(files, f"alternate-{name}", sanitize=SANITIZERS))
+        self.accepted += self.say(f"the alternate {name} passes, under ASan and UBSan too", words)
+
+    def check_mutant(self, mutant):
+        folder = self.place(f"mutant-{mutant.name}")
+        try:
+            labs.apply_mutant(self.lab, mutant, folder)
+            files = {name: labs.read(os.path.join(folder, name)) for name in self.lab.files}
+            verdict = self.verdict(files, f"mutant-{mutant.name}", ["--only", mutant.killed_by])
+            words = verdict.trouble or ("" if verdict.failed else f"{mutant.killed_by} passes")
+        except CourseError as error:
+            words = str(error)
+        self.killed += self.say(f"the mutant {mutant.name} is killed by {mutant.killed_by}", words)
+
+    def check_repeats(self):
+        """While another CPU is busy: a test that needs an idle machine shows here."""
+        program, _ = self.build(self.lab.solution(), "repeats")
+        with busy_cpu():
+            for number in range(1, self.repeats + 1):
+                words = self.full_account(programs.run_tests(program))
+                if words:
+                    break
+        self.say(f"the solution passes {self.repeats} times in a row beside a busy CPU",
+                 f"run {number}: {words}" if words else "")
+
+    def check_handout(self):
+        readme = self.lab.path("README.md")
+        text = labs.read(readme)
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            if not target.startswith(("http:", "https:", "#")):
+                path = os.path.join(self.lab.folder, target.split("#")[0])
+                self.say(f"README.md: {target} leads somewhere",
+                         "" if os.path.exists(path) else "it does not")
+        folder = self.place("handout")
+        for name in ("build", "labs", "common", "harness", "plots", "docs", "Makefile"):
+            os.symlink(os.path.join(ROOT, name), os.path.join(folder, name))
+        for number, block in enumerate(re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S), 1):
+            try:
+                done = subprocess.run(["bash", "-c", block], cwd=folder, capture_output=True,
+                                      text=True, errors="replace", timeout=BLOCK_LIMIT_S,
+                                      stdin=subprocess.DEVNULL, check=False)
+                words = "" if done.returncode == 0 else \
+                    f"status {done.returncode}\n{(done.stdout + done.stderr)[-1500:]}"
+            except subprocess.TimeoutExpired:
+                words = f"not done after {BLOCK_LIMIT_S} s"
+            self.say(f"README.md: the commands of block {number} ({block.splitlines()[0]}) run",
+                     words)
+
+    def run(self):
+        try:
+            self.check_parts()
+        except (OSError, CourseError) as error:
+            self.say("its parts can be read", str(error))
+            return
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            jobs = [pool.submit(self.check_starter), pool.submit(self.check_solution)]
+            jobs += [pool.submit(self.check_exercise, e) for e in self.lab.exercises]
+            jobs += [pool.submit(self.check_alternate, *a) for a in self.lab.alternates()]
+            jobs += [pool.submit(self.check_mutant, m) for m in self.lab.mutants()]
+        for job in jobs:
+            job.result()  # an exception of the checker's own must not pass unseen
+        self.check_handout()
+        self.check_repeats()
+
+    def row(self):
+        lab = self.lab
+        return (f"# {lab.name:14} {len(lab.exercises):9} {self.tests:6} "
+                f"{self.killed:>8} of {len(lab.mutants()):<3} "
+                f"{self.accepted:>6} of {len(lab.alternates())}")
+
+
+@contextlib.contextmanager
+def busy_cpu():
+    command = [sys.executable, "-c", "while True: pass"]
+    with subprocess.Popen(command) as process:
+        try:
+            os.sched_setaffinity(process.pid, {max(os.sched_getaffinity(0))})
+            yield
+        finally:
+            process.kill()
+
+
+def chosen_labs(o):
+    if o.labs:
+        return [labs.find(word) for word in o.labs]
+    everything = labs.all_labs()
+    if not o.since:
+        return everything
+    changed = subprocess.run(["git", "diff", "--name-only", o.since], cwd=ROOT, capture_output=True,
+                             text=True, check=False)
+    if changed.returncode != 0:
+        raise CourseError(f"--since {o.since}: {changed.stderr.strip()}")
+    paths = changed.stdout.splitlines()
+    # What all labs stand on.
+    if any(p.startswith(("common/", "harness/", "Makefile")) for p in paths):
+        return everything
+    return [lab for lab in everything if any(p.startswith(f"labs/{lab.name}/") for p in paths)]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("labs", nargs="*", metavar="LAB", help="only these, as in 04 (default: all)")
+    parser.add_argument("--repeats", type=int, default=20,
+                        help="how often the solution must pass in a row (default 20)")
+    parser.add_argument("--since", metavar="REV",
+                        help="only labs that changed since this git revision")
+    o = parser.parse_args()
+    tap = Tap()
+    rows = []
+    try:
+        for cc, sanitize in (("gcc", ""), ("clang", ""), ("gcc", SANITIZERS)):
+            programs.prepare(cc, sanitize)
+        checked = chosen_labs(o)
+        tap.check("there are labs to check", "" if checked or o.since else "no folder has a lab.toml")
+        scratch = tempfile.mkdtemp(prefix="iolab-course-", dir=os.environ.get("TMPDIR", "/var/tmp"))
+        try:
+            for lab in checked:
+                check = LabCheck(lab, tap, scratch, o.repeats)
+                check.run()
+                rows.append(check.row())
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    except CourseError as error:
+        tap.check("the course can be checked", str(error))
+    status = tap.end()
+    if rows:
+        print("# lab            exercises  tests   mutants killed  alternates\n" + "\n".join(rows))
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()
