@@ -155,12 +155,14 @@ PYTHON  ?= $(shell sh harness/find-python.sh 2>/dev/null)
 RESULTS ?= results/latest
 TESTS   ?=
 
-.PHONY: help check bench plots report bench-peers format lint
+.PHONY: help check check-course check-course-slowly bench plots report bench-peers format lint
 
 help:
 	@echo 'make               build the program, build/iolab'
 	@echo 'make bench         compare all interfaces (under 3 minutes): table, figures, report'
 	@echo 'make check         run all tests (under 5 minutes); TESTS="unit bats" runs only those'
+	@echo 'make check-course  check the labs of the course, their mutants too   [LAB=04]'
+	@echo 'make check-course-slowly   the same, each solution 100 times in a row'
 	@echo 'make plots         draw the figures of a results folder   [RESULTS=results/latest]'
 	@echo 'make report        figures and report.html of it          [RESULTS=results/latest]'
 	@echo 'make bench-peers   side by side with fio: is our own overhead small? (half an hour)'
@@ -176,6 +178,13 @@ check: all tests
 	$(Q)$(MAKE) --no-print-directory SANITIZE=address,undefined all tests
 	$(Q)$(MAKE) --no-print-directory SANITIZE=thread build/thread/tests/conformance
 	$(Q)harness/check.sh $(TESTS)
+
+# Is the course as docs/add-a-lab.md says? LAB=04 for one lab, SINCE=REV for those that changed since.
+check-course: all tests need-python
+	$(Q)$(PYTHON) harness/course/check_course.py $(LAB) $(if $(SINCE),--since $(SINCE)) $(if $(REPEATS),--repeats $(REPEATS))
+
+check-course-slowly:
+	$(Q)$(MAKE) --no-print-directory check-course REPEATS=100
 
 bench: all
 	$(Q)build/iolab compare $(COMPARE)
@@ -195,7 +204,7 @@ bench-peers: all $(PEER_PROGRAMS) need-python
 	$(Q)$(PYTHON) harness/peers/bench.py $(PEERS)
 
 FORMATTED = $(wildcard common/*.[ch] harness/*.[ch] harness/*/*.[ch] harness/*/*/*.[ch] labs/*/*.[ch])
-SHELL_SCRIPTS = $(wildcard harness/*.sh harness/tests/*.bash harness/tests/*.bats plots/tests/*.bats) .ci/run
+SHELL_SCRIPTS = $(wildcard harness/*.sh harness/*/*.sh harness/tests/*.bash harness/tests/*.bats plots/tests/*.bats) .ci/run
 
 format:
 	clang-format -i $(FORMATTED)
