@@ -79,7 +79,7 @@ $(BUILD)/%.o: %.c $(BUILD)/config.h $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
--include $(patsubst %.o,%.d,$(COMMON_OBJECTS) $(ENGINE_OBJECTS) $(HARNESS_OBJECTS) $(MINE_OBJECTS)) \
+-include $(patsubst %.o,%.d,$(COMMON_OBJECTS) $(ENGINE_OBJECTS) $(HARNESS_OBJECTS)) \
          $(wildcard $(BUILD)/harness/*/*.d $(BUILD)/harness/*/*/*.d)
 
 # The course: what a lab's tests are linked with, what compiles them, and the proctor that runs them.
@@ -109,14 +109,16 @@ build/course/proctor: $(addprefix build/,harness/course/proctor.o harness/course
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^
 
-# A learner's engines beside the reference, with names of their own: build/mine/iolab.
+# A learner's engines beside the reference, with names of their own: build/mine/iolab. Compiled each
+# time: a copy that was put back may be older than its object.
 
-MINE_SOURCES := $(wildcard $(if $(MINE),work/$(MINE)/engine*.c))
-MINE_OBJECTS := $(call object,$(MINE_SOURCES))
+WORK         = $(or $(IOLAB_WORK),work)
+MINE_SOURCES = $(wildcard $(if $(MINE),$(WORK)/$(MINE)/engine*.c))
+MINE_OBJECTS = $(patsubst $(WORK)/$(MINE)/%.c,$(BUILD)/mine/%.o,$(MINE_SOURCES))
 
-$(BUILD)/work/%.o: work/%.c $(BUILD)/config.h $(BUILD)/flags
+$(BUILD)/mine/%.o: $(WORK)/$(MINE)/%.c $(BUILD)/config.h $(BUILD)/flags FORCE
 	@mkdir -p $(@D)
-	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(call lab_of,$<) -DIO_NAME_PREFIX='"my_"' $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(call lab_of,$<) -DIO_NAME_PREFIX='"my_"' $(ALL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/mine/iolab: $(HARNESS_OBJECTS) $(ENGINE_OBJECTS) $(COMMON_OBJECTS) $(MINE_OBJECTS) FORCE
 	@mkdir -p $(@D)
@@ -158,6 +160,18 @@ TESTS   ?=
 .PHONY: help check check-course check-course-slowly bench plots report bench-peers format lint
 
 help:
+	@echo 'Learn (docs/course.md):'
+	@echo 'make labs          begin here: all labs, where you are, what to type next'
+	@echo 'make start         begin the next lab, or the named one    [LAB=04]'
+	@echo 'make check-lab     build and test your files               [LAB= EXERCISE=2 TEST=name]'
+	@echo 'make watch         the same on each save; Ctrl-C ends it'
+	@echo 'make hint          when you are stuck; again: a stronger one'
+	@echo 'make predict       say what you expect, before you measure'
+	@echo 'make measure       your engine beside the reference, in one figure'
+	@echo 'make diff-lab      the difference to the solution, once you have passed'
+	@echo 'make reset-lab     back to the starter; your copy is kept   [FILE=engine.c]'
+	@echo
+	@echo 'Compare, and work on iolab itself:'
 	@echo 'make               build the program, build/iolab'
 	@echo 'make bench         compare all interfaces (under 3 minutes): table, figures, report'
 	@echo 'make check         run all tests (under 5 minutes); TESTS="unit bats" runs only those'
@@ -172,7 +186,15 @@ help:
 	@echo
 	@echo 'V=1 shows commands.  CC=clang and SANITIZE=address,undefined build apart, below build/.'
 	@echo 'Missing something?   harness/setup.sh  (for the tests: harness/setup.sh check)'
-	@echo 'Where to begin:      README.md; then build/iolab list, build/iolab doctor'
+	@echo 'Where to begin:      to learn, make labs; to compare, README.md, then build/iolab doctor'
+
+# The course. What is typed after the target goes to learner.py as it stands: make hint LAB=04. Only
+# measure needs a python that can draw, and finds it by itself.
+
+LEARNER = labs start check-lab watch hint predict measure diff-lab reset-lab
+.PHONY: $(LEARNER)
+$(LEARNER):
+	@$(if $(filter default file undefined,$(origin PYTHON)),python3,$(PYTHON)) harness/course/learner.py $@ $(MAKEOVERRIDES)
 
 check: all tests
 	$(Q)$(MAKE) --no-print-directory SANITIZE=address,undefined all tests
