@@ -40,8 +40,9 @@ HARNESS_SOURCES := $(wildcard harness/*.c)
 TEST_SOURCES    := $(wildcard harness/tests/*.c)
 
 object = $(patsubst %.c,$(BUILD)/%.o,$(1))
-COMMON_OBJECTS  := $(call object,$(COMMON_SOURCES))
-ENGINE_OBJECTS  := $(call object,$(ENGINE_SOURCES))
+# In a handout the solutions are objects, made by whoever handed it out.
+COMMON_OBJECTS  := $(call object,$(COMMON_SOURCES)) $(wildcard common/*.o)
+ENGINE_OBJECTS  := $(call object,$(ENGINE_SOURCES)) $(wildcard labs/*/reference/*.o)
 HARNESS_OBJECTS := $(call object,$(HARNESS_SOURCES))
 # What a test program links: all of the harness but main().
 TESTED_OBJECTS  := $(COMMON_OBJECTS) $(ENGINE_OBJECTS) \
@@ -89,7 +90,7 @@ COURSE_LIBRARY := $(call object,harness/course/lab_test.c harness/course/syscall
 COURSE_FLAGS    = $(CPPFLAGS) -Iharness/tests/conformance -Iharness/course $(ALL_CFLAGS) -no-pie
 
 .PHONY: course
-course: $(BUILD)/course/tests.a $(BUILD)/course/compile build/course/proctor
+course: $(BUILD)/course/tests.a $(BUILD)/course/compile $(BUILD)/course/compile-object build/course/proctor
 
 $(BUILD)/harness/course/%.o: CPPFLAGS += -Iharness/tests/conformance
 
@@ -104,6 +105,12 @@ $(BUILD)/course/compile: Makefile $(BUILD)/flags
 	$(call say,MAKE,$@)printf '%s\n' '#!/bin/sh' 'lab=$$1 out=$$2; shift 2' \
 		'exec $(CC) $(COURSE_FLAGS) -DIO_LAB_FOLDER="\"$$lab\"" -o "$$out" "$$@" $(BUILD)/course/tests.a $(LDLIBS)' \
 		> $@ && chmod +x $@
+
+# compile-object LAB OUT FILE...: one C file of a lab, for a grader that looks at it before it links.
+$(BUILD)/course/compile-object: Makefile $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,MAKE,$@)printf '%s\n' '#!/bin/sh' 'lab=$$1 out=$$2; shift 2' \
+		'exec $(CC) $(COURSE_FLAGS) -DIO_LAB_FOLDER="\"$$lab\"" -c -o "$$out" "$$@"' > $@ && chmod +x $@
 
 build/course/proctor: $(addprefix build/,harness/course/proctor.o harness/course/syscall_names.o common/reason.o)
 	@mkdir -p $(@D)
@@ -174,16 +181,26 @@ help:
 	@echo 'Compare, and work on iolab itself:'
 	@echo 'make               build the program, build/iolab'
 	@echo 'make bench         compare all interfaces (under 3 minutes): table, figures, report'
+# handout: without
 	@echo 'make check         run all tests (under 5 minutes); TESTS="unit bats" runs only those'
 	@echo 'make check-course  check the labs of the course, their mutants too   [LAB=04]'
 	@echo 'make check-course-slowly   the same, each solution 100 times in a row'
+# handout: with
 	@echo 'make plots         draw the figures of a results folder   [RESULTS=results/latest]'
 	@echo 'make report        figures and report.html of it          [RESULTS=results/latest]'
+# handout: without
 	@echo 'make bench-peers   side by side with fio: is our own overhead small? (half an hour)'
 	@echo 'make lint          clang and gcc without a warning, clang-format, cppcheck, shellcheck'
 	@echo 'make format        lay out the C files with clang-format'
+# handout: with
 	@echo 'make clean         remove build/ (results/ stays)'
 	@echo
+# handout: without
+	@echo 'Teach (docs/instructor.md):'
+	@echo 'make handout       the course without solutions            [OUT=build/handout]'
+	@echo 'make grade SUBMISSIONS=folder   grade one or many   [LAB=04 OUT=results/grades JOBS=1]'
+	@echo
+# handout: with
 	@echo 'V=1 shows commands.  CC=clang and SANITIZE=address,undefined build apart, below build/.'
 	@echo 'Missing something?   harness/setup.sh  (for the tests: harness/setup.sh check)'
 	@echo 'Where to begin:      to learn, make labs; to compare, README.md, then build/iolab doctor'
@@ -196,6 +213,17 @@ LEARNER = labs start check-lab watch hint predict measure diff-lab reset-lab
 $(LEARNER):
 	@$(if $(filter default file undefined,$(origin PYTHON)),python3,$(PYTHON)) harness/course/learner.py $@ $(MAKEOVERRIDES)
 
+# handout: without
+# The instructor's tools. grade also takes LIMIT_S (for all tests of a lab) and FIRST_UID.
+.PHONY: handout grade
+handout:
+	$(Q)python3 harness/course/handout.py $(if $(OUT),'$(OUT)')
+
+grade:
+	$(Q)python3 harness/course/grade.py $(if $(SUBMISSIONS),'$(SUBMISSIONS)') \
+		$(if $(LAB),--lab '$(LAB)') $(if $(OUT),--out '$(OUT)') $(if $(JOBS),--jobs '$(JOBS)') \
+		$(if $(LIMIT_S),--limit-s '$(LIMIT_S)') $(if $(FIRST_UID),--first-uid '$(FIRST_UID)')
+
 check: all tests
 	$(Q)$(MAKE) --no-print-directory SANITIZE=address,undefined all tests
 	$(Q)$(MAKE) --no-print-directory SANITIZE=thread build/thread/tests/conformance
@@ -207,6 +235,7 @@ check-course: all tests need-python
 
 check-course-slowly:
 	$(Q)$(MAKE) --no-print-directory check-course REPEATS=100
+# handout: with
 
 bench: all
 	$(Q)build/iolab compare $(COMPARE)
@@ -222,6 +251,7 @@ report: plots
 need-python:
 	$(Q)$(if $(PYTHON),:,sh harness/find-python.sh)
 
+# handout: without
 bench-peers: all $(PEER_PROGRAMS) need-python
 	$(Q)$(PYTHON) harness/peers/bench.py $(PEERS)
 
@@ -243,3 +273,4 @@ lint:
 		-Icommon -Iharness -I$(BUILD) -D_GNU_SOURCE -DIO_LAB_FOLDER='"lab"' common harness labs
 	$(call say,CHECK,shellcheck)
 	$(Q)shellcheck $(SHELL_SCRIPTS)
+# handout: with

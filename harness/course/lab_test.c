@@ -361,7 +361,7 @@ static int run_test(const char *name)
 	s.flavour = flavour;
 	allowed_calls = test->allowed_calls;
 	const char *folder = getenv("TMPDIR");
-	snprintf(s.folder, sizeof s.folder, "%.40s/lab-XXXXXX", folder ? folder : "/var/tmp");
+	snprintf(s.folder, sizeof s.folder, "%.220s/lab-XXXXXX", folder ? folder : "/var/tmp");
 	expect(mkdtemp(s.folder), "cannot make a folder in %s", folder ? folder : "/var/tmp");
 	watch_engine(&s, test->engine);
 
@@ -369,7 +369,7 @@ static int run_test(const char *name)
 	test->run(&s);
 	expect_nothing_left(fds, threads);
 
-	char path[128];
+	char path[256];
 	snprintf(path, sizeof path, "%s/file", s.folder);
 	unlink(path);
 	rmdir(s.folder);

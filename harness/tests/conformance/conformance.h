@@ -23,7 +23,7 @@ struct subject {
 	const struct engine_ops *ops;
 	uint64_t options;
 	enum flavour flavour;
-	char folder[64]; /* for files; removed by the parent */
+	char folder[240]; /* for files; removed by the parent */
 
 	struct engine *engine;
 	unsigned depth, max_fds;
