@@ -38,7 +38,7 @@
  *              until the operation is over says so with IO_BLOCKS_IN_SUBMIT.
  * Waiting.     reap() sleeps in the kernel, never spins, unless the variant is about spinning. A
  *              signal ends the wait early: reap() then returns what it has, perhaps 0, never
- *              -EINTR.
+ *              -EINTR. The driver relies on it: it waits without a time limit.
  * Time.        Latency counts from the driver's clock reading just before the submit() call that
  *              accepted the operation to its reading just after the reap() call that returned it.
  *              Engines read no clock for measurement.

@@ -62,6 +62,7 @@ static const struct test tests[] = {
 	{ "cancel_with_nothing_in_flight", STREAMS, cancel_with_nothing_in_flight },
 	{ "stream_slot_is_used_again", STREAMS, stream_slot_is_used_again },
 	{ "stream_stays_blocking", STREAMS, stream_stays_blocking },
+	{ "stream_signal_ends_the_wait", STREAMS, stream_signal_ends_the_wait },
 	{ "stream_survives_signals", STREAMS, stream_survives_signals },
 };
 
