@@ -170,7 +170,7 @@ static enum verdict run_test(struct subject *s, const struct test *test, uint64_
 		text[used] = '\0';
 	close(ends[0]);
 
-	char path[128];
+	char path[sizeof s->folder + 8];
 	snprintf(path, sizeof path, "%s/file", s->folder);
 	unlink(path);
 	rmdir(s->folder);
