@@ -8,7 +8,6 @@ the reference solution goes the same way: what it cannot do here, no submission 
 """
 import argparse
 import contextlib
-import errno
 import hashlib
 import os
 import re
@@ -27,13 +26,12 @@ import labs
 import programs
 import reports
 import sandbox
+import submission
 from labs import ROOT, CourseError
 from programs import Outcome
 
-SOURCE_BYTES_MOST = 1 << 20
 COMPILE_WALL_S = 60
 COMPILE_CPU_S = 30
-LISTED_MOST = 20  # files that were not asked for
 HEADERS = ("/usr/", "/opt/", "/lib", "/nix/", "/gnu/")  # where a system's headers lie
 # Who puts objects together, as the compiler does itself: a submission's files become one, of which no
 # name can be seen from outside. So it cannot put a main(), read() or expect() of its own in the place
@@ -60,14 +58,17 @@ class LabGrade:
     lab: labs.Lab
     examined: Examined
     counted: list  # the names of the tests that give points
+    telling: list  # of these, the ones that the untouched starter fails
     absent: dict  # {file: why it was not taken}
 
     def points(self, exercise):
-        """(points, passed tests, tests): an exercise's points are shared equally among its tests."""
+        """(points, passed tests, tests): an exercise's points are shared equally among its tests. What
+        the untouched starter passes, too, gives nothing by itself."""
         mine = [o for o in self.examined.outcomes
                 if o.exercise == exercise.number and o.name in self.counted]
-        passed = sum(o.status == "passed" for o in mine)
-        return (exercise.points * passed / len(mine) if mine else 0.0), passed, len(mine)
+        passed = [o.name for o in mine if o.status == "passed"]
+        gained = any(name in self.telling for name in passed)
+        return (exercise.points * len(passed) / len(mine) if gained else 0.0), len(passed), len(mine)
 
     @property
     def total(self):
@@ -96,91 +97,6 @@ class Grade:
         return sum(g.most for g in self.labs)
 
 
-# What a submission holds. Nothing in it is followed, and nothing is waited for.
-
-
-def take_file(folder, parts):
-    """The bytes of folder/parts..., where no part may be a symbolic link. Raises CourseError."""
-    name = "/".join(parts)
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        for part in parts[:-1]:
-            below = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
-            os.close(fd)
-            fd = below
-        # Looked at before it is opened: opening a device can do something.
-        mode = os.stat(parts[-1], dir_fd=fd, follow_symlinks=False).st_mode
-        if stat.S_ISREG(mode):
-            file = os.open(parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=fd)
-            with os.fdopen(file, "rb") as stream:
-                mode = os.fstat(stream.fileno()).st_mode
-                text = stream.read(SOURCE_BYTES_MOST + 1) if stat.S_ISREG(mode) else b""
-    except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENOTDIR):
-            raise CourseError(f"{name} refused: a symbolic link, or in a folder that is one") from error
-        raise CourseError(f"{name} is missing" if error.errno == errno.ENOENT else
-                          f"{name} cannot be read: {error.strerror}") from error
-    finally:
-        os.close(fd)
-    if not stat.S_ISREG(mode):
-        what = "a symbolic link" if stat.S_ISLNK(mode) else "a folder" if stat.S_ISDIR(mode) else \
-            "a fifo" if stat.S_ISFIFO(mode) else "no regular file"
-        raise CourseError(f"{name} refused: it is {what}")
-    if len(text) > SOURCE_BYTES_MOST:
-        raise CourseError(f"{name} refused: larger than {SOURCE_BYTES_MOST >> 20} MiB")
-    return text
-
-
-def places(folder, lab):
-    """Where a submission may keep the files of a lab, as parts of a path."""
-    own = [()] if os.path.basename(os.path.abspath(folder)) == lab.name else []
-    return [*own, ("work", lab.name), (lab.name,), ()]
-
-
-def place_of(folder, lab):
-    """The place in which there are some of them, or None."""
-    for parts in places(folder, lab):
-        if any(os.path.lexists(os.path.join(folder, *parts, name)) for name in lab.files):
-            return parts
-    return None
-
-
-def names_lab(folder, lab):
-    """Whether a submission says itself that it belongs to this lab."""
-    parts = place_of(folder, lab)
-    return parts is not None and (parts != () or
-                                  os.path.basename(os.path.abspath(folder)) == lab.name)
-
-
-def other_files(folder, taken):
-    """The files in a submission that are not graded."""
-    found = []
-    for path, folders, files in os.walk(folder):
-        folders.sort()
-        for name in sorted(files):
-            relative = os.path.relpath(os.path.join(path, name), folder)
-            if relative not in taken:
-                found.append(reports.printable(relative))
-            if len(found) > LISTED_MOST:
-                return [*found[:LISTED_MOST], "..."]
-    return found
-
-
-def submissions_in(folder, all_labs):
-    """[(name, path)]: the folder itself, or the folders in it."""
-    if any(place_of(folder, lab) is not None for lab in all_labs):
-        path = os.path.abspath(folder)
-        name = os.path.basename(path)
-        if any(name == lab.name for lab in all_labs):  # "work/04_epoll" of somebody
-            above = os.path.dirname(path)
-            above = os.path.dirname(above) if os.path.basename(above) == "work" else above
-            name = f"{os.path.basename(above)}-{name}" if os.path.basename(above) else name
-        return [(name, folder)]
-    return sorted((entry.name, entry.path) for entry in os.scandir(folder)
-                  if entry.is_dir(follow_symlinks=False) or
-                  (entry.is_symlink() and os.path.isdir(entry.path)))
-
-
 # What it is compiled with and judged by.
 
 
@@ -198,9 +114,11 @@ def make_kit(kit, chosen):
         folder = os.path.join(kit, "labs", lab.name)
         os.makedirs(folder)
         shutil.copyfile(lab.path("tests.c"), os.path.join(folder, "tests.c"))
-        for script, out, source in (("compile-object", "tests.o", "tests.c"), ("compile", "list", "tests.o")):
-            done = subprocess.run([os.path.join("build", "course", script), lab.name, os.path.join(folder, out),
-                                   os.path.join(folder, source)], cwd=kit, capture_output=True, text=True, check=False)
+        for script, out, source in (("compile-object", "tests.o", "tests.c"),
+                                    ("compile", "list", "tests.o")):
+            command = [os.path.join("build", "course", script), lab.name,
+                       os.path.join(folder, out), os.path.join(folder, source)]
+            done = subprocess.run(command, cwd=kit, capture_output=True, text=True, check=False)
             if done.returncode != 0:
                 raise CourseError(f"labs/{lab.name}/tests.c: {done.stderr[-2000:]}")
     for path, folders, files in os.walk(kit):  # whatever the umask is
@@ -220,19 +138,26 @@ class Grader:
     def __init__(self, options, chosen, hidden):
         self.options, self.labs = options, chosen
         self.scratch = tempfile.mkdtemp(prefix="iolab-grade-", dir=os.environ.get("TMPDIR", "/var/tmp"))
-        os.chmod(self.scratch, 0o711)
         self.kit = os.path.join(self.scratch, "kit")
-        os.makedirs(self.kit, 0o755)
-        make_kit(self.kit, chosen)
         self.forbidden = [os.path.realpath(path) for path in hidden]
+        self.proctor_options = []
+        self.counted, self.telling = {}, {}  # by lab
+        try:
+            self._prepare()
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self):
         for path in self.forbidden:
             if os.path.realpath(self.scratch).startswith(path.rstrip("/") + "/"):
-                raise CourseError(f"{path} is kept from submissions, so the grader cannot work in it; set TMPDIR to "
-                                  "a folder elsewhere")
+                raise CourseError(f"{path} is kept from submissions, so the grader cannot work in it; "
+                                  "set TMPDIR to a folder elsewhere")
+        os.chmod(self.scratch, 0o711)
+        os.makedirs(self.kit, 0o755)
+        make_kit(self.kit, self.labs)
         self.sandbox = sandbox.Sandbox(self.scratch, self.forbidden)
-        self.proctor_options = []
-        self.tests = {lab.name: self._list_tests(lab) for lab in chosen}
-        self.counted = {}
+        self.tests = {lab.name: self._list_tests(lab) for lab in self.labs}
 
     def close(self):
         shutil.rmtree(self.scratch, ignore_errors=True)
@@ -243,14 +168,15 @@ class Grader:
         tests = [Outcome(words[0], int(words[1]), "failed") for words in map(str.split, listed.splitlines())]
         for test in tests:
             if not 1 <= test.exercise <= len(lab.exercises):
-                raise CourseError(f"labs/{lab.name}: {test.name} belongs to exercise {test.exercise}, which lab.toml lacks")
+                raise CourseError(f"labs/{lab.name}: {test.name} belongs to exercise {test.exercise}, "
+                                  "which lab.toml lacks")
         return tests
 
     def uid(self, number):
         return self.options.first_uid + number if self.sandbox.is_root else None
 
     def calibrate(self):
-        """The reference solution's turn. Says which tests count here."""
+        """The reference's and the starter's turn. Says which tests count here."""
         for lab in self.labs:
             files = {name: text.encode() for name, text in lab.solution().items()}
             for attempt in (1, 2):
@@ -260,14 +186,18 @@ class Grader:
                     break
                 if "ptrace is refused" in examined.trouble:
                     self.proctor_options = ["--untraced"]
-                    self.sandbox.barriers.append(
-                        "system calls: NOT watched, ptrace is refused here; tests that count them give no points")
+                    self.sandbox.barriers.append("system calls: NOT watched, ptrace is refused here; "
+                                                 "tests that count them give no points")
             else:
                 words = " / ".join(failed[0].words[:3])
-                raise CourseError(f"the reference solution of lab {lab.number} fails {len(failed)} tests here, so "
-                                  f"nothing can be graded. The first: {failed[0].name}: "
+                raise CourseError(f"the reference solution of lab {lab.number} fails {len(failed)} tests "
+                                  f"here, so nothing can be graded. The first: {failed[0].name}: "
                                   f"{examined.trouble or words}")
-            self.counted[lab.name] = [o.name for o in examined.outcomes if o.status == "passed"]
+            counted = [o.name for o in examined.outcomes if o.status == "passed"]
+            files = {name: text.encode() for name, text in lab.starter().items()}
+            starter = self.examine(lab, files, self.uid(0)).outcomes
+            self.telling[lab.name] = [o.name for o in starter if o.name in counted and o.status != "passed"]
+            self.counted[lab.name] = counted
 
     def examine(self, lab, files, uid):
         """Compiles and runs `files` ({name: bytes}) as a submission to `lab`."""
@@ -308,8 +238,9 @@ class Grader:
                 examined.warnings += words + "\n" if words else ""
         if objects:
             out = os.path.join(build, "program")
-            linked = self.sandbox.run(["sh", "-c", LINK, "link", out, lab.name, f"labs/{lab.name}/tests.o", *objects],
-                                      COMPILE_WALL_S, uid, self.kit, [self.kit, source], [build], cpu_s=COMPILE_CPU_S)
+            command = ["sh", "-c", LINK, "link", out, lab.name, f"labs/{lab.name}/tests.o", *objects]
+            linked = self.sandbox.run(command, COMPILE_WALL_S, uid, self.kit, [self.kit, source], [build],
+                                      cpu_s=COMPILE_CPU_S)
             program = os.path.join(room, "program")
             if linked.status == 0 and take_program(out, program):
                 self._run(lab, program, run, uid, examined)
@@ -324,8 +255,9 @@ class Grader:
     def _compile(self, lab, path, build, uid, readable):
         """Returns the compiler's words; after a "!" why there is no object."""
         out = os.path.join(build, os.path.basename(path))
-        ended = self.sandbox.run(["build/course/compile-object", lab.name, out + ".o", "-MD", "-MF", out + ".d", path],
-                                 COMPILE_WALL_S, uid, self.kit, readable, [build], cpu_s=COMPILE_CPU_S)
+        command = ["build/course/compile-object", lab.name, out + ".o", "-MD", "-MF", out + ".d", path]
+        ended = self.sandbox.run(command, COMPILE_WALL_S, uid, self.kit, readable, [build],
+                                 cpu_s=COMPILE_CPU_S)
         words = shorten(ended.stderr, os.path.dirname(path), self.kit)
         if ended.status != 0:
             return "!" + (f"the compiler was ended: {ended.stopped}" if ended.stopped else
@@ -374,7 +306,8 @@ class Grader:
             # Status 77 is the program's own word; it holds where the reference says the same.
             if outcome.status == "skipped" and counted is not None and outcome.name in counted:
                 outcome.status = "failed"
-                outcome.words = ["the test skipped itself, and the reference's does not: " + " ".join(outcome.words)]
+                outcome.words = ["the test skipped itself, and the reference's does not: " +
+                                 " ".join(outcome.words)]
             examined.outcomes[i] = outcome
 
     def grade(self, number, name, path, file_name):
@@ -384,24 +317,25 @@ class Grader:
         taken, remarks = set(), []
         for lab in self.labs:
             files, absent = {}, {}
-            parts = place_of(path, lab) or ()
+            parts = submission.place_of(path, lab) or ()
             for file in lab.files:
+                taken.add(os.path.join(*parts, file))
                 try:
                     if os.path.islink(path):
                         raise CourseError(f"{file} refused: the submission is a symbolic link")
-                    files[file] = take_file(path, (*parts, file))
-                    taken.add(os.path.join(*parts, file))
+                    files[file] = submission.take_file(path, (*parts, file))
                 except (CourseError, OSError) as error:
                     absent[file] = str(error)
             examined = self.examine(lab, files, self.uid(number))
             explain_absence(lab, examined, {**absent, **examined.broken})
-            result = LabGrade(lab, examined, self.counted[lab.name], absent)
+            result = LabGrade(lab, examined, self.counted[lab.name], self.telling[lab.name], absent)
             grade.labs.append(result)
             words = remark(result, files)
             remarks += [f"lab {lab.number}: {words}" if len(self.labs) > 1 else words] if words else []
-        grade.ignored = [] if os.path.islink(path) else other_files(path, taken)
+        grade.ignored = [] if os.path.islink(path) else submission.other_files(path, taken)
         if grade.ignored:
-            remarks.append(f"not graded: {', '.join(grade.ignored[:4])}{', ...' if len(grade.ignored) > 4 else ''}")
+            more = ", ..." if len(grade.ignored) > 4 else ""
+            remarks.append(f"not graded: {', '.join(grade.ignored[:4])}{more}")
         grade.remark = "; ".join(remarks)
         grade.seconds = time.monotonic() - start
         return grade
@@ -470,8 +404,8 @@ def remark(result, files):
     for words, what in (("hung:", "hung"), ("crashed with", "crashed")):
         count = sum(o.words[0].startswith(words) for o in failed)
         parts += [f"{what} in {count} test{'s' * (count > 1)}"] if count else []
-    rules = [o.words[0] for o in failed if o.words[0].startswith(("the program ", "the process ended", "the test skipped"))]
-    parts += rules[:1]
+    rules = ("the program ", "the process ended", "the test skipped")
+    parts += [o.words[0] for o in failed if o.words[0].startswith(rules)][:1]
     if examined.warnings:
         parts.append("compiles with warnings")
     return reports.printable("; ".join(parts))
@@ -481,7 +415,7 @@ def choose_labs(o, paths):
     known = labs.all_labs()
     if o.lab:
         return [labs.find(word) for word in o.lab.split(",")]
-    named = [lab for lab in known if any(names_lab(path, lab) for _, path in paths)]
+    named = [lab for lab in known if any(submission.names_lab(path, lab) for _, path in paths)]
     if not named:
         raise CourseError("which lab? No submission has a folder that is named as one; say LAB=04, say")
     return named
@@ -489,7 +423,8 @@ def choose_labs(o, paths):
 
 def prepare_out(out, submissions):
     """An empty folder for the grades. Earlier grades go; anything else stays and is an error."""
-    if os.path.commonpath([os.path.realpath(out), os.path.realpath(submissions)]) == os.path.realpath(submissions):
+    above = os.path.realpath(submissions)
+    if os.path.commonpath([os.path.realpath(out), above]) == above:
         raise CourseError(f"OUT={out} lies within SUBMISSIONS; name another folder")
     os.makedirs(out, exist_ok=True)
     there = os.listdir(out)
@@ -503,8 +438,10 @@ def prepare_out(out, submissions):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("submissions", metavar="SUBMISSIONS", nargs="?", help="one submission, or a folder with one each")
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("submissions", metavar="SUBMISSIONS", nargs="?",
+                        help="one submission, or a folder with one each")
     parser.add_argument("--lab", help="the lab (or 01,04); else those that the submissions' folders name")
     parser.add_argument("--out", default=os.path.join("results", "grades"), help="where the grades go")
     parser.add_argument("--jobs", type=int, default=1, help="submissions at once, 1 (default) or 2")
@@ -530,17 +467,19 @@ def run(o):
         raise CourseError("which submissions? make grade SUBMISSIONS=folder")
     if not os.path.isdir(o.submissions):
         raise CourseError(f"SUBMISSIONS={o.submissions} is no folder")
-    paths = submissions_in(o.submissions, labs.all_labs())
+    paths = submission.submissions_in(o.submissions, labs.all_labs())
     if not paths:
         raise CourseError(f"SUBMISSIONS={o.submissions} holds no submission: no engine.c, and no folder")
     chosen = choose_labs(o, paths)
     without = [lab for lab in chosen if not lab.has_solution]
     if without:
-        raise CourseError(f"lab {without[0].number} has no solution here: grading takes the whole course, not a handout")
+        raise CourseError(f"lab {without[0].number} has no solution here: grading takes the whole course, "
+                          "not a handout")
     if os.geteuid() == 0:
         taken = sandbox.users_taken(range(o.first_uid, o.first_uid + len(paths) + 1))
         if taken:
-            raise CourseError(f"user {taken[0]} is taken ({taken[1]}); choose another range: FIRST_UID=70000, say")
+            raise CourseError(f"user {taken[0]} is taken ({taken[1]}); choose another range: "
+                              "FIRST_UID=70000, say")
     prepare_out(o.out, o.submissions)
     programs.prepare()
     names = reports.file_names([name for name, _ in paths])

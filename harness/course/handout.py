@@ -21,14 +21,17 @@ from labs import ROOT, CourseError
 MARK = ".iolab-handout"
 PARTS = ("LICENSE", "Makefile", ".gitignore", ".clang-format", "common", "docs", "harness", "labs", "plots")
 # Solutions; what is about them; what works only with them; what is for those who build iolab.
-WITHOUT = ("labs/*/engine*.c", "labs/*/mutants", "labs/*/alternates", "labs/*/answers.md", "common/op_syscall.c",
+WITHOUT = ("labs/*/engine*.c", "labs/*/mutants", "labs/*/alternates", "labs/*/answers.md",
+           "common/op_syscall.c",
            "docs/instructor.md", "docs/add-a-lab.md", "docs/architecture.md",
-           "harness/course/grade.py", "harness/course/sandbox.py", "harness/course/reports.py",
+           "harness/course/grade.py", "harness/course/sandbox.py", "harness/course/submission.py",
+           "harness/course/reports.py",
            "harness/course/check_course.py", "harness/course/handout.*",
            "harness/peers", "harness/check.sh", "harness/tests/*.*", "harness/tests/grading", "plots/tests",
            "harness/tests/conformance/mutants.*", "__pycache__", "*.o", "*.orig", "*.rej", "*~", "*.swp")
 # In a page or in the Makefile, what stands between these two lines is left out.
-CUT = re.compile(r"^(?:<!-- |# )handout: without(?: -->)?\n.*?^(?:<!-- |# )handout: with(?: -->)?\n", re.M | re.S)
+CUT = re.compile(r"^(?:<!-- |# )handout: without(?: -->)?\n.*?^(?:<!-- |# )handout: with(?: -->)?\n",
+                 re.M | re.S)
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 
 
@@ -59,7 +62,8 @@ def add_objects(out):
         folder, name = os.path.split(source.removesuffix(".c") + ".o")
         target = os.path.join(out, folder, "reference" if folder.startswith("labs") else "", name)
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        done = subprocess.run(["objcopy", "--strip-debug", made, target], capture_output=True, text=True, check=False)
+        done = subprocess.run(["objcopy", "--strip-debug", made, target], capture_output=True, text=True,
+                              check=False)
         if done.returncode != 0:
             raise CourseError(f"{source}: {done.stderr.strip()}")
 
@@ -72,9 +76,10 @@ def add_starters(out):
 
 def adapt_pages(out):
     """Leaves out what is marked, writes README.md, and takes links away that lead to what is left out."""
-    listed = "\n".join(f"- [{lab.number} {lab.title}](labs/{lab.name}/README.md): {lab.idea}" for lab in labs.all_labs())
-    front = labs.read(os.path.join(ROOT, "harness", "course", "handout.md")).replace("{labs}", listed)
-    labs.write(os.path.join(out, "README.md"), front)
+    listed = "\n".join(f"- [{lab.number} {lab.title}](labs/{lab.name}/README.md): {lab.idea}"
+                       for lab in labs.all_labs())
+    front = labs.read(os.path.join(ROOT, "harness", "course", "handout.md"))
+    labs.write(os.path.join(out, "README.md"), front.replace("{labs}", listed))
     pages = [os.path.join(out, "Makefile"), *glob.glob(os.path.join(out, "**", "*.md"), recursive=True)]
     for page in pages:
         text = CUT.sub("", labs.read(page))
@@ -153,7 +158,7 @@ def make(out):
     shutil.rmtree(new, ignore_errors=True)
     os.makedirs(new)
     try:
-        labs.write(os.path.join(new, MARK), "Made by harness/course/handout.py; may be made again in this place.\n")
+        labs.write(os.path.join(new, MARK), "Made by make handout, which may make it again in this place.\n")
         copy_tree(new)
         add_objects(new)
         add_starters(new)
@@ -170,7 +175,8 @@ def make(out):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", metavar="OUT", nargs="?", default=os.path.join("build", "handout"))
     o = parser.parse_args()
     try:

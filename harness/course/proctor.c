@@ -629,9 +629,8 @@ static enum verdict judge(struct run *r, bool hung, struct reason *why)
 		return PASSED;
 	if (code == 0) {
 		reason_set(why,
-			   "the process ended%s before the test was over. Does the engine call "
-			   "exit()?",
-			   engine);
+			   "the process ended%s, before the test was over. Does %s call exit()?",
+			   engine, reached_main(r) ? "the engine" : "it");
 		return FAILED;
 	}
 	if (code == 77) {

@@ -59,7 +59,9 @@ def status_of(result, outcome):
 
 
 def why_skipped(outcome):
-    return " ".join(words_of(outcome)) if outcome.status == "skipped" else "the reference is not tested here either"
+    if outcome.status == "skipped":
+        return " ".join(words_of(outcome))
+    return "the reference is not tested here either"
 
 
 def results(grade):
@@ -69,8 +71,9 @@ def results(grade):
             exercise = result.lab.exercises[outcome.exercise - 1]
             tests = result.points(exercise)[2]
             most = exercise.points / tests if outcome.name in result.counted else 0.0
+            gained = status_of(result, outcome) == "passed" and result.points(exercise)[0] > 0
             yield (result, outcome, f"lab {result.lab.number}, exercise {outcome.exercise}: {outcome.name}",
-                   most if status_of(result, outcome) == "passed" else 0.0, most)
+                   most if gained else 0.0, most)
 
 
 def tap(grade):
@@ -83,7 +86,8 @@ def tap(grade):
                      (f" # SKIP {why_skipped(outcome)}" if status == "skipped" else ""))
         if status == "failed":
             lines += [f"# {line}" for line in words_of(outcome)]
-    return "\n".join([*lines, f"1..{count}", f"# {number(grade.total)} of {number(grade.most)} points"]) + "\n"
+    lines += [f"1..{count}", f"# {number(grade.total)} of {number(grade.most)} points"]
+    return "\n".join(lines) + "\n"
 
 
 def account(grade):
@@ -100,6 +104,9 @@ def account(grade):
             out.append(f"  exercise {exercise.number}  {number(points):>5} of {most:<4} {passed:>3} of "
                        f"{tests} tests   {exercise.title}")
         out.append(f"  total       {number(result.total):>5} of {number(result.most)}")
+        if any(result.points(e)[1] and not result.points(e)[0] for e in lab.exercises):
+            out += ["", "Tests that the untouched starter passes, too, give points only together with "
+                    "others."]
         for name, why in examined.broken.items():
             out += ["", f"{name} does not compile:", *[f"    {line}" for line in why.splitlines()[:60]]]
         if examined.warnings:
@@ -169,12 +176,13 @@ def cell(text):
 def class_csv(grades, chosen):
     out = io.StringIO()
     table = csv.writer(out, lineterminator="\n")
-    table.writerow(["name", *[f"lab {lab.number} exercise {e.number}" for lab in chosen for e in lab.exercises],
-                    "total", "of", "remark", "report"])
+    exercises = [f"lab {lab.number} exercise {e.number}" for lab in chosen for e in lab.exercises]
+    table.writerow(["name", *exercises, "total", "of", "remark", "report"])
     for grade in grades:
         table.writerow([cell(grade.name),
                         *[number(r.points(e)[0]) for r in grade.labs for e in r.lab.exercises],
-                        number(grade.total), number(grade.most), cell(grade.remark), f"{grade.file_name}.txt"])
+                        number(grade.total), number(grade.most), cell(grade.remark),
+                        f"{grade.file_name}.txt"])
     return out.getvalue()
 
 

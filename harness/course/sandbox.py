@@ -142,9 +142,10 @@ class Sandbox:
         with ControlGroup(f"iolab-{os.getpid()}-{self.count}", self.groups) as group:
             spec["groups"] = list(group.folders.values())
             start = time.monotonic()
-            process = subprocess.Popen([sys.executable, "-I", "-S", os.path.abspath(__file__), json.dumps(spec)],
-                                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                       stderr=subprocess.PIPE, start_new_session=True)
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", os.path.abspath(__file__), json.dumps(spec)],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                start_new_session=True)
             try:
                 texts, stopped = self._follow(process, start + wall_s, wall_s)
             finally:
@@ -451,7 +452,8 @@ def enter(spec):
     if spec["flags"]:
         call("unshare", ctypes.c_int(spec["flags"]))
     if spec["flags"] & CLONE_NEWUSER:
-        for file, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
+        for file, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"),
+                           ("gid_map", f"{group} {group} 1")):
             with open(f"/proc/self/{file}", "w", encoding="ascii") as out:
                 out.write(text)
     call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
