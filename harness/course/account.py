@@ -4,6 +4,7 @@
 The proctor's lines say it exactly; here they are put in order, and what needs knowing to understand
 them is added.
 """
+import errno
 import os
 import re
 from dataclasses import dataclass, field
@@ -38,6 +39,18 @@ MEANINGS = (
     (r"detected memory leaks", "Memory from malloc() was never freed; close() gives everything back."),
     (r"stack-use-after", "A local variable was used after its function or block had ended."),
 )
+
+
+# A negative number where an engine's answer stands is an error's.
+ERROR_NUMBER = re.compile(r"((?:saw|result|=) |^\s+)-(\d+)\b(?! \()")
+
+
+def with_error_names(text):
+    """"saw -38" becomes "saw -38 (-ENOSYS)"."""
+    def named(found):
+        name = errno.errorcode.get(int(found[2]))
+        return f"{found[0]} (-{name})" if name else found[0]
+    return ERROR_NUMBER.sub(named, text)
 
 
 @dataclass
@@ -97,7 +110,10 @@ def read(lab, outcome):
             account.events_cut = "the end of it" in word
             quoted = account.events
         elif word.startswith("  "):
-            (quoted if quoted is account.events else account.printed).append(word[2:])
+            if quoted is account.events:
+                quoted.append(with_error_names(word[2:]))
+            else:
+                account.printed.append(word[2:])
         else:
             account.reasons.append(with_paths(lab, word))
     sanitizer = sanitizer_words(lab, account.printed)
@@ -109,6 +125,6 @@ def read(lab, outcome):
     found = EXPECTATION.match(account.printed[-1]) if account.printed else None
     if found:
         account.printed.pop()
-        account.reasons.append(found[1])
+        account.reasons.append(with_error_names(found[1]))
         account.checked_at = locate(lab, found[2], found[3])
     return account

@@ -2,7 +2,10 @@
 """Checks a working copy: builds the tests around it, has them run, says in words what failed."""
 import os
 import re
+import select
 import shutil
+import subprocess
+import tempfile
 
 import account
 import labs
@@ -13,6 +16,7 @@ from progress import Progress, now
 from terminal import count, paint, say, say_next, say_wrapped
 from working_copy import shown
 
+REPORT_S = 0.5  # a test's report is written at once
 SANITIZERS = "address,undefined"
 COMPILE_ERROR = re.compile(r"^(\S+?:\d+)(?::\d+)?: (?:fatal )?error: ", re.M)
 PRINTED_SHOWN = 8
@@ -57,15 +61,44 @@ def build(lab, sanitize=""):
     return program, words
 
 
+def run_until_hang(program, options):
+    """As programs.run_tests, but ends after a test that hangs: the next ones most likely hang, too,
+    and each takes as long. Only where tests are traced; others would outlive their proctor."""
+    scratch = tempfile.mkdtemp(prefix="iolab-", dir="/var/tmp")
+    command = [os.path.join(labs.ROOT, "build", "course", "proctor"), *options, program]
+    text = b""
+    try:
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, env=dict(os.environ, TMPDIR=scratch)) as proctor:
+            try:
+                while True:
+                    hung = b"\n# hung: " in text
+                    if hung and not select.select([proctor.stdout], [], [], REPORT_S)[0]:
+                        return programs.Verdict(programs.read_tap(text.decode(errors="replace")))
+                    piece = os.read(proctor.stdout.fileno(), 65536)
+                    if not piece:
+                        break
+                    text += piece
+                errors = proctor.stderr.read().decode(errors="replace").strip()
+            finally:
+                proctor.kill()
+        outcomes = programs.read_tap(text.decode(errors="replace"))
+        wrong = proctor.returncode not in (0, 1) or not outcomes
+        return programs.Verdict(outcomes, (errors or "the proctor said nothing") if wrong else "")
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
 def run(lab, program, exercise, test, untraced=False):
     options = []
     if exercise:
         options += ["--exercise", str(exercise)]
     if test:
         options += ["--only", test]
-    if untraced:
-        options.append("--untraced")
-    verdict = programs.run_tests(program, options)
+    if not untraced:
+        verdict = run_until_hang(program, options)
+    if untraced or "ptrace is refused" in verdict.trouble:
+        verdict = programs.run_tests(program, [*options, "--untraced"])
     if "names no test to run" in verdict.trouble:
         raise CourseError(f"no test of lab {lab.number} begins so: '{test}'; "
                           f"make check-lab LAB={lab.number} shows their names")
@@ -126,6 +159,10 @@ def explain(lab, outcome):
             say(f"    {line}")
 
 
+def is_hung(outcome):
+    return outcome.status == "failed" and outcome.words[0].startswith("hung:")
+
+
 def first_failure(verdict):
     return min(verdict.failed, key=lambda o: o.exercise, default=None)
 
@@ -161,12 +198,19 @@ def say_next_after_failure(lab, failure, program):
     given = int(progress.get("hints", lab, failure.exercise) or 0)
     hints = len(hints_of(lab, failure.exercise))
     which = "a first hint" if given == 0 else "a stronger hint" if given < hints else "the hints again"
+    run_alone = f"{shown(program)} --run {failure.name}"
+    if "-sanitized" in os.path.basename(program):
+        alone = (run_alone, "this test alone, with the sanitizer's whole report")
+    elif is_hung(failure):
+        alone = (f"gdb -ex run --args {run_alone}",
+                 "this test alone, in the debugger: Ctrl-C interrupts it, bt says where it is")
+    else:
+        alone = (f"gdb -ex 'break test_failed' -ex run --args {run_alone}",
+                 "this test alone, in the debugger, up to where it fails")
     say_next(
         (f"make check-lab{word}", f"when you have changed {shown(lab.work(lab.files[0]))}"
          if len(lab.files) == 1 else "when you have changed your files"),
-        (f"make hint{word}", f"{which} for exercise {failure.exercise}"),
-        (f"gdb -ex 'break test_failed' -ex run --args {shown(program)} --run {failure.name}",
-         "this test alone, in the debugger"))
+        (f"make hint{word}", f"{which} for exercise {failure.exercise}"), alone)
 
 
 def say_next_after_success(lab, exercise, test):
@@ -228,14 +272,17 @@ def check(lab, exercise=0, test=""):
         verdict = run(lab, program, exercise, test, untraced=True)
         failure = first_failure(verdict)
         if failure:
-            say(f"{paint('FAILED', 'red')}  {failure.name}, once more, under AddressSanitizer and UBSan")
+            say(f"{paint('FAILED', 'red')}  {failure.name}, when run again under AddressSanitizer and UBSan")
             say()
     complete = not failure and not exercise and not test
     note_results(lab, whole, failure, complete)
     if failure:
         others = sum(o.exercise == failure.exercise for o in verdict.failed) - 1
         explain(lab, failure)
-        if others:
+        if is_hung(verdict.outcomes[-1]):
+            say()
+            say("The tests after it were not run: a test that hangs takes its whole time.")
+        elif others:
             say()
             say(f"{count(others, 'more test')} of this exercise fail{'s' if others == 1 else ''}, "
                 "often for the same reason.")

@@ -94,9 +94,12 @@ def show_labs(_):
     current = next((lab for lab in everything if lab.name == progress.current), None)
     if not current or not working_copy.is_begun(current):
         say_next(("make start", "begins the first lab" if not progress.current else "begins a lab"))
+    elif is_complete(current, progress) and progress.get("measured", current):
+        say_next(("make start", "begins the next lab"))
     elif is_complete(current, progress):
-        say_next(("make start", "begins the next lab"),
-                 ("make measure", "this lab's engine beside the reference"))
+        say_next(("make predict", "say what you expect, before you measure"),
+                 ("make measure", "your engine beside the reference, in one figure"),
+                 ("make start", "begins the next lab"))
     else:
         say_next(("make check-lab", f"tests {shown(current.work(current.files[0]))}"),
                  ("make hint", "when you are stuck"))
@@ -343,9 +346,10 @@ def measure(words):
     figure = compare_and_draw(lab, answers)
     if forced:
         say(warning)
-    say(f"The figure: {figure}  (more beside it, as .png and .svg)")
+    say(f"The figure: {shown(figure)}")
+    say("(Others lie beside it, as .png for a page and as .svg for paper.)")
     readme = shown(lab.path("README.md"))
-    say_next((f"Open {shown(figure)}", f"and explain it: {readme}, prediction and measurement"),
+    say_next(("Look at it", f"and explain it: {readme}, prediction and measurement"),
              (f"make diff-lab{word}", "what the solution does differently"),
              ("make start", "the next lab"))
     return 0

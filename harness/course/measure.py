@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The learner's engine beside the reference: one comparison, one figure, the predictions scored."""
 import os
+import shutil
 import subprocess
+import tempfile
 import time
 
+import labs
 import predictions
 import results  # of plots/; predictions.py says where that lies
 from labs import ROOT, CourseError
@@ -54,7 +57,7 @@ def find_python():
 
 def build(lab):
     program = os.path.join("build", "mine", "iolab")
-    say(f"Building {program}, with your engine as {predictions.mine(lab)} ...")
+    say(f"Building {program}, in which your engine is called {predictions.mine(lab)} ...")
     done = subprocess.run(["make", "-s", f"-j{os.cpu_count()}", f"MINE={lab.name}", program], cwd=ROOT,
                           capture_output=True, text=True, errors="replace", check=False)
     if done.returncode != 0:
@@ -89,12 +92,29 @@ def draw(lab, python, folder):
     return os.path.join(folder, "figures", lab.measure.get("figure", "throughput") + ".png")
 
 
-def show_scores(lab, folder, answers):
+def with_ratios_to(lab, folder, label):
+    """The folder's summary with ratios to `label`, round by round. The folder is left as it is."""
     summary = results.load(folder)
+    if summary.baseline == label or label not in {l for p in summary.panels for l in p.labels}:
+        return summary
+    os.makedirs(os.path.join(labs.WORK, ".build"), exist_ok=True)
+    scratch = tempfile.mkdtemp(prefix="ratios-", dir=os.path.join(labs.WORK, ".build"))
+    try:
+        for name in ("runs.jsonl", "summary.json"):
+            shutil.copy(os.path.join(folder, name), scratch)
+        subprocess.run([os.path.join(ROOT, "build", "mine", "iolab"), "summary", scratch,
+                        "--baseline", label], stdout=subprocess.DEVNULL, check=True)
+        return results.load(scratch)
+    finally:
+        shutil.rmtree(scratch)
+
+
+def show_scores(lab, folder, answers):
     say(paint("What you predicted, and what was measured", "bold"))
     for question in predictions.questions(lab):
+        summary = with_ratios_to(lab, folder, question.over)
         score = predictions.score(question, answers[question.number], summary)
-        say_wrapped(f"{question.number}. {question.ask}", "  ")
+        say_wrapped(f"{question.number}. {question.ask}", "  ", "     ")
         say(f"     you said {score.predicted}; measured {score.measured or 'nothing'}")
         say(f"     {paint(score.verdict, COLOURS.get(score.verdict, 'bold'))}: {score.why}")
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import labs
 from labs import ROOT, CourseError
+from terminal import wrapped
 from working_copy import shown
 
 sys.path.append(os.path.join(ROOT, "plots"))
@@ -102,7 +103,7 @@ def write(lab, answers):
     lines = [f"Lab {lab.number}: what do you expect? Write each answer behind its =, then type:",
              f"make predict LAB={lab.number}", ""]
     for q in questions(lab):
-        lines += [f"{q.number}. {q.ask}", f"   ({q.form})",
+        lines += [*wrapped(f"{q.number}. {q.ask}", hanging="   "), f"   ({q.form})",
                   f"{q.number} = {answers.get(q.number, '')}".rstrip() + " ", ""]
     labs.write(path(lab), "\n".join(lines))
 
@@ -120,7 +121,7 @@ def ask(lab):
     """On the terminal, what is not answered yet. Each answer is kept at once."""
     texts = written(lab)
     for q in questions(lab):
-        print(f"\n{q.number}. {q.ask}\n   ({q.form})")
+        print("", *wrapped(f"{q.number}. {q.ask}", hanging="   "), f"   ({q.form})", sep="\n")
         while True:
             try:
                 q.value(texts.get(q.number, "").strip())
@@ -158,7 +159,7 @@ def _configuration(summary, question, label):
 
 
 def _ratio(summary, question):
-    """Of OF over OVER: round by round where the comparison took ratios to OVER."""
+    """Of OF over OVER: round by round where the summary takes ratios to OVER."""
     of = _configuration(summary, question, question.of)
     over = _configuration(summary, question, question.over)
     ratio = of.ratio(question.metric) if summary.baseline == question.over else None
@@ -186,7 +187,7 @@ def _interval(estimate):
 
 def _score_factor(question, predicted, summary):
     ratio, rounds = _ratio(summary, question)
-    score = Score("", digits(predicted), _interval(ratio))
+    score = Score("", f"{predicted:g}", _interval(ratio))
     # The verdict can change inside the interval, too: where the prediction itself lies in it.
     values = [ratio.low, ratio.median, ratio.high]
     if ratio.low <= predicted <= ratio.high:

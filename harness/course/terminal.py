@@ -22,9 +22,15 @@ def say(text=""):
     print(text, flush=True)
 
 
-def say_wrapped(text, indent=""):
-    for line in textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent,
-                              break_long_words=False, break_on_hyphens=False):
+def wrapped(text, indent="", hanging=None):
+    """Lines of at most WIDTH columns; all but the first begin with `hanging`."""
+    return textwrap.wrap(text, WIDTH, initial_indent=indent,
+                         subsequent_indent=indent if hanging is None else hanging,
+                         break_long_words=False, break_on_hyphens=False)
+
+
+def say_wrapped(text, indent="", hanging=None):
+    for line in wrapped(text, indent, hanging):
         say(line)
 
 
