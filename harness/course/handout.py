@@ -27,7 +27,8 @@ WITHOUT = ("labs/*/engine*.c", "labs/*/mutants", "labs/*/alternates", "labs/*/an
            "harness/course/grade.py", "harness/course/sandbox.py", "harness/course/submission.py",
            "harness/course/reports.py",
            "harness/course/check_course.py", "harness/course/handout.*",
-           "harness/peers", "harness/check.sh", "harness/tests/*.*", "harness/tests/grading", "plots/tests",
+           "harness/peers", "harness/check.sh", "harness/tests/*.*", "harness/tests/grading",
+           "harness/tests/tiny_course", "plots/tests",
            "harness/tests/conformance/mutants.*", "__pycache__", "*.o", "*.orig", "*.rej", "*~", "*.swp")
 # In a page or in the Makefile, what stands between these two lines is left out.
 CUT = re.compile(r"^(?:<!-- |# )handout: without(?: -->)?\n.*?^(?:<!-- |# )handout: with(?: -->)?\n",
