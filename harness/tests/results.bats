@@ -83,7 +83,7 @@ PY
 	run "$IOLAB" summary --json "$BATS_TEST_TMPDIR/results"
 	assert_equal "$(json command.0)" "$IOLAB"
 	assert_equal "$(json command.1)" compare
-	assert_output --partial '"blocking,epoll,io_uring"'
+	assert_output --partial '"blocking,epoll,libaio"'
 }
 
 @test "compare: a seed repeats the order" {
