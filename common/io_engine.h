@@ -205,8 +205,8 @@ struct engine_ops {
 		__attribute__((used, section("io_engines"))) = &(ops)
 
 /*
- * An engine's name as it registers: IO_ENGINE_NAME("epoll"). A learner's own copy is compiled with a
- * prefix, so that `my_epoll` runs beside `epoll` in one comparison.
+ * An engine's name as it registers: IO_ENGINE_NAME("epoll"). A learner's own copy is compiled with
+ * a prefix, so that `my_epoll` runs beside `epoll` in one comparison.
  */
 #ifndef IO_NAME_PREFIX
 #define IO_NAME_PREFIX ""

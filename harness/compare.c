@@ -58,7 +58,8 @@ static const struct sweep standard_plan[] = {
 };
 
 struct options {
-	const char *engines, *workloads, *depths, *conns; /* comma-separated; NULL: the standard plan */
+	const char *engines, *workloads, *depths,
+		*conns; /* comma-separated; NULL: the standard plan */
 	const char *out;
 	const char *baseline;
 	unsigned rounds;

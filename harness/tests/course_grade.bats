@@ -184,6 +184,7 @@ hostile_grades() {
 	graded_points fakes_tap 15 "before the test was over. Does the engine call exit()?"
 	graded_points exits 15 "before the test was over. Does the engine call exit()?"
 	graded_points exits_early 0 "before main() began"
+	graded_points exits_early 0 "to be read by a person: code before main(), _exit"
 	graded_points skips_all 0 "the test skipped itself"
 	graded_points opens_solution 15 "which is not for it to read"
 	graded_points writes_outside 15 "outside of its folder"
@@ -241,7 +242,7 @@ hostile_grades() {
 	chmod -R a+rX "$USER_DIR"
 	[ "$(id -u)" -ne 0 ] || chown 65534:65534 "$USER_DIR"
 	as_user test -r "$GRADE" || skip "an ordinary user cannot read $ROOT"
-	run as_user timeout 100 python3 "$GRADE" "$CLASS" --lab "$LAB" --out "$OUT"
+	run as_user timeout 100 "$SYSTEM_PYTHON" "$GRADE" "$CLASS" --lab "$LAB" --out "$OUT"
 	assert_success
 	graded_points a_solution 20
 	graded_points crashes 15

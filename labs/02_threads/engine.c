@@ -200,7 +200,8 @@ static void interrupt_workers(struct engine *e)
 
 /*
  * Sleeps until `min` are finished, the time is over (a negative one never is), or a signal comes: a
- * semaphore's wait ends then, sem_wait(3), where a condition variable's would go on. Under the lock.
+ * semaphore's wait ends then, sem_wait(3), where a condition variable's would go on. Under the
+ * lock.
  */
 static void wait_for_workers(struct engine *e, unsigned min, int64_t timeout_ns)
 {
@@ -215,9 +216,8 @@ static void wait_for_workers(struct engine *e, unsigned min, int64_t timeout_ns)
 		struct timespec until = timespec_of_ns(until_ns);
 		e->wanted = min;
 		pthread_mutex_unlock(&e->lock);
-		int rc = until_ns == INT64_MAX
-				 ? sem_wait(&e->enough)
-				 : sem_clockwait(&e->enough, CLOCK_MONOTONIC, &until);
+		int rc = until_ns == INT64_MAX ? sem_wait(&e->enough)
+					       : sem_clockwait(&e->enough, CLOCK_MONOTONIC, &until);
 		int error = rc < 0 ? errno : 0;
 		pthread_mutex_lock(&e->lock);
 		if (error == EINTR || (error == ETIMEDOUT && until_ns == deadline_ns))

@@ -12,9 +12,9 @@
 enum flavour { BUFFERED, DIRECT, TCP, UNIX, PIPE, NO_FD, FLAVOUR_COUNT };
 
 #define ONE(flavour) (1u << (flavour))
-#define FILES	(1u << BUFFERED | 1u << DIRECT)
-#define SOCKETS (1u << TCP | 1u << UNIX)
-#define STREAMS (SOCKETS | 1u << PIPE)
+#define FILES	     (1u << BUFFERED | 1u << DIRECT)
+#define SOCKETS	     (1u << TCP | 1u << UNIX)
+#define STREAMS	     (SOCKETS | 1u << PIPE)
 
 #define BUFFER_BYTES 8192
 
