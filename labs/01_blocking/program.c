@@ -21,7 +21,9 @@
 #include <unistd.h>
 
 #define BLOCK_BYTES_DEFAULT (64 * 1024)
-#define BLOCK_BYTES_MAX	    (64 * 1024 * 1024)
+#define BLOCK_BYTES_MAX	    (4 * 1024 * 1024)
+
+static char block[BLOCK_BYTES_MAX];
 
 static struct {
 	uint64_t bytes, reads, short_reads, writes, short_writes, interrupted;
@@ -106,8 +108,8 @@ static int open_target(const char *path, int in)
 		return -1;
 	if (source.st_dev == target.st_dev && source.st_ino == target.st_ino &&
 	    S_ISREG(source.st_mode)) {
-		errno = EINVAL;
-		return -1;
+		fprintf(stderr, "copy_file: %s is source and target at once\n", path);
+		exit(1);
 	}
 	return S_ISREG(target.st_mode) && ftruncate(fd, 0) < 0 ? -1 : fd;
 }
@@ -120,10 +122,9 @@ int main(int argc, char **argv)
 			BLOCK_BYTES_MAX);
 		return 2;
 	}
-	/* Without SA_RESTART: a call that sleeps ends with EINTR, as it would for Ctrl-C. */
+	/* Without SA_RESTART, so that a call which sleeps ends with EINTR. */
 	struct sigaction action = { .sa_handler = on_usr1 };
-	char *block = malloc((size_t)block_bytes);
-	if (!block || sigaction(SIGUSR1, &action, NULL) < 0)
+	if (sigaction(SIGUSR1, &action, NULL) < 0)
 		return fail("preparing to copy", argv[1]);
 	int in = strcmp(argv[1], "-") ? open(argv[1], O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
 	if (in < 0)
@@ -142,6 +143,5 @@ int main(int argc, char **argv)
 	if (close(out) < 0) /* a full quota or a network's file system may say so only here */
 		return fail("closing", argv[2]);
 	report();
-	free(block);
 	return 0;
 }
