@@ -224,8 +224,8 @@ grade:
 		$(if $(LAB),--lab '$(LAB)') $(if $(OUT),--out '$(OUT)') $(if $(JOBS),--jobs '$(JOBS)') \
 		$(if $(LIMIT_S),--limit-s '$(LIMIT_S)') $(if $(FIRST_UID),--first-uid '$(FIRST_UID)')
 
-check: all tests
-	$(Q)$(MAKE) --no-print-directory SANITIZE=address,undefined all tests
+check: all tests course
+	$(Q)$(MAKE) --no-print-directory SANITIZE=address,undefined all tests course
 	$(Q)$(MAKE) --no-print-directory SANITIZE=thread build/thread/tests/conformance
 	$(Q)harness/check.sh $(TESTS)
 

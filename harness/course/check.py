@@ -192,6 +192,15 @@ def hints_of(lab, exercise):
         return []
 
 
+def place_of(lab, exercise):
+    """Where the exercise's comment still stands: "work/04_epoll/engine.c:88"."""
+    for name in lab.files:
+        for number, line in enumerate(working_copy.read(lab.work(name)).splitlines(), 1):
+            if f"EXERCISE {exercise}:" in line:
+                return f"{shown(lab.work(name))}:{number}"
+    return shown(lab.work(lab.files[0])) if len(lab.files) == 1 else "your files"
+
+
 def say_next_after_failure(lab, failure, program):
     progress = Progress()
     word = lab_word(lab)
@@ -208,9 +217,13 @@ def say_next_after_failure(lab, failure, program):
         alone = (f"gdb -ex 'break test_failed' -ex run --args {run_alone}",
                  "this test alone, in the debugger, up to where it fails")
     say_next(
-        (f"make check-lab{word}", f"when you have changed {shown(lab.work(lab.files[0]))}"
-         if len(lab.files) == 1 else "when you have changed your files"),
+        (f"make check-lab{word}", f"when you have changed {place_of(lab, failure.exercise)}"),
         (f"make hint{word}", f"{which} for exercise {failure.exercise}"), alone)
+
+
+def diff_step(lab, word):
+    """A hand-out has nothing to compare with."""
+    return [(f"make diff-lab{word}", "what the solution does differently")] if lab.has_solution else []
 
 
 def say_next_after_success(lab, exercise, test):
@@ -225,8 +238,7 @@ def say_next_after_success(lab, exercise, test):
                   "all tests together: the lab is passed when they all pass"))
     else:
         steps = [(f"make measure{word}", "your engine beside the reference, in one figure"),
-                 (f"make diff-lab{word}", "what the solution does differently"),
-                 ("make start", "the next lab")]
+                 *diff_step(lab, word), ("make start", "the next lab")]
         if lab.predictions and not progress.get("predicted", lab):
             steps.insert(0, (f"make predict{word}", "say what you expect, before you measure"))
         say_next(*steps)

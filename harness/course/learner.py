@@ -17,7 +17,7 @@ if sys.version_info < (3, 11):
 import labs  # noqa: E402
 import terminal  # noqa: E402
 import working_copy  # noqa: E402
-from check import check, hints_of, lab_word  # noqa: E402
+from check import check, diff_step, hints_of, lab_word  # noqa: E402
 from labs import CourseError  # noqa: E402
 from progress import Progress, now  # noqa: E402
 from terminal import count, paint, say, say_next  # noqa: E402
@@ -113,7 +113,7 @@ def show_begun(lab):
     if os.path.exists(readme):
         say(f"  handout    {shown(readme)}   (read this first)")
     say(f"  program    {shown(lab.path(lab.program))}   (the interface alone, to run and to strace)")
-    say(f"  your file  {files}   (look for EXERCISE 1)")
+    say(f"  {'your file ' if len(lab.files) == 1 else 'your files'} {files}   (look for EXERCISE 1)")
     say_next(("make check-lab", "builds and tests your file; it fails until you have written something"),
              ("make watch", "the same again, each time you save"),
              ("make hint", "when you are stuck"))
@@ -280,7 +280,7 @@ def diff(words):
     solution = lab.starter({e.number for e in lab.exercises})
     differs = False
     for name in lab.files:
-        yours = labs.read(lab.work(name)).splitlines()
+        yours = working_copy.read(lab.work(name)).splitlines()
         for line in difflib.unified_diff(yours, solution[name].splitlines(), shown(lab.work(name)),
                                          f"solution/{name}", lineterm=""):
             differs = True
@@ -350,8 +350,7 @@ def measure(words):
     say("(Others lie beside it, as .png for a page and as .svg for paper.)")
     readme = shown(lab.path("README.md"))
     say_next(("Look at it", f"and explain it: {readme}, prediction and measurement"),
-             (f"make diff-lab{word}", "what the solution does differently"),
-             ("make start", "the next lab"))
+             *diff_step(lab, word), ("make start", "the next lab"))
     return 0
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import labs
 from labs import ROOT, CourseError
 from terminal import wrapped
-from working_copy import shown
+from working_copy import read, shown
 
 sys.path.append(os.path.join(ROOT, "plots"))
 import results  # noqa: E402  (how a results folder is read is the figures' business)
@@ -92,7 +92,7 @@ def path(lab):
 def written(lab):
     """{number: text} of the file; only answers that are not empty."""
     try:
-        text = labs.read(path(lab))
+        text = read(path(lab))
     except FileNotFoundError:
         return {}
     found = filter(None, map(ANSWER.match, text.splitlines()))
