@@ -38,8 +38,13 @@ HEADERS = ("/usr/", "/opt/", "/lib", "/nix/", "/gnu/")  # where a system's heade
 # of the tests' or the library's; the contract needs no name, engines register by a section.
 LINK = """out=$1 lab=$2 tests=$3; shift 3
 ld -r -o "$out.o" "$@" && objcopy --keep-global-symbol=iolab_keeps_none "$out.o" &&
-exec build/course/compile "$lab" "$out" "$tests" "$out.o"
+build/course/compile "$lab" "$out" "$tests" "$out.o" && nm -u "$out.o" && readelf -SW "$out.o"
 """
+# Functions that an engine seldom needs, and that one which forges its tests' verdict can use. Where the
+# reference does without them, a person should look at who does not.
+UNUSUAL = set("""prctl syscall getenv secure_getenv environ __environ dlsym dlopen ptrace process_vm_readv
+process_vm_writev memfd_create mmap mprotect open open64 openat fopen fopen64 fork vfork clone execve
+system popen exit _exit quick_exit kill raise sigaction signal longjmp _longjmp __longjmp_chk""".split())
 
 
 @dataclass
@@ -50,6 +55,8 @@ class Examined:
     warnings: str = ""  # the compiler's
     broken: dict = field(default_factory=dict)  # {file: why it could not be compiled}
     trouble: str = ""  # why nothing could be run, in a few words
+    calls: set = field(default_factory=set)  # the names that the files leave to the libraries
+    early: bool = False  # whether they hold code that runs before main()
     seconds: float = 0
 
 
@@ -59,6 +66,7 @@ class LabGrade:
     examined: Examined
     counted: list  # the names of the tests that give points
     telling: list  # of these, the ones that the untouched starter fails
+    unusual: set  # what they call of UNUSUAL, and the reference does not
     absent: dict  # {file: why it was not taken}
 
     def points(self, exercise):
@@ -141,7 +149,7 @@ class Grader:
         self.kit = os.path.join(self.scratch, "kit")
         self.forbidden = [os.path.realpath(path) for path in hidden]
         self.proctor_options = []
-        self.counted, self.telling = {}, {}  # by lab
+        self.counted, self.telling, self.calls = {}, {}, {}  # by lab
         try:
             self._prepare()
         except BaseException:
@@ -197,7 +205,7 @@ class Grader:
             files = {name: text.encode() for name, text in lab.starter().items()}
             starter = self.examine(lab, files, self.uid(0)).outcomes
             self.telling[lab.name] = [o.name for o in starter if o.name in counted and o.status != "passed"]
-            self.counted[lab.name] = counted
+            self.counted[lab.name], self.calls[lab.name] = counted, examined.calls
 
     def examine(self, lab, files, uid):
         """Compiles and runs `files` ({name: bytes}) as a submission to `lab`."""
@@ -242,6 +250,8 @@ class Grader:
             linked = self.sandbox.run(command, COMPILE_WALL_S, uid, self.kit, [self.kit, source], [build],
                                       cpu_s=COMPILE_CPU_S)
             program = os.path.join(room, "program")
+            examined.calls = set(re.findall(r"^ +[Uw] (\w+)", linked.stdout, re.M))
+            examined.early = bool(re.search(r" \.(preinit_array|init_array|ctors)", linked.stdout))
             if linked.status == 0 and take_program(out, program):
                 self._run(lab, program, run, uid, examined)
                 return examined
@@ -328,7 +338,8 @@ class Grader:
                     absent[file] = str(error)
             examined = self.examine(lab, files, self.uid(number))
             explain_absence(lab, examined, {**absent, **examined.broken})
-            result = LabGrade(lab, examined, self.counted[lab.name], self.telling[lab.name], absent)
+            result = LabGrade(lab, examined, self.counted[lab.name], self.telling[lab.name],
+                              (examined.calls & UNUSUAL) - self.calls[lab.name], absent)
             grade.labs.append(result)
             words = remark(result, files)
             remarks += [f"lab {lab.number}: {words}" if len(self.labs) > 1 else words] if words else []
@@ -408,6 +419,9 @@ def remark(result, files):
     parts += [o.words[0] for o in failed if o.words[0].startswith(rules)][:1]
     if examined.warnings:
         parts.append("compiles with warnings")
+    if result.unusual or examined.early:
+        parts.append("to be read by a person: " + ", ".join(
+            [*(["code before main()"] if examined.early else []), *sorted(result.unusual)]))
     return reports.printable("; ".join(parts))
 
 

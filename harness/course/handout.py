@@ -133,12 +133,14 @@ def text_files(folder):
 
 
 def find_leaks(out):
-    """Where a line of a solution survived. Lines that the harness has in common with it tell nothing."""
+    """Where a line of a solution survived. Lines that it has in common with the harness, or with a lab's
+    stand-alone program, tell nothing."""
     lines = region_lines()
-    for folder in ("common", "harness"):
-        for _, text in text_files(os.path.join(out, folder)):
-            for line in text:
-                lines.pop(plain(line), None)
+    programs = [os.path.join("labs", lab.name, lab.program) for lab in labs.all_labs()]
+    for path, text in text_files(out):
+        shown = os.path.relpath(path, out)
+        for line in text if shown.startswith(("common/", "harness/")) or shown in programs else []:
+            lines.pop(plain(line), None)
     for path, text in text_files(out):
         for number, line in enumerate(text, 1):
             if plain(line) in lines:

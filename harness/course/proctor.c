@@ -191,7 +191,7 @@ static void describe_call(const struct task *task, char *text, size_t size)
 	if (task->call == SYS_epoll_ctl) {
 		static const char *const operations[] = { "?", "ADD", "DEL", "MOD" };
 		char events[64] = "-";
-		struct epoll_event event;
+		struct epoll_event event = { 0 };
 		if (task->args[3] && read_memory(task->tid, task->args[3], &event, sizeof event))
 			epoll_events(event.events, events, sizeof events);
 		snprintf(text + used, size - used, "%d, %s, %d, %s)", (int)task->args[0],
@@ -237,7 +237,7 @@ static void check_open(struct run *r, const struct task *task)
 	if (!at)
 		return;
 #endif
-	struct open_how how;
+	struct open_how how = { 0 };
 	if (task->call == SYS_openat2)
 		flags = read_memory(task->tid, task->args[2], &how, sizeof how) ? how.flags
 										: O_RDWR;
@@ -401,7 +401,7 @@ static int handle_stop(struct run *r, struct task *task, int status)
 
 static void drain_output(struct run *r)
 {
-	char ignored[4096];
+	static char ignored[4096];
 	for (;;) {
 		size_t room = sizeof r->output - 1 - r->output_length;
 		ssize_t n = read(r->output_fd, room ? r->output + r->output_length : ignored,

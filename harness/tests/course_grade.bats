@@ -17,13 +17,15 @@ setup_file() {
 setup() {
 	export IOLAB_LABS=$ROOT/harness/tests/grading
 	SOLUTION=$IOLAB_LABS/$LAB/engine.c
-	CLASS=$BATS_TEST_TMPDIR/class
-	OUT=$BATS_TEST_TMPDIR/grades
+	# Where an ordinary user may read it, too.
+	USER_DIR=$(mktemp -d /var/tmp/iolab-user-XXXXXX)
+	CLASS=$USER_DIR/class
+	OUT=$USER_DIR/grades
 	mkdir "$CLASS"
 }
 
 teardown() {
-	[ -z "${USER_DIR:-}" ] || rm -rf "$USER_DIR"
+	rm -rf "$USER_DIR"
 }
 
 # submission NAME [FILE]: a folder, with the file as its engine.c.
@@ -225,10 +227,6 @@ hostile_grades() {
 }
 
 @test "the same for an ordinary user" {
-	USER_DIR=$(mktemp -d /var/tmp/iolab-user-XXXXXX)
-	chmod 755 "$USER_DIR"
-	CLASS=$USER_DIR/class OUT=$USER_DIR/grades
-	mkdir "$CLASS"
 	submission a_solution "$SOLUTION"
 	when_receiving crashes '*(volatile int *)0 = 1;'
 	when_receiving forks 'for (;;) fork();'
@@ -316,7 +314,7 @@ print(labs.find("70").starter(solved)["engine.c"], end="")' "$solved" >"$CLASS/s
 	run python3 "$GRADE" "$CLASS" --lab 70 --out "$CLASS/grades"
 	assert_failure
 	assert_output --partial "lies within SUBMISSIONS"
-	run python3 "$GRADE" "$CLASS" --lab 70 --out "$BATS_TEST_TMPDIR"
+	run python3 "$GRADE" "$CLASS" --lab 70 --out "$ROOT/docs"
 	assert_failure
 	assert_output --partial "holds no grades"
 	[ "$(id -u)" -eq 0 ] || return 0
@@ -341,7 +339,7 @@ print(labs.find("70").starter(solved)["engine.c"], end="")' "$solved" >"$CLASS/s
 		texts = {os.path.join(p, n): read(os.path.join(p, n)) for p, _, names in os.walk(out) for n in names
 		         if not n.endswith((".o", ".png", ".svg"))}
 		common = {" ".join(line.split()) for path, text in texts.items() for line in text.splitlines()
-		          if f"{out}/harness" in path or f"{out}/common" in path}
+		          if f"{out}/harness" in path or f"{out}/common" in path or path.endswith("/program.c")}
 		solutions = [read(f"{root}/labs/{lab}/{name}") for lab in os.listdir(f"{root}/labs")
 		             for name in os.listdir(f"{root}/labs/{lab}") if re.fullmatch(r"engine.*\.c", name)]
 		region = re.compile(r"^\s*//> ?\d(.*?)^\s*//< ?\d", re.M | re.S)
