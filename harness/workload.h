@@ -48,7 +48,8 @@ struct workload {
 	size_t arena_len_bytes;
 	pid_t peer; /* the process at the other end, or 0; its CPU time is measured apart */
 	bool stopping; /* set by workload_stop() */
-	bool exhausted; /* op_limit is reached: nothing more to offer but rests of short transfers */
+	bool exhausted; /* op_limit is reached: nothing more to offer but rests of short transfers
+			 */
 	struct tally tally;
 	struct reason failure; /* set with a negative return */
 };
