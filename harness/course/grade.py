@@ -197,10 +197,10 @@ class Grader:
                     self.sandbox.barriers.append("system calls: NOT watched, ptrace is refused here; "
                                                  "tests that count them give no points")
             else:
-                words = " / ".join(failed[0].words[:3])
+                words = " / ".join([*failed[0].words[:3], *examined.broken.values()])
                 raise CourseError(f"the reference solution of lab {lab.number} fails {len(failed)} tests "
                                   f"here, so nothing can be graded. The first: {failed[0].name}: "
-                                  f"{examined.trouble or words}")
+                                  f"{words}")
             counted = [o.name for o in examined.outcomes if o.status == "passed"]
             files = {name: text.encode() for name, text in lab.starter().items()}
             starter = self.examine(lab, files, self.uid(0)).outcomes
