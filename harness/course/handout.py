@@ -25,7 +25,7 @@ WITHOUT = ("labs/*/engine*.c", "labs/*/mutants", "labs/*/alternates", "labs/*/an
            "common/op_syscall.c",
            "docs/instructor.md", "docs/add-a-lab.md", "docs/architecture.md",
            *(f"harness/course/{name}.py" for name in
-             ("grade", "submission", "sandbox", "confined", "control_group", "reports")),
+             ("grade", "examine", "submission", "sandbox", "confined", "control_group", "reports")),
            "harness/course/check_course.py", "harness/course/handout.*",
            "harness/peers", "harness/check.sh", "harness/tests/*.*", "harness/tests/grading",
            "harness/tests/tiny_course", "plots/tests",
