@@ -144,6 +144,12 @@ const struct workload_ops *workload_find(const char *name, struct reason *why);
 int workload_supported(const struct run_config *config, struct reason *why);
 
 /*
+ * Raises the soft limit of descriptors to the hard one. Returns 0 when `count` fit beside the
+ * program's own, or -EMFILE with a `why` that names the option they come from.
+ */
+int workload_raise_fd_limit(const char *option, unsigned count, struct reason *why);
+
+/*
  * Page-aligned memory for `depth` buffers of `len_bytes` each (rounded up to a page), touched so
  * that no page fault falls into the window. Freed with munmap(arena, arena_len_bytes).
  */
