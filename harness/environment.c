@@ -140,7 +140,8 @@ static bool existing_path(const char *file, char path[PATH_MAX])
 	strcpy(path, file);
 	if (stat(path, &status) == 0)
 		return true;
-	strcpy(path, dirname(path));
+	const char *folder = dirname(path); /* most often `path` itself, cut short */
+	memmove(path, folder, strlen(folder) + 1);
 	return stat(path, &status) == 0;
 }
 
