@@ -17,5 +17,6 @@ int command_doctor(int argc, char **argv); /* what this machine can measure */
 int command_run(int argc, char **argv); /* one run */
 int command_compare(int argc, char **argv); /* many runs, a table, a results folder */
 int command_summary(int argc, char **argv); /* the table of an existing results folder */
+int command_timeline(int argc, char **argv); /* a trace of every operation, engine by engine */
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "compute.h"
+#include "trace.h"
 
 /* The longest sleep in reap(): how soon a signal or the end of a phase is noticed at the worst. */
 #define LONGEST_WAIT_NS (50 * NS_PER_MS)
@@ -55,6 +56,7 @@ struct driver {
 	uint64_t last_ns; /* up to where it was integrated */
 	uint64_t compute_turns_per_op;
 	struct tally *window; /* what was counted when the window closed, before the drain */
+	struct trace *trace; /* NULL: nothing is recorded */
 };
 
 static void begin_phase(struct driver *d, enum phase phase, uint64_t now_ns, double length_s)
@@ -183,6 +185,8 @@ static unsigned submit(struct driver *d)
 			d->offered[i]->submit_ns = now_ns;
 
 	int accepted = d->ops->submit(d->engine, d->offered, d->offered_count);
+	if (d->trace)
+		trace_submitted(d->trace, now_ns, d->offered, accepted);
 	if (accepted < 0) {
 		d->offered_count = 0;
 		fail(d, accepted, "submit: %s: %s", errno_name(accepted), strerror(-accepted));
@@ -201,6 +205,14 @@ static unsigned submit(struct driver *d)
 	return (unsigned)accepted;
 }
 
+static void compute(struct driver *d, uint64_t ops)
+{
+	uint64_t begin_ns = d->trace ? clock_ns() : 0;
+	compute_turns(ops * d->compute_turns_per_op);
+	if (d->trace && ops > 0)
+		trace_span(d->trace, TRACE_COMPUTE, begin_ns, clock_ns());
+}
+
 /* One reap(); hands what came back to the workload, and does its share of computing. */
 static uint64_t reap(struct driver *d, unsigned min, uint64_t now_ns)
 {
@@ -210,6 +222,7 @@ static uint64_t reap(struct driver *d, unsigned min, uint64_t now_ns)
 	if (wait_ns < 0)
 		wait_ns = 0;
 
+	uint64_t begin_ns = d->trace ? clock_ns() : 0;
 	int count = d->ops->reap(d->engine, d->done, min, d->done_max, min ? wait_ns : 0);
 	now_ns = clock_ns();
 	/* Before the count drops: the engine held them until now. */
@@ -233,6 +246,8 @@ static uint64_t reap(struct driver *d, unsigned min, uint64_t now_ns)
 		d->done[returned++] = op;
 	}
 	d->inflight -= returned;
+	if (d->trace)
+		trace_reaped(d->trace, begin_ns, now_ns, d->done, returned);
 	if (returned > 0 && d->phase == WINDOW && d->config->op_limit)
 		d->phase_end_ns = now_ns + STALL_NS;
 
@@ -241,7 +256,7 @@ static uint64_t reap(struct driver *d, unsigned min, uint64_t now_ns)
 	if (rc < 0)
 		fail(d, rc, "%s", d->workload->failure.text);
 	if (d->compute_turns_per_op)
-		compute_turns((d->workload->tally.ops - ops_before) * d->compute_turns_per_op);
+		compute(d, d->workload->tally.ops - ops_before);
 	return now_ns;
 }
 
@@ -266,6 +281,7 @@ int driver_run(const struct run_config *config, struct workload *workload, struc
 				    : depth,
 		.compute_turns_per_op =
 			(uint64_t)(config->compute_us * config->compute_loops_per_us),
+		.trace = config->trace,
 	};
 	d.offered = malloc(depth * sizeof(struct io_op *));
 	d.done = malloc(depth * sizeof(struct io_op *));

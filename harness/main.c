@@ -18,6 +18,8 @@ static const struct command {
 	{ "run", command_run, "measure one workload through one interface" },
 	{ "compare", command_compare, "measure many in random order; table and results folder" },
 	{ "summary", command_summary, "the table of an existing results folder" },
+	{ "timeline", command_timeline,
+	  "a trace of every operation of a short run, engine by engine" },
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)

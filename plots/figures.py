@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The figures in the order in which they are read, and how one becomes bytes.
 
-A figure is a module with NAME, TITLE, CAPTION and draw(summary, width_in, bare). To add one, write
-it and name it here.
+A figure of a comparison is a module with NAME, TITLE, CAPTION and draw(summary, width_in, bare). A
+figure of another document in the folder also has load(folder), which is None where the document is
+not there, and alt_text(document); its draw() takes that document. To add one, write it and name it
+here.
 """
 import io
 import re
@@ -21,8 +23,10 @@ import latency_throughput
 import style
 import syscalls
 import throughput
+import timeline
 
 FIGURES = (throughput, cpu_per_op, latency_throughput, latency_distribution, syscalls)
+DOCUMENTS = (timeline,)
 
 # Where a viewer lacks the font: Verdana is as wide, and all others are narrower.
 SVG_FONTS = "'DejaVu Sans', Verdana, sans-serif"
@@ -36,6 +40,15 @@ def png(figure):
     with matplotlib.rc_context(style.SETTINGS):
         file = io.BytesIO()
         figure.savefig(file, format="png", metadata={"Software": None})
+        return file.getvalue()
+
+
+def pdf(figure):
+    """As svg(): the same bytes for the same figure. Text stays text."""
+    with matplotlib.rc_context(style.SETTINGS):
+        file = io.BytesIO()
+        figure.savefig(file, format="pdf", metadata={
+            "CreationDate": None, "Creator": None, "Producer": None})
         return file.getvalue()
 
 

@@ -197,7 +197,26 @@ def figure(module, summary, panel, prefix):
                tag("figcaption", module.CAPTION))
 
 
+def document_figure(module, document):
+    """A figure of something other than the comparison: drawn as wide as the page, and its command."""
+    drawn = module.draw(document, sheet.NARROW_IN, bare=True)
+    return tag("figure", inline_svg(figures.svg(drawn), module.NAME + "-", module.alt_text(document)),
+               tag("figcaption", module.CAPTION, " Made by ", tag("code", document.command), "."))
+
+
 # --------------------------------------------------------------------------------------- the sections
+
+
+def documents_section(summary):
+    """What the folder holds beside the comparison."""
+    found = [(module, document) for module in figures.DOCUMENTS
+             if (document := module.load(summary.folder))]
+    if not found:
+        return None
+    return tag("section", tag("h2", "How it comes about"),
+               tag("p", "Traces and tables from runs of their own, on the same machine."),
+               tag("div", [document_figure(module, document) for module, document in found],
+                   class_="figures"))
 
 
 def panel_section(summary, panel, i):
@@ -309,7 +328,8 @@ def page(summary):
             tag("style", css)),
         tag("body", head_section(summary),
             tag("main", [panel_section(summary, panel, i)
-                         for i, panel in enumerate(summary.panels)]),
+                         for i, panel in enumerate(summary.panels)],
+                documents_section(summary)),
             method_section(summary), environment_section(summary), command_section(summary)),
         lang="en") + "\n"
 

@@ -42,13 +42,45 @@ changed() {
 	assert_success
 }
 
-@test "five figures, as PNG and as SVG" {
-	for name in throughput cpu_per_op latency_throughput latency_distribution syscalls; do
+@test "six figures, as PNG, as SVG and as PDF" {
+	for name in throughput cpu_per_op latency_throughput latency_distribution syscalls timeline; do
 		run head -c 8 "$BATS_FILE_TMPDIR/results/figures/$name.png"
 		assert_output --partial "PNG"
+		run head -c 5 "$BATS_FILE_TMPDIR/results/figures/$name.pdf"
+		assert_output "%PDF-"
 		"$PYTHON" -c 'import sys, xml.dom.minidom as d; d.parse(sys.argv[1])' \
 			"$BATS_FILE_TMPDIR/results/figures/$name.svg"
 	done
+}
+
+@test "the golden documents are as documented" {
+	for file in "$GOLDEN"/*.json; do
+		name=$(basename "$file" .json)
+		run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" "iolab.$name.v1" \
+			"$file"
+		assert_success
+	done
+}
+
+@test "the timeline draws every operation and every stretch of computing, and names what could not run" {
+	run "$PYTHON" "$ROOT/plots/tests/drawn_documents.py" "$GOLDEN"
+	assert_success
+}
+
+@test "one figure alone, and from a folder without a comparison" {
+	mkdir "$BATS_TEST_TMPDIR/alone"
+	cp "$GOLDEN/timeline.json" "$BATS_TEST_TMPDIR/alone"
+	plot "$BATS_TEST_TMPDIR/alone"
+	assert_equal "$(ls "$BATS_TEST_TMPDIR/alone/figures")" "timeline.pdf
+timeline.png
+timeline.svg"
+	run plot "$BATS_TEST_TMPDIR/alone" --only throughput
+	assert_failure
+	assert_output --partial "has nothing for the figure throughput"
+	sed 's/iolab.timeline.v1/iolab.timeline.v9/' "$GOLDEN/timeline.json" >"$BATS_TEST_TMPDIR/alone/timeline.json"
+	run plot "$BATS_TEST_TMPDIR/alone"
+	assert_failure
+	assert_output --partial "iolab.timeline.v9"
 }
 
 @test "the same summary makes the same bytes" {

@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""drawn_documents.py FOLDER: do the figures of traces and tables show what their JSON says?
+
+Draws each at every width and counts what is on it: bars, marks, words.
+"""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+
+import sheet
+import style
+import timeline
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import to_hex
+
+failures = []
+
+
+def expect(condition, words):
+    if not condition:
+        failures.append(words)
+
+
+def words_of(figure):
+    words = [text.get_text() for text in figure.texts]
+    for axes in figure.axes:
+        words += [text.get_text() for text in axes.texts]
+    return " ".join(words)
+
+
+def expect_reasons(figure, name, entries):
+    """Whatever did not run is named, with the first word of its reason."""
+    words = words_of(figure)
+    for entry in entries:
+        if entry["status"] != "ok":
+            expect(entry["status"] in words, f"{name}: nothing says {entry['status']}")
+            expect(entry["reason"].split()[0] in words, f"{name}: a reason is missing")
+
+
+def check_timeline(document, width_in):
+    figure = timeline.draw(document, width_in)
+    length_ns = document.content["length_ns"]
+    expect_reasons(figure, "timeline", document.content["lanes"])
+    lanes = [lane for lane in document.content["lanes"] if lane["trace"]]
+    drawn = [axes for axes in figure.axes if axes.get_xlim() == (0, length_ns)]
+    expect(len(drawn) == len(lanes), "timeline: not one pair of axes a lane")
+    for axes, lane in zip(drawn, lanes):
+        label = lane["engine"]["label"]
+        bars = {}
+        for collection in axes.collections:
+            if isinstance(collection, PolyCollection):
+                face = to_hex(collection.get_facecolor()[0])
+                bars.setdefault(face, []).extend(collection.get_paths())
+        flight = timeline.lightened(style.look_of(label).colour)
+        inside = [op for op in lane["trace"]["operations"] if op[1] < length_ns and op[3] > 0]
+        expect(len(bars.get(flight, [])) == len(inside),
+               f"timeline: {len(bars.get(flight, []))} of {len(inside)} operations of {label}")
+        computing = [s for s in lane["trace"]["loop"] if s[0] == "compute"]
+        expect(len(bars.get(style.INK, [])) >= len(computing),
+               f"timeline: computing of {label} is missing")
+        begins = {round(path.vertices[:, 0].min(), 3) for path in bars.get(flight, [])}
+        for _, offered, _, _ in inside:
+            expect(max(offered, 0) in begins, f"timeline: {label}: nothing begins at {offered}")
+
+
+def main():
+    folder = sys.argv[1]
+    for width_in in (sheet.WIDE_IN, sheet.NARROW_IN, 3.4):
+        check_timeline(timeline.load(folder), width_in)
+    print("\n".join(failures) or "all is drawn")
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()
