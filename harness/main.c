@@ -20,6 +20,7 @@ static const struct command {
 	{ "summary", command_summary, "the table of an existing results folder" },
 	{ "timeline", command_timeline,
 	  "a trace of every operation of a short run, engine by engine" },
+	{ "overlap", command_overlap, "how much of computing and I/O happens at the same time" },
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)

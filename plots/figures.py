@@ -20,13 +20,14 @@ except ImportError as error:
 import cpu_per_op
 import latency_distribution
 import latency_throughput
+import overlap
 import style
 import syscalls
 import throughput
 import timeline
 
 FIGURES = (throughput, cpu_per_op, latency_throughput, latency_distribution, syscalls)
-DOCUMENTS = (timeline,)
+DOCUMENTS = (timeline, overlap)
 
 # Where a viewer lacks the font: Verdana is as wide, and all others are narrower.
 SVG_FONTS = "'DejaVu Sans', Verdana, sans-serif"

@@ -9,6 +9,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
+import overlap
 import sheet
 import style
 import timeline
@@ -65,10 +66,30 @@ def check_timeline(document, width_in):
             expect(max(offered, 0) in begins, f"timeline: {label}: nothing begins at {offered}")
 
 
+def check_overlap(document, width_in):
+    figure = overlap.draw(document, width_in)
+    expect_reasons(figure, "overlap", document.content["engines"])
+    for key, axes in zip(("total_to_io", "efficiency"), figure.axes):
+        for engine in overlap.measured(document):
+            label = engine["engine"]["label"]
+            drawn = {float(y) for line in axes.lines for y in line.get_ydata()
+                     if line.get_color() == style.look_of(label).colour}
+            for point in engine["points"]:
+                for value in ("median", "low", "high"):
+                    expect(point[key][value] in drawn,
+                           f"overlap: {value} of {key} of {label} is not drawn")
+    # The bounds meet where they must.
+    band = figure.axes[0].lines[:2]
+    for bound, line in zip((lambda x: max(1, x), lambda x: 1 + x), band):
+        expect(all(abs(bound(x) - y) < 1e-9 for x, y in zip(line.get_xdata(), line.get_ydata())),
+               "overlap: a bound is not where it belongs")
+
+
 def main():
     folder = sys.argv[1]
     for width_in in (sheet.WIDE_IN, sheet.NARROW_IN, 3.4):
         check_timeline(timeline.load(folder), width_in)
+        check_overlap(overlap.load(folder), width_in)
     print("\n".join(failures) or "all is drawn")
     sys.exit(1 if failures else 0)
 

@@ -42,8 +42,8 @@ changed() {
 	assert_success
 }
 
-@test "six figures, as PNG, as SVG and as PDF" {
-	for name in throughput cpu_per_op latency_throughput latency_distribution syscalls timeline; do
+@test "all figures, as PNG, as SVG and as PDF" {
+	for name in throughput cpu_per_op latency_throughput latency_distribution syscalls timeline overlap; do
 		run head -c 8 "$BATS_FILE_TMPDIR/results/figures/$name.png"
 		assert_output --partial "PNG"
 		run head -c 5 "$BATS_FILE_TMPDIR/results/figures/$name.pdf"
@@ -62,7 +62,7 @@ changed() {
 	done
 }
 
-@test "the timeline draws every operation and every stretch of computing, and names what could not run" {
+@test "traces and tables are drawn whole, and what could not run is named" {
 	run "$PYTHON" "$ROOT/plots/tests/drawn_documents.py" "$GOLDEN"
 	assert_success
 }
