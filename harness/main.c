@@ -21,6 +21,8 @@ static const struct command {
 	{ "timeline", command_timeline,
 	  "a trace of every operation of a short run, engine by engine" },
 	{ "overlap", command_overlap, "how much of computing and I/O happens at the same time" },
+	{ "matrix", command_matrix,
+	  "what each interface really does with each kind of descriptor" },
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)

@@ -20,6 +20,7 @@ except ImportError as error:
 import cpu_per_op
 import latency_distribution
 import latency_throughput
+import matrix
 import overlap
 import style
 import syscalls
@@ -27,7 +28,7 @@ import throughput
 import timeline
 
 FIGURES = (throughput, cpu_per_op, latency_throughput, latency_distribution, syscalls)
-DOCUMENTS = (timeline, overlap)
+DOCUMENTS = (timeline, overlap, matrix)
 
 # Where a viewer lacks the font: Verdana is as wide, and all others are narrower.
 SVG_FONTS = "'DejaVu Sans', Verdana, sans-serif"

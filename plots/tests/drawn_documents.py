@@ -9,6 +9,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
+import matrix
 import overlap
 import sheet
 import style
@@ -85,11 +86,26 @@ def check_overlap(document, width_in):
                "overlap: a bound is not where it belongs")
 
 
+def check_matrix(document, width_in):
+    figure = matrix.draw(document, width_in)
+    texts = [text.get_text() for text in figure.texts]
+    for outcome in ("native", "threads", "blocked", "refused"):
+        cells = [cell for row in document.content["rows"] for cell in row["cells"].values()
+                 if cell["outcome"] == outcome]
+        drawn = sum(text == outcome for text in texts)
+        drawn -= sum(row["engine"]["label"] == outcome for row in document.content["rows"])
+        expect(drawn == len(cells), f"matrix: {drawn} of {len(cells)} cells say {outcome}")
+        for cell in cells:
+            if cell["reason"]:
+                expect(cell["reason"].split()[0] in " ".join(texts), "matrix: a reason is missing")
+
+
 def main():
     folder = sys.argv[1]
     for width_in in (sheet.WIDE_IN, sheet.NARROW_IN, 3.4):
         check_timeline(timeline.load(folder), width_in)
         check_overlap(overlap.load(folder), width_in)
+        check_matrix(matrix.load(folder), width_in)
     print("\n".join(failures) or "all is drawn")
     sys.exit(1 if failures else 0)
 
