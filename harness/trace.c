@@ -245,7 +245,7 @@ json_t *trace_json(const struct trace *trace, const struct trace_window *window)
 						      (json_int_t)span->begin_ns - origin_ns,
 						      (json_int_t)span->end_ns - origin_ns));
 	}
-	return json_pack("{s:I, s:o, s:o, s:o}", "length_ns",
+	return json_pack("{s:I, s:I, s:o, s:o, s:o}", "begin_ns", origin_ns, "length_ns",
 			 (json_int_t)(window->end_ns - window->begin_ns), "operations", operations,
 			 "loop", loop, "totals", totals_json(trace, window));
 }

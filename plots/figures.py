@@ -22,13 +22,14 @@ import latency_distribution
 import latency_throughput
 import matrix
 import overlap
+import steps
 import style
 import syscalls
 import throughput
 import timeline
 
 FIGURES = (throughput, cpu_per_op, latency_throughput, latency_distribution, syscalls)
-DOCUMENTS = (timeline, overlap, matrix)
+DOCUMENTS = (timeline, steps, overlap, matrix)
 
 # Where a viewer lacks the font: Verdana is as wide, and all others are narrower.
 SVG_FONTS = "'DejaVu Sans', Verdana, sans-serif"

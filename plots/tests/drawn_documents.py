@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import matrix
 import overlap
 import sheet
+import steps
 import style
 import timeline
 from matplotlib.collections import PolyCollection
@@ -100,11 +101,26 @@ def check_matrix(document, width_in):
                 expect(cell["reason"].split()[0] in " ".join(texts), "matrix: a reason is missing")
 
 
+def check_steps(document, width_in):
+    figure = steps.draw(document, width_in)
+    expect_reasons(figure, "steps", document.content["lanes"])
+    lanes = [lane for lane in document.content["lanes"] if lane["status"] == "ok"]
+    expect(len(figure.axes) == len(lanes), "steps: not one pair of axes a lane")
+    for axes, lane in zip(figure.axes, lanes):
+        label = lane["engine"]["label"]
+        bars = [line for line in axes.lines if line.get_linewidth() > 2]
+        expect(len(bars) == len(lane["calls"]), f"steps: {len(bars)} calls of {label} are drawn")
+        words = " ".join(text.get_text() for text in axes.texts)
+        for number in "1356":
+            expect(number in words.split(), f"steps: {label} has no step {number}")
+
+
 def main():
     folder = sys.argv[1]
     for width_in in (sheet.WIDE_IN, sheet.NARROW_IN, 3.4):
         check_timeline(timeline.load(folder), width_in)
         check_overlap(overlap.load(folder), width_in)
+        check_steps(steps.load(folder), width_in)
         check_matrix(matrix.load(folder), width_in)
     print("\n".join(failures) or "all is drawn")
     sys.exit(1 if failures else 0)
