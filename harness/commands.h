@@ -20,5 +20,6 @@ int command_summary(int argc, char **argv); /* the table of an existing results 
 int command_timeline(int argc, char **argv); /* a trace of every operation, engine by engine */
 int command_matrix(int argc, char **argv); /* interface by kind of descriptor, tried */
 int command_overlap(int argc, char **argv); /* computing and I/O at the same time */
+int command_responsiveness(int argc, char **argv); /* a timer's lateness beside I/O */
 
 #endif

@@ -23,6 +23,7 @@ static const struct command {
 	{ "overlap", command_overlap, "how much of computing and I/O happens at the same time" },
 	{ "matrix", command_matrix,
 	  "what each interface really does with each kind of descriptor" },
+	{ "responsiveness", command_responsiveness, "how late a timer is beside outstanding I/O" },
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
@@ -33,7 +34,7 @@ static void print_help(FILE *out)
 	      "Compares the kernel's I/O interfaces on identical workloads.\n\n",
 	      out);
 	for (unsigned i = 0; i < COMMAND_COUNT; i++)
-		fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
+		fprintf(out, "  %-14s %s\n", commands[i].name, commands[i].summary);
 	fputs("\n`iolab COMMAND --help` shows a command's options.\n", out);
 }
 

@@ -15,14 +15,11 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/statfs.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "child_run.h"
@@ -33,6 +30,7 @@
 #include "estimate_json.h"
 #include "json_folder.h"
 #include "json_path.h"
+#include "probe_target.h"
 #include "random.h"
 #include "test_file.h"
 
@@ -88,9 +86,7 @@ struct trial {
 	unsigned count;
 	char *arena;
 	int fd; /* what is read from */
-	int answer_fd; /* what the answering process writes to; -1: a file */
-	int go_fd; /* a byte written here starts its clock */
-	pid_t answerer;
+	struct answerer answerer; /* of a socket or pipe */
 	struct random_stream random;
 };
 
@@ -120,88 +116,24 @@ static void look_for_helpers(struct helpers *most)
 	most->sqpoll = now.sqpoll > most->sqpoll ? now.sqpoll : most->sqpoll;
 }
 
-/* A file with real data and no name. Returns its descriptor or -errno. */
-static int make_file(const char *folder, int flags, struct reason *why)
-{
-	char path[300];
-	snprintf(path, sizeof path, "%s/iolab-matrix-XXXXXX", folder);
-	int fd = mkostemp(path, O_CLOEXEC);
-	if (fd < 0)
-		return reason_errno(why, errno, "making a file in %s", folder);
-	char *block = malloc(BLOCK_BYTES);
-	memset(block, 'm', BLOCK_BYTES);
-	for (uint64_t at = 0; at < FILE_BYTES; at += BLOCK_BYTES) {
-		if (pwrite(fd, block, BLOCK_BYTES, (off_t)at) == BLOCK_BYTES)
-			continue;
-		int error = errno;
-		unlink(path);
-		close(fd);
-		free(block);
-		return reason_errno(why, error, "writing a file in %s", folder);
-	}
-	free(block);
-	fsync(fd);
-	int again = open(path, O_RDWR | O_CLOEXEC | flags);
-	int error = errno;
-	unlink(path);
-	close(fd);
-	return again < 0 ? reason_errno(why, error, "opening a file in %s", folder) : again;
-}
-
-/* Forks the process that answers after a while whenever it is told to. */
-static void start_answerer(struct trial *t)
-{
-	int go[2];
-	if (pipe2(go, O_CLOEXEC) < 0)
-		return;
-	t->answerer = fork();
-	if (t->answerer == 0) {
-		char byte;
-		close(go[1]);
-		while (read(go[0], &byte, 1) == 1) {
-			struct timespec pause = timespec_of_ns(ANSWER_AFTER_MS * NS_PER_MS);
-			nanosleep(&pause, NULL);
-			if (write(t->answer_fd, &byte, 1) != 1)
-				break;
-		}
-		_exit(0);
-	}
-	close(go[0]);
-	t->go_fd = go[1];
-}
-
 static int open_target(struct trial *t, struct reason *why)
 {
-	int ends[2];
+	enum target target = t->cell->target;
 	struct statfs fs;
-	t->answer_fd = -1;
-	switch (t->cell->target) {
-	case DIRECT_READ:
-		t->fd = make_file(t->cell->folder, O_DIRECT, why);
-		break;
-	case TMPFS_READ:
-		if (statfs("/dev/shm", &fs) < 0 || fs.f_type != TMPFS_MAGIC) {
-			reason_set(why, "/dev/shm is no tmpfs here");
-			return -ENODEV;
-		}
-		t->fd = make_file("/dev/shm", 0, why);
-		break;
-	case COLD_READ:
-	case SYNC:
-		t->fd = make_file(t->cell->folder, 0, why);
-		if (t->fd >= 0) /* without it one read would bring in the blocks of others */
-			posix_fadvise(t->fd, 0, 0, POSIX_FADV_RANDOM);
-		break;
-	default:
-		if ((t->cell->target == PIPE_READ
-			     ? pipe2(ends, O_CLOEXEC)
-			     : socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)) < 0)
-			return reason_errno(why, errno, "pipe or socketpair");
-		t->fd = ends[0];
-		t->answer_fd = ends[1];
-		start_answerer(t);
-		break;
+	if (target == PIPE_READ || target == SOCKET_RECV) {
+		int rc = answerer_start(&t->answerer, target == PIPE_READ, ANSWER_AFTER_MS, why);
+		t->fd = t->answerer.fd;
+		return rc;
 	}
+	if (target == TMPFS_READ && (statfs("/dev/shm", &fs) < 0 || fs.f_type != TMPFS_MAGIC)) {
+		reason_set(why, "/dev/shm is no tmpfs here");
+		return -ENODEV;
+	}
+	t->fd = nameless_file(target == TMPFS_READ ? "/dev/shm" : t->cell->folder, FILE_BYTES,
+			      target == DIRECT_READ ? O_DIRECT : 0, why);
+	if (t->fd >= 0 &&
+	    target == COLD_READ) /* else one read would bring in the blocks of others */
+		posix_fadvise(t->fd, 0, 0, POSIX_FADV_RANDOM);
 	return t->fd < 0 ? t->fd : 0;
 }
 
@@ -210,7 +142,7 @@ static int prepare(struct trial *t, struct reason *why)
 {
 	enum target target = t->cell->target;
 	double resident_pct;
-	bool stream = t->answer_fd >= 0;
+	bool stream = t->answerer.pid > 0;
 	t->count = stream || target == SYNC ? 1 : BATCH;
 	for (unsigned i = 0; i < t->count; i++) {
 		uint64_t stripe = FILE_BYTES / BLOCK_BYTES / BATCH; /* no block twice in a batch */
@@ -234,9 +166,8 @@ static int prepare(struct trial *t, struct reason *why)
 	for (unsigned i = 0; target == SYNC && i < BATCH; i++)
 		if (pwrite(t->fd, t->arena, BLOCK_BYTES, (off_t)i * BLOCK_BYTES) < 0)
 			return reason_errno(why, errno, "writing before fsync");
-	if (stream && write(t->go_fd, "!", 1) != 1)
-		return reason_errno(why, errno, "the answering process");
-	return 0;
+	int rc = stream ? answerer_ask(&t->answerer) : 0;
+	return rc < 0 ? reason_errno(why, rc, "the answering process") : 0;
 }
 
 static double cpu_ns(clockid_t clock)
@@ -322,7 +253,7 @@ static json_t *measured(struct trial *t, struct reason *why)
 {
 	double handover_ns[REPEATS], total_ns[REPEATS], shares[REPEATS], cpu_shares[REPEATS];
 	struct helpers helpers = { 0 };
-	bool stream = t->answer_fd >= 0;
+	bool stream = t->answerer.pid > 0;
 	unsigned repeats = stream ? 3 : REPEATS;
 	for (unsigned i = 0; i < repeats; i++) {
 		struct attempt attempt = { 0 };
@@ -382,11 +313,7 @@ static json_t *try_cell(const void *argument)
 	else
 		answer = measured(&t, &why);
 	/* An engine that may still hold something is not closed: the process ends anyway. */
-	if (t.answerer > 0) {
-		close(t.go_fd);
-		kill(t.answerer, SIGTERM);
-		waitpid(t.answerer, NULL, 0);
-	}
+	answerer_stop(&t.answerer);
 	return answer;
 }
 

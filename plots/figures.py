@@ -22,6 +22,7 @@ import latency_distribution
 import latency_throughput
 import matrix
 import overlap
+import responsiveness
 import steps
 import style
 import syscalls
@@ -29,7 +30,7 @@ import throughput
 import timeline
 
 FIGURES = (throughput, cpu_per_op, latency_throughput, latency_distribution, syscalls)
-DOCUMENTS = (timeline, steps, overlap, matrix)
+DOCUMENTS = (timeline, steps, overlap, matrix, responsiveness)
 
 # Where a viewer lacks the font: Verdana is as wide, and all others are narrower.
 SVG_FONTS = "'DejaVu Sans', Verdana, sans-serif"

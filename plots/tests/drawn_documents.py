@@ -11,6 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import matrix
 import overlap
+import responsiveness
 import sheet
 import steps
 import style
@@ -115,6 +116,22 @@ def check_steps(document, width_in):
             expect(number in words.split(), f"steps: {label} has no step {number}")
 
 
+def check_responsiveness(document, width_in):
+    figure = responsiveness.draw(document, width_in)
+    rows = document.content["rows"]
+    expect_reasons(figure, "responsiveness", rows)
+    for row in rows:
+        if row["status"] != "ok":
+            continue
+        colour = responsiveness.look_of(row).colour
+        drawn = {float(x) for axes in figure.axes for line in axes.lines for x in line.get_xdata()
+                 if line.get_color() == colour or line.get_markeredgecolor() == colour}
+        for part in responsiveness.PARTS:
+            for value in ("median", "low", "high"):
+                expect(row["lateness_ns"][part][value] in drawn,
+                       f"responsiveness: {value} of {part} of {row['engine']['label']}")
+
+
 def main():
     folder = sys.argv[1]
     for width_in in (sheet.WIDE_IN, sheet.NARROW_IN, 3.4):
@@ -122,6 +139,7 @@ def main():
         check_overlap(overlap.load(folder), width_in)
         check_steps(steps.load(folder), width_in)
         check_matrix(matrix.load(folder), width_in)
+        check_responsiveness(responsiveness.load(folder), width_in)
     print("\n".join(failures) or "all is drawn")
     sys.exit(1 if failures else 0)
 
