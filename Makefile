@@ -155,13 +155,14 @@ PYTHON  ?= $(shell sh harness/find-python.sh 2>/dev/null)
 RESULTS ?= results/latest
 TESTS   ?=
 
-.PHONY: help check bench plots report bench-peers format lint
+.PHONY: help check bench plots figures report bench-peers format lint
 
 help:
 	@echo 'make               build the program, build/iolab'
 	@echo 'make bench         compare all interfaces (under 3 minutes): table, figures, report'
 	@echo 'make check         run all tests (under 5 minutes); TESTS="unit bats" runs only those'
 	@echo 'make plots         draw the figures of a results folder   [RESULTS=results/latest]'
+	@echo 'make figures       runs and draws the figures of the literature too   [QUICK=1]'
 	@echo 'make report        figures and report.html of it          [RESULTS=results/latest]'
 	@echo 'make bench-peers   side by side with fio: is our own overhead small? (half an hour)'
 	@echo 'make lint          clang and gcc without a warning, clang-format, cppcheck, shellcheck'
@@ -183,6 +184,11 @@ bench: all
 
 plots: need-python
 	$(Q)$(PYTHON) plots/plot.py $(RESULTS)
+
+# The figures of the literature and of the mechanism, into a results folder. QUICK=1: two minutes.
+figures: all need-python
+	$(Q)$(PYTHON) harness/study.py $(if $(QUICK),--quick) $(RESULTS)
+	$(Q)$(MAKE) --no-print-directory plots
 
 report: plots
 	$(Q)$(PYTHON) plots/report.py $(RESULTS)

@@ -17,12 +17,18 @@ except ImportError as error:
     sys.exit(f"plots: {sys.executable} cannot import {error.name}; Debian and Ubuntu: "
              "apt-get install python3-matplotlib, then run this with /usr/bin/python3")
 
+import batching
+import block_size
 import cpu_per_op
+import depth_one
+import durability
+import idle_descriptors
 import latency_distribution
 import latency_throughput
 import matrix
 import overlap
 import responsiveness
+import staircase
 import steps
 import style
 import syscalls
@@ -30,7 +36,9 @@ import throughput
 import timeline
 
 FIGURES = (throughput, cpu_per_op, latency_throughput, latency_distribution, syscalls)
-DOCUMENTS = (timeline, steps, overlap, matrix, responsiveness)
+# Those of the literature have a CLAIM beside, which is judged from the data.
+LITERATURE = (depth_one, batching, staircase, block_size, durability, idle_descriptors)
+DOCUMENTS = (timeline, steps, overlap, matrix, responsiveness) + LITERATURE
 
 # Where a viewer lacks the font: Verdana is as wide, and all others are narrower.
 SVG_FONTS = "'DejaVu Sans', Verdana, sans-serif"

@@ -7,6 +7,7 @@ import sys
 
 import figures
 import results
+import verdicts
 
 
 def write_figure(drawn, path):
@@ -36,6 +37,13 @@ def drawings(folder, only):
     return found
 
 
+def judged(folder, drawn):
+    """Title and verdict of each figure of the literature."""
+    return [(module.TITLE, verdicts.judge(module.CLAIM, document))
+            for module in figures.LITERATURE if module.NAME in drawn
+            if (document := module.load(folder))]
+
+
 def main():
     names = [module.NAME for module in figures.FIGURES + figures.DOCUMENTS]
     parser = argparse.ArgumentParser(description=__doc__)
@@ -51,6 +59,8 @@ def main():
         os.makedirs(out, exist_ok=True)
         for name, draw in found:
             write_figure(draw(), os.path.join(out, name))
+        for title, verdict in judged(options.results, {name for name, _ in found}):
+            print(f"{title}: {verdict}")
     except results.ResultsError as error:
         sys.exit(f"plot.py: {error}")
     except OSError as error:

@@ -43,7 +43,8 @@ changed() {
 }
 
 @test "all figures, as PNG, as SVG and as PDF" {
-	for name in throughput cpu_per_op latency_throughput latency_distribution syscalls timeline steps overlap matrix responsiveness; do
+	for name in throughput cpu_per_op latency_throughput latency_distribution syscalls timeline steps overlap matrix responsiveness \
+		depth_one batching staircase block_size durability idle_descriptors; do
 		run head -c 8 "$BATS_FILE_TMPDIR/results/figures/$name.png"
 		assert_output --partial "PNG"
 		run head -c 5 "$BATS_FILE_TMPDIR/results/figures/$name.pdf"
@@ -65,6 +66,23 @@ changed() {
 @test "traces and tables are drawn whole, and what could not run is named" {
 	run "$PYTHON" "$ROOT/plots/tests/drawn_documents.py" "$GOLDEN"
 	assert_success
+}
+
+@test "verdicts follow their rules, and so do those of the figures" {
+	run "$PYTHON" "$ROOT/plots/tests/judged.py" "$GOLDEN"
+	assert_success
+}
+
+@test "a quick study is marked in figure and report" {
+	cp -r "$GOLDEN" "$BATS_TEST_TMPDIR/quick"
+	run grep -c QUICK "$BATS_FILE_TMPDIR/results/figures/batching.svg"
+	assert_output 0
+	sed -i 's/"batching": false/"batching": true/' "$BATS_TEST_TMPDIR/quick/study/study.json"
+	plot "$BATS_TEST_TMPDIR/quick" --only batching
+	grep -q "QUICK" "$BATS_TEST_TMPDIR/quick/figures/batching.svg"
+	report "$BATS_TEST_TMPDIR/quick"
+	grep -q "QUICK" "$BATS_TEST_TMPDIR/quick/report.html"
+	grep -q "Verdict: " "$BATS_TEST_TMPDIR/quick/report.html"
 }
 
 @test "one figure alone, and from a folder without a comparison" {
