@@ -7,13 +7,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "compute.h"
 #include "trace.h"
 
-/* The longest sleep in reap(): how soon a signal or the end of a phase is noticed at the worst. */
-#define LONGEST_WAIT_NS (50 * NS_PER_MS)
+/*
+ * reap() waits for as long as it takes. What ends the wait at the end of a phase is a signal, and
+ * again so often, in case it came just before the wait began. A time limit on each wait would do it
+ * too, but arms a kernel timer for every sleep: in a virtual machine that is microseconds, a tenth
+ * of the CPU time of a read at depth 1.
+ */
+#define TICK_NS (20 * NS_PER_MS)
 
 /* How long operations may take to come home once the workload was told to stop, and once cancelled.
  */
@@ -26,9 +33,19 @@
 /* A signal handler can reach nothing but a global. */
 static volatile sig_atomic_t interrupted;
 
+static void on_tick(int signal_number)
+{
+	(void)signal_number; /* being delivered ends the wait */
+}
+
 void driver_interrupt(void)
 {
 	interrupted = 1;
+}
+
+bool driver_interrupted(void)
+{
+	return interrupted;
 }
 
 enum phase { WARM_UP, WINDOW, DRAIN, CANCELLED, OVER };
@@ -47,22 +64,54 @@ struct driver {
 
 	struct io_op **offered; /* filled by the workload, not yet accepted by the engine */
 	unsigned offered_count;
+	unsigned stamped_count; /* of these, offered before: their latency counts already */
 	unsigned offer_max;
 	struct io_op **done;
 	unsigned done_max;
 
-	unsigned inflight, inflight_max;
+	unsigned inflight;
+	unsigned inflight_max; /* of the window */
 	double inflight_ns; /* integral of `inflight` over the window's time */
 	uint64_t last_ns; /* up to where it was integrated */
 	uint64_t compute_turns_per_op;
 	struct tally *window; /* what was counted when the window closed, before the drain */
+	timer_t ticker;
 	struct trace *trace; /* NULL: nothing is recorded */
 };
+
+/* To be called before each change of `inflight`, and at the window's end. */
+static void integrate_inflight(struct driver *d, uint64_t now_ns)
+{
+	if (d->phase == WINDOW)
+		d->inflight_ns += (double)d->inflight * (double)(now_ns - d->last_ns);
+	d->last_ns = now_ns;
+}
 
 static void begin_phase(struct driver *d, enum phase phase, uint64_t now_ns, double length_s)
 {
 	d->phase = phase;
 	d->phase_end_ns = now_ns + (uint64_t)(length_s * NS_PER_S);
+	struct itimerspec ticks = { .it_value = timespec_of_ns((int64_t)d->phase_end_ns),
+				    .it_interval = timespec_of_ns(TICK_NS) };
+	timer_settime(d->ticker, TIMER_ABSTIME, &ticks, NULL);
+}
+
+/* Signals for this thread alone: an engine's threads would swallow them. Returns 0 or -errno. */
+static int start_ticker(struct driver *d, struct sigaction *previous)
+{
+	struct sigaction action = { .sa_handler = on_tick }; /* without SA_RESTART */
+	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGALRM };
+	event._sigev_un._tid = gettid(); /* glibc has no name for it: timer_create(2) */
+	if (timer_create(CLOCK_MONOTONIC, &event, &d->ticker) < 0)
+		return reason_errno(d->why, errno, "timer_create");
+	sigaction(SIGALRM, &action, previous);
+	return 0;
+}
+
+static void stop_ticker(struct driver *d, const struct sigaction *previous)
+{
+	timer_delete(d->ticker);
+	sigaction(SIGALRM, previous, NULL);
 }
 
 static void open_window(struct driver *d)
@@ -92,6 +141,7 @@ static void stop(struct driver *d, uint64_t now_ns)
 static void close_window(struct driver *d)
 {
 	measurement_take(d->after);
+	integrate_inflight(d, d->after->wall_ns);
 	*d->window = d->workload->tally;
 	if (d->workload->ops->window)
 		d->workload->ops->window(d->workload, false);
@@ -141,7 +191,7 @@ static void advance_phase(struct driver *d, uint64_t now_ns)
 		if (timed_out && !idle) {
 			/* What was only offered is still the workload's: it is simply not offered
 			 * again. */
-			d->offered_count = 0;
+			d->offered_count = d->stamped_count = 0;
 			d->ops->cancel(d->engine);
 			begin_phase(d, CANCELLED, now_ns, (double)CANCEL_NS / NS_PER_S);
 		}
@@ -180,56 +230,55 @@ static bool fill(struct driver *d)
 static unsigned submit(struct driver *d)
 {
 	uint64_t now_ns = clock_ns();
-	for (unsigned i = 0; i < d->offered_count; i++)
+	for (unsigned i = d->stamped_count; i < d->offered_count; i++)
 		if (!d->offered[i]->continues)
 			d->offered[i]->submit_ns = now_ns;
+	integrate_inflight(d, now_ns);
 
 	int accepted = d->ops->submit(d->engine, d->offered, d->offered_count);
 	if (d->trace)
 		trace_submitted(d->trace, now_ns, d->offered, accepted);
 	if (accepted < 0) {
-		d->offered_count = 0;
+		d->offered_count = d->stamped_count = 0;
 		fail(d, accepted, "submit: %s: %s", errno_name(accepted), strerror(-accepted));
 		return 0;
 	}
 	for (int i = 0; i < accepted; i++)
 		d->offered[i]->in_flight = 1;
 	d->inflight += (unsigned)accepted;
+	if (d->phase == WINDOW && d->inflight > d->inflight_max)
+		d->inflight_max = d->inflight;
 	d->offered_count -= (unsigned)accepted;
+	d->stamped_count = d->offered_count;
 	if (d->offered_count > 0)
 		memmove(d->offered, d->offered + accepted, d->offered_count * sizeof *d->offered);
 	if (accepted == 0 && d->inflight == 0) {
-		d->offered_count = 0;
+		d->offered_count = d->stamped_count = 0;
 		fail(d, -EIO, "the engine accepts nothing although it holds nothing");
 	}
 	return (unsigned)accepted;
 }
 
-static void compute(struct driver *d, uint64_t ops)
+/* The program's own work for `ops` operations. Returns the time afterwards. */
+static uint64_t compute(struct driver *d, uint64_t ops)
 {
 	uint64_t begin_ns = d->trace ? clock_ns() : 0;
-	compute_turns(ops * d->compute_turns_per_op);
-	if (d->trace && ops > 0)
-		trace_span(d->trace, TRACE_COMPUTE, begin_ns, clock_ns());
+	bool any = ops > 0;
+	while (ops-- > 0 && !interrupted)
+		compute_turns(d->compute_turns_per_op);
+	uint64_t now_ns = clock_ns();
+	if (d->trace && any)
+		trace_span(d->trace, TRACE_COMPUTE, begin_ns, now_ns);
+	return now_ns;
 }
 
 /* One reap(); hands what came back to the workload, and does its share of computing. */
-static uint64_t reap(struct driver *d, unsigned min, uint64_t now_ns)
+static uint64_t reap(struct driver *d, unsigned min)
 {
-	int64_t wait_ns = (int64_t)(d->phase_end_ns - now_ns);
-	if (wait_ns > LONGEST_WAIT_NS)
-		wait_ns = LONGEST_WAIT_NS;
-	if (wait_ns < 0)
-		wait_ns = 0;
-
 	uint64_t begin_ns = d->trace ? clock_ns() : 0;
-	int count = d->ops->reap(d->engine, d->done, min, d->done_max, min ? wait_ns : 0);
-	now_ns = clock_ns();
-	/* Before the count drops: the engine held them until now. */
-	d->inflight_ns += (double)d->inflight * (double)(now_ns - d->last_ns);
-	d->last_ns = now_ns;
-	if (d->inflight > d->inflight_max)
-		d->inflight_max = d->inflight;
+	int count = d->ops->reap(d->engine, d->done, min, d->done_max, min ? -1 : 0);
+	uint64_t now_ns = clock_ns();
+	integrate_inflight(d, now_ns); /* the engine held them until now */
 	if (count < 0) {
 		fail(d, count, "reap: %s: %s", errno_name(count), strerror(-count));
 		return now_ns;
@@ -253,10 +302,12 @@ static uint64_t reap(struct driver *d, unsigned min, uint64_t now_ns)
 
 	uint64_t ops_before = d->workload->tally.ops;
 	int rc = d->workload->ops->complete(d->workload, d->done, returned, now_ns);
-	if (rc < 0)
+	if (rc < 0 && interrupted)
+		fail(d, -EINTR, "interrupted"); /* the peer goes down with us */
+	else if (rc < 0)
 		fail(d, rc, "%s", d->workload->failure.text);
 	if (d->compute_turns_per_op)
-		compute(d, d->workload->tally.ops - ops_before);
+		now_ns = compute(d, d->workload->tally.ops - ops_before);
 	return now_ns;
 }
 
@@ -291,6 +342,11 @@ int driver_run(const struct run_config *config, struct workload *workload, struc
 		goto out;
 	}
 
+	struct sigaction previous_action;
+	if (start_ticker(&d, &previous_action) < 0) {
+		d.outcome = -EAGAIN;
+		goto out;
+	}
 	uint64_t now_ns = d.last_ns = clock_ns();
 	begin_phase(&d, WARM_UP, now_ns, config->warmup_s);
 	while (d.phase != OVER) {
@@ -303,12 +359,13 @@ int driver_run(const struct run_config *config, struct workload *workload, struc
 			more = accepted > 0 && (more || d.offered_count > 0);
 		}
 		if (d.inflight > 0)
-			now_ns = reap(&d, more ? 0 : 1, now_ns);
+			now_ns = reap(&d, more ? 0 : 1);
 		else if (d.phase >= DRAIN && d.offered_count == 0)
 			d.phase = OVER;
 		else
 			now_ns = clock_ns();
 	}
+	stop_ticker(&d, &previous_action);
 	if (d.outcome == 0)
 		workload->tally = *d.window;
 	*counts = (struct driver_counts) {

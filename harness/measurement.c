@@ -19,8 +19,8 @@
 
 /*
  * A tracefs of our own, mounted nowhere: the machine is left as it was. For root, where nobody has
- * mounted it (a container, a small virtual machine). Linux 5.2. Returns a descriptor of its root, or
- * -errno.
+ * mounted it (a container, a small virtual machine). Linux 5.2. Returns a descriptor of its root,
+ * or -errno.
  */
 static int detached_tracefs(void)
 {
@@ -45,7 +45,8 @@ static int number_from(int fd)
 	return length < 0 ? -error : length == 0 ? -EPROTO : atoi(text);
 }
 
-/* The id of the raw_syscalls:sys_enter tracepoint, from wherever tracefs is to be had; or -errno. */
+/* The id of the raw_syscalls:sys_enter tracepoint, from wherever tracefs is to be had; or -errno.
+ */
 static int syscall_tracepoint_id(void)
 {
 	static const char *const paths[] = {

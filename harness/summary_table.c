@@ -137,8 +137,8 @@ static void print_panel(FILE *out, const json_t *list, size_t position, const ch
 	fprintf(out, "\n%s\n", string_at(panel, "workload.panel"));
 	char rate[32];
 	snprintf(rate, sizeof rate, "%ss/s", string_at(panel, "workload.op"));
-	fprintf(out, "  %-22s %10s %10s %19s %17s %16s %7s\n", "", "", "", "ratio to",
-		"latency", "CPU us per op", "calls");
+	fprintf(out, "  %-22s %10s %10s %19s %17s %16s %7s\n", "", "", "", "ratio to", "latency",
+		"CPU us per op", "calls");
 	fprintf(out, "  %-22s %10s %10s %19s %8s %8s %8s %7s %7s\n", "", rate, "spread", baseline,
 		"p50", "p99", "process", "system", "per op");
 	json_array_foreach(list, i, c)
@@ -164,9 +164,8 @@ static bool has_warning(const json_t *configuration, const char *text)
 {
 	size_t i;
 	json_t *warning;
-	json_array_foreach(json_object_get(configuration, "warnings"), i, warning)
-		if (strcmp(json_string_value(warning), text) == 0)
-			return true;
+	json_array_foreach(json_object_get(configuration, "warnings"), i,
+			   warning) if (strcmp(json_string_value(warning), text) == 0) return true;
 	return false;
 }
 
@@ -214,10 +213,9 @@ static void print_warnings(FILE *out, const json_t *list)
 			fprintf(out, "%s  %s\n", headed ? "" : "\nWarnings (rows marked !)\n",
 				text);
 			headed = true;
-			json_array_foreach(list, k, other)
-				if (has_warning(other, text) &&
-				    !warned_before(list, k, text, true))
-					print_warned(out, list, k, text);
+			json_array_foreach(list, k, other) if (has_warning(other, text) &&
+							       !warned_before(list, k, text, true))
+				print_warned(out, list, k, text);
 		}
 	}
 }

@@ -48,7 +48,8 @@ struct workload {
 	size_t arena_len_bytes;
 	pid_t peer; /* the process at the other end, or 0; its CPU time is measured apart */
 	bool stopping; /* set by workload_stop() */
-	bool exhausted; /* op_limit is reached: nothing more to offer but rests of short transfers */
+	bool exhausted; /* op_limit is reached: nothing more to offer but rests of short transfers
+			 */
 	struct tally tally;
 	struct reason failure; /* set with a negative return */
 };
@@ -141,6 +142,12 @@ const struct workload_ops *workload_find(const char *name, struct reason *why);
  * kernel's or the contract's reason in `why`. No side effects.
  */
 int workload_supported(const struct run_config *config, struct reason *why);
+
+/*
+ * Raises the soft limit of descriptors to the hard one. Returns 0 when `count` fit beside the
+ * program's own, or -EMFILE with a `why` that names the option they come from.
+ */
+int workload_raise_fd_limit(const char *option, unsigned count, struct reason *why);
 
 /*
  * Page-aligned memory for `depth` buffers of `len_bytes` each (rounded up to a page), touched so

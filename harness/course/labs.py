@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The labs: what lies in their folders, and how starters and mutants are made from the solution.
 
-A lab is a folder of labs/ that has a lab.toml; docs/instructor.md describes its parts.
+A lab is a folder of labs/ that has a lab.toml; docs/add-a-lab.md describes its parts.
 """
 import os
 import re
@@ -11,8 +11,9 @@ import tomllib
 from dataclasses import dataclass
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-LABS = os.path.join(ROOT, "labs")
-WORK = os.environ.get("IOLAB_WORK") or os.path.join(ROOT, "work")
+# Elsewhere in tests.
+LABS = os.path.abspath(os.environ.get("IOLAB_LABS") or os.path.join(ROOT, "labs"))
+WORK = os.path.abspath(os.environ.get("IOLAB_WORK") or os.path.join(ROOT, "work"))
 
 # Regions of a solution:   //> 2 what to write    //+ code of the starter    //< 2
 BEGIN = re.compile(r"^(\s*)// ?> ?(\d+)?(?:\s+(.*))?$")

@@ -463,21 +463,86 @@ static void do_nothing(int signal_number)
 	(void)signal_number;
 }
 
-/* A signal every 200 us at the thread that drives the engine, without SA_RESTART. */
+/* A signal so often at the thread that drives the engine, without SA_RESTART. */
+static timer_t signal_every(int64_t interval_ns)
+{
+	struct sigaction action = { .sa_handler = do_nothing };
+	sigaction(SIGUSR1, &action, NULL);
+	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1 };
+	event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
+	struct itimerspec often = { timespec_of_ns(interval_ns), timespec_of_ns(interval_ns) };
+	timer_t timer;
+	expect(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0, "timer_create");
+	timer_settime(timer, 0, &often, NULL);
+	return timer;
+}
+
+/* The driver waits without a time limit, and has a signal end the wait. */
+void stream_signal_ends_the_wait(struct subject *s)
+{
+	not_for(s, IO_BLOCKS_IN_SUBMIT, WAITS);
+	int ends[2];
+	struct io_op *done[1];
+	make_reading_pair(s, ends);
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	start(s, prepare_in(s, 0, ends[0], 0));
+	timer_t timer = signal_every(10 * NS_PER_MS);
+	expect(reap(s, done, 1, 1, -1) == 0, "a receive completed with nothing there");
+	timer_delete(timer);
+	put(ends[1], "x", 1);
+	await(s, &s->op[0]);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void *send_late(void *argument)
+{
+	const struct timespec late = { .tv_nsec = 200 * NS_PER_MS };
+	nanosleep(&late, NULL);
+	put(*(int *)argument, "x", 1);
+	return NULL;
+}
+
+/* The time limit is for the whole wait, and does not begin again with each completion. */
+void stream_keeps_its_timeout(struct subject *s)
+{
+	not_for(s, IO_BLOCKS_IN_SUBMIT, WAITS);
+	int ends[2][2];
+	struct io_op *done[2];
+	pthread_t thread;
+	open_engine(s, 2, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		make_reading_pair(s, ends[i]);
+		attach(s, i, ends[i][0]);
+		start(s, prepare_in(s, i, ends[i][0], i));
+	}
+	expect(pthread_create(&thread, NULL, send_late, &ends[0][1]) == 0, "no thread");
+	uint64_t before_ns = clock_ns();
+	unsigned n = reap(s, done, 2, 2, 300 * NS_PER_MS);
+	uint64_t waited_ns = clock_ns() - before_ns;
+	expect(n == 1, "expected the one that had something, saw %u", n);
+	/* Begun again after the first it would be 500 ms. */
+	expect(waited_ns < 450 * (uint64_t)NS_PER_MS, "expected a wait of 300 ms, saw %llu",
+	       (unsigned long long)(waited_ns / NS_PER_MS));
+	pthread_join(thread, NULL);
+	put(ends[1][1], "x", 1);
+	await_all(s);
+	close_engine(s);
+	for (unsigned i = 0; i < 2; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+}
+
 void stream_survives_signals(struct subject *s)
 {
 	int ends[2];
 	make_reading_pair(s, ends);
 	open_engine(s, 1, 1);
 	attach(s, 0, ends[0]);
-	struct sigaction action = { .sa_handler = do_nothing };
-	sigaction(SIGUSR1, &action, NULL);
-	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1 };
-	event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
-	struct itimerspec often = { .it_interval.tv_nsec = 200000, .it_value.tv_nsec = 200000 };
-	timer_t timer;
-	expect(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0, "timer_create");
-	timer_settime(timer, 0, &often, NULL);
+	timer_t timer = signal_every(200 * NS_PER_US);
 	bool can_wait = !(s->ops->traits & IO_BLOCKS_IN_SUBMIT);
 	for (unsigned round = 0; round < 300; round++) {
 		struct io_op *done[1];

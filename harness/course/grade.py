@@ -1,0 +1,317 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""grade.py SUBMISSIONS: grades one submission or a folder of them, unattended. See docs/instructor.md.
+
+Of a submission only the files that lab.toml names are taken. They are compiled and run shut in
+(sandbox.py), linked with the grader's own tests, and the verdict is the proctor's. Before any of them
+the reference solution goes the same way: what it cannot do here, no submission is asked for.
+"""
+import argparse
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import labs
+import programs
+import reports
+import sandbox
+import submission
+from examine import Examined, Examiner
+from labs import ROOT, CourseError
+
+# Functions that an engine seldom needs, and that one which forges its tests' verdict can use. Where the
+# reference does without them, a person should look at who does not.
+UNUSUAL = set("""prctl syscall getenv secure_getenv environ __environ dlsym dlopen ptrace process_vm_readv
+process_vm_writev memfd_create mmap mprotect open open64 openat fopen fopen64 fork vfork clone execve
+system popen exit _exit quick_exit kill raise sigaction signal longjmp _longjmp __longjmp_chk""".split())
+
+
+@dataclass
+class LabGrade:
+    lab: labs.Lab
+    examined: Examined
+    counted: list  # the names of the tests that give points
+    telling: list  # of these, the ones that the untouched starter fails
+    unusual: set  # what they call of UNUSUAL, and the reference does not
+    absent: dict  # {file: why it was not taken}
+
+    def points(self, exercise):
+        """(points, passed tests, tests): an exercise's points are shared equally among its tests. What
+        the untouched starter passes, too, gives nothing by itself."""
+        mine = [o for o in self.examined.outcomes
+                if o.exercise == exercise.number and o.name in self.counted]
+        passed = [o.name for o in mine if o.status == "passed"]
+        gained = any(name in self.telling for name in passed)
+        return (exercise.points * len(passed) / len(mine) if gained else 0.0), len(passed), len(mine)
+
+    @property
+    def total(self):
+        return sum(self.points(e)[0] for e in self.lab.exercises)
+
+    @property
+    def most(self):
+        return sum(e.points for e in self.lab.exercises if self.points(e)[2])
+
+
+@dataclass
+class Grade:
+    name: str  # as the folder is called, made printable
+    file_name: str  # what its reports are called
+    labs: list = field(default_factory=list)
+    remark: str = ""
+    ignored: list = field(default_factory=list)  # files that nobody asked for
+    seconds: float = 0
+
+    @property
+    def total(self):
+        return sum(g.total for g in self.labs)
+
+    @property
+    def most(self):
+        return sum(g.most for g in self.labs)
+
+
+class Grader:
+    def __init__(self, examiner, chosen, first_uid):
+        self.examiner, self.labs, self.first_uid = examiner, chosen, first_uid
+        self.counted, self.telling, self.calls = {}, {}, {}  # by lab
+
+    def uid(self, number):
+        return self.first_uid + number if self.examiner.sandbox.is_root else None
+
+    def calibrate(self):
+        """The reference's and the starter's turn. Says which tests count here."""
+        for lab in self.labs:
+            files = {name: text.encode() for name, text in lab.solution().items()}
+            for attempt in (1, 2):
+                examined = self.examiner.examine(lab, files, self.uid(0))
+                failed = [o for o in examined.outcomes if o.status == "failed"]
+                if not failed:
+                    break
+                if "ptrace is refused" in examined.trouble:
+                    self.examiner.proctor_options = ["--untraced"]
+                    self.examiner.sandbox.barriers.append(
+                        "system calls: NOT watched, ptrace is refused here; tests that need it give no points")
+            else:
+                words = " / ".join([*failed[0].words[:3], *examined.broken.values()])
+                raise CourseError(f"the reference solution of lab {lab.number} fails {len(failed)} tests "
+                                  f"here, so nothing can be graded. The first: {failed[0].name}: "
+                                  f"{words}")
+            counted = [o.name for o in examined.outcomes if o.status == "passed"]
+            files = {name: text.encode() for name, text in lab.starter().items()}
+            starter = self.examiner.examine(lab, files, self.uid(0)).outcomes
+            self.telling[lab.name] = [o.name for o in starter if o.name in counted and o.status != "passed"]
+            self.counted[lab.name], self.calls[lab.name] = counted, examined.calls
+
+    def grade(self, number, name, path, file_name):
+        """The grade of one submission; number counts from 1."""
+        grade = Grade(reports.printable(name), file_name)
+        start = time.monotonic()
+        taken, remarks = set(), []
+        for lab in self.labs:
+            files, absent = {}, {}
+            parts = submission.place_of(path, lab) or ()
+            for file in lab.files:
+                taken.add(os.path.join(*parts, file))
+                try:
+                    if os.path.islink(path):
+                        raise CourseError(f"{file} refused: the submission is a symbolic link")
+                    files[file] = submission.take_file(path, (*parts, file))
+                except (CourseError, OSError) as error:
+                    absent[file] = str(error)
+            examined = self.examiner.examine(lab, files, self.uid(number))
+            doubt_skips(examined, self.counted[lab.name])
+            explain_absence(lab, examined, {**absent, **examined.broken})
+            result = LabGrade(lab, examined, self.counted[lab.name], self.telling[lab.name],
+                              (examined.calls & UNUSUAL) - self.calls[lab.name], absent)
+            grade.labs.append(result)
+            words = remark(result, files)
+            remarks += [f"lab {lab.number}: {words}" if len(self.labs) > 1 else words] if words else []
+        grade.ignored = [] if os.path.islink(path) else submission.other_files(path, taken)
+        if grade.ignored:
+            more = ", ..." if len(grade.ignored) > 4 else ""
+            remarks.append(f"not graded: {', '.join(grade.ignored[:4])}{more}")
+        grade.remark = "; ".join(remarks)
+        grade.seconds = time.monotonic() - start
+        return grade
+
+
+def doubt_skips(examined, counted):
+    """Status 77 is the program's own word. It holds only where the reference says the same."""
+    for outcome in examined.outcomes:
+        if outcome.status == "skipped" and outcome.name in counted:
+            outcome.status = "failed"
+            outcome.words = ["the test skipped itself, and the reference's does not: " +
+                             " ".join(outcome.words)]
+
+
+def exercises_in(lab, name):
+    """The exercises whose regions lie in this file of the solution."""
+    return {int(m[2]) for m in map(labs.BEGIN.match, lab.solution()[name].splitlines()) if m and m[2]}
+
+
+def explain_absence(lab, examined, absent):
+    """Tests of exercises that lie in a file which is not there say so."""
+    for name, why in absent.items():
+        mine = exercises_in(lab, name)
+        elsewhere = set().union(*(exercises_in(lab, n) for n in lab.files if n not in absent), set())
+        for outcome in examined.outcomes:
+            if outcome.status == "failed" and outcome.exercise in mine - elsewhere:
+                first = why.splitlines()[0] if why else "?"
+                what = f"{name} does not compile: {first}" if name in examined.broken else why
+                outcome.words = [what, *[w for w in outcome.words if w != "nothing to compile"]]
+
+
+def remark(result, files):
+    """One line on what is out of the ordinary."""
+    lab, examined = result.lab, result.examined
+    parts = list(result.absent.values())
+    parts += [f"{name} does not compile" if "which is not for a submission" not in why else f"{name}: {why}"
+              for name, why in examined.broken.items()]
+    if {name: text.decode(errors="replace") for name, text in files.items()} == lab.starter():
+        parts.append("the untouched starter")
+    if examined.trouble and examined.trouble not in ("does not compile", "nothing to compile"):
+        parts.append(examined.trouble)
+    failed = [o for o in examined.outcomes if o.status == "failed" and o.words]
+    for words, what in (("hung:", "hung"), ("crashed with", "crashed")):
+        count = sum(o.words[0].startswith(words) for o in failed)
+        parts += [f"{what} in {count} test{'s' * (count > 1)}"] if count else []
+    rules = ("the program ", "the process ended", "the test skipped")
+    parts += [o.words[0] for o in failed if o.words[0].startswith(rules)][:1]
+    if examined.warnings:
+        parts.append("compiles with warnings")
+    if result.unusual or examined.early:
+        parts.append("to be read by a person: " + ", ".join(
+            [*(["code before main()"] if examined.early else []), *sorted(result.unusual)]))
+    return reports.printable("; ".join(parts))
+
+
+def choose_labs(o, paths):
+    known = labs.all_labs()
+    if o.lab:
+        return [labs.find(word) for word in o.lab.split(",")]
+    named = [lab for lab in known if any(submission.names_lab(path, lab) for _, path in paths)]
+    if not named:
+        raise CourseError("which lab? No submission has a folder that is named as one; say LAB=04, say")
+    return named
+
+
+def prepare_out(out, submissions):
+    """An empty folder for the grades. Earlier grades go; anything else stays and is an error."""
+    above = os.path.realpath(submissions)
+    if os.path.commonpath([os.path.realpath(out), above]) == above:
+        raise CourseError(f"OUT={out} lies within SUBMISSIONS; name another folder")
+    os.makedirs(out, exist_ok=True)
+    there = os.listdir(out)
+    if there and "class.csv" not in there:
+        raise CourseError(f"OUT={out} is not empty and holds no grades; name another folder")
+    for name in there:
+        if name.endswith(reports.SUFFIXES):
+            os.unlink(os.path.join(out, name))
+    if there:
+        print(f"{out}: earlier grades are replaced")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("submissions", metavar="SUBMISSIONS", nargs="?",
+                        help="one submission, or a folder with one each")
+    parser.add_argument("--lab", help="the lab (or 01,04); else those that the submissions' folders name")
+    parser.add_argument("--out", default=os.path.join("results", "grades"), help="where the grades go")
+    parser.add_argument("--jobs", type=int, default=1, help="submissions at once, 1 (default) or 2")
+    parser.add_argument("--limit-s", type=float, default=300, help="for all tests of a lab (default 300)")
+    parser.add_argument("--first-uid", type=int, default=64100,
+                        help="as root: the first of the users that submissions run as (default 64100)")
+    o = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        return run(o)
+    except (CourseError, OSError) as error:
+        print(f"grade: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("grade: interrupted; the grades written so far are whole", file=sys.stderr)
+        return 130
+
+
+def run(o):
+    if not 1 <= o.jobs <= 2:
+        raise CourseError(f"JOBS={o.jobs}: 1 or 2; tests that share a CPU with more disturb each other")
+    if not o.submissions:
+        raise CourseError("which submissions? make grade SUBMISSIONS=folder")
+    if not os.path.isdir(o.submissions):
+        raise CourseError(f"SUBMISSIONS={o.submissions} is no folder")
+    paths = submission.submissions_in(o.submissions, labs.all_labs())
+    if not paths:
+        raise CourseError(f"SUBMISSIONS={o.submissions} holds no submission: no engine.c, and no folder")
+    chosen = choose_labs(o, paths)
+    without = [lab for lab in chosen if not lab.has_solution]
+    if without:
+        raise CourseError(f"lab {without[0].number} has no solution here: grading takes the whole course, "
+                          "not a handout")
+    if os.geteuid() == 0:
+        taken = sandbox.users_taken(range(o.first_uid, o.first_uid + len(paths) + 1))
+        if taken:
+            raise CourseError(f"user {taken[0]} is taken ({taken[1]}); choose another range: "
+                              "FIRST_UID=70000, say")
+    prepare_out(o.out, o.submissions)
+    programs.prepare()
+    names = reports.file_names([name for name, _ in paths])
+    hidden = [ROOT, labs.LABS, o.submissions, o.out]
+    with contextlib.closing(Examiner(chosen, hidden, o.limit_s)) as examiner:
+        grader, barriers = Grader(examiner, chosen, o.first_uid), examiner.sandbox.barriers
+        progress = Progress(len(paths))
+        progress.show("the reference solution")
+        grader.calibrate()
+        grades = [None] * len(paths)
+        lock = threading.Lock()
+
+        def job(number):
+            name, path = paths[number]
+            progress.show(reports.printable(name))
+            grade = grader.grade(number + 1, name, path, names[number])
+            with lock:
+                grades[number] = grade
+                done = [g for g in grades if g]
+                reports.write_submission(o.out, grade)
+                reports.write_class(o.out, done, chosen, len(paths), barriers)
+                progress.count += 1
+
+        with ThreadPoolExecutor(o.jobs) as pool:
+            jobs = [pool.submit(job, number) for number in range(len(paths))]
+            try:
+                for one in jobs:
+                    one.result()  # an exception of the grader's own ends it
+            except BaseException:
+                examiner.sandbox.stopping = True
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        progress.clear()
+        print(reports.class_table(grades, chosen, len(paths), barriers), end="")
+    print(f"\nEach submission's account, and class.csv: {o.out}/")
+    return 0
+
+
+class Progress:
+    """A line that changes, on a terminal only."""
+
+    def __init__(self, total):
+        self.total, self.count = total, 0
+
+    def show(self, name):
+        if sys.stderr.isatty():
+            print(f"\r\033[K[{self.count}/{self.total}] {name[:60]}", end="", file=sys.stderr, flush=True)
+
+    def clear(self):
+        if sys.stderr.isatty():
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

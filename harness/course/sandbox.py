@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: MIT
+"""Runs commands shut in: as a user of its own, with limits, and where nothing lies but what they need.
+
+What is possible is tried, not guessed: Sandbox() finds out once, and `barriers` says it in words. Each
+command is started by confined.py.
+"""
+import contextlib
+import json
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+from confined import (CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS,
+                      DATA_BYTES, MIB, PRIVATE, __file__ as CONFINED)
+from control_group import MEMORY_BYTES, PROCESSES, ControlGroup
+
+OUTPUT_BYTES = 4 * MIB  # more of what a command prints is thrown away
+POLL_S = 0.05
+DISK_BYTES = 2048 * MIB  # the file system may lose that much while a command runs
+INODES = 100_000
+
+
+@dataclass
+class Ended:
+    """How a command ended."""
+
+    status: int  # its exit status, or 128 + signal
+    stdout: str
+    stderr: str
+    stopped: str  # why we ended it; "" when it ended by itself
+    seconds: float
+
+
+class Sandbox:
+    def __init__(self, scratch, hidden=()):
+        """`scratch`: a folder of the grader's. `hidden`: folders that no command may see."""
+        self.scratch, self.hidden = scratch, list(hidden)
+        self.root = os.path.join(scratch, "root")  # where each builds its file tree, unseen by others
+        os.makedirs(self.root)
+        self.is_root = os.geteuid() == 0
+        self.count = 0
+        self.stopping = False  # set from another thread: whatever runs is ended
+        self.flags, refusal = self._probe()
+        self.groups = self._probe_groups()
+        self.barriers = self._describe(refusal)
+
+    def _probe(self):
+        """The most namespaces that we get, and the kernel's words for why there are not more."""
+        base = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | (0 if self.is_root else CLONE_NEWUSER)
+        refusal = ""
+        for flags in (base | CLONE_NEWPID | CLONE_NEWNET, base | CLONE_NEWPID, base | CLONE_NEWNET,
+                      base, CLONE_NEWNET if self.is_root else 0, 0):
+            self.flags, self.groups = flags, {}
+            ended = self.run(["true"], wall_s=10)
+            if ended.status == 0:
+                return flags, refusal
+            refusal = refusal or ended.stderr.strip() or f"status {ended.status}"
+        raise OSError(f"cannot start a command here: {refusal}")
+
+    def _probe_groups(self):
+        with contextlib.ExitStack() as stack:
+            group = stack.enter_context(ControlGroup(f"iolab-probe-{os.getpid()}"))
+            return {controller: None for controller in group.folders}
+
+    def _describe(self, refusal):
+        flags = self.flags
+        without = f" ({refusal})" if refusal else ""
+        yes_no = [
+            (self.is_root, "user: each submission has one of its own",
+             "user: the grader's own, since the grader is not root"),
+            (flags & CLONE_NEWNS,
+             "files: a tree of its own (mount namespace) in which the repository, home folders and other "
+             "submissions do not exist; /tmp, /var/tmp, /dev/shm are private and small",
+             f"files: NOT hidden, no mount namespace{without}; only permissions, the list of included files "
+             "and the proctor's eye on open() stand before them"),
+            (flags & CLONE_NEWPID, "processes: it sees its own alone (pid namespace), which end with it",
+             f"processes: NOT separate, no pid namespace{without}"),
+            (flags & CLONE_NEWNET, "network: only its own loopback (network namespace)",
+             f"network: NOT cut off, no network namespace{without}"),
+            ("memory" in self.groups, f"memory: {MEMORY_BYTES // MIB} MiB by control group, and rlimits",
+             f"memory: rlimits only ({DATA_BYTES // MIB} MiB a process), no control group may be used"),
+            ("pids" in self.groups, f"number of processes: {PROCESSES} by control group, and a new one "
+             "ends the test", "number of processes: no control group may be used; a new one ends the test"),
+        ]
+        return [yes if condition else no for condition, yes, no in yes_no]
+
+    def run(self, command, wall_s, uid=None, cwd="/", readable=(), writable=(), environment=None,
+            cpu_s=None):
+        """Runs it to its end, ours at the latest after `wall_s`. Returns Ended."""
+        self.count += 1
+        spec = {"flags": self.flags, "root": self.root, "hidden": self.hidden, "uid": uid, "cwd": cwd,
+                "readable": list(readable), "writable": list(writable), "command": list(command),
+                "cpu_s": cpu_s, "environment": {"PATH": os.environ.get("PATH", os.defpath),
+                                                "LANG": "C.UTF-8", "HOME": cwd, **(environment or {})}}
+        with ControlGroup(f"iolab-{os.getpid()}-{self.count}", self.groups) as group:
+            spec["groups"] = list(group.folders.values())
+            start = time.monotonic()
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", os.path.abspath(CONFINED), json.dumps(spec)],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                start_new_session=True)
+            try:
+                texts, stopped = self._follow(process, start + wall_s, wall_s)
+            finally:
+                # All that it started is of its group, or dies with it: see start_inside().
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                process.stdout.close()
+                process.stderr.close()
+            return Ended(process.returncode if not stopped else -1, *texts, stopped,
+                         time.monotonic() - start)
+
+    def _follow(self, process, deadline, wall_s):
+        texts = {process.stdout: bytearray(), process.stderr: bytearray()}
+        before = os.statvfs(self.scratch)
+        stopped = ""
+        with selectors.DefaultSelector() as selector:
+            for stream in texts:
+                os.set_blocking(stream.fileno(), False)
+                selector.register(stream, selectors.EVENT_READ)
+            while True:
+                ended = process.poll() is not None  # asked first: what it printed is then in the pipe
+                for key, _ in selector.select(0 if ended else POLL_S):
+                    piece = key.fileobj.read(65536)
+                    if piece == b"":
+                        selector.unregister(key.fileobj)
+                    elif piece and len(texts[key.fileobj]) < OUTPUT_BYTES:
+                        texts[key.fileobj] += piece
+                        ended = False  # there may be more
+                if ended:
+                    break
+                if not selector.get_map():
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.wait(POLL_S)
+                now = os.statvfs(self.scratch)
+                lost = (before.f_bavail - now.f_bavail) * now.f_frsize
+                if self.stopping:
+                    stopped = "interrupted"
+                elif time.monotonic() > deadline:
+                    stopped = f"not done after {wall_s:g} s"
+                elif lost > DISK_BYTES or before.f_favail - now.f_favail > INODES:
+                    stopped = "it filled the disk"
+                if stopped:
+                    break
+        return [bytes(text).decode(errors="replace") for text in texts.values()], stopped
+
+    def kill_user(self, uid):
+        """Ends whatever still runs as this user. Where a pid namespace died with it, nothing does."""
+        pid = os.fork()
+        if pid == 0:
+            with contextlib.suppress(OSError):
+                os.setgid(uid)
+                os.setuid(uid)
+                os.kill(-1, signal.SIGKILL)
+            os._exit(0)
+        os.waitpid(pid, 0)
+
+    def sweep(self, uid):
+        """Removes what a user left in folders that all may write to. Private ones went by themselves."""
+        if self.flags & CLONE_NEWNS:
+            return
+        for folder in PRIVATE:
+            for entry in os.scandir(folder) if os.path.isdir(folder) else []:
+                with contextlib.suppress(OSError):
+                    if entry.stat(follow_symlinks=False).st_uid != uid:
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        shutil.rmtree(entry.path, ignore_errors=True)
+                    else:
+                        os.unlink(entry.path)
+
+
+def users_taken(uids):
+    """The first of these numbers that is somebody's already, and whose: (uid, words), or None."""
+    import grp
+    import pwd
+    for uid in uids:
+        with contextlib.suppress(KeyError):
+            return uid, f"the user {pwd.getpwuid(uid).pw_name}"
+        with contextlib.suppress(KeyError):
+            return uid, f"the group {grp.getgrgid(uid).gr_name}"
+    for entry in os.listdir("/proc"):
+        with contextlib.suppress(OSError):
+            if entry.isdigit() and os.stat(f"/proc/{entry}").st_uid in uids:
+                return os.stat(f"/proc/{entry}").st_uid, f"process {entry}; does another grader run?"
+    return None
