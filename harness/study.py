@@ -31,7 +31,7 @@ COMPARISONS = {
                    "--workloads", "file", "--depths", "1"), DISK),
     "batching": (("--engines", "io_uring,io_uring:defer_taskrun", "--baseline", "io_uring",
                   "--workloads", "nop", "--depths", "1,2,8,32,128,512,4096"), ()),
-    "staircase_one_by_one": (("--engines", "io_uring", "--workloads", "file", "--depths", "64"),
+    "staircase_one_by_one": (("--engines", "io_uring", "--baseline", "io_uring", "--workloads", "file", "--depths", "64"),
                              DISK + ("--batch-submit", "1", "--batch-complete", "1")),
     "staircase_batched": (("--engines", TUNED, "--baseline", "io_uring", "--workloads", "file",
                            "--depths", "64"), DISK),
