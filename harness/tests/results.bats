@@ -107,6 +107,96 @@ PY
 	assert_failure 2
 }
 
+# misused TEXT COMPARE-OPTION...: exit status 2 with that text, and no results folder.
+misused() {
+	local text=$1
+	shift
+	run "$IOLAB" compare --out "$BATS_TEST_TMPDIR/results" "$@"
+	assert_equal "$status: $output" "2: $output"
+	assert_output --partial "$text"
+	assert [ ! -e "$BATS_TEST_TMPDIR/results" ]
+}
+
+@test "compare: lists with nothing in them, with too much, with the same twice" {
+	misused "a word is missing" -e ""
+	misused "a word is missing" -e ,
+	misused "a word is missing" -e blocking,,epoll
+	misused "--depths '': a word is missing" -w file --depths ""
+	misused "more than 64 words" -e null -w nop --depths "$(seq -s, 65)"
+	misused "is there twice" -e blocking,blocking
+	misused "is there twice" -e io_uring:fixed_files+fixed_buffers,io_uring:fixed_buffers+fixed_files
+	misused "is there twice" -e null -w nop --depths 4,04
+	misused "is there twice" -e null -w nop,nop
+	misused "must lie between 1 and 1000" --rounds 4294967297
+	misused "below 2^63" --seed -1
+	misused "below 2^63" --seed 9223372036854775808
+	# shellcheck disable=SC2046
+	misused "words after --" -e null -w nop -- $(seq -f --seed=%g 200)
+}
+
+@test "compare: the baseline is one of the engines" {
+	misused "no engine 'nosuch'" --baseline nosuch
+	misused "add it to --engines" -e null,io_uring -w nop --baseline blocking
+	run "$IOLAB" compare -e null,io_uring:fixed_buffers+fixed_files -w nop --depths 2 --rounds 1 --runtime 0.01 \
+		--baseline io_uring:fixed_files+fixed_buffers --out "$BATS_TEST_TMPDIR/results"
+	output=$(cat "$BATS_TEST_TMPDIR/results/summary.json")
+	assert_equal "$(json baseline)" "$(json configurations.1.engine.label)"
+}
+
+@test "compare: what comes after -- does not override the plan, and means something to some workload" {
+	misused "would override the plan" -e blocking -w nop -- --engine null
+	misused "would override the plan" -e null -w nop -- --depth 2
+	misused "would override the plan" -e null -w nop -- --depth=2
+	misused "would override the plan" -e null -w nop -- --dep 2
+	misused "would override the plan" -- --direct 1
+	misused "no effect on any of these workloads" -e null -w nop -- --msg-size 4k
+	# What only one workload knows goes to that one.
+	small_compare --rounds 1 --no-count-syscalls --runtime 0.01 >/dev/null
+	run grep -c '"name":"echo".*"command":\[[^]]*"--size"' "$BATS_TEST_TMPDIR/results/runs.jsonl"
+	assert_output 0
+	run grep -c '"name":"file".*"command":\[[^]]*"--size"' "$BATS_TEST_TMPDIR/results/runs.jsonl"
+	assert_output 6
+}
+
+@test "compare: when no run ended ok, neither did the comparison" {
+	run "$IOLAB" compare -e blocking -w nop --depths 1 --rounds 1 --out "$BATS_TEST_TMPDIR/none"
+	assert_failure 77
+	assert_output --partial "no run ended ok"
+	run "$IOLAB" compare -e blocking -w file --depths 1 --rounds 1 --out "$BATS_TEST_TMPDIR/results" -- \
+		--file /no/such/folder/file
+	assert_failure 1
+	assert_output --partial "ENOENT"
+}
+
+@test "compare: no process is to be had" {
+	user_dir
+	run as_user bash -c "ulimit -u 1; exec '$USER_DIR/iolab' compare -e null -w nop --depths 1 --rounds 1 \
+		--out '$USER_DIR/results'"
+	rm -rf "$USER_DIR"
+	assert_failure 1
+	assert_output --partial "fork (see ulimit -u and the pids cgroup): EAGAIN"
+}
+
+@test "compare: how long a run may take follows from what was asked of it" {
+	run "$(dirname "$IOLAB")/tests/run_options"
+	assert_success
+}
+
+@test "compare: interrupted before anything was done" {
+	"$IOLAB" compare -e null -w nop --depths 1 --rounds 2 --runtime 20 --out "$BATS_TEST_TMPDIR/results" \
+		>"$BATS_TEST_TMPDIR/table" 2>&1 3>&- &
+	pid=$!
+	for _ in $(seq 1000); do
+		pgrep -P "$pid" >/dev/null && break
+		let_pass 0.01
+	done
+	kill -TERM "$pid"
+	await_end "$pid"
+	assert_failure 130
+	run cat "$BATS_TEST_TMPDIR/table"
+	assert_output "Interrupted before the first run was done: there is nothing in $BATS_TEST_TMPDIR/results."
+}
+
 @test "compare: an older results folder is never written to" {
 	small_compare >/dev/null
 	run small_compare
@@ -155,7 +245,7 @@ start_long_compare() {
 	await_end "$compare_pid"
 	assert_failure 130
 	run cat "$BATS_TEST_TMPDIR/table"
-	assert_output --partial "are kept"
+	assert_output --partial "is kept, $(wc -l <"$BATS_TEST_TMPDIR/results/runs.jsonl") runs (planned: 2004)"
 	assert_output --partial "no-ops/s"
 	run valid "$BATS_TEST_TMPDIR/results/runs.jsonl" iolab.run.v1
 	assert_success
