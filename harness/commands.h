@@ -18,6 +18,7 @@ int command_run(int argc, char **argv); /* one run */
 int command_compare(int argc, char **argv); /* many runs, a table, a results folder */
 int command_summary(int argc, char **argv); /* the table of an existing results folder */
 int command_timeline(int argc, char **argv); /* a trace of every operation, engine by engine */
+int command_cpu(int argc, char **argv); /* user, system and the rest, of a results folder */
 int command_matrix(int argc, char **argv); /* interface by kind of descriptor, tried */
 int command_overlap(int argc, char **argv); /* computing and I/O at the same time */
 int command_responsiveness(int argc, char **argv); /* a timer's lateness beside I/O */

@@ -31,10 +31,13 @@ COMPARISONS = {
                    "--workloads", "file", "--depths", "1"), DISK),
     "batching": (("--engines", "io_uring,io_uring:defer_taskrun", "--baseline", "io_uring",
                   "--workloads", "nop", "--depths", "1,2,8,32,128,512,4096"), ()),
-    "staircase_one_by_one": (("--engines", "io_uring", "--baseline", "io_uring", "--workloads", "file", "--depths", "64"),
+    "staircase_one_by_one": (("--engines", "io_uring", "--baseline", "io_uring", "--workloads",
+                              "file", "--depths", "64"),
                              DISK + ("--batch-submit", "1", "--batch-complete", "1")),
     "staircase_batched": (("--engines", TUNED, "--baseline", "io_uring", "--workloads", "file",
                            "--depths", "64"), DISK),
+    "cpu_shares": (("--engines", "blocking,threads,posix_aio,libaio,io_uring,io_uring:sqpoll",
+                    "--workloads", "file", "--depths", "16"), DISK),
     **{f"block_size_{size}": (("--engines", "blocking,libaio,io_uring", "--workloads", "file",
                                "--depths", "4"), DISK + ("--bs", size)) for size in BLOCK_SIZES},
     "durability_none": (("--engines", "blocking,libaio,io_uring", "--workloads", "file", "--depths",
@@ -123,7 +126,7 @@ def main():
             continue
         if os.path.isdir(path):
             shutil.rmtree(path)
-        if run(name, command):
+        if run(name, command) and (name != "cpu_shares" or run(name, [IOLAB, "cpu", path])):
             quick[name] = options.quick
             note(options.folder, quick)
         else:

@@ -20,6 +20,7 @@ except ImportError as error:
 import batching
 import block_size
 import cpu_per_op
+import cpu_shares
 import depth_one
 import durability
 import idle_descriptors
@@ -37,7 +38,7 @@ import timeline
 
 FIGURES = (throughput, cpu_per_op, latency_throughput, latency_distribution, syscalls)
 # Those of the literature have a CLAIM beside, which is judged from the data.
-LITERATURE = (depth_one, batching, staircase, block_size, durability, idle_descriptors)
+LITERATURE = (depth_one, batching, staircase, block_size, cpu_shares, durability, idle_descriptors)
 DOCUMENTS = (timeline, steps, overlap, matrix, responsiveness) + LITERATURE
 
 # Where a viewer lacks the font: Verdana is as wide, and all others are narrower.

@@ -7,6 +7,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
 import batching
+import cpu_shares
 import depth_one
 import figures
 import idle_descriptors
@@ -73,6 +74,10 @@ def check_rules():
                                     staircase_one_by_one_io_uring=80))
     check_made(staircase, no, Made(0.05, ratio_io_uring=1.05, depth_one_io_uring=10,
                                    staircase_one_by_one_io_uring=11))
+    check_made(cpu_shares, yes, Made(0.05, **{"cpu_shares_io_uring:sqpoll": 15,
+                                              "cpu_shares_io_uring": 5}))
+    check_made(cpu_shares, no, Made(0.05, **{"cpu_shares_io_uring:sqpoll": 5,
+                                             "cpu_shares_io_uring": 5}))
     once = Made(0, ratio_libaio=1, ratio_io_uring=1)
     once.one_round = True
     check_made(depth_one, open_, once)
@@ -100,9 +105,24 @@ def check_figures(folder):
                        f"{module.NAME}: {c.label} at {c.x} is not drawn")
 
 
+def check_shares(folder):
+    """Each part is as long as its median, and begins where the one before it ends."""
+    found = cpu_shares.load(folder)
+    bars = [(bar.get_x(), bar.get_width()) for axes in cpu_shares.draw(found).axes
+            for bar in axes.patches]
+    for c in found.parts:
+        begin = 0
+        for part, _ in cpu_shares.PARTS:
+            length = max(c[part]["median"], 0)
+            expect(any(abs(x - begin) < 1e-9 and abs(w - length) < 1e-9 for x, w in bars),
+                   f"cpu_shares: {part} of {c['engine']['label']} is not drawn")
+            begin += length
+
+
 def main():
     check_rules()
     check_figures(sys.argv[1])
+    check_shares(sys.argv[1])
     print("\n".join(failures) or "all is judged by its rule")
     sys.exit(1 if failures else 0)
 
