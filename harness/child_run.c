@@ -38,10 +38,11 @@ void run_words_check(const struct run_words *run)
 	run_options_parse(&parsed, (int)run->count - 1, (char **)words + 1);
 }
 
-unsigned split_list(char *list, const char **words, unsigned max)
+unsigned split_list(const char *list, const char **words, unsigned max)
 {
 	unsigned count = 0;
-	for (char *save, *word = strtok_r(list, ",", &save); word && count < max;
+	char *copy = strdup(list);
+	for (char *save, *word = copy ? strtok_r(copy, ",", &save) : NULL; word && count < max;
 	     word = strtok_r(NULL, ",", &save))
 		words[count++] = word;
 	return count;

@@ -36,7 +36,10 @@ json_t *child_work(json_t *(*work)(const void *), const void *argument, double l
  */
 void run_words_check(const struct run_words *run);
 
-/* Splits "a,b,c" in place. Returns how many of at most `max` words were stored. */
-unsigned split_list(char *list, const char **words, unsigned max);
+/*
+ * Splits a copy of "a,b,c", which stays for as long as the program does: the list itself is to be
+ * recorded as it was typed. Returns how many of at most `max` words were stored.
+ */
+unsigned split_list(const char *list, const char **words, unsigned max);
 
 #endif

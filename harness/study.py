@@ -14,8 +14,16 @@ import sys
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-IOLAB = os.environ.get("IOLAB", os.path.join(ROOT, "build", "iolab"))
-SIX_STEPS = os.path.join(ROOT, "harness", "six_steps.py")
+
+
+def shown(*parts):
+    """A path as a person would type it: commands are recorded."""
+    relative = os.path.relpath(os.path.join(ROOT, *parts))
+    return os.path.join(ROOT, *parts) if relative.startswith("..") else relative
+
+
+IOLAB = os.environ.get("IOLAB") or shown("build", "iolab")
+SIX_STEPS = shown("harness", "six_steps.py")
 
 FULL = ("--rounds", "5", "--runtime", "0.2", "--warmup", "0.05")
 QUICK = ("--rounds", "3", "--runtime", "0.05", "--warmup", "0.02")

@@ -9,6 +9,7 @@ import sys
 import figures
 import results
 import sheet
+import verdicts
 from markup import Markup, between, joined, tag
 from quantities import DASH, count, cpu_time, duration, listed, ratio, span
 
@@ -208,15 +209,30 @@ def document_figure(module, document):
 
 
 def documents_section(summary):
-    """What the folder holds beside the comparison."""
+    """What the folder holds beside the comparison: traces and tables, then the literature's."""
     found = [(module, document) for module in figures.DOCUMENTS
              if (document := module.load(summary.folder))]
-    if not found:
-        return None
-    return tag("section", tag("h2", "How it comes about"),
-               tag("p", "Traces and tables from runs of their own, on the same machine."),
-               tag("div", [document_figure(module, document) for module, document in found],
-                   class_="figures"))
+    traces = [pair for pair in found if pair[0] not in figures.LITERATURE]
+    claims = [pair for pair in found if pair[0] in figures.LITERATURE]
+
+    def drawn(pairs):
+        return tag("div", [document_figure(*pair) for pair in pairs], class_="figures")
+
+    return [
+        tag("section", tag("h2", "How it comes about"),
+            tag("p", "Traces and tables from runs of their own, on the same machine."),
+            drawn(traces)) if traces else None,
+        tag("section", tag("h2", "What others found, and this machine"),
+            tag("p", "Each verdict follows from the data by the rule in its figure. “Cannot tell” "
+                "means that an interval reaches over the rule's limit: more rounds may decide."),
+            verdict_list(claims), drawn(claims)) if claims else None,
+    ]
+
+
+def verdict_list(claims):
+    rows = [(module.TITLE, verdicts.judge(module.CLAIM, document)) for module, document in claims]
+    return tag("dl", [(tag("dt", title), tag("dd", tag("b", verdict.name), " ", verdict.because))
+                      for title, verdict in rows], class_="facts")
 
 
 def panel_section(summary, panel, i):

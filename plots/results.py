@@ -231,6 +231,18 @@ def _printable(value):
     return value
 
 
+STUDY = "study"  # where harness/study.py puts what it made
+
+
+def was_quick(folder, name):
+    """Did harness/study.py make it with --quick?"""
+    try:
+        with open(os.path.join(folder, STUDY, "study.json"), encoding="utf-8") as file:
+            return bool(json.load(file)["quick"].get(name))
+    except (OSError, ValueError, KeyError, AttributeError):
+        return False
+
+
 @dataclass(frozen=True)
 class Document:
     """A file of a results folder that holds no comparison: a trace, a table."""
@@ -245,6 +257,10 @@ class Document:
     @property
     def command(self):
         return command_line(self.content.get("command"))
+
+    @property
+    def quick(self):
+        return was_quick(*os.path.split(self.path))
 
     def foot(self, *more):
         """Two lines about the machine and the measurement."""

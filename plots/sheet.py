@@ -316,6 +316,10 @@ def compose_document(document, title, reading, place, width_in, bare=False, foot
         sheet.paragraph(title, size_pt=10, line_in=0.22, weight="bold")
         if not bare:
             sheet.paragraph(reading, size_pt=7, color=style.GREY)
+        if document.quick:
+            sheet.add(0.04)
+            sheet.paragraph("QUICK: few and short rounds, for a first look only", size_pt=NAME_PT,
+                            weight="bold")
         sheet.add(0.05)
         place(sheet)
         if not bare:

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
 """Comparisons that belong to one figure of the literature, and how such a figure is laid out."""
-import json
 import os
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ import sheet
 import style
 import verdicts
 
-FOLDER = "study"
+FOLDER = results.STUDY
 
 
 @dataclass(frozen=True)
@@ -73,13 +72,8 @@ def load(folder, names):
     places = {name: os.path.join(folder, FOLDER, name) for name in names}
     if not all(os.path.exists(os.path.join(p, "summary.json")) for p in places.values()):
         return None
-    try:
-        with open(os.path.join(folder, FOLDER, "study.json"), encoding="utf-8") as file:
-            quick = json.load(file)["quick"]
-    except (OSError, ValueError, KeyError):
-        quick = {}
     return Study(folder, {name: results.load(p) for name, p in places.items()},
-                 any(quick.get(name) for name in names))
+                 any(results.was_quick(folder, name) for name in names))
 
 
 def reversed_estimate(estimate, scale):
@@ -99,10 +93,6 @@ def compose(title, reading, claim, study, place, width_in, bare):
     first = next(iter(study.summaries.values()))
 
     def body(page):
-        if study.quick:
-            page.paragraph("QUICK: few and short rounds, for a first look only", weight="bold",
-                           size_pt=sheet.NAME_PT)
-            page.add(0.04)
         place(page)
         for label, status, reason in study.missing():
             page.note("×", f"{label}: {status}: {reason}")
