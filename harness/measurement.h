@@ -13,6 +13,10 @@
 
 #include "reason.h"
 
+/* A peer that used so much of a CPU, or more, hardly ever waited for the server: it was the limit.
+ */
+#define PEER_BUSY_PCT 95
+
 /* Where to read: opened before the engine, so that every thread it starts is counted. */
 struct measurement {
 	/* The sources; the same in both readings. */
@@ -24,6 +28,7 @@ struct measurement {
 	/* The reading. */
 	uint64_t wall_ns;
 	struct rusage self; /* RUSAGE_SELF: every thread, SQPOLL and io-wq workers included */
+	int host_known; /* whether /proc/stat could be read */
 	uint64_t host_idle_us; /* idle and iowait, all CPUs */
 	uint64_t host_steal_us;
 	uint64_t peer_cpu_ns;

@@ -26,7 +26,7 @@ IOLAB = os.environ.get("IOLAB") or shown("build", "iolab")
 SIX_STEPS = shown("harness", "six_steps.py")
 
 FULL = ("--rounds", "5", "--runtime", "0.2", "--warmup", "0.05")
-QUICK = ("--rounds", "3", "--runtime", "0.05", "--warmup", "0.02")
+QUICK = ("--rounds", "5", "--runtime", "0.04", "--warmup", "0.01")
 DISK = ("--direct", "1", "--size", "64M")
 TUNED = ("libaio,io_uring,io_uring:fixed_buffers+fixed_files,"
          "io_uring:fixed_buffers+fixed_files+defer_taskrun,"
@@ -101,7 +101,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", metavar="FOLDER", help="results folder; made if it is not there")
     parser.add_argument("--quick", action="store_true",
-                        help="fewer and shorter rounds, under two minutes: for a first look")
+                        help="short runs, under two minutes: for a first look")
     parser.add_argument("--only", metavar="NAME", action="append",
                         help="a comparison or file; may be given more than once. There are: "
                         + ", ".join([*COMPARISONS, *TRACES]))

@@ -15,6 +15,9 @@ from quantities import DASH, count, cpu_time, duration, listed, ratio, span
 
 CSS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "report.css")
 THROUGHPUT = "ops_per_s"
+CPU = "cpu.us_per_op"
+STEAL = "cpu.host_steal_pct"
+STEAL_NOTICED_PCT = 1  # of a CPU
 
 # What the big table shows of a configuration: heading, metric, format; then its ratio, if any.
 COLUMNS = (
@@ -33,7 +36,8 @@ READING = (
     "alike, since they take turns.",
     "A ratio is taken round by round to {baseline} on the same workload at the same {x}. “Higher” "
     "and “lower” mean that its whole interval lies on that side of 1. “No difference shown” means "
-    "that the interval spans 1: these rounds do not tell the two apart. It does not mean that they "
+    "that the interval spans 1, or that there are fewer than five rounds: they do not tell the two "
+    "apart. It does not mean that they "
     "are equal.",
     "“Unsupported” means that the interface cannot do this, here or anywhere, in the words of the "
     "kernel where there are any. Nothing was put in its place.",
@@ -59,23 +63,34 @@ def anchor(panel, i):
     return f"{i + 1}-" + (re.sub(r"[^a-z0-9]+", "-", panel.name.lower()).strip("-") or "panel")
 
 
-# ---------------------------------------------------------------------------------- in a few words
-
-
 def headline(summary, panel):
-    """The highest throughput at the last swept value at which anything ran, and its rivals."""
+    """The highest throughput at the last swept value at which anything ran, and its rivals; the
+    least CPU time per operation where the peer, not the engines, bounds the rates."""
     for x in reversed(panel.xs):
         at_x = [c for c in panel.configurations if c.x == x and c.metric(THROUGHPUT)]
         if at_x:
             break
     else:
         return "nothing could run."
-    best = max(at_x, key=lambda c: c.metric(THROUGHPUT).median)
-    reach = best.metric(THROUGHPUT)
-    rivals = [c.label for c in at_x if c is not best and c.metric(THROUGHPUT).high >= reach.low]
-    against = best.ratio(THROUGHPUT)
-    words = [f"at {panel.x_words([x])} the highest median is ", tag("b", best.label),
-             f" with {count(reach.median)} {panel.op}s/s"]
+    if any(c.peer_limited for c in at_x):
+        key = CPU
+        at_x = [c for c in at_x if c.metric(CPU)]
+        if not at_x:
+            return f"at {panel.x_words([x])} the peer was at its limit: rates tell nothing apart."
+        best = min(at_x, key=lambda c: c.metric(CPU).median)
+        reach = best.metric(CPU)
+        rivals = [c.label for c in at_x if c is not best and c.metric(CPU).low <= reach.high]
+        words = [f"at {panel.x_words([x])} the peer was at its limit, so rates do not tell the "
+                 f"engines apart; the least CPU time per {panel.op} has ", tag("b", best.label),
+                 f" with {cpu_time(reach.median)}"]
+    else:
+        key = THROUGHPUT
+        best = max(at_x, key=lambda c: c.metric(THROUGHPUT).median)
+        reach = best.metric(THROUGHPUT)
+        rivals = [c.label for c in at_x if c is not best and c.metric(THROUGHPUT).high >= reach.low]
+        words = [f"at {panel.x_words([x])} the highest median is ", tag("b", best.label),
+                 f" with {count(reach.median)} {panel.op}s/s"]
+    against = best.ratio(key)
     if against:
         words.append(f", {ratio_words(against)} that of {summary.baseline}")
         if against.verdict == "no difference shown":
@@ -113,13 +128,12 @@ def verdict_table(summary, panel):
                                 class_="soft")) for c, r in found]
             cells.append(tag("td", between(", ", words) or DASH, data_name=name,
                              class_=None if words else "empty"))
-        rows.append(tag("tr", tag("th", panel.x_words([x]), scope="row"), cells))
+        limited = any(c.peer_limited for c in panel.configurations if c.x == x)
+        note = tag("small", "the peer was at its limit: do not compare rates") if limited else None
+        rows.append(tag("tr", tag("th", panel.x_words([x]), note, scope="row"), cells))
     head = tag("tr", tag("td"), [tag("th", name, scope="col") for name in names])
     return tag("div", tag("table", tag("thead", head), tag("tbody", rows), class_="verdicts"),
                class_="scroll")
-
-
-# ----------------------------------------------------------------------------------- all the numbers
 
 
 def number_cell(estimate, as_text, rounds):
@@ -174,9 +188,6 @@ def number_table(summary, panel):
                aria_label=f"All numbers of {panel.name}")
 
 
-# -------------------------------------------------------------------------------------- the figures
-
-
 def inline_svg(text, prefix, alt):
     """An SVG file as an element of a page: no prologue, no fixed size, identifiers of its own."""
     text = text[text.index("<svg"):]
@@ -203,9 +214,6 @@ def document_figure(module, document):
     drawn = module.draw(document, sheet.NARROW_IN, bare=True)
     return tag("figure", inline_svg(figures.svg(drawn), module.NAME + "-", module.alt_text(document)),
                tag("figcaption", module.CAPTION, " Made by ", tag("code", document.command), "."))
-
-
-# --------------------------------------------------------------------------------------- the sections
 
 
 def documents_section(summary):
@@ -243,6 +251,7 @@ def panel_section(summary, panel, i):
         "section", tag("h2", panel.name), tag("p", f"One operation is one {panel.op}."),
         [tag("h3", "Warnings"), tag("ul", warnings, class_="notice")] if warnings else None,
         tag("h3", f"Throughput against {summary.baseline}"), verdict_table(summary, panel),
+        [tag("p", f"No ratio: {reason}.", class_="soft") for reason in panel.ratio_reasons()],
         [tag("h3", "What could not run"), tag("ul", missing)] if missing else None,
         tag("h3", "Figures"), tag("p", f"In all of them, {summary.marks_words()}.", class_="soft"),
         tag("div", [figure(module, summary, panel, f"p{i}{module.NAME}-")
@@ -260,6 +269,8 @@ def head_section(summary):
         notices.append("There was 1 round only: how much these numbers vary is unknown.")
     if summary.env_varies:
         notices.append(f"The machine changed between runs: {listed(summary.env_varies)}.")
+    if (steal_of(worst_steal(summary)) or 0) >= STEAL_NOTICED_PCT:
+        notices.append(f"The hypervisor took CPU time away: {steal_words(summary)}.")
     short = [tag("li", tag("a", panel.name, href="#" + anchor(panel, i)), ": ",
                  headline(summary, panel)) for i, panel in enumerate(summary.panels)]
     reading = [tag("li", text.format(baseline=summary.baseline, x=listed(dict.fromkeys(
@@ -276,6 +287,28 @@ def head_section(summary):
     ]
 
 
+def steal_of(configuration):
+    estimate = configuration and configuration.metric(STEAL)
+    return None if estimate is None else estimate.median
+
+
+def worst_steal(summary):
+    """The configuration from which the hypervisor took most; None where that is not known."""
+    known = [c for panel in summary.panels for c in panel.configurations
+             if steal_of(c) is not None]
+    return max(known, key=steal_of, default=None)
+
+
+def steal_words(summary):
+    worst = worst_steal(summary)
+    if worst is None:
+        return "not known"
+    if steal_of(worst) == 0:
+        return "none seen"
+    return (f"up to {steal_of(worst):.2g} % of a CPU in the median, from {worst.label} on "
+            f"{worst.panel_name} at {worst.x_name} {worst.x}")
+
+
 def method_section(summary):
     runs = [c for panel in summary.panels for c in panel.configurations if c.ok]
     windows = sorted({(c.warmup_s, c.runtime_s) for c in runs if c.runtime_s is not None
@@ -286,7 +319,8 @@ def method_section(summary):
              ("a run", "; ".join(f"a fresh process, {w:g} s to warm up, then a window of {r:g} s"
                                  for w, r in windows) or "a fresh process"),
              ("intervals", f"{summary.confidence_pct:.3g} %, {summary.method or 'method not given'}"),
-             ("ratios", f"round by round to {summary.baseline}")]
+             ("ratios", f"round by round to {summary.baseline}"),
+             ("steal", steal_words(summary))]
     return tag("section", tag("h2", "Method"), fact_list(facts))
 
 

@@ -318,7 +318,7 @@ def compose_document(document, title, reading, place, width_in, bare=False, foot
             sheet.paragraph(reading, size_pt=7, color=style.GREY)
         if document.quick:
             sheet.add(0.04)
-            sheet.paragraph("QUICK: few and short rounds, for a first look only", size_pt=NAME_PT,
+            sheet.paragraph("QUICK: short runs, for a first look only", size_pt=NAME_PT,
                             weight="bold")
         sheet.add(0.05)
         place(sheet)

@@ -27,8 +27,9 @@ class Study:
         return next(iter(self.summaries.values())).env
 
     @property
-    def one_round(self):
-        return any(s.rounds_done < 2 for s in self.summaries.values())
+    def rounds(self):
+        """Of the comparison that has the fewest."""
+        return min(s.rounds_done for s in self.summaries.values())
 
     @property
     def command(self):

@@ -13,6 +13,7 @@ from quantities import DASH, count
 REPRODUCED = "reproduced here"
 CONTRADICTED = "contradicted here"
 CANNOT_TELL = "cannot tell here, because"
+FEWEST_ROUNDS = 5  # as in the summary: with fewer, no verdict
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,9 @@ def said(holds, yes, no):
 
 
 def judge(claim, study):
-    if study.one_round:
-        return Verdict(CANNOT_TELL, "there was one round only, so the spread is unknown")
+    if study.rounds < FEWEST_ROUNDS:
+        return Verdict(CANNOT_TELL, f"there were {study.rounds} rounds only, and an interval over "
+                       f"fewer than {FEWEST_ROUNDS} is worth too little")
     statements = claim.statements(study)
     failed = [s.words for s in statements if s.holds is False]
     unknown = [s.words for s in statements if s.holds is None]

@@ -169,6 +169,43 @@ for c in s["configurations"]:
 	assert_success
 }
 
+@test "warnings that differ in numbers alone are one, with their range" {
+	folder=$(changed '
+for i, c in enumerate(s["configurations"]):
+    if c["status"] == "ok":
+        c["warnings"] = ["only %d %% of the file was there" % (4 + i), "only 4 % of the file was there"]')
+	report "$folder"
+	run grep -oE "only [0-9–]+ % of the file was there" "$folder/report.html"
+	assert_output --regexp "only 4–[0-9]+ %"
+	refute_output --regexp "only [0-9]+ %"
+}
+
+@test "where the peer was at its limit, rates crown nobody" {
+	folder=$(changed '
+for c in s["configurations"]:
+    c["peer_limited"] = True
+    if c["metrics"]["cpu.us_per_op"]:
+        value = 1.0 if c["engine"]["label"] == "libaio" else 9.0
+        c["metrics"]["cpu.us_per_op"].update(median=value, low=value, high=value)')
+	report "$folder"
+	short=$(grep -o "In short.*How to read" "$folder/report.html")
+	[[ $short == *"least CPU time per"*"<b>libaio</b> with 1.00"* ]] || fail "$short"
+	[[ $short != *"highest median"* ]] || fail "$short"
+	grep -q "do not compare rates" "$folder/report.html"
+}
+
+@test "steal and missing ratios are stated" {
+	grep -q "<dt>steal</dt>" "$BATS_FILE_TMPDIR/results/report.html"
+	folder=$(changed '
+for c in s["configurations"]:
+    if c["status"] == "ok":
+        c["ratio_reason"] = "blocking is unsupported here: it would wait"
+        c["metrics"]["cpu.host_steal_pct"] = dict(c["metrics"]["ops_per_s"], median=12.0, low=11.0, high=13.0)')
+	report "$folder"
+	grep -q "No ratio: blocking is unsupported here: it would wait" "$folder/report.html"
+	grep -q "The hypervisor took CPU time away: up to 12 % of a CPU" "$folder/report.html"
+}
+
 @test "names and reasons are text, whatever is in them" {
 	folder=$(changed '
 for c in s["configurations"]:
@@ -216,6 +253,13 @@ refused() {
 		rm -r "$BATS_TEST_TMPDIR/empty"
 		refused "iolab.summary.v9" $program "$(changed 's["schema"] = "iolab.summary.v9"')"
 		refused "not a whole summary" $program "$(changed 'del s["configurations"]')"
+		refused "a bucket of" $program "$(changed '
+for c in s["configurations"]:
+    if c["histogram"]: c["histogram"]["buckets"][0] = [1, 2]')"
+		refused "the median of ops_per_s is" $program "$(changed '
+for c in s["configurations"]:
+    if c["metrics"]["ops_per_s"]: c["metrics"]["ops_per_s"]["median"] = "fast"')"
+		refused "rounds_done is None" $program "$(changed 's["rounds_done"] = None')"
 		refused "no run ended ok" $program "$(changed '
 for c in s["configurations"]:
     c["status"], c["metrics"] = "error", None')"
