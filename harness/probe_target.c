@@ -38,16 +38,20 @@ int nameless_file(const char *folder, uint64_t size_bytes, int flags, struct rea
 {
 	char path[400];
 	snprintf(path, sizeof path, "%s/iolab-probe-XXXXXX", folder);
-	int fd = mkostemp(path, O_CLOEXEC);
-	if (fd < 0)
+	int filling = mkostemp(path, O_CLOEXEC);
+	if (filling < 0)
 		return reason_errno(why, errno, "making a file in %s", folder);
-	int rc = fill_file(fd, size_bytes);
-	int opened = rc < 0 ? -1 : open(path, O_RDWR | O_CLOEXEC | flags);
-	if (rc == 0 && opened < 0)
-		rc = -errno;
-	unlink(path);
-	close(fd);
-	return rc < 0 ? reason_errno(why, rc, "a file in %s", folder) : opened;
+	int opened = open(path, O_RDWR | O_CLOEXEC | flags);
+	int rc = opened < 0 ? -errno : 0;
+	unlink(path); /* at once: whatever happens now leaves nothing behind */
+	if (rc == 0)
+		rc = fill_file(filling, size_bytes);
+	close(filling);
+	if (rc == 0)
+		return opened;
+	if (opened >= 0)
+		close(opened);
+	return reason_errno(why, rc, "a file in %s", folder);
 }
 
 /* The other process: a byte in, a while, a byte out; until the asking end is closed. */

@@ -101,6 +101,22 @@ static void add_trace(const struct run_config *config, uint64_t begin_ns, uint64
 	json_object_set_new(result, "trace", trace);
 }
 
+/*
+ * What --trace-us asks for, before the engine opens. Without the record of context switches a trace
+ * is still one. Returns 0 or -errno with `why`.
+ */
+static int start_trace(struct run_config *config, unsigned depth, struct on_cpu **on_cpu,
+		       struct reason *on_cpu_why, struct reason *why)
+{
+	if (config->trace_us == 0)
+		return 0;
+	config->trace = trace_open(depth);
+	if (!config->trace)
+		return reason_errno(why, ENOMEM, "trace, depth %u", depth);
+	*on_cpu = on_cpu_open(on_cpu_why);
+	return 0;
+}
+
 /* From an open workload to figures in `result`. Returns 0 or -errno with `why`. */
 static int measure(struct run_config *config, struct workload *workload, json_t *result,
 		   unsigned *lost, struct reason *why)
@@ -121,13 +137,9 @@ static int measure(struct run_config *config, struct workload *workload, json_t 
 
 	/* Before the engine opens: the counter follows only threads that are started later. */
 	measurement_open(&before, &after, workload->peer, config->count_syscalls, &syscalls_why);
-	if (config->trace_us) {
-		config->trace = trace_open(workload->depth);
-		on_cpu = on_cpu_open(&on_cpu_why);
-	}
-	int rc = config->trace_us && !config->trace
-			 ? reason_errno(why, ENOMEM, "trace")
-			 : config->engine->open(&engine, &engine_config, why);
+	int rc = start_trace(config, workload->depth, &on_cpu, &on_cpu_why, why);
+	if (rc == 0)
+		rc = config->engine->open(&engine, &engine_config, why);
 	if (rc < 0)
 		goto out;
 	rc = attach_descriptors(config, workload, engine, why);
