@@ -11,7 +11,7 @@ NAME = "timeline"
 FILE = "timeline.json"
 SCHEMA = "iolab.timeline.v1"
 MADE_BY = "build/iolab timeline --out FOLDER"
-TITLE = "Timeline: computing and I/O, operation by operation"
+TITLE = "Timeline: computing and I/O"
 READING = ("One lane an engine, all on the same time axis. Upper row: the thread of the loop, which "
            "computes for every operation that came back. Below: operations in flight, from the "
            "moment at which they were offered until the program had them back")
@@ -51,8 +51,9 @@ def condition(document):
     for lane in document.content["lanes"]:
         if lane["trace"]:
             config = lane["config"]
-            return (f"{lane['workload']['panel']}, depth {config['depth']}, "
-                    f"{config['compute_us']:g} µs of computing an operation")
+            words = f"{lane['workload']['panel']}, depth {config['depth']}"
+            return words if "compute" in words else (
+                f"{words}, {config['compute_us']:g} µs of computing an operation")
     return document.content["panel"]
 
 
