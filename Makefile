@@ -164,7 +164,7 @@ PYTHON  ?= $(shell sh harness/find-python.sh 2>/dev/null)
 RESULTS ?= results/latest
 TESTS   ?=
 
-.PHONY: help check check-course check-course-slowly bench plots report bench-peers format lint
+.PHONY: help check check-course check-course-slowly bench plots figures report bench-peers format lint
 
 help:
 	@echo 'Learn (docs/course.md):'
@@ -187,6 +187,7 @@ help:
 	@echo 'make check-course-slowly   the same, each solution 100 times in a row'
 # handout: with
 	@echo 'make plots         draw the figures of a results folder   [RESULTS=results/latest]'
+	@echo 'make figures       runs and draws the figures of the literature too   [QUICK=1]'
 	@echo 'make report        figures and report.html of it          [RESULTS=results/latest]'
 # handout: without
 	@echo 'make bench-peers   side by side with fio: is our own overhead small? (half an hour)'
@@ -243,6 +244,11 @@ bench: all
 
 plots: need-python
 	$(Q)$(PYTHON) plots/plot.py $(RESULTS)
+
+# The figures of the literature and of the mechanism, into a results folder. QUICK=1: two minutes.
+figures: all need-python
+	$(Q)$(PYTHON) harness/study.py $(if $(QUICK),--quick) $(RESULTS)
+	$(Q)$(MAKE) --no-print-directory plots
 
 report: plots
 	$(Q)$(PYTHON) plots/report.py $(RESULTS)

@@ -9,6 +9,7 @@ import sys
 import figures
 import results
 import sheet
+import verdicts
 from markup import Markup, between, joined, tag
 from quantities import DASH, count, cpu_time, duration, listed, ratio, span
 
@@ -208,6 +209,40 @@ def figure(module, summary, panel, prefix):
                tag("figcaption", module.CAPTION))
 
 
+def document_figure(module, document):
+    """A figure of something other than the comparison: drawn as wide as the page, and its command."""
+    drawn = module.draw(document, sheet.NARROW_IN, bare=True)
+    return tag("figure", inline_svg(figures.svg(drawn), module.NAME + "-", module.alt_text(document)),
+               tag("figcaption", module.CAPTION, " Made by ", tag("code", document.command), "."))
+
+
+def documents_section(summary):
+    """What the folder holds beside the comparison: traces and tables, then the literature's."""
+    found = [(module, document) for module in figures.DOCUMENTS
+             if (document := module.load(summary.folder))]
+    traces = [pair for pair in found if pair[0] not in figures.LITERATURE]
+    claims = [pair for pair in found if pair[0] in figures.LITERATURE]
+
+    def drawn(pairs):
+        return tag("div", [document_figure(*pair) for pair in pairs], class_="figures")
+
+    return [
+        tag("section", tag("h2", "How it comes about"),
+            tag("p", "Traces and tables from runs of their own, on the same machine."),
+            drawn(traces)) if traces else None,
+        tag("section", tag("h2", "What others found, and this machine"),
+            tag("p", "Each verdict follows from the data by the rule in its figure. “Cannot tell” "
+                "means that an interval reaches over the rule's limit: more rounds may decide."),
+            verdict_list(claims), drawn(claims)) if claims else None,
+    ]
+
+
+def verdict_list(claims):
+    rows = [(module.TITLE, verdicts.judge(module.CLAIM, document)) for module, document in claims]
+    return tag("dl", [(tag("dt", title), tag("dd", tag("b", verdict.name), " ", verdict.because))
+                      for title, verdict in rows], class_="facts")
+
+
 def panel_section(summary, panel, i):
     remarks = panel.remarks()
     missing = [tag("li", str(r)) for r in remarks if r.kind != "warning"]
@@ -343,7 +378,8 @@ def page(summary):
             tag("style", css)),
         tag("body", head_section(summary),
             tag("main", [panel_section(summary, panel, i)
-                         for i, panel in enumerate(summary.panels)]),
+                         for i, panel in enumerate(summary.panels)],
+                documents_section(summary)),
             method_section(summary), environment_section(summary), command_section(summary)),
         lang="en") + "\n"
 

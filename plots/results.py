@@ -238,25 +238,35 @@ class Summary:
         return words
 
     def machine_words(self):
-        env = self.env
-        cpus = env.get("cpus_online")
-        return [word for word in (
-            env.get("cpu_model"),
-            cpus and f"{cpus} CPU{'' if cpus == 1 else 's'}",
-            env.get("virtualization"),
-            env.get("kernel") and f"Linux {env['kernel']}",
-        ) if word]
+        return machine_words(self.env)
 
     def commit_words(self):
-        return " ".join(f"{k} {self.env[k]}" for k in ("iolab", "commit") if self.env.get(k))
+        return commit_words(self.env)
 
     def device_words(self):
-        """ext4 on /dev/vda (none); empty without a file workload"""
-        env = self.env
-        words = " on ".join(str(env[k]) for k in ("filesystem", "device") if env.get(k))
-        if words and env.get("scheduler"):
-            words += f" (scheduler {env['scheduler']})"
-        return words
+        return device_words(self.env)
+
+
+def machine_words(env):
+    cpus = env.get("cpus_online")
+    return [word for word in (
+        env.get("cpu_model"),
+        cpus and f"{cpus} CPU{'' if cpus == 1 else 's'}",
+        env.get("virtualization"),
+        env.get("kernel") and f"Linux {env['kernel']}",
+    ) if word]
+
+
+def commit_words(env):
+    return " ".join(f"{k} {env[k]}" for k in ("iolab", "commit") if env.get(k))
+
+
+def device_words(env):
+    """ext4 on /dev/vda (none); empty without a file workload"""
+    words = " on ".join(str(env[k]) for k in ("filesystem", "device") if env.get(k))
+    if words and env.get("scheduler"):
+        words += f" (scheduler {env['scheduler']})"
+    return words
 
 
 def command_line(argv):
@@ -272,6 +282,62 @@ def _printable(value):
     if isinstance(value, dict):
         return {key: _printable(item) for key, item in value.items()}
     return value
+
+
+STUDY = "study"  # where harness/study.py puts what it made
+
+
+def was_quick(folder, name):
+    """Did harness/study.py make it with --quick?"""
+    try:
+        with open(os.path.join(folder, STUDY, "study.json"), encoding="utf-8") as file:
+            return bool(json.load(file)["quick"].get(name))
+    except (OSError, ValueError, KeyError, AttributeError):
+        return False
+
+
+@dataclass(frozen=True)
+class Document:
+    """A file of a results folder that holds no comparison: a trace, a table."""
+
+    path: str
+    content: dict
+
+    @property
+    def env(self):
+        return self.content.get("env") or {}
+
+    @property
+    def command(self):
+        return command_line(self.content.get("command"))
+
+    @property
+    def quick(self):
+        return was_quick(*os.path.split(self.path))
+
+    def foot(self, *more):
+        """Two lines about the machine and the measurement."""
+        return [machine_words(self.env) + [device_words(self.env)],
+                [*more, self.content.get("time_utc") or "", commit_words(self.env)]]
+
+
+def load_document(folder, name, schema, made_by):
+    """The file `name` of the folder, or None when it is not there."""
+    path = os.path.join(folder, name)
+    if not os.path.exists(path):
+        return None
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = json.load(file)
+    except OSError as error:
+        raise ResultsError(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise ResultsError(f"{path} is not JSON ({error}); `{made_by}` makes it anew") from None
+    found = content.get("schema") if isinstance(content, dict) else None
+    if found != schema:
+        raise ResultsError(f"{path} has schema {found!r}, and this program reads {schema}; "
+                           f"`{made_by}` makes it anew")
+    return Document(path, _printable(content))
 
 
 def _read(folder):

@@ -42,13 +42,63 @@ changed() {
 	assert_success
 }
 
-@test "five figures, as PNG and as SVG" {
-	for name in throughput cpu_per_op latency_throughput latency_distribution syscalls; do
+@test "all figures, as PNG, as SVG and as PDF" {
+	for name in throughput cpu_per_op latency_throughput latency_distribution syscalls timeline steps overlap matrix responsiveness \
+		depth_one batching staircase block_size cpu_shares durability idle_descriptors; do
 		run head -c 8 "$BATS_FILE_TMPDIR/results/figures/$name.png"
 		assert_output --partial "PNG"
+		run head -c 5 "$BATS_FILE_TMPDIR/results/figures/$name.pdf"
+		assert_output "%PDF-"
 		"$PYTHON" -c 'import sys, xml.dom.minidom as d; d.parse(sys.argv[1])' \
 			"$BATS_FILE_TMPDIR/results/figures/$name.svg"
 	done
+}
+
+@test "the golden documents are as documented" {
+	for file in "$GOLDEN"/*.json; do
+		name=$(basename "$file" .json)
+		run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" "iolab.$name.v1" \
+			"$file"
+		assert_success
+	done
+}
+
+@test "traces and tables are drawn whole, and what could not run is named" {
+	run "$PYTHON" "$ROOT/plots/tests/drawn_documents.py" "$GOLDEN"
+	assert_success
+}
+
+@test "verdicts follow their rules, and so do those of the figures" {
+	run "$PYTHON" "$ROOT/plots/tests/judged.py" "$GOLDEN"
+	assert_success
+}
+
+@test "a quick study is marked in figure and report" {
+	cp -r "$GOLDEN" "$BATS_TEST_TMPDIR/quick"
+	run grep -c QUICK "$BATS_FILE_TMPDIR/results/figures/batching.svg"
+	assert_output 0
+	sed -i 's/"batching": false/"batching": true/' "$BATS_TEST_TMPDIR/quick/study/study.json"
+	plot "$BATS_TEST_TMPDIR/quick" --only batching
+	grep -q "QUICK" "$BATS_TEST_TMPDIR/quick/figures/batching.svg"
+	report "$BATS_TEST_TMPDIR/quick"
+	grep -q "QUICK" "$BATS_TEST_TMPDIR/quick/report.html"
+	grep -q "Verdict: " "$BATS_TEST_TMPDIR/quick/report.html"
+}
+
+@test "one figure alone, and from a folder without a comparison" {
+	mkdir "$BATS_TEST_TMPDIR/alone"
+	cp "$GOLDEN/timeline.json" "$BATS_TEST_TMPDIR/alone"
+	plot "$BATS_TEST_TMPDIR/alone"
+	assert_equal "$(ls "$BATS_TEST_TMPDIR/alone/figures")" "timeline.pdf
+timeline.png
+timeline.svg"
+	run plot "$BATS_TEST_TMPDIR/alone" --only throughput
+	assert_failure
+	assert_output --partial "has nothing for the figure throughput"
+	sed 's/iolab.timeline.v1/iolab.timeline.v9/' "$GOLDEN/timeline.json" >"$BATS_TEST_TMPDIR/alone/timeline.json"
+	run plot "$BATS_TEST_TMPDIR/alone"
+	assert_failure
+	assert_output --partial "iolab.timeline.v9"
 }
 
 @test "the same summary makes the same bytes" {
