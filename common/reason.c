@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "reason.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,9 @@ void reason_set(struct reason *why, const char *format, ...)
 
 const char *errno_name(int error)
 {
+	/* On Linux the same number as ENOTSUP, which is the name that glibc chooses. */
+	if (abs(error) == EOPNOTSUPP)
+		return "EOPNOTSUPP";
 	const char *name = strerrorname_np(abs(error));
 	return name ? name : "E?";
 }
