@@ -19,6 +19,8 @@ FRAME = re.compile(r"#\d+ 0x[0-9a-f]+ in (\w+) (\S+\.c):(\d+)")
 
 # What the proctor's words mean to someone who meets them for the first time.
 MEANINGS = (
+    (r"^hung: .* the test's own loop",
+     "So the engine holds an operation that its reap() never hands out."),
     (r"^hung: .* It sleeps in",
      "So the thread sits in that call, and what it waits for does not come."),
     (r"^hung: .* it runs",
@@ -41,6 +43,25 @@ MEANINGS = (
 )
 
 
+# Where a program that does not sleep was seen.
+RUNS = re.compile(r"^(hung: not over after \d+ s)(.*)\. It does not sleep, it runs(?:, at (\S+):\d+)?$")
+# Who goes round with so many equal answers from the engine is the test, wherever it was seen.
+ROUNDS = re.compile(r"\.\.\. the same, over and over$")
+
+
+def in_own_loop(lab, word, events):
+    """A line of ours tells a learner nothing: what goes round there is the test that waits."""
+    found = RUNS.match(word)
+    if not found or "main()" in found[2]:
+        return word
+    file = found[3] or ""
+    ours = (file.endswith(".c") and file not in lab.files and
+            not os.path.exists(os.path.join(ROOT, "common", file))) if file else not found[2]
+    if ours or any(ROUNDS.search(event) for event in events[-3:]):
+        return f"{found[1]}. It runs in the test's own loop: nothing comes back from the engine"
+    return word
+
+
 # A negative number where an engine's answer stands is an error's.
 ERROR_NUMBER = re.compile(r"((?:saw|result|=) |^\s+)-(\d+)\b(?! \()")
 
@@ -48,7 +69,9 @@ ERROR_NUMBER = re.compile(r"((?:saw|result|=) |^\s+)-(\d+)\b(?! \()")
 def with_error_names(text):
     """"saw -38" becomes "saw -38 (-ENOSYS)"."""
     def named(found):
-        name = errno.errorcode.get(int(found[2]))
+        number = int(found[2])
+        # One number, two names; the kernel and our engines use this one.
+        name = "EOPNOTSUPP" if number == errno.EOPNOTSUPP else errno.errorcode.get(number)
         return f"{found[0]} (-{name})" if name else found[0]
     return ERROR_NUMBER.sub(named, text)
 
@@ -115,7 +138,9 @@ def read(lab, outcome):
             else:
                 account.printed.append(word[2:])
         else:
-            account.reasons.append(with_paths(lab, word))
+            account.reasons.append(word)
+    account.reasons = [with_paths(lab, in_own_loop(lab, word, account.events))
+                       for word in account.reasons]
     sanitizer = sanitizer_words(lab, account.printed)
     if sanitizer:
         account.reasons = [sanitizer]

@@ -25,6 +25,7 @@
 
 #include "clock.h"
 #include "engines.h"
+#include "reason.h"
 #include "syscall_names.h"
 #include "trace.h"
 
@@ -37,6 +38,7 @@ static const char *const flavour_names[FLAVOUR_COUNT] = { "buffered", "direct", 
 /* The engine under test, behind functions that write down each call to it. */
 static const struct engine_ops *real;
 static struct engine_ops watched;
+static const char *watched_spec; /* as in --engine: "null:narrow" */
 static const char *allowed_calls;
 static struct trace *trace; /* the proctor's, or private memory when there is none */
 static uint64_t token;
@@ -45,7 +47,7 @@ void note(const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
-	uint32_t i = __atomic_fetch_add(&trace->event_count, 1, __ATOMIC_RELAXED) % TRACE_EVENTS;
+	uint32_t i = trace_slot(__atomic_fetch_add(&trace->event_count, 1, __ATOMIC_RELAXED));
 	vsnprintf(trace->events[i], TRACE_EVENT_BYTES, format, args);
 	va_end(args);
 }
@@ -89,13 +91,21 @@ static void leave(void)
 	trace->where[0] = '\0';
 }
 
-static const char *describe(const struct io_op *op, char *text, size_t size)
+const char *kind_name(unsigned kind)
 {
 	static const char *const kinds[IO_KIND_COUNT] = { "NOP",       "READ", "WRITE", "FSYNC",
 							  "FDATASYNC", "RECV", "SEND" };
-	int used =
-		snprintf(text, size, "%s of %u bytes, fd %d",
-			 op->kind < IO_KIND_COUNT ? kinds[op->kind] : "?", op->len_bytes, op->fd);
+	static char unnamed[24];
+	if (kind < IO_KIND_COUNT)
+		return kinds[kind];
+	snprintf(unnamed, sizeof unnamed, "kind %u", kind);
+	return unnamed;
+}
+
+static const char *describe(const struct io_op *op, char *text, size_t size)
+{
+	int used = snprintf(text, size, "%s of %u bytes, fd %d", kind_name(op->kind), op->len_bytes,
+			    op->fd);
 	if (op->offset != IO_NO_OFFSET && (op->kind == IO_READ || op->kind == IO_WRITE))
 		snprintf(text + used, size - (size_t)used, ", offset %llu",
 			 (unsigned long long)op->offset);
@@ -108,7 +118,7 @@ static int watched_open(struct engine **engine, const struct engine_config *conf
 	enter("open");
 	int rc = real->open(engine, config, why);
 	leave();
-	note("open     depth %u = %d", config->depth, rc);
+	note("open     %s, depth %u = %d", watched_spec, config->depth, rc);
 	return rc;
 }
 
@@ -138,7 +148,10 @@ static int watched_submit(struct engine *engine, struct io_op *const *ops, unsig
 	enter("submit");
 	int n = real->submit(engine, ops, count);
 	leave();
-	note("         %d accepted", n);
+	if (n < 0)
+		note("         returned %d (-%s)", n, errno_name(n));
+	else
+		note("         %d accepted", n);
 	check_allowed("submit", counts_before);
 	return n;
 }
@@ -157,6 +170,8 @@ static int watched_reap(struct engine *engine, struct io_op **done, unsigned min
 	if (n > 0 && done[0])
 		note("         %d came back; the first: slot %u, result %lld", n, done[0]->slot,
 		     (long long)done[0]->result);
+	else if (n < 0)
+		note("         returned %d (-%s)", n, errno_name(n));
 	else
 		note("         %d came back", n);
 	check_allowed("reap", counts_before);
@@ -183,6 +198,7 @@ static void watched_close(struct engine *engine)
 static void watch_engine(struct subject *s, const char *spec)
 {
 	struct reason why = { "" };
+	watched_spec = spec;
 	int rc = engine_spec_parse(spec, &real, &s->options, &why);
 	expect(rc == 0, "expected an engine %s, saw: %s", spec, why.text);
 	watched = *real;
@@ -239,7 +255,7 @@ unsigned threads_started(void)
 
 void peer_sends(int fd, const void *bytes, size_t count)
 {
-	note("peer     sends %zu bytes", count);
+	note("peer     sends %zu byte%s", count, count == 1 ? "" : "s");
 	ssize_t n = write(fd, bytes, count);
 	expect(n == (ssize_t)count, "the test's own write failed: %s", strerror(errno));
 }

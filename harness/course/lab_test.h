@@ -54,6 +54,9 @@ unsigned threads_started(void);
  */
 __attribute__((format(printf, 1, 2))) void note(const char *format, ...);
 
+/* "FDATASYNC"; "kind 9" (in a buffer that the next call overwrites) for what is no kind. */
+const char *kind_name(unsigned kind);
+
 /* Writes all of `bytes` to the peer's end, noted; a failure of the test itself ends it. */
 void peer_sends(int fd, const void *bytes, size_t count);
 

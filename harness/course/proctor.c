@@ -31,6 +31,7 @@
 #include <sys/ptrace.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/uio.h>
@@ -145,7 +146,7 @@ static void break_off(struct run *r, const char *rule, const char *detail)
 
 static void write_down(struct run *r, const char *text)
 {
-	uint32_t i = __atomic_fetch_add(&r->trace->event_count, 1, __ATOMIC_RELAXED) % TRACE_EVENTS;
+	uint32_t i = trace_slot(__atomic_fetch_add(&r->trace->event_count, 1, __ATOMIC_RELAXED));
 	snprintf(r->trace->events[i], TRACE_EVENT_BYTES, "%s", text);
 }
 
@@ -169,20 +170,45 @@ static bool read_path(pid_t tid, uint64_t address, char *path, size_t size)
 	return false;
 }
 
-static const char *epoll_events(uint32_t events, char *text, size_t size)
+struct flag {
+	uint32_t bit;
+	const char *name;
+};
+
+static const struct flag epoll_events[] = {
+	{ EPOLLIN, "IN" },   { EPOLLOUT, "OUT" },	  { EPOLLRDHUP, "RDHUP" },
+	{ EPOLLPRI, "PRI" }, { EPOLLERR, "ERR" },	  { EPOLLHUP, "HUP" },
+	{ EPOLLET, "ET" },   { EPOLLONESHOT, "ONESHOT" }, { 0, NULL },
+};
+
+static const struct flag message_flags[] = {
+	{ MSG_DONTWAIT, "MSG_DONTWAIT" }, { MSG_WAITALL, "MSG_WAITALL" },
+	{ MSG_NOSIGNAL, "MSG_NOSIGNAL" }, { MSG_PEEK, "MSG_PEEK" },
+	{ MSG_MORE, "MSG_MORE" },	  { MSG_TRUNC, "MSG_TRUNC" },
+	{ MSG_OOB, "MSG_OOB" },		  { 0, NULL },
+};
+
+/* "IN|ET"; bits without a name follow as a number. */
+static const char *flag_names(uint32_t bits, const struct flag *flags, char *text, size_t size)
 {
-	static const struct {
-		uint32_t bit;
-		const char *name;
-	} names[] = { { EPOLLIN, "IN" },   { EPOLLOUT, "OUT" },	       { EPOLLRDHUP, "RDHUP" },
-		      { EPOLLPRI, "PRI" }, { EPOLLERR, "ERR" },	       { EPOLLHUP, "HUP" },
-		      { EPOLLET, "ET" },   { EPOLLONESHOT, "ONESHOT" } };
 	text[0] = '\0';
-	for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
-		if (events & names[i].bit)
+	for (; flags->name; flags++) {
+		if (bits & flags->bit)
 			snprintf(text + strlen(text), size - strlen(text), "%s%s", *text ? "|" : "",
-				 names[i].name);
-	return *text ? text : "0";
+				 flags->name);
+		bits &= ~flags->bit;
+	}
+	if (bits || !*text)
+		snprintf(text + strlen(text), size - strlen(text), *text ? "|%#x" : "%#x", bits);
+	return text;
+}
+
+/* Which argument of a call holds MSG_ flags; 6: none. */
+static unsigned message_flags_at(long call)
+{
+	return call == SYS_recvfrom || call == SYS_sendto   ? 3
+	       : call == SYS_recvmsg || call == SYS_sendmsg ? 2
+							    : 6;
 }
 
 static void describe_call(const struct task *task, char *text, size_t size)
@@ -193,7 +219,7 @@ static void describe_call(const struct task *task, char *text, size_t size)
 		char events[64] = "-";
 		struct epoll_event event = { 0 };
 		if (task->args[3] && read_memory(task->tid, task->args[3], &event, sizeof event))
-			epoll_events(event.events, events, sizeof events);
+			flag_names(event.events, epoll_events, events, sizeof events);
 		snprintf(text + used, size - used, "%d, %s, %d, %s)", (int)task->args[0],
 			 operations[task->args[1] < 4 ? task->args[1] : 0], (int)task->args[2],
 			 events);
@@ -204,10 +230,17 @@ static void describe_call(const struct task *task, char *text, size_t size)
 	for (unsigned i = 0; shape[i] && used < size; i++) {
 		if (shape[i] == '.')
 			continue;
-		long long value = shape[i] == 'd' ? (int)task->args[i] : (long long)task->args[i];
-		used += (size_t)snprintf(text + used, size - used, "%s%lld", first ? "" : ", ",
-					 value);
+		const char *separator = first ? "" : ", ";
 		first = false;
+		if (i == message_flags_at(task->call)) {
+			char names[100];
+			flag_names((uint32_t)task->args[i], message_flags, names, sizeof names);
+			used += (size_t)snprintf(text + used, size - used, "%s%s", separator,
+						 names);
+			continue;
+		}
+		long long value = shape[i] == 'd' ? (int)task->args[i] : (long long)task->args[i];
+		used += (size_t)snprintf(text + used, size - used, "%s%lld", separator, value);
 	}
 	if (used < size)
 		snprintf(text + used, size - used, ")");
@@ -577,11 +610,28 @@ static void inside(const struct run *r, char *text, size_t size)
 		snprintf(text, size, " inside the engine's %s()", where);
 }
 
+/* The engine's calls that have not returned: the account of what happened ends with them. */
+static void write_down_calls_under_way(struct run *r)
+{
+	for (unsigned i = 0; i < r->task_count; i++) {
+		const struct task *task = &r->tasks[i];
+		char text[TRACE_EVENT_BYTES];
+		if (task->call < 0 || !task->counted)
+			continue;
+		describe_call(task, text, sizeof text);
+		size_t used = strlen(text);
+		snprintf(text + used, sizeof text - used, " ... still in it%s",
+			 task->tid == r->pid ? "" : "   [in another thread]");
+		write_down(r, text);
+	}
+}
+
 /* Where does a program that hangs sit? Only while it still lives. */
 static void describe_hang(struct run *r, struct reason *why)
 {
 	char engine[64], line[128] = "", call[TRACE_EVENT_BYTES] = "";
 	inside(r, engine, sizeof engine);
+	write_down_calls_under_way(r);
 	struct task *main_task = find_task(r, r->pid);
 	if (main_task && main_task->call >= 0) {
 		describe_call(main_task, call, sizeof call);
@@ -665,19 +715,142 @@ static void quote(const char *text)
 	}
 }
 
+/* Entries go round in loops of so many lines at most: reap, its calls, what came back. */
+#define LOOP_LINES_MAX 12
+
+/*
+ * Two entries are alike when they differ in nothing but which slot, which place in the file, how
+ * much room there was or (of a system call) which arguments. What came of it must be the same.
+ */
+static bool are_alike(const char *a, const char *b)
+{
+	const char *end_of_arguments =
+		strncmp(a, "             ", 13) == 0 ? strstr(a, ") = ") : NULL;
+	const char *begin = a;
+	while (*a && *b) {
+		if (*a >= '0' && *a <= '9' && *b >= '0' && *b <= '9') {
+			bool free = (a - begin >= 5 && strncmp(a - 5, "slot ", 5) == 0) ||
+				    (a - begin >= 7 && strncmp(a - 7, "offset ", 7) == 0) ||
+				    (a - begin >= 4 && strncmp(a - 4, "max ", 4) == 0) ||
+				    a < end_of_arguments;
+			size_t a_length = strspn(a, "0123456789"),
+			       b_length = strspn(b, "0123456789");
+			if (!free && (a_length != b_length || strncmp(a, b, a_length) != 0))
+				return false;
+			a += a_length;
+			b += b_length;
+		} else if (*a++ != *b++) {
+			return false;
+		}
+	}
+	return *a == *b;
+}
+
+/* How often the `length` lines at `at` stand there one after another; `same`: word for word. */
+static unsigned repeats(char (*lines)[TRACE_EVENT_BYTES], unsigned at, unsigned count,
+			unsigned length, bool *same)
+{
+	unsigned times = 1;
+	*same = true;
+	for (;; times++)
+		for (unsigned i = 0; i < length; i++) {
+			unsigned other = at + times * length + i;
+			if (other >= count || !are_alike(lines[at + i], lines[other]))
+				return times;
+			*same &= strcmp(lines[at + i], lines[other]) == 0;
+		}
+}
+
+/*
+ * A test that asks again and again would push the cause out of the account, so what repeats is
+ * folded: once, or the first and the last where they are alike but not the same. Returns how many
+ * lines are left, in place.
+ */
+static unsigned fold(char (*lines)[TRACE_EVENT_BYTES], unsigned count, bool more_than_kept)
+{
+	unsigned kept = 0;
+	for (unsigned at = 0; at < count;) {
+		unsigned length = 1, times = 1;
+		bool same = true;
+		for (unsigned l = 1; l <= LOOP_LINES_MAX && at + 2 * l <= count; l++) {
+			bool l_same;
+			unsigned l_times = repeats(lines, at, count, l, &l_same);
+			if (l_times >= (l_same ? 3 : 4) && l_times * l > times * length) {
+				length = l;
+				times = l_times;
+				same = l_same;
+			}
+		}
+		memmove(lines[kept], lines[at], length * sizeof *lines);
+		kept += length;
+		if (times > 1 && same && more_than_kept)
+			snprintf(lines[kept++], sizeof *lines, "... the same, over and over");
+		else if (times > 1)
+			snprintf(lines[kept++], sizeof *lines,
+				 same ? "... the same, %u times more" : "... %u more of this kind",
+				 same ? times - 1 : times - 2);
+		at += length * (times > 1 && !same ? times - 1 : times);
+		if (times > 1 && !same) {
+			memmove(lines[kept], lines[at], length * sizeof *lines);
+			kept += length;
+			at += length;
+		}
+	}
+	return kept;
+}
+
+/* Copies what is kept of the events from number `from` on. Returns how many those are. */
+static unsigned copy_events(const struct trace *trace, uint32_t from, uint32_t total,
+			    char (*lines)[TRACE_EVENT_BYTES])
+{
+	unsigned count = 0;
+	for (uint32_t i = from; i < total; i++, count++) {
+		memcpy(lines[count], trace->events[trace_slot(i)], sizeof *lines);
+		lines[count][sizeof *lines - 1] = '\0';
+	}
+	return count;
+}
+
+/*
+ * All that happened, folded. Where more happened than was kept, a loop may be all that is missing:
+ * then the story is whole once its two ends are joined at the same step of the loop.
+ */
+static unsigned tell_events(const struct trace *trace, char (*lines)[TRACE_EVENT_BYTES],
+			    bool *whole)
+{
+	uint32_t total = trace->event_count;
+	*whole = true;
+	if (total <= TRACE_EVENTS)
+		return fold(lines, copy_events(trace, 0, total, lines), false);
+	uint32_t newest = total - (TRACE_EVENTS - TRACE_FIRST_EVENTS);
+	unsigned best = 0, best_count = TRACE_EVENTS, count = 0;
+	for (unsigned i = 0; i <= LOOP_LINES_MAX; i++) {
+		unsigned skipped = i < LOOP_LINES_MAX ? i : best; /* the last time for good */
+		count = copy_events(trace, 0, TRACE_FIRST_EVENTS, lines);
+		count += copy_events(trace, newest + skipped, total, lines + count);
+		count = fold(lines, count, true);
+		if (count < best_count) {
+			best_count = count;
+			best = skipped;
+		}
+	}
+	if (count < SHOWN_EVENTS)
+		return count;
+	*whole = false;
+	return fold(lines, copy_events(trace, newest, total, lines), true);
+}
+
 static void show_events(const struct trace *trace)
 {
-	uint32_t count = trace->event_count;
-	uint32_t shown = count < SHOWN_EVENTS ? count : SHOWN_EVENTS;
+	static char lines[TRACE_EVENTS][TRACE_EVENT_BYTES];
+	bool whole;
+	unsigned count = tell_events(trace, lines, &whole);
+	unsigned shown = count < SHOWN_EVENTS ? count : SHOWN_EVENTS;
 	if (shown == 0)
 		return;
-	printf("# what led there%s:\n", shown < count ? " (the end of it)" : "");
-	for (uint32_t i = count - shown; i < count; i++) {
-		char text[TRACE_EVENT_BYTES];
-		memcpy(text, trace->events[i % TRACE_EVENTS], sizeof text);
-		text[sizeof text - 1] = '\0';
-		quote(text);
-	}
+	printf("# what led there%s:\n", shown < count || !whole ? " (the end of it)" : "");
+	for (unsigned i = count - shown; i < count; i++)
+		quote(lines[i]);
 }
 
 static void report(struct run *r, unsigned number, enum verdict verdict, const struct reason *why)

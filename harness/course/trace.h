@@ -26,6 +26,17 @@
 
 #define TRACE_EVENTS	  512
 #define TRACE_EVENT_BYTES 120
+/* Of those the first ones are kept: a loop without end must not push out how it came about. */
+#define TRACE_FIRST_EVENTS 64
+
+/* Where event number `i` is kept. */
+static inline uint32_t trace_slot(uint32_t i)
+{
+	return i < TRACE_FIRST_EVENTS
+		       ? i
+		       : TRACE_FIRST_EVENTS +
+				 (i - TRACE_FIRST_EVENTS) % (TRACE_EVENTS - TRACE_FIRST_EVENTS);
+}
 
 struct trace {
 	uint64_t token; /* the proctor's, see TRACE_BEGIN */
@@ -39,7 +50,7 @@ struct trace {
 	uint32_t calls_others[TRACE_CALLS_MAX]; /* by threads that the engine started */
 	uint32_t threads_started; /* by the engine */
 
-	/* What happened, the newest TRACE_EVENTS; `event_count` grows without end. */
+	/* What happened, the first and the newest; `event_count` grows without end. */
 	uint32_t event_count;
 	char events[TRACE_EVENTS][TRACE_EVENT_BYTES];
 };

@@ -353,8 +353,8 @@ static void moves_nothing_in_syncs_and_no_ops(struct subject *s)
 	open_engine(s, 4, 1);
 	for (unsigned i = 0; i < 3; i++) {
 		int64_t result = perform(s, prepare(s, i, kinds[i], 7, 0, 0, 512));
-		expect(result == 0, "expected 0 from kind %u, whatever its len_bytes, saw %lld",
-		       kinds[i], (long long)result);
+		expect(result == 0, "expected 0 from a %s, whatever its len_bytes, saw %lld",
+		       kind_name(kinds[i]), (long long)result);
 	}
 	int64_t result = perform(s, prepare(s, 0, IO_WRITE, 7, 0, 0, 512));
 	expect(result == 512, "expected 512 from a WRITE of 512 bytes, saw %lld",
@@ -434,8 +434,8 @@ static void says_what_it_can_do(struct subject *s)
 	expect(rc == 0, "expected 0 from supports() for a no-op, saw %d: %s", rc, why.text);
 	for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++) {
 		rc = ask(s, kinds[i], IO_FD_FILE, &why);
-		expect(rc == 0, "expected 0 from supports() for kind %u on a file, saw %d: %s",
-		       kinds[i], rc, why.text);
+		expect(rc == 0, "expected 0 from supports() for %s on a file, saw %d: %s",
+		       kind_name(kinds[i]), rc, why.text);
 	}
 }
 
@@ -446,17 +446,17 @@ const struct lab_test lab_tests[] = {
 	  .flavours = ONE(NO_FD),
 	  .run = hands_back_what_it_accepts,
 	  .allowed_calls = NOTHING },
-	{ .name = "comes_back_exactly_once",
-	  .exercise = 1,
-	  .engine = "null",
-	  .flavours = ONE(NO_FD),
-	  .run = comes_back_exactly_once,
-	  .allowed_calls = NOTHING },
 	{ .name = "writes_no_more_than_max",
 	  .exercise = 1,
 	  .engine = "null",
 	  .flavours = ONE(NO_FD),
 	  .run = writes_no_more_than_max,
+	  .allowed_calls = NOTHING },
+	{ .name = "comes_back_exactly_once",
+	  .exercise = 1,
+	  .engine = "null",
+	  .flavours = ONE(NO_FD),
+	  .run = comes_back_exactly_once,
 	  .allowed_calls = NOTHING },
 	{ .name = "does_not_wait_for_nothing",
 	  .exercise = 1,

@@ -21,8 +21,13 @@
 
 #define WAITS "its submit() sleeps until the operation is over, so none can be left waiting"
 
+/* A lab's report tells what the peer did (harness/course/lab_test.c); here nobody takes note. */
+__attribute__((weak, format(printf, 1, 2))) void note(const char *format, ...);
+
 static void put(int fd, const char *bytes, size_t count)
 {
+	if (note)
+		note("peer     sends %zu byte%s", count, count == 1 ? "" : "s");
 	expect(write(fd, bytes, count) == (ssize_t)count, "the test's own write failed: %s",
 	       strerror(errno));
 }
