@@ -74,7 +74,8 @@ def run_until_hang(program, options):
                 while True:
                     hung = b"\n# hung: " in text
                     if hung and not select.select([proctor.stdout], [], [], REPORT_S)[0]:
-                        return programs.Verdict(programs.read_tap(text.decode(errors="replace")))
+                        outcomes = programs.read_tap(text.decode(errors="replace"))
+                        return programs.Verdict(outcomes, cut_short=True)
                     piece = os.read(proctor.stdout.fileno(), 65536)
                     if not piece:
                         break
@@ -163,6 +164,17 @@ def is_hung(outcome):
     return outcome.status == "failed" and outcome.words[0].startswith("hung:")
 
 
+def say_hung(hung, failure, cut_short):
+    """The failure that is explained is not always the one that hung."""
+    not_run = "not run: a test that hangs takes its whole time."
+    if hung is not failure:
+        say()
+        say_wrapped(f"{hung.name} hung" + (f"; the tests after it were {not_run}" if cut_short else "."))
+    elif cut_short:
+        say()
+        say(f"The tests after it were {not_run}")
+
+
 def first_failure(verdict):
     return min(verdict.failed, key=lambda o: o.exercise, default=None)
 
@@ -192,13 +204,16 @@ def hints_of(lab, exercise):
         return []
 
 
-def place_of(lab, exercise):
-    """Where the exercise's comment still stands: "work/04_epoll/engine.c:88"."""
+def places_of(lab, exercise):
+    """Where the exercise's comments still stand: "work/00_null/engine.c:85 and :111"."""
+    places = []
     for name in lab.files:
-        for number, line in enumerate(working_copy.read(lab.work(name)).splitlines(), 1):
-            if f"EXERCISE {exercise}:" in line:
-                return f"{shown(lab.work(name))}:{number}"
-    return shown(lab.work(lab.files[0])) if len(lab.files) == 1 else "your files"
+        lines = [number for number, line in enumerate(working_copy.read(lab.work(name)).splitlines(), 1)
+                 if f"EXERCISE {exercise}:" in line]
+        if lines:
+            places.append(f"{shown(lab.work(name))}:" + " and :".join(map(str, lines)))
+    return " or ".join(places) or (
+        shown(lab.work(lab.files[0])) if len(lab.files) == 1 else "your files")
 
 
 def say_next_after_failure(lab, failure, program):
@@ -217,7 +232,7 @@ def say_next_after_failure(lab, failure, program):
         alone = (f"gdb -ex 'break test_failed' -ex run --args {run_alone}",
                  "this test alone, in the debugger, up to where it fails")
     say_next(
-        (f"make check-lab{word}", f"when you have changed {place_of(lab, failure.exercise)}"),
+        (f"make check-lab{word}", f"when you have changed {places_of(lab, failure.exercise)}"),
         (f"make hint{word}", f"{which} for exercise {failure.exercise}"), alone)
 
 
@@ -291,9 +306,9 @@ def check(lab, exercise=0, test=""):
     if failure:
         others = sum(o.exercise == failure.exercise for o in verdict.failed) - 1
         explain(lab, failure)
-        if is_hung(verdict.outcomes[-1]):
-            say()
-            say("The tests after it were not run: a test that hangs takes its whole time.")
+        hung = next((o for o in verdict.failed if is_hung(o)), None)
+        if hung:
+            say_hung(hung, failure, verdict.cut_short)
         elif others:
             say()
             say(f"{count(others, 'more test')} of this exercise fail{'s' if others == 1 else ''}, "

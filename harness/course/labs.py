@@ -96,7 +96,7 @@ class Lab:
                 for name, text in self.solution().items()}
 
     def hints(self):
-        """{exercise: [weak, stronger, ...]} from hints.md."""
+        """{exercise: [weak, stronger, ...]} from hints.md; the first line of each is its title."""
         found = {}
         exercise = None
         for line in read(self.path("hints.md")).splitlines():
@@ -104,7 +104,7 @@ class Lab:
             if heading:
                 exercise = found.setdefault(int(heading[1]), [])
             elif line.startswith("### ") and exercise is not None:
-                exercise.append("")
+                exercise.append(line[4:] + "\n")
             elif exercise:
                 exercise[-1] += line + "\n"
         return {number: [hint.strip() for hint in hints] for number, hints in found.items()}

@@ -6,7 +6,9 @@ Exit status: 0 done (check-lab: all that was asked for passes), 1 not, 2 wrong u
 """
 import difflib
 import os
+import re
 import signal
+import subprocess
 import sys
 import time
 
@@ -18,7 +20,7 @@ import labs  # noqa: E402
 import terminal  # noqa: E402
 import working_copy  # noqa: E402
 from check import check, diff_step, hints_of, lab_word  # noqa: E402
-from labs import CourseError  # noqa: E402
+from labs import ROOT, CourseError  # noqa: E402
 from progress import Progress, now  # noqa: E402
 from terminal import count, paint, say, say_next  # noqa: E402
 from working_copy import shown  # noqa: E402
@@ -108,13 +110,13 @@ def show_labs(_):
 
 def show_begun(lab):
     files = " and ".join(shown(lab.work(name)) for name in lab.files)
-    readme = lab.path("README.md")
+    readme = shown(lab.path("README.md"))
     say(f"  idea       {lab.idea}")
-    if os.path.exists(readme):
-        say(f"  handout    {shown(readme)}   (read this first)")
+    say(f"  handout    {readme}")
     say(f"  program    {shown(lab.path(lab.program))}   (the interface alone, to run and to strace)")
     say(f"  {'your file ' if len(lab.files) == 1 else 'your files'} {files}   (look for EXERCISE 1)")
-    say_next(("make check-lab", "builds and tests your file; it fails until you have written something"),
+    say_next(("Read the handout", f"{readme}, and run its program"),
+             ("make check-lab", "builds and tests your file; it fails until you have written something"),
              ("make watch", "the same again, each time you save"),
              ("make hint", "when you are stuck"))
 
@@ -148,9 +150,26 @@ def start(words):
     if not progress.get("started", lab):
         progress.note("started", lab, now())
     progress.save()
+    build_iolab()
     say(paint(f"Lab {lab.number}: {lab.title}", "bold"))
     show_begun(lab)
     return 0
+
+
+def build_iolab():
+    """What the handouts' commands begin with. Without it there is still much that can be done."""
+    if not os.path.exists(os.path.join(ROOT, "build", "iolab")):
+        say(paint("(build/iolab, the program that the handouts use, is built first, this one time.)", "dim"))
+    try:
+        os.makedirs(os.path.join(ROOT, "build"), exist_ok=True)
+        done = subprocess.run(["make", "-s", f"-j{os.cpu_count()}", "all"], cwd=ROOT,
+                              capture_output=True, text=True, errors="replace", check=False)
+        trouble = "" if done.returncode == 0 else (done.stderr.strip() or "make failed").splitlines()[0]
+    except OSError as error:
+        trouble = f"{error.filename or 'make'}: {error.strerror}"
+    if trouble:
+        say(f"{paint('build/iolab does not build', 'yellow')} (is something missing? harness/setup.sh): "
+            f"{trouble}")
 
 
 def restart(lab, names):
@@ -244,15 +263,23 @@ def hint(words):
         say(paint(f"Exercise {number}: {title}", "bold"))
         say(f"You have had all {len(hints)} hints. Here they are once more.")
         for i, text in enumerate(hints, 1):
-            say(f"\n{paint(f'Hint {i}', 'bold')}\n{text}")
+            say()
+            show_hint(text, f"Hint {i}: ")
     else:
         given += 1
         say(paint(f"Exercise {number}: {title}: hint {given} of {len(hints)}", "bold"))
-        say(f"\n{hints[given - 1]}")
+        say()
+        show_hint(hints[given - 1])
         progress.note("hints", lab, str(given), number)
         progress.save()
     say_next_after_hint(lab, number, len(hints) - given, word)
     return 0
+
+
+def show_hint(text, before=""):
+    title, _, words = text.partition("\n")
+    say(paint(before + title, "bold"))
+    say(words.strip())
 
 
 def say_next_after_hint(lab, number, left, word):
@@ -265,6 +292,25 @@ def say_next_after_hint(lab, number, left, word):
     else:
         steps.append((again, "there is no further hint; ask whoever gave you the course"))
     say_next(*steps)
+
+
+def without_tasks(lines):
+    """(number, line) of all but the starter's comments, which say what to write and no more."""
+    kept = []
+    comment = []  # begun, and not yet known to be one
+    task = False
+    for number, line in enumerate(lines, 1):
+        if task:
+            task = "*/" not in line
+        elif comment and re.match(r"\s*\* EXERCISE \d+:", line):
+            task, comment = "*/" not in line, []
+        elif re.fullmatch(r"\s*/\* end of exercise \d+ \*/\s*", line):
+            kept, comment = kept + comment, []
+        else:
+            kept, comment = kept + comment, [(number, line)]
+            if line.strip() != "/*":
+                kept, comment = kept + comment, []
+    return kept + comment
 
 
 def diff(words):
@@ -280,11 +326,14 @@ def diff(words):
     solution = lab.starter({e.number for e in lab.exercises})
     differs = False
     for name in lab.files:
-        yours = working_copy.read(lab.work(name)).splitlines()
-        for line in difflib.unified_diff(yours, solution[name].splitlines(), shown(lab.work(name)),
-                                         f"solution/{name}", lineterm=""):
+        yours = without_tasks(working_copy.read(lab.work(name)).splitlines())
+        for line in difflib.unified_diff([text for _, text in yours], solution[name].splitlines(),
+                                         shown(lab.work(name)), f"solution/{name}", lineterm=""):
             differs = True
             colour = {"+": "green", "-": "red", "@": "dim"}.get(line[0])
+            hunk = re.match(r"@@ -(\d+)", line)
+            if hunk and yours:
+                line = f"@@ from line {yours[min(max(int(hunk[1]), 1), len(yours)) - 1][0]} of yours @@"
             say(paint(line, colour) if colour else line)
     if not differs:
         say("No difference: your files are the solution's.")
@@ -343,7 +392,9 @@ def measure(words):
                     "yellow")
     if forced:
         say(warning)
-    figure = compare_and_draw(lab, answers)
+    figure = compare_and_draw(lab, answers, words.get("RUNTIME", ""))
+    if not words.get("RUNTIME"):
+        say(f"(Where a warning asks for a longer --runtime: make measure{word} RUNTIME=2, seconds a run.)")
     if forced:
         say(warning)
     say(f"The figure: {shown(figure)}")
@@ -362,7 +413,7 @@ COMMANDS = {
     "watch": (watch, ("LAB",), "check again on each save"),
     "hint": (hint, ("LAB", "EXERCISE"), "a hint, then a stronger one"),
     "predict": (predict, ("LAB",), "say what you expect, before you measure"),
-    "measure": (measure, ("LAB", "FORCE", "PREDICT"), "your engine beside the reference"),
+    "measure": (measure, ("LAB", "FORCE", "PREDICT", "RUNTIME"), "your engine beside the reference"),
     "diff-lab": (diff, ("LAB", "FORCE"), "the difference to the solution"),
     "reset-lab": (reset, ("LAB", "FILE"), "back to the starter; your copy is moved aside"),
 }

@@ -34,13 +34,17 @@ def baseline(lab, measured):
     return (asked or [e for e in measured if e == "blocking"] or measured)[0]
 
 
-def compare_words(lab, folder):
+def compare_words(lab, folder, runtime=""):
     """All words of `iolab compare`. lab.toml's may end with options for the runs, after a --."""
     measured = engines(lab)
     words = [word.replace("{engines}", ",".join(measured)) for word in lab.measure["compare"]]
     own = ["--out", folder]
     if words == lab.measure["compare"]:
         own += ["--engines", ",".join(measured)]
+    if runtime and "--runtime" in words:
+        words[words.index("--runtime") + 1] = runtime
+    elif runtime:
+        own += ["--runtime", runtime]
     if "--baseline" not in words:
         own += ["--baseline", baseline(lab, measured)]
     return own + words
@@ -71,11 +75,11 @@ def new_folder(lab):
     return lab.work(f"results-{stamp}")
 
 
-def compare(lab, program, folder):
+def compare(lab, program, folder, runtime):
     """Prints the table."""
     # The workload's test file lies where `make clean` finds it.
     scratch = dict(os.environ, TMPDIR=os.path.join(ROOT, "build", "mine"))
-    done = subprocess.run([program, "compare", *compare_words(lab, shown(folder))], cwd=ROOT,
+    done = subprocess.run([program, "compare", *compare_words(lab, shown(folder), runtime)], cwd=ROOT,
                           env=scratch, check=False)
     if done.returncode == 130:
         raise KeyboardInterrupt
@@ -112,28 +116,30 @@ def with_ratios_to(lab, folder, label):
 def show_scores(lab, folder, answers):
     say(paint("What you predicted, and what was measured", "bold"))
     for question in predictions.questions(lab):
-        summary = with_ratios_to(lab, folder, question.over)
-        score = predictions.score(question, answers[question.number], summary)
+        # What a score stumbles over must not cost the measurement.
+        try:
+            summary = with_ratios_to(lab, folder, question.over)
+            score = predictions.score(question, answers[question.number], summary)
+        except Exception as error:  # pylint: disable=broad-except
+            score = predictions.Score("cannot be scored", str(answers[question.number]), "",
+                                      f"{type(error).__name__}: {error}")
         say_wrapped(f"{question.number}. {question.ask}", "  ", "     ")
         say(f"     you said {score.predicted}; measured {score.measured or 'nothing'}")
         say(f"     {paint(score.verdict, COLOURS.get(score.verdict, 'bold'))}: {score.why}")
 
 
-def measure(lab, answers):
-    """Returns the figure's path; `answers` may be empty."""
+def measure(lab, answers, runtime=""):
+    """Returns the figure's path; `answers` may be empty. `runtime`: seconds a run, "" as the lab has it."""
     python = find_python()
     program = build(lab)
     folder = new_folder(lab)
-    compare(lab, program, folder)
-    say()
-    figure = draw(lab, python, folder)
-    if answers:
-        try:
-            show_scores(lab, folder, answers)
-        except results.ResultsError as error:
-            raise CourseError(str(error)) from error
-        say()
+    compare(lab, program, folder, runtime)
     progress = Progress()
     progress.note("measured", lab, os.path.basename(folder))
     progress.save()
+    say()
+    figure = draw(lab, python, folder)
+    if answers:
+        show_scores(lab, folder, answers)
+        say()
     return figure

@@ -146,6 +146,10 @@ class Unmeasured(Exception):
     pass
 
 
+class Unclear(Exception):
+    """Measured, and yet no answer."""
+
+
 def _configuration(summary, question, label):
     panels = [p for p in summary.panels if question.panel in p.name and label in p.labels]
     for panel in panels:
@@ -158,6 +162,13 @@ def _configuration(summary, question, label):
     raise Unmeasured(f"{label} was not measured at {question.at}")
 
 
+# What a summary calls its figures, in words.
+UNITS = {"ops_per_s": "operations/s", "bytes_per_s": "bytes/s", "latency_ns.p50": "ns at p50",
+         "latency_ns.p99": "ns at p99", "cpu.us_per_op": "us of CPU an operation",
+         "cpu.host_us_per_op": "us of the machine's CPU an operation",
+         "syscalls_per_op": "system calls an operation"}
+
+
 def _ratio(summary, question):
     """Of OF over OVER: round by round where the summary takes ratios to OVER."""
     of = _configuration(summary, question, question.of)
@@ -166,8 +177,8 @@ def _ratio(summary, question):
     if ratio:
         return ratio, of.rounds
     above, below = of.metric(question.metric), over.metric(question.metric)
-    if min(below.low, above.low) <= 0:
-        raise Unmeasured(f"{question.metric} is 0 there")
+    if None in (below.low, below.high, above.low, above.high) or min(below.low, above.low) <= 0:
+        raise Unclear("in one round nothing was finished, so nothing can be divided by it")
     # Wider than need be: as if both had erred in opposite directions.
     return results.Estimate(above.median / below.median, above.low / below.high,
                             above.high / below.low), min(of.rounds, over.rounds)
@@ -187,6 +198,8 @@ def _interval(estimate):
 
 def _score_factor(question, predicted, summary):
     ratio, rounds = _ratio(summary, question)
+    if None in (ratio.low, ratio.high) or ratio.low <= 0:
+        raise Unclear("in one round nothing was finished, so the interval begins at 0")
     score = Score("", f"{predicted:g}", _interval(ratio))
     # The verdict can change inside the interval, too: where the prediction itself lies in it.
     values = [ratio.low, ratio.median, ratio.high]
@@ -214,11 +227,12 @@ def _score_which(question, predicted, summary):
     estimates = {label: c.metric(question.metric) for label, c in found.items()}
     sign = 1 if question.best == "low" else -1
     ranking = sorted(estimates, key=lambda label: sign * estimates[label].median)
+    unit = UNITS.get(question.metric, question.metric)
     measured = ", ".join(f"{label} {_interval(estimates[label])}" for label in ranking)
     best, rivals = ranking[0], ranking[1:]
     if predicted != best:
         rivals = [predicted]
-    score = Score("right" if predicted == best else "off", predicted, f"{question.metric}: {measured}")
+    score = Score("right" if predicted == best else "off", predicted, f"{measured} {unit}")
     score.why = f"{best} is the {'lowest' if sign == 1 else 'highest'}"
     if min(c.rounds for c in found.values()) < 2:
         score.verdict, score.why = "cannot tell here", "one round shows no spread"
@@ -232,5 +246,7 @@ def score(question, predicted, summary):
     try:
         judge = _score_factor if question.kind == "factor" else _score_which
         return judge(question, predicted, summary)
+    except Unclear as error:
+        return Score("cannot tell here", str(predicted), "", str(error))
     except Unmeasured as error:
         return Score("cannot be scored", str(predicted), "", str(error))

@@ -26,6 +26,7 @@ class Verdict:
 
     outcomes: list
     trouble: str = ""  # why there are none: does not compile, the proctor could not run
+    cut_short: bool = False  # a test hung, and those after it were not run
 
     def named(self, name):
         return [o for o in self.outcomes if o.name == name or o.name.startswith(name + "/")]

@@ -76,8 +76,9 @@ on_terminal() {
 	run make start
 	assert_success
 	assert_output --partial "$ENGINE"
-	assert_output --partial "README.md"
+	assert_output --regexp "Next:"$'\n'"  Read the handout +harness/tests/tiny_course/90_tiny/README.md"
 	assert_output --partial "make check-lab"
+	assert [ -x build/iolab ]
 	grep -q "EXERCISE 1" "$ENGINE"
 	grep -qx "current 90_tiny" "$IOLAB_WORK/progress"
 	echo "/* mine */" >>"$ENGINE"
@@ -126,7 +127,10 @@ on_terminal() {
 	assert_output --partial "FAILED  hands_back/nop"
 	assert_output --partial "expected a count from reap(), saw -38"
 	assert_output --partial "What led there"
+	assert_output --partial "open     null, depth 2 = 0"
 	assert_output --partial "submit   1 offered"
+	assert_output --partial "returned -38 (-ENOSYS)"
+	assert_output --regexp "when you have changed $ENGINE:[0-9]+ and :[0-9]+"
 	assert_output --partial "Exercise 2: Say how much (0 of 1 test passed)"
 	assert_output --partial "make hint"
 	assert_output --partial "gdb "
@@ -207,6 +211,39 @@ on_terminal() {
 	assert_output --partial "were not run"
 }
 
+@test "check-lab: nothing comes back: the test's own loop is named, and what repeats is folded" {
+	started 2
+	sed -i 's/return -38;/return 0;/' "$ENGINE"
+	run learner check-lab EXERCISE=1
+	assert_failure 1
+	assert_output --partial "It runs in the test's own loop: nothing comes back from the engine"
+	assert_output --partial "never hands out"
+	assert_output --partial "submit   1 offered"
+	assert_output --regexp "0 came back"$'\n'" +... the same, over and over"
+	refute_output --partial "lab_test.c"
+	refute_output --partial "were not run"
+}
+
+@test "check-lab: the test that hung is named when another failed first" {
+	started
+	sed -i 's/op_queue_push/if (ops[i]->kind == IO_READ)\nfor (;;)\n;\nop_queue_push/' "$ENGINE"
+	run learner check-lab
+	assert_failure 1
+	assert_output --partial "What went wrong in hands_back/nop"
+	assert_line "says_how_much/nop hung."
+	refute_output --partial "were not run"
+}
+
+@test "check-lab: flags have their names, and a call that sleeps ends what led there" {
+	started 2
+	sed -i -e '1a #include <sys/socket.h>\n#include <unistd.h>' \
+		-e 's/op_queue_push/recv(-1, NULL, 0, MSG_WAITALL | MSG_DONTWAIT); pause();\nop_queue_push/' "$ENGINE"
+	run learner check-lab EXERCISE=1
+	assert_failure 1
+	assert_output --partial "recvfrom(-1, 0, MSG_DONTWAIT|MSG_WAITALL) = EBADF"
+	assert_output --regexp "pause\(\) ... still in it|ppoll.* ... still in it"
+}
+
 @test "check-lab: what only a sanitizer sees" {
 	started 1 2
 	sed -i 's/free(e);/free(e); e->finished.count = 0;/' "$ENGINE"
@@ -250,6 +287,7 @@ on_terminal() {
 	run learner hint
 	assert_success
 	assert_output --partial "hint 1 of 2"
+	assert_line "Weak"
 	assert_output --partial "Look at op_queue.h"
 	assert_output --partial "1 hint left"
 	run make hint
@@ -257,6 +295,7 @@ on_terminal() {
 	assert_output --partial "this shows the solution"
 	run learner hint
 	assert_output --partial "all 2 hints"
+	assert_line "Hint 2: Strong"
 	assert_output --partial "Look at op_queue.h"
 	run learner hint EXERCISE=2
 	assert_output --partial "hint 1 of 1"
@@ -366,7 +405,7 @@ await_line() {
 		assert_output --regexp " $engine +[0-9]"
 	done
 	assert_output --partial "you said 20; measured"
-	assert_output --partial "you said my_null; measured ops_per_s:"
+	assert_output --partial "you said my_null; measured my_null "
 	assert_output --partial "make diff-lab"
 	figure=$(grep -oP 'The figure: \K.*' <<<"$output")
 	[ "$(head -c 4 "$figure" | tail -c 3)" = PNG ]
@@ -451,10 +490,19 @@ TIGHT='put("blocking", 16, 1000, 990, 1010); put("libaio", 16, 3000, 2970, 3030)
 	assert_output --partial "one round"
 }
 
+@test "predictions: a round in which nothing was finished cannot tell" {
+	run scored "$FACTOR" 3 'put("blocking", 16, 1000, 0, 1010); put("libaio", 16, 3000, 2970, 3030)'
+	assert_output --partial "cannot tell here |"
+	run scored "$FACTOR" 3 "$TIGHT"'; s["baseline"] = "blocking"
+entry("libaio", 16)["ratio"] = {"ops_per_s": dict(median=3, low=0, high=4, verdict="no difference shown")}'
+	assert_output --partial "cannot tell here |"
+	assert_output --partial "begins at 0"
+}
+
 @test "predictions: which engine, when the intervals overlap, and when one was not measured" {
 	which='dict(kind="which", choices=("blocking", "libaio"), best="high")'
 	run scored "$which" libaio "$TIGHT"
-	assert_output --partial "right | ops_per_s: libaio 3.00k (2.97k to 3.03k), blocking 1.00k"
+	assert_output --partial "right | libaio 3.00k (2.97k to 3.03k), blocking 1.00k (990 to 1.01k) operations/s |"
 	run scored "$which" blocking "$TIGHT"
 	assert_output --partial "off |"
 	run scored "$which" libaio 'put("blocking", 16, 1000, 900, 3000); put("libaio", 16, 3000, 2970, 3030)'
@@ -474,6 +522,9 @@ TIGHT='put("blocking", 16, 1000, 990, 1010); put("libaio", 16, 3000, 2970, 3030)
 	assert_output --partial "this is the solution"
 	assert_line "+		ops[i]->result = ops[i]->len_bytes;"
 	refute_output --partial "//>"
+	assert_output --partial "@@ from line "
+	refute_output --partial "The result is the length"
+	refute_output --partial "xercise 2"
 }
 
 @test "diff-lab in a hand-out says that it holds no solutions" {
