@@ -81,14 +81,15 @@ static int write_all(int fd, const char *bytes, size_t len_bytes)
 		counts.writes++;
 		if (n < 0 && errno != EINTR)
 			return -1;
+		if (n < 0) {
+			counts.interrupted++;
+		} else {
+			counts.short_writes += (size_t)n < len_bytes;
+			counts.bytes += (uint64_t)n;
+			bytes += n;
+			len_bytes -= (size_t)n;
+		}
 		report_if_wanted(); /* spoils errno, which is no longer needed */
-		counts.interrupted += n < 0;
-		if (n < 0)
-			continue;
-		counts.short_writes += (size_t)n < len_bytes;
-		counts.bytes += (uint64_t)n;
-		bytes += n;
-		len_bytes -= (size_t)n;
 	}
 	return 0;
 }
