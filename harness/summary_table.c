@@ -58,10 +58,29 @@ static const char *format_us(double us, char text[16])
 	return text;
 }
 
+/* Two digits, unless they would show an interval that ends beside 1 as one that reaches it. */
+static const char *format_ratio(double ratio, char text[16])
+{
+	snprintf(text, 16, "%.2f", ratio);
+	if (strcmp(text, "1.00") == 0)
+		snprintf(text, 16, "%.4f", ratio);
+	return text;
+}
+
+/* With one call for hundreds of operations there is little, and it is not nothing. */
+static const char *format_calls(double calls, char text[16])
+{
+	if (calls > 0 && calls < 0.001)
+		snprintf(text, 16, "<0.001");
+	else
+		snprintf(text, 16, calls > 0 && calls < 0.1 ? "%.2g" : "%.2f", calls);
+	return text;
+}
+
 static void print_ratio(FILE *out, const json_t *configuration, const char *baseline)
 {
 	const json_t *ratio = json_object_get(json_object_get(configuration, "ratio"), "ops_per_s");
-	char text[48];
+	char text[64], median[16], low[16], high[16];
 	if (strcmp(string_at(configuration, "engine.label"), baseline) == 0)
 		snprintf(text, sizeof text, "1");
 	else if (!json_is_object(ratio))
@@ -69,10 +88,10 @@ static void print_ratio(FILE *out, const json_t *configuration, const char *base
 	else if (strcmp(string_at(ratio, "verdict"), NO_DIFFERENCE) == 0)
 		snprintf(text, sizeof text, NO_DIFFERENCE);
 	else
-		snprintf(text, sizeof text, "%.2f (%.2f-%.2f)",
-			 json_number_value(json_object_get(ratio, "median")),
-			 json_number_value(json_object_get(ratio, "low")),
-			 json_number_value(json_object_get(ratio, "high")));
+		snprintf(text, sizeof text, "%s (%s-%s)",
+			 format_ratio(number_at(ratio, "median"), median),
+			 format_ratio(number_at(ratio, "low"), low),
+			 format_ratio(number_at(ratio, "high"), high));
 	fprintf(out, " %19s", text);
 }
 
@@ -83,7 +102,7 @@ static void print_row(FILE *out, const json_t *c, const char *baseline)
 	char text[16], calls[16] = "-";
 	const json_t *syscalls = json_object_get(c, "syscalls_per_op");
 	if (json_is_number(syscalls))
-		snprintf(calls, sizeof calls, "%.2f", json_number_value(syscalls));
+		format_calls(json_number_value(syscalls), calls);
 
 	fprintf(out, "  %-24s", string_at(c, "engine.label"));
 	fprintf(out, " %8s", median_words(c, "ops_per_s", format_count, text));
@@ -148,22 +167,23 @@ static void print_refusals(FILE *out, const json_t *list, const json_t *panel)
 	}
 }
 
-/* Why a column has no ratios, once for each reason. */
-static void print_missing_ratios(FILE *out, const json_t *list, const json_t *panel)
+/* Why a column has a "-", once for each reason. */
+static void print_missing(FILE *out, const json_t *list, const json_t *panel, const char *what,
+			  const char *reason_key)
 {
 	size_t i, j;
 	json_t *c, *earlier;
 	json_array_foreach(list, i, c)
 	{
-		const char *reason = string_at(c, "ratio_reason");
-		bool told = !*reason || !same_panel(c, panel);
+		const char *reason = string_at(c, reason_key);
+		bool told = !*reason || !same_panel(c, panel) || !status_is(c, "ok");
 		json_array_foreach(list, j, earlier)
 		{
 			told = told || (j < i && same_panel(earlier, c) &&
-					strcmp(string_at(earlier, "ratio_reason"), reason) == 0);
+					strcmp(string_at(earlier, reason_key), reason) == 0);
 		}
 		if (!told)
-			fprintf(out, "  no ratio: %s\n", reason);
+			fprintf(out, "  no %s: %s\n", what, reason);
 	}
 }
 
@@ -178,7 +198,7 @@ static void print_panel(FILE *out, const json_t *list, size_t position, const ch
 	fprintf(out, "  %-22s %10s %10s %19s %17s %16s %7s\n", "", "", "", "ratio to", "latency",
 		"CPU us per op", "calls");
 	fprintf(out, "  %-22s %10s %10s %19s %8s %8s %8s %7s %7s\n", "", rate, "spread", baseline,
-		"p50", "p99", "process", "system", "per op");
+		"p50", "p99", "process", "machine", "per op");
 	json_array_foreach(list, i, c)
 	{
 		if (!same_panel(c, panel) || !is_first(list, i, same_x))
@@ -195,7 +215,8 @@ static void print_panel(FILE *out, const json_t *list, size_t position, const ch
 			print_row(out, row, baseline);
 		}
 	}
-	print_missing_ratios(out, list, panel);
+	print_missing(out, list, panel, "ratio", "ratio_reason");
+	print_missing(out, list, panel, "calls per op", "syscalls_reason");
 	print_refusals(out, list, panel);
 }
 
