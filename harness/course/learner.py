@@ -393,8 +393,9 @@ def measure(words):
     if forced:
         say(warning)
     figure = compare_and_draw(lab, answers, words.get("RUNTIME", ""))
-    if not words.get("RUNTIME"):
-        say(f"(Where a warning asks for a longer --runtime: make measure{word} RUNTIME=2, seconds a run.)")
+    folder = os.path.dirname(os.path.dirname(figure))
+    if "use a longer --runtime" in labs.read(os.path.join(folder, "summary.json")):
+        say(f"(A warning above asks for a longer --runtime: make measure{word} RUNTIME=2, seconds a run.)")
     if forced:
         say(warning)
     say(f"The figure: {shown(figure)}")

@@ -417,8 +417,10 @@ await_line() {
 	started 1
 	# Stands for the one that draws.
 	printf '#!/bin/sh\n' >"$BATS_TEST_TMPDIR/python" && chmod +x "$BATS_TEST_TMPDIR/python"
-	PYTHON="$BATS_TEST_TMPDIR/python" run learner measure FORCE=1 PREDICT=no
+	PYTHON="$BATS_TEST_TMPDIR/python" run learner measure FORCE=1 PREDICT=no RUNTIME=0.02
 	assert_success
+	grep -q '"runtime_s": *0.02' "$IOLAB_WORK"/90_tiny/results-*/runs.jsonl
+	assert_output --partial "process machine"
 	assert_equal "$(grep -c "does not pass its tests" <<<"$output")" 2
 	refute_output --partial "you said"
 }
