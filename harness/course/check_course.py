@@ -27,6 +27,8 @@ ALTERNATES_LEAST = 2
 PROGRAM_LINES_MOST = 150
 SANITIZERS = "address,undefined"
 BLOCK_LIMIT_S = 120
+# What all labs stand on.
+FOUNDATIONS = ("common/", "harness/course/", "harness/tests/conformance/", "harness/engines.", "Makefile")
 # What a test says of an engine that did worse than be wrong: a starter must do none of it.
 DISASTERS = ("crashed with", "hung:", "before the test was over", "the program ")
 
@@ -270,8 +272,7 @@ def chosen_labs(o):
     if changed.returncode != 0:
         raise CourseError(f"--since {o.since}: {changed.stderr.strip()}")
     paths = changed.stdout.splitlines()
-    # What all labs stand on.
-    if any(p.startswith(("common/", "harness/", "Makefile")) for p in paths):
+    if any(p.startswith(FOUNDATIONS) for p in paths):
         return everything
     return [lab for lab in everything if any(p.startswith(f"labs/{lab.name}/") for p in paths)]
 
