@@ -167,6 +167,9 @@ class LabCheck:
                  self.full_account(self.verdict(solution, "solution", cc="clang")))
         self.say("the solution passes under ASan and UBSan",
                  self.full_account(self.verdict(solution, "solution", sanitize=SANITIZERS)))
+        if self.lab.threads:
+            self.say("the solution passes under ThreadSanitizer",
+                     self.full_account(self.verdict(solution, "solution", sanitize="thread")))
         if "io_uring" not in self.lab.needs:
             wrap = [os.path.join(ROOT, "build", "tests", "without_io_uring")]
             self.say("the solution passes with io_uring refused",
@@ -292,6 +295,8 @@ def main():
         for cc, sanitize in (("gcc", ""), ("clang", ""), ("gcc", SANITIZERS)):
             programs.prepare(cc, sanitize)
         checked = chosen_labs(o)
+        if any(lab.threads for lab in checked):
+            programs.prepare("gcc", "thread")
         tap.check("there are labs to check", "" if checked or o.since else "no folder has a lab.toml")
         scratch = tempfile.mkdtemp(prefix="iolab-course-", dir=os.environ.get("TMPDIR", "/var/tmp"))
         try:

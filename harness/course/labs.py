@@ -60,6 +60,7 @@ class Lab:
             self.files = about["files"]
             self.program = about["program"]
             self.needs = about.get("needs", [])
+            self.threads = about.get("threads", False)
             self.exercises = [Exercise(i + 1, e["title"], e["points"], e["fails"])
                               for i, e in enumerate(about["exercise"])]
             self.measure = about["measure"]
