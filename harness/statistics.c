@@ -12,6 +12,11 @@ static int compare_doubles(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static double median_of_sorted(const double *values, unsigned count)
+{
+	return (values[(count - 1) / 2] + values[count / 2]) / 2;
+}
+
 double interval_confidence(unsigned count, unsigned k)
 {
 	/* 1 - 2 P(Binomial(count, 1/2) < k), the terms in logarithms: 2^count may overflow. */
@@ -30,12 +35,90 @@ struct estimate estimate_median(double *values, unsigned count)
 	while (2 * (k + 1) <= count && interval_confidence(count, k + 1) >= CONFIDENCE_WANTED)
 		k++;
 	return (struct estimate) {
-		.median = (values[(count - 1) / 2] + values[count / 2]) / 2,
+		.median = median_of_sorted(values, count),
 		.low = values[k - 1],
 		.high = values[count - k],
 		.min = values[0],
 		.max = values[count - 1],
 		.confidence = interval_confidence(count, k),
+		.count = count,
+	};
+}
+
+/*
+ * The continued fraction 1 + d1/(1 + d2/(1 + ...)) that I_x(a, b) is divided by, Abramowitz and
+ * Stegun 26.5.8, from front to back by Lentz's method. It converges fast where x is below the mean
+ * of the distribution.
+ */
+static double beta_fraction(double a, double b, double x)
+{
+	const double tiny = 1e-300; /* in place of a 0 to divide by */
+	double value = 1, c = 1, d = 0;
+	for (unsigned i = 1; i < 10000; i++) {
+		double m = i / 2;
+		double term = i % 2 ? -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+				    : m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m));
+		d = 1 + term * d;
+		c = 1 + term / c;
+		if (d == 0)
+			d = tiny;
+		if (c == 0)
+			c = tiny;
+		d = 1 / d;
+		value *= c * d;
+		if (fabs(c * d - 1) < 1e-15)
+			break;
+	}
+	return value;
+}
+
+double incomplete_beta(double a, double b, double x)
+{
+	if (x <= 0 || x >= 1)
+		return x >= 1;
+	if (x > (a + 1) / (a + b + 2))
+		return 1 - incomplete_beta(b, a, 1 - x);
+	double log_factor = lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log1p(-x);
+	return exp(log_factor) / (a * beta_fraction(a, b, x));
+}
+
+double student_t_quantile(double probability, double degrees)
+{
+	double tail = probability > 0.5 ? 1 - probability : probability;
+	/* Beyond -t and t together lies I_x(degrees/2, 1/2) with x = degrees / (degrees + t^2). */
+	double low = 0, high = 1;
+	for (int i = 0; i < 200; i++) {
+		double x = (low + high) / 2;
+		if (incomplete_beta(degrees / 2, 0.5, x) < 2 * tail)
+			low = x;
+		else
+			high = x;
+	}
+	double t = sqrt(degrees * (1 - high) / high);
+	return probability < 0.5 ? -t : t;
+}
+
+struct ratio_estimate estimate_ratio(double *ratios, unsigned count)
+{
+	double sum = 0, squares = 0, half = 0;
+	qsort(ratios, count, sizeof *ratios, compare_doubles);
+	for (unsigned i = 0; i < count; i++)
+		sum += log(ratios[i]);
+	double mean = sum / count;
+	for (unsigned i = 0; i < count; i++)
+		squares += (log(ratios[i]) - mean) * (log(ratios[i]) - mean);
+	if (count > 1)
+		half = student_t_quantile((1 + CONFIDENCE_WANTED) / 2, count - 1) *
+		       sqrt(squares / (count - 1) / count);
+	return (struct ratio_estimate) {
+		.mean = exp(mean),
+		.low = exp(mean - half),
+		.high = exp(mean + half),
+		.half_width = expm1(half),
+		.median = median_of_sorted(ratios, count),
+		.min = ratios[0],
+		.max = ratios[count - 1],
+		.confidence = count > 1 ? CONFIDENCE_WANTED : 0,
 		.count = count,
 	};
 }

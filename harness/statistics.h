@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Medians, and intervals for them that assume nothing about the distribution. */
+/*
+ * What rounds say about a metric, and about the ratio of two: a middle value and an interval for
+ * it. docs/measurement.md says why each is as it is.
+ */
 #ifndef IOLAB_STATISTICS_H
 #define IOLAB_STATISTICS_H
 
+/* The level of one metric, without any assumption on its distribution. */
 struct estimate {
 	double median;
 	double low, high; /* an interval for the median, see below */
@@ -23,5 +27,28 @@ struct estimate estimate_median(double *values, unsigned count);
 
 /* The confidence of the interval from the k-th smallest to the k-th largest of `count` values. */
 double interval_confidence(unsigned count, unsigned k);
+
+/* A ratio of two engines, from one ratio a round. */
+struct ratio_estimate {
+	double mean; /* geometric */
+	double low, high; /* its interval of 95 % */
+	double half_width; /* of the interval, relative: high = mean (1 + half_width) */
+	double median, min, max; /* of the rounds */
+	double confidence; /* 0.95; 0 with a single round, whose interval is a point */
+	unsigned count;
+};
+
+/*
+ * Sorts `ratios`, all above 0, in place. The interval is that of Student's t on their logarithms: a
+ * round is a block, and what disturbed the whole of it is gone from its ratio. `count` is at
+ * least 1.
+ */
+struct ratio_estimate estimate_ratio(double *ratios, unsigned count);
+
+/* What Student's t with so many degrees of freedom stays below with `probability` (0 .. 1). */
+double student_t_quantile(double probability, double degrees);
+
+/* The regularised incomplete beta function I_x(a, b), for a and b above 0. */
+double incomplete_beta(double a, double b, double x);
 
 #endif

@@ -25,6 +25,10 @@ static const char *const metric_paths[] = {
 /* Those of which a ratio to the baseline is given. */
 static const char *const ratio_paths[] = { "ops_per_s", "cpu.us_per_op", "latency_ns.p50" };
 
+/* What "interval" of the summary says; table, figures and report repeat it. */
+#define LEVEL_METHOD "order statistics of the rounds (sign test)"
+#define RATIO_METHOD "geometric mean of the rounds' ratios, Student's t on their logarithms"
+
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 
 static bool counts_syscalls(const json_t *run)
@@ -194,30 +198,43 @@ static json_t *metric_json(const struct configuration *c, unsigned rounds, const
 	return result;
 }
 
-/* Ratios are taken round by round, so that what disturbed a whole round cancels. */
+/* One round has no spread that could show a difference. */
+static const char *verdict_on(const struct ratio_estimate *e)
+{
+	if (e->count < 2)
+		return NO_DIFFERENCE;
+	return e->low > 1 ? "higher" : e->high < 1 ? "lower" : NO_DIFFERENCE;
+}
+
+/*
+ * Ratios are taken round by round, so that what disturbed a whole round cancels. null where there
+ * is none: no round in common, or (then `undefined` is set) one in which either had nothing.
+ */
 static json_t *ratio_json(const struct configuration *c, const struct configuration *baseline,
-			  unsigned rounds, const char *path)
+			  unsigned rounds, const char *path, bool *undefined)
 {
 	double *ratios = malloc(rounds * sizeof *ratios);
 	unsigned count = 0;
+	bool positive = true;
 	for (unsigned round = 0; round < rounds; round++) {
 		double value, base;
-		if (ok_in_round(c, round) && ok_in_round(baseline, round) &&
-		    metric_of(c->by_round[round], path, &value) &&
-		    metric_of(baseline->by_round[round], path, &base) && base > 0)
-			ratios[count++] = value / base;
+		if (!ok_in_round(c, round) || !ok_in_round(baseline, round) ||
+		    !metric_of(c->by_round[round], path, &value) ||
+		    !metric_of(baseline->by_round[round], path, &base))
+			continue;
+		positive = positive && value > 0 && base > 0;
+		ratios[count++] = value / base;
 	}
 	json_t *result = json_null();
-	if (count > 0) {
-		struct estimate e = estimate_median(ratios, count);
-		/* One round has no spread that could show a difference. */
-		const char *verdict = count < 2	   ? NO_DIFFERENCE
-				      : e.low > 1  ? "higher"
-				      : e.high < 1 ? "lower"
-						   : NO_DIFFERENCE;
-		result = estimate_json(&e);
-		json_object_set_new(result, "verdict", json_string(verdict));
+	if (count > 0 && positive) {
+		struct ratio_estimate e = estimate_ratio(ratios, count);
+		result = json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:s}", "mean",
+				   e.mean, "low", e.low, "high", e.high, "half_width_pct",
+				   100 * e.half_width, "median", e.median, "min", e.min, "max",
+				   e.max, "confidence_pct", 100 * e.confidence, "count",
+				   (int)e.count, "verdict", verdict_on(&e));
 	}
+	*undefined = *undefined || !positive;
 	free(ratios);
 	return result;
 }
@@ -307,10 +324,16 @@ static json_t *summarise(const struct configuration *c, const struct configurati
 		json_object_set_new(metrics, metric_paths[i],
 				    metric_json(c, rounds, metric_paths[i]));
 	if (baseline && baseline != c && ok_rounds > 0) {
+		bool undefined = false;
 		ratio = json_object();
 		for (unsigned i = 0; i < LENGTH(ratio_paths); i++)
-			json_object_set_new(ratio, ratio_paths[i],
-					    ratio_json(c, baseline, rounds, ratio_paths[i]));
+			json_object_set_new(
+				ratio, ratio_paths[i],
+				ratio_json(c, baseline, rounds, ratio_paths[i], &undefined));
+		if (undefined)
+			json_array_append_new(warnings,
+					      json_string("in a round this engine or its baseline "
+							  "measured 0, so a ratio is missing"));
 	}
 	if (c->counting && status_is(c->counting, "ok")) {
 		json_decref(syscalls_reason);
@@ -444,17 +467,18 @@ json_t *summary_compute(const char *folder, const struct comparison *comparison,
 	struct estimate typical = estimate_median(zeros, done < 1		? 1
 							 : done < LENGTH(zeros) ? done
 										: LENGTH(zeros));
+	struct ratio_estimate typical_ratio = estimate_ratio((double[]) { 1, 1 }, done < 2 ? 1 : 2);
 	time_t now = time(NULL);
 	strftime(time_utc, sizeof time_utc, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
 	json_t *summary = json_pack(
-		"{s:s, s:s, s:O, s:i, s:i, s:b, s:I, s:s, s:{s:s, s:f}, s:o, s:o, s:o}", "schema",
-		"iolab.summary.v1", "time_utc", time_utc, "command", comparison->command,
+		"{s:s, s:s, s:O, s:i, s:i, s:b, s:I, s:s, s:{s:s, s:f, s:s, s:f}, s:o, s:o, s:o}",
+		"schema", "iolab.summary.v1", "time_utc", time_utc, "command", comparison->command,
 		"rounds_planned", (int)comparison->rounds_planned, "rounds_done", (int)done,
 		"interrupted", comparison->interrupted, "seed", (json_int_t)comparison->seed,
-		"baseline", comparison->baseline, "interval", "method",
-		"order statistics of the rounds (sign test)", "confidence_pct",
-		100 * typical.confidence, "env", environment_of(runs), "env_varies",
-		varying_environment(runs), "configurations", configurations);
+		"baseline", comparison->baseline, "interval", "method", LEVEL_METHOD,
+		"confidence_pct", 100 * typical.confidence, "ratio_method", RATIO_METHOD,
+		"ratio_confidence_pct", 100 * typical_ratio.confidence, "env", environment_of(runs),
+		"env_varies", varying_environment(runs), "configurations", configurations);
 	free_grouping(&g);
 	json_decref(runs);
 	if (!summary)

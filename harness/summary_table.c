@@ -53,7 +53,7 @@ static void print_ratio(FILE *out, const json_t *configuration, const char *base
 		snprintf(text, sizeof text, NO_DIFFERENCE);
 	else
 		snprintf(text, sizeof text, "%.2f (%.2f-%.2f)",
-			 json_number_value(json_object_get(ratio, "median")),
+			 json_number_value(json_object_get(ratio, "mean")),
 			 json_number_value(json_object_get(ratio, "low")),
 			 json_number_value(json_object_get(ratio, "high")));
 	fprintf(out, " %19s", text);
@@ -137,8 +137,8 @@ static void print_panel(FILE *out, const json_t *list, size_t position, const ch
 	fprintf(out, "\n%s\n", string_at(panel, "workload.panel"));
 	char rate[32];
 	snprintf(rate, sizeof rate, "%ss/s", string_at(panel, "workload.op"));
-	fprintf(out, "  %-22s %10s %10s %19s %17s %16s %7s\n", "", "", "", "ratio to",
-		"latency", "CPU us per op", "calls");
+	fprintf(out, "  %-22s %10s %10s %19s %17s %16s %7s\n", "", "", "", "ratio to", "latency",
+		"CPU us per op", "calls");
 	fprintf(out, "  %-22s %10s %10s %19s %8s %8s %8s %7s %7s\n", "", rate, "spread", baseline,
 		"p50", "p99", "process", "system", "per op");
 	json_array_foreach(list, i, c)
@@ -164,9 +164,8 @@ static bool has_warning(const json_t *configuration, const char *text)
 {
 	size_t i;
 	json_t *warning;
-	json_array_foreach(json_object_get(configuration, "warnings"), i, warning)
-		if (strcmp(json_string_value(warning), text) == 0)
-			return true;
+	json_array_foreach(json_object_get(configuration, "warnings"), i,
+			   warning) if (strcmp(json_string_value(warning), text) == 0) return true;
 	return false;
 }
 
@@ -214,12 +213,24 @@ static void print_warnings(FILE *out, const json_t *list)
 			fprintf(out, "%s  %s\n", headed ? "" : "\nWarnings (rows marked !)\n",
 				text);
 			headed = true;
-			json_array_foreach(list, k, other)
-				if (has_warning(other, text) &&
-				    !warned_before(list, k, text, true))
-					print_warned(out, list, k, text);
+			json_array_foreach(list, k, other) if (has_warning(other, text) &&
+							       !warned_before(list, k, text, true))
+				print_warned(out, list, k, text);
 		}
 	}
+}
+
+/* What the columns are worth, in the summary's own words. */
+static void print_foot(FILE *out, const json_t *summary)
+{
+	fprintf(out,
+		"\nMedians of %lld rounds in random order. Spread: interval of %.4g %% confidence, "
+		"%s.\nRatio: %s,\ninterval of %.4g %%. \"%s\": it spans 1.\n",
+		(long long)json_integer_value(json_object_get(summary, "rounds_done")),
+		json_number_value(at_path(summary, "interval.confidence_pct")),
+		string_at(summary, "interval.method"), string_at(summary, "interval.ratio_method"),
+		json_number_value(at_path(summary, "interval.ratio_confidence_pct")),
+		NO_DIFFERENCE);
 }
 
 void summary_print(FILE *out, const json_t *summary)
@@ -229,9 +240,5 @@ void summary_print(FILE *out, const json_t *summary)
 		if (is_first(list, i, NULL))
 			print_panel(out, list, i, string_at(summary, "baseline"));
 	print_warnings(out, list);
-	fprintf(out,
-		"\nMedians of %lld rounds in random order. Spread and ratio: interval of %.4g %% "
-		"confidence.\n\"%s\": that interval of the ratio spans 1.\n",
-		(long long)json_integer_value(json_object_get(summary, "rounds_done")),
-		json_number_value(at_path(summary, "interval.confidence_pct")), NO_DIFFERENCE);
+	print_foot(out, summary);
 }

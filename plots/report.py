@@ -30,7 +30,8 @@ READING = (
     "Each number is the median over the rounds; the smaller ones under it are its interval. Trust "
     "the ratios more than the absolute numbers: a busy or throttled machine slows all engines "
     "alike, since they take turns.",
-    "A ratio is taken round by round to {baseline} on the same workload at the same {x}. “Higher” "
+    "A ratio is taken round by round to {baseline} on the same workload at the same {x}, and is the "
+    "geometric mean of those of the rounds. “Higher” "
     "and “lower” mean that its whole interval lies on that side of 1. “No difference shown” means "
     "that the interval spans 1: these rounds do not tell the two apart. It does not mean that they "
     "are equal.",
@@ -45,7 +46,7 @@ def interval(estimate, as_text):
 
 
 def ratio_words(estimate):
-    return f"{ratio(estimate.median)} ({interval(estimate, count)})"
+    return f"{ratio(estimate.mean)} ({interval(estimate, count)})"
 
 
 def name_of(label):
@@ -105,9 +106,9 @@ def verdict_table(summary, panel):
             groups.setdefault(against.verdict if against else None, []).append((c, against))
         cells = []
         for (verdict, _), name in zip(VERDICTS, names):
-            found = sorted(groups[verdict], key=lambda pair: pair[1].median if pair[1] else 0,
+            found = sorted(groups[verdict], key=lambda pair: pair[1].mean if pair[1] else 0,
                            reverse=True)
-            words = [joined(name_of(c.label), " ", tag("span", ratio(r.median), class_="soft") if r else
+            words = [joined(name_of(c.label), " ", tag("span", ratio(r.mean), class_="soft") if r else
                             tag("span", f"({c.status if not c.ok else 'no baseline'})",
                                 class_="soft")) for c, r in found]
             cells.append(tag("td", between(", ", words) or DASH, data_name=name,
@@ -133,7 +134,7 @@ def ratio_cell(configuration, key, baseline):
     if estimate is None:
         return tag("td", "baseline" if configuration.label == baseline else DASH, class_="none")
     plain = estimate.verdict == "no difference shown"
-    return tag("td", ratio(estimate.median), tag("small", interval(estimate, count)),
+    return tag("td", ratio(estimate.mean), tag("small", interval(estimate, count)),
                tag("span", estimate.verdict, class_="verdict none" if plain else "verdict"))
 
 
@@ -251,7 +252,8 @@ def method_section(summary):
              ("a run", "; ".join(f"a fresh process, {w:g} s to warm up, then a window of {r:g} s"
                                  for w, r in windows) or "a fresh process"),
              ("intervals", f"{summary.confidence_pct:.3g} %, {summary.method or 'method not given'}"),
-             ("ratios", f"round by round to {summary.baseline}")]
+             ("ratios", f"round by round to {summary.baseline}; {summary.ratio_confidence_pct:.3g} %, "
+              f"{summary.ratio_method or 'method not given'}")]
     return tag("section", tag("h2", "Method"), fact_list(facts))
 
 

@@ -20,12 +20,21 @@ class ResultsError(Exception):
 
 @dataclass(frozen=True)
 class Estimate:
-    """A median over the rounds and its interval. `verdict` only where it is a ratio."""
+    """A median over the rounds and its interval."""
 
     median: float
     low: float
     high: float
-    verdict: str = None
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A geometric mean of the rounds' ratios, its interval, and what follows from it."""
+
+    mean: float
+    low: float
+    high: float
+    verdict: str
 
 
 def _estimate(table, key):
@@ -34,8 +43,7 @@ def _estimate(table, key):
         return None
     median = entry["median"]
     low, high = entry.get("low"), entry.get("high")
-    return Estimate(median, median if low is None else low, median if high is None else high,
-                    entry.get("verdict"))
+    return Estimate(median, median if low is None else low, median if high is None else high)
 
 
 class Configuration:
@@ -71,7 +79,8 @@ class Configuration:
         return _estimate(self._metrics, key) if self.ok else None
 
     def ratio(self, key):
-        return _estimate(self._ratio, key) if self.ok else None
+        entry = self._ratio.get(key) if self.ok and self._ratio else None
+        return entry and Ratio(entry["mean"], entry["low"], entry["high"], entry["verdict"])
 
 
 @dataclass(frozen=True)
@@ -161,6 +170,8 @@ class Summary:
     seed: int
     method: str
     confidence_pct: float
+    ratio_method: str
+    ratio_confidence_pct: float
     env: dict
     env_varies: list
     panels: list
@@ -262,6 +273,8 @@ def load(folder):
             seed=document.get("seed"),
             method=interval.get("method") or "",
             confidence_pct=interval.get("confidence_pct") or 0,
+            ratio_method=interval.get("ratio_method") or "",
+            ratio_confidence_pct=interval.get("ratio_confidence_pct") or 0,
             env=document.get("env") or {},
             env_varies=document.get("env_varies") or [],
             panels=[Panel(group) for group in together.values()],

@@ -81,6 +81,43 @@ PY
 	assert_output --partial "Medians of 2 rounds"
 }
 
+@test "compare: equal rounds are no difference, and a ratio is the geometric mean with t" {
+	small_compare --rounds 3 --no-count-syscalls >/dev/null
+	"$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results" <<'PY'
+import json, math, sys
+folder = sys.argv[1]
+# Rates that are known: the engine takes 1, 1.5 and 1.1 of the baseline; and of itself.
+lines = []
+for line in open(folder + "/runs.jsonl"):
+    run = json.loads(line)
+    if run["metrics"]:
+        factor = {"blocking": (1, 1, 1), "libaio": (1.0, 1.5, 1.1)}.get(run["engine"]["label"], (1, 1, 1))
+        # A round a hundredfold faster than the others must not matter.
+        run["metrics"]["ops_per_s"] = (10, 1000, 30)[run["config"]["round"]] * factor[run["config"]["round"]]
+    lines.append(json.dumps(run))
+open(folder + "/runs.jsonl", "w").write("\n".join(lines) + "\n")
+PY
+	run "$IOLAB" summary "$BATS_TEST_TMPDIR/results"
+	assert_success
+	"$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results" <<'PY'
+import json, math, sys
+logs = [math.log(r) for r in (1.0, 1.5, 1.1)]
+mean = sum(logs) / 3
+half = 4.30265273 * math.sqrt(sum((x - mean) ** 2 for x in logs) / 2 / 3)
+seen = 0
+for c in json.load(open(sys.argv[1] + "/summary.json"))["configurations"]:
+    ratio = c["ratio"] and c["ratio"]["ops_per_s"]
+    if not ratio:
+        continue
+    seen += 1
+    expected = (mean, half) if c["engine"]["label"] == "libaio" else (0, 0)
+    for key, value in (("mean", expected[0]), ("low", expected[0] - expected[1]), ("high", sum(expected))):
+        assert abs(ratio[key] - math.exp(value)) < 1e-6, (key, ratio, math.exp(value))
+    assert ratio["verdict"] == "no difference shown", ratio
+assert seen >= 3, seen
+PY
+}
+
 @test "compare: a seed repeats the order" {
 	small_compare --seed 5 --no-count-syscalls >/dev/null
 	first=$(grep -o '"position":[0-9]*,"plan":[0-9]*' "$BATS_TEST_TMPDIR/results/runs.jsonl")

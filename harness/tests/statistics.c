@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Medians and their intervals against values worked out by hand. */
+/* Medians, ratios and their intervals against values worked out by hand. */
 #include <math.h>
 
 #include "random.h"
@@ -11,6 +11,23 @@ static bool near(double a, double b)
 	return fabs(a - b) < 1e-9;
 }
 
+static double unit(struct random_stream *random)
+{
+	return ((double)(random_next(random) >> 11) + 0.5) / 9007199254740992.0;
+}
+
+/* Skewed, with far outliers; its median is exp(0) = 1. */
+static double ugly(struct random_stream *random)
+{
+	return exp(tan(3.14159265358979 * (unit(random) - 0.5)) / 4);
+}
+
+/* Log-normal (Box and Muller). */
+static double tame(struct random_stream *random)
+{
+	return exp(0.02 * sqrt(-2 * log(unit(random))) * cos(6.28318530717959 * unit(random)));
+}
+
 /* How often does the interval of `count` draws contain the true median of an ugly distribution? */
 static double covered(unsigned count, struct random_stream *random)
 {
@@ -18,15 +35,106 @@ static double covered(unsigned count, struct random_stream *random)
 	unsigned hits = 0;
 	for (unsigned t = 0; t < trials; t++) {
 		double values[64];
-		for (unsigned i = 0; i < count; i++) {
-			/* Skewed, with far outliers; its median is exp(0) = 1. */
-			double u = ((double)(random_next(random) >> 11) + 0.5) / 9007199254740992.0;
-			values[i] = exp(tan(3.14159265358979 * (u - 0.5)) / 4);
-		}
+		for (unsigned i = 0; i < count; i++)
+			values[i] = ugly(random);
 		struct estimate e = estimate_median(values, count);
 		hits += e.low <= 1 && 1 <= e.high;
 	}
 	return (double)hits / trials;
+}
+
+/*
+ * How often does the interval of a ratio contain 1, when two equal engines meet in rounds that are
+ * a hundredfold apart?
+ */
+static double ratio_covered(double (*draw)(struct random_stream *), unsigned count,
+			    struct random_stream *random)
+{
+	const unsigned trials = 4000;
+	unsigned hits = 0;
+	for (unsigned t = 0; t < trials; t++) {
+		double ratios[64];
+		for (unsigned i = 0; i < count; i++) {
+			double round = 1 + 99 * unit(random);
+			ratios[i] = (round * draw(random)) / (round * draw(random));
+		}
+		struct ratio_estimate e = estimate_ratio(ratios, count);
+		hits += e.low <= 1 && 1 <= e.high;
+	}
+	return (double)hits / trials;
+}
+
+static bool close_to(double a, double b)
+{
+	return fabs(a - b) <= 1e-9 * fabs(b);
+}
+
+static void student_tests(struct tap *tap)
+{
+	/* Printed tables, to as many digits as they have. */
+	static const struct {
+		double probability, degrees, t;
+	} printed[] = {
+		{ 0.975, 1, 12.7062 },	  { 0.975, 4, 2.776445 },   { 0.975, 9, 2.262157 },
+		{ 0.975, 29, 2.045230 },  { 0.995, 4, 4.604095 },   { 0.95, 10, 1.812461 },
+		{ 0.975, 100, 1.983972 }, { 0.975, 1e6, 1.959966 },
+	};
+	for (unsigned i = 0; i < sizeof printed / sizeof *printed; i++) {
+		double t = student_t_quantile(printed[i].probability, printed[i].degrees);
+		tap_check(tap, fabs(t / printed[i].t - 1) < 5e-7,
+			  "t of %g with %g degrees of freedom: %.7f, in tables %g",
+			  printed[i].probability, printed[i].degrees, t, printed[i].t);
+	}
+	/* With 1, 2 and 4 degrees of freedom there are closed forms. */
+	bool closed = true, mirrored = true;
+	for (double p = 0.51; p < 0.9999; p += 0.0098) {
+		double alpha = 4 * p * (1 - p);
+		double q = cos(acos(sqrt(alpha)) / 3) / sqrt(alpha);
+		closed = closed && close_to(student_t_quantile(p, 1), tan(M_PI * (p - 0.5)));
+		closed =
+			closed && close_to(student_t_quantile(p, 2), (2 * p - 1) * sqrt(2 / alpha));
+		closed = closed && close_to(student_t_quantile(p, 4), 2 * sqrt(q - 1));
+		mirrored = mirrored &&
+			   close_to(student_t_quantile(1 - p, 7), -student_t_quantile(p, 7));
+	}
+	tap_check(tap, closed, "t agrees with its closed forms for 1, 2 and 4 degrees of freedom");
+	tap_check(tap, mirrored && fabs(student_t_quantile(0.5, 3)) < 1e-6, "t is symmetric");
+	/* I_x(1, b) = 1 - (1 - x)^b, and I_x(a, b) = 1 - I_{1-x}(b, a). */
+	tap_check(tap,
+		  close_to(incomplete_beta(1, 3, 0.2), 1 - 0.8 * 0.8 * 0.8) &&
+			  close_to(incomplete_beta(2.5, 0.5, 0.9),
+				   1 - incomplete_beta(0.5, 2.5, 0.1)) &&
+			  incomplete_beta(2, 3, 0) == 0 && incomplete_beta(2, 3, 1) == 1,
+		  "the incomplete beta function");
+}
+
+static void ratio_tests(struct tap *tap, struct random_stream *random)
+{
+	/* Logarithms -1, 0, 1: mean 0, deviation 1, half width 4.302653 / sqrt(3). */
+	struct ratio_estimate e = estimate_ratio((double[]) { exp(1), 1, exp(-1) }, 3);
+	double half = 4.302652729911275 / sqrt(3);
+	tap_check(tap,
+		  close_to(e.mean, 1) && close_to(e.low, exp(-half)) && close_to(e.high, exp(half)),
+		  "three ratios: %g (%g to %g)", e.mean, e.low, e.high);
+	tap_check(tap, close_to(e.high, e.mean * (1 + e.half_width)), "half width %g",
+		  e.half_width);
+	struct ratio_estimate f = estimate_ratio((double[]) { 0.5, 0.5, 0.6, 0.7 }, 4);
+	struct ratio_estimate g =
+		estimate_ratio((double[]) { 1 / 0.5, 1 / 0.6, 1 / 0.5, 1 / 0.7 }, 4);
+	tap_check(tap, close_to(f.mean, 1 / g.mean) && close_to(f.low, 1 / g.high),
+		  "A to B says the same as B to A");
+	e = estimate_ratio((double[]) { 3 }, 1);
+	tap_check(tap, close_to(e.low, 3) && close_to(e.high, 3) && e.confidence == 0,
+		  "one ratio: an interval of no confidence");
+	e = estimate_ratio((double[]) { 2, 2, 2 }, 3);
+	tap_check(tap, close_to(e.low, 2) && close_to(e.high, 2), "equal ratios: a point");
+
+	double normal = ratio_covered(tame, 5, random), more = ratio_covered(tame, 20, random);
+	tap_check(tap, fabs(normal - 0.95) < 0.012 && fabs(more - 0.95) < 0.012,
+		  "equal engines in uneven rounds: 1 is covered in %.3f (5 rounds), %.3f (20)",
+		  normal, more);
+	double outliers = ratio_covered(ugly, 5, random);
+	tap_check(tap, outliers > 0.94, "and in %.3f when rounds have far outliers", outliers);
 }
 
 int main(void)
@@ -68,5 +176,7 @@ int main(void)
 			  "%u values of a skewed distribution: covered %.3f, promised %.3f", count,
 			  seen, expected);
 	}
+	student_tests(&tap);
+	ratio_tests(&tap, &random);
 	return tap_end(&tap);
 }

@@ -14,14 +14,15 @@ import random
 
 SEED = 42
 ROUNDS = 5
+T_95 = 2.776445  # of Student's t with 4 degrees of freedom
 BASELINE = "blocking"
 BUCKETS_PER_OCTAVE = 8
 WINDOW_S = 2.0
 
 FILE = {"name": "file", "panel": "file randread 4k O_DIRECT", "op": "block", "rw": "randread",
         "bs_bytes": 4096, "size_bytes": 1 << 30, "direct": True, "cache": "bypassed",
-        "cache_resident_pct": 0.0, "read_pct": 100, "fsync_every": 0, "fdatasync_every": 0,
-        "fd_per_slot": False, "path": "work/iolab.dat"}
+        "cache_resident_pct": 0.0, "read_pct": None, "fsync_every": 0, "fdatasync_every": 0,
+        "fd_per_op": False, "path": "work/iolab.dat"}
 ECHO = {"name": "echo", "panel": "echo tcp 128B", "op": "message", "transport": "tcp",
         "msg_size_bytes": 128, "slow_conns": 0, "slow_pause_ms": 0.0}
 IDLE = {"name": "idle", "panel": "idle tcp 128B, 10 active", "op": "message", "transport": "tcp",
@@ -109,6 +110,13 @@ ENV = {
     "cflags": "-O2 -g", "commit": "0123abc", "iolab": "0.1",
 }
 
+# Those without invented figures are null.
+METRICS = (
+    "ops_per_s", "bytes_per_s", "latency_ns.p50", "latency_ns.p99", "latency_ns.p99_9",
+    "latency_ns.mean", "cpu.us_per_op", "cpu.host_us_per_op", "cpu.util_pct", "cpu.host_util_pct",
+    "cpu.peer_util_pct", "context_switches_per_op", "inflight_mean",
+)
+
 
 def rounded(value):
     """Five significant digits: a file that a person can still read."""
@@ -119,13 +127,21 @@ def estimate(values):
     ordered = sorted(values)
     return {"median": rounded(ordered[len(ordered) // 2]), "low": rounded(ordered[0]),
             "high": rounded(ordered[-1]), "min": rounded(ordered[0]), "max": rounded(ordered[-1]),
-            "values": [rounded(v) for v in values]}
+            "confidence_pct": 93.75, "count": len(values), "values": [rounded(v) for v in values]}
 
 
 def ratio(values, base):
-    of = estimate([v / b for v, b in zip(values, base)])
+    """The geometric mean of the rounds' ratios, and the interval of Student's t on their logarithms."""
+    ratios = sorted(v / b for v, b in zip(values, base))
+    logs = [math.log(r) for r in ratios]
+    mean = sum(logs) / len(logs)
+    half = T_95 * math.sqrt(sum((x - mean) ** 2 for x in logs) / (len(logs) - 1) / len(logs))
+    of = {"mean": rounded(math.exp(mean)), "low": rounded(math.exp(mean - half)),
+          "high": rounded(math.exp(mean + half)), "half_width_pct": rounded(100 * math.expm1(half))}
     verdict = ("higher" if of["low"] > 1 else "lower" if of["high"] < 1 else "no difference shown")
-    return {**{k: of[k] for k in ("median", "low", "high")}, "verdict": verdict}
+    return {**of, "median": rounded(ratios[len(ratios) // 2]), "min": rounded(ratios[0]),
+            "max": rounded(ratios[-1]), "confidence_pct": 95.0, "count": len(ratios),
+            "verdict": verdict}
 
 
 def normal_share(z):
@@ -190,16 +206,17 @@ def configurations(workload, x_name, xs, spread, model, rng):
         name, _, variant = label.partition(":")
         for x, point in zip(xs, points):
             entry = {
-                "engine": {"name": name, "variant": variant, "label": label, "lab": None},
-                "workload": dict(workload),
+                "engine": {"name": name, "variant": variant, "label": label, "lab": ""},
+                "workload": {**workload, **({"conns": x, "active": workload.get("active", x)}
+                                            if x_name == "conns" else {})},
                 "config": {"depth": x, "conns": x if x_name == "conns" else None, "x_name": x_name,
                            "x": x, "batch_submit": 0, "batch_complete": 0, "compute_us": 0.0,
-                           "runtime_s": WINDOW_S, "warmup_s": 0.5, "seed": SEED, "verify": False},
+                           "op_limit": 0, "seed": SEED, "verify": False, "cpus": [0, 1]},
                 "command": ["build/iolab", "run", "--engine", label, "--workload",
                             workload["name"], f"--{x_name}", str(x), "--runtime", "2", "--json"],
                 "status": "ok", "reason": None, "warnings": [], "rounds": ROUNDS,
                 "syscalls_per_op": None, "syscalls_reason": None,
-                "metrics": None, "ratio": None, "histogram": None,
+                "metrics": dict.fromkeys(METRICS), "ratio": None, "histogram": None,
             }
             if not isinstance(point, tuple) or point[0] == "error":
                 status, reason = ("unsupported", point) if isinstance(point, str) else point
@@ -209,8 +226,7 @@ def configurations(workload, x_name, xs, spread, model, rng):
             # A blocking pread is never in flight beside another one.
             in_flight = 1 if (workload, label) == (FILE, "blocking") else workload.get("active", x)
             values, shape = metrics_of(point, in_flight, spread, rng)
-            entry["metrics"] = {key: estimate(v) for key, v in values.items()}
-            entry["metrics"]["cpu.peer_util_pct"] = None
+            entry["metrics"].update((key, estimate(v)) for key, v in values.items())
             entry["histogram"] = shape
             if workload is IDLE:
                 entry["syscalls_reason"] = NO_PERF
@@ -241,7 +257,10 @@ def main():
         "command": ["build/iolab", "compare", "--rounds", str(ROUNDS), "--runtime", "2"],
         "rounds_planned": ROUNDS, "rounds_done": ROUNDS, "interrupted": False, "seed": SEED,
         "baseline": BASELINE,
-        "interval": {"method": "order statistics, smallest to largest", "confidence_pct": 93.75},
+        "interval": {
+            "method": "order statistics of the rounds (sign test)", "confidence_pct": 93.75,
+            "ratio_method": "geometric mean of the rounds' ratios, Student's t on their logarithms",
+            "ratio_confidence_pct": 95.0},
         "env": ENV, "env_varies": [],
     }
     print(json.dumps(head, indent=1, ensure_ascii=False)[:-2] + ',\n "configurations": [')

@@ -113,7 +113,7 @@ assert len({look.marker for look in looks}) == len(looks)'
 	folder=$(changed '
 for c in s["configurations"]:
     if c["ratio"]:
-        c["ratio"]["ops_per_s"].update(verdict="no difference shown", low=0.9, high=1.1, median=1.0)')
+        c["ratio"]["ops_per_s"].update(verdict="no difference shown", low=0.9, high=1.1, mean=1.0)')
 	report "$folder"
 	run grep -o "no difference shown" "$folder/report.html"
 	assert_success
