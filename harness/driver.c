@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "clock.h"
 #include "compute.h"
@@ -55,6 +56,14 @@ struct driver {
 	uint64_t last_ns; /* up to where it was integrated */
 	uint64_t compute_turns_per_op;
 	struct tally *window; /* what was counted when the window closed, before the drain */
+
+	bool open_loop; /* we keep the schedule, not a peer */
+	uint64_t stall_at_ns; /* UINT64_MAX: not, or not any more */
+
+	uint64_t slice_ns, slice_end_ns; /* UINT64_MAX: nothing to slice now */
+	unsigned slice; /* under way */
+	uint64_t sliced_ops; /* of the workload, in the slices before */
+	uint64_t slice_ops[DRIVER_SLICES];
 };
 
 static void begin_phase(struct driver *d, enum phase phase, uint64_t now_ns, double length_s)
@@ -68,6 +77,7 @@ static void open_window(struct driver *d)
 	struct tally *tally = &d->workload->tally;
 	memset(tally, 0, offsetof(struct tally, latency));
 	histogram_reset(&tally->latency);
+	histogram_reset(&tally->uncorrected);
 	histogram_reset(&tally->sync_latency);
 	d->inflight_ns = 0;
 	d->inflight_max = d->inflight;
@@ -77,6 +87,28 @@ static void open_window(struct driver *d)
 	d->last_ns = d->before->wall_ns;
 	begin_phase(d, WINDOW, d->last_ns,
 		    d->config->op_limit ? (double)STALL_NS / NS_PER_S : d->config->runtime_s);
+	if (d->open_loop)
+		d->workload->window_due =
+			schedule_due_count(&d->workload->schedule, d->last_ns - 1);
+	if (d->config->op_limit)
+		return;
+	if (d->config->stall_ms > 0)
+		d->stall_at_ns = d->last_ns + (d->phase_end_ns - d->last_ns) / 2;
+	d->slice_ns = (d->phase_end_ns - d->last_ns) / DRIVER_SLICES;
+	d->slice_end_ns = d->last_ns + d->slice_ns;
+}
+
+/* Closes the slices that ended before `now_ns`; the last one ends with the window. */
+static void end_slices(struct driver *d, uint64_t now_ns)
+{
+	uint64_t ops = d->workload->tally.ops;
+	while (now_ns >= d->slice_end_ns && d->slice + 1 < DRIVER_SLICES) {
+		d->slice_ops[d->slice++] = ops - d->sliced_ops;
+		d->sliced_ops = ops;
+		d->slice_end_ns += d->slice_ns;
+	}
+	if (d->slice + 1 == DRIVER_SLICES)
+		d->slice_end_ns = UINT64_MAX;
 }
 
 static void stop(struct driver *d, uint64_t now_ns)
@@ -87,10 +119,26 @@ static void stop(struct driver *d, uint64_t now_ns)
 	begin_phase(d, DRAIN, now_ns, (double)DRAIN_NS / NS_PER_S);
 }
 
+/* The schedule's account of the window: what was due in it, and what is still owed. */
+static void settle_schedule(struct driver *d)
+{
+	struct workload *w = d->workload;
+	uint64_t due = schedule_due_count(&w->schedule, d->after->wall_ns);
+	if (d->config->op_limit && due > d->config->op_limit)
+		due = d->config->op_limit;
+	w->window_due = due - w->window_due;
+	w->unfinished = due + d->inflight + d->offered_count - w->begun;
+}
+
 static void close_window(struct driver *d)
 {
 	measurement_take(d->after);
+	if (d->open_loop)
+		settle_schedule(d);
 	*d->window = d->workload->tally;
+	end_slices(d, d->after->wall_ns);
+	d->slice_ops[d->slice] = d->window->ops - d->sliced_ops;
+	d->slice_end_ns = UINT64_MAX;
 	if (d->workload->ops->window)
 		d->workload->ops->window(d->workload, false);
 	stop(d, d->after->wall_ns);
@@ -174,6 +222,14 @@ static bool fill(struct driver *d)
 	return limited_by_batch && got == want;
 }
 
+/* Integrates what the engine held up to now. What it holds after the window is not asked for. */
+static void hold_until(struct driver *d, uint64_t now_ns)
+{
+	if (d->phase == WINDOW)
+		d->inflight_ns += (double)d->inflight * (double)(now_ns - d->last_ns);
+	d->last_ns = now_ns;
+}
+
 /* One submit() of what is on offer. Returns how many were accepted. */
 static unsigned submit(struct driver *d)
 {
@@ -201,10 +257,44 @@ static unsigned submit(struct driver *d)
 	return (unsigned)accepted;
 }
 
+/* As long as the next operation is not due, there is nothing to do but to wait for completions. */
+static uint64_t next_due_ns(const struct driver *d)
+{
+	const struct workload *w = d->workload;
+	bool waits_for_time = d->open_loop && d->phase < DRAIN && w->begun >= w->due;
+	return waits_for_time ? schedule_due_ns(&w->schedule, w->begun) : UINT64_MAX;
+}
+
+/* With nothing in flight the engine has nothing to wait for: sleeps until an operation is due. */
+static uint64_t sleep_until_due(const struct driver *d, uint64_t now_ns)
+{
+	uint64_t until_ns = next_due_ns(d);
+	if (until_ns > now_ns + LONGEST_WAIT_NS)
+		until_ns = now_ns + LONGEST_WAIT_NS;
+	if (until_ns > d->phase_end_ns)
+		until_ns = d->phase_end_ns;
+	struct timespec until = timespec_of_ns((int64_t)until_ns);
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+	return clock_ns();
+}
+
+/* --stall-ms: this thread does nothing for once, as if it had been held up. */
+static void stall(struct driver *d)
+{
+	struct timespec pause = timespec_of_ns((int64_t)(d->config->stall_ms * NS_PER_MS));
+	d->stall_at_ns = UINT64_MAX;
+	nanosleep(&pause, NULL);
+}
+
 /* One reap(); hands what came back to the workload, and does its share of computing. */
 static uint64_t reap(struct driver *d, unsigned min, uint64_t now_ns)
 {
-	int64_t wait_ns = (int64_t)(d->phase_end_ns - now_ns);
+	uint64_t until_ns = next_due_ns(d);
+	if (d->open_loop)
+		now_ns = clock_ns(); /* submit() may have taken long */
+	if (until_ns > d->phase_end_ns)
+		until_ns = d->phase_end_ns;
+	int64_t wait_ns = (int64_t)(until_ns - now_ns);
 	if (wait_ns > LONGEST_WAIT_NS)
 		wait_ns = LONGEST_WAIT_NS;
 	if (wait_ns < 0)
@@ -212,9 +302,7 @@ static uint64_t reap(struct driver *d, unsigned min, uint64_t now_ns)
 
 	int count = d->ops->reap(d->engine, d->done, min, d->done_max, min ? wait_ns : 0);
 	now_ns = clock_ns();
-	/* Before the count drops: the engine held them until now. */
-	d->inflight_ns += (double)d->inflight * (double)(now_ns - d->last_ns);
-	d->last_ns = now_ns;
+	hold_until(d, now_ns); /* before the count drops */
 	if (d->inflight > d->inflight_max)
 		d->inflight_max = d->inflight;
 	if (count < 0) {
@@ -233,6 +321,9 @@ static uint64_t reap(struct driver *d, unsigned min, uint64_t now_ns)
 		d->done[returned++] = op;
 	}
 	d->inflight -= returned;
+	/* Before these count: they came home in the slice that is beginning. */
+	if (now_ns >= d->slice_end_ns)
+		end_slices(d, now_ns);
 	if (returned > 0 && d->phase == WINDOW && d->config->op_limit)
 		d->phase_end_ns = now_ns + STALL_NS;
 
@@ -258,6 +349,9 @@ int driver_run(const struct run_config *config, struct workload *workload, struc
 		.before = before,
 		.after = after,
 		.why = why,
+		.slice_end_ns = UINT64_MAX,
+		.stall_at_ns = UINT64_MAX,
+		.open_loop = config->rate_per_s > 0 && !config->workload->has_peer,
 		.offer_max = config->batch_submit && config->batch_submit < depth
 				     ? config->batch_submit
 				     : depth,
@@ -270,16 +364,28 @@ int driver_run(const struct run_config *config, struct workload *workload, struc
 	d.offered = malloc(depth * sizeof(struct io_op *));
 	d.done = malloc(depth * sizeof(struct io_op *));
 	d.window = malloc(sizeof *d.window);
-	if (!d.offered || !d.done || !d.window) {
+	if (d.open_loop)
+		workload->due_ns = calloc(depth, sizeof *workload->due_ns);
+	if (!d.offered || !d.done || !d.window || (d.open_loop && !workload->due_ns)) {
 		d.outcome = reason_errno(why, ENOMEM, "driver, depth %u", depth);
 		goto out;
 	}
 
 	uint64_t now_ns = d.last_ns = clock_ns();
+	workload->due = UINT64_MAX;
+	workload->schedule =
+		(struct schedule) { .begun_ns = now_ns, .rate_per_s = config->rate_per_s };
 	begin_phase(&d, WARM_UP, now_ns, config->warmup_s);
 	while (d.phase != OVER) {
 		if (now_ns >= d.phase_end_ns || interrupted || workload->exhausted)
 			advance_phase(&d, now_ns);
+		if (now_ns >= d.stall_at_ns)
+			stall(&d);
+		if (d.open_loop) {
+			now_ns = clock_ns();
+			hold_until(&d, now_ns); /* while we slept, nothing */
+			workload->due = schedule_due_count(&workload->schedule, now_ns);
+		}
 
 		bool more = fill(&d);
 		if (d.offered_count > 0) {
@@ -290,6 +396,8 @@ int driver_run(const struct run_config *config, struct workload *workload, struc
 			now_ns = reap(&d, more ? 0 : 1, now_ns);
 		else if (d.phase >= DRAIN && d.offered_count == 0)
 			d.phase = OVER;
+		else if (d.open_loop && d.offered_count == 0 && !workload->exhausted)
+			now_ns = sleep_until_due(&d, now_ns);
 		else
 			now_ns = clock_ns();
 	}
@@ -299,9 +407,13 @@ int driver_run(const struct run_config *config, struct workload *workload, struc
 		.inflight_mean =
 			d.inflight_ns / ((double)(after->wall_ns - before->wall_ns) + 1e-9),
 		.inflight_max = d.inflight_max,
+		.slice_s = (double)d.slice_ns / NS_PER_S,
 	};
+	memcpy(counts->slice_ops, d.slice_ops, sizeof d.slice_ops);
 out:
 	*lost = d.inflight;
+	free(workload->due_ns);
+	workload->due_ns = NULL;
 	free(d.window);
 	free(d.done);
 	free(d.offered);

@@ -13,6 +13,9 @@
 
 #include "reason.h"
 
+/* CPUs with higher numbers than this are counted in the sum only. */
+#define MEASUREMENT_CPUS 1024
+
 /* Where to read: opened before the engine, so that every thread it starts is counted. */
 struct measurement {
 	/* The sources; the same in both readings. */
@@ -26,6 +29,8 @@ struct measurement {
 	struct rusage self; /* RUSAGE_SELF: every thread, SQPOLL and io-wq workers included */
 	uint64_t host_idle_us; /* idle and iowait, all CPUs */
 	uint64_t host_steal_us;
+	unsigned cpu_end; /* one more than the highest number of a CPU */
+	uint64_t cpu_idle_us[MEASUREMENT_CPUS]; /* the same of each; UINT64_MAX: it is offline */
 	uint64_t peer_cpu_ns;
 	uint64_t syscalls;
 };

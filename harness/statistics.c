@@ -3,8 +3,12 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define CONFIDENCE_WANTED 0.95
+
+/* Fewer values do not show a trend or an outlier. */
+#define STEADINESS_COUNT_MIN 5
 
 static int compare_doubles(const void *a, const void *b)
 {
@@ -121,4 +125,68 @@ struct ratio_estimate estimate_ratio(double *ratios, unsigned count)
 		.confidence = count > 1 ? CONFIDENCE_WANTED : 0,
 		.count = count,
 	};
+}
+
+unsigned rounds_needed(double half_width, unsigned count, double wanted)
+{
+	double deviation = log1p(half_width) * sqrt(count) /
+			   student_t_quantile((1 + CONFIDENCE_WANTED) / 2, count - 1);
+	double needed = count;
+	/* t depends on the answer, but hardly beyond a few rounds. */
+	for (int i = 0; i < 8; i++) {
+		double t = student_t_quantile((1 + CONFIDENCE_WANTED) / 2, needed - 1);
+		needed = ceil(pow(t * deviation / log1p(wanted), 2));
+		if (needed < 2)
+			needed = 2;
+	}
+	return needed < 1e9 ? (unsigned)needed : 1000000000;
+}
+
+struct drift drift_of(const double *values, unsigned count)
+{
+	double mean = 0, across = 0, along = 0, rest = 0, middle = (count - 1) / 2.0;
+	for (unsigned i = 0; i < count; i++)
+		mean += values[i] / count;
+	for (unsigned i = 0; i < count; i++) {
+		across += (i - middle) * (i - middle);
+		along += (i - middle) * (values[i] - mean);
+	}
+	if (count < 2 || mean <= 0)
+		return (struct drift) { 0 };
+	double slope = along / across;
+	for (unsigned i = 0; i < count; i++) {
+		double residual = values[i] - mean - slope * (i - middle);
+		rest += residual * residual;
+	}
+	struct drift drift = { .change = slope * (count - 1) / mean };
+	if (count < STEADINESS_COUNT_MIN || fabs(drift.change) <= DRIFT_CHANGE)
+		return drift;
+	double error = sqrt(rest / (count - 2) / across);
+	drift.shown = fabs(slope) > student_t_quantile(0.995, count - 2) * error;
+	return drift;
+}
+
+unsigned find_outliers(const double *values, unsigned count, bool *outlying)
+{
+	memset(outlying, 0, count * sizeof *outlying);
+	if (count < STEADINESS_COUNT_MIN)
+		return 0;
+	double *sorted = malloc(count * sizeof *sorted);
+	memcpy(sorted, values, count * sizeof *sorted);
+	qsort(sorted, count, sizeof *sorted, compare_doubles);
+	double median = median_of_sorted(sorted, count);
+	for (unsigned i = 0; i < count; i++)
+		sorted[i] = fabs(values[i] - median);
+	qsort(sorted, count, sizeof *sorted, compare_doubles);
+	double deviation = median_of_sorted(sorted, count); /* "MAD" */
+	free(sorted);
+
+	unsigned found = 0;
+	for (unsigned i = 0; i < count; i++) {
+		double distance = fabs(values[i] - median);
+		outlying[i] = 0.6745 * distance > 3.5 * deviation &&
+			      distance > OUTLIER_DISTANCE * fabs(median);
+		found += outlying[i];
+	}
+	return found;
 }

@@ -6,6 +6,8 @@
 #ifndef IOLAB_STATISTICS_H
 #define IOLAB_STATISTICS_H
 
+#include <stdbool.h>
+
 /* The level of one metric, without any assumption on its distribution. */
 struct estimate {
 	double median;
@@ -44,6 +46,32 @@ struct ratio_estimate {
  * least 1.
  */
 struct ratio_estimate estimate_ratio(double *ratios, unsigned count);
+
+/*
+ * How many rounds bring an interval of `half_width` (as above, above 0) after `count` rounds, at
+ * least 2, down to `wanted`: the same spread, in more rounds.
+ */
+unsigned rounds_needed(double half_width, unsigned count, double wanted);
+
+/* Whether values in the order of time go one way. */
+struct drift {
+	double change; /* from first to last along the least-squares line, relative to the mean */
+	bool shown; /* more than DRIFT_CHANGE, and the slope differs from 0 at 99 % */
+};
+
+#define DRIFT_CHANGE 0.1
+
+/* A drift of fewer than 5 values is never shown. */
+struct drift drift_of(const double *values, unsigned count);
+
+/*
+ * Marks values that lie far from the others: 0.6745 |value - median| / MAD above 3.5 (the modified
+ * z score of Iglewicz and Hoaglin), and more than OUTLIER_DISTANCE of the median away. Returns how
+ * many; of fewer than 5 values none.
+ */
+unsigned find_outliers(const double *values, unsigned count, bool *outlying);
+
+#define OUTLIER_DISTANCE 0.1
 
 /* What Student's t with so many degrees of freedom stays below with `probability` (0 .. 1). */
 double student_t_quantile(double probability, double degrees);

@@ -16,10 +16,25 @@
 
 /* Every metric that is summarised: its name in the summary is its path in a run. */
 static const char *const metric_paths[] = {
-	"ops_per_s",	    "bytes_per_s",	 "latency_ns.p50",    "latency_ns.p99",
-	"latency_ns.p99_9", "latency_ns.mean",	 "cpu.us_per_op",     "cpu.host_us_per_op",
-	"cpu.util_pct",	    "cpu.host_util_pct", "cpu.peer_util_pct", "context_switches_per_op",
+	"ops_per_s",
+	"bytes_per_s",
+	"latency_ns.p50",
+	"latency_ns.p99",
+	"latency_ns.p99_9",
+	"latency_ns.mean",
+	"cpu.us_per_op",
+	"cpu.host_us_per_op",
+	"cpu.util_pct",
+	"cpu.host_util_pct",
+	"cpu.peer_util_pct",
+	"cpu.other_util_pct",
+	"context_switches_per_op",
 	"inflight_mean",
+	"offered_per_s",
+	"unfinished",
+	"latency_uncorrected_ns.p50",
+	"latency_uncorrected_ns.p99",
+	"latency_uncorrected_ns.p99_9",
 };
 
 /* Those of which a ratio to the baseline is given. */
@@ -239,14 +254,57 @@ static json_t *ratio_json(const struct configuration *c, const struct configurat
 	return result;
 }
 
+/*
+ * Was the machine the same for this configuration in all rounds? null with fewer than five. What
+ * looks otherwise is told in `warnings` and stays in every figure.
+ */
+static json_t *steadiness_json(const struct configuration *c, unsigned rounds, json_t *warnings)
+{
+	double *values = malloc(rounds * sizeof *values);
+	unsigned *round_of_value = malloc(rounds * sizeof *round_of_value);
+	bool *outlying = malloc(rounds * sizeof *outlying);
+	json_t *result = json_null(), *outliers = json_array();
+	unsigned count = 0;
+	for (unsigned round = 0; round < rounds; round++) {
+		if (!ok_in_round(c, round) ||
+		    !metric_of(c->by_round[round], "ops_per_s", &values[count]))
+			continue;
+		round_of_value[count++] = round;
+	}
+	if (count >= 5) {
+		struct drift drift = drift_of(values, count);
+		if (find_outliers(values, count, outlying) > 0)
+			json_array_append_new(warnings,
+					      json_string("a round lies far from the others (see "
+							  "steadiness in summary.json); it counts "
+							  "all the same"));
+		for (unsigned i = 0; i < count; i++)
+			if (outlying[i])
+				json_array_append_new(outliers, json_integer(round_of_value[i]));
+		if (drift.shown)
+			json_array_append_new(
+				warnings, json_string("throughput drifted by more than 10 % from "
+						      "the first round to the last"));
+		result = json_pack("{s:f, s:b, s:O}", "drift_pct", 100 * drift.change,
+				   "drift_shown", drift.shown, "outlier_rounds", outliers);
+	}
+	json_decref(outliers);
+	free(outlying);
+	free(round_of_value);
+	free(values);
+	return result;
+}
+
 /* The rounds' histograms added up. Buckets come in order, and the same ones in every run. */
-static json_t *merge_histograms(const struct configuration *c, unsigned rounds)
+static json_t *merge_histograms(const struct configuration *c, unsigned rounds, const char *key)
 {
 	json_t *merged = NULL;
 	for (unsigned round = 0; round < rounds; round++) {
 		if (!ok_in_round(c, round))
 			continue;
-		const json_t *histogram = json_object_get(c->by_round[round], "histogram");
+		const json_t *histogram = json_object_get(c->by_round[round], key);
+		if (!json_is_object(histogram))
+			continue;
 		if (!merged) {
 			merged = json_deep_copy(histogram);
 			continue;
@@ -341,15 +399,18 @@ static json_t *summarise(const struct configuration *c, const struct configurati
 		syscalls_reason =
 			json_incref((json_t *)at_path(c->counting, "metrics.syscalls_reason"));
 	}
-	return json_pack("{s:O, s:O, s:O, s:o, s:O, s:O, s:o, s:i, s:o, s:o, s:o, s:o, s:o}",
-			 "engine", json_object_get(c->identity, "engine"), "workload",
-			 json_object_get(c->identity, "workload"), "config",
-			 json_object_get(c->identity, "config"), "command", lone_command(c->first),
-			 "status", json_object_get(speaks, "status"), "reason",
-			 json_object_get(speaks, "reason"), "warnings", warnings, "rounds",
-			 (int)ok_rounds, "metrics", metrics, "ratio", ratio, "syscalls_per_op",
-			 syscalls, "syscalls_reason", syscalls_reason, "histogram",
-			 merge_histograms(c, rounds));
+	json_t *steadiness = steadiness_json(c, rounds, warnings);
+	return json_pack(
+		"{s:O, s:O, s:O, s:o, s:O, s:O, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, "
+		"s:o}",
+		"engine", json_object_get(c->identity, "engine"), "workload",
+		json_object_get(c->identity, "workload"), "config",
+		json_object_get(c->identity, "config"), "command", lone_command(c->first), "status",
+		json_object_get(speaks, "status"), "reason", json_object_get(speaks, "reason"),
+		"warnings", warnings, "rounds", (int)ok_rounds, "metrics", metrics, "ratio", ratio,
+		"steadiness", steadiness, "syscalls_per_op", syscalls, "syscalls_reason",
+		syscalls_reason, "histogram", merge_histograms(c, rounds, "histogram"),
+		"histogram_uncorrected", merge_histograms(c, rounds, "histogram_uncorrected"));
 }
 
 static const struct configuration *find_baseline(const struct grouping *g,
@@ -443,6 +504,80 @@ static json_t *environment_of(const json_t *runs)
 	return json_incref(json_object_get(json_array_get(runs, 0), "env"));
 }
 
+/* A ratio whose interval is wider than what was asked for. */
+static json_t *unreached_json(const json_t *configuration, const char *metric,
+			      double half_width_pct)
+{
+	return json_pack("{s:s, s:s, s:s, s:O, s:s, s:f}", "engine",
+			 string_at(configuration, "engine.label"), "panel",
+			 string_at(configuration, "workload.panel"), "x_name",
+			 string_at(configuration, "config.x_name"), "x",
+			 at_path(configuration, "config.x"), "metric", metric, "half_width_pct",
+			 half_width_pct);
+}
+
+/* As summary_precision(), and lists what was not reached in `unreached`, unless that is NULL. */
+static struct precision judge_precision(const json_t *configurations, double wanted_ci_pct,
+					json_t *unreached)
+{
+	struct precision p = { 0 };
+	size_t i;
+	json_t *c;
+	json_array_foreach(configurations, i, c)
+	{
+		for (unsigned m = 0; m < LENGTH(ratio_paths); m++) {
+			const json_t *ratio =
+				json_object_get(json_object_get(c, "ratio"), ratio_paths[m]);
+			if (!json_is_object(ratio))
+				continue;
+			unsigned count =
+				(unsigned)json_integer_value(json_object_get(ratio, "count"));
+			double half_pct =
+				json_number_value(json_object_get(ratio, "half_width_pct"));
+			p.ratios++;
+			if (half_pct > p.widest_pct)
+				p.widest_pct = half_pct;
+			if (count > 1 && half_pct <= wanted_ci_pct)
+				continue;
+			p.unreached++;
+			if (unreached)
+				json_array_append_new(unreached,
+						      unreached_json(c, ratio_paths[m], half_pct));
+			unsigned needed = count > 1 ? rounds_needed(half_pct / 100, count,
+								    wanted_ci_pct / 100)
+						    : 2;
+			if (needed > p.rounds_needed)
+				p.rounds_needed = needed;
+		}
+	}
+	return p;
+}
+
+struct precision summary_precision(const json_t *summary, double wanted_ci_pct)
+{
+	return judge_precision(json_object_get(summary, "configurations"), wanted_ci_pct, NULL);
+}
+
+/* What was asked for and what came of it; null when nothing was. */
+static json_t *precision_json(const json_t *configurations, const struct comparison *comparison)
+{
+	if (comparison->wanted_ci_pct <= 0 && comparison->time_limit_s <= 0)
+		return json_null();
+	bool width = comparison->wanted_ci_pct > 0;
+	json_t *unreached = json_array();
+	struct precision p = { 0 };
+	if (width)
+		p = judge_precision(configurations, comparison->wanted_ci_pct, unreached);
+	return json_pack("{s:o, s:o, s:s, s:o, s:o, s:i, s:o}", "wanted_pct",
+			 width ? json_real(comparison->wanted_ci_pct) : json_null(), "time_limit_s",
+			 comparison->time_limit_s > 0 ? json_real(comparison->time_limit_s)
+						      : json_null(),
+			 "ended_by", comparison->ended_by, "reached",
+			 p.ratios > 0 ? json_boolean(p.unreached == 0) : json_null(), "widest_pct",
+			 p.ratios > 0 ? json_real(p.widest_pct) : json_null(), "ratios",
+			 (int)p.ratios, "unreached", unreached);
+}
+
 json_t *summary_compute(const char *folder, const struct comparison *comparison, struct reason *why)
 {
 	char path[PATH_MAX], time_utc[32];
@@ -471,14 +606,19 @@ json_t *summary_compute(const char *folder, const struct comparison *comparison,
 	time_t now = time(NULL);
 	strftime(time_utc, sizeof time_utc, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
 	json_t *summary = json_pack(
-		"{s:s, s:s, s:O, s:i, s:i, s:b, s:I, s:s, s:{s:s, s:f, s:s, s:f}, s:o, s:o, s:o}",
+		"{s:s, s:s, s:O, s:i, s:i, s:b, s:I, s:s, s:{s:s, s:f, s:s, s:f}, s:o, s:o, s:o, "
+		"s:o, "
+		"s:o}",
 		"schema", "iolab.summary.v1", "time_utc", time_utc, "command", comparison->command,
 		"rounds_planned", (int)comparison->rounds_planned, "rounds_done", (int)done,
 		"interrupted", comparison->interrupted, "seed", (json_int_t)comparison->seed,
 		"baseline", comparison->baseline, "interval", "method", LEVEL_METHOD,
 		"confidence_pct", 100 * typical.confidence, "ratio_method", RATIO_METHOD,
-		"ratio_confidence_pct", 100 * typical_ratio.confidence, "env", environment_of(runs),
-		"env_varies", varying_environment(runs), "configurations", configurations);
+		"ratio_confidence_pct", 100 * typical_ratio.confidence, "precision",
+		precision_json(configurations, comparison), "idle_baseline",
+		comparison->idle_baseline ? json_incref(comparison->idle_baseline) : json_null(),
+		"env", environment_of(runs), "env_varies", varying_environment(runs),
+		"configurations", configurations);
 	free_grouping(&g);
 	json_decref(runs);
 	if (!summary)
@@ -575,6 +715,10 @@ int command_summary(int argc, char **argv)
 		.baseline = options.baseline		       ? options.baseline
 			    : json_object_get(old, "baseline") ? string_at(old, "baseline")
 							       : "blocking",
+		.wanted_ci_pct = number_at(old, "precision.wanted_pct"),
+		.time_limit_s = number_at(old, "precision.time_limit_s"),
+		.ended_by = string_at(old, "precision.ended_by"),
+		.idle_baseline = json_object_get(old, "idle_baseline"),
 	};
 	json_t *summary = summary_compute(options.folder, &comparison, &why);
 	int status = EXIT_ERROR;

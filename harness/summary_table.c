@@ -233,6 +233,45 @@ static void print_foot(FILE *out, const json_t *summary)
 		NO_DIFFERENCE);
 }
 
+/* Was the width that --until-ci named reached? What was not is said one by one, up to a few. */
+static void print_precision(FILE *out, const json_t *precision)
+{
+	const unsigned told_max = 5;
+	double wanted_pct = number_at(precision, "wanted_pct");
+	const char *ended_by = string_at(precision, "ended_by");
+	if (strcmp(ended_by, "time") == 0)
+		fprintf(out, "The time limit of %g s ended it.\n",
+			number_at(precision, "time_limit_s"));
+	if (wanted_pct <= 0)
+		return;
+	if (number_at(precision, "ratios") == 0) {
+		fputs("There is no ratio to be known: is the baseline among the engines?\n", out);
+		return;
+	}
+	const json_t *unreached = json_object_get(precision, "unreached");
+	if (json_array_size(unreached) == 0) {
+		fprintf(out,
+			"Every ratio is known to +-%g %%, as asked: the widest to +-%.2g %%.\n",
+			wanted_pct, number_at(precision, "widest_pct"));
+		return;
+	}
+	fprintf(out, "Not known to +-%g %%, as asked:\n", wanted_pct);
+	size_t i;
+	json_t *ratio;
+	json_array_foreach(unreached, i, ratio)
+	{
+		if (i == told_max) {
+			fprintf(out, "  and %zu more, see precision in summary.json\n",
+				json_array_size(unreached) - told_max);
+			break;
+		}
+		fprintf(out, "  %s on %s, %s %lld, %s: +-%.2g %%\n", string_at(ratio, "engine"),
+			string_at(ratio, "panel"), string_at(ratio, "x_name"),
+			(long long)json_integer_value(json_object_get(ratio, "x")),
+			string_at(ratio, "metric"), number_at(ratio, "half_width_pct"));
+	}
+}
+
 void summary_print(FILE *out, const json_t *summary)
 {
 	const json_t *list = json_object_get(summary, "configurations");
@@ -241,4 +280,11 @@ void summary_print(FILE *out, const json_t *summary)
 			print_panel(out, list, i, string_at(summary, "baseline"));
 	print_warnings(out, list);
 	print_foot(out, summary);
+	const json_t *idle = json_object_get(summary, "idle_baseline");
+	if (json_is_object(idle))
+		fprintf(out, "Before it, the idle host used %.2g %% (+-%.2g %%) of a CPU.\n",
+			number_at(idle, "busy_pct"), number_at(idle, "error_pct"));
+	const json_t *precision = json_object_get(summary, "precision");
+	if (json_is_object(precision))
+		print_precision(out, precision);
 }

@@ -18,6 +18,7 @@
 #include "histogram.h"
 #include "io_engine.h"
 #include "run_config.h"
+#include "schedule.h"
 
 /*
  * What a workload counts. The driver empties it when the window opens, and puts it back to what it
@@ -29,7 +30,8 @@ struct tally {
 	uint64_t reads, writes; /* of `ops`, where the workload tells them apart */
 	uint64_t syncs; /* fsync, fdatasync: not part of `ops` */
 	uint64_t short_transfers; /* completions that had to be continued */
-	struct histogram latency; /* of `ops`, by the driver's clock; see describe() for echo */
+	struct histogram latency; /* of `ops`, by the driver's clock; see latency() for echo */
+	struct histogram uncorrected; /* open loop: the same from submission instead of when due */
 	struct histogram sync_latency;
 };
 
@@ -48,7 +50,16 @@ struct workload {
 	size_t arena_len_bytes;
 	pid_t peer; /* the process at the other end, or 0; its CPU time is measured apart */
 	bool stopping; /* set by workload_stop() */
-	bool exhausted; /* op_limit is reached: nothing more to offer but rests of short transfers */
+	bool exhausted; /* op_limit is reached: nothing more to offer but rests of short transfers
+			 */
+
+	/* The open loop (--rate); the driver's, unless a peer keeps the schedule. */
+	struct schedule schedule;
+	uint64_t due; /* operations that may have begun by now; UINT64_MAX in a closed loop */
+	uint64_t begun; /* operations that fill() gave out, rests and syncs not counted */
+	uint64_t *due_ns; /* [slot]: when its operation was due; NULL in a closed loop */
+	uint64_t window_due, unfinished; /* due in the window; due and not finished at its end */
+
 	struct tally tally;
 	struct reason failure; /* set with a negative return */
 };
@@ -122,13 +133,36 @@ struct workload_ops {
 	void (*describe)(struct workload *workload, json_t *parameters, json_t *metrics,
 			 json_t *warnings);
 
-	/* The histogram and its "source" for the result ("driver" or "peer"). NULL: tally.latency.
+	/*
+	 * The histograms for the result, corrected and not (the latter in an open loop only), and
+	 * whose clock they are of ("peer"). NULL: those of the tally, by the driver's.
 	 */
-	const struct histogram *(*latency)(struct workload *workload, const char **source);
+	const struct histogram *(*latency)(struct workload *workload,
+					   const struct histogram **uncorrected,
+					   const char **source);
 
 	/* Frees everything and ends the peer. Also called after a failure anywhere above. */
 	void (*close)(struct workload *workload);
 };
+
+/* fill() calls this for each new operation, as long as `begun` is below `due`. */
+static inline void workload_begin(struct workload *workload, const struct io_op *op)
+{
+	if (workload->due_ns)
+		workload->due_ns[op->slot] = schedule_due_ns(&workload->schedule, workload->begun);
+	workload->begun++;
+}
+
+/* complete() calls this for each operation that is finished as a whole. */
+static inline void workload_record(struct workload *workload, const struct io_op *op,
+				   uint64_t now_ns)
+{
+	struct tally *tally = &workload->tally;
+	uint64_t start_ns = workload->due_ns ? workload->due_ns[op->slot] : op->submit_ns;
+	histogram_record(&tally->latency, now_ns - start_ns, 1);
+	if (workload->due_ns)
+		histogram_record(&tally->uncorrected, now_ns - op->submit_ns, 1);
+}
 
 /* The workloads, in the order in which they are listed; the last entry is NULL. */
 extern const struct workload_ops *const workloads[];

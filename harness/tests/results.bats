@@ -10,7 +10,7 @@ valid() {
 }
 
 small_compare() {
-	timeout 60 "$IOLAB" compare --engines blocking,epoll,libaio --workloads file,echo --depths 1,4 \
+	timeout 60 "$IOLAB" compare --idle 0 --engines blocking,epoll,libaio --workloads file,echo --depths 1,4 \
 		--conns 2 --rounds 2 --runtime 0.03 --warmup 0.01 --out "$BATS_TEST_TMPDIR/results" "$@" \
 		-- --file "$BATS_TEST_TMPDIR/file" --size 4M
 }
@@ -18,11 +18,12 @@ small_compare() {
 @test "one line of JSON on stdout and nothing else, as the schema says, on every workload" {
 	for options in "-e blocking" "-e io_uring --depth 8 --direct 1" "-e libaio --depth 8 --rw randrw --fsync 10" \
 		"-e epoll -w echo --conns 4" "-e poll -w idle --conns 20" "-e null -w nop --depth 32" "-e epoll" \
+		"-e null -w nop --depth 4 --rate 5000" "-e epoll -w echo --conns 4 --rate 1000 --stall-ms 5" \
 		"-e threads --depth 4 --compute-us 5 --batch-submit 2 --batch-complete 3 --verify"; do
 		# shellcheck disable=SC2086
 		quick --json $options >>"$BATS_TEST_TMPDIR/lines" || [ $? -eq 77 ]
 	done
-	assert_equal "$(wc -l <"$BATS_TEST_TMPDIR/lines")" 8
+	assert_equal "$(wc -l <"$BATS_TEST_TMPDIR/lines")" 10
 	run valid "$BATS_TEST_TMPDIR/lines" iolab.run.v1
 	assert_success
 }
@@ -54,6 +55,48 @@ assert m["latency_ns"]["min"] <= m["latency_ns"]["p50"] <= m["latency_ns"]["p99"
 PY
 }
 
+@test "open loop: a stall is charged to all that it delays, on files and on sockets" {
+	for options in "-e io_uring --depth 4" "-e threads --depth 4" "-e epoll -w echo --conns 4" \
+		"-e io_uring -w idle --conns 8 --active 2" "-e libaio -w echo --conns 3 --transport unix"; do
+		# shellcheck disable=SC2086
+		output=$(quick --json $options --rate 1000 --runtime 1 --stall-ms 200)
+		"$SYSTEM_PYTHON" - "$options" "$output" <<'PY'
+import json, sys
+options, m = sys.argv[1], json.loads(sys.argv[2])["metrics"]
+assert 990 < m["offered_per_s"] < 1010, (options, m)
+# What was offered was done, or is accounted for (a message may be on its way at either edge).
+assert abs(m["ops"] + m["unfinished"] - m["offered_per_s"] * m["elapsed_s"]) < 60, (options, m)
+since_due, since_begun = m["latency_ns"], m["latency_uncorrected_ns"]
+assert since_due["p90"] > 50e6, (options, since_due)
+assert since_due["mean"] >= since_begun["mean"], (options, since_due, since_begun)
+if "echo" not in options and "idle" not in options:
+    assert since_begun["p90"] < since_due["p90"] / 2, (options, since_begun)
+PY
+	done
+}
+
+@test "open loop: an engine that blocks in submit lets the load queue, and is charged for it" {
+	output=$(quick --json -e blocking --rate 100000000 --depth 1 --runtime 0.2)
+	assert_output --partial "the offered load was not reached"
+	"$SYSTEM_PYTHON" - "$output" <<'PY'
+import json, sys
+m = json.loads(sys.argv[1])["metrics"]
+assert m["unfinished"] > m["ops"] and m["achieved_per_s"] == m["ops_per_s"], m
+# Half of what was finished in a growing queue waited for a good part of the run.
+assert m["latency_ns"]["p50"] > 0.05e9 > 100 * m["latency_uncorrected_ns"]["p50"], m
+PY
+}
+
+@test "compare: rates are swept in place of depth" {
+	run "$IOLAB" compare --idle 0 --engines null --workloads nop --rates 1000,2000 --rounds 1 --runtime 0.05 \
+		--out "$BATS_TEST_TMPDIR/results" -- --depth 4
+	assert_success
+	assert_output --partial "nop, open loop, depth 4"
+	assert_output --partial "rate 2000"
+	run valid "$BATS_TEST_TMPDIR/results/summary.json" iolab.summary.v1
+	assert_success
+}
+
 @test "the same seed gives every engine the same operations" {
 	for engine in blocking threads libaio io_uring; do
 		strace -f -qqq -e trace=pread64,io_submit,io_uring_enter -o /dev/null true 2>/dev/null || skip "no ptrace"
@@ -79,6 +122,23 @@ PY
 	run "$IOLAB" summary "$BATS_TEST_TMPDIR/results"
 	assert_success
 	assert_output --partial "Medians of 2 rounds"
+}
+
+@test "compare: the idle host is measured first, and a summary computed anew keeps what only compare knew" {
+	run "$IOLAB" compare --idle 0.1 --engines null,io_uring --baseline null --workloads nop --depths 1 --runtime 0.02 \
+		--until-ci 90 --out "$BATS_TEST_TMPDIR/results"
+	assert_success
+	assert_output --partial "the idle host used"
+	run valid "$BATS_TEST_TMPDIR/results/runs.jsonl" iolab.run.v1
+	assert_success
+	run valid "$BATS_TEST_TMPDIR/results/summary.json" iolab.summary.v1
+	assert_success
+	output=$(cat "$BATS_TEST_TMPDIR/results/summary.json")
+	before="$(json idle_baseline) $(json precision) $(json interval) $(json rounds_planned)"
+	[[ $(json idle_baseline.elapsed_s) == 0.1* ]]
+	"$IOLAB" summary "$BATS_TEST_TMPDIR/results" >/dev/null
+	output=$(cat "$BATS_TEST_TMPDIR/results/summary.json")
+	assert_equal "$(json idle_baseline) $(json precision) $(json interval) $(json rounds_planned)" "$before"
 }
 
 @test "compare: equal rounds are no difference, and a ratio is the geometric mean with t" {
@@ -159,7 +219,7 @@ PY
 	[ "$(id -u)" -eq 0 ] || skip "mounting a small file system takes root"
 	mkdir "$BATS_TEST_TMPDIR/small"
 	mount -t tmpfs -o size=96k tmpfs "$BATS_TEST_TMPDIR/small" || skip "mount is not allowed here"
-	run timeout 60 "$IOLAB" compare --engines null --workloads nop --depths 1,2,4,8 --rounds 9 --runtime 0.01 \
+	run timeout 60 "$IOLAB" compare --idle 0 --engines null --workloads nop --depths 1,2,4,8 --rounds 9 --runtime 0.01 \
 		--out "$BATS_TEST_TMPDIR/small/results"
 	cp "$BATS_TEST_TMPDIR/small/results/runs.jsonl" "$BATS_TEST_TMPDIR/lines"
 	umount "$BATS_TEST_TMPDIR/small"
@@ -171,7 +231,7 @@ PY
 
 # Starts a comparison that would take minutes and waits for its third line.
 start_long_compare() {
-	"$IOLAB" compare --engines null --workloads nop --depths 1,2,4,8 --rounds 500 --runtime 0.05 \
+	"$IOLAB" compare --idle 0 --engines null --workloads nop --depths 1,2,4,8 --rounds 500 --runtime 0.05 \
 		--out "$BATS_TEST_TMPDIR/results" >"$BATS_TEST_TMPDIR/table" 2>&1 3>&- &
 	compare_pid=$!
 	for _ in $(seq 1000); do

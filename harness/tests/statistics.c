@@ -137,6 +137,52 @@ static void ratio_tests(struct tap *tap, struct random_stream *random)
 	tap_check(tap, outliers > 0.94, "and in %.3f when rounds have far outliers", outliers);
 }
 
+static void steadiness_tests(struct tap *tap, struct random_stream *random)
+{
+	struct drift d = drift_of((double[]) { 90, 95, 100, 105, 110 }, 5);
+	tap_check(tap, close_to(d.change, 0.2) && d.shown, "a straight rise: %.3f", d.change);
+	d = drift_of((double[]) { 100, 100.1, 100.2, 100.3, 100.4, 100.5 }, 6);
+	tap_check(tap, fabs(d.change - 0.5 / 100.25) < 1e-9 && !d.shown,
+		  "a rise too small to show");
+	d = drift_of((double[]) { 100, 150, 90, 160, 80, 170 }, 6);
+	tap_check(tap, d.change > 0.1 && !d.shown, "a rise that noise explains: %.3f", d.change);
+	d = drift_of((double[]) { 0, 0, 0, 0, 0 }, 5);
+	tap_check(tap, d.change == 0 && !d.shown, "nothing at all does not drift");
+
+	bool outlying[10];
+	double one_off[] = { 100, 101, 99, 100, 250, 102, 98, 100 };
+	unsigned found = find_outliers(one_off, 8, outlying);
+	tap_check(tap, found == 1 && outlying[4], "the value that is far from the others");
+	found = find_outliers((double[]) { 100, 100, 100, 100, 105 }, 5, outlying);
+	tap_check(tap, found == 0, "5 %% off is not far, however close the others are");
+	found = find_outliers((double[]) { 100, 100, 100, 900 }, 4, outlying);
+	tap_check(tap, found == 0, "four values have no outlier");
+
+	/* How often steady values are suspected: docs/measurement.md states it. */
+	unsigned drifts = 0, outliers = 0, trials = 20000;
+	for (unsigned t = 0; t < trials; t++) {
+		double values[5];
+		for (unsigned i = 0; i < 5; i++)
+			values[i] = pow(tame(random), 5); /* a coefficient of variation of 10 % */
+		drifts += drift_of(values, 5).shown;
+		outliers += find_outliers(values, 5, outlying) > 0;
+	}
+	tap_check(tap, drifts < 0.015 * trials, "of steady sets of 5 rounds %.3f seem to drift",
+		  (double)drifts / trials);
+	tap_check(tap, outliers < 0.3 * trials, "and %.3f seem to have an outlier",
+		  (double)outliers / trials);
+
+	tap_check(tap, rounds_needed(0.1, 5, 0.1) == 5, "the width that is there needs no more");
+	/* Log-widths of 0.1 and 0.05: a spread s = 0.1 sqrt(10) / t9 needs m with t s / sqrt(m) <=
+	 * 0.05. */
+	unsigned needed = rounds_needed(expm1(0.1), 10, expm1(0.05));
+	double s = 0.1 * sqrt(10) / student_t_quantile(0.975, 9);
+	tap_check(tap,
+		  student_t_quantile(0.975, needed - 1) * s / sqrt(needed) <= 0.0501 &&
+			  student_t_quantile(0.975, needed - 3) * s / sqrt(needed - 2) > 0.05,
+		  "half the width needs %u rounds in place of 10", needed);
+}
+
 int main(void)
 {
 	struct tap tap = { 0 };
@@ -178,5 +224,6 @@ int main(void)
 	}
 	student_tests(&tap);
 	ratio_tests(&tap, &random);
+	steadiness_tests(&tap, &random);
 	return tap_end(&tap);
 }

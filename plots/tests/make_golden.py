@@ -114,7 +114,9 @@ ENV = {
 METRICS = (
     "ops_per_s", "bytes_per_s", "latency_ns.p50", "latency_ns.p99", "latency_ns.p99_9",
     "latency_ns.mean", "cpu.us_per_op", "cpu.host_us_per_op", "cpu.util_pct", "cpu.host_util_pct",
-    "cpu.peer_util_pct", "context_switches_per_op", "inflight_mean",
+    "cpu.peer_util_pct", "cpu.other_util_pct", "context_switches_per_op", "inflight_mean",
+    "offered_per_s", "unfinished", "latency_uncorrected_ns.p50", "latency_uncorrected_ns.p99",
+    "latency_uncorrected_ns.p99_9",
 )
 
 
@@ -211,12 +213,14 @@ def configurations(workload, x_name, xs, spread, model, rng):
                                             if x_name == "conns" else {})},
                 "config": {"depth": x, "conns": x if x_name == "conns" else None, "x_name": x_name,
                            "x": x, "batch_submit": 0, "batch_complete": 0, "compute_us": 0.0,
-                           "op_limit": 0, "seed": SEED, "verify": False, "cpus": [0, 1]},
+                           "op_limit": 0, "seed": SEED, "verify": False, "cpus": [0, 1],
+                           "rate_per_s": None, "stall_ms": 0.0},
                 "command": ["build/iolab", "run", "--engine", label, "--workload",
                             workload["name"], f"--{x_name}", str(x), "--runtime", "2", "--json"],
                 "status": "ok", "reason": None, "warnings": [], "rounds": ROUNDS,
                 "syscalls_per_op": None, "syscalls_reason": None,
                 "metrics": dict.fromkeys(METRICS), "ratio": None, "histogram": None,
+                "histogram_uncorrected": None, "steadiness": None,
             }
             if not isinstance(point, tuple) or point[0] == "error":
                 status, reason = ("unsupported", point) if isinstance(point, str) else point
@@ -261,7 +265,7 @@ def main():
             "method": "order statistics of the rounds (sign test)", "confidence_pct": 93.75,
             "ratio_method": "geometric mean of the rounds' ratios, Student's t on their logarithms",
             "ratio_confidence_pct": 95.0},
-        "env": ENV, "env_varies": [],
+        "precision": None, "idle_baseline": None, "env": ENV, "env_varies": [],
     }
     print(json.dumps(head, indent=1, ensure_ascii=False)[:-2] + ',\n "configurations": [')
     print(",\n".join(json.dumps(entry, ensure_ascii=False) for entry in entries))
