@@ -40,8 +40,9 @@ HARNESS_SOURCES := $(wildcard harness/*.c)
 TEST_SOURCES    := $(wildcard harness/tests/*.c)
 
 object = $(patsubst %.c,$(BUILD)/%.o,$(1))
-COMMON_OBJECTS  := $(call object,$(COMMON_SOURCES))
-ENGINE_OBJECTS  := $(call object,$(ENGINE_SOURCES))
+# In a handout the solutions are objects, made by whoever handed it out.
+COMMON_OBJECTS  := $(call object,$(COMMON_SOURCES)) $(wildcard common/*.o)
+ENGINE_OBJECTS  := $(call object,$(ENGINE_SOURCES)) $(wildcard labs/*/reference/*.o)
 HARNESS_OBJECTS := $(call object,$(HARNESS_SOURCES))
 # What a test program links: all of the harness but main().
 TESTED_OBJECTS  := $(COMMON_OBJECTS) $(ENGINE_OBJECTS) \
@@ -79,7 +80,7 @@ $(BUILD)/%.o: %.c $(BUILD)/config.h $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
--include $(patsubst %.o,%.d,$(COMMON_OBJECTS) $(ENGINE_OBJECTS) $(HARNESS_OBJECTS) $(MINE_OBJECTS)) \
+-include $(patsubst %.o,%.d,$(COMMON_OBJECTS) $(ENGINE_OBJECTS) $(HARNESS_OBJECTS)) \
          $(wildcard $(BUILD)/harness/*/*.d $(BUILD)/harness/*/*/*.d)
 
 # The course: what a lab's tests are linked with, what compiles them, and the proctor that runs them.
@@ -89,7 +90,7 @@ COURSE_LIBRARY := $(call object,harness/course/lab_test.c harness/course/syscall
 COURSE_FLAGS    = $(CPPFLAGS) -Iharness/tests/conformance -Iharness/course $(ALL_CFLAGS) -no-pie
 
 .PHONY: course
-course: $(BUILD)/course/tests.a $(BUILD)/course/compile build/course/proctor
+course: $(BUILD)/course/tests.a $(BUILD)/course/compile $(BUILD)/course/compile-object build/course/proctor
 
 $(BUILD)/harness/course/%.o: CPPFLAGS += -Iharness/tests/conformance
 
@@ -105,18 +106,26 @@ $(BUILD)/course/compile: Makefile $(BUILD)/flags
 		'exec $(CC) $(COURSE_FLAGS) -DIO_LAB_FOLDER="\"$$lab\"" -o "$$out" "$$@" $(BUILD)/course/tests.a $(LDLIBS)' \
 		> $@ && chmod +x $@
 
+# compile-object LAB OUT FILE...: one C file of a lab, for a grader that looks at it before it links.
+$(BUILD)/course/compile-object: Makefile $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,MAKE,$@)printf '%s\n' '#!/bin/sh' 'lab=$$1 out=$$2; shift 2' \
+		'exec $(CC) $(COURSE_FLAGS) -DIO_LAB_FOLDER="\"$$lab\"" -c -o "$$out" "$$@"' > $@ && chmod +x $@
+
 build/course/proctor: $(addprefix build/,harness/course/proctor.o harness/course/syscall_names.o common/reason.o)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^
 
-# A learner's engines beside the reference, with names of their own: build/mine/iolab.
+# A learner's engines beside the reference, with names of their own: build/mine/iolab. Compiled each
+# time: a copy that was put back may be older than its object.
 
-MINE_SOURCES := $(wildcard $(if $(MINE),work/$(MINE)/engine*.c))
-MINE_OBJECTS := $(call object,$(MINE_SOURCES))
+WORK         = $(or $(IOLAB_WORK),work)
+MINE_SOURCES = $(wildcard $(if $(MINE),$(WORK)/$(MINE)/engine*.c))
+MINE_OBJECTS = $(patsubst $(WORK)/$(MINE)/%.c,$(BUILD)/mine/%.o,$(MINE_SOURCES))
 
-$(BUILD)/work/%.o: work/%.c $(BUILD)/config.h $(BUILD)/flags
+$(BUILD)/mine/%.o: $(WORK)/$(MINE)/%.c $(BUILD)/config.h $(BUILD)/flags FORCE
 	@mkdir -p $(@D)
-	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(call lab_of,$<) -DIO_NAME_PREFIX='"my_"' $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(call lab_of,$<) -DIO_NAME_PREFIX='"my_"' $(ALL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/mine/iolab: $(HARNESS_OBJECTS) $(ENGINE_OBJECTS) $(COMMON_OBJECTS) $(MINE_OBJECTS) FORCE
 	@mkdir -p $(@D)
@@ -155,27 +164,78 @@ PYTHON  ?= $(shell sh harness/find-python.sh 2>/dev/null)
 RESULTS ?= results/latest
 TESTS   ?=
 
-.PHONY: help check bench plots report bench-peers format lint
+.PHONY: help check check-course check-course-slowly bench plots report bench-peers format lint
 
 help:
+	@echo 'Learn (docs/course.md):'
+	@echo 'make labs          begin here: all labs, where you are, what to type next'
+	@echo 'make start         begin the next lab, or the named one    [LAB=04]'
+	@echo 'make check-lab     build and test your files               [LAB= EXERCISE=2 TEST=name]'
+	@echo 'make watch         the same on each save; Ctrl-C ends it'
+	@echo 'make hint          when you are stuck; again: a stronger one'
+	@echo 'make predict       say what you expect, before you measure'
+	@echo 'make measure       your engine beside the reference, in one figure'
+	@echo 'make diff-lab      the difference to the solution, once you have passed'
+	@echo 'make reset-lab     back to the starter; your copy is kept   [FILE=engine.c]'
+	@echo
+	@echo 'Compare, and work on iolab itself:'
 	@echo 'make               build the program, build/iolab'
 	@echo 'make bench         compare all interfaces (under 3 minutes): table, figures, report'
+# handout: without
 	@echo 'make check         run all tests (under 5 minutes); TESTS="unit bats" runs only those'
+	@echo 'make check-course  check the labs of the course, their mutants too   [LAB=04]'
+	@echo 'make check-course-slowly   the same, each solution 100 times in a row'
+# handout: with
 	@echo 'make plots         draw the figures of a results folder   [RESULTS=results/latest]'
 	@echo 'make report        figures and report.html of it          [RESULTS=results/latest]'
+# handout: without
 	@echo 'make bench-peers   side by side with fio: is our own overhead small? (half an hour)'
 	@echo 'make lint          clang and gcc without a warning, clang-format, cppcheck, shellcheck'
 	@echo 'make format        lay out the C files with clang-format'
+# handout: with
 	@echo 'make clean         remove build/ (results/ stays)'
 	@echo
+# handout: without
+	@echo 'Teach (docs/instructor.md):'
+	@echo 'make handout       the course without solutions            [OUT=build/handout]'
+	@echo 'make grade SUBMISSIONS=folder   grade one or many   [LAB=04 OUT=results/grades JOBS=1]'
+	@echo
+# handout: with
 	@echo 'V=1 shows commands.  CC=clang and SANITIZE=address,undefined build apart, below build/.'
 	@echo 'Missing something?   harness/setup.sh  (for the tests: harness/setup.sh check)'
-	@echo 'Where to begin:      README.md; then build/iolab list, build/iolab doctor'
+	@echo 'Where to begin:      to learn, make labs; to compare, README.md, then build/iolab doctor'
 
-check: all tests
-	$(Q)$(MAKE) --no-print-directory SANITIZE=address,undefined all tests
+# The course. What is typed after the target goes to learner.py as it stands: make hint LAB=04. Only
+# measure needs a python that can draw, and finds it by itself.
+
+LEARNER = labs start check-lab watch hint predict measure diff-lab reset-lab
+.PHONY: $(LEARNER)
+$(LEARNER):
+	@$(if $(filter default file undefined,$(origin PYTHON)),python3,$(PYTHON)) harness/course/learner.py $@ $(MAKEOVERRIDES)
+
+# handout: without
+# The instructor's tools. grade also takes LIMIT_S (for all tests of a lab) and FIRST_UID.
+.PHONY: handout grade
+handout:
+	$(Q)python3 harness/course/handout.py $(if $(OUT),'$(OUT)')
+
+grade:
+	$(Q)python3 harness/course/grade.py $(if $(SUBMISSIONS),'$(SUBMISSIONS)') \
+		$(if $(LAB),--lab '$(LAB)') $(if $(OUT),--out '$(OUT)') $(if $(JOBS),--jobs '$(JOBS)') \
+		$(if $(LIMIT_S),--limit-s '$(LIMIT_S)') $(if $(FIRST_UID),--first-uid '$(FIRST_UID)')
+
+check: all tests course
+	$(Q)$(MAKE) --no-print-directory SANITIZE=address,undefined all tests course
 	$(Q)$(MAKE) --no-print-directory SANITIZE=thread build/thread/tests/conformance
 	$(Q)harness/check.sh $(TESTS)
+
+# Is the course as docs/add-a-lab.md says? LAB=04 for one lab, SINCE=REV for those that changed since.
+check-course: all tests need-python
+	$(Q)$(PYTHON) harness/course/check_course.py $(LAB) $(if $(SINCE),--since $(SINCE)) $(if $(REPEATS),--repeats $(REPEATS))
+
+check-course-slowly:
+	$(Q)$(MAKE) --no-print-directory check-course REPEATS=100
+# handout: with
 
 bench: all
 	$(Q)build/iolab compare $(COMPARE)
@@ -191,11 +251,12 @@ report: plots
 need-python:
 	$(Q)$(if $(PYTHON),:,sh harness/find-python.sh)
 
+# handout: without
 bench-peers: all $(PEER_PROGRAMS) need-python
 	$(Q)$(PYTHON) harness/peers/bench.py $(PEERS)
 
 FORMATTED = $(wildcard common/*.[ch] harness/*.[ch] harness/*/*.[ch] harness/*/*/*.[ch] labs/*/*.[ch])
-SHELL_SCRIPTS = $(wildcard harness/*.sh harness/tests/*.bash harness/tests/*.bats plots/tests/*.bats) .ci/run
+SHELL_SCRIPTS = $(wildcard harness/*.sh harness/*/*.sh harness/tests/*.bash harness/tests/*.bats plots/tests/*.bats) .ci/run
 
 format:
 	clang-format -i $(FORMATTED)
@@ -212,3 +273,4 @@ lint:
 		-Icommon -Iharness -I$(BUILD) -D_GNU_SOURCE -DIO_LAB_FOLDER='"lab"' common harness labs
 	$(call say,CHECK,shellcheck)
 	$(Q)shellcheck $(SHELL_SCRIPTS)
+# handout: with

@@ -38,7 +38,7 @@
  *              until the operation is over says so with IO_BLOCKS_IN_SUBMIT.
  * Waiting.     reap() sleeps in the kernel, never spins, unless the variant is about spinning. A
  *              signal ends the wait early: reap() then returns what it has, perhaps 0, never
- *              -EINTR.
+ *              -EINTR. The driver relies on it: it waits without a time limit.
  * Time.        Latency counts from the driver's clock reading just before the submit() call that
  *              accepted the operation to its reading just after the reap() call that returned it.
  *              Engines read no clock for measurement.
@@ -205,8 +205,8 @@ struct engine_ops {
 		__attribute__((used, section("io_engines"))) = &(ops)
 
 /*
- * An engine's name as it registers: IO_ENGINE_NAME("epoll"). A learner's own copy is compiled with a
- * prefix, so that `my_epoll` runs beside `epoll` in one comparison.
+ * An engine's name as it registers: IO_ENGINE_NAME("epoll"). A learner's own copy is compiled with
+ * a prefix, so that `my_epoll` runs beside `epoll` in one comparison.
  */
 #ifndef IO_NAME_PREFIX
 #define IO_NAME_PREFIX ""

@@ -65,7 +65,7 @@ static const struct sweep standard_plan[] = {
 };
 
 struct options {
-	char *engines, *workloads, *depths, *conns,
+	const char *engines, *workloads, *depths, *conns,
 		*rates; /* comma-separated; NULL: the standard plan */
 	const char *out;
 	const char *baseline;
@@ -112,11 +112,14 @@ static void on_interrupt(int signal_number)
 	interrupted = 1;
 }
 
-/* Splits "a,b,c" in place. Returns how many words were stored. */
-static unsigned split(char *list, const char **words)
+/*
+ * The words of "a,b,c". Returns how many were stored; they live as long as the program. The list
+ * itself stays whole: it is a word of argv, which the results record.
+ */
+static unsigned split(const char *list, const char **words)
 {
 	unsigned count = 0;
-	for (char *save, *word = strtok_r(list, ",", &save); word && count < LIST_MAX;
+	for (char *save, *word = strtok_r(strdup(list), ",", &save); word && count < LIST_MAX;
 	     word = strtok_r(NULL, ",", &save))
 		words[count++] = word;
 	return count;
@@ -133,7 +136,7 @@ static void add_configurations(struct comparison_run *run, const struct sweep *s
 {
 	const struct options *o = run->options;
 	const char *values[LIST_MAX];
-	unsigned value_count = split(strdup(sweep->values), values);
+	unsigned value_count = split(sweep->values, values);
 
 	for (unsigned v = 0; v < value_count; v++) {
 		for (unsigned e = 0; e < engine_count; e++) {
@@ -303,7 +306,7 @@ static void become_run(const struct configuration *c, const struct place *place,
 	snprintf(round, sizeof round, "%u", place->round);
 	snprintf(position, sizeof position, "%u", place->position);
 	snprintf(plan, sizeof plan, "%u", place->plan);
-	argv[argc++] = "iolab";
+	argv[argc++] = program_invocation_name;
 	argv[argc++] = "run";
 	for (unsigned i = 1; i < c->word_count; i++)
 		argv[argc++] = c->words[i];
@@ -583,7 +586,7 @@ static int run_all(struct comparison_run *run, struct reason *why)
 /* The summary of whatever was done, even when the comparison was cut short. */
 static int conclude(struct comparison_run *run, int argc, char **argv, int rc, struct reason *why)
 {
-	json_t *command = json_pack("[s, s]", "iolab", "compare");
+	json_t *command = json_pack("[s, s]", program_invocation_name, "compare");
 	for (int i = 1; i < argc; i++)
 		json_array_append_new(command, json_string(argv[i]));
 	struct comparison comparison = {
@@ -775,9 +778,8 @@ int command_compare(int argc, char **argv)
 		       "file -- "
 		       "--rw randwrite --bs 8k",
 	};
-	char default_engines[] = DEFAULT_ENGINES;
 	struct options options = {
-		.engines = default_engines,
+		.engines = DEFAULT_ENGINES,
 		.rounds = 5,
 		.seed = clock_ns() % 1000000,
 		.runtime = "0.2",

@@ -8,12 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "compute.h"
 
-/* The longest sleep in reap(): how soon a signal or the end of a phase is noticed at the worst. */
-#define LONGEST_WAIT_NS (50 * NS_PER_MS)
+/*
+ * reap() waits for as long as it takes. What ends the wait at the end of a phase is a signal, and
+ * again so often, in case it came just before the wait began. A time limit on each wait would do it
+ * too, but arms a kernel timer for every sleep: in a virtual machine that is microseconds, a tenth
+ * of the CPU time of a read at depth 1.
+ */
+#define TICK_NS (20 * NS_PER_MS)
 
 /* How long operations may take to come home once the workload was told to stop, and once cancelled.
  */
@@ -25,6 +31,11 @@
 
 /* A signal handler can reach nothing but a global. */
 static volatile sig_atomic_t interrupted;
+
+static void on_tick(int signal_number)
+{
+	(void)signal_number; /* being delivered ends the wait */
+}
 
 void driver_interrupt(void)
 {
@@ -56,6 +67,7 @@ struct driver {
 	uint64_t last_ns; /* up to where it was integrated */
 	uint64_t compute_turns_per_op;
 	struct tally *window; /* what was counted when the window closed, before the drain */
+	timer_t ticker;
 
 	bool open_loop; /* we keep the schedule, not a peer */
 	uint64_t stall_at_ns; /* UINT64_MAX: not, or not any more */
@@ -70,6 +82,27 @@ static void begin_phase(struct driver *d, enum phase phase, uint64_t now_ns, dou
 {
 	d->phase = phase;
 	d->phase_end_ns = now_ns + (uint64_t)(length_s * NS_PER_S);
+	struct itimerspec ticks = { .it_value = timespec_of_ns((int64_t)d->phase_end_ns),
+				    .it_interval = timespec_of_ns(TICK_NS) };
+	timer_settime(d->ticker, TIMER_ABSTIME, &ticks, NULL);
+}
+
+/* Signals for this thread alone: an engine's threads would swallow them. Returns 0 or -errno. */
+static int start_ticker(struct driver *d, struct sigaction *previous)
+{
+	struct sigaction action = { .sa_handler = on_tick }; /* without SA_RESTART */
+	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGALRM };
+	event._sigev_un._tid = gettid(); /* glibc has no name for it: timer_create(2) */
+	if (timer_create(CLOCK_MONOTONIC, &event, &d->ticker) < 0)
+		return reason_errno(d->why, errno, "timer_create");
+	sigaction(SIGALRM, &action, previous);
+	return 0;
+}
+
+static void stop_ticker(struct driver *d, const struct sigaction *previous)
+{
+	timer_delete(d->ticker);
+	sigaction(SIGALRM, previous, NULL);
 }
 
 static void open_window(struct driver *d)
@@ -266,11 +299,9 @@ static uint64_t next_due_ns(const struct driver *d)
 }
 
 /* With nothing in flight the engine has nothing to wait for: sleeps until an operation is due. */
-static uint64_t sleep_until_due(const struct driver *d, uint64_t now_ns)
+static uint64_t sleep_until_due(const struct driver *d)
 {
 	uint64_t until_ns = next_due_ns(d);
-	if (until_ns > now_ns + LONGEST_WAIT_NS)
-		until_ns = now_ns + LONGEST_WAIT_NS;
 	if (until_ns > d->phase_end_ns)
 		until_ns = d->phase_end_ns;
 	struct timespec until = timespec_of_ns((int64_t)until_ns);
@@ -287,21 +318,18 @@ static void stall(struct driver *d)
 }
 
 /* One reap(); hands what came back to the workload, and does its share of computing. */
-static uint64_t reap(struct driver *d, unsigned min, uint64_t now_ns)
+static uint64_t reap(struct driver *d, unsigned min)
 {
-	uint64_t until_ns = next_due_ns(d);
-	if (d->open_loop)
-		now_ns = clock_ns(); /* submit() may have taken long */
-	if (until_ns > d->phase_end_ns)
-		until_ns = d->phase_end_ns;
-	int64_t wait_ns = (int64_t)(until_ns - now_ns);
-	if (wait_ns > LONGEST_WAIT_NS)
-		wait_ns = LONGEST_WAIT_NS;
-	if (wait_ns < 0)
-		wait_ns = 0;
+	/* A wait ends when the next operation is due; without one a signal ends it, see TICK_NS. */
+	int64_t wait_ns = -1;
+	uint64_t due_ns = min ? next_due_ns(d) : UINT64_MAX;
+	if (due_ns != UINT64_MAX) {
+		uint64_t now_ns = clock_ns(); /* submit() may have taken long */
+		wait_ns = due_ns > now_ns ? (int64_t)(due_ns - now_ns) : 0;
+	}
 
 	int count = d->ops->reap(d->engine, d->done, min, d->done_max, min ? wait_ns : 0);
-	now_ns = clock_ns();
+	uint64_t now_ns = clock_ns();
 	hold_until(d, now_ns); /* before the count drops */
 	if (d->inflight > d->inflight_max)
 		d->inflight_max = d->inflight;
@@ -371,6 +399,11 @@ int driver_run(const struct run_config *config, struct workload *workload, struc
 		goto out;
 	}
 
+	struct sigaction previous_action;
+	if (start_ticker(&d, &previous_action) < 0) {
+		d.outcome = -EAGAIN;
+		goto out;
+	}
 	uint64_t now_ns = d.last_ns = clock_ns();
 	workload->due = UINT64_MAX;
 	workload->schedule =
@@ -393,14 +426,15 @@ int driver_run(const struct run_config *config, struct workload *workload, struc
 			more = accepted > 0 && (more || d.offered_count > 0);
 		}
 		if (d.inflight > 0)
-			now_ns = reap(&d, more ? 0 : 1, now_ns);
+			now_ns = reap(&d, more ? 0 : 1);
 		else if (d.phase >= DRAIN && d.offered_count == 0)
 			d.phase = OVER;
 		else if (d.open_loop && d.offered_count == 0 && !workload->exhausted)
-			now_ns = sleep_until_due(&d, now_ns);
+			now_ns = sleep_until_due(&d);
 		else
 			now_ns = clock_ns();
 	}
+	stop_ticker(&d, &previous_action);
 	if (d.outcome == 0)
 		workload->tally = *d.window;
 	*counts = (struct driver_counts) {

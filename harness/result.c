@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "result.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +45,7 @@ static json_t *config_json(const struct run_options *options, int argc, char **a
 	bool sockets = c->workload->has_peer;
 	unsigned x = c->rate_per_s ? c->rate_per_s : sockets ? c->conns : c->depth;
 	/* argv[0] is "iolab run", for argp. */
-	json_t *command = required(json_pack("[s, s]", "iolab", "run"));
+	json_t *command = required(json_pack("[s, s]", program_invocation_name, "run"));
 	for (int i = 1; i < argc; i++)
 		json_array_append_new(command, required(json_string(argv[i])));
 

@@ -52,9 +52,9 @@ void note(const char *format, ...)
 
 static bool always_allowed(long number)
 {
-	static const char *const names[] = { "brk",	     "mmap",	    "munmap",
-					     "mprotect",     "madvise",	    "futex",
-					     "sched_yield",  "rt_sigreturn", "restart_syscall",
+	static const char *const names[] = { "brk",	      "mmap",	      "munmap",
+					     "mprotect",      "madvise",      "futex",
+					     "sched_yield",   "rt_sigreturn", "restart_syscall",
 					     "clock_gettime", "getrandom" };
 	for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
 		if (strcmp(syscall_name(number), names[i]) == 0)
@@ -70,9 +70,8 @@ static void check_allowed(const char *where, const uint32_t *before)
 	for (long n = 0; n < TRACE_CALLS_MAX; n++)
 		if (trace->calls_main[n] > before[n] && !always_allowed(n) &&
 		    !syscall_among(n, allowed_calls))
-			expect(false,
-			       "%s() made the system call %s; this exercise is about: %s", where,
-			       syscall_name(n), allowed_calls);
+			expect(false, "%s() made the system call %s; this exercise is about: %s",
+			       where, syscall_name(n), allowed_calls);
 }
 
 static uint32_t counts_before[TRACE_CALLS_MAX];
@@ -94,9 +93,9 @@ static const char *describe(const struct io_op *op, char *text, size_t size)
 {
 	static const char *const kinds[IO_KIND_COUNT] = { "NOP",       "READ", "WRITE", "FSYNC",
 							  "FDATASYNC", "RECV", "SEND" };
-	int used = snprintf(text, size, "%s of %u bytes, fd %d",
-			    op->kind < IO_KIND_COUNT ? kinds[op->kind] : "?", op->len_bytes,
-			    op->fd);
+	int used =
+		snprintf(text, size, "%s of %u bytes, fd %d",
+			 op->kind < IO_KIND_COUNT ? kinds[op->kind] : "?", op->len_bytes, op->fd);
 	if (op->offset != IO_NO_OFFSET && (op->kind == IO_READ || op->kind == IO_WRITE))
 		snprintf(text + used, size - (size_t)used, ", offset %llu",
 			 (unsigned long long)op->offset);
@@ -200,7 +199,8 @@ static void watch_engine(struct subject *s, const char *spec)
 static void need_counts(void)
 {
 	if (!trace->attached)
-		test_skipped("nobody counts system calls here (sanitizer build, or ptrace refused)");
+		test_skipped(
+			"nobody counts system calls here (sanitizer build, or ptrace refused)");
 }
 
 void calls_reset(void)
@@ -361,7 +361,7 @@ static int run_test(const char *name)
 	s.flavour = flavour;
 	allowed_calls = test->allowed_calls;
 	const char *folder = getenv("TMPDIR");
-	snprintf(s.folder, sizeof s.folder, "%.40s/lab-XXXXXX", folder ? folder : "/var/tmp");
+	snprintf(s.folder, sizeof s.folder, "%.220s/lab-XXXXXX", folder ? folder : "/var/tmp");
 	expect(mkdtemp(s.folder), "cannot make a folder in %s", folder ? folder : "/var/tmp");
 	watch_engine(&s, test->engine);
 
@@ -369,7 +369,7 @@ static int run_test(const char *name)
 	test->run(&s);
 	expect_nothing_left(fds, threads);
 
-	char path[128];
+	char path[256];
 	snprintf(path, sizeof path, "%s/file", s.folder);
 	unlink(path);
 	rmdir(s.folder);

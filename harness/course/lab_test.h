@@ -2,11 +2,11 @@
 /*
  * What a lab's tests.c is written with.
  *
- * It defines `lab_tests`, a table that ends with a NULL name. Each test runs in a fresh process with
- * a time limit. It drives the engine through the functions of conformance.h (open_engine, prepare,
- * start, reap, await, ...), which check every rule of the contract on the way, and it may ask below
- * which system calls the engine made. The shared conformance tests (tests.h) can be named in the
- * table as they are.
+ * It defines `lab_tests`, a table that ends with a NULL name. Each test runs in a fresh process
+ * with a time limit. It drives the engine through the functions of conformance.h (open_engine,
+ * prepare, start, reap, await, ...), which check every rule of the contract on the way, and it may
+ * ask below which system calls the engine made. The shared conformance tests (tests.h) can be named
+ * in the table as they are.
  *
  * A test ends by returning, or by expect() with what was expected and what was seen. The proctor
  * adds the operations and system calls that led there.
@@ -38,8 +38,8 @@ extern const struct lab_test lab_tests[];
 
 /*
  * System calls of the engine since the last calls_reset(): by the thread that drives it, and by
- * threads that it started. `names` are words: "recvfrom read"; NULL counts all. Where nobody watches
- * (sanitizer builds, ptrace refused) the test is skipped with that reason.
+ * threads that it started. `names` are words: "recvfrom read"; NULL counts all. Where nobody
+ * watches (sanitizer builds, ptrace refused) the test is skipped with that reason.
  */
 void calls_reset(void);
 unsigned calls_made(const char *names);

@@ -11,8 +11,9 @@ import tomllib
 from dataclasses import dataclass
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-LABS = os.path.join(ROOT, "labs")
-WORK = os.environ.get("IOLAB_WORK") or os.path.join(ROOT, "work")
+# Elsewhere in tests.
+LABS = os.path.abspath(os.environ.get("IOLAB_LABS") or os.path.join(ROOT, "labs"))
+WORK = os.path.abspath(os.environ.get("IOLAB_WORK") or os.path.join(ROOT, "work"))
 
 # Regions of a solution:   //> 2 what to write    //+ code of the starter    //< 2
 BEGIN = re.compile(r"^(\s*)// ?> ?(\d+)?(?:\s+(.*))?$")

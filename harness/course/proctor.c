@@ -6,11 +6,12 @@
  *
  * PROGRAM is a lab's test program with the engine linked in. Each test runs in a process of its
  * own, with a limit of time. The proctor stops it at every system call with ptrace(2): so it can
- * count the calls that the engine makes, show them when a test fails, and say where a program hangs.
+ * count the calls that the engine makes, show them when a test fails, and say where a program
+ * hangs.
  *
  * The verdict is the proctor's. The program's output is only quoted, its exit status alone proves
- * nothing (an engine may call exit(0)), and the descriptor that the verdict is written to was closed
- * before the program began. Prints TAP; what explains a failure follows in comment lines.
+ * nothing (an engine may call exit(0)), and the descriptor that the verdict is written to was
+ * closed before the program began. Prints TAP; what explains a failure follows in comment lines.
  */
 #include <argp.h>
 #include <errno.h>
@@ -18,13 +19,15 @@
 #include <ftw.h>
 #include <grp.h>
 #include <limits.h>
-#include <stdbool.h>
+#include <linux/openat2.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -53,7 +56,8 @@
 
 struct options {
 	const char *program;
-	const char *list_program; /* trusted, for the names of the tests; NULL: the program itself */
+	const char
+		*list_program; /* trusted, for the names of the tests; NULL: the program itself */
 	const char *only; /* one test, or NULL */
 	unsigned exercise; /* 0: all */
 	bool untraced;
@@ -85,12 +89,15 @@ struct run {
 	uint64_t token;
 	pid_t pid;
 	int output_fd;
-	char folder[96];
+	char folder[220];
 	char output[OUTPUT_BYTES];
 	size_t output_length;
 	struct task tasks[TASKS_MAX];
 	unsigned task_count;
 	bool stopped_at_start;
+	bool begun; /* main() was reached */
+	uint32_t arch; /* AUDIT_ARCH_* of the system calls that this proctor knows */
+	unsigned execs;
 	uint64_t fault_address; /* of the instruction, when a signal is about to kill it */
 	struct reason broken_rule; /* why the proctor ended it */
 	int status;
@@ -167,14 +174,14 @@ static const char *epoll_events(uint32_t events, char *text, size_t size)
 	static const struct {
 		uint32_t bit;
 		const char *name;
-	} names[] = { { EPOLLIN, "IN" },     { EPOLLOUT, "OUT" },	{ EPOLLRDHUP, "RDHUP" },
-		      { EPOLLPRI, "PRI" },   { EPOLLERR, "ERR" },	{ EPOLLHUP, "HUP" },
-		      { EPOLLET, "ET" },     { EPOLLONESHOT, "ONESHOT" } };
+	} names[] = { { EPOLLIN, "IN" },   { EPOLLOUT, "OUT" },	       { EPOLLRDHUP, "RDHUP" },
+		      { EPOLLPRI, "PRI" }, { EPOLLERR, "ERR" },	       { EPOLLHUP, "HUP" },
+		      { EPOLLET, "ET" },   { EPOLLONESHOT, "ONESHOT" } };
 	text[0] = '\0';
 	for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
 		if (events & names[i].bit)
-			snprintf(text + strlen(text), size - strlen(text), "%s%s",
-				 *text ? "|" : "", names[i].name);
+			snprintf(text + strlen(text), size - strlen(text), "%s%s", *text ? "|" : "",
+				 names[i].name);
 	return *text ? text : "0";
 }
 
@@ -184,7 +191,7 @@ static void describe_call(const struct task *task, char *text, size_t size)
 	if (task->call == SYS_epoll_ctl) {
 		static const char *const operations[] = { "?", "ADD", "DEL", "MOD" };
 		char events[64] = "-";
-		struct epoll_event event;
+		struct epoll_event event = { 0 };
 		if (task->args[3] && read_memory(task->tid, task->args[3], &event, sizeof event))
 			epoll_events(event.events, events, sizeof events);
 		snprintf(text + used, size - used, "%d, %s, %d, %s)", (int)task->args[0],
@@ -197,8 +204,7 @@ static void describe_call(const struct task *task, char *text, size_t size)
 	for (unsigned i = 0; shape[i] && used < size; i++) {
 		if (shape[i] == '.')
 			continue;
-		long long value =
-			shape[i] == 'd' ? (int)task->args[i] : (long long)task->args[i];
+		long long value = shape[i] == 'd' ? (int)task->args[i] : (long long)task->args[i];
 		used += (size_t)snprintf(text + used, size - used, "%s%lld", first ? "" : ", ",
 					 value);
 		first = false;
@@ -220,25 +226,34 @@ static bool begins_with(const char *path, const char *folder)
  */
 static void check_open(struct run *r, const struct task *task)
 {
-	bool at = task->call == SYS_openat;
+	bool at = task->call == SYS_openat || task->call == SYS_openat2;
+	uint64_t flags = task->args[at ? 2 : 1];
 #ifdef SYS_open
-	if (!at && task->call != SYS_open)
+	if (task->call == SYS_creat)
+		flags = O_CREAT | O_WRONLY;
+	else if (!at && task->call != SYS_open)
 		return;
 #else
 	if (!at)
 		return;
 #endif
+	struct open_how how = { 0 };
+	if (task->call == SYS_openat2)
+		flags = read_memory(task->tid, task->args[2], &how, sizeof how) ? how.flags
+										: O_RDWR;
 	char path[512], full[1024], link[64];
 	if (!read_path(task->tid, task->args[at ? 1 : 0], path, sizeof path))
 		return;
 	snprintf(full, sizeof full, "%s", path);
 	if (path[0] != '/') {
 		if (at && (int)task->args[0] != AT_FDCWD)
-			snprintf(link, sizeof link, "/proc/%d/fd/%d", task->tid, (int)task->args[0]);
+			snprintf(link, sizeof link, "/proc/%d/fd/%d", task->tid,
+				 (int)task->args[0]);
 		else
 			snprintf(link, sizeof link, "/proc/%d/cwd", task->tid);
 		ssize_t n = readlink(link, full, sizeof full - sizeof path - 2);
-		snprintf(full + (n > 0 ? n : 0), sizeof full - (size_t)(n > 0 ? n : 0), "/%s", path);
+		snprintf(full + (n > 0 ? n : 0), sizeof full - (size_t)(n > 0 ? n : 0), "/%s",
+			 path);
 	}
 	char resolved[PATH_MAX];
 	const char *real = realpath(full, resolved) ? resolved : full;
@@ -247,11 +262,63 @@ static void check_open(struct run *r, const struct task *task)
 			break_off(r, "the program opens %s, which is not for it to read", real);
 			return;
 		}
-	int flags = (int)task->args[at ? 2 : 1];
 	bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_CREAT);
 	if (writes && !begins_with(real, r->folder) && !begins_with(real, "/dev") &&
 	    !begins_with(real, "/proc/self"))
 		break_off(r, "the program opens %s for writing, outside of its folder", real);
+}
+
+/*
+ * Calls that reach for another process: the proctor, whose user a learner shares, or all of them,
+ * as kill(-1) does. The program stands before the call, so the call is never made. Its numbers lie
+ * in registers; nobody can change them meanwhile.
+ */
+static void check_reach(struct run *r, struct task *task, const struct __ptrace_syscall_info *info)
+{
+	pid_t target = (pid_t)task->args[0];
+	bool reaches = false;
+	if (!r->arch)
+		r->arch = info->arch;
+	/* A 32-bit call (int 0x80) goes by other numbers, and so would pass unseen. */
+	if (info->arch != r->arch || (uint64_t)task->call >= 0x40000000) {
+		break_off(r, "the program makes system calls of another architecture%s", "");
+		return;
+	}
+	switch (task->call) {
+	case SYS_kill:
+		reaches = target != r->pid && target != -r->pid && target != 0;
+		break;
+	case SYS_tkill:
+		reaches = !find_task(r, target);
+		break;
+	case SYS_tgkill:
+	case SYS_rt_sigqueueinfo:
+	case SYS_rt_tgsigqueueinfo:
+		reaches = target != r->pid;
+		break;
+	case SYS_prlimit64:
+		reaches = target != r->pid && target != 0;
+		break;
+	case SYS_ptrace:
+	case SYS_process_vm_readv:
+	case SYS_process_vm_writev:
+	case SYS_pidfd_send_signal:
+	case SYS_pidfd_getfd:
+		reaches = true;
+		break;
+	case SYS_execve:
+	case SYS_execveat:
+		/* The first is our own: it turns our child into the program. */
+		if (r->execs++ > 0)
+			break_off(r, "the program turns into another one (%s)",
+				  syscall_name(task->call));
+		return;
+	default:
+		break;
+	}
+	if (reaches)
+		break_off(r, "the program reaches for another process (%s)",
+			  syscall_name(task->call));
 }
 
 static bool is_noise(long call)
@@ -265,7 +332,9 @@ static void enter_call(struct run *r, struct task *task, const struct __ptrace_s
 	task->call = (long)info->entry.nr;
 	for (unsigned i = 0; i < 6; i++)
 		task->args[i] = info->entry.args[i];
+	check_reach(r, task, info);
 	if (task->call == SYS_prctl && task->args[0] == TRACE_BEGIN && task->tid == r->pid) {
+		r->begun = true;
 		r->trace->attached = 1;
 		r->trace->token = r->token;
 	}
@@ -332,7 +401,7 @@ static int handle_stop(struct run *r, struct task *task, int status)
 
 static void drain_output(struct run *r)
 {
-	char ignored[4096];
+	static char ignored[4096];
 	for (;;) {
 		size_t room = sizeof r->output - 1 - r->output_length;
 		ssize_t n = read(r->output_fd, room ? r->output + r->output_length : ignored,
@@ -345,16 +414,25 @@ static void drain_output(struct run *r)
 	r->output[r->output_length] = '\0';
 }
 
+/* A grader's own limits are lower than ours: they stay. */
+static void limit(__rlimit_resource_t resource, rlim_t soft, rlim_t hard)
+{
+	struct rlimit now;
+	getrlimit(resource, &now);
+	if (hard < now.rlim_max)
+		now.rlim_max = hard;
+	now.rlim_cur = soft < now.rlim_max ? soft : now.rlim_max;
+	setrlimit(resource, &now);
+}
+
 static void become_program(const struct run *r, int trace_fd, int output_fd)
 {
 	const struct options *o = r->options;
-	char number[16], folder[128];
-	struct rlimit none = { 0, 0 }, file = { FILE_BYTES, FILE_BYTES };
-	struct rlimit cpu = { r->test->limit_s + 2, r->test->limit_s + 4 };
+	char number[16];
 	setsid();
-	setrlimit(RLIMIT_CORE, &none);
-	setrlimit(RLIMIT_FSIZE, &file);
-	setrlimit(RLIMIT_CPU, &cpu);
+	limit(RLIMIT_CORE, 0, 0);
+	limit(RLIMIT_FSIZE, FILE_BYTES, FILE_BYTES);
+	limit(RLIMIT_CPU, r->test->limit_s + 2, r->test->limit_s + 4);
 	int null = open("/dev/null", O_RDONLY);
 	dup2(null, STDIN_FILENO);
 	dup2(output_fd, STDOUT_FILENO);
@@ -364,8 +442,7 @@ static void become_program(const struct run *r, int trace_fd, int output_fd)
 		close(fd);
 	snprintf(number, sizeof number, "%d", kept);
 	setenv(TRACE_FD_VARIABLE, number, 1);
-	snprintf(folder, sizeof folder, "%s", r->folder);
-	setenv("TMPDIR", folder, 1);
+	setenv("TMPDIR", r->folder, 1);
 	if (o->uid >= 0 &&
 	    (setgroups(0, NULL) < 0 || setgid((gid_t)o->uid) < 0 || setuid((uid_t)o->uid) < 0))
 		_exit(CANNOT_START);
@@ -449,9 +526,9 @@ static void find_line(const struct run *r, uint64_t address, char *text, size_t 
 	pid_t pid = fork();
 	if (pid == 0) {
 		dup2(ends[1], STDOUT_FILENO);
-		if (r->options->uid >= 0 && (setgroups(0, NULL) < 0 ||
-					     setgid((gid_t)r->options->uid) < 0 ||
-					     setuid((uid_t)r->options->uid) < 0))
+		if (r->options->uid >= 0 &&
+		    (setgroups(0, NULL) < 0 || setgid((gid_t)r->options->uid) < 0 ||
+		     setuid((uid_t)r->options->uid) < 0))
 			_exit(1);
 		alarm(10);
 		execlp("addr2line", "addr2line", "-e", r->options->program, number, (char *)NULL);
@@ -473,13 +550,21 @@ static void find_line(const struct run *r, uint64_t address, char *text, size_t 
 		snprintf(text, size, "%s", base);
 }
 
+/* Not before: what is linked into the program can run earlier, in a constructor. */
+static bool reached_main(const struct run *r)
+{
+	return r->options->untraced ? r->trace->token == 0 : r->begun;
+}
+
 static void inside(const struct run *r, char *text, size_t size)
 {
 	char where[sizeof r->trace->where];
 	memcpy(where, r->trace->where, sizeof where);
 	where[sizeof where - 1] = '\0';
 	text[0] = '\0';
-	if (where[0])
+	if (!reached_main(r))
+		snprintf(text, size, " before main() began (in a constructor?)");
+	else if (where[0])
 		snprintf(text, size, " inside the engine's %s()", where);
 }
 
@@ -507,6 +592,21 @@ static void describe_hang(struct run *r, struct reason *why)
 		   r->test->limit_s, engine, *line ? ", at " : "", line);
 }
 
+/* What a signal means that comes from a limit and not from a mistake in the code. */
+static const char *limit_behind(int signal_number)
+{
+	switch (signal_number) {
+	case SIGKILL:
+		return "; it took more memory or CPU time than it may";
+	case SIGXCPU:
+		return "; it took more CPU time than it may";
+	case SIGXFSZ:
+		return "; it wrote a larger file than it may";
+	default:
+		return "";
+	}
+}
+
 static enum verdict judge(struct run *r, bool hung, struct reason *why)
 {
 	char engine[64], line[128];
@@ -519,8 +619,9 @@ static enum verdict judge(struct run *r, bool hung, struct reason *why)
 		return FAILED; /* described while it still lived */
 	if (WIFSIGNALED(r->status)) {
 		find_line(r, r->fault_address, line, sizeof line);
-		reason_set(why, "crashed with SIG%s%s%s%s", sigabbrev_np(WTERMSIG(r->status)), engine,
-			   *line ? ", at " : "", line);
+		const char *name = sigabbrev_np(WTERMSIG(r->status));
+		reason_set(why, "crashed with SIG%s%s%s%s%s", name ? name : "?", engine,
+			   *line ? ", at " : "", line, limit_behind(WTERMSIG(r->status)));
 		return FAILED;
 	}
 	int code = WEXITSTATUS(r->status);
@@ -528,8 +629,8 @@ static enum verdict judge(struct run *r, bool hung, struct reason *why)
 		return PASSED;
 	if (code == 0) {
 		reason_set(why,
-			   "the process ended%s before the test was over. Does the engine call exit()?",
-			   engine);
+			   "the process ended%s, before the test was over. Does %s call exit()?",
+			   engine, reached_main(r) ? "the engine" : "it");
 		return FAILED;
 	}
 	if (code == 77) {
@@ -585,16 +686,28 @@ static void report(struct run *r, unsigned number, enum verdict verdict, const s
 	fflush(stdout);
 }
 
+/* Set by a test in which main() was not reached: no other test would get further. */
+static bool never_starts;
+
 static enum verdict run_test(const struct options *o, const struct test *test, unsigned number)
 {
 	struct run r = { .options = o, .test = test };
 	struct reason why = { "" };
 	int ends[2];
+	if (never_starts) {
+		printf("not ok %u - %s # exercise %u\n# not run: the program does not get as far "
+		       "as "
+		       "main(), see the first test\n",
+		       number, test->name, test->exercise);
+		return FAILED;
+	}
 	const char *base = getenv("TMPDIR");
-	snprintf(r.folder, sizeof r.folder, "%.60s/proctor-XXXXXX", base ? base : "/var/tmp");
-	int trace_fd = memfd_create("iolab-trace", MFD_CLOEXEC);
-	if (trace_fd < 0 || ftruncate(trace_fd, sizeof *r.trace) < 0 || !mkdtemp(r.folder) ||
-	    pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
+	snprintf(r.folder, sizeof r.folder, "%.200s/proctor-XXXXXX", base ? base : "/var/tmp");
+	/* Sealed: a program that made it smaller would end the proctor with SIGBUS. */
+	int trace_fd = memfd_create("iolab-trace", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (trace_fd < 0 || ftruncate(trace_fd, sizeof *r.trace) < 0 ||
+	    fcntl(trace_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0 ||
+	    !mkdtemp(r.folder) || pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
 		fprintf(stderr, "proctor: cannot prepare a test in %s: %s\n", r.folder,
 			strerror(errno));
 		exit(1);
@@ -625,11 +738,13 @@ static enum verdict run_test(const struct options *o, const struct test *test, u
 	}
 	drain_output(&r);
 	if (!hung && WIFEXITED(r.status) && WEXITSTATUS(r.status) == CANNOT_TRACE) {
-		fprintf(stderr, "proctor: ptrace is refused here (seccomp, or Yama's ptrace_scope): "
-				"tests that count system calls will be skipped\n");
+		fprintf(stderr,
+			"proctor: ptrace is refused here (seccomp, or Yama's ptrace_scope): "
+			"tests that count system calls will be skipped\n");
 		exit(CANNOT_TRACE);
 	}
 	enum verdict verdict = judge(&r, hung, &why);
+	never_starts = verdict == FAILED && !reached_main(&r);
 	report(&r, number, verdict, &why);
 
 	nftw(r.folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
@@ -644,7 +759,8 @@ static unsigned list_tests(const struct options *o, struct test *tests)
 {
 	char command[PATH_MAX + 16], line[256];
 	unsigned count = 0;
-	snprintf(command, sizeof command, "'%s' --list", o->list_program ? o->list_program : o->program);
+	snprintf(command, sizeof command, "'%s' --list",
+		 o->list_program ? o->list_program : o->program);
 	FILE *list = popen(command, "re");
 	while (list && count < TESTS_MAX && fgets(line, sizeof line, list)) {
 		struct test *test = &tests[count];
@@ -706,7 +822,8 @@ int main(int argc, char **argv)
 		{ "exercise", 'e', "N", 0, "only the tests of this exercise", 0 },
 		{ "only", 'o', "NAME", 0, "only tests whose names begin so", 0 },
 		{ "list-from", 'l', "PROGRAM", 0,
-		  "take the names of the tests from here: the same tests without the submission", 0 },
+		  "take the names of the tests from here: the same tests without the submission",
+		  0 },
 		{ "untraced", 'u', NULL, 0, "do not watch system calls (for sanitizer builds)", 0 },
 		{ "stop-at-first", 'k', NULL, 0, "end after the first failure", 0 },
 		{ "uid", 'U', "UID", 0, "run the program as this user (as root)", 0 },
@@ -723,6 +840,8 @@ int main(int argc, char **argv)
 	struct options options = { .uid = -1, .keep_going = true };
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 
+	/* Nobody but root may write to our memory or open our descriptors through /proc. */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	unsigned counts[3] = { 0 };
 	unsigned count = list_tests(&options, tests);
 	if (count == 0) {

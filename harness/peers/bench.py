@@ -206,6 +206,7 @@ def resident_share(fd, size_bytes):
 # wherever the kernel has them, and has no option to leave that: this variant does the same.
 RING = "io_uring:defer_taskrun"
 PLAIN = "iolab, a ring without flags"
+BARE = "bare loop"
 ENGINES = (("blocking", "psync", "pread"), ("libaio",) * 3, (RING, "io_uring", "io_uring"))
 
 
@@ -239,9 +240,9 @@ def page_cache_cases(o, path):
                 f"page cache, {engine}, depth {depth}", Contender("iolab", ours),
                 [Contender("fio", lambda t=target: fio(o.cpu, t)),
                  Contender("fio lean", lambda t=target: fio(o.cpu, t + LEAN)),
-                 Contender("bare loop", loop), *plain_ring(o, engine, path, depth)],
+                 Contender(BARE, loop), *plain_ring(o, engine, path, depth)],
                 [Goal("fio", "ops_per_s", 1.2), Goal("fio lean", "ops_per_s", LEVEL, True),
-                 Goal("bare loop", "ops_per_s", 0.88)],
+                 Goal(BARE, "ops_per_s", 0.88)],
                 prepare=lambda: warm(path, o.size))
 
 
@@ -382,12 +383,30 @@ def judge(case, goal):
     median, low, high = order_interval(values)
     reached = (low if goal.level else median) >= goal.least
     want = "level (low end 0.95)" if goal.level else f"at least {goal.least:.2f}"
+    said = "reached" if reached else "cannot tell" if undecided(case, goal) else "NOT REACHED"
+    # Where the call alone, with nothing around it, does not get there, nothing can.
+    bare = next((p for p in case.peers if p.name == BARE), None)
+    if not reached and bare and goal.peer != BARE:
+        least = statistics.median(ratios(Case("", bare, [peer], []), peer, goal.metric))
+        if least < goal.least:
+            said = f"out of reach here: the bare loop has {least:.2f}"
     return {"case": case.title, "peer": goal.peer, "metric": METRICS[goal.metric], "median": median,
-            "low": low, "high": high, "goal": want, "reached": reached}
+            "low": low, "high": high, "rounds": len(values), "goal": want, "reached": reached,
+            "verdict": said}
+
+
+def undecided(case, goal):
+    """More rounds could tell: the interval spans the goal."""
+    peer = next(p for p in case.peers if p.name == goal.peer)
+    values = ratios(case, peer, goal.metric)
+    if not goal.level or not values:
+        return False
+    _, low, high = order_interval(values)
+    return low < goal.least <= high
 
 
 def report(cases, rounds):
-    print(f"\nMedians of {rounds} interleaved rounds in random order.\n")
+    print(f"\nMedians of {rounds} or more interleaved rounds in random order.\n")
     print(f"{'':44}{'ops/s':>10}{'spread':>14}{'CPU us/op':>11}{'system':>9}")
     for case in cases:
         print(case.title)
@@ -403,15 +422,14 @@ def report(cases, rounds):
             spread = f"{100 * low / median - 100:+.0f} {100 * high / median - 100:+.0f} %"
             print(f"  {contender.name:42}{median:10.0f}{spread:>14}{cells[0]:>11}{cells[1]:>9}")
             if contender.failures:
-                print(f"    {len(contender.failures)} of {rounds} runs went wrong, first: "
+                print(f"    {len(contender.failures)} of {len(contender.values)} runs went wrong, first: "
                       f"{contender.failures[0].rpartition(': ')[2]}")
     print(f"\nRatios, above 1 in iolab's favour: the median over the rounds, and its interval\n"
-          f"{'':46}{'peer':14}{'of':20}{'ratio':>7}   {'interval':14}goal")
+          f"{'':48}{'peer':14}{'of':20}{'ratio':>7}   {'interval':23}goal")
     verdicts = [v for case in cases for goal in case.goals if (v := judge(case, goal))]
     for v in verdicts:
-        print(f"{v['case']:46}{v['peer']:14}{v['metric']:20}{v['median']:7.2f}   "
-              f"{v['low']:.2f}-{v['high']:<9.2f}{v['goal']}: "
-              f"{'reached' if v['reached'] else 'NOT REACHED'}")
+        print(f"{v['case']:48}{v['peer']:14}{v['metric']:20}{v['median']:7.2f}   "
+              f"{v['low']:.2f}-{v['high']:<7.2f}{v['rounds']:3} rounds   {v['goal']}: {v['verdict']}")
     return verdicts
 
 
@@ -448,7 +466,9 @@ def named(text):
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=10, help="default 10")
+    parser.add_argument("--rounds", type=int, default=10, help="at least; default 10")
+    parser.add_argument("--most-rounds", type=int, default=30,
+                        help="cases that cannot tell yet go on for so many; default 30")
     parser.add_argument("--only", action="append", default=[], metavar="TEXT",
                         help="only the cases whose titles contain this; may be repeated")
     parser.add_argument("--file", default=os.path.join(ROOT, "build", "peers", "test-file"),
@@ -491,9 +511,11 @@ def choose(o, stack):
     return [case for case in cases if wanted(case)]
 
 
-def run_rounds(cases, rounds):
+def run_rounds(cases, rounds, most_rounds):
     dice = random.Random(1)
-    for number in range(rounds):
+    for number in range(max(rounds, most_rounds)):
+        if number >= rounds:
+            cases = [case for case in cases if any(undecided(case, goal) for goal in case.goals)]
         for case in dice.sample(cases, len(cases)):
             if sys.stderr.isatty():
                 print(f"\r\033[Kround {number + 1} of {rounds}: {case.title}", end="", file=sys.stderr)
@@ -515,7 +537,7 @@ def main():
             cases = choose(o, stack)
             if not cases:
                 sys.exit(f"bench-peers: no case has {' or '.join(o.only)} in its title")
-            run_rounds(cases, o.rounds)
+            run_rounds(cases, o.rounds, o.most_rounds)
     except (BenchError, subprocess.CalledProcessError) as error:
         sys.exit(f"bench-peers: {error}")
     verdicts = report(cases, o.rounds)

@@ -62,6 +62,7 @@ static const struct test tests[] = {
 	{ "cancel_with_nothing_in_flight", STREAMS, cancel_with_nothing_in_flight },
 	{ "stream_slot_is_used_again", STREAMS, stream_slot_is_used_again },
 	{ "stream_stays_blocking", STREAMS, stream_stays_blocking },
+	{ "stream_signal_ends_the_wait", STREAMS, stream_signal_ends_the_wait },
 	{ "stream_survives_signals", STREAMS, stream_survives_signals },
 };
 
@@ -169,7 +170,7 @@ static enum verdict run_test(struct subject *s, const struct test *test, uint64_
 		text[used] = '\0';
 	close(ends[0]);
 
-	char path[128];
+	char path[sizeof s->folder + 8];
 	snprintf(path, sizeof path, "%s/file", s->folder);
 	unlink(path);
 	rmdir(s->folder);

@@ -122,6 +122,11 @@ PY
 	run "$IOLAB" summary "$BATS_TEST_TMPDIR/results"
 	assert_success
 	assert_output --partial "Medians of 2 rounds"
+	# The recorded command is the whole one, so that it can be typed again.
+	run "$IOLAB" summary --json "$BATS_TEST_TMPDIR/results"
+	assert_equal "$(json command.0)" "$IOLAB"
+	assert_equal "$(json command.1)" compare
+	assert_output --partial '"blocking,epoll,libaio"'
 }
 
 @test "compare: the idle host is measured first, and a summary computed anew keeps what only compare knew" {

@@ -46,9 +46,11 @@ static int64_t call_once(const struct io_op *op)
 	ssize_t n = -1;
 	errno = ENOSYS;
 	switch ((enum io_kind)op->kind) {
-	//> 1 The calls for a file. A READ or WRITE with a position is pread(2) or pwrite(2): they
-	//> leave the descriptor's own position alone. IO_FSYNC and IO_FDATASYNC are fsync(2) and
-	//> fdatasync(2).
+	//> 1 The calls for files and pipes: one for one operation. A READ or WRITE with an offset
+	//> is pread(2) or pwrite(2), which leave the descriptor's own position alone;
+	//> IO_NO_OFFSET means a pipe, which has no position, so read(2) or write(2). IO_FSYNC and
+	//> IO_FDATASYNC are fsync(2) and fdatasync(2). Put the count into `n`; what becomes of -1
+	//> and errno stands below.
 	case IO_READ:
 		if (op->offset != IO_NO_OFFSET) {
 			n = pread(op->fd, op->buf, op->len_bytes, (off_t)op->offset);
@@ -70,8 +72,9 @@ static int64_t call_once(const struct io_op *op)
 		n = fdatasync(op->fd);
 		break;
 	//< 1
-	//> 2 The calls for a socket: recv(2) and send(2). A peer that went away must be -EPIPE and
-	//> not a dead process: see MSG_NOSIGNAL in send(2).
+	//> 2 The calls for a socket: recv(2) and send(2). A peer that went away must be -EPIPE
+	//> and not a dead process: see MSG_NOSIGNAL in send(2). No other flag: a receive returns
+	//> what is there, and sleeps while nothing is.
 	case IO_RECV:
 		n = recv(op->fd, op->buf, op->len_bytes, 0);
 		break;
@@ -88,9 +91,10 @@ static int64_t call_once(const struct io_op *op)
 /* The same, again after a signal: EINTR says that the call had moved nothing yet. */
 static int64_t call(const struct io_op *op)
 {
-	//> 3 A signal ends a blocking call early. With EINTR nothing was moved, so the call can be
-	//> made again; the program must not see it. A short count is another matter: it is a success,
-	//> and an engine never loops to fill a buffer.
+	//> 3 A signal ends a blocking call early. With EINTR nothing was moved, so the call can
+	//> be made again, as often as it takes; the program must not see it. When something was
+	//> moved the call returns that count instead: a short transfer, which is a success. An
+	//> engine never loops to fill a buffer.
 	//+ return call_once(op);
 	int64_t result;
 	do
@@ -101,17 +105,27 @@ static int64_t call(const struct io_op *op)
 }
 
 /*
- * Accepts one operation at a time and performs it here and now. The driver reaps it before it
- * offers the next, so each latency is that of one call and not of a batch.
+ * Performs what it accepts here and now. The driver reaps it before it offers the next, so each
+ * latency is that of one call and not of a batch.
  */
 static int blocking_submit(struct engine *e, struct io_op *const *ops, unsigned count)
 {
+	//> 4 One at a time. A loop over all that is offered keeps the contract, yet when the
+	//> second operation sleeps, the first, long done, is withheld with it. So accept one; and
+	//> none while that one has not been reaped: the driver will offer the rest again.
+	//+ for (unsigned i = 0; i < count; i++) {
+	//+ 	ops[i]->result = call(ops[i]);
+	//+ 	ops[i]->next = e->finished;
+	//+ 	e->finished = ops[i];
+	//+ }
+	//+ return (int)count;
 	(void)count;
 	if (e->finished)
 		return 0;
 	ops[0]->result = call(ops[0]);
 	e->finished = ops[0];
 	return 1;
+	//< 4
 }
 
 static int blocking_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
@@ -119,11 +133,18 @@ static int blocking_reap(struct engine *e, struct io_op **done, unsigned min, un
 {
 	(void)min;
 	(void)timeout_ns;
+	//> 4 With one at a time there is no list to hand out: the one that is finished, or
+	//> nothing.
+	//+ unsigned n = 0;
+	//+ for (; n < max && e->finished; e->finished = e->finished->next)
+	//+ 	done[n++] = e->finished;
+	//+ return (int)n;
 	if (!e->finished || max == 0)
 		return 0;
 	done[0] = e->finished;
 	e->finished = NULL;
 	return 1;
+	//< 4
 }
 
 static void blocking_cancel(struct engine *e)

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -29,7 +30,7 @@
 /* Ends a worker's blocking call when everything is taken back; its handler does nothing. */
 #define CANCEL_SIGNAL SIGUSR2
 
-/* A signal that arrives just before the call begins is lost, so it is sent again so often. */
+/* How often it is sent again. */
 #define CANCEL_REPEAT_NS NS_PER_MS
 
 struct worker {
@@ -41,7 +42,7 @@ struct worker {
 struct engine {
 	pthread_mutex_t lock; /* of everything below */
 	pthread_cond_t work; /* `waiting` is no longer empty, or `closing` */
-	pthread_cond_t enough; /* `finished` holds as many as reap() wants */
+	sem_t enough; /* posted once `finished` holds as many as reap() wants */
 	struct op_queue waiting;
 	struct op_queue finished;
 	unsigned wanted; /* by reap() while it sleeps, else 0 */
@@ -99,8 +100,10 @@ static void *work(void *argument)
 		pthread_mutex_lock(&e->lock);
 		self->busy = false;
 		op_queue_push(&e->finished, op);
-		if (e->wanted && e->finished.count >= e->wanted)
-			pthread_cond_signal(&e->enough);
+		if (e->wanted && e->finished.count >= e->wanted) {
+			e->wanted = 0;
+			sem_post(&e->enough);
+		}
 	}
 	pthread_mutex_unlock(&e->lock);
 	return NULL;
@@ -120,7 +123,7 @@ static void join_workers(struct engine *e)
 	for (unsigned i = 0; i < e->worker_count; i++)
 		pthread_join(e->workers[i].thread, NULL);
 	sigaction(CANCEL_SIGNAL, &e->previous_action, NULL);
-	pthread_cond_destroy(&e->enough);
+	sem_destroy(&e->enough);
 	pthread_cond_destroy(&e->work);
 	pthread_mutex_destroy(&e->lock);
 	free(e);
@@ -136,11 +139,7 @@ static int threads_open(struct engine **engine, const struct engine_config *conf
 	op_queue_init(&e->finished);
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_cond_init(&e->work, NULL);
-	pthread_condattr_t monotonic;
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&e->enough, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	sem_init(&e->enough, 0, 0);
 
 	/* Without SA_RESTART, so that it ends a blocking call: signal(7). */
 	struct sigaction action = { .sa_handler = on_cancel_signal };
@@ -191,28 +190,38 @@ static int threads_submit(struct engine *e, struct io_op *const *ops, unsigned c
 	return (int)count;
 }
 
-/* Under the lock. `deadline` may be NULL for ever. */
-static void wait_for_workers(struct engine *e, unsigned min, const struct timespec *deadline)
+/* A blocking call that has not begun when the signal comes does not hear of it: hence again. */
+static void interrupt_workers(struct engine *e)
 {
-	int error = 0;
-	e->wanted = min;
-	while (e->finished.count < min && error == 0) {
+	for (unsigned i = 0; i < e->worker_count; i++)
+		if (e->workers[i].busy)
+			pthread_kill(e->workers[i].thread, CANCEL_SIGNAL);
+}
+
+/*
+ * Sleeps until `min` are finished, the time is over (a negative one never is), or a signal comes: a
+ * semaphore's wait ends then, sem_wait(3), where a condition variable's would go on. Under the
+ * lock.
+ */
+static void wait_for_workers(struct engine *e, unsigned min, int64_t timeout_ns)
+{
+	int64_t deadline_ns = timeout_ns < 0 ? INT64_MAX : (int64_t)clock_ns() + timeout_ns;
+	while (e->finished.count < min) {
+		int64_t until_ns = deadline_ns;
 		if (e->cancelled) {
-			for (unsigned i = 0; i < e->worker_count; i++)
-				if (e->workers[i].busy)
-					pthread_kill(e->workers[i].thread, CANCEL_SIGNAL);
-			struct timespec soon =
-				timespec_of_ns((int64_t)clock_ns() + CANCEL_REPEAT_NS);
-			pthread_cond_timedwait(&e->enough, &e->lock, &soon);
-			error = deadline && clock_ns() >= (uint64_t)deadline->tv_sec * NS_PER_S +
-								  (uint64_t)deadline->tv_nsec
-					? ETIMEDOUT
-					: 0;
-		} else if (deadline) {
-			error = pthread_cond_timedwait(&e->enough, &e->lock, deadline);
-		} else {
-			error = pthread_cond_wait(&e->enough, &e->lock);
+			interrupt_workers(e);
+			int64_t soon_ns = (int64_t)clock_ns() + CANCEL_REPEAT_NS;
+			until_ns = soon_ns < deadline_ns ? soon_ns : deadline_ns;
 		}
+		struct timespec until = timespec_of_ns(until_ns);
+		e->wanted = min;
+		pthread_mutex_unlock(&e->lock);
+		int rc = until_ns == INT64_MAX ? sem_wait(&e->enough)
+					       : sem_clockwait(&e->enough, CLOCK_MONOTONIC, &until);
+		int error = rc < 0 ? errno : 0;
+		pthread_mutex_lock(&e->lock);
+		if (error == EINTR || (error == ETIMEDOUT && until_ns == deadline_ns))
+			break;
 	}
 	e->wanted = 0;
 }
@@ -221,12 +230,8 @@ static int threads_reap(struct engine *e, struct io_op **done, unsigned min, uns
 			int64_t timeout_ns)
 {
 	pthread_mutex_lock(&e->lock);
-	if (e->finished.count < min && timeout_ns != 0) {
-		struct timespec deadline;
-		if (timeout_ns > 0)
-			deadline = timespec_of_ns((int64_t)clock_ns() + timeout_ns);
-		wait_for_workers(e, min, timeout_ns > 0 ? &deadline : NULL);
-	}
+	if (e->finished.count < min && timeout_ns != 0)
+		wait_for_workers(e, min, timeout_ns);
 	unsigned n = op_queue_take(&e->finished, done, max);
 	pthread_mutex_unlock(&e->lock);
 	return (int)n;

@@ -18,7 +18,6 @@
  * See epoll_workers for what programs do instead.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -33,32 +32,60 @@
 
 enum { OPTION_EDGE = 1 << 0, OPTION_ONESHOT = 1 << 1 };
 
+/* How the kernel is to tell. */
+enum trigger { LEVEL, EDGE, ONESHOT };
+
 /* Events after which the call should be made: it then reports what is wrong. */
 #define TROUBLE	   (EPOLLHUP | EPOLLERR)
 #define IN_EVENTS  (EPOLLIN | EPOLLRDHUP | TROUBLE)
 #define OUT_EVENTS (EPOLLOUT | TROUBLE)
 
-/* Events taken from one epoll_wait; more stay for the next. */
+/* Events taken from one wait; more stay for the next. */
 #define EVENTS_MAX 256
 
 /* One descriptor: what waits for it, and what is known of it. */
 struct watched {
 	int fd;
-	bool registered;
+	bool registered; /* the kernel has it */
 	bool readable, ended; /* edge only; `ended`: no further edge will come */
-	uint32_t armed; /* events asked for */
-	struct io_op *receiver, *sender; /* at most one of each direction */
+	uint32_t armed; /* the events that the kernel was asked for */
+	struct io_op *receiver, *sender; /* what waits: at most one of each direction */
 };
 
 struct engine {
 	int epoll_fd;
-	uint64_t options;
-	bool has_pwait2;
+	enum trigger trigger;
 	struct op_queue finished;
 	unsigned watched_count;
 	struct watched *watched; /* [fd_slot] */
 	struct epoll_event events[EVENTS_MAX];
 };
+
+/* The kernel says it best. */
+static int try_a_file(struct reason *why)
+{
+	//> 6 Files. Try it: register any regular file (memfd_create(2) makes one without a name or
+	//> a disk) with an epoll of its own, and return what epoll_ctl(2) says: 0, or -errno with
+	//> the reason in `why` (reason_errno() does both). Leave no descriptor open, on any path.
+	//+ (void)why;
+	//+ return 0;
+	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	int file = memfd_create("iolab", MFD_CLOEXEC);
+	int rc = 0;
+	struct epoll_event event = { .events = EPOLLIN };
+	if (epoll_fd < 0 || file < 0)
+		rc = reason_errno(why, errno, "epoll_create1, memfd_create");
+	else if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, file, &event) < 0)
+		rc = reason_errno(why, errno,
+				  "epoll_ctl(EPOLL_CTL_ADD) refuses a regular file, which is "
+				  "always \"ready\"");
+	if (file >= 0)
+		close(file);
+	if (epoll_fd >= 0)
+		close(epoll_fd);
+	return rc;
+	//< 6
+}
 
 static int epoll_supports(const struct engine_config *config, enum io_kind kind,
 			  enum io_fd_kind fd_kind, struct reason *why)
@@ -78,35 +105,7 @@ static int epoll_supports(const struct engine_config *config, enum io_kind kind,
 			   "cannot be tried: it has no MSG_DONTWAIT");
 		return -EOPNOTSUPP;
 	}
-	if (fd_kind != IO_FD_FILE)
-		return 0;
-
-	/* The kernel says it best. */
-	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	int file = memfd_create("iolab", MFD_CLOEXEC);
-	struct epoll_event event = { .events = EPOLLIN };
-	int error = epoll_ctl(epoll_fd, EPOLL_CTL_ADD, file, &event) < 0 ? errno : 0;
-	close(file);
-	close(epoll_fd);
-	return error ? reason_errno(
-			       why, error,
-			       "epoll_ctl(EPOLL_CTL_ADD) refuses a regular file, which is always "
-			       "\"ready\"")
-		     : 0;
-}
-
-static int wait_for_events(struct engine *e, int64_t timeout_ns)
-{
-#if HAVE_EPOLL_PWAIT2
-	if (e->has_pwait2) {
-		struct timespec timeout = timespec_of_ns(timeout_ns > 0 ? timeout_ns : 0);
-		return epoll_pwait2(e->epoll_fd, e->events, EVENTS_MAX,
-				    timeout_ns < 0 ? NULL : &timeout, NULL);
-	}
-#endif
-	/* Rounded up: an early return would make the caller spin until the time has come. */
-	int timeout_ms = timeout_ns < 0 ? -1 : (int)((timeout_ns + NS_PER_MS - 1) / NS_PER_MS);
-	return epoll_wait(e->epoll_fd, e->events, EVENTS_MAX, timeout_ms);
+	return fd_kind == IO_FD_FILE ? try_a_file(why) : 0;
 }
 
 static void epoll_close(struct engine *e)
@@ -124,7 +123,11 @@ static int epoll_open(struct engine **engine, const struct engine_config *config
 	if (!e)
 		return reason_errno(why, ENOMEM, "epoll engine");
 	op_queue_init(&e->finished);
-	e->options = config->options;
+	e->trigger = LEVEL;
+	if (config->options & OPTION_EDGE)
+		e->trigger = EDGE;
+	if (config->options & OPTION_ONESHOT)
+		e->trigger = ONESHOT;
 	e->watched_count = config->max_fds;
 	e->watched = calloc(config->max_fds, sizeof *e->watched);
 	e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -133,44 +136,63 @@ static int epoll_open(struct engine **engine, const struct engine_config *config
 		epoll_close(e);
 		return rc;
 	}
-#if HAVE_EPOLL_PWAIT2
-	/* Linux 5.11. Nanoseconds; epoll_wait(2) counts in milliseconds. */
-	e->has_pwait2 = true;
-	e->has_pwait2 = !(wait_for_events(e, 0) < 0 && errno == ENOSYS);
-#endif
 	*engine = e;
 	return 0;
 }
 
-/* Asks for `events` on a descriptor, or for none at all. Returns 0 or -errno. */
+/* Asks the kernel for `events` on a descriptor, from now on. Returns 0 or -errno. */
 static int set_interest(struct engine *e, struct watched *w, uint32_t events)
 {
-	/*
-	 * HUP and ERR are reported whether asked for or not, so that only EPOLL_CTL_DEL silences a
-	 * descriptor. A disarmed oneshot stays registered: the kernel has silenced it already.
-	 */
-	bool wanted = events != 0 || (e->options & OPTION_ONESHOT);
-	int operation = !w->registered ? EPOLL_CTL_ADD : wanted ? EPOLL_CTL_MOD : EPOLL_CTL_DEL;
-	if (!wanted && !w->registered)
-		return 0;
+	//> 1 Tell the kernel: epoll_ctl(2), EPOLL_CTL_ADD for a descriptor that it does not have
+	//> yet, EPOLL_CTL_MOD for one that it has. Whatever you put into the event's `data` comes
+	//> back with every event of this descriptor: a pointer to its state saves the search.
+	//+ (void)e;
+	//+ (void)w;
+	//+ (void)events;
+	//+ return -ENOSYS;
+	int operation = w->registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
 	struct epoll_event event = { .events = events, .data.ptr = w };
 	if (epoll_ctl(e->epoll_fd, operation, w->fd, &event) < 0)
 		return -errno;
-	w->registered = wanted;
+	w->registered = true;
 	w->armed = events;
 	return 0;
+	//< 1
+}
+
+/* Takes a descriptor off the kernel's list. Returns 0 or -errno. */
+static int forget(struct engine *e, struct watched *w)
+{
+	//> 3 HUP and ERR are reported whether asked for or not, so interest in nothing is not
+	//> enough: only EPOLL_CTL_DEL silences a descriptor. Mind one that is not registered at
+	//> present.
+	//+ (void)e;
+	//+ (void)w;
+	//+ return 0;
+	if (!w->registered)
+		return 0;
+	w->registered = false;
+	w->armed = 0;
+	return epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, w->fd, NULL) < 0 ? -errno : 0;
+	//< 3
 }
 
 static int epoll_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_kind fd_kind,
 			struct reason *why)
 {
 	struct watched *w = &e->watched[fd_slot];
-	*w = (struct watched) { .fd = fd, .readable = true };
+	*w = (struct watched) { .fd = fd };
+	/* What every receive waits for: asked once, a message then costs no epoll_ctl. */
 	uint32_t events = EPOLLIN;
-	if (e->options & OPTION_EDGE)
+	//> 4 Edge-triggered: whatever could ever be wanted, once and for all. EPOLLRDHUP tells of a
+	//> peer that will send no more, even while its last bytes are still to be read.
+	if (e->trigger == EDGE)
 		events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-	else if (e->options & OPTION_ONESHOT)
+	//< 4
+	//> 5 One-shot: registered, and switched off until something waits.
+	if (e->trigger == ONESHOT)
 		events = EPOLLONESHOT;
+	//< 5
 	int rc = set_interest(e, w, events);
 	if (rc < 0)
 		reason_errno(why, rc, "epoll_ctl(EPOLL_CTL_ADD) on %s",
@@ -180,10 +202,7 @@ static int epoll_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_k
 
 static void epoll_detach(struct engine *e, unsigned fd_slot)
 {
-	struct watched *w = &e->watched[fd_slot];
-	if (w->registered)
-		epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, w->fd, NULL);
-	w->registered = false;
+	forget(e, &e->watched[fd_slot]);
 }
 
 static void finish(struct engine *e, struct io_op *op, int64_t result)
@@ -192,18 +211,30 @@ static void finish(struct engine *e, struct io_op *op, int64_t result)
 	op_queue_push(&e->finished, op);
 }
 
+/* What waits on `w`, in epoll's words. */
+static uint32_t wanted(const struct watched *w)
+{
+	return (w->receiver ? (uint32_t)EPOLLIN : 0) | (w->sender ? (uint32_t)EPOLLOUT : 0);
+}
+
 /* Makes sure that what waits on `w` will be reported. */
 static void arm(struct engine *e, struct watched *w)
 {
-	uint32_t wanted =
-		(w->receiver ? (uint32_t)EPOLLIN : 0) | (w->sender ? (uint32_t)EPOLLOUT : 0);
+	uint32_t events = wanted(w);
 	int rc = 0;
-	if (e->options & OPTION_EDGE)
-		return;
-	if (e->options & OPTION_ONESHOT)
-		rc = set_interest(e, w, wanted | EPOLLONESHOT);
-	else if (wanted & ~w->armed)
-		rc = set_interest(e, w, wanted | w->armed);
+	if (e->trigger == EDGE)
+		return; /* all was asked for in attach() */
+	if (e->trigger == ONESHOT) {
+		//> 5 Each wait is asked for anew, and is good for one event. One call says it for
+		//> both directions; the bit EPOLLONESHOT is part of what is asked for.
+		rc = set_interest(e, w, events | EPOLLONESHOT);
+		//< 5
+	} else if (events & ~w->armed) {
+		//> 2 Something waits that the kernel has not been asked for: room to send, say. Ask
+		//> for it, and keep what it was asked for before.
+		rc = set_interest(e, w, w->armed | events);
+		//< 2
+	}
 	if (rc == 0)
 		return;
 	if (w->receiver)
@@ -213,79 +244,146 @@ static void arm(struct engine *e, struct watched *w)
 	w->receiver = w->sender = NULL;
 }
 
-/* Tries what waits to receive. Returns whether it is done. */
+/* Tries what waits to receive, without sleeping. Returns whether it is done. */
 static bool try_receive(struct engine *e, struct watched *w)
 {
 	struct io_op *op = w->receiver;
 	int64_t result = op_try_when_ready(op);
-	/* Short or empty-handed means drained, unless the end has been announced already. */
-	w->readable = w->ended || (result != -EAGAIN && result == op->len_bytes);
+	//> 4 Is more there? A buffer that was filled may have left something behind, and no edge
+	//> will tell of it. One that came back short has drained the socket, unless the end has
+	//> been announced already: that no edge will tell of either.
+	w->readable = w->ended || result == op->len_bytes;
+	//< 4
+	//> 1 The lines below take any answer for the result. But -EAGAIN says that "ready" was a
+	//> false alarm: the operation goes on waiting, and its caller must never see it.
+	//+ w->receiver = NULL;
+	//+ finish(e, op, result);
+	//+ return true;
 	if (result == -EAGAIN)
 		return false;
 	w->receiver = NULL;
 	finish(e, op, result);
 	return true;
+	//< 1
 }
 
+/* The same for what waits to send. */
 static bool try_send(struct engine *e, struct watched *w)
 {
 	struct io_op *op = w->sender;
 	int64_t result = op_try_when_ready(op);
+	//> 2 The lines below take any answer for the result. -EAGAIN says that the socket's buffer
+	//> is full: then the send waits. A short count is a result: never send the rest here.
+	//+ w->sender = NULL;
+	//+ finish(e, op, result);
+	//+ return true;
 	if (result == -EAGAIN)
 		return false;
 	w->sender = NULL;
 	finish(e, op, result);
 	return true;
+	//< 2
 }
 
-/*
- * Only a socket's send is tried before it waits: mostly it fits into the buffer. A receive mostly
- * finds nothing yet. A pipe cannot be tried at all before it is ready, for it would block.
- */
+/* A receive mostly finds nothing yet, so it is not tried before the kernel says so. */
+static void begin_receive(struct engine *e, struct watched *w, struct io_op *op)
+{
+	w->receiver = op;
+	//> 4 Edge-triggered, an event that came while nothing waited will not come again. When the
+	//> socket is known to be readable, try now.
+	if (e->trigger == EDGE && w->readable && try_receive(e, w))
+		return;
+	//< 4
+	arm(e, w);
+}
+
+static void begin_send(struct engine *e, struct watched *w, struct io_op *op)
+{
+	//> 2 A send mostly fits into the socket's buffer, so try it before it waits, and ask for
+	//> EPOLLOUT only when it did not fit. A pipe's write (IO_WRITE) cannot be tried before the
+	//> kernel says so: there is no MSG_DONTWAIT for pipes, it would block.
+	//+ (void)w;
+	//+ finish(e, op, -ENOSYS);
+	w->sender = op;
+	if (op->kind == IO_SEND && try_send(e, w))
+		return;
+	arm(e, w);
+	//< 2
+}
+
 static int epoll_submit(struct engine *e, struct io_op *const *ops, unsigned count)
 {
-	bool edge = e->options & OPTION_EDGE;
 	for (unsigned i = 0; i < count; i++) {
-		struct io_op *op = ops[i];
-		struct watched *w = &e->watched[op->fd_slot];
-		bool socket = op->kind == IO_RECV || op->kind == IO_SEND;
-		bool done = false;
-		if (op->kind == IO_RECV || op->kind == IO_READ) {
-			w->receiver = op;
-			if (edge && socket && w->readable)
-				done = try_receive(e, w);
-		} else {
-			w->sender = op;
-			if (socket)
-				done = try_send(e, w);
-		}
-		if (!done)
-			arm(e, w);
+		struct watched *w = &e->watched[ops[i]->fd_slot];
+		if (ops[i]->kind == IO_RECV || ops[i]->kind == IO_READ)
+			begin_receive(e, w, ops[i]);
+		else
+			begin_send(e, w, ops[i]);
 	}
 	return (int)count;
 }
 
-static void handle_event(struct engine *e, struct watched *w, uint32_t events)
+/* One event. Returns 0, or -errno when the kernel and this engine no longer agree. */
+static int handle_event(struct engine *e, struct watched *w, uint32_t events)
 {
-	if (events & IN_EVENTS)
+	//> 3 Level-triggered: an event that nobody waits for would be reported by every wait from
+	//> now on. Of what was asked for (`armed`) and is reported here, whatever is not wanted()
+	//> is switched off: by set_interest() while something else remains, by forget() when
+	//> nothing does. EPOLLHUP and EPOLLERR speak of both directions. arm() switches it on
+	//> again.
+	if (e->trigger == LEVEL) {
+		uint32_t reported = events & TROUBLE ? w->armed : w->armed & events;
+		uint32_t unwanted = reported & ~wanted(w);
+		uint32_t left = w->armed & ~unwanted;
+		int rc = 0;
+		if (unwanted)
+			rc = left ? set_interest(e, w, left) : forget(e, w);
+		if (rc < 0)
+			return rc;
+	}
+	//< 3
+	//> 4 Edge-triggered: remember what has been reported, for it will not be reported again.
+	//> After EPOLLRDHUP, EPOLLHUP or EPOLLERR no further edge will come: `ended`.
+	if (e->trigger == EDGE && (events & IN_EVENTS)) {
 		w->readable = true;
-	if (events & (EPOLLRDHUP | TROUBLE))
-		w->ended = true;
-	if (e->options & OPTION_ONESHOT)
+		w->ended = w->ended || (events & (EPOLLRDHUP | TROUBLE));
+	}
+	//< 4
+	if (w->receiver && (events & IN_EVENTS))
+		try_receive(e, w);
+	if (w->sender && (events & OUT_EVENTS))
+		try_send(e, w);
+	//> 5 One-shot: this event has switched the descriptor off, for both directions. If
+	//> something still waits (the other direction, or a false alarm), it must be armed anew.
+	if (e->trigger == ONESHOT) {
 		w->armed = 0;
+		if (wanted(w))
+			arm(e, w);
+	}
+	//< 5
+	return 0;
+}
 
-	bool waits_in = w->receiver, waits_out = w->sender;
-	if (waits_in && (events & IN_EVENTS))
-		waits_in = !try_receive(e, w);
-	else if (!waits_in && (events & IN_EVENTS) &&
-		 !(e->options & (OPTION_EDGE | OPTION_ONESHOT)))
-		set_interest(e, w, w->armed & ~(uint32_t)EPOLLIN);
-	if (waits_out && (events & OUT_EVENTS))
-		waits_out = !try_send(e, w);
-	else if (!waits_out && (w->armed & EPOLLOUT) && !(e->options & OPTION_EDGE))
-		set_interest(e, w, w->armed & ~(uint32_t)EPOLLOUT);
-	if ((e->options & OPTION_ONESHOT) && (waits_in || waits_out))
-		arm(e, w);
+/* Sleeps until something is ready: fills `events`, returns how many, or -1 with errno. */
+static int wait_for_events(struct engine *e, int64_t timeout_ns)
+{
+	//> 1 Wait. epoll_pwait2(2) takes a timespec (timespec_of_ns()), or NULL to wait for ever;
+	//> epoll_wait(2) counts in milliseconds: round up, or a wait of 0.4 ms does not wait at all
+	//> and the caller spins until its time has come. 0 asks without waiting.
+	//+ (void)e;
+	//+ (void)timeout_ns;
+	//+ errno = ENOSYS;
+	//+ return -1;
+#if HAVE_EPOLL_PWAIT2
+	struct timespec timeout = timespec_of_ns(timeout_ns > 0 ? timeout_ns : 0);
+	int count = epoll_pwait2(e->epoll_fd, e->events, EVENTS_MAX,
+				 timeout_ns < 0 ? NULL : &timeout, NULL);
+	if (count >= 0 || errno != ENOSYS) /* Linux 5.11 */
+		return count;
+#endif
+	int timeout_ms = timeout_ns < 0 ? -1 : (int)((timeout_ns + NS_PER_MS - 1) / NS_PER_MS);
+	return epoll_wait(e->epoll_fd, e->events, EVENTS_MAX, timeout_ms);
+	//< 1
 }
 
 static int epoll_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
@@ -294,12 +392,22 @@ static int epoll_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 	bool may_wait = min > 0 && timeout_ns != 0;
 	while (e->finished.count == 0 || e->finished.count < min) {
 		int count = wait_for_events(e, may_wait ? timeout_ns : 0);
+		//> 1 What the wait came to. A signal ends it early (EINTR), which is no error:
+		//> reap() then returns what it has. So it does when the time was over (0).
+		//+ if (count < 0)
+		//+ 	return -errno;
+		//+ if (count == 0)
+		//+ 	break;
 		if (count < 0 && errno != EINTR)
 			return -errno;
 		if (count <= 0)
 			break;
-		for (int i = 0; i < count; i++)
-			handle_event(e, e->events[i].data.ptr, e->events[i].events);
+		//< 1
+		for (int i = 0; i < count; i++) {
+			int rc = handle_event(e, e->events[i].data.ptr, e->events[i].events);
+			if (rc < 0)
+				return rc;
+		}
 		if (!may_wait)
 			break;
 	}

@@ -12,9 +12,9 @@
 enum flavour { BUFFERED, DIRECT, TCP, UNIX, PIPE, NO_FD, FLAVOUR_COUNT };
 
 #define ONE(flavour) (1u << (flavour))
-#define FILES	(1u << BUFFERED | 1u << DIRECT)
-#define SOCKETS (1u << TCP | 1u << UNIX)
-#define STREAMS (SOCKETS | 1u << PIPE)
+#define FILES	     (1u << BUFFERED | 1u << DIRECT)
+#define SOCKETS	     (1u << TCP | 1u << UNIX)
+#define STREAMS	     (SOCKETS | 1u << PIPE)
 
 #define BUFFER_BYTES 8192
 
@@ -23,7 +23,7 @@ struct subject {
 	const struct engine_ops *ops;
 	uint64_t options;
 	enum flavour flavour;
-	char folder[64]; /* for files; removed by the parent */
+	char folder[240]; /* for files; removed by the parent */
 
 	struct engine *engine;
 	unsigned depth, max_fds;

@@ -241,14 +241,15 @@ void reap_keeps_min_and_max(struct subject *s)
 	int fd = make_file(s, FILE_BLOCKS * BLOCK, O_RDONLY);
 	open_engine(s, 8, 1);
 	attach(s, 0, fd);
-	unsigned count = s->ops->traits & IO_BLOCKS_IN_SUBMIT ? 1 : 8;
-	for (unsigned slot = 0; slot < count; slot++)
+	/* start() reaps where there is back-pressure: perhaps fewer than 8 are left in flight. */
+	for (unsigned slot = 0; slot < 8; slot++)
 		start(s, prepare(s, slot, IO_READ, fd, 0, (uint64_t)BLOCK * slot, BLOCK));
+	unsigned count = s->inflight;
 	unsigned n = reap(s, done, count, 8, -1);
 	expect(n == count, "expected the %u that were asked for, saw %u", count, n);
-	for (unsigned slot = 0; slot < count; slot++)
+	for (unsigned slot = 0; slot < 8; slot++)
 		start(s, prepare(s, slot, IO_READ, fd, 0, (uint64_t)BLOCK * slot, BLOCK));
-	for (unsigned left = count; left > 0; left--) {
+	for (unsigned left = s->inflight; left > 0; left--) {
 		n = reap(s, done, 1, 1, -1);
 		expect(n == 1, "expected one at a time, saw %u", n);
 	}

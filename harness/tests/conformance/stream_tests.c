@@ -463,21 +463,47 @@ static void do_nothing(int signal_number)
 	(void)signal_number;
 }
 
-/* A signal every 200 us at the thread that drives the engine, without SA_RESTART. */
+/* A signal so often at the thread that drives the engine, without SA_RESTART. */
+static timer_t signal_every(int64_t interval_ns)
+{
+	struct sigaction action = { .sa_handler = do_nothing };
+	sigaction(SIGUSR1, &action, NULL);
+	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1 };
+	event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
+	struct itimerspec often = { timespec_of_ns(interval_ns), timespec_of_ns(interval_ns) };
+	timer_t timer;
+	expect(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0, "timer_create");
+	timer_settime(timer, 0, &often, NULL);
+	return timer;
+}
+
+/* The driver waits without a time limit, and has a signal end the wait. */
+void stream_signal_ends_the_wait(struct subject *s)
+{
+	not_for(s, IO_BLOCKS_IN_SUBMIT, WAITS);
+	int ends[2];
+	struct io_op *done[1];
+	make_reading_pair(s, ends);
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	start(s, prepare_in(s, 0, ends[0], 0));
+	timer_t timer = signal_every(10 * NS_PER_MS);
+	expect(reap(s, done, 1, 1, -1) == 0, "a receive completed with nothing there");
+	timer_delete(timer);
+	put(ends[1], "x", 1);
+	await(s, &s->op[0]);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 void stream_survives_signals(struct subject *s)
 {
 	int ends[2];
 	make_reading_pair(s, ends);
 	open_engine(s, 1, 1);
 	attach(s, 0, ends[0]);
-	struct sigaction action = { .sa_handler = do_nothing };
-	sigaction(SIGUSR1, &action, NULL);
-	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1 };
-	event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
-	struct itimerspec often = { .it_interval.tv_nsec = 200000, .it_value.tv_nsec = 200000 };
-	timer_t timer;
-	expect(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0, "timer_create");
-	timer_settime(timer, 0, &often, NULL);
+	timer_t timer = signal_every(200 * NS_PER_US);
 	bool can_wait = !(s->ops->traits & IO_BLOCKS_IN_SUBMIT);
 	for (unsigned round = 0; round < 300; round++) {
 		struct io_op *done[1];

@@ -210,7 +210,7 @@ char pattern_byte(uint64_t position)
 
 int make_file(struct subject *s, uint64_t size_bytes, int flags)
 {
-	char path[128];
+	char path[256];
 	snprintf(path, sizeof path, "%s/file", s->folder);
 	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	expect(fd >= 0, "cannot make %s: %s", path, strerror(errno));

@@ -35,6 +35,7 @@ void stream_cancel(struct subject *s);
 void cancel_with_nothing_in_flight(struct subject *s);
 void stream_slot_is_used_again(struct subject *s);
 void stream_stays_blocking(struct subject *s);
+void stream_signal_ends_the_wait(struct subject *s);
 void stream_survives_signals(struct subject *s);
 
 #endif

@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: MIT
+"""Checks a working copy: builds the tests around it, has them run, says in words what failed."""
+import os
+import re
+import select
+import shutil
+import subprocess
+import tempfile
+
+import account
+import labs
+import programs
+import working_copy
+from labs import CourseError
+from progress import Progress, now
+from terminal import count, paint, say, say_next, say_wrapped
+from working_copy import shown
+
+REPORT_S = 0.5  # a test's report is written at once
+SANITIZERS = "address,undefined"
+COMPILE_ERROR = re.compile(r"^(\S+?:\d+)(?::\d+)?: (?:fatal )?error: ", re.M)
+PRINTED_SHOWN = 8
+
+
+class DoesNotCompile(CourseError):
+    """The text is the compiler's."""
+
+
+def lab_word(lab):
+    """What has to be typed after a command so that it means this lab."""
+    return "" if Progress().current == lab.name else f" LAB={lab.number}"
+
+
+def program_path(lab, sanitize=""):
+    return os.path.join(labs.WORK, ".build", lab.name, "tests" + ("-sanitized" if sanitize else ""))
+
+
+def build(lab, sanitize=""):
+    """Returns (the test program, the compiler's words)."""
+    for tool in ("gcc", "make"):
+        if not shutil.which(tool):
+            raise CourseError(f"there is no {tool} here; harness/setup.sh installs what is missing")
+    if not os.path.exists(os.path.join(programs.build_folder(sanitize=sanitize), "course", "tests.a")):
+        say(paint("(What the tests stand on is built first, this one time.)", "dim"))
+    try:
+        programs.prepare(sanitize=sanitize)
+    except CourseError as error:
+        raise CourseError(f"{error}\nThe course itself does not build; is something missing? "
+                          "harness/setup.sh") from error
+    program = program_path(lab, sanitize)
+    fresh = f"{program}.{os.getpid()}"
+    sources = [shown(lab.work(name)) for name in lab.files]
+    try:
+        words = programs.compile_tests(lab, sources, fresh, sanitize=sanitize)
+        os.replace(fresh, program)
+    except CourseError as error:
+        raise DoesNotCompile(str(error)) from error
+    finally:
+        if os.path.exists(fresh):
+            os.unlink(fresh)
+    return program, words
+
+
+def run_until_hang(program, options):
+    """As programs.run_tests, but ends after a test that hangs: the next ones most likely hang, too,
+    and each takes as long. Only where tests are traced; others would outlive their proctor."""
+    scratch = tempfile.mkdtemp(prefix="iolab-", dir="/var/tmp")
+    command = [os.path.join(labs.ROOT, "build", "course", "proctor"), *options, program]
+    text = b""
+    try:
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, env=dict(os.environ, TMPDIR=scratch)) as proctor:
+            try:
+                while True:
+                    hung = b"\n# hung: " in text
+                    if hung and not select.select([proctor.stdout], [], [], REPORT_S)[0]:
+                        return programs.Verdict(programs.read_tap(text.decode(errors="replace")))
+                    piece = os.read(proctor.stdout.fileno(), 65536)
+                    if not piece:
+                        break
+                    text += piece
+                errors = proctor.stderr.read().decode(errors="replace").strip()
+            finally:
+                proctor.kill()
+        outcomes = programs.read_tap(text.decode(errors="replace"))
+        wrong = proctor.returncode not in (0, 1) or not outcomes
+        return programs.Verdict(outcomes, (errors or "the proctor said nothing") if wrong else "")
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def run(lab, program, exercise, test, untraced=False):
+    options = []
+    if exercise:
+        options += ["--exercise", str(exercise)]
+    if test:
+        options += ["--only", test]
+    if not untraced:
+        verdict = run_until_hang(program, options)
+    if untraced or "ptrace is refused" in verdict.trouble:
+        verdict = programs.run_tests(program, [*options, "--untraced"])
+    if "names no test to run" in verdict.trouble:
+        raise CourseError(f"no test of lab {lab.number} begins so: '{test}'; "
+                          f"make check-lab LAB={lab.number} shows their names")
+    if verdict.trouble:
+        raise CourseError(f"the tests could not run: {verdict.trouble}")
+    return verdict
+
+
+def show_outcome(outcome):
+    if outcome.status == "passed":
+        say(f"  {paint('ok', 'green')}      {outcome.name}")
+    elif outcome.status == "failed":
+        say(f"  {paint('FAILED', 'red')}  {outcome.name}")
+    else:
+        say(f"  {paint('skipped', 'yellow')} {outcome.name}: {' '.join(outcome.words)}")
+
+
+def show_outcomes(lab, outcomes):
+    """Each test, up to the first exercise that fails; of later ones the count."""
+    reached = True
+    for exercise in lab.exercises:
+        mine = [o for o in outcomes if o.exercise == exercise.number]
+        if not mine:
+            continue
+        title = f"Exercise {exercise.number}: {exercise.title}"
+        if not reached:
+            passed = sum(o.status == "passed" for o in mine)
+            say(paint(f"{title} ({passed} of {count(len(mine), 'test')} passed)", "dim"))
+            continue
+        say(paint(title, "bold"))
+        for outcome in mine:
+            show_outcome(outcome)
+        reached = not any(o.status == "failed" for o in mine)
+
+
+def explain(lab, outcome):
+    told = account.read(lab, outcome)
+    say(paint(f"What went wrong in {outcome.name}", "bold"))
+    for reason in told.reasons or ["the test program ended with a failure and said nothing"]:
+        say_wrapped(reason, "  ")
+    if told.meaning:
+        say_wrapped(told.meaning, "  ")
+    if told.checked_at:
+        say(f"  (The test asks for it in {told.checked_at}.)")
+    if told.printed:
+        say()
+        say(paint("What the program printed", "bold"))
+        for line in told.printed[:PRINTED_SHOWN]:
+            say(f"  {line}")
+        if len(told.printed) > PRINTED_SHOWN:
+            say(f"  ... and {count(len(told.printed) - PRINTED_SHOWN, 'line')} more")
+    if told.events:
+        say()
+        say(paint("What led there", "bold") + ", oldest first; set in: the system calls of your engine")
+        if told.events_cut:
+            say("    ...")
+        for line in told.events:
+            say(f"    {line}")
+
+
+def is_hung(outcome):
+    return outcome.status == "failed" and outcome.words[0].startswith("hung:")
+
+
+def first_failure(verdict):
+    return min(verdict.failed, key=lambda o: o.exercise, default=None)
+
+
+def note_results(lab, outcomes, failure, complete):
+    """Into work/progress. `outcomes` are those of whole exercises."""
+    progress = Progress()
+    for number in sorted({o.exercise for o in outcomes}):
+        progress.note("passed", lab, now(), number)
+        progress.forget("failing", lab, number)
+    for outcome in outcomes:
+        if outcome.status == "failed":
+            progress.forget("passed", lab, outcome.exercise)
+    if failure:
+        progress.forget("complete", lab)
+        progress.forget("passed", lab, failure.exercise)
+        progress.note("failing", lab, failure.name, failure.exercise)
+    if complete:
+        progress.note("complete", lab, f"{now()} {working_copy.digest(lab)}")
+    progress.save()
+
+
+def hints_of(lab, exercise):
+    try:
+        return lab.hints().get(exercise, [])
+    except FileNotFoundError:
+        return []
+
+
+def place_of(lab, exercise):
+    """Where the exercise's comment still stands: "work/04_epoll/engine.c:88"."""
+    for name in lab.files:
+        for number, line in enumerate(working_copy.read(lab.work(name)).splitlines(), 1):
+            if f"EXERCISE {exercise}:" in line:
+                return f"{shown(lab.work(name))}:{number}"
+    return shown(lab.work(lab.files[0])) if len(lab.files) == 1 else "your files"
+
+
+def say_next_after_failure(lab, failure, program):
+    progress = Progress()
+    word = lab_word(lab)
+    given = int(progress.get("hints", lab, failure.exercise) or 0)
+    hints = len(hints_of(lab, failure.exercise))
+    which = "a first hint" if given == 0 else "a stronger hint" if given < hints else "the hints again"
+    run_alone = f"{shown(program)} --run {failure.name}"
+    if "-sanitized" in os.path.basename(program):
+        alone = (run_alone, "this test alone, with the sanitizer's whole report")
+    elif is_hung(failure):
+        alone = (f"gdb -ex run --args {run_alone}",
+                 "this test alone, in the debugger: Ctrl-C interrupts it, bt says where it is")
+    else:
+        alone = (f"gdb -ex 'break test_failed' -ex run --args {run_alone}",
+                 "this test alone, in the debugger, up to where it fails")
+    say_next(
+        (f"make check-lab{word}", f"when you have changed {place_of(lab, failure.exercise)}"),
+        (f"make hint{word}", f"{which} for exercise {failure.exercise}"), alone)
+
+
+def diff_step(lab, word):
+    """A hand-out has nothing to compare with."""
+    return [(f"make diff-lab{word}", "what the solution does differently")] if lab.has_solution else []
+
+
+def say_next_after_success(lab, exercise, test):
+    word = lab_word(lab)
+    progress = Progress()
+    if test:
+        say_next((f"make check-lab{word}", "all tests of the lab"))
+    elif exercise:
+        left = [e.number for e in lab.exercises
+                if e.number not in progress.exercises("passed", lab)]
+        say_next((f"make check-lab{word}", f"all tests; exercise {left[0]} is next" if left else
+                  "all tests together: the lab is passed when they all pass"))
+    else:
+        steps = [(f"make measure{word}", "your engine beside the reference, in one figure"),
+                 *diff_step(lab, word), ("make start", "the next lab")]
+        if lab.predictions and not progress.get("predicted", lab):
+            steps.insert(0, (f"make predict{word}", "say what you expect, before you measure"))
+        say_next(*steps)
+
+
+def need_judged(outcomes):
+    """An exercise whose tests were all skipped is not passed."""
+    for number in sorted({o.exercise for o in outcomes}):
+        mine = [o for o in outcomes if o.exercise == number]
+        if all(o.status == "skipped" for o in mine):
+            raise CourseError(f"exercise {number} cannot be judged here, all its tests are skipped: "
+                              f"{' '.join(mine[0].words)}")
+
+
+def check(lab, exercise=0, test=""):
+    """Returns whether all that was asked for passes."""
+    working_copy.need(lab)
+    files = ", ".join(shown(lab.work(name)) for name in lab.files)
+    say(paint(f"Lab {lab.number}: {lab.title}", "bold") + f"  ({files})")
+    try:
+        program, words = build(lab)
+    except DoesNotCompile as error:
+        say()
+        say(f"{paint('It does not compile.', 'red')} The compiler says:")
+        say(str(error))
+        place = COMPILE_ERROR.search(str(error))
+        say_next((f"make check-lab{lab_word(lab)}", f"when you have mended {place[1]}" if place else
+                  "when you have mended it"))
+        return False
+    if words:
+        say(f"{paint('The compiler warns', 'yellow')}, and it is often right:")
+        say(words)
+    verdict = run(lab, program, exercise, test)
+    say()
+    show_outcomes(lab, verdict.outcomes)
+    say()
+    whole = [] if test else verdict.outcomes
+    failure = first_failure(verdict)
+    if not failure:
+        need_judged(verdict.outcomes)
+        # Once more where every access to memory is looked at; nobody counts system calls there.
+        program, _ = build(lab, SANITIZERS)
+        verdict = run(lab, program, exercise, test, untraced=True)
+        failure = first_failure(verdict)
+        if failure:
+            say(f"{paint('FAILED', 'red')}  {failure.name}, when run again under AddressSanitizer and UBSan")
+            say()
+    complete = not failure and not exercise and not test
+    note_results(lab, whole, failure, complete)
+    if failure:
+        others = sum(o.exercise == failure.exercise for o in verdict.failed) - 1
+        explain(lab, failure)
+        if is_hung(verdict.outcomes[-1]):
+            say()
+            say("The tests after it were not run: a test that hangs takes its whole time.")
+        elif others:
+            say()
+            say(f"{count(others, 'more test')} of this exercise fail{'s' if others == 1 else ''}, "
+                "often for the same reason.")
+        say_next_after_failure(lab, failure, program)
+        return False
+    say(paint("All that was asked for passes, under AddressSanitizer and UBSan too.", "green"))
+    if complete:
+        say(paint(f"Lab {lab.number} is passed.", "green"))
+    say_next_after_success(lab, exercise, test)
+    return True

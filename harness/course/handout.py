@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""handout.py OUT: the course without solutions, mutants, alternates and answers.
+
+The reference engines go along as objects, so the comparison still works; the starters as files, since
+there is nothing left to cut them from. In the end the tool looks for the solutions in what it made,
+and hands nothing out in which it finds a line of them.
+"""
+import argparse
+import glob
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import labs
+from labs import ROOT, CourseError
+
+MARK = ".iolab-handout"
+PARTS = ("LICENSE", "Makefile", ".gitignore", ".clang-format", "common", "docs", "harness", "labs", "plots")
+# Solutions; what is about them; what works only with them; what is for those who build iolab.
+WITHOUT = ("labs/*/engine*.c", "labs/*/mutants", "labs/*/alternates", "labs/*/answers.md",
+           "common/op_syscall.c",
+           "docs/instructor.md", "docs/add-a-lab.md", "docs/architecture.md",
+           "harness/course/grade.py", "harness/course/sandbox.py", "harness/course/submission.py",
+           "harness/course/reports.py",
+           "harness/course/check_course.py", "harness/course/handout.*",
+           "harness/peers", "harness/check.sh", "harness/tests/*.*", "harness/tests/grading",
+           "harness/tests/tiny_course", "plots/tests",
+           "harness/tests/conformance/mutants.*", "__pycache__", "*.o", "*.orig", "*.rej", "*~", "*.swp")
+# In a page or in the Makefile, what stands between these two lines is left out.
+CUT = re.compile(r"^(?:<!-- |# )handout: without(?: -->)?\n.*?^(?:<!-- |# )handout: with(?: -->)?\n",
+                 re.M | re.S)
+LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
+
+
+def is_left_out(relative, own_files):
+    return relative in own_files or any(pathlib.PurePath(relative).match(pattern) for pattern in WITHOUT)
+
+
+def copy_tree(out):
+    own_files = {os.path.relpath(lab.path(name), ROOT) for lab in labs.all_labs() for name in lab.files}
+    for part in PARTS:
+        whole = os.path.join(ROOT, part)
+        if os.path.isfile(whole):
+            shutil.copy(whole, os.path.join(out, part))
+        for path, folders, files in os.walk(whole):
+            relative = os.path.relpath(path, ROOT)
+            folders[:] = [n for n in folders if not is_left_out(os.path.join(relative, n), own_files)]
+            kept = [n for n in files if not is_left_out(os.path.join(relative, n), own_files)]
+            if kept or folders:
+                os.makedirs(os.path.join(out, relative), exist_ok=True)
+            for name in kept:
+                shutil.copy(os.path.join(path, name), os.path.join(out, relative, name))
+
+
+def add_objects(out):
+    """The reference engines and the calls that they share, without the debugger's view of their source."""
+    for source in glob.glob("labs/*/engine*.c", root_dir=ROOT) + ["common/op_syscall.c"]:
+        made = os.path.join(ROOT, "build", source.removesuffix(".c") + ".o")
+        folder, name = os.path.split(source.removesuffix(".c") + ".o")
+        target = os.path.join(out, folder, "reference" if folder.startswith("labs") else "", name)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        done = subprocess.run(["objcopy", "--strip-debug", made, target], capture_output=True, text=True,
+                              check=False)
+        if done.returncode != 0:
+            raise CourseError(f"{source}: {done.stderr.strip()}")
+
+
+def add_starters(out):
+    for lab in labs.all_labs():
+        for name, text in lab.starter().items():
+            labs.write(os.path.join(out, "labs", lab.name, "starter", name), text)
+
+
+def adapt_pages(out):
+    """Leaves out what is marked, writes README.md, and takes links away that lead to what is left out."""
+    listed = "\n".join(f"- [{lab.number} {lab.title}](labs/{lab.name}/README.md): {lab.idea}"
+                       for lab in labs.all_labs())
+    front = labs.read(os.path.join(ROOT, "harness", "course", "handout.md"))
+    labs.write(os.path.join(out, "README.md"), front.replace("{labs}", listed))
+    pages = [os.path.join(out, "Makefile"), *glob.glob(os.path.join(out, "**", "*.md"), recursive=True)]
+    for page in pages:
+        text = CUT.sub("", labs.read(page))
+
+        def link(found, page=page):
+            leads = "://" in found[3] or found[3].startswith("#") or \
+                os.path.exists(os.path.join(os.path.dirname(page), found[3].partition("#")[0]))
+            return found[0] if leads else found[2]
+
+        labs.write(page, LINK.sub(link, text) if page.endswith(".md") else text)
+
+
+def plain(line):
+    return " ".join(line.split())
+
+
+def is_telling(line):
+    """Three words or more: what is shorter ("default:", "break;") is nobody's solution."""
+    return len(re.findall(r"[A-Za-z_]\w*", line)) >= 3
+
+
+def region_lines():
+    """{line: where it stands} of all regions of all solutions. Comments are left out, and lines that
+    also stand where a starter shows them: outside of regions, or in the starter's own code."""
+    found, shown = {}, set()
+    for path in sorted(glob.glob(os.path.join(labs.LABS, "*", "engine*.c"))):
+        inside = False
+        for number, line in enumerate(labs.read(path).splitlines(), 1):
+            begin = labs.BEGIN.match(line)
+            if begin and begin[2]:
+                inside = True
+            elif labs.END.match(line):
+                inside = False
+            elif not inside:
+                shown.add(plain(line))
+            elif labs.STARTER.match(line):
+                shown.add(plain(labs.STARTER.match(line)[2]))
+            elif not re.match(r"\s*(//|/?\*)", line) and is_telling(line):
+                found.setdefault(plain(line), f"{os.path.relpath(path, ROOT)}:{number}")
+    return {line: where for line, where in found.items() if line not in shown}
+
+
+def text_files(folder):
+    for path, _, files in os.walk(folder):
+        for name in files:
+            with open(os.path.join(path, name), "rb") as file:
+                content = file.read()
+            if b"\0" not in content:
+                yield os.path.join(path, name), content.decode(errors="replace").splitlines()
+
+
+def find_leaks(out):
+    """Where a line of a solution survived. Lines that it has in common with the harness, or with a lab's
+    stand-alone program, tell nothing."""
+    lines = region_lines()
+    programs = [os.path.join("labs", lab.name, lab.program) for lab in labs.all_labs()]
+    for path, text in text_files(out):
+        shown = os.path.relpath(path, out)
+        for line in text if shown.startswith(("common/", "harness/")) or shown in programs else []:
+            lines.pop(plain(line), None)
+    for path, text in text_files(out):
+        for number, line in enumerate(text, 1):
+            if plain(line) in lines:
+                yield f"{os.path.relpath(path, out)}:{number}: '{plain(line)}', as in {lines[plain(line)]}"
+
+
+def make(out):
+    if os.path.isdir(out) and os.listdir(out):
+        if not os.path.exists(os.path.join(out, MARK)):
+            raise CourseError(f"OUT={out} is not empty and no handout; name another folder")
+        if os.path.exists(os.path.join(out, "work")):
+            raise CourseError(f"OUT={out} is a handout in which somebody worked (work/); name another folder")
+    command = ["make", "-s", "-C", ROOT, "all"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise CourseError(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
+    new = f"{os.path.abspath(out)}.new"
+    shutil.rmtree(new, ignore_errors=True)
+    os.makedirs(new)
+    try:
+        labs.write(os.path.join(new, MARK), "Made by make handout, which may make it again in this place.\n")
+        copy_tree(new)
+        add_objects(new)
+        add_starters(new)
+        adapt_pages(new)
+        leaks = list(find_leaks(new))
+        if leaks:
+            raise CourseError("nothing is handed out, since lines of a solution stand in it:\n  " +
+                              "\n  ".join(leaks[:20]))
+        if os.path.isdir(out):
+            shutil.rmtree(out)
+        os.rename(new, out)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", metavar="OUT", nargs="?", default=os.path.join("build", "handout"))
+    o = parser.parse_args()
+    try:
+        make(o.out)
+    except (CourseError, OSError) as error:
+        print(f"handout: {error}", file=sys.stderr)
+        return 1
+    machine = os.uname().machine
+    print(f"{o.out}: the course without solutions, for Linux on {machine} and the libc of this machine\n"
+          f"Try it: make -C {o.out} && make -C {o.out} labs")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

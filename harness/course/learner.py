@@ -1,0 +1,428 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""learner.py COMMAND [LAB=04] [WORD=VALUE...]: the learner's commands, as `make COMMAND ...` calls them.
+
+Exit status: 0 done (check-lab: all that was asked for passes), 1 not, 2 wrong use, 130 interrupted.
+"""
+import difflib
+import os
+import signal
+import sys
+import time
+
+if sys.version_info < (3, 11):
+    sys.exit(f"iolab: the course needs Python 3.11 or newer, and {sys.executable} is "
+             f"{sys.version.split()[0]}; make COMMAND PYTHON=/usr/bin/python3 names another")
+
+import labs  # noqa: E402
+import terminal  # noqa: E402
+import working_copy  # noqa: E402
+from check import check, diff_step, hints_of, lab_word  # noqa: E402
+from labs import CourseError  # noqa: E402
+from progress import Progress, now  # noqa: E402
+from terminal import count, paint, say, say_next  # noqa: E402
+from working_copy import shown  # noqa: E402
+
+POLL_S = 0.25
+# Variables of the Makefile that may stand on the same command line.
+OF_MAKE = {"V", "CC", "CFLAGS", "LDFLAGS", "SANITIZE", "BUILD", "PYTHON", "WERROR", "MINE", "WORK",
+           "RESULTS", "TESTS", "COMPARE", "PEERS", "SINCE", "REPEATS"}
+
+
+class WrongUse(Exception):
+    pass
+
+
+def is_set(words, name):
+    return words.get(name, "") not in ("", "0", "no")
+
+
+def chosen(words):
+    """The lab that is named, or the current one."""
+    if words.get("LAB"):
+        return labs.find(words["LAB"])
+    current = Progress().current
+    if not current:
+        raise CourseError("no lab is started yet; make start begins the first one")
+    return labs.find(current)
+
+
+def chosen_exercise(lab, words):
+    text = words.get("EXERCISE", "")
+    numbers = [str(e.number) for e in lab.exercises]
+    if text and text not in numbers:
+        raise CourseError(f"EXERCISE={text}: lab {lab.number} has the exercises {', '.join(numbers)}")
+    return int(text or 0)
+
+
+def is_complete(lab, progress):
+    """Everything passed, and the files are still those that did."""
+    value = progress.get("complete", lab)
+    return bool(value) and value.split()[1] == working_copy.digest(lab)
+
+
+def standing(lab, progress):
+    if not working_copy.is_begun(lab):
+        return "not started"
+    if is_complete(lab, progress):
+        return "passed"
+    passed = len(progress.exercises("passed", lab))
+    changed = ", changed since it passed" if progress.get("complete", lab) else ""
+    return f"{passed} of {count(len(lab.exercises), 'exercise')} passed{changed}"
+
+
+def next_lab(progress):
+    """The first that is not passed after the current one, else the first of all; None at the end."""
+    everything = labs.all_labs()
+    if not everything:
+        raise CourseError("there is no lab here: no folder of labs/ has a lab.toml")
+    names = [lab.name for lab in everything]
+    after = names.index(progress.current) + 1 if progress.current in names else 0
+    ordered = everything[after:] + everything[:after]
+    return next((lab for lab in ordered if not progress.get("complete", lab)), None)
+
+
+def show_labs(_):
+    progress = Progress()
+    everything = labs.all_labs()
+    say(paint(f"The course: {count(len(everything), 'lab')}", "bold"))
+    for lab in everything:
+        where = standing(lab, progress)
+        colour = "green" if where == "passed" else "dim" if where == "not started" else "yellow"
+        here = "  <- you are here" if lab.name == progress.current else ""
+        say(f"  {lab.number}  {lab.title}\n      {paint(where, colour)}{here}")
+    current = next((lab for lab in everything if lab.name == progress.current), None)
+    if not current or not working_copy.is_begun(current):
+        say_next(("make start", "begins the first lab" if not progress.current else "begins a lab"))
+    elif is_complete(current, progress) and progress.get("measured", current):
+        say_next(("make start", "begins the next lab"))
+    elif is_complete(current, progress):
+        say_next(("make predict", "say what you expect, before you measure"),
+                 ("make measure", "your engine beside the reference, in one figure"),
+                 ("make start", "begins the next lab"))
+    else:
+        say_next(("make check-lab", f"tests {shown(current.work(current.files[0]))}"),
+                 ("make hint", "when you are stuck"))
+    return 0
+
+
+def show_begun(lab):
+    files = " and ".join(shown(lab.work(name)) for name in lab.files)
+    readme = lab.path("README.md")
+    say(f"  idea       {lab.idea}")
+    if os.path.exists(readme):
+        say(f"  handout    {shown(readme)}   (read this first)")
+    say(f"  program    {shown(lab.path(lab.program))}   (the interface alone, to run and to strace)")
+    say(f"  {'your file ' if len(lab.files) == 1 else 'your files'} {files}   (look for EXERCISE 1)")
+    say_next(("make check-lab", "builds and tests your file; it fails until you have written something"),
+             ("make watch", "the same again, each time you save"),
+             ("make hint", "when you are stuck"))
+
+
+def start(words):
+    progress = Progress()
+    if words.get("LAB"):
+        lab = labs.find(words["LAB"])
+    else:
+        lab = next((l for l in labs.all_labs() if l.name == progress.current), None)
+        if not lab or progress.get("complete", lab) or not working_copy.is_begun(lab):
+            lab = next_lab(progress)
+        else:
+            say(f"Lab {lab.number} is not passed yet, so this is still the place. "
+                "(make start LAB=... begins any other.)")
+    if not lab:
+        say("All labs are passed.")
+        say_next(("make labs", "all of them"), ("make start LAB=01 FORCE=1", "one of them again"))
+        return 0
+    begun = working_copy.present(lab)
+    if begun and is_set(words, "FORCE"):
+        restart(lab, begun)
+    else:
+        written = working_copy.write_missing(lab)
+        if begun and not written:
+            say(f"Lab {lab.number} is here already, and nothing in it was touched.")
+        elif begun:
+            say(f"Written anew: {', '.join(shown(lab.work(name)) for name in written)}")
+    progress = Progress()
+    progress.current = lab.name
+    if not progress.get("started", lab):
+        progress.note("started", lab, now())
+    progress.save()
+    say(paint(f"Lab {lab.number}: {lab.title}", "bold"))
+    show_begun(lab)
+    return 0
+
+
+def restart(lab, names):
+    """Back to the starter; what was there stays, beside it."""
+    starter = lab.starter()
+    folder = working_copy.set_aside(lab, names)
+    for name in names:
+        labs.write(lab.work(name), starter[name])
+    progress = Progress()
+    for word in ("passed", "failing", "complete"):
+        progress.forget(word, lab)
+    progress.save()
+    say(f"Your copy was moved to {shown(folder)}/.")
+
+
+def reset(words):
+    lab = chosen(words)
+    name = words.get("FILE", "")
+    if name and os.path.basename(name) not in lab.files:
+        raise CourseError(f"FILE={name}: the files of lab {lab.number} are {', '.join(lab.files)}")
+    names = [os.path.basename(name)] if name else lab.files
+    present = working_copy.present(lab)
+    if any(n in present for n in names):
+        restart(lab, [n for n in names if n in present])
+    working_copy.write_missing(lab)
+    say(f"{' and '.join(shown(lab.work(n)) for n in names)}: as in the beginning.")
+    say_next((f"make check-lab{lab_word(lab)}", "tests it"))
+    return 0
+
+
+def check_lab(words):
+    lab = chosen(words)
+    return 0 if check(lab, chosen_exercise(lab, words), words.get("TEST", "")) else 1
+
+
+def watch(words):
+    lab = chosen(words)
+    working_copy.need(lab)
+    # A shell's background job begins with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        while True:
+            seen = working_copy.stamps(lab)  # before the check: a save during it counts
+            terminal.clear()
+            try:
+                check(lab)
+            except CourseError as error:
+                say(f"iolab: {error}")
+            say()
+            say(f"Watching {shown(lab.work())}/: save a file and it is checked again. Ctrl-C ends.")
+            while working_copy.stamps(lab) == seen:
+                time.sleep(POLL_S)
+            await_quiet(lab)
+    except KeyboardInterrupt:
+        say()
+        return 0
+
+
+def await_quiet(lab):
+    """An editor may write in several steps."""
+    last = None
+    while (found := working_copy.stamps(lab)) != last or not working_copy.present(lab):
+        last = found
+        time.sleep(POLL_S / 5)
+
+
+def first_open_exercise(lab, progress):
+    """What failed at the last check; else the first that has not passed; 0: all have."""
+    failing = progress.exercises("failing", lab)
+    passed = progress.exercises("passed", lab)
+    return next((e for e in failing + [x.number for x in lab.exercises] if e not in passed), 0)
+
+
+def hint(words):
+    lab = chosen(words)
+    progress = Progress()
+    word = lab_word(lab)
+    number = chosen_exercise(lab, words) or first_open_exercise(lab, progress)
+    if not number:
+        say(f"All exercises of lab {lab.number} pass; there is nothing to hint at.")
+        say_next((f"make measure{word}", "your engine beside the reference"),
+                 (f"make hint{word} EXERCISE=1", "the hints of a certain exercise"))
+        return 0
+    hints = hints_of(lab, number)
+    if not hints:
+        raise CourseError(f"lab {lab.number} has no hints for exercise {number}")
+    given = int(progress.get("hints", lab, number) or 0)
+    title = lab.exercises[number - 1].title
+    if given >= len(hints):
+        say(paint(f"Exercise {number}: {title}", "bold"))
+        say(f"You have had all {len(hints)} hints. Here they are once more.")
+        for i, text in enumerate(hints, 1):
+            say(f"\n{paint(f'Hint {i}', 'bold')}\n{text}")
+    else:
+        given += 1
+        say(paint(f"Exercise {number}: {title}: hint {given} of {len(hints)}", "bold"))
+        say(f"\n{hints[given - 1]}")
+        progress.note("hints", lab, str(given), number)
+        progress.save()
+    say_next_after_hint(lab, number, len(hints) - given, word)
+    return 0
+
+
+def say_next_after_hint(lab, number, left, word):
+    steps = [(f"make check-lab{word} EXERCISE={number}", "tests this exercise alone")]
+    again = f"make hint{word} EXERCISE={number}"
+    if left:
+        steps.append((again, f"a stronger hint; {count(left, 'hint')} left"))
+    elif lab.has_solution:
+        steps.append((f"make diff-lab{word} FORCE=1", "there is no further hint; this shows the solution"))
+    else:
+        steps.append((again, "there is no further hint; ask whoever gave you the course"))
+    say_next(*steps)
+
+
+def diff(words):
+    lab = chosen(words)
+    working_copy.need(lab)
+    if not lab.has_solution:
+        raise CourseError("this is a hand-out: it holds no solutions to compare with")
+    if not is_complete(lab, Progress()):
+        if not is_set(words, "FORCE"):
+            raise CourseError(f"lab {lab.number} has not passed (or was changed since); make check-lab"
+                              f"{lab_word(lab)}, or FORCE=1 to see the solution before that")
+        say(paint("FORCE=1: this is the solution, and you have not passed the lab yet.", "yellow"))
+    solution = lab.starter({e.number for e in lab.exercises})
+    differs = False
+    for name in lab.files:
+        yours = working_copy.read(lab.work(name)).splitlines()
+        for line in difflib.unified_diff(yours, solution[name].splitlines(), shown(lab.work(name)),
+                                         f"solution/{name}", lineterm=""):
+            differs = True
+            colour = {"+": "green", "-": "red", "@": "dim"}.get(line[0])
+            say(paint(line, colour) if colour else line)
+    if not differs:
+        say("No difference: your files are the solution's.")
+    say_next(("make start", "the next lab"))
+    return 0
+
+
+def predict(words):
+    import predictions  # it needs more modules than the others, which should begin at once
+    lab = chosen(words)
+    working_copy.need(lab)
+    word = lab_word(lab)
+    if not predictions.questions(lab):
+        say(f"Lab {lab.number} asks for no prediction.")
+    elif sys.stdin.isatty() and terminal.is_terminal():
+        say(f"Lab {lab.number}: what do you expect? A wrong guess teaches more than none.")
+        predictions.ask(lab)
+    elif not os.path.exists(predictions.path(lab)):
+        predictions.write(lab, {})
+        say(f"The questions are in {shown(predictions.path(lab))}. Write each answer behind its =.")
+        say_next((f"make predict{word}", "again, when you have: it looks at your answers"),
+                 (f"make measure{word}", "afterwards"))
+        return 0
+    answers = predictions.answers(lab)
+    progress = Progress()
+    if answers:
+        progress.note("predicted", lab, now())
+        progress.save()
+        say()
+        say(f"Noted in {shown(predictions.path(lab))}; you may change it until you measure.")
+    if is_complete(lab, progress):
+        say_next((f"make measure{word}", "your engine beside the reference, in one figure"))
+    else:
+        say_next((f"make check-lab{word}", "measuring comes after all tests pass"))
+    return 0
+
+
+def measure(words):
+    import predictions
+    from measure import measure as compare_and_draw
+    lab = chosen(words)
+    working_copy.need(lab)
+    word = lab_word(lab)
+    forced = not is_complete(lab, Progress())
+    if forced and not is_set(words, "FORCE"):
+        raise CourseError(f"lab {lab.number} has not passed its tests, or was changed since; "
+                          f"make check-lab{word}, or FORCE=1 to measure it all the same")
+    answers = {}
+    if words.get("PREDICT") != "no" and predictions.questions(lab):
+        try:
+            answers = predictions.answers(lab)
+        except CourseError as error:
+            raise CourseError(f"predict before you measure: make predict{word}, or PREDICT=no "
+                              f"({error})") from error
+    warning = paint("FORCE=1: this engine does not pass its tests, so its figures may mean nothing.",
+                    "yellow")
+    if forced:
+        say(warning)
+    figure = compare_and_draw(lab, answers)
+    if forced:
+        say(warning)
+    say(f"The figure: {shown(figure)}")
+    say("(Others lie beside it, as .png for a page and as .svg for paper.)")
+    readme = shown(lab.path("README.md"))
+    say_next(("Look at it", f"and explain it: {readme}, prediction and measurement"),
+             *diff_step(lab, word), ("make start", "the next lab"))
+    return 0
+
+
+# The words that each takes, and what it does.
+COMMANDS = {
+    "labs": (show_labs, (), "all labs, and where you are"),
+    "start": (start, ("LAB", "FORCE"), "begin the next lab, or the named one"),
+    "check-lab": (check_lab, ("LAB", "EXERCISE", "TEST"), "build and test your files"),
+    "watch": (watch, ("LAB",), "check again on each save"),
+    "hint": (hint, ("LAB", "EXERCISE"), "a hint, then a stronger one"),
+    "predict": (predict, ("LAB",), "say what you expect, before you measure"),
+    "measure": (measure, ("LAB", "FORCE", "PREDICT"), "your engine beside the reference"),
+    "diff-lab": (diff, ("LAB", "FORCE"), "the difference to the solution"),
+    "reset-lab": (reset, ("LAB", "FILE"), "back to the starter; your copy is moved aside"),
+}
+
+
+def usage():
+    lines = [__doc__]
+    for name, (_, known, meaning) in COMMANDS.items():
+        lines.append(f"  {name:10} {meaning}" +
+                     (f"   [{' '.join(word + '=' for word in known)}]" if known else ""))
+    return "\n".join(lines)
+
+
+def read_words(command, arguments):
+    """{"LAB": "04"}; "04" alone is a lab, too."""
+    known = COMMANDS[command][1]
+    words = {}
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if not equals and "LAB" in known and "LAB" not in words:
+            words["LAB"] = argument
+        elif equals and name in (*known, "LAB"):
+            words[name] = value
+        elif not equals or name not in OF_MAKE:
+            raise WrongUse(f"{command}: '{argument}' is not for this command; it takes " +
+                           (", ".join(f"{word}=..." for word in known) or "nothing"))
+    return words
+
+
+def main(arguments):
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0 if arguments else 2
+    # The outer make's variables are not those of the makes that are started here.
+    for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"):
+        os.environ.pop(name, None)
+    command = arguments[0]
+    try:
+        if command not in COMMANDS:
+            near = difflib.get_close_matches(command, COMMANDS, 1)
+            raise WrongUse(f"no command '{command}'" + (f"; did you mean '{near[0]}'?" if near else
+                                                        f"; there are {', '.join(COMMANDS)}"))
+        return COMMANDS[command][0](read_words(command, arguments[1:]))
+    except WrongUse as error:
+        print(f"iolab: {error}", file=sys.stderr)
+        return 2
+    except CourseError as error:
+        print(f"iolab: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        print(f"iolab: {error.filename or ''}: {error.strerror}", file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, EOFError):
+        print("\niolab: interrupted; nothing is lost", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="replace")
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+"""The learner's engine beside the reference: one comparison, one figure, the predictions scored."""
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+
+import labs
+import predictions
+import results  # of plots/; predictions.py says where that lies
+from labs import ROOT, CourseError
+from progress import Progress
+from terminal import paint, say, say_wrapped
+from working_copy import shown
+
+COLOURS = {"right": "green", "near": "yellow", "off": "red"}
+
+
+def base(spec):
+    return spec.split(":")[0]
+
+
+def engines(lab):
+    """Others, the reference, and the learner's own in the same variants."""
+    measured = list(dict.fromkeys([*lab.measure.get("engines", []),
+                                   *lab.measure.get("mine", lab.engines)]))
+    return measured + [f"my_{spec}" for spec in measured if base(spec) in lab.engines]
+
+
+def baseline(lab, measured):
+    """What ratios are taken to: what the first question asks about, so that the table answers it."""
+    asked = [q.over for q in predictions.questions(lab) if q.over in measured]
+    return (asked or [e for e in measured if e == "blocking"] or measured)[0]
+
+
+def compare_words(lab, folder):
+    """All words of `iolab compare`. lab.toml's may end with options for the runs, after a --."""
+    measured = engines(lab)
+    words = [word.replace("{engines}", ",".join(measured)) for word in lab.measure["compare"]]
+    own = ["--out", folder]
+    if words == lab.measure["compare"]:
+        own += ["--engines", ",".join(measured)]
+    if "--baseline" not in words:
+        own += ["--baseline", baseline(lab, measured)]
+    return own + words
+
+
+def find_python():
+    """The one that can draw."""
+    done = subprocess.run(["sh", "harness/find-python.sh"], cwd=ROOT, capture_output=True, text=True,
+                          check=False)
+    if done.returncode != 0:
+        raise CourseError(done.stderr.strip().removeprefix("iolab: "))
+    return done.stdout.strip()
+
+
+def build(lab):
+    program = os.path.join("build", "mine", "iolab")
+    say(f"Building {program}, in which your engine is called {predictions.mine(lab)} ...")
+    done = subprocess.run(["make", "-s", f"-j{os.cpu_count()}", f"MINE={lab.name}", program], cwd=ROOT,
+                          capture_output=True, text=True, errors="replace", check=False)
+    if done.returncode != 0:
+        raise CourseError(f"it does not build (is something missing? harness/setup.sh):\n"
+                          f"{done.stderr.strip()[-3000:]}")
+    return program
+
+
+def new_folder(lab):
+    stamp = time.strftime("%Y-%m-%dT%H%M%SZ", time.gmtime())
+    return lab.work(f"results-{stamp}")
+
+
+def compare(lab, program, folder):
+    """Prints the table."""
+    # The workload's test file lies where `make clean` finds it.
+    scratch = dict(os.environ, TMPDIR=os.path.join(ROOT, "build", "mine"))
+    done = subprocess.run([program, "compare", *compare_words(lab, shown(folder))], cwd=ROOT,
+                          env=scratch, check=False)
+    if done.returncode == 130:
+        raise KeyboardInterrupt
+    if done.returncode != 0:
+        raise CourseError(f"the comparison ended with status {done.returncode}")
+
+
+def draw(lab, python, folder):
+    """Returns the figure to look at."""
+    done = subprocess.run([python, "plots/plot.py", folder], cwd=ROOT, capture_output=True, text=True,
+                          check=False)
+    if done.returncode != 0:
+        raise CourseError(f"no figure: {(done.stderr.strip() or 'plot.py failed').splitlines()[-1]}")
+    return os.path.join(folder, "figures", lab.measure.get("figure", "throughput") + ".png")
+
+
+def with_ratios_to(lab, folder, label):
+    """The folder's summary with ratios to `label`, round by round. The folder is left as it is."""
+    summary = results.load(folder)
+    if summary.baseline == label or label not in {l for p in summary.panels for l in p.labels}:
+        return summary
+    os.makedirs(os.path.join(labs.WORK, ".build"), exist_ok=True)
+    scratch = tempfile.mkdtemp(prefix="ratios-", dir=os.path.join(labs.WORK, ".build"))
+    try:
+        for name in ("runs.jsonl", "summary.json"):
+            shutil.copy(os.path.join(folder, name), scratch)
+        subprocess.run([os.path.join(ROOT, "build", "mine", "iolab"), "summary", scratch,
+                        "--baseline", label], stdout=subprocess.DEVNULL, check=True)
+        return results.load(scratch)
+    finally:
+        shutil.rmtree(scratch)
+
+
+def show_scores(lab, folder, answers):
+    say(paint("What you predicted, and what was measured", "bold"))
+    for question in predictions.questions(lab):
+        summary = with_ratios_to(lab, folder, question.over)
+        score = predictions.score(question, answers[question.number], summary)
+        say_wrapped(f"{question.number}. {question.ask}", "  ", "     ")
+        say(f"     you said {score.predicted}; measured {score.measured or 'nothing'}")
+        say(f"     {paint(score.verdict, COLOURS.get(score.verdict, 'bold'))}: {score.why}")
+
+
+def measure(lab, answers):
+    """Returns the figure's path; `answers` may be empty."""
+    python = find_python()
+    program = build(lab)
+    folder = new_folder(lab)
+    compare(lab, program, folder)
+    say()
+    figure = draw(lab, python, folder)
+    if answers:
+        try:
+            show_scores(lab, folder, answers)
+        except results.ResultsError as error:
+            raise CourseError(str(error)) from error
+        say()
+    progress = Progress()
+    progress.note("measured", lab, os.path.basename(folder))
+    progress.save()
+    return figure

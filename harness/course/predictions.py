@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: MIT
+"""What the learner expects before measuring, and how it compares with what was measured.
+
+The answers lie in predictions.txt beside the working copy: a line "1 = 2.5" after each question. The
+terminal fills it in as well as an editor does.
+"""
+import os
+import re
+import sys
+from dataclasses import dataclass
+
+import labs
+from labs import ROOT, CourseError
+from terminal import wrapped
+from working_copy import read, shown
+
+sys.path.append(os.path.join(ROOT, "plots"))
+import results  # noqa: E402  (how a results folder is read is the figures' business)
+from quantities import count as digits  # noqa: E402
+
+ANSWER = re.compile(r"^\s*(\d+)\s*=\s*(.*?)\s*$")
+
+
+@dataclass
+class Question:
+    number: int
+    ask: str
+    kind: str  # "factor" or "which"
+    metric: str
+    at: float  # the swept value; None when there is only one
+    panel: str
+    of: str = ""
+    over: str = ""
+    within: float = 2.0
+    choices: tuple = ()
+    best: str = "high"
+
+    @property
+    def form(self):
+        """What an answer looks like."""
+        if self.kind == "which":
+            return f"one of: {', '.join(self.choices)}"
+        return "a number: 2 for twice as much, 0.5 for half, 1 for the same"
+
+    def value(self, text):
+        """The answer, or a CourseError of one line."""
+        if self.kind == "which":
+            if text in self.choices:
+                return text
+            raise CourseError(f"question {self.number}: '{text}' is not one of "
+                              f"{', '.join(self.choices)}")
+        try:
+            number = float(re.sub(r"\s*[x×]$", "", text))
+        except ValueError:
+            number = 0
+        if not 0 < number < 1e12:
+            raise CourseError(f"question {self.number}: '{text}' is not a number above 0, as 2.5 is")
+        return number
+
+
+def mine(lab):
+    return f"my_{lab.engines[0]}"
+
+
+def questions(lab):
+    found = []
+    for number, entry in enumerate(lab.predictions, 1):
+        try:
+            question = Question(number, entry["ask"], entry["kind"], entry["metric"],
+                                entry.get("at"), entry.get("panel", ""))
+            if question.kind == "factor":
+                question.of = entry["of"].replace("{mine}", mine(lab))
+                question.over = entry["over"].replace("{mine}", mine(lab))
+                question.within = float(entry.get("within", 2.0))
+            elif question.kind == "which":
+                question.choices = tuple(c.replace("{mine}", mine(lab)) for c in entry["choices"])
+                question.best = entry["best"]
+            else:
+                raise CourseError(f"labs/{lab.name}/lab.toml: prediction {number}: the kind is "
+                                  f"'factor' or 'which', not '{question.kind}'")
+        except KeyError as error:
+            raise CourseError(f"labs/{lab.name}/lab.toml: prediction {number}: "
+                              f"{error} is missing") from error
+        found.append(question)
+    return found
+
+
+def path(lab):
+    return lab.work("predictions.txt")
+
+
+def written(lab):
+    """{number: text} of the file; only answers that are not empty."""
+    try:
+        text = read(path(lab))
+    except FileNotFoundError:
+        return {}
+    found = filter(None, map(ANSWER.match, text.splitlines()))
+    return {int(answer[1]): answer[2] for answer in found if answer[2]}
+
+
+def write(lab, answers):
+    lines = [f"Lab {lab.number}: what do you expect? Write each answer behind its =, then type:",
+             f"make predict LAB={lab.number}", ""]
+    for q in questions(lab):
+        lines += [*wrapped(f"{q.number}. {q.ask}", hanging="   "), f"   ({q.form})",
+                  f"{q.number} = {answers.get(q.number, '')}".rstrip() + " ", ""]
+    labs.write(path(lab), "\n".join(lines))
+
+
+def answers(lab):
+    """{number: value} of all questions; a CourseError names the first that is missing or wrong."""
+    texts = written(lab)
+    for q in questions(lab):
+        if q.number not in texts:
+            raise CourseError(f"{shown(path(lab))}: question {q.number} has no answer yet")
+    return {q.number: q.value(texts[q.number]) for q in questions(lab)}
+
+
+def ask(lab):
+    """On the terminal, what is not answered yet. Each answer is kept at once."""
+    texts = written(lab)
+    for q in questions(lab):
+        print("", *wrapped(f"{q.number}. {q.ask}", hanging="   "), f"   ({q.form})", sep="\n")
+        while True:
+            try:
+                q.value(texts.get(q.number, "").strip())
+                print(f"   You say: {texts[q.number]}")
+                break
+            except CourseError as error:
+                if texts.get(q.number):
+                    print(f"   {error}")
+            texts[q.number] = input(f"   {q.number} = ").strip()
+        write(lab, texts)
+
+
+@dataclass
+class Score:
+    verdict: str  # "right", "near", "off", "cannot tell here", "cannot be scored"
+    predicted: str
+    measured: str
+    why: str = ""
+
+
+class Unmeasured(Exception):
+    pass
+
+
+def _configuration(summary, question, label):
+    panels = [p for p in summary.panels if question.panel in p.name and label in p.labels]
+    for panel in panels:
+        at = question.at if question.at is not None or len(panel.xs) > 1 else panel.xs[0]
+        found = panel.at(label, at)
+        if found and found.metric(question.metric):
+            return found
+        if found:
+            raise Unmeasured(f"{label} has no {question.metric}: {found.reason or 'not measured'}")
+    raise Unmeasured(f"{label} was not measured at {question.at}")
+
+
+def _ratio(summary, question):
+    """Of OF over OVER: round by round where the summary takes ratios to OVER."""
+    of = _configuration(summary, question, question.of)
+    over = _configuration(summary, question, question.over)
+    ratio = of.ratio(question.metric) if summary.baseline == question.over else None
+    if ratio:
+        return ratio, of.rounds
+    above, below = of.metric(question.metric), over.metric(question.metric)
+    if min(below.low, above.low) <= 0:
+        raise Unmeasured(f"{question.metric} is 0 there")
+    # Wider than need be: as if both had erred in opposite directions.
+    return results.Ratio(above.median / below.median, above.low / below.high,
+                         above.high / below.low, ""), min(of.rounds, over.rounds)
+
+
+def _verdict(predicted, value, within):
+    """By how far off: up to WITHIN is right, up to WITHIN twice over is near."""
+    factor = max(predicted / value, value / predicted)
+    return "right" if factor <= within else "near" if factor <= within ** 2 else "off"
+
+
+def _interval(middle, of):
+    if of.low == of.high:
+        return digits(middle)
+    return f"{digits(middle)} ({digits(of.low)} to {digits(of.high)})"
+
+
+def _score_factor(question, predicted, summary):
+    ratio, rounds = _ratio(summary, question)
+    score = Score("", f"{predicted:g}", _interval(ratio.mean, ratio))
+    # The verdict can change inside the interval, too: where the prediction itself lies in it.
+    values = [ratio.low, ratio.mean, ratio.high]
+    if ratio.low <= predicted <= ratio.high:
+        values.append(predicted)
+    verdicts = {_verdict(predicted, value, question.within) for value in values}
+    if rounds < 2:
+        score.verdict, score.why = "cannot tell here", "one round shows no spread"
+    elif len(verdicts) > 1:
+        score.verdict = "cannot tell here"
+        score.why = f"the interval reaches from {_words(verdicts)}"
+    else:
+        score.verdict = verdicts.pop()
+        score.why = f"right is within a factor of {question.within:g}"
+    return score
+
+
+def _words(verdicts):
+    ordered = [v for v in ("right", "near", "off") if v in verdicts]
+    return f"{ordered[0]} to {ordered[-1]}"
+
+
+def _score_which(question, predicted, summary):
+    found = {label: _configuration(summary, question, label) for label in question.choices}
+    estimates = {label: c.metric(question.metric) for label, c in found.items()}
+    sign = 1 if question.best == "low" else -1
+    ranking = sorted(estimates, key=lambda label: sign * estimates[label].median)
+    measured = ", ".join(f"{label} {_interval(estimates[label].median, estimates[label])}"
+                         for label in ranking)
+    best, rivals = ranking[0], ranking[1:]
+    if predicted != best:
+        rivals = [predicted]
+    score = Score("right" if predicted == best else "off", predicted, f"{question.metric}: {measured}")
+    score.why = f"{best} is the {'lowest' if sign == 1 else 'highest'}"
+    if min(c.rounds for c in found.values()) < 2:
+        score.verdict, score.why = "cannot tell here", "one round shows no spread"
+    elif any(estimates[best].low <= estimates[r].high and estimates[r].low <= estimates[best].high
+             for r in rivals):
+        score.verdict, score.why = "cannot tell here", "their intervals overlap"
+    return score
+
+
+def score(question, predicted, summary):
+    try:
+        judge = _score_factor if question.kind == "factor" else _score_which
+        return judge(question, predicted, summary)
+    except Unmeasured as error:
+        return Score("cannot be scored", str(predicted), "", str(error))

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""The learner's own files of a lab: begun from the starter, moved aside, never overwritten."""
+import hashlib
+import os
+import time
+
+import labs
+from labs import ROOT, CourseError
+
+
+def shown(path):
+    """As one types it, from the root of the repository."""
+    relative = os.path.relpath(path, ROOT)
+    return path if relative.startswith("..") else relative
+
+
+def present(lab):
+    return [name for name in lab.files if os.path.exists(lab.work(name))]
+
+
+def is_begun(lab):
+    return bool(present(lab))
+
+
+def need(lab):
+    """A whole working copy, or one line that says how to get it."""
+    absent = [name for name in lab.files if name not in present(lab)]
+    if len(absent) == len(lab.files):
+        raise CourseError(f"lab {lab.number} is not started yet: make start LAB={lab.number}")
+    if absent:
+        raise CourseError(f"{shown(lab.work(absent[0]))} is missing; make start LAB={lab.number} "
+                          "puts its starter there and leaves your other files alone")
+
+
+def read(path):
+    """Whatever the learner wrote, in whatever encoding."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
+def write_missing(lab):
+    """Writes the starter's files that are not there. Returns their names."""
+    starter = lab.starter()
+    written = [name for name in lab.files if name not in present(lab)]
+    for name in written:
+        labs.write(lab.work(name), starter[name])
+    return written
+
+
+def set_aside(lab, names):
+    """Moves files into a folder beside the working copy that did not exist. Returns the folder."""
+    stamp = time.strftime("%Y-%m-%dT%H%M%S")
+    for attempt in range(1, 100):
+        folder = f"{lab.work()}.old-{stamp}" + (f"-{attempt}" if attempt > 1 else "")
+        try:
+            os.makedirs(folder)
+            break
+        except FileExistsError:
+            continue
+    for name in names:
+        os.rename(lab.work(name), os.path.join(folder, name))
+    return folder
+
+
+def digest(lab):
+    """Of what the files hold now: tells whether they are those that passed."""
+    text = hashlib.sha256()
+    for name in present(lab):
+        with open(lab.work(name), "rb") as file:
+            text.update(name.encode() + b"\0" + file.read() + b"\0")
+    return text.hexdigest()[:16]
+
+
+def stamps(lab):
+    """Changes with every save of a C file in the working copy."""
+    found = []
+    for entry in os.scandir(lab.work()) if os.path.isdir(lab.work()) else []:
+        if entry.name.endswith((".c", ".h")):
+            try:
+                status = entry.stat()
+            except FileNotFoundError:
+                continue
+            found.append((entry.name, status.st_mtime_ns, status.st_size, status.st_ino))
+    return sorted(found)

@@ -1,0 +1,402 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# The instructor's tools: a handout without solutions that works, and a grader that hostile submissions
+# can neither fool nor harm. They are made here from the small lab in harness/tests/grading, by adding
+# code to its solution.
+
+load common
+
+LAB=70_sample
+GRADE="$ROOT/harness/course/grade.py"
+
+setup_file() {
+	ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+	make -s -C "$ROOT" course
+}
+
+setup() {
+	export IOLAB_LABS=$ROOT/harness/tests/grading
+	SOLUTION=$IOLAB_LABS/$LAB/engine.c
+	# Where an ordinary user may read it, too.
+	USER_DIR=$(mktemp -d /var/tmp/iolab-user-XXXXXX)
+	CLASS=$USER_DIR/class
+	OUT=$USER_DIR/grades
+	mkdir "$CLASS"
+}
+
+teardown() {
+	rm -rf "$USER_DIR"
+}
+
+# submission NAME [FILE]: a folder, with the file as its engine.c.
+submission() {
+	mkdir "$CLASS/$1"
+	[ $# -eq 1 ] || cp "$2" "$CLASS/$1/engine.c"
+}
+
+HEADERS='#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>'
+
+# when_receiving NAME CODE: the solution, which does this besides whenever it is to receive. The other
+# tests hold, so it gets 15 of 20 points when that one fails.
+when_receiving() {
+	submission "$1"
+	{
+		sed '/^IO_ENGINE(/d' "$SOLUTION"
+		printf '%s\n' "$HEADERS" \
+			'static int hooked_submit(struct engine *e, struct io_op *const *ops, unsigned count)' \
+			'{ if (ops[0]->kind == IO_RECV) {' "$2" '}' \
+			'return sample_engine.submit(e, ops, count); }' \
+			'static struct engine_ops hooked_engine;' \
+			'__attribute__((constructor)) static void hook(void)' \
+			'{ hooked_engine = sample_engine; hooked_engine.submit = hooked_submit; }' \
+			'IO_ENGINE(hooked_engine);'
+	} >"$CLASS/$1/engine.c"
+}
+
+# before_main NAME CODE: the solution, which does this before main().
+before_main() {
+	submission "$1"
+	{
+		cat "$SOLUTION"
+		printf '%s\n' "$HEADERS" '__attribute__((constructor)) static void early(void) {' "$2" '}'
+	} >"$CLASS/$1/engine.c"
+}
+
+# with_code NAME CODE: the solution and more code.
+with_code() {
+	submission "$1"
+	{
+		cat "$SOLUTION"
+		printf '%s\n' "$2"
+	} >"$CLASS/$1/engine.c"
+}
+
+# graded_points NAME POINTS [TEXT]: its total, and a text in its account.
+graded_points() {
+	local score
+	score=$("$SYSTEM_PYTHON" -c 'import json, sys; print("%g" % json.load(open(sys.argv[1]))["score"])' \
+		"$OUT/$1.results.json")
+	[ "$score" = "$2" ] || fail "$1: expected $2 points, saw $score: $(cat "$OUT/$1.txt")"
+	[ -z "${3:-}" ] || grep -qF -- "$3" "$OUT/$1.txt" || fail "$1: '$3' is not in $(cat "$OUT/$1.txt")"
+}
+
+well_formed() {
+	"$SYSTEM_PYTHON" - "$OUT" <<-'EOF'
+		import csv, glob, json, os, sys, xml.etree.ElementTree as xml
+		out = sys.argv[1]
+		rows = list(csv.DictReader(open(f"{out}/class.csv")))
+		assert rows and all(None not in row and None not in row.values() for row in rows), rows
+		for row in rows:
+		    name = row["report"].removesuffix(".txt")
+		    result = json.load(open(f"{out}/{name}.results.json"))
+		    assert result.keys() >= {"score", "output", "tests", "execution_time", "visibility"}, result
+		    for test in result["tests"]:
+		        assert test.keys() >= {"name", "score", "max_score", "output", "visibility"}, test
+		    assert abs(sum(t["score"] for t in result["tests"]) - float(row["total"])) < 0.01, name
+		    assert abs(sum(t["max_score"] for t in result["tests"]) - float(row["of"])) < 0.01, name
+		    suite = xml.parse(f"{out}/{name}.junit.xml").getroot()[0]
+		    assert int(suite.get("tests")) == len(suite) > 0
+		    lines = open(f"{out}/{name}.tap").read().splitlines()
+		    tests = [line for line in lines if line.startswith(("ok ", "not ok "))]
+		    assert lines[0] == "TAP version 13" and f"1..{len(tests)}" in lines and len(tests) == len(suite)
+		assert len(xml.parse(f"{out}/class.junit.xml").getroot()) == len(rows)
+		assert not glob.glob(f"{out}/*.new")
+		print(len(rows))
+	EOF
+}
+
+# What harm looks like: processes, control groups and files that stay behind.
+nothing_left() {
+	! ps -eo uid= | awk '$1 >= 64100 && $1 < 64200 { found = 1 } END { exit !found }' ||
+		fail "left running: $(ps -eo uid,pid,args | awk '$1 >= 64100 && $1 < 64200')"
+	[ -z "$(find /sys/fs/cgroup -maxdepth 4 -name 'iolab-*' 2>/dev/null)" ] || fail "control groups stay"
+	[ ! -e /var/tmp/iolab-hostile ] || fail "it wrote outside of its folder"
+	[ -z "$(find /tmp /var/tmp /dev/shm -maxdepth 1 -name 'iolab-grade-*' -newer "$CLASS" 2>/dev/null)" ] ||
+		fail "the grader's scratch folder stays"
+}
+
+hostile_class() {
+	submission a_solution "$SOLUTION"
+	when_receiving crashes '*(volatile int *)0 = 1;'
+	when_receiving loops 'for (;;) ;'
+	when_receiving sleeps 'pause();'
+	before_main hangs_early 'for (;;) ;'
+	when_receiving forks 'for (;;) fork();'
+	before_main forks_early 'for (;;) if (fork() == 0) for (;;) fork();'
+	when_receiving leaves_daemon 'if (fork() == 0) { setsid(); if (fork() == 0) for (;;) pause(); _exit(0); }'
+	when_receiving takes_memory 'for (;;) { char *p = malloc(1 << 24); if (!p) abort(); memset(p, 1, 1 << 24); }'
+	when_receiving fills_disk 'char name[200]; static char b[1 << 20]; snprintf(name, 200, "%s/huge", getenv("TMPDIR"));
+		int fd = open(name, O_CREAT | O_WRONLY, 0600); while (write(fd, b, sizeof b) > 0) ; abort();'
+	when_receiving prints_much 'static char b[1 << 16]; for (int i = 0; i < 200; i++) write(1, b, sizeof b); abort();'
+	when_receiving fakes_tap 'printf("\nok 3 - receives_what_is_there/tcp # exercise 2\n1..4\n"); fflush(stdout); _exit(0);'
+	when_receiving exits 'exit(0);'
+	before_main exits_early 'write(1, "ok 1 - all\n", 11); _exit(0);'
+	before_main skips_all '_exit(77);'
+	when_receiving opens_solution "open(\"$SOLUTION\", O_RDONLY);"
+	when_receiving writes_outside 'close(open("/var/tmp/iolab-hostile", O_CREAT | O_WRONLY, 0600));'
+	when_receiving kills_parent 'kill(getppid(), SIGKILL);'
+	when_receiving kills_all 'kill(-1, SIGKILL);'
+	when_receiving writes_to_parent 'long w = 1; struct iovec i = { &w, 8 }; process_vm_writev(getppid(), &i, 1, &i, 1, 0);'
+	when_receiving closes_all 'for (int fd = 0; fd < 1024; fd++) close(fd);'
+	before_main shrinks_trace 'char *w = getenv("IOLAB_TRACE_FD"); if (w) ftruncate(atoi(w), 0);'
+	when_receiving wipes_trace 'FILE *f = fopen("/proc/self/maps", "r"); char line[500]; unsigned long from, to;
+		while (fgets(line, 500, f)) if (strstr(line, "iolab-trace") && sscanf(line, "%lx-%lx", &from, &to) == 2)
+			memset((void *)from, 0xff, to - from); fclose(f);'
+	with_code own_main 'int main(void) { return 0; } int lab_tests[9]; void test_failed(void) { _exit(0); }'
+	with_code no_compile 'this is no C'
+	with_code warns 'static int unused_one(void) { return 1; }'
+	with_code includes_solution "#include \"$SOLUTION\""
+	with_code includes_tests '#include "../labs/70_sample/tests.c"'
+	with_code includes_zero '#include "/dev/zero"'
+	with_code holds_solution "__asm__(\".section .rodata\\n.incbin \\\"$SOLUTION\\\"\\n.text\");"
+	with_code huge_object 'char big[1 << 30] = { 1 };'
+	submission empty
+	submission linked
+	ln -s "$SOLUTION" "$CLASS/linked/engine.c"
+	submission fifo
+	mkfifo "$CLASS/fifo/engine.c"
+	submission large
+	head -c 1100000 /dev/zero >"$CLASS/large/engine.c"
+	submission replaces "$SOLUTION"
+	for name in tests.c lab_test.h Makefile io_engine.h; do echo '#error mine' >"$CLASS/replaces/$name"; done
+	submission "z_solution" "$SOLUTION"
+}
+
+hostile_grades() {
+	graded_points a_solution 20
+	graded_points crashes 15 "crashed with SIGSEGV inside the engine's submit()"
+	graded_points loops 15 "hung: not over after 4 s inside the engine's submit()"
+	graded_points sleeps 15 "It sleeps in pause"
+	graded_points hangs_early 0 "before main() began"
+	graded_points forks 15 "the program starts another process"
+	graded_points forks_early 0 "the program starts another process"
+	graded_points leaves_daemon 15 "the program starts another process"
+	graded_points takes_memory 15 "crashed with SIG"
+	graded_points fills_disk 15 "it wrote a larger file than it may"
+	graded_points prints_much 15 "crashed with SIGABRT"
+	graded_points fakes_tap 15 "before the test was over. Does the engine call exit()?"
+	graded_points exits 15 "before the test was over. Does the engine call exit()?"
+	graded_points exits_early 0 "before main() began"
+	graded_points exits_early 0 "to be read by a person: code before main(), _exit"
+	graded_points skips_all 0 "the test skipped itself"
+	graded_points opens_solution 15 "which is not for it to read"
+	graded_points writes_outside 15 "outside of its folder"
+	graded_points kills_parent 15 "the program reaches for another process (kill)"
+	graded_points kills_all 15 "the program reaches for another process (kill)"
+	graded_points writes_to_parent 15 "the program reaches for another process (process_vm_writev)"
+	graded_points closes_all 15
+	graded_points shrinks_trace 20
+	graded_points wipes_trace 20
+	graded_points own_main 20
+	graded_points no_compile 0 "engine.c does not compile"
+	graded_points warns 20 "unused_one"
+	graded_points includes_solution 0 "does not compile"
+	graded_points includes_tests 0 "which is not for a submission to read"
+	graded_points includes_zero 0 "does not compile"
+	graded_points huge_object 0 "does not compile"
+	graded_points empty 0 "engine.c is missing"
+	graded_points linked 0 "engine.c refused: it is a symbolic link"
+	graded_points fifo 0 "engine.c refused: it is a fifo"
+	graded_points large 0 "larger than 1 MiB"
+	graded_points replaces 20 "Not graded, since no lab asks for them: Makefile, io_engine.h, lab_test.h, tests.c"
+	graded_points z_solution 20
+}
+
+@test "a class of hostile submissions, graded by root: each its grade, and no harm" {
+	[ "$(id -u)" -eq 0 ] || skip "not root"
+	hostile_class
+	run timeout 120 python3 "$GRADE" "$CLASS" --lab "$LAB" --out "$OUT" --jobs 2
+	assert_success
+	hostile_grades
+	# Only where files are hidden can an assembler not read them either.
+	! grep -q "files: a tree of its own" "$OUT/class.txt" || graded_points holds_solution 0 "does not compile"
+	run well_formed
+	assert_success
+	assert_output "37"
+	nothing_left
+	assert_equal "$(cat "$SOLUTION")" "$(cat "$CLASS/a_solution/engine.c")"
+}
+
+@test "the same for an ordinary user" {
+	submission a_solution "$SOLUTION"
+	when_receiving crashes '*(volatile int *)0 = 1;'
+	when_receiving forks 'for (;;) fork();'
+	when_receiving takes_memory 'for (;;) { char *p = malloc(1 << 24); if (!p) abort(); memset(p, 1, 1 << 24); }'
+	before_main exits_early '_exit(0);'
+	when_receiving kills_parent 'kill(getppid(), SIGKILL);'
+	when_receiving kills_all 'kill(-1, SIGKILL);'
+	when_receiving writes_outside 'close(open("/var/tmp/iolab-hostile", O_CREAT | O_WRONLY, 0600));'
+	with_code includes_solution "#include \"$SOLUTION\""
+	submission z_solution "$SOLUTION"
+	chmod -R a+rX "$USER_DIR"
+	[ "$(id -u)" -ne 0 ] || chown 65534:65534 "$USER_DIR"
+	as_user test -r "$GRADE" || skip "an ordinary user cannot read $ROOT"
+	run as_user timeout 100 "$SYSTEM_PYTHON" "$GRADE" "$CLASS" --lab "$LAB" --out "$OUT"
+	assert_success
+	graded_points a_solution 20
+	graded_points crashes 15
+	graded_points forks 15 "the program starts another process"
+	graded_points takes_memory 15
+	graded_points exits_early 0
+	graded_points kills_parent 15
+	graded_points kills_all 15
+	graded_points writes_outside 15
+	graded_points includes_solution 0
+	graded_points z_solution 20
+	run well_formed
+	assert_success
+	nothing_left
+}
+
+@test "half a solution gets half, the starter nothing" {
+	for solved in 1 none; do
+		submission "solved_$solved"
+		PYTHONPATH=$ROOT/harness/course python3 -c '
+import sys, labs
+solved = [int(word) for word in sys.argv[1:] if word.isdigit()]
+print(labs.find("70").starter(solved)["engine.c"], end="")' "$solved" >"$CLASS/solved_$solved/engine.c"
+	done
+	run python3 "$GRADE" "$CLASS" --lab 70 --out "$OUT"
+	assert_success
+	assert_output --partial "the untouched starter"
+	graded_points solved_1 10 "Exercise 2, the first failure is receives_what_is_there/tcp"
+	graded_points solved_none 0
+}
+
+@test "one submission, found in work/, and graded anew" {
+	mkdir -p "$CLASS/ann/work/$LAB"
+	cp "$SOLUTION" "$CLASS/ann/work/$LAB/"
+	run python3 "$GRADE" "$CLASS/ann" --out "$OUT"
+	assert_success
+	graded_points ann 20
+	run python3 "$GRADE" "$CLASS/ann/work/$LAB" --out "$OUT"
+	assert_success
+	assert_output --partial "earlier grades are replaced"
+	graded_points ann-$LAB 20
+	[ ! -e "$OUT/ann.txt" ]
+}
+
+@test "names that are none for a file or a spreadsheet" {
+	for name in '=1+1' '-rf' 'a b' 'class' $'two\nlines' '<&">'; do submission "$name" "$SOLUTION"; done
+	run python3 "$GRADE" "$CLASS" --lab 70 --out "$OUT" --jobs 2
+	assert_success
+	run well_formed
+	assert_output 6
+	run cat "$OUT/class.csv"
+	assert_line --partial "'=1+1,10,10,20,20,"
+	assert_line --partial "two?lines,10,10,20,20,"
+}
+
+@test "the instructor's mistakes get one line" {
+	local taken
+	run make -s -C "$ROOT" grade
+	assert_failure
+	assert_output --partial "make grade SUBMISSIONS=folder"
+	run python3 "$GRADE" "$CLASS/nowhere"
+	assert_failure
+	assert_output --partial "is no folder"
+	run python3 "$GRADE" "$CLASS"
+	assert_failure
+	assert_output --partial "holds no submission"
+	submission ann "$SOLUTION"
+	run python3 "$GRADE" "$CLASS"
+	assert_failure
+	assert_output --partial "which lab?"
+	run python3 "$GRADE" "$CLASS" --lab 70 --out "$CLASS/grades"
+	assert_failure
+	assert_output --partial "lies within SUBMISSIONS"
+	run python3 "$GRADE" "$CLASS" --lab 70 --out "$ROOT/docs"
+	assert_failure
+	assert_output --partial "holds no grades"
+	[ "$(id -u)" -eq 0 ] || return 0
+	taken=$(id -u nobody)
+	run python3 "$GRADE" "$CLASS" --lab 70 --out "$OUT" --first-uid "$taken"
+	assert_failure
+	assert_output --partial "is taken"
+}
+
+# The handout.
+
+@test "a handout holds no line of a solution, and no link that leads nowhere" {
+	unset IOLAB_LABS
+	run python3 "$ROOT/harness/course/handout.py" "$BATS_TEST_TMPDIR/handout"
+	assert_success
+	run "$SYSTEM_PYTHON" - "$ROOT" "$BATS_TEST_TMPDIR/handout" <<-'EOF'
+		import os, re, sys
+		root, out = sys.argv[1:]
+		def read(path):
+		    with open(path, errors="replace") as file:
+		        return file.read()
+		texts = {os.path.join(p, n): read(os.path.join(p, n)) for p, _, names in os.walk(out) for n in names
+		         if not n.endswith((".o", ".png", ".svg"))}
+		common = {" ".join(line.split()) for path, text in texts.items() for line in text.splitlines()
+		          if f"{out}/harness" in path or f"{out}/common" in path or path.endswith("/program.c")}
+		solutions = [read(f"{root}/labs/{lab}/{name}") for lab in os.listdir(f"{root}/labs")
+		             for name in os.listdir(f"{root}/labs/{lab}") if re.fullmatch(r"engine.*\.c", name)]
+		region = re.compile(r"^\s*//> ?\d(.*?)^\s*//< ?\d", re.M | re.S)
+		common |= {" ".join(line.split()) for text in solutions for line in region.sub("", text).splitlines()}
+		lines, count = {" ".join(line.split()) for text in texts.values() for line in text.splitlines()}, 0
+		for line in [line for text in solutions for found in region.findall(text) for line in found.splitlines()[1:]]:
+		    words = " ".join(line.split())
+		    if words.startswith("//+"):
+		        common.add(words[3:].strip())
+		    elif len(re.findall(r"\w+", words)) >= 3 and not words.startswith(("//", "/*", "*")) and words not in common:
+		        count += 1
+		        assert words not in lines, words
+		assert count > 10, count
+		for path in texts:
+		    assert not re.search(r"labs/[^/]*/(engine[^/]*\.c|mutants|alternates|answers\.md)", path), path
+		for path, text in texts.items():
+		    for target in re.findall(r"\]\(([^)\s#]+)", text) if path.endswith(".md") else []:
+		        assert "://" in target or os.path.exists(os.path.join(os.path.dirname(path), target)), f"{path}: {target}"
+		print(count, "lines")
+	EOF
+	assert_success
+	[ ! -e "$BATS_TEST_TMPDIR/handout/.git" ]
+}
+
+@test "a handout builds, compares, and begins a lab" {
+	unset IOLAB_LABS
+	local handout=$BATS_TEST_TMPDIR/handout lab
+	run make -s -C "$ROOT" handout OUT="$handout"
+	assert_success
+	cd "$handout"
+	run env -u MAKEFLAGS make -s
+	assert_success
+	run build/iolab list
+	assert_success
+	assert_output --partial "io_uring"
+	run build/iolab compare --workloads file --engines blocking,epoll_workers,io_uring --depths 4 --rounds 1 \
+		--out "$BATS_TEST_TMPDIR/results" -- --file "$BATS_TEST_TMPDIR/file" --size 4M --runtime 0.05
+	assert_success
+	for target in $(make -s help | grep -oP '^make \K[a-z-]+'); do
+		make -n "$target" >/dev/null || fail "make help names $target"
+	done
+	lab=$(find labs -name lab.toml | sort | head -n 1 | cut -d/ -f2)
+	[ -n "$lab" ] || skip "no lab has a lab.toml yet"
+	run make start LAB="$lab"
+	assert_success
+	run make check-lab LAB="$lab"
+	assert_output --partial "make check-lab"
+	[ -e "work/$lab" ]
+}
+
+@test "a handout is not written over what is none" {
+	run python3 "$ROOT/harness/course/handout.py" "$ROOT/docs"
+	assert_failure
+	assert_output --partial "is not empty and no handout"
+	mkdir -p "$BATS_TEST_TMPDIR/handout/work"
+	touch "$BATS_TEST_TMPDIR/handout/.iolab-handout"
+	run python3 "$ROOT/harness/course/handout.py" "$BATS_TEST_TMPDIR/handout"
+	assert_failure
+	assert_output --partial "somebody worked"
+}

@@ -1,0 +1,536 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# The learner's commands, on a lab of two small exercises (harness/tests/tiny_course) and a work
+# folder of their own.
+
+load common
+
+setup() {
+	export IOLAB_LABS="$ROOT/harness/tests/tiny_course"
+	export IOLAB_WORK="$BATS_TEST_TMPDIR/work"
+	# What make was told for the tests is not meant for the commands under test.
+	unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES NO_COLOR
+	ENGINE="$IOLAB_WORK/90_tiny/engine.c"
+	cd "$ROOT" || exit
+}
+
+learner() { timeout 60 "$SYSTEM_PYTHON" -B harness/course/learner.py "$@" </dev/null; }
+
+# Fills in exercises, on the learner's behalf.
+solve() {
+	local exercise
+	for exercise in "$@"; do
+		case $exercise in
+		1) sed -i 's/return -38;/return (int)op_queue_take(\&e->finished, done, max);/' "$ENGINE" ;;
+		2) sed -i 's/result = 0;/result = ops[i]->len_bytes;/' "$ENGINE" ;;
+		esac
+	done
+}
+
+started() {
+	learner start >/dev/null
+	solve "$@"
+}
+
+# As check-lab notes it.
+passed() {
+	started 1 2
+	digest=$({ printf 'engine.c\0' && cat "$ENGINE" && printf '\0'; } | sha256sum | cut -c 1-16)
+	echo "complete 90_tiny 2026-11-24T00:00:00Z $digest" >>"$IOLAB_WORK/progress"
+}
+
+predicted() {
+	printf '1 = 20\n2 = my_null\n' >"$IOLAB_WORK/90_tiny/predictions.txt"
+}
+
+# The command on a terminal of its own, which types the first argument.
+on_terminal() {
+	local typed=$1
+	shift
+	printf '%b' "$typed" | TERM=xterm timeout 60 script -qec "$*" /dev/null
+}
+
+@test "make labs tells a newcomer how to begin, make help too" {
+	run make labs
+	assert_success
+	assert_output --partial "90  tiny: a lab"
+	assert_output --partial "not started"
+	assert_output --partial "make start"
+	run make help
+	assert_line --index 1 --partial "make labs"
+	assert_line --index 1 --partial "begin here"
+	assert [ ! -e "$IOLAB_WORK" ]
+}
+
+@test "every command says what to type next, and without a terminal uses no control sequence" {
+	started
+	for command in labs start "check-lab" hint "predict" "diff-lab FORCE=1" reset-lab; do
+		# shellcheck disable=SC2086
+		run learner $command
+		assert_output --partial "Next:"
+		refute_output --regexp $'\033'
+	done
+}
+
+@test "start writes the starter, remembers the lab, and never overwrites" {
+	run make start
+	assert_success
+	assert_output --partial "$ENGINE"
+	assert_output --partial "README.md"
+	assert_output --partial "make check-lab"
+	grep -q "EXERCISE 1" "$ENGINE"
+	grep -qx "current 90_tiny" "$IOLAB_WORK/progress"
+	echo "/* mine */" >>"$ENGINE"
+	run make start LAB=90
+	assert_success
+	assert_output --partial "nothing in it was touched"
+	grep -q "mine" "$ENGINE"
+}
+
+@test "start FORCE=1 moves the old copy aside" {
+	started
+	echo "/* mine */" >>"$ENGINE"
+	run make start FORCE=1
+	assert_success
+	assert_output --partial "moved to"
+	run grep "mine" "$ENGINE"
+	assert_failure
+	grep -q "mine" "$IOLAB_WORK"/90_tiny.old-*/engine.c
+}
+
+@test "start: the named lab, and the next one after a lab has passed" {
+	run learner start LAB=next
+	assert_success
+	grep -qx "current 91_next" "$IOLAB_WORK/progress"
+	run learner start 90
+	assert_success
+	grep -qx "current 90_tiny" "$IOLAB_WORK/progress"
+	printf 'complete 90_tiny 2026-11-24T00:00:00Z 00\n' >>"$IOLAB_WORK/progress"
+	run learner start
+	assert_output --partial "Lab 91"
+}
+
+@test "start stays at a lab that has not passed" {
+	started
+	run learner start
+	assert_success
+	assert_output --partial "not passed yet"
+	assert_output --partial "Lab 90"
+}
+
+@test "check-lab: the starter fails its first test, in words, with what led there" {
+	started
+	run make check-lab
+	assert_failure
+	assert_output --partial "Exercise 1: Hand back"
+	assert_output --partial "FAILED  hands_back/nop"
+	assert_output --partial "expected a count from reap(), saw -38"
+	assert_output --partial "What led there"
+	assert_output --partial "submit   1 offered"
+	assert_output --partial "Exercise 2: Say how much (0 of 1 test passed)"
+	assert_output --partial "make hint"
+	assert_output --partial "gdb "
+	run learner labs
+	assert_output --partial "0 of 2 exercises passed"
+}
+
+@test "check-lab: the next exercise is explained when the first passes" {
+	started 1
+	run learner check-lab
+	assert_failure 1
+	assert_output --partial "ok      hands_back/nop"
+	assert_output --partial "expected 100 bytes, saw 0"
+	assert_output --partial "90_tiny/tests.c:"
+	run learner labs
+	assert_output --partial "1 of 2 exercises passed"
+	grep -q "^failing 90_tiny 2 says_how_much/nop$" "$IOLAB_WORK/progress"
+}
+
+@test "check-lab: one exercise, one test" {
+	started 1
+	run learner check-lab EXERCISE=1
+	assert_success
+	refute_output --partial "says_how_much"
+	run learner check-lab TEST=hands
+	assert_success
+	run learner check-lab TEST=says
+	assert_failure 1
+	run learner check-lab TEST=nothing_like_it
+	assert_failure 1
+	assert_output --partial "no test of lab 90 begins so"
+	run learner check-lab EXERCISE=7
+	assert_failure 1
+	assert_output --partial "has the exercises 1, 2"
+}
+
+@test "check-lab: all passes, and then labs, hint and start know" {
+	started 1 2
+	run learner check-lab
+	assert_success
+	assert_output --partial "Lab 90 is passed"
+	assert_output --partial "make predict"
+	grep -q "^complete 90_tiny " "$IOLAB_WORK/progress"
+	run learner hint
+	assert_output --partial "nothing to hint at"
+	echo >>"$ENGINE"
+	run learner labs
+	assert_output --partial "changed since it passed"
+}
+
+@test "check-lab: a compiler's error and a warning are shown as the compiler says them" {
+	started 1 2
+	sed -i 's/(void)e;/int unused;/' "$ENGINE"
+	run learner check-lab EXERCISE=1
+	assert_output --partial "The compiler warns"
+	assert_output --partial "unused variable"
+	sed -i 's/int unused;/oops/' "$ENGINE"
+	run learner check-lab
+	assert_failure 1
+	assert_output --partial "It does not compile"
+	assert_output --regexp "$ENGINE:[0-9]+:[0-9]+: error:"
+	assert_output --partial "make check-lab"
+}
+
+@test "check-lab: a crash is told with its line, a hang with where it hangs, and ends the run" {
+	started 1 2
+	line=$(grep -n "op_queue_push" "$ENGINE" | cut -d: -f1)
+	sed -i "${line}s/op_queue_push.*/*(volatile int *)0 = 1;/" "$ENGINE"
+	run learner check-lab
+	assert_failure 1
+	assert_output --partial "SIGSEGV"
+	assert_output --partial "$ENGINE:$line"
+	sed -i "${line}s/.*/for (;;) ;/" "$ENGINE"
+	run learner check-lab
+	assert_failure 1
+	assert_output --partial "hung: not over after 1 s"
+	assert_output --partial "$ENGINE:$line"
+	assert_output --partial "were not run"
+}
+
+@test "check-lab: what only a sanitizer sees" {
+	started 1 2
+	sed -i 's/free(e);/free(e); e->finished.count = 0;/' "$ENGINE"
+	run learner check-lab
+	assert_failure 1
+	assert_output --partial "under AddressSanitizer"
+	assert_output --partial "heap-use-after-free, in tiny_close()"
+	run grep "^complete" "$IOLAB_WORK/progress"
+	assert_failure
+}
+
+@test "check-lab, hint, measure before start: one line that says what to do" {
+	for command in check-lab watch hint predict measure diff-lab reset-lab; do
+		run learner $command
+		assert_failure 1
+		assert_output "iolab: no lab is started yet; make start begins the first one"
+	done
+	run learner check-lab LAB=91
+	assert_failure 1
+	assert_output "iolab: lab 91 is not started yet: make start LAB=91"
+	run learner check-lab LAB=epol
+	assert_failure 1
+	assert_output --partial "no lab is called 'epol'"
+}
+
+@test "wrong use is one line and status 2" {
+	run learner chek-lab
+	assert_failure 2
+	assert_output --partial "did you mean 'check-lab'"
+	run learner check-lab EXERCIZE=2
+	assert_failure 2
+	assert_output --partial "it takes LAB=..., EXERCISE=..., TEST=..."
+	run learner
+	assert_failure 2
+	run learner --help
+	assert_success
+}
+
+@test "hints rise, are counted, and at the end the solution is named as what it is" {
+	started
+	run learner hint
+	assert_success
+	assert_output --partial "hint 1 of 2"
+	assert_output --partial "Look at op_queue.h"
+	assert_output --partial "1 hint left"
+	run make hint
+	assert_output --partial "It is called op_queue_take"
+	assert_output --partial "this shows the solution"
+	run learner hint
+	assert_output --partial "all 2 hints"
+	assert_output --partial "Look at op_queue.h"
+	run learner hint EXERCISE=2
+	assert_output --partial "hint 1 of 1"
+	assert_output --partial "len_bytes."
+}
+
+@test "a hint is for the exercise that failed at the last check" {
+	started 1
+	learner check-lab >/dev/null || true
+	run learner hint
+	assert_output --partial "Exercise 2"
+}
+
+@test "watch checks again on a save, and Ctrl-C ends it with status 0" {
+	started
+	timeout 60 "$SYSTEM_PYTHON" harness/course/learner.py watch >"$BATS_TEST_TMPDIR/seen" 2>&1 3>&- &
+	watcher=$!
+	await_line "Ctrl-C ends" 1
+	solve 1
+	await_line "Ctrl-C ends" 2
+	solve 2
+	await_line "Ctrl-C ends" 3
+	pid=$(pgrep -P "$watcher")
+	kill -INT "$pid"
+	await_end "$watcher"
+	assert_success
+	run cat "$BATS_TEST_TMPDIR/seen"
+	assert_output --partial "Lab 90 is passed"
+	refute_output --regexp $'\033'
+	refute_output --partial "Traceback"
+}
+
+# Until the text was printed so many times.
+await_line() {
+	for _ in $(seq 2000); do
+		[ "$(grep -c "$1" "$BATS_TEST_TMPDIR/seen")" -lt "$2" ] || return 0
+		let_pass 0.01
+	done
+	fail "no '$1' ($2): $(cat "$BATS_TEST_TMPDIR/seen")"
+}
+
+@test "predict without a terminal: a file to fill in, checked when it is" {
+	started
+	file="$IOLAB_WORK/90_tiny/predictions.txt"
+	run learner predict
+	assert_success
+	assert_output --partial "$file"
+	run learner predict
+	assert_failure 1
+	assert_output --partial "question 1 has no answer yet"
+	sed -i 's/^1 = *$/1 = plenty/; s/^2 = *$/2 = io_uring/' "$file"
+	run learner predict
+	assert_failure 1
+	assert_output "iolab: question 1: 'plenty' is not a number above 0, as 2.5 is"
+	sed -i 's/plenty/20x/; s/= io_uring/= libaio/' "$file"
+	run learner predict
+	assert_failure 1
+	assert_output "iolab: question 2: 'libaio' is not one of my_null, io_uring"
+	sed -i 's/libaio/my_null/' "$file"
+	run learner predict
+	assert_success
+	grep -q "^predicted 90_tiny " "$IOLAB_WORK/progress"
+}
+
+@test "predict on a terminal asks until the answer is one" {
+	command -v script >/dev/null || skip "no script(1)"
+	started
+	run on_terminal 'none\n3\nio_uring\n' /usr/bin/python3 harness/course/learner.py predict
+	assert_success
+	assert_output --partial "'none' is not a number"
+	assert_output --partial "You say: io_uring"
+	grep -q "^1 = 3" "$IOLAB_WORK/90_tiny/predictions.txt"
+	grep -q "^2 = io_uring" "$IOLAB_WORK/90_tiny/predictions.txt"
+}
+
+@test "colours on a terminal only, and not with NO_COLOR" {
+	command -v script >/dev/null || skip "no script(1)"
+	run on_terminal '' /usr/bin/python3 harness/course/learner.py labs
+	assert_output --regexp $'\033\\[1m'
+	run on_terminal '' env NO_COLOR=1 /usr/bin/python3 harness/course/learner.py labs
+	refute_output --regexp $'\033'
+}
+
+@test "measure refuses before the lab has passed, and before the predictions" {
+	started
+	run learner measure
+	assert_failure 1
+	assert_output --partial "has not passed its tests"
+	assert_equal "${#lines[@]}" 1
+	passed
+	run learner measure
+	assert_failure 1
+	assert_output --partial "make predict, or PREDICT=no"
+	assert_equal "${#lines[@]}" 1
+	echo >>"$ENGINE"
+	run learner measure
+	assert_failure 1
+	assert_output --partial "changed since"
+}
+
+@test "measure: mine beside the reference in one table and one figure, the predictions scored" {
+	passed
+	predicted
+	run make measure
+	assert_success
+	for engine in io_uring null my_null; do
+		assert_output --regexp " $engine +[0-9]"
+	done
+	assert_output --partial "you said 20; measured"
+	assert_output --partial "you said my_null; measured ops_per_s:"
+	assert_output --partial "make diff-lab"
+	figure=$(grep -oP 'The figure: \K.*' <<<"$output")
+	[ "$(head -c 4 "$figure" | tail -c 3)" = PNG ]
+	assert [ -e "$(dirname "$figure")/../summary.json" ]
+	grep -q "^measured 90_tiny results-" "$IOLAB_WORK/progress"
+}
+
+@test "measure FORCE=1 PREDICT=no says that the engine does not pass" {
+	started 1
+	# Stands for the one that draws.
+	printf '#!/bin/sh\n' >"$BATS_TEST_TMPDIR/python" && chmod +x "$BATS_TEST_TMPDIR/python"
+	PYTHON="$BATS_TEST_TMPDIR/python" run learner measure FORCE=1 PREDICT=no
+	assert_success
+	assert_equal "$(grep -c "does not pass its tests" <<<"$output")" 2
+	refute_output --partial "you said"
+}
+
+@test "measure without a python that can draw: one line, before anything is measured" {
+	passed
+	mkdir "$BATS_TEST_TMPDIR/bin"
+	printf '#!/bin/sh\necho "iolab: no python here has matplotlib and numpy; run harness/setup.sh" >&2; exit 1\n' \
+		>"$BATS_TEST_TMPDIR/bin/sh"
+	sed -i "1s|.*|#!$(command -v bash)|" "$BATS_TEST_TMPDIR/bin/sh"
+	chmod +x "$BATS_TEST_TMPDIR/bin/sh"
+	PATH="$BATS_TEST_TMPDIR/bin:$PATH" run learner measure PREDICT=no
+	assert_failure 1
+	assert_output "iolab: no python here has matplotlib and numpy; run harness/setup.sh"
+}
+
+@test "check-lab without a compiler: one line with the cure" {
+	started
+	mkdir "$BATS_TEST_TMPDIR/bin"
+	PATH="$BATS_TEST_TMPDIR/bin" run "$SYSTEM_PYTHON" -B harness/course/learner.py check-lab
+	assert_failure 1
+	assert_output --partial "there is no gcc here; harness/setup.sh installs what is missing"
+}
+
+# Scores answers against plots/tests/golden, after the code has changed its summary `s`.
+scored() {
+	"$SYSTEM_PYTHON" - "$1" "$2" "$BATS_TEST_TMPDIR" "${3:-}" <<-'PYTHON'
+		import json, os, sys
+		sys.path.insert(0, "harness/course")
+		import predictions, results
+		question, answer, folder, change = sys.argv[1:]
+		s = json.load(open("plots/tests/golden/summary.json"))
+		def entry(label, x):
+		    return next(c for c in s["configurations"] if c["engine"]["label"] == label
+		                and c["config"]["x"] == x and "O_DIRECT" in c["workload"]["panel"])
+		def put(label, x, median, low, high, rounds=5):
+		    c = entry(label, x)
+		    c["status"], c["rounds"], c["ratio"] = "ok", rounds, None
+		    c["metrics"]["ops_per_s"] = dict(c["metrics"]["ops_per_s"] or {}, median=median, low=low, high=high)
+		exec(change)
+		json.dump(s, open(os.path.join(folder, "summary.json"), "w"))
+		kind = dict(number=1, ask="?", metric="ops_per_s", at=16, panel="O_DIRECT")
+		q = predictions.Question(**kind, **eval(question))
+		score = predictions.score(q, q.value(answer), results.load(folder))
+		print(score.verdict, "|", score.measured, "|", score.why)
+	PYTHON
+}
+
+FACTOR='dict(kind="factor", of="libaio", over="blocking")'
+TIGHT='put("blocking", 16, 1000, 990, 1010); put("libaio", 16, 3000, 2970, 3030)'
+
+@test "predictions: right within the factor, near within it twice over, off beyond" {
+	run scored "$FACTOR" 2 "$TIGHT"
+	assert_output --partial "right | 3.00 (2.94 to 3.06) |"
+	run scored "$FACTOR" 8 "$TIGHT"
+	assert_output --partial "near |"
+	run scored "$FACTOR" 0.9 "$TIGHT"
+	assert_output --partial "near |"
+	run scored "$FACTOR" 13 "$TIGHT"
+	assert_output --partial "off |"
+}
+
+@test "predictions: an interval across the boundary, or one round, cannot tell" {
+	run scored "$FACTOR" 6 "$TIGHT"
+	assert_output --partial "cannot tell here |"
+	assert_output --partial "from right to near"
+	run scored "$FACTOR" 3 'put("blocking", 16, 1000, 1000, 1000, 1); put("libaio", 16, 3000, 3000, 3000, 1)'
+	assert_output --partial "cannot tell here |"
+	assert_output --partial "one round"
+}
+
+@test "predictions: which engine, when the intervals overlap, and when one was not measured" {
+	which='dict(kind="which", choices=("blocking", "libaio"), best="high")'
+	run scored "$which" libaio "$TIGHT"
+	assert_output --partial "right | ops_per_s: libaio 3.00k (2.97k to 3.03k), blocking 1.00k"
+	run scored "$which" blocking "$TIGHT"
+	assert_output --partial "off |"
+	run scored "$which" libaio 'put("blocking", 16, 1000, 900, 3000); put("libaio", 16, 3000, 2970, 3030)'
+	assert_output --partial "cannot tell here |"
+	run scored "$which" libaio 'entry("libaio", 16)["status"] = "unsupported"; entry("libaio", 16)["reason"] = "EPERM"'
+	assert_output --partial "cannot be scored |"
+	assert_output --partial "EPERM"
+}
+
+@test "diff-lab only after passing, FORCE=1 before that and says so" {
+	started 1
+	run learner diff-lab
+	assert_failure 1
+	assert_equal "${#lines[@]}" 1
+	run learner diff-lab FORCE=1
+	assert_success
+	assert_output --partial "this is the solution"
+	assert_line "+		ops[i]->result = ops[i]->len_bytes;"
+	refute_output --partial "//>"
+}
+
+@test "diff-lab in a hand-out says that it holds no solutions" {
+	passed
+	cp -r "$IOLAB_LABS" "$BATS_TEST_TMPDIR/labs"
+	rm "$BATS_TEST_TMPDIR"/labs/*/engine.c
+	IOLAB_LABS="$BATS_TEST_TMPDIR/labs" run learner diff-lab
+	assert_failure 1
+	assert_output "iolab: this is a hand-out: it holds no solutions to compare with"
+}
+
+@test "reset-lab goes back to the starter and keeps the old copy" {
+	started 1
+	run make reset-lab FILE=engine.c
+	assert_success
+	assert_output --partial "moved to"
+	grep -q "return -38" "$ENGINE"
+	grep -q "op_queue_take" "$IOLAB_WORK"/90_tiny.old-*/engine.c
+	run learner reset-lab FILE=other.c
+	assert_failure 1
+	assert_output --partial "the files of lab 90 are engine.c"
+	solve 1
+	learner reset-lab >/dev/null
+	assert_equal "$(cat "$IOLAB_WORK"/90_tiny.old-*/engine.c | grep -c op_queue_take)" 2
+}
+
+@test "work/progress survives hand edits, remarks and torn lines, with one line of warning" {
+	started
+	printf '# a remark\nhints 90_tiny 1 1\nhints 90_tiny\n\033[2J garbage\n  passed   90_tiny 2  now\npassed 90_t' \
+		>>"$IOLAB_WORK/progress"
+	run --separate-stderr learner labs
+	assert_success
+	assert_output --partial "1 of 2 exercises passed"
+	assert_equal "${#stderr_lines[@]}" 1
+	[[ $stderr == *"not understood and ignored"* ]]
+	run --separate-stderr learner hint EXERCISE=1
+	assert_output --partial "hint 2 of 2"
+	grep -qx "# a remark" "$IOLAB_WORK/progress"
+	rm "$IOLAB_WORK/progress"
+	run learner labs
+	assert_success
+}
+
+@test "nothing is written outside of work/ and build/, and no root is needed" {
+	[ "$(id -u)" -eq 0 ] || skip "only root can become another user here"
+	export IOLAB_WORK="/var/tmp/iolab-work-$$"
+	mkdir "$IOLAB_WORK" && chmod 777 "$IOLAB_WORK"
+	run as_user "$SYSTEM_PYTHON" -B harness/course/learner.py start
+	assert_success
+	run as_user "$SYSTEM_PYTHON" -B harness/course/learner.py hint
+	rm -rf "$IOLAB_WORK"
+	assert_success
+}
+
+@test "docs/course.md names every command, and make does too" {
+	for command in $(learner --help | grep -oP '^  \K[a-z-]+(?=  )'); do
+		grep -qF "\`make $command\`" docs/course.md || fail "docs/course.md has no make $command"
+		make -n "$command" >/dev/null || fail "make has no $command"
+	done
+}

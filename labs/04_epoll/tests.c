@@ -1,0 +1,1256 @@
+/* SPDX-License-Identifier: MIT */
+/* Lab 04: what an engine on epoll must do, and by which system calls. */
+#include "lab_test.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+/* The interface, as words for allowed_calls and calls_made(). */
+#define WAITS	  "epoll_wait epoll_pwait epoll_pwait2 "
+#define RECEIVING WAITS "epoll_ctl recvfrom read "
+#define STREAMING RECEIVING "sendto write "
+/* read and write: the eventfd, on the loop's thread. */
+#define HEARING WAITS "read write "
+
+/* For so long nothing happens, and the engine should make next to no calls. */
+#define IDLE_NS	       (30 * NS_PER_MS)
+#define IDLE_CALLS_MAX 10
+#define IDLE_CPU_NS    (20 * NS_PER_MS)
+
+/* How long a test waits for what must not come, and for what must. */
+#define A_MOMENT_NS (20 * NS_PER_MS)
+#define PATIENCE_NS (2 * NS_PER_S)
+
+static struct io_op *receive(struct subject *s, unsigned slot, int fd, unsigned fd_slot)
+{
+	return prepare(s, slot, in_kind(s), fd, fd_slot, IO_NO_OFFSET, BUFFER_BYTES);
+}
+
+/* Message `number`: no two begin alike. */
+static void write_message(int fd, unsigned number, unsigned len_bytes)
+{
+	char bytes[64];
+	for (unsigned i = 0; i < len_bytes; i++)
+		bytes[i] = pattern_byte(number * UINT64_C(1000) + i);
+	peer_sends(fd, bytes, len_bytes);
+}
+
+static void expect_message(struct subject *s, const struct io_op *op, unsigned number,
+			   unsigned len_bytes)
+{
+	expect(op->result == len_bytes, "expected the %u bytes of message %u, saw %lld", len_bytes,
+	       number, (long long)op->result);
+	for (unsigned i = 0; i < len_bytes; i++)
+		expect(buffer_of(s, op->slot)[i] == pattern_byte(number * UINT64_C(1000) + i),
+		       "expected message %u, saw another byte at %u", number, i);
+}
+
+/*
+ * What the kernel's own list says of `fd`: the events asked for, or 0 when it is not on it.
+ * proc(5): the fdinfo of an epoll descriptor has a line for each descriptor that it watches.
+ */
+static uint32_t interest_in(int fd)
+{
+	uint32_t interest = 0;
+	DIR *directory = opendir("/proc/self/fd");
+	for (struct dirent *entry; directory && (entry = readdir(directory));) {
+		char path[300], link[64] = "", line[256];
+		snprintf(path, sizeof path, "/proc/self/fd/%s", entry->d_name);
+		if (readlink(path, link, sizeof link - 1) < 0 || !strstr(link, "[eventpoll]"))
+			continue;
+		snprintf(path, sizeof path, "/proc/self/fdinfo/%s", entry->d_name);
+		FILE *info = fopen(path, "re");
+		while (info && fgets(line, sizeof line, info)) {
+			int watched_fd;
+			unsigned events;
+			if (sscanf(line, "tfd: %d events: %x", &watched_fd, &events) == 2 &&
+			    watched_fd == fd)
+				interest |= events;
+		}
+		if (info)
+			fclose(info);
+	}
+	if (directory)
+		closedir(directory);
+	return interest;
+}
+
+/* A thread of the test's own that speaks to the engine's connections while reap() waits. */
+struct speaker {
+	pthread_t thread;
+	int64_t pause_ns;
+	unsigned count;
+	int fds[4];
+};
+
+static void *speak(void *argument)
+{
+	struct speaker *speaker = argument;
+	struct timespec pause = timespec_of_ns(speaker->pause_ns);
+	for (unsigned i = 0; i < speaker->count; i++) {
+		nanosleep(&pause, NULL);
+		if (write(speaker->fds[i], "!", 1) != 1)
+			break;
+	}
+	return NULL;
+}
+
+static void begin_speaking(struct speaker *speaker)
+{
+	expect(pthread_create(&speaker->thread, NULL, speak, speaker) == 0,
+	       "the test has no thread");
+}
+
+/*
+ * One receive waits on a quiet connection. For IDLE_NS nothing happens (but what `cause` says has
+ * happened before), then its peer speaks. The engine should have slept all the time.
+ */
+static void expect_idle(struct subject *s, unsigned slot, const int ends[2], unsigned fd_slot,
+			const char *cause)
+{
+	struct speaker speaker = { .pause_ns = IDLE_NS, .count = 1, .fds = { ends[1] } };
+	struct io_op *op = receive(s, slot, ends[0], fd_slot);
+	calls_reset();
+	int64_t before_ns = thread_cpu_ns();
+	start(s, op);
+	begin_speaking(&speaker);
+	await(s, op);
+	int64_t used_ns = thread_cpu_ns() - before_ns;
+	pthread_join(speaker.thread, NULL);
+	unsigned calls = calls_made(NULL);
+	expect(op->result == 1, "expected 1 byte on the quiet connection, saw %lld",
+	       (long long)op->result);
+	expect(calls <= IDLE_CALLS_MAX,
+	       "expected at most %d system calls in %lld ms in which nothing happened, saw %u: %s "
+	       "keeps the loop awake",
+	       IDLE_CALLS_MAX, (long long)(IDLE_NS / NS_PER_MS), calls, cause);
+	expect(used_ns < IDLE_CPU_NS, "expected the loop to sleep, saw %lld ms of CPU used in %lld",
+	       (long long)(used_ns / NS_PER_MS), (long long)(IDLE_NS / NS_PER_MS));
+}
+
+/* Two connections: `a` is what the test is about, `b` the quiet one. */
+struct two {
+	int a[2], b[2];
+};
+
+static struct two open_two(struct subject *s)
+{
+	struct two two;
+	make_reading_pair(s, two.a);
+	make_reading_pair(s, two.b);
+	open_engine(s, 4, 2);
+	attach(s, 0, two.a[0]);
+	attach(s, 1, two.b[0]);
+	return two;
+}
+
+static void close_two(struct subject *s, const struct two *two)
+{
+	close_engine(s);
+	for (unsigned i = 0; i < 2; i++) {
+		if (two->a[i] >= 0)
+			close(two->a[i]);
+		if (two->b[i] >= 0)
+			close(two->b[i]);
+	}
+}
+
+/* Until `count` bytes can be read from `fd`, without reading them. */
+static void wait_for_bytes(int fd, size_t count)
+{
+	char bytes[64];
+	uint64_t deadline_ns = clock_ns() + (uint64_t)PATIENCE_NS;
+	while (recv(fd, bytes, count, MSG_PEEK | MSG_DONTWAIT) < (ssize_t)count)
+		expect(clock_ns() < deadline_ns, "the test's own bytes do not arrive");
+}
+
+/* Exercise 1: level-triggered receives. */
+
+/* Two dups of one socket are both ready; the first receive takes all, the second finds nothing. */
+static void false_alarm_goes_on_waiting(struct subject *s)
+{
+	int ends[2];
+	struct io_op *done[2];
+	make_pair(s, ends);
+	int twin = fcntl(ends[0], F_DUPFD_CLOEXEC, 0);
+	open_engine(s, 2, 2);
+	attach(s, 0, ends[0]);
+	attach(s, 1, twin);
+	start(s, receive(s, 0, ends[0], 0));
+	start(s, receive(s, 1, twin, 1));
+	write_message(ends[1], 1, 20);
+	unsigned n = reap(s, done, 1, 2, PATIENCE_NS);
+	expect(n == 1, "expected one of two receives to find the only message, saw %u come back",
+	       n);
+	expect_message(s, done[0], 1, 20);
+	struct io_op *left = &s->op[!done[0]->slot];
+	n = reap(s, done, 1, 2, A_MOMENT_NS);
+	expect(n == 0, "expected the other receive to go on waiting, saw it end with %lld",
+	       (long long)left->result);
+	/* Its false alarm must not have made it deaf. */
+	write_message(ends[1], 2, 30);
+	await(s, left);
+	expect_message(s, left, 2, 30);
+	close_engine(s);
+	close(twin);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+#define CONNECTIONS_MANY 500u
+#define MESSAGES	 20u
+
+/* System calls for MESSAGES messages, while receives wait on `count` connections. */
+static unsigned calls_with(struct subject *s, unsigned count, unsigned *controls)
+{
+	int(*ends)[2] = calloc(count, sizeof *ends);
+	open_engine(s, count, count);
+	for (unsigned i = 0; i < count; i++) {
+		make_pair(s, ends[i]);
+		attach(s, i, ends[i][0]);
+		start(s, receive(s, i, ends[i][0], i));
+	}
+	expect(s->inflight == count, "expected %u receives in flight, saw %u", count, s->inflight);
+	calls_reset();
+	for (unsigned m = 0; m < MESSAGES; m++) {
+		unsigned speaker = m * 7919 % count;
+		write_message(ends[speaker][1], m, 40);
+		await(s, &s->op[speaker]);
+		expect_message(s, &s->op[speaker], m, 40);
+		expect(s->inflight == count - 1, "expected %u others to wait still, saw %u",
+		       count - 1, s->inflight);
+		start(s, receive(s, speaker, ends[speaker][0], speaker));
+	}
+	unsigned calls = calls_made(NULL);
+	*controls = calls_made("epoll_ctl");
+	s->ops->cancel(s->engine);
+	await_all(s);
+	close_engine(s);
+	for (unsigned i = 0; i < count; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+	free(ends);
+	return calls;
+}
+
+static void raise_fd_limit(void)
+{
+	struct rlimit limit;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_max < 2 * CONNECTIONS_MANY + 50)
+		test_skipped("RLIMIT_NOFILE is %llu", (unsigned long long)limit.rlim_max);
+}
+
+static void price_does_not_grow(struct subject *s)
+{
+	unsigned controls;
+	raise_fd_limit();
+	unsigned calls = calls_with(s, 1, &controls);
+	expect(calls <= 3 * MESSAGES,
+	       "expected at most 3 system calls a message (wait, receive), saw %u for %u messages",
+	       calls, MESSAGES);
+	expect(controls <= MESSAGES / 10,
+	       "expected interest to stay in the kernel, saw %u epoll_ctl for %u messages",
+	       controls, MESSAGES);
+	unsigned calls_many = calls_with(s, CONNECTIONS_MANY, &controls);
+	expect(calls_many <= calls + 5,
+	       "expected %u connections to cost as many system calls as one does (%u), saw %u",
+	       CONNECTIONS_MANY, calls, calls_many);
+	expect(controls <= MESSAGES / 10,
+	       "expected interest to stay in the kernel, saw %u epoll_ctl for %u messages",
+	       controls, MESSAGES);
+}
+
+#define BATCH 32u
+
+static void takes_events_in_batches(struct subject *s)
+{
+	int ends[BATCH][2];
+	struct io_op *done[BATCH];
+	open_engine(s, BATCH, BATCH);
+	for (unsigned i = 0; i < BATCH; i++) {
+		make_reading_pair(s, ends[i]);
+		attach(s, i, ends[i][0]);
+		start(s, receive(s, i, ends[i][0], i));
+	}
+	for (unsigned i = 0; i < BATCH; i++)
+		write_message(ends[i][1], i, 24);
+	calls_reset();
+	unsigned n = reap(s, done, BATCH, BATCH, PATIENCE_NS);
+	unsigned waits = calls_made(WAITS);
+	expect(n == BATCH, "expected all %u that were asked for, saw %u", BATCH, n);
+	for (unsigned i = 0; i < BATCH; i++)
+		expect_message(s, &s->op[i], i, 24);
+	expect(waits <= 4, "expected one wait to bring many events (%u were ready), saw %u waits",
+	       BATCH, waits);
+	close_engine(s);
+	for (unsigned i = 0; i < BATCH; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+}
+
+static void waits_in_the_kernel(struct subject *s)
+{
+	struct two two = open_two(s);
+	expect_idle(s, 1, two.b, 1, "a receive that waits");
+	close_two(s, &two);
+}
+
+/* Half a millisecond is a wait, too. */
+static void keeps_short_timeouts(struct subject *s)
+{
+	const int64_t timeout_ns = 400 * NS_PER_US;
+	int ends[2];
+	struct io_op *done[1];
+	make_reading_pair(s, ends);
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	start(s, receive(s, 0, ends[0], 0));
+	for (unsigned round = 0; round < 20; round++) {
+		uint64_t before_ns = clock_ns();
+		unsigned n = reap(s, done, 1, 1, timeout_ns);
+		int64_t waited_ns = (int64_t)(clock_ns() - before_ns);
+		expect(n == 0, "a receive completed with nothing there");
+		expect(waited_ns >= timeout_ns - 10 * NS_PER_US,
+		       "expected reap() to wait 400 us, saw it back after %lld us: a timeout in "
+		       "milliseconds must be rounded up",
+		       (long long)(waited_ns / NS_PER_US));
+	}
+	write_message(ends[1], 1, 10);
+	await(s, &s->op[0]);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void waits_for_as_many_as_asked(struct subject *s)
+{
+	int ends[4][2];
+	struct io_op *done[4];
+	struct speaker speaker = { .pause_ns = 3 * NS_PER_MS, .count = 3 };
+	open_engine(s, 4, 4);
+	for (unsigned i = 0; i < 4; i++) {
+		make_reading_pair(s, ends[i]);
+		attach(s, i, ends[i][0]);
+		start(s, receive(s, i, ends[i][0], i));
+		speaker.fds[i] = ends[i][1];
+	}
+	/* One after the other; the fourth stays silent. */
+	begin_speaking(&speaker);
+	unsigned n = reap(s, done, 3, 4, PATIENCE_NS);
+	pthread_join(speaker.thread, NULL);
+	expect(n == 3, "expected reap() to wait for the 3 that were asked for, saw %u", n);
+	n = reap(s, done, 1, 4, A_MOMENT_NS);
+	expect(n == 0, "a receive completed with nothing there");
+	s->ops->cancel(s->engine);
+	await_all(s);
+	close_engine(s);
+	for (unsigned i = 0; i < 4; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+}
+
+/* Exercise 2: sends, and room for them. */
+
+/*
+ * What is under way in TCP makes room once the peer's kernel has acknowledged it, which it may put
+ * off (TCP_QUICKACK hurries it, tcp(7)): waits until all that was sent has been.
+ */
+static void wait_until_acknowledged(const int ends[2])
+{
+	uint64_t deadline_ns = clock_ns() + (uint64_t)PATIENCE_NS;
+	int on = 1, unacknowledged, unsent;
+	while (ioctl(ends[0], SIOCOUTQ, &unacknowledged) == 0 &&
+	       ioctl(ends[0], SIOCOUTQNSD, &unsent) == 0 && unacknowledged != unsent) {
+		expect(clock_ns() < deadline_ns, "the test's own packets are not acknowledged");
+		setsockopt(ends[1], IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+		usleep(200);
+	}
+}
+
+/*
+ * Sends until a send is left waiting, as operation `slot`. Returns how many bytes went out; byte i
+ * of the stream is pattern_byte(i).
+ */
+static uint64_t send_until_full(struct subject *s, unsigned slot, const int ends[2], uint64_t sent)
+{
+	for (;;) {
+		struct io_op *done[4];
+		struct io_op *op =
+			prepare(s, slot, out_kind(s), ends[0], 0, IO_NO_OFFSET, BUFFER_BYTES);
+		for (unsigned i = 0; i < BUFFER_BYTES; i++)
+			buffer_of(s, slot)[i] = pattern_byte(sent + i);
+		start(s, op);
+		reap(s, done, 0, 4, 0);
+		if (op->in_flight)
+			wait_until_acknowledged(ends);
+		if (op->in_flight)
+			reap(s, done, 0, 4, 0);
+		if (op->in_flight)
+			return sent;
+		expect(op->result > 0,
+		       "expected a send to go out or to wait for room, saw %s (%lld)",
+		       op->result < 0 ? errno_name((int)op->result) : "nothing sent",
+		       (long long)op->result);
+		sent += (uint64_t)op->result;
+		expect(sent < 64u << 20, "the socket never fills; this test knows no such socket");
+	}
+}
+
+/* Reads and checks what is there; `at` is the position in the stream. Returns the new one. */
+static uint64_t take_all(int fd, uint64_t at)
+{
+	static char bytes[1 << 16];
+	ssize_t n;
+	while ((n = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT)) > 0)
+		for (ssize_t i = 0; i < n; i++, at++)
+			expect(bytes[i] == pattern_byte(at),
+			       "expected the bytes that were sent, saw another at %llu",
+			       (unsigned long long)at);
+	return at;
+}
+
+/* The peer reads until the send in `slot` is over, and then the rest of what was sent. */
+static uint64_t make_room(struct subject *s, unsigned slot, int peer_fd, uint64_t taken,
+			  uint64_t sent)
+{
+	struct io_op *done[4];
+	uint64_t deadline_ns = clock_ns() + (uint64_t)PATIENCE_NS;
+	note("peer     reads all that is there");
+	while (s->op[slot].in_flight) {
+		taken = take_all(peer_fd, taken);
+		reap(s, done, 1, 4, 10 * NS_PER_MS);
+		expect(clock_ns() < deadline_ns,
+		       "expected the waiting send to go on when there was room, saw it wait still");
+	}
+	expect(s->op[slot].result > 0, "expected some bytes sent, saw %lld",
+	       (long long)s->op[slot].result);
+	sent += (uint64_t)s->op[slot].result;
+	while (taken < sent) {
+		taken = take_all(peer_fd, taken);
+		expect(clock_ns() < deadline_ns, "expected %llu bytes to arrive, saw %llu",
+		       (unsigned long long)sent, (unsigned long long)taken);
+	}
+	expect(taken == sent, "expected %llu bytes to arrive, saw %llu", (unsigned long long)sent,
+	       (unsigned long long)taken);
+	return sent;
+}
+
+/* A pair whose engine's end has a small send buffer. */
+static void make_narrow_pair(const struct subject *s, int ends[2])
+{
+	int small = 16 * 1024;
+	make_pair(s, ends);
+	setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+}
+
+static void waits_for_room(struct subject *s)
+{
+	int ends[2];
+	struct io_op *done[1];
+	make_narrow_pair(s, ends);
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	uint64_t sent = send_until_full(s, 0, ends, 0);
+	calls_reset();
+	unsigned n = reap(s, done, 1, 1, IDLE_NS);
+	unsigned calls = calls_made(NULL);
+	expect(n == 0, "a send completed although its peer has read nothing");
+	expect(calls <= IDLE_CALLS_MAX,
+	       "expected at most %d system calls in waiting %lld ms for room, saw %u",
+	       IDLE_CALLS_MAX, (long long)(IDLE_NS / NS_PER_MS), calls);
+	expect(interest_in(ends[0]) & EPOLLOUT,
+	       "expected the kernel to be asked for EPOLLOUT while a send waits, saw events %#x",
+	       interest_in(ends[0]));
+	sent = make_room(s, 0, ends[1], 0, sent);
+	/* And once more, so that it has been switched on, off, and on. */
+	uint64_t again = send_until_full(s, 0, ends, sent);
+	make_room(s, 0, ends[1], sent, again);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void a_send_that_fits_is_one_call(struct subject *s)
+{
+	const unsigned sends = 50;
+	int ends[2];
+	char seen[64];
+	make_pair(s, ends);
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	calls_reset();
+	for (unsigned i = 0; i < sends; i++) {
+		for (unsigned b = 0; b < sizeof seen; b++)
+			buffer_of(s, 0)[b] = pattern_byte(i * 1000 + b);
+		int64_t n = perform(s, prepare(s, 0, IO_SEND, ends[0], 0, IO_NO_OFFSET, 64));
+		expect(n == 64, "expected 64 bytes sent, saw %lld", (long long)n);
+		expect(recv(ends[1], seen, 64, MSG_WAITALL) == 64 &&
+			       memcmp(seen, buffer_of(s, 0), 64) == 0,
+		       "expected the bytes that were sent, saw others");
+	}
+	unsigned calls = calls_made(NULL), controls = calls_made("epoll_ctl");
+	expect(controls == 0, "expected no epoll_ctl for sends that fit, saw %u for %u sends",
+	       controls, sends);
+	expect(calls <= 2 * sends, "expected one system call a send, saw %u for %u sends", calls,
+	       sends);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void a_peer_that_leaves_ends_a_send(struct subject *s)
+{
+	int ends[2];
+	make_narrow_pair(s, ends);
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	send_until_full(s, 0, ends, 0);
+	note("peer     closes with bytes unread");
+	close(ends[1]);
+	await(s, &s->op[0]);
+	expect(s->op[0].result == -EPIPE || s->op[0].result == -ECONNRESET,
+	       "expected -EPIPE or -ECONNRESET, saw %lld", (long long)s->op[0].result);
+	close_engine(s);
+	close(ends[0]);
+}
+
+static void cancel_takes_back_a_send(struct subject *s)
+{
+	int ends[2];
+	make_narrow_pair(s, ends);
+	open_engine(s, 2, 1);
+	attach(s, 0, ends[0]);
+	start(s, receive(s, 1, ends[0], 0));
+	send_until_full(s, 0, ends, 0);
+	s->ops->cancel(s->engine);
+	await_all(s);
+	for (unsigned i = 0; i < 2; i++)
+		expect(s->op[i].result == -ECANCELED, "after cancel: expected -ECANCELED, saw %lld",
+		       (long long)s->op[i].result);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* Exercise 3: interest that nobody has any more. */
+
+static void unwanted_bytes_are_silent(struct subject *s)
+{
+	struct two two = open_two(s);
+	for (unsigned round = 0; round < 2; round++) {
+		write_message(two.a[1], round, 50);
+		expect_idle(s, 1, two.b, 1, "a connection with bytes that nobody asks for");
+		/* Switched off is not lost. */
+		perform(s, receive(s, 0, two.a[0], 0));
+		expect_message(s, &s->op[0], round, 50);
+	}
+	close_two(s, &two);
+}
+
+static void hang_up_is_silent(struct subject *s)
+{
+	struct two two = open_two(s);
+	note("peer     closes");
+	close(two.a[1]);
+	two.a[1] = -1;
+	expect_idle(s, 1, two.b, 1, "a connection that its peer has closed");
+	int64_t n = perform(s, receive(s, 0, two.a[0], 0));
+	expect(n == 0, "expected 0 at the end, saw %lld", (long long)n);
+	/* Once more with the end seen already. */
+	expect_idle(s, 1, two.b, 1, "a connection at its end");
+	close_two(s, &two);
+}
+
+/* What the peer said is switched off already when the peer goes. */
+static void hang_up_after_unwanted_bytes(struct subject *s)
+{
+	struct two two = open_two(s);
+	write_message(two.a[1], 1, 50);
+	expect_idle(s, 1, two.b, 1, "a connection with bytes that nobody asks for");
+	note("peer     closes");
+	close(two.a[1]);
+	two.a[1] = -1;
+	expect_idle(s, 1, two.b, 1, "a closed connection with bytes that nobody asks for");
+	perform(s, receive(s, 0, two.a[0], 0));
+	expect_message(s, &s->op[0], 1, 50);
+	int64_t n = perform(s, receive(s, 0, two.a[0], 0));
+	expect(n == 0, "expected 0 at the end, saw %lld", (long long)n);
+	close_two(s, &two);
+}
+
+static void reset_is_silent(struct subject *s)
+{
+	struct two two = open_two(s);
+	struct linger at_once = { .l_onoff = 1 };
+	setsockopt(two.a[1], SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+	note("peer     resets the connection");
+	close(two.a[1]);
+	two.a[1] = -1;
+	expect_idle(s, 1, two.b, 1, "a connection that its peer has reset");
+	int64_t n = perform(s, receive(s, 0, two.a[0], 0));
+	expect(n == -ECONNRESET, "expected -ECONNRESET, saw %lld", (long long)n);
+	close_two(s, &two);
+}
+
+static void room_is_silent(struct subject *s)
+{
+	struct two two;
+	make_narrow_pair(s, two.a);
+	make_pair(s, two.b);
+	open_engine(s, 2, 2);
+	attach(s, 0, two.a[0]);
+	attach(s, 1, two.b[0]);
+	uint64_t sent = send_until_full(s, 0, two.a, 0);
+	make_room(s, 0, two.a[1], 0, sent);
+	expect_idle(s, 1, two.b, 1, "a socket with room to send, for which nobody waits,");
+	expect(!(interest_in(two.a[0]) & EPOLLOUT),
+	       "expected EPOLLOUT to be switched off when no send waits, saw events %#x",
+	       interest_in(two.a[0]));
+	close_two(s, &two);
+}
+
+/* The writing end of a pipe without readers reports EPOLLERR, asked or not. */
+static void broken_pipe_is_silent(struct subject *s)
+{
+	struct two two;
+	make_writing_pair(s, two.a);
+	make_reading_pair(s, two.b);
+	open_engine(s, 2, 2);
+	attach(s, 0, two.a[0]);
+	attach(s, 1, two.b[0]);
+	close(two.a[1]);
+	two.a[1] = -1;
+	expect_idle(s, 1, two.b, 1, "a pipe that nobody reads");
+	close_two(s, &two);
+}
+
+/* close(2) ends epoll's interest only with the last descriptor of the open file: epoll(7), Q&A 6.
+ */
+static void detach_forgets_a_shared_socket(struct subject *s)
+{
+	struct two two = open_two(s);
+	int twin = fcntl(two.a[0], F_DUPFD_CLOEXEC, 0);
+	s->ops->detach(s->engine, 0);
+	note("test     closes fd %d; fd %d still refers to the same connection", two.a[0], twin);
+	close(two.a[0]);
+	two.a[0] = -1;
+	write_message(two.a[1], 1, 50);
+	expect_idle(s, 1, two.b, 1, "a connection that was detached");
+	close_two(s, &two);
+	close(twin);
+}
+
+static void attaches_the_same_again(struct subject *s)
+{
+	struct two two = open_two(s);
+	for (unsigned round = 0; round < 5; round++) {
+		write_message(two.a[1], round, 50);
+		if (round % 2) /* so that it is switched off when it goes */
+			expect_idle(s, 1, two.b, 1, "a connection with bytes that nobody asks for");
+		else
+			perform(s, receive(s, 0, two.a[0], 0));
+		s->ops->detach(s->engine, 0);
+		attach(s, 0, two.a[0]);
+		if (round % 2)
+			perform(s, receive(s, 0, two.a[0], 0));
+		expect_message(s, &s->op[0], round, 50);
+	}
+	close_two(s, &two);
+}
+
+/* Exercise 4: edge-triggered. */
+
+static void edge_tells_once(struct subject *s)
+{
+	struct two two = open_two(s);
+	uint32_t interest = interest_in(two.a[0]);
+	expect(interest & (uint32_t)EPOLLET,
+	       "expected the kernel to be asked with EPOLLET, saw events %#x", interest);
+	write_message(two.a[1], 1, 50);
+	expect_idle(s, 1, two.b, 1, "a connection with bytes that nobody asks for");
+	close_two(s, &two);
+}
+
+static void edge_remembers(struct subject *s)
+{
+	struct two two = open_two(s);
+	for (unsigned round = 0; round < 5; round++) {
+		struct io_op *done[1];
+		write_message(two.a[1], round, 50);
+		wait_for_bytes(two.a[0], 50);
+		/* The only edge, taken while nobody waits. */
+		expect(reap(s, done, 0, 1, 0) == 0, "something completed that was not in flight");
+		perform(s, receive(s, 0, two.a[0], 0));
+		expect_message(s, &s->op[0], round, 50);
+	}
+	close_two(s, &two);
+}
+
+/* Bytes that were there before the engine: the registration itself is the edge. */
+static void edge_sees_earlier_bytes(struct subject *s)
+{
+	int ends[2];
+	make_pair(s, ends);
+	write_message(ends[1], 1, 50);
+	wait_for_bytes(ends[0], 50);
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	perform(s, receive(s, 0, ends[0], 0));
+	expect_message(s, &s->op[0], 1, 50);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void edge_asks_once(struct subject *s)
+{
+	struct two two;
+	make_narrow_pair(s, two.a);
+	make_pair(s, two.b);
+	open_engine(s, 2, 2);
+	attach(s, 0, two.a[0]);
+	attach(s, 1, two.b[0]);
+	/* The edges of registration: each socket has room. */
+	struct io_op *done[2];
+	reap(s, done, 0, 2, 0);
+	calls_reset();
+	for (unsigned m = 0; m < MESSAGES; m++) {
+		start(s, receive(s, 1, two.b[0], 1));
+		write_message(two.b[1], m, 50);
+		await(s, &s->op[1]);
+		expect_message(s, &s->op[1], m, 50);
+	}
+	unsigned calls = calls_made(NULL);
+	expect(calls <= 4 * MESSAGES,
+	       "expected at most 4 system calls a message (wait, receive), saw %u for %u messages",
+	       calls, MESSAGES);
+	uint64_t sent = send_until_full(s, 0, two.a, 0);
+	make_room(s, 0, two.a[1], 0, sent);
+	write_message(two.a[1], 1, 50);
+	wait_for_bytes(two.a[0], 50);
+	reap(s, done, 0, 2, 0);
+	unsigned controls = calls_made("epoll_ctl");
+	expect(controls == 0, "expected no epoll_ctl after attach(), whatever happened, saw %u",
+	       controls);
+	close_two(s, &two);
+}
+
+/* One event says both: bytes, and the end behind them. */
+static void edge_sees_the_end_behind_bytes(struct subject *s)
+{
+	for (unsigned round = 0; round < 3; round++) {
+		int ends[2];
+		struct io_op *done[1];
+		make_pair(s, ends);
+		open_engine(s, 2, 1);
+		attach(s, 0, ends[0]);
+		if (round == 0) /* a receive waits already */
+			start(s, receive(s, 0, ends[0], 0));
+		write_message(ends[1], round, 50);
+		note("peer     will send no more, and still reads (shutdown)");
+		shutdown(ends[1], SHUT_WR);
+		wait_for_bytes(ends[0], 50);
+		if (round == 1) /* the event comes while nobody waits */
+			reap(s, done, 0, 1, 0);
+		if (round == 0)
+			await(s, &s->op[0]);
+		else
+			perform(s, receive(s, 0, ends[0], 0));
+		expect_message(s, &s->op[0], round, 50);
+		for (unsigned i = 0; i < 2; i++) {
+			int64_t n = perform(s, receive(s, 0, ends[0], 0));
+			expect(n == 0, "expected 0 at the end, saw %lld", (long long)n);
+		}
+		/* Half-closed: the other direction still works. */
+		char seen[3];
+		memcpy(buffer_of(s, 1), "ok!", 3);
+		int64_t n = perform(s, prepare(s, 1, IO_SEND, ends[0], 0, IO_NO_OFFSET, 3));
+		expect(n == 3 && recv(ends[1], seen, 3, MSG_WAITALL) == 3 &&
+			       memcmp(seen, "ok!", 3) == 0,
+		       "expected 3 bytes to reach a peer that only stopped sending, saw %lld",
+		       (long long)n);
+		close_engine(s);
+		close(ends[0]);
+		close(ends[1]);
+	}
+}
+
+/* Exercise 5: one-shot. */
+
+static void oneshot_arms_anew(struct subject *s)
+{
+	struct two two = open_two(s);
+	uint32_t interest = interest_in(two.a[0]);
+	expect(interest & (uint32_t)EPOLLONESHOT,
+	       "expected the kernel to be asked with EPOLLONESHOT, saw events %#x", interest);
+	calls_reset();
+	for (unsigned m = 0; m < MESSAGES; m++) {
+		start(s, receive(s, 0, two.a[0], 0));
+		write_message(two.a[1], m, 50);
+		await(s, &s->op[0]);
+		expect_message(s, &s->op[0], m, 50);
+		interest = interest_in(two.a[0]);
+		expect(!(interest & (EPOLLIN | EPOLLOUT)),
+		       "expected a descriptor that nobody waits for to be off, saw events %#x",
+		       interest);
+	}
+	unsigned controls = calls_made("epoll_ctl");
+	expect(controls >= MESSAGES && controls <= 2 * MESSAGES,
+	       "expected each of %u waits to be armed by an epoll_ctl, saw %u", MESSAGES, controls);
+	close_two(s, &two);
+}
+
+static void oneshot_tells_once(struct subject *s)
+{
+	struct two two = open_two(s);
+	write_message(two.a[1], 1, 50);
+	expect_idle(s, 1, two.b, 1, "a connection with bytes that nobody asks for");
+	perform(s, receive(s, 0, two.a[0], 0));
+	expect_message(s, &s->op[0], 1, 50);
+	note("peer     closes");
+	close(two.a[1]);
+	two.a[1] = -1;
+	expect_idle(s, 1, two.b, 1, "a connection that its peer has closed");
+	int64_t n = perform(s, receive(s, 0, two.a[0], 0));
+	expect(n == 0, "expected 0 at the end, saw %lld", (long long)n);
+	close_two(s, &two);
+}
+
+/* The event of one direction switches off both. */
+static void oneshot_keeps_the_other_direction(struct subject *s)
+{
+	int ends[2];
+	uint64_t sent = 0;
+	make_narrow_pair(s, ends);
+	open_engine(s, 2, 1);
+	attach(s, 0, ends[0]);
+	for (unsigned round = 0; round < 2; round++) {
+		start(s, receive(s, 1, ends[0], 0));
+		uint64_t full = send_until_full(s, 0, ends, sent);
+		if (round == 0) { /* first there is room, then a message */
+			sent = make_room(s, 0, ends[1], sent, full);
+			expect(s->op[1].in_flight, "the receive came back with nothing there");
+			write_message(ends[1], round, 50);
+			await(s, &s->op[1]);
+		} else {
+			write_message(ends[1], round, 50);
+			await(s, &s->op[1]);
+			expect(s->op[0].in_flight, "the send came back without room");
+			sent = make_room(s, 0, ends[1], sent, full);
+		}
+		expect_message(s, &s->op[1], round, 50);
+	}
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* Exercise 6: files are refused. */
+
+static void files_are_refused(struct subject *s)
+{
+	struct reason why = { "" };
+	struct engine_config config = { .depth = 1, .cpu_count = 1 };
+	int fd = make_file(s, 4096, O_RDWR);
+	for (unsigned i = 0; i < 100; i++) { /* and no descriptor stays open */
+		why.text[0] = '\0';
+		int rc = s->ops->supports(&config, i % 2 ? IO_READ : IO_WRITE, IO_FD_FILE, &why);
+		expect(rc == -EPERM,
+		       "expected supports() of a file to give the kernel's -EPERM, saw %d", rc);
+		expect(why.text[0], "expected the reason in words, saw none");
+	}
+	open_engine(s, 1, 1);
+	why.text[0] = '\0';
+	int rc = s->ops->attach(s->engine, 0, fd, IO_FD_FILE, &why);
+	expect(rc == -EPERM, "expected attach() of a file to give -EPERM, saw %d", rc);
+	expect(why.text[0], "expected the reason in words, saw none");
+
+	/* The slot is free as before. */
+	int ends[2];
+	expect(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "socketpair");
+	rc = s->ops->attach(s->engine, 0, ends[0], IO_FD_SOCKET, &why);
+	expect(rc == 0, "after a refused file: expected attach() to succeed, saw %d", rc);
+	write_message(ends[1], 1, 50);
+	perform(s, prepare(s, 0, IO_RECV, ends[0], 0, IO_NO_OFFSET, BUFFER_BYTES));
+	expect_message(s, &s->op[0], 1, 50);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+	close(fd);
+}
+
+static void says_what_it_can_do(struct subject *s)
+{
+	struct reason why = { "" };
+	struct engine_config config = { .depth = 1, .cpu_count = 1 };
+	int rc = s->ops->supports(&config, IO_RECV, IO_FD_SOCKET, &why);
+	expect(rc == 0, "expected sockets to be supported, saw %d: %s", rc, why.text);
+	rc = s->ops->supports(&config, IO_READ, IO_FD_PIPE, &why);
+	expect(rc == 0, "expected pipes to be supported, saw %d: %s", rc, why.text);
+	rc = s->ops->supports(&config, IO_NOP, IO_FD_NONE, &why);
+	expect(rc < 0, "expected a no-op to be refused, saw %d", rc);
+}
+
+/* Exercise 7: files through worker threads, and an eventfd. */
+
+#define BLOCK 4096u
+
+static void expect_block(struct subject *s, const struct io_op *op)
+{
+	expect(op->result == BLOCK, "expected %u bytes, saw %lld", BLOCK, (long long)op->result);
+	for (unsigned i = 0; i < BLOCK; i++)
+		expect(buffer_of(s, op->slot)[i] == pattern_byte(op->offset + i),
+		       "expected the block at offset %llu, saw another byte at %u",
+		       (unsigned long long)op->offset, i);
+}
+
+static void reads_in_other_threads(struct subject *s)
+{
+	const unsigned reads = 64, depth = 8;
+	int fd = make_file(s, (uint64_t)reads * BLOCK, O_RDONLY);
+	open_engine(s, depth, 1);
+	attach(s, 0, fd);
+	calls_reset();
+	for (unsigned i = 0; i < reads; i += depth) {
+		for (unsigned slot = 0; slot < depth; slot++)
+			start(s, prepare(s, slot, IO_READ, fd, 0, (uint64_t)BLOCK * (i + slot),
+					 BLOCK));
+		await_all(s);
+		for (unsigned slot = 0; slot < depth; slot++)
+			expect_block(s, &s->op[slot]);
+	}
+	unsigned in_workers = calls_made_by_workers("pread64 preadv preadv2");
+	unsigned in_loop = calls_made("pread64 preadv preadv2");
+	expect(in_loop == 0 && in_workers == reads,
+	       "expected %u reads in worker threads and none on the loop's, saw %u and %u", reads,
+	       in_workers, in_loop);
+	close_engine(s);
+	close(fd);
+}
+
+static void hears_by_eventfd(struct subject *s)
+{
+	const unsigned reads = 50;
+	int fd = make_file(s, BLOCK, O_RDONLY), event_fd = -1;
+	open_engine(s, 1, 1);
+	attach(s, 0, fd);
+	for (int n = 0; n < 64; n++) {
+		char path[64], link[64] = "";
+		snprintf(path, sizeof path, "/proc/self/fd/%d", n);
+		if (readlink(path, link, sizeof link - 1) > 0 && strstr(link, "[eventfd]"))
+			event_fd = n;
+	}
+	expect(event_fd >= 0, "expected the engine to hold an eventfd, saw none");
+	expect(interest_in(event_fd) & EPOLLIN,
+	       "expected epoll to watch the eventfd for EPOLLIN, saw events %#x",
+	       interest_in(event_fd));
+	calls_reset();
+	for (unsigned i = 0; i < reads; i++) {
+		perform(s, prepare(s, 0, IO_READ, fd, 0, 0, BLOCK));
+		expect_block(s, &s->op[0]);
+	}
+	unsigned writes = calls_made_by_workers("write"), heard = calls_made("read");
+	expect(writes > 0 && writes <= reads,
+	       "expected workers to write to the eventfd, once a completion at most, saw %u writes "
+	       "for %u",
+	       writes, reads);
+	expect(heard > 0 && heard <= 2 * reads,
+	       "expected the loop to read the eventfd, saw %u reads of it for %u completions",
+	       heard, reads);
+	close_engine(s);
+	close(fd);
+}
+
+/* A pipe stands for a slow disk: read(2) sleeps until the test writes to it. */
+static struct io_op *slow_read(struct subject *s, unsigned slot, int fd)
+{
+	return prepare(s, slot, IO_READ, fd, 0, IO_NO_OFFSET, BLOCK);
+}
+
+static void sleeps_beside_slow_disks(struct subject *s)
+{
+	int ends[3][2];
+	struct io_op *done[4];
+	int fd = make_file(s, BLOCK, O_RDONLY);
+	open_engine(s, 4, 1);
+	attach(s, 0, fd);
+	for (unsigned i = 0; i < 3; i++) {
+		expect(pipe2(ends[i], O_CLOEXEC) == 0, "pipe");
+		start(s, slow_read(s, i, ends[i][0]));
+	}
+	/* The fourth overtakes three that wait. */
+	start(s, prepare(s, 3, IO_READ, fd, 0, 0, BLOCK));
+	unsigned n = reap(s, done, 1, 4, PATIENCE_NS);
+	expect(n == 1 && done[0] == &s->op[3],
+	       "expected the fast read to wake the loop while 3 slow ones wait, saw %u completions "
+	       "after 2 s",
+	       n);
+	expect_block(s, &s->op[3]);
+	calls_reset();
+	int64_t before_ns = thread_cpu_ns();
+	n = reap(s, done, 1, 4, IDLE_NS);
+	int64_t used_ns = thread_cpu_ns() - before_ns;
+	unsigned calls = calls_made(NULL), waits = calls_made(WAITS);
+	expect(n == 0, "a slow read completed before its bytes were there");
+	expect(waits > 0, "expected the loop to sleep in epoll_wait, saw no such call");
+	expect(calls <= IDLE_CALLS_MAX,
+	       "expected at most %d system calls in %lld ms in which nothing happened, saw %u",
+	       IDLE_CALLS_MAX, (long long)(IDLE_NS / NS_PER_MS), calls);
+	expect(used_ns < IDLE_CPU_NS, "expected the loop to sleep, saw %lld ms of CPU used",
+	       (long long)(used_ns / NS_PER_MS));
+	for (unsigned i = 3; i-- > 0;) {
+		write_message(ends[i][1], i, 30);
+		await(s, &s->op[i]);
+		expect_message(s, &s->op[i], i, 30);
+	}
+	close_engine(s);
+	for (unsigned i = 0; i < 3; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+	close(fd);
+}
+
+static void hears_of_every_completion(struct subject *s)
+{
+	const unsigned depth = 8;
+	int fd = make_file(s, (uint64_t)depth * BLOCK, O_RDONLY);
+	struct io_op *done[8];
+	open_engine(s, depth, 1);
+	attach(s, 0, fd);
+	for (unsigned round = 0; round < 200; round++) {
+		unsigned batch = 1 + round % depth, most = 1 + round / 3 % depth;
+		for (unsigned slot = 0; slot < batch; slot++)
+			start(s, prepare(s, slot, IO_READ, fd, 0, (uint64_t)BLOCK * slot, BLOCK));
+		while (s->inflight > 0) {
+			unsigned n = reap(s, done, 1, most, PATIENCE_NS);
+			expect(n > 0,
+			       "expected a completion to wake the loop, saw none in 2 s with %u in "
+			       "flight: a wake-up was lost",
+			       s->inflight);
+		}
+		for (unsigned slot = 0; slot < batch; slot++)
+			expect_block(s, &s->op[slot]);
+	}
+	close_engine(s);
+	close(fd);
+}
+
+#define DEPTH_LARGE  200u
+#define WORKERS_MOST 64u
+
+static void threads_are_bounded(struct subject *s)
+{
+	int fd = make_file(s, BLOCK, O_RDONLY);
+	open_engine(s, DEPTH_LARGE, 1);
+	attach(s, 0, fd);
+	unsigned threads = threads_started();
+	expect(threads > 0 && threads <= WORKERS_MOST,
+	       "expected between 1 and %u worker threads for depth %u, saw %u", WORKERS_MOST,
+	       DEPTH_LARGE, threads);
+	for (unsigned slot = 0; slot < DEPTH_LARGE; slot++)
+		start(s, prepare(s, slot, IO_READ, fd, 0, 0, BLOCK));
+	await_all(s);
+	expect(threads_started() == threads, "expected no thread to start after open(), saw %u",
+	       threads_started() - threads);
+	close_engine(s);
+	close(fd);
+}
+
+/* More slow reads than there are workers: what no worker has taken comes back at once. */
+static void cancel_takes_back_the_queue(struct subject *s)
+{
+	const unsigned depth = WORKERS_MOST + 16;
+	int ends[2];
+	struct io_op *done[WORKERS_MOST + 16];
+	expect(pipe2(ends, O_CLOEXEC) == 0, "pipe");
+	open_engine(s, depth, 1);
+	attach(s, 0, ends[0]);
+	for (unsigned slot = 0; slot < depth; slot++)
+		start(s, slow_read(s, slot, ends[0]));
+	s->ops->cancel(s->engine);
+	unsigned n = reap(s, done, 16, depth, PATIENCE_NS);
+	expect(n >= 16, "after cancel: expected at least the 16 that no worker had, saw %u", n);
+	for (unsigned i = 0; i < n; i++)
+		expect(done[i]->result == -ECANCELED, "after cancel: expected -ECANCELED, saw %lld",
+		       (long long)done[i]->result);
+	note("test     closes the pipe, so that the slow reads end");
+	close(ends[1]);
+	await_all(s);
+	close_engine(s);
+	close(ends[0]);
+}
+
+static void on_alarm(int signal_number)
+{
+	(void)signal_number;
+}
+
+static void files_survive_signals(struct subject *s)
+{
+	int ends[2];
+	struct io_op *done[1];
+	struct sigaction action = { .sa_handler = on_alarm };
+	struct itimerval often = { { 0, 500 }, { 0, 500 } }, never = { { 0, 0 }, { 0, 0 } };
+	expect(pipe2(ends, O_CLOEXEC) == 0, "pipe");
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &often, NULL);
+	for (unsigned round = 0; round < 50; round++) {
+		start(s, slow_read(s, 0, ends[0]));
+		unsigned n = reap(s, done, 1, 1, NS_PER_MS);
+		expect(n == 0, "a slow read completed before its bytes were there");
+		write_message(ends[1], round, 30);
+		await(s, &s->op[0]);
+		expect_message(s, &s->op[0], round, 30);
+	}
+	setitimer(ITIMER_REAL, &never, NULL);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* The table. */
+
+#define EXERCISE_1 .exercise = 1, .engine = "epoll", .allowed_calls = RECEIVING
+#define EXERCISE_2 .exercise = 2, .engine = "epoll", .allowed_calls = STREAMING
+#define EXERCISE_3 .exercise = 3, .engine = "epoll", .allowed_calls = STREAMING
+#define EXERCISE_4 .exercise = 4, .engine = "epoll:edge", .allowed_calls = STREAMING
+#define EXERCISE_5 .exercise = 5, .engine = "epoll:oneshot", .allowed_calls = STREAMING
+#define EXERCISE_6 .exercise = 6, .engine = "epoll", .allowed_calls = STREAMING
+#define EXERCISE_7 .exercise = 7, .engine = "epoll_workers", .allowed_calls = HEARING
+
+#define TEST(test, which, function) .name = test, .flavours = which, .run = function
+
+const struct lab_test lab_tests[] = {
+	{ EXERCISE_1, TEST("receives_what_is_there", STREAMS, stream_receives_what_is_there) },
+	{ EXERCISE_1, TEST("receives_in_full_buffers", STREAMS, stream_receives_in_full_buffers) },
+	{ EXERCISE_1,
+	  TEST("waits_without_touching", ONE(TCP) | ONE(PIPE), stream_waits_without_touching) },
+	{ EXERCISE_1, TEST("sleeps_while_waiting", ONE(TCP), stream_sleeps_while_waiting) },
+	{ EXERCISE_1, TEST("waits_in_the_kernel", SOCKETS, waits_in_the_kernel) },
+	{ EXERCISE_1, TEST("keeps_short_timeouts", ONE(TCP), keeps_short_timeouts) },
+	{ EXERCISE_1, TEST("false_alarm_goes_on_waiting", SOCKETS, false_alarm_goes_on_waiting),
+	  .limit_s = 4 },
+	{ EXERCISE_1, TEST("end_of_file", STREAMS, stream_end_of_file) },
+	{ EXERCISE_1, TEST("end_while_waiting", STREAMS, stream_end_while_waiting) },
+	{ EXERCISE_1, TEST("reset", ONE(TCP), tcp_reset) },
+	{ EXERCISE_1, TEST("waits_for_as_many_as_asked", ONE(UNIX), waits_for_as_many_as_asked) },
+	{ EXERCISE_1, TEST("takes_events_in_batches", ONE(UNIX), takes_events_in_batches) },
+	{ EXERCISE_1, TEST("finds_the_active_one", ONE(TCP), stream_finds_the_active_one) },
+	{ EXERCISE_1, TEST("price_does_not_grow", ONE(TCP), price_does_not_grow) },
+	{ EXERCISE_1, TEST("survives_signals", ONE(TCP), stream_survives_signals) },
+	{ EXERCISE_1, TEST("stays_blocking", ONE(TCP) | ONE(PIPE), stream_stays_blocking) },
+	{ EXERCISE_1, TEST("slot_is_used_again", ONE(TCP) | ONE(PIPE), stream_slot_is_used_again) },
+	{ EXERCISE_1, TEST("cancel", ONE(TCP) | ONE(PIPE), stream_cancel) },
+	{ EXERCISE_1, TEST("cancel_with_nothing", ONE(TCP), cancel_with_nothing_in_flight) },
+
+	{ EXERCISE_2, TEST("waits_for_room", SOCKETS, waits_for_room), .limit_s = 5 },
+	{ EXERCISE_2, TEST("sends_right_data", STREAMS, stream_sends_right_data) },
+	{ EXERCISE_2, TEST("survives_a_full_buffer", STREAMS, stream_survives_a_full_buffer) },
+	{ EXERCISE_2, TEST("a_send_that_fits_is_one_call", SOCKETS, a_send_that_fits_is_one_call) },
+	{ EXERCISE_2, TEST("both_directions", SOCKETS, socket_both_directions_at_once) },
+	{ EXERCISE_2, TEST("send_to_nobody", STREAMS, stream_send_to_nobody) },
+	{ EXERCISE_2,
+	  TEST("a_peer_that_leaves_ends_a_send", SOCKETS, a_peer_that_leaves_ends_a_send) },
+	{ EXERCISE_2, TEST("cancel_takes_back_a_send", SOCKETS, cancel_takes_back_a_send) },
+
+	{ EXERCISE_3,
+	  TEST("unwanted_bytes_are_silent", ONE(TCP) | ONE(PIPE), unwanted_bytes_are_silent) },
+	{ EXERCISE_3, TEST("hang_up_is_silent", STREAMS, hang_up_is_silent) },
+	{ EXERCISE_3, TEST("hang_up_after_unwanted_bytes", ONE(TCP) | ONE(PIPE),
+			   hang_up_after_unwanted_bytes) },
+	{ EXERCISE_3, TEST("reset_is_silent", ONE(TCP), reset_is_silent) },
+	{ EXERCISE_3, TEST("room_is_silent", SOCKETS, room_is_silent) },
+	{ EXERCISE_3, TEST("broken_pipe_is_silent", ONE(PIPE), broken_pipe_is_silent) },
+	{ EXERCISE_3, TEST("detach_forgets_a_shared_socket", ONE(TCP) | ONE(PIPE),
+			   detach_forgets_a_shared_socket) },
+	{ EXERCISE_3, TEST("attaches_the_same_again", ONE(TCP), attaches_the_same_again) },
+
+	{ EXERCISE_4, TEST("edge_tells_once", SOCKETS, edge_tells_once) },
+	{ EXERCISE_4, TEST("edge_remembers", SOCKETS, edge_remembers) },
+	{ EXERCISE_4, TEST("edge_sees_earlier_bytes", SOCKETS, edge_sees_earlier_bytes) },
+	{ EXERCISE_4, TEST("edge_asks_once", SOCKETS, edge_asks_once) },
+	{ EXERCISE_4,
+	  TEST("edge_sees_the_end_behind_bytes", SOCKETS, edge_sees_the_end_behind_bytes) },
+	{ EXERCISE_4, TEST("edge_receives_what_is_there", SOCKETS, stream_receives_what_is_there) },
+	{ EXERCISE_4, TEST("edge_drains", SOCKETS, stream_receives_in_full_buffers) },
+	{ EXERCISE_4,
+	  TEST("edge_waits_without_touching", ONE(TCP), stream_waits_without_touching) },
+	{ EXERCISE_4, TEST("edge_false_alarm", SOCKETS, false_alarm_goes_on_waiting),
+	  .limit_s = 4 },
+	{ EXERCISE_4, TEST("edge_end_of_file", SOCKETS, stream_end_of_file) },
+	{ EXERCISE_4, TEST("edge_end_while_waiting", ONE(TCP), stream_end_while_waiting) },
+	{ EXERCISE_4, TEST("edge_reset", ONE(TCP), tcp_reset) },
+	{ EXERCISE_4, TEST("edge_waits_for_room", SOCKETS, waits_for_room), .limit_s = 5 },
+	{ EXERCISE_4, TEST("edge_survives_a_full_buffer", SOCKETS, stream_survives_a_full_buffer) },
+	{ EXERCISE_4, TEST("edge_both_directions", SOCKETS, socket_both_directions_at_once) },
+	{ EXERCISE_4, TEST("edge_finds_the_active_one", ONE(TCP), stream_finds_the_active_one) },
+	{ EXERCISE_4, TEST("edge_slot_is_used_again", ONE(TCP), stream_slot_is_used_again) },
+	{ EXERCISE_4, TEST("edge_cancel", ONE(TCP), stream_cancel) },
+
+	{ EXERCISE_5, TEST("oneshot_arms_anew", SOCKETS, oneshot_arms_anew) },
+	{ EXERCISE_5, TEST("oneshot_tells_once", ONE(TCP) | ONE(PIPE), oneshot_tells_once) },
+	{ EXERCISE_5,
+	  TEST("oneshot_keeps_the_other_direction", SOCKETS, oneshot_keeps_the_other_direction) },
+	{ EXERCISE_5, TEST("oneshot_false_alarm", SOCKETS, false_alarm_goes_on_waiting),
+	  .limit_s = 4 },
+	{ EXERCISE_5, TEST("oneshot_receives_what_is_there", ONE(TCP) | ONE(PIPE),
+			   stream_receives_what_is_there) },
+	{ EXERCISE_5, TEST("oneshot_receives_in_full_buffers", ONE(TCP) | ONE(PIPE),
+			   stream_receives_in_full_buffers) },
+	{ EXERCISE_5,
+	  TEST("oneshot_end_while_waiting", ONE(TCP) | ONE(PIPE), stream_end_while_waiting) },
+	{ EXERCISE_5, TEST("oneshot_waits_for_room", SOCKETS, waits_for_room), .limit_s = 5 },
+	{ EXERCISE_5, TEST("oneshot_survives_a_full_buffer", ONE(TCP) | ONE(PIPE),
+			   stream_survives_a_full_buffer) },
+	{ EXERCISE_5, TEST("oneshot_slot_is_used_again", ONE(TCP), stream_slot_is_used_again) },
+	{ EXERCISE_5, TEST("oneshot_cancel", ONE(TCP), stream_cancel) },
+
+	{ EXERCISE_6, TEST("files_are_refused", ONE(BUFFERED), files_are_refused) },
+	{ EXERCISE_6, TEST("says_what_it_can_do", ONE(NO_FD), says_what_it_can_do) },
+
+	{ EXERCISE_7, TEST("reads_in_other_threads", FILES, reads_in_other_threads) },
+	{ EXERCISE_7, TEST("hears_by_eventfd", ONE(BUFFERED), hears_by_eventfd) },
+	{ EXERCISE_7, TEST("sleeps_beside_slow_disks", ONE(BUFFERED), sleeps_beside_slow_disks) },
+	{ EXERCISE_7, TEST("hears_of_every_completion", ONE(BUFFERED), hears_of_every_completion) },
+	{ EXERCISE_7, TEST("threads_are_bounded", ONE(BUFFERED), threads_are_bounded) },
+	{ EXERCISE_7,
+	  TEST("cancel_takes_back_the_queue", ONE(BUFFERED), cancel_takes_back_the_queue) },
+	{ EXERCISE_7, TEST("files_survive_signals", ONE(BUFFERED), files_survive_signals) },
+	{ EXERCISE_7, TEST("files_read_right_data", FILES, file_read_right_data) },
+	{ EXERCISE_7, TEST("files_write_right_data", FILES, file_write_right_data) },
+	{ EXERCISE_7, TEST("files_read_across_end", FILES, file_read_across_end) },
+	{ EXERCISE_7, TEST("files_sync", ONE(BUFFERED), file_sync) },
+	{ EXERCISE_7, TEST("files_bad_descriptor", ONE(BUFFERED), file_bad_descriptor) },
+	{ EXERCISE_7, TEST("files_bad_offset", ONE(BUFFERED), file_bad_offset) },
+	{ EXERCISE_7, TEST("files_keep_min_and_max", ONE(BUFFERED), reap_keeps_min_and_max) },
+	{ EXERCISE_7, TEST("files_cancel", ONE(BUFFERED), file_cancel) },
+	{ EXERCISE_7, TEST("opens_and_closes_again", ONE(BUFFERED), opens_and_closes_again) },
+	{ NULL },
+};
