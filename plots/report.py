@@ -6,6 +6,7 @@ import os
 import re
 import sys
 
+import appendix
 import figures
 import results
 import sheet
@@ -312,7 +313,8 @@ def page(summary):
         tag("body", head_section(summary),
             tag("main", [panel_section(summary, panel, i)
                          for i, panel in enumerate(summary.panels)]),
-            method_section(summary), environment_section(summary), command_section(summary)),
+            method_section(summary), environment_section(summary), command_section(summary),
+            appendix.section(summary)),
         lang="en") + "\n"
 
 

@@ -6,7 +6,7 @@
 load common
 
 setup() {
-	cd "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return
 	for name in build harness plots Makefile; do
 		ln -s "$ROOT/$name" .
 	done

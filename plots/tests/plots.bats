@@ -119,6 +119,22 @@ for c in s["configurations"]:
 	assert_success
 }
 
+@test "the appendix prints what make check-trust found, in the results folder or above it" {
+	folder=$(changed '')
+	report "$folder"
+	grep -q "Not tried on this machine" "$folder/report.html"
+	cat >"$BATS_TEST_TMPDIR/trust.json" <<-'JSON'
+		{"schema": "iolab.trust.v1", "time_utc": "2026-11-24T22:00:00Z", "took_s": 1, "env": {"kernel": "9.9"},
+		 "idle_baseline": {"busy_pct": 3.2}, "checks": [
+		 {"name": "A against A", "passed": true, "promise": "5 % false alarms", "finding": "9 of 200 <b>"},
+		 {"name": "fio", "passed": null, "promise": "", "finding": "skipped: fio is not installed"}]}
+	JSON
+	report "$folder"
+	for words in "9 of 200 &lt;b&gt;" "another machine" "others used 3 % of a CPU" ">kept<" ">not tried<"; do
+		grep -q "$words" "$folder/report.html" || fail "the appendix does not say: $words"
+	done
+}
+
 @test "names and reasons are text, whatever is in them" {
 	folder=$(changed '
 for c in s["configurations"]:
