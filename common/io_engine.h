@@ -40,8 +40,9 @@
  *              signal ends the wait early: reap() then returns what it has, perhaps 0, never
  *              -EINTR. The driver relies on it: it waits without a time limit.
  * Time.        Latency counts from the driver's clock reading just before the submit() call that
- *              accepted the operation to its reading just after the reap() call that returned it.
- *              Engines read no clock for measurement.
+ *              first offered the operation to its reading just after the reap() call that returned
+ *              it: waiting for an engine that accepts few at a time counts. Engines read no clock
+ *              for measurement.
  * Deferral.    submit() may put off the kernel call until the next reap(), so that a batch costs
  *              one system call. The driver therefore always follows submit() with reap().
  * Ending.      The workload makes its own operations end (it closes the peer, say). Where that

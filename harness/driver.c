@@ -42,6 +42,11 @@ void driver_interrupt(void)
 	interrupted = 1;
 }
 
+bool driver_interrupted(void)
+{
+	return interrupted;
+}
+
 enum phase { WARM_UP, WINDOW, DRAIN, CANCELLED, OVER };
 
 struct driver {
@@ -58,11 +63,13 @@ struct driver {
 
 	struct io_op **offered; /* filled by the workload, not yet accepted by the engine */
 	unsigned offered_count;
+	unsigned stamped_count; /* of these, offered before: their latency counts already */
 	unsigned offer_max;
 	struct io_op **done;
 	unsigned done_max;
 
-	unsigned inflight, inflight_max;
+	unsigned inflight;
+	unsigned inflight_max; /* of the window */
 	double inflight_ns; /* integral of `inflight` over the window's time */
 	uint64_t last_ns; /* up to where it was integrated */
 	uint64_t compute_turns_per_op;
@@ -77,6 +84,14 @@ struct driver {
 	uint64_t sliced_ops; /* of the workload, in the slices before */
 	uint64_t slice_ops[DRIVER_SLICES];
 };
+
+/* To be called before each change of `inflight`, and at the window's end. */
+static void integrate_inflight(struct driver *d, uint64_t now_ns)
+{
+	if (d->phase == WINDOW)
+		d->inflight_ns += (double)d->inflight * (double)(now_ns - d->last_ns);
+	d->last_ns = now_ns;
+}
 
 static void begin_phase(struct driver *d, enum phase phase, uint64_t now_ns, double length_s)
 {
@@ -166,6 +181,7 @@ static void settle_schedule(struct driver *d)
 static void close_window(struct driver *d)
 {
 	measurement_take(d->after);
+	integrate_inflight(d, d->after->wall_ns);
 	if (d->open_loop)
 		settle_schedule(d);
 	*d->window = d->workload->tally;
@@ -220,7 +236,7 @@ static void advance_phase(struct driver *d, uint64_t now_ns)
 		if (timed_out && !idle) {
 			/* What was only offered is still the workload's: it is simply not offered
 			 * again. */
-			d->offered_count = 0;
+			d->offered_count = d->stamped_count = 0;
 			d->ops->cancel(d->engine);
 			begin_phase(d, CANCELLED, now_ns, (double)CANCEL_NS / NS_PER_S);
 		}
@@ -255,36 +271,32 @@ static bool fill(struct driver *d)
 	return limited_by_batch && got == want;
 }
 
-/* Integrates what the engine held up to now. What it holds after the window is not asked for. */
-static void hold_until(struct driver *d, uint64_t now_ns)
-{
-	if (d->phase == WINDOW)
-		d->inflight_ns += (double)d->inflight * (double)(now_ns - d->last_ns);
-	d->last_ns = now_ns;
-}
-
 /* One submit() of what is on offer. Returns how many were accepted. */
 static unsigned submit(struct driver *d)
 {
 	uint64_t now_ns = clock_ns();
-	for (unsigned i = 0; i < d->offered_count; i++)
+	for (unsigned i = d->stamped_count; i < d->offered_count; i++)
 		if (!d->offered[i]->continues)
 			d->offered[i]->submit_ns = now_ns;
+	integrate_inflight(d, now_ns);
 
 	int accepted = d->ops->submit(d->engine, d->offered, d->offered_count);
 	if (accepted < 0) {
-		d->offered_count = 0;
+		d->offered_count = d->stamped_count = 0;
 		fail(d, accepted, "submit: %s: %s", errno_name(accepted), strerror(-accepted));
 		return 0;
 	}
 	for (int i = 0; i < accepted; i++)
 		d->offered[i]->in_flight = 1;
 	d->inflight += (unsigned)accepted;
+	if (d->phase == WINDOW && d->inflight > d->inflight_max)
+		d->inflight_max = d->inflight;
 	d->offered_count -= (unsigned)accepted;
+	d->stamped_count = d->offered_count;
 	if (d->offered_count > 0)
 		memmove(d->offered, d->offered + accepted, d->offered_count * sizeof *d->offered);
 	if (accepted == 0 && d->inflight == 0) {
-		d->offered_count = 0;
+		d->offered_count = d->stamped_count = 0;
 		fail(d, -EIO, "the engine accepts nothing although it holds nothing");
 	}
 	return (unsigned)accepted;
@@ -330,9 +342,7 @@ static uint64_t reap(struct driver *d, unsigned min)
 
 	int count = d->ops->reap(d->engine, d->done, min, d->done_max, min ? wait_ns : 0);
 	uint64_t now_ns = clock_ns();
-	hold_until(d, now_ns); /* before the count drops */
-	if (d->inflight > d->inflight_max)
-		d->inflight_max = d->inflight;
+	integrate_inflight(d, now_ns); /* the engine held them until now */
 	if (count < 0) {
 		fail(d, count, "reap: %s: %s", errno_name(count), strerror(-count));
 		return now_ns;
@@ -357,10 +367,16 @@ static uint64_t reap(struct driver *d, unsigned min)
 
 	uint64_t ops_before = d->workload->tally.ops;
 	int rc = d->workload->ops->complete(d->workload, d->done, returned, now_ns);
-	if (rc < 0)
+	if (rc < 0 && interrupted)
+		fail(d, -EINTR, "interrupted"); /* the peer goes down with us */
+	else if (rc < 0)
 		fail(d, rc, "%s", d->workload->failure.text);
-	if (d->compute_turns_per_op)
-		compute_turns((d->workload->tally.ops - ops_before) * d->compute_turns_per_op);
+	uint64_t finished = d->workload->tally.ops - ops_before;
+	if (d->compute_turns_per_op) {
+		while (finished-- > 0 && !interrupted)
+			compute_turns(d->compute_turns_per_op);
+		now_ns = clock_ns();
+	}
 	return now_ns;
 }
 
@@ -416,7 +432,6 @@ int driver_run(const struct run_config *config, struct workload *workload, struc
 			stall(&d);
 		if (d.open_loop) {
 			now_ns = clock_ns();
-			hold_until(&d, now_ns); /* while we slept, nothing */
 			workload->due = schedule_due_count(&workload->schedule, now_ns);
 		}
 

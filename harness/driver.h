@@ -3,6 +3,7 @@
 #ifndef IOLAB_DRIVER_H
 #define IOLAB_DRIVER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "measurement.h"
@@ -35,5 +36,8 @@ int driver_run(const struct run_config *config, struct workload *workload, struc
 
 /* Asks a driver_run() in progress to end early. Async-signal-safe. */
 void driver_interrupt(void);
+
+/* Was the end asked for? For whatever else takes long in a run: laying out a file, verifying it. */
+bool driver_interrupted(void);
 
 #endif

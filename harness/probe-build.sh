@@ -32,5 +32,4 @@ require jansson.h -ljansson
 {
 	echo "/* Made by harness/probe-build.sh: what the installed libraries offer. */"
 	probe EPOLL_PWAIT2 sys/epoll.h 'epoll_pwait2(0, 0, 0, 0, 0)'
-	probe IO_URING_VERSION liburing.h 'io_uring_major_version()' -luring
 } >"$out"

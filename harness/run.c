@@ -14,10 +14,21 @@
 #include "run_options.h"
 #include "workload.h"
 
+/* For the handler: the process at the other end, or 0. */
+static volatile sig_atomic_t peer_pid;
+
+/*
+ * The first asks for the end. Without its peer an engine that sits in a receive hears of it, too:
+ * the connection ends. The second does not wait for anything.
+ */
 static void on_interrupt(int signal_number)
 {
 	(void)signal_number;
+	if (driver_interrupted())
+		_exit(EXIT_INTERRUPTED);
 	driver_interrupt();
+	if (peer_pid > 0)
+		kill(peer_pid, SIGKILL);
 }
 
 /*
@@ -34,9 +45,9 @@ static void install_signals(void)
 }
 
 /*
- * Where this process may run. With sockets the peer needs a CPU of its own, so by default the
- * server has the first one, and the peer takes the last. An engine with threads shares that one
- * CPU.
+ * Where this process may run. With sockets the peer needs a CPU of its own: it takes the last, and
+ * the server has the others by default. Of two CPUs each has one, which all threads of the server
+ * share then.
  */
 static void settle_cpus(struct run_config *config)
 {
@@ -44,14 +55,13 @@ static void settle_cpus(struct run_config *config)
 		return; /* chosen by --cpus */
 	cpu_set_t allowed;
 	sched_getaffinity(0, sizeof allowed, &allowed);
-	if (!config->workload->has_peer) {
-		config->cpus = allowed;
+	config->cpus = allowed;
+	if (!config->workload->has_peer || CPU_COUNT(&allowed) < 2)
 		return;
-	}
-	int first = 0;
-	while (!CPU_ISSET(first, &allowed))
-		first++;
-	CPU_SET(first, &config->cpus);
+	int last = CPU_SETSIZE - 1;
+	while (!CPU_ISSET(last, &allowed))
+		last--;
+	CPU_CLR(last, &config->cpus);
 }
 
 static int attach_descriptors(const struct run_config *config, struct workload *workload,
@@ -98,6 +108,7 @@ static int measure(struct run_config *config, struct workload *workload, json_t 
 		config->engine->close(engine);
 	if (rc < 0)
 		goto out;
+	peer_pid = 0; /* check() awaits its end */
 	if (workload->ops->check && (rc = workload->ops->check(workload)) < 0) {
 		*why = workload->failure;
 		goto out;
@@ -152,8 +163,12 @@ int command_run(int argc, char **argv)
 	rc = config->workload->open(&workload, config, &why);
 	if (rc < 0)
 		goto out;
+	peer_pid = workload->peer;
 	/* After the workload's peer was forked: it has a CPU of its own. */
-	sched_setaffinity(0, sizeof config->cpus, &config->cpus);
+	if (sched_setaffinity(0, sizeof config->cpus, &config->cpus) < 0) {
+		rc = reason_errno(&why, errno, "sched_setaffinity");
+		goto out;
+	}
 	if (config->compute_us > 0 && config->compute_loops_per_us <= 0) {
 		config->compute_loops_per_us = compute_calibrate();
 		json_object_set_new(json_object_get(result, "config"), "compute_loops_per_us",
@@ -165,6 +180,7 @@ int command_run(int argc, char **argv)
 	else if (rc == -EINTR)
 		reason_set(&why, "interrupted");
 out:
+	peer_pid = 0; /* it may be gone, and its number another's */
 	result_set_status(result, status, status == RESULT_OK ? NULL : &why);
 	int failed = print_result(&options, result);
 	if (workload && lost == 0)

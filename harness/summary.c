@@ -76,7 +76,8 @@ static void delete_keys(json_t *object, const char *const *keys)
 /* Of a run, what its configuration is: without what was found by running, or differs by round. */
 static json_t *configuration_of(const json_t *run, bool with_engine)
 {
-	static const char *const found[] = { "cache_resident_pct", "path", NULL };
+	static const char *const found[] = { "cache_resident_pct", "cache_resident_end_pct", "path",
+					     NULL };
 	static const char *const changing[] = { "round",
 						"position",
 						"plan",

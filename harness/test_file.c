@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -12,6 +15,7 @@
 #include <unistd.h>
 
 #include "block_pattern.h"
+#include "driver.h"
 
 #define CHUNK_BYTES (1u << 20)
 
@@ -32,6 +36,11 @@ static int lay_out(int fd, const char *path, uint64_t size_bytes, uint32_t bs_by
 		goto out;
 	}
 	for (uint64_t offset = 0; offset < size_bytes;) {
+		if (driver_interrupted()) {
+			reason_set(why, "interrupted");
+			rc = -EINTR;
+			goto out;
+		}
 		uint64_t length =
 			size_bytes - offset < chunk_bytes ? size_bytes - offset : chunk_bytes;
 		for (uint64_t at = 0; at < length; at += bs_bytes)
@@ -82,11 +91,57 @@ static bool is_ours(int fd)
 	       first_word == block_mark(0);
 }
 
+/*
+ * Does every byte of the file have data on the device? Holes and extents that were allocated and
+ * never written (fallocate(2)) are answered by the kernel alone: reading those measures no disk.
+ * Where the file system keeps no such map, a file that is as large as its blocks has to do.
+ */
+static bool is_all_data(int fd, uint64_t size_bytes)
+{
+	enum { EXTENTS = 64 };
+	union {
+		struct fiemap map;
+		char room[sizeof(struct fiemap) + EXTENTS * sizeof(struct fiemap_extent)];
+	} asked;
+	uint64_t known_to = 0;
+	while (known_to < size_bytes) {
+		memset(&asked, 0, sizeof asked);
+		asked.map.fm_start = known_to;
+		asked.map.fm_length = size_bytes - known_to;
+		asked.map.fm_flags = FIEMAP_FLAG_SYNC;
+		asked.map.fm_extent_count = EXTENTS;
+		if (ioctl(fd, FS_IOC_FIEMAP, &asked.map) < 0)
+			return true;
+		if (asked.map.fm_mapped_extents == 0)
+			return false;
+		for (unsigned i = 0; i < asked.map.fm_mapped_extents; i++) {
+			const struct fiemap_extent *extent = &asked.map.fm_extents[i];
+			if (extent->fe_logical > known_to ||
+			    (extent->fe_flags & FIEMAP_EXTENT_UNWRITTEN))
+				return false;
+			known_to = extent->fe_logical + extent->fe_length;
+		}
+	}
+	return true;
+}
+
+int test_file_lock(int fd, const char *path, bool exclusive, struct reason *why)
+{
+	if (flock(fd, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0)
+		return 0;
+	if (errno != EWOULDBLOCK)
+		return 0; /* a file system without locks */
+	return reason_errno(
+		why, EBUSY,
+		"another run is using %s; wait for it, or name another file with --file", path);
+}
+
 int test_file_prepare(const char *path, uint64_t size_bytes, uint32_t bs_bytes, bool will_write,
 		      bool fresh, struct reason *why)
 {
 	bool created = false;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* Without waiting: opening a FIFO sleeps until somebody writes to it, fifo(7). */
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT) {
 		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 		created = fd >= 0;
@@ -124,7 +179,7 @@ int test_file_prepare(const char *path, uint64_t size_bytes, uint32_t bs_bytes, 
 	/* An empty file holds nothing that could be lost: mktemp makes such. */
 	bool ours = created || status.st_size == 0 || is_ours(fd);
 	bool whole = (uint64_t)status.st_size >= size_bytes &&
-		     (uint64_t)status.st_blocks * 512 >= size_bytes;
+		     (uint64_t)status.st_blocks * 512 >= size_bytes && is_all_data(fd, size_bytes);
 	if (!ours && (will_write || fresh)) {
 		reason_set(why,
 			   "--file %s is not one of iolab's test files and would be overwritten; "
@@ -132,14 +187,21 @@ int test_file_prepare(const char *path, uint64_t size_bytes, uint32_t bs_bytes, 
 			   path);
 		rc = -EEXIST;
 	} else if (!ours && !whole) {
-		reason_set(why, "--file %s holds %llu bytes of data, less than --size %llu", path,
-			   (unsigned long long)status.st_blocks * 512,
-			   (unsigned long long)size_bytes);
+		reason_set(
+			why,
+			"--file %s does not hold --size %llu bytes of written data (it is shorter, "
+			"or has holes or extents that were never written)",
+			path, (unsigned long long)size_bytes);
 		rc = -EINVAL;
 	} else if (!whole || fresh) {
 		int writable = open(path, O_RDWR | O_CLOEXEC);
 		if (writable < 0) {
 			rc = reason_errno(why, errno, "--file %s, for writing", path);
+			goto out;
+		}
+		rc = test_file_lock(writable, path, true, why);
+		if (rc < 0) {
+			close(writable);
 			goto out;
 		}
 		rc = lay_out(writable, path, size_bytes, bs_bytes, why);
@@ -152,7 +214,7 @@ out:
 	return rc;
 }
 
-static double resident_pct_of(int fd, uint64_t size_bytes)
+double test_file_resident_pct(int fd, uint64_t size_bytes)
 {
 	size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
 	size_t pages = (size_bytes + page_bytes - 1) / page_bytes;
@@ -183,7 +245,7 @@ int test_file_set_cache(int fd, uint64_t size_bytes, enum cache_state cache, dou
 		char *chunk = malloc(CHUNK_BYTES);
 		if (!chunk)
 			return reason_errno(why, ENOMEM, "reading the test file");
-		for (uint64_t offset = 0; offset < size_bytes;) {
+		for (uint64_t offset = 0; offset < size_bytes && !driver_interrupted();) {
 			ssize_t n = test_file_pread(fd, chunk, CHUNK_BYTES, offset);
 			if (n <= 0)
 				break;
@@ -191,6 +253,9 @@ int test_file_set_cache(int fd, uint64_t size_bytes, enum cache_state cache, dou
 		}
 		free(chunk);
 	}
-	*resident_pct = resident_pct_of(fd, size_bytes);
-	return 0;
+	*resident_pct = test_file_resident_pct(fd, size_bytes);
+	if (!driver_interrupted())
+		return 0;
+	reason_set(why, "interrupted");
+	return -EINTR;
 }

@@ -23,11 +23,20 @@ int test_file_prepare(const char *path, uint64_t size_bytes, uint32_t bs_bytes, 
 /*
  * Brings the first `size_bytes` of `fd` into the wanted cache state, always by the same steps:
  * write back, drop, and for CACHE_WARM read once from front to back (how a cache was filled changes
- * later results by tens of percent). Stores the share that is resident afterwards, in percent, or
- * -1 where mincore may not be asked.
+ * later results by tens of percent). Stores the share that is resident afterwards. Returns 0, or
+ * -errno with `why`; -EINTR when the run was interrupted meanwhile.
  */
 int test_file_set_cache(int fd, uint64_t size_bytes, enum cache_state cache, double *resident_pct,
 			struct reason *why);
+
+/*
+ * Locks the file for as long as `fd` stays open: shared by runs that only read, exclusive for one
+ * that writes. Returns 0 (also where the file system has no locks), or -EBUSY with `why`.
+ */
+int test_file_lock(int fd, const char *path, bool exclusive, struct reason *why);
+
+/* How much of the first `size_bytes` is in the page cache, in percent; -1 where nobody may ask. */
+double test_file_resident_pct(int fd, uint64_t size_bytes);
 
 /* pread(2) that no signal interrupts, for reading outside of the measured window. */
 ssize_t test_file_pread(int fd, void *buffer, size_t len_bytes, uint64_t offset);

@@ -4,7 +4,11 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+/* Descriptors that are not the workload's: of the program, its libraries and the engine. */
+#define OTHER_FDS 64
 
 const struct workload_ops *const workloads[] = {
 	&workload_file, &workload_echo, &workload_idle, &workload_nop, NULL,
@@ -51,6 +55,22 @@ int workload_supported(const struct run_config *config, struct reason *why)
 		return -EOPNOTSUPP;
 	}
 	return 0;
+}
+
+int workload_raise_fd_limit(const char *option, unsigned count, struct reason *why)
+{
+	struct rlimit limit;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_max >= count + OTHER_FDS)
+		return 0;
+	reason_set(
+		why,
+		"%s %u needs %u descriptors, and RLIMIT_NOFILE allows %llu; lower it, or raise the "
+		"hard limit (ulimit -Hn)",
+		option, count, count + OTHER_FDS, (unsigned long long)limit.rlim_max);
+	return -EMFILE;
 }
 
 int workload_arena_alloc(struct workload *workload, unsigned depth, size_t len_bytes,

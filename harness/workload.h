@@ -145,23 +145,29 @@ struct workload_ops {
 	void (*close)(struct workload *workload);
 };
 
-/* fill() calls this for each new operation, as long as `begun` is below `due`. */
-static inline void workload_begin(struct workload *workload, const struct io_op *op)
+/* fill() calls this for new operations, as long as `begun` is below `due`. */
+static inline void workload_begin(struct workload *workload, struct io_op *const *ops,
+				  unsigned count)
 {
 	if (workload->due_ns)
-		workload->due_ns[op->slot] = schedule_due_ns(&workload->schedule, workload->begun);
-	workload->begun++;
+		for (unsigned i = 0; i < count; i++)
+			workload->due_ns[ops[i]->slot] =
+				schedule_due_ns(&workload->schedule, workload->begun + i);
+	workload->begun += count;
 }
 
-/* complete() calls this for each operation that is finished as a whole. */
-static inline void workload_record(struct workload *workload, const struct io_op *op,
-				   uint64_t now_ns)
+/* complete() calls this for operations that are finished as a whole. */
+static inline void workload_record(struct workload *workload, struct io_op *const *ops,
+				   unsigned count, uint64_t now_ns)
 {
 	struct tally *tally = &workload->tally;
-	uint64_t start_ns = workload->due_ns ? workload->due_ns[op->slot] : op->submit_ns;
-	histogram_record(&tally->latency, now_ns - start_ns, 1);
-	if (workload->due_ns)
-		histogram_record(&tally->uncorrected, now_ns - op->submit_ns, 1);
+	const uint64_t *due_ns = workload->due_ns;
+	for (unsigned i = 0; !due_ns && i < count; i++)
+		histogram_record(&tally->latency, now_ns - ops[i]->submit_ns, 1);
+	for (unsigned i = 0; due_ns && i < count; i++) {
+		histogram_record(&tally->latency, now_ns - due_ns[ops[i]->slot], 1);
+		histogram_record(&tally->uncorrected, now_ns - ops[i]->submit_ns, 1);
+	}
 }
 
 /* The workloads, in the order in which they are listed; the last entry is NULL. */
@@ -175,6 +181,12 @@ const struct workload_ops *workload_find(const char *name, struct reason *why);
  * kernel's or the contract's reason in `why`. No side effects.
  */
 int workload_supported(const struct run_config *config, struct reason *why);
+
+/*
+ * Raises the soft limit of descriptors to the hard one. Returns 0 when `count` fit beside the
+ * program's own, or -EMFILE with a `why` that names the option they come from.
+ */
+int workload_raise_fd_limit(const char *option, unsigned count, struct reason *why);
 
 /*
  * Page-aligned memory for `depth` buffers of `len_bytes` each (rounded up to a page), touched so

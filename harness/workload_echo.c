@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -23,9 +22,6 @@
 #include "echo_peer.h"
 #include "op_queue.h"
 #include "workload.h"
-
-/* Descriptors that are not connections: of the program, its libraries and the engine. */
-#define OTHER_FDS 64
 
 #define CONNECT_NS (20 * NS_PER_S)
 
@@ -70,22 +66,6 @@ static unsigned echo_needs(const struct run_config *config,
 			   "sent, so on a schedule it would measure the schedule";
 	}
 	return 2;
-}
-
-static int raise_fd_limit(unsigned conns, struct reason *why)
-{
-	struct rlimit limit;
-	getrlimit(RLIMIT_NOFILE, &limit);
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-	if (limit.rlim_max >= conns + OTHER_FDS)
-		return 0;
-	reason_set(
-		why,
-		"--conns %u needs %u descriptors, and RLIMIT_NOFILE allows %llu; lower --conns, or "
-		"raise the hard limit (ulimit -Hn)",
-		conns, conns + OTHER_FDS, (unsigned long long)limit.rlim_max);
-	return -EMFILE;
 }
 
 /* A socket that listens, on a port or name that the kernel chooses. */
@@ -236,7 +216,7 @@ static int echo_open(struct workload **workload, const struct run_config *config
 	w->peer.control_fd = -1;
 	op_queue_init(&w->ready);
 
-	int rc = raise_fd_limit(config->conns, why);
+	int rc = workload_raise_fd_limit("--conns", config->conns, why);
 	if (rc == 0)
 		rc = allocate(w, why);
 	if (rc == 0)

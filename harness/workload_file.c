@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "block_pattern.h"
+#include "driver.h"
 #include "random.h"
 #include "test_file.h"
 #include "workload.h"
@@ -43,7 +44,8 @@ struct file_workload {
 	uint8_t *busy; /* [block]: an operation on it is in flight */
 	uint64_t verified_blocks;
 
-	double resident_pct;
+	double resident_pct; /* in the page cache when the window opened, and when it closed */
+	double resident_end_pct;
 	bool deleted; /* the file's name went away during the run */
 };
 
@@ -123,6 +125,11 @@ static int open_descriptors(struct file_workload *w, struct reason *why)
 	w->base.fds = calloc(count, sizeof *w->base.fds);
 	if (!w->base.fds)
 		return reason_errno(why, ENOMEM, "%u descriptors", count);
+	int rc = config->fd_per_slot
+			 ? workload_raise_fd_limit("--depth with --fd-per-op", count, why)
+			 : 0;
+	if (rc < 0)
+		return rc;
 	for (unsigned i = 0; i < count; i++) {
 		int fd = open_test_file(config, why);
 		if (fd < 0)
@@ -211,6 +218,8 @@ static int file_open(struct workload **workload, const struct run_config *config
 	if (rc == 0)
 		rc = open_descriptors(w, why);
 	if (rc == 0)
+		rc = test_file_lock(w->base.fds[0].fd, config->file, writes(config), why);
+	if (rc == 0)
 		rc = allocate(w, why);
 	if (rc == 0)
 		rc = try_block_size(config, w->base.fds[0].fd, w->buffers, why);
@@ -224,6 +233,24 @@ static int file_open(struct workload **workload, const struct run_config *config
 	advise(w);
 	*workload = &w->base;
 	return 0;
+}
+
+/*
+ * A cache that was dropped before the warm-up would have been filled again by it, so it is dropped
+ * when the window opens. What the window itself reads stays, and is told in the result.
+ */
+static void file_window(struct workload *workload, bool open)
+{
+	struct file_workload *w = file_of(workload);
+	int fd = w->base.fds[0].fd;
+	if (w->config->cache != CACHE_DROPPED)
+		return;
+	if (open) {
+		posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+		w->resident_pct = test_file_resident_pct(fd, w->config->size_bytes);
+	} else {
+		w->resident_end_pct = test_file_resident_pct(fd, w->config->size_bytes);
+	}
 }
 
 /* Which block comes next? With --verify never one that is already in flight. */
@@ -299,7 +326,7 @@ static unsigned file_fill(struct workload *workload, struct io_op **ops, unsigne
 			prepare_sync(w, op);
 		} else {
 			prepare_transfer(w, op);
-			workload_begin(&w->base, op);
+			workload_begin(&w->base, &op, 1);
 		}
 		ops[n++] = op;
 	}
@@ -380,7 +407,7 @@ static int file_complete(struct workload *workload, struct io_op *const *ops, un
 		tally->ops++;
 		tally->writes += op->kind == IO_WRITE;
 		tally->bytes += (uint64_t)op->result;
-		workload_record(&w->base, op, now_ns);
+		workload_record(&w->base, &op, 1, now_ns);
 		if (w->generation && verify_block(w, op) < 0)
 			rc = -EILSEQ;
 	}
@@ -402,6 +429,10 @@ static int file_check(struct workload *workload)
 	int rc = test_file_set_cache(fd, w->config->size_bytes, CACHE_DROPPED, &resident_pct,
 				     &w->base.failure);
 	for (uint64_t block = 0; rc == 0 && block < w->block_count; block++) {
+		if (driver_interrupted()) {
+			reason_set(&w->base.failure, "interrupted");
+			return -EINTR;
+		}
 		uint32_t bs_bytes = w->config->bs_bytes;
 		uint64_t offset = block * bs_bytes;
 		ssize_t n = test_file_pread(fd, w->buffers, bs_bytes, offset);
@@ -480,14 +511,31 @@ static void file_describe(struct workload *workload, json_t *parameters, json_t 
 				      json_string("the test file was deleted during the run; the "
 						  "figures are those of the deleted file"));
 	if (cache == CACHE_WARM && w->resident_pct >= 0 && w->resident_pct < 99)
-		json_array_append_new(warnings, json_sprintf("only %.0f %% of the file was in the "
-							     "page cache when the run began; "
-							     "is there memory enough for --size?",
-							     w->resident_pct));
+		json_array_append_new(
+			warnings,
+			json_string(
+				"part of the file was not in the page cache when the run began "
+				"(see cache_resident_pct); is there memory enough for --size?"));
+	if (cache == CACHE_DROPPED)
+		json_object_set_new(parameters, "cache_resident_end_pct",
+				    w->resident_end_pct < 0 ? json_null()
+							    : json_real(w->resident_end_pct));
 	if (cache == CACHE_DROPPED && w->resident_pct > 5)
 		json_array_append_new(warnings,
-				      json_sprintf("%.0f %% of the file stayed in the page cache",
-						   w->resident_pct));
+				      json_string("part of the file stayed in the page cache: see "
+						  "cache_resident_pct"));
+	if (cache == CACHE_DROPPED && w->resident_end_pct > 50)
+		json_array_append_new(
+			warnings,
+			json_string(
+				"the window read most of the file in, and later reads came from "
+				"the page cache; a larger --size or a shorter --runtime shows the "
+				"device"));
+	if (cache == CACHE_BYPASSED && w->resident_pct > 50)
+		json_array_append_new(
+			warnings,
+			json_string("this file system keeps its files in memory: there is "
+				    "nothing for O_DIRECT to bypass"));
 }
 
 const struct workload_ops workload_file = {
@@ -498,6 +546,7 @@ const struct workload_ops workload_file = {
 	.open = file_open,
 	.fill = file_fill,
 	.complete = file_complete,
+	.window = file_window,
 	.check = file_check,
 	.parameters = file_parameters,
 	.describe = file_describe,

@@ -75,10 +75,9 @@ static unsigned nop_fill(struct workload *workload, struct io_op **ops, unsigned
 		n = (unsigned)(w->op_limit - w->base.begun);
 		w->base.exhausted = n == 0;
 	}
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < n; i++)
 		ops[i] = w->idle[--w->idle_count];
-		workload_begin(&w->base, ops[i]);
-	}
+	workload_begin(&w->base, ops, n);
 	return n;
 }
 
@@ -90,9 +89,9 @@ static int nop_complete(struct workload *workload, struct io_op *const *ops, uns
 	for (unsigned i = 0; i < count; i++) {
 		if (ops[i]->result != 0)
 			rc = reason_errno(&w->base.failure, (int)ops[i]->result, "no-op");
-		workload_record(&w->base, ops[i], now_ns);
 		w->idle[w->idle_count++] = ops[i];
 	}
+	workload_record(&w->base, ops, count, now_ns);
 	w->base.tally.ops += count;
 	return rc;
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The labs: what lies in their folders, and how starters and mutants are made from the solution.
 
-A lab is a folder of labs/ that has a lab.toml; docs/instructor.md describes its parts.
+A lab is a folder of labs/ that has a lab.toml; docs/add-a-lab.md describes its parts.
 """
 import os
 import re

@@ -174,7 +174,7 @@ def _ratio(summary, question):
 
 
 def _verdict(predicted, value, within):
-    """By how far off: up to WITHIN is right, up to WITHIN twice over is near."""
+    """By how far off: up to WITHIN is right, up to its square is near."""
     factor = max(predicted / value, value / predicted)
     return "right" if factor <= within else "near" if factor <= within ** 2 else "off"
 

@@ -345,6 +345,15 @@ static void enter_call(struct run *r, struct task *task, const struct __ptrace_s
 	check_open(r, task);
 }
 
+/*
+ * A signal ends a call with one of the codes 512 to 516 (ERESTARTSYS and its kin), of which the
+ * program sees only what follows: EINTR, or the call once more. See include/linux/errno.h.
+ */
+static const char *failure_name(long long result)
+{
+	return result <= -512 && result >= -516 ? "ended by a signal" : errno_name((int)result);
+}
+
 static void leave_call(struct run *r, struct task *task, const struct __ptrace_syscall_info *info)
 {
 	char text[TRACE_EVENT_BYTES];
@@ -353,7 +362,7 @@ static void leave_call(struct run *r, struct task *task, const struct __ptrace_s
 		size_t used = strlen(text);
 		if (info->exit.is_error)
 			snprintf(text + used, sizeof text - used, " = %s%s",
-				 errno_name((int)info->exit.rval),
+				 failure_name((long long)info->exit.rval),
 				 task->tid == r->pid ? "" : "   [in another thread]");
 		else
 			snprintf(text + used, sizeof text - used, " = %lld%s",

@@ -35,11 +35,11 @@ ECHO_LOAD = os.path.join(ROOT, "build", "peers", "echo_load")
 BLOCK_BYTES = 4096
 BATCH = 16  # operations handed over and taken at a time, at most
 WARM_UP_S = 0.5
-WINDOW_S = 1.0
+WINDOW_S = 1.5
 # From when to when the whole system's CPU time is read, after a process began: by then all have
-# warmed up, and none has ended.
-HOST_FROM_S = 1.05
-HOST_TO_S = 1.65
+# warmed up, and none has ended (run_json makes sure of that).
+HOST_FROM_S = 1.0
+HOST_TO_S = 1.8
 ATTEMPTS = 5  # to have the file in the page cache
 RESIDENT = 0.999  # of it must be there
 LEVEL = 0.95  # the least that an interval's lower end may be, for two to be called level
@@ -49,7 +49,7 @@ class BenchError(Exception):
     """Cannot go on; the text says why."""
 
 
-# ------------------------------------------------------------------------------ what is compared
+# what is compared
 
 
 @dataclass
@@ -95,7 +95,7 @@ class Case:
         return [self.ours, *self.peers]
 
 
-# --------------------------------------------------------------------------------- how it is run
+# how it is run
 
 
 def host_busy_s():
@@ -117,6 +117,8 @@ def run_json(command, cpu, watch_host=True):
         busy, at = host_busy_s(), time.monotonic()
         time.sleep(max(0, began + HOST_TO_S - time.monotonic()))
         busy_share = (host_busy_s() - busy) / (time.monotonic() - at)
+        if process.poll() is not None and process.returncode == 0:
+            raise BenchError(f"{shlex.join(command)}: was over before its CPU time was read")
     out, err = process.communicate()
     if process.returncode != 0:
         raise BenchError(f"{shlex.join(command)}: {err.strip() or out.strip()[-300:]}")
@@ -140,8 +142,7 @@ def iolab(cpu, options):
         raise BenchError("the file does not stay in the page cache")
     metrics = result["metrics"]
     return {"ops_per_s": metrics["ops_per_s"], "cpu_us_per_op": metrics["cpu"]["us_per_op"],
-            "host_us_per_op": host_us_per_op(busy_share, metrics["ops_per_s"]),
-            "peer_util_pct": metrics["cpu"]["peer_util_pct"]}
+            "host_us_per_op": host_us_per_op(busy_share, metrics["ops_per_s"])}
 
 
 def fio(cpu, options):
@@ -199,7 +200,7 @@ def resident_share(fd, size_bytes):
     return float((resident & 1).mean())
 
 
-# ------------------------------------------------------------------------------------- the cases
+# the cases
 
 
 # iolab's engine, fio's, the bare loop's. fio opens its ring with SINGLE_ISSUER and DEFER_TASKRUN
@@ -278,12 +279,12 @@ def posix_aio_cases(o, path, links):
                    [Goal("fio", "ops_per_s", LEVEL, True)])
 
 
-def null_cases(o):
+def null_cases(o, path):
     target = ["--ioengine=null", "--size=1G", "--iodepth=32"]
     lean = [*target, *LEAN, *fio_batches(32)[1:]]
     yield Case("null, depth 32", Contender("iolab", lambda: iolab(
-        o.cpu, ["-e", "null", "-w", "nop", "--depth", 32, "--batch-submit", BATCH,
-                "--batch-complete", BATCH])),
+        o.cpu, ["-e", "null", "-w", "file", "--file", path, "--size", o.size, "--cache", "warm",
+                *iolab_batches(32)])),
         [Contender("fio", lambda: fio(o.cpu, target)), Contender("fio lean", lambda: fio(o.cpu, lean))],
         [Goal("fio", "ops_per_s", 3), Goal("fio lean", "ops_per_s", LEVEL, True)])
 
@@ -349,7 +350,7 @@ def echo_cases(o):
                        [Goal(name, "cpu_us_per_op", LEVEL, True) for name, _ in servers])
 
 
-# ------------------------------------------------------------------------------------ the verdict
+# the verdict
 
 
 def order_interval(values, confidence=0.95):
@@ -379,7 +380,9 @@ def judge(case, goal):
     peer = next(p for p in case.peers if p.name == goal.peer)
     values = ratios(case, peer, goal.metric)
     if not values:
-        return None
+        return {"case": case.title, "peer": goal.peer, "metric": METRICS[goal.metric],
+                "median": math.nan, "low": math.nan, "high": math.nan, "rounds": 0,
+                "goal": str(goal.least), "reached": False, "verdict": "no round has both"}
     median, low, high = order_interval(values)
     reached = (low if goal.level else median) >= goal.least
     want = "level (low end 0.95)" if goal.level else f"at least {goal.least:.2f}"
@@ -407,7 +410,8 @@ def undecided(case, goal):
 
 def report(cases, rounds):
     print(f"\nMedians of {rounds} or more interleaved rounds in random order.\n")
-    print(f"{'':44}{'ops/s':>10}{'spread':>14}{'CPU us/op':>11}{'system':>9}")
+    print(f"{'':44}{'ops/s':>10}{'spread':>14}{'CPU us/op':>11}{'system':>9}\n"
+          f"{'(echo: the CPU of the client instead of the system)':78}")
     for case in cases:
         print(case.title)
         for contender in case.contenders:
@@ -419,6 +423,9 @@ def report(cases, rounds):
             columns = [[value for value in contender.column(metric) if value is not None]
                        for metric in ("cpu_us_per_op", "host_us_per_op")]
             cells = [f"{statistics.median(column):.2f}" if column else "-" for column in columns]
+            clients = [value for value in contender.column("peer_util_pct") if value is not None]
+            if clients:
+                cells[1] = f"{statistics.median(clients):.0f} %"
             spread = f"{100 * low / median - 100:+.0f} {100 * high / median - 100:+.0f} %"
             print(f"  {contender.name:42}{median:10.0f}{spread:>14}{cells[0]:>11}{cells[1]:>9}")
             if contender.failures:
@@ -426,14 +433,14 @@ def report(cases, rounds):
                       f"{contender.failures[0].rpartition(': ')[2]}")
     print(f"\nRatios, above 1 in iolab's favour: the median over the rounds, and its interval\n"
           f"{'':48}{'peer':14}{'of':20}{'ratio':>7}   {'interval':23}goal")
-    verdicts = [v for case in cases for goal in case.goals if (v := judge(case, goal))]
+    verdicts = [judge(case, goal) for case in cases for goal in case.goals]
     for v in verdicts:
         print(f"{v['case']:48}{v['peer']:14}{v['metric']:20}{v['median']:7.2f}   "
               f"{v['low']:.2f}-{v['high']:<7.2f}{v['rounds']:3} rounds   {v['goal']}: {v['verdict']}")
     return verdicts
 
 
-# ---------------------------------------------------------------------------------------- set-up
+# set-up
 
 
 @contextlib.contextmanager
@@ -500,7 +507,7 @@ def choose(o, stack):
     links = [os.path.join(folder, str(i)) for i in range(64)]
     for link in links:
         os.link(o.file, link)
-    cases += [*posix_aio_cases(o, o.file, links), *null_cases(o)]
+    cases += [*posix_aio_cases(o, o.file, links), *null_cases(o, o.file)]
     if len(o.cpus) < 2:
         print("skipped: echo: server and client need a CPU each")
     elif not o.epoll_server and not o.io_uring_server:

@@ -105,8 +105,8 @@ static int64_t call(const struct io_op *op)
 }
 
 /*
- * Performs what it accepts here and now. The driver reaps it before it offers the next, so each
- * latency is that of one call and not of a batch.
+ * Performs what it accepts here and now. The driver reaps it before it offers the next, so no
+ * result waits for the rest of a batch.
  */
 static int blocking_submit(struct engine *e, struct io_op *const *ops, unsigned count)
 {

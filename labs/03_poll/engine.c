@@ -125,10 +125,11 @@ static int poll_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 		     int64_t timeout_ns)
 {
 	bool may_wait = min > 0 && timeout_ns != 0;
+	int64_t deadline_ns = may_wait && timeout_ns > 0 ? (int64_t)clock_ns() + timeout_ns : 0;
 	while (e->watched_count > 0 && (e->finished.count == 0 || e->finished.count < min)) {
 		/* ppoll, since poll(2) counts in milliseconds. */
-		struct timespec timeout =
-			timespec_of_ns(may_wait && timeout_ns > 0 ? timeout_ns : 0);
+		int64_t left_ns = deadline_ns ? deadline_ns - (int64_t)clock_ns() : 0;
+		struct timespec timeout = timespec_of_ns(left_ns > 0 ? left_ns : 0);
 		int ready = ppoll(e->watched, e->watched_count,
 				  may_wait && timeout_ns < 0 ? NULL : &timeout, NULL);
 		if (ready < 0 && errno != EINTR)

@@ -231,6 +231,7 @@ static int libaio_reap(struct engine *e, struct io_op **done, unsigned min, unsi
 		       int64_t timeout_ns)
 {
 	bool may_wait = min > 0 && timeout_ns != 0;
+	int64_t deadline_ns = may_wait && timeout_ns > 0 ? (int64_t)clock_ns() + timeout_ns : 0;
 	for (;;) {
 		drain_ring(e);
 		if (e->queued_count > 0)
@@ -242,8 +243,8 @@ static int libaio_reap(struct engine *e, struct io_op **done, unsigned min, unsi
 		unsigned missing = may_wait ? min - e->finished.count : 0;
 		if (missing > EVENTS_MAX)
 			missing = EVENTS_MAX;
-		struct timespec timeout =
-			timespec_of_ns(may_wait && timeout_ns > 0 ? timeout_ns : 0);
+		int64_t left_ns = deadline_ns ? deadline_ns - (int64_t)clock_ns() : 0;
+		struct timespec timeout = timespec_of_ns(left_ns > 0 ? left_ns : 0);
 		int count = io_getevents(e->context, missing, EVENTS_MAX, e->events,
 					 may_wait && timeout_ns < 0 ? NULL : &timeout);
 		if (count < 0 && count != -EINTR)

@@ -13,7 +13,10 @@
  *   fixed_files      descriptors are registered, so that the kernel need not look each one up
  *   fixed_buffers    buffers are registered, so that their pages are pinned once, not every time
  *   sqpoll           a kernel thread watches the submission ring: no system call to submit, and a
- *                    CPU spent on watching; it falls asleep after SQPOLL_IDLE_MS without work
+ *                    CPU spent on watching; it falls asleep after SQPOLL_IDLE_MS without work.
+ *                    Waiting is a call still: this engine sleeps until completions are there. With
+ *                    one operation in flight that is a sleep for each; a program that spins on the
+ *                    completion ring instead spends a second CPU.
  *   defer_taskrun    completions are processed only when this thread asks for them, in batches
  *                    (SINGLE_ISSUER and DEFER_TASKRUN, Linux 6.1)
  *   registered_ring  the ring's own descriptor is registered, to save its look-up in each call
@@ -327,10 +330,12 @@ static void prepare(const struct engine *e, struct io_uring_sqe *sqe, struct io_
 	io_uring_sqe_set_data(sqe, op);
 }
 
-/* Hands over what the submission ring holds, for a free entry in it. */
+/* Hands over what the submission ring holds, for a free entry in it; NULL when the kernel took
+ * none. */
 static struct io_uring_sqe *make_room(struct engine *e)
 {
-	io_uring_submit(&e->ring);
+	if (io_uring_submit(&e->ring) < 0)
+		return NULL; /* short of memory: reap() hands over again, and tells what is wrong */
 	/* The polling thread may have completed all, and not yet said that the entries are free. */
 	if (e->options & SQPOLL)
 		io_uring_sqring_wait(&e->ring);
@@ -414,12 +419,15 @@ static void uring_cancel(struct engine *e)
 		if (!e->held[slot])
 			continue;
 		struct io_uring_sqe *sqe = io_uring_get_sqe(&e->ring);
-		while (!sqe)
+		if (!sqe)
 			sqe = make_room(e);
+		if (!sqe)
+			break; /* those left come back as they end */
 		io_uring_prep_cancel(sqe, e->held[slot], 0);
 		io_uring_sqe_set_data(sqe, NULL);
 	}
-	io_uring_submit(&e->ring);
+	/* What is not handed over now, reap() hands over. */
+	(void)io_uring_submit(&e->ring);
 }
 
 static const struct engine_ops io_uring_engine = {

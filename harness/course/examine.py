@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: MIT
+"""Compiles a submission's files and has the proctor run a lab's tests on them, all of it shut in.
+
+The steps: each file is compiled by itself, and what it included is looked at; the objects become one
+whose names nobody sees; that is linked with the grader's tests; the program is copied out of its
+user's reach; the proctor runs it.
+"""
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import stat
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, field
+
+import programs
+import reports
+import sandbox
+from labs import ROOT, CourseError
+from programs import Outcome
+
+COMPILE_WALL_S = 60
+COMPILE_CPU_S = 30
+HEADERS = ("/usr/", "/opt/", "/lib", "/nix/", "/gnu/")  # where a system's headers lie
+# Who puts objects together, as the compiler does itself: a submission's files become one, of which no
+# name can be seen from outside. So it cannot put a main(), read() or expect() of its own in the place
+# of the tests' or the library's; the contract needs no name, engines register by a section.
+LINK = """out=$1 lab=$2 tests=$3; shift 3
+ld -r -o "$out.o" "$@" && objcopy --keep-global-symbol=iolab_keeps_none "$out.o" &&
+build/course/compile "$lab" "$out" "$tests" "$out.o" && nm -u "$out.o" && readelf -SW "$out.o"
+"""
+
+
+@dataclass
+class Examined:
+    """What became of one lab's files."""
+
+    outcomes: list  # of programs.Outcome, one for each test of the lab
+    warnings: str = ""  # the compiler's
+    broken: dict = field(default_factory=dict)  # {file: why it could not be compiled}
+    trouble: str = ""  # why nothing could be run, in a few words
+    calls: set = field(default_factory=set)  # the names that the files leave to the libraries
+    early: bool = False  # whether they hold code that runs before main()
+    seconds: float = 0
+
+
+def make_kit(kit, chosen):
+    """A copy of what a submission may see: headers, the library, the tests. No solution is in it."""
+    for pattern in ("common", "harness", "harness/course", "harness/tests/conformance", "build"):
+        os.makedirs(os.path.join(kit, pattern), exist_ok=True)
+        for name in os.listdir(os.path.join(ROOT, pattern)):
+            if name.endswith(".h"):
+                shutil.copyfile(os.path.join(ROOT, pattern, name), os.path.join(kit, pattern, name))
+    os.makedirs(os.path.join(kit, "build", "course"))
+    for name in ("tests.a", "compile", "compile-object", "proctor"):
+        shutil.copy(os.path.join(ROOT, "build", "course", name), os.path.join(kit, "build", "course"))
+    for lab in chosen:
+        folder = os.path.join(kit, "labs", lab.name)
+        os.makedirs(folder)
+        shutil.copyfile(lab.path("tests.c"), os.path.join(folder, "tests.c"))
+        for script, out, source in (("compile-object", "tests.o", "tests.c"),
+                                    ("compile", "list", "tests.o")):
+            command = [os.path.join("build", "course", script), lab.name,
+                       os.path.join(folder, out), os.path.join(folder, source)]
+            done = subprocess.run(command, cwd=kit, capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                raise CourseError(f"labs/{lab.name}/tests.c: {done.stderr[-2000:]}")
+    for path, folders, files in os.walk(kit):  # whatever the umask is
+        for name in (*folders, *files):
+            whole = os.path.join(path, name)
+            os.chmod(whole, 0o755 if os.access(whole, os.X_OK) else 0o644)
+
+
+def dependencies(text):
+    """The files that a compiler's rule (-MD) names after its colon."""
+    words = re.sub(r"\\\n", " ", text).partition(":")[2]
+    return [re.sub(r"\\(.)", r"\1", word).replace("$$", "$")
+            for word in re.findall(r"(?:\\.|[^\s\\])+", words)]
+
+
+class Examiner:
+    def __init__(self, chosen, hidden, limit_s):
+        """Of the labs `chosen`. `hidden`: folders that no submission may see."""
+        self.limit_s = limit_s  # for all tests of a lab
+        self.scratch = tempfile.mkdtemp(prefix="iolab-grade-", dir=os.environ.get("TMPDIR", "/var/tmp"))
+        self.kit = os.path.join(self.scratch, "kit")
+        self.forbidden = [os.path.realpath(path) for path in hidden]
+        self.proctor_options = []
+        try:
+            self._prepare(chosen)
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self, chosen):
+        for path in self.forbidden:
+            if os.path.realpath(self.scratch).startswith(path.rstrip("/") + "/"):
+                raise CourseError(f"{path} is kept from submissions, so the grader cannot work in it; "
+                                  "set TMPDIR to a folder elsewhere")
+        os.chmod(self.scratch, 0o711)
+        os.makedirs(self.kit, 0o755)
+        make_kit(self.kit, chosen)
+        self.sandbox = sandbox.Sandbox(self.scratch, self.forbidden)
+        self.tests = {lab.name: self._list_tests(lab) for lab in chosen}
+
+    def close(self):
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def _list_tests(self, lab):
+        listed = subprocess.run([os.path.join(self.kit, "labs", lab.name, "list"), "--list"],
+                                capture_output=True, text=True, check=True).stdout
+        tests = [Outcome(words[0], int(words[1]), "failed") for words in map(str.split, listed.splitlines())]
+        for test in tests:
+            if not 1 <= test.exercise <= len(lab.exercises):
+                raise CourseError(f"labs/{lab.name}: {test.name} belongs to exercise {test.exercise}, "
+                                  "which lab.toml lacks")
+        return tests
+
+    def examine(self, lab, files, uid):
+        """Compiles and runs `files` ({name: bytes}) as a submission to `lab`."""
+        room = tempfile.mkdtemp(prefix="room-", dir=self.scratch)
+        start = time.monotonic()
+        try:
+            examined = self._examine(lab, files, uid, room)
+        finally:
+            if uid is not None:
+                self.sandbox.kill_user(uid)
+                self.sandbox.sweep(uid)
+            make_removable(room)
+            shutil.rmtree(room, ignore_errors=True)
+        examined.seconds = time.monotonic() - start
+        return examined
+
+    def _examine(self, lab, files, uid, room):
+        os.chmod(room, 0o711)
+        source, build, run = (os.path.join(room, name) for name in ("source", "build", "run"))
+        for folder, mode in ((source, 0o755), (build, 0o700), (run, 0o711)):
+            os.mkdir(folder)
+            os.chmod(folder, mode)
+        if uid is not None:
+            os.chown(build, uid, uid)
+        outcomes = [Outcome(o.name, o.exercise, "failed") for o in self.tests[lab.name]]
+        examined = Examined(outcomes)
+        objects = []
+        for name, text in files.items():
+            path = os.path.join(source, name)
+            with open(path, "wb") as file:
+                file.write(text)
+            os.chmod(path, 0o644)
+            words = self._compile(lab, path, build, uid, [self.kit, source])
+            if words.startswith("!"):
+                examined.broken[name] = words[1:]
+            else:
+                objects.append(os.path.join(build, name + ".o"))
+                examined.warnings += words + "\n" if words else ""
+        if objects:
+            out = os.path.join(build, "program")
+            command = ["sh", "-c", LINK, "link", out, lab.name, f"labs/{lab.name}/tests.o", *objects]
+            linked = self.sandbox.run(command, COMPILE_WALL_S, uid, self.kit, [self.kit, source], [build],
+                                      cpu_s=COMPILE_CPU_S)
+            program = os.path.join(room, "program")
+            examined.calls = set(re.findall(r"^ +[Uw] (\w+)", linked.stdout, re.M))
+            examined.early = bool(re.search(r" \.(preinit_array|init_array|ctors)", linked.stdout))
+            if linked.status == 0 and take_program(out, program):
+                self._run(lab, program, run, uid, examined)
+                return examined
+            for name in files:
+                examined.broken.setdefault(name, linked.stopped or shorten(linked.stderr, room, self.kit))
+        examined.trouble = examined.trouble or ("does not compile" if files else "nothing to compile")
+        for outcome in outcomes:
+            outcome.words = [examined.trouble]
+        return examined
+
+    def _compile(self, lab, path, build, uid, readable):
+        """Returns the compiler's words; after a "!" why there is no object."""
+        out = os.path.join(build, os.path.basename(path))
+        command = ["build/course/compile-object", lab.name, out + ".o", "-MD", "-MF", out + ".d", path]
+        ended = self.sandbox.run(command, COMPILE_WALL_S, uid, self.kit, readable, [build],
+                                 cpu_s=COMPILE_CPU_S)
+        words = shorten(ended.stderr, os.path.dirname(path), self.kit)
+        if ended.status != 0:
+            return "!" + (f"the compiler was ended: {ended.stopped}" if ended.stopped else
+                          words or f"the compiler ended with status {ended.status}")
+        try:
+            with open(out + ".d", encoding="utf-8", errors="replace") as file:
+                included = dependencies(file.read(1 << 20))
+        except OSError:
+            return "!the compiler left no list of included files"
+        for file in included:
+            real = os.path.realpath(os.path.join(self.kit, file))
+            ours = real.startswith(self.kit + "/") or (
+                real.startswith(HEADERS) and not any(real.startswith(p + "/") for p in self.forbidden))
+            if real != path and (not ours or real.endswith(".c")):
+                return f"!it includes {file}, which is not for a submission to read"
+        return words
+
+    def _run(self, lab, program, run, uid, examined):
+        with open(program, "rb") as file:
+            before = hashlib.sha256(file.read()).digest()
+        command = [os.path.join(self.kit, "build", "course", "proctor"), *self.proctor_options,
+                   "--list-from", os.path.join(self.kit, "labs", lab.name, "list")]
+        if uid is not None:
+            command += ["--uid", str(uid)]
+        for folder in self.forbidden:
+            command += ["--forbid", folder]
+        ended = self.sandbox.run([*command, program], self.limit_s, readable=[self.kit, program],
+                                 writable=[run], environment={"TMPDIR": run})
+        seen = {o.name: o for o in programs.read_tap(ended.stdout)}
+        with open(program, "rb") as file:
+            changed = hashlib.sha256(file.read()).digest() != before
+        if changed:
+            examined.trouble = "the test program was changed while it ran"
+        elif ended.stopped:
+            examined.trouble = ended.stopped
+        elif ended.status not in (0, 1):
+            examined.trouble = ended.stderr.strip()[:300] or f"the proctor ended with status {ended.status}"
+        elif len(seen) < len(examined.outcomes):
+            examined.trouble = "the proctor ended early"
+        for i, expected in enumerate(examined.outcomes):
+            outcome = seen.get(expected.name)
+            if changed or not outcome or outcome.exercise != expected.exercise:
+                expected.words = [f"not run: {examined.trouble}"]
+                continue
+            examined.outcomes[i] = outcome
+
+
+def make_removable(room):
+    """Folders that their owner made unreadable, for a grader that is not root."""
+    for path, folders, _ in os.walk(room):
+        for name in folders:
+            whole = os.path.join(path, name)
+            with contextlib.suppress(OSError):
+                if not os.path.islink(whole):
+                    os.chmod(whole, 0o700)
+
+
+def take_program(made, program):
+    """Copies what the compiler made to where its user cannot write. False when it is no plain file."""
+    try:
+        fd = os.open(made, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    with os.fdopen(fd, "rb") as source:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return False
+        with open(program, "wb") as target:
+            shutil.copyfileobj(source, target)
+    os.chmod(program, 0o555)
+    return True
+
+
+def shorten(words, *folders):
+    """A compiler's words without the folders in which the grader put things."""
+    for folder in folders:
+        words = words.replace(folder + "/source/", "").replace(folder + "/", "")
+    return reports.printable(words.strip(), keep_lines=True)

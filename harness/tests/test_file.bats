@@ -1,0 +1,79 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# The file that is measured holds real data, is in the state that the label says, and belongs to one
+# run at a time.
+
+load common
+
+@test "a FIFO is refused, and not waited for" {
+	mkfifo "$BATS_TEST_TMPDIR/fifo"
+	run timeout 10 "$IOLAB" run -e blocking --file "$BATS_TEST_TMPDIR/fifo"
+	assert_equal "$status" 1
+	assert_output --partial "neither a regular file nor a block device"
+}
+
+@test "a person's file with extents that were never written is refused" {
+	file="$BATS_TEST_TMPDIR/allocated"
+	fallocate -l 8M "$file" || skip "the file system has no fallocate"
+	run quick -e blocking --file "$file" --size 8M --direct 1
+	assert_equal "$status" 1
+	assert_output --partial "never written"
+	dd if=/dev/urandom of="$file" bs=1M count=8 conv=notrunc status=none
+	sync "$file"
+	run quick -e blocking --file "$file" --size 8M
+	assert_success
+}
+
+@test "a run that writes has the file for itself; runs that read share it" {
+	quick -e blocking >/dev/null
+	exec 9<"$BATS_TEST_TMPDIR/file"
+	flock --shared 9
+	run quick -e blocking
+	assert_success
+	run quick -e blocking --rw randwrite
+	assert_equal "$status" 1
+	assert_output --partial "another run is using"
+	assert_equal "${#lines[@]}" 2
+	exec 9<&-
+	run quick -e blocking --rw randwrite
+	assert_success
+}
+
+@test "a dropped cache is empty when the window opens, and what was read in is told" {
+	quick -e blocking --size 16M >/dev/null
+	run timeout 30 "$IOLAB" run -e blocking --file "$BATS_TEST_TMPDIR/file" --size 16M --cache dropped \
+		--warmup 0.1 --runtime 0.02 --json
+	assert_success
+	resident=$(json workload.cache_resident_pct)
+	end=$(json workload.cache_resident_end_pct)
+	# A file system in memory has nothing else to keep its files in.
+	[ "$resident" != 100.0 ] || skip "the file system keeps files in memory"
+	[ "${resident%.*}" -le 5 ] || fail "$resident % were there when the window opened"
+	[ "${end%.*}" -ge 0 ]
+}
+
+@test "O_DIRECT where files live in memory is said to bypass nothing" {
+	[ "$(stat -f -c %T /dev/shm 2>/dev/null)" = tmpfs ] || skip "/dev/shm is no tmpfs"
+	file=$(mktemp /dev/shm/iolab-XXXXXX)
+	run quick -e blocking --file "$file" --size 4M --direct 1 --json
+	rm -f "$file"
+	[ "$status" -eq 0 ] || skip "this tmpfs refuses O_DIRECT (Linux before 6.6)"
+	assert_output --partial "nothing for O_DIRECT to bypass"
+}
+
+@test "operations in flight agree with Little's law, with computing in between" {
+	run quick --json -e libaio --depth 8 --direct 1 --compute-us 200 --runtime 0.3
+	assert_success
+	"$SYSTEM_PYTHON" - "$output" <<-'PYTHON'
+		import json, sys
+		m = json.loads(sys.argv[1])["metrics"]
+		# What computes is not in flight: at most one operation of eight could finish meanwhile.
+		law = m["ops_per_s"] * m["latency_ns"]["mean"] / 1e9
+		assert m["inflight_max"] <= 8, m["inflight_max"]
+		assert m["inflight_mean"] <= min(8, law) * 1.05 + 0.1, (m["inflight_mean"], law)
+	PYTHON
+	run quick --json -e blocking --compute-us 500 --runtime 0.2
+	"$SYSTEM_PYTHON" -c 'import json, sys
+m = json.loads(sys.argv[1])["metrics"]
+assert m["inflight_mean"] < 0.5, m["inflight_mean"]' "$output"
+}
