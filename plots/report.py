@@ -225,6 +225,8 @@ def head_section(summary):
         notices.append(f"The comparison was interrupted: {summary.rounds_words()}.")
     if summary.rounds_done == 1:
         notices.append("There was 1 round only: how much these numbers vary is unknown.")
+    if summary.precision_words():
+        notices.append(f"Precision: {summary.precision_words()}.")
     if summary.env_varies:
         notices.append(f"The machine changed between runs: {listed(summary.env_varies)}.")
     short = [tag("li", tag("a", panel.name, href="#" + anchor(panel, i)), ": ",
@@ -254,7 +256,8 @@ def method_section(summary):
                                  for w, r in windows) or "a fresh process"),
              ("intervals", f"{summary.confidence_pct:.3g} %, {summary.method or 'method not given'}"),
              ("ratios", f"round by round to {summary.baseline}; {summary.ratio_confidence_pct:.3g} %, "
-              f"{summary.ratio_method or 'method not given'}")]
+              f"{summary.ratio_method or 'method not given'}"),
+             ("idle host", summary.idle_words() or "not measured")]
     return tag("section", tag("h2", "Method"), fact_list(facts))
 
 

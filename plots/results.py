@@ -172,6 +172,8 @@ class Summary:
     confidence_pct: float
     ratio_method: str
     ratio_confidence_pct: float
+    precision: dict  # what --until-ci asked for and what came of it; None without it
+    idle_baseline: dict  # None when it was not measured
     env: dict
     env_varies: list
     panels: list
@@ -188,6 +190,25 @@ class Summary:
         words = (f"marks: {what} of {self.rounds_done} rounds; "
                  f"bars: {self.confidence_pct:.3g} % interval")
         return words + (f" ({self.method})" if self.method else "")
+
+    def precision_words(self):
+        """Empty when no precision was asked for."""
+        asked = self.precision or {}
+        if not asked.get("wanted_pct"):
+            return ""
+        words = f"every ratio was to be known to ±{asked['wanted_pct']:g} %"
+        missed = len(asked["unreached"])
+        if not missed:
+            return f"{words}, and is"
+        ended = f" when the time of {asked['time_limit_s']:g} s was over" if (
+            asked["ended_by"] == "time") else ""
+        return (f"{words}: {missed} of {asked['ratios']} are not{ended}, the widest is known to "
+                f"±{asked['widest_pct']:.2g} %")
+
+    def idle_words(self):
+        idle = self.idle_baseline
+        return (f"used {idle['busy_pct']:.2g} % of a CPU before the comparison "
+                f"(±{idle['error_pct']:.2g} %)") if idle else ""
 
     def rounds_words(self):
         words = f"{self.rounds_done} round{'' if self.rounds_done == 1 else 's'}"
@@ -276,6 +297,8 @@ def load(folder):
             ratio_method=interval.get("ratio_method") or "",
             ratio_confidence_pct=interval.get("ratio_confidence_pct") or 0,
             env=document.get("env") or {},
+            precision=document.get("precision"),
+            idle_baseline=document.get("idle_baseline"),
             env_varies=document.get("env_varies") or [],
             panels=[Panel(group) for group in together.values()],
         )
