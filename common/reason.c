@@ -5,13 +5,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ * Sets `why` to what fits into `room` bytes, cut between two characters: JSON takes no text that
+ * ends within one (UTF-8's bytes after the first are 10xxxxxx).
+ */
+static void print_whole(struct reason *why, size_t room, const char *format, va_list args)
+{
+	char longer[sizeof why->text + 1];
+	vsnprintf(longer, sizeof longer, format, args);
+	size_t length = strlen(longer);
+	if (length >= room)
+		for (length = room - 1;
+		     length > 0 && ((unsigned char)longer[length] & 0xc0) == 0x80;)
+			length--;
+	memcpy(why->text, longer, length);
+	why->text[length] = '\0';
+}
+
+void reason_vset(struct reason *why, const char *format, va_list args)
+{
+	if (why)
+		print_whole(why, sizeof why->text, format, args);
+}
+
 void reason_set(struct reason *why, const char *format, ...)
 {
-	if (!why)
-		return;
 	va_list args;
 	va_start(args, format);
-	vsnprintf(why->text, sizeof why->text, format, args);
+	reason_vset(why, format, args);
 	va_end(args);
 }
 
@@ -26,12 +47,14 @@ int reason_errno(struct reason *why, int error, const char *format, ...)
 	error = abs(error);
 	if (!why)
 		return -error;
+	/* The cause must not be what a long path pushes out. */
+	char cause[100];
+	snprintf(cause, sizeof cause, ": %s: %s", errno_name(error),
+		 strerrordesc_np(error) ? strerrordesc_np(error) : "unknown error");
 	va_list args;
 	va_start(args, format);
-	vsnprintf(why->text, sizeof why->text, format, args);
+	print_whole(why, sizeof why->text - strlen(cause), format, args);
 	va_end(args);
-	size_t used = strlen(why->text);
-	snprintf(why->text + used, sizeof why->text - used, ": %s: %s", errno_name(error),
-		 strerrordesc_np(error) ? strerrordesc_np(error) : "unknown error");
+	strcat(why->text, cause);
 	return -error;
 }

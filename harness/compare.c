@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include "clock.h"
 #include "commands.h"
 #include "compute.h"
+#include "engines.h"
 #include "json_path.h"
 #include "measurement.h"
 #include "random.h"
@@ -41,8 +43,6 @@
 #define UNTIL_CI_ROUNDS_MIN 5
 #define ROUNDS_MAX	    1000
 #define UNTIL_CI_LIMIT_S    600
-
-#define RUN_SPARE_S 30 /* what a run may take beyond warm-up and runtime before it is hung */
 
 /* One line of a plan: a workload with fixed options, and the option that is swept. */
 struct sweep {
@@ -68,7 +68,7 @@ struct options {
 	const char *engines, *workloads, *depths, *conns,
 		*rates; /* comma-separated; NULL: the standard plan */
 	const char *out;
-	const char *baseline;
+	const char *baseline; /* NULL: blocking, whether it is there or not */
 	unsigned rounds; /* with until_ci_pct: at least */
 	double until_ci_pct; /* 0: as many rounds as `rounds` says */
 	double time_limit_s; /* no round begins that would probably end later; 0: none */
@@ -85,6 +85,8 @@ struct configuration {
 	const char *words[WORDS_MAX]; /* ended by NULL; words[0] is "iolab run" */
 	unsigned word_count;
 	char label[96]; /* for the progress bar */
+	struct run_config config; /* what the words say; its file may be gone */
+	double limit_s; /* a run that takes longer is hung */
 	bool unsupported;
 };
 
@@ -96,7 +98,8 @@ struct comparison_run {
 	char folder[PATH_MAX - 64];
 	int runs_fd; /* runs.jsonl */
 	bool show_progress;
-	unsigned finished, planned;
+	unsigned finished, planned; /* those left out as unsupported are finished, too */
+	unsigned kept; /* lines in runs.jsonl */
 	unsigned rounds_done, rounds_expected;
 	double widest_pct; /* of the ratios' intervals after the last round; 0: not known yet */
 	const char *ended_by;
@@ -112,31 +115,87 @@ static void on_interrupt(int signal_number)
 	interrupted = 1;
 }
 
+/* A mistake of a person: one line, as argp's own. */
+__attribute__((format(printf, 1, 2))) static _Noreturn void wrong_use(const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	fputs("iolab compare: ", stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+	exit(EXIT_USAGE);
+}
+
 /*
  * The words of "a,b,c". Returns how many were stored; they live as long as the program. The list
  * itself stays whole: it is a word of argv, which the results record.
  */
-static unsigned split(const char *list, const char **words)
+static unsigned split(const char *option, const char *list, const char *words[LIST_MAX])
 {
 	unsigned count = 0;
-	for (char *save, *word = strtok_r(strdup(list), ",", &save); word && count < LIST_MAX;
-	     word = strtok_r(NULL, ",", &save))
+	for (char *rest = strdup(list), *word; (word = strsep(&rest, ",")) != NULL;) {
+		if (!*word)
+			wrong_use("--%s '%s': a word is missing; write it as a,b,c", option, list);
+		if (count == LIST_MAX)
+			wrong_use("--%s: more than %d words; compare fewer at a time", option,
+				  LIST_MAX);
 		words[count++] = word;
+	}
 	return count;
 }
 
 static void add_word(struct configuration *c, const char *word)
 {
-	if (c->word_count + 1 < WORDS_MAX)
-		c->words[c->word_count++] = word;
+	if (c->word_count + 1 >= WORDS_MAX)
+		wrong_use("more than %d words after --; name each option once", WORDS_MAX / 2);
+	c->words[c->word_count++] = word;
+}
+
+/* Whether the plan itself sets the option of that name, so that it must not come after "--". */
+static bool planned(const struct sweep *sweep, const char *name)
+{
+	static const char *const own[] = { "engine", "workload", "json", "count-syscalls",
+					   "round",  "position", "plan" };
+	for (unsigned i = 0; i < sizeof own / sizeof *own; i++)
+		if (strcmp(name, own[i]) == 0)
+			return true;
+	return strcmp(name, sweep->swept + 2) == 0 ||
+	       (sweep->options[0] && strcmp(name, sweep->options[0] + 2) == 0);
+}
+
+/*
+ * The options after "--" that mean something to this configuration, so that one list can serve
+ * several workloads. `used` remembers which words meant something to anybody.
+ */
+static void add_run_words(struct configuration *c, const struct options *o,
+			  const struct sweep *sweep, bool *used)
+{
+	struct run_options parsed;
+	run_options_parse(&parsed, (int)c->word_count, (char **)c->words);
+	for (unsigned i = 0, end; i < o->run_word_count; i = end) {
+		/* A word that is an option, and its value. */
+		for (end = i + 1; end < o->run_word_count && o->run_words[end][0] != '-';)
+			end++;
+		const char *name = run_option_name(o->run_words[i]);
+		if (name && planned(sweep, name))
+			wrong_use("--%s after -- would override the plan%s; use what compare has "
+				  "for it, see iolab compare --help",
+				  name, o->workloads ? "" : " (without --workloads, a fixed one)");
+		if (name && run_option_unused(name, &parsed.config))
+			continue;
+		used[i] = true;
+		for (unsigned word = i; word < end; word++)
+			add_word(c, o->run_words[word]);
+	}
 }
 
 static void add_configurations(struct comparison_run *run, const struct sweep *sweep,
-			       const char *const *engines, unsigned engine_count)
+			       const char *const *engines, unsigned engine_count, bool *used)
 {
 	const struct options *o = run->options;
 	const char *values[LIST_MAX];
-	unsigned value_count = split(sweep->values, values);
+	bool depths = strcmp(sweep->swept, "--depth") == 0;
+	unsigned value_count = split(depths ? "depths" : "conns", sweep->values, values);
 
 	for (unsigned v = 0; v < value_count; v++) {
 		for (unsigned e = 0; e < engine_count; e++) {
@@ -158,8 +217,7 @@ static void add_configurations(struct comparison_run *run, const struct sweep *s
 			add_word(c, o->runtime);
 			add_word(c, "--warmup");
 			add_word(c, o->warmup);
-			for (unsigned i = 0; i < o->run_word_count; i++)
-				add_word(c, o->run_words[i]);
+			add_run_words(c, o, sweep, used);
 			snprintf(c->label, sizeof c->label, "%s %s %s %s", engines[e],
 				 sweep->workload, sweep->swept + 2, values[v]);
 		}
@@ -167,11 +225,11 @@ static void add_configurations(struct comparison_run *run, const struct sweep *s
 }
 
 /* Lists every configuration, in the order in which the table will show them. */
-static void make_plan(struct comparison_run *run)
+static void list_configurations(struct comparison_run *run, bool *used)
 {
 	const struct options *o = run->options;
 	const char *engines[LIST_MAX], *names[LIST_MAX];
-	unsigned engine_count = split(o->engines, engines);
+	unsigned engine_count = split("engines", o->engines, engines);
 	if (!o->workloads) {
 		for (const struct sweep *sweep = standard_plan; sweep->workload; sweep++) {
 			struct sweep chosen = *sweep;
@@ -180,18 +238,16 @@ static void make_plan(struct comparison_run *run)
 				chosen.values = o->depths;
 			if (!depth && o->conns)
 				chosen.values = o->conns;
-			add_configurations(run, &chosen, engines, engine_count);
+			add_configurations(run, &chosen, engines, engine_count, used);
 		}
 		return;
 	}
-	unsigned workload_count = split(o->workloads, names);
+	unsigned workload_count = split("workloads", o->workloads, names);
 	for (unsigned w = 0; w < workload_count; w++) {
 		struct reason why;
 		const struct workload_ops *workload = workload_find(names[w], &why);
-		if (!workload) {
-			fprintf(stderr, "iolab compare: --workloads: %s\n", why.text);
-			exit(EXIT_USAGE);
-		}
+		if (!workload)
+			wrong_use("--workloads: %s", why.text);
 		struct sweep sweep = { names[w], { NULL }, "--depth", "1,16,64" };
 		if (workload->has_peer) {
 			sweep.swept = "--conns";
@@ -204,8 +260,28 @@ static void make_plan(struct comparison_run *run)
 			sweep.swept = "--rate";
 			sweep.values = o->rates;
 		}
-		add_configurations(run, &sweep, engines, engine_count);
+		add_configurations(run, &sweep, engines, engine_count, used);
 	}
+}
+
+static void make_plan(struct comparison_run *run)
+{
+	const struct options *o = run->options;
+	bool *used = calloc(o->run_word_count + 1, sizeof *used);
+	list_configurations(run, used);
+	for (unsigned i = 0; i < o->run_word_count; i++)
+		if (o->run_words[i][0] == '-' && !used[i])
+			wrong_use("%s has no effect on any of these workloads; leave it out",
+				  o->run_words[i]);
+	free(used);
+}
+
+/* The same engine on the same work? The summary could not tell the two apart. */
+static bool same_configuration(const struct run_config *a, const struct run_config *b)
+{
+	return a->engine == b->engine && a->engine_options == b->engine_options &&
+	       a->workload == b->workload && a->direct == b->direct && a->depth == b->depth &&
+	       a->conns == b->conns && a->rate_per_s == b->rate_per_s;
 }
 
 /*
@@ -220,6 +296,13 @@ static void check_plan(struct comparison_run *run)
 		struct configuration *c = &run->configurations[i];
 		struct run_options parsed;
 		run_options_parse(&parsed, (int)c->word_count, (char **)c->words);
+		c->config = parsed.config;
+		c->limit_s = run_limit_s(&parsed.config);
+		for (unsigned j = 0; j < i; j++)
+			if (same_configuration(&run->configurations[j].config, &c->config))
+				wrong_use("'%s' is there twice; name each engine, workload, depth "
+					  "and number of connections once",
+					  c->label);
 		if (parsed.config.compute_us <= 0 || parsed.config.compute_loops_per_us > 0)
 			continue;
 		if (!*loops)
@@ -227,6 +310,26 @@ static void check_plan(struct comparison_run *run)
 		add_word(c, "--compute-loops-per-us");
 		add_word(c, loops);
 	}
+}
+
+/* --baseline as it is written in the results. Ends the program when it is none of the engines. */
+static const char *baseline_label(const struct comparison_run *run)
+{
+	static char label[240];
+	const struct engine_ops *engine;
+	uint64_t options;
+	struct reason why;
+	if (!run->options->baseline)
+		return "blocking";
+	if (engine_spec_parse(run->options->baseline, &engine, &options, &why) < 0)
+		wrong_use("--baseline %s: %s", run->options->baseline, why.text);
+	engine_label(engine, options, label, sizeof label);
+	for (unsigned i = 0; i < run->count; i++) {
+		const struct run_config *config = &run->configurations[i].config;
+		if (config->engine == engine && config->engine_options == options)
+			return label;
+	}
+	wrong_use("--baseline %s: add it to --engines, or choose one of them", label);
 }
 
 static int make_folder(struct comparison_run *run, struct reason *why)
@@ -382,7 +485,7 @@ static char *line_for_failure(const struct configuration *c, const struct place 
 }
 
 /* Runs one configuration. Returns its line, to be freed; NULL when interrupted. */
-static char *run_once(struct configuration *c, const struct place *place, double limit_s)
+static char *run_once(struct configuration *c, const struct place *place)
 {
 	int ends[2];
 	char *line;
@@ -390,11 +493,18 @@ static char *run_once(struct configuration *c, const struct place *place, double
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return line_for_failure(c, place, "pipe: no descriptor left");
 	pid_t pid = fork();
+	if (pid < 0) { /* never to be signalled: -1 is everybody */
+		struct reason why;
+		reason_errno(&why, errno, "fork (see ulimit -u and the pids cgroup)");
+		close(ends[0]);
+		close(ends[1]);
+		return line_for_failure(c, place, why.text);
+	}
 	if (pid == 0)
 		become_run(c, place, ends[1]);
 	close(ends[1]);
-	bool in_time = read_output(ends[0], pid, clock_ns() + (uint64_t)(limit_s * NS_PER_S), &line,
-				   &length);
+	bool in_time = read_output(ends[0], pid, clock_ns() + (uint64_t)(c->limit_s * NS_PER_S),
+				   &line, &length);
 	close(ends[0]);
 	if (!in_time)
 		kill(pid, SIGKILL);
@@ -414,7 +524,7 @@ static char *run_once(struct configuration *c, const struct place *place, double
 	free(line);
 	char text[100];
 	if (!in_time)
-		snprintf(text, sizeof text, "hung: killed after %.0f s", limit_s);
+		snprintf(text, sizeof text, "hung: killed after %.0f s", c->limit_s);
 	else if (WIFSIGNALED(status))
 		snprintf(text, sizeof text, "killed by SIG%s", sigabbrev_np(WTERMSIG(status)));
 	else
@@ -455,7 +565,6 @@ static void shuffle(struct random_stream *random, unsigned *order, unsigned coun
 static int run_round(struct comparison_run *run, unsigned round, bool counting, struct reason *why)
 {
 	unsigned *order = malloc(run->count * sizeof *order);
-	double limit_s = atof(run->options->runtime) + atof(run->options->warmup) + RUN_SPARE_S;
 	int rc = 0;
 	shuffle(&run->random, order, run->count);
 	for (unsigned i = 0; i < run->count && rc == 0; i++) {
@@ -463,8 +572,9 @@ static int run_round(struct comparison_run *run, unsigned round, bool counting, 
 		if (!c->unsupported) {
 			show_progress(run, c->label);
 			struct place place = { round, i, order[i], counting };
-			char *line = run_once(c, &place, limit_s);
+			char *line = run_once(c, &place);
 			rc = line ? append_line(run, line, why) : -EINTR;
+			run->kept += rc == 0;
 			free(line);
 		}
 		run->finished++;
@@ -557,7 +667,7 @@ static json_t *measure_idle(double idle_s)
 	measurement_take(&after);
 	json_t *metrics = measurement_json(&before, &after, 0, &unused);
 	json_t *baseline = json_null();
-	if (!interrupted)
+	if (!interrupted && json_is_number(at_path(metrics, "cpu.host_util_pct")))
 		baseline = json_pack("{s:O, s:O, s:f, s:O}", "elapsed_s",
 				     at_path(metrics, "elapsed_s"), "busy_pct",
 				     at_path(metrics, "cpu.host_util_pct"), "error_pct",
@@ -583,6 +693,23 @@ static int run_all(struct comparison_run *run, struct reason *why)
 	return rc;
 }
 
+/* What the statuses of all configurations come to: one that is ok is enough. */
+static int status_of(const json_t *summary)
+{
+	bool unsupported = true;
+	size_t i;
+	json_t *c;
+	json_array_foreach(json_object_get(summary, "configurations"), i, c)
+	{
+		if (status_is(c, "ok"))
+			return EXIT_OK;
+		unsupported = unsupported && status_is(c, "unsupported");
+	}
+	fflush(stdout); /* the table first */
+	fputs("iolab: no run ended ok; the reasons are in the table\n", stderr);
+	return unsupported ? EXIT_UNSUPPORTED : EXIT_ERROR;
+}
+
 /* The summary of whatever was done, even when the comparison was cut short. */
 static int conclude(struct comparison_run *run, int argc, char **argv, int rc, struct reason *why)
 {
@@ -602,12 +729,18 @@ static int conclude(struct comparison_run *run, int argc, char **argv, int rc, s
 		.idle_baseline = run->idle_baseline,
 	};
 	struct reason summary_why = { "" };
+	if (rc == -EINTR && run->kept == 0) {
+		printf("Interrupted before the first run was done: there is nothing in %s.\n",
+		       run->folder);
+		json_decref(command);
+		return EXIT_INTERRUPTED;
+	}
 	json_t *summary = summary_compute(run->folder, &comparison, &summary_why);
 	int written = summary ? summary_write(run->folder, summary, &summary_why) : -EIO;
 	if (summary)
 		summary_print(stdout, summary);
 	if (rc == -EINTR)
-		printf("\nInterrupted: the %u of %u runs that were done are kept.\n", run->finished,
+		printf("\nInterrupted: what was done is kept, %u runs (planned: %u).\n", run->kept,
 		       run->planned);
 	else if (rc < 0)
 		fprintf(stderr, "iolab: %s\n", why->text);
@@ -616,11 +749,12 @@ static int conclude(struct comparison_run *run, int argc, char **argv, int rc, s
 	else
 		printf("\nResults: %s   Figures and report: make report RESULTS=%s\n", run->folder,
 		       run->folder);
+	int status = rc == -EINTR	     ? EXIT_INTERRUPTED
+		     : rc < 0 || written < 0 ? EXIT_ERROR
+					     : status_of(summary);
 	json_decref(summary);
 	json_decref(command);
-	if (rc == -EINTR)
-		return EXIT_INTERRUPTED;
-	return rc < 0 || written < 0 ? EXIT_ERROR : EXIT_OK;
+	return status;
 }
 
 enum option_key {
@@ -685,6 +819,7 @@ static double parse_positive(struct argp_state *state, const char *option, const
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
+	unsigned long long number;
 	char *end;
 	switch (key) {
 	case 'e':
@@ -703,10 +838,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->rates = arg;
 		break;
 	case OPT_ROUNDS:
-		o->rounds = (unsigned)strtoul(arg, &end, 10);
-		if (*end || o->rounds < 1 || o->rounds > ROUNDS_MAX)
+		number = strtoull(arg, &end, 10);
+		if (*end || number < 1 || number > ROUNDS_MAX)
 			argp_error(state, "--rounds %s: must lie between 1 and %d", arg,
 				   ROUNDS_MAX);
+		o->rounds = (unsigned)number;
 		break;
 	case OPT_UNTIL_CI:
 		o->until_ci_pct = parse_positive(state, "until-ci", arg, '%');
@@ -739,8 +875,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case OPT_SEED:
 		o->seed = strtoull(arg, &end, 10);
-		if (*end || !*arg)
-			argp_error(state, "--seed %s: not a whole number", arg);
+		if (*end || !*arg || *arg == '-' || o->seed > INT64_MAX)
+			argp_error(state, "--seed %s: must be a whole number below 2^63", arg);
 		break;
 	case OPT_OUT:
 		o->out = arg;
@@ -784,7 +920,6 @@ int command_compare(int argc, char **argv)
 		.seed = clock_ns() % 1000000,
 		.runtime = "0.2",
 		.warmup = "0.05",
-		.baseline = "blocking",
 		.count_syscalls = true,
 		.idle_s = 1,
 	};
@@ -800,6 +935,7 @@ int command_compare(int argc, char **argv)
 	};
 	make_plan(&run);
 	check_plan(&run);
+	options.baseline = baseline_label(&run);
 	expect_rounds(&run, options.rounds);
 	struct sigaction action = { .sa_handler = on_interrupt };
 	sigaction(SIGINT, &action, NULL);

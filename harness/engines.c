@@ -126,9 +126,15 @@ int engine_spec_parse(const char *spec, const struct engine_ops **engine, uint64
 	const struct engine_option *table = (*engine)->options;
 	for (; table && count < WORDS_MAX && table[count].name; count++)
 		words[count] = table[count].name;
-	for (char *save, *word = rest ? strtok_r(rest, "+", &save) : NULL; word;
-	     word = strtok_r(NULL, "+", &save)) {
+	for (char *word; (word = strsep(&rest, "+")) != NULL;) {
 		unsigned i = 0;
+		if (!*word) {
+			reason_set(why,
+				   "an option is missing; write it as %s:option+option, or "
+				   "%s alone",
+				   text, text);
+			return -EINVAL;
+		}
 		while (i < count && strcmp(words[i], word) != 0)
 			i++;
 		if (i == count && count == 0) {

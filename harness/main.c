@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* iolab: compares the kernel's I/O interfaces on identical workloads. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "commands.h"
 #include "engines.h"
 #include "environment.h"
+#include "reason.h"
 
 static const struct command {
 	const char *name;
@@ -32,8 +35,23 @@ static void print_help(FILE *out)
 	fputs("\n`iolab COMMAND --help` shows a command's options.\n", out);
 }
 
+/* What was printed must have arrived, whoever printed it: a full disk, a closed pipe. */
+static void check_output(int status, void *unused)
+{
+	(void)unused;
+	errno = 0;
+	int lost = fflush(stdout) != 0 || ferror(stdout);
+	if (!lost || status == EXIT_ERROR) /* an error was told already */
+		return;
+	struct reason why;
+	reason_errno(&why, errno ? errno : EIO, "writing to standard output");
+	fprintf(stderr, "iolab: %s\n", why.text);
+	_exit(EXIT_ERROR);
+}
+
 int main(int argc, char **argv)
 {
+	on_exit(check_output, NULL);
 	if (argc < 2) {
 		print_help(stderr);
 		return EXIT_USAGE;

@@ -123,6 +123,7 @@ static void read_host_cpu(struct measurement *m)
 {
 	static char text[MEASUREMENT_CPUS * 96]; /* only the main thread measures */
 	ssize_t length = pread(m->proc_stat_fd, text, sizeof text - 1, 0);
+	m->host_known = length > 0;
 	if (length <= 0)
 		return;
 	text[length] = '\0';
@@ -213,20 +214,27 @@ json_t *measurement_json(const struct measurement *before, const struct measurem
 	double peer_s = (double)(after->peer_cpu_ns - before->peer_cpu_ns) / NS_PER_S;
 	bool has_peer = before->peer > 0;
 	bool counted = before->syscall_counter_fd >= 0;
+	bool host_known = before->host_known && after->host_known;
 
 	json_t *cpu = json_pack(
-		"{s:f, s:f, s:o, s:f, s:o, s:o, s:f, s:f, s:o, s:f, s:f, s:f, s:o}", "user_s",
+		"{s:f, s:f, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o}", "user_s",
 		user_s, "system_s", system_s, "us_per_op", per_op((user_s + system_s) * 1e6, ops),
 		"util_pct", 100 * (user_s + system_s) / elapsed_s, "peer_s",
 		has_peer ? json_real(peer_s) : json_null(), "peer_util_pct",
-		has_peer ? json_real(100 * peer_s / elapsed_s) : json_null(), "host_busy_s", busy_s,
-		"host_util_pct", 100 * busy_s / elapsed_s, "host_us_per_op",
-		per_op((busy_s > peer_s ? busy_s - peer_s : 0) * 1e6, ops), "host_steal_s",
-		(double)(after->host_steal_us - before->host_steal_us) * 1e-6, "host_error_s",
+		has_peer ? json_real(100 * peer_s / elapsed_s) : json_null(), "host_busy_s",
+		host_known ? json_real(busy_s) : json_null(), "host_util_pct",
+		host_known ? json_real(100 * busy_s / elapsed_s) : json_null(), "host_us_per_op",
+		host_known ? per_op((busy_s > peer_s ? busy_s - peer_s : 0) * 1e6, ops)
+			   : json_null(),
+		"host_steal_s",
+		host_known
+			? json_real((double)(after->host_steal_us - before->host_steal_us) * 1e-6)
+			: json_null(),
 		/* Idle and iowait, each cut to a tick, at both edges of the window. */
-		2.0 / (double)sysconf(_SC_CLK_TCK), "other_util_pct",
-		100 * (busy_s - user_s - system_s - peer_s) / elapsed_s, "per_cpu_pct",
-		per_cpu_json(before, after, elapsed_s));
+		"host_error_s", 2.0 / (double)sysconf(_SC_CLK_TCK), "other_util_pct",
+		host_known ? json_real(100 * (busy_s - user_s - system_s - peer_s) / elapsed_s)
+			   : json_null(),
+		"per_cpu_pct", per_cpu_json(before, after, elapsed_s));
 
 	return json_pack(
 		"{s:f, s:o, s:{s:I, s:I}, s:o, s:o}", "elapsed_s", elapsed_s, "cpu", cpu,

@@ -13,6 +13,9 @@
 
 #include "reason.h"
 
+/* A peer that used so much of a CPU, or more, hardly ever waited for the server: it was the limit.
+ */
+#define PEER_BUSY_PCT 95
 /* CPUs with higher numbers than this are counted in the sum only. */
 #define MEASUREMENT_CPUS 1024
 
@@ -27,6 +30,7 @@ struct measurement {
 	/* The reading. */
 	uint64_t wall_ns;
 	struct rusage self; /* RUSAGE_SELF: every thread, SQPOLL and io-wq workers included */
+	int host_known; /* whether /proc/stat could be read */
 	uint64_t host_idle_us; /* idle and iowait, all CPUs */
 	uint64_t host_steal_us;
 	unsigned cpu_end; /* one more than the highest number of a CPU */

@@ -39,6 +39,16 @@ static json_t *cpus_json(const cpu_set_t *cpus)
 	return list;
 }
 
+/* ", 128M": in the largest unit of which it is a whole number. */
+static void format_size(uint64_t bytes, char text[40])
+{
+	static const char units[] = "BkMGT";
+	unsigned unit = 0;
+	for (; unit < 4 && bytes % 1024 == 0; unit++)
+		bytes /= 1024;
+	snprintf(text, 40, ", %llu%c", (unsigned long long)bytes, units[unit]);
+}
+
 static json_t *config_json(const struct run_options *options, int argc, char **argv)
 {
 	const struct run_config *c = &options->config;
@@ -85,6 +95,24 @@ static void complete_panel(const struct run_config *c, json_t *workload)
 		required(json_sprintf("%s%s%s", string_at(workload, "panel"), loop, stall)));
 }
 
+/* Parameters that more than one workload has; the panel names those that are not as usual. */
+static void name_common_parameters(const struct run_config *c, json_t *workload)
+{
+	char size[40] = "", compute[40] = "", submit[40] = "", complete[40] = "";
+	if (c->workload == &workload_file)
+		format_size(c->size_bytes, size);
+	if (c->compute_us > 0)
+		snprintf(compute, sizeof compute, ", %g us of compute", c->compute_us);
+	if (c->batch_submit)
+		snprintf(submit, sizeof submit, ", %u submitted together", c->batch_submit);
+	if (c->batch_complete)
+		snprintf(complete, sizeof complete, ", %u reaped together", c->batch_complete);
+	json_object_set_new(
+		workload, "panel",
+		required(json_sprintf("%s%s%s%s%s%s", string_at(workload, "panel"), size, compute,
+				      submit, complete, c->verify ? ", verified" : "")));
+}
+
 json_t *result_new(const struct run_options *options, int argc, char **argv)
 {
 	const struct run_config *c = &options->config;
@@ -95,6 +123,7 @@ json_t *result_new(const struct run_options *options, int argc, char **argv)
 	json_t *workload = required(
 		json_pack("{s:s, s:s}", "name", c->workload->name, "op", c->workload->op_name));
 	c->workload->parameters(c, workload);
+	name_common_parameters(c, workload);
 	complete_panel(c, workload);
 	return required(json_pack(
 		"{s:s, s:s, s:s, s:n, s:[], s:o, s:o, s:o, s:o, s:n, s:n, s:n}", "schema",
@@ -112,15 +141,18 @@ void result_set_status(json_t *result, enum result_status status, const struct r
 	json_object_set_new(result, "reason", why ? required(json_string(why->text)) : json_null());
 }
 
+/* null when nothing was timed: there is no quantile of nothing. */
 static json_t *latency_json(const struct histogram *h, const char *source)
 {
+	if (h->count == 0)
+		return json_null();
 	return required(json_pack(
-		"{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:f, s:s}", "min",
-		h->count ? (double)h->min_ns : 0.0, "mean", histogram_mean_ns(h), "p50",
-		histogram_quantile_ns(h, 0.50), "p90", histogram_quantile_ns(h, 0.90), "p99",
-		histogram_quantile_ns(h, 0.99), "p99_9", histogram_quantile_ns(h, 0.999), "max",
-		(double)h->max_ns, "count", (json_int_t)h->count, "error_bound_pct",
-		100 * HISTOGRAM_ERROR_BOUND, "source", source));
+		"{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:f, s:s}", "min", (double)h->min_ns,
+		"mean", histogram_mean_ns(h), "p50", histogram_quantile_ns(h, 0.50), "p90",
+		histogram_quantile_ns(h, 0.90), "p99", histogram_quantile_ns(h, 0.99), "p99_9",
+		histogram_quantile_ns(h, 0.999), "max", (double)h->max_ns, "count",
+		(json_int_t)h->count, "error_bound_pct", 100 * HISTOGRAM_ERROR_BOUND, "source",
+		source));
 }
 
 static json_t *histogram_json(const struct histogram *h)
@@ -248,6 +280,24 @@ static void print_latency(const char *what, const json_t *latency)
 	       string_at(latency, "source"), number_at(latency, "error_bound_pct"));
 }
 
+/* Of the process, and of the whole system where /proc/stat could be read. */
+static void print_cpu(const json_t *metrics, const char *op)
+{
+	const json_t *cpu = json_object_get(metrics, "cpu");
+	printf("  %-12s", "CPU");
+	if (json_is_number(json_object_get(cpu, "us_per_op")))
+		printf(" %.2f us a %s in this process", number_at(cpu, "us_per_op"), op);
+	else
+		printf(" this process");
+	printf(" (%.0f %% of a CPU)", number_at(cpu, "util_pct"));
+	if (json_is_number(json_object_get(cpu, "host_us_per_op")))
+		printf(", %.2f us in the whole system", number_at(cpu, "host_us_per_op"));
+	putchar('\n');
+	double steal_pct = 100 * number_at(cpu, "host_steal_s") / number_at(metrics, "elapsed_s");
+	if (steal_pct > 0)
+		printf("  %-12s %.0f %% of a CPU, taken by the hypervisor\n", "steal", steal_pct);
+}
+
 void result_print(const json_t *result)
 {
 	const char *status = json_string_value(json_object_get(result, "status"));
@@ -270,13 +320,14 @@ void result_print(const json_t *result)
 		printf("  %-12s %.0f %ss/s, of which %.0f were finished too late for the window\n",
 		       "offered", number_at(metrics, "offered_per_s"),
 		       string_at(result, "workload.op"), number_at(metrics, "unfinished"));
-	print_latency(open_loop ? "since due" : "latency", json_object_get(metrics, "latency_ns"));
-	if (open_loop)
+	if (json_is_object(json_object_get(metrics, "latency_ns")))
+		print_latency(open_loop ? "since due" : "latency",
+			      json_object_get(metrics, "latency_ns"));
+	else
+		printf("  %-12s nothing was timed\n", "latency");
+	if (json_is_object(json_object_get(metrics, "latency_uncorrected_ns")))
 		print_latency("since begun", json_object_get(metrics, "latency_uncorrected_ns"));
-	printf("  %-12s %.2f us a %s in this process (%.0f %% of a CPU), %.2f us in the whole "
-	       "system\n",
-	       "CPU", number_at(metrics, "cpu.us_per_op"), string_at(result, "workload.op"),
-	       number_at(metrics, "cpu.util_pct"), number_at(metrics, "cpu.host_us_per_op"));
+	print_cpu(metrics, string_at(result, "workload.op"));
 	if (json_is_number(json_object_get(json_object_get(metrics, "cpu"), "peer_util_pct")))
 		printf("  %-12s %.0f %% of a CPU\n", "peer",
 		       number_at(metrics, "cpu.peer_util_pct"));

@@ -194,6 +194,8 @@ static void parse_cpus(struct argp_state *state, const char *text, cpu_set_t *cp
 		for (unsigned long cpu = first; cpu <= last; cpu++)
 			CPU_SET(cpu, cpus);
 		at = *end ? end + 1 : end;
+		if (*end && !*at)
+			argp_error(state, "--cpus %s: ends in a comma", text);
 	}
 	cpu_set_t allowed, wanted = *cpus;
 	sched_getaffinity(0, sizeof allowed, &allowed);
@@ -213,6 +215,123 @@ const char *default_test_file(char *path, size_t size)
 	return path;
 }
 
+/* Why the option has no effect on this workload or with this --direct; NULL when it may have one.
+ */
+static const char *unused_by_workload(int key, const struct run_config *c)
+{
+	switch (key) {
+	case OPT_VERIFY:
+		if (c->workload->has_peer)
+			return "the client of echo and idle compares every byte anyhow; leave it "
+			       "out";
+		/* fall through */
+	case OPT_FILE:
+	case OPT_SIZE:
+	case OPT_BS:
+	case OPT_RW:
+	case OPT_RWMIXREAD:
+	case OPT_DIRECT:
+	case OPT_FSYNC:
+	case OPT_FDATASYNC:
+	case OPT_FD_PER_OP:
+		return c->workload == &workload_file
+			       ? NULL
+			       : "it belongs to the workload file; leave it out";
+	case OPT_CACHE:
+		if (c->workload != &workload_file)
+			return "it belongs to the workload file; leave it out";
+		return c->direct ? "--direct 1 goes past the page cache; leave one of them out"
+				 : NULL;
+	case OPT_CONNS:
+	case OPT_ACTIVE:
+	case OPT_MSG_SIZE:
+	case OPT_TRANSPORT:
+	case OPT_SLOW:
+	case OPT_SLOW_PAUSE_MS:
+		return c->workload->has_peer
+			       ? NULL
+			       : "it belongs to the workloads echo and idle; leave it out";
+	case OPT_DEPTH:
+		return c->workload->has_peer
+			       ? "each connection is an operation in flight; use --conns"
+			       : NULL;
+	default:
+		return NULL;
+	}
+}
+
+/* Why it has none together with the other options. */
+static const char *unused_by_options(int key, const struct run_config *c)
+{
+	if (key == OPT_RWMIXREAD && c->rw != RW_RANDRW)
+		return "only --rw randrw mixes reads and writes";
+	if (key == OPT_SLOW_PAUSE_MS && c->slow_conns == 0)
+		return "no client pauses without --slow";
+	return NULL;
+}
+
+static uint64_t typed_bit(int key)
+{
+	return key >= OPT_FILE && key < OPT_FILE + 64 ? UINT64_C(1) << (key - OPT_FILE) : 0;
+}
+
+/* What a person typed, and what would be ignored. */
+static void refuse_unused(struct argp_state *state, const struct run_options *o)
+{
+	for (unsigned i = 0; i < sizeof options / sizeof *options; i++) {
+		if (!options[i].name || !(o->typed & typed_bit(options[i].key)))
+			continue;
+		const char *why = unused_by_workload(options[i].key, &o->config);
+		if (!why)
+			why = unused_by_options(options[i].key, &o->config);
+		if (why)
+			argp_error(state, "--%s has no effect here: %s", options[i].name, why);
+	}
+}
+
+const char *run_option_name(const char *word)
+{
+	const char *found = NULL;
+	if (word[0] != '-')
+		return NULL;
+	if (word[1] != '-') {
+		for (unsigned i = 0; i < sizeof options / sizeof *options; i++)
+			if (options[i].name && options[i].key == word[1])
+				return options[i].name;
+		return NULL;
+	}
+	size_t length = strcspn(word + 2, "=");
+	for (unsigned i = 0; i < sizeof options / sizeof *options; i++) {
+		const char *name = options[i].name;
+		if (!name || strncmp(name, word + 2, length) != 0)
+			continue;
+		if (strlen(name) == length)
+			return name;
+		found = name; /* an abbreviation; an ambiguous one is refused when it is parsed */
+	}
+	return length ? found : NULL;
+}
+
+const char *run_option_unused(const char *name, const struct run_config *config)
+{
+	for (unsigned i = 0; i < sizeof options / sizeof *options; i++)
+		if (options[i].name && strcmp(options[i].name, name) == 0)
+			return unused_by_workload(options[i].key, config);
+	return NULL;
+}
+
+double run_limit_s(const struct run_config *config)
+{
+	/* Slow disks: for laying the file out, reading it into the page cache, and --verify. */
+	const double bytes_per_s = 8 << 20, ops_per_s = 100, spare_s = 30;
+	double limit_s = config->runtime_s + config->warmup_s + spare_s;
+	if (config->workload == &workload_file)
+		limit_s += (double)config->size_bytes / bytes_per_s;
+	if (config->op_limit)
+		limit_s += (double)config->op_limit * (1 / ops_per_s + config->compute_us * 1e-6);
+	return limit_s;
+}
+
 /* Defaults that depend on other options, and combinations that make no sense anywhere. */
 static void settle(struct argp_state *state, struct run_options *o)
 {
@@ -221,6 +340,7 @@ static void settle(struct argp_state *state, struct run_options *o)
 
 	if (!c->engine)
 		argp_error(state, "--engine is missing; `iolab list` shows what there is");
+	refuse_unused(state, o);
 	if (c->direct)
 		c->cache = CACHE_BYPASSED;
 	if (!c->file)
@@ -281,6 +401,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	struct run_config *c = &o->config;
 	struct reason why;
 
+	o->typed |= typed_bit(key);
 	switch (key) {
 	case 'e':
 		if (engine_spec_parse(arg, &c->engine, &c->engine_options, &why) < 0)
@@ -374,7 +495,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		c->op_limit = parse_size(state, "ops", arg, 1, UINT64_C(1) << 46);
 		break;
 	case OPT_SEED:
-		c->seed = parse_size(state, "seed", arg, 0, UINT64_MAX);
+		c->seed = parse_size(state, "seed", arg, 0, INT64_MAX); /* JSON's integers */
 		break;
 	case OPT_CPUS:
 		parse_cpus(state, arg, &c->cpus);

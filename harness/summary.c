@@ -12,6 +12,7 @@
 
 #include "commands.h"
 #include "json_path.h"
+#include "measurement.h"
 #include "statistics.h"
 
 /* Every metric that is summarised: its name in the summary is its path in a run. */
@@ -30,6 +31,7 @@ static const char *const metric_paths[] = {
 	"cpu.other_util_pct",
 	"context_switches_per_op",
 	"inflight_mean",
+	"cpu.host_steal_pct",
 	"offered_per_s",
 	"unfinished",
 	"latency_uncorrected_ns.p50",
@@ -44,6 +46,9 @@ static const char *const ratio_paths[] = { "ops_per_s", "cpu.us_per_op", "latenc
 #define LEVEL_METHOD "order statistics of the rounds (sign test)"
 #define RATIO_METHOD "geometric mean of the rounds' ratios, Student's t on their logarithms"
 
+/* With fewer rounds t leans on the shape of the distribution more than anybody knows of it. */
+#define VERDICT_ROUNDS 5
+
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 
 static bool counts_syscalls(const json_t *run)
@@ -55,12 +60,19 @@ static bool counts_syscalls(const json_t *run)
 static bool metric_of(const json_t *run, const char *path, double *value)
 {
 	const json_t *metrics = json_object_get(run, "metrics");
+	double ops = number_at(metrics, "ops");
+	if (ops <= 0) /* a window in which nothing was finished measured nothing */
+		return false;
+	if (strcmp(path, "cpu.host_steal_pct") == 0) {
+		const json_t *steal_s = at_path(metrics, "cpu.host_steal_s");
+		*value = 100 * json_number_value(steal_s) / number_at(metrics, "elapsed_s");
+		return json_is_number(steal_s);
+	}
 	if (strcmp(path, "context_switches_per_op") == 0) {
-		double ops = json_number_value(at_path(metrics, "ops"));
 		*value = (json_number_value(at_path(metrics, "context_switches.voluntary")) +
 			  json_number_value(at_path(metrics, "context_switches.involuntary"))) /
 			 ops;
-		return ops > 0;
+		return true;
 	}
 	const json_t *found = at_path(metrics, path);
 	*value = json_number_value(found);
@@ -214,10 +226,9 @@ static json_t *metric_json(const struct configuration *c, unsigned rounds, const
 	return result;
 }
 
-/* One round has no spread that could show a difference. */
 static const char *verdict_on(const struct ratio_estimate *e)
 {
-	if (e->count < 2)
+	if (e->count < VERDICT_ROUNDS)
 		return NO_DIFFERENCE;
 	return e->low > 1 ? "higher" : e->high < 1 ? "lower" : NO_DIFFERENCE;
 }
@@ -363,8 +374,34 @@ static void add_warnings(json_t *into, const json_t *run)
 	}
 }
 
+static bool ever_ok(const struct configuration *c, unsigned rounds)
+{
+	for (unsigned round = 0; round < rounds; round++)
+		if (ok_in_round(c, round))
+			return true;
+	return false;
+}
+
+/* Why a configuration that is ok has no ratio of throughput; null when it has one, or needs none.
+ */
+static json_t *ratio_reason(const json_t *ratio, const struct configuration *c,
+			    const struct configuration *baseline, unsigned rounds,
+			    const char *label)
+{
+	if (baseline == c || !ever_ok(c, rounds) ||
+	    json_is_object(json_object_get(ratio, "ops_per_s")))
+		return json_null();
+	if (!baseline)
+		return json_sprintf("%s was not run here", label);
+	if (!ever_ok(baseline, rounds))
+		return json_sprintf("%s is %s here: %s", label,
+				    string_at(baseline->first, "status"),
+				    string_at(baseline->first, "reason"));
+	return json_sprintf("no round in which %s was measured, too", label);
+}
+
 static json_t *summarise(const struct configuration *c, const struct configuration *baseline,
-			 unsigned rounds)
+			 unsigned rounds, const char *baseline_label)
 {
 	json_t *warnings = json_array(), *metrics = json_object(), *ratio = json_null();
 	json_t *syscalls = json_null(), *syscalls_reason = json_string("no run counted them");
@@ -382,7 +419,7 @@ static json_t *summarise(const struct configuration *c, const struct configurati
 	for (unsigned i = 0; i < LENGTH(metric_paths); i++)
 		json_object_set_new(metrics, metric_paths[i],
 				    metric_json(c, rounds, metric_paths[i]));
-	if (baseline && baseline != c && ok_rounds > 0) {
+	if (baseline && baseline != c && ok_rounds > 0 && ever_ok(baseline, rounds)) {
 		bool undefined = false;
 		ratio = json_object();
 		for (unsigned i = 0; i < LENGTH(ratio_paths); i++)
@@ -400,18 +437,20 @@ static json_t *summarise(const struct configuration *c, const struct configurati
 		syscalls_reason =
 			json_incref((json_t *)at_path(c->counting, "metrics.syscalls_reason"));
 	}
+	json_t *no_ratio = ratio_reason(ratio, c, baseline, rounds, baseline_label);
 	json_t *steadiness = steadiness_json(c, rounds, warnings);
-	return json_pack(
-		"{s:O, s:O, s:O, s:o, s:O, s:O, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, "
-		"s:o}",
-		"engine", json_object_get(c->identity, "engine"), "workload",
-		json_object_get(c->identity, "workload"), "config",
-		json_object_get(c->identity, "config"), "command", lone_command(c->first), "status",
-		json_object_get(speaks, "status"), "reason", json_object_get(speaks, "reason"),
-		"warnings", warnings, "rounds", (int)ok_rounds, "metrics", metrics, "ratio", ratio,
-		"steadiness", steadiness, "syscalls_per_op", syscalls, "syscalls_reason",
-		syscalls_reason, "histogram", merge_histograms(c, rounds, "histogram"),
-		"histogram_uncorrected", merge_histograms(c, rounds, "histogram_uncorrected"));
+	return json_pack("{s:O, s:O, s:O, s:o, s:O, s:O, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, "
+			 "s:o, s:o}",
+			 "engine", json_object_get(c->identity, "engine"), "workload",
+			 json_object_get(c->identity, "workload"), "config",
+			 json_object_get(c->identity, "config"), "command", lone_command(c->first),
+			 "status", json_object_get(speaks, "status"), "reason",
+			 json_object_get(speaks, "reason"), "warnings", warnings, "rounds",
+			 (int)ok_rounds, "metrics", metrics, "ratio", ratio, "ratio_reason",
+			 no_ratio, "steadiness", steadiness, "syscalls_per_op", syscalls,
+			 "syscalls_reason", syscalls_reason, "histogram",
+			 merge_histograms(c, rounds, "histogram"), "histogram_uncorrected",
+			 merge_histograms(c, rounds, "histogram_uncorrected"));
 }
 
 static const struct configuration *find_baseline(const struct grouping *g,
@@ -494,14 +533,16 @@ static json_t *varying_environment(const json_t *runs)
 	return names;
 }
 
-/* The first run's, completed by what the first run with a test file knows of the device. */
+/* That of the first run with a test file, which knows its device; else that of the first run. */
 static json_t *environment_of(const json_t *runs)
 {
 	size_t i;
 	json_t *run;
-	json_array_foreach(runs, i, run) if (
-		json_is_string(at_path(
-			run, "env.filesystem"))) return json_incref(json_object_get(run, "env"));
+	json_array_foreach(runs, i, run)
+	{
+		if (json_is_string(at_path(run, "env.filesystem")))
+			return json_incref(json_object_get(run, "env"));
+	}
 	return json_incref(json_object_get(json_array_get(runs, 0), "env"));
 }
 
@@ -579,6 +620,44 @@ static json_t *precision_json(const json_t *configurations, const struct compari
 			 (int)p.ratios, "unreached", unreached);
 }
 
+static bool same_place(const json_t *a, const json_t *b)
+{
+	return strcmp(string_at(a, "workload.panel"), string_at(b, "workload.panel")) == 0 &&
+	       json_equal(at_path(a, "config.x"), at_path(b, "config.x"));
+}
+
+static bool peer_was_busy(const json_t *configuration)
+{
+	const json_t *peer_pct =
+		json_object_get(json_object_get(configuration, "metrics"), "cpu.peer_util_pct");
+	return number_at(peer_pct, "max") >= PEER_BUSY_PCT;
+}
+
+/*
+ * Where the peer was busy all the time with one engine, it bounds what all of them can
+ * reach: their rates must not be compared there, the neighbours' neither.
+ */
+static void judge_peer(json_t *configurations)
+{
+	size_t i, j;
+	json_t *c, *other;
+	json_array_foreach(configurations, i, c)
+	{
+		bool limited = false;
+		json_array_foreach(configurations, j, other)
+		{
+			limited = limited || (same_place(c, other) && peer_was_busy(other));
+		}
+		json_object_set_new(c, "peer_limited", json_boolean(limited));
+		if (limited && status_is(c, "ok") && !peer_was_busy(c))
+			json_array_append_new(
+				json_object_get(c, "warnings"),
+				json_string("with another engine the peer was at its limit "
+					    "here: "
+					    "compare CPU per message, not rates"));
+	}
+}
+
 json_t *summary_compute(const char *folder, const struct comparison *comparison, struct reason *why)
 {
 	char path[PATH_MAX], time_utc[32];
@@ -593,12 +672,14 @@ json_t *summary_compute(const char *folder, const struct comparison *comparison,
 	for (unsigned i = 0; i < g.count; i++) {
 		const struct configuration *c = &g.configurations[i];
 		const struct configuration *baseline = find_baseline(&g, c, comparison->baseline);
-		json_t *entry = summarise(c, baseline, g.rounds);
+		json_t *entry = summarise(c, baseline, g.rounds, comparison->baseline);
 		unsigned rounds = (unsigned)json_integer_value(json_object_get(entry, "rounds"));
 		done = rounds > done ? rounds : done;
 		json_array_append_new(configurations, entry);
 	}
-	/* What the interval of most rows is worth: that of a configuration with all rounds. */
+	judge_peer(configurations);
+	/* What the interval of most rows is worth: that of a configuration with all rounds.
+	 */
 	double zeros[1024] = { 0 };
 	struct estimate typical = estimate_median(zeros, done < 1		? 1
 							 : done < LENGTH(zeros) ? done
@@ -607,7 +688,8 @@ json_t *summary_compute(const char *folder, const struct comparison *comparison,
 	time_t now = time(NULL);
 	strftime(time_utc, sizeof time_utc, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
 	json_t *summary = json_pack(
-		"{s:s, s:s, s:O, s:i, s:i, s:b, s:I, s:s, s:{s:s, s:f, s:s, s:f}, s:o, s:o, s:o, "
+		"{s:s, s:s, s:O, s:i, s:i, s:b, s:I, s:s, s:{s:s, s:f, s:s, s:f}, s:o, "
+		"s:o, s:o, "
 		"s:o, "
 		"s:o}",
 		"schema", "iolab.summary.v1", "time_utc", time_utc, "command", comparison->command,
@@ -635,9 +717,11 @@ int summary_write(const char *folder, const json_t *summary, struct reason *why)
 	FILE *file = fopen(fresh, "we");
 	if (!file)
 		return reason_errno(why, errno, "%s", fresh);
-	int error =
-		json_dumpf(summary, file, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) < 0 ? EIO : 0;
-	if (fflush(file) != 0 || fsync(fileno(file)) != 0)
+	int error = 0;
+	errno = 0; /* json_dumpf() leaves that of the write */
+	if (json_dumpf(summary, file, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) < 0)
+		error = errno ? errno : EIO;
+	if (!error && (fflush(file) != 0 || fsync(fileno(file)) != 0))
 		error = errno;
 	if (fclose(file) != 0 && !error)
 		error = errno;
@@ -680,6 +764,23 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
+/* Ends the program when no configuration has this engine. */
+static void check_baseline(const json_t *summary, const char *label)
+{
+	size_t i;
+	json_t *c;
+	json_array_foreach(json_object_get(summary, "configurations"), i, c)
+	{
+		if (strcmp(string_at(c, "engine.label"), label) == 0)
+			return;
+	}
+	fprintf(stderr,
+		"iolab summary: --baseline %s: no run of it; the table names those there "
+		"are\n",
+		label);
+	exit(EXIT_USAGE);
+}
+
 int command_summary(int argc, char **argv)
 {
 	static const struct argp_option argp_options[] = {
@@ -692,8 +793,12 @@ int command_summary(int argc, char **argv)
 		.options = argp_options,
 		.parser = parse_option,
 		.args_doc = "FOLDER",
-		.doc = "Computes a results folder's summary.json anew from its runs.jsonl, and "
-		       "prints it.",
+		.doc = "Computes a results folder's summary from its runs.jsonl anew, "
+		       "prints it, "
+		       "and writes it to summary.json."
+		       "\vWhere summary.json cannot be written, the table is printed all "
+		       "the same, "
+		       "and the exit status is 1.",
 	};
 	struct summary_options options = { 0 };
 	struct reason why = { "" };
@@ -723,15 +828,22 @@ int command_summary(int argc, char **argv)
 	};
 	json_t *summary = summary_compute(options.folder, &comparison, &why);
 	int status = EXIT_ERROR;
-	if (!summary || summary_write(options.folder, summary, &why) < 0) {
+	if (!summary) {
 		fprintf(stderr, "iolab: %s\n", why.text);
-	} else if (options.json) {
-		json_dumpf(summary, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9));
-		putchar('\n');
-		status = EXIT_OK;
 	} else {
-		summary_print(stdout, summary);
-		status = EXIT_OK;
+		if (options.baseline)
+			check_baseline(summary, options.baseline);
+		if (options.json) {
+			json_dumpf(summary, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9));
+			putchar('\n');
+		} else {
+			summary_print(stdout, summary);
+		}
+		/* After it is printed: a folder that is only for reading can be read. */
+		if (summary_write(options.folder, summary, &why) == 0)
+			status = EXIT_OK;
+		else
+			fprintf(stderr, "iolab: printed, but not written: %s\n", why.text);
 	}
 	json_decref(summary);
 	json_decref(command);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The table that a comparison ends with: one block for each panel, one row for each engine. */
+#include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "json_path.h"
@@ -35,10 +37,25 @@ static const char *format_time(double ns, char text[16])
 	return text;
 }
 
-static double median_at(const json_t *configuration, const char *metric)
+/* The estimate of a metric; NULL when no round gave one. */
+static const json_t *estimate_at(const json_t *configuration, const char *metric)
 {
-	return json_number_value(json_object_get(
-		json_object_get(json_object_get(configuration, "metrics"), metric), "median"));
+	const json_t *found = json_object_get(json_object_get(configuration, "metrics"), metric);
+	return json_is_object(found) ? found : NULL;
+}
+
+/* The median as `format` writes it; "-" when there is none. */
+static const char *median_words(const json_t *configuration, const char *metric,
+				const char *(*format)(double, char[16]), char text[16])
+{
+	const json_t *estimate = estimate_at(configuration, metric);
+	return estimate ? format(number_at(estimate, "median"), text) : "-";
+}
+
+static const char *format_us(double us, char text[16])
+{
+	snprintf(text, 16, "%.2f", us);
+	return text;
 }
 
 static void print_ratio(FILE *out, const json_t *configuration, const char *baseline)
@@ -61,23 +78,25 @@ static void print_ratio(FILE *out, const json_t *configuration, const char *base
 
 static void print_row(FILE *out, const json_t *c, const char *baseline)
 {
-	const json_t *rate = json_object_get(json_object_get(c, "metrics"), "ops_per_s");
-	double median = json_number_value(json_object_get(rate, "median"));
-	double low = json_number_value(json_object_get(rate, "low"));
-	double high = json_number_value(json_object_get(rate, "high"));
+	const json_t *rate = estimate_at(c, "ops_per_s");
+	double median = number_at(rate, "median");
 	char text[16], calls[16] = "-";
 	const json_t *syscalls = json_object_get(c, "syscalls_per_op");
 	if (json_is_number(syscalls))
 		snprintf(calls, sizeof calls, "%.2f", json_number_value(syscalls));
 
 	fprintf(out, "  %-24s", string_at(c, "engine.label"));
-	fprintf(out, " %8s", format_count(median, text));
-	fprintf(out, " %+4.0f %+4.0f%%", 100 * (low / median - 1), 100 * (high / median - 1));
+	fprintf(out, " %8s", median_words(c, "ops_per_s", format_count, text));
+	if (median > 0)
+		fprintf(out, " %+4.0f %+4.0f%%", 100 * (number_at(rate, "low") / median - 1),
+			100 * (number_at(rate, "high") / median - 1));
+	else
+		fprintf(out, " %10s", "-");
 	print_ratio(out, c, baseline);
-	fprintf(out, " %8s", format_time(median_at(c, "latency_ns.p50"), text));
-	fprintf(out, " %8s", format_time(median_at(c, "latency_ns.p99"), text));
-	fprintf(out, " %8.2f", median_at(c, "cpu.us_per_op"));
-	fprintf(out, " %7.2f", median_at(c, "cpu.host_us_per_op"));
+	fprintf(out, " %8s", median_words(c, "latency_ns.p50", format_time, text));
+	fprintf(out, " %8s", median_words(c, "latency_ns.p99", format_time, text));
+	fprintf(out, " %8s", median_words(c, "cpu.us_per_op", format_us, text));
+	fprintf(out, " %7s", median_words(c, "cpu.host_us_per_op", format_us, text));
 	fprintf(out, " %7s%s\n", calls,
 		json_array_size(json_object_get(c, "warnings")) ? " !" : "");
 }
@@ -129,6 +148,25 @@ static void print_refusals(FILE *out, const json_t *list, const json_t *panel)
 	}
 }
 
+/* Why a column has no ratios, once for each reason. */
+static void print_missing_ratios(FILE *out, const json_t *list, const json_t *panel)
+{
+	size_t i, j;
+	json_t *c, *earlier;
+	json_array_foreach(list, i, c)
+	{
+		const char *reason = string_at(c, "ratio_reason");
+		bool told = !*reason || !same_panel(c, panel);
+		json_array_foreach(list, j, earlier)
+		{
+			told = told || (j < i && same_panel(earlier, c) &&
+					strcmp(string_at(earlier, "ratio_reason"), reason) == 0);
+		}
+		if (!told)
+			fprintf(out, "  no ratio: %s\n", reason);
+	}
+}
+
 static void print_panel(FILE *out, const json_t *list, size_t position, const char *baseline)
 {
 	const json_t *panel = json_array_get(list, position);
@@ -157,16 +195,83 @@ static void print_panel(FILE *out, const json_t *list, size_t position, const ch
 			print_row(out, row, baseline);
 		}
 	}
+	print_missing_ratios(out, list, panel);
 	print_refusals(out, list, panel);
+}
+
+/*
+ * Warnings are alike when they differ in their numbers alone ("only 4 %", "only 77 %"). Steps over
+ * one character, or over a number, of both; false where they part.
+ */
+static bool step_alike(const char **a, const char **b)
+{
+	char *a_end = (char *)*a + 1, *b_end = (char *)*b + 1;
+	if (isdigit((unsigned char)**a) && isdigit((unsigned char)**b)) {
+		strtod(*a, &a_end);
+		strtod(*b, &b_end);
+	} else if (**a != **b) {
+		return false;
+	}
+	*a = a_end;
+	*b = b_end;
+	return true;
+}
+
+static bool alike(const char *a, const char *b)
+{
+	while (*a && *b)
+		if (!step_alike(&a, &b))
+			return false;
+	return !*a && !*b;
 }
 
 static bool has_warning(const json_t *configuration, const char *text)
 {
 	size_t i;
 	json_t *warning;
-	json_array_foreach(json_object_get(configuration, "warnings"), i,
-			   warning) if (strcmp(json_string_value(warning), text) == 0) return true;
+	json_array_foreach(json_object_get(configuration, "warnings"), i, warning)
+	{
+		if (alike(json_string_value(warning), text))
+			return true;
+	}
 	return false;
+}
+
+/* The number at `position` of `text` as it is in all warnings that are alike: "4" or "4-77". */
+static void print_range(FILE *out, const json_t *list, const char *text, size_t position)
+{
+	double least = strtod(text + position, NULL), most = least;
+	size_t i, j;
+	json_t *c, *warning;
+	json_array_foreach(list, i, c)
+	{
+		json_array_foreach(json_object_get(c, "warnings"), j, warning)
+		{
+			const char *mine = text, *other = json_string_value(warning);
+			if (!alike(mine, other))
+				continue;
+			while (mine < text + position)
+				step_alike(&mine, &other);
+			double value = strtod(other, NULL);
+			least = value < least ? value : least;
+			most = value > most ? value : most;
+		}
+	}
+	fprintf(out, least < most ? "%g-%g" : "%g", least, most);
+}
+
+static void print_warning(FILE *out, const json_t *list, const char *text)
+{
+	for (const char *at = text; *at;) {
+		char *end = (char *)at + 1;
+		if (isdigit((unsigned char)*at)) {
+			print_range(out, list, text, (size_t)(at - text));
+			strtod(at, &end);
+		} else {
+			fputc(*at, out);
+		}
+		at = end;
+	}
 }
 
 /* From entry `from` on: the engines that share its panel, its swept value and the warning. */
@@ -205,13 +310,18 @@ static void print_warnings(FILE *out, const json_t *list)
 	bool headed = false;
 	json_array_foreach(list, i, c)
 	{
-		json_array_foreach(json_object_get(c, "warnings"), j, warning)
+		const json_t *warnings = json_object_get(c, "warnings");
+		json_array_foreach(warnings, j, warning)
 		{
 			const char *text = json_string_value(warning);
-			if (warned_before(list, i, text, false))
+			bool told = warned_before(list, i, text, false);
+			for (k = 0; k < j && !told; k++)
+				told = alike(json_string_value(json_array_get(warnings, k)), text);
+			if (told)
 				continue;
-			fprintf(out, "%s  %s\n", headed ? "" : "\nWarnings (rows marked !)\n",
-				text);
+			fprintf(out, "%s  ", headed ? "" : "\nWarnings (rows marked !)\n");
+			print_warning(out, list, text);
+			fputc('\n', out);
 			headed = true;
 			json_array_foreach(list, k, other) if (has_warning(other, text) &&
 							       !warned_before(list, k, text, true))
@@ -225,7 +335,8 @@ static void print_foot(FILE *out, const json_t *summary)
 {
 	fprintf(out,
 		"\nMedians of %lld rounds in random order. Spread: interval of %.4g %% confidence, "
-		"%s.\nRatio: %s,\ninterval of %.4g %%. \"%s\": it spans 1.\n",
+		"%s.\nRatio: %s,\ninterval of %.4g %%. \"%s\": it spans 1, or there are fewer "
+		"than five rounds.\n",
 		(long long)json_integer_value(json_object_get(summary, "rounds_done")),
 		json_number_value(at_path(summary, "interval.confidence_pct")),
 		string_at(summary, "interval.method"), string_at(summary, "interval.ratio_method"),
@@ -272,6 +383,31 @@ static void print_precision(FILE *out, const json_t *precision)
 	}
 }
 
+/* Time that the hypervisor took: what it disturbed is not the engines' doing. */
+static void print_steal(FILE *out, const json_t *list)
+{
+	const json_t *worst = NULL;
+	double most_pct = 0;
+	size_t i;
+	json_t *c;
+	json_array_foreach(list, i, c)
+	{
+		double pct = number_at(estimate_at(c, "cpu.host_steal_pct"), "max");
+		if (pct > most_pct) {
+			most_pct = pct;
+			worst = c;
+		}
+	}
+	if (worst)
+		fprintf(out,
+			"The hypervisor took up to %.2g %% of a CPU away (steal): from %s on %s, "
+			"%s "
+			"%lld.\n",
+			most_pct, string_at(worst, "engine.label"),
+			string_at(worst, "workload.panel"), string_at(worst, "config.x_name"),
+			(long long)json_integer_value(at_path(worst, "config.x")));
+}
+
 void summary_print(FILE *out, const json_t *summary)
 {
 	const json_t *list = json_object_get(summary, "configurations");
@@ -279,7 +415,10 @@ void summary_print(FILE *out, const json_t *summary)
 		if (is_first(list, i, NULL))
 			print_panel(out, list, i, string_at(summary, "baseline"));
 	print_warnings(out, list);
+	if (json_integer_value(json_object_get(summary, "rounds_done")) == 0)
+		return;
 	print_foot(out, summary);
+	print_steal(out, list);
 	const json_t *idle = json_object_get(summary, "idle_baseline");
 	if (json_is_object(idle))
 		fprintf(out, "Before it, the idle host used %.2g %% (+-%.2g %%) of a CPU.\n",

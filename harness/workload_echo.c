@@ -20,6 +20,7 @@
 
 #include "clock.h"
 #include "echo_peer.h"
+#include "measurement.h"
 #include "op_queue.h"
 #include "workload.h"
 
@@ -361,7 +362,6 @@ static void echo_describe(struct workload *workload, json_t *parameters, json_t 
 {
 	struct echo_workload *w = echo_of(workload);
 	const json_t *cpu = json_object_get(metrics, "cpu");
-	double server_pct = json_number_value(json_object_get(cpu, "util_pct"));
 	double peer_pct = json_number_value(json_object_get(cpu, "peer_util_pct"));
 	(void)parameters;
 	if (w->peer_shares_cpu)
@@ -370,11 +370,10 @@ static void echo_describe(struct workload *workload, json_t *parameters, json_t 
 						  "they slow each other down"));
 	/* The peer sleeps whenever it waits for the server: near 100 % means that it never had to.
 	 */
-	if (peer_pct >= 95 && peer_pct > server_pct)
-		json_array_append_new(
-			warnings,
-			json_string("the peer, not the server, was the limit: compare CPU "
-				    "per message, not rates"));
+	if (peer_pct >= PEER_BUSY_PCT)
+		json_array_append_new(warnings,
+				      json_string("the peer was at its limit: compare CPU per "
+						  "message, not rates"));
 }
 
 const struct workload_ops workload_echo = {

@@ -42,6 +42,44 @@ refused() {
 @test "a stall longer than the window" { refused 2 "more than half" quick -e blocking --stall-ms 9000; }
 @test "--ops on a server" { refused 2 "use --runtime" quick -e epoll -w echo --ops 10; }
 @test "verify with too small a file" { refused 2 "twice as many blocks" quick -e libaio --depth 1000 --verify; }
+@test "a CPU list that ends in a comma" { refused 2 "ends in a comma" quick -e blocking --cpus 0,; }
+@test "an engine's option that is missing" {
+	refused 2 "an option is missing" quick -e blocking:
+	refused 2 "an option is missing" quick -e io_uring:fixed_files++fixed_buffers
+}
+@test "a seed that JSON cannot hold" {
+	refused 2 "must lie between" quick -e null -w nop --seed 9223372036854775808
+	output=$(quick -e null -w nop --seed 9223372036854775807 --json)
+	assert_equal "$(json config.seed)" 9223372036854775807
+}
+
+@test "an option that has no effect is refused, with the cure" {
+	for option in "--depth 16" "--bs 8k" "--rw write" "--file x" "--size 4k" "--direct 1" "--cache dropped" \
+		"--fsync 1" "--fd-per-op" "--verify" "--rwmixread 70"; do
+		# shellcheck disable=SC2086
+		refused 2 "${option%% *} has no effect here" quick -e epoll -w echo --conns 2 $option
+	done
+	refused 2 "use --conns" quick -e epoll -w idle --depth 2
+	for option in "--conns 7" "--active 9" "--msg-size 4k" "--transport unix" "--slow 1" "--slow-pause-ms 5"; do
+		# shellcheck disable=SC2086
+		refused 2 "belongs to the workloads echo and idle" quick -e blocking $option
+	done
+	refused 2 "--verify has no effect here" quick -e null -w nop --verify
+	refused 2 "goes past the page cache" quick -e blocking --direct 1 --cache dropped
+	refused 2 "only --rw randrw" quick -e blocking --rwmixread 70
+	refused 2 "no client pauses without --slow" quick -e epoll -w echo --conns 2 --slow-pause-ms 5
+}
+
+@test "a reason that is cut keeps its errno, and whole characters" {
+	local name=é # two bytes: of 30 lengths in a row some end within it
+	while [ ${#name} -lt 110 ]; do name+=é; done
+	for filler in "" a aa aaa; do
+		run "$IOLAB" run -e blocking --file "/no/$filler$name/$name/$name/file" --json
+		assert_failure 1
+		[[ $(json reason) == *": ENOENT: No such file or directory" ]] || fail "$(json reason)"
+	done
+}
+
 @test "an unknown command" { refused 2 "did you mean 'compare'" "$IOLAB" compar; }
 @test "no command" { refused 2 "Usage: iolab" "$IOLAB"; }
 
@@ -83,9 +121,9 @@ refused() {
 
 @test "a person's file that is too small, or has holes" {
 	head -c 1M /dev/urandom >"$BATS_TEST_TMPDIR/mine"
-	refused 1 "less than --size" "$IOLAB" run -e blocking --file "$BATS_TEST_TMPDIR/mine" --size 8M
+	refused 1 "does not hold --size" "$IOLAB" run -e blocking --file "$BATS_TEST_TMPDIR/mine" --size 8M
 	truncate -s 8M "$BATS_TEST_TMPDIR/mine"
-	refused 1 "less than --size" "$IOLAB" run -e blocking --file "$BATS_TEST_TMPDIR/mine" --size 8M
+	refused 1 "does not hold --size" "$IOLAB" run -e blocking --file "$BATS_TEST_TMPDIR/mine" --size 8M
 }
 
 @test "a block size that O_DIRECT does not take" {

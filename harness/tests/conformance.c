@@ -63,6 +63,7 @@ static const struct test tests[] = {
 	{ "stream_slot_is_used_again", STREAMS, stream_slot_is_used_again },
 	{ "stream_stays_blocking", STREAMS, stream_stays_blocking },
 	{ "stream_signal_ends_the_wait", STREAMS, stream_signal_ends_the_wait },
+	{ "stream_keeps_its_timeout", STREAMS, stream_keeps_its_timeout },
 	{ "stream_survives_signals", STREAMS, stream_survives_signals },
 };
 

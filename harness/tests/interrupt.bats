@@ -6,7 +6,9 @@ load common
 
 # begin OPTION...: a run in the background, which SIGINT reaches as at a terminal.
 begin() {
-	env --default-signal=INT "$IOLAB" run --file "$BATS_TEST_TMPDIR/file" --runtime 30 "$@" \
+	local file=(--file "$BATS_TEST_TMPDIR/file")
+	[[ " $* " != *" -w echo "* ]] || file=()
+	env --default-signal=INT "$IOLAB" run "${file[@]}" --runtime 30 "$@" \
 		>"$BATS_TEST_TMPDIR/out" 2>&1 &
 	pid=$!
 }

@@ -204,6 +204,96 @@ PY
 	assert_failure 2
 }
 
+# misused TEXT COMPARE-OPTION...: exit status 2 with that text, and no results folder.
+misused() {
+	local text=$1
+	shift
+	run "$IOLAB" compare --out "$BATS_TEST_TMPDIR/results" "$@"
+	assert_failure 2
+	assert_output --partial "$text"
+	assert [ ! -e "$BATS_TEST_TMPDIR/results" ]
+}
+
+@test "compare: lists with nothing in them, with too much, with the same twice" {
+	misused "a word is missing" -e ""
+	misused "a word is missing" -e ,
+	misused "a word is missing" -e blocking,,epoll
+	misused "--depths '': a word is missing" -w file --depths ""
+	misused "more than 64 words" -e null -w nop --depths "$(seq -s, 65)"
+	misused "is there twice" -e blocking,blocking
+	misused "is there twice" -e io_uring:fixed_files+fixed_buffers,io_uring:fixed_buffers+fixed_files
+	misused "is there twice" -e null -w nop --depths 4,04
+	misused "is there twice" -e null -w nop,nop
+	misused "must lie between 1 and 1000" --rounds 4294967297
+	misused "below 2^63" --seed -1
+	misused "below 2^63" --seed 9223372036854775808
+	# shellcheck disable=SC2046
+	misused "words after --" -e null -w nop -- $(seq -f --seed=%g 200)
+}
+
+@test "compare: the baseline is one of the engines" {
+	misused "no engine 'nosuch'" --baseline nosuch
+	misused "add it to --engines" -e null,io_uring -w nop --baseline blocking
+	run "$IOLAB" compare -e null,io_uring:fixed_buffers+fixed_files -w nop --depths 2 --rounds 1 --runtime 0.01 \
+		--baseline io_uring:fixed_files+fixed_buffers --out "$BATS_TEST_TMPDIR/results"
+	output=$(cat "$BATS_TEST_TMPDIR/results/summary.json")
+	assert_equal "$(json baseline)" "$(json configurations.1.engine.label)"
+}
+
+@test "compare: what comes after -- does not override the plan, and means something to some workload" {
+	misused "would override the plan" -e blocking -w nop -- --engine null
+	misused "would override the plan" -e null -w nop -- --depth 2
+	misused "would override the plan" -e null -w nop -- --depth=2
+	misused "would override the plan" -e null -w nop -- --dep 2
+	misused "would override the plan" -- --direct 1
+	misused "no effect on any of these workloads" -e null -w nop -- --msg-size 4k
+	# What only one workload knows goes to that one.
+	small_compare --rounds 1 --no-count-syscalls --runtime 0.01 >/dev/null
+	run grep -c '"name":"echo".*"command":\[[^]]*"--size"' "$BATS_TEST_TMPDIR/results/runs.jsonl"
+	assert_output 0
+	run grep -c '"name":"file".*"command":\[[^]]*"--size"' "$BATS_TEST_TMPDIR/results/runs.jsonl"
+	assert_output 6
+}
+
+@test "compare: when no run ended ok, neither did the comparison" {
+	run "$IOLAB" compare -e blocking -w nop --depths 1 --rounds 1 --out "$BATS_TEST_TMPDIR/none"
+	assert_failure 77
+	assert_output --partial "no run ended ok"
+	run "$IOLAB" compare -e blocking -w file --depths 1 --rounds 1 --out "$BATS_TEST_TMPDIR/results" -- \
+		--file /no/such/folder/file
+	assert_failure 1
+	assert_output --partial "ENOENT"
+}
+
+@test "compare: no process is to be had" {
+	user_dir
+	run as_user bash -c "ulimit -u 1; exec '$USER_DIR/iolab' compare -e null -w nop --depths 1 --rounds 1 \
+		--out '$USER_DIR/results'"
+	rm -rf "$USER_DIR"
+	assert_failure 1
+	assert_output --partial "fork (see ulimit -u and the pids cgroup): EAGAIN"
+}
+
+@test "compare: how long a run may take follows from what was asked of it" {
+	run "$(dirname "$IOLAB")/tests/run_options"
+	assert_success
+}
+
+@test "compare: interrupted before anything was done" {
+	"$IOLAB" compare -e null -w nop --depths 1 --rounds 2 --runtime 20 --out "$BATS_TEST_TMPDIR/results" \
+		>"$BATS_TEST_TMPDIR/table" 2>&1 3>&- &
+	pid=$!
+	for _ in $(seq 1000); do
+		pgrep -P "$pid" >/dev/null && break
+		let_pass 0.01
+	done
+	kill -TERM "$pid"
+	await_end "$pid"
+	assert_failure 130
+	run cat "$BATS_TEST_TMPDIR/table"
+	assert_output "Interrupted before the first run was done: there is nothing in $BATS_TEST_TMPDIR/results."
+}
+
 @test "compare: an older results folder is never written to" {
 	small_compare >/dev/null
 	run small_compare
@@ -252,7 +342,7 @@ start_long_compare() {
 	await_end "$compare_pid"
 	assert_failure 130
 	run cat "$BATS_TEST_TMPDIR/table"
-	assert_output --partial "are kept"
+	assert_output --partial "is kept, $(wc -l <"$BATS_TEST_TMPDIR/results/runs.jsonl") runs (planned: 2004)"
 	assert_output --partial "no-ops/s"
 	run valid "$BATS_TEST_TMPDIR/results/runs.jsonl" iolab.run.v1
 	assert_success
@@ -274,15 +364,178 @@ start_long_compare() {
 }
 
 @test "run: SIGINT ends the run early with a word" {
-	"$IOLAB" run -e null -w nop --runtime 30 --json >"$BATS_TEST_TMPDIR/out" 3>&- &
+	# A shell without job control starts its background jobs with SIGINT ignored.
+	env --default-signal=INT "$IOLAB" run -e null -w nop --runtime 30 --json >"$BATS_TEST_TMPDIR/out" 3>&- &
 	pid=$!
-	# The default disposition is ignored in background jobs of a shell without job control.
-	let_pass 0.3
-	kill -TERM $pid
+	for _ in $(seq 1000); do # until the handler is there: a bit of SigCgt
+		caught=$(awk '/^SigCgt/ { print $2 }' /proc/$pid/status)
+		[ $((0x${caught:-0} >> 1 & 1)) -eq 1 ] && break
+		let_pass 0.01
+	done
+	kill -INT $pid
 	await_end $pid
 	assert_failure 130
 	output=$(cat "$BATS_TEST_TMPDIR/out")
 	assert_equal "$(json status) $(json reason)" "error interrupted"
+}
+
+# changed_runs PYTHON-CODE: the summary, as JSON in $output, of five rounds in which the code has
+# changed each run `r` (of engine `e` in round `n`). The table is in the file `table`.
+changed_runs() {
+	[ -e "$BATS_TEST_TMPDIR/results" ] || small_compare --rounds 5 --runtime 0.01 --no-count-syscalls >/dev/null
+	[ -e "$BATS_TEST_TMPDIR/measured" ] || cp "$BATS_TEST_TMPDIR/results/runs.jsonl" "$BATS_TEST_TMPDIR/measured"
+	"$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/measured" "$BATS_TEST_TMPDIR/results/runs.jsonl" "$1" <<-'PYTHON'
+		import json, sys
+		source, target, code = sys.argv[1:]
+		runs = [json.loads(line) for line in open(source)]
+		for r in runs:
+		    e, n, m = r["engine"]["label"], r["config"]["round"], r["metrics"]
+		    exec(code)
+		open(target, "w").write("".join(json.dumps(r) + "\n" for r in runs))
+	PYTHON
+	valid "$BATS_TEST_TMPDIR/results/runs.jsonl" iolab.run.v1
+	"$IOLAB" summary "$BATS_TEST_TMPDIR/results" >"$BATS_TEST_TMPDIR/table"
+	valid "$BATS_TEST_TMPDIR/results/summary.json" iolab.summary.v1
+	output=$(cat "$BATS_TEST_TMPDIR/results/summary.json")
+}
+
+# of_each PYTHON-EXPRESSION: its values over the configurations `c`, ok ones, engine by engine.
+of_each() {
+	"$SYSTEM_PYTHON" -c '
+import json, sys
+print(*[eval(sys.argv[2]) for c in json.loads(sys.argv[1])["configurations"] if c["status"] == "ok"])' "$output" "$1"
+}
+
+@test "a window in which nothing was finished measured nothing: no 0 ns, no nan, no verdict" {
+	output=$(quick -e epoll -w echo --conns 2 --slow 2 --json)
+	assert_equal "$(json metrics.latency_ns)" None
+	run quick -e epoll -w echo --conns 2 --slow 2
+	assert_output --partial "nothing was timed"
+	# Of five rounds libaio finished something in two, blocking on echo in none.
+	changed_runs '
+if m and (e == "libaio" and n < 3 or e == "blocking" and r["workload"]["name"] == "echo"):
+    m.update(ops=0, bytes=0, ops_per_s=0.0, bytes_per_s=0.0, latency_ns=None)
+    m["cpu"].update(us_per_op=None, host_us_per_op=None)
+    r["histogram"]["buckets"] = []'
+	run cat "$BATS_TEST_TMPDIR/table"
+	refute_output --regexp "nan|inf|0[.]00 ns"
+	assert_output --partial "no ratio: no round in which blocking was measured, too"
+	output=$(cat "$BATS_TEST_TMPDIR/results/summary.json")
+	run of_each '(c["engine"]["label"], c["workload"]["name"], c["metrics"]["ops_per_s"] and
+		c["metrics"]["ops_per_s"]["count"], c["ratio"] and c["ratio"]["ops_per_s"] and c["ratio"]["ops_per_s"]["verdict"])'
+	assert_output --partial "('libaio', 'file', 2, 'no difference shown')"
+	assert_output --partial "('blocking', 'echo', None, None)"
+}
+
+@test "fewer rounds than reach 90 % confidence give no verdict" {
+	changed_runs 'if m: m["ops_per_s"] = 1000.0 * (2 if e == "libaio" else 1)'
+	assert_equal "$(of_each 'c["ratio"] and c["ratio"]["ops_per_s"]["verdict"] == "higher"' | grep -c True)" 1
+	changed_runs 'if m: m["ops_per_s"] = 1000.0 * (2 if e == "libaio" else 1)
+if n == 4: r.update(status="error", reason="left out", metrics=None, histogram=None)'
+	run of_each 'c["ratio"] and c["ratio"]["ops_per_s"]["verdict"]'
+	refute_output --partial "higher"
+}
+
+@test "where the peer was at its limit with one engine, its neighbours' rates are not comparable" {
+	changed_runs 'if m and m["cpu"]["peer_util_pct"] is not None:
+    m["cpu"]["peer_util_pct"] = 97.0 if e == "libaio" and n == 2 else 60.0'
+	run of_each '(c["workload"]["name"], c["peer_limited"], len([w for w in c["warnings"] if "peer was at its limit" in w]))'
+	assert_output --partial "('echo', True, 1)"
+	assert_output --partial "('file', False, 0)"
+	refute_output --partial "('echo', False"
+	refute_output --partial "('file', True"
+	assert_equal "$(grep -c "with another engine the peer was at its limit here" "$BATS_TEST_TMPDIR/table")" 1
+	changed_runs 'if m and m["cpu"]["peer_util_pct"] is not None: m["cpu"]["peer_util_pct"] = 94.0'
+	run of_each 'c["peer_limited"]'
+	refute_output --partial True
+}
+
+@test "warnings that differ in numbers alone are told once" {
+	changed_runs 'r["warnings"] = ["only %d %% of the file was there" % (4 + 10 * n)] if m and e != "epoll" else []'
+	run cat "$BATS_TEST_TMPDIR/table"
+	assert_output --partial "only 4-44 % of the file was there"
+	assert_equal "$(grep -c "of the file was there" <<<"$output")" 1
+}
+
+@test "steal is stated beside the CPU time" {
+	changed_runs 'if m: m["cpu"]["host_steal_s"], m["elapsed_s"] = (0.05, 0.2) if e == "libaio" else (0.0, 0.2)'
+	run of_each 'c["metrics"]["cpu.host_steal_pct"]["median"]'
+	assert_output --partial "0.0 "
+	assert_output --partial "25.0"
+	run cat "$BATS_TEST_TMPDIR/table"
+	assert_output --partial "took up to 25 % of a CPU away (steal): from libaio on"
+}
+
+@test "without /proc/stat the host's CPU time is unknown, not 100 %" {
+	unshare -m true 2>/dev/null || skip "no mount namespace"
+	output=$(unshare -m sh -c "mount --bind /dev/null /proc/stat && exec '$IOLAB' run -e null -w nop --runtime 0.05 --json")
+	assert_equal "$(json metrics.cpu.host_busy_s) $(json metrics.cpu.host_util_pct)" "None None"
+	assert_equal "$(json metrics.cpu.host_us_per_op) $(json metrics.cpu.host_steal_s)" "None None"
+	echo "$output" >"$BATS_TEST_TMPDIR/line"
+	run valid "$BATS_TEST_TMPDIR/line" iolab.run.v1
+	assert_success
+}
+
+@test "a missing ratio is explained in words" {
+	run "$IOLAB" compare -e blocking,epoll -w idle --conns 3 --rounds 1 --runtime 0.02 --out "$BATS_TEST_TMPDIR/results"
+	assert_success
+	assert_output --partial "no ratio: blocking is unsupported here: one thread that blocks"
+	run valid "$BATS_TEST_TMPDIR/results/summary.json" iolab.summary.v1
+	assert_success
+	run "$IOLAB" compare -e null -w nop --depths 1 --rounds 1 --runtime 0.02 --out "$BATS_TEST_TMPDIR/other"
+	assert_output --partial "no ratio: blocking was not run here"
+}
+
+@test "a panel names every parameter" {
+	output=$(quick -e blocking --size 4M --compute-us 50 --batch-submit 2 --batch-complete 3 --verify --json)
+	assert_equal "$(json workload.panel)" \
+		"file randread 4k page cache, 4M, 50 us of compute, 2 submitted together, 3 reaped together, verified"
+	output=$(quick -e epoll -w echo --conns 2 --compute-us 0.5 --json)
+	assert_equal "$(json workload.panel)" "echo tcp 128B, 0.5 us of compute"
+}
+
+@test "summary: a folder that is only for reading is read, and that nothing was written is said" {
+	small_compare --rounds 1 --no-count-syscalls >/dev/null
+	user_dir
+	cp -r "$BATS_TEST_TMPDIR/results" "$USER_DIR/results" && chmod 555 "$USER_DIR/results"
+	run --separate-stderr as_user "$USER_DIR/iolab" summary "$USER_DIR/results"
+	chmod 755 "$USER_DIR/results" && rm -rf "$USER_DIR"
+	assert_failure 1
+	assert_output --partial "Medians of 1 rounds"
+	[[ $stderr == *"printed, but not written"*EACCES* ]] || fail "$stderr"
+}
+
+@test "summary: the baseline is one of the engines there" {
+	small_compare --rounds 1 --no-count-syscalls >/dev/null
+	run "$IOLAB" summary --baseline nosuch "$BATS_TEST_TMPDIR/results"
+	assert_failure 2
+	assert_output --partial "--baseline nosuch: no run of it"
+	run "$IOLAB" summary --baseline libaio "$BATS_TEST_TMPDIR/results"
+	assert_success
+}
+
+@test "summary: a full disk is named" {
+	[ "$(id -u)" -eq 0 ] || skip "mounting a small file system takes root"
+	small_compare --rounds 1 --no-count-syscalls >/dev/null
+	pages=$(($(stat -c %s "$BATS_TEST_TMPDIR/results/runs.jsonl") / 4096 + 2))
+	mkdir "$BATS_TEST_TMPDIR/small"
+	mount -t tmpfs -o nr_blocks="$pages" tmpfs "$BATS_TEST_TMPDIR/small" || skip "mount is not allowed here"
+	cp "$BATS_TEST_TMPDIR/results/runs.jsonl" "$BATS_TEST_TMPDIR/small/"
+	run "$IOLAB" summary "$BATS_TEST_TMPDIR/small"
+	umount "$BATS_TEST_TMPDIR/small"
+	assert_failure 1
+	assert_output --partial "ENOSPC"
+}
+
+@test "what could not be printed is no success" {
+	[ -e /dev/full ] || skip "no /dev/full"
+	small_compare --rounds 1 --no-count-syscalls >/dev/null
+	for words in list "list --json" doctor "doctor --json" "summary $BATS_TEST_TMPDIR/results" --help --version "list --help" \
+		"compare -e null -w nop --depths 1 --rounds 1 --runtime 0.01 --out $BATS_TEST_TMPDIR/full"; do
+		run bash -c "'$IOLAB' $words >/dev/full"
+		assert_failure 1
+		assert_output --partial "ENOSPC"
+	done
 }
 
 @test "summary: an unknown schema, an empty folder, no folder" {
@@ -336,6 +589,12 @@ PY
 }
 
 @test "list and doctor in JSON" {
+	"$IOLAB" list --json >"$BATS_TEST_TMPDIR/list.json"
+	run valid "$BATS_TEST_TMPDIR/list.json" iolab.list.v1
+	assert_success
+	"$IOLAB" doctor --json >"$BATS_TEST_TMPDIR/doctor.json"
+	run valid "$BATS_TEST_TMPDIR/doctor.json" iolab.doctor.v1
+	assert_success
 	output=$("$IOLAB" list --json)
 	assert_equal "$(json engines.0.name) $(json workloads.0.name)" "null file"
 	output=$("$IOLAB" doctor --json)

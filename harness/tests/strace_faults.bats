@@ -10,9 +10,11 @@ load common
 inject() {
 	local call=$1 error=$2 when=$3
 	shift 3
+	local file=(--file "$BATS_TEST_TMPDIR/file" --size 1M)
+	[[ " $* " != *" -w echo "* ]] || file=()
 	run --separate-stderr timeout 40 strace -f -qqq -o /dev/null -e trace="$call" \
 		-e inject="$call:error=$error:when=$when" \
-		"$IOLAB" run --file "$BATS_TEST_TMPDIR/file" --size 1M --json "$@"
+		"$IOLAB" run "${file[@]}" --json "$@"
 	if [ "$status" -ne 0 ] && [ "$status" -ne 1 ] && [ "$status" -ne 77 ]; then
 		fail "$call=$error at $when in $*: status $status: $output $stderr"
 	fi

@@ -186,10 +186,14 @@ static int epoll_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_k
 	uint32_t events = EPOLLIN;
 	//> 4 Edge-triggered: whatever could ever be wanted, once and for all. EPOLLRDHUP tells of a
 	//> peer that will send no more, even while its last bytes are still to be read.
+	//+ if (e->trigger == EDGE)
+	//+ 	return reason_errno(why, ENOSYS, "edge-triggered is exercise 4");
 	if (e->trigger == EDGE)
 		events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 	//< 4
 	//> 5 One-shot: registered, and switched off until something waits.
+	//+ if (e->trigger == ONESHOT)
+	//+ 	return reason_errno(why, ENOSYS, "one-shot is exercise 5");
 	if (e->trigger == ONESHOT)
 		events = EPOLLONESHOT;
 	//< 5
@@ -254,8 +258,8 @@ static bool try_receive(struct engine *e, struct watched *w)
 	//> been announced already: that no edge will tell of either.
 	w->readable = w->ended || result == op->len_bytes;
 	//< 4
-	//> 1 The lines below take any answer for the result. But -EAGAIN says that "ready" was a
-	//> false alarm: the operation goes on waiting, and its caller must never see it.
+	//> 1 Not every answer is a result. -EAGAIN says that "ready" was a false alarm: the
+	//> operation goes on waiting, and its caller must never see it.
 	//+ w->receiver = NULL;
 	//+ finish(e, op, result);
 	//+ return true;
@@ -272,8 +276,8 @@ static bool try_send(struct engine *e, struct watched *w)
 {
 	struct io_op *op = w->sender;
 	int64_t result = op_try_when_ready(op);
-	//> 2 The lines below take any answer for the result. -EAGAIN says that the socket's buffer
-	//> is full: then the send waits. A short count is a result: never send the rest here.
+	//> 2 -EAGAIN is no result: the socket's buffer is full, and the send waits. A short count
+	//> is one: never send the rest here.
 	//+ w->sender = NULL;
 	//+ finish(e, op, result);
 	//+ return true;
@@ -390,8 +394,10 @@ static int epoll_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 		      int64_t timeout_ns)
 {
 	bool may_wait = min > 0 && timeout_ns != 0;
+	int64_t left_ns = may_wait ? timeout_ns : 0;
+	int64_t deadline_ns = left_ns > 0 ? (int64_t)clock_ns() + left_ns : 0;
 	while (e->finished.count == 0 || e->finished.count < min) {
-		int count = wait_for_events(e, may_wait ? timeout_ns : 0);
+		int count = wait_for_events(e, left_ns);
 		//> 1 What the wait came to. A signal ends it early (EINTR), which is no error:
 		//> reap() then returns what it has. So it does when the time was over (0).
 		//+ if (count < 0)
@@ -408,7 +414,9 @@ static int epoll_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 			if (rc < 0)
 				return rc;
 		}
-		if (!may_wait)
+		if (deadline_ns)
+			left_ns = deadline_ns - (int64_t)clock_ns();
+		if (!may_wait || (deadline_ns && left_ns <= 0))
 			break;
 	}
 	return (int)op_queue_take(&e->finished, done, max);

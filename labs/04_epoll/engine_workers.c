@@ -230,15 +230,21 @@ static int workers_reap(struct engine *e, struct io_op **done, unsigned min, uns
 			int64_t timeout_ns)
 {
 	unsigned count = 0;
+	int64_t left_ns = timeout_ns;
+	int64_t deadline_ns = timeout_ns > 0 ? (int64_t)clock_ns() + timeout_ns : 0;
 	for (;;) {
 		count += take_finished(e, done + count, max - count);
-		if (count >= min || timeout_ns == 0)
+		if (count >= min || left_ns == 0)
 			return (int)count;
-		int news = wait_for_news(e, timeout_ns);
+		int news = wait_for_news(e, left_ns);
 		if (news < 0 && news != -EINTR)
 			return news;
 		if (news <= 0)
 			return (int)count;
+		if (deadline_ns) {
+			left_ns = deadline_ns - (int64_t)clock_ns();
+			left_ns = left_ns > 0 ? left_ns : 0;
+		}
 	}
 }
 

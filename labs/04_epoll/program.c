@@ -118,7 +118,7 @@ static bool serve(int epoll_fd, int fd)
 
 int main(int argc, char **argv)
 {
-	if (argc < 2)
+	if (argc < 2 || atoi(argv[1]) < 1 || atoi(argv[1]) > 65535)
 		return fprintf(stderr, "usage: epoll_echo PORT [CLIENTS]\n"), 2;
 	expected = argc > 2 ? atoi(argv[2]) : -1;
 	setvbuf(stdout, NULL, _IOLBF, 0);

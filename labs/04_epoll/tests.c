@@ -373,6 +373,36 @@ static void waits_for_as_many_as_asked(struct subject *s)
 	}
 }
 
+/* What comes meanwhile must not make the time begin anew. */
+static void the_time_limit_is_for_the_whole_wait(struct subject *s)
+{
+	int ends[4][2];
+	struct io_op *done[4];
+	struct speaker speaker = { .pause_ns = 60 * NS_PER_MS, .count = 3 };
+	open_engine(s, 4, 4);
+	for (unsigned i = 0; i < 4; i++) {
+		make_reading_pair(s, ends[i]);
+		attach(s, i, ends[i][0]);
+		start(s, receive(s, i, ends[i][0], i));
+		speaker.fds[i] = ends[i][1];
+	}
+	note("peers    speak after 60, 120 and 180 ms; the fourth is silent");
+	begin_speaking(&speaker);
+	unsigned n = reap(s, done, 4, 4, 80 * NS_PER_MS);
+	pthread_join(speaker.thread, NULL);
+	expect(n < 3,
+	       "expected reap() to be back after 80 ms with what there was, saw it wait for "
+	       "%u, the last of which came after 180 ms",
+	       n);
+	s->ops->cancel(s->engine);
+	await_all(s);
+	close_engine(s);
+	for (unsigned i = 0; i < 4; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+}
+
 /* Exercise 2: sends, and room for them. */
 
 /*
@@ -1060,6 +1090,28 @@ static void hears_of_every_completion(struct subject *s)
 	close(fd);
 }
 
+/* With too few descriptors free, open() says so, and what it had made by then is gone again. */
+static void open_fails_without_a_trace(struct subject *s)
+{
+	struct engine_config config = { .depth = 2, .max_fds = 1, .cpu_count = 1 };
+	struct rlimit before, tight;
+	getrlimit(RLIMIT_NOFILE, &before);
+	int lowest_free = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+	close(lowest_free);
+	for (unsigned spare = 0; spare < 2; spare++) {
+		struct reason why = { "" };
+		struct engine *engine;
+		note("test     leaves %u descriptors free (RLIMIT_NOFILE)", spare);
+		tight = before;
+		tight.rlim_cur = (rlim_t)lowest_free + spare;
+		setrlimit(RLIMIT_NOFILE, &tight);
+		int rc = s->ops->open(&engine, &config, &why);
+		setrlimit(RLIMIT_NOFILE, &before);
+		expect(rc == -EMFILE, "expected -EMFILE from open(), saw %d", rc);
+		expect(why.text[0], "expected the reason in words, saw none");
+	}
+}
+
 #define DEPTH_LARGE  200u
 #define WORKERS_MOST 64u
 
@@ -1162,6 +1214,8 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_1, TEST("end_while_waiting", STREAMS, stream_end_while_waiting) },
 	{ EXERCISE_1, TEST("reset", ONE(TCP), tcp_reset) },
 	{ EXERCISE_1, TEST("waits_for_as_many_as_asked", ONE(UNIX), waits_for_as_many_as_asked) },
+	{ EXERCISE_1, TEST("the_time_limit_is_for_the_whole_wait", ONE(UNIX),
+			   the_time_limit_is_for_the_whole_wait) },
 	{ EXERCISE_1, TEST("takes_events_in_batches", ONE(UNIX), takes_events_in_batches) },
 	{ EXERCISE_1, TEST("finds_the_active_one", ONE(TCP), stream_finds_the_active_one) },
 	{ EXERCISE_1, TEST("price_does_not_grow", ONE(TCP), price_does_not_grow) },
@@ -1242,6 +1296,8 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_7, TEST("hears_by_eventfd", ONE(BUFFERED), hears_by_eventfd) },
 	{ EXERCISE_7, TEST("sleeps_beside_slow_disks", ONE(BUFFERED), sleeps_beside_slow_disks) },
 	{ EXERCISE_7, TEST("hears_of_every_completion", ONE(BUFFERED), hears_of_every_completion) },
+	{ EXERCISE_7,
+	  TEST("open_fails_without_a_trace", ONE(BUFFERED), open_fails_without_a_trace) },
 	{ EXERCISE_7, TEST("threads_are_bounded", ONE(BUFFERED), threads_are_bounded) },
 	{ EXERCISE_7,
 	  TEST("cancel_takes_back_the_queue", ONE(BUFFERED), cancel_takes_back_the_queue) },

@@ -497,6 +497,45 @@ void stream_signal_ends_the_wait(struct subject *s)
 	close(ends[1]);
 }
 
+static void *send_late(void *argument)
+{
+	const struct timespec late = { .tv_nsec = 200 * NS_PER_MS };
+	nanosleep(&late, NULL);
+	put(*(int *)argument, "x", 1);
+	return NULL;
+}
+
+/* The time limit is for the whole wait, and does not begin again with each completion. */
+void stream_keeps_its_timeout(struct subject *s)
+{
+	not_for(s, IO_BLOCKS_IN_SUBMIT, WAITS);
+	int ends[2][2];
+	struct io_op *done[2];
+	pthread_t thread;
+	open_engine(s, 2, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		make_reading_pair(s, ends[i]);
+		attach(s, i, ends[i][0]);
+		start(s, prepare_in(s, i, ends[i][0], i));
+	}
+	expect(pthread_create(&thread, NULL, send_late, &ends[0][1]) == 0, "no thread");
+	uint64_t before_ns = clock_ns();
+	unsigned n = reap(s, done, 2, 2, 300 * NS_PER_MS);
+	uint64_t waited_ns = clock_ns() - before_ns;
+	expect(n == 1, "expected the one that had something, saw %u", n);
+	/* Begun again after the first it would be 500 ms. */
+	expect(waited_ns < 450 * (uint64_t)NS_PER_MS, "expected a wait of 300 ms, saw %llu",
+	       (unsigned long long)(waited_ns / NS_PER_MS));
+	pthread_join(thread, NULL);
+	put(ends[1][1], "x", 1);
+	await_all(s);
+	close_engine(s);
+	for (unsigned i = 0; i < 2; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+}
+
 void stream_survives_signals(struct subject *s)
 {
 	int ends[2];

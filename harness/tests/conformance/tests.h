@@ -36,6 +36,7 @@ void cancel_with_nothing_in_flight(struct subject *s);
 void stream_slot_is_used_again(struct subject *s);
 void stream_stays_blocking(struct subject *s);
 void stream_signal_ends_the_wait(struct subject *s);
+void stream_keeps_its_timeout(struct subject *s);
 void stream_survives_signals(struct subject *s);
 
 #endif

@@ -203,14 +203,13 @@ static int epoll_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 		      int64_t timeout_ns)
 {
 	unsigned enough = min > 0 ? min : 1;
+	bool may_wait = min > 0 && timeout_ns != 0;
+	int64_t left_ns = may_wait ? timeout_ns : 0;
+	int64_t end_ns = (int64_t)clock_ns() + left_ns;
 	while (e->finished.count < enough) {
 		struct epoll_event events[EVENTS_MAX];
-		bool may_wait = min > 0 && timeout_ns != 0;
-		int64_t ms = (timeout_ns + NS_PER_MS - 1) / NS_PER_MS;
-		int count = epoll_wait(e->epoll_fd, events, EVENTS_MAX,
-				       !may_wait	? 0
-				       : timeout_ns < 0 ? -1
-							: (int)ms);
+		int left_ms = left_ns < 0 ? -1 : (int)((left_ns + NS_PER_MS - 1) / NS_PER_MS);
+		int count = epoll_wait(e->epoll_fd, events, EVENTS_MAX, left_ms);
 		if (count < 0 && errno != EINTR)
 			return -errno;
 		if (count <= 0)
@@ -229,7 +228,9 @@ static int epoll_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 			if (rc < 0)
 				return rc;
 		}
-		if (!may_wait)
+		if (left_ns > 0)
+			left_ns = end_ns - (int64_t)clock_ns();
+		if (!may_wait || (timeout_ns > 0 && left_ns <= 0))
 			break;
 	}
 	return (int)op_queue_take(&e->finished, done, max);

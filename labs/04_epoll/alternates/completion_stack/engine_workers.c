@@ -188,16 +188,22 @@ static int wait_for_news(struct engine *e, int64_t timeout_ns)
 static int workers_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
 			int64_t timeout_ns)
 {
+	int64_t left_ns = timeout_ns;
+	int64_t deadline_ns = (int64_t)clock_ns() + timeout_ns;
 	take_over(e);
-	while (e->taken.count < min && timeout_ns != 0) {
+	while (e->taken.count < min && left_ns != 0) {
 		eventfd_t pushes;
-		int news = wait_for_news(e, timeout_ns);
+		int news = wait_for_news(e, left_ns);
 		if (news < 0 && news != -EINTR)
 			return news;
 		if (news <= 0)
 			break;
 		eventfd_read(e->wakeup_fd, &pushes);
 		take_over(e);
+		if (left_ns > 0)
+			left_ns = deadline_ns - (int64_t)clock_ns();
+		if (timeout_ns > 0 && left_ns < 0)
+			left_ns = 0;
 	}
 	return (int)op_queue_take(&e->taken, done, max);
 }

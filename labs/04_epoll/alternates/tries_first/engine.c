@@ -285,8 +285,10 @@ static int epoll_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 		      int64_t timeout_ns)
 {
 	bool may_wait = min > 0 && timeout_ns != 0;
+	int64_t left_ns = may_wait ? timeout_ns : 0;
+	int64_t deadline_ns = left_ns > 0 ? (int64_t)clock_ns() + left_ns : 0;
 	while (e->finished.count == 0 || e->finished.count < min) {
-		int count = wait_for_events(e, may_wait ? timeout_ns : 0);
+		int count = wait_for_events(e, left_ns);
 		if (count < 0 && errno != EINTR)
 			return -errno;
 		if (count <= 0)
@@ -297,7 +299,9 @@ static int epoll_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 			if (rc < 0)
 				return rc;
 		}
-		if (!may_wait)
+		if (deadline_ns)
+			left_ns = deadline_ns - (int64_t)clock_ns();
+		if (!may_wait || (deadline_ns && left_ns <= 0))
 			break;
 	}
 	return (int)op_queue_take(&e->finished, done, max);
