@@ -34,8 +34,8 @@ READING = (
     "A ratio is taken round by round to {baseline} on the same workload at the same {x}, and is the "
     "geometric mean of those of the rounds. “Higher” "
     "and “lower” mean that its whole interval lies on that side of 1. “No difference shown” means "
-    "that the interval spans 1: these rounds do not tell the two apart. It does not mean that they "
-    "are equal.",
+    "that the interval spans 1, or that there were fewer than five rounds: they do not tell the two "
+    "apart. It does not mean that they are equal.",
     "“Unsupported” means that the interface cannot do this, here or anywhere, in the words of the "
     "kernel where there are any. Nothing was put in its place.",
     "Colour, marker and line belong to the engine, in every figure.",

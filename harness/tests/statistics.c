@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Medians, ratios and their intervals against values worked out by hand. */
 #include <math.h>
+#include <string.h>
 
 #include "random.h"
 #include "statistics.h"
@@ -61,6 +62,29 @@ static double ratio_covered(double (*draw)(struct random_stream *), unsigned cou
 		struct ratio_estimate e = estimate_ratio(ratios, count);
 		hits += e.low <= 1 && 1 <= e.high;
 	}
+	return (double)hits / trials;
+}
+
+/* The same when rounds go on until the interval is as narrow as `half_width`, as --until-ci does.
+ */
+static double until_covered(double half_width, struct random_stream *random, double *rounds_mean)
+{
+	const unsigned trials = 2000;
+	unsigned hits = 0, rounds = 0;
+	for (unsigned t = 0; t < trials; t++) {
+		double ratios[200], sorted[200];
+		struct ratio_estimate e = { .half_width = INFINITY };
+		unsigned count = 0;
+		while (count < 5 || (e.half_width > half_width && count < 200)) {
+			ratios[count++] = tame(random) / tame(random);
+			memcpy(sorted, ratios, count * sizeof *ratios);
+			if (count >= 5)
+				e = estimate_ratio(sorted, count);
+		}
+		rounds += count;
+		hits += e.low <= 1 && 1 <= e.high;
+	}
+	*rounds_mean = (double)rounds / trials;
 	return (double)hits / trials;
 }
 
@@ -133,6 +157,9 @@ static void ratio_tests(struct tap *tap, struct random_stream *random)
 	tap_check(tap, fabs(normal - 0.95) < 0.012 && fabs(more - 0.95) < 0.012,
 		  "equal engines in uneven rounds: 1 is covered in %.3f (5 rounds), %.3f (20)",
 		  normal, more);
+	double rounds, until = until_covered(0.02, random, &rounds);
+	tap_check(tap, fabs(until - 0.95) < 0.025,
+		  "with rounds until it is +-2 %%, %.1f on average, in %.3f", rounds, until);
 	double outliers = ratio_covered(ugly, 5, random);
 	tap_check(tap, outliers > 0.94, "and in %.3f when rounds have far outliers", outliers);
 }
