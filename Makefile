@@ -172,7 +172,7 @@ PYTHON  ?= $(shell sh harness/find-python.sh 2>/dev/null)
 RESULTS ?= results/latest
 TESTS   ?=
 
-.PHONY: help check check-trust check-course check-course-slowly bench plots report bench-peers format lint
+.PHONY: help check check-trust check-course check-course-slowly bench plots figures report bench-peers format lint
 
 help:
 	@echo 'Learn (docs/course.md):'
@@ -196,6 +196,7 @@ help:
 # handout: with
 	@echo 'make check-trust   can the figures be believed? proved on real runs (under 12 minutes)'
 	@echo 'make plots         draw the figures of a results folder   [RESULTS=results/latest]'
+	@echo 'make figures       runs and draws the figures of the literature too   [QUICK=1]'
 	@echo 'make report        figures and report.html of it          [RESULTS=results/latest]'
 # handout: without
 	@echo 'make bench-peers   side by side with fio: is our own overhead small? (half an hour)'
@@ -255,6 +256,11 @@ bench: all
 
 plots: need-python
 	$(Q)$(PYTHON) plots/plot.py $(RESULTS)
+
+# The figures of the literature and of the mechanism, into a results folder. QUICK=1: two minutes.
+figures: all need-python
+	$(Q)$(PYTHON) harness/study.py $(if $(QUICK),--quick) $(RESULTS)
+	$(Q)$(MAKE) --no-print-directory plots
 
 report: plots
 	$(Q)$(PYTHON) plots/report.py $(RESULTS)

@@ -54,6 +54,7 @@
 #ifndef IOLAB_IO_ENGINE_H
 #define IOLAB_IO_ENGINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -118,6 +119,7 @@ struct engine_config {
 struct engine_option {
 	const char *name;
 	const char *summary;
+	bool compared; /* the variant with this option alone is part of the standard comparison */
 };
 
 enum engine_trait {

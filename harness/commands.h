@@ -17,5 +17,10 @@ int command_doctor(int argc, char **argv); /* what this machine can measure */
 int command_run(int argc, char **argv); /* one run */
 int command_compare(int argc, char **argv); /* many runs, a table, a results folder */
 int command_summary(int argc, char **argv); /* the table of an existing results folder */
+int command_timeline(int argc, char **argv); /* a trace of every operation, engine by engine */
+int command_cpu(int argc, char **argv); /* user, system and the rest, of a results folder */
+int command_matrix(int argc, char **argv); /* interface by kind of descriptor, tried */
+int command_overlap(int argc, char **argv); /* computing and I/O at the same time */
+int command_responsiveness(int argc, char **argv); /* a timer's lateness beside I/O */
 
 #endif

@@ -30,10 +30,6 @@
 #include "run_options.h"
 #include "summary.h"
 
-#define DEFAULT_ENGINES                                                                            \
-	"blocking,threads,poll,epoll,epoll_workers,posix_aio,libaio,io_uring,"                     \
-	"io_uring:fixed_buffers,io_uring:defer_taskrun,io_uring:sqpoll"
-
 #define LIST_MAX  64
 #define WORDS_MAX 128
 /* System calls per operation hardly vary, so the run that counts them is short. */
@@ -122,6 +118,7 @@ __attribute__((format(printf, 1, 2))) static _Noreturn void wrong_use(const char
 	va_start(args, format);
 	fputs("iolab compare: ", stderr);
 	vfprintf(stderr, format, args);
+	va_end(args);
 	fputc('\n', stderr);
 	exit(EXIT_USAGE);
 }
@@ -142,6 +139,28 @@ static unsigned split(const char *option, const char *list, const char *words[LI
 		words[count++] = word;
 	}
 	return count;
+}
+
+/*
+ * What is compared when nobody says otherwise: every engine that moves data, and of its variants
+ * those that its own file puts forward.
+ */
+static const char *standard_engines(void)
+{
+	static char list[2048];
+	size_t used = 0;
+	for (unsigned i = 0; i < engines_count(); i++) {
+		const struct engine_ops *engine = engine_at(i);
+		if (engine->traits & IO_MOVES_NO_BYTES)
+			continue;
+		used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? "," : "",
+					 engine->name);
+		for (const struct engine_option *o = engine->options; o && o->name; o++)
+			if (o->compared && used < sizeof list)
+				used += (size_t)snprintf(list + used, sizeof list - used, ",%s:%s",
+							 engine->name, o->name);
+	}
+	return list;
 }
 
 static void add_word(struct configuration *c, const char *word)
@@ -915,7 +934,7 @@ int command_compare(int argc, char **argv)
 		       "--rw randwrite --bs 8k",
 	};
 	struct options options = {
-		.engines = DEFAULT_ENGINES,
+		.engines = standard_engines(),
 		.rounds = 5,
 		.seed = clock_ns() % 1000000,
 		.runtime = "0.2",

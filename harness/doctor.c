@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -32,6 +33,7 @@ static const char *const health_names[] = { "ok", "limited", "missing" };
 
 struct report {
 	json_t *findings;
+	unsigned engines; /* that can do something */
 	bool can_compare;
 };
 
@@ -40,14 +42,14 @@ __attribute__((format(printf, 5, 6))) static void find(struct report *report, co
 						       enum health health, const char *cure,
 						       const char *format, ...)
 {
-	char cause[600];
+	struct reason cause;
 	va_list args;
 	va_start(args, format);
-	vsnprintf(cause, sizeof cause, format, args);
+	reason_vset(&cause, format, args);
 	va_end(args);
 	json_array_append_new(report->findings,
 			      json_pack("{s:s, s:s, s:s, s:s?}", "topic", topic, "status",
-					health_names[health], "cause", cause, "cure", cure));
+					health_names[health], "cause", cause.text, "cure", cure));
 }
 
 static long number_in(const char *path, long otherwise)
@@ -69,6 +71,26 @@ static unsigned cpus_allowed(void)
 	return (unsigned)CPU_COUNT(&allowed);
 }
 
+/* What helps against a refusal of the system; NULL where nothing on this machine would. */
+static const char *cure_of(int error)
+{
+	switch (error) {
+	case EPERM:
+	case EACCES:
+		return "lift what the cause names: a sysctl as root; seccomp by another profile, "
+		       "as with docker run --security-opt seccomp=unconfined";
+	case ENOSYS:
+		return "a kernel, or a container's profile, that has this call";
+	case EINVAL:
+		return "a newer kernel";
+	case ENOMEM:
+	case EAGAIN:
+		return "raise the limit that the cause names";
+	default:
+		return NULL;
+	}
+}
+
 /* One finding for each engine and each of its options, over files and sockets. */
 static void examine_engine(struct report *report, const struct engine_ops *engine, uint64_t options)
 {
@@ -76,8 +98,9 @@ static void examine_engine(struct report *report, const struct engine_ops *engin
 					.options = options,
 					.cpu_count = cpus_allowed() };
 	struct reason file_why = { "" }, socket_why = { "" };
-	bool file = engine->supports(&config, IO_READ, IO_FD_FILE, &file_why) == 0;
-	bool socket = engine->supports(&config, IO_RECV, IO_FD_SOCKET, &socket_why) == 0;
+	int file_rc = engine->supports(&config, IO_READ, IO_FD_FILE, &file_why);
+	int socket_rc = engine->supports(&config, IO_RECV, IO_FD_SOCKET, &socket_why);
+	bool file = file_rc == 0, socket = socket_rc == 0;
 	char topic[96];
 	int length = snprintf(topic, sizeof topic, "engine ");
 	engine_label(engine, options, topic + length, sizeof topic - (size_t)length);
@@ -89,10 +112,9 @@ static void examine_engine(struct report *report, const struct engine_ops *engin
 	else if (socket)
 		find(report, topic, GOOD, NULL, "sockets; no files: %s", file_why.text);
 	else
-		find(report, topic, MISSING, "the other engines can be compared without it", "%s",
-		     file_why.text);
-	if (strcmp(engine->name, "blocking") == 0 && !file && !socket)
-		report->can_compare = false;
+		find(report, topic, MISSING, cure_of(cure_of(-file_rc) ? -file_rc : -socket_rc),
+		     "%s", cure_of(-file_rc) ? file_why.text : socket_why.text);
+	report->engines += file || socket;
 }
 
 static void examine_engines(struct report *report)
@@ -103,6 +125,8 @@ static void examine_engines(struct report *report)
 		for (unsigned o = 0; engine->options && engine->options[o].name; o++)
 			examine_engine(report, engine, UINT64_C(1) << o);
 	}
+	if (report->engines == 0)
+		report->can_compare = false;
 }
 
 static void examine_cpus(struct report *report)
@@ -118,10 +142,81 @@ static void examine_cpus(struct report *report)
 		     "1: server and peer share it, and sqpoll has none");
 }
 
-/* Reads with O_DIRECT from a file of its own beside the test file. */
+static void test_file_missing(struct report *report, const char *cure, const char *path, int error)
+{
+	find(report, "test file", MISSING, cure, "%s: %s: %s", path, errno_name(error),
+	     strerror(error));
+	report->can_compare = false;
+}
+
+/* Reads one block past the page cache. */
+static void examine_direct(struct report *report, const char *path)
+{
+	void *buffer;
+	if (posix_memalign(&buffer, 4096, 4096) != 0)
+		return;
+	int fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	if (fd < 0 || pread(fd, buffer, 4096, 0) < 0)
+		find(report, "O_DIRECT", MISSING, "name a place on another file system with --file",
+		     "%s: %s: the file system refuses it", errno_name(errno), strerror(errno));
+	else
+		find(report, "O_DIRECT", GOOD, NULL, "works on %s", path);
+	if (fd >= 0)
+		close(fd);
+	free(buffer);
+}
+
+/* What lies there already is only read. */
+static void examine_existing(struct report *report, const char *path, const char *what)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		test_file_missing(report, "permission to read it, or another --file", path, errno);
+		return;
+	}
+	off_t len_bytes = lseek(fd, 0, SEEK_END);
+	close(fd);
+	if (len_bytes <= 0) {
+		find(report, "test file", MISSING, "name another with --file", "%s: %s, and empty",
+		     path, what);
+		report->can_compare = false;
+		return;
+	}
+	find(report, "test file", GOOD, NULL, "%s: %s of %lld MiB", path, what,
+	     (long long)len_bytes >> 20);
+	examine_direct(report, path);
+}
+
+/* Writes a file of its own beside the test file, and reads it with O_DIRECT. */
+static void examine_folder(struct report *report, const char *folder)
+{
+	char path[4200], block[4096];
+	snprintf(path, sizeof path, "%s/iolab-doctor-XXXXXX", folder);
+	int fd = mkstemp(path);
+	if (fd < 0) {
+		test_file_missing(report, "name another place with --file", folder, errno);
+		return;
+	}
+	memset(block, 1, sizeof block);
+	errno = ENOSPC; /* of a short write */
+	if (write(fd, block, sizeof block) != sizeof block || fsync(fd) < 0)
+		test_file_missing(report, "free some space, or name another place with --file",
+				  folder, errno);
+	else
+		examine_direct(report, path);
+	close(fd);
+	unlink(path);
+}
+
 static void examine_file_system(struct report *report, const char *test_file)
 {
-	char folder[4096], path[4200];
+	struct stat existing;
+	bool exists = stat(test_file, &existing) == 0;
+	if (exists && S_ISBLK(existing.st_mode)) {
+		examine_existing(report, test_file, "a block device");
+		return;
+	}
+	char folder[4096];
 	snprintf(folder, sizeof folder, "%s", test_file);
 	char *slash = strrchr(folder, '/');
 	if (slash)
@@ -130,9 +225,7 @@ static void examine_file_system(struct report *report, const char *test_file)
 		strcpy(folder, ".");
 	struct statfs status;
 	if (statfs(folder, &status) < 0) {
-		find(report, "test file", MISSING, "name another place with --file", "%s: %s",
-		     folder, strerror(errno));
-		report->can_compare = false;
+		test_file_missing(report, "name another place with --file", folder, errno);
 		return;
 	}
 	unsigned long long free_mib =
@@ -145,35 +238,41 @@ static void examine_file_system(struct report *report, const char *test_file)
 	if (status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC)
 		find(report, "test file", LIMITED, "name a place on a disk with --file",
 		     "%s is in memory: there is no disk to wait for", folder);
-
-	snprintf(path, sizeof path, "%s/iolab-doctor-XXXXXX", folder);
-	int fd = mkstemp(path);
-	if (fd < 0) {
-		find(report, "test file", MISSING, "name another place with --file",
-		     "cannot write to %s: %s", folder, strerror(errno));
-		report->can_compare = false;
-		return;
-	}
-	void *buffer;
-	int error = posix_memalign(&buffer, 4096, 4096);
-	if (error == 0) {
-		memset(buffer, 1, 4096);
-		int direct = -1;
-		if (write(fd, buffer, 4096) != 4096 || fsync(fd) < 0 ||
-		    (direct = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC)) < 0 ||
-		    pread(direct, buffer, 4096, 0) != 4096)
-			error = errno;
-		if (direct >= 0)
-			close(direct);
-		free(buffer);
-	}
-	if (error)
-		find(report, "O_DIRECT", MISSING, "name a place on another file system with --file",
-		     "%s: %s: the file system refuses it", errno_name(error), strerror(error));
+	if (exists && access(folder, W_OK) < 0)
+		examine_existing(report, test_file, "a file");
 	else
-		find(report, "O_DIRECT", GOOD, NULL, "works in %s", folder);
-	close(fd);
-	unlink(path);
+		examine_folder(report, folder);
+}
+
+/* The least pids.max of the cgroups that this process is in, cgroups(7); -1 when there is none. */
+static long pids_allowed(void)
+{
+	FILE *file = fopen("/proc/self/cgroup", "re");
+	char line[4096];
+	long least = -1;
+	while (file && fgets(line, sizeof line, file)) {
+		/* "0::/a/b" in version 2, "8:pids:/a/b" in version 1. */
+		char *controllers = strchr(line, ':');
+		char *path = controllers ? strchr(controllers + 1, ':') : NULL;
+		if (!path)
+			continue;
+		*path++ = '\0';
+		path[strcspn(path, "\n")] = '\0';
+		const char *mount = strcmp(controllers, ":") == 0 ? "/sys/fs/cgroup"
+				    : strstr(controllers, "pids") ? "/sys/fs/cgroup/pids"
+								  : NULL;
+		for (char *end = path + strlen(path); mount && end; end = strrchr(path, '/')) {
+			char limit[4200];
+			*end = '\0';
+			snprintf(limit, sizeof limit, "%s%s/pids.max", mount, path);
+			long pids = number_in(limit, -1);
+			if (pids > 0 && (least < 0 || pids < least))
+				least = pids;
+		}
+	}
+	if (file)
+		fclose(file);
+	return least;
 }
 
 static void examine_limits(struct report *report)
@@ -199,7 +298,7 @@ static void examine_limits(struct report *report)
 		     (unsigned long long)limit.rlim_cur);
 
 	long threads = number_in("/proc/sys/kernel/threads-max", -1);
-	long pids = number_in("/sys/fs/cgroup/pids.max", -1);
+	long pids = pids_allowed();
 	getrlimit(RLIMIT_NPROC, &limit);
 	long most = threads;
 	if (limit.rlim_cur != RLIM_INFINITY && (most < 0 || (long)limit.rlim_cur < most))

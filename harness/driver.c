@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "compute.h"
+#include "trace.h"
 
 /*
  * reap() waits for as long as it takes. What ends the wait at the end of a phase is a signal, and
@@ -75,6 +76,7 @@ struct driver {
 	uint64_t compute_turns_per_op;
 	struct tally *window; /* what was counted when the window closed, before the drain */
 	timer_t ticker;
+	struct trace *trace; /* NULL: nothing is recorded */
 
 	bool open_loop; /* we keep the schedule, not a peer */
 	uint64_t stall_at_ns; /* UINT64_MAX: not, or not any more */
@@ -281,6 +283,8 @@ static unsigned submit(struct driver *d)
 	integrate_inflight(d, now_ns);
 
 	int accepted = d->ops->submit(d->engine, d->offered, d->offered_count);
+	if (d->trace)
+		trace_submitted(d->trace, now_ns, d->offered, accepted);
 	if (accepted < 0) {
 		d->offered_count = d->stamped_count = 0;
 		fail(d, accepted, "submit: %s: %s", errno_name(accepted), strerror(-accepted));
@@ -329,6 +333,19 @@ static void stall(struct driver *d)
 	nanosleep(&pause, NULL);
 }
 
+/* The program's own work for `ops` operations. Returns the time afterwards. */
+static uint64_t compute(struct driver *d, uint64_t ops)
+{
+	uint64_t begin_ns = d->trace ? clock_ns() : 0;
+	bool any = ops > 0;
+	while (ops-- > 0 && !interrupted)
+		compute_turns(d->compute_turns_per_op);
+	uint64_t now_ns = clock_ns();
+	if (d->trace && any)
+		trace_span(d->trace, TRACE_COMPUTE, begin_ns, now_ns);
+	return now_ns;
+}
+
 /* One reap(); hands what came back to the workload, and does its share of computing. */
 static uint64_t reap(struct driver *d, unsigned min)
 {
@@ -340,6 +357,7 @@ static uint64_t reap(struct driver *d, unsigned min)
 		wait_ns = due_ns > now_ns ? (int64_t)(due_ns - now_ns) : 0;
 	}
 
+	uint64_t begin_ns = d->trace ? clock_ns() : 0;
 	int count = d->ops->reap(d->engine, d->done, min, d->done_max, min ? wait_ns : 0);
 	uint64_t now_ns = clock_ns();
 	integrate_inflight(d, now_ns); /* the engine held them until now */
@@ -362,6 +380,8 @@ static uint64_t reap(struct driver *d, unsigned min)
 	/* Before these count: they came home in the slice that is beginning. */
 	if (now_ns >= d->slice_end_ns)
 		end_slices(d, now_ns);
+	if (d->trace)
+		trace_reaped(d->trace, begin_ns, now_ns, d->done, returned);
 	if (returned > 0 && d->phase == WINDOW && d->config->op_limit)
 		d->phase_end_ns = now_ns + STALL_NS;
 
@@ -371,12 +391,8 @@ static uint64_t reap(struct driver *d, unsigned min)
 		fail(d, -EINTR, "interrupted"); /* the peer goes down with us */
 	else if (rc < 0)
 		fail(d, rc, "%s", d->workload->failure.text);
-	uint64_t finished = d->workload->tally.ops - ops_before;
-	if (d->compute_turns_per_op) {
-		while (finished-- > 0 && !interrupted)
-			compute_turns(d->compute_turns_per_op);
-		now_ns = clock_ns();
-	}
+	if (d->compute_turns_per_op)
+		now_ns = compute(d, d->workload->tally.ops - ops_before);
 	return now_ns;
 }
 
@@ -404,6 +420,7 @@ int driver_run(const struct run_config *config, struct workload *workload, struc
 				    : depth,
 		.compute_turns_per_op =
 			(uint64_t)(config->compute_us * config->compute_loops_per_us),
+		.trace = config->trace,
 	};
 	d.offered = malloc(depth * sizeof(struct io_op *));
 	d.done = malloc(depth * sizeof(struct io_op *));

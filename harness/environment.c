@@ -64,26 +64,45 @@ static json_t *cpuinfo(const char *key)
 	return value ? value : json_null();
 }
 
-/* Whether the CPU says that a hypervisor is below it, and who; or which container this is. */
-static json_t *virtualization(void)
+/* Which container this is; NULL when it is none. */
+static json_t *container(void)
 {
-	char line[2048];
+	char line[512];
 	if (access("/.dockerenv", F_OK) == 0)
 		return json_string("container: docker");
 	if (access("/run/.containerenv", F_OK) == 0)
 		return json_string("container: podman");
 	if (first_line("/run/systemd/container", line, sizeof line))
 		return json_sprintf("container: %s", line);
+	return NULL;
+}
 
+/* Whether the CPU says that a hypervisor is below it, and who; NULL when it says nothing. */
+static json_t *hypervisor(void)
+{
+	char line[512];
 	json_t *flags = cpuinfo("flags");
 	const char *text = json_string_value(flags);
 	bool is_guest = text && strstr(text, " hypervisor");
 	json_decref(flags);
 	if (!is_guest)
-		return json_null();
+		return NULL;
 	if (first_line("/sys/class/dmi/id/sys_vendor", line, sizeof line))
 		return json_sprintf("virtual machine: %s", line);
 	return json_string("virtual machine");
+}
+
+/* One does not exclude the other: a container is most often in a virtual machine. */
+static json_t *virtualization(void)
+{
+	json_t *inner = container(), *outer = hypervisor();
+	if (!inner || !outer)
+		return inner ? inner : outer ? outer : json_null();
+	json_t *both =
+		json_sprintf("%s, in a %s", json_string_value(inner), json_string_value(outer));
+	json_decref(inner);
+	json_decref(outer);
+	return both;
 }
 
 static json_t *mitigations(void)
@@ -121,7 +140,8 @@ static bool existing_path(const char *file, char path[PATH_MAX])
 	strcpy(path, file);
 	if (stat(path, &status) == 0)
 		return true;
-	strcpy(path, dirname(path));
+	const char *folder = dirname(path); /* most often `path` itself, cut short */
+	memmove(path, folder, strlen(folder) + 1);
 	return stat(path, &status) == 0;
 }
 

@@ -21,6 +21,13 @@ static const struct command {
 	{ "run", command_run, "measure one workload through one interface" },
 	{ "compare", command_compare, "measure many in random order; table and results folder" },
 	{ "summary", command_summary, "the table of an existing results folder" },
+	{ "timeline", command_timeline,
+	  "a trace of every operation of a short run, engine by engine" },
+	{ "overlap", command_overlap, "how much of computing and I/O happens at the same time" },
+	{ "matrix", command_matrix,
+	  "what each interface really does with each kind of descriptor" },
+	{ "responsiveness", command_responsiveness, "how late a timer is beside outstanding I/O" },
+	{ "cpu", command_cpu, "where an operation's CPU time went, of an existing results folder" },
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
@@ -31,7 +38,7 @@ static void print_help(FILE *out)
 	      "Compares the kernel's I/O interfaces on identical workloads.\n\n",
 	      out);
 	for (unsigned i = 0; i < COMMAND_COUNT; i++)
-		fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
+		fprintf(out, "  %-14s %s\n", commands[i].name, commands[i].summary);
 	fputs("\n`iolab COMMAND --help` shows a command's options.\n", out);
 }
 

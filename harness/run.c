@@ -6,12 +6,15 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "commands.h"
 #include "compute.h"
 #include "driver.h"
 #include "measurement.h"
+#include "on_cpu.h"
 #include "result.h"
 #include "run_options.h"
+#include "trace.h"
 #include "workload.h"
 
 /* For the handler: the process at the other end, or 0. */
@@ -78,6 +81,43 @@ static int attach_descriptors(const struct run_config *config, struct workload *
 	return 0;
 }
 
+/* A piece of the trace from within the window; before the engine's threads are gone. */
+static void add_trace(const struct run_config *config, uint64_t begin_ns, uint64_t end_ns,
+		      struct on_cpu *on_cpu, const struct reason *on_cpu_why, json_t *result)
+{
+	struct trace_window window;
+	if (!trace_choose_window(config->trace, begin_ns, end_ns, config->trace_us * NS_PER_US,
+				 &window))
+		json_array_append_new(
+			json_object_get(result, "warnings"),
+			json_string(
+				"the trace holds no typical piece of that length; use a smaller "
+				"--trace-us, or a longer --runtime"));
+	json_t *trace = trace_json(config->trace, &window);
+	json_object_set_new(trace, "threads",
+			    on_cpu ? on_cpu_json(on_cpu, window.begin_ns, window.end_ns)
+				   : json_null());
+	json_object_set_new(trace, "threads_reason",
+			    on_cpu ? json_null() : json_string(on_cpu_why->text));
+	json_object_set_new(result, "trace", trace);
+}
+
+/*
+ * What --trace-us asks for, before the engine opens. Without the record of context switches a trace
+ * is still one. Returns 0 or -errno with `why`.
+ */
+static int start_trace(struct run_config *config, unsigned depth, struct on_cpu **on_cpu,
+		       struct reason *on_cpu_why, struct reason *why)
+{
+	if (config->trace_us == 0)
+		return 0;
+	config->trace = trace_open(depth);
+	if (!config->trace)
+		return reason_errno(why, ENOMEM, "trace, depth %u", depth);
+	*on_cpu = on_cpu_open(on_cpu_why);
+	return 0;
+}
+
 /* From an open workload to figures in `result`. Returns 0 or -errno with `why`. */
 static int measure(struct run_config *config, struct workload *workload, json_t *result,
 		   unsigned *lost, struct reason *why)
@@ -85,7 +125,8 @@ static int measure(struct run_config *config, struct workload *workload, json_t 
 	struct engine *engine = NULL;
 	struct measurement before, after;
 	struct driver_counts counts = { 0 };
-	struct reason syscalls_why = { "" };
+	struct reason syscalls_why = { "" }, on_cpu_why = { "" };
+	struct on_cpu *on_cpu = NULL;
 	struct engine_config engine_config = {
 		.depth = workload->depth,
 		.max_fds = workload->fd_count ? workload->fd_count : 1,
@@ -97,12 +138,16 @@ static int measure(struct run_config *config, struct workload *workload, json_t 
 
 	/* Before the engine opens: the counter follows only threads that are started later. */
 	measurement_open(&before, &after, workload->peer, config->count_syscalls, &syscalls_why);
-	int rc = config->engine->open(&engine, &engine_config, why);
+	int rc = start_trace(config, workload->depth, &on_cpu, &on_cpu_why, why);
+	if (rc == 0)
+		rc = config->engine->open(&engine, &engine_config, why);
 	if (rc < 0)
 		goto out;
 	rc = attach_descriptors(config, workload, engine, why);
 	if (rc == 0)
 		rc = driver_run(config, workload, engine, &before, &after, &counts, lost, why);
+	if (rc == 0 && config->trace)
+		add_trace(config, before.wall_ns, after.wall_ns, on_cpu, &on_cpu_why, result);
 	/* An engine that kept operations may still write to their buffers: leave both alone. */
 	if (*lost == 0)
 		config->engine->close(engine);
@@ -115,6 +160,9 @@ static int measure(struct run_config *config, struct workload *workload, json_t 
 	}
 	result_set_metrics(result, workload, &before, &after, &counts, &syscalls_why);
 out:
+	on_cpu_close(on_cpu);
+	trace_close(config->trace);
+	config->trace = NULL;
 	measurement_close(&before, &after);
 	return rc;
 }

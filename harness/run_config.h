@@ -10,6 +10,7 @@
 
 #include "io_engine.h"
 
+struct trace;
 struct workload_ops;
 
 enum file_pattern { RW_READ, RW_WRITE, RW_RANDREAD, RW_RANDWRITE, RW_RANDRW, RW_COUNT };
@@ -41,6 +42,8 @@ struct run_config {
 	uint64_t seed;
 	bool verify;
 	bool count_syscalls;
+	unsigned trace_us; /* keep a trace of so much at the end of the window; 0: none */
+	struct trace *trace; /* where the driver records it; NULL: nowhere */
 	cpu_set_t cpus; /* CPUs for this process; empty: all that it was given */
 
 	/* file */

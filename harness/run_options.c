@@ -43,6 +43,7 @@ enum option_key {
 	OPT_SEED,
 	OPT_CPUS,
 	OPT_COUNT_SYSCALLS,
+	OPT_TRACE_US,
 	OPT_JSON,
 	OPT_ROUND,
 	OPT_POSITION,
@@ -104,6 +105,10 @@ static const struct argp_option options[] = {
 	  "CPUs for this process, as 0,2-3 (default: all; echo and idle: the first)", 4 },
 	{ "count-syscalls", OPT_COUNT_SYSCALLS, NULL, 0,
 	  "count system calls through a tracepoint, which slows them down", 4 },
+	{ "trace-us", OPT_TRACE_US, "US", 0,
+	  "with --json: what happened in a typical piece of the window (see `iolab "
+	  "timeline`)",
+	  4 },
 	{ "json", OPT_JSON, NULL, 0, "print the result as one line of JSON", 4 },
 
 	/* What `compare` tells its runs. */
@@ -386,6 +391,10 @@ static void settle(struct argp_state *state, struct run_options *o)
 	if (c->stall_ms > 500 * c->runtime_s)
 		argp_error(state, "--stall-ms %g: more than half of --runtime %g s", c->stall_ms,
 			   c->runtime_s);
+	if (c->trace_us && (c->op_limit || c->trace_us * 1e-6 > c->runtime_s))
+		argp_error(state,
+			   "--trace-us %u: must lie within --runtime (and not go with --ops)",
+			   c->trace_us);
 	if (c->op_limit)
 		c->warmup_s = 0;
 }
@@ -502,6 +511,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case OPT_COUNT_SYSCALLS:
 		c->count_syscalls = true;
+		break;
+	case OPT_TRACE_US:
+		c->trace_us = parse_count(state, "trace-us", arg, 1, 1000000);
 		break;
 	case OPT_JSON:
 		o->json = true;

@@ -397,7 +397,7 @@ static json_t *ratio_reason(const json_t *ratio, const struct configuration *c,
 		return json_sprintf("%s is %s here: %s", label,
 				    string_at(baseline->first, "status"),
 				    string_at(baseline->first, "reason"));
-	return json_sprintf("no round in which %s was measured, too", label);
+	return json_sprintf("no round in which both it and %s finished anything", label);
 }
 
 static json_t *summarise(const struct configuration *c, const struct configuration *baseline,

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The figures in the order in which they are read, and how one becomes bytes.
 
-A figure is a module with NAME, TITLE, CAPTION and draw(summary, width_in, bare). To add one, write
-it and name it here.
+A figure of a comparison is a module with NAME, TITLE, CAPTION and draw(summary, width_in, bare). A
+figure of another document in the folder also has load(folder), which is None where the document is
+not there, and alt_text(document); its draw() takes that document. To add one, write it and name it
+here.
 """
 import io
 import re
@@ -15,14 +17,29 @@ except ImportError as error:
     sys.exit(f"plots: {sys.executable} cannot import {error.name}; Debian and Ubuntu: "
              "apt-get install python3-matplotlib, then run this with /usr/bin/python3")
 
+import batching
+import block_size
 import cpu_per_op
+import cpu_shares
+import depth_one
+import durability
+import idle_descriptors
 import latency_distribution
 import latency_throughput
+import matrix
+import overlap
+import responsiveness
+import staircase
+import steps
 import style
 import syscalls
 import throughput
+import timeline
 
 FIGURES = (throughput, cpu_per_op, latency_throughput, latency_distribution, syscalls)
+# Those of the literature have a CLAIM beside, which is judged from the data.
+LITERATURE = (depth_one, batching, staircase, block_size, cpu_shares, durability, idle_descriptors)
+DOCUMENTS = (timeline, steps, overlap, matrix, responsiveness) + LITERATURE
 
 # Where a viewer lacks the font: Verdana is as wide, and all others are narrower.
 SVG_FONTS = "'DejaVu Sans', Verdana, sans-serif"
@@ -36,6 +53,15 @@ def png(figure):
     with matplotlib.rc_context(style.SETTINGS):
         file = io.BytesIO()
         figure.savefig(file, format="png", metadata={"Software": None})
+        return file.getvalue()
+
+
+def pdf(figure):
+    """As svg(): the same bytes for the same figure. Text stays text."""
+    with matplotlib.rc_context(style.SETTINGS):
+        file = io.BytesIO()
+        figure.savefig(file, format="pdf", metadata={
+            "CreationDate": None, "Creator": None, "Producer": None})
         return file.getvalue()
 
 

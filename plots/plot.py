@@ -1,35 +1,66 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Draws every figure of a results folder, as PNG for a page and as SVG for paper."""
+"""Draws every figure of a results folder: PNG for a page, SVG and PDF for paper."""
 import argparse
 import os
 import sys
 
 import figures
 import results
+import verdicts
 
 
-def write_figures(summary, out):
-    os.makedirs(out, exist_ok=True)
-    for module in figures.FIGURES:
-        drawn = module.draw(summary)
-        path = os.path.join(out, module.NAME)
-        with open(path + ".png", "wb") as file:
-            file.write(figures.png(drawn))
-        with open(path + ".svg", "w", encoding="utf-8") as file:
-            file.write(figures.svg(drawn))
-        print(path + ".png", path + ".svg")
+def write_figure(drawn, path):
+    with open(path + ".png", "wb") as file:
+        file.write(figures.png(drawn))
+    with open(path + ".svg", "w", encoding="utf-8") as file:
+        file.write(figures.svg(drawn))
+    with open(path + ".pdf", "wb") as file:
+        file.write(figures.pdf(drawn))
+    print(path + ".png", path + ".svg", path + ".pdf")
+
+
+def drawings(folder, only):
+    """Name and function of each figure that can be had from the folder."""
+    documents = [(module, module.load(folder)) for module in figures.DOCUMENTS]
+    found = [(module.NAME, lambda module=module, document=document: module.draw(document))
+             for module, document in documents if document]
+    has_summary = os.path.exists(os.path.join(folder, "summary.json"))
+    if not found or has_summary:
+        summary = results.load(folder)
+        found = [(module.NAME, lambda module=module: module.draw(summary))
+                 for module in figures.FIGURES] + found
+    if only:
+        found = [pair for pair in found if pair[0] == only]
+        if not found:
+            raise results.ResultsError(f"{folder} has nothing for the figure {only}")
+    return found
+
+
+def judged(folder, drawn):
+    """Title and verdict of each figure of the literature."""
+    return [(module.TITLE, verdicts.judge(module.CLAIM, document))
+            for module in figures.LITERATURE if module.NAME in drawn
+            if (document := module.load(folder))]
 
 
 def main():
+    names = [module.NAME for module in figures.FIGURES + figures.DOCUMENTS]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("results", metavar="RESULTS_DIR",
                         help="a folder that `build/iolab compare` made, results/latest for one")
     parser.add_argument("--out", metavar="DIR", help="default: RESULTS_DIR/figures")
+    parser.add_argument("--only", metavar="FIGURE", choices=names,
+                        help=f"one of {', '.join(names)}")
     options = parser.parse_args()
     out = options.out or os.path.join(options.results, "figures")
     try:
-        write_figures(results.load(options.results), out)
+        found = drawings(options.results, options.only)
+        os.makedirs(out, exist_ok=True)
+        for name, draw in found:
+            write_figure(draw(), os.path.join(out, name))
+        for title, verdict in judged(options.results, {name for name, _ in found}):
+            print(f"{title}: {verdict}")
     except results.ResultsError as error:
         sys.exit(f"plot.py: {error}")
     except OSError as error:

@@ -10,11 +10,15 @@ import appendix
 import figures
 import results
 import sheet
+import verdicts
 from markup import Markup, between, joined, tag
 from quantities import DASH, count, cpu_time, duration, listed, ratio, span
 
 CSS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "report.css")
 THROUGHPUT = "ops_per_s"
+CPU = "cpu.us_per_op"
+STEAL = "cpu.host_steal_pct"
+STEAL_NOTICED_PCT = 1  # of a CPU
 
 # What the big table shows of a configuration: heading, metric, format; then its ratio, if any.
 COLUMNS = (
@@ -60,23 +64,34 @@ def anchor(panel, i):
     return f"{i + 1}-" + (re.sub(r"[^a-z0-9]+", "-", panel.name.lower()).strip("-") or "panel")
 
 
-# ---------------------------------------------------------------------------------- in a few words
-
-
 def headline(summary, panel):
-    """The highest throughput at the last swept value at which anything ran, and its rivals."""
+    """The highest throughput at the last swept value at which anything ran, and its rivals; the
+    least CPU time per operation where the peer, not the engines, bounds the rates."""
     for x in reversed(panel.xs):
         at_x = [c for c in panel.configurations if c.x == x and c.metric(THROUGHPUT)]
         if at_x:
             break
     else:
         return "nothing could run."
-    best = max(at_x, key=lambda c: c.metric(THROUGHPUT).median)
-    reach = best.metric(THROUGHPUT)
-    rivals = [c.label for c in at_x if c is not best and c.metric(THROUGHPUT).high >= reach.low]
-    against = best.ratio(THROUGHPUT)
-    words = [f"at {panel.x_words([x])} the highest median is ", tag("b", best.label),
-             f" with {count(reach.median)} {panel.op}s/s"]
+    if any(c.peer_limited for c in at_x):
+        key = CPU
+        at_x = [c for c in at_x if c.metric(CPU)]
+        if not at_x:
+            return f"at {panel.x_words([x])} the peer was at its limit: rates tell nothing apart."
+        best = min(at_x, key=lambda c: c.metric(CPU).median)
+        reach = best.metric(CPU)
+        rivals = [c.label for c in at_x if c is not best and c.metric(CPU).low <= reach.high]
+        words = [f"at {panel.x_words([x])} the peer was at its limit, so rates do not tell the "
+                 f"engines apart; the least CPU time per {panel.op} has ", tag("b", best.label),
+                 f" with {cpu_time(reach.median)}"]
+    else:
+        key = THROUGHPUT
+        best = max(at_x, key=lambda c: c.metric(THROUGHPUT).median)
+        reach = best.metric(THROUGHPUT)
+        rivals = [c.label for c in at_x if c is not best and c.metric(THROUGHPUT).high >= reach.low]
+        words = [f"at {panel.x_words([x])} the highest median is ", tag("b", best.label),
+                 f" with {count(reach.median)} {panel.op}s/s"]
+    against = best.ratio(key)
     if against:
         words.append(f", {ratio_words(against)} that of {summary.baseline}")
         if against.verdict == "no difference shown":
@@ -114,13 +129,12 @@ def verdict_table(summary, panel):
                                 class_="soft")) for c, r in found]
             cells.append(tag("td", between(", ", words) or DASH, data_name=name,
                              class_=None if words else "empty"))
-        rows.append(tag("tr", tag("th", panel.x_words([x]), scope="row"), cells))
+        limited = any(c.peer_limited for c in panel.configurations if c.x == x)
+        note = tag("small", "the peer was at its limit: do not compare rates") if limited else None
+        rows.append(tag("tr", tag("th", panel.x_words([x]), note, scope="row"), cells))
     head = tag("tr", tag("td"), [tag("th", name, scope="col") for name in names])
     return tag("div", tag("table", tag("thead", head), tag("tbody", rows), class_="verdicts"),
                class_="scroll")
-
-
-# ----------------------------------------------------------------------------------- all the numbers
 
 
 def number_cell(estimate, as_text, rounds):
@@ -175,9 +189,6 @@ def number_table(summary, panel):
                aria_label=f"All numbers of {panel.name}")
 
 
-# -------------------------------------------------------------------------------------- the figures
-
-
 def inline_svg(text, prefix, alt):
     """An SVG file as an element of a page: no prologue, no fixed size, identifiers of its own."""
     text = text[text.index("<svg"):]
@@ -199,7 +210,38 @@ def figure(module, summary, panel, prefix):
                tag("figcaption", module.CAPTION))
 
 
-# --------------------------------------------------------------------------------------- the sections
+def document_figure(module, document):
+    """A figure of something other than the comparison: drawn as wide as the page, and its command."""
+    drawn = module.draw(document, sheet.NARROW_IN, bare=True)
+    return tag("figure", inline_svg(figures.svg(drawn), module.NAME + "-", module.alt_text(document)),
+               tag("figcaption", module.CAPTION, " Made by ", tag("code", document.command), "."))
+
+
+def documents_section(summary):
+    """What the folder holds beside the comparison: traces and tables, then the literature's."""
+    found = [(module, document) for module in figures.DOCUMENTS
+             if (document := module.load(summary.folder))]
+    traces = [pair for pair in found if pair[0] not in figures.LITERATURE]
+    claims = [pair for pair in found if pair[0] in figures.LITERATURE]
+
+    def drawn(pairs):
+        return tag("div", [document_figure(*pair) for pair in pairs], class_="figures")
+
+    return [
+        tag("section", tag("h2", "How it comes about"),
+            tag("p", "Traces and tables from runs of their own, on the same machine."),
+            drawn(traces)) if traces else None,
+        tag("section", tag("h2", "What others found, and this machine"),
+            tag("p", "Each verdict follows from the data by the rule in its figure. “Cannot tell” "
+                "means that an interval reaches over the rule's limit: more rounds may decide."),
+            verdict_list(claims), drawn(claims)) if claims else None,
+    ]
+
+
+def verdict_list(claims):
+    rows = [(module.TITLE, verdicts.judge(module.CLAIM, document)) for module, document in claims]
+    return tag("dl", [(tag("dt", title), tag("dd", tag("b", verdict.name), " ", verdict.because))
+                      for title, verdict in rows], class_="facts")
 
 
 def panel_section(summary, panel, i):
@@ -210,6 +252,7 @@ def panel_section(summary, panel, i):
         "section", tag("h2", panel.name), tag("p", f"One operation is one {panel.op}."),
         [tag("h3", "Warnings"), tag("ul", warnings, class_="notice")] if warnings else None,
         tag("h3", f"Throughput against {summary.baseline}"), verdict_table(summary, panel),
+        [tag("p", f"No ratio: {reason}.", class_="soft") for reason in panel.ratio_reasons()],
         [tag("h3", "What could not run"), tag("ul", missing)] if missing else None,
         tag("h3", "Figures"), tag("p", f"In all of them, {summary.marks_words()}.", class_="soft"),
         tag("div", [figure(module, summary, panel, f"p{i}{module.NAME}-")
@@ -229,6 +272,8 @@ def head_section(summary):
         notices.append(f"Precision: {summary.precision_words()}.")
     if summary.env_varies:
         notices.append(f"The machine changed between runs: {listed(summary.env_varies)}.")
+    if (steal_of(worst_steal(summary)) or 0) >= STEAL_NOTICED_PCT:
+        notices.append(f"The hypervisor took CPU time away: {steal_words(summary)}.")
     short = [tag("li", tag("a", panel.name, href="#" + anchor(panel, i)), ": ",
                  headline(summary, panel)) for i, panel in enumerate(summary.panels)]
     reading = [tag("li", text.format(baseline=summary.baseline, x=listed(dict.fromkeys(
@@ -245,6 +290,28 @@ def head_section(summary):
     ]
 
 
+def steal_of(configuration):
+    estimate = configuration and configuration.metric(STEAL)
+    return None if estimate is None else estimate.median
+
+
+def worst_steal(summary):
+    """The configuration from which the hypervisor took most; None where that is not known."""
+    known = [c for panel in summary.panels for c in panel.configurations
+             if steal_of(c) is not None]
+    return max(known, key=steal_of, default=None)
+
+
+def steal_words(summary):
+    worst = worst_steal(summary)
+    if worst is None:
+        return "not known"
+    if steal_of(worst) == 0:
+        return "none seen"
+    return (f"up to {steal_of(worst):.2g} % of a CPU in the median, from {worst.label} on "
+            f"{worst.panel_name} at {worst.x_name} {worst.x}")
+
+
 def method_section(summary):
     runs = [c for panel in summary.panels for c in panel.configurations if c.ok]
     windows = sorted({(c.warmup_s, c.runtime_s) for c in runs if c.runtime_s is not None
@@ -257,7 +324,8 @@ def method_section(summary):
              ("intervals", f"{summary.confidence_pct:.3g} %, {summary.method or 'method not given'}"),
              ("ratios", f"round by round to {summary.baseline}; {summary.ratio_confidence_pct:.3g} %, "
               f"{summary.ratio_method or 'method not given'}"),
-             ("idle host", summary.idle_words() or "not measured")]
+             ("idle host", summary.idle_words() or "not measured"),
+             ("steal", steal_words(summary))]
     return tag("section", tag("h2", "Method"), fact_list(facts))
 
 
@@ -315,7 +383,8 @@ def page(summary):
             tag("style", css)),
         tag("body", head_section(summary),
             tag("main", [panel_section(summary, panel, i)
-                         for i, panel in enumerate(summary.panels)]),
+                         for i, panel in enumerate(summary.panels)],
+                documents_section(summary)),
             method_section(summary), environment_section(summary), command_section(summary),
             appendix.section(summary)),
         lang="en") + "\n"

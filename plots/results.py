@@ -6,10 +6,11 @@ None, and the figures have to say so.
 """
 import json
 import os
+import re
 import shlex
 from dataclasses import dataclass, replace
 
-from quantities import listed
+from quantities import DASH, listed
 
 SCHEMA = "iolab.summary.v1"
 
@@ -46,6 +47,26 @@ def _estimate(table, key):
     return Estimate(median, median if low is None else low, median if high is None else high)
 
 
+def _check_numbers(table):
+    """Raises ValueError where an estimate holds something else than numbers."""
+    for key, entry in (table or {}).items():
+        for name in ("median", "mean", "low", "high"):
+            value = entry.get(name) if entry else None
+            if value is not None and not _is_number(value):
+                raise ValueError(f"the {name} of {key} is {value!r}")
+
+
+def _is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _count(document, key):
+    """A whole number that has to be there."""
+    if not isinstance(document[key], int):
+        raise ValueError(f"{key} is {document[key]!r}")
+    return document[key]
+
+
 class Configuration:
     """One engine on one workload at one swept value."""
 
@@ -68,6 +89,13 @@ class Configuration:
         self._metrics = entry.get("metrics")
         self._ratio = entry.get("ratio")
         self.buckets = (entry.get("histogram") or {}).get("buckets") or []
+        self.ratio_reason = entry.get("ratio_reason")
+        self.peer_limited = bool(entry.get("peer_limited"))
+        _check_numbers(self._metrics)
+        _check_numbers(self._ratio)
+        for bucket in self.buckets:
+            if len(bucket) != 3 or not all(map(_is_number, bucket)):
+                raise ValueError(f"a bucket of {self.label} is {bucket!r}")
         if self.x <= 0:
             raise ValueError(f"the {self.x_name} of {self.label} is {self.x}")
 
@@ -134,6 +162,10 @@ class Panel:
         """The labels of which no run ended ok."""
         return [label for label in self.labels if not any(c.ok for c in self.of(label))]
 
+    def ratio_reasons(self):
+        """Why there are no ratios, each once."""
+        return list(dict.fromkeys(c.ratio_reason for c in self.configurations if c.ratio_reason))
+
     def remarks(self):
         """Why figures are missing, then what to know of those that are there."""
         missing = [((c.status, c.reason or "no reason was given"), c)
@@ -144,10 +176,17 @@ class Panel:
     def grouped(self, said):
         """Joins what is said alike: over the swept values of a label, then over labels."""
         xs_of = {}
-        for what, c in said:
-            xs_of.setdefault(what, {}).setdefault(c.label, []).append(c.x)
+        texts_of = {}
+        for (kind, text), c in said:
+            # Warnings that differ in their numbers alone are alike; reasons stay as they are.
+            what = kind, NUMBER.sub("#", text) if kind == "warning" else text
+            texts_of.setdefault(what, []).append(text)
+            xs = xs_of.setdefault(what, {}).setdefault(c.label, [])
+            if c.x not in xs:
+                xs.append(c.x)
         remarks = []
-        for (kind, text), xs_by_label in xs_of.items():
+        for (kind, family), xs_by_label in xs_of.items():
+            text = ranged(texts_of[kind, family]) if kind == "warning" else family
             labels_at = {}
             for label, xs in xs_by_label.items():
                 everywhere = sorted(xs) == [c.x for c in self.of(label)]
@@ -156,6 +195,20 @@ class Panel:
             for place, labels in labels_at.items():
                 remarks.append(Remark(", ".join(labels) + place, kind, text))
         return remarks
+
+
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+
+def ranged(texts):
+    """Texts that differ in their numbers alone as one: "only 4–77 % of the file"."""
+    numbers = iter(zip(*(NUMBER.findall(text) for text in texts)))
+
+    def span_of(_):
+        found = sorted(next(numbers), key=float)
+        return found[0] if float(found[0]) == float(found[-1]) else f"{found[0]}{DASH}{found[-1]}"
+
+    return NUMBER.sub(span_of, texts[0])
 
 
 @dataclass(frozen=True)
@@ -217,25 +270,35 @@ class Summary:
         return words
 
     def machine_words(self):
-        env = self.env
-        cpus = env.get("cpus_online")
-        return [word for word in (
-            env.get("cpu_model"),
-            cpus and f"{cpus} CPU{'' if cpus == 1 else 's'}",
-            env.get("virtualization"),
-            env.get("kernel") and f"Linux {env['kernel']}",
-        ) if word]
+        return machine_words(self.env)
 
     def commit_words(self):
-        return " ".join(f"{k} {self.env[k]}" for k in ("iolab", "commit") if self.env.get(k))
+        return commit_words(self.env)
 
     def device_words(self):
-        """ext4 on /dev/vda (none); empty without a file workload"""
-        env = self.env
-        words = " on ".join(str(env[k]) for k in ("filesystem", "device") if env.get(k))
-        if words and env.get("scheduler"):
-            words += f" (scheduler {env['scheduler']})"
-        return words
+        return device_words(self.env)
+
+
+def machine_words(env):
+    cpus = env.get("cpus_online")
+    return [word for word in (
+        env.get("cpu_model"),
+        cpus and f"{cpus} CPU{'' if cpus == 1 else 's'}",
+        env.get("virtualization"),
+        env.get("kernel") and f"Linux {env['kernel']}",
+    ) if word]
+
+
+def commit_words(env):
+    return " ".join(f"{k} {env[k]}" for k in ("iolab", "commit") if env.get(k))
+
+
+def device_words(env):
+    """ext4 on /dev/vda (none); empty without a file workload"""
+    words = " on ".join(str(env[k]) for k in ("filesystem", "device") if env.get(k))
+    if words and env.get("scheduler"):
+        words += f" (scheduler {env['scheduler']})"
+    return words
 
 
 def command_line(argv):
@@ -251,6 +314,62 @@ def _printable(value):
     if isinstance(value, dict):
         return {key: _printable(item) for key, item in value.items()}
     return value
+
+
+STUDY = "study"  # where harness/study.py puts what it made
+
+
+def was_quick(folder, name):
+    """Did harness/study.py make it with --quick?"""
+    try:
+        with open(os.path.join(folder, STUDY, "study.json"), encoding="utf-8") as file:
+            return bool(json.load(file)["quick"].get(name))
+    except (OSError, ValueError, KeyError, AttributeError):
+        return False
+
+
+@dataclass(frozen=True)
+class Document:
+    """A file of a results folder that holds no comparison: a trace, a table."""
+
+    path: str
+    content: dict
+
+    @property
+    def env(self):
+        return self.content.get("env") or {}
+
+    @property
+    def command(self):
+        return command_line(self.content.get("command"))
+
+    @property
+    def quick(self):
+        return was_quick(*os.path.split(self.path))
+
+    def foot(self, *more):
+        """Two lines about the machine and the measurement."""
+        return [machine_words(self.env) + [device_words(self.env)],
+                [*more, self.content.get("time_utc") or "", commit_words(self.env)]]
+
+
+def load_document(folder, name, schema, made_by):
+    """The file `name` of the folder, or None when it is not there."""
+    path = os.path.join(folder, name)
+    if not os.path.exists(path):
+        return None
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = json.load(file)
+    except OSError as error:
+        raise ResultsError(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise ResultsError(f"{path} is not JSON ({error}); `{made_by}` makes it anew") from None
+    found = content.get("schema") if isinstance(content, dict) else None
+    if found != schema:
+        raise ResultsError(f"{path} has schema {found!r}, and this program reads {schema}; "
+                           f"`{made_by}` makes it anew")
+    return Document(path, _printable(content))
 
 
 def _read(folder):
@@ -288,8 +407,8 @@ def load(folder):
             time_utc=document.get("time_utc") or "",
             command=command_line(document.get("command")),
             baseline=document.get("baseline") or "",
-            rounds_planned=document["rounds_planned"],
-            rounds_done=document["rounds_done"],
+            rounds_planned=_count(document, "rounds_planned"),
+            rounds_done=_count(document, "rounds_done"),
             interrupted=bool(document.get("interrupted")),
             seed=document.get("seed"),
             method=interval.get("method") or "",

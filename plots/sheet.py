@@ -115,10 +115,8 @@ class Sheet:
         height_in = LINE_IN * (len(lines) + 2)
 
         def place(top_in):
-            self._figure.add_artist(Rectangle(
-                (self.across(EDGE_IN), self.down(top_in + height_in)),
-                self.across(self.width_in - 2 * EDGE_IN), height_in / self.height_in,
-                facecolor=style.SHADE))
+            self.rectangle(EDGE_IN, top_in, self.width_in - 2 * EDGE_IN, height_in,
+                           facecolor=style.SHADE)
             for i, line in enumerate(lines):
                 self.text(3 * EDGE_IN, top_in + (i + 1.5) * LINE_IN, line, fontsize=NAME_PT,
                           style="italic", color=style.GREY)
@@ -144,6 +142,11 @@ class Sheet:
     def line(self, xs_in, ys_in, **keywords):
         self._figure.add_artist(Line2D([self.across(x) for x in xs_in],
                                        [self.down(y) for y in ys_in], **keywords))
+
+    def rectangle(self, left_in, top_in, width_in, height_in, **keywords):
+        self._figure.add_artist(Rectangle(
+            (self.across(left_in), self.down(top_in + height_in)), self.across(width_in),
+            height_in / self.height_in, **keywords))
 
     def axes(self, left_in, top_in, width_in, height_in):
         return self._figure.add_axes((self.across(left_in), self.down(top_in + height_in),
@@ -305,11 +308,35 @@ def compose(summary, title, reading, plan_of, width_in, bare=False):
         return sheet.figure()
 
 
+def compose_document(document, title, reading, place, width_in, bare=False, foot=()):
+    """The figure of a results.Document: `place(sheet)` adds what stands between head and foot."""
+    with matplotlib.rc_context(style.SETTINGS):
+        sheet = Sheet(width_in)
+        sheet.add(0.06)
+        sheet.paragraph(title, size_pt=10, line_in=0.22, weight="bold")
+        if not bare:
+            sheet.paragraph(reading, size_pt=7, color=style.GREY)
+        if document.quick:
+            sheet.add(0.04)
+            sheet.paragraph("QUICK: short runs, for a first look only", size_pt=NAME_PT,
+                            weight="bold")
+        sheet.add(0.05)
+        place(sheet)
+        if not bare:
+            add_foot_lines(sheet, document.foot(*foot))
+        sheet.add(0.05)
+        return sheet.figure()
+
+
 def add_foot(sheet, summary):
+    add_foot_lines(sheet, (summary.machine_words() + [summary.device_words()],
+                           [summary.rounds_words(), summary.time_utc, summary.commit_words()]))
+
+
+def add_foot_lines(sheet, lines):
     sheet.add(0.14)
     sheet.add(0.06, lambda top: sheet.line([EDGE_IN, sheet.width_in - EDGE_IN], [top, top],
                                            linewidth=0.5, color=style.FAINT))
-    for words in (summary.machine_words() + [summary.device_words()],
-                  [summary.rounds_words(), summary.time_utc, summary.commit_words()]):
+    for words in lines:
         sheet.paragraph(" · ".join(w for w in words if w), size_pt=6, line_in=0.12,
                         color=style.GREY)

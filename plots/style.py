@@ -153,6 +153,7 @@ SETTINGS = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "savefig.dpi": 200,
+    "pdf.fonttype": 42,  # fonts that a journal's checks accept
     "svg.fonttype": "none",
     "svg.hashsalt": "iolab",  # else the identifiers in an SVG change from run to run
 }

@@ -178,6 +178,8 @@ refused() {
 	run "$(dirname "$IOLAB")/tests/without_io_uring" "$IOLAB" doctor
 	assert_success
 	assert_output --partial "refused by seccomp"
+	assert_output --partial "cure: lift what the cause names"
+	refute_output --partial "can be compared without it"
 }
 
 @test "the test file is deleted in mid-run: said, and nothing lost" {

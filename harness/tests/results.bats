@@ -419,7 +419,7 @@ if m and (e == "libaio" and n < 3 or e == "blocking" and r["workload"]["name"] =
     r["histogram"]["buckets"] = []'
 	run cat "$BATS_TEST_TMPDIR/table"
 	refute_output --regexp "nan|inf|0[.]00 ns"
-	assert_output --partial "no ratio: no round in which blocking was measured, too"
+	assert_output --partial "no ratio: no round in which both it and blocking finished anything"
 	output=$(cat "$BATS_TEST_TMPDIR/results/summary.json")
 	run of_each '(c["engine"]["label"], c["workload"]["name"], c["metrics"]["ops_per_s"] and
 		c["metrics"]["ops_per_s"]["count"], c["ratio"] and c["ratio"]["ops_per_s"] and c["ratio"]["ops_per_s"]["verdict"])'
@@ -607,4 +607,57 @@ PY
 	run "$IOLAB" doctor --file /no/such/folder/file
 	assert_failure 1
 	assert_output --partial "name another place"
+}
+
+@test "doctor: a full disk is no file system without O_DIRECT, and nothing can be compared there" {
+	[ "$(id -u)" -eq 0 ] || skip "mounting a small file system takes root"
+	mkdir "$BATS_TEST_TMPDIR/small"
+	mount -t tmpfs -o size=64k tmpfs "$BATS_TEST_TMPDIR/small" || skip "mount is not allowed here"
+	head -c 1M /dev/zero >"$BATS_TEST_TMPDIR/small/full" 2>/dev/null || true
+	run "$IOLAB" doctor --file "$BATS_TEST_TMPDIR/small/file"
+	umount "$BATS_TEST_TMPDIR/small"
+	assert_failure 1
+	assert_output --regexp "missing +test file .*ENOSPC"
+	assert_output --partial "free some space"
+	refute_output --partial "the file system refuses it"
+	assert_output --partial "cannot run here"
+}
+
+@test "doctor: a block device, and a file in a folder that is only for reading, are read" {
+	device=$(find /dev -maxdepth 1 -type b 2>/dev/null | head -n 1)
+	if [ -n "$device" ]; then
+		run "$IOLAB" doctor --file "$device"
+		assert_output --regexp "test file +$device: (a block device|E)"
+		refute_output --partial "free in /dev"
+	fi
+	user_dir
+	mkdir "$USER_DIR/locked"
+	head -c 8k /dev/zero >"$USER_DIR/locked/file"
+	chmod -R a+rX "$USER_DIR/locked" && chmod 555 "$USER_DIR/locked"
+	run as_user "$USER_DIR/iolab" doctor --file "$USER_DIR/locked/file"
+	rm -rf "$USER_DIR"
+	assert_success
+	assert_output --partial "locked/file: a file of 0 MiB"
+}
+
+@test "doctor: the limit of the cgroup that we are in, and of those above it" {
+	[ "$(id -u)" -eq 0 ] || skip "a cgroup of its own takes root"
+	for root in /sys/fs/cgroup/pids /sys/fs/cgroup; do
+		group="$root/iolab-test-$$"
+		mkdir -p "$group/inner" 2>/dev/null || continue
+		echo 77 >"$group/pids.max" 2>/dev/null && break
+		rmdir "$group/inner" "$group"
+		group=""
+	done
+	[ -n "$group" ] || skip "no pids cgroup can be made here"
+	run bash -c "echo \$\$ >'$group/inner/cgroup.procs' && exec '$IOLAB' doctor"
+	rmdir "$group/inner" "$group"
+	assert_output --regexp "limited +threads +77 allowed"
+}
+
+@test "env: a container does not hide the hypervisor below it" {
+	grep -q "^flags.* hypervisor" /proc/cpuinfo || skip "no hypervisor"
+	unshare -m true 2>/dev/null || skip "no mount namespace"
+	run unshare -m sh -c "mount -t tmpfs tmpfs /run && echo >/run/.containerenv && exec '$IOLAB' doctor --json"
+	assert_output --regexp '"virtualization":"container: [a-z]*, in a virtual machine'
 }

@@ -44,9 +44,10 @@ enum {
 
 static const struct engine_option options[] = {
 	{ "fixed_files", "registered descriptors" },
-	{ "fixed_buffers", "registered buffers (files)" },
-	{ "sqpoll", "a kernel thread polls for submissions; takes a CPU" },
-	{ "defer_taskrun", "completions processed when asked for, in batches (Linux 6.1)" },
+	{ "fixed_buffers", "registered buffers (files)", .compared = true },
+	{ "sqpoll", "a kernel thread polls for submissions; takes a CPU", .compared = true },
+	{ "defer_taskrun", "completions processed when asked for, in batches (Linux 6.1)",
+	  .compared = true },
 	{ "registered_ring", "the ring's descriptor registered (Linux 5.18)" },
 	{ "poll_first", "receives wait before they try (Linux 5.19)" },
 	{ NULL, NULL },

@@ -42,13 +42,63 @@ changed() {
 	assert_success
 }
 
-@test "five figures, as PNG and as SVG" {
-	for name in throughput cpu_per_op latency_throughput latency_distribution syscalls; do
+@test "all figures, as PNG, as SVG and as PDF" {
+	for name in throughput cpu_per_op latency_throughput latency_distribution syscalls timeline steps overlap matrix responsiveness \
+		depth_one batching staircase block_size cpu_shares durability idle_descriptors; do
 		run head -c 8 "$BATS_FILE_TMPDIR/results/figures/$name.png"
 		assert_output --partial "PNG"
+		run head -c 5 "$BATS_FILE_TMPDIR/results/figures/$name.pdf"
+		assert_output "%PDF-"
 		"$PYTHON" -c 'import sys, xml.dom.minidom as d; d.parse(sys.argv[1])' \
 			"$BATS_FILE_TMPDIR/results/figures/$name.svg"
 	done
+}
+
+@test "the golden documents are as documented" {
+	for file in "$GOLDEN"/*.json; do
+		name=$(basename "$file" .json)
+		run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" "iolab.$name.v1" \
+			"$file"
+		assert_success
+	done
+}
+
+@test "traces and tables are drawn whole, and what could not run is named" {
+	run "$PYTHON" "$ROOT/plots/tests/drawn_documents.py" "$GOLDEN"
+	assert_success
+}
+
+@test "verdicts follow their rules, and so do those of the figures" {
+	run "$PYTHON" "$ROOT/plots/tests/judged.py" "$GOLDEN"
+	assert_success
+}
+
+@test "a quick study is marked in figure and report" {
+	cp -r "$GOLDEN" "$BATS_TEST_TMPDIR/quick"
+	run grep -c QUICK "$BATS_FILE_TMPDIR/results/figures/batching.svg"
+	assert_output 0
+	sed -i 's/"batching": false/"batching": true/' "$BATS_TEST_TMPDIR/quick/study/study.json"
+	plot "$BATS_TEST_TMPDIR/quick" --only batching
+	grep -q "QUICK" "$BATS_TEST_TMPDIR/quick/figures/batching.svg"
+	report "$BATS_TEST_TMPDIR/quick"
+	grep -q "QUICK" "$BATS_TEST_TMPDIR/quick/report.html"
+	grep -q "Verdict: " "$BATS_TEST_TMPDIR/quick/report.html"
+}
+
+@test "one figure alone, and from a folder without a comparison" {
+	mkdir "$BATS_TEST_TMPDIR/alone"
+	cp "$GOLDEN/timeline.json" "$BATS_TEST_TMPDIR/alone"
+	plot "$BATS_TEST_TMPDIR/alone"
+	assert_equal "$(ls "$BATS_TEST_TMPDIR/alone/figures")" "timeline.pdf
+timeline.png
+timeline.svg"
+	run plot "$BATS_TEST_TMPDIR/alone" --only throughput
+	assert_failure
+	assert_output --partial "has nothing for the figure throughput"
+	sed 's/iolab.timeline.v1/iolab.timeline.v9/' "$GOLDEN/timeline.json" >"$BATS_TEST_TMPDIR/alone/timeline.json"
+	run plot "$BATS_TEST_TMPDIR/alone"
+	assert_failure
+	assert_output --partial "iolab.timeline.v9"
 }
 
 @test "the same summary makes the same bytes" {
@@ -145,6 +195,43 @@ s["precision"] = dict(wanted_pct=2.0, time_limit_s=60.0, ended_by="time", reache
 	done
 }
 
+@test "warnings that differ in numbers alone are one, with their range" {
+	folder=$(changed '
+for i, c in enumerate(s["configurations"]):
+    if c["status"] == "ok":
+        c["warnings"] = ["only %d %% of the file was there" % (4 + i), "only 4 % of the file was there"]')
+	report "$folder"
+	run grep -oE "only [0-9–]+ % of the file was there" "$folder/report.html"
+	assert_output --regexp "only 4–[0-9]+ %"
+	refute_output --regexp "only [0-9]+ %"
+}
+
+@test "where the peer was at its limit, rates crown nobody" {
+	folder=$(changed '
+for c in s["configurations"]:
+    c["peer_limited"] = True
+    if c["metrics"]["cpu.us_per_op"]:
+        value = 1.0 if c["engine"]["label"] == "libaio" else 9.0
+        c["metrics"]["cpu.us_per_op"].update(median=value, low=value, high=value)')
+	report "$folder"
+	short=$(grep -o "In short.*How to read" "$folder/report.html")
+	[[ $short == *"least CPU time per"*"<b>libaio</b> with 1.00"* ]] || fail "$short"
+	[[ $short != *"highest median"* ]] || fail "$short"
+	grep -q "do not compare rates" "$folder/report.html"
+}
+
+@test "steal and missing ratios are stated" {
+	grep -q "<dt>steal</dt>" "$BATS_FILE_TMPDIR/results/report.html"
+	folder=$(changed '
+for c in s["configurations"]:
+    if c["status"] == "ok":
+        c["ratio_reason"] = "blocking is unsupported here: it would wait"
+        c["metrics"]["cpu.host_steal_pct"] = dict(c["metrics"]["ops_per_s"], median=12.0, low=11.0, high=13.0)')
+	report "$folder"
+	grep -q "No ratio: blocking is unsupported here: it would wait" "$folder/report.html"
+	grep -q "The hypervisor took CPU time away: up to 12 % of a CPU" "$folder/report.html"
+}
+
 @test "names and reasons are text, whatever is in them" {
 	folder=$(changed '
 for c in s["configurations"]:
@@ -192,6 +279,13 @@ refused() {
 		rm -r "$BATS_TEST_TMPDIR/empty"
 		refused "iolab.summary.v9" $program "$(changed 's["schema"] = "iolab.summary.v9"')"
 		refused "not a whole summary" $program "$(changed 'del s["configurations"]')"
+		refused "a bucket of" $program "$(changed '
+for c in s["configurations"]:
+    if c["histogram"]: c["histogram"]["buckets"][0] = [1, 2]')"
+		refused "the median of ops_per_s is" $program "$(changed '
+for c in s["configurations"]:
+    if c["metrics"]["ops_per_s"]: c["metrics"]["ops_per_s"]["median"] = "fast"')"
+		refused "rounds_done is None" $program "$(changed 's["rounds_done"] = None')"
 		refused "no run ended ok" $program "$(changed '
 for c in s["configurations"]:
     c["status"], c["metrics"] = "error", None')"

@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `iolab matrix`: what an interface really does with a kind of descriptor. Asked of the engine,
+ * tried, timed, and looked up in /proc/self/task; nothing is asserted.
+ *
+ * Each cell is a process of its own that hands operations to the engine and then looks: had the
+ * call returned before they were over? Were there threads that had not been there before? A read
+ * from a socket or pipe finds nothing at first, and is answered after ANSWER_AFTER_MS by another
+ * process.
+ */
+#include <argp.h>
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include "child_run.h"
+#include "clock.h"
+#include "commands.h"
+#include "engines.h"
+#include "environment.h"
+#include "estimate_json.h"
+#include "json_folder.h"
+#include "json_path.h"
+#include "probe_target.h"
+#include "random.h"
+#include "test_file.h"
+
+#define DEFAULT_ENGINES                                                                            \
+	"blocking,threads,poll,epoll,epoll_workers,posix_aio,libaio,io_uring,io_uring:sqpoll"
+
+#define ENGINES_MAX	32
+#define FILE_BYTES	(UINT64_C(8) << 20)
+#define BLOCK_BYTES	65536u
+#define BATCH		16u /* reads of a file handed over together */
+#define REPEATS		9 /* of each file's cell; the median counts */
+#define ANSWER_AFTER_MS 20
+#define CELL_LIMIT_S	20
+/* Handing over is all of the work when it takes at least this share of the time. */
+#define BLOCKED_SHARE 0.5
+/* ... unless helpers used at least this share of the CPU time of the process. */
+#define HELPERS_CPU_SHARE 0.5
+
+enum target { DIRECT_READ, COLD_READ, TMPFS_READ, SYNC, SOCKET_RECV, PIPE_READ, TARGET_COUNT };
+
+static const struct {
+	const char *name, *words;
+	enum io_kind kind;
+	enum io_fd_kind fd_kind;
+} targets[TARGET_COUNT] = {
+	[DIRECT_READ] = { "file_direct", "file, direct", IO_READ, IO_FD_FILE },
+	[COLD_READ] = { "file_cold", "file, cold", IO_READ, IO_FD_FILE },
+	[TMPFS_READ] = { "file_tmpfs", "file, tmpfs", IO_READ, IO_FD_FILE },
+	[SYNC] = { "file_fsync", "file, fsync", IO_FSYNC, IO_FD_FILE },
+	[SOCKET_RECV] = { "socket", "socket", IO_RECV, IO_FD_SOCKET },
+	[PIPE_READ] = { "pipe", "pipe", IO_READ, IO_FD_PIPE },
+};
+
+/* Threads that were not there before the engine was opened. */
+struct helpers {
+	unsigned user; /* of the program or a library */
+	unsigned io_wq; /* the kernel's workers for io_uring, "iou-wrk-..." */
+	unsigned sqpoll; /* its polling thread, "iou-sqp-..." */
+};
+
+struct cell {
+	const struct engine_ops *ops;
+	uint64_t options;
+	enum target target;
+	const char *folder; /* of the files */
+};
+
+/* What is tried in a cell. */
+struct trial {
+	const struct cell *cell;
+	struct engine *engine;
+	struct io_op ops[BATCH];
+	unsigned count;
+	char *arena;
+	int fd; /* what is read from */
+	struct answerer answerer; /* of a socket or pipe */
+	struct random_stream random;
+};
+
+static void look_for_helpers(struct helpers *most)
+{
+	struct helpers now = { 0 };
+	DIR *tasks = opendir("/proc/self/task");
+	for (struct dirent *entry; tasks && (entry = readdir(tasks));) {
+		char path[300], name[32] = "";
+		if (!isdigit((unsigned char)*entry->d_name) || atoi(entry->d_name) == getpid())
+			continue;
+		snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
+		FILE *file = fopen(path, "re");
+		if (!file)
+			continue; /* it has ended */
+		if (fgets(name, sizeof name, file)) {
+			now.io_wq += strncmp(name, "iou-wrk", 7) == 0;
+			now.sqpoll += strncmp(name, "iou-sqp", 7) == 0;
+			now.user += strncmp(name, "iou-", 4) != 0;
+		}
+		fclose(file);
+	}
+	if (tasks)
+		closedir(tasks);
+	most->user = now.user > most->user ? now.user : most->user;
+	most->io_wq = now.io_wq > most->io_wq ? now.io_wq : most->io_wq;
+	most->sqpoll = now.sqpoll > most->sqpoll ? now.sqpoll : most->sqpoll;
+}
+
+static int open_target(struct trial *t, struct reason *why)
+{
+	enum target target = t->cell->target;
+	struct statfs fs;
+	if (target == PIPE_READ || target == SOCKET_RECV) {
+		int rc = answerer_start(&t->answerer, target == PIPE_READ, ANSWER_AFTER_MS, why);
+		t->fd = t->answerer.fd;
+		return rc;
+	}
+	if (target == TMPFS_READ && (statfs("/dev/shm", &fs) < 0 || fs.f_type != TMPFS_MAGIC)) {
+		reason_set(why, "/dev/shm is no tmpfs here");
+		return -ENODEV;
+	}
+	t->fd = nameless_file(target == TMPFS_READ ? "/dev/shm" : t->cell->folder, FILE_BYTES,
+			      target == DIRECT_READ ? O_DIRECT : 0, why);
+	if (t->fd >= 0 &&
+	    target == COLD_READ) /* else one read would bring in the blocks of others */
+		posix_fadvise(t->fd, 0, 0, POSIX_FADV_RANDOM);
+	return t->fd < 0 ? t->fd : 0;
+}
+
+/* Fresh operations, and a descriptor in the state in which there is something to wait for. */
+static int prepare(struct trial *t, struct reason *why)
+{
+	enum target target = t->cell->target;
+	double resident_pct;
+	bool stream = t->answerer.pid > 0;
+	t->count = stream || target == SYNC ? 1 : BATCH;
+	for (unsigned i = 0; i < t->count; i++) {
+		uint64_t stripe = FILE_BYTES / BLOCK_BYTES / BATCH; /* no block twice in a batch */
+		uint64_t block = i * stripe + random_below(&t->random, stripe);
+		t->ops[i] = (struct io_op) {
+			.kind = (uint8_t)targets[target].kind,
+			.fd = t->fd,
+			.buf = target == SYNC ? NULL : t->arena + i * BLOCK_BYTES,
+			.offset = stream	   ? IO_NO_OFFSET
+				  : target == SYNC ? 0
+						   : block * BLOCK_BYTES,
+			.len_bytes = stream	      ? 1
+				     : target == SYNC ? 0
+						      : BLOCK_BYTES,
+			.slot = i,
+		};
+	}
+	if (target == COLD_READ)
+		return test_file_set_cache(t->fd, FILE_BYTES, CACHE_DROPPED, &resident_pct, why);
+	/* Something for an fsync to do. */
+	for (unsigned i = 0; target == SYNC && i < BATCH; i++)
+		if (pwrite(t->fd, t->arena, BLOCK_BYTES, (off_t)i * BLOCK_BYTES) < 0)
+			return reason_errno(why, errno, "writing before fsync");
+	int rc = stream ? answerer_ask(&t->answerer) : 0;
+	return rc < 0 ? reason_errno(why, rc, "the answering process") : 0;
+}
+
+static double cpu_ns(clockid_t clock)
+{
+	struct timespec used;
+	clock_gettime(clock, &used);
+	return (double)used.tv_sec * NS_PER_S + (double)used.tv_nsec;
+}
+
+/* What one trial took. */
+struct attempt {
+	double handover_ns, total_ns;
+	double cpu_ns, loop_cpu_ns; /* of the whole process, and of the loop's thread */
+};
+
+/*
+ * Hands the batch over, and a reap() that must not wait is part of that: some engines make their
+ * system call there. Then waits for all. An engine that takes only some gets only these. Returns 0,
+ * or -errno with `why` when the engine is broken or an operation failed.
+ */
+static int try_once(struct trial *t, struct attempt *attempt, struct reason *why)
+{
+	const struct engine_ops *ops = t->cell->ops;
+	struct io_op *offered[BATCH], *done[BATCH];
+	int first_error = 0;
+	for (unsigned i = 0; i < t->count; i++)
+		offered[i] = &t->ops[i];
+
+	double cpu_before_ns = cpu_ns(CLOCK_PROCESS_CPUTIME_ID);
+	double loop_before_ns = cpu_ns(CLOCK_THREAD_CPUTIME_ID);
+	uint64_t begin_ns = clock_ns();
+	int accepted = ops->submit(t->engine, offered, t->count);
+	if (accepted <= 0)
+		return reason_errno(why, accepted ? accepted : EIO, "submit");
+	int finished = ops->reap(t->engine, done, 0, BATCH, 0);
+	uint64_t handed_over_ns = clock_ns();
+	while (finished >= 0) {
+		for (int i = 0; i < finished; i++)
+			if (done[i]->result < 0 && first_error == 0)
+				first_error = (int)done[i]->result;
+		accepted -= finished;
+		if (accepted == 0)
+			break;
+		finished = ops->reap(t->engine, done, 1, BATCH, NS_PER_S);
+	}
+	uint64_t end_ns = clock_ns();
+	*attempt = (struct attempt) {
+		.handover_ns = (double)(handed_over_ns - begin_ns),
+		.total_ns = (double)(end_ns - begin_ns),
+		.cpu_ns = cpu_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_before_ns,
+		.loop_cpu_ns = cpu_ns(CLOCK_THREAD_CPUTIME_ID) - loop_before_ns,
+	};
+	if (finished < 0)
+		return reason_errno(why, finished, "reap");
+	if (first_error)
+		return reason_errno(why, first_error, "the operation's result");
+	return 0;
+}
+
+/* A cell in which there is nothing to measure. */
+static json_t *unmeasured(const char *outcome, const struct reason *why)
+{
+	return json_pack("{s:s, s:s, s:n, s:n, s:n, s:n, s:n}", "outcome", outcome, "reason",
+			 why->text, "handover_ns", "total_ns", "handover_share",
+			 "helpers_cpu_share", "helpers");
+}
+
+/*
+ * The rule. Blocked: handing over took at least half of the time until all was done, and it was the
+ * loop's thread that worked, not helpers that were quicker than it. Else threads: others than the
+ * loop's were there that could have done it. Else native: the kernel did it by itself. A polling
+ * thread only submits, so it does not count.
+ */
+static const char *outcome_of(double share, double helpers_cpu_share, const struct helpers *helpers)
+{
+	bool has_helpers = helpers->user + helpers->io_wq > 0;
+	if (share >= BLOCKED_SHARE && !(has_helpers && helpers_cpu_share >= HELPERS_CPU_SHARE))
+		return "blocked";
+	return has_helpers ? "threads" : "native";
+}
+
+static json_t *measured(struct trial *t, struct reason *why)
+{
+	double handover_ns[REPEATS], total_ns[REPEATS], shares[REPEATS], cpu_shares[REPEATS];
+	struct helpers helpers = { 0 };
+	bool stream = t->answerer.pid > 0;
+	unsigned repeats = stream ? 3 : REPEATS;
+	for (unsigned i = 0; i < repeats; i++) {
+		struct attempt attempt = { 0 };
+		int rc = prepare(t, why);
+		if (rc == 0)
+			rc = try_once(t, &attempt, why);
+		if (rc < 0)
+			return unmeasured("refused", why);
+		handover_ns[i] = attempt.handover_ns;
+		total_ns[i] = attempt.total_ns;
+		shares[i] = attempt.handover_ns / attempt.total_ns;
+		cpu_shares[i] = (attempt.cpu_ns - attempt.loop_cpu_ns) / (attempt.cpu_ns + 1);
+		look_for_helpers(&helpers); /* they stay for a second or more */
+	}
+	json_t *share = estimate_of(shares, repeats);
+	json_t *cpu_share = estimate_of(cpu_shares, repeats);
+	const char *outcome =
+		outcome_of(number_at(share, "median"), number_at(cpu_share, "median"), &helpers);
+	return json_pack("{s:s, s:n, s:o, s:o, s:o, s:o, s:{s:i, s:i, s:i}}", "outcome", outcome,
+			 "reason", "handover_ns", estimate_of(handover_ns, repeats), "total_ns",
+			 estimate_of(total_ns, repeats), "handover_share", share,
+			 "helpers_cpu_share", cpu_share, "helpers", "user", (int)helpers.user,
+			 "io_wq", (int)helpers.io_wq, "sqpoll", (int)helpers.sqpoll);
+}
+
+/* A whole cell, in a process of its own. */
+static json_t *try_cell(const void *argument)
+{
+	const struct cell *cell = argument;
+	struct trial t = { .cell = cell, .random.state = 1, .fd = -1 };
+	struct reason why = { "" };
+	cpu_set_t allowed;
+	sched_getaffinity(0, sizeof allowed, &allowed);
+	struct engine_config config = {
+		.depth = BATCH,
+		.max_fds = 1,
+		.arena_len_bytes = (size_t)BATCH * BLOCK_BYTES,
+		.cpu_count = (unsigned)CPU_COUNT(&allowed),
+		.options = cell->options,
+	};
+	if (cell->ops->supports(&config, targets[cell->target].kind, targets[cell->target].fd_kind,
+				&why) < 0)
+		return unmeasured("refused", &why);
+	if (open_target(&t, &why) < 0)
+		return unmeasured("not tried", &why);
+	t.arena = mmap(NULL, config.arena_len_bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (t.arena == MAP_FAILED)
+		return NULL;
+	config.arena = t.arena;
+	if (cell->ops->open(&t.engine, &config, &why) < 0)
+		return unmeasured("refused", &why);
+	json_t *answer;
+	if (cell->ops->attach &&
+	    cell->ops->attach(t.engine, 0, t.fd, targets[cell->target].fd_kind, &why) < 0)
+		answer = unmeasured("refused", &why);
+	else
+		answer = measured(&t, &why);
+	/* An engine that may still hold something is not closed: the process ends anyway. */
+	answerer_stop(&t.answerer);
+	return answer;
+}
+
+struct options {
+	char *engines; /* comma-separated */
+	const char *out, *folder;
+	bool json;
+};
+
+static json_t *row_json(const char *spec, const struct options *options)
+{
+	struct reason why;
+	struct cell cell = { .folder = options->folder };
+	engine_spec_parse(spec, &cell.ops, &cell.options, &why);
+	json_t *cells = json_object();
+	for (int target = 0; target < TARGET_COUNT; target++) {
+		cell.target = (enum target)target;
+		json_t *answer = child_work(try_cell, &cell, CELL_LIMIT_S, &why);
+		json_object_set_new(cells, targets[target].name,
+				    answer ? answer : unmeasured("error", &why));
+	}
+	char variant[200], label[240];
+	engine_variant_name(cell.ops, cell.options, variant, sizeof variant);
+	engine_label(cell.ops, cell.options, label, sizeof label);
+	return json_pack("{s:{s:s, s:s, s:s, s:s}, s:o}", "engine", "name", cell.ops->name,
+			 "variant", variant, "label", label, "lab", cell.ops->lab, "cells", cells);
+}
+
+static json_t *document_json(const struct options *options, const char *const *engines,
+			     unsigned count, int argc, char **argv)
+{
+	char stamp[32], path[400];
+	json_t *rows = json_array(), *columns = json_array();
+	for (int target = 0; target < TARGET_COUNT; target++)
+		json_array_append_new(columns, json_pack("{s:s, s:s}", "name", targets[target].name,
+							 "words", targets[target].words));
+	for (unsigned i = 0; i < count; i++)
+		json_array_append_new(rows, row_json(engines[i], options));
+	snprintf(path, sizeof path, "%s/iolab-matrix", options->folder);
+	return json_pack("{s:s, s:s, s:o, s:o, s:f, s:f, s:i, s:i, s:i, s:o, s:o}", "schema",
+			 "iolab.matrix.v1", "time_utc", time_utc(stamp), "command",
+			 command_json(argc, argv), "env", environment_json(path), "blocked_share",
+			 BLOCKED_SHARE, "helpers_cpu_share", HELPERS_CPU_SHARE, "batch", (int)BATCH,
+			 "block_bytes", (int)BLOCK_BYTES, "answer_after_ms", ANSWER_AFTER_MS,
+			 "columns", columns, "rows", rows);
+}
+
+/* "native 12 %", "threads 98 %": what happened, and the share of the time that handing over took.
+ */
+static void print_document(const json_t *document)
+{
+	size_t i;
+	const json_t *row;
+	printf("%-20s", "");
+	for (int target = 0; target < TARGET_COUNT; target++)
+		printf(" %-13s", targets[target].name);
+	printf("\n");
+	json_array_foreach(json_object_get(document, "rows"), i, row)
+	{
+		printf("%-20s", string_at(row, "engine.label"));
+		for (int target = 0; target < TARGET_COUNT; target++) {
+			const json_t *cell = json_object_get(json_object_get(row, "cells"),
+							     targets[target].name);
+			char words[32];
+			int used = snprintf(words, sizeof words, "%s", string_at(cell, "outcome"));
+			if (!json_is_null(json_object_get(cell, "handover_share")))
+				snprintf(words + used, sizeof words - (size_t)used, " %.0f %%",
+					 100 * number_at(cell, "handover_share.median"));
+			printf(" %-13s", words);
+		}
+		printf("\n");
+	}
+	printf("\nnative: the kernel did it by itself. threads: others than the loop's did it.\n"
+	       "blocked: the call that hands over returned when it was over. refused: not "
+	       "possible.\n"
+	       "The percentage is the share of the time that handing over took (from %.0f %%: "
+	       "blocked).\nReasons and numbers: iolab matrix --json\n",
+	       100 * BLOCKED_SHARE);
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+	switch (key) {
+	case 'e':
+		o->engines = arg;
+		break;
+	case 'f':
+		o->folder = arg;
+		break;
+	case 'o':
+		o->out = arg;
+		break;
+	case 'j':
+		o->json = true;
+		break;
+	case ARGP_KEY_ARG:
+		argp_error(state, "'%s' is not an option; options begin with --", arg);
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+int command_matrix(int argc, char **argv)
+{
+	static const struct argp_option argp_options[] = {
+		{ "engines", 'e', "LIST", 0,
+		  "engines and variants, separated by commas (default: those of the labs)", 0 },
+		{ "folder", 'f', "FOLDER", 0,
+		  "where files are made for a moment (default: $TMPDIR or /var/tmp)", 0 },
+		{ "out", 'o', "FOLDER", 0, "results folder, for the file matrix.json", 0 },
+		{ "json", 'j', NULL, 0, "print one line of JSON, with reasons and numbers", 0 },
+		{ 0 },
+	};
+	static const struct argp argp = {
+		.options = argp_options,
+		.parser = parse_option,
+		.doc = "Tries what each interface really does with each kind of descriptor: "
+		       "asynchronously by itself, by threads, blocked in the call, or not at all.",
+	};
+	const char *folder = getenv("TMPDIR");
+	char default_engines[] = DEFAULT_ENGINES;
+	struct options options = { .engines = default_engines,
+				   .folder = folder && *folder ? folder : "/var/tmp" };
+	argp_err_exit_status = EXIT_USAGE;
+	argp_parse(&argp, argc, argv, 0, NULL, &options);
+
+	const char *engines[ENGINES_MAX];
+	unsigned count = split_list(options.engines, engines, ENGINES_MAX);
+	for (unsigned i = 0; i < count; i++) {
+		const struct engine_ops *ops;
+		uint64_t engine_options;
+		struct reason why;
+		if (engine_spec_parse(engines[i], &ops, &engine_options, &why) < 0) {
+			fprintf(stderr, "iolab matrix: --engines %s: %s\n", engines[i], why.text);
+			return EXIT_USAGE;
+		}
+	}
+	json_t *document = document_json(&options, engines, count, argc, argv);
+	if (!options.json)
+		print_document(document);
+	int status = json_deliver(document, options.json, options.out, "matrix.json");
+	json_decref(document);
+	return status;
+}

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `iolab overlap`: how much of computing and I/O an engine does at the same time. Each engine's I/O
+ * is timed alone; then it runs with computing added, a chosen multiple of that time, in rounds of
+ * random order. A program that overlaps perfectly takes max(compute, I/O) for an operation, one
+ * that does not takes their sum.
+ */
+#include <argp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "child_run.h"
+#include "clock.h"
+#include "commands.h"
+#include "compute.h"
+#include "estimate_json.h"
+#include "json_folder.h"
+#include "json_path.h"
+#include "random.h"
+#include "statistics.h"
+
+#define ENGINES_MAX 32
+#define RATIOS_MAX  16
+#define ROUNDS_MAX  100
+#define RUN_LIMIT_S 60
+#define PILOT_RUNS  3
+
+static const char *const default_run[] = {
+	"--direct", "1",	 "--size", "64M",      "--depth", "4",	"--batch-complete",
+	"1",	    "--runtime", "0.15",   "--warmup", "0.05",	  NULL,
+};
+
+struct options {
+	char *engines, *ratios; /* comma-separated */
+	unsigned rounds;
+	uint64_t seed;
+	const char *out;
+	bool json;
+	char **run_words; /* after "--" */
+	unsigned run_word_count;
+};
+
+/* One engine with one amount of computing, over the rounds. */
+struct point {
+	double ratio; /* that was asked for; 0: no computing */
+	double compute_us;
+	double op_ns[ROUNDS_MAX]; /* time for an operation; 0 where the run failed */
+};
+
+struct subject {
+	const char *spec;
+	json_t *engine; /* as a run describes it */
+	struct reason why; /* why it is left out */
+	char status[16];
+	struct point points[RATIOS_MAX + 1]; /* the first one is that without computing */
+};
+
+struct experiment {
+	const struct options *options;
+	struct subject subjects[ENGINES_MAX];
+	unsigned subject_count, point_count;
+	char loops_per_us[32];
+	json_t *env, *workload;
+	struct random_stream random;
+};
+
+static void gather_words(struct run_words *run, const char *engine, const struct options *options)
+{
+	run_words_begin(run);
+	run_words_add(run, "--engine");
+	run_words_add(run, engine);
+	for (unsigned i = 0; default_run[i]; i++)
+		run_words_add(run, default_run[i]);
+	for (unsigned i = 0; i < options->run_word_count; i++)
+		run_words_add(run, options->run_words[i]);
+}
+
+/* One run. Returns nanoseconds for an operation, or 0 and notes why. */
+static double time_op_ns(struct experiment *x, struct subject *subject, double compute_us)
+{
+	char compute[32];
+	struct run_words words;
+	gather_words(&words, subject->spec, x->options);
+	snprintf(compute, sizeof compute, "%.3f", compute_us);
+	run_words_add(&words, "--compute-us");
+	run_words_add(&words, compute);
+	run_words_add(&words, "--compute-loops-per-us");
+	run_words_add(&words, x->loops_per_us);
+
+	json_t *result = child_run(&words, RUN_LIMIT_S, &subject->why);
+	double op_ns = 0;
+	if (!result) {
+		strcpy(subject->status, "error");
+		return 0;
+	}
+	if (!x->env) {
+		x->env = json_incref(json_object_get(result, "env"));
+		x->workload = json_incref(json_object_get(result, "workload"));
+	}
+	if (!subject->engine)
+		subject->engine = json_incref(json_object_get(result, "engine"));
+	if (status_is(result, "ok") && number_at(result, "metrics.ops_per_s") > 0) {
+		op_ns = NS_PER_S / number_at(result, "metrics.ops_per_s");
+	} else {
+		snprintf(subject->status, sizeof subject->status, "%s",
+			 string_at(result, "status"));
+		reason_set(&subject->why, "%s", string_at(result, "reason"));
+	}
+	json_decref(result);
+	return op_ns;
+}
+
+/* How long I/O takes without computing decides how much computing a ratio is. */
+static void pilot(struct experiment *x, const double *ratios)
+{
+	for (unsigned s = 0; s < x->subject_count; s++) {
+		struct subject *subject = &x->subjects[s];
+		double times_ns[PILOT_RUNS], io_ns = 0;
+		unsigned count = 0;
+		while (count < PILOT_RUNS && (times_ns[count] = time_op_ns(x, subject, 0)) > 0)
+			count++;
+		if (count == PILOT_RUNS) {
+			strcpy(subject->status, "ok");
+			io_ns = estimate_median(times_ns, count).median;
+		}
+		for (unsigned p = 0; p < x->point_count; p++) {
+			subject->points[p].ratio = p == 0 ? 0 : ratios[p - 1];
+			subject->points[p].compute_us = subject->points[p].ratio * io_ns / 1e3;
+		}
+	}
+}
+
+static void run_round(struct experiment *x, unsigned round)
+{
+	unsigned count = x->subject_count * x->point_count;
+	unsigned *order = malloc(count * sizeof *order);
+	for (unsigned i = 0; i < count; i++)
+		order[i] = i;
+	for (unsigned i = count; i > 1; i--) {
+		unsigned j = (unsigned)random_below(&x->random, i);
+		unsigned swapped = order[i - 1];
+		order[i - 1] = order[j];
+		order[j] = swapped;
+	}
+	for (unsigned i = 0; i < count; i++) {
+		struct subject *subject = &x->subjects[order[i] / x->point_count];
+		struct point *point = &subject->points[order[i] % x->point_count];
+		if (strcmp(subject->status, "ok") == 0)
+			point->op_ns[round] = time_op_ns(x, subject, point->compute_us);
+	}
+	free(order);
+}
+
+/*
+ * Within a round: x = C/I, y = T/I, and the efficiency (C + I - T) / min(C, I), which is 1 when T
+ * is max(C, I) and 0 when T is C + I.
+ */
+static json_t *point_json(const struct subject *subject, const struct point *point, unsigned rounds)
+{
+	double ratios[ROUNDS_MAX], totals[ROUNDS_MAX], efficiencies[ROUNDS_MAX];
+	double compute_ns = point->compute_us * 1e3;
+	unsigned count = 0;
+	for (unsigned round = 0; round < rounds; round++) {
+		double io_ns = subject->points[0].op_ns[round], total_ns = point->op_ns[round];
+		if (io_ns <= 0 || total_ns <= 0)
+			continue;
+		ratios[count] = compute_ns / io_ns;
+		totals[count] = total_ns / io_ns;
+		efficiencies[count] =
+			(compute_ns + io_ns - total_ns) / (compute_ns < io_ns ? compute_ns : io_ns);
+		count++;
+	}
+	return json_pack("{s:f, s:f, s:o, s:o, s:o}", "asked", point->ratio, "compute_ns",
+			 compute_ns, "compute_to_io", estimate_of(ratios, count), "total_to_io",
+			 estimate_of(totals, count), "efficiency",
+			 estimate_of(efficiencies, count));
+}
+
+static json_t *subject_json(const struct subject *subject, unsigned point_count, unsigned rounds)
+{
+	bool ok = strcmp(subject->status, "ok") == 0;
+	double io_ns[ROUNDS_MAX];
+	unsigned count = 0;
+	json_t *points = json_array();
+	for (unsigned round = 0; round < rounds; round++)
+		if (subject->points[0].op_ns[round] > 0)
+			io_ns[count++] = subject->points[0].op_ns[round];
+	for (unsigned p = 1; ok && p < point_count; p++)
+		json_array_append_new(points, point_json(subject, &subject->points[p], rounds));
+	return json_pack("{s:o, s:s, s:o, s:o, s:o}", "engine",
+			 subject->engine ? json_incref(subject->engine)
+					 : json_pack("{s:s}", "label", subject->spec),
+			 "status", subject->status, "reason",
+			 ok ? json_null() : json_string(subject->why.text), "io_ns",
+			 estimate_of(io_ns, count), "points", points);
+}
+
+static json_t *document_json(const struct experiment *x, int argc, char **argv)
+{
+	char stamp[32];
+	json_t *engines = json_array();
+	for (unsigned s = 0; s < x->subject_count; s++)
+		json_array_append_new(
+			engines, subject_json(&x->subjects[s], x->point_count, x->options->rounds));
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:i, s:I, s:o}", "schema", "iolab.overlap.v1",
+			 "time_utc", time_utc(stamp), "command", command_json(argc, argv), "env",
+			 x->env ? json_incref(x->env) : json_null(), "workload",
+			 x->workload ? json_incref(x->workload) : json_null(), "rounds",
+			 (int)x->options->rounds, "seed", (json_int_t)x->options->seed, "engines",
+			 engines);
+}
+
+static void print_document(const json_t *document)
+{
+	size_t e, p;
+	const json_t *engine, *point;
+	printf("%s, %.0f rounds; C: computing, I: I/O alone, T: both, for an operation\n\n"
+	       "%-24s %10s %8s %8s %12s   interval\n",
+	       string_at(document, "workload.panel"), number_at(document, "rounds"), "engine", "I",
+	       "C/I", "T/I", "efficiency");
+	json_array_foreach(json_object_get(document, "engines"), e, engine)
+	{
+		if (!status_is(engine, "ok"))
+			printf("%-24s %s: %s\n", string_at(engine, "engine.label"),
+			       string_at(engine, "status"), string_at(engine, "reason"));
+		json_array_foreach(json_object_get(engine, "points"), p, point) printf(
+			"%-24s %7.1f us %8.2f %8.2f %10.0f %%   %.0f to %.0f %%\n",
+			string_at(engine, "engine.label"), number_at(engine, "io_ns.median") / 1e3,
+			number_at(point, "compute_to_io.median"),
+			number_at(point, "total_to_io.median"),
+			100 * number_at(point, "efficiency.median"),
+			100 * number_at(point, "efficiency.low"),
+			100 * number_at(point, "efficiency.high"));
+	}
+	printf("\nefficiency: (C + I - T) / min(C, I); 100 %%: T is the greater of both, 0 %%: T "
+	       "is "
+	       "their sum\n");
+}
+
+enum option_key { OPT_RATIOS = 0x100, OPT_ROUNDS, OPT_SEED };
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+	char *end;
+	switch (key) {
+	case 'e':
+		o->engines = arg;
+		break;
+	case OPT_RATIOS:
+		o->ratios = arg;
+		break;
+	case OPT_ROUNDS:
+		o->rounds = (unsigned)strtoul(arg, &end, 10);
+		if (*end || o->rounds < 1 || o->rounds > ROUNDS_MAX)
+			argp_error(state, "--rounds %s: must lie between 1 and %d", arg,
+				   ROUNDS_MAX);
+		break;
+	case OPT_SEED:
+		o->seed = strtoull(arg, &end, 10);
+		if (*end || !*arg)
+			argp_error(state, "--seed %s: not a whole number", arg);
+		break;
+	case 'o':
+		o->out = arg;
+		break;
+	case 'j':
+		o->json = true;
+		break;
+	case ARGP_KEY_ARGS:
+		o->run_words = state->argv + state->next;
+		o->run_word_count = (unsigned)(state->argc - state->next);
+		if (strncmp(o->run_words[0], "--", 2) != 0)
+			argp_error(state,
+				   "'%s' is not an option; options for the runs come after --",
+				   o->run_words[0]);
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+static unsigned parse_ratios(char *list, double *ratios)
+{
+	const char *words[RATIOS_MAX];
+	unsigned count = split_list(list, words, RATIOS_MAX);
+	for (unsigned i = 0; i < count; i++) {
+		char *end;
+		ratios[i] = strtod(words[i], &end);
+		if (*end || !(ratios[i] > 0 && ratios[i] <= 1000)) {
+			fprintf(stderr,
+				"iolab overlap: --ratios %s: must be numbers above 0, as 0.5,1,2\n",
+				words[i]);
+			exit(EXIT_USAGE);
+		}
+	}
+	return count;
+}
+
+int command_overlap(int argc, char **argv)
+{
+	static const struct argp_option argp_options[] = {
+		{ "engines", 'e', "LIST", 0,
+		  "engines and variants, separated by commas (default: those that read files)", 0 },
+		{ "ratios", OPT_RATIOS, "LIST", 0,
+		  "computing, as a multiple of the engine's own I/O time (default: "
+		  "0.25,0.5,1,2,4)",
+		  0 },
+		{ "rounds", OPT_ROUNDS, "N", 0, "how often everything is run (default: 5)", 0 },
+		{ "seed", OPT_SEED, "N", 0, "of the order of runs (default: from the clock)", 0 },
+		{ "out", 'o', "FOLDER", 0, "results folder, for the file overlap.json", 0 },
+		{ "json", 'j', NULL, 0, "print one line of JSON", 0 },
+		{ 0 },
+	};
+	static const struct argp argp = {
+		.options = argp_options,
+		.parser = parse_option,
+		.args_doc = "[-- RUN-OPTION...]",
+		.doc = "Measures how much of computing and I/O each engine does at the same time."
+		       "\vOptions after -- go to every `iolab run`; without any: --direct 1 --size "
+		       "64M --depth 4 --batch-complete 1 --runtime 0.15 --warmup 0.05",
+	};
+	char default_engines[] = "blocking,threads,posix_aio,libaio,io_uring";
+	char default_ratios[] = "0.25,0.5,1,2,4";
+	struct options options = { .engines = default_engines,
+				   .ratios = default_ratios,
+				   .rounds = 5,
+				   .seed = clock_ns() % 1000000 };
+	argp_err_exit_status = EXIT_USAGE;
+	argp_parse(&argp, argc, argv, 0, NULL, &options);
+
+	static struct experiment x;
+	double ratios[RATIOS_MAX];
+	const char *engines[ENGINES_MAX];
+	x.options = &options;
+	x.random.state = options.seed;
+	x.point_count = 1 + parse_ratios(options.ratios, ratios);
+	x.subject_count = split_list(options.engines, engines, ENGINES_MAX);
+	for (unsigned i = 0; i < x.subject_count; i++) {
+		struct run_words words;
+		x.subjects[i].spec = engines[i];
+		gather_words(&words, engines[i], &options);
+		run_words_check(&words);
+	}
+	snprintf(x.loops_per_us, sizeof x.loops_per_us, "%.3f", compute_calibrate());
+	pilot(&x, ratios);
+	for (unsigned round = 0; round < options.rounds; round++)
+		run_round(&x, round);
+
+	json_t *document = document_json(&x, argc, argv);
+	bool any = false;
+	for (unsigned i = 0; i < x.subject_count; i++)
+		any |= strcmp(x.subjects[i].status, "ok") == 0;
+	if (!options.json)
+		print_document(document);
+	int status = json_deliver(document, options.json, options.out, "overlap.json");
+	json_decref(document);
+	return status != EXIT_OK ? status : any ? EXIT_OK : EXIT_ERROR;
+}

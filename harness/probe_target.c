@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+#include "probe_target.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+#define CHUNK_BYTES 65536u
+
+/* Writes and syncs. Returns 0 or -errno. */
+static int fill_file(int fd, uint64_t size_bytes)
+{
+	int rc = 0;
+	char *chunk = malloc(CHUNK_BYTES);
+	if (!chunk)
+		return -ENOMEM;
+	memset(chunk, 'm', CHUNK_BYTES);
+	for (uint64_t at = 0; at < size_bytes && rc == 0; at += CHUNK_BYTES) {
+		ssize_t n = pwrite(fd, chunk, CHUNK_BYTES, (off_t)at);
+		rc = n == CHUNK_BYTES ? 0 : n < 0 ? -errno : -ENOSPC;
+	}
+	free(chunk);
+	if (rc == 0 && fsync(fd) < 0)
+		rc = -errno;
+	return rc;
+}
+
+int nameless_file(const char *folder, uint64_t size_bytes, int flags, struct reason *why)
+{
+	char path[400];
+	snprintf(path, sizeof path, "%s/iolab-probe-XXXXXX", folder);
+	int filling = mkostemp(path, O_CLOEXEC);
+	if (filling < 0)
+		return reason_errno(why, errno, "making a file in %s", folder);
+	int opened = open(path, O_RDWR | O_CLOEXEC | flags);
+	int rc = opened < 0 ? -errno : 0;
+	unlink(path); /* at once: whatever happens now leaves nothing behind */
+	if (rc == 0)
+		rc = fill_file(filling, size_bytes);
+	close(filling);
+	if (rc == 0)
+		return opened;
+	if (opened >= 0)
+		close(opened);
+	return reason_errno(why, rc, "a file in %s", folder);
+}
+
+/* The other process: a byte in, a while, a byte out; until the asking end is closed. */
+static void answer(int asked_fd, int far_fd, unsigned after_ms)
+{
+	char byte;
+	while (read(asked_fd, &byte, 1) == 1) {
+		struct timespec pause = timespec_of_ns(after_ms * NS_PER_MS);
+		nanosleep(&pause, NULL);
+		if (write(far_fd, &byte, 1) != 1)
+			break;
+	}
+}
+
+int answerer_start(struct answerer *answerer, bool is_pipe, unsigned after_ms, struct reason *why)
+{
+	int ends[2], asking[2];
+	if ((is_pipe ? pipe2(ends, O_CLOEXEC)
+		     : socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)) < 0 ||
+	    pipe2(asking, O_CLOEXEC) < 0)
+		return reason_errno(why, errno, "pipe or socketpair");
+	*answerer = (struct answerer) {
+		.fd = ends[0], .far_fd = ends[1], .ask_fd = asking[1], .pid = fork()
+	};
+	if (answerer->pid < 0)
+		return reason_errno(why, errno, "fork");
+	if (answerer->pid == 0) {
+		close(asking[1]);
+		answer(asking[0], ends[1], after_ms);
+		_exit(0);
+	}
+	close(asking[0]);
+	return 0;
+}
+
+int answerer_ask(struct answerer *answerer)
+{
+	return write(answerer->ask_fd, "?", 1) == 1 ? 0 : -errno;
+}
+
+void answerer_stop(struct answerer *answerer)
+{
+	if (answerer->pid <= 0)
+		return;
+	close(answerer->ask_fd);
+	kill(answerer->pid, SIGTERM);
+	while (waitpid(answerer->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	answerer->pid = 0;
+}

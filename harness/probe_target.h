@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Descriptors to try an interface on: a file that has data and no name, and a socket or pipe at
+ * whose other end a process answers after a while.
+ */
+#ifndef IOLAB_PROBE_TARGET_H
+#define IOLAB_PROBE_TARGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "reason.h"
+
+/*
+ * A file of `size_bytes` in `folder`, written and synced, opened for reading and writing with these
+ * further `flags`; it goes away with its last descriptor. Returns that, or -errno with `why`.
+ */
+int nameless_file(const char *folder, uint64_t size_bytes, int flags, struct reason *why);
+
+struct answerer {
+	int fd; /* to read from; a byte comes for each that was asked for */
+	int far_fd, ask_fd;
+	pid_t pid; /* 0: none */
+};
+
+/* A pipe, or else a socket. Returns 0, or -errno with `why`. */
+int answerer_start(struct answerer *answerer, bool is_pipe, unsigned after_ms, struct reason *why);
+
+/* One byte comes through `fd` when the time is over. Returns 0 or -errno. */
+int answerer_ask(struct answerer *answerer);
+
+/* Ends the process; `fd` stays open. */
+void answerer_stop(struct answerer *answerer);
+
+#endif

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `iolab responsiveness`: what a user interface would feel. One thread keeps I/O going and has a
+ * timer that is due every millisecond; how late is it, by engine? A thread that sleeps in a
+ * blocking call cannot look at its timer. Two scenes: large reads of a file, past the page cache;
+ * and a socket whose peer takes its time.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "child_run.h"
+#include "clock.h"
+#include "commands.h"
+#include "engines.h"
+#include "environment.h"
+#include "estimate_json.h"
+#include "histogram.h"
+#include "json_folder.h"
+#include "json_path.h"
+#include "probe_target.h"
+#include "random.h"
+
+#define DEFAULT_ENGINES "blocking,threads,poll,epoll,posix_aio,libaio,io_uring"
+
+#define ENGINES_MAX	32
+#define ROUNDS_MAX	100
+#define TICK_NS		NS_PER_MS
+#define FILE_BYTES	(UINT64_C(32) << 20)
+#define BLOCK_BYTES	(1u << 20)
+#define DEPTH		2u
+#define ANSWER_AFTER_MS 5
+#define RUN_LIMIT_S	30
+
+enum scene { FILE_SCENE, SOCKET_SCENE, SCENE_COUNT };
+
+static const struct {
+	const char *name, *words;
+	enum io_kind kind;
+	enum io_fd_kind fd_kind;
+	unsigned depth;
+} scenes[SCENE_COUNT] = {
+	[FILE_SCENE] = { "file", "2 reads of 1 MiB outstanding, O_DIRECT", IO_READ, IO_FD_FILE,
+			 DEPTH },
+	[SOCKET_SCENE] = { "socket", "a receive outstanding, answered after 5 ms", IO_RECV,
+			   IO_FD_SOCKET, 1 },
+};
+
+struct options {
+	char *engines; /* comma-separated */
+	unsigned rounds;
+	double runtime_s;
+	const char *out, *folder;
+	bool json;
+};
+
+/* One run, in a process of its own. */
+struct task {
+	const struct engine_ops *ops; /* NULL: nothing outstanding */
+	uint64_t engine_options;
+	enum scene scene;
+	const struct options *options;
+};
+
+struct loop {
+	const struct task *task;
+	struct engine *engine;
+	struct io_op ops[DEPTH];
+	struct io_op *idle[DEPTH];
+	unsigned idle_count, inflight;
+	int fd;
+	struct answerer answerer;
+	struct random_stream random;
+	uint64_t due_ns, finished;
+	struct histogram lateness;
+};
+
+/* Every tick that is due is late by so much, those that were slept through too. */
+static void look_at_timer(struct loop *l)
+{
+	uint64_t now_ns = clock_ns();
+	for (; now_ns >= l->due_ns; l->due_ns += TICK_NS)
+		histogram_record(&l->lateness, now_ns - l->due_ns, 1);
+}
+
+/* Offers everything that is idle. Returns 0 or -errno. */
+static int offer(struct loop *l)
+{
+	for (unsigned i = 0; i < l->idle_count; i++) {
+		struct io_op *op = l->idle[i];
+		if (l->task->scene == FILE_SCENE)
+			op->offset =
+				random_below(&l->random, FILE_BYTES / BLOCK_BYTES) * BLOCK_BYTES;
+		/* `tag`: asked for already, and refused for the moment. */
+		else if (!op->tag && answerer_ask(&l->answerer) < 0)
+			return -EIO;
+		op->tag = 1;
+	}
+	int accepted = l->task->ops->submit(l->engine, l->idle, l->idle_count);
+	if (accepted < 0)
+		return accepted;
+	for (unsigned i = 0; i < (unsigned)accepted; i++)
+		l->idle[i]->tag = 0;
+	l->idle_count -= (unsigned)accepted;
+	l->inflight += (unsigned)accepted;
+	memmove(l->idle, l->idle + accepted, l->idle_count * sizeof *l->idle);
+	return 0;
+}
+
+/* Takes what is done, and waits for it until the timer is due. Returns 0 or -errno. */
+static int take(struct loop *l)
+{
+	struct io_op *done[DEPTH];
+	uint64_t now_ns = clock_ns();
+	int64_t wait_ns = l->due_ns > now_ns ? (int64_t)(l->due_ns - now_ns) : 0;
+	int count = l->task->ops->reap(l->engine, done, wait_ns ? 1 : 0, DEPTH, wait_ns);
+	for (int i = 0; i < count; i++) {
+		if (done[i]->result < 0)
+			return (int)done[i]->result;
+		l->idle[l->idle_count++] = done[i];
+	}
+	if (count > 0) {
+		l->inflight -= (unsigned)count;
+		l->finished += (unsigned)count;
+	}
+	return count < 0 ? count : 0;
+}
+
+/* Nothing but the timer. */
+static int sleep_only(struct loop *l)
+{
+	uint64_t now_ns = clock_ns();
+	struct timespec wait =
+		timespec_of_ns(l->due_ns > now_ns ? (int64_t)(l->due_ns - now_ns) : 0);
+	ppoll(NULL, 0, &wait, NULL);
+	return 0;
+}
+
+static int run_loop(struct loop *l, double runtime_s)
+{
+	uint64_t end_ns = clock_ns() + (uint64_t)(runtime_s * NS_PER_S);
+	int rc = 0;
+	l->due_ns = clock_ns() + TICK_NS;
+	while (rc == 0 && l->due_ns < end_ns) {
+		if (l->task->ops) {
+			if (l->idle_count > 0)
+				rc = offer(l);
+			look_at_timer(l);
+			if (rc == 0 && l->inflight > 0)
+				rc = take(l);
+		} else {
+			rc = sleep_only(l);
+		}
+		look_at_timer(l);
+	}
+	return rc;
+}
+
+/* Descriptor, operations and engine. Returns 0, or -errno with `why`. */
+static int set_up(struct loop *l, struct reason *why)
+{
+	const struct task *task = l->task;
+	unsigned depth = scenes[task->scene].depth;
+	bool file = task->scene == FILE_SCENE;
+	if (!task->ops)
+		return 0;
+	cpu_set_t allowed;
+	sched_getaffinity(0, sizeof allowed, &allowed);
+	struct engine_config config = {
+		.depth = depth,
+		.max_fds = 1,
+		.arena_len_bytes = (size_t)depth * BLOCK_BYTES,
+		.cpu_count = (unsigned)CPU_COUNT(&allowed),
+		.options = task->engine_options,
+	};
+	int rc = task->ops->supports(&config, scenes[task->scene].kind, scenes[task->scene].fd_kind,
+				     why);
+	if (rc < 0)
+		return rc;
+	if (file)
+		rc = l->fd = nameless_file(task->options->folder, FILE_BYTES, O_DIRECT, why);
+	else if ((rc = answerer_start(&l->answerer, false, ANSWER_AFTER_MS, why)) == 0)
+		l->fd = l->answerer.fd;
+	if (rc < 0)
+		return rc;
+	config.arena = mmap(NULL, config.arena_len_bytes, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (config.arena == MAP_FAILED)
+		return reason_errno(why, errno, "%u buffers", depth);
+	for (unsigned i = 0; i < depth; i++) {
+		l->ops[i] = (struct io_op) {
+			.kind = (uint8_t)scenes[task->scene].kind,
+			.fd = l->fd,
+			.buf = (char *)config.arena + (size_t)i * BLOCK_BYTES,
+			.len_bytes = file ? BLOCK_BYTES : 1,
+			.offset = IO_NO_OFFSET,
+			.slot = i,
+		};
+		l->idle[l->idle_count++] = &l->ops[i];
+	}
+	rc = task->ops->open(&l->engine, &config, why);
+	if (rc == 0 && task->ops->attach)
+		rc = task->ops->attach(l->engine, 0, l->fd, scenes[task->scene].fd_kind, why);
+	return rc;
+}
+
+static json_t *run_task(const void *argument)
+{
+	static struct loop l;
+	struct reason why = { "" };
+	l.task = argument;
+	l.random.state = 1;
+	/* The default of 50 us would make every sleep that much longer: prctl(2). */
+	prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+	int rc = set_up(&l, &why);
+	if (rc < 0) {
+		answerer_stop(&l.answerer);
+		return json_pack("{s:s, s:s}", "status", "unsupported", "reason", why.text);
+	}
+	histogram_reset(&l.lateness);
+	rc = run_loop(&l, l.task->options->runtime_s);
+	answerer_stop(&l.answerer);
+	if (rc < 0) {
+		reason_errno(&why, rc, "an operation");
+		return json_pack("{s:s, s:s}", "status", "error", "reason", why.text);
+	}
+	/* What is still in flight ends with this process. */
+	const struct histogram *h = &l.lateness;
+	return json_pack("{s:s, s:I, s:I, s:f, s:f, s:f}", "status", "ok", "ticks",
+			 (json_int_t)h->count, "ops", (json_int_t)l.finished, "p50",
+			 histogram_quantile_ns(h, 0.50), "p99", histogram_quantile_ns(h, 0.99),
+			 "max", (double)h->max_ns);
+}
+
+/* One engine in one scene, over the rounds. */
+struct row {
+	struct task task;
+	char label[240];
+	char status[16];
+	struct reason why;
+	double p50[ROUNDS_MAX], p99[ROUNDS_MAX], max[ROUNDS_MAX];
+	unsigned count;
+	uint64_t ticks, ops;
+};
+
+static void run_row(struct row *row)
+{
+	if (*row->status && strcmp(row->status, "ok") != 0)
+		return;
+	json_t *answer = child_work(run_task, &row->task, RUN_LIMIT_S, &row->why);
+	snprintf(row->status, sizeof row->status, "%s",
+		 answer ? string_at(answer, "status") : "error");
+	if (answer && status_is(answer, "ok")) {
+		row->p50[row->count] = number_at(answer, "p50");
+		row->p99[row->count] = number_at(answer, "p99");
+		row->max[row->count++] = number_at(answer, "max");
+		row->ticks += (uint64_t)number_at(answer, "ticks");
+		row->ops += (uint64_t)number_at(answer, "ops");
+	} else if (answer) {
+		reason_set(&row->why, "%s", string_at(answer, "reason"));
+	}
+	json_decref(answer);
+}
+
+static json_t *row_json(struct row *row)
+{
+	bool ok = strcmp(row->status, "ok") == 0;
+	return json_pack("{s:{s:s}, s:s, s:s, s:o, s:I, s:I, s:{s:o, s:o, s:o}}", "engine", "label",
+			 row->label, "scene", scenes[row->task.scene].name, "status", row->status,
+			 "reason", ok ? json_null() : json_string(row->why.text), "ticks",
+			 (json_int_t)row->ticks, "ops", (json_int_t)row->ops, "lateness_ns", "p50",
+			 estimate_of(row->p50, row->count), "p99",
+			 estimate_of(row->p99, row->count), "max",
+			 estimate_of(row->max, row->count));
+}
+
+static void print_document(const json_t *document)
+{
+	size_t i;
+	const json_t *row;
+	printf("A timer that is due every millisecond, and how late it was looked at\n\n"
+	       "%-8s %-20s %10s %10s %10s\n",
+	       "scene", "engine", "p50", "p99", "latest");
+	json_array_foreach(json_object_get(document, "rows"), i, row)
+	{
+		printf("%-8s %-20s ", string_at(row, "scene"), string_at(row, "engine.label"));
+		if (!status_is(row, "ok"))
+			printf("%s: %s\n", string_at(row, "status"), string_at(row, "reason"));
+		else
+			printf("%7.0f us %7.0f us %7.0f us\n",
+			       number_at(row, "lateness_ns.p50.median") / 1e3,
+			       number_at(row, "lateness_ns.p99.median") / 1e3,
+			       number_at(row, "lateness_ns.max.median") / 1e3);
+	}
+	printf("\nMedians over %.0f rounds.", number_at(document, "rounds"));
+	for (int scene = 0; scene < SCENE_COUNT; scene++)
+		printf(" %s: %s.", scenes[scene].name, scenes[scene].words);
+	printf("\n");
+}
+
+static json_t *document_json(const struct options *options, struct row *rows, unsigned count,
+			     int argc, char **argv)
+{
+	char stamp[32], path[400];
+	json_t *list = json_array(), *scene_list = json_array();
+	for (int scene = 0; scene < SCENE_COUNT; scene++)
+		json_array_append_new(scene_list,
+				      json_pack("{s:s, s:s}", "name", scenes[scene].name, "words",
+						scenes[scene].words));
+	for (unsigned i = 0; i < count; i++)
+		json_array_append_new(list, row_json(&rows[i]));
+	snprintf(path, sizeof path, "%s/iolab-probe", options->folder);
+	return json_pack("{s:s, s:s, s:o, s:o, s:i, s:f, s:I, s:o, s:o}", "schema",
+			 "iolab.responsiveness.v1", "time_utc", time_utc(stamp), "command",
+			 command_json(argc, argv), "env", environment_json(path), "rounds",
+			 (int)options->rounds, "runtime_s", options->runtime_s, "tick_ns",
+			 (json_int_t)TICK_NS, "scenes", scene_list, "rows", list);
+}
+
+enum option_key { OPT_ROUNDS = 0x100, OPT_RUNTIME };
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+	char *end;
+	switch (key) {
+	case 'e':
+		o->engines = arg;
+		break;
+	case 'f':
+		o->folder = arg;
+		break;
+	case 'o':
+		o->out = arg;
+		break;
+	case 'j':
+		o->json = true;
+		break;
+	case OPT_ROUNDS:
+		o->rounds = (unsigned)strtoul(arg, &end, 10);
+		if (*end || o->rounds < 1 || o->rounds > ROUNDS_MAX)
+			argp_error(state, "--rounds %s: must lie between 1 and %d", arg,
+				   ROUNDS_MAX);
+		break;
+	case OPT_RUNTIME:
+		o->runtime_s = strtod(arg, &end);
+		if (end == arg || *end || !(o->runtime_s >= 0.01 && o->runtime_s <= 20))
+			argp_error(state, "--runtime %s: must be a number between 0.01 and 20",
+				   arg);
+		break;
+	case ARGP_KEY_ARG:
+		argp_error(state, "'%s' is not an option; options begin with --", arg);
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+int command_responsiveness(int argc, char **argv)
+{
+	static const struct argp_option argp_options[] = {
+		{ "engines", 'e', "LIST", 0,
+		  "engines and variants, separated by commas (default: those of the labs)", 0 },
+		{ "rounds", OPT_ROUNDS, "N", 0, "how often everything is run (default: 5)", 0 },
+		{ "runtime", OPT_RUNTIME, "S", 0, "seconds of one run (default: 0.2)", 0 },
+		{ "folder", 'f', "FOLDER", 0,
+		  "where a file is made for a moment (default: $TMPDIR or /var/tmp)", 0 },
+		{ "out", 'o', "FOLDER", 0, "results folder, for the file responsiveness.json", 0 },
+		{ "json", 'j', NULL, 0, "print one line of JSON", 0 },
+		{ 0 },
+	};
+	static const struct argp argp = {
+		.options = argp_options,
+		.parser = parse_option,
+		.doc = "Measures how late a timer of one millisecond is in the thread that does "
+		       "the I/O: what a user interface would feel.",
+	};
+	const char *folder = getenv("TMPDIR");
+	char default_engines[] = DEFAULT_ENGINES;
+	struct options options = { .engines = default_engines,
+				   .rounds = 5,
+				   .runtime_s = 0.2,
+				   .folder = folder && *folder ? folder : "/var/tmp" };
+	argp_err_exit_status = EXIT_USAGE;
+	argp_parse(&argp, argc, argv, 0, NULL, &options);
+
+	static struct row rows[1 + ENGINES_MAX * SCENE_COUNT];
+	const char *engines[ENGINES_MAX];
+	unsigned engine_count = split_list(options.engines, engines, ENGINES_MAX), count = 0;
+	rows[count].task = (struct task) { NULL, 0, FILE_SCENE, &options };
+	strcpy(rows[count++].label, "no I/O");
+	for (int scene = 0; scene < SCENE_COUNT; scene++) {
+		for (unsigned i = 0; i < engine_count; i++) {
+			struct row *row = &rows[count++];
+			row->task.scene = (enum scene)scene;
+			row->task.options = &options;
+			if (engine_spec_parse(engines[i], &row->task.ops, &row->task.engine_options,
+					      &row->why) < 0) {
+				fprintf(stderr, "iolab responsiveness: --engines %s: %s\n",
+					engines[i], row->why.text);
+				return EXIT_USAGE;
+			}
+			engine_label(row->task.ops, row->task.engine_options, row->label,
+				     sizeof row->label);
+		}
+	}
+	for (unsigned round = 0; round < options.rounds; round++)
+		for (unsigned i = 0; i < count; i++)
+			run_row(&rows[i]);
+	json_t *document = document_json(&options, rows, count, argc, argv);
+	if (!options.json)
+		print_document(document);
+	int status = json_deliver(document, options.json, options.out, "responsiveness.json");
+	json_decref(document);
+	return status;
+}

@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""One operation's way through each interface: every system call of it, with its times.
+
+Runs each engine under strace with a trace of its operations by the driver's clock, and writes the
+calls that fall into one of them to steps.json. strace stops a thread at each call, so the order is
+what happens, and the times are longer than without it.
+"""
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+IOLAB = os.environ.get("IOLAB", os.path.join(ROOT, "build", "iolab"))
+# On a file where the interface can; the others take a message from a socket.
+FILE_ENGINES = ("blocking", "threads", "posix_aio", "libaio", "io_uring")
+SOCKET_ENGINES = ("poll", "epoll")
+# Large reads, so that strace does not take longer than the device.
+ON_FILE = ("--direct", "1", "--size", "16M", "--bs", "512k", "--depth", "1")
+ON_SOCKET = ("--workload", "echo", "--conns", "1", "--transport", "unix")
+WINDOW = ("--runtime", "0.4", "--warmup", "0.05", "--trace-us", "100000")
+LIMIT_S = 60
+CLONE_THREAD = 0x10000
+# strace writes the time at which it saw the call, a little after the call began.
+SLACK_NS = 1000
+
+LINE = re.compile(r"(?P<tid>\d+)\s+(?P<time>\d+\.\d+) (?P<rest>.*)")
+CALL = re.compile(r"(?P<name>\w+)\((?P<args>.*)\)\s+= (?P<result>.*) <(?P<took>[\d.]+)>")
+UNFINISHED = re.compile(r"(?P<name>\w+)\((?P<args>.*) <unfinished \.\.\.>")
+RESUMED = re.compile(r"<\.\.\. (?P<name>\w+) resumed>.*= (?P<result>.*) <(?P<took>[\d.]+)>")
+
+
+class TraceError(Exception):
+    """Why there is no trace, and with which status the lane says so."""
+
+    def __init__(self, status, reason):
+        super().__init__(reason)
+        self.status = status
+
+
+def nanoseconds(text):
+    seconds, _, fraction = text.partition(".")
+    return int(seconds) * 10**9 + int((fraction + "0" * 9)[:9])
+
+
+def parse(lines):
+    """Every finished call as (thread, name, arguments, begin, end, result), and the main thread."""
+    calls, begun, main = [], {}, None
+    for line in lines:
+        found = LINE.match(line)
+        if not found:
+            continue
+        tid, at, rest = int(found["tid"]), nanoseconds(found["time"]), found["rest"]
+        main = main or tid
+        if resumed := RESUMED.match(rest):
+            name, args, begin = begun.pop(tid, (resumed["name"], "", at))
+            calls.append((tid, name, args, begin, begin + nanoseconds(resumed["took"]),
+                          resumed["result"]))
+        elif call := CALL.match(rest):
+            calls.append((tid, call["name"], call["args"], at, at + nanoseconds(call["took"]),
+                          call["result"]))
+        elif unfinished := UNFINISHED.match(rest):
+            begun[tid] = (unfinished["name"], unfinished["args"], at)
+    return calls, main
+
+
+def other_processes(calls):
+    """Children that are no threads: the peer of echo. glibc forks with clone(2)."""
+    return {int(result.split()[0], 0) for _, name, args, _, _, result in calls
+            if name in ("clone", "fork", "vfork") and result[0].isdigit()
+            and not int(args.split(", ")[0], 0) & CLONE_THREAD}
+
+
+def run_traced(words):
+    """The run's result, its calls, and the offset of strace's clock to the driver's."""
+    with tempfile.NamedTemporaryFile("r", prefix="iolab-strace-") as file:
+        command = ["strace", "-f", "-q", "--absolute-timestamps=format:unix,precision:ns",
+                   "--syscall-times=ns", "-e", "raw=all", "-e", "signal=none", "-o", file.name,
+                   IOLAB, "run", *words, "--json"]
+        offset_ns = time.clock_gettime_ns(time.CLOCK_REALTIME) - time.monotonic_ns()
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S,
+                                  check=False)
+        except subprocess.TimeoutExpired:
+            raise TraceError("error", f"hung: killed after {LIMIT_S} s") from None
+        try:
+            result = json.loads(done.stdout)
+        except ValueError:
+            words = (done.stderr or "no result").strip().splitlines()[0]
+            raise TraceError("error", words) from None
+        if result["status"] != "ok":
+            raise TraceError(result["status"], result["reason"])
+        return result, *parse(file.readlines()), offset_ns
+
+
+def calls_of(operation, trace, calls, main, offset_ns):
+    """The calls that touch one operation, its times and theirs from the moment it was offered."""
+    _, offered, accepted, completed = operation
+    zero = trace["begin_ns"] + offered + offset_ns
+    accepted, completed = accepted - offered, completed - offered
+    others = other_processes(calls)
+    threads = [main]
+    found = []
+    for tid, name, _, begin, end, result in sorted(calls, key=lambda call: call[3]):
+        begin, end = begin - zero, end - zero
+        if tid in others or begin > completed or end < -SLACK_NS:
+            continue
+        if tid == main and begin < -SLACK_NS:
+            continue  # the call before this operation
+        if tid not in threads:
+            threads.append(tid)
+        step = "helper" if tid != main else "ask" if begin < accepted else "wait"
+        found.append({"thread": threads.index(tid), "name": name, "begin_ns": begin,
+                      "end_ns": end, "result": result, "step": step})
+    return accepted, completed, found
+
+
+def typical(result, calls, main, offset_ns):
+    """Of the operations in the trace, the one whose length is the median of those with a call."""
+    trace = result["trace"]
+    candidates = [calls_of(op, trace, calls, main, offset_ns) for op in trace["operations"]
+                  if op[1] >= 0 and op[3] <= trace["length_ns"]]
+    waiting = ("recvfrom", "recv", "pread64", "io_submit", "io_uring_enter")
+    candidates = [c for c in candidates if any(call["name"] in waiting for call in c[2])]
+    if not candidates:
+        raise TraceError("error", "strace saw no call of an operation")
+    candidates.sort(key=lambda c: c[1])
+    return candidates[len(candidates) // 2]
+
+
+def lane(engine, on_file, extra):
+    found = {"engine": {"label": engine}, "what": "512 KiB read of a file, O_DIRECT" if on_file
+             else "message from a socket", "status": "ok", "reason": None, "accepted_ns": None,
+             "completed_ns": None, "calls": []}
+    env = None
+    try:
+        words = ["--engine", engine, *(ON_FILE if on_file else ON_SOCKET), *WINDOW,
+                 *(extra if on_file else ())]
+        result, calls, main, offset_ns = run_traced(words)
+        env = result["env"]
+        found["accepted_ns"], found["completed_ns"], found["calls"] = typical(
+            result, calls, main, offset_ns)
+    except TraceError as error:
+        found.update(status=error.status, reason=str(error))
+    return found, env
+
+
+def tracer():
+    """strace's version, or a reason why it cannot be used."""
+    if not shutil.which("strace"):
+        sys.exit("six_steps.py: strace is not installed; harness/setup.sh check installs it")
+    probe = subprocess.run(["strace", "-qqq", "-o", "/dev/null", "true"], capture_output=True,
+                           text=True, check=False)
+    if probe.returncode:
+        words = (probe.stderr or "it failed").strip().splitlines()[-1]
+        sys.exit(f"six_steps.py: strace cannot trace here: {words}")
+    return subprocess.run(["strace", "--version"], capture_output=True, text=True,
+                          check=True).stdout.splitlines()[0].replace(" -- version ", " ")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", metavar="FOLDER", help="results folder, for the file steps.json")
+    parser.add_argument("--engines", help="separated by commas (default: those of the labs)")
+    parser.add_argument("--file", help="test file (default: that of iolab run)")
+    options = parser.parse_args()
+    version = tracer()
+    engines = options.engines.split(",") if options.engines else FILE_ENGINES + SOCKET_ENGINES
+    lanes, env = [], None
+    for engine in engines:
+        on_file = engine.split(":")[0] not in SOCKET_ENGINES
+        found, of = lane(engine, on_file, ["--file", options.file] if options.file else [])
+        lanes.append(found)
+        env = env if env and env["device"] else of or env
+        print(f"{engine}: " + (found["reason"] or " ".join(
+            call["name"] for call in found["calls"])))
+    document = {"schema": "iolab.steps.v1",
+                "time_utc": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                "command": ["harness/six_steps.py", *sys.argv[1:]], "env": env, "tracer": version,
+                "lanes": lanes}
+    os.makedirs(options.folder, exist_ok=True)
+    path = os.path.join(options.folder, "steps.json")
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        json.dump(document, file, indent=1)
+        file.write("\n")
+    os.replace(path + ".new", path)
+    print(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# `iolab matrix` on what is known for certain: a blocking call blocks, a pool of threads is threads,
+# epoll refuses files. What libaio and io_uring do depends on the kernel and its file systems.
+
+load common
+
+@test "matrix: as the schema says, and what is certain is found" {
+	output=$(timeout 120 "$IOLAB" matrix --engines blocking,threads,epoll,posix_aio,io_uring --json)
+	echo "$output" >"$BATS_TEST_TMPDIR/matrix"
+	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.matrix.v1 \
+		"$BATS_TEST_TMPDIR/matrix"
+	assert_success
+	run "$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/matrix" <<-'PYTHON'
+		import json, sys
+		rows = {row["engine"]["label"]: row["cells"] for row in json.load(open(sys.argv[1]))["rows"]}
+		for name, cell in rows["blocking"].items():
+		    assert cell["outcome"] in ("blocked", "not tried"), ("blocking", name, cell)
+		for engine in ("threads", "posix_aio"):
+		    for name in ("file_direct", "socket"):
+		        cell = rows[engine][name]
+		        assert cell["outcome"] in ("threads", "not tried"), (engine, name, cell)
+		        assert cell["reason"] or cell["helpers"]["user"] >= 1, (engine, name, cell)
+		assert rows["epoll"]["file_direct"]["outcome"] == "refused", rows["epoll"]
+		assert "EPERM" in rows["epoll"]["file_cold"]["reason"]
+		for engine in ("epoll", "io_uring"):
+		    for name in ("socket", "pipe"):
+		        cell = rows[engine][name]
+		        assert cell["outcome"] in ("native", "refused"), (engine, name, cell)
+		        assert cell["reason"] or cell["total_ns"]["median"] > 15e6, (engine, name, cell)
+	PYTHON
+	assert_success
+}
+
+@test "matrix: mistakes are found before anything runs, and no file is left" {
+	run "$IOLAB" matrix --engines blokking
+	assert_failure 2
+	assert_output --partial "did you mean 'blocking'"
+	run "$IOLAB" matrix stray
+	assert_failure 2
+	mkdir "$BATS_TEST_TMPDIR/place"
+	run timeout 60 "$IOLAB" matrix --engines blocking --folder "$BATS_TEST_TMPDIR/place"
+	assert_success
+	assert_equal "$(ls "$BATS_TEST_TMPDIR/place")" ""
+	run timeout 60 "$IOLAB" matrix --engines blocking --folder /no/such/place --json
+	assert_success
+	assert_output --partial '"not tried"'
+}

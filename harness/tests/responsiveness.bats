@@ -1,0 +1,39 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# `iolab responsiveness`: a thread that sleeps in a call is late by as long as the call lasts.
+
+load common
+
+@test "responsiveness: as the schema says; a blocking receive makes the timer late, epoll does not" {
+	timeout 60 "$IOLAB" responsiveness --engines blocking,epoll,libaio --rounds 3 --runtime 0.1 --json \
+		>"$BATS_TEST_TMPDIR/responsiveness"
+	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.responsiveness.v1 \
+		"$BATS_TEST_TMPDIR/responsiveness"
+	assert_success
+	run "$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/responsiveness" <<-'PYTHON'
+		import json, sys
+		rows = {(row["scene"], row["engine"]["label"]): row for row in json.load(open(sys.argv[1]))["rows"]}
+		assert rows["file", "epoll"]["status"] == "unsupported"
+		# Every tick of 3 x 100 ms counts, seen or slept through.
+		for row in rows.values():
+		    if row["status"] == "ok":
+		        assert 250 <= row["ticks"] <= 600, row
+		# The answer comes after 5 ms: of the ticks meanwhile half are late by 2 ms and more.
+		blocking, epoll = (rows["socket", e]["lateness_ns"]["p50"]["median"] for e in ("blocking", "epoll"))
+		assert blocking > 1.5e6, blocking
+		assert epoll < blocking, (epoll, blocking)
+	PYTHON
+	assert_success
+}
+
+@test "responsiveness: mistakes are found before anything runs" {
+	run "$IOLAB" responsiveness --engines blokking
+	assert_failure 2
+	assert_output --partial "did you mean 'blocking'"
+	run "$IOLAB" responsiveness --rounds 0
+	assert_failure 2
+	run "$IOLAB" responsiveness --runtime 0
+	assert_failure 2
+	run "$IOLAB" responsiveness stray
+	assert_failure 2
+}

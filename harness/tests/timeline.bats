@@ -1,0 +1,98 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# `iolab timeline`, and `iolab run --trace-us`: is the trace as documented, and can it be true?
+
+load common
+
+valid() {
+	"$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" "$2" "$1"
+}
+
+# 200 µs of computing against reads that take less, so that what overlaps is far from what does not.
+small_timeline() {
+	timeout 60 "$IOLAB" timeline --length-us 10000 "$@" -- --file "$BATS_TEST_TMPDIR/file" --size 4M \
+		--runtime 0.03 --warmup 0.01 --compute-us 200
+}
+
+@test "a timeline is as the schema says, an engine that cannot read files included" {
+	run small_timeline --engines blocking,threads,epoll,libaio,io_uring --out "$BATS_TEST_TMPDIR/results"
+	assert_success
+	assert_output --partial "epoll_ctl"
+	run valid "$BATS_TEST_TMPDIR/results/timeline.json" iolab.timeline.v1
+	assert_success
+}
+
+@test "its times are possible: in order, one operation a slot, one thing at a time" {
+	small_timeline --engines blocking,threads,posix_aio,libaio,io_uring --json >"$BATS_TEST_TMPDIR/timeline"
+	run "$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/timeline" <<-'PYTHON'
+		import json, sys
+		lanes = {lane["engine"]["label"]: lane for lane in json.load(open(sys.argv[1]))["lanes"]}
+		for label, lane in lanes.items():
+		    trace, depth = lane["trace"], lane["config"]["depth"]
+		    assert trace["operations"] and trace["loop"], label
+		    free_at = {}
+		    for slot, offered, accepted, completed in sorted(trace["operations"], key=lambda op: op[1]):
+		        assert offered < accepted <= completed, (label, slot)
+		        assert slot < depth and offered >= free_at.get(slot, offered), (label, slot)
+		        free_at[slot] = completed
+		    at = None
+		    for activity, begin, end in trace["loop"]:
+		        assert begin <= end and (at is None or begin >= at), label
+		        at = end
+		    for thread in trace["threads"] or []:
+		        for cpu, begin, end in thread["on_cpu"]:
+		            assert 0 <= begin < end <= trace["length_ns"], label
+		    totals = trace["totals"]
+		    assert totals["submit_pct"] + totals["reap_pct"] + totals["compute_pct"] <= 100.001, label
+		# Blocking has nothing in flight while it computes; the others have.
+		assert lanes["blocking"]["trace"]["totals"]["overlapped_pct"] < 1, lanes["blocking"]["trace"]["totals"]
+		for label in ("threads", "libaio", "io_uring"):
+		    assert lanes[label]["trace"]["totals"]["overlapped_pct"] > 50, (label, lanes[label]["trace"]["totals"])
+	PYTHON
+	assert_success
+}
+
+@test "the threads that do the reads are seen on a CPU" {
+	small_timeline --engines threads,libaio --json >"$BATS_TEST_TMPDIR/timeline"
+	run "$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/timeline" <<-'PYTHON'
+		import json, sys
+		threads, libaio = [lane["trace"]["threads"] for lane in json.load(open(sys.argv[1]))["lanes"]]
+		if threads is None:
+		    sys.exit("skip")
+		assert sum(not t["loop"] for t in threads) >= 2, threads
+		assert sum(t["loop"] for t in threads) == 1, threads
+		assert sum(not t["loop"] for t in libaio) == 0, libaio
+	PYTHON
+	[ "$output" != skip ] || skip "perf_event_open is not allowed here"
+	assert_success
+}
+
+@test "a run without a trace has none; with one it is as the schema says" {
+	quick -e libaio --direct 1 --depth 4 --json >"$BATS_TEST_TMPDIR/line"
+	run grep -c '"trace"' "$BATS_TEST_TMPDIR/line"
+	assert_output 0
+	quick -e libaio --direct 1 --depth 4 --trace-us 2000 --json >"$BATS_TEST_TMPDIR/line"
+	run valid "$BATS_TEST_TMPDIR/line" iolab.run.v1
+	assert_success
+	quick -e epoll -w echo --conns 4 --trace-us 2000 --json >"$BATS_TEST_TMPDIR/line"
+	run valid "$BATS_TEST_TMPDIR/line" iolab.run.v1
+	assert_success
+	grep -q '"overlapped_pct":null' "$BATS_TEST_TMPDIR/line"
+}
+
+@test "mistakes are found before anything runs" {
+	run "$IOLAB" timeline --engines blokking --out "$BATS_TEST_TMPDIR/results"
+	assert_failure 2
+	assert_output --partial "did you mean 'blocking'"
+	assert [ ! -e "$BATS_TEST_TMPDIR/results" ]
+	run "$IOLAB" timeline --length-us 2000000
+	assert_failure 2
+	assert_output --partial "--trace-us"
+	run "$IOLAB" timeline -- --ops 10
+	assert_failure 2
+	run "$IOLAB" timeline stray
+	assert_failure 2
+	run small_timeline --engines blocking --out /no/such/folder
+	assert_failure 1
+	assert_output --partial "see --out"
+}

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""CPU time for a no-op of io_uring, against how many one system call hands over."""
+import sheet
+import study
+import verdicts
+from quantities import cpu_time
+
+NAME = "batching"
+TITLE = "Batching: CPU time for a no-op"
+READING = "No-ops through io_uring, as many in one system call as there are in flight"
+CAPTION = ("CPU time of the process for one no-op, against the batch that one io_uring_enter(2) hands "
+           "over. A no-op does nothing, so this is the cost of asking. It falls while the system call "
+           "is shared by more, and ends where the work for each remains.")
+COMPARISONS = ("batching",)
+BATCHES = (1, 128, 4096)
+LABEL = "io_uring"
+KEY = "cpu.us_per_op"
+
+
+def statements(found):
+    one, many, most = (found.metric("batching", LABEL, KEY, x) for x in BATCHES)
+    return [verdicts.above("the cost alone over that in batches of 128", verdicts.ratio(one, many),
+                           2),
+            verdicts.within("the cost in batches of 4096 over that in batches of 128",
+                            verdicts.ratio(most, many), 1.5)]
+
+
+CLAIM = verdicts.Claim(
+    "Jasny et al., PVLDB 19, 2026: 1326 cycles alone, 231 at 128, 257 at 4096",
+    "a no-op in a batch of 128 costs less than a fifth of one alone, and larger batches gain no more",
+    "reproduced when a no-op alone costs more than twice one of 128, and one of 4096 within a factor "
+    "of 1.5 of one of 128",
+    statements)
+
+
+def load(folder):
+    return study.load(folder, COMPARISONS)
+
+
+def draw(found, width_in=sheet.WIDE_IN, bare=False):
+    panel = found.panel("batching")
+
+    def place(page):
+        series = {label: [(c.x, c.metric(KEY)) for c in panel.of(label)] for label in panel.labels}
+        study.lines(page, series, "no-ops handed over by one system call", "CPU time for a no-op",
+                    cpu_time)
+
+    return study.compose(TITLE, READING, CLAIM, found, place, width_in, bare)
+
+
+def alt_text(found):
+    return study.alt_text(TITLE, CLAIM, found)

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+"""The matrix: what each interface really did with each kind of descriptor."""
+import results
+import sheet
+import style
+
+NAME = "matrix"
+FILE = "matrix.json"
+SCHEMA = "iolab.matrix.v1"
+MADE_BY = "build/iolab matrix --out FOLDER"
+TITLE = "The matrix: what really happens"
+READING = ("Each cell was tried in a process of its own. Percentages: share of the time until all was "
+           "done that handing over took")
+CAPTION = ("What each interface did with each kind of descriptor, tried and timed. Native: the call "
+           "returned early and the kernel did the rest by itself. Threads: it returned early, and "
+           "threads did the rest, of the program or of the kernel (io-wq). Blocked: it returned when "
+           "all was over. Refused: the interface cannot. Percentages are the share of the time that "
+           "handing over took.")
+
+LINE_IN = 0.105  # within a cell
+NARROW_COLUMN_IN = 0.62  # below this, share and helper do not fit into one line
+HEAD_IN = 0.13
+CELL_PT = 6.5
+SMALL_PT = 5.5
+# Tone and word say the same, so that no colour is needed.
+LOOKS = {
+    "native": {"facecolor": "white", "edgecolor": style.GREY},
+    "threads": {"facecolor": "#d4d4d4", "edgecolor": style.GREY},
+    "blocked": {"facecolor": "#4d4d4d", "edgecolor": style.GREY},
+    "refused": {"facecolor": "white", "edgecolor": style.FAINT},
+}
+
+
+def load(folder):
+    return results.load_document(folder, FILE, SCHEMA, MADE_BY)
+
+
+def alt_text(document):
+    names = {column["name"]: column["words"] for column in document.content["columns"]}
+    rows = []
+    for row in document.content["rows"]:
+        cells = [f"{names[name]}: {cell['outcome']}" for name, cell in row["cells"].items()]
+        rows.append(f"{row['engine']['label']}: {', '.join(cells)}")
+    return f"{TITLE}. {'; '.join(rows)}."
+
+
+def small_words(cell, number, narrow):
+    """The lines below the outcome: how long handing over took, and who did the rest."""
+    helpers = cell["helpers"]
+    if not helpers:
+        return [f"({number})"] if number else []
+    words = [f"{100 * cell['handover_share']['median']:.0f} %"]
+    if cell["outcome"] == "threads":
+        words.append("io-wq" if helpers["io_wq"] else "own")
+    return words if narrow else [", ".join(words)]
+
+
+def draw(document, width_in=sheet.WIDE_IN, bare=False):
+    rows, columns = document.content["rows"], document.content["columns"]
+    reasons = {}  # the number of each reason, in the order in which they are met
+
+    def place(page):
+        left_in = sheet.EDGE_IN + 0.08 + max(
+            sheet.text_width_in(row["engine"]["label"], sheet.NAME_PT, "bold") for row in rows)
+        column_in = (page.width_in - left_in - sheet.EDGE_IN) / len(columns)
+        heads = [sheet.wrapped(c["words"], column_in - 0.06, CELL_PT) for c in columns]
+        most = max(map(len, heads))
+        narrow = column_in < NARROW_COLUMN_IN
+        row_in = 0.06 + LINE_IN * (3 if narrow else 2)
+
+        def place_heads(top_in):
+            for i, lines in enumerate(heads):
+                for line, text in enumerate(lines):
+                    page.text(left_in + (i + 0.5) * column_in,
+                              top_in + (most - len(lines) + line + 0.5) * HEAD_IN, text,
+                              fontsize=CELL_PT, ha="center")
+
+        page.add(most * HEAD_IN + 0.04, place_heads)
+        for row in rows:
+            numbers = [number_of(row["cells"][column["name"]], reasons) for column in columns]
+            page.add(row_in, lambda top_in, row=row, numbers=numbers: place_row(
+                page, row, columns, numbers, narrow,
+                (left_in, top_in, column_in, row_in)))
+        page.add(0.08)
+        for reason, (number, kind) in reasons.items():
+            page.note(str(number), f"{kind}: {reason}")
+
+    content = document.content
+    reading = (f"{READING} (from {100 * content['blocked_share']:.0f} %: blocked). Files, with "
+               "O_DIRECT, cold (not in the page cache) or on tmpfs: "
+               f"{content['batch']} reads of {content['block_bytes'] // 1024} KiB together, or one "
+               f"fsync; sockets and pipes: one read, answered after {content['answer_after_ms']} ms. "
+               "“Own”: threads of the program or its library; “io-wq”: the kernel's, for this process")
+    return sheet.compose_document(document, TITLE, reading, place, width_in, bare)
+
+
+def number_of(cell, reasons):
+    """The number of the note that says why, or None."""
+    if not cell["reason"]:
+        return None
+    return reasons.setdefault(cell["reason"], (len(reasons) + 1, cell["outcome"]))[0]
+
+
+def place_row(page, row, columns, numbers, narrow, place):
+    left_in, top_in, column_in, row_in = place
+    label = row["engine"]["label"]
+    page.text(sheet.EDGE_IN, top_in + row_in / 2, label, fontsize=sheet.NAME_PT, weight="bold",
+              color=style.look_of(label).colour)
+    for i, (column, number) in enumerate(zip(columns, numbers)):
+        cell = row["cells"][column["name"]]
+        x_in = left_in + i * column_in
+        look = LOOKS.get(cell["outcome"], LOOKS["refused"])
+        page.rectangle(x_in + 0.015, top_in + 0.015, column_in - 0.03, row_in - 0.03,
+                       linewidth=0.5, **look)
+        keywords = {"ha": "center", "color": "white" if cell["outcome"] == "blocked" else style.INK}
+        if number:
+            keywords.update(style="italic", color=style.GREY)
+        lines = [cell["outcome"]] + small_words(cell, number, narrow)
+        first_in = top_in + row_in / 2 - (len(lines) - 1) / 2 * LINE_IN
+        for line, words in enumerate(lines):
+            page.text(x_in + column_in / 2, first_in + line * LINE_IN, words,
+                      fontsize=SMALL_PT if line else CELL_PT, **keywords)

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""Overlap: total time for an operation between the bounds max(compute, I/O) and their sum."""
+import math
+
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+import charts
+import results
+import sheet
+import style
+from quantities import count, duration, listed
+
+NAME = "overlap"
+FILE = "overlap.json"
+SCHEMA = "iolab.overlap.v1"
+MADE_BY = "build/iolab overlap --out FOLDER"
+TITLE = "Overlap of computing and I/O"
+READING = ("C: computing for an operation; I: time for one without computing; T: time for one with "
+           "both, all of the same engine. The shaded band lies between max(C, I), all overlapped, "
+           "and C + I, nothing overlapped")
+CAPTION = ("Time for an operation against the ratio of computing to I/O, each engine in units of its "
+           "own time without computing. At the lower edge of the band all is overlapped, at the "
+           "upper one nothing is. Below: overlap efficiency, (C + I − T) / min(C, I). The part of "
+           "an I/O that is itself work of the same CPU cannot overlap, for any interface.")
+BOUND_STEPS = 60
+
+
+def load(folder):
+    return results.load_document(folder, FILE, SCHEMA, MADE_BY)
+
+
+def measured(document):
+    return [e for e in document.content["engines"] if e["status"] == "ok" and e["points"]]
+
+
+def condition(document):
+    workload = document.content["workload"] or {}
+    rounds = document.content["rounds"]
+    return f"{workload.get('panel', '')}, {rounds} round{'' if rounds == 1 else 's'}"
+
+
+def alt_text(document):
+    words = []
+    for engine in measured(document):
+        best = max(engine["points"], key=lambda p: p["efficiency"]["median"])
+        words.append(f"{engine['engine']['label']} overlaps at most "
+                     f"{100 * best['efficiency']['median']:.0f} %")
+    return f"{TITLE}: {'; '.join(words)}."
+
+
+def draw(document, width_in=sheet.WIDE_IN, bare=False):
+    engines = measured(document)
+    labels = [e["engine"]["label"] for e in engines]
+
+    def place(page):
+        if engines:
+            # Names stand beside both where they stand beside, so that both are equally wide.
+            above = labels if page.width_in >= sheet.WIDE_IN else []
+            block(page, engines, "total_to_io", "T / I", paint_band, above)
+            page.add(0.05)
+            block(page, engines, "efficiency", "efficiency", paint_limits, labels)
+        for engine in document.content["engines"]:
+            if engine["status"] != "ok":
+                page.note("×", f"{engine['engine']['label']}: {engine['status']}: "
+                          f"{engine['reason']}")
+        alone = listed([f"{e['engine']['label']} {duration(e['io_ns']['median'])}"
+                        for e in engines]) if engines else "nothing"
+        page.note("", f"I, the time for an operation without computing: {alone}.")
+
+    return sheet.compose_document(document, TITLE, f"{condition(document)}. {READING}; marks: "
+                                  f"median, bars: interval over the rounds", place, width_in, bare,
+                                  foot=(condition(document),))
+
+
+def block(page, engines, key, y_label, paint_back, names):
+    points = [p for e in engines for p in e["points"] if p["compute_to_io"]]
+    asked = sorted({p["asked"] for p in points})
+    xs = sorted(asked + [p["compute_to_io"]["median"] for p in points])
+
+    def paint(axes):
+        margin = max(1.15, (xs[-1] / xs[0]) ** 0.06)
+        limits = (xs[0] / margin, xs[-1] * margin)
+        axes.set_xscale("log")
+        axes.set_xlim(limits)
+        axes.xaxis.set_major_locator(FixedLocator(asked))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.grid(True)
+        paint_back(axes, limits, [p[key] for p in points if p[key]])
+        return draw_engines(axes, engines, key)
+
+    cell = sheet.Cell(paint)
+    sheet.PanelBlock(page, sheet.Plan([cell], "C / I, the ratio of computing to I/O", y_label,
+                                      names=names, height_in=1.9)).add()
+
+
+def paint_band(axes, limits, estimates):
+    steps = [limits[0] * (limits[1] / limits[0]) ** (i / BOUND_STEPS)
+             for i in range(BOUND_STEPS + 1)]
+    axes.fill_between(steps, [max(1, x) for x in steps], [1 + x for x in steps],
+                      color=style.SHADE, zorder=0)
+    axes.plot(steps, [max(1, x) for x in steps], color=style.GREY, linewidth=0.8, zorder=1)
+    axes.plot(steps, [1 + x for x in steps], color=style.GREY, linewidth=0.8,
+              linestyle=style.DASHED, zorder=1)
+    low = min([1] + [e["low"] for e in estimates])
+    high = max([1 + limits[1]] + [e["high"] for e in estimates])
+    charts.scale_values(axes, "y", (low, high), count, log=True)
+    for row, words in enumerate(("dashed: C + I, nothing overlaps", "solid: max(C, I), all overlaps")):
+        axes.text(0.02, 0.97 - 0.075 * row, words, transform=axes.transAxes, va="top",
+                  fontsize=sheet.NOTE_PT, color=style.GREY)
+
+
+def paint_limits(axes, limits, estimates):
+    low = min([0] + [e["low"] for e in estimates])
+    high = max([1] + [e["high"] for e in estimates])
+    axes.axhspan(0, 1, color=style.SHADE, zorder=0)
+    axes.plot(limits, [1, 1], color=style.GREY, linewidth=0.8, zorder=1)
+    axes.plot(limits, [0, 0], color=style.GREY, linewidth=0.8, linestyle=style.DASHED, zorder=1)
+    room = 0.06 * (high - low)
+    axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+    axes.set_ylim(low - room, high + room)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
+
+
+def draw_engines(axes, engines, key):
+    """One line an engine, set a little apart across. Returns where each ends."""
+    ends = {}
+    middle = (len(engines) - 1) / 2
+    for i, engine in enumerate(engines):
+        label = engine["engine"]["label"]
+        look = style.look_of(label)
+        dodge = math.exp(0.025 * (i - middle))
+        points = [(p["compute_to_io"]["median"] * dodge, p[key]) for p in engine["points"]
+                  if p[key] and p["compute_to_io"]]
+        if not points:
+            continue
+        for x, entry in points:
+            charts.draw_bar(axes, "y", x, results.Estimate(entry["median"], entry["low"],
+                                                           entry["high"]), look.colour)
+        shown = [(x, entry["median"]) for x, entry in points]
+        axes.plot(*zip(*shown), color=look.colour, linestyle=look.line, zorder=3,
+                  **look.marker_keywords())
+        ends[label] = shown[-1]
+    return ends

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""Responsiveness: how late a timer is in the thread that does the I/O."""
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+
+import charts
+import results
+import sheet
+import style
+from quantities import duration, tick
+
+NAME = "responsiveness"
+FILE = "responsiveness.json"
+SCHEMA = "iolab.responsiveness.v1"
+MADE_BY = "build/iolab responsiveness --out FOLDER"
+TITLE = "Responsiveness: a timer beside the I/O"
+READING = ("A timer is due every millisecond in the thread that keeps I/O outstanding. Filled mark: how "
+           "late it is in the median; ring: one in a hundred is later; cross: the latest of a run")
+CAPTION = ("How late a timer of one millisecond is in the thread that keeps I/O outstanding: what a "
+           "user interface would feel. Marks: p50, p99 (ring) and the latest (cross), medians over the "
+           "rounds. Beyond the line at 1 ms the next tick is due before this one is seen.")
+PARTS = ("p50", "p99", "max")
+LEAST_NS = 1000  # the scale begins here at the latest
+
+
+def load(folder):
+    return results.load_document(folder, FILE, SCHEMA, MADE_BY)
+
+
+def alt_text(document):
+    words = [f"{row['engine']['label']} on {row['scene']}: p99 "
+             f"{duration(row['lateness_ns']['p99']['median'])}"
+             for row in document.content["rows"] if row["status"] == "ok"]
+    return f"{TITLE}: {'; '.join(words)}."
+
+
+def draw(document, width_in=sheet.WIDE_IN, bare=False):
+    content = document.content
+    reference = [row for row in content["rows"] if row["engine"]["label"] == "no I/O"]
+    found = [e[end] for row in content["rows"] for e in row["lateness_ns"].values() if e
+             for end in ("low", "high")]
+    limits = (max(min(found + [LEAST_NS]), 1) / 1.3, max(found + [2 * content["tick_ns"]]) * 1.3)
+
+    def place(page):
+        for scene in content["scenes"]:
+            rows = reference + [row for row in content["rows"]
+                                if row["scene"] == scene["name"] and row not in reference]
+            page.add(0.06)
+            page.paragraph(f"{scene['name']}: {scene['words']}", size_pt=sheet.HEADING_PT,
+                           line_in=0.17, weight="bold")
+            labels = [row["engine"]["label"] for row in rows]
+            cell = sheet.Cell(lambda axes, rows=rows: paint(axes, rows, limits,
+                                                            content["tick_ns"]))
+            sheet.PanelBlock(page, sheet.Plan([cell], "lateness", rows=labels)).add()
+            for row in rows:
+                if row["status"] != "ok":
+                    page.note("×", f"{row['engine']['label']}: {row['status']}: {row['reason']}")
+
+    rounds = f"{content['rounds']} round{'' if content['rounds'] == 1 else 's'}"
+    return sheet.compose_document(document, TITLE, f"{READING}; medians of {rounds}, bars: interval",
+                                  place, width_in, bare, foot=(rounds,))
+
+
+def paint(axes, rows, limits, tick_ns):
+    axes.set_xscale("log")
+    axes.set_xlim(limits)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1,), numticks=12))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value, duration)))
+    axes.grid(True, axis="x")
+    axes.axvline(tick_ns, color=style.GREY, linewidth=0.8, linestyle=style.DASHED, zorder=1)
+    for i, row in enumerate(rows):
+        if row["status"] == "ok":
+            paint_row(axes, i, row)
+        else:
+            axes.text(0.012, i, row["status"], transform=axes.get_yaxis_transform(),
+                      va="center_baseline", fontsize=6.5, style="italic", color=style.GREY)
+    axes.set_ylim(len(rows) - 0.3, -0.7)
+    axes.yaxis.set_major_locator(FixedLocator(range(len(rows))))
+    axes.set_yticklabels([row["engine"]["label"] for row in rows])
+    axes.tick_params(axis="y", length=0)
+
+
+def look_of(row):
+    label = row["engine"]["label"]
+    return style.Look(style.GREY, style.SOLID, "|") if label == "no I/O" else style.look_of(label)
+
+
+def paint_row(axes, i, row):
+    look = look_of(row)
+    medians = [row["lateness_ns"][part]["median"] for part in PARTS]
+    axes.plot([max(m, 1) for m in medians], [i] * len(medians), color=look.colour, linewidth=0.5,
+              alpha=0.6, zorder=2)
+    for part, median in zip(PARTS, medians):
+        entry = row["lateness_ns"][part]
+        charts.draw_bar(axes, "x", i, results.Estimate(median, max(entry["low"], 1), entry["high"]),
+                        look.colour, width_pt=1.4)
+        keywords = look.marker_keywords(5)
+        if part == "p99":
+            keywords.update(marker="o", markersize=4, markerfacecolor="white")
+        if part == "max":
+            keywords.update(marker="x", markersize=4)
+        axes.plot([max(median, 1)], [i], linestyle="none", zorder=3, **keywords)

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: MIT
+"""Comparisons that belong to one figure of the literature, and how such a figure is laid out."""
+import os
+from dataclasses import dataclass
+
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+import charts
+import results
+import sheet
+import style
+import verdicts
+
+FOLDER = results.STUDY
+
+
+@dataclass(frozen=True)
+class Study:
+    """One figure's comparisons, by name."""
+
+    folder: str
+    summaries: dict
+    quick: bool
+
+    @property
+    def env(self):
+        return next(iter(self.summaries.values())).env
+
+    @property
+    def rounds(self):
+        """Of the comparison that has the fewest."""
+        return min(s.rounds_done for s in self.summaries.values())
+
+    @property
+    def command(self):
+        return "; ".join(s.command for s in self.summaries.values())
+
+    def foot(self, *more):
+        first = next(iter(self.summaries.values()))
+        return [first.machine_words() + [first.device_words()],
+                [first.rounds_words(), *more, first.time_utc, first.commit_words()]]
+
+    def at(self, name, label, x=None):
+        """The configuration, or None. Without `x` the only one."""
+        for panel in self.summaries[name].panels:
+            for c in panel.configurations:
+                if c.label == label and x in (None, c.x):
+                    return c
+        return None
+
+    def metric(self, name, label, key, x=None):
+        c = self.at(name, label, x)
+        return c.metric(key) if c else None
+
+    def ratio(self, name, label, key, x=None):
+        """To the comparison's baseline, round by round."""
+        c = self.at(name, label, x)
+        found = c.ratio(key) if c else None
+        return found and verdicts.Ratio(found.mean, found.low, found.high)
+
+    def panel(self, name):
+        return self.summaries[name].panels[0]
+
+    def missing(self):
+        """Label and reason of what did not run, each once."""
+        return list(dict.fromkeys(
+            (c.label, c.status, c.reason) for s in self.summaries.values() for panel in s.panels
+            for c in panel.configurations if not c.ok))
+
+
+def load(folder, names):
+    """The study of these comparisons; None unless all of them are there."""
+    places = {name: os.path.join(folder, FOLDER, name) for name in names}
+    if not all(os.path.exists(os.path.join(p, "summary.json")) for p in places.values()):
+        return None
+    return Study(folder, {name: results.load(p) for name, p in places.items()},
+                 any(results.was_quick(folder, name) for name in names))
+
+
+def reversed_estimate(estimate, scale):
+    """scale / estimate: an interval turns around, a median over rounds stays one."""
+    if not estimate or estimate.low <= 0:
+        return None
+    return results.Estimate(scale / estimate.median, scale / estimate.high, scale / estimate.low)
+
+
+def scaled(estimate, factor):
+    return estimate and results.Estimate(estimate.median * factor, estimate.low * factor,
+                                         estimate.high * factor)
+
+
+def compose(title, reading, claim, study, place, width_in, bare):
+    """Head, the figure itself, what the literature found, the rule and the verdict, the machine."""
+    first = next(iter(study.summaries.values()))
+
+    def body(page):
+        place(page)
+        for label, status, reason in study.missing():
+            page.note("×", f"{label}: {status}: {reason}")
+        page.add(0.07)
+        page.paragraph(f"Found: {claim.found} ({claim.source}).")
+        page.add(0.03)
+        page.paragraph(f"Rule: {claim.rule}.", color=style.GREY)
+        page.add(0.03)
+        page.paragraph(f"Verdict: {verdicts.judge(claim, study)}.", color=style.INK)
+
+    return sheet.compose_document(study, title, f"{reading}; {first.marks_words()}", body, width_in,
+                                  bare, foot=("quick",) if study.quick else ())
+
+
+def alt_text(title, claim, study):
+    return f"{title}. Verdict: {verdicts.judge(claim, study)}."
+
+
+def lines(page, series, x_label, y_label, as_text, x_ticks=None):
+    """Lines over a logarithmic axis. `series`: label -> [(x, Estimate or None)]."""
+    series = {label: [(x, e) for x, e in points if e] for label, points in series.items()}
+    series = {label: points for label, points in series.items() if points}
+    if not series:
+        page.message(charts.UNMEASURED)
+        return
+    xs = sorted({x for points in series.values() for x, _ in points})
+    reach = (min(e.low for points in series.values() for _, e in points),
+             max(e.high for points in series.values() for _, e in points))
+
+    def paint(axes):
+        margin = (xs[-1] / xs[0]) ** 0.06 if len(xs) > 1 else 1.5
+        axes.set_xscale("log")
+        axes.set_xlim(xs[0] / margin, xs[-1] * margin)
+        axes.xaxis.set_major_locator(FixedLocator(xs))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(FuncFormatter(x_ticks or (lambda v, _: f"{v:g}")))
+        charts.scale_values(axes, "y", reach, as_text, log=reach[1] > 10 * max(reach[0], 1e-12))
+        ends = {}
+        for label, points in series.items():
+            look = style.look_of(label)
+            for x, e in points:
+                charts.draw_bar(axes, "y", x, e, look.colour)
+            shown = [(x, e.median) for x, e in points]
+            axes.plot(*zip(*shown), color=look.colour, linestyle=look.line, zorder=3,
+                      **look.marker_keywords())
+            ends[label] = shown[-1]
+        return ends
+
+    sheet.PanelBlock(page, sheet.Plan([sheet.Cell(paint)], x_label, y_label,
+                                      names=list(series))).add()
+
+
+def rows(page, entries, x_label, as_text, log=False):
+    """One mark a row. `entries`: (words, label for the look, Estimate or None)."""
+    found = [e for _, _, e in entries if e]
+    if not found:
+        page.message(charts.UNMEASURED)
+        return
+
+    def paint(axes):
+        charts.scale_values(axes, "x", (min(e.low for e in found), max(e.high for e in found)),
+                            as_text, log)
+        for i, (_, label, estimate) in enumerate(entries):
+            look = style.look_of(label)
+            if not estimate:
+                axes.text(0.012, i, "not measured", transform=axes.get_yaxis_transform(),
+                          va="center_baseline", fontsize=6.5, style="italic", color=style.GREY)
+                continue
+            charts.draw_bar(axes, "x", i, estimate, look.colour, width_pt=1.4)
+            axes.plot([estimate.median], [i], linestyle="none", zorder=3,
+                      **look.marker_keywords(5))
+        axes.set_ylim(len(entries) - 0.3, -0.7)
+        axes.yaxis.set_major_locator(FixedLocator(range(len(entries))))
+        axes.set_yticklabels([words for words, _, _ in entries])
+        axes.tick_params(axis="y", length=0)
+
+    sheet.PanelBlock(page, sheet.Plan([sheet.Cell(paint)], x_label,
+                                      rows=[words for words, _, _ in entries])).add()

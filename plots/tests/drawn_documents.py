@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""drawn_documents.py FOLDER: do the figures of traces and tables show what their JSON says?
+
+Draws each at every width and counts what is on it: bars, marks, words.
+"""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+
+import matrix
+import overlap
+import responsiveness
+import sheet
+import steps
+import style
+import timeline
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import to_hex
+
+failures = []
+
+
+def expect(condition, words):
+    if not condition:
+        failures.append(words)
+
+
+def words_of(figure):
+    words = [text.get_text() for text in figure.texts]
+    for axes in figure.axes:
+        words += [text.get_text() for text in axes.texts]
+    return " ".join(words)
+
+
+def expect_reasons(figure, name, entries):
+    """Whatever did not run is named, with the first word of its reason."""
+    words = words_of(figure)
+    for entry in entries:
+        if entry["status"] != "ok":
+            expect(entry["status"] in words, f"{name}: nothing says {entry['status']}")
+            expect(entry["reason"].split()[0] in words, f"{name}: a reason is missing")
+
+
+def check_timeline(document, width_in):
+    figure = timeline.draw(document, width_in)
+    length_ns = document.content["length_ns"]
+    expect_reasons(figure, "timeline", document.content["lanes"])
+    lanes = [lane for lane in document.content["lanes"] if lane["trace"]]
+    drawn = [axes for axes in figure.axes if axes.get_xlim() == (0, length_ns)]
+    expect(len(drawn) == len(lanes), "timeline: not one pair of axes a lane")
+    for axes, lane in zip(drawn, lanes):
+        label = lane["engine"]["label"]
+        bars = {}
+        for collection in axes.collections:
+            if isinstance(collection, PolyCollection):
+                face = to_hex(collection.get_facecolor()[0])
+                bars.setdefault(face, []).extend(collection.get_paths())
+        flight = timeline.lightened(style.look_of(label).colour)
+        inside = [op for op in lane["trace"]["operations"] if op[1] < length_ns and op[3] > 0]
+        expect(len(bars.get(flight, [])) == len(inside),
+               f"timeline: {len(bars.get(flight, []))} of {len(inside)} operations of {label}")
+        computing = [s for s in lane["trace"]["loop"] if s[0] == "compute"]
+        expect(len(bars.get(style.INK, [])) >= len(computing),
+               f"timeline: computing of {label} is missing")
+        begins = {round(path.vertices[:, 0].min(), 3) for path in bars.get(flight, [])}
+        for _, offered, _, _ in inside:
+            expect(max(offered, 0) in begins, f"timeline: {label}: nothing begins at {offered}")
+
+
+def check_overlap(document, width_in):
+    figure = overlap.draw(document, width_in)
+    expect_reasons(figure, "overlap", document.content["engines"])
+    for key, axes in zip(("total_to_io", "efficiency"), figure.axes):
+        for engine in overlap.measured(document):
+            label = engine["engine"]["label"]
+            drawn = {float(y) for line in axes.lines for y in line.get_ydata()
+                     if line.get_color() == style.look_of(label).colour}
+            for point in engine["points"]:
+                for value in ("median", "low", "high"):
+                    expect(point[key][value] in drawn,
+                           f"overlap: {value} of {key} of {label} is not drawn")
+    # The bounds meet where they must.
+    band = figure.axes[0].lines[:2]
+    for bound, line in zip((lambda x: max(1, x), lambda x: 1 + x), band):
+        expect(all(abs(bound(x) - y) < 1e-9 for x, y in zip(line.get_xdata(), line.get_ydata())),
+               "overlap: a bound is not where it belongs")
+
+
+def check_matrix(document, width_in):
+    figure = matrix.draw(document, width_in)
+    texts = [text.get_text() for text in figure.texts]
+    for outcome in ("native", "threads", "blocked", "refused"):
+        cells = [cell for row in document.content["rows"] for cell in row["cells"].values()
+                 if cell["outcome"] == outcome]
+        drawn = sum(text == outcome for text in texts)
+        drawn -= sum(row["engine"]["label"] == outcome for row in document.content["rows"])
+        expect(drawn == len(cells), f"matrix: {drawn} of {len(cells)} cells say {outcome}")
+        for cell in cells:
+            if cell["reason"]:
+                expect(cell["reason"].split()[0] in " ".join(texts), "matrix: a reason is missing")
+
+
+def check_steps(document, width_in):
+    figure = steps.draw(document, width_in)
+    expect_reasons(figure, "steps", document.content["lanes"])
+    lanes = [lane for lane in document.content["lanes"] if lane["status"] == "ok"]
+    expect(len(figure.axes) == len(lanes), "steps: not one pair of axes a lane")
+    for axes, lane in zip(figure.axes, lanes):
+        label = lane["engine"]["label"]
+        bars = [line for line in axes.lines if line.get_linewidth() > 2]
+        expect(len(bars) == len(lane["calls"]), f"steps: {len(bars)} calls of {label} are drawn")
+        words = " ".join(text.get_text() for text in axes.texts)
+        for number in "1356":
+            expect(number in words.split(), f"steps: {label} has no step {number}")
+
+
+def check_responsiveness(document, width_in):
+    figure = responsiveness.draw(document, width_in)
+    rows = document.content["rows"]
+    expect_reasons(figure, "responsiveness", rows)
+    for row in rows:
+        if row["status"] != "ok":
+            continue
+        colour = responsiveness.look_of(row).colour
+        drawn = {float(x) for axes in figure.axes for line in axes.lines for x in line.get_xdata()
+                 if line.get_color() == colour or line.get_markeredgecolor() == colour}
+        for part in responsiveness.PARTS:
+            for value in ("median", "low", "high"):
+                expect(row["lateness_ns"][part][value] in drawn,
+                       f"responsiveness: {value} of {part} of {row['engine']['label']}")
+
+
+def main():
+    folder = sys.argv[1]
+    for width_in in (sheet.WIDE_IN, sheet.NARROW_IN, 3.4):
+        check_timeline(timeline.load(folder), width_in)
+        check_overlap(overlap.load(folder), width_in)
+        check_steps(steps.load(folder), width_in)
+        check_matrix(matrix.load(folder), width_in)
+        check_responsiveness(responsiveness.load(folder), width_in)
+    print("\n".join(failures) or "all is drawn")
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()

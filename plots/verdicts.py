@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+"""Does this machine show what the literature found? Answered from intervals, by a written rule.
+
+A claim is one or more statements about ratios. A statement holds when the whole interval of its ratio
+lies on the right side of a limit, fails when the whole interval lies on the other, and is open when
+the limit is within. All hold: reproduced. One fails: contradicted. Otherwise: cannot tell.
+"""
+from dataclasses import dataclass
+from typing import Callable
+
+from quantities import DASH, count
+
+REPRODUCED = "reproduced here"
+CONTRADICTED = "contradicted here"
+CANNOT_TELL = "cannot tell here, because"
+FEWEST_ROUNDS = 5  # as in the summary: with fewer, no verdict
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What was looked at, in words with its numbers; `holds` is None when it stays open."""
+
+    words: str
+    holds: object
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What somebody found, and how it is judged here."""
+
+    source: str
+    found: str
+    rule: str
+    statements: Callable  # of a study; a list of Statement
+
+
+@dataclass(frozen=True)
+class Verdict:
+    name: str
+    because: str
+
+    def __str__(self):
+        joint = " " if self.name == CANNOT_TELL else ": "
+        return f"{self.name}{joint}{self.because}"
+
+
+@dataclass(frozen=True)
+class Ratio:
+    median: float
+    low: float
+    high: float
+
+    def __str__(self):
+        return f"{count(self.median)} × ({count(self.low)}{DASH}{count(self.high)})"
+
+
+def ratio(a, b):
+    """Of two estimates from different rounds: from the least to the greatest that their intervals
+    allow, so wider than a ratio of paired rounds. None when one of them is missing."""
+    if not a or not b or b.low <= 0:
+        return None
+    return Ratio(a.median / b.median, a.low / b.high, a.high / b.low)
+
+
+def open_statement(words):
+    return Statement(words, None)
+
+
+def above(what, value, limit):
+    if value is None:
+        return open_statement(f"{what} was not measured")
+    holds = True if value.low > limit else False if value.high <= limit else None
+    return Statement(f"{what} is {value}, {said(holds, f'above {limit:g}', f'not above {limit:g}')}",
+                     holds)
+
+
+def below(what, value, limit):
+    if value is None:
+        return open_statement(f"{what} was not measured")
+    holds = True if value.high < limit else False if value.low >= limit else None
+    return Statement(f"{what} is {value}, {said(holds, f'below {limit:g}', f'not below {limit:g}')}",
+                     holds)
+
+
+def within(what, value, factor):
+    """Between 1/factor and factor."""
+    if value is None:
+        return open_statement(f"{what} was not measured")
+    holds = (True if value.low > 1 / factor and value.high < factor else
+             False if value.low >= factor or value.high <= 1 / factor else None)
+    span = f"{1 / factor:.2g}{DASH}{factor:g}"
+    return Statement(f"{what} is {value}, {said(holds, f'within {span}', f'outside {span}')}", holds)
+
+
+def said(holds, yes, no):
+    return yes if holds else no if holds is False else f"and its interval reaches over {yes.split()[-1]}"
+
+
+def judge(claim, study):
+    if study.rounds < FEWEST_ROUNDS:
+        return Verdict(CANNOT_TELL, f"there were {study.rounds} rounds only, and an interval over "
+                       f"fewer than {FEWEST_ROUNDS} is worth too little")
+    statements = claim.statements(study)
+    failed = [s.words for s in statements if s.holds is False]
+    unknown = [s.words for s in statements if s.holds is None]
+    if failed:
+        return Verdict(CONTRADICTED, "; ".join(failed))
+    if unknown or not statements:
+        return Verdict(CANNOT_TELL, "; ".join(unknown) or "nothing was measured")
+    return Verdict(REPRODUCED, "; ".join(s.words for s in statements))
