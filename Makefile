@@ -56,7 +56,7 @@ all: $(BUILD)/iolab
 $(BUILD)/iolab: $(HARNESS_OBJECTS) $(ENGINE_OBJECTS) $(COMMON_OBJECTS)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-tests: $(TEST_PROGRAMS) $(PEER_PROGRAMS)
+tests: $(TEST_PROGRAMS) $(PEER_PROGRAMS) $(BUILD)/trust/iolab
 
 $(BUILD)/tests/%: $(BUILD)/harness/tests/%.o $(TESTED_OBJECTS)
 	@mkdir -p $(@D)
@@ -116,6 +116,14 @@ build/course/proctor: $(addprefix build/,harness/course/proctor.o harness/course
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^
 
+# An engine of known cost beside all others, for `make check-trust`: build/trust/iolab.
+
+TRUST_OBJECTS := $(call object,$(wildcard harness/trust/*.c))
+
+$(BUILD)/trust/iolab: $(HARNESS_OBJECTS) $(ENGINE_OBJECTS) $(COMMON_OBJECTS) $(TRUST_OBJECTS)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
 # A learner's engines beside the reference, with names of their own: build/mine/iolab. Compiled each
 # time: a copy that was put back may be older than its object.
 
@@ -164,7 +172,7 @@ PYTHON  ?= $(shell sh harness/find-python.sh 2>/dev/null)
 RESULTS ?= results/latest
 TESTS   ?=
 
-.PHONY: help check check-course check-course-slowly bench plots figures report bench-peers format lint
+.PHONY: help check check-trust check-course check-course-slowly bench plots figures report bench-peers format lint
 
 help:
 	@echo 'Learn (docs/course.md):'
@@ -186,6 +194,7 @@ help:
 	@echo 'make check-course  check the labs of the course, their mutants too   [LAB=04]'
 	@echo 'make check-course-slowly   the same, each solution 100 times in a row'
 # handout: with
+	@echo 'make check-trust   can the figures be believed? proved on real runs (under 12 minutes)'
 	@echo 'make plots         draw the figures of a results folder   [RESULTS=results/latest]'
 	@echo 'make figures       runs and draws the figures of the literature too   [QUICK=1]'
 	@echo 'make report        figures and report.html of it          [RESULTS=results/latest]'
@@ -237,6 +246,9 @@ check-course: all tests need-python
 check-course-slowly:
 	$(Q)$(MAKE) --no-print-directory check-course REPEATS=100
 # handout: with
+
+check-trust: $(BUILD)/trust/iolab need-python
+	$(Q)$(PYTHON) harness/trust/check_trust.py --iolab $(BUILD)/trust/iolab $(TRUST)
 
 bench: all
 	$(Q)build/iolab compare $(COMPARE)

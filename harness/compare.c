@@ -24,6 +24,7 @@
 #include "compute.h"
 #include "engines.h"
 #include "json_path.h"
+#include "measurement.h"
 #include "random.h"
 #include "result.h"
 #include "run_options.h"
@@ -33,6 +34,11 @@
 #define WORDS_MAX 128
 /* System calls per operation hardly vary, so the run that counts them is short. */
 #define COUNTING_RUNTIME_S "0.05"
+
+/* --until-ci: never fewer rounds to judge from, nor more; and the time without --time-limit. */
+#define UNTIL_CI_ROUNDS_MIN 5
+#define ROUNDS_MAX	    1000
+#define UNTIL_CI_LIMIT_S    600
 
 /* One line of a plan: a workload with fixed options, and the option that is swept. */
 struct sweep {
@@ -55,14 +61,17 @@ static const struct sweep standard_plan[] = {
 };
 
 struct options {
-	const char *engines, *workloads, *depths,
-		*conns; /* comma-separated; NULL: the standard plan */
+	const char *engines, *workloads, *depths, *conns,
+		*rates; /* comma-separated; NULL: the standard plan */
 	const char *out;
 	const char *baseline; /* NULL: blocking, whether it is there or not */
-	unsigned rounds;
+	unsigned rounds; /* with until_ci_pct: at least */
+	double until_ci_pct; /* 0: as many rounds as `rounds` says */
+	double time_limit_s; /* no round begins that would probably end later; 0: none */
 	uint64_t seed;
 	const char *runtime, *warmup; /* seconds, passed on */
 	bool count_syscalls;
+	double idle_s; /* 0: how busy the idle host is is not measured */
 	char **run_words; /* after "--": passed on to every run */
 	unsigned run_word_count;
 };
@@ -87,6 +96,10 @@ struct comparison_run {
 	bool show_progress;
 	unsigned finished, planned; /* those left out as unsupported are finished, too */
 	unsigned kept; /* lines in runs.jsonl */
+	unsigned rounds_done, rounds_expected;
+	double widest_pct; /* of the ratios' intervals after the last round; 0: not known yet */
+	const char *ended_by;
+	json_t *idle_baseline;
 	uint64_t begun_ns;
 };
 
@@ -262,6 +275,10 @@ static void list_configurations(struct comparison_run *run, bool *used)
 		const char *chosen = workload->has_peer ? o->conns : o->depths;
 		if (chosen)
 			sweep.values = chosen;
+		if (o->rates) {
+			sweep.swept = "--rate";
+			sweep.values = o->rates;
+		}
 		add_configurations(run, &sweep, engines, engine_count, used);
 	}
 }
@@ -283,7 +300,7 @@ static bool same_configuration(const struct run_config *a, const struct run_conf
 {
 	return a->engine == b->engine && a->engine_options == b->engine_options &&
 	       a->workload == b->workload && a->direct == b->direct && a->depth == b->depth &&
-	       a->conns == b->conns;
+	       a->conns == b->conns && a->rate_per_s == b->rate_per_s;
 }
 
 /*
@@ -364,20 +381,28 @@ static int make_folder(struct comparison_run *run, struct reason *why)
 	return 0;
 }
 
+static double elapsed_s(const struct comparison_run *run)
+{
+	return (double)(clock_ns() - run->begun_ns) / NS_PER_S;
+}
+
 static void show_progress(const struct comparison_run *run, const char *label)
 {
 	if (!run->show_progress)
 		return;
 	double share = (double)run->finished / run->planned;
-	double elapsed_s = (double)(clock_ns() - run->begun_ns) / NS_PER_S;
-	int left_s = run->finished ? (int)(elapsed_s / share * (1 - share) + 0.5) : 0;
+	int left_s = run->finished ? (int)(elapsed_s(run) / share * (1 - share) + 0.5) : 0;
 	char bar[31];
 	for (int i = 0; i < 30; i++)
 		bar[i] = i < share * 30 ? '#' : '.';
 	bar[30] = '\0';
 	fprintf(stderr, "\r\033[K[%s] %u/%u", bar, run->finished, run->planned);
 	if (run->finished)
-		fprintf(stderr, ", %d:%02d left", left_s / 60, left_s % 60);
+		fprintf(stderr, ", %s%d:%02d left", run->options->until_ci_pct > 0 ? "about " : "",
+			left_s / 60, left_s % 60);
+	if (run->widest_pct > 0)
+		fprintf(stderr, ", %u rounds, widest +-%.2g %% of +-%g %%", run->rounds_done,
+			run->widest_pct, run->options->until_ci_pct);
 	fprintf(stderr, "  %s", label);
 }
 
@@ -579,15 +604,111 @@ static int run_round(struct comparison_run *run, unsigned round, bool counting, 
 	return rc;
 }
 
+/* How many more rounds fit into the time limit, as long as those before; at least 1 before the
+ * first. */
+static unsigned rounds_in_time(const struct comparison_run *run)
+{
+	if (run->options->time_limit_s <= 0)
+		return ROUNDS_MAX;
+	if (run->rounds_done == 0)
+		return 1;
+	double left_s = run->options->time_limit_s - elapsed_s(run);
+	double rounds = left_s / (elapsed_s(run) / run->rounds_done);
+	return rounds < 1 ? 0 : rounds < ROUNDS_MAX ? (unsigned)rounds : ROUNDS_MAX;
+}
+
+/* The shares of the progress bar follow the number of rounds that is expected now. */
+static void expect_rounds(struct comparison_run *run, unsigned rounds)
+{
+	unsigned in_time = rounds_in_time(run);
+	if (run->rounds_done > 0 && rounds > run->rounds_done + in_time)
+		rounds = run->rounds_done + in_time;
+	run->rounds_expected = rounds < ROUNDS_MAX ? rounds : ROUNDS_MAX;
+	run->planned = run->count * (run->rounds_expected + (run->options->count_syscalls ? 1 : 0));
+}
+
+/* Are the intervals as narrow as was asked? The judgement is the summary's own. */
+static bool precise_enough(struct comparison_run *run)
+{
+	const struct options *o = run->options;
+	struct reason why = { "" };
+	json_t *command = json_array();
+	struct comparison comparison = { .command = command,
+					 .baseline = o->baseline,
+					 .ended_by = "" };
+	json_t *summary = summary_compute(run->folder, &comparison, &why);
+	struct precision p = summary_precision(summary, o->until_ci_pct);
+	json_decref(summary);
+	json_decref(command);
+	run->widest_pct = p.widest_pct;
+	unsigned needed = p.unreached ? p.rounds_needed : run->rounds_done;
+	if (p.unreached && needed <= run->rounds_done)
+		needed = run->rounds_done + 1;
+	expect_rounds(run, needed > o->rounds ? needed : o->rounds);
+	return p.unreached == 0;
+}
+
+/* Whether another round is due; otherwise `ended_by` says why not. */
+static bool another_round(struct comparison_run *run)
+{
+	const struct options *o = run->options;
+	bool until_ci = o->until_ci_pct > 0;
+	unsigned most = until_ci ? ROUNDS_MAX : o->rounds;
+	run->ended_by = "rounds";
+	if (run->rounds_done >= most)
+		return false;
+	if (!until_ci)
+		expect_rounds(run, o->rounds);
+	if (until_ci && run->rounds_done >= 1) {
+		bool enough = precise_enough(run);
+		run->ended_by = "precision";
+		if (enough && run->rounds_done >= o->rounds)
+			return false;
+	}
+	run->ended_by = "time";
+	return rounds_in_time(run) > 0;
+}
+
+/*
+ * How busy the host is while we do nothing: what CPU time of the whole system is to be held
+ * against. null when not asked for, or interrupted.
+ */
+static json_t *measure_idle(double idle_s)
+{
+	struct measurement before, after;
+	struct reason unused;
+	if (idle_s <= 0)
+		return json_null();
+	measurement_open(&before, &after, 0, false, &unused);
+	measurement_take(&before);
+	struct timespec pause = timespec_of_ns((int64_t)(idle_s * NS_PER_S));
+	nanosleep(&pause, NULL);
+	measurement_take(&after);
+	json_t *metrics = measurement_json(&before, &after, 0, &unused);
+	json_t *baseline = json_null();
+	if (!interrupted && json_is_number(at_path(metrics, "cpu.host_util_pct")))
+		baseline = json_pack("{s:O, s:O, s:f, s:O}", "elapsed_s",
+				     at_path(metrics, "elapsed_s"), "busy_pct",
+				     at_path(metrics, "cpu.host_util_pct"), "error_pct",
+				     100 * number_at(metrics, "cpu.host_error_s") /
+					     number_at(metrics, "elapsed_s"),
+				     "per_cpu_pct", at_path(metrics, "cpu.per_cpu_pct"));
+	json_decref(metrics);
+	measurement_close(&before, &after);
+	return baseline;
+}
+
 static int run_all(struct comparison_run *run, struct reason *why)
 {
 	int rc = 0;
-	for (unsigned round = 0; round < run->options->rounds && rc == 0; round++)
-		rc = run_round(run, round, false, why);
+	for (; rc == 0 && another_round(run); run->rounds_done++)
+		rc = run_round(run, run->rounds_done, false, why);
 	/* Apart from the measured rounds: the tracepoint slows every system call down. */
 	if (rc == 0 && run->options->count_syscalls)
-		rc = run_round(run, run->options->rounds, true, why);
+		rc = run_round(run, run->rounds_done, true, why);
 	clear_progress(run);
+	if (rc != 0)
+		run->ended_by = "signal";
 	return rc;
 }
 
@@ -616,10 +737,15 @@ static int conclude(struct comparison_run *run, int argc, char **argv, int rc, s
 		json_array_append_new(command, json_string(argv[i]));
 	struct comparison comparison = {
 		.command = command,
-		.rounds_planned = run->options->rounds,
+		/* Rounds that the time or the precision made superfluous were never promised. */
+		.rounds_planned = rc == 0 ? run->rounds_done : run->rounds_expected,
 		.seed = run->options->seed,
 		.interrupted = rc != 0,
 		.baseline = run->options->baseline,
+		.wanted_ci_pct = run->options->until_ci_pct,
+		.time_limit_s = run->options->time_limit_s,
+		.ended_by = run->ended_by,
+		.idle_baseline = run->idle_baseline,
 	};
 	struct reason summary_why = { "" };
 	if (rc == -EINTR && run->kept == 0) {
@@ -659,6 +785,10 @@ enum option_key {
 	OPT_BASELINE,
 	OPT_DEPTHS,
 	OPT_CONNS,
+	OPT_RATES,
+	OPT_UNTIL_CI,
+	OPT_TIME_LIMIT,
+	OPT_IDLE,
 	OPT_NO_COUNT
 };
 
@@ -671,9 +801,17 @@ static const struct argp_option argp_options[] = {
 	  "operations in flight, for file and nop (default: 1,16,64)", 0 },
 	{ "conns", OPT_CONNS, "LIST", 0,
 	  "connections, for echo and idle (default: 1,50,500; idle 1000)", 0 },
+	{ "rates", OPT_RATES, "LIST", 0,
+	  "open loop: operations offered a second, in place of depths and connections", 0 },
 	{ "rounds", OPT_ROUNDS, "N", 0, "how often everything is run (default: 5)", 0 },
+	{ "until-ci", OPT_UNTIL_CI, "PERCENT", 0,
+	  "run rounds (--rounds at least) until every ratio is known to +-PERCENT", 0 },
+	{ "time-limit", OPT_TIME_LIMIT, "S", 0,
+	  "begin no round that would end later (default: none; with --until-ci 600)", 0 },
 	{ "runtime", OPT_RUNTIME, "S", 0, "seconds measured in one run (default: 0.2)", 0 },
 	{ "warmup", OPT_WARMUP, "S", 0, "seconds before that (default: 0.05)", 0 },
+	{ "idle", OPT_IDLE, "S", 0,
+	  "seconds of doing nothing first, to see how busy the host is anyhow (default: 1)", 0 },
 	{ "seed", OPT_SEED, "N", 0, "of the order of runs (default: from the clock; recorded)", 0 },
 	{ "out", OPT_OUT, "FOLDER", 0, "results folder (default: results/<UTC time>)", 0 },
 	{ "baseline", OPT_BASELINE, "ENGINE", 0, "what ratios are taken to (default: blocking)",
@@ -682,6 +820,19 @@ static const struct argp_option argp_options[] = {
 	  "leave out the last round, which counts system calls", 0 },
 	{ 0 },
 };
+
+/* A number above 0 that `unit` may follow. Ends the program otherwise. */
+static double parse_positive(struct argp_state *state, const char *option, const char *text,
+			     char unit)
+{
+	char *end;
+	double value = strtod(text, &end);
+	bool has_unit = *end == unit && end[1] == '\0';
+	if (end == text || (*end && !has_unit) || !(value > 0 && value < 1e6))
+		argp_error(state, "--%s %s: must be a number above 0 (%c may follow)", option, text,
+			   unit);
+	return value;
+}
 
 /* A list or number is checked here as far as run_options_parse() will not see it. */
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -702,17 +853,44 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPT_CONNS:
 		o->conns = arg;
 		break;
+	case OPT_RATES:
+		o->rates = arg;
+		break;
 	case OPT_ROUNDS:
 		number = strtoull(arg, &end, 10);
-		if (*end || number < 1 || number > 1000)
-			argp_error(state, "--rounds %s: must lie between 1 and 1000", arg);
+		if (*end || number < 1 || number > ROUNDS_MAX)
+			argp_error(state, "--rounds %s: must lie between 1 and %d", arg,
+				   ROUNDS_MAX);
 		o->rounds = (unsigned)number;
+		break;
+	case OPT_UNTIL_CI:
+		o->until_ci_pct = parse_positive(state, "until-ci", arg, '%');
+		break;
+	case OPT_TIME_LIMIT:
+		o->time_limit_s = parse_positive(state, "time-limit", arg, 's');
+		break;
+	case ARGP_KEY_END:
+		if (o->rates && !o->workloads)
+			argp_error(state, "--rates: name the --workloads that are to be offered so "
+					  "much");
+		if (o->until_ci_pct <= 0)
+			break;
+		if (o->rounds < UNTIL_CI_ROUNDS_MIN)
+			argp_error(state, "--until-ci needs at least --rounds %d to judge from",
+				   UNTIL_CI_ROUNDS_MIN);
+		if (o->time_limit_s <= 0)
+			o->time_limit_s = UNTIL_CI_LIMIT_S;
 		break;
 	case OPT_RUNTIME:
 		o->runtime = arg;
 		break;
 	case OPT_WARMUP:
 		o->warmup = arg;
+		break;
+	case OPT_IDLE:
+		o->idle_s = strtod(arg, &end);
+		if (end == arg || *end || !(o->idle_s >= 0 && o->idle_s <= 60))
+			argp_error(state, "--idle %s: must lie between 0 and 60", arg);
 		break;
 	case OPT_SEED:
 		o->seed = strtoull(arg, &end, 10);
@@ -762,6 +940,7 @@ int command_compare(int argc, char **argv)
 		.runtime = "0.2",
 		.warmup = "0.05",
 		.count_syscalls = true,
+		.idle_s = 1,
 	};
 	struct reason why = { "" };
 	argp_err_exit_status = EXIT_USAGE;
@@ -772,12 +951,11 @@ int command_compare(int argc, char **argv)
 		.random.state = options.seed,
 		.runs_fd = -1,
 		.show_progress = isatty(STDOUT_FILENO) && isatty(STDERR_FILENO),
-		.begun_ns = clock_ns(),
 	};
 	make_plan(&run);
 	check_plan(&run);
 	options.baseline = baseline_label(&run);
-	run.planned = run.count * (options.rounds + (options.count_syscalls ? 1 : 0));
+	expect_rounds(&run, options.rounds);
 	struct sigaction action = { .sa_handler = on_interrupt };
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
@@ -786,11 +964,14 @@ int command_compare(int argc, char **argv)
 	if (make_folder(&run, &why) < 0) {
 		fprintf(stderr, "iolab: %s\n", why.text);
 	} else {
-		int rc = run_all(&run, &why);
+		run.idle_baseline = measure_idle(options.idle_s);
+		run.begun_ns = clock_ns();
+		int rc = interrupted ? -EINTR : run_all(&run, &why);
 		status = conclude(&run, argc, argv, rc, &why);
 	}
 	if (run.runs_fd >= 0)
 		close(run.runs_fd);
+	json_decref(run.idle_baseline);
 	free(run.configurations);
 	return status;
 }

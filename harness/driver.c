@@ -77,6 +77,14 @@ struct driver {
 	struct tally *window; /* what was counted when the window closed, before the drain */
 	timer_t ticker;
 	struct trace *trace; /* NULL: nothing is recorded */
+
+	bool open_loop; /* we keep the schedule, not a peer */
+	uint64_t stall_at_ns; /* UINT64_MAX: not, or not any more */
+
+	uint64_t slice_ns, slice_end_ns; /* UINT64_MAX: nothing to slice now */
+	unsigned slice; /* under way */
+	uint64_t sliced_ops; /* of the workload, in the slices before */
+	uint64_t slice_ops[DRIVER_SLICES];
 };
 
 /* To be called before each change of `inflight`, and at the window's end. */
@@ -119,6 +127,7 @@ static void open_window(struct driver *d)
 	struct tally *tally = &d->workload->tally;
 	memset(tally, 0, offsetof(struct tally, latency));
 	histogram_reset(&tally->latency);
+	histogram_reset(&tally->uncorrected);
 	histogram_reset(&tally->sync_latency);
 	d->inflight_ns = 0;
 	d->inflight_max = d->inflight;
@@ -128,6 +137,28 @@ static void open_window(struct driver *d)
 	d->last_ns = d->before->wall_ns;
 	begin_phase(d, WINDOW, d->last_ns,
 		    d->config->op_limit ? (double)STALL_NS / NS_PER_S : d->config->runtime_s);
+	if (d->open_loop)
+		d->workload->window_due =
+			schedule_due_count(&d->workload->schedule, d->last_ns - 1);
+	if (d->config->op_limit)
+		return;
+	if (d->config->stall_ms > 0)
+		d->stall_at_ns = d->last_ns + (d->phase_end_ns - d->last_ns) / 2;
+	d->slice_ns = (d->phase_end_ns - d->last_ns) / DRIVER_SLICES;
+	d->slice_end_ns = d->last_ns + d->slice_ns;
+}
+
+/* Closes the slices that ended before `now_ns`; the last one ends with the window. */
+static void end_slices(struct driver *d, uint64_t now_ns)
+{
+	uint64_t ops = d->workload->tally.ops;
+	while (now_ns >= d->slice_end_ns && d->slice + 1 < DRIVER_SLICES) {
+		d->slice_ops[d->slice++] = ops - d->sliced_ops;
+		d->sliced_ops = ops;
+		d->slice_end_ns += d->slice_ns;
+	}
+	if (d->slice + 1 == DRIVER_SLICES)
+		d->slice_end_ns = UINT64_MAX;
 }
 
 static void stop(struct driver *d, uint64_t now_ns)
@@ -138,11 +169,27 @@ static void stop(struct driver *d, uint64_t now_ns)
 	begin_phase(d, DRAIN, now_ns, (double)DRAIN_NS / NS_PER_S);
 }
 
+/* The schedule's account of the window: what was due in it, and what is still owed. */
+static void settle_schedule(struct driver *d)
+{
+	struct workload *w = d->workload;
+	uint64_t due = schedule_due_count(&w->schedule, d->after->wall_ns);
+	if (d->config->op_limit && due > d->config->op_limit)
+		due = d->config->op_limit;
+	w->window_due = due - w->window_due;
+	w->unfinished = due + d->inflight + d->offered_count - w->begun;
+}
+
 static void close_window(struct driver *d)
 {
 	measurement_take(d->after);
 	integrate_inflight(d, d->after->wall_ns);
+	if (d->open_loop)
+		settle_schedule(d);
 	*d->window = d->workload->tally;
+	end_slices(d, d->after->wall_ns);
+	d->slice_ops[d->slice] = d->window->ops - d->sliced_ops;
+	d->slice_end_ns = UINT64_MAX;
 	if (d->workload->ops->window)
 		d->workload->ops->window(d->workload, false);
 	stop(d, d->after->wall_ns);
@@ -259,6 +306,33 @@ static unsigned submit(struct driver *d)
 	return (unsigned)accepted;
 }
 
+/* As long as the next operation is not due, there is nothing to do but to wait for completions. */
+static uint64_t next_due_ns(const struct driver *d)
+{
+	const struct workload *w = d->workload;
+	bool waits_for_time = d->open_loop && d->phase < DRAIN && w->begun >= w->due;
+	return waits_for_time ? schedule_due_ns(&w->schedule, w->begun) : UINT64_MAX;
+}
+
+/* With nothing in flight the engine has nothing to wait for: sleeps until an operation is due. */
+static uint64_t sleep_until_due(const struct driver *d)
+{
+	uint64_t until_ns = next_due_ns(d);
+	if (until_ns > d->phase_end_ns)
+		until_ns = d->phase_end_ns;
+	struct timespec until = timespec_of_ns((int64_t)until_ns);
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+	return clock_ns();
+}
+
+/* --stall-ms: this thread does nothing for once, as if it had been held up. */
+static void stall(struct driver *d)
+{
+	struct timespec pause = timespec_of_ns((int64_t)(d->config->stall_ms * NS_PER_MS));
+	d->stall_at_ns = UINT64_MAX;
+	nanosleep(&pause, NULL);
+}
+
 /* The program's own work for `ops` operations. Returns the time afterwards. */
 static uint64_t compute(struct driver *d, uint64_t ops)
 {
@@ -275,8 +349,16 @@ static uint64_t compute(struct driver *d, uint64_t ops)
 /* One reap(); hands what came back to the workload, and does its share of computing. */
 static uint64_t reap(struct driver *d, unsigned min)
 {
+	/* A wait ends when the next operation is due; without one a signal ends it, see TICK_NS. */
+	int64_t wait_ns = -1;
+	uint64_t due_ns = min ? next_due_ns(d) : UINT64_MAX;
+	if (due_ns != UINT64_MAX) {
+		uint64_t now_ns = clock_ns(); /* submit() may have taken long */
+		wait_ns = due_ns > now_ns ? (int64_t)(due_ns - now_ns) : 0;
+	}
+
 	uint64_t begin_ns = d->trace ? clock_ns() : 0;
-	int count = d->ops->reap(d->engine, d->done, min, d->done_max, min ? -1 : 0);
+	int count = d->ops->reap(d->engine, d->done, min, d->done_max, min ? wait_ns : 0);
 	uint64_t now_ns = clock_ns();
 	integrate_inflight(d, now_ns); /* the engine held them until now */
 	if (count < 0) {
@@ -295,6 +377,9 @@ static uint64_t reap(struct driver *d, unsigned min)
 		d->done[returned++] = op;
 	}
 	d->inflight -= returned;
+	/* Before these count: they came home in the slice that is beginning. */
+	if (now_ns >= d->slice_end_ns)
+		end_slices(d, now_ns);
 	if (d->trace)
 		trace_reaped(d->trace, begin_ns, now_ns, d->done, returned);
 	if (returned > 0 && d->phase == WINDOW && d->config->op_limit)
@@ -324,6 +409,9 @@ int driver_run(const struct run_config *config, struct workload *workload, struc
 		.before = before,
 		.after = after,
 		.why = why,
+		.slice_end_ns = UINT64_MAX,
+		.stall_at_ns = UINT64_MAX,
+		.open_loop = config->rate_per_s > 0 && !config->workload->has_peer,
 		.offer_max = config->batch_submit && config->batch_submit < depth
 				     ? config->batch_submit
 				     : depth,
@@ -337,7 +425,9 @@ int driver_run(const struct run_config *config, struct workload *workload, struc
 	d.offered = malloc(depth * sizeof(struct io_op *));
 	d.done = malloc(depth * sizeof(struct io_op *));
 	d.window = malloc(sizeof *d.window);
-	if (!d.offered || !d.done || !d.window) {
+	if (d.open_loop)
+		workload->due_ns = calloc(depth, sizeof *workload->due_ns);
+	if (!d.offered || !d.done || !d.window || (d.open_loop && !workload->due_ns)) {
 		d.outcome = reason_errno(why, ENOMEM, "driver, depth %u", depth);
 		goto out;
 	}
@@ -348,10 +438,19 @@ int driver_run(const struct run_config *config, struct workload *workload, struc
 		goto out;
 	}
 	uint64_t now_ns = d.last_ns = clock_ns();
+	workload->due = UINT64_MAX;
+	workload->schedule =
+		(struct schedule) { .begun_ns = now_ns, .rate_per_s = config->rate_per_s };
 	begin_phase(&d, WARM_UP, now_ns, config->warmup_s);
 	while (d.phase != OVER) {
 		if (now_ns >= d.phase_end_ns || interrupted || workload->exhausted)
 			advance_phase(&d, now_ns);
+		if (now_ns >= d.stall_at_ns)
+			stall(&d);
+		if (d.open_loop) {
+			now_ns = clock_ns();
+			workload->due = schedule_due_count(&workload->schedule, now_ns);
+		}
 
 		bool more = fill(&d);
 		if (d.offered_count > 0) {
@@ -362,6 +461,8 @@ int driver_run(const struct run_config *config, struct workload *workload, struc
 			now_ns = reap(&d, more ? 0 : 1);
 		else if (d.phase >= DRAIN && d.offered_count == 0)
 			d.phase = OVER;
+		else if (d.open_loop && d.offered_count == 0 && !workload->exhausted)
+			now_ns = sleep_until_due(&d);
 		else
 			now_ns = clock_ns();
 	}
@@ -372,9 +473,13 @@ int driver_run(const struct run_config *config, struct workload *workload, struc
 		.inflight_mean =
 			d.inflight_ns / ((double)(after->wall_ns - before->wall_ns) + 1e-9),
 		.inflight_max = d.inflight_max,
+		.slice_s = (double)d.slice_ns / NS_PER_S,
 	};
+	memcpy(counts->slice_ops, d.slice_ops, sizeof d.slice_ops);
 out:
 	*lost = d.inflight;
+	free(workload->due_ns);
+	workload->due_ns = NULL;
 	free(d.window);
 	free(d.done);
 	free(d.offered);

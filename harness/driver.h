@@ -10,10 +10,15 @@
 #include "run_config.h"
 #include "workload.h"
 
+/* A window that has a length in time is counted in so many slices of equal length. */
+#define DRIVER_SLICES 10
+
 /* What the driver itself observed in the window. */
 struct driver_counts {
 	double inflight_mean; /* operations that the engine held, averaged over time */
 	unsigned inflight_max;
+	double slice_s; /* 0: the window ended by --ops, and was not sliced */
+	uint64_t slice_ops[DRIVER_SLICES]; /* their sum is the workload's count */
 };
 
 /*

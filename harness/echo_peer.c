@@ -25,14 +25,23 @@
 
 #define EVENTS_MAX 256
 
+/*
+ * Open loop: messages of one connection that may be on their way at once. More than these wait for
+ * an echo, as they would for room in the socket, and keep the time at which they were due.
+ */
+#define ON_THE_WAY_MAX 256
+
 struct connection {
 	int fd;
 	bool slow;
 	bool watches_out; /* a send waits for room */
 	uint32_t index;
-	uint32_t sequence; /* of the message under way */
-	uint32_t sent_bytes, received_bytes; /* of it */
-	uint64_t begun_ns;
+	uint32_t sequence; /* of the message that is or was sent last; the first is 1 */
+	uint32_t receiving; /* that whose echo comes next; the same one in a closed loop */
+	uint32_t sent_bytes, received_bytes; /* of these two */
+	uint32_t due; /* open loop: messages that should have been sent by now */
+	uint64_t begun_ns; /* closed loop: when the message began */
+	uint64_t *begun_ns_of; /* open loop: the same of each, [sequence % ON_THE_WAY_MAX] */
 	uint64_t due_ns; /* slow: when the next message begins */
 	struct connection *next; /* slow: in the queue of those that pause */
 };
@@ -44,6 +53,7 @@ struct client {
 	struct connection *connections;
 	/* All pauses are equally long, so the queue is in the order in which they end. */
 	struct connection *pausing, **pausing_end;
+	uint64_t given_out; /* open loop: messages that were due and went to their connections */
 	char *received, *expected;
 };
 
@@ -66,10 +76,10 @@ static void fail(struct client *c, const struct connection *conn, const char *wh
  * that a byte of another message, or at another place, is wrong. Fills `chunk` so that it holds the
  * bytes from `offset` on at chunk[offset % 8].
  */
-static void build_payload(const struct client *c, const struct connection *conn, char *chunk,
-			  uint32_t offset, uint32_t len_bytes)
+static void build_payload(const struct client *c, const struct connection *conn, uint32_t sequence,
+			  char *chunk, uint32_t offset, uint32_t len_bytes)
 {
-	uint64_t start = mix64(c->config->seed + ((uint64_t)conn->index << 32) + conn->sequence);
+	uint64_t start = mix64(c->config->seed + ((uint64_t)conn->index << 32) + sequence);
 	uint64_t first = offset / 8, count = (offset % 8 + len_bytes + 7) / 8;
 	uint64_t *words = (uint64_t *)chunk;
 	for (uint64_t i = 0; i < count; i++)
@@ -92,7 +102,7 @@ static void send_more(struct client *c, struct connection *conn)
 	while (conn->sent_bytes < msg_bytes) {
 		uint32_t left = msg_bytes - conn->sent_bytes;
 		uint32_t length = left < CHUNK_BYTES ? left : CHUNK_BYTES;
-		build_payload(c, conn, c->expected, conn->sent_bytes, length);
+		build_payload(c, conn, conn->sequence, c->expected, conn->sent_bytes, length);
 		ssize_t n =
 			send(conn->fd, c->expected + conn->sent_bytes % 8, length, MSG_NOSIGNAL);
 		if (n < 0 && errno == EAGAIN) {
@@ -113,9 +123,53 @@ static void send_more(struct client *c, struct connection *conn)
 static void begin_message(struct client *c, struct connection *conn, uint64_t now_ns)
 {
 	conn->sequence++;
+	conn->receiving++;
 	conn->sent_bytes = conn->received_bytes = 0;
 	conn->begun_ns = now_ns;
 	send_more(c, conn);
+}
+
+/* Open loop: sends what is due on this connection, as far as there is room for it. */
+static void send_due(struct client *c, struct connection *conn, uint64_t now_ns)
+{
+	while (!conn->watches_out && conn->sequence < conn->due &&
+	       conn->sequence - conn->receiving + 1 < ON_THE_WAY_MAX) {
+		conn->sequence++;
+		conn->sent_bytes = 0;
+		conn->begun_ns_of[conn->sequence % ON_THE_WAY_MAX] = now_ns;
+		send_more(c, conn);
+	}
+}
+
+/* Open loop: gives every message that is due by now to its connection, in turn. */
+static void follow_schedule(struct client *c)
+{
+	uint64_t now_ns = clock_ns();
+	uint64_t due = schedule_due_count(&c->shared->schedule, now_ns);
+	for (; c->given_out < due; c->given_out++) {
+		struct connection *conn = &c->connections[c->given_out % c->config->active];
+		conn->due++;
+		send_due(c, conn, now_ns);
+	}
+}
+
+/* Open loop: the whole echo of a message is here. */
+static void end_scheduled_message(struct client *c, struct connection *conn)
+{
+	struct peer_shared *shared = c->shared;
+	uint64_t now_ns = clock_ns();
+	/* Of all messages, this connection has every active-th. */
+	uint64_t number = (uint64_t)(conn->receiving - 1) * c->config->active + conn->index;
+	if (__atomic_load_n(&shared->phase, __ATOMIC_RELAXED) == PEER_WINDOW) {
+		uint64_t begun_ns = conn->begun_ns_of[conn->receiving % ON_THE_WAY_MAX];
+		histogram_record(&shared->round_trips,
+				 now_ns - schedule_due_ns(&shared->schedule, number), 1);
+		histogram_record(&shared->uncorrected, now_ns - begun_ns, 1);
+	}
+	__atomic_store_n(&shared->answered, shared->answered + 1, __ATOMIC_RELAXED);
+	conn->receiving++;
+	conn->received_bytes = 0;
+	send_due(c, conn, now_ns);
 }
 
 static void set_timer(struct client *c)
@@ -154,6 +208,10 @@ static void end_pauses(struct client *c)
 
 static void end_message(struct client *c, struct connection *conn)
 {
+	if (c->config->rate_per_s) {
+		end_scheduled_message(c, conn);
+		return;
+	}
 	uint64_t now_ns = clock_ns();
 	if (!conn->slow && __atomic_load_n(&c->shared->phase, __ATOMIC_RELAXED) == PEER_WINDOW)
 		histogram_record(&c->shared->round_trips, now_ns - conn->begun_ns, 1);
@@ -167,23 +225,25 @@ static void receive(struct client *c, struct connection *conn)
 {
 	uint32_t left = c->config->msg_size_bytes - conn->received_bytes;
 	uint32_t length = left < CHUNK_BYTES ? left : CHUNK_BYTES;
+	bool last = conn->receiving >= conn->sequence;
 	/* One byte more than may come: an echo that is too long must show. */
-	ssize_t n = recv(conn->fd, c->received, length == left ? length + 1 : length, 0);
+	ssize_t n = recv(conn->fd, c->received, last && length == left ? length + 1 : length, 0);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return; /* epoll reports it again */
 	if (n < 0)
 		fail(c, conn, "recv", errno);
 	if (n == 0)
 		fail(c, conn, "the server closed the connection in the midst of the run", 0);
-	uint32_t echoed = conn->sent_bytes - conn->received_bytes;
-	if ((uint32_t)n > echoed)
+	int64_t echoed = ((int64_t)conn->sequence - conn->receiving) * c->config->msg_size_bytes +
+			 conn->sent_bytes - conn->received_bytes;
+	if (n > echoed)
 		fail(c, conn, "the server sent more than it had received", 0);
-	build_payload(c, conn, c->expected, conn->received_bytes, (uint32_t)n);
+	build_payload(c, conn, conn->receiving, c->expected, conn->received_bytes, (uint32_t)n);
 	if (!c->config->trust_echo &&
 	    memcmp(c->received, c->expected + conn->received_bytes % 8, (size_t)n) != 0) {
 		char what[100];
 		snprintf(what, sizeof what, "message %u: the echo differs within bytes %u to %u",
-			 conn->sequence, conn->received_bytes,
+			 conn->receiving, conn->received_bytes,
 			 conn->received_bytes + (uint32_t)n - 1);
 		fail(c, conn, what, 0);
 	}
@@ -219,11 +279,25 @@ static void connect_all(struct client *c, const struct sockaddr *address, sockle
 	}
 }
 
+/* Until something happens; in an open loop until the next message is due at the latest. */
+static int wait_for_events(struct client *c, struct epoll_event *events)
+{
+	if (!c->config->rate_per_s)
+		return epoll_wait(c->epoll_fd, events, EVENTS_MAX, -1);
+	uint64_t now_ns = clock_ns();
+	uint64_t due_ns = schedule_due_ns(&c->shared->schedule, c->given_out);
+	struct timespec wait = timespec_of_ns(due_ns > now_ns ? (int64_t)(due_ns - now_ns) : 0);
+	/* In nanoseconds, Linux 5.11; milliseconds could not keep a schedule. */
+	return epoll_pwait2(c->epoll_fd, events, EVENTS_MAX, &wait, NULL);
+}
+
 static void serve_events(struct client *c)
 {
 	struct epoll_event events[EVENTS_MAX];
 	for (;;) {
-		int count = epoll_wait(c->epoll_fd, events, EVENTS_MAX, -1);
+		if (c->config->rate_per_s)
+			follow_schedule(c);
+		int count = wait_for_events(c, events);
 		if (count < 0 && errno != EINTR)
 			fail(c, NULL, "epoll_wait", errno);
 		if (__atomic_load_n(&c->shared->phase, __ATOMIC_RELAXED) == PEER_STOP)
@@ -236,12 +310,23 @@ static void serve_events(struct client *c)
 				end_pauses(c);
 				continue;
 			}
-			if (conn->watches_out && (events[i].events & EPOLLOUT))
+			if (conn->watches_out && (events[i].events & EPOLLOUT)) {
 				send_more(c, conn);
+				if (c->config->rate_per_s)
+					send_due(c, conn, clock_ns());
+			}
 			if (events[i].events & ~(uint32_t)EPOLLOUT)
 				receive(c, conn);
 		}
 	}
+}
+
+static void begin_schedule(struct client *c, struct connection *conn)
+{
+	conn->receiving = 1;
+	conn->begun_ns_of = malloc(ON_THE_WAY_MAX * sizeof *conn->begun_ns_of);
+	if (!conn->begun_ns_of)
+		fail(c, conn, "memory", ENOMEM);
 }
 
 /* The peer's whole life, in the child. */
@@ -275,8 +360,13 @@ static void live(struct peer_shared *shared, const struct run_config *config, in
 	if (epoll_ctl(c.epoll_fd, EPOLL_CTL_ADD, control_fd, &control) < 0)
 		fail(&c, NULL, "epoll_ctl", errno);
 	uint64_t now_ns = clock_ns();
-	for (uint32_t i = 0; i < config->active; i++)
-		begin_message(&c, &c.connections[i], now_ns);
+	__atomic_store_n(&shared->schedule.begun_ns, now_ns, __ATOMIC_RELAXED);
+	for (uint32_t i = 0; i < config->active; i++) {
+		if (config->rate_per_s)
+			begin_schedule(&c, &c.connections[i]);
+		else
+			begin_message(&c, &c.connections[i], now_ns);
+	}
 	serve_events(&c);
 	_exit(0); /* closes every connection */
 }
@@ -294,6 +384,8 @@ int echo_peer_start(struct echo_peer *peer, const struct run_config *config,
 		return reason_errno(why, errno, "memory shared with the peer");
 	peer->shared = shared;
 	histogram_reset(&peer->shared->round_trips);
+	histogram_reset(&peer->shared->uncorrected);
+	peer->shared->schedule.rate_per_s = config->rate_per_s;
 
 	pid_t parent = getpid();
 	peer->pid = fork();
@@ -323,6 +415,16 @@ void echo_peer_set_phase(struct echo_peer *peer, enum peer_phase phase)
 	__atomic_store_n(&peer->shared->phase, phase, __ATOMIC_RELAXED);
 	if (phase == PEER_STOP)
 		eventfd_write(peer->control_fd, 1);
+}
+
+uint64_t echo_peer_due(const struct echo_peer *peer, uint64_t *unfinished)
+{
+	uint64_t begun_ns = __atomic_load_n(&peer->shared->schedule.begun_ns, __ATOMIC_RELAXED);
+	uint64_t answered = __atomic_load_n(&peer->shared->answered, __ATOMIC_RELAXED);
+	struct schedule schedule = { begun_ns, peer->shared->schedule.rate_per_s };
+	uint64_t due = begun_ns ? schedule_due_count(&schedule, clock_ns()) : 0;
+	*unfinished = due > answered ? due - answered : 0;
+	return due;
 }
 
 /* What its exit status says. Reaps it. */

@@ -6,6 +6,10 @@
  * next. A round trip counts from the clock reading before the first send() of the message to the
  * one after the recv() that completed its echo. The reading that ends one round trip begins the
  * next, so the clock is read once a message.
+ *
+ * In an open loop (--rate) messages are due on a schedule, on one connection after the other, and
+ * are sent then, whether the echo of an earlier one has come or not. A round trip counts from the
+ * moment at which the message was due; that from the first send() is recorded beside it.
  */
 #ifndef IOLAB_ECHO_PEER_H
 #define IOLAB_ECHO_PEER_H
@@ -18,6 +22,7 @@
 #include "histogram.h"
 #include "reason.h"
 #include "run_config.h"
+#include "schedule.h"
 
 enum peer_phase { PEER_WARM_UP, PEER_WINDOW, PEER_DONE, PEER_STOP };
 
@@ -27,6 +32,9 @@ struct peer_shared {
 	int failed; /* `failure` says why */
 	struct reason failure;
 	struct histogram round_trips; /* completed within the window; without the slow clients' */
+	struct histogram uncorrected; /* open loop: of the same messages, since they were sent */
+	struct schedule schedule; /* open loop; begun_ns (atomically) is 0 until it begins */
+	uint64_t answered; /* atomically; messages whose echo has come, since the beginning */
 };
 
 struct echo_peer {
@@ -49,6 +57,12 @@ void echo_peer_go(struct echo_peer *peer);
 
 /* What it should record from now on. PEER_STOP: it closes its connections and exits. */
 void echo_peer_set_phase(struct echo_peer *peer, enum peer_phase phase);
+
+/*
+ * Open loop: how many messages have been due by now, and how many of them have no echo yet. Both
+ * since the beginning.
+ */
+uint64_t echo_peer_due(const struct echo_peer *peer, uint64_t *unfinished);
 
 /* Has it died already, or found something wrong? 0, or -errno with `why`. Does not block. */
 int echo_peer_check(struct echo_peer *peer, struct reason *why);

@@ -109,25 +109,44 @@ void measurement_open(struct measurement *before, struct measurement *after, pid
 	*after = *before;
 }
 
+static uint64_t us_of_ticks(unsigned long long ticks)
+{
+	return ticks * (1000000ull / (unsigned long long)sysconf(_SC_CLK_TCK));
+}
+
 /*
- * The first line of /proc/stat: user nice system idle iowait irq softirq steal, in clock ticks.
- * Busy time is taken from idle and iowait, which the kernel keeps exactly; its user and system
- * ticks undercount work that sleeps often.
+ * The first lines of /proc/stat, for all CPUs and for each: user nice system idle iowait irq
+ * softirq steal, in clock ticks. Busy time is taken from idle and iowait, which the kernel keeps
+ * exactly; its user and system ticks undercount work that sleeps often.
  */
 static void read_host_cpu(struct measurement *m)
 {
-	char line[256];
-	ssize_t length = pread(m->proc_stat_fd, line, sizeof line - 1, 0);
+	static char text[MEASUREMENT_CPUS * 96]; /* only the main thread measures */
+	ssize_t length = pread(m->proc_stat_fd, text, sizeof text - 1, 0);
 	m->host_known = length > 0;
 	if (length <= 0)
 		return;
-	line[length] = '\0';
-	unsigned long long ticks[8] = { 0 };
-	sscanf(line, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &ticks[0], &ticks[1], &ticks[2],
-	       &ticks[3], &ticks[4], &ticks[5], &ticks[6], &ticks[7]);
-	unsigned long long us_per_tick = 1000000ull / (unsigned long long)sysconf(_SC_CLK_TCK);
-	m->host_idle_us = (ticks[3] + ticks[4]) * us_per_tick;
-	m->host_steal_us = ticks[7] * us_per_tick;
+	text[length] = '\0';
+	memset(m->cpu_idle_us, 0xff, sizeof m->cpu_idle_us);
+	for (char *line = text; strncmp(line, "cpu", 3) == 0;) {
+		char *at = line + 3;
+		unsigned long long ticks[8] = { 0 };
+		bool all = *at == ' ';
+		unsigned long cpu = all ? 0 : strtoul(at, &at, 10);
+		for (unsigned i = 0; i < 8; i++)
+			ticks[i] = strtoull(at, &at, 10);
+		if (all) {
+			m->host_idle_us = us_of_ticks(ticks[3] + ticks[4]);
+			m->host_steal_us = us_of_ticks(ticks[7]);
+		} else if (cpu < MEASUREMENT_CPUS) {
+			m->cpu_idle_us[cpu] = us_of_ticks(ticks[3] + ticks[4]);
+			m->cpu_end = (unsigned)cpu + 1;
+		}
+		line = strchr(at, '\n');
+		if (!line)
+			break;
+		line++;
+	}
 }
 
 void measurement_take(struct measurement *m)
@@ -166,6 +185,22 @@ static json_t *per_op(double amount, uint64_t ops)
 	return ops ? json_real(amount / (double)ops) : json_null();
 }
 
+/* How busy each CPU was, 100 is all the time; null for one that was offline. */
+static json_t *per_cpu_json(const struct measurement *before, const struct measurement *after,
+			    double elapsed_s)
+{
+	json_t *list = json_array();
+	for (unsigned cpu = 0; cpu < after->cpu_end; cpu++) {
+		uint64_t from_us = before->cpu_idle_us[cpu], to_us = after->cpu_idle_us[cpu];
+		bool online = from_us != UINT64_MAX && to_us != UINT64_MAX;
+		double busy_s = elapsed_s - ((double)to_us - (double)from_us) * 1e-6;
+		json_array_append_new(
+			list, online ? json_real(busy_s > 0 ? 100 * busy_s / elapsed_s : 0.0)
+				     : json_null());
+	}
+	return list;
+}
+
 json_t *measurement_json(const struct measurement *before, const struct measurement *after,
 			 uint64_t ops, const struct reason *syscalls_why)
 {
@@ -182,9 +217,9 @@ json_t *measurement_json(const struct measurement *before, const struct measurem
 	bool host_known = before->host_known && after->host_known;
 
 	json_t *cpu = json_pack(
-		"{s:f, s:f, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o}", "user_s", user_s, "system_s",
-		system_s, "us_per_op", per_op((user_s + system_s) * 1e6, ops), "util_pct",
-		100 * (user_s + system_s) / elapsed_s, "peer_s",
+		"{s:f, s:f, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o}", "user_s",
+		user_s, "system_s", system_s, "us_per_op", per_op((user_s + system_s) * 1e6, ops),
+		"util_pct", 100 * (user_s + system_s) / elapsed_s, "peer_s",
 		has_peer ? json_real(peer_s) : json_null(), "peer_util_pct",
 		has_peer ? json_real(100 * peer_s / elapsed_s) : json_null(), "host_busy_s",
 		host_known ? json_real(busy_s) : json_null(), "host_util_pct",
@@ -194,7 +229,12 @@ json_t *measurement_json(const struct measurement *before, const struct measurem
 		"host_steal_s",
 		host_known
 			? json_real((double)(after->host_steal_us - before->host_steal_us) * 1e-6)
-			: json_null());
+			: json_null(),
+		/* Idle and iowait, each cut to a tick, at both edges of the window. */
+		"host_error_s", 2.0 / (double)sysconf(_SC_CLK_TCK), "other_util_pct",
+		host_known ? json_real(100 * (busy_s - user_s - system_s - peer_s) / elapsed_s)
+			   : json_null(),
+		"per_cpu_pct", per_cpu_json(before, after, elapsed_s));
 
 	return json_pack(
 		"{s:f, s:o, s:{s:I, s:I}, s:o, s:o}", "elapsed_s", elapsed_s, "cpu", cpu,

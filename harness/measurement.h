@@ -16,6 +16,8 @@
 /* A peer that used so much of a CPU, or more, hardly ever waited for the server: it was the limit.
  */
 #define PEER_BUSY_PCT 95
+/* CPUs with higher numbers than this are counted in the sum only. */
+#define MEASUREMENT_CPUS 1024
 
 /* Where to read: opened before the engine, so that every thread it starts is counted. */
 struct measurement {
@@ -31,6 +33,8 @@ struct measurement {
 	int host_known; /* whether /proc/stat could be read */
 	uint64_t host_idle_us; /* idle and iowait, all CPUs */
 	uint64_t host_steal_us;
+	unsigned cpu_end; /* one more than the highest number of a CPU */
+	uint64_t cpu_idle_us[MEASUREMENT_CPUS]; /* the same of each; UINT64_MAX: it is offline */
 	uint64_t peer_cpu_ns;
 	uint64_t syscalls;
 };

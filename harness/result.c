@@ -10,6 +10,7 @@
 #include "engines.h"
 #include "environment.h"
 #include "json_path.h"
+#include "statistics.h"
 
 /* jansson returns NULL when memory runs out or a text is not UTF-8 (a path can be so). */
 static json_t *required(json_t *value)
@@ -52,6 +53,7 @@ static json_t *config_json(const struct run_options *options, int argc, char **a
 {
 	const struct run_config *c = &options->config;
 	bool sockets = c->workload->has_peer;
+	unsigned x = c->rate_per_s ? c->rate_per_s : sockets ? c->conns : c->depth;
 	/* argv[0] is "iolab run", for argp. */
 	json_t *command = required(json_pack("[s, s]", program_invocation_name, "run"));
 	for (int i = 1; i < argc; i++)
@@ -59,18 +61,38 @@ static json_t *config_json(const struct run_options *options, int argc, char **a
 
 	return json_pack(
 		"{s:i, s:o, s:s, s:i, s:i, s:i, s:f, s:o, s:f, s:f, s:I, s:I, s:b, s:b, s:o, s:o, "
-		"s:o, s:o, s:o}",
+		"s:o, s:o, s:o, s:o, s:f}",
 		"depth", (int)c->depth, "conns", sockets ? json_integer(c->conns) : json_null(),
-		"x_name", sockets ? "conns" : "depth", "x", (int)(sockets ? c->conns : c->depth),
-		"batch_submit", (int)c->batch_submit, "batch_complete", (int)c->batch_complete,
-		"compute_us", c->compute_us, "compute_loops_per_us",
+		"x_name",
+		c->rate_per_s ? "rate"
+		: sockets     ? "conns"
+			      : "depth",
+		"x", (int)x, "batch_submit", (int)c->batch_submit, "batch_complete",
+		(int)c->batch_complete, "compute_us", c->compute_us, "compute_loops_per_us",
 		c->compute_us > 0 ? json_real(c->compute_loops_per_us) : json_null(), "runtime_s",
 		c->runtime_s, "warmup_s", c->warmup_s, "op_limit", (json_int_t)c->op_limit, "seed",
 		(json_int_t)c->seed, "verify", c->verify, "count_syscalls", c->count_syscalls,
 		"cpus", cpus_json(&c->cpus), "round",
 		options->round < 0 ? json_null() : json_integer(options->round), "position",
 		options->position < 0 ? json_null() : json_integer(options->position), "plan",
-		options->plan < 0 ? json_null() : json_integer(options->plan), "command", command);
+		options->plan < 0 ? json_null() : json_integer(options->plan), "command", command,
+		"rate_per_s", c->rate_per_s ? json_integer(c->rate_per_s) : json_null(), "stall_ms",
+		c->stall_ms);
+}
+
+/* Adds to the panel's name what the workload does not know of: the panel tells apart what is swept.
+ */
+static void complete_panel(const struct run_config *c, json_t *workload)
+{
+	char loop[64] = "", stall[48] = "";
+	if (c->rate_per_s)
+		snprintf(loop, sizeof loop, ", open loop, %s %u",
+			 c->workload->has_peer ? "conns" : "depth", c->depth);
+	if (c->stall_ms > 0)
+		snprintf(stall, sizeof stall, ", stall of %g ms", c->stall_ms);
+	json_object_set_new(
+		workload, "panel",
+		required(json_sprintf("%s%s%s", string_at(workload, "panel"), loop, stall)));
 }
 
 /* Parameters that more than one workload has; the panel names those that are not as usual. */
@@ -102,13 +124,14 @@ json_t *result_new(const struct run_options *options, int argc, char **argv)
 		json_pack("{s:s, s:s}", "name", c->workload->name, "op", c->workload->op_name));
 	c->workload->parameters(c, workload);
 	name_common_parameters(c, workload);
+	complete_panel(c, workload);
 	return required(json_pack(
-		"{s:s, s:s, s:s, s:n, s:[], s:o, s:o, s:o, s:o, s:n, s:n}", "schema",
+		"{s:s, s:s, s:s, s:n, s:[], s:o, s:o, s:o, s:o, s:n, s:n, s:n}", "schema",
 		"iolab.run.v1", "time_utc", time_utc, "status", "error", "reason", "warnings",
 		"engine", required(engine_json(c)), "workload", workload, "config",
 		required(config_json(options, argc, argv)), "env",
 		required(environment_json(c->workload == &workload_file ? c->file : NULL)),
-		"metrics", "histogram"));
+		"metrics", "histogram", "histogram_uncorrected"));
 }
 
 void result_set_status(json_t *result, enum result_status status, const struct reason *why)
@@ -148,33 +171,96 @@ static json_t *histogram_json(const struct histogram *h)
 				  100 * HISTOGRAM_ERROR_BOUND, "buckets", buckets));
 }
 
+/* Was the window steady? null when it ended by --ops. What was not is told in `warnings`. */
+static json_t *steadiness_json(const struct driver_counts *counts, json_t *warnings)
+{
+	double values[DRIVER_SLICES], others = 0;
+	bool outlying[DRIVER_SLICES];
+	json_t *ops = required(json_array());
+	if (counts->slice_s <= 0) {
+		json_decref(ops);
+		return json_null();
+	}
+	for (unsigned i = 0; i < DRIVER_SLICES; i++) {
+		values[i] = (double)counts->slice_ops[i];
+		others += i > 0 ? values[i] / (DRIVER_SLICES - 1) : 0;
+		json_array_append_new(ops, required(json_integer((json_int_t)values[i])));
+	}
+	struct drift drift = drift_of(values, DRIVER_SLICES);
+	find_outliers(values, DRIVER_SLICES, outlying);
+	if (outlying[0])
+		json_array_append_new(
+			warnings, required(json_string("the first tenth of the window was off by "
+						       "more than 10 %; a longer --warmup helps")));
+	else if (drift.shown)
+		json_array_append_new(
+			warnings, required(json_string(
+					  "the rate drifted by more than 10 % within the window; "
+					  "a longer --warmup or --runtime may help")));
+	return required(json_pack(
+		"{s:f, s:o, s:f, s:b, s:f, s:b}", "slice_s", counts->slice_s, "slice_ops", ops,
+		"drift_pct", 100 * drift.change, "drift_shown", drift.shown, "first_slice_pct",
+		others > 0 ? 100 * (values[0] / others - 1) : 0.0, "first_slice_off", outlying[0]));
+}
+
+/* What only an open loop has; null in a closed one. */
+static void set_open_loop(json_t *result, const struct workload *workload, double elapsed_s,
+			  const struct histogram *uncorrected, const char *source)
+{
+	json_t *metrics = json_object_get(result, "metrics");
+	bool open_loop = json_is_integer(at_path(result, "config.rate_per_s"));
+	double offered_per_s = (double)workload->window_due / elapsed_s;
+	double achieved_per_s = number_at(metrics, "ops_per_s");
+	json_object_update_new(
+		metrics,
+		required(json_pack(
+			"{s:o, s:o, s:o, s:o}", "offered_per_s",
+			open_loop ? json_real(offered_per_s) : json_null(), "achieved_per_s",
+			open_loop ? json_real(achieved_per_s) : json_null(), "unfinished",
+			open_loop ? json_integer((json_int_t)workload->unfinished) : json_null(),
+			"latency_uncorrected_ns",
+			open_loop ? latency_json(uncorrected, source) : json_null())));
+	if (!open_loop)
+		return;
+	json_object_set_new(result, "histogram_uncorrected", histogram_json(uncorrected));
+	if (achieved_per_s < 0.98 * offered_per_s)
+		json_array_append_new(json_object_get(result, "warnings"),
+				      required(json_string("the offered load was not reached: what "
+							   "waits grows as long as the run "
+							   "lasts, and latency with it")));
+}
+
 void result_set_metrics(json_t *result, struct workload *workload, const struct measurement *before,
 			const struct measurement *after, const struct driver_counts *counts,
 			const struct reason *syscalls_why)
 {
 	const struct tally *tally = &workload->tally;
 	const struct histogram *latency = &tally->latency;
+	const struct histogram *uncorrected = &tally->uncorrected;
 	const char *source = "driver";
 	if (workload->ops->latency)
-		latency = workload->ops->latency(workload, &source);
+		latency = workload->ops->latency(workload, &uncorrected, &source);
 
 	json_t *metrics = required(measurement_json(before, after, tally->ops, syscalls_why));
 	double elapsed_s = json_real_value(json_object_get(metrics, "elapsed_s"));
 	json_object_update_new(
 		metrics,
-		required(json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:i, s:o, s:o}",
-				   "ops", (json_int_t)tally->ops, "bytes", (json_int_t)tally->bytes,
-				   "reads", (json_int_t)tally->reads, "writes",
-				   (json_int_t)tally->writes, "syncs", (json_int_t)tally->syncs,
-				   "short_transfers", (json_int_t)tally->short_transfers,
-				   "ops_per_s", (double)tally->ops / elapsed_s, "bytes_per_s",
-				   (double)tally->bytes / elapsed_s, "inflight_mean",
-				   counts->inflight_mean, "inflight_max", (int)counts->inflight_max,
-				   "latency_ns", latency_json(latency, source), "sync_latency_ns",
-				   tally->syncs ? latency_json(&tally->sync_latency, "driver")
-						: json_null())));
+		required(json_pack(
+			"{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:i, s:o, s:o, s:o}", "ops",
+			(json_int_t)tally->ops, "bytes", (json_int_t)tally->bytes, "reads",
+			(json_int_t)tally->reads, "writes", (json_int_t)tally->writes, "syncs",
+			(json_int_t)tally->syncs, "short_transfers",
+			(json_int_t)tally->short_transfers, "ops_per_s",
+			(double)tally->ops / elapsed_s, "bytes_per_s",
+			(double)tally->bytes / elapsed_s, "inflight_mean", counts->inflight_mean,
+			"inflight_max", (int)counts->inflight_max, "latency_ns",
+			latency_json(latency, source), "sync_latency_ns",
+			tally->syncs ? latency_json(&tally->sync_latency, "driver") : json_null(),
+			"steadiness",
+			steadiness_json(counts, json_object_get(result, "warnings")))));
 	json_object_set_new(result, "metrics", metrics);
 	json_object_set_new(result, "histogram", histogram_json(latency));
+	set_open_loop(result, workload, elapsed_s, uncorrected, source);
 	if (workload->ops->describe)
 		workload->ops->describe(workload, json_object_get(result, "workload"), metrics,
 					json_object_get(result, "warnings"));
@@ -185,15 +271,13 @@ void result_set_metrics(json_t *result, struct workload *workload, const struct 
 					     "use a longer --runtime")));
 }
 
-static void print_latency(const json_t *metrics)
+static void print_latency(const char *what, const json_t *latency)
 {
 	printf("  %-12s p50 %.1f us, p99 %.1f us, p99.9 %.1f us, max %.1f us (%s's clock, +-%.2f "
 	       "%%)\n",
-	       "latency", number_at(metrics, "latency_ns.p50") / 1e3,
-	       number_at(metrics, "latency_ns.p99") / 1e3,
-	       number_at(metrics, "latency_ns.p99_9") / 1e3,
-	       number_at(metrics, "latency_ns.max") / 1e3, string_at(metrics, "latency_ns.source"),
-	       number_at(metrics, "latency_ns.error_bound_pct"));
+	       what, number_at(latency, "p50") / 1e3, number_at(latency, "p99") / 1e3,
+	       number_at(latency, "p99_9") / 1e3, number_at(latency, "max") / 1e3,
+	       string_at(latency, "source"), number_at(latency, "error_bound_pct"));
 }
 
 /* Of the process, and of the whole system where /proc/stat could be read. */
@@ -231,10 +315,18 @@ void result_print(const json_t *result)
 	printf("  %-12s %.0f %ss/s, %.1f MiB/s over %.2f s\n", "throughput",
 	       number_at(metrics, "ops_per_s"), string_at(result, "workload.op"),
 	       number_at(metrics, "bytes_per_s") / (1 << 20), number_at(metrics, "elapsed_s"));
+	bool open_loop = json_is_number(json_object_get(metrics, "offered_per_s"));
+	if (open_loop)
+		printf("  %-12s %.0f %ss/s, of which %.0f were finished too late for the window\n",
+		       "offered", number_at(metrics, "offered_per_s"),
+		       string_at(result, "workload.op"), number_at(metrics, "unfinished"));
 	if (json_is_object(json_object_get(metrics, "latency_ns")))
-		print_latency(metrics);
+		print_latency(open_loop ? "since due" : "latency",
+			      json_object_get(metrics, "latency_ns"));
 	else
 		printf("  %-12s nothing was timed\n", "latency");
+	if (json_is_object(json_object_get(metrics, "latency_uncorrected_ns")))
+		print_latency("since begun", json_object_get(metrics, "latency_uncorrected_ns"));
 	print_cpu(metrics, string_at(result, "workload.op"));
 	if (json_is_number(json_object_get(json_object_get(metrics, "cpu"), "peer_util_pct")))
 		printf("  %-12s %.0f %% of a CPU\n", "peer",

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -192,6 +193,12 @@ int command_run(int argc, char **argv)
 
 	install_signals();
 	settle_cpus(config);
+	/*
+	 * A schedule needs exact waits; by default the kernel may let them end 50 us late,
+	 * PR_SET_TIMERSLACK(2const). Threads and the peer inherit it.
+	 */
+	if (config->rate_per_s)
+		prctl(PR_SET_TIMERSLACK, 1UL);
 	json_t *result = result_new(&options, argc, argv);
 
 	struct workload *workload = NULL;

@@ -36,6 +36,8 @@ struct run_config {
 	double compute_loops_per_us; /* 0: calibrate at the start of this run */
 	double runtime_s; /* the measured window */
 	double warmup_s; /* before it, not measured */
+	unsigned rate_per_s; /* open loop: so many operations begin a second; 0: closed loop */
+	double stall_ms; /* the thread that reaps sleeps so long in the middle of the window */
 	uint64_t op_limit; /* end the window after so many operations; 0: after runtime_s */
 	uint64_t seed;
 	bool verify;

@@ -35,6 +35,8 @@ enum option_key {
 	OPT_BATCH_COMPLETE,
 	OPT_COMPUTE_US,
 	OPT_COMPUTE_LOOPS,
+	OPT_RATE,
+	OPT_STALL_MS,
 	OPT_RUNTIME,
 	OPT_WARMUP,
 	OPT_OPS,
@@ -89,6 +91,10 @@ static const struct argp_option options[] = {
 	  "reaped together at most (default: as many as are done)", 4 },
 	{ "compute-us", OPT_COMPUTE_US, "US", 0,
 	  "CPU work for each finished operation, a calibrated loop", 4 },
+	{ "rate", OPT_RATE, "N", 0,
+	  "open loop: begin N operations a second, whatever becomes of them", 4 },
+	{ "stall-ms", OPT_STALL_MS, "MS", 0,
+	  "stop for so long in the middle of the window, as a program does that is held up", 4 },
 	{ "runtime", OPT_RUNTIME, "S", 0, "measure for so long (default: 1)", 4 },
 	{ "warmup", OPT_WARMUP, "S", 0, "run for so long before (default: 0.2)", 4 },
 	{ "ops", OPT_OPS, "N", 0,
@@ -358,6 +364,8 @@ static void settle(struct argp_state *state, struct run_options *o)
 		if (c->op_limit)
 			argp_error(state,
 				   "--ops: echo and idle are measured for a time; use --runtime");
+		if (c->rate_per_s && c->slow_conns)
+			argp_error(state, "--slow: with --rate no client pauses");
 		c->depth = c->conns;
 	}
 	if (c->workload == &workload_file) {
@@ -378,6 +386,11 @@ static void settle(struct argp_state *state, struct run_options *o)
 		if (c->fsync_every && c->fdatasync_every)
 			argp_error(state, "--fsync and --fdatasync exclude each other");
 	}
+	if (c->op_limit && c->stall_ms > 0)
+		argp_error(state, "--stall-ms: a window of --ops has no middle; use --runtime");
+	if (c->stall_ms > 500 * c->runtime_s)
+		argp_error(state, "--stall-ms %g: more than half of --runtime %g s", c->stall_ms,
+			   c->runtime_s);
 	if (c->trace_us && (c->op_limit || c->trace_us * 1e-6 > c->runtime_s))
 		argp_error(state,
 			   "--trace-us %u: must lie within --runtime (and not go with --ops)",
@@ -474,6 +487,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case OPT_COMPUTE_LOOPS:
 		c->compute_loops_per_us = parse_real(state, "compute-loops-per-us", arg, 0, 1e9);
+		break;
+	case OPT_RATE:
+		c->rate_per_s = parse_count(state, "rate", arg, 1, 100000000);
+		break;
+	case OPT_STALL_MS:
+		c->stall_ms = parse_real(state, "stall-ms", arg, 0.01, 10000);
 		break;
 	case OPT_RUNTIME:
 		c->runtime_s = parse_real(state, "runtime", arg, 0.01, 86400);

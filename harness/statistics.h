@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Medians, and intervals for them that assume nothing about the distribution. */
+/*
+ * What rounds say about a metric, and about the ratio of two: a middle value and an interval for
+ * it. docs/measurement.md says why each is as it is.
+ */
 #ifndef IOLAB_STATISTICS_H
 #define IOLAB_STATISTICS_H
 
+#include <stdbool.h>
+
+/* The level of one metric, without any assumption on its distribution. */
 struct estimate {
 	double median;
 	double low, high; /* an interval for the median, see below */
@@ -23,5 +29,54 @@ struct estimate estimate_median(double *values, unsigned count);
 
 /* The confidence of the interval from the k-th smallest to the k-th largest of `count` values. */
 double interval_confidence(unsigned count, unsigned k);
+
+/* A ratio of two engines, from one ratio a round. */
+struct ratio_estimate {
+	double mean; /* geometric */
+	double low, high; /* its interval of 95 % */
+	double half_width; /* of the interval, relative: high = mean (1 + half_width) */
+	double median, min, max; /* of the rounds */
+	double confidence; /* 0.95; 0 with a single round, whose interval is a point */
+	unsigned count;
+};
+
+/*
+ * Sorts `ratios`, all above 0, in place. The interval is that of Student's t on their logarithms: a
+ * round is a block, and what disturbed the whole of it is gone from its ratio. `count` is at
+ * least 1.
+ */
+struct ratio_estimate estimate_ratio(double *ratios, unsigned count);
+
+/*
+ * How many rounds bring an interval of `half_width` (as above, above 0) after `count` rounds, at
+ * least 2, down to `wanted`: the same spread, in more rounds.
+ */
+unsigned rounds_needed(double half_width, unsigned count, double wanted);
+
+/* Whether values in the order of time go one way. */
+struct drift {
+	double change; /* from first to last along the least-squares line, relative to the mean */
+	bool shown; /* more than DRIFT_CHANGE, and the slope differs from 0 at 99 % */
+};
+
+#define DRIFT_CHANGE 0.1
+
+/* A drift of fewer than 5 values is never shown. */
+struct drift drift_of(const double *values, unsigned count);
+
+/*
+ * Marks values that lie far from the others: 0.6745 |value - median| / MAD above 3.5 (the modified
+ * z score of Iglewicz and Hoaglin), and more than OUTLIER_DISTANCE of the median away. Returns how
+ * many; of fewer than 5 values none.
+ */
+unsigned find_outliers(const double *values, unsigned count, bool *outlying);
+
+#define OUTLIER_DISTANCE 0.1
+
+/* What Student's t with so many degrees of freedom stays below with `probability` (0 .. 1). */
+double student_t_quantile(double probability, double degrees);
+
+/* The regularised incomplete beta function I_x(a, b), for a and b above 0. */
+double incomplete_beta(double a, double b, double x);
 
 #endif

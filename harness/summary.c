@@ -17,17 +17,37 @@
 
 /* Every metric that is summarised: its name in the summary is its path in a run. */
 static const char *const metric_paths[] = {
-	"ops_per_s",	    "bytes_per_s",	  "latency_ns.p50",    "latency_ns.p99",
-	"latency_ns.p99_9", "latency_ns.mean",	  "cpu.us_per_op",     "cpu.host_us_per_op",
-	"cpu.util_pct",	    "cpu.host_util_pct",  "cpu.peer_util_pct", "context_switches_per_op",
-	"inflight_mean",    "cpu.host_steal_pct",
+	"ops_per_s",
+	"bytes_per_s",
+	"latency_ns.p50",
+	"latency_ns.p99",
+	"latency_ns.p99_9",
+	"latency_ns.mean",
+	"cpu.us_per_op",
+	"cpu.host_us_per_op",
+	"cpu.util_pct",
+	"cpu.host_util_pct",
+	"cpu.peer_util_pct",
+	"cpu.other_util_pct",
+	"context_switches_per_op",
+	"inflight_mean",
+	"cpu.host_steal_pct",
+	"offered_per_s",
+	"unfinished",
+	"latency_uncorrected_ns.p50",
+	"latency_uncorrected_ns.p99",
+	"latency_uncorrected_ns.p99_9",
 };
 
 /* Those of which a ratio to the baseline is given. */
 static const char *const ratio_paths[] = { "ops_per_s", "cpu.us_per_op", "latency_ns.p50" };
 
-/* A verdict needs an interval of this confidence at least: five rounds, see statistics.h. */
-#define VERDICT_CONFIDENCE 0.90
+/* What "interval" of the summary says; table, figures and report repeat it. */
+#define LEVEL_METHOD "order statistics of the rounds (sign test)"
+#define RATIO_METHOD "geometric mean of the rounds' ratios, Student's t on their logarithms"
+
+/* With fewer rounds t leans on the shape of the distribution more than anybody knows of it. */
+#define VERDICT_ROUNDS 5
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 
@@ -206,41 +226,97 @@ static json_t *metric_json(const struct configuration *c, unsigned rounds, const
 	return result;
 }
 
-/* Ratios are taken round by round, so that what disturbed a whole round cancels. */
+static const char *verdict_on(const struct ratio_estimate *e)
+{
+	if (e->count < VERDICT_ROUNDS)
+		return NO_DIFFERENCE;
+	return e->low > 1 ? "higher" : e->high < 1 ? "lower" : NO_DIFFERENCE;
+}
+
+/*
+ * Ratios are taken round by round, so that what disturbed a whole round cancels. null where there
+ * is none: no round in common, or (then `undefined` is set) one in which either had nothing.
+ */
 static json_t *ratio_json(const struct configuration *c, const struct configuration *baseline,
-			  unsigned rounds, const char *path)
+			  unsigned rounds, const char *path, bool *undefined)
 {
 	double *ratios = malloc(rounds * sizeof *ratios);
 	unsigned count = 0;
+	bool positive = true;
 	for (unsigned round = 0; round < rounds; round++) {
 		double value, base;
-		if (ok_in_round(c, round) && ok_in_round(baseline, round) &&
-		    metric_of(c->by_round[round], path, &value) &&
-		    metric_of(baseline->by_round[round], path, &base) && base > 0)
-			ratios[count++] = value / base;
+		if (!ok_in_round(c, round) || !ok_in_round(baseline, round) ||
+		    !metric_of(c->by_round[round], path, &value) ||
+		    !metric_of(baseline->by_round[round], path, &base))
+			continue;
+		positive = positive && value > 0 && base > 0;
+		ratios[count++] = value / base;
 	}
 	json_t *result = json_null();
-	if (count > 0) {
-		struct estimate e = estimate_median(ratios, count);
-		const char *verdict = e.confidence < VERDICT_CONFIDENCE ? NO_DIFFERENCE
-				      : e.low > 1			? "higher"
-				      : e.high < 1			? "lower"
-									: NO_DIFFERENCE;
-		result = estimate_json(&e);
-		json_object_set_new(result, "verdict", json_string(verdict));
+	if (count > 0 && positive) {
+		struct ratio_estimate e = estimate_ratio(ratios, count);
+		result = json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:s}", "mean",
+				   e.mean, "low", e.low, "high", e.high, "half_width_pct",
+				   100 * e.half_width, "median", e.median, "min", e.min, "max",
+				   e.max, "confidence_pct", 100 * e.confidence, "count",
+				   (int)e.count, "verdict", verdict_on(&e));
 	}
+	*undefined = *undefined || !positive;
 	free(ratios);
 	return result;
 }
 
+/*
+ * Was the machine the same for this configuration in all rounds? null with fewer than five. What
+ * looks otherwise is told in `warnings` and stays in every figure.
+ */
+static json_t *steadiness_json(const struct configuration *c, unsigned rounds, json_t *warnings)
+{
+	double *values = malloc(rounds * sizeof *values);
+	unsigned *round_of_value = malloc(rounds * sizeof *round_of_value);
+	bool *outlying = malloc(rounds * sizeof *outlying);
+	json_t *result = json_null(), *outliers = json_array();
+	unsigned count = 0;
+	for (unsigned round = 0; round < rounds; round++) {
+		if (!ok_in_round(c, round) ||
+		    !metric_of(c->by_round[round], "ops_per_s", &values[count]))
+			continue;
+		round_of_value[count++] = round;
+	}
+	if (count >= 5) {
+		struct drift drift = drift_of(values, count);
+		if (find_outliers(values, count, outlying) > 0)
+			json_array_append_new(warnings,
+					      json_string("a round lies far from the others (see "
+							  "steadiness in summary.json); it counts "
+							  "all the same"));
+		for (unsigned i = 0; i < count; i++)
+			if (outlying[i])
+				json_array_append_new(outliers, json_integer(round_of_value[i]));
+		if (drift.shown)
+			json_array_append_new(
+				warnings, json_string("throughput drifted by more than 10 % from "
+						      "the first round to the last"));
+		result = json_pack("{s:f, s:b, s:O}", "drift_pct", 100 * drift.change,
+				   "drift_shown", drift.shown, "outlier_rounds", outliers);
+	}
+	json_decref(outliers);
+	free(outlying);
+	free(round_of_value);
+	free(values);
+	return result;
+}
+
 /* The rounds' histograms added up. Buckets come in order, and the same ones in every run. */
-static json_t *merge_histograms(const struct configuration *c, unsigned rounds)
+static json_t *merge_histograms(const struct configuration *c, unsigned rounds, const char *key)
 {
 	json_t *merged = NULL;
 	for (unsigned round = 0; round < rounds; round++) {
 		if (!ok_in_round(c, round))
 			continue;
-		const json_t *histogram = json_object_get(c->by_round[round], "histogram");
+		const json_t *histogram = json_object_get(c->by_round[round], key);
+		if (!json_is_object(histogram))
+			continue;
 		if (!merged) {
 			merged = json_deep_copy(histogram);
 			continue;
@@ -344,10 +420,16 @@ static json_t *summarise(const struct configuration *c, const struct configurati
 		json_object_set_new(metrics, metric_paths[i],
 				    metric_json(c, rounds, metric_paths[i]));
 	if (baseline && baseline != c && ok_rounds > 0 && ever_ok(baseline, rounds)) {
+		bool undefined = false;
 		ratio = json_object();
 		for (unsigned i = 0; i < LENGTH(ratio_paths); i++)
-			json_object_set_new(ratio, ratio_paths[i],
-					    ratio_json(c, baseline, rounds, ratio_paths[i]));
+			json_object_set_new(
+				ratio, ratio_paths[i],
+				ratio_json(c, baseline, rounds, ratio_paths[i], &undefined));
+		if (undefined)
+			json_array_append_new(warnings,
+					      json_string("in a round this engine or its baseline "
+							  "measured 0, so a ratio is missing"));
 	}
 	if (c->counting && status_is(c->counting, "ok")) {
 		json_decref(syscalls_reason);
@@ -356,15 +438,19 @@ static json_t *summarise(const struct configuration *c, const struct configurati
 			json_incref((json_t *)at_path(c->counting, "metrics.syscalls_reason"));
 	}
 	json_t *no_ratio = ratio_reason(ratio, c, baseline, rounds, baseline_label);
-	return json_pack("{s:O, s:O, s:O, s:o, s:O, s:O, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o}",
+	json_t *steadiness = steadiness_json(c, rounds, warnings);
+	return json_pack("{s:O, s:O, s:O, s:o, s:O, s:O, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, "
+			 "s:o, s:o}",
 			 "engine", json_object_get(c->identity, "engine"), "workload",
 			 json_object_get(c->identity, "workload"), "config",
 			 json_object_get(c->identity, "config"), "command", lone_command(c->first),
 			 "status", json_object_get(speaks, "status"), "reason",
 			 json_object_get(speaks, "reason"), "warnings", warnings, "rounds",
 			 (int)ok_rounds, "metrics", metrics, "ratio", ratio, "ratio_reason",
-			 no_ratio, "syscalls_per_op", syscalls, "syscalls_reason", syscalls_reason,
-			 "histogram", merge_histograms(c, rounds));
+			 no_ratio, "steadiness", steadiness, "syscalls_per_op", syscalls,
+			 "syscalls_reason", syscalls_reason, "histogram",
+			 merge_histograms(c, rounds, "histogram"), "histogram_uncorrected",
+			 merge_histograms(c, rounds, "histogram_uncorrected"));
 }
 
 static const struct configuration *find_baseline(const struct grouping *g,
@@ -460,6 +546,80 @@ static json_t *environment_of(const json_t *runs)
 	return json_incref(json_object_get(json_array_get(runs, 0), "env"));
 }
 
+/* A ratio whose interval is wider than what was asked for. */
+static json_t *unreached_json(const json_t *configuration, const char *metric,
+			      double half_width_pct)
+{
+	return json_pack("{s:s, s:s, s:s, s:O, s:s, s:f}", "engine",
+			 string_at(configuration, "engine.label"), "panel",
+			 string_at(configuration, "workload.panel"), "x_name",
+			 string_at(configuration, "config.x_name"), "x",
+			 at_path(configuration, "config.x"), "metric", metric, "half_width_pct",
+			 half_width_pct);
+}
+
+/* As summary_precision(), and lists what was not reached in `unreached`, unless that is NULL. */
+static struct precision judge_precision(const json_t *configurations, double wanted_ci_pct,
+					json_t *unreached)
+{
+	struct precision p = { 0 };
+	size_t i;
+	json_t *c;
+	json_array_foreach(configurations, i, c)
+	{
+		for (unsigned m = 0; m < LENGTH(ratio_paths); m++) {
+			const json_t *ratio =
+				json_object_get(json_object_get(c, "ratio"), ratio_paths[m]);
+			if (!json_is_object(ratio))
+				continue;
+			unsigned count =
+				(unsigned)json_integer_value(json_object_get(ratio, "count"));
+			double half_pct =
+				json_number_value(json_object_get(ratio, "half_width_pct"));
+			p.ratios++;
+			if (half_pct > p.widest_pct)
+				p.widest_pct = half_pct;
+			if (count > 1 && half_pct <= wanted_ci_pct)
+				continue;
+			p.unreached++;
+			if (unreached)
+				json_array_append_new(unreached,
+						      unreached_json(c, ratio_paths[m], half_pct));
+			unsigned needed = count > 1 ? rounds_needed(half_pct / 100, count,
+								    wanted_ci_pct / 100)
+						    : 2;
+			if (needed > p.rounds_needed)
+				p.rounds_needed = needed;
+		}
+	}
+	return p;
+}
+
+struct precision summary_precision(const json_t *summary, double wanted_ci_pct)
+{
+	return judge_precision(json_object_get(summary, "configurations"), wanted_ci_pct, NULL);
+}
+
+/* What was asked for and what came of it; null when nothing was. */
+static json_t *precision_json(const json_t *configurations, const struct comparison *comparison)
+{
+	if (comparison->wanted_ci_pct <= 0 && comparison->time_limit_s <= 0)
+		return json_null();
+	bool width = comparison->wanted_ci_pct > 0;
+	json_t *unreached = json_array();
+	struct precision p = { 0 };
+	if (width)
+		p = judge_precision(configurations, comparison->wanted_ci_pct, unreached);
+	return json_pack("{s:o, s:o, s:s, s:o, s:o, s:i, s:o}", "wanted_pct",
+			 width ? json_real(comparison->wanted_ci_pct) : json_null(), "time_limit_s",
+			 comparison->time_limit_s > 0 ? json_real(comparison->time_limit_s)
+						      : json_null(),
+			 "ended_by", comparison->ended_by, "reached",
+			 p.ratios > 0 ? json_boolean(p.unreached == 0) : json_null(), "widest_pct",
+			 p.ratios > 0 ? json_real(p.widest_pct) : json_null(), "ratios",
+			 (int)p.ratios, "unreached", unreached);
+}
+
 static bool same_place(const json_t *a, const json_t *b)
 {
 	return strcmp(string_at(a, "workload.panel"), string_at(b, "workload.panel")) == 0 &&
@@ -474,8 +634,8 @@ static bool peer_was_busy(const json_t *configuration)
 }
 
 /*
- * Where the peer was busy all the time with one engine, it bounds what all of them can reach: their
- * rates must not be compared there, the neighbours' neither.
+ * Where the peer was busy all the time with one engine, it bounds what all of them can
+ * reach: their rates must not be compared there, the neighbours' neither.
  */
 static void judge_peer(json_t *configurations)
 {
@@ -492,7 +652,8 @@ static void judge_peer(json_t *configurations)
 		if (limited && status_is(c, "ok") && !peer_was_busy(c))
 			json_array_append_new(
 				json_object_get(c, "warnings"),
-				json_string("with another engine the peer was at its limit here: "
+				json_string("with another engine the peer was at its limit "
+					    "here: "
 					    "compare CPU per message, not rates"));
 	}
 }
@@ -517,22 +678,30 @@ json_t *summary_compute(const char *folder, const struct comparison *comparison,
 		json_array_append_new(configurations, entry);
 	}
 	judge_peer(configurations);
-	/* What the interval of most rows is worth: that of a configuration with all rounds. */
+	/* What the interval of most rows is worth: that of a configuration with all rounds.
+	 */
 	double zeros[1024] = { 0 };
 	struct estimate typical = estimate_median(zeros, done < 1		? 1
 							 : done < LENGTH(zeros) ? done
 										: LENGTH(zeros));
+	struct ratio_estimate typical_ratio = estimate_ratio((double[]) { 1, 1 }, done < 2 ? 1 : 2);
 	time_t now = time(NULL);
 	strftime(time_utc, sizeof time_utc, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
 	json_t *summary = json_pack(
-		"{s:s, s:s, s:O, s:i, s:i, s:b, s:I, s:s, s:{s:s, s:f}, s:o, s:o, s:o}", "schema",
-		"iolab.summary.v1", "time_utc", time_utc, "command", comparison->command,
+		"{s:s, s:s, s:O, s:i, s:i, s:b, s:I, s:s, s:{s:s, s:f, s:s, s:f}, s:o, "
+		"s:o, s:o, "
+		"s:o, "
+		"s:o}",
+		"schema", "iolab.summary.v1", "time_utc", time_utc, "command", comparison->command,
 		"rounds_planned", (int)comparison->rounds_planned, "rounds_done", (int)done,
 		"interrupted", comparison->interrupted, "seed", (json_int_t)comparison->seed,
-		"baseline", comparison->baseline, "interval", "method",
-		"order statistics of the rounds (sign test)", "confidence_pct",
-		100 * typical.confidence, "env", environment_of(runs), "env_varies",
-		varying_environment(runs), "configurations", configurations);
+		"baseline", comparison->baseline, "interval", "method", LEVEL_METHOD,
+		"confidence_pct", 100 * typical.confidence, "ratio_method", RATIO_METHOD,
+		"ratio_confidence_pct", 100 * typical_ratio.confidence, "precision",
+		precision_json(configurations, comparison), "idle_baseline",
+		comparison->idle_baseline ? json_incref(comparison->idle_baseline) : json_null(),
+		"env", environment_of(runs), "env_varies", varying_environment(runs),
+		"configurations", configurations);
 	free_grouping(&g);
 	json_decref(runs);
 	if (!summary)
@@ -624,9 +793,11 @@ int command_summary(int argc, char **argv)
 		.options = argp_options,
 		.parser = parse_option,
 		.args_doc = "FOLDER",
-		.doc = "Computes a results folder's summary from its runs.jsonl anew, prints it, "
+		.doc = "Computes a results folder's summary from its runs.jsonl anew, "
+		       "prints it, "
 		       "and writes it to summary.json."
-		       "\vWhere summary.json cannot be written, the table is printed all the same, "
+		       "\vWhere summary.json cannot be written, the table is printed all "
+		       "the same, "
 		       "and the exit status is 1.",
 	};
 	struct summary_options options = { 0 };
@@ -650,6 +821,10 @@ int command_summary(int argc, char **argv)
 		.baseline = options.baseline		       ? options.baseline
 			    : json_object_get(old, "baseline") ? string_at(old, "baseline")
 							       : "blocking",
+		.wanted_ci_pct = number_at(old, "precision.wanted_pct"),
+		.time_limit_s = number_at(old, "precision.time_limit_s"),
+		.ended_by = string_at(old, "precision.ended_by"),
+		.idle_baseline = json_object_get(old, "idle_baseline"),
 	};
 	json_t *summary = summary_compute(options.folder, &comparison, &why);
 	int status = EXIT_ERROR;

@@ -80,7 +80,7 @@ static const char *format_calls(double calls, char text[16])
 static void print_ratio(FILE *out, const json_t *configuration, const char *baseline)
 {
 	const json_t *ratio = json_object_get(json_object_get(configuration, "ratio"), "ops_per_s");
-	char text[64], median[16], low[16], high[16];
+	char text[64], mean[16], low[16], high[16];
 	if (strcmp(string_at(configuration, "engine.label"), baseline) == 0)
 		snprintf(text, sizeof text, "1");
 	else if (!json_is_object(ratio))
@@ -89,7 +89,7 @@ static void print_ratio(FILE *out, const json_t *configuration, const char *base
 		snprintf(text, sizeof text, NO_DIFFERENCE);
 	else
 		snprintf(text, sizeof text, "%s (%s-%s)",
-			 format_ratio(number_at(ratio, "median"), median),
+			 format_ratio(number_at(ratio, "mean"), mean),
 			 format_ratio(number_at(ratio, "low"), low),
 			 format_ratio(number_at(ratio, "high"), high));
 	fprintf(out, " %19s", text);
@@ -351,6 +351,59 @@ static void print_warnings(FILE *out, const json_t *list)
 	}
 }
 
+/* What the columns are worth, in the summary's own words. */
+static void print_foot(FILE *out, const json_t *summary)
+{
+	fprintf(out,
+		"\nMedians of %lld rounds in random order. Spread: interval of %.4g %% confidence, "
+		"%s.\nRatio: %s,\ninterval of %.4g %%. \"%s\": it spans 1, or there are fewer "
+		"than five rounds.\n",
+		(long long)json_integer_value(json_object_get(summary, "rounds_done")),
+		json_number_value(at_path(summary, "interval.confidence_pct")),
+		string_at(summary, "interval.method"), string_at(summary, "interval.ratio_method"),
+		json_number_value(at_path(summary, "interval.ratio_confidence_pct")),
+		NO_DIFFERENCE);
+}
+
+/* Was the width that --until-ci named reached? What was not is said one by one, up to a few. */
+static void print_precision(FILE *out, const json_t *precision)
+{
+	const unsigned told_max = 5;
+	double wanted_pct = number_at(precision, "wanted_pct");
+	const char *ended_by = string_at(precision, "ended_by");
+	if (strcmp(ended_by, "time") == 0)
+		fprintf(out, "The time limit of %g s ended it.\n",
+			number_at(precision, "time_limit_s"));
+	if (wanted_pct <= 0)
+		return;
+	if (number_at(precision, "ratios") == 0) {
+		fputs("There is no ratio to be known: is the baseline among the engines?\n", out);
+		return;
+	}
+	const json_t *unreached = json_object_get(precision, "unreached");
+	if (json_array_size(unreached) == 0) {
+		fprintf(out,
+			"Every ratio is known to +-%g %%, as asked: the widest to +-%.2g %%.\n",
+			wanted_pct, number_at(precision, "widest_pct"));
+		return;
+	}
+	fprintf(out, "Not known to +-%g %%, as asked:\n", wanted_pct);
+	size_t i;
+	json_t *ratio;
+	json_array_foreach(unreached, i, ratio)
+	{
+		if (i == told_max) {
+			fprintf(out, "  and %zu more, see precision in summary.json\n",
+				json_array_size(unreached) - told_max);
+			break;
+		}
+		fprintf(out, "  %s on %s, %s %lld, %s: +-%.2g %%\n", string_at(ratio, "engine"),
+			string_at(ratio, "panel"), string_at(ratio, "x_name"),
+			(long long)json_integer_value(json_object_get(ratio, "x")),
+			string_at(ratio, "metric"), number_at(ratio, "half_width_pct"));
+	}
+}
+
 /* Time that the hypervisor took: what it disturbed is not the engines' doing. */
 static void print_steal(FILE *out, const json_t *list)
 {
@@ -385,11 +438,13 @@ void summary_print(FILE *out, const json_t *summary)
 	print_warnings(out, list);
 	if (json_integer_value(json_object_get(summary, "rounds_done")) == 0)
 		return;
-	fprintf(out,
-		"\nMedians of %lld rounds in random order. Spread and ratio: interval of %.4g %% "
-		"confidence.\n\"%s\": that interval of the ratio spans 1, or there are fewer than "
-		"five rounds to tell from.\n",
-		(long long)json_integer_value(json_object_get(summary, "rounds_done")),
-		json_number_value(at_path(summary, "interval.confidence_pct")), NO_DIFFERENCE);
+	print_foot(out, summary);
 	print_steal(out, list);
+	const json_t *idle = json_object_get(summary, "idle_baseline");
+	if (json_is_object(idle))
+		fprintf(out, "Before it, the idle host used %.2g %% (+-%.2g %%) of a CPU.\n",
+			number_at(idle, "busy_pct"), number_at(idle, "error_pct"));
+	const json_t *precision = json_object_get(summary, "precision");
+	if (json_is_object(precision))
+		print_precision(out, precision);
 }

@@ -18,6 +18,7 @@
 #include "histogram.h"
 #include "io_engine.h"
 #include "run_config.h"
+#include "schedule.h"
 
 /*
  * What a workload counts. The driver empties it when the window opens, and puts it back to what it
@@ -29,7 +30,8 @@ struct tally {
 	uint64_t reads, writes; /* of `ops`, where the workload tells them apart */
 	uint64_t syncs; /* fsync, fdatasync: not part of `ops` */
 	uint64_t short_transfers; /* completions that had to be continued */
-	struct histogram latency; /* of `ops`, by the driver's clock; see describe() for echo */
+	struct histogram latency; /* of `ops`, by the driver's clock; see latency() for echo */
+	struct histogram uncorrected; /* open loop: the same from submission instead of when due */
 	struct histogram sync_latency;
 };
 
@@ -50,6 +52,14 @@ struct workload {
 	bool stopping; /* set by workload_stop() */
 	bool exhausted; /* op_limit is reached: nothing more to offer but rests of short transfers
 			 */
+
+	/* The open loop (--rate); the driver's, unless a peer keeps the schedule. */
+	struct schedule schedule;
+	uint64_t due; /* operations that may have begun by now; UINT64_MAX in a closed loop */
+	uint64_t begun; /* operations that fill() gave out, rests and syncs not counted */
+	uint64_t *due_ns; /* [slot]: when its operation was due; NULL in a closed loop */
+	uint64_t window_due, unfinished; /* due in the window; due and not finished at its end */
+
 	struct tally tally;
 	struct reason failure; /* set with a negative return */
 };
@@ -123,13 +133,42 @@ struct workload_ops {
 	void (*describe)(struct workload *workload, json_t *parameters, json_t *metrics,
 			 json_t *warnings);
 
-	/* The histogram and its "source" for the result ("driver" or "peer"). NULL: tally.latency.
+	/*
+	 * The histograms for the result, corrected and not (the latter in an open loop only), and
+	 * whose clock they are of ("peer"). NULL: those of the tally, by the driver's.
 	 */
-	const struct histogram *(*latency)(struct workload *workload, const char **source);
+	const struct histogram *(*latency)(struct workload *workload,
+					   const struct histogram **uncorrected,
+					   const char **source);
 
 	/* Frees everything and ends the peer. Also called after a failure anywhere above. */
 	void (*close)(struct workload *workload);
 };
+
+/* fill() calls this for new operations, as long as `begun` is below `due`. */
+static inline void workload_begin(struct workload *workload, struct io_op *const *ops,
+				  unsigned count)
+{
+	if (workload->due_ns)
+		for (unsigned i = 0; i < count; i++)
+			workload->due_ns[ops[i]->slot] =
+				schedule_due_ns(&workload->schedule, workload->begun + i);
+	workload->begun += count;
+}
+
+/* complete() calls this for operations that are finished as a whole. */
+static inline void workload_record(struct workload *workload, struct io_op *const *ops,
+				   unsigned count, uint64_t now_ns)
+{
+	struct tally *tally = &workload->tally;
+	const uint64_t *due_ns = workload->due_ns;
+	for (unsigned i = 0; !due_ns && i < count; i++)
+		histogram_record(&tally->latency, now_ns - ops[i]->submit_ns, 1);
+	for (unsigned i = 0; due_ns && i < count; i++) {
+		histogram_record(&tally->latency, now_ns - due_ns[ops[i]->slot], 1);
+		histogram_record(&tally->uncorrected, now_ns - ops[i]->submit_ns, 1);
+	}
+}
 
 /* The workloads, in the order in which they are listed; the last entry is NULL. */
 extern const struct workload_ops *const workloads[];

@@ -61,6 +61,10 @@ static unsigned echo_needs(const struct run_config *config,
 		*refused_traits = IO_BLOCKS_IN_SUBMIT;
 		*refusal =
 			"one thread that blocks would wait for ever on the first silent connection";
+	} else if (config->rate_per_s && config->conns > 1) {
+		*refused_traits = IO_BLOCKS_IN_SUBMIT;
+		*refusal = "one thread that blocks answers a connection only when all others have "
+			   "sent, so on a schedule it would measure the schedule";
 	}
 	return 2;
 }
@@ -302,7 +306,13 @@ static int echo_complete(struct workload *workload, struct io_op *const *ops, un
 
 static void echo_window(struct workload *workload, bool open)
 {
-	echo_peer_set_phase(&echo_of(workload)->peer, open ? PEER_WINDOW : PEER_DONE);
+	struct echo_peer *peer = &echo_of(workload)->peer;
+	echo_peer_set_phase(peer, open ? PEER_WINDOW : PEER_DONE);
+	if (!echo_of(workload)->config->rate_per_s)
+		return;
+	uint64_t unfinished, due = echo_peer_due(peer, &unfinished);
+	workload->window_due = open ? due : due - workload->window_due;
+	workload->unfinished = unfinished;
 }
 
 static void echo_stop(struct workload *workload)
@@ -315,9 +325,12 @@ static int echo_check(struct workload *workload)
 	return echo_peer_finish(&echo_of(workload)->peer, &workload->failure);
 }
 
-static const struct histogram *echo_latency(struct workload *workload, const char **source)
+static const struct histogram *echo_latency(struct workload *workload,
+					    const struct histogram **uncorrected,
+					    const char **source)
 {
 	*source = "peer";
+	*uncorrected = &echo_of(workload)->peer.shared->uncorrected;
 	return &echo_of(workload)->peer.shared->round_trips;
 }
 

@@ -35,7 +35,6 @@ struct file_workload {
 	struct random_stream random;
 	uint64_t block_count;
 	uint64_t next_block; /* of a sequential pattern */
-	uint64_t offered; /* towards op_limit */
 	unsigned writes_since_sync;
 	unsigned sync_every; /* 0: never */
 	enum io_kind sync_kind;
@@ -316,16 +315,18 @@ static unsigned file_fill(struct workload *workload, struct io_op **ops, unsigne
 		return n;
 	while (n < max && w->idle_count > 0) {
 		bool sync_due = w->sync_every && w->writes_since_sync >= w->sync_every;
-		if (!sync_due && limit && w->offered == limit) {
+		if (!sync_due && limit && w->base.begun == limit) {
 			w->base.exhausted = true;
 			break;
 		}
+		if (!sync_due && w->base.begun == w->base.due)
+			break;
 		struct io_op *op = w->idle[--w->idle_count];
 		if (sync_due) {
 			prepare_sync(w, op);
 		} else {
 			prepare_transfer(w, op);
-			w->offered++;
+			workload_begin(&w->base, &op, 1);
 		}
 		ops[n++] = op;
 	}
@@ -397,17 +398,16 @@ static int file_complete(struct workload *workload, struct io_op *const *ops, un
 			w->base.exhausted = false;
 			continue;
 		}
-		uint64_t latency_ns = now_ns - op->submit_ns;
 		w->idle[w->idle_count++] = op;
 		if (op->len_bytes == 0) {
 			tally->syncs++;
-			histogram_record(&tally->sync_latency, latency_ns, 1);
+			histogram_record(&tally->sync_latency, now_ns - op->submit_ns, 1);
 			continue;
 		}
 		tally->ops++;
 		tally->writes += op->kind == IO_WRITE;
 		tally->bytes += (uint64_t)op->result;
-		histogram_record(&tally->latency, latency_ns, 1);
+		workload_record(&w->base, &op, 1, now_ns);
 		if (w->generation && verify_block(w, op) < 0)
 			rc = -EILSEQ;
 	}

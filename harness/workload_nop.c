@@ -12,7 +12,6 @@ struct nop_workload {
 	struct io_op *ops; /* [depth] */
 	struct io_op **idle; /* a stack */
 	unsigned idle_count;
-	uint64_t offered;
 	uint64_t op_limit;
 };
 
@@ -70,13 +69,15 @@ static unsigned nop_fill(struct workload *workload, struct io_op **ops, unsigned
 	unsigned n = max < w->idle_count ? max : w->idle_count;
 	if (w->base.stopping)
 		return 0;
-	if (w->op_limit && n > w->op_limit - w->offered) {
-		n = (unsigned)(w->op_limit - w->offered);
+	if (n > w->base.due - w->base.begun)
+		n = (unsigned)(w->base.due - w->base.begun);
+	if (w->op_limit && n > w->op_limit - w->base.begun) {
+		n = (unsigned)(w->op_limit - w->base.begun);
 		w->base.exhausted = n == 0;
 	}
 	for (unsigned i = 0; i < n; i++)
 		ops[i] = w->idle[--w->idle_count];
-	w->offered += n;
+	workload_begin(&w->base, ops, n);
 	return n;
 }
 
@@ -88,9 +89,9 @@ static int nop_complete(struct workload *workload, struct io_op *const *ops, uns
 	for (unsigned i = 0; i < count; i++) {
 		if (ops[i]->result != 0)
 			rc = reason_errno(&w->base.failure, (int)ops[i]->result, "no-op");
-		histogram_record(&w->base.tally.latency, now_ns - ops[i]->submit_ns, 1);
 		w->idle[w->idle_count++] = ops[i];
 	}
+	workload_record(&w->base, ops, count, now_ns);
 	w->base.tally.ops += count;
 	return rc;
 }

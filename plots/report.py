@@ -6,6 +6,7 @@ import os
 import re
 import sys
 
+import appendix
 import figures
 import results
 import sheet
@@ -34,11 +35,11 @@ READING = (
     "Each number is the median over the rounds; the smaller ones under it are its interval. Trust "
     "the ratios more than the absolute numbers: a busy or throttled machine slows all engines "
     "alike, since they take turns.",
-    "A ratio is taken round by round to {baseline} on the same workload at the same {x}. “Higher” "
+    "A ratio is taken round by round to {baseline} on the same workload at the same {x}, and is the "
+    "geometric mean of those of the rounds. “Higher” "
     "and “lower” mean that its whole interval lies on that side of 1. “No difference shown” means "
-    "that the interval spans 1, or that there are fewer than five rounds: they do not tell the two "
-    "apart. It does not mean that they "
-    "are equal.",
+    "that the interval spans 1, or that there were fewer than five rounds: they do not tell the two "
+    "apart. It does not mean that they are equal.",
     "“Unsupported” means that the interface cannot do this, here or anywhere, in the words of the "
     "kernel where there are any. Nothing was put in its place.",
     "Colour, marker and line belong to the engine, in every figure.",
@@ -50,7 +51,7 @@ def interval(estimate, as_text):
 
 
 def ratio_words(estimate):
-    return f"{ratio(estimate.median)} ({interval(estimate, count)})"
+    return f"{ratio(estimate.mean)} ({interval(estimate, count)})"
 
 
 def name_of(label):
@@ -121,9 +122,9 @@ def verdict_table(summary, panel):
             groups.setdefault(against.verdict if against else None, []).append((c, against))
         cells = []
         for (verdict, _), name in zip(VERDICTS, names):
-            found = sorted(groups[verdict], key=lambda pair: pair[1].median if pair[1] else 0,
+            found = sorted(groups[verdict], key=lambda pair: pair[1].mean if pair[1] else 0,
                            reverse=True)
-            words = [joined(name_of(c.label), " ", tag("span", ratio(r.median), class_="soft") if r else
+            words = [joined(name_of(c.label), " ", tag("span", ratio(r.mean), class_="soft") if r else
                             tag("span", f"({c.status if not c.ok else 'no baseline'})",
                                 class_="soft")) for c, r in found]
             cells.append(tag("td", between(", ", words) or DASH, data_name=name,
@@ -148,7 +149,7 @@ def ratio_cell(configuration, key, baseline):
     if estimate is None:
         return tag("td", "baseline" if configuration.label == baseline else DASH, class_="none")
     plain = estimate.verdict == "no difference shown"
-    return tag("td", ratio(estimate.median), tag("small", interval(estimate, count)),
+    return tag("td", ratio(estimate.mean), tag("small", interval(estimate, count)),
                tag("span", estimate.verdict, class_="verdict none" if plain else "verdict"))
 
 
@@ -267,6 +268,8 @@ def head_section(summary):
         notices.append(f"The comparison was interrupted: {summary.rounds_words()}.")
     if summary.rounds_done == 1:
         notices.append("There was 1 round only: how much these numbers vary is unknown.")
+    if summary.precision_words():
+        notices.append(f"Precision: {summary.precision_words()}.")
     if summary.env_varies:
         notices.append(f"The machine changed between runs: {listed(summary.env_varies)}.")
     if (steal_of(worst_steal(summary)) or 0) >= STEAL_NOTICED_PCT:
@@ -319,7 +322,9 @@ def method_section(summary):
              ("a run", "; ".join(f"a fresh process, {w:g} s to warm up, then a window of {r:g} s"
                                  for w, r in windows) or "a fresh process"),
              ("intervals", f"{summary.confidence_pct:.3g} %, {summary.method or 'method not given'}"),
-             ("ratios", f"round by round to {summary.baseline}"),
+             ("ratios", f"round by round to {summary.baseline}; {summary.ratio_confidence_pct:.3g} %, "
+              f"{summary.ratio_method or 'method not given'}"),
+             ("idle host", summary.idle_words() or "not measured"),
              ("steal", steal_words(summary))]
     return tag("section", tag("h2", "Method"), fact_list(facts))
 
@@ -380,7 +385,8 @@ def page(summary):
             tag("main", [panel_section(summary, panel, i)
                          for i, panel in enumerate(summary.panels)],
                 documents_section(summary)),
-            method_section(summary), environment_section(summary), command_section(summary)),
+            method_section(summary), environment_section(summary), command_section(summary),
+            appendix.section(summary)),
         lang="en") + "\n"
 
 

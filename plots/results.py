@@ -21,12 +21,21 @@ class ResultsError(Exception):
 
 @dataclass(frozen=True)
 class Estimate:
-    """A median over the rounds and its interval. `verdict` only where it is a ratio."""
+    """A median over the rounds and its interval."""
 
     median: float
     low: float
     high: float
-    verdict: str = None
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A geometric mean of the rounds' ratios, its interval, and what follows from it."""
+
+    mean: float
+    low: float
+    high: float
+    verdict: str
 
 
 def _estimate(table, key):
@@ -35,8 +44,7 @@ def _estimate(table, key):
         return None
     median = entry["median"]
     low, high = entry.get("low"), entry.get("high")
-    return Estimate(median, median if low is None else low, median if high is None else high,
-                    entry.get("verdict"))
+    return Estimate(median, median if low is None else low, median if high is None else high)
 
 
 def _check_numbers(table):
@@ -99,7 +107,8 @@ class Configuration:
         return _estimate(self._metrics, key) if self.ok else None
 
     def ratio(self, key):
-        return _estimate(self._ratio, key) if self.ok else None
+        entry = self._ratio.get(key) if self.ok and self._ratio else None
+        return entry and Ratio(entry["mean"], entry["low"], entry["high"], entry["verdict"])
 
 
 @dataclass(frozen=True)
@@ -214,6 +223,10 @@ class Summary:
     seed: int
     method: str
     confidence_pct: float
+    ratio_method: str
+    ratio_confidence_pct: float
+    precision: dict  # what --until-ci asked for and what came of it; None without it
+    idle_baseline: dict  # None when it was not measured
     env: dict
     env_varies: list
     panels: list
@@ -230,6 +243,25 @@ class Summary:
         words = (f"marks: {what} of {self.rounds_done} rounds; "
                  f"bars: {self.confidence_pct:.3g} % interval")
         return words + (f" ({self.method})" if self.method else "")
+
+    def precision_words(self):
+        """Empty when no precision was asked for."""
+        asked = self.precision or {}
+        if not asked.get("wanted_pct"):
+            return ""
+        words = f"every ratio was to be known to ±{asked['wanted_pct']:g} %"
+        missed = len(asked["unreached"])
+        if not missed:
+            return f"{words}, and is"
+        ended = f" when the time of {asked['time_limit_s']:g} s was over" if (
+            asked["ended_by"] == "time") else ""
+        return (f"{words}: {missed} of {asked['ratios']} are not{ended}, the widest is known to "
+                f"±{asked['widest_pct']:.2g} %")
+
+    def idle_words(self):
+        idle = self.idle_baseline
+        return (f"used {idle['busy_pct']:.2g} % of a CPU before the comparison "
+                f"(±{idle['error_pct']:.2g} %)") if idle else ""
 
     def rounds_words(self):
         words = f"{self.rounds_done} round{'' if self.rounds_done == 1 else 's'}"
@@ -381,7 +413,11 @@ def load(folder):
             seed=document.get("seed"),
             method=interval.get("method") or "",
             confidence_pct=interval.get("confidence_pct") or 0,
+            ratio_method=interval.get("ratio_method") or "",
+            ratio_confidence_pct=interval.get("ratio_confidence_pct") or 0,
             env=document.get("env") or {},
+            precision=document.get("precision"),
+            idle_baseline=document.get("idle_baseline"),
             env_varies=document.get("env_varies") or [],
             panels=[Panel(group) for group in together.values()],
         )

@@ -56,7 +56,7 @@ class Study:
         """To the comparison's baseline, round by round."""
         c = self.at(name, label, x)
         found = c.ratio(key) if c else None
-        return found and verdicts.Ratio(found.median, found.low, found.high)
+        return found and verdicts.Ratio(found.mean, found.low, found.high)
 
     def panel(self, name):
         return self.summaries[name].panels[0]

@@ -180,8 +180,8 @@ def _ratio(summary, question):
     if None in (below.low, below.high, above.low, above.high) or min(below.low, above.low) <= 0:
         raise Unclear("in one round nothing was finished, so nothing can be divided by it")
     # Wider than need be: as if both had erred in opposite directions.
-    return results.Estimate(above.median / below.median, above.low / below.high,
-                            above.high / below.low), min(of.rounds, over.rounds)
+    return results.Ratio(above.median / below.median, above.low / below.high,
+                         above.high / below.low, ""), min(of.rounds, over.rounds)
 
 
 def _verdict(predicted, value, within):
@@ -190,19 +190,19 @@ def _verdict(predicted, value, within):
     return "right" if factor <= within else "near" if factor <= within ** 2 else "off"
 
 
-def _interval(estimate):
-    if estimate.low == estimate.high:
-        return digits(estimate.median)
-    return f"{digits(estimate.median)} ({digits(estimate.low)} to {digits(estimate.high)})"
+def _interval(middle, of):
+    if of.low == of.high:
+        return digits(middle)
+    return f"{digits(middle)} ({digits(of.low)} to {digits(of.high)})"
 
 
 def _score_factor(question, predicted, summary):
     ratio, rounds = _ratio(summary, question)
     if None in (ratio.low, ratio.high) or ratio.low <= 0:
         raise Unclear("in one round nothing was finished, so the interval begins at 0")
-    score = Score("", f"{predicted:g}", _interval(ratio))
+    score = Score("", f"{predicted:g}", _interval(ratio.mean, ratio))
     # The verdict can change inside the interval, too: where the prediction itself lies in it.
-    values = [ratio.low, ratio.median, ratio.high]
+    values = [ratio.low, ratio.mean, ratio.high]
     if ratio.low <= predicted <= ratio.high:
         values.append(predicted)
     verdicts = {_verdict(predicted, value, question.within) for value in values}
@@ -228,7 +228,8 @@ def _score_which(question, predicted, summary):
     sign = 1 if question.best == "low" else -1
     ranking = sorted(estimates, key=lambda label: sign * estimates[label].median)
     unit = UNITS.get(question.metric, question.metric)
-    measured = ", ".join(f"{label} {_interval(estimates[label])}" for label in ranking)
+    measured = ", ".join(f"{label} {_interval(estimates[label].median, estimates[label])}"
+                         for label in ranking)
     best, rivals = ranking[0], ranking[1:]
     if predicted != best:
         rivals = [predicted]

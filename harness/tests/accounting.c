@@ -69,6 +69,46 @@ static void count_threads(struct tap *tap)
 	json_decref(metrics);
 }
 
+/* One busy thread on one CPU: that CPU shows it, whatever others do elsewhere. */
+static void count_each_cpu(struct tap *tap)
+{
+	struct measurement before, after;
+	struct reason why;
+	cpu_set_t allowed, one;
+	int cpu = 0;
+	sched_getaffinity(0, sizeof allowed, &allowed);
+	while (!CPU_ISSET(cpu, &allowed))
+		cpu++;
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	sched_setaffinity(0, sizeof one, &one);
+	measurement_open(&before, &after, 0, 0, &why);
+	measurement_take(&before);
+	burn(CLOCK_THREAD_CPUTIME_ID, BURN_NS);
+	json_t *metrics = difference(&before, &after);
+	sched_setaffinity(0, sizeof allowed, &allowed);
+	const json_t *list = json_object_get(json_object_get(metrics, "cpu"), "per_cpu_pct");
+	double busy_pct = json_number_value(json_array_get(list, (size_t)cpu)), sum_pct = 0;
+	for (size_t i = 0; i < json_array_size(list); i++)
+		sum_pct += json_number_value(json_array_get(list, i));
+	double elapsed_s = json_number_value(json_object_get(metrics, "elapsed_s"));
+	double error_pct = 100 * number(metrics, "host_error_s") / elapsed_s;
+	tap_check(tap, busy_pct > 99 - error_pct, "CPU %d was busy %.0f %% (+-%.0f %%)", cpu,
+		  busy_pct, error_pct);
+	tap_check(tap,
+		  fabs(sum_pct - number(metrics, "host_util_pct")) <
+			  error_pct * (double)(json_array_size(list) + 1),
+		  "all CPUs together are the host: %.0f %% and %.0f %%", sum_pct,
+		  number(metrics, "host_util_pct"));
+	double process_pct =
+		100 * (number(metrics, "user_s") + number(metrics, "system_s")) / elapsed_s;
+	tap_check(tap,
+		  fabs(number(metrics, "host_util_pct") - process_pct -
+		       number(metrics, "other_util_pct")) < 0.1,
+		  "what is not the process's is other: %.0f %%", number(metrics, "other_util_pct"));
+	json_decref(metrics);
+}
+
 static void count_polling_thread(struct tap *tap)
 {
 	struct measurement before, after;
@@ -153,6 +193,7 @@ int main(void)
 {
 	struct tap tap = { 0 };
 	count_threads(&tap);
+	count_each_cpu(&tap);
 	count_polling_thread(&tap);
 	count_peer(&tap);
 	count_system_calls(&tap);

@@ -36,6 +36,10 @@ refused() {
 @test "more slow than active" { refused 2 "connections are active" quick -e epoll -w echo --conns 2 --slow 3; }
 @test "a CPU that is not there" { refused 2 "may use only" quick -e blocking --cpus 900; }
 @test "a CPU list that is none" { refused 2 "must be a list as" quick -e blocking --cpus 0-; }
+@test "a rate of nothing" { refused 2 "--rate 0: must lie between" quick -e blocking --rate 0; }
+@test "clients that pause on a schedule" { refused 2 "no client pauses" quick -e epoll -w echo --slow 1 --rate 10; }
+@test "a stall without a middle" { refused 2 "use --runtime" quick -e blocking --ops 10 --stall-ms 1; }
+@test "a stall longer than the window" { refused 2 "more than half" quick -e blocking --stall-ms 9000; }
 @test "--ops on a server" { refused 2 "use --runtime" quick -e epoll -w echo --ops 10; }
 @test "verify with too small a file" { refused 2 "twice as many blocks" quick -e libaio --depth 1000 --verify; }
 @test "a CPU list that ends in a comma" { refused 2 "ends in a comma" quick -e blocking --cpus 0,; }
@@ -84,6 +88,7 @@ refused() {
 	refused 77 "exclude each other" quick -e io_uring:sqpoll+defer_taskrun
 	refused 77 "registered buffer" quick -e io_uring:fixed_buffers -w echo --conns 2
 	refused 77 "first silent connection" quick -e blocking -w idle --conns 2
+	refused 77 "would measure the schedule" quick -e blocking -w echo --conns 2 --rate 100
 	refused 77 "moves no bytes" quick -e null -w echo --conns 2
 	refused 77 "moves no bytes" quick -e null --verify
 	refused 77 "no system call that does nothing" quick -e blocking -w nop

@@ -171,6 +171,8 @@ struct outcome {
 	int rc;
 	unsigned lost;
 	struct tally tally;
+	uint64_t window_due, unfinished;
+	struct schedule schedule;
 	struct driver_counts counts;
 	uint64_t window_ns[2]; /* from, to */
 	struct reason why;
@@ -211,6 +213,9 @@ static void run(uint64_t faults, const char *const *words, struct outcome *o)
 	if (o->rc == 0 && workload->ops->check && (o->rc = workload->ops->check(workload)) < 0)
 		o->why = workload->failure;
 	o->tally = workload->tally;
+	o->window_due = workload->window_due;
+	o->unfinished = workload->unfinished;
+	o->schedule = workload->schedule;
 	workload->ops->close(workload);
 }
 
@@ -288,6 +293,101 @@ static void window_tests(struct tap *tap)
 	tap_check(tap, o.tally.ops == within && o.tally.latency.count == within,
 		  "and only those within it count: %llu of %u", (unsigned long long)o.tally.ops,
 		  within);
+
+	/* Slices by what the engine itself noted; an operation at an edge may fall to either side.
+	 */
+	double slice_ns = o.counts.slice_s * NS_PER_S;
+	uint64_t sum = 0;
+	unsigned moved = 0;
+	for (unsigned slice = 0; slice < DRIVER_SLICES; slice++) {
+		unsigned noted = 0;
+		for (unsigned i = 0; i < trickled.count; i++) {
+			double into_ns = (double)trickled.at_ns[i] - (double)o.window_ns[0];
+			bool last = slice + 1 == DRIVER_SLICES;
+			noted += into_ns > slice * slice_ns &&
+				 trickled.at_ns[i] <= o.window_ns[1] &&
+				 (last || into_ns <= (slice + 1) * slice_ns);
+		}
+		sum += o.counts.slice_ops[slice];
+		moved += (unsigned)labs((long)noted - (long)o.counts.slice_ops[slice]);
+	}
+	tap_check(tap, sum == o.tally.ops && moved <= 4,
+		  "ten slices count all of them, each when it came (%u at an edge)", moved);
+
+	const char *const counted[] = { "--file", file_path, "--size", "4M", "--depth",
+					"16",	  "--ops",   "100",    NULL };
+	run(0, counted, &o);
+	tap_check(tap, o.rc == 0 && o.counts.slice_s == 0, "a window of --ops is not sliced");
+}
+
+/* Is every moment of a schedule counted as due then, and not before? */
+static void schedule_tests(struct tap *tap)
+{
+	const double rates[] = { 1, 3, 999, 1000, 333333, 7e6, 1e8 };
+	bool agrees = true;
+	for (unsigned i = 0; i < sizeof rates / sizeof *rates; i++) {
+		struct schedule s = { .begun_ns = 1234567890123, .rate_per_s = rates[i] };
+		for (uint64_t k = 0; k < 3000000000; k = k * 3 + 1) {
+			uint64_t due_ns = schedule_due_ns(&s, k);
+			agrees = agrees && schedule_due_count(&s, due_ns) == k + 1 &&
+				 schedule_due_count(&s, due_ns - 1) == k;
+		}
+	}
+	tap_check(tap, agrees, "an operation is due from its moment on");
+}
+
+static void open_loop_tests(struct tap *tap)
+{
+	const char *const scheduled[] = { "--file",    file_path, "--size", "4M",	"--rate",
+					  "2000",      "--depth", "4",	    "--warmup", "0",
+					  "--runtime", "0.3",	  NULL };
+	const char *const stalled[] = { "--file",    file_path, "--size",     "4M",	  "--rate",
+					"1000",	     "--depth", "4",	      "--warmup", "0",
+					"--runtime", "0.4",	"--stall-ms", "100",	  NULL };
+	const char *const limited[] = { "--file", file_path, "--size", "4M", "--rate",
+					"2000",	  "--ops",   "200",    NULL };
+	const char *const closed[] = { "--file", file_path, "--size", "4M", "--ops", "100", NULL };
+	struct outcome o;
+
+	run(0, scheduled, &o);
+	/* Whatever the machine does meanwhile, the account must balance; the first one is due at 0.
+	 */
+	uint64_t accounted = o.tally.ops + o.unfinished;
+	tap_check(tap,
+		  o.rc == 0 && o.window_due >= 599 && accounted >= o.window_due &&
+			  accounted <= o.window_due + 1,
+		  "open loop: %llu due, %llu finished, %llu not: rc %d %s",
+		  (unsigned long long)o.window_due, (unsigned long long)o.tally.ops,
+		  (unsigned long long)o.unfinished, o.rc, o.why.text);
+	tap_check(tap,
+		  o.tally.latency.count == o.tally.ops &&
+			  o.tally.uncorrected.count == o.tally.ops &&
+			  o.tally.latency.sum_ns >= o.tally.uncorrected.sum_ns,
+		  "two latencies for each, and since due is never less than since begun");
+
+	tap_check(tap, o.counts.inflight_mean < 0.5 * o.counts.inflight_max,
+		  "while it sleeps it holds nothing: %.3f in flight, at most %u",
+		  o.counts.inflight_mean, o.counts.inflight_max);
+
+	run(0, stalled, &o);
+	double due_ms = histogram_quantile_ns(&o.tally.latency, 0.9) / 1e6;
+	double begun_ms = histogram_quantile_ns(&o.tally.uncorrected, 0.9) / 1e6;
+	tap_check(tap, o.rc == 0 && due_ms > 20 && begun_ms < due_ms / 2,
+		  "a stall of 100 ms in 400: p90 is %.1f ms since due, %.1f ms since begun", due_ms,
+		  begun_ms);
+	tap_check(tap, o.tally.latency.max_ns >= 95 * NS_PER_MS,
+		  "and the longest wait is the stall: %.1f ms",
+		  (double)o.tally.latency.max_ns / 1e6);
+
+	run(REORDER | SHORT_IO | BACK_PRESSURE, limited, &o);
+	tap_check(tap, o.rc == 0 && o.tally.ops == 200 && o.unfinished == 0,
+		  "open loop with --ops and any order: %llu, rc %d %s",
+		  (unsigned long long)o.tally.ops, o.rc, o.why.text);
+	tap_check(tap, o.window_ns[1] >= schedule_due_ns(&o.schedule, 199),
+		  "and it does not end before the last of them is due");
+	run(0, closed, &o);
+	tap_check(tap, o.rc == 0 && o.tally.uncorrected.count == 0,
+		  "a closed loop has nothing to correct");
 }
 
 static void echo_tests(struct tap *tap)
@@ -314,6 +414,8 @@ int main(void)
 	file_path = path;
 	file_tests(&tap);
 	window_tests(&tap);
+	schedule_tests(&tap);
+	open_loop_tests(&tap);
 	echo_tests(&tap);
 	unlink(path);
 	return tap_end(&tap);

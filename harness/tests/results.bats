@@ -10,7 +10,7 @@ valid() {
 }
 
 small_compare() {
-	timeout 60 "$IOLAB" compare --engines blocking,epoll,libaio --workloads file,echo --depths 1,4 \
+	timeout 60 "$IOLAB" compare --idle 0 --engines blocking,epoll,libaio --workloads file,echo --depths 1,4 \
 		--conns 2 --rounds 2 --runtime 0.03 --warmup 0.01 --out "$BATS_TEST_TMPDIR/results" "$@" \
 		-- --file "$BATS_TEST_TMPDIR/file" --size 4M
 }
@@ -18,11 +18,12 @@ small_compare() {
 @test "one line of JSON on stdout and nothing else, as the schema says, on every workload" {
 	for options in "-e blocking" "-e io_uring --depth 8 --direct 1" "-e libaio --depth 8 --rw randrw --fsync 10" \
 		"-e epoll -w echo --conns 4" "-e poll -w idle --conns 20" "-e null -w nop --depth 32" "-e epoll" \
+		"-e null -w nop --depth 4 --rate 5000" "-e epoll -w echo --conns 4 --rate 1000 --stall-ms 5" \
 		"-e threads --depth 4 --compute-us 5 --batch-submit 2 --batch-complete 3 --verify"; do
 		# shellcheck disable=SC2086
 		quick --json $options >>"$BATS_TEST_TMPDIR/lines" || [ $? -eq 77 ]
 	done
-	assert_equal "$(wc -l <"$BATS_TEST_TMPDIR/lines")" 8
+	assert_equal "$(wc -l <"$BATS_TEST_TMPDIR/lines")" 10
 	run valid "$BATS_TEST_TMPDIR/lines" iolab.run.v1
 	assert_success
 }
@@ -52,6 +53,48 @@ assert abs(m["ops_per_s"] * m["elapsed_s"] - m["ops"]) < 1
 assert abs(m["inflight_mean"] - m["ops_per_s"] * m["latency_ns"]["mean"] / 1e9) < 1, m
 assert m["latency_ns"]["min"] <= m["latency_ns"]["p50"] <= m["latency_ns"]["p99"] <= m["latency_ns"]["max"]
 PY
+}
+
+@test "open loop: a stall is charged to all that it delays, on files and on sockets" {
+	for options in "-e io_uring --depth 4" "-e threads --depth 4" "-e epoll -w echo --conns 4" \
+		"-e io_uring -w idle --conns 8 --active 2" "-e libaio -w echo --conns 3 --transport unix"; do
+		# shellcheck disable=SC2086
+		output=$(quick --json $options --rate 1000 --runtime 1 --stall-ms 200)
+		"$SYSTEM_PYTHON" - "$options" "$output" <<'PY'
+import json, sys
+options, m = sys.argv[1], json.loads(sys.argv[2])["metrics"]
+assert 990 < m["offered_per_s"] < 1010, (options, m)
+since_due, since_begun = m["latency_ns"], m["latency_uncorrected_ns"]
+assert since_due["p90"] > 50e6, (options, since_due)
+assert since_due["mean"] >= since_begun["mean"], (options, since_due, since_begun)
+if "echo" not in options and "idle" not in options:
+    # What was offered was done, or is accounted for.
+    assert abs(m["ops"] + m["unfinished"] - m["offered_per_s"] * m["elapsed_s"]) < 60, (options, m)
+    assert since_begun["p90"] < since_due["p90"] / 2, (options, since_begun)
+PY
+	done
+}
+
+@test "open loop: an engine that blocks in submit lets the load queue, and is charged for it" {
+	output=$(quick --json -e blocking --rate 100000000 --depth 1 --runtime 0.2)
+	assert_output --partial "the offered load was not reached"
+	"$SYSTEM_PYTHON" - "$output" <<'PY'
+import json, sys
+m = json.loads(sys.argv[1])["metrics"]
+assert m["unfinished"] > m["ops"] and m["achieved_per_s"] == m["ops_per_s"], m
+# Half of what was finished in a growing queue waited for a good part of the run.
+assert m["latency_ns"]["p50"] > 0.05e9 > 100 * m["latency_uncorrected_ns"]["p50"], m
+PY
+}
+
+@test "compare: rates are swept in place of depth" {
+	run "$IOLAB" compare --idle 0 --engines null --workloads nop --rates 1000,2000 --rounds 1 --runtime 0.05 \
+		--out "$BATS_TEST_TMPDIR/results" -- --depth 4
+	assert_success
+	assert_output --partial "nop, open loop, depth 4"
+	assert_output --partial "rate 2000"
+	run valid "$BATS_TEST_TMPDIR/results/summary.json" iolab.summary.v1
+	assert_success
 }
 
 @test "the same seed gives every engine the same operations" {
@@ -84,6 +127,60 @@ PY
 	assert_equal "$(json command.0)" "$IOLAB"
 	assert_equal "$(json command.1)" compare
 	assert_output --partial '"blocking,epoll,libaio"'
+}
+
+@test "compare: the idle host is measured first, and a summary computed anew keeps what only compare knew" {
+	run "$IOLAB" compare --idle 0.1 --engines null,io_uring --baseline null --workloads nop --depths 1 --runtime 0.02 \
+		--until-ci 90 --out "$BATS_TEST_TMPDIR/results"
+	assert_success
+	assert_output --partial "the idle host used"
+	run valid "$BATS_TEST_TMPDIR/results/runs.jsonl" iolab.run.v1
+	assert_success
+	run valid "$BATS_TEST_TMPDIR/results/summary.json" iolab.summary.v1
+	assert_success
+	output=$(cat "$BATS_TEST_TMPDIR/results/summary.json")
+	before="$(json idle_baseline) $(json precision) $(json interval) $(json rounds_planned)"
+	[[ $(json idle_baseline.elapsed_s) == 0.1* ]]
+	"$IOLAB" summary "$BATS_TEST_TMPDIR/results" >/dev/null
+	output=$(cat "$BATS_TEST_TMPDIR/results/summary.json")
+	assert_equal "$(json idle_baseline) $(json precision) $(json interval) $(json rounds_planned)" "$before"
+}
+
+@test "compare: equal rounds are no difference, and a ratio is the geometric mean with t" {
+	small_compare --rounds 3 --no-count-syscalls >/dev/null
+	"$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results" <<'PY'
+import json, math, sys
+folder = sys.argv[1]
+# Rates that are known: the engine takes 1, 1.5 and 1.1 of the baseline; and of itself.
+lines = []
+for line in open(folder + "/runs.jsonl"):
+    run = json.loads(line)
+    if run["metrics"]:
+        factor = {"blocking": (1, 1, 1), "libaio": (1.0, 1.5, 1.1)}.get(run["engine"]["label"], (1, 1, 1))
+        # A round a hundredfold faster than the others must not matter.
+        run["metrics"]["ops_per_s"] = (10, 1000, 30)[run["config"]["round"]] * factor[run["config"]["round"]]
+    lines.append(json.dumps(run))
+open(folder + "/runs.jsonl", "w").write("\n".join(lines) + "\n")
+PY
+	run "$IOLAB" summary "$BATS_TEST_TMPDIR/results"
+	assert_success
+	"$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results" <<'PY'
+import json, math, sys
+logs = [math.log(r) for r in (1.0, 1.5, 1.1)]
+mean = sum(logs) / 3
+half = 4.30265273 * math.sqrt(sum((x - mean) ** 2 for x in logs) / 2 / 3)
+seen = 0
+for c in json.load(open(sys.argv[1] + "/summary.json"))["configurations"]:
+    ratio = c["ratio"] and c["ratio"]["ops_per_s"]
+    if not ratio:
+        continue
+    seen += 1
+    expected = (mean, half) if c["engine"]["label"] == "libaio" else (0, 0)
+    for key, value in (("mean", expected[0]), ("low", expected[0] - expected[1]), ("high", sum(expected))):
+        assert abs(ratio[key] - math.exp(value)) < 1e-6, (key, ratio, math.exp(value))
+    assert ratio["verdict"] == "no difference shown", ratio
+assert seen >= 3, seen
+PY
 }
 
 @test "compare: a seed repeats the order" {
@@ -217,7 +314,7 @@ misused() {
 	[ "$(id -u)" -eq 0 ] || skip "mounting a small file system takes root"
 	mkdir "$BATS_TEST_TMPDIR/small"
 	mount -t tmpfs -o size=96k tmpfs "$BATS_TEST_TMPDIR/small" || skip "mount is not allowed here"
-	run timeout 60 "$IOLAB" compare --engines null --workloads nop --depths 1,2,4,8 --rounds 9 --runtime 0.01 \
+	run timeout 60 "$IOLAB" compare --idle 0 --engines null --workloads nop --depths 1,2,4,8 --rounds 9 --runtime 0.01 \
 		--out "$BATS_TEST_TMPDIR/small/results"
 	cp "$BATS_TEST_TMPDIR/small/results/runs.jsonl" "$BATS_TEST_TMPDIR/lines"
 	umount "$BATS_TEST_TMPDIR/small"
@@ -229,7 +326,7 @@ misused() {
 
 # Starts a comparison that would take minutes and waits for its third line.
 start_long_compare() {
-	"$IOLAB" compare --engines null --workloads nop --depths 1,2,4,8 --rounds 500 --runtime 0.05 \
+	"$IOLAB" compare --idle 0 --engines null --workloads nop --depths 1,2,4,8 --rounds 500 --runtime 0.05 \
 		--out "$BATS_TEST_TMPDIR/results" >"$BATS_TEST_TMPDIR/table" 2>&1 3>&- &
 	compare_pid=$!
 	for _ in $(seq 1000); do
@@ -470,6 +567,25 @@ if n == 4: r.update(status="error", reason="left out", metrics=None, histogram=N
 	assert_failure 1
 	output=$(cat "$BATS_TEST_TMPDIR/out")
 	assert_equal "$(json reason)" "the peer process was killed by SIGKILL"
+}
+
+@test "check-trust: its result is as documented, and its interval is that of Clopper and Pearson" {
+	# Whether the check passes is for a quiet machine to say.
+	run timeout 60 "$SYSTEM_PYTHON" "$ROOT/harness/trust/check_trust.py" --iolab "$ROOT/build/trust/iolab" \
+		--only "a latency" --out "$BATS_TEST_TMPDIR/trust.json"
+	assert_output --partial "operations that take 1000"
+	run valid "$BATS_TEST_TMPDIR/trust.json" iolab.trust.v1
+	assert_success
+	run "$SYSTEM_PYTHON" -B - "$ROOT/harness/trust" <<'PY'
+import sys
+sys.path.insert(0, sys.argv[1])
+from check_trust import exact_interval
+# From tables: 10 of 200, none of 20, all of 20.
+for k, n, low, high in ((10, 200, 0.02423, 0.09002), (0, 20, 0, 0.16843), (20, 20, 0.83157, 1)):
+    found = exact_interval(k, n)
+    assert abs(found[0] - low) < 2e-5 and abs(found[1] - high) < 2e-5, (k, n, found)
+PY
+	assert_success
 }
 
 @test "list and doctor in JSON" {

@@ -163,10 +163,36 @@ assert len({look.marker for look in looks}) == len(looks)'
 	folder=$(changed '
 for c in s["configurations"]:
     if c["ratio"]:
-        c["ratio"]["ops_per_s"].update(verdict="no difference shown", low=0.9, high=1.1, median=1.0)')
+        c["ratio"]["ops_per_s"].update(verdict="no difference shown", low=0.9, high=1.1, mean=1.0)')
 	report "$folder"
 	run grep -o "no difference shown" "$folder/report.html"
 	assert_success
+}
+
+@test "a precision that was not reached, and a busy host, are said" {
+	folder=$(changed '
+s["idle_baseline"] = dict(elapsed_s=1.0, busy_pct=37.0, error_pct=2.0, per_cpu_pct=[30.0, 7.0])
+s["precision"] = dict(wanted_pct=2.0, time_limit_s=60.0, ended_by="time", reached=False, ratios=9, widest_pct=4.14,
+    unreached=[dict(engine="libaio", panel="p", x_name="depth", x=1, metric="ops_per_s", half_width_pct=4.14)])')
+	report "$folder"
+	grep -q "known to ±2 %: 1 of 9 are not when the time of 60 s was over, the widest is known to ±4.1 %" "$folder/report.html"
+	grep -q "used 37 % of a CPU before the comparison (±2 %)" "$folder/report.html"
+}
+
+@test "the appendix prints what make check-trust found, in the results folder or above it" {
+	folder=$(changed '')
+	report "$folder"
+	grep -q "Not tried on this machine" "$folder/report.html"
+	cat >"$BATS_TEST_TMPDIR/trust.json" <<-'JSON'
+		{"schema": "iolab.trust.v1", "time_utc": "2026-11-24T22:00:00Z", "took_s": 1, "env": {"kernel": "9.9"},
+		 "idle_baseline": {"busy_pct": 3.2}, "checks": [
+		 {"name": "A against A", "passed": true, "promise": "5 % false alarms", "finding": "9 of 200 <b>"},
+		 {"name": "fio", "passed": null, "promise": "", "finding": "skipped: fio is not installed"}]}
+	JSON
+	report "$folder"
+	for words in "9 of 200 &lt;b&gt;" "another machine" "others used 3 % of a CPU" ">kept<" ">not tried<"; do
+		grep -q "$words" "$folder/report.html" || fail "the appendix does not say: $words"
+	done
 }
 
 @test "warnings that differ in numbers alone are one, with their range" {
