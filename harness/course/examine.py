@@ -30,7 +30,7 @@ HEADERS = ("/usr/", "/opt/", "/lib", "/nix/", "/gnu/")  # where a system's heade
 # of the tests' or the library's; the contract needs no name, engines register by a section.
 LINK = """out=$1 lab=$2 tests=$3; shift 3
 ld -r -o "$out.o" "$@" && objcopy --keep-global-symbol=iolab_keeps_none "$out.o" &&
-build/course/compile "$lab" "$out" "$tests" "$out.o" && nm -u "$out.o" && readelf -SW "$out.o"
+build/course/compile "$lab" "$out" "$tests" "$out.o" && nm -u "$out.o" && readelf -SsW "$out.o"
 """
 
 
@@ -44,6 +44,7 @@ class Examined:
     trouble: str = ""  # why nothing could be run, in a few words
     calls: set = field(default_factory=set)  # the names that the files leave to the libraries
     early: bool = False  # whether they hold code that runs before main()
+    registers: bool = True  # whether IO_ENGINE() stands in any of them
     seconds: float = 0
 
 
@@ -163,7 +164,9 @@ class Examiner:
                                       cpu_s=COMPILE_CPU_S)
             program = os.path.join(room, "program")
             examined.calls = set(re.findall(r"^ +[Uw] (\w+)", linked.stdout, re.M))
-            examined.early = bool(re.search(r" \.(preinit_array|init_array|ctors)", linked.stdout))
+            # The function that chooses an ifunc runs before main(), too.
+            examined.early = bool(re.search(r" \.(preinit_array|init_array|ctors)| IFUNC ", linked.stdout))
+            examined.registers = " io_engines " in linked.stdout or linked.status != 0
             if linked.status == 0 and take_program(out, program):
                 self._run(lab, program, run, uid, examined)
                 return examined
@@ -177,7 +180,10 @@ class Examiner:
     def _compile(self, lab, path, build, uid, readable):
         """Returns the compiler's words; after a "!" why there is no object."""
         out = os.path.join(build, os.path.basename(path))
-        command = ["build/course/compile-object", lab.name, out + ".o", "-MD", "-MF", out + ".d", path]
+        # What an assembler includes (.incbin) only its own list names; the compiler's words reach it
+        # through a pipe, or their file would stand there, too.
+        command = ["build/course/compile-object", lab.name, out + ".o", "-MD", "-MF", out + ".d",
+                   "-pipe", f"-Wa,--MD,{out}.ad", path]
         ended = self.sandbox.run(command, COMPILE_WALL_S, uid, self.kit, readable, [build],
                                  cpu_s=COMPILE_CPU_S)
         words = shorten(ended.stderr, os.path.dirname(path), self.kit)
@@ -187,6 +193,8 @@ class Examiner:
         try:
             with open(out + ".d", encoding="utf-8", errors="replace") as file:
                 included = dependencies(file.read(1 << 20))
+            with open(out + ".ad", encoding="utf-8", errors="replace") as file:
+                included += set(dependencies(file.read(1 << 20))) - {os.path.basename(path)}
         except OSError:
             return "!the compiler left no list of included files"
         for file in included:

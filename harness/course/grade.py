@@ -146,8 +146,9 @@ def doubt_skips(examined, counted):
     for outcome in examined.outcomes:
         if outcome.status == "skipped" and outcome.name in counted:
             outcome.status = "failed"
-            outcome.words = ["the test skipped itself, and the reference's does not: " +
-                             " ".join(outcome.words)]
+            reason = " ".join(outcome.words)
+            outcome.words = ["the test skipped itself, and the reference's does not" +
+                             (f": {reason}" if reason else "")]
 
 
 def exercises_in(lab, name):
@@ -173,6 +174,10 @@ def remark(result, files):
     parts = list(result.absent.values())
     parts += [f"{name} does not compile" if "which is not for a submission" not in why else f"{name}: {why}"
               for name, why in examined.broken.items()]
+    empty = [name for name, text in files.items() if not text.strip()]
+    parts += [f"{name} is empty" for name in empty]
+    if not examined.registers and len(empty) < len(files):
+        parts.append("registers no engine: no file ends with IO_ENGINE(...)")
     if {name: text.decode(errors="replace") for name, text in files.items()} == lab.starter():
         parts.append("the untouched starter")
     if examined.trouble and examined.trouble not in ("does not compile", "nothing to compile"):

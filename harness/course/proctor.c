@@ -20,8 +20,10 @@
 #include <grp.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +37,7 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/uio.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -253,6 +256,48 @@ static bool begins_with(const char *path, const char *folder)
 }
 
 /*
+ * The file that a call's path means. The last part may not be there yet, or be a link that the call
+ * does not follow, so then only the folder is looked up. `folder_at`: the argument that holds the
+ * folder's descriptor, -1 when the call has none.
+ */
+static bool find_file(const struct task *task, int folder_at, unsigned path_at, bool follow,
+		      char *real)
+{
+	char path[PATH_MAX], full[2 * PATH_MAX], link[64];
+	if (!read_path(task->tid, task->args[path_at], path, sizeof path))
+		return false;
+	snprintf(full, sizeof full, "%s", path);
+	if (path[0] != '/') {
+		if (folder_at >= 0 && (int)task->args[folder_at] != AT_FDCWD)
+			snprintf(link, sizeof link, "/proc/%d/fd/%d", task->tid,
+				 (int)task->args[folder_at]);
+		else
+			snprintf(link, sizeof link, "/proc/%d/cwd", task->tid);
+		ssize_t n = readlink(link, full, sizeof full - sizeof path - 2);
+		snprintf(full + (n > 0 ? n : 0), sizeof full - (size_t)(n > 0 ? n : 0), "/%s",
+			 path);
+	}
+	if (follow && realpath(full, real))
+		return true;
+	size_t end = strlen(full);
+	while (end > 1 && full[end - 1] == '/')
+		full[--end] = '\0';
+	char *name = strrchr(full, '/');
+	*name++ = '\0';
+	if (!realpath(*full ? full : "/", real))
+		snprintf(real, PATH_MAX, "%.*s", PATH_MAX - 1, full);
+	size_t length = strlen(real);
+	snprintf(real + length, PATH_MAX - length, "/%s", name);
+	return true;
+}
+
+static bool may_write(const struct run *r, const char *real)
+{
+	return begins_with(real, r->folder) || begins_with(real, "/dev") ||
+	       begins_with(real, "/proc/self");
+}
+
+/*
  * Opening a file where nothing is to be read, or for writing outside of the test's own folder. A
  * program with threads could change the path afterwards: this catches it in the act and names it;
  * what keeps it out for certain is the grader's user and its mount namespace.
@@ -274,31 +319,54 @@ static void check_open(struct run *r, const struct task *task)
 	if (task->call == SYS_openat2)
 		flags = read_memory(task->tid, task->args[2], &how, sizeof how) ? how.flags
 										: O_RDWR;
-	char path[512], full[1024], link[64];
-	if (!read_path(task->tid, task->args[at ? 1 : 0], path, sizeof path))
+	char real[PATH_MAX];
+	if (!find_file(task, at ? 0 : -1, at ? 1 : 0, true, real))
 		return;
-	snprintf(full, sizeof full, "%s", path);
-	if (path[0] != '/') {
-		if (at && (int)task->args[0] != AT_FDCWD)
-			snprintf(link, sizeof link, "/proc/%d/fd/%d", task->tid,
-				 (int)task->args[0]);
-		else
-			snprintf(link, sizeof link, "/proc/%d/cwd", task->tid);
-		ssize_t n = readlink(link, full, sizeof full - sizeof path - 2);
-		snprintf(full + (n > 0 ? n : 0), sizeof full - (size_t)(n > 0 ? n : 0), "/%s",
-			 path);
-	}
-	char resolved[PATH_MAX];
-	const char *real = realpath(full, resolved) ? resolved : full;
 	for (unsigned i = 0; i < r->options->forbidden_count; i++)
 		if (begins_with(real, r->options->forbidden[i])) {
 			break_off(r, "the program opens %s, which is not for it to read", real);
 			return;
 		}
 	bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_CREAT);
-	if (writes && !begins_with(real, r->folder) && !begins_with(real, "/dev") &&
-	    !begins_with(real, "/proc/self"))
+	if (writes && !may_write(r, real))
 		break_off(r, "the program opens %s for writing, outside of its folder", real);
+}
+
+/* Calls that change what a path names: which arguments hold a folder's descriptor and the path. */
+static const struct {
+	long call;
+	int folder_at;
+	unsigned path_at;
+	bool follow;
+} changing_calls[] = {
+	{ SYS_mkdirat, 0, 1, false },	{ SYS_unlinkat, 0, 1, false },
+	{ SYS_renameat2, 0, 1, false }, { SYS_renameat2, 2, 3, false },
+	{ SYS_linkat, 2, 3, false },	{ SYS_symlinkat, 1, 2, false },
+	{ SYS_mknodat, 0, 1, false },	{ SYS_fchmodat, 0, 1, true },
+	{ SYS_fchownat, 0, 1, true },	{ SYS_utimensat, 0, 1, true },
+	{ SYS_truncate, -1, 0, true },
+#ifdef SYS_renameat
+	{ SYS_renameat, 0, 1, false },	{ SYS_renameat, 2, 3, false },
+#endif
+#ifdef SYS_open
+	{ SYS_mkdir, -1, 0, false },	{ SYS_rmdir, -1, 0, false },
+	{ SYS_unlink, -1, 0, false },	{ SYS_rename, -1, 0, false },
+	{ SYS_rename, -1, 1, false },	{ SYS_link, -1, 1, false },
+	{ SYS_symlink, -1, 1, false },	{ SYS_mknod, -1, 0, false },
+	{ SYS_chmod, -1, 0, true },	{ SYS_chown, -1, 0, true },
+	{ SYS_lchown, -1, 0, false },
+#endif
+};
+
+static void check_change(struct run *r, const struct task *task)
+{
+	char real[PATH_MAX];
+	for (unsigned i = 0; i < sizeof changing_calls / sizeof *changing_calls; i++)
+		if (changing_calls[i].call == task->call &&
+		    find_file(task, changing_calls[i].folder_at, changing_calls[i].path_at,
+			      changing_calls[i].follow, real) &&
+		    !may_write(r, real))
+			break_off(r, "the program changes %s, outside of its folder", real);
 }
 
 /*
@@ -354,10 +422,51 @@ static void check_reach(struct run *r, struct task *task, const struct __ptrace_
 			  syscall_name(task->call));
 }
 
+/*
+ * A new process is stopped before the call is made, not by the event that follows it: a child made
+ * with CLONE_UNTRACED gives none. A thread is one with CLONE_THREAD.
+ */
+static void check_new_process(struct run *r, struct task *task)
+{
+	bool process = false;
+	switch (task->call) {
+	case SYS_clone:
+		process = !(task->args[0] & CLONE_THREAD) || (task->args[0] & CLONE_UNTRACED);
+		break;
+	case SYS_clone3: {
+		uint64_t flags = 0; /* the first field of struct clone_args */
+		read_memory(task->tid, task->args[0], &flags, sizeof flags);
+		process = !(flags & CLONE_THREAD) || (flags & CLONE_UNTRACED);
+#ifdef __x86_64__
+		/*
+		 * Another thread could change these flags after we looked. So the kernel does
+		 * not get to see the call: it is ENOSYS, and the C library turns to clone(),
+		 * whose flags lie in a register.
+		 */
+		ptrace(PTRACE_POKEUSER, task->tid, offsetof(struct user, regs.orig_rax), -1l);
+		task->counted = false;
+#endif
+		break;
+	}
+#ifdef SYS_fork
+	case SYS_fork:
+	case SYS_vfork:
+		process = true;
+		break;
+#endif
+	default:
+		break;
+	}
+	if (process)
+		break_off(r, "the program starts another process%s", "");
+}
+
+/* What the C library does by itself, beside what an engine asks for. */
 static bool is_noise(long call)
 {
 	return syscall_among(call, "brk mmap munmap mprotect madvise futex clock_gettime "
-				   "rt_sigreturn getrandom sched_yield rt_sigprocmask");
+				   "rt_sigreturn getrandom sched_yield rt_sigprocmask rseq "
+				   "set_robust_list");
 }
 
 static void enter_call(struct run *r, struct task *task, const struct __ptrace_syscall_info *info)
@@ -373,9 +482,11 @@ static void enter_call(struct run *r, struct task *task, const struct __ptrace_s
 	}
 	bool mains = task->tid == r->pid && r->trace->in_engine;
 	task->counted = (mains || task->engines) && task->call >= 0 && task->call < TRACE_CALLS_MAX;
+	check_new_process(r, task);
 	if (task->counted)
 		(mains ? r->trace->calls_main : r->trace->calls_others)[task->call]++;
 	check_open(r, task);
+	check_change(r, task);
 }
 
 /*
@@ -626,6 +737,20 @@ static void write_down_calls_under_way(struct run *r)
 	}
 }
 
+/* As /proc tells it: 'S' sleeps, 'R' runs. A '?' when it cannot be read. */
+static char state_of(pid_t pid)
+{
+	char path[64], line[256];
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	FILE *file = fopen(path, "re");
+	const char *state = NULL;
+	if (file && fgets(line, sizeof line, file))
+		state = strrchr(line, ')');
+	if (file)
+		fclose(file);
+	return state && state[1] ? state[2] : '?';
+}
+
 /* Where does a program that hangs sit? Only while it still lives. */
 static void describe_hang(struct run *r, struct reason *why)
 {
@@ -635,8 +760,18 @@ static void describe_hang(struct run *r, struct reason *why)
 	struct task *main_task = find_task(r, r->pid);
 	if (main_task && main_task->call >= 0) {
 		describe_call(main_task, call, sizeof call);
-		reason_set(why, "hung: not over after %u s%s. It sleeps in %s", r->test->limit_s,
-			   engine, call + strspn(call, " "));
+		reason_set(
+			why, "hung: not over after %u s%s. It sleeps in %s%s", r->test->limit_s,
+			engine, call + strspn(call, " "),
+			main_task->call == SYS_futex
+				? ": a lock that somebody holds, or a condition that nobody signals"
+				: "");
+		return;
+	}
+	char state = r->options->untraced ? state_of(r->pid) : 'R';
+	if (state != 'R') {
+		reason_set(why, "hung: not over after %u s%s%s", r->test->limit_s, engine,
+			   state == '?' ? "" : ". It sleeps");
 		return;
 	}
 	struct __ptrace_syscall_info info = { 0 };

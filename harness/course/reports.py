@@ -58,6 +58,11 @@ def status_of(result, outcome):
     return outcome.status if outcome.name in result.counted else "skipped"
 
 
+def was_not_run(examined, outcome):
+    return bool(outcome.words) and (outcome.words[0].startswith("not run") or
+                                    examined.trouble in ("does not compile", "nothing to compile"))
+
+
 def why_skipped(outcome):
     if outcome.status == "skipped":
         return " ".join(words_of(outcome))
@@ -112,9 +117,13 @@ def account(grade):
         if examined.warnings:
             out += ["", "The compiler warned (this costs no points):",
                     *[f"    {line}" for line in examined.warnings.splitlines()[:60]]]
+        unrun = [o for o in examined.outcomes if status_of(result, o) == "failed" and was_not_run(examined, o)]
+        if unrun:
+            out += ["", f"{len(unrun)} tests were not run: " +
+                    words_of(unrun[0])[0].removeprefix("not run: ")]
         for exercise in lab.exercises:
             failed = [o for o in examined.outcomes if o.exercise == exercise.number and
-                      status_of(result, o) == "failed"]
+                      status_of(result, o) == "failed" and o not in unrun]
             if failed:
                 out += ["", f"Exercise {exercise.number}, the first failure is {failed[0].name}:",
                         *[f"    {line}" for line in words_of(failed[0])]]

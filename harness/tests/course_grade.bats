@@ -35,12 +35,14 @@ submission() {
 }
 
 HEADERS='#include <fcntl.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>'
@@ -132,6 +134,9 @@ hostile_class() {
 	before_main hangs_early 'for (;;) ;'
 	when_receiving forks 'for (;;) fork();'
 	before_main forks_early 'for (;;) if (fork() == 0) for (;;) fork();'
+	before_main forks_unseen 'if (syscall(SYS_clone, CLONE_UNTRACED | SIGCHLD, 0, 0, 0, 0) == 0) for (;;) pause();'
+	when_receiving clones_unseen 'struct clone_args a = { .flags = CLONE_UNTRACED, .exit_signal = SIGCHLD };
+		if (syscall(SYS_clone3, &a, sizeof a) == 0) for (;;) pause();'
 	when_receiving leaves_daemon 'if (fork() == 0) { setsid(); if (fork() == 0) for (;;) pause(); _exit(0); }'
 	when_receiving takes_memory 'for (;;) { char *p = malloc(1 << 24); if (!p) abort(); memset(p, 1, 1 << 24); }'
 	when_receiving fills_disk 'char name[200]; static char b[1 << 20]; snprintf(name, 200, "%s/huge", getenv("TMPDIR"));
@@ -143,6 +148,9 @@ hostile_class() {
 	before_main skips_all '_exit(77);'
 	when_receiving opens_solution "open(\"$SOLUTION\", O_RDONLY);"
 	when_receiving writes_outside 'close(open("/var/tmp/iolab-hostile", O_CREAT | O_WRONLY, 0600));'
+	when_receiving makes_outside 'mkdir("/var/tmp/iolab-hostile", 0700);'
+	when_receiving moves_outside 'char name[200]; snprintf(name, 200, "%s/x", getenv("TMPDIR"));
+		close(open(name, O_CREAT | O_WRONLY, 0600)); rename(name, "/var/tmp/iolab-hostile");'
 	when_receiving kills_parent 'kill(getppid(), SIGKILL);'
 	when_receiving kills_all 'kill(-1, SIGKILL);'
 	when_receiving writes_to_parent 'long w = 1; struct iovec i = { &w, 8 }; process_vm_writev(getppid(), &i, 1, &i, 1, 0);'
@@ -159,7 +167,11 @@ hostile_class() {
 	with_code includes_zero '#include "/dev/zero"'
 	with_code holds_solution "__asm__(\".section .rodata\\n.incbin \\\"$SOLUTION\\\"\\n.text\");"
 	with_code huge_object 'char big[1 << 30] = { 1 };'
+	with_code chooses_early 'static void (*choose(void))(void) { return 0; } void chosen(void) __attribute__((ifunc("choose")));'
 	submission empty
+	submission empty_file /dev/null
+	submission no_engine
+	sed '/^IO_ENGINE(/d' "$SOLUTION" >"$CLASS/no_engine/engine.c"
 	submission linked
 	ln -s "$SOLUTION" "$CLASS/linked/engine.c"
 	submission fifo
@@ -179,6 +191,8 @@ hostile_grades() {
 	graded_points hangs_early 0 "before main() began"
 	graded_points forks 15 "the program starts another process"
 	graded_points forks_early 0 "the program starts another process"
+	graded_points forks_unseen 0 "the program starts another process"
+	graded_points clones_unseen 15 "the program starts another process"
 	graded_points leaves_daemon 15 "the program starts another process"
 	graded_points takes_memory 15 "crashed with SIG"
 	graded_points fills_disk 15 "it wrote a larger file than it may"
@@ -190,6 +204,8 @@ hostile_grades() {
 	graded_points skips_all 0 "the test skipped itself"
 	graded_points opens_solution 15 "which is not for it to read"
 	graded_points writes_outside 15 "outside of its folder"
+	graded_points makes_outside 15 "the program changes /var/tmp/iolab-hostile, outside of its folder"
+	graded_points moves_outside 15 "the program changes /var/tmp/iolab-hostile, outside of its folder"
 	graded_points kills_parent 15 "the program reaches for another process (kill)"
 	graded_points kills_all 15 "the program reaches for another process (kill)"
 	graded_points writes_to_parent 15 "the program reaches for another process (process_vm_writev)"
@@ -203,7 +219,12 @@ hostile_grades() {
 	graded_points includes_tests 0 "which is not for a submission to read"
 	graded_points includes_zero 0 "does not compile"
 	graded_points huge_object 0 "does not compile"
+	graded_points chooses_early 20 "code before main()"
 	graded_points empty 0 "engine.c is missing"
+	graded_points empty 0 "tests were not run: engine.c is missing"
+	graded_points empty_file 0 "engine.c is empty"
+	graded_points no_engine 0 "registers no engine"
+	graded_points no_engine 0 "does the file end with IO_ENGINE(...)?"
 	graded_points linked 0 "engine.c refused: it is a symbolic link"
 	graded_points fifo 0 "engine.c refused: it is a fifo"
 	graded_points large 0 "larger than 1 MiB"
@@ -221,7 +242,7 @@ hostile_grades() {
 	! grep -q "files: a tree of its own" "$OUT/class.txt" || graded_points holds_solution 0 "does not compile"
 	run well_formed
 	assert_success
-	assert_output "37"
+	assert_output "44"
 	nothing_left
 	assert_equal "$(cat "$SOLUTION")" "$(cat "$CLASS/a_solution/engine.c")"
 }
@@ -230,6 +251,8 @@ hostile_grades() {
 	submission a_solution "$SOLUTION"
 	when_receiving crashes '*(volatile int *)0 = 1;'
 	when_receiving forks 'for (;;) fork();'
+	before_main forks_unseen 'if (syscall(SYS_clone, CLONE_UNTRACED | SIGCHLD, 0, 0, 0, 0) == 0)
+		for (;;) close(open("/var/tmp/iolab-hostile", O_CREAT | O_WRONLY, 0600));'
 	when_receiving takes_memory 'for (;;) { char *p = malloc(1 << 24); if (!p) abort(); memset(p, 1, 1 << 24); }'
 	before_main exits_early '_exit(0);'
 	when_receiving kills_parent 'kill(getppid(), SIGKILL);'
@@ -246,6 +269,7 @@ hostile_grades() {
 	graded_points a_solution 20
 	graded_points crashes 15
 	graded_points forks 15 "the program starts another process"
+	graded_points forks_unseen 0 "the program starts another process"
 	graded_points takes_memory 15
 	graded_points exits_early 0
 	graded_points kills_parent 15
