@@ -159,7 +159,9 @@ static int watched_submit(struct engine *engine, struct io_op *const *ops, unsig
 static int watched_reap(struct engine *engine, struct io_op **done, unsigned min, unsigned max,
 			int64_t timeout_ns)
 {
-	if (timeout_ns < 0)
+	if (min == 0)
+		note("reap     min 0, max %u, without waiting", max);
+	else if (timeout_ns < 0)
 		note("reap     min %u, max %u, for ever", min, max);
 	else
 		note("reap     min %u, max %u, %lld us", min, max,
@@ -199,6 +201,8 @@ static void watch_engine(struct subject *s, const char *spec)
 {
 	struct reason why = { "" };
 	watched_spec = spec;
+	expect(engines_count() > 0,
+	       "expected an engine %s, saw none: does the file end with IO_ENGINE(...)?", spec);
 	int rc = engine_spec_parse(spec, &real, &s->options, &why);
 	expect(rc == 0, "expected an engine %s, saw: %s", spec, why.text);
 	watched = *real;
