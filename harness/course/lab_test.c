@@ -91,17 +91,6 @@ static void leave(void)
 	trace->where[0] = '\0';
 }
 
-const char *kind_name(unsigned kind)
-{
-	static const char *const kinds[IO_KIND_COUNT] = { "NOP",       "READ", "WRITE", "FSYNC",
-							  "FDATASYNC", "RECV", "SEND" };
-	static char unnamed[24];
-	if (kind < IO_KIND_COUNT)
-		return kinds[kind];
-	snprintf(unnamed, sizeof unnamed, "kind %u", kind);
-	return unnamed;
-}
-
 static const char *describe(const struct io_op *op, char *text, size_t size)
 {
 	int used = snprintf(text, size, "%s of %u bytes, fd %d", kind_name(op->kind), op->len_bytes,
@@ -288,6 +277,13 @@ int64_t thread_cpu_ns(void)
 {
 	struct timespec used;
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+	return used.tv_sec * NS_PER_S + used.tv_nsec;
+}
+
+int64_t process_cpu_ns(void)
+{
+	struct timespec used;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
 	return used.tv_sec * NS_PER_S + used.tv_nsec;
 }
 

@@ -54,16 +54,14 @@ unsigned threads_started(void);
  */
 __attribute__((format(printf, 1, 2))) void note(const char *format, ...);
 
-/* "FDATASYNC"; "kind 9" (in a buffer that the next call overwrites) for what is no kind. */
-const char *kind_name(unsigned kind);
-
 /* Writes all of `bytes` to the peer's end, noted; a failure of the test itself ends it. */
 void peer_sends(int fd, const void *bytes, size_t count);
 
 /* Sleeps until thread `tid` of this process is asleep in the kernel (5 s at most). */
 void wait_until_asleep(int tid);
 
-/* CPU time of the calling thread so far, for tests that forbid busy waiting. */
+/* CPU time so far, for tests that forbid busy waiting: of the calling thread, of all threads. */
 int64_t thread_cpu_ns(void);
+int64_t process_cpu_ns(void);
 
 #endif

@@ -42,6 +42,9 @@ __attribute__((noreturn, format(printf, 3, 4))) void test_failed(const char *fil
 								 const char *format, ...);
 __attribute__((noreturn, format(printf, 1, 2))) void test_skipped(const char *format, ...);
 
+/* "FDATASYNC"; "kind 9" (in a buffer that the next call overwrites) for what is no kind. */
+const char *kind_name(unsigned kind);
+
 /* Opens the engine for `depth` operations and `max_fds` descriptors. */
 void open_engine(struct subject *s, unsigned depth, unsigned max_fds);
 /* Closes it; nothing may be in flight. */

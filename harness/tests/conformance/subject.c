@@ -50,6 +50,17 @@ void not_for(const struct subject *s, unsigned traits, const char *reason)
 		test_skipped("%s", reason);
 }
 
+const char *kind_name(unsigned kind)
+{
+	static const char *const kinds[IO_KIND_COUNT] = { "NOP",       "READ", "WRITE", "FSYNC",
+							  "FDATASYNC", "RECV", "SEND" };
+	static char unnamed[24];
+	if (kind < IO_KIND_COUNT)
+		return kinds[kind];
+	snprintf(unnamed, sizeof unnamed, "kind %u", kind);
+	return unnamed;
+}
+
 void open_engine(struct subject *s, unsigned depth, unsigned max_fds)
 {
 	struct reason why = { "" };
@@ -181,8 +192,8 @@ void await(struct subject *s, struct io_op *op)
 	struct io_op *done[64];
 	while (op->in_flight) {
 		reap(s, done, 1, 64, 100 * NS_PER_MS);
-		expect(clock_ns() < deadline_ns, "operation %u (kind %u) never came back", op->slot,
-		       op->kind);
+		expect(clock_ns() < deadline_ns, "operation %u (%s) never came back", op->slot,
+		       kind_name(op->kind));
 	}
 }
 
