@@ -172,7 +172,10 @@ PYTHON  ?= $(shell sh harness/find-python.sh 2>/dev/null)
 RESULTS ?= results/latest
 TESTS   ?=
 
-.PHONY: help check check-trust check-course check-course-slowly bench plots figures report bench-peers format lint
+.PHONY: help bench plots figures report check-trust
+# handout: without
+.PHONY: check check-course check-course-slowly bench-peers format lint
+# handout: with
 
 help:
 	@echo 'Learn (docs/course.md):'
@@ -183,7 +186,9 @@ help:
 	@echo 'make hint          when you are stuck; again: a stronger one'
 	@echo 'make predict       say what you expect, before you measure'
 	@echo 'make measure       your engine beside the reference, in one figure'
+# handout: without
 	@echo 'make diff-lab      the difference to the solution, once you have passed'
+# handout: with
 	@echo 'make reset-lab     back to the starter; your copy is kept   [FILE=engine.c]'
 	@echo
 	@echo 'Compare, and work on iolab itself:'

@@ -9,6 +9,7 @@ the reference solution goes the same way: what it cannot do here, no submission 
 import argparse
 import contextlib
 import os
+import re
 import signal
 import sys
 import threading
@@ -29,6 +30,8 @@ from labs import ROOT, CourseError
 UNUSUAL = set("""prctl syscall getenv secure_getenv environ __environ dlsym dlopen ptrace process_vm_readv
 process_vm_writev memfd_create mmap mprotect open open64 openat fopen fopen64 fork vfork clone execve
 system popen exit _exit quick_exit kill raise sigaction signal longjmp _longjmp __longjmp_chk""".split())
+# As it is usually spelled: a macro can put the word together.
+ASSEMBLER = re.compile(rb"\b(?:asm|__asm|__asm__)\b")
 
 
 @dataclass
@@ -183,16 +186,18 @@ def remark(result, files):
     if examined.trouble and examined.trouble not in ("does not compile", "nothing to compile"):
         parts.append(examined.trouble)
     failed = [o for o in examined.outcomes if o.status == "failed" and o.words]
-    for words, what in (("hung:", "hung"), ("crashed with", "crashed")):
-        count = sum(o.words[0].startswith(words) for o in failed)
+    for words, what in ((r"hung:", "hung"), (r"crashed with (?!.* it took more memory)", "crashed"),
+                        (r"crashed with .* it took more memory", "took too much memory")):
+        count = sum(bool(re.match(words, o.words[0])) for o in failed)
         parts += [f"{what} in {count} test{'s' * (count > 1)}"] if count else []
     rules = ("the program ", "the process ended", "the test skipped")
     parts += [o.words[0] for o in failed if o.words[0].startswith(rules)][:1]
     if examined.warnings:
         parts.append("compiles with warnings")
-    if result.unusual or examined.early:
+    assembler = any(ASSEMBLER.search(text) for text in files.values())
+    if result.unusual or examined.early or assembler:
         parts.append("to be read by a person: " + ", ".join(
-            [*(["code before main()"] if examined.early else []), *sorted(result.unusual)]))
+            ["code before main()"] * examined.early + ["assembler"] * assembler + sorted(result.unusual)))
     return reports.printable("; ".join(parts))
 
 

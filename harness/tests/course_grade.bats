@@ -160,6 +160,7 @@ hostile_class() {
 		while (fgets(line, 500, f)) if (strstr(line, "iolab-trace") && sscanf(line, "%lx-%lx", &from, &to) == 2)
 			memset((void *)from, 0xff, to - from); fclose(f);'
 	with_code own_main 'int main(void) { return 0; } int lab_tests[9]; void test_failed(void) { _exit(0); }'
+	with_code holds_assembler '__asm__(".text");'
 	with_code no_compile 'this is no C'
 	with_code warns 'static int unused_one(void) { return 1; }'
 	with_code includes_solution "#include \"$SOLUTION\""
@@ -213,6 +214,7 @@ hostile_grades() {
 	graded_points shrinks_trace 20
 	graded_points wipes_trace 20
 	graded_points own_main 20
+	graded_points holds_assembler 20 "to be read by a person: assembler"
 	graded_points no_compile 0 "engine.c does not compile"
 	graded_points warns 20 "unused_one"
 	graded_points includes_solution 0 "does not compile"
@@ -242,7 +244,7 @@ hostile_grades() {
 	! grep -q "files: a tree of its own" "$OUT/class.txt" || graded_points holds_solution 0 "does not compile"
 	run well_formed
 	assert_success
-	assert_output "44"
+	assert_output "45"
 	nothing_left
 	assert_equal "$(cat "$SOLUTION")" "$(cat "$CLASS/a_solution/engine.c")"
 }
@@ -403,6 +405,9 @@ print(labs.find("70").starter(solved)["engine.c"], end="")' "$solved" >"$CLASS/s
 	run build/iolab compare --workloads file --engines blocking,epoll_workers,io_uring --depths 4 --rounds 1 \
 		--out "$BATS_TEST_TMPDIR/results" -- --file "$BATS_TEST_TMPDIR/file" --size 4M --runtime 0.05
 	assert_success
+	for target in check check-course lint format bench-peers; do
+		! make -n "$target" >/dev/null 2>&1 || fail "make $target is there, and does nothing"
+	done
 	for target in $(make -s help | grep -oP '^make \K[a-z-]+'); do
 		make -n "$target" >/dev/null || fail "make help names $target"
 	done
