@@ -279,6 +279,12 @@ static bool find_file(const struct task *task, int folder_at, unsigned path_at, 
 	}
 	if (follow && realpath(full, real))
 		return true;
+	/* A link to what is not there yet: opening it can make that. */
+	ssize_t target = follow ? readlink(full, real, PATH_MAX - 1) : -1;
+	if (target > 0) {
+		real[target] = '\0';
+		return true;
+	}
 	size_t end = strlen(full);
 	while (end > 1 && full[end - 1] == '/')
 		full[--end] = '\0';
@@ -327,7 +333,7 @@ static void check_open(struct run *r, const struct task *task)
 			break_off(r, "the program opens %s, which is not for it to read", real);
 			return;
 		}
-	bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_CREAT);
+	bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & (O_CREAT | O_TRUNC));
 	if (writes && !may_write(r, real))
 		break_off(r, "the program opens %s for writing, outside of its folder", real);
 }
@@ -345,6 +351,9 @@ static const struct {
 	{ SYS_mknodat, 0, 1, false },	{ SYS_fchmodat, 0, 1, true },
 	{ SYS_fchownat, 0, 1, true },	{ SYS_utimensat, 0, 1, true },
 	{ SYS_truncate, -1, 0, true },
+#ifdef SYS_fchmodat2
+	{ SYS_fchmodat2, 0, 1, true },
+#endif
 #ifdef SYS_renameat
 	{ SYS_renameat, 0, 1, false },	{ SYS_renameat, 2, 3, false },
 #endif
@@ -354,7 +363,8 @@ static const struct {
 	{ SYS_rename, -1, 1, false },	{ SYS_link, -1, 1, false },
 	{ SYS_symlink, -1, 1, false },	{ SYS_mknod, -1, 0, false },
 	{ SYS_chmod, -1, 0, true },	{ SYS_chown, -1, 0, true },
-	{ SYS_lchown, -1, 0, false },
+	{ SYS_lchown, -1, 0, false },	{ SYS_utime, -1, 0, true },
+	{ SYS_utimes, -1, 0, true },	{ SYS_futimesat, 0, 1, true },
 #endif
 };
 

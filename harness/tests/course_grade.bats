@@ -151,6 +151,8 @@ hostile_class() {
 	when_receiving makes_outside 'mkdir("/var/tmp/iolab-hostile", 0700);'
 	when_receiving moves_outside 'char name[200]; snprintf(name, 200, "%s/x", getenv("TMPDIR"));
 		close(open(name, O_CREAT | O_WRONLY, 0600)); rename(name, "/var/tmp/iolab-hostile");'
+	when_receiving links_outside 'char name[200]; snprintf(name, 200, "%s/x", getenv("TMPDIR"));
+		symlink("/var/tmp/iolab-hostile", name); close(open(name, O_CREAT | O_WRONLY, 0600));'
 	when_receiving kills_parent 'kill(getppid(), SIGKILL);'
 	when_receiving kills_all 'kill(-1, SIGKILL);'
 	when_receiving writes_to_parent 'long w = 1; struct iovec i = { &w, 8 }; process_vm_writev(getppid(), &i, 1, &i, 1, 0);'
@@ -207,6 +209,7 @@ hostile_grades() {
 	graded_points writes_outside 15 "outside of its folder"
 	graded_points makes_outside 15 "the program changes /var/tmp/iolab-hostile, outside of its folder"
 	graded_points moves_outside 15 "the program changes /var/tmp/iolab-hostile, outside of its folder"
+	graded_points links_outside 15 "the program opens /var/tmp/iolab-hostile for writing, outside of its folder"
 	graded_points kills_parent 15 "the program reaches for another process (kill)"
 	graded_points kills_all 15 "the program reaches for another process (kill)"
 	graded_points writes_to_parent 15 "the program reaches for another process (process_vm_writev)"
@@ -244,7 +247,7 @@ hostile_grades() {
 	! grep -q "files: a tree of its own" "$OUT/class.txt" || graded_points holds_solution 0 "does not compile"
 	run well_formed
 	assert_success
-	assert_output "45"
+	assert_output "46"
 	nothing_left
 	assert_equal "$(cat "$SOLUTION")" "$(cat "$CLASS/a_solution/engine.c")"
 }
