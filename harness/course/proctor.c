@@ -770,12 +770,12 @@ static void describe_hang(struct run *r, struct reason *why)
 	struct task *main_task = find_task(r, r->pid);
 	if (main_task && main_task->call >= 0) {
 		describe_call(main_task, call, sizeof call);
-		reason_set(
-			why, "hung: not over after %u s%s. It sleeps in %s%s", r->test->limit_s,
-			engine, call + strspn(call, " "),
-			main_task->call == SYS_futex
-				? ": a lock that somebody holds, or a condition that nobody signals"
-				: "");
+		reason_set(why, "hung: not over after %u s%s. It sleeps in %s%s", r->test->limit_s,
+			   engine, call + strspn(call, " "),
+			   main_task->call == SYS_futex
+				   ? ": a lock that somebody holds, a condition that nobody "
+				     "signals, or a thread that does not end"
+				   : "");
 		return;
 	}
 	char state = r->options->untraced ? state_of(r->pid) : 'R';
