@@ -26,12 +26,13 @@ quick() {
 
 # json PATH: a value of the JSON in $output, as python prints it.
 json() {
+	# By standard input: a summary is longer than an argument may be.
 	"$SYSTEM_PYTHON" -c '
 import json, sys
-value = json.loads(sys.argv[1])
-for key in sys.argv[2].split("."):
+value = json.load(sys.stdin)
+for key in sys.argv[1].split("."):
     value = value[int(key)] if isinstance(value, list) else value[key]
-print(value)' "$output" "$1"
+print(value)' "$1" <<<"$output"
 }
 
 # Waits for a background process; $status is its exit status, as after run.

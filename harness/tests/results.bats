@@ -403,7 +403,7 @@ changed_runs() {
 of_each() {
 	"$SYSTEM_PYTHON" -c '
 import json, sys
-print(*[eval(sys.argv[2]) for c in json.loads(sys.argv[1])["configurations"] if c["status"] == "ok"])' "$output" "$1"
+print(*[eval(sys.argv[1]) for c in json.load(sys.stdin)["configurations"] if c["status"] == "ok"])' "$1" <<<"$output"
 }
 
 @test "a window in which nothing was finished measured nothing: no 0 ns, no nan, no verdict" {
