@@ -239,10 +239,21 @@ int make_file(struct subject *s, uint64_t size_bytes, int flags)
 	return fd;
 }
 
+/*
+ * All of 127.0.0.0/8 is loopback. Each connection has an address of its own there: the ports of a
+ * single one run out, since each stays in TIME_WAIT for a minute.
+ */
+static in_addr_t any_loopback_address(void)
+{
+	static uint32_t count;
+	uint64_t host = mix64((uint64_t)getpid() << 32 | count++) % 0xfffffd + 1;
+	return htonl(127u << 24 | (uint32_t)host);
+}
+
 static void make_tcp_pair(int ends[2])
 {
 	struct sockaddr_in address = { .sin_family = AF_INET,
-				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+				       .sin_addr.s_addr = any_loopback_address() };
 	socklen_t length = sizeof address;
 	int on = 1, listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	bool fine = listener >= 0 && bind(listener, (struct sockaddr *)&address, length) == 0 &&
