@@ -12,6 +12,9 @@
 #include "json_path.h"
 #include "statistics.h"
 
+/* Slices of the window shorter than this are recorded, and nothing is concluded from them. */
+#define SLICE_JUDGED_S 0.1
+
 /* jansson returns NULL when memory runs out or a text is not UTF-8 (a path can be so). */
 static json_t *required(json_t *value)
 {
@@ -188,11 +191,13 @@ static json_t *steadiness_json(const struct driver_counts *counts, json_t *warni
 	}
 	struct drift drift = drift_of(values, DRIVER_SLICES);
 	find_outliers(values, DRIVER_SLICES, outlying);
-	if (outlying[0])
+	/* In a short window a slice is a few wake-ups long: its unevenness is no news. */
+	bool judged = counts->slice_s >= SLICE_JUDGED_S;
+	if (judged && outlying[0])
 		json_array_append_new(
 			warnings, required(json_string("the first tenth of the window was off by "
 						       "more than 10 %; a longer --warmup helps")));
-	else if (drift.shown)
+	else if (judged && drift.shown)
 		json_array_append_new(
 			warnings, required(json_string(
 					  "the rate drifted by more than 10 % within the window; "

@@ -266,6 +266,9 @@ static json_t *ratio_json(const struct configuration *c, const struct configurat
 	return result;
 }
 
+/* Of five rounds chance alone calls one an outlier too often to warn of it: docs/measurement.md. */
+#define ROUNDS_FOR_OUTLIERS 8
+
 /*
  * Was the machine the same for this configuration in all rounds? null with fewer than five. What
  * looks otherwise is told in `warnings` and stays in every figure.
@@ -285,7 +288,7 @@ static json_t *steadiness_json(const struct configuration *c, unsigned rounds, j
 	}
 	if (count >= 5) {
 		struct drift drift = drift_of(values, count);
-		if (find_outliers(values, count, outlying) > 0)
+		if (find_outliers(values, count, outlying) > 0 && count >= ROUNDS_FOR_OUTLIERS)
 			json_array_append_new(warnings,
 					      json_string("a round lies far from the others (see "
 							  "steadiness in summary.json); it counts "
