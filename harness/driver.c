@@ -17,8 +17,8 @@
 /*
  * reap() waits for as long as it takes. What ends the wait at the end of a phase is a signal, and
  * again so often, in case it came just before the wait began. A time limit on each wait would do it
- * too, but arms a kernel timer for every sleep: in a virtual machine that is microseconds, a tenth
- * of the CPU time of a read at depth 1.
+ * too, but arms a kernel timer for every sleep: in a virtual machine that is some percent of
+ * the CPU time of a read at depth 1.
  */
 #define TICK_NS (20 * NS_PER_MS)
 
