@@ -16,6 +16,7 @@ import os
 import random
 import shlex
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -518,7 +519,8 @@ def choose(o, stack):
     return [case for case in cases if wanted(case)]
 
 
-def run_rounds(cases, rounds, most_rounds):
+def run_rounds(cases, rounds, most_rounds, keep):
+    """Calls `keep` after each round, so that a run that dies loses one round at most."""
     dice = random.Random(1)
     for number in range(max(rounds, most_rounds)):
         if number >= rounds:
@@ -530,8 +532,18 @@ def run_rounds(cases, rounds, most_rounds):
                 if case.prepare:
                     case.prepare()
                 contender.run()
+        keep()
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
+
+
+def write(out, cases, rounds, verdicts=None):
+    """The raw values, in one step: a reader finds the old file or the new one."""
+    with open(out + ".new", "w", encoding="utf-8") as file:
+        json.dump({"rounds": rounds, "verdicts": verdicts, "raw": [
+            {"case": c.title, "contender": x.name, "values": x.values, "failures": x.failures}
+            for c in cases for x in c.contenders]}, file, indent=1)
+    os.replace(out + ".new", out)
 
 
 def main():
@@ -539,22 +551,27 @@ def main():
     if not shutil.which("fio"):
         sys.exit("bench-peers: fio is missing; harness/setup.sh peers installs it")
     os.makedirs(os.path.dirname(o.file), exist_ok=True)
+    out = o.out or os.path.join(ROOT, "results", time.strftime("peers-%Y%m%dT%H%M%SZ.json", time.gmtime()))
+    os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stopped = False
     try:
         with contextlib.ExitStack() as stack:
             cases = choose(o, stack)
             if not cases:
                 sys.exit(f"bench-peers: no case has {' or '.join(o.only)} in its title")
-            run_rounds(cases, o.rounds, o.most_rounds)
+            try:
+                run_rounds(cases, o.rounds, o.most_rounds, lambda: write(out, cases, o.rounds))
+            except KeyboardInterrupt:
+                stopped = True
     except (BenchError, subprocess.CalledProcessError) as error:
         sys.exit(f"bench-peers: {error}")
-    verdicts = report(cases, o.rounds)
-    out = o.out or os.path.join(ROOT, "results", time.strftime("peers-%Y%m%dT%H%M%SZ.json", time.gmtime()))
-    os.makedirs(os.path.dirname(out), exist_ok=True)
-    with open(out, "w", encoding="utf-8") as file:
-        json.dump({"rounds": o.rounds, "verdicts": verdicts, "raw": [
-            {"case": c.title, "contender": x.name, "values": x.values, "failures": x.failures}
-            for c in cases for x in c.contenders]}, file, indent=1)
+    if stopped:
+        print("bench-peers: stopped early; this is what was measured until then")
+    write(out, cases, o.rounds, report(cases, o.rounds))
     print(f"\nRaw values: {os.path.relpath(out)}")
+    if stopped:
+        sys.exit(130)
 
 
 if __name__ == "__main__":
