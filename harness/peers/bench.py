@@ -391,8 +391,8 @@ def judge(case, goal):
     # Where the call alone, with nothing around it, does not get there, nothing can.
     bare = next((p for p in case.peers if p.name == BARE), None)
     if not reached and bare and goal.peer != BARE:
-        least = statistics.median(ratios(Case("", bare, [peer], []), peer, goal.metric))
-        if least < goal.least:
+        of_bare = ratios(Case("", bare, [peer], []), peer, goal.metric)
+        if of_bare and (least := statistics.median(of_bare)) < goal.least:
             said = f"out of reach here: the bare loop has {least:.2f}"
     return {"case": case.title, "peer": goal.peer, "metric": METRICS[goal.metric], "median": median,
             "low": low, "high": high, "rounds": len(values), "goal": want, "reached": reached,
@@ -418,7 +418,7 @@ def report(cases, rounds):
         for contender in case.contenders:
             rates = [rate for rate in contender.column("ops_per_s") if rate]
             if not rates:
-                print(f"  {contender.name:42}failed: {contender.failures[0]}")
+                print(f"  {contender.name:42}{'failed: ' + contender.failures[0] if contender.failures else 'not run'}")
                 continue
             median, low, high = order_interval(rates)
             columns = [[value for value in contender.column(metric) if value is not None]
