@@ -17,6 +17,9 @@ int command_doctor(int argc, char **argv); /* what this machine can measure */
 int command_run(int argc, char **argv); /* one run */
 int command_compare(int argc, char **argv); /* many runs, a table, a results folder */
 int command_summary(int argc, char **argv); /* the table of an existing results folder */
+int command_diff(int argc, char **argv); /* two results folders */
+int command_import(int argc, char **argv); /* fio's results into a results folder */
+int command_export(int argc, char **argv); /* a results folder for other programs */
 int command_timeline(int argc, char **argv); /* a trace of every operation, engine by engine */
 int command_cpu(int argc, char **argv); /* user, system and the rest, of a results folder */
 int command_matrix(int argc, char **argv); /* interface by kind of descriptor, tried */

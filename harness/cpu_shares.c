@@ -64,6 +64,9 @@ static void add_run(struct shares *shares, json_t *run)
 	if (!status_is(run, "ok") || ops <= 0 ||
 	    json_is_true(at_path(run, "config.count_syscalls")))
 		return;
+	/* An imported run does not know its process's. */
+	if (!json_is_object(at_path(run, "metrics.cpu")))
+		return;
 	struct configuration *c = configuration_of(shares, run);
 	if (!c || c->count == ROUNDS_MAX)
 		return;

@@ -52,17 +52,12 @@ static void format_size(uint64_t bytes, char text[40])
 	snprintf(text, 40, ", %llu%c", (unsigned long long)bytes, units[unit]);
 }
 
-static json_t *config_json(const struct run_options *options, int argc, char **argv)
+json_t *result_config(const struct run_options *options, json_t *command)
 {
 	const struct run_config *c = &options->config;
 	bool sockets = c->workload->has_peer;
 	unsigned x = c->rate_per_s ? c->rate_per_s : sockets ? c->conns : c->depth;
-	/* argv[0] is "iolab run", for argp. */
-	json_t *command = required(json_pack("[s, s]", program_invocation_name, "run"));
-	for (int i = 1; i < argc; i++)
-		json_array_append_new(command, required(json_string(argv[i])));
-
-	return json_pack(
+	return required(json_pack(
 		"{s:i, s:o, s:s, s:i, s:i, s:i, s:f, s:o, s:f, s:f, s:I, s:I, s:b, s:b, s:o, s:o, "
 		"s:o, s:o, s:o, s:o, s:f}",
 		"depth", (int)c->depth, "conns", sockets ? json_integer(c->conns) : json_null(),
@@ -80,7 +75,16 @@ static json_t *config_json(const struct run_options *options, int argc, char **a
 		options->position < 0 ? json_null() : json_integer(options->position), "plan",
 		options->plan < 0 ? json_null() : json_integer(options->plan), "command", command,
 		"rate_per_s", c->rate_per_s ? json_integer(c->rate_per_s) : json_null(), "stall_ms",
-		c->stall_ms);
+		c->stall_ms));
+}
+
+/* The exact command. argv[0] is "iolab run", for argp. */
+static json_t *run_command(int argc, char **argv)
+{
+	json_t *command = required(json_pack("[s, s]", program_invocation_name, "run"));
+	for (int i = 1; i < argc; i++)
+		json_array_append_new(command, required(json_string(argv[i])));
+	return command;
 }
 
 /* Adds to the panel's name what the workload does not know of: the panel tells apart what is swept.
@@ -102,7 +106,7 @@ static void complete_panel(const struct run_config *c, json_t *workload)
 static void name_common_parameters(const struct run_config *c, json_t *workload)
 {
 	char size[40] = "", compute[40] = "", submit[40] = "", complete[40] = "";
-	if (c->workload == &workload_file)
+	if (c->workload == &workload_file && c->size_bytes > 0)
 		format_size(c->size_bytes, size);
 	if (c->compute_us > 0)
 		snprintf(compute, sizeof compute, ", %g us of compute", c->compute_us);
@@ -116,6 +120,16 @@ static void name_common_parameters(const struct run_config *c, json_t *workload)
 				      submit, complete, c->verify ? ", verified" : "")));
 }
 
+json_t *result_workload(const struct run_config *c)
+{
+	json_t *workload = required(
+		json_pack("{s:s, s:s}", "name", c->workload->name, "op", c->workload->op_name));
+	c->workload->parameters(c, workload);
+	name_common_parameters(c, workload);
+	complete_panel(c, workload);
+	return workload;
+}
+
 json_t *result_new(const struct run_options *options, int argc, char **argv)
 {
 	const struct run_config *c = &options->config;
@@ -123,16 +137,11 @@ json_t *result_new(const struct run_options *options, int argc, char **argv)
 	time_t now = time(NULL);
 	strftime(time_utc, sizeof time_utc, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
 
-	json_t *workload = required(
-		json_pack("{s:s, s:s}", "name", c->workload->name, "op", c->workload->op_name));
-	c->workload->parameters(c, workload);
-	name_common_parameters(c, workload);
-	complete_panel(c, workload);
 	return required(json_pack(
 		"{s:s, s:s, s:s, s:n, s:[], s:o, s:o, s:o, s:o, s:n, s:n, s:n}", "schema",
 		"iolab.run.v1", "time_utc", time_utc, "status", "error", "reason", "warnings",
-		"engine", required(engine_json(c)), "workload", workload, "config",
-		required(config_json(options, argc, argv)), "env",
+		"engine", required(engine_json(c)), "workload",
+		result_workload(c), "config", result_config(options, run_command(argc, argv)), "env",
 		required(environment_json(c->workload == &workload_file ? c->file : NULL)),
 		"metrics", "histogram", "histogram_uncorrected"));
 }
@@ -144,8 +153,7 @@ void result_set_status(json_t *result, enum result_status status, const struct r
 	json_object_set_new(result, "reason", why ? required(json_string(why->text)) : json_null());
 }
 
-/* null when nothing was timed: there is no quantile of nothing. */
-static json_t *latency_json(const struct histogram *h, const char *source)
+json_t *result_latency(const struct histogram *h, const char *source)
 {
 	if (h->count == 0)
 		return json_null();
@@ -158,7 +166,7 @@ static json_t *latency_json(const struct histogram *h, const char *source)
 		source));
 }
 
-static json_t *histogram_json(const struct histogram *h)
+json_t *result_histogram(const struct histogram *h)
 {
 	json_t *buckets = required(json_array());
 	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
@@ -224,10 +232,10 @@ static void set_open_loop(json_t *result, const struct workload *workload, doubl
 			open_loop ? json_real(achieved_per_s) : json_null(), "unfinished",
 			open_loop ? json_integer((json_int_t)workload->unfinished) : json_null(),
 			"latency_uncorrected_ns",
-			open_loop ? latency_json(uncorrected, source) : json_null())));
+			open_loop ? result_latency(uncorrected, source) : json_null())));
 	if (!open_loop)
 		return;
-	json_object_set_new(result, "histogram_uncorrected", histogram_json(uncorrected));
+	json_object_set_new(result, "histogram_uncorrected", result_histogram(uncorrected));
 	if (achieved_per_s < 0.98 * offered_per_s)
 		json_array_append_new(json_object_get(result, "warnings"),
 				      required(json_string("the offered load was not reached: what "
@@ -259,12 +267,12 @@ void result_set_metrics(json_t *result, struct workload *workload, const struct 
 			(double)tally->ops / elapsed_s, "bytes_per_s",
 			(double)tally->bytes / elapsed_s, "inflight_mean", counts->inflight_mean,
 			"inflight_max", (int)counts->inflight_max, "latency_ns",
-			latency_json(latency, source), "sync_latency_ns",
-			tally->syncs ? latency_json(&tally->sync_latency, "driver") : json_null(),
+			result_latency(latency, source), "sync_latency_ns",
+			tally->syncs ? result_latency(&tally->sync_latency, "driver") : json_null(),
 			"steadiness",
 			steadiness_json(counts, json_object_get(result, "warnings")))));
 	json_object_set_new(result, "metrics", metrics);
-	json_object_set_new(result, "histogram", histogram_json(latency));
+	json_object_set_new(result, "histogram", result_histogram(latency));
 	set_open_loop(result, workload, elapsed_s, uncorrected, source);
 	if (workload->ops->describe)
 		workload->ops->describe(workload, json_object_get(result, "workload"), metrics,

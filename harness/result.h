@@ -20,6 +20,20 @@ enum result_status { RESULT_OK, RESULT_UNSUPPORTED, RESULT_ERROR };
  */
 json_t *result_new(const struct run_options *options, int argc, char **argv);
 
+/*
+ * "workload" and "config" of a result, from the options alone: for runs that another program made,
+ * too. `command` is taken over.
+ */
+json_t *result_workload(const struct run_config *config);
+json_t *result_config(const struct run_options *options, json_t *command);
+
+/*
+ * "latency_ns" and "histogram" of a result. `source` says whose clock it was. The former is null
+ * when nothing was timed: there is no quantile of nothing.
+ */
+json_t *result_latency(const struct histogram *h, const char *source);
+json_t *result_histogram(const struct histogram *h);
+
 /* Sets "status" and "reason" (NULL when there is nothing to explain). */
 void result_set_status(json_t *result, enum result_status status, const struct reason *why);
 

@@ -127,6 +127,41 @@ struct ratio_estimate estimate_ratio(double *ratios, unsigned count)
 	};
 }
 
+/* Mean and variance of the logarithms. */
+static double log_mean(const double *values, unsigned count, double *variance)
+{
+	double mean = 0, squares = 0;
+	for (unsigned i = 0; i < count; i++)
+		mean += log(values[i]) / count;
+	for (unsigned i = 0; i < count; i++)
+		squares += (log(values[i]) - mean) * (log(values[i]) - mean);
+	*variance = count > 1 ? squares / (count - 1) : 0;
+	return mean;
+}
+
+struct unpaired_ratio estimate_unpaired_ratio(const double *a, unsigned a_count, const double *b,
+					      unsigned b_count)
+{
+	double a_variance, b_variance, half = 0;
+	double mean = -log_mean(a, a_count, &a_variance) + log_mean(b, b_count, &b_variance);
+	double a_part = a_variance / a_count, b_part = b_variance / b_count;
+	struct unpaired_ratio r = { .mean = exp(mean), .a_count = a_count, .b_count = b_count };
+	if (a_count > 1 && b_count > 1) {
+		r.confidence = CONFIDENCE_WANTED;
+		r.degrees = a_count + b_count - 2; /* where neither varies at all */
+		if (a_part + b_part > 0) {
+			r.degrees = (a_part + b_part) * (a_part + b_part) /
+				    (a_part * a_part / (a_count - 1) +
+				     b_part * b_part / (b_count - 1));
+			half = student_t_quantile((1 + CONFIDENCE_WANTED) / 2, r.degrees) *
+			       sqrt(a_part + b_part);
+		}
+	}
+	r.low = exp(mean - half);
+	r.high = exp(mean + half);
+	return r;
+}
+
 unsigned rounds_needed(double half_width, unsigned count, double wanted)
 {
 	double deviation = log1p(half_width) * sqrt(count) /

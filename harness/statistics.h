@@ -47,6 +47,23 @@ struct ratio_estimate {
  */
 struct ratio_estimate estimate_ratio(double *ratios, unsigned count);
 
+/* A ratio of two sessions, whose rounds have nothing to do with each other. */
+struct unpaired_ratio {
+	double mean; /* of the geometric means, b to a */
+	double low, high; /* its interval of 95 % */
+	double degrees; /* of freedom; 0 without an interval */
+	double confidence; /* 0.95; 0 when either has a single round, whose interval is a point */
+	unsigned a_count, b_count;
+};
+
+/*
+ * Of `a_count` and `b_count` values, each at least one and all above 0. The interval is Welch's: t on
+ * the logarithms, with a variance for each session and Satterthwaite's degrees of freedom. It is
+ * wider than that of paired rounds, since what disturbed a round is still in it.
+ */
+struct unpaired_ratio estimate_unpaired_ratio(const double *a, unsigned a_count, const double *b,
+					      unsigned b_count);
+
 /*
  * How many rounds bring an interval of `half_width` (as above, above 0) after `count` rounds, at
  * least 2, down to `wanted`: the same spread, in more rounds.

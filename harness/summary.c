@@ -13,6 +13,7 @@
 #include "commands.h"
 #include "json_path.h"
 #include "measurement.h"
+#include "runs_file.h"
 #include "statistics.h"
 
 /* Every metric that is summarised: its name in the summary is its path in a run. */
@@ -46,9 +47,6 @@ static const char *const ratio_paths[] = { "ops_per_s", "cpu.us_per_op", "latenc
 #define LEVEL_METHOD "order statistics of the rounds (sign test)"
 #define RATIO_METHOD "geometric mean of the rounds' ratios, Student's t on their logarithms"
 
-/* With fewer rounds t leans on the shape of the distribution more than anybody knows of it. */
-#define VERDICT_ROUNDS 5
-
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 
 static bool counts_syscalls(const json_t *run)
@@ -72,7 +70,7 @@ static bool metric_of(const json_t *run, const char *path, double *value)
 		*value = (json_number_value(at_path(metrics, "context_switches.voluntary")) +
 			  json_number_value(at_path(metrics, "context_switches.involuntary"))) /
 			 ops;
-		return true;
+		return json_is_object(json_object_get(metrics, "context_switches"));
 	}
 	const json_t *found = at_path(metrics, path);
 	*value = json_number_value(found);
@@ -85,8 +83,7 @@ static void delete_keys(json_t *object, const char *const *keys)
 		json_object_del(object, *keys);
 }
 
-/* Of a run, what its configuration is: without what was found by running, or differs by round. */
-static json_t *configuration_of(const json_t *run, bool with_engine)
+json_t *configuration_of(const json_t *run, bool with_engine)
 {
 	static const char *const found[] = { "cache_resident_pct", "cache_resident_end_pct", "path",
 					     NULL };
@@ -193,6 +190,11 @@ static json_t *estimate_json(const struct estimate *e)
 	return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:i}", "median", e->median, "low", e->low,
 			 "high", e->high, "min", e->min, "max", e->max, "confidence_pct",
 			 100 * e->confidence, "count", (int)e->count);
+}
+
+static bool is_imported(const struct configuration *c)
+{
+	return json_is_object(json_object_get(c->first, "imported"));
 }
 
 static bool ok_in_round(const struct configuration *c, unsigned round)
@@ -394,6 +396,9 @@ static json_t *ratio_reason(const json_t *ratio, const struct configuration *c,
 	if (baseline == c || !ever_ok(c, rounds) ||
 	    json_is_object(json_object_get(ratio, "ops_per_s")))
 		return json_null();
+	if (is_imported(c) || (baseline && is_imported(baseline)))
+		return json_string("imported runs did not take turns with the others, so there is "
+				   "no ratio round by round");
 	if (!baseline)
 		return json_sprintf("%s was not run here", label);
 	if (!ever_ok(baseline, rounds))
@@ -403,11 +408,29 @@ static json_t *ratio_reason(const json_t *ratio, const struct configuration *c,
 	return json_sprintf("no round in which both it and %s finished anything", label);
 }
 
+/* Which run of another program is which round. */
+static json_t *imported_json(const struct configuration *c, unsigned rounds)
+{
+	json_t *list = json_array();
+	for (unsigned round = 0; round < rounds; round++) {
+		const json_t *from = json_object_get(c->by_round[round], "imported");
+		if (from)
+			json_array_append_new(
+				list, json_pack("{s:i, s:O, s:O, s:O}", "round", (int)round, "tool",
+						json_object_get(from, "tool"), "file",
+						json_object_get(from, "file"), "job",
+						json_object_get(from, "job")));
+	}
+	return list;
+}
+
 static json_t *summarise(const struct configuration *c, const struct configuration *baseline,
 			 unsigned rounds, const char *baseline_label)
 {
 	json_t *warnings = json_array(), *metrics = json_object(), *ratio = json_null();
-	json_t *syscalls = json_null(), *syscalls_reason = json_string("no run counted them");
+	json_t *syscalls = json_null();
+	json_t *syscalls_reason = json_string(is_imported(c) ? "imported runs do not tell them"
+							     : "no run counted them");
 	const json_t *speaks = c->first; /* for the status, when no round is ok */
 	unsigned ok_rounds = 0;
 	for (unsigned round = 0; round < rounds; round++) {
@@ -422,7 +445,8 @@ static json_t *summarise(const struct configuration *c, const struct configurati
 	for (unsigned i = 0; i < LENGTH(metric_paths); i++)
 		json_object_set_new(metrics, metric_paths[i],
 				    metric_json(c, rounds, metric_paths[i]));
-	if (baseline && baseline != c && ok_rounds > 0 && ever_ok(baseline, rounds)) {
+	bool in_turns = baseline && !is_imported(c) && !is_imported(baseline);
+	if (in_turns && baseline != c && ok_rounds > 0 && ever_ok(baseline, rounds)) {
 		bool undefined = false;
 		ratio = json_object();
 		for (unsigned i = 0; i < LENGTH(ratio_paths); i++)
@@ -442,7 +466,7 @@ static json_t *summarise(const struct configuration *c, const struct configurati
 	}
 	json_t *no_ratio = ratio_reason(ratio, c, baseline, rounds, baseline_label);
 	json_t *steadiness = steadiness_json(c, rounds, warnings);
-	return json_pack("{s:O, s:O, s:O, s:o, s:O, s:O, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, "
+	json_t *summary = json_pack("{s:O, s:O, s:O, s:o, s:O, s:O, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, "
 			 "s:o, s:o}",
 			 "engine", json_object_get(c->identity, "engine"), "workload",
 			 json_object_get(c->identity, "workload"), "config",
@@ -454,6 +478,9 @@ static json_t *summarise(const struct configuration *c, const struct configurati
 			 "syscalls_reason", syscalls_reason, "histogram",
 			 merge_histograms(c, rounds, "histogram"), "histogram_uncorrected",
 			 merge_histograms(c, rounds, "histogram_uncorrected"));
+	if (is_imported(c))
+		json_object_set_new(summary, "imported", imported_json(c, rounds));
+	return summary;
 }
 
 static const struct configuration *find_baseline(const struct grouping *g,
@@ -466,57 +493,15 @@ static const struct configuration *find_baseline(const struct grouping *g,
 	return NULL;
 }
 
-static json_t *read_runs(const char *path, struct reason *why)
-{
-	FILE *file = fopen(path, "re");
-	if (!file) {
-		reason_errno(why, errno, "%s", path);
-		return NULL;
-	}
-	json_t *runs = json_array();
-	char *line = NULL;
-	size_t size = 0;
-	unsigned number = 0;
-	ssize_t length;
-	bool bad = false;
-	while (!bad && (length = getline(&line, &size, file)) > 0) {
-		json_error_t error;
-		number++;
-		json_t *run = json_loads(line, 0, &error);
-		if (!run && line[length - 1] != '\n') {
-			fprintf(stderr, "iolab: %s:%u: the last line is torn and left out\n", path,
-				number);
-			break;
-		}
-		bad = !run || strcmp(string_at(run, "schema"), "iolab.run.v1") != 0;
-		if (bad) {
-			reason_set(why, "%s:%u: %s", path, number,
-				   run ? "not of the schema iolab.run.v1" : error.text);
-			json_decref(run);
-		} else {
-			json_array_append_new(runs, run);
-		}
-	}
-	free(line);
-	fclose(file);
-	if (!bad && json_array_size(runs) == 0) {
-		reason_set(why, "%s holds no run", path);
-		bad = true;
-	}
-	if (bad) {
-		json_decref(runs);
-		return NULL;
-	}
-	return runs;
-}
-
-/* Names of the environment's keys that were not the same in all runs. */
+/* Names of the environment's keys that were not the same in all runs that know theirs. */
 static json_t *varying_environment(const json_t *runs)
 {
 	json_t *names = json_array();
-	const json_t *first = json_object_get(json_array_get(runs, 0), "env");
+	const json_t *first = NULL;
 	const char *key;
 	json_t *value;
+	for (size_t i = 0; i < json_array_size(runs) && !json_is_object(first); i++)
+		first = json_object_get(json_array_get(runs, i), "env");
 	json_object_foreach((json_t *)first, key, value)
 	{
 		/* These belong to the test file, which only the file workload has. */
@@ -527,7 +512,8 @@ static json_t *varying_environment(const json_t *runs)
 		json_t *run;
 		json_array_foreach(runs, i, run)
 		{
-			if (json_equal(json_object_get(json_object_get(run, "env"), key), value))
+			const json_t *env = json_object_get(run, "env");
+			if (!json_is_object(env) || json_equal(json_object_get(env, key), value))
 				continue;
 			json_array_append_new(names, json_string(key));
 			break;
@@ -546,7 +532,12 @@ static json_t *environment_of(const json_t *runs)
 		if (json_is_string(at_path(run, "env.filesystem")))
 			return json_incref(json_object_get(run, "env"));
 	}
-	return json_incref(json_object_get(json_array_get(runs, 0), "env"));
+	json_array_foreach(runs, i, run)
+	{
+		if (json_is_object(json_object_get(run, "env")))
+			return json_incref(json_object_get(run, "env"));
+	}
+	return json_null();
 }
 
 /* A ratio whose interval is wider than what was asked for. */
@@ -663,9 +654,8 @@ static void judge_peer(json_t *configurations)
 
 json_t *summary_compute(const char *folder, const struct comparison *comparison, struct reason *why)
 {
-	char path[PATH_MAX], time_utc[32];
-	snprintf(path, sizeof path, "%s/runs.jsonl", folder);
-	json_t *runs = read_runs(path, why);
+	char time_utc[32];
+	json_t *runs = runs_read(folder, why);
 	if (!runs)
 		return NULL;
 
@@ -709,6 +699,38 @@ json_t *summary_compute(const char *folder, const struct comparison *comparison,
 	json_decref(runs);
 	if (!summary)
 		reason_set(why, "out of memory");
+	return summary;
+}
+
+json_t *summary_recompute(const char *folder, const char *baseline, struct comparison fresh,
+			  struct reason *why)
+{
+	char path[PATH_MAX];
+	snprintf(path, sizeof path, "%s/summary.json", folder);
+	json_t *old = json_load_file(path, 0, NULL);
+	if (old)
+		fresh = (struct comparison) {
+			.command = json_object_get(old, "command"),
+			.rounds_planned = (unsigned)json_integer_value(
+				json_object_get(old, "rounds_planned")),
+			.seed = (uint64_t)json_integer_value(json_object_get(old, "seed")),
+			.interrupted = json_is_true(json_object_get(old, "interrupted")),
+			.baseline = string_at(old, "baseline"),
+			.wanted_ci_pct = number_at(old, "precision.wanted_pct"),
+			.time_limit_s = number_at(old, "precision.time_limit_s"),
+			.ended_by = string_at(old, "precision.ended_by"),
+			.idle_baseline = json_object_get(old, "idle_baseline"),
+		};
+	json_t *no_command = json_array();
+	if (!fresh.command)
+		fresh.command = no_command;
+	if (baseline)
+		fresh.baseline = baseline;
+	else if (!fresh.baseline || !*fresh.baseline)
+		fresh.baseline = "blocking";
+	json_t *summary = summary_compute(folder, &fresh, why);
+	json_decref(no_command);
+	json_decref(old);
 	return summary;
 }
 
@@ -808,28 +830,8 @@ int command_summary(int argc, char **argv)
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 
-	/* What the runs do not say is kept from the summary that compare wrote. */
-	char path[PATH_MAX];
-	snprintf(path, sizeof path, "%s/summary.json", options.folder);
-	json_t *old = json_load_file(path, 0, NULL);
-	json_t *command = json_incref(json_object_get(old, "command"));
-	if (!command)
-		command = json_array();
-	struct comparison comparison = {
-		.command = command,
-		.rounds_planned =
-			(unsigned)json_integer_value(json_object_get(old, "rounds_planned")),
-		.seed = (uint64_t)json_integer_value(json_object_get(old, "seed")),
-		.interrupted = json_is_true(json_object_get(old, "interrupted")),
-		.baseline = options.baseline		       ? options.baseline
-			    : json_object_get(old, "baseline") ? string_at(old, "baseline")
-							       : "blocking",
-		.wanted_ci_pct = number_at(old, "precision.wanted_pct"),
-		.time_limit_s = number_at(old, "precision.time_limit_s"),
-		.ended_by = string_at(old, "precision.ended_by"),
-		.idle_baseline = json_object_get(old, "idle_baseline"),
-	};
-	json_t *summary = summary_compute(options.folder, &comparison, &why);
+	json_t *summary = summary_recompute(options.folder, options.baseline,
+					    (struct comparison) { 0 }, &why);
 	int status = EXIT_ERROR;
 	if (!summary) {
 		fprintf(stderr, "iolab: %s\n", why.text);
@@ -849,7 +851,5 @@ int command_summary(int argc, char **argv)
 			fprintf(stderr, "iolab: printed, but not written: %s\n", why.text);
 	}
 	json_decref(summary);
-	json_decref(command);
-	json_decref(old);
 	return status;
 }

@@ -13,6 +13,9 @@
 /* The verdict on a ratio whose interval spans 1. */
 #define NO_DIFFERENCE "no difference shown"
 
+/* With fewer rounds t leans on the shape of the distribution more than anybody knows of it. */
+#define VERDICT_ROUNDS 5
+
 /* What a comparison knows of itself and the runs do not. */
 struct comparison {
 	json_t *command; /* borrowed: the exact argv, a list */
@@ -41,6 +44,19 @@ struct precision {
 json_t *summary_compute(const char *folder, const struct comparison *comparison,
 			struct reason *why);
 
+/*
+ * The same of a folder that was summarised before: what the runs do not say is kept from its
+ * summary.json; without one it is what `fresh` says. `baseline` may be NULL: as before.
+ */
+json_t *summary_recompute(const char *folder, const char *baseline, struct comparison fresh,
+			  struct reason *why);
+
+/*
+ * Of a run, what its configuration is: without what was found by running, or differs by round. A
+ * new reference; runs of one configuration have equal ones.
+ */
+json_t *configuration_of(const json_t *run, bool with_engine);
+
 /* Of every ratio in the summary. A ratio of a single round is never precise enough. */
 struct precision summary_precision(const json_t *summary, double wanted_ci_pct);
 
@@ -49,5 +65,11 @@ int summary_write(const char *folder, const json_t *summary, struct reason *why)
 
 /* The table, for a person at a terminal. */
 void summary_print(FILE *out, const json_t *summary);
+
+/*
+ * A ratio with two digits, unless they would show an interval that ends beside 1 as one that reaches
+ * it. Returns `text`.
+ */
+const char *format_ratio(double ratio, char text[16]);
 
 #endif

@@ -58,8 +58,7 @@ static const char *format_us(double us, char text[16])
 	return text;
 }
 
-/* Two digits, unless they would show an interval that ends beside 1 as one that reaches it. */
-static const char *format_ratio(double ratio, char text[16])
+const char *format_ratio(double ratio, char text[16])
 {
 	snprintf(text, 16, "%.2f", ratio);
 	if (strcmp(text, "1.00") == 0)
@@ -351,14 +350,37 @@ static void print_warnings(FILE *out, const json_t *list)
 	}
 }
 
+/* The engines whose runs another program made, each once, and how many rows are not theirs. */
+static unsigned print_imported(FILE *out, const json_t *list)
+{
+	unsigned named = 0, own = 0;
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *c = json_array_get(list, i);
+		bool told = !json_object_get(c, "imported");
+		own += told;
+		for (size_t j = 0; j < i; j++)
+			told = told || json_equal(json_object_get(json_array_get(list, j), "engine"),
+						  json_object_get(c, "engine"));
+		if (!told)
+			fprintf(out, "%s%s", named++ ? ", " : "\nImported, one run a round, and not "
+							      "in turns with other runs: ",
+				string_at(c, "engine.label"));
+	}
+	if (named)
+		fputs(".", out);
+	return own;
+}
+
 /* What the columns are worth, in the summary's own words. */
 static void print_foot(FILE *out, const json_t *summary)
 {
+	unsigned own = print_imported(out, json_object_get(summary, "configurations"));
 	fprintf(out,
-		"\nMedians of %lld rounds in random order. Spread: interval of %.4g %% confidence, "
+		"\nMedians of %lld rounds%s. Spread: interval of %.4g %% confidence, "
 		"%s.\nRatio: %s,\ninterval of %.4g %%. \"%s\": it spans 1, or there are fewer "
 		"than five rounds.\n",
 		(long long)json_integer_value(json_object_get(summary, "rounds_done")),
+		own ? " in random order" : "",
 		json_number_value(at_path(summary, "interval.confidence_pct")),
 		string_at(summary, "interval.method"), string_at(summary, "interval.ratio_method"),
 		json_number_value(at_path(summary, "interval.ratio_confidence_pct")),

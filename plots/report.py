@@ -313,9 +313,15 @@ def steal_words(summary):
 
 
 def method_section(summary):
-    runs = [c for panel in summary.panels for c in panel.configurations if c.ok]
+    everything = [c for panel in summary.panels for c in panel.configurations]
+    imported = list(dict.fromkeys(c.label for c in everything if c.imported))
+    runs = [c for c in everything if c.ok and not c.imported]
     windows = sorted({(c.warmup_s, c.runtime_s) for c in runs if c.runtime_s is not None
                       and c.warmup_s is not None})
+    if imported and not runs:
+        return tag("section", tag("h2", "Method"), fact_list([
+            ("rounds", f"{summary.rounds_words()} of {listed(imported)}, which ran one after the other"),
+            ("intervals", f"{summary.confidence_pct:.3g} %, {summary.method or 'method not given'}")]))
     facts = [("rounds", summary.rounds_words()),
              ("order", "each round runs every configuration once, in an order of its own drawn at "
               f"random (seed {summary.seed}), so that drift of the machine hits all alike"),
@@ -326,6 +332,9 @@ def method_section(summary):
               f"{summary.ratio_method or 'method not given'}"),
              ("idle host", summary.idle_words() or "not measured"),
              ("steal", steal_words(summary))]
+    if imported:
+        facts.append(("imported", f"{listed(imported)}: runs of another program, made before or after "
+                      "these rounds and not in turns with them, hence without ratios"))
     return tag("section", tag("h2", "Method"), fact_list(facts))
 
 

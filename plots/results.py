@@ -83,6 +83,7 @@ class Configuration:
         self.reason = entry.get("reason")
         self.warnings = entry.get("warnings") or []
         self.rounds = entry.get("rounds") or 0
+        self.imported = bool(entry.get("imported"))  # of another program, not in turns
         self.command = command_line(entry.get("command"))
         self.syscalls_per_op = entry.get("syscalls_per_op")
         self.syscalls_reason = entry.get("syscalls_reason")

@@ -57,6 +57,7 @@ ENGINES = {
     "posix_aio": Look("#cc79a7", DASHED, "P"),
     "libaio": Look("#009e73", SOLID, "v"),
     "io_uring": Look("#d55e00", SOLID, "*"),
+    "fio": Look("#8b1a3a", DASH_DOT, "X"),  # imported; its variants are its engines
 }
 
 
@@ -78,6 +79,12 @@ VARIANTS = {
     ("io_uring", "fixed_buffers+fixed_files"): Twist(-0.35, DASHED, ">", filled=True),
     ("io_uring", "sqpoll"): Twist(0.2, DASH_DOT, "p"),
     ("io_uring", "defer_taskrun"): Twist(-0.55, DOTTED, "h", filled=True),
+    # The marker of its counterpart here, hollow.
+    ("fio", "psync"): Twist(-0.3, DASH_DOT, "o"),
+    ("fio", "jobs+psync"): Twist(0.35, LONG_DASHED, "s"),
+    ("fio", "posixaio"): Twist(0.2, DASHED, "P"),
+    ("fio", "libaio"): Twist(0, DOTTED, "v"),
+    ("fio", "io_uring"): Twist(0.3, DASH_DOT_DOT, "*"),
 }
 
 # For engines that are not in the table: hues that it does not use.

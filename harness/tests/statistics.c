@@ -164,6 +164,60 @@ static void ratio_tests(struct tap *tap, struct random_stream *random)
 	tap_check(tap, outliers > 0.94, "and in %.3f when rounds have far outliers", outliers);
 }
 
+/*
+ * How often does the interval of two sessions' ratio contain the true one, when the rounds of B vary
+ * `spread` times as much as those of A?
+ */
+static double unpaired_covered(unsigned a_count, unsigned b_count, double spread,
+			       struct random_stream *random)
+{
+	const unsigned trials = 10000;
+	unsigned hits = 0;
+	for (unsigned t = 0; t < trials; t++) {
+		double a[64], b[64];
+		for (unsigned i = 0; i < a_count; i++)
+			a[i] = tame(random);
+		for (unsigned i = 0; i < b_count; i++)
+			b[i] = 3 * pow(tame(random), spread);
+		struct unpaired_ratio r = estimate_unpaired_ratio(a, a_count, b, b_count);
+		hits += r.low <= 3 && 3 <= r.high;
+	}
+	return (double)hits / trials;
+}
+
+static void unpaired_tests(struct tap *tap, struct random_stream *random)
+{
+	/* Logarithms -1, 0, 1 and 1, 2, 3, 4, 5: variances 1 and 2.5, so 1/3 + 1/2 with 5.882 degrees. */
+	const double a[] = { exp(-1), 1, exp(1) };
+	const double b[] = { exp(1), exp(2), exp(3), exp(4), exp(5) };
+	struct unpaired_ratio r = estimate_unpaired_ratio(a, 3, b, 5);
+	double part = 1.0 / 3 + 0.5, degrees = part * part / (1.0 / 9 / 2 + 0.25 / 4);
+	double half = student_t_quantile(0.975, degrees) * sqrt(part);
+	tap_check(tap,
+		  close_to(r.mean, exp(3)) && fabs(r.degrees - 5.8824) < 1e-4 &&
+			  close_to(r.low, exp(3 - half)) && close_to(r.high, exp(3 + half)),
+		  "two sessions: %g (%g to %g) with %.4f degrees of freedom", r.mean, r.low, r.high,
+		  r.degrees);
+	struct unpaired_ratio s = estimate_unpaired_ratio(b, 5, a, 3);
+	tap_check(tap, close_to(s.mean, 1 / r.mean) && close_to(s.low, 1 / r.high),
+		  "A to B says the same as B to A");
+	s = estimate_unpaired_ratio(b, 1, a, 3);
+	tap_check(tap, s.confidence == 0 && s.low == s.high,
+		  "a session of one round: an interval of no confidence");
+	const double same[] = { 2, 2 }, twice[] = { 4, 4, 4 };
+	s = estimate_unpaired_ratio(same, 2, twice, 3);
+	tap_check(tap, close_to(s.low, 2) && close_to(s.high, 2), "equal rounds: a point");
+
+	double alike = unpaired_covered(5, 5, 1, random), uneven = unpaired_covered(5, 20, 4, random);
+	double few = unpaired_covered(5, 5, 5, random), many = unpaired_covered(20, 10, 1, random);
+	tap_check(tap, fabs(alike - 0.95) < 0.012 && fabs(many - 0.95) < 0.012,
+		  "sessions that vary alike: covered %.3f (5 and 5 rounds), %.3f (20 and 10)", alike,
+		  many);
+	tap_check(tap, fabs(uneven - 0.95) < 0.012 && fabs(few - 0.95) < 0.012,
+		  "one varies more: covered %.3f (fourfold, 5 and 20 rounds), %.3f (fivefold, 5 and 5)",
+		  uneven, few);
+}
+
 static void steadiness_tests(struct tap *tap, struct random_stream *random)
 {
 	struct drift d = drift_of((double[]) { 90, 95, 100, 105, 110 }, 5);
@@ -251,6 +305,7 @@ int main(void)
 	}
 	student_tests(&tap);
 	ratio_tests(&tap, &random);
+	unpaired_tests(&tap, &random);
 	steadiness_tests(&tap, &random);
 	return tap_end(&tap);
 }

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hyperfine times commands, and its scripts print seconds with three digits. A run here has no end
+ * of its own: it goes on for as long as it was told to. So a "time" is what a million operations
+ * take at the run's throughput, and the command's name says so. In seconds it is the same number as
+ * microseconds for one operation.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "export.h"
+#include "json_path.h"
+#include "statistics.h"
+
+#define OPERATIONS 1e6
+
+/* Does the run belong to the configuration, and has it a throughput? */
+static bool measures(const json_t *run, const json_t *configuration)
+{
+	return status_is(run, "ok") && number_at(run, "metrics.ops_per_s") > 0 &&
+	       !json_is_true(at_path(run, "config.count_syscalls")) &&
+	       strcmp(string_at(run, "engine.label"), string_at(configuration, "engine.label")) ==
+		       0 &&
+	       strcmp(string_at(run, "workload.panel"),
+		      string_at(configuration, "workload.panel")) == 0 &&
+	       json_equal(at_path(run, "config.x"), at_path(configuration, "config.x"));
+}
+
+/* CPU seconds for as many operations; null where a run does not know its own. */
+static json_t *cpu_json(double sum_s, unsigned known, unsigned count)
+{
+	return known == count ? json_real(sum_s / count) : json_null();
+}
+
+/* NULL when no run of the configuration measured anything. */
+static json_t *result_json(const json_t *runs, const json_t *configuration)
+{
+	double *times = malloc((json_array_size(runs) + 1) * sizeof *times);
+	double sum = 0, squares = 0, user_s = 0, system_s = 0;
+	unsigned count = 0, known = 0;
+	json_t *list = json_array(), *codes = json_array(), *run;
+	size_t i;
+	json_array_foreach(runs, i, run)
+	{
+		if (!measures(run, configuration))
+			continue;
+		double ops = number_at(run, "metrics.ops");
+		times[count] = OPERATIONS / number_at(run, "metrics.ops_per_s");
+		sum += times[count];
+		known += json_is_number(at_path(run, "metrics.cpu.user_s"));
+		user_s += number_at(run, "metrics.cpu.user_s") / ops * OPERATIONS;
+		system_s += number_at(run, "metrics.cpu.system_s") / ops * OPERATIONS;
+		json_array_append_new(list, json_real(times[count++]));
+		json_array_append_new(codes, json_integer(0));
+	}
+	json_t *result = NULL;
+	if (count > 0) {
+		double mean = sum / count;
+		for (unsigned k = 0; k < count; k++)
+			squares += (times[k] - mean) * (times[k] - mean);
+		struct estimate e = estimate_median(times, count);
+		const char *x_name = string_at(configuration, "config.x_name");
+		long long x = (long long)number_at(configuration, "config.x");
+		result = json_pack(
+			"{s:o, s:f, s:o, s:f, s:o, s:o, s:f, s:f, s:O, s:O, s:{s:o}}", "command",
+			json_sprintf("%s, %s, %s %lld: 1 million %ss",
+				     string_at(configuration, "engine.label"),
+				     string_at(configuration, "workload.panel"), x_name, x,
+				     string_at(configuration, "workload.op")),
+			"mean", mean, "stddev",
+			count > 1 ? json_real(sqrt(squares / (count - 1))) : json_null(), "median",
+			e.median, "user", cpu_json(user_s, known, count), "system",
+			cpu_json(system_s, known, count), "min", e.min, "max", e.max, "times", list,
+			"exit_codes", codes, "parameters", x_name, json_sprintf("%lld", x));
+	}
+	json_decref(codes);
+	json_decref(list);
+	free(times);
+	return result;
+}
+
+void export_hyperfine(FILE *out, const json_t *runs, const json_t *summary)
+{
+	json_t *results = json_array();
+	size_t i;
+	json_t *configuration;
+	unsigned without = 0;
+	json_array_foreach(json_object_get(summary, "configurations"), i, configuration)
+	{
+		json_t *result = result_json(runs, configuration);
+		without += !result;
+		if (result)
+			json_array_append_new(results, result);
+	}
+	if (without > 0)
+		fprintf(stderr,
+			"iolab export: %u configuration%s without a figure left out; CSV has %s\n",
+			without, without == 1 ? "" : "s", without == 1 ? "it" : "them");
+	json_t *document = json_pack("{s:o}", "results", results);
+	json_dumpf(document, out, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
+	fputc('\n', out);
+	json_decref(document);
+}

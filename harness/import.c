@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `iolab import`: results of fio as runs of a results folder, a new one or one that `compare` made.
+ * Nothing is written before all that was named has been read.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "fio_job.h"
+#include "json_folder.h"
+#include "json_path.h"
+#include "runs_file.h"
+#include "summary.h"
+
+struct options {
+	char **files;
+	unsigned file_count;
+	const char *out;
+	const char *cache;
+	bool here;
+};
+
+/* The whole file as text that ends with a 0; NULL with `why`. */
+static char *read_text(const char *path, time_t *written, struct reason *why)
+{
+	FILE *file = fopen(path, "re");
+	struct stat status;
+	char *text = NULL;
+	size_t size = 0;
+	if (!file || fstat(fileno(file), &status) < 0) {
+		reason_errno(why, errno, "%s", path);
+		if (file)
+			fclose(file);
+		return NULL;
+	}
+	*written = status.st_mtime;
+	errno = 0;
+	ssize_t length = getdelim(&text, &size, '\0', file);
+	int error = errno;
+	fclose(file);
+	if (length > 0)
+		return text;
+	free(text);
+	if (!error)
+		return strdup("");
+	reason_errno(why, error, "%s", path);
+	return NULL;
+}
+
+/* The next `{` at the beginning of a line; NULL when there is none. */
+static const char *next_object(const char *from, const char *text)
+{
+	for (const char *at = from; (at = strchr(at, '{')); at++)
+		if (at == text || at[-1] == '\n')
+			return at;
+	return NULL;
+}
+
+static bool is_fio(const json_t *document)
+{
+	return json_is_string(json_object_get(document, "fio version")) &&
+	       json_is_array(json_object_get(document, "jobs"));
+}
+
+/*
+ * fio's JSON may have lines of text before it (notes, warnings) and after it. A file with several
+ * documents is refused: whether they are rounds or states of one run, nobody can tell.
+ */
+static json_t *find_document(const char *path, const char *text, struct reason *why)
+{
+	json_t *found = NULL;
+	json_error_t error;
+	reason_set(why, "%s: there is no JSON in it; fio writes it with --output-format=json", path);
+	for (const char *at = text; (at = next_object(at, text));) {
+		json_t *document =
+			json_loadb(at, strlen(at), JSON_DISABLE_EOF_CHECK, &error);
+		if (!document) {
+			if (!found)
+				reason_set(why, "%s: broken JSON, %d lines after its beginning: %s",
+					   path, error.line - 1, error.text);
+			at++;
+			continue;
+		}
+		at += error.position;
+		if (!is_fio(document)) {
+			reason_set(why,
+				   json_object_get(document, "client_stats")
+					   ? "%s: from fio's client and server, which is not read"
+					   : "%s: JSON, but not fio's: it has no \"fio version\" and "
+					     "\"jobs\"",
+				   path);
+			json_decref(document);
+			continue;
+		}
+		if (found) {
+			reason_set(why,
+				   "%s: more than one result of fio; put each in a file of its own "
+				   "(of --status-interval, the last)",
+				   path);
+			json_decref(document);
+			json_decref(found);
+			return NULL;
+		}
+		found = document;
+	}
+	if (found && json_array_size(json_object_get(found, "jobs")) == 0) {
+		reason_set(why, "%s: fio ran no job", path);
+		json_decref(found);
+		return NULL;
+	}
+	return found;
+}
+
+/* A number that follows those of `config`.`key` in the runs of the same configuration, or of all. */
+static json_int_t next_number(const json_t *runs, const json_t *configuration, const char *key)
+{
+	json_int_t next = 0;
+	size_t i;
+	json_t *run;
+	json_array_foreach(runs, i, run)
+	{
+		json_t *other = configuration_of(run, true);
+		const json_t *number = json_object_get(json_object_get(run, "config"), key);
+		bool counts = !configuration || json_equal(configuration, other);
+		if (counts && json_is_integer(number) && json_integer_value(number) >= next)
+			next = json_integer_value(number) + 1;
+		json_decref(other);
+	}
+	return next;
+}
+
+/* The same result a second time would count twice. */
+static bool is_there(const json_t *runs, const json_t *run)
+{
+	size_t i;
+	json_t *other;
+	json_array_foreach(runs, i, other)
+	{
+		if (json_is_object(json_object_get(other, "imported")) &&
+		    json_equal(json_object_get(other, "metrics"), json_object_get(run, "metrics")) &&
+		    json_equal(json_object_get(other, "engine"), json_object_get(run, "engine")) &&
+		    json_equal(json_object_get(other, "time_utc"), json_object_get(run, "time_utc")) &&
+		    json_equal(at_path(other, "imported.job"), at_path(run, "imported.job")) &&
+		    json_equal(at_path(other, "imported.index"), at_path(run, "imported.index")))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Gives the run its place: jobs of one configuration are its rounds, in the order in which files are
+ * named and jobs stand in them; in the table they come after all that is there.
+ */
+static void place_run(const json_t *runs, json_t *run)
+{
+	json_t *configuration = configuration_of(run, true);
+	json_t *config = json_object_get(run, "config");
+	json_int_t round = next_number(runs, configuration, "round");
+	json_int_t plan = round > 0 ? next_number(runs, configuration, "plan") - 1
+				    : next_number(runs, NULL, "plan");
+	json_object_set_new(config, "round", json_integer(round));
+	json_object_set_new(config, "plan", json_integer(plan));
+	json_decref(configuration);
+}
+
+/* As it will be when it is read back, so that it can be compared with what was. */
+static json_t *as_written(json_t *run)
+{
+	char *text = json_dumps(run, JSON_COMPACT | JSON_REAL_PRECISION(9));
+	json_t *written = text ? json_loads(text, 0, NULL) : NULL;
+	free(text);
+	json_decref(run);
+	return written;
+}
+
+/* Appends a run for each job of a file to `runs`, and its line to `lines`. */
+static int add_file(const struct options *o, const char *path, json_t *runs, FILE *lines,
+		    struct reason *why)
+{
+	struct fio_output output = { .path = path, .cache = o->cache, .here = o->here };
+	char *text = read_text(path, &output.written, why);
+	if (!text)
+		return -1;
+	json_t *document = find_document(path, text, why);
+	free(text);
+	output.document = document;
+	int rc = document ? 0 : -1;
+	size_t jobs = json_array_size(json_object_get(document, "jobs"));
+	for (unsigned i = 0; rc == 0 && i < jobs; i++) {
+		struct reason cause = { "" };
+		json_t *run = fio_job_run(&output, i, &cause);
+		if (run)
+			run = as_written(run);
+		if (run && is_there(runs, run)) {
+			reason_set(&cause, "it is in the folder already, or was named twice");
+			json_decref(run);
+			run = NULL;
+		}
+		if (!run) {
+			const json_t *job = json_array_get(json_object_get(document, "jobs"), i);
+			reason_set(why, "%s: job '%s': %s", path, string_at(job, "jobname"),
+				   cause.text);
+			rc = -1;
+			break;
+		}
+		place_run(runs, run);
+		json_array_append_new(runs, run);
+		json_dumpf(run, lines, JSON_COMPACT | JSON_REAL_PRECISION(9));
+		fputc('\n', lines);
+	}
+	json_decref(document);
+	return rc;
+}
+
+/* What is in the folder already: an empty list for a new one; NULL with `why`. */
+static json_t *runs_before(const char *folder, struct reason *why)
+{
+	char path[PATH_MAX];
+	struct stat status;
+	snprintf(path, sizeof path, "%s/runs.jsonl", folder);
+	if (stat(path, &status) < 0)
+		return json_array();
+	/* What is appended to a torn line would be lost with it. */
+	char last = '\n';
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && status.st_size > 0 && pread(fd, &last, 1, status.st_size - 1) == 1 &&
+	    last != '\n')
+		reason_set(why, "%s: its last line is torn; delete that line first", path);
+	if (fd >= 0)
+		close(fd);
+	return last == '\n' ? runs_read(folder, why) : NULL;
+}
+
+/* Appends the lines, all or none. */
+static int append(const char *folder, const char *lines, size_t length, struct reason *why)
+{
+	char path[PATH_MAX];
+	if (mkdir(folder, 0777) < 0 && errno != EEXIST)
+		return reason_errno(why, errno, "making the folder %s (see --out)", folder);
+	snprintf(path, sizeof path, "%s/runs.jsonl", folder);
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+	struct stat before;
+	if (fd < 0 || fstat(fd, &before) < 0)
+		return reason_errno(why, errno, "%s (see --out)", path);
+	int error = 0;
+	for (size_t done = 0; done < length && !error;) {
+		ssize_t n = write(fd, lines + done, length - done);
+		if (n < 0)
+			error = errno;
+		else
+			done += (size_t)n;
+	}
+	if (error && ftruncate(fd, before.st_size) < 0)
+		error = errno;
+	if (close(fd) < 0 && !error)
+		error = errno;
+	return error ? reason_errno(why, error, "writing %s", path) : 0;
+}
+
+/* Summary and table; an exit status. */
+static int conclude(const struct options *o, json_t *command, unsigned rounds, struct reason *why)
+{
+	struct comparison fresh = { .command = command, .rounds_planned = rounds };
+	json_t *summary = summary_recompute(o->out, NULL, fresh, why);
+	int status = EXIT_ERROR;
+	if (!summary || summary_write(o->out, summary, why) < 0) {
+		fprintf(stderr, "iolab: no summary: %s\n", why->text);
+	} else {
+		summary_print(stdout, summary);
+		printf("\nResults: %s   Figures and report: make report RESULTS=%s\n", o->out,
+		       o->out);
+		status = json_integer_value(json_object_get(summary, "rounds_done")) > 0
+				 ? EXIT_OK
+				 : EXIT_ERROR;
+	}
+	json_decref(summary);
+	return status;
+}
+
+/* Rounds of the configuration that has most. */
+static unsigned rounds_of(const json_t *runs)
+{
+	return (unsigned)next_number(runs, NULL, "round");
+}
+
+enum option_key { OPT_OUT = 0x100, OPT_CACHE, OPT_HERE };
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+	switch (key) {
+	case OPT_OUT:
+		o->out = arg;
+		break;
+	case OPT_CACHE:
+		if (strcmp(arg, "warm") != 0 && strcmp(arg, "dropped") != 0)
+			argp_error(state, "--cache %s: must be warm or dropped", arg);
+		o->cache = arg;
+		break;
+	case OPT_HERE:
+		o->here = true;
+		break;
+	case ARGP_KEY_ARGS:
+		o->files = state->argv + state->next;
+		o->file_count = (unsigned)(state->argc - state->next);
+		break;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "which files? fio writes them with --output-format=json+");
+		break;
+	case ARGP_KEY_END:
+		if (!o->out)
+			argp_error(state, "into which results folder? Name it with --out");
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+int command_import(int argc, char **argv)
+{
+	static const struct argp_option argp_options[] = {
+		{ "out", OPT_OUT, "FOLDER", 0,
+		  "results folder: a new one, or one that is there and gets more runs", 0 },
+		{ "cache", OPT_CACHE, "STATE", 0,
+		  "the page cache when buffered jobs began: warm or dropped (default: not known)",
+		  0 },
+		{ "here", OPT_HERE, NULL, 0,
+		  "fio ran on this machine as it is now: record its environment", 0 },
+		{ 0 },
+	};
+	static const struct argp argp = {
+		.options = argp_options,
+		.parser = parse_option,
+		.args_doc = "FILE...",
+		.doc = "Makes runs of fio's results (fio --output-format=json or json+), one of each "
+		       "job, "
+		       "and puts them into a results folder, for the same table and figures."
+		       "\vJobs of the same configuration are its rounds, in the order of the files "
+		       "and "
+		       "within them. They did not take turns with runs of iolab, so there are no "
+		       "ratios between the two.",
+	};
+	struct options options = { 0 };
+	struct reason why = { "" };
+	argp_err_exit_status = EXIT_USAGE;
+	argp_parse(&argp, argc, argv, 0, NULL, &options);
+
+	char *text = NULL;
+	size_t length = 0;
+	FILE *lines = open_memstream(&text, &length);
+	json_t *runs = runs_before(options.out, &why);
+	int rc = runs ? 0 : -1;
+	for (unsigned i = 0; rc == 0 && i < options.file_count; i++)
+		rc = add_file(&options, options.files[i], runs, lines, &why);
+	if (fclose(lines) != 0 && rc == 0)
+		rc = reason_errno(&why, errno, "putting the runs together");
+	if (rc == 0)
+		rc = append(options.out, text, length, &why);
+	int status = EXIT_ERROR;
+	if (rc < 0) {
+		fprintf(stderr, "iolab: %s\n", why.text);
+	} else {
+		json_t *command = command_json(argc, argv);
+		status = conclude(&options, command, rounds_of(runs), &why);
+		json_decref(command);
+	}
+	json_decref(runs);
+	free(text);
+	return status;
+}

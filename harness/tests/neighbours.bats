@@ -1,0 +1,611 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Neighbours: fio's results in, results for fio's and hyperfine's friends out, two folders compared. The results of
+# fio in fixtures/ were recorded by record_fio.sh.
+
+load common
+
+FIXTURES="$BATS_TEST_DIRNAME/fixtures"
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return
+}
+
+# valid FILE SCHEMA
+valid() {
+	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" "$2" "$1"
+	assert_success
+}
+
+# imports NAME...: these fixtures into the folder "results", which must be as documented then.
+imports() {
+	local files=() name
+	for name in "$@"; do files+=("$FIXTURES/$name.json"); done
+	run timeout 20 "$IOLAB" import "${files[@]}" --out results
+	assert_success
+	table=$output
+	valid results/runs.jsonl iolab.run.v1
+	valid results/summary.json iolab.summary.v1
+}
+
+# refused TEXT COMMAND...: status 1, one line that holds the text, and no results folder.
+refused() {
+	local text=$1
+	shift
+	run "$@"
+	assert_failure 1
+	assert_output --partial "$text"
+	assert_equal "${#lines[@]}" 1
+	assert [ ! -e results ]
+}
+
+# checks FILE CODE: runs the code with `runs` and `summary` of the folder "results", and `fio` of FILE.
+checks() {
+	run "$SYSTEM_PYTHON" - "$@" <<-'PYTHON'
+		import json, math, os, sys
+		runs = [json.loads(line) for line in open("results/runs.jsonl")]
+		summary = json.load(open("results/summary.json"))
+		text = open(sys.argv[1]).read()
+		fio = json.loads(text[text.index("{"):text.rindex("}") + 1])
+		exec(sys.argv[2])
+	PYTHON
+	assert_success
+}
+
+# compared FOLDER OPTION...: a comparison of no-ops, quick and with runs of its own.
+compared() {
+	local folder=$1
+	shift
+	timeout 60 "$IOLAB" compare --idle 0 --engines null,io_uring --baseline null --workloads nop --depths 1,4 --rounds 5 \
+		--runtime 0.02 --warmup 0.005 --no-count-syscalls --out "$folder" "$@" >/dev/null
+}
+
+# with_rates FOLDER CODE: changes every `run` of a folder by the code, and summarises it.
+with_runs() {
+	"$SYSTEM_PYTHON" - "$@" <<-'PYTHON'
+		import json, sys
+		path = sys.argv[1] + "/runs.jsonl"
+		runs = [json.loads(line) for line in open(path)]
+		for run in runs:
+		    exec(sys.argv[2])
+		open(path, "w").write("".join(json.dumps(run) + "\n" for run in runs))
+	PYTHON
+	"$IOLAB" summary "$1" >/dev/null
+}
+
+@test "import: a job is a run, under fio's name, with fio's own figures" {
+	imports psync
+	checks "$FIXTURES/psync.json" '
+run, job = runs[0], fio["jobs"][0]
+assert run["engine"] == {"name": "fio", "variant": "psync", "label": "fio:psync"}, run["engine"]
+assert run["workload"]["panel"] == "file randread 4k O_DIRECT, 1M", run["workload"]
+assert (run["config"]["x_name"], run["config"]["x"], run["config"]["round"]) == ("depth", 1, 0)
+assert run["config"]["command"][:2] == ["fio", "--name=one"] and "--direct=1" in run["config"]["command"]
+m, read = run["metrics"], job["read"]
+assert abs(m["ops_per_s"] - read["iops"]) < 1e-3 and m["ops"] == m["reads"] == read["total_ios"] == 100
+assert m["bytes"] == read["io_bytes"] == 409600 and m["writes"] == 0
+latency = m["latency_ns"]
+assert (latency["min"], latency["max"], latency["count"]) == (read["lat_ns"]["min"], read["lat_ns"]["max"], 100)
+assert abs(latency["mean"] - read["lat_ns"]["mean"]) < 1, latency
+# The same buckets as ours: fio names the middle, which we report cut to what is possible.
+for ours, theirs in (("p50", "50.000000"), ("p99", "99.000000"), ("p99_9", "99.900000")):
+    expected = min(max(read["lat_ns"]["percentile"][theirs], latency["min"]), latency["max"])
+    assert abs(latency[ours] - expected) <= 0.5 or latency[ours] == latency["max"], (ours, latency, expected)
+assert sum(b[2] for b in run["histogram"]["buckets"]) == 100
+# Not known, hence not there: CPU time and switches are the thread s, depth in flight is not told.
+assert m["cpu"] is None and m["context_switches"] is None and m["inflight_mean"] is None and run["env"] is None
+assert run["imported"]["thread_usr_cpu_pct"] == round(job["usr_cpu"], 9)
+c = summary["configurations"][0]
+assert c["metrics"]["cpu.us_per_op"] is None and c["metrics"]["context_switches_per_op"] is None
+assert c["imported"] == [{"round": 0, "tool": "fio", "file": run["imported"]["file"], "job": "one"}]'
+	[[ $table == *"fio:psync"* ]]
+	[[ $table == *"of the job's own thread"* ]]
+	[[ $table == *"Imported, one run a round, and not in turns"* ]]
+	[[ $table != *"in random order"* ]]
+}
+
+@test "import: jobs of a file, depth, rounds in the order of the files" {
+	imports depths psync
+	cp results/runs.jsonl first
+	cp "$FIXTURES/psync.json" later.json
+	sed -i 's/"timestamp" : [0-9]*/"timestamp" : 1000000000/' later.json
+	run "$IOLAB" import later.json --out results --here
+	assert_success
+	valid results/runs.jsonl iolab.run.v1
+	# What was there stays as it was, and comes first.
+	head -n 3 results/runs.jsonl | cmp - first
+	checks "$FIXTURES/depths.json" '
+assert [(r["engine"]["label"], r["config"]["x"], r["config"]["round"], r["config"]["plan"]) for r in runs] == [
+    ("fio:libaio", 1, 0, 0), ("fio:libaio", 8, 0, 1), ("fio:psync", 1, 0, 2), ("fio:psync", 1, 1, 2)]
+assert runs[1]["metrics"]["ops_per_s"] != runs[0]["metrics"]["ops_per_s"]
+assert runs[3]["env"]["kernel"] and runs[3]["time_utc"] == "2001-09-09T01:46:40Z", runs[3]["time_utc"]
+assert summary["env"]["kernel"] and summary["env_varies"] == [], summary["env_varies"]
+last = [c for c in summary["configurations"] if c["engine"]["label"] == "fio:psync"][0]
+assert last["rounds"] == 2 and [e["file"] for e in last["imported"]][1] == "later.json", last["imported"]
+assert (summary["rounds_planned"], summary["rounds_done"]) == (1, 2)'
+}
+
+@test "import: lines before the JSON, and a depth that fio s synchronous engine does not have" {
+	imports note
+	checks "$FIXTURES/note.json" '
+assert not text.startswith("{") and "queue depth will be capped" in text
+assert runs[0]["config"]["x"] == 1, runs[0]["config"]'
+	{
+		echo "fio: a remark { that opens a bracket"
+		cat "$FIXTURES/psync.json"
+		echo "and one after it"
+	} >wrapped.json
+	run "$IOLAB" import wrapped.json --out results
+	assert_success
+}
+
+@test "import: plain JSON has quantiles and no histogram, and fio s clat lacks the submission" {
+	imports default
+	checks "$FIXTURES/default.json" '
+latency, clat = runs[0]["metrics"]["latency_ns"], fio["jobs"][0]["read"]["clat_ns"]
+assert latency["p50"] == clat["percentile"]["50.000000"] and latency["p99_9"] == clat["percentile"]["99.900000"]
+assert latency["source"] == "fio" and runs[0]["histogram"] is None
+assert any("lacks the submission" in w for w in runs[0]["warnings"]), runs[0]["warnings"]'
+	rm -r results
+	imports depths # with --lat_percentiles
+	checks "$FIXTURES/depths.json" '
+assert not any("submission" in w for run in runs for w in run["warnings"])
+assert runs[1]["metrics"]["latency_ns"]["max"] == fio["jobs"][1]["read"]["lat_ns"]["max"]'
+}
+
+@test "import: reads and writes are put together, their quantiles only where there are bins" {
+	imports mixed
+	checks "$FIXTURES/mixed.json" '
+m, job = runs[0]["metrics"], fio["jobs"][0]
+assert m["ops"] == 100 == m["reads"] + m["writes"] and m["writes"] == job["write"]["total_ios"] > 0
+assert abs(m["ops_per_s"] - job["read"]["iops"] - job["write"]["iops"]) < 1e-3
+assert m["latency_ns"]["count"] == 100 and sum(b[2] for b in runs[0]["histogram"]["buckets"]) == 100
+assert m["latency_ns"]["max"] == max(job[d]["clat_ns"]["max"] for d in ("read", "write"))
+assert runs[0]["workload"]["panel"] == "file randrw 75% reads 4k O_DIRECT, 1M"'
+	rm -r results
+	imports mixed-plain
+	checks "$FIXTURES/mixed-plain.json" '
+assert runs[0]["metrics"]["latency_ns"] is None and runs[0]["metrics"]["ops"] == 100
+assert any("cannot be put together" in w for w in runs[0]["warnings"])
+assert summary["configurations"][0]["metrics"]["latency_ns.p50"] is None'
+	rm -r results
+	imports unified
+	checks "$FIXTURES/unified.json" '
+m = runs[0]["metrics"]
+assert m["ops"] == 100 and m["reads"] is None and m["latency_ns"]["p50"] > 0'
+}
+
+@test "import: writes and syncs, buffered and direct" {
+	imports fsync buffered
+	checks "$FIXTURES/fsync.json" '
+m, job = runs[0]["metrics"], fio["jobs"][0]
+assert m["writes"] == m["ops"] == job["write"]["total_ios"] and m["syncs"] == job["sync"]["total_ios"] > 0
+assert m["sync_latency_ns"]["max"] == job["sync"]["lat_ns"]["max"]
+assert runs[0]["workload"]["panel"] == "file randwrite 4k O_DIRECT fsync every 4, 1M", runs[0]["workload"]
+# Whether the cache was warm is known to nobody but the user.
+assert runs[1]["workload"]["panel"] == "file read 4k page cache, 1M, cache as fio found it"
+assert runs[1]["workload"]["cache"] is None'
+	rm -r results
+	run "$IOLAB" import "$FIXTURES/buffered.json" --out results --cache warm
+	assert_success
+	valid results/runs.jsonl iolab.run.v1
+	checks "$FIXTURES/buffered.json" 'assert runs[0]["workload"]["panel"] == "file read 4k page cache, 1M"'
+}
+
+@test "import: jobs together are one run, jobs apart are refused, jobs beside each other are marked" {
+	imports grouped
+	checks "$FIXTURES/grouped.json" '
+assert runs[0]["engine"]["label"] == "fio:psync+jobs" and runs[0]["config"]["x"] == 4 and runs[0]["metrics"]["ops"] == 400'
+	rm -r results
+	refused "--group_reporting" "$IOLAB" import "$FIXTURES/apart.json" --out results
+	imports beside
+	checks "$FIXTURES/beside.json" '
+assert [r["workload"]["panel"] for r in runs] == ["file randread 4k O_DIRECT, 1M, beside 1 other job"] * 2
+assert any("at the same time" in w for w in runs[0]["warnings"])
+assert [r["config"]["round"] for r in runs] == [0, 1]'
+}
+
+@test "import: what fio does otherwise is in the label, what it is told to do in the panel" {
+	imports rate lean
+	checks "$FIXTURES/lean.json" '
+assert runs[0]["workload"]["panel"] == "file randread 4k O_DIRECT, 1M, rate_iops=2000", runs[0]["workload"]
+assert runs[1]["engine"]["label"].startswith("fio:libaio+"), runs[1]["engine"]
+for word in ("gtod_reduce", "norandommap", "batch_complete_max=4"):
+    assert word in runs[1]["engine"]["variant"].split("+"), runs[1]["engine"]
+assert runs[1]["workload"]["panel"] == "file randread 4k O_DIRECT, 1M"
+assert runs[1]["metrics"]["latency_ns"] is None and runs[1]["metrics"]["ops"] == 100'
+}
+
+@test "import: a job that failed is an error with fio s reason, one that did nothing is one, too" {
+	imports psync failed
+	checks "$FIXTURES/failed.json" '
+assert fio["jobs"][0]["error"] != 0
+assert runs[1]["status"] == "error" and "EINVAL" in runs[1]["reason"] and runs[1]["metrics"] is None, runs[1]["reason"]'
+	sed 's/"total_ios" : 100/"total_ios" : 0/' "$FIXTURES/psync.json" >nothing.json
+	rm -r results
+	run "$IOLAB" import nothing.json --out results
+	assert_failure 1
+	assert_output --partial "error: fio finished no operation"
+	valid results/runs.jsonl iolab.run.v1
+}
+
+@test "import: fio 2, which counted microseconds and KiB, and an option s default for all that is not said" {
+	cat >old.json <<-'JSON'
+		{
+		  "fio version" : "fio-2.16", "timestamp" : 1500000000, "time" : "Fri Jul 14 02:40:00 2017",
+		  "jobs" : [ {
+		    "jobname" : "old", "groupid" : 0, "error" : 0, "eta" : 0, "elapsed" : 2,
+		    "job options" : { "name" : "old", "rw" : "randread", "iodepth" : "4", "ioengine" : "libaio" },
+		    "read" : { "io_bytes" : 4000, "bw" : 4000, "iops" : 1000.0, "runtime" : 1000, "total_ios" : 1000,
+		      "short_ios" : 0, "drop_ios" : 0,
+		      "slat" : { "min" : 1, "max" : 9, "mean" : 2.5, "stddev" : 1.0 },
+		      "clat" : { "min" : 10, "max" : 900, "mean" : 100.5, "stddev" : 1.0,
+		        "percentile" : { "1.000000" : 12, "50.000000" : 98, "90.000000" : 150, "99.000000" : 400, "0.00" : 0 } },
+		      "lat" : { "min" : 12, "max" : 905, "mean" : 103.0, "stddev" : 1.0 } },
+		    "write" : { "io_bytes" : 0, "bw" : 0, "iops" : 0.0, "runtime" : 0, "total_ios" : 0 },
+		    "usr_cpu" : 1.0, "sys_cpu" : 2.0, "ctx" : 10, "majf" : 0, "minf" : 1 } ]
+		}
+	JSON
+	run "$IOLAB" import old.json --out results
+	assert_success
+	valid results/runs.jsonl iolab.run.v1
+	checks old.json '
+m = runs[0]["metrics"]
+assert m["latency_ns"]["p50"] == 98000 and m["latency_ns"]["max"] == 900000 and m["latency_ns"]["p99_9"] is None, m
+assert m["bytes"] == 4096000 and m["bytes_per_s"] == 4096000 and m["ops_per_s"] == 1000
+assert any("2.5 us" in w for w in runs[0]["warnings"]), runs[0]["warnings"]
+assert runs[0]["workload"]["panel"] == "file randread 4k page cache, cache as fio found it", runs[0]["workload"]
+assert runs[0]["time_utc"] == "2017-07-14T02:40:00Z"'
+}
+
+@test "import: sizes as fio reads them" {
+	for pair in "128k 131072" "1M 1048576" "4096 4096" "2MiB 2000000" "8kb 8192"; do
+		sed "s/\"size\" : \"1M\"/\"size\" : \"${pair% *}\"/" "$FIXTURES/psync.json" >sized.json
+		rm -rf results
+		run "$IOLAB" import sized.json --out results
+		assert_success
+		checks sized.json "assert runs[0]['workload']['size_bytes'] == ${pair#* }, runs[0]['workload']"
+	done
+	sed 's/"size" : "1M"/"size" : "50%"/' "$FIXTURES/psync.json" >sized.json
+	rm -rf results
+	run "$IOLAB" import sized.json --out results
+	assert_success
+	checks sized.json 'assert runs[0]["workload"]["panel"] == "file randread 4k O_DIRECT, size=50%"'
+}
+
+@test "import: beside a comparison it shares the panel, and takes no ratio" {
+	timeout 60 "$IOLAB" compare --idle 0 --engines blocking --workloads file --depths 1,8 --rounds 2 --runtime 0.03 \
+		--warmup 0.01 --out results -- --file "$BATS_TEST_TMPDIR/file" --size 1M --cache warm >/dev/null
+	cp results/summary.json before.json
+	sed 's/"size" : "1M"/"size" : "1M", "buffered" : "1"/; s/"direct" : "1"/"direct" : "0"/' "$FIXTURES/depths.json" >fio.json
+	run "$IOLAB" import fio.json --out results --cache warm
+	assert_success
+	valid results/runs.jsonl iolab.run.v1
+	valid results/summary.json iolab.summary.v1
+	checks "$FIXTURES/depths.json" '
+before = json.load(open("before.json"))
+assert len({c["workload"]["panel"] for c in summary["configurations"]}) >= 1
+ours = [c for c in summary["configurations"] if "imported" not in c]
+theirs = [c for c in summary["configurations"] if "imported" in c]
+assert len(ours) == 2 and len(theirs) == 2
+for c in theirs:
+    assert c["ratio"] is None and "did not take turns" in c["ratio_reason"], c["ratio_reason"]
+    assert c["syscalls_per_op"] is None and "do not tell" in c["syscalls_reason"]
+# What was said of ours is what is said now.
+for key in ("seed", "rounds_planned", "rounds_done", "command", "env", "idle_baseline"):
+    assert summary[key] == before[key], key
+for was, is_now in zip(before["configurations"], ours):
+    assert was == is_now'
+	"$SYSTEM_PYTHON" - <<-'PYTHON'
+		import json
+		panels = {c["workload"]["panel"] for c in json.load(open("results/summary.json"))["configurations"]}
+		assert len(panels) == 2, panels  # randread of fio with O_DIRECT off shares ours
+	PYTHON
+	run "$IOLAB" summary --baseline fio:libaio results
+	assert_success
+	assert_output --partial "did not take turns"
+}
+
+@test "import: bad input is refused in a line, and nothing is made of it" {
+	refused "ENOENT" "$IOLAB" import nosuch.json --out results
+	refused "EISDIR" "$IOLAB" import . --out results
+	: >empty.json
+	refused "there is no JSON in it" "$IOLAB" import empty.json --out results
+	head -c 4096 /dev/urandom >noise.json
+	run "$IOLAB" import noise.json --out results
+	assert_failure 1
+	echo '{"results": []}' >other.json
+	refused "not fio's" "$IOLAB" import other.json --out results
+	echo '{"fio version": "fio-3.33", "client_stats": []}' >client.json
+	refused "client and server" "$IOLAB" import client.json --out results
+	echo '{"fio version": "fio-3.33", "jobs": []}' >none.json
+	refused "ran no job" "$IOLAB" import none.json --out results
+	head -n 20 "$FIXTURES/psync.json" >cut.json
+	refused "broken JSON" "$IOLAB" import cut.json --out results
+	cat "$FIXTURES/psync.json" "$FIXTURES/depths.json" >two.json
+	refused "more than one result" "$IOLAB" import two.json --out results
+	refused "rw=trim" "$IOLAB" import "$FIXTURES/trim.json" --out results
+	refused "in the folder already, or was named twice" "$IOLAB" import "$FIXTURES/psync.json" "$FIXTURES/psync.json" \
+		--out results
+	# One bad file among good ones: nothing of the good ones is written.
+	refused "ENOENT" "$IOLAB" import "$FIXTURES/psync.json" nosuch.json --out results
+	refused "ENOENT" "$IOLAB" import "$FIXTURES/psync.json" --out no/such/folder
+	for jobs in '[7]' '["text"]' '[{}]' '[null]' '[{"read": [], "job options": 3}]'; do
+		echo "{\"fio version\": \"fio-3.33\", \"jobs\": $jobs}" >odd.json
+		rm -rf results
+		run "$IOLAB" import odd.json --out results
+		assert_failure 1
+		assert_output --partial "finished no operation"
+	done
+}
+
+@test "import: a folder with the same result, with a torn line, that is not ours" {
+	imports psync
+	cp results/runs.jsonl before
+	run "$IOLAB" import "$FIXTURES/psync.json" --out results
+	assert_failure 1
+	assert_output --partial "in the folder already"
+	cmp results/runs.jsonl before
+	printf '{"schema":"iolab.run.v1","torn' >>results/runs.jsonl
+	run "$IOLAB" import "$FIXTURES/depths.json" --out results
+	assert_failure 1
+	assert_output --partial "torn; delete that line first"
+	echo '{"schema":"other"}' >results/runs.jsonl
+	run "$IOLAB" import "$FIXTURES/depths.json" --out results
+	assert_failure 1
+	assert_output --partial "not of the schema iolab.run.v1"
+	assert_equal "$(cat results/runs.jsonl)" '{"schema":"other"}'
+}
+
+@test "import, export and diff: wrong use" {
+	run "$IOLAB" import
+	assert_failure 2
+	assert_output --partial "which files?"
+	run "$IOLAB" import "$FIXTURES/psync.json"
+	assert_failure 2
+	assert_output --partial "Name it with --out"
+	run "$IOLAB" import "$FIXTURES/psync.json" --out results --cache cold
+	assert_failure 2
+	assert_output --partial "must be warm or dropped"
+	assert [ ! -e results ]
+	run "$IOLAB" export results
+	assert_failure 2
+	assert_output --partial "in which format?"
+	run "$IOLAB" export results --format xml
+	assert_failure 2
+	assert_output --partial "must be fio, hyperfine or csv"
+	run "$IOLAB" export --format csv
+	assert_failure 2
+	run "$IOLAB" export results --format csv
+	assert_failure 1
+	assert_output --partial "ENOENT"
+	run "$IOLAB" diff results
+	assert_failure 2
+	assert_output --partial "which two results folders?"
+	run "$IOLAB" diff a b c
+	assert_failure 2
+	for command in import export diff; do
+		run "$IOLAB" $command --help
+		assert_success
+		assert_output --partial "Usage: iolab $command"
+	done
+}
+
+@test "export: CSV is a line for each run, and what a spreadsheet reads is what was measured" {
+	timeout 60 "$IOLAB" compare --idle 0 --engines blocking,epoll --workloads file --depths 1 --rounds 2 --runtime 0.03 \
+		--warmup 0.01 --out results -- --file "$BATS_TEST_TMPDIR/file, \"mine\"" --size 1M >/dev/null
+	run "$IOLAB" import "$FIXTURES/mixed.json" --out results
+	assert_success
+	# A reason with all that has to be quoted.
+	with_runs results 'run["reason"] = run["reason"] and run["reason"] + ", \"so\"\nand so"'
+	run "$IOLAB" export results --format csv --out runs.csv
+	assert_success
+	"$SYSTEM_PYTHON" - <<-'PYTHON'
+		import csv, json
+		raw = open("runs.csv", newline="").read()
+		assert raw.endswith("\r\n") and raw.count("\r") == raw.count("\r\n")
+		rows = list(csv.DictReader(open("runs.csv", newline="")))
+		runs = [json.loads(line) for line in open("results/runs.jsonl")]
+		assert len(rows) == len(runs)
+		for row, run in zip(rows, runs):
+		    assert None not in row and None not in row.values()
+		    m = run["metrics"] or {}
+		    assert row["status"] == run["status"] and row["reason"] == (run["reason"] or ""), row
+		    assert row["engine"] == run["engine"]["label"] and row["panel"] == run["workload"]["panel"]
+		    assert row["ops_per_s"] == "" if not m else abs(float(row["ops_per_s"]) / m["ops_per_s"] - 1) < 1e-8
+		    cpu = (m.get("cpu") or {}).get("us_per_op")
+		    assert row["cpu_us_per_op"] == "" if cpu is None else abs(float(row["cpu_us_per_op"]) / cpu - 1) < 1e-8
+		    assert row["warnings"] == "; ".join(run["warnings"])
+		    assert row["direct"] in ("true", "false") and int(row["bs_bytes"]) == 4096
+		statuses = {row["status"] for row in rows}
+		assert statuses == {"ok", "unsupported"} and any('"so"\nand so' in row["reason"] for row in rows)
+	PYTHON
+	# To standard output, the same.
+	"$IOLAB" export results --format csv | cmp - runs.csv
+	run "$IOLAB" export results --format csv --out no/such/file
+	assert_failure 1
+	assert_output --partial "ENOENT"
+}
+
+@test "export as fio, import again: the same rates, latencies and states" {
+	timeout 60 "$IOLAB" compare --idle 0 --engines blocking,epoll,libaio --workloads file --depths 1,4 --rounds 2 \
+		--runtime 0.03 --warmup 0.01 --out ours -- --file "$BATS_TEST_TMPDIR/file" --size 1M --rw randrw >/dev/null
+	timeout 60 "$IOLAB" compare --idle 0 --engines blocking --workloads file --depths 1 --rounds 1 --runtime 0.03 \
+		--warmup 0.01 --out reads -- --file "$BATS_TEST_TMPDIR/file" --size 1M >/dev/null
+	cat reads/runs.jsonl >>ours/runs.jsonl
+	"$IOLAB" export ours --format fio --out fio.json >/dev/null
+	run "$IOLAB" import fio.json --out results
+	assert_success
+	valid results/runs.jsonl iolab.run.v1
+	checks fio.json '
+ours = [json.loads(line) for line in open("ours/runs.jsonl")]
+ours = [run for run in ours if not run["config"]["count_syscalls"]]
+assert len(ours) == len(runs) > 8 and {r["status"] for r in ours} == {"ok", "unsupported"}
+for a, b in zip(ours, runs):
+    assert b["engine"]["label"] == "fio:iolab-" + a["engine"]["label"], b["engine"]
+    assert a["config"]["x"] == b["config"]["x"] and a["time_utc"] == b["time_utc"]
+    if a["status"] != "ok":
+        assert b["status"] == "error" and a["reason"] in b["reason"], (a["reason"], b["reason"])
+        continue
+    a, b, histograms = a["metrics"], b["metrics"], (a["histogram"], b["histogram"])
+    assert abs(a["ops_per_s"] / b["ops_per_s"] - 1) < 1e-8 and a["ops"] == b["ops"]
+    assert (a["reads"], a["writes"], a["bytes"]) == (b["reads"], b["writes"], b["bytes"])
+    assert histograms[0] == histograms[1]
+    for key in ("min", "p50", "p90", "p99", "p99_9", "max", "count"):
+        assert a["latency_ns"][key] == b["latency_ns"][key], (key, a["latency_ns"], b["latency_ns"])
+    assert abs(a["latency_ns"]["mean"] - b["latency_ns"]["mean"]) < 1
+# What tools look for.
+job = fio["jobs"][-1]
+assert job["read"]["lat_ns"]["percentile"]["99.000000"] > 0 and job["usr_cpu"] + job["sys_cpu"] > 0
+assert abs(sum(sum(job[t].values()) for t in ("latency_ns", "latency_us", "latency_ms")) - 100) < 1e-6
+mixed = fio["jobs"][0]["mixed"]
+assert mixed["total_ios"] == fio["jobs"][0]["read"]["total_ios"] + fio["jobs"][0]["write"]["total_ios"]'
+}
+
+@test "export as fio: fio s own converter reads it" {
+	command -v fio_jsonplus_clat2csv >/dev/null || skip "no fio_jsonplus_clat2csv (of fio)"
+	"$SYSTEM_PYTHON" -c 'import six' 2>/dev/null || skip "fio_jsonplus_clat2csv needs python3-six"
+	compared results
+	"$IOLAB" export results --format fio --out fio.json >/dev/null
+	run "$SYSTEM_PYTHON" "$(command -v fio_jsonplus_clat2csv)" fio.json out.csv
+	assert_success
+	run "$SYSTEM_PYTHON" "$(command -v fio_jsonplus_clat2csv)" fio.json out.csv --validate
+	assert_success
+	assert_output --partial "out_job19.csv validated"
+}
+
+@test "export for hyperfine: a time is that of a million operations" {
+	compared results
+	run "$IOLAB" import "$FIXTURES/psync.json" "$FIXTURES/failed.json" --out results
+	assert_success
+	run --separate-stderr "$IOLAB" export results --format hyperfine
+	assert_success
+	# shellcheck disable=SC2154 # bats sets it
+	[[ $stderr == *"1 configuration without a figure left out"* ]]
+	echo "$output" >hyperfine.json
+	checks "$FIXTURES/psync.json" '
+import statistics
+results = json.load(open("hyperfine.json"))["results"]
+assert len(results) == 5
+for result, c in zip(results, [c for c in summary["configurations"] if c["status"] == "ok"]):
+    expected = [1e6 / v for v in c["metrics"]["ops_per_s"]["values"] if v]
+    assert all(abs(a / b - 1) < 1e-8 for a, b in zip(sorted(result["times"]), sorted(expected)))
+    assert len(result["times"]) == len(expected) == len(result["exit_codes"])
+    assert result["command"].startswith(c["engine"]["label"] + ", ") and ": 1 million " in result["command"]
+    assert abs(result["mean"] / statistics.mean(expected) - 1) < 1e-9
+    assert abs(result["median"] / statistics.median(expected) - 1) < 1e-9
+    assert (result["min"], result["max"]) == (min(result["times"]), max(result["times"]))
+    if len(expected) > 1:
+        assert abs(result["stddev"] / statistics.stdev(expected) - 1) < 1e-6
+        assert 0 < result["user"] + result["system"] < 2 * result["mean"] * os.cpu_count()
+    assert result["parameters"] == {"depth": str(c["config"]["x"])}
+# fio has one round, and a CPU time that is not the process s.
+assert results[-1]["stddev"] is None and results[-1]["user"] is None'
+}
+
+@test "diff: known ratios with Welch's interval, verdicts, what only one has" {
+	compared a
+	cp -r a b
+	# Exact rates: B is 1.5 of A with null, and nothing is to be seen with io_uring.
+	with_runs a 'r = run["config"]["round"]; run["metrics"]["ops_per_s"] = 1000 * (1, 1.02, 0.98, 1.01, 0.99)[r]'
+	with_runs b 'r = run["config"]["round"]; run["metrics"]["ops_per_s"] = (1500 if run["engine"]["label"] == "null" else 1001) * (1.03, 1, 0.97, 1.01, 1)[r]
+if run["config"]["x"] == 4 and run["engine"]["label"] == "io_uring": run["workload"]["panel"] = "another"'
+	run "$IOLAB" diff a b
+	assert_success
+	assert_output --partial "The environment is the same."
+	assert_output --partial "sessions differ"
+	assert_output --regexp "1  null +1\.50 \(1\.4[0-9]-1\.5[0-9]\)"
+	assert_output --regexp "1  io_uring +no difference shown"
+	assert_output --partial "Only A has"
+	assert_output --partial "io_uring on another, depth 4"
+	run "$IOLAB" diff a b --json
+	assert_success
+	echo "$output" >diff.json
+	valid diff.json iolab.diff.v1
+	"$SYSTEM_PYTHON" - <<-'PYTHON'
+		import json, math
+		d = json.load(open("diff.json"))
+		assert len(d["configurations"]) == 3 and d["environment"]["differs"] == [], d["environment"]
+		logs = [[math.log(v) for v in values] for values in ((1, 1.02, .98, 1.01, .99), (1.03, 1, .97, 1.01, 1))]
+		mean = [sum(l) / 5 for l in logs]
+		part = [sum((x - m) ** 2 for x in l) / 4 / 5 for l, m in zip(logs, mean)]
+		degrees = sum(part) ** 2 / sum(p * p / 4 for p in part)
+		entry = d["configurations"][0]["ratio"]["ops_per_s"]
+		assert abs(entry["mean"] / (1.5 * math.exp(mean[1] - mean[0])) - 1) < 1e-6, entry
+		t = math.log(entry["high"] / entry["mean"]) / math.sqrt(sum(part))
+		assert 7 < degrees < 8 and 2.306 < t < 2.365, (degrees, t)  # t of 8 and of 7 degrees
+		assert entry["verdict"] == "higher" and entry["a_count"] == entry["b_count"] == 5
+	PYTHON
+	# The other way round it says the same.
+	run "$IOLAB" diff b a
+	assert_output --regexp "1  null +0\.6[67] \("
+}
+
+@test "diff: fewer than five rounds give no verdict" {
+	compared a
+	with_runs a 'run["metrics"]["ops_per_s"] = 1000 + run["config"]["round"]'
+	cp -r a b
+	with_runs b 'run["metrics"]["ops_per_s"] *= 2'
+	head -n 16 b/runs.jsonl >few && mv few b/runs.jsonl
+	run "$IOLAB" diff a a
+	assert_success
+	refute_output --regexp "1\.[0-9]+ \("
+	run "$IOLAB" diff a b
+	assert_success
+	refute_output --partial "2.00 ("
+	assert_output --partial "no difference shown"
+}
+
+@test "diff: the environment comes first, and another machine is named" {
+	compared a
+	cp -r a b
+	with_runs b 'run["env"]["cpu_model"] = "Z80"; run["env"]["kernel"] = "2.4.0"; run["env"]["limits"]["nofile"] = 7
+run["env"]["mitigations"]["meltdown"] = "a very long text about what the kernel does against it, longer than a column"
+run["config"]["seed"] = 77'
+	run "$IOLAB" diff a b
+	assert_success
+	assert_line --index 3 "What differs in the environment"
+	assert_output --regexp "kernel +[^ ]+ +2\.4\.0"
+	assert_output --partial "limits.nofile"
+	assert_output --partial "B  a very long text"
+	assert_output --partial "Not the same machine or disk: cpu_model"
+	assert_output --regexp "Same:.* cpus_online"
+	assert_output --partial "not alike: seed"
+	[[ $output == *"What differs"*"Not the same machine"*"B / A"* ]]
+	"$IOLAB" diff a b --json >diff.json
+	valid diff.json iolab.diff.v1
+	# Of an imported run nobody knows where it ran.
+	imports psync
+	run "$IOLAB" diff results results
+	assert_success
+	assert_output --partial "of one of them it is not known"
+}
+
+@test "diff: a folder that is missing, empty, broken, only for reading" {
+	compared a
+	run "$IOLAB" diff a nosuch
+	assert_failure 1
+	assert_output "iolab: nosuch/runs.jsonl: ENOENT: No such file or directory"
+	mkdir empty && : >empty/runs.jsonl
+	run "$IOLAB" diff empty a
+	assert_failure 1
+	assert_output "iolab: empty/runs.jsonl holds no run"
+	mkdir broken && echo "{" >broken/runs.jsonl
+	run "$IOLAB" diff a broken
+	assert_failure 1
+	assert_output --partial "broken/runs.jsonl:1"
+	# Nothing is written, not even a summary.
+	rm a/summary.json
+	run "$IOLAB" diff a a
+	assert_success
+	assert [ ! -e a/summary.json ]
+}
+
+@test "diff: unsupported on one side is told with its reason" {
+	compared a
+	cp -r a b
+	with_runs b 'if run["engine"]["label"] == "io_uring": run.update(status="unsupported", reason="seccomp forbids it", metrics=None, histogram=None)'
+	run "$IOLAB" diff a b
+	assert_success
+	assert_output --partial "B: unsupported: seccomp forbids it"
+}
