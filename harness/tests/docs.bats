@@ -38,6 +38,11 @@ run_commands_of() {
 @test "README.md: its commands run" { run_commands_of "$ROOT/README.md"; }
 @test "docs/measurement.md: its commands run" { run_commands_of "$ROOT/docs/measurement.md"; }
 
+@test "docs/results.md: its commands run" {
+	command -v fio >/dev/null || skip "no fio to import from"
+	run_commands_of "$ROOT/docs/results.md"
+}
+
 @test "README.md: the two lines of set-up are those that CI runs" {
 	run commands_of "$ROOT/README.md"
 	assert_line "harness/setup.sh && make bench"

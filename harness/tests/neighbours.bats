@@ -284,7 +284,7 @@ assert runs[0]["time_utc"] == "2017-07-14T02:40:00Z"'
 	valid results/summary.json iolab.summary.v1
 	checks "$FIXTURES/depths.json" '
 before = json.load(open("before.json"))
-assert len({c["workload"]["panel"] for c in summary["configurations"]}) >= 1
+assert {c["workload"]["panel"] for c in summary["configurations"]} == {"file randread 4k page cache, 1M"}
 ours = [c for c in summary["configurations"] if "imported" not in c]
 theirs = [c for c in summary["configurations"] if "imported" in c]
 assert len(ours) == 2 and len(theirs) == 2
@@ -296,11 +296,6 @@ for key in ("seed", "rounds_planned", "rounds_done", "command", "env", "idle_bas
     assert summary[key] == before[key], key
 for was, is_now in zip(before["configurations"], ours):
     assert was == is_now'
-	"$SYSTEM_PYTHON" - <<-'PYTHON'
-		import json
-		panels = {c["workload"]["panel"] for c in json.load(open("results/summary.json"))["configurations"]}
-		assert len(panels) == 2, panels  # randread of fio with O_DIRECT off shares ours
-	PYTHON
 	run "$IOLAB" summary --baseline fio:libaio results
 	assert_success
 	assert_output --partial "did not take turns"
@@ -564,7 +559,7 @@ run["env"]["mitigations"]["meltdown"] = "a very long text about what the kernel 
 run["config"]["seed"] = 77'
 	run "$IOLAB" diff a b
 	assert_success
-	assert_line --index 3 "What differs in the environment"
+	assert_line --index 2 "What differs in the environment"
 	assert_output --regexp "kernel +[^ ]+ +2\.4\.0"
 	assert_output --partial "limits.nofile"
 	assert_output --partial "B  a very long text"
