@@ -661,15 +661,18 @@ json_t *summary_compute(const char *folder, const struct comparison *comparison,
 
 	struct grouping g = group_runs(runs);
 	json_t *configurations = json_array();
-	unsigned done = 0;
+	unsigned done = 0, imported = 0;
 	for (unsigned i = 0; i < g.count; i++) {
 		const struct configuration *c = &g.configurations[i];
 		const struct configuration *baseline = find_baseline(&g, c, comparison->baseline);
 		json_t *entry = summarise(c, baseline, g.rounds, comparison->baseline);
 		unsigned rounds = (unsigned)json_integer_value(json_object_get(entry, "rounds"));
-		done = rounds > done ? rounds : done;
+		unsigned *most = is_imported(c) ? &imported : &done;
+		*most = rounds > *most ? rounds : *most;
 		json_array_append_new(configurations, entry);
 	}
+	if (done == 0) /* how often something was imported says nothing of our own rounds */
+		done = imported;
 	judge_peer(configurations);
 	/* What the interval of most rows is worth: that of a configuration with all rounds.
 	 */

@@ -604,3 +604,14 @@ run["config"]["seed"] = 77'
 	assert_success
 	assert_output --partial "B: unsupported: seccomp forbids it"
 }
+
+@test "import: figures and report" {
+	imports depths psync
+	run timeout 100 "$PYTHON" "$ROOT/plots/plot.py" results
+	assert_success
+	grep -q "fio:libaio" results/figures/throughput.svg
+	run timeout 100 "$PYTHON" "$ROOT/plots/report.py" results
+	assert_success
+	grep -q "which ran one after the other" results/report.html
+	! grep -q "in an order of its own drawn" results/report.html || fail "no order was drawn at random"
+}
