@@ -548,8 +548,8 @@ static json_t *sync_latency(const json_t *job)
 			   : json_null();
 }
 
-/* Sets metrics and histogram; false when the job finished nothing. */
-static bool set_metrics(json_t *run, const json_t *job, json_t *remarks)
+/* Sets metrics and histogram. Returns why there are none, or NULL. */
+static const char *set_metrics(json_t *run, const json_t *job, json_t *remarks)
 {
 	struct direction read = direction_of(job, "read"), write = direction_of(job, "write");
 	struct direction mixed = direction_of(job, "mixed"), used[2], sum = { 0 };
@@ -561,7 +561,7 @@ static bool set_metrics(json_t *run, const json_t *job, json_t *remarks)
 	if (mixed.ops == 0 && write.ops > 0)
 		used[count++] = write;
 	if (count == 0)
-		return false;
+		return "fio finished no operation";
 	for (unsigned i = 0; i < count; i++) {
 		sum.ops += used[i].ops;
 		sum.short_ops += used[i].short_ops;
@@ -570,6 +570,8 @@ static bool set_metrics(json_t *run, const json_t *job, json_t *remarks)
 		sum.bytes_per_s += used[i].bytes_per_s;
 		sum.elapsed_s = fmax(sum.elapsed_s, used[i].elapsed_s);
 	}
+	if (!(sum.ops_per_s > 0))
+		return "fio took less than its millisecond for all of it, so there is no rate";
 	/* With unified_rw_reporting=1 fio does not tell the two apart. */
 	bool apart = read.json || write.json;
 	json_t *metrics = json_pack(
@@ -586,7 +588,7 @@ static bool set_metrics(json_t *run, const json_t *job, json_t *remarks)
 		"achieved_per_s", "unfinished", "latency_uncorrected_ns");
 	set_latency(run, metrics, used, count, remarks);
 	json_object_set_new(run, "metrics", metrics);
-	return true;
+	return NULL;
 }
 
 /* The job's own start where fio tells it, or else when its output was written. */
@@ -618,17 +620,15 @@ static void settle(json_t *run, const json_t *job, json_t *remarks)
 {
 	struct reason error;
 	int number = (int)number_at(job, "error");
+	const char *none = number == 0 ? set_metrics(run, job, remarks) : NULL;
 	if (number != 0 && *string_at(job, "desc"))
 		reason_errno(&error, number, "fio: %s", string_at(job, "desc"));
 	else if (number != 0)
 		reason_errno(&error, number, "fio ended with an error");
-	else if (!set_metrics(run, job, remarks))
-		reason_set(&error, "fio finished no operation");
-	else {
-		result_set_status(run, RESULT_OK, NULL);
-		return;
-	}
-	result_set_status(run, RESULT_ERROR, &error);
+	else if (none)
+		reason_set(&error, "%s", none);
+	bool ok = number == 0 && !none;
+	result_set_status(run, ok ? RESULT_OK : RESULT_ERROR, ok ? NULL : &error);
 }
 
 json_t *fio_job_run(const struct fio_output *output, unsigned index, struct reason *why)
