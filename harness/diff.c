@@ -16,7 +16,7 @@
 #include "statistics.h"
 #include "summary.h"
 
-#define METHOD "ratio of geometric means, Welch's t on the logarithms of unpaired rounds"
+#define METHOD	      "ratio of geometric means, Welch's t on the logarithms of unpaired rounds"
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 
 static const struct {
@@ -55,7 +55,8 @@ static const json_t *counterpart(const json_t *list, const json_t *configuration
 	return NULL;
 }
 
-/* Every round's value of a metric; how many there are. `positive` becomes false with one that is 0. */
+/* Every round's value of a metric; how many there are. `positive` becomes false with one that is 0.
+ */
 static unsigned values_of(const json_t *configuration, const char *metric, double **values,
 			  bool *positive)
 {
@@ -132,13 +133,12 @@ static json_t *entry_json(const json_t *a, const json_t *b)
 	for (unsigned i = 0; i < LENGTH(compared); i++)
 		json_object_set_new(ratio, compared[i].metric,
 				    ratio_json(a, b, compared[i].metric));
-	json_object_update_new(
-		entry, json_pack("{s:O, s:O, s:O, s:O, s:o, s:o}", "a_status",
-				 json_object_get(a, "status"), "b_status",
-				 json_object_get(b, "status"), "a_reason",
-				 json_object_get(a, "reason"), "b_reason",
-				 json_object_get(b, "reason"), "config_differs",
-				 config_differences(a, b), "ratio", ratio));
+	json_object_update_new(entry, json_pack("{s:O, s:O, s:O, s:O, s:o, s:o}", "a_status",
+						json_object_get(a, "status"), "b_status",
+						json_object_get(b, "status"), "a_reason",
+						json_object_get(a, "reason"), "b_reason",
+						json_object_get(b, "reason"), "config_differs",
+						config_differences(a, b), "ratio", ratio));
 	return entry;
 }
 
@@ -223,8 +223,8 @@ static void print_entry(FILE *out, const json_t *entry)
 	json_t *name;
 	fprintf(out, "  %6.0f  %-24s", number_at(entry, "x"), string_at(entry, "engine"));
 	for (i = 0; ok && i < LENGTH(compared); i++)
-		print_ratio(out, json_object_get(json_object_get(entry, "ratio"),
-						 compared[i].metric));
+		print_ratio(out,
+			    json_object_get(json_object_get(entry, "ratio"), compared[i].metric));
 	if (!ok)
 		print_missing(out, entry);
 	json_array_foreach(config_differs, i, name)
@@ -271,10 +271,9 @@ static void print_only(FILE *out, const char *side, const json_t *list)
 		bool begun = false;
 		json_array_foreach(list, j, other)
 		{
-			bool together = strcmp(string_at(first, "panel"),
-					       string_at(other, "panel")) == 0 &&
-					strcmp(string_at(first, "engine"),
-					       string_at(other, "engine")) == 0;
+			bool together =
+				strcmp(string_at(first, "panel"), string_at(other, "panel")) == 0 &&
+				strcmp(string_at(first, "engine"), string_at(other, "engine")) == 0;
 			if (together && j < i)
 				break;
 			if (!together)

@@ -10,9 +10,9 @@
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 
 /* Another one of these, and the two folders speak of two machines, or of two disks. */
-static const char *const machine_keys[] = { "cpu_model",  "machine",	"cpus_online",
-					    "governor",	  "virtualization", "filesystem",
-					    "device",	  "scheduler" };
+static const char *const machine_keys[] = { "cpu_model", "machine",	   "cpus_online",
+					    "governor",	 "virtualization", "filesystem",
+					    "device",	 "scheduler" };
 
 static void compare_value(json_t *diff, const char *key, const json_t *a, const json_t *b)
 {
@@ -108,7 +108,8 @@ void environment_diff_print(FILE *out, const json_t *diff)
 	size_t i;
 	json_t *entry;
 	if (!json_is_true(json_object_get(diff, "known"))) {
-		fputs("Environment: of one of them it is not known, so anything may differ.\n", out);
+		fputs("Environment: of one of them it is not known, so anything may differ.\n",
+		      out);
 		return;
 	}
 	fputs(json_array_size(differs) ? "What differs in the environment\n"

@@ -8,8 +8,9 @@
 
 /*
  * {known, differs: [{key, a, b}], same: [key], incomparable: [key]} of two `env` objects, a new
- * reference. Keys of inner objects are "limits.nofile". Of what is `incomparable`, throughput depends
- * so much that it says nothing about software. `known` is false when either has no environment.
+ * reference. Keys of inner objects are "limits.nofile". Of what is `incomparable`, throughput
+ * depends so much that it says nothing about software. `known` is false when either has no
+ * environment.
  */
 json_t *environment_diff(const json_t *a, const json_t *b);
 

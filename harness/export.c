@@ -111,9 +111,9 @@ int command_export(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 
 	json_t *runs = runs_read(options.folder, &why);
-	json_t *summary = runs ? summary_recompute(options.folder, NULL, (struct comparison) { 0 },
-						   &why)
-			       : NULL;
+	json_t *summary =
+		runs ? summary_recompute(options.folder, NULL, (struct comparison) { 0 }, &why)
+		     : NULL;
 	int rc = summary ? 0 : -1;
 	if (rc == 0 && options.out)
 		rc = write_file(&options, runs, summary, &why);

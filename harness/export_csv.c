@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One line a run, with fields as RFC 4180 has them: lines end in CR LF, quotes only where needed. */
+/* One line a run, with fields as RFC 4180 has them: lines end in CR LF, quotes only where needed.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fio's JSON as fio 3 writes it with --output-format=json+, one job a run. What the two do not count
- * alike is told in docs/results.md; what we do not know (page faults, depths at each submission) is
- * left out.
+ * fio's JSON as fio 3 writes it with --output-format=json+, one job a run. What the two do not
+ * count alike is told in docs/results.md; what we do not know (page faults, depths at each
+ * submission) is left out.
  */
 #include <errno.h>
 #include <math.h>
@@ -75,7 +75,7 @@ static void set_percentile(json_t *percentiles, double percent, double ns)
 /* fio's usual list of them; of a run without a histogram those that it has. */
 static json_t *percentiles_json(const struct histogram *h, const json_t *latency)
 {
-	static const double usual[] = { 1,  5,	10, 20, 30, 40,	  50,	60,    70,
+	static const double usual[] = { 1,  5,	10, 20, 30,   40,   50,	   60,	 70,
 					80, 90, 95, 99, 99.5, 99.9, 99.95, 99.99 };
 	static const struct {
 		double percent;
@@ -97,11 +97,10 @@ static json_t *latency_json(const json_t *latency, const json_t *buckets)
 	struct histogram h;
 	double mean_ns = number_at(latency, "mean");
 	restore_histogram(&h, buckets, latency);
-	json_t *json = json_pack("{s:I, s:I, s:f, s:f, s:I}", "min",
-				 (json_int_t)number_at(latency, "min"), "max",
-				 (json_int_t)number_at(latency, "max"), "mean", mean_ns, "stddev",
-				 deviation_ns(&h, mean_ns), "N",
-				 (json_int_t)number_at(latency, "count"));
+	json_t *json =
+		json_pack("{s:I, s:I, s:f, s:f, s:I}", "min", (json_int_t)number_at(latency, "min"),
+			  "max", (json_int_t)number_at(latency, "max"), "mean", mean_ns, "stddev",
+			  deviation_ns(&h, mean_ns), "N", (json_int_t)number_at(latency, "count"));
 	if (json_is_object(latency))
 		json_object_set_new(json, "percentile", percentiles_json(&h, latency));
 	if (h.count > 0)
@@ -125,11 +124,10 @@ static void set_rate_samples(json_t *direction, const json_t *run, double share)
 	}
 	double mean = count > 0 ? sum / (double)count : 0;
 	double variance = count > 1 ? (squares - mean * sum) / (double)(count - 1) : 0;
-	json_object_update_new(direction,
-			       json_pack("{s:I, s:I, s:f, s:f, s:I}", "iops_min", llround(least),
-					 "iops_max", llround(most), "iops_mean", mean, "iops_stddev",
-					 sqrt(fmax(variance, 0)), "iops_samples",
-					 (json_int_t)count));
+	json_object_update_new(
+		direction, json_pack("{s:I, s:I, s:f, s:f, s:I}", "iops_min", llround(least),
+				     "iops_max", llround(most), "iops_mean", mean, "iops_stddev",
+				     sqrt(fmax(variance, 0)), "iops_samples", (json_int_t)count));
 }
 
 /* One of read, write and mixed: `ops` of the run's operations. */
@@ -140,16 +138,16 @@ static json_t *direction_json(const json_t *run, double ops, bool with_latency)
 	const json_t *latency = with_latency ? at_path(run, "metrics.latency_ns") : NULL;
 	const json_t *buckets = with_latency ? at_path(run, "histogram.buckets") : NULL;
 	json_int_t bytes = llround(share * number_at(run, "metrics.bytes"));
-	json_t *direction = json_pack(
-		"{s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "io_bytes", bytes,
-		"io_kbytes", bytes / 1024, "bw_bytes", llround(bytes_per_s), "bw",
-		(json_int_t)(bytes_per_s / 1024), "iops",
-		share * number_at(run, "metrics.ops_per_s"), "runtime",
-		share > 0 ? llround(1e3 * number_at(run, "metrics.elapsed_s")) : 0LL, "total_ios",
-		llround(ops), "short_ios",
-		llround(share * number_at(run, "metrics.short_transfers")), "drop_ios", 0LL,
-		"slat_ns", latency_json(NULL, NULL), "clat_ns", latency_json(latency, buckets),
-		"lat_ns", latency_json(latency, buckets));
+	json_t *direction =
+		json_pack("{s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:o, s:o, s:o}",
+			  "io_bytes", bytes, "io_kbytes", bytes / 1024, "bw_bytes",
+			  llround(bytes_per_s), "bw", (json_int_t)(bytes_per_s / 1024), "iops",
+			  share * number_at(run, "metrics.ops_per_s"), "runtime",
+			  share > 0 ? llround(1e3 * number_at(run, "metrics.elapsed_s")) : 0LL,
+			  "total_ios", llround(ops), "short_ios",
+			  llround(share * number_at(run, "metrics.short_transfers")), "drop_ios",
+			  0LL, "slat_ns", latency_json(NULL, NULL), "clat_ns",
+			  latency_json(latency, buckets), "lat_ns", latency_json(latency, buckets));
 	set_rate_samples(direction, run, share);
 	return direction;
 }
@@ -161,25 +159,26 @@ static void set_latency_shares(json_t *job, const json_t *run)
 		const char *table, *key;
 		double limit_ns;
 	} shares[] = {
-		{ "latency_ns", "2", 2 },	  { "latency_ns", "4", 4 },
-		{ "latency_ns", "10", 10 },	  { "latency_ns", "20", 20 },
-		{ "latency_ns", "50", 50 },	  { "latency_ns", "100", 100 },
-		{ "latency_ns", "250", 250 },	  { "latency_ns", "500", 500 },
-		{ "latency_ns", "750", 750 },	  { "latency_ns", "1000", 1e3 },
-		{ "latency_us", "2", 2e3 },	  { "latency_us", "4", 4e3 },
-		{ "latency_us", "10", 1e4 },	  { "latency_us", "20", 2e4 },
-		{ "latency_us", "50", 5e4 },	  { "latency_us", "100", 1e5 },
-		{ "latency_us", "250", 2.5e5 },	  { "latency_us", "500", 5e5 },
-		{ "latency_us", "750", 7.5e5 },	  { "latency_us", "1000", 1e6 },
-		{ "latency_ms", "2", 2e6 },	  { "latency_ms", "4", 4e6 },
-		{ "latency_ms", "10", 1e7 },	  { "latency_ms", "20", 2e7 },
-		{ "latency_ms", "50", 5e7 },	  { "latency_ms", "100", 1e8 },
-		{ "latency_ms", "250", 2.5e8 },	  { "latency_ms", "500", 5e8 },
-		{ "latency_ms", "750", 7.5e8 },	  { "latency_ms", "1000", 1e9 },
-		{ "latency_ms", "2000", 2e9 },	  { "latency_ms", ">=2000", INFINITY },
+		{ "latency_ns", "2", 2 },	{ "latency_ns", "4", 4 },
+		{ "latency_ns", "10", 10 },	{ "latency_ns", "20", 20 },
+		{ "latency_ns", "50", 50 },	{ "latency_ns", "100", 100 },
+		{ "latency_ns", "250", 250 },	{ "latency_ns", "500", 500 },
+		{ "latency_ns", "750", 750 },	{ "latency_ns", "1000", 1e3 },
+		{ "latency_us", "2", 2e3 },	{ "latency_us", "4", 4e3 },
+		{ "latency_us", "10", 1e4 },	{ "latency_us", "20", 2e4 },
+		{ "latency_us", "50", 5e4 },	{ "latency_us", "100", 1e5 },
+		{ "latency_us", "250", 2.5e5 }, { "latency_us", "500", 5e5 },
+		{ "latency_us", "750", 7.5e5 }, { "latency_us", "1000", 1e6 },
+		{ "latency_ms", "2", 2e6 },	{ "latency_ms", "4", 4e6 },
+		{ "latency_ms", "10", 1e7 },	{ "latency_ms", "20", 2e7 },
+		{ "latency_ms", "50", 5e7 },	{ "latency_ms", "100", 1e8 },
+		{ "latency_ms", "250", 2.5e8 }, { "latency_ms", "500", 5e8 },
+		{ "latency_ms", "750", 7.5e8 }, { "latency_ms", "1000", 1e9 },
+		{ "latency_ms", "2000", 2e9 },	{ "latency_ms", ">=2000", INFINITY },
 	};
 	struct histogram h;
-	restore_histogram(&h, at_path(run, "histogram.buckets"), at_path(run, "metrics.latency_ns"));
+	restore_histogram(&h, at_path(run, "histogram.buckets"),
+			  at_path(run, "metrics.latency_ns"));
 	unsigned bucket = 0;
 	for (unsigned i = 0; i < LENGTH(shares); i++) {
 		uint64_t count = 0;
@@ -277,10 +276,10 @@ static void set_directions(json_t *job, const json_t *run)
 			    direction_json(run, apart ? ops - writes : 0, !both && writes == 0));
 	json_object_set_new(job, "write", direction_json(run, writes, !both && writes > 0));
 	json_object_set_new(job, "trim", direction_json(run, 0, false));
-	json_object_set_new(
-		job, "sync",
-		json_pack("{s:I, s:o}", "total_ios", llround(number_at(run, "metrics.syncs")),
-			  "lat_ns", latency_json(at_path(run, "metrics.sync_latency_ns"), NULL)));
+	json_object_set_new(job, "sync",
+			    json_pack("{s:I, s:o}", "total_ios",
+				      llround(number_at(run, "metrics.syncs")), "lat_ns",
+				      latency_json(at_path(run, "metrics.sync_latency_ns"), NULL)));
 	if (both)
 		json_object_set_new(job, "mixed", direction_json(run, ops, true));
 }
@@ -291,15 +290,13 @@ static json_t *job_json(const json_t *run, unsigned number)
 	json_t *name = json_sprintf("%s, %s, %s %.0f, round %.0f", string_at(run, "engine.label"),
 				    panel, string_at(run, "config.x_name"),
 				    number_at(run, "config.x"), number_at(run, "config.round"));
-	int error = status_is(run, "ok")	    ? 0
-		    : status_is(run, "unsupported") ? EOPNOTSUPP
-						    : EIO;
-	json_t *job = json_pack(
-		"{s:O, s:i, s:I, s:i, s:i, s:I, s:o, s:s}", "jobname", name, "groupid", (int)number,
-		"job_start", start_ms(run), "error", error, "eta", 0, "elapsed",
-		llround(ceil(number_at(run, "metrics.elapsed_s"))), "job options",
-		options_json(run, json_string_value(name)), "desc",
-		error ? string_at(run, "reason") : panel);
+	int error = status_is(run, "ok") ? 0 : status_is(run, "unsupported") ? EOPNOTSUPP : EIO;
+	json_t *job =
+		json_pack("{s:O, s:i, s:I, s:i, s:i, s:I, s:o, s:s}", "jobname", name, "groupid",
+			  (int)number, "job_start", start_ms(run), "error", error, "eta", 0,
+			  "elapsed", llround(ceil(number_at(run, "metrics.elapsed_s"))),
+			  "job options", options_json(run, json_string_value(name)), "desc",
+			  error ? string_at(run, "reason") : panel);
 	set_directions(job, run);
 	set_cpu(job, run);
 	set_latency_shares(job, run);

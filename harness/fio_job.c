@@ -25,31 +25,74 @@
 
 /* fio's options that the run has under a name of its own, or that change nothing of the work. */
 static const char *const known_options[] = {
-	"name",		  "description",     "filename",	"directory",	"filename_format",
-	"ioengine",	  "rw",		     "readwrite",	"bs",		"blocksize",
-	"size",		  "direct",	     "buffered",	"iodepth",	"numjobs",
-	"group_reporting", "new_group",	     "stonewall",	"wait_for*",	"runtime",
-	"timeout",	  "time_based",	     "ramp_time",	"startdelay",	"loops",
-	"number_ios",	  "io_size",	     "io_limit",	"rwmixread",	"rwmixwrite",
-	"fsync",	  "fdatasync",	     "invalidate",	"readonly",	"unlink",
-	"overwrite",	  "create_*",	     "fallocate",	"randseed",	"randrepeat",
-	"allrandrepeat",  "*_percentiles",   "percentile_list", "write_*_log",	"log_*",
-	"thread",	  "disk_util",	     "kb_base",		"unit_base",	"bwavgtime",
-	"iopsavgtime",	  "significant_figures", "refill_buffers", "*_percentile", "exitall*",
+	"name",
+	"description",
+	"filename",
+	"directory",
+	"filename_format",
+	"ioengine",
+	"rw",
+	"readwrite",
+	"bs",
+	"blocksize",
+	"size",
+	"direct",
+	"buffered",
+	"iodepth",
+	"numjobs",
+	"group_reporting",
+	"new_group",
+	"stonewall",
+	"wait_for*",
+	"runtime",
+	"timeout",
+	"time_based",
+	"ramp_time",
+	"startdelay",
+	"loops",
+	"number_ios",
+	"io_size",
+	"io_limit",
+	"rwmixread",
+	"rwmixwrite",
+	"fsync",
+	"fdatasync",
+	"invalidate",
+	"readonly",
+	"unlink",
+	"overwrite",
+	"create_*",
+	"fallocate",
+	"randseed",
+	"randrepeat",
+	"allrandrepeat",
+	"*_percentiles",
+	"percentile_list",
+	"write_*_log",
+	"log_*",
+	"thread",
+	"disk_util",
+	"kb_base",
+	"unit_base",
+	"bwavgtime",
+	"iopsavgtime",
+	"significant_figures",
+	"refill_buffers",
+	"*_percentile",
+	"exitall*",
 };
 
 /* How fio drives its engine, or what it spends on itself: told in the engine's label. */
 static const char *const driving_options[] = {
-	"iodepth_*",	     "fixedbufs",	"registerfiles", "sqthread_poll*", "hipri*",
-	"nonvectored",	     "uncached",	"force_async",	 "userspace_reap", "cmd_type",
-	"gtod_*",	     "norandommap",	"disable_*",	 "clocksource",	   "cpus_allowed*",
-	"nowait",	     "posixaio_*",	"io_submit_mode",
+	"iodepth_*",   "fixedbufs",   "registerfiles",	"sqthread_poll*", "hipri*",
+	"nonvectored", "uncached",    "force_async",	"userspace_reap", "cmd_type",
+	"gtod_*",      "norandommap", "disable_*",	"clocksource",	  "cpus_allowed*",
+	"nowait",      "posixaio_*",  "io_submit_mode",
 };
 
 /* fio's engines that have one operation in flight, whatever iodepth says. */
-static const char *const synchronous_engines[] = { "sync",  "psync",   "vsync",	 "pvsync",
-						   "pvsync2", "mmap",  "splice", "libpmem",
-						   "dev-dax" };
+static const char *const synchronous_engines[] = { "sync", "psync",  "vsync",	"pvsync", "pvsync2",
+						   "mmap", "splice", "libpmem", "dev-dax" };
 
 static bool is_listed(const char *name, const char *const *patterns, size_t count)
 {
@@ -77,8 +120,7 @@ static bool is_on(const json_t *options, const char *name)
 	return value && (!*value || atoi(value) != 0);
 }
 
-static unsigned count_of(const json_t *options, const char *name, const char *alias,
-			 unsigned usual)
+static unsigned count_of(const json_t *options, const char *name, const char *alias, unsigned usual)
 {
 	const char *value = option_of(options, name, alias);
 	long count = value ? strtol(value, NULL, 10) : 0;
@@ -111,8 +153,8 @@ static double seconds_of(const char *text)
 		const char *unit;
 		double seconds;
 	} units[] = {
-		{ "", 1 },     { "s", 1 },	{ "sec", 1 },	{ "ms", 1e-3 }, { "msec", 1e-3 },
-		{ "us", 1e-6 }, { "usec", 1e-6 }, { "m", 60 }, { "h", 3600 },  { "d", 86400 },
+		{ "", 1 },	{ "s", 1 },	  { "sec", 1 }, { "ms", 1e-3 }, { "msec", 1e-3 },
+		{ "us", 1e-6 }, { "usec", 1e-6 }, { "m", 60 },	{ "h", 3600 },	{ "d", 86400 },
 	};
 	char *end;
 	double value = text ? strtod(text, &end) : 0;
@@ -159,7 +201,8 @@ struct translation {
 	json_t *remarks; /* becomes the run's "warnings" */
 };
 
-/* "randread:8" and "rw" in our words. fio's sequential mix is a pattern that `iolab run` has not. */
+/* "randread:8" and "rw" in our words. fio's sequential mix is a pattern that `iolab run` has not.
+ */
 static int translate_pattern(const json_t *options, struct run_config *config, bool *in_order,
 			     struct reason *why)
 {
@@ -168,9 +211,9 @@ static int translate_pattern(const json_t *options, struct run_config *config, b
 		enum file_pattern rw;
 		bool mix_in_order;
 	} patterns[] = {
-		{ "read", RW_READ, false },	      { "write", RW_WRITE, false },
-		{ "randread", RW_RANDREAD, false },   { "randwrite", RW_RANDWRITE, false },
-		{ "randrw", RW_RANDRW, false },	      { "rw", RW_RANDRW, true },
+		{ "read", RW_READ, false },	    { "write", RW_WRITE, false },
+		{ "randread", RW_RANDREAD, false }, { "randwrite", RW_RANDWRITE, false },
+		{ "randrw", RW_RANDRW, false },	    { "rw", RW_RANDRW, true },
 		{ "readwrite", RW_RANDRW, true },
 	};
 	const char *rw = option_of(options, "rw", "readwrite");
@@ -185,8 +228,10 @@ static int translate_pattern(const json_t *options, struct run_config *config, b
 		*in_order = patterns[i].mix_in_order;
 		return 0;
 	}
-	reason_set(why, "rw=%s has no counterpart here; read, write, rw, randread, randwrite and "
-			"randrw have", rw);
+	reason_set(why,
+		   "rw=%s has no counterpart here; read, write, rw, randread, randwrite and "
+		   "randrw have",
+		   rw);
 	return -EOPNOTSUPP;
 }
 
@@ -310,8 +355,10 @@ static int translate(const struct fio_output *output, unsigned index, const json
 	unsigned count = count_of(options, "numjobs", NULL, 1);
 	unsigned twins = companions(jobs, index, true);
 	if (count > 1 && twins > 0) {
-		reason_set(why, "numjobs=%u, and each of them by itself; what they reached together "
-				"is what fio writes with --group_reporting", count);
+		reason_set(why,
+			   "numjobs=%u, and each of them by itself; what they reached together "
+			   "is what fio writes with --group_reporting",
+			   count);
 		return -EINVAL;
 	}
 	/* Sizes given as a share of the file, or not at all, are not known here. */
@@ -326,12 +373,12 @@ static int translate(const struct fio_output *output, unsigned index, const json
 	config->bs_bytes = (uint32_t)bs_bytes;
 	value = option_of(options, "buffered", NULL);
 	config->direct = value ? atoi(value) == 0 : is_on(options, "direct");
-	config->cache = config->direct ? CACHE_BYPASSED
+	config->cache = config->direct						 ? CACHE_BYPASSED
 			: output->cache && strcmp(output->cache, "dropped") == 0 ? CACHE_DROPPED
 										 : CACHE_WARM;
 	value = option_of(options, "rwmixwrite", NULL);
-	config->read_pct = value ? 100 - (unsigned)atoi(value)
-				 : count_of(options, "rwmixread", NULL, 50);
+	config->read_pct =
+		value ? 100 - (unsigned)atoi(value) : count_of(options, "rwmixread", NULL, 50);
 	config->fsync_every = count_of(options, "fsync", NULL, 0);
 	config->fdatasync_every = count_of(options, "fdatasync", NULL, 0);
 	config->file = option_of(options, "filename", NULL);
@@ -380,13 +427,13 @@ static struct direction direction_of(const json_t *job, const char *name)
 	d.short_ops = (json_int_t)number_at(found, "short_ios");
 	d.ops_per_s = number_at(found, "iops");
 	d.elapsed_s = number_at(found, "runtime") / 1e3;
-	/* Before fio 3 io_bytes counted KiB, and there was no bw_bytes; bw has always been in KiB/s. */
+	/* Before fio 3 io_bytes counted KiB, and there was no bw_bytes; bw has always been in
+	 * KiB/s. */
 	const json_t *rate = json_object_get(found, "bw_bytes");
-	d.bytes_per_s = json_is_number(rate) ? json_number_value(rate)
-					     : 1024 * number_at(found, "bw");
-	d.bytes = json_is_number(json_object_get(found, "io_kbytes"))
-			  ? number_at(found, "io_bytes")
-			  : d.bytes_per_s * d.elapsed_s;
+	d.bytes_per_s =
+		json_is_number(rate) ? json_number_value(rate) : 1024 * number_at(found, "bw");
+	d.bytes = json_is_number(json_object_get(found, "io_kbytes")) ? number_at(found, "io_bytes")
+								      : d.bytes_per_s * d.elapsed_s;
 	return d;
 }
 
@@ -433,8 +480,8 @@ static struct latency_source latency_of(const json_t *direction)
 
 /*
  * Adds json+'s bins. fio's buckets are ours: each power of two is cut into 64, and the key is the
- * middle of the bucket. Minimum, maximum and sum are exact in fio's output. Returns false when there
- * are none.
+ * middle of the bucket. Minimum, maximum and sum are exact in fio's output. Returns false when
+ * there are none.
  */
 static bool add_bins(struct histogram *h, const struct latency_source *source)
 {
@@ -499,9 +546,10 @@ static void remark_on_clat(const struct latency_source *source, const json_t *di
 		return; /* a synchronous engine of fio's has no submission apart */
 	json_array_append_new(
 		remarks,
-		json_sprintf("its latency is fio's clat and lacks the submission, %.1f us on average; "
-			     "fio --lat_percentiles=1 --clat_percentiles=0 has both",
-			     mean_us));
+		json_sprintf(
+			"its latency is fio's clat and lacks the submission, %.1f us on average; "
+			"fio --lat_percentiles=1 --clat_percentiles=0 has both",
+			mean_us));
 }
 
 /* Sets latency_ns of the metrics, and the run's histogram. Reads and writes are put together. */
@@ -597,7 +645,7 @@ static json_t *time_of(const struct fio_output *output, const json_t *job)
 	char text[32];
 	double start_ms = number_at(job, "job_start");
 	double written_s = number_at(output->document, "timestamp");
-	time_t time = start_ms > 0	? (time_t)(start_ms / 1e3)
+	time_t time = start_ms > 0    ? (time_t)(start_ms / 1e3)
 		      : written_s > 0 ? (time_t)written_s
 				      : output->written;
 	strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", gmtime(&time));
@@ -642,8 +690,8 @@ json_t *fio_job_run(const struct fio_output *output, unsigned index, struct reas
 	}
 	struct run_config *config = &t.options.config;
 	json_t *command = fio_command(options, string_at(job, "jobname"));
-	json_t *env = output->here ? environment_json(*config->file ? config->file : NULL)
-				   : json_null();
+	json_t *env =
+		output->here ? environment_json(*config->file ? config->file : NULL) : json_null();
 	json_array_append_new(t.remarks, json_string("fio counts the CPU time and the context "
 						     "switches of the job's own thread, not of the "
 						     "process: they are not shown"));

@@ -78,10 +78,10 @@ static json_t *find_document(const char *path, const char *text, struct reason *
 {
 	json_t *found = NULL;
 	json_error_t error;
-	reason_set(why, "%s: there is no JSON in it; fio writes it with --output-format=json", path);
+	reason_set(why, "%s: there is no JSON in it; fio writes it with --output-format=json",
+		   path);
 	for (const char *at = text; (at = next_object(at, text));) {
-		json_t *document =
-			json_loadb(at, strlen(at), JSON_DISABLE_EOF_CHECK, &error);
+		json_t *document = json_loadb(at, strlen(at), JSON_DISABLE_EOF_CHECK, &error);
 		if (!document) {
 			if (!found)
 				reason_set(why, "%s: broken JSON, %d lines after its beginning: %s",
@@ -91,12 +91,13 @@ static json_t *find_document(const char *path, const char *text, struct reason *
 		}
 		at += error.position;
 		if (!is_fio(document)) {
-			reason_set(why,
-				   json_object_get(document, "client_stats")
-					   ? "%s: from fio's client and server, which is not read"
-					   : "%s: JSON, but not fio's: it has no \"fio version\" and "
-					     "\"jobs\"",
-				   path);
+			reason_set(
+				why,
+				json_object_get(document, "client_stats")
+					? "%s: from fio's client and server, which is not read"
+					: "%s: JSON, but not fio's: it has no \"fio version\" and "
+					  "\"jobs\"",
+				path);
 			json_decref(document);
 			continue;
 		}
@@ -119,7 +120,8 @@ static json_t *find_document(const char *path, const char *text, struct reason *
 	return found;
 }
 
-/* A number that follows those of `config`.`key` in the runs of the same configuration, or of all. */
+/* A number that follows those of `config`.`key` in the runs of the same configuration, or of all.
+ */
 static json_int_t next_number(const json_t *runs, const json_t *configuration, const char *key)
 {
 	json_int_t next = 0;
@@ -145,9 +147,11 @@ static bool is_there(const json_t *runs, const json_t *run)
 	json_array_foreach(runs, i, other)
 	{
 		if (json_is_object(json_object_get(other, "imported")) &&
-		    json_equal(json_object_get(other, "metrics"), json_object_get(run, "metrics")) &&
+		    json_equal(json_object_get(other, "metrics"),
+			       json_object_get(run, "metrics")) &&
 		    json_equal(json_object_get(other, "engine"), json_object_get(run, "engine")) &&
-		    json_equal(json_object_get(other, "time_utc"), json_object_get(run, "time_utc")) &&
+		    json_equal(json_object_get(other, "time_utc"),
+			       json_object_get(run, "time_utc")) &&
 		    json_equal(at_path(other, "imported.job"), at_path(run, "imported.job")) &&
 		    json_equal(at_path(other, "imported.index"), at_path(run, "imported.index")))
 			return true;
@@ -156,8 +160,8 @@ static bool is_there(const json_t *runs, const json_t *run)
 }
 
 /*
- * Gives the run its place: jobs of one configuration are its rounds, in the order in which files are
- * named and jobs stand in them; in the table they come after all that is there.
+ * Gives the run its place: jobs of one configuration are its rounds, in the order in which files
+ * are named and jobs stand in them; in the table they come after all that is there.
  */
 static void place_run(const json_t *runs, json_t *run)
 {
@@ -341,7 +345,8 @@ int command_import(int argc, char **argv)
 		.options = argp_options,
 		.parser = parse_option,
 		.args_doc = "FILE...",
-		.doc = "Makes runs of fio's results (fio --output-format=json or json+), one of each "
+		.doc = "Makes runs of fio's results (fio --output-format=json or json+), one of "
+		       "each "
 		       "job, "
 		       "and puts them into a results folder, for the same table and figures."
 		       "\vJobs of the same configuration are its rounds, in the order of the files "

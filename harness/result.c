@@ -140,8 +140,8 @@ json_t *result_new(const struct run_options *options, int argc, char **argv)
 	return required(json_pack(
 		"{s:s, s:s, s:s, s:n, s:[], s:o, s:o, s:o, s:o, s:n, s:n, s:n}", "schema",
 		"iolab.run.v1", "time_utc", time_utc, "status", "error", "reason", "warnings",
-		"engine", required(engine_json(c)), "workload",
-		result_workload(c), "config", result_config(options, run_command(argc, argv)), "env",
+		"engine", required(engine_json(c)), "workload", result_workload(c), "config",
+		result_config(options, run_command(argc, argv)), "env",
 		required(environment_json(c->workload == &workload_file ? c->file : NULL)),
 		"metrics", "histogram", "histogram_uncorrected"));
 }

@@ -150,9 +150,9 @@ struct unpaired_ratio estimate_unpaired_ratio(const double *a, unsigned a_count,
 		r.confidence = CONFIDENCE_WANTED;
 		r.degrees = a_count + b_count - 2; /* where neither varies at all */
 		if (a_part + b_part > 0) {
-			r.degrees = (a_part + b_part) * (a_part + b_part) /
-				    (a_part * a_part / (a_count - 1) +
-				     b_part * b_part / (b_count - 1));
+			r.degrees =
+				(a_part + b_part) * (a_part + b_part) /
+				(a_part * a_part / (a_count - 1) + b_part * b_part / (b_count - 1));
 			half = student_t_quantile((1 + CONFIDENCE_WANTED) / 2, r.degrees) *
 			       sqrt(a_part + b_part);
 		}

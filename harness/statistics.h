@@ -57,8 +57,8 @@ struct unpaired_ratio {
 };
 
 /*
- * Of `a_count` and `b_count` values, each at least one and all above 0. The interval is Welch's: t on
- * the logarithms, with a variance for each session and Satterthwaite's degrees of freedom. It is
+ * Of `a_count` and `b_count` values, each at least one and all above 0. The interval is Welch's: t
+ * on the logarithms, with a variance for each session and Satterthwaite's degrees of freedom. It is
  * wider than that of paired rounds, since what disturbed a round is still in it.
  */
 struct unpaired_ratio estimate_unpaired_ratio(const double *a, unsigned a_count, const double *b,

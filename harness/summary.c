@@ -415,11 +415,11 @@ static json_t *imported_json(const struct configuration *c, unsigned rounds)
 	for (unsigned round = 0; round < rounds; round++) {
 		const json_t *from = json_object_get(c->by_round[round], "imported");
 		if (from)
-			json_array_append_new(
-				list, json_pack("{s:i, s:O, s:O, s:O}", "round", (int)round, "tool",
-						json_object_get(from, "tool"), "file",
-						json_object_get(from, "file"), "job",
-						json_object_get(from, "job")));
+			json_array_append_new(list,
+					      json_pack("{s:i, s:O, s:O, s:O}", "round", (int)round,
+							"tool", json_object_get(from, "tool"),
+							"file", json_object_get(from, "file"),
+							"job", json_object_get(from, "job")));
 	}
 	return list;
 }
@@ -466,18 +466,18 @@ static json_t *summarise(const struct configuration *c, const struct configurati
 	}
 	json_t *no_ratio = ratio_reason(ratio, c, baseline, rounds, baseline_label);
 	json_t *steadiness = steadiness_json(c, rounds, warnings);
-	json_t *summary = json_pack("{s:O, s:O, s:O, s:o, s:O, s:O, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, "
-			 "s:o, s:o}",
-			 "engine", json_object_get(c->identity, "engine"), "workload",
-			 json_object_get(c->identity, "workload"), "config",
-			 json_object_get(c->identity, "config"), "command", lone_command(c->first),
-			 "status", json_object_get(speaks, "status"), "reason",
-			 json_object_get(speaks, "reason"), "warnings", warnings, "rounds",
-			 (int)ok_rounds, "metrics", metrics, "ratio", ratio, "ratio_reason",
-			 no_ratio, "steadiness", steadiness, "syscalls_per_op", syscalls,
-			 "syscalls_reason", syscalls_reason, "histogram",
-			 merge_histograms(c, rounds, "histogram"), "histogram_uncorrected",
-			 merge_histograms(c, rounds, "histogram_uncorrected"));
+	json_t *summary = json_pack(
+		"{s:O, s:O, s:O, s:o, s:O, s:O, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, "
+		"s:o, s:o}",
+		"engine", json_object_get(c->identity, "engine"), "workload",
+		json_object_get(c->identity, "workload"), "config",
+		json_object_get(c->identity, "config"), "command", lone_command(c->first), "status",
+		json_object_get(speaks, "status"), "reason", json_object_get(speaks, "reason"),
+		"warnings", warnings, "rounds", (int)ok_rounds, "metrics", metrics, "ratio", ratio,
+		"ratio_reason", no_ratio, "steadiness", steadiness, "syscalls_per_op", syscalls,
+		"syscalls_reason", syscalls_reason, "histogram",
+		merge_histograms(c, rounds, "histogram"), "histogram_uncorrected",
+		merge_histograms(c, rounds, "histogram_uncorrected"));
 	if (is_imported(c))
 		json_object_set_new(summary, "imported", imported_json(c, rounds));
 	return summary;
@@ -489,6 +489,11 @@ static const struct configuration *find_baseline(const struct grouping *g,
 	for (unsigned i = 0; i < g->count; i++)
 		if (strcmp(string_at(g->configurations[i].identity, "engine.label"), label) == 0 &&
 		    json_equal(g->configurations[i].workpiece, c->workpiece))
+			return &g->configurations[i];
+	/* With an imported one nothing is compared, whatever it was told: it says why. */
+	for (unsigned i = 0; i < g->count; i++)
+		if (is_imported(&g->configurations[i]) &&
+		    strcmp(string_at(g->configurations[i].identity, "engine.label"), label) == 0)
 			return &g->configurations[i];
 	return NULL;
 }

@@ -67,8 +67,8 @@ int summary_write(const char *folder, const json_t *summary, struct reason *why)
 void summary_print(FILE *out, const json_t *summary);
 
 /*
- * A ratio with two digits, unless they would show an interval that ends beside 1 as one that reaches
- * it. Returns `text`.
+ * A ratio with two digits, unless they would show an interval that ends beside 1 as one that
+ * reaches it. Returns `text`.
  */
 const char *format_ratio(double ratio, char text[16]);
 

@@ -359,11 +359,14 @@ static unsigned print_imported(FILE *out, const json_t *list)
 		bool told = !json_object_get(c, "imported");
 		own += told;
 		for (size_t j = 0; j < i; j++)
-			told = told || json_equal(json_object_get(json_array_get(list, j), "engine"),
-						  json_object_get(c, "engine"));
+			told = told ||
+			       json_equal(json_object_get(json_array_get(list, j), "engine"),
+					  json_object_get(c, "engine"));
 		if (!told)
-			fprintf(out, "%s%s", named++ ? ", " : "\nImported, one run a round, and not "
-							      "in turns with other runs: ",
+			fprintf(out, "%s%s",
+				named++ ? ", "
+					: "\nImported, one run a round, and not "
+					  "in turns with other runs: ",
 				string_at(c, "engine.label"));
 	}
 	if (named)

@@ -36,4 +36,3 @@ record lean json --direct=1 --ioengine=libaio --rw=randread --iodepth=8 --gtod_r
 	--iodepth_batch_submit=4 --iodepth_batch_complete_max=4 --name=job
 # A job that fails: the file is smaller than what it is told to read.
 record failed json --direct=1 --ioengine=psync --rw=randread --bs=513 --name=job
-ls -l

@@ -165,8 +165,8 @@ static void ratio_tests(struct tap *tap, struct random_stream *random)
 }
 
 /*
- * How often does the interval of two sessions' ratio contain the true one, when the rounds of B vary
- * `spread` times as much as those of A?
+ * How often does the interval of two sessions' ratio contain the true one, when the rounds of B
+ * vary `spread` times as much as those of A?
  */
 static double unpaired_covered(unsigned a_count, unsigned b_count, double spread,
 			       struct random_stream *random)
@@ -187,7 +187,8 @@ static double unpaired_covered(unsigned a_count, unsigned b_count, double spread
 
 static void unpaired_tests(struct tap *tap, struct random_stream *random)
 {
-	/* Logarithms -1, 0, 1 and 1, 2, 3, 4, 5: variances 1 and 2.5, so 1/3 + 1/2 with 5.882 degrees. */
+	/* Logarithms -1, 0, 1 and 1, 2, 3, 4, 5: variances 1 and 2.5, so 1/3 + 1/2 with 5.882
+	 * degrees. */
 	const double a[] = { exp(-1), 1, exp(1) };
 	const double b[] = { exp(1), exp(2), exp(3), exp(4), exp(5) };
 	struct unpaired_ratio r = estimate_unpaired_ratio(a, 3, b, 5);
@@ -208,13 +209,15 @@ static void unpaired_tests(struct tap *tap, struct random_stream *random)
 	s = estimate_unpaired_ratio(same, 2, twice, 3);
 	tap_check(tap, close_to(s.low, 2) && close_to(s.high, 2), "equal rounds: a point");
 
-	double alike = unpaired_covered(5, 5, 1, random), uneven = unpaired_covered(5, 20, 4, random);
+	double alike = unpaired_covered(5, 5, 1, random),
+	       uneven = unpaired_covered(5, 20, 4, random);
 	double few = unpaired_covered(5, 5, 5, random), many = unpaired_covered(20, 10, 1, random);
 	tap_check(tap, fabs(alike - 0.95) < 0.012 && fabs(many - 0.95) < 0.012,
-		  "sessions that vary alike: covered %.3f (5 and 5 rounds), %.3f (20 and 10)", alike,
-		  many);
+		  "sessions that vary alike: covered %.3f (5 and 5 rounds), %.3f (20 and 10)",
+		  alike, many);
 	tap_check(tap, fabs(uneven - 0.95) < 0.012 && fabs(few - 0.95) < 0.012,
-		  "one varies more: covered %.3f (fourfold, 5 and 20 rounds), %.3f (fivefold, 5 and 5)",
+		  "one varies more: covered %.3f (fourfold, 5 and 20 rounds), %.3f (fivefold, 5 "
+		  "and 5)",
 		  uneven, few);
 }
 
