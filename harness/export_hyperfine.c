@@ -33,8 +33,19 @@ static json_t *cpu_json(double sum_s, unsigned known, unsigned count)
 	return known == count ? json_real(sum_s / count) : json_null();
 }
 
+/* Short, since hyperfine's figures print it along an axis: the panel only where there are several.
+ */
+static json_t *command_json(const json_t *configuration, bool many_panels)
+{
+	return json_sprintf(
+		"%s, %s %.0f: 1 million %ss%s%s", string_at(configuration, "engine.label"),
+		string_at(configuration, "config.x_name"), number_at(configuration, "config.x"),
+		string_at(configuration, "workload.op"), many_panels ? ", " : "",
+		many_panels ? string_at(configuration, "workload.panel") : "");
+}
+
 /* NULL when no run of the configuration measured anything. */
-static json_t *result_json(const json_t *runs, const json_t *configuration)
+static json_t *result_json(const json_t *runs, const json_t *configuration, bool many_panels)
 {
 	double *times = malloc((json_array_size(runs) + 1) * sizeof *times);
 	double sum = 0, squares = 0, user_s = 0, system_s = 0;
@@ -60,19 +71,16 @@ static json_t *result_json(const json_t *runs, const json_t *configuration)
 		for (unsigned k = 0; k < count; k++)
 			squares += (times[k] - mean) * (times[k] - mean);
 		struct estimate e = estimate_median(times, count);
-		const char *x_name = string_at(configuration, "config.x_name");
-		long long x = (long long)number_at(configuration, "config.x");
 		result = json_pack(
-			"{s:o, s:f, s:o, s:f, s:o, s:o, s:f, s:f, s:O, s:O, s:{s:o}}", "command",
-			json_sprintf("%s, %s, %s %lld: 1 million %ss",
-				     string_at(configuration, "engine.label"),
-				     string_at(configuration, "workload.panel"), x_name, x,
-				     string_at(configuration, "workload.op")),
-			"mean", mean, "stddev",
+			"{s:o, s:s, s:f, s:o, s:f, s:o, s:o, s:f, s:f, s:O, s:O, s:{s:o}}",
+			"command", command_json(configuration, many_panels), "panel",
+			string_at(configuration, "workload.panel"), "mean", mean, "stddev",
 			count > 1 ? json_real(sqrt(squares / (count - 1))) : json_null(), "median",
 			e.median, "user", cpu_json(user_s, known, count), "system",
 			cpu_json(system_s, known, count), "min", e.min, "max", e.max, "times", list,
-			"exit_codes", codes, "parameters", x_name, json_sprintf("%lld", x));
+			"exit_codes", codes, "parameters",
+			string_at(configuration, "config.x_name"),
+			json_sprintf("%.0f", number_at(configuration, "config.x")));
 	}
 	json_decref(codes);
 	json_decref(list);
@@ -86,9 +94,17 @@ void export_hyperfine(FILE *out, const json_t *runs, const json_t *summary)
 	size_t i;
 	json_t *configuration;
 	unsigned without = 0;
-	json_array_foreach(json_object_get(summary, "configurations"), i, configuration)
+	const json_t *list = json_object_get(summary, "configurations");
+	bool many_panels = false;
+	json_array_foreach(list, i, configuration)
 	{
-		json_t *result = result_json(runs, configuration);
+		many_panels = many_panels ||
+			      strcmp(string_at(configuration, "workload.panel"),
+				     string_at(json_array_get(list, 0), "workload.panel")) != 0;
+	}
+	json_array_foreach(list, i, configuration)
+	{
+		json_t *result = result_json(runs, configuration, many_panels);
 		without += !result;
 		if (result)
 			json_array_append_new(results, result);

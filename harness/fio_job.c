@@ -24,81 +24,36 @@
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 
 /* fio's options that the run has under a name of its own, or that change nothing of the work. */
-static const char *const known_options[] = {
-	"name",
-	"description",
-	"filename",
-	"directory",
-	"filename_format",
-	"ioengine",
-	"rw",
-	"readwrite",
-	"bs",
-	"blocksize",
-	"size",
-	"direct",
-	"buffered",
-	"iodepth",
-	"numjobs",
-	"group_reporting",
-	"new_group",
-	"stonewall",
-	"wait_for*",
-	"runtime",
-	"timeout",
-	"time_based",
-	"ramp_time",
-	"startdelay",
-	"loops",
-	"number_ios",
-	"io_size",
-	"io_limit",
-	"rwmixread",
-	"rwmixwrite",
-	"fsync",
-	"fdatasync",
-	"invalidate",
-	"readonly",
-	"unlink",
-	"overwrite",
-	"create_*",
-	"fallocate",
-	"randseed",
-	"randrepeat",
-	"allrandrepeat",
-	"*_percentiles",
-	"percentile_list",
-	"write_*_log",
-	"log_*",
-	"thread",
-	"disk_util",
-	"kb_base",
-	"unit_base",
-	"bwavgtime",
-	"iopsavgtime",
-	"significant_figures",
-	"refill_buffers",
-	"*_percentile",
-	"exitall*",
-};
+static const char known_options[] =
+	"name description filename directory filename_format ioengine rw readwrite bs "
+	"blocksize size direct buffered iodepth numjobs group_reporting new_group stonewall "
+	"wait_for* runtime timeout time_based ramp_time startdelay loops number_ios io_size "
+	"io_limit rwmixread rwmixwrite fsync fdatasync invalidate readonly unlink overwrite "
+	"create_* fallocate randseed randrepeat allrandrepeat *_percentiles percentile_list "
+	"write_*_log log_* thread disk_util kb_base unit_base bwavgtime iopsavgtime "
+	"significant_figures refill_buffers *_percentile exitall*";
 
 /* How fio drives its engine, or what it spends on itself: told in the engine's label. */
-static const char *const driving_options[] = {
-	"iodepth_*",   "fixedbufs",   "registerfiles",	"sqthread_poll*", "hipri*",
-	"nonvectored", "uncached",    "force_async",	"userspace_reap", "cmd_type",
-	"gtod_*",      "norandommap", "disable_*",	"clocksource",	  "cpus_allowed*",
-	"nowait",      "posixaio_*",  "io_submit_mode",
-};
+static const char driving_options[] =
+	"iodepth_* fixedbufs registerfiles sqthread_poll* hipri* nonvectored uncached "
+	"force_async userspace_reap cmd_type gtod_* norandommap disable_* clocksource "
+	"cpus_allowed* nowait posixaio_* io_submit_mode";
 
 /* fio's engines that have one operation in flight, whatever iodepth says. */
-static const char *const synchronous_engines[] = { "sync", "psync",  "vsync",	"pvsync", "pvsync2",
-						   "mmap", "splice", "libpmem", "dev-dax" };
+static const char synchronous_engines[] =
+	"sync psync vsync pvsync pvsync2 mmap splice libpmem dev-dax";
 
-static bool is_listed(const char *name, const char *const *patterns, size_t count)
+/* Is the name one of the words, which may be patterns of the shell's? */
+static bool is_listed(const char *name, const char *words)
 {
-	for (size_t i = 0; i < count; i++)
-		if (fnmatch(patterns[i], name, 0) == 0)
+	char pattern[40];
+	for (const char *at = words; *at; at += strspn(at, " ")) {
+		size_t length = strcspn(at, " ");
+		snprintf(pattern, sizeof pattern, "%.*s", (int)length, at);
+		if (fnmatch(pattern, name, 0) == 0)
 			return true;
+		at += length;
+	}
 	return false;
 }
 
@@ -258,8 +213,7 @@ static json_t *translate_engine(const json_t *options, const char *ioengine, uns
 	json_t *value;
 	json_object_foreach((json_t *)options, name, value)
 	{
-		if (count < LENGTH(names) &&
-		    is_listed(name, driving_options, LENGTH(driving_options)))
+		if (count < LENGTH(names) && is_listed(name, driving_options))
 			names[count++] = name;
 	}
 	qsort(names, count, sizeof *names, compare_names);
@@ -324,8 +278,7 @@ static void complete_panel(const struct fio_output *output, const json_t *option
 		add_to_panel(t->workload, "size", size);
 	json_object_foreach((json_t *)options, name, value)
 	{
-		if (!is_listed(name, known_options, LENGTH(known_options)) &&
-		    !is_listed(name, driving_options, LENGTH(driving_options)))
+		if (!is_listed(name, known_options) && !is_listed(name, driving_options))
 			add_to_panel(t->workload, name, option_of(options, name, NULL));
 	}
 	if (beside == 0)
@@ -390,9 +343,8 @@ static int translate(const struct fio_output *output, unsigned index, const json
 	if (!ioengine)
 		ioengine = "psync"; /* fio's default on Linux */
 	unsigned iodepth = count_of(options, "iodepth", NULL, 1);
-	for (unsigned i = 0; i < LENGTH(synchronous_engines); i++)
-		if (strcmp(ioengine, synchronous_engines[i]) == 0)
-			iodepth = 1;
+	if (is_listed(ioengine, synchronous_engines))
+		iodepth = 1;
 	config->depth = iodepth * count;
 	config->op_limit = count_of(options, "number_ios", NULL, 0);
 	config->seed = count_of(options, "randseed", NULL, 0);
@@ -692,9 +644,10 @@ json_t *fio_job_run(const struct fio_output *output, unsigned index, struct reas
 	json_t *command = fio_command(options, string_at(job, "jobname"));
 	json_t *env =
 		output->here ? environment_json(*config->file ? config->file : NULL) : json_null();
-	json_array_append_new(t.remarks, json_string("fio counts the CPU time and the context "
-						     "switches of the job's own thread, not of the "
-						     "process: they are not shown"));
+	json_array_append_new(t.remarks,
+			      json_string("imported, and not in turns with other runs; fio's CPU "
+					  "time and context switches are those of the job's "
+					  "own thread, and not shown"));
 	if (number_at(job, "total_err") > 0)
 		json_array_append_new(t.remarks, json_sprintf("%.0f operations failed and fio went "
 							      "on; they are in no figure",

@@ -67,8 +67,11 @@ def anchor(panel, i):
 def headline(summary, panel):
     """The highest throughput at the last swept value at which anything ran, and its rivals; the
     least CPU time per operation where the peer, not the engines, bounds the rates."""
+    # What was imported did not take turns: it is named only where there is nothing else.
+    own = [c for c in panel.configurations if c.metric(THROUGHPUT) and not c.imported]
+    own = own or [c for c in panel.configurations if c.metric(THROUGHPUT)]
     for x in reversed(panel.xs):
-        at_x = [c for c in panel.configurations if c.x == x and c.metric(THROUGHPUT)]
+        at_x = [c for c in own if c.x == x]
         if at_x:
             break
     else:
@@ -125,8 +128,8 @@ def verdict_table(summary, panel):
             found = sorted(groups[verdict], key=lambda pair: pair[1].mean if pair[1] else 0,
                            reverse=True)
             words = [joined(name_of(c.label), " ", tag("span", ratio(r.mean), class_="soft") if r else
-                            tag("span", f"({c.status if not c.ok else 'no baseline'})",
-                                class_="soft")) for c, r in found]
+                            tag("span", f"({'imported' if c.imported else 'no baseline'})"
+                                if c.ok else f"({c.status})", class_="soft")) for c, r in found]
             cells.append(tag("td", between(", ", words) or DASH, data_name=name,
                              class_=None if words else "empty"))
         limited = any(c.peer_limited for c in panel.configurations if c.x == x)

@@ -99,7 +99,7 @@ c = summary["configurations"][0]
 assert c["metrics"]["cpu.us_per_op"] is None and c["metrics"]["context_switches_per_op"] is None
 assert c["imported"] == [{"round": 0, "tool": "fio", "file": run["imported"]["file"], "job": "one"}]'
 	[[ $table == *"fio:psync"* ]]
-	[[ $table == *"of the job's own thread"* ]]
+	[[ $table == *"of the job's own thread, and not shown"* ]]
 	[[ $table == *"Imported, one run a round, and not in turns"* ]]
 	[[ $table != *"in random order"* ]]
 }
@@ -453,8 +453,11 @@ for a, b in zip(ours, runs):
 job = fio["jobs"][-1]
 assert job["read"]["lat_ns"]["percentile"]["99.000000"] > 0 and job["usr_cpu"] + job["sys_cpu"] > 0
 assert abs(sum(sum(job[t].values()) for t in ("latency_ns", "latency_us", "latency_ms")) - 100) < 1e-6
-mixed = fio["jobs"][0]["mixed"]
-assert mixed["total_ios"] == fio["jobs"][0]["read"]["total_ios"] + fio["jobs"][0]["write"]["total_ios"]'
+mix = [job for job in fio["jobs"] if "mixed" in job]
+assert len(mix) == 8
+for job in mix:
+    assert job["mixed"]["total_ios"] == job["read"]["total_ios"] + job["write"]["total_ios"]
+    assert "percentile" in job["mixed"]["lat_ns"] and "percentile" not in job["read"]["lat_ns"]'
 }
 
 @test "export as fio: fio s own converter reads it" {
@@ -494,6 +497,7 @@ for result, c in zip(results, [c for c in summary["configurations"] if c["status
         assert abs(result["stddev"] / statistics.stdev(expected) - 1) < 1e-6
         assert 0 < result["user"] + result["system"] < 2 * result["mean"] * os.cpu_count()
     assert result["parameters"] == {"depth": str(c["config"]["x"])}
+    assert result["command"].endswith(", " + c["workload"]["panel"]) and result["panel"] == c["workload"]["panel"]
 # fio has one round, and a CPU time that is not the process s.
 assert results[-1]["stddev"] is None and results[-1]["user"] is None'
 }
@@ -614,4 +618,22 @@ run["config"]["seed"] = 77'
 	assert_success
 	grep -q "which ran one after the other" results/report.html
 	! grep -q "in an order of its own drawn" results/report.html || fail "no order was drawn at random"
+	grep -q "the highest median is <b>fio:libaio</b>" results/report.html
+	# Beside runs of our own it is drawn and listed, and not ranked.
+	"$SYSTEM_PYTHON" - <<-'PYTHON'
+		import json
+		s = json.load(open("results/summary.json"))
+		own = json.loads(json.dumps(s["configurations"][0]))
+		del own["imported"]
+		own["engine"] = {"name": "blocking", "variant": "", "label": "blocking", "lab": "01_blocking"}
+		own["config"]["x"] = 8
+		own["metrics"]["ops_per_s"].update(median=1.0, low=1.0, high=1.0)
+		s["configurations"].append(own)
+		json.dump(s, open("results/summary.json", "w"))
+	PYTHON
+	run timeout 100 "$PYTHON" "$ROOT/plots/report.py" results
+	assert_success
+	grep -q "the highest median is <b>blocking</b>" results/report.html
+	grep -q "(imported)" results/report.html
+	grep -q "not in turns with them, hence without ratios" results/report.html
 }
