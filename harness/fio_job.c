@@ -208,7 +208,7 @@ static json_t *translate_engine(const json_t *options, const char *ioengine, uns
 				unsigned iodepth)
 {
 	char variant[400];
-	const char *name, *names[64];
+	const char *name, *names[64] = { NULL };
 	unsigned count = 0;
 	json_t *value;
 	json_object_foreach((json_t *)options, name, value)

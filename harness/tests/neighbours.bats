@@ -92,7 +92,7 @@ for ours, theirs in (("p50", "50.000000"), ("p99", "99.000000"), ("p99_9", "99.9
     expected = min(max(read["lat_ns"]["percentile"][theirs], latency["min"]), latency["max"])
     assert abs(latency[ours] - expected) <= 0.5 or latency[ours] == latency["max"], (ours, latency, expected)
 assert sum(b[2] for b in run["histogram"]["buckets"]) == 100
-# Not known, hence not there: CPU time and switches are the thread s, depth in flight is not told.
+# Not known, hence not there: CPU time and switches are those of the thread, depth in flight is not told.
 assert m["cpu"] is None and m["context_switches"] is None and m["inflight_mean"] is None and run["env"] is None
 assert run["imported"]["thread_usr_cpu_pct"] == round(job["usr_cpu"], 9)
 c = summary["configurations"][0]
@@ -125,7 +125,7 @@ assert last["rounds"] == 2 and [e["file"] for e in last["imported"]][1] == "late
 assert (summary["rounds_planned"], summary["rounds_done"]) == (1, 2)'
 }
 
-@test "import: lines before the JSON, and a depth that fio s synchronous engine does not have" {
+@test "import: lines before the JSON, and a depth that fio's synchronous engine does not have" {
 	imports note
 	checks "$FIXTURES/note.json" '
 assert not text.startswith("{") and "queue depth will be capped" in text
@@ -139,7 +139,7 @@ assert runs[0]["config"]["x"] == 1, runs[0]["config"]'
 	assert_success
 }
 
-@test "import: plain JSON has quantiles and no histogram, and fio s clat lacks the submission" {
+@test "import: plain JSON has quantiles and no histogram, and fio's clat lacks the submission" {
 	imports default
 	checks "$FIXTURES/default.json" '
 latency, clat = runs[0]["metrics"]["latency_ns"], fio["jobs"][0]["read"]["clat_ns"]
@@ -216,7 +216,7 @@ assert runs[1]["workload"]["panel"] == "file randread 4k O_DIRECT, 1M"
 assert runs[1]["metrics"]["latency_ns"] is None and runs[1]["metrics"]["ops"] == 100'
 }
 
-@test "import: a job that failed is an error with fio s reason, one that did nothing is one, too" {
+@test "import: a job that failed is an error with fio's reason, one that did nothing is one, too" {
 	imports psync failed
 	checks "$FIXTURES/failed.json" '
 assert fio["jobs"][0]["error"] != 0
@@ -229,7 +229,7 @@ assert runs[1]["status"] == "error" and "EINVAL" in runs[1]["reason"] and runs[1
 	valid results/runs.jsonl iolab.run.v1
 }
 
-@test "import: fio 2, which counted microseconds and KiB, and an option s default for all that is not said" {
+@test "import: fio 2, which counted microseconds and KiB, and an option's default for all that is not said" {
 	cat >old.json <<-'JSON'
 		{
 		  "fio version" : "fio-2.16", "timestamp" : 1500000000, "time" : "Fri Jul 14 02:40:00 2017",
@@ -460,7 +460,7 @@ for job in mix:
     assert "percentile" in job["mixed"]["lat_ns"] and "percentile" not in job["read"]["lat_ns"]'
 }
 
-@test "export as fio: fio s own converter reads it" {
+@test "export as fio: fio's own converter reads it" {
 	command -v fio_jsonplus_clat2csv >/dev/null || skip "no fio_jsonplus_clat2csv (of fio)"
 	"$SYSTEM_PYTHON" -c 'import six' 2>/dev/null || skip "fio_jsonplus_clat2csv needs python3-six"
 	compared results
@@ -498,7 +498,7 @@ for result, c in zip(results, [c for c in summary["configurations"] if c["status
         assert 0 < result["user"] + result["system"] < 2 * result["mean"] * os.cpu_count()
     assert result["parameters"] == {"depth": str(c["config"]["x"])}
     assert result["command"].endswith(", " + c["workload"]["panel"]) and result["panel"] == c["workload"]["panel"]
-# fio has one round, and a CPU time that is not the process s.
+# fio has one round, and no CPU time of the process.
 assert results[-1]["stddev"] is None and results[-1]["user"] is None'
 }
 
