@@ -187,7 +187,13 @@ static json_t *document_json(const struct options *o, json_t *summaries[2], json
 			 "configurations", both, "only_a", only_in(a, b), "only_b", only_in(b, a));
 }
 
-static void print_ratio(FILE *out, const json_t *ratio)
+/* Columns are so wide, but for the last, after which there is nothing to line up. */
+static int column_width(size_t column)
+{
+	return column + 1 < LENGTH(compared) ? 19 : 0;
+}
+
+static void print_ratio(FILE *out, const json_t *ratio, int width)
 {
 	char text[48], mean[16], low[16], high[16];
 	if (!json_is_object(ratio))
@@ -199,7 +205,7 @@ static void print_ratio(FILE *out, const json_t *ratio)
 			 format_ratio(number_at(ratio, "mean"), mean),
 			 format_ratio(number_at(ratio, "low"), low),
 			 format_ratio(number_at(ratio, "high"), high));
-	fprintf(out, "  %-19s", text);
+	fprintf(out, "  %-*s", width, text);
 }
 
 /* Why a row has no ratio; nothing where it has. */
@@ -224,7 +230,8 @@ static void print_entry(FILE *out, const json_t *entry)
 	fprintf(out, "  %6.0f  %-24s", number_at(entry, "x"), string_at(entry, "engine"));
 	for (i = 0; ok && i < LENGTH(compared); i++)
 		print_ratio(out,
-			    json_object_get(json_object_get(entry, "ratio"), compared[i].metric));
+			    json_object_get(json_object_get(entry, "ratio"), compared[i].metric),
+			    column_width(i));
 	if (!ok)
 		print_missing(out, entry);
 	json_array_foreach(config_differs, i, name)
@@ -250,7 +257,7 @@ static void print_configurations(FILE *out, const json_t *list)
 				fprintf(out, "\n%s\n  %6s  %-24s", string_at(first, "panel"),
 					string_at(first, "x_name"), "B / A");
 				for (unsigned m = 0; m < LENGTH(compared); m++)
-					fprintf(out, "  %-19s", compared[m].words);
+					fprintf(out, "  %-*s", column_width(m), compared[m].words);
 				fputc('\n', out);
 			}
 			begun = true;
