@@ -2,8 +2,8 @@
 /*
  * CPU work of a fixed amount, for the question how much of it overlaps with I/O.
  *
- * The work is a number of loop turns, not a time spent watching a clock: a spin on the clock would
- * count time during which the thread was not even running as work done. How many turns make a
+ * The work is a number of turns of a loop, not a time spent watching a clock: a spin on the clock
+ * would count time during which the thread was not even running as work done. How many turns make a
  * microsecond is calibrated once; the amount is then the same for every engine.
  */
 #ifndef IOLAB_COMPUTE_H
@@ -11,10 +11,10 @@
 
 #include <stdint.h>
 
-/* Turns of compute_turns() per microsecond on this CPU, undisturbed. Takes some 20 ms. */
+/* Loops of compute_loops() per microsecond on this CPU, undisturbed. Takes some 20 ms. */
 double compute_calibrate(void);
 
 /* Does the work: a chain of dependent multiplications that no compiler can shorten. */
-void compute_turns(uint64_t turns);
+void compute_loops(uint64_t loops);
 
 #endif

@@ -29,4 +29,17 @@ static inline uint64_t random_below(struct random_stream *stream, uint64_t bound
 	return (uint64_t)(((unsigned __int128)random_next(stream) * bound) >> 64);
 }
 
+/* All numbers below `count`, shuffled (Fisher and Yates). */
+static inline void random_order(struct random_stream *stream, unsigned *order, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		order[i] = i;
+	for (unsigned i = count; i > 1; i--) {
+		unsigned j = (unsigned)random_below(stream, i);
+		unsigned last = order[i - 1];
+		order[i - 1] = order[j];
+		order[j] = last;
+	}
+}
+
 #endif

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,58 +12,72 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "run_options.h"
+#include "commands.h"
+#include "result.h"
 
 #define WORDS_MAX (sizeof((struct run_words *)0)->words / sizeof(const char *))
 
 void run_words_begin(struct run_words *run)
 {
-	*run = (struct run_words) { { "iolab", "run" }, 2 };
+	*run = (struct run_words) { { program_invocation_name, "run" }, 2 };
 }
 
 void run_words_add(struct run_words *run, const char *word)
 {
-	if (run->count + 1 < WORDS_MAX)
-		run->words[run->count++] = word;
+	if (run->count + 1 >= WORDS_MAX) {
+		fprintf(stderr, "iolab: more than %d words after --; name each option once\n",
+			(int)WORDS_MAX / 2);
+		exit(EXIT_USAGE);
+	}
+	run->words[run->count++] = word;
 	run->words[run->count] = NULL;
 }
 
-void run_words_check(const struct run_words *run)
+/* As main() hands them to a command. `copy` has room for them. */
+static unsigned as_argv(const struct run_words *run, const char **copy)
 {
-	struct run_options parsed;
-	const char *words[WORDS_MAX];
-	memcpy(words, run->words, sizeof words);
-	words[1] = "iolab run"; /* argp's name for the program */
-	run_options_parse(&parsed, (int)run->count - 1, (char **)words + 1);
+	memcpy(copy, run->words + 1, (WORDS_MAX - 1) * sizeof *copy);
+	copy[0] = "iolab run"; /* argp's name for the program */
+	return run->count - 1;
 }
 
-unsigned split_list(const char *list, const char **words, unsigned max)
+void run_words_parse(const struct run_words *run, struct run_options *parsed)
 {
-	/* The copies, which nobody frees: the words point into them. */
-	static struct copy {
-		struct copy *before;
-		char text[];
-	} * last;
-	struct copy *copy = malloc(sizeof *copy + strlen(list) + 1);
-	unsigned count = 0;
-	if (!copy)
-		return 0;
-	copy->before = last;
-	last = copy;
-	strcpy(copy->text, list);
-	for (char *save, *word = strtok_r(copy->text, ",", &save); word && count < max;
-	     word = strtok_r(NULL, ",", &save))
-		words[count++] = word;
-	return count;
+	const char *argv[WORDS_MAX];
+	unsigned argc = as_argv(run, argv);
+	run_options_parse(parsed, (int)argc, (char **)argv);
 }
+
+json_t *run_words_failure(const struct run_words *run, const struct reason *why)
+{
+	const char *argv[WORDS_MAX];
+	unsigned argc = as_argv(run, argv);
+	struct run_options parsed;
+	run_options_parse(&parsed, (int)argc, (char **)argv);
+	json_t *result = result_new(&parsed, (int)argc, (char **)argv);
+	result_set_status(result, RESULT_ERROR, why);
+	return result;
+}
+
+/* What a child may do: how long, and who may ask it to end. */
+struct bounds {
+	double limit_s;
+	const volatile sig_atomic_t *stop; /* NULL: nobody */
+};
 
 /* All that comes through `fd` until its other end is closed; false when the time is over first. */
-static bool read_all(int fd, uint64_t deadline_ns, char **text, size_t *length)
+static bool read_all(int fd, pid_t pid, const struct bounds *bounds, char **text, size_t *length)
 {
+	uint64_t deadline_ns = clock_ns() + (uint64_t)(bounds->limit_s * NS_PER_S);
 	size_t size = 0;
+	bool told = false;
 	*text = NULL;
 	*length = 0;
 	for (;;) {
+		if (bounds->stop && *bounds->stop && !told) {
+			kill(pid, SIGINT); /* the terminal tells it too, `kill` on us does not */
+			told = true;
+		}
 		struct pollfd readable = { .fd = fd, .events = POLLIN };
 		int ready = poll(&readable, 1, 200);
 		if (clock_ns() > deadline_ns)
@@ -87,11 +100,11 @@ static bool read_all(int fd, uint64_t deadline_ns, char **text, size_t *length)
 }
 
 /* Waits for what the child at the other end of `fd` answers; kills it when it takes too long. */
-static json_t *answer_of(pid_t pid, int fd, double limit_s, struct reason *why)
+static json_t *answer_of(pid_t pid, int fd, const struct bounds *bounds, struct reason *why)
 {
 	char *text;
 	size_t length;
-	bool in_time = read_all(fd, clock_ns() + (uint64_t)(limit_s * NS_PER_S), &text, &length);
+	bool in_time = read_all(fd, pid, bounds, &text, &length);
 	close(fd);
 	if (!in_time)
 		kill(pid, SIGKILL);
@@ -101,7 +114,7 @@ static json_t *answer_of(pid_t pid, int fd, double limit_s, struct reason *why)
 	json_t *result = in_time ? json_loadb(text, length, JSON_DISABLE_EOF_CHECK, NULL) : NULL;
 	free(text);
 	if (!in_time)
-		reason_set(why, "hung: killed after %.0f s", limit_s);
+		reason_set(why, "hung: killed after %.0f s", bounds->limit_s);
 	else if (!result && WIFSIGNALED(status))
 		reason_set(why, "killed by SIG%s", sigabbrev_np(WTERMSIG(status)));
 	else if (!result)
@@ -109,8 +122,7 @@ static json_t *answer_of(pid_t pid, int fd, double limit_s, struct reason *why)
 	return result;
 }
 
-/* Forks with a pipe to the parent. Returns as fork(2) does; `end` is this side's end of the pipe.
- */
+/* Forks with a pipe to the parent; `end` is this side's end of it. Returns as fork(2) does. */
 static pid_t fork_with_pipe(int *end, struct reason *why)
 {
 	int ends[2];
@@ -118,26 +130,32 @@ static pid_t fork_with_pipe(int *end, struct reason *why)
 		return reason_errno(why, errno, "pipe");
 	fflush(stdout);
 	pid_t pid = fork();
-	if (pid < 0)
-		reason_errno(why, errno, "fork");
+	if (pid < 0) {
+		reason_errno(why, errno, "fork (see ulimit -u and the pids cgroup)");
+		close(ends[0]);
+		close(ends[1]);
+		return pid;
+	}
 	close(ends[pid == 0 ? 0 : 1]);
 	*end = ends[pid == 0 ? 1 : 0];
 	return pid;
 }
 
-json_t *child_run(const struct run_words *run, double limit_s, struct reason *why)
+json_t *child_run(const struct run_words *run, double limit_s, const volatile sig_atomic_t *stop,
+		  struct reason *why)
 {
 	int end;
 	pid_t pid = fork_with_pipe(&end, why);
 	if (pid < 0)
 		return NULL;
 	if (pid > 0)
-		return answer_of(pid, end, limit_s, why);
+		return answer_of(pid, end, &(struct bounds) { limit_s, stop }, why);
 	struct run_words words = *run;
 	run_words_add(&words, "--json");
 	dup2(end, STDOUT_FILENO);
 	execv("/proc/self/exe", (char **)words.words);
-	_exit(1);
+	fprintf(stderr, "iolab: /proc/self/exe: %s\n", strerror(errno));
+	_exit(EXIT_ERROR);
 }
 
 json_t *child_work(json_t *(*work)(const void *), const void *argument, double limit_s,
@@ -148,9 +166,10 @@ json_t *child_work(json_t *(*work)(const void *), const void *argument, double l
 	if (pid < 0)
 		return NULL;
 	if (pid > 0)
-		return answer_of(pid, end, limit_s, why);
+		return answer_of(pid, end, &(struct bounds) { limit_s, NULL }, why);
 	json_t *answer = work(argument);
 	/* _exit(): what exit() would flush belongs to the parent. */
-	_exit(answer && json_dumpfd(answer, end, JSON_COMPACT | JSON_REAL_PRECISION(9)) == 0 ? 0
-											     : 1);
+	_exit(answer && json_dumpfd(answer, end, JSON_COMPACT | JSON_REAL_PRECISION(9)) == 0
+		      ? EXIT_OK
+		      : EXIT_ERROR);
 }

@@ -62,6 +62,7 @@ static void add_run(struct shares *shares, json_t *run)
 	double ops = number_at(run, "metrics.ops");
 	/* A run that counts system calls spends CPU time on that. */
 	if (!status_is(run, "ok") || ops <= 0 ||
+	    !json_is_number(at_path(run, "metrics.cpu.host_busy_s")) ||
 	    json_is_true(at_path(run, "config.count_syscalls")))
 		return;
 	/* An imported run does not know its process's. */

@@ -11,6 +11,7 @@
 
 #include "commands.h"
 #include "environment_diff.h"
+#include "histogram.h"
 #include "json_folder.h"
 #include "json_path.h"
 #include "statistics.h"
@@ -84,6 +85,13 @@ static const char *verdict_on(const struct unpaired_ratio *r)
 	return r->low > 1 ? "higher" : r->high < 1 ? "lower" : NO_DIFFERENCE;
 }
 
+/* As within one folder: rounds that all fall into the same bucket do not scatter. */
+static void widen_by_buckets(struct unpaired_ratio *r)
+{
+	r->low *= (1 - HISTOGRAM_ERROR_BOUND) / (1 + HISTOGRAM_ERROR_BOUND);
+	r->high *= (1 + HISTOGRAM_ERROR_BOUND) / (1 - HISTOGRAM_ERROR_BOUND);
+}
+
 /* B to A in one metric; null where either has none, or measured 0. */
 static json_t *ratio_json(const json_t *a, const json_t *b, const char *metric)
 {
@@ -95,6 +103,8 @@ static json_t *ratio_json(const json_t *a, const json_t *b, const char *metric)
 	if (a_count > 0 && b_count > 0 && positive) {
 		struct unpaired_ratio r =
 			estimate_unpaired_ratio(a_values, a_count, b_values, b_count);
+		if (strncmp(metric, "latency_ns.", strlen("latency_ns.")) == 0)
+			widen_by_buckets(&r);
 		result = json_pack("{s:f, s:f, s:f, s:f, s:i, s:i, s:s}", "mean", r.mean, "low",
 				   r.low, "high", r.high, "confidence_pct", 100 * r.confidence,
 				   "a_count", (int)a_count, "b_count", (int)b_count, "verdict",

@@ -73,7 +73,7 @@ struct driver {
 	unsigned inflight_max; /* of the window */
 	double inflight_ns; /* integral of `inflight` over the window's time */
 	uint64_t last_ns; /* up to where it was integrated */
-	uint64_t compute_turns_per_op;
+	uint64_t compute_loops_per_op;
 	struct tally *window; /* what was counted when the window closed, before the drain */
 	timer_t ticker;
 	struct trace *trace; /* NULL: nothing is recorded */
@@ -133,7 +133,7 @@ static void open_window(struct driver *d)
 	d->inflight_max = d->inflight;
 	if (d->workload->ops->window)
 		d->workload->ops->window(d->workload, true);
-	measurement_take(d->before);
+	measurement_begin(d->before);
 	d->last_ns = d->before->wall_ns;
 	begin_phase(d, WINDOW, d->last_ns,
 		    d->config->op_limit ? (double)STALL_NS / NS_PER_S : d->config->runtime_s);
@@ -169,20 +169,31 @@ static void stop(struct driver *d, uint64_t now_ns)
 	begin_phase(d, DRAIN, now_ns, (double)DRAIN_NS / NS_PER_S);
 }
 
-/* The schedule's account of the window: what was due in it, and what is still owed. */
+/*
+ * The schedule's account of the window: what was due in it, and what is still owed. What has begun
+ * or not, but is not finished, counts with the time that it has waited until now.
+ */
 static void settle_schedule(struct driver *d)
 {
 	struct workload *w = d->workload;
-	uint64_t due = schedule_due_count(&w->schedule, d->after->wall_ns);
+	uint64_t now_ns = d->after->wall_ns;
+	uint64_t due = schedule_due_count(&w->schedule, now_ns);
 	if (d->config->op_limit && due > d->config->op_limit)
 		due = d->config->op_limit;
 	w->window_due = due - w->window_due;
-	w->unfinished = due + d->inflight + d->offered_count - w->begun;
+	w->unfinished = due > w->begun ? due - w->begun : 0;
+	schedule_record_waiting(&w->schedule, &w->tally.latency, w->begun, due, now_ns);
+	for (unsigned slot = 0; slot < w->depth; slot++) {
+		if (w->due_ns[slot] == 0)
+			continue;
+		w->unfinished++;
+		histogram_record(&w->tally.latency, now_ns - w->due_ns[slot], 1);
+	}
 }
 
 static void close_window(struct driver *d)
 {
-	measurement_take(d->after);
+	measurement_end(d->after);
 	integrate_inflight(d, d->after->wall_ns);
 	if (d->open_loop)
 		settle_schedule(d);
@@ -339,7 +350,7 @@ static uint64_t compute(struct driver *d, uint64_t ops)
 	uint64_t begin_ns = d->trace ? clock_ns() : 0;
 	bool any = ops > 0;
 	while (ops-- > 0 && !interrupted)
-		compute_turns(d->compute_turns_per_op);
+		compute_loops(d->compute_loops_per_op);
 	uint64_t now_ns = clock_ns();
 	if (d->trace && any)
 		trace_span(d->trace, TRACE_COMPUTE, begin_ns, now_ns);
@@ -382,8 +393,10 @@ static uint64_t reap(struct driver *d, unsigned min)
 		end_slices(d, now_ns);
 	if (d->trace)
 		trace_reaped(d->trace, begin_ns, now_ns, d->done, returned);
-	if (returned > 0 && d->phase == WINDOW && d->config->op_limit)
-		d->phase_end_ns = now_ns + STALL_NS;
+	/* Something came back, so the time in which something must come back begins anew. */
+	if (returned > 0 && d->phase == WINDOW && d->config->op_limit &&
+	    now_ns + STALL_NS > d->phase_end_ns + NS_PER_S)
+		begin_phase(d, WINDOW, now_ns, (double)STALL_NS / NS_PER_S);
 
 	uint64_t ops_before = d->workload->tally.ops;
 	int rc = d->workload->ops->complete(d->workload, d->done, returned, now_ns);
@@ -391,7 +404,7 @@ static uint64_t reap(struct driver *d, unsigned min)
 		fail(d, -EINTR, "interrupted"); /* the peer goes down with us */
 	else if (rc < 0)
 		fail(d, rc, "%s", d->workload->failure.text);
-	if (d->compute_turns_per_op)
+	if (d->compute_loops_per_op)
 		now_ns = compute(d, d->workload->tally.ops - ops_before);
 	return now_ns;
 }
@@ -418,7 +431,7 @@ int driver_run(const struct run_config *config, struct workload *workload, struc
 		.done_max = config->batch_complete && config->batch_complete < depth
 				    ? config->batch_complete
 				    : depth,
-		.compute_turns_per_op =
+		.compute_loops_per_op =
 			(uint64_t)(config->compute_us * config->compute_loops_per_us),
 		.trace = config->trace,
 	};

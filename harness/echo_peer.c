@@ -54,6 +54,7 @@ struct client {
 	/* All pauses are equally long, so the queue is in the order in which they end. */
 	struct connection *pausing, **pausing_end;
 	uint64_t given_out; /* open loop: messages that were due and went to their connections */
+	bool settled; /* open loop: what was unanswered at the window's end is recorded */
 	char *received, *expected;
 };
 
@@ -153,17 +154,42 @@ static void follow_schedule(struct client *c)
 	}
 }
 
+/* Open loop: when message `sequence` of a connection was due. Of all, it has every active-th. */
+static uint64_t message_due_ns(const struct client *c, const struct connection *conn,
+			       uint32_t sequence)
+{
+	uint64_t number = (uint64_t)(sequence - 1) * c->config->active + conn->index;
+	return schedule_due_ns(&c->shared->schedule, number);
+}
+
+/*
+ * Open loop: once the window is over, what is due and has no echo counts with the time that it has
+ * waited. To leave it out would be coordinated omission again.
+ */
+static void settle_window(struct client *c)
+{
+	if (c->settled || __atomic_load_n(&c->shared->phase, __ATOMIC_RELAXED) < PEER_DONE)
+		return;
+	uint64_t now_ns = clock_ns();
+	c->settled = true;
+	for (uint32_t i = 0; i < c->config->active; i++) {
+		const struct connection *conn = &c->connections[i];
+		for (uint32_t k = conn->receiving; k <= conn->due; k++)
+			histogram_record(&c->shared->round_trips,
+					 now_ns - message_due_ns(c, conn, k), 1);
+	}
+}
+
 /* Open loop: the whole echo of a message is here. */
 static void end_scheduled_message(struct client *c, struct connection *conn)
 {
 	struct peer_shared *shared = c->shared;
+	settle_window(c);
 	uint64_t now_ns = clock_ns();
-	/* Of all messages, this connection has every active-th. */
-	uint64_t number = (uint64_t)(conn->receiving - 1) * c->config->active + conn->index;
 	if (__atomic_load_n(&shared->phase, __ATOMIC_RELAXED) == PEER_WINDOW) {
 		uint64_t begun_ns = conn->begun_ns_of[conn->receiving % ON_THE_WAY_MAX];
 		histogram_record(&shared->round_trips,
-				 now_ns - schedule_due_ns(&shared->schedule, number), 1);
+				 now_ns - message_due_ns(c, conn, conn->receiving), 1);
 		histogram_record(&shared->uncorrected, now_ns - begun_ns, 1);
 	}
 	__atomic_store_n(&shared->answered, shared->answered + 1, __ATOMIC_RELAXED);
@@ -295,13 +321,18 @@ static void serve_events(struct client *c)
 {
 	struct epoll_event events[EVENTS_MAX];
 	for (;;) {
-		if (c->config->rate_per_s)
+		if (c->config->rate_per_s) {
 			follow_schedule(c);
+			settle_window(c);
+		}
 		int count = wait_for_events(c, events);
 		if (count < 0 && errno != EINTR)
 			fail(c, NULL, "epoll_wait", errno);
-		if (__atomic_load_n(&c->shared->phase, __ATOMIC_RELAXED) == PEER_STOP)
+		if (__atomic_load_n(&c->shared->phase, __ATOMIC_RELAXED) == PEER_STOP) {
+			if (c->config->rate_per_s)
+				settle_window(c);
 			return;
+		}
 		for (int i = 0; i < count; i++) {
 			struct connection *conn = events[i].data.ptr;
 			if (!conn)

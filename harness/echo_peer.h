@@ -31,7 +31,9 @@ struct peer_shared {
 	enum peer_phase phase; /* atomically; the parent's */
 	int failed; /* `failure` says why */
 	struct reason failure;
-	struct histogram round_trips; /* completed within the window; without the slow clients' */
+	struct histogram
+		round_trips; /* completed within the window, without the slow clients'; open
+				loop: and how long the unanswered had waited at its end */
 	struct histogram uncorrected; /* open loop: of the same messages, since they were sent */
 	struct schedule schedule; /* open loop; begun_ns (atomically) is 0 until it begins */
 	uint64_t answered; /* atomically; messages whose echo has come, since the beginning */

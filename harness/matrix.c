@@ -25,6 +25,7 @@
 #include "child_run.h"
 #include "clock.h"
 #include "commands.h"
+#include "engine_choice.h"
 #include "engines.h"
 #include "environment.h"
 #include "estimate_json.h"
@@ -34,10 +35,6 @@
 #include "random.h"
 #include "test_file.h"
 
-#define DEFAULT_ENGINES                                                                            \
-	"blocking,threads,poll,epoll,epoll_workers,posix_aio,libaio,io_uring,io_uring:sqpoll"
-
-#define ENGINES_MAX	32
 #define FILE_BYTES	(UINT64_C(8) << 20)
 #define BLOCK_BYTES	65536u
 #define BATCH		16u /* reads of a file handed over together */
@@ -318,9 +315,8 @@ static json_t *try_cell(const void *argument)
 }
 
 struct options {
-	char *engines; /* comma-separated */
-	const char *out, *folder;
-	bool json;
+	struct engine_choice choice;
+	const char *folder;
 };
 
 static json_t *row_json(const char *spec, const struct options *options)
@@ -342,16 +338,15 @@ static json_t *row_json(const char *spec, const struct options *options)
 			 "variant", variant, "label", label, "lab", cell.ops->lab, "cells", cells);
 }
 
-static json_t *document_json(const struct options *options, const char *const *engines,
-			     unsigned count, int argc, char **argv)
+static json_t *document_json(const struct options *options, int argc, char **argv)
 {
 	char stamp[32], path[400];
 	json_t *rows = json_array(), *columns = json_array();
 	for (int target = 0; target < TARGET_COUNT; target++)
 		json_array_append_new(columns, json_pack("{s:s, s:s}", "name", targets[target].name,
 							 "words", targets[target].words));
-	for (unsigned i = 0; i < count; i++)
-		json_array_append_new(rows, row_json(engines[i], options));
+	for (unsigned i = 0; i < options->choice.count; i++)
+		json_array_append_new(rows, row_json(options->choice.specs[i], options));
 	snprintf(path, sizeof path, "%s/iolab-matrix", options->folder);
 	return json_pack("{s:s, s:s, s:o, s:o, s:f, s:f, s:i, s:i, s:i, s:o, s:o}", "schema",
 			 "iolab.matrix.v1", "time_utc", time_utc(stamp), "command",
@@ -398,20 +393,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
 	switch (key) {
-	case 'e':
-		o->engines = arg;
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->choice;
 		break;
 	case 'f':
 		o->folder = arg;
-		break;
-	case 'o':
-		o->out = arg;
-		break;
-	case 'j':
-		o->json = true;
-		break;
-	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is not an option; options begin with --", arg);
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -422,42 +408,31 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 int command_matrix(int argc, char **argv)
 {
 	static const struct argp_option argp_options[] = {
-		{ "engines", 'e', "LIST", 0,
-		  "engines and variants, separated by commas (default: those of the labs)", 0 },
 		{ "folder", 'f', "FOLDER", 0,
 		  "where files are made for a moment (default: $TMPDIR or /var/tmp)", 0 },
-		{ "out", 'o', "FOLDER", 0, "results folder, for the file matrix.json", 0 },
-		{ "json", 'j', NULL, 0, "print one line of JSON, with reasons and numbers", 0 },
 		{ 0 },
 	};
+	static const struct argp_child children[] = { { &engine_choice_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = {
 		.options = argp_options,
 		.parser = parse_option,
+		.children = children,
 		.doc = "Tries what each interface really does with each kind of descriptor: "
 		       "asynchronously by itself, by threads, blocked in the call, or not at all.",
 	};
-	const char *folder = getenv("TMPDIR");
-	char default_engines[] = DEFAULT_ENGINES;
-	struct options options = { .engines = default_engines,
-				   .folder = folder && *folder ? folder : "/var/tmp" };
+	struct options options = {
+		.choice = { .command = "iolab matrix",
+			    .list = "blocking,threads,poll,epoll,epoll_workers,posix_aio,libaio,"
+				    "io_uring,io_uring:sqpoll" },
+		.folder = scratch_folder(),
+	};
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 
-	const char *engines[ENGINES_MAX];
-	unsigned count = split_list(options.engines, engines, ENGINES_MAX);
-	for (unsigned i = 0; i < count; i++) {
-		const struct engine_ops *ops;
-		uint64_t engine_options;
-		struct reason why;
-		if (engine_spec_parse(engines[i], &ops, &engine_options, &why) < 0) {
-			fprintf(stderr, "iolab matrix: --engines %s: %s\n", engines[i], why.text);
-			return EXIT_USAGE;
-		}
-	}
-	json_t *document = document_json(&options, engines, count, argc, argv);
-	if (!options.json)
+	json_t *document = document_json(&options, argc, argv);
+	if (!options.choice.json)
 		print_document(document);
-	int status = json_deliver(document, options.json, options.out, "matrix.json");
+	int status = json_deliver(document, options.choice.json, options.choice.out, "matrix.json");
 	json_decref(document);
 	return status;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "measurement.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/perf_event.h>
@@ -117,7 +118,8 @@ static uint64_t us_of_ticks(unsigned long long ticks)
 /*
  * The first lines of /proc/stat, for all CPUs and for each: user nice system idle iowait irq
  * softirq steal, in clock ticks. Busy time is taken from idle and iowait, which the kernel keeps
- * exactly; its user and system ticks undercount work that sleeps often.
+ * exactly; its user and system ticks undercount work that sleeps often. What the hypervisor stole
+ * was nobody's work here, so it is not busy time.
  */
 static void read_host_cpu(struct measurement *m)
 {
@@ -139,7 +141,7 @@ static void read_host_cpu(struct measurement *m)
 			m->host_idle_us = us_of_ticks(ticks[3] + ticks[4]);
 			m->host_steal_us = us_of_ticks(ticks[7]);
 		} else if (cpu < MEASUREMENT_CPUS) {
-			m->cpu_idle_us[cpu] = us_of_ticks(ticks[3] + ticks[4]);
+			m->cpu_idle_us[cpu] = us_of_ticks(ticks[3] + ticks[4] + ticks[7]);
 			m->cpu_end = (unsigned)cpu + 1;
 		}
 		line = strchr(at, '\n');
@@ -149,19 +151,57 @@ static void read_host_cpu(struct measurement *m)
 	}
 }
 
-void measurement_take(struct measurement *m)
+static void read_peer(struct measurement *m)
+{
+	struct timespec cpu;
+	if (m->peer > 0 && clock_gettime(m->peer_clock, &cpu) == 0)
+		m->peer_cpu_ns = (uint64_t)cpu.tv_sec * NS_PER_S + (uint64_t)cpu.tv_nsec;
+}
+
+/*
+ * getrusage(2) brings only the caller up to date; what a thread that runs on another CPU has used
+ * since its last tick would be missing, up to 4 ms of it. Asking for a thread's own CPU clock
+ * brings that thread up to date (task_sched_runtime() in the kernel).
+ */
+static void read_own_cpu(struct measurement *m)
+{
+	DIR *tasks = opendir("/proc/self/task");
+	for (struct dirent *entry; tasks && (entry = readdir(tasks));) {
+		int tid = atoi(entry->d_name); /* 0 for "." and ".." */
+		struct timespec unused;
+		if (tid > 0) /* pthread_getcpuclockid(3), for threads of the kernel's making, too */
+			clock_gettime((clockid_t)(~(unsigned)tid << 3 | 6), &unused);
+	}
+	if (tasks)
+		closedir(tasks);
+	getrusage(RUSAGE_SELF, &m->self);
+}
+
+static void read_syscalls(struct measurement *m)
 {
 	if (m->syscall_counter_fd >= 0 &&
 	    read(m->syscall_counter_fd, &m->syscalls, sizeof m->syscalls) != sizeof m->syscalls)
 		m->syscalls = 0;
+}
+
+void measurement_begin(struct measurement *m)
+{
 	read_host_cpu(m);
-	if (m->peer > 0) {
-		struct timespec cpu;
-		if (clock_gettime(m->peer_clock, &cpu) == 0)
-			m->peer_cpu_ns = (uint64_t)cpu.tv_sec * NS_PER_S + (uint64_t)cpu.tv_nsec;
-	}
-	getrusage(RUSAGE_SELF, &m->self);
+	read_peer(m);
+	read_own_cpu(m);
+	read_syscalls(m);
 	m->wall_ns = clock_ns();
+}
+
+void measurement_end(struct measurement *m)
+{
+	m->wall_ns = clock_ns();
+	read_syscalls(m);
+	if (m->syscalls > 0)
+		m->syscalls--; /* the call that read it */
+	read_own_cpu(m);
+	read_peer(m);
+	read_host_cpu(m);
 }
 
 void measurement_close(struct measurement *before, struct measurement *after)
@@ -209,8 +249,10 @@ json_t *measurement_json(const struct measurement *before, const struct measurem
 	double system_s = seconds(before->self.ru_stime, after->self.ru_stime);
 	double cpus = (double)sysconf(_SC_NPROCESSORS_ONLN);
 	double idle_s = (double)(after->host_idle_us - before->host_idle_us) * 1e-6;
+	double steal_s = (double)(after->host_steal_us - before->host_steal_us) * 1e-6;
 	/* The grain of 10 ms can make an idle host look less than idle. */
-	double busy_s = cpus * elapsed_s - idle_s > 0 ? cpus * elapsed_s - idle_s : 0;
+	double busy_s = cpus * elapsed_s - idle_s - steal_s;
+	busy_s = busy_s > 0 ? busy_s : 0;
 	double peer_s = (double)(after->peer_cpu_ns - before->peer_cpu_ns) / NS_PER_S;
 	bool has_peer = before->peer > 0;
 	bool counted = before->syscall_counter_fd >= 0;
@@ -226,10 +268,7 @@ json_t *measurement_json(const struct measurement *before, const struct measurem
 		host_known ? json_real(100 * busy_s / elapsed_s) : json_null(), "host_us_per_op",
 		host_known ? per_op((busy_s > peer_s ? busy_s - peer_s : 0) * 1e6, ops)
 			   : json_null(),
-		"host_steal_s",
-		host_known
-			? json_real((double)(after->host_steal_us - before->host_steal_us) * 1e-6)
-			: json_null(),
+		"host_steal_s", host_known ? json_real(steal_s) : json_null(),
 		/* Idle and iowait, each cut to a tick, at both edges of the window. */
 		"host_error_s", 2.0 / (double)sysconf(_SC_CLK_TCK), "other_util_pct",
 		host_known ? json_real(100 * (busy_s - user_s - system_s - peer_s) / elapsed_s)

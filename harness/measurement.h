@@ -47,8 +47,12 @@ struct measurement {
 void measurement_open(struct measurement *before, struct measurement *after, pid_t peer,
 		      int count_syscalls, struct reason *syscalls_why);
 
-/* Takes a reading. Some microseconds, none of them in the hot path. */
-void measurement_take(struct measurement *m);
+/*
+ * Take the readings at the window's edges. What a reading costs, some tens of microseconds, lies
+ * outside of the window: the clock is read last at its beginning and first at its end.
+ */
+void measurement_begin(struct measurement *m);
+void measurement_end(struct measurement *m);
 
 void measurement_close(struct measurement *before, struct measurement *after);
 

@@ -14,13 +14,14 @@
 #include "clock.h"
 #include "commands.h"
 #include "compute.h"
+#include "engine_choice.h"
 #include "estimate_json.h"
 #include "json_folder.h"
 #include "json_path.h"
+#include "list_option.h"
 #include "random.h"
 #include "statistics.h"
 
-#define ENGINES_MAX 32
 #define RATIOS_MAX  16
 #define ROUNDS_MAX  100
 #define RUN_LIMIT_S 60
@@ -32,13 +33,10 @@ static const char *const default_run[] = {
 };
 
 struct options {
-	char *engines, *ratios; /* comma-separated */
+	struct engine_choice choice;
+	const char *ratios; /* separated by commas */
 	unsigned rounds;
 	uint64_t seed;
-	const char *out;
-	bool json;
-	char **run_words; /* after "--" */
-	unsigned run_word_count;
 };
 
 /* One engine with one amount of computing, over the rounds. */
@@ -72,8 +70,8 @@ static void gather_words(struct run_words *run, const char *engine, const struct
 	run_words_add(run, engine);
 	for (unsigned i = 0; default_run[i]; i++)
 		run_words_add(run, default_run[i]);
-	for (unsigned i = 0; i < options->run_word_count; i++)
-		run_words_add(run, options->run_words[i]);
+	for (unsigned i = 0; i < options->choice.run_word_count; i++)
+		run_words_add(run, options->choice.run_words[i]);
 }
 
 /* One run. Returns nanoseconds for an operation, or 0 and notes why. */
@@ -88,7 +86,7 @@ static double time_op_ns(struct experiment *x, struct subject *subject, double c
 	run_words_add(&words, "--compute-loops-per-us");
 	run_words_add(&words, x->loops_per_us);
 
-	json_t *result = child_run(&words, RUN_LIMIT_S, &subject->why);
+	json_t *result = child_run(&words, RUN_LIMIT_S, NULL, &subject->why);
 	double op_ns = 0;
 	if (!result) {
 		strcpy(subject->status, "error");
@@ -135,14 +133,7 @@ static void run_round(struct experiment *x, unsigned round)
 {
 	unsigned count = x->subject_count * x->point_count;
 	unsigned *order = malloc(count * sizeof *order);
-	for (unsigned i = 0; i < count; i++)
-		order[i] = i;
-	for (unsigned i = count; i > 1; i--) {
-		unsigned j = (unsigned)random_below(&x->random, i);
-		unsigned swapped = order[i - 1];
-		order[i - 1] = order[j];
-		order[j] = swapped;
-	}
+	random_order(&x->random, order, count);
 	for (unsigned i = 0; i < count; i++) {
 		struct subject *subject = &x->subjects[order[i] / x->point_count];
 		struct point *point = &subject->points[order[i] % x->point_count];
@@ -245,8 +236,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	struct options *o = state->input;
 	char *end;
 	switch (key) {
-	case 'e':
-		o->engines = arg;
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->choice;
 		break;
 	case OPT_RATIOS:
 		o->ratios = arg;
@@ -262,30 +253,16 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		if (*end || !*arg)
 			argp_error(state, "--seed %s: not a whole number", arg);
 		break;
-	case 'o':
-		o->out = arg;
-		break;
-	case 'j':
-		o->json = true;
-		break;
-	case ARGP_KEY_ARGS:
-		o->run_words = state->argv + state->next;
-		o->run_word_count = (unsigned)(state->argc - state->next);
-		if (strncmp(o->run_words[0], "--", 2) != 0)
-			argp_error(state,
-				   "'%s' is not an option; options for the runs come after --",
-				   o->run_words[0]);
-		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 	return 0;
 }
 
-static unsigned parse_ratios(char *list, double *ratios)
+static unsigned parse_ratios(const char *list, double *ratios)
 {
 	const char *words[RATIOS_MAX];
-	unsigned count = split_list(list, words, RATIOS_MAX);
+	unsigned count = split_list("iolab overlap", "ratios", list, words, RATIOS_MAX);
 	for (unsigned i = 0; i < count; i++) {
 		char *end;
 		ratios[i] = strtod(words[i], &end);
@@ -302,47 +279,47 @@ static unsigned parse_ratios(char *list, double *ratios)
 int command_overlap(int argc, char **argv)
 {
 	static const struct argp_option argp_options[] = {
-		{ "engines", 'e', "LIST", 0,
-		  "engines and variants, separated by commas (default: those that read files)", 0 },
 		{ "ratios", OPT_RATIOS, "LIST", 0,
 		  "computing, as a multiple of the engine's own I/O time (default: "
 		  "0.25,0.5,1,2,4)",
 		  0 },
 		{ "rounds", OPT_ROUNDS, "N", 0, "how often everything is run (default: 5)", 0 },
 		{ "seed", OPT_SEED, "N", 0, "of the order of runs (default: from the clock)", 0 },
-		{ "out", 'o', "FOLDER", 0, "results folder, for the file overlap.json", 0 },
-		{ "json", 'j', NULL, 0, "print one line of JSON", 0 },
 		{ 0 },
 	};
+	static const struct argp_child children[] = { { &engine_choice_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = {
 		.options = argp_options,
 		.parser = parse_option,
+		.children = children,
 		.args_doc = "[-- RUN-OPTION...]",
 		.doc = "Measures how much of computing and I/O each engine does at the same time."
 		       "\vOptions after -- go to every `iolab run`; without any: --direct 1 --size "
 		       "64M --depth 4 --batch-complete 1 --runtime 0.15 --warmup 0.05",
 	};
-	char default_engines[] = "blocking,threads,posix_aio,libaio,io_uring";
-	char default_ratios[] = "0.25,0.5,1,2,4";
-	struct options options = { .engines = default_engines,
-				   .ratios = default_ratios,
-				   .rounds = 5,
-				   .seed = clock_ns() % 1000000 };
+	struct options options = {
+		.choice = { .command = "iolab overlap",
+			    .list = "blocking,threads,posix_aio,libaio,io_uring",
+			    .takes_run_words = true },
+		.ratios = "0.25,0.5,1,2,4",
+		.rounds = 5,
+		.seed = clock_ns() % 1000000,
+	};
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 
 	static struct experiment x;
 	double ratios[RATIOS_MAX];
-	const char *engines[ENGINES_MAX];
 	x.options = &options;
 	x.random.state = options.seed;
 	x.point_count = 1 + parse_ratios(options.ratios, ratios);
-	x.subject_count = split_list(options.engines, engines, ENGINES_MAX);
+	x.subject_count = options.choice.count;
 	for (unsigned i = 0; i < x.subject_count; i++) {
 		struct run_words words;
-		x.subjects[i].spec = engines[i];
-		gather_words(&words, engines[i], &options);
-		run_words_check(&words);
+		struct run_options parsed;
+		x.subjects[i].spec = options.choice.specs[i];
+		gather_words(&words, x.subjects[i].spec, &options);
+		run_words_parse(&words, &parsed);
 	}
 	snprintf(x.loops_per_us, sizeof x.loops_per_us, "%.3f", compute_calibrate());
 	pilot(&x, ratios);
@@ -353,9 +330,10 @@ int command_overlap(int argc, char **argv)
 	bool any = false;
 	for (unsigned i = 0; i < x.subject_count; i++)
 		any |= strcmp(x.subjects[i].status, "ok") == 0;
-	if (!options.json)
+	if (!options.choice.json)
 		print_document(document);
-	int status = json_deliver(document, options.json, options.out, "overlap.json");
+	int status =
+		json_deliver(document, options.choice.json, options.choice.out, "overlap.json");
 	json_decref(document);
 	return status != EXIT_OK ? status : any ? EXIT_OK : EXIT_ERROR;
 }

@@ -20,6 +20,7 @@
 #include "child_run.h"
 #include "clock.h"
 #include "commands.h"
+#include "engine_choice.h"
 #include "engines.h"
 #include "environment.h"
 #include "estimate_json.h"
@@ -29,9 +30,6 @@
 #include "probe_target.h"
 #include "random.h"
 
-#define DEFAULT_ENGINES "blocking,threads,poll,epoll,posix_aio,libaio,io_uring"
-
-#define ENGINES_MAX	32
 #define ROUNDS_MAX	100
 #define TICK_NS		NS_PER_MS
 #define FILE_BYTES	(UINT64_C(32) << 20)
@@ -39,6 +37,7 @@
 #define DEPTH		2u
 #define ANSWER_AFTER_MS 5
 #define RUN_LIMIT_S	30
+#define ROWS_MAX	(1 + ENGINES_MAX * SCENE_COUNT)
 
 enum scene { FILE_SCENE, SOCKET_SCENE, SCENE_COUNT };
 
@@ -55,11 +54,11 @@ static const struct {
 };
 
 struct options {
-	char *engines; /* comma-separated */
+	struct engine_choice choice;
 	unsigned rounds;
+	uint64_t seed;
 	double runtime_s;
-	const char *out, *folder;
-	bool json;
+	const char *folder;
 };
 
 /* One run, in a process of its own. */
@@ -251,6 +250,27 @@ struct row {
 	uint64_t ticks, ops;
 };
 
+/* The timer alone, then every engine in every scene. Returns how many. */
+static unsigned list_rows(struct row *rows, const struct options *options)
+{
+	unsigned count = 0;
+	rows[count].task = (struct task) { NULL, 0, FILE_SCENE, options };
+	strcpy(rows[count++].label, "no I/O");
+	for (int scene = 0; scene < SCENE_COUNT; scene++) {
+		for (unsigned i = 0; i < options->choice.count; i++) {
+			struct row *row = &rows[count++];
+			struct task *task = &row->task;
+			task->scene = (enum scene)scene;
+			task->options = options;
+			engine_spec_parse(options->choice.specs[i], &task->ops,
+					  &task->engine_options, &row->why);
+			engine_label(task->ops, task->engine_options, row->label,
+				     sizeof row->label);
+		}
+	}
+	return count;
+}
+
 static void run_row(struct row *row)
 {
 	if (*row->status && strcmp(row->status, "ok") != 0)
@@ -318,31 +338,31 @@ static json_t *document_json(const struct options *options, struct row *rows, un
 	for (unsigned i = 0; i < count; i++)
 		json_array_append_new(list, row_json(&rows[i]));
 	snprintf(path, sizeof path, "%s/iolab-probe", options->folder);
-	return json_pack("{s:s, s:s, s:o, s:o, s:i, s:f, s:I, s:o, s:o}", "schema",
+	return json_pack("{s:s, s:s, s:o, s:o, s:i, s:I, s:f, s:I, s:o, s:o}", "schema",
 			 "iolab.responsiveness.v1", "time_utc", time_utc(stamp), "command",
 			 command_json(argc, argv), "env", environment_json(path), "rounds",
-			 (int)options->rounds, "runtime_s", options->runtime_s, "tick_ns",
-			 (json_int_t)TICK_NS, "scenes", scene_list, "rows", list);
+			 (int)options->rounds, "seed", (json_int_t)options->seed, "runtime_s",
+			 options->runtime_s, "tick_ns", (json_int_t)TICK_NS, "scenes", scene_list,
+			 "rows", list);
 }
 
-enum option_key { OPT_ROUNDS = 0x100, OPT_RUNTIME };
+enum option_key { OPT_ROUNDS = 0x100, OPT_SEED, OPT_RUNTIME };
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
 	char *end;
 	switch (key) {
-	case 'e':
-		o->engines = arg;
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->choice;
 		break;
 	case 'f':
 		o->folder = arg;
 		break;
-	case 'o':
-		o->out = arg;
-		break;
-	case 'j':
-		o->json = true;
+	case OPT_SEED:
+		o->seed = strtoull(arg, &end, 10);
+		if (*end || !*arg || *arg == '-' || o->seed > INT64_MAX)
+			argp_error(state, "--seed %s: must be a whole number below 2^63", arg);
 		break;
 	case OPT_ROUNDS:
 		o->rounds = (unsigned)strtoul(arg, &end, 10);
@@ -356,9 +376,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 			argp_error(state, "--runtime %s: must be a number between 0.01 and 20",
 				   arg);
 		break;
-	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is not an option; options begin with --", arg);
-		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -368,58 +385,45 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 int command_responsiveness(int argc, char **argv)
 {
 	static const struct argp_option argp_options[] = {
-		{ "engines", 'e', "LIST", 0,
-		  "engines and variants, separated by commas (default: those of the labs)", 0 },
 		{ "rounds", OPT_ROUNDS, "N", 0, "how often everything is run (default: 5)", 0 },
+		{ "seed", OPT_SEED, "N", 0, "of the order of runs (default: from the clock)", 0 },
 		{ "runtime", OPT_RUNTIME, "S", 0, "seconds of one run (default: 0.2)", 0 },
 		{ "folder", 'f', "FOLDER", 0,
 		  "where a file is made for a moment (default: $TMPDIR or /var/tmp)", 0 },
-		{ "out", 'o', "FOLDER", 0, "results folder, for the file responsiveness.json", 0 },
-		{ "json", 'j', NULL, 0, "print one line of JSON", 0 },
 		{ 0 },
 	};
+	static const struct argp_child children[] = { { &engine_choice_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = {
 		.options = argp_options,
 		.parser = parse_option,
+		.children = children,
 		.doc = "Measures how late a timer of one millisecond is in the thread that does "
 		       "the I/O: what a user interface would feel.",
 	};
-	const char *folder = getenv("TMPDIR");
-	char default_engines[] = DEFAULT_ENGINES;
-	struct options options = { .engines = default_engines,
-				   .rounds = 5,
-				   .runtime_s = 0.2,
-				   .folder = folder && *folder ? folder : "/var/tmp" };
+	struct options options = {
+		.choice = { .command = "iolab responsiveness",
+			    .list = "blocking,threads,poll,epoll,posix_aio,libaio,io_uring" },
+		.rounds = 5,
+		.seed = clock_ns() % 1000000,
+		.runtime_s = 0.2,
+		.folder = scratch_folder(),
+	};
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 
-	static struct row rows[1 + ENGINES_MAX * SCENE_COUNT];
-	const char *engines[ENGINES_MAX];
-	unsigned engine_count = split_list(options.engines, engines, ENGINES_MAX), count = 0;
-	rows[count].task = (struct task) { NULL, 0, FILE_SCENE, &options };
-	strcpy(rows[count++].label, "no I/O");
-	for (int scene = 0; scene < SCENE_COUNT; scene++) {
-		for (unsigned i = 0; i < engine_count; i++) {
-			struct row *row = &rows[count++];
-			row->task.scene = (enum scene)scene;
-			row->task.options = &options;
-			if (engine_spec_parse(engines[i], &row->task.ops, &row->task.engine_options,
-					      &row->why) < 0) {
-				fprintf(stderr, "iolab responsiveness: --engines %s: %s\n",
-					engines[i], row->why.text);
-				return EXIT_USAGE;
-			}
-			engine_label(row->task.ops, row->task.engine_options, row->label,
-				     sizeof row->label);
-		}
-	}
-	for (unsigned round = 0; round < options.rounds; round++)
+	static struct row rows[ROWS_MAX];
+	unsigned count = list_rows(rows, &options), order[ROWS_MAX];
+	struct random_stream random = { options.seed };
+	for (unsigned round = 0; round < options.rounds; round++) {
+		random_order(&random, order, count);
 		for (unsigned i = 0; i < count; i++)
-			run_row(&rows[i]);
+			run_row(&rows[order[i]]);
+	}
 	json_t *document = document_json(&options, rows, count, argc, argv);
-	if (!options.json)
+	if (!options.choice.json)
 		print_document(document);
-	int status = json_deliver(document, options.json, options.out, "responsiveness.json");
+	int status = json_deliver(document, options.choice.json, options.choice.out,
+				  "responsiveness.json");
 	json_decref(document);
 	return status;
 }

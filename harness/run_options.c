@@ -395,6 +395,10 @@ static void settle(struct argp_state *state, struct run_options *o)
 		argp_error(state,
 			   "--trace-us %u: must lie within --runtime (and not go with --ops)",
 			   c->trace_us);
+	if (c->op_limit && (o->typed & (typed_bit(OPT_RUNTIME) | typed_bit(OPT_WARMUP))))
+		argp_error(state,
+			   "--ops ends the window and has no warm-up: leave out --runtime and "
+			   "--warmup");
 	if (c->op_limit)
 		c->warmup_s = 0;
 }

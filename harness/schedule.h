@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "clock.h"
+#include "histogram.h"
 
 struct schedule {
 	uint64_t begun_ns;
@@ -36,6 +37,24 @@ static inline uint64_t schedule_due_count(const struct schedule *s, uint64_t now
 	while (schedule_due_ns(s, k) <= now_ns)
 		k++;
 	return k;
+}
+
+/* More are not recorded one by one. */
+#define WAITING_RECORDED_MAX 1000000
+
+/*
+ * The operations from `first` to `end` - 1 have not begun by `now_ns`. Each has waited so long
+ * already: a lower bound of its latency, and leaving it out would be coordinated omission again.
+ * Of very many, every n-th stands for n.
+ */
+static inline void schedule_record_waiting(const struct schedule *s, struct histogram *latency,
+					   uint64_t first, uint64_t end, uint64_t now_ns)
+{
+	uint64_t stride = 1 + (end > first ? end - first : 0) / WAITING_RECORDED_MAX;
+	for (uint64_t k = first; k < end; k += stride) {
+		uint64_t times = end - k < stride ? end - k : stride;
+		histogram_record(latency, now_ns - schedule_due_ns(s, k), times);
+	}
 }
 
 #endif

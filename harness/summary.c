@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "estimate_json.h"
+#include "histogram.h"
 #include "json_path.h"
 #include "measurement.h"
 #include "runs_file.h"
@@ -33,6 +35,7 @@ static const char *const metric_paths[] = {
 	"context_switches_per_op",
 	"inflight_mean",
 	"cpu.host_steal_pct",
+	"cpu.host_error_us_per_op",
 	"offered_per_s",
 	"unfinished",
 	"latency_uncorrected_ns.p50",
@@ -41,7 +44,11 @@ static const char *const metric_paths[] = {
 };
 
 /* Those of which a ratio to the baseline is given. */
-static const char *const ratio_paths[] = { "ops_per_s", "cpu.us_per_op", "latency_ns.p50" };
+static const char *const ratio_paths[] = { "ops_per_s", "cpu.us_per_op", "latency_ns.p50",
+					   "latency_ns.p99" };
+
+/* --until-ci asks about so many of them: rounds that are short leave p99 to chance. */
+#define RATIOS_TO_BE_PRECISE 3
 
 /* What "interval" of the summary says; table, figures and report repeat it. */
 #define LEVEL_METHOD "order statistics of the rounds (sign test)"
@@ -65,6 +72,10 @@ static bool metric_of(const json_t *run, const char *path, double *value)
 		const json_t *steal_s = at_path(metrics, "cpu.host_steal_s");
 		*value = 100 * json_number_value(steal_s) / number_at(metrics, "elapsed_s");
 		return json_is_number(steal_s);
+	}
+	if (strcmp(path, "cpu.host_error_us_per_op") == 0) {
+		*value = 1e6 * number_at(metrics, "cpu.host_error_s") / ops;
+		return json_is_number(at_path(metrics, "cpu.host_error_s"));
 	}
 	if (strcmp(path, "context_switches_per_op") == 0) {
 		*value = (json_number_value(at_path(metrics, "context_switches.voluntary")) +
@@ -185,13 +196,6 @@ static void free_grouping(struct grouping *g)
 	free(g->configurations);
 }
 
-static json_t *estimate_json(const struct estimate *e)
-{
-	return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:i}", "median", e->median, "low", e->low,
-			 "high", e->high, "min", e->min, "max", e->max, "confidence_pct",
-			 100 * e->confidence, "count", (int)e->count);
-}
-
 static bool is_imported(const struct configuration *c)
 {
 	return json_is_object(json_object_get(c->first, "imported"));
@@ -219,8 +223,7 @@ static json_t *metric_json(const struct configuration *c, unsigned rounds, const
 	}
 	json_t *result = json_null();
 	if (count > 0) {
-		struct estimate e = estimate_median(values, count);
-		result = estimate_json(&e);
+		result = estimate_of(values, count);
 		json_object_set(result, "values", list);
 	}
 	json_decref(list);
@@ -233,6 +236,16 @@ static const char *verdict_on(const struct ratio_estimate *e)
 	if (e->count < VERDICT_ROUNDS)
 		return NO_DIFFERENCE;
 	return e->low > 1 ? "higher" : e->high < 1 ? "lower" : NO_DIFFERENCE;
+}
+
+/*
+ * A quantile is the middle of its bucket, and all rounds may fall into the same one: then they do
+ * not scatter at all, and the ratio is wrong all the same, by two half widths at most.
+ */
+static void widen_by_buckets(struct ratio_estimate *e)
+{
+	e->low *= (1 - HISTOGRAM_ERROR_BOUND) / (1 + HISTOGRAM_ERROR_BOUND);
+	e->high *= (1 + HISTOGRAM_ERROR_BOUND) / (1 - HISTOGRAM_ERROR_BOUND);
 }
 
 /*
@@ -257,6 +270,8 @@ static json_t *ratio_json(const struct configuration *c, const struct configurat
 	json_t *result = json_null();
 	if (count > 0 && positive) {
 		struct ratio_estimate e = estimate_ratio(ratios, count);
+		if (strncmp(path, "latency_ns.", 11) == 0)
+			widen_by_buckets(&e);
 		result = json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:s}", "mean",
 				   e.mean, "low", e.low, "high", e.high, "half_width_pct",
 				   100 * e.half_width, "median", e.median, "min", e.min, "max",
@@ -266,6 +281,33 @@ static json_t *ratio_json(const struct configuration *c, const struct configurat
 	*undefined = *undefined || !positive;
 	free(ratios);
 	return result;
+}
+
+/* The window's first tenth may be so much slower than the rest before anybody is warned. */
+#define COLD_START 0.9
+
+/*
+ * Was the warm-up long enough? A single short run cannot tell; whether the first tenth of the
+ * window is slower in round after round can be told. Warns in `warnings`.
+ */
+static void judge_warm_up(const struct configuration *c, unsigned rounds, json_t *warnings)
+{
+	double *ratios = malloc(rounds * sizeof *ratios);
+	unsigned count = 0;
+	for (unsigned round = 0; round < rounds; round++) {
+		const json_t *first = ok_in_round(c, round) ? at_path(c->by_round[round],
+								      "steadiness.first_slice_pct")
+							    : NULL;
+		double ratio = 1 + json_number_value(first) / 100;
+		if (json_is_number(first) && ratio > 0)
+			ratios[count++] = ratio;
+	}
+	if (count >= VERDICT_ROUNDS && estimate_ratio(ratios, count).high < COLD_START)
+		json_array_append_new(
+			warnings, json_string("the first tenth of the window was slower than the "
+					      "rest, round after round: warm up longer "
+					      "(--warmup)"));
+	free(ratios);
 }
 
 /* Of five rounds chance alone calls one an outlier too often to warn of it: docs/measurement.md. */
@@ -466,6 +508,7 @@ static json_t *summarise(const struct configuration *c, const struct configurati
 	}
 	json_t *no_ratio = ratio_reason(ratio, c, baseline, rounds, baseline_label);
 	json_t *steadiness = steadiness_json(c, rounds, warnings);
+	judge_warm_up(c, rounds, warnings);
 	json_t *summary = json_pack(
 		"{s:O, s:O, s:O, s:o, s:O, s:O, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, "
 		"s:o, s:o}",
@@ -566,7 +609,7 @@ static struct precision judge_precision(const json_t *configurations, double wan
 	json_t *c;
 	json_array_foreach(configurations, i, c)
 	{
-		for (unsigned m = 0; m < LENGTH(ratio_paths); m++) {
+		for (unsigned m = 0; m < RATIOS_TO_BE_PRECISE; m++) {
 			const json_t *ratio =
 				json_object_get(json_object_get(c, "ratio"), ratio_paths[m]);
 			if (!json_is_object(ratio))

@@ -94,6 +94,24 @@ static void print_ratio(FILE *out, const json_t *configuration, const char *base
 	fprintf(out, " %19s", text);
 }
 
+/* Stands behind a value that the rounds do not tell from the baseline's. */
+static const char *equal_sign(const json_t *c, const char *metric)
+{
+	const json_t *ratio = json_object_get(json_object_get(c, "ratio"), metric);
+	return strcmp(string_at(ratio, "verdict"), NO_DIFFERENCE) == 0 ? "=" : " ";
+}
+
+/* The whole machine's CPU time; with its error where that is more than its last digits. */
+static const char *host_words(const json_t *c, char text[16])
+{
+	double value = number_at(estimate_at(c, "cpu.host_us_per_op"), "median");
+	double error = number_at(estimate_at(c, "cpu.host_error_us_per_op"), "median");
+	if (error <= 0.01 * value)
+		return median_words(c, "cpu.host_us_per_op", format_us, text);
+	snprintf(text, 16, error >= 0.95 ? "%.0f+-%.0f" : "%.1f+-%.1f", value, error);
+	return text;
+}
+
 static void print_row(FILE *out, const json_t *c, const char *baseline)
 {
 	const json_t *rate = estimate_at(c, "ops_per_s");
@@ -111,10 +129,13 @@ static void print_row(FILE *out, const json_t *c, const char *baseline)
 	else
 		fprintf(out, " %10s", "-");
 	print_ratio(out, c, baseline);
-	fprintf(out, " %8s", median_words(c, "latency_ns.p50", format_time, text));
-	fprintf(out, " %8s", median_words(c, "latency_ns.p99", format_time, text));
-	fprintf(out, " %8s", median_words(c, "cpu.us_per_op", format_us, text));
-	fprintf(out, " %7s", median_words(c, "cpu.host_us_per_op", format_us, text));
+	fprintf(out, " %8s%s", median_words(c, "latency_ns.p50", format_time, text),
+		equal_sign(c, "latency_ns.p50"));
+	fprintf(out, " %8s%s", median_words(c, "latency_ns.p99", format_time, text),
+		equal_sign(c, "latency_ns.p99"));
+	fprintf(out, " %8s%s", median_words(c, "cpu.us_per_op", format_us, text),
+		equal_sign(c, "cpu.us_per_op"));
+	fprintf(out, " %8s", host_words(c, text));
 	fprintf(out, " %7s%s\n", calls,
 		json_array_size(json_object_get(c, "warnings")) ? " !" : "");
 }
@@ -194,10 +215,10 @@ static void print_panel(FILE *out, const json_t *list, size_t position, const ch
 	fprintf(out, "\n%s\n", string_at(panel, "workload.panel"));
 	char rate[32];
 	snprintf(rate, sizeof rate, "%ss/s", string_at(panel, "workload.op"));
-	fprintf(out, "  %-22s %10s %10s %19s %17s %16s %7s\n", "", "", "", "ratio to", "latency",
+	fprintf(out, "  %-22s %10s %10s %19s %18s %18s %9s\n", "", "", "", "ratio to", "latency",
 		"CPU us per op", "calls");
-	fprintf(out, "  %-22s %10s %10s %19s %8s %8s %8s %7s %7s\n", "", rate, "spread", baseline,
-		"p50", "p99", "process", "machine", "per op");
+	fprintf(out, "  %-22s %10s %10s %19s %8s  %8s  %8s  %8s %7s\n", "", rate, "spread",
+		baseline, "p50", "p99", "process", "machine", "per op");
 	json_array_foreach(list, i, c)
 	{
 		if (!same_panel(c, panel) || !is_first(list, i, same_x))
@@ -380,8 +401,8 @@ static void print_foot(FILE *out, const json_t *summary)
 	unsigned own = print_imported(out, json_object_get(summary, "configurations"));
 	fprintf(out,
 		"\nMedians of %lld rounds%s. Spread: interval of %.4g %% confidence, "
-		"%s.\nRatio: %s,\ninterval of %.4g %%. \"%s\": it spans 1, or there are fewer "
-		"than five rounds.\n",
+		"%s.\nRatio: %s,\ninterval of %.4g %%. \"%s\", and = behind a value: it spans 1, "
+		"or there are fewer than five rounds.\n",
 		(long long)json_integer_value(json_object_get(summary, "rounds_done")),
 		own ? " in random order" : "",
 		json_number_value(at_path(summary, "interval.confidence_pct")),

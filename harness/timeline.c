@@ -7,15 +7,14 @@
 #include <argp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "child_run.h"
 #include "commands.h"
 #include "compute.h"
+#include "engine_choice.h"
 #include "json_folder.h"
 #include "json_path.h"
 
-#define ENGINES_MAX 32
 #define RUN_LIMIT_S 60 /* a run that takes longer is hung; laying out its file may take seconds */
 
 /*
@@ -28,12 +27,8 @@ static const char *const default_run[] = {
 };
 
 struct options {
-	char *engines; /* comma-separated */
+	struct engine_choice choice;
 	const char *length_us;
-	const char *out;
-	bool json;
-	char **run_words; /* after "--" */
-	unsigned run_word_count;
 };
 
 static void gather_words(struct run_words *run, const char *engine, const char *loops_per_us,
@@ -46,8 +41,8 @@ static void gather_words(struct run_words *run, const char *engine, const char *
 		run_words_add(run, default_run[i]);
 	run_words_add(run, "--trace-us");
 	run_words_add(run, options->length_us);
-	for (unsigned i = 0; i < options->run_word_count; i++)
-		run_words_add(run, options->run_words[i]);
+	for (unsigned i = 0; i < options->choice.run_word_count; i++)
+		run_words_add(run, options->choice.run_words[i]);
 	if (*loops_per_us) {
 		run_words_add(run, "--compute-loops-per-us");
 		run_words_add(run, loops_per_us);
@@ -115,25 +110,11 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
 	switch (key) {
-	case 'e':
-		o->engines = arg;
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &o->choice;
 		break;
 	case 'l':
 		o->length_us = arg;
-		break;
-	case 'o':
-		o->out = arg;
-		break;
-	case 'j':
-		o->json = true;
-		break;
-	case ARGP_KEY_ARGS:
-		o->run_words = state->argv + state->next;
-		o->run_word_count = (unsigned)(state->argc - state->next);
-		if (strncmp(o->run_words[0], "--", 2) != 0)
-			argp_error(state,
-				   "'%s' is not an option; options for the runs come after --",
-				   o->run_words[0]);
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -141,8 +122,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-static json_t *make_document(const struct options *options, const char *const *engines,
-			     unsigned count, int argc, char **argv)
+static json_t *make_document(const struct options *options, int argc, char **argv)
 {
 	char stamp[32], loops_per_us[32];
 	json_t *lanes = json_array(), *env = NULL;
@@ -153,17 +133,18 @@ static json_t *make_document(const struct options *options, const char *const *e
 			  (json_int_t)atoi(options->length_us) * 1000);
 	/* Once for all, so that every engine computes the same. */
 	snprintf(loops_per_us, sizeof loops_per_us, "%.3f", compute_calibrate());
-	for (unsigned i = 0; i < count; i++) {
+	for (unsigned i = 0; i < options->choice.count; i++) {
+		const char *engine = options->choice.specs[i];
 		struct run_words words;
 		struct reason why = { "" };
-		gather_words(&words, engines[i], loops_per_us, options);
-		json_t *result = child_run(&words, RUN_LIMIT_S, &why);
+		gather_words(&words, engine, loops_per_us, options);
+		json_t *result = child_run(&words, RUN_LIMIT_S, NULL, &why);
 		if (result && !env) {
 			env = json_incref(json_object_get(result, "env"));
 			panel = string_at(result, "workload.panel");
 			json_object_set_new(document, "panel", json_string(panel));
 		}
-		json_array_append_new(lanes, lane_json(engines[i], result, &why));
+		json_array_append_new(lanes, lane_json(engine, result, &why));
 		json_decref(result);
 	}
 	if (!env)
@@ -176,19 +157,14 @@ static json_t *make_document(const struct options *options, const char *const *e
 int command_timeline(int argc, char **argv)
 {
 	static const struct argp_option argp_options[] = {
-		{ "engines", 'e', "LIST", 0,
-		  "engines and variants, separated by commas (default: those that read files)", 0 },
-		{ "length-us", 'l', "US", 0,
-		  "how much of each run is kept (default: "
-		  "1000)",
-		  0 },
-		{ "out", 'o', "FOLDER", 0, "results folder, for the file timeline.json", 0 },
-		{ "json", 'j', NULL, 0, "print the traces as one line of JSON", 0 },
+		{ "length-us", 'l', "US", 0, "how much of each run is kept (default: 1000)", 0 },
 		{ 0 },
 	};
+	static const struct argp_child children[] = { { &engine_choice_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = {
 		.options = argp_options,
 		.parser = parse_option,
+		.children = children,
 		.args_doc = "[-- RUN-OPTION...]",
 		.doc = "Traces every operation of a short run of each engine: when it was offered, "
 		       "accepted and returned, and when the thread computed."
@@ -196,22 +172,26 @@ int command_timeline(int argc, char **argv)
 		       "64M --depth 8 --compute-us 30 --batch-complete 1 --runtime 0.2 --warmup "
 		       "0.1",
 	};
-	char default_engines[] = "blocking,threads,posix_aio,libaio,io_uring,io_uring:sqpoll";
-	struct options options = { .engines = default_engines, .length_us = "1000" };
+	struct options options = {
+		.choice = { .command = "iolab timeline",
+			    .list = "blocking,threads,posix_aio,libaio,io_uring,io_uring:sqpoll",
+			    .takes_run_words = true },
+		.length_us = "1000",
+	};
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 
-	const char *engines[ENGINES_MAX];
-	unsigned count = split_list(options.engines, engines, ENGINES_MAX);
-	for (unsigned i = 0; i < count; i++) {
+	for (unsigned i = 0; i < options.choice.count; i++) {
 		struct run_words words;
-		gather_words(&words, engines[i], "", &options);
-		run_words_check(&words);
+		struct run_options parsed;
+		gather_words(&words, options.choice.specs[i], "", &options);
+		run_words_parse(&words, &parsed);
 	}
-	json_t *document = make_document(&options, engines, count, argc, argv);
-	if (!options.json)
+	json_t *document = make_document(&options, argc, argv);
+	if (!options.choice.json)
 		print_lanes(document);
-	int status = json_deliver(document, options.json, options.out, "timeline.json");
+	int status =
+		json_deliver(document, options.choice.json, options.choice.out, "timeline.json");
 	size_t i;
 	json_t *lane;
 	bool any = false;

@@ -49,7 +49,7 @@ struct workload {
 	void *arena; /* all buffers, page-aligned */
 	size_t arena_len_bytes;
 	pid_t peer; /* the process at the other end, or 0; its CPU time is measured apart */
-	bool stopping; /* set by workload_stop() */
+	bool stopping; /* set by the driver: nothing new begins */
 	bool exhausted; /* op_limit is reached: nothing more to offer but rests of short transfers
 			 */
 
@@ -57,7 +57,8 @@ struct workload {
 	struct schedule schedule;
 	uint64_t due; /* operations that may have begun by now; UINT64_MAX in a closed loop */
 	uint64_t begun; /* operations that fill() gave out, rests and syncs not counted */
-	uint64_t *due_ns; /* [slot]: when its operation was due; NULL in a closed loop */
+	uint64_t *due_ns; /* [slot]: when its operation was due; 0: it is finished. NULL in a closed
+			     loop */
 	uint64_t window_due, unfinished; /* due in the window; due and not finished at its end */
 
 	struct tally tally;
@@ -161,11 +162,12 @@ static inline void workload_record(struct workload *workload, struct io_op *cons
 				   unsigned count, uint64_t now_ns)
 {
 	struct tally *tally = &workload->tally;
-	const uint64_t *due_ns = workload->due_ns;
+	uint64_t *due_ns = workload->due_ns;
 	for (unsigned i = 0; !due_ns && i < count; i++)
 		histogram_record(&tally->latency, now_ns - ops[i]->submit_ns, 1);
 	for (unsigned i = 0; due_ns && i < count; i++) {
 		histogram_record(&tally->latency, now_ns - due_ns[ops[i]->slot], 1);
+		due_ns[ops[i]->slot] = 0;
 		histogram_record(&tally->uncorrected, now_ns - ops[i]->submit_ns, 1);
 	}
 }

@@ -40,6 +40,7 @@ refused() {
 @test "clients that pause on a schedule" { refused 2 "no client pauses" quick -e epoll -w echo --slow 1 --rate 10; }
 @test "a stall without a middle" { refused 2 "use --runtime" quick -e blocking --ops 10 --stall-ms 1; }
 @test "a stall longer than the window" { refused 2 "more than half" quick -e blocking --stall-ms 9000; }
+@test "--ops with a time as well" { refused 2 "leave out --runtime" quick -e blocking --ops 10 --warmup 1; }
 @test "--ops on a server" { refused 2 "use --runtime" quick -e epoll -w echo --ops 10; }
 @test "verify with too small a file" { refused 2 "twice as many blocks" quick -e libaio --depth 1000 --verify; }
 @test "a CPU list that ends in a comma" { refused 2 "ends in a comma" quick -e blocking --cpus 0,; }

@@ -21,7 +21,9 @@ SYSTEM_PYTHON=/usr/bin/python3
 quick() {
 	local file=(--file "$BATS_TEST_TMPDIR/file" --size 4M)
 	[[ " $* " =~ " -w "(echo|idle|nop)" " ]] && file=()
-	timeout 30 "$IOLAB" run "${file[@]}" --runtime 0.05 --warmup 0.01 "$@"
+	local time=(--runtime 0.05 --warmup 0.01)
+	[[ " $* " =~ " --ops " ]] && time=()
+	timeout 30 "$IOLAB" run "${file[@]}" "${time[@]}" "$@"
 }
 
 # json PATH: a value of the JSON in $output, as python prints it.

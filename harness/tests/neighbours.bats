@@ -506,8 +506,10 @@ assert results[-1]["stddev"] is None and results[-1]["user"] is None'
 	compared a
 	cp -r a b
 	# Exact rates: B is 1.5 of A with null, and nothing is to be seen with io_uring.
-	with_runs a 'r = run["config"]["round"]; run["metrics"]["ops_per_s"] = 1000 * (1, 1.02, 0.98, 1.01, 0.99)[r]'
+	with_runs a 'r = run["config"]["round"]; run["metrics"]["ops_per_s"] = 1000 * (1, 1.02, 0.98, 1.01, 0.99)[r]
+run["metrics"]["latency_ns"]["p50"] = 1000'
 	with_runs b 'r = run["config"]["round"]; run["metrics"]["ops_per_s"] = (1500 if run["engine"]["label"] == "null" else 1001) * (1.03, 1, 0.97, 1.01, 1)[r]
+run["metrics"]["latency_ns"]["p50"] = 1010
 if run["config"]["x"] == 4 and run["engine"]["label"] == "io_uring": run["workload"]["panel"] = "another"'
 	run "$IOLAB" diff a b
 	assert_success
@@ -534,6 +536,10 @@ if run["config"]["x"] == 4 and run["engine"]["label"] == "io_uring": run["worklo
 		t = math.log(entry["high"] / entry["mean"]) / math.sqrt(sum(part))
 		assert 7 < degrees < 8 and 2.306 < t < 2.365, (degrees, t)  # t of 8 and of 7 degrees
 		assert entry["verdict"] == "higher" and entry["a_count"] == entry["b_count"] == 5
+		# A latency is known no better than its bucket, though no round differs from another.
+		entry = d["configurations"][0]["ratio"]["latency_ns.p50"]
+		assert abs(entry["mean"] - 1.01) < 1e-9 and entry["low"] < 1 < entry["high"] < 1.03, entry
+		assert entry["verdict"] == "no difference shown"
 	PYTHON
 	# The other way round it says the same.
 	run "$IOLAB" diff b a

@@ -19,8 +19,8 @@
 #include "op_queue.h"
 
 /* Some 10 us: what the harness itself adds to an operation is below 1 % of it. */
-#define TURNS	     8000
-#define SLOWER_TURNS (TURNS + TURNS / 20)
+#define LOOPS	     8000
+#define SLOWER_LOOPS (LOOPS + LOOPS / 20)
 
 /* check_trust.py holds the latency that was measured against this. */
 #define DELAY_NS NS_PER_MS
@@ -31,7 +31,7 @@
 enum option { TWIN, SLOWER, DELAY };
 
 struct engine {
-	uint64_t turns;
+	uint64_t loops_per_op;
 	bool delays;
 	struct op_queue accepted; /* in the order in which they are over */
 	uint64_t *over_ns; /* [slot] */
@@ -55,7 +55,7 @@ static int trust_open(struct engine **engine, const struct engine_config *config
 	if (!e)
 		return reason_errno(why, ENOMEM, "trust engine");
 	e->delays = config->options & (1u << DELAY);
-	e->turns = e->delays ? 0 : config->options & (1u << SLOWER) ? SLOWER_TURNS : TURNS;
+	e->loops_per_op = e->delays ? 0 : config->options & (1u << SLOWER) ? SLOWER_LOOPS : LOOPS;
 	e->over_ns = calloc(config->depth, sizeof *e->over_ns);
 	if (!e->over_ns) {
 		free(e);
@@ -71,7 +71,7 @@ static int trust_submit(struct engine *e, struct io_op *const *ops, unsigned cou
 	for (unsigned i = 0; i < count; i++) {
 		if (e->delays)
 			e->over_ns[ops[i]->slot] = clock_ns() + DELAY_NS;
-		compute_turns(e->turns);
+		compute_loops(e->loops_per_op);
 		ops[i]->result = 0;
 		op_queue_push(&e->accepted, ops[i]);
 	}

@@ -8,8 +8,9 @@
  * not block.
  *
  * Finished requests lie in a ring that io_setup(2) mapped into this process. Reading it directly
- * saves the system call when enough are there already; fio and QEMU do the same. The layout is not
- * in a header, but has been the kernel's ABI since 2.5 (fs/aio.c, struct aio_ring).
+ * saves the system call when enough are there already; QEMU and fio (userspace_reap) do the same.
+ * The layout is not in a header, but has been the kernel's ABI since 2.5 (fs/aio.c, struct
+ * aio_ring).
  */
 #include <errno.h>
 #include <libaio.h>
