@@ -488,7 +488,7 @@ void summary_print(FILE *out, const json_t *summary)
 	print_steal(out, list);
 	const json_t *idle = json_object_get(summary, "idle_baseline");
 	if (json_is_object(idle))
-		fprintf(out, "Before it, the idle host used %.2g %% (+-%.2g %%) of a CPU.\n",
+		fprintf(out, "Before it, the idle host used %.3g %% (+-%.2g %%) of a CPU.\n",
 			number_at(idle, "busy_pct"), number_at(idle, "error_pct"));
 	const json_t *precision = json_object_get(summary, "precision");
 	if (json_is_object(precision))
