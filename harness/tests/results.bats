@@ -184,6 +184,38 @@ assert seen >= 3, seen
 PY
 }
 
+@test "compare: a latency is no surer than its histogram; a window that began cold is told" {
+	"$IOLAB" compare --idle 0 -e null,io_uring --baseline null -w nop --depths 1 --rounds 5 --runtime 0.02 --warmup 0 \
+		--no-count-syscalls --out "$BATS_TEST_TMPDIR/results" >/dev/null
+	"$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results" <<'PY'
+import json, sys
+path = sys.argv[1] + "/runs.jsonl"
+runs = [json.loads(line) for line in open(path)]
+for run in runs:
+    ring = run["engine"]["label"] == "io_uring"
+    # The middles of two neighbours among the buckets, the same in each round.
+    run["metrics"]["latency_ns"]["p50"] = 70144.0 if ring else 69120.0
+    run["metrics"]["latency_ns"]["p99"] = 80000.0 if ring else 69120.0
+    # Scattered a little, so that there is an interval.
+    first_slice = (-30 if ring else -5) + run["config"]["round"] * 0.5
+    run["metrics"]["steadiness"]["first_slice_pct"] = first_slice
+open(path, "w").write("".join(json.dumps(run) + "\n" for run in runs))
+PY
+	run "$IOLAB" summary "$BATS_TEST_TMPDIR/results"
+	assert_success
+	assert_output --partial "first tenth of the window was slower"
+	assert_output --partial "io_uring"
+	"$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results" <<'PY'
+import json, sys
+null, ring = json.load(open(sys.argv[1] + "/summary.json"))["configurations"]
+p50, p99 = ring["ratio"]["latency_ns.p50"], ring["ratio"]["latency_ns.p99"]
+assert p50["verdict"] == "no difference shown" and p50["low"] < 1 < p50["high"], p50
+assert p99["verdict"] == "higher" and 1.13 < p99["low"] < p99["mean"] < p99["high"], p99
+cold = [c["engine"]["label"] for c in (null, ring) if any("first tenth" in w for w in c["warnings"])]
+assert cold == ["io_uring"], cold
+PY
+}
+
 @test "compare: a seed repeats the order" {
 	small_compare --seed 5 --no-count-syscalls >/dev/null
 	first=$(grep -o '"position":[0-9]*,"plan":[0-9]*' "$BATS_TEST_TMPDIR/results/runs.jsonl")
