@@ -86,6 +86,7 @@ refused() {
 @test "impossible pairs are unsupported, with the kernel's reason" {
 	refused 77 "EPERM: Operation not permitted" quick -e epoll
 	refused 77 "exclude each other" quick -e io_uring:sqpoll+defer_taskrun
+	refused 77 "exclude each other" quick -e io_uring:sqpoll_shared+defer_taskrun
 	refused 77 "registered buffer" quick -e io_uring:fixed_buffers -w echo --conns 2
 	refused 77 "first silent connection" quick -e blocking -w idle --conns 2
 	refused 77 "would measure the schedule" quick -e blocking -w echo --conns 2 --rate 100
