@@ -26,12 +26,25 @@ IOLAB = os.environ.get("IOLAB") or shown("build", "iolab")
 SIX_STEPS = shown("harness", "six_steps.py")
 
 FULL = ("--rounds", "5", "--runtime", "0.2", "--warmup", "0.05")
-QUICK = ("--rounds", "5", "--runtime", "0.04", "--warmup", "0.01")
+QUICK = ("--rounds", "5", "--runtime", "0.04", "--warmup", "0.01", "--idle", "0")
 DISK = ("--direct", "1", "--size", "64M")
+CPUS = sorted(os.sched_getaffinity(0))
 TUNED = ("libaio,io_uring,io_uring:fixed_buffers+fixed_files,"
          "io_uring:fixed_buffers+fixed_files+defer_taskrun,"
          "io_uring:fixed_buffers+fixed_files+sqpoll")
 BLOCK_SIZES = ("4k", "16k", "64k", "256k", "1M")
+MESSAGE_SIZES = ("64", "1k", "16k")
+
+
+def cpu_counts():
+    """1, 2, 4, ... and all."""
+    powers = [1 << i for i in range(len(CPUS).bit_length())]
+    return sorted({n for n in powers if n <= len(CPUS)} | {len(CPUS)})
+
+
+def first_cpus(count):
+    return ("--cpus", ",".join(str(cpu) for cpu in CPUS[:count]))
+
 
 # name: options of compare, options of its runs
 COMPARISONS = {
@@ -56,7 +69,36 @@ COMPARISONS = {
                           "--depths", "1"), DISK + ("--rw", "randwrite", "--fsync", "1")),
     "idle_descriptors": (("--engines", "poll,epoll,io_uring", "--baseline", "epoll", "--workloads",
                           "idle", "--conns", "10,100,1000,4000"), ()),
+    "depths": (("--engines", "blocking,libaio,io_uring,io_uring:defer_taskrun", "--baseline",
+                "libaio", "--workloads", "file", "--depths", "1,2,4,8,16,32,64,128"),
+               DISK + first_cpus(1)),
+    **{f"cores_{count}": (("--engines", "threads,libaio,io_uring,io_uring:sqpoll_shared",
+                           "--baseline", "io_uring", "--workloads", "file", "--depths",
+                           "1,4,16,64"), DISK + first_cpus(count)) for count in cpu_counts()},
+    **{f"connections_{size}": (("--engines", "blocking,threads,poll,epoll,io_uring", "--baseline",
+                                "epoll", "--workloads", "echo", "--conns", "1,10,100,1000"),
+                               ("--msg-size", size)) for size in MESSAGE_SIZES},
+    "offered_load": (("--engines", "blocking,io_uring", "--workloads", "file", "--rates",
+                      "1000,100000"), DISK + ("--depth", "64")),
+    "offered_load_stalled": (("--engines", "blocking,io_uring", "--workloads", "file", "--rates",
+                              "1000"), DISK + ("--depth", "64", "--stall-ms", "100")),
 }
+
+COUNTED = ("depths",)  # comparisons that count system calls, too
+# Seconds in place of those above, in full and quick: a p99.9 wants many operations, and a stall of
+# 0.1 s is to be a fifth of its window.
+RUNTIMES = {"offered_load": ("0.5", "0.1"), "offered_load_stalled": ("0.5", "0.5")}
+
+# With --quick: another value for an option of compare.
+QUICK_VALUES = {
+    "depths": ("--depths", "1,8,32,128"),
+    **{f"cores_{count}": ("--depths", "1,16") for count in cpu_counts()},
+    **{f"connections_{size}": ("--conns", "1,100,1000") for size in MESSAGE_SIZES},
+}
+
+# The offered load, in percent of what is reached when nobody waits: from idle to more than that.
+LOADS_PCT = (1, 3, 10, 30, 60, 90, 120)
+QUICK_LOADS_PCT = (3, 30, 90, 120)
 
 # file that it makes: command, without the folder; then for --quick
 TRACES = {
@@ -65,6 +107,7 @@ TRACES = {
     "matrix.json": ((IOLAB, "matrix"), ()),
     "responsiveness.json": ((IOLAB, "responsiveness"), ("--rounds", "2")),
     "steps.json": ((sys.executable, SIX_STEPS), ()),
+    "doctor.json": ((IOLAB, "doctor", "--json"), ()),
 }
 
 
@@ -84,10 +127,76 @@ def note(folder, quick):
     os.replace(path + ".new", path)
 
 
-def run(name, command):
-    """True when it ended well; else the reason is on the screen already."""
+def with_value(words, option, value):
+    """The words of a command with another value for an option that is there."""
+    at = words.index(option) + 1
+    return (*words[:at], value, *words[at + 1:])
+
+
+def capacity(run_words):
+    """Operations a second that nothing holds up, by the first engine that can; None without."""
+    for engine in ("io_uring", "libaio", "threads", "blocking"):
+        done = subprocess.run([IOLAB, "run", "--engine", engine, *run_words, "--runtime", "0.3",
+                               "--json"], capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            reached = json.loads(done.stdout)["metrics"]["ops_per_s"]
+            print(f"  offered_load: {engine} reaches {reached:.0f} blocks a second", flush=True)
+            return reached
+    return None
+
+
+def rates(reached, shares_pct):
+    """Whole numbers of two digits, each once."""
+    return ",".join(dict.fromkeys(f"{float(f'{reached * pct / 100:.1e}'):.0f}"
+                                  for pct in shares_pct if reached * pct >= 100))
+
+
+def compare_command(name, quick, path, file):
+    words, run_words = COMPARISONS[name]
+    if words[words.index("--workloads") + 1] == "file":
+        run_words += file
+    if quick and name in QUICK_VALUES:
+        words = with_value(words, *QUICK_VALUES[name])
+    if name == "offered_load":
+        reached = capacity(run_words)
+        if reached:
+            words = with_value(words, "--rates", rates(reached, QUICK_LOADS_PCT if quick else
+                                                       LOADS_PCT))
+    window = QUICK if quick else FULL
+    if name in RUNTIMES:
+        window = with_value(window, "--runtime", RUNTIMES[name][quick])
+    command = [IOLAB, "compare", *words, *window]
+    if name not in COUNTED:
+        command.append("--no-count-syscalls")
+    return [*command, "--out", path, *(("--", *run_words) if run_words else ())]
+
+
+def trace_command(name, quick, folder):
+    command, fewer = TRACES[name]
+    command = [*command, *(fewer if quick else ())]
+    if name == "steps.json":
+        return [*command, folder]
+    return command if name == "doctor.json" else [*command, "--out", folder]
+
+
+def named(asked):
+    """The comparisons and files of that name, or whose first words it is; all for the empty one."""
+    everything = [*COMPARISONS, *TRACES]
+    found = [name for name in everything if not asked or name == asked
+             or name.startswith(asked + "_")]
+    if not found:
+        sys.exit(f"study.py: --only {asked}: there are {', '.join(everything)}")
+    return found
+
+
+def run(name, command, keep=None):
+    """True when it ended well; else the reason is on the screen already. `keep` is a file for what
+    it prints."""
     begun = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode == 0 and keep:
+        with open(keep, "w", encoding="utf-8") as file:
+            file.write(done.stdout)
     took = f"{time.monotonic() - begun:.0f} s"
     if done.returncode:
         words = (done.stderr or done.stdout).strip().splitlines()
@@ -103,38 +212,27 @@ def main():
     parser.add_argument("--quick", action="store_true",
                         help="short runs, under two minutes: for a first look")
     parser.add_argument("--only", metavar="NAME", action="append",
-                        help="a comparison or file; may be given more than once. There are: "
-                        + ", ".join([*COMPARISONS, *TRACES]))
+                        help="a comparison or file, or all that begin so; may be given more than "
+                        "once. There are: " + ", ".join([*COMPARISONS, *TRACES]))
     parser.add_argument("--file", help="test file (default: that of iolab run)")
     options = parser.parse_args()
-    wanted = options.only or [*COMPARISONS, *TRACES]
-    for name in wanted:
-        if name not in COMPARISONS and name not in TRACES:
-            sys.exit(f"study.py: --only {name}: there are {', '.join([*COMPARISONS, *TRACES])}")
+    wanted = list(dict.fromkeys(name for asked in options.only or [""] for name in named(asked)))
     os.makedirs(os.path.join(options.folder, "study"), exist_ok=True)
     quick = was_quick(options.folder)
     file = ("--file", options.file) if options.file else ()
     failed = 0
     for name in wanted:
-        if name in TRACES:
-            path = os.path.join(options.folder, name)
-            command, fewer = TRACES[name]
-            command = [*command, *(fewer if options.quick else ())]
-            command += [options.folder] if name == "steps.json" else ["--out", options.folder]
-        else:
-            path = os.path.join(options.folder, "study", name)
-            words, run_words = COMPARISONS[name]
-            on_file = file if words[words.index("--workloads") + 1] == "file" else ()
-            command = [IOLAB, "compare", *words, *(QUICK if options.quick else FULL),
-                       "--no-count-syscalls", "--out", path, "--", *run_words, *on_file]
-            if command[-1] == "--":
-                command.pop()
+        trace = name in TRACES
+        path = os.path.join(options.folder, *(() if trace else ("study",)), name)
         if os.path.exists(path) and (options.quick or not quick.get(name, True)):
             print(f"  {name}: is there")
             continue
         if os.path.isdir(path):
             shutil.rmtree(path)
-        if run(name, command) and (name != "cpu_shares" or run(name, [IOLAB, "cpu", path])):
+        command = (trace_command(name, options.quick, options.folder) if trace else
+                   compare_command(name, options.quick, path, file))
+        keep = path if name == "doctor.json" else None
+        if run(name, command, keep) and (name != "cpu_shares" or run(name, [IOLAB, "cpu", path])):
             quick[name] = options.quick
             note(options.folder, quick)
         else:

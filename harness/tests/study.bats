@@ -36,6 +36,38 @@ study() { timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/study.py" "$@"; }
 	assert_success
 }
 
+@test "study: the offered load goes from a hundredth of what is reached to more than that" {
+	results="$BATS_TEST_TMPDIR/results"
+	run study --quick --only offered_load --file "$BATS_TEST_TMPDIR/file" "$results"
+	assert_success
+	assert_output --partial "blocks a second"
+	run "$SYSTEM_PYTHON" - "$ROOT/harness" "$results/study/offered_load/summary.json" <<-'PYTHON'
+		import json, sys
+		sys.path.insert(0, sys.argv[1])
+		import study
+		rates = sorted({c["config"]["x"] for c in json.load(open(sys.argv[2]))["configurations"]})
+		assert len(rates) == len(study.QUICK_LOADS_PCT), rates
+		assert rates[0] < 0.05 * rates[-1], rates
+		assert study.rates(98765, (1, 100, 120)) == "990,99000,120000"
+		assert study.rates(40, (1, 50, 120)) == "20,48"
+		assert study.named("connections") == [f"connections_{size}" for size in study.MESSAGE_SIZES]
+	PYTHON
+	assert_success
+	run timeout 60 "$PYTHON" "$ROOT/plots/plot.py" "$results" --only offered_load
+	assert_success
+	assert_output --regexp "Offered load.*: (reproduced|contradicted|cannot tell) here"
+}
+
+@test "study: what the machine cannot count is skipped in a figure, with the doctor's reason" {
+	results="$BATS_TEST_TMPDIR/results"
+	run study --only doctor.json "$results"
+	assert_success
+	run timeout 60 "$PYTHON" "$ROOT/plots/plot.py" "$results" --only hardware_counters
+	assert_success
+	assert_output --partial "cannot tell here, because this machine"
+	grep -q "skipped: this machine" "$results/figures/hardware_counters.svg"
+}
+
 @test "study: an unknown name is refused, and one that fails is said" {
 	run study --only batch "$BATS_TEST_TMPDIR/results"
 	assert_failure
