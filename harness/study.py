@@ -81,19 +81,21 @@ COMPARISONS = {
     "offered_load": (("--engines", "blocking,io_uring", "--workloads", "file", "--rates",
                       "1000,100000"), DISK + ("--depth", "64")),
     "offered_load_stalled": (("--engines", "blocking,io_uring", "--workloads", "file", "--rates",
-                              "1000"), DISK + ("--depth", "64", "--stall-ms", "100")),
+                              "1000"), DISK + ("--depth", "64", "--stall-ms", "200")),
 }
 
 COUNTED = ("depths",)  # comparisons that count system calls, too
-# Seconds in place of those above, in full and quick: a p99.9 wants many operations, and a stall of
-# 0.1 s is to be a fifth of its window.
-RUNTIMES = {"offered_load": ("0.5", "0.1"), "offered_load_stalled": ("0.5", "0.5")}
+# Seconds in place of those above, in full and quick: a p99.9 wants many operations, and a stall is
+# to be a fifth of its window.
+RUNTIMES = {"offered_load": ("0.5", "0.1"), "offered_load_stalled": ("1", "1")}
 
-# With --quick: another value for an option of compare.
+# With --quick: other values for options of compare.
 QUICK_VALUES = {
-    "depths": ("--depths", "1,8,32,128"),
-    **{f"cores_{count}": ("--depths", "1,16") for count in cpu_counts()},
-    **{f"connections_{size}": ("--conns", "1,100,1000") for size in MESSAGE_SIZES},
+    "depths": {"--depths": "1,8,32,128"},
+    **{f"cores_{count}": {"--depths": "1,16"} for count in cpu_counts()},
+    **{f"connections_{size}": {"--engines": "poll,epoll,io_uring", "--conns": "1,100,1000"}
+       for size in MESSAGE_SIZES},
+    "offered_load_stalled": {"--engines": "io_uring"},
 }
 
 # The offered load, in percent of what is reached when nobody waits: from idle to more than that.
@@ -103,9 +105,10 @@ QUICK_LOADS_PCT = (3, 30, 90, 120)
 # file that it makes: command, without the folder; then for --quick
 TRACES = {
     "timeline.json": ((IOLAB, "timeline"), ()),
-    "overlap.json": ((IOLAB, "overlap"), ("--rounds", "3", "--ratios", "0.5,1,2")),
+    "overlap.json": ((IOLAB, "overlap"), ("--ratios", "0.5,1,2", "--", "--runtime", "0.05",
+                                              "--warmup", "0.01")),
     "matrix.json": ((IOLAB, "matrix"), ()),
-    "responsiveness.json": ((IOLAB, "responsiveness"), ("--rounds", "2")),
+    "responsiveness.json": ((IOLAB, "responsiveness"), ("--runtime", "0.05")),
     "steps.json": ((sys.executable, SIX_STEPS), ()),
     "doctor.json": ((IOLAB, "doctor", "--json"), ()),
 }
@@ -151,32 +154,34 @@ def rates(reached, shares_pct):
                                   for pct in shares_pct if reached * pct >= 100))
 
 
+def words_of(name, quick):
+    """The options of compare for that comparison, without those for its runs."""
+    words, _ = COMPARISONS[name]
+    for option, value in QUICK_VALUES.get(name, {}).items() if quick else ():
+        words = with_value(words, option, value)
+    window = QUICK if quick else FULL
+    if name in RUNTIMES:
+        window = with_value(window, "--runtime", RUNTIMES[name][quick])
+    counting = () if name in COUNTED else ("--no-count-syscalls",)
+    return (*words, *window, *counting)
+
+
 def compare_command(name, quick, path, file):
-    words, run_words = COMPARISONS[name]
+    words, run_words = words_of(name, quick), COMPARISONS[name][1]
     if words[words.index("--workloads") + 1] == "file":
         run_words += file
-    if quick and name in QUICK_VALUES:
-        words = with_value(words, *QUICK_VALUES[name])
     if name == "offered_load":
         reached = capacity(run_words)
         if reached:
             words = with_value(words, "--rates", rates(reached, QUICK_LOADS_PCT if quick else
                                                        LOADS_PCT))
-    window = QUICK if quick else FULL
-    if name in RUNTIMES:
-        window = with_value(window, "--runtime", RUNTIMES[name][quick])
-    command = [IOLAB, "compare", *words, *window]
-    if name not in COUNTED:
-        command.append("--no-count-syscalls")
-    return [*command, "--out", path, *(("--", *run_words) if run_words else ())]
+    return [IOLAB, "compare", *words, "--out", path, *(("--", *run_words) if run_words else ())]
 
 
 def trace_command(name, quick, folder):
     command, fewer = TRACES[name]
-    command = [*command, *(fewer if quick else ())]
-    if name == "steps.json":
-        return [*command, folder]
-    return command if name == "doctor.json" else [*command, "--out", folder]
+    where = {"steps.json": (folder,), "doctor.json": ()}.get(name, ("--out", folder))
+    return [*command, *where, *(fewer if quick else ())]
 
 
 def named(asked):

@@ -57,7 +57,7 @@ def draw(found, width_in=sheet.WIDE_IN, bare=False):
 
     def place(page):
         for key, y_label, as_text in ((RATE, "requests a second", count),
-                                      (CPU, "server's CPU for a request", cpu_time)):
+                                      (CPU, "server CPU a request", cpu_time)):
             cells = {words: found.series(name, key) for words, name in name_of.items()}
             study.grid(page, cells, "connections", y_label, as_text, paint_behind=shade)
             page.add(0.06)

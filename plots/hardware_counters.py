@@ -43,7 +43,7 @@ def why(document):
     found = finding(document)
     if found["status"] == "ok":
         return "this machine has hardware counters, and iolab does not read them yet"
-    return f"this machine gives no hardware counters: perf_event_open answered {found['cause']}"
+    return f"this machine gives no hardware counters: {found['cause']}"
 
 
 def statements(document):

@@ -161,7 +161,7 @@ def grid(page, cells, x_label, y_label, as_text, x_ticks=None, paint_behind=None
 
     def cell(heading, series):
         def paint(axes):
-            margin = (xs[-1] / xs[0]) ** 0.06 if len(xs) > 1 else 1.5
+            margin = (xs[-1] / xs[0]) ** 0.07 if len(xs) > 1 else 1.5
             axes.set_xscale("log")
             axes.set_xlim(xs[0] / margin, xs[-1] * margin)
             axes.xaxis.set_major_locator(FixedLocator(xs))
@@ -170,22 +170,23 @@ def grid(page, cells, x_label, y_label, as_text, x_ticks=None, paint_behind=None
             charts.scale_values(axes, "y", reach, as_text, log)
             if paint_behind:
                 paint_behind(axes, heading)
-            return draw_series(axes, series)
+            return draw_series(axes, series, dict(zip(names, charts.dodges(xs, len(names)))))
         return sheet.Cell(paint, heading)
 
     names = list(dict.fromkeys(label for series in cells.values() for label in series))
     sheet.PanelBlock(page, sheet.Plan([cell(*pair) for pair in cells.items()], x_label, y_label,
-                                      names=names, height_in=2.1 if len(cells) == 1 else 1.5)).add()
+                                      names=names, height_in=2.1 if len(cells) == 1 else 1.5,
+                                      columns=3 if page.width_in >= sheet.WIDE_IN else 2)).add()
 
 
-def draw_series(axes, series):
+def draw_series(axes, series, dodge_of):
     """Returns where each line ends."""
     ends = {}
     for label, points in series.items():
         look = style.look_of(label)
         for x, e in points:
-            charts.draw_bar(axes, "y", x, e, look.colour)
-        shown = [(x, e.median) for x, e in points]
+            charts.draw_bar(axes, "y", x * dodge_of[label], e, look.colour)
+        shown = [(x * dodge_of[label], e.median) for x, e in points]
         axes.plot(*zip(*shown), color=look.colour, linestyle=look.line, zorder=3,
                   **look.marker_keywords())
         ends[label] = shown[-1]

@@ -73,6 +73,9 @@ def draw(found, width_in=sheet.WIDE_IN, bare=False):
         page.add(0.06)
         study.grid(page, cells(BUSY), "threads, or operations in flight", "busy, whole machine", percent,
                    log=False)
+        page.add(0.05)
+        page.note("", "iolab sleeps until completions are there, so on one CPU it and the polling thread "
+                  "take turns. A program that spins on the completion ring fights for that CPU.")
         if len(counts) == 1:
             page.note("×", f"2 CPUs: skipped: {ONE_ONLY}")
 

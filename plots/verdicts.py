@@ -54,7 +54,9 @@ class Ratio:
         return f"{number:g}"
 
     def __str__(self):
-        return f"{count(self.median)} × ({count(self.low)}{DASH}{count(self.high)})"
+        words = f"{count(self.median)} ×"
+        return words if self.low == self.high else (
+            f"{words} ({count(self.low)}{DASH}{count(self.high)})")
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,12 @@ study() { timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/study.py" "$@"; }
 		import subprocess, sys
 		sys.path.insert(0, sys.argv[1])
 		import study
-		for name, (words, run_words) in study.COMPARISONS.items():
-		    # The options are checked before --out is made; a folder below a file cannot be.
-		    done = subprocess.run([sys.argv[2], "compare", *words, "--out", "/dev/null/x", "--", *run_words, "--seed", "1"],
-		                          capture_output=True, text=True)
-		    assert done.returncode == 1 and "ENOTDIR" in done.stderr, (name, done.stderr)
+		for name, (_, run_words) in study.COMPARISONS.items():
+		    for quick in (False, True):
+		        # The options are checked before --out is made; a folder below a file cannot be.
+		        done = subprocess.run([sys.argv[2], "compare", *study.words_of(name, quick), "--out", "/dev/null/x",
+		                               "--", *run_words, "--seed", "1"], capture_output=True, text=True)
+		        assert done.returncode == 1 and "ENOTDIR" in done.stderr, (name, done.stderr)
 	PYTHON
 	assert_success
 }
