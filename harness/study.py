@@ -194,18 +194,27 @@ def named(asked):
     return found
 
 
-def run(name, command, keep=None):
-    """True when it ended well; else the reason is on the screen already. `keep` is a file for what
-    it prints."""
+def first_reason(path):
+    """Why a comparison in which nothing ran came to that; None where it does not say."""
+    try:
+        with open(os.path.join(path, "summary.json"), encoding="utf-8") as file:
+            return next(c["reason"] for c in json.load(file)["configurations"] if c["reason"])
+    except (OSError, ValueError, KeyError, StopIteration):
+        return None
+
+
+def run(name, command, path, keep=False):
+    """True when it ended well; else the reason is on the screen already. `keep`: what it prints is
+    what `path` is to hold."""
     begun = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == 0 and keep:
-        with open(keep, "w", encoding="utf-8") as file:
+        with open(path, "w", encoding="utf-8") as file:
             file.write(done.stdout)
     took = f"{time.monotonic() - begun:.0f} s"
     if done.returncode:
-        words = (done.stderr or done.stdout).strip().splitlines()
-        print(f"  {name}: failed after {took}: {words[-1] if words else done.returncode}")
+        words = (done.stderr or done.stdout).strip().splitlines() or [str(done.returncode)]
+        print(f"  {name}: failed after {took}: {first_reason(path) or words[-1]}", flush=True)
         return False
     print(f"  {name}: {took}", flush=True)
     return True
@@ -229,19 +238,22 @@ def main():
     for name in wanted:
         trace = name in TRACES
         path = os.path.join(options.folder, *(() if trace else ("study",)), name)
-        if os.path.exists(path) and (options.quick or not quick.get(name, True)):
+        made = os.path.exists(path) and (trace or name in quick)
+        if made and (options.quick or not quick.get(name, True)):
             print(f"  {name}: is there")
             continue
         if os.path.isdir(path):
             shutil.rmtree(path)
         command = (trace_command(name, options.quick, options.folder) if trace else
                    compare_command(name, options.quick, path, file))
-        keep = path if name == "doctor.json" else None
-        if run(name, command, keep) and (name != "cpu_shares" or run(name, [IOLAB, "cpu", path])):
-            quick[name] = options.quick
-            note(options.folder, quick)
+        if run(name, command, path, name == "doctor.json") and (
+                name != "cpu_shares" or run(name, [IOLAB, "cpu", path], path)):
+            # A trace that has no short form is a full one.
+            quick[name] = options.quick and (not trace or bool(TRACES[name][1]))
         else:
+            quick.pop(name, None)
             failed += 1
+        note(options.folder, quick)
     sys.exit(1 if failed else 0)
 
 

@@ -10,7 +10,7 @@ import sheet
 import study
 import style
 import verdicts
-from quantities import count, duration, listed
+from quantities import MINUS, count, duration, listed
 
 NAME = "overlap"
 FILE = "overlap.json"
@@ -30,7 +30,7 @@ HIDDEN = 0.25
 
 
 def percent(value):
-    return f"{100 * value:.0f} %"
+    return f"{100 * value:.0f} %".replace("-", MINUS)
 
 
 def efficiency(document, label):
@@ -156,7 +156,7 @@ def paint_limits(axes, limits, estimates):
     room = 0.06 * (high - low)
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
     axes.set_ylim(low - room, high + room)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f} %"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: percent(value)))
 
 
 def draw_engines(axes, engines, key):

@@ -5,6 +5,7 @@ and what has to be said about it, then the machine.
 All lengths are inches from the left and upper edge. The height of a sheet follows from what is on
 it, so nothing can overlap: blocks are gathered first and placed when their heights are known.
 """
+import re
 from dataclasses import dataclass, field
 from typing import Callable
 
@@ -65,10 +66,10 @@ def text_width_in(text, size_pt, weight="normal"):
 
 
 def wrapped(text, width_in, size_pt, weight="normal"):
-    """Lines that fit; a word that is too long by itself is cut."""
+    """Lines that fit; a word that is too long by itself is cut. A no-break space holds."""
     lines = []
     line = ""
-    for word in text.split():
+    for word in re.split("[ \n]+", text.strip(" \n")):
         longer = f"{line} {word}" if line else word
         if text_width_in(longer, size_pt, weight) <= width_in:
             line = longer

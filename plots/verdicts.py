@@ -8,7 +8,7 @@ the limit is within. All hold: reproduced. One fails: contradicted. Otherwise: c
 from dataclasses import dataclass
 from typing import Callable
 
-from quantities import DASH, count, span
+from quantities import DASH, NO_BREAK, count, span
 
 REPRODUCED = "reproduced here"
 CONTRADICTED = "contradicted here"
@@ -54,7 +54,7 @@ class Ratio:
         return f"{number:g}"
 
     def __str__(self):
-        words = f"{count(self.median)} ×"
+        words = f"{count(self.median)}{NO_BREAK}×"
         return words if self.low == self.high else (
             f"{words} ({count(self.low)}{DASH}{count(self.high)})")
 
@@ -126,8 +126,9 @@ def judge(claim, study):
     """`study`: whatever the claim's statements are taken from. Its rounds are None where there are
     none to count."""
     if study.rounds is not None and study.rounds < FEWEST_ROUNDS:
-        return Verdict(CANNOT_TELL, f"there were {study.rounds} rounds only, and an interval over "
-                       f"fewer than {FEWEST_ROUNDS} is worth too little")
+        there = "was 1 round" if study.rounds == 1 else f"were {study.rounds} rounds"
+        return Verdict(CANNOT_TELL, f"there {there} only, and an interval over fewer than "
+                       f"{FEWEST_ROUNDS} is worth too little")
     statements = claim.statements(study)
     failed = [s.words for s in statements if s.holds is False]
     unknown = [s.words for s in statements if s.holds is None]
