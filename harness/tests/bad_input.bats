@@ -94,6 +94,10 @@ refused() {
 	refused 77 "moves no bytes" quick -e null --verify
 	refused 77 "no system call that does nothing" quick -e blocking -w nop
 	refused 77 "sqpoll needs a CPU of its own" quick -e io_uring:sqpoll --cpus 0
+	# Who asks for the shared CPU by name gets it.
+	run quick -e io_uring:sqpoll_shared --cpus 0 --depth 4
+	[ "$status" -eq 0 ] || [ "$status" -eq 77 ]
+	refute_output --partial "sqpoll needs a CPU of its own"
 }
 
 @test "a file that cannot be read" {
