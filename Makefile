@@ -201,7 +201,7 @@ help:
 # handout: with
 	@echo 'make check-trust   can the figures be believed? proved on real runs (under 12 minutes)'
 	@echo 'make plots         draw the figures of a results folder   [RESULTS=results/latest]'
-	@echo 'make figures       runs and draws the figures of the literature too   [QUICK=1]'
+	@echo 'make figures       runs and draws the figures of the literature too (7 minutes; QUICK=1: 2)'
 	@echo 'make report        figures and report.html of it          [RESULTS=results/latest]'
 # handout: without
 	@echo 'make bench-peers   side by side with fio: is our own overhead small? (half an hour)'
@@ -262,7 +262,8 @@ bench: all
 plots: need-python
 	$(Q)$(PYTHON) plots/plot.py $(RESULTS)
 
-# The figures of the literature and of the mechanism, into a results folder. QUICK=1: two minutes.
+# The figures of the literature and of the mechanism, into a results folder. Seven minutes on two
+# CPUs; with QUICK=1 two.
 figures: all need-python
 	$(Q)$(PYTHON) harness/study.py $(if $(QUICK),--quick) $(RESULTS)
 	$(Q)$(MAKE) --no-print-directory plots

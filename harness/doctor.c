@@ -345,7 +345,7 @@ static void examine_counters(struct report *report)
 		close(fd);
 	} else {
 		find(report, "hardware counters", MISSING, "a physical machine, or perf allowed",
-		     "%s: %s; iolab does without", errno_name(errno), strerror(errno));
+		     "perf_event_open: %s: %s", errno_name(errno), strerror(errno));
 	}
 }
 

@@ -26,12 +26,25 @@ IOLAB = os.environ.get("IOLAB") or shown("build", "iolab")
 SIX_STEPS = shown("harness", "six_steps.py")
 
 FULL = ("--rounds", "5", "--runtime", "0.2", "--warmup", "0.05")
-QUICK = ("--rounds", "5", "--runtime", "0.04", "--warmup", "0.01")
+QUICK = ("--rounds", "5", "--runtime", "0.04", "--warmup", "0.01", "--idle", "0")
 DISK = ("--direct", "1", "--size", "64M")
+CPUS = sorted(os.sched_getaffinity(0))
 TUNED = ("libaio,io_uring,io_uring:fixed_buffers+fixed_files,"
          "io_uring:fixed_buffers+fixed_files+defer_taskrun,"
          "io_uring:fixed_buffers+fixed_files+sqpoll")
 BLOCK_SIZES = ("4k", "16k", "64k", "256k", "1M")
+MESSAGE_SIZES = ("64", "1k", "16k")
+
+
+def cpu_counts():
+    """1, 2, 4, ... and all."""
+    powers = [1 << i for i in range(len(CPUS).bit_length())]
+    return sorted({n for n in powers if n <= len(CPUS)} | {len(CPUS)})
+
+
+def first_cpus(count):
+    return ("--cpus", ",".join(str(cpu) for cpu in CPUS[:count]))
+
 
 # name: options of compare, options of its runs
 COMPARISONS = {
@@ -56,15 +69,48 @@ COMPARISONS = {
                           "--depths", "1"), DISK + ("--rw", "randwrite", "--fsync", "1")),
     "idle_descriptors": (("--engines", "poll,epoll,io_uring", "--baseline", "epoll", "--workloads",
                           "idle", "--conns", "10,100,1000,4000"), ()),
+    "depths": (("--engines", "blocking,libaio,io_uring,io_uring:defer_taskrun", "--baseline",
+                "libaio", "--workloads", "file", "--depths", "1,2,4,8,16,32,64,128"),
+               DISK + first_cpus(1)),
+    **{f"cores_{count}": (("--engines", "threads,libaio,io_uring,io_uring:sqpoll_shared",
+                           "--baseline", "io_uring", "--workloads", "file", "--depths",
+                           "1,4,16,64"), DISK + first_cpus(count)) for count in cpu_counts()},
+    **{f"connections_{size}": (("--engines", "blocking,threads,poll,epoll,io_uring", "--baseline",
+                                "epoll", "--workloads", "echo", "--conns", "1,10,100,1000"),
+                               ("--msg-size", size)) for size in MESSAGE_SIZES},
+    "offered_load": (("--engines", "blocking,io_uring", "--workloads", "file", "--rates",
+                      "1000,100000"), DISK + ("--depth", "64")),
+    "offered_load_stalled": (("--engines", "blocking,io_uring", "--workloads", "file", "--rates",
+                              "1000"), DISK + ("--depth", "64", "--stall-ms", "200")),
 }
+
+COUNTED = ("depths",)  # comparisons that count system calls, too
+# Seconds in place of those above, in full and quick: a p99.9 wants many operations, and a stall is
+# to be a fifth of its window.
+RUNTIMES = {"offered_load": ("0.5", "0.1"), "offered_load_stalled": ("1", "1")}
+
+# With --quick: other values for options of compare.
+QUICK_VALUES = {
+    "depths": {"--depths": "1,8,32,128"},
+    **{f"cores_{count}": {"--depths": "1,16"} for count in cpu_counts()},
+    **{f"connections_{size}": {"--engines": "poll,epoll,io_uring", "--conns": "1,100,1000"}
+       for size in MESSAGE_SIZES},
+    "offered_load_stalled": {"--engines": "io_uring"},
+}
+
+# The offered load, in percent of what is reached when nobody waits: from idle to more than that.
+LOADS_PCT = (1, 3, 10, 30, 60, 90, 120)
+QUICK_LOADS_PCT = (3, 30, 90, 120)
 
 # file that it makes: command, without the folder; then for --quick
 TRACES = {
     "timeline.json": ((IOLAB, "timeline"), ()),
-    "overlap.json": ((IOLAB, "overlap"), ("--rounds", "3", "--ratios", "0.5,1,2")),
+    "overlap.json": ((IOLAB, "overlap"), ("--ratios", "0.5,1,2", "--", "--runtime", "0.05",
+                                              "--warmup", "0.01")),
     "matrix.json": ((IOLAB, "matrix"), ()),
-    "responsiveness.json": ((IOLAB, "responsiveness"), ("--rounds", "2")),
+    "responsiveness.json": ((IOLAB, "responsiveness"), ("--runtime", "0.05")),
     "steps.json": ((sys.executable, SIX_STEPS), ()),
+    "doctor.json": ((IOLAB, "doctor", "--json"), ()),
 }
 
 
@@ -84,14 +130,91 @@ def note(folder, quick):
     os.replace(path + ".new", path)
 
 
-def run(name, command):
-    """True when it ended well; else the reason is on the screen already."""
+def with_value(words, option, value):
+    """The words of a command with another value for an option that is there."""
+    at = words.index(option) + 1
+    return (*words[:at], value, *words[at + 1:])
+
+
+def capacity(run_words):
+    """Operations a second that nothing holds up, by the first engine that can; None without."""
+    for engine in ("io_uring", "libaio", "threads", "blocking"):
+        done = subprocess.run([IOLAB, "run", "--engine", engine, *run_words, "--runtime", "0.3",
+                               "--json"], capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            reached = json.loads(done.stdout)["metrics"]["ops_per_s"]
+            print(f"  offered_load: {engine} reaches {reached:.0f} blocks a second", flush=True)
+            return reached
+    return None
+
+
+def rates(reached, shares_pct):
+    """Whole numbers of two digits, each once."""
+    return ",".join(dict.fromkeys(f"{float(f'{reached * pct / 100:.1e}'):.0f}"
+                                  for pct in shares_pct if reached * pct >= 100))
+
+
+def words_of(name, quick):
+    """The options of compare for that comparison, without those for its runs."""
+    words, _ = COMPARISONS[name]
+    for option, value in QUICK_VALUES.get(name, {}).items() if quick else ():
+        words = with_value(words, option, value)
+    window = QUICK if quick else FULL
+    if name in RUNTIMES:
+        window = with_value(window, "--runtime", RUNTIMES[name][quick])
+    counting = () if name in COUNTED else ("--no-count-syscalls",)
+    return (*words, *window, *counting)
+
+
+def compare_command(name, quick, path, file):
+    words, run_words = words_of(name, quick), COMPARISONS[name][1]
+    if words[words.index("--workloads") + 1] == "file":
+        run_words += file
+    if name == "offered_load":
+        reached = capacity(run_words)
+        if reached:
+            words = with_value(words, "--rates", rates(reached, QUICK_LOADS_PCT if quick else
+                                                       LOADS_PCT))
+    return [IOLAB, "compare", *words, "--out", path, *(("--", *run_words) if run_words else ())]
+
+
+def trace_command(name, quick, folder):
+    command, fewer = TRACES[name]
+    where = {"steps.json": (folder,), "doctor.json": ()}.get(name, ("--out", folder))
+    return [*command, *where, *(fewer if quick else ())]
+
+
+def named(asked):
+    """The comparisons and files of that name, or whose first words it is; all for the empty one."""
+    everything = [*COMPARISONS, *TRACES]
+    found = [name for name in everything if not asked or name == asked
+             or name.startswith(asked + "_")]
+    if not found:
+        sys.exit(f"study.py: --only {asked}: there are {', '.join(everything)}")
+    return found
+
+
+def first_reason(path):
+    """Why a comparison in which nothing ran came to that; None where it does not say."""
+    try:
+        with open(os.path.join(path, "summary.json"), encoding="utf-8") as file:
+            return next(c["reason"] for c in json.load(file)["configurations"] if c["reason"])
+    except (OSError, ValueError, KeyError, StopIteration):
+        return None
+
+
+def run(name, command, path, keep=False):
+    """True when it ended well; else the reason is on the screen already. `keep`: what it prints is
+    what `path` is to hold."""
     begun = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode == 0 and keep:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(done.stdout)
     took = f"{time.monotonic() - begun:.0f} s"
     if done.returncode:
-        words = (done.stderr or done.stdout).strip().splitlines()
-        print(f"  {name}: failed after {took}: {words[-1] if words else done.returncode}")
+        words = (done.stderr or done.stdout).strip().splitlines() or [str(done.returncode)]
+        print(f"  {name}: failed after {took}: {first_reason(path) or words[-1]}", flush=True)
         return False
     print(f"  {name}: {took}", flush=True)
     return True
@@ -103,42 +226,34 @@ def main():
     parser.add_argument("--quick", action="store_true",
                         help="short runs, under two minutes: for a first look")
     parser.add_argument("--only", metavar="NAME", action="append",
-                        help="a comparison or file; may be given more than once. There are: "
-                        + ", ".join([*COMPARISONS, *TRACES]))
+                        help="a comparison or file, or all that begin so; may be given more than "
+                        "once. There are: " + ", ".join([*COMPARISONS, *TRACES]))
     parser.add_argument("--file", help="test file (default: that of iolab run)")
     options = parser.parse_args()
-    wanted = options.only or [*COMPARISONS, *TRACES]
-    for name in wanted:
-        if name not in COMPARISONS and name not in TRACES:
-            sys.exit(f"study.py: --only {name}: there are {', '.join([*COMPARISONS, *TRACES])}")
+    wanted = list(dict.fromkeys(name for asked in options.only or [""] for name in named(asked)))
     os.makedirs(os.path.join(options.folder, "study"), exist_ok=True)
     quick = was_quick(options.folder)
     file = ("--file", options.file) if options.file else ()
     failed = 0
     for name in wanted:
-        if name in TRACES:
-            path = os.path.join(options.folder, name)
-            command, fewer = TRACES[name]
-            command = [*command, *(fewer if options.quick else ())]
-            command += [options.folder] if name == "steps.json" else ["--out", options.folder]
-        else:
-            path = os.path.join(options.folder, "study", name)
-            words, run_words = COMPARISONS[name]
-            on_file = file if words[words.index("--workloads") + 1] == "file" else ()
-            command = [IOLAB, "compare", *words, *(QUICK if options.quick else FULL),
-                       "--no-count-syscalls", "--out", path, "--", *run_words, *on_file]
-            if command[-1] == "--":
-                command.pop()
-        if os.path.exists(path) and (options.quick or not quick.get(name, True)):
+        trace = name in TRACES
+        path = os.path.join(options.folder, *(() if trace else ("study",)), name)
+        made = os.path.exists(path) and (trace or name in quick)
+        if made and (options.quick or not quick.get(name, True)):
             print(f"  {name}: is there")
             continue
         if os.path.isdir(path):
             shutil.rmtree(path)
-        if run(name, command) and (name != "cpu_shares" or run(name, [IOLAB, "cpu", path])):
-            quick[name] = options.quick
-            note(options.folder, quick)
+        command = (trace_command(name, options.quick, options.folder) if trace else
+                   compare_command(name, options.quick, path, file))
+        if run(name, command, path, name == "doctor.json") and (
+                name != "cpu_shares" or run(name, [IOLAB, "cpu", path], path)):
+            # A trace that has no short form is a full one.
+            quick[name] = options.quick and (not trace or bool(TRACES[name][1]))
         else:
+            quick.pop(name, None)
             failed += 1
+        note(options.folder, quick)
     sys.exit(1 if failed else 0)
 
 

@@ -57,10 +57,10 @@ def scale_swept(axes, panel):
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def dodges(panel, count):
+def dodges(xs, count):
     """Factors that set `count` lines a little apart, so that no bar hides another."""
-    gaps = [math.log(b / a) for a, b in zip(panel.xs, panel.xs[1:])]
-    room = min(0.035 * sum(gaps), 0.25 * min(gaps))
+    gaps = [math.log(b / a) for a, b in zip(xs, xs[1:])]
+    room = min(0.035 * sum(gaps), 0.25 * min(gaps, default=0))
     middle = (count - 1) / 2
     return [math.exp(room * (i - middle) / max(middle, 1)) for i in range(count)]
 
@@ -83,7 +83,7 @@ def draw_lines(axes, panel, pick):
     """One line an engine over the swept value. Returns where each ends."""
     labels = present(panel, pick)
     ends = {}
-    for label, dodge in zip(labels, dodges(panel, len(labels))):
+    for label, dodge in zip(labels, dodges(panel.xs, len(labels))):
         look = style.look_of(label)
         points = [(c.x * dodge, pick(c)) for c in panel.of(label)]
         shown = [(x, e.median) for x, e in points if e]

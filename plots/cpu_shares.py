@@ -35,9 +35,9 @@ def statements(found):
 
 
 CLAIM = verdicts.Claim(
-    "Didona et al., Understanding modern storage APIs, SYSTOR 2022; Ren and Trivedi, CHEOPS 2023",
-    "a polling thread buys latency with a core of its own, and without a spare one performance "
-    "collapses",
+    "Didona et al., Understanding Modern Storage APIs, SYSTOR 2022, abstract; io_uring_setup(2)",
+    "with enough CPU cores io_uring comes close to SPDK; the kernel thread that polls for submissions "
+    "uses one of them",
     "reproduced when a read through SQPOLL costs this process more than 1.5 × the CPU time of one "
     "without it, the polling thread included",
     statements)

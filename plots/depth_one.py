@@ -22,8 +22,8 @@ def statements(found):
 
 
 CLAIM = verdicts.Claim(
-    "Ren and Trivedi, Performance Characterization of Modern Storage Stacks, CHEOPS 2023",
-    "at low load all interfaces that wait for an interrupt are close to each other",
+    "Ren and Trivedi, Performance Characterization of Modern Storage Stacks, CHEOPS 2023, abstract",
+    "at low load all interfaces perform competitively with each other",
     "reproduced when the throughput of libaio and of io_uring lies within a factor of 1.25 of that of "
     "a blocking pread, interval and all",
     statements)

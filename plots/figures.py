@@ -19,27 +19,38 @@ except ImportError as error:
 
 import batching
 import block_size
+import connections
 import cpu_per_op
 import cpu_shares
+import depth_curve
 import depth_one
+import depth_syscalls
 import durability
+import hardware_counters
 import idle_descriptors
 import latency_distribution
 import latency_throughput
 import matrix
+import offered_load
 import overlap
 import responsiveness
 import staircase
 import steps
 import style
 import syscalls
+import threads_cores
 import throughput
 import timeline
 
 FIGURES = (throughput, cpu_per_op, latency_throughput, latency_distribution, syscalls)
-# Those of the literature have a CLAIM beside, which is judged from the data.
-LITERATURE = (depth_one, batching, staircase, block_size, cpu_shares, durability, idle_descriptors)
+# Those of the literature have comparisons of their own, and a CLAIM that is judged from the data.
+LITERATURE = (depth_one, depth_curve, depth_syscalls, batching, staircase, block_size, threads_cores,
+              cpu_shares, durability, connections, idle_descriptors, offered_load, hardware_counters)
 DOCUMENTS = (timeline, steps, overlap, matrix, responsiveness) + LITERATURE
+JUDGED = tuple(module for module in DOCUMENTS if hasattr(module, "CLAIM"))
+# The others show what this machine did, and nobody's finding could be held against them.
+NOT_JUDGED = "no verdict: an illustration, which nobody's finding can be held against"
+ILLUSTRATIONS = (timeline, steps, latency_distribution)
 
 # Where a viewer lacks the font: Verdana is as wide, and all others are narrower.
 SVG_FONTS = "'DejaVu Sans', Verdana, sans-serif"

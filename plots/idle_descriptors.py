@@ -29,8 +29,10 @@ def statements(found):
 
 
 CLAIM = verdicts.Claim(
-    "Kerrisk, The Linux Programming Interface, 2010, table 63-9",
-    "poll's cost grows with the number of descriptors that are watched, epoll's hardly",
+    "Kerrisk, slides at linux.conf.au 2006, whose numbers these are; The Linux Programming Interface, "
+    "2010, table 63-9",
+    "poll's cost grows with the number of descriptors that are watched, epoll's hardly: 100 000 calls "
+    "took 1.12 s with 10 and 1750 s with 10 000, those of epoll 0.65 s and 0.97 s",
     f"reproduced when an event among {MANY} costs poll more than 5 × one among {FEW}, and epoll less "
     "than 2 ×",
     statements)

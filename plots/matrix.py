@@ -2,7 +2,9 @@
 """The matrix: what each interface really did with each kind of descriptor."""
 import results
 import sheet
+import study
 import style
+import verdicts
 
 NAME = "matrix"
 FILE = "matrix.json"
@@ -29,6 +31,41 @@ LOOKS = {
     "blocked": {"facecolor": "#4d4d4d", "edgecolor": style.GREY},
     "refused": {"facecolor": "white", "edgecolor": style.FAINT},
 }
+
+# Engine, column, what it is said to be, and whether that is true or just what it is not.
+SAID = (("epoll", "file_direct", "refused", True), ("poll", "file_cold", "blocked", True),
+        ("posix_aio", "file_direct", "threads", True), ("libaio", "file_direct", "native", True),
+        ("libaio", "file_cold", "blocked", True), ("io_uring", "file_cold", "blocked", False))
+UNTRIED = ("not tried", "error")
+
+
+def tried(document, label, column):
+    """The outcome; None where there is none."""
+    for row in document.content["rows"]:
+        if row["engine"]["label"] == label and column in row["cells"]:
+            outcome = row["cells"][column]["outcome"]
+            return None if outcome in UNTRIED else outcome
+    return None
+
+
+def statements(document):
+    words_of = {column["name"]: column["words"] for column in document.content["columns"]}
+    found = []
+    for label, column, said, so in SAID:
+        outcome = tried(document, label, column)
+        where = f"{label} on {words_of.get(column, column)}"
+        found.append(verdicts.open_statement(f"{where} was not tried") if outcome is None else
+                     verdicts.Statement(f"{where}: {outcome}", (outcome == said) == so))
+    return found
+
+
+CLAIM = verdicts.Claim(
+    "epoll_ctl(2), poll(2), aio(7), io_submit(2); Axboe, Efficient IO with io_uring, 2019",
+    "epoll refuses regular files; to poll they are always ready, so the read blocks; POSIX AIO is threads "
+    "of the C library; libaio is asynchronous with O_DIRECT only, and io_uring without it, too",
+    "reproduced when these cells say so: epoll on a file refused, poll on a cold file blocked, posix_aio "
+    "threads, libaio with O_DIRECT native and on a cold file blocked, io_uring on a cold file not blocked",
+    statements)
 
 
 def load(folder):
@@ -84,6 +121,7 @@ def draw(document, width_in=sheet.WIDE_IN, bare=False):
         page.add(0.08)
         for reason, (number, kind) in reasons.items():
             page.note(str(number), f"{kind}: {reason}")
+        study.add_claim(page, CLAIM, document)
 
     content = document.content
     reading = (f"{READING} (from {100 * content['blocked_share']:.0f} %: blocked). Files, with "

@@ -38,10 +38,12 @@ def drawings(folder, only):
 
 
 def judged(folder, drawn):
-    """Title and verdict of each figure of the literature."""
+    """Title and verdict of each figure that has a claim, and of those that have none to judge."""
     return [(module.TITLE, verdicts.judge(module.CLAIM, document))
-            for module in figures.LITERATURE if module.NAME in drawn
-            if (document := module.load(folder))]
+            for module in figures.JUDGED if module.NAME in drawn
+            if (document := module.load(folder))] + [
+        (module.TITLE, figures.NOT_JUDGED) for module in figures.ILLUSTRATIONS
+        if module.NAME in drawn]
 
 
 def main():

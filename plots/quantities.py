@@ -3,6 +3,7 @@
 import math
 
 DASH = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
@@ -48,7 +49,7 @@ def span(low, high, as_text):
 
 
 def _split(text):
-    digits = len(text) - len(text.lstrip("-0123456789."))
+    digits = len(text) - len(text.lstrip("-0123456789." + MINUS))
     return text[:digits], text[digits:]
 
 

@@ -226,6 +226,7 @@ def documents_section(summary):
              if (document := module.load(summary.folder))]
     traces = [pair for pair in found if pair[0] not in figures.LITERATURE]
     claims = [pair for pair in found if pair[0] in figures.LITERATURE]
+    judged = [pair for pair in found if pair[0] in figures.JUDGED]
 
     def drawn(pairs):
         return tag("div", [document_figure(*pair) for pair in pairs], class_="figures")
@@ -237,7 +238,10 @@ def documents_section(summary):
         tag("section", tag("h2", "What others found, and this machine"),
             tag("p", "Each verdict follows from the data by the rule in its figure. “Cannot tell” "
                 "means that an interval reaches over the rule's limit: more rounds may decide."),
-            verdict_list(claims), drawn(claims)) if claims else None,
+            verdict_list(judged),
+            tag("p", f"{listed(m.TITLE for m in figures.ILLUSTRATIONS)}: {figures.NOT_JUDGED}.",
+                class_="soft"),
+            drawn(claims)) if claims else None,
     ]
 
 

@@ -5,7 +5,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 import charts
 import results
 import sheet
+import study
 import style
+import verdicts
 from quantities import duration, tick
 
 NAME = "responsiveness"
@@ -20,6 +22,35 @@ CAPTION = ("How late a timer of one millisecond is in the thread that keeps I/O 
            "rounds. Beyond the line at 1 ms the next tick is due before this one is seen.")
 PARTS = ("p50", "p99", "max")
 LEAST_NS = 1000  # the scale begins here at the latest
+SCENE = "socket"  # whose wait is known: the answer comes after several ticks
+
+
+def lateness(document, label):
+    """In the median, with a receive outstanding; None where it was not measured."""
+    for row in document.content["rows"]:
+        if (row["engine"]["label"], row["scene"], row["status"]) == (label, SCENE, "ok"):
+            return verdicts.measured(row["lateness_ns"]["p50"], duration)
+    return None
+
+
+def statements(document):
+    tick_ns = document.content["tick_ns"]
+
+    def what(label):
+        return f"{label}: the median tick's lateness"
+
+    return [verdicts.above(what("blocking"), lateness(document, "blocking"), tick_ns)] + [
+        verdicts.below(what(label), lateness(document, label), tick_ns)
+        for label in ("epoll", "io_uring")]
+
+
+CLAIM = verdicts.Claim(
+    "recv(2), epoll_wait(2), io_uring_enter(2); the rule of every event loop never to block",
+    "a thread that sits in a blocking call comes late to everything else; one that waits for I/O and "
+    "timer together does not",
+    "reproduced when, with a receive outstanding, half of blocking's ticks or more are seen only after the "
+    "next one was due, and those of epoll and of io_uring are not",
+    statements)
 
 
 def load(folder):
@@ -54,6 +85,7 @@ def draw(document, width_in=sheet.WIDE_IN, bare=False):
             for row in rows:
                 if row["status"] != "ok":
                     page.note("×", f"{row['engine']['label']}: {row['status']}: {row['reason']}")
+        study.add_claim(page, CLAIM, document)
 
     rounds = f"{content['rounds']} round{'' if content['rounds'] == 1 else 's'}"
     return sheet.compose_document(document, TITLE, f"{READING}; medians of {rounds}, bars: interval",

@@ -79,6 +79,7 @@ class Configuration:
         self.x = entry["config"]["x"]
         self.runtime_s = entry["config"].get("runtime_s")
         self.warmup_s = entry["config"].get("warmup_s")
+        self.stall_ms = entry["config"].get("stall_ms") or 0
         self.status = entry["status"]
         self.reason = entry.get("reason")
         self.warnings = entry.get("warnings") or []
@@ -343,6 +344,11 @@ class Document:
     @property
     def command(self):
         return command_line(self.content.get("command"))
+
+    @property
+    def rounds(self):
+        """None where the document has none to count."""
+        return self.content.get("rounds")
 
     @property
     def quick(self):

@@ -5,6 +5,7 @@ and what has to be said about it, then the machine.
 All lengths are inches from the left and upper edge. The height of a sheet follows from what is on
 it, so nothing can overlap: blocks are gathered first and placed when their heights are known.
 """
+import re
 from dataclasses import dataclass, field
 from typing import Callable
 
@@ -55,6 +56,7 @@ class Plan:
     rows: list = field(default_factory=list)
     notes: list = field(default_factory=list)
     height_in: float = 2.1  # of one cell
+    columns: int = 2  # of cells, at most
     message: str = ""  # in place of the cells
 
 
@@ -63,19 +65,19 @@ def text_width_in(text, size_pt, weight="normal"):
     return text_to_path.get_text_width_height_descent(text, font, False)[0] / 72
 
 
-def wrapped(text, width_in, size_pt):
-    """Lines that fit; a word that is too long by itself is cut."""
+def wrapped(text, width_in, size_pt, weight="normal"):
+    """Lines that fit; a word that is too long by itself is cut. A no-break space holds."""
     lines = []
     line = ""
-    for word in text.split():
+    for word in re.split("[ \n]+", text.strip(" \n")):
         longer = f"{line} {word}" if line else word
-        if text_width_in(longer, size_pt) <= width_in:
+        if text_width_in(longer, size_pt, weight) <= width_in:
             line = longer
             continue
         if line:
             lines.append(line)
-        while text_width_in(word, size_pt) > width_in:
-            fits = max(1, int(len(word) * width_in / text_width_in(word, size_pt)) - 1)
+        while text_width_in(word, size_pt, weight) > width_in:
+            fits = max(1, int(len(word) * width_in / text_width_in(word, size_pt, weight)) - 1)
             lines.append(word[:fits])
             word = word[fits:]
         line = word
@@ -96,7 +98,8 @@ class Sheet:
         self.height_in += height_in
 
     def paragraph(self, text, size_pt=NOTE_PT, left_in=EDGE_IN, line_in=LINE_IN, **keywords):
-        for line in wrapped(text, self.width_in - left_in - EDGE_IN, size_pt):
+        for line in wrapped(text, self.width_in - left_in - EDGE_IN, size_pt,
+                            keywords.get("weight", "normal")):
             self.add(line_in, lambda top, line=line: self.text(
                 left_in, top + line_in / 2, line, fontsize=size_pt, **keywords))
 
@@ -165,7 +168,7 @@ class PanelBlock:
         self.sheet = sheet
         self.plan = plan
         self.names_right = bool(plan.names) and sheet.width_in >= WIDE_IN
-        self.columns = 1 if plan.rows else min(2, len(plan.cells))
+        self.columns = 1 if plan.rows else min(plan.columns, len(plan.cells))
         self.lines = -(-len(plan.cells) // self.columns)
         everyone = plan.names + plan.absent
         self.name_in = HANDLE_IN + max((text_width_in(n, NAME_PT) for n in everyone), default=0)

@@ -61,6 +61,15 @@ class Study:
     def panel(self, name):
         return self.summaries[name].panels[0]
 
+    def peer_limited(self, name, x):
+        """Was the client at its limit there, with one of the engines at least?"""
+        return any(c.peer_limited for c in self.panel(name).configurations if c.x == x)
+
+    def series(self, name, key):
+        """label -> [(x, Estimate or None)]"""
+        panel = self.panel(name)
+        return {label: [(c.x, c.metric(key)) for c in panel.of(label)] for label in panel.labels}
+
     def missing(self):
         """Label and reason of what did not run, each once."""
         return list(dict.fromkeys(
@@ -89,23 +98,41 @@ def scaled(estimate, factor):
                                          estimate.high * factor)
 
 
-def compose(title, reading, claim, study, place, width_in, bare):
-    """Head, the figure itself, what the literature found, the rule and the verdict, the machine."""
+def add_claim(page, claim, found):
+    """What the literature found, the rule by which it is judged here, and the verdict."""
+    page.add(0.07)
+    page.paragraph(f"Found: {claim.found} ({claim.source}).")
+    page.add(0.03)
+    page.paragraph(f"Rule: {claim.rule}.", color=style.GREY)
+    page.add(0.03)
+    page.paragraph(f"Verdict: {verdicts.judge(claim, found)}.", color=style.INK)
+
+
+def add_plan(page, plan):
+    """What another module drew of a panel."""
+    if plan.message:
+        page.message(plan.message)
+    else:
+        sheet.PanelBlock(page, plan).add()
+    for remark in plan.notes:
+        page.note("×", str(remark))
+
+
+def compose(title, reading, claim, study, place, width_in, bare, marks=True):
+    """Head, the figure itself, what the literature found, the rule and the verdict, the machine.
+    `marks`: are marks and bars medians and intervals over the rounds?"""
     first = next(iter(study.summaries.values()))
+    if marks:
+        reading = f"{reading}; {first.marks_words()}"
 
     def body(page):
         place(page)
         for label, status, reason in study.missing():
             page.note("×", f"{label}: {status}: {reason}")
-        page.add(0.07)
-        page.paragraph(f"Found: {claim.found} ({claim.source}).")
-        page.add(0.03)
-        page.paragraph(f"Rule: {claim.rule}.", color=style.GREY)
-        page.add(0.03)
-        page.paragraph(f"Verdict: {verdicts.judge(claim, study)}.", color=style.INK)
+        add_claim(page, claim, study)
 
-    return sheet.compose_document(study, title, f"{reading}; {first.marks_words()}", body, width_in,
-                                  bare, foot=("quick",) if study.quick else ())
+    return sheet.compose_document(study, title, reading, body, width_in, bare,
+                                  foot=("quick",) if study.quick else ())
 
 
 def alt_text(title, claim, study):
@@ -114,36 +141,56 @@ def alt_text(title, claim, study):
 
 def lines(page, series, x_label, y_label, as_text, x_ticks=None):
     """Lines over a logarithmic axis. `series`: label -> [(x, Estimate or None)]."""
-    series = {label: [(x, e) for x, e in points if e] for label, points in series.items()}
-    series = {label: points for label, points in series.items() if points}
-    if not series:
+    grid(page, {"": series}, x_label, y_label, as_text, x_ticks)
+
+
+def grid(page, cells, x_label, y_label, as_text, x_ticks=None, paint_behind=None, log=None):
+    """As lines(), a pair of axes for each of `cells`: heading -> series; all have the same scales.
+    `paint_behind(axes, heading)` is called first. `log` is the y axis; None: where it helps."""
+    cells = {heading: {label: shown for label, points in series.items()
+                       if (shown := [(x, e) for x, e in points if e])}
+             for heading, series in cells.items()}
+    points = [point for series in cells.values() for shown in series.values() for point in shown]
+    if not points:
         page.message(charts.UNMEASURED)
         return
-    xs = sorted({x for points in series.values() for x, _ in points})
-    reach = (min(e.low for points in series.values() for _, e in points),
-             max(e.high for points in series.values() for _, e in points))
+    xs = sorted({x for x, _ in points})
+    reach = min(e.low for _, e in points), max(e.high for _, e in points)
+    if log is None:
+        log = reach[1] > 10 * max(reach[0], 1e-12)
 
-    def paint(axes):
-        margin = (xs[-1] / xs[0]) ** 0.06 if len(xs) > 1 else 1.5
-        axes.set_xscale("log")
-        axes.set_xlim(xs[0] / margin, xs[-1] * margin)
-        axes.xaxis.set_major_locator(FixedLocator(xs))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(FuncFormatter(x_ticks or (lambda v, _: f"{v:g}")))
-        charts.scale_values(axes, "y", reach, as_text, log=reach[1] > 10 * max(reach[0], 1e-12))
-        ends = {}
-        for label, points in series.items():
-            look = style.look_of(label)
-            for x, e in points:
-                charts.draw_bar(axes, "y", x, e, look.colour)
-            shown = [(x, e.median) for x, e in points]
-            axes.plot(*zip(*shown), color=look.colour, linestyle=look.line, zorder=3,
-                      **look.marker_keywords())
-            ends[label] = shown[-1]
-        return ends
+    def cell(heading, series):
+        def paint(axes):
+            margin = (xs[-1] / xs[0]) ** 0.07 if len(xs) > 1 else 1.5
+            axes.set_xscale("log")
+            axes.set_xlim(xs[0] / margin, xs[-1] * margin)
+            axes.xaxis.set_major_locator(FixedLocator(xs))
+            axes.xaxis.set_minor_locator(NullLocator())
+            axes.xaxis.set_major_formatter(FuncFormatter(x_ticks or (lambda v, _: f"{v:g}")))
+            charts.scale_values(axes, "y", reach, as_text, log)
+            if paint_behind:
+                paint_behind(axes, heading)
+            return draw_series(axes, series, dict(zip(names, charts.dodges(xs, len(names)))))
+        return sheet.Cell(paint, heading)
 
-    sheet.PanelBlock(page, sheet.Plan([sheet.Cell(paint)], x_label, y_label,
-                                      names=list(series))).add()
+    names = list(dict.fromkeys(label for series in cells.values() for label in series))
+    sheet.PanelBlock(page, sheet.Plan([cell(*pair) for pair in cells.items()], x_label, y_label,
+                                      names=names, height_in=2.1 if len(cells) == 1 else 1.5,
+                                      columns=3 if page.width_in >= sheet.WIDE_IN else 2)).add()
+
+
+def draw_series(axes, series, dodge_of):
+    """Returns where each line ends."""
+    ends = {}
+    for label, points in series.items():
+        look = style.look_of(label)
+        for x, e in points:
+            charts.draw_bar(axes, "y", x * dodge_of[label], e, look.colour)
+        shown = [(x * dodge_of[label], e.median) for x, e in points]
+        axes.plot(*zip(*shown), color=look.colour, linestyle=look.line, zorder=3,
+                  **look.marker_keywords())
+        ends[label] = shown[-1]
+    return ends
 
 
 def rows(page, entries, x_label, as_text, log=False):

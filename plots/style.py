@@ -78,6 +78,7 @@ VARIANTS = {
     ("io_uring", "fixed_buffers"): Twist(0.25, DASHED, ">"),
     ("io_uring", "fixed_buffers+fixed_files"): Twist(-0.35, DASHED, ">", filled=True),
     ("io_uring", "sqpoll"): Twist(0.2, DASH_DOT, "p"),
+    ("io_uring", "sqpoll_shared"): Twist(0.2, DASH_DOT_DOT, "p", filled=True),
     ("io_uring", "defer_taskrun"): Twist(-0.55, DOTTED, "h", filled=True),
     # The marker of its counterpart here, hollow.
     ("fio", "psync"): Twist(-0.3, DASH_DOT, "o"),

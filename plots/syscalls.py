@@ -27,9 +27,9 @@ def draw(summary, width_in=sheet.WIDE_IN, bare=False):
     return sheet.compose(summary, TITLE, READING, plan, width_in, bare)
 
 
-def plan(panel):
+def plan(panel, log=False):
     if charts.present(panel, calls):
         return charts.swept_plan(panel, {"": calls}, f"system calls per {panel.op}", count,
-                                 baseline=None, why=reason, what="not counted here")
+                                 baseline=None, log=log, why=reason, what="not counted here")
     reasons = dict.fromkeys(reason(c) for c in panel.configurations if c.ok)
     return sheet.Plan(message=f"not counted here: {'; '.join(reasons) or 'no run ended ok'}")

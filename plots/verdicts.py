@@ -8,7 +8,7 @@ the limit is within. All hold: reproduced. One fails: contradicted. Otherwise: c
 from dataclasses import dataclass
 from typing import Callable
 
-from quantities import DASH, count
+from quantities import DASH, NO_BREAK, count, span
 
 REPRODUCED = "reproduced here"
 CONTRADICTED = "contradicted here"
@@ -50,8 +50,31 @@ class Ratio:
     low: float
     high: float
 
+    def words(self, number):
+        return f"{number:g}"
+
     def __str__(self):
-        return f"{count(self.median)} × ({count(self.low)}{DASH}{count(self.high)})"
+        words = f"{count(self.median)}{NO_BREAK}×"
+        return words if self.low == self.high else (
+            f"{words} ({count(self.low)}{DASH}{count(self.high)})")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """An estimate that is judged by itself, not against another; None where there is none."""
+
+    median: float
+    low: float
+    high: float
+    words: Callable  # a number of its kind as text
+
+    def __str__(self):
+        return f"{self.words(self.median)} ({span(self.low, self.high, self.words)})"
+
+
+def measured(entry, as_text):
+    """Of an estimate in a document: an object with median, low and high, or None."""
+    return entry and Measured(entry["median"], entry["low"], entry["high"], as_text)
 
 
 def ratio(a, b):
@@ -70,7 +93,8 @@ def above(what, value, limit):
     if value is None:
         return open_statement(f"{what} was not measured")
     holds = True if value.low > limit else False if value.high <= limit else None
-    return Statement(f"{what} is {value}, {said(holds, f'above {limit:g}', f'not above {limit:g}')}",
+    words = value.words(limit)
+    return Statement(f"{what} is {value}, {said(holds, f'above {words}', f'not above {words}')}",
                      holds)
 
 
@@ -78,7 +102,8 @@ def below(what, value, limit):
     if value is None:
         return open_statement(f"{what} was not measured")
     holds = True if value.high < limit else False if value.low >= limit else None
-    return Statement(f"{what} is {value}, {said(holds, f'below {limit:g}', f'not below {limit:g}')}",
+    words = value.words(limit)
+    return Statement(f"{what} is {value}, {said(holds, f'below {words}', f'not below {words}')}",
                      holds)
 
 
@@ -93,13 +118,17 @@ def within(what, value, factor):
 
 
 def said(holds, yes, no):
-    return yes if holds else no if holds is False else f"and its interval reaches over {yes.split()[-1]}"
+    limit = yes.split(" ", 1)[1]
+    return yes if holds else no if holds is False else f"and its interval reaches over {limit}"
 
 
 def judge(claim, study):
-    if study.rounds < FEWEST_ROUNDS:
-        return Verdict(CANNOT_TELL, f"there were {study.rounds} rounds only, and an interval over "
-                       f"fewer than {FEWEST_ROUNDS} is worth too little")
+    """`study`: whatever the claim's statements are taken from. Its rounds are None where there are
+    none to count."""
+    if study.rounds is not None and study.rounds < FEWEST_ROUNDS:
+        there = "was 1 round" if study.rounds == 1 else f"were {study.rounds} rounds"
+        return Verdict(CANNOT_TELL, f"there {there} only, and an interval over fewer than "
+                       f"{FEWEST_ROUNDS} is worth too little")
     statements = claim.statements(study)
     failed = [s.words for s in statements if s.holds is False]
     unknown = [s.words for s in statements if s.holds is None]

@@ -87,6 +87,7 @@ refused() {
 @test "impossible pairs are unsupported, with the kernel's reason" {
 	refused 77 "EPERM: Operation not permitted" quick -e epoll
 	refused 77 "exclude each other" quick -e io_uring:sqpoll+defer_taskrun
+	refused 77 "exclude each other" quick -e io_uring:sqpoll_shared+defer_taskrun
 	refused 77 "registered buffer" quick -e io_uring:fixed_buffers -w echo --conns 2
 	refused 77 "first silent connection" quick -e blocking -w idle --conns 2
 	refused 77 "would measure the schedule" quick -e blocking -w echo --conns 2 --rate 100
@@ -94,6 +95,10 @@ refused() {
 	refused 77 "moves no bytes" quick -e null --verify
 	refused 77 "no system call that does nothing" quick -e blocking -w nop
 	refused 77 "sqpoll needs a CPU of its own" quick -e io_uring:sqpoll --cpus 0
+	# Who asks for the shared CPU by name gets it.
+	run quick -e io_uring:sqpoll_shared --cpus 0 --depth 4
+	[ "$status" -eq 0 ] || [ "$status" -eq 77 ]
+	refute_output --partial "sqpoll needs a CPU of its own"
 }
 
 @test "a file that cannot be read" {

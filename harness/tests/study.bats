@@ -27,13 +27,46 @@ study() { timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/study.py" "$@"; }
 		import subprocess, sys
 		sys.path.insert(0, sys.argv[1])
 		import study
-		for name, (words, run_words) in study.COMPARISONS.items():
-		    # The options are checked before --out is made; a folder below a file cannot be.
-		    done = subprocess.run([sys.argv[2], "compare", *words, "--out", "/dev/null/x", "--", *run_words, "--seed", "1"],
-		                          capture_output=True, text=True)
-		    assert done.returncode == 1 and "ENOTDIR" in done.stderr, (name, done.stderr)
+		for name, (_, run_words) in study.COMPARISONS.items():
+		    for quick in (False, True):
+		        # The options are checked before --out is made; a folder below a file cannot be.
+		        done = subprocess.run([sys.argv[2], "compare", *study.words_of(name, quick), "--out", "/dev/null/x",
+		                               "--", *run_words, "--seed", "1"], capture_output=True, text=True)
+		        assert done.returncode == 1 and "ENOTDIR" in done.stderr, (name, done.stderr)
 	PYTHON
 	assert_success
+}
+
+@test "study: the offered load goes from a hundredth of what is reached to more than that" {
+	results="$BATS_TEST_TMPDIR/results"
+	run study --quick --only offered_load --file "$BATS_TEST_TMPDIR/file" "$results"
+	assert_success
+	assert_output --partial "blocks a second"
+	run "$SYSTEM_PYTHON" - "$ROOT/harness" "$results/study/offered_load/summary.json" <<-'PYTHON'
+		import json, sys
+		sys.path.insert(0, sys.argv[1])
+		import study
+		rates = sorted({c["config"]["x"] for c in json.load(open(sys.argv[2]))["configurations"]})
+		assert len(rates) == len(study.QUICK_LOADS_PCT), rates
+		assert rates[0] < 0.05 * rates[-1], rates
+		assert study.rates(98765, (1, 100, 120)) == "990,99000,120000"
+		assert study.rates(40, (1, 50, 120)) == "20,48"
+		assert study.named("connections") == [f"connections_{size}" for size in study.MESSAGE_SIZES]
+	PYTHON
+	assert_success
+	run timeout 60 "$PYTHON" "$ROOT/plots/plot.py" "$results" --only offered_load
+	assert_success
+	assert_output --regexp "Offered load.*: (reproduced|contradicted|cannot tell) here"
+}
+
+@test "study: what the machine cannot count is skipped in a figure, with the doctor's reason" {
+	results="$BATS_TEST_TMPDIR/results"
+	run study --only doctor.json "$results"
+	assert_success
+	run timeout 60 "$PYTHON" "$ROOT/plots/plot.py" "$results" --only hardware_counters
+	assert_success
+	assert_output --partial "cannot tell here, because this machine"
+	grep -q "skipped: this machine" "$results/figures/hardware_counters.svg"
 }
 
 @test "study: an unknown name is refused, and one that fails is said" {
@@ -41,5 +74,10 @@ study() { timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/study.py" "$@"; }
 	assert_failure
 	assert_output --partial "there are depth_one"
 	run study --quick --only durability_fsync --file /no/such/folder/file "$BATS_TEST_TMPDIR/results"
-	assert_output --partial "durability_fsync"
+	assert_output --partial "durability_fsync: failed"
+	assert_output --partial "/no/such/folder"
+	# What failed is not there: the next try makes it.
+	run study --quick --only durability_fsync --file "$BATS_TEST_TMPDIR/file" "$BATS_TEST_TMPDIR/results"
+	assert_success
+	refute_output --partial "is there"
 }

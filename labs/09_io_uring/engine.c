@@ -17,6 +17,8 @@
  *                    Waiting is a call still: this engine sleeps until completions are there. With
  *                    one operation in flight that is a sleep for each; a program that spins on the
  *                    completion ring instead spends a second CPU.
+ *   sqpoll_shared    the same, and not refused where the polling thread has to share the only CPU:
+ *                    to see what that does
  *   defer_taskrun    completions are processed only when this thread asks for them, in batches
  *                    (SINGLE_ISSUER and DEFER_TASKRUN, Linux 6.1)
  *   registered_ring  the ring's own descriptor is registered, to save its look-up in each call
@@ -40,6 +42,8 @@ enum {
 	DEFER_TASKRUN = 1 << 3,
 	REGISTERED_RING = 1 << 4,
 	POLL_FIRST = 1 << 5,
+	SQPOLL_SHARED = 1 << 6,
+	ANY_SQPOLL = SQPOLL | SQPOLL_SHARED,
 };
 
 static const struct engine_option options[] = {
@@ -50,6 +54,7 @@ static const struct engine_option options[] = {
 	  .compared = true },
 	{ "registered_ring", "the ring's descriptor registered (Linux 5.18)" },
 	{ "poll_first", "receives wait before they try (Linux 5.19)" },
+	{ "sqpoll_shared", "as sqpoll, even where its thread must share the only CPU" },
 	{ NULL, NULL },
 };
 
@@ -103,7 +108,7 @@ static int explain_setup(int rc, uint64_t options_asked, struct reason *why)
 			"io_uring_setup: the rings exceed RLIMIT_MEMLOCK; raise it with "
 			"ulimit -l, or lower the depth");
 	case EINVAL:
-		if ((options_asked & SQPOLL) && (options_asked & DEFER_TASKRUN))
+		if ((options_asked & ANY_SQPOLL) && (options_asked & DEFER_TASKRUN))
 			return reason_errno(why, rc,
 					    "io_uring_setup: sqpoll and defer_taskrun exclude each "
 					    "other, as the polling thread runs the completions");
@@ -125,7 +130,7 @@ static int create_ring(struct io_uring *ring, unsigned depth, uint64_t options_a
 		.cq_entries = 2 * depth,
 		.sq_thread_idle = SQPOLL_IDLE_MS,
 	};
-	if (options_asked & SQPOLL)
+	if (options_asked & ANY_SQPOLL)
 		params.flags |= IORING_SETUP_SQPOLL;
 	if (options_asked & DEFER_TASKRUN)
 		params.flags |= IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
@@ -338,7 +343,7 @@ static struct io_uring_sqe *make_room(struct engine *e)
 	if (io_uring_submit(&e->ring) < 0)
 		return NULL; /* short of memory: reap() hands over again, and tells what is wrong */
 	/* The polling thread may have completed all, and not yet said that the entries are free. */
-	if (e->options & SQPOLL)
+	if (e->options & ANY_SQPOLL)
 		io_uring_sqring_wait(&e->ring);
 	return io_uring_get_sqe(&e->ring);
 }

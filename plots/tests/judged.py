@@ -6,15 +6,28 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
+from types import SimpleNamespace
+
 import batching
+import block_size
+import connections
 import cpu_shares
+import depth_curve
 import depth_one
+import depth_syscalls
+import durability
 import figures
+import hardware_counters
 import idle_descriptors
+import matrix
+import offered_load
+import overlap
+import responsiveness
 import sheet
 import staircase
+import threads_cores
 import verdicts
-from results import Estimate
+from results import Document, Estimate
 
 failures = []
 
@@ -25,26 +38,37 @@ def expect(condition, words):
 
 
 class Made:
-    """A study whose numbers are made up: (label, x) or label -> median, each plus and minus `spread`."""
+    """A study whose numbers are made up: (label, x), (label, metric) or (comparison, label) ->
+    median, each plus and minus `spread`."""
 
     rounds = 5
+    limited = False
 
     def __init__(self, spread, **numbers):
         self.spread = spread
         self.numbers = numbers
+        self.summaries = numbers.pop("summaries", {})
 
     def metric(self, name, label, key, x=None):
-        value = self.numbers.get(f"{label}_{x}" if x else f"{name}_{label}")
+        value = (self.numbers.get(f"{label}_{x}" if x else f"{name}_{label}")
+                 or self.numbers.get(f"{label}_{key}"))
         return value and Estimate(value, value * (1 - self.spread), value * (1 + self.spread))
+
+    def at(self, name, label, x=None):
+        calls = self.numbers.get(f"{label}_{x}")
+        return SimpleNamespace(ok=True, stall_ms=100, syscalls_per_op=calls,
+                               syscalls_reason=self.numbers.get("reason"))
+
+    def peer_limited(self, name, x):
+        return self.limited
 
     def ratio(self, name, label, key, x=None):
         value = self.numbers.get(f"ratio_{label}")
         return value and verdicts.Ratio(value, value * (1 - self.spread), value * (1 + self.spread))
 
     def panel(self, name):
-        class Panel:
-            labels = ["io_uring"]
-        return Panel()
+        return SimpleNamespace(labels=["io_uring"], configurations=[
+            self.at(name, *key.split("_1")[:1], 1) for key in self.numbers if key.endswith("_1")])
 
 
 def check_made(module, verdict, study):
@@ -78,16 +102,146 @@ def check_rules():
                                               "cpu_shares_io_uring": 5}))
     check_made(cpu_shares, no, Made(0.05, **{"cpu_shares_io_uring:sqpoll": 5,
                                              "cpu_shares_io_uring": 5}))
+    check_made(staircase, open_, Made(0.5, ratio_io_uring=1.05, depth_one_io_uring=10,
+                                      staircase_one_by_one_io_uring=30))
+    check_made(cpu_shares, open_, Made(0.3, **{"cpu_shares_io_uring:sqpoll": 8,
+                                               "cpu_shares_io_uring": 5}))
+    check_block_sizes()
+    check_durability()
+    check_made(depth_curve, yes, Made(0.05, ratio_io_uring=1.2, io_uring_1=10, io_uring_128=100))
+    check_made(depth_curve, no, Made(0.05, ratio_io_uring=0.9, io_uring_1=10, io_uring_128=100))
+    check_made(depth_curve, no, Made(0.05, ratio_io_uring=1.2, io_uring_1=10, io_uring_128=10))
+    check_made(depth_curve, open_, Made(0.2, ratio_io_uring=1.1, io_uring_1=10, io_uring_128=100))
+    check_made(depth_syscalls, yes, Made(0, io_uring_1=1, io_uring_128=0.1, libaio_1=2))
+    check_made(depth_syscalls, no, Made(0, io_uring_1=1, io_uring_128=0.5, libaio_1=2))
+    check_made(depth_syscalls, no, Made(0, io_uring_1=2, io_uring_128=0.1, libaio_1=2))
+    check_made(depth_syscalls, open_, Made(0, io_uring_1=None, reason="EACCES"))
+    check_made(connections, yes, Made(0.05, ratio_io_uring=1.1))
+    check_made(connections, no, Made(0.05, ratio_io_uring=1.6))
+    check_made(connections, open_, Made(0.05, ratio_io_uring=1.25))
+    check_made(connections, open_, Made(0.05))
+    for limited, words in ((False, "requests a second"), (True, "CPU time for a request")):
+        study = Made(0.05, ratio_io_uring=1.1)
+        study.limited = limited
+        because = verdicts.judge(connections.CLAIM, study).because
+        expect(words in because, f"connections: judged by something else: {because}")
+    polled = "io_uring:sqpoll_shared"
+    both = {"cores_1": None, "cores_2": None}
+    check_cores(yes, Made(0.05, **{f"ratio_{polled}": 0.01}, summaries=both), {1: 10, 2: 900})
+    check_cores(no, Made(0.05, **{f"ratio_{polled}": 0.9}, summaries=both), {1: 10, 2: 900})
+    check_cores(no, Made(0.05, **{f"ratio_{polled}": 0.01}, summaries=both), {1: 10, 2: 11})
+    check_cores(open_, Made(0.05, **{f"ratio_{polled}": 0.5}, summaries=both), {1: 10, 2: 900})
+    check_cores(open_, Made(0.05, **{f"ratio_{polled}": 0.01}, summaries={"cores_1": None}), {1: 10})
+    due, begun = "io_uring_latency_ns.p99", "io_uring_latency_uncorrected_ns.p99"
+    check_made(offered_load, yes, Made(0.1, **{due: 90e6, begun: 0.3e6}))
+    check_made(offered_load, no, Made(0.1, **{due: 90e6, begun: 80e6}))
+    check_made(offered_load, open_, Made(0.5, **{due: 90e6, begun: 8e6}))
+    check_made(offered_load, open_, Made(0.1, **{due: 90e6}))
+    check_documents()
     once = Made(0, ratio_libaio=1, ratio_io_uring=1)
     once.rounds = 4
     check_made(depth_one, open_, once)
 
 
+def check_block_sizes():
+    """CPU time for 4 KiB at 4k, for 64 of them at 256k; context switches at 1M."""
+    def made(spread, small, large, switches):
+        return Made(spread, block_size_4k_io_uring=small, block_size_256k_io_uring=64 * large,
+                    block_size_1M_io_uring=switches, block_size_1M_libaio=1)
+
+    check_made(block_size, verdicts.REPRODUCED, made(0.05, 9, 1, 3))
+    check_made(block_size, verdicts.CONTRADICTED, made(0.05, 9, 1, 1))
+    check_made(block_size, verdicts.CONTRADICTED, made(0.05, 1.5, 1, 3))
+    check_made(block_size, verdicts.CANNOT_TELL, made(0.4, 9, 1, 2))
+
+
+def check_durability():
+    """Writes a second; the claim is about the time for one."""
+    def made(spread, plain, synced, ring):
+        return Made(spread, durability_none_blocking=plain, durability_fsync_blocking=synced,
+                    durability_fsync_io_uring=ring)
+
+    check_made(durability, verdicts.REPRODUCED, made(0.05, 100, 50, 30))
+    check_made(durability, verdicts.CONTRADICTED, made(0.05, 100, 99, 30))
+    check_made(durability, verdicts.CONTRADICTED, made(0.05, 100, 50, 80))
+    check_made(durability, verdicts.CANNOT_TELL, made(0.3, 100, 50, 45))
+
+
+def check_cores(verdict, study, throughput_on):
+    """Throughput by the number of CPUs; the comparison's name is what tells them apart."""
+    def metric(name, label, key, x=None):
+        value = throughput_on[int(name.rpartition("_")[2])]
+        return Estimate(value, value * 0.95, value * 1.05)
+
+    study.metric = metric
+    check_made(threads_cores, verdict, study)
+
+
+def estimate(median, spread=0.05):
+    return {"median": median, "low": median - abs(spread * median), "high": median + abs(spread * median)}
+
+
+def check_documents():
+    """The same for claims about traces and tables."""
+    yes, no, open_ = verdicts.REPRODUCED, verdicts.CONTRADICTED, verdicts.CANNOT_TELL
+
+    def overlapping(rounds=5, spread=0.05, **efficiencies):
+        return Document("", {"rounds": rounds, "engines": [
+            {"engine": {"label": label}, "status": "ok", "points": [
+                {"asked": 1.0, "efficiency": estimate(value, spread)}]}
+            for label, value in efficiencies.items()]})
+
+    check_made(overlap, yes, overlapping(blocking=-0.1, libaio=0.6, io_uring=0.7))
+    check_made(overlap, no, overlapping(blocking=0.5, libaio=0.6, io_uring=0.7))
+    check_made(overlap, no, overlapping(blocking=-0.1, libaio=0.1, io_uring=0.7))
+    check_made(overlap, open_, overlapping(spread=0.9, blocking=-0.1, libaio=0.6, io_uring=0.7))
+    check_made(overlap, open_, overlapping(blocking=-0.1, io_uring=0.7))
+    check_made(overlap, open_, overlapping(rounds=3, blocking=-0.1, libaio=0.6, io_uring=0.7))
+
+    def late(rounds=5, spread=0.05, **medians_us):
+        return Document("", {"rounds": rounds, "tick_ns": 1000000, "rows": [
+            {"engine": {"label": label}, "scene": "socket", "status": "ok",
+             "lateness_ns": {"p50": estimate(1e3 * value, spread)}}
+            for label, value in medians_us.items()]})
+
+    check_made(responsiveness, yes, late(blocking=2500, epoll=25, io_uring=30))
+    check_made(responsiveness, no, late(blocking=25, epoll=25, io_uring=30))
+    check_made(responsiveness, no, late(blocking=2500, epoll=2500, io_uring=30))
+    check_made(responsiveness, open_, late(spread=0.8, blocking=2500, epoll=25, io_uring=30))
+    check_made(responsiveness, open_, late(blocking=2500, epoll=25))
+
+    def cells(**changed):
+        rows = {}
+        for label, column, said, so in matrix.SAID:
+            outcome = said if so else "native"
+            rows.setdefault(label, {})[column] = {"outcome": changed.get(f"{label}_{column}", outcome)}
+        return Document("", {"columns": [], "rows": [
+            {"engine": {"label": label}, "cells": found} for label, found in rows.items()]})
+
+    check_made(matrix, yes, cells())
+    check_made(matrix, yes, cells(io_uring_file_cold="threads"))
+    check_made(matrix, no, cells(io_uring_file_cold="blocked"))
+    check_made(matrix, no, cells(epoll_file_direct="native"))
+    check_made(matrix, open_, cells(libaio_file_cold="not tried"))
+
+    for status, words in (("missing", "ENOENT: none"), ("ok", "does not read them yet")):
+        document = Document("", {"findings": [{"topic": hardware_counters.TOPIC, "status": status,
+                                               "cause": "ENOENT: none", "cure": None}]})
+        check_made(hardware_counters, open_, document)
+        expect(words in verdicts.judge(hardware_counters.CLAIM, document).because,
+               f"hardware_counters, {status}: does not say: {words}")
+
+
 def check_figures(folder):
     """Rule, source and verdict stand in each figure, and its medians are drawn."""
-    drawn_keys = {"depth_one": "ops_per_s", "batching": batching.KEY,
-                  "idle_descriptors": idle_descriptors.KEY}
-    for module in figures.LITERATURE:
+    drawn_keys = {"depth_one": (["depth_one"], ["ops_per_s"]), "batching": (["batching"], [batching.KEY]),
+                  "idle_descriptors": (["idle_descriptors"], [idle_descriptors.KEY]),
+                  "depth_curve": (["depths"], ["ops_per_s", "latency_ns.p50"]),
+                  "connections": (connections.COMPARISONS, [connections.RATE, connections.CPU]),
+                  "threads_cores": (["cores_1", "cores_2"], [threads_cores.RATE, threads_cores.BUSY]),
+                  "offered_load": (["offered_load"], ["latency_ns.p50", "latency_ns.p99_9",
+                                                      "latency_uncorrected_ns.p99"])}
+    for module in figures.JUDGED:
         study = module.load(folder)
         for width_in in (sheet.WIDE_IN, sheet.NARROW_IN, 3.4):
             figure = module.draw(study, width_in)
@@ -98,11 +252,20 @@ def check_figures(folder):
                        f"{module.NAME}: does not say: {text}")
             values = {float(v) for axes in figure.axes for line in axes.lines
                       for data in (line.get_xdata(), line.get_ydata()) for v in data}
-            key = drawn_keys.get(module.NAME)
-            for c in study.panel(module.NAME).configurations if key else ():
-                estimate = c.metric(key)
-                expect({estimate.median, estimate.low, estimate.high} <= values,
-                       f"{module.NAME}: {c.label} at {c.x} is not drawn")
+            names, keys = drawn_keys.get(module.NAME, ((), ()))
+            for c in (c for name in names for c in study.panel(name).configurations if c.ok):
+                for key in keys:
+                    found = c.metric(key)
+                    expect({found.median, found.low, found.high} <= values,
+                           f"{module.NAME}: {key} of {c.label} at {c.x} is not drawn")
+            expect_missing(module, study, words)
+
+
+def expect_missing(module, study, words):
+    """What did not run is named, with the first word of its reason."""
+    for label, status, reason in study.missing() if hasattr(study, "missing") else ():
+        expect(label in words and status in words and reason.split()[0] in words,
+               f"{module.NAME}: nothing says that {label} is {status}")
 
 
 def check_shares(folder):

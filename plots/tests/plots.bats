@@ -44,7 +44,8 @@ changed() {
 
 @test "all figures, as PNG, as SVG and as PDF" {
 	for name in throughput cpu_per_op latency_throughput latency_distribution syscalls timeline steps overlap matrix responsiveness \
-		depth_one batching staircase block_size cpu_shares durability idle_descriptors; do
+		depth_one depth_curve depth_syscalls batching staircase block_size threads_cores cpu_shares durability \
+		connections idle_descriptors offered_load hardware_counters; do
 		run head -c 8 "$BATS_FILE_TMPDIR/results/figures/$name.png"
 		assert_output --partial "PNG"
 		run head -c 5 "$BATS_FILE_TMPDIR/results/figures/$name.pdf"

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+"""System calls for an operation against depth."""
+import sheet
+import study
+import syscalls
+import verdicts
+
+NAME = "depth_syscalls"
+TITLE = "Depth: system calls for a read"
+READING = ("Random reads of 4 KiB, O_DIRECT. System calls of the process for a read, counted in one run of "
+           "its own at each depth, hence without an interval")
+CAPTION = ("System calls for a read, against how many are in flight. One call can hand over all that is "
+           "ready and collect all that is done, so the deeper the queue, the fewer calls. The kernel's "
+           "tracepoint counts them in a run of its own; there is one such run, hence no interval.")
+COMPARISONS = ("depths",)
+SHALLOW, DEEP = 1, 128
+
+
+def calls(found, label, x):
+    """Counted once: an interval of no width."""
+    c = found.at("depths", label, x)
+    return c and syscalls.calls(c)
+
+
+def reason(found):
+    """Why there are none."""
+    reasons = [syscalls.reason(c) for c in found.panel("depths").configurations
+               if c.ok and syscalls.calls(c) is None]
+    return reasons[0] if reasons else None
+
+
+def statements(found):
+    why = reason(found)
+    if why:
+        return [verdicts.open_statement(f"system calls were not counted here: {why}")]
+    return [verdicts.below(f"io_uring: calls for a read at depth {DEEP} over those at {SHALLOW}",
+                           verdicts.ratio(calls(found, "io_uring", DEEP),
+                                          calls(found, "io_uring", SHALLOW)), 0.25),
+            verdicts.below(f"at depth {SHALLOW}: calls of io_uring over those of libaio",
+                           verdicts.ratio(calls(found, "io_uring", SHALLOW),
+                                          calls(found, "libaio", SHALLOW)), 0.75)]
+
+
+CLAIM = verdicts.Claim(
+    "Didona et al., SYSTOR 2022, figure 3, from a digest of the paper; io_uring_enter(2), io_submit(2)",
+    "with depth io_uring approaches one call for a whole batch, since one call hands over and waits; "
+    "libaio needs one to hand over and one to collect",
+    f"reproduced when io_uring makes less than a quarter of the calls for a read at depth {DEEP} that it "
+    f"makes at {SHALLOW}, and at {SHALLOW} less than 0.75 × those of libaio. Each is one count, without "
+    "an interval",
+    statements)
+
+
+def load(folder):
+    return study.load(folder, COMPARISONS)
+
+
+def draw(found, width_in=sheet.WIDE_IN, bare=False):
+    def place(page):
+        study.add_plan(page, syscalls.plan(found.panel("depths"), log=True))
+
+    return study.compose(TITLE, READING, CLAIM, found, place, width_in, bare, marks=False)
+
+
+def alt_text(found):
+    return study.alt_text(TITLE, CLAIM, found)

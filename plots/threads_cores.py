@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+"""Threads and CPUs against throughput, and against the CPU time of the whole machine."""
+import os
+import re
+
+import sheet
+import study
+import verdicts
+from quantities import count
+
+NAME = "threads_cores"
+TITLE = "Threads and CPUs: throughput, and what the machine pays"
+READING = ("Random reads of 4 KiB, O_DIRECT, by a program that may use so many CPUs; as many threads, or "
+           "operations in flight, as stand below")
+CAPTION = ("Throughput, and how busy the whole machine was, against the number of threads or operations in "
+           "flight, for so many CPUs as the program may use. The threads of the kernel that work for it, "
+           "SQPOLL's among them, have to share those. 100 % is one CPU; /proc/stat is exact to 20 ms of "
+           "CPU time a window.")
+FOLDER_NAME = re.compile(r"cores_(\d+)$")
+RATE, BUSY = "ops_per_s", "cpu.host_util_pct"
+PLAIN, POLLED = "io_uring", "io_uring:sqpoll_shared"
+DEPTH = 16
+ONE_ONLY = "this machine has one CPU only, so nothing can be said of a second one"
+
+
+def cpu_counts(found):
+    return sorted(int(FOLDER_NAME.search(name).group(1)) for name in found.summaries)
+
+
+def statements(found):
+    counts = cpu_counts(found)
+    alone = verdicts.below("on one CPU: throughput of io_uring with SQPOLL over that without",
+                           found.ratio("cores_1", POLLED, RATE, DEPTH), 0.5)
+    if len(counts) == 1:
+        return [alone, verdicts.open_statement(ONE_ONLY)]
+    more = counts[1]
+    return [alone, verdicts.above(
+        f"SQPOLL: throughput on {more} CPUs over that on one",
+        verdicts.ratio(found.metric(f"cores_{more}", POLLED, RATE, DEPTH),
+                       found.metric("cores_1", POLLED, RATE, DEPTH)), 2)]
+
+
+CLAIM = verdicts.Claim(
+    "Didona et al., SYSTOR 2022, numbers from a digest of the paper",
+    "SQPOLL needs a spare core: on one it falls to 13 thousand reads a second with a median of 8 ms, on "
+    "two it reaches 260 thousand",
+    f"reproduced when, at depth {DEPTH}, io_uring with SQPOLL reaches less than half of io_uring's "
+    "throughput without it on one CPU, and more than 2 × its own there when it has another",
+    statements)
+
+
+def load(folder):
+    try:
+        names = sorted(filter(FOLDER_NAME.match, os.listdir(os.path.join(folder, study.FOLDER))),
+                       key=lambda name: int(FOLDER_NAME.match(name).group(1)))
+    except OSError:
+        return None
+    return study.load(folder, names) if "cores_1" in names else None
+
+
+def percent(value):
+    return f"{value:.0f} %"
+
+
+def draw(found, width_in=sheet.WIDE_IN, bare=False):
+    counts = cpu_counts(found)
+
+    def cells(key):
+        return {f"{n} CPU{'' if n == 1 else 's'}": found.series(f"cores_{n}", key) for n in counts}
+
+    def place(page):
+        study.grid(page, cells(RATE), "threads, or operations in flight", "reads a second", count)
+        page.add(0.06)
+        study.grid(page, cells(BUSY), "threads, or operations in flight", "busy, whole machine", percent,
+                   log=False)
+        page.add(0.05)
+        page.note("", "iolab sleeps until completions are there, so on one CPU it and the polling thread "
+                  "take turns. A program that spins on the completion ring fights for that CPU.")
+        if len(counts) == 1:
+            page.note("×", f"2 CPUs: skipped: {ONE_ONLY}")
+
+    return study.compose(TITLE, READING, CLAIM, found, place, width_in, bare)
+
+
+def alt_text(found):
+    return study.alt_text(TITLE, CLAIM, found)
