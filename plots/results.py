@@ -73,10 +73,12 @@ class Configuration:
     def __init__(self, entry):
         self.label = entry["engine"]["label"]
         self.lab = entry["engine"].get("lab")
-        self.panel_name = entry["workload"]["panel"]
+        self.workload = entry["workload"]
+        self.panel_name = self.workload["panel"]
         self.op = entry["workload"].get("op") or "operation"
         self.x_name = entry["config"]["x_name"]
         self.x = entry["config"]["x"]
+        self.compute_us = entry["config"].get("compute_us")
         self.runtime_s = entry["config"].get("runtime_s")
         self.warmup_s = entry["config"].get("warmup_s")
         self.status = entry["status"]
@@ -234,6 +236,10 @@ class Summary:
     def only(self, panel):
         return replace(self, panels=[panel])
 
+    @property
+    def quick(self):
+        return was_quick(self.folder, OWN_COMPARISON)
+
     def marks_words(self, what="median"):
         """What marks and bars in the figures are."""
         if self.rounds_done <= 1:
@@ -302,7 +308,11 @@ def device_words(env):
 
 
 def command_line(argv):
-    return shlex.join(str(word) for word in argv) if isinstance(argv, list) else argv or ""
+    """As it is typed in iolab's folder. Some commands record the program by its name alone."""
+    if not isinstance(argv, list):
+        return argv or ""
+    words = [str(word) for word in argv]
+    return shlex.join(["build/iolab", *words[1:]] if words[:1] == ["iolab"] else words)
 
 
 def _printable(value):
@@ -317,15 +327,26 @@ def _printable(value):
 
 
 STUDY = "study"  # where harness/study.py puts what it made
+OWN_COMPARISON = "comparison"  # what study.py calls the comparison of the folder itself
+
+
+def _of_study(folder, key, name):
+    """What harness/study.py noted of one of the things that it makes; None: nothing."""
+    try:
+        with open(os.path.join(folder, STUDY, "study.json"), encoding="utf-8") as file:
+            return (json.load(file).get(key) or {}).get(name)
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def was_quick(folder, name):
     """Did harness/study.py make it with --quick?"""
-    try:
-        with open(os.path.join(folder, STUDY, "study.json"), encoding="utf-8") as file:
-            return bool(json.load(file)["quick"].get(name))
-    except (OSError, ValueError, KeyError, AttributeError):
-        return False
+    return bool(_of_study(folder, "quick", name))
+
+
+def why_missing(folder, name):
+    """Why harness/study.py could not make it; None where it did not try."""
+    return _printable(_of_study(folder, "missing", name))
 
 
 @dataclass(frozen=True)
