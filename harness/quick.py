@@ -92,3 +92,5 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as error:
+        sys.exit(f"quick.py: {error.filename}: {error.strerror}")
