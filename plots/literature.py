@@ -73,11 +73,8 @@ def claim_row(module, document, folder):
 def document_section(module, document):
     """Drawn as on a narrow page, with its command."""
     drawn = module.draw(document, sheet.NARROW_IN, bare=True)
-    caption = [f"{module.TITLE}. ", module.CAPTION]
-    if document.quick:
-        caption = [Strong("QUICK: short runs. "), *caption]
     return Section(module.TITLE, [Figure(module.NAME, figures.svg(drawn), figures.png(drawn),
-                                         module.alt_text(document), caption)])
+                                         module.alt_text(document), module.CAPTION)])
 
 
 def figure_sections(documents, folder):

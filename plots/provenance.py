@@ -99,7 +99,7 @@ def value_words(key, value):
     if value is None:
         return Soft("not found")
     if isinstance(value, dict):
-        return tuple(same_words(value))
+        return tuple(same_words(value)) or "none"
     if key.endswith("_bytes") and isinstance(value, (int, float)):
         return size(value)
     return listed(value) if isinstance(value, list) and value else str(value)

@@ -310,12 +310,13 @@ def compose(summary, title, reading, plan_of, width_in, bare=False):
 
 
 def compose_document(document, title, reading, place, width_in, bare=False, foot=()):
-    """The figure of a results.Document: `place(sheet)` adds what stands between head and foot."""
+    """The figure of a results.Document: `place(sheet)` adds what stands between head and foot. A bare
+    one is for a page that has its title and its machine already."""
     with matplotlib.rc_context(style.SETTINGS):
         sheet = Sheet(width_in)
         sheet.add(0.06)
-        sheet.paragraph(title, size_pt=10, line_in=0.22, weight="bold")
         if not bare:
+            sheet.paragraph(title, size_pt=10, line_in=0.22, weight="bold")
             sheet.paragraph(reading, size_pt=7, color=style.GREY)
         add_quick_mark(sheet, document)
         sheet.add(0.05)
