@@ -31,9 +31,12 @@ def row(check):
 
 def where_words(document, env):
     tried_on, idle = document.get("env") or {}, document.get("idle_baseline") or {}
-    words = (f"Tried {document['time_utc']} with iolab {tried_on.get('commit', '')} on Linux "
-             f"{tried_on.get('kernel', '')}")
-    if any(tried_on.get(key) != env.get(key) for key in ("kernel", "cpu_model")):
+    words = f"Tried {document['time_utc']}"
+    if tried_on:
+        words += f" with iolab {tried_on.get('commit')} on Linux {tried_on.get('kernel')}"
+    if not tried_on:
+        words += ", on a machine that is not known"
+    elif any(tried_on.get(key) != env.get(key) for key in ("kernel", "cpu_model")):
         words += ", which is another machine than that of this report"
     elif tried_on.get("commit") != env.get("commit"):
         words += f" (this report: {env.get('commit')})"
@@ -57,4 +60,4 @@ def section(summary):
                   f"{listed(counts)}. {where_words(document, summary.env)}"),
         Table("What the harness promises, and what was found.", "what",
               [Part("", ["promise", "what was found", "verdict"])],
-              [Group("", [row(check) for check in checks])], "stacked")])
+              [Group("", [row(check) for check in checks])], "prose")])

@@ -55,7 +55,7 @@ def verdict_section(documents, folder):
                   "that something was missing, or that an interval reaches over the rule's limit: "
                   "more rounds may decide."),
         Table("What others found, and what this machine shows.", "figure",
-              [Part("", ["what others found", "rule", "here"])], [Group("", rows)], "stacked")])
+              [Part("", ["what others found", "rule", "here"])], [Group("", rows)], "prose")])
 
 
 def claim_row(module, document, folder):

@@ -139,7 +139,9 @@ class Table:
     head: str  # of the first column
     parts: list
     groups: list
-    kind: str = "plain"  # "numbers": narrow columns; "stacked": a phone shows a row as a list
+    # "numbers": many narrow columns. "stacked": a phone shows a row as a list. "prose": so does plain
+    # text. "hashes": as stacked, with long words that may break anywhere.
+    kind: str = "numbers"
 
 
 @dataclass(frozen=True)

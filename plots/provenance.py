@@ -91,7 +91,7 @@ def method(summary):
 
 def environment(summary):
     return Section("Environment", [
-        Facts([(key.replace("_", " "), value_words(key, value))
+        Facts([(key.removesuffix("_bytes").replace("_", " "), value_words(key, value))
                for key, value in summary.env.items()])])
 
 
@@ -149,7 +149,7 @@ def what(path):
     place, name = os.path.split(path)
     titles = {module.FILE: module.TITLE for module in figures.DOCUMENTS if hasattr(module, "FILE")}
     words = WHAT.get(name) or titles.get(name) or ""
-    return f"{words} of {os.path.basename(place)}" if place and words and name != "study.json" else (
+    return f"{words}: {os.path.basename(place)}" if words and place not in ("", results.STUDY) else (
         words)
 
 
@@ -158,7 +158,7 @@ def data(summary, files, beside):
     rows = []
     for file in files:
         path = checksums.place(file, summary.folder, beside)
-        rows.append([Link(path, path), Cell(what(file.path) or None), Cell(size(file.size_bytes)),
+        rows.append([Link(path, path), Cell(what(file.path) or None), Cell(str(file.size_bytes)),
                      Cell(Code(file.sha256))])
     check = results.command_line(["cd", beside or "."])
     return Section("Data", [
@@ -167,4 +167,4 @@ def data(summary, files, beside):
                    "says whether a file has changed since:"]),
         Commands(f"{check} && sha256sum -c {checksums.NAME}"),
         Table("The data, with size and SHA-256.", "file",
-              [Part("", ["what it is", "size", "SHA-256"])], [Group("", rows)], "stacked hashes")])
+              [Part("", ["what it is", "bytes", "SHA-256"])], [Group("", rows)], "hashes")])

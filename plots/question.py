@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What was asked: what was compared with what, on which work, in plain words."""
 from nodes import Bullets, FillIn, Link, Paragraph, Section, to
-from quantities import DASH, listed, size
+from quantities import listed, size
 
 ACCESS = {"read": "reads in order", "write": "writes in order", "randread": "random reads",
           "randwrite": "random writes", "randrw": "random reads and writes"}
@@ -93,9 +93,8 @@ def section(summary, titles, documents):
     if swept or against:
         blocks.append(Paragraph(" ".join([*swept, against]).strip()))
     if documents:
-        blocks.append(Paragraph("Beside it: what others found with such interfaces, tried on this "
-                                f"machine, and traces that show how it comes about {DASH} "
-                                f"{len(documents)} figures."))
+        blocks.append(Paragraph(f"{len(documents)} figures more show what others found with such "
+                                "interfaces, tried on this machine, and how it comes about."))
     return Section("Question", blocks + [
         FillIn("Your question.", "Which of these numbers do you need, and what will you decide by "
                "them?"),

@@ -9,6 +9,8 @@ from quantities import DASH
 
 CSS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "report.css")
 
+LOOKS = {"numbers": "numbers", "stacked": "stacked", "prose": "stacked", "hashes": "stacked hashes"}
+
 
 def page(report):
     return _Page().whole(report)
@@ -136,7 +138,7 @@ class _Page:
             bodies.append(tag("tbody", title, [self.row(row, heads) for row in group.rows]))
         return [tag("p", tag("b", f"Table {self.tables}."), " ", table.caption, class_="caption",
                     id=name),
-                tag("div", tag("table", tag("thead", head), bodies, class_=table.kind,
+                tag("div", tag("table", tag("thead", head), bodies, class_=LOOKS[table.kind],
                                aria_labelledby=name),
                     class_="scroll", tabindex=0, role="region", aria_labelledby=name)]
 

@@ -11,7 +11,7 @@ import nodes
 from quantities import DASH
 
 WIDTH = 110
-ALIGNED = 36  # what is longer does not widen its column
+ALIGNED = 44  # what is longer does not widen its column
 FIGURES = "figures/report"  # where the figures' files lie, from the report
 
 ALWAYS = re.compile(r"([\\`*\[\]<|~$]|&(?=[\w#]))")
@@ -136,6 +136,8 @@ class _Page:
         """One table for each part: a line of Markdown cannot hold many columns."""
         self.tables += 1
         blocks = [wrapped(f"**Table {self.tables}.** {escaped(table.caption)}")]
+        if table.kind == "prose":
+            return "\n\n".join(blocks + [self.listed(table, group) for group in table.groups])
         first = 0
         for part in table.parts:
             if part.title:
@@ -143,6 +145,16 @@ class _Page:
             blocks.append(self.part(table, part, first))
             first += len(part.heads)
         return "\n\n".join(blocks)
+
+    def listed(self, table, group):
+        """Rows whose cells are sentences: each a list of them."""
+        heads = [head for part in table.parts for head in part.heads]
+        lines = []
+        for words, *cells in group.rows:
+            lines.append(wrapped(f"**{line(words)}**", "- ", "  "))
+            lines += [wrapped(f"{escaped(head)}: {line(cell.words)}", "  - ", "    ")
+                      for head, cell in zip(heads, cells)]
+        return "\n".join(lines)
 
     def part(self, table, part, first):
         width = len(part.heads)
