@@ -9,6 +9,7 @@ kept.
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -50,8 +51,21 @@ def run_studies(folder, ends):
         print(done.stdout, end="", flush=True)
         if done.returncode:
             lines = done.stdout.strip().splitlines() or [f"{name}: failed"]
-            missing[name] = lines[-1].strip().removeprefix(f"{name}: ")
+            missing[name] = (reason_in(os.path.join(folder, "study", name)) or
+                             lines[-1].strip().removeprefix(f"{name}: "))
+            # What holds nothing but errors is not to be taken for a comparison.
+            shutil.rmtree(os.path.join(folder, "study", name), ignore_errors=True)
     return missing
+
+
+def reason_in(comparison):
+    """The first reason for which nothing ran; None where there is none."""
+    try:
+        with open(os.path.join(comparison, "summary.json"), encoding="utf-8") as file:
+            found = json.load(file)["configurations"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return next((c["reason"] for c in found if c.get("reason")), None)
 
 
 def note_missing(folder, missing):
@@ -69,7 +83,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", metavar="FOLDER", nargs="?",
                         help="results folder (default: a new one, results/<UTC time>)")
-    parser.add_argument("--time-limit", metavar="SECONDS", type=float, default=75,
+    parser.add_argument("--time-limit", metavar="SECONDS", type=float, default=85,
                         help="what would begin later is left out (default: %(default)g)")
     options = parser.parse_args()
     ends = time.monotonic() + options.time_limit

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What the folder holds beside the comparison: the literature's figures with their verdicts, traces,
 tables."""
+import os
+
 import figures
 import results
 import sheet
@@ -27,6 +29,12 @@ def why_not(module, folder):
         reason = results.why_missing(folder, name)
         if reason:
             return reason
+        try:
+            results.load(os.path.join(folder, results.STUDY, name))
+        except results.NothingRan as error:
+            return str(error)
+        except results.ResultsError:
+            pass  # it is not there
     return "the folder does not hold what it is drawn from"
 
 

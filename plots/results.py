@@ -19,6 +19,10 @@ class ResultsError(Exception):
     """The folder cannot be used; the text says why in one line, and what helps."""
 
 
+class NothingRan(ResultsError):
+    """The folder is whole, but no run in it ended ok."""
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A median over the rounds and its interval."""
@@ -449,5 +453,5 @@ def load(folder):
     if not any(c.ok for c in configurations):
         reasons = [c.reason for c in configurations if c.reason]
         why = f"; the first reason: {reasons[0]}" if reasons else ""
-        raise ResultsError(f"{path}: no run ended ok, so there is nothing to draw{why}")
+        raise NothingRan(f"{path}: no run ended ok, so there is nothing to draw{why}")
     return summary

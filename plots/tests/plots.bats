@@ -238,6 +238,15 @@ assert len({look.marker for look in looks}) == len(looks)'
 	[[ $table == *"**not measured**: failed after 0 s: no space left"* ]] || fail "$table"
 	[[ $table == *"**not measured**: the folder does not hold what it is drawn from"* ]] || fail "$table"
 	[[ $table == *"](#one-operation-at-a-time)"* ]] || fail "$table"
+	"$PYTHON" - "$BATS_TEST_TMPDIR/some/study/depth_one/summary.json" <<-'PYTHON'
+		import json, sys
+		s = json.load(open(sys.argv[1]))
+		for c in s["configurations"]:
+		    c.update(status="error", reason="the disk is gone", metrics=None, ratio=None)
+		json.dump(s, open(sys.argv[1], "w"))
+	PYTHON
+	report "$BATS_TEST_TMPDIR/some"
+	grep -q "no run ended ok.*the disk is gone" "$BATS_TEST_TMPDIR/some/report.html"
 	folder=$(changed '')
 	report "$folder"
 	grep -q "Nothing of it was tried here" "$folder/report.html"
