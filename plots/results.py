@@ -270,7 +270,7 @@ class Summary:
 
     def idle_words(self):
         idle = self.idle_baseline
-        return (f"used {idle['busy_pct']:.2g} % of a CPU before the comparison "
+        return (f"used {idle['busy_pct']:.3g} % of a CPU before the comparison "
                 f"(±{idle['error_pct']:.2g} %)") if idle else ""
 
     def rounds_words(self):
