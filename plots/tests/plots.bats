@@ -213,7 +213,7 @@ assert len({look.marker for look in looks}) == len(looks)'
 
 @test "the question is in plain words, from what was compared" {
 	for page in report.html report.md; do
-		words=$(tr '\n' ' ' <"$BATS_FILE_TMPDIR/results/$page" | sed 's/\xc2\xa0/ /g')
+		words=$(tr '\n' ' ' <"$BATS_FILE_TMPDIR/results/$page" | sed 's/\xc2\xa0/ /g' | tr -s ' ')
 		[[ $words == *"Which of these 6 interfaces does the work below best on this machine"* ]] || fail "$page: no question"
 		[[ $words == *"random reads of 4 KiB in a file of 64 MiB, past the page cache (O_DIRECT)"* ]] || fail "$page: no work"
 		[[ $words == *"a server that sends back what it receives, messages of 128 bytes over TCP"* ]] || fail "$page: no server"
