@@ -30,9 +30,15 @@ def compare(folder):
     out = ("--out", folder) if folder else ()
     if folder:
         os.makedirs(folder, exist_ok=True)
-    if not study.run(COMPARISON, [study.IOLAB, "compare", *PLAN, *study.QUICK, *out, "--",
-                                  *study.DISK]):
+    begun = time.monotonic()
+    done = subprocess.run([study.IOLAB, "compare", *PLAN, *study.QUICK, *out, "--", *study.DISK],
+                          capture_output=True, text=True, check=False)
+    took = f"{time.monotonic() - begun:.0f} s"
+    if done.returncode:
+        words = (done.stderr or done.stdout).strip().splitlines()
+        print(f"  {COMPARISON}: failed after {took}: {words[-1] if words else done.returncode}")
         return None
+    print(f"  {COMPARISON}: {took}", flush=True)
     folder = folder or os.path.join("results", os.readlink(LATEST))
     os.makedirs(os.path.join(folder, "study"), exist_ok=True)
     study.note(folder, {**study.was_quick(folder), COMPARISON: True})
