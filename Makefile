@@ -202,7 +202,8 @@ help:
 	@echo 'make check-trust   can the figures be believed? proved on real runs (under 12 minutes)'
 	@echo 'make plots         draw the figures of a results folder   [RESULTS=results/latest]'
 	@echo 'make figures       runs and draws the figures of the literature too (7 minutes; QUICK=1: 2)'
-	@echo 'make report        figures and report.html of it          [RESULTS=results/latest]'
+	@echo 'make report        figures, report.html and report.md of it   [RESULTS=results/latest]'
+	@echo 'make report QUICK=1   measure anew, a little of everything, and report it: two minutes'
 # handout: without
 	@echo 'make bench-peers   side by side with fio: is our own overhead small? (half an hour)'
 	@echo 'make lint          clang and gcc without a warning, clang-format, cppcheck, shellcheck'
@@ -257,19 +258,25 @@ check-trust: $(BUILD)/trust/iolab need-python
 
 bench: all
 	$(Q)build/iolab compare $(COMPARE)
-	$(Q)$(MAKE) --no-print-directory report
+	$(Q)$(MAKE) --no-print-directory report QUICK=
 
 plots: need-python
-	$(Q)$(PYTHON) plots/plot.py $(RESULTS)
+	$(Q)$(PYTHON) plots/plot.py '$(RESULTS)'
 
 # The figures of the literature and of the mechanism, into a results folder. Seven minutes on two
 # CPUs; with QUICK=1 two.
 figures: all need-python
-	$(Q)$(PYTHON) harness/study.py $(if $(QUICK),--quick) $(RESULTS)
+	$(Q)$(PYTHON) harness/study.py $(if $(QUICK),--quick) '$(RESULTS)'
 	$(Q)$(MAKE) --no-print-directory plots
 
-report: plots
-	$(Q)$(PYTHON) plots/report.py $(RESULTS)
+# QUICK=1 measures first: into a new folder, or into the one that RESULTS names, which keeps what it has.
+report: $(if $(QUICK),quick-results) need-python
+	$(Q)$(MAKE) --no-print-directory plots
+	$(Q)$(PYTHON) plots/report.py '$(RESULTS)'
+
+.PHONY: quick-results
+quick-results: all need-python
+	$(Q)$(PYTHON) harness/quick.py $(if $(filter file,$(origin RESULTS)),,'$(RESULTS)')
 
 .PHONY: need-python
 need-python:

@@ -3,10 +3,12 @@
 import json
 import os
 
-from markup import tag
+from nodes import Cell, Code, Group, Paragraph, Part, Section, Strong, Table
+from quantities import listed
 
 SCHEMA = "iolab.trust.v1"
 VERDICTS = {True: "kept", False: "not kept", None: "not tried"}
+TITLE = "Appendix: can the harness be believed?"
 
 
 def read(folder):
@@ -23,25 +25,39 @@ def read(folder):
 
 
 def row(check):
-    return tag("tr", tag("th", check["name"], scope="row"), tag("td", check["promise"]),
-               tag("td", check["finding"]), tag("td", VERDICTS[check["passed"]]))
+    return [check["name"], Cell(check["promise"]), Cell(check["finding"]),
+            Cell(Strong(VERDICTS[check["passed"]]))]
+
+
+def where_words(document, env):
+    tried_on, idle = document.get("env") or {}, document.get("idle_baseline") or {}
+    words = f"Tried {document['time_utc']}"
+    if tried_on:
+        words += f" with iolab {tried_on.get('commit')} on Linux {tried_on.get('kernel')}"
+    if not tried_on:
+        words += ", on a machine that is not known"
+    elif any(tried_on.get(key) != env.get(key) for key in ("kernel", "cpu_model")):
+        words += ", which is another machine than that of this report"
+    elif tried_on.get("commit") != env.get("commit"):
+        words += f" (this report: {env.get('commit')})"
+    if idle.get("busy_pct") is not None:
+        words += f"; before it others used {idle['busy_pct']:.0f} % of a CPU"
+    return words + "."
 
 
 def section(summary):
     document = read(summary.folder)
-    title = tag("h2", "Appendix: can the harness be believed?")
     if document is None:
-        return tag("section", title, tag("p", "Not tried on this machine: make check-trust does."))
-    env, idle = document.get("env") or {}, document.get("idle_baseline") or {}
-    where = f"Tried {document['time_utc']} with iolab {env.get('commit', '')} on Linux {env.get('kernel', '')}"
-    if env.get("kernel") != summary.env.get("kernel") or (
-            env.get("cpu_model") != summary.env.get("cpu_model")):
-        where += ", which is another machine than that of this report"
-    if idle.get("busy_pct") is not None:
-        where += f"; before it others used {idle['busy_pct']:.0f} % of a CPU"
-    head = tag("tr", [tag("th", words, scope="col")
-                      for words in ("what", "promise", "what was found", "")])
-    return tag("section", title, tag("p", where + "."),
-               tag("div", tag("table", tag("thead", head),
-                              tag("tbody", [row(check) for check in document["checks"]])),
-                   class_="scroll"))
+        return Section(TITLE, [Paragraph([
+            "Not run on this machine: ", Code("make check-trust"), " tries it in real runs, in under "
+            "12 minutes, and the next report prints here what it found."])])
+    checks = document["checks"]
+    passed = [check["passed"] for check in checks]
+    counts = [f"{passed.count(value)} {words}" for value, words in VERDICTS.items()
+              if value in passed]
+    return Section(TITLE, [
+        Paragraph(f"{len(checks)} promises of the harness, tried in real runs by make check-trust: "
+                  f"{listed(counts)}. {where_words(document, summary.env)}"),
+        Table("What the harness promises, and what was found.", "what",
+              [Part("", ["promise", "what was found", "verdict"])],
+              [Group("", [row(check) for check in checks])], "prose")])

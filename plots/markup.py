@@ -31,11 +31,3 @@ def joined(*children):
         elif child is not None:
             out.append(escape(str(child), quote=False))
     return Markup("".join(out))
-
-
-def between(separator, children):
-    """Children with a separator between each two."""
-    out = []
-    for child in children:
-        out += [separator, child] if out else [child]
-    return out

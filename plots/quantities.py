@@ -34,9 +34,23 @@ def cpu_time(value_us):
     return duration(value_us * 1e3)
 
 
+def size(value_bytes):
+    """4 KiB, 64 MiB, 23.54 GiB"""
+    for factor, unit in ((2 ** 30, "GiB"), (2 ** 20, "MiB"), (2 ** 10, "KiB")):
+        if value_bytes >= factor:
+            return f"{value_bytes / factor:.4g}{NO_BREAK}{unit}"
+    return f"{value_bytes}{NO_BREAK}byte{'' if value_bytes == 1 else 's'}"
+
+
 def ratio(value):
     """2.31 ×, never torn apart at the end of a line"""
     return _rounded(value, ((1, ""),)) + f"{NO_BREAK}×"
+
+
+def bound(value):
+    """An end of a ratio's interval. One that lies beside 1 must not read as if it reached it."""
+    text = count(value)
+    return f"{value:.4f}" if text == "1.00" and value != 1 else text
 
 
 def span(low, high, as_text):

@@ -19,6 +19,10 @@ class ResultsError(Exception):
     """The folder cannot be used; the text says why in one line, and what helps."""
 
 
+class NothingRan(ResultsError):
+    """The folder is whole, but no run in it ended ok."""
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A median over the rounds and its interval."""
@@ -73,10 +77,12 @@ class Configuration:
     def __init__(self, entry):
         self.label = entry["engine"]["label"]
         self.lab = entry["engine"].get("lab")
-        self.panel_name = entry["workload"]["panel"]
+        self.workload = entry["workload"]
+        self.panel_name = self.workload["panel"]
         self.op = entry["workload"].get("op") or "operation"
         self.x_name = entry["config"]["x_name"]
         self.x = entry["config"]["x"]
+        self.compute_us = entry["config"].get("compute_us")
         self.runtime_s = entry["config"].get("runtime_s")
         self.warmup_s = entry["config"].get("warmup_s")
         self.stall_ms = entry["config"].get("stall_ms") or 0
@@ -236,6 +242,10 @@ class Summary:
     def only(self, panel):
         return replace(self, panels=[panel])
 
+    @property
+    def quick(self):
+        return was_quick(self.folder, OWN_COMPARISON)
+
     def marks_words(self, what="median"):
         """What marks and bars in the figures are."""
         if self.rounds_done <= 1:
@@ -262,7 +272,7 @@ class Summary:
 
     def idle_words(self):
         idle = self.idle_baseline
-        return (f"used {idle['busy_pct']:.2g} % of a CPU before the comparison "
+        return (f"used {idle['busy_pct']:.3g} % of a CPU before the comparison "
                 f"(±{idle['error_pct']:.2g} %)") if idle else ""
 
     def rounds_words(self):
@@ -304,7 +314,11 @@ def device_words(env):
 
 
 def command_line(argv):
-    return shlex.join(str(word) for word in argv) if isinstance(argv, list) else argv or ""
+    """As it is typed in iolab's folder. Some commands record the program by its name alone."""
+    if not isinstance(argv, list):
+        return argv or ""
+    words = [str(word) for word in argv]
+    return shlex.join(["build/iolab", *words[1:]] if words[:1] == ["iolab"] else words)
 
 
 def _printable(value):
@@ -319,15 +333,26 @@ def _printable(value):
 
 
 STUDY = "study"  # where harness/study.py puts what it made
+OWN_COMPARISON = "comparison"  # what study.py calls the comparison of the folder itself
+
+
+def _of_study(folder, key, name):
+    """What harness/study.py noted of one of the things that it makes; None: nothing."""
+    try:
+        with open(os.path.join(folder, STUDY, "study.json"), encoding="utf-8") as file:
+            return (json.load(file).get(key) or {}).get(name)
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def was_quick(folder, name):
     """Did harness/study.py make it with --quick?"""
-    try:
-        with open(os.path.join(folder, STUDY, "study.json"), encoding="utf-8") as file:
-            return bool(json.load(file)["quick"].get(name))
-    except (OSError, ValueError, KeyError, AttributeError):
-        return False
+    return bool(_of_study(folder, "quick", name))
+
+
+def why_missing(folder, name):
+    """Why harness/study.py could not make it; None where it did not try."""
+    return _printable(_of_study(folder, "missing", name))
 
 
 @dataclass(frozen=True)
@@ -435,5 +460,5 @@ def load(folder):
     if not any(c.ok for c in configurations):
         reasons = [c.reason for c in configurations if c.reason]
         why = f"; the first reason: {reasons[0]}" if reasons else ""
-        raise ResultsError(f"{path}: no run ended ok, so there is nothing to draw{why}")
+        raise NothingRan(f"{path}: no run ended ok, so there is nothing to draw{why}")
     return summary

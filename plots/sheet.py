@@ -292,6 +292,7 @@ def compose(summary, title, reading, plan_of, width_in, bare=False):
         sheet.paragraph(title, size_pt=10, line_in=0.22, weight="bold")
         if not bare:
             sheet.paragraph(reading, size_pt=7, color=style.GREY)
+        add_quick_mark(sheet, summary)
         for panel in summary.panels:
             plan = plan_of(panel) if panel.any_ok else Plan(message="no run ended ok here")
             if not bare:
@@ -312,23 +313,27 @@ def compose(summary, title, reading, plan_of, width_in, bare=False):
 
 
 def compose_document(document, title, reading, place, width_in, bare=False, foot=()):
-    """The figure of a results.Document: `place(sheet)` adds what stands between head and foot."""
+    """The figure of a results.Document: `place(sheet)` adds what stands between head and foot. A bare
+    one is for a page that has its title and its machine already."""
     with matplotlib.rc_context(style.SETTINGS):
         sheet = Sheet(width_in)
         sheet.add(0.06)
-        sheet.paragraph(title, size_pt=10, line_in=0.22, weight="bold")
         if not bare:
+            sheet.paragraph(title, size_pt=10, line_in=0.22, weight="bold")
             sheet.paragraph(reading, size_pt=7, color=style.GREY)
-        if document.quick:
-            sheet.add(0.04)
-            sheet.paragraph("QUICK: short runs, for a first look only", size_pt=NAME_PT,
-                            weight="bold")
+        add_quick_mark(sheet, document)
         sheet.add(0.05)
         place(sheet)
         if not bare:
             add_foot_lines(sheet, document.foot(*foot))
         sheet.add(0.05)
         return sheet.figure()
+
+
+def add_quick_mark(sheet, found):
+    if found.quick:
+        sheet.add(0.04)
+        sheet.paragraph("QUICK: short runs, for a first look only", size_pt=NAME_PT, weight="bold")
 
 
 def add_foot(sheet, summary):

@@ -78,12 +78,15 @@ class Study:
 
 
 def load(folder, names):
-    """The study of these comparisons; None unless all of them are there."""
+    """The study of these comparisons; None unless all of them are there and something ran."""
     places = {name: os.path.join(folder, FOLDER, name) for name in names}
     if not all(os.path.exists(os.path.join(p, "summary.json")) for p in places.values()):
         return None
-    return Study(folder, {name: results.load(p) for name, p in places.items()},
-                 any(results.was_quick(folder, name) for name in names))
+    try:
+        summaries = {name: results.load(place) for name, place in places.items()}
+    except results.NothingRan:
+        return None
+    return Study(folder, summaries, any(results.was_quick(folder, name) for name in names))
 
 
 def reversed_estimate(estimate, scale):

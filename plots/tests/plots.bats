@@ -82,8 +82,29 @@ changed() {
 	plot "$BATS_TEST_TMPDIR/quick" --only batching
 	grep -q "QUICK" "$BATS_TEST_TMPDIR/quick/figures/batching.svg"
 	report "$BATS_TEST_TMPDIR/quick"
-	grep -q "QUICK" "$BATS_TEST_TMPDIR/quick/report.html"
+	for page in report.html report.md; do
+		grep -qE "QUICK: 1 of the [0-9]+ figures beside it come from short runs" "$BATS_TEST_TMPDIR/quick/$page"
+		grep -q "QUICK, " "$BATS_TEST_TMPDIR/quick/$page"
+	done
 	grep -q "Verdict: " "$BATS_TEST_TMPDIR/quick/report.html"
+	grep -q "make figures QUICK=1 RESULTS=" "$BATS_TEST_TMPDIR/quick/report.md"
+}
+
+@test "a quick comparison is marked in each of its figures and at the head of the report" {
+	folder=$(changed '')
+	mkdir "$folder/study"
+	echo '{"schema": "iolab.study.v1", "quick": {"comparison": true}}' >"$folder/study/study.json"
+	plot "$folder"
+	for name in throughput cpu_per_op latency_throughput latency_distribution syscalls; do
+		grep -q "QUICK: short runs" "$folder/figures/$name.svg" || fail "$name is not marked"
+	done
+	report "$folder"
+	for page in report.html report.md; do
+		grep -q "QUICK: the comparison comes from short runs" "$folder/$page"
+	done
+	assert_equal "$(grep -o "QUICK: short runs" "$folder/report.html" | wc -l)" 10
+	run grep -c QUICK "$BATS_FILE_TMPDIR/results/report.html"
+	assert_output 0
 }
 
 @test "one figure alone, and from a folder without a comparison" {
@@ -104,7 +125,7 @@ timeline.svg"
 
 @test "the same summary makes the same bytes" {
 	plot "$GOLDEN" --out "$BATS_TEST_TMPDIR/again"
-	run diff -r "$BATS_FILE_TMPDIR/results/figures" "$BATS_TEST_TMPDIR/again"
+	run diff -r --exclude report "$BATS_FILE_TMPDIR/results/figures" "$BATS_TEST_TMPDIR/again"
 	assert_success
 }
 
@@ -155,8 +176,128 @@ assert len({look.marker for look in looks}) == len(looks)'
 		assert "@import" not in text and "<script" not in text
 	PYTHON
 	assert_success
-	for words in "no difference shown" "unsupported" "In short" "Environment" "Method" "build/iolab" "rounds"; do
+	for words in "no difference shown" "unsupported" "Question" "In short" "Environment" "Method" "build/iolab" "rounds" \
+		"Discussion" "Your question"; do
 		grep -qi "$words" "$page" || fail "the report does not say: $words"
+	done
+}
+
+@test "headings go down by one level at a time, figures have words for those who do not see them" {
+	run "$PYTHON" - "$BATS_FILE_TMPDIR/results/report.html" <<-'PYTHON'
+		import html.parser, sys
+		class Check(html.parser.HTMLParser):
+		    level, ids = 0, set()
+		    def handle_starttag(self, tag, attributes):
+		        attributes = dict(attributes)
+		        if tag in ("h1", "h2", "h3", "h4", "h5"):
+		            assert int(tag[1]) <= self.level + 1, (tag, self.level)
+		            self.level = int(tag[1])
+		        assert attributes.get("id") not in self.ids or "id" not in attributes, attributes
+		        self.ids.add(attributes.get("id"))
+		        if tag == "html": assert attributes["lang"] == "en"
+		        if tag == "th": assert attributes["scope"] in ("col", "row", "colgroup", "rowgroup")
+		        if tag == "svg": assert len(attributes["aria-label"]) > 20
+		        if tag == "a" and attributes["href"].startswith("#"):
+		            self.links.append(attributes["href"][1:])
+		check = Check()
+		check.links = []
+		check.feed(open(sys.argv[1], encoding="utf-8").read())
+		assert check.links and set(check.links) <= check.ids, set(check.links) - check.ids
+	PYTHON
+	assert_success
+}
+
+@test "the Markdown says what the HTML says: the same headings, numbers, verdicts and hashes" {
+	run "$PYTHON" "$ROOT/plots/tests/same_report.py" "$BATS_FILE_TMPDIR/results"
+	assert_success
+}
+
+@test "the question is in plain words, from what was compared" {
+	for page in report.html report.md; do
+		words=$(tr '\n' ' ' <"$BATS_FILE_TMPDIR/results/$page" | sed 's/\xc2\xa0/ /g' | tr -s ' ')
+		[[ $words == *"Which of these 6 interfaces does the work below best on this machine"* ]] || fail "$page: no question"
+		[[ $words == *"random reads of 4 KiB in a file of 64 MiB, past the page cache (O_DIRECT)"* ]] || fail "$page: no work"
+		[[ $words == *"a server that sends back what it receives, messages of 128 bytes over TCP"* ]] || fail "$page: no server"
+	done
+}
+
+@test "every verdict stands in one table, and what was not measured with its reason" {
+	cp -r "$GOLDEN" "$BATS_TEST_TMPDIR/some"
+	rm -r "$BATS_TEST_TMPDIR/some/study/batching" "$BATS_TEST_TMPDIR/some/study/durability_fsync"
+	"$PYTHON" - "$BATS_TEST_TMPDIR/some/study/study.json" <<-'PYTHON'
+		import json, sys
+		document = json.load(open(sys.argv[1]))
+		document["missing"] = {"durability_fsync": "failed after 0 s: no space left"}
+		json.dump(document, open(sys.argv[1], "w"))
+	PYTHON
+	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.study.v1 \
+		"$BATS_TEST_TMPDIR/some/study/study.json"
+	assert_success
+	report "$BATS_TEST_TMPDIR/some"
+	table=$(sed -n '/^## What others found/,/^## Method/p' "$BATS_TEST_TMPDIR/some/report.md")
+	[[ $table =~ and[[:space:]]2[[:space:]]not[[:space:]]measured ]] || fail "$table"
+	[[ $table == *"**not measured**: failed after 0 s: no space left"* ]] || fail "$table"
+	[[ $table == *"**not measured**: the folder does not hold what it is drawn from"* ]] || fail "$table"
+	[[ $table == *"](#one-operation-at-a-time)"* ]] || fail "$table"
+	"$PYTHON" - "$BATS_TEST_TMPDIR/some/study/depth_one/summary.json" <<-'PYTHON'
+		import json, sys
+		s = json.load(open(sys.argv[1]))
+		for c in s["configurations"]:
+		    c.update(status="error", reason="the disk is gone", metrics=None, ratio=None)
+		json.dump(s, open(sys.argv[1], "w"))
+	PYTHON
+	report "$BATS_TEST_TMPDIR/some"
+	grep -q "no run ended ok.*the disk is gone" "$BATS_TEST_TMPDIR/some/report.html"
+	folder=$(changed '')
+	report "$folder"
+	grep -q "Nothing of it was tried here" "$folder/report.html"
+}
+
+@test "the hashes are those of the data, and a file that changes later is found out" {
+	folder="$BATS_TEST_TMPDIR/hashed results"
+	cp -r "$GOLDEN" "$folder"
+	report "$folder"
+	cd "$folder"
+	run sha256sum --strict -c SHA256SUMS
+	assert_success
+	assert_line "summary.json: OK"
+	assert_line "study/batching/summary.json: OK"
+	refute_output --regexp "figures|report|SHA256SUMS"
+	assert_equal "${#lines[@]}" "$(find . -name '*.json' | wc -l)"
+	while read -r hash _; do
+		grep -q "$hash" report.html || fail "report.html has no $hash"
+		grep -q "$hash" report.md || fail "report.md has no $hash"
+	done <SHA256SUMS
+	echo " " >>study/batching/summary.json
+	run sha256sum -c SHA256SUMS
+	assert_failure
+	assert_line "study/batching/summary.json: FAILED"
+}
+
+@test "Markdown that somebody has gone on writing is not written over" {
+	folder=$(changed '')
+	report "$folder"
+	report "$folder"
+	[ ! -e "$folder/report.new.md" ]
+	sed -i 's/(To be filled in.)/Mine is the disk./' "$folder/report.md"
+	run report "$folder"
+	assert_success
+	assert_output --partial "was changed by hand"
+	grep -q "Mine is the disk" "$folder/report.md"
+	grep -q "To be filled in" "$folder/report.new.md"
+}
+
+@test "the report elsewhere: links, figures and hashes lead to the data from there" {
+	folder=$(changed '')
+	mkdir "$BATS_TEST_TMPDIR/elsewhere"
+	report "$folder" --out "$BATS_TEST_TMPDIR/elsewhere/mine.html"
+	assert_equal "$(ls "$folder")" "summary.json"
+	cd "$BATS_TEST_TMPDIR/elsewhere"
+	sha256sum -c SHA256SUMS
+	grep -q "](../changed%20results/summary.json)" mine.md
+	grep -q 'href="../changed%20results/summary.json"' mine.html
+	grep -oP '\]\(\Kfigures/[^)]*' mine.md | while read -r path; do
+		[ -s "$path" ] || fail "no $path"
 	done
 }
 
@@ -183,7 +324,8 @@ s["precision"] = dict(wanted_pct=2.0, time_limit_s=60.0, ended_by="time", reache
 @test "the appendix prints what make check-trust found, in the results folder or above it" {
 	folder=$(changed '')
 	report "$folder"
-	grep -q "Not tried on this machine" "$folder/report.html"
+	grep -q "Not run on this machine: <code>make check-trust</code>" "$folder/report.html"
+	grep -q 'Not run on this machine: `make check-trust`' "$folder/report.md"
 	cat >"$BATS_TEST_TMPDIR/trust.json" <<-'JSON'
 		{"schema": "iolab.trust.v1", "time_utc": "2026-11-24T22:00:00Z", "took_s": 1, "env": {"kernel": "9.9"},
 		 "idle_baseline": {"busy_pct": 3.2}, "checks": [
@@ -191,9 +333,11 @@ s["precision"] = dict(wanted_pct=2.0, time_limit_s=60.0, ended_by="time", reache
 		 {"name": "fio", "passed": null, "promise": "", "finding": "skipped: fio is not installed"}]}
 	JSON
 	report "$folder"
-	for words in "9 of 200 &lt;b&gt;" "another machine" "others used 3 % of a CPU" ">kept<" ">not tried<"; do
+	for words in "9 of 200 &lt;b&gt;" "another machine" "others used 3 % of a CPU" ">kept<" ">not tried<" \
+		"2 promises of the harness, .*: 1 kept and 1 not tried"; do
 		grep -q "$words" "$folder/report.html" || fail "the appendix does not say: $words"
 	done
+	grep -qF '9 of 200 \<b>' "$folder/report.md"
 }
 
 @test "warnings that differ in numbers alone are one, with their range" {
@@ -215,7 +359,7 @@ for c in s["configurations"]:
         value = 1.0 if c["engine"]["label"] == "libaio" else 9.0
         c["metrics"]["cpu.us_per_op"].update(median=value, low=value, high=value)')
 	report "$folder"
-	short=$(grep -o "In short.*How to read" "$folder/report.html")
+	short=$(grep -o "In short</h2>.*How to read" "$folder/report.html")
 	[[ $short == *"least CPU time per"*"<b>libaio</b> with 1.00"* ]] || fail "$short"
 	[[ $short != *"highest median"* ]] || fail "$short"
 	grep -q "do not compare rates" "$folder/report.html"
@@ -239,13 +383,17 @@ for c in s["configurations"]:
     if c["status"] == "unsupported":
         c["reason"] = "<script>alert(1)</script> & $x_{1}$ \"quoted\" \x07"
     if c["engine"]["label"] == "libaio":
-        c["engine"]["label"] = "my<b>engine"')
+        c["engine"]["label"] = "my<b>|engine*_"')
 	plot "$folder"
 	report "$folder"
 	run grep -c "<script" "$folder/report.html"
 	assert_output 0
 	grep -q "&lt;script&gt;" "$folder/report.html"
-	grep -q "my&lt;b&gt;engine" "$folder/report.html"
+	grep -q "my&lt;b&gt;|engine" "$folder/report.html"
+	grep -qF 'my\<b>\|engine\*\_' "$folder/report.md"
+	grep -qF '\<script>alert(1)\</script> & \$x\_{1}\$ "quoted"' "$folder/report.md"
+	run grep -E '(^|[^\])<script|^\| .*[^\|]\|engine' "$folder/report.md"
+	assert_failure
 }
 
 @test "without the baseline, with one round, with an interrupted comparison" {

@@ -1,0 +1,36 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# harness/quick.py: a small comparison and quick studies within a time.
+
+load common
+
+quick_look() { timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/quick.py" "$@"; }
+
+@test "quick: the comparison is made and marked, and what the time did not suffice for is said" {
+	results="$BATS_TEST_TMPDIR/quick results"
+	run quick_look --time-limit 0 "$results"
+	assert_success
+	assert_output --partial "comparison: "
+	assert_output --partial "left out"
+	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.study.v1 \
+		"$results/study/study.json"
+	assert_success
+	run quick_look --time-limit 0 "$results"
+	assert_success
+	assert_output --partial "comparison: is there"
+	timeout 100 "$PYTHON" "$ROOT/plots/report.py" "$results"
+	for page in report.html report.md; do
+		grep -q "QUICK: the comparison comes from short runs" "$results/$page"
+	done
+	output=$(cat "$results/study/study.json")
+	assert_equal "$(json quick.comparison)" True
+	assert_equal "$(json missing.batching)" "left out, the time for all of them was over"
+}
+
+@test "quick: without a comparison there is nothing to go on with" {
+	run quick_look /dev/null/results
+	assert_failure
+	run env IOLAB=/bin/false "$SYSTEM_PYTHON" "$ROOT/harness/quick.py" "$BATS_TEST_TMPDIR/results"
+	assert_failure 1
+	assert_output --partial "comparison: failed"
+}

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: MIT
+"""What the comparison found: in short, then workload by workload."""
+import re
+
+import figures
+import sheet
+from nodes import (Bullets, Cell, Figure, Grid, Group, Label, Link, Notice, Paragraph, Part, Reason,
+                   Section, Soft, Strong, Table, anchor, to)
+from question import work_words
+from quantities import bound, count, cpu_time, duration, listed, ratio, span
+
+THROUGHPUT = "ops_per_s"
+CPU = "cpu.us_per_op"
+
+# What the big table shows of a configuration: part, then heading, metric, format of its columns.
+PARTS = (
+    ("Throughput", (("{op}s/s", "ops_per_s", count),)),
+    ("Latency", (("p50", "latency_ns.p50", duration),
+                 ("p99", "latency_ns.p99", duration),
+                 ("p99.9", "latency_ns.p99_9", duration))),
+    ("CPU time per {op}", (("this process", "cpu.us_per_op", cpu_time),
+                           ("whole machine", "cpu.host_us_per_op", cpu_time))),
+)
+WITH_RATIO = ("ops_per_s", "latency_ns.p50", "cpu.us_per_op")
+
+
+def interval(estimate, as_text):
+    return span(estimate.low, estimate.high, as_text)
+
+
+def ratio_words(estimate):
+    return f"{ratio(estimate.mean)} ({interval(estimate, bound)})"
+
+
+def titles(summary):
+    """A heading for each panel; two may have the same work, with different values swept."""
+    names = [panel.name for panel in summary.panels]
+    return [f"{panel.name}, by {panel.x_name}" if names.count(panel.name) > 1 else panel.name
+            for panel in summary.panels]
+
+
+def headline(summary, panel):
+    """The highest throughput at the last swept value at which anything ran, and its rivals; the
+    least CPU time per operation where the peer, not the engines, bounds the rates."""
+    # What was imported did not take turns: it is named only where there is nothing else.
+    own = [c for c in panel.configurations if c.metric(THROUGHPUT) and not c.imported]
+    own = own or [c for c in panel.configurations if c.metric(THROUGHPUT)]
+    for x in reversed(panel.xs):
+        at_x = [c for c in own if c.x == x]
+        if at_x:
+            break
+    else:
+        return "nothing could run."
+    if any(c.peer_limited for c in at_x):
+        key = CPU
+        at_x = [c for c in at_x if c.metric(CPU)]
+        if not at_x:
+            return f"at {panel.x_words([x])} the peer was at its limit: rates tell nothing apart."
+        best = min(at_x, key=lambda c: c.metric(CPU).median)
+        reach = best.metric(CPU)
+        rivals = [c.label for c in at_x if c is not best and c.metric(CPU).low <= reach.high]
+        words = [f"at {panel.x_words([x])} the peer was at its limit, so rates do not tell the "
+                 f"engines apart; the least CPU time per {panel.op} has ", Strong(best.label),
+                 f" with {cpu_time(reach.median)}"]
+    else:
+        key = THROUGHPUT
+        best = max(at_x, key=lambda c: c.metric(THROUGHPUT).median)
+        reach = best.metric(THROUGHPUT)
+        rivals = [c.label for c in at_x if c is not best and c.metric(THROUGHPUT).high >= reach.low]
+        words = [f"at {panel.x_words([x])} the highest median is ", Strong(best.label),
+                 f" with {count(reach.median)} {panel.op}s/s"]
+    against = best.ratio(key)
+    if against:
+        words.append(f", {ratio_words(against)} that of {summary.baseline}")
+        if against.verdict == "no difference shown":
+            words.append(" (no difference shown)")
+    elif best.label == summary.baseline:
+        words.append(", and it is the baseline")
+    words.append(f". The intervals of {listed(rivals)} overlap with its own: which of them is first "
+                 "stays open." if rivals else ".")
+    return words
+
+
+def in_short(summary):
+    return Section("In short", [Bullets(
+        [[Link(title, to(title)), ": ", headline(summary, panel)]
+         for title, panel in zip(titles(summary), summary.panels)])])
+
+
+VERDICTS = (("higher", "more {op}s/s than {baseline}"), ("no difference shown", ) * 2,
+            ("lower", "fewer {op}s/s than {baseline}"), (None, "not compared, or could not run"))
+
+
+def verdict_table(summary, panel):
+    """Who beats the baseline in throughput at which swept value."""
+    rows = []
+    for x in panel.xs:
+        groups = {verdict: [] for verdict, _ in VERDICTS}
+        for label in panel.labels:
+            c = panel.at(label, x)
+            if c is None or label == summary.baseline and c.ok:
+                continue
+            against = c.ratio(THROUGHPUT)
+            groups.setdefault(against.verdict if against else None, []).append((c, against))
+        limited = any(c.peer_limited for c in panel.configurations if c.x == x)
+        note = Soft(": the peer was at its limit, do not compare rates") if limited else None
+        rows.append([[panel.x_words([x]), note]] + [
+            Cell(labels_words(groups[verdict])) for verdict, _ in VERDICTS])
+    heads = [name.format(op=panel.op, baseline=summary.baseline) for _, name in VERDICTS]
+    return Table(f"Throughput against {summary.baseline}: {panel.name}.", panel.x_name,
+                 [Part("", heads)], [Group("", rows)], "stacked")
+
+
+def labels_words(pairs):
+    """Labels with their ratios, the highest first; None when there are none."""
+    words = []
+    for c, against in sorted(pairs, key=lambda pair: pair[1].mean if pair[1] else 0, reverse=True):
+        behind = ratio(against.mean) if against else (
+            f"({'imported' if c.imported else 'no baseline'})" if c.ok else f"({c.status})")
+        words += [", " if words else None, Label(c.label), " ", Soft(behind)]
+    return words or None
+
+
+def number_cell(estimate, as_text, rounds):
+    if estimate is None:
+        return Cell(None)
+    return Cell(Strong(as_text(estimate.median)),
+                (Soft(interval(estimate, as_text)),) if rounds > 1 else ())
+
+
+def ratio_cell(configuration, key, baseline):
+    estimate = configuration.ratio(key)
+    if estimate is None:
+        return Cell("baseline", soft=True) if configuration.label == baseline else Cell(None)
+    plain = estimate.verdict == "no difference shown"
+    return Cell(ratio(estimate.mean), (Soft(interval(estimate, bound)),
+                                       Soft(estimate.verdict) if plain else estimate.verdict))
+
+
+def number_row(summary, configuration):
+    name = Label(configuration.label)
+    if not configuration.ok:
+        return [name, Reason(configuration.status, configuration.reason or "no reason was given")]
+    cells = []
+    for _, columns in PARTS:
+        for _, key, as_text in columns:
+            cells.append(number_cell(configuration.metric(key), as_text, configuration.rounds))
+            if key in WITH_RATIO:
+                cells.append(ratio_cell(configuration, key, summary.baseline))
+    calls = configuration.syscalls_per_op
+    return [name, *cells, Cell("not counted", soft=True) if calls is None else
+            Cell(Strong(count(calls)))]
+
+
+def number_table(summary, panel):
+    parts = []
+    for title, columns in PARTS:
+        heads = []
+        for words, key, _ in columns:
+            heads.append(words.format(op=panel.op))
+            if key in WITH_RATIO:
+                heads.append(f"ratio to {summary.baseline}")
+        parts.append(Part(title.format(op=panel.op), heads))
+    parts.append(Part("System calls", [f"per {panel.op}"]))
+    groups = [Group(panel.x_words([x]), [number_row(summary, panel.at(label, x))
+                                         for label in panel.labels if panel.at(label, x)])
+              for x in panel.xs]
+    return Table(f"All numbers: {panel.name}.", "engine", parts, groups, "numbers")
+
+
+def figure(module, summary, panel, title):
+    drawn = module.draw(summary.only(panel), sheet.NARROW_IN, bare=True)
+    alt = (f"{module.TITLE} of {listed(panel.labels)} on {panel.name}, {panel.x_words(panel.xs)}. "
+           "The table of this section has the numbers.")
+    name = f"{re.sub(r'[^a-z0-9]+', '-', anchor(title)).strip('-') or 'panel'}-{module.NAME}"
+    return Figure(name, figures.svg(drawn), figures.png(drawn), alt,
+                  [f"{module.TITLE}: {panel.name}. ", module.CAPTION])
+
+
+def panel_section(summary, panel, title):
+    remarks = panel.remarks()
+    missing = [str(r) for r in remarks if r.kind != "warning"]
+    warnings = [str(r) for r in remarks if r.kind == "warning"]
+    blocks = [Paragraph([work_words(panel)[:1].upper() + work_words(panel)[1:], ". One operation is "
+                         f"one {panel.op}."])]
+    if warnings:
+        blocks.append(Section("Warnings", [Notice(warnings)]))
+    blocks.append(Section(f"Throughput against {summary.baseline}", [
+        verdict_table(summary, panel),
+        *[Paragraph(Soft(f"No ratio: {reason}.")) for reason in panel.ratio_reasons()]]))
+    if missing:
+        blocks.append(Section("What could not run", [Bullets(missing)]))
+    blocks.append(Section("Figures", [
+        Paragraph(Soft(f"In all of them, {summary.marks_words()}.")),
+        Grid([figure(module, summary, panel, title) for module in figures.FIGURES])]))
+    blocks.append(Section("All numbers", [number_table(summary, panel)]))
+    return Section(title, blocks)
+
+
+def panel_sections(summary):
+    return [panel_section(summary, panel, title)
+            for title, panel in zip(titles(summary), summary.panels)]

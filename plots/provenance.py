@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: MIT
+"""How the numbers came about: method, environment, the commands to type, the data to cite."""
+import os
+
+import checksums
+import figures
+import literature
+import results
+from nodes import (Bullets, Cell, Code, Commands, Facts, Folded, Group, Link, Paragraph, Part, Section,
+                   Soft, Table)
+from quantities import listed, size
+
+STEAL = "cpu.host_steal_pct"
+STEAL_NOTICED_PCT = 1  # of a CPU
+
+READING = (
+    "Each number is the median over the rounds; the smaller ones beside it are its interval. Trust "
+    "the ratios more than the absolute numbers: a busy or throttled machine slows all engines "
+    "alike, since they take turns.",
+    "A ratio is taken round by round to {baseline} on the same workload at the same {x}, and is the "
+    "geometric mean of those of the rounds. “Higher” "
+    "and “lower” mean that its whole interval lies on that side of 1. “No difference shown” means "
+    "that the interval spans 1, or that there were fewer than five rounds: they do not tell the two "
+    "apart. It does not mean that they are equal.",
+    "“Unsupported” means that the interface cannot do this, here or anywhere, in the words of the "
+    "kernel where there are any. Nothing was put in its place.",
+    "Colour, marker and line belong to the engine, in every figure.",
+)
+
+
+def steal_of(configuration):
+    estimate = configuration and configuration.metric(STEAL)
+    return None if estimate is None else estimate.median
+
+
+def worst_steal(summary):
+    """The configuration from which the hypervisor took most; None where that is not known."""
+    known = [c for panel in summary.panels for c in panel.configurations
+             if steal_of(c) is not None]
+    return max(known, key=steal_of, default=None)
+
+
+def steal_words(summary):
+    worst = worst_steal(summary)
+    if worst is None:
+        return "not known"
+    if steal_of(worst) == 0:
+        return "none seen"
+    return (f"up to {steal_of(worst):.2g} % of a CPU in the median, from {worst.label} on "
+            f"{worst.panel_name} at {worst.x_name} {worst.x}")
+
+
+def notices(summary):
+    """What a reader has to know of the measurement before anything else."""
+    found = []
+    if summary.interrupted or summary.rounds_done < summary.rounds_planned:
+        found.append(f"The comparison was interrupted: {summary.rounds_words()}.")
+    if summary.rounds_done == 1:
+        found.append("There was 1 round only: how much these numbers vary is unknown.")
+    if summary.precision_words():
+        found.append(f"Precision: {summary.precision_words()}.")
+    if summary.env_varies:
+        found.append(f"The machine changed between runs: {listed(summary.env_varies)}.")
+    if (steal_of(worst_steal(summary)) or 0) >= STEAL_NOTICED_PCT:
+        found.append(f"The hypervisor took CPU time away: {steal_words(summary)}.")
+    return found
+
+
+def method(summary):
+    everything = [c for panel in summary.panels for c in panel.configurations]
+    imported = list(dict.fromkeys(c.label for c in everything if c.imported))
+    runs = [c for c in everything if c.ok and not c.imported]
+    if imported and not runs:
+        return Section("Method", [Facts([
+            ("rounds", f"{summary.rounds_words()} of {listed(imported)}, which ran one after the other"),
+            ("intervals", f"{summary.confidence_pct:.3g} %, {summary.method or 'method not given'}")])])
+    windows = sorted({(c.warmup_s, c.runtime_s) for c in runs if c.runtime_s is not None
+                      and c.warmup_s is not None})
+    swept = listed(dict.fromkeys({"conns": "number of connections"}.get(p.x_name, p.x_name)
+                                 for p in summary.panels))
+    return Section("Method", [
+        Facts([("rounds", summary.rounds_words()),
+               ("order", "each round runs every configuration once, in an order of its own drawn at "
+                f"random (seed {summary.seed}): the workloads and swept values, and at each of them "
+                "the engines, one right after the other"),
+               ("a run", "; ".join(f"a fresh process, {w:g} s to warm up, then a window of {r:g} s"
+                                   for w, r in windows) or "a fresh process"),
+               ("intervals", f"{summary.confidence_pct:.3g} %, "
+                f"{summary.method or 'method not given'}"),
+               ("ratios", f"round by round to {summary.baseline}; "
+                f"{summary.ratio_confidence_pct:.3g} %, "
+                f"{summary.ratio_method or 'method not given'}"),
+               ("idle host", summary.idle_words() or "not measured"),
+               ("steal", steal_words(summary)),
+               *([("imported", f"{listed(imported)}: runs of another program, made before or after these "
+                   "rounds and not in turns with them, hence without ratios")] if imported else [])]),
+        Section("How to read the numbers", [
+            Bullets([text.format(baseline=summary.baseline, x=swept) for text in READING])])])
+
+
+def environment(summary):
+    return Section("Environment", [
+        Facts([(key.removesuffix("_bytes").replace("_", " "), value_words(key, value))
+               for key, value in summary.env.items()])])
+
+
+def value_words(key, value):
+    if value is None:
+        return Soft("not found")
+    if isinstance(value, dict):
+        return tuple(same_words(value)) or "none"
+    if key.endswith("_bytes") and isinstance(value, (int, float)):
+        return size(value)
+    return listed(value) if isinstance(value, list) and value else str(value)
+
+
+def same_words(table):
+    """What has the same value is said together: the mitigations that a CPU does not need, mostly."""
+    names = {}
+    for name, value in table.items():
+        words = size(value) if name.endswith("_bytes") and isinstance(value, int) else (
+            "not found" if value is None else str(value))
+        names.setdefault(words, []).append(name.removesuffix("_bytes"))
+    return [f"{', '.join(same)}: {words}" for words, same in names.items()]
+
+
+def commands(summary, documents):
+    folder = results.command_line([summary.folder])
+    blocks = [Paragraph(["They are typed in iolab's folder, after ", Code("make"), ". A folder that "
+                         "holds a comparison is not written over: name another with ",
+                         Code("--out"), "."]),
+              Paragraph("The comparison:"),
+              Commands(summary.command or "# not recorded")]
+    made = literature.commands(documents)
+    if made:
+        blocks += [Paragraph("The other figures, one after the other:"),
+                   Commands("\n".join(f"# {name}\n{command}" for name, command in made.items())),
+                   Paragraph("All of these at once:"),
+                   Commands(literature.figures_command(summary.folder, any(
+                       document.quick for _, document in documents if document)))]
+    blocks += [Paragraph("What draws them and writes this report:"),
+               Commands(f"python3 plots/plot.py {folder}\npython3 plots/report.py {folder}")]
+    each = [c.command for panel in summary.panels for c in panel.configurations if c.command]
+    if each:
+        blocks.append(Folded(f"The command of each of the {len(each)} configurations",
+                             "\n".join(each)))
+    return Section("Commands", blocks)
+
+
+WHAT = {"runs.jsonl": "the raw results, one line a run",
+        "summary.json": "medians, intervals and ratios",
+        "cpu.json": "where the CPU time of an operation goes",
+        "doctor.json": "what this machine can measure",
+        "study.json": "which of these are from short runs"}
+
+
+def what(path):
+    place, name = os.path.split(path)
+    titles = {module.FILE: module.TITLE for module in figures.DOCUMENTS if hasattr(module, "FILE")}
+    words = WHAT.get(name) or titles.get(name) or ""
+    return f"{words}: {os.path.basename(place)}" if words and place not in ("", results.STUDY) else (
+        words)
+
+
+def data(summary, files, beside):
+    """`beside`: the folder that the report lies in."""
+    rows = []
+    for file in files:
+        path = checksums.place(file, summary.folder, beside)
+        rows.append([Link(path, path), Cell(what(file.path) or None), Cell(str(file.size_bytes)),
+                     Cell(Code(file.sha256))])
+    check = results.command_line(["cd", beside or "."])
+    return Section("Data", [
+        Paragraph(["The numbers of this report are those of the files below, as they were when it was "
+                   "written. ", Link(checksums.NAME, checksums.NAME), " holds the same hashes; this "
+                   "says whether a file has changed since:"]),
+        Commands(f"{check} && sha256sum -c {checksums.NAME}"),
+        Table("The data, with size and SHA-256.", "file",
+              [Part("", ["what it is", "bytes", "SHA-256"])], [Group("", rows)], "hashes")])
