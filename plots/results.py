@@ -30,6 +30,7 @@ class Estimate:
     median: float
     low: float
     high: float
+    count: object = None  # how many rounds it is from; None where that is not told
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Ratio:
     low: float
     high: float
     verdict: str
+    count: object = None
 
 
 def _estimate(table, key):
@@ -48,7 +50,8 @@ def _estimate(table, key):
         return None
     median = entry["median"]
     low, high = entry.get("low"), entry.get("high")
-    return Estimate(median, median if low is None else low, median if high is None else high)
+    return Estimate(median, median if low is None else low, median if high is None else high,
+                    entry.get("count"))
 
 
 def _check_numbers(table):
@@ -116,7 +119,8 @@ class Configuration:
 
     def ratio(self, key):
         entry = self._ratio.get(key) if self.ok and self._ratio else None
-        return entry and Ratio(entry["mean"], entry["low"], entry["high"], entry["verdict"])
+        return entry and Ratio(entry["mean"], entry["low"], entry["high"], entry["verdict"],
+                              entry.get("count"))
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ class Study:
         """To the comparison's baseline, round by round."""
         c = self.at(name, label, x)
         found = c.ratio(key) if c else None
-        return found and verdicts.Ratio(found.mean, found.low, found.high)
+        return found and verdicts.Ratio(found.mean, found.low, found.high, found.count)
 
     def panel(self, name):
         return self.summaries[name].panels[0]
@@ -93,12 +93,13 @@ def reversed_estimate(estimate, scale):
     """scale / estimate: an interval turns around, a median over rounds stays one."""
     if not estimate or estimate.low <= 0:
         return None
-    return results.Estimate(scale / estimate.median, scale / estimate.high, scale / estimate.low)
+    return results.Estimate(scale / estimate.median, scale / estimate.high, scale / estimate.low,
+                            estimate.count)
 
 
 def scaled(estimate, factor):
     return estimate and results.Estimate(estimate.median * factor, estimate.low * factor,
-                                         estimate.high * factor)
+                                         estimate.high * factor, estimate.count)
 
 
 def add_claim(page, claim, found):

@@ -49,6 +49,7 @@ class Ratio:
     median: float
     low: float
     high: float
+    count: object = None  # the rounds it is from, the fewer of two; None where that is not told
 
     def words(self, number):
         return f"{number:g}"
@@ -67,6 +68,7 @@ class Measured:
     low: float
     high: float
     words: Callable  # a number of its kind as text
+    count: object = None
 
     def __str__(self):
         return f"{self.words(self.median)} ({span(self.low, self.high, self.words)})"
@@ -74,7 +76,8 @@ class Measured:
 
 def measured(entry, as_text):
     """Of an estimate in a document: an object with median, low and high, or None."""
-    return entry and Measured(entry["median"], entry["low"], entry["high"], as_text)
+    return entry and Measured(entry["median"], entry["low"], entry["high"], as_text,
+                             entry.get("count"))
 
 
 def ratio(a, b):
@@ -82,16 +85,26 @@ def ratio(a, b):
     allow, so wider than a ratio of paired rounds. None when one of them is missing."""
     if not a or not b or b.low <= 0:
         return None
-    return Ratio(a.median / b.median, a.low / b.high, a.high / b.low)
+    counts = [e.count for e in (a, b) if e.count is not None]
+    return Ratio(a.median / b.median, a.low / b.high, a.high / b.low, min(counts, default=None))
 
 
 def open_statement(words):
     return Statement(words, None)
 
 
-def above(what, value, limit):
+def unknown(what, value):
+    """The statement on a value from which nothing can be told; None where something can."""
     if value is None:
         return open_statement(f"{what} was not measured")
+    if value.count is not None and value.count < FEWEST_ROUNDS:
+        return open_statement(f"{what} is {value}, from {value.count} rounds only")
+    return None
+
+
+def above(what, value, limit):
+    if nothing := unknown(what, value):
+        return nothing
     holds = True if value.low > limit else False if value.high <= limit else None
     words = value.words(limit)
     return Statement(f"{what} is {value}, {said(holds, f'above {words}', f'not above {words}')}",
@@ -99,8 +112,8 @@ def above(what, value, limit):
 
 
 def below(what, value, limit):
-    if value is None:
-        return open_statement(f"{what} was not measured")
+    if nothing := unknown(what, value):
+        return nothing
     holds = True if value.high < limit else False if value.low >= limit else None
     words = value.words(limit)
     return Statement(f"{what} is {value}, {said(holds, f'below {words}', f'not below {words}')}",
@@ -109,8 +122,8 @@ def below(what, value, limit):
 
 def within(what, value, factor):
     """Between 1/factor and factor."""
-    if value is None:
-        return open_statement(f"{what} was not measured")
+    if nothing := unknown(what, value):
+        return nothing
     holds = (True if value.low > 1 / factor and value.high < factor else
              False if value.low >= factor or value.high <= 1 / factor else None)
     span = f"{1 / factor:.2g}{DASH}{factor:g}"
@@ -131,9 +144,9 @@ def judge(claim, study):
                        f"{FEWEST_ROUNDS} is worth too little")
     statements = claim.statements(study)
     failed = [s.words for s in statements if s.holds is False]
-    unknown = [s.words for s in statements if s.holds is None]
+    left_open = [s.words for s in statements if s.holds is None]
     if failed:
         return Verdict(CONTRADICTED, "; ".join(failed))
-    if unknown or not statements:
-        return Verdict(CANNOT_TELL, "; ".join(unknown) or "nothing was measured")
+    if left_open or not statements:
+        return Verdict(CANNOT_TELL, "; ".join(left_open) or "nothing was measured")
     return Verdict(REPRODUCED, "; ".join(s.words for s in statements))

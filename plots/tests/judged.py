@@ -282,8 +282,19 @@ def check_shares(folder):
             begin += length
 
 
+def check_few_rounds():
+    """One engine may have failed in most rounds of a comparison that had many."""
+    for rounds, holds in ((1, None), (4, None), (5, True), (None, True)):
+        twice = verdicts.ratio(Estimate(2, 2, 2, rounds), Estimate(1, 1, 1, 9))
+        for statement in (verdicts.above("it", twice, 1), verdicts.below("it", twice, 3),
+                          verdicts.within("it", twice, 4)):
+            expect(statement.holds is holds or rounds is None and statement.holds,
+                   f"from {rounds} rounds it says: {statement.words}")
+
+
 def main():
     check_rules()
+    check_few_rounds()
     check_figures(sys.argv[1])
     check_shares(sys.argv[1])
     print("\n".join(failures) or "all is judged by its rule")
