@@ -205,7 +205,7 @@ help:
 	@echo 'make report        figures, report.html and report.md of it   [RESULTS=results/latest]'
 	@echo 'make report QUICK=1   measure anew, a little of everything, and report it: two minutes'
 # handout: without
-	@echo 'make bench-peers   side by side with fio: is our own overhead small? (half an hour)'
+	@echo 'make bench-peers   side by side with fio: is our own overhead small? (an hour)'
 	@echo 'make lint          clang and gcc without a warning, clang-format, cppcheck, shellcheck'
 	@echo 'make format        lay out the C files with clang-format'
 # handout: with
