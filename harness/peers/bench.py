@@ -34,7 +34,15 @@ BARE_LOOP = os.path.join(ROOT, "build", "peers", "bare_loop")
 ECHO_LOAD = os.path.join(ROOT, "build", "peers", "echo_load")
 
 BLOCK_BYTES = 4096
-BATCH = 16  # operations handed over and taken at a time, at most
+# Operations handed over and taken at a time, at most: 16, and half of the depth. Were all that are in
+# flight handed over at once, program and device would take turns, and neither would be measured.
+BATCH_MAX = 16
+
+
+def batch_of(depth):
+    return max(1, min(depth // 2, BATCH_MAX))
+
+
 WARM_UP_S = 0.5
 WINDOW_S = 1.5
 # From when to when the whole system's CPU time is read, after a process began: by then all have
@@ -164,7 +172,7 @@ def fio(cpu, options, watch_host=True):
 
 
 def fio_batches(depth):
-    batch = min(depth, BATCH)
+    batch = batch_of(depth)
     return [f"--iodepth={depth}", f"--iodepth_batch_submit={batch}",
             "--iodepth_batch_complete_min=1", f"--iodepth_batch_complete_max={batch}"]
 
@@ -175,7 +183,7 @@ RING_REAP = ["--userspace_reap", "--iodepth_batch_complete_min=0"]
 
 
 def iolab_batches(depth):
-    batch = min(depth, BATCH)
+    batch = batch_of(depth)
     return ["--depth", depth, "--batch-submit", batch, "--batch-complete", batch]
 
 
@@ -236,7 +244,7 @@ def page_cache_cases(o, path):
             target = [f"--filename={path}", f"--size={o.size}", f"--ioengine={fio_engine}",
                       *fio_batches(depth)]
             bare = [BARE_LOOP, call, path, str(o.size), str(BLOCK_BYTES), str(depth),
-                    str(min(depth, BATCH)), str(WINDOW_S)]
+                    str(batch_of(depth)), str(WINDOW_S)]
 
             def ours(engine=engine, depth=depth):
                 return file_run(o, engine, path, depth)
