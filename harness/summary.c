@@ -295,9 +295,10 @@ static void judge_warm_up(const struct configuration *c, unsigned rounds, json_t
 	double *ratios = malloc(rounds * sizeof *ratios);
 	unsigned count = 0;
 	for (unsigned round = 0; round < rounds; round++) {
-		const json_t *first = ok_in_round(c, round) ? at_path(c->by_round[round],
-								      "metrics.steadiness.first_slice_pct")
-							    : NULL;
+		const json_t *first =
+			ok_in_round(c, round)
+				? at_path(c->by_round[round], "metrics.steadiness.first_slice_pct")
+				: NULL;
 		double ratio = 1 + json_number_value(first) / 100;
 		if (json_is_number(first) && ratio > 0)
 			ratios[count++] = ratio;
