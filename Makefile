@@ -200,7 +200,7 @@ help:
 	@echo 'make check-course-slowly   the same, each solution 100 times in a row'
 # handout: with
 	@echo 'make check-trust   can the figures be believed? proved on real runs (under 12 minutes)'
-	@echo 'make plots         draw the figures of a results folder   [RESULTS=results/latest]'
+	@echo 'make plots         draw the figures of a results folder   [RESULTS=results/latest WIDTH=3.4 (inches)]'
 	@echo 'make figures       runs and draws the figures of the literature too (7 minutes; QUICK=1: 2)'
 	@echo 'make report        figures, report.html and report.md of it   [RESULTS=results/latest]'
 	@echo 'make report QUICK=1   measure anew, a little of everything, and report it: two minutes'
@@ -261,7 +261,7 @@ bench: all
 	$(Q)$(MAKE) --no-print-directory report QUICK=
 
 plots: need-python
-	$(Q)$(PYTHON) plots/plot.py '$(RESULTS)'
+	$(Q)$(PYTHON) plots/plot.py $(if $(WIDTH),--width $(WIDTH)) '$(RESULTS)'
 
 # The figures of the literature and of the mechanism, into a results folder. Seven minutes on two
 # CPUs; with QUICK=1 two.

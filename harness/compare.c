@@ -578,6 +578,14 @@ int command_compare(int argc, char **argv)
 		.show_progress = isatty(STDOUT_FILENO) && isatty(STDERR_FILENO),
 	};
 	plan_make(&run.plan, &options.choice);
+	if (options.until_ci_pct > 0 && !run.plan.has_baseline) {
+		fprintf(stderr,
+			"iolab compare: --until-ci: no ratio can be known without the baseline %s "
+			"among the engines; name another with --baseline\n",
+			run.plan.baseline);
+		plan_free(&run.plan);
+		return EXIT_USAGE;
+	}
 	expect_rounds(&run, options.rounds);
 	struct sigaction action = { .sa_handler = on_interrupt };
 	sigaction(SIGINT, &action, NULL);

@@ -205,16 +205,15 @@ static int column_width(size_t column)
 
 static void print_ratio(FILE *out, const json_t *ratio, int width)
 {
-	char text[48], mean[16], low[16], high[16];
+	char text[64], mean[16], low[16], high[16];
+	bool equal = strcmp(string_at(ratio, "verdict"), NO_DIFFERENCE) == 0;
 	if (!json_is_object(ratio))
 		snprintf(text, sizeof text, "-");
-	else if (strcmp(string_at(ratio, "verdict"), NO_DIFFERENCE) == 0)
-		snprintf(text, sizeof text, NO_DIFFERENCE);
 	else
-		snprintf(text, sizeof text, "%s (%s-%s)",
+		snprintf(text, sizeof text, "%s (%s-%s)%s",
 			 format_ratio(number_at(ratio, "mean"), mean),
 			 format_ratio(number_at(ratio, "low"), low),
-			 format_ratio(number_at(ratio, "high"), high));
+			 format_ratio(number_at(ratio, "high"), high), equal ? " =" : "");
 	fprintf(out, "  %-*s", width, text);
 }
 
@@ -332,8 +331,8 @@ static void print_document(FILE *out, const json_t *document)
 	print_only(out, "B", json_object_get(document, "only_b"));
 	if (json_array_size(both) == 0)
 		return;
-	fputs("\nB / A: " METHOD ",\ninterval of 95 %. \"" NO_DIFFERENCE
-	      "\": it spans 1, or either has fewer than five rounds.\n"
+	fputs("\nB / A: " METHOD ",\ninterval of 95 %. =: " NO_DIFFERENCE
+	      ", since it spans 1, or either has fewer than five rounds.\n"
 	      "The interval knows the spread of rounds, not that of sessions: what was so all the "
 	      "time that one\nof them was measured is in each of its rounds. So a difference says "
 	      "that the two sessions differ;\nmeasure A and B again, in turns, before you say that "

@@ -266,6 +266,8 @@ static int append(const char *folder, const char *lines, size_t length, struct r
 		error = errno;
 	if (close(fd) < 0 && !error)
 		error = errno;
+	if (error && before.st_size == 0)
+		unlink(path); /* it was not there before, and holds nothing */
 	return error ? reason_errno(why, error, "writing %s", path) : 0;
 }
 

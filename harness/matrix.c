@@ -41,6 +41,7 @@
 #define REPEATS		9 /* of each file's cell; the median counts */
 #define ANSWER_AFTER_MS 20
 #define CELL_LIMIT_S	20
+#define COLD_PCT	5 /* so much of a file may be in the page cache */
 /* Handing over is all of the work when it takes at least this share of the time. */
 #define BLOCKED_SHARE 0.5
 /* ... unless helpers used at least this share of the CPU time of the process. */
@@ -134,11 +135,22 @@ static int open_target(struct trial *t, struct reason *why)
 	return t->fd < 0 ? t->fd : 0;
 }
 
+/* A file of memory has no cold state: its pages are the file. Returns 0, or -errno with `why`. */
+static int drop_cache(const struct trial *t, struct reason *why)
+{
+	double resident_pct;
+	int rc = test_file_set_cache(t->fd, FILE_BYTES, CACHE_DROPPED, &resident_pct, why);
+	if (rc == 0 && resident_pct > COLD_PCT) {
+		reason_set(why, "%.0f %% of the file stay in memory (see --folder)", resident_pct);
+		return -ENODEV;
+	}
+	return rc;
+}
+
 /* Fresh operations, and a descriptor in the state in which there is something to wait for. */
 static int prepare(struct trial *t, struct reason *why)
 {
 	enum target target = t->cell->target;
-	double resident_pct;
 	bool stream = t->answerer.pid > 0;
 	t->count = stream || target == SYNC ? 1 : BATCH;
 	for (unsigned i = 0; i < t->count; i++) {
@@ -158,7 +170,7 @@ static int prepare(struct trial *t, struct reason *why)
 		};
 	}
 	if (target == COLD_READ)
-		return test_file_set_cache(t->fd, FILE_BYTES, CACHE_DROPPED, &resident_pct, why);
+		return drop_cache(t, why);
 	/* Something for an fsync to do. */
 	for (unsigned i = 0; target == SYNC && i < BATCH; i++)
 		if (pwrite(t->fd, t->arena, BLOCK_BYTES, (off_t)i * BLOCK_BYTES) < 0)
@@ -254,10 +266,9 @@ static json_t *measured(struct trial *t, struct reason *why)
 	unsigned repeats = stream ? 3 : REPEATS;
 	for (unsigned i = 0; i < repeats; i++) {
 		struct attempt attempt = { 0 };
-		int rc = prepare(t, why);
-		if (rc == 0)
-			rc = try_once(t, &attempt, why);
-		if (rc < 0)
+		if (prepare(t, why) < 0)
+			return unmeasured("not tried", why);
+		if (try_once(t, &attempt, why) < 0)
 			return unmeasured("refused", why);
 		handover_ns[i] = attempt.handover_ns;
 		total_ns[i] = attempt.total_ns;

@@ -283,6 +283,12 @@ void plan_make(struct plan *plan, const struct plan_choice *choice)
 	free(used);
 	check_configurations(plan);
 	plan->baseline = baseline_label(plan, choice->baseline);
+	for (unsigned i = 0; i < plan->count; i++) {
+		char label[240];
+		const struct run_config *config = &plan->configurations[i].config;
+		engine_label(config->engine, config->engine_options, label, sizeof label);
+		plan->has_baseline = plan->has_baseline || strcmp(label, plan->baseline) == 0;
+	}
 }
 
 void plan_free(struct plan *plan)

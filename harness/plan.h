@@ -31,6 +31,7 @@ struct plan {
 	unsigned count;
 	unsigned engine_count; /* so many neighbours differ by nothing but their engine */
 	const char *baseline; /* as results write it */
+	bool has_baseline; /* it is among the engines */
 };
 
 /* What is compared when nobody says otherwise: the labs' engines and the variants they put forward.

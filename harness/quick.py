@@ -18,7 +18,7 @@ import study
 
 COMPARISON = "comparison"
 ENGINES = "blocking,threads,poll,epoll,posix_aio,libaio,io_uring"
-PLAN = ("--engines", ENGINES, "--workloads", "file,echo", "--depths", "1,16", "--conns", "1,50")
+PLAN = ("--engines", ENGINES, "--workloads", "file,echo", "--depths", "1,16", "--conns", "50")
 LATEST = os.path.join("results", "latest")  # where compare points when nobody names a folder
 
 
@@ -27,11 +27,15 @@ def compare(folder):
     if folder and os.path.exists(os.path.join(folder, "summary.json")):
         print(f"  {COMPARISON}: is there")
         return folder
-    out = ("--out", folder) if folder else ()
-    if folder:
-        os.makedirs(folder, exist_ok=True)
+    new = folder is None
+    if new:
+        folder = os.path.join("results", time.strftime("%Y-%m-%dT%H%M%SZ", time.gmtime()))
+    # Marked before anything is there: what an interruption leaves is quick as well.
+    os.makedirs(os.path.join(folder, "study"), exist_ok=True)
+    study.note(folder, {**study.was_quick(folder), COMPARISON: True})
     begun = time.monotonic()
-    done = subprocess.run([study.IOLAB, "compare", *PLAN, *study.QUICK, *out, "--", *study.DISK],
+    done = subprocess.run([study.IOLAB, "compare", *PLAN, *study.QUICK, "--out", folder, "--",
+                           *study.DISK],
                           capture_output=True, text=True, check=False)
     took = f"{time.monotonic() - begun:.0f} s"
     if done.returncode:
@@ -39,10 +43,18 @@ def compare(folder):
         print(f"  {COMPARISON}: failed after {took}: {words[-1] if words else done.returncode}")
         return None
     print(f"  {COMPARISON}: {took}", flush=True)
-    folder = folder or os.path.join("results", os.readlink(LATEST))
-    os.makedirs(os.path.join(folder, "study"), exist_ok=True)
-    study.note(folder, {**study.was_quick(folder), COMPARISON: True})
+    if new:
+        point_latest_to(folder)
     return folder
+
+
+def point_latest_to(folder):
+    """As compare does with a folder that it has named itself."""
+    fresh = os.path.join("results", ".latest")
+    if os.path.islink(fresh):
+        os.remove(fresh)
+    os.symlink(os.path.basename(folder), fresh)
+    os.replace(fresh, LATEST)
 
 
 def run_studies(folder, ends):

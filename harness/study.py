@@ -58,7 +58,7 @@ COMPARISONS = {
     "staircase_batched": (("--engines", TUNED, "--baseline", "io_uring", "--workloads", "file",
                            "--depths", "64"), DISK),
     "cpu_shares": (("--engines", "blocking,threads,posix_aio,libaio,io_uring,io_uring:sqpoll",
-                    "--workloads", "file", "--depths", "16"), DISK),
+                    "--baseline", "io_uring", "--workloads", "file", "--depths", "16"), DISK),
     **{f"block_size_{size}": (("--engines", "blocking,libaio,io_uring", "--workloads", "file",
                                "--depths", "4"), DISK + ("--bs", size)) for size in BLOCK_SIZES},
     "durability_none": (("--engines", "blocking,libaio,io_uring", "--workloads", "file", "--depths",
@@ -91,9 +91,10 @@ RUNTIMES = {"offered_load": ("0.5", "0.1"), "offered_load_stalled": ("1", "1")}
 
 # With --quick: other values for options of compare.
 QUICK_VALUES = {
-    "depths": {"--depths": "1,8,32,128"},
+    "depths": {"--depths": "1,16,128"},
+    "idle_descriptors": {"--conns": "10,4000"},
     **{f"cores_{count}": {"--depths": "1,16"} for count in cpu_counts()},
-    **{f"connections_{size}": {"--engines": "poll,epoll,io_uring", "--conns": "1,100,1000"}
+    **{f"connections_{size}": {"--engines": "poll,epoll,io_uring", "--conns": "1,1000"}
        for size in MESSAGE_SIZES},
     "offered_load_stalled": {"--engines": "io_uring"},
 }
@@ -105,7 +106,7 @@ QUICK_LOADS_PCT = (3, 30, 90, 120)
 # file that it makes: command, without the folder; then for --quick
 TRACES = {
     "timeline.json": ((IOLAB, "timeline"), ()),
-    "overlap.json": ((IOLAB, "overlap"), ("--ratios", "0.5,1,2", "--", "--runtime", "0.05",
+    "overlap.json": ((IOLAB, "overlap"), ("--ratios", "0.5,1", "--", "--runtime", "0.05",
                                               "--warmup", "0.01")),
     "matrix.json": ((IOLAB, "matrix"), ()),
     "responsiveness.json": ((IOLAB, "responsiveness"), ("--runtime", "0.05")),
@@ -154,7 +155,7 @@ def rates(reached, shares_pct):
                                   for pct in shares_pct if reached * pct >= 100))
 
 
-def words_of(name, quick):
+def words_of(name, quick, rounds=None):
     """The options of compare for that comparison, without those for its runs."""
     words, _ = COMPARISONS[name]
     for option, value in QUICK_VALUES.get(name, {}).items() if quick else ():
@@ -162,12 +163,14 @@ def words_of(name, quick):
     window = QUICK if quick else FULL
     if name in RUNTIMES:
         window = with_value(window, "--runtime", RUNTIMES[name][quick])
+    if rounds:
+        window = with_value(window, "--rounds", str(rounds))
     counting = () if name in COUNTED else ("--no-count-syscalls",)
     return (*words, *window, *counting)
 
 
-def compare_command(name, quick, path, file):
-    words, run_words = words_of(name, quick), COMPARISONS[name][1]
+def compare_command(name, quick, path, file, rounds=None):
+    words, run_words = words_of(name, quick, rounds), COMPARISONS[name][1]
     if words[words.index("--workloads") + 1] == "file":
         run_words += file
     if name == "offered_load":
@@ -178,10 +181,19 @@ def compare_command(name, quick, path, file):
     return [IOLAB, "compare", *words, "--out", path, *(("--", *run_words) if run_words else ())]
 
 
-def trace_command(name, quick, folder):
+def trace_command(name, quick, folder, file):
+    """`file`: None, or the test file; what needs only a folder for files of its own takes its."""
     command, fewer = TRACES[name]
+    fewer = fewer if quick else ()
     where = {"steps.json": (folder,), "doctor.json": ()}.get(name, ("--out", folder))
-    return [*command, *where, *(fewer if quick else ())]
+    on_file = ()
+    if file and name in ("timeline.json", "overlap.json"):
+        on_file = ((() if "--" in fewer else ("--",)) + ("--file", file))
+    elif file and name in ("matrix.json", "responsiveness.json"):
+        where += ("--folder", os.path.dirname(file) or ".")
+    elif file and name == "steps.json":
+        where += ("--file", file)
+    return [*command, *where, *fewer, *on_file]
 
 
 def named(asked):
@@ -229,6 +241,9 @@ def main():
                         help="a comparison or file, or all that begin so; may be given more than "
                         "once. There are: " + ", ".join([*COMPARISONS, *TRACES]))
     parser.add_argument("--file", help="test file (default: that of iolab run)")
+    parser.add_argument("--rounds", metavar="N", type=int,
+                        help="of each comparison, 5 at least for a verdict (default: 5); with --only "
+                        "for those that could not tell, whose folders are to be deleted first")
     options = parser.parse_args()
     wanted = list(dict.fromkeys(name for asked in options.only or [""] for name in named(asked)))
     os.makedirs(os.path.join(options.folder, "study"), exist_ok=True)
@@ -244,8 +259,8 @@ def main():
             continue
         if os.path.isdir(path):
             shutil.rmtree(path)
-        command = (trace_command(name, options.quick, options.folder) if trace else
-                   compare_command(name, options.quick, path, file))
+        command = (trace_command(name, options.quick, options.folder, options.file) if trace else
+                   compare_command(name, options.quick, path, file, options.rounds))
         if run(name, command, path, name == "doctor.json") and (
                 name != "cpu_shares" or run(name, [IOLAB, "cpu", path], path)):
             # A trace that has no short form is a full one.
@@ -258,4 +273,9 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except OSError as error:
+        sys.exit(f"study.py: {error.filename}: {error.strerror}")

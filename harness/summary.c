@@ -510,17 +510,22 @@ static json_t *summarise(const struct configuration *c, const struct configurati
 	json_t *no_ratio = ratio_reason(ratio, c, baseline, rounds, baseline_label);
 	json_t *steadiness = steadiness_json(c, rounds, warnings);
 	judge_warm_up(c, rounds, warnings);
+	json_t *config = json_copy(json_object_get(c->identity, "config"));
+	if (!counts_syscalls(c->first)) { /* the run that counts has a window of its own */
+		json_object_set(config, "runtime_s",
+				(json_t *)at_path(c->first, "config.runtime_s"));
+		json_object_set(config, "warmup_s", (json_t *)at_path(c->first, "config.warmup_s"));
+	}
 	json_t *summary = json_pack(
-		"{s:O, s:O, s:O, s:o, s:O, s:O, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, "
+		"{s:O, s:O, s:o, s:o, s:O, s:O, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, "
 		"s:o, s:o}",
 		"engine", json_object_get(c->identity, "engine"), "workload",
-		json_object_get(c->identity, "workload"), "config",
-		json_object_get(c->identity, "config"), "command", lone_command(c->first), "status",
-		json_object_get(speaks, "status"), "reason", json_object_get(speaks, "reason"),
-		"warnings", warnings, "rounds", (int)ok_rounds, "metrics", metrics, "ratio", ratio,
-		"ratio_reason", no_ratio, "steadiness", steadiness, "syscalls_per_op", syscalls,
-		"syscalls_reason", syscalls_reason, "histogram",
-		merge_histograms(c, rounds, "histogram"), "histogram_uncorrected",
+		json_object_get(c->identity, "workload"), "config", config, "command",
+		lone_command(c->first), "status", json_object_get(speaks, "status"), "reason",
+		json_object_get(speaks, "reason"), "warnings", warnings, "rounds", (int)ok_rounds,
+		"metrics", metrics, "ratio", ratio, "ratio_reason", no_ratio, "steadiness",
+		steadiness, "syscalls_per_op", syscalls, "syscalls_reason", syscalls_reason,
+		"histogram", merge_histograms(c, rounds, "histogram"), "histogram_uncorrected",
 		merge_histograms(c, rounds, "histogram_uncorrected"));
 	if (is_imported(c))
 		json_object_set_new(summary, "imported", imported_json(c, rounds));

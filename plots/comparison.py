@@ -168,13 +168,20 @@ def number_table(summary, panel):
     return Table(f"All numbers: {panel.name}.", "engine", parts, groups, "numbers")
 
 
+def listed_words(words):
+    """What stands at a figure's foot, for its caption: machine, kernel, device, rounds."""
+    return " · ".join(word for word in words if word) + "."
+
+
 def figure(module, summary, panel, title):
     drawn = module.draw(summary.only(panel), sheet.NARROW_IN, bare=True)
     alt = (f"{module.TITLE} of {listed(panel.labels)} on {panel.name}, {panel.x_words(panel.xs)}. "
            "The table of this section has the numbers.")
     name = f"{re.sub(r'[^a-z0-9]+', '-', anchor(title)).strip('-') or 'panel'}-{module.NAME}"
     return Figure(name, figures.svg(drawn), figures.png(drawn), alt,
-                  [f"{module.TITLE}: {panel.name}. ", module.CAPTION])
+                  [f"{module.TITLE}: {panel.name}. ", module.CAPTION, " ",
+                   Soft(listed_words(summary.machine_words() + [summary.device_words(),
+                                                                summary.rounds_words()]))])
 
 
 def panel_section(summary, panel, title):

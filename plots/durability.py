@@ -25,7 +25,8 @@ def statements(found):
     return [verdicts.above("blocking: a write with fsync over one without",
                            verdicts.ratio(synced, plain), 1.25),
             verdicts.above("fsync: io_uring over blocking",
-                           verdicts.ratio(time_ns(found, "fsync", "io_uring"), synced), 1)]
+                           verdicts.inverse(found.ratio("durability_fsync", "io_uring", "ops_per_s")),
+                           1)]
 
 
 CLAIM = verdicts.Claim(

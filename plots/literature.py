@@ -3,6 +3,7 @@
 tables."""
 import os
 
+import comparison
 import figures
 import results
 import sheet
@@ -82,7 +83,9 @@ def document_section(module, document):
     """Drawn as on a narrow page, with its command."""
     drawn = module.draw(document, sheet.NARROW_IN, bare=True)
     return Section(module.TITLE, [Figure(module.NAME, figures.svg(drawn), figures.png(drawn),
-                                         module.alt_text(document), module.CAPTION)])
+                                         module.alt_text(document),
+                                         [module.CAPTION, " ", Soft(comparison.listed_words(
+                                             word for line in document.foot() for word in line))])])
 
 
 def figure_sections(documents, folder):

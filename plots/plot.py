@@ -7,6 +7,7 @@ import sys
 
 import figures
 import results
+import sheet
 import verdicts
 
 
@@ -21,14 +22,15 @@ def write_figure(drawn, path):
 
 
 def drawings(folder, only):
-    """Name and function of each figure that can be had from the folder."""
+    """Name and function (of a width) of each figure that can be had from the folder."""
     documents = [(module, module.load(folder)) for module in figures.DOCUMENTS]
-    found = [(module.NAME, lambda module=module, document=document: module.draw(document))
+    found = [(module.NAME, lambda width_in, module=module, document=document: module.draw(
+        document, width_in))
              for module, document in documents if document]
     has_summary = os.path.exists(os.path.join(folder, "summary.json"))
     if not found or has_summary:
         summary = results.load(folder)
-        found = [(module.NAME, lambda module=module: module.draw(summary))
+        found = [(module.NAME, lambda width_in, module=module: module.draw(summary, width_in))
                  for module in figures.FIGURES] + found
     if only:
         found = [pair for pair in found if pair[0] == only]
@@ -54,13 +56,17 @@ def main():
     parser.add_argument("--out", metavar="DIR", help="default: RESULTS_DIR/figures")
     parser.add_argument("--only", metavar="FIGURE", choices=names,
                         help=f"one of {', '.join(names)}")
+    parser.add_argument("--width", metavar="INCHES", type=float, default=sheet.WIDE_IN,
+                        help="3.4 for a column of a paper; letters stay as large (default: %(default)g)")
     options = parser.parse_args()
+    if not 3 <= options.width <= 20:
+        sys.exit(f"plot.py: --width {options.width:g}: must lie between 3 and 20 inches")
     out = options.out or os.path.join(options.results, "figures")
     try:
         found = drawings(options.results, options.only)
         os.makedirs(out, exist_ok=True)
         for name, draw in found:
-            write_figure(draw(), os.path.join(out, name))
+            write_figure(draw(options.width), os.path.join(out, name))
         for title, verdict in judged(options.results, {name for name, _ in found}):
             print(f"{title}: {verdict}")
     except results.ResultsError as error:

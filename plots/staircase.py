@@ -8,8 +8,8 @@ from quantities import count
 NAME = "staircase"
 TITLE = "The staircase: from a blocking call to a tuned ring"
 READING = "Random reads of 4 KiB, O_DIRECT; each row adds one technique to the row above it"
-CAPTION = ("Reads a second as techniques are added. Exchanging the call alone gains little; keeping "
-           "many in flight is the great step, and batches and registration come after it.")
+CAPTION = ("Reads a second as techniques are added, one to the next: from a call that blocks to a ring "
+           "that is kept full, handed over in batches, and whose files and buffers are registered.")
 COMPARISONS = ("depth_one", "staircase_one_by_one", "staircase_batched")
 KEY = "ops_per_s"
 REGISTERED = "io_uring:fixed_buffers+fixed_files"
@@ -39,18 +39,18 @@ def step(found, name, label):
 def statements(found):
     _, alone = step(found, "depth_one", "io_uring")
     _, flying = step(found, "staircase_one_by_one", "io_uring")
-    return [verdicts.below("exchanging pread for io_uring, one at a time,",
-                           found.ratio("depth_one", "io_uring", KEY), 1.25),
+    return [verdicts.within("exchanging pread for io_uring, one at a time,",
+                            found.ratio("depth_one", "io_uring", KEY), 1.25),
             verdicts.above("keeping 64 in flight", verdicts.ratio(flying, alone), 2)]
 
 
 CLAIM = verdicts.Claim(
     "Jasny et al., PVLDB 19, 2026: 16.5 thousand transactions/s with POSIX calls, 16.6 with io_uring "
-    "used synchronously, 184 with many in flight, 217 with batched submission, 238 with registered "
-    "buffers",
-    "exchanging the calls alone gains about 1.06 ×; overlap, then batching, is the gain",
-    "reproduced when io_uring, one at a time, is less than 1.25 × as fast as pread, and 64 in flight "
-    "are more than 2 × as fast as one",
+    "used synchronously, 184 with many in flight (then 217 with batched submission and 238 with "
+    "registered buffers, which is not judged)",
+    "exchanging the calls alone gains next to nothing; keeping many in flight is the great step",
+    "reproduced when io_uring, one at a time, is within a factor of 1.25 of pread, and 64 in flight are "
+    "more than 2 × as fast as one",
     statements)
 
 

@@ -44,7 +44,7 @@ CLAIM = verdicts.Claim(
     "Didona et al., SYSTOR 2022, numbers from a digest of the paper",
     "SQPOLL needs a spare core: on one it falls to 13 thousand reads a second with a median of 8 ms, on "
     "two it reaches 260 thousand",
-    f"reproduced when, at depth {DEPTH}, io_uring with SQPOLL reaches less than half of io_uring's "
+    f"tried with a program that sleeps until completions are there: reproduced when, at depth {DEPTH}, io_uring with SQPOLL reaches less than half of io_uring's "
     "throughput without it on one CPU, and more than 2 × its own there when it has another",
     statements)
 

@@ -89,6 +89,13 @@ def ratio(a, b):
     return Ratio(a.median / b.median, a.low / b.high, a.high / b.low, min(counts, default=None))
 
 
+def inverse(value):
+    """The ratio the other way round: of times, where that of rates is known."""
+    if value is None or value.low <= 0:
+        return None
+    return Ratio(1 / value.median, 1 / value.high, 1 / value.low, value.count)
+
+
 def open_statement(words):
     return Statement(words, None)
 

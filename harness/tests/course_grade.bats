@@ -406,7 +406,7 @@ print(labs.find("70").starter(solved)["engine.c"], end="")' "$solved" >"$CLASS/s
 	assert_success
 	assert_output --partial "io_uring"
 	run build/iolab compare --workloads file --engines blocking,epoll_workers,io_uring --depths 4 --rounds 1 \
-		--out "$BATS_TEST_TMPDIR/results" -- --file "$BATS_TEST_TMPDIR/file" --size 4M --runtime 0.05
+		--runtime 0.05 --out "$BATS_TEST_TMPDIR/results" -- --file "$BATS_TEST_TMPDIR/file" --size 4M
 	assert_success
 	for target in check check-course lint format bench-peers; do
 		! make -n "$target" >/dev/null 2>&1 || fail "make $target is there, and does nothing"

@@ -420,7 +420,7 @@ await_line() {
 	PYTHON="$BATS_TEST_TMPDIR/python" run learner measure FORCE=1 PREDICT=no RUNTIME=0.02
 	assert_success
 	grep -q '"runtime_s": *0.02' "$IOLAB_WORK"/90_tiny/results-*/runs.jsonl
-	assert_output --partial "process machine"
+	assert_output --partial "machine"
 	assert_equal "$(grep -c "does not pass its tests" <<<"$output")" 2
 	refute_output --partial "you said"
 }

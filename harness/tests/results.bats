@@ -208,6 +208,7 @@ PY
 	"$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results" <<'PY'
 import json, sys
 null, ring = json.load(open(sys.argv[1] + "/summary.json"))["configurations"]
+assert null["config"]["runtime_s"] == 0.02 and null["config"]["warmup_s"] == 0, null["config"]
 p50, p99 = ring["ratio"]["latency_ns.p50"], ring["ratio"]["latency_ns.p99"]
 assert p50["verdict"] == "no difference shown" and p50["low"] < 1 < p50["high"], p50
 assert p99["verdict"] == "higher" and 1.13 < p99["low"] < p99["mean"] < p99["high"], p99
@@ -259,6 +260,7 @@ misused() {
 	misused "is there twice" -e null -w nop,nop
 	misused "must lie between 1 and 1000" --rounds 4294967297
 	misused "below 2^63" --seed -1
+	misused "without the baseline blocking" -e null,io_uring -w nop --until-ci 5%
 	misused "in place of --depths" -e null -w nop --depths 4 --rates 1000
 	misused "echo and idle have --conns" -e epoll -w echo --depths 4
 	misused "file and nop have --depths" -e null -w nop --conns 4

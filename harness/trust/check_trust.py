@@ -22,7 +22,7 @@ ALARM_RATE = 0.05  # what a 95 % interval promises
 FOUND_RATE = 0.95
 FEWEST_TRIALS = 200  # with fewer, a rate has no verdict
 ROUNDS = 5  # the default of compare
-RUNTIME_S = "0.08"
+RUNTIME_S = "0.1"
 DELAY_NS = 1e6  # of trust:delay
 DELAY_ERROR_NS = 5e3  # reading clocks and returning from the spin
 HISTOGRAM_ERROR = 0.0078125  # what common/histogram.h promises
@@ -35,7 +35,6 @@ FIO_ERROR = 0.01
 FIO_RATE = 1000
 FILE_SIZE = "16M"
 BUSY_PCT = 10
-OTHERS = 0.02  # of a CPU: what else the host may do meanwhile
 
 
 class Skipped(Exception):
@@ -79,6 +78,7 @@ class Lab:
         self.folder = folder
         self.file = os.path.join(folder, "test-file")
         self.env = None
+        self.idle_pct = 0
 
     def run(self, words, prefix=()):
         """One `iolab run`, below another program if need be. Its result."""
@@ -110,6 +110,7 @@ class Lab:
         with open(os.path.join(out, "summary.json"), encoding="utf-8") as file:
             summary = json.load(file)
         self.env = summary["env"]
+        self.idle_pct = summary["idle_baseline"]["busy_pct"]
         return summary["idle_baseline"]
 
     def compare(self, seed, trial):
@@ -338,7 +339,11 @@ def check_cpu(lab):
 def check_kernel_work(lab):
     """Work that the kernel does for a run in threads of its own must show in the host's account. A
     loop device over memory does its reads in a kworker, which is in no process's CPU time."""
-    name, promise = "work hidden in the kernel", "host CPU time within its stated error"
+    name = "work hidden in the kernel"
+    promise = "no less than the kworkers' CPU time shows outside of the process, within the stated error"
+    if lab.idle_pct > BUSY_PCT:
+        return {"name": name, "passed": None, "promise": promise,
+                "finding": f"not tried: others used {lab.idle_pct:.0f} % of a CPU, and would be taken for it"}
     image = os.path.join("/dev/shm", f"iolab-trust-{os.getpid()}")
     device = None
     try:
@@ -359,13 +364,14 @@ def check_kernel_work(lab):
             subprocess.run(["losetup", "--detach", device], check=False)
         if os.path.exists(image):
             os.remove(image)
-    elsewhere_s = cpu["cpu"]["other_util_pct"] / 100 * cpu["elapsed_s"]
-    error_s = cpu["cpu"]["host_error_s"] + OTHERS * cpu["elapsed_s"]
+    elsewhere_s = (cpu["cpu"]["other_util_pct"] - lab.idle_pct) / 100 * cpu["elapsed_s"]
+    error_s = cpu["cpu"]["host_error_s"]
     return {
         "name": name, "passed": elsewhere_s >= workers_s - error_s and workers_s > 0.05,
         "promise": promise,
         "finding": f"while reads of a loop device kept kworkers busy for {workers_s:.2f} s, iolab "
-                   f"showed {elsewhere_s:.2f} s outside of its process"}
+                   f"showed {elsewhere_s:.2f} s outside of its process, beyond what the idle host uses (interrupts, "
+                   "too)"}
 
 
 def kworker_cpu_s():

@@ -90,7 +90,7 @@ def check_rules():
     check_made(idle_descriptors, open_, Made(0.05, poll_10=5, poll_4000=500))
     check_made(batching, yes, Made(0.02, io_uring_1=600, io_uring_128=80, io_uring_4096=84))
     check_made(batching, no, Made(0.02, io_uring_1=90, io_uring_128=80, io_uring_4096=84))
-    check_made(batching, open_, Made(0.3, io_uring_1=200, io_uring_128=80, io_uring_4096=84))
+    check_made(batching, open_, Made(0.3, io_uring_1=400, io_uring_128=80, io_uring_4096=84))
     check_made(depth_one, yes, Made(0.05, ratio_libaio=1.05, ratio_io_uring=1.1))
     check_made(depth_one, no, Made(0.05, ratio_libaio=1.05, ratio_io_uring=2))
     check_made(depth_one, open_, Made(0.3, ratio_libaio=1.05, ratio_io_uring=1.1))
@@ -98,14 +98,11 @@ def check_rules():
                                     staircase_one_by_one_io_uring=80))
     check_made(staircase, no, Made(0.05, ratio_io_uring=1.05, depth_one_io_uring=10,
                                    staircase_one_by_one_io_uring=11))
-    check_made(cpu_shares, yes, Made(0.05, **{"cpu_shares_io_uring:sqpoll": 15,
-                                              "cpu_shares_io_uring": 5}))
-    check_made(cpu_shares, no, Made(0.05, **{"cpu_shares_io_uring:sqpoll": 5,
-                                             "cpu_shares_io_uring": 5}))
+    check_made(cpu_shares, yes, Made(0.05, **{"ratio_io_uring:sqpoll": 3}))
+    check_made(cpu_shares, no, Made(0.05, **{"ratio_io_uring:sqpoll": 1}))
     check_made(staircase, open_, Made(0.5, ratio_io_uring=1.05, depth_one_io_uring=10,
                                       staircase_one_by_one_io_uring=30))
-    check_made(cpu_shares, open_, Made(0.3, **{"cpu_shares_io_uring:sqpoll": 8,
-                                               "cpu_shares_io_uring": 5}))
+    check_made(cpu_shares, open_, Made(0.3, **{"ratio_io_uring:sqpoll": 1.6}))
     check_block_sizes()
     check_durability()
     check_made(depth_curve, yes, Made(0.05, ratio_io_uring=1.2, io_uring_1=10, io_uring_128=100))
@@ -159,7 +156,7 @@ def check_durability():
     """Writes a second; the claim is about the time for one."""
     def made(spread, plain, synced, ring):
         return Made(spread, durability_none_blocking=plain, durability_fsync_blocking=synced,
-                    durability_fsync_io_uring=ring)
+                    ratio_io_uring=ring / synced)
 
     check_made(durability, verdicts.REPRODUCED, made(0.05, 100, 50, 30))
     check_made(durability, verdicts.CONTRADICTED, made(0.05, 100, 99, 30))

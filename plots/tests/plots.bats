@@ -107,6 +107,16 @@ changed() {
 	assert_output 0
 }
 
+@test "at a column's width a figure is as narrow as that, and nothing is cut" {
+	run plot --only throughput --width 3.4 --out "$BATS_TEST_TMPDIR/column" "$BATS_FILE_TMPDIR/results"
+	assert_success
+	run grep -o '<svg [^>]*width="[0-9.]*pt"' "$BATS_TEST_TMPDIR/column/throughput.svg"
+	assert_output --regexp 'width="24[45](\.[0-9]*)?pt"'
+	run plot --only throughput --width 1 "$BATS_FILE_TMPDIR/results"
+	assert_failure
+	assert_output --partial "between 3 and 20 inches"
+}
+
 @test "one figure alone, and from a folder without a comparison" {
 	mkdir "$BATS_TEST_TMPDIR/alone"
 	cp "$GOLDEN/timeline.json" "$BATS_TEST_TMPDIR/alone"
