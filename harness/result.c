@@ -293,6 +293,34 @@ static void print_latency(const char *what, const json_t *latency)
 	       string_at(latency, "source"), number_at(latency, "error_bound_pct"));
 }
 
+/* Which CPUs were busy, whoever used them: what an engine lets the kernel do elsewhere shows here.
+ */
+static void print_each_cpu(const json_t *metrics)
+{
+	const json_t *list = at_path(metrics, "cpu.per_cpu_pct");
+	const json_t *other_pct = at_path(metrics, "cpu.other_util_pct");
+	size_t i, shown_max = 16;
+	json_t *busy_pct;
+	if (!json_is_number(other_pct))
+		return;
+	printf("  %-12s", "each CPU");
+	json_array_foreach(list, i, busy_pct)
+	{
+		if (i == shown_max)
+			printf(" ...");
+		if (i >= shown_max)
+			break;
+		if (json_is_number(busy_pct))
+			printf(" %.0f", json_number_value(busy_pct));
+		else
+			printf(" off");
+	}
+	printf(" %% busy; outside of this process%s %.0f %% of a CPU (+-%.0f %%)\n",
+	       json_is_number(at_path(metrics, "cpu.peer_s")) ? " and its peer" : "",
+	       json_number_value(other_pct),
+	       100 * number_at(metrics, "cpu.host_error_s") / number_at(metrics, "elapsed_s"));
+}
+
 /* Of the process, and of the whole system where /proc/stat could be read. */
 static void print_cpu(const json_t *metrics, const char *op)
 {
@@ -306,6 +334,7 @@ static void print_cpu(const json_t *metrics, const char *op)
 	if (json_is_number(json_object_get(cpu, "host_us_per_op")))
 		printf(", %.2f us in the whole system", number_at(cpu, "host_us_per_op"));
 	putchar('\n');
+	print_each_cpu(metrics);
 	double steal_pct = 100 * number_at(cpu, "host_steal_s") / number_at(metrics, "elapsed_s");
 	if (steal_pct > 0)
 		printf("  %-12s %.0f %% of a CPU, taken by the hypervisor\n", "steal", steal_pct);
