@@ -185,7 +185,8 @@ def check_documents():
     def overlapping(rounds=5, spread=0.05, **efficiencies):
         return Document("", {"rounds": rounds, "engines": [
             {"engine": {"label": label}, "status": "ok", "points": [
-                {"asked": 1.0, "efficiency": estimate(value, spread)}]}
+                {"asked": 1.0, "compute_to_io": estimate(1, spread),
+                 "efficiency": estimate(value, spread)}]}
             for label, value in efficiencies.items()]})
 
     check_made(overlap, yes, overlapping(blocking=-0.1, libaio=0.6, io_uring=0.7))
