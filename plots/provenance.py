@@ -57,6 +57,8 @@ def notices(summary):
         found.append(f"The comparison was interrupted: {summary.rounds_words()}.")
     if summary.rounds_done == 1:
         found.append("There was 1 round only: how much these numbers vary is unknown.")
+    if summary.busy_words():
+        found.append(f"{summary.busy_words()}.")
     if summary.precision_words():
         found.append(f"Precision: {summary.precision_words()}.")
     if summary.env_varies:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from quantities import DASH, listed
 
 SCHEMA = "iolab.summary.v1"
+BUSY_PCT = 10  # of a CPU: a host that others use so much is not quiet
 
 
 class ResultsError(Exception):
@@ -278,6 +279,13 @@ class Summary:
         idle = self.idle_baseline
         return (f"used {idle['busy_pct']:.3g} % of a CPU before the comparison "
                 f"(±{idle['error_pct']:.2g} %)") if idle else ""
+
+    def busy_words(self):
+        """What to know of a host that others used before the comparison, and probably during it."""
+        idle = self.idle_baseline
+        if not idle or idle["busy_pct"] - idle["error_pct"] < BUSY_PCT:
+            return ""
+        return f"Others used {idle['busy_pct']:.0f} % of a CPU before it: trust these numbers less"
 
     def rounds_words(self):
         words = f"{self.rounds_done} round{'' if self.rounds_done == 1 else 's'}"

@@ -131,6 +131,9 @@ def compose(title, reading, claim, study, place, width_in, bare, marks=True):
 
     def body(page):
         place(page)
+        busy = next(filter(None, (s.busy_words() for s in study.summaries.values())), None)
+        if busy:
+            page.note("!", f"{busy}.")
         for label, status, reason in study.missing():
             page.note("×", f"{label}: {status}: {reason}")
         add_claim(page, claim, study)

@@ -107,6 +107,16 @@ changed() {
 	assert_output 0
 }
 
+@test "a host that others used is told in the report" {
+	cp -r "$BATS_TEST_DIRNAME/golden" "$BATS_TEST_TMPDIR/busy"
+	sed -i 's/^ "idle_baseline": .*/ "idle_baseline": {"elapsed_s": 1, "busy_pct": 57, "error_pct": 2, "per_cpu_pct": [57]},/' \
+		"$BATS_TEST_TMPDIR/busy/summary.json"
+	grep -q '"busy_pct": 57' "$BATS_TEST_TMPDIR/busy/summary.json"
+	timeout 60 "$PYTHON" "$ROOT/plots/report.py" "$BATS_TEST_TMPDIR/busy"
+	grep -q "Others used 57 % of a CPU" "$BATS_TEST_TMPDIR/busy/report.md"
+	grep -q "Others used 57 % of a CPU" "$BATS_TEST_TMPDIR/busy/report.html"
+}
+
 @test "at a column's width a figure is as narrow as that, and nothing is cut" {
 	run plot --only throughput --width 3.4 --out "$BATS_TEST_TMPDIR/column" "$BATS_FILE_TMPDIR/results"
 	assert_success
