@@ -26,6 +26,13 @@ quick() {
 	timeout 30 "$IOLAB" run "${file[@]}" "${time[@]}" "$@"
 }
 
+# A place of its own for the default test file, on the disk: the jobs run side by side, and two runs
+# never share a file.
+own_test_file() {
+	TMPDIR=$(mktemp -d /var/tmp/iolab-bats-XXXXXX)
+	export TMPDIR
+}
+
 # json PATH: a value of the JSON in $output, as python prints it.
 json() {
 	# By standard input: a summary is longer than an argument may be.

@@ -5,7 +5,10 @@
 
 load common
 
+teardown() { rm -rf "$TMPDIR"; }
+
 setup() {
+	own_test_file
 	cd "$BATS_TEST_TMPDIR" || return
 	for name in build harness plots Makefile; do
 		ln -s "$ROOT/$name" .

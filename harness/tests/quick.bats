@@ -4,6 +4,9 @@
 
 load common
 
+setup() { own_test_file; }
+teardown() { rm -rf "$TMPDIR"; }
+
 quick_look() { timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/quick.py" "$@"; }
 
 @test "quick: the comparison is made and marked, and what the time did not suffice for is said" {
