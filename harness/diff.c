@@ -11,7 +11,6 @@
 
 #include "commands.h"
 #include "environment_diff.h"
-#include "histogram.h"
 #include "json_folder.h"
 #include "json_path.h"
 #include "statistics.h"
@@ -78,20 +77,6 @@ static unsigned values_of(const json_t *configuration, const char *metric, doubl
 	return count;
 }
 
-static const char *verdict_on(const struct unpaired_ratio *r)
-{
-	if (r->a_count < VERDICT_ROUNDS || r->b_count < VERDICT_ROUNDS)
-		return NO_DIFFERENCE;
-	return r->low > 1 ? "higher" : r->high < 1 ? "lower" : NO_DIFFERENCE;
-}
-
-/* As within one folder: rounds that all fall into the same bucket do not scatter. */
-static void widen_by_buckets(struct unpaired_ratio *r)
-{
-	r->low *= (1 - HISTOGRAM_ERROR_BOUND) / (1 + HISTOGRAM_ERROR_BOUND);
-	r->high *= (1 + HISTOGRAM_ERROR_BOUND) / (1 - HISTOGRAM_ERROR_BOUND);
-}
-
 /* B to A in one metric; null where either has none, or measured 0. */
 static json_t *ratio_json(const json_t *a, const json_t *b, const char *metric)
 {
@@ -104,11 +89,12 @@ static json_t *ratio_json(const json_t *a, const json_t *b, const char *metric)
 		struct unpaired_ratio r =
 			estimate_unpaired_ratio(a_values, a_count, b_values, b_count);
 		if (strncmp(metric, "latency_ns.", strlen("latency_ns.")) == 0)
-			widen_by_buckets(&r);
+			widen_by_buckets(&r.low, &r.high);
 		result = json_pack("{s:f, s:f, s:f, s:f, s:i, s:i, s:s}", "mean", r.mean, "low",
 				   r.low, "high", r.high, "confidence_pct", 100 * r.confidence,
 				   "a_count", (int)a_count, "b_count", (int)b_count, "verdict",
-				   verdict_on(&r));
+				   ratio_verdict(r.low, r.high,
+						 r.a_count < r.b_count ? r.a_count : r.b_count));
 	}
 	free(a_values);
 	free(b_values);

@@ -231,21 +231,17 @@ static json_t *metric_json(const struct configuration *c, unsigned rounds, const
 	return result;
 }
 
-static const char *verdict_on(const struct ratio_estimate *e)
+const char *ratio_verdict(double low, double high, unsigned rounds)
 {
-	if (e->count < VERDICT_ROUNDS)
+	if (rounds < VERDICT_ROUNDS)
 		return NO_DIFFERENCE;
-	return e->low > 1 ? "higher" : e->high < 1 ? "lower" : NO_DIFFERENCE;
+	return low > 1 ? "higher" : high < 1 ? "lower" : NO_DIFFERENCE;
 }
 
-/*
- * A quantile is the middle of its bucket, and all rounds may fall into the same one: then they do
- * not scatter at all, and the ratio is wrong all the same, by two half widths at most.
- */
-static void widen_by_buckets(struct ratio_estimate *e)
+void widen_by_buckets(double *low, double *high)
 {
-	e->low *= (1 - HISTOGRAM_ERROR_BOUND) / (1 + HISTOGRAM_ERROR_BOUND);
-	e->high *= (1 + HISTOGRAM_ERROR_BOUND) / (1 - HISTOGRAM_ERROR_BOUND);
+	*low *= (1 - HISTOGRAM_ERROR_BOUND) / (1 + HISTOGRAM_ERROR_BOUND);
+	*high *= (1 + HISTOGRAM_ERROR_BOUND) / (1 - HISTOGRAM_ERROR_BOUND);
 }
 
 /*
@@ -271,12 +267,12 @@ static json_t *ratio_json(const struct configuration *c, const struct configurat
 	if (count > 0 && positive) {
 		struct ratio_estimate e = estimate_ratio(ratios, count);
 		if (strncmp(path, "latency_ns.", 11) == 0)
-			widen_by_buckets(&e);
+			widen_by_buckets(&e.low, &e.high);
 		result = json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:s}", "mean",
 				   e.mean, "low", e.low, "high", e.high, "half_width_pct",
 				   100 * e.half_width, "median", e.median, "min", e.min, "max",
 				   e.max, "confidence_pct", 100 * e.confidence, "count",
-				   (int)e.count, "verdict", verdict_on(&e));
+				   (int)e.count, "verdict", ratio_verdict(e.low, e.high, e.count));
 	}
 	*undefined = *undefined || !positive;
 	free(ratios);

@@ -60,6 +60,19 @@ json_t *configuration_of(const json_t *run, bool with_engine);
 /* Of every ratio in the summary. A ratio of a single round is never precise enough. */
 struct precision summary_precision(const json_t *summary, double wanted_ci_pct);
 
+/*
+ * What a ratio's interval says: "higher", "lower" or NO_DIFFERENCE. `rounds` is the number that it
+ * comes from, of two sessions the smaller one.
+ */
+const char *ratio_verdict(double low, double high, unsigned rounds);
+
+/*
+ * For the ratio of two quantiles. Each is the middle of its bucket, and all rounds may fall into
+ * the same one: then they do not scatter at all, and the ratio is wrong all the same, by two half
+ * widths at most.
+ */
+void widen_by_buckets(double *low, double *high);
+
 /* Writes `folder`/summary.json, whole or not at all. Returns 0 or -errno with `why`. */
 int summary_write(const char *folder, const json_t *summary, struct reason *why);
 
