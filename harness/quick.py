@@ -72,21 +72,11 @@ def run_studies(folder, ends):
         print(done.stdout, end="", flush=True)
         if done.returncode:
             lines = done.stdout.strip().splitlines() or [f"{name}: failed"]
-            missing[name] = (reason_in(os.path.join(folder, "study", name)) or
+            missing[name] = (study.first_reason(os.path.join(folder, "study", name)) or
                              lines[-1].strip().removeprefix(f"{name}: "))
             # What holds nothing but errors is not to be taken for a comparison.
             shutil.rmtree(os.path.join(folder, "study", name), ignore_errors=True)
     return missing
-
-
-def reason_in(comparison):
-    """The first reason for which nothing ran; None where there is none."""
-    try:
-        with open(os.path.join(comparison, "summary.json"), encoding="utf-8") as file:
-            found = json.load(file)["configurations"]
-    except (OSError, ValueError, KeyError):
-        return None
-    return next((c["reason"] for c in found if c.get("reason")), None)
 
 
 def note_missing(folder, missing):
