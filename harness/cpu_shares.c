@@ -15,6 +15,7 @@
 #include "estimate_json.h"
 #include "json_folder.h"
 #include "json_path.h"
+#include "runs_file.h"
 
 #define CONFIGURATIONS_MAX 512
 #define ROUNDS_MAX	   1000
@@ -60,13 +61,10 @@ static struct configuration *configuration_of(struct shares *shares, json_t *run
 static void add_run(struct shares *shares, json_t *run)
 {
 	double ops = number_at(run, "metrics.ops");
-	/* A run that counts system calls spends CPU time on that. */
+	/* A run that counts system calls spends CPU time on that; an imported one knows of none. */
 	if (!status_is(run, "ok") || ops <= 0 ||
-	    !json_is_number(at_path(run, "metrics.cpu.host_busy_s")) ||
+	    !json_is_number(at_path(run, "metrics.cpu.other_util_pct")) ||
 	    json_is_true(at_path(run, "config.count_syscalls")))
-		return;
-	/* An imported run does not know its process's. */
-	if (!json_is_object(at_path(run, "metrics.cpu")))
 		return;
 	struct configuration *c = configuration_of(shares, run);
 	if (!c || c->count == ROUNDS_MAX)
@@ -75,35 +73,29 @@ static void add_run(struct shares *shares, json_t *run)
 		shares->env = json_incref(json_object_get(run, "env"));
 	double user_us = number_at(run, "metrics.cpu.user_s") * 1e6;
 	double system_us = number_at(run, "metrics.cpu.system_s") * 1e6;
-	double others_us = number_at(run, "metrics.cpu.host_busy_s") * 1e6 -
-			   number_at(run, "metrics.cpu.peer_s") * 1e6 - user_us - system_us;
+	double others_us = number_at(run, "metrics.cpu.other_util_pct") / 100 *
+			   number_at(run, "metrics.elapsed_s") * 1e6;
 	c->per_op[USER][c->count] = user_us / ops;
 	c->per_op[SYSTEM][c->count] = system_us / ops;
 	c->per_op[REST][c->count] = others_us / ops;
 	c->count++;
 }
 
-/* Returns 0, or -errno with `why`. A torn last line is left out, as every reader does. */
-static int read_runs(struct shares *shares, const char *folder, struct reason *why)
+/* Returns 0, or -errno with `why`. */
+static int add_runs(struct shares *shares, const char *folder, struct reason *why)
 {
-	char path[PATH_MAX];
-	char *line = NULL;
-	size_t size = 0;
-	snprintf(path, sizeof path, "%s/runs.jsonl", folder);
-	FILE *file = fopen(path, "re");
-	if (!file)
-		return reason_errno(why, errno, "%s", path);
-	while (getline(&line, &size, file) > 0) {
-		json_t *run = json_loads(line, 0, NULL);
-		if (run)
-			add_run(shares, run);
-		json_decref(run);
+	size_t i;
+	json_t *run, *runs = runs_read(folder, why);
+	if (!runs)
+		return -ENODATA;
+	json_array_foreach(runs, i, run)
+	{
+		add_run(shares, run);
 	}
-	free(line);
-	fclose(file);
+	json_decref(runs);
 	if (shares->count > 0)
 		return 0;
-	reason_set(why, "%s holds no run that ended ok", path);
+	reason_set(why, "%s/runs.jsonl holds no run that ended ok", folder);
 	return -ENODATA;
 }
 
@@ -197,7 +189,7 @@ int command_cpu(int argc, char **argv)
 	struct reason why = { "" };
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
-	if (read_runs(&shares, options.folder, &why) < 0) {
+	if (add_runs(&shares, options.folder, &why) < 0) {
 		fprintf(stderr, "iolab: %s\n", why.text);
 		return EXIT_ERROR;
 	}
