@@ -38,10 +38,11 @@ jobs_list() {
 }
 
 run_job() {
-	local name=$1
+	local name=$1 began_s=$SECONDS
 	shift
 	timeout "$LIMIT_S" "$@" >"$out/$name.tap" 2>&1
 	local status=$?
+	local took_s=$((SECONDS - began_s))
 	# A job that dies without a "not ok" of its own must not pass unseen.
 	if [ $status -ne 0 ] && ! grep -q '^not ok' "$out/$name.tap"; then
 		echo "not ok - $name ended with status $status" >>"$out/$name.tap"
@@ -50,7 +51,8 @@ run_job() {
 	skipped=$(grep -ciE '^ok .*# skip' "$out/$name.tap")
 	passed=$(($(grep -c '^ok ' "$out/$name.tap") - skipped))
 	failed=$(grep -c '^not ok' "$out/$name.tap")
-	printf '  %-28s %4d passed  %2d failed  %3d skipped\n' "$name" "$passed" "$failed" "$skipped"
+	printf '  %-28s %4d passed  %2d failed  %3d skipped  %3d s\n' \
+		"$name" "$passed" "$failed" "$skipped" "$took_s"
 	[ "$failed" -eq 0 ] || grep -A 12 '^not ok' "$out/$name.tap" | sed 's/^/    /'
 }
 export -f run_job
