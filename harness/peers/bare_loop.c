@@ -3,7 +3,8 @@
  * The same random reads with nothing around them: no contract, no driver, no latency. What is left
  * between this and iolab is what iolab itself costs. `make bench-peers` runs it.
  *
- *     bare_loop pread|libaio|io_uring FILE SIZE_BYTES BLOCK_BYTES DEPTH BATCH SECONDS
+ *     bare_loop pread|libaio|io_uring FILE SIZE_BYTES BLOCK_BYTES DEPTH BATCH WARM_UP_S WINDOW_S
+ *               [direct]
  *
  * Keeps DEPTH reads in flight, hands over and takes at most BATCH at a time, and prints the
  * operations per second and the mean CPU time of one, as JSON.
@@ -27,8 +28,6 @@
 
 /* Each slot's buffer begins a page of its own, as the harness has them. */
 #define PAGE_BYTES ((size_t)4096)
-
-#define WARM_UP_S 0.1
 
 struct task {
 	int fd;
@@ -207,9 +206,10 @@ static void set_alarm(double after_s, double then_s)
 
 int main(int argc, char **argv)
 {
-	if (argc != 8)
+	bool direct = argc == 10 && strcmp(argv[9], "direct") == 0;
+	if (argc != 9 && !direct)
 		errx(2, "usage: bare_loop pread|libaio|io_uring FILE SIZE_BYTES BLOCK_BYTES DEPTH "
-			"BATCH SECONDS");
+			"BATCH WARM_UP_S WINDOW_S [direct]");
 	static const struct {
 		const char *name;
 		void (*run)(struct task *t);
@@ -217,7 +217,7 @@ int main(int argc, char **argv)
 		      { "libaio", loop_libaio },
 		      { "io_uring", loop_io_uring } };
 	struct task *t = &task;
-	t->fd = open(argv[2], O_RDONLY);
+	t->fd = open(argv[2], O_RDONLY | (direct ? O_DIRECT : 0));
 	if (t->fd < 0)
 		err(1, "%s", argv[2]);
 	posix_fadvise(t->fd, 0, 0, POSIX_FADV_RANDOM);
@@ -225,8 +225,9 @@ int main(int argc, char **argv)
 	t->block_count = strtoull(argv[3], NULL, 10) / (t->bs_bytes ? t->bs_bytes : 1);
 	t->depth = (unsigned)strtoul(argv[5], NULL, 10);
 	t->batch = (unsigned)strtoul(argv[6], NULL, 10);
-	double seconds = strtod(argv[7], NULL);
-	if (!t->block_count || !t->depth || !t->batch || t->batch > t->depth || seconds <= 0)
+	double warm_up_s = strtod(argv[7], NULL), window_s = strtod(argv[8], NULL);
+	if (!t->block_count || !t->depth || !t->batch || t->batch > t->depth || warm_up_s <= 0 ||
+	    window_s <= 0)
 		errx(2, "a number is out of range");
 	t->stride_bytes = (t->bs_bytes + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
 	t->buffers = aligned_alloc(PAGE_BYTES, t->depth * t->stride_bytes);
@@ -236,7 +237,7 @@ int main(int argc, char **argv)
 	t->random.state = 1;
 
 	signal(SIGALRM, next_phase);
-	set_alarm(WARM_UP_S, seconds);
+	set_alarm(warm_up_s, window_s);
 	for (unsigned i = 0; i < sizeof loops / sizeof *loops; i++) {
 		if (strcmp(loops[i].name, argv[1]) != 0)
 			continue;

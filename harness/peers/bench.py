@@ -34,13 +34,23 @@ BARE_LOOP = os.path.join(ROOT, "build", "peers", "bare_loop")
 ECHO_LOAD = os.path.join(ROOT, "build", "peers", "echo_load")
 
 BLOCK_BYTES = 4096
-# Operations handed over and taken at a time, at most: 16, and half of the depth. Were all that are in
-# flight handed over at once, program and device would take turns, and neither would be measured.
-BATCH_MAX = 16
 
 
 def batch_of(depth):
-    return max(1, min(depth // 2, BATCH_MAX))
+    """Operations handed over and taken at a time, at most: half of those in flight, or 16."""
+    return max(1, min(depth // 2, 16))
+
+
+def direct_batch_of(depth):
+    """The same with O_DIRECT: a quarter of those in flight, or 8.
+
+    A device that tells of many completions by one interrupt stands still until the first batch
+    after it is handed over. With large batches program and device take turns, and both programs
+    measure that. (fio hands over fewer at a time than it may, iolab as many; so large limits would
+    be alike in name only.)
+    """
+    return max(1, min(depth // 4, 8))
+
 
 
 WARM_UP_S = 0.5
@@ -171,8 +181,7 @@ def fio(cpu, options, watch_host=True):
             "host_us_per_op": host_us_per_op(busy_share, iops)}
 
 
-def fio_batches(depth):
-    batch = batch_of(depth)
+def fio_batches(depth, batch):
     return [f"--iodepth={depth}", f"--iodepth_batch_submit={batch}",
             "--iodepth_batch_complete_min=1", f"--iodepth_batch_complete_max={batch}"]
 
@@ -182,8 +191,7 @@ LEAN = ["--gtod_reduce=1", "--norandommap=1"]
 RING_REAP = ["--userspace_reap", "--iodepth_batch_complete_min=0"]
 
 
-def iolab_batches(depth):
-    batch = batch_of(depth)
+def iolab_batches(depth, batch):
     return ["--depth", depth, "--batch-submit", batch, "--batch-complete", batch]
 
 
@@ -227,9 +235,14 @@ BARE = "bare loop"
 ENGINES = (("blocking", "psync", "pread"), ("libaio",) * 3, (RING, "io_uring", "io_uring"))
 
 
+DIRECT = ("--direct", 1)
+
+
 def file_run(o, engine, path, depth, more=()):
+    direct = "--direct" in more
+    batch = direct_batch_of(depth) if direct else batch_of(depth)
     return iolab(o.cpu, ["-e", engine, "--file", path, "--size", o.size, "--bs", BLOCK_BYTES, *more,
-                         *iolab_batches(depth)], watch_host="--direct" in more)
+                         *iolab_batches(depth, batch)], watch_host=direct)
 
 
 def plain_ring(o, engine, path, depth, more=()):
@@ -238,19 +251,25 @@ def plain_ring(o, engine, path, depth, more=()):
                       lambda: file_run(o, "io_uring", path, depth, more))] if engine == RING else []
 
 
+def bare_loop(o, call, path, depth, direct=False):
+    batch = direct_batch_of(depth) if direct else batch_of(depth)
+    numbers = map(str, (o.size, BLOCK_BYTES, depth, batch, WARM_UP_S, WINDOW_S))
+    result, busy_share = run_json([BARE_LOOP, call, path, *numbers, *(["direct"] if direct else [])],
+                                  o.cpu, watch_host=direct)
+    return {**result, "host_us_per_op": host_us_per_op(busy_share, result["ops_per_s"])}
+
+
 def page_cache_cases(o, path):
     for engine, fio_engine, call in ENGINES:
         for depth in [1] if engine == "blocking" else [1, 16, 64]:
             target = [f"--filename={path}", f"--size={o.size}", f"--ioengine={fio_engine}",
-                      *fio_batches(depth)]
-            bare = [BARE_LOOP, call, path, str(o.size), str(BLOCK_BYTES), str(depth),
-                    str(batch_of(depth)), str(WINDOW_S)]
+                      *fio_batches(depth, batch_of(depth))]
 
             def ours(engine=engine, depth=depth):
                 return file_run(o, engine, path, depth)
 
-            def loop(bare=bare):
-                return run_json(bare, o.cpu, watch_host=False)[0]
+            def loop(call=call, depth=depth):
+                return bare_loop(o, call, path, depth)
 
             by_ring = [Contender("fio, userspace_reap",
                                  lambda t=target: fio(o.cpu, t + RING_REAP, watch_host=False))]
@@ -265,31 +284,48 @@ def page_cache_cases(o, path):
                 prepare=lambda: warm(path, o.size))
 
 
+# What both programs can register with the ring beforehand: files, and buffers. With O_DIRECT the
+# kernel then need not pin a buffer's page for each read.
+REGISTERED = RING + "+fixed_files+fixed_buffers"
+FIO_REGISTERED = ["--fixedbufs=1", "--registerfiles=1"]
+
+
 def direct_cases(o, path, what):
-    direct = ("--direct", 1)
-    for engine, fio_engine, _ in ENGINES:
+    for engine, fio_engine, call in ENGINES:
         for depth in [1] if engine == "blocking" else [1, 4, 16, 64]:
             target = [f"--filename={path}", f"--size={o.size}", f"--ioengine={fio_engine}",
-                      "--direct=1", "--readonly", *fio_batches(depth)]
+                      "--direct=1", "--readonly", *fio_batches(depth, direct_batch_of(depth))]
+            cpu_goal = Goal("fio", "host_us_per_op", 1 if depth < 16 else 1 / 0.9)
 
             def ours(engine=engine, depth=depth):
-                return file_run(o, engine, path, depth, direct)
+                return file_run(o, engine, path, depth, DIRECT)
 
+            def loop(call=call, depth=depth):
+                return bare_loop(o, call, path, depth, direct=True)
+
+            peers = [Contender("fio", lambda t=target: fio(o.cpu, t)), Contender(BARE, loop)]
             yield Case(f"{what}, {engine}, depth {depth}", Contender("iolab", ours),
-                       [Contender("fio", lambda t=target: fio(o.cpu, t)),
-                        *plain_ring(o, engine, path, depth, direct)],
-                       [Goal("fio", "ops_per_s", LEVEL, True),
-                        Goal("fio", "host_us_per_op", 1 if depth < 16 else 1 / 0.9)])
+                       [*peers, *plain_ring(o, engine, path, depth, DIRECT)],
+                       [Goal("fio", "ops_per_s", LEVEL, True), cpu_goal])
+            if engine == RING and depth >= 16:
+                registered = Contender("fio, registered",
+                                       lambda t=target: fio(o.cpu, t + FIO_REGISTERED))
+                yield Case(f"{what}, registered files and buffers, depth {depth}",
+                           Contender("iolab", lambda d=depth: ours(REGISTERED, d)),
+                           [Contender("fio", lambda t=target: fio(o.cpu, t)), registered],
+                           [Goal("fio", "ops_per_s", LEVEL, True), cpu_goal,
+                            Goal("fio, registered", "ops_per_s", LEVEL, True)])
 
 
 def posix_aio_cases(o, path, links):
     for depth in (16, 64):
         names = ":".join(links[:depth])
         target = [f"--filename={names}", f"--filesize={o.size}", f"--size={depth * o.size}",
-                  "--ioengine=posixaio", "--direct=1", "--readonly", *fio_batches(depth)]
+                  "--ioengine=posixaio", "--direct=1", "--readonly",
+                  *fio_batches(depth, direct_batch_of(depth))]
 
         def ours(depth=depth, more=("--fd-per-op",)):
-            return file_run(o, "posix_aio", path, depth, ("--direct", 1, *more))
+            return file_run(o, "posix_aio", path, depth, (*DIRECT, *more))
 
         yield Case(f"disk, posix_aio, depth {depth}, a descriptor each", Contender("iolab", ours),
                    [Contender("fio", lambda t=target: fio(o.cpu, t)),
@@ -299,10 +335,10 @@ def posix_aio_cases(o, path, links):
 
 def null_cases(o, path):
     target = ["--ioengine=null", "--size=1G", "--iodepth=32"]
-    lean = [*target, *LEAN, *fio_batches(32)[1:]]
+    lean = [*target, *LEAN, *fio_batches(32, batch_of(32))[1:]]
     yield Case("null, depth 32", Contender("iolab", lambda: iolab(
         o.cpu, ["-e", "null", "-w", "file", "--file", path, "--size", o.size, "--cache", "warm",
-                *iolab_batches(32)], watch_host=False)),
+                *iolab_batches(32, batch_of(32))], watch_host=False)),
         [Contender("fio", lambda: fio(o.cpu, target, watch_host=False)),
          Contender("fio lean", lambda: fio(o.cpu, lean, watch_host=False))],
         [Goal("fio", "ops_per_s", 3), Goal("fio lean", "ops_per_s", LEVEL, True)])
@@ -454,10 +490,10 @@ def report(cases, rounds):
                       f"{contender.failures[0].rpartition(': ')[2]}")
     print(f"\nRatios, above 1 in iolab's favour: the median over the rounds, and its interval "
           f"({100 * cases[0].confidence:g} %)\n"
-          f"{'':48}{'peer':14}{'of':20}{'ratio':>7}   {'interval':23}goal")
+          f"{'':44}{'peer':18}{'of':20}{'ratio':>7}   {'interval':23}goal")
     verdicts = [judge(case, goal) for case in cases for goal in case.goals]
     for v in verdicts:
-        print(f"{v['case']:48}{v['peer']:14}{v['metric']:20}{v['median']:7.2f}   "
+        print(f"{v['case']:44}{v['peer']:18}{v['metric']:20}{v['median']:7.2f}   "
               f"{v['low']:.2f}-{v['high']:<7.2f}{v['rounds']:3} rounds   {v['goal']}: {v['verdict']}")
     return verdicts
 
@@ -599,6 +635,9 @@ def main():
                 run_rounds(cases, o.rounds, o.most_rounds, random.Random(o.seed),
                            lambda: write(out, cases, o))
             except KeyboardInterrupt:
+                # timeout(1) and a terminal signal the whole group, so a second one may follow.
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
                 stopped = True
     except (BenchError, subprocess.CalledProcessError) as error:
         sys.exit(f"bench-peers: {error}")
