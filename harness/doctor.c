@@ -333,7 +333,8 @@ static void examine_hardware_counters(struct report *report)
 		     "instructions, cycles, misses: counted with --count-hardware");
 	else
 		find(report, "hardware counters", there ? LIMITED : MISSING,
-		     forbidden ? "as root: sysctl kernel.perf_event_paranoid=1"
+		     forbidden ? "as root: sysctl kernel.perf_event_paranoid=1; a container "
+				 "also needs --cap-add PERFMON"
 			       : "a physical machine, or a virtual one that is given a PMU",
 		     "%s", counters.why.text);
 }
