@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <linux/magic.h>
-#include <linux/perf_event.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,12 +17,12 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "commands.h"
 #include "engines.h"
 #include "environment.h"
+#include "hardware_counters.h"
 #include "measurement.h"
 #include "run_options.h"
 
@@ -320,6 +319,26 @@ static void examine_limits(struct report *report)
 		     "%ld of fs.aio-max-nr %ld in use", aio_used, aio_max);
 }
 
+static void examine_hardware_counters(struct report *report)
+{
+	struct hardware_counters counters;
+	unsigned there = 0;
+	hardware_counters_open(&counters, hardware_events);
+	for (unsigned i = 0; i < HARDWARE_COUNTERS; i++)
+		there += counters.fds[i] >= 0;
+	hardware_counters_close(&counters);
+	bool forbidden = counters.error == EACCES || counters.error == EPERM;
+	if (counters.error == 0)
+		find(report, "hardware counters", GOOD, NULL,
+		     "instructions, cycles, misses: counted with --count-hardware");
+	else
+		find(report, "hardware counters", there ? LIMITED : MISSING,
+		     forbidden ? "as root: sysctl kernel.perf_event_paranoid=1; a container "
+				 "also needs --cap-add PERFMON"
+			       : "a physical machine, or a virtual one that is given a PMU",
+		     "%s", counters.why.text);
+}
+
 static void examine_counters(struct report *report)
 {
 	struct measurement before, after;
@@ -334,19 +353,7 @@ static void examine_counters(struct report *report)
 		     "not counted: %s", why.text);
 	measurement_close(&before, &after);
 
-	struct perf_event_attr attr = { .type = PERF_TYPE_HARDWARE,
-					.size = sizeof attr,
-					.config = PERF_COUNT_HW_INSTRUCTIONS,
-					.exclude_kernel = 1 };
-	int fd = (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
-	if (fd >= 0) {
-		find(report, "hardware counters", GOOD, NULL,
-		     "there, though iolab does not use them yet");
-		close(fd);
-	} else {
-		find(report, "hardware counters", MISSING, "a physical machine, or perf allowed",
-		     "perf_event_open: %s: %s", errno_name(errno), strerror(errno));
-	}
+	examine_hardware_counters(report);
 }
 
 static void examine_noise(struct report *report)

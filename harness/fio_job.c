@@ -575,7 +575,8 @@ static const char *set_metrics(json_t *run, const json_t *job, json_t *remarks)
 	/* With unified_rw_reporting=1 fio does not tell the two apart. */
 	bool apart = read.json || write.json;
 	json_t *metrics = json_pack(
-		"{s:f, s:I, s:I, s:o, s:o, s:I, s:I, s:f, s:f, s:n, s:n, s:n, s:s, s:n, s:n, s:o, "
+		"{s:f, s:I, s:I, s:o, s:o, s:I, s:I, s:f, s:f, s:n, s:n, s:n, s:s, s:n, s:s, s:n, "
+		"s:n, s:o, "
 		"s:n, s:n, s:n, s:n, s:n}",
 		"elapsed_s", sum.elapsed_s, "ops", sum.ops, "bytes", (json_int_t)sum.bytes, "reads",
 		apart ? json_integer(read.ops) : json_null(), "writes",
@@ -583,7 +584,8 @@ static const char *set_metrics(json_t *run, const json_t *job, json_t *remarks)
 		(json_int_t)number_at(job, "sync.total_ios"), "short_transfers", sum.short_ops,
 		"ops_per_s", sum.ops_per_s, "bytes_per_s", sum.bytes_per_s, "cpu",
 		"context_switches", "syscalls_per_op", "syscalls_reason",
-		"fio does not count system calls", "inflight_mean", "inflight_max",
+		"fio does not count system calls", "hardware", "hardware_reason",
+		"fio does not read hardware counters", "inflight_mean", "inflight_max",
 		"sync_latency_ns", sync_latency(job), "steadiness", "offered_per_s",
 		"achieved_per_s", "unfinished", "latency_uncorrected_ns");
 	set_latency(run, metrics, used, count, remarks);

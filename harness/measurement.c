@@ -184,11 +184,18 @@ static void read_syscalls(struct measurement *m)
 		m->syscalls = 0;
 }
 
+static void read_hardware(struct measurement *m)
+{
+	if (m->hardware)
+		hardware_counters_read(m->hardware, &m->hardware_reading);
+}
+
 void measurement_begin(struct measurement *m)
 {
 	read_host_cpu(m);
 	read_peer(m);
 	read_own_cpu(m);
+	read_hardware(m);
 	read_syscalls(m);
 	m->wall_ns = clock_ns();
 }
@@ -199,6 +206,7 @@ void measurement_end(struct measurement *m)
 	read_syscalls(m);
 	if (m->syscalls > 0)
 		m->syscalls--; /* the call that read it */
+	read_hardware(m);
 	read_own_cpu(m);
 	read_peer(m);
 	read_host_cpu(m);
@@ -258,6 +266,14 @@ json_t *measurement_json(const struct measurement *before, const struct measurem
 	bool counted = before->syscall_counter_fd >= 0;
 	bool host_known = before->host_known && after->host_known;
 
+	struct reason hardware_why = { "" };
+	json_t *hardware = json_null();
+	if (before->hardware)
+		hardware = hardware_counters_json(before->hardware, &before->hardware_reading,
+						  &after->hardware_reading, ops, &hardware_why);
+	else
+		reason_set(&hardware_why, "counted where it is asked for (--count-hardware)");
+
 	json_t *cpu = json_pack(
 		"{s:f, s:f, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o}", "user_s",
 		user_s, "system_s", system_s, "us_per_op", per_op((user_s + system_s) * 1e6, ops),
@@ -276,10 +292,12 @@ json_t *measurement_json(const struct measurement *before, const struct measurem
 		"per_cpu_pct", per_cpu_json(before, after, elapsed_s));
 
 	return json_pack(
-		"{s:f, s:o, s:{s:I, s:I}, s:o, s:o}", "elapsed_s", elapsed_s, "cpu", cpu,
+		"{s:f, s:o, s:{s:I, s:I}, s:o, s:o, s:o, s:o}", "elapsed_s", elapsed_s, "cpu", cpu,
 		"context_switches", "voluntary",
 		(json_int_t)(after->self.ru_nvcsw - before->self.ru_nvcsw), "involuntary",
 		(json_int_t)(after->self.ru_nivcsw - before->self.ru_nivcsw), "syscalls_per_op",
 		counted ? per_op((double)(after->syscalls - before->syscalls), ops) : json_null(),
-		"syscalls_reason", counted ? json_null() : json_string(syscalls_why->text));
+		"syscalls_reason", counted ? json_null() : json_string(syscalls_why->text),
+		"hardware", hardware, "hardware_reason",
+		hardware_why.text[0] ? json_string(hardware_why.text) : json_null());
 }

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include "hardware_counters.h"
 #include "reason.h"
 
 /* A peer that used so much of a CPU, or more, hardly ever waited for the server: it was the limit.
@@ -24,6 +25,7 @@ struct measurement {
 	/* The sources; the same in both readings. */
 	int proc_stat_fd;
 	int syscall_counter_fd; /* -1: not counted */
+	const struct hardware_counters *hardware; /* borrowed; NULL, as opened: not counted */
 	clockid_t peer_clock;
 	pid_t peer; /* 0: no peer */
 
@@ -37,6 +39,7 @@ struct measurement {
 	uint64_t cpu_idle_us[MEASUREMENT_CPUS]; /* the same of each; UINT64_MAX: it is offline */
 	uint64_t peer_cpu_ns;
 	uint64_t syscalls;
+	struct hardware_reading hardware_reading;
 };
 
 /*

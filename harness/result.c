@@ -58,7 +58,8 @@ json_t *result_config(const struct run_options *options, json_t *command)
 	bool sockets = c->workload->has_peer;
 	unsigned x = c->rate_per_s ? c->rate_per_s : sockets ? c->conns : c->depth;
 	return required(json_pack(
-		"{s:i, s:o, s:s, s:i, s:i, s:i, s:f, s:o, s:f, s:f, s:I, s:I, s:b, s:b, s:o, s:o, "
+		"{s:i, s:o, s:s, s:i, s:i, s:i, s:f, s:o, s:f, s:f, s:I, s:I, s:b, s:b, s:b, s:o, "
+		"s:o, "
 		"s:o, s:o, s:o, s:o, s:f}",
 		"depth", (int)c->depth, "conns", sockets ? json_integer(c->conns) : json_null(),
 		"x_name",
@@ -70,7 +71,7 @@ json_t *result_config(const struct run_options *options, json_t *command)
 		c->compute_us > 0 ? json_real(c->compute_loops_per_us) : json_null(), "runtime_s",
 		c->runtime_s, "warmup_s", c->warmup_s, "op_limit", (json_int_t)c->op_limit, "seed",
 		(json_int_t)c->seed, "verify", c->verify, "count_syscalls", c->count_syscalls,
-		"cpus", cpus_json(&c->cpus), "round",
+		"count_hardware", c->count_hardware, "cpus", cpus_json(&c->cpus), "round",
 		options->round < 0 ? json_null() : json_integer(options->round), "position",
 		options->position < 0 ? json_null() : json_integer(options->position), "plan",
 		options->plan < 0 ? json_null() : json_integer(options->plan), "command", command,
@@ -243,6 +244,16 @@ static void set_open_loop(json_t *result, const struct workload *workload, doubl
 							   "lasts, and latency with it")));
 }
 
+/* What was asked for and is not there must not pass unseen in a comparison's table. */
+static void warn_of_missing_counters(json_t *result)
+{
+	const json_t *reason = at_path(result, "metrics.hardware_reason");
+	if (json_is_true(at_path(result, "config.count_hardware")) && json_is_string(reason))
+		json_array_append_new(
+			json_object_get(result, "warnings"),
+			required(json_sprintf("hardware counters: %s", json_string_value(reason))));
+}
+
 void result_set_metrics(json_t *result, struct workload *workload, const struct measurement *before,
 			const struct measurement *after, const struct driver_counts *counts,
 			const struct reason *syscalls_why)
@@ -277,6 +288,7 @@ void result_set_metrics(json_t *result, struct workload *workload, const struct 
 	if (workload->ops->describe)
 		workload->ops->describe(workload, json_object_get(result, "workload"), metrics,
 					json_object_get(result, "warnings"));
+	warn_of_missing_counters(result);
 	if (tally->ops == 0)
 		json_array_append_new(
 			json_object_get(result, "warnings"),
@@ -340,6 +352,39 @@ static void print_cpu(const json_t *metrics, const char *op)
 		printf("  %-12s %.0f %% of a CPU, taken by the hypervisor\n", "steal", steal_pct);
 }
 
+/* Nothing without counters: where they were asked for, a warning says why they are missing. */
+static void print_hardware(const json_t *metrics, const char *op)
+{
+	static const struct {
+		const char *key, *words;
+	} parts[] = {
+		{ "instructions_per_op", "instructions" },
+		{ "cycles_per_op", "cycles" },
+		{ "cache_misses_per_op", "cache misses" },
+		{ "branch_misses_per_op", "branch misses" },
+	};
+	const json_t *hardware = json_object_get(metrics, "hardware");
+	if (!json_is_object(hardware))
+		return;
+	printf("  %-12s", "hardware");
+	const char *comma = "";
+	for (unsigned i = 0; i < sizeof parts / sizeof *parts; i++) {
+		double value = number_at(hardware, parts[i].key);
+		if (!json_is_number(json_object_get(hardware, parts[i].key)))
+			continue;
+		printf(value < 1000 ? "%s %.3g %s" : "%s %.0f %s", comma, value, parts[i].words);
+		comma = ",";
+	}
+	printf(" a %s", op);
+	if (json_is_number(json_object_get(hardware, "instructions_per_cycle")))
+		printf("; %.2f instructions a cycle",
+		       number_at(hardware, "instructions_per_cycle"));
+	printf(" (%s", string_at(hardware, "scope"));
+	if (number_at(hardware, "running_pct") < 99.5)
+		printf(", scaled up from %.0f %% of the time", number_at(hardware, "running_pct"));
+	printf(")\n");
+}
+
 void result_print(const json_t *result)
 {
 	const char *status = json_string_value(json_object_get(result, "status"));
@@ -385,6 +430,7 @@ void result_print(const json_t *result)
 	else
 		printf("  %-12s not counted: %s\n", "system calls",
 		       json_string_value(json_object_get(metrics, "syscalls_reason")));
+	print_hardware(metrics, string_at(result, "workload.op"));
 
 	size_t i;
 	const json_t *warning;

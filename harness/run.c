@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "compute.h"
 #include "driver.h"
+#include "hardware_counters.h"
 #include "measurement.h"
 #include "on_cpu.h"
 #include "result.h"
@@ -127,6 +128,7 @@ static int measure(struct run_config *config, struct workload *workload, json_t 
 	struct driver_counts counts = { 0 };
 	struct reason syscalls_why = { "" }, on_cpu_why = { "" };
 	struct on_cpu *on_cpu = NULL;
+	struct hardware_counters hardware;
 	struct engine_config engine_config = {
 		.depth = workload->depth,
 		.max_fds = workload->fd_count ? workload->fd_count : 1,
@@ -136,8 +138,12 @@ static int measure(struct run_config *config, struct workload *workload, json_t 
 		.options = config->engine_options,
 	};
 
-	/* Before the engine opens: the counter follows only threads that are started later. */
+	/* Before the engine opens: counters follow only threads that are started later. */
 	measurement_open(&before, &after, workload->peer, config->count_syscalls, &syscalls_why);
+	if (config->count_hardware) {
+		hardware_counters_open(&hardware, hardware_events);
+		before.hardware = after.hardware = &hardware;
+	}
 	int rc = start_trace(config, workload->depth, &on_cpu, &on_cpu_why, why);
 	if (rc == 0)
 		rc = config->engine->open(&engine, &engine_config, why);
@@ -163,6 +169,8 @@ out:
 	on_cpu_close(on_cpu);
 	trace_close(config->trace);
 	config->trace = NULL;
+	if (before.hardware)
+		hardware_counters_close(&hardware);
 	measurement_close(&before, &after);
 	return rc;
 }

@@ -42,6 +42,7 @@ struct run_config {
 	uint64_t seed;
 	bool verify;
 	bool count_syscalls;
+	bool count_hardware;
 	unsigned trace_us; /* keep a trace of so much at the end of the window; 0: none */
 	struct trace *trace; /* where the driver records it; NULL: nowhere */
 	cpu_set_t cpus; /* CPUs for this process; empty: all that it was given */

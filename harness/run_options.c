@@ -43,6 +43,7 @@ enum option_key {
 	OPT_SEED,
 	OPT_CPUS,
 	OPT_COUNT_SYSCALLS,
+	OPT_COUNT_HARDWARE,
 	OPT_TRACE_US,
 	OPT_JSON,
 	OPT_ROUND,
@@ -105,6 +106,8 @@ static const struct argp_option options[] = {
 	  "CPUs for this process, as 0,2-3 (default: all; echo and idle: the first)", 4 },
 	{ "count-syscalls", OPT_COUNT_SYSCALLS, NULL, 0,
 	  "count system calls through a tracepoint, which slows them down", 4 },
+	{ "count-hardware", OPT_COUNT_HARDWARE, NULL, 0,
+	  "count instructions, cycles and misses of the CPU; slows context switches down", 4 },
 	{ "trace-us", OPT_TRACE_US, "US", 0,
 	  "with --json: what happened in a typical piece of the window (see `iolab "
 	  "timeline`)",
@@ -515,6 +518,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case OPT_COUNT_SYSCALLS:
 		c->count_syscalls = true;
+		break;
+	case OPT_COUNT_HARDWARE:
+		c->count_hardware = true;
 		break;
 	case OPT_TRACE_US:
 		c->trace_us = parse_count(state, "trace-us", arg, 1, 1000000);

@@ -6,6 +6,7 @@ Each comparison is an `iolab compare` of its own and lies in FOLDER/study/<name>
 already is kept, unless it was quick and this is not.
 """
 import argparse
+import functools
 import json
 import os
 import shutil
@@ -84,6 +85,16 @@ COMPARISONS = {
                               "1000"), DISK + ("--depth", "64", "--stall-ms", "200")),
 }
 
+# Counting instructions makes each context switch dearer, so it has comparisons of its own; where the
+# kernel gives no counters they are left out.
+HARDWARE = "hardware_"
+COMPARISONS[HARDWARE + "polling"] = (
+    ("--engines", "blocking,libaio,io_uring,io_uring:sqpoll", "--baseline", "io_uring", "--workloads",
+     "file", "--depths", "1"), DISK + ("--count-hardware",))
+COMPARISONS |= {HARDWARE + name: (words, run_words + ("--count-hardware",))
+                for name, (words, run_words) in COMPARISONS.items()
+                if name == "batching" or name.startswith("block_size_")}
+
 COUNTED = ("depths",)  # comparisons that count system calls, too
 # Seconds in place of those above, in full and quick: a p99.9 wants many operations, and a stall is
 # to be a fifth of its window.
@@ -147,6 +158,14 @@ def capacity(run_words):
             print(f"  offered_load: {engine} reaches {reached:.0f} blocks a second", flush=True)
             return reached
     return None
+
+
+@functools.cache
+def no_hardware_counters():
+    """Why there are none, in the doctor's words; None where there are."""
+    done = subprocess.run([IOLAB, "doctor", "--json"], capture_output=True, text=True, check=False)
+    found = next(f for f in json.loads(done.stdout)["findings"] if f["topic"] == "hardware counters")
+    return found["cause"] if found["status"] == "missing" else None
 
 
 def rates(reached, shares_pct):
@@ -256,6 +275,9 @@ def main():
         made = os.path.exists(path) and (trace or name in quick)
         if made and (options.quick or not quick.get(name, True)):
             print(f"  {name}: is there")
+            continue
+        if name.startswith(HARDWARE) and no_hardware_counters():
+            print(f"  {name}: skipped: {no_hardware_counters()}", flush=True)
             continue
         if os.path.isdir(path):
             shutil.rmtree(path)

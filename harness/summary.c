@@ -41,11 +41,16 @@ static const char *const metric_paths[] = {
 	"latency_uncorrected_ns.p50",
 	"latency_uncorrected_ns.p99",
 	"latency_uncorrected_ns.p99_9",
+	"hardware.instructions_per_op",
+	"hardware.cycles_per_op",
+	"hardware.instructions_per_cycle",
+	"hardware.cache_misses_per_op",
+	"hardware.branch_misses_per_op",
 };
 
 /* Those of which a ratio to the baseline is given. */
 static const char *const ratio_paths[] = { "ops_per_s", "cpu.us_per_op", "latency_ns.p50",
-					   "latency_ns.p99" };
+					   "latency_ns.p99", "hardware.instructions_per_op" };
 
 /* --until-ci asks about so many of them: rounds that are short leave p99 to chance. */
 #define RATIOS_TO_BE_PRECISE 3

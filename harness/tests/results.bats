@@ -38,6 +38,69 @@ small_compare() {
 	assert_failure
 }
 
+@test "hardware counters: there, or absent with a reason that is a warning where they were asked for" {
+	output=$(quick --json -e null -w nop --depth 4)
+	assert_equal "$(json config.count_hardware) $(json metrics.hardware)" "False None"
+	[[ $(json metrics.hardware_reason) == *--count-hardware* ]]
+	quick --json -e io_uring -w nop --depth 4 --count-hardware >"$BATS_TEST_TMPDIR/line"
+	run valid "$BATS_TEST_TMPDIR/line" iolab.run.v1
+	assert_success
+	# What the reader makes of events that every kernel counts is as documented, too.
+	"$ROOT/build/tests/hardware_counters" --json >"$BATS_TEST_TMPDIR/counted.json"
+	run "$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/line" "$BATS_TEST_TMPDIR/counted.json" "$BATS_TEST_TMPDIR/lines" <<-'PY'
+		import json, sys
+		run, counted = (json.load(open(path)) for path in sys.argv[1:3])
+		assert run["config"]["count_hardware"] is True
+		hardware, reason = run["metrics"]["hardware"], run["metrics"]["hardware_reason"]
+		assert hardware or reason.startswith("perf_event_open, instructions of user+kernel: E"), reason
+		assert (reason is None) == (f"hardware counters: {reason}" not in run["warnings"]), run["warnings"]
+		if counted is None: # this user may count nothing of the kernel's
+		    assert "EACCES" in reason or "EPERM" in reason, reason
+		else:
+		    assert counted["instructions_per_op"] > 0 and counted["branch_misses_per_op"] is None, counted
+		run["metrics"]["hardware"] = counted
+		json.dump(run, open(sys.argv[3], "w"))
+	PY
+	assert_success
+	run valid "$BATS_TEST_TMPDIR/lines" iolab.run.v1
+	assert_success
+	run quick -e io_uring -w nop --depth 4 --count-hardware
+	assert_output --regexp "instructions a no-op|warning +hardware counters: perf_event_open"
+}
+
+@test "hardware counters: a comparison's runs count, and its summary is as documented" {
+	timeout 60 "$IOLAB" compare --idle 0 --engines null,io_uring --baseline null --workloads nop --depths 4 --rounds 2 \
+		--runtime 0.02 --warmup 0.01 --no-count-syscalls --out "$BATS_TEST_TMPDIR/results" -- --count-hardware
+	run valid "$BATS_TEST_TMPDIR/results/summary.json" iolab.summary.v1
+	assert_success
+	"$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results/runs.jsonl" "$BATS_TEST_TMPDIR/results/summary.json" <<-'PY'
+		import json, sys
+		# As if the counters had been there: the summary has their medians and the ratio.
+		runs = [json.loads(line) for line in open(sys.argv[1])]
+		for run in runs:
+		    assert run["config"]["count_hardware"] is True
+		    many = 100 if run["engine"]["label"] == "null" else 300
+		    run["metrics"]["hardware"] = {
+		        "scope": "user+kernel", "running_pct": 100, "instructions_per_op": many + run["config"]["round"],
+		        "cycles_per_op": many / 2, "instructions_per_cycle": 2, "cache_misses_per_op": None,
+		        "branch_misses_per_op": None}
+		with open(sys.argv[1], "w") as file:
+		    file.writelines(json.dumps(run) + "\n" for run in runs)
+	PY
+	timeout 60 "$IOLAB" summary "$BATS_TEST_TMPDIR/results" >/dev/null
+	run valid "$BATS_TEST_TMPDIR/results/summary.json" iolab.summary.v1
+	assert_success
+	"$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results/summary.json" <<-'PY'
+		import json, sys
+		ring = json.load(open(sys.argv[1]))["configurations"][1]
+		assert ring["engine"]["label"] == "io_uring"
+		assert ring["metrics"]["hardware.instructions_per_op"]["values"] == [300, 301], ring["metrics"]
+		assert ring["metrics"]["hardware.instructions_per_cycle"]["median"] == 2
+		assert ring["metrics"]["hardware.cache_misses_per_op"] is None
+		assert 2.9 < ring["ratio"]["hardware.instructions_per_op"]["mean"] < 3.01, ring["ratio"]
+	PY
+}
+
 @test "the figures agree with each other" {
 	output=$(quick --json -e libaio --depth 8 --ops 5000 --direct 1)
 	assert_equal "$(json metrics.ops) $(json metrics.bytes) $(json metrics.latency_ns.count)" "5000 20480000 5000"

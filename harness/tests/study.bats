@@ -69,6 +69,22 @@ study() { timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/study.py" "$@"; }
 	grep -q "skipped: this machine" "$results/figures/hardware_counters.svg"
 }
 
+@test "study: what takes hardware counters is skipped with the kernel's reason, or has them" {
+	results="$BATS_TEST_TMPDIR/results"
+	run study --quick --only hardware_polling --file "$BATS_TEST_TMPDIR/file" "$results"
+	assert_success
+	if [ ! -e "$results/study/hardware_polling" ]; then
+		assert_output --partial "hardware_polling: skipped: perf_event_open, instructions of user+kernel"
+		return
+	fi
+	run "$SYSTEM_PYTHON" -c '
+import json, sys
+for c in json.load(open(sys.argv[1]))["configurations"]:
+    assert c["status"] != "ok" or c["metrics"]["hardware.instructions_per_op"]["median"] > 100, c["engine"]' \
+		"$results/study/hardware_polling/summary.json"
+	assert_success
+}
+
 @test "study: an unknown name is refused, and one that fails is said" {
 	run study --only batch "$BATS_TEST_TMPDIR/results"
 	assert_failure

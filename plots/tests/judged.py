@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """judged.py FOLDER: are verdicts computed from the data by the rule that is written beside them?"""
+import json
 import os
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
@@ -222,7 +224,7 @@ def check_documents():
     check_made(matrix, no, cells(epoll_file_direct="native"))
     check_made(matrix, open_, cells(libaio_file_cold="not tried"))
 
-    for status, words in (("missing", "ENOENT: none"), ("ok", "does not read them yet")):
+    for status, words in (("missing", "ENOENT: none"), ("ok", "no run counted")):
         document = Document("", {"findings": [{"topic": hardware_counters.TOPIC, "status": status,
                                                "cause": "ENOENT: none", "cure": None}]})
         check_made(hardware_counters, open_, document)
@@ -280,6 +282,61 @@ def check_shares(folder):
             begin += length
 
 
+COUNTED = {"hardware_polling": "cpu_shares", "hardware_batching": "batching",
+           **{name: name.removeprefix("hardware_") for name in hardware_counters.BLOCK_SIZES}}
+CANNOT_COUNT = "perf_event_open, instructions: EACCES"
+
+
+def make_counted(golden, folder, faster, dearer, spread):
+    """What a machine with hardware counters would have made of the golden comparisons; the numbers are
+    made up. With SQPOLL a read is `faster` times as fast for `dearer` times the instructions; None: it
+    was refused."""
+    for name, source in COUNTED.items():
+        with open(os.path.join(golden, "study", source, "summary.json"), encoding="utf-8") as file:
+            summary = json.load(file)
+        for i, c in enumerate(summary["configurations"]):
+            if not dearer:
+                c["warnings"] = [f"hardware counters: {CANNOT_COUNT}"]
+                continue
+            for key, value in (("instructions_per_op", 9000 + 700 * i), ("cycles_per_op", 12000 - 500 * i),
+                               ("instructions_per_cycle", 0.7 + i / 20)):
+                c["metrics"][f"hardware.{key}"] = {**estimate(value, spread), "count": 5}
+            if c["ratio"]:
+                for key, value in (("ops_per_s", faster), ("hardware.instructions_per_op", dearer)):
+                    c["ratio"][key] = {"mean": value, "low": value * (1 - spread),
+                                       "high": value * (1 + spread), "verdict": "", "count": 5}
+        os.makedirs(os.path.join(folder, "study", name))
+        with open(os.path.join(folder, "study", name, "summary.json"), "w", encoding="utf-8") as file:
+            json.dump(summary, file)
+
+
+def check_counters(golden):
+    """Judged by its rule, and every median and interval drawn, where a machine has counters."""
+    for faster, dearer, spread, verdict in (
+            (1.7, 2.3, 0.05, verdicts.REPRODUCED), (1, 2.3, 0.05, verdicts.CONTRADICTED),
+            (1.7, 1.1, 0.05, verdicts.CONTRADICTED), (1.7, 2.3, 0.5, verdicts.CANNOT_TELL),
+            (1.7, None, 0.05, verdicts.CANNOT_TELL)):
+        with tempfile.TemporaryDirectory() as folder:
+            make_counted(golden, folder, faster, dearer, spread)
+            found = hardware_counters.load(folder)
+            check_made(hardware_counters, verdict, found)
+            if not dearer:
+                expect(CANNOT_COUNT in verdicts.judge(hardware_counters.CLAIM, found).because,
+                       "hardware_counters: nothing says why nothing was counted")
+                continue
+            values = {round(float(v), 6) for axes in hardware_counters.draw(found).axes
+                      for line in axes.lines for data in (line.get_xdata(), line.get_ydata()) for v in data}
+            for name, key, divisor in (
+                    ("hardware_polling", hardware_counters.INSTRUCTIONS, 1),
+                    ("hardware_polling", hardware_counters.PER_CYCLE, 1),
+                    ("hardware_batching", hardware_counters.CYCLES, 1),
+                    ("hardware_block_size_4k", hardware_counters.CYCLES, 4096)):
+                for c in (c for c in found.panel(name).configurations if c.ok):
+                    e = c.metric(key)
+                    expect({round(v / divisor, 6) for v in (e.median, e.low, e.high)} <= values,
+                           f"hardware_counters: {key} of {c.label} in {name} is not drawn")
+
+
 def check_few_rounds():
     """One engine may have failed in most rounds of a comparison that had many."""
     for rounds, holds in ((1, None), (4, None), (5, True), (None, True)):
@@ -295,6 +352,7 @@ def main():
     check_few_rounds()
     check_figures(sys.argv[1])
     check_shares(sys.argv[1])
+    check_counters(sys.argv[1])
     print("\n".join(failures) or "all is judged by its rule")
     sys.exit(1 if failures else 0)
 
