@@ -23,7 +23,7 @@
 enum share { USER, SYSTEM, REST, REST_ERROR, SHARE_COUNT };
 
 static const char *const share_names[SHARE_COUNT] = { "user_us", "system_us", "rest_us",
-						     "rest_error_us" };
+						      "rest_error_us" };
 
 /* All runs of one engine on one workload at one swept value. */
 struct configuration {
@@ -136,12 +136,11 @@ static void print_document(const json_t *document)
 	const json_t *entry;
 	printf("%-40s %8s %-24s %9s %9s %9s %7s\n", "us of CPU for an operation", "", "engine",
 	       "user", "system", "rest", "+-");
-	json_array_foreach(json_object_get(document, "configurations"), i, entry)
-		printf("%-40s %8.0f %-24s %9.2f %9.2f %9.2f %7.2f\n", string_at(entry, "panel"),
-		       number_at(entry, "x"), string_at(entry, "engine.label"),
-		       number_at(entry, "user_us.median"), number_at(entry, "system_us.median"),
-		       number_at(entry, "rest_us.median"),
-		       number_at(entry, "rest_error_us.median"));
+	json_array_foreach(json_object_get(document, "configurations"), i, entry) printf(
+		"%-40s %8.0f %-24s %9.2f %9.2f %9.2f %7.2f\n", string_at(entry, "panel"),
+		number_at(entry, "x"), string_at(entry, "engine.label"),
+		number_at(entry, "user_us.median"), number_at(entry, "system_us.median"),
+		number_at(entry, "rest_us.median"), number_at(entry, "rest_error_us.median"));
 	printf("\nuser, system: of the process, all threads. rest: of the machine meanwhile, "
 	       "without "
 	       "process\nand peer; good to +-, two ticks of /proc/stat, and below 0 within that. "

@@ -20,8 +20,7 @@ json_t *idle_host_json(double idle_s, const volatile sig_atomic_t *interrupted)
 	measurement_end(&after);
 	json_t *metrics = measurement_json(&before, &after, 0, &unused);
 	json_t *baseline = json_null();
-	if (!(interrupted && *interrupted) &&
-	    json_is_number(at_path(metrics, "cpu.host_util_pct")))
+	if (!(interrupted && *interrupted) && json_is_number(at_path(metrics, "cpu.host_util_pct")))
 		baseline = json_pack("{s:O, s:O, s:f, s:O}", "elapsed_s",
 				     at_path(metrics, "elapsed_s"), "busy_pct",
 				     at_path(metrics, "cpu.host_util_pct"), "error_pct",

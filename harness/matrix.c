@@ -287,19 +287,20 @@ static json_t *measured(struct trial *t, struct reason *why)
 		handover_ns[i] = attempt.handover_ns;
 		total_ns[i] = attempt.total_ns;
 		shares[i] = trial_shares[i] = attempt.handover_ns / attempt.total_ns;
-		cpu_shares[i] = trial_cpu_shares[i] = (attempt.cpu_ns - attempt.loop_cpu_ns) / (attempt.cpu_ns + 1);
+		cpu_shares[i] = trial_cpu_shares[i] =
+			(attempt.cpu_ns - attempt.loop_cpu_ns) / (attempt.cpu_ns + 1);
 		look_for_helpers(&helpers); /* they stay for a second or more */
 	}
 	json_t *share = estimate_of(shares, repeats);
 	json_t *cpu_share = estimate_of(cpu_shares, repeats);
 	const char *outcome =
 		outcome_of(number_at(share, "median"), number_at(cpu_share, "median"), &helpers);
-	/* The estimates have sorted both lists, each by itself: the trials are in `trial_shares`. */
-	unsigned agreed =
-		count_agreed(outcome, trial_shares, trial_cpu_shares, repeats, &helpers);
-	return json_pack("{s:s, s:n, s:o, s:o, s:o, s:o, s:{s:i, s:i, s:i}, s:i}", "outcome", outcome,
-			 "reason", "handover_ns", estimate_of(handover_ns, repeats), "total_ns",
-			 estimate_of(total_ns, repeats), "handover_share", share,
+	/* The estimates have sorted both lists, each by itself: the trials are in `trial_shares`.
+	 */
+	unsigned agreed = count_agreed(outcome, trial_shares, trial_cpu_shares, repeats, &helpers);
+	return json_pack("{s:s, s:n, s:o, s:o, s:o, s:o, s:{s:i, s:i, s:i}, s:i}", "outcome",
+			 outcome, "reason", "handover_ns", estimate_of(handover_ns, repeats),
+			 "total_ns", estimate_of(total_ns, repeats), "handover_share", share,
 			 "helpers_cpu_share", cpu_share, "helpers", "user", (int)helpers.user,
 			 "io_wq", (int)helpers.io_wq, "sqpoll", (int)helpers.sqpoll, "agreed",
 			 (int)agreed);
@@ -380,10 +381,10 @@ static json_t *document_json(const struct options *options, int argc, char **arg
 	snprintf(path, sizeof path, "%s/iolab-matrix", options->folder);
 	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:f, s:f, s:i, s:i, s:i, s:o, s:o}", "schema",
 			 "iolab.matrix.v1", "time_utc", time_utc(stamp), "command",
-			 command_json(argc, argv), "env", environment_json(path), "idle_baseline", idle, "blocked_share",
-			 BLOCKED_SHARE, "helpers_cpu_share", HELPERS_CPU_SHARE, "batch", (int)BATCH,
-			 "block_bytes", (int)BLOCK_BYTES, "answer_after_ms", ANSWER_AFTER_MS,
-			 "columns", columns, "rows", rows);
+			 command_json(argc, argv), "env", environment_json(path), "idle_baseline",
+			 idle, "blocked_share", BLOCKED_SHARE, "helpers_cpu_share",
+			 HELPERS_CPU_SHARE, "batch", (int)BATCH, "block_bytes", (int)BLOCK_BYTES,
+			 "answer_after_ms", ANSWER_AFTER_MS, "columns", columns, "rows", rows);
 }
 
 /* "native 12 %", "threads 98 %": what happened, and the share of the time that handing over took.
@@ -411,8 +412,8 @@ static void print_document(const json_t *document)
 			int agreed = (int)number_at(cell, "agreed");
 			int trials = (int)number_at(cell, "handover_share.count");
 			if (agreed < trials)
-				snprintf(words + used, sizeof words - (size_t)used, " %d/%d", agreed,
-					 trials);
+				snprintf(words + used, sizeof words - (size_t)used, " %d/%d",
+					 agreed, trials);
 			printf(" %-17s", words);
 		}
 		printf("\n");
@@ -421,8 +422,10 @@ static void print_document(const json_t *document)
 	       "blocked: the call that hands over returned when it was over. refused: not "
 	       "possible.\n"
 	       "The percentage is the share of the time that handing over took, the median of %d "
-	       "trials, of\nsockets and pipes %d (from %.0f %%: blocked, unless helper threads used "
-	       "%.0f %% of the CPU time\nor more). 7/9: the trials that by themselves came to the same; "
+	       "trials, of\nsockets and pipes %d (from %.0f %%: blocked, unless helper threads "
+	       "used "
+	       "%.0f %% of the CPU time\nor more). 7/9: the trials that by themselves came to the "
+	       "same; "
 	       "where nothing stands, all.\nReasons and numbers: iolab matrix --json\n",
 	       REPEATS, STREAM_REPEATS, 100 * BLOCKED_SHARE, 100 * HELPERS_CPU_SHARE);
 }

@@ -344,9 +344,9 @@ static json_t *document_json(const struct options *options, struct row *rows, un
 	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:i, s:I, s:f, s:I, s:o, s:o}", "schema",
 			 "iolab.responsiveness.v1", "time_utc", time_utc(stamp), "command",
 			 command_json(argc, argv), "env", environment_json(path), "idle_baseline",
-			 idle, "rounds", (int)options->rounds, "seed", (json_int_t)options->seed, "runtime_s",
-			 options->runtime_s, "tick_ns", (json_int_t)TICK_NS, "scenes", scene_list,
-			 "rows", list);
+			 idle, "rounds", (int)options->rounds, "seed", (json_int_t)options->seed,
+			 "runtime_s", options->runtime_s, "tick_ns", (json_int_t)TICK_NS, "scenes",
+			 scene_list, "rows", list);
 }
 
 enum option_key { OPT_ROUNDS = 0x100, OPT_SEED, OPT_RUNTIME };

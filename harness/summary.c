@@ -618,8 +618,8 @@ static json_t *summarise(const struct configuration *c, const struct configurati
 		"metrics", metrics, "per_cpu_pct", per_cpu_json(c, rounds), "baseline",
 		baseline_label, "stand_in_reason", stand_in_reason, "ratio", ratio, "ratio_reason",
 		no_ratio, "steadiness", steadiness, "syscalls_per_op", syscalls, "syscalls_spread",
-		syscalls_spread, "syscalls_reason", syscalls_reason,
-		"histogram", merge_histograms(c, rounds, "histogram"), "histogram_uncorrected",
+		syscalls_spread, "syscalls_reason", syscalls_reason, "histogram",
+		merge_histograms(c, rounds, "histogram"), "histogram_uncorrected",
 		merge_histograms(c, rounds, "histogram_uncorrected"));
 	if (is_imported(c))
 		json_object_set_new(summary, "imported", imported_json(c, rounds));
@@ -1000,7 +1000,8 @@ int command_summary(int argc, char **argv)
 	static const struct argp_option argp_options[] = {
 		{ "json", 'j', NULL, 0, "print summary.json instead of the table", 0 },
 		{ "cpu", 'c', NULL, 0,
-		  "where the CPU time went, in place of the table: process, elsewhere, each CPU", 0 },
+		  "where the CPU time went, in place of the table: process, elsewhere, each CPU",
+		  0 },
 		{ "baseline", 'b', "ENGINE", 0, "what ratios are taken to (default: as before)",
 		  0 },
 		{ 0 },

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the CPU time went: `iolab summary --cpu`, from what the summary says of each configuration. */
+/* Where the CPU time went: `iolab summary --cpu`, from what the summary says of each configuration.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -44,7 +45,8 @@ static void print_each_cpu(FILE *out, const json_t *list)
 			fputs(" ...", out);
 			break;
 		}
-		fprintf(out, " %3s", json_is_object(busy_pct) ? median_text(busy_pct, text) : "off");
+		fprintf(out, " %3s",
+			json_is_object(busy_pct) ? median_text(busy_pct, text) : "off");
 	}
 	fputc('\n', out);
 }
@@ -81,8 +83,8 @@ void summary_print_cpu(FILE *out, const json_t *summary)
 		if (!same_panel(last, c)) {
 			fprintf(out, "\n%s\n", string_at(c, "workload.panel"));
 			fprintf(out, "  %-24s %13s %6s %33s\n", "", "process", "", "elsewhere");
-			fprintf(out, "  %-24s %6s %6s %6s %16s %16s %5s  %s\n", "", "user", "system",
-				"peer", "all", "above idle", "+-", "each CPU");
+			fprintf(out, "  %-24s %6s %6s %6s %16s %16s %5s  %s\n", "", "user",
+				"system", "peer", "all", "above idle", "+-", "each CPU");
 		}
 		if (!same_panel(last, c) ||
 		    !json_equal(at_path(last, "config.x"), at_path(c, "config.x")))
@@ -92,14 +94,17 @@ void summary_print_cpu(FILE *out, const json_t *summary)
 		last = c;
 	}
 	fputs("\nMedians over the rounds, their intervals in brackets. process: all its threads, "
-	      "io-wq's\nand SQPOLL's too; user and system apart are good to a timer tick of 1 to 10 "
+	      "io-wq's\nand SQPOLL's too; user and system apart are good to a timer tick of 1 to "
+	      "10 "
 	      "ms. elsewhere:\nthe machine without process and peer, from /proc/stat: kworkers, "
-	      "softirq, other programs,\nwhich it does not tell apart; good to +-, and below 0 within "
+	      "softirq, other programs,\nwhich it does not tell apart; good to +-, and below 0 "
+	      "within "
 	      "that.\n",
 	      out);
 	if (json_is_object(idle))
 		fprintf(out,
-			"above idle: what is more than the %.3g %% (+-%.2g %%) that the idle host used "
+			"above idle: what is more than the %.3g %% (+-%.2g %%) that the idle host "
+			"used "
 			"before.\n",
 			number_at(idle, "busy_pct"), number_at(idle, "error_pct"));
 	else

@@ -533,8 +533,10 @@ static void print_elsewhere(FILE *out, const json_t *list)
 	}
 	if (worst)
 		fprintf(out,
-			"Outside of process and peer (kernel workers, softirq, other programs) at most "
-			"%.0f %% (+-%.0f %%) of a\nCPU were used: %s on %s, %s %lld. For all, and each CPU: "
+			"Outside of process and peer (kernel workers, softirq, other programs) at "
+			"most "
+			"%.0f %% (+-%.0f %%) of a\nCPU were used: %s on %s, %s %lld. For all, and "
+			"each CPU: "
 			"iolab summary --cpu\n",
 			most_pct, number_at(estimate_at(worst, "cpu.host_error_pct"), "median"),
 			string_at(worst, "engine.label"), string_at(worst, "workload.panel"),

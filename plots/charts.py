@@ -60,9 +60,17 @@ def scale_swept(axes, panel):
 def part_groups(axes, xs):
     """Light bands half-way between the values that were measured: marks that stand beside each other
     between two of them belong to one value, whose tick is in their midst."""
+    low, high = axes.get_xlim()
+    half = (high / low) ** 0.004
     for a, b in zip(xs, xs[1:]):
-        middle, half = math.sqrt(a * b), (b / a) ** 0.02
+        middle = math.sqrt(a * b)
         axes.axvspan(middle / half, middle * half, color=style.BAND, linewidth=0, zorder=0.2)
+
+
+def bars_show(estimates):
+    """Is any bar longer than a mark? Where none is, none can hide another, and marks stand where their
+    value is."""
+    return any(e.high + e.error > 1.1 * (e.low - e.error) for e in estimates)
 
 
 def dodges(xs, count):
@@ -99,8 +107,7 @@ def draw_lines(axes, panel, pick):
     """One line an engine over the swept value. Returns where each ends."""
     labels = present(panel, pick)
     ends = {}
-    # Without bars none can hide another, and each mark stands where its value is.
-    apart = any(e.low < e.high or e.error for c in panel.configurations if (e := pick(c)))
+    apart = bars_show([e for c in panel.configurations if (e := pick(c))])
     factors = dodges(panel.xs, len(labels)) if apart else [1] * len(labels)
     if apart and len(labels) > 1:
         part_groups(axes, panel.xs)

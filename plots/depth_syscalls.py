@@ -12,10 +12,10 @@ READING = ("Random reads of 4 KiB, O_DIRECT. System calls of the process for a r
 CAPTION = ("System calls for a read, against how many are in flight. One call can hand over all that is "
            "ready and collect all that is done, so the deeper the queue, the fewer calls. The kernel's "
            "tracepoint counts them in runs of their own; bars go from the least of these to the greatest. "
-           "Where all came to the same the bar has no width.")
+           "One that is not seen is shorter than its mark, or has no width at all.")
 COMPARISONS = ("depths",)
 SHALLOW, DEEP = 1, 128
-SHARED = 4 / 128  # one call a batch of 128, within a factor of four; the kernel hands back what is ready
+SHARED = 4 / DEEP  # one call a batch of 128, within a factor of four; the kernel hands back what is ready
 
 
 def calls(found, label, x):
@@ -47,7 +47,7 @@ CLAIM = verdicts.Claim(
     "Didona et al., SYSTOR 2022, figure 3, from a digest of the paper; io_uring_enter(2), io_submit(2)",
     "with depth io_uring approaches one call for a whole batch, since one call hands over and waits; "
     "libaio needs one to hand over and one to collect",
-    f"reproduced when io_uring makes less than {SHARED:.3g} × the calls for a read at depth {DEEP} that it "
+    f"reproduced when io_uring makes less than 4/{DEEP} × the calls for a read at depth {DEEP} that it "
     f"makes at {SHALLOW} (one call a batch, within a factor of four; contradicted from 0.5 × on), and at "
     f"{SHALLOW} less than 0.75 × those of libaio (one for its two, and half of that more). Intervals go from "
     "the least to the greatest of the runs that counted",

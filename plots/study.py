@@ -170,7 +170,7 @@ def grid(page, cells, x_label, y_label, as_text, x_ticks=None, paint_behind=None
         return
     xs = sorted({x for x, _ in points})
     reach = min(e.low for _, e in points), max(e.high + e.error for _, e in points)
-    apart = any(e.low < e.high or e.error for _, e in points)
+    apart = charts.bars_show([e for _, e in points])
     if log is None:
         log = reach[1] > 10 * max(reach[0], 1e-12)
 

@@ -31,7 +31,10 @@ def spread_words(panel):
         return "counted in one run only, so the spread is not known and no bar is drawn"
     words = f"counted in {listed(runs)} runs each"
     differing = sum(calls(c).low < calls(c).high for c in counted)
-    return f"{words}, which differed in {differing} of {len(counted)} places, elsewhere the bar has no width"
+    if not differing:
+        return f"{words}, which never differed: the bars have no width"
+    where = "everywhere" if differing == len(counted) else f"in {differing} of {len(counted)} places"
+    return f"{words}, which differed {where}; a bar that is not seen is shorter than its mark, or has no width"
 
 
 def reason(configuration):
