@@ -83,7 +83,7 @@ def section(summary, panel):
     if idle:
         groups.insert(0, Group("the idle host, before", [idle_row(idle, has_peer, cpus)]))
     idle_words = (f"Above idle is what exceeds the {idle['busy_pct']:.3g} % "
-                  f"(±{idle['error_pct']:.2g} %) that the idle host used before." if idle else
+                  f"(±{idle['error_pct']:.2g} %, which adds to the error) that the idle host used before." if idle else
                   "Above idle is not known: the idle host was not measured.")
     return Section(TITLE, [
         Paragraph(EXPLAINED.format(peer=" and its peer" if has_peer else "", idle=idle_words,
