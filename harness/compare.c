@@ -19,8 +19,8 @@
 #include "child_run.h"
 #include "clock.h"
 #include "commands.h"
+#include "idle_host.h"
 #include "json_path.h"
-#include "measurement.h"
 #include "plan.h"
 #include "random.h"
 #include "summary.h"
@@ -243,6 +243,14 @@ static unsigned rounds_in_time(const struct comparison_run *run)
 	return rounds < 1 ? 0 : rounds < ROUNDS_MAX ? (unsigned)rounds : ROUNDS_MAX;
 }
 
+/* Rounds that only count system calls: not more than there are to be measured. */
+static unsigned counting_rounds(const struct comparison_run *run)
+{
+	if (!run->options->count_syscalls)
+		return 0;
+	return run->rounds_expected < COUNTING_ROUNDS ? run->rounds_expected : COUNTING_ROUNDS;
+}
+
 /* The shares of the progress bar follow the number of rounds that is expected now. */
 static void expect_rounds(struct comparison_run *run, unsigned rounds)
 {
@@ -250,8 +258,7 @@ static void expect_rounds(struct comparison_run *run, unsigned rounds)
 	if (run->rounds_done > 0 && rounds > run->rounds_done + in_time)
 		rounds = run->rounds_done + in_time;
 	run->rounds_expected = rounds < ROUNDS_MAX ? rounds : ROUNDS_MAX;
-	run->planned =
-		run->plan.count * (run->rounds_expected + (run->options->count_syscalls ? 1 : 0));
+	run->planned = run->plan.count * (run->rounds_expected + counting_rounds(run));
 }
 
 /* Are the intervals as narrow as was asked? The judgement is the summary's own. */
@@ -296,43 +303,15 @@ static bool another_round(struct comparison_run *run)
 	return rounds_in_time(run) > 0;
 }
 
-/*
- * How busy the host is while we do nothing: what CPU time of the whole system is to be held
- * against. null when not asked for, or interrupted.
- */
-static json_t *measure_idle(double idle_s)
-{
-	struct measurement before, after;
-	struct reason unused;
-	if (idle_s <= 0)
-		return json_null();
-	measurement_open(&before, &after, 0, false, &unused);
-	measurement_begin(&before);
-	struct timespec pause = timespec_of_ns((int64_t)(idle_s * NS_PER_S));
-	nanosleep(&pause, NULL);
-	measurement_end(&after);
-	json_t *metrics = measurement_json(&before, &after, 0, &unused);
-	json_t *baseline = json_null();
-	if (!interrupted && json_is_number(at_path(metrics, "cpu.host_util_pct")))
-		baseline = json_pack("{s:O, s:O, s:f, s:O}", "elapsed_s",
-				     at_path(metrics, "elapsed_s"), "busy_pct",
-				     at_path(metrics, "cpu.host_util_pct"), "error_pct",
-				     100 * number_at(metrics, "cpu.host_error_s") /
-					     number_at(metrics, "elapsed_s"),
-				     "per_cpu_pct", at_path(metrics, "cpu.per_cpu_pct"));
-	json_decref(metrics);
-	measurement_close(&before, &after);
-	return baseline;
-}
-
 static int run_all(struct comparison_run *run, struct reason *why)
 {
 	int rc = 0;
 	for (; rc == 0 && another_round(run); run->rounds_done++)
 		rc = run_round(run, run->rounds_done, false, why);
 	/* Apart from the measured rounds: the tracepoint slows every system call down. */
-	if (rc == 0 && run->options->count_syscalls)
-		rc = run_round(run, run->rounds_done, true, why);
+	unsigned counting = counting_rounds(run);
+	for (unsigned i = 0; rc == 0 && i < counting; i++)
+		rc = run_round(run, run->rounds_done + i, true, why);
 	clear_progress(run);
 	if (rc != 0)
 		run->ended_by = rc == -EINTR ? "signal" : "error";
@@ -444,7 +423,7 @@ static const struct argp_option argp_options[] = {
 	{ "baseline", OPT_BASELINE, "ENGINE", 0, "what ratios are taken to (default: blocking)",
 	  0 },
 	{ "no-count-syscalls", OPT_NO_COUNT, NULL, 0,
-	  "leave out the last round, which counts system calls", 0 },
+	  "leave out the last rounds (three at most), which count system calls", 0 },
 	{ 0 },
 };
 
@@ -595,7 +574,7 @@ int command_compare(int argc, char **argv)
 	if (make_folder(&run, &why) < 0) {
 		fprintf(stderr, "iolab: %s\n", why.text);
 	} else {
-		run.idle_baseline = measure_idle(options.idle_s);
+		run.idle_baseline = idle_host_json(options.idle_s, &interrupted);
 		run.begun_ns = clock_ns();
 		int rc = interrupted ? -EINTR : run_all(&run, &why);
 		status = conclude(&run, argc, argv, rc, &why);

@@ -29,6 +29,7 @@
 #include "engines.h"
 #include "environment.h"
 #include "estimate_json.h"
+#include "idle_host.h"
 #include "json_folder.h"
 #include "json_path.h"
 #include "probe_target.h"
@@ -39,6 +40,8 @@
 #define BLOCK_BYTES	65536u
 #define BATCH		16u /* reads of a file handed over together */
 #define REPEATS		9 /* of each file's cell; the median counts */
+#define STREAM_REPEATS	3 /* of a socket's or pipe's, where each waits for its answer */
+#define IDLE_S		0.5 /* before it: how busy the host is anyhow */
 #define ANSWER_AFTER_MS 20
 #define CELL_LIMIT_S	20
 #define COLD_PCT	5 /* so much of a file may be in the page cache */
@@ -239,9 +242,9 @@ static int try_once(struct trial *t, struct attempt *attempt, struct reason *why
 /* A cell in which there is nothing to measure. */
 static json_t *unmeasured(const char *outcome, const struct reason *why)
 {
-	return json_pack("{s:s, s:s, s:n, s:n, s:n, s:n, s:n}", "outcome", outcome, "reason",
+	return json_pack("{s:s, s:s, s:n, s:n, s:n, s:n, s:n, s:n}", "outcome", outcome, "reason",
 			 why->text, "handover_ns", "total_ns", "handover_share",
-			 "helpers_cpu_share", "helpers");
+			 "helpers_cpu_share", "helpers", "agreed");
 }
 
 /*
@@ -258,12 +261,23 @@ static const char *outcome_of(double share, double helpers_cpu_share, const stru
 	return has_helpers ? "threads" : "native";
 }
 
+/* Of so many trials, those that by themselves come to the same outcome as all together. */
+static unsigned count_agreed(const char *outcome, const double *shares, const double *cpu_shares,
+			     unsigned repeats, const struct helpers *helpers)
+{
+	unsigned agreed = 0;
+	for (unsigned i = 0; i < repeats; i++)
+		agreed += strcmp(outcome_of(shares[i], cpu_shares[i], helpers), outcome) == 0;
+	return agreed;
+}
+
 static json_t *measured(struct trial *t, struct reason *why)
 {
 	double handover_ns[REPEATS], total_ns[REPEATS], shares[REPEATS], cpu_shares[REPEATS];
+	double trial_shares[REPEATS], trial_cpu_shares[REPEATS];
 	struct helpers helpers = { 0 };
 	bool stream = t->answerer.pid > 0;
-	unsigned repeats = stream ? 3 : REPEATS;
+	unsigned repeats = stream ? STREAM_REPEATS : REPEATS;
 	for (unsigned i = 0; i < repeats; i++) {
 		struct attempt attempt = { 0 };
 		if (prepare(t, why) < 0)
@@ -272,19 +286,24 @@ static json_t *measured(struct trial *t, struct reason *why)
 			return unmeasured("refused", why);
 		handover_ns[i] = attempt.handover_ns;
 		total_ns[i] = attempt.total_ns;
-		shares[i] = attempt.handover_ns / attempt.total_ns;
-		cpu_shares[i] = (attempt.cpu_ns - attempt.loop_cpu_ns) / (attempt.cpu_ns + 1);
+		shares[i] = trial_shares[i] = attempt.handover_ns / attempt.total_ns;
+		cpu_shares[i] = trial_cpu_shares[i] =
+			(attempt.cpu_ns - attempt.loop_cpu_ns) / (attempt.cpu_ns + 1);
 		look_for_helpers(&helpers); /* they stay for a second or more */
 	}
 	json_t *share = estimate_of(shares, repeats);
 	json_t *cpu_share = estimate_of(cpu_shares, repeats);
 	const char *outcome =
 		outcome_of(number_at(share, "median"), number_at(cpu_share, "median"), &helpers);
-	return json_pack("{s:s, s:n, s:o, s:o, s:o, s:o, s:{s:i, s:i, s:i}}", "outcome", outcome,
-			 "reason", "handover_ns", estimate_of(handover_ns, repeats), "total_ns",
-			 estimate_of(total_ns, repeats), "handover_share", share,
+	/* The estimates have sorted both lists, each by itself: the trials are in `trial_shares`.
+	 */
+	unsigned agreed = count_agreed(outcome, trial_shares, trial_cpu_shares, repeats, &helpers);
+	return json_pack("{s:s, s:n, s:o, s:o, s:o, s:o, s:{s:i, s:i, s:i}, s:i}", "outcome",
+			 outcome, "reason", "handover_ns", estimate_of(handover_ns, repeats),
+			 "total_ns", estimate_of(total_ns, repeats), "handover_share", share,
 			 "helpers_cpu_share", cpu_share, "helpers", "user", (int)helpers.user,
-			 "io_wq", (int)helpers.io_wq, "sqpoll", (int)helpers.sqpoll);
+			 "io_wq", (int)helpers.io_wq, "sqpoll", (int)helpers.sqpoll, "agreed",
+			 (int)agreed);
 }
 
 /* A whole cell, in a process of its own. */
@@ -353,18 +372,19 @@ static json_t *document_json(const struct options *options, int argc, char **arg
 {
 	char stamp[32], path[400];
 	json_t *rows = json_array(), *columns = json_array();
+	json_t *idle = idle_host_json(IDLE_S, NULL);
 	for (int target = 0; target < TARGET_COUNT; target++)
 		json_array_append_new(columns, json_pack("{s:s, s:s}", "name", targets[target].name,
 							 "words", targets[target].words));
 	for (unsigned i = 0; i < options->choice.count; i++)
 		json_array_append_new(rows, row_json(options->choice.specs[i], options));
 	snprintf(path, sizeof path, "%s/iolab-matrix", options->folder);
-	return json_pack("{s:s, s:s, s:o, s:o, s:f, s:f, s:i, s:i, s:i, s:o, s:o}", "schema",
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:f, s:f, s:i, s:i, s:i, s:o, s:o}", "schema",
 			 "iolab.matrix.v1", "time_utc", time_utc(stamp), "command",
-			 command_json(argc, argv), "env", environment_json(path), "blocked_share",
-			 BLOCKED_SHARE, "helpers_cpu_share", HELPERS_CPU_SHARE, "batch", (int)BATCH,
-			 "block_bytes", (int)BLOCK_BYTES, "answer_after_ms", ANSWER_AFTER_MS,
-			 "columns", columns, "rows", rows);
+			 command_json(argc, argv), "env", environment_json(path), "idle_baseline",
+			 idle, "blocked_share", BLOCKED_SHARE, "helpers_cpu_share",
+			 HELPERS_CPU_SHARE, "batch", (int)BATCH, "block_bytes", (int)BLOCK_BYTES,
+			 "answer_after_ms", ANSWER_AFTER_MS, "columns", columns, "rows", rows);
 }
 
 /* "native 12 %", "threads 98 %": what happened, and the share of the time that handing over took.
@@ -375,7 +395,7 @@ static void print_document(const json_t *document)
 	const json_t *row;
 	printf("%-20s", "");
 	for (int target = 0; target < TARGET_COUNT; target++)
-		printf(" %-13s", targets[target].name);
+		printf(" %-17s", targets[target].name);
 	printf("\n");
 	json_array_foreach(json_object_get(document, "rows"), i, row)
 	{
@@ -386,18 +406,28 @@ static void print_document(const json_t *document)
 			char words[32];
 			int used = snprintf(words, sizeof words, "%s", string_at(cell, "outcome"));
 			if (!json_is_null(json_object_get(cell, "handover_share")))
-				snprintf(words + used, sizeof words - (size_t)used, " %.0f %%",
-					 100 * number_at(cell, "handover_share.median"));
-			printf(" %-13s", words);
+				used += snprintf(words + used, sizeof words - (size_t)used,
+						 " %.0f %%",
+						 100 * number_at(cell, "handover_share.median"));
+			int agreed = (int)number_at(cell, "agreed");
+			int trials = (int)number_at(cell, "handover_share.count");
+			if (agreed < trials)
+				snprintf(words + used, sizeof words - (size_t)used, " %d/%d",
+					 agreed, trials);
+			printf(" %-17s", words);
 		}
 		printf("\n");
 	}
 	printf("\nnative: the kernel did it by itself. threads: others than the loop's did it.\n"
 	       "blocked: the call that hands over returned when it was over. refused: not "
 	       "possible.\n"
-	       "The percentage is the share of the time that handing over took (from %.0f %%: "
-	       "blocked).\nReasons and numbers: iolab matrix --json\n",
-	       100 * BLOCKED_SHARE);
+	       "The percentage is the share of the time that handing over took, the median of %d "
+	       "trials, of\nsockets and pipes %d (from %.0f %%: blocked, unless helper threads "
+	       "used "
+	       "%.0f %% of the CPU time\nor more). 7/9: the trials that by themselves came to the "
+	       "same; "
+	       "where nothing stands, all.\nReasons and numbers: iolab matrix --json\n",
+	       REPEATS, STREAM_REPEATS, 100 * BLOCKED_SHARE, 100 * HELPERS_CPU_SHARE);
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)

@@ -25,6 +25,7 @@
 #include "environment.h"
 #include "estimate_json.h"
 #include "histogram.h"
+#include "idle_host.h"
 #include "json_folder.h"
 #include "json_path.h"
 #include "probe_target.h"
@@ -37,6 +38,7 @@
 #define DEPTH		2u
 #define ANSWER_AFTER_MS 5
 #define RUN_LIMIT_S	30
+#define IDLE_S		0.5 /* before it: how busy the host is anyhow */
 #define ROWS_MAX	(1 + ENGINES_MAX * SCENE_COUNT)
 
 enum scene { FILE_SCENE, SOCKET_SCENE, SCENE_COUNT };
@@ -326,8 +328,9 @@ static void print_document(const json_t *document)
 	printf("\n");
 }
 
+/* Takes over `idle`. */
 static json_t *document_json(const struct options *options, struct row *rows, unsigned count,
-			     int argc, char **argv)
+			     json_t *idle, int argc, char **argv)
 {
 	char stamp[32], path[400];
 	json_t *list = json_array(), *scene_list = json_array();
@@ -338,12 +341,12 @@ static json_t *document_json(const struct options *options, struct row *rows, un
 	for (unsigned i = 0; i < count; i++)
 		json_array_append_new(list, row_json(&rows[i]));
 	snprintf(path, sizeof path, "%s/iolab-probe", options->folder);
-	return json_pack("{s:s, s:s, s:o, s:o, s:i, s:I, s:f, s:I, s:o, s:o}", "schema",
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:i, s:I, s:f, s:I, s:o, s:o}", "schema",
 			 "iolab.responsiveness.v1", "time_utc", time_utc(stamp), "command",
-			 command_json(argc, argv), "env", environment_json(path), "rounds",
-			 (int)options->rounds, "seed", (json_int_t)options->seed, "runtime_s",
-			 options->runtime_s, "tick_ns", (json_int_t)TICK_NS, "scenes", scene_list,
-			 "rows", list);
+			 command_json(argc, argv), "env", environment_json(path), "idle_baseline",
+			 idle, "rounds", (int)options->rounds, "seed", (json_int_t)options->seed,
+			 "runtime_s", options->runtime_s, "tick_ns", (json_int_t)TICK_NS, "scenes",
+			 scene_list, "rows", list);
 }
 
 enum option_key { OPT_ROUNDS = 0x100, OPT_SEED, OPT_RUNTIME };
@@ -414,12 +417,13 @@ int command_responsiveness(int argc, char **argv)
 	static struct row rows[ROWS_MAX];
 	unsigned count = list_rows(rows, &options), order[ROWS_MAX];
 	struct random_stream random = { options.seed };
+	json_t *idle = idle_host_json(IDLE_S, NULL);
 	for (unsigned round = 0; round < options.rounds; round++) {
 		random_order(&random, order, count);
 		for (unsigned i = 0; i < count; i++)
 			run_row(&rows[order[i]]);
 	}
-	json_t *document = document_json(&options, rows, count, argc, argv);
+	json_t *document = document_json(&options, rows, count, idle, argc, argv);
 	if (!options.choice.json)
 		print_document(document);
 	int status = json_deliver(document, options.choice.json, options.choice.out,

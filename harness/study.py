@@ -27,7 +27,7 @@ IOLAB = os.environ.get("IOLAB") or shown("build", "iolab")
 SIX_STEPS = shown("harness", "six_steps.py")
 
 FULL = ("--rounds", "5", "--runtime", "0.2", "--warmup", "0.05")
-QUICK = ("--rounds", "5", "--runtime", "0.04", "--warmup", "0.01", "--idle", "0")
+QUICK = ("--rounds", "5", "--runtime", "0.04", "--warmup", "0.01", "--idle", "0.2")
 DISK = ("--direct", "1", "--size", "64M")
 CPUS = sorted(os.sched_getaffinity(0))
 TUNED = ("libaio,io_uring,io_uring:fixed_buffers+fixed_files,"
@@ -103,7 +103,7 @@ RUNTIMES = {"offered_load": ("0.5", "0.1"), "offered_load_stalled": ("1", "1")}
 # With --quick: other values for options of compare.
 QUICK_VALUES = {
     "depths": {"--depths": "1,16,128"},
-    "idle_descriptors": {"--conns": "10,4000"},
+    "idle_descriptors": {"--conns": "10,1000,4000"},
     **{f"cores_{count}": {"--depths": "1,16"} for count in cpu_counts()},
     **{f"connections_{size}": {"--engines": "poll,epoll,io_uring", "--conns": "1,1000"}
        for size in MESSAGE_SIZES},

@@ -29,9 +29,13 @@ static const char *const metric_paths[] = {
 	"cpu.us_per_op",
 	"cpu.host_us_per_op",
 	"cpu.util_pct",
+	"cpu.user_pct",
+	"cpu.system_pct",
 	"cpu.host_util_pct",
 	"cpu.peer_util_pct",
 	"cpu.other_util_pct",
+	"cpu.other_above_idle_pct",
+	"cpu.host_error_pct",
 	"context_switches_per_op",
 	"inflight_mean",
 	"cpu.host_steal_pct",
@@ -66,17 +70,33 @@ static bool counts_syscalls(const json_t *run)
 	return json_is_true(at_path(run, "config.count_syscalls"));
 }
 
-/* A metric of a run; false when the run has none. */
-static bool metric_of(const json_t *run, const char *path, double *value)
+/* `part` over `whole` in percent, for what a run has in other units. */
+static bool percent_of(const json_t *part, double whole, double *value)
+{
+	*value = 100 * json_number_value(part) / whole;
+	return json_is_number(part);
+}
+
+/* A metric of a run; false when the run has none. `idle` is the comparison's, or NULL. */
+static bool metric_of(const json_t *run, const json_t *idle, const char *path, double *value)
 {
 	const json_t *metrics = json_object_get(run, "metrics");
 	double ops = number_at(metrics, "ops");
 	if (ops <= 0) /* a window in which nothing was finished measured nothing */
 		return false;
-	if (strcmp(path, "cpu.host_steal_pct") == 0) {
-		const json_t *steal_s = at_path(metrics, "cpu.host_steal_s");
-		*value = 100 * json_number_value(steal_s) / number_at(metrics, "elapsed_s");
-		return json_is_number(steal_s);
+	double elapsed_s = number_at(metrics, "elapsed_s");
+	if (strcmp(path, "cpu.host_steal_pct") == 0)
+		return percent_of(at_path(metrics, "cpu.host_steal_s"), elapsed_s, value);
+	if (strcmp(path, "cpu.user_pct") == 0)
+		return percent_of(at_path(metrics, "cpu.user_s"), elapsed_s, value);
+	if (strcmp(path, "cpu.system_pct") == 0)
+		return percent_of(at_path(metrics, "cpu.system_s"), elapsed_s, value);
+	if (strcmp(path, "cpu.host_error_pct") == 0)
+		return percent_of(at_path(metrics, "cpu.host_error_s"), elapsed_s, value);
+	if (strcmp(path, "cpu.other_above_idle_pct") == 0) {
+		const json_t *other_pct = at_path(metrics, "cpu.other_util_pct");
+		*value = json_number_value(other_pct) - number_at(idle, "busy_pct");
+		return json_is_number(other_pct) && json_is_object(idle);
 	}
 	if (strcmp(path, "cpu.host_error_us_per_op") == 0) {
 		*value = 1e6 * number_at(metrics, "cpu.host_error_s") / ops;
@@ -127,7 +147,8 @@ struct configuration {
 	json_t *workpiece; /* without: what it has in common with its baseline */
 	json_t **by_round; /* [round]: the run, borrowed, or NULL */
 	json_t *first; /* borrowed */
-	json_t *counting; /* the run that counted system calls, borrowed, or NULL */
+	json_t *counting; /* the runs that counted system calls, a list */
+	const json_t *idle; /* how busy the host was anyhow, borrowed, or NULL */
 };
 
 struct grouping {
@@ -158,7 +179,7 @@ static int compare_by_plan(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static struct grouping group_runs(const json_t *runs)
+static struct grouping group_runs(const json_t *runs, const json_t *idle)
 {
 	struct grouping g = { 0 };
 	size_t i;
@@ -181,9 +202,11 @@ static struct grouping group_runs(const json_t *runs)
 			c->workpiece = configuration_of(run, false);
 			c->by_round = calloc(g.rounds, sizeof(json_t *));
 			c->first = run;
+			c->counting = json_array();
+			c->idle = idle;
 		}
 		if (counts_syscalls(run))
-			c->counting = run;
+			json_array_append(c->counting, run);
 		else
 			c->by_round[round_of(run)] = run;
 	}
@@ -196,6 +219,7 @@ static void free_grouping(struct grouping *g)
 	for (unsigned i = 0; i < g->count; i++) {
 		json_decref(g->configurations[i].identity);
 		json_decref(g->configurations[i].workpiece);
+		json_decref(g->configurations[i].counting);
 		free(g->configurations[i].by_round);
 	}
 	free(g->configurations);
@@ -219,7 +243,7 @@ static json_t *metric_json(const struct configuration *c, unsigned rounds, const
 	unsigned count = 0;
 	for (unsigned round = 0; round < rounds; round++) {
 		double value;
-		if (ok_in_round(c, round) && metric_of(c->by_round[round], path, &value)) {
+		if (ok_in_round(c, round) && metric_of(c->by_round[round], c->idle, path, &value)) {
 			values[count++] = value;
 			json_array_append_new(list, json_real(value));
 		} else {
@@ -234,6 +258,73 @@ static json_t *metric_json(const struct configuration *c, unsigned rounds, const
 	json_decref(list);
 	free(values);
 	return result;
+}
+
+/* How busy each CPU was, an estimate over the rounds for each; null for one that was offline. */
+static json_t *per_cpu_json(const struct configuration *c, unsigned rounds)
+{
+	size_t cpus = 0;
+	for (unsigned round = 0; round < rounds; round++) {
+		size_t here = ok_in_round(c, round)
+				      ? json_array_size(at_path(c->by_round[round],
+								"metrics.cpu.per_cpu_pct"))
+				      : 0;
+		cpus = here > cpus ? here : cpus;
+	}
+	double *values = malloc(rounds * sizeof *values);
+	json_t *list = json_array();
+	for (size_t cpu = 0; cpu < cpus; cpu++) {
+		unsigned count = 0;
+		for (unsigned round = 0; round < rounds; round++) {
+			const json_t *busy_pct =
+				ok_in_round(c, round)
+					? json_array_get(at_path(c->by_round[round],
+								 "metrics.cpu.per_cpu_pct"),
+							 cpu)
+					: NULL;
+			if (json_is_number(busy_pct))
+				values[count++] = json_number_value(busy_pct);
+		}
+		json_array_append_new(list, estimate_of(values, count));
+	}
+	free(values);
+	return list;
+}
+
+/*
+ * What the runs that counted system calls say: the median, and in `spread` the least and the
+ * greatest. Else null, and `reason` says why.
+ */
+static json_t *syscalls_json(const struct configuration *c, json_t **spread, json_t **reason)
+{
+	double values[COUNTING_ROUNDS];
+	unsigned count = 0;
+	size_t i;
+	json_t *run;
+	*spread = *reason = json_null();
+	json_array_foreach(c->counting, i, run)
+	{
+		if (!status_is(run, "ok"))
+			continue;
+		const json_t *calls = at_path(run, "metrics.syscalls_per_op");
+		const json_t *why = at_path(run, "metrics.syscalls_reason");
+		if (json_is_number(calls) && count < COUNTING_ROUNDS)
+			values[count++] = json_number_value(calls);
+		else if (json_is_string(why) && json_is_null(*reason))
+			*reason = json_incref((json_t *)why);
+	}
+	if (count > 0) {
+		struct estimate e = estimate_median(values, count);
+		json_decref(*reason);
+		*reason = json_null();
+		*spread = json_pack("{s:f, s:f, s:i}", "min", e.min, "max", e.max, "count",
+				    (int)count);
+		return json_real(e.median);
+	}
+	if (json_is_null(*reason))
+		*reason = json_string(is_imported(c) ? "imported runs do not tell them"
+						     : "no run counted them");
+	return json_null();
 }
 
 const char *ratio_verdict(double low, double high, unsigned rounds)
@@ -262,8 +353,8 @@ static json_t *ratio_json(const struct configuration *c, const struct configurat
 	for (unsigned round = 0; round < rounds; round++) {
 		double value, base;
 		if (!ok_in_round(c, round) || !ok_in_round(baseline, round) ||
-		    !metric_of(c->by_round[round], path, &value) ||
-		    !metric_of(baseline->by_round[round], path, &base))
+		    !metric_of(c->by_round[round], c->idle, path, &value) ||
+		    !metric_of(baseline->by_round[round], baseline->idle, path, &base))
 			continue;
 		positive = positive && value > 0 && base > 0;
 		ratios[count++] = value / base;
@@ -328,7 +419,7 @@ static json_t *steadiness_json(const struct configuration *c, unsigned rounds, j
 	unsigned count = 0;
 	for (unsigned round = 0; round < rounds; round++) {
 		if (!ok_in_round(c, round) ||
-		    !metric_of(c->by_round[round], "ops_per_s", &values[count]))
+		    !metric_of(c->by_round[round], NULL, "ops_per_s", &values[count]))
 			continue;
 		round_of_value[count++] = round;
 	}
@@ -431,6 +522,15 @@ static bool ever_ok(const struct configuration *c, unsigned rounds)
 	return false;
 }
 
+/* Why no ratio can be taken to a baseline that was not run (NULL), or never ended ok. */
+static json_t *missing_baseline(const struct configuration *baseline, const char *label)
+{
+	if (!baseline)
+		return json_sprintf("%s was not run here", label);
+	return json_sprintf("%s is %s here: %s", label, string_at(baseline->first, "status"),
+			    string_at(baseline->first, "reason"));
+}
+
 /* Why a configuration that is ok has no ratio of throughput; null when it has one, or needs none.
  */
 static json_t *ratio_reason(const json_t *ratio, const struct configuration *c,
@@ -443,12 +543,8 @@ static json_t *ratio_reason(const json_t *ratio, const struct configuration *c,
 	if (is_imported(c) || (baseline && is_imported(baseline)))
 		return json_string("imported runs did not take turns with the others, so there is "
 				   "no ratio round by round");
-	if (!baseline)
-		return json_sprintf("%s was not run here", label);
-	if (!ever_ok(baseline, rounds))
-		return json_sprintf("%s is %s here: %s", label,
-				    string_at(baseline->first, "status"),
-				    string_at(baseline->first, "reason"));
+	if (!baseline || !ever_ok(baseline, rounds))
+		return missing_baseline(baseline, label);
 	return json_sprintf("no round in which both it and %s finished anything", label);
 }
 
@@ -469,12 +565,18 @@ static json_t *imported_json(const struct configuration *c, unsigned rounds)
 }
 
 static json_t *summarise(const struct configuration *c, const struct configuration *baseline,
-			 unsigned rounds, const char *baseline_label)
+			 const struct configuration *stand_in, unsigned rounds,
+			 const char *baseline_label)
 {
+	json_t *stand_in_reason = json_null();
+	if (stand_in) {
+		stand_in_reason = missing_baseline(baseline, baseline_label);
+		baseline = stand_in;
+		baseline_label = string_at(stand_in->identity, "engine.label");
+	}
 	json_t *warnings = json_array(), *metrics = json_object(), *ratio = json_null();
-	json_t *syscalls = json_null();
-	json_t *syscalls_reason = json_string(is_imported(c) ? "imported runs do not tell them"
-							     : "no run counted them");
+	json_t *syscalls_spread, *syscalls_reason;
+	json_t *syscalls = syscalls_json(c, &syscalls_spread, &syscalls_reason);
 	const json_t *speaks = c->first; /* for the status, when no round is ok */
 	unsigned ok_rounds = 0;
 	for (unsigned round = 0; round < rounds; round++) {
@@ -502,12 +604,6 @@ static json_t *summarise(const struct configuration *c, const struct configurati
 					      json_string("in a round this engine or its baseline "
 							  "measured 0, so a ratio is missing"));
 	}
-	if (c->counting && status_is(c->counting, "ok")) {
-		json_decref(syscalls_reason);
-		syscalls = json_incref((json_t *)at_path(c->counting, "metrics.syscalls_per_op"));
-		syscalls_reason =
-			json_incref((json_t *)at_path(c->counting, "metrics.syscalls_reason"));
-	}
 	json_t *no_ratio = ratio_reason(ratio, c, baseline, rounds, baseline_label);
 	json_t *steadiness = steadiness_json(c, rounds, warnings);
 	judge_warm_up(c, rounds, warnings);
@@ -518,15 +614,17 @@ static json_t *summarise(const struct configuration *c, const struct configurati
 		json_object_set(config, "warmup_s", (json_t *)at_path(c->first, "config.warmup_s"));
 	}
 	json_t *summary = json_pack(
-		"{s:O, s:O, s:o, s:o, s:O, s:O, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, "
-		"s:o, s:o}",
+		"{s:O, s:O, s:o, s:o, s:O, s:O, s:o, s:i, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, "
+		"s:o, s:o, s:o, s:o}",
 		"engine", json_object_get(c->identity, "engine"), "workload",
 		json_object_get(c->identity, "workload"), "config", config, "command",
 		lone_command(c->first), "status", json_object_get(speaks, "status"), "reason",
 		json_object_get(speaks, "reason"), "warnings", warnings, "rounds", (int)ok_rounds,
-		"metrics", metrics, "ratio", ratio, "ratio_reason", no_ratio, "steadiness",
-		steadiness, "syscalls_per_op", syscalls, "syscalls_reason", syscalls_reason,
-		"histogram", merge_histograms(c, rounds, "histogram"), "histogram_uncorrected",
+		"metrics", metrics, "per_cpu_pct", per_cpu_json(c, rounds), "baseline",
+		baseline_label, "stand_in_reason", stand_in_reason, "ratio", ratio, "ratio_reason",
+		no_ratio, "steadiness", steadiness, "syscalls_per_op", syscalls, "syscalls_spread",
+		syscalls_spread, "syscalls_reason", syscalls_reason, "histogram",
+		merge_histograms(c, rounds, "histogram"), "histogram_uncorrected",
 		merge_histograms(c, rounds, "histogram_uncorrected"));
 	if (is_imported(c))
 		json_object_set_new(summary, "imported", imported_json(c, rounds));
@@ -546,6 +644,40 @@ static const struct configuration *find_baseline(const struct grouping *g,
 		    strcmp(string_at(g->configurations[i].identity, "engine.label"), label) == 0)
 			return &g->configurations[i];
 	return NULL;
+}
+
+static unsigned ok_rounds_of(const struct configuration *c, unsigned rounds)
+{
+	unsigned count = 0;
+	for (unsigned round = 0; round < rounds; round++)
+		count += ok_in_round(c, round);
+	return count;
+}
+
+/*
+ * Where the baseline never ended ok, another engine stands in for it, so that there are ratios at
+ * all: on the same work the first in the order of the plan that ended ok in most rounds. NULL where
+ * none is needed, or there is none beside `c`. The summary says which, and why.
+ */
+static const struct configuration *find_stand_in(const struct grouping *g,
+						 const struct configuration *c,
+						 const struct configuration *baseline)
+{
+	const struct configuration *best = NULL;
+	unsigned others = 0;
+	if (!baseline || is_imported(c) || is_imported(baseline) || ever_ok(baseline, g->rounds))
+		return NULL;
+	for (unsigned i = 0; i < g->count; i++) {
+		const struct configuration *other = &g->configurations[i];
+		unsigned rounds = ok_rounds_of(other, g->rounds);
+		if (rounds == 0 || is_imported(other) ||
+		    !json_equal(other->workpiece, c->workpiece))
+			continue;
+		others++;
+		if (!best || rounds > ok_rounds_of(best, g->rounds))
+			best = other;
+	}
+	return others > 1 ? best : NULL;
 }
 
 /* Names of the environment's keys that were not the same in all runs that know theirs. */
@@ -714,13 +846,14 @@ json_t *summary_compute(const char *folder, const struct comparison *comparison,
 	if (!runs)
 		return NULL;
 
-	struct grouping g = group_runs(runs);
+	struct grouping g = group_runs(runs, comparison->idle_baseline);
 	json_t *configurations = json_array();
 	unsigned done = 0, imported = 0;
 	for (unsigned i = 0; i < g.count; i++) {
 		const struct configuration *c = &g.configurations[i];
 		const struct configuration *baseline = find_baseline(&g, c, comparison->baseline);
-		json_t *entry = summarise(c, baseline, g.rounds, comparison->baseline);
+		json_t *entry = summarise(c, baseline, find_stand_in(&g, c, baseline), g.rounds,
+					  comparison->baseline);
 		unsigned rounds = (unsigned)json_integer_value(json_object_get(entry, "rounds"));
 		unsigned *most = is_imported(c) ? &imported : &done;
 		*most = rounds > *most ? rounds : *most;
@@ -820,7 +953,7 @@ int summary_write(const char *folder, const json_t *summary, struct reason *why)
 struct summary_options {
 	const char *folder;
 	const char *baseline;
-	bool json;
+	bool json, cpu;
 };
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -829,6 +962,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 'j':
 		o->json = true;
+		return 0;
+	case 'c':
+		o->cpu = true;
 		return 0;
 	case 'b':
 		o->baseline = arg;
@@ -868,6 +1004,9 @@ int command_summary(int argc, char **argv)
 {
 	static const struct argp_option argp_options[] = {
 		{ "json", 'j', NULL, 0, "print summary.json instead of the table", 0 },
+		{ "cpu", 'c', NULL, 0,
+		  "where the CPU time went, in place of the table: process, elsewhere, each CPU",
+		  0 },
 		{ "baseline", 'b', "ENGINE", 0, "what ratios are taken to (default: as before)",
 		  0 },
 		{ 0 },
@@ -899,6 +1038,8 @@ int command_summary(int argc, char **argv)
 		if (options.json) {
 			json_dumpf(summary, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9));
 			putchar('\n');
+		} else if (options.cpu) {
+			summary_print_cpu(stdout, summary);
 		} else {
 			summary_print(stdout, summary);
 		}

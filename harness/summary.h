@@ -16,6 +16,9 @@
 /* With fewer rounds t leans on the shape of the distribution more than anybody knows of it. */
 #define VERDICT_ROUNDS 5
 
+/* System calls are counted in so many runs at most, none of which enters another figure. */
+#define COUNTING_ROUNDS 3
+
 /* What a comparison knows of itself and the runs do not. */
 struct comparison {
 	json_t *command; /* borrowed: the exact argv, a list */
@@ -78,6 +81,12 @@ int summary_write(const char *folder, const json_t *summary, struct reason *why)
 
 /* The table, for a person at a terminal. */
 void summary_print(FILE *out, const json_t *summary);
+
+/*
+ * Where the CPU time went, for a person at a terminal: of the process, elsewhere, on each CPU, in
+ * percent of one CPU.
+ */
+void summary_print_cpu(FILE *out, const json_t *summary);
 
 /*
  * A ratio with two digits, unless they would show an interval that ends beside 1 as one that

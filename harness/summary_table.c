@@ -76,8 +76,9 @@ static const char *format_calls(double calls, char text[16])
 	return text;
 }
 
-static void print_ratio(FILE *out, const json_t *configuration, const char *baseline)
+static void print_ratio(FILE *out, const json_t *configuration)
 {
+	const char *baseline = string_at(configuration, "baseline");
 	const json_t *ratio = json_object_get(json_object_get(configuration, "ratio"), "ops_per_s");
 	char text[64], mean[16], low[16], high[16];
 	if (strcmp(string_at(configuration, "engine.label"), baseline) == 0)
@@ -112,7 +113,7 @@ static const char *host_words(const json_t *c, char text[16])
 	return text;
 }
 
-static void print_row(FILE *out, const json_t *c, const char *baseline)
+static void print_row(FILE *out, const json_t *c)
 {
 	const json_t *rate = estimate_at(c, "ops_per_s");
 	double median = number_at(rate, "median");
@@ -128,7 +129,7 @@ static void print_row(FILE *out, const json_t *c, const char *baseline)
 			100 * (number_at(rate, "high") / median - 1));
 	else
 		fprintf(out, " %10s", "-");
-	print_ratio(out, c, baseline);
+	print_ratio(out, c);
 	fprintf(out, " %8s%s", median_words(c, "latency_ns.p50", format_time, text),
 		equal_sign(c, "latency_ns.p50"));
 	fprintf(out, " %8s%s", median_words(c, "latency_ns.p99", format_time, text),
@@ -207,9 +208,46 @@ static void print_missing(FILE *out, const json_t *list, const json_t *panel, co
 	}
 }
 
-static void print_panel(FILE *out, const json_t *list, size_t position, const char *baseline)
+/* Where another engine stands in for the baseline: which one, and why, each once. */
+static void print_stand_ins(FILE *out, const json_t *list, const json_t *panel)
+{
+	size_t i, j;
+	json_t *c, *earlier;
+	json_array_foreach(list, i, c)
+	{
+		const char *reason = string_at(c, "stand_in_reason");
+		bool told = !*reason || !same_panel(c, panel);
+		json_array_foreach(list, j, earlier)
+		{
+			told = told ||
+			       (j < i && same_panel(earlier, c) &&
+				strcmp(string_at(earlier, "stand_in_reason"), reason) == 0 &&
+				strcmp(string_at(earlier, "baseline"), string_at(c, "baseline")) ==
+					0);
+		}
+		if (!told)
+			fprintf(out, "  ratios to %s: %s\n", string_at(c, "baseline"), reason);
+	}
+}
+
+/* What the ratios of a panel are taken to, where that is the same at all swept values. */
+static const char *common_baseline(const json_t *list, const json_t *panel)
+{
+	size_t i;
+	json_t *c;
+	json_array_foreach(list, i, c)
+	{
+		if (same_panel(c, panel) &&
+		    strcmp(string_at(c, "baseline"), string_at(panel, "baseline")) != 0)
+			return NULL;
+	}
+	return string_at(panel, "baseline");
+}
+
+static void print_panel(FILE *out, const json_t *list, size_t position)
 {
 	const json_t *panel = json_array_get(list, position);
+	const char *baseline = common_baseline(list, panel);
 	size_t i, j;
 	json_t *c, *row;
 	fprintf(out, "\n%s\n", string_at(panel, "workload.panel"));
@@ -218,7 +256,7 @@ static void print_panel(FILE *out, const json_t *list, size_t position, const ch
 	fprintf(out, "  %-22s %10s %10s %19s %18s %18s %9s\n", "", "", "", "ratio to", "latency",
 		"CPU us per op", "calls");
 	fprintf(out, "  %-22s %10s %10s %19s %8s  %8s  %8s  %8s %7s\n", "", rate, "spread",
-		baseline, "p50", "p99", "process", "machine", "per op");
+		baseline ? baseline : "see below", "p50", "p99", "process", "machine", "per op");
 	json_array_foreach(list, i, c)
 	{
 		if (!same_panel(c, panel) || !is_first(list, i, same_x))
@@ -229,12 +267,15 @@ static void print_panel(FILE *out, const json_t *list, size_t position, const ch
 			if (!same_panel(row, c) || !same_x(row, c) || !status_is(row, "ok"))
 				continue;
 			if (!headed)
-				fprintf(out, " %s %lld\n", string_at(c, "config.x_name"),
-					(long long)json_integer_value(at_path(c, "config.x")));
+				fprintf(out, " %s %lld%s%s\n", string_at(c, "config.x_name"),
+					(long long)json_integer_value(at_path(c, "config.x")),
+					baseline ? "" : ", ratios to ",
+					baseline ? "" : string_at(c, "baseline"));
 			headed = true;
-			print_row(out, row, baseline);
+			print_row(out, row);
 		}
 	}
+	print_stand_ins(out, list, panel);
 	print_missing(out, list, panel, "ratio", "ratio_reason");
 	print_missing(out, list, panel, "calls per op", "syscalls_reason");
 	print_refusals(out, list, panel);
@@ -475,12 +516,40 @@ static void print_steal(FILE *out, const json_t *list)
 			(long long)json_integer_value(at_path(worst, "config.x")));
 }
 
+/* The most CPU time that was used outside of process and peer, so that no engine can hide any. */
+static void print_elsewhere(FILE *out, const json_t *list)
+{
+	const json_t *worst = NULL;
+	double most_pct = 0;
+	size_t i;
+	json_t *c;
+	json_array_foreach(list, i, c)
+	{
+		const json_t *other = estimate_at(c, "cpu.other_util_pct");
+		if (other && (!worst || number_at(other, "median") > most_pct)) {
+			most_pct = number_at(other, "median");
+			worst = c;
+		}
+	}
+	if (worst)
+		fprintf(out,
+			"Outside of process and peer (kernel workers, softirq, other programs) at "
+			"most "
+			"%.0f %% (+-%.0f %%) of a\nCPU were used: %s on %s, %s %lld. For all, and "
+			"each CPU: "
+			"iolab summary --cpu\n",
+			most_pct, number_at(estimate_at(worst, "cpu.host_error_pct"), "median"),
+			string_at(worst, "engine.label"), string_at(worst, "workload.panel"),
+			string_at(worst, "config.x_name"),
+			(long long)json_integer_value(at_path(worst, "config.x")));
+}
+
 void summary_print(FILE *out, const json_t *summary)
 {
 	const json_t *list = json_object_get(summary, "configurations");
 	for (size_t i = 0; i < json_array_size(list); i++)
 		if (is_first(list, i, NULL))
-			print_panel(out, list, i, string_at(summary, "baseline"));
+			print_panel(out, list, i);
 	print_warnings(out, list);
 	if (json_integer_value(json_object_get(summary, "rounds_done")) == 0)
 		return;
@@ -490,6 +559,7 @@ void summary_print(FILE *out, const json_t *summary)
 	if (json_is_object(idle))
 		fprintf(out, "Before it, the idle host used %.3g %% (+-%.2g %%) of a CPU.\n",
 			number_at(idle, "busy_pct"), number_at(idle, "error_pct"));
+	print_elsewhere(out, list);
 	const json_t *precision = json_object_get(summary, "precision");
 	if (json_is_object(precision))
 		print_precision(out, precision);

@@ -22,7 +22,7 @@ def extent(panel, *picks):
     found = [e for c in panel.configurations for pick in picks for e in [pick(c)] if e]
     if not found:
         return None
-    return min(e.low for e in found), max(e.high for e in found)
+    return min(e.low for e in found), max(e.high + e.error for e in found)
 
 
 def scale_values(axes, which, low_high, as_text, log=False):
@@ -57,6 +57,22 @@ def scale_swept(axes, panel):
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
+def part_groups(axes, xs):
+    """Light bands half-way between the values that were measured: marks that stand beside each other
+    between two of them belong to one value, whose tick is in their midst."""
+    low, high = axes.get_xlim()
+    half = (high / low) ** 0.004
+    for a, b in zip(xs, xs[1:]):
+        middle = math.sqrt(a * b)
+        axes.axvspan(middle / half, middle * half, color=style.BAND, linewidth=0, zorder=0.2)
+
+
+def bars_show(estimates):
+    """Is any bar longer than a mark? Where none is, none can hide another, and marks stand where their
+    value is."""
+    return any(e.high + e.error > 1.1 * (e.low - e.error) for e in estimates)
+
+
 def dodges(xs, count):
     """Factors that set `count` lines a little apart, so that no bar hides another."""
     gaps = [math.log(b / a) for a, b in zip(xs, xs[1:])]
@@ -72,18 +88,30 @@ def present(panel, *picks):
 
 
 def draw_bar(axes, which, at, estimate, colour, width_pt=0.8):
-    """The interval, when there is one."""
-    if estimate.low < estimate.high:
-        across, along = [at, at], [estimate.low, estimate.high]
+    """The interval, when there is one; a finer line beyond it is the error of each value."""
+    def draw(low, high, **keywords):
+        across, along = [at, at], [low, high]
         axes.plot(*((across, along) if which == "y" else (along, across)), color=colour,
-                  linewidth=width_pt, solid_capstyle="butt", zorder=2.5)
+                  solid_capstyle="butt", **keywords)
+
+    if estimate.low < estimate.high:
+        draw(estimate.low, estimate.high, linewidth=width_pt, zorder=2.5)
+    if estimate.error > 0:
+        least = estimate.low - estimate.error
+        if getattr(axes, f"get_{which}scale")() == "log":
+            least = max(least, getattr(axes, f"get_{which}lim")()[0])  # it goes on below the scale
+        draw(least, estimate.high + estimate.error, linewidth=0.35 * width_pt, zorder=2.4)
 
 
 def draw_lines(axes, panel, pick):
     """One line an engine over the swept value. Returns where each ends."""
     labels = present(panel, pick)
     ends = {}
-    for label, dodge in zip(labels, dodges(panel.xs, len(labels))):
+    apart = bars_show([e for c in panel.configurations if (e := pick(c))])
+    factors = dodges(panel.xs, len(labels)) if apart else [1] * len(labels)
+    if apart and len(labels) > 1:
+        part_groups(axes, panel.xs)
+    for label, dodge in zip(labels, factors):
         look = style.look_of(label)
         points = [(c.x * dodge, pick(c)) for c in panel.of(label)]
         shown = [(x, e.median) for x, e in points if e]
@@ -106,7 +134,7 @@ def draw_rows(axes, panel, picks, baseline):
     interval is shaded through all rows.
     """
     x = panel.xs[0]
-    reference = panel.at(baseline, x)
+    reference = baseline and panel.at(panel.baseline_at(x), x)
     reference = reference and picks[0](reference)
     if reference:
         axes.axvspan(reference.low, reference.high, color=style.SHADE, zorder=0)

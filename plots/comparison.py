@@ -2,11 +2,13 @@
 """What the comparison found: in short, then workload by workload."""
 import re
 
+import cpu_account
 import figures
 import sheet
 from nodes import (Bullets, Cell, Figure, Grid, Group, Label, Link, Notice, Paragraph, Part, Reason,
                    Section, Soft, Strong, Table, anchor, to)
 from question import work_words
+from results import load_words
 from quantities import bound, count, cpu_time, duration, listed, ratio, span
 
 THROUGHPUT = "ops_per_s"
@@ -37,6 +39,12 @@ def titles(summary):
     names = [panel.name for panel in summary.panels]
     return [f"{panel.name}, by {panel.x_name}" if names.count(panel.name) > 1 else panel.name
             for panel in summary.panels]
+
+
+def baseline_words(panel):
+    """What the ratios of a panel are taken to; a stand-in is named with its reason elsewhere."""
+    baselines = panel.baselines()
+    return baselines[0] if len(baselines) == 1 else "the baseline"
 
 
 def headline(summary, panel):
@@ -71,11 +79,12 @@ def headline(summary, panel):
                  f" with {count(reach.median)} {panel.op}s/s"]
     against = best.ratio(key)
     if against:
-        words.append(f", {ratio_words(against)} that of {summary.baseline}")
+        words.append(f", {ratio_words(against)} that of {best.baseline}")
         if against.verdict == "no difference shown":
             words.append(" (no difference shown)")
-    elif best.label == summary.baseline:
-        words.append(", and it is the baseline")
+    elif best.label == best.baseline:
+        words.append(", and it stands in for the baseline" if best.stand_in_reason else
+                     ", and it is the baseline")
     words.append(f". The intervals of {listed(rivals)} overlap with its own: which of them is first "
                  "stays open." if rivals else ".")
     return words
@@ -91,23 +100,25 @@ VERDICTS = (("higher", "more {op}s/s than {baseline}"), ("no difference shown", 
             ("lower", "fewer {op}s/s than {baseline}"), (None, "not compared, or could not run"))
 
 
-def verdict_table(summary, panel):
+def verdict_table(panel):
     """Who beats the baseline in throughput at which swept value."""
+    baselines = panel.baselines()
     rows = []
     for x in panel.xs:
         groups = {verdict: [] for verdict, _ in VERDICTS}
         for label in panel.labels:
             c = panel.at(label, x)
-            if c is None or label == summary.baseline and c.ok:
+            if c is None or label == c.baseline and c.ok:
                 continue
             against = c.ratio(THROUGHPUT)
             groups.setdefault(against.verdict if against else None, []).append((c, against))
         limited = any(c.peer_limited for c in panel.configurations if c.x == x)
         note = Soft(": the peer was at its limit, do not compare rates") if limited else None
-        rows.append([[panel.x_words([x]), note]] + [
+        to_whom = Soft(f", to {panel.baseline_at(x)}") if len(baselines) > 1 else None
+        rows.append([[panel.x_words([x]), to_whom, note]] + [
             Cell(labels_words(groups[verdict])) for verdict, _ in VERDICTS])
-    heads = [name.format(op=panel.op, baseline=summary.baseline) for _, name in VERDICTS]
-    return Table(f"Throughput against {summary.baseline}: {panel.name}.", panel.x_name,
+    heads = [name.format(op=panel.op, baseline=baseline_words(panel)) for _, name in VERDICTS]
+    return Table(f"Throughput against {baseline_words(panel)}: {panel.name}.", panel.x_name,
                  [Part("", heads)], [Group("", rows)], "stacked")
 
 
@@ -128,16 +139,17 @@ def number_cell(estimate, as_text, rounds):
                 (Soft(interval(estimate, as_text)),) if rounds > 1 else ())
 
 
-def ratio_cell(configuration, key, baseline):
+def ratio_cell(configuration, key):
     estimate = configuration.ratio(key)
     if estimate is None:
-        return Cell("baseline", soft=True) if configuration.label == baseline else Cell(None)
+        is_baseline = configuration.label == configuration.baseline
+        return Cell("baseline", soft=True) if is_baseline else Cell(None)
     plain = estimate.verdict == "no difference shown"
     return Cell(ratio(estimate.mean), (Soft(interval(estimate, bound)),
                                        Soft(estimate.verdict) if plain else estimate.verdict))
 
 
-def number_row(summary, configuration):
+def number_row(configuration):
     name = Label(configuration.label)
     if not configuration.ok:
         return [name, Reason(configuration.status, configuration.reason or "no reason was given")]
@@ -146,23 +158,26 @@ def number_row(summary, configuration):
         for _, key, as_text in columns:
             cells.append(number_cell(configuration.metric(key), as_text, configuration.rounds))
             if key in WITH_RATIO:
-                cells.append(ratio_cell(configuration, key, summary.baseline))
+                cells.append(ratio_cell(configuration, key))
     calls = configuration.syscalls_per_op
+    spread = configuration.syscalls_spread or {}
+    several = spread.get("count", 1) > 1
     return [name, *cells, Cell("not counted", soft=True) if calls is None else
-            Cell(Strong(count(calls)))]
+            Cell(Strong(count(calls)),
+                 (Soft(span(spread["min"], spread["max"], count)),) if several else ())]
 
 
-def number_table(summary, panel):
+def number_table(panel):
     parts = []
     for title, columns in PARTS:
         heads = []
         for words, key, _ in columns:
             heads.append(words.format(op=panel.op))
             if key in WITH_RATIO:
-                heads.append(f"ratio to {summary.baseline}")
+                heads.append(f"ratio to {baseline_words(panel)}")
         parts.append(Part(title.format(op=panel.op), heads))
     parts.append(Part("System calls", [f"per {panel.op}"]))
-    groups = [Group(panel.x_words([x]), [number_row(summary, panel.at(label, x))
+    groups = [Group(panel.x_words([x]), [number_row(panel.at(label, x))
                                          for label in panel.labels if panel.at(label, x)])
               for x in panel.xs]
     return Table(f"All numbers: {panel.name}.", "engine", parts, groups, "numbers")
@@ -180,8 +195,8 @@ def figure(module, summary, panel, title):
     name = f"{re.sub(r'[^a-z0-9]+', '-', anchor(title)).strip('-') or 'panel'}-{module.NAME}"
     return Figure(name, figures.svg(drawn), figures.png(drawn), alt,
                   [f"{module.TITLE}: {panel.name}. ", module.CAPTION, " ",
-                   Soft(listed_words(summary.machine_words() + [summary.device_words(),
-                                                                summary.rounds_words()]))])
+                   Soft(listed_words(summary.machine_words() + [
+                       summary.device_words(), summary.rounds_words(), load_words(summary.load)]))])
 
 
 def panel_section(summary, panel, title):
@@ -192,15 +207,19 @@ def panel_section(summary, panel, title):
                          f"one {panel.op}."])]
     if warnings:
         blocks.append(Section("Warnings", [Notice(warnings)]))
-    blocks.append(Section(f"Throughput against {summary.baseline}", [
-        verdict_table(summary, panel),
+    blocks.append(Section(f"Throughput against {baseline_words(panel)}", [
+        *[Paragraph([Strong(f"{words}"), "."]) for words in panel.stand_ins()],
+        verdict_table(panel),
         *[Paragraph(Soft(f"No ratio: {reason}.")) for reason in panel.ratio_reasons()]]))
     if missing:
         blocks.append(Section("What could not run", [Bullets(missing)]))
     blocks.append(Section("Figures", [
         Paragraph(Soft(f"In all of them, {summary.marks_words()}.")),
         Grid([figure(module, summary, panel, title) for module in figures.FIGURES])]))
-    blocks.append(Section("All numbers", [number_table(summary, panel)]))
+    blocks.append(Section("All numbers", [number_table(panel)]))
+    account = cpu_account.section(summary, panel)
+    if account:
+        blocks.append(account)
     return Section(title, blocks)
 
 

@@ -7,10 +7,11 @@ from quantities import cpu_time
 NAME = "cpu_per_op"
 TITLE = "CPU time per operation"
 READING = ("What one operation costs this process (all its threads) and the whole machine (kernel "
-           "workers and interrupts too, the peer not)")
+           "workers and interrupts too, the peer not; finer lines: the error of /proc/stat)")
 CAPTION = ("CPU time that one operation costs: this process with all its threads, and the whole "
            "machine without the peer. Less is cheaper. The difference between the two is work "
-           "that the kernel does elsewhere, and whatever else ran on the machine.")
+           "that the kernel does elsewhere, and whatever else ran on the machine. A finer line beyond "
+           "the bar is the error of /proc/stat.")
 
 
 def of_process(configuration):
@@ -18,7 +19,7 @@ def of_process(configuration):
 
 
 def of_machine(configuration):
-    return configuration.metric("cpu.host_us_per_op")
+    return configuration.with_error("cpu.host_us_per_op", "cpu.host_error_us_per_op")
 
 
 def draw(summary, width_in=sheet.WIDE_IN, bare=False):

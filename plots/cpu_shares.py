@@ -16,27 +16,40 @@ NAME = "cpu_shares"
 TITLE = "Where the CPU time goes"
 READING = ("Random reads of 4 KiB, O_DIRECT, 16 in flight. CPU time for a read, stacked: user and system "
            "time of this process with all its threads, io-wq's and SQPOLL's included, then the rest of "
-           "the machine (kernel workers of no process, interrupts, other programs)")
+           "the machine (kernel workers of no process, interrupts, other programs). Lines: intervals; "
+           "finer ones: the error of /proc/stat")
 CAPTION = ("CPU time for an operation: user and system time of this process with all its threads, the "
-           "kernel's on its behalf included, and what the rest of the machine used meanwhile. A bar at "
-           "the end of each part is its interval. An interface that lets the kernel work elsewhere "
+           "kernel's on its behalf included, and what the rest of the machine used meanwhile. The line at "
+           "the end of each part is its interval over the rounds, below 0 where it reaches there; the "
+           "finer one beyond it is the error of /proc/stat, two ticks of 10 ms a window. A part whose "
+           "median (the stroke across) is below 0 has no bar. The sum of user and system is exact, the "
+           "border between them good to a timer tick of 1 to 10 ms a window. An interface that lets the kernel work elsewhere "
            "cannot hide it here.")
 COMPARISONS = ("cpu_shares",)
-KEY = "cpu.us_per_op"
+KEY, USE = "cpu.us_per_op", "cpu.util_pct"
+A_CORE_PCT = 80  # of a CPU: one of its own, within a fifth
 PARTS = (("user_us", "user"), ("system_us", "system"), ("rest_us", "rest of the machine"))
 BAR = 0.62
 
 
+def percent(value):
+    return f"{value:.0f} %"
+
+
 def statements(found):
-    return [verdicts.above("CPU time of this process with SQPOLL over that without",
+    use = found.metric("cpu_shares", "io_uring:sqpoll", USE)
+    use = use and verdicts.Measured(use.median, use.low, use.high, percent, use.count)
+    return [verdicts.above("with SQPOLL this process's use of a CPU", use, A_CORE_PCT),
+            verdicts.above("CPU time of this process with SQPOLL over that without",
                            found.ratio("cpu_shares", "io_uring:sqpoll", KEY), 1.5)]
 
 
 CLAIM = verdicts.Claim(
     "Didona et al., Understanding Modern Storage APIs, SYSTOR 2022, abstract; io_uring_setup(2)",
     "the kernel thread that polls for submissions uses a CPU core of its own",
-    "reproduced when a read through SQPOLL costs this process more than 1.5 × the CPU time of one "
-    "without it, the polling thread included",
+    f"reproduced when with SQPOLL the process uses more than {A_CORE_PCT} % of a CPU, the polling thread "
+    "included (a core of its own, within a fifth), and a read costs it more than 1.5 × the CPU time of one "
+    "without, for which the sources have no number",
     statements)
 
 
@@ -67,6 +80,17 @@ def draw(found, width_in=sheet.WIDE_IN, bare=False):
     return study.compose(TITLE, READING, CLAIM, found, place, width_in, bare)
 
 
+def part_places(entry):
+    """(part, where it begins, its estimate, the error of a reading) for each part."""
+    places = []
+    begin = 0
+    for part, _ in PARTS:
+        error = entry.get(f"{part.removesuffix('_us')}_error_us")
+        places.append((part, begin, entry[part], error["median"] if error else 0))
+        begin += max(entry[part]["median"], 0)
+    return places
+
+
 def look(part, colour):
     """Tone and hatching tell the parts apart, colour is the engine's."""
     return {"user_us": {"facecolor": colour, "edgecolor": colour},
@@ -88,21 +112,32 @@ def add_key(page):
     page.add(0.05)
 
 
+def reach_of(entry, error):
+    """How far interval and error go, from where the part begins."""
+    return entry["low"] - error, entry["high"] + error
+
+
 def paint(axes, configurations):
-    """A bar begins where the one before it ends; a part below 0, by the grain of the clock, is 0."""
-    ends = [sum(max(c[part]["high"], 0) for part, _ in PARTS) for c in configurations]
+    """A bar begins where the one before it ends. Intervals are drawn whole, below 0, too: there a
+    part's interval reaches back into the part before it."""
+    drawn = [part_places(c) for c in configurations]
+    ends = [begin + end for parts in drawn for _, begin, entry, error in parts
+            for end in reach_of(entry, error)]
     charts.scale_values(axes, "x", (0, max(ends)), cpu_time)
-    for i, c in enumerate(configurations):
+    if min(ends) < 0:
+        axes.set_xlim(left=1.06 * min(ends))
+    for i, (c, parts) in enumerate(zip(configurations, drawn)):
         colour = style.look_of(c["engine"]["label"]).colour
-        begin = 0
-        for row, (part, _) in enumerate(PARTS):
-            entry = c[part]
-            length = max(entry["median"], 0)
-            axes.barh(i, length, BAR, left=begin, linewidth=0.6, zorder=2, **look(part, colour))
+        for row, (part, begin, entry, error) in enumerate(parts):
+            if entry["median"] > 0:
+                axes.barh(i, entry["median"], BAR, left=begin, linewidth=0.6, zorder=2,
+                          **look(part, colour))
             at = i + BAR * (row - 1) / 4  # a little apart, so that no interval hides another
-            axes.plot([begin + max(entry["low"], 0), begin + max(entry["high"], 0)], [at, at],
-                      color=style.INK, linewidth=0.9, zorder=3)
-            begin += length
+            shown = results.Estimate(*(begin + entry[key] for key in ("median", "low", "high")),
+                                     error=error)
+            charts.draw_bar(axes, "x", at, shown, style.INK, width_pt=1)
+            axes.plot([shown.median] * 2, [at - 0.06, at + 0.06], color=style.INK, linewidth=0.9,
+                      zorder=3)
     axes.set_ylim(len(configurations) - 0.3, -0.7)
     axes.yaxis.set_major_locator(FixedLocator(range(len(configurations))))
     axes.set_yticklabels([c["engine"]["label"] for c in configurations])

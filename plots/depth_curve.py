@@ -13,6 +13,7 @@ CAPTION = ("Median latency at the throughput that was reached, each mark at one 
            "interface larger batches, until one of them is full; from there on it only waits longer.")
 COMPARISONS = ("depths",)
 SHALLOW, DEEP = 1, 128
+GAIN = 1.09  # half of the source's 171 / 145
 
 
 def statements(found):
@@ -20,8 +21,8 @@ def statements(found):
         return verdicts.ratio(found.metric("depths", "io_uring", key, DEEP),
                               found.metric("depths", "io_uring", key, SHALLOW))
 
-    return [verdicts.above(f"at depth {DEEP}: throughput of io_uring over libaio",
-                           found.ratio("depths", "io_uring", "ops_per_s", DEEP), 1),
+    return [verdicts.at_least(f"at depth {DEEP}: throughput of io_uring over libaio",
+                              found.ratio("depths", "io_uring", "ops_per_s", DEEP), GAIN, 1),
             verdicts.above(f"io_uring: throughput at depth {DEEP} over that at {SHALLOW}",
                            growth("ops_per_s"), 2),
             verdicts.above(f"io_uring: median latency at depth {DEEP} over that at {SHALLOW}",
@@ -33,8 +34,9 @@ CLAIM = verdicts.Claim(
     "and Trivedi, CHEOPS 2023, figure 5",
     "on one core io_uring reaches more than libaio, 171 thousand reads a second against 145, and deeper "
     "queues buy throughput with latency",
-    f"reproduced when io_uring's throughput at depth {DEEP} is above libaio's, and both its throughput "
-    f"and its median latency are above 2 × those at depth {SHALLOW}",
+    f"reproduced when io_uring's throughput at depth {DEEP} is above {GAIN} × libaio's (half of the "
+    f"source's gain of 18 %; contradicted when it is not above), and both its throughput and its median "
+    f"latency are above 2 × those at depth {SHALLOW}, for which the digest has no number",
     statements)
 
 

@@ -48,9 +48,11 @@ LITERATURE = (depth_one, depth_curve, depth_syscalls, batching, staircase, block
               cpu_shares, durability, connections, idle_descriptors, offered_load, hardware_counters)
 DOCUMENTS = (timeline, steps, overlap, matrix, responsiveness) + LITERATURE
 JUDGED = tuple(module for module in DOCUMENTS if hasattr(module, "CLAIM"))
+# A claim about the comparison itself: it is judged from the summary.
+JUDGED_FIGURES = tuple(module for module in FIGURES if hasattr(module, "CLAIM"))
 # The others show what this machine did, and nobody's finding could be held against them.
 NOT_JUDGED = "no verdict: an illustration, which nobody's finding can be held against"
-ILLUSTRATIONS = (timeline, steps, latency_distribution)
+ILLUSTRATIONS = (timeline, steps)
 
 # Where a viewer lacks the font: Verdana is as wide, and all others are narrower.
 SVG_FONTS = "'DejaVu Sans', Verdana, sans-serif"

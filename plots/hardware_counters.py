@@ -37,7 +37,7 @@ INSTRUCTIONS = "hardware.instructions_per_op"
 CYCLES = "hardware.cycles_per_op"
 PER_CYCLE = "hardware.instructions_per_cycle"
 POLLED = "io_uring:sqpoll"
-FASTER, DEARER = 1.2, 1.5
+FASTER, DEARER = 1.35, 1.65  # half of the gains that the source has
 WARNING = "hardware counters: "  # how a run begins to say that it could not count
 
 
@@ -79,17 +79,18 @@ def statements(found):
     why = uncounted(found)
     if why:
         return [verdicts.open_statement(why)]
-    return [verdicts.above("reads a second with SQPOLL over those without",
-                           found.ratio(POLLING, POLLED, "ops_per_s"), FASTER),
-            verdicts.above("instructions for a read with SQPOLL over those without",
-                           found.ratio(POLLING, POLLED, INSTRUCTIONS), DEARER)]
+    return [verdicts.at_least("reads a second with SQPOLL over those without",
+                              found.ratio(POLLING, POLLED, "ops_per_s"), FASTER, 1),
+            verdicts.at_least("instructions for a read with SQPOLL over those without",
+                              found.ratio(POLLING, POLLED, INSTRUCTIONS), DEARER, 1)]
 
 
 CLAIM = verdicts.Claim(
     "Ren and Trivedi, CHEOPS 2023, abstract",
     "at low load polling helps by 1.7 ×, for 2.3 × the instructions",
     f"reproduced when io_uring with SQPOLL, one read at a time, does more than {FASTER} × the reads a second "
-    f"of io_uring without, for more than {DEARER} × the instructions",
+    f"of io_uring without, for more than {DEARER} × the instructions (half of the source's gains); contradicted "
+    "where it is not faster, or takes no more of them",
     statements)
 
 

@@ -43,28 +43,38 @@ def figures_command(folder, quick=False):
     return f"make figures{' QUICK=1' if quick else ''} RESULTS={results.command_line([folder])}"
 
 
-def verdict_section(documents, folder):
+def verdict_section(documents, summary):
     """Every claim with its verdict, and every claim that could not be tried with the reason."""
+    folder = summary.folder
     claims = [(module, document) for module, document in documents if hasattr(module, "CLAIM")]
+    # Those about the comparison itself: there is always something to judge them by.
+    own = [(module, summary) for module in figures.JUDGED_FIGURES]
     title = "What others found, and this machine"
     if not any(document for _, document in claims):
         return Section(title, [Paragraph(
-            ["Nothing of it was tried here. ", Code(figures_command(folder)),
-             " runs what known figures of the field need, and gives each a verdict."])])
+            ["Nothing of it was tried here but what the comparison itself can tell. ",
+             Code(figures_command(folder)),
+             " runs what known figures of the field need, and gives each a verdict."]),
+            verdict_table(own, folder)])
+    claims += own
     judged = [verdicts.judge(module.CLAIM, document).name for module, document in claims if document]
     counts = [f"{judged.count(name)} {name.removesuffix(', because')}"
               for name in dict.fromkeys([verdicts.REPRODUCED, verdicts.CONTRADICTED, *judged])]
     missing = len(claims) - len(judged)
     if missing:
         counts.append(f"{missing} {NOT_TRIED}")
-    rows = [claim_row(module, document, folder) for module, document in claims]
     return Section(title, [
         Paragraph(f"{len(claims)} findings: {listed(counts)}. A verdict follows from the medians and "
                   "intervals of this folder, by the rule that stands beside it. “Cannot tell” means "
                   "that something was missing, or that an interval reaches over the rule's limit: "
                   "more rounds may decide."),
-        Table("What others found, and what this machine shows.", "figure",
-              [Part("", ["what others found", "rule", "here"])], [Group("", rows)], "prose")])
+        verdict_table(claims, folder)])
+
+
+def verdict_table(claims, folder):
+    rows = [claim_row(module, document, folder) for module, document in claims]
+    return Table("What others found, and what this machine shows.", "figure",
+                 [Part("", ["what others found", "rule", "here"])], [Group("", rows)], "prose")
 
 
 def claim_row(module, document, folder):
@@ -75,7 +85,9 @@ def claim_row(module, document, folder):
     verdict = verdicts.judge(claim, document)
     joint = " " if verdict.name == verdicts.CANNOT_TELL else ": "
     mark = "QUICK, " if document.quick else ""
-    return [Link(module.TITLE, to(module.TITLE)), *found,
+    # The comparison's own figures stand with each workload, and not in a section of their own.
+    name = module.TITLE if module in figures.JUDGED_FIGURES else Link(module.TITLE, to(module.TITLE))
+    return [name, *found,
             Cell([mark, Strong(verdict.name), joint, verdict.because])]
 
 

@@ -5,6 +5,7 @@ import sheet
 import study
 import style
 import verdicts
+from quantities import DASH
 
 NAME = "matrix"
 FILE = "matrix.json"
@@ -12,12 +13,14 @@ SCHEMA = "iolab.matrix.v1"
 MADE_BY = "build/iolab matrix --out FOLDER"
 TITLE = "The matrix: what really happens"
 READING = ("Each cell was tried in a process of its own. Percentages: share of the time until all was "
-           "done that handing over took")
+           "done that handing over took, the median of the trials; 9/9: so many of them came to the same "
+           "outcome by themselves")
 CAPTION = ("What each interface did with each kind of descriptor, tried and timed. Native: the call "
-           "returned early and the kernel did the rest by itself. Threads: it returned early, and "
-           "threads did the rest, of the program or of the kernel (io-wq). Blocked: it returned when "
-           "all was over. Refused: the interface cannot. Percentages are the share of the time that "
-           "handing over took.")
+           "returned early and the kernel did the rest by itself. Threads: it returned early, or helper "
+           "threads used half of the CPU time or more; threads did the work, of the program or of the "
+           "kernel (io-wq). Blocked: it returned when all was over, and no helpers had worked so much. "
+           "Refused: the interface cannot. Percentages are the share of the time that handing over took, "
+           "the median of the trials; “9/9”: nine of nine trials came to that outcome by themselves.")
 
 LINE_IN = 0.105  # within a cell
 NARROW_COLUMN_IN = 0.62  # below this, share and helper do not fit into one line
@@ -86,10 +89,32 @@ def small_words(cell, number, narrow):
     helpers = cell["helpers"]
     if not helpers:
         return [f"({number})"] if number else []
-    words = [f"{100 * cell['handover_share']['median']:.0f} %"]
+    share = cell["handover_share"]
+    words = [f"{100 * share['median']:.0f} %"]
     if cell["outcome"] == "threads":
         words.append("io-wq" if helpers["io_wq"] else "own")
+    words.append(f"{cell['agreed']}/{share['count']}")
     return words if narrow else [", ".join(words)]
+
+
+def trials_words(document):
+    """How often each cell was tried, and how far apart the trials were at most."""
+    measured = [(row["engine"]["label"], column["words"], cell) for row in document.content["rows"]
+                for column in document.content["columns"]
+                if (cell := row["cells"][column["name"]])["helpers"]]
+    if not measured:
+        return "Nothing could be tried."
+    counts = sorted({cell["handover_share"]["count"] for _, _, cell in measured})
+    split = [(label, words, cell) for label, words, cell in measured
+             if cell["agreed"] < cell["handover_share"]["count"]]
+    label, column, widest = max(measured, key=lambda found: (
+        found[2]["handover_share"]["max"] - found[2]["handover_share"]["min"]))
+    share = widest["handover_share"]
+    said = (f"not all agreed in {len(split)} of {len(measured)} cells" if split else
+            f"all agreed in each of the {len(measured)} cells")
+    return (f"{' or '.join(str(n) for n in counts)} trials a cell, and {said}. The share of handing over "
+            f"varied most with {label} on {column}: {100 * share['min']:.0f}{DASH}"
+            f"{100 * share['max']:.0f} %.")
 
 
 def draw(document, width_in=sheet.WIDE_IN, bare=False):
@@ -103,7 +128,7 @@ def draw(document, width_in=sheet.WIDE_IN, bare=False):
         heads = [sheet.wrapped(c["words"], column_in - 0.06, CELL_PT) for c in columns]
         most = max(map(len, heads))
         narrow = column_in < NARROW_COLUMN_IN
-        row_in = 0.06 + LINE_IN * (3 if narrow else 2)
+        row_in = 0.06 + LINE_IN * (4 if narrow else 2)
 
         def place_heads(top_in):
             for i, lines in enumerate(heads):
@@ -121,10 +146,12 @@ def draw(document, width_in=sheet.WIDE_IN, bare=False):
         page.add(0.08)
         for reason, (number, kind) in reasons.items():
             page.note(str(number), f"{kind}: {reason}")
+        page.note("", trials_words(document))
         study.add_claim(page, CLAIM, document)
 
     content = document.content
-    reading = (f"{READING} (from {100 * content['blocked_share']:.0f} %: blocked). Files, with "
+    reading = (f"{READING} (from {100 * content['blocked_share']:.0f} %: blocked, unless helper threads used "
+               f"{100 * content['helpers_cpu_share']:.0f} % of the CPU time or more: threads). Files, with "
                "O_DIRECT, cold (not in the page cache) or on tmpfs: "
                f"{content['batch']} reads of {content['block_bytes'] // 1024} KiB together, or one "
                f"fsync; sockets and pipes: one read, answered after {content['answer_after_ms']} ms. "

@@ -72,7 +72,7 @@ class Commands:
 
 @dataclass(frozen=True)
 class Folded:
-    """Commands that few will read."""
+    """Commands that few will read: on a screen a window on them, on paper all."""
 
     words: object
     text: str

@@ -17,8 +17,9 @@ READING = (
     "Each number is the median over the rounds; the smaller ones beside it are its interval. Trust "
     "the ratios more than the absolute numbers: a busy or throttled machine slows all engines "
     "alike, since they take turns.",
-    "A ratio is taken round by round to {baseline} on the same workload at the same {x}, and is the "
-    "geometric mean of those of the rounds. “Higher” "
+    "A ratio is taken round by round to {baseline} on the same workload at the same {x} (where that never "
+    "ended ok, to the first of the other engines, in the order asked for, that ended ok in most rounds; "
+    "it is named there), and is the geometric mean of those of the rounds. “Higher” "
     "and “lower” mean that its whole interval lies on that side of 1. “No difference shown” means "
     "that the interval spans 1, or that there were fewer than five rounds: they do not tell the two "
     "apart. It does not mean that they are equal.",
@@ -59,6 +60,7 @@ def notices(summary):
         found.append("There was 1 round only: how much these numbers vary is unknown.")
     if summary.busy_words():
         found.append(f"{summary.busy_words()}.")
+    found += dict.fromkeys(f"{words}." for panel in summary.panels for words in panel.stand_ins())
     if summary.precision_words():
         found.append(f"Precision: {summary.precision_words()}.")
     if summary.env_varies:
@@ -66,6 +68,14 @@ def notices(summary):
     if (steal_of(worst_steal(summary)) or 0) >= STEAL_NOTICED_PCT:
         found.append(f"The hypervisor took CPU time away: {steal_words(summary)}.")
     return found
+
+
+def idle_words(summary):
+    """And the rule by which others on the machine count."""
+    if not summary.idle_words():
+        return "not measured"
+    return (f"{summary.idle_words()}; from {results.BUSY_PCT} % of a CPU on it stands in each figure, and "
+            f"from {results.BUSY_SHARE_PCT} % of all CPUs on no finding of others is judged")
 
 
 def method(summary):
@@ -92,7 +102,7 @@ def method(summary):
                ("ratios", f"round by round to {summary.baseline}; "
                 f"{summary.ratio_confidence_pct:.3g} %, "
                 f"{summary.ratio_method or 'method not given'}"),
-               ("idle host", summary.idle_words() or "not measured"),
+               ("idle host", idle_words(summary)),
                ("steal", steal_words(summary)),
                *([("imported", f"{listed(imported)}: runs of another program, made before or after these "
                    "rounds and not in turns with them, hence without ratios")] if imported else [])]),

@@ -46,7 +46,7 @@ def describe(summary, files, beside):
         lead,
         [question.section(summary, comparison.titles(summary), there),
          comparison.in_short(summary),
-         literature.verdict_section(documents, summary.folder),
+         literature.verdict_section(documents, summary),
          provenance.method(summary), provenance.environment(summary),
          *comparison.panel_sections(summary),
          *literature.figure_sections(documents, summary.folder),

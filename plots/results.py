@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from quantities import DASH, listed
 
 SCHEMA = "iolab.summary.v1"
-BUSY_PCT = 10  # of a CPU: a host that others use so much is not quiet
+BUSY_PCT = 10  # of a CPU: where others use so much it is said in each figure
+BUSY_SHARE_PCT = 10  # of all CPUs: where others use so much nothing is concluded
 
 
 class ResultsError(Exception):
@@ -32,6 +33,7 @@ class Estimate:
     low: float
     high: float
     count: object = None  # how many rounds it is from; None where that is not told
+    error: float = 0  # how far each round's value may be off by itself, on both sides
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,11 @@ def _estimate(table, key):
     low, high = entry.get("low"), entry.get("high")
     return Estimate(median, median if low is None else low, median if high is None else high,
                     entry.get("count"))
+
+
+def per_cpu_estimates(entries):
+    """An estimate a CPU; None for one that was offline."""
+    return [_estimate({"": entry}, "") for entry in entries or []]
 
 
 def _check_numbers(table):
@@ -97,7 +104,11 @@ class Configuration:
         self.imported = bool(entry.get("imported"))  # of another program, not in turns
         self.command = command_line(entry.get("command"))
         self.syscalls_per_op = entry.get("syscalls_per_op")
+        self.syscalls_spread = entry.get("syscalls_spread")  # {min, max, count}
         self.syscalls_reason = entry.get("syscalls_reason")
+        self.per_cpu_pct = per_cpu_estimates(entry.get("per_cpu_pct"))
+        self.baseline = entry.get("baseline")  # what its ratios are taken to
+        self.stand_in_reason = entry.get("stand_in_reason")  # why it is not the one asked for
         self._metrics = entry.get("metrics")
         self._ratio = entry.get("ratio")
         self.buckets = (entry.get("histogram") or {}).get("buckets") or []
@@ -118,6 +129,11 @@ class Configuration:
     def metric(self, key):
         return _estimate(self._metrics, key) if self.ok else None
 
+    def with_error(self, key, error_key):
+        """The metric, good to the error that the median round had."""
+        found, error = self.metric(key), self.metric(error_key)
+        return replace(found, error=error.median) if found and error else found
+
     def ratio(self, key):
         entry = self._ratio.get(key) if self.ok and self._ratio else None
         return entry and Ratio(entry["mean"], entry["low"], entry["high"], entry["verdict"],
@@ -129,11 +145,16 @@ class Remark:
     """Something to be said about several configurations of a panel at once."""
 
     where: str  # "epoll, epoll:edge" or "threads at 500 connections"
-    kind: str  # "unsupported", "error", "warning"
+    kind: str  # "unsupported", "error", "warning", "note"
     text: str
 
+    @property
+    def mark(self):
+        """What it hangs from, below a figure."""
+        return {"warning": "!", "note": ""}.get(self.kind, "×")
+
     def __str__(self):
-        return f"{self.where}: {self.text}" if self.kind == "warning" else (
+        return f"{self.where}: {self.text}" if self.kind in ("warning", "note") else (
             f"{self.where}: {self.kind}: {self.text}")
 
 
@@ -174,6 +195,19 @@ class Panel:
     def absent(self):
         """The labels of which no run ended ok."""
         return [label for label in self.labels if not any(c.ok for c in self.of(label))]
+
+    def baseline_at(self, x):
+        """What ratios at that swept value are taken to."""
+        return next(c.baseline for c in self.configurations if c.x == x)
+
+    def baselines(self):
+        """Each once; more than one where another engine stands in at some swept values."""
+        return list(dict.fromkeys(c.baseline for c in self.configurations))
+
+    def stand_ins(self):
+        """What is to be said of them."""
+        return list(dict.fromkeys(f"Ratios to {c.baseline}: {c.stand_in_reason}"
+                                  for c in self.configurations if c.stand_in_reason))
 
     def ratio_reasons(self):
         """Why there are no ratios, each once."""
@@ -251,6 +285,14 @@ class Summary:
     def quick(self):
         return was_quick(self.folder, OWN_COMPARISON)
 
+    @property
+    def rounds(self):
+        return self.rounds_done
+
+    @property
+    def load(self):
+        return foreign_load(self.idle_baseline, self.env)
+
     def marks_words(self, what="median"):
         """What marks and bars in the figures are."""
         if self.rounds_done <= 1:
@@ -282,10 +324,9 @@ class Summary:
 
     def busy_words(self):
         """What to know of a host that others used before the comparison, and probably during it."""
-        idle = self.idle_baseline
-        if not idle or idle["busy_pct"] - idle["error_pct"] < BUSY_PCT:
-            return ""
-        return f"Others used {idle['busy_pct']:.0f} % of a CPU before it: trust these numbers less"
+        load = self.load
+        return (f"Others used {load.busy_pct:.0f} % of a CPU before it: trust these numbers less"
+                if load and load.noted else "")
 
     def rounds_words(self):
         words = f"{self.rounds_done} round{'' if self.rounds_done == 1 else 's'}"
@@ -301,6 +342,44 @@ class Summary:
 
     def device_words(self):
         return device_words(self.env)
+
+
+@dataclass(frozen=True)
+class ForeignLoad:
+    """What other programs used of the CPUs before a measurement, and probably during it."""
+
+    busy_pct: float  # 100 is one CPU
+    error_pct: float
+    cpus: object  # None where nobody knows
+
+    @property
+    def noted(self):
+        return self.busy_pct - self.error_pct >= BUSY_PCT
+
+    @property
+    def share_pct(self):
+        """Of all CPUs."""
+        return self.busy_pct / (self.cpus or 1)
+
+    @property
+    def too_much(self):
+        """Is it so much that no verdict can be trusted?"""
+        return (self.busy_pct - self.error_pct) / (self.cpus or 1) >= BUSY_SHARE_PCT
+
+    def words(self):
+        """For the foot of a figure; empty where the host was quiet."""
+        return (f"measured beside {self.busy_pct:.0f} % foreign load (of a CPU, before it)"
+                if self.noted else "")
+
+
+def foreign_load(idle_baseline, env):
+    """None where it was not measured."""
+    return idle_baseline and ForeignLoad(idle_baseline["busy_pct"], idle_baseline["error_pct"],
+                                         (env or {}).get("cpus_online"))
+
+
+def load_words(load):
+    return load.words() if load else ""
 
 
 def machine_words(env):
@@ -391,10 +470,14 @@ class Document:
     def quick(self):
         return was_quick(*os.path.split(self.path))
 
+    @property
+    def load(self):
+        return foreign_load(self.content.get("idle_baseline"), self.env)
+
     def foot(self, *more):
         """Two lines about the machine and the measurement."""
         return [machine_words(self.env) + [device_words(self.env)],
-                [*more, self.content.get("time_utc") or "", commit_words(self.env)]]
+                [*more, load_words(self.load), self.content.get("time_utc") or "", commit_words(self.env)]]
 
 
 def load_document(folder, name, schema, made_by):
@@ -465,6 +548,8 @@ def load(folder):
             env_varies=document.get("env_varies") or [],
             panels=[Panel(group) for group in together.values()],
         )
+        for c in configurations:
+            c.baseline = c.baseline or summary.baseline
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise ResultsError(f"{path} is not a whole summary ({what}); `build/iolab summary {folder}` "

@@ -17,6 +17,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.textpath import text_to_path
 
 import style
+from results import load_words
 
 WIDE_IN = 7.2  # the text width of a printed page; names stand to the right
 NARROW_IN = 4.25  # half a screen, or a phone; names stand below
@@ -281,8 +282,9 @@ def spaced(wanted, step, first, last):
     return placed
 
 
-def compose(summary, title, reading, plan_of, width_in, bare=False):
-    """The figure of all panels. `reading` says in a sentence what the marks mean.
+def compose(summary, title, reading, plan_of, width_in, bare=False, after=None):
+    """The figure of all panels. `reading` says in a sentence what the marks mean. `after(sheet)` adds
+    what stands below them.
 
     A bare one is for a page that names panel, machine and remarks itself.
     """
@@ -305,7 +307,9 @@ def compose(summary, title, reading, plan_of, width_in, bare=False):
                 PanelBlock(sheet, plan).add()
             sheet.add(0.05)
             for remark in plan.notes if bare else panel.remarks() + plan.notes:
-                sheet.note("!" if remark.kind == "warning" else "×", str(remark))
+                sheet.note(remark.mark, str(remark))
+        if after:
+            after(sheet)
         if not bare:
             add_foot(sheet, summary)
         sheet.add(0.05)
@@ -338,7 +342,8 @@ def add_quick_mark(sheet, found):
 
 def add_foot(sheet, summary):
     add_foot_lines(sheet, (summary.machine_words() + [summary.device_words()],
-                           [summary.rounds_words(), summary.time_utc, summary.commit_words()]))
+                           [summary.rounds_words(), load_words(summary.load), summary.time_utc,
+                            summary.commit_words()]))
 
 
 def add_foot_lines(sheet, lines):

@@ -32,13 +32,19 @@ class Study:
         return min(s.rounds_done for s in self.summaries.values())
 
     @property
+    def load(self):
+        """That of the comparison beside which others did most; None where none measured it."""
+        return max((s.load for s in self.summaries.values() if s.load), default=None,
+                   key=lambda load: load.busy_pct)
+
+    @property
     def command(self):
         return "; ".join(s.command for s in self.summaries.values())
 
     def foot(self, *more):
         first = next(iter(self.summaries.values()))
         return [first.machine_words() + [first.device_words()],
-                [first.rounds_words(), *more, first.time_utc, first.commit_words()]]
+                [first.rounds_words(), *more, results.load_words(self.load), first.time_utc, first.commit_words()]]
 
     def at(self, name, label, x=None):
         """The configuration, or None. Without `x` the only one."""
@@ -55,7 +61,9 @@ class Study:
     def ratio(self, name, label, key, x=None):
         """To the comparison's baseline, round by round."""
         c = self.at(name, label, x)
-        found = c.ratio(key) if c else None
+        # Where another engine stands in for the baseline it is another question.
+        asked = c and c.baseline == self.summaries[name].baseline
+        found = c.ratio(key) if asked else None
         return found and verdicts.Ratio(found.mean, found.low, found.high, found.count)
 
     def panel(self, name):
@@ -119,7 +127,7 @@ def add_plan(page, plan):
     else:
         sheet.PanelBlock(page, plan).add()
     for remark in plan.notes:
-        page.note("×", str(remark))
+        page.note(remark.mark, str(remark))
 
 
 def compose(title, reading, claim, study, place, width_in, bare, marks=True):
@@ -131,9 +139,8 @@ def compose(title, reading, claim, study, place, width_in, bare, marks=True):
 
     def body(page):
         place(page)
-        busy = next(filter(None, (s.busy_words() for s in study.summaries.values())), None)
-        if busy:
-            page.note("!", f"{busy}.")
+        if study.load and study.load.noted:
+            page.note("!", f"{study.load.words()[0].upper()}{study.load.words()[1:]}.")
         for label, status, reason in study.missing():
             page.note("×", f"{label}: {status}: {reason}")
         add_claim(page, claim, study)
@@ -162,7 +169,8 @@ def grid(page, cells, x_label, y_label, as_text, x_ticks=None, paint_behind=None
         page.message(charts.UNMEASURED)
         return
     xs = sorted({x for x, _ in points})
-    reach = min(e.low for _, e in points), max(e.high for _, e in points)
+    reach = min(e.low for _, e in points), max(e.high + e.error for _, e in points)
+    apart = charts.bars_show([e for _, e in points])
     if log is None:
         log = reach[1] > 10 * max(reach[0], 1e-12)
 
@@ -177,7 +185,10 @@ def grid(page, cells, x_label, y_label, as_text, x_ticks=None, paint_behind=None
             charts.scale_values(axes, "y", reach, as_text, log)
             if paint_behind:
                 paint_behind(axes, heading)
-            return draw_series(axes, series, dict(zip(names, charts.dodges(xs, len(names)))))
+            if apart and len(names) > 1:
+                charts.part_groups(axes, xs)
+            factors = charts.dodges(xs, len(names)) if apart else [1] * len(names)
+            return draw_series(axes, series, dict(zip(names, factors)))
         return sheet.Cell(paint, heading)
 
     names = list(dict.fromkeys(label for series in cells.values() for label in series))

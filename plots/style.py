@@ -23,6 +23,7 @@ INK = "#1a1a1a"
 GREY = "#6b6b6b"
 FAINT = "#d9d9d9"
 SHADE = "#f0f0f0"
+BAND = "#e4e4e4"  # between groups of marks
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 from quantities import DASH, NO_BREAK, count, span
+from results import BUSY_SHARE_PCT
 
 REPRODUCED = "reproduced here"
 CONTRADICTED = "contradicted here"
@@ -109,6 +110,42 @@ def unknown(what, value):
     return None
 
 
+def at_least(what, value, limit, absent):
+    """An effect that a source puts a number to: it holds above `limit`, which is that number with its
+    tolerance, and fails at `absent` or below, where there is none. Between them it is there, and weaker
+    than that."""
+    if nothing := unknown(what, value):
+        return nothing
+    if value.low > limit or value.high <= absent:
+        return above(what, value, limit)
+    weaker = value.low > absent and value.high <= limit
+    words = (f"above {value.words(absent)}, and weaker than the {value.words(limit)} that count as found"
+             if weaker else f"and its interval reaches over {value.words(limit)} or {value.words(absent)}")
+    return open_statement(f"{what} is {value}, {words}")
+
+
+def at_most(what, value, limit, absent):
+    """As at_least(), of something that is small where the effect is there."""
+    if nothing := unknown(what, value):
+        return nothing
+    if value.high < limit or value.low >= absent:
+        return below(what, value, limit)
+    weaker = value.high < absent and value.low >= limit
+    words = (f"below {value.words(absent)}, and not the {value.words(limit)} that count as found"
+             if weaker else f"and its interval reaches over {value.words(limit)} or {value.words(absent)}")
+    return open_statement(f"{what} is {value}, {words}")
+
+
+def growth(more, less):
+    """What one estimate has more than another, from the least to the greatest that their intervals
+    allow; None when one of them is missing."""
+    if not more or not less:
+        return None
+    counts = [e.count for e in (more, less) if e.count is not None]
+    return Ratio(more.median - less.median, more.low - less.high, more.high - less.low,
+                 min(counts, default=None))
+
+
 def above(what, value, limit):
     if nothing := unknown(what, value):
         return nothing
@@ -127,13 +164,14 @@ def below(what, value, limit):
                      holds)
 
 
-def within(what, value, factor):
-    """Between 1/factor and factor."""
+def within(what, value, factor, around=1):
+    """Between around / factor and around × factor."""
     if nothing := unknown(what, value):
         return nothing
-    holds = (True if value.low > 1 / factor and value.high < factor else
-             False if value.low >= factor or value.high <= 1 / factor else None)
-    span = f"{1 / factor:.2g}{DASH}{factor:g}"
+    least, most = around / factor, around * factor
+    holds = (True if value.low > least and value.high < most else
+             False if value.low >= most or value.high <= least else None)
+    span = f"{least:.2g}{DASH}{most:.3g}"
     return Statement(f"{what} is {value}, {said(holds, f'within {span}', f'outside {span}')}", holds)
 
 
@@ -144,7 +182,11 @@ def said(holds, yes, no):
 
 def judge(claim, study):
     """`study`: whatever the claim's statements are taken from. Its rounds are None where there are
-    none to count."""
+    none to count. Beside too much that others did on the machine nothing is concluded."""
+    load = getattr(study, "load", None)
+    if load and load.too_much:
+        return Verdict(CANNOT_TELL, f"other programs used {load.share_pct:.0f} % of the CPUs before it, "
+                       f"and from {BUSY_SHARE_PCT} % on nothing is concluded")
     if study.rounds is not None and study.rounds < FEWEST_ROUNDS:
         there = "was 1 round" if study.rounds == 1 else f"were {study.rounds} rounds"
         return Verdict(CANNOT_TELL, f"there {there} only, and an interval over fewer than "

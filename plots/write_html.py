@@ -91,7 +91,9 @@ class _Page:
             case nodes.Commands(text):
                 return tag("pre", text)
             case nodes.Folded(words, text):
-                return tag("details", tag("summary", line(words)), tag("pre", text))
+                return tag("div", tag("p", line(words)),
+                           tag("pre", text, tabindex=0, role="region", aria_label="Commands"),
+                           class_="folded")
             case nodes.FillIn(title, hint):
                 return tag("div", tag("p", tag("b", title), " ", hint), class_="fill-in")
             case nodes.Grid(blocks):

@@ -27,6 +27,8 @@ load common
 		    for key, name in (("user_s", "user_us"), ("system_s", "system_us")):
 		        median = statistics.median(m["cpu"][key] * 1e6 / m["ops"] for m in mine)
 		        assert abs(e[name]["median"] - median) < 1e-6, (e, median)
+		    error = statistics.median(m["cpu"]["host_error_s"] * 1e6 / m["ops"] for m in mine)
+		    assert abs(e["rest_error_us"]["median"] - error) < 1e-6, (e, error)
 	PYTHON
 	assert_success
 }

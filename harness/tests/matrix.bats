@@ -28,8 +28,17 @@ load common
 		        cell = rows[engine][name]
 		        assert cell["outcome"] in ("native", "refused"), (engine, name, cell)
 		        assert cell["reason"] or cell["total_ns"]["median"] > 15e6, (engine, name, cell)
+		for cells in rows.values():
+		    for name, cell in cells.items():
+		        trials = cell["handover_share"] and cell["handover_share"]["count"]
+		        assert (cell["agreed"] is None) == (trials is None), cell
+		        assert trials is None or 1 <= cell["agreed"] <= trials == (3 if name in ("socket", "pipe") else 9), cell
+		# What is certain is certain in each trial.
+		assert rows["blocking"]["socket"]["agreed"] in (None, 3), rows["blocking"]["socket"]
 	PYTHON
 	assert_success
+	output=$(cat "$BATS_TEST_TMPDIR/matrix")
+	[[ $(json idle_baseline.elapsed_s) == 0.5* ]]
 }
 
 @test "matrix: mistakes are found before anything runs, and no file is left" {

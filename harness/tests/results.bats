@@ -181,8 +181,8 @@ PY
 	assert_success
 	run valid "$BATS_TEST_TMPDIR/results/summary.json" iolab.summary.v1
 	assert_success
-	# 3 engines x 3 places x (2 rounds + 1 for the system calls), epoll on files only once for each depth.
-	assert_equal "$(wc -l <"$BATS_TEST_TMPDIR/results/runs.jsonl")" 23
+	# 3 engines x 3 places x (2 rounds + 2 for the system calls), epoll on files only once for each depth.
+	assert_equal "$(wc -l <"$BATS_TEST_TMPDIR/results/runs.jsonl")" 30
 	run "$IOLAB" summary "$BATS_TEST_TMPDIR/results"
 	assert_success
 	assert_output --partial "Medians of 2 rounds"
@@ -445,7 +445,7 @@ start_long_compare() {
 	await_end "$compare_pid"
 	assert_failure 130
 	run cat "$BATS_TEST_TMPDIR/table"
-	assert_output --partial "is kept, $(wc -l <"$BATS_TEST_TMPDIR/results/runs.jsonl") runs (planned: 2004)"
+	assert_output --partial "is kept, $(wc -l <"$BATS_TEST_TMPDIR/results/runs.jsonl") runs (planned: 2012)"
 	assert_output --partial "no-ops/s"
 	run valid "$BATS_TEST_TMPDIR/results/runs.jsonl" iolab.run.v1
 	assert_success
@@ -587,6 +587,98 @@ if n == 4: r.update(status="error", reason="left out", metrics=None, histogram=N
 	assert_success
 	run "$IOLAB" compare -e null -w nop --depths 1 --rounds 1 --runtime 0.02 --out "$BATS_TEST_TMPDIR/other"
 	assert_output --partial "no ratio: blocking was not run here"
+}
+
+@test "where the baseline cannot run another engine stands in, by name and with the reason" {
+	run "$IOLAB" compare --idle 0 -e epoll,blocking,poll -w idle --conns 3 --rounds 5 --runtime 0.1 --warmup 0.01 \
+		--no-count-syscalls --out "$BATS_TEST_TMPDIR/results"
+	assert_success
+	assert_output --partial "ratios to epoll: blocking is unsupported here: one thread that blocks"
+	refute_output --partial "no ratio"
+	assert_output --regexp "spread +epoll +p50"
+	run valid "$BATS_TEST_TMPDIR/results/summary.json" iolab.summary.v1
+	assert_success
+	output=$(cat "$BATS_TEST_TMPDIR/results/summary.json")
+	assert_equal "$(json baseline)" blocking
+	for i in 0 1 2; do
+		assert_equal "$(json configurations.$i.baseline)" epoll
+	done
+	assert_equal "$(json configurations.0.ratio)" None
+	[ "$(json configurations.2.ratio.ops_per_s.count)" -ge 1 ]
+	# One that failed once is passed over for one that never did.
+	"$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results/runs.jsonl" <<'PY'
+import json, sys
+runs = [json.loads(line) for line in open(sys.argv[1])]
+for run in runs:
+    if run["engine"]["label"] == "epoll" and run["config"]["round"] == 2:
+        run.update(status="error", reason="it is gone", metrics=None, histogram=None)
+open(sys.argv[1], "w").write("".join(json.dumps(run) + "\n" for run in runs))
+PY
+	run "$IOLAB" summary "$BATS_TEST_TMPDIR/results"
+	assert_output --partial "ratios to poll: blocking is unsupported here"
+	# The report names it wherever it says what ratios are to.
+	timeout 60 "$PYTHON" "$ROOT/plots/report.py" "$BATS_TEST_TMPDIR/results"
+	for page in report.html report.md; do
+		words=$(tr '\n' ' ' <"$BATS_TEST_TMPDIR/results/$page" | tr -s ' ')
+		[[ $words == *"Throughput against poll"*"Ratios to poll: blocking is unsupported here"* ]] || fail "$page"
+	done
+}
+
+@test "where the CPU time went: each CPU and elsewhere, over the rounds, in summary and terminal" {
+	"$IOLAB" compare --idle 0.3 -e null,threads --baseline null -w nop,file --depths 4 --rounds 3 --runtime 0.1 \
+		--no-count-syscalls --out "$BATS_TEST_TMPDIR/results" -- --file "$BATS_TEST_TMPDIR/file" --size 4M \
+		>"$BATS_TEST_TMPDIR/table"
+	run cat "$BATS_TEST_TMPDIR/table"
+	assert_output --regexp "Outside of process and peer .* at most [0-9]+ % \(\+-[12][0-9] %\) of a"
+	"$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results" <<'PY'
+import json, statistics, sys
+runs = [json.loads(line) for line in open(sys.argv[1] + "/runs.jsonl")]
+summary = json.load(open(sys.argv[1] + "/summary.json"))
+idle = summary["idle_baseline"]["busy_pct"]
+seen = 0
+for c in summary["configurations"]:
+    mine = [r["metrics"] for r in runs if r["status"] == "ok" and r["engine"] == c["engine"]
+            and r["workload"]["name"] == c["workload"]["name"]]
+    if not mine:
+        continue
+    seen += 1
+    assert len(c["per_cpu_pct"]) == len(mine[0]["cpu"]["per_cpu_pct"])
+    for cpu, found in enumerate(c["per_cpu_pct"]):
+        values = [m["cpu"]["per_cpu_pct"][cpu] for m in mine]
+        for key, value in (("median", statistics.median(values)), ("low", min(values)), ("high", max(values))):
+            assert abs(found[key] - value) < 1e-5, (cpu, key, found, values)
+    for key, pick in (("user_pct", lambda m: 100 * m["cpu"]["user_s"] / m["elapsed_s"]),
+                      ("system_pct", lambda m: 100 * m["cpu"]["system_s"] / m["elapsed_s"]),
+                      ("other_above_idle_pct", lambda m: m["cpu"]["other_util_pct"] - idle),
+                      ("host_error_pct", lambda m: 100 * m["cpu"]["host_error_s"] / m["elapsed_s"])):
+        median = statistics.median(map(pick, mine))
+        assert abs(c["metrics"]["cpu." + key]["median"] - median) < 1e-4, (key, c["metrics"]["cpu." + key], median)
+assert seen >= 2, seen
+PY
+	run "$IOLAB" summary --cpu "$BATS_TEST_TMPDIR/results"
+	assert_success
+	assert_output --regexp "threads +[0-9]+ +[0-9]+ +- +-?[0-9]+ \(-?[0-9]+\.\.-?[0-9]+\)"
+	assert_output --partial "does not tell apart"
+	timeout 60 "$PYTHON" "$ROOT/plots/report.py" "$BATS_TEST_TMPDIR/results"
+	grep -q "^### Where the CPU time went" "$BATS_TEST_TMPDIR/results/report.md"
+}
+
+@test "system calls are counted in three runs, and their spread is kept" {
+	"$IOLAB" compare --idle 0 -e null,io_uring --baseline null -w nop --depths 8 --rounds 5 --runtime 0.02 \
+		--out "$BATS_TEST_TMPDIR/results" >/dev/null
+	output=$(cat "$BATS_TEST_TMPDIR/results/summary.json")
+	[ "$(json configurations.1.syscalls_per_op)" != None ] || skip "no tracepoint here"
+	"$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results" <<'PY'
+import json, sys
+runs = [json.loads(line) for line in open(sys.argv[1] + "/runs.jsonl")]
+for c in json.load(open(sys.argv[1] + "/summary.json"))["configurations"]:
+    counts = sorted(r["metrics"]["syscalls_per_op"] for r in runs
+                    if r["config"]["count_syscalls"] and r["engine"] == c["engine"])
+    assert len(counts) == 3, counts
+    assert abs(c["syscalls_per_op"] - counts[1]) < 1e-6
+    assert c["syscalls_spread"]["count"] == 3
+    assert abs(c["syscalls_spread"]["min"] - counts[0]) + abs(c["syscalls_spread"]["max"] - counts[2]) < 1e-6
+PY
 }
 
 @test "a panel names every parameter" {

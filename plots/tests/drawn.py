@@ -57,6 +57,22 @@ def check_configuration(name, figure, c):
             expect({estimate.low, estimate.high} <= there, f"{where}: its interval is not drawn")
 
 
+def check_error(figure, c):
+    """The error of /proc/stat goes beyond the interval."""
+    found, error = c.metric("cpu.host_us_per_op"), c.metric("cpu.host_error_us_per_op")
+    expect(found and error, f"no error of {c.label} at {c.x}")
+    there = values_in_colour(figure, style.look_of(c.label).colour)
+    expect(found.high + error.median in there,
+           f"cpu_per_op: the error of {c.label} at {c.x} on {c.panel_name} is not drawn")
+
+
+def check_calls(figure, c):
+    spread = c.syscalls_spread
+    there = values_in_colour(figure, style.look_of(c.label).colour)
+    expect({spread["min"], spread["max"], c.syscalls_per_op} <= there,
+           f"syscalls: the spread of {c.label} at {c.x} is not drawn")
+
+
 def check_figure(module, summary):
     figure = module.draw(summary)
     words = " ".join(text.get_text() for text in figure.texts)
@@ -66,6 +82,10 @@ def check_figure(module, summary):
         for c in panel.configurations:
             if c.ok and module.NAME in SHOWN:
                 check_configuration(module.NAME, figure, c)
+            if c.ok and module.NAME == "cpu_per_op":
+                check_error(figure, c)
+            if c.ok and module.NAME == "syscalls":
+                check_calls(figure, c)
             if not c.ok:
                 expect(c.status in words, f"{module.NAME}: nothing says that {c.label} is {c.status}")
                 first = c.reason.split()[0]
@@ -76,6 +96,8 @@ def main():
     summary = results.load(sys.argv[1])
     for module in figures.FIGURES:
         check_figure(module, summary)
+    words = " ".join(text.get_text() for text in figures.syscalls.draw(summary).texts)
+    expect("counted in 3 runs each" in words, f"syscalls: nothing says how often: {words}")
     print("\n".join(failures) or "all is drawn")
     sys.exit(1 if failures else 0)
 

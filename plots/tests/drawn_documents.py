@@ -98,8 +98,18 @@ def check_matrix(document, width_in):
         drawn -= sum(row["engine"]["label"] == outcome for row in document.content["rows"])
         expect(drawn == len(cells), f"matrix: {drawn} of {len(cells)} cells say {outcome}")
         for cell in cells:
+            if cell["agreed"]:
+                expect(any(f"{cell['agreed']}/{cell['handover_share']['count']}" in text
+                           for text in texts), "matrix: nothing says how many trials agreed")
             if cell["reason"]:
                 expect(cell["reason"].split()[0] in " ".join(texts), "matrix: a reason is missing")
+
+
+def check_matrix_words(document):
+    words = words_of(matrix.draw(document, sheet.WIDE_IN))
+    for text in ("unless helper threads used 50 % of the CPU time or more", "3 or 9 trials a cell",
+                 "not all agreed in 1 of"):
+        expect(text in words, f"matrix: does not say: {text}: {words}")
 
 
 def check_steps(document, width_in):
@@ -140,6 +150,7 @@ def main():
         check_steps(steps.load(folder), width_in)
         check_matrix(matrix.load(folder), width_in)
         check_responsiveness(responsiveness.load(folder), width_in)
+    check_matrix_words(matrix.load(folder))
     print("\n".join(failures) or "all is drawn")
     sys.exit(1 if failures else 0)
 

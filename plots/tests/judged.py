@@ -21,10 +21,12 @@ import durability
 import figures
 import hardware_counters
 import idle_descriptors
+import latency_distribution
 import matrix
 import offered_load
 import overlap
 import responsiveness
+import results
 import sheet
 import staircase
 import threads_cores
@@ -58,7 +60,7 @@ class Made:
 
     def at(self, name, label, x=None):
         calls = self.numbers.get(f"{label}_{x}")
-        return SimpleNamespace(ok=True, stall_ms=100, syscalls_per_op=calls,
+        return SimpleNamespace(ok=True, stall_ms=100, syscalls_per_op=calls, syscalls_spread=None,
                                syscalls_reason=self.numbers.get("reason"))
 
     def peer_limited(self, name, x):
@@ -82,14 +84,14 @@ def check_made(module, verdict, study):
 def check_rules():
     """Each rule with numbers that fulfil it, that break it, and that are too vague."""
     yes, no, open_ = verdicts.REPRODUCED, verdicts.CONTRADICTED, verdicts.CANNOT_TELL
-    check_made(idle_descriptors, yes, Made(0.05, poll_10=5, poll_4000=500, epoll_10=5,
-                                           epoll_4000=6))
-    check_made(idle_descriptors, no, Made(0.05, poll_10=5, poll_4000=6, epoll_10=5, epoll_4000=6))
-    check_made(idle_descriptors, no, Made(0.05, poll_10=5, poll_4000=500, epoll_10=5,
-                                          epoll_4000=300))
-    check_made(idle_descriptors, open_, Made(0.4, poll_10=5, poll_4000=30, epoll_10=5,
-                                             epoll_4000=6))
-    check_made(idle_descriptors, open_, Made(0.05, poll_10=5, poll_4000=500))
+    flat = {"epoll_10": 5, "epoll_4000": 6}
+    linear = {"poll_10": 5, "poll_1000": 130, "poll_4000": 505}
+    check_made(idle_descriptors, yes, Made(0.05, **linear, **flat))
+    check_made(idle_descriptors, no, Made(0.05, **{**linear, "poll_4000": 160}, **flat))
+    check_made(idle_descriptors, no, Made(0.05, **linear, epoll_10=5, epoll_4000=300))
+    check_made(idle_descriptors, open_, Made(0.4, **linear, **flat))
+    check_made(idle_descriptors, open_, Made(0.05, **{**linear, "poll_1000": 5}, **flat))
+    check_made(idle_descriptors, open_, Made(0.05, **linear))
     check_made(batching, yes, Made(0.02, io_uring_1=600, io_uring_128=80, io_uring_4096=84))
     check_made(batching, no, Made(0.02, io_uring_1=90, io_uring_128=80, io_uring_4096=84))
     check_made(batching, open_, Made(0.3, io_uring_1=400, io_uring_128=80, io_uring_4096=84))
@@ -100,20 +102,27 @@ def check_rules():
                                     staircase_one_by_one_io_uring=80))
     check_made(staircase, no, Made(0.05, ratio_io_uring=1.05, depth_one_io_uring=10,
                                    staircase_one_by_one_io_uring=11))
-    check_made(cpu_shares, yes, Made(0.05, **{"ratio_io_uring:sqpoll": 3}))
-    check_made(cpu_shares, no, Made(0.05, **{"ratio_io_uring:sqpoll": 1}))
+    polling = {"io_uring:sqpoll_cpu.util_pct": 100}
+    check_made(staircase, open_, Made(0.05, ratio_io_uring=1.05, depth_one_io_uring=10,
+                                      staircase_one_by_one_io_uring=30))
+    check_made(cpu_shares, yes, Made(0.05, **{"ratio_io_uring:sqpoll": 3, **polling}))
+    check_made(cpu_shares, no, Made(0.05, **{"ratio_io_uring:sqpoll": 1, **polling}))
+    check_made(cpu_shares, no, Made(0.05, **{"ratio_io_uring:sqpoll": 3,
+                                             "io_uring:sqpoll_cpu.util_pct": 40}))
     check_made(staircase, open_, Made(0.5, ratio_io_uring=1.05, depth_one_io_uring=10,
                                       staircase_one_by_one_io_uring=30))
-    check_made(cpu_shares, open_, Made(0.3, **{"ratio_io_uring:sqpoll": 1.6}))
+    check_made(cpu_shares, open_, Made(0.3, **{"ratio_io_uring:sqpoll": 1.6, **polling}))
     check_block_sizes()
     check_durability()
     check_made(depth_curve, yes, Made(0.05, ratio_io_uring=1.2, io_uring_1=10, io_uring_128=100))
     check_made(depth_curve, no, Made(0.05, ratio_io_uring=0.9, io_uring_1=10, io_uring_128=100))
     check_made(depth_curve, no, Made(0.05, ratio_io_uring=1.2, io_uring_1=10, io_uring_128=10))
+    check_made(depth_curve, open_, Made(0.01, ratio_io_uring=1.05, io_uring_1=10, io_uring_128=100))
     check_made(depth_curve, open_, Made(0.2, ratio_io_uring=1.1, io_uring_1=10, io_uring_128=100))
-    check_made(depth_syscalls, yes, Made(0, io_uring_1=1, io_uring_128=0.1, libaio_1=2))
+    check_made(depth_syscalls, yes, Made(0, io_uring_1=1, io_uring_128=0.02, libaio_1=2))
+    check_made(depth_syscalls, open_, Made(0, io_uring_1=1, io_uring_128=0.1, libaio_1=2))
     check_made(depth_syscalls, no, Made(0, io_uring_1=1, io_uring_128=0.5, libaio_1=2))
-    check_made(depth_syscalls, no, Made(0, io_uring_1=2, io_uring_128=0.1, libaio_1=2))
+    check_made(depth_syscalls, no, Made(0, io_uring_1=2, io_uring_128=0.02, libaio_1=2))
     check_made(depth_syscalls, open_, Made(0, io_uring_1=None, reason="EACCES"))
     check_made(connections, yes, Made(0.05, ratio_io_uring=1.1))
     check_made(connections, no, Made(0.05, ratio_io_uring=1.6))
@@ -127,12 +136,14 @@ def check_rules():
     polled = "io_uring:sqpoll_shared"
     both = {"cores_1": None, "cores_2": None}
     check_cores(yes, Made(0.05, **{f"ratio_{polled}": 0.01}, summaries=both), {1: 10, 2: 900})
-    check_cores(no, Made(0.05, **{f"ratio_{polled}": 0.9}, summaries=both), {1: 10, 2: 900})
-    check_cores(no, Made(0.05, **{f"ratio_{polled}": 0.01}, summaries=both), {1: 10, 2: 11})
+    check_cores(no, Made(0.05, **{f"ratio_{polled}": 1.2}, summaries=both), {1: 10, 2: 900})
+    check_cores(no, Made(0.05, **{f"ratio_{polled}": 0.01}, summaries=both), {1: 10, 2: 9})
+    check_cores(open_, Made(0.05, **{f"ratio_{polled}": 0.01}, summaries=both), {1: 10, 2: 30})
     check_cores(open_, Made(0.05, **{f"ratio_{polled}": 0.5}, summaries=both), {1: 10, 2: 900})
     check_cores(open_, Made(0.05, **{f"ratio_{polled}": 0.01}, summaries={"cores_1": None}), {1: 10})
     due, begun = "io_uring_latency_ns.p99", "io_uring_latency_uncorrected_ns.p99"
     check_made(offered_load, yes, Made(0.1, **{due: 90e6, begun: 0.3e6}))
+    check_made(offered_load, open_, Made(0.1, **{due: 90e6, begun: 2e6}))
     check_made(offered_load, no, Made(0.1, **{due: 90e6, begun: 80e6}))
     check_made(offered_load, open_, Made(0.5, **{due: 90e6, begun: 8e6}))
     check_made(offered_load, open_, Made(0.1, **{due: 90e6}))
@@ -140,6 +151,55 @@ def check_rules():
     once = Made(0, ratio_libaio=1, ratio_io_uring=1)
     once.rounds = 4
     check_made(depth_one, open_, once)
+
+
+def made_comparison(ratios, workload="file", xs=(1,), baseline="blocking"):
+    """A summary whose one panel has libaio and io_uring with these ratios: label -> (p50, p99)."""
+    configurations = {}
+    for label, values in ratios.items():
+        by_key = dict(zip(("latency_ns.p50", "latency_ns.p99"), values))
+        configurations[label] = SimpleNamespace(
+            workload={"name": workload}, baseline=baseline, ratio=lambda key, by_key=by_key:
+            results.Ratio(by_key[key], 0.97 * by_key[key], 1.03 * by_key[key], "", 5))
+    panel = SimpleNamespace(name="made", x_name="depth", xs=xs, configurations=list(
+        configurations.values()), at=lambda label, x: configurations.get(label))
+    return SimpleNamespace(rounds=5, panels=[panel])
+
+
+def check_distribution():
+    """Judged from the comparison itself."""
+    yes, no, open_ = verdicts.REPRODUCED, verdicts.CONTRADICTED, verdicts.CANNOT_TELL
+    near = {"libaio": (1.05, 1.1), "io_uring": (1, 0.95)}
+    check_made(latency_distribution, yes, made_comparison(near))
+    check_made(latency_distribution, no, made_comparison({**near, "io_uring": (1, 2)}))
+    check_made(latency_distribution, open_, made_comparison({**near, "io_uring": (1.25, 1)}))
+    check_made(latency_distribution, open_, made_comparison({"libaio": (1, 1)}))
+    check_made(latency_distribution, open_, made_comparison(near, baseline="threads"))
+    check_made(latency_distribution, open_, made_comparison(near, workload="echo"))
+    check_made(latency_distribution, open_, made_comparison(near, xs=(16,)))
+
+
+def check_load():
+    """Beside too much that others do nothing is concluded, and the verdict says why."""
+    for busy_pct, too_much, noted in ((5, False, False), (18, False, True), (60, True, True)):
+        study = Made(0.05, ratio_libaio=1.05, ratio_io_uring=1.1)
+        study.load = results.ForeignLoad(busy_pct, 2, 2)
+        check_made(depth_one, verdicts.CANNOT_TELL if too_much else verdicts.REPRODUCED, study)
+        because = verdicts.judge(depth_one.CLAIM, study).because
+        expect(("other programs used 30 % of the CPUs" in because) == too_much, because)
+        expect((f"measured beside {busy_pct} % foreign load" in study.load.words()) == noted,
+               f"{busy_pct} %: {study.load.words()}")
+
+
+def check_stand_in(folder):
+    """A ratio to another engine than the one that a claim speaks of is no ratio for it."""
+    found = depth_one.load(folder)
+    expect(found.ratio("depth_one", "libaio", "ops_per_s"), "depth_one: no ratio in the golden results")
+    for summary in found.summaries.values():
+        for c in summary.panels[0].configurations:
+            c.baseline = "threads"
+    expect(found.ratio("depth_one", "libaio", "ops_per_s") is None,
+           "depth_one: a stand-in's ratio is taken for that of the baseline")
 
 
 def check_block_sizes():
@@ -273,13 +333,45 @@ def check_shares(folder):
     found = cpu_shares.load(folder)
     bars = [(bar.get_x(), bar.get_width()) for axes in cpu_shares.draw(found).axes
             for bar in axes.patches]
+    reached = {round(float(x), 6) for axes in cpu_shares.draw(found).axes for line in axes.lines
+               for x in line.get_xdata()}
     for c in found.parts:
         begin = 0
+        label = c["engine"]["label"]
         for part, _ in cpu_shares.PARTS:
-            length = max(c[part]["median"], 0)
-            expect(any(abs(x - begin) < 1e-9 and abs(w - length) < 1e-9 for x, w in bars),
-                   f"cpu_shares: {part} of {c['engine']['label']} is not drawn")
-            begin += length
+            length = c[part]["median"]
+            expect(length <= 0 or any(abs(x - begin) < 1e-9 and abs(w - length) < 1e-9 for x, w in bars),
+                   f"cpu_shares: {part} of {label} is not drawn")
+            error = c["rest_error_us"]["median"] if part == "rest_us" else 0
+            for end in (c[part]["low"], c[part]["high"], c[part]["low"] - error,
+                        c[part]["high"] + error):
+                expect(c[part]["low"] == c[part]["high"] and not error
+                       or round(begin + end, 6) in reached,
+                       f"cpu_shares: the interval of {part} of {label} does not reach {begin + end}")
+            begin += max(length, 0)
+
+
+def check_groups(folder):
+    """Bands stand between the block sizes, and every mark between its own two."""
+    found = block_size.load(folder)
+    axes = block_size.draw(found).axes[0]
+    # A rectangle or a polygon, by matplotlib's version.
+    bands = sorted(axes.transData.inverted().transform(band.get_window_extent().corners())[:, 0].mean()
+                   for band in axes.patches)
+    expect(len(bands) == len(block_size.BYTES) - 1, f"block_size: {len(bands)} bands")
+    for line in axes.lines:
+        xs = list(line.get_xdata())
+        if len(xs) == len(block_size.BYTES):
+            places = [sum(x > band for band in bands) for x in xs]
+            expect(places == list(range(len(xs))), f"block_size: marks stand at {xs}")
+    # What does not vary is not set apart.
+    for c in (c for s in found.summaries.values() for p in s.panels for c in p.configurations):
+        for entry in (c._metrics or {}).values():
+            if entry:
+                entry.update(low=entry["median"], high=entry["median"])
+    axes = block_size.draw(found).axes[0]
+    expect(not axes.patches and all(set(line.get_xdata()) <= set(block_size.BYTES)
+                                    for line in axes.lines), "block_size: set apart without a bar")
 
 
 COUNTED = {"hardware_polling": "cpu_shares", "hardware_batching": "batching",
@@ -313,8 +405,8 @@ def make_counted(golden, folder, faster, dearer, spread):
 def check_counters(golden):
     """Judged by its rule, and every median and interval drawn, where a machine has counters."""
     for faster, dearer, spread, verdict in (
-            (1.7, 2.3, 0.05, verdicts.REPRODUCED), (1, 2.3, 0.05, verdicts.CONTRADICTED),
-            (1.7, 1.1, 0.05, verdicts.CONTRADICTED), (1.7, 2.3, 0.5, verdicts.CANNOT_TELL),
+            (1.7, 2.3, 0.05, verdicts.REPRODUCED), (0.9, 2.3, 0.05, verdicts.CONTRADICTED),
+            (1.7, 0.9, 0.05, verdicts.CONTRADICTED), (1.7, 1.2, 0.05, verdicts.CANNOT_TELL), (1.7, 2.3, 0.5, verdicts.CANNOT_TELL),
             (1.7, None, 0.05, verdicts.CANNOT_TELL)):
         with tempfile.TemporaryDirectory() as folder:
             make_counted(golden, folder, faster, dearer, spread)
@@ -353,6 +445,10 @@ def main():
     check_figures(sys.argv[1])
     check_shares(sys.argv[1])
     check_counters(sys.argv[1])
+    check_groups(sys.argv[1])
+    check_distribution()
+    check_load()
+    check_stand_in(sys.argv[1])
     print("\n".join(failures) or "all is judged by its rule")
     sys.exit(1 if failures else 0)
 

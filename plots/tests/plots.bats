@@ -117,6 +117,73 @@ changed() {
 	grep -q "Others used 57 % of a CPU" "$BATS_TEST_TMPDIR/busy/report.html"
 }
 
+@test "a busy host is told in every figure, and no finding is judged beside it" {
+	cp -r "$GOLDEN" "$BATS_TEST_TMPDIR/busy"
+	for file in summary.json study/depth_one/summary.json matrix.json; do
+		"$PYTHON" - "$BATS_TEST_TMPDIR/busy/$file" <<-'PYTHON'
+			import json, sys
+			s = json.load(open(sys.argv[1]))
+			s["idle_baseline"] = {"elapsed_s": 1, "busy_pct": 57, "error_pct": 2, "per_cpu_pct": [50, 7]}
+			json.dump(s, open(sys.argv[1], "w"))
+		PYTHON
+	done
+	output=$(for name in throughput cpu_per_op latency_distribution syscalls depth_one matrix; do
+		plot "$BATS_TEST_TMPDIR/busy" --only "$name"
+	done)
+	IFS=$'\n' read -rd '' -a lines <<<"$output" || true
+	for title in "One operation at a time" "The matrix: what really happens" "Latency distribution"; do
+		assert_line --partial "$title: cannot tell here, because other programs used 28 % of the CPUs"
+	done
+	for name in throughput cpu_per_op latency_distribution syscalls depth_one matrix; do
+		grep -q "measured beside 57 % foreign load" "$BATS_TEST_TMPDIR/busy/figures/$name.svg" || fail "$name"
+		run grep -c "foreign load" "$BATS_FILE_TMPDIR/results/figures/$name.svg"
+		assert_output 0
+	done
+	report "$BATS_TEST_TMPDIR/busy"
+	grep -qE "^\| nothing of ours +\| 57 % .*\| ±2 % " "$BATS_TEST_TMPDIR/busy/report.md"
+	grep -qE "^\| nothing of ours +\| 50 % +\| 7 % " "$BATS_TEST_TMPDIR/busy/report.md"
+	[ "$(grep -o "measured beside 57 % foreign load" "$BATS_TEST_TMPDIR/busy/report.html" | wc -l)" -ge 12 ]
+	grep -q "other programs used 28 % of the CPUs" "$BATS_TEST_TMPDIR/busy/report.html"
+}
+
+@test "the report says where the CPU time went, how exactly, and what cannot be told apart" {
+	for page in report.html report.md; do
+		words=$(tr '\n' ' ' <"$BATS_FILE_TMPDIR/results/$page" | sed 's/\xc2\xa0/ /g' | tr -s ' ')
+		for said in "Where the CPU time went, in percent of one CPU" "does not tell apart" "two ticks of 10 ms" \
+			"on loopback the kernel does part of the receiver" "above idle" "CPU 1"; do
+			[[ $words == *"$said"* ]] || fail "$page does not say: $said"
+		done
+	done
+	"$PYTHON" - "$GOLDEN/summary.json" "$BATS_FILE_TMPDIR/results/report.md" "$ROOT/plots" <<-'PYTHON'
+		import json, re, sys
+		sys.path.insert(0, sys.argv[3])
+		import cpu_account
+		text = open(sys.argv[2]).read()
+		tables = text[text.index("### Where the CPU time went"):]
+		for c in json.load(open(sys.argv[1]))["configurations"]:
+		    if c["status"] != "ok":
+		        continue
+		    for estimate in [c["metrics"][key] for key in ("cpu.user_pct", "cpu.other_util_pct")] + c["per_cpu_pct"]:
+		        assert f"**{cpu_account.percent(estimate['median'])}**" in tables, (c["engine"]["label"], estimate)
+	PYTHON
+}
+
+@test "paper shows the command of every configuration" {
+	command -v chromium >/dev/null && command -v pdftotext >/dev/null || skip "no chromium or pdftotext"
+	timeout 100 chromium --headless --no-sandbox --disable-gpu --no-pdf-header-footer \
+		--user-data-dir="$BATS_TEST_TMPDIR/browser" --print-to-pdf="$BATS_TEST_TMPDIR/report.pdf" \
+		"file://$BATS_FILE_TMPDIR/results/report.html" 2>/dev/null
+	words=$(pdftotext "$BATS_TEST_TMPDIR/report.pdf" - | tr -d ' \n')
+	"$PYTHON" - "$GOLDEN/summary.json" >"$BATS_TEST_TMPDIR/commands" <<-'PYTHON'
+		import json, shlex, sys
+		for c in json.load(open(sys.argv[1]))["configurations"]:
+		    print(shlex.join(c["command"]).replace(" ", ""))
+	PYTHON
+	while read -r typed; do
+		[[ $words == *"$typed"* ]] || fail "not on paper: $typed"
+	done <"$BATS_TEST_TMPDIR/commands"
+}
+
 @test "at a column's width a figure is as narrow as that, and nothing is cut" {
 	run plot --only throughput --width 3.4 --out "$BATS_TEST_TMPDIR/column" "$BATS_FILE_TMPDIR/results"
 	assert_success
@@ -270,7 +337,7 @@ assert len({look.marker for look in looks}) == len(looks)'
 	grep -q "no run ended ok.*the disk is gone" "$BATS_TEST_TMPDIR/some/report.html"
 	folder=$(changed '')
 	report "$folder"
-	grep -q "Nothing of it was tried here" "$folder/report.html"
+	grep -q "Nothing of it was tried here but what the comparison itself can tell" "$folder/report.html"
 }
 
 @test "the hashes are those of the data, and a file that changes later is found out" {
@@ -350,14 +417,17 @@ s["precision"] = dict(wanted_pct=2.0, time_limit_s=60.0, ended_by="time", reache
 		{"schema": "iolab.trust.v1", "time_utc": "2026-11-24T22:00:00Z", "took_s": 1, "env": {"kernel": "9.9"},
 		 "idle_baseline": {"busy_pct": 3.2}, "checks": [
 		 {"name": "A against A", "passed": true, "promise": "5 % false alarms", "finding": "9 of 200 <b>"},
+		 {"name": "A against A, median latency", "passed": true, "promise": "p", "finding": "0 of 200"},
 		 {"name": "fio", "passed": null, "promise": "", "finding": "skipped: fio is not installed"}]}
 	JSON
 	report "$folder"
 	for words in "9 of 200 &lt;b&gt;" "another machine" "others used 3 % of a CPU" ">kept<" ">not tried<" \
-		"2 promises of the harness, .*: 1 kept and 1 not tried"; do
+		"3 promises of the harness, .*: 2 kept and 1 not tried" \
+		"0 of 200. The interval of a ratio of latencies holds the histogram"; do
 		grep -q "$words" "$folder/report.html" || fail "the appendix does not say: $words"
 	done
 	grep -qF '9 of 200 \<b>' "$folder/report.md"
+	assert_equal "$(grep -o "holds the histogram" "$folder/report.html" | wc -l)" 1
 }
 
 @test "warnings that differ in numbers alone are one, with their range" {
