@@ -182,11 +182,12 @@ def check_documents():
     """The same for claims about traces and tables."""
     yes, no, open_ = verdicts.REPRODUCED, verdicts.CONTRADICTED, verdicts.CANNOT_TELL
 
-    def overlapping(rounds=5, spread=0.05, **efficiencies):
+    def overlapping(rounds=5, spread=0.05, came_to=1, **efficiencies):
         return Document("", {"rounds": rounds, "engines": [
             {"engine": {"label": label}, "status": "ok", "points": [
-                {"asked": 1.0, "compute_to_io": estimate(1, spread),
-                 "efficiency": estimate(value, spread)}]}
+                {"asked": 1.0, "compute_to_io": estimate(came_to, spread),
+                 "efficiency": estimate(value, spread),
+                 "lost_ns": estimate(-1e5 * value, spread)}]}
             for label, value in efficiencies.items()]})
 
     check_made(overlap, yes, overlapping(blocking=-0.1, libaio=0.6, io_uring=0.7))
@@ -194,6 +195,13 @@ def check_documents():
     check_made(overlap, no, overlapping(blocking=-0.1, libaio=0.1, io_uring=0.7))
     check_made(overlap, open_, overlapping(spread=0.9, blocking=-0.1, libaio=0.6, io_uring=0.7))
     check_made(overlap, open_, overlapping(blocking=-0.1, io_uring=0.7))
+    # Where reads became so much slower or faster that it is no longer as much computing as I/O.
+    for came_to in (0.4, 2.5):
+        check_made(overlap, open_, overlapping(came_to=came_to, blocking=-0.1, libaio=0.6, io_uring=0.7))
+    for blocking, words in ((-0.44, "Lost to interference"), (0.1, "not shown with blocking")):
+        said = " ".join(overlap.interference(overlapping(blocking=blocking, libaio=0.6)))
+        expect(words in said and ("44.0" in said) == (blocking < 0) and "libaio" not in said,
+               f"overlap: of an efficiency of {blocking} it says: {said}")
     check_made(overlap, open_, overlapping(rounds=3, blocking=-0.1, libaio=0.6, io_uring=0.7))
 
     def late(rounds=5, spread=0.05, **medians_us):
