@@ -50,7 +50,7 @@ DOCUMENTS = (timeline, steps, overlap, matrix, responsiveness) + LITERATURE
 JUDGED = tuple(module for module in DOCUMENTS if hasattr(module, "CLAIM"))
 # The others show what this machine did, and nobody's finding could be held against them.
 NOT_JUDGED = "no verdict: an illustration, which nobody's finding can be held against"
-ILLUSTRATIONS = (timeline, steps, latency_distribution)
+ILLUSTRATIONS = (latency_distribution,)
 
 # Where a viewer lacks the font: Verdana is as wide, and all others are narrower.
 SVG_FONTS = "'DejaVu Sans', Verdana, sans-serif"

@@ -112,8 +112,23 @@ def check_steps(document, width_in):
         bars = [line for line in axes.lines if line.get_linewidth() > 2]
         expect(len(bars) == len(lane["calls"]), f"steps: {len(bars)} calls of {label} are drawn")
         words = " ".join(text.get_text() for text in axes.texts)
-        for number in "1356":
-            expect(number in words.split(), f"steps: {label} has no step {number}")
+        at = {text.get_text(): text for text in axes.texts}
+        circles = " ".join(text.get_text() for text in axes.texts if text.get_bbox_patch()).split()
+        asked = "" if lane["asked_before"] else "1"
+        for number in asked + "356":
+            expect(number in circles, f"steps: {label} has no step {number}")
+        if lane["asked_before"]:
+            expect(f"by {lane['asked_before']}" in words_of(figure), f"steps: {label} never asked")
+        for call in lane["calls"]:
+            expect(not call["steps"] or steps.numbers(call) in at,
+                   f"steps: {call['name']} of {label} has no number")
+        # Each call is named, in the picture or below it, however narrow that is.
+        names = sum(text.get_text() in {call["name"] for call in lane["calls"]} for text in axes.texts)
+        expect(names == len(lane["calls"]) or "In order" in words_of(figure),
+               f"steps: {names} names for {len(lane['calls'])} calls of {label}")
+        learned = [x for x, number, kernel in ((at_ns, n, k) for n, at_ns, k in steps.steps_of(lane))
+                   if number == "5" and not kernel]
+        expect(learned == [lane["event_ns"]], f"steps: 5 of {label} is not where the thread was told")
 
 
 def check_responsiveness(document, width_in):

@@ -25,6 +25,7 @@ import overlap
 import responsiveness
 import sheet
 import staircase
+import steps
 import threads_cores
 import verdicts
 from results import Document, Estimate
@@ -216,6 +217,20 @@ def check_documents():
     check_made(responsiveness, open_, late(spread=0.8, blocking=2500, epoll=25, io_uring=30))
     check_made(responsiveness, open_, late(blocking=2500, epoll=25))
 
+    def traced(**loop_calls):
+        return Document("", {"lanes": [
+            {"engine": {"label": label}, "status": "ok", "loop_calls": counts}
+            for label, counts in loop_calls.items()]})
+
+    said = {label: {str(calls): 100} for label, calls in steps.SAID}
+    check_made(steps, yes, traced(**said))
+    check_made(steps, yes, traced(**{**said, "epoll": {"1": 3, "2": 97}}))
+    check_made(steps, no, traced(**{**said, "libaio": {"1": 80, "2": 20}}))
+    check_made(steps, no, traced(**{**said, "io_uring": {"2": 100}}))
+    check_made(steps, open_, traced(**{**said, "epoll": {"1": 30, "2": 70}}))
+    check_made(steps, open_, traced(**{**said, "poll": {"2": 19}}))
+    check_made(steps, open_, traced(**{k: said[k] for k in said if k != "libaio"}))
+
     def cells(**changed):
         rows = {}
         for label, column, said, so in matrix.SAID:
@@ -298,8 +313,19 @@ def check_few_rounds():
                    f"from {rounds} rounds it says: {statement.words}")
 
 
+def check_words():
+    """The six steps are defined once, and the handbook has the same words as the figure."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "measurement.md")
+    with open(path, encoding="utf-8") as file:
+        handbook = " ".join(file.read().replace("*", "").split())
+    for words in steps.STEPS:
+        expect(words in handbook, f"docs/measurement.md does not say: {words}")
+        expect(words in steps.READING and words in steps.CAPTION, f"the figure does not say: {words}")
+
+
 def main():
     check_rules()
+    check_words()
     check_few_rounds()
     check_figures(sys.argv[1])
     check_shares(sys.argv[1])
