@@ -64,6 +64,23 @@ def check_timeline(document, width_in):
         computing = [s for s in lane["trace"]["loop"] if s[0] == "compute"]
         expect(len(bars.get(style.INK, [])) >= len(computing),
                f"timeline: computing of {label} is missing")
+        # Blocked and working are different kinds of bars, each of them there; blocked is the thinner.
+        looks = {"working": "#ffffff", "blocked": to_hex(style.GREY)}
+        heights = {}
+        for state, face in looks.items():
+            there = [call for call in lane["trace"]["calls"] or [] if call[0] == state]
+            paths = [p for p in bars.get(face, []) if p.vertices[:, 1].max() <= timeline.LOOP_IN + 1e-9]
+            expect(len(paths) == len(there), f"timeline: {len(paths)} of {len(there)} calls {state} of {label}")
+            if paths:
+                heights[state] = max(p.vertices[:, 1].max() - p.vertices[:, 1].min() for p in paths)
+        if len(heights) == 2:
+            expect(heights["blocked"] < heights["working"] / 2, "timeline: blocked looks like working")
+        # What is in flight at once lies in different rows, in no more than there are at once.
+        rows = {round(path.vertices[:, 1].min(), 6) for path in bars.get(flight, [])}
+        at_once = max(sum(o <= at < c for _, o, _, c in inside) for _, at, _, _ in inside)
+        expect(len(rows) == at_once, f"timeline: {len(rows)} rows for {at_once} at once of {label}")
+        expect(timeline.figures_of(lane)[0] in words_of(figure) or width_in < sheet.WIDE_IN,
+               f"timeline: what the lane of {label} amounts to is not said")
         begins = {round(path.vertices[:, 0].min(), 3) for path in bars.get(flight, [])}
         for _, offered, _, _ in inside:
             expect(max(offered, 0) in begins, f"timeline: {label}: nothing begins at {offered}")

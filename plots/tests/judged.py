@@ -27,6 +27,7 @@ import sheet
 import staircase
 import steps
 import threads_cores
+import timeline
 import verdicts
 from results import Document, Estimate
 
@@ -221,6 +222,20 @@ def check_documents():
         return Document("", {"lanes": [
             {"engine": {"label": label}, "status": "ok", "loop_calls": counts}
             for label, counts in loop_calls.items()]})
+
+    def timed(rounds=5, spread=0.05, **lanes):
+        return Document("", {"rounds": rounds, "lanes": [
+            {"engine": {"label": label}, "config": {"depth": 8}, "trace": {"totals": {}},
+             "run": {"inflight_computing": estimate(inflight, spread), "speed": estimate(speed, spread)}}
+            for label, (inflight, speed) in lanes.items()]})
+
+    check_made(timeline, yes, timed(blocking=(0, 1), libaio=(7, 1.5), io_uring=(7, 1.5)))
+    check_made(timeline, no, timed(blocking=(3, 1), libaio=(7, 1.5), io_uring=(7, 1.5)))
+    check_made(timeline, no, timed(blocking=(0, 1), libaio=(2, 1.5), io_uring=(7, 1.5)))
+    check_made(timeline, no, timed(blocking=(0, 1), libaio=(7, 1.5), io_uring=(7, 0.9)))
+    check_made(timeline, open_, timed(blocking=(0, 1), libaio=(7, 1.5), io_uring=(7, 1.02)))
+    check_made(timeline, open_, timed(blocking=(0, 1), libaio=(7, 1.5)))
+    check_made(timeline, open_, timed(rounds=3, blocking=(0, 1), libaio=(7, 1.5), io_uring=(7, 1.5)))
 
     said = {label: {str(calls): 100} for label, calls in steps.SAID}
     check_made(steps, yes, traced(**said))
