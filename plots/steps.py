@@ -15,10 +15,12 @@ MADE_BY = "harness/six_steps.py FOLDER"
 TITLE = "The six steps of one operation"
 # docs/measurement.md has the same words.
 STEPS = (
-    "ask: the loop's thread asks for the operation, or for news of its descriptor",
-    "hand over: the request is passed on, to the kernel or to a helper, and the loop's thread is free",
-    "care: the kernel has the request; a thread may sleep in the call meanwhile",
-    "wait: the loop's thread looks for the event, or sleeps until it comes",
+    "ask: the loop's thread asks for an I/O, or for news of its descriptor",
+    "handle: the request lies where its event will be looked for (a ring, a queue, a descriptor), and the "
+    "loop's thread is free",
+    "care: the kernel has the request among those that it looks after; a thread may sleep in the call "
+    "meanwhile",
+    "carry on: the loop's thread looks for the event now and then, or sleeps until it comes",
     "event: the loop's thread is told that the operation is done (completion) or can be done now "
     "(readiness)",
     "take: it takes the result; after readiness that is the read itself")
