@@ -4,8 +4,10 @@
 
 Draws each at every width and counts what is on it: bars, marks, words.
 """
+import copy
 import os
 import sys
+from dataclasses import replace
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
@@ -84,6 +86,25 @@ def check_timeline(document, width_in):
         begins = {round(path.vertices[:, 0].min(), 3) for path in bars.get(flight, [])}
         for _, offered, _, _ in inside:
             expect(max(offered, 0) in begins, f"timeline: {label}: nothing begins at {offered}")
+
+
+def check_unknown_calls(document, width_in):
+    """Where the kernel does not tell the switches, calls are neither working nor blocked, and it is said."""
+    content = copy.deepcopy(document.content)
+    for lane in content["lanes"]:
+        if lane["trace"]:
+            lane["trace"].update(calls=None, threads=None, threads_reason="EACCES: perf refuses")
+            lane["trace"]["totals"].update(working_pct=None, blocked_pct=None)
+            lane["run"].update(working_pct=None, blocked_pct=None)
+    figure = timeline.draw(replace(document, content=content), width_in)
+    words = words_of(figure)
+    expect("not told apart here: EACCES: perf refuses" in " ".join(words.split()) or
+           "EACCES" in words, "timeline: nothing says why working and blocked are not known")
+    expect("working in calls" not in words and "in calls" in words, "timeline: tells what it cannot know")
+    grey = [to_hex(c.get_facecolor()[0]) for axes in figure.axes for c in axes.collections
+            if axes.get_xlim() == (0, content["length_ns"])]
+    expect(to_hex(style.FAINT) in grey and to_hex(style.GREY) not in grey,
+           "timeline: calls of which nothing is known look like blocked ones")
 
 
 def check_overlap(document, width_in):
@@ -168,6 +189,7 @@ def main():
     folder = sys.argv[1]
     for width_in in (sheet.WIDE_IN, sheet.NARROW_IN, 3.4):
         check_timeline(timeline.load(folder), width_in)
+        check_unknown_calls(timeline.load(folder), width_in)
         check_overlap(overlap.load(folder), width_in)
         check_steps(steps.load(folder), width_in)
         check_matrix(matrix.load(folder), width_in)
