@@ -125,7 +125,7 @@ static int compare_rounds(const void *a, const void *b)
 /* The round that is shown: the median by the time for an operation. */
 static unsigned typical_round(const struct lane *lane, unsigned rounds)
 {
-	struct timed_round timed[ROUNDS_MAX];
+	struct timed_round timed[ROUNDS_MAX] = { 0 };
 	for (unsigned round = 0; round < rounds; round++)
 		timed[round] = (struct timed_round) { op_ns(lane->results[round]), round };
 	qsort(timed, rounds, sizeof *timed, compare_rounds);
