@@ -99,24 +99,24 @@ def alt_text(document):
 
 
 def lost(point):
-    """21.4 µs (12.0–30.1): what T is above C + I."""
+    """21.4 µs (12.0–30.1) at C / I = 1.02: what T is above C + I."""
     entry = point["lost_ns"]
     words = f"{duration(entry['median'])} ({span(entry['low'], entry['high'], duration)})"
-    return words.replace("-", MINUS)
+    return words.replace("-", MINUS) + f" at C / I = {point['compute_to_io']['median']:.2f}"
 
 
 def interference(document):
-    """What computing and I/O cost each other, where that is shown; and for blocking in any case, since
-    it overlaps nothing, so that all of it is seen."""
+    """What computing and I/O cost each other where as much of both was asked for, and where that is
+    shown; and for blocking in any case, since it overlaps nothing, so that all of it is seen."""
     points = [(e["engine"]["label"], p) for e in measured(document) for p in e["points"]
               if p["asked"] == AS_MUCH and p["lost_ns"]]
     shown = [f"{label} {lost(p)}" for label, p in points if p["lost_ns"]["low"] > 0]
     words = []
     if shown:
-        words.append(f"Lost to interference, time for an operation above C + I where C is about I: "
+        words.append(f"Lost to interference, time for an operation above C + I: "
                      f"{listed(shown)}. Computing and I/O hold each other up there, so negative "
                      "efficiency is a finding about this machine, not about the interface.")
-    words += [f"Interference is not shown with blocking: T − (C + I) is {lost(p)}, where C is about I."
+    words += [f"Interference is not shown with blocking: T − (C + I) is {lost(p)}."
               for label, p in points if label == "blocking" and p["lost_ns"]["low"] <= 0]
     return words
 

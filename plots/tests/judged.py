@@ -202,7 +202,7 @@ def check_documents():
         check_made(overlap, open_, overlapping(came_to=came_to, blocking=-0.1, libaio=0.6, io_uring=0.7))
     for blocking, words in ((-0.44, "Lost to interference"), (0.1, "not shown with blocking")):
         said = " ".join(overlap.interference(overlapping(blocking=blocking, libaio=0.6)))
-        expect(words in said and ("44.0" in said) == (blocking < 0) and "libaio" not in said,
+        expect(words in said and "at C / I = 1.00" in said and ("44.0" in said) == (blocking < 0) and "libaio" not in said,
                f"overlap: of an efficiency of {blocking} it says: {said}")
     check_made(overlap, open_, overlapping(rounds=3, blocking=-0.1, libaio=0.6, io_uring=0.7))
 
