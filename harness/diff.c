@@ -13,6 +13,7 @@
 #include "environment_diff.h"
 #include "json_folder.h"
 #include "json_path.h"
+#include "place.h"
 #include "statistics.h"
 #include "summary.h"
 
@@ -34,22 +35,19 @@ struct options {
 	bool json;
 };
 
-static bool same_place(const json_t *a, const json_t *b)
+static bool same_engine(const json_t *a, const json_t *b)
 {
-	return strcmp(string_at(a, "engine.label"), string_at(b, "engine.label")) == 0 &&
-	       strcmp(string_at(a, "workload.panel"), string_at(b, "workload.panel")) == 0 &&
-	       strcmp(string_at(a, "config.x_name"), string_at(b, "config.x_name")) == 0 &&
-	       json_equal(at_path(a, "config.x"), at_path(b, "config.x"));
+	return strcmp(string_at(a, "engine.label"), string_at(b, "engine.label")) == 0;
 }
 
-/* The configuration at the same place; NULL when there is none. */
+/* The same engine's configuration at the same place; NULL when there is none. */
 static const json_t *counterpart(const json_t *list, const json_t *configuration)
 {
 	size_t i;
 	json_t *other;
 	json_array_foreach(list, i, other)
 	{
-		if (same_place(other, configuration))
+		if (same_engine(other, configuration) && same_place(other, configuration))
 			return other;
 	}
 	return NULL;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `iolab overlap`: how much of computing and I/O an engine does at the same time. Each engine's I/O
- * is timed alone; then it runs with computing added, a chosen multiple of that time, in rounds of
- * random order. A program that overlaps perfectly takes max(compute, I/O) for an operation, one
- * that does not takes their sum.
+ * `iolab overlap`: how much of computing and I/O an engine does at the same time. A program that
+ * overlaps perfectly takes max(compute, I/O) for an operation, one that does not takes their sum.
+ * In each round each engine's I/O is timed alone, the computing alone, and both together, in random
+ * order one right after the other: what the machine does to all three cancels out, and what is
+ * compared is never older than a few seconds.
  */
 #include <argp.h>
 #include <stdio.h>
@@ -21,15 +22,16 @@
 #include "list_option.h"
 #include "random.h"
 #include "statistics.h"
+#include "workload.h"
 
-#define RATIOS_MAX  16
-#define ROUNDS_MAX  100
-#define RUN_LIMIT_S 60
-#define PILOT_RUNS  3
+#define RATIOS_MAX   16
+#define ROUNDS_MAX   100
+#define RUN_LIMIT_S  60
+#define COMPUTE_SPEC "null" /* the engine that does no I/O, for computing alone */
 
 static const char *const default_run[] = {
 	"--direct", "1",	 "--size", "64M",      "--depth", "4",	"--batch-complete",
-	"1",	    "--runtime", "0.15",   "--warmup", "0.05",	  NULL,
+	"1",	    "--runtime", "0.1",	   "--warmup", "0.03",	  NULL,
 };
 
 struct options {
@@ -41,9 +43,9 @@ struct options {
 
 /* One engine with one amount of computing, over the rounds. */
 struct point {
-	double ratio; /* that was asked for; 0: no computing */
-	double compute_us;
-	double op_ns[ROUNDS_MAX]; /* time for an operation; 0 where the run failed */
+	double ratio; /* that was asked for */
+	/* Time for an operation, for computing alone and for both; 0 where the run failed. */
+	double compute_ns[ROUNDS_MAX], op_ns[ROUNDS_MAX];
 };
 
 struct subject {
@@ -51,7 +53,8 @@ struct subject {
 	json_t *engine; /* as a run describes it */
 	struct reason why; /* why it is left out */
 	char status[16];
-	struct point points[RATIOS_MAX + 1]; /* the first one is that without computing */
+	double io_ns[ROUNDS_MAX]; /* time for an operation without computing */
+	struct point points[RATIOS_MAX];
 };
 
 struct experiment {
@@ -74,12 +77,49 @@ static void gather_words(struct run_words *run, const char *engine, const struct
 		run_words_add(run, options->choice.run_words[i]);
 }
 
-/* One run. Returns nanoseconds for an operation, or 0 and notes why. */
-static double time_op_ns(struct experiment *x, struct subject *subject, double compute_us)
+/* The same run without its I/O: what names a file means nothing there, and is left out. */
+static void gather_compute_words(struct run_words *run, const struct options *options)
+{
+	static const struct run_config without_io = { .workload = &workload_nop };
+	struct run_words whole;
+	gather_words(&whole, COMPUTE_SPEC, options);
+	run_words_begin(run);
+	unsigned first = run->count; /* of the options */
+	run_words_add(run, "--workload");
+	run_words_add(run, "nop");
+	for (unsigned i = first, end; i < whole.count; i = end) {
+		/* A word that is an option, and its value. */
+		for (end = i + 1; end < whole.count && whole.words[end][0] != '-';)
+			end++;
+		const char *name = run_option_name(whole.words[i]);
+		if (name && run_option_unused(name, &without_io))
+			continue;
+		for (unsigned word = i; word < end; word++)
+			run_words_add(run, whole.words[word]);
+	}
+}
+
+static void note_what_ran(struct experiment *x, struct subject *subject, const json_t *result)
+{
+	if (!x->env) {
+		x->env = json_incref(json_object_get(result, "env"));
+		x->workload = json_incref(json_object_get(result, "workload"));
+	}
+	if (!subject->engine)
+		subject->engine = json_incref(json_object_get(result, "engine"));
+}
+
+/* One run, with or without the engine's I/O. Returns nanoseconds for an operation, or 0 and notes
+ * why. */
+static double time_op_ns(struct experiment *x, struct subject *subject, bool with_io,
+			 double compute_us)
 {
 	char compute[32];
 	struct run_words words;
-	gather_words(&words, subject->spec, x->options);
+	if (with_io)
+		gather_words(&words, subject->spec, x->options);
+	else
+		gather_compute_words(&words, x->options);
 	snprintf(compute, sizeof compute, "%.3f", compute_us);
 	run_words_add(&words, "--compute-us");
 	run_words_add(&words, compute);
@@ -92,12 +132,8 @@ static double time_op_ns(struct experiment *x, struct subject *subject, double c
 		strcpy(subject->status, "error");
 		return 0;
 	}
-	if (!x->env) {
-		x->env = json_incref(json_object_get(result, "env"));
-		x->workload = json_incref(json_object_get(result, "workload"));
-	}
-	if (!subject->engine)
-		subject->engine = json_incref(json_object_get(result, "engine"));
+	if (with_io)
+		note_what_ran(x, subject, result);
 	if (status_is(result, "ok") && number_at(result, "metrics.ops_per_s") > 0) {
 		op_ns = NS_PER_S / number_at(result, "metrics.ops_per_s");
 	} else {
@@ -109,63 +145,63 @@ static double time_op_ns(struct experiment *x, struct subject *subject, double c
 	return op_ns;
 }
 
-/* How long I/O takes without computing decides how much computing a ratio is. */
-static void pilot(struct experiment *x, const double *ratios)
+/*
+ * One engine's runs of a round. How much computing a ratio is, a run just before says, which counts
+ * for nothing else: the ratio that comes about is that of I and C, which are timed here.
+ */
+static void run_block(struct experiment *x, struct subject *subject, unsigned round)
 {
-	for (unsigned s = 0; s < x->subject_count; s++) {
-		struct subject *subject = &x->subjects[s];
-		double times_ns[PILOT_RUNS], io_ns = 0;
-		unsigned count = 0;
-		while (count < PILOT_RUNS && (times_ns[count] = time_op_ns(x, subject, 0)) > 0)
-			count++;
-		if (count == PILOT_RUNS) {
-			strcpy(subject->status, "ok");
-			io_ns = estimate_median(times_ns, count).median;
+	unsigned order[1 + 2 * RATIOS_MAX], count = 1 + 2 * x->point_count;
+	double pilot_ns = time_op_ns(x, subject, true, 0);
+	random_order(&x->random, order, count);
+	for (unsigned i = 0; i < count && strcmp(subject->status, "ok") == 0; i++) {
+		if (order[i] == 0) {
+			subject->io_ns[round] = time_op_ns(x, subject, true, 0);
+			continue;
 		}
-		for (unsigned p = 0; p < x->point_count; p++) {
-			subject->points[p].ratio = p == 0 ? 0 : ratios[p - 1];
-			subject->points[p].compute_us = subject->points[p].ratio * io_ns / 1e3;
-		}
+		struct point *point = &subject->points[(order[i] - 1) / 2];
+		bool with_io = order[i] % 2 == 0;
+		double op_ns = time_op_ns(x, subject, with_io, point->ratio * pilot_ns / 1e3);
+		(with_io ? point->op_ns : point->compute_ns)[round] = op_ns;
 	}
 }
 
 static void run_round(struct experiment *x, unsigned round)
 {
-	unsigned count = x->subject_count * x->point_count;
-	unsigned *order = malloc(count * sizeof *order);
-	random_order(&x->random, order, count);
-	for (unsigned i = 0; i < count; i++) {
-		struct subject *subject = &x->subjects[order[i] / x->point_count];
-		struct point *point = &subject->points[order[i] % x->point_count];
-		if (strcmp(subject->status, "ok") == 0)
-			point->op_ns[round] = time_op_ns(x, subject, point->compute_us);
-	}
-	free(order);
+	unsigned order[ENGINES_MAX];
+	random_order(&x->random, order, x->subject_count);
+	for (unsigned i = 0; i < x->subject_count; i++)
+		if (strcmp(x->subjects[order[i]].status, "ok") == 0)
+			run_block(x, &x->subjects[order[i]], round);
 }
 
 /*
  * Within a round: x = C/I, y = T/I, and the efficiency (C + I - T) / min(C, I), which is 1 when T
- * is max(C, I) and 0 when T is C + I.
+ * is max(C, I) and 0 when T is C + I. Where T is above C + I computing and I/O hold each other up,
+ * and what is lost is T - (C + I).
  */
 static json_t *point_json(const struct subject *subject, const struct point *point, unsigned rounds)
 {
-	double ratios[ROUNDS_MAX], totals[ROUNDS_MAX], efficiencies[ROUNDS_MAX];
-	double compute_ns = point->compute_us * 1e3;
+	double computes_ns[ROUNDS_MAX], ratios[ROUNDS_MAX], totals[ROUNDS_MAX],
+		efficiencies[ROUNDS_MAX], losses_ns[ROUNDS_MAX];
 	unsigned count = 0;
 	for (unsigned round = 0; round < rounds; round++) {
-		double io_ns = subject->points[0].op_ns[round], total_ns = point->op_ns[round];
-		if (io_ns <= 0 || total_ns <= 0)
+		double io_ns = subject->io_ns[round], compute_ns = point->compute_ns[round],
+		       total_ns = point->op_ns[round];
+		if (io_ns <= 0 || compute_ns <= 0 || total_ns <= 0)
 			continue;
+		computes_ns[count] = compute_ns;
 		ratios[count] = compute_ns / io_ns;
 		totals[count] = total_ns / io_ns;
-		efficiencies[count] =
-			(compute_ns + io_ns - total_ns) / (compute_ns < io_ns ? compute_ns : io_ns);
+		losses_ns[count] = total_ns - (compute_ns + io_ns);
+		efficiencies[count] = -losses_ns[count] / (compute_ns < io_ns ? compute_ns : io_ns);
 		count++;
 	}
-	return json_pack("{s:f, s:f, s:o, s:o, s:o}", "asked", point->ratio, "compute_ns",
-			 compute_ns, "compute_to_io", estimate_of(ratios, count), "total_to_io",
-			 estimate_of(totals, count), "efficiency",
-			 estimate_of(efficiencies, count));
+	return json_pack("{s:f, s:o, s:o, s:o, s:o, s:o}", "asked", point->ratio, "compute_ns",
+			 estimate_of(computes_ns, count), "compute_to_io",
+			 estimate_of(ratios, count), "total_to_io", estimate_of(totals, count),
+			 "efficiency", estimate_of(efficiencies, count), "lost_ns",
+			 estimate_of(losses_ns, count));
 }
 
 static json_t *subject_json(const struct subject *subject, unsigned point_count, unsigned rounds)
@@ -175,9 +211,9 @@ static json_t *subject_json(const struct subject *subject, unsigned point_count,
 	unsigned count = 0;
 	json_t *points = json_array();
 	for (unsigned round = 0; round < rounds; round++)
-		if (subject->points[0].op_ns[round] > 0)
-			io_ns[count++] = subject->points[0].op_ns[round];
-	for (unsigned p = 1; ok && p < point_count; p++)
+		if (subject->io_ns[round] > 0)
+			io_ns[count++] = subject->io_ns[round];
+	for (unsigned p = 0; ok && p < point_count; p++)
 		json_array_append_new(points, point_json(subject, &subject->points[p], rounds));
 	return json_pack("{s:o, s:s, s:o, s:o, s:o}", "engine",
 			 subject->engine ? json_incref(subject->engine)
@@ -206,27 +242,28 @@ static void print_document(const json_t *document)
 {
 	size_t e, p;
 	const json_t *engine, *point;
-	printf("%s, %.0f rounds; C: computing, I: I/O alone, T: both, for an operation\n\n"
-	       "%-24s %10s %8s %8s %12s   interval\n",
+	printf("%s, %.0f rounds; C: computing alone, I: I/O alone, T: both, for an operation\n\n"
+	       "%-24s %10s %8s %8s %12s  %-16s %s\n",
 	       string_at(document, "workload.panel"), number_at(document, "rounds"), "engine", "I",
-	       "C/I", "T/I", "efficiency");
+	       "C/I", "T/I", "efficiency", "interval", "T - (C + I)");
 	json_array_foreach(json_object_get(document, "engines"), e, engine)
 	{
 		if (!status_is(engine, "ok"))
 			printf("%-24s %s: %s\n", string_at(engine, "engine.label"),
 			       string_at(engine, "status"), string_at(engine, "reason"));
 		json_array_foreach(json_object_get(engine, "points"), p, point) printf(
-			"%-24s %7.1f us %8.2f %8.2f %10.0f %%   %.0f to %.0f %%\n",
+			"%-24s %7.1f us %8.2f %8.2f %10.0f %%  %4.0f to %4.0f %% %9.1f us\n",
 			string_at(engine, "engine.label"), number_at(engine, "io_ns.median") / 1e3,
 			number_at(point, "compute_to_io.median"),
 			number_at(point, "total_to_io.median"),
 			100 * number_at(point, "efficiency.median"),
 			100 * number_at(point, "efficiency.low"),
-			100 * number_at(point, "efficiency.high"));
+			100 * number_at(point, "efficiency.high"),
+			number_at(point, "lost_ns.median") / 1e3);
 	}
 	printf("\nefficiency: (C + I - T) / min(C, I); 100 %%: T is the greater of both, 0 %%: T "
-	       "is "
-	       "their sum\n");
+	       "is their sum\nT - (C + I): below 0 what overlapping saved, above 0 what computing "
+	       "and I/O cost each other\n");
 }
 
 enum option_key { OPT_RATIOS = 0x100, OPT_ROUNDS, OPT_SEED };
@@ -295,7 +332,7 @@ int command_overlap(int argc, char **argv)
 		.args_doc = "[-- RUN-OPTION...]",
 		.doc = "Measures how much of computing and I/O each engine does at the same time."
 		       "\vOptions after -- go to every `iolab run`; without any: --direct 1 --size "
-		       "64M --depth 4 --batch-complete 1 --runtime 0.15 --warmup 0.05",
+		       "64M --depth 4 --batch-complete 1 --runtime 0.1 --warmup 0.03",
 	};
 	struct options options = {
 		.choice = { .command = "iolab overlap",
@@ -312,17 +349,19 @@ int command_overlap(int argc, char **argv)
 	double ratios[RATIOS_MAX];
 	x.options = &options;
 	x.random.state = options.seed;
-	x.point_count = 1 + parse_ratios(options.ratios, ratios);
+	x.point_count = parse_ratios(options.ratios, ratios);
 	x.subject_count = options.choice.count;
 	for (unsigned i = 0; i < x.subject_count; i++) {
 		struct run_words words;
 		struct run_options parsed;
 		x.subjects[i].spec = options.choice.specs[i];
+		strcpy(x.subjects[i].status, "ok");
+		for (unsigned p = 0; p < x.point_count; p++)
+			x.subjects[i].points[p].ratio = ratios[p];
 		gather_words(&words, x.subjects[i].spec, &options);
 		run_words_parse(&words, &parsed);
 	}
 	snprintf(x.loops_per_us, sizeof x.loops_per_us, "%.3f", compute_calibrate());
-	pilot(&x, ratios);
 	for (unsigned round = 0; round < options.rounds; round++)
 		run_round(&x, round);
 

@@ -95,11 +95,9 @@ static void add_trace(const struct run_config *config, uint64_t begin_ns, uint64
 				"the trace holds no typical piece of that length; use a smaller "
 				"--trace-us, or a longer --runtime"));
 	json_t *trace = trace_json(config->trace, &window);
-	json_object_set_new(trace, "threads",
-			    on_cpu ? on_cpu_json(on_cpu, window.begin_ns, window.end_ns)
-				   : json_null());
-	json_object_set_new(trace, "threads_reason",
-			    on_cpu ? json_null() : json_string(on_cpu_why->text));
+	trace_add_threads(trace,
+			  on_cpu ? on_cpu_json(on_cpu, window.begin_ns, window.end_ns) : NULL,
+			  on_cpu_why->text);
 	json_object_set_new(result, "trace", trace);
 }
 

@@ -56,7 +56,7 @@ static const struct argp_option options[] = {
 	{ "engine", 'e', "NAME[:OPTION+...]", 0, "interface under test (see `iolab list`)", 1 },
 	{ "workload", 'w', "NAME", 0, "file, echo, idle or nop (default: file)", 1 },
 
-	{ NULL, 0, NULL, 0, "Workload file (sizes take k, M, G, powers of 1024):", 2 },
+	{ NULL, 0, NULL, 0, "Workload file (sizes in bytes take k, M, G, powers of 1024):", 2 },
 	{ "file", OPT_FILE, "PATH", 0,
 	  "test file or block device (default: iolab-UID.test in $TMPDIR or /var/tmp; kept)", 2 },
 	{ "size", OPT_SIZE, "SIZE", 0, "how much of it is used (default: 256M)", 2 },
@@ -74,16 +74,16 @@ static const struct argp_option options[] = {
 	{ "verify", OPT_VERIFY, NULL, 0, "prove every block read, and every write after the run",
 	  2 },
 
-	{ NULL, 0, NULL, 0, "Workloads echo and idle:", 3 },
+	{ NULL, 0, NULL, 0, "Workloads echo and idle (counts take k, M, G, powers of 1000):", 3 },
 	{ "conns", OPT_CONNS, "N", 0, "connections (default: 50; idle: 1000)", 3 },
 	{ "active", OPT_ACTIVE, "N", 0, "how many of them talk (default: all; idle: 1)", 3 },
-	{ "msg-size", OPT_MSG_SIZE, "SIZE", 0, "bytes of a message (default: 128)", 3 },
+	{ "msg-size", OPT_MSG_SIZE, "SIZE", 0, "bytes of a message, k is 1024 (default: 128)", 3 },
 	{ "transport", OPT_TRANSPORT, "tcp|unix", 0,
 	  "TCP over loopback, or Unix sockets (default: tcp)", 3 },
 	{ "slow", OPT_SLOW, "N", 0, "clients that pause between messages (default: 0)", 3 },
 	{ "slow-pause-ms", OPT_SLOW_PAUSE_MS, "MS", 0, "for so long (default: 10)", 3 },
 
-	{ NULL, 0, NULL, 0, "On every workload:", 4 },
+	{ NULL, 0, NULL, 0, "On every workload (counts take k, M, G, powers of 1000):", 4 },
 	{ "depth", OPT_DEPTH, "N", 0, "operations in flight at most, file and nop (default: 1)",
 	  4 },
 	{ "batch-submit", OPT_BATCH_SUBMIT, "N", 0,
@@ -122,43 +122,58 @@ static const struct argp_option options[] = {
 	{ 0 },
 };
 
-/* A whole number with an optional unit, within bounds. Ends the program otherwise. */
-static uint64_t parse_size(struct argp_state *state, const char *option, const char *text,
-			   uint64_t least, uint64_t most)
+/*
+ * A whole number within bounds; k, M or G behind it is `thousand` once, twice or three times: 1024
+ * for bytes, 1000 for what is counted. Ends the program otherwise.
+ */
+static uint64_t parse_number(struct argp_state *state, const char *option, const char *text,
+			     uint64_t least, uint64_t most, uint64_t thousand)
 {
 	char *end;
 	errno = 0;
 	unsigned long long value = strtoull(text, &end, 10);
-	unsigned shift = 0;
+	uint64_t unit = 1;
 	switch (tolower((unsigned char)*end)) {
 	case 'g':
-		shift += 10;
+		unit *= thousand;
 		/* fall through */
 	case 'm':
-		shift += 10;
+		unit *= thousand;
 		/* fall through */
 	case 'k':
-		shift += 10;
+		unit *= thousand;
 		end++;
 		break;
 	default:
 		break;
 	}
 	if (end == text || !isdigit((unsigned char)*text) || *end || errno ||
-	    value > UINT64_MAX >> shift)
+	    value > UINT64_MAX / unit)
 		argp_error(state, "--%s %s: not a whole number (k, M or G may follow)", option,
 			   text);
-	value <<= shift;
+	value *= unit;
 	if (value < least || value > most)
 		argp_error(state, "--%s %s: must lie between %llu and %llu", option, text,
 			   (unsigned long long)least, (unsigned long long)most);
 	return value;
 }
 
+static uint64_t parse_bytes(struct argp_state *state, const char *option, const char *text,
+			    uint64_t least, uint64_t most)
+{
+	return parse_number(state, option, text, least, most, 1024);
+}
+
+static uint64_t parse_large_count(struct argp_state *state, const char *option, const char *text,
+				  uint64_t least, uint64_t most)
+{
+	return parse_number(state, option, text, least, most, 1000);
+}
+
 static unsigned parse_count(struct argp_state *state, const char *option, const char *text,
 			    unsigned least, unsigned most)
 {
-	return (unsigned)parse_size(state, option, text, least, most);
+	return (unsigned)parse_large_count(state, option, text, least, most);
 }
 
 static double parse_real(struct argp_state *state, const char *option, const char *text,
@@ -432,10 +447,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		c->file = arg;
 		break;
 	case OPT_SIZE:
-		c->size_bytes = parse_size(state, "size", arg, 512, UINT64_C(1) << 46);
+		c->size_bytes = parse_bytes(state, "size", arg, 512, UINT64_C(1) << 46);
 		break;
 	case OPT_BS:
-		c->bs_bytes = parse_count(state, "bs", arg, 512, 1u << 30);
+		c->bs_bytes = (unsigned)parse_bytes(state, "bs", arg, 512, 1u << 30);
 		break;
 	case OPT_RW:
 		c->rw = parse_word(state, "rw", arg, patterns, RW_COUNT);
@@ -468,7 +483,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		c->active = parse_count(state, "active", arg, 1, 60000);
 		break;
 	case OPT_MSG_SIZE:
-		c->msg_size_bytes = parse_count(state, "msg-size", arg, 1, 64u << 20);
+		c->msg_size_bytes = (unsigned)parse_bytes(state, "msg-size", arg, 1, 64u << 20);
 		break;
 	case OPT_TRANSPORT:
 		c->transport = parse_word(state, "transport", arg, transports, 2) ? TRANSPORT_UNIX
@@ -508,10 +523,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		c->warmup_s = parse_real(state, "warmup", arg, 0, 3600);
 		break;
 	case OPT_OPS:
-		c->op_limit = parse_size(state, "ops", arg, 1, UINT64_C(1) << 46);
+		c->op_limit = parse_large_count(state, "ops", arg, 1, UINT64_C(1) << 46);
 		break;
 	case OPT_SEED:
-		c->seed = parse_size(state, "seed", arg, 0, INT64_MAX); /* JSON's integers */
+		c->seed = parse_large_count(state, "seed", arg, 0, INT64_MAX); /* JSON's integers */
 		break;
 	case OPT_CPUS:
 		parse_cpus(state, arg, &c->cpus);

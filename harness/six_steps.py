@@ -5,8 +5,12 @@
 Runs each engine under strace with a trace of its operations by the driver's clock, and writes the
 calls that fall into one of them to steps.json. strace stops a thread at each call, so the order is
 what happens, and the times are longer than without it.
+
+Each call gets the steps that it belongs to, of the six that docs/measurement.md defines for completion
+and readiness alike.
 """
 import argparse
+import collections
 import json
 import os
 import re
@@ -27,6 +31,13 @@ ON_SOCKET = ("--workload", "echo", "--conns", "1", "--transport", "unix")
 WINDOW = ("--runtime", "0.4", "--warmup", "0.05", "--trace-us", "100000")
 LIMIT_S = 60
 CLONE_THREAD = 0x10000
+# What answers with a number of events: 0 is none. All other waits answer 0 when they end well.
+COUNTS_EVENTS = ("poll", "ppoll", "epoll_wait", "epoll_pwait", "epoll_pwait2", "io_getevents",
+                 "io_pgetevents")
+# What is handed over and waited for in one call, when the loop's thread makes it first of all.
+ASKS_AND_WAITS = ("io_uring_enter", "poll", "ppoll")
+# The calls that do the I/O itself, in the loop's thread or in a helper.
+DOES_IO = ("pread64", "pwrite64", "read", "write", "recvfrom", "sendto", "fsync", "fdatasync")
 # strace writes the time at which it saw the call, a little after the call began.
 SLACK_NS = 1000
 
@@ -104,26 +115,88 @@ def calls_of(operation, trace, calls, main, offset_ns):
     _, offered, accepted, completed = operation
     zero = trace["begin_ns"] + offered + offset_ns
     accepted, completed = accepted - offered, completed - offered
-    others = other_processes(calls)
     threads = [main]
     found = []
-    for tid, name, _, begin, end, result in sorted(calls, key=lambda call: call[3]):
+    for tid, name, _, begin, end, result in calls:
         begin, end = begin - zero, end - zero
-        if tid in others or begin > completed or end < -SLACK_NS:
+        if begin > completed or end < -SLACK_NS:
             continue
         if tid == main and begin < -SLACK_NS:
             continue  # the call before this operation
         if tid not in threads:
             threads.append(tid)
-        step = "helper" if tid != main else "ask" if begin < accepted else "wait"
         found.append({"thread": threads.index(tid), "name": name, "begin_ns": begin,
-                      "end_ns": end, "result": result, "step": step})
+                      "end_ns": end, "result": result})
     return accepted, completed, found
 
 
+def went_well(call):
+    """Did it bring what it waited for?"""
+    number = call["result"].split()[0]
+    try:
+        value = int(number, 0)
+    except ValueError:
+        return False
+    return value > 0 if call["name"] in COUNTS_EVENTS else value >= 0
+
+
+def event_of(accepted_ns, completed_ns, calls):
+    """The call whose return told the loop's thread, and when; (None, when) where it made no call."""
+    own = [call for call in calls if call["thread"] == 0]
+    waits = [call for call in own if call["begin_ns"] >= accepted_ns]
+    # With helpers it cannot be told before their own call has brought the result.
+    done_ns = min((call["end_ns"] for call in calls
+                   if call["thread"] != 0 and call["name"] in DOES_IO), default=0)
+    told = next((call for call in waits if went_well(call) and call["end_ns"] >= done_ns), None)
+    if told is None and not waits and own and not done_ns and own[-1]["name"] in DOES_IO:
+        told = own[-1]  # it was done within the call that asked
+    return told, told["end_ns"] if told else completed_ns
+
+
+def number_calls(accepted_ns, completed_ns, calls):
+    """Gives each call its `steps`, and returns when the loop's thread was told. A call without steps
+    happened meanwhile and belongs to no operation: a helper that goes back to sleep."""
+    told, event_ns = event_of(accepted_ns, completed_ns, calls)
+    first = next((call for call in calls if call["thread"] == 0), None)
+    io_begin_ns = {}
+    for call in calls:
+        if call["thread"] != 0 and call["name"] in DOES_IO:
+            io_begin_ns.setdefault(call["thread"], call["begin_ns"])
+    for call in calls:
+        if call["thread"] != 0:
+            io_ns = io_begin_ns.get(call["thread"])
+            call["steps"] = ([] if io_ns is None or call["begin_ns"] >= event_ns else
+                             [2] if call["begin_ns"] < io_ns else
+                             [3] if call["name"] in DOES_IO else [5])
+        elif call["begin_ns"] < accepted_ns:
+            # A call that does the I/O itself is in the kernel's care until it comes back with it.
+            call["steps"] = [1, 3, 5] if call is told else [1]
+        elif told and call["begin_ns"] > told["begin_ns"] or told is None and call["begin_ns"] >= event_ns:
+            call["steps"] = [6]
+        else:
+            asks = call is first and call["name"] in ASKS_AND_WAITS
+            call["steps"] = [1] * asks + [4] + [5] * (call is told)
+    return event_ns
+
+
+def asked_before(calls, main):
+    """The call by which the loop's thread asked once for all operations; None where it did not."""
+    return next((name for tid, name, args, *_ in calls if tid == main and name == "epoll_ctl"), None)
+
+
+def loop_calls(candidates):
+    """How many operations took how many calls of the loop's thread, as {"1": 480, "2": 3}."""
+    counts = collections.Counter(sum(call["thread"] == 0 for call in found)
+                                 for _, _, found in candidates)
+    return {str(number): counts[number] for number in sorted(counts)}
+
+
 def typical(result, calls, main, offset_ns):
-    """Of the operations in the trace, the one whose length is the median of those with a call."""
+    """Of the operations in the trace, the one whose length is the median of those with a call, and
+    how many calls each took."""
     trace = result["trace"]
+    others = other_processes(calls)
+    calls = sorted((call for call in calls if call[0] not in others), key=lambda call: call[3])
     candidates = [calls_of(op, trace, calls, main, offset_ns) for op in trace["operations"]
                   if op[1] >= 0 and op[3] <= trace["length_ns"]]
     waiting = ("recvfrom", "recv", "pread64", "io_submit", "io_uring_enter")
@@ -131,21 +204,24 @@ def typical(result, calls, main, offset_ns):
     if not candidates:
         raise TraceError("error", "strace saw no call of an operation")
     candidates.sort(key=lambda c: c[1])
-    return candidates[len(candidates) // 2]
+    return candidates[len(candidates) // 2], loop_calls(candidates)
 
 
 def lane(engine, on_file, extra):
     found = {"engine": {"label": engine}, "what": "512 KiB read of a file, O_DIRECT" if on_file
              else "message from a socket", "status": "ok", "reason": None, "accepted_ns": None,
-             "completed_ns": None, "calls": []}
+             "event_ns": None, "completed_ns": None, "asked_before": None, "loop_calls": {},
+             "calls": []}
     env = None
     try:
         words = ["--engine", engine, *(ON_FILE if on_file else ON_SOCKET), *WINDOW,
                  *(extra if on_file else ())]
         result, calls, main, offset_ns = run_traced(words)
         env = result["env"]
-        found["accepted_ns"], found["completed_ns"], found["calls"] = typical(
-            result, calls, main, offset_ns)
+        (accepted, completed, own), counts = typical(result, calls, main, offset_ns)
+        found.update(accepted_ns=accepted, completed_ns=completed, calls=own, loop_calls=counts,
+                     asked_before=asked_before(calls, main),
+                     event_ns=number_calls(accepted, completed, own))
     except TraceError as error:
         found.update(status=error.status, reason=str(error))
     return found, env
@@ -179,7 +255,7 @@ def main():
         lanes.append(found)
         env = env if env and env["device"] else of or env
         print(f"{engine}: " + (found["reason"] or " ".join(
-            call["name"] for call in found["calls"])))
+            ",".join(map(str, call["steps"])) + ":" + call["name"] for call in found["calls"])))
     document = {"schema": "iolab.steps.v1",
                 "time_utc": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
                 "command": ["harness/six_steps.py", *sys.argv[1:]], "env": env, "tracer": version,

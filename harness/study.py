@@ -116,7 +116,7 @@ QUICK_LOADS_PCT = (3, 30, 90, 120)
 
 # file that it makes: command, without the folder; then for --quick
 TRACES = {
-    "timeline.json": ((IOLAB, "timeline"), ()),
+    "timeline.json": ((IOLAB, "timeline"), ("--", "--runtime", "0.08", "--warmup", "0.02")),
     "overlap.json": ((IOLAB, "overlap"), ("--ratios", "0.5,1", "--", "--runtime", "0.05",
                                               "--warmup", "0.01")),
     "matrix.json": ((IOLAB, "matrix"), ()),

@@ -15,6 +15,7 @@
 #include "histogram.h"
 #include "json_path.h"
 #include "measurement.h"
+#include "place.h"
 #include "runs_file.h"
 #include "statistics.h"
 
@@ -799,12 +800,6 @@ static json_t *precision_json(const json_t *configurations, const struct compari
 			 p.ratios > 0 ? json_boolean(p.unreached == 0) : json_null(), "widest_pct",
 			 p.ratios > 0 ? json_real(p.widest_pct) : json_null(), "ratios",
 			 (int)p.ratios, "unreached", unreached);
-}
-
-static bool same_place(const json_t *a, const json_t *b)
-{
-	return strcmp(string_at(a, "workload.panel"), string_at(b, "workload.panel")) == 0 &&
-	       json_equal(at_path(a, "config.x"), at_path(b, "config.x"));
 }
 
 static bool peer_was_busy(const json_t *configuration)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "json_path.h"
+#include "place.h"
 #include "summary.h"
 
 /* Three significant digits and a unit: 1.23k, 45.6M. */
@@ -141,16 +142,6 @@ static void print_row(FILE *out, const json_t *c)
 		json_array_size(json_object_get(c, "warnings")) ? " !" : "");
 }
 
-static bool same_panel(const json_t *a, const json_t *b)
-{
-	return strcmp(string_at(a, "workload.panel"), string_at(b, "workload.panel")) == 0;
-}
-
-static bool same_x(const json_t *a, const json_t *b)
-{
-	return json_equal(at_path(a, "config.x"), at_path(b, "config.x"));
-}
-
 /* Whether `entry` is the first of its panel (or of its panel and swept value) in the list. */
 static bool is_first(const json_t *list, size_t position,
 		     bool (*same)(const json_t *, const json_t *))
@@ -264,7 +255,7 @@ static void print_panel(FILE *out, const json_t *list, size_t position)
 		bool headed = false;
 		json_array_foreach(list, j, row)
 		{
-			if (!same_panel(row, c) || !same_x(row, c) || !status_is(row, "ok"))
+			if (!same_place(row, c) || !status_is(row, "ok"))
 				continue;
 			if (!headed)
 				fprintf(out, " %s %lld%s%s\n", string_at(c, "config.x_name"),
@@ -365,19 +356,19 @@ static void print_warned(FILE *out, const json_t *list, size_t from, const char 
 		(long long)json_integer_value(at_path(first, "config.x")));
 	for (size_t i = from; i < json_array_size(list); i++) {
 		const json_t *c = json_array_get(list, i);
-		if (same_panel(c, first) && same_x(c, first) && has_warning(c, text))
+		if (same_place(c, first) && has_warning(c, text))
 			fprintf(out, "%s %s", i == from ? "" : ",", string_at(c, "engine.label"));
 	}
 	fputc('\n', out);
 }
 
 /* Whether an earlier entry carries the same warning (at the same place, if so asked). */
-static bool warned_before(const json_t *list, size_t position, const char *text, bool same_place)
+static bool warned_before(const json_t *list, size_t position, const char *text, bool at_same_place)
 {
 	const json_t *c = json_array_get(list, position);
 	for (size_t i = 0; i < position; i++) {
 		const json_t *earlier = json_array_get(list, i);
-		bool same = !same_place || (same_panel(earlier, c) && same_x(earlier, c));
+		bool same = !at_same_place || same_place(earlier, c);
 		if (same && has_warning(earlier, text))
 			return true;
 	}

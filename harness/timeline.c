@@ -1,21 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * `iolab timeline`: what asynchronous means, operation by operation. Each engine runs the same
- * short piece of work, reads and computing, in a process of its own; what is kept is a trace of a
- * typical piece of it. plots/timeline.py draws it.
+ * short piece of work, reads and computing, in a process of its own, in rounds of random order;
+ * what is kept is a trace of a typical piece of the typical round, and figures over all rounds.
+ * plots/timeline.py draws it.
  */
 #include <argp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "child_run.h"
+#include "clock.h"
 #include "commands.h"
 #include "compute.h"
 #include "engine_choice.h"
+#include "estimate_json.h"
 #include "json_folder.h"
 #include "json_path.h"
+#include "random.h"
 
-#define RUN_LIMIT_S 60 /* a run that takes longer is hung; laying out its file may take seconds */
+#define ROUNDS_MAX    100
+#define BASELINE_SPEC "blocking" /* whose time for an operation the others' is compared with */
+#define RUN_LIMIT_S   60 /* a run that takes longer is hung; laying out its file may take seconds */
 
 /*
  * Eight reads in flight, one returned at a time, so that the thread computes in even pieces. The
@@ -29,6 +36,17 @@ static const char *const default_run[] = {
 struct options {
 	struct engine_choice choice;
 	const char *length_us;
+	unsigned rounds;
+	uint64_t seed;
+};
+
+/* One engine over the rounds. */
+struct lane {
+	const char *spec;
+	json_t *results[ROUNDS_MAX]; /* of each round; NULL from the first one that failed */
+	json_t *failure; /* what that answered; NULL with `why` when it answered nothing */
+	struct reason why;
+	bool failed;
 };
 
 static void gather_words(struct run_words *run, const char *engine, const char *loops_per_us,
@@ -49,66 +67,155 @@ static void gather_words(struct run_words *run, const char *engine, const char *
 	}
 }
 
-/* One engine's lane, from the line of its run; without a line, the reason why there is none. */
-static json_t *lane_json(const char *engine, json_t *result, const struct reason *why)
+/* Nanoseconds for an operation, its computing included. */
+static double op_ns(const json_t *result)
 {
-	if (!result)
-		return json_pack("{s:{s:s}, s:s, s:s, s:n}", "engine", "label", engine, "status",
-				 "error", "reason", why->text, "trace");
-	json_t *trace = json_object_get(result, "trace");
-	json_t *lane = json_pack(
-		"{s:O, s:O, s:O, s:O, s:O, s:O, s:O}", "engine", json_object_get(result, "engine"),
-		"status", json_object_get(result, "status"), "reason",
-		json_object_get(result, "reason"), "warnings", json_object_get(result, "warnings"),
-		"workload", json_object_get(result, "workload"), "config",
-		json_object_get(result, "config"), "trace", trace ? trace : json_null());
-	if (status_is(result, "ok"))
-		json_object_set_new(
-			lane, "run",
-			json_pack("{s:f, s:f, s:f}", "ops_per_s",
-				  number_at(result, "metrics.ops_per_s"), "inflight_mean",
-				  number_at(result, "metrics.inflight_mean"), "switches_per_op",
-				  (number_at(result, "metrics.context_switches.voluntary") +
-				   number_at(result, "metrics.context_switches.involuntary")) /
-					  (number_at(result, "metrics.ops") + 1e-9)));
+	return NS_PER_S / number_at(result, "metrics.ops_per_s");
+}
+
+static double switches_per_op(const json_t *result)
+{
+	return (number_at(result, "metrics.context_switches.voluntary") +
+		number_at(result, "metrics.context_switches.involuntary")) /
+	       (number_at(result, "metrics.ops") + 1e-9);
+}
+
+/* Over the rounds that have the number at `path`; null when none has. */
+static json_t *estimate_at(const struct lane *lane, unsigned rounds, const char *path)
+{
+	double values[ROUNDS_MAX];
+	unsigned count = 0;
+	for (unsigned round = 0; round < rounds; round++)
+		if (json_is_number(at_path(lane->results[round], path)))
+			values[count++] = number_at(lane->results[round], path);
+	return estimate_of(values, count);
+}
+
+static json_t *estimate_by(const struct lane *lane, unsigned rounds,
+			   double (*measure)(const json_t *))
+{
+	double values[ROUNDS_MAX];
+	for (unsigned round = 0; round < rounds; round++)
+		values[round] = measure(lane->results[round]);
+	return estimate_of(values, rounds);
+}
+
+/* How many times as fast as the baseline, round by round; null without one. */
+static json_t *speed_of(const struct lane *lane, const struct lane *baseline, unsigned rounds)
+{
+	double values[ROUNDS_MAX];
+	if (!baseline || baseline->failed)
+		return json_null();
+	for (unsigned round = 0; round < rounds; round++)
+		values[round] = op_ns(baseline->results[round]) / op_ns(lane->results[round]);
+	return estimate_of(values, rounds);
+}
+
+struct timed_round {
+	double op_ns;
+	unsigned round;
+};
+
+static int compare_rounds(const void *a, const void *b)
+{
+	const struct timed_round *x = a, *y = b;
+	return (x->op_ns > y->op_ns) - (x->op_ns < y->op_ns);
+}
+
+/* The round that is shown: the median by the time for an operation. */
+static unsigned typical_round(const struct lane *lane, unsigned rounds)
+{
+	struct timed_round timed[ROUNDS_MAX] = { 0 };
+	for (unsigned round = 0; round < rounds; round++)
+		timed[round] = (struct timed_round) { op_ns(lane->results[round]), round };
+	qsort(timed, rounds, sizeof *timed, compare_rounds);
+	return timed[rounds / 2].round;
+}
+
+/* One engine's lane; where a run failed, the reason in its place. */
+static json_t *lane_json(const struct lane *lane, const struct lane *baseline, unsigned rounds)
+{
+	if (lane->failed && !lane->failure)
+		return json_pack("{s:{s:s}, s:s, s:s, s:n}", "engine", "label", lane->spec,
+				 "status", "error", "reason", lane->why.text, "trace");
+	const json_t *shown =
+		lane->failed ? lane->failure : lane->results[typical_round(lane, rounds)];
+	json_t *trace = json_object_get(shown, "trace");
+	json_t *json = json_pack(
+		"{s:O, s:O, s:O, s:O, s:O, s:O, s:O}", "engine", json_object_get(shown, "engine"),
+		"status", json_object_get(shown, "status"), "reason",
+		json_object_get(shown, "reason"), "warnings", json_object_get(shown, "warnings"),
+		"workload", json_object_get(shown, "workload"), "config",
+		json_object_get(shown, "config"), "trace", trace ? trace : json_null());
+	json_object_set_new(
+		json, "run",
+		lane->failed
+			? json_null()
+			: json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "op_ns",
+				    estimate_by(lane, rounds, op_ns), "speed",
+				    speed_of(lane, baseline, rounds), "inflight_computing",
+				    estimate_at(lane, rounds, "trace.totals.inflight_computing"),
+				    "working_pct",
+				    estimate_at(lane, rounds, "trace.totals.working_pct"),
+				    "blocked_pct",
+				    estimate_at(lane, rounds, "trace.totals.blocked_pct"),
+				    "inflight_mean",
+				    estimate_at(lane, rounds, "metrics.inflight_mean"),
+				    "switches_per_op", estimate_by(lane, rounds, switches_per_op)));
+	return json;
+}
+
+static void print_share(const json_t *run, const char *key)
+{
+	const json_t *found = json_object_get(run, key);
+	if (json_is_object(found))
+		printf("%8.1f %% ", number_at(found, "median"));
 	else
-		json_object_set_new(lane, "run", json_null());
-	return lane;
+		printf("%10s ", "-");
 }
 
 static void print_lanes(const json_t *document)
 {
 	size_t i;
 	const json_t *lane;
-	double length_ms = number_at(document, "length_ns") / 1e6;
-	printf("In %.3g ms of %s\n\n%-24s %8s %11s %11s %10s %12s\n", length_ms,
-	       string_at(document, "panel"), "engine", "finished", "computing", "overlapped",
-	       "in submit", "switches/op");
+	printf("%s, %.0f rounds; medians\n\n%-24s %10s %9s %10s %10s %10s %12s\n",
+	       string_at(document, "panel"), number_at(document, "rounds"), "engine", "op", "speed",
+	       "in flight", "working", "blocked", "switches/op");
 	json_array_foreach(json_object_get(document, "lanes"), i, lane)
 	{
-		const json_t *totals = at_path(lane, "trace.totals");
+		const json_t *run = json_object_get(lane, "run");
 		printf("%-24s ", string_at(lane, "engine.label"));
 		if (!status_is(lane, "ok")) {
 			printf("%s: %s\n", string_at(lane, "status"), string_at(lane, "reason"));
 			continue;
 		}
-		printf("%8.0f %9.1f %% ", number_at(totals, "ops"),
-		       number_at(totals, "compute_pct"));
-		if (json_is_number(json_object_get(totals, "overlapped_pct")))
-			printf("%9.1f %% ", number_at(totals, "overlapped_pct"));
+		printf("%7.1f us ", number_at(run, "op_ns.median") / 1e3);
+		if (json_is_object(json_object_get(run, "speed")))
+			printf("%7.2f x ", number_at(run, "speed.median"));
 		else
-			printf("%11s ", "-");
-		printf("%8.1f %% %12.2f\n", number_at(totals, "submit_pct"),
-		       number_at(lane, "run.switches_per_op"));
+			printf("%9s ", "-");
+		if (json_is_object(json_object_get(run, "inflight_computing")))
+			printf("%10.2f ", number_at(run, "inflight_computing.median"));
+		else
+			printf("%10s ", "-");
+		print_share(run, "working_pct");
+		print_share(run, "blocked_pct");
+		printf("%12.2f\n", number_at(run, "switches_per_op.median"));
 	}
-	printf("\ncomputing: share of the time in which the loop's thread computed\n"
-	       "overlapped: share of that in which an operation was in flight\n"
-	       "in submit: share of the time that the thread spent inside submit()\n");
+	printf("\nop: time for an operation, its computing included; speed: " BASELINE_SPEC
+	       "'s time over it\n"
+	       "in flight: operations that the engine held, in the mean while the thread "
+	       "computed\n"
+	       "working, blocked: share of the time that the thread spent in the engine's calls, "
+	       "on a CPU and off it\n");
 }
+
+enum option_key { OPT_ROUNDS = 0x100, OPT_SEED };
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
+	char *end;
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &o->choice;
@@ -116,41 +223,95 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'l':
 		o->length_us = arg;
 		break;
+	case OPT_ROUNDS:
+		o->rounds = (unsigned)strtoul(arg, &end, 10);
+		if (*end || o->rounds < 1 || o->rounds > ROUNDS_MAX)
+			argp_error(state, "--rounds %s: must lie between 1 and %d", arg,
+				   ROUNDS_MAX);
+		break;
+	case OPT_SEED:
+		o->seed = strtoull(arg, &end, 10);
+		if (*end || !*arg)
+			argp_error(state, "--seed %s: not a whole number", arg);
+		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 	return 0;
 }
 
-static json_t *make_document(const struct options *options, int argc, char **argv)
+/* One run of a round, unless the engine failed in an earlier one. */
+static void run_lane(struct lane *lane, unsigned round, const char *loops_per_us,
+		     const struct options *options)
 {
-	char stamp[32], loops_per_us[32];
-	json_t *lanes = json_array(), *env = NULL;
-	const char *panel = "";
-	json_t *document =
-		json_pack("{s:s, s:s, s:o, s:I}", "schema", "iolab.timeline.v1", "time_utc",
-			  time_utc(stamp), "command", command_json(argc, argv), "length_ns",
-			  (json_int_t)atoi(options->length_us) * 1000);
+	struct run_words words;
+	if (lane->failed)
+		return;
+	gather_words(&words, lane->spec, loops_per_us, options);
+	json_t *result = child_run(&words, RUN_LIMIT_S, NULL, &lane->why);
+	lane->failed = !status_is(result, "ok") || number_at(result, "metrics.ops_per_s") <= 0;
+	if (lane->failed && status_is(result, "ok")) {
+		reason_set(&lane->why, "nothing was finished; use a longer --runtime");
+		json_decref(result);
+		result = NULL;
+	}
+	if (lane->failed)
+		lane->failure = result;
+	else
+		lane->results[round] = result;
+}
+
+static void run_rounds(struct lane *lanes, const struct options *options)
+{
+	unsigned order[ENGINES_MAX];
+	char loops_per_us[32];
+	struct random_stream random = { .state = options->seed };
 	/* Once for all, so that every engine computes the same. */
 	snprintf(loops_per_us, sizeof loops_per_us, "%.3f", compute_calibrate());
-	for (unsigned i = 0; i < options->choice.count; i++) {
-		const char *engine = options->choice.specs[i];
-		struct run_words words;
-		struct reason why = { "" };
-		gather_words(&words, engine, loops_per_us, options);
-		json_t *result = child_run(&words, RUN_LIMIT_S, NULL, &why);
-		if (result && !env) {
-			env = json_incref(json_object_get(result, "env"));
-			panel = string_at(result, "workload.panel");
-			json_object_set_new(document, "panel", json_string(panel));
-		}
-		json_array_append_new(lanes, lane_json(engine, result, &why));
-		json_decref(result);
+	for (unsigned round = 0; round < options->rounds; round++) {
+		random_order(&random, order, options->choice.count);
+		for (unsigned i = 0; i < options->choice.count; i++)
+			run_lane(&lanes[order[i]], round, loops_per_us, options);
 	}
-	if (!env)
-		json_object_set_new(document, "panel", json_string(""));
-	json_object_set_new(document, "env", env ? env : json_null());
-	json_object_set_new(document, "lanes", lanes);
+}
+
+static void free_lanes(struct lane *lanes, const struct options *options)
+{
+	for (unsigned i = 0; i < options->choice.count; i++) {
+		for (unsigned round = 0; round < options->rounds; round++)
+			json_decref(lanes[i].results[round]);
+		json_decref(lanes[i].failure);
+	}
+	free(lanes);
+}
+
+static json_t *make_document(const struct options *options, int argc, char **argv)
+{
+	char stamp[32];
+	struct lane *lanes = calloc(options->choice.count, sizeof *lanes);
+	const struct lane *baseline = NULL;
+	for (unsigned i = 0; i < options->choice.count; i++) {
+		lanes[i].spec = options->choice.specs[i];
+		if (strcmp(lanes[i].spec, BASELINE_SPEC) == 0)
+			baseline = &lanes[i];
+	}
+	run_rounds(lanes, options);
+
+	const json_t *first = NULL;
+	json_t *list = json_array();
+	for (unsigned i = 0; i < options->choice.count; i++) {
+		if (!first)
+			first = lanes[i].failed ? lanes[i].failure : lanes[i].results[0];
+		json_array_append_new(list, lane_json(&lanes[i], baseline, options->rounds));
+	}
+	json_t *env = json_object_get(first, "env");
+	json_t *document = json_pack(
+		"{s:s, s:s, s:o, s:I, s:i, s:I, s:s, s:O, s:o}", "schema", "iolab.timeline.v1",
+		"time_utc", time_utc(stamp), "command", command_json(argc, argv), "length_ns",
+		(json_int_t)atoi(options->length_us) * 1000, "rounds", (int)options->rounds, "seed",
+		(json_int_t)options->seed, "panel", first ? string_at(first, "workload.panel") : "",
+		"env", env ? env : json_null(), "lanes", list);
+	free_lanes(lanes, options);
 	return document;
 }
 
@@ -158,6 +319,8 @@ int command_timeline(int argc, char **argv)
 {
 	static const struct argp_option argp_options[] = {
 		{ "length-us", 'l', "US", 0, "how much of each run is kept (default: 1000)", 0 },
+		{ "rounds", OPT_ROUNDS, "N", 0, "how often each engine is run (default: 5)", 0 },
+		{ "seed", OPT_SEED, "N", 0, "of the order of runs (default: from the clock)", 0 },
 		{ 0 },
 	};
 	static const struct argp_child children[] = { { &engine_choice_argp, 0, NULL, 0 }, { 0 } };
@@ -177,6 +340,8 @@ int command_timeline(int argc, char **argv)
 			    .list = "blocking,threads,posix_aio,libaio,io_uring,io_uring:sqpoll",
 			    .takes_run_words = true },
 		.length_us = "1000",
+		.rounds = 5,
+		.seed = clock_ns() % 1000000,
 	};
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &options);

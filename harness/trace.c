@@ -140,51 +140,63 @@ static bool clip(const struct trace_window *window, uint64_t *begin_ns, uint64_t
 	return *begin_ns < *end_ns;
 }
 
-static int compare_spans(const void *a, const void *b)
+/* The computing of the window, in order: when each stretch began, and how much there was before. */
+struct computing {
+	uint64_t begin_ns, end_ns, before_ns;
+};
+
+static unsigned list_computing(const struct trace *trace, const struct trace_window *window,
+			       struct computing *stretches)
 {
-	const struct trace_span *x = a, *y = b;
-	return (x->begin_ns > y->begin_ns) - (x->begin_ns < y->begin_ns);
+	unsigned count = 0;
+	uint64_t before_ns = 0;
+	for (uint64_t i = 0; i < held(trace->span_count); i++) {
+		struct trace_span span = *span_at(trace, i);
+		if (span.activity != TRACE_COMPUTE || !clip(window, &span.begin_ns, &span.end_ns))
+			continue;
+		stretches[count++] = (struct computing) { span.begin_ns, span.end_ns, before_ns };
+		before_ns += span.end_ns - span.begin_ns;
+	}
+	return count;
+}
+
+/* How much of the window's computing was done until `at_ns`. */
+static uint64_t computed_until(const struct computing *stretches, unsigned count, uint64_t at_ns)
+{
+	unsigned low = 0, high = count; /* the first that begins at `at_ns` or later lies between */
+	while (low < high) {
+		unsigned middle = low + (high - low) / 2;
+		if (stretches[middle].begin_ns < at_ns)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == 0)
+		return 0;
+	const struct computing *last = &stretches[low - 1];
+	uint64_t end_ns = at_ns < last->end_ns ? at_ns : last->end_ns;
+	return last->before_ns + (end_ns - last->begin_ns);
 }
 
 /*
- * Stretches in which at least one operation was in flight: accepted by the engine and not yet
- * returned. While submit() is still on its way, the loop's thread is not free, so that is not
- * counted. Returns how many were stored.
+ * How many operations were in flight, in the mean over the time in which the loop's thread
+ * computed: accepted by the engine and not yet returned. While submit() is still on its way, the
+ * thread is not free, so that is not counted.
  */
-static unsigned stretches_in_flight(const struct trace *trace, const struct trace_window *window,
-				    struct trace_span *stretches)
+static json_t *inflight_computing(const struct trace *trace, const struct trace_window *window)
 {
-	unsigned count = 0, merged = 0;
+	struct computing *stretches = malloc(TRACE_CAPACITY * sizeof *stretches);
+	unsigned count = stretches ? list_computing(trace, window, stretches) : 0;
+	uint64_t computed_ns = computed_until(stretches, count, window->end_ns), together_ns = 0;
 	for (uint64_t i = 0; i < held(trace->op_count); i++) {
-		struct trace_span s = { op_at(trace, i)->accepted_ns, op_at(trace, i)->completed_ns,
-					TRACE_REAP };
-		if (clip(window, &s.begin_ns, &s.end_ns))
-			stretches[count++] = s;
+		const struct trace_op *op = op_at(trace, i);
+		uint64_t begin_ns = op->accepted_ns, end_ns = op->completed_ns;
+		if (clip(window, &begin_ns, &end_ns))
+			together_ns += computed_until(stretches, count, end_ns) -
+				       computed_until(stretches, count, begin_ns);
 	}
-	qsort(stretches, count, sizeof *stretches, compare_spans);
-	for (unsigned i = 0; i < count; i++) {
-		if (merged > 0 && stretches[i].begin_ns <= stretches[merged - 1].end_ns) {
-			if (stretches[i].end_ns > stretches[merged - 1].end_ns)
-				stretches[merged - 1].end_ns = stretches[i].end_ns;
-		} else {
-			stretches[merged++] = stretches[i];
-		}
-	}
-	return merged;
-}
-
-/* How much of [begin, end) lies in one of the stretches. */
-static uint64_t common_ns(uint64_t begin_ns, uint64_t end_ns, const struct trace_span *stretches,
-			  unsigned count)
-{
-	uint64_t total_ns = 0;
-	for (unsigned i = 0; i < count; i++) {
-		uint64_t from = stretches[i].begin_ns > begin_ns ? stretches[i].begin_ns : begin_ns;
-		uint64_t to = stretches[i].end_ns < end_ns ? stretches[i].end_ns : end_ns;
-		if (from < to)
-			total_ns += to - from;
-	}
-	return total_ns;
+	free(stretches);
+	return computed_ns ? json_real((double)together_ns / (double)computed_ns) : json_null();
 }
 
 static json_t *percentage(uint64_t part, uint64_t whole)
@@ -194,9 +206,7 @@ static json_t *percentage(uint64_t part, uint64_t whole)
 
 static json_t *totals_json(const struct trace *trace, const struct trace_window *window)
 {
-	struct trace_span *stretches = malloc(TRACE_CAPACITY * sizeof *stretches);
-	unsigned count = stretches ? stretches_in_flight(trace, window, stretches) : 0;
-	uint64_t in_ns[TRACE_COMPUTE + 1] = { 0 }, overlapped_ns = 0, ops = 0;
+	uint64_t in_ns[TRACE_COMPUTE + 1] = { 0 }, ops = 0;
 
 	for (uint64_t i = 0; i < held(trace->op_count); i++) {
 		uint64_t at_ns = op_at(trace, i)->completed_ns;
@@ -204,19 +214,15 @@ static json_t *totals_json(const struct trace *trace, const struct trace_window 
 	}
 	for (uint64_t i = 0; i < held(trace->span_count); i++) {
 		struct trace_span span = *span_at(trace, i);
-		if (!clip(window, &span.begin_ns, &span.end_ns))
-			continue;
-		in_ns[span.activity] += span.end_ns - span.begin_ns;
-		if (span.activity == TRACE_COMPUTE)
-			overlapped_ns += common_ns(span.begin_ns, span.end_ns, stretches, count);
+		if (clip(window, &span.begin_ns, &span.end_ns))
+			in_ns[span.activity] += span.end_ns - span.begin_ns;
 	}
-	free(stretches);
 	uint64_t length_ns = window->end_ns - window->begin_ns;
-	return json_pack("{s:I, s:o, s:o, s:o, s:o}", "ops", (json_int_t)ops, "submit_pct",
-			 percentage(in_ns[TRACE_SUBMIT], length_ns), "reap_pct",
+	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:n, s:n}", "ops", (json_int_t)ops,
+			 "submit_pct", percentage(in_ns[TRACE_SUBMIT], length_ns), "reap_pct",
 			 percentage(in_ns[TRACE_REAP], length_ns), "compute_pct",
-			 percentage(in_ns[TRACE_COMPUTE], length_ns), "overlapped_pct",
-			 percentage(overlapped_ns, in_ns[TRACE_COMPUTE]));
+			 percentage(in_ns[TRACE_COMPUTE], length_ns), "inflight_computing",
+			 inflight_computing(trace, window), "working_pct", "blocked_pct");
 }
 
 json_t *trace_json(const struct trace *trace, const struct trace_window *window)
@@ -248,4 +254,92 @@ json_t *trace_json(const struct trace *trace, const struct trace_window *window)
 	return json_pack("{s:I, s:I, s:o, s:o, s:o}", "begin_ns", origin_ns, "length_ns",
 			 (json_int_t)(window->end_ns - window->begin_ns), "operations", operations,
 			 "loop", loop, "totals", totals_json(trace, window));
+}
+
+static json_int_t integer_at(const json_t *list, size_t i)
+{
+	return json_integer_value(json_array_get(list, i));
+}
+
+/* When the loop's thread was on a CPU; NULL where no switch of it was seen, so it never left. */
+static const json_t *loop_on_cpu(const json_t *threads)
+{
+	size_t i;
+	json_t *thread;
+	json_array_foreach(threads, i, thread)
+	{
+		if (json_is_true(json_object_get(thread, "loop")))
+			return json_object_get(thread, "on_cpu");
+	}
+	return NULL;
+}
+
+/* What [begin, end) of a call was: working while the thread was on a CPU, blocked while it was not.
+ */
+struct call_splitter {
+	json_t *calls;
+	json_int_t working_ns, blocked_ns;
+};
+
+static void add_part(struct call_splitter *splitter, bool working, json_int_t begin_ns,
+		     json_int_t end_ns)
+{
+	if (begin_ns >= end_ns)
+		return;
+	*(working ? &splitter->working_ns : &splitter->blocked_ns) += end_ns - begin_ns;
+	json_array_append_new(
+		splitter->calls,
+		json_pack("[s, I, I]", working ? "working" : "blocked", begin_ns, end_ns));
+}
+
+static void split_call(struct call_splitter *splitter, json_int_t begin_ns, json_int_t end_ns,
+		       const json_t *on_cpu, size_t *next)
+{
+	json_int_t at_ns = begin_ns;
+	/* Both lists are in order; a stretch may reach over several calls. */
+	while (*next < json_array_size(on_cpu) &&
+	       integer_at(json_array_get(on_cpu, *next), 2) <= begin_ns)
+		++*next;
+	for (size_t i = *next; i < json_array_size(on_cpu); i++) {
+		const json_t *stretch = json_array_get(on_cpu, i);
+		json_int_t from_ns = integer_at(stretch, 1), to_ns = integer_at(stretch, 2);
+		if (from_ns >= end_ns)
+			break;
+		if (from_ns > at_ns) {
+			add_part(splitter, false, at_ns, from_ns);
+			at_ns = from_ns;
+		}
+		add_part(splitter, true, at_ns, to_ns < end_ns ? to_ns : end_ns);
+		at_ns = to_ns < end_ns ? to_ns : end_ns;
+	}
+	add_part(splitter, false, at_ns, end_ns);
+}
+
+void trace_add_threads(json_t *trace, json_t *threads, const char *why)
+{
+	json_int_t length_ns = json_integer_value(json_object_get(trace, "length_ns"));
+	struct call_splitter splitter = { json_array(), 0, 0 };
+	const json_t *on_cpu = loop_on_cpu(threads);
+	json_t *span, *always = json_pack("[[i, i, I]]", 0, 0, length_ns);
+	size_t i, next = 0;
+	json_array_foreach(json_object_get(trace, "loop"), i, span)
+	{
+		json_int_t begin_ns = integer_at(span, 1), end_ns = integer_at(span, 2);
+		if (strcmp(json_string_value(json_array_get(span, 0)), "compute") != 0)
+			split_call(&splitter, begin_ns > 0 ? begin_ns : 0,
+				   end_ns < length_ns ? end_ns : length_ns,
+				   on_cpu ? on_cpu : always, &next);
+	}
+	json_t *totals = json_object_get(trace, "totals");
+	if (threads) {
+		json_object_set_new(totals, "working_pct",
+				    percentage((uint64_t)splitter.working_ns, (uint64_t)length_ns));
+		json_object_set_new(totals, "blocked_pct",
+				    percentage((uint64_t)splitter.blocked_ns, (uint64_t)length_ns));
+	}
+	json_object_set(trace, "calls", threads ? splitter.calls : json_null());
+	json_object_set_new(trace, "threads", threads ? threads : json_null());
+	json_object_set_new(trace, "threads_reason", threads ? json_null() : json_string(why));
+	json_decref(splitter.calls);
+	json_decref(always);
 }

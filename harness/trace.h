@@ -92,4 +92,11 @@ bool trace_choose_window(const struct trace *trace, uint64_t earliest_ns, uint64
  */
 json_t *trace_json(const struct trace *trace, const struct trace_window *window);
 
+/*
+ * Adds to that object which threads were on a CPU, a list as on_cpu_json() makes it (the reference
+ * is taken over), and by it splits the calls of the loop's thread into working and blocked:
+ * "calls", and two of "totals". Without the list (NULL) these are null, with the reason `why`.
+ */
+void trace_add_threads(json_t *trace, json_t *threads, const char *why);
+
 #endif

@@ -50,9 +50,6 @@ DOCUMENTS = (timeline, steps, overlap, matrix, responsiveness) + LITERATURE
 JUDGED = tuple(module for module in DOCUMENTS if hasattr(module, "CLAIM"))
 # A claim about the comparison itself: it is judged from the summary.
 JUDGED_FIGURES = tuple(module for module in FIGURES if hasattr(module, "CLAIM"))
-# The others show what this machine did, and nobody's finding could be held against them.
-NOT_JUDGED = "no verdict: an illustration, which nobody's finding can be held against"
-ILLUSTRATIONS = (timeline, steps)
 
 # Where a viewer lacks the font: Verdana is as wide, and all others are narrower.
 SVG_FONTS = "'DejaVu Sans', Verdana, sans-serif"

@@ -10,23 +10,28 @@ import sheet
 import study
 import style
 import verdicts
-from quantities import MINUS, count, duration, listed
+from quantities import MINUS, count, duration, listed, span
 
 NAME = "overlap"
 FILE = "overlap.json"
 SCHEMA = "iolab.overlap.v1"
 MADE_BY = "build/iolab overlap --out FOLDER"
 TITLE = "Overlap of computing and I/O"
-READING = ("C: computing for an operation; I: time for one without computing; T: time for one with "
-           "both, all of the same engine. The shaded band lies between max(C, I), all overlapped, "
-           "and C + I, nothing overlapped")
+READING = ("C: time for an operation's computing alone; I: for one without computing; T: for one with "
+           "both; of the same engine and the same round. The shaded band lies between max(C, I), all "
+           "overlapped, and C + I, nothing overlapped. Beyond C + I, or below 0 %, computing and I/O "
+           "hold each other up: time is lost to interference")
 CAPTION = ("Time for an operation against the ratio of computing to I/O, each engine in units of its "
            "own time without computing. At the lower edge of the band all is overlapped, at the "
-           "upper one nothing is. Below: overlap efficiency, (C + I − T) / min(C, I). The part of "
-           "an I/O that is itself work of the same CPU cannot overlap, for any interface.")
+           "upper one nothing is. Below: overlap efficiency, (C + I − T) / min(C, I), of each round's own "
+           "C, I and T. Below zero time is lost to interference: a read takes longer when the program "
+           "computed before it. The part of an I/O that is itself work of the same CPU cannot overlap, "
+           "for any interface.")
 BOUND_STEPS = 60
 AS_MUCH = 1  # computing, of the time of the I/O
+ABOUT = 2  # and so far off it may come out, for a verdict
 HIDDEN = 0.25
+SHOWN_FROM, SHOWN_TO = -1.5, 2.5  # of the efficiency; beyond it says noise, and squeezes all else
 
 
 def percent(value):
@@ -43,11 +48,15 @@ def asked_for(document, label):
 
 
 def statement(document, label, judged):
-    """What was asked for comes from a few runs beforehand; the round's own C / I is what it came to."""
+    """What was asked for comes from a run just before; the round's own C / I is what it came to."""
     point = asked_for(document, label)
-    came_to = f" at C / I = {point['compute_to_io']['median']:.2f}" if point else ""
-    return judged(f"{label}: efficiency{came_to}",
-                  point and verdicts.measured(point["efficiency"], percent), HIDDEN)
+    if not point or not point["compute_to_io"]:
+        return judged(f"{label}: efficiency", None, HIDDEN)
+    came_to = point["compute_to_io"]["median"]
+    what = f"{label}: efficiency at C / I = {came_to:.2f}"
+    if not AS_MUCH / ABOUT <= came_to <= AS_MUCH * ABOUT:
+        return verdicts.open_statement(f"{what} is not one where computing takes as long as I/O")
+    return judged(what, verdicts.measured(point["efficiency"], percent), HIDDEN)
 
 
 def statements(document):
@@ -61,8 +70,8 @@ CLAIM = verdicts.Claim(
     "without overlap, 184 thousand with it",
     "a call that waits for the data adds I/O to computing; one that hands the I/O over leaves room for "
     "computing meanwhile",
-    "reproduced when, where as much computing as I/O is asked for, the efficiency of blocking is below 25 %, and that of "
-    "libaio and of io_uring above it",
+    "reproduced when, where computing takes as long as I/O (C / I between 0.5 and 2), the efficiency of blocking is "
+    "below 25 %, and that of libaio and of io_uring above it; what is lost to interference counts against each",
     statements)
 
 
@@ -89,6 +98,35 @@ def alt_text(document):
     return f"{TITLE}: {'; '.join(words)}."
 
 
+def lost(point):
+    """21.4 µs (12.0–30.1) at C / I = 1.02: what T is above C + I."""
+    entry = point["lost_ns"]
+    words = f"{duration(entry['median'])} ({span(entry['low'], entry['high'], duration)})"
+    return words.replace("-", MINUS) + f" at C / I = {point['compute_to_io']['median']:.2f}"
+
+
+def interference(document):
+    """What computing and I/O cost each other where as much of both was asked for, and where that is
+    shown; and for blocking in any case, since it overlaps nothing, so that all of it is seen."""
+    points = [(e["engine"]["label"], p) for e in measured(document) for p in e["points"]
+              if p["asked"] == AS_MUCH and p["lost_ns"]]
+    shown = [f"{label} {lost(p)}" for label, p in points if p["lost_ns"]["low"] > 0]
+    words = []
+    if shown:
+        words.append(f"Lost to interference, time for an operation above C + I: "
+                     f"{listed(shown)}. Computing and I/O hold each other up there, so negative "
+                     "efficiency is a finding about this machine, not about the interface.")
+    words += [f"Interference is not shown with blocking: T − (C + I) is {lost(p)}."
+              for label, p in points if label == "blocking" and p["lost_ns"]["low"] <= 0]
+    return words
+
+
+def beyond(engines):
+    """How many of the efficiencies reach beyond the axis."""
+    return sum(e["low"] < SHOWN_FROM or e["high"] > SHOWN_TO for engine in engines
+               for p in engine["points"] for e in [p["efficiency"]] if e)
+
+
 def draw(document, width_in=sheet.WIDE_IN, bare=False):
     engines = measured(document)
     labels = [e["engine"]["label"] for e in engines]
@@ -107,6 +145,11 @@ def draw(document, width_in=sheet.WIDE_IN, bare=False):
         alone = listed([f"{e['engine']['label']} {duration(e['io_ns']['median'])}"
                         for e in engines]) if engines else "nothing"
         page.note("", f"I, the time for an operation without computing: {alone}.")
+        for words in interference(document):
+            page.note("", words)
+        if cut := beyond(engines):
+            page.note("!", f"{cut} of the efficiencies have an interval that reaches beyond the axis: "
+                      "too unsteady to tell anything.")
         study.add_claim(page, CLAIM, document)
 
     return sheet.compose_document(document, TITLE, f"{condition(document)}. {READING}; marks: "
@@ -117,6 +160,7 @@ def draw(document, width_in=sheet.WIDE_IN, bare=False):
 def block(page, engines, key, y_label, paint_back, names):
     points = [p for e in engines for p in e["points"] if p["compute_to_io"]]
     asked = sorted({p["asked"] for p in points})
+    ticks = asked + [asked[-1] * 2 ** i for i in range(1, 6)]  # on a busy machine it comes to more
     xs = sorted(asked + [p["compute_to_io"]["median"] for p in points])
 
     def paint(axes):
@@ -124,7 +168,7 @@ def block(page, engines, key, y_label, paint_back, names):
         limits = (xs[0] / margin, xs[-1] * margin)
         axes.set_xscale("log")
         axes.set_xlim(limits)
-        axes.xaxis.set_major_locator(FixedLocator(asked))
+        axes.xaxis.set_major_locator(FixedLocator(ticks))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.grid(True)
@@ -153,8 +197,8 @@ def paint_band(axes, limits, estimates):
 
 
 def paint_limits(axes, limits, estimates):
-    low = min([0] + [e["low"] for e in estimates])
-    high = max([1] + [e["high"] for e in estimates])
+    low = max(min([0] + [e["low"] for e in estimates]), SHOWN_FROM)
+    high = min(max([1] + [e["high"] for e in estimates]), SHOWN_TO)
     axes.axhspan(0, 1, color=style.SHADE, zorder=0)
     axes.plot(limits, [1, 1], color=style.GREY, linewidth=0.8, zorder=1)
     axes.plot(limits, [0, 0], color=style.GREY, linewidth=0.8, linestyle=style.DASHED, zorder=1)
@@ -162,6 +206,9 @@ def paint_limits(axes, limits, estimates):
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
     axes.set_ylim(low - room, high + room)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: percent(value)))
+    if low < 0:
+        axes.text(0.02, 0.03, "below 0 %: lost to interference", transform=axes.transAxes,
+                  va="bottom", fontsize=sheet.NOTE_PT, color=style.GREY)
 
 
 def draw_engines(axes, engines, key):
@@ -172,8 +219,8 @@ def draw_engines(axes, engines, key):
         label = engine["engine"]["label"]
         look = style.look_of(label)
         dodge = math.exp(0.025 * (i - middle))
-        points = [(p["compute_to_io"]["median"] * dodge, p[key]) for p in engine["points"]
-                  if p[key] and p["compute_to_io"]]
+        points = sorted(((p["compute_to_io"]["median"] * dodge, p[key]) for p in engine["points"]
+                         if p[key] and p["compute_to_io"]), key=lambda point: point[0])
         if not points:
             continue
         for x, entry in points:
@@ -182,5 +229,6 @@ def draw_engines(axes, engines, key):
         shown = [(x, entry["median"]) for x, entry in points]
         axes.plot(*zip(*shown), color=look.colour, linestyle=look.line, zorder=3,
                   **look.marker_keywords())
-        ends[label] = shown[-1]
+        low, high = axes.get_ylim()
+        ends[label] = shown[-1][0], min(max(shown[-1][1], low), high)
     return ends

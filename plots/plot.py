@@ -40,14 +40,13 @@ def drawings(folder, only):
 
 
 def judged(folder, drawn):
-    """Title and verdict of each figure that has a claim, and of those that have none to judge."""
-    own = [module for module in figures.JUDGED_FIGURES if module.NAME in drawn]
-    summary = results.load(folder) if own else None
-    return [(module.TITLE, verdicts.judge(module.CLAIM, summary)) for module in own] + [(module.TITLE, verdicts.judge(module.CLAIM, document))
-            for module in figures.JUDGED if module.NAME in drawn
-            if (document := module.load(folder))] + [
-        (module.TITLE, figures.NOT_JUDGED) for module in figures.ILLUSTRATIONS
-        if module.NAME in drawn]
+    """Title and verdict of each figure that has a claim."""
+    about_summary = [module for module in figures.JUDGED_FIGURES if module.NAME in drawn]
+    summary = results.load(folder) if about_summary else None
+    pairs = [(module, summary) for module in about_summary]
+    pairs += [(module, document) for module in figures.JUDGED if module.NAME in drawn
+              if (document := module.load(folder))]
+    return [(module.TITLE, verdicts.judge(module.CLAIM, document)) for module, document in pairs]
 
 
 def main():

@@ -2,7 +2,9 @@
 """The six steps: one operation's way between thread and kernel, from a trace of system calls."""
 import results
 import sheet
+import study
 import style
+import verdicts
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 from quantities import duration, tick
 
@@ -11,22 +13,65 @@ FILE = "steps.json"
 SCHEMA = "iolab.steps.v1"
 MADE_BY = "harness/six_steps.py FOLDER"
 TITLE = "The six steps of one operation"
+# docs/measurement.md has the same words.
+STEPS = (
+    "ask: the loop's thread asks for an I/O, or for news of its descriptor",
+    "handle: the request lies where its event will be looked for (a ring, a queue, a descriptor), and the "
+    "loop's thread is free",
+    "care: the kernel has the request among those that it looks after; a thread may sleep in the call "
+    "meanwhile",
+    "carry on: the loop's thread looks for the event now and then, or sleeps until it comes",
+    "event: the loop's thread is told that the operation is done (completion) or can be done now "
+    "(readiness)",
+    "take: it takes the result; after readiness that is the read itself")
+NUMBERED = "; ".join(f"({i}) {words}" for i, words in enumerate(STEPS, 1))
 READING = ("Every system call that one operation took, by strace. A call goes down from its thread to "
-           "the kernel and comes back. (1) the thread asks; (2) submit() has returned, the operation "
-           "is handed over; (3) the kernel has it in its care; (4) the thread waits for it, or finds "
-           "it done; (5) the kernel says that it is done; (6) the program has it back")
+           f"the kernel and comes back; below stand the steps that it belongs to, a helper's in colour. "
+           f"{NUMBERED}. Circles stand where a step begins, (3) in its midst. Grey and without a number: a helper on its way back "
+           "to sleep")
 CAPTION = ("Every system call that one operation took, between the thread and the kernel, from a trace "
-           "by strace. The numbers are the six steps of the event loop: (1) ask, (2) handed over, (3) "
-           "the kernel has it, (4) wait, (5) the kernel says so, (6) the program has it back. strace "
+           f"by strace, with its steps: {NUMBERED}. strace "
            "stops a thread at each call, so read the order and not the times.")
 
 THREAD_IN = 0.17  # from one thread's line to the next
 KERNEL_IN = 0.4  # from the last thread's line to the kernel's
 ABOVE_IN = 0.2
-BELOW_IN = 0.27
+BELOW_IN = 0.38  # the steps of each call, and its name
 LABEL_IN = 0.62
 CALL_PT = 5.5
 STEP_PT = 6
+NUMBER_IN = 0.1  # below the kernel's line
+NAMES_IN = (0.195, 0.28)
+
+# What the manual pages say, as a number of calls of the loop's thread.
+SAID = (("blocking", 1), ("poll", 2), ("epoll", 2), ("libaio", 2), ("io_uring", 1))
+MOST, HALF = 0.9, 0.5
+FEWEST_OPERATIONS = 20
+
+
+def share_statement(document, label, calls):
+    """How many of the traced operations took so many calls?"""
+    lane = next((lane for lane in document.content["lanes"] if lane["engine"]["label"] == label
+                 and lane["status"] == "ok"), None)
+    if lane is None:
+        return verdicts.open_statement(f"{label} was not traced")
+    counts = lane["loop_calls"]
+    operations = sum(counts.values())
+    words = (f"{label}: {counts.get(str(calls), 0)} of {operations} operations took {calls} call"
+             f"{'' if calls == 1 else 's'}")
+    if operations < FEWEST_OPERATIONS:
+        return verdicts.open_statement(f"{words}, and these are too few")
+    share = counts.get(str(calls), 0) / operations
+    return verdicts.Statement(words, True if share > MOST else False if share < HALF else None)
+
+
+CLAIM = verdicts.Claim(
+    "read(2), poll(2), epoll(7), io_submit(2), io_uring_enter(2); Didona et al., SYSTOR'22, fig. 3",
+    "a blocking read is one call; readiness takes one to wait and one for the data; libaio one to submit and one to "
+    "reap; io_uring does both in one",
+    f"reproduced when, of {FEWEST_OPERATIONS} traced operations or more, over nine in ten took this many calls of the loop's "
+    "thread: blocking 1, poll 2, epoll 2, libaio 2, io_uring 1; contradicted when fewer than half did",
+    lambda document: [share_statement(document, label, calls) for label, calls in SAID])
 
 
 def load(folder):
@@ -37,9 +82,18 @@ def words_of(lane):
     label = lane["engine"]["label"]
     if lane["status"] != "ok":
         return f"{label}: {lane['status']}: {lane['reason']}"
-    calls = ", ".join(call["name"] + (" (helper)" if call["step"] == "helper" else "")
-                      for call in lane["calls"])
-    return f"{label}, {lane['what']}: {calls}"
+    return f"{label}, {lane['what']}: {calls_words(lane)}"
+
+
+def numbers(call):
+    return " ".join(map(str, call["steps"]))
+
+
+def calls_words(lane):
+    """(1) io_submit, (4 5) io_getevents"""
+    words = [(f"({numbers(call)}) " if call["steps"] else "") + call["name"] +
+             (" (helper)" if call["thread"] else "") for call in lane["calls"]]
+    return ", ".join(words)
 
 
 def alt_text(document):
@@ -50,10 +104,17 @@ def draw(document, width_in=sheet.WIDE_IN, bare=False):
     def place(page):
         for lane in document.content["lanes"]:
             add_lane(page, lane)
+        study.add_claim(page, CLAIM, document)
 
     return sheet.compose_document(document, TITLE, READING, place, width_in, bare,
                                   foot=(document.content["tracer"],
                                         "times are those under strace"))
+
+
+def what_words(lane):
+    """The operation; and how it was asked for, where that came before."""
+    before = lane["asked_before"]
+    return lane["what"] + (f"; (1), (2) before, by {before}" if before else "")
 
 
 def add_lane(page, lane):
@@ -64,7 +125,7 @@ def add_lane(page, lane):
         page.text(sheet.EDGE_IN, top_in + 0.1, label, fontsize=sheet.HEADING_PT, weight="bold",
                   color=style.look_of(label).colour if ok else style.GREY)
         page.text(sheet.EDGE_IN + sheet.text_width_in(label, sheet.HEADING_PT, "bold") + 0.1,
-                  top_in + 0.1, lane["what"], fontsize=sheet.NOTE_PT, color=style.GREY)
+                  top_in + 0.1, what_words(lane), fontsize=sheet.NOTE_PT, color=style.GREY)
 
     page.add(0.2, head)
     if not ok:
@@ -72,11 +133,12 @@ def add_lane(page, lane):
         page.add(0.1)
         return
     threads = 1 + max(call["thread"] for call in lane["calls"])
+    width_in = page.width_in - sheet.EDGE_IN - LABEL_IN - 0.2
     height_in = ABOVE_IN + THREAD_IN * (threads - 1) + KERNEL_IN + BELOW_IN
 
     def body(top_in):
         left_in = sheet.EDGE_IN + LABEL_IN
-        axes = page.axes(left_in, top_in, page.width_in - left_in - 0.2, height_in)
+        axes = page.axes(left_in, top_in, width_in, height_in)
         kernel_in = height_in - BELOW_IN
         lines_in = [ABOVE_IN + i * THREAD_IN for i in range(threads)]
         paint(axes, lane, lines_in, kernel_in, height_in)
@@ -86,13 +148,16 @@ def add_lane(page, lane):
                       color=style.GREY)
 
     page.add(height_in, body)
-    page.add(0.2)
+    page.add(0.16)
+    if len(placed_names(lane, width_in)) < len(lane["calls"]):
+        page.note("", f"In order: {calls_words(lane)}.")
+    page.add(0.04)
 
 
 def paint(axes, lane, lines_in, kernel_in, height_in):
     colour = style.look_of(lane["engine"]["label"]).colour
     completed = lane["completed_ns"]
-    margin = 0.02 * completed
+    margin = margin_of(lane)
     axes.set(xlim=(-margin, completed + margin), ylim=(height_in, 0))
     for side in ("left", "top", "right"):
         axes.spines[side].set_visible(False)
@@ -108,8 +173,10 @@ def paint(axes, lane, lines_in, kernel_in, height_in):
               linewidth=0.6, zorder=1)
     for call in lane["calls"]:
         paint_call(axes, call, lines_in[call["thread"]], kernel_in, completed, margin,
-                   colour if call["step"] == "helper" else style.INK)
-    name_calls(axes, lane, kernel_in)
+                   style.GREY if not call["steps"] else colour if call["thread"] else style.INK)
+    width_in = axes.get_position().width * axes.figure.get_figwidth()
+    name_calls(axes, lane, kernel_in, width_in)
+    number_calls(axes, lane, kernel_in, width_in)
     number_steps(axes, lane, lines_in[0], kernel_in)
 
 
@@ -121,7 +188,7 @@ def paint_call(axes, call, line_in, kernel_in, completed, margin, colour):
     """Down into the kernel, along there, and up again; what lies outside is cut."""
     begin = clipped(call["begin_ns"], completed, margin)
     end = clipped(call["end_ns"], completed, margin)
-    dashes = style.DASHED if call["step"] == "helper" else style.SOLID
+    dashes = style.DASHED if call["thread"] else style.SOLID
     along_in = kernel_in + 0.035 * min(call["thread"], 1)  # beside that of the loop, not upon it
     axes.plot([begin, end], [along_in, along_in], color=colour, linewidth=2.6,
               solid_capstyle="butt", zorder=3)
@@ -133,38 +200,74 @@ def paint_call(axes, call, line_in, kernel_in, completed, margin, colour):
         axes.annotate("", (end, line_in), (end, kernel_in), arrowprops=arrow, zorder=2)
 
 
-def name_calls(axes, lane, kernel_in):
-    """Names below the kernel's line, in two rows where they would meet, the longest calls first; one
-    that has no room in either is left out, and stands in the text for readers who cannot see."""
-    left, right = axes.get_xlim()
-    ns_per_in = (right - left) / (axes.get_position().width * axes.figure.get_figwidth())
-    taken = [[], []]
+def margin_of(lane):
+    return 0.02 * lane["completed_ns"]
+
+
+def placed_names(lane, width_in):
+    """(call, begin, row) of the names that have room below the kernel's line, in two rows where they
+    would meet, the longest calls first. Where one has none, all stand in a line of text."""
+    margin = margin_of(lane)
+    left, right = -margin, lane["completed_ns"] + margin
+    ns_per_in = (right - left) / width_in
+    taken, placed = [[] for _ in NAMES_IN], []
     for call in sorted(lane["calls"], key=lambda call: call["begin_ns"] - call["end_ns"]):
         needed = (sheet.text_width_in(call["name"], CALL_PT) + 0.05) * ns_per_in
         begin = min(max(call["begin_ns"], left), right - needed)
         for row, others in enumerate(taken):
             if all(begin >= end or begin + needed <= start for start, end in others):
-                axes.text(begin, kernel_in + 0.085 + 0.085 * row, call["name"], fontsize=CALL_PT,
-                          va="center", style="italic" if call["step"] == "helper" else "normal")
+                placed.append((call, begin, row))
                 others.append((begin, begin + needed))
                 break
+    return placed
+
+
+def name_calls(axes, lane, kernel_in, width_in):
+    for call, begin, row in placed_names(lane, width_in):
+        axes.text(begin, kernel_in + NAMES_IN[row], call["name"], fontsize=CALL_PT, va="center",
+                  style="italic" if call["thread"] else "normal",
+                  color=style.INK if call["steps"] else style.GREY)
+
+
+def number_calls(axes, lane, kernel_in, width_in):
+    """The steps of each call below its beginning, moved aside where they would meet. A helper's are
+    in its colour."""
+    left, right = axes.get_xlim()
+    ns_per_in = (right - left) / width_in
+    colour = style.look_of(lane["engine"]["label"]).colour
+    calls = [call for call in lane["calls"] if call["steps"]]
+    widths = [(sheet.text_width_in(numbers(call), CALL_PT, "bold") + 0.09) * ns_per_in for call in calls]
+    # From the left each as near to its call as it can be, then from the right.
+    begins = []
+    for i, call in enumerate(calls):
+        begins.append(max(call["begin_ns"], begins[-1] + widths[i - 1] if begins else left))
+    limit = right
+    for i in reversed(range(len(begins))):
+        begins[i] = limit = min(begins[i], limit - widths[i])
+    for call, begin in zip(calls, begins):
+        axes.text(begin, kernel_in + NUMBER_IN + 0.01, numbers(call), fontsize=CALL_PT, va="center",
+                  weight="bold", color=colour if call["thread"] else style.INK,
+                  style="italic" if call["thread"] else "normal")
 
 
 def steps_of(lane):
     """(number, time, does it belong to the kernel) for those of the six that the trace shows."""
-    accepted, completed = lane["accepted_ns"], lane["completed_ns"]
-    own = [call for call in lane["calls"] if call["thread"] == 0]
-    waits = [call for call in own if call["step"] == "wait"]
-    steps = [("1", 0, False), ("6", completed, False)]
-    if waits:
-        steps += [("4", waits[0]["begin_ns"], False), ("5", waits[0]["end_ns"], True)]
-        if accepted < waits[0]["begin_ns"]:
-            steps.append(("2", accepted, False))
-    elif own:
-        steps += [("2", accepted, False), ("5", own[-1]["end_ns"], True)]
-    care = max(own[0]["begin_ns"], 0) if own else 0
-    end = waits[0]["end_ns"] if waits else own[-1]["end_ns"] if own else completed
-    steps.append(("3", (care + end) / 2, True))
+    def of(step, which=lambda call: True):
+        return [call for call in lane["calls"] if step in call["steps"] and which(call)]
+
+    steps = [("5", lane["event_ns"], False), ("6", lane["completed_ns"], False)]
+    asks = of(1)
+    if not lane["asked_before"]:
+        steps.append(("1", 0, False))
+    if asks and all(call["steps"] == [1] for call in asks):
+        steps.append(("2", lane["accepted_ns"], False))
+    if waits := of(4):
+        steps.append(("4", waits[0]["begin_ns"], False))
+    # In the kernel's care: as long as the call that does the I/O lasts, else from asking to the event.
+    does = of(3)
+    begin = does[0]["begin_ns"] if does else max((asks + waits)[0]["begin_ns"], 0) if asks + waits else 0
+    end = does[0]["end_ns"] if does else lane["event_ns"]
+    steps.append(("3", (begin + end) / 2, True))
     return steps
 
 

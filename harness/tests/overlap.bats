@@ -23,12 +23,20 @@ small_overlap() {
 		    points = engines[label]["points"]
 		    assert [p["asked"] for p in points] == [0.5, 2], points
 		    for p in points:
+		        # C is timed, not taken from what was asked for, and is about that.
+		        assert p["compute_ns"]["count"] == 2 and p["compute_ns"]["low"] < p["compute_ns"]["high"], p
+		        # What is lost is the efficiency's other side.
+		        assert (p["lost_ns"]["low"] > 0) == (p["efficiency"]["high"] < 0), p
 		        # The ends of each interval are single rounds: there the definition must hold.
 		        assert p["efficiency"]["count"] == 2
 		        found = sorted((c + 1 - t) / min(c, 1) for c in (p["compute_to_io"]["low"], p["compute_to_io"]["high"])
 		                       for t in (p["total_to_io"]["low"], p["total_to_io"]["high"]))
 		        for end in ("low", "high"):
 		            assert any(abs(p["efficiency"][end] - f) < 1e-6 for f in found), (label, p)
+		            # ... and C / I is of C and I that were timed: by one of the two rounds' C and I each.
+		            quotients = [c / i for c in (p["compute_ns"]["low"], p["compute_ns"]["high"])
+		                         for i in (engines[label]["io_ns"]["low"], engines[label]["io_ns"]["high"])]
+		            assert any(abs(p["compute_to_io"][end] - q) < 1e-6 * q for q in quotients), (label, p)
 	PYTHON
 	assert_success
 }

@@ -18,15 +18,25 @@ setup() {
 	run "$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results/steps.json" <<-'PYTHON'
 		import json, sys
 		lanes = {lane["engine"]["label"]: lane for lane in json.load(open(sys.argv[1]))["lanes"]}
-		known = {"blocking": ("pread64", "ask"), "threads": ("pread64", "helper"), "libaio": ("io_submit", "ask"),
-		         "io_uring": ("io_uring_enter", "wait"), "epoll": ("recvfrom", "wait"), "posix_aio": ("pread64", "helper")}
+		known = {"blocking": ("pread64", (1, 3, 5)), "threads": ("pread64", (3,)), "libaio": ("io_submit", (1,)),
+		         "io_uring": ("io_uring_enter", (1, 4, 5)), "epoll": ("recvfrom", (6,)), "posix_aio": ("pread64", (3,))}
 		for label, lane in lanes.items():
 		    if lane["status"] == "unsupported":
 		        continue
-		    calls = {(call["name"], call["step"]) for call in lane["calls"]}
+		    calls = {(call["name"], tuple(call["steps"])) for call in lane["calls"]}
 		    assert known[label] in calls, (label, calls, lane["reason"])
 		    for call in lane["calls"]:
 		        assert call["begin_ns"] <= call["end_ns"] and call["begin_ns"] <= lane["completed_ns"], (label, call)
+		    # The loop's thread is told at the return of its own call, after a helper's read came back.
+		    assert lane["event_ns"] in [c["end_ns"] for c in lane["calls"] if c["thread"] == 0], (label, lane)
+		    for call in lane["calls"]:
+		        assert call["thread"] == 0 or call["name"] != "pread64" or call["end_ns"] <= lane["event_ns"], lane
+		    counts = lane["loop_calls"]
+		    assert str(sum(c["thread"] == 0 for c in lane["calls"])) in counts, (label, counts)
+		epoll = lanes["epoll"]
+		assert epoll["asked_before"] == "epoll_ctl" and lanes["blocking"]["asked_before"] is None
+		# Readiness is step 5, and the read that follows has a number of its own.
+		assert ("epoll_pwait2", (4, 5)) in {(c["name"], tuple(c["steps"])) for c in epoll["calls"]}, epoll
 		assert len(lanes["blocking"]["calls"]) == 1, lanes["blocking"]["calls"]
 	PYTHON
 	assert_success
@@ -43,4 +53,34 @@ setup() {
 	run env PATH="$BATS_TEST_TMPDIR" "$SYSTEM_PYTHON" "$ROOT/harness/six_steps.py" "$BATS_TEST_TMPDIR/results"
 	assert_failure
 	assert_output "six_steps.py: strace is not installed; harness/setup.sh check installs it"
+}
+
+@test "six steps: numbers for completion, readiness and helpers, from traces that are made up" {
+	run "$SYSTEM_PYTHON" - "$ROOT/harness" <<-'PYTHON'
+		import sys
+		sys.path.insert(0, sys.argv[1])
+		import six_steps
+		def numbered(accepted, completed, *calls):
+		    made = [dict(zip(("thread", "name", "begin_ns", "end_ns", "result"), call)) for call in calls]
+		    return [six_steps.number_calls(accepted, completed, made)] + [call["steps"] for call in made]
+		def check(found, *expected):
+		    assert found == list(expected), (found, expected)
+		check(numbered(100, 101, (0, "pread64", 5, 90, "0x1000")), 90, [1, 3, 5])
+		check(numbered(20, 100, (0, "io_submit", 5, 15, "0x1"), (0, "io_getevents", 30, 90, "0x1")), 90, [1], [4, 5])
+		# A wait that brings nothing is not the event.
+		check(numbered(20, 200, (0, "io_submit", 5, 15, "0x1"), (0, "io_getevents", 30, 90, "0"),
+		               (0, "io_getevents", 95, 190, "0x1")), 190, [1], [4], [4, 5])
+		check(numbered(1, 100, (0, "io_uring_enter", 5, 90, "0x1")), 90, [1, 4, 5])
+		check(numbered(1, 100, (0, "ppoll", 5, 60, "0x1"), (0, "recvfrom", 70, 80, "0x80")), 60, [1, 4, 5], [6])
+		check(numbered(1, 100, (0, "epoll_wait", 5, 40, "-1 EINTR (Interrupted)"), (0, "epoll_wait", 45, 60, "0x1"),
+		               (0, "recvfrom", 70, 80, "0x80")), 60, [4], [4, 5], [6])
+		# The wait that ends before the helper's read did is not the event, and neither is what follows it.
+		check(numbered(30, 300, (0, "futex", 5, 25, "0x1"), (1, "futex", -50, 28, "0"), (0, "futex", 40, 60, "0"),
+		               (1, "pread64", 50, 200, "0x1000"), (0, "futex", 70, 220, "0"), (1, "futex", 205, 230, "0x1"),
+		               (0, "futex", 240, 260, "0"), (1, "futex", 250, 400, "0")),
+		      220, [1], [2], [4], [3], [4, 5], [5], [6], [])
+		# Found done without a call: the thread knew when it looked.
+		check(numbered(20, 100, (0, "io_submit", 5, 15, "0x1")), 100, [1])
+	PYTHON
+	assert_success
 }

@@ -10,7 +10,7 @@ valid() {
 
 # 200 µs of computing against reads that take less, so that what overlaps is far from what does not.
 small_timeline() {
-	timeout 60 "$IOLAB" timeline --length-us 10000 "$@" -- --file "$BATS_TEST_TMPDIR/file" --size 4M \
+	timeout 60 "$IOLAB" timeline --rounds 2 --length-us 10000 "$@" -- --file "$BATS_TEST_TMPDIR/file" --size 4M \
 		--runtime 0.03 --warmup 0.01 --compute-us 200
 }
 
@@ -45,9 +45,20 @@ small_timeline() {
 		    totals = trace["totals"]
 		    assert totals["submit_pct"] + totals["reap_pct"] + totals["compute_pct"] <= 100.001, label
 		# Blocking has nothing in flight while it computes; the others have.
-		assert lanes["blocking"]["trace"]["totals"]["overlapped_pct"] < 1, lanes["blocking"]["trace"]["totals"]
+		assert lanes["blocking"]["trace"]["totals"]["inflight_computing"] < 0.1, lanes["blocking"]["trace"]["totals"]
 		for label in ("threads", "libaio", "io_uring"):
-		    assert lanes[label]["trace"]["totals"]["overlapped_pct"] > 50, (label, lanes[label]["trace"]["totals"])
+		    assert lanes[label]["trace"]["totals"]["inflight_computing"] > 4, (label, lanes[label]["trace"]["totals"])
+		# Working and blocked are all of the time in calls, and blocking is blocked for as long as the device works.
+		for label, lane in lanes.items():
+		    trace, totals = lane["trace"], lane["trace"]["totals"]
+		    if trace["calls"] is None:
+		        assert trace["threads_reason"] and totals["blocked_pct"] is None
+		        continue
+		    parts = totals["working_pct"] + totals["blocked_pct"]
+		    assert abs(parts - totals["submit_pct"] - totals["reap_pct"]) < 0.01, (label, totals)
+		    ends = [end for _, _, end in trace["calls"]]
+		    assert ends == sorted(ends) and all(b < e for _, b, e in trace["calls"]), label
+		    assert label != "blocking" or totals["blocked_pct"] > 1, totals
 	PYTHON
 	assert_success
 }
@@ -67,6 +78,34 @@ small_timeline() {
 	assert_success
 }
 
+@test "over the rounds: each has its figures, and the one that is shown is the median" {
+	small_timeline --engines blocking,io_uring --rounds 3 --seed 7 --json >"$BATS_TEST_TMPDIR/timeline"
+	run valid "$BATS_TEST_TMPDIR/timeline" iolab.timeline.v1
+	assert_success
+	run "$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/timeline" <<-'PYTHON'
+		import json, sys
+		document = json.load(open(sys.argv[1]))
+		assert (document["rounds"], document["seed"]) == (3, 7)
+		blocking, ring = document["lanes"]
+		for lane in (blocking, ring):
+		    run = lane["run"]
+		    assert run["op_ns"]["count"] == 3 and run["op_ns"]["min"] < run["op_ns"]["max"], run
+		    shown = lane["trace"]["totals"]["inflight_computing"]
+		    assert run["inflight_computing"]["min"] <= shown <= run["inflight_computing"]["max"], run
+		assert blocking["run"]["speed"]["min"] == blocking["run"]["speed"]["max"] == 1
+		# Of the same round, so between what the extremes of both allow.
+		a, b, s = blocking["run"]["op_ns"], ring["run"]["op_ns"], ring["run"]["speed"]
+		least, most = a["min"] / b["max"] * 0.99999, a["max"] / b["min"] * 1.00001
+		assert least <= s["min"] <= s["median"] <= s["max"] <= most, (a, b, s)
+	PYTHON
+	assert_success
+	small_timeline --engines io_uring --rounds 1 --json >"$BATS_TEST_TMPDIR/timeline"
+	grep -q '"speed": *null' "$BATS_TEST_TMPDIR/timeline"
+	run "$IOLAB" timeline --rounds 0
+	assert_failure 2
+	assert_output --partial "--rounds 0"
+}
+
 @test "a run without a trace has none; with one it is as the schema says" {
 	quick -e libaio --direct 1 --depth 4 --json >"$BATS_TEST_TMPDIR/line"
 	run grep -c '"trace"' "$BATS_TEST_TMPDIR/line"
@@ -77,7 +116,7 @@ small_timeline() {
 	quick -e epoll -w echo --conns 4 --trace-us 2000 --json >"$BATS_TEST_TMPDIR/line"
 	run valid "$BATS_TEST_TMPDIR/line" iolab.run.v1
 	assert_success
-	grep -q '"overlapped_pct":null' "$BATS_TEST_TMPDIR/line"
+	grep -q '"inflight_computing":null' "$BATS_TEST_TMPDIR/line"
 }
 
 @test "mistakes are found before anything runs" {

@@ -42,21 +42,68 @@ static void overlap_tests(struct tap *tap)
 	tap_check(tap, number_at(json, "totals.ops") == 3, "three completed");
 	tap_check(tap, number_at(json, "totals.compute_pct") == 50, "half of the time computing");
 	tap_check(tap, number_at(json, "totals.submit_pct") == 30, "30 %% of it in submit()");
-	tap_check(tap, number_at(json, "totals.overlapped_pct") == 50,
-		  "half of the computing overlapped: in flight together counts once (%g)",
-		  number_at(json, "totals.overlapped_pct"));
+	tap_check(tap, number_at(json, "totals.inflight_computing") == 0.8,
+		  "0.8 in flight in the mean while computing: 300 ns of one, 500 of another, of "
+		  "1000 (%g)",
+		  number_at(json, "totals.inflight_computing"));
 	json_decref(json);
 
-	/* The edges cut: 200 of the 500 ns that are computed in the window overlap. */
+	/* The edges cut: for 200 of the 500 ns that are computed in the window one is in flight. */
 	window = (struct trace_window) { ORIGIN_NS + 600, ORIGIN_NS + 1100 };
 	json = trace_json(trace, &window);
 	tap_check(tap,
-		  number_at(json, "totals.overlapped_pct") == 40 &&
+		  number_at(json, "totals.inflight_computing") == 0.4 &&
 			  number_at(json, "totals.compute_pct") == 100 &&
 			  number_at(json, "totals.ops") == 1,
 		  "a window cuts what reaches over its edges");
 	json_decref(json);
 	trace_close(trace);
+}
+
+/* Two calls and computing in 1000 ns: of the calls' 700 ns the thread was on a CPU for 350. */
+static json_t *two_calls(void)
+{
+	return json_pack("{s:i, s:[[s,i,i],[s,i,i],[s,i,i]], s:{s:i}}", "length_ns", 1000, "loop",
+			 "submit", -100, 200, "compute", 250, 500, "reap", 500, 1300, "totals",
+			 "ops", 1);
+}
+
+static void calls_tests(struct tap *tap)
+{
+	json_t *json = two_calls();
+	trace_add_threads(json,
+			  json_pack("[{s:b, s:[[i,i,i]]}, {s:b, s:[[i,i,i],[i,i,i]]}]", "loop", 0,
+				    "on_cpu", 1, 0, 1000, "loop", 1, "on_cpu", 0, 0, 550, 0, 900,
+				    1000),
+			  "");
+	tap_check(tap,
+		  number_at(json, "totals.working_pct") == 35 &&
+			  number_at(json, "totals.blocked_pct") == 35,
+		  "in a call and on a CPU: working; in a call and on none: blocked (%g, %g)",
+		  number_at(json, "totals.working_pct"), number_at(json, "totals.blocked_pct"));
+	json_t *expected =
+		json_pack("[[s,i,i],[s,i,i],[s,i,i],[s,i,i]]", "working", 0, 200, "working", 500,
+			  550, "blocked", 550, 900, "working", 900, 1000);
+	tap_check(tap, json_equal(json_object_get(json, "calls"), expected),
+		  "each call is cut where the thread left its CPU or came back");
+	json_decref(expected);
+	json_decref(json);
+
+	json = two_calls();
+	trace_add_threads(json, json_array(), "");
+	tap_check(tap,
+		  number_at(json, "totals.working_pct") == 70 &&
+			  number_at(json, "totals.blocked_pct") == 0,
+		  "a thread that was never switched was on its CPU all the time");
+	json_decref(json);
+
+	json = two_calls();
+	trace_add_threads(json, NULL, "EACCES: no");
+	tap_check(tap,
+		  json_is_null(json_object_get(json, "calls")) &&
+			  strcmp(string_at(json, "threads_reason"), "EACCES: no") == 0,
+		  "where the switches are not known, neither is what a call did");
+	json_decref(json);
 }
 
 static void window_tests(struct tap *tap)
@@ -121,6 +168,7 @@ int main(void)
 {
 	struct tap tap = { 0 };
 	overlap_tests(&tap);
+	calls_tests(&tap);
 	window_tests(&tap);
 	recording_tests(&tap);
 	return tap_end(&tap);

@@ -4,8 +4,10 @@
 
 Draws each at every width and counts what is on it: bars, marks, words.
 """
+import copy
 import os
 import sys
+from dataclasses import replace
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
@@ -64,9 +66,45 @@ def check_timeline(document, width_in):
         computing = [s for s in lane["trace"]["loop"] if s[0] == "compute"]
         expect(len(bars.get(style.INK, [])) >= len(computing),
                f"timeline: computing of {label} is missing")
+        # Blocked and working are different kinds of bars, each of them there; blocked is the thinner.
+        looks = {"working": "#ffffff", "blocked": to_hex(style.GREY)}
+        heights = {}
+        for state, face in looks.items():
+            there = [call for call in lane["trace"]["calls"] or [] if call[0] == state]
+            paths = [p for p in bars.get(face, []) if p.vertices[:, 1].max() <= timeline.LOOP_IN + 1e-9]
+            expect(len(paths) == len(there), f"timeline: {len(paths)} of {len(there)} calls {state} of {label}")
+            if paths:
+                heights[state] = max(p.vertices[:, 1].max() - p.vertices[:, 1].min() for p in paths)
+        if len(heights) == 2:
+            expect(heights["blocked"] < heights["working"] / 2, "timeline: blocked looks like working")
+        # What is in flight at once lies in different rows, in no more than there are at once.
+        rows = {round(path.vertices[:, 1].min(), 6) for path in bars.get(flight, [])}
+        at_once = max(sum(o <= at < c for _, o, _, c in inside) for _, at, _, _ in inside)
+        expect(len(rows) == at_once, f"timeline: {len(rows)} rows for {at_once} at once of {label}")
+        expect(timeline.figures_of(lane)[0] in words_of(figure) or width_in < sheet.WIDE_IN,
+               f"timeline: what the lane of {label} amounts to is not said")
         begins = {round(path.vertices[:, 0].min(), 3) for path in bars.get(flight, [])}
         for _, offered, _, _ in inside:
             expect(max(offered, 0) in begins, f"timeline: {label}: nothing begins at {offered}")
+
+
+def check_unknown_calls(document, width_in):
+    """Where the kernel does not tell the switches, calls are neither working nor blocked, and it is said."""
+    content = copy.deepcopy(document.content)
+    for lane in content["lanes"]:
+        if lane["trace"]:
+            lane["trace"].update(calls=None, threads=None, threads_reason="EACCES: perf refuses")
+            lane["trace"]["totals"].update(working_pct=None, blocked_pct=None)
+            lane["run"].update(working_pct=None, blocked_pct=None)
+    figure = timeline.draw(replace(document, content=content), width_in)
+    words = words_of(figure)
+    expect("not told apart here: EACCES: perf refuses" in " ".join(words.split()) or
+           "EACCES" in words, "timeline: nothing says why working and blocked are not known")
+    expect("working in calls" not in words and "in calls" in words, "timeline: tells what it cannot know")
+    grey = [to_hex(c.get_facecolor()[0]) for axes in figure.axes for c in axes.collections
+            if axes.get_xlim() == (0, content["length_ns"])]
+    expect(to_hex(style.FAINT) in grey and to_hex(style.GREY) not in grey,
+           "timeline: calls of which nothing is known look like blocked ones")
 
 
 def check_overlap(document, width_in):
@@ -122,8 +160,23 @@ def check_steps(document, width_in):
         bars = [line for line in axes.lines if line.get_linewidth() > 2]
         expect(len(bars) == len(lane["calls"]), f"steps: {len(bars)} calls of {label} are drawn")
         words = " ".join(text.get_text() for text in axes.texts)
-        for number in "1356":
-            expect(number in words.split(), f"steps: {label} has no step {number}")
+        at = {text.get_text(): text for text in axes.texts}
+        circles = " ".join(text.get_text() for text in axes.texts if text.get_bbox_patch()).split()
+        asked = "" if lane["asked_before"] else "1"
+        for number in asked + "356":
+            expect(number in circles, f"steps: {label} has no step {number}")
+        if lane["asked_before"]:
+            expect(f"by {lane['asked_before']}" in words_of(figure), f"steps: {label} never asked")
+        for call in lane["calls"]:
+            expect(not call["steps"] or steps.numbers(call) in at,
+                   f"steps: {call['name']} of {label} has no number")
+        # Each call is named, in the picture or below it, however narrow that is.
+        names = sum(text.get_text() in {call["name"] for call in lane["calls"]} for text in axes.texts)
+        expect(names == len(lane["calls"]) or "In order" in words_of(figure),
+               f"steps: {names} names for {len(lane['calls'])} calls of {label}")
+        learned = [x for x, number, kernel in ((at_ns, n, k) for n, at_ns, k in steps.steps_of(lane))
+                   if number == "5" and not kernel]
+        expect(learned == [lane["event_ns"]], f"steps: 5 of {label} is not where the thread was told")
 
 
 def check_responsiveness(document, width_in):
@@ -146,6 +199,7 @@ def main():
     folder = sys.argv[1]
     for width_in in (sheet.WIDE_IN, sheet.NARROW_IN, 3.4):
         check_timeline(timeline.load(folder), width_in)
+        check_unknown_calls(timeline.load(folder), width_in)
         check_overlap(overlap.load(folder), width_in)
         check_steps(steps.load(folder), width_in)
         check_matrix(matrix.load(folder), width_in)

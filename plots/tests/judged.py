@@ -29,7 +29,9 @@ import responsiveness
 import results
 import sheet
 import staircase
+import steps
 import threads_cores
+import timeline
 import verdicts
 from results import Document, Estimate
 
@@ -244,11 +246,12 @@ def check_documents():
     """The same for claims about traces and tables."""
     yes, no, open_ = verdicts.REPRODUCED, verdicts.CONTRADICTED, verdicts.CANNOT_TELL
 
-    def overlapping(rounds=5, spread=0.05, **efficiencies):
+    def overlapping(rounds=5, spread=0.05, came_to=1, **efficiencies):
         return Document("", {"rounds": rounds, "engines": [
             {"engine": {"label": label}, "status": "ok", "points": [
-                {"asked": 1.0, "compute_to_io": estimate(1, spread),
-                 "efficiency": estimate(value, spread)}]}
+                {"asked": 1.0, "compute_to_io": estimate(came_to, spread),
+                 "efficiency": estimate(value, spread),
+                 "lost_ns": estimate(-1e5 * value, spread)}]}
             for label, value in efficiencies.items()]})
 
     check_made(overlap, yes, overlapping(blocking=-0.1, libaio=0.6, io_uring=0.7))
@@ -256,6 +259,13 @@ def check_documents():
     check_made(overlap, no, overlapping(blocking=-0.1, libaio=0.1, io_uring=0.7))
     check_made(overlap, open_, overlapping(spread=0.9, blocking=-0.1, libaio=0.6, io_uring=0.7))
     check_made(overlap, open_, overlapping(blocking=-0.1, io_uring=0.7))
+    # Where reads became so much slower or faster that it is no longer as much computing as I/O.
+    for came_to in (0.4, 2.5):
+        check_made(overlap, open_, overlapping(came_to=came_to, blocking=-0.1, libaio=0.6, io_uring=0.7))
+    for blocking, words in ((-0.44, "Lost to interference"), (0.1, "not shown with blocking")):
+        said = " ".join(overlap.interference(overlapping(blocking=blocking, libaio=0.6)))
+        expect(words in said and "at C / I = 1.00" in said and ("44.0" in said) == (blocking < 0) and "libaio" not in said,
+               f"overlap: of an efficiency of {blocking} it says: {said}")
     check_made(overlap, open_, overlapping(rounds=3, blocking=-0.1, libaio=0.6, io_uring=0.7))
 
     def late(rounds=5, spread=0.05, **medians_us):
@@ -269,6 +279,34 @@ def check_documents():
     check_made(responsiveness, no, late(blocking=2500, epoll=2500, io_uring=30))
     check_made(responsiveness, open_, late(spread=0.8, blocking=2500, epoll=25, io_uring=30))
     check_made(responsiveness, open_, late(blocking=2500, epoll=25))
+
+    def traced(**loop_calls):
+        return Document("", {"lanes": [
+            {"engine": {"label": label}, "status": "ok", "loop_calls": counts}
+            for label, counts in loop_calls.items()]})
+
+    def timed(rounds=5, spread=0.05, **lanes):
+        return Document("", {"rounds": rounds, "lanes": [
+            {"engine": {"label": label}, "config": {"depth": 8}, "trace": {"totals": {}},
+             "run": {"inflight_computing": estimate(inflight, spread), "speed": estimate(speed, spread)}}
+            for label, (inflight, speed) in lanes.items()]})
+
+    check_made(timeline, yes, timed(blocking=(0, 1), libaio=(7, 1.5), io_uring=(7, 1.5)))
+    check_made(timeline, no, timed(blocking=(3, 1), libaio=(7, 1.5), io_uring=(7, 1.5)))
+    check_made(timeline, no, timed(blocking=(0, 1), libaio=(2, 1.5), io_uring=(7, 1.5)))
+    check_made(timeline, no, timed(blocking=(0, 1), libaio=(7, 1.5), io_uring=(7, 0.9)))
+    check_made(timeline, open_, timed(blocking=(0, 1), libaio=(7, 1.5), io_uring=(7, 1.02)))
+    check_made(timeline, open_, timed(blocking=(0, 1), libaio=(7, 1.5)))
+    check_made(timeline, open_, timed(rounds=3, blocking=(0, 1), libaio=(7, 1.5), io_uring=(7, 1.5)))
+
+    said = {label: {str(calls): 100} for label, calls in steps.SAID}
+    check_made(steps, yes, traced(**said))
+    check_made(steps, yes, traced(**{**said, "epoll": {"1": 3, "2": 97}}))
+    check_made(steps, no, traced(**{**said, "libaio": {"1": 80, "2": 20}}))
+    check_made(steps, no, traced(**{**said, "io_uring": {"2": 100}}))
+    check_made(steps, open_, traced(**{**said, "epoll": {"1": 30, "2": 70}}))
+    check_made(steps, open_, traced(**{**said, "poll": {"2": 19}}))
+    check_made(steps, open_, traced(**{k: said[k] for k in said if k != "libaio"}))
 
     def cells(**changed):
         rows = {}
@@ -439,8 +477,19 @@ def check_few_rounds():
                    f"from {rounds} rounds it says: {statement.words}")
 
 
+def check_words():
+    """The six steps are defined once, and the handbook has the same words as the figure."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "measurement.md")
+    with open(path, encoding="utf-8") as file:
+        handbook = " ".join(file.read().replace("*", "").split())
+    for words in steps.STEPS:
+        expect(words in handbook, f"docs/measurement.md does not say: {words}")
+        expect(words in steps.READING and words in steps.CAPTION, f"the figure does not say: {words}")
+
+
 def main():
     check_rules()
+    check_words()
     check_few_rounds()
     check_figures(sys.argv[1])
     check_shares(sys.argv[1])

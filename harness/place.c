@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+#include "place.h"
+
+#include <string.h>
+
+#include "json_path.h"
+
+bool same_panel(const json_t *a, const json_t *b)
+{
+	return strcmp(string_at(a, "workload.panel"), string_at(b, "workload.panel")) == 0;
+}
+
+bool same_x(const json_t *a, const json_t *b)
+{
+	return strcmp(string_at(a, "config.x_name"), string_at(b, "config.x_name")) == 0 &&
+	       json_equal(at_path(a, "config.x"), at_path(b, "config.x"));
+}
+
+bool same_place(const json_t *a, const json_t *b)
+{
+	return same_panel(a, b) && same_x(a, b);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where a configuration of a summary stands: its workload's panel, and the value that was swept
+ * there. Engines at one place did the same work and can be compared.
+ */
+#ifndef IOLAB_PLACE_H
+#define IOLAB_PLACE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+bool same_panel(const json_t *a, const json_t *b);
+
+/* The same value of the same swept option. */
+bool same_x(const json_t *a, const json_t *b);
+
+/* Both of them. */
+bool same_place(const json_t *a, const json_t *b);
+
+#endif
