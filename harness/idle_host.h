@@ -6,6 +6,8 @@
 #include <jansson.h>
 #include <signal.h>
 
+#define IDLE_HOST_S 0.5 /* of looking, before what runs no comparison */
+
 /*
  * Sleeps for `idle_s` seconds and returns "idle_baseline" as docs/results.md describes it, a new
  * reference; null for 0 seconds, where /proc/stat cannot be read, and when a signal came meanwhile

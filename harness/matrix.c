@@ -41,7 +41,6 @@
 #define BATCH		16u /* reads of a file handed over together */
 #define REPEATS		9 /* of each file's cell; the median counts */
 #define STREAM_REPEATS	3 /* of a socket's or pipe's, where each waits for its answer */
-#define IDLE_S		0.5 /* before it: how busy the host is anyhow */
 #define ANSWER_AFTER_MS 20
 #define CELL_LIMIT_S	20
 #define COLD_PCT	5 /* so much of a file may be in the page cache */
@@ -372,7 +371,7 @@ static json_t *document_json(const struct options *options, int argc, char **arg
 {
 	char stamp[32], path[400];
 	json_t *rows = json_array(), *columns = json_array();
-	json_t *idle = idle_host_json(IDLE_S, NULL);
+	json_t *idle = idle_host_json(IDLE_HOST_S, NULL);
 	for (int target = 0; target < TARGET_COUNT; target++)
 		json_array_append_new(columns, json_pack("{s:s, s:s}", "name", targets[target].name,
 							 "words", targets[target].words));

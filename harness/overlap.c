@@ -17,6 +17,7 @@
 #include "compute.h"
 #include "engine_choice.h"
 #include "estimate_json.h"
+#include "idle_host.h"
 #include "json_folder.h"
 #include "json_path.h"
 #include "list_option.h"
@@ -62,7 +63,7 @@ struct experiment {
 	struct subject subjects[ENGINES_MAX];
 	unsigned subject_count, point_count;
 	char loops_per_us[32];
-	json_t *env, *workload;
+	json_t *env, *workload, *idle;
 	struct random_stream random;
 };
 
@@ -230,12 +231,12 @@ static json_t *document_json(const struct experiment *x, int argc, char **argv)
 	for (unsigned s = 0; s < x->subject_count; s++)
 		json_array_append_new(
 			engines, subject_json(&x->subjects[s], x->point_count, x->options->rounds));
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:i, s:I, s:o}", "schema", "iolab.overlap.v1",
-			 "time_utc", time_utc(stamp), "command", command_json(argc, argv), "env",
-			 x->env ? json_incref(x->env) : json_null(), "workload",
-			 x->workload ? json_incref(x->workload) : json_null(), "rounds",
-			 (int)x->options->rounds, "seed", (json_int_t)x->options->seed, "engines",
-			 engines);
+	return json_pack(
+		"{s:s, s:s, s:o, s:o, s:O, s:o, s:i, s:I, s:o}", "schema", "iolab.overlap.v1",
+		"time_utc", time_utc(stamp), "command", command_json(argc, argv), "env",
+		x->env ? json_incref(x->env) : json_null(), "idle_baseline", x->idle, "workload",
+		x->workload ? json_incref(x->workload) : json_null(), "rounds",
+		(int)x->options->rounds, "seed", (json_int_t)x->options->seed, "engines", engines);
 }
 
 static void print_document(const json_t *document)
@@ -361,6 +362,7 @@ int command_overlap(int argc, char **argv)
 		gather_words(&words, x.subjects[i].spec, &options);
 		run_words_parse(&words, &parsed);
 	}
+	x.idle = idle_host_json(IDLE_HOST_S, NULL);
 	snprintf(x.loops_per_us, sizeof x.loops_per_us, "%.3f", compute_calibrate());
 	for (unsigned round = 0; round < options.rounds; round++)
 		run_round(&x, round);

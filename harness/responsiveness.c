@@ -38,7 +38,6 @@
 #define DEPTH		2u
 #define ANSWER_AFTER_MS 5
 #define RUN_LIMIT_S	30
-#define IDLE_S		0.5 /* before it: how busy the host is anyhow */
 #define ROWS_MAX	(1 + ENGINES_MAX * SCENE_COUNT)
 
 enum scene { FILE_SCENE, SOCKET_SCENE, SCENE_COUNT };
@@ -417,7 +416,7 @@ int command_responsiveness(int argc, char **argv)
 	static struct row rows[ROWS_MAX];
 	unsigned count = list_rows(rows, &options), order[ROWS_MAX];
 	struct random_stream random = { options.seed };
-	json_t *idle = idle_host_json(IDLE_S, NULL);
+	json_t *idle = idle_host_json(IDLE_HOST_S, NULL);
 	for (unsigned round = 0; round < options.rounds; round++) {
 		random_order(&random, order, count);
 		for (unsigned i = 0; i < count; i++)

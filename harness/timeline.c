@@ -16,6 +16,7 @@
 #include "compute.h"
 #include "engine_choice.h"
 #include "estimate_json.h"
+#include "idle_host.h"
 #include "json_folder.h"
 #include "json_path.h"
 #include "random.h"
@@ -295,6 +296,7 @@ static json_t *make_document(const struct options *options, int argc, char **arg
 		if (strcmp(lanes[i].spec, BASELINE_SPEC) == 0)
 			baseline = &lanes[i];
 	}
+	json_t *idle = idle_host_json(IDLE_HOST_S, NULL);
 	run_rounds(lanes, options);
 
 	const json_t *first = NULL;
@@ -306,11 +308,11 @@ static json_t *make_document(const struct options *options, int argc, char **arg
 	}
 	json_t *env = json_object_get(first, "env");
 	json_t *document = json_pack(
-		"{s:s, s:s, s:o, s:I, s:i, s:I, s:s, s:O, s:o}", "schema", "iolab.timeline.v1",
+		"{s:s, s:s, s:o, s:I, s:i, s:I, s:s, s:O, s:o, s:o}", "schema", "iolab.timeline.v1",
 		"time_utc", time_utc(stamp), "command", command_json(argc, argv), "length_ns",
 		(json_int_t)atoi(options->length_us) * 1000, "rounds", (int)options->rounds, "seed",
 		(json_int_t)options->seed, "panel", first ? string_at(first, "workload.panel") : "",
-		"env", env ? env : json_null(), "lanes", list);
+		"env", env ? env : json_null(), "idle_baseline", idle, "lanes", list);
 	free_lanes(lanes, options);
 	return document;
 }
