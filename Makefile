@@ -195,7 +195,7 @@ help:
 	@echo 'make               build the program, build/iolab'
 	@echo 'make bench         compare all interfaces (under 3 minutes): table, figures, report'
 # handout: without
-	@echo 'make check         run all tests (6 minutes or more); TESTS="unit bats" runs only those'
+	@echo 'make check         run all tests (5 minutes); TESTS="unit bats" runs only those'
 	@echo 'make check-course  check the labs of the course, their mutants too   [LAB=04]'
 	@echo 'make check-course-slowly   the same, each solution 100 times in a row'
 # handout: with

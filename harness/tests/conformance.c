@@ -3,6 +3,7 @@
  * One conformance suite over every engine, every variant and every kind of descriptor.
  *
  *     conformance [ENGINE[:OPTION+...]] [TEST]     only these
+ *     conformance --alone ENGINE                   each option alone, none with another
  *     conformance --self-test                      only: are faulty engines found?
  *     conformance --list                           the engines' names
  *
@@ -267,13 +268,13 @@ static unsigned option_count(const struct engine_ops *ops)
 	return count;
 }
 
-/* Plain, each option alone, and each two together. */
-static void test_engine(struct suite *suite, const struct engine_ops *ops)
+/* Plain, each option alone, and (if `pairs`) each two together. */
+static void test_engine(struct suite *suite, const struct engine_ops *ops, bool pairs)
 {
 	unsigned count = option_count(ops);
 	test_variant(suite, ops, 0);
 	for (unsigned i = 0; i < count; i++)
-		for (unsigned j = i; j < count; j++)
+		for (unsigned j = i; j < (pairs ? count : i + 1); j++)
 			test_variant(suite, ops, UINT64_C(1) << i | UINT64_C(1) << j);
 }
 
@@ -324,6 +325,11 @@ int main(int argc, char **argv)
 			puts(engine_at(i)->name);
 		return 0;
 	}
+	bool pairs = !(argc > 1 && strcmp(argv[1], "--alone") == 0);
+	if (!pairs) {
+		argc--;
+		argv++;
+	}
 	bool self_test = argc > 1 && strcmp(argv[1], "--self-test") == 0;
 	if (argc > 1 && !self_test && engine_spec_parse(argv[1], &only, &options, &why) < 0) {
 		fprintf(stderr, "conformance: %s\n", why.text);
@@ -340,9 +346,9 @@ int main(int argc, char **argv)
 	if (only && strchr(argv[1], ':'))
 		test_variant(&suite, only, options);
 	else if (only)
-		test_engine(&suite, only);
+		test_engine(&suite, only, pairs);
 	for (unsigned i = 0; !only && !self_test && i < engines_count(); i++)
-		test_engine(&suite, engine_at(i));
+		test_engine(&suite, engine_at(i), pairs);
 	if (!only && !self_test)
 		expect_every_test_ran(&suite);
 	printf("1..%u\n# %u passed, %u failed, %u skipped\n", suite.number, suite.passed,
