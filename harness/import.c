@@ -15,6 +15,7 @@
 
 #include "commands.h"
 #include "fio_job.h"
+#include "grouping.h"
 #include "json_folder.h"
 #include "json_path.h"
 #include "runs_file.h"

@@ -54,12 +54,6 @@ json_t *summary_compute(const char *folder, const struct comparison *comparison,
 json_t *summary_recompute(const char *folder, const char *baseline, struct comparison fresh,
 			  struct reason *why);
 
-/*
- * Of a run, what its configuration is: without what was found by running, or differs by round. A
- * new reference; runs of one configuration have equal ones.
- */
-json_t *configuration_of(const json_t *run, bool with_engine);
-
 /* Of every ratio in the summary. A ratio of a single round is never precise enough. */
 struct precision summary_precision(const json_t *summary, double wanted_ci_pct);
 

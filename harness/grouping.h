@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* Raw runs by configuration and round: what the statistics of a summary are taken from. */
+#ifndef IOLAB_GROUPING_H
+#define IOLAB_GROUPING_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+struct configuration {
+	json_t *identity; /* with the engine */
+	json_t *workpiece; /* without: what it has in common with its baseline */
+	json_t **by_round; /* [round]: the run, borrowed, or NULL */
+	json_t *first; /* borrowed */
+	json_t *counting; /* the runs that counted system calls, a list */
+	const json_t *idle; /* how busy the host was anyhow, borrowed, or NULL */
+};
+
+struct grouping {
+	struct configuration *configurations;
+	unsigned count;
+	unsigned rounds;
+};
+
+/*
+ * Groups the runs, a list that must outlive the result. `idle` is the host's before them, borrowed,
+ * or NULL. Configurations come in the order of the plan, not the shuffled one in which they ran.
+ */
+struct grouping group_runs(const json_t *runs, const json_t *idle);
+
+void free_grouping(struct grouping *grouping);
+
+/*
+ * Of a run, what its configuration is: without what was found by running, or differs by round. A
+ * new reference; runs of one configuration have equal ones.
+ */
+json_t *configuration_of(const json_t *run, bool with_engine);
+
+/* Such a run has a window of its own and enters no other figure. */
+bool counts_syscalls(const json_t *run);
+
+/* Measured by another program, so not in turns with the others. */
+bool is_imported(const struct configuration *c);
+
+bool ok_in_round(const struct configuration *c, unsigned round);
+
+/* In how many of the rounds it ended ok. */
+unsigned ok_rounds_of(const struct configuration *c, unsigned rounds);
+
+#endif

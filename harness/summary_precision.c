@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/* Are the ratios as precise as the user asked for, and how many rounds would make them so? */
+#include "json_path.h"
+#include "statistics.h"
+#include "summary.h"
+#include "summary_parts.h"
+
+/* --until-ci asks about so many of them: rounds that are short leave p99 to chance. */
+#define RATIOS_TO_BE_PRECISE 3
+
+/* A ratio whose interval is wider than what was asked for. */
+static json_t *unreached_json(const json_t *configuration, const char *metric,
+			      double half_width_pct)
+{
+	return json_pack("{s:s, s:s, s:s, s:O, s:s, s:f}", "engine",
+			 string_at(configuration, "engine.label"), "panel",
+			 string_at(configuration, "workload.panel"), "x_name",
+			 string_at(configuration, "config.x_name"), "x",
+			 at_path(configuration, "config.x"), "metric", metric, "half_width_pct",
+			 half_width_pct);
+}
+
+/* As summary_precision(), and lists what was not reached in `unreached`, unless that is NULL. */
+static struct precision judge_precision(const json_t *configurations, double wanted_ci_pct,
+					json_t *unreached)
+{
+	struct precision p = { 0 };
+	size_t i;
+	json_t *c;
+	json_array_foreach(configurations, i, c)
+	{
+		for (unsigned m = 0; m < RATIOS_TO_BE_PRECISE; m++) {
+			const json_t *ratio =
+				json_object_get(json_object_get(c, "ratio"), ratio_paths[m]);
+			if (!json_is_object(ratio))
+				continue;
+			unsigned count =
+				(unsigned)json_integer_value(json_object_get(ratio, "count"));
+			double half_pct =
+				json_number_value(json_object_get(ratio, "half_width_pct"));
+			p.ratios++;
+			if (half_pct > p.widest_pct)
+				p.widest_pct = half_pct;
+			if (count > 1 && half_pct <= wanted_ci_pct)
+				continue;
+			p.unreached++;
+			if (unreached)
+				json_array_append_new(unreached,
+						      unreached_json(c, ratio_paths[m], half_pct));
+			unsigned needed = count > 1 ? rounds_needed(half_pct / 100, count,
+								    wanted_ci_pct / 100)
+						    : 2;
+			if (needed > p.rounds_needed)
+				p.rounds_needed = needed;
+		}
+	}
+	return p;
+}
+
+struct precision summary_precision(const json_t *summary, double wanted_ci_pct)
+{
+	return judge_precision(json_object_get(summary, "configurations"), wanted_ci_pct, NULL);
+}
+
+json_t *precision_json(const json_t *configurations, const struct comparison *comparison)
+{
+	if (comparison->wanted_ci_pct <= 0 && comparison->time_limit_s <= 0)
+		return json_null();
+	bool width = comparison->wanted_ci_pct > 0;
+	json_t *unreached = json_array();
+	struct precision p = { 0 };
+	if (width)
+		p = judge_precision(configurations, comparison->wanted_ci_pct, unreached);
+	return json_pack("{s:o, s:o, s:s, s:o, s:o, s:i, s:o}", "wanted_pct",
+			 width ? json_real(comparison->wanted_ci_pct) : json_null(), "time_limit_s",
+			 comparison->time_limit_s > 0 ? json_real(comparison->time_limit_s)
+						      : json_null(),
+			 "ended_by", comparison->ended_by, "reached",
+			 p.ratios > 0 ? json_boolean(p.unreached == 0) : json_null(), "widest_pct",
+			 p.ratios > 0 ? json_real(p.widest_pct) : json_null(), "ratios",
+			 (int)p.ratios, "unreached", unreached);
+}
