@@ -65,14 +65,14 @@ bool metric_of(const json_t *run, const json_t *idle, const char *path, double *
 	bool for_an_op = strstr(path, "_per_op") != NULL;
 	const json_t *other_pct = at_path(metrics, "cpu.other_util_pct");
 	/* A window in which nothing was finished has a rate, 0, and nothing for an operation. */
-	if (elapsed_s <= 0 || (for_an_op && ops <= 0))
+	if (for_an_op && ops <= 0)
 		return false;
 	for (unsigned i = 0; i < LENGTH(times); i++) {
 		const json_t *time_s = at_path(metrics, times[i].seconds);
 		if (strcmp(path, times[i].percent) == 0 || strcmp(path, times[i].us_per_op) == 0) {
 			*value = json_number_value(time_s) *
 				 (for_an_op ? 1e6 / ops : 100 / elapsed_s);
-			return json_is_number(time_s);
+			return json_is_number(time_s) && elapsed_s > 0;
 		}
 	}
 	if (strcmp(path, "cpu.other_us_per_op") == 0) {
