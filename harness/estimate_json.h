@@ -8,9 +8,9 @@
 #include "statistics.h"
 
 /*
- * {median, low, high, min, max, confidence_pct, count, values} of one value a round, in their order,
- * NAN for a round that has none: null among `values`, which are all that was measured, so that any
- * other statistic can be made of them. null when no round has one. A new reference.
+ * {median, low, high, min, max, confidence_pct, count, values} of one value a round, in their
+ * order, NAN for a round that has none: null among `values`, which are all that was measured, so
+ * that any other statistic can be made of them. null when no round has one. A new reference.
  */
 json_t *estimate_of(const double *by_round, unsigned rounds);
 

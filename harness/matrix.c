@@ -285,8 +285,7 @@ static json_t *measured(struct trial *t, struct reason *why)
 		handover_ns[i] = attempt.handover_ns;
 		total_ns[i] = attempt.total_ns;
 		shares[i] = attempt.handover_ns / attempt.total_ns;
-		cpu_shares[i] =
-			(attempt.cpu_ns - attempt.loop_cpu_ns) / (attempt.cpu_ns + 1);
+		cpu_shares[i] = (attempt.cpu_ns - attempt.loop_cpu_ns) / (attempt.cpu_ns + 1);
 		look_for_helpers(&helpers); /* they stay for a second or more */
 	}
 	json_t *share = estimate_of(shares, repeats);

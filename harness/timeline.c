@@ -115,10 +115,10 @@ static json_t *speed_of(const struct lane *lane, const struct lane *baseline, un
 {
 	double values[ROUNDS_MAX];
 	for (unsigned round = 0; round < rounds; round++)
-		values[round] = baseline && baseline->results[round] && lane->results[round]
-					? op_ns(baseline->results[round]) /
-						  op_ns(lane->results[round])
-					: NAN;
+		values[round] =
+			baseline && baseline->results[round] && lane->results[round]
+				? op_ns(baseline->results[round]) / op_ns(lane->results[round])
+				: NAN;
 	return ratio_estimate_of(values, rounds);
 }
 
@@ -332,8 +332,8 @@ static json_t *make_document(const struct options *options, int argc, char **arg
 	json_t *list = json_array();
 	for (unsigned i = 0; i < options->choice.count; i++) {
 		if (!first)
-			first = lanes[i].ok_count ? lanes[i].results[typical_round(
-							    &lanes[i], options->rounds)]
+			first = lanes[i].ok_count ? lanes[i].results[typical_round(&lanes[i],
+										   options->rounds)]
 						  : lanes[i].failure;
 		json_array_append_new(list, lane_json(&lanes[i], baseline, options->rounds));
 	}
