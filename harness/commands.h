@@ -21,7 +21,6 @@ int command_diff(int argc, char **argv); /* two results folders */
 int command_import(int argc, char **argv); /* fio's results into a results folder */
 int command_export(int argc, char **argv); /* a results folder for other programs */
 int command_timeline(int argc, char **argv); /* a trace of every operation, engine by engine */
-int command_cpu(int argc, char **argv); /* user, system and the rest, of a results folder */
 int command_matrix(int argc, char **argv); /* interface by kind of descriptor, tried */
 int command_overlap(int argc, char **argv); /* computing and I/O at the same time */
 int command_responsiveness(int argc, char **argv); /* a timer's lateness beside I/O */

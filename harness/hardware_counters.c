@@ -13,6 +13,8 @@
  */
 #define SCOPE "user+kernel"
 
+#define UNREAD UINT64_MAX /* the running_ns of a counter whose read(2) failed */
+
 const struct counted_event hardware_events[HARDWARE_COUNTERS] = {
 	[COUNT_INSTRUCTIONS] = { PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS },
 	[COUNT_CYCLES] = { PERF_TYPE_HARDWARE, PERF_COUNT_HW_CPU_CYCLES },
@@ -88,7 +90,7 @@ void hardware_counters_read(const struct hardware_counters *counters,
 	for (unsigned i = 0; i < HARDWARE_COUNTERS; i++) {
 		if (counters->fds[i] >= 0 && read(counters->fds[i], &reading->of[i],
 						  sizeof reading->of[i]) != sizeof reading->of[i])
-			reading->of[i].count = reading->of[i].running_ns = 0;
+			reading->of[i].running_ns = UNREAD;
 	}
 }
 
@@ -103,6 +105,10 @@ static bool amount_of(const struct hardware_counters *counters,
 {
 	if (counters->fds[i] < 0) {
 		*why = counters->why;
+		return false;
+	}
+	if (before->of[i].running_ns == UNREAD || after->of[i].running_ns == UNREAD) {
+		reason_set(why, "%s: the counter could not be read", names[i]);
 		return false;
 	}
 	if (after->of[i].running_ns <= before->of[i].running_ns) {

@@ -30,7 +30,6 @@ static const struct command {
 	{ "matrix", command_matrix,
 	  "what each interface really does with each kind of descriptor" },
 	{ "responsiveness", command_responsiveness, "how late a timer is beside outstanding I/O" },
-	{ "cpu", command_cpu, "where an operation's CPU time went, of an existing results folder" },
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)

@@ -285,8 +285,9 @@ json_t *measurement_json(const struct measurement *before, const struct measurem
 		host_known ? per_op((busy_s > peer_s ? busy_s - peer_s : 0) * 1e6, ops)
 			   : json_null(),
 		"host_steal_s", host_known ? json_real(steal_s) : json_null(),
-		/* Idle and iowait, each cut to a tick, at both edges of the window. */
-		"host_error_s", 2.0 / (double)sysconf(_SC_CLK_TCK), "other_util_pct",
+		/* Idle, iowait and, where there is any, steal: each cut to a tick. */
+		"host_error_s", (steal_s > 0 ? 3.0 : 2.0) / (double)sysconf(_SC_CLK_TCK),
+		"other_util_pct",
 		host_known ? json_real(100 * (busy_s - user_s - system_s - peer_s) / elapsed_s)
 			   : json_null(),
 		"per_cpu_pct", per_cpu_json(before, after, elapsed_s));

@@ -85,7 +85,7 @@ def other_processes(calls):
     """Children that are no threads: the peer of echo. glibc forks with clone(2)."""
     return {int(result.split()[0], 0) for _, name, args, _, _, result in calls
             if name in ("clone", "fork", "vfork") and result[0].isdigit()
-            and not int(args.split(", ")[0], 0) & CLONE_THREAD}
+            and not (name == "clone" and int(args.split(", ")[0], 0) & CLONE_THREAD)}
 
 
 def run_traced(words):
@@ -103,8 +103,8 @@ def run_traced(words):
         try:
             result = json.loads(done.stdout)
         except ValueError:
-            words = (done.stderr or "no result").strip().splitlines()[0]
-            raise TraceError("error", words) from None
+            words = done.stderr.strip() or f"no result, and status {done.returncode}"
+            raise TraceError("error", words.splitlines()[0]) from None
         if result["status"] != "ok":
             raise TraceError(result["status"], result["reason"])
         return result, *parse(file.readlines()), offset_ns

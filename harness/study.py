@@ -283,8 +283,7 @@ def main():
             shutil.rmtree(path)
         command = (trace_command(name, options.quick, options.folder, options.file) if trace else
                    compare_command(name, options.quick, path, file, options.rounds))
-        if run(name, command, path, name == "doctor.json") and (
-                name != "cpu_shares" or run(name, [IOLAB, "cpu", path], path)):
+        if run(name, command, path, name == "doctor.json"):
             # A trace that has no short form is a full one.
             quick[name] = options.quick and (not trace or bool(TRACES[name][1]))
         else:

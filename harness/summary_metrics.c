@@ -31,6 +31,9 @@ static const char *const metric_paths[] = {
 	"context_switches_per_op",
 	"inflight_mean",
 	"cpu.host_steal_pct",
+	"cpu.user_us_per_op",
+	"cpu.system_us_per_op",
+	"cpu.other_us_per_op",
 	"cpu.host_error_us_per_op",
 	"offered_per_s",
 	"unfinished",
@@ -46,40 +49,44 @@ static const char *const metric_paths[] = {
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 
-/* `part` over `whole` in percent, for what a run has in other units. */
-static bool percent_of(const json_t *part, double whole, double *value)
-{
-	*value = 100 * json_number_value(part) / whole;
-	return json_is_number(part);
-}
+/* Times that a run has in seconds, as a share of a CPU and for an operation. */
+static const struct {
+	const char *seconds, *percent, *us_per_op;
+} times[] = {
+	{ "cpu.user_s", "cpu.user_pct", "cpu.user_us_per_op" },
+	{ "cpu.system_s", "cpu.system_pct", "cpu.system_us_per_op" },
+	{ "cpu.host_error_s", "cpu.host_error_pct", "cpu.host_error_us_per_op" },
+	{ "cpu.host_steal_s", "cpu.host_steal_pct", "cpu.host_steal_us_per_op" },
+};
 
 bool metric_of(const json_t *run, const json_t *idle, const char *path, double *value)
 {
 	const json_t *metrics = json_object_get(run, "metrics");
-	double ops = number_at(metrics, "ops");
-	if (ops <= 0) /* a window in which nothing was finished measured nothing */
+	double ops = number_at(metrics, "ops"), elapsed_s = number_at(metrics, "elapsed_s");
+	bool for_an_op = strstr(path, "_per_op") != NULL;
+	const json_t *other_pct = at_path(metrics, "cpu.other_util_pct");
+	/* A window in which nothing was finished has a rate, 0, and nothing for an operation. */
+	if (elapsed_s <= 0 || (for_an_op && ops <= 0))
 		return false;
-	double elapsed_s = number_at(metrics, "elapsed_s");
-	if (strcmp(path, "cpu.host_steal_pct") == 0)
-		return percent_of(at_path(metrics, "cpu.host_steal_s"), elapsed_s, value);
-	if (strcmp(path, "cpu.user_pct") == 0)
-		return percent_of(at_path(metrics, "cpu.user_s"), elapsed_s, value);
-	if (strcmp(path, "cpu.system_pct") == 0)
-		return percent_of(at_path(metrics, "cpu.system_s"), elapsed_s, value);
-	if (strcmp(path, "cpu.host_error_pct") == 0)
-		return percent_of(at_path(metrics, "cpu.host_error_s"), elapsed_s, value);
+	for (unsigned i = 0; i < LENGTH(times); i++) {
+		const json_t *time_s = at_path(metrics, times[i].seconds);
+		if (strcmp(path, times[i].percent) == 0 || strcmp(path, times[i].us_per_op) == 0) {
+			*value = json_number_value(time_s) *
+				 (for_an_op ? 1e6 / ops : 100 / elapsed_s);
+			return json_is_number(time_s);
+		}
+	}
+	if (strcmp(path, "cpu.other_us_per_op") == 0) {
+		*value = json_number_value(other_pct) / 100 * elapsed_s * 1e6 / ops;
+		return json_is_number(other_pct);
+	}
 	if (strcmp(path, "cpu.other_above_idle_pct") == 0) {
-		const json_t *other_pct = at_path(metrics, "cpu.other_util_pct");
 		*value = json_number_value(other_pct) - number_at(idle, "busy_pct");
 		return json_is_number(other_pct) && json_is_object(idle);
 	}
-	if (strcmp(path, "cpu.host_error_us_per_op") == 0) {
-		*value = 1e6 * number_at(metrics, "cpu.host_error_s") / ops;
-		return json_is_number(at_path(metrics, "cpu.host_error_s"));
-	}
 	if (strcmp(path, "context_switches_per_op") == 0) {
-		*value = (json_number_value(at_path(metrics, "context_switches.voluntary")) +
-			  json_number_value(at_path(metrics, "context_switches.involuntary"))) /
+		*value = (number_at(metrics, "context_switches.voluntary") +
+			  number_at(metrics, "context_switches.involuntary")) /
 			 ops;
 		return json_is_object(json_object_get(metrics, "context_switches"));
 	}

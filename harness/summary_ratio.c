@@ -97,7 +97,10 @@ json_t *ratio_reason(const json_t *ratio, const struct configuration *c,
 				   "no ratio round by round");
 	if (!baseline || !ok_rounds_of(baseline, rounds))
 		return missing_baseline(baseline, label);
-	return json_sprintf("no round in which both it and %s finished anything", label);
+	for (unsigned round = 0; round < rounds; round++)
+		if (ok_in_round(c, round) && ok_in_round(baseline, round))
+			return json_sprintf("in a round it or %s finished nothing", label);
+	return json_sprintf("no round in which both it and %s ended ok", label);
 }
 
 const struct configuration *find_baseline(const struct grouping *g, const struct configuration *c,

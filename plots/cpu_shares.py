@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Where the CPU time of an operation goes: user, system, and the rest of the machine."""
-import os
-from dataclasses import dataclass
+from dataclasses import replace
 
 import charts
-import results
 import sheet
 import study
 import style
@@ -28,7 +26,9 @@ CAPTION = ("CPU time for an operation: user and system time of this process with
 COMPARISONS = ("cpu_shares",)
 KEY, USE = "cpu.us_per_op", "cpu.util_pct"
 A_CORE_PCT = 80  # of a CPU: one of its own, within a fifth
-PARTS = (("user_us", "user"), ("system_us", "system"), ("rest_us", "rest of the machine"))
+USER, SYSTEM, REST = "cpu.user_us_per_op", "cpu.system_us_per_op", "cpu.other_us_per_op"
+REST_ERROR = "cpu.host_error_us_per_op"
+PARTS = ((USER, "user"), (SYSTEM, "system"), (REST, "rest of the machine"))
 BAR = 0.62
 
 
@@ -53,49 +53,44 @@ CLAIM = verdicts.Claim(
     statements)
 
 
-@dataclass(frozen=True)
-class Shares(study.Study):
-    """The comparison, and what `iolab cpu` computed from its runs."""
-
-    parts: tuple = ()
-
-
 def load(folder):
-    found = study.load(folder, COMPARISONS)
-    document = found and results.load_document(
-        os.path.join(folder, study.FOLDER, "cpu_shares"), "cpu.json", "iolab.cpu.v1",
-        "build/iolab cpu FOLDER")
-    return document and Shares(found.folder, found.summaries, found.quick,
-                               tuple(document.content["configurations"]))
+    return study.load(folder, COMPARISONS)
+
+
+def measured(found):
+    """The configurations of which the parts are known."""
+    return [c for c in found.panel("cpu_shares").configurations
+            if all(c.metric(part) for part, _ in PARTS)]
 
 
 def draw(found, width_in=sheet.WIDE_IN, bare=False):
-    labels = [c["engine"]["label"] for c in found.parts]
+    configurations = measured(found)
 
     def place(page):
         add_key(page)
-        cell = sheet.Cell(lambda axes: paint(axes, found.parts))
-        sheet.PanelBlock(page, sheet.Plan([cell], "CPU time for a read", rows=labels)).add()
+        cell = sheet.Cell(lambda axes: paint(axes, configurations))
+        sheet.PanelBlock(page, sheet.Plan([cell], "CPU time for a read",
+                                          rows=[c.label for c in configurations])).add()
 
     return study.compose(TITLE, READING, CLAIM, found, place, width_in, bare)
 
 
-def part_places(entry):
-    """(part, where it begins, its estimate, the error of a reading) for each part."""
+def part_places(configuration):
+    """(part, where it begins, its estimate) for each part; that of the rest knows its error."""
     places = []
     begin = 0
     for part, _ in PARTS:
-        error = entry.get(f"{part.removesuffix('_us')}_error_us")
-        places.append((part, begin, entry[part], error["median"] if error else 0))
-        begin += max(entry[part]["median"], 0)
+        shown = configuration.with_error(part, REST_ERROR) if part == REST else configuration.metric(part)
+        places.append((part, begin, shown))
+        begin += max(shown.median, 0)
     return places
 
 
 def look(part, colour):
     """Tone and hatching tell the parts apart, colour is the engine's."""
-    return {"user_us": {"facecolor": colour, "edgecolor": colour},
-            "system_us": {"facecolor": "white", "edgecolor": colour, "hatch": "//////"},
-            "rest_us": {"facecolor": "white", "edgecolor": colour}}[part]
+    return {USER: {"facecolor": colour, "edgecolor": colour},
+            SYSTEM: {"facecolor": "white", "edgecolor": colour, "hatch": "//////"},
+            REST: {"facecolor": "white", "edgecolor": colour}}[part]
 
 
 def add_key(page):
@@ -112,35 +107,30 @@ def add_key(page):
     page.add(0.05)
 
 
-def reach_of(entry, error):
-    """How far interval and error go, from where the part begins."""
-    return entry["low"] - error, entry["high"] + error
-
-
 def paint(axes, configurations):
     """A bar begins where the one before it ends. Intervals are drawn whole, below 0, too: there a
     part's interval reaches back into the part before it."""
     drawn = [part_places(c) for c in configurations]
-    ends = [begin + end for parts in drawn for _, begin, entry, error in parts
-            for end in reach_of(entry, error)]
+    ends = [begin + end for parts in drawn for _, begin, shown in parts
+            for end in (shown.low - shown.error, shown.high + shown.error)]
     charts.scale_values(axes, "x", (0, max(ends)), cpu_time)
     if min(ends) < 0:
         axes.set_xlim(left=1.06 * min(ends))
     for i, (c, parts) in enumerate(zip(configurations, drawn)):
-        colour = style.look_of(c["engine"]["label"]).colour
-        for row, (part, begin, entry, error) in enumerate(parts):
-            if entry["median"] > 0:
-                axes.barh(i, entry["median"], BAR, left=begin, linewidth=0.6, zorder=2,
+        colour = style.look_of(c.label).colour
+        for row, (part, begin, of_part) in enumerate(parts):
+            if of_part.median > 0:
+                axes.barh(i, of_part.median, BAR, left=begin, linewidth=0.6, zorder=2,
                           **look(part, colour))
             at = i + BAR * (row - 1) / 4  # a little apart, so that no interval hides another
-            shown = results.Estimate(*(begin + entry[key] for key in ("median", "low", "high")),
-                                     error=error)
+            shown = replace(of_part, median=begin + of_part.median, low=begin + of_part.low,
+                            high=begin + of_part.high)
             charts.draw_bar(axes, "x", at, shown, style.INK, width_pt=1)
             axes.plot([shown.median] * 2, [at - 0.06, at + 0.06], color=style.INK, linewidth=0.9,
                       zorder=3)
     axes.set_ylim(len(configurations) - 0.3, -0.7)
     axes.yaxis.set_major_locator(FixedLocator(range(len(configurations))))
-    axes.set_yticklabels([c["engine"]["label"] for c in configurations])
+    axes.set_yticklabels([c.label for c in configurations])
     axes.tick_params(axis="y", length=0)
 
 

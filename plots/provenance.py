@@ -161,7 +161,6 @@ def commands(summary, documents):
 
 WHAT = {"runs.jsonl": "the raw results, one line a run",
         "summary.json": "medians, intervals and ratios",
-        "cpu.json": "where the CPU time of an operation goes",
         "doctor.json": "what this machine can measure",
         "study.json": "which of these are from short runs"}
 

@@ -490,10 +490,10 @@ def report(cases, rounds):
                       f"{contender.failures[0].rpartition(': ')[2]}")
     print(f"\nRatios, above 1 in iolab's favour: the median over the rounds, and its interval "
           f"({100 * cases[0].confidence:g} %)\n"
-          f"{'':44}{'peer':18}{'of':20}{'ratio':>7}   {'interval':23}goal")
+          f"{'':46}{'peer':18}{'of':20}{'ratio':>7}   {'interval':23}goal")
     verdicts = [judge(case, goal) for case in cases for goal in case.goals]
     for v in verdicts:
-        print(f"{v['case']:44}{v['peer']:18}{v['metric']:20}{v['median']:7.2f}   "
+        print(f"{v['case']:46}{v['peer']:18}{v['metric']:20}{v['median']:7.2f}   "
               f"{v['low']:.2f}-{v['high']:<7.2f}{v['rounds']:3} rounds   {v['goal']}: {v['verdict']}")
     return verdicts
 

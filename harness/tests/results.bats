@@ -509,7 +509,7 @@ import json, sys
 print(*[eval(sys.argv[1]) for c in json.load(sys.stdin)["configurations"] if c["status"] == "ok"])' "$1" <<<"$output"
 }
 
-@test "a window in which nothing was finished measured nothing: no 0 ns, no nan, no verdict" {
+@test "a window in which nothing was finished has a rate, which is 0: no 0 ns, no nan, no ratio" {
 	output=$(quick -e epoll -w echo --conns 2 --slow 2 --json)
 	assert_equal "$(json metrics.latency_ns)" None
 	run quick -e epoll -w echo --conns 2 --slow 2
@@ -522,12 +522,12 @@ if m and (e == "libaio" and n < 3 or e == "blocking" and r["workload"]["name"] =
     r["histogram"]["buckets"] = []'
 	run cat "$BATS_TEST_TMPDIR/table"
 	refute_output --regexp "nan|inf|0[.]00 ns"
-	assert_output --partial "no ratio: no round in which both it and blocking finished anything"
+	assert_output --partial "no ratio: in a round it or blocking finished nothing"
 	output=$(cat "$BATS_TEST_TMPDIR/results/summary.json")
 	run of_each '(c["engine"]["label"], c["workload"]["name"], c["metrics"]["ops_per_s"] and
 		c["metrics"]["ops_per_s"]["count"], c["ratio"] and c["ratio"]["ops_per_s"] and c["ratio"]["ops_per_s"]["verdict"])'
-	assert_output --partial "('libaio', 'file', 2, 'no difference shown')"
-	assert_output --partial "('blocking', 'echo', None, None)"
+	assert_output --partial "('libaio', 'file', 5, None)"
+	assert_output --partial "('blocking', 'echo', 5, None)"
 }
 
 @test "fewer rounds than reach 90 % confidence give no verdict" {
@@ -855,4 +855,25 @@ PY
 	unshare -m true 2>/dev/null || skip "no mount namespace"
 	run unshare -m sh -c "mount -t tmpfs tmpfs /run && echo >/run/.containerenv && exec '$IOLAB' doctor --json"
 	assert_output --regexp '"virtualization":"container: [a-z]*, in a virtual machine'
+}
+
+@test "the parts of an operation's CPU time are those of the runs" {
+	small_compare --rounds 3 >/dev/null
+	run "$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results" <<-'PYTHON'
+		import json, statistics, sys
+		runs = [json.loads(line) for line in open(sys.argv[1] + "/runs.jsonl")]
+		found = [c for c in json.load(open(sys.argv[1] + "/summary.json"))["configurations"] if c["status"] == "ok"]
+		assert len(found) >= 5, found
+		for c in found:
+		    mine = [r["metrics"] for r in runs if r["status"] == "ok" and not r["config"]["count_syscalls"] and
+		            (r["engine"]["label"], r["workload"]["panel"], r["config"]["x"]) ==
+		            (c["engine"]["label"], c["workload"]["panel"], c["config"]["x"])]
+		    assert len(mine) == 3
+		    for key, seconds in (("user", "user_s"), ("system", "system_s"), ("host_error", "host_error_s")):
+		        median = statistics.median(m["cpu"][seconds] * 1e6 / m["ops"] for m in mine)
+		        assert abs(c["metrics"][f"cpu.{key}_us_per_op"]["median"] - median) < 1e-3, (c, median)
+		    other = statistics.median(m["cpu"]["other_util_pct"] / 100 * m["elapsed_s"] * 1e6 / m["ops"] for m in mine)
+		    assert abs(c["metrics"]["cpu.other_us_per_op"]["median"] - other) < 1e-3, (c, other)
+	PYTHON
+	assert_success
 }

@@ -78,7 +78,7 @@ class Lab:
         self.folder = folder
         self.file = os.path.join(folder, "test-file")
         self.env = None
-        self.idle_pct = 0
+        self.idle_pct = self.idle_error_pct = 0
 
     def run(self, words, prefix=()):
         """One `iolab run`, below another program if need be. Its result."""
@@ -111,6 +111,7 @@ class Lab:
             summary = json.load(file)
         self.env = summary["env"]
         self.idle_pct = summary["idle_baseline"]["busy_pct"]
+        self.idle_error_pct = summary["idle_baseline"]["error_pct"]
         return summary["idle_baseline"]
 
     def compare(self, seed, trial):
@@ -340,7 +341,9 @@ def check_kernel_work(lab):
     """Work that the kernel does for a run in threads of its own must show in the host's account. A
     loop device over memory does its reads in a kworker, which is in no process's CPU time."""
     name = "work hidden in the kernel"
-    promise = "no less than the kworkers' CPU time shows outside of the process, within the stated error"
+    # Nothing counts the interrupts exactly that come with the work, so it is not bounded from above.
+    promise = ("a lower bound alone: no less than the kworkers' CPU time shows outside of the process, within "
+               "the stated error")
     if lab.idle_pct > BUSY_PCT:
         return {"name": name, "passed": None, "promise": promise,
                 "finding": f"not tried: others used {lab.idle_pct:.0f} % of a CPU, and would be taken for it"}
@@ -365,7 +368,7 @@ def check_kernel_work(lab):
         if os.path.exists(image):
             os.remove(image)
     elsewhere_s = (cpu["cpu"]["other_util_pct"] - lab.idle_pct) / 100 * cpu["elapsed_s"]
-    error_s = cpu["cpu"]["host_error_s"]
+    error_s = cpu["cpu"]["host_error_s"] + lab.idle_error_pct / 100 * cpu["elapsed_s"]
     return {
         "name": name, "passed": elsewhere_s >= workers_s - error_s and workers_s > 0.05,
         "promise": promise,

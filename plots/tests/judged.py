@@ -388,19 +388,18 @@ def check_shares(folder):
             for bar in axes.patches]
     reached = {round(float(x), 6) for axes in cpu_shares.draw(found).axes for line in axes.lines
                for x in line.get_xdata()}
-    for c in found.parts:
+    for c in cpu_shares.measured(found):
         begin = 0
-        label = c["engine"]["label"]
         for part, _ in cpu_shares.PARTS:
-            length = c[part]["median"]
+            shown = c.metric(part)
+            length = shown.median
             expect(length <= 0 or any(abs(x - begin) < 1e-9 and abs(w - length) < 1e-9 for x, w in bars),
-                   f"cpu_shares: {part} of {label} is not drawn")
-            error = c["rest_error_us"]["median"] if part == "rest_us" else 0
-            for end in (c[part]["low"], c[part]["high"], c[part]["low"] - error,
-                        c[part]["high"] + error):
-                expect(c[part]["low"] == c[part]["high"] and not error
+                   f"cpu_shares: {part} of {c.label} is not drawn")
+            error = c.metric(cpu_shares.REST_ERROR).median if part == cpu_shares.REST else 0
+            for end in (shown.low, shown.high, shown.low - error, shown.high + error):
+                expect(shown.low == shown.high and not error
                        or round(begin + end, 6) in reached,
-                       f"cpu_shares: the interval of {part} of {label} does not reach {begin + end}")
+                       f"cpu_shares: the interval of {part} of {c.label} does not reach {begin + end}")
             begin += max(length, 0)
 
 
