@@ -273,7 +273,6 @@ static unsigned count_agreed(const char *outcome, const double *shares, const do
 static json_t *measured(struct trial *t, struct reason *why)
 {
 	double handover_ns[REPEATS], total_ns[REPEATS], shares[REPEATS], cpu_shares[REPEATS];
-	double trial_shares[REPEATS], trial_cpu_shares[REPEATS];
 	struct helpers helpers = { 0 };
 	bool stream = t->answerer.pid > 0;
 	unsigned repeats = stream ? STREAM_REPEATS : REPEATS;
@@ -285,18 +284,15 @@ static json_t *measured(struct trial *t, struct reason *why)
 			return unmeasured("refused", why);
 		handover_ns[i] = attempt.handover_ns;
 		total_ns[i] = attempt.total_ns;
-		shares[i] = trial_shares[i] = attempt.handover_ns / attempt.total_ns;
-		cpu_shares[i] = trial_cpu_shares[i] =
-			(attempt.cpu_ns - attempt.loop_cpu_ns) / (attempt.cpu_ns + 1);
+		shares[i] = attempt.handover_ns / attempt.total_ns;
+		cpu_shares[i] = (attempt.cpu_ns - attempt.loop_cpu_ns) / (attempt.cpu_ns + 1);
 		look_for_helpers(&helpers); /* they stay for a second or more */
 	}
 	json_t *share = estimate_of(shares, repeats);
 	json_t *cpu_share = estimate_of(cpu_shares, repeats);
 	const char *outcome =
 		outcome_of(number_at(share, "median"), number_at(cpu_share, "median"), &helpers);
-	/* The estimates have sorted both lists, each by itself: the trials are in `trial_shares`.
-	 */
-	unsigned agreed = count_agreed(outcome, trial_shares, trial_cpu_shares, repeats, &helpers);
+	unsigned agreed = count_agreed(outcome, shares, cpu_shares, repeats, &helpers);
 	return json_pack("{s:s, s:n, s:o, s:o, s:o, s:o, s:{s:i, s:i, s:i}, s:i}", "outcome",
 			 outcome, "reason", "handover_ns", estimate_of(handover_ns, repeats),
 			 "total_ns", estimate_of(total_ns, repeats), "handover_share", share,

@@ -115,16 +115,22 @@ static void copy_out(const struct ring *ring, uint64_t at, void *to, size_t size
 		((char *)to)[i] = records[(at + i) & (RING_BYTES - 1)];
 }
 
-/* The ring's switches, the newest first. Returns how many were stored. */
-static unsigned read_ring(const struct ring *ring, struct change *changes)
+/*
+ * The ring's switches, the newest first. Returns how many were stored; `full`: older ones may have
+ * been overwritten.
+ */
+static unsigned read_ring(const struct ring *ring, struct change *changes, bool *full)
 {
 	uint64_t head = __atomic_load_n(&ring->page->data_head, __ATOMIC_ACQUIRE);
 	unsigned count = 0;
+	*full = true;
 	for (uint64_t offset = 0; offset + sizeof(struct switch_record) <= RING_BYTES;) {
 		struct switch_record record;
 		copy_out(ring, head + offset, &record.header, sizeof record.header);
-		if (record.header.size < sizeof record.header)
-			break; /* never written: the run was short */
+		if (record.header.size < sizeof record.header) {
+			*full = false; /* never written: the run was short */
+			break;
+		}
 		if (record.header.type == PERF_RECORD_SWITCH &&
 		    record.header.size == sizeof record) {
 			copy_out(ring, head + offset, &record, sizeof record);
@@ -196,16 +202,48 @@ static json_t *stretches_json(const struct change *changes, unsigned count, uint
 	return stretches;
 }
 
-json_t *on_cpu_json(struct on_cpu *record, uint64_t begin_ns, uint64_t end_ns)
+/*
+ * All rings' switches, in no order. Returns how many, or -ENODATA with `why` where a ring does not
+ * reach back to `begin_ns`: a thread whose first switch there is that it came would seem to have
+ * been away until then, and its calls to have been blocked.
+ */
+static int read_rings(const struct on_cpu *record, uint64_t begin_ns, struct change *changes,
+		      struct reason *why)
 {
-	json_t *threads = json_array();
-	struct change *changes = malloc(record->ring_count * RING_BYTES /
-					sizeof(struct switch_record) * sizeof *changes);
 	unsigned count = 0;
 	for (unsigned i = 0; i < record->ring_count; i++)
 		ioctl(record->rings[i].fd, PERF_EVENT_IOC_PAUSE_OUTPUT, 1);
-	for (unsigned i = 0; changes && i < record->ring_count; i++)
-		count += read_ring(&record->rings[i], changes + count);
+	for (unsigned i = 0; i < record->ring_count; i++) {
+		bool full;
+		unsigned here = read_ring(&record->rings[i], changes + count, &full);
+		count += here;
+		if (full && (here == 0 || changes[count - 1].time_ns > begin_ns)) {
+			reason_set(why,
+				   "CPU %u switched threads more than %zu times after the piece "
+				   "began, and the kernel's record of them holds no more; use a "
+				   "shorter --runtime",
+				   i, RING_BYTES / sizeof(struct switch_record));
+			return -ENODATA;
+		}
+	}
+	return (int)count;
+}
+
+json_t *on_cpu_json(struct on_cpu *record, uint64_t begin_ns, uint64_t end_ns, struct reason *why)
+{
+	struct change *changes = malloc(record->ring_count * RING_BYTES /
+					sizeof(struct switch_record) * sizeof *changes);
+	if (!changes) {
+		reason_errno(why, ENOMEM, "reading the record of context switches");
+		return NULL;
+	}
+	int found = read_rings(record, begin_ns, changes, why);
+	if (found < 0) {
+		free(changes);
+		return NULL;
+	}
+	unsigned count = (unsigned)found;
+	json_t *threads = json_array();
 	if (count > 0)
 		qsort(changes, count, sizeof *changes, compare_changes);
 

@@ -20,9 +20,10 @@ struct on_cpu *on_cpu_open(struct reason *why);
 /*
  * Ends the recording. Returns a list of threads that ran between the two times of CLOCK_MONOTONIC,
  * as docs/results.md has it under "threads"; the calling thread is the loop's. While they still
- * live, so that their names are known.
+ * live, so that their names are known. Returns NULL with `why` where the record, which holds so
+ * many switches of each CPU, does not reach back to `begin_ns`.
  */
-json_t *on_cpu_json(struct on_cpu *record, uint64_t begin_ns, uint64_t end_ns);
+json_t *on_cpu_json(struct on_cpu *record, uint64_t begin_ns, uint64_t end_ns, struct reason *why);
 
 void on_cpu_close(struct on_cpu *record);
 

@@ -7,6 +7,7 @@
  * compared is never older than a few seconds.
  */
 #include <argp.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "compute.h"
 #include "engine_choice.h"
 #include "estimate_json.h"
+#include "failed_rounds.h"
 #include "idle_host.h"
 #include "json_folder.h"
 #include "json_path.h"
@@ -52,8 +54,9 @@ struct point {
 struct subject {
 	const char *spec;
 	json_t *engine; /* as a run describes it */
-	struct reason why; /* why it is left out */
-	char status[16];
+	json_t *warnings; /* words, one a round in which a run failed */
+	char status[16]; /* of the last run that failed; "ok" when none did */
+	struct reason why;
 	double io_ns[ROUNDS_MAX]; /* time for an operation without computing */
 	struct point points[RATIOS_MAX];
 };
@@ -110,6 +113,18 @@ static void note_what_ran(struct experiment *x, struct subject *subject, const j
 		subject->engine = json_incref(json_object_get(result, "engine"));
 }
 
+/* Why a run brought no time; where `result` is NULL, the subject knows already. */
+static void note_why(struct subject *subject, const json_t *result)
+{
+	bool ran = status_is(result, "ok");
+	snprintf(subject->status, sizeof subject->status, "%s",
+		 result && !ran ? string_at(result, "status") : "error");
+	if (ran)
+		reason_set(&subject->why, "nothing was finished; use a longer --runtime");
+	else if (result)
+		reason_set(&subject->why, "%s", string_at(result, "reason"));
+}
+
 /* One run, with or without the engine's I/O. Returns nanoseconds for an operation, or 0 and notes
  * why. */
 static double time_op_ns(struct experiment *x, struct subject *subject, bool with_io,
@@ -129,51 +144,57 @@ static double time_op_ns(struct experiment *x, struct subject *subject, bool wit
 
 	json_t *result = child_run(&words, RUN_LIMIT_S, NULL, &subject->why);
 	double op_ns = 0;
-	if (!result) {
-		strcpy(subject->status, "error");
-		return 0;
-	}
-	if (with_io)
+	if (with_io && result)
 		note_what_ran(x, subject, result);
-	if (status_is(result, "ok") && number_at(result, "metrics.ops_per_s") > 0) {
+	if (status_is(result, "ok") && number_at(result, "metrics.ops_per_s") > 0)
 		op_ns = NS_PER_S / number_at(result, "metrics.ops_per_s");
-	} else {
-		snprintf(subject->status, sizeof subject->status, "%s",
-			 string_at(result, "status"));
-		reason_set(&subject->why, "%s", string_at(result, "reason"));
-	}
+	else
+		note_why(subject, result);
 	json_decref(result);
 	return op_ns;
 }
 
 /*
  * One engine's runs of a round. How much computing a ratio is, a run just before says, which counts
- * for nothing else: the ratio that comes about is that of I and C, which are timed here.
+ * for nothing else: the ratio that comes about is that of I and C, which are timed here. A run that
+ * fails ends the round: without the first nobody knows how much to compute, and one that hangs is
+ * not tried with every ratio.
  */
 static void run_block(struct experiment *x, struct subject *subject, unsigned round)
 {
 	unsigned order[1 + 2 * RATIOS_MAX], count = 1 + 2 * x->point_count;
 	double pilot_ns = time_op_ns(x, subject, true, 0);
+	bool all_ran = pilot_ns > 0;
 	random_order(&x->random, order, count);
-	for (unsigned i = 0; i < count && strcmp(subject->status, "ok") == 0; i++) {
-		if (order[i] == 0) {
-			subject->io_ns[round] = time_op_ns(x, subject, true, 0);
-			continue;
-		}
-		struct point *point = &subject->points[(order[i] - 1) / 2];
+	for (unsigned i = 0; i < count && all_ran; i++) {
+		double compute_us = 0, *op_ns = &subject->io_ns[round];
 		bool with_io = order[i] % 2 == 0;
-		double op_ns = time_op_ns(x, subject, with_io, point->ratio * pilot_ns / 1e3);
-		(with_io ? point->op_ns : point->compute_ns)[round] = op_ns;
+		if (order[i] > 0) {
+			struct point *point = &subject->points[(order[i] - 1) / 2];
+			compute_us = point->ratio * pilot_ns / 1e3;
+			op_ns = &(with_io ? point->op_ns : point->compute_ns)[round];
+		}
+		*op_ns = time_op_ns(x, subject, with_io, compute_us);
+		all_ran = *op_ns > 0;
 	}
+	if (!all_ran)
+		failed_round_add(subject->warnings, round, x->options->rounds, &subject->why);
 }
 
+/* What is unsupported is not asked again. */
 static void run_round(struct experiment *x, unsigned round)
 {
 	unsigned order[ENGINES_MAX];
 	random_order(&x->random, order, x->subject_count);
 	for (unsigned i = 0; i < x->subject_count; i++)
-		if (strcmp(x->subjects[order[i]].status, "ok") == 0)
+		if (strcmp(x->subjects[order[i]].status, "unsupported") != 0)
 			run_block(x, &x->subjects[order[i]], round);
+}
+
+/* Did the round time all three? */
+static bool has_point(const struct subject *subject, const struct point *point, unsigned round)
+{
+	return subject->io_ns[round] > 0 && point->compute_ns[round] > 0 && point->op_ns[round] > 0;
 }
 
 /*
@@ -185,43 +206,50 @@ static json_t *point_json(const struct subject *subject, const struct point *poi
 {
 	double computes_ns[ROUNDS_MAX], ratios[ROUNDS_MAX], totals[ROUNDS_MAX],
 		efficiencies[ROUNDS_MAX], losses_ns[ROUNDS_MAX];
-	unsigned count = 0;
 	for (unsigned round = 0; round < rounds; round++) {
-		double io_ns = subject->io_ns[round], compute_ns = point->compute_ns[round],
-		       total_ns = point->op_ns[round];
-		if (io_ns <= 0 || compute_ns <= 0 || total_ns <= 0)
-			continue;
-		computes_ns[count] = compute_ns;
-		ratios[count] = compute_ns / io_ns;
-		totals[count] = total_ns / io_ns;
-		losses_ns[count] = total_ns - (compute_ns + io_ns);
-		efficiencies[count] = -losses_ns[count] / (compute_ns < io_ns ? compute_ns : io_ns);
-		count++;
+		/* NAN where the round lacks one of the three. */
+		bool whole = has_point(subject, point, round);
+		double io_ns = whole ? subject->io_ns[round] : NAN,
+		       compute_ns = whole ? point->compute_ns[round] : NAN,
+		       total_ns = whole ? point->op_ns[round] : NAN;
+		computes_ns[round] = compute_ns;
+		ratios[round] = compute_ns / io_ns;
+		totals[round] = total_ns / io_ns;
+		losses_ns[round] = total_ns - (compute_ns + io_ns);
+		efficiencies[round] = -losses_ns[round] / (compute_ns < io_ns ? compute_ns : io_ns);
 	}
 	return json_pack("{s:f, s:o, s:o, s:o, s:o, s:o}", "asked", point->ratio, "compute_ns",
-			 estimate_of(computes_ns, count), "compute_to_io",
-			 estimate_of(ratios, count), "total_to_io", estimate_of(totals, count),
-			 "efficiency", estimate_of(efficiencies, count), "lost_ns",
-			 estimate_of(losses_ns, count));
+			 estimate_of(computes_ns, rounds), "compute_to_io",
+			 estimate_of(ratios, rounds), "total_to_io", estimate_of(totals, rounds),
+			 "efficiency", estimate_of(efficiencies, rounds), "lost_ns",
+			 estimate_of(losses_ns, rounds));
+}
+
+/* Is there a round of which anything can be told? */
+static bool has_any(const struct subject *subject, unsigned point_count, unsigned rounds)
+{
+	for (unsigned p = 0; p < point_count; p++)
+		for (unsigned round = 0; round < rounds; round++)
+			if (has_point(subject, &subject->points[p], round))
+				return true;
+	return false;
 }
 
 static json_t *subject_json(const struct subject *subject, unsigned point_count, unsigned rounds)
 {
-	bool ok = strcmp(subject->status, "ok") == 0;
+	bool ok = has_any(subject, point_count, rounds);
 	double io_ns[ROUNDS_MAX];
-	unsigned count = 0;
 	json_t *points = json_array();
 	for (unsigned round = 0; round < rounds; round++)
-		if (subject->io_ns[round] > 0)
-			io_ns[count++] = subject->io_ns[round];
+		io_ns[round] = subject->io_ns[round] > 0 ? subject->io_ns[round] : NAN;
 	for (unsigned p = 0; ok && p < point_count; p++)
 		json_array_append_new(points, point_json(subject, &subject->points[p], rounds));
-	return json_pack("{s:o, s:s, s:o, s:o, s:o}", "engine",
+	return json_pack("{s:o, s:s, s:o, s:O, s:o, s:o}", "engine",
 			 subject->engine ? json_incref(subject->engine)
 					 : json_pack("{s:s}", "label", subject->spec),
-			 "status", subject->status, "reason",
-			 ok ? json_null() : json_string(subject->why.text), "io_ns",
-			 estimate_of(io_ns, count), "points", points);
+			 "status", ok ? "ok" : subject->status, "reason",
+			 ok ? json_null() : json_string(subject->why.text), "warnings",
+			 subject->warnings, "io_ns", estimate_of(io_ns, rounds), "points", points);
 }
 
 static json_t *document_json(const struct experiment *x, int argc, char **argv)
@@ -239,6 +267,21 @@ static json_t *document_json(const struct experiment *x, int argc, char **argv)
 		(int)x->options->rounds, "seed", (json_int_t)x->options->seed, "engines", engines);
 }
 
+static void print_point(const json_t *engine, const json_t *point)
+{
+	printf("%-24s ", string_at(engine, "engine.label"));
+	if (!json_is_object(json_object_get(point, "efficiency"))) {
+		printf("%10s %8s %8s %12s  (C/I = %g was asked for, and no round has it)\n", "-",
+		       "-", "-", "-", number_at(point, "asked"));
+		return;
+	}
+	printf("%7.1f us %8.2f %8.2f %10.0f %%  %4.0f to %4.0f %% %9.1f us\n",
+	       number_at(engine, "io_ns.median") / 1e3, number_at(point, "compute_to_io.median"),
+	       number_at(point, "total_to_io.median"), 100 * number_at(point, "efficiency.median"),
+	       100 * number_at(point, "efficiency.low"), 100 * number_at(point, "efficiency.high"),
+	       number_at(point, "lost_ns.median") / 1e3);
+}
+
 static void print_document(const json_t *document)
 {
 	size_t e, p;
@@ -252,19 +295,13 @@ static void print_document(const json_t *document)
 		if (!status_is(engine, "ok"))
 			printf("%-24s %s: %s\n", string_at(engine, "engine.label"),
 			       string_at(engine, "status"), string_at(engine, "reason"));
-		json_array_foreach(json_object_get(engine, "points"), p, point) printf(
-			"%-24s %7.1f us %8.2f %8.2f %10.0f %%  %4.0f to %4.0f %% %9.1f us\n",
-			string_at(engine, "engine.label"), number_at(engine, "io_ns.median") / 1e3,
-			number_at(point, "compute_to_io.median"),
-			number_at(point, "total_to_io.median"),
-			100 * number_at(point, "efficiency.median"),
-			100 * number_at(point, "efficiency.low"),
-			100 * number_at(point, "efficiency.high"),
-			number_at(point, "lost_ns.median") / 1e3);
+		json_array_foreach(json_object_get(engine, "points"), p, point)
+			print_point(engine, point);
 	}
 	printf("\nefficiency: (C + I - T) / min(C, I); 100 %%: T is the greater of both, 0 %%: T "
 	       "is their sum\nT - (C + I): below 0 what overlapping saved, above 0 what computing "
 	       "and I/O cost each other\n");
+	print_warnings(json_object_get(document, "engines"));
 }
 
 enum option_key { OPT_RATIOS = 0x100, OPT_ROUNDS, OPT_SEED };
@@ -356,6 +393,7 @@ int command_overlap(int argc, char **argv)
 		struct run_words words;
 		struct run_options parsed;
 		x.subjects[i].spec = options.choice.specs[i];
+		x.subjects[i].warnings = json_array();
 		strcpy(x.subjects[i].status, "ok");
 		for (unsigned p = 0; p < x.point_count; p++)
 			x.subjects[i].points[p].ratio = ratios[p];
@@ -369,8 +407,10 @@ int command_overlap(int argc, char **argv)
 
 	json_t *document = document_json(&x, argc, argv);
 	bool any = false;
-	for (unsigned i = 0; i < x.subject_count; i++)
-		any |= strcmp(x.subjects[i].status, "ok") == 0;
+	size_t e;
+	json_t *engine;
+	json_array_foreach(json_object_get(document, "engines"), e, engine) any |=
+		status_is(engine, "ok");
 	if (!options.choice.json)
 		print_document(document);
 	int status =

@@ -84,7 +84,7 @@ static int attach_descriptors(const struct run_config *config, struct workload *
 
 /* A piece of the trace from within the window; before the engine's threads are gone. */
 static void add_trace(const struct run_config *config, uint64_t begin_ns, uint64_t end_ns,
-		      struct on_cpu *on_cpu, const struct reason *on_cpu_why, json_t *result)
+		      struct on_cpu *on_cpu, struct reason *on_cpu_why, json_t *result)
 {
 	struct trace_window window;
 	if (!trace_choose_window(config->trace, begin_ns, end_ns, config->trace_us * NS_PER_US,
@@ -96,7 +96,8 @@ static void add_trace(const struct run_config *config, uint64_t begin_ns, uint64
 				"--trace-us, or a longer --runtime"));
 	json_t *trace = trace_json(config->trace, &window);
 	trace_add_threads(trace,
-			  on_cpu ? on_cpu_json(on_cpu, window.begin_ns, window.end_ns) : NULL,
+			  on_cpu ? on_cpu_json(on_cpu, window.begin_ns, window.end_ns, on_cpu_why)
+				 : NULL,
 			  on_cpu_why->text);
 	json_object_set_new(result, "trace", trace);
 }

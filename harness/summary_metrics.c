@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the rounds of one configuration say, metric by metric. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,27 +95,15 @@ bool metric_of(const json_t *run, const json_t *idle, const char *path, double *
 	return json_is_number(found);
 }
 
-/* The estimate of one metric, with every round's value; null when there is none. */
+/* The estimate of one metric; null when there is none. */
 static json_t *metric_json(const struct configuration *c, unsigned rounds, const char *path)
 {
 	double *values = malloc(rounds * sizeof *values);
-	json_t *list = json_array();
-	unsigned count = 0;
-	for (unsigned round = 0; round < rounds; round++) {
-		double value;
-		if (ok_in_round(c, round) && metric_of(c->by_round[round], c->idle, path, &value)) {
-			values[count++] = value;
-			json_array_append_new(list, json_real(value));
-		} else {
-			json_array_append_new(list, json_null());
-		}
-	}
-	json_t *result = json_null();
-	if (count > 0) {
-		result = estimate_of(values, count);
-		json_object_set(result, "values", list);
-	}
-	json_decref(list);
+	for (unsigned round = 0; round < rounds; round++)
+		if (!ok_in_round(c, round) ||
+		    !metric_of(c->by_round[round], c->idle, path, &values[round]))
+			values[round] = NAN;
+	json_t *result = estimate_of(values, rounds);
 	free(values);
 	return result;
 }
@@ -132,7 +121,6 @@ json_t *per_cpu_json(const struct configuration *c, unsigned rounds)
 	double *values = malloc(rounds * sizeof *values);
 	json_t *list = json_array();
 	for (size_t cpu = 0; cpu < cpus; cpu++) {
-		unsigned count = 0;
 		for (unsigned round = 0; round < rounds; round++) {
 			const json_t *busy_pct =
 				ok_in_round(c, round)
@@ -140,10 +128,10 @@ json_t *per_cpu_json(const struct configuration *c, unsigned rounds)
 								 "metrics.cpu.per_cpu_pct"),
 							 cpu)
 					: NULL;
-			if (json_is_number(busy_pct))
-				values[count++] = json_number_value(busy_pct);
+			values[round] =
+				json_is_number(busy_pct) ? json_number_value(busy_pct) : NAN;
 		}
-		json_array_append_new(list, estimate_of(values, count));
+		json_array_append_new(list, estimate_of(values, rounds));
 	}
 	free(values);
 	return list;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "estimate_json.h"
 #include "histogram.h"
 #include "json_path.h"
 #include "statistics.h"
@@ -50,11 +51,9 @@ static json_t *ratio_json(const struct configuration *c, const struct configurat
 		struct ratio_estimate e = estimate_ratio(ratios, count);
 		if (strncmp(path, "latency_ns.", 11) == 0)
 			widen_by_buckets(&e.low, &e.high);
-		result = json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:s}", "mean",
-				   e.mean, "low", e.low, "high", e.high, "half_width_pct",
-				   100 * e.half_width, "median", e.median, "min", e.min, "max",
-				   e.max, "confidence_pct", 100 * e.confidence, "count",
-				   (int)e.count, "verdict", ratio_verdict(e.low, e.high, e.count));
+		result = ratio_estimate_json(&e);
+		json_object_set_new(result, "verdict",
+				    json_string(ratio_verdict(e.low, e.high, e.count)));
 	}
 	*undefined = *undefined || !positive;
 	free(ratios);

@@ -6,6 +6,7 @@
  * plots/timeline.py draws it.
  */
 #include <argp.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "compute.h"
 #include "engine_choice.h"
 #include "estimate_json.h"
+#include "failed_rounds.h"
 #include "idle_host.h"
 #include "json_folder.h"
 #include "json_path.h"
@@ -44,10 +46,11 @@ struct options {
 /* One engine over the rounds. */
 struct lane {
 	const char *spec;
-	json_t *results[ROUNDS_MAX]; /* of each round; NULL from the first one that failed */
-	json_t *failure; /* what that answered; NULL with `why` when it answered nothing */
+	json_t *results[ROUNDS_MAX]; /* of each round; NULL where it failed */
+	unsigned ok_count;
+	json_t *failures; /* warnings, one a round that failed */
+	json_t *failure; /* what the last of them answered; NULL with `why` for nothing */
 	struct reason why;
-	bool failed;
 };
 
 static void gather_words(struct run_words *run, const char *engine, const char *loops_per_us,
@@ -78,18 +81,24 @@ static double switches_per_op(const json_t *result)
 {
 	return (number_at(result, "metrics.context_switches.voluntary") +
 		number_at(result, "metrics.context_switches.involuntary")) /
-	       (number_at(result, "metrics.ops") + 1e-9);
+	       number_at(result, "metrics.ops");
+}
+
+static double in_calls_pct(const json_t *result)
+{
+	return number_at(result, "trace.totals.submit_pct") +
+	       number_at(result, "trace.totals.reap_pct");
 }
 
 /* Over the rounds that have the number at `path`; null when none has. */
 static json_t *estimate_at(const struct lane *lane, unsigned rounds, const char *path)
 {
 	double values[ROUNDS_MAX];
-	unsigned count = 0;
-	for (unsigned round = 0; round < rounds; round++)
-		if (json_is_number(at_path(lane->results[round], path)))
-			values[count++] = number_at(lane->results[round], path);
-	return estimate_of(values, count);
+	for (unsigned round = 0; round < rounds; round++) {
+		const json_t *found = at_path(lane->results[round], path);
+		values[round] = json_is_number(found) ? json_number_value(found) : NAN;
+	}
+	return estimate_of(values, rounds);
 }
 
 static json_t *estimate_by(const struct lane *lane, unsigned rounds,
@@ -97,19 +106,20 @@ static json_t *estimate_by(const struct lane *lane, unsigned rounds,
 {
 	double values[ROUNDS_MAX];
 	for (unsigned round = 0; round < rounds; round++)
-		values[round] = measure(lane->results[round]);
+		values[round] = lane->results[round] ? measure(lane->results[round]) : NAN;
 	return estimate_of(values, rounds);
 }
 
-/* How many times as fast as the baseline, round by round; null without one. */
+/* How many times as fast as the baseline, of the rounds that both have; null without one. */
 static json_t *speed_of(const struct lane *lane, const struct lane *baseline, unsigned rounds)
 {
 	double values[ROUNDS_MAX];
-	if (!baseline || baseline->failed)
-		return json_null();
 	for (unsigned round = 0; round < rounds; round++)
-		values[round] = op_ns(baseline->results[round]) / op_ns(lane->results[round]);
-	return estimate_of(values, rounds);
+		values[round] =
+			baseline && baseline->results[round] && lane->results[round]
+				? op_ns(baseline->results[round]) / op_ns(lane->results[round])
+				: NAN;
+	return ratio_estimate_of(values, rounds);
 }
 
 struct timed_round {
@@ -127,43 +137,47 @@ static int compare_rounds(const void *a, const void *b)
 static unsigned typical_round(const struct lane *lane, unsigned rounds)
 {
 	struct timed_round timed[ROUNDS_MAX] = { 0 };
+	unsigned count = 0;
 	for (unsigned round = 0; round < rounds; round++)
-		timed[round] = (struct timed_round) { op_ns(lane->results[round]), round };
-	qsort(timed, rounds, sizeof *timed, compare_rounds);
-	return timed[rounds / 2].round;
+		if (lane->results[round])
+			timed[count++] =
+				(struct timed_round) { op_ns(lane->results[round]), round };
+	qsort(timed, count, sizeof *timed, compare_rounds);
+	return timed[count / 2].round;
 }
 
-/* One engine's lane; where a run failed, the reason in its place. */
+static json_t *run_json(const struct lane *lane, const struct lane *baseline, unsigned rounds)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "op_ns",
+			 estimate_by(lane, rounds, op_ns), "speed",
+			 speed_of(lane, baseline, rounds), "held_computing",
+			 estimate_at(lane, rounds, "trace.totals.held_computing"), "in_calls_pct",
+			 estimate_by(lane, rounds, in_calls_pct), "working_pct",
+			 estimate_at(lane, rounds, "trace.totals.working_pct"), "blocked_pct",
+			 estimate_at(lane, rounds, "trace.totals.blocked_pct"), "inflight_mean",
+			 estimate_at(lane, rounds, "metrics.inflight_mean"), "switches_per_op",
+			 estimate_by(lane, rounds, switches_per_op));
+}
+
+/* One engine's lane; where no run ended ok, the reason in its place. */
 static json_t *lane_json(const struct lane *lane, const struct lane *baseline, unsigned rounds)
 {
-	if (lane->failed && !lane->failure)
+	bool ok = lane->ok_count > 0;
+	if (!ok && !lane->failure)
 		return json_pack("{s:{s:s}, s:s, s:s, s:n}", "engine", "label", lane->spec,
 				 "status", "error", "reason", lane->why.text, "trace");
-	const json_t *shown =
-		lane->failed ? lane->failure : lane->results[typical_round(lane, rounds)];
+	const json_t *shown = ok ? lane->results[typical_round(lane, rounds)] : lane->failure;
 	json_t *trace = json_object_get(shown, "trace");
-	json_t *json = json_pack(
-		"{s:O, s:O, s:O, s:O, s:O, s:O, s:O}", "engine", json_object_get(shown, "engine"),
-		"status", json_object_get(shown, "status"), "reason",
-		json_object_get(shown, "reason"), "warnings", json_object_get(shown, "warnings"),
-		"workload", json_object_get(shown, "workload"), "config",
-		json_object_get(shown, "config"), "trace", trace ? trace : json_null());
-	json_object_set_new(
-		json, "run",
-		lane->failed
-			? json_null()
-			: json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "op_ns",
-				    estimate_by(lane, rounds, op_ns), "speed",
-				    speed_of(lane, baseline, rounds), "inflight_computing",
-				    estimate_at(lane, rounds, "trace.totals.inflight_computing"),
-				    "working_pct",
-				    estimate_at(lane, rounds, "trace.totals.working_pct"),
-				    "blocked_pct",
-				    estimate_at(lane, rounds, "trace.totals.blocked_pct"),
-				    "inflight_mean",
-				    estimate_at(lane, rounds, "metrics.inflight_mean"),
-				    "switches_per_op", estimate_by(lane, rounds, switches_per_op)));
-	return json;
+	json_t *warnings = json_copy(json_object_get(shown, "warnings"));
+	if (ok)
+		json_array_extend(warnings, lane->failures);
+	return json_pack("{s:O, s:O, s:O, s:o, s:O, s:O, s:O, s:o}", "engine",
+			 json_object_get(shown, "engine"), "status",
+			 json_object_get(shown, "status"), "reason",
+			 json_object_get(shown, "reason"), "warnings", warnings, "workload",
+			 json_object_get(shown, "workload"), "config",
+			 json_object_get(shown, "config"), "trace", trace ? trace : json_null(),
+			 "run", ok ? run_json(lane, baseline, rounds) : json_null());
 }
 
 static void print_share(const json_t *run, const char *key)
@@ -179,9 +193,9 @@ static void print_lanes(const json_t *document)
 {
 	size_t i;
 	const json_t *lane;
-	printf("%s, %.0f rounds; medians\n\n%-24s %10s %9s %10s %10s %10s %12s\n",
+	printf("%s, %.0f rounds; medians (speed: means)\n\n%-24s %10s %9s %10s %10s %10s %12s\n",
 	       string_at(document, "panel"), number_at(document, "rounds"), "engine", "op", "speed",
-	       "in flight", "working", "blocked", "switches/op");
+	       "held", "working", "blocked", "switches/op");
 	json_array_foreach(json_object_get(document, "lanes"), i, lane)
 	{
 		const json_t *run = json_object_get(lane, "run");
@@ -192,11 +206,11 @@ static void print_lanes(const json_t *document)
 		}
 		printf("%7.1f us ", number_at(run, "op_ns.median") / 1e3);
 		if (json_is_object(json_object_get(run, "speed")))
-			printf("%7.2f x ", number_at(run, "speed.median"));
+			printf("%7.2f x ", number_at(run, "speed.mean"));
 		else
 			printf("%9s ", "-");
-		if (json_is_object(json_object_get(run, "inflight_computing")))
-			printf("%10.2f ", number_at(run, "inflight_computing.median"));
+		if (json_is_object(json_object_get(run, "held_computing")))
+			printf("%10.2f ", number_at(run, "held_computing.median"));
 		else
 			printf("%10s ", "-");
 		print_share(run, "working_pct");
@@ -205,10 +219,12 @@ static void print_lanes(const json_t *document)
 	}
 	printf("\nop: time for an operation, its computing included; speed: " BASELINE_SPEC
 	       "'s time over it\n"
-	       "in flight: operations that the engine held, in the mean while the thread "
-	       "computed\n"
+	       "held: operations that the engine had accepted and not returned, in the mean while "
+	       "the thread\ncomputed; that follows from the interface, speed says what it "
+	       "brought\n"
 	       "working, blocked: share of the time that the thread spent in the engine's calls, "
 	       "on a CPU and off it\n");
+	print_warnings(json_object_get(document, "lanes"));
 }
 
 enum option_key { OPT_ROUNDS = 0x100, OPT_SEED };
@@ -241,25 +257,36 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-/* One run of a round, unless the engine failed in an earlier one. */
+/* `result` is taken over; where it is NULL, the lane knows why already. */
+static void note_failure(struct lane *lane, json_t *result, unsigned round, unsigned rounds)
+{
+	bool ran = status_is(result, "ok");
+	if (ran)
+		reason_set(&lane->why, "nothing was finished; use a longer --runtime");
+	else if (result)
+		reason_set(&lane->why, "%s", string_at(result, "reason"));
+	failed_round_add(lane->failures, round, rounds, &lane->why);
+	json_decref(lane->failure);
+	lane->failure = ran ? NULL : result;
+	if (ran)
+		json_decref(result);
+}
+
+/* One run of a round. What is unsupported is not asked again. */
 static void run_lane(struct lane *lane, unsigned round, const char *loops_per_us,
 		     const struct options *options)
 {
 	struct run_words words;
-	if (lane->failed)
+	if (status_is(lane->failure, "unsupported"))
 		return;
 	gather_words(&words, lane->spec, loops_per_us, options);
 	json_t *result = child_run(&words, RUN_LIMIT_S, NULL, &lane->why);
-	lane->failed = !status_is(result, "ok") || number_at(result, "metrics.ops_per_s") <= 0;
-	if (lane->failed && status_is(result, "ok")) {
-		reason_set(&lane->why, "nothing was finished; use a longer --runtime");
-		json_decref(result);
-		result = NULL;
+	if (!status_is(result, "ok") || number_at(result, "metrics.ops_per_s") <= 0) {
+		note_failure(lane, result, round, options->rounds);
+		return;
 	}
-	if (lane->failed)
-		lane->failure = result;
-	else
-		lane->results[round] = result;
+	lane->results[round] = result;
+	lane->ok_count++;
 }
 
 static void run_rounds(struct lane *lanes, const struct options *options)
@@ -282,6 +309,7 @@ static void free_lanes(struct lane *lanes, const struct options *options)
 		for (unsigned round = 0; round < options->rounds; round++)
 			json_decref(lanes[i].results[round]);
 		json_decref(lanes[i].failure);
+		json_decref(lanes[i].failures);
 	}
 	free(lanes);
 }
@@ -293,6 +321,7 @@ static json_t *make_document(const struct options *options, int argc, char **arg
 	const struct lane *baseline = NULL;
 	for (unsigned i = 0; i < options->choice.count; i++) {
 		lanes[i].spec = options->choice.specs[i];
+		lanes[i].failures = json_array();
 		if (strcmp(lanes[i].spec, BASELINE_SPEC) == 0)
 			baseline = &lanes[i];
 	}
@@ -303,12 +332,14 @@ static json_t *make_document(const struct options *options, int argc, char **arg
 	json_t *list = json_array();
 	for (unsigned i = 0; i < options->choice.count; i++) {
 		if (!first)
-			first = lanes[i].failed ? lanes[i].failure : lanes[i].results[0];
+			first = lanes[i].ok_count ? lanes[i].results[typical_round(&lanes[i],
+										   options->rounds)]
+						  : lanes[i].failure;
 		json_array_append_new(list, lane_json(&lanes[i], baseline, options->rounds));
 	}
 	json_t *env = json_object_get(first, "env");
 	json_t *document = json_pack(
-		"{s:s, s:s, s:o, s:I, s:i, s:I, s:s, s:O, s:o, s:o}", "schema", "iolab.timeline.v1",
+		"{s:s, s:s, s:o, s:I, s:i, s:I, s:s, s:O, s:o, s:o}", "schema", "iolab.timeline.v2",
 		"time_utc", time_utc(stamp), "command", command_json(argc, argv), "length_ns",
 		(json_int_t)atoi(options->length_us) * 1000, "rounds", (int)options->rounds, "seed",
 		(json_int_t)options->seed, "panel", first ? string_at(first, "workload.panel") : "",

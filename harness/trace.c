@@ -179,11 +179,12 @@ static uint64_t computed_until(const struct computing *stretches, unsigned count
 }
 
 /*
- * How many operations were in flight, in the mean over the time in which the loop's thread
- * computed: accepted by the engine and not yet returned. While submit() is still on its way, the
- * thread is not free, so that is not counted.
+ * How many operations the engine held, in the mean over the time in which the loop's thread
+ * computed: accepted and not yet returned. That follows from how the interface is used (whoever
+ * accepts 8 and returns one at a time holds 7) and does not tell how many the kernel was busy with.
+ * While submit() is still on its way, the thread is not free, so that is not counted.
  */
-static json_t *inflight_computing(const struct trace *trace, const struct trace_window *window)
+static json_t *held_computing(const struct trace *trace, const struct trace_window *window)
 {
 	struct computing *stretches = malloc(TRACE_CAPACITY * sizeof *stretches);
 	unsigned count = stretches ? list_computing(trace, window, stretches) : 0;
@@ -221,8 +222,8 @@ static json_t *totals_json(const struct trace *trace, const struct trace_window 
 	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:n, s:n}", "ops", (json_int_t)ops,
 			 "submit_pct", percentage(in_ns[TRACE_SUBMIT], length_ns), "reap_pct",
 			 percentage(in_ns[TRACE_REAP], length_ns), "compute_pct",
-			 percentage(in_ns[TRACE_COMPUTE], length_ns), "inflight_computing",
-			 inflight_computing(trace, window), "working_pct", "blocked_pct");
+			 percentage(in_ns[TRACE_COMPUTE], length_ns), "held_computing",
+			 held_computing(trace, window), "working_pct", "blocked_pct");
 }
 
 json_t *trace_json(const struct trace *trace, const struct trace_window *window)

@@ -70,8 +70,9 @@ CLAIM = verdicts.Claim(
     "without overlap, 184 thousand with it",
     "a call that waits for the data adds I/O to computing; one that hands the I/O over leaves room for "
     "computing meanwhile",
-    "reproduced when, where computing takes as long as I/O (C / I between 0.5 and 2), the efficiency of blocking is "
-    "below 25 %, and that of libaio and of io_uring above it; what is lost to interference counts against each",
+    f"reproduced when, where computing takes as long as I/O (C / I between {AS_MUCH / ABOUT:g} and "
+    f"{AS_MUCH * ABOUT:g}), the efficiency of blocking is below {percent(HIDDEN)}, and that of libaio and of io_uring "
+    "above it; what is lost to interference counts against each. The limits are ours: the source has no number for them",
     statements)
 
 
@@ -80,7 +81,13 @@ def load(folder):
 
 
 def measured(document):
-    return [e for e in document.content["engines"] if e["status"] == "ok" and e["points"]]
+    """Those of which a round has I, C and T of one point at least."""
+    return [e for e in document.content["engines"] if e["status"] == "ok" and whole(e["points"])]
+
+
+def whole(points):
+    """Without those of which no round has all three."""
+    return [p for p in points if p["efficiency"]]
 
 
 def condition(document):
@@ -92,24 +99,28 @@ def condition(document):
 def alt_text(document):
     words = []
     for engine in measured(document):
-        best = max(engine["points"], key=lambda p: p["efficiency"]["median"])
+        best = max(whole(engine["points"]), key=lambda p: p["efficiency"]["median"])
         words.append(f"{engine['engine']['label']} overlaps at most "
                      f"{100 * best['efficiency']['median']:.0f} %")
     return f"{TITLE}: {'; '.join(words)}."
 
 
-def lost(point):
-    """21.4 µs (12.0–30.1) at C / I = 1.02: what T is above C + I."""
-    entry = point["lost_ns"]
+def with_interval(entry):
+    """21.4 µs (12.0–30.1 µs)"""
     words = f"{duration(entry['median'])} ({span(entry['low'], entry['high'], duration)})"
-    return words.replace("-", MINUS) + f" at C / I = {point['compute_to_io']['median']:.2f}"
+    return words.replace("-", MINUS)
+
+
+def lost(point):
+    """21.4 µs (12.0–30.1 µs) at C / I = 1.02: what T is above C + I."""
+    return with_interval(point["lost_ns"]) + f" at C / I = {point['compute_to_io']['median']:.2f}"
 
 
 def interference(document):
     """What computing and I/O cost each other where as much of both was asked for, and where that is
     shown; and for blocking in any case, since it overlaps nothing, so that all of it is seen."""
-    points = [(e["engine"]["label"], p) for e in measured(document) for p in e["points"]
-              if p["asked"] == AS_MUCH and p["lost_ns"]]
+    points = [(e["engine"]["label"], p) for e in measured(document) for p in whole(e["points"])
+              if p["asked"] == AS_MUCH]
     shown = [f"{label} {lost(p)}" for label, p in points if p["lost_ns"]["low"] > 0]
     words = []
     if shown:
@@ -124,7 +135,7 @@ def interference(document):
 def beyond(engines):
     """How many of the efficiencies reach beyond the axis."""
     return sum(e["low"] < SHOWN_FROM or e["high"] > SHOWN_TO for engine in engines
-               for p in engine["points"] for e in [p["efficiency"]] if e)
+               for p in whole(engine["points"]) for e in [p["efficiency"]])
 
 
 def draw(document, width_in=sheet.WIDE_IN, bare=False):
@@ -142,7 +153,11 @@ def draw(document, width_in=sheet.WIDE_IN, bare=False):
             if engine["status"] != "ok":
                 page.note("×", f"{engine['engine']['label']}: {engine['status']}: "
                           f"{engine['reason']}")
-        alone = listed([f"{e['engine']['label']} {duration(e['io_ns']['median'])}"
+            elif engine not in engines:
+                page.note("×", f"{engine['engine']['label']}: no round has I, C and T of one point")
+            elif lost_rounds := engine.get("warnings"):  # older results have none
+                page.note("!", f"{engine['engine']['label']}: {'; '.join(lost_rounds)}")
+        alone = listed([f"{e['engine']['label']} {with_interval(e['io_ns'])}"
                         for e in engines]) if engines else "nothing"
         page.note("", f"I, the time for an operation without computing: {alone}.")
         for words in interference(document):
@@ -153,15 +168,16 @@ def draw(document, width_in=sheet.WIDE_IN, bare=False):
         study.add_claim(page, CLAIM, document)
 
     return sheet.compose_document(document, TITLE, f"{condition(document)}. {READING}; marks: "
-                                  f"median, bars: interval over the rounds", place, width_in, bare,
+                                  f"median, bars: intervals over the rounds, of C / I across and of "
+                                  f"what stands beside the axis upwards", place, width_in, bare,
                                   foot=(condition(document),))
 
 
 def block(page, engines, key, y_label, paint_back, names):
-    points = [p for e in engines for p in e["points"] if p["compute_to_io"]]
+    points = [p for e in engines for p in whole(e["points"])]
     asked = sorted({p["asked"] for p in points})
     ticks = asked + [asked[-1] * 2 ** i for i in range(1, 6)]  # on a busy machine it comes to more
-    xs = sorted(asked + [p["compute_to_io"]["median"] for p in points])
+    xs = sorted(asked + [p["compute_to_io"][end] for p in points for end in ("low", "high")])
 
     def paint(axes):
         margin = max(1.15, (xs[-1] / xs[0]) ** 0.06)
@@ -172,7 +188,7 @@ def block(page, engines, key, y_label, paint_back, names):
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.grid(True)
-        paint_back(axes, limits, [p[key] for p in points if p[key]])
+        paint_back(axes, limits, [p[key] for p in points])
         return draw_engines(axes, engines, key)
 
     cell = sheet.Cell(paint)
@@ -211,6 +227,10 @@ def paint_limits(axes, limits, estimates):
                   va="bottom", fontsize=sheet.NOTE_PT, color=style.GREY)
 
 
+def scaled(entry, factor=1):
+    return results.Estimate(*(factor * entry[key] for key in ("median", "low", "high")))
+
+
 def draw_engines(axes, engines, key):
     """One line an engine, set a little apart across. Returns where each ends."""
     ends = {}
@@ -219,14 +239,12 @@ def draw_engines(axes, engines, key):
         label = engine["engine"]["label"]
         look = style.look_of(label)
         dodge = math.exp(0.025 * (i - middle))
-        points = sorted(((p["compute_to_io"]["median"] * dodge, p[key]) for p in engine["points"]
-                         if p[key] and p["compute_to_io"]), key=lambda point: point[0])
-        if not points:
-            continue
-        for x, entry in points:
-            charts.draw_bar(axes, "y", x, results.Estimate(entry["median"], entry["low"],
-                                                           entry["high"]), look.colour)
-        shown = [(x, entry["median"]) for x, entry in points]
+        points = sorted(((scaled(p["compute_to_io"], dodge), scaled(p[key])) for p in whole(engine["points"])),
+                        key=lambda point: point[0].median)
+        for x, y in points:
+            charts.draw_bar(axes, "y", x.median, y, look.colour)
+            charts.draw_bar(axes, "x", y.median, x, look.colour)
+        shown = [(x.median, y.median) for x, y in points]
         axes.plot(*zip(*shown), color=look.colour, linestyle=look.line, zorder=3,
                   **look.marker_keywords())
         low, high = axes.get_ylim()

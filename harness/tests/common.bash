@@ -70,3 +70,28 @@ user_dir() {
 	cp "$IOLAB" "$USER_DIR/iolab"
 	chmod -R a+rwX "$USER_DIR"
 }
+
+# fail_run N: from now on the Nth `iolab run` that is started ends with status 7 before it does anything.
+fail_run() {
+	[ -e "$BATS_TEST_TMPDIR/fail.so" ] || ${CC:-cc} -shared -fPIC -o "$BATS_TEST_TMPDIR/fail.so" -x c - <<-'C'
+		#define _GNU_SOURCE
+		#include <errno.h>
+		#include <fcntl.h>
+		#include <stdlib.h>
+		#include <string.h>
+		#include <unistd.h>
+		__attribute__((constructor)) static void count(int argc, char **argv)
+		{
+		    if (argc < 2 || strcmp(argv[1], "run") != 0)
+		        return;
+		    int fd = open(getenv("RUNS_FILE"), O_WRONLY | O_APPEND | O_CREAT, 0600);
+		    if (fd < 0 || write(fd, ".", 1) != 1)
+		        _exit(8);
+		    if (lseek(fd, 0, SEEK_CUR) == atoi(getenv("FAILS_AT")))
+		        _exit(7);
+		    close(fd);
+		}
+	C
+	rm -f "$BATS_TEST_TMPDIR/runs"
+	export LD_PRELOAD=$BATS_TEST_TMPDIR/fail.so RUNS_FILE=$BATS_TEST_TMPDIR/runs FAILS_AT=$1
+}

@@ -32,6 +32,13 @@ load common
 		    for name, cell in cells.items():
 		        trials = cell["handover_share"] and cell["handover_share"]["count"]
 		        assert (cell["agreed"] is None) == (trials is None), cell
+		        if trials:
+		            # Each trial is kept, so that the rule can be tried on it again.
+		            pairs = list(zip(cell["handover_share"]["values"], cell["helpers_cpu_share"]["values"]))
+		            helpers = cell["helpers"]["user"] + cell["helpers"]["io_wq"] > 0
+		            outcomes = ["blocked" if share >= 0.5 and not (helpers and cpu >= 0.5) else
+		                        "threads" if helpers else "native" for share, cpu in pairs]
+		            assert len(pairs) == trials and outcomes.count(cell["outcome"]) == cell["agreed"], cell
 		        assert trials is None or 1 <= cell["agreed"] <= trials == (3 if name in ("socket", "pipe") else 9), cell
 		# What is certain is certain in each trial.
 		assert rows["blocking"]["socket"]["agreed"] in (None, 3), rows["blocking"]["socket"]

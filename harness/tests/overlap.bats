@@ -41,6 +41,49 @@ small_overlap() {
 	assert_success
 }
 
+@test "overlap: a round that fails is told, and the others' figures stay" {
+	# Four runs a round; the fifth is the one that says how much to compute in the second.
+	fail_run 5
+	small_overlap --rounds 3 --engines blocking --ratios 1 --json >"$BATS_TEST_TMPDIR/overlap"
+	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.overlap.v1 \
+		"$BATS_TEST_TMPDIR/overlap"
+	assert_success
+	run "$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/overlap" <<-'PYTHON'
+		import json, sys
+		(engine,) = json.load(open(sys.argv[1]))["engines"]
+		assert engine["status"] == "ok" and engine["reason"] is None, engine
+		assert engine["warnings"] == ["round 2 of 3: ended with status 7 and no result"], engine
+		(point,) = engine["points"]
+		for key in ("compute_ns", "compute_to_io", "total_to_io", "efficiency", "lost_ns"):
+		    assert [value is None for value in point[key]["values"]] == [False, True, False], point
+		    assert point[key]["count"] == 2, point
+		# The rounds' own three, in their order.
+		for i, c, x, y, e, l in zip(engine["io_ns"]["values"], *(point[key]["values"] for key in (
+		        "compute_ns", "compute_to_io", "total_to_io", "efficiency", "lost_ns"))):
+		    assert (i is None) == (c is None)
+		    if c:
+		        t = l + c + i
+		        assert abs(x - c / i) < 1e-6 * x and abs(y - t / i) < 1e-6 * y and abs(e - (c + i - t) / min(c, i)) < 1e-6
+	PYTHON
+	assert_success
+}
+
+@test "overlap: a point that no round has is a dash, and where nothing was finished it says so" {
+	# Of the only round the last run fails, which with this seed is one with computing.
+	fail_run 6
+	run small_overlap --rounds 1 --engines blocking --ratios 1,2 --seed 1
+	assert_success
+	assert_output --regexp "blocking +- +- +- +-  \(C/I = [12] was asked for, and no round has it\)"
+	assert_output --partial "warning: blocking: round 1 of 1: ended with status 7 and no result"
+	refute_output --partial " 0.0 us"
+	unset LD_PRELOAD
+	# One operation a second: none in the window.
+	run timeout 60 "$IOLAB" overlap --rounds 2 --engines blocking --ratios 1 -- --file "$BATS_TEST_TMPDIR/file" \
+		--size 4M --runtime 0.03 --warmup 0.01 --rate 1
+	assert_failure 1
+	assert_output --partial "blocking                 error: nothing was finished; use a longer --runtime"
+}
+
 @test "overlap: a seed repeats the order, mistakes are found before anything runs" {
 	output=$(small_overlap --engines blocking --ratios 1 --seed 7 --json)
 	assert_equal "$(json seed) $(json rounds)" "7 2"

@@ -17,6 +17,9 @@ load common
 		# Every tick of 3 x 100 ms counts, seen or slept through.
 		for row in rows.values():
 		    if row["status"] == "ok":
+		        # What each round measured is kept.
+		        for part in row["lateness_ns"].values():
+		            assert sorted(part["values"])[1] == part["median"] and len(part["values"]) == 3, part
 		        assert 250 <= row["ticks"] <= 600, row
 		# The answer comes after 5 ms: of the ticks meanwhile half are late by 2 ms and more.
 		blocking, epoll = (rows["socket", e]["lateness_ns"]["p50"]["median"] for e in ("blocking", "epoll"))

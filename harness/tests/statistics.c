@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "estimate_json.h"
+#include "json_path.h"
 #include "random.h"
 #include "statistics.h"
 #include "tap.h"
@@ -267,6 +269,29 @@ static void steadiness_tests(struct tap *tap, struct random_stream *random)
 		  "half the width needs %u rounds in place of 10", needed);
 }
 
+/* What a document has of an estimate: every round's value, where it was measured. */
+static void json_tests(struct tap *tap)
+{
+	const double by_round[] = { 4, NAN, 1, 2 };
+	json_t *json = estimate_of(by_round, 4), *expected = json_pack("[f, n, f, f]", 4., 1., 2.);
+	tap_check(tap, json_equal(json_object_get(json, "values"), expected),
+		  "values stay in the order of the rounds, null where a round has none");
+	tap_check(tap, number_at(json, "median") == 2 && number_at(json, "count") == 3,
+		  "and that round counts for nothing");
+	json_decref(json);
+	json = ratio_estimate_of(by_round, 4);
+	tap_check(tap,
+		  json_equal(json_object_get(json, "values"), expected) &&
+			  near(number_at(json, "mean"), 2) && number_at(json, "count") == 3 &&
+			  number_at(json, "confidence_pct") == 95,
+		  "so with ratios, whose mean is geometric");
+	json_decref(json);
+	json_decref(expected);
+	json = estimate_of(by_round + 1, 1);
+	tap_check(tap, json_is_null(json), "no round with a value: null");
+	json_decref(json);
+}
+
 int main(void)
 {
 	struct tap tap = { 0 };
@@ -306,6 +331,7 @@ int main(void)
 			  "%u values of a skewed distribution: covered %.3f, promised %.3f", count,
 			  seen, expected);
 	}
+	json_tests(&tap);
 	student_tests(&tap);
 	ratio_tests(&tap, &random);
 	unpaired_tests(&tap, &random);

@@ -18,7 +18,7 @@ small_timeline() {
 	run small_timeline --engines blocking,threads,epoll,libaio,io_uring --out "$BATS_TEST_TMPDIR/results"
 	assert_success
 	assert_output --partial "epoll_ctl"
-	run valid "$BATS_TEST_TMPDIR/results/timeline.json" iolab.timeline.v1
+	run valid "$BATS_TEST_TMPDIR/results/timeline.json" iolab.timeline.v2
 	assert_success
 }
 
@@ -44,10 +44,10 @@ small_timeline() {
 		            assert 0 <= begin < end <= trace["length_ns"], label
 		    totals = trace["totals"]
 		    assert totals["submit_pct"] + totals["reap_pct"] + totals["compute_pct"] <= 100.001, label
-		# Blocking has nothing in flight while it computes; the others have.
-		assert lanes["blocking"]["trace"]["totals"]["inflight_computing"] < 0.1, lanes["blocking"]["trace"]["totals"]
+		# Blocking holds nothing while it computes; the others do.
+		assert lanes["blocking"]["trace"]["totals"]["held_computing"] < 0.1, lanes["blocking"]["trace"]["totals"]
 		for label in ("threads", "libaio", "io_uring"):
-		    assert lanes[label]["trace"]["totals"]["inflight_computing"] > 4, (label, lanes[label]["trace"]["totals"])
+		    assert lanes[label]["trace"]["totals"]["held_computing"] > 4, (label, lanes[label]["trace"]["totals"])
 		# Working and blocked are all of the time in calls, and blocking is blocked for as long as the device works.
 		for label, lane in lanes.items():
 		    trace, totals = lane["trace"], lane["trace"]["totals"]
@@ -80,23 +80,34 @@ small_timeline() {
 
 @test "over the rounds: each has its figures, and the one that is shown is the median" {
 	small_timeline --engines blocking,io_uring --rounds 3 --seed 7 --json >"$BATS_TEST_TMPDIR/timeline"
-	run valid "$BATS_TEST_TMPDIR/timeline" iolab.timeline.v1
+	run valid "$BATS_TEST_TMPDIR/timeline" iolab.timeline.v2
 	assert_success
 	run "$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/timeline" <<-'PYTHON'
-		import json, sys
+		import json, math, statistics, sys
 		document = json.load(open(sys.argv[1]))
 		assert (document["rounds"], document["seed"]) == (3, 7)
 		blocking, ring = document["lanes"]
 		for lane in (blocking, ring):
 		    run = lane["run"]
 		    assert run["op_ns"]["count"] == 3 and run["op_ns"]["min"] < run["op_ns"]["max"], run
-		    shown = lane["trace"]["totals"]["inflight_computing"]
-		    assert run["inflight_computing"]["min"] <= shown <= run["inflight_computing"]["max"], run
-		assert blocking["run"]["speed"]["min"] == blocking["run"]["speed"]["max"] == 1
-		# Of the same round, so between what the extremes of both allow.
-		a, b, s = blocking["run"]["op_ns"], ring["run"]["op_ns"], ring["run"]["speed"]
-		least, most = a["min"] / b["max"] * 0.99999, a["max"] / b["min"] * 1.00001
-		assert least <= s["min"] <= s["median"] <= s["max"] <= most, (a, b, s)
+		    shown = lane["trace"]["totals"]["held_computing"]
+		    assert run["held_computing"]["min"] <= shown <= run["held_computing"]["max"], run
+		# Every round is kept, in the order in which they were: the others follow from that.
+		for lane in (blocking, ring):
+		    for key, estimate in lane["run"].items():
+		        if estimate:
+		            assert len(estimate["values"]) == 3 and min(estimate["values"]) == estimate["min"], (key, estimate)
+		near = lambda a, b: abs(a - b) < 1e-6 * b
+		speeds = ring["run"]["speed"]["values"]
+		for a, b, s in zip(blocking["run"]["op_ns"]["values"], ring["run"]["op_ns"]["values"], speeds):
+		    assert near(a / b, s), (a, b, s)
+		# The interval is Student's t on their logarithms, as the summary's: 4.30265 for three rounds.
+		logs = [math.log(s) for s in speeds]
+		half = 4.30265273 * statistics.stdev(logs) / math.sqrt(3)
+		s = ring["run"]["speed"]
+		assert near(s["mean"], math.exp(statistics.mean(logs))) and s["confidence_pct"] == 95, s
+		assert near(s["low"], s["mean"] * math.exp(-half)) and near(s["high"], s["mean"] * math.exp(half)), (s, half)
+		assert blocking["run"]["speed"]["low"] == blocking["run"]["speed"]["high"] == 1
 	PYTHON
 	assert_success
 	small_timeline --engines io_uring --rounds 1 --json >"$BATS_TEST_TMPDIR/timeline"
@@ -104,6 +115,25 @@ small_timeline() {
 	run "$IOLAB" timeline --rounds 0
 	assert_failure 2
 	assert_output --partial "--rounds 0"
+}
+
+@test "a round that fails is told, and the others' figures stay" {
+	fail_run 2
+	small_timeline --engines blocking --rounds 3 --json >"$BATS_TEST_TMPDIR/timeline"
+	run valid "$BATS_TEST_TMPDIR/timeline" iolab.timeline.v2
+	assert_success
+	output=$(cat "$BATS_TEST_TMPDIR/timeline")
+	assert_equal "$(json lanes.0.status) $(json lanes.0.run.op_ns.count)" "ok 2"
+	assert_equal "$(json lanes.0.run.op_ns.values.1)" None
+	[[ "$(json lanes.0.warnings)" == *"round 2 of 3: ended with status 7 and no result"* ]] || fail "$(json lanes.0.warnings)"
+	fail_run 1
+	run small_timeline --engines blocking --rounds 3
+	assert_success
+	assert_output --partial "warning: blocking: round 1 of 3: ended with status 7"
+	fail_run 1
+	run small_timeline --engines blocking --rounds 1
+	assert_failure 1
+	assert_output --partial "blocking                 error: ended with status 7 and no result"
 }
 
 @test "a run without a trace has none; with one it is as the schema says" {
@@ -116,7 +146,7 @@ small_timeline() {
 	quick -e epoll -w echo --conns 4 --trace-us 2000 --json >"$BATS_TEST_TMPDIR/line"
 	run valid "$BATS_TEST_TMPDIR/line" iolab.run.v1
 	assert_success
-	grep -q '"inflight_computing":null' "$BATS_TEST_TMPDIR/line"
+	grep -q '"held_computing":null' "$BATS_TEST_TMPDIR/line"
 }
 
 @test "mistakes are found before anything runs" {

@@ -42,17 +42,17 @@ static void overlap_tests(struct tap *tap)
 	tap_check(tap, number_at(json, "totals.ops") == 3, "three completed");
 	tap_check(tap, number_at(json, "totals.compute_pct") == 50, "half of the time computing");
 	tap_check(tap, number_at(json, "totals.submit_pct") == 30, "30 %% of it in submit()");
-	tap_check(tap, number_at(json, "totals.inflight_computing") == 0.8,
-		  "0.8 in flight in the mean while computing: 300 ns of one, 500 of another, of "
+	tap_check(tap, number_at(json, "totals.held_computing") == 0.8,
+		  "0.8 held in the mean while computing: 300 ns of one, 500 of another, of "
 		  "1000 (%g)",
-		  number_at(json, "totals.inflight_computing"));
+		  number_at(json, "totals.held_computing"));
 	json_decref(json);
 
-	/* The edges cut: for 200 of the 500 ns that are computed in the window one is in flight. */
+	/* The edges cut: for 200 of the 500 ns that are computed in the window one is held. */
 	window = (struct trace_window) { ORIGIN_NS + 600, ORIGIN_NS + 1100 };
 	json = trace_json(trace, &window);
 	tap_check(tap,
-		  number_at(json, "totals.inflight_computing") == 0.4 &&
+		  number_at(json, "totals.held_computing") == 0.4 &&
 			  number_at(json, "totals.compute_pct") == 100 &&
 			  number_at(json, "totals.ops") == 1,
 		  "a window cuts what reaches over its edges");

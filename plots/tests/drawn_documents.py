@@ -18,6 +18,7 @@ import sheet
 import steps
 import style
 import timeline
+import verdicts
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 
@@ -59,10 +60,10 @@ def check_timeline(document, width_in):
             if isinstance(collection, PolyCollection):
                 face = to_hex(collection.get_facecolor()[0])
                 bars.setdefault(face, []).extend(collection.get_paths())
-        flight = timeline.lightened(style.look_of(label).colour)
+        held = timeline.lightened(style.look_of(label).colour)
         inside = [op for op in lane["trace"]["operations"] if op[1] < length_ns and op[3] > 0]
-        expect(len(bars.get(flight, [])) == len(inside),
-               f"timeline: {len(bars.get(flight, []))} of {len(inside)} operations of {label}")
+        expect(len(bars.get(held, [])) == len(inside),
+               f"timeline: {len(bars.get(held, []))} of {len(inside)} operations of {label}")
         computing = [s for s in lane["trace"]["loop"] if s[0] == "compute"]
         expect(len(bars.get(style.INK, [])) >= len(computing),
                f"timeline: computing of {label} is missing")
@@ -77,15 +78,48 @@ def check_timeline(document, width_in):
                 heights[state] = max(p.vertices[:, 1].max() - p.vertices[:, 1].min() for p in paths)
         if len(heights) == 2:
             expect(heights["blocked"] < heights["working"] / 2, "timeline: blocked looks like working")
-        # What is in flight at once lies in different rows, in no more than there are at once.
-        rows = {round(path.vertices[:, 1].min(), 6) for path in bars.get(flight, [])}
+        # What is held at once lies in different rows, in no more than there are at once.
+        rows = {round(path.vertices[:, 1].min(), 6) for path in bars.get(held, [])}
         at_once = max(sum(o <= at < c for _, o, _, c in inside) for _, at, _, _ in inside)
         expect(len(rows) == at_once, f"timeline: {len(rows)} rows for {at_once} at once of {label}")
         expect(timeline.figures_of(lane)[0] in words_of(figure) or width_in < sheet.WIDE_IN,
                f"timeline: what the lane of {label} amounts to is not said")
-        begins = {round(path.vertices[:, 0].min(), 3) for path in bars.get(flight, [])}
+        begins = {round(path.vertices[:, 0].min(), 3) for path in bars.get(held, [])}
         for _, offered, _, _ in inside:
             expect(max(offered, 0) in begins, f"timeline: {label}: nothing begins at {offered}")
+
+
+def check_timeline_numbers(document):
+    """Numbers are those of all rounds with their interval, and not those of the piece that is drawn."""
+    content = copy.deepcopy(document.content)
+    lane = next(lane for lane in content["lanes"] if lane["engine"]["label"] == "libaio")
+    lane["trace"]["totals"].update(held_computing=88, working_pct=88, blocked_pct=88)
+    lane["run"]["working_pct"].update(median=26, low=24, high=29)
+    lane["run"]["op_ns"]["count"] = content["rounds"] - 1
+    lane["warnings"] = ["round 2 of 5: killed by SIGKILL"]
+    words = " ".join(words_of(timeline.draw(replace(document, content=content), sheet.WIDE_IN)).split())
+    for text in ("held 7.0 (6.9–7.1) of 8 while computing", "working in calls 26 % (24–29 %)",
+                 "as fast as blocking (1.45–1.61)", "libaio: round 2 of 5: killed by SIGKILL"):
+        expect(text in words, f"timeline: does not say: {text}: {words}")
+    expect("held 88" not in words and "88 %" not in words, "timeline: a number of the drawn piece stands for all rounds")
+    expect("follows from the interface" in words, "timeline: nothing says what held is worth")
+
+
+def check_overlap_lost_rounds(document):
+    """Where a point has no round, or an engine no point, the rest is drawn, and it is said why."""
+    content = copy.deepcopy(document.content)
+    one, other = [e for e in content["engines"] if e["engine"]["label"] in ("blocking", "libaio")]
+    for points in (one["points"][:1], other["points"]):
+        for point in points:
+            point.update(dict.fromkeys(("compute_ns", "compute_to_io", "total_to_io", "efficiency", "lost_ns")))
+    one["warnings"] = ["round 1 of 5: hung: killed after 60 s"]
+    changed = replace(document, content=content)
+    words = " ".join(words_of(overlap.draw(changed, sheet.WIDE_IN)).split())
+    for text in ("blocking: round 1 of 5: hung: killed after 60 s", "libaio: no round has I, C and T"):
+        expect(text in words, f"overlap: does not say: {text}")
+    expect("libaio" not in overlap.alt_text(changed) and "blocking overlaps" in overlap.alt_text(changed),
+           f"overlap: {overlap.alt_text(changed)}")
+    verdicts.judge(overlap.CLAIM, changed)
 
 
 def check_unknown_calls(document, width_in):
@@ -115,10 +149,18 @@ def check_overlap(document, width_in):
             label = engine["engine"]["label"]
             drawn = {float(y) for line in axes.lines for y in line.get_ydata()
                      if line.get_color() == style.look_of(label).colour}
+            across = [line.get_xdata() for line in axes.lines if len(line.get_xdata()) == 2
+                      and line.get_color() == style.look_of(label).colour]
             for point in engine["points"]:
                 for value in ("median", "low", "high"):
                     expect(point[key][value] in drawn,
                            f"overlap: {value} of {key} of {label} is not drawn")
+                ratio = point["compute_to_io"]  # engines are set apart by a factor
+                expect(any(abs(high / low - ratio["high"] / ratio["low"]) < 1e-9 for low, high in across),
+                       f"overlap: the interval of C / I of {label} is not drawn")
+            if width_in >= sheet.WIDE_IN:
+                alone = " ".join(f"{label} {overlap.with_interval(engine['io_ns'])}".split())
+                expect(alone in " ".join(words_of(figure).split()), f"overlap: I without its interval: {alone}")
     # The bounds meet where they must.
     band = figure.axes[0].lines[:2]
     for bound, line in zip((lambda x: max(1, x), lambda x: 1 + x), band):
@@ -205,6 +247,8 @@ def main():
         check_matrix(matrix.load(folder), width_in)
         check_responsiveness(responsiveness.load(folder), width_in)
     check_matrix_words(matrix.load(folder))
+    check_timeline_numbers(timeline.load(folder))
+    check_overlap_lost_rounds(overlap.load(folder))
     print("\n".join(failures) or "all is drawn")
     sys.exit(1 if failures else 0)
 

@@ -285,19 +285,25 @@ def check_documents():
             {"engine": {"label": label}, "status": "ok", "loop_calls": counts}
             for label, counts in loop_calls.items()]})
 
-    def timed(rounds=5, spread=0.05, **lanes):
+    def timed(rounds=5, spread=0.05, held=7, **speeds):
         return Document("", {"rounds": rounds, "lanes": [
             {"engine": {"label": label}, "config": {"depth": 8}, "trace": {"totals": {}},
-             "run": {"inflight_computing": estimate(inflight, spread), "speed": estimate(speed, spread)}}
-            for label, (inflight, speed) in lanes.items()]})
+             "run": {"held_computing": estimate(held, spread),
+                     # The middle of the rounds is no part of it: only mean and interval of the ratio are.
+                     "speed": {"mean": speed, "low": speed * (1 - spread), "high": speed * (1 + spread),
+                               "median": 1, "count": rounds}}}
+            for label, speed in speeds.items()]})
 
-    check_made(timeline, yes, timed(blocking=(0, 1), libaio=(7, 1.5), io_uring=(7, 1.5)))
-    check_made(timeline, no, timed(blocking=(3, 1), libaio=(7, 1.5), io_uring=(7, 1.5)))
-    check_made(timeline, no, timed(blocking=(0, 1), libaio=(2, 1.5), io_uring=(7, 1.5)))
-    check_made(timeline, no, timed(blocking=(0, 1), libaio=(7, 1.5), io_uring=(7, 0.9)))
-    check_made(timeline, open_, timed(blocking=(0, 1), libaio=(7, 1.5), io_uring=(7, 1.02)))
-    check_made(timeline, open_, timed(blocking=(0, 1), libaio=(7, 1.5)))
-    check_made(timeline, open_, timed(rounds=3, blocking=(0, 1), libaio=(7, 1.5), io_uring=(7, 1.5)))
+    # How many the engine held follows from the interface, so whatever it is, it decides nothing.
+    for held in (0, 4, 8):
+        check_made(timeline, yes, timed(held=held, blocking=1, libaio=1.5, io_uring=1.5))
+        check_made(timeline, no, timed(held=held, blocking=1, libaio=1.5, io_uring=0.9))
+    check_made(timeline, open_, timed(blocking=1, libaio=1.5, io_uring=1.02))
+    check_made(timeline, open_, timed(blocking=1, libaio=1.5))
+    check_made(timeline, open_, timed(rounds=3, blocking=1, libaio=1.5, io_uring=1.5))
+    judged = [s.words for s in timeline.CLAIM.statements(timed(blocking=1, libaio=1.5, io_uring=1.5))]
+    expect(len(judged) == 2 and all("speed to that of blocking is 1.50" in words for words in judged),
+           f"timeline: judged is something else than the speed: {judged}")
 
     said = {label: {str(calls): 100} for label, calls in steps.SAID}
     check_made(steps, yes, traced(**said))
@@ -312,7 +318,11 @@ def check_documents():
         rows = {}
         for label, column, said, so in matrix.SAID:
             outcome = said if so else "native"
-            rows.setdefault(label, {})[column] = {"outcome": changed.get(f"{label}_{column}", outcome)}
+            outcome, agreed = changed.get(f"{label}_{column}", outcome), changed.get("agreed", 9)
+            tried = outcome in ("native", "threads", "blocked")
+            rows.setdefault(label, {})[column] = {
+                "outcome": outcome, "agreed": agreed if tried else None,
+                "handover_share": {**estimate(0.5), "count": 9} if tried else None}
         return Document("", {"columns": [], "rows": [
             {"engine": {"label": label}, "cells": found} for label, found in rows.items()]})
 
@@ -321,6 +331,11 @@ def check_documents():
     check_made(matrix, no, cells(io_uring_file_cold="blocked"))
     check_made(matrix, no, cells(epoll_file_direct="native"))
     check_made(matrix, open_, cells(libaio_file_cold="not tried"))
+    # Trials that do not agree say neither that it is so, nor that it is not.
+    check_made(matrix, open_, cells(agreed=8))
+    check_made(matrix, open_, cells(agreed=5, io_uring_file_cold="blocked"))
+    expect("only 5 of 9 trials" in verdicts.judge(matrix.CLAIM, cells(agreed=5)).because,
+           "matrix: does not say that its trials disagree")
 
     for status, words in (("missing", "ENOENT: none"), ("ok", "no run counted")):
         document = Document("", {"findings": [{"topic": hardware_counters.TOPIC, "status": status,
@@ -477,10 +492,20 @@ def check_few_rounds():
 
 
 def check_words():
-    """The six steps are defined once, and the handbook has the same words as the figure."""
+    """The six steps are defined once, and the handbook has the same words as the figure; so with limits."""
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "measurement.md")
     with open(path, encoding="utf-8") as file:
         handbook = " ".join(file.read().replace("*", "").split())
+    for name, limits in ((overlap, (f"between {overlap.AS_MUCH / overlap.ABOUT:g} and {overlap.AS_MUCH * overlap.ABOUT:g}",
+                                    f"below {overlap.percent(overlap.HIDDEN)}")),
+                         (timeline, (f"above {timeline.FASTER:g} ×",))):
+        row = handbook.split(f"| `{name.NAME}` | ", 1)[1].split(" | ", 1)[0]
+        for limit in (*limits, "ours"):
+            expect(limit in row, f"docs/measurement.md: the rule of {name.NAME} does not say: {limit}")
+            expect(limit in name.CLAIM.rule, f"{name.NAME}: its rule does not say: {limit}")
+    for words in ("A bar ends when the program learns of it", "the device may have been done earlier",
+                  "may overlap; the total time says whether"):
+        expect(words in timeline.CAPTION, f"timeline: the caption does not say: {words}")
     for words in steps.STEPS:
         expect(words in handbook, f"docs/measurement.md does not say: {words}")
         expect(words in steps.READING and words in steps.CAPTION, f"the figure does not say: {words}")

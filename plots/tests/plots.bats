@@ -58,8 +58,8 @@ changed() {
 @test "the golden documents are as documented" {
 	for file in "$GOLDEN"/*.json; do
 		name=$(basename "$file" .json)
-		run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" "iolab.$name.v1" \
-			"$file"
+		schema=$(grep -o "iolab\.$name\.v[0-9]*" "$file" | head -n 1)
+		run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" "$schema" "$file"
 		assert_success
 	done
 }
@@ -204,7 +204,7 @@ timeline.svg"
 	run plot "$BATS_TEST_TMPDIR/alone" --only throughput
 	assert_failure
 	assert_output --partial "has nothing for the figure throughput"
-	sed 's/iolab.timeline.v1/iolab.timeline.v9/' "$GOLDEN/timeline.json" >"$BATS_TEST_TMPDIR/alone/timeline.json"
+	sed 's/iolab.timeline.v2/iolab.timeline.v9/' "$GOLDEN/timeline.json" >"$BATS_TEST_TMPDIR/alone/timeline.json"
 	run plot "$BATS_TEST_TMPDIR/alone"
 	assert_failure
 	assert_output --partial "iolab.timeline.v9"
