@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The only I/O loop: it carries operations from the workload to the engine and back. */
+/*
+ * The only I/O loop that a comparison measures: it carries operations from the workload to the
+ * engine and back.
+ */
 #ifndef IOLAB_DRIVER_H
 #define IOLAB_DRIVER_H
 

@@ -3,7 +3,7 @@
 import sheet
 import study
 import verdicts
-from quantities import count, duration, span
+from quantities import count, duration, size, span
 
 NAME = "block_size"
 TITLE = "Block size: CPU time for a byte"
@@ -11,13 +11,20 @@ READING = ("Random reads, O_DIRECT, four in flight; CPU of the process. Marks be
            "of one size")
 CAPTION = ("CPU time of the process for 4 KiB of data, against the size of a block. What a call costs "
            "is shared by more bytes in a larger block. Marks between two of the light bands are of one "
-           "size, the one below them, and stand side by side only to be seen. Context switches tell where threads take "
-           "over: io_uring hands what it cannot issue at once to a worker, io-wq.")
+           "size, the one below them, and stand side by side only to be seen. Context switches tell where "
+           "threads take over: io_uring hands what it cannot issue at once to a worker, io-wq.")
 SIZES = ("4k", "16k", "64k", "256k", "1M")
 COMPARISONS = tuple(f"block_size_{size}" for size in SIZES)
 BYTES = (4096, 16384, 65536, 262144, 1048576)
 KEY = "cpu.us_per_op"
 SWITCHES = "context_switches_per_op"
+SMALL, LARGE, LARGEST = SIZES[0], SIZES[3], SIZES[-1]
+DEARER = 2  # a byte in small blocks over one in large ones, a limit of ours
+TAKEN_OVER = 1  # switches of threads more: a worker costs at least one, to it
+
+
+def words(block):
+    return size(BYTES[SIZES.index(block)])
 
 
 def per_4k(found, size, label):
@@ -27,40 +34,43 @@ def per_4k(found, size, label):
 
 
 def statements(found):
-    return [verdicts.above("io_uring's CPU time for a byte in blocks of 4 KiB over that in 256 KiB",
-                           verdicts.ratio(per_4k(found, "4k", "io_uring"),
-                                          per_4k(found, "256k", "io_uring")), 2),
+    return [verdicts.above(f"io_uring's CPU time for a byte in blocks of {words(SMALL)} over that in "
+                           f"{words(LARGE)}",
+                           verdicts.ratio(per_4k(found, SMALL, "io_uring"),
+                                          per_4k(found, LARGE, "io_uring")), DEARER),
             taken_over(found)]
 
 
 def by_workers(found, size):
-    """A worker costs at least a switch to it: does io_uring switch threads once more than libaio for
-    an operation? None while the intervals leave that open, or without them."""
+    """Does io_uring switch threads so much more than libaio for an operation? None while the intervals
+    leave that open, or without them."""
     ring, other = (found.metric(f"block_size_{size}", label, SWITCHES)
                    for label in ("io_uring", "libaio"))
     if not ring or not other:
         return None
-    return True if ring.low > other.high + 1 else False if ring.high < other.low + 1 else None
+    return (True if ring.low > other.high + TAKEN_OVER else
+            False if ring.high < other.low + TAKEN_OVER else None)
 
 
 def taken_over(found):
-    holds = by_workers(found, SIZES[-1])
+    holds = by_workers(found, LARGEST)
     said = {True: "workers take over", False: "no worker takes over"}.get(
         holds, "whether workers take over stays open")
-    ring, other = (found.metric(f"block_size_{SIZES[-1]}", label, SWITCHES)
+    ring, other = (found.metric(f"block_size_{LARGEST}", label, SWITCHES)
                    for label in ("io_uring", "libaio"))
-    nothing = (verdicts.unknown("io_uring's context switches at 1 MiB", ring) or
-               verdicts.unknown("libaio's context switches at 1 MiB", other))
+    nothing = (verdicts.unknown(f"io_uring's context switches at {words(LARGEST)}", ring) or
+               verdicts.unknown(f"libaio's context switches at {words(LARGEST)}", other))
     return nothing or verdicts.Statement(
-        f"at 1 MiB {said}: io_uring switches threads {span(ring.low, ring.high, count)} times an "
-        f"operation, libaio {span(other.low, other.high, count)} times", holds)
+        f"at {words(LARGEST)} {said}: io_uring switches threads {span(ring.low, ring.high, count)} times "
+        f"an operation, libaio {span(other.low, other.high, count)} times", holds)
 
 
 CLAIM = verdicts.Claim(
     "Jasny et al., PVLDB 19, 2026, block size against cycles for a byte",
     "the cost of a call is spread over the bytes of a block, until at 1 MiB io-wq workers take over",
-    "reproduced when a byte costs more than 2 × as much CPU in blocks of 4 KiB as in blocks of 256 KiB (a "
-    "limit of ours, as we have no number of the source’s), and at 1 MiB io_uring switches threads at least once more for an operation than libaio",
+    f"reproduced when a byte costs more than {DEARER} × as much CPU in blocks of {words(SMALL)} as in blocks "
+    f"of {words(LARGE)} (a limit of ours, as we have no number of the source’s), and at {words(LARGEST)} "
+    "io_uring switches threads at least once more for an operation than libaio",
     statements)
 
 

@@ -16,7 +16,6 @@ SIZES = (("64", "64 B"), ("1k", "1 KiB"), ("16k", "16 KiB"))
 COMPARISONS = tuple(f"connections_{size}" for size, _ in SIZES)
 RATE, CPU = "ops_per_s", "cpu.us_per_op"
 MANY = 1000
-CLOSE = 1.25
 BESIDE = 1.7  # how far the shade reaches on both sides of its place, a factor
 
 
@@ -28,7 +27,7 @@ def exchanged(found, name, words):
     key, what = (CPU, "CPU time for a request") if found.peer_limited(name, MANY) else (
         RATE, "requests a second")
     return verdicts.within(f"{words}: {what}, io_uring over epoll,",
-                           found.ratio(name, "io_uring", key, MANY), CLOSE)
+                           found.ratio(name, "io_uring", key, MANY), verdicts.CLOSE)
 
 
 CLAIM = verdicts.Claim(
@@ -37,7 +36,7 @@ CLAIM = verdicts.Claim(
     "putting io_uring in the place of another interface does not by itself make a program faster (frevib "
     "has 1.6 × the requests of epoll at 1000 clients, and as many at one)",
     f"reproduced when, at {MANY} connections and with each size, plain io_uring lies within a factor of "
-    f"{CLOSE} of epoll, interval and all: in requests a second, or in the server's CPU time for one "
+    f"{verdicts.CLOSE} of epoll, interval and all: in requests a second, or in the server's CPU time for one "
     "where the client is the limit. Multishot receives and buffer rings are not tried",
     statements)
 

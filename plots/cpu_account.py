@@ -2,7 +2,7 @@
 """Where the CPU time of a comparison went: of the process, elsewhere, on each CPU. So that an engine
 cannot hide its work in the kernel."""
 from nodes import Cell, Group, Label, Paragraph, Part, Section, Soft, Strong, Table
-from quantities import MINUS, span
+from quantities import percent, span
 
 TITLE = "Where the CPU time went"
 CPUS_SHOWN = 8  # columns; a machine with more has the busiest ones named
@@ -19,10 +19,6 @@ EXPLAINED = (
     "below 0 within that.{loopback}")
 LOOPBACK = (" What cannot be separated: on loopback the kernel does part of the receiver’s work in the "
             "sender’s context, so the server’s time holds some of its client’s, and the other way round.")
-
-
-def percent(value):
-    return f"{value:.0f} %".replace("-", MINUS)
 
 
 def cell(estimate, rounds):

@@ -8,7 +8,7 @@ import study
 import style
 import verdicts
 from matplotlib.ticker import FixedLocator
-from quantities import cpu_time
+from quantities import cpu_time, percent
 
 NAME = "cpu_shares"
 TITLE = "Where the CPU time goes"
@@ -21,19 +21,16 @@ CAPTION = ("CPU time for an operation: user and system time of this process with
            "the end of each part is its interval over the rounds, below 0 where it reaches there; the "
            "finer one beyond it is the error of /proc/stat, two ticks of 10 ms a window. A part whose "
            "median (the stroke across) is below 0 has no bar. The sum of user and system is exact, the "
-           "border between them good to a timer tick of 1 to 10 ms a window. An interface that lets the kernel work elsewhere "
-           "cannot hide it here.")
+           "border between them good to a timer tick of 1 to 10 ms a window. An interface that lets the "
+           "kernel work elsewhere cannot hide it here.")
 COMPARISONS = ("cpu_shares",)
 KEY, USE = "cpu.us_per_op", "cpu.util_pct"
 A_CORE_PCT = 80  # of a CPU: one of its own, within a fifth
+DEARER = 1.5
 USER, SYSTEM, REST = "cpu.user_us_per_op", "cpu.system_us_per_op", "cpu.other_us_per_op"
 REST_ERROR = "cpu.host_error_us_per_op"
 PARTS = ((USER, "user"), (SYSTEM, "system"), (REST, "rest of the machine"))
 BAR = 0.62
-
-
-def percent(value):
-    return f"{value:.0f} %"
 
 
 def statements(found):
@@ -41,15 +38,15 @@ def statements(found):
     use = use and verdicts.Measured(use.median, use.low, use.high, percent, use.count)
     return [verdicts.above("with SQPOLL this process's use of a CPU", use, A_CORE_PCT),
             verdicts.above("CPU time of this process with SQPOLL over that without",
-                           found.ratio("cpu_shares", "io_uring:sqpoll", KEY), 1.5)]
+                           found.ratio("cpu_shares", "io_uring:sqpoll", KEY), DEARER)]
 
 
 CLAIM = verdicts.Claim(
     "Didona et al., Understanding Modern Storage APIs, SYSTOR 2022, abstract; io_uring_setup(2)",
     "the kernel thread that polls for submissions uses a CPU core of its own",
     f"reproduced when with SQPOLL the process uses more than {A_CORE_PCT} % of a CPU, the polling thread "
-    "included (a core of its own, within a fifth), and a read costs it more than 1.5 × the CPU time of one "
-    "without, for which the sources have no number",
+    f"included (a core of its own, within a fifth), and a read costs it more than {DEARER} × the CPU time "
+    "of one without (a limit of ours: the sources have no number)",
     statements)
 
 

@@ -23,7 +23,7 @@ def time_ns(found, method, label):
 def statements(found):
     plain, synced = (time_ns(found, method, "blocking") for method in ("none", "fsync"))
     return [verdicts.above("blocking: a write with fsync over one without",
-                           verdicts.ratio(synced, plain), 1.25),
+                           verdicts.ratio(synced, plain), verdicts.CLOSE),
             verdicts.above("fsync: io_uring over blocking",
                            verdicts.inverse(found.ratio("durability_fsync", "io_uring", "ops_per_s")),
                            1)]
@@ -33,9 +33,9 @@ CLAIM = verdicts.Claim(
     "io_uring hands every fsync to a worker thread, io_uring_enter(2) and Linux, io_uring/sync.c; "
     "Jasny et al., PVLDB 19, 2026, measure the methods",
     "durability is what a write costs, and through io_uring a sync waits for a worker besides",
-    "reproduced when a blocking write with fsync takes more than 1.25 × one without, and write and "
-    "fsync through io_uring take longer than the blocking calls. The limits are ours: more than is close, "
-    "and more at all",
+    f"reproduced when a blocking write with fsync takes more than {verdicts.CLOSE} × one without, and write "
+    "and fsync through io_uring take longer than the blocking calls. The limits are ours: more than is "
+    "close, and more at all",
     statements)
 
 

@@ -18,9 +18,9 @@ NAME = "latency_distribution"
 TITLE = "Latency distribution"
 READING = "Latency that a share of the operations does not exceed; lines: all rounds together"
 CAPTION = ("The share of operations (across) that finished within a time (up). The scale across "
-           "gives every further nine the same room. Lines pool all rounds and end where fewer "
-           "than ten operations were slower; marks are the median over rounds of p50, p99 and "
-           "p99.9.")
+           "gives every further nine the same room. Lines pool all rounds, go through the middle of the "
+           "histogram's buckets (good to 0.78 %) and end where fewer than ten operations were slower; "
+           "marks are the median over rounds of p50, p99 and p99.9.")
 CELLS = 4
 FIRST = 0.1  # the scale begins here: the fastest few would take half of its height
 SLOWER = 10  # beyond this few operations a quantile says nothing
@@ -30,7 +30,6 @@ TICKS = (0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999)
 
 LOW_LOAD = 1  # in flight
 BASELINE, COMPLETION = "blocking", ("libaio", "io_uring")
-CLOSE = 1.25  # as in depth_one
 JUDGED_BY = (("latency_ns.p50", "median"), ("latency_ns.p99", "p99"))
 
 
@@ -54,7 +53,7 @@ def statements(summary):
         return [verdicts.open_statement("no workload here has one operation on a file in flight at a "
                                         "time")]
     return [verdicts.within(f"{panel.name}: {words} of {label} over blocking", ratio(panel, label, key),
-                            CLOSE)
+                            verdicts.CLOSE)
             for panel in panels for label in COMPLETION for key, words in JUDGED_BY]
 
 
@@ -63,7 +62,8 @@ CLAIM = verdicts.Claim(
     "at low load all interfaces perform competitively with each other; read here as: so does their "
     "latency, in the middle of its distribution and at p99",
     "reproduced when, with one operation on a file in flight, median and p99 of libaio and of io_uring are "
-    f"within a factor of {CLOSE} of those of blocking, interval and all. The source has no number for close",
+    f"within a factor of {verdicts.CLOSE} of those of blocking, interval and all (a limit of ours: the "
+    "source has no number for close)",
     statements)
 
 
@@ -80,9 +80,22 @@ def nines(share):
     return -math.log10(1 - share)
 
 
+def ranks(buckets):
+    """How many operations were no slower than each bucket's."""
+    return list(itertools.accumulate(n for _, _, n in buckets))
+
+
+def middle_ns(buckets, ends, share):
+    """The middle of the bucket that holds the operation which so large a share does not exceed, by
+    nearest rank, as histogram_quantile_ns() of common/histogram.c has it. `ends`: ranks()."""
+    low, end, _ = buckets[bisect.bisect_left(ends, max(math.ceil(share * ends[-1]), 1))]
+    return (low + end - 1) / 2  # `end` is the first value that is too large
+
+
 def curve(buckets):
-    """Points (nines, nanoseconds) of the distribution, evenly spaced along the figure."""
-    ends = list(itertools.accumulate(n for _, _, n in buckets))
+    """Points (nines, nanoseconds) of the distribution, evenly spaced along the figure. They are drawn
+    only: what is told or judged is the summary's p50, p99 and p99.9."""
+    ends = ranks(buckets)
     if not ends or ends[-1] < 2 * SLOWER:
         return []
     first, last = nines(FIRST), math.log10(ends[-1] / SLOWER)
@@ -90,9 +103,7 @@ def curve(buckets):
     points = []
     for i in range(steps + 1):
         at = first + (last - first) * i / steps
-        rank = (1 - 10 ** -at) * ends[-1]
-        low, end, _ = buckets[min(bisect.bisect_left(ends, max(rank, 1)), len(buckets) - 1)]
-        points.append((at, (low + end) / 2))
+        points.append((at, middle_ns(buckets, ends, 1 - 10 ** -at)))
     return points
 
 

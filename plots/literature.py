@@ -91,13 +91,24 @@ def claim_row(module, document, folder):
             Cell([mark, Strong(verdict.name), joint, verdict.because])]
 
 
+def condition_words(module, document):
+    """What was run, and what marks and bars are: a bare figure says neither."""
+    if hasattr(module, "condition"):
+        return [module.condition(document)]
+    if not hasattr(document, "summaries"):
+        return []
+    own_marks = getattr(module, "OWN_MARKS", False)
+    return [module.READING, *([] if own_marks else [document.marks_words()])]
+
+
 def document_section(module, document):
     """Drawn as on a narrow page, with its command."""
     drawn = module.draw(document, sheet.NARROW_IN, bare=True)
+    said = condition_words(module, document)
     return Section(module.TITLE, [Figure(module.NAME, figures.svg(drawn), figures.png(drawn),
                                          module.alt_text(document),
                                          [module.CAPTION, " ", Soft(comparison.listed_words(
-                                             word for line in document.foot() for word in line))])])
+                                             word for line in document.foot(*said) for word in line))])])
 
 
 def figure_sections(documents, folder):

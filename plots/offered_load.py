@@ -51,7 +51,8 @@ CLAIM = verdicts.Claim(
     "one stall of 1.4 s in a run of 30 s makes the p99 that counts from the intended start 200 × that "
     "which counts from the sending: the latter omits what waited",
     f"reproduced when, with a stall of a fifth of the window and io_uring, p99 since due is above {FACTOR} "
-    f"× p99 since begun (half of the source's 200), and the latter shows less than 1/{SHOWN} of the stall; "
+    f"× p99 since begun (half of the source's 200), and the latter shows less than 1/{SHOWN} of the stall "
+    "(a limit of ours); "
     "contradicted when the two are equal, or the latter shows more",
     statements)
 

@@ -74,8 +74,9 @@ def idle_words(summary):
     """And the rule by which others on the machine count."""
     if not summary.idle_words():
         return "not measured"
-    return (f"{summary.idle_words()}; from {results.BUSY_PCT} % of a CPU on it stands in each figure, and "
-            f"from {results.BUSY_SHARE_PCT} % of all CPUs on no finding of others is judged")
+    return (f"{summary.idle_words()}; from {results.BUSY_PCT} % of a CPU on, {results.LESS_ERROR}, it "
+            f"stands in each figure, and from {results.BUSY_SHARE_PCT} % of all CPUs on, "
+            f"{results.LESS_ERROR}, no finding of others is judged")
 
 
 def method(summary):

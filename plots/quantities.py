@@ -42,6 +42,16 @@ def size(value_bytes):
     return f"{value_bytes}{NO_BREAK}byte{'' if value_bytes == 1 else 's'}"
 
 
+def percent(value):
+    """-3 %, and 0 % for what rounds to it from either side"""
+    return f"{round(value)} %".replace("-", MINUS)
+
+
+def rounds(number):
+    """1 round, 5 rounds"""
+    return f"{number} round{'' if number == 1 else 's'}"
+
+
 def ratio(value):
     """2.31 ×, never torn apart at the end of a line"""
     return _rounded(value, ((1, ""),)) + f"{NO_BREAK}×"

@@ -87,9 +87,13 @@ def draw(document, width_in=sheet.WIDE_IN, bare=False):
                     page.note("×", f"{row['engine']['label']}: {row['status']}: {row['reason']}")
         study.add_claim(page, CLAIM, document)
 
-    rounds = f"{content['rounds']} round{'' if content['rounds'] == 1 else 's'}"
-    return sheet.compose_document(document, TITLE, f"{READING}; medians of {rounds}, bars: interval",
-                                  place, width_in, bare, foot=(rounds,))
+    return sheet.compose_document(document, TITLE, f"{READING}; marks: {document.rounds_words()}",
+                                  place, width_in, bare, foot=(condition(document),))
+
+
+def condition(document):
+    content = document.content
+    return f"a timer of {tick(content['tick_ns'], duration)}, runs of {content['runtime_s']:g} s"
 
 
 def paint(axes, rows, limits, tick_ns):

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """A results folder, as docs/results.md describes it.
 
-Every statistic is in summary.json already; nothing here computes one. What a configuration lacks is
-None, and the figures have to say so.
+Every statistic is in the JSON already, and nothing here computes one. Two things are made of them
+elsewhere: verdicts.py takes quotients of two, and the lines of latency_distribution.py go through the
+buckets of the summary's histogram, read off at many ranks and told nowhere as a number. What a
+configuration lacks is None, and the figures have to say so.
 """
 import json
 import os
@@ -10,11 +12,14 @@ import re
 import shlex
 from dataclasses import dataclass, replace
 
-from quantities import DASH, listed
+from quantities import DASH, listed, rounds, span
 
 SCHEMA = "iolab.summary.v1"
 BUSY_PCT = 10  # of a CPU: where others use so much it is said in each figure
 BUSY_SHARE_PCT = 10  # of all CPUs: where others use so much nothing is concluded
+LESS_ERROR = "less the error of that figure"  # both hold of what others used at the least
+# How every estimate's interval is made: harness/summary.c has the same words.
+LEVEL_METHOD = "order statistics of the rounds (sign test)"
 
 
 class ResultsError(Exception):
@@ -299,7 +304,7 @@ class Summary:
             return f"marks: {what} of 1 round only, so the spread is unknown and no bars are drawn"
         if what != "median":
             what += ", median"
-        words = (f"marks: {what} of {self.rounds_done} rounds; "
+        words = (f"marks: {what} of {rounds(self.rounds_done)}; "
                  f"bars: {self.confidence_pct:.3g} % interval")
         return words + (f" ({self.method})" if self.method else "")
 
@@ -329,7 +334,7 @@ class Summary:
                 if load and load.noted else "")
 
     def rounds_words(self):
-        words = f"{self.rounds_done} round{'' if self.rounds_done == 1 else 's'}"
+        words = rounds(self.rounds_done)
         if self.interrupted or self.rounds_done < self.rounds_planned:
             words += f" of {self.rounds_planned} planned (interrupted)"
         return words
@@ -353,8 +358,13 @@ class ForeignLoad:
     cpus: object  # None where nobody knows
 
     @property
+    def least_pct(self):
+        """What others used at the least: both limits are held against it."""
+        return self.busy_pct - self.error_pct
+
+    @property
     def noted(self):
-        return self.busy_pct - self.error_pct >= BUSY_PCT
+        return self.least_pct >= BUSY_PCT
 
     @property
     def share_pct(self):
@@ -364,7 +374,7 @@ class ForeignLoad:
     @property
     def too_much(self):
         """Is it so much that no verdict can be trusted?"""
-        return (self.busy_pct - self.error_pct) / (self.cpus or 1) >= BUSY_SHARE_PCT
+        return self.least_pct / (self.cpus or 1) >= BUSY_SHARE_PCT
 
     def words(self):
         """For the foot of a figure; empty where the host was quiet."""
@@ -446,6 +456,18 @@ def why_missing(folder, name):
     return _printable(_of_study(folder, "missing", name))
 
 
+def confidences(content):
+    """The confidence of each interval in a document, in percent."""
+    if isinstance(content, dict):
+        if content.get("confidence_pct") is not None and (content.get("count") or 0) > 1:
+            yield content["confidence_pct"]
+            return
+        content = list(content.values())
+    if isinstance(content, list):
+        for item in content:
+            yield from confidences(item)
+
+
 @dataclass(frozen=True)
 class Document:
     """A file of a results folder that holds no comparison: a trace, a table."""
@@ -474,10 +496,26 @@ class Document:
     def load(self):
         return foreign_load(self.content.get("idle_baseline"), self.env)
 
+    def rounds_words(self):
+        """How many rounds, and what is shown of them; empty where there are none."""
+        if self.rounds is None:
+            return ""
+        if self.rounds <= 1:
+            return f"{rounds(self.rounds)} only, so the spread is unknown"
+        found = list(confidences(self.content))
+        if not found:
+            return rounds(self.rounds)
+        # An engine that failed in some rounds has an interval from fewer, and worth less.
+        sure = "{:.3g}".format
+        pct = sure(min(found)) if sure(min(found)) == sure(max(found)) else span(
+            min(found), max(found), sure)
+        return f"medians of {rounds(self.rounds)} with their {pct} % intervals ({LEVEL_METHOD})"
+
     def foot(self, *more):
         """Two lines about the machine and the measurement."""
         return [machine_words(self.env) + [device_words(self.env)],
-                [*more, load_words(self.load), self.content.get("time_utc") or "", commit_words(self.env)]]
+                [*more, self.rounds_words(), load_words(self.load), self.content.get("time_utc") or "",
+                 commit_words(self.env)]]
 
 
 def load_document(folder, name, schema, made_by):

@@ -41,8 +41,8 @@ def statements(found):
     _, alone = step(found, "depth_one", "io_uring")
     _, flying = step(found, "staircase_one_by_one", "io_uring")
     return [verdicts.within("exchanging pread for io_uring, one at a time,",
-                            found.ratio("depth_one", "io_uring", KEY), 1.25),
-            verdicts.at_least("keeping 64 in flight", verdicts.ratio(flying, alone), STEP, 1.25)]
+                            found.ratio("depth_one", "io_uring", KEY), verdicts.CLOSE),
+            verdicts.at_least("keeping 64 in flight", verdicts.ratio(flying, alone), STEP, verdicts.CLOSE)]
 
 
 CLAIM = verdicts.Claim(
@@ -50,8 +50,9 @@ CLAIM = verdicts.Claim(
     "used synchronously, 184 with many in flight (then 217 with batched submission and 238 with "
     "registered buffers, which is not judged)",
     "exchanging the calls alone gains next to nothing; keeping many in flight is the great step",
-    f"reproduced when io_uring, one at a time, is within a factor of 1.25 of pread, and 64 in flight are "
-    f"more than {STEP} × as fast as one (half of the source's 11 ×; contradicted when not more than 1.25 ×)",
+    f"reproduced when io_uring, one at a time, is within a factor of {verdicts.CLOSE} of pread, and 64 in "
+    f"flight are more than {STEP} × as fast as one (half of the source's 11 ×; contradicted when not more "
+    f"than {verdicts.CLOSE} ×)",
     statements)
 
 

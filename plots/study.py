@@ -41,10 +41,14 @@ class Study:
     def command(self):
         return "; ".join(s.command for s in self.summaries.values())
 
+    def marks_words(self):
+        return next(iter(self.summaries.values())).marks_words()
+
     def foot(self, *more):
         first = next(iter(self.summaries.values()))
         return [first.machine_words() + [first.device_words()],
-                [first.rounds_words(), *more, results.load_words(self.load), first.time_utc, first.commit_words()]]
+                [*more, first.rounds_words(), results.load_words(self.load), first.time_utc,
+                 first.commit_words()]]
 
     def at(self, name, label, x=None):
         """The configuration, or None. Without `x` the only one."""
@@ -133,9 +137,8 @@ def add_plan(page, plan):
 def compose(title, reading, claim, study, place, width_in, bare, marks=True):
     """Head, the figure itself, what the literature found, the rule and the verdict, the machine.
     `marks`: are marks and bars medians and intervals over the rounds?"""
-    first = next(iter(study.summaries.values()))
     if marks:
-        reading = f"{reading}; {first.marks_words()}"
+        reading = f"{reading}; {study.marks_words()}"
 
     def body(page):
         place(page)

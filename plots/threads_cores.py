@@ -6,7 +6,7 @@ import re
 import sheet
 import study
 import verdicts
-from quantities import count
+from quantities import count, percent
 
 NAME = "threads_cores"
 TITLE = "Threads and CPUs: throughput, and what the machine pays"
@@ -22,6 +22,10 @@ PLAIN, POLLED = "io_uring", "io_uring:sqpoll_shared"
 DEPTH = 16
 FALLEN = 0.15  # twice the source's 13 / 171
 RISEN = 10  # half of the source's 260 / 13
+ABSENT = 1  # not slower on one CPU, not faster on two
+TAKES_TURNS = ("iolab sleeps until completions are there, so on one CPU it and the polling thread take "
+               "turns, where a program that spins on the completion ring fights for that CPU: the source's "
+               "numbers are hardly within reach of one that sleeps")
 ONE_ONLY = "this machine has one CPU only, so nothing can be said of a second one"
 
 
@@ -31,25 +35,30 @@ def cpu_counts(found):
 
 def statements(found):
     counts = cpu_counts(found)
-    alone = verdicts.at_most("on one CPU: throughput of io_uring with SQPOLL over that without",
-                             found.ratio("cores_1", POLLED, RATE, DEPTH), FALLEN, 1)
+    alone = found.ratio("cores_1", POLLED, RATE, DEPTH)
+    stated = [(alone, verdicts.at_most("on one CPU: throughput of io_uring with SQPOLL over that without",
+                                       alone, FALLEN, ABSENT))]
     if len(counts) == 1:
-        return [alone, verdicts.open_statement(ONE_ONLY)]
-    more = counts[1]
-    return [alone, verdicts.at_least(
-        f"SQPOLL: throughput on {more} CPUs over that on one",
-        verdicts.ratio(found.metric(f"cores_{more}", POLLED, RATE, DEPTH),
-                       found.metric("cores_1", POLLED, RATE, DEPTH)), RISEN, 1)]
+        stated.append((None, verdicts.open_statement(ONE_ONLY)))
+    else:
+        gain = verdicts.ratio(found.metric(f"cores_{counts[1]}", POLLED, RATE, DEPTH),
+                              found.metric("cores_1", POLLED, RATE, DEPTH))
+        stated.append((gain, verdicts.at_least(f"SQPOLL: throughput on {counts[1]} CPUs over that on one",
+                                               gain, RISEN, ABSENT)))
+    # What was measured and stays open does so for a reason that is this program's.
+    left_open = any(value and statement.holds is None for value, statement in stated)
+    return [statement for _, statement in stated] + [verdicts.open_statement(TAKES_TURNS)] * left_open
 
 
 CLAIM = verdicts.Claim(
     "Didona et al., SYSTOR 2022, numbers from a digest of the paper",
     "SQPOLL needs a spare core: on one it falls to 13 thousand reads a second with a median of 8 ms, on "
     "two it reaches 260 thousand",
-    f"tried with a program that sleeps until completions are there: reproduced when, at depth {DEPTH}, "
-    f"io_uring with SQPOLL reaches less than {FALLEN} × io_uring's throughput without it on one CPU (twice "
-    f"what 13 thousand are of the 171 thousand without), and more than {RISEN} × its own there when it has "
-    "another (half of 260 over 13); contradicted when it is not slower on one, or not faster on two",
+    f"reproduced when, at depth {DEPTH}, io_uring with SQPOLL reaches less than {FALLEN} × io_uring's "
+    "throughput without it on one CPU (twice what 13 thousand are of the 171 thousand without), and more "
+    f"than {RISEN} × its own there when it has another (half of 260 over 13); contradicted when it is not "
+    "slower on one, or not faster on two. A weaker effect leaves it open, and is what to expect here: "
+    f"{TAKES_TURNS}",
     statements)
 
 
@@ -69,10 +78,6 @@ def busy(found, name):
             for label in panel.labels}
 
 
-def percent(value):
-    return f"{value:.0f} %"
-
-
 def draw(found, width_in=sheet.WIDE_IN, bare=False):
     counts = cpu_counts(found)
 
@@ -80,13 +85,12 @@ def draw(found, width_in=sheet.WIDE_IN, bare=False):
         return {f"{n} CPU{'' if n == 1 else 's'}": series(f"cores_{n}") for n in counts}
 
     def place(page):
-        study.grid(page, cells(lambda name: found.series(name, RATE)), "threads, or operations in flight", "reads a second", count)
+        across = "threads, or operations in flight"
+        study.grid(page, cells(lambda name: found.series(name, RATE)), across, "reads a second", count)
         page.add(0.06)
-        study.grid(page, cells(lambda name: busy(found, name)), "threads, or operations in flight", "busy, whole machine", percent,
+        study.grid(page, cells(lambda name: busy(found, name)), across, "busy, whole machine", percent,
                    log=False)
         page.add(0.05)
-        page.note("", "iolab sleeps until completions are there, so on one CPU it and the polling thread "
-                  "take turns. A program that spins on the completion ring fights for that CPU.")
         if len(counts) == 1:
             page.note("×", f"2 CPUs: skipped: {ONE_ONLY}")
 

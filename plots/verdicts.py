@@ -8,13 +8,14 @@ the limit is within. All hold: reproduced. One fails: contradicted. Otherwise: c
 from dataclasses import dataclass
 from typing import Callable
 
-from quantities import DASH, NO_BREAK, count, span
-from results import BUSY_SHARE_PCT
+from quantities import DASH, NO_BREAK, count, listed, rounds, span
+from results import BUSY_SHARE_PCT, LESS_ERROR
 
 REPRODUCED = "reproduced here"
 CONTRADICTED = "contradicted here"
 CANNOT_TELL = "cannot tell here, because"
 FEWEST_ROUNDS = 5  # as in the summary: with fewer, no verdict
+CLOSE = 1.25  # a factor: what counts as close, where the source has no number for it
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def unknown(what, value):
     if value is None:
         return open_statement(f"{what} was not measured")
     if value.count is not None and value.count < FEWEST_ROUNDS:
-        return open_statement(f"{what} is {value}, from {value.count} rounds only")
+        return open_statement(f"{what} is {value}, from {rounds(value.count)} only")
     return None
 
 
@@ -118,9 +119,9 @@ def at_least(what, value, limit, absent):
         return nothing
     if value.low > limit or value.high <= absent:
         return above(what, value, limit)
-    weaker = value.low > absent and value.high <= limit
-    words = (f"above {value.words(absent)}, and weaker than the {value.words(limit)} that count as found"
-             if weaker else f"and its interval reaches over {value.words(limit)} or {value.words(absent)}")
+    over = [end for end in (absent, limit) if value.low <= end < value.high]
+    words = reaches_over(value, over) if over else (
+        f"above {value.words(absent)}, and weaker than the {value.words(limit)} that count as found")
     return open_statement(f"{what} is {value}, {words}")
 
 
@@ -130,10 +131,14 @@ def at_most(what, value, limit, absent):
         return nothing
     if value.high < limit or value.low >= absent:
         return below(what, value, limit)
-    weaker = value.high < absent and value.low >= limit
-    words = (f"below {value.words(absent)}, and not the {value.words(limit)} that count as found"
-             if weaker else f"and its interval reaches over {value.words(limit)} or {value.words(absent)}")
+    over = [end for end in (limit, absent) if value.low < end <= value.high]
+    words = reaches_over(value, over) if over else (
+        f"below {value.words(absent)}, and not the {value.words(limit)} that count as found")
     return open_statement(f"{what} is {value}, {words}")
+
+
+def reaches_over(value, ends):
+    return f"and its interval reaches over {listed(map(value.words, ends))}"
 
 
 def growth(more, less):
@@ -186,9 +191,9 @@ def judge(claim, study):
     load = getattr(study, "load", None)
     if load and load.too_much:
         return Verdict(CANNOT_TELL, f"other programs used {load.share_pct:.0f} % of the CPUs before it, "
-                       f"and from {BUSY_SHARE_PCT} % on nothing is concluded")
+                       f"and from {BUSY_SHARE_PCT} % on, {LESS_ERROR}, nothing is concluded")
     if study.rounds is not None and study.rounds < FEWEST_ROUNDS:
-        there = "was 1 round" if study.rounds == 1 else f"were {study.rounds} rounds"
+        there = f"{'was' if study.rounds == 1 else 'were'} {rounds(study.rounds)}"
         return Verdict(CANNOT_TELL, f"there {there} only, and an interval over fewer than "
                        f"{FEWEST_ROUNDS} is worth too little")
     statements = claim.statements(study)

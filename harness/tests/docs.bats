@@ -55,6 +55,18 @@ run_commands_of() {
 	grep -qE "^make.* check( |$)" "$ROOT/.ci/run"
 }
 
+@test "the driver is the only loop that a comparison measures, and the others are named" {
+	for file in $(cd "$ROOT" && grep -l -e '->reap(' harness/*.c); do
+		grep -qF "$file" "$ROOT/common/io_engine.h" || fail "common/io_engine.h does not name $file"
+	done
+	for page in "$ROOT"/README.md "$ROOT"/docs/*.md "$ROOT"/common/*.h "$ROOT"/harness/*.h; do
+		words=$(tr '\n' ' ' <"$page" | sed 's/ \* / /g' | tr -s ' ')
+		while IFS= read -r claim; do
+			[[ $claim == *"comparison measures"* ]] || fail "$page: $claim"
+		done < <(grep -oiP 'only (I/O )?loop.{0,40}' <<<"$words")
+	done
+}
+
 @test "every link and every figure is there" {
 	for page in "$ROOT"/README.md "$ROOT"/docs/*.md; do
 		folder=$(dirname "$page")

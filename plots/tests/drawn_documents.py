@@ -5,15 +5,21 @@
 Draws each at every width and counts what is on it: bars, marks, words.
 """
 import copy
+import glob
 import os
 import sys
 from dataclasses import replace
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
+import depth_one
+import depth_syscalls
+import literature
 import matrix
+import nodes
 import overlap
 import responsiveness
+import results
 import sheet
 import steps
 import style
@@ -237,6 +243,55 @@ def check_responsiveness(document, width_in):
                        f"responsiveness: {value} of {part} of {row['engine']['label']}")
 
 
+def caption_of(module, document):
+    """As the report has it."""
+    figure, = nodes.figures_of([literature.document_section(module, document)])
+    return "".join(getattr(part, "words", part) for part in figure.caption)
+
+
+def expect_said(module, document, *words):
+    """In the figure's foot and in the report's caption, since the figure is bare there."""
+    figure, caption = words_of(module.draw(document, sheet.WIDE_IN)), caption_of(module, document)
+    for where, text in (("the figure", figure), ("the caption", caption)):
+        for said in words:
+            expect(said in text, f"{module.NAME}: {where} does not say: {said}: {text}")
+
+
+def check_captions(folder):
+    """Machine, kernel, device; what was run, in how many rounds, and what the intervals are."""
+    machine = ("2 CPUs", "Linux 6.18", "/dev/vda")
+    over = f"medians of 5 rounds with their 93.8 % intervals ({results.LEVEL_METHOD})"
+    for module, condition in ((timeline, "file randread 4k O_DIRECT, depth 8"),
+                              (overlap, "file randread 4k O_DIRECT"),
+                              (responsiveness, "a timer of 1\N{NO-BREAK SPACE}ms, runs of 0.2 s")):
+        document = module.load(folder)
+        expect_said(module, document, condition, over, *machine)
+        once = replace(document, content={**document.content, "rounds": 1})
+        expect_said(module, once, "1 round only, so the spread is unknown")
+    expect_said(steps, steps.load(folder), "1 run of each engine, under strace 6.1", *machine)
+    expect("medians of" not in caption_of(matrix, matrix.load(folder)), "matrix: has no rounds")
+    # An engine that failed in some rounds.
+    content = copy.deepcopy(responsiveness.load(folder).content)
+    content["rows"][1]["lateness_ns"]["p50"].update(count=3, confidence_pct=75.0)
+    expect_said(responsiveness, replace(responsiveness.load(folder), content=content), "75–93.8 % intervals")
+    # Figures of comparisons: where marks are medians over the rounds that is said, else what they are.
+    for module, marks in ((depth_one, "bars: 93.8 % interval"), (depth_syscalls, "from the least to the")):
+        caption = caption_of(module, module.load(folder))
+        expect(module.READING in caption and marks in caption, f"{module.NAME}: {caption}")
+    expect("93.8" not in caption_of(depth_syscalls, depth_syscalls.load(folder)),
+           "depth_syscalls: its bars are no intervals")
+
+
+def check_method():
+    """The intervals are made in one place, and called so wherever they are read."""
+    harness = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "harness")
+    sources = ""
+    for path in glob.glob(os.path.join(harness, "summary*.[ch]")):
+        with open(path, encoding="utf-8") as file:
+            sources += file.read()
+    expect(f'LEVEL_METHOD "{results.LEVEL_METHOD}"' in sources, "the harness calls its intervals otherwise")
+
+
 def main():
     folder = sys.argv[1]
     for width_in in (sheet.WIDE_IN, sheet.NARROW_IN, 3.4):
@@ -249,6 +304,8 @@ def main():
     check_matrix_words(matrix.load(folder))
     check_timeline_numbers(timeline.load(folder))
     check_overlap_lost_rounds(overlap.load(folder))
+    check_captions(folder)
+    check_method()
     print("\n".join(failures) or "all is drawn")
     sys.exit(1 if failures else 0)
 

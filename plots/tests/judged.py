@@ -3,6 +3,7 @@
 """judged.py FOLDER: are verdicts computed from the data by the rule that is written beside them?"""
 import json
 import os
+import re
 import sys
 import tempfile
 
@@ -13,6 +14,7 @@ from types import SimpleNamespace
 import batching
 import block_size
 import connections
+import cpu_account
 import cpu_shares
 import depth_curve
 import depth_one
@@ -25,6 +27,7 @@ import latency_distribution
 import matrix
 import offered_load
 import overlap
+import provenance
 import responsiveness
 import results
 import sheet
@@ -90,12 +93,16 @@ def check_rules():
     linear = {"poll_10": 5, "poll_1000": 130, "poll_4000": 505}
     check_made(idle_descriptors, yes, Made(0.05, **linear, **flat))
     check_made(idle_descriptors, no, Made(0.05, **{**linear, "poll_4000": 160}, **flat))
-    check_made(idle_descriptors, no, Made(0.05, **linear, epoll_10=5, epoll_4000=300))
+    check_made(idle_descriptors, no, Made(0.05, **linear, epoll_10=5, epoll_4000=700))
+    check_made(idle_descriptors, open_, Made(0.05, **linear, epoll_10=5, epoll_4000=300))
     check_made(idle_descriptors, open_, Made(0.4, **linear, **flat))
     check_made(idle_descriptors, open_, Made(0.05, **{**linear, "poll_1000": 5}, **flat))
     check_made(idle_descriptors, open_, Made(0.05, **linear))
     check_made(batching, yes, Made(0.02, io_uring_1=600, io_uring_128=80, io_uring_4096=84))
-    check_made(batching, no, Made(0.02, io_uring_1=90, io_uring_128=80, io_uring_4096=84))
+    check_made(batching, no, Made(0.02, io_uring_1=60, io_uring_128=80, io_uring_4096=84))
+    check_made(batching, no, Made(0.02, io_uring_1=600, io_uring_128=80, io_uring_4096=160))
+    # Less than the source's number, and more than nothing.
+    check_made(batching, open_, Made(0.02, io_uring_1=90, io_uring_128=80, io_uring_4096=84))
     check_made(batching, open_, Made(0.3, io_uring_1=400, io_uring_128=80, io_uring_4096=84))
     check_made(depth_one, yes, Made(0.05, ratio_libaio=1.05, ratio_io_uring=1.1))
     check_made(depth_one, no, Made(0.05, ratio_libaio=1.05, ratio_io_uring=2))
@@ -123,7 +130,9 @@ def check_rules():
     check_made(depth_curve, open_, Made(0.2, ratio_io_uring=1.1, io_uring_1=10, io_uring_128=100))
     check_made(depth_syscalls, yes, Made(0, io_uring_1=1, io_uring_128=0.02, libaio_1=2))
     check_made(depth_syscalls, open_, Made(0, io_uring_1=1, io_uring_128=0.1, libaio_1=2))
-    check_made(depth_syscalls, no, Made(0, io_uring_1=1, io_uring_128=0.5, libaio_1=2))
+    check_made(depth_syscalls, open_, Made(0, io_uring_1=1, io_uring_128=0.5, libaio_1=2))
+    check_made(depth_syscalls, no, Made(0, io_uring_1=1, io_uring_128=1, libaio_1=2))
+    check_made(depth_syscalls, open_, Made(0, io_uring_1=1.7, io_uring_128=0.02, libaio_1=2))
     check_made(depth_syscalls, no, Made(0, io_uring_1=2, io_uring_128=0.02, libaio_1=2))
     check_made(depth_syscalls, open_, Made(0, io_uring_1=None, reason="EACCES"))
     check_made(connections, yes, Made(0.05, ratio_io_uring=1.1))
@@ -141,8 +150,13 @@ def check_rules():
     check_cores(no, Made(0.05, **{f"ratio_{polled}": 1.2}, summaries=both), {1: 10, 2: 900})
     check_cores(no, Made(0.05, **{f"ratio_{polled}": 0.01}, summaries=both), {1: 10, 2: 9})
     check_cores(open_, Made(0.05, **{f"ratio_{polled}": 0.01}, summaries=both), {1: 10, 2: 30})
-    check_cores(open_, Made(0.05, **{f"ratio_{polled}": 0.5}, summaries=both), {1: 10, 2: 900})
-    check_cores(open_, Made(0.05, **{f"ratio_{polled}": 0.01}, summaries={"cores_1": None}), {1: 10})
+    # A weaker effect than the source's, with the reason why no other is to be expected.
+    because = check_cores(open_, Made(0.05, **{f"ratio_{polled}": 0.5}, summaries=both), {1: 10, 2: 900})
+    expect(threads_cores.TAKES_TURNS in because, f"threads_cores: does not say why: {because}")
+    expect(threads_cores.TAKES_TURNS in threads_cores.CLAIM.rule, "threads_cores: not in the rule")
+    because = check_cores(open_, Made(0.05, **{f"ratio_{polled}": 0.01}, summaries={"cores_1": None}),
+                          {1: 10})
+    expect(threads_cores.TAKES_TURNS not in because, f"threads_cores: a reason that it is not: {because}")
     due, begun = "io_uring_latency_ns.p99", "io_uring_latency_uncorrected_ns.p99"
     check_made(offered_load, yes, Made(0.1, **{due: 90e6, begun: 0.3e6}))
     check_made(offered_load, open_, Made(0.1, **{due: 90e6, begun: 2e6}))
@@ -183,14 +197,26 @@ def check_distribution():
 
 def check_load():
     """Beside too much that others do nothing is concluded, and the verdict says why."""
-    for busy_pct, too_much, noted in ((5, False, False), (18, False, True), (60, True, True)):
+    # 21 % of a CPU is more than a tenth of two, and less so when less its error.
+    for busy_pct, too_much, noted in ((5, False, False), (11, False, False), (18, False, True),
+                                      (21, False, True), (60, True, True)):
         study = Made(0.05, ratio_libaio=1.05, ratio_io_uring=1.1)
         study.load = results.ForeignLoad(busy_pct, 2, 2)
         check_made(depth_one, verdicts.CANNOT_TELL if too_much else verdicts.REPRODUCED, study)
         because = verdicts.judge(depth_one.CLAIM, study).because
         expect(("other programs used 30 % of the CPUs" in because) == too_much, because)
+        expect((results.LESS_ERROR in because) == too_much, f"not the rule: {because}")
         expect((f"measured beside {busy_pct} % foreign load" in study.load.words()) == noted,
                f"{busy_pct} %: {study.load.words()}")
+
+
+def check_load_words():
+    """What is printed is what is computed: both limits are held against what others used, less its
+    error."""
+    summary = SimpleNamespace(idle_words=lambda: "used 21 % of a CPU")
+    said = {"the report": provenance.idle_words(summary), "the handbook": handbook()}
+    for where, words in said.items():
+        expect(words.count(results.LESS_ERROR) == 2, f"{where} tells another rule than the one computed")
 
 
 def check_stand_in(folder):
@@ -236,6 +262,7 @@ def check_cores(verdict, study, throughput_on):
 
     study.metric = metric
     check_made(threads_cores, verdict, study)
+    return verdicts.judge(threads_cores.CLAIM, study).because
 
 
 def estimate(median, spread=0.05):
@@ -343,6 +370,8 @@ def check_documents():
         check_made(hardware_counters, open_, document)
         expect(words in verdicts.judge(hardware_counters.CLAIM, document).because,
                f"hardware_counters, {status}: does not say: {words}")
+        expect(hardware_counters.NO_POLLING in verdicts.judge(hardware_counters.CLAIM, document).because,
+               f"hardware_counters, {status}: counters alone would not decide it")
 
 
 def check_figures(folder):
@@ -431,14 +460,16 @@ COUNTED = {"hardware_polling": "cpu_shares", "hardware_batching": "batching",
 CANNOT_COUNT = "perf_event_open, instructions: EACCES"
 
 
-def make_counted(golden, folder, faster, dearer, spread):
+def make_counted(golden, folder, polled, faster, dearer, spread):
     """What a machine with hardware counters would have made of the golden comparisons; the numbers are
-    made up. With SQPOLL a read is `faster` times as fast for `dearer` times the instructions; None: it
-    was refused."""
+    made up. With the engine `polled`, in the place of SQPOLL, a read is `faster` times as fast for
+    `dearer` times the instructions; None: it was refused."""
     for name, source in COUNTED.items():
         with open(os.path.join(golden, "study", source, "summary.json"), encoding="utf-8") as file:
             summary = json.load(file)
         for i, c in enumerate(summary["configurations"]):
+            if c["engine"]["label"] == "io_uring:sqpoll":
+                c["engine"]["label"] = polled
             if not dearer:
                 c["warnings"] = [f"hardware counters: {CANNOT_COUNT}"]
                 continue
@@ -456,14 +487,21 @@ def make_counted(golden, folder, faster, dearer, spread):
 
 def check_counters(golden):
     """Judged by its rule, and every median and interval drawn, where a machine has counters."""
-    for faster, dearer, spread, verdict in (
-            (1.7, 2.3, 0.05, verdicts.REPRODUCED), (0.9, 2.3, 0.05, verdicts.CONTRADICTED),
-            (1.7, 0.9, 0.05, verdicts.CONTRADICTED), (1.7, 1.2, 0.05, verdicts.CANNOT_TELL), (1.7, 2.3, 0.5, verdicts.CANNOT_TELL),
-            (1.7, None, 0.05, verdicts.CANNOT_TELL)):
+    yes, no, open_ = verdicts.REPRODUCED, verdicts.CONTRADICTED, verdicts.CANNOT_TELL
+    # The source polls for completions. SQPOLL polls for submissions, whatever it comes to.
+    polling, other = hardware_counters.POLLED, "io_uring:sqpoll"
+    for polled, faster, dearer, spread, verdict in (
+            (polling, 1.7, 2.3, 0.05, yes), (polling, 0.9, 2.3, 0.05, no), (polling, 1.7, 0.9, 0.05, no),
+            (polling, 1.7, 1.2, 0.05, open_), (polling, 1.7, 2.3, 0.5, open_),
+            (polling, 1.7, None, 0.05, open_), (other, 1.7, 2.3, 0.05, open_), (other, 0.9, 0.9, 0.05, open_),
+            (other, 1.7, None, 0.05, open_)):
         with tempfile.TemporaryDirectory() as folder:
-            make_counted(golden, folder, faster, dearer, spread)
+            make_counted(golden, folder, polled, faster, dearer, spread)
             found = hardware_counters.load(folder)
             check_made(hardware_counters, verdict, found)
+            because = verdicts.judge(hardware_counters.CLAIM, found).because
+            expect((hardware_counters.NO_POLLING in because) == (polled == other),
+                   f"hardware_counters, {polled}: {because}")
             if not dearer:
                 expect(CANNOT_COUNT in verdicts.judge(hardware_counters.CLAIM, found).because,
                        "hardware_counters: nothing says why nothing was counted")
@@ -489,17 +527,45 @@ def check_few_rounds():
                           verdicts.within("it", twice, 4)):
             expect(statement.holds is holds or rounds is None and statement.holds,
                    f"from {rounds} rounds it says: {statement.words}")
+            few = f"from {rounds} round{'s' if rounds != 1 else ''} only"
+            expect(holds or statement.words.endswith(few), f"not “{few}”: {statement.words}")
+
+
+def check_open_words():
+    """Of two limits those are named that the interval reaches over."""
+    for judged, limit, absent, low, high, words in (
+            (verdicts.at_least, 1.35, 1, 1.2, 1.6, "and its interval reaches over 1.35"),
+            (verdicts.at_least, 1.35, 1, 0.9, 1.2, "and its interval reaches over 1"),
+            (verdicts.at_least, 1.35, 1, 0.9, 1.6, "and its interval reaches over 1 and 1.35"),
+            (verdicts.at_least, 1.35, 1, 1.1, 1.2, "above 1, and weaker than the 1.35 that count as found"),
+            (verdicts.at_most, 0.75, 1, 0.6, 0.9, "and its interval reaches over 0.75"),
+            (verdicts.at_most, 0.75, 1, 0.8, 1.1, "and its interval reaches over 1"),
+            (verdicts.at_most, 0.75, 1, 0.6, 1.1, "and its interval reaches over 0.75 and 1"),
+            (verdicts.at_most, 0.75, 1, 0.8, 0.9, "below 1, and not the 0.75 that count as found")):
+        statement = judged("it", verdicts.Ratio((low + high) / 2, low, high), limit, absent)
+        expect(statement.holds is None and statement.words.endswith(f", {words}"),
+               f"from {low} to {high}: {statement.words}")
+
+
+def check_numbers():
+    """What rounds to nothing has no sign."""
+    for value, words in ((-0.3, "0 %"), (0.3, "0 %"), (-2.6, "−3 %"), (97.2, "97 %")):
+        expect(cpu_account.percent(value) == words, f"{value} is shown as {cpu_account.percent(value)}")
+
+
+def handbook():
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "measurement.md")
+    with open(path, encoding="utf-8") as file:
+        return file.read().replace("*", "").replace("\n", " ")
 
 
 def check_words():
     """The six steps are defined once, and the handbook has the same words as the figure; so with limits."""
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "measurement.md")
-    with open(path, encoding="utf-8") as file:
-        handbook = " ".join(file.read().replace("*", "").split())
+    said = " ".join(handbook().split())
     for name, limits in ((overlap, (f"between {overlap.AS_MUCH / overlap.ABOUT:g} and {overlap.AS_MUCH * overlap.ABOUT:g}",
                                     f"below {overlap.percent(overlap.HIDDEN)}")),
                          (timeline, (f"above {timeline.FASTER:g} ×",))):
-        row = handbook.split(f"| `{name.NAME}` | ", 1)[1].split(" | ", 1)[0]
+        row = said.split(f"| `{name.NAME}` | ", 1)[1].split(" | ", 1)[0]
         for limit in (*limits, "ours"):
             expect(limit in row, f"docs/measurement.md: the rule of {name.NAME} does not say: {limit}")
             expect(limit in name.CLAIM.rule, f"{name.NAME}: its rule does not say: {limit}")
@@ -507,14 +573,35 @@ def check_words():
                   "may overlap; the total time says whether"):
         expect(words in timeline.CAPTION, f"timeline: the caption does not say: {words}")
     for words in steps.STEPS:
-        expect(words in handbook, f"docs/measurement.md does not say: {words}")
+        expect(words in said, f"docs/measurement.md does not say: {words}")
         expect(words in steps.READING and words in steps.CAPTION, f"the figure does not say: {words}")
+    for words in ("this program's engines", steps.RUNS):
+        expect(words in steps.CLAIM.rule and words in said, f"of the six steps it does not say: {words}")
+
+
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+
+def check_rules_told():
+    """Whatever number a rule has, the handbook's table has it, too; and says where a limit is ours."""
+    for module in figures.JUDGED + figures.JUDGED_FIGURES:
+        row = re.search(rf"\| `{module.NAME}` \| ([^|]*)\|", handbook())
+        expect(row, f"docs/measurement.md has no rule of {module.NAME}")
+        told = row[1] if row else ""
+        missing = set(NUMBER.findall(module.CLAIM.rule)) - set(NUMBER.findall(told))
+        expect(not missing, f"docs/measurement.md, {module.NAME}: does not have {sorted(missing)}")
+        expect("ours" not in module.CLAIM.rule or "ours" in told,
+               f"docs/measurement.md, {module.NAME}: does not say whose the limit is")
 
 
 def main():
     check_rules()
     check_words()
     check_few_rounds()
+    check_open_words()
+    check_numbers()
+    check_rules_told()
+    check_load_words()
     check_figures(sys.argv[1])
     check_shares(sys.argv[1])
     check_counters(sys.argv[1])

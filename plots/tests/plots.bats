@@ -42,6 +42,27 @@ changed() {
 	assert_success
 }
 
+@test "the lines of the latency distribution are the quantiles that iolab computes" {
+	"$IOLAB" run --engine null --workload nop --ops 20000 --json >"$BATS_TEST_TMPDIR/run.json"
+	run "$PYTHON" - "$BATS_TEST_TMPDIR/run.json" "$ROOT/plots" <<-'PYTHON'
+		import json, sys
+		sys.path.insert(0, sys.argv[2])
+		import latency_distribution as figure
+		run = json.load(open(sys.argv[1]))
+		buckets, told = run["histogram"]["buckets"], run["metrics"]["latency_ns"]
+		ends = figure.ranks(buckets)
+		for key, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99_9", 0.999)):
+		    # An outermost bucket reaches beyond what was met; iolab knows the exact ends.
+		    drawn = min(max(figure.middle_ns(buckets, ends, share), told["min"]), told["max"])
+		    assert drawn == told[key], (key, drawn, told[key])
+		points = figure.curve(buckets)
+		assert [y for _, y in points] == sorted(y for _, y in points) and len(points) > 20
+		for at, y in points:
+		    assert y == figure.middle_ns(buckets, ends, 1 - 10 ** -at), at
+	PYTHON
+	assert_success
+}
+
 @test "all figures, as PNG, as SVG and as PDF" {
 	for name in throughput cpu_per_op latency_throughput latency_distribution syscalls timeline steps overlap matrix responsiveness \
 		depth_one depth_curve depth_syscalls batching staircase block_size threads_cores cpu_shares durability \
