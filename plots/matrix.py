@@ -160,12 +160,17 @@ def draw(document, width_in=sheet.WIDE_IN, bare=False):
 
     content = document.content
     reading = (f"{READING} (from {100 * content['blocked_share']:.0f} %: blocked, unless helper threads used "
-               f"{100 * content['helpers_cpu_share']:.0f} % of the CPU time or more: threads). Files, with "
-               "O_DIRECT, cold (not in the page cache) or on tmpfs: "
-               f"{content['batch']} reads of {content['block_bytes'] // 1024} KiB together, or one "
-               f"fsync; sockets and pipes: one read, answered after {content['answer_after_ms']} ms. "
+               f"{100 * content['helpers_cpu_share']:.0f} % of the CPU time or more: threads). {condition(document)}. "
                "“Own”: threads of the program or its library; “io-wq”: the kernel's, for this process")
     return sheet.compose_document(document, TITLE, reading, place, width_in, bare)
+
+
+def condition(document):
+    """What was read."""
+    content = document.content
+    return ("Files, with O_DIRECT, cold (not in the page cache) or on tmpfs: "
+            f"{content['batch']} reads of {content['block_bytes'] // 1024} KiB together, or one "
+            f"fsync; sockets and pipes: one read, answered after {content['answer_after_ms']} ms")
 
 
 def number_of(cell, reasons):

@@ -5,6 +5,7 @@ import math
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 import charts
+import quantities
 import results
 import sheet
 import study
@@ -34,8 +35,8 @@ HIDDEN = 0.25
 SHOWN_FROM, SHOWN_TO = -1.5, 2.5  # of the efficiency; beyond it says noise, and squeezes all else
 
 
-def percent(value):
-    return f"{100 * value:.0f} %".replace("-", MINUS)
+def percent(share):
+    return quantities.percent(100 * share)
 
 
 def asked_for(document, label):
@@ -92,8 +93,7 @@ def whole(points):
 
 def condition(document):
     workload = document.content["workload"] or {}
-    rounds = document.content["rounds"]
-    return f"{workload.get('panel', '')}, {rounds} round{'' if rounds == 1 else 's'}"
+    return workload.get("panel", "")
 
 
 def alt_text(document):

@@ -457,10 +457,12 @@ def why_missing(folder, name):
 
 
 def confidences(content):
-    """The confidence of each interval in a document, in percent."""
+    """The confidence of each interval of a median in a document, in percent. (What has a mean is a
+    ratio, as in a summary.)"""
     if isinstance(content, dict):
         if content.get("confidence_pct") is not None and (content.get("count") or 0) > 1:
-            yield content["confidence_pct"]
+            if "mean" not in content:
+                yield content["confidence_pct"]
             return
         content = list(content.values())
     if isinstance(content, list):

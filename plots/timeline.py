@@ -116,7 +116,7 @@ def condition(document):
 def reading(document):
     rounds = document.content["rounds"]
     return (f"{condition(document)}. {READING}. Numbers: median of {rounds} round{'' if rounds == 1 else 's'} (of "
-            "speeds the mean), in brackets its interval. Drawn is the round whose time for an operation is the median")
+            "speeds the mean, with Student's t, 95 %), in brackets its interval. Drawn is the round whose time for an operation is the median")
 
 
 def alt_text(document):

@@ -169,13 +169,13 @@ def check_rules():
     check_made(depth_one, open_, once)
 
 
-def made_comparison(ratios, workload="file", xs=(1,), baseline="blocking"):
+def made_comparison(ratios, workload="file", xs=(1,), baseline="blocking", direct=True):
     """A summary whose one panel has libaio and io_uring with these ratios: label -> (p50, p99)."""
     configurations = {}
     for label, values in ratios.items():
         by_key = dict(zip(("latency_ns.p50", "latency_ns.p99"), values))
         configurations[label] = SimpleNamespace(
-            workload={"name": workload}, baseline=baseline, ratio=lambda key, by_key=by_key:
+            workload={"name": workload, "direct": direct}, baseline=baseline, ratio=lambda key, by_key=by_key:
             results.Ratio(by_key[key], 0.97 * by_key[key], 1.03 * by_key[key], "", 5))
     panel = SimpleNamespace(name="made", x_name="depth", xs=xs, configurations=list(
         configurations.values()), at=lambda label, x: configurations.get(label))
@@ -192,6 +192,7 @@ def check_distribution():
     check_made(latency_distribution, open_, made_comparison({"libaio": (1, 1)}))
     check_made(latency_distribution, open_, made_comparison(near, baseline="threads"))
     check_made(latency_distribution, open_, made_comparison(near, workload="echo"))
+    check_made(latency_distribution, open_, made_comparison(near, direct=False))
     check_made(latency_distribution, open_, made_comparison(near, xs=(16,)))
 
 
