@@ -448,8 +448,10 @@ def judge(case, goal):
     bare = next((p for p in case.peers if p.name == BARE), None)
     if not reached and bare and goal.peer != BARE:
         of_bare = ratios(Case("", bare, [peer], []), peer, goal.metric)
-        if of_bare and median <= (least := statistics.median(of_bare)) < goal.least:
-            said = f"out of reach here: the bare loop has {least:.2f}"
+        beside = ratios(case, bare, goal.metric)
+        if of_bare and beside and statistics.median(beside) >= LEVEL:
+            if (least := statistics.median(of_bare)) < goal.least:
+                said = f"out of reach here: the bare loop has {least:.2f}"
     return {"case": case.title, "peer": goal.peer, "metric": METRICS[goal.metric], "median": median,
             "low": low, "high": high, "rounds": len(values), "goal": want, "reached": reached,
             "verdict": said}
