@@ -4,7 +4,7 @@
 #
 #   harness/check.sh [NAME...]     only the jobs whose names begin so, as in: check.sh conformance
 #
-# Each job writes TAP to build/check/NAME.tap. Several run side by side, save those that measure.
+# Each job writes TAP to build/check/NAME.tap. Several run side by side; CPU accounting runs alone.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 out=build/check
@@ -21,8 +21,8 @@ jobs_list() {
 		echo "unit-$program build/tests/$program"
 	done
 	echo "conformance-self-test build/tests/conformance --self-test"
-	# Options together are tried without sanitizers alone: each has its code whether others are there or
-	# not, and io_uring has pairs for minutes.
+	# Pairs of options run in the build without sanitizers only: each has its code whether others are there
+	# or not, and io_uring has pairs for minutes.
 	for engine in $(build/tests/conformance --list); do
 		echo "conformance-$engine build/tests/conformance $engine"
 		[ ! -x build/address-undefined/tests/conformance ] ||
@@ -40,8 +40,7 @@ jobs_list() {
 }
 
 # Begun last, these would run on alone.
-LONGEST='bats-docs bats-plots asan-io_uring bats-results conformance-io_uring asan-posix_aio
-	conformance-posix_aio bats-course_grade bats-course_learner'
+LONGEST='bats-docs bats-plots asan-io_uring bats-results conformance-io_uring asan-posix_aio conformance-posix_aio bats-course_grade bats-course_learner'
 
 longest_first() {
 	awk -v longest="$LONGEST" '

@@ -286,7 +286,8 @@ json_t *measurement_json(const struct measurement *before, const struct measurem
 			   : json_null(),
 		"host_steal_s", host_known ? json_real(steal_s) : json_null(),
 		/* Idle, iowait and, where there is any, steal: each cut to a tick. */
-		"host_error_s", (steal_s > 0 ? 3.0 : 2.0) / (double)sysconf(_SC_CLK_TCK),
+		"host_error_s",
+		(after->host_steal_us > 0 ? 3.0 : 2.0) / (double)sysconf(_SC_CLK_TCK),
 		"other_util_pct",
 		host_known ? json_real(100 * (busy_s - user_s - system_s - peer_s) / elapsed_s)
 			   : json_null(),

@@ -118,15 +118,16 @@ static void note_what_ran(struct experiment *x, struct subject *subject, const j
 }
 
 /* Why a run brought no time; where `result` is NULL, the subject knows already. */
-static void note_why(struct subject *subject, const json_t *result)
+static void note_why(struct subject *subject, bool with_io, const json_t *result)
 {
+	const char *which = with_io ? "" : "computing alone: ";
 	bool ran = status_is(result, "ok");
 	snprintf(subject->status, sizeof subject->status, "%s",
 		 result && !ran ? string_at(result, "status") : "error");
 	if (ran)
-		reason_set(&subject->why, "nothing was finished; use a longer --runtime");
+		reason_set(&subject->why, "%snothing was finished; use a longer --runtime", which);
 	else if (result)
-		reason_set(&subject->why, "%s", string_at(result, "reason"));
+		reason_set(&subject->why, "%s%s", which, string_at(result, "reason"));
 }
 
 /* One run, with or without the engine's I/O. Returns nanoseconds for an operation, or 0 and notes
@@ -153,7 +154,7 @@ static double time_op_ns(struct experiment *x, struct subject *subject, bool wit
 	if (status_is(result, "ok") && number_at(result, "metrics.ops_per_s") > 0)
 		op_ns = NS_PER_S / number_at(result, "metrics.ops_per_s");
 	else
-		note_why(subject, result);
+		note_why(subject, with_io, result);
 	json_decref(result);
 	return op_ns;
 }

@@ -8,11 +8,11 @@
 /* --until-ci asks about so many of them: rounds that are short leave p99 to chance. */
 #define RATIOS_TO_BE_PRECISE 3
 
-/* A ratio whose interval is wider than what was asked for. */
+/* A ratio whose interval is wider than what was asked for; takes over `half_width_pct`. */
 static json_t *unreached_json(const json_t *configuration, const char *metric,
-			      double half_width_pct)
+			      json_t *half_width_pct)
 {
-	return json_pack("{s:s, s:s, s:s, s:O, s:s, s:f}", "engine",
+	return json_pack("{s:s, s:s, s:s, s:O, s:s, s:o}", "engine",
 			 string_at(configuration, "engine.label"), "panel",
 			 string_at(configuration, "workload.panel"), "x_name",
 			 string_at(configuration, "config.x_name"), "x",
@@ -29,9 +29,18 @@ static struct precision judge_precision(const json_t *configurations, double wan
 	json_t *c;
 	json_array_foreach(configurations, i, c)
 	{
+		const json_t *ratios = json_object_get(c, "ratio");
 		for (unsigned m = 0; m < RATIOS_TO_BE_PRECISE; m++) {
-			const json_t *ratio =
-				json_object_get(json_object_get(c, "ratio"), ratio_paths[m]);
+			const json_t *ratio = json_object_get(ratios, ratio_paths[m]);
+			/* A round that finished nothing: no ratio of throughput, and never one. */
+			if (m == 0 && json_is_object(ratios) && !json_is_object(ratio)) {
+				p.ratios++;
+				p.unreached++;
+				if (unreached)
+					json_array_append_new(
+						unreached,
+						unreached_json(c, ratio_paths[m], json_null()));
+			}
 			if (!json_is_object(ratio))
 				continue;
 			unsigned count =
@@ -45,8 +54,9 @@ static struct precision judge_precision(const json_t *configurations, double wan
 				continue;
 			p.unreached++;
 			if (unreached)
-				json_array_append_new(unreached,
-						      unreached_json(c, ratio_paths[m], half_pct));
+				json_array_append_new(
+					unreached,
+					unreached_json(c, ratio_paths[m], json_real(half_pct)));
 			unsigned needed = count > 1 ? rounds_needed(half_pct / 100, count,
 								    wanted_ci_pct / 100)
 						    : 2;

@@ -475,10 +475,15 @@ static void print_precision(FILE *out, const json_t *precision)
 				json_array_size(unreached) - told_max);
 			break;
 		}
-		fprintf(out, "  %s on %s, %s %lld, %s: +-%.2g %%\n", string_at(ratio, "engine"),
+		const json_t *half_pct = json_object_get(ratio, "half_width_pct");
+		fprintf(out, "  %s on %s, %s %lld, %s: ", string_at(ratio, "engine"),
 			string_at(ratio, "panel"), string_at(ratio, "x_name"),
 			(long long)json_integer_value(json_object_get(ratio, "x")),
-			string_at(ratio, "metric"), number_at(ratio, "half_width_pct"));
+			string_at(ratio, "metric"));
+		if (json_is_number(half_pct))
+			fprintf(out, "+-%.2g %%\n", json_number_value(half_pct));
+		else
+			fputs("no ratio, since a round finished nothing\n", out);
 	}
 }
 

@@ -19,7 +19,7 @@ READING = ("Random reads of 4 KiB, O_DIRECT, 16 in flight. CPU time for a read, 
 CAPTION = ("CPU time for an operation: user and system time of this process with all its threads, the "
            "kernel's on its behalf included, and what the rest of the machine used meanwhile. The line at "
            "the end of each part is its interval over the rounds, below 0 where it reaches there; the "
-           "finer one beyond it is the error of /proc/stat, two ticks of 10 ms a window. A part whose "
+           "finer one beyond it is the error of /proc/stat, two ticks of 10 ms a window, three where a hypervisor takes time. A part whose "
            "median (the stroke across) is below 0 has no bar. The sum of user and system is exact, the "
            "border between them good to a timer tick of 1 to 10 ms a window. An interface that lets the "
            "kernel work elsewhere cannot hide it here.")
@@ -64,6 +64,9 @@ def draw(found, width_in=sheet.WIDE_IN, bare=False):
     configurations = measured(found)
 
     def place(page):
+        if not configurations:
+            page.message("no run knows the parts of its CPU time; `build/iolab summary FOLDER` computes them anew")
+            return
         add_key(page)
         cell = sheet.Cell(lambda axes: paint(axes, configurations))
         sheet.PanelBlock(page, sheet.Plan([cell], "CPU time for a read",

@@ -15,7 +15,7 @@ READING = ("Random reads of 4 KiB, O_DIRECT, by a program that may use so many C
 CAPTION = ("Throughput, and how busy the whole machine was, against the number of threads or operations in "
            "flight, for so many CPUs as the program may use. The threads of the kernel that work for it, "
            "SQPOLL's among them, have to share those. 100 % is one CPU. The finer line beyond a bar is the "
-           "error of /proc/stat, two ticks of 10 ms a window.")
+           "error of /proc/stat, two ticks of 10 ms a window, three where a hypervisor takes time.")
 FOLDER_NAME = re.compile(r"cores_(\d+)$")
 RATE, BUSY = "ops_per_s", "cpu.host_util_pct"
 PLAIN, POLLED = "io_uring", "io_uring:sqpoll_shared"

@@ -86,7 +86,7 @@ def draw(document, width_in=sheet.WIDE_IN, bare=False):
         for lane in lanes:
             add_lane(page, lane, document.content["length_ns"], [lane] == last)
         for reason in unknown_calls(document):
-            page.note("!", f"Working and blocked are not told apart here: {reason}")
+            page.note("!", f"Working and blocked are not told apart in what is drawn: {reason}")
         for lane in document.content["lanes"]:
             if lane["trace"] and lane["run"]["op_ns"]["count"] < document.content["rounds"]:
                 page.note("!", f"{lane['engine']['label']}: {'; '.join(lane['warnings'])}")

@@ -52,7 +52,6 @@ def direct_batch_of(depth):
     return max(1, min(depth // 4, 8))
 
 
-
 WARM_UP_S = 0.5
 WINDOW_S = 1.5
 # From when to when the whole system's CPU time is read, after a process began: by then all have
@@ -590,7 +589,7 @@ def run_rounds(cases, rounds, most_rounds, dice, keep):
             cases = [case for case in cases if any(undecided(case, goal) for goal in case.goals)]
         for case in dice.sample(cases, len(cases)):
             if sys.stderr.isatty():
-                print(f"\r\033[Kround {number + 1} of {rounds}: {case.title}", end="", file=sys.stderr)
+                print(f"\r\033[Kround {number + 1} of {rounds if number < rounds else most_rounds}: {case.title}", end="", file=sys.stderr)
             for contender in dice.sample(case.contenders, len(case.contenders)):
                 if case.prepare:
                     case.prepare()

@@ -528,6 +528,16 @@ if m and (e == "libaio" and n < 3 or e == "blocking" and r["workload"]["name"] =
 		c["metrics"]["ops_per_s"]["count"], c["ratio"] and c["ratio"]["ops_per_s"] and c["ratio"]["ops_per_s"]["verdict"])'
 	assert_output --partial "('libaio', 'file', 5, None)"
 	assert_output --partial "('blocking', 'echo', 5, None)"
+	# Such a ratio is not known to any width, and so not to the one that was asked for.
+	"$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results/summary.json" <<-'PYTHON'
+		import json, sys
+		summary = json.load(open(sys.argv[1]))
+		summary["precision"] = {"wanted_pct": 1e6, "time_limit_s": None, "ended_by": "rounds"}
+		json.dump(summary, open(sys.argv[1], "w"))
+	PYTHON
+	run "$IOLAB" summary "$BATS_TEST_TMPDIR/results"
+	assert_output --partial "libaio on file randread 4k page cache, 4M, depth 1, ops_per_s: no ratio, since a round finished nothing"
+	valid "$BATS_TEST_TMPDIR/results/summary.json" iolab.summary.v1
 }
 
 @test "fewer rounds than reach 90 % confidence give no verdict" {

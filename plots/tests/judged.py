@@ -433,6 +433,11 @@ def check_shares(folder):
             begin += max(length, 0)
 
 
+    for c in found.panel("cpu_shares").configurations:
+        c._metrics = {key: None if key == cpu_shares.REST else entry for key, entry in c._metrics.items()}
+    cpu_shares.draw(found)  # nothing to draw is no reason to stop
+
+
 def check_groups(folder):
     """Bands stand between the block sizes, and every mark between its own two."""
     found = block_size.load(folder)
