@@ -60,7 +60,8 @@ def notices(summary):
         found.append("There was 1 round only: how much these numbers vary is unknown.")
     if summary.busy_words():
         found.append(f"{summary.busy_words()}.")
-    found += dict.fromkeys(f"{words}." for panel in summary.panels for words in panel.stand_ins())
+    found += [f"{panel.name}: {words[0].lower()}{words[1:]}."
+              for panel in summary.panels for words in panel.stand_ins()]
     if summary.precision_words():
         found.append(f"Precision: {summary.precision_words()}.")
     if summary.env_varies:

@@ -631,6 +631,7 @@ PY
 	for page in report.html report.md; do
 		words=$(tr '\n' ' ' <"$BATS_TEST_TMPDIR/results/$page" | tr -s ' ')
 		[[ $words == *"Throughput against poll"*"Ratios to poll: blocking is unsupported here"* ]] || fail "$page"
+		[[ $words == *": ratios to poll: blocking is unsupported here"*"Throughput against poll"* ]] || fail "$page"
 	done
 }
 
