@@ -640,7 +640,7 @@ PY
 		--no-count-syscalls --out "$BATS_TEST_TMPDIR/results" -- --file "$BATS_TEST_TMPDIR/file" --size 4M \
 		>"$BATS_TEST_TMPDIR/table"
 	run cat "$BATS_TEST_TMPDIR/table"
-	assert_output --regexp "Outside of process and peer .* at most [0-9]+ % \(\+-[12][0-9] %\) of a"
+	assert_output --regexp "Outside of process and peer .* at most [0-9]+ % \(\+-[123][0-9] %\) of a"
 	"$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results" <<'PY'
 import json, statistics, sys
 runs = [json.loads(line) for line in open(sys.argv[1] + "/runs.jsonl")]
