@@ -72,3 +72,21 @@ const char *scratch_folder(void)
 	const char *folder = getenv("TMPDIR");
 	return folder && *folder ? folder : "/var/tmp";
 }
+
+unsigned rounds_option(const char *arg, const struct argp_state *state)
+{
+	char *end;
+	unsigned long rounds = strtoul(arg, &end, 10);
+	if (*end || rounds < 1 || rounds > ROUNDS_MAX)
+		argp_error(state, "--rounds %s: must lie between 1 and %d", arg, ROUNDS_MAX);
+	return (unsigned)rounds;
+}
+
+uint64_t seed_option(const char *arg, const struct argp_state *state)
+{
+	char *end;
+	uint64_t seed = strtoull(arg, &end, 10);
+	if (*end || !*arg || *arg == '-' || seed > INT64_MAX)
+		argp_error(state, "--seed %s: must be a whole number below 2^63", arg);
+	return seed;
+}

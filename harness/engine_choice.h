@@ -5,6 +5,7 @@
 
 #include <argp.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #define ENGINES_MAX 32
 
@@ -28,5 +29,14 @@ extern const struct argp engine_choice_argp;
 
 /* --folder without a value: where a file may be made for a moment. */
 const char *scratch_folder(void);
+
+/* Most rounds of a command that is no comparison. */
+#define ROUNDS_MAX 100
+
+/* The value of --rounds, from 1 to ROUNDS_MAX. Ends the program on anything else. */
+unsigned rounds_option(const char *arg, const struct argp_state *state);
+
+/* The value of --seed, a whole number that JSON holds, too. Ends the program on anything else. */
+uint64_t seed_option(const char *arg, const struct argp_state *state);
 
 #endif

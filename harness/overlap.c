@@ -28,7 +28,6 @@
 #include "workload.h"
 
 #define RATIOS_MAX   16
-#define ROUNDS_MAX   100
 #define RUN_LIMIT_S  60
 #define COMPUTE_SPEC "null" /* the engine that does no I/O, for computing alone */
 
@@ -314,7 +313,6 @@ enum option_key { OPT_RATIOS = 0x100, OPT_ROUNDS, OPT_SEED };
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
-	char *end;
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &o->choice;
@@ -323,15 +321,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->ratios = arg;
 		break;
 	case OPT_ROUNDS:
-		o->rounds = (unsigned)strtoul(arg, &end, 10);
-		if (*end || o->rounds < 1 || o->rounds > ROUNDS_MAX)
-			argp_error(state, "--rounds %s: must lie between 1 and %d", arg,
-				   ROUNDS_MAX);
+		o->rounds = rounds_option(arg, state);
 		break;
 	case OPT_SEED:
-		o->seed = strtoull(arg, &end, 10);
-		if (*end || !*arg)
-			argp_error(state, "--seed %s: not a whole number", arg);
+		o->seed = seed_option(arg, state);
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -31,7 +31,6 @@
 #include "probe_target.h"
 #include "random.h"
 
-#define ROUNDS_MAX	100
 #define TICK_NS		NS_PER_MS
 #define FILE_BYTES	(UINT64_C(32) << 20)
 #define BLOCK_BYTES	(1u << 20)
@@ -362,15 +361,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->folder = arg;
 		break;
 	case OPT_SEED:
-		o->seed = strtoull(arg, &end, 10);
-		if (*end || !*arg || *arg == '-' || o->seed > INT64_MAX)
-			argp_error(state, "--seed %s: must be a whole number below 2^63", arg);
+		o->seed = seed_option(arg, state);
 		break;
 	case OPT_ROUNDS:
-		o->rounds = (unsigned)strtoul(arg, &end, 10);
-		if (*end || o->rounds < 1 || o->rounds > ROUNDS_MAX)
-			argp_error(state, "--rounds %s: must lie between 1 and %d", arg,
-				   ROUNDS_MAX);
+		o->rounds = rounds_option(arg, state);
 		break;
 	case OPT_RUNTIME:
 		o->runtime_s = strtod(arg, &end);

@@ -23,7 +23,6 @@
 #include "json_path.h"
 #include "random.h"
 
-#define ROUNDS_MAX    100
 #define BASELINE_SPEC "blocking" /* whose time for an operation the others' is compared with */
 #define RUN_LIMIT_S   60 /* a run that takes longer is hung; laying out its file may take seconds */
 
@@ -232,7 +231,6 @@ enum option_key { OPT_ROUNDS = 0x100, OPT_SEED };
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
-	char *end;
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &o->choice;
@@ -241,15 +239,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->length_us = arg;
 		break;
 	case OPT_ROUNDS:
-		o->rounds = (unsigned)strtoul(arg, &end, 10);
-		if (*end || o->rounds < 1 || o->rounds > ROUNDS_MAX)
-			argp_error(state, "--rounds %s: must lie between 1 and %d", arg,
-				   ROUNDS_MAX);
+		o->rounds = rounds_option(arg, state);
 		break;
 	case OPT_SEED:
-		o->seed = strtoull(arg, &end, 10);
-		if (*end || !*arg)
-			argp_error(state, "--seed %s: not a whole number", arg);
+		o->seed = seed_option(arg, state);
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
