@@ -36,7 +36,9 @@ ALL_CFLAGS = -std=gnu11 $(OPTIMISE) $(WARNINGS) $(WERROR) -pthread $(CFLAGS)
 
 COMMON_SOURCES  := $(wildcard common/*.c)
 ENGINE_SOURCES  := $(wildcard labs/*/engine*.c)
-HARNESS_SOURCES := $(wildcard harness/*.c)
+# The rooms of the harness, from the lowest to the highest: each includes only those before it.
+ROOMS           := base meters workloads summary run exchange plan commands
+HARNESS_SOURCES := $(wildcard $(ROOMS:%=harness/%/*.c))
 TEST_SOURCES    := $(wildcard harness/tests/*.c)
 
 object = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -46,7 +48,7 @@ ENGINE_OBJECTS  := $(call object,$(ENGINE_SOURCES)) $(wildcard labs/*/reference/
 HARNESS_OBJECTS := $(call object,$(HARNESS_SOURCES))
 # What a test program links: all of the harness but main().
 TESTED_OBJECTS  := $(COMMON_OBJECTS) $(ENGINE_OBJECTS) \
-                   $(filter-out $(BUILD)/harness/main.o,$(HARNESS_OBJECTS))
+                   $(filter-out $(BUILD)/harness/commands/main.o,$(HARNESS_OBJECTS))
 TEST_PROGRAMS   := $(patsubst harness/tests/%.c,$(BUILD)/tests/%,$(TEST_SOURCES))
 PEER_PROGRAMS   := $(patsubst harness/peers/%.c,$(BUILD)/peers/%,$(wildcard harness/peers/*.c))
 
@@ -86,7 +88,7 @@ $(BUILD)/%.o: %.c $(BUILD)/config.h $(BUILD)/flags
 # The course: what a lab's tests are linked with, what compiles them, and the proctor that runs them.
 
 COURSE_LIBRARY := $(call object,harness/course/lab_test.c harness/course/syscall_names.c \
-                    harness/engines.c $(filter-out %/mutants.c,$(wildcard harness/tests/conformance/*.c)))
+                    $(filter-out %/mutants.c,$(wildcard harness/tests/conformance/*.c)))
 COURSE_FLAGS    = $(CPPFLAGS) -Iharness/tests/conformance -Iharness/course $(ALL_CFLAGS) -no-pie
 
 .PHONY: course
@@ -140,9 +142,9 @@ $(BUILD)/mine/iolab: $(HARNESS_OBJECTS) $(ENGINE_OBJECTS) $(COMMON_OBJECTS) $(MI
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LDLIBS)
 
 # What the libraries here can do, found by compiling a line that uses it.
-$(BUILD)/config.h: harness/probe-build.sh Makefile
+$(BUILD)/config.h: harness/setup/probe-build.sh Makefile
 	@mkdir -p $(@D)
-	$(call say,PROBE,$@)CC='$(CC)' sh harness/probe-build.sh $@
+	$(call say,PROBE,$@)CC='$(CC)' sh harness/setup/probe-build.sh $@
 
 # What this build is: every result carries it. Rewritten only when it changes.
 $(BUILD)/build_info.h: FORCE
@@ -153,7 +155,7 @@ $(BUILD)/build_info.h: FORCE
 		CFLAGS   '$(strip $(ALL_CFLAGS))' \
 		LIBURING "$$(pkg-config --modversion liburing 2>/dev/null || echo unknown)" > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
-$(BUILD)/harness/environment.o: $(BUILD)/build_info.h
+$(BUILD)/harness/meters/environment.o: $(BUILD)/build_info.h
 
 # Changes when the compiler or its flags do, and with it every object.
 $(BUILD)/flags: FORCE
@@ -168,7 +170,7 @@ clean:
 
 # What people type.
 
-PYTHON  ?= $(shell sh harness/find-python.sh 2>/dev/null)
+PYTHON  ?= $(shell sh harness/setup/find-python.sh 2>/dev/null)
 RESULTS ?= results/latest
 TESTS   ?=
 
@@ -266,7 +268,7 @@ plots: need-python
 # The figures of the literature and of the mechanism, into a results folder. Seven minutes on two
 # CPUs; with QUICK=1 two.
 figures: all need-python
-	$(Q)$(PYTHON) harness/study.py $(if $(QUICK),--quick) '$(RESULTS)'
+	$(Q)$(PYTHON) harness/studies/study.py $(if $(QUICK),--quick) '$(RESULTS)'
 	$(Q)$(MAKE) --no-print-directory plots
 
 # QUICK=1 measures first: into a new folder, or into the one that RESULTS names, which keeps what it has.
@@ -276,11 +278,11 @@ report: $(if $(QUICK),quick-results) need-python
 
 .PHONY: quick-results
 quick-results: all need-python
-	$(Q)$(PYTHON) harness/quick.py $(if $(filter file,$(origin RESULTS)),,'$(RESULTS)')
+	$(Q)$(PYTHON) harness/studies/quick.py $(if $(filter file,$(origin RESULTS)),,'$(RESULTS)')
 
 .PHONY: need-python
 need-python:
-	$(Q)$(if $(PYTHON),:,sh harness/find-python.sh)
+	$(Q)$(if $(PYTHON),:,sh harness/setup/find-python.sh)
 
 # handout: without
 bench-peers: all $(PEER_PROGRAMS) need-python

@@ -7,9 +7,9 @@
  *         └───complete─────┘
  *
  * A workload decides which operations to perform. An engine performs them through exactly one
- * kernel interface. The driver (harness/driver.c) is the only loop that a comparison measures: it
+ * kernel interface. The driver (harness/run/driver.c) is the only loop that a comparison measures: it
  * hands operations to the engine, takes completions back, and reads the clock. This header is all
- * that the three share. (harness/matrix.c and harness/responsiveness.c ask other questions of an
+ * that the three share. (harness/commands/matrix.c and harness/commands/responsiveness.c ask other questions of an
  * engine, and are small drivers of their own.)
  *
  * The shape is that of a proactor: submit operations, reap completions. Rules, in the order in

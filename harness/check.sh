@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.." || exit 1
 out=build/check
 rm -rf "$out" && mkdir -p "$out"
 IOLAB=$PWD/build/iolab
-PYTHON=${PYTHON:-$(sh harness/find-python.sh)} || exit 1
+PYTHON=${PYTHON:-$(sh harness/setup/find-python.sh)} || exit 1
 export IOLAB PYTHON
 # A job that takes longer is hung, whatever its own tests' limits say.
 LIMIT_S=280

@@ -24,7 +24,7 @@ def load(folder):
 
 
 def why_not(module, folder):
-    """Why a figure is not there: what harness/study.py or harness/quick.py noted, if anything."""
+    """Why a figure is not there: what harness/studies/study.py or harness/studies/quick.py noted, if anything."""
     names = getattr(module, "COMPARISONS", None) or (getattr(module, "FILE", module.NAME),)
     for name in names:
         reason = results.why_missing(folder, name)

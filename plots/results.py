@@ -18,7 +18,7 @@ SCHEMA = "iolab.summary.v1"
 BUSY_PCT = 10  # of a CPU: where others use so much it is said in each figure
 BUSY_SHARE_PCT = 10  # of all CPUs: where others use so much nothing is concluded
 LESS_ERROR = "less the error of that figure"  # both hold of what others used at the least
-# How every estimate's interval is made: harness/summary.c has the same words.
+# How every estimate's interval is made: harness/summary/summary.c has the same words.
 LEVEL_METHOD = "order statistics of the rounds (sign test)"
 
 
@@ -433,12 +433,12 @@ def _printable(value):
     return value
 
 
-STUDY = "study"  # where harness/study.py puts what it made
+STUDY = "study"  # where harness/studies/study.py puts what it made
 OWN_COMPARISON = "comparison"  # what study.py calls the comparison of the folder itself
 
 
 def _of_study(folder, key, name):
-    """What harness/study.py noted of one of the things that it makes; None: nothing."""
+    """What harness/studies/study.py noted of one of the things that it makes; None: nothing."""
     try:
         with open(os.path.join(folder, STUDY, "study.json"), encoding="utf-8") as file:
             return (json.load(file).get(key) or {}).get(name)
@@ -447,12 +447,12 @@ def _of_study(folder, key, name):
 
 
 def was_quick(folder, name):
-    """Did harness/study.py make it with --quick?"""
+    """Did harness/studies/study.py make it with --quick?"""
     return bool(_of_study(folder, "quick", name))
 
 
 def why_missing(folder, name):
-    """Why harness/study.py could not make it; None where it did not try."""
+    """Why harness/studies/study.py could not make it; None where it did not try."""
     return _printable(_of_study(folder, "missing", name))
 
 

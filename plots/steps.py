@@ -11,7 +11,7 @@ from quantities import duration, tick
 NAME = "steps"
 FILE = "steps.json"
 SCHEMA = "iolab.steps.v1"
-MADE_BY = "harness/six_steps.py FOLDER"
+MADE_BY = "harness/studies/six_steps.py FOLDER"
 TITLE = "The six steps of one operation"
 # docs/measurement.md has the same words.
 STEPS = (

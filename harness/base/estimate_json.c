@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "estimate_json.h"
+#include "base/estimate_json.h"
 
 #include <math.h>
 #include <stdlib.h>

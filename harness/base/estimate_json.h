@@ -5,7 +5,7 @@
 
 #include <jansson.h>
 
-#include "statistics.h"
+#include "base/statistics.h"
 
 /*
  * {median, low, high, min, max, confidence_pct, count, values} of one value a round, in their

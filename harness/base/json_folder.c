@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "json_folder.h"
+#include "base/json_folder.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "commands.h"
+#include "commands/commands.h"
 
 int json_to_folder(const json_t *document, const char *folder, const char *name, struct reason *why)
 {

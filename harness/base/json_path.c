@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "json_path.h"
+#include "base/json_path.h"
 
 #include <stdio.h>
 #include <string.h>

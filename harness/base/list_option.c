@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "list_option.h"
+#include "base/list_option.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "commands.h"
+#include "commands/commands.h"
 
 unsigned split_list(const char *command, const char *option, const char *list, const char **words,
 		    unsigned max)

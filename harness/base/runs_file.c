@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "runs_file.h"
+#include "base/runs_file.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "json_path.h"
+#include "base/json_path.h"
 
 json_t *runs_read(const char *folder, struct reason *why)
 {

@@ -16,14 +16,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "child_run.h"
+#include "plan/child_run.h"
 #include "clock.h"
-#include "commands.h"
-#include "idle_host.h"
-#include "json_path.h"
-#include "plan.h"
+#include "commands/commands.h"
+#include "meters/idle_host.h"
+#include "base/json_path.h"
+#include "plan/plan.h"
 #include "random.h"
-#include "summary.h"
+#include "summary/summary.h"
 
 /* System calls per operation hardly vary, so the run that counts them is short. */
 #define COUNTING_RUNTIME_S "0.05"

@@ -9,13 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "commands.h"
-#include "environment_diff.h"
-#include "json_folder.h"
-#include "json_path.h"
-#include "place.h"
-#include "statistics.h"
-#include "summary.h"
+#include "commands/commands.h"
+#include "summary/environment_diff.h"
+#include "base/json_folder.h"
+#include "base/json_path.h"
+#include "summary/place.h"
+#include "base/statistics.h"
+#include "summary/summary.h"
 
 #define METHOD	      "ratio of geometric means, Welch's t on the logarithms of unpaired rounds"
 #define LENGTH(array) (sizeof(array) / sizeof *(array))

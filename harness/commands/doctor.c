@@ -19,12 +19,12 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
-#include "commands.h"
+#include "commands/commands.h"
 #include "engines.h"
-#include "environment.h"
-#include "hardware_counters.h"
-#include "measurement.h"
-#include "run_options.h"
+#include "meters/environment.h"
+#include "meters/hardware_counters.h"
+#include "meters/measurement.h"
+#include "run/run_options.h"
 
 enum health { GOOD, LIMITED, MISSING };
 

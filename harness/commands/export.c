@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* `iolab export`: a results folder for the tools that people have. */
-#include "export.h"
+#include "exchange/export.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -9,9 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "commands.h"
-#include "runs_file.h"
-#include "summary.h"
+#include "commands/commands.h"
+#include "base/runs_file.h"
+#include "summary/summary.h"
 
 struct format {
 	const char *name;

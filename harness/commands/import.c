@@ -13,13 +13,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "commands.h"
-#include "fio_job.h"
-#include "grouping.h"
-#include "json_folder.h"
-#include "json_path.h"
-#include "runs_file.h"
-#include "summary.h"
+#include "commands/commands.h"
+#include "exchange/fio_job.h"
+#include "summary/grouping.h"
+#include "base/json_folder.h"
+#include "base/json_path.h"
+#include "base/runs_file.h"
+#include "summary/summary.h"
 
 struct options {
 	char **files;

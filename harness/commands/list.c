@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "commands.h"
+#include "commands/commands.h"
 #include "engines.h"
-#include "workload.h"
+#include "workloads/workload.h"
 
 /* What stands for a kind of descriptor: an operation that needs nothing else of the interface. */
 static const struct {

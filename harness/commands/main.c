@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "commands.h"
+#include "commands/commands.h"
 #include "engines.h"
-#include "environment.h"
+#include "meters/environment.h"
 #include "reason.h"
 
 static const struct command {

@@ -12,20 +12,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "child_run.h"
+#include "plan/child_run.h"
 #include "clock.h"
-#include "commands.h"
+#include "commands/commands.h"
 #include "compute.h"
-#include "engine_choice.h"
-#include "estimate_json.h"
-#include "failed_rounds.h"
-#include "idle_host.h"
-#include "json_folder.h"
-#include "json_path.h"
-#include "list_option.h"
+#include "plan/engine_choice.h"
+#include "base/estimate_json.h"
+#include "summary/failed_rounds.h"
+#include "meters/idle_host.h"
+#include "base/json_folder.h"
+#include "base/json_path.h"
+#include "base/list_option.h"
 #include "random.h"
-#include "statistics.h"
-#include "workload.h"
+#include "base/statistics.h"
+#include "workloads/workload.h"
 
 #define RATIOS_MAX   16
 #define RUN_LIMIT_S  60

@@ -17,18 +17,18 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "child_run.h"
+#include "plan/child_run.h"
 #include "clock.h"
-#include "commands.h"
-#include "engine_choice.h"
+#include "commands/commands.h"
+#include "plan/engine_choice.h"
 #include "engines.h"
-#include "environment.h"
-#include "estimate_json.h"
+#include "meters/environment.h"
+#include "base/estimate_json.h"
 #include "histogram.h"
-#include "idle_host.h"
-#include "json_folder.h"
-#include "json_path.h"
-#include "probe_target.h"
+#include "meters/idle_host.h"
+#include "base/json_folder.h"
+#include "base/json_path.h"
+#include "workloads/probe_target.h"
 #include "random.h"
 
 #define TICK_NS		NS_PER_MS

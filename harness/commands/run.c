@@ -7,16 +7,16 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "commands.h"
+#include "commands/commands.h"
 #include "compute.h"
-#include "driver.h"
-#include "hardware_counters.h"
-#include "measurement.h"
-#include "on_cpu.h"
-#include "result.h"
-#include "run_options.h"
-#include "trace.h"
-#include "workload.h"
+#include "run/driver.h"
+#include "meters/hardware_counters.h"
+#include "meters/measurement.h"
+#include "meters/on_cpu.h"
+#include "run/result.h"
+#include "run/run_options.h"
+#include "meters/op_trace.h"
+#include "workloads/workload.h"
 
 /* For the handler: the process at the other end, or 0. */
 static volatile sig_atomic_t peer_pid;

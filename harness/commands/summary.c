@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "commands.h"
-#include "json_path.h"
-#include "summary.h"
+#include "commands/commands.h"
+#include "base/json_path.h"
+#include "summary/summary.h"
 
 struct summary_options {
 	const char *folder;

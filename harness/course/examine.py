@@ -50,7 +50,7 @@ class Examined:
 
 def make_kit(kit, chosen):
     """A copy of what a submission may see: headers, the library, the tests. No solution is in it."""
-    for pattern in ("common", "harness", "harness/course", "harness/tests/conformance", "build"):
+    for pattern in ("common", "harness/course", "harness/tests/conformance", "build"):
         os.makedirs(os.path.join(kit, pattern), exist_ok=True)
         for name in os.listdir(os.path.join(ROOT, pattern)):
             if name.endswith(".h"):

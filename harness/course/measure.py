@@ -52,7 +52,7 @@ def compare_words(lab, folder, runtime=""):
 
 def find_python():
     """The one that can draw."""
-    done = subprocess.run(["sh", "harness/find-python.sh"], cwd=ROOT, capture_output=True, text=True,
+    done = subprocess.run(["sh", "harness/setup/find-python.sh"], cwd=ROOT, capture_output=True, text=True,
                           check=False)
     if done.returncode != 0:
         raise CourseError(done.stderr.strip().removeprefix("iolab: "))

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "export.h"
-#include "json_path.h"
+#include "exchange/export.h"
+#include "base/json_path.h"
 
 /* The column, which names its unit, and where a run has it. */
 static const struct {

@@ -10,10 +10,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "environment.h"
-#include "export.h"
+#include "meters/environment.h"
+#include "exchange/export.h"
 #include "histogram.h"
-#include "json_path.h"
+#include "base/json_path.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 

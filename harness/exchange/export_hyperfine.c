@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "export.h"
-#include "json_path.h"
-#include "statistics.h"
+#include "exchange/export.h"
+#include "base/json_path.h"
+#include "base/statistics.h"
 
 #define OPERATIONS 1e6
 

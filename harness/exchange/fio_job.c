@@ -4,7 +4,7 @@
  * its CPU time and context switches are those of the job's own thread, and its completion latency
  * begins when the submission is over.
  */
-#include "fio_job.h"
+#include "exchange/fio_job.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -14,12 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "environment.h"
+#include "meters/environment.h"
 #include "histogram.h"
-#include "json_path.h"
-#include "result.h"
-#include "run_options.h"
-#include "workload.h"
+#include "base/json_path.h"
+#include "run/result.h"
+#include "run/run_options.h"
+#include "workloads/workload.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "environment.h"
+#include "meters/environment.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "hardware_counters.h"
+#include "meters/hardware_counters.h"
 
 #include <errno.h>
 #include <linux/perf_event.h>

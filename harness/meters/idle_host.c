@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "idle_host.h"
+#include "meters/idle_host.h"
 
 #include <time.h>
 
 #include "clock.h"
-#include "json_path.h"
-#include "measurement.h"
+#include "base/json_path.h"
+#include "meters/measurement.h"
 
 json_t *idle_host_json(double idle_s, const volatile sig_atomic_t *interrupted)
 {

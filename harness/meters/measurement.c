@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "measurement.h"
+#include "meters/measurement.h"
 
 #include <dirent.h>
 #include <errno.h>

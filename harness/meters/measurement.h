@@ -11,7 +11,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-#include "hardware_counters.h"
+#include "meters/hardware_counters.h"
 #include "reason.h"
 
 /* A peer that used so much of a CPU, or more, hardly ever waited for the server: it was the limit.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "on_cpu.h"
+#include "meters/on_cpu.h"
 
 #include <errno.h>
 #include <linux/perf_event.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "trace.h"
+#include "meters/op_trace.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "echo_peer.h"
+#include "workloads/echo_peer.h"
 
 /* The CPU time of another process, kernel workers on its behalf included, to the nanosecond. */
 static double cpu_s_of(pid_t pid)

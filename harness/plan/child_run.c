@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "child_run.h"
+#include "plan/child_run.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "commands.h"
-#include "result.h"
+#include "commands/commands.h"
+#include "run/result.h"
 
 #define WORDS_MAX (sizeof((struct run_words *)0)->words / sizeof(const char *))
 

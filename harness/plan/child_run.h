@@ -7,7 +7,7 @@
 #include <signal.h>
 
 #include "reason.h"
-#include "run_options.h"
+#include "run/run_options.h"
 
 /* The words of an `iolab run`, gathered one by one; the first two are the program and "run". */
 struct run_words {

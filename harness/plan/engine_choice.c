@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "engine_choice.h"
+#include "plan/engine_choice.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "engines.h"
-#include "list_option.h"
+#include "base/list_option.h"
 
 static void parse_engines(struct engine_choice *choice, struct argp_state *state)
 {

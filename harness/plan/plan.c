@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-#include "plan.h"
+#include "plan/plan.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "commands.h"
+#include "commands/commands.h"
 #include "compute.h"
 #include "engines.h"
-#include "list_option.h"
-#include "run_options.h"
-#include "workload.h"
+#include "base/list_option.h"
+#include "run/run_options.h"
+#include "workloads/workload.h"
 
 #define LIST_MAX  64
 #define RUNTIME_S "0.2"

@@ -5,8 +5,8 @@
 
 #include <stdbool.h>
 
-#include "child_run.h"
-#include "run_config.h"
+#include "plan/child_run.h"
+#include "workloads/run_config.h"
 
 /* What a person chose. Lists are separated by commas; NULL is the standard plan's own. */
 struct plan_choice {

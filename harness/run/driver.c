@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "driver.h"
+#include "run/driver.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -12,7 +12,7 @@
 
 #include "clock.h"
 #include "compute.h"
-#include "trace.h"
+#include "meters/op_trace.h"
 
 /*
  * reap() waits for as long as it takes. What ends the wait at the end of a phase is a signal, and

@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "measurement.h"
-#include "run_config.h"
-#include "workload.h"
+#include "meters/measurement.h"
+#include "workloads/run_config.h"
+#include "workloads/workload.h"
 
 /* A window that has a length in time is counted in so many slices of equal length. */
 #define DRIVER_SLICES 10

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "result.h"
+#include "run/result.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,9 +8,9 @@
 #include <time.h>
 
 #include "engines.h"
-#include "environment.h"
-#include "json_path.h"
-#include "statistics.h"
+#include "meters/environment.h"
+#include "base/json_path.h"
+#include "base/statistics.h"
 
 /* Slices of the window shorter than this are recorded, and nothing is concluded from them. */
 #define SLICE_JUDGED_S 0.1

@@ -5,11 +5,11 @@
 
 #include <jansson.h>
 
-#include "driver.h"
+#include "run/driver.h"
 #include "histogram.h"
-#include "measurement.h"
-#include "run_options.h"
-#include "workload.h"
+#include "meters/measurement.h"
+#include "run/run_options.h"
+#include "workloads/workload.h"
 
 enum result_status { RESULT_OK, RESULT_UNSUPPORTED, RESULT_ERROR };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "run_options.h"
+#include "run/run_options.h"
 
 #include <argp.h>
 #include <ctype.h>
@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "engines.h"
-#include "workload.h"
+#include "workloads/workload.h"
 
 enum option_key {
 	OPT_FILE = 0x100,

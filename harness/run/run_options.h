@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "run_config.h"
+#include "workloads/run_config.h"
 
 struct run_options {
 	struct run_config config;

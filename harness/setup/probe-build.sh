@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Writes a header that says which newer features the installed libraries offer, found by compiling
-# a line that uses each. Called by the Makefile: CC=gcc sh harness/probe-build.sh build/config.h
+# a line that uses each. Called by the Makefile: CC=gcc sh harness/setup/probe-build.sh build/config.h
 set -eu
 out=$1
 scratch=$(mktemp -d)
@@ -30,6 +30,6 @@ require liburing.h -luring
 require libaio.h -laio
 require jansson.h -ljansson
 {
-	echo "/* Made by harness/probe-build.sh: what the installed libraries offer. */"
+	echo "/* Made by harness/setup/probe-build.sh: what the installed libraries offer. */"
 	probe EPOLL_PWAIT2 sys/epoll.h 'epoll_pwait2(0, 0, 0, 0, 0)'
 } >"$out"

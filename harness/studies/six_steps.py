@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 IOLAB = os.environ.get("IOLAB", os.path.join(ROOT, "build", "iolab"))
 # On a file where the interface can; the others take a message from a socket.
 FILE_ENGINES = ("blocking", "threads", "posix_aio", "libaio", "io_uring")
@@ -258,7 +258,7 @@ def main():
             ",".join(map(str, call["steps"])) + ":" + call["name"] for call in found["calls"])))
     document = {"schema": "iolab.steps.v1",
                 "time_utc": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-                "command": ["harness/six_steps.py", *sys.argv[1:]], "env": env, "tracer": version,
+                "command": ["harness/studies/six_steps.py", *sys.argv[1:]], "env": env, "tracer": version,
                 "lanes": lanes}
     os.makedirs(options.folder, exist_ok=True)
     path = os.path.join(options.folder, "steps.json")

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "json_path.h"
-#include "summary.h"
+#include "base/json_path.h"
+#include "summary/summary.h"
 
 /* More CPUs than this do not fit a line; summary.json has them all. */
 #define CPUS_SHOWN 16

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "environment_diff.h"
+#include "summary/environment_diff.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "json_path.h"
+#include "base/json_path.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "failed_rounds.h"
+#include "summary/failed_rounds.h"
 
 #include <stdio.h>
 
-#include "json_path.h"
+#include "base/json_path.h"
 
 void failed_round_add(json_t *warnings, unsigned round, unsigned rounds, const struct reason *why)
 {

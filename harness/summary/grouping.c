@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "grouping.h"
+#include "summary/grouping.h"
 
 #include <stdlib.h>
 
-#include "json_path.h"
+#include "base/json_path.h"
 
 bool counts_syscalls(const json_t *run)
 {

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "estimate_json.h"
-#include "json_path.h"
-#include "statistics.h"
-#include "summary.h"
-#include "summary_parts.h"
+#include "base/estimate_json.h"
+#include "base/json_path.h"
+#include "base/statistics.h"
+#include "summary/summary.h"
+#include "summary/parts.h"
 
 /* Every metric that is summarised: its name in the summary is its path in a run. */
 static const char *const metric_paths[] = {

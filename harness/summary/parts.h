@@ -9,8 +9,8 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "grouping.h"
-#include "summary.h"
+#include "summary/grouping.h"
+#include "summary/summary.h"
 
 /* summary_metrics.c */
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "place.h"
+#include "summary/place.h"
 
 #include <string.h>
 
-#include "json_path.h"
+#include "base/json_path.h"
 
 bool same_panel(const json_t *a, const json_t *b)
 {

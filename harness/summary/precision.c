@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Are the ratios as precise as the user asked for, and how many rounds would make them so? */
-#include "json_path.h"
-#include "statistics.h"
-#include "summary.h"
-#include "summary_parts.h"
+#include "base/json_path.h"
+#include "base/statistics.h"
+#include "summary/summary.h"
+#include "summary/parts.h"
 
 /* --until-ci asks about so many of them: rounds that are short leave p99 to chance. */
 #define RATIOS_TO_BE_PRECISE 3

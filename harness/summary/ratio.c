@@ -3,12 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "estimate_json.h"
+#include "base/estimate_json.h"
 #include "histogram.h"
-#include "json_path.h"
-#include "statistics.h"
-#include "summary.h"
-#include "summary_parts.h"
+#include "base/json_path.h"
+#include "base/statistics.h"
+#include "summary/summary.h"
+#include "summary/parts.h"
 
 /* The metrics of which a ratio to the baseline is given. */
 const char *const ratio_paths[RATIO_PATHS] = { "ops_per_s", "cpu.us_per_op", "latency_ns.p50",

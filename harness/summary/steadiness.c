@@ -2,10 +2,10 @@
 /* Was a configuration warm, and the machine the same in all rounds? */
 #include <stdlib.h>
 
-#include "json_path.h"
-#include "statistics.h"
-#include "summary.h"
-#include "summary_parts.h"
+#include "base/json_path.h"
+#include "base/statistics.h"
+#include "summary/summary.h"
+#include "summary/parts.h"
 
 /* The window's first tenth may be so much slower than the rest before anybody is warned. */
 #define COLD_START 0.9

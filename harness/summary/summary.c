@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "summary.h"
+#include "summary/summary.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -8,12 +8,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "json_path.h"
-#include "measurement.h"
-#include "place.h"
-#include "runs_file.h"
-#include "statistics.h"
-#include "summary_parts.h"
+#include "base/json_path.h"
+#include "meters/measurement.h"
+#include "summary/place.h"
+#include "base/runs_file.h"
+#include "base/statistics.h"
+#include "summary/parts.h"
 
 /* What "interval" of the summary says; table, figures and report repeat it. */
 #define LEVEL_METHOD "order statistics of the rounds (sign test)"

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "json_path.h"
-#include "place.h"
-#include "summary.h"
+#include "base/json_path.h"
+#include "summary/place.h"
+#include "summary/summary.h"
 
 /* Three significant digits and a unit: 1.23k, 45.6M. */
 static const char *format_count(double value, char text[16])

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "measurement.h"
+#include "meters/measurement.h"
 #include "tap.h"
 
 #define BURN_NS (300 * NS_PER_MS)

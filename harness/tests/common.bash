@@ -13,7 +13,7 @@ done
 
 ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 IOLAB=${IOLAB:-$ROOT/build/iolab}
-PYTHON=${PYTHON:-$(sh "$ROOT/harness/find-python.sh")}
+PYTHON=${PYTHON:-$(sh "$ROOT/harness/setup/find-python.sh")}
 # python3-jsonschema is Debian's; the python that draws may be another.
 SYSTEM_PYTHON=/usr/bin/python3
 

@@ -9,12 +9,12 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "driver.h"
+#include "run/driver.h"
 #include "engines.h"
 #include "op_queue.h"
 #include "op_syscall.h"
 #include "random.h"
-#include "run_options.h"
+#include "run/run_options.h"
 #include "tap.h"
 
 /* Bits of engine_config.options. */

@@ -21,9 +21,9 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "hardware_counters.h"
-#include "json_path.h"
-#include "measurement.h"
+#include "meters/hardware_counters.h"
+#include "base/json_path.h"
+#include "meters/measurement.h"
 #include "tap.h"
 
 #define BURN_NS (100 * NS_PER_MS)

@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "json_path.h"
-#include "on_cpu.h"
+#include "base/json_path.h"
+#include "meters/on_cpu.h"
 #include "tap.h"
 
 #define RECORDED_MAX 8192 /* switches of a CPU, away or back */

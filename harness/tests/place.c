@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Which configurations of a summary may be compared. */
-#include "place.h"
+#include "summary/place.h"
 #include "tap.h"
 
 static json_t *configuration(const char *panel, const char *x_name, int x)

@@ -1,13 +1,13 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# harness/quick.py: a small comparison and quick studies within a time.
+# harness/studies/quick.py: a small comparison and quick studies within a time.
 
 load common
 
 setup() { own_test_file; }
 teardown() { rm -rf "$TMPDIR"; }
 
-quick_look() { timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/quick.py" "$@"; }
+quick_look() { timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/studies/quick.py" "$@"; }
 
 @test "quick: the comparison is made and marked, and what the time did not suffice for is said" {
 	results="$BATS_TEST_TMPDIR/quick results"
@@ -33,7 +33,7 @@ quick_look() { timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/quick.py" "$@"; }
 @test "quick: without a comparison there is nothing to go on with" {
 	run quick_look /dev/null/results
 	assert_failure
-	run env IOLAB=/bin/false "$SYSTEM_PYTHON" "$ROOT/harness/quick.py" "$BATS_TEST_TMPDIR/results"
+	run env IOLAB=/bin/false "$SYSTEM_PYTHON" "$ROOT/harness/studies/quick.py" "$BATS_TEST_TMPDIR/results"
 	assert_failure 1
 	assert_output --partial "comparison: failed"
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* After how long a run counts as hung: a long one must not. */
-#include "run_options.h"
+#include "run/run_options.h"
 #include "tap.h"
 
 static double limit_of(int argc, const char **argv)

@@ -49,12 +49,12 @@ bare_path() {
 }
 
 @test "the python that has matplotlib is found, wherever it is" {
-	run sh "$ROOT/harness/find-python.sh"
+	run sh "$ROOT/harness/setup/find-python.sh"
 	assert_success
 	"$output" -c 'import matplotlib, numpy'
 	mkdir "$BATS_TEST_TMPDIR/bin"
 	printf '#!/bin/sh\nexit 1\n' >"$BATS_TEST_TMPDIR/bin/python3"
 	chmod +x "$BATS_TEST_TMPDIR/bin/python3"
-	run env PATH="$BATS_TEST_TMPDIR/bin:$PATH" PYTHON= sh "$ROOT/harness/find-python.sh"
+	run env PATH="$BATS_TEST_TMPDIR/bin:$PATH" PYTHON= sh "$ROOT/harness/setup/find-python.sh"
 	[ "$output" = /usr/bin/python3 ] || assert_failure
 }

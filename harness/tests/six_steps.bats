@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# harness/six_steps.py: the calls of one operation, from a real trace.
+# harness/studies/six_steps.py: the calls of one operation, from a real trace.
 
 load common
 
@@ -9,7 +9,7 @@ setup() {
 }
 
 @test "six steps: each interface by the calls it is known for, as the schema says" {
-	run timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/six_steps.py" "$BATS_TEST_TMPDIR/results" \
+	run timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/studies/six_steps.py" "$BATS_TEST_TMPDIR/results" \
 		--engines blocking,threads,libaio,io_uring,epoll,posix_aio --file "$BATS_TEST_TMPDIR/file"
 	assert_success
 	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.steps.v1 \
@@ -43,14 +43,14 @@ setup() {
 }
 
 @test "six steps: an interface that cannot is named with the kernel's reason" {
-	run timeout 60 "$SYSTEM_PYTHON" "$ROOT/harness/six_steps.py" "$BATS_TEST_TMPDIR/results" \
+	run timeout 60 "$SYSTEM_PYTHON" "$ROOT/harness/studies/six_steps.py" "$BATS_TEST_TMPDIR/results" \
 		--engines io_uring:sqpoll+defer_taskrun --file "$BATS_TEST_TMPDIR/file"
 	assert_success
 	assert_output --partial "exclude each other"
 }
 
 @test "six steps: without strace one line says what is missing" {
-	run env PATH="$BATS_TEST_TMPDIR" "$SYSTEM_PYTHON" "$ROOT/harness/six_steps.py" "$BATS_TEST_TMPDIR/results"
+	run env PATH="$BATS_TEST_TMPDIR" "$SYSTEM_PYTHON" "$ROOT/harness/studies/six_steps.py" "$BATS_TEST_TMPDIR/results"
 	assert_failure
 	assert_output "six_steps.py: strace is not installed; harness/setup.sh check installs it"
 }

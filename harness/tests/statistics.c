@@ -3,10 +3,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "estimate_json.h"
-#include "json_path.h"
+#include "base/estimate_json.h"
+#include "base/json_path.h"
 #include "random.h"
-#include "statistics.h"
+#include "base/statistics.h"
 #include "tap.h"
 
 static bool near(double a, double b)

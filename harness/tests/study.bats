@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# harness/study.py: the comparisons that the figures of the literature need.
+# harness/studies/study.py: the comparisons that the figures of the literature need.
 
 load common
 
-study() { timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/study.py" "$@"; }
+study() { timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/studies/study.py" "$@"; }
 
 @test "study: a comparison is made once, is marked as quick, and is drawn with a verdict" {
 	results="$BATS_TEST_TMPDIR/results"

@@ -2,9 +2,9 @@
 /* The trace of a run, on times that are made up: what is kept, and what is computed from it. */
 #include <string.h>
 
-#include "json_path.h"
+#include "base/json_path.h"
 #include "tap.h"
-#include "trace.h"
+#include "meters/op_trace.h"
 
 #define ORIGIN_NS UINT64_C(1000000)
 

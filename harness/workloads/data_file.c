@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "test_file.h"
+#include "workloads/data_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,8 +14,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "block_pattern.h"
-#include "driver.h"
+#include "workloads/block_pattern.h"
+#include "run/driver.h"
 
 #define CHUNK_BYTES (1u << 20)
 

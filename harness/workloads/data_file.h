@@ -9,7 +9,7 @@
 #include <sys/types.h>
 
 #include "reason.h"
-#include "run_config.h"
+#include "workloads/run_config.h"
 
 /*
  * Makes sure that `path` holds at least `size_bytes` of written data (no holes, no unwritten

@@ -19,10 +19,10 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "echo_peer.h"
-#include "measurement.h"
+#include "workloads/echo_peer.h"
+#include "meters/measurement.h"
 #include "op_queue.h"
-#include "workload.h"
+#include "workloads/workload.h"
 
 #define CONNECT_NS (20 * NS_PER_S)
 

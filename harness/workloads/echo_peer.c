@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "echo_peer.h"
+#include "workloads/echo_peer.h"
 
 #include <errno.h>
 #include <fcntl.h>

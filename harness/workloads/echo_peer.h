@@ -21,8 +21,8 @@
 
 #include "histogram.h"
 #include "reason.h"
-#include "run_config.h"
-#include "schedule.h"
+#include "workloads/run_config.h"
+#include "workloads/schedule.h"
 
 enum peer_phase { PEER_WARM_UP, PEER_WINDOW, PEER_DONE, PEER_STOP };
 

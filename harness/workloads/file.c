@@ -14,11 +14,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "block_pattern.h"
-#include "driver.h"
+#include "workloads/block_pattern.h"
+#include "run/driver.h"
 #include "random.h"
-#include "test_file.h"
-#include "workload.h"
+#include "workloads/data_file.h"
+#include "workloads/workload.h"
 
 struct file_workload {
 	struct workload base; /* first: the harness sees only this */

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "workload.h"
+#include "workloads/workload.h"
 
 struct nop_workload {
 	struct workload base;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "probe_target.h"
+#include "workloads/probe_target.h"
 
 #include <errno.h>
 #include <fcntl.h>

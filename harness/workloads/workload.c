@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "workload.h"
+#include "workloads/workload.h"
 
 #include <errno.h>
 #include <string.h>

@@ -17,8 +17,8 @@
 
 #include "histogram.h"
 #include "io_engine.h"
-#include "run_config.h"
-#include "schedule.h"
+#include "workloads/run_config.h"
+#include "workloads/schedule.h"
 
 /*
  * What a workload counts. The driver empties it when the window opens, and puts it back to what it

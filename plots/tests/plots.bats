@@ -9,7 +9,7 @@ GOLDEN="$ROOT/plots/tests/golden"
 
 setup_file() {
 	cp -r "$BATS_TEST_DIRNAME/golden" "$BATS_FILE_TMPDIR/results"
-	python=${PYTHON:-$(sh "$BATS_TEST_DIRNAME/../../harness/find-python.sh")}
+	python=${PYTHON:-$(sh "$BATS_TEST_DIRNAME/../../harness/setup/find-python.sh")}
 	"$python" "$BATS_TEST_DIRNAME/../plot.py" "$BATS_FILE_TMPDIR/results"
 	"$python" "$BATS_TEST_DIRNAME/../report.py" "$BATS_FILE_TMPDIR/results"
 }
