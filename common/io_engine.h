@@ -99,8 +99,7 @@ struct io_op {
 	uint32_t slot; /* 0 .. depth-1, unique among operations: an engine may index by it */
 	uint32_t fd_slot; /* as given to attach(): an engine may index by it */
 	uint32_t tag; /* the workload's */
-	int64_t result; /* bytes or -errno; the engine sets it before reap() returns the operation
-			 */
+	int64_t result; /* bytes or -errno; the engine sets it before reap() returns the operation */
 	uint64_t submit_ns; /* the driver's; CLOCK_MONOTONIC */
 	struct io_op *next; /* the holder's: engines may queue operations through it */
 };
@@ -170,8 +169,7 @@ struct engine_ops {
 	int (*attach)(struct engine *engine, unsigned fd_slot, int fd, enum io_fd_kind fd_kind,
 		      struct reason *why);
 
-	/* Forgets it again, with nothing in flight on it, before the caller closes it. May be NULL.
-	 */
+	/* Forgets it again, with nothing in flight on it, before the caller closes it. May be NULL. */
 	void (*detach)(struct engine *engine, unsigned fd_slot);
 
 	/*

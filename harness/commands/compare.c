@@ -16,11 +16,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "plan/child_run.h"
+#include "base/json_path.h"
 #include "clock.h"
 #include "commands/commands.h"
 #include "meters/idle_host.h"
-#include "base/json_path.h"
+#include "plan/child_run.h"
 #include "plan/plan.h"
 #include "random.h"
 #include "summary/summary.h"
@@ -324,8 +324,7 @@ static int status_of(const json_t *summary)
 	bool unsupported = true;
 	size_t i;
 	json_t *c;
-	json_array_foreach(json_object_get(summary, "configurations"), i, c)
-	{
+	json_array_foreach (json_object_get(summary, "configurations"), i, c) {
 		if (status_is(c, "ok"))
 			return EXIT_OK;
 		unsupported = unsupported && status_is(c, "unsupported");

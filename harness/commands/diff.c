@@ -9,12 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "commands/commands.h"
-#include "summary/environment_diff.h"
 #include "base/json_folder.h"
 #include "base/json_path.h"
-#include "summary/place.h"
 #include "base/statistics.h"
+#include "commands/commands.h"
+#include "summary/environment_diff.h"
+#include "summary/place.h"
 #include "summary/summary.h"
 
 #define METHOD	      "ratio of geometric means, Welch's t on the logarithms of unpaired rounds"
@@ -45,16 +45,14 @@ static const json_t *counterpart(const json_t *list, const json_t *configuration
 {
 	size_t i;
 	json_t *other;
-	json_array_foreach(list, i, other)
-	{
+	json_array_foreach (list, i, other) {
 		if (same_engine(other, configuration) && same_place(other, configuration))
 			return other;
 	}
 	return NULL;
 }
 
-/* Every round's value of a metric; how many there are. `positive` becomes false with one that is 0.
- */
+/* Every round's value of a metric; how many there are. `positive` becomes false with one that is 0. */
 static unsigned values_of(const json_t *configuration, const char *metric, double **values,
 			  bool *positive)
 {
@@ -64,8 +62,7 @@ static unsigned values_of(const json_t *configuration, const char *metric, doubl
 	size_t i;
 	json_t *value;
 	*values = malloc((json_array_size(list) + 1) * sizeof **values);
-	json_array_foreach(list, i, value)
-	{
+	json_array_foreach (list, i, value) {
 		if (!json_is_number(value))
 			continue;
 		(*values)[count] = json_number_value(value);
@@ -105,8 +102,7 @@ static json_t *config_differences(const json_t *a, const json_t *b)
 	json_t *names = json_array();
 	const char *name;
 	json_t *value;
-	json_object_foreach(json_object_get(a, "config"), name, value)
-	{
+	json_object_foreach (json_object_get(a, "config"), name, value) {
 		if (!json_equal(value, json_object_get(json_object_get(b, "config"), name)))
 			json_array_append_new(names, json_string(name));
 	}
@@ -141,8 +137,7 @@ static json_t *only_in(const json_t *list, const json_t *others)
 {
 	json_t *only = json_array(), *c;
 	size_t i;
-	json_array_foreach(list, i, c)
-	{
+	json_array_foreach (list, i, c) {
 		if (!counterpart(others, c))
 			json_array_append_new(only, place_json(c));
 	}
@@ -165,8 +160,7 @@ static json_t *document_json(const struct options *o, json_t *summaries[2], json
 	json_t *both = json_array(), *c;
 	char stamp[32];
 	size_t i;
-	json_array_foreach(a, i, c)
-	{
+	json_array_foreach (a, i, c) {
 		const json_t *other = counterpart(b, c);
 		if (other)
 			json_array_append_new(both, entry_json(c, other));
@@ -227,7 +221,7 @@ static void print_entry(FILE *out, const json_t *entry)
 			    column_width(i));
 	if (!ok)
 		print_missing(out, entry);
-	json_array_foreach(config_differs, i, name)
+	json_array_foreach (config_differs, i, name)
 		fprintf(out, "%s%s", i == 0 ? "  not alike: " : ", ", json_string_value(name));
 	fputc('\n', out);
 }
@@ -237,11 +231,9 @@ static void print_configurations(FILE *out, const json_t *list)
 {
 	size_t i, j;
 	json_t *first, *entry;
-	json_array_foreach(list, i, first)
-	{
+	json_array_foreach (list, i, first) {
 		bool begun = false;
-		json_array_foreach(list, j, entry)
-		{
+		json_array_foreach (list, j, entry) {
 			if (strcmp(string_at(entry, "panel"), string_at(first, "panel")) != 0)
 				continue;
 			if (j < i) /* its block has been printed */
@@ -266,11 +258,9 @@ static void print_only(FILE *out, const char *side, const json_t *list)
 	json_t *first, *other;
 	if (json_array_size(list) > 0)
 		fprintf(out, "\nOnly %s has\n", side);
-	json_array_foreach(list, i, first)
-	{
+	json_array_foreach (list, i, first) {
 		bool begun = false;
-		json_array_foreach(list, j, other)
-		{
+		json_array_foreach (list, j, other) {
 			bool together =
 				strcmp(string_at(first, "panel"), string_at(other, "panel")) == 0 &&
 				strcmp(string_at(first, "engine"), string_at(other, "engine")) == 0;
@@ -295,7 +285,7 @@ static void print_side(FILE *out, const char *name, const json_t *side)
 	json_t *key;
 	fprintf(out, "%s  %s, %.0f round%s", name, string_at(side, "folder"),
 		number_at(side, "rounds_done"), number_at(side, "rounds_done") == 1 ? "" : "s");
-	json_array_foreach(json_object_get(side, "env_varies"), i, key)
+	json_array_foreach (json_object_get(side, "env_varies"), i, key)
 		fprintf(out, "%s%s", i == 0 ? "; changed between its runs: " : ", ",
 			json_string_value(key));
 	fputc('\n', out);

@@ -383,8 +383,7 @@ static void print_report(const struct report *report)
 {
 	size_t i;
 	json_t *finding;
-	json_array_foreach(report->findings, i, finding)
-	{
+	json_array_foreach (report->findings, i, finding) {
 		const char *status = json_string_value(json_object_get(finding, "status"));
 		const char *cure = json_string_value(json_object_get(finding, "cure"));
 		printf("%-8s %-31s %s\n", status,

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "commands/commands.h"
 #include "base/runs_file.h"
+#include "commands/commands.h"
 #include "summary/summary.h"
 
 struct format {

@@ -13,12 +13,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "commands/commands.h"
-#include "exchange/fio_job.h"
-#include "summary/grouping.h"
 #include "base/json_folder.h"
 #include "base/json_path.h"
 #include "base/runs_file.h"
+#include "commands/commands.h"
+#include "exchange/fio_job.h"
+#include "summary/grouping.h"
 #include "summary/summary.h"
 
 struct options {
@@ -121,15 +121,13 @@ static json_t *find_document(const char *path, const char *text, struct reason *
 	return found;
 }
 
-/* A number that follows those of `config`.`key` in the runs of the same configuration, or of all.
- */
+/* A number that follows those of `config`.`key` in the runs of the same configuration, or of all. */
 static json_int_t next_number(const json_t *runs, const json_t *configuration, const char *key)
 {
 	json_int_t next = 0;
 	size_t i;
 	json_t *run;
-	json_array_foreach(runs, i, run)
-	{
+	json_array_foreach (runs, i, run) {
 		json_t *other = configuration_of(run, true);
 		const json_t *number = json_object_get(json_object_get(run, "config"), key);
 		bool counts = !configuration || json_equal(configuration, other);
@@ -145,8 +143,7 @@ static bool is_there(const json_t *runs, const json_t *run)
 {
 	size_t i;
 	json_t *other;
-	json_array_foreach(runs, i, other)
-	{
+	json_array_foreach (runs, i, other) {
 		if (json_is_object(json_object_get(other, "imported")) &&
 		    json_equal(json_object_get(other, "metrics"),
 			       json_object_get(run, "metrics")) &&

@@ -22,19 +22,19 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
-#include "plan/child_run.h"
-#include "clock.h"
-#include "commands/commands.h"
-#include "plan/engine_choice.h"
-#include "engines.h"
-#include "meters/environment.h"
 #include "base/estimate_json.h"
-#include "meters/idle_host.h"
 #include "base/json_folder.h"
 #include "base/json_path.h"
-#include "workloads/probe_target.h"
+#include "clock.h"
+#include "commands/commands.h"
+#include "engines.h"
+#include "meters/environment.h"
+#include "meters/idle_host.h"
+#include "plan/child_run.h"
+#include "plan/engine_choice.h"
 #include "random.h"
 #include "workloads/data_file.h"
+#include "workloads/probe_target.h"
 
 #define FILE_BYTES	(UINT64_C(8) << 20)
 #define BLOCK_BYTES	65536u
@@ -382,8 +382,7 @@ static json_t *document_json(const struct options *options, int argc, char **arg
 			 "answer_after_ms", ANSWER_AFTER_MS, "columns", columns, "rows", rows);
 }
 
-/* "native 12 %", "threads 98 %": what happened, and the share of the time that handing over took.
- */
+/* "native 12 %", "threads 98 %": what happened, and the share of the time that handing over took. */
 static void print_document(const json_t *document)
 {
 	size_t i;
@@ -392,8 +391,7 @@ static void print_document(const json_t *document)
 	for (int target = 0; target < TARGET_COUNT; target++)
 		printf(" %-17s", targets[target].name);
 	printf("\n");
-	json_array_foreach(json_object_get(document, "rows"), i, row)
-	{
+	json_array_foreach (json_object_get(document, "rows"), i, row) {
 		printf("%-20s", string_at(row, "engine.label"));
 		for (int target = 0; target < TARGET_COUNT; target++) {
 			const json_t *cell = json_object_get(json_object_get(row, "cells"),

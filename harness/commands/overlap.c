@@ -12,19 +12,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plan/child_run.h"
-#include "clock.h"
-#include "commands/commands.h"
-#include "compute.h"
-#include "plan/engine_choice.h"
 #include "base/estimate_json.h"
-#include "summary/failed_rounds.h"
-#include "meters/idle_host.h"
 #include "base/json_folder.h"
 #include "base/json_path.h"
 #include "base/list_option.h"
-#include "random.h"
 #include "base/statistics.h"
+#include "clock.h"
+#include "commands/commands.h"
+#include "compute.h"
+#include "meters/idle_host.h"
+#include "plan/child_run.h"
+#include "plan/engine_choice.h"
+#include "random.h"
+#include "summary/failed_rounds.h"
 #include "workloads/workload.h"
 
 #define RATIOS_MAX   16
@@ -294,12 +294,11 @@ static void print_document(const json_t *document)
 	       "%-24s %10s %8s %8s %12s  %-16s %s\n",
 	       string_at(document, "workload.panel"), number_at(document, "rounds"), "engine", "I",
 	       "C/I", "T/I", "efficiency", "interval", "T - (C + I)");
-	json_array_foreach(json_object_get(document, "engines"), e, engine)
-	{
+	json_array_foreach (json_object_get(document, "engines"), e, engine) {
 		if (!status_is(engine, "ok"))
 			printf("%-24s %s: %s\n", string_at(engine, "engine.label"),
 			       string_at(engine, "status"), string_at(engine, "reason"));
-		json_array_foreach(json_object_get(engine, "points"), p, point)
+		json_array_foreach (json_object_get(engine, "points"), p, point)
 			print_point(engine, point);
 	}
 	printf("\nefficiency: (C + I - T) / min(C, I); 100 %%: T is the greater of both, 0 %%: T "
@@ -408,8 +407,8 @@ int command_overlap(int argc, char **argv)
 	bool any = false;
 	size_t e;
 	json_t *engine;
-	json_array_foreach(json_object_get(document, "engines"), e, engine) any |=
-		status_is(engine, "ok");
+	json_array_foreach (json_object_get(document, "engines"), e, engine)
+		any |= status_is(engine, "ok");
 	if (!options.choice.json)
 		print_document(document);
 	int status =

@@ -17,19 +17,19 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "plan/child_run.h"
-#include "clock.h"
-#include "commands/commands.h"
-#include "plan/engine_choice.h"
-#include "engines.h"
-#include "meters/environment.h"
 #include "base/estimate_json.h"
-#include "histogram.h"
-#include "meters/idle_host.h"
 #include "base/json_folder.h"
 #include "base/json_path.h"
-#include "workloads/probe_target.h"
+#include "clock.h"
+#include "commands/commands.h"
+#include "engines.h"
+#include "histogram.h"
+#include "meters/environment.h"
+#include "meters/idle_host.h"
+#include "plan/child_run.h"
+#include "plan/engine_choice.h"
 #include "random.h"
+#include "workloads/probe_target.h"
 
 #define TICK_NS		NS_PER_MS
 #define FILE_BYTES	(UINT64_C(32) << 20)
@@ -309,8 +309,7 @@ static void print_document(const json_t *document)
 	printf("A timer that is due every millisecond, and how late it was looked at\n\n"
 	       "%-8s %-20s %10s %10s %10s\n",
 	       "scene", "engine", "p50", "p99", "latest");
-	json_array_foreach(json_object_get(document, "rows"), i, row)
-	{
+	json_array_foreach (json_object_get(document, "rows"), i, row) {
 		printf("%-8s %-20s ", string_at(row, "scene"), string_at(row, "engine.label"));
 		if (!status_is(row, "ok"))
 			printf("%s: %s\n", string_at(row, "status"), string_at(row, "reason"));

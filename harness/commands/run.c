@@ -9,13 +9,13 @@
 #include "clock.h"
 #include "commands/commands.h"
 #include "compute.h"
-#include "run/driver.h"
 #include "meters/hardware_counters.h"
 #include "meters/measurement.h"
 #include "meters/on_cpu.h"
+#include "meters/op_trace.h"
+#include "run/driver.h"
 #include "run/result.h"
 #include "run/run_options.h"
-#include "meters/op_trace.h"
 #include "workloads/workload.h"
 
 /* For the handler: the process at the other end, or 0. */

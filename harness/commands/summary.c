@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "commands/commands.h"
 #include "base/json_path.h"
+#include "commands/commands.h"
 #include "summary/summary.h"
 
 struct summary_options {
@@ -45,8 +45,7 @@ static void check_baseline(const json_t *summary, const char *label)
 {
 	size_t i;
 	json_t *c;
-	json_array_foreach(json_object_get(summary, "configurations"), i, c)
-	{
+	json_array_foreach (json_object_get(summary, "configurations"), i, c) {
 		if (strcmp(string_at(c, "engine.label"), label) == 0)
 			return;
 	}

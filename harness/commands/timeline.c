@@ -11,17 +11,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plan/child_run.h"
+#include "base/estimate_json.h"
+#include "base/json_folder.h"
+#include "base/json_path.h"
 #include "clock.h"
 #include "commands/commands.h"
 #include "compute.h"
-#include "plan/engine_choice.h"
-#include "base/estimate_json.h"
-#include "summary/failed_rounds.h"
 #include "meters/idle_host.h"
-#include "base/json_folder.h"
-#include "base/json_path.h"
+#include "plan/child_run.h"
+#include "plan/engine_choice.h"
 #include "random.h"
+#include "summary/failed_rounds.h"
 
 #define BASELINE_SPEC "blocking" /* whose time for an operation the others' is compared with */
 #define RUN_LIMIT_S   60 /* a run that takes longer is hung; laying out its file may take seconds */
@@ -195,8 +195,7 @@ static void print_lanes(const json_t *document)
 	printf("%s, %.0f rounds; medians (speed: means)\n\n%-24s %10s %9s %10s %10s %10s %12s\n",
 	       string_at(document, "panel"), number_at(document, "rounds"), "engine", "op", "speed",
 	       "held", "working", "blocked", "switches/op");
-	json_array_foreach(json_object_get(document, "lanes"), i, lane)
-	{
+	json_array_foreach (json_object_get(document, "lanes"), i, lane) {
 		const json_t *run = json_object_get(lane, "run");
 		printf("%-24s ", string_at(lane, "engine.label"));
 		if (!status_is(lane, "ok")) {
@@ -386,8 +385,8 @@ int command_timeline(int argc, char **argv)
 	size_t i;
 	json_t *lane;
 	bool any = false;
-	json_array_foreach(json_object_get(document, "lanes"), i, lane) any |=
-		status_is(lane, "ok");
+	json_array_foreach (json_object_get(document, "lanes"), i, lane)
+		any |= status_is(lane, "ok");
 	json_decref(document);
 	return status != EXIT_OK ? status : any ? EXIT_OK : EXIT_ERROR;
 }

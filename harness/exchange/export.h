@@ -6,8 +6,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-/* `runs` are those of runs.jsonl. A run that counted system calls is measured by no format but CSV.
- */
+/* `runs` are those of runs.jsonl. A run that counted system calls is measured by no format but CSV. */
 
 /* One job of fio's a run. */
 void export_fio(FILE *out, const json_t *runs, const json_t *summary);

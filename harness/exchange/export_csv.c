@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* One line a run, with fields as RFC 4180 has them: lines end in CR LF, quotes only where needed.
- */
+/* One line a run, with fields as RFC 4180 has them: lines end in CR LF, quotes only where needed. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "exchange/export.h"
 #include "base/json_path.h"
+#include "exchange/export.h"
 
 /* The column, which names its unit, and where a run has it. */
 static const struct {
@@ -127,8 +126,7 @@ static void put_warnings(FILE *out, const json_t *warnings)
 	char *joined = strdup("");
 	size_t i;
 	json_t *warning;
-	json_array_foreach(warnings, i, warning)
-	{
+	json_array_foreach (warnings, i, warning) {
 		char *longer;
 		if (asprintf(&longer, "%s%s%s", joined, i > 0 ? "; " : "",
 			     json_string_value(warning)) < 0)
@@ -148,8 +146,7 @@ void export_csv(FILE *out, const json_t *runs, const json_t *summary)
 	for (unsigned column = 0; column < COLUMN_COUNT; column++)
 		fprintf(out, "%s,", columns[column].name);
 	fputs("warnings\r\n", out);
-	json_array_foreach(runs, i, run)
-	{
+	json_array_foreach (runs, i, run) {
 		for (unsigned column = 0; column < COLUMN_COUNT; column++) {
 			put_value(out, at_path(run, columns[column].path));
 			fputc(',', out);

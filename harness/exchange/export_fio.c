@@ -10,10 +10,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "meters/environment.h"
+#include "base/json_path.h"
 #include "exchange/export.h"
 #include "histogram.h"
-#include "base/json_path.h"
+#include "meters/environment.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 
@@ -23,8 +23,7 @@ static void restore_histogram(struct histogram *h, const json_t *buckets, const 
 	size_t i;
 	json_t *bucket;
 	histogram_reset(h);
-	json_array_foreach(buckets, i, bucket)
-	{
+	json_array_foreach (buckets, i, bucket) {
 		uint64_t low_ns = (uint64_t)json_integer_value(json_array_get(bucket, 0));
 		histogram_record(h, low_ns,
 				 (uint64_t)json_integer_value(json_array_get(bucket, 2)));
@@ -312,8 +311,7 @@ void export_fio(FILE *out, const json_t *runs, const json_t *summary)
 	json_int_t last_ms = 0;
 	char text[32] = "";
 	(void)summary;
-	json_array_foreach(runs, i, run)
-	{
+	json_array_foreach (runs, i, run) {
 		if (json_is_true(at_path(run, "config.count_syscalls")))
 			continue;
 		json_array_append_new(jobs, job_json(run, (unsigned)json_array_size(jobs)));

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "exchange/export.h"
 #include "base/json_path.h"
 #include "base/statistics.h"
+#include "exchange/export.h"
 
 #define OPERATIONS 1e6
 
@@ -33,8 +33,7 @@ static json_t *cpu_json(double sum_s, unsigned known, unsigned count)
 	return known == count ? json_real(sum_s / count) : json_null();
 }
 
-/* Short, since hyperfine's figures print it along an axis: the panel only where there are several.
- */
+/* Short, since hyperfine's figures print it along an axis: the panel only where there are several. */
 static json_t *command_json(const json_t *configuration, bool many_panels)
 {
 	return json_sprintf(
@@ -52,8 +51,7 @@ static json_t *result_json(const json_t *runs, const json_t *configuration, bool
 	unsigned count = 0, known = 0;
 	json_t *list = json_array(), *codes = json_array(), *run;
 	size_t i;
-	json_array_foreach(runs, i, run)
-	{
+	json_array_foreach (runs, i, run) {
 		if (!measures(run, configuration))
 			continue;
 		double ops = number_at(run, "metrics.ops");
@@ -96,14 +94,12 @@ void export_hyperfine(FILE *out, const json_t *runs, const json_t *summary)
 	unsigned without = 0;
 	const json_t *list = json_object_get(summary, "configurations");
 	bool many_panels = false;
-	json_array_foreach(list, i, configuration)
-	{
+	json_array_foreach (list, i, configuration) {
 		many_panels = many_panels ||
 			      strcmp(string_at(configuration, "workload.panel"),
 				     string_at(json_array_get(list, 0), "workload.panel")) != 0;
 	}
-	json_array_foreach(list, i, configuration)
-	{
+	json_array_foreach (list, i, configuration) {
 		json_t *result = result_json(runs, configuration, many_panels);
 		without += !result;
 		if (result)

@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "meters/environment.h"
-#include "histogram.h"
 #include "base/json_path.h"
+#include "histogram.h"
+#include "meters/environment.h"
 #include "run/result.h"
 #include "run/run_options.h"
 #include "workloads/workload.h"
@@ -156,8 +156,7 @@ struct translation {
 	json_t *remarks; /* becomes the run's "warnings" */
 };
 
-/* "randread:8" and "rw" in our words. fio's sequential mix is a pattern that `iolab run` has not.
- */
+/* "randread:8" and "rw" in our words. fio's sequential mix is a pattern that `iolab run` has not. */
 static int translate_pattern(const json_t *options, struct run_config *config, bool *in_order,
 			     struct reason *why)
 {
@@ -211,8 +210,7 @@ static json_t *translate_engine(const json_t *options, const char *ioengine, uns
 	const char *name, *names[64] = { NULL };
 	unsigned count = 0;
 	json_t *value;
-	json_object_foreach((json_t *)options, name, value)
-	{
+	json_object_foreach ((json_t *)options, name, value) {
 		if (count < LENGTH(names) && is_listed(name, driving_options))
 			names[count++] = name;
 	}
@@ -241,8 +239,7 @@ static json_t *fio_command(const json_t *options, const char *jobname)
 	json_t *command = json_pack("[s, o]", "fio", json_sprintf("--name=%s", jobname));
 	const char *name;
 	json_t *value;
-	json_object_foreach((json_t *)options, name, value)
-	{
+	json_object_foreach ((json_t *)options, name, value) {
 		const char *text = json_string_value(value);
 		if (strcmp(name, "name") == 0)
 			continue;
@@ -276,8 +273,7 @@ static void complete_panel(const struct fio_output *output, const json_t *option
 	const char *size = option_of(options, "size", NULL);
 	if (size && t->options.config.size_bytes == 0)
 		add_to_panel(t->workload, "size", size);
-	json_object_foreach((json_t *)options, name, value)
-	{
+	json_object_foreach ((json_t *)options, name, value) {
 		if (!is_listed(name, known_options) && !is_listed(name, driving_options))
 			add_to_panel(t->workload, name, option_of(options, name, NULL));
 	}
@@ -444,8 +440,7 @@ static bool add_bins(struct histogram *h, const struct latency_source *source)
 	if (source->unit_ns != 1 || json_object_size(bins) == 0)
 		return false;
 	histogram_reset(&part);
-	json_object_foreach((json_t *)bins, key, count)
-	{
+	json_object_foreach ((json_t *)bins, key, count) {
 		json_int_t times = json_integer_value(count);
 		if (times > 0)
 			histogram_record(&part, strtoull(key, NULL, 10), (uint64_t)times);
@@ -464,8 +459,7 @@ static json_t *percentile(const struct latency_source *source, double wanted)
 {
 	const char *key;
 	json_t *value;
-	json_object_foreach(json_object_get(source->json, "percentile"), key, value)
-	{
+	json_object_foreach (json_object_get(source->json, "percentile"), key, value) {
 		if (fabs(strtod(key, NULL) - wanted) < 1e-6)
 			return json_real(json_number_value(value) * source->unit_ns);
 	}

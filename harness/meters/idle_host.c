@@ -3,8 +3,8 @@
 
 #include <time.h>
 
-#include "clock.h"
 #include "base/json_path.h"
+#include "clock.h"
 #include "meters/measurement.h"
 
 json_t *idle_host_json(double idle_s, const volatile sig_atomic_t *interrupted)

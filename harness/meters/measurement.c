@@ -46,8 +46,7 @@ static int number_from(int fd)
 	return length < 0 ? -error : length == 0 ? -EPROTO : atoi(text);
 }
 
-/* The id of the raw_syscalls:sys_enter tracepoint, from wherever tracefs is to be had; or -errno.
- */
+/* The id of the raw_syscalls:sys_enter tracepoint, from wherever tracefs is to be had; or -errno. */
 static int syscall_tracepoint_id(void)
 {
 	static const char *const paths[] = {

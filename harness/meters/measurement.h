@@ -14,8 +14,7 @@
 #include "meters/hardware_counters.h"
 #include "reason.h"
 
-/* A peer that used so much of a CPU, or more, hardly ever waited for the server: it was the limit.
- */
+/* A peer that used so much of a CPU, or more, hardly ever waited for the server: it was the limit. */
 #define PEER_BUSY_PCT 95
 /* CPUs with higher numbers than this are counted in the sum only. */
 #define MEASUREMENT_CPUS 1024

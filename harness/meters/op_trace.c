@@ -267,16 +267,14 @@ static const json_t *loop_on_cpu(const json_t *threads)
 {
 	size_t i;
 	json_t *thread;
-	json_array_foreach(threads, i, thread)
-	{
+	json_array_foreach (threads, i, thread) {
 		if (json_is_true(json_object_get(thread, "loop")))
 			return json_object_get(thread, "on_cpu");
 	}
 	return NULL;
 }
 
-/* What [begin, end) of a call was: working while the thread was on a CPU, blocked while it was not.
- */
+/* What [begin, end) of a call was: working while the thread was on a CPU, blocked while it was not. */
 struct call_splitter {
 	json_t *calls;
 	json_int_t working_ns, blocked_ns;
@@ -323,8 +321,7 @@ void trace_add_threads(json_t *trace, json_t *threads, const char *why)
 	const json_t *on_cpu = loop_on_cpu(threads);
 	json_t *span, *always = json_pack("[[i, i, I]]", 0, 0, length_ns);
 	size_t i, next = 0;
-	json_array_foreach(json_object_get(trace, "loop"), i, span)
-	{
+	json_array_foreach (json_object_get(trace, "loop"), i, span) {
 		json_int_t begin_ns = integer_at(span, 1), end_ns = integer_at(span, 2);
 		if (strcmp(json_string_value(json_array_get(span, 0)), "compute") != 0)
 			split_call(&splitter, begin_ns > 0 ? begin_ns : 0,

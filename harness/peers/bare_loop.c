@@ -180,8 +180,7 @@ static void loop_io_uring(struct task *t)
 			continue;
 		unsigned head, seen = 0;
 		struct io_uring_cqe *cqe;
-		io_uring_for_each_cqe(&ring, head, cqe)
-		{
+		io_uring_for_each_cqe (&ring, head, cqe) {
 			if (seen == t->batch)
 				break;
 			check(cqe->res, t, "io_uring");

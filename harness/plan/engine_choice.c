@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engines.h"
 #include "base/list_option.h"
+#include "engines.h"
 
 static void parse_engines(struct engine_choice *choice, struct argp_state *state)
 {

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/list_option.h"
 #include "commands/commands.h"
 #include "compute.h"
 #include "engines.h"
-#include "base/list_option.h"
 #include "run/run_options.h"
 #include "workloads/workload.h"
 

@@ -34,8 +34,7 @@ struct plan {
 	bool has_baseline; /* it is among the engines */
 };
 
-/* What is compared when nobody says otherwise: the labs' engines and the variants they put forward.
- */
+/* What is compared when nobody says otherwise: the labs' engines and the variants they put forward. */
 const char *standard_engines(void);
 
 /*

@@ -22,8 +22,7 @@
  */
 #define TICK_NS (20 * NS_PER_MS)
 
-/* How long operations may take to come home once the workload was told to stop, and once cancelled.
- */
+/* How long operations may take to come home once the workload was told to stop, and once cancelled. */
 #define DRAIN_NS  (5 * NS_PER_S)
 #define CANCEL_NS (5 * NS_PER_S)
 

@@ -7,10 +7,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "engines.h"
-#include "meters/environment.h"
 #include "base/json_path.h"
 #include "base/statistics.h"
+#include "engines.h"
+#include "meters/environment.h"
 
 /* Slices of the window shorter than this are recorded, and nothing is concluded from them. */
 #define SLICE_JUDGED_S 0.1
@@ -88,8 +88,7 @@ static json_t *run_command(int argc, char **argv)
 	return command;
 }
 
-/* Adds to the panel's name what the workload does not know of: the panel tells apart what is swept.
- */
+/* Adds to the panel's name what the workload does not know of: the panel tells apart what is swept. */
 static void complete_panel(const struct run_config *c, json_t *workload)
 {
 	char loop[64] = "", stall[48] = "";
@@ -305,8 +304,7 @@ static void print_latency(const char *what, const json_t *latency)
 	       string_at(latency, "source"), number_at(latency, "error_bound_pct"));
 }
 
-/* Which CPUs were busy, whoever used them: what an engine lets the kernel do elsewhere shows here.
- */
+/* Which CPUs were busy, whoever used them: what an engine lets the kernel do elsewhere shows here. */
 static void print_each_cpu(const json_t *metrics)
 {
 	const json_t *list = at_path(metrics, "cpu.per_cpu_pct");
@@ -316,8 +314,7 @@ static void print_each_cpu(const json_t *metrics)
 	if (!json_is_number(other_pct))
 		return;
 	printf("  %-12s", "each CPU");
-	json_array_foreach(list, i, busy_pct)
-	{
+	json_array_foreach (list, i, busy_pct) {
 		if (i == shown_max)
 			printf(" ...");
 		if (i >= shown_max)
@@ -434,6 +431,6 @@ void result_print(const json_t *result)
 
 	size_t i;
 	const json_t *warning;
-	json_array_foreach(json_object_get(result, "warnings"), i, warning)
+	json_array_foreach (json_object_get(result, "warnings"), i, warning)
 		printf("  %-12s %s\n", "warning", json_string_value(warning));
 }

@@ -5,9 +5,9 @@
 
 #include <jansson.h>
 
-#include "run/driver.h"
 #include "histogram.h"
 #include "meters/measurement.h"
+#include "run/driver.h"
 #include "run/run_options.h"
 #include "workloads/workload.h"
 

@@ -238,8 +238,7 @@ const char *default_test_file(char *path, size_t size)
 	return path;
 }
 
-/* Why the option has no effect on this workload or with this --direct; NULL when it may have one.
- */
+/* Why the option has no effect on this workload or with this --direct; NULL when it may have one. */
 static const char *unused_by_workload(int key, const struct run_config *c)
 {
 	switch (key) {

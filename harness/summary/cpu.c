@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the CPU time went: `iolab summary --cpu`, from what the summary says of each configuration.
- */
+/* Where the CPU time went: `iolab summary --cpu`, from what the summary says of each configuration. */
 #include <stdio.h>
 #include <string.h>
 
@@ -39,8 +38,7 @@ static void print_each_cpu(FILE *out, const json_t *list)
 	size_t i;
 	const json_t *busy_pct;
 	char text[24];
-	json_array_foreach(list, i, busy_pct)
-	{
+	json_array_foreach (list, i, busy_pct) {
 		if (i == CPUS_SHOWN) {
 			fputs(" ...", out);
 			break;
@@ -76,8 +74,7 @@ void summary_print_cpu(FILE *out, const json_t *summary)
 	const json_t *last = NULL, *c;
 	size_t i;
 	fputs("Where the CPU time went, in % of one CPU.\n", out);
-	json_array_foreach(list, i, c)
-	{
+	json_array_foreach (list, i, c) {
 		if (!status_is(c, "ok"))
 			continue;
 		if (!same_panel(last, c)) {

@@ -36,8 +36,7 @@ static void compare_objects(json_t *diff, const char *prefix, const json_t *a, c
 	for (unsigned side = 0; side < 2; side++) {
 		const char *name;
 		json_t *value;
-		json_object_foreach((json_t *)sides[side], name, value)
-		{
+		json_object_foreach ((json_t *)sides[side], name, value) {
 			const json_t *in_a = json_object_get(a, name);
 			const json_t *in_b = json_object_get(b, name);
 			char key[128];
@@ -89,8 +88,7 @@ static void print_list(FILE *out, const char *head, const json_t *names)
 	size_t i, column = strlen(head);
 	json_t *name;
 	fputs(head, out);
-	json_array_foreach(names, i, name)
-	{
+	json_array_foreach (names, i, name) {
 		const char *text = json_string_value(name);
 		if (i > 0)
 			column += (size_t)fprintf(out, ",");
@@ -115,8 +113,7 @@ void environment_diff_print(FILE *out, const json_t *diff)
 	fputs(json_array_size(differs) ? "What differs in the environment\n"
 				       : "The environment is the same.\n",
 	      out);
-	json_array_foreach(differs, i, entry)
-	{
+	json_array_foreach (differs, i, entry) {
 		char a[512], b[512];
 		words_of(json_object_get(entry, "a"), a, sizeof a);
 		words_of(json_object_get(entry, "b"), b, sizeof b);

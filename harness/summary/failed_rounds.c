@@ -15,11 +15,10 @@ void print_warnings(const json_t *entries)
 {
 	size_t i, w;
 	const json_t *entry, *warning;
-	json_array_foreach(entries, i, entry)
-	{
+	json_array_foreach (entries, i, entry) {
 		if (!status_is(entry, "ok"))
 			continue;
-		json_array_foreach(json_object_get(entry, "warnings"), w, warning)
+		json_array_foreach (json_object_get(entry, "warnings"), w, warning)
 			printf("warning: %s: %s\n", string_at(entry, "engine.label"),
 			       json_string_value(warning));
 	}

@@ -66,14 +66,14 @@ struct grouping group_runs(const json_t *runs, const json_t *idle)
 	struct grouping g = { 0 };
 	size_t i;
 	json_t *run;
-	json_array_foreach(runs, i, run) if (round_of(run) >= g.rounds && !counts_syscalls(run))
-		g.rounds = round_of(run) + 1;
+	json_array_foreach (runs, i, run)
+		if (round_of(run) >= g.rounds && !counts_syscalls(run))
+			g.rounds = round_of(run) + 1;
 	if (g.rounds == 0)
 		g.rounds = 1;
 	g.configurations = calloc(json_array_size(runs), sizeof *g.configurations);
 
-	json_array_foreach(runs, i, run)
-	{
+	json_array_foreach (runs, i, run) {
 		json_t *identity = configuration_of(run, true);
 		struct configuration *c = find_configuration(&g, identity);
 		if (c) {

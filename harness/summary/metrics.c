@@ -7,8 +7,8 @@
 #include "base/estimate_json.h"
 #include "base/json_path.h"
 #include "base/statistics.h"
-#include "summary/summary.h"
 #include "summary/parts.h"
+#include "summary/summary.h"
 
 /* Every metric that is summarised: its name in the summary is its path in a run. */
 static const char *const metric_paths[] = {
@@ -144,8 +144,7 @@ json_t *syscalls_json(const struct configuration *c, json_t **spread, json_t **r
 	size_t i;
 	json_t *run;
 	*spread = *reason = json_null();
-	json_array_foreach(c->counting, i, run)
-	{
+	json_array_foreach (c->counting, i, run) {
 		if (!status_is(run, "ok"))
 			continue;
 		const json_t *calls = at_path(run, "metrics.syscalls_per_op");

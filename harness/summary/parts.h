@@ -39,8 +39,7 @@ json_t *steadiness_json(const struct configuration *c, unsigned rounds, json_t *
 
 /* summary_ratio.c */
 
-/* The metrics of which a ratio to the baseline is given; --until-ci asks about the first of them.
- */
+/* The metrics of which a ratio to the baseline is given; --until-ci asks about the first of them. */
 #define RATIO_PATHS 5
 extern const char *const ratio_paths[RATIO_PATHS];
 
@@ -59,8 +58,7 @@ json_t *ratios_json(const struct configuration *c, const struct configuration *b
 /* Why no ratio can be taken to a baseline that was not run (NULL), or never ended ok. */
 json_t *missing_baseline(const struct configuration *baseline, const char *label);
 
-/* Why a configuration that is ok has no ratio of throughput; null when it has one, or needs none.
- */
+/* Why a configuration that is ok has no ratio of throughput; null when it has one, or needs none. */
 json_t *ratio_reason(const json_t *ratio, const struct configuration *c,
 		     const struct configuration *baseline, unsigned rounds, const char *label);
 

@@ -2,8 +2,8 @@
 /* Are the ratios as precise as the user asked for, and how many rounds would make them so? */
 #include "base/json_path.h"
 #include "base/statistics.h"
-#include "summary/summary.h"
 #include "summary/parts.h"
+#include "summary/summary.h"
 
 /* --until-ci asks about so many of them: rounds that are short leave p99 to chance. */
 #define RATIOS_TO_BE_PRECISE 3
@@ -27,8 +27,7 @@ static struct precision judge_precision(const json_t *configurations, double wan
 	struct precision p = { 0 };
 	size_t i;
 	json_t *c;
-	json_array_foreach(configurations, i, c)
-	{
+	json_array_foreach (configurations, i, c) {
 		const json_t *ratios = json_object_get(c, "ratio");
 		for (unsigned m = 0; m < RATIOS_TO_BE_PRECISE; m++) {
 			const json_t *ratio = json_object_get(ratios, ratio_paths[m]);

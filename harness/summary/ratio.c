@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "base/estimate_json.h"
-#include "histogram.h"
 #include "base/json_path.h"
 #include "base/statistics.h"
-#include "summary/summary.h"
+#include "histogram.h"
 #include "summary/parts.h"
+#include "summary/summary.h"
 
 /* The metrics of which a ratio to the baseline is given. */
 const char *const ratio_paths[RATIO_PATHS] = { "ops_per_s", "cpu.us_per_op", "latency_ns.p50",

@@ -4,8 +4,8 @@
 
 #include "base/json_path.h"
 #include "base/statistics.h"
-#include "summary/summary.h"
 #include "summary/parts.h"
+#include "summary/summary.h"
 
 /* The window's first tenth may be so much slower than the rest before anybody is warned. */
 #define COLD_START 0.9

@@ -9,11 +9,11 @@
 #include <unistd.h>
 
 #include "base/json_path.h"
-#include "meters/measurement.h"
-#include "summary/place.h"
 #include "base/runs_file.h"
 #include "base/statistics.h"
+#include "meters/measurement.h"
 #include "summary/parts.h"
+#include "summary/place.h"
 
 /* What "interval" of the summary says; table, figures and report repeat it. */
 #define LEVEL_METHOD "order statistics of the rounds (sign test)"
@@ -43,10 +43,10 @@ static void add_warnings(json_t *into, const json_t *run)
 {
 	size_t i, j;
 	json_t *warning, *known;
-	json_array_foreach(json_object_get(run, "warnings"), i, warning)
-	{
+	json_array_foreach (json_object_get(run, "warnings"), i, warning) {
 		bool is_new = true;
-		json_array_foreach(into, j, known) is_new = is_new && !json_equal(known, warning);
+		json_array_foreach (into, j, known)
+			is_new = is_new && !json_equal(known, warning);
 		if (is_new)
 			json_array_append(into, warning);
 	}
@@ -129,16 +129,14 @@ static json_t *varying_environment(const json_t *runs)
 	json_t *value;
 	for (size_t i = 0; i < json_array_size(runs) && !json_is_object(first); i++)
 		first = json_object_get(json_array_get(runs, i), "env");
-	json_object_foreach((json_t *)first, key, value)
-	{
+	json_object_foreach ((json_t *)first, key, value) {
 		/* These belong to the test file, which only the file workload has. */
 		if (strcmp(key, "filesystem") == 0 || strcmp(key, "device") == 0 ||
 		    strcmp(key, "scheduler") == 0)
 			continue;
 		size_t i;
 		json_t *run;
-		json_array_foreach(runs, i, run)
-		{
+		json_array_foreach (runs, i, run) {
 			const json_t *env = json_object_get(run, "env");
 			if (!json_is_object(env) || json_equal(json_object_get(env, key), value))
 				continue;
@@ -154,13 +152,11 @@ static json_t *environment_of(const json_t *runs)
 {
 	size_t i;
 	json_t *run;
-	json_array_foreach(runs, i, run)
-	{
+	json_array_foreach (runs, i, run) {
 		if (json_is_string(at_path(run, "env.filesystem")))
 			return json_incref(json_object_get(run, "env"));
 	}
-	json_array_foreach(runs, i, run)
-	{
+	json_array_foreach (runs, i, run) {
 		if (json_is_object(json_object_get(run, "env")))
 			return json_incref(json_object_get(run, "env"));
 	}
@@ -182,11 +178,9 @@ static void judge_peer(json_t *configurations)
 {
 	size_t i, j;
 	json_t *c, *other;
-	json_array_foreach(configurations, i, c)
-	{
+	json_array_foreach (configurations, i, c) {
 		bool limited = false;
-		json_array_foreach(configurations, j, other)
-		{
+		json_array_foreach (configurations, j, other) {
 			limited = limited || (same_place(c, other) && peer_was_busy(other));
 		}
 		json_object_set_new(c, "peer_limited", json_boolean(limited));
@@ -222,8 +216,7 @@ json_t *summary_compute(const char *folder, const struct comparison *comparison,
 	if (done == 0) /* how often something was imported says nothing of our own rounds */
 		done = imported;
 	judge_peer(configurations);
-	/* What the interval of most rows is worth: that of a configuration with all rounds.
-	 */
+	/* What the interval of most rows is worth: that of a configuration with all rounds. */
 	double zeros[1024] = { 0 };
 	struct estimate typical = estimate_median(zeros, done < 1		? 1
 							 : done < LENGTH(zeros) ? done

@@ -160,8 +160,7 @@ static void print_refusals(FILE *out, const json_t *list, const json_t *panel)
 {
 	size_t i;
 	json_t *c;
-	json_array_foreach(list, i, c)
-	{
+	json_array_foreach (list, i, c) {
 		if (!same_panel(c, panel) || status_is(c, "ok"))
 			continue;
 		bool told = false;
@@ -185,12 +184,10 @@ static void print_missing(FILE *out, const json_t *list, const json_t *panel, co
 {
 	size_t i, j;
 	json_t *c, *earlier;
-	json_array_foreach(list, i, c)
-	{
+	json_array_foreach (list, i, c) {
 		const char *reason = string_at(c, reason_key);
 		bool told = !*reason || !same_panel(c, panel) || !status_is(c, "ok");
-		json_array_foreach(list, j, earlier)
-		{
+		json_array_foreach (list, j, earlier) {
 			told = told || (j < i && same_panel(earlier, c) &&
 					strcmp(string_at(earlier, reason_key), reason) == 0);
 		}
@@ -204,12 +201,10 @@ static void print_stand_ins(FILE *out, const json_t *list, const json_t *panel)
 {
 	size_t i, j;
 	json_t *c, *earlier;
-	json_array_foreach(list, i, c)
-	{
+	json_array_foreach (list, i, c) {
 		const char *reason = string_at(c, "stand_in_reason");
 		bool told = !*reason || !same_panel(c, panel);
-		json_array_foreach(list, j, earlier)
-		{
+		json_array_foreach (list, j, earlier) {
 			told = told ||
 			       (j < i && same_panel(earlier, c) &&
 				strcmp(string_at(earlier, "stand_in_reason"), reason) == 0 &&
@@ -226,8 +221,7 @@ static const char *common_baseline(const json_t *list, const json_t *panel)
 {
 	size_t i;
 	json_t *c;
-	json_array_foreach(list, i, c)
-	{
+	json_array_foreach (list, i, c) {
 		if (same_panel(c, panel) &&
 		    strcmp(string_at(c, "baseline"), string_at(panel, "baseline")) != 0)
 			return NULL;
@@ -248,13 +242,11 @@ static void print_panel(FILE *out, const json_t *list, size_t position)
 		"CPU us per op", "calls");
 	fprintf(out, "  %-22s %10s %10s %19s %8s  %8s  %8s  %8s %7s\n", "", rate, "spread",
 		baseline ? baseline : "see below", "p50", "p99", "process", "machine", "per op");
-	json_array_foreach(list, i, c)
-	{
+	json_array_foreach (list, i, c) {
 		if (!same_panel(c, panel) || !is_first(list, i, same_x))
 			continue;
 		bool headed = false;
-		json_array_foreach(list, j, row)
-		{
+		json_array_foreach (list, j, row) {
 			if (!same_place(row, c) || !status_is(row, "ok"))
 				continue;
 			if (!headed)
@@ -302,8 +294,7 @@ static bool has_warning(const json_t *configuration, const char *text)
 {
 	size_t i;
 	json_t *warning;
-	json_array_foreach(json_object_get(configuration, "warnings"), i, warning)
-	{
+	json_array_foreach (json_object_get(configuration, "warnings"), i, warning) {
 		if (alike(json_string_value(warning), text))
 			return true;
 	}
@@ -316,10 +307,8 @@ static void print_range(FILE *out, const json_t *list, const char *text, size_t 
 	double least = strtod(text + position, NULL), most = least;
 	size_t i, j;
 	json_t *c, *warning;
-	json_array_foreach(list, i, c)
-	{
-		json_array_foreach(json_object_get(c, "warnings"), j, warning)
-		{
+	json_array_foreach (list, i, c) {
+		json_array_foreach (json_object_get(c, "warnings"), j, warning) {
 			const char *mine = text, *other = json_string_value(warning);
 			if (!alike(mine, other))
 				continue;
@@ -381,11 +370,9 @@ static void print_warnings(FILE *out, const json_t *list)
 	size_t i, j, k;
 	json_t *c, *warning, *other;
 	bool headed = false;
-	json_array_foreach(list, i, c)
-	{
+	json_array_foreach (list, i, c) {
 		const json_t *warnings = json_object_get(c, "warnings");
-		json_array_foreach(warnings, j, warning)
-		{
+		json_array_foreach (warnings, j, warning) {
 			const char *text = json_string_value(warning);
 			bool told = warned_before(list, i, text, false);
 			for (k = 0; k < j && !told; k++)
@@ -396,9 +383,9 @@ static void print_warnings(FILE *out, const json_t *list)
 			print_warning(out, list, text);
 			fputc('\n', out);
 			headed = true;
-			json_array_foreach(list, k, other) if (has_warning(other, text) &&
-							       !warned_before(list, k, text, true))
-				print_warned(out, list, k, text);
+			json_array_foreach (list, k, other)
+				if (has_warning(other, text) && !warned_before(list, k, text, true))
+					print_warned(out, list, k, text);
 		}
 	}
 }
@@ -468,8 +455,7 @@ static void print_precision(FILE *out, const json_t *precision)
 	fprintf(out, "Not known to +-%g %%, as asked:\n", wanted_pct);
 	size_t i;
 	json_t *ratio;
-	json_array_foreach(unreached, i, ratio)
-	{
+	json_array_foreach (unreached, i, ratio) {
 		if (i == told_max) {
 			fprintf(out, "  and %zu more, see precision in summary.json\n",
 				json_array_size(unreached) - told_max);
@@ -494,8 +480,7 @@ static void print_steal(FILE *out, const json_t *list)
 	double most_pct = 0;
 	size_t i;
 	json_t *c;
-	json_array_foreach(list, i, c)
-	{
+	json_array_foreach (list, i, c) {
 		double pct = number_at(estimate_at(c, "cpu.host_steal_pct"), "max");
 		if (pct > most_pct) {
 			most_pct = pct;
@@ -519,8 +504,7 @@ static void print_elsewhere(FILE *out, const json_t *list)
 	double most_pct = 0;
 	size_t i;
 	json_t *c;
-	json_array_foreach(list, i, c)
-	{
+	json_array_foreach (list, i, c) {
 		const json_t *other = estimate_at(c, "cpu.other_util_pct");
 		if (other && (!worst || number_at(other, "median") > most_pct)) {
 			most_pct = number_at(other, "median");

@@ -11,11 +11,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "commands/commands.h"
 #include "base/json_path.h"
+#include "base/statistics.h"
+#include "commands/commands.h"
 #include "run/result.h"
 #include "run/run_options.h"
-#include "base/statistics.h"
 #include "tap.h"
 
 #define SCATTER 0.03

@@ -9,11 +9,11 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "run/driver.h"
 #include "engines.h"
 #include "op_queue.h"
 #include "op_syscall.h"
 #include "random.h"
+#include "run/driver.h"
 #include "run/run_options.h"
 #include "tap.h"
 
@@ -294,8 +294,7 @@ static void window_tests(struct tap *tap)
 		  "and only those within it count: %llu of %u", (unsigned long long)o.tally.ops,
 		  within);
 
-	/* Slices by what the engine itself noted; an operation at an edge may fall to either side.
-	 */
+	/* Slices by what the engine itself noted; an operation at an edge may fall to either side. */
 	double slice_ns = o.counts.slice_s * NS_PER_S;
 	uint64_t sum = 0;
 	unsigned moved = 0;
@@ -353,8 +352,7 @@ static void open_loop_tests(struct tap *tap)
 	struct outcome o;
 
 	run(0, scheduled, &o);
-	/* Whatever the machine does meanwhile, the account must balance; the first one is due at 0.
-	 */
+	/* Whatever the machine does meanwhile, the account must balance; the first one is due at 0. */
 	uint64_t accounted = o.tally.ops + o.unfinished;
 	tap_check(tap,
 		  o.rc == 0 && o.window_due >= 599 && accounted >= o.window_due &&

@@ -20,9 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/json_path.h"
 #include "clock.h"
 #include "meters/hardware_counters.h"
-#include "base/json_path.h"
 #include "meters/measurement.h"
 #include "tap.h"
 

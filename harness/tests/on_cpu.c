@@ -5,8 +5,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "clock.h"
 #include "base/json_path.h"
+#include "clock.h"
 #include "meters/on_cpu.h"
 #include "tap.h"
 
@@ -25,8 +25,7 @@ static size_t stretches_of_loop(const json_t *threads)
 {
 	size_t i;
 	json_t *thread;
-	json_array_foreach(threads, i, thread)
-	{
+	json_array_foreach (threads, i, thread) {
 		if (json_is_true(json_object_get(thread, "loop")))
 			return json_array_size(json_object_get(thread, "on_cpu"));
 	}

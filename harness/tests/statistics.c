@@ -5,8 +5,8 @@
 
 #include "base/estimate_json.h"
 #include "base/json_path.h"
-#include "random.h"
 #include "base/statistics.h"
+#include "random.h"
 #include "tap.h"
 
 static bool near(double a, double b)
@@ -67,8 +67,7 @@ static double ratio_covered(double (*draw)(struct random_stream *), unsigned cou
 	return (double)hits / trials;
 }
 
-/* The same when rounds go on until the interval is as narrow as `half_width`, as --until-ci does.
- */
+/* The same when rounds go on until the interval is as narrow as `half_width`, as --until-ci does. */
 static double until_covered(double half_width, struct random_stream *random, double *rounds_mean)
 {
 	const unsigned trials = 2000;

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "base/json_path.h"
-#include "tap.h"
 #include "meters/op_trace.h"
+#include "tap.h"
 
 #define ORIGIN_NS UINT64_C(1000000)
 

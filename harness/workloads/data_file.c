@@ -14,8 +14,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "workloads/block_pattern.h"
 #include "run/driver.h"
+#include "workloads/block_pattern.h"
 
 #define CHUNK_BYTES (1u << 20)
 

@@ -19,9 +19,9 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "workloads/echo_peer.h"
 #include "meters/measurement.h"
 #include "op_queue.h"
+#include "workloads/echo_peer.h"
 #include "workloads/workload.h"
 
 #define CONNECT_NS (20 * NS_PER_S)
@@ -368,8 +368,7 @@ static void echo_describe(struct workload *workload, json_t *parameters, json_t 
 		json_array_append_new(warnings,
 				      json_string("server and peer had to share their CPUs; "
 						  "they slow each other down"));
-	/* The peer sleeps whenever it waits for the server: near 100 % means that it never had to.
-	 */
+	/* The peer sleeps whenever it waits for the server: near 100 % means that it never had to. */
 	if (peer_pct >= PEER_BUSY_PCT)
 		json_array_append_new(warnings,
 				      json_string("the peer was at its limit: compare CPU per "

@@ -14,9 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "workloads/block_pattern.h"
-#include "run/driver.h"
 #include "random.h"
+#include "run/driver.h"
+#include "workloads/block_pattern.h"
 #include "workloads/data_file.h"
 #include "workloads/workload.h"
 

@@ -31,8 +31,7 @@ struct run_config {
 	unsigned depth; /* operations in flight at most; echo and idle: the number of connections */
 	unsigned batch_submit; /* offered to one submit() at most; 0: as many as are ready */
 	unsigned batch_complete; /* taken from one reap() at most; 0: as many as are done */
-	double compute_us; /* CPU work per finished operation, in microseconds of a calibrated loop
-			    */
+	double compute_us; /* CPU work per finished operation, in microseconds of a calibrated loop */
 	double compute_loops_per_us; /* 0: calibrate at the start of this run */
 	double runtime_s; /* the measured window */
 	double warmup_s; /* before it, not measured */

@@ -50,8 +50,7 @@ struct workload {
 	size_t arena_len_bytes;
 	pid_t peer; /* the process at the other end, or 0; its CPU time is measured apart */
 	bool stopping; /* set by the driver: nothing new begins */
-	bool exhausted; /* op_limit is reached: nothing more to offer but rests of short transfers
-			 */
+	bool exhausted; /* op_limit is reached: nothing more to offer but rests of short transfers */
 
 	/* The open loop (--rate); the driver's, unless a peer keeps the schedule. */
 	struct schedule schedule;

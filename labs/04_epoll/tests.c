@@ -719,8 +719,7 @@ static void broken_pipe_is_silent(struct subject *s)
 	close_two(s, &two);
 }
 
-/* close(2) ends epoll's interest only with the last descriptor of the open file: epoll(7), Q&A 6.
- */
+/* close(2) ends epoll's interest only with the last descriptor of the open file: epoll(7), Q&A 6. */
 static void detach_forgets_a_shared_socket(struct subject *s)
 {
 	struct two two = open_two(s);

@@ -129,8 +129,7 @@ static int start(struct request *r, const struct io_op *op)
 		return aio_read(&r->cb);
 	case IO_WRITE:
 	case IO_SEND:
-		/* glibc's threads block all signals, so SIGPIPE reaches nobody: EPIPE comes back.
-		 */
+		/* glibc's threads block all signals, so SIGPIPE reaches nobody: EPIPE comes back. */
 		return aio_write(&r->cb);
 	case IO_FSYNC:
 		return aio_fsync(O_SYNC, &r->cb);

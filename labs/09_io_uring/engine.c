@@ -58,8 +58,7 @@ static const struct engine_option options[] = {
 	{ NULL, NULL },
 };
 
-/* One submission ring's worth; a deeper engine hands over in several. The kernel's limit is 32768.
- */
+/* One submission ring's worth; a deeper engine hands over in several. The kernel's limit is 32768. */
 #define SQ_ENTRIES_MAX 4096
 
 #define SQPOLL_IDLE_MS 100
@@ -403,8 +402,7 @@ static int uring_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 
 	unsigned head, seen = 0, n = 0;
 	struct io_uring_cqe *cqe;
-	io_uring_for_each_cqe(&e->ring, head, cqe)
-	{
+	io_uring_for_each_cqe (&e->ring, head, cqe) {
 		if (n == max)
 			break;
 		seen++;

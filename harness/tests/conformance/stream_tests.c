@@ -196,8 +196,7 @@ void stream_sleeps_while_waiting(struct subject *s)
 	open_engine(s, 1, 1);
 	attach(s, 0, ends[0]);
 	start(s, prepare_in(s, 0, ends[0], 0));
-	/* The calling thread's CPU time: a polling kernel thread is not it, and is about spinning.
-	 */
+	/* The calling thread's CPU time: a polling kernel thread is not it, and is about spinning. */
 	struct timespec before, after;
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
 	expect(reap(s, done, 1, 1, 100 * NS_PER_MS) == 0, "a receive completed with nothing there");
