@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "commands/commands.h"
+#include "base/exit_status.h"
 
 int json_to_folder(const json_t *document, const char *folder, const char *name, struct reason *why)
 {

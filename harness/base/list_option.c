@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "commands/commands.h"
+#include "base/exit_status.h"
 
 unsigned split_list(const char *command, const char *option, const char *list, const char **words,
 		    unsigned max)

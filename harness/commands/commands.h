@@ -4,13 +4,7 @@
 #ifndef IOLAB_COMMANDS_H
 #define IOLAB_COMMANDS_H
 
-enum exit_status {
-	EXIT_OK = 0,
-	EXIT_ERROR = 1,
-	EXIT_USAGE = 2,
-	EXIT_UNSUPPORTED = 77, /* as Automake's and liburing's tests say "skipped" */
-	EXIT_INTERRUPTED = 130,
-};
+#include "base/exit_status.h"
 
 int command_list(int argc, char **argv); /* engines and workloads */
 int command_doctor(int argc, char **argv); /* what this machine can measure */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "base/interrupt.h"
 #include "commands/commands.h"
 #include "compute.h"
 #include "meters/hardware_counters.h"
@@ -28,9 +29,9 @@ static volatile sig_atomic_t peer_pid;
 static void on_interrupt(int signal_number)
 {
 	(void)signal_number;
-	if (driver_interrupted())
+	if (interrupt_requested())
 		_exit(EXIT_INTERRUPTED);
-	driver_interrupt();
+	interrupt_request();
 	if (peer_pid > 0)
 		kill(peer_pid, SIGKILL);
 }

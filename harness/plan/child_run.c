@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "commands/commands.h"
+#include "base/exit_status.h"
 #include "run/result.h"
 
 #define WORDS_MAX (sizeof((struct run_words *)0)->words / sizeof(const char *))

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/list_option.h"
-#include "commands/commands.h"
+#include "base/exit_status.h"
 #include "compute.h"
 #include "engines.h"
 #include "run/run_options.h"

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/interrupt.h"
 #include "clock.h"
 #include "compute.h"
 #include "meters/op_trace.h"
@@ -29,22 +30,9 @@
 /* A window that ends by --ops has no end in time; this long without a completion ends it too. */
 #define STALL_NS (5 * NS_PER_S)
 
-/* A signal handler can reach nothing but a global. */
-static volatile sig_atomic_t interrupted;
-
 static void on_tick(int signal_number)
 {
 	(void)signal_number; /* being delivered ends the wait */
-}
-
-void driver_interrupt(void)
-{
-	interrupted = 1;
-}
-
-bool driver_interrupted(void)
-{
-	return interrupted;
 }
 
 enum phase { WARM_UP, WINDOW, DRAIN, CANCELLED, OVER };
@@ -228,7 +216,7 @@ static void advance_phase(struct driver *d, uint64_t now_ns)
 	bool timed_out = now_ns >= d->phase_end_ns;
 	bool idle = d->inflight == 0 && d->offered_count == 0;
 
-	if (interrupted && d->phase < DRAIN)
+	if (interrupt_requested() && d->phase < DRAIN)
 		fail(d, -EINTR, "interrupted");
 	switch (d->phase) {
 	case WARM_UP:
@@ -348,7 +336,7 @@ static uint64_t compute(struct driver *d, uint64_t ops)
 {
 	uint64_t begin_ns = d->trace ? clock_ns() : 0;
 	bool any = ops > 0;
-	while (ops-- > 0 && !interrupted)
+	while (ops-- > 0 && !interrupt_requested())
 		compute_loops(d->compute_loops_per_op);
 	uint64_t now_ns = clock_ns();
 	if (d->trace && any)
@@ -399,7 +387,7 @@ static uint64_t reap(struct driver *d, unsigned min)
 
 	uint64_t ops_before = d->workload->tally.ops;
 	int rc = d->workload->ops->complete(d->workload, d->done, returned, now_ns);
-	if (rc < 0 && interrupted)
+	if (rc < 0 && interrupt_requested())
 		fail(d, -EINTR, "interrupted"); /* the peer goes down with us */
 	else if (rc < 0)
 		fail(d, rc, "%s", d->workload->failure.text);
@@ -455,7 +443,7 @@ int driver_run(const struct run_config *config, struct workload *workload, struc
 		(struct schedule) { .begun_ns = now_ns, .rate_per_s = config->rate_per_s };
 	begin_phase(&d, WARM_UP, now_ns, config->warmup_s);
 	while (d.phase != OVER) {
-		if (now_ns >= d.phase_end_ns || interrupted || workload->exhausted)
+		if (now_ns >= d.phase_end_ns || interrupt_requested() || workload->exhausted)
 			advance_phase(&d, now_ns);
 		if (now_ns >= d.stall_at_ns)
 			stall(&d);

@@ -30,17 +30,11 @@ struct driver_counts {
  * return with `lost` > 0 did the engine keep that many operations, and then it must not be closed
  * (the kernel may still write to the buffers).
  *
- * Returns 0; -EINTR when a signal asked for the end (see driver_interrupt()); or another -errno
+ * Returns 0; -EINTR when a signal asked for the end (see base/interrupt.h); or another -errno
  * with `why`. Blocks for warm-up + runtime + the time to drain (bounded by 10 s).
  */
 int driver_run(const struct run_config *config, struct workload *workload, struct engine *engine,
 	       struct measurement *before, struct measurement *after, struct driver_counts *counts,
 	       unsigned *lost, struct reason *why);
-
-/* Asks a driver_run() in progress to end early. Async-signal-safe. */
-void driver_interrupt(void);
-
-/* Was the end asked for? For whatever else takes long in a run: laying out a file, verifying it. */
-bool driver_interrupted(void);
 
 #endif

@@ -8,21 +8,13 @@
 #include <time.h>
 
 #include "base/json_path.h"
+#include "base/json_put.h"
 #include "base/statistics.h"
 #include "engines.h"
 #include "meters/environment.h"
 
 /* Slices of the window shorter than this are recorded, and nothing is concluded from them. */
 #define SLICE_JUDGED_S 0.1
-
-/* jansson returns NULL when memory runs out or a text is not UTF-8 (a path can be so). */
-static json_t *required(json_t *value)
-{
-	if (value)
-		return value;
-	fprintf(stderr, "iolab: cannot write the result: out of memory, or a name is not UTF-8\n");
-	exit(1);
-}
 
 static json_t *engine_json(const struct run_config *config)
 {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/interrupt.h"
 #include "workloads/data_file.h"
 
 #include <errno.h>
@@ -14,7 +15,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "run/driver.h"
 #include "workloads/block_pattern.h"
 
 #define CHUNK_BYTES (1u << 20)
@@ -36,7 +36,7 @@ static int lay_out(int fd, const char *path, uint64_t size_bytes, uint32_t bs_by
 		goto out;
 	}
 	for (uint64_t offset = 0; offset < size_bytes;) {
-		if (driver_interrupted()) {
+		if (interrupt_requested()) {
 			reason_set(why, "interrupted");
 			rc = -EINTR;
 			goto out;
@@ -245,7 +245,7 @@ int test_file_set_cache(int fd, uint64_t size_bytes, enum cache_state cache, dou
 		char *chunk = malloc(CHUNK_BYTES);
 		if (!chunk)
 			return reason_errno(why, ENOMEM, "reading the test file");
-		for (uint64_t offset = 0; offset < size_bytes && !driver_interrupted();) {
+		for (uint64_t offset = 0; offset < size_bytes && !interrupt_requested();) {
 			ssize_t n = test_file_pread(fd, chunk, CHUNK_BYTES, offset);
 			if (n <= 0)
 				break;
@@ -254,7 +254,7 @@ int test_file_set_cache(int fd, uint64_t size_bytes, enum cache_state cache, dou
 		free(chunk);
 	}
 	*resident_pct = test_file_resident_pct(fd, size_bytes);
-	if (!driver_interrupted())
+	if (!interrupt_requested())
 		return 0;
 	reason_set(why, "interrupted");
 	return -EINTR;

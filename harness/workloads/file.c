@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "random.h"
-#include "run/driver.h"
+#include "base/interrupt.h"
 #include "workloads/block_pattern.h"
 #include "workloads/data_file.h"
 #include "workloads/workload.h"
@@ -429,7 +429,7 @@ static int file_check(struct workload *workload)
 	int rc = test_file_set_cache(fd, w->config->size_bytes, CACHE_DROPPED, &resident_pct,
 				     &w->base.failure);
 	for (uint64_t block = 0; rc == 0 && block < w->block_count; block++) {
-		if (driver_interrupted()) {
+		if (interrupt_requested()) {
 			reason_set(&w->base.failure, "interrupted");
 			return -EINTR;
 		}
