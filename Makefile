@@ -87,14 +87,14 @@ $(BUILD)/%.o: %.c $(BUILD)/config.h $(BUILD)/flags
 
 # The course: what a lab's tests are linked with, what compiles them, and the proctor that runs them.
 
-COURSE_LIBRARY := $(call object,harness/course/lab_test.c harness/course/syscall_names.c \
+COURSE_LIBRARY := $(call object,harness/course/proctor/lab_test.c harness/course/proctor/syscall_names.c \
                     $(filter-out %/mutants.c,$(wildcard harness/tests/conformance/*.c)))
-COURSE_FLAGS    = $(CPPFLAGS) -Iharness/tests/conformance -Iharness/course $(ALL_CFLAGS) -no-pie
+COURSE_FLAGS    = $(CPPFLAGS) -Iharness/tests/conformance -Iharness/course/proctor $(ALL_CFLAGS) -no-pie
 
 .PHONY: course
 course: $(BUILD)/course/tests.a $(BUILD)/course/compile $(BUILD)/course/compile-object build/course/proctor
 
-$(BUILD)/harness/course/%.o: CPPFLAGS += -Iharness/tests/conformance
+$(BUILD)/harness/course/proctor/%.o: CPPFLAGS += -Iharness/tests/conformance
 
 $(BUILD)/course/tests.a: $(COURSE_LIBRARY) $(COMMON_OBJECTS)
 	@mkdir -p $(@D)
@@ -114,7 +114,7 @@ $(BUILD)/course/compile-object: Makefile $(BUILD)/flags
 	$(call say,MAKE,$@)printf '%s\n' '#!/bin/sh' 'lab=$$1 out=$$2; shift 2' \
 		'exec $(CC) $(COURSE_FLAGS) -DIO_LAB_FOLDER="\"$$lab\"" -c -o "$$out" "$$@"' > $@ && chmod +x $@
 
-build/course/proctor: $(addprefix build/,harness/course/proctor.o harness/course/syscall_names.o common/reason.o)
+build/course/proctor: $(addprefix build/,harness/course/proctor/proctor.o harness/course/proctor/syscall_names.o common/reason.o)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^
 

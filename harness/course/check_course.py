@@ -19,8 +19,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import labs
-import programs
 from labs import ROOT, CourseError
+from proctor import programs
 
 MUTANTS_LEAST = 8
 ALTERNATES_LEAST = 2

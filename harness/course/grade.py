@@ -18,12 +18,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import labs
-import programs
-import reports
-import sandbox
-import submission
-from examine import Examined, Examiner
+from grading import reports, sandbox, submission
+from grading.examine import Examined, Examiner
 from labs import ROOT, CourseError
+from proctor import programs
 
 # Functions that an engine seldom needs, and that one which forges its tests' verdict can use. Where the
 # reference does without them, a person should look at who does not.

@@ -17,13 +17,12 @@ if sys.version_info < (3, 11):
              f"{sys.version.split()[0]}; make COMMAND PYTHON=/usr/bin/python3 names another")
 
 import labs  # noqa: E402
-import terminal  # noqa: E402
-import working_copy  # noqa: E402
-from check import check, diff_step, hints_of, lab_word  # noqa: E402
 from labs import ROOT, CourseError  # noqa: E402
-from progress import Progress, now  # noqa: E402
-from terminal import count, paint, say, say_next  # noqa: E402
-from working_copy import shown  # noqa: E402
+from learning import terminal, working_copy  # noqa: E402
+from learning.check import check, diff_step, hints_of, lab_word  # noqa: E402
+from learning.progress import Progress, now  # noqa: E402
+from learning.terminal import count, paint, say, say_next  # noqa: E402
+from learning.working_copy import shown  # noqa: E402
 
 POLL_S = 0.25
 # Variables of the Makefile that may stand on the same command line.
@@ -342,7 +341,7 @@ def diff(words):
 
 
 def predict(words):
-    import predictions  # it needs more modules than the others, which should begin at once
+    from learning import predictions  # it needs more modules than the others, which should begin at once
     lab = chosen(words)
     working_copy.need(lab)
     word = lab_word(lab)
@@ -372,8 +371,8 @@ def predict(words):
 
 
 def measure(words):
-    import predictions
-    from measure import measure as compare_and_draw
+    from learning import predictions
+    from learning.measure import measure as compare_and_draw
     lab = chosen(words)
     working_copy.need(lab)
     word = lab_word(lab)

@@ -450,7 +450,8 @@ scored() {
 	"$SYSTEM_PYTHON" - "$1" "$2" "$BATS_TEST_TMPDIR" "${3:-}" <<-'PYTHON'
 		import json, os, sys
 		sys.path.insert(0, "harness/course")
-		import predictions, results
+		from learning import predictions
+		import results
 		question, answer, folder, change = sys.argv[1:]
 		s = json.load(open("plots/tests/golden/summary.json"))
 		def entry(label, x):

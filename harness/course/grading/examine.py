@@ -16,11 +16,10 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 
-import programs
-import reports
-import sandbox
+from grading import reports, sandbox
 from labs import ROOT, CourseError
-from programs import Outcome
+from proctor import programs
+from proctor.programs import Outcome
 
 COMPILE_WALL_S = 60
 COMPILE_CPU_S = 30
@@ -50,7 +49,7 @@ class Examined:
 
 def make_kit(kit, chosen):
     """A copy of what a submission may see: headers, the library, the tests. No solution is in it."""
-    for pattern in ("common", "harness/course", "harness/tests/conformance", "build"):
+    for pattern in ("common", "harness/course/proctor", "harness/tests/conformance", "build"):
         os.makedirs(os.path.join(kit, pattern), exist_ok=True)
         for name in os.listdir(os.path.join(ROOT, pattern)):
             if name.endswith(".h"):

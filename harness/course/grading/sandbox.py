@@ -15,9 +15,9 @@ import sys
 import time
 from dataclasses import dataclass
 
-from confined import (CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS,
+from grading.confined import (CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS,
                       DATA_BYTES, MIB, PRIVATE, __file__ as CONFINED)
-from control_group import MEMORY_BYTES, PROCESSES, ControlGroup
+from grading.control_group import MEMORY_BYTES, PROCESSES, ControlGroup
 
 OUTPUT_BYTES = 4 * MIB  # more of what a command prints is thrown away
 POLL_S = 0.05

@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 
-import reports
+from grading import reports
 from labs import CourseError
 
 SOURCE_BYTES_MOST = 1 << 20

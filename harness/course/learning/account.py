@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 
 from labs import ROOT
-from working_copy import shown
+from learning.working_copy import shown
 
 EXPECTATION = re.compile(r"^(.*) \(([\w.]+\.c):(\d+)\)$")
 SUMMARY = re.compile(r"(?:==\d+==)?ERROR: (\w+Sanitizer): (.*)")
@@ -93,7 +93,7 @@ class Account:
 def locate(lab, name, line):
     """"work/04_epoll/engine.c:88" from the bare name that a tool gives."""
     folders = [lab.work(), lab.folder, os.path.join(ROOT, "harness", "tests", "conformance"),
-               os.path.join(ROOT, "harness", "course")]
+               os.path.join(ROOT, "harness", "course", "proctor")]
     for folder in folders:
         path = os.path.join(folder, os.path.basename(name))
         if os.path.exists(path):

@@ -7,14 +7,13 @@ import shutil
 import subprocess
 import tempfile
 
-import account
 import labs
-import programs
-import working_copy
 from labs import CourseError
-from progress import Progress, now
-from terminal import count, paint, say, say_next, say_wrapped
-from working_copy import shown
+from learning import account, working_copy
+from learning.progress import Progress, now
+from learning.terminal import count, paint, say, say_next, say_wrapped
+from learning.working_copy import shown
+from proctor import programs
 
 REPORT_S = 0.5  # a test's report is written at once
 SANITIZERS = "address,undefined"

@@ -7,12 +7,12 @@ import tempfile
 import time
 
 import labs
-import predictions
-import results  # of plots/; predictions.py says where that lies
 from labs import ROOT, CourseError
-from progress import Progress
-from terminal import paint, say, say_wrapped
-from working_copy import shown
+from learning import predictions
+from learning.progress import Progress
+from learning.terminal import paint, say, say_wrapped
+from learning.working_copy import shown
+import results  # of plots/; predictions.py says where that lies
 
 COLOURS = {"right": "green", "near": "yellow", "off": "red"}
 

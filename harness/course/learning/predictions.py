@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import labs
 from labs import ROOT, CourseError
-from terminal import wrapped
-from working_copy import read, shown
+from learning.terminal import wrapped
+from learning.working_copy import read, shown
 
 sys.path.append(os.path.join(ROOT, "plots"))
 import results  # noqa: E402  (how a results folder is read is the figures' business)

@@ -27,7 +27,7 @@
 #include "engines.h"
 #include "reason.h"
 #include "syscall_names.h"
-#include "trace.h"
+#include "exam_record.h"
 
 /* glibc's AIO threads stay for a second after their last request. */
 #define THREADS_LINGER_NS (4 * NS_PER_S)

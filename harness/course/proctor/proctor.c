@@ -44,7 +44,7 @@
 #include "clock.h"
 #include "reason.h"
 #include "syscall_names.h"
-#include "trace.h"
+#include "exam_record.h"
 
 #define TESTS_MAX     256
 #define TASKS_MAX     256 /* threads of one program; lab 02 needs 130 */

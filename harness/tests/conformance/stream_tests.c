@@ -21,7 +21,7 @@
 
 #define WAITS "its submit() sleeps until the operation is over, so none can be left waiting"
 
-/* A lab's report tells what the peer did (harness/course/lab_test.c); here nobody takes note. */
+/* A lab's report tells what the peer did (harness/course/proctor/lab_test.c); here nobody takes note. */
 __attribute__((weak, format(printf, 1, 2))) void note(const char *format, ...);
 
 static void put(int fd, const char *bytes, size_t count)
