@@ -5,25 +5,24 @@ import argparse
 import os
 import sys
 
-import figures
-import results
-import sheet
-import verdicts
+from drawing import sheet
+from figures import registry
+from readings import results, verdicts
 
 
 def write_figure(drawn, path):
     with open(path + ".png", "wb") as file:
-        file.write(figures.png(drawn))
+        file.write(registry.png(drawn))
     with open(path + ".svg", "w", encoding="utf-8") as file:
-        file.write(figures.svg(drawn))
+        file.write(registry.svg(drawn))
     with open(path + ".pdf", "wb") as file:
-        file.write(figures.pdf(drawn))
+        file.write(registry.pdf(drawn))
     print(path + ".png", path + ".svg", path + ".pdf")
 
 
 def drawings(folder, only):
     """Name and function (of a width) of each figure that can be had from the folder."""
-    documents = [(module, module.load(folder)) for module in figures.DOCUMENTS]
+    documents = [(module, module.load(folder)) for module in registry.DOCUMENTS]
     found = [(module.NAME, lambda width_in, module=module, document=document: module.draw(
         document, width_in))
              for module, document in documents if document]
@@ -31,7 +30,7 @@ def drawings(folder, only):
     if not found or has_summary:
         summary = results.load(folder)
         found = [(module.NAME, lambda width_in, module=module: module.draw(summary, width_in))
-                 for module in figures.FIGURES] + found
+                 for module in registry.FIGURES] + found
     if only:
         found = [pair for pair in found if pair[0] == only]
         if not found:
@@ -41,16 +40,16 @@ def drawings(folder, only):
 
 def judged(folder, drawn):
     """Title and verdict of each figure that has a claim."""
-    about_summary = [module for module in figures.JUDGED_FIGURES if module.NAME in drawn]
+    about_summary = [module for module in registry.JUDGED_FIGURES if module.NAME in drawn]
     summary = results.load(folder) if about_summary else None
     pairs = [(module, summary) for module in about_summary]
-    pairs += [(module, document) for module in figures.JUDGED if module.NAME in drawn
+    pairs += [(module, document) for module in registry.JUDGED if module.NAME in drawn
               if (document := module.load(folder))]
     return [(module.TITLE, verdicts.judge(module.CLAIM, document)) for module, document in pairs]
 
 
 def main():
-    names = [module.NAME for module in figures.FIGURES + figures.DOCUMENTS]
+    names = [module.NAME for module in registry.FIGURES + registry.DOCUMENTS]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("results", metavar="RESULTS_DIR",
                         help="a folder that `build/iolab compare` made, results/latest for one")

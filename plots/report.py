@@ -8,18 +8,11 @@ import os
 import re
 import sys
 
-import appendix
-import checksums
-import comparison
-import literature
-import nodes
-import provenance
-import question
-import results
-import write_html
-import write_markdown
-from nodes import Notice, Paragraph, Report, Soft, Strong
-from quantities import listed
+from pages import (appendix, comparison, literature, nodes, provenance, question, write_html,
+                   write_markdown)
+from pages.nodes import Notice, Paragraph, Report, Soft, Strong
+from readings import checksums, results
+from readings.quantities import listed
 
 # The last line of report.md: the SHA-256 of the lines above, by which a hand's changes are known.
 MADE = "<!-- iolab made the lines above; their SHA-256: {} -->\n"

@@ -3,7 +3,7 @@
  * `iolab timeline`: what asynchronous means, operation by operation. Each engine runs the same
  * short piece of work, reads and computing, in a process of its own, in rounds of random order;
  * what is kept is a trace of a typical piece of the typical round, and figures over all rounds.
- * plots/timeline.py draws it.
+ * plots/figures/timeline.py draws it.
  */
 #include <argp.h>
 #include <math.h>

@@ -4,9 +4,8 @@ import math
 
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-import sheet
-import style
-from quantities import tick
+from drawing import sheet, style
+from readings.quantities import tick
 
 UNMEASURED = "the results have no value for this"
 LOG_ABOVE = 50  # a linear scale from zero is easier to judge; beyond this factor it hides the small

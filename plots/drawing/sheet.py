@@ -16,8 +16,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.textpath import text_to_path
 
-import style
-from results import load_words
+from drawing import style
+from readings.results import load_words
 
 WIDE_IN = 7.2  # the text width of a printed page; names stand to the right
 NARROW_IN = 4.25  # half a screen, or a phone; names stand below

@@ -5,11 +5,8 @@ from dataclasses import dataclass
 
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-import charts
-import results
-import sheet
-import style
-import verdicts
+from drawing import charts, sheet, style
+from readings import results, verdicts
 
 FOLDER = results.STUDY
 

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 """CPU time for a no-op of io_uring, against how many one system call hands over."""
-import sheet
-import study
-import verdicts
-from quantities import cpu_time
+from drawing import sheet, study
+from readings import verdicts
+from readings.quantities import cpu_time
 
 NAME = "batching"
 TITLE = "Batching: CPU time for a no-op"

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 """CPU time for a byte against the block size."""
-import sheet
-import study
-import verdicts
-from quantities import count, duration, size, span
+from drawing import sheet, study
+from readings import verdicts
+from readings.quantities import count, duration, size, span
 
 NAME = "block_size"
 TITLE = "Block size: CPU time for a byte"

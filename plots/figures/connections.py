@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Connections against requests a second, for several message sizes."""
-import sheet
-import study
-import style
-import verdicts
-from quantities import count, cpu_time
+from drawing import sheet, study, style
+from readings import verdicts
+from readings.quantities import count, cpu_time
 
 NAME = "connections"
 TITLE = "Connections against requests a second"

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
 """CPU time per operation: of the process, and of the whole machine."""
-import charts
-import sheet
-from quantities import cpu_time
+from drawing import charts, sheet
+from readings.quantities import cpu_time
 
 NAME = "cpu_per_op"
 TITLE = "CPU time per operation"

@@ -2,13 +2,10 @@
 """Where the CPU time of an operation goes: user, system, and the rest of the machine."""
 from dataclasses import replace
 
-import charts
-import sheet
-import study
-import style
-import verdicts
+from drawing import charts, sheet, study, style
+from readings import verdicts
 from matplotlib.ticker import FixedLocator
-from quantities import cpu_time, percent
+from readings.quantities import cpu_time, percent
 
 NAME = "cpu_shares"
 TITLE = "Where the CPU time goes"

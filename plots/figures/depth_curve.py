@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Latency against throughput on one CPU, depth along the curve."""
-import latency_throughput
-import sheet
-import study
-import verdicts
+from drawing import sheet, study
+from figures import latency_throughput
+from readings import verdicts
 
 NAME = "depth_curve"
 TITLE = "Depth on one CPU: throughput bought with latency"

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 """One operation at a time: throughput and latency of every engine."""
-import sheet
-import study
-import verdicts
-from quantities import count, duration
+from drawing import sheet, study
+from readings import verdicts
+from readings.quantities import count, duration
 
 NAME = "depth_one"
 TITLE = "One operation at a time"

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 """System calls for an operation against depth."""
-import sheet
-import study
-import syscalls
-import verdicts
+from drawing import sheet, study
+from figures import syscalls
+from readings import verdicts
 
 NAME = "depth_syscalls"
 TITLE = "Depth: system calls for a read"

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What it takes until a write is durable."""
-import sheet
-import study
-import verdicts
-from quantities import duration
+from drawing import sheet, study
+from readings import verdicts
+from readings.quantities import duration
 
 NAME = "durability"
 TITLE = "Durability: time for a write"

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Instructions and cycles for an operation, by the CPU's own counters; or why there are none here."""
-import results
-import sheet
-import study
-import verdicts
-from block_size import BYTES, SIZES
-from quantities import count
+from drawing import sheet, study
+from figures.block_size import BYTES, SIZES
+from readings import results, verdicts
+from readings.quantities import count
 
 NAME = "hardware_counters"
 FILE = "doctor.json"

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What watching silent descriptors costs."""
-import sheet
-import study
-import verdicts
-from quantities import cpu_time
+from drawing import sheet, study
+from readings import verdicts
+from readings.quantities import cpu_time
 
 NAME = "idle_descriptors"
 TITLE = "Idle descriptors: CPU time for an event"

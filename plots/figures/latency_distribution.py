@@ -6,13 +6,10 @@ import math
 
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-import charts
-import sheet
-import study
-import style
-import verdicts
-from quantities import duration
-from results import Remark
+from drawing import charts, sheet, study, style
+from readings import verdicts
+from readings.quantities import duration
+from readings.results import Remark
 
 NAME = "latency_distribution"
 TITLE = "Latency distribution"

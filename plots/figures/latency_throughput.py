@@ -2,10 +2,8 @@
 """Latency against throughput: what each step of depth or connections buys, and what it costs."""
 import math
 
-import charts
-import sheet
-import style
-from quantities import count, duration
+from drawing import charts, sheet, style
+from readings.quantities import count, duration
 
 NAME = "latency_throughput"
 TITLE = "Latency against throughput"

@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The matrix: what each interface really did with each kind of descriptor."""
-import results
-import sheet
-import study
-import style
-import verdicts
-from quantities import DASH
+from drawing import sheet, study, style
+from readings import results, verdicts
+from readings.quantities import DASH
 
 NAME = "matrix"
 FILE = "matrix.json"

@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Offered load against latency, corrected and not, and what a stall makes of both."""
-import charts
-import sheet
-import study
-import style
-import verdicts
+from drawing import charts, sheet, study, style
+from readings import verdicts
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
-from quantities import count, duration, tick
+from readings.quantities import count, duration, tick
 
 NAME = "offered_load"
 TITLE = "Offered load against latency"

@@ -4,14 +4,9 @@ import math
 
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-import charts
-import quantities
-import results
-import sheet
-import study
-import style
-import verdicts
-from quantities import MINUS, count, duration, listed, span
+from drawing import charts, sheet, study, style
+from readings import quantities, results, verdicts
+from readings.quantities import MINUS, count, duration, listed, span
 
 NAME = "overlap"
 FILE = "overlap.json"

@@ -17,30 +17,11 @@ except ImportError as error:
     sys.exit(f"plots: {sys.executable} cannot import {error.name}; Debian and Ubuntu: "
              "apt-get install python3-matplotlib, then run this with /usr/bin/python3")
 
-import batching
-import block_size
-import connections
-import cpu_per_op
-import cpu_shares
-import depth_curve
-import depth_one
-import depth_syscalls
-import durability
-import hardware_counters
-import idle_descriptors
-import latency_distribution
-import latency_throughput
-import matrix
-import offered_load
-import overlap
-import responsiveness
-import staircase
-import steps
-import style
-import syscalls
-import threads_cores
-import throughput
-import timeline
+from drawing import style
+from figures import (batching, block_size, connections, cpu_per_op, cpu_shares, depth_curve,
+                     depth_one, depth_syscalls, durability, hardware_counters, idle_descriptors,
+                     latency_distribution, latency_throughput, matrix, offered_load, overlap,
+                     responsiveness, staircase, steps, syscalls, threads_cores, throughput, timeline)
 
 FIGURES = (throughput, cpu_per_op, latency_throughput, latency_distribution, syscalls)
 # Those of the literature have comparisons of their own, and a CLAIM that is judged from the data.

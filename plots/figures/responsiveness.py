@@ -2,13 +2,9 @@
 """Responsiveness: how late a timer is in the thread that does the I/O."""
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
-import charts
-import results
-import sheet
-import study
-import style
-import verdicts
-from quantities import duration, tick
+from drawing import charts, sheet, study, style
+from readings import results, verdicts
+from readings.quantities import duration, tick
 
 NAME = "responsiveness"
 FILE = "responsiveness.json"

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 """From a blocking call to a tuned ring, one technique after another."""
-import sheet
-import study
-import verdicts
-from quantities import count
+from drawing import sheet, study
+from readings import verdicts
+from readings.quantities import count
 
 NAME = "staircase"
 TITLE = "The staircase: from a blocking call to a tuned ring"

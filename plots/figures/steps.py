@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The six steps: one operation's way between thread and kernel, from a trace of system calls."""
-import results
-import sheet
-import study
-import style
-import verdicts
+from drawing import sheet, study, style
+from readings import results, verdicts
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
-from quantities import duration, tick
+from readings.quantities import duration, tick
 
 NAME = "steps"
 FILE = "steps.json"

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
 """System calls per operation: where batching shows."""
-import charts
-import sheet
-from quantities import count, listed
-from results import Estimate, Remark
+from drawing import charts, sheet
+from readings.quantities import count, listed
+from readings.results import Estimate, Remark
 
 NAME = "syscalls"
 TITLE = "System calls per operation"

@@ -3,10 +3,9 @@
 import os
 import re
 
-import sheet
-import study
-import verdicts
-from quantities import count, percent
+from drawing import sheet, study
+from readings import verdicts
+from readings.quantities import count, percent
 
 NAME = "threads_cores"
 TITLE = "Threads and CPUs: throughput, and what the machine pays"

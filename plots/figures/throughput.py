@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Throughput: operations a second against depth or connections."""
-import charts
-import sheet
-from quantities import count
+from drawing import charts, sheet
+from readings.quantities import count
 
 NAME = "throughput"
 TITLE = "Throughput"

@@ -2,12 +2,9 @@
 """The timeline: every operation of a short run, one lane an engine, on a common time axis."""
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-import results
-import sheet
-import study
-import style
-import verdicts
-from quantities import DASH, NO_BREAK, duration, span, tick
+from drawing import sheet, study, style
+from readings import results, verdicts
+from readings.quantities import DASH, NO_BREAK, duration, span, tick
 
 NAME = "timeline"
 FILE = "timeline.json"

@@ -3,8 +3,8 @@
 import json
 import os
 
-from nodes import Cell, Code, Group, Paragraph, Part, Section, Strong, Table
-from quantities import listed
+from pages.nodes import Cell, Code, Group, Paragraph, Part, Section, Strong, Table
+from readings.quantities import listed
 
 SCHEMA = "iolab.trust.v1"
 VERDICTS = {True: "kept", False: "not kept", None: "not tried"}

@@ -2,14 +2,14 @@
 """What the comparison found: in short, then workload by workload."""
 import re
 
-import cpu_account
-import figures
-import sheet
-from nodes import (Bullets, Cell, Figure, Grid, Group, Label, Link, Notice, Paragraph, Part, Reason,
+from drawing import sheet
+from figures import registry
+from pages import cpu_account
+from pages.nodes import (Bullets, Cell, Figure, Grid, Group, Label, Link, Notice, Paragraph, Part, Reason,
                    Section, Soft, Strong, Table, anchor, to)
-from question import work_words
-from results import load_words
-from quantities import bound, count, cpu_time, duration, listed, ratio, span
+from pages.question import work_words
+from readings.quantities import bound, count, cpu_time, duration, listed, ratio, span
+from readings.results import load_words
 
 THROUGHPUT = "ops_per_s"
 CPU = "cpu.us_per_op"
@@ -193,7 +193,7 @@ def figure(module, summary, panel, title):
     alt = (f"{module.TITLE} of {listed(panel.labels)} on {panel.name}, {panel.x_words(panel.xs)}. "
            "The table of this section has the numbers.")
     name = f"{re.sub(r'[^a-z0-9]+', '-', anchor(title)).strip('-') or 'panel'}-{module.NAME}"
-    return Figure(name, figures.svg(drawn), figures.png(drawn), alt,
+    return Figure(name, registry.svg(drawn), registry.png(drawn), alt,
                   [f"{module.TITLE}: {panel.name}. ", module.CAPTION, " ",
                    Soft(listed_words(summary.machine_words() + [
                        summary.device_words(), summary.rounds_words(), load_words(summary.load)]))])
@@ -215,7 +215,7 @@ def panel_section(summary, panel, title):
         blocks.append(Section("What could not run", [Bullets(missing)]))
     blocks.append(Section("Figures", [
         Paragraph(Soft(f"In all of them, {summary.marks_words()}.")),
-        Grid([figure(module, summary, panel, title) for module in figures.FIGURES])]))
+        Grid([figure(module, summary, panel, title) for module in registry.FIGURES])]))
     blocks.append(Section("All numbers", [number_table(panel)]))
     account = cpu_account.section(summary, panel)
     if account:

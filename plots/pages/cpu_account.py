@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Where the CPU time of a comparison went: of the process, elsewhere, on each CPU. So that an engine
 cannot hide its work in the kernel."""
-from nodes import Cell, Group, Label, Paragraph, Part, Section, Soft, Strong, Table
-from quantities import percent, span
+from pages.nodes import Cell, Group, Label, Paragraph, Part, Section, Soft, Strong, Table
+from readings.quantities import percent, span
 
 TITLE = "Where the CPU time went"
 CPUS_SHOWN = 8  # columns; a machine with more has the busiest ones named

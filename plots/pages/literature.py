@@ -3,14 +3,13 @@
 tables."""
 import os
 
-import comparison
-import figures
-import results
-import sheet
-import verdicts
-from nodes import (Bullets, Cell, Code, Figure, Grid, Group, Link, Paragraph, Part, Section, Soft,
+from drawing import sheet
+from figures import registry
+from pages import comparison
+from pages.nodes import (Bullets, Cell, Code, Figure, Grid, Group, Link, Paragraph, Part, Section, Soft,
                    Strong, Table, to)
-from quantities import listed
+from readings import results, verdicts
+from readings.quantities import listed
 
 TITLE = "The figures of the literature"
 TRACES_TITLE = "How it comes about"
@@ -20,7 +19,7 @@ NOT_TRIED = "not measured"
 def load(folder):
     """Module and document of each figure that the folder could have; the document is None where it
     is not there."""
-    return [(module, module.load(folder)) for module in figures.DOCUMENTS]
+    return [(module, module.load(folder)) for module in registry.DOCUMENTS]
 
 
 def why_not(module, folder):
@@ -48,7 +47,7 @@ def verdict_section(documents, summary):
     folder = summary.folder
     claims = [(module, document) for module, document in documents if hasattr(module, "CLAIM")]
     # Those about the comparison itself: there is always something to judge them by.
-    own = [(module, summary) for module in figures.JUDGED_FIGURES]
+    own = [(module, summary) for module in registry.JUDGED_FIGURES]
     title = "What others found, and this machine"
     if not any(document for _, document in claims):
         return Section(title, [Paragraph(
@@ -86,7 +85,7 @@ def claim_row(module, document, folder):
     joint = " " if verdict.name == verdicts.CANNOT_TELL else ": "
     mark = "QUICK, " if document.quick else ""
     # The comparison's own figures stand with each workload, and not in a section of their own.
-    name = module.TITLE if module in figures.JUDGED_FIGURES else Link(module.TITLE, to(module.TITLE))
+    name = module.TITLE if module in registry.JUDGED_FIGURES else Link(module.TITLE, to(module.TITLE))
     return [name, *found,
             Cell([mark, Strong(verdict.name), joint, verdict.because])]
 
@@ -105,7 +104,7 @@ def document_section(module, document):
     """Drawn as on a narrow page, with its command."""
     drawn = module.draw(document, sheet.NARROW_IN, bare=True)
     said = condition_words(module, document)
-    return Section(module.TITLE, [Figure(module.NAME, figures.svg(drawn), figures.png(drawn),
+    return Section(module.TITLE, [Figure(module.NAME, registry.svg(drawn), registry.png(drawn),
                                          module.alt_text(document),
                                          [module.CAPTION, " ", Soft(comparison.listed_words(
                                              word for line in document.foot(*said) for word in line))])])
@@ -113,8 +112,8 @@ def document_section(module, document):
 
 def figure_sections(documents, folder):
     """Traces and tables, then the literature's."""
-    traces = [pair for pair in documents if pair[0] not in figures.LITERATURE]
-    claims = [pair for pair in documents if pair[0] in figures.LITERATURE]
+    traces = [pair for pair in documents if pair[0] not in registry.LITERATURE]
+    claims = [pair for pair in documents if pair[0] in registry.LITERATURE]
     sections = []
     for title, pairs, words in (
             (TRACES_TITLE, traces, "Traces and tables from runs of their own, on the same machine. "),

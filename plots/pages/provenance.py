@@ -2,13 +2,12 @@
 """How the numbers came about: method, environment, the commands to type, the data to cite."""
 import os
 
-import checksums
-import figures
-import literature
-import results
-from nodes import (Bullets, Cell, Code, Commands, Facts, Folded, Group, Link, Paragraph, Part, Section,
+from figures import registry
+from pages import literature
+from pages.nodes import (Bullets, Cell, Code, Commands, Facts, Folded, Group, Link, Paragraph, Part, Section,
                    Soft, Table)
-from quantities import listed, size
+from readings import checksums, results
+from readings.quantities import listed, size
 
 STEAL = "cpu.host_steal_pct"
 STEAL_NOTICED_PCT = 1  # of a CPU
@@ -169,7 +168,7 @@ WHAT = {"runs.jsonl": "the raw results, one line a run",
 
 def what(path):
     place, name = os.path.split(path)
-    titles = {module.FILE: module.TITLE for module in figures.DOCUMENTS if hasattr(module, "FILE")}
+    titles = {module.FILE: module.TITLE for module in registry.DOCUMENTS if hasattr(module, "FILE")}
     words = WHAT.get(name) or titles.get(name) or ""
     return f"{words}: {os.path.basename(place)}" if words and place not in ("", results.STUDY) else (
         words)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What was asked: what was compared with what, on which work, in plain words."""
-from nodes import Bullets, FillIn, Link, Paragraph, Section, to
-from quantities import listed, size
+from pages.nodes import Bullets, FillIn, Link, Paragraph, Section, to
+from readings.quantities import listed, size
 
 ACCESS = {"read": "reads in order", "write": "writes in order", "randread": "random reads",
           "randwrite": "random writes", "randrw": "random reads and writes"}

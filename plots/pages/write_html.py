@@ -3,9 +3,9 @@
 import os
 import re
 
-import nodes
-from markup import Markup, tag
-from quantities import DASH
+from pages import nodes
+from pages.markup import Markup, tag
+from readings.quantities import DASH
 
 CSS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "report.css")
 

@@ -7,8 +7,8 @@ needs not be.
 import re
 import textwrap
 
-import nodes
-from quantities import DASH
+from pages import nodes
+from readings.quantities import DASH
 
 WIDTH = 110
 ALIGNED = 44  # what is longer does not widen its column

@@ -12,7 +12,7 @@ import re
 import shlex
 from dataclasses import dataclass, replace
 
-from quantities import DASH, listed, rounds, span
+from readings.quantities import DASH, listed, rounds, span
 
 SCHEMA = "iolab.summary.v1"
 BUSY_PCT = 10  # of a CPU: where others use so much it is said in each figure

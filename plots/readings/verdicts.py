@@ -8,8 +8,8 @@ the limit is within. All hold: reproduced. One fails: contradicted. Otherwise: c
 from dataclasses import dataclass
 from typing import Callable
 
-from quantities import DASH, NO_BREAK, count, listed, rounds, span
-from results import BUSY_SHARE_PCT, LESS_ERROR
+from readings.quantities import DASH, NO_BREAK, count, listed, rounds, span
+from readings.results import BUSY_SHARE_PCT, LESS_ERROR
 
 REPRODUCED = "reproduced here"
 CONTRADICTED = "contradicted here"

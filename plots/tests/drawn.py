@@ -10,9 +10,9 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
-import figures
-import results
-import style
+from drawing import style
+from figures import registry
+from readings import results
 
 # Figure, and what it has to show of every configuration that is ok.
 SHOWN = {
@@ -94,9 +94,9 @@ def check_figure(module, summary):
 
 def main():
     summary = results.load(sys.argv[1])
-    for module in figures.FIGURES:
+    for module in registry.FIGURES:
         check_figure(module, summary)
-    words = " ".join(text.get_text() for text in figures.syscalls.draw(summary).texts)
+    words = " ".join(text.get_text() for text in registry.syscalls.draw(summary).texts)
     expect("counted in 3 runs each" in words, f"syscalls: nothing says how often: {words}")
     print("\n".join(failures) or "all is drawn")
     sys.exit(1 if failures else 0)

@@ -12,19 +12,10 @@ from dataclasses import replace
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
-import depth_one
-import depth_syscalls
-import literature
-import matrix
-import nodes
-import overlap
-import responsiveness
-import results
-import sheet
-import steps
-import style
-import timeline
-import verdicts
+from drawing import sheet, style
+from figures import depth_one, depth_syscalls, matrix, overlap, responsiveness, steps, timeline
+from pages import literature, nodes
+from readings import results, verdicts
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 
@@ -286,7 +277,7 @@ def check_method():
     """The intervals are made in one place, and called so wherever they are read."""
     harness = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "harness")
     sources = ""
-    for path in glob.glob(os.path.join(harness, "summary*.[ch]")):
+    for path in glob.glob(os.path.join(harness, "summary", "*.[ch]")):
         with open(path, encoding="utf-8") as file:
             sources += file.read()
     expect(f'LEVEL_METHOD "{results.LEVEL_METHOD}"' in sources, "the harness calls its intervals otherwise")

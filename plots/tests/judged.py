@@ -11,32 +11,14 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from types import SimpleNamespace
 
-import batching
-import block_size
-import connections
-import cpu_account
-import cpu_shares
-import depth_curve
-import depth_one
-import depth_syscalls
-import durability
-import figures
-import hardware_counters
-import idle_descriptors
-import latency_distribution
-import matrix
-import offered_load
-import overlap
-import provenance
-import responsiveness
-import results
-import sheet
-import staircase
-import steps
-import threads_cores
-import timeline
-import verdicts
-from results import Document, Estimate
+from drawing import sheet
+from figures import (batching, block_size, connections, cpu_shares, depth_curve, depth_one,
+                     depth_syscalls, durability, hardware_counters, idle_descriptors,
+                     latency_distribution, matrix, offered_load, overlap, registry, responsiveness,
+                     staircase, steps, threads_cores, timeline)
+from pages import cpu_account, provenance
+from readings import results, verdicts
+from readings.results import Document, Estimate
 
 failures = []
 
@@ -384,7 +366,7 @@ def check_figures(folder):
                   "threads_cores": (["cores_1", "cores_2"], [threads_cores.RATE, threads_cores.BUSY]),
                   "offered_load": (["offered_load"], ["latency_ns.p50", "latency_ns.p99_9",
                                                       "latency_uncorrected_ns.p99"])}
-    for module in figures.JUDGED:
+    for module in registry.JUDGED:
         study = module.load(folder)
         for width_in in (sheet.WIDE_IN, sheet.NARROW_IN, 3.4):
             figure = module.draw(study, width_in)
@@ -590,7 +572,7 @@ NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 def check_rules_told():
     """Whatever number a rule has, the handbook's table has it, too; and says where a limit is ours."""
-    for module in figures.JUDGED + figures.JUDGED_FIGURES:
+    for module in registry.JUDGED + registry.JUDGED_FIGURES:
         row = re.search(rf"\| `{module.NAME}` \| ([^|]*)\|", handbook())
         expect(row, f"docs/measurement.md has no rule of {module.NAME}")
         told = row[1] if row else ""

@@ -47,7 +47,7 @@ changed() {
 	run "$PYTHON" - "$BATS_TEST_TMPDIR/run.json" "$ROOT/plots" <<-'PYTHON'
 		import json, sys
 		sys.path.insert(0, sys.argv[2])
-		import latency_distribution as figure
+		from figures import latency_distribution as figure
 		run = json.load(open(sys.argv[1]))
 		buckets, told = run["histogram"]["buckets"], run["metrics"]["latency_ns"]
 		ends = figure.ranks(buckets)
@@ -178,7 +178,7 @@ changed() {
 	"$PYTHON" - "$GOLDEN/summary.json" "$BATS_FILE_TMPDIR/results/report.md" "$ROOT/plots" <<-'PYTHON'
 		import json, re, sys
 		sys.path.insert(0, sys.argv[3])
-		import cpu_account
+		from pages import cpu_account
 		text = open(sys.argv[2]).read()
 		tables = text[text.index("### Where the CPU time went"):]
 		for c in json.load(open(sys.argv[1]))["configurations"]:
@@ -242,11 +242,11 @@ timeline.svg"
 s["configurations"] = [c for c in s["configurations"] if c["engine"]["label"] != "threads"]')
 	plot "$folder"
 	for engine in libaio io_uring; do
-		colour=$(cd "$ROOT/plots" && "$PYTHON" -c "import style; print(style.look_of('$engine').colour)")
+		colour=$(cd "$ROOT/plots" && "$PYTHON" -c "from drawing import style; print(style.look_of('$engine').colour)")
 		grep -q "stroke: $colour" "$folder/figures/throughput.svg"
 		grep -q "stroke: $colour" "$BATS_FILE_TMPDIR/results/figures/throughput.svg"
 	done
-	colour=$(cd "$ROOT/plots" && "$PYTHON" -c "import style; print(style.look_of('threads').colour)")
+	colour=$(cd "$ROOT/plots" && "$PYTHON" -c "from drawing import style; print(style.look_of('threads').colour)")
 	run grep -c "$colour" "$folder/figures/throughput.svg"
 	assert_output 0
 }
@@ -254,7 +254,7 @@ s["configurations"] = [c for c in s["configurations"] if c["engine"]["label"] !=
 @test "all looks differ, without colour too" {
 	cd "$ROOT/plots"
 	run "$PYTHON" -c '
-import style
+from drawing import style
 looks = [style.look_of(name) for name in style.ENGINES]
 assert len({look.colour for look in looks}) == len(looks)
 assert len({look.marker for look in looks}) == len(looks)'

@@ -12,7 +12,7 @@ from learning import predictions
 from learning.progress import Progress
 from learning.terminal import paint, say, say_wrapped
 from learning.working_copy import shown
-import results  # of plots/; predictions.py says where that lies
+from readings import results  # of plots/; predictions.py says where that lies
 
 COLOURS = {"right": "green", "near": "yellow", "off": "red"}
 

@@ -15,8 +15,8 @@ from learning.terminal import wrapped
 from learning.working_copy import read, shown
 
 sys.path.append(os.path.join(ROOT, "plots"))
-import results  # noqa: E402  (how a results folder is read is the figures' business)
-from quantities import count as digits  # noqa: E402
+from readings import results  # noqa: E402  (how a results folder is read is the figures' business)
+from readings.quantities import count as digits  # noqa: E402
 
 ANSWER = re.compile(r"^\s*(\d+)\s*=\s*(.*?)\s*$")
 
