@@ -1,13 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* The wish to end early, which Ctrl-C or a parent expresses by a signal. */
+/*
+ * The wish to end early, which a signal expresses. docs/architecture.md, "Signals", says what each
+ * command does with it.
+ *
+ * A Ctrl-C reaches a run several times: from the terminal, which signals the whole foreground group,
+ * and from each parent that passes it on. So a signal never counts as a second wish, except a
+ * second Ctrl-C: only the terminal's driver signals as the kernel.
+ */
 #ifndef IOLAB_INTERRUPT_H
 #define IOLAB_INTERRUPT_H
 
 #include <signal.h>
 #include <stdbool.h>
 
-/* A signal handler can reach nothing but a global; only the functions below touch it. */
-extern volatile sig_atomic_t interrupt_flag;
+/* A signal handler can reach nothing but globals; only the functions below touch these. */
+extern volatile sig_atomic_t interrupt_flag, interrupt_typed;
+
+/*
+ * From now on SIGINT and SIGTERM ask for the end, and interrupt a wait (no SA_RESTART). `also`
+ * (NULL: nothing) then runs in the handler: it must be async-signal-safe. After a second Ctrl-C
+ * the third ends the process.
+ */
+void interrupt_install(void (*also)(void));
 
 /* Asks whatever takes long to end early and in good order. Async-signal-safe. */
 void interrupt_request(void);
@@ -16,6 +30,12 @@ void interrupt_request(void);
 static inline bool interrupt_requested(void)
 {
 	return interrupt_flag;
+}
+
+/* Was Ctrl-C typed twice? Then nothing is waited for. */
+static inline bool interrupt_at_once(void)
+{
+	return interrupt_typed >= 2;
 }
 
 #endif

@@ -7,29 +7,18 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/exit_status.h"
+#include "base/whole_file.h"
 
 int json_to_folder(const json_t *document, const char *folder, const char *name, struct reason *why)
 {
-	char path[PATH_MAX], unfinished[PATH_MAX];
+	char path[PATH_MAX];
 	if (mkdir(folder, 0777) < 0 && errno != EEXIST)
 		return reason_errno(why, errno, "making the folder %s (see --out)", folder);
-	snprintf(path, sizeof path, "%s/%s", folder, name);
-	snprintf(unfinished, sizeof unfinished, "%s/.%s.new", folder, name);
-	FILE *file = fopen(unfinished, "we");
-	if (!file)
-		return reason_errno(why, errno, "%s (see --out)", unfinished);
-	int failed = json_dumpf(document, file, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) < 0;
-	failed |= fputc('\n', file) == EOF;
-	failed |= fclose(file) != 0;
-	int error = errno;
-	if (!failed && rename(unfinished, path) == 0)
-		return 0;
-	error = failed ? error : errno;
-	unlink(unfinished);
-	return reason_errno(why, error, "writing %s", path);
+	if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path)
+		return reason_errno(why, ENAMETOOLONG, "%s/%s", folder, name);
+	return whole_file_write_json(path, document, why);
 }
 
 int json_deliver(const json_t *document, bool as_json, const char *folder, const char *name)

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/interrupt.h"
 #include "base/json_path.h"
 #include "clock.h"
 #include "commands/commands.h"
@@ -59,14 +59,6 @@ struct comparison_run {
 	json_t *idle_baseline;
 	uint64_t begun_ns;
 };
-
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int signal_number)
-{
-	(void)signal_number;
-	interrupted = 1;
-}
 
 static int make_folder(struct comparison_run *run, struct reason *why)
 {
@@ -160,12 +152,14 @@ static char *run_once(struct configuration *c, const struct place *place)
 		run_words_add(&run, "--runtime");
 		run_words_add(&run, COUNTING_RUNTIME_S);
 	}
-	json_t *result = child_run(&run, c->limit_s, &interrupted, &why);
+	json_t *result = child_run(&run, c->limit_s, &why);
 	if (!result)
 		result = run_words_failure(&run, &why);
 	if (status_is(result, "unsupported"))
 		c->unsupported = true;
-	char *line = interrupted ? NULL : json_dumps(result, JSON_COMPACT | JSON_REAL_PRECISION(9));
+	char *line = interrupt_requested()
+			     ? NULL
+			     : json_dumps(result, JSON_COMPACT | JSON_REAL_PRECISION(9));
 	json_decref(result);
 	return line;
 }
@@ -565,17 +559,15 @@ int command_compare(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	expect_rounds(&run, options.rounds);
-	struct sigaction action = { .sa_handler = on_interrupt };
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
+	interrupt_install(NULL);
 
 	int status = EXIT_ERROR;
 	if (make_folder(&run, &why) < 0) {
 		fprintf(stderr, "iolab: %s\n", why.text);
 	} else {
-		run.idle_baseline = idle_host_json(options.idle_s, &interrupted);
+		run.idle_baseline = idle_host_json(options.idle_s);
 		run.begun_ns = clock_ns();
-		int rc = interrupted ? -EINTR : run_all(&run, &why);
+		int rc = interrupt_requested() ? -EINTR : run_all(&run, &why);
 		status = conclude(&run, argc, argv, rc, &why);
 	}
 	if (run.runs_fd >= 0)

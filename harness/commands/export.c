@@ -3,13 +3,11 @@
 #include "exchange/export.h"
 
 #include <argp.h>
-#include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/runs_file.h"
+#include "base/whole_file.h"
 #include "commands/commands.h"
 #include "summary/summary.h"
 
@@ -32,31 +30,15 @@ struct options {
 	const struct format *format;
 };
 
-/* The file is whole or not there. */
 static int write_file(const struct options *o, const json_t *runs, const json_t *summary,
 		      struct reason *why)
 {
-	char fresh[PATH_MAX];
-	snprintf(fresh, sizeof fresh, "%s.new", o->out);
-	FILE *file = fopen(fresh, "we");
-	if (!file)
-		return reason_errno(why, errno, "%s (see --out)", fresh);
-	o->format->write(file, runs, summary);
-	errno = 0;
-	int failed = fflush(file) != 0 || ferror(file);
-	int error = errno ? errno : EIO;
-	if (fclose(file) != 0 && !failed) {
-		failed = 1;
-		error = errno;
-	}
-	if (!failed && rename(fresh, o->out) < 0) {
-		failed = 1;
-		error = errno;
-	}
-	if (!failed)
-		return 0;
-	unlink(fresh);
-	return reason_errno(why, error, "writing %s", o->out);
+	struct whole_file file;
+	int rc = whole_file_open(&file, o->out, why);
+	if (rc < 0)
+		return rc;
+	o->format->write(file.stream, runs, summary);
+	return whole_file_finish(&file, why);
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* iolab: compares the kernel's I/O interfaces on identical workloads. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,8 @@ static void check_output(int status, void *unused)
 int main(int argc, char **argv)
 {
 	on_exit(check_output, NULL);
+	signal(SIGXFSZ,
+	       SIG_IGN); /* a file that reaches RLIMIT_FSIZE is an error, no silent death */
 	if (argc < 2) {
 		print_help(stderr);
 		return EXIT_USAGE;

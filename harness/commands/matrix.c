@@ -367,7 +367,7 @@ static json_t *document_json(const struct options *options, int argc, char **arg
 {
 	char stamp[32], path[400];
 	json_t *rows = json_array(), *columns = json_array();
-	json_t *idle = idle_host_json(IDLE_HOST_S, NULL);
+	json_t *idle = idle_host_json(IDLE_HOST_S);
 	for (int target = 0; target < TARGET_COUNT; target++)
 		json_array_append_new(columns, json_pack("{s:s, s:s}", "name", targets[target].name,
 							 "words", targets[target].words));

@@ -146,7 +146,7 @@ static double time_op_ns(struct experiment *x, struct subject *subject, bool wit
 	run_words_add(&words, "--compute-loops-per-us");
 	run_words_add(&words, x->loops_per_us);
 
-	json_t *result = child_run(&words, RUN_LIMIT_S, NULL, &subject->why);
+	json_t *result = child_run(&words, RUN_LIMIT_S, &subject->why);
 	double op_ns = 0;
 	if (with_io && result)
 		note_what_ran(x, subject, result);
@@ -398,7 +398,7 @@ int command_overlap(int argc, char **argv)
 		gather_words(&words, x.subjects[i].spec, &options);
 		run_words_parse(&words, &parsed);
 	}
-	x.idle = idle_host_json(IDLE_HOST_S, NULL);
+	x.idle = idle_host_json(IDLE_HOST_S);
 	snprintf(x.loops_per_us, sizeof x.loops_per_us, "%.3f", compute_calibrate());
 	for (unsigned round = 0; round < options.rounds; round++)
 		run_round(&x, round);

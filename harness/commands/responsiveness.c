@@ -409,7 +409,7 @@ int command_responsiveness(int argc, char **argv)
 	static struct row rows[ROWS_MAX];
 	unsigned count = list_rows(rows, &options), order[ROWS_MAX];
 	struct random_stream random = { options.seed };
-	json_t *idle = idle_host_json(IDLE_HOST_S, NULL);
+	json_t *idle = idle_host_json(IDLE_HOST_S);
 	for (unsigned round = 0; round < options.rounds; round++) {
 		random_order(&random, order, count);
 		for (unsigned i = 0; i < count; i++)

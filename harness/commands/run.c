@@ -6,8 +6,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "clock.h"
 #include "base/interrupt.h"
+#include "clock.h"
 #include "commands/commands.h"
 #include "compute.h"
 #include "meters/hardware_counters.h"
@@ -23,30 +23,15 @@
 static volatile sig_atomic_t peer_pid;
 
 /*
- * The first asks for the end. Without its peer an engine that sits in a receive hears of it, too:
- * the connection ends. The second does not wait for anything.
+ * Without its peer an engine that sits in a receive hears of the wish to end, too: the connection
+ * ends. A second Ctrl-C waits for nothing.
  */
-static void on_interrupt(int signal_number)
+static void on_interrupt(void)
 {
-	(void)signal_number;
-	if (interrupt_requested())
+	if (interrupt_at_once())
 		_exit(EXIT_INTERRUPTED);
-	interrupt_request();
 	if (peer_pid > 0)
 		kill(peer_pid, SIGKILL);
-}
-
-/*
- * SIGINT and SIGTERM end the window early; SA_RESTART is left out so that they also end a wait. A
- * file that reaches RLIMIT_FSIZE is an error (EFBIG), not a dead process.
- */
-static void install_signals(void)
-{
-	struct sigaction action = { .sa_handler = on_interrupt };
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	signal(SIGXFSZ, SIG_IGN);
-	signal(SIGPIPE, SIG_IGN);
 }
 
 /*
@@ -199,7 +184,8 @@ int command_run(int argc, char **argv)
 	struct reason why = { "" };
 	unsigned lost = 0;
 
-	install_signals();
+	interrupt_install(on_interrupt);
+	signal(SIGPIPE, SIG_IGN);
 	settle_cpus(config);
 	/*
 	 * A schedule needs exact waits; by default the kernel may let them end 50 us late,

@@ -272,7 +272,7 @@ static void run_lane(struct lane *lane, unsigned round, const char *loops_per_us
 	if (status_is(lane->failure, "unsupported"))
 		return;
 	gather_words(&words, lane->spec, loops_per_us, options);
-	json_t *result = child_run(&words, RUN_LIMIT_S, NULL, &lane->why);
+	json_t *result = child_run(&words, RUN_LIMIT_S, &lane->why);
 	if (!status_is(result, "ok") || number_at(result, "metrics.ops_per_s") <= 0) {
 		note_failure(lane, result, round, options->rounds);
 		return;
@@ -317,7 +317,7 @@ static json_t *make_document(const struct options *options, int argc, char **arg
 		if (strcmp(lanes[i].spec, BASELINE_SPEC) == 0)
 			baseline = &lanes[i];
 	}
-	json_t *idle = idle_host_json(IDLE_HOST_S, NULL);
+	json_t *idle = idle_host_json(IDLE_HOST_S);
 	run_rounds(lanes, options);
 
 	const json_t *first = NULL;

@@ -3,11 +3,12 @@
 
 #include <time.h>
 
+#include "base/interrupt.h"
 #include "base/json_path.h"
 #include "clock.h"
 #include "meters/measurement.h"
 
-json_t *idle_host_json(double idle_s, const volatile sig_atomic_t *interrupted)
+json_t *idle_host_json(double idle_s)
 {
 	struct measurement before, after;
 	struct reason unused;
@@ -20,7 +21,7 @@ json_t *idle_host_json(double idle_s, const volatile sig_atomic_t *interrupted)
 	measurement_end(&after);
 	json_t *metrics = measurement_json(&before, &after, 0, &unused);
 	json_t *baseline = json_null();
-	if (!(interrupted && *interrupted) && json_is_number(at_path(metrics, "cpu.host_util_pct")))
+	if (!interrupt_requested() && json_is_number(at_path(metrics, "cpu.host_util_pct")))
 		baseline = json_pack("{s:O, s:O, s:f, s:O}", "elapsed_s",
 				     at_path(metrics, "elapsed_s"), "busy_pct",
 				     at_path(metrics, "cpu.host_util_pct"), "error_pct",

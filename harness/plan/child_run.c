@@ -4,53 +4,64 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdbool.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "clock.h"
 #include "base/exit_status.h"
+#include "base/interrupt.h"
+#include "clock.h"
 #include "run/result.h"
 
-#define WORDS_MAX (sizeof((struct run_words *)0)->words / sizeof(const char *))
+#define CHUNK_BYTES   65536u
+#define LOOK_EVERY_MS 200 /* for an interrupt that came between looking and poll() */
 
 void run_words_begin(struct run_words *run)
 {
-	*run = (struct run_words) { { program_invocation_name, "run" }, 2 };
+	*run = (struct run_words) { { program_invocation_name, "run" }, 2, false };
 }
 
 void run_words_add(struct run_words *run, const char *word)
 {
-	if (run->count + 1 >= WORDS_MAX) {
-		fprintf(stderr, "iolab: more than %d words after --; name each option once\n",
-			(int)WORDS_MAX / 2);
-		exit(EXIT_USAGE);
+	/* Room for "--json" and the NULL. */
+	if (run->count + 2 >= RUN_WORDS_MAX) {
+		run->too_many = true;
+		return;
 	}
 	run->words[run->count++] = word;
 	run->words[run->count] = NULL;
 }
 
+int run_words_check(const struct run_words *run, struct reason *why)
+{
+	if (!run->too_many)
+		return 0;
+	reason_set(why, "too many options for the runs; name each once");
+	return -E2BIG;
+}
+
 /* As main() hands them to a command. `copy` has room for them. */
 static unsigned as_argv(const struct run_words *run, const char **copy)
 {
-	memcpy(copy, run->words + 1, (WORDS_MAX - 1) * sizeof *copy);
+	memcpy(copy, run->words + 1, (RUN_WORDS_MAX - 1) * sizeof *copy);
 	copy[0] = "iolab run"; /* argp's name for the program */
 	return run->count - 1;
 }
 
 void run_words_parse(const struct run_words *run, struct run_options *parsed)
 {
-	const char *argv[WORDS_MAX];
+	const char *argv[RUN_WORDS_MAX];
 	unsigned argc = as_argv(run, argv);
 	run_options_parse(parsed, (int)argc, (char **)argv);
 }
 
 json_t *run_words_failure(const struct run_words *run, const struct reason *why)
 {
-	const char *argv[WORDS_MAX];
+	const char *argv[RUN_WORDS_MAX];
 	unsigned argc = as_argv(run, argv);
 	struct run_options parsed;
 	run_options_parse(&parsed, (int)argc, (char **)argv);
@@ -59,76 +70,100 @@ json_t *run_words_failure(const struct run_words *run, const struct reason *why)
 	return result;
 }
 
-/* What a child may do: how long, and who may ask it to end. */
-struct bounds {
-	double limit_s;
-	const volatile sig_atomic_t *stop; /* NULL: nobody */
+struct child {
+	pid_t pid;
+	int answer_fd;
+	double limit_s; /* then it is hung */
+	bool drains; /* when told to end it has something to keep */
 };
 
-/* All that comes through `fd` until its other end is closed; false when the time is over first. */
-static bool read_all(int fd, pid_t pid, const struct bounds *bounds, char **text, size_t *length)
+enum reading { READ_ALL, READ_LATE, READ_STOPPED };
+
+/* Passes a wish to end on, once. Returns false when the child is not to be waited for. */
+static bool pass_interrupt_on(const struct child *child, bool *told)
 {
-	uint64_t deadline_ns = clock_ns() + (uint64_t)(bounds->limit_s * NS_PER_S);
-	size_t size = 0;
+	if (!interrupt_requested() || *told)
+		return !interrupt_at_once();
+	if (!child->drains || interrupt_at_once())
+		return false;
+	/* The terminal told it, too; who signals this process alone did not. */
+	kill(child->pid, SIGTERM);
+	*told = true;
+	return true;
+}
+
+/* All that comes from the child until it closes its end, into `text`, to be freed. */
+static enum reading read_answer(const struct child *child, char **text, size_t *len_bytes)
+{
+	uint64_t deadline_ns = clock_ns() + (uint64_t)(child->limit_s * NS_PER_S);
+	size_t size_bytes = 0;
 	bool told = false;
 	*text = NULL;
-	*length = 0;
+	*len_bytes = 0;
 	for (;;) {
-		if (bounds->stop && *bounds->stop && !told) {
-			kill(pid, SIGINT); /* the terminal tells it too, `kill` on us does not */
-			told = true;
-		}
-		struct pollfd readable = { .fd = fd, .events = POLLIN };
-		int ready = poll(&readable, 1, 200);
-		if (clock_ns() > deadline_ns)
-			return false;
+		if (!pass_interrupt_on(child, &told))
+			return READ_STOPPED;
+		struct pollfd readable = { .fd = child->answer_fd, .events = POLLIN };
+		int ready = poll(&readable, 1, LOOK_EVERY_MS);
+		/* What has come counts, however late we look: Ctrl-Z stopped us both. */
+		if (ready <= 0 && clock_ns() > deadline_ns)
+			return READ_LATE;
 		if (ready <= 0)
 			continue;
-		if (*length + 65536 > size) {
-			size = *length + 131072;
-			*text = realloc(*text, size);
-			if (!*text)
-				return false;
+		if (*len_bytes + CHUNK_BYTES > size_bytes) {
+			size_bytes = 2 * size_bytes + CHUNK_BYTES;
+			char *larger = realloc(*text, size_bytes);
+			if (!larger)
+				return READ_ALL; /* what is cut short is no JSON */
+			*text = larger;
 		}
-		ssize_t n = read(fd, *text + *length, 65536);
+		ssize_t n = read(child->answer_fd, *text + *len_bytes, CHUNK_BYTES);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return true;
-		*length += (size_t)n;
+			return READ_ALL;
+		*len_bytes += (size_t)n;
 	}
 }
 
-/* Waits for what the child at the other end of `fd` answers; kills it when it takes too long. */
-static json_t *answer_of(pid_t pid, int fd, const struct bounds *bounds, struct reason *why)
+/* Waits for what the child answers; kills it when it must not be waited for. */
+static json_t *answer_of(const struct child *child, struct reason *why)
 {
 	char *text;
-	size_t length;
-	bool in_time = read_all(fd, pid, bounds, &text, &length);
-	close(fd);
-	if (!in_time)
-		kill(pid, SIGKILL);
+	size_t len_bytes;
 	int status = 0;
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+	enum reading reading = read_answer(child, &text, &len_bytes);
+	close(child->answer_fd);
+	if (reading != READ_ALL)
+		kill(child->pid, SIGKILL);
+	while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
 		;
-	json_t *result = in_time ? json_loadb(text, length, JSON_DISABLE_EOF_CHECK, NULL) : NULL;
+	json_t *answer = NULL;
+	if (reading == READ_ALL)
+		answer = json_loadb(text ? text : "", len_bytes, JSON_DISABLE_EOF_CHECK, NULL);
 	free(text);
-	if (!in_time)
-		reason_set(why, "hung: killed after %.0f s", bounds->limit_s);
-	else if (!result && WIFSIGNALED(status))
+	if (reading == READ_LATE)
+		reason_set(why, "hung: killed after %.0f s", child->limit_s);
+	else if (reading == READ_STOPPED)
+		reason_set(why, "interrupted");
+	else if (!answer && WIFSIGNALED(status))
 		reason_set(why, "killed by SIG%s", sigabbrev_np(WTERMSIG(status)));
-	else if (!result)
+	else if (!answer)
 		reason_set(why, "ended with status %d and no result", WEXITSTATUS(status));
-	return result;
+	return answer;
 }
 
-/* Forks with a pipe to the parent; `end` is this side's end of it. Returns as fork(2) does. */
+/*
+ * Forks with a pipe to the parent; `end` is this side's end of it. The child dies with its parent,
+ * whatever ends that. Returns as fork(2) does.
+ */
 static pid_t fork_with_pipe(int *end, struct reason *why)
 {
 	int ends[2];
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return reason_errno(why, errno, "pipe");
 	fflush(stdout);
+	pid_t parent = getpid();
 	pid_t pid = fork();
 	if (pid < 0) {
 		reason_errno(why, errno, "fork (see ulimit -u and the pids cgroup)");
@@ -136,22 +171,29 @@ static pid_t fork_with_pipe(int *end, struct reason *why)
 		close(ends[1]);
 		return pid;
 	}
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* kept across execve(2) */
+		if (getppid() != parent)
+			_exit(EXIT_ERROR); /* it died before that */
+	}
 	close(ends[pid == 0 ? 0 : 1]);
 	*end = ends[pid == 0 ? 1 : 0];
 	return pid;
 }
 
-json_t *child_run(const struct run_words *run, double limit_s, const volatile sig_atomic_t *stop,
-		  struct reason *why)
+json_t *child_run(const struct run_words *run, double limit_s, struct reason *why)
 {
 	int end;
+	if (run_words_check(run, why) < 0)
+		return NULL;
 	pid_t pid = fork_with_pipe(&end, why);
 	if (pid < 0)
 		return NULL;
 	if (pid > 0)
-		return answer_of(pid, end, &(struct bounds) { limit_s, stop }, why);
+		return answer_of(&(struct child) { pid, end, limit_s, true }, why);
 	struct run_words words = *run;
-	run_words_add(&words, "--json");
+	words.words[words.count++] = "--json";
+	words.words[words.count] = NULL;
 	dup2(end, STDOUT_FILENO);
 	execv("/proc/self/exe", (char **)words.words);
 	fprintf(stderr, "iolab: /proc/self/exe: %s\n", strerror(errno));
@@ -166,7 +208,7 @@ json_t *child_work(json_t *(*work)(const void *), const void *argument, double l
 	if (pid < 0)
 		return NULL;
 	if (pid > 0)
-		return answer_of(pid, end, &(struct bounds) { limit_s, NULL }, why);
+		return answer_of(&(struct child) { pid, end, limit_s, false }, why);
 	json_t *answer = work(argument);
 	/* _exit(): what exit() would flush belongs to the parent. */
 	_exit(answer && json_dumpfd(answer, end, JSON_COMPACT | JSON_REAL_PRECISION(9)) == 0

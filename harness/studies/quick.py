@@ -69,7 +69,7 @@ def run_studies(folder, ends):
         if time.monotonic() > ends:
             missing[name] = "left out, the time for all of them was over"
             continue
-        done = subprocess.run([sys.executable, study.shown("harness", "study.py"), "--quick", "--only",
+        done = subprocess.run([sys.executable, study.shown("harness", "studies", "study.py"), "--quick", "--only",
                                name, folder], stdout=subprocess.PIPE, text=True, check=False)
         print(done.stdout, end="", flush=True)
         if done.returncode:

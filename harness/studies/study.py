@@ -24,7 +24,7 @@ def shown(*parts):
 
 
 IOLAB = os.environ.get("IOLAB") or shown("build", "iolab")
-SIX_STEPS = shown("harness", "six_steps.py")
+SIX_STEPS = shown("harness", "studies", "six_steps.py")
 
 FULL = ("--rounds", "5", "--runtime", "0.2", "--warmup", "0.05")
 QUICK = ("--rounds", "5", "--runtime", "0.04", "--warmup", "0.01", "--idle", "0.2")

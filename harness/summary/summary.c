@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/json_path.h"
 #include "base/runs_file.h"
 #include "base/statistics.h"
+#include "base/whole_file.h"
 #include "meters/measurement.h"
 #include "summary/parts.h"
 #include "summary/place.h"
@@ -280,25 +280,8 @@ json_t *summary_recompute(const char *folder, const char *baseline, struct compa
 
 int summary_write(const char *folder, const json_t *summary, struct reason *why)
 {
-	char path[PATH_MAX], fresh[PATH_MAX];
-	snprintf(path, sizeof path, "%s/summary.json", folder);
-	snprintf(fresh, sizeof fresh, "%s/.summary.json.new", folder);
-	FILE *file = fopen(fresh, "we");
-	if (!file)
-		return reason_errno(why, errno, "%s", fresh);
-	int error = 0;
-	errno = 0; /* json_dumpf() leaves that of the write */
-	if (json_dumpf(summary, file, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) < 0)
-		error = errno ? errno : EIO;
-	if (!error && (fflush(file) != 0 || fsync(fileno(file)) != 0))
-		error = errno;
-	if (fclose(file) != 0 && !error)
-		error = errno;
-	if (!error && rename(fresh, path) < 0)
-		error = errno;
-	if (error) {
-		unlink(fresh);
-		return reason_errno(why, error, "writing %s", path);
-	}
-	return 0;
+	char path[PATH_MAX];
+	if (snprintf(path, sizeof path, "%s/summary.json", folder) >= (int)sizeof path)
+		return reason_errno(why, ENAMETOOLONG, "%s/summary.json", folder);
+	return whole_file_write_json(path, summary, why);
 }

@@ -70,3 +70,89 @@ ends_soon() {
 	ends_soon
 	[ ! -e "/proc/$peer" ]
 }
+
+# At a terminal: harness/tests/terminal.py types Ctrl-C there, which reaches every process of the
+# foreground group. It fails when a process is left behind.
+
+at_terminal() { run "$SYSTEM_PYTHON" "$ROOT/harness/tests/terminal.py" "$@"; }
+
+# One engine on a file of its own.
+setup() {
+	compare=("$IOLAB" compare -e blocking -w file --depths 1 --idle 0 --warmup 0.01
+		--out "$BATS_TEST_TMPDIR/results")
+}
+
+# Conditions for terminal.py.
+has_runs() { echo "grep -qs . '$BATS_TEST_TMPDIR/results/runs.jsonl'"; }
+size_over() { echo "[ \$(stat -c %s '$BATS_TEST_TMPDIR/file' || echo 0) -gt $1 ] 2>/dev/null"; }
+
+@test "Ctrl-C in compare, while a run lays out its file: no half file, and no process" {
+	at_terminal --until "$(size_over 8000000)" \
+		"${compare[@]}" -- --file "$BATS_TEST_TMPDIR/file" --size 8G
+	assert_equal "$status" 130
+	assert_output --partial "Interrupted before the first run was done"
+	[ ! -e "$BATS_TEST_TMPDIR/file" ]
+}
+
+@test "Ctrl-C in compare, in a later run: what was measured is kept, with a summary" {
+	at_terminal --until "$(has_runs)" \
+		"${compare[@]}" --runtime 0.3 --rounds 1000 -- --file "$BATS_TEST_TMPDIR/file" --size 8M
+	assert_equal "$status" 130
+	assert_output --partial "Interrupted: what was done is kept"
+	run cat "$BATS_TEST_TMPDIR/results/summary.json"
+	assert_equal "$(json interrupted)" True
+	# The file is as it was: the run ended in order.
+	[ "$(stat -c %s "$BATS_TEST_TMPDIR/file")" -eq $((8 << 20)) ]
+}
+
+@test "a second Ctrl-C in compare waits for nothing, and what was measured is kept" {
+	# The run is stopped, so that it cannot end in order.
+	# shellcheck disable=SC2016
+	local stop_run='kill -STOP $(cat /proc/$COMMAND_PID/task/$COMMAND_PID/children) 2>/dev/null'
+	at_terminal --until "$(has_runs)" --until "$stop_run" --twice \
+		"${compare[@]}" --runtime 0.3 --rounds 1000 -- --file "$BATS_TEST_TMPDIR/file" --size 8M
+	assert_equal "$status" 130
+	assert_output --partial "Interrupted: what was done is kept"
+	[ -s "$BATS_TEST_TMPDIR/results/summary.json" ]
+}
+
+@test "TERM in compare alone is passed on to the run" {
+	at_terminal --send TERM --until "$(size_over 8000000)" \
+		"${compare[@]}" -- --file "$BATS_TEST_TMPDIR/file" --size 8G
+	assert_equal "$status" 130
+	[ ! -e "$BATS_TEST_TMPDIR/file" ]
+}
+
+@test "TERM that reaches all of them, and more than once, as timeout sends it" {
+	at_terminal --send TERM --until "$(size_over 8000000)" \
+		timeout 60 "${compare[@]}" -- --file "$BATS_TEST_TMPDIR/file" --size 8G
+	assert_equal "$status" 130
+	assert_output --partial "Interrupted before the first run was done"
+	[ ! -e "$BATS_TEST_TMPDIR/file" ]
+}
+
+@test "KILL, HUP and QUIT end compare, and no run or peer outlives it" {
+	for signal in KILL HUP QUIT; do
+		rm -rf "$BATS_TEST_TMPDIR/results"
+		at_terminal --send "$signal" --until-runs "--workload echo" "$IOLAB" compare -e threads -w echo \
+			--conns 4 --idle 0 --runtime 20 --out "$BATS_TEST_TMPDIR/results"
+		assert_equal "$status" $((128 + $(kill -l "$signal")))
+	done
+}
+
+@test "a run at a file limit says so, and does not die" {
+	run bash -c "ulimit -f 1024; exec $IOLAB run -e blocking --file '$BATS_TEST_TMPDIR/file' --size 8M --runtime 0.05"
+	assert_equal "$status" 1
+	assert_output --partial EFBIG
+}
+
+@test "summary and export at a file limit say so, and leave an older file as it was" {
+	"${compare[@]}" --rounds 1 --runtime 0.02 -- --file "$BATS_TEST_TMPDIR/file" --size 1M
+	cp "$BATS_TEST_TMPDIR/results/summary.json" "$BATS_TEST_TMPDIR/before"
+	run bash -c "ulimit -f 1; exec $IOLAB summary '$BATS_TEST_TMPDIR/results' --baseline blocking"
+	assert_equal "$status" 1
+	assert_output --partial EFBIG
+	cmp "$BATS_TEST_TMPDIR/results/summary.json" "$BATS_TEST_TMPDIR/before"
+	run ls -A "$BATS_TEST_TMPDIR/results"
+	refute_output --partial .new
+}

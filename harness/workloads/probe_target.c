@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -73,12 +74,16 @@ int answerer_start(struct answerer *answerer, bool is_pipe, unsigned after_ms, s
 		     : socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)) < 0 ||
 	    pipe2(asking, O_CLOEXEC) < 0)
 		return reason_errno(why, errno, "pipe or socketpair");
+	pid_t parent = getpid();
 	*answerer = (struct answerer) {
 		.fd = ends[0], .far_fd = ends[1], .ask_fd = asking[1], .pid = fork()
 	};
 	if (answerer->pid < 0)
 		return reason_errno(why, errno, "fork");
 	if (answerer->pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(1);
 		close(asking[1]);
 		answer(asking[0], ends[1], after_ms);
 		_exit(0);
