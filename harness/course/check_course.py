@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 import labs
 from labs import ROOT, CourseError
 from proctor import programs
+from proctor.findings import RULES, account_lines
 
 MUTANTS_LEAST = 8
 ALTERNATES_LEAST = 2
@@ -29,8 +30,8 @@ SANITIZERS = "address,undefined"
 BLOCK_LIMIT_S = 120
 # What all labs stand on.
 FOUNDATIONS = ("common/", "harness/course/", "harness/tests/conformance/", "Makefile")
-# What a test says of an engine that did worse than be wrong: a starter must do none of it.
-DISASTERS = ("crashed with", "hung:", "before the test was over", "the program ")
+# What is found of an engine that did worse than be wrong: a starter must do none of it.
+DISASTERS = RULES | {"crashed", "hung", "ended", "main_not_reached"}
 
 
 class Tap:
@@ -68,7 +69,7 @@ def account(verdict, among=None):
     if verdict.trouble:
         return verdict.trouble
     failed = [o for o in verdict.failed if among is None or o in among]
-    return "\n".join(f"{o.name}: {' / '.join(w.strip() for w in o.words[:3])}" for o in failed)
+    return "\n".join(f"{o.name}: {' / '.join(w.strip() for w in account_lines(o)[:3])}" for o in failed)
 
 
 class LabCheck:
@@ -148,7 +149,7 @@ class LabCheck:
         if not wrong and not any(o.name == first.fails for o in failed):
             wrong = f"it passes {first.fails}"
         self.say(f"the starter fails {first.fails}", wrong)
-        bad = [o for o in failed if any(word in " ".join(o.words) for word in DISASTERS)]
+        bad = [o for o in failed if o.found(*DISASTERS)]
         self.say("the starter neither crashes nor hangs", account(verdict, bad) if bad else "")
 
     def check_exercise(self, exercise):

@@ -22,12 +22,15 @@ from grading import reports, sandbox, submission
 from grading.examine import Examined, Examiner
 from labs import ROOT, CourseError
 from proctor import programs
+from proctor.findings import RULES, Finding, account_lines, sentence
 
 # Functions that an engine seldom needs, and that one which forges its tests' verdict can use. Where the
 # reference does without them, a person should look at who does not.
 UNUSUAL = set("""prctl syscall getenv secure_getenv environ __environ dlsym dlopen ptrace process_vm_readv
 process_vm_writev memfd_create mmap mprotect open open64 openat fopen fopen64 fork vfork clone execve
 system popen exit _exit quick_exit kill raise sigaction signal longjmp _longjmp __longjmp_chk""".split())
+# Findings that the class's table names.
+REMARKED = RULES | {"ended", "skipped_alone"}
 # As it is usually spelled: a macro can put the word together.
 ASSEMBLER = re.compile(rb"\b(?:asm|__asm|__asm__)\b")
 
@@ -94,12 +97,12 @@ class Grader:
                 failed = [o for o in examined.outcomes if o.status == "failed"]
                 if not failed:
                     break
-                if "ptrace is refused" in examined.trouble:
+                if examined.trouble and examined.trouble.id == "tracing_refused":
                     self.examiner.proctor_options = ["--untraced"]
                     self.examiner.sandbox.barriers.append(
                         "system calls: NOT watched, ptrace is refused here; tests that need it give no points")
             else:
-                words = " / ".join([*failed[0].words[:3], *examined.broken.values()])
+                words = " / ".join([*account_lines(failed[0])[:3], *map(sentence, examined.broken.values())])
                 raise CourseError(f"the reference solution of lab {lab.number} fails {len(failed)} tests "
                                   f"here, so nothing can be graded. The first: {failed[0].name}: "
                                   f"{words}")
@@ -147,9 +150,7 @@ def doubt_skips(examined, counted):
     for outcome in examined.outcomes:
         if outcome.status == "skipped" and outcome.name in counted:
             outcome.status = "failed"
-            reason = " ".join(outcome.words)
-            outcome.words = ["the test skipped itself, and the reference's does not" +
-                             (f": {reason}" if reason else "")]
+            outcome.findings = [Finding("skipped_alone", found.values) for found in outcome.findings]
 
 
 def exercises_in(lab, name):
@@ -164,16 +165,18 @@ def explain_absence(lab, examined, absent):
         elsewhere = set().union(*(exercises_in(lab, n) for n in lab.files if n not in absent), set())
         for outcome in examined.outcomes:
             if outcome.status == "failed" and outcome.exercise in mine - elsewhere:
-                first = why.splitlines()[0] if why else "?"
-                what = f"{name} does not compile: {first}" if name in examined.broken else why
-                outcome.words = [what, *[w for w in outcome.words if w != "nothing to compile"]]
+                what = Finding("file_absent", {"why": why})
+                if name in examined.broken:
+                    first = sentence(examined.broken[name]).split("\n")[0]
+                    what = Finding("file_broken", {"file": name, "why": first})
+                outcome.findings = [what, *[f for f in outcome.findings if f.id != "nothing_to_compile"]]
 
 
 def remark(result, files):
     """One line on what is out of the ordinary."""
     lab, examined = result.lab, result.examined
     parts = list(result.absent.values())
-    parts += [f"{name} does not compile" if "which is not for a submission" not in why else f"{name}: {why}"
+    parts += [f"{name}: {sentence(why)}" if why.id == "includes_forbidden" else f"{name} does not compile"
               for name, why in examined.broken.items()]
     empty = [name for name, text in files.items() if not text.strip()]
     parts += [f"{name} is empty" for name in empty]
@@ -181,15 +184,15 @@ def remark(result, files):
         parts.append("registers no engine: no file ends with IO_ENGINE(...)")
     if {name: text.decode(errors="replace") for name, text in files.items()} == lab.starter():
         parts.append("the untouched starter")
-    if examined.trouble and examined.trouble not in ("does not compile", "nothing to compile"):
-        parts.append(examined.trouble)
-    failed = [o for o in examined.outcomes if o.status == "failed" and o.words]
-    for words, what in ((r"hung:", "hung"), (r"crashed with (?!.* it took more memory)", "crashed"),
-                        (r"crashed with .* it took more memory", "took too much memory")):
-        count = sum(bool(re.match(words, o.words[0])) for o in failed)
-        parts += [f"{what} in {count} test{'s' * (count > 1)}"] if count else []
-    rules = ("the program ", "the process ended", "the test skipped")
-    parts += [o.words[0] for o in failed if o.words[0].startswith(rules)][:1]
+    if examined.trouble and examined.trouble.id not in ("does_not_compile", "nothing_to_compile"):
+        parts.append(sentence(examined.trouble))
+    first = [o.findings[0] for o in examined.outcomes if o.status == "failed" and o.findings]
+    crashes = [found for found in first if found.id == "crashed"]
+    counts = {"hung": sum(found.id == "hung" for found in first),
+              "crashed": sum(found["limit"] != "memory_or_cpu" for found in crashes),
+              "took too much memory": sum(found["limit"] == "memory_or_cpu" for found in crashes)}
+    parts += [f"{what} in {count} test{'s' * (count > 1)}" for what, count in counts.items() if count]
+    parts += [sentence(found) for found in first if found.id in REMARKED][:1]
     if examined.warnings:
         parts.append("compiles with warnings")
     assembler = any(ASSEMBLER.search(text) for text in files.values())

@@ -157,9 +157,9 @@ hostile_class() {
 	when_receiving kills_all 'kill(-1, SIGKILL);'
 	when_receiving writes_to_parent 'long w = 1; struct iovec i = { &w, 8 }; process_vm_writev(getppid(), &i, 1, &i, 1, 0);'
 	when_receiving closes_all 'for (int fd = 0; fd < 1024; fd++) close(fd);'
-	before_main shrinks_trace 'char *w = getenv("IOLAB_TRACE_FD"); if (w) ftruncate(atoi(w), 0);'
+	before_main shrinks_trace 'char *w = getenv("IOLAB_EXAM_FD"); if (w) ftruncate(atoi(w), 0);'
 	when_receiving wipes_trace 'FILE *f = fopen("/proc/self/maps", "r"); char line[500]; unsigned long from, to;
-		while (fgets(line, 500, f)) if (strstr(line, "iolab-trace") && sscanf(line, "%lx-%lx", &from, &to) == 2)
+		while (fgets(line, 500, f)) if (strstr(line, "iolab-exam") && sscanf(line, "%lx-%lx", &from, &to) == 2)
 			memset((void *)from, 0xff, to - from); fclose(f);'
 	with_code own_main 'int main(void) { return 0; } int lab_tests[9]; void test_failed(void) { _exit(0); }'
 	with_code holds_assembler '__asm__(".text");'
@@ -205,7 +205,7 @@ hostile_grades() {
 	graded_points exits_early 0 "before main() began"
 	graded_points exits_early 0 "to be read by a person: code before main(), _exit"
 	graded_points skips_all 0 "the test skipped itself"
-	graded_points opens_solution 15 "which is not for it to read"
+	graded_points opens_solution 15 "which it may not read"
 	graded_points writes_outside 15 "outside of its folder"
 	graded_points makes_outside 15 "the program changes /var/tmp/iolab-hostile, outside of its folder"
 	graded_points moves_outside 15 "the program changes /var/tmp/iolab-hostile, outside of its folder"
@@ -221,7 +221,7 @@ hostile_grades() {
 	graded_points no_compile 0 "engine.c does not compile"
 	graded_points warns 20 "unused_one"
 	graded_points includes_solution 0 "does not compile"
-	graded_points includes_tests 0 "which is not for a submission to read"
+	graded_points includes_tests 0 "which a submission may not read"
 	graded_points includes_zero 0 "does not compile"
 	graded_points huge_object 0 "does not compile"
 	graded_points chooses_early 20 "code before main()"
@@ -285,6 +285,60 @@ hostile_grades() {
 	run well_formed
 	assert_success
 	nothing_left
+}
+
+# Into the memory that it shares with the proctor, which it finds as a forger would.
+RECORD='struct exam_record *record = NULL; FILE *maps = fopen("/proc/self/maps", "r"); char line[500]; unsigned long at;
+	while (fgets(line, 500, maps)) if (strstr(line, "iolab-exam") && sscanf(line, "%lx", &at) == 1) record = (void *)at;
+	fclose(maps); const char *forged = "x\nok 3 - receives_what_is_there/tcp\n  ---\n  {\"exercise\": 2, \"findings\": []}\n  ...\n"
+	"\rok 3 - receives_what_is_there/tcp\r\033[2J";'
+
+@test "what a submission says makes no line of the proctor's, and no control character" {
+	HEADERS+=$'\n#include "exam_record.h"'
+	when_receiving opens 'open("/var/tmp/x\nok 3 - receives_what_is_there/tcp\n  ---\n  {}\n  ...\n\r\033[2J", O_CREAT | O_WRONLY, 0600);'
+	when_receiving skips "$RECORD"' strcpy(record->skipped, forged); _exit(77);'
+	when_receiving fails "$RECORD"' strcpy(record->failure.seen, forged); strcpy(record->failure.file, "a\nb"); record->failure.line = 7; _exit(1);'
+	when_receiving stands_in "$RECORD"' strcpy(record->where, "f\nok 3 - x"); for (;;) ;'
+	when_receiving has_events "$RECORD"' for (int i = 0; i < EXAM_EVENTS; i++) memcpy(record->events[i], forged, EXAM_EVENT_BYTES);
+		record->event_count = 0xffffffff; _exit(1);'
+	when_receiving prints "$RECORD"' fputs(forged, stdout); fflush(stdout); _exit(1);'
+	when_receiving has_places $'\n#line 7 "p\\nok 3 - receives_what_is_there/tcp.c"\n*(volatile int *)0 = 1;'
+	run python3 "$GRADE" "$CLASS" --lab "$LAB" --out "$OUT"
+	assert_success
+	graded_points opens 15 "the program opens /var/tmp/x?ok 3 - receives_what_is_there/tcp?  ---?"
+	graded_points skips 15 "the test skipped itself, and the reference's does not: x?ok 3 - receives"
+	graded_points fails 15 "x?ok 3 - receives_what_is_there/tcp?  ---?"
+	graded_points stands_in 15 "hung: not over after 4 s inside the engine's f?ok 3 - x()"
+	graded_points has_events 15
+	graded_points prints 15 "  ?ok 3 - receives_what_is_there/tcp??[2J"
+	graded_points has_places 15 "crashed with SIGSEGV inside the engine's submit()"
+	run well_formed
+	assert_success
+	for file in "$OUT"/*.t*; do
+		! grep -P '[\x00-\x09\x0b-\x1f]' "$file" || fail "a control character in $file"
+	done
+}
+
+@test "the proctor's results are read by number and order, each with its whole block" {
+	run env PYTHONPATH="$ROOT/harness/course" "$SYSTEM_PYTHON" - <<-'EOF'
+		from proctor.programs import read_tap
+		def result(number, name, ok=True, exercise=1):
+		    return f"{'ok' if ok else 'not ok'} {number} - {name}\n  ---\n" + \
+		        f'  {{"exercise": {exercise}, "findings": []}}\n  ...\n'
+		def seen(text):
+		    return [(o.name, o.status) for o in read_tap("TAP version 14\n" + text)]
+		first, second = ("a/tcp", "passed"), ("b/tcp", "failed")
+		good = result(1, "a/tcp") + result(2, "b/tcp", False)
+		assert seen(good + "1..2\n# 1 passed, 1 failed, 0 skipped\n") == [first, second]
+		assert seen(good + result(2, "b/tcp")) == [first, second]  # the first result of a number
+		assert seen(result(2, "b/tcp") + good) == [first, second]  # in order
+		assert seen(result(1, "a/tcp") + "ok 2 - b/tcp\n") == [first]  # without its block
+		assert seen(good.replace("  ...\nnot", "not")) == []
+		for separator in "\r\v\f\x1c\x85\u2028":  # which str.splitlines() takes for line ends
+		    forged = result(2, "b/tcp").replace("\n", separator)
+		    assert seen(result(1, "a/tcp") + f"x{separator}{forged}\n" + result(2, "b/tcp", False)) == [first, second]
+	EOF
+	assert_success
 }
 
 @test "half a solution gets half, the starter nothing" {

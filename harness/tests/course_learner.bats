@@ -150,6 +150,33 @@ on_terminal() {
 	grep -q "^failing 90_tiny 2 says_how_much/nop$" "$IOLAB_WORK/progress"
 }
 
+@test "the proctor says what was expected and seen as values, and the sentence is made from them" {
+	started 1
+	learner check-lab >/dev/null || true
+	output=$(build/course/proctor --only says "$IOLAB_WORK/.build/90_tiny/tests" | sed -n 4p)
+	assert_equal "$(json findings.0.id)" expectation
+	assert_equal "$(json findings.0.values.expected)" "100 bytes"
+	assert_equal "$(json findings.0.values.seen)" 0
+	assert_equal "$(json findings.0.values.file)" tests.c
+	assert_equal "$(json exercise)" 2
+	assert_equal "$(json output)" "[]"
+	# By hand, without a proctor, the program says it itself.
+	run "$IOLAB_WORK/.build/90_tiny/tests" --run says_how_much/nop
+	assert_failure 1
+	assert_output --regexp "^expected 100 bytes, saw 0 \(tests.c:[0-9]+\)$"
+}
+
+@test "every finding of the proctor has its sentence" {
+	found=$(grep -ohP '(add_finding\(.*?, |break_off\(e, )"\K\w+' harness/course/proctor/*.c | sort -u)
+	assert [ "$(wc -l <<<"$found")" -gt 10 ]
+	run env PYTHONPATH=harness/course "$SYSTEM_PYTHON" -B -c '
+import sys
+from proctor.findings import RULES, SENTENCES
+assert set(sys.argv[1:]) <= SENTENCES.keys(), set(sys.argv[1:]) - SENTENCES.keys()
+assert RULES <= set(sys.argv[1:]), RULES' $found
+	assert_success
+}
+
 @test "check-lab: one exercise, one test" {
 	started 1
 	run learner check-lab EXERCISE=1
@@ -161,7 +188,7 @@ on_terminal() {
 	assert_failure 1
 	run learner check-lab TEST=nothing_like_it
 	assert_failure 1
-	assert_output --partial "no test of lab 90 begins so"
+	assert_output --partial "no test of lab 90 begins with"
 	run learner check-lab EXERCISE=7
 	assert_failure 1
 	assert_output --partial "has the exercises 1, 2"

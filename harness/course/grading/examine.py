@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from grading import reports, sandbox
 from labs import ROOT, CourseError
 from proctor import programs
+from proctor.findings import Finding, sentence
 from proctor.programs import Outcome
 
 COMPILE_WALL_S = 60
@@ -39,8 +40,8 @@ class Examined:
 
     outcomes: list  # of programs.Outcome, one for each test of the lab
     warnings: str = ""  # the compiler's
-    broken: dict = field(default_factory=dict)  # {file: why it could not be compiled}
-    trouble: str = ""  # why nothing could be run, in a few words
+    broken: dict = field(default_factory=dict)  # {file: the Finding why it could not be compiled}
+    trouble: Finding | None = None  # why tests could not be run
     calls: set = field(default_factory=set)  # the names that the files leave to the libraries
     early: bool = False  # whether they hold code that runs before main()
     registers: bool = True  # whether IO_ENGINE() stands in any of them
@@ -150,9 +151,9 @@ class Examiner:
             with open(path, "wb") as file:
                 file.write(text)
             os.chmod(path, 0o644)
-            words = self._compile(lab, path, build, uid, [self.kit, source])
-            if words.startswith("!"):
-                examined.broken[name] = words[1:]
+            words, broken = self._compile(lab, path, build, uid, [self.kit, source])
+            if broken:
+                examined.broken[name] = broken
             else:
                 objects.append(os.path.join(build, name + ".o"))
                 examined.warnings += words + "\n" if words else ""
@@ -170,14 +171,15 @@ class Examiner:
                 self._run(lab, program, run, uid, examined)
                 return examined
             for name in files:
-                examined.broken.setdefault(name, linked.stopped or shorten(linked.stderr, room, self.kit))
-        examined.trouble = examined.trouble or ("does not compile" if files else "nothing to compile")
+                words = shorten(linked.stderr, room, self.kit)
+                examined.broken.setdefault(name, compiler_finding(linked, words))
+        examined.trouble = Finding("does_not_compile" if files else "nothing_to_compile")
         for outcome in outcomes:
-            outcome.words = [examined.trouble]
+            outcome.findings = [examined.trouble]
         return examined
 
     def _compile(self, lab, path, build, uid, readable):
-        """Returns the compiler's words; after a "!" why there is no object."""
+        """Returns the compiler's words, and a Finding why there is no object, or None."""
         out = os.path.join(build, os.path.basename(path))
         # What an assembler includes (.incbin) only its own list names; the compiler's words reach it
         # through a pipe, or their file would stand there, too.
@@ -187,22 +189,21 @@ class Examiner:
                                  cpu_s=COMPILE_CPU_S)
         words = shorten(ended.stderr, os.path.dirname(path), self.kit)
         if ended.status != 0:
-            return "!" + (f"the compiler was ended: {ended.stopped}" if ended.stopped else
-                          words or f"the compiler ended with status {ended.status}")
+            return words, compiler_finding(ended, words)
         try:
             with open(out + ".d", encoding="utf-8", errors="replace") as file:
                 included = dependencies(file.read(1 << 20))
             with open(out + ".ad", encoding="utf-8", errors="replace") as file:
                 included += set(dependencies(file.read(1 << 20))) - {os.path.basename(path)}
         except OSError:
-            return "!the compiler left no list of included files"
+            return words, Finding("compiler_named_nothing")
         for file in included:
             real = os.path.realpath(os.path.join(self.kit, file))
             ours = real.startswith(self.kit + "/") or (
                 real.startswith(HEADERS) and not any(real.startswith(p + "/") for p in self.forbidden))
             if real != path and (not ours or real.endswith(".c")):
-                return f"!it includes {file}, which is not for a submission to read"
-        return words
+                return words, Finding("includes_forbidden", {"file": reports.printable(file)})
+        return words, None
 
     def _run(self, lab, program, run, uid, examined):
         with open(program, "rb") as file:
@@ -215,23 +216,38 @@ class Examiner:
             command += ["--forbid", folder]
         ended = self.sandbox.run([*command, program], self.limit_s, readable=[self.kit, program],
                                  writable=[run], environment={"TMPDIR": run})
-        seen = {o.name: o for o in programs.read_tap(ended.stdout)}
+        seen = {}
+        for outcome in programs.read_tap(ended.stdout):
+            seen.setdefault(outcome.name, outcome)
         with open(program, "rb") as file:
             changed = hashlib.sha256(file.read()).digest() != before
         if changed:
-            examined.trouble = "the test program was changed while it ran"
+            examined.trouble = Finding("program_changed")
         elif ended.stopped:
-            examined.trouble = ended.stopped
+            examined.trouble = Finding("stopped", {"why": ended.stopped})
+        elif ended.status == programs.TRACING_REFUSED:
+            examined.trouble = Finding("tracing_refused")
         elif ended.status not in (0, 1):
-            examined.trouble = ended.stderr.strip()[:300] or f"the proctor ended with status {ended.status}"
+            words = ended.stderr.strip()[:300] or f"the proctor ended with status {ended.status}"
+            examined.trouble = Finding("proctor_failed", {"why": words})
         elif len(seen) < len(examined.outcomes):
-            examined.trouble = "the proctor ended early"
+            examined.trouble = Finding("proctor_ended_early")
         for i, expected in enumerate(examined.outcomes):
             outcome = seen.get(expected.name)
             if changed or not outcome or outcome.exercise != expected.exercise:
-                expected.words = [f"not run: {examined.trouble}"]
+                why = sentence(examined.trouble) if examined.trouble else "the proctor does not name it"
+                expected.findings = [Finding("not_run", {"why": why})]
                 continue
             examined.outcomes[i] = outcome
+
+
+def compiler_finding(ended, words):
+    """Why the compiler or the linker made nothing."""
+    if ended.stopped:
+        return Finding("compiler_stopped", {"why": ended.stopped})
+    if words:
+        return Finding("compiler_says", {"words": words})
+    return Finding("compiler_ended", {"status": ended.status})
 
 
 def make_removable(room):

@@ -11,6 +11,8 @@ import os
 import re
 import xml.etree.ElementTree as ElementTree
 
+from proctor.findings import account_lines, sentence
+
 SUFFIXES = (".tap", ".txt", ".junit.xml", ".results.json", ".new", "class.csv")
 WORDS_MOST = 40  # lines that explain one failure
 
@@ -50,7 +52,7 @@ def number(value):
 
 
 def words_of(outcome):
-    return [printable(line) for line in outcome.words[:WORDS_MOST]]
+    return [printable(line) for line in account_lines(outcome)[:WORDS_MOST]]
 
 
 def status_of(result, outcome):
@@ -59,13 +61,18 @@ def status_of(result, outcome):
 
 
 def was_not_run(examined, outcome):
-    return bool(outcome.words) and (outcome.words[0].startswith("not run") or
-                                    examined.trouble in ("does not compile", "nothing to compile"))
+    return outcome.found("not_run", "main_not_reached") is not None or \
+        (examined.trouble is not None and examined.trouble.id in ("does_not_compile", "nothing_to_compile"))
+
+
+def why_not_run(outcome):
+    found = outcome.found("not_run")
+    return printable(found["why"] if found else sentence(outcome.findings[0]))
 
 
 def why_skipped(outcome):
     if outcome.status == "skipped":
-        return " ".join(words_of(outcome))
+        return printable("; ".join(map(sentence, outcome.findings)))
     return "the reference is not tested here either"
 
 
@@ -113,14 +120,14 @@ def account(grade):
             out += ["", "Tests that the untouched starter passes, too, give points only together with "
                     "others."]
         for name, why in examined.broken.items():
-            out += ["", f"{name} does not compile:", *[f"    {line}" for line in why.splitlines()[:60]]]
+            out += ["", f"{name} does not compile:",
+                    *[f"    {line}" for line in sentence(why).splitlines()[:60]]]
         if examined.warnings:
             out += ["", "The compiler warned (this costs no points):",
                     *[f"    {line}" for line in examined.warnings.splitlines()[:60]]]
         unrun = [o for o in examined.outcomes if status_of(result, o) == "failed" and was_not_run(examined, o)]
         if unrun:
-            out += ["", f"{len(unrun)} tests were not run: " +
-                    words_of(unrun[0])[0].removeprefix("not run: ")]
+            out += ["", f"{len(unrun)} tests were not run: {why_not_run(unrun[0])}"]
         for exercise in lab.exercises:
             failed = [o for o in examined.outcomes if o.exercise == exercise.number and
                       status_of(result, o) == "failed" and o not in unrun]

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A failed test in words: what was expected, what was seen, and what led there.
-
-The proctor's lines say it exactly; here they are put in order, and what needs knowing to understand
-them is added.
-"""
+"""A failed test, put in order for the learner: what was expected, what was seen, what led there, and
+what needs knowing to understand it."""
 import errno
 import os
 import re
@@ -11,87 +8,92 @@ from dataclasses import dataclass, field
 
 from labs import ROOT
 from learning.working_copy import shown
+from proctor.findings import Finding, event_line, sentence
 
-EXPECTATION = re.compile(r"^(.*) \(([\w.]+\.c):(\d+)\)$")
+# A sanitizer's report, which is another program's text.
 SUMMARY = re.compile(r"(?:==\d+==)?ERROR: (\w+Sanitizer): (.*)")
 UNDEFINED = re.compile(r"(\S+\.c):(\d+)(?::\d+)?: runtime error: (.*)")
 FRAME = re.compile(r"#\d+ 0x[0-9a-f]+ in (\w+) (\S+\.c):(\d+)")
 
-# What the proctor's words mean to someone who meets them for the first time.
-MEANINGS = (
-    (r"^hung: .* the test's own loop",
-     "So the engine holds an operation that its reap() never hands out."),
-    (r"^hung: .* It sleeps in",
-     "So the thread sits in that call, and what it waits for does not come."),
-    (r"^hung: .* it runs",
-     "So there is a loop that does not end, or one that asks again and again instead of waiting."),
-    (r"^hung: ", "A test that is not over in its time is ended by force."),
-    (r"SIGSEGV|SIGBUS",
-     "The program touched memory that it may not: a pointer that is NULL or stale, or an index "
-     "beyond the end of an array."),
-    (r"SIGABRT", "The C library ended the program: malloc or free found the heap damaged, most "
-                 "likely by a write beyond the end of something, or by a second free."),
-    (r"SIGFPE", "A division by zero, most likely."),
-    (r"SIGPIPE", "Writing to a connection whose other end is closed raises this signal, and it ends "
-                 "a process that has not said otherwise: send(2), signal(7)."),
-    (r"before the test was over", "An engine returns to its caller and never ends the process."),
-    (r"heap-use-after-free", "Memory was used after free() had given it back."),
-    (r"buffer-overflow", "Memory beyond the end of an array or of an allocation was used."),
-    (r"double-free", "The same memory was freed twice."),
-    (r"detected memory leaks", "Memory from malloc() was never freed; close() gives everything back."),
-    (r"stack-use-after", "A local variable was used after its function or block had ended."),
-)
+# What a finding means to someone who meets it for the first time.
+HANG_MEANINGS = {
+    "in_call": "So the thread sits in that call, and what it waits for does not come.",
+    "runs": "So there is a loop that does not end, or one that asks again and again instead of waiting.",
+}
+SIGNAL_MEANINGS = {
+    **dict.fromkeys(("SEGV", "BUS"),
+                    "The program touched memory that it may not: a pointer that is NULL or stale, or an "
+                    "index beyond the end of an array."),
+    "ABRT": "The C library ended the program: malloc or free found the heap damaged. The likely cause is "
+            "a write beyond the end of something, or a second free.",
+    "FPE": "The likely cause is a division by zero.",
+    "PIPE": "Writing to a connection whose other end is closed raises this signal. It ends a process "
+            "that does not ask for something else: see send(2), signal(7).",
+}
+# By what AddressSanitizer calls it.
+SANITIZER_MEANINGS = {
+    "heap-use-after-free": "Memory was used after free() had given it back.",
+    "double-free": "The same memory was freed twice.",
+    "buffer-overflow": "Memory beyond the end of an array or of an allocation was used.",
+    "memory leaks": "Memory from malloc() was never freed; close() gives everything back.",
+    "stack-use-after": "A local variable was used after its function or block had ended.",
+}
 
 
-# Where a program that does not sleep was seen.
-RUNS = re.compile(r"^(hung: not over after \d+ s)(.*)\. It does not sleep, it runs(?:, at (\S+):\d+)?$")
-# Who goes round with so many equal answers from the engine is the test, wherever it was seen.
-ROUNDS = re.compile(r"\.\.\. the same, over and over$")
+def meaning(finding):
+    """Of a finding, in a sentence or two; "" when its own sentence is enough."""
+    if finding.id == "waits_in_test":
+        return "So the engine holds an operation that its reap() never hands out."
+    if finding.id == "hung":
+        return HANG_MEANINGS.get(finding["state"], "A test that is not over in its time is ended by force.")
+    if finding.id == "crashed":
+        return SIGNAL_MEANINGS.get(finding["signal"], "")
+    if finding.id == "ended" and finding["status"] == 0:
+        return "An engine returns to its caller and never ends the process."
+    if finding.id == "sanitizer":
+        return next((words for sign, words in SANITIZER_MEANINGS.items() if sign in finding["what"]), "")
+    return ""
 
 
-def in_own_loop(lab, word, events):
-    """A line of ours tells a learner nothing: what goes round there is the test that waits."""
-    found = RUNS.match(word)
-    if not found or "main()" in found[2]:
-        return word
-    file = found[3] or ""
-    ours = (file.endswith(".c") and file not in lab.files and
-            not os.path.exists(os.path.join(ROOT, "common", file))) if file else not found[2]
-    if ours or any(ROUNDS.search(event) for event in events[-3:]):
-        return f"{found[1]}. It runs in the test's own loop: nothing comes back from the engine"
-    return word
+def is_ours(lab, file):
+    """Is it a file of the course, and not the learner's?"""
+    return file.endswith(".c") and file not in lab.files and \
+        not os.path.exists(os.path.join(ROOT, "common", file))
 
 
-# A negative number where an engine's answer stands is an error's.
-ERROR_NUMBER = re.compile(r"((?:saw|result|=) |^\s+)-(\d+)\b(?! \()")
+def in_own_loop(lab, finding, events):
+    """A line of ours tells a learner nothing: what goes round there is the test, which waits. The same
+    when the engine gives equal answers without end, wherever the program was seen."""
+    if finding.id != "hung" or finding["state"] != "runs" or finding["before_main"]:
+        return finding
+    file = finding["file"] or ""
+    ours = is_ours(lab, file) if file else not finding["inside"]
+    endless = any(isinstance(event, dict) and event["repeats"] == "endless" for event in events[-3:])
+    return Finding("waits_in_test", {"limit_s": finding["limit_s"]}) if ours or endless else finding
 
 
-def with_error_names(text):
-    """"saw -38" becomes "saw -38 (-ENOSYS)"."""
-    def named(found):
-        number = int(found[2])
-        # One number, two names; the kernel and our engines use this one.
-        name = "EOPNOTSUPP" if number == errno.EOPNOTSUPP else errno.errorcode.get(number)
-        return f"{found[0]} (-{name})" if name else found[0]
-    return ERROR_NUMBER.sub(named, text)
+def with_error_name(seen):
+    """"-38" becomes "-38 (-ENOSYS)": a negative number where an engine's answer stands is an error."""
+    found = re.match(r"-(\d+)\b(?! \()", seen)
+    number = int(found[1]) if found else 0
+    # One number, two names; the kernel and our engines use this one.
+    name = "EOPNOTSUPP" if number == errno.EOPNOTSUPP else errno.errorcode.get(number)
+    return f"{found[0]} (-{name}){seen[found.end():]}" if name else seen
 
 
 @dataclass
 class Account:
-    reasons: list = field(default_factory=list)  # what was expected and seen, or what happened
+    findings: list = field(default_factory=list)
+    reasons: list = field(default_factory=list)  # their sentences
+    meaning: str = ""
     checked_at: str = ""  # the line of the test, from the root
     printed: list = field(default_factory=list)  # the program's own output
     events: list = field(default_factory=list)
     events_cut: bool = False
 
-    @property
-    def meaning(self):
-        text = " ".join(self.reasons)
-        return next((words for sign, words in MEANINGS if re.search(sign, text)), "")
-
 
 def locate(lab, name, line):
-    """"work/04_epoll/engine.c:88" from the bare name that a tool gives."""
+    """"work/04_epoll/engine.c:88" from the bare name that a tool gives, such that an editor finds it."""
     folders = [lab.work(), lab.folder, os.path.join(ROOT, "harness", "tests", "conformance"),
                os.path.join(ROOT, "harness", "course", "proctor")]
     for folder in folders:
@@ -101,55 +103,39 @@ def locate(lab, name, line):
     return f"{name}:{line}"
 
 
-def with_paths(lab, text):
-    """File names of the working copy, such that an editor finds them."""
-    for name in lab.files:
-        text = re.sub(rf"(?<![\w/]){re.escape(name)}:(\d+)",
-                      lambda found, name=name: locate(lab, name, found[1]), text)
-    return text
-
-
-def sanitizer_words(lab, lines):
-    """The one line of a sanitizer's long report that matters, with the place in the learner's file."""
+def sanitizer_finding(lab, lines):
+    """What matters in a sanitizer's long report, with the place in the learner's file; or None."""
     for number, line in enumerate(lines):
         undefined, summary = UNDEFINED.search(line), SUMMARY.search(line)
         if undefined:
-            return f"{locate(lab, undefined[1], undefined[2])}: {undefined[3]} (UBSan)"
+            return Finding("sanitizer", {"tool": "UBSan", "what": undefined[3], "function": "",
+                                         "file": undefined[1], "line": undefined[2]})
         if summary:
-            what = re.sub(r" on (unknown )?address.*| \(pc .*|: 0x.*", "", summary[2])
+            values = {"tool": summary[1], "function": "",
+                      "what": re.sub(r" on (unknown )?address.*| \(pc .*|: 0x.*", "", summary[2])}
             for frame in map(FRAME.search, lines[number:]):
                 if frame and os.path.basename(frame[2]) in lab.files:
-                    return f"{summary[1]}: {what}, in {frame[1]}() at {locate(lab, frame[2], frame[3])}"
-            return f"{summary[1]}: {what}"
-    return ""
+                    values |= {"function": frame[1], "file": frame[2], "line": frame[3]}
+                    break
+            return Finding("sanitizer", values)
+    return None
 
 
 def read(lab, outcome):
-    """From the proctor's words on one failed test."""
-    account = Account()
-    quoted = []
-    for word in outcome.words:
-        if word.startswith("what led there"):
-            account.events_cut = "the end of it" in word
-            quoted = account.events
-        elif word.startswith("  "):
-            if quoted is account.events:
-                quoted.append(with_error_names(word[2:]))
-            else:
-                account.printed.append(word[2:])
-        else:
-            account.reasons.append(word)
-    account.reasons = [with_paths(lab, in_own_loop(lab, word, account.events))
-                       for word in account.reasons]
-    sanitizer = sanitizer_words(lab, account.printed)
+    """The account of one failed test."""
+    told = Account(events=[event_line(event) for event in outcome.events], events_cut=outcome.events_cut)
+    sanitizer = sanitizer_finding(lab, outcome.output)
     if sanitizer:
-        account.reasons = [sanitizer]
-        account.printed = []
-        return account
-    # A test's own last line is its expectation; what stands before it the engine printed.
-    found = EXPECTATION.match(account.printed[-1]) if account.printed else None
-    if found:
-        account.printed.pop()
-        account.reasons.append(with_error_names(found[1]))
-        account.checked_at = locate(lab, found[2], found[3])
-    return account
+        told.findings = [sanitizer]
+    else:
+        told.findings = [in_own_loop(lab, f, outcome.events) for f in outcome.findings]
+        told.printed = outcome.output
+    if not told.findings:
+        told.findings = [Finding("nothing_said")]
+    for finding in told.findings:
+        if finding.id == "expectation":
+            finding = Finding(finding.id, {**finding.values, "seen": with_error_name(finding["seen"])})
+            told.checked_at = locate(lab, finding["file"], finding["line"])
+        told.reasons.append(sentence(finding, lambda file, line: locate(lab, file, line)))
+    told.meaning = next(filter(None, map(meaning, told.findings)), "")
+    return told

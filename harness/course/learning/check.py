@@ -14,6 +14,7 @@ from learning.progress import Progress, now
 from learning.terminal import count, paint, say, say_next, say_wrapped
 from learning.working_copy import shown
 from proctor import programs
+from proctor.findings import sentence
 
 REPORT_S = 0.5  # a test's report is written at once
 SANITIZERS = "address,undefined"
@@ -71,20 +72,18 @@ def run_until_hang(program, options):
                               stderr=subprocess.PIPE, env=dict(os.environ, TMPDIR=scratch)) as proctor:
             try:
                 while True:
-                    hung = b"\n# hung: " in text
-                    if hung and not select.select([proctor.stdout], [], [], REPORT_S)[0]:
-                        outcomes = programs.read_tap(text.decode(errors="replace"))
+                    outcomes = programs.read_tap(text.decode(errors="replace"))
+                    if any(is_hung(o) for o in outcomes) and \
+                            not select.select([proctor.stdout], [], [], REPORT_S)[0]:
                         return programs.Verdict(outcomes, cut_short=True)
                     piece = os.read(proctor.stdout.fileno(), 65536)
                     if not piece:
                         break
                     text += piece
-                errors = proctor.stderr.read().decode(errors="replace").strip()
+                errors = proctor.stderr.read()
             finally:
                 proctor.kill()
-        outcomes = programs.read_tap(text.decode(errors="replace"))
-        wrong = proctor.returncode not in (0, 1) or not outcomes
-        return programs.Verdict(outcomes, (errors or "the proctor said nothing") if wrong else "")
+        return programs.verdict_of(text, errors, proctor.returncode)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -97,14 +96,18 @@ def run(lab, program, exercise, test, untraced=False):
         options += ["--only", test]
     if not untraced:
         verdict = run_until_hang(program, options)
-    if untraced or "ptrace is refused" in verdict.trouble:
+    if untraced or verdict.status == programs.TRACING_REFUSED:
         verdict = programs.run_tests(program, [*options, "--untraced"])
-    if "names no test to run" in verdict.trouble:
-        raise CourseError(f"no test of lab {lab.number} begins so: '{test}'; "
+    if verdict.status == programs.NO_TEST:
+        raise CourseError(f"no test of lab {lab.number} begins with '{test}'; "
                           f"make check-lab LAB={lab.number} shows their names")
     if verdict.trouble:
         raise CourseError(f"the tests could not run: {verdict.trouble}")
     return verdict
+
+
+def why_skipped(outcome):
+    return "; ".join(map(sentence, outcome.findings))
 
 
 def show_outcome(outcome):
@@ -113,7 +116,7 @@ def show_outcome(outcome):
     elif outcome.status == "failed":
         say(f"  {paint('FAILED', 'red')}  {outcome.name}")
     else:
-        say(f"  {paint('skipped', 'yellow')} {outcome.name}: {' '.join(outcome.words)}")
+        say(f"  {paint('skipped', 'yellow')} {outcome.name}: {why_skipped(outcome)}")
 
 
 def show_outcomes(lab, outcomes):
@@ -137,7 +140,7 @@ def show_outcomes(lab, outcomes):
 def explain(lab, outcome):
     told = account.read(lab, outcome)
     say(paint(f"What went wrong in {outcome.name}", "bold"))
-    for reason in told.reasons or ["the test program ended with a failure and said nothing"]:
+    for reason in told.reasons:
         say_wrapped(reason, "  ")
     if told.meaning:
         say_wrapped(told.meaning, "  ")
@@ -160,7 +163,7 @@ def explain(lab, outcome):
 
 
 def is_hung(outcome):
-    return outcome.status == "failed" and outcome.words[0].startswith("hung:")
+    return outcome.found("hung") is not None
 
 
 def say_hung(hung, failure, cut_short):
@@ -264,7 +267,7 @@ def need_judged(outcomes):
         mine = [o for o in outcomes if o.exercise == number]
         if all(o.status == "skipped" for o in mine):
             raise CourseError(f"exercise {number} cannot be judged here, all its tests are skipped: "
-                              f"{' '.join(mine[0].words)}")
+                              f"{why_skipped(mine[0])}")
 
 
 def check(lab, exercise=0, test=""):

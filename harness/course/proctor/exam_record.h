@@ -1,58 +1,78 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a lab's test program and the proctor that watches it share: one page of memory.
+ * The memory that a lab's test program and the proctor share during one test.
  *
- * The proctor is another process. It stops the program at every system call (ptrace(2)), counts
- * those that the engine under test makes, and writes them down beside what the test did. The
- * program is stopped meanwhile, so it may read the counts without a lock.
+ * The proctor is another process. It stops the program at every system call (ptrace(2)), counts the
+ * calls that the engine under test makes, and writes them down beside what the test did. The program
+ * is stopped meanwhile, so it may read the counts without a lock.
+ *
+ * The engine can write here too. So the proctor believes nothing but the token, copies texts before
+ * it looks at them, and prints none as it stands.
  */
-#ifndef IOLAB_COURSE_TRACE_H
-#define IOLAB_COURSE_TRACE_H
+#ifndef IOLAB_COURSE_EXAM_RECORD_H
+#define IOLAB_COURSE_EXAM_RECORD_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 /* The environment variable that names the descriptor of the shared memory. */
-#define TRACE_FD_VARIABLE "IOLAB_TRACE_FD"
+#define EXAM_FD_VARIABLE "IOLAB_EXAM_FD"
 
 /*
  * prctl() with this option, which no kernel knows, tells the proctor that main() has begun and that
  * it should put the token into `token`. Not earlier: a submission's constructors run before main().
  */
-#define TRACE_BEGIN 0x494f4c42
+#define EXAM_BEGIN 0x494f4c42
 
-/* Above any system call's number that a lab could count. */
-#define TRACE_CALLS_MAX 1024
+/* Above the number of every system call that a lab could count. */
+#define EXAM_CALLS_MAX 1024
 
-#define TRACE_EVENTS	  512
-#define TRACE_EVENT_BYTES 120
-/* Of those the first ones are kept: a loop without end must not push out how it came about. */
-#define TRACE_FIRST_EVENTS 64
+#define EXAM_EVENTS	 512
+#define EXAM_EVENT_BYTES 120
+/* The first ones are kept: a loop without end must not push out its own cause. */
+#define EXAM_FIRST_EVENTS 64
+
+/*
+ * Stands before a number in an event's text. Two events whose texts differ only in such numbers are
+ * alike, and are folded when they repeat. It is never shown.
+ */
+#define EXAM_ANY "\001"
 
 /* Where event number `i` is kept. */
-static inline uint32_t trace_slot(uint32_t i)
+static inline uint32_t exam_event_slot(uint32_t i)
 {
-	return i < TRACE_FIRST_EVENTS
+	return i < EXAM_FIRST_EVENTS
 		       ? i
-		       : TRACE_FIRST_EVENTS +
-				 (i - TRACE_FIRST_EVENTS) % (TRACE_EVENTS - TRACE_FIRST_EVENTS);
+		       : EXAM_FIRST_EVENTS +
+				 (i - EXAM_FIRST_EVENTS) % (EXAM_EVENTS - EXAM_FIRST_EVENTS);
 }
 
-struct trace {
-	uint64_t token; /* the proctor's, see TRACE_BEGIN */
+/* The expectation of the test that did not hold. */
+struct exam_failure {
+	uint32_t line; /* in `file`; 0: none */
+	char file[64];
+	char when[120]; /* "after cancel", or empty */
+	char expected[300]; /* empty where `seen` says everything */
+	char seen[300];
+};
+
+struct exam_record {
+	uint64_t token; /* the proctor's, see EXAM_BEGIN */
 	uint64_t finished; /* the program's: the token, once the test is over */
 	uint32_t attached; /* the proctor's: calls are being counted */
 	uint32_t in_engine; /* the program's: set while its main thread is inside the engine */
 	char where[32]; /* the program's: the function of the contract that it is inside */
+	struct exam_failure failure; /* the program's */
+	char skipped[300]; /* the program's: why the test cannot be made here */
 
 	/* Calls that the engine made since the test last set them to 0, by number. */
-	uint32_t calls_main[TRACE_CALLS_MAX]; /* by the thread that drives the engine */
-	uint32_t calls_others[TRACE_CALLS_MAX]; /* by threads that the engine started */
+	uint32_t calls_main[EXAM_CALLS_MAX]; /* by the thread that drives the engine */
+	uint32_t calls_others[EXAM_CALLS_MAX]; /* by threads that the engine started */
 	uint32_t threads_started; /* by the engine */
 
 	/* What happened, the first and the newest; `event_count` grows without end. */
 	uint32_t event_count;
-	char events[TRACE_EVENTS][TRACE_EVENT_BYTES];
+	char events[EXAM_EVENTS][EXAM_EVENT_BYTES];
 };
 
 #endif

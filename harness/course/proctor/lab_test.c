@@ -25,9 +25,9 @@
 
 #include "clock.h"
 #include "engines.h"
+#include "exam_record.h"
 #include "reason.h"
 #include "syscall_names.h"
-#include "exam_record.h"
 
 /* glibc's AIO threads stay for a second after their last request. */
 #define THREADS_LINGER_NS (4 * NS_PER_S)
@@ -40,16 +40,37 @@ static const struct engine_ops *real;
 static struct engine_ops watched;
 static const char *watched_spec; /* as in --engine: "null:narrow" */
 static const char *allowed_calls;
-static struct trace *trace; /* the proctor's, or private memory when there is none */
+static struct exam_record *record; /* the proctor's, or private memory when there is none */
+static bool proctored;
 static uint64_t token;
 
 void note(const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
-	uint32_t i = trace_slot(__atomic_fetch_add(&trace->event_count, 1, __ATOMIC_RELAXED));
-	vsnprintf(trace->events[i], TRACE_EVENT_BYTES, format, args);
+	uint32_t i = __atomic_fetch_add(&record->event_count, 1, __ATOMIC_RELAXED);
+	vsnprintf(record->events[exam_event_slot(i)], EXAM_EVENT_BYTES, format, args);
 	va_end(args);
+}
+
+bool report_failure(const struct test_failure *failure)
+{
+	if (!proctored)
+		return false;
+	struct exam_failure *to = &record->failure;
+	snprintf(to->file, sizeof to->file, "%s", failure->file);
+	snprintf(to->when, sizeof to->when, "%s", failure->when);
+	snprintf(to->expected, sizeof to->expected, "%s", failure->expected);
+	snprintf(to->seen, sizeof to->seen, "%s", failure->seen);
+	to->line = (uint32_t)failure->line;
+	return true;
+}
+
+bool report_skip(const char *why)
+{
+	if (proctored)
+		snprintf(record->skipped, sizeof record->skipped, "%s", why);
+	return proctored;
 }
 
 static bool always_allowed(long number)
@@ -67,28 +88,28 @@ static bool always_allowed(long number)
 /* Calls on the loop's thread that this lab's interface does not consist of end the test. */
 static void check_allowed(const char *where, const uint32_t *before)
 {
-	if (!allowed_calls || !trace->attached)
+	if (!allowed_calls || !record->attached)
 		return;
-	for (long n = 0; n < TRACE_CALLS_MAX; n++)
-		if (trace->calls_main[n] > before[n] && !always_allowed(n) &&
+	for (long n = 0; n < EXAM_CALLS_MAX; n++)
+		if (record->calls_main[n] > before[n] && !always_allowed(n) &&
 		    !syscall_among(n, allowed_calls))
 			expect(false, "%s() made the system call %s; this exercise is about: %s",
 			       where, syscall_name(n), allowed_calls);
 }
 
-static uint32_t counts_before[TRACE_CALLS_MAX];
+static uint32_t counts_before[EXAM_CALLS_MAX];
 
 static void enter(const char *where)
 {
-	snprintf(trace->where, sizeof trace->where, "%s", where);
-	memcpy(counts_before, trace->calls_main, sizeof counts_before);
-	__atomic_store_n(&trace->in_engine, 1, __ATOMIC_SEQ_CST);
+	snprintf(record->where, sizeof record->where, "%s", where);
+	memcpy(counts_before, record->calls_main, sizeof counts_before);
+	__atomic_store_n(&record->in_engine, 1, __ATOMIC_SEQ_CST);
 }
 
 static void leave(void)
 {
-	__atomic_store_n(&trace->in_engine, 0, __ATOMIC_SEQ_CST);
-	trace->where[0] = '\0';
+	__atomic_store_n(&record->in_engine, 0, __ATOMIC_SEQ_CST);
+	record->where[0] = '\0';
 }
 
 static const char *describe(const struct io_op *op, char *text, size_t size)
@@ -96,8 +117,18 @@ static const char *describe(const struct io_op *op, char *text, size_t size)
 	int used = snprintf(text, size, "%s of %u bytes, fd %d", kind_name(op->kind), op->len_bytes,
 			    op->fd);
 	if (op->offset != IO_NO_OFFSET && (op->kind == IO_READ || op->kind == IO_WRITE))
-		snprintf(text + used, size - (size_t)used, ", offset %llu",
+		snprintf(text + used, size - (size_t)used, ", offset " EXAM_ANY "%llu",
 			 (unsigned long long)op->offset);
+	return text;
+}
+
+/* "-38 (-ENOSYS)": a negative answer is an error. In a buffer that the next call overwrites. */
+static const char *answer(int64_t number)
+{
+	static char text[48];
+	bool named = number < 0 && number > -4096;
+	snprintf(text, sizeof text, named ? "%lld (-%s)" : "%lld", (long long)number,
+		 named ? errno_name((int)number) : "");
 	return text;
 }
 
@@ -107,7 +138,7 @@ static int watched_open(struct engine **engine, const struct engine_config *conf
 	enter("open");
 	int rc = real->open(engine, config, why);
 	leave();
-	note("open     %s, depth %u = %d", watched_spec, config->depth, rc);
+	note("open     %s, depth %u = %s", watched_spec, config->depth, answer(rc));
 	return rc;
 }
 
@@ -117,7 +148,7 @@ static int watched_attach(struct engine *engine, unsigned fd_slot, int fd, enum 
 	enter("attach");
 	int rc = real->attach(engine, fd_slot, fd, fd_kind, why);
 	leave();
-	note("attach   fd %d as fd_slot %u = %d", fd, fd_slot, rc);
+	note("attach   fd %d as fd_slot %u = %s", fd, fd_slot, answer(rc));
 	return rc;
 }
 
@@ -132,13 +163,13 @@ static void watched_detach(struct engine *engine, unsigned fd_slot)
 static int watched_submit(struct engine *engine, struct io_op *const *ops, unsigned count)
 {
 	char text[80];
-	note("submit   %u offered; the first: slot %u, %s", count, ops[0]->slot,
+	note("submit   %u offered; the first: slot " EXAM_ANY "%u, %s", count, ops[0]->slot,
 	     describe(ops[0], text, sizeof text));
 	enter("submit");
 	int n = real->submit(engine, ops, count);
 	leave();
 	if (n < 0)
-		note("         returned %d (-%s)", n, errno_name(n));
+		note("         returned %s", answer(n));
 	else
 		note("         %d accepted", n);
 	check_allowed("submit", counts_before);
@@ -149,20 +180,20 @@ static int watched_reap(struct engine *engine, struct io_op **done, unsigned min
 			int64_t timeout_ns)
 {
 	if (min == 0)
-		note("reap     min 0, max %u, without waiting", max);
+		note("reap     min 0, max " EXAM_ANY "%u, without waiting", max);
 	else if (timeout_ns < 0)
-		note("reap     min %u, max %u, for ever", min, max);
+		note("reap     min %u, max " EXAM_ANY "%u, for ever", min, max);
 	else
-		note("reap     min %u, max %u, %lld us", min, max,
+		note("reap     min %u, max " EXAM_ANY "%u, %lld us", min, max,
 		     (long long)(timeout_ns / NS_PER_US));
 	enter("reap");
 	int n = real->reap(engine, done, min, max, timeout_ns);
 	leave();
 	if (n > 0 && done[0])
-		note("         %d came back; the first: slot %u, result %lld", n, done[0]->slot,
-		     (long long)done[0]->result);
+		note("         %d came back; the first: slot " EXAM_ANY "%u, result %s", n,
+		     done[0]->slot, answer(done[0]->result));
 	else if (n < 0)
-		note("         returned %d (-%s)", n, errno_name(n));
+		note("         returned %s", answer(n));
 	else
 		note("         %d came back", n);
 	check_allowed("reap", counts_before);
@@ -193,7 +224,7 @@ static void watch_engine(struct subject *s, const char *spec)
 	expect(engines_count() > 0,
 	       "expected an engine %s, saw none: does the file end with IO_ENGINE(...)?", spec);
 	int rc = engine_spec_parse(spec, &real, &s->options, &why);
-	expect(rc == 0, "expected an engine %s, saw: %s", spec, why.text);
+	expect(rc == 0, "expected an engine %s, saw none: %s", spec, why.text);
 	watched = *real;
 	watched.open = watched_open;
 	watched.attach = real->attach ? watched_attach : NULL;
@@ -207,7 +238,7 @@ static void watch_engine(struct subject *s, const char *spec)
 
 static void need_counts(void)
 {
-	if (!trace->attached)
+	if (!record->attached)
 		test_skipped(
 			"nobody counts system calls here (sanitizer build, or ptrace refused)");
 }
@@ -215,8 +246,8 @@ static void need_counts(void)
 void calls_reset(void)
 {
 	need_counts();
-	memset(trace->calls_main, 0, sizeof trace->calls_main);
-	memset(trace->calls_others, 0, sizeof trace->calls_others);
+	memset(record->calls_main, 0, sizeof record->calls_main);
+	memset(record->calls_others, 0, sizeof record->calls_others);
 	note("-- counting system calls from here");
 }
 
@@ -224,7 +255,7 @@ static unsigned sum(const uint32_t *counts, const char *names)
 {
 	unsigned total = 0;
 	need_counts();
-	for (long n = 0; n < TRACE_CALLS_MAX; n++)
+	for (long n = 0; n < EXAM_CALLS_MAX; n++)
 		if (names ? syscall_among(n, names) : !always_allowed(n))
 			total += counts[n];
 	return total;
@@ -232,18 +263,18 @@ static unsigned sum(const uint32_t *counts, const char *names)
 
 unsigned calls_made(const char *names)
 {
-	return sum(trace->calls_main, names);
+	return sum(record->calls_main, names);
 }
 
 unsigned calls_made_by_workers(const char *names)
 {
-	return sum(trace->calls_others, names);
+	return sum(record->calls_others, names);
 }
 
 unsigned threads_started(void)
 {
 	need_counts();
-	return trace->threads_started;
+	return record->threads_started;
 }
 
 void peer_sends(int fd, const void *bytes, size_t count)
@@ -315,22 +346,23 @@ static void expect_nothing_left(unsigned fds_before, unsigned threads_before)
 /* The shared memory of the proctor, and its token; or memory of our own. */
 static void meet_proctor(void)
 {
-	const char *word = getenv(TRACE_FD_VARIABLE);
+	const char *word = getenv(EXAM_FD_VARIABLE);
 	int fd = word ? atoi(word) : -1;
-	void *memory = mmap(NULL, sizeof *trace, PROT_READ | PROT_WRITE,
+	void *memory = mmap(NULL, sizeof *record, PROT_READ | PROT_WRITE,
 			    fd >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS, fd, 0);
 	if (memory == MAP_FAILED) {
 		perror("the proctor's memory");
 		exit(2);
 	}
-	trace = memory;
+	record = memory;
 	if (fd < 0)
 		return;
+	proctored = true;
 	close(fd);
-	unsetenv(TRACE_FD_VARIABLE);
-	prctl(TRACE_BEGIN, 0, 0, 0, 0);
-	token = trace->token;
-	trace->token = 0;
+	unsetenv(EXAM_FD_VARIABLE);
+	prctl(EXAM_BEGIN, 0, 0, 0, 0);
+	token = record->token;
+	record->token = 0;
 }
 
 static void test_name(const struct lab_test *test, unsigned flavour, char *name, size_t size)
@@ -392,7 +424,7 @@ static int run_test(const char *name)
 	snprintf(path, sizeof path, "%s/file", s.folder);
 	unlink(path);
 	rmdir(s.folder);
-	trace->finished = token;
+	record->finished = token;
 	exit(0); /* not _exit: LeakSanitizer looks on the way out */
 }
 

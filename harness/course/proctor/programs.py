@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: MIT
 """Building a lab's test program around somebody's engine, and having the proctor run it."""
+import json
 import os
 import re
 import subprocess
 from dataclasses import dataclass, field
 
 from labs import ROOT, CourseError
+from proctor.findings import Finding
 
 BUILD_LIMIT_S = 120
+
+# The proctor's exit statuses, beside 0 and 1: proctor.c names them.
+NO_TEST = 3
+TRACING_REFUSED = 120
 
 
 @dataclass
@@ -17,7 +23,14 @@ class Outcome:
     name: str
     exercise: int
     status: str  # "passed", "failed", "skipped"
-    words: list = field(default_factory=list)  # the proctor's account of a failure
+    findings: list = field(default_factory=list)  # of Finding: why it failed, or was skipped
+    output: list = field(default_factory=list)  # the lines that the program printed
+    events: list = field(default_factory=list)  # what led there, see findings.event_line()
+    events_cut: bool = False  # there were more, before these
+
+    def found(self, *ids):
+        """The first finding with one of these ids, or None."""
+        return next((f for f in self.findings if f.id in ids), None)
 
 
 @dataclass
@@ -25,7 +38,8 @@ class Verdict:
     """Of all tests on one engine."""
 
     outcomes: list
-    trouble: str = ""  # why there are none: does not compile, the proctor could not run
+    trouble: str = ""  # why there are none, in words: does not compile, the proctor could not run
+    status: int = 0  # the proctor's exit status: NO_TEST, TRACING_REFUSED
     cut_short: bool = False  # a test hung, and those after it were not run
 
     def named(self, name):
@@ -79,22 +93,26 @@ def compile_tests(lab, sources, out, cc="gcc", sanitize="", extra=(), wrap=()):
     return done.stderr.strip()
 
 
-RESULT = re.compile(r"^(not )?ok \d+ - (\S+) # exercise (\d+)(?: # SKIP (.*))?$")
+RESULT = re.compile(r"(not )?ok (\d+) - (\S+)( # SKIP)?")
+BLOCK_BEGIN, BLOCK_END = "  ---", "  ..."
 
 
 def read_tap(text):
+    """The outcomes in the proctor's output; tap.h tells what it looks like. Whatever else stands there
+    is passed over: results without their whole block, and numbers out of order."""
     outcomes = []
-    for line in text.splitlines():
-        found = RESULT.match(line)
-        if found:
-            status = "failed" if found[1] else "skipped" if found[4] is not None else "passed"
-            outcomes.append(Outcome(found[2], int(found[3]), status,
-                                    [found[4]] if found[4] else []))
-        elif line.startswith("# ") and outcomes and outcomes[-1].status == "failed":
-            outcomes[-1].words.append(line[2:])
-    # The last lines count; they belong to no test.
-    if outcomes and outcomes[-1].words and re.match(r"\d+ passed, ", outcomes[-1].words[-1]):
-        outcomes[-1].words.pop()
+    lines = text.split("\n")
+    for at, line in enumerate(lines):
+        found = RESULT.fullmatch(line)
+        if not found or int(found[2]) != len(outcomes) + 1 or \
+                lines[at + 1:at + 4:2] != [BLOCK_BEGIN, BLOCK_END]:
+            continue
+        block = json.loads(lines[at + 2])
+        outcomes.append(Outcome(found[3], block["exercise"],
+                                "failed" if found[1] else "skipped" if found[4] else "passed",
+                                [Finding(f["id"], f["values"]) for f in block["findings"]],
+                                block.get("output", []), block.get("events", []),
+                                block.get("events_cut", False)))
     return outcomes
 
 
@@ -102,14 +120,18 @@ def run_tests(program, options=(), env=None, limit_s=900, wrap=()):
     """Has the proctor run the program's tests. `wrap` is put before the command."""
     proctor = os.path.join(ROOT, "build", "course", "proctor")
     try:
-        done = subprocess.run([*wrap, proctor, *options, program], capture_output=True, text=True,
-                              check=False, errors="replace", timeout=limit_s, env=env,
-                              stdin=subprocess.DEVNULL)
+        done = subprocess.run([*wrap, proctor, *options, program], capture_output=True, check=False,
+                              timeout=limit_s, env=env, stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
         return Verdict([], f"the tests were not done after {limit_s} s")
-    outcomes = read_tap(done.stdout)
-    if done.returncode not in (0, 1) or not outcomes:
-        if "--untraced" not in options and "ptrace is refused" in done.stderr:
-            return run_tests(program, [*options, "--untraced"], env, limit_s, wrap)
-        return Verdict(outcomes, done.stderr.strip() or f"the proctor ended with {done.returncode}")
-    return Verdict(outcomes)
+    if done.returncode == TRACING_REFUSED and "--untraced" not in options:
+        return run_tests(program, [*options, "--untraced"], env, limit_s, wrap)
+    return verdict_of(done.stdout, done.stderr, done.returncode)
+
+
+def verdict_of(tap, errors, status):
+    """From the bytes that the proctor printed, and its exit status."""
+    outcomes = read_tap(tap.decode(errors="replace"))
+    if status in (0, 1) and outcomes:
+        return Verdict(outcomes)
+    return Verdict(outcomes, errors.decode(errors="replace").strip() or f"the proctor ended with status {status}", status=status)

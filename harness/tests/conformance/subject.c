@@ -22,24 +22,67 @@
 #define FAILED	1
 #define SKIPPED 77
 
+/* Not every program has them. */
+#pragma weak report_failure
+#pragma weak report_skip
+
+/* Stands between the parts of a failure's format; no test uses it. */
+#define DIVIDER '\x1f'
+
+/* Parts "WHEN: expected EXPECTED, saw SEEN", before its values are filled in. */
+static void divide_format(const char *format, char *divided, size_t size)
+{
+	const char *expected = strstr(format, "expected "), *saw = strstr(format, ", saw ");
+	if (!expected || !saw || saw < expected) {
+		snprintf(divided, size, "%c%c%s", DIVIDER, DIVIDER, format);
+		return;
+	}
+	size_t when = (size_t)(expected - format);
+	if (when >= 2 && strncmp(expected - 2, ": ", 2) == 0)
+		when -= 2;
+	expected += strlen("expected ");
+	snprintf(divided, size, "%.*s%c%.*s%c%s", (int)when, format, DIVIDER, (int)(saw - expected),
+		 expected, DIVIDER, saw + strlen(", saw "));
+}
+
+/* Ends the text at its first divider. Returns what follows. */
+static char *cut_at_divider(char *text)
+{
+	char *divider = strchr(text, DIVIDER);
+	if (!divider)
+		return text + strlen(text);
+	*divider = '\0';
+	return divider + 1;
+}
+
 void test_failed(const char *file, int line, const char *format, ...)
 {
+	char divided[400], filled[900];
 	va_list args;
+	divide_format(format, divided, sizeof divided);
 	va_start(args, format);
-	vprintf(format, args);
+	vsnprintf(filled, sizeof filled, divided, args);
 	va_end(args);
-	printf(" (%s:%d)\n", strrchr(file, '/') ? strrchr(file, '/') + 1 : file, line);
+	char *expected = cut_at_divider(filled), *seen = cut_at_divider(expected);
+	struct test_failure failure = { strrchr(file, '/') ? strrchr(file, '/') + 1 : file, line,
+					filled, expected, seen };
+	if (!report_failure || !report_failure(&failure))
+		printf("%s%s%s%s%s%s (%s:%d)\n", filled, *filled ? ": " : "",
+		       *expected ? "expected " : "", expected, *expected ? ", saw " : "", seen,
+		       failure.file, line);
 	fflush(stdout);
 	_exit(FAILED);
 }
 
 void test_skipped(const char *format, ...)
 {
+	char why[400];
 	va_list args;
 	va_start(args, format);
-	vprintf(format, args);
+	vsnprintf(why, sizeof why, format, args);
 	va_end(args);
-	putchar('\n');
+	if (!report_skip || !report_skip(why))
+		puts(why);
 	fflush(stdout);
 	_exit(SKIPPED);
 }

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* A system call of the program in words, as in "recvfrom(5, 100, MSG_DONTWAIT)". */
+#ifndef IOLAB_COURSE_CALLS_H
+#define IOLAB_COURSE_CALLS_H
+
+#include <stddef.h>
+
+#include "exam.h"
+
+/* The call that the task is in. Each number in it stands behind EXAM_ANY. */
+void describe_call(const struct task *task, char *text, size_t size);
+
+/* Appends the call that a task leaves to the events, with its result or (`failed`) its error. */
+void write_down_call(struct exam *e, const struct task *task, bool failed, long long result);
+
+/* The engine's calls that have not returned: they end the account of what happened. */
+void write_down_calls_under_way(struct exam *e);
+
+/* Does the C library make this call unasked, beside those that an engine asks for? */
+bool is_background_call(long call);
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* One test in one process of its own, as the proctor sees it: its exam. */
+#ifndef IOLAB_COURSE_EXAM_H
+#define IOLAB_COURSE_EXAM_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "exam_record.h"
+
+#define EXAM_TASKS_MAX	   256 /* threads of one program; lab 02 needs 130 */
+#define EXAM_FORBIDDEN_MAX 16
+#define EXAM_OUTPUT_BYTES  4096
+
+struct exam_options {
+	const char *program;
+	const char *list_program; /* trusted, names the tests; NULL: the program itself */
+	const char *only; /* tests whose names begin so, or NULL */
+	unsigned exercise; /* 0: all */
+	bool untraced;
+	bool keep_going;
+	int uid; /* to run the program as; -1: as ourselves */
+	const char *forbidden[EXAM_FORBIDDEN_MAX]; /* folders in which it may open nothing */
+	unsigned forbidden_count;
+};
+
+struct exam_test {
+	char name[128];
+	unsigned exercise;
+	unsigned limit_s;
+};
+
+/* A thread of the program. */
+struct task {
+	pid_t tid;
+	bool engines; /* started by the engine */
+	bool counted; /* the call it is in */
+	long call; /* -1: outside of the kernel */
+	uint64_t args[6];
+};
+
+struct exam {
+	const struct exam_options *options;
+	const struct exam_test *test;
+	struct exam_record *record;
+	int record_fd;
+	uint64_t token;
+	pid_t pid;
+	int output_fd;
+	char folder[220]; /* the test's own */
+	char output[EXAM_OUTPUT_BYTES];
+	size_t output_bytes;
+	struct task tasks[EXAM_TASKS_MAX];
+	unsigned task_count;
+	bool stopped_at_start;
+	bool begun; /* main() was reached */
+	uint32_t arch; /* AUDIT_ARCH_* of the system calls that this proctor knows */
+	unsigned execs;
+	uint64_t fault_address; /* of the instruction, when a signal is about to kill it */
+	json_t *findings; /* an array, see findings.h */
+	bool rule_broken; /* the proctor ended the program for what it did */
+	int status; /* as waitpid() gives it */
+	bool ended;
+};
+
+/* NULL when there is none. */
+struct task *find_task(struct exam *e, pid_t tid);
+
+/* The task, added when it is new. NULL when there is no room. */
+struct task *add_task(struct exam *e, pid_t tid);
+
+void remove_task(struct exam *e, pid_t tid);
+
+void kill_all(struct exam *e);
+
+/* Ends the program because it broke `rule`, the finding's id. `key` NULL: there is no value. */
+void break_off(struct exam *e, const char *rule, const char *key, const char *value);
+
+/* Appends to the events of the record. */
+void write_down(struct exam *e, const char *text);
+
+/* Not before: what is linked into the program can run earlier, in a constructor. */
+bool reached_main(const struct exam *e);
+
+#endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+#include "launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/json_put.h"
+
+#define FILE_BYTES_MAX (256l << 20)
+
+/* A grader's own limits are lower than ours: they stay. */
+static void limit(__rlimit_resource_t resource, rlim_t soft, rlim_t hard)
+{
+	struct rlimit now;
+	getrlimit(resource, &now);
+	if (hard < now.rlim_max)
+		now.rlim_max = hard;
+	now.rlim_cur = soft < now.rlim_max ? soft : now.rlim_max;
+	setrlimit(resource, &now);
+}
+
+int become_user(const struct exam_options *options)
+{
+	if (options->uid < 0)
+		return 0;
+	uid_t uid = (uid_t)options->uid;
+	return setgroups(0, NULL) < 0 || setgid((gid_t)uid) < 0 || setuid(uid) < 0 ? -1 : 0;
+}
+
+static void become_program(const struct exam *e, int output_fd)
+{
+	const struct exam_options *o = e->options;
+	char number[16];
+	setsid();
+	limit(RLIMIT_CORE, 0, 0);
+	limit(RLIMIT_FSIZE, FILE_BYTES_MAX, FILE_BYTES_MAX);
+	limit(RLIMIT_CPU, e->test->limit_s + 2, e->test->limit_s + 4);
+	int null = open("/dev/null", O_RDONLY);
+	dup2(null, STDIN_FILENO);
+	dup2(output_fd, STDOUT_FILENO);
+	dup2(output_fd, STDERR_FILENO);
+	int kept = dup(e->record_fd);
+	for (int fd = STDERR_FILENO + 1; fd < kept; fd++)
+		close(fd);
+	snprintf(number, sizeof number, "%d", kept);
+	setenv(EXAM_FD_VARIABLE, number, 1);
+	setenv("TMPDIR", e->folder, 1);
+	if (become_user(o) < 0)
+		_exit(CANNOT_START);
+	if (!o->untraced) {
+		if (ptrace(PTRACE_TRACEME, 0, 0, 0) < 0)
+			_exit(CANNOT_TRACE);
+		raise(SIGSTOP); /* until the proctor has said what it wants to see */
+	}
+	execl(o->program, o->program, "--run", e->test->name, (char *)NULL);
+	dprintf(STDERR_FILENO, "%s: %s\n", o->program, strerror(errno));
+	_exit(CANNOT_START);
+}
+
+/* Sealed: a program that made it smaller would end the proctor with SIGBUS. */
+static int make_record(struct exam *e, struct reason *why)
+{
+	e->record_fd = memfd_create("iolab-exam", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (e->record_fd < 0 || ftruncate(e->record_fd, sizeof *e->record) < 0 ||
+	    fcntl(e->record_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return reason_errno(why, errno, "memory to share with the program");
+	void *memory =
+		mmap(NULL, sizeof *e->record, PROT_READ | PROT_WRITE, MAP_SHARED, e->record_fd, 0);
+	if (memory == MAP_FAILED)
+		return reason_errno(why, errno, "memory to share with the program");
+	e->record = memory;
+	if (getrandom(&e->token, sizeof e->token, 0) != sizeof e->token)
+		return reason_errno(why, errno, "a random token");
+	e->token |= 1; /* never 0 */
+	if (e->options->untraced)
+		e->record->token = e->token;
+	return 0;
+}
+
+static int make_folder(struct exam *e, struct reason *why)
+{
+	const char *base = getenv("TMPDIR");
+	snprintf(e->folder, sizeof e->folder, "%.200s/proctor-XXXXXX", base ? base : "/var/tmp");
+	if (!mkdtemp(e->folder)) {
+		int error = errno;
+		e->folder[0] = '\0';
+		return reason_errno(why, error, "a folder in %s", base ? base : "/var/tmp");
+	}
+	uid_t uid = (uid_t)e->options->uid;
+	if (e->options->uid >= 0 && chown(e->folder, uid, (gid_t)uid) < 0)
+		return reason_errno(why, errno, "%s", e->folder);
+	return 0;
+}
+
+int launch(struct exam *e, struct reason *why)
+{
+	int ends[2];
+	e->record_fd = e->output_fd = -1;
+	e->findings = required(json_array());
+	int rc = make_record(e, why);
+	if (rc == 0)
+		rc = make_folder(e, why);
+	if (rc < 0)
+		return rc;
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return reason_errno(why, errno, "a pipe");
+	e->output_fd = ends[0];
+	fflush(stdout);
+	e->pid = fork();
+	if (e->pid == 0)
+		become_program(e, ends[1]);
+	int error = errno;
+	close(ends[1]);
+	return e->pid < 0 ? reason_errno(why, error, "a process") : 0;
+}
+
+static int remove_entry(const char *path, const struct stat *status, int flag, struct FTW *walk)
+{
+	(void)status;
+	(void)flag;
+	(void)walk;
+	remove(path);
+	return 0;
+}
+
+void clear_away(struct exam *e)
+{
+	if (e->folder[0])
+		nftw(e->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	if (e->record)
+		munmap(e->record, sizeof *e->record);
+	if (e->record_fd >= 0)
+		close(e->record_fd);
+	if (e->output_fd >= 0)
+		close(e->output_fd);
+	json_decref(e->findings);
+}
+
+bool tracing_was_refused(const struct exam *e)
+{
+	return !e->options->untraced && !e->stopped_at_start && WIFEXITED(e->status) &&
+	       WEXITSTATUS(e->status) == CANNOT_TRACE;
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+#include "policy.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <sched.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
+#include <unistd.h>
+
+#include "program_memory.h"
+#include "syscall_names.h"
+
+static bool begins_with(const char *path, const char *folder)
+{
+	size_t length = strlen(folder);
+	return strncmp(path, folder, length) == 0 && (path[length] == '/' || !path[length]);
+}
+
+/*
+ * The file that a call's path means. The last part may not be there yet, or be a link that the call
+ * does not follow, so then only the folder is looked up. `folder_at`: the argument that holds the
+ * folder's descriptor, -1 when the call has none.
+ */
+static bool find_file(const struct task *task, int folder_at, unsigned path_at, bool follow,
+		      char *real)
+{
+	char path[PATH_MAX], full[2 * PATH_MAX], link[64];
+	if (!read_program_text(task->tid, task->args[path_at], path, sizeof path))
+		return false;
+	snprintf(full, sizeof full, "%s", path);
+	if (path[0] != '/') {
+		if (folder_at >= 0 && (int)task->args[folder_at] != AT_FDCWD)
+			snprintf(link, sizeof link, "/proc/%d/fd/%d", task->tid,
+				 (int)task->args[folder_at]);
+		else
+			snprintf(link, sizeof link, "/proc/%d/cwd", task->tid);
+		ssize_t n = readlink(link, full, sizeof full - sizeof path - 2);
+		snprintf(full + (n > 0 ? n : 0), sizeof full - (size_t)(n > 0 ? n : 0), "/%s",
+			 path);
+	}
+	if (follow && realpath(full, real))
+		return true;
+	/* A link to what is not there yet: opening it can make that. */
+	ssize_t target = follow ? readlink(full, real, PATH_MAX - 1) : -1;
+	if (target > 0) {
+		real[target] = '\0';
+		return true;
+	}
+	size_t end = strlen(full);
+	while (end > 1 && full[end - 1] == '/')
+		full[--end] = '\0';
+	char *name = strrchr(full, '/');
+	*name++ = '\0';
+	if (!realpath(*full ? full : "/", real))
+		snprintf(real, PATH_MAX, "%.*s", PATH_MAX - 1, full);
+	size_t length = strlen(real);
+	snprintf(real + length, PATH_MAX - length, "/%s", name);
+	return true;
+}
+
+static bool may_write(const struct exam *e, const char *real)
+{
+	return begins_with(real, e->folder) || begins_with(real, "/dev") ||
+	       begins_with(real, "/proc/self");
+}
+
+/*
+ * Opening a file where nothing is to be read, or for writing outside of the test's own folder. A
+ * program with threads could change the path afterwards: this catches it in the act and names it;
+ * what keeps it out for certain is the grader's user and its mount namespace.
+ */
+void check_open(struct exam *e, const struct task *task)
+{
+	bool at = task->call == SYS_openat || task->call == SYS_openat2;
+	uint64_t flags = task->args[at ? 2 : 1];
+#ifdef SYS_open
+	if (task->call == SYS_creat)
+		flags = O_CREAT | O_WRONLY;
+	else if (!at && task->call != SYS_open)
+		return;
+#else
+	if (!at)
+		return;
+#endif
+	struct open_how how = { 0 };
+	if (task->call == SYS_openat2)
+		flags = read_program(task->tid, task->args[2], &how, sizeof how) ? how.flags
+										 : O_RDWR;
+	char real[PATH_MAX];
+	if (!find_file(task, at ? 0 : -1, at ? 1 : 0, true, real))
+		return;
+	for (unsigned i = 0; i < e->options->forbidden_count; i++)
+		if (begins_with(real, e->options->forbidden[i])) {
+			break_off(e, "opens_forbidden", "path", real);
+			return;
+		}
+	bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & (O_CREAT | O_TRUNC));
+	if (writes && !may_write(e, real))
+		break_off(e, "opens_for_writing", "path", real);
+}
+
+/* Calls that change what a path names: which arguments hold a folder's descriptor and the path. */
+static const struct {
+	long call;
+	int folder_at;
+	unsigned path_at;
+	bool follow;
+} changing_calls[] = {
+	{ SYS_mkdirat, 0, 1, false },	{ SYS_unlinkat, 0, 1, false },
+	{ SYS_renameat2, 0, 1, false }, { SYS_renameat2, 2, 3, false },
+	{ SYS_linkat, 2, 3, false },	{ SYS_symlinkat, 1, 2, false },
+	{ SYS_mknodat, 0, 1, false },	{ SYS_fchmodat, 0, 1, true },
+	{ SYS_fchownat, 0, 1, true },	{ SYS_utimensat, 0, 1, true },
+	{ SYS_truncate, -1, 0, true },
+#ifdef SYS_fchmodat2
+	{ SYS_fchmodat2, 0, 1, true },
+#endif
+#ifdef SYS_renameat
+	{ SYS_renameat, 0, 1, false },	{ SYS_renameat, 2, 3, false },
+#endif
+#ifdef SYS_open
+	{ SYS_mkdir, -1, 0, false },	{ SYS_rmdir, -1, 0, false },
+	{ SYS_unlink, -1, 0, false },	{ SYS_rename, -1, 0, false },
+	{ SYS_rename, -1, 1, false },	{ SYS_link, -1, 1, false },
+	{ SYS_symlink, -1, 1, false },	{ SYS_mknod, -1, 0, false },
+	{ SYS_chmod, -1, 0, true },	{ SYS_chown, -1, 0, true },
+	{ SYS_lchown, -1, 0, false },	{ SYS_utime, -1, 0, true },
+	{ SYS_utimes, -1, 0, true },	{ SYS_futimesat, 0, 1, true },
+#endif
+};
+
+void check_change(struct exam *e, const struct task *task)
+{
+	char real[PATH_MAX];
+	for (unsigned i = 0; i < sizeof changing_calls / sizeof *changing_calls; i++)
+		if (changing_calls[i].call == task->call &&
+		    find_file(task, changing_calls[i].folder_at, changing_calls[i].path_at,
+			      changing_calls[i].follow, real) &&
+		    !may_write(e, real))
+			break_off(e, "changes_file", "path", real);
+}
+
+/*
+ * Calls that reach for another process: the proctor, whose user a learner shares, or all of them,
+ * as kill(-1) does. The program stands before the call, so the call is never made. Its numbers lie
+ * in registers; nobody can change them meanwhile.
+ */
+void check_reach(struct exam *e, const struct task *task, uint32_t arch)
+{
+	pid_t target = (pid_t)task->args[0];
+	bool reaches = false;
+	if (!e->arch)
+		e->arch = arch;
+	/* A 32-bit call (int 0x80) goes by other numbers, and so would pass unseen. */
+	if (arch != e->arch || (uint64_t)task->call >= 0x40000000) {
+		break_off(e, "foreign_architecture", NULL, NULL);
+		return;
+	}
+	switch (task->call) {
+	case SYS_kill:
+		reaches = target != e->pid && target != -e->pid && target != 0;
+		break;
+	case SYS_tkill:
+		reaches = !find_task(e, target);
+		break;
+	case SYS_tgkill:
+	case SYS_rt_sigqueueinfo:
+	case SYS_rt_tgsigqueueinfo:
+		reaches = target != e->pid;
+		break;
+	case SYS_prlimit64:
+		reaches = target != e->pid && target != 0;
+		break;
+	case SYS_ptrace:
+	case SYS_process_vm_readv:
+	case SYS_process_vm_writev:
+	case SYS_pidfd_send_signal:
+	case SYS_pidfd_getfd:
+		reaches = true;
+		break;
+	case SYS_execve:
+	case SYS_execveat:
+		/* The first is our own: it turns our child into the program. */
+		if (e->execs++ > 0)
+			break_off(e, "becomes_program", "call", syscall_name(task->call));
+		return;
+	default:
+		break;
+	}
+	if (reaches)
+		break_off(e, "reaches_process", "call", syscall_name(task->call));
+}
+
+/*
+ * A new process is stopped before the call is made, not by the event that follows it: a child made
+ * with CLONE_UNTRACED gives none. A thread is one with CLONE_THREAD.
+ */
+void check_new_process(struct exam *e, struct task *task)
+{
+	bool process = false;
+	switch (task->call) {
+	case SYS_clone:
+		process = !(task->args[0] & CLONE_THREAD) || (task->args[0] & CLONE_UNTRACED);
+		break;
+	case SYS_clone3: {
+		uint64_t flags = 0; /* the first field of struct clone_args */
+		read_program(task->tid, task->args[0], &flags, sizeof flags);
+		process = !(flags & CLONE_THREAD) || (flags & CLONE_UNTRACED);
+#ifdef __x86_64__
+		/*
+		 * Another thread could change these flags after we looked. So the kernel does
+		 * not get to see the call: it is ENOSYS, and the C library turns to clone(),
+		 * whose flags lie in a register.
+		 */
+		ptrace(PTRACE_POKEUSER, task->tid, offsetof(struct user, regs.orig_rax), -1l);
+		task->counted = false;
+#endif
+		break;
+	}
+#ifdef SYS_fork
+	case SYS_fork:
+	case SYS_vfork:
+		process = true;
+		break;
+#endif
+	default:
+		break;
+	}
+	if (process)
+		break_off(e, "starts_process", NULL, NULL);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The proctor's output: TAP version 14, one test after another. Each result carries a block that
+ * holds one line of JSON (which is YAML):
+ *
+ *     not ok 3 - receives_what_is_there/tcp
+ *       ---
+ *       {"exercise": 2, "findings": [...], "output": [...], "events": [...], "events_cut": false}
+ *       ...
+ *
+ * "output" holds the lines that the program printed; account.h tells what "events" are. All texts
+ * are printable ASCII in JSON strings: nothing that a submission does makes a line of its own.
+ */
+#ifndef IOLAB_COURSE_TAP_H
+#define IOLAB_COURSE_TAP_H
+
+#include "exam.h"
+#include "verdict.h"
+
+void tap_begin(void);
+
+/* One result, whole when this returns. `e`: NULL for a test that was not run. */
+void tap_result(unsigned number, const struct exam_test *test, enum verdict verdict,
+		const json_t *findings, const struct exam *e);
+
+void tap_end(const unsigned counts[VERDICT_COUNT]);
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+#include "tracing.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "calls.h"
+#include "clock.h"
+#include "policy.h"
+
+#define TICK_US 20000
+
+static void on_tick(int signal_number)
+{
+	(void)signal_number; /* it ends waitpid(), which is all */
+}
+
+void start_ticking(void)
+{
+	struct sigaction action = { .sa_handler = on_tick };
+	struct itimerval tick = { { 0, TICK_US }, { 0, TICK_US } };
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &tick, NULL);
+}
+
+void drain_output(struct exam *e)
+{
+	static char ignored[4096];
+	for (;;) {
+		size_t room = sizeof e->output - 1 - e->output_bytes;
+		ssize_t n = read(e->output_fd, room ? e->output + e->output_bytes : ignored,
+				 room ? room : sizeof ignored);
+		if (n <= 0)
+			break;
+		if (room)
+			e->output_bytes += (size_t)n;
+	}
+	e->output[e->output_bytes] = '\0';
+}
+
+static void enter_call(struct exam *e, struct task *task, const struct __ptrace_syscall_info *info)
+{
+	task->call = (long)info->entry.nr;
+	for (unsigned i = 0; i < 6; i++)
+		task->args[i] = info->entry.args[i];
+	check_reach(e, task, info->arch);
+	if (task->call == SYS_prctl && task->args[0] == EXAM_BEGIN && task->tid == e->pid) {
+		e->begun = true;
+		e->record->attached = 1;
+		e->record->token = e->token;
+	}
+	bool mains = task->tid == e->pid && e->record->in_engine;
+	task->counted = (mains || task->engines) && task->call >= 0 && task->call < EXAM_CALLS_MAX;
+	check_new_process(e, task);
+	if (task->counted)
+		(mains ? e->record->calls_main : e->record->calls_others)[task->call]++;
+	check_open(e, task);
+	check_change(e, task);
+}
+
+static void leave_call(struct exam *e, struct task *task, const struct __ptrace_syscall_info *info)
+{
+	if (task->counted && !is_background_call(task->call))
+		write_down_call(e, task, info->exit.is_error, (long long)info->exit.rval);
+	task->call = -1;
+}
+
+static bool is_crash(int signal_number)
+{
+	return signal_number == SIGSEGV || signal_number == SIGBUS || signal_number == SIGFPE ||
+	       signal_number == SIGILL || signal_number == SIGABRT;
+}
+
+static void take_new_task(struct exam *e, const struct task *parent, int event)
+{
+	unsigned long tid = 0;
+	ptrace(PTRACE_GETEVENTMSG, parent->tid, 0, &tid);
+	if (!add_task(e, (pid_t)tid))
+		break_off(e, "starts_threads", NULL, NULL);
+	if (event != PTRACE_EVENT_CLONE)
+		break_off(e, "starts_process", NULL, NULL);
+}
+
+/* Returns the signal with which the stopped task goes on, or 0. */
+static int handle_stop(struct exam *e, struct task *task, int status)
+{
+	int signal_number = WSTOPSIG(status), event = status >> 16;
+	struct __ptrace_syscall_info info = { 0 };
+	if (signal_number == (SIGTRAP | 0x80)) {
+		ptrace(PTRACE_GET_SYSCALL_INFO, task->tid, sizeof info, &info);
+		if (info.op == PTRACE_SYSCALL_INFO_ENTRY)
+			enter_call(e, task, &info);
+		else if (info.op == PTRACE_SYSCALL_INFO_EXIT)
+			leave_call(e, task, &info);
+		return 0;
+	}
+	if (event == PTRACE_EVENT_CLONE || event == PTRACE_EVENT_FORK ||
+	    event == PTRACE_EVENT_VFORK) {
+		take_new_task(e, task, event);
+		return 0;
+	}
+	if (event != 0 || signal_number == SIGTRAP)
+		return 0;
+	if (signal_number == SIGSTOP) /* a new thread's first stop, or our own at the start */
+		return 0;
+	if (is_crash(signal_number)) {
+		ptrace(PTRACE_GET_SYSCALL_INFO, task->tid, sizeof info, &info);
+		e->fault_address = info.instruction_pointer;
+	}
+	return signal_number;
+}
+
+static void handle_end(struct exam *e, pid_t tid, int status)
+{
+	remove_task(e, tid);
+	if (tid != e->pid)
+		return;
+	e->status = status;
+	e->ended = true;
+	kill_all(e);
+}
+
+bool follow_program(struct exam *e)
+{
+	uint64_t deadline_ns = clock_ns() + (uint64_t)e->test->limit_s * NS_PER_S;
+	long wanted = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |
+		      PTRACE_O_TRACEVFORK | PTRACE_O_EXITKILL;
+	for (;;) {
+		int status;
+		pid_t tid = waitpid(-1, &status, __WALL);
+		if (tid < 0 && errno == ECHILD)
+			return false;
+		drain_output(e);
+		if (clock_ns() > deadline_ns)
+			return true;
+		if (tid < 0)
+			continue;
+		if (WIFEXITED(status) || WIFSIGNALED(status)) {
+			handle_end(e, tid, status);
+			continue;
+		}
+		struct task *task = add_task(e, tid);
+		if (!e->stopped_at_start) {
+			e->stopped_at_start = true;
+			ptrace(PTRACE_SETOPTIONS, tid, 0, wanted);
+			ptrace(PTRACE_SYSCALL, tid, 0, 0);
+		} else if (!task) {
+			break_off(e, "starts_threads", NULL, NULL);
+		} else {
+			int signal_number = handle_stop(e, task, status);
+			ptrace(PTRACE_SYSCALL, tid, 0, signal_number);
+		}
+	}
+}
