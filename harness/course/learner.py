@@ -63,13 +63,14 @@ def is_complete(lab, progress):
 
 
 def standing(lab, progress):
+    """Where the learner is in a lab, in words with their colour."""
     if not working_copy.is_begun(lab):
-        return "not started"
+        return paint("not started", "dim")
     if is_complete(lab, progress):
-        return "passed"
+        return paint("passed", "green")
     passed = len(progress.exercises("passed", lab))
     changed = ", changed since it passed" if progress.get("complete", lab) else ""
-    return f"{passed} of {count(len(lab.exercises), 'exercise')} passed{changed}"
+    return paint(f"{passed} of {count(len(lab.exercises), 'exercise')} passed{changed}", "yellow")
 
 
 def next_lab(progress):
@@ -88,10 +89,8 @@ def show_labs(_):
     everything = labs.all_labs()
     say(paint(f"The course: {count(len(everything), 'lab')}", "bold"))
     for lab in everything:
-        where = standing(lab, progress)
-        colour = "green" if where == "passed" else "dim" if where == "not started" else "yellow"
         here = "  <- you are here" if lab.name == progress.current else ""
-        say(f"  {lab.number}  {lab.title}\n      {paint(where, colour)}{here}")
+        say(f"  {lab.number}  {lab.title}\n      {standing(lab, progress)}{here}")
     current = next((lab for lab in everything if lab.name == progress.current), None)
     if not current or not working_copy.is_begun(current):
         say_next(("make start", "begins the first lab" if not progress.current else "begins a lab"))
@@ -372,6 +371,7 @@ def predict(words):
 
 def measure(words):
     from learning import predictions
+    from learning.measure import has_empty_run
     from learning.measure import measure as compare_and_draw
     lab = chosen(words)
     working_copy.need(lab)
@@ -393,8 +393,8 @@ def measure(words):
         say(warning)
     figure = compare_and_draw(lab, answers, words.get("RUNTIME", ""))
     folder = os.path.dirname(os.path.dirname(figure))
-    if "use a longer --runtime" in labs.read(os.path.join(folder, "summary.json")):
-        say(f"(A warning above asks for a longer --runtime: make measure{word} RUNTIME=2, seconds a run.)")
+    if has_empty_run(folder):
+        say(f"(In some run nothing was finished. Longer runs help: make measure{word} RUNTIME=2, in seconds.)")
     if forced:
         say(warning)
     say(f"The figure: {shown(figure)}")

@@ -167,13 +167,14 @@ on_terminal() {
 }
 
 @test "every finding of the proctor has its sentence" {
-	found=$(grep -ohP '(add_finding\(.*?, |break_off\(e, )"\K\w+' harness/course/proctor/*.c | sort -u)
-	assert [ "$(wc -l <<<"$found")" -gt 10 ]
+	local found
+	mapfile -t found < <(grep -ohP '(add_finding\(.*?, |break_off\(e, )"\K\w+' harness/course/proctor/*.c)
+	assert [ "${#found[@]}" -gt 10 ]
 	run env PYTHONPATH=harness/course "$SYSTEM_PYTHON" -B -c '
 import sys
 from proctor.findings import RULES, SENTENCES
 assert set(sys.argv[1:]) <= SENTENCES.keys(), set(sys.argv[1:]) - SENTENCES.keys()
-assert RULES <= set(sys.argv[1:]), RULES' $found
+assert RULES <= set(sys.argv[1:]), RULES' "${found[@]}"
 	assert_success
 }
 
@@ -478,7 +479,7 @@ scored() {
 		import json, os, sys
 		sys.path.insert(0, "harness/course")
 		from learning import predictions
-		import results
+		from readings import results
 		question, answer, folder, change = sys.argv[1:]
 		s = json.load(open("plots/tests/golden/summary.json"))
 		def entry(label, x):
@@ -497,6 +498,23 @@ scored() {
 	PYTHON
 }
 
+@test "measure advises longer runs where nothing was finished in a round, and only there" {
+	run "$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR" <<-'PYTHON'
+		import json, os, sys
+		sys.path.insert(0, "harness/course")
+		from learning.measure import has_empty_run
+		folder = sys.argv[1]
+		def empty(low):
+		    s = json.load(open("plots/tests/golden/summary.json"))
+		    first = next(c for c in s["configurations"] if c["status"] == "ok")
+		    first["metrics"]["ops_per_s"]["low"] = low
+		    json.dump(s, open(os.path.join(folder, "summary.json"), "w"))
+		    return has_empty_run(folder)
+		assert not empty(1) and empty(0)
+	PYTHON
+	assert_success
+}
+
 FACTOR='dict(kind="factor", of="libaio", over="blocking")'
 TIGHT='put("blocking", 16, 1000, 990, 1010); put("libaio", 16, 3000, 2970, 3030)'
 
@@ -513,19 +531,19 @@ TIGHT='put("blocking", 16, 1000, 990, 1010); put("libaio", 16, 3000, 2970, 3030)
 
 @test "predictions: an interval across the boundary, or one round, cannot tell" {
 	run scored "$FACTOR" 6 "$TIGHT"
-	assert_output --partial "cannot tell here |"
+	assert_output --partial "unclear |"
 	assert_output --partial "from right to near"
 	run scored "$FACTOR" 3 'put("blocking", 16, 1000, 1000, 1000, 1); put("libaio", 16, 3000, 3000, 3000, 1)'
-	assert_output --partial "cannot tell here |"
+	assert_output --partial "unclear |"
 	assert_output --partial "one round"
 }
 
 @test "predictions: a round in which nothing was finished cannot tell" {
 	run scored "$FACTOR" 3 'put("blocking", 16, 1000, 0, 1010); put("libaio", 16, 3000, 2970, 3030)'
-	assert_output --partial "cannot tell here |"
+	assert_output --partial "unclear |"
 	run scored "$FACTOR" 3 "$TIGHT"'; s["baseline"] = "blocking"
 entry("libaio", 16)["ratio"] = {"ops_per_s": dict(mean=3, median=3, low=0, high=4, verdict="no difference shown")}'
-	assert_output --partial "cannot tell here |"
+	assert_output --partial "unclear |"
 	assert_output --partial "begins at 0"
 }
 
@@ -536,9 +554,9 @@ entry("libaio", 16)["ratio"] = {"ops_per_s": dict(mean=3, median=3, low=0, high=
 	run scored "$which" blocking "$TIGHT"
 	assert_output --partial "off |"
 	run scored "$which" libaio 'put("blocking", 16, 1000, 900, 3000); put("libaio", 16, 3000, 2970, 3030)'
-	assert_output --partial "cannot tell here |"
+	assert_output --partial "unclear |"
 	run scored "$which" libaio 'entry("libaio", 16)["status"] = "unsupported"; entry("libaio", 16)["reason"] = "EPERM"'
-	assert_output --partial "cannot be scored |"
+	assert_output --partial "unmeasured |"
 	assert_output --partial "EPERM"
 }
 

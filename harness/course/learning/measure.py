@@ -14,7 +14,9 @@ from learning.terminal import paint, say, say_wrapped
 from learning.working_copy import shown
 from readings import results  # of plots/; predictions.py says where that lies
 
-COLOURS = {"right": "green", "near": "yellow", "off": "red"}
+# How a verdict is said, and its colour.
+VERDICTS = {"right": ("right", "green"), "near": ("near", "yellow"), "off": ("off", "red"),
+            "unclear": ("cannot tell here", "bold"), "unmeasured": ("cannot be scored", "bold")}
 
 
 def base(spec):
@@ -113,6 +115,12 @@ def with_ratios_to(lab, folder, label):
         shutil.rmtree(scratch)
 
 
+def has_empty_run(folder):
+    """Was nothing finished in some round of some configuration?"""
+    found = [c.metric("ops_per_s") for p in results.load(folder).panels for c in p.configurations]
+    return any(estimate.low == 0 for estimate in found if estimate)
+
+
 def show_scores(lab, folder, answers):
     say(paint("What you predicted, and what was measured", "bold"))
     for question in predictions.questions(lab):
@@ -121,11 +129,11 @@ def show_scores(lab, folder, answers):
             summary = with_ratios_to(lab, folder, question.over)
             score = predictions.score(question, answers[question.number], summary)
         except Exception as error:  # pylint: disable=broad-except
-            score = predictions.Score("cannot be scored", str(answers[question.number]), "",
+            score = predictions.Score("unmeasured", str(answers[question.number]), "",
                                       f"{type(error).__name__}: {error}")
         say_wrapped(f"{question.number}. {question.ask}", "  ", "     ")
         say(f"     you said {score.predicted}; measured {score.measured or 'nothing'}")
-        say(f"     {paint(score.verdict, COLOURS.get(score.verdict, 'bold'))}: {score.why}")
+        say(f"     {paint(*VERDICTS[score.verdict])}: {score.why}")
 
 
 def measure(lab, answers, runtime=""):

@@ -136,7 +136,7 @@ def ask(lab):
 
 @dataclass
 class Score:
-    verdict: str  # "right", "near", "off", "cannot tell here", "cannot be scored"
+    verdict: str  # "right", "near", "off", "unclear", "unmeasured"
     predicted: str
     measured: str
     why: str = ""
@@ -207,9 +207,9 @@ def _score_factor(question, predicted, summary):
         values.append(predicted)
     verdicts = {_verdict(predicted, value, question.within) for value in values}
     if rounds < 2:
-        score.verdict, score.why = "cannot tell here", "one round shows no spread"
+        score.verdict, score.why = "unclear", "one round shows no spread"
     elif len(verdicts) > 1:
-        score.verdict = "cannot tell here"
+        score.verdict = "unclear"
         score.why = f"the interval reaches from {_words(verdicts)}"
     else:
         score.verdict = verdicts.pop()
@@ -236,10 +236,10 @@ def _score_which(question, predicted, summary):
     score = Score("right" if predicted == best else "off", predicted, f"{measured} {unit}")
     score.why = f"{best} is the {'lowest' if sign == 1 else 'highest'}"
     if min(c.rounds for c in found.values()) < 2:
-        score.verdict, score.why = "cannot tell here", "one round shows no spread"
+        score.verdict, score.why = "unclear", "one round shows no spread"
     elif any(estimates[best].low <= estimates[r].high and estimates[r].low <= estimates[best].high
              for r in rivals):
-        score.verdict, score.why = "cannot tell here", "their intervals overlap"
+        score.verdict, score.why = "unclear", "their intervals overlap"
     return score
 
 
@@ -248,6 +248,6 @@ def score(question, predicted, summary):
         judge = _score_factor if question.kind == "factor" else _score_which
         return judge(question, predicted, summary)
     except Unclear as error:
-        return Score("cannot tell here", str(predicted), "", str(error))
+        return Score("unclear", str(predicted), "", str(error))
     except Unmeasured as error:
-        return Score("cannot be scored", str(predicted), "", str(error))
+        return Score("unmeasured", str(predicted), "", str(error))
