@@ -74,7 +74,18 @@ enum io_kind {
 	IO_KIND_COUNT,
 };
 
-/* What kind of descriptor it is done to: interfaces differ more by this than by anything else. */
+/* Moves bytes into this process. WRITE and SEND move them out; syncs and no-ops move none. */
+static inline bool io_kind_is_input(enum io_kind kind)
+{
+	return kind == IO_READ || kind == IO_RECV;
+}
+
+static inline bool io_kind_is_for_sockets(enum io_kind kind)
+{
+	return kind == IO_RECV || kind == IO_SEND;
+}
+
+/* What kind of descriptor it is done to. Interfaces differ more by this than by anything else. */
 enum io_fd_kind {
 	IO_FD_NONE, /* IO_NOP only */
 	IO_FD_FILE, /* a regular file or a block device: seekable, "always ready" */

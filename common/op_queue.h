@@ -3,9 +3,11 @@
 #ifndef IOLAB_OP_QUEUE_H
 #define IOLAB_OP_QUEUE_H
 
+#include <errno.h>
+
 #include "io_engine.h"
 
-/* Must stay where it is once initialised: `end` points into it while it is empty. */
+/* Must not be moved or copied once it is initialised: `end` points into it while it is empty. */
 struct op_queue {
 	struct io_op *first;
 	struct io_op **end; /* where the next one is linked */
@@ -27,6 +29,13 @@ static inline void op_queue_push(struct op_queue *queue, struct io_op *op)
 	queue->count++;
 }
 
+/* Pushes an operation that is over: `result` is bytes or -errno. */
+static inline void op_queue_finish(struct op_queue *finished, struct io_op *op, int64_t result)
+{
+	op->result = result;
+	op_queue_push(finished, op);
+}
+
 /* The oldest, or NULL when the queue is empty. */
 static inline struct io_op *op_queue_pop(struct op_queue *queue)
 {
@@ -40,7 +49,14 @@ static inline struct io_op *op_queue_pop(struct op_queue *queue)
 	return op;
 }
 
-/* Moves up to `max` of the oldest to `ops`; returns how many. What reap() ends with. */
+/* Takes back all that waits: each is finished with -ECANCELED. */
+static inline void op_queue_cancel(struct op_queue *waiting, struct op_queue *finished)
+{
+	for (struct io_op *op; (op = op_queue_pop(waiting));)
+		op_queue_finish(finished, op, -ECANCELED);
+}
+
+/* Moves up to `max` of the oldest to `ops` and returns how many: the last step of reap(). */
 static inline unsigned op_queue_take(struct op_queue *queue, struct io_op **ops, unsigned max)
 {
 	unsigned n = 0;

@@ -199,28 +199,27 @@ static void interrupt_workers(struct engine *e)
 }
 
 /*
- * Sleeps until `min` are finished, the time is over (a negative one never is), or a signal comes: a
- * semaphore's wait ends then, sem_wait(3), where a condition variable's would go on. Under the
- * lock.
+ * Sleeps until `min` are finished, the deadline has passed, or a signal comes. A signal ends the
+ * wait for a semaphore, sem_wait(3); one for a condition variable would go on. Called with the lock
+ * held.
  */
-static void wait_for_workers(struct engine *e, unsigned min, int64_t timeout_ns)
+static void wait_for_workers(struct engine *e, unsigned min, struct deadline deadline)
 {
-	int64_t deadline_ns = timeout_ns < 0 ? INT64_MAX : (int64_t)clock_ns() + timeout_ns;
 	while (e->finished.count < min) {
-		int64_t until_ns = deadline_ns;
+		struct deadline until = deadline;
 		if (e->cancelled) {
 			interrupt_workers(e);
-			int64_t soon_ns = (int64_t)clock_ns() + CANCEL_REPEAT_NS;
-			until_ns = soon_ns < deadline_ns ? soon_ns : deadline_ns;
+			until = deadline_sooner(deadline, deadline_after(CANCEL_REPEAT_NS));
 		}
-		struct timespec until = timespec_of_ns(until_ns);
+		struct timespec at = timespec_of_ns(until.at_ns);
 		e->wanted = min;
 		pthread_mutex_unlock(&e->lock);
-		int rc = until_ns == INT64_MAX ? sem_wait(&e->enough)
-					       : sem_clockwait(&e->enough, CLOCK_MONOTONIC, &until);
+		int rc = until.at_ns == DEADLINE_NEVER
+				 ? sem_wait(&e->enough)
+				 : sem_clockwait(&e->enough, CLOCK_MONOTONIC, &at);
 		int error = rc < 0 ? errno : 0;
 		pthread_mutex_lock(&e->lock);
-		if (error == EINTR || (error == ETIMEDOUT && until_ns == deadline_ns))
+		if (error == EINTR || (error == ETIMEDOUT && until.at_ns == deadline.at_ns))
 			break;
 	}
 	e->wanted = 0;
@@ -231,7 +230,7 @@ static int threads_reap(struct engine *e, struct io_op **done, unsigned min, uns
 {
 	pthread_mutex_lock(&e->lock);
 	if (e->finished.count < min && timeout_ns != 0)
-		wait_for_workers(e, min, timeout_ns);
+		wait_for_workers(e, min, deadline_after(timeout_ns));
 	unsigned n = op_queue_take(&e->finished, done, max);
 	pthread_mutex_unlock(&e->lock);
 	return (int)n;
@@ -241,10 +240,7 @@ static void threads_cancel(struct engine *e)
 {
 	pthread_mutex_lock(&e->lock);
 	__atomic_store_n(&e->cancelled, true, __ATOMIC_RELAXED);
-	for (struct io_op *op; (op = op_queue_pop(&e->waiting));) {
-		op->result = -ECANCELED;
-		op_queue_push(&e->finished, op);
-	}
+	op_queue_cancel(&e->waiting, &e->finished);
 	pthread_mutex_unlock(&e->lock);
 }
 

@@ -61,16 +61,10 @@ static int poll_open(struct engine **engine, const struct engine_config *config,
 	return 0;
 }
 
-static void finish(struct engine *e, struct io_op *op, int64_t result)
-{
-	op->result = result;
-	op_queue_push(&e->finished, op);
-}
-
-static void watch(struct engine *e, struct io_op *op, short events)
+static void watch(struct engine *e, struct io_op *op)
 {
 	unsigned i = e->watched_count++;
-	e->watched[i] = (struct pollfd) { .fd = op->fd, .events = events };
+	e->watched[i] = (struct pollfd) { .fd = op->fd, .events = op_poll_events(op) };
 	e->waiting[i] = op;
 }
 
@@ -89,17 +83,11 @@ static void unwatch(struct engine *e, unsigned i)
 static int poll_submit(struct engine *e, struct io_op *const *ops, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
-		struct io_op *op = ops[i];
-		if (op->kind == IO_SEND) {
-			int64_t result = op_syscall(op, MSG_DONTWAIT);
-			if (result == -EAGAIN)
-				watch(e, op, POLLOUT);
-			else
-				finish(e, op, result);
-		} else {
-			bool reads = op->kind == IO_RECV || op->kind == IO_READ;
-			watch(e, op, reads ? POLLIN : POLLOUT);
-		}
+		int64_t result = op_try_at_once(ops[i]);
+		if (result == -EAGAIN)
+			watch(e, ops[i]);
+		else
+			op_queue_finish(&e->finished, ops[i], result);
 	}
 	return (int)count;
 }
@@ -117,28 +105,26 @@ static void try_ready(struct engine *e, int ready_count)
 		if (result == -EAGAIN)
 			continue; /* "ready" was a false alarm, poll(2) BUGS */
 		unwatch(e, i);
-		finish(e, op, result);
+		op_queue_finish(&e->finished, op, result);
 	}
 }
 
 static int poll_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
 		     int64_t timeout_ns)
 {
-	bool may_wait = min > 0 && timeout_ns != 0;
-	int64_t deadline_ns = may_wait && timeout_ns > 0 ? (int64_t)clock_ns() + timeout_ns : 0;
+	struct deadline deadline = deadline_after(min > 0 ? timeout_ns : 0);
 	while (e->watched_count > 0 && (e->finished.count == 0 || e->finished.count < min)) {
 		/* ppoll, since poll(2) counts in milliseconds. */
-		int64_t left_ns = deadline_ns ? deadline_ns - (int64_t)clock_ns() : 0;
-		struct timespec timeout = timespec_of_ns(left_ns > 0 ? left_ns : 0);
-		int ready = ppoll(e->watched, e->watched_count,
-				  may_wait && timeout_ns < 0 ? NULL : &timeout, NULL);
+		struct timespec left;
+		int ready =
+			ppoll(e->watched, e->watched_count, deadline_left(deadline, &left), NULL);
 		if (ready < 0 && errno != EINTR)
 			return -errno;
 		if (ready <= 0)
 			break;
 		try_ready(e, ready);
-		if (!may_wait)
-			break;
+		if (deadline.at_ns == DEADLINE_PASSED)
+			break; /* asked once, without waiting */
 	}
 	return (int)op_queue_take(&e->finished, done, max);
 }
@@ -146,7 +132,7 @@ static int poll_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 static void poll_cancel(struct engine *e)
 {
 	while (e->watched_count > 0)
-		finish(e, e->waiting[--e->watched_count], -ECANCELED);
+		op_queue_finish(&e->finished, e->waiting[--e->watched_count], -ECANCELED);
 }
 
 static const struct engine_ops poll_engine = {

@@ -108,20 +108,13 @@ static int posix_aio_attach(struct engine *e, unsigned fd_slot, int fd, enum io_
 	return 0;
 }
 
-static void finish(struct engine *e, struct io_op *op, int64_t result)
-{
-	op->result = result;
-	op_queue_push(&e->finished, op);
-}
-
 static int start(struct request *r, const struct io_op *op)
 {
 	r->cb.aio_fildes = op->fd;
 	r->cb.aio_buf = op->buf;
 	r->cb.aio_nbytes = op->len_bytes;
 	/* On a socket glibc's pread fails with ESPIPE, and it then does a plain read. */
-	bool on_socket = op->kind == IO_RECV || op->kind == IO_SEND;
-	r->cb.aio_offset = on_socket ? 0 : (off_t)op->offset;
+	r->cb.aio_offset = io_kind_is_for_sockets(op->kind) ? 0 : (off_t)op->offset;
 	r->cb.aio_sigevent.sigev_notify = SIGEV_NONE;
 	switch ((enum io_kind)op->kind) {
 	case IO_READ:
@@ -153,7 +146,7 @@ static int posix_aio_submit(struct engine *e, struct io_op *const *ops, unsigned
 		int error = errno;
 		if (error == EAGAIN && (e->outstanding_count > 0 || e->finished.count > 0))
 			return (int)i; /* no room now: what is in flight makes some */
-		finish(e, ops[i], -error);
+		op_queue_finish(&e->finished, ops[i], -error);
 	}
 	return (int)count;
 }
@@ -169,25 +162,19 @@ static void collect(struct engine *e)
 		/* Exactly once for each request: aio_return(3). */
 		ssize_t n = aio_return(cb);
 		e->outstanding[i] = e->outstanding[--e->outstanding_count];
-		finish(e, ((struct request *)cb)->op, error ? -error : n);
+		op_queue_finish(&e->finished, ((struct request *)cb)->op, error ? -error : n);
 	}
 }
 
 static int posix_aio_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
 			  int64_t timeout_ns)
 {
-	uint64_t deadline_ns = timeout_ns > 0 ? clock_ns() + (uint64_t)timeout_ns : 0;
+	struct deadline deadline = deadline_after(timeout_ns);
 	collect(e);
 	while (e->finished.count < min && timeout_ns != 0) {
-		struct timespec left = { 0 };
-		if (timeout_ns > 0) {
-			int64_t left_ns = (int64_t)(deadline_ns - clock_ns());
-			if (left_ns <= 0)
-				break;
-			left = timespec_of_ns(left_ns);
-		}
+		struct timespec left;
 		int rc = aio_suspend(e->outstanding, (int)e->outstanding_count,
-				     timeout_ns < 0 ? NULL : &left);
+				     deadline_left(deadline, &left));
 		int error = rc < 0 ? errno : 0;
 		collect(e);
 		if (error == EINTR || error == EAGAIN)
@@ -207,7 +194,7 @@ static void posix_aio_cancel(struct engine *e)
 	for (unsigned i = 0; i < e->outstanding_count; i++) {
 		struct aiocb *cb = (struct aiocb *)e->outstanding[i];
 		const struct io_op *op = ((struct request *)cb)->op;
-		bool on_socket = op->kind == IO_RECV || op->kind == IO_SEND;
+		bool on_socket = io_kind_is_for_sockets(op->kind);
 		if (aio_cancel(cb->aio_fildes, cb) == AIO_NOTCANCELED && on_socket)
 			shutdown(cb->aio_fildes, SHUT_RDWR);
 	}

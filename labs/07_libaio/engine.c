@@ -121,22 +121,17 @@ static int libaio_open(struct engine **engine, const struct engine_config *confi
 	return 0;
 }
 
-static void finish(struct engine *e, struct io_op *op, int64_t result)
-{
-	op->result = result;
-	op_queue_push(&e->finished, op);
-}
-
 static bool waits_for_readiness(const struct io_op *op)
 {
-	return op->kind == IO_RECV || op->kind == IO_SEND || op->offset == IO_NO_OFFSET;
+	return io_kind_is_for_sockets(op->kind) || op->offset == IO_NO_OFFSET;
 }
 
-static void prepare(struct iocb *cb, struct io_op *op)
+/* Puts the request for `op` at the end of what goes to the kernel next. */
+static void enqueue(struct engine *e, struct io_op *op)
 {
-	bool writes = op->kind == IO_SEND || op->kind == IO_WRITE;
+	struct iocb *cb = &e->iocbs[op->slot];
 	if (waits_for_readiness(op)) {
-		io_prep_poll(cb, op->fd, writes ? POLLOUT : POLLIN);
+		io_prep_poll(cb, op->fd, op_poll_events(op));
 	} else if (op->kind == IO_READ) {
 		io_prep_pread(cb, op->fd, op->buf, op->len_bytes, (long long)op->offset);
 	} else if (op->kind == IO_WRITE) {
@@ -147,6 +142,7 @@ static void prepare(struct iocb *cb, struct io_op *op)
 		io_prep_fdsync(cb, op->fd);
 	}
 	cb->data = op;
+	e->queued[e->queued_count++] = cb;
 }
 
 /*
@@ -164,7 +160,7 @@ static void submit_queued(struct engine *e)
 		} else if (n == -EAGAIN && (e->in_kernel > 0 || e->finished.count > 0)) {
 			break;
 		} else if (n != -EINTR) {
-			finish(e, e->queued[done++]->data, n < 0 ? n : -EIO);
+			op_queue_finish(&e->finished, e->queued[done++]->data, n < 0 ? n : -EIO);
 		}
 	}
 	e->queued_count -= done;
@@ -177,16 +173,11 @@ static int libaio_submit(struct engine *e, struct io_op *const *ops, unsigned co
 	for (unsigned i = 0; i < count; i++) {
 		struct io_op *op = ops[i];
 		/* A send mostly fits into the socket's buffer, so it is tried before it waits. */
-		if (op->kind == IO_SEND) {
-			int64_t result = op_syscall(op, MSG_DONTWAIT);
-			if (result != -EAGAIN) {
-				finish(e, op, result);
-				continue;
-			}
-		}
-		struct iocb *cb = &e->iocbs[op->slot];
-		prepare(cb, op);
-		e->queued[e->queued_count++] = cb;
+		int64_t result = op_try_at_once(op);
+		if (result == -EAGAIN)
+			enqueue(e, op);
+		else
+			op_queue_finish(&e->finished, op, result);
 	}
 	if (e->queued_count > 0)
 		submit_queued(e);
@@ -202,13 +193,11 @@ static void handle_event(struct engine *e, const struct io_event *event)
 		/* A poll that was taken back ends with no event. */
 		result = result == 0 && e->cancelled ? -ECANCELED : op_try_when_ready(op);
 		if (result == -EAGAIN) { /* a false alarm */
-			struct iocb *cb = &e->iocbs[op->slot];
-			prepare(cb, op);
-			e->queued[e->queued_count++] = cb;
+			enqueue(e, op);
 			return;
 		}
 	}
-	finish(e, op, result);
+	op_queue_finish(&e->finished, op, result);
 }
 
 /* Takes what lies in the ring, without a system call. */
@@ -231,8 +220,8 @@ static void drain_ring(struct engine *e)
 static int libaio_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
 		       int64_t timeout_ns)
 {
-	bool may_wait = min > 0 && timeout_ns != 0;
-	int64_t deadline_ns = may_wait && timeout_ns > 0 ? (int64_t)clock_ns() + timeout_ns : 0;
+	struct deadline deadline = deadline_after(min > 0 ? timeout_ns : 0);
+	bool may_wait = deadline.at_ns != DEADLINE_PASSED;
 	for (;;) {
 		drain_ring(e);
 		if (e->queued_count > 0)
@@ -244,10 +233,9 @@ static int libaio_reap(struct engine *e, struct io_op **done, unsigned min, unsi
 		unsigned missing = may_wait ? min - e->finished.count : 0;
 		if (missing > EVENTS_MAX)
 			missing = EVENTS_MAX;
-		int64_t left_ns = deadline_ns ? deadline_ns - (int64_t)clock_ns() : 0;
-		struct timespec timeout = timespec_of_ns(left_ns > 0 ? left_ns : 0);
+		struct timespec left;
 		int count = io_getevents(e->context, missing, EVENTS_MAX, e->events,
-					 may_wait && timeout_ns < 0 ? NULL : &timeout);
+					 deadline_left(deadline, &left));
 		if (count < 0 && count != -EINTR)
 			return count;
 		for (int i = 0; i < count; i++)
@@ -263,7 +251,7 @@ static void libaio_cancel(struct engine *e)
 {
 	e->cancelled = true;
 	for (unsigned i = 0; i < e->queued_count; i++)
-		finish(e, e->queued[i]->data, -ECANCELED);
+		op_queue_finish(&e->finished, e->queued[i]->data, -ECANCELED);
 	e->queued_count = 0;
 	for (unsigned slot = 0; slot < e->depth; slot++) {
 		struct io_event unused; /* the result comes through the ring: io_cancel(2), 4.18 */
