@@ -41,7 +41,7 @@ static int blocking_open(struct engine **engine, const struct engine_config *con
 }
 
 /* One call. Returns bytes or -errno; a count below len_bytes is a success (a short transfer). */
-static int64_t call_once(const struct io_op *op)
+static int64_t make_call(const struct io_op *op)
 {
 	ssize_t n = -1;
 	errno = ENOSYS;
@@ -95,10 +95,10 @@ static int64_t call(const struct io_op *op)
 	//> be made again, as often as it takes; the program must not see it. When something was
 	//> moved the call returns that count instead: a short transfer, which is a success. An
 	//> engine never loops to fill a buffer.
-	//+ return call_once(op);
+	//+ return make_call(op);
 	int64_t result;
 	do
-		result = call_once(op);
+		result = make_call(op);
 	while (result == -EINTR);
 	return result;
 	//< 3

@@ -40,7 +40,7 @@ static int blocking_open(struct engine **engine, const struct engine_config *con
 }
 
 /* One call. Returns bytes or -errno; a count below len_bytes is a success (a short transfer). */
-static int64_t call_once(const struct io_op *op)
+static int64_t make_call(const struct io_op *op)
 {
 	struct iovec whole = { op->buf, op->len_bytes };
 	struct msghdr message = { .msg_iov = &whole, .msg_iovlen = 1 };
@@ -80,7 +80,7 @@ static int64_t call(const struct io_op *op)
 {
 	int64_t result;
 	do
-		result = call_once(op);
+		result = make_call(op);
 	while (result == -EINTR);
 	return result;
 }
