@@ -136,13 +136,7 @@ static int create_ring(struct io_uring *ring, unsigned depth, uint64_t options_a
 
 	unsigned sq_entries = depth < SQ_ENTRIES_MAX ? depth : SQ_ENTRIES_MAX;
 	int rc = io_uring_queue_init_params(sq_entries, ring, &params);
-	if (rc < 0)
-		return explain_setup(rc, options_asked, why);
-	if (params.features & IORING_FEAT_EXT_ARG)
-		return 0;
-	io_uring_queue_exit(ring);
-	return reason_errno(why, ENOSYS,
-			    "io_uring_enter cannot wait with a timeout; Linux 5.11 can");
+	return rc < 0 ? explain_setup(rc, options_asked, why) : 0;
 }
 
 static int opcode_of(enum io_kind kind, uint64_t options_asked)
@@ -167,7 +161,7 @@ static int opcode_of(enum io_kind kind, uint64_t options_asked)
 /* An option must never be a label without effect. */
 static const char *pointless_option(uint64_t options_asked, enum io_kind kind)
 {
-	bool on_socket = kind == IO_RECV || kind == IO_SEND;
+	bool on_socket = io_kind_is_for_sockets(kind);
 	if (kind == IO_NOP && (options_asked & (FIXED_FILES | FIXED_BUFFERS)))
 		return "a no-op has no file and no buffer that could be registered";
 	if (on_socket && (options_asked & FIXED_BUFFERS))
@@ -335,16 +329,23 @@ static void prepare(const struct engine *e, struct io_uring_sqe *sqe, struct io_
 	io_uring_sqe_set_data(sqe, op);
 }
 
-/* Hands over what the submission ring holds, for a free entry in it; NULL when the kernel took
- * none. */
+/*
+ * Hands over what the submission ring holds, to have a free entry in it. Returns NULL when the
+ * kernel took none.
+ */
 static struct io_uring_sqe *make_room(struct engine *e)
 {
 	if (io_uring_submit(&e->ring) < 0)
 		return NULL; /* short of memory: reap() hands over again, and tells what is wrong */
-	/* The polling thread may have completed all, and not yet said that the entries are free. */
-	if (e->options & ANY_SQPOLL)
-		io_uring_sqring_wait(&e->ring);
-	return io_uring_get_sqe(&e->ring);
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&e->ring);
+	/*
+	 * The polling thread frees entries some time after it took them, perhaps even after the
+	 * operations have completed. The wait for that ends early, without an error, when a signal
+	 * comes.
+	 */
+	while (!sqe && (e->options & ANY_SQPOLL) && io_uring_sqring_wait(&e->ring) >= 0)
+		sqe = io_uring_get_sqe(&e->ring);
+	return sqe;
 }
 
 /* Accepts as many as the submission ring has room for; reap() hands them over. */
