@@ -74,11 +74,11 @@ $(BUILD)/tests/conformance: $(call object,$(wildcard harness/tests/conformance/*
 
 # An engine learns the name of its lab from the folder that it lies in.
 lab_of = -DIO_LAB_FOLDER='"$(notdir $(patsubst %/,%,$(dir $(1))))"'
-$(BUILD)/labs/%.o: labs/%.c $(BUILD)/config.h $(BUILD)/flags
+$(BUILD)/labs/%.o: labs/%.c $(BUILD)/libraries $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(call lab_of,$<) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/%.o: %.c $(BUILD)/config.h $(BUILD)/flags
+$(BUILD)/%.o: %.c $(BUILD)/libraries $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
@@ -136,7 +136,7 @@ WORK         = $(or $(IOLAB_WORK),work)
 MINE_SOURCES = $(wildcard $(if $(MINE),$(WORK)/$(MINE)/engine*.c))
 MINE_OBJECTS = $(patsubst $(WORK)/$(MINE)/%.c,$(BUILD)/mine/%.o,$(MINE_SOURCES))
 
-$(BUILD)/mine/%.o: $(WORK)/$(MINE)/%.c $(BUILD)/config.h $(BUILD)/flags FORCE
+$(BUILD)/mine/%.o: $(WORK)/$(MINE)/%.c $(BUILD)/libraries $(BUILD)/flags FORCE
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(call lab_of,$<) -DIO_NAME_PREFIX='"my_"' $(ALL_CFLAGS) -c -o $@ $<
 
@@ -144,10 +144,10 @@ $(BUILD)/mine/iolab: $(HARNESS_OBJECTS) $(ENGINE_OBJECTS) $(COMMON_OBJECTS) $(MI
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LDLIBS)
 
-# What the libraries here can do, found by compiling a line that uses it.
-$(BUILD)/config.h: harness/setup/probe-build.sh Makefile
+# Says what is missing before the compiler does.
+$(BUILD)/libraries: harness/setup/require-libraries.sh Makefile
 	@mkdir -p $(@D)
-	$(call say,PROBE,$@)CC='$(CC)' sh harness/setup/probe-build.sh $@
+	$(call say,PROBE,$@)CC='$(CC)' sh harness/setup/require-libraries.sh $@
 
 # What this build is: every result carries it. Rewritten only when it changes.
 $(BUILD)/build_info.h: FORCE

@@ -3,19 +3,16 @@
  * epoll: the interest in a descriptor stays in the kernel; a wait returns only those that are
  * ready.
  *
- * Each descriptor is registered once, with a pointer to its state, so neither the kernel nor this
- * engine walks a list of all of them. Three ways to be told, of which a variant takes one:
+ * Each descriptor is registered once, with a pointer to its state. So neither the kernel nor this
+ * engine walks a list of all of them. There are three manners of being told, and a variant of the
+ * engine takes one of them. A manner is three functions, which stand together below.
  *
- *   (level)   as long as a descriptor is ready, every wait reports it. An event that no operation
- *             waits for must be switched off, or the loop spins; that is done when it happens.
- *   edge      only a change is reported, once, so the engine remembers who is ready. A receive
- *             that came back short has drained the socket and need not be tried again before the
- *             next edge: epoll(7), Q&A 9.
- *   oneshot   an event switches the descriptor off, and each wait arms it anew: a system call
- *             more per operation, for programs whose threads share one epoll.
+ *   (level)   Every wait reports a descriptor for as long as it is ready.
+ *   edge      A wait reports only what has changed, once.
+ *   oneshot   A wait reports a descriptor once and then switches it off.
  *
- * Regular files are refused with EPERM: they are always "ready", so there is no event to wait for.
- * See epoll_workers for what programs do instead.
+ * Regular files are refused with EPERM. They are always "ready", so there is no event to wait for.
+ * The engine epoll_workers shows what programs do instead.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -25,15 +22,9 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "config.h"
 #include "io_engine.h"
 #include "op_queue.h"
 #include "op_syscall.h"
-
-enum { OPTION_EDGE = 1 << 0, OPTION_ONESHOT = 1 << 1 };
-
-/* How the kernel is to tell. */
-enum trigger { LEVEL, EDGE, ONESHOT };
 
 /* Events after which the call should be made: it then reports what is wrong. */
 #define TROUBLE	   (EPOLLHUP | EPOLLERR)
@@ -47,105 +38,38 @@ enum trigger { LEVEL, EDGE, ONESHOT };
 struct watched {
 	int fd;
 	bool registered; /* the kernel has it */
+	uint32_t armed; /* the events that the kernel was asked for last */
 	bool readable, ended; /* edge only; `ended`: no further edge will come */
-	uint32_t armed; /* the events that the kernel was asked for */
 	struct io_op *receiver, *sender; /* what waits: at most one of each direction */
 };
 
 struct engine {
 	int epoll_fd;
-	enum trigger trigger;
+	const struct manner *manner;
 	struct op_queue finished;
 	unsigned watched_count;
 	struct watched *watched; /* [fd_slot] */
 	struct epoll_event events[EVENTS_MAX];
 };
 
-/* The kernel says it best. */
-static int try_a_file(struct reason *why)
-{
-	//> 6 Files. Try it: register any regular file (memfd_create(2) makes one without a name or
-	//> a disk) with an epoll of its own, and return what epoll_ctl(2) says: 0, or -errno with
-	//> the reason in `why` (reason_errno() does both). Leave no descriptor open, on any path.
-	//+ (void)why;
-	//+ return 0;
-	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	int file = memfd_create("iolab", MFD_CLOEXEC);
-	int rc = 0;
-	struct epoll_event event = { .events = EPOLLIN };
-	if (epoll_fd < 0 || file < 0)
-		rc = reason_errno(why, errno, "epoll_create1, memfd_create");
-	else if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, file, &event) < 0)
-		rc = reason_errno(why, errno,
-				  "epoll_ctl(EPOLL_CTL_ADD) refuses a regular file, which is "
-				  "always \"ready\"");
-	if (file >= 0)
-		close(file);
-	if (epoll_fd >= 0)
-		close(epoll_fd);
-	return rc;
-	//< 6
-}
+/* One manner of being told. Each function returns 0 or -errno. */
+struct manner {
+	/* A descriptor has come. Nothing waits on it yet. */
+	int (*on_attach)(struct engine *e, struct watched *w);
+	/* An operation has begun to wait on `w`. The kernel must report it when its time comes. */
+	int (*on_wait)(struct engine *e, struct watched *w);
+	/* The kernel has reported `events`. */
+	int (*on_event)(struct engine *e, struct watched *w, uint32_t events);
+};
 
-static int epoll_supports(const struct engine_config *config, enum io_kind kind,
-			  enum io_fd_kind fd_kind, struct reason *why)
-{
-	if ((config->options & OPTION_EDGE) && (config->options & OPTION_ONESHOT)) {
-		reason_set(why,
-			   "edge and oneshot are two answers to the same question; choose one");
-		return -EINVAL;
-	}
-	if (kind == IO_NOP) {
-		reason_set(why, "epoll waits for descriptors, and a no-op has none");
-		return -EOPNOTSUPP;
-	}
-	if (fd_kind == IO_FD_PIPE && (config->options & OPTION_EDGE)) {
-		reason_set(why,
-			   "after an edge one must try until EAGAIN, and a pipe in blocking mode "
-			   "cannot be tried: it has no MSG_DONTWAIT");
-		return -EOPNOTSUPP;
-	}
-	return fd_kind == IO_FD_FILE ? try_a_file(why) : 0;
-}
-
-static void epoll_close(struct engine *e)
-{
-	if (e->epoll_fd >= 0)
-		close(e->epoll_fd);
-	free(e->watched);
-	free(e);
-}
-
-static int epoll_open(struct engine **engine, const struct engine_config *config,
-		      struct reason *why)
-{
-	struct engine *e = calloc(1, sizeof *e);
-	if (!e)
-		return reason_errno(why, ENOMEM, "epoll engine");
-	op_queue_init(&e->finished);
-	e->trigger = LEVEL;
-	if (config->options & OPTION_EDGE)
-		e->trigger = EDGE;
-	if (config->options & OPTION_ONESHOT)
-		e->trigger = ONESHOT;
-	e->watched_count = config->max_fds;
-	e->watched = calloc(config->max_fds, sizeof *e->watched);
-	e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (!e->watched || e->epoll_fd < 0) {
-		int rc = reason_errno(why, e->watched ? errno : ENOMEM, "epoll_create1");
-		epoll_close(e);
-		return rc;
-	}
-	*engine = e;
-	return 0;
-}
+/* The kernel's interest list. */
 
 /* Asks the kernel for `events` on a descriptor, from now on. Returns 0 or -errno. */
 static int set_interest(struct engine *e, struct watched *w, uint32_t events)
 {
 	//> 1 Tell the kernel: epoll_ctl(2), EPOLL_CTL_ADD for a descriptor that it does not have
-	//> yet, EPOLL_CTL_MOD for one that it has. Whatever you put into the event's `data` comes
-	//> back with every event of this descriptor: a pointer to its state saves the search.
+	//> yet, EPOLL_CTL_MOD for one that it has. What you put into the event's `data` comes back
+	//> with every event of this descriptor: a pointer to its state saves the search.
 	//+ (void)e;
 	//+ (void)w;
 	//+ (void)events;
@@ -177,96 +101,22 @@ static int forget(struct engine *e, struct watched *w)
 	//< 3
 }
 
-static int epoll_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_kind fd_kind,
-			struct reason *why)
-{
-	struct watched *w = &e->watched[fd_slot];
-	*w = (struct watched) { .fd = fd };
-	/* What every receive waits for: asked once, a message then costs no epoll_ctl. */
-	uint32_t events = EPOLLIN;
-	//> 4 Edge-triggered: whatever could ever be wanted, once and for all. EPOLLRDHUP tells of a
-	//> peer that will send no more, even while its last bytes are still to be read.
-	//+ if (e->trigger == EDGE)
-	//+ 	return reason_errno(why, ENOSYS, "edge-triggered is exercise 4");
-	if (e->trigger == EDGE)
-		events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-	//< 4
-	//> 5 One-shot: registered, and switched off until something waits.
-	//+ if (e->trigger == ONESHOT)
-	//+ 	return reason_errno(why, ENOSYS, "one-shot is exercise 5");
-	if (e->trigger == ONESHOT)
-		events = EPOLLONESHOT;
-	//< 5
-	int rc = set_interest(e, w, events);
-	if (rc < 0)
-		reason_errno(why, rc, "epoll_ctl(EPOLL_CTL_ADD) on %s",
-			     fd_kind == IO_FD_FILE ? "a regular file" : "a descriptor");
-	return rc;
-}
+/* The calls that move the bytes. */
 
-static void epoll_detach(struct engine *e, unsigned fd_slot)
-{
-	forget(e, &e->watched[fd_slot]);
-}
-
-static void finish(struct engine *e, struct io_op *op, int64_t result)
-{
-	op->result = result;
-	op_queue_push(&e->finished, op);
-}
-
-/* What waits on `w`, in epoll's words. */
-static uint32_t wanted(const struct watched *w)
-{
-	return (w->receiver ? (uint32_t)EPOLLIN : 0) | (w->sender ? (uint32_t)EPOLLOUT : 0);
-}
-
-/* Makes sure that what waits on `w` will be reported. */
-static void arm(struct engine *e, struct watched *w)
-{
-	uint32_t events = wanted(w);
-	int rc = 0;
-	if (e->trigger == EDGE)
-		return; /* all was asked for in attach() */
-	if (e->trigger == ONESHOT) {
-		//> 5 Each wait is asked for anew, and is good for one event. One call says it for
-		//> both directions; the bit EPOLLONESHOT is part of what is asked for.
-		rc = set_interest(e, w, events | EPOLLONESHOT);
-		//< 5
-	} else if (events & ~w->armed) {
-		//> 2 Something waits that the kernel has not been asked for: room to send, say. Ask
-		//> for it, and keep what it was asked for before.
-		rc = set_interest(e, w, w->armed | events);
-		//< 2
-	}
-	if (rc == 0)
-		return;
-	if (w->receiver)
-		finish(e, w->receiver, rc);
-	if (w->sender)
-		finish(e, w->sender, rc);
-	w->receiver = w->sender = NULL;
-}
-
-/* Tries what waits to receive, without sleeping. Returns whether it is done. */
+/* Tries what waits to receive, without sleeping. Returns whether it is over. */
 static bool try_receive(struct engine *e, struct watched *w)
 {
 	struct io_op *op = w->receiver;
 	int64_t result = op_try_when_ready(op);
-	//> 4 Is more there? A buffer that was filled may have left something behind, and no edge
-	//> will tell of it. One that came back short has drained the socket, unless the end has
-	//> been announced already: that no edge will tell of either.
-	w->readable = w->ended || result == op->len_bytes;
-	//< 4
 	//> 1 Not every answer is a result. -EAGAIN says that "ready" was a false alarm: the
 	//> operation goes on waiting, and its caller must never see it.
 	//+ w->receiver = NULL;
-	//+ finish(e, op, result);
+	//+ op_queue_finish(&e->finished, op, result);
 	//+ return true;
 	if (result == -EAGAIN)
 		return false;
 	w->receiver = NULL;
-	finish(e, op, result);
+	op_queue_finish(&e->finished, op, result);
 	return true;
 	//< 1
 }
@@ -279,35 +129,312 @@ static bool try_send(struct engine *e, struct watched *w)
 	//> 2 -EAGAIN is no result: the socket's buffer is full, and the send waits. A short count
 	//> is one: never send the rest here.
 	//+ w->sender = NULL;
-	//+ finish(e, op, result);
+	//+ op_queue_finish(&e->finished, op, result);
 	//+ return true;
 	if (result == -EAGAIN)
 		return false;
 	w->sender = NULL;
-	finish(e, op, result);
+	op_queue_finish(&e->finished, op, result);
 	return true;
 	//< 2
 }
+
+/* Tries the operations that `events` are good news for. */
+static void try_both(struct engine *e, struct watched *w, uint32_t events)
+{
+	if (w->receiver && (events & IN_EVENTS))
+		try_receive(e, w);
+	if (w->sender && (events & OUT_EVENTS))
+		try_send(e, w);
+}
+
+/* What waits on `w`, in epoll's words. */
+static uint32_t wanted(const struct watched *w)
+{
+	return (w->receiver ? (uint32_t)EPOLLIN : 0) | (w->sender ? (uint32_t)EPOLLOUT : 0);
+}
+
+/* Ends what waits on `w`, with `result`. */
+static void end_both(struct engine *e, struct watched *w, int64_t result)
+{
+	if (w->receiver)
+		op_queue_finish(&e->finished, w->receiver, result);
+	if (w->sender)
+		op_queue_finish(&e->finished, w->sender, result);
+	w->receiver = w->sender = NULL;
+}
+
+/* Has the kernel report what waits on `w`. If it refuses, the operation ends with its error. */
+static void arm(struct engine *e, struct watched *w)
+{
+	int rc = wanted(w) ? e->manner->on_wait(e, w) : 0;
+	if (rc < 0)
+		end_both(e, w, rc);
+}
+
+/*
+ * Level-triggered. Every wait reports a descriptor for as long as it is ready. Receives cost no
+ * epoll_ctl: EPOLLIN is asked for once and stays on. But an event that no operation waits for must
+ * be switched off, or the loop spins. That is done when it happens.
+ */
+
+static int level_on_attach(struct engine *e, struct watched *w)
+{
+	return set_interest(e, w, EPOLLIN);
+}
+
+static int level_on_wait(struct engine *e, struct watched *w)
+{
+	//> 2 Something waits, wanted(w) says what. If the kernel has not been asked for it (room
+	//> to send, say), ask, and keep what it was asked for before (`armed`).
+	//+ (void)e;
+	//+ (void)w;
+	//+ return 0;
+	uint32_t missing = wanted(w) & ~w->armed;
+	return missing ? set_interest(e, w, w->armed | missing) : 0;
+	//< 2
+}
+
+static int level_on_event(struct engine *e, struct watched *w, uint32_t events)
+{
+	//> 3 Every wait from now on would report an event that nobody waits for. So switch off
+	//> what was asked for (`armed`) and is reported here and is not wanted(): by set_interest()
+	//> while something else remains, by forget() when nothing does. EPOLLHUP and EPOLLERR speak
+	//> of both directions. level_on_wait() switches it on again.
+	uint32_t reported = events & TROUBLE ? w->armed : w->armed & events;
+	uint32_t unwanted = reported & ~wanted(w);
+	uint32_t left = w->armed & ~unwanted;
+	int rc = 0;
+	if (unwanted)
+		rc = left ? set_interest(e, w, left) : forget(e, w);
+	if (rc < 0)
+		return rc;
+	//< 3
+	try_both(e, w, events);
+	return 0;
+}
+
+static const struct manner level = { level_on_attach, level_on_wait, level_on_event };
+
+/*
+ * Edge-triggered. A wait reports only what has changed, once, so the engine remembers who is
+ * readable. All is asked for in the beginning, and epoll_ctl is never called again.
+ */
+
+static int edge_on_attach(struct engine *e, struct watched *w)
+{
+	//> 4 Ask for all that could ever be wanted, once and for all. EPOLLRDHUP tells of a peer
+	//> that will send no more, even while its last bytes are still to be read.
+	//+ (void)e;
+	//+ (void)w;
+	//+ return -ENOSYS;
+	return set_interest(e, w, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+	//< 4
+}
+
+static int edge_on_wait(struct engine *e, struct watched *w)
+{
+	//> 4 An event that came while nothing waited will not come again. So when the socket is
+	//> known to be `readable`, try the receive now. Then ask: is more there? A buffer that was
+	//> filled may have left something behind, and no edge will tell of it. A receive that came
+	//> back short, or with -EAGAIN, has drained the socket (epoll(7), Q&A 9), and the next
+	//> byte makes an edge. But once the end has been announced (`ended`) no edge will come.
+	//+ (void)e;
+	//+ (void)w;
+	struct io_op *op = w->receiver;
+	if (op && w->readable) {
+		bool over = try_receive(e, w);
+		w->readable = w->ended || (over && op->result == op->len_bytes);
+	}
+	//< 4
+	return 0;
+}
+
+static int edge_on_event(struct engine *e, struct watched *w, uint32_t events)
+{
+	//> 4 Remember what is reported, for it will not be reported again. Each of IN_EVENTS makes
+	//> the socket `readable`. After EPOLLRDHUP, EPOLLHUP or EPOLLERR it has `ended`.
+	if (events & IN_EVENTS)
+		w->readable = true;
+	if (events & (EPOLLRDHUP | TROUBLE))
+		w->ended = true;
+	//< 4
+	if (w->sender && (events & OUT_EVENTS))
+		try_send(e, w);
+	return edge_on_wait(e, w);
+}
+
+static const struct manner edge = { edge_on_attach, edge_on_wait, edge_on_event };
+
+/*
+ * One-shot. An event switches its descriptor off, and each operation that waits switches it on.
+ * That is a system call more for each operation. Programs whose threads share one epoll pay it: no
+ * two of them are ever told of the same descriptor.
+ */
+
+static int oneshot_on_attach(struct engine *e, struct watched *w)
+{
+	//> 5 Register it, switched off: nothing waits yet.
+	//+ (void)e;
+	//+ (void)w;
+	//+ return -ENOSYS;
+	return set_interest(e, w, EPOLLONESHOT);
+	//< 5
+}
+
+static int oneshot_on_wait(struct engine *e, struct watched *w)
+{
+	//> 5 Switch it on for what is wanted(), which is good for one event. One call says it for
+	//> both directions; the bit EPOLLONESHOT is part of what is asked for.
+	//+ (void)e;
+	//+ (void)w;
+	//+ return 0;
+	return set_interest(e, w, wanted(w) | EPOLLONESHOT);
+	//< 5
+}
+
+static int oneshot_on_event(struct engine *e, struct watched *w, uint32_t events)
+{
+	try_both(e, w, events);
+	//> 5 This event has switched the descriptor off, for both directions. If something still
+	//> waits (the other direction, or a false alarm), arm() it again.
+	arm(e, w);
+	//< 5
+	return 0;
+}
+
+static const struct manner oneshot = { oneshot_on_attach, oneshot_on_wait, oneshot_on_event };
+
+/* What the engine is asked before a run: can it be done? */
+
+enum { OPTION_EDGE = 1 << 0, OPTION_ONESHOT = 1 << 1 };
+
+/* The kernel says it best. */
+static int try_a_file(struct reason *why)
+{
+	//> 6 Files. Try it: register any regular file (memfd_create(2) makes one without a name or
+	//> a disk) with an epoll of its own, and return what epoll_ctl(2) says: 0, or -errno with
+	//> the reason in `why` (reason_errno() does both). Leave no descriptor open, on any path.
+	//+ (void)why;
+	//+ return 0;
+	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	int file = memfd_create("iolab", MFD_CLOEXEC);
+	int rc = 0;
+	struct epoll_event event = { .events = EPOLLIN };
+	if (epoll_fd < 0 || file < 0)
+		rc = reason_errno(why, errno, "epoll_create1, memfd_create");
+	else if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, file, &event) < 0)
+		rc = reason_errno(why, errno,
+				  "epoll_ctl(EPOLL_CTL_ADD) refuses a regular file, which is "
+				  "always \"ready\"");
+	if (file >= 0)
+		close(file);
+	if (epoll_fd >= 0)
+		close(epoll_fd);
+	return rc;
+	//< 6
+}
+
+/* epoll_pwait2(2) came with Linux 5.11, and some sandboxes hide it. */
+static int try_a_wait(struct reason *why)
+{
+	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	struct epoll_event event;
+	struct timespec at_once = { 0 };
+	int rc = 0;
+	if (epoll_fd < 0 || epoll_pwait2(epoll_fd, &event, 1, &at_once, NULL) < 0)
+		rc = reason_errno(why, errno, "epoll_create1, epoll_pwait2");
+	if (epoll_fd >= 0)
+		close(epoll_fd);
+	return rc;
+}
+
+static int epoll_supports(const struct engine_config *config, enum io_kind kind,
+			  enum io_fd_kind fd_kind, struct reason *why)
+{
+	if ((config->options & OPTION_EDGE) && (config->options & OPTION_ONESHOT)) {
+		reason_set(why,
+			   "edge and oneshot are two answers to the same question; choose one");
+		return -EINVAL;
+	}
+	if (kind == IO_NOP) {
+		reason_set(why, "epoll waits for descriptors, and a no-op has none");
+		return -EOPNOTSUPP;
+	}
+	if (fd_kind == IO_FD_PIPE && (config->options & OPTION_EDGE)) {
+		reason_set(why,
+			   "after an edge one must try until EAGAIN, and a pipe in blocking mode "
+			   "cannot be tried: it has no MSG_DONTWAIT");
+		return -EOPNOTSUPP;
+	}
+	return fd_kind == IO_FD_FILE ? try_a_file(why) : try_a_wait(why);
+}
+
+static void epoll_close(struct engine *e)
+{
+	if (e->epoll_fd >= 0)
+		close(e->epoll_fd);
+	free(e->watched);
+	free(e);
+}
+
+static int epoll_open(struct engine **engine, const struct engine_config *config,
+		      struct reason *why)
+{
+	struct engine *e = calloc(1, sizeof *e);
+	if (!e)
+		return reason_errno(why, ENOMEM, "epoll engine");
+	op_queue_init(&e->finished);
+	e->manner = &level;
+	if (config->options & OPTION_EDGE)
+		e->manner = &edge;
+	if (config->options & OPTION_ONESHOT)
+		e->manner = &oneshot;
+	e->watched_count = config->max_fds;
+	e->watched = calloc(config->max_fds, sizeof *e->watched);
+	e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (!e->watched || e->epoll_fd < 0) {
+		int rc = reason_errno(why, e->watched ? errno : ENOMEM, "epoll_create1");
+		epoll_close(e);
+		return rc;
+	}
+	*engine = e;
+	return 0;
+}
+
+static int epoll_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_kind fd_kind,
+			struct reason *why)
+{
+	struct watched *w = &e->watched[fd_slot];
+	*w = (struct watched) { .fd = fd };
+	int rc = e->manner->on_attach(e, w);
+	if (rc < 0)
+		reason_errno(why, rc, "epoll_ctl(EPOLL_CTL_ADD) on %s",
+			     fd_kind == IO_FD_FILE ? "a regular file" : "a descriptor");
+	return rc;
+}
+
+static void epoll_detach(struct engine *e, unsigned fd_slot)
+{
+	forget(e, &e->watched[fd_slot]);
+}
+
+/* The loop: operations begin, events come, operations end. */
 
 /* A receive mostly finds nothing yet, so it is not tried before the kernel says so. */
 static void begin_receive(struct engine *e, struct watched *w, struct io_op *op)
 {
 	w->receiver = op;
-	//> 4 Edge-triggered, an event that came while nothing waited will not come again. When the
-	//> socket is known to be readable, try now.
-	if (e->trigger == EDGE && w->readable && try_receive(e, w))
-		return;
-	//< 4
 	arm(e, w);
 }
 
 static void begin_send(struct engine *e, struct watched *w, struct io_op *op)
 {
 	//> 2 A send mostly fits into the socket's buffer, so try it before it waits, and ask for
-	//> EPOLLOUT only when it did not fit. A pipe's write (IO_WRITE) cannot be tried before the
-	//> kernel says so: there is no MSG_DONTWAIT for pipes, it would block.
+	//> EPOLLOUT, by arm(), only when it did not fit. A pipe's write (IO_WRITE) cannot be tried
+	//> before the kernel says so: there is no MSG_DONTWAIT for pipes, it would block.
 	//+ (void)w;
-	//+ finish(e, op, -ENOSYS);
+	//+ op_queue_finish(&e->finished, op, -ENOSYS);
 	w->sender = op;
 	if (op->kind == IO_SEND && try_send(e, w))
 		return;
@@ -319,7 +446,7 @@ static int epoll_submit(struct engine *e, struct io_op *const *ops, unsigned cou
 {
 	for (unsigned i = 0; i < count; i++) {
 		struct watched *w = &e->watched[ops[i]->fd_slot];
-		if (ops[i]->kind == IO_RECV || ops[i]->kind == IO_READ)
+		if (io_kind_is_input(ops[i]->kind))
 			begin_receive(e, w, ops[i]);
 		else
 			begin_send(e, w, ops[i]);
@@ -327,76 +454,31 @@ static int epoll_submit(struct engine *e, struct io_op *const *ops, unsigned cou
 	return (int)count;
 }
 
-/* One event. Returns 0, or -errno when the kernel and this engine no longer agree. */
-static int handle_event(struct engine *e, struct watched *w, uint32_t events)
-{
-	//> 3 Level-triggered: an event that nobody waits for would be reported by every wait from
-	//> now on. Of what was asked for (`armed`) and is reported here, whatever is not wanted()
-	//> is switched off: by set_interest() while something else remains, by forget() when
-	//> nothing does. EPOLLHUP and EPOLLERR speak of both directions. arm() switches it on
-	//> again.
-	if (e->trigger == LEVEL) {
-		uint32_t reported = events & TROUBLE ? w->armed : w->armed & events;
-		uint32_t unwanted = reported & ~wanted(w);
-		uint32_t left = w->armed & ~unwanted;
-		int rc = 0;
-		if (unwanted)
-			rc = left ? set_interest(e, w, left) : forget(e, w);
-		if (rc < 0)
-			return rc;
-	}
-	//< 3
-	//> 4 Edge-triggered: remember what has been reported, for it will not be reported again.
-	//> After EPOLLRDHUP, EPOLLHUP or EPOLLERR no further edge will come: `ended`.
-	if (e->trigger == EDGE && (events & IN_EVENTS)) {
-		w->readable = true;
-		w->ended = w->ended || (events & (EPOLLRDHUP | TROUBLE));
-	}
-	//< 4
-	if (w->receiver && (events & IN_EVENTS))
-		try_receive(e, w);
-	if (w->sender && (events & OUT_EVENTS))
-		try_send(e, w);
-	//> 5 One-shot: this event has switched the descriptor off, for both directions. If
-	//> something still waits (the other direction, or a false alarm), it must be armed anew.
-	if (e->trigger == ONESHOT) {
-		w->armed = 0;
-		if (wanted(w))
-			arm(e, w);
-	}
-	//< 5
-	return 0;
-}
-
-/* Sleeps until something is ready: fills `events`, returns how many, or -1 with errno. */
+/*
+ * Sleeps until something is ready: fills `events`, returns how many, or -1 with errno. A negative
+ * timeout is for ever, 0 asks without waiting.
+ */
 static int wait_for_events(struct engine *e, int64_t timeout_ns)
 {
-	//> 1 Wait. epoll_pwait2(2) takes a timespec (timespec_of_ns()), or NULL to wait for ever;
-	//> epoll_wait(2) counts in milliseconds: round up, or a wait of 0.4 ms does not wait at all
-	//> and the caller spins until its time has come. 0 asks without waiting.
+	//> 1 Wait. epoll_pwait2(2) takes a timespec (timespec_of_ns()), or NULL to wait for ever.
+	//> The older epoll_wait(2) counts in milliseconds: round up, or a wait of 0.4 ms does not
+	//> wait at all and the caller spins until its time has come.
 	//+ (void)e;
 	//+ (void)timeout_ns;
 	//+ errno = ENOSYS;
 	//+ return -1;
-#if HAVE_EPOLL_PWAIT2
 	struct timespec timeout = timespec_of_ns(timeout_ns > 0 ? timeout_ns : 0);
-	int count = epoll_pwait2(e->epoll_fd, e->events, EVENTS_MAX,
-				 timeout_ns < 0 ? NULL : &timeout, NULL);
-	if (count >= 0 || errno != ENOSYS) /* Linux 5.11 */
-		return count;
-#endif
-	int timeout_ms = timeout_ns < 0 ? -1 : (int)((timeout_ns + NS_PER_MS - 1) / NS_PER_MS);
-	return epoll_wait(e->epoll_fd, e->events, EVENTS_MAX, timeout_ms);
+	return epoll_pwait2(e->epoll_fd, e->events, EVENTS_MAX, timeout_ns < 0 ? NULL : &timeout,
+			    NULL);
 	//< 1
 }
 
 static int epoll_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
 		      int64_t timeout_ns)
 {
-	bool may_wait = min > 0 && timeout_ns != 0;
-	int64_t left_ns = may_wait ? timeout_ns : 0;
-	int64_t deadline_ns = left_ns > 0 ? (int64_t)clock_ns() + left_ns : 0;
+	struct deadline deadline = deadline_after(min > 0 ? timeout_ns : 0);
 	while (e->finished.count == 0 || e->finished.count < min) {
+		int64_t left_ns = deadline_left_ns(deadline);
 		int count = wait_for_events(e, left_ns);
 		//> 1 What the wait came to. A signal ends it early (EINTR), which is no error:
 		//> reap() then returns what it has. So it does when the time was over (0).
@@ -410,13 +492,12 @@ static int epoll_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 			break;
 		//< 1
 		for (int i = 0; i < count; i++) {
-			int rc = handle_event(e, e->events[i].data.ptr, e->events[i].events);
+			struct watched *w = e->events[i].data.ptr;
+			int rc = e->manner->on_event(e, w, e->events[i].events);
 			if (rc < 0)
-				return rc;
+				return rc; /* the kernel and this engine no longer agree */
 		}
-		if (deadline_ns)
-			left_ns = deadline_ns - (int64_t)clock_ns();
-		if (!may_wait || (deadline_ns && left_ns <= 0))
+		if (left_ns == 0)
 			break;
 	}
 	return (int)op_queue_take(&e->finished, done, max);
@@ -424,19 +505,13 @@ static int epoll_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 
 static void epoll_cancel(struct engine *e)
 {
-	for (unsigned i = 0; i < e->watched_count; i++) {
-		struct watched *w = &e->watched[i];
-		if (w->receiver)
-			finish(e, w->receiver, -ECANCELED);
-		if (w->sender)
-			finish(e, w->sender, -ECANCELED);
-		w->receiver = w->sender = NULL;
-	}
+	for (unsigned i = 0; i < e->watched_count; i++)
+		end_both(e, &e->watched[i], -ECANCELED);
 }
 
 static const struct engine_option options[] = {
 	{ "edge", "edge-triggered: only changes are reported" },
-	{ "oneshot", "each event disarms its descriptor, each wait arms it anew" },
+	{ "oneshot", "an event switches its descriptor off, each wait switches it on again" },
 	{ NULL, NULL },
 };
 

@@ -2,12 +2,13 @@
 /*
  * epoll_workers: files in an epoll loop, through worker threads and an eventfd.
  *
- * epoll refuses regular files, so event loops (libuv, nginx with aio threads) hand the blocking
- * call to a few threads and hear of the result through a descriptor that epoll does watch. What
- * works asynchronously here is a thread, not the kernel's file system.
+ * epoll refuses regular files. So event loops (libuv, nginx with aio threads) hand the blocking
+ * call to a few threads, and hear of the result through a descriptor that epoll does watch. A
+ * thread works asynchronously here, not the kernel's file system.
  *
- * Unlike the pool of lab 02, the loop's thread sleeps in epoll_wait, where sockets and timers could
- * wake it too; that is why the result comes by eventfd and not by condition variable.
+ * In the pool of lab 02 the loop's thread sleeps until a worker is done. Here it sleeps in
+ * epoll_wait, where sockets and timers could wake it too. That is why the result comes by eventfd
+ * and not by condition variable.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -19,12 +20,11 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "config.h"
 #include "io_engine.h"
 #include "op_queue.h"
 #include "op_syscall.h"
 
-/* More threads than this only queue up before the same device; libuv starts 4, nginx 32. */
+/* More threads would only queue up before the same device. libuv starts 4, nginx 32. */
 #define WORKERS_MAX 64
 
 struct engine {
@@ -41,12 +41,26 @@ struct engine {
 	pthread_t workers[WORKERS_MAX];
 };
 
+/* epoll_pwait2(2) came with Linux 5.11, and some sandboxes hide it. */
+static int try_a_wait(struct reason *why)
+{
+	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	struct epoll_event event;
+	struct timespec at_once = { 0 };
+	int rc = 0;
+	if (epoll_fd < 0 || epoll_pwait2(epoll_fd, &event, 1, &at_once, NULL) < 0)
+		rc = reason_errno(why, errno, "epoll_create1, epoll_pwait2");
+	if (epoll_fd >= 0)
+		close(epoll_fd);
+	return rc;
+}
+
 static int workers_supports(const struct engine_config *config, enum io_kind kind,
 			    enum io_fd_kind fd_kind, struct reason *why)
 {
 	(void)config;
 	if (fd_kind == IO_FD_FILE && kind != IO_NOP)
-		return 0;
+		return try_a_wait(why);
 	reason_set(why,
 		   fd_kind == IO_FD_NONE
 			   ? "there is no system call that does nothing, for a worker to make"
@@ -77,7 +91,7 @@ static unsigned take_finished(struct engine *e, struct io_op **done, unsigned ma
 	unsigned count = 0;
 	//> 7 Under the lock, move up to `max` operations from `finished` to `done`
 	//> (op_queue_take()). When that emptied the queue, read the eventfd, and lower `announced`
-	//> before the lock is released: a worker that finishes a moment later must write anew. An
+	//> before the lock is released: a worker that finishes a moment later must write again. An
 	//> eventfd that is never read stays readable, and the loop spins.
 	//+ (void)e;
 	//+ (void)done;
@@ -106,7 +120,7 @@ static void *work(void *argument)
 			break;
 		pthread_mutex_unlock(&e->lock);
 
-		//> 7 The call that blocks, here where it holds up nobody: op_syscall(op, 0).
+		//> 7 The call that blocks: op_syscall(op, 0). Here it holds up nobody.
 		//+ op->result = -ENOSYS;
 		op->result = op_syscall(op, 0);
 		//< 7
@@ -214,15 +228,9 @@ static int wait_for_news(struct engine *e, int64_t timeout_ns)
 	//+ (void)timeout_ns;
 	//+ return -ENOSYS;
 	struct epoll_event event;
-#if HAVE_EPOLL_PWAIT2
 	struct timespec timeout = timespec_of_ns(timeout_ns > 0 ? timeout_ns : 0);
 	int count = epoll_pwait2(e->epoll_fd, &event, 1, timeout_ns < 0 ? NULL : &timeout, NULL);
-	if (count >= 0 || errno != ENOSYS)
-		return count < 0 ? -errno : count;
-#endif
-	int timeout_ms = timeout_ns < 0 ? -1 : (int)((timeout_ns + NS_PER_MS - 1) / NS_PER_MS);
-	int ready = epoll_wait(e->epoll_fd, &event, 1, timeout_ms);
-	return ready < 0 ? -errno : ready;
+	return count < 0 ? -errno : count;
 	//< 7
 }
 
@@ -230,32 +238,25 @@ static int workers_reap(struct engine *e, struct io_op **done, unsigned min, uns
 			int64_t timeout_ns)
 {
 	unsigned count = 0;
-	int64_t left_ns = timeout_ns;
-	int64_t deadline_ns = timeout_ns > 0 ? (int64_t)clock_ns() + timeout_ns : 0;
+	struct deadline deadline = deadline_after(timeout_ns);
 	for (;;) {
 		count += take_finished(e, done + count, max - count);
-		if (count >= min || left_ns == 0)
+		if (count >= min)
 			return (int)count;
-		int news = wait_for_news(e, left_ns);
+		int64_t left_ns = deadline_left_ns(deadline);
+		int news = left_ns == 0 ? 0 : wait_for_news(e, left_ns);
 		if (news < 0 && news != -EINTR)
 			return news;
 		if (news <= 0)
 			return (int)count;
-		if (deadline_ns) {
-			left_ns = deadline_ns - (int64_t)clock_ns();
-			left_ns = left_ns > 0 ? left_ns : 0;
-		}
 	}
 }
 
-/* A worker in the midst of a file operation cannot be called back; it ends soon by itself. */
+/* A worker that is inside a file operation cannot be called back. It will be done soon. */
 static void workers_cancel(struct engine *e)
 {
 	pthread_mutex_lock(&e->lock);
-	for (struct io_op *op; (op = op_queue_pop(&e->waiting));) {
-		op->result = -ECANCELED;
-		op_queue_push(&e->finished, op);
-	}
+	op_queue_cancel(&e->waiting, &e->finished);
 	if (e->finished.first)
 		announce(e);
 	pthread_mutex_unlock(&e->lock);

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "config.h"
 #include "io_engine.h"
 #include "op_queue.h"
 #include "op_syscall.h"
@@ -137,8 +136,7 @@ static void finish(struct engine *e, struct watched *w, enum direction d, int64_
 {
 	struct io_op *op = w->waiting[d];
 	w->waiting[d] = NULL;
-	op->result = result;
-	op_queue_push(&e->finished, op);
+	op_queue_finish(&e->finished, op, result);
 }
 
 /* Moves what can be moved; then sees to it that the rest will be reported. */
@@ -170,7 +168,7 @@ static int epoll_submit(struct engine *e, struct io_op *const *ops, unsigned cou
 	for (unsigned i = 0; i < count; i++) {
 		struct io_op *op = ops[i];
 		struct watched *w = &e->watched[op->fd_slot];
-		enum direction d = op->kind == IO_RECV || op->kind == IO_READ ? IN : OUT;
+		enum direction d = io_kind_is_input(op->kind) ? IN : OUT;
 		w->waiting[d] = op;
 		if (op->kind == IO_SEND)
 			w->ready |= EPOLLOUT; /* mostly true, and trying is free of charge */
@@ -203,12 +201,10 @@ static int epoll_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 		      int64_t timeout_ns)
 {
 	unsigned enough = min > 0 ? min : 1;
-	bool may_wait = min > 0 && timeout_ns != 0;
-	int64_t left_ns = may_wait ? timeout_ns : 0;
-	int64_t end_ns = (int64_t)clock_ns() + left_ns;
+	struct deadline deadline = deadline_after(min > 0 ? timeout_ns : 0);
 	while (e->finished.count < enough) {
 		struct epoll_event events[EVENTS_MAX];
-		int left_ms = left_ns < 0 ? -1 : (int)((left_ns + NS_PER_MS - 1) / NS_PER_MS);
+		int left_ms = deadline_left_ms(deadline);
 		int count = epoll_wait(e->epoll_fd, events, EVENTS_MAX, left_ms);
 		if (count < 0 && errno != EINTR)
 			return -errno;
@@ -228,9 +224,7 @@ static int epoll_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 			if (rc < 0)
 				return rc;
 		}
-		if (left_ns > 0)
-			left_ns = end_ns - (int64_t)clock_ns();
-		if (!may_wait || (timeout_ns > 0 && left_ns <= 0))
+		if (left_ms == 0)
 			break;
 	}
 	return (int)op_queue_take(&e->finished, done, max);

@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "config.h"
 #include "io_engine.h"
 #include "op_queue.h"
 #include "op_syscall.h"
@@ -174,24 +173,18 @@ static int workers_submit(struct engine *e, struct io_op *const *ops, unsigned c
 static int wait_for_news(struct engine *e, int64_t timeout_ns)
 {
 	struct epoll_event event;
-#if HAVE_EPOLL_PWAIT2
 	struct timespec timeout = timespec_of_ns(timeout_ns > 0 ? timeout_ns : 0);
 	int count = epoll_pwait2(e->epoll_fd, &event, 1, timeout_ns < 0 ? NULL : &timeout, NULL);
-	if (count >= 0 || errno != ENOSYS)
-		return count < 0 ? -errno : count;
-#endif
-	int timeout_ms = timeout_ns < 0 ? -1 : (int)((timeout_ns + NS_PER_MS - 1) / NS_PER_MS);
-	int ready = epoll_wait(e->epoll_fd, &event, 1, timeout_ms);
-	return ready < 0 ? -errno : ready;
+	return count < 0 ? -errno : count;
 }
 
 static int workers_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
 			int64_t timeout_ns)
 {
-	int64_t left_ns = timeout_ns;
-	int64_t deadline_ns = (int64_t)clock_ns() + timeout_ns;
+	struct deadline deadline = deadline_after(timeout_ns);
+	int64_t left_ns;
 	take_over(e);
-	while (e->taken.count < min && left_ns != 0) {
+	while (e->taken.count < min && (left_ns = deadline_left_ns(deadline)) != 0) {
 		eventfd_t pushes;
 		int news = wait_for_news(e, left_ns);
 		if (news < 0 && news != -EINTR)
@@ -200,10 +193,6 @@ static int workers_reap(struct engine *e, struct io_op **done, unsigned min, uns
 			break;
 		eventfd_read(e->wakeup_fd, &pushes);
 		take_over(e);
-		if (left_ns > 0)
-			left_ns = deadline_ns - (int64_t)clock_ns();
-		if (timeout_ns > 0 && left_ns < 0)
-			left_ns = 0;
 	}
 	return (int)op_queue_take(&e->taken, done, max);
 }
@@ -211,10 +200,7 @@ static int workers_reap(struct engine *e, struct io_op **done, unsigned min, uns
 static void workers_cancel(struct engine *e)
 {
 	pthread_mutex_lock(&e->lock);
-	for (struct io_op *op; (op = op_queue_pop(&e->waiting));) {
-		op->result = -ECANCELED;
-		op_queue_push(&e->taken, op);
-	}
+	op_queue_cancel(&e->waiting, &e->taken);
 	pthread_mutex_unlock(&e->lock);
 }
 

@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "config.h"
 #include "io_engine.h"
 #include "op_queue.h"
 #include "op_syscall.h"
@@ -163,36 +162,26 @@ static int workers_submit(struct engine *e, struct io_op *const *ops, unsigned c
 static int wait_for_news(struct engine *e, int64_t timeout_ns)
 {
 	struct epoll_event event;
-#if HAVE_EPOLL_PWAIT2
 	struct timespec timeout = timespec_of_ns(timeout_ns > 0 ? timeout_ns : 0);
 	int count = epoll_pwait2(e->epoll_fd, &event, 1, timeout_ns < 0 ? NULL : &timeout, NULL);
-	if (count >= 0 || errno != ENOSYS)
-		return count < 0 ? -errno : count;
-#endif
-	int timeout_ms = timeout_ns < 0 ? -1 : (int)((timeout_ns + NS_PER_MS - 1) / NS_PER_MS);
-	int ready = epoll_wait(e->epoll_fd, &event, 1, timeout_ms);
-	return ready < 0 ? -errno : ready;
+	return count < 0 ? -errno : count;
 }
 
 static int workers_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
 			int64_t timeout_ns)
 {
 	unsigned count = 0;
-	int64_t left_ns = timeout_ns;
-	int64_t deadline_ns = timeout_ns > 0 ? (int64_t)clock_ns() + timeout_ns : 0;
+	struct deadline deadline = deadline_after(timeout_ns);
 	for (;;) {
 		count += take_finished(e, done + count, max - count);
-		if (count >= min || left_ns == 0)
+		if (count >= min)
 			return (int)count;
-		int news = wait_for_news(e, left_ns);
+		int64_t left_ns = deadline_left_ns(deadline);
+		int news = left_ns == 0 ? 0 : wait_for_news(e, left_ns);
 		if (news < 0 && news != -EINTR)
 			return news;
 		if (news <= 0)
 			return (int)count;
-		if (deadline_ns) {
-			left_ns = deadline_ns - (int64_t)clock_ns();
-			left_ns = left_ns > 0 ? left_ns : 0;
-		}
 	}
 }
 
@@ -200,10 +189,7 @@ static int workers_reap(struct engine *e, struct io_op **done, unsigned min, uns
 static void workers_cancel(struct engine *e)
 {
 	pthread_mutex_lock(&e->lock);
-	for (struct io_op *op; (op = op_queue_pop(&e->waiting));) {
-		op->result = -ECANCELED;
-		op_queue_push(&e->finished, op);
-	}
+	op_queue_cancel(&e->waiting, &e->finished);
 	pthread_mutex_unlock(&e->lock);
 }
 

@@ -167,12 +167,6 @@ static void epoll_detach(struct engine *e, unsigned fd_slot)
 	forget(e, &e->watched[fd_slot]);
 }
 
-static void finish(struct engine *e, struct io_op *op, int64_t result)
-{
-	op->result = result;
-	op_queue_push(&e->finished, op);
-}
-
 /* What waits on `w`, in epoll's words. */
 static uint32_t wanted(const struct watched *w)
 {
@@ -194,9 +188,9 @@ static void arm(struct engine *e, struct watched *w)
 	if (rc == 0)
 		return;
 	if (w->receiver)
-		finish(e, w->receiver, rc);
+		op_queue_finish(&e->finished, w->receiver, rc);
 	if (w->sender)
-		finish(e, w->sender, rc);
+		op_queue_finish(&e->finished, w->sender, rc);
 	w->receiver = w->sender = NULL;
 }
 
@@ -208,7 +202,7 @@ static bool try_receive(struct engine *e, struct watched *w)
 	if (result == -EAGAIN)
 		return false;
 	w->receiver = NULL;
-	finish(e, op, result);
+	op_queue_finish(&e->finished, op, result);
 	return true;
 }
 
@@ -220,7 +214,7 @@ static bool try_send(struct engine *e, struct watched *w)
 	if (result == -EAGAIN)
 		return false;
 	w->sender = NULL;
-	finish(e, op, result);
+	op_queue_finish(&e->finished, op, result);
 	return true;
 }
 
@@ -242,7 +236,7 @@ static int epoll_submit(struct engine *e, struct io_op *const *ops, unsigned cou
 {
 	for (unsigned i = 0; i < count; i++) {
 		struct watched *w = &e->watched[ops[i]->fd_slot];
-		if (ops[i]->kind == IO_RECV || ops[i]->kind == IO_READ)
+		if (io_kind_is_input(ops[i]->kind))
 			begin_receive(e, w, ops[i]);
 		else
 			begin_send(e, w, ops[i]);
@@ -274,21 +268,13 @@ static int handle_event(struct engine *e, struct watched *w, uint32_t events)
 	return 0;
 }
 
-/* Sleeps until something is ready: fills `events`, returns how many, or -1 with errno. */
-static int wait_for_events(struct engine *e, int64_t timeout_ns)
-{
-	int timeout_ms = timeout_ns < 0 ? -1 : (int)((timeout_ns + NS_PER_MS - 1) / NS_PER_MS);
-	return epoll_wait(e->epoll_fd, e->events, EVENTS_MAX, timeout_ms);
-}
-
 static int epoll_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
 		      int64_t timeout_ns)
 {
-	bool may_wait = min > 0 && timeout_ns != 0;
-	int64_t left_ns = may_wait ? timeout_ns : 0;
-	int64_t deadline_ns = left_ns > 0 ? (int64_t)clock_ns() + left_ns : 0;
+	struct deadline deadline = deadline_after(min > 0 ? timeout_ns : 0);
 	while (e->finished.count == 0 || e->finished.count < min) {
-		int count = wait_for_events(e, left_ns);
+		int left_ms = deadline_left_ms(deadline);
+		int count = epoll_wait(e->epoll_fd, e->events, EVENTS_MAX, left_ms);
 		if (count < 0 && errno != EINTR)
 			return -errno;
 		if (count <= 0)
@@ -299,9 +285,7 @@ static int epoll_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 			if (rc < 0)
 				return rc;
 		}
-		if (deadline_ns)
-			left_ns = deadline_ns - (int64_t)clock_ns();
-		if (!may_wait || (deadline_ns && left_ns <= 0))
+		if (left_ms == 0)
 			break;
 	}
 	return (int)op_queue_take(&e->finished, done, max);
@@ -312,9 +296,9 @@ static void epoll_cancel(struct engine *e)
 	for (unsigned i = 0; i < e->watched_count; i++) {
 		struct watched *w = &e->watched[i];
 		if (w->receiver)
-			finish(e, w->receiver, -ECANCELED);
+			op_queue_finish(&e->finished, w->receiver, -ECANCELED);
 		if (w->sender)
-			finish(e, w->sender, -ECANCELED);
+			op_queue_finish(&e->finished, w->sender, -ECANCELED);
 		w->receiver = w->sender = NULL;
 	}
 }
