@@ -4,6 +4,7 @@
 #ifndef IOLAB_CLOCK_H
 #define IOLAB_CLOCK_H
 
+#include <assert.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,14 +22,16 @@ static inline uint64_t clock_ns(void)
 	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
+/* `ns` is not negative. */
 static inline struct timespec timespec_of_ns(int64_t ns)
 {
+	assert(ns >= 0);
 	return (struct timespec) { .tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S };
 }
 
 /*
- * The moment at which a wait must end. Made of the timeout that reap() is given, whose values keep
- * their meaning: a negative one waits for ever, 0 does not wait. Neither of these reads the clock.
+ * The moment at which a wait must end, made of a timeout as reap() is given one: a negative timeout
+ * waits for ever, 0 does not wait. Neither of these two reads the clock.
  */
 struct deadline {
 	int64_t at_ns; /* as clock_ns() counts, or one of the two below */
@@ -37,7 +40,7 @@ struct deadline {
 #define DEADLINE_NEVER	INT64_MAX
 #define DEADLINE_PASSED 0
 
-/* A timeout that would end after the clock does is for ever, too. */
+/* A timeout that the clock cannot count to is for ever, too. */
 static inline struct deadline deadline_after(int64_t timeout_ns)
 {
 	if (timeout_ns < 0)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * CPU work of a fixed amount, for the question how much of it overlaps with I/O.
+ * CPU work of a fixed amount, to see how much of it overlaps with I/O.
  *
- * The work is a number of turns of a loop, not a time spent watching a clock: a spin on the clock
- * would count time during which the thread was not even running as work done. How many turns make a
- * microsecond is calibrated once; the amount is then the same for every engine.
+ * The work is a number of turns of a loop. A loop that watches the clock instead would count the
+ * time in which the thread did not run as work done. How many turns make a microsecond is
+ * calibrated once. The amount is then the same for every engine.
  */
 #ifndef IOLAB_COMPUTE_H
 #define IOLAB_COMPUTE_H

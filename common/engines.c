@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "engines.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,7 +29,8 @@ static int compare_engines(const struct engine_ops *a, const struct engine_ops *
 
 const struct engine_ops *engine_at(unsigned position)
 {
-	/* The linker's order is that of the object files. A dozen engines need no sorted copy. */
+	/* The linker keeps the order of the object files. A dozen engines need no sorted copy. */
+	assert(position < engines_count());
 	for (unsigned i = 0; i < engines_count(); i++) {
 		unsigned before = 0;
 		for (unsigned j = 0; j < engines_count(); j++)
@@ -150,6 +152,7 @@ int engine_spec_parse(const char *spec, const struct engine_ops **engine, uint64
 
 void engine_variant_name(const struct engine_ops *engine, uint64_t options, char *text, size_t size)
 {
+	assert(size > 0);
 	size_t used = 0;
 	text[0] = '\0';
 	for (unsigned i = 0; engine->options && engine->options[i].name && used < size; i++)

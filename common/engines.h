@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The engines that are linked in: every lab's IO_ENGINE(...), found by nobody naming them. */
+/* The engines in this program. Each registers itself with IO_ENGINE(); there is no list to edit. */
 #ifndef IOLAB_ENGINES_H
 #define IOLAB_ENGINES_H
 
@@ -10,29 +10,29 @@
 
 unsigned engines_count(void);
 
-/* The engine at `position` in the order of the labs, 0 .. engines_count()-1. */
+/* The engine at `position`, 0 .. engines_count()-1, in the order of the labs. */
 const struct engine_ops *engine_at(unsigned position);
 
-/* NULL when there is no such engine. */
+/* The engine that is called `name`, or NULL. */
 const struct engine_ops *engine_find(const char *name);
 
 /*
- * Parses "name" or "name:option+option". Returns 0, or -EINVAL with a `why` that lists what there
- * is and names the nearest.
+ * Parses "name" or "name:option+option". Sets `*engine` and `*options` and returns 0, or returns
+ * -EINVAL. `why` then lists what there is and names the nearest.
  */
 int engine_spec_parse(const char *spec, const struct engine_ops **engine, uint64_t *options,
 		      struct reason *why);
 
-/* "option+option" in the order of the engine's table, whatever order was typed; "" for none. */
+/* Writes "option+option", in the order of the engine's table; "" for none. */
 void engine_variant_name(const struct engine_ops *engine, uint64_t options, char *text,
 			 size_t size);
 
-/* "name" or "name:option+option". */
+/* Writes "name" or "name:option+option". */
 void engine_label(const struct engine_ops *engine, uint64_t options, char *text, size_t size);
 
 /*
- * The word among `count` that `typed` was probably meant to be, or NULL when none is near. For
- * "did you mean".
+ * For "did you mean ...?": the word among `count` that `typed` resembles most, or NULL when none is
+ * near.
  */
 const char *nearest_word(const char *typed, const char *const *words, unsigned count);
 

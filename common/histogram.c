@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "histogram.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -24,6 +25,7 @@ void histogram_add(struct histogram *into, const struct histogram *from)
 
 uint64_t histogram_bucket_low_ns(unsigned bucket)
 {
+	assert(bucket < HISTOGRAM_BUCKETS);
 	if (bucket < 2 * HISTOGRAM_HALF)
 		return bucket;
 	unsigned shift = bucket / HISTOGRAM_HALF - 1;
@@ -37,6 +39,7 @@ uint64_t histogram_bucket_end_ns(unsigned bucket)
 
 double histogram_quantile_ns(const struct histogram *h, double q)
 {
+	assert(q >= 0 && q <= 1);
 	if (h->count == 0)
 		return 0;
 	uint64_t rank = (uint64_t)ceil(q * (double)h->count);

@@ -2,14 +2,15 @@
 /*
  * A log-linear histogram of nanoseconds.
  *
- * Values below 2^HISTOGRAM_SUB_BITS have a bucket each. Above, every power of two is cut into
- * 2^(SUB_BITS-1) equal buckets, so a bucket's width is at most 1/2^(SUB_BITS-1) of its lower bound.
- * A quantile is reported as the middle of its bucket, hence wrong by at most half that width:
+ * Each value below 2^HISTOGRAM_SUB_BITS has a bucket of its own. Above, every power of two is cut
+ * into 2^(SUB_BITS-1) equal buckets. So the width of a bucket is at most 1/2^(SUB_BITS-1) of its
+ * lower bound. A quantile is reported as the middle of its bucket, so it is wrong by at most half
+ * of the width:
  *
  *     |reported - true| / true  <=  1/2 * 1/2^6  =  0.78 %      (SUB_BITS = 7)
  *
  * Minimum, maximum, count and sum are exact. Recording is a count-leading-zeros, a shift and an
- * increment; there is no range to configure and no value is out of range.
+ * increment. No value is out of range, so there is no range to configure.
  */
 #ifndef IOLAB_HISTOGRAM_H
 #define IOLAB_HISTOGRAM_H
@@ -38,7 +39,7 @@ static inline unsigned histogram_bucket(uint64_t value_ns)
 	return shift * HISTOGRAM_HALF + (unsigned)(value_ns >> shift);
 }
 
-/* Counts `times` occurrences of `value_ns`: a batch shares its clock readings. */
+/* Counts `value_ns` `times` times: the operations of a batch share their clock readings. */
 static inline void histogram_record(struct histogram *h, uint64_t value_ns, uint64_t times)
 {
 	h->buckets[histogram_bucket(value_ns)] += times;
@@ -56,13 +57,13 @@ void histogram_reset(struct histogram *h);
 /* Adds what `from` counted to `into`. */
 void histogram_add(struct histogram *into, const struct histogram *from);
 
-/* Smallest and first-too-large value of a bucket. */
+/* The smallest value of a bucket, and the first one too large for it. `bucket` exists. */
 uint64_t histogram_bucket_low_ns(unsigned bucket);
 uint64_t histogram_bucket_end_ns(unsigned bucket);
 
 /*
- * The value that the share `q` (0 .. 1) of the recorded ones do not exceed, by the nearest-rank
- * definition, within HISTOGRAM_ERROR_BOUND. 0 when the histogram is empty.
+ * The quantile `q` (0 .. 1) by the nearest-rank definition, within HISTOGRAM_ERROR_BOUND: the share
+ * `q` of the recorded values do not exceed it. 0 when the histogram is empty.
  */
 double histogram_quantile_ns(const struct histogram *h, double q);
 

@@ -7,51 +7,53 @@
  *         └───complete─────┘
  *
  * A workload decides which operations to perform. An engine performs them through exactly one
- * kernel interface. The driver (harness/run/driver.c) is the only loop that a comparison measures: it
- * hands operations to the engine, takes completions back, and reads the clock. This header is all
- * that the three share. (harness/commands/matrix.c and harness/commands/responsiveness.c ask other questions of an
- * engine, and are small drivers of their own.)
+ * kernel interface. The driver (harness/run/driver.c) hands operations to the engine, takes
+ * completions back and reads the clock. It is the only loop that a comparison measures. The three
+ * share this header and nothing else. (harness/commands/matrix.c and
+ * harness/commands/responsiveness.c ask other questions of an engine: each is a small driver of its
+ * own.)
  *
- * The shape is that of a proactor: submit operations, reap completions. Rules, in the order in
- * which a reader usually asks for them:
+ * The shape is a proactor: submit operations, reap completions. These are the rules, in the order
+ * in which readers usually ask for them.
  *
  * Ownership.   Operations and their buffers belong to the workload, which allocates them once.
- *              From the moment submit() accepts an operation until reap() returns it, the
- *              engine alone may touch it and the kernel may touch its buffer at any time.
- *              `next` belongs to whoever holds the operation. An engine writes `result` and
- *              `next`, nothing else.
- * Exactly once. Every accepted operation comes back from reap() exactly once, with `result`
- *              set to a count of bytes (0 for a sync or a no-op) or to -errno.
- * Order.       None. Completions may come back in any order, whatever the interface. At most
- *              one operation of each direction (in: READ, RECV; out: WRITE, SEND) is in flight
- *              on a socket or pipe; a workload that wants order there waits for it.
- * Short I/O.   A count below `len_bytes` is a success. The workload reissues the remainder, once
- *              for all engines. An engine never loops to fill a buffer. 0 from a read is the end
- *              of the file, or the peer's orderly close.
- * Back-pressure. submit() returns how many operations it accepted, always a prefix of what was
- *              offered, perhaps none. That is not an error: the driver reaps and offers the rest
- *              again. With nothing in flight an engine must accept at least one.
+ *              From the moment submit() accepts an operation until reap() returns it, only the
+ *              engine may touch it. During that time the kernel may touch its buffer. `next`
+ *              belongs to whoever holds the operation. An engine writes `result` and `next`,
+ *              nothing else.
+ * Exactly once. Every accepted operation comes back from reap() exactly once. Its `result` is then
+ *              a count of bytes (0 for a sync or a no-op) or -errno.
+ * Order.       There is none: completions may come back in any order, whatever the interface. At
+ *              most one operation of each direction (in: READ, RECV; out: WRITE, SEND) is in flight
+ *              on a socket or pipe. A workload that needs an order there waits for each.
+ * Short I/O.   A count below `len_bytes` is a success. The workload reissues the remainder, in one
+ *              place for all engines. An engine never loops to fill a buffer. 0 from a read is the
+ *              end of the file, or the peer's orderly close.
+ * Back-pressure. submit() returns how many operations it accepted: always the first of those that
+ *              were offered, perhaps none. That is not an error. The driver reaps and offers the
+ *              rest again. With nothing in flight an engine must accept at least one.
  * Errors.      An operation's failure is its `result`. A negative return from submit() or reap()
- *              means that the engine itself is broken; the run ends. Engines never retry an error
- *              silently, with two exceptions: EINTR, where the operation had not begun, and
- *              EAGAIN from a readiness engine's own non-blocking try, which is its mechanism.
- * Blocking.    Descriptors arrive in blocking mode and stay so. Readiness engines pass
+ *              means that the engine itself is broken, and the run ends. An engine never retries an
+ *              error silently. There are two exceptions: EINTR, where the operation had not begun,
+ *              and EAGAIN from a readiness engine's own non-blocking try, which is its mechanism.
+ * Blocking.    Descriptors arrive in blocking mode and stay in it. Readiness engines pass
  *              MSG_DONTWAIT (see common/op_syscall.h for pipes). An engine whose submit() sleeps
  *              until the operation is over says so with IO_BLOCKS_IN_SUBMIT.
- * Waiting.     reap() sleeps in the kernel, never spins, unless the variant is about spinning. A
+ * Waiting.     reap() sleeps in the kernel and never spins, unless the variant is about spinning. A
  *              signal ends the wait early: reap() then returns what it has, perhaps 0, never
- *              -EINTR. The driver relies on it: it waits without a time limit.
- * Time.        Latency counts from the driver's clock reading just before the submit() call that
- *              first offered the operation to its reading just after the reap() call that returned
- *              it: waiting for an engine that accepts few at a time counts. Engines read no clock
- *              for measurement.
+ *              -EINTR. The driver relies on that, since it waits without a time limit.
+ * Time.        Latency counts from the driver's clock reading before the submit() call that first
+ *              offered the operation. It ends with the reading after the reap() call that returned
+ *              it. So the wait for an engine that accepts few at a time counts. Engines read no
+ *              clock for measurement.
  * Deferral.    submit() may put off the kernel call until the next reap(), so that a batch costs
- *              one system call. The driver therefore always follows submit() with reap().
- * Ending.      The workload makes its own operations end (it closes the peer, say). Where that
- *              fails, cancel() takes everything back. close() is called with nothing in flight.
- * Threads.     All calls of one engine come from the one thread that called open().
- * Never.       An engine never prints, never exits, never allocates after open(), never falls
- *              back to another interface, and never performs what it was not asked for.
+ *              one system call. Therefore the driver always calls reap() after submit().
+ * Ending.      The workload makes its own operations end, by closing the peer, for example. Where
+ *              that fails, cancel() takes everything back. When close() is called nothing is in
+ *              flight.
+ * Threads.     All calls of one engine come from the thread that called open().
+ * Never.       An engine never prints and never exits. It never allocates after open(). It never
+ *              falls back to another interface. It never does what it was not asked for.
  */
 #ifndef IOLAB_IO_ENGINE_H
 #define IOLAB_IO_ENGINE_H
@@ -101,7 +103,7 @@ enum io_fd_kind {
 struct io_op {
 	uint8_t kind; /* enum io_kind */
 	uint8_t in_flight; /* the driver's: set while the engine holds the operation */
-	uint8_t continues; /* the workload's: the rest of a short transfer; keeps `submit_ns` */
+	uint8_t continues; /* the workload's: the rest of a short transfer, which keeps `submit_ns` */
 	uint8_t reserved;
 	int32_t fd;
 	void *buf; /* lies within the arena of struct engine_config; NULL for syncs and NOP */
@@ -117,9 +119,9 @@ struct io_op {
 
 _Static_assert(sizeof(struct io_op) == 64, "an operation is meant to fill one cache line");
 
-/* What an engine is told when it opens. Valid during open() only; the arena outlives the engine. */
+/* What an engine is told when it opens. Valid during open() only. The arena outlives the engine. */
 struct engine_config {
-	unsigned depth; /* most operations in flight at once; at least 1 */
+	unsigned depth; /* the most operations in flight at once; at least 1 */
 	unsigned max_fds; /* every fd_slot is below this */
 	void *arena; /* all buffers lie in here, page-aligned: for registering them */
 	size_t arena_len_bytes;
@@ -127,7 +129,7 @@ struct engine_config {
 	uint64_t options; /* bit i set: option i of engine_ops.options was asked for */
 };
 
-/* A named on/off choice of an engine; a set of them is a variant, as in `io_uring:fixed_files`. */
+/* A named on/off choice of an engine. A set of them is a variant, as in `io_uring:fixed_files`. */
 struct engine_option {
 	const char *name;
 	const char *summary;
@@ -136,9 +138,8 @@ struct engine_option {
 
 enum engine_trait {
 	/*
-	 * submit() returns only when the operation is over, so nothing is ever in flight and a
-	 * timeout given to reap() cannot be kept. Workloads that leave receives waiting answer
-	 * "unsupported".
+	 * submit() returns only when the operation is over. So nothing is ever in flight, and
+	 * reap() cannot keep a timeout. Workloads that leave receives waiting answer "unsupported".
 	 */
 	IO_BLOCKS_IN_SUBMIT = 1u << 0,
 	/* Moves no bytes: it measures the harness. Workloads that depend on data refuse it. */
@@ -150,7 +151,7 @@ enum engine_trait {
 	IO_SERIALISES_DESCRIPTOR = 1u << 2,
 };
 
-/* Each engine file completes this type for itself, so no engine casts a void pointer. */
+/* Each engine's file completes this type, so no engine casts a void pointer. */
 struct engine;
 
 struct engine_ops {
@@ -161,10 +162,10 @@ struct engine_ops {
 	unsigned traits; /* enum engine_trait */
 
 	/*
-	 * Can this machine do `kind` on `fd_kind` through this interface, with these options?
-	 * Asked before open(), without side effects, by trying rather than by reading versions.
-	 * Of the configuration only `options`, `cpu_count` and `depth` need be valid. Returns 0, or
-	 * -errno with the kernel's reason in `why` (never left empty).
+	 * Can this machine do `kind` on `fd_kind` through this interface, with these options? The
+	 * engine is asked before open(). It finds out by trying, not by reading versions, and
+	 * leaves nothing behind. Of the configuration only `options`, `cpu_count` and `depth` are
+	 * valid. Returns 0, or -errno with the kernel's reason in `why`, which is never empty then.
 	 */
 	int (*supports)(const struct engine_config *config, enum io_kind kind,
 			enum io_fd_kind fd_kind, struct reason *why);
@@ -173,36 +174,37 @@ struct engine_ops {
 	int (*open)(struct engine **engine, const struct engine_config *config, struct reason *why);
 
 	/*
-	 * Tells the engine of a descriptor before its first use, as fd_slot (epoll_ctl ADD, a
-	 * fixed file). The caller keeps the descriptor open until detach() or close(). NULL when
-	 * the interface has no such notion. Returns 0, or -errno with `why`.
+	 * Tells the engine of a descriptor, as fd_slot, before its first use: for epoll_ctl(2) or
+	 * as a registered file. The caller keeps the descriptor open until detach() or close().
+	 * NULL when the interface has no such step. Returns 0, or -errno with `why`.
 	 */
 	int (*attach)(struct engine *engine, unsigned fd_slot, int fd, enum io_fd_kind fd_kind,
 		      struct reason *why);
 
-	/* Forgets it again, with nothing in flight on it, before the caller closes it. May be NULL. */
+	/* Undoes attach(), before the caller closes the descriptor. Nothing is in flight on it. May
+	 * be NULL. */
 	void (*detach)(struct engine *engine, unsigned fd_slot);
 
 	/*
 	 * Offers `count` operations (at least 1). Returns how many were accepted, from the front,
-	 * or -errno. Does not wait, save with IO_BLOCKS_IN_SUBMIT or where the interface itself
-	 * blocks (then the engine's file says so).
+	 * or -errno. Does not wait, except with IO_BLOCKS_IN_SUBMIT, or where the interface itself
+	 * blocks. The engine's file says so then.
 	 */
 	int (*submit)(struct engine *engine, struct io_op *const *ops, unsigned count);
 
 	/*
 	 * Stores up to `max` finished operations in `done` and returns how many, or -errno. Waits
-	 * until `min` are there (the caller has at least that many in flight) or until `timeout_ns`
-	 * has passed; negative waits for ever, 0 does not wait. With min 0 it does not wait either.
+	 * until `min` are there, or until `timeout_ns` has passed. The caller has at least `min` in
+	 * flight. A negative timeout waits for ever, 0 does not wait. With min 0 it does not wait
+	 * either.
 	 */
 	int (*reap)(struct engine *engine, struct io_op **done, unsigned min, unsigned max,
 		    int64_t timeout_ns);
 
 	/*
-	 * Asks for everything in flight back: afterwards each such operation comes out of reap(),
-	 * as it ended or with -ECANCELED, soon. A socket that still had one in flight may have been
-	 * shut down and is good only for closing. Nothing may be submitted afterwards. Does not
-	 * wait.
+	 * Asks for everything in flight back. Soon each such operation comes out of reap(), as it
+	 * ended or with -ECANCELED. A socket that still had one in flight may have been shut down:
+	 * it can only be closed. Nothing may be submitted afterwards. Does not wait.
 	 */
 	void (*cancel)(struct engine *engine);
 
@@ -211,8 +213,8 @@ struct engine_ops {
 };
 
 /*
- * Registers an engine with the program: a lab's file ends with `IO_ENGINE(epoll_engine);` and no
- * other file has to know. The linker gathers the pointers of one section into an array.
+ * Registers an engine with the program. A lab's file ends with `IO_ENGINE(epoll_engine);`, and
+ * there is no list to edit: the linker gathers the pointers of one section into an array.
  */
 #define IO_ENGINE(ops)                                                                             \
 	static const struct engine_ops *const ops##_registration                                   \

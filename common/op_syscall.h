@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One operation through its plain system call, for the engines of the labs after 01. Every interface
- * but libaio and io_uring comes down to these calls in the end. Lab 01 is about them, so it makes its
- * own.
+ * One operation through its plain system call, for the engines of the labs after 01. Every
+ * interface but libaio and io_uring comes down to these calls in the end. Lab 01 is about them, so
+ * it makes its own.
  */
 #ifndef IOLAB_OP_SYSCALL_H
 #define IOLAB_OP_SYSCALL_H
@@ -27,16 +27,16 @@ int64_t op_syscall(const struct io_op *op, int msg_flags);
  * The non-blocking try of a readiness engine, once poll or epoll has called `op->fd` ready. Returns
  * bytes or -errno; -EAGAIN when that was a false alarm.
  *
- * Pipes have no MSG_DONTWAIT, and the descriptor is in blocking mode. A read returns what is there. A
- * write of at most PIPE_BUF bytes fits, because POLLOUT promises that much room (pipe(7)). A longer
- * write is cut to that length: it becomes a short one, which the contract allows.
+ * Pipes have no MSG_DONTWAIT, and the descriptor is in blocking mode. A read returns what is there.
+ * A write of at most PIPE_BUF bytes fits, because POLLOUT promises that much room (pipe(7)). A
+ * longer write is cut to that length: it becomes a short one, which the contract allows.
  */
 int64_t op_try_when_ready(const struct io_op *op);
 
 /*
- * The first try of an operation that need not wait for the kernel's word. That is a send on a
- * socket, whose buffer mostly has room. Returns bytes or -errno; -EAGAIN when the operation has to
- * wait, which every other kind does: a receive mostly finds nothing yet, and a pipe cannot be tried.
+ * The try of a readiness engine before the kernel has called `op->fd` ready. Only a send on a
+ * socket is tried, since its buffer mostly has room. A receive mostly finds nothing yet, and a pipe
+ * cannot be tried. Returns bytes or -errno; -EAGAIN when the operation has to wait.
  */
 static inline int64_t op_try_at_once(const struct io_op *op)
 {

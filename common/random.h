@@ -23,13 +23,15 @@ static inline uint64_t random_next(struct random_stream *stream)
 	return mix64(stream->state += UINT64_C(0x9e3779b97f4a7c15));
 }
 
-/* Uniform in 0 .. bound-1 (Lemire's multiply-and-shift; bias below 2^-32 for our bounds). */
+/*
+ * Uniform in 0 .. bound-1, by Lemire's multiply-and-shift. Its bias is below 2^-32 for our bounds.
+ */
 static inline uint64_t random_below(struct random_stream *stream, uint64_t bound)
 {
 	return (uint64_t)(((unsigned __int128)random_next(stream) * bound) >> 64);
 }
 
-/* All numbers below `count`, shuffled (Fisher and Yates). */
+/* Stores all numbers below `count` in `order`, shuffled (Fisher and Yates). */
 static inline void random_order(struct random_stream *stream, unsigned *order, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)

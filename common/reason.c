@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "reason.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,6 +49,7 @@ const char *errno_name(int error)
 
 int reason_errno(struct reason *why, int error, const char *format, ...)
 {
+	assert(error != 0); /* else a failure would be returned as a success */
 	error = abs(error);
 	if (!why)
 		return -error;

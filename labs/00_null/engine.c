@@ -2,10 +2,10 @@
 /*
  * null: every operation is over the moment it is accepted, and no byte moves.
  *
- * It is the contract at its smallest, and the harness's own yardstick: what a run on null costs is
- * what driver, workload and measurement cost, since the engine adds next to nothing. The kernel is
- * never asked for anything; what makes an engine an engine, keeping what it accepted until it is
- * reaped, is all that is left.
+ * It is the smallest engine that keeps the contract. It also measures the harness: the engine adds
+ * next to nothing, so a run on null costs what driver, workload and measurement cost. The kernel is
+ * never asked for anything. One duty of an engine is left: to keep what it accepted until it is
+ * reaped.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@ struct engine {
 enum { NARROW = 1u << 0 };
 
 static const struct engine_option null_options[] = {
-	{ "narrow", "holds half of the depth at most: back-pressure to look at" },
+	{ "narrow", "holds at most half of the depth, to show back-pressure" },
 	{ NULL, NULL },
 };
 
@@ -32,8 +32,8 @@ static int null_supports(const struct engine_config *config, enum io_kind kind,
 	(void)config;
 	(void)kind;
 	//> 4 Say before the run what cannot be done. Nobody notices that a file's bytes were
-	//> never moved, but a socket or a pipe has a peer, and it would wait for ever for an
-	//> answer. Where there is none (IO_FD_NONE, IO_FD_FILE) return 0. Refuse the rest:
+	//> never moved. But a socket or a pipe has a peer, and the peer would wait for ever for an
+	//> answer. Without a peer (IO_FD_NONE, IO_FD_FILE) return 0. Refuse the rest:
 	//> -EOPNOTSUPP, with a reason in words by reason_set(why, "...").
 	//+ (void)fd_kind;
 	//+ (void)why;
@@ -64,8 +64,8 @@ static int null_open(struct engine **engine, const struct engine_config *config,
 /* The result of an operation that is over. */
 static int64_t result_of(const struct io_op *op)
 {
-	//> 3 What a result says depends on the kind: a READ or WRITE moved so many bytes; a sync
-	//> or a no-op gives 0, whatever len_bytes holds; any other kind is one that this engine
+	//> 3 What a result says depends on the kind. For a READ or WRITE it is len_bytes. For a
+	//> sync or a no-op it is 0, even if len_bytes is not. Any other kind is one that this engine
 	//> cannot perform, and -EOPNOTSUPP says so. That is the operation's own failure: it is
 	//> reaped like a success, and submit() returns no error for it.
 	//+ return op->len_bytes;

@@ -2,9 +2,9 @@
 /*
  * blocking: one plain system call per operation, made inside submit().
  *
- * The thread that asks is the thread that waits: while the kernel fetches the data, it sleeps, and
- * whatever else there was to do waits behind it. On a socket that is head-of-line blocking: one
- * silent peer holds up every other. Nothing is ever "in flight" once submit() has returned.
+ * The thread that asks is the thread that waits. While the kernel fetches the data it sleeps, and
+ * all other work waits behind it. On a socket that is head-of-line blocking: one silent peer holds
+ * up every other. Nothing is ever "in flight" once submit() has returned.
  */
 #include <errno.h>
 #include <stdlib.h>

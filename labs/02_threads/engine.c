@@ -2,10 +2,10 @@
 /*
  * threads: concurrency by blocking in parallel.
  *
- * A pool of as many threads as operations may be in flight. Each takes an operation from a queue,
- * performs it by the plain blocking call, and puts it on a second queue for the loop's thread. The
- * code of one thread stays as simple as that of the blocking engine; the price is a wake-up and a
- * context switch in each direction, and a stack for every operation in flight.
+ * A pool has one thread for each operation that may be in flight. A thread takes an operation from
+ * a queue, performs it by the plain blocking call, and puts it on a second queue for the loop's
+ * thread. The code of a thread stays as simple as the blocking engine's. The price is a wake-up and
+ * a context switch in each direction, and a stack for every operation in flight.
  *
  * With a thread for every operation there is always one free, so receives that wait on silent peers
  * cannot starve the others.
@@ -24,10 +24,10 @@
 #include "op_queue.h"
 #include "op_syscall.h"
 
-/* A worker calls nothing deep. Ten thousand connections are as many stacks. */
+/* A worker calls nothing deep, and ten thousand connections need ten thousand stacks. */
 #define STACK_BYTES (64 * 1024)
 
-/* Ends a worker's blocking call when everything is taken back; its handler does nothing. */
+/* Ends a worker's blocking call after cancel(). Its handler does nothing. */
 #define CANCEL_SIGNAL SIGUSR2
 
 /* How often it is sent again. */
@@ -190,7 +190,7 @@ static int threads_submit(struct engine *e, struct io_op *const *ops, unsigned c
 	return (int)count;
 }
 
-/* A blocking call that has not begun when the signal comes does not hear of it: hence again. */
+/* A call that begins after the signal came does not hear of it. So the signal is sent again. */
 static void interrupt_workers(struct engine *e)
 {
 	for (unsigned i = 0; i < e->worker_count; i++)

@@ -2,13 +2,13 @@
 /*
  * poll: ask the kernel which descriptors are ready, then make the call that will not block.
  *
- * Every operation that waits has an entry in one array, which goes to the kernel whole at each
- * ppoll(2) and is walked there from end to end: the cost of a wait grows with the number of
- * descriptors watched, not with the number that are ready. That is the lesson of this lab, and the
- * reason for the next.
+ * Every operation that waits has an entry in one array. Each ppoll(2) hands the whole array to the
+ * kernel, which walks it from end to end. So the cost of a wait grows with the number of
+ * descriptors that are watched, not with the number that are ready. That is the lesson of this lab,
+ * and the reason for the next.
  *
- * Regular files are always "ready": poll answers at once, and the read that follows blocks this
- * thread all the same. The engine performs them so, faithfully; the call has told it nothing.
+ * Regular files are always "ready". poll answers at once, and the read that follows still blocks
+ * this thread. The engine performs it that way: poll has told it nothing.
  */
 #include <errno.h>
 #include <poll.h>
@@ -138,7 +138,7 @@ static void poll_cancel(struct engine *e)
 static const struct engine_ops poll_engine = {
 	.name = IO_ENGINE_NAME("poll"),
 	.summary =
-		"readiness by ppoll, then the call that does not block; files block all the same",
+		"readiness by ppoll, then the call that does not block; files block nevertheless",
 	.lab = IO_ENGINE_LAB,
 	.supports = poll_supports,
 	.open = poll_open,

@@ -4,8 +4,8 @@
  * ready.
  *
  * Each descriptor is registered once, with a pointer to its state. So neither the kernel nor this
- * engine walks a list of all of them. There are three manners of being told, and a variant of the
- * engine takes one of them. A manner is three functions, which stand together below.
+ * engine walks a list of all of them. There are three trigger modes, and each variant of the engine
+ * has one. A mode is three functions, which stand together below.
  *
  *   (level)   Every wait reports a descriptor for as long as it is ready.
  *   edge      A wait reports only what has changed, once.
@@ -45,15 +45,15 @@ struct watched {
 
 struct engine {
 	int epoll_fd;
-	const struct manner *manner;
+	const struct trigger_mode *mode;
 	struct op_queue finished;
 	unsigned watched_count;
 	struct watched *watched; /* [fd_slot] */
 	struct epoll_event events[EVENTS_MAX];
 };
 
-/* One manner of being told. Each function returns 0 or -errno. */
-struct manner {
+/* How the kernel is to tell of what is ready. Each function returns 0 or -errno. */
+struct trigger_mode {
 	/* A descriptor has come. Nothing waits on it yet. */
 	int (*on_attach)(struct engine *e, struct watched *w);
 	/* An operation has begun to wait on `w`. The kernel must report it when its time comes. */
@@ -167,7 +167,7 @@ static void end_both(struct engine *e, struct watched *w, int64_t result)
 /* Has the kernel report what waits on `w`. If it refuses, the operation ends with its error. */
 static void arm(struct engine *e, struct watched *w)
 {
-	int rc = wanted(w) ? e->manner->on_wait(e, w) : 0;
+	int rc = wanted(w) ? e->mode->on_wait(e, w) : 0;
 	if (rc < 0)
 		end_both(e, w, rc);
 }
@@ -214,7 +214,7 @@ static int level_on_event(struct engine *e, struct watched *w, uint32_t events)
 	return 0;
 }
 
-static const struct manner level = { level_on_attach, level_on_wait, level_on_event };
+static const struct trigger_mode level = { level_on_attach, level_on_wait, level_on_event };
 
 /*
  * Edge-triggered. A wait reports only what has changed, once, so the engine remembers who is
@@ -264,7 +264,7 @@ static int edge_on_event(struct engine *e, struct watched *w, uint32_t events)
 	return edge_on_wait(e, w);
 }
 
-static const struct manner edge = { edge_on_attach, edge_on_wait, edge_on_event };
+static const struct trigger_mode edge = { edge_on_attach, edge_on_wait, edge_on_event };
 
 /*
  * One-shot. An event switches its descriptor off, and each operation that waits switches it on.
@@ -303,7 +303,7 @@ static int oneshot_on_event(struct engine *e, struct watched *w, uint32_t events
 	return 0;
 }
 
-static const struct manner oneshot = { oneshot_on_attach, oneshot_on_wait, oneshot_on_event };
+static const struct trigger_mode oneshot = { oneshot_on_attach, oneshot_on_wait, oneshot_on_event };
 
 /* What the engine is asked before a run: can it be done? */
 
@@ -385,11 +385,11 @@ static int epoll_open(struct engine **engine, const struct engine_config *config
 	if (!e)
 		return reason_errno(why, ENOMEM, "epoll engine");
 	op_queue_init(&e->finished);
-	e->manner = &level;
+	e->mode = &level;
 	if (config->options & OPTION_EDGE)
-		e->manner = &edge;
+		e->mode = &edge;
 	if (config->options & OPTION_ONESHOT)
-		e->manner = &oneshot;
+		e->mode = &oneshot;
 	e->watched_count = config->max_fds;
 	e->watched = calloc(config->max_fds, sizeof *e->watched);
 	e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -407,7 +407,7 @@ static int epoll_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_k
 {
 	struct watched *w = &e->watched[fd_slot];
 	*w = (struct watched) { .fd = fd };
-	int rc = e->manner->on_attach(e, w);
+	int rc = e->mode->on_attach(e, w);
 	if (rc < 0)
 		reason_errno(why, rc, "epoll_ctl(EPOLL_CTL_ADD) on %s",
 			     fd_kind == IO_FD_FILE ? "a regular file" : "a descriptor");
@@ -493,7 +493,7 @@ static int epoll_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 		//< 1
 		for (int i = 0; i < count; i++) {
 			struct watched *w = e->events[i].data.ptr;
-			int rc = e->manner->on_event(e, w, e->events[i].events);
+			int rc = e->mode->on_event(e, w, e->events[i].events);
 			if (rc < 0)
 				return rc; /* the kernel and this engine no longer agree */
 		}

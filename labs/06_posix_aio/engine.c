@@ -2,19 +2,20 @@
 /*
  * posix_aio: the standard's asynchronous I/O, which glibc performs with threads.
  *
- * aio_read(3) puts a request on a list; a helper thread of glibc makes the blocking call. Two
- * things follow that surprise. Requests on one descriptor are performed one after another, so that
- * depth brings nothing unless each has a descriptor of its own, and a receive that waits holds up a
- * send on the same socket. And glibc starts 20 threads at most unless aio_init(3) asks for more:
- * plenty for files, where a thread that finds the next request on the list need not sleep, and too
- * few for sockets, where each receive that waits holds one.
+ * aio_read(3) puts a request on a list, and a helper thread of glibc makes the blocking call. Two
+ * consequences surprise. First, requests on one descriptor are performed one after another. So
+ * depth brings nothing unless each request has a descriptor of its own, and a receive that waits
+ * holds up a send on the same socket. Second, glibc starts at most 20 threads unless aio_init(3)
+ * asks for more. For files that is plenty: a thread that finds the next request on the list need
+ * not sleep. For sockets it is too few: each receive that waits holds one.
  *
- * Completion is asked for with aio_suspend(3): SIGEV_THREAD would start a thread for every single
- * completion, and SIGEV_SIGNAL would cost two system calls each. aio_suspend wants the whole list
- * of what is outstanding, and afterwards each has to be asked whether it is the one: O(n), by
- * design of the interface.
+ * The engine waits for completions with aio_suspend(3). SIGEV_THREAD would start a thread for every
+ * completion, and SIGEV_SIGNAL would cost two system calls each. aio_suspend takes the whole list
+ * of what is outstanding, and afterwards each request has to be asked whether it is over. That is
+ * O(n), by design of the interface.
  *
- * aio_init takes effect once a process, before the first request. One fresh process a run.
+ * aio_init takes effect once in a process, before the first request. Each run is a process of its
+ * own.
  */
 #include <aio.h>
 #include <errno.h>
@@ -32,7 +33,9 @@ struct request {
 	struct io_op *op;
 };
 
-/* glibc's own limit. With 64 threads for 64 reads each sleeps after each: half the throughput. */
+/*
+ * glibc's own limit. With 64 threads for 64 reads each would sleep after each read: half as fast.
+ */
 #define THREADS_FOR_FILES 20
 
 struct engine {
@@ -73,7 +76,7 @@ static void limit_threads(unsigned count)
 	aio_init(&(struct aioinit) {
 		.aio_threads = (int)count,
 		.aio_num = (int)count,
-		.aio_idle_time = 1, /* seconds; glibc's threads outlive the engine for so long */
+		.aio_idle_time = 1, /* seconds by which glibc's threads outlive the engine */
 	});
 }
 
@@ -122,7 +125,7 @@ static int start(struct request *r, const struct io_op *op)
 		return aio_read(&r->cb);
 	case IO_WRITE:
 	case IO_SEND:
-		/* glibc's threads block all signals, so SIGPIPE reaches nobody: EPIPE comes back. */
+		/* glibc's threads block all signals, SIGPIPE too: only EPIPE comes back. */
 		return aio_write(&r->cb);
 	case IO_FSYNC:
 		return aio_fsync(O_SYNC, &r->cb);
@@ -186,8 +189,9 @@ static int posix_aio_reap(struct engine *e, struct io_op **done, unsigned min, u
 }
 
 /*
- * aio_cancel takes back what has not begun. A helper thread that sits in a socket call is freed by
- * shutting the socket down, which the contract allows here; one that reads a file is soon done.
+ * aio_cancel takes back what has not begun. A helper thread that sleeps in a call on a socket
+ * returns when the socket is shut down, which the contract allows here. One that reads a file is
+ * soon done.
  */
 static void posix_aio_cancel(struct engine *e)
 {

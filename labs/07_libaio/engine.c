@@ -3,14 +3,13 @@
  * libaio: completion in the kernel. io_submit(2) hands over a batch, io_getevents(2) takes results.
  *
  * It is asynchronous for files opened with O_DIRECT. A buffered read is performed inside io_submit,
- * start to end: the interface accepts it and says nothing. On sockets a read would block there too,
- * so the engine asks for readiness (IOCB_CMD_POLL, Linux 4.18) and then makes the call that does
- * not block.
+ * from start to end: the interface accepts it and says nothing. A read on a socket would block
+ * there too. So the engine asks for readiness (IOCB_CMD_POLL, Linux 4.18) and then makes the call
+ * that does not block.
  *
- * Finished requests lie in a ring that io_setup(2) mapped into this process. Reading it directly
- * saves the system call when enough are there already; QEMU and fio (userspace_reap) do the same.
- * The layout is not in a header, but has been the kernel's ABI since 2.5 (fs/aio.c, struct
- * aio_ring).
+ * Finished requests lie in a ring that io_setup(2) mapped into this process. When enough are there
+ * already, reading the ring saves the system call. QEMU and fio (userspace_reap) do the same. No
+ * header has the layout, but it has been the kernel's ABI since 2.5 (fs/aio.c, struct aio_ring).
  */
 #include <errno.h>
 #include <libaio.h>
@@ -29,7 +28,7 @@
 struct completion_ring {
 	unsigned id;
 	unsigned size; /* of events[] */
-	unsigned head; /* written by whoever takes events: by us */
+	unsigned head; /* written by this engine, which takes the events */
 	unsigned tail; /* written by the kernel */
 	unsigned magic;
 	unsigned compat_features;
@@ -146,8 +145,9 @@ static void enqueue(struct engine *e, struct io_op *op)
 }
 
 /*
- * Hands what is queued to the kernel. A request that it refuses on sight (EBADF, EINVAL, ...) ends
- * with that error as its result; when it lacks room (EAGAIN) the rest waits for the next call.
+ * Hands what is queued to the kernel. A request that the kernel refuses at once (EBADF, EINVAL,
+ * ...) ends with that error as its result. When the kernel lacks room (EAGAIN), the rest waits for
+ * the next call.
  */
 static void submit_queued(struct engine *e)
 {
@@ -246,7 +246,7 @@ static int libaio_reap(struct engine *e, struct io_op **done, unsigned min, unsi
 	return (int)op_queue_take(&e->finished, done, max);
 }
 
-/* The kernel can take back a poll; a read or write of a file it finishes, soon. */
+/* The kernel can take back a poll. A read or write of a file it soon finishes. */
 static void libaio_cancel(struct engine *e)
 {
 	e->cancelled = true;

@@ -2,28 +2,28 @@
 /*
  * io_uring: two rings shared with the kernel, one for submissions, one for completions.
  *
- * submit() only writes submission entries (SQEs). reap() makes one io_uring_enter(2) that hands
- * over all of them and waits for completions (CQEs) in the same call; when enough CQEs lie there
- * already and nothing is to be handed over, it makes no call at all. Whatever cannot be done
- * without blocking, the kernel arranges by itself: it waits for a socket by polling it, and hands a
- * file operation that would block to a worker thread (io-wq).
+ * submit() only writes submission entries (SQEs). reap() makes one io_uring_enter(2), which hands
+ * over all of them and waits for completions (CQEs) in the same call. When enough CQEs are there
+ * already and there is nothing to hand over, it makes no call at all. The kernel sees to it that
+ * nothing blocks: it waits for a socket by polling it, and gives a file operation that would block
+ * to a worker thread (io-wq).
  *
- * Plain `io_uring` sets no flags, as a first program would. The options change one thing each:
+ * Plain `io_uring` sets no flags, as a first program would. Each option changes one thing:
  *
- *   fixed_files      descriptors are registered, so that the kernel need not look each one up
- *   fixed_buffers    buffers are registered, so that their pages are pinned once, not every time
- *   sqpoll           a kernel thread watches the submission ring: no system call to submit, and a
- *                    CPU spent on watching; it falls asleep after SQPOLL_IDLE_MS without work.
- *                    Waiting is a call still: this engine sleeps until completions are there. With
- *                    one operation in flight that is a sleep for each; a program that spins on the
- *                    completion ring instead spends a second CPU.
- *   sqpoll_shared    the same, and not refused where the polling thread has to share the only CPU:
- *                    to see what that does
- *   defer_taskrun    completions are processed only when this thread asks for them, in batches
- *                    (SINGLE_ISSUER and DEFER_TASKRUN, Linux 6.1)
- *   registered_ring  the ring's own descriptor is registered, to save its look-up in each call
- *   poll_first       a receive waits before it tries: right when nothing can be there yet
- *                    (Linux 5.19)
+ *   fixed_files      Descriptors are registered, so the kernel need not look each one up.
+ *   fixed_buffers    Buffers are registered, so their pages are pinned once, not every time.
+ *   sqpoll           A kernel thread watches the submission ring. Submitting needs no system call,
+ *                    and the thread takes a CPU. It falls asleep after SQPOLL_IDLE_MS without work.
+ *                    Waiting still is a system call: this engine sleeps until completions are
+ *                    there. With one operation in flight it sleeps for each. A program that spins
+ *                    on the completion ring instead spends a second CPU.
+ *   sqpoll_shared    The same, but not refused where the polling thread has to share the only CPU,
+ *                    to see what that does.
+ *   defer_taskrun    Completions are processed only when this thread asks for them, in batches
+ *                    (SINGLE_ISSUER and DEFER_TASKRUN, Linux 6.1).
+ *   registered_ring  The ring's own descriptor is registered, to save its look-up in each call.
+ *   poll_first       A receive waits before it tries. That is right when nothing can be there yet
+ *                    (Linux 5.19).
  */
 #include <errno.h>
 #include <liburing.h>
@@ -58,7 +58,7 @@ static const struct engine_option options[] = {
 	{ NULL, NULL },
 };
 
-/* One submission ring's worth; a deeper engine hands over in several. The kernel's limit is 32768. */
+/* A deeper engine hands over several times in a batch. The kernel's limit is 32768. */
 #define SQ_ENTRIES_MAX 4096
 
 #define SQPOLL_IDLE_MS 100
@@ -74,7 +74,7 @@ struct engine {
 	struct io_op **held; /* [slot]: the last operation accepted there, for cancel() */
 };
 
-/* Why the kernel refused a ring: each cause has another cure. */
+/* Says why the kernel refused a ring: each cause has another cure. */
 static int explain_setup(int rc, uint64_t options_asked, struct reason *why)
 {
 	FILE *file;
@@ -158,7 +158,7 @@ static int opcode_of(enum io_kind kind, uint64_t options_asked)
 	}
 }
 
-/* An option must never be a label without effect. */
+/* An option that would have no effect is refused: it must not be a mere label. */
 static const char *pointless_option(uint64_t options_asked, enum io_kind kind)
 {
 	bool on_socket = io_kind_is_for_sockets(kind);
@@ -348,7 +348,7 @@ static struct io_uring_sqe *make_room(struct engine *e)
 	return sqe;
 }
 
-/* Accepts as many as the submission ring has room for; reap() hands them over. */
+/* Accepts as many as the submission ring has room for. reap() hands them over. */
 static int uring_submit(struct engine *e, struct io_op *const *ops, unsigned count)
 {
 	unsigned n = 0;
@@ -364,7 +364,7 @@ static int uring_submit(struct engine *e, struct io_op *const *ops, unsigned cou
 	return (int)n;
 }
 
-/* The one system call a batch. Returns 0 or -errno; "nothing yet" is no error. */
+/* Makes the one system call of a batch. Returns 0 or -errno. "Nothing yet" is no error. */
 static int enter(struct engine *e, unsigned min, int64_t timeout_ns)
 {
 	int rc;
@@ -417,7 +417,7 @@ static int uring_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 	return (int)n;
 }
 
-/* One cancel for each operation: works on every kernel. Those already over answer ENOENT. */
+/* One cancel for each operation works on every kernel. Those already over answer ENOENT. */
 static void uring_cancel(struct engine *e)
 {
 	for (unsigned slot = 0; slot < e->depth; slot++) {
