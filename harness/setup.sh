@@ -45,7 +45,7 @@ check_run() {
 	need liburing-dev compiles liburing.h -luring
 	need libaio-dev compiles libaio.h -laio
 	need libjansson-dev compiles jansson.h -ljansson
-	need 'python3-matplotlib python3-numpy' sh "$here/find-python.sh"
+	need 'python3-matplotlib python3-numpy' sh "$here/setup/find-python.sh"
 }
 
 check_tests() {
@@ -60,6 +60,8 @@ check_tests() {
 	need git has git
 	need patch has patch
 	need binutils has addr2line
+	need perl has prove
+	need universal-ctags sh -c "ctags --list-features | grep -q json"
 	need python3-jsonschema /usr/bin/python3 -c 'import jsonschema'
 	need clang has clang
 	need clang-format has clang-format
@@ -79,7 +81,8 @@ install_missing() {
 	elif command -v sudo >/dev/null; then
 		as_root=sudo
 	else
-		echo "iolab: missing:$missing. Installing them takes root, and there is no sudo." >&2
+		echo "iolab: only root may install what is missing, and there is no sudo. As root:" >&2
+		echo "  apt-get install$missing" >&2
 		exit 1
 	fi
 	echo "iolab: installing$missing"
@@ -114,12 +117,13 @@ elif command -v apt-get >/dev/null; then
 	fi
 elif command -v dnf >/dev/null; then
 	print_list 'dnf install' 'gcc make pkgconf liburing-devel libaio-devel jansson-devel
-  python3-matplotlib python3-numpy bats strace util-linux procps-ng git patch binutils python3-jsonschema clang
-  clang-tools-extra cppcheck ShellCheck libasan libubsan libtsan fio
+  python3-matplotlib python3-numpy bats strace util-linux procps-ng git patch binutils perl-Test-Harness ctags
+  python3-jsonschema clang clang-tools-extra cppcheck ShellCheck libasan libubsan libtsan fio
   (bats-support and bats-assert: github.com/bats-core)'
 elif command -v pacman >/dev/null; then
 	print_list 'pacman -S' 'gcc make pkgconf liburing libaio jansson python-matplotlib python-numpy bats
-  bats-support bats-assert strace util-linux procps-ng git patch binutils python-jsonschema clang cppcheck shellcheck fio'
+  bats-support bats-assert strace util-linux procps-ng git patch binutils perl ctags python-jsonschema clang
+  cppcheck shellcheck fio'
 else
 	echo "iolab: missing (names as in Debian):$missing; no apt-get, dnf or pacman here" >&2
 	exit 1
