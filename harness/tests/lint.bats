@@ -1,0 +1,171 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# The linters of the house refuse what they promise to refuse, and accept what is right.
+
+load common
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return
+	mkdir -p common labs/10_lab harness/{base,summary,trust,tests/conformance} plots/{readings,figures}
+	mkdir -p harness/course/{learning,grading}
+	touch common/clock.h harness/base/json.h harness/summary/ratio.h harness/tests/conformance/suite.h
+	touch plots/plot.py plots/readings/results.py plots/figures/timeline.py
+}
+
+arrows() { run python3 "$ROOT/harness/lint/arrows.py" --rooms "base summary"; }
+functions() { run python3 "$ROOT/harness/lint/functions.py"; }
+
+# includes FILE HEADER: a file with one include.
+includes() { echo "#include \"$2\"" >"$1"; }
+
+# refused FILE HEADER WORDS: the include is refused, with these words.
+refused() {
+	includes "$1" "$2"
+	arrows
+	assert_failure 1
+	assert_output --partial "$1:1: \"$2\": "
+	assert_output --partial "$3"
+	rm "$1"
+}
+
+@test "includes that go down, or stay on their floor, are accepted" {
+	includes common/clock.c clock.h
+	includes harness/base/json.c base/json.h
+	includes harness/summary/ratio.c base/json.h
+	includes harness/summary/table.c summary/ratio.h
+	includes harness/summary/median.c clock.h
+	includes harness/summary/build.c build_info.h
+	includes labs/10_lab/engine.c clock.h
+	includes harness/tests/ratio.c summary/ratio.h
+	echo '#include <stdio.h>' >harness/base/print.c
+	arrows
+	assert_success
+	refute_output
+}
+
+@test "an include that goes up is refused" {
+	refused harness/base/json.c summary/ratio.h "harness/base may not include harness/summary"
+	refused common/clock.c base/json.h "common may not include harness/base"
+	refused harness/trust/engine.c base/json.h "harness/trust may not include harness/base"
+	refused harness/summary/ratio.c tests/conformance/suite.h "may not include harness/tests/conformance"
+}
+
+@test "a lab that includes more than common is refused" {
+	refused labs/10_lab/engine.c base/json.h "labs may not include harness/base"
+}
+
+@test "an include without its room, that climbs, or that leads nowhere is refused" {
+	refused harness/base/json.c json.h "a room's header is named with its room: \"base/json.h\""
+	refused harness/summary/ratio.c ../base/json.h "an include does not climb"
+	refused harness/summary/ratio.c base/nothing.h "no such header"
+}
+
+@test "an import that goes up, or to the side, is refused; one that goes down is accepted" {
+	echo "from readings import results" >plots/figures/timeline.py
+	echo "from figures import timeline" >plots/plot.py
+	arrows
+	assert_success
+	echo "from figures.timeline import draw" >plots/readings/results.py
+	arrows
+	assert_failure 1
+	assert_output --partial "plots/readings/results.py:1: figures.timeline: plots/readings may not import figures"
+	echo "import plot" >plots/readings/results.py
+	arrows
+	assert_output --partial "plots/readings may not import plot, which is above it"
+	rm plots/readings/results.py
+	printf 'def late():\n    from grading import reports\n' >harness/course/learning/check.py
+	arrows
+	assert_failure 1
+	assert_output --partial "harness/course/learning/check.py:2: grading: "
+}
+
+# c_function LINES FILE: a function of so many lines.
+c_function() {
+	{
+		echo 'int long_one(void)' && echo '{'
+		for ((i = 0; i < $1 - 4; i++)); do echo '	;'; done
+		echo '	return 0;' && echo '}'
+	} >"$2"
+}
+
+@test "a C function of 71 lines is refused, one of 70 is accepted; tests and alternates are exempt" {
+	command -v ctags >/dev/null || skip "no ctags"
+	mkdir -p labs/10_lab/alternates/other
+	for file in harness/tests/t.c labs/10_lab/tests.c labs/10_lab/alternates/other/engine.c; do
+		c_function 200 "$file"
+	done
+	c_function 70 harness/base/json.c
+	functions
+	assert_success
+	for file in harness/base/json.c labs/10_lab/engine.c common/clock.h; do
+		c_function 71 "$file"
+		functions
+		assert_failure 1
+		assert_output "$file:1: long_one() has 71 lines; a function has at most 70"
+		rm "$file"
+	done
+}
+
+@test "a Python function of 71 lines is refused" {
+	command -v ctags >/dev/null || skip "no ctags"
+	{ echo 'def long_one():' && for ((i = 0; i < 70; i++)); do echo '    pass'; done; } >plots/plot.py
+	functions
+	assert_failure 1
+	assert_output "plots/plot.py:1: long_one() has 71 lines; a function has at most 70"
+}
+
+# names: two objects of one program, made of what stands in common/a.c and common/b.c.
+names() {
+	for part in a b; do
+		"${CC:-cc}" -O0 -c -o "common/$part.o" "common/$part.c"
+	done
+	echo "program common/a.o common/b.o" >programs
+	run python3 "$ROOT/harness/lint/names.py" programs
+}
+
+@test "a name that two objects of a program define is refused" {
+	echo 'int ratio(void) { return 1; }' | tee common/a.c >common/b.c
+	names
+	assert_failure 1
+	assert_output "program: ratio is defined in common/a.o and in common/b.o"
+}
+
+@test "a static name that another object has with external linkage is refused; two static ones are not" {
+	echo 'int ratio(void) { return 1; }' >common/a.c
+	echo 'static int ratio(void) { return 2; } int twice(void) { return ratio() * 2; }' >common/b.c
+	names
+	assert_failure 1
+	assert_output "ratio is static in common/b.o and means something else in common/a.o"
+	echo 'static int ratio(void) { return 1; } int once(void) { return ratio(); }' >common/a.c
+	names
+	assert_success
+}
+
+@test "a struct tag of a header that another file defines anew is refused" {
+	touch common/a.c
+	echo 'struct trace {' >common/clock.h
+	printf 'struct trace {\n\tint i;\n};\n' >common/b.c
+	names
+	assert_failure 1
+	assert_output "common/b.c: the tag trace means something else in common/clock.h"
+}
+
+@test "a linter of another version than CI's is skipped with a word; a missing one is an error" {
+	mkdir bin
+	printf '#!/bin/sh\ncase $1 in --version) echo "Linter version 14.0.6" ;; bad) exit 1 ;; esac\n' >bin/linter
+	chmod +x bin/linter
+	PATH=$PWD/bin:$PATH
+	run "$ROOT/harness/lint/judge.sh" linter 14 stamp good
+	assert_success
+	[ -e stamp ] && rm stamp
+	run "$ROOT/harness/lint/judge.sh" linter 14 stamp bad
+	assert_failure
+	[ ! -e stamp ]
+	run "$ROOT/harness/lint/judge.sh" linter 1 stamp bad
+	assert_success
+	assert_output --partial "SKIP    linter 14.0.6: only version 1 judges here"
+	[ ! -e stamp ]
+	run "$ROOT/harness/lint/judge.sh" no-such-linter 14 stamp good
+	assert_failure 1
+	assert_output --partial "no-such-linter is missing"
+}
