@@ -219,6 +219,7 @@ help:
 # handout: without
 	@echo 'Teach (docs/instructor.md):'
 	@echo 'make handout       the course without solutions            [OUT=build/handout]'
+	@echo 'make new-lab LAB=10_name   lay out an empty lab (docs/add-a-lab.md)'
 	@echo 'make grade SUBMISSIONS=folder   grade one or many   [LAB=04 OUT=results/grades JOBS=1]'
 	@echo
 # handout: with
@@ -236,9 +237,12 @@ $(LEARNER):
 
 # handout: without
 # The instructor's tools. grade also takes LIMIT_S (for all tests of a lab) and FIRST_UID.
-.PHONY: handout grade
+.PHONY: handout grade new-lab
 handout:
 	$(Q)python3 harness/course/handout.py $(if $(OUT),'$(OUT)')
+
+new-lab:
+	$(Q)python3 harness/course/new_lab.py $(if $(LAB),'$(LAB)')
 
 grade:
 	$(Q)python3 harness/course/grade.py $(if $(SUBMISSIONS),'$(SUBMISSIONS)') \

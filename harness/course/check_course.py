@@ -126,14 +126,25 @@ class LabCheck:
                      "" if len(hints) >= 2 else f"{len(hints)} in hints.md")
         mutants, alternates = lab.mutants(), lab.alternates()
         self.say(f"at least {MUTANTS_LEAST} mutants",
-                 "" if len(mutants) >= MUTANTS_LEAST else f"there are {len(mutants)}")
+                 "" if len(mutants) >= MUTANTS_LEAST else f"mutants/ has {len(mutants)} (*.patch)")
         self.say(f"at least {ALTERNATES_LEAST} alternates",
-                 "" if len(alternates) >= ALTERNATES_LEAST else f"there are {len(alternates)}")
+                 "" if len(alternates) >= ALTERNATES_LEAST else f"alternates/ has {len(alternates)} (folders)")
         questions = set(re.findall(r"\*\*Question (\d+)", labs.read(lab.path("README.md"))))
         answers = set(re.findall(r"^## Question (\d+)", labs.read(lab.path("answers.md")), re.M))
-        self.say("every question of the handout has its answer",
-                 "" if questions == answers and questions else
-                 f"questions {sorted(questions)}, answers {sorted(answers)}")
+        wrong = [f"README.md asks question {n}, answers.md has no ## Question {n}" for n in questions - answers]
+        wrong += [f"answers.md answers question {n}, README.md does not ask it" for n in answers - questions]
+        if not questions:
+            wrong = ["README.md asks none; one begins with **Question 1"]
+        self.say("every question of the handout has its answer", "\n".join(sorted(wrong)))
+        self.say("nothing is left to write", "\n".join(self.left_to_write()))
+
+    def left_to_write(self):
+        """Where make new-lab put a TODO that is still there: "engine.c:3: TODO what it asks of the kernel"."""
+        for name in ("lab.toml", "README.md", "hints.md", "answers.md", "tests.c", self.lab.program,
+                     *self.lab.files):
+            for number, line in enumerate(labs.read(self.lab.path(name)).splitlines(), 1):
+                if re.search(r"\bTODO\b", line):
+                    yield f"{name}:{number}: {line.strip()}"
 
     def check_starter(self):
         first = self.lab.exercises[0]
@@ -217,7 +228,8 @@ class LabCheck:
                 self.say(f"README.md: {target} leads somewhere",
                          "" if os.path.exists(path) else "it does not")
         folder = self.place("handout")
-        for name in ("build", "labs", "common", "harness", "plots", "docs", "Makefile"):
+        os.symlink(labs.LABS, os.path.join(folder, "labs"))
+        for name in ("build", "common", "harness", "plots", "docs", "Makefile"):
             os.symlink(os.path.join(ROOT, name), os.path.join(folder, name))
         for number, block in enumerate(re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S), 1):
             try:

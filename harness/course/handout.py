@@ -25,7 +25,7 @@ WITHOUT = ("labs/*/engine*.c", "labs/*/mutants", "labs/*/alternates", "labs/*/an
            "common/op_syscall.c",
            "docs/instructor.md", "docs/add-a-lab.md", "docs/architecture.md",
            "harness/course/grade.py", "harness/course/grading", "harness/course/check_course.py",
-           "harness/course/handout.*",
+           "harness/course/handout.*", "harness/course/new_lab*",
            "harness/peers", "harness/check.sh", "harness/tests/*.*", "harness/tests/grading",
            "harness/tests/tiny_course", "plots/tests",
            "harness/tests/conformance/mutants.*", "__pycache__", "*.o", "*.orig", "*.rej", "*~", "*.swp")

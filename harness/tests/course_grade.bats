@@ -408,6 +408,44 @@ print(labs.find("70").starter(solved)["engine.c"], end="")' "$solved" >"$CLASS/s
 	assert_output --partial "is taken"
 }
 
+# A new lab.
+
+@test "make new-lab lays out a lab that builds, and check-course names what is missing" {
+	export IOLAB_LABS=$USER_DIR/labs IOLAB_WORK=$USER_DIR/work
+	mkdir "$IOLAB_LABS"
+	cd "$ROOT"
+	run make -s new-lab LAB=10_splice
+	assert_success
+	assert_output --partial "make check-course LAB=10"
+	for name in lab.toml engine.c tests.c README.md hints.md answers.md program.c mutants alternates; do
+		assert [ -e "$IOLAB_LABS/10_splice/$name" ]
+	done
+	! grep -rE 'NEWLAB|LAB=NN|Lab NN|labs/LAB' "$IOLAB_LABS" || fail "a mark of the template is left"
+	! command -v clang-format >/dev/null || clang-format --dry-run -Werror --style=file:.clang-format "$IOLAB_LABS"/10_splice/*.c
+	run timeout 300 "$SYSTEM_PYTHON" harness/course/check_course.py 10 --repeats 1
+	assert_failure
+	assert_line "# mutants/ has 0 (*.patch)"
+	assert_line "# alternates/ has 0 (folders)"
+	assert_line --regexp "^# README.md:[0-9]+: TODO"
+	assert_line --regexp "^# engine.c:[0-9]+: .*TODO"
+	assert_equal "$(grep -c '^not ok' <<<"$output")" 3
+	assert_line --regexp "^ok .* the starter fails hands_back_what_it_accepts/nop$"
+	assert_line --regexp "^ok .* the solution passes under ASan and UBSan$"
+}
+
+@test "make new-lab refuses a name that is taken or none" {
+	export IOLAB_LABS=$USER_DIR/labs
+	mkdir "$IOLAB_LABS"
+	cd "$ROOT"
+	make -s new-lab LAB=10_splice
+	for name in 10_splice "10_other" "11_splice" splice 1_splice 100_splice 11-splice 11_Splice 11_a/b "../11_x" ""; do
+		run make -s new-lab LAB="$name"
+		assert_failure
+		assert_output --partial "new-lab: "
+		assert_equal "$(ls "$IOLAB_LABS")" 10_splice
+	done
+}
+
 # The handout.
 
 @test "a handout holds no line of a solution, and no link that leads nowhere" {
