@@ -83,7 +83,7 @@ def reach_of(folder, rooms):
         "labs": {COMMON},
         "harness/trust": {COMMON},
         "harness/peers": {COMMON, *(f"harness/{name}" for name in rooms)},
-        "harness/course": {COMMON, "harness/course", CONFORMANCE},
+        "harness/course": {COMMON, "harness/base", "harness/course", CONFORMANCE},
         CONFORMANCE: {COMMON, CONFORMANCE},
         "harness/tests": None,
     }.get(folder, set())
