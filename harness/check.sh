@@ -17,7 +17,7 @@ LIMIT_S=280
 
 # Job names and their commands, one a line.
 jobs_list() {
-	for program in histogram deadline statistics trace on_cpu driver compare hardware_counters place run_options sqpoll_room; do
+	for program in histogram deadline statistics trace on_cpu driver rounds compare hardware_counters place run_options sqpoll_room; do
 		echo "unit-$program build/tests/$program"
 	done
 	echo "conformance-self-test build/tests/conformance --self-test"

@@ -13,6 +13,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <sched.h>
 #include <stdio.h>
@@ -23,15 +24,14 @@
 #include <unistd.h>
 
 #include "base/estimate_json.h"
-#include "base/json_folder.h"
 #include "base/json_path.h"
+#include "base/json_put.h"
 #include "clock.h"
 #include "commands/commands.h"
 #include "engines.h"
 #include "meters/environment.h"
-#include "meters/idle_host.h"
 #include "plan/child_run.h"
-#include "plan/engine_choice.h"
+#include "plan/engine_series.h"
 #include "random.h"
 #include "workloads/data_file.h"
 #include "workloads/probe_target.h"
@@ -241,15 +241,20 @@ static int try_once(struct trial *t, struct attempt *attempt, struct reason *why
 /* A cell in which there is nothing to measure. */
 static json_t *unmeasured(const char *outcome, const struct reason *why)
 {
-	return json_pack("{s:s, s:s, s:n, s:n, s:n, s:n, s:n, s:n}", "outcome", outcome, "reason",
-			 why->text, "handover_ns", "total_ns", "handover_share",
-			 "helpers_cpu_share", "helpers", "agreed");
+	static const char *const measured[] = { "handover_ns",	     "total_ns", "handover_share",
+						"helpers_cpu_share", "helpers",	 "agreed" };
+	json_t *cell = required(json_object());
+	put_string(cell, "outcome", outcome);
+	put_string(cell, "reason", why->text);
+	for (size_t i = 0; i < sizeof measured / sizeof *measured; i++)
+		put_null(cell, measured[i]);
+	return cell;
 }
 
 /*
  * The rule. Blocked: handing over took at least half of the time until all was done, and it was the
  * loop's thread that worked, not helpers that were quicker than it. Else threads: others than the
- * loop's were there that could have done it. Else native: the kernel did it by itself. A polling
+ * loop's were there that could have done it. Else native: the kernel did it on its own. A polling
  * thread only submits, so it does not count.
  */
 static const char *outcome_of(double share, double helpers_cpu_share, const struct helpers *helpers)
@@ -260,7 +265,7 @@ static const char *outcome_of(double share, double helpers_cpu_share, const stru
 	return has_helpers ? "threads" : "native";
 }
 
-/* Of so many trials, those that by themselves come to the same outcome as all together. */
+/* How many of the trials would alone come to the outcome of all of them together. */
 static unsigned count_agreed(const char *outcome, const double *shares, const double *cpu_shares,
 			     unsigned repeats, const struct helpers *helpers)
 {
@@ -268,6 +273,15 @@ static unsigned count_agreed(const char *outcome, const double *shares, const do
 	for (unsigned i = 0; i < repeats; i++)
 		agreed += strcmp(outcome_of(shares[i], cpu_shares[i], helpers), outcome) == 0;
 	return agreed;
+}
+
+static json_t *helpers_json(const struct helpers *helpers)
+{
+	json_t *entry = required(json_object());
+	put_int(entry, "user", helpers->user);
+	put_int(entry, "io_wq", helpers->io_wq);
+	put_int(entry, "sqpoll", helpers->sqpoll);
+	return entry;
 }
 
 static json_t *measured(struct trial *t, struct reason *why)
@@ -288,17 +302,20 @@ static json_t *measured(struct trial *t, struct reason *why)
 		cpu_shares[i] = (attempt.cpu_ns - attempt.loop_cpu_ns) / (attempt.cpu_ns + 1);
 		look_for_helpers(&helpers); /* they stay for a second or more */
 	}
+	json_t *cell = required(json_object());
 	json_t *share = estimate_of(shares, repeats);
 	json_t *cpu_share = estimate_of(cpu_shares, repeats);
 	const char *outcome =
 		outcome_of(number_at(share, "median"), number_at(cpu_share, "median"), &helpers);
-	unsigned agreed = count_agreed(outcome, shares, cpu_shares, repeats, &helpers);
-	return json_pack("{s:s, s:n, s:o, s:o, s:o, s:o, s:{s:i, s:i, s:i}, s:i}", "outcome",
-			 outcome, "reason", "handover_ns", estimate_of(handover_ns, repeats),
-			 "total_ns", estimate_of(total_ns, repeats), "handover_share", share,
-			 "helpers_cpu_share", cpu_share, "helpers", "user", (int)helpers.user,
-			 "io_wq", (int)helpers.io_wq, "sqpoll", (int)helpers.sqpoll, "agreed",
-			 (int)agreed);
+	put_string(cell, "outcome", outcome);
+	put_null(cell, "reason");
+	put_new(cell, "handover_ns", estimate_of(handover_ns, repeats));
+	put_new(cell, "total_ns", estimate_of(total_ns, repeats));
+	put_new(cell, "handover_share", share);
+	put_new(cell, "helpers_cpu_share", cpu_share);
+	put_new(cell, "helpers", helpers_json(&helpers));
+	put_int(cell, "agreed", count_agreed(outcome, shares, cpu_shares, repeats, &helpers));
+	return cell;
 }
 
 /* A whole cell, in a process of its own. */
@@ -340,49 +357,113 @@ static json_t *try_cell(const void *argument)
 }
 
 struct options {
-	struct engine_choice choice;
+	struct engine_series series;
 	const char *folder;
 };
 
-static json_t *row_json(const char *spec, const struct options *options)
+/* One engine and its cells, which are NULL until they were tried. */
+struct row {
+	const struct engine_ops *ops;
+	uint64_t options;
+	json_t *cells[TARGET_COUNT];
+};
+
+static void list_rows(struct row *rows, const struct options *options)
+{
+	struct reason unused;
+	for (unsigned i = 0; i < options->series.engines.count; i++)
+		engine_spec_parse(options->series.engines.specs[i], &rows[i].ops, &rows[i].options,
+				  &unused);
+}
+
+static void fill_cell(struct row *row, enum target target, const char *folder)
 {
 	struct reason why;
-	struct cell cell = { .folder = options->folder };
-	engine_spec_parse(spec, &cell.ops, &cell.options, &why);
-	json_t *cells = json_object();
-	for (int target = 0; target < TARGET_COUNT; target++) {
-		cell.target = (enum target)target;
-		json_t *answer = child_work(try_cell, &cell, CELL_LIMIT_S, &why);
-		json_object_set_new(cells, targets[target].name,
-				    answer ? answer : unmeasured("error", &why));
-	}
-	char variant[200], label[240];
-	engine_variant_name(cell.ops, cell.options, variant, sizeof variant);
-	engine_label(cell.ops, cell.options, label, sizeof label);
-	return json_pack("{s:{s:s, s:s, s:s, s:s}, s:o}", "engine", "name", cell.ops->name,
-			 "variant", variant, "label", label, "lab", cell.ops->lab, "cells", cells);
+	struct cell cell = { row->ops, row->options, target, folder };
+	json_t *answer = child_work(try_cell, &cell, CELL_LIMIT_S, &why);
+	row->cells[target] = answer ? answer : unmeasured("error", &why);
 }
 
-static json_t *document_json(const struct options *options, int argc, char **argv)
+static json_t *row_json(const struct row *row)
 {
-	char stamp[32], path[400];
-	json_t *rows = json_array(), *columns = json_array();
-	json_t *idle = idle_host_json(IDLE_HOST_S);
+	char variant[200], label[240];
+	json_t *entry = required(json_object()), *engine = required(json_object());
+	json_t *cells = required(json_object());
+	struct reason why;
+	reason_set(&why, "interrupted before it was tried");
+	engine_variant_name(row->ops, row->options, variant, sizeof variant);
+	engine_label(row->ops, row->options, label, sizeof label);
+	put_string(engine, "name", row->ops->name);
+	put_string(engine, "variant", variant);
+	put_string(engine, "label", label);
+	put_string(engine, "lab", row->ops->lab);
 	for (int target = 0; target < TARGET_COUNT; target++)
-		json_array_append_new(columns, json_pack("{s:s, s:s}", "name", targets[target].name,
-							 "words", targets[target].words));
-	for (unsigned i = 0; i < options->choice.count; i++)
-		json_array_append_new(rows, row_json(options->choice.specs[i], options));
-	snprintf(path, sizeof path, "%s/iolab-matrix", options->folder);
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:f, s:f, s:i, s:i, s:i, s:o, s:o}", "schema",
-			 "iolab.matrix.v1", "time_utc", time_utc(stamp), "command",
-			 command_json(argc, argv), "env", environment_json(path), "idle_baseline",
-			 idle, "blocked_share", BLOCKED_SHARE, "helpers_cpu_share",
-			 HELPERS_CPU_SHARE, "batch", (int)BATCH, "block_bytes", (int)BLOCK_BYTES,
-			 "answer_after_ms", ANSWER_AFTER_MS, "columns", columns, "rows", rows);
+		put_new(cells, targets[target].name,
+			row->cells[target] ? json_incref(row->cells[target])
+					   : unmeasured("not tried", &why));
+	put_new(entry, "engine", engine);
+	put_new(entry, "cells", cells);
+	return entry;
 }
 
-/* "native 12 %", "threads 98 %": what happened, and the share of the time that handing over took. */
+static json_t *columns_json(void)
+{
+	json_t *columns = required(json_array());
+	for (int target = 0; target < TARGET_COUNT; target++) {
+		json_t *column = required(json_object());
+		put_string(column, "name", targets[target].name);
+		put_string(column, "words", targets[target].words);
+		json_array_append_new(columns, column);
+	}
+	return columns;
+}
+
+static json_t *document_json(const struct options *options, const struct row *rows)
+{
+	char path[PATH_MAX];
+	snprintf(path, sizeof path, "%s/iolab-matrix", options->folder);
+	json_t *document = engine_series_document(&options->series, environment_json(path));
+	json_t *list = required(json_array());
+	for (unsigned i = 0; i < options->series.engines.count; i++)
+		json_array_append_new(list, row_json(&rows[i]));
+	put_real(document, "blocked_share", BLOCKED_SHARE);
+	put_real(document, "helpers_cpu_share", HELPERS_CPU_SHARE);
+	put_int(document, "batch", BATCH);
+	put_int(document, "block_bytes", BLOCK_BYTES);
+	put_int(document, "answer_after_ms", ANSWER_AFTER_MS);
+	put_new(document, "columns", columns_json());
+	put_new(document, "rows", list);
+	return document;
+}
+
+/* One cell that was measured is enough; an engine may refuse most of them. */
+static int status_of(const struct row *rows, unsigned count)
+{
+	bool refused = count > 0;
+	for (unsigned i = 0; i < count; i++) {
+		for (int target = 0; target < TARGET_COUNT; target++) {
+			if (json_is_object(json_object_get(rows[i].cells[target], "handover_ns")))
+				return EXIT_OK;
+			const char *outcome = string_at(rows[i].cells[target], "outcome");
+			refused = refused && strcmp(outcome, "refused") == 0;
+		}
+	}
+	return refused ? EXIT_UNSUPPORTED : EXIT_ERROR;
+}
+
+/* What a cell says: "native 12 %", "threads 98 % 7/9". */
+static void describe_cell(const json_t *cell, char *words, size_t size_bytes)
+{
+	size_t used = (size_t)snprintf(words, size_bytes, "%s", string_at(cell, "outcome"));
+	if (json_is_object(json_object_get(cell, "handover_share")))
+		used += (size_t)snprintf(words + used, size_bytes - used, " %.0f %%",
+					 100 * number_at(cell, "handover_share.median"));
+	int agreed = (int)number_at(cell, "agreed");
+	int trials = (int)number_at(cell, "handover_share.count");
+	if (agreed < trials)
+		snprintf(words + used, size_bytes - used, " %d/%d", agreed, trials);
+}
+
 static void print_document(const json_t *document)
 {
 	size_t i;
@@ -394,48 +475,34 @@ static void print_document(const json_t *document)
 	json_array_foreach (json_object_get(document, "rows"), i, row) {
 		printf("%-20s", string_at(row, "engine.label"));
 		for (int target = 0; target < TARGET_COUNT; target++) {
-			const json_t *cell = json_object_get(json_object_get(row, "cells"),
-							     targets[target].name);
-			char words[32];
-			int used = snprintf(words, sizeof words, "%s", string_at(cell, "outcome"));
-			if (!json_is_null(json_object_get(cell, "handover_share")))
-				used += snprintf(words + used, sizeof words - (size_t)used,
-						 " %.0f %%",
-						 100 * number_at(cell, "handover_share.median"));
-			int agreed = (int)number_at(cell, "agreed");
-			int trials = (int)number_at(cell, "handover_share.count");
-			if (agreed < trials)
-				snprintf(words + used, sizeof words - (size_t)used, " %d/%d",
-					 agreed, trials);
+			char words[64];
+			describe_cell(json_object_get(json_object_get(row, "cells"),
+						      targets[target].name),
+				      words, sizeof words);
 			printf(" %-17s", words);
 		}
 		printf("\n");
 	}
-	printf("\nnative: the kernel did it by itself. threads: others than the loop's did it.\n"
+	printf("\nnative: the kernel did it on its own. threads: threads beside the loop's did it.\n"
 	       "blocked: the call that hands over returned when it was over. refused: not "
 	       "possible.\n"
-	       "The percentage is the share of the time that handing over took, the median of %d "
-	       "trials, of\nsockets and pipes %d (from %.0f %%: blocked, unless helper threads "
-	       "used "
-	       "%.0f %% of the CPU time\nor more). 7/9: the trials that by themselves came to the "
-	       "same; "
-	       "where nothing stands, all.\nReasons and numbers: iolab matrix --json\n",
+	       "The percentage is the share of the time that handing over took: the median of %d "
+	       "trials,\nof %d for sockets and pipes. From %.0f %% on it is blocked, unless helper "
+	       "threads used\n%.0f %% of the CPU time or more. 7/9: that many trials alone came to "
+	       "the same outcome;\nwithout such a number all did. Reasons and numbers: iolab matrix "
+	       "--json\n",
 	       REPEATS, STREAM_REPEATS, 100 * BLOCKED_SHARE, 100 * HELPERS_CPU_SHARE);
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &o->choice;
-		break;
-	case 'f':
+	if (key == ARGP_KEY_INIT)
+		state->child_inputs[0] = &o->series;
+	else if (key == 'f')
 		o->folder = arg;
-		break;
-	default:
+	else
 		return ARGP_ERR_UNKNOWN;
-	}
 	return 0;
 }
 
@@ -446,27 +513,42 @@ int command_matrix(int argc, char **argv)
 		  "where files are made for a moment (default: $TMPDIR or /var/tmp)", 0 },
 		{ 0 },
 	};
-	static const struct argp_child children[] = { { &engine_choice_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp_child children[] = { { &engine_series_once_argp, 0, NULL, 0 },
+						      { 0 } };
 	static const struct argp argp = {
 		.options = argp_options,
 		.parser = parse_option,
 		.children = children,
 		.doc = "Tries what each interface really does with each kind of descriptor: "
-		       "asynchronously by itself, by threads, blocked in the call, or not at all.",
+		       "asynchronous in the kernel, by threads, blocked in the call, or not at all.",
 	};
 	struct options options = {
-		.choice = { .command = "iolab matrix",
-			    .list = "blocking,threads,poll,epoll,epoll_workers,posix_aio,libaio,"
-				    "io_uring,io_uring:sqpoll" },
+		.series = {
+			.engines = { .command = "iolab matrix",
+				     .list = "blocking,threads,poll,epoll,epoll_workers,posix_aio,"
+					     "libaio,io_uring,io_uring:sqpoll" },
+			.order = { .rounds = 1, .seed = default_rounds().seed },
+			.schema = "iolab.matrix.v1",
+			.file_name = "matrix.json",
+		},
 		.folder = scratch_folder(),
 	};
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 
-	json_t *document = document_json(&options, argc, argv);
-	if (!options.choice.json)
-		print_document(document);
-	int status = json_deliver(document, options.choice.json, options.choice.out, "matrix.json");
-	json_decref(document);
-	return status;
+	static struct row rows[ENGINES_MAX];
+	struct engine_series *series = &options.series;
+	unsigned count = series->engines.count;
+	struct turn turn;
+	list_rows(rows, &options);
+	engine_series_begin(series, argc, argv);
+	while (engine_series_next(series, count * TARGET_COUNT, &turn))
+		fill_cell(&rows[turn.piece / TARGET_COUNT], turn.piece % TARGET_COUNT,
+			  options.folder);
+	json_t *document = document_json(&options, rows);
+	int status = status_of(rows, count);
+	for (unsigned i = 0; i < count; i++)
+		for (int target = 0; target < TARGET_COUNT; target++)
+			json_decref(rows[i].cells[target]);
+	return engine_series_end(series, document, status, print_document);
 }

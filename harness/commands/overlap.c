@@ -13,16 +13,17 @@
 #include <string.h>
 
 #include "base/estimate_json.h"
-#include "base/json_folder.h"
+#include "base/interrupt.h"
 #include "base/json_path.h"
+#include "base/json_put.h"
 #include "base/list_option.h"
 #include "base/statistics.h"
 #include "clock.h"
 #include "commands/commands.h"
 #include "compute.h"
-#include "meters/idle_host.h"
 #include "plan/child_run.h"
-#include "plan/engine_choice.h"
+#include "plan/engine_series.h"
+#include "plan/rounds.h"
 #include "random.h"
 #include "summary/failed_rounds.h"
 #include "workloads/workload.h"
@@ -41,10 +42,8 @@ static const char *const default_run[] = {
 };
 
 struct options {
-	struct engine_choice choice;
+	struct engine_series series;
 	const char *ratios; /* separated by commas */
-	unsigned rounds;
-	uint64_t seed;
 };
 
 /* One engine with one amount of computing, over the rounds. */
@@ -57,8 +56,8 @@ struct point {
 struct subject {
 	const char *spec;
 	json_t *engine; /* as a run describes it */
-	json_t *warnings; /* words, one a round in which a run failed */
-	char status[16]; /* of the last run that failed; "ok" when none did */
+	json_t *warnings; /* one for each round in which a run failed */
+	char status[16]; /* of the last run that failed; "error" until then */
 	struct reason why;
 	double io_ns[ROUNDS_MAX]; /* time for an operation without computing */
 	struct point points[RATIOS_MAX];
@@ -67,10 +66,10 @@ struct subject {
 struct experiment {
 	const struct options *options;
 	struct subject subjects[ENGINES_MAX];
-	unsigned subject_count, point_count;
+	unsigned point_count;
 	char loops_per_us[32];
-	json_t *env, *workload, *idle;
-	struct random_stream random;
+	json_t *env, *workload;
+	struct random_stream *random; /* the series' own */
 };
 
 static void gather_words(struct run_words *run, const char *engine, const struct options *options)
@@ -80,8 +79,8 @@ static void gather_words(struct run_words *run, const char *engine, const struct
 	run_words_add(run, engine);
 	for (unsigned i = 0; default_run[i]; i++)
 		run_words_add(run, default_run[i]);
-	for (unsigned i = 0; i < options->choice.run_word_count; i++)
-		run_words_add(run, options->choice.run_words[i]);
+	for (unsigned i = 0; i < options->series.engines.run_word_count; i++)
+		run_words_add(run, options->series.engines.run_words[i]);
 }
 
 /* The same run without its I/O: what names a file means nothing there, and is left out. */
@@ -148,6 +147,10 @@ static double time_op_ns(struct experiment *x, struct subject *subject, bool wit
 
 	json_t *result = child_run(&words, RUN_LIMIT_S, &subject->why);
 	double op_ns = 0;
+	if (interrupt_requested()) {
+		json_decref(result); /* cut short, which is no failure of the engine */
+		return 0;
+	}
 	if (with_io && result)
 		note_what_ran(x, subject, result);
 	if (status_is(result, "ok") && number_at(result, "metrics.ops_per_s") > 0)
@@ -167,9 +170,11 @@ static double time_op_ns(struct experiment *x, struct subject *subject, bool wit
 static void run_block(struct experiment *x, struct subject *subject, unsigned round)
 {
 	unsigned order[1 + 2 * RATIOS_MAX], count = 1 + 2 * x->point_count;
+	if (strcmp(subject->status, "unsupported") == 0)
+		return; /* what is unsupported is not asked again */
 	double pilot_ns = time_op_ns(x, subject, true, 0);
 	bool all_ran = pilot_ns > 0;
-	random_order(&x->random, order, count);
+	random_order(x->random, order, count);
 	for (unsigned i = 0; i < count && all_ran; i++) {
 		double compute_us = 0, *op_ns = &subject->io_ns[round];
 		bool with_io = order[i] % 2 == 0;
@@ -181,18 +186,9 @@ static void run_block(struct experiment *x, struct subject *subject, unsigned ro
 		*op_ns = time_op_ns(x, subject, with_io, compute_us);
 		all_ran = *op_ns > 0;
 	}
-	if (!all_ran)
-		failed_round_add(subject->warnings, round, x->options->rounds, &subject->why);
-}
-
-/* What is unsupported is not asked again. */
-static void run_round(struct experiment *x, unsigned round)
-{
-	unsigned order[ENGINES_MAX];
-	random_order(&x->random, order, x->subject_count);
-	for (unsigned i = 0; i < x->subject_count; i++)
-		if (strcmp(x->subjects[order[i]].status, "unsupported") != 0)
-			run_block(x, &x->subjects[order[i]], round);
+	if (!all_ran && !interrupt_requested())
+		failed_round_add(subject->warnings, round, x->options->series.order.rounds,
+				 &subject->why);
 }
 
 /* Did the round time all three? */
@@ -222,11 +218,14 @@ static json_t *point_json(const struct subject *subject, const struct point *poi
 		losses_ns[round] = total_ns - (compute_ns + io_ns);
 		efficiencies[round] = -losses_ns[round] / (compute_ns < io_ns ? compute_ns : io_ns);
 	}
-	return json_pack("{s:f, s:o, s:o, s:o, s:o, s:o}", "asked", point->ratio, "compute_ns",
-			 estimate_of(computes_ns, rounds), "compute_to_io",
-			 estimate_of(ratios, rounds), "total_to_io", estimate_of(totals, rounds),
-			 "efficiency", estimate_of(efficiencies, rounds), "lost_ns",
-			 estimate_of(losses_ns, rounds));
+	json_t *entry = required(json_object());
+	put_real(entry, "asked", point->ratio);
+	put_new(entry, "compute_ns", estimate_of(computes_ns, rounds));
+	put_new(entry, "compute_to_io", estimate_of(ratios, rounds));
+	put_new(entry, "total_to_io", estimate_of(totals, rounds));
+	put_new(entry, "efficiency", estimate_of(efficiencies, rounds));
+	put_new(entry, "lost_ns", estimate_of(losses_ns, rounds));
+	return entry;
 }
 
 /* Is there a round of which anything can be told? */
@@ -243,32 +242,36 @@ static json_t *subject_json(const struct subject *subject, unsigned point_count,
 {
 	bool ok = has_any(subject, point_count, rounds);
 	double io_ns[ROUNDS_MAX];
-	json_t *points = json_array();
+	json_t *entry = required(json_object()), *points = required(json_array());
+	json_t *engine = json_incref(subject->engine);
 	for (unsigned round = 0; round < rounds; round++)
 		io_ns[round] = subject->io_ns[round] > 0 ? subject->io_ns[round] : NAN;
 	for (unsigned p = 0; ok && p < point_count; p++)
 		json_array_append_new(points, point_json(subject, &subject->points[p], rounds));
-	return json_pack("{s:o, s:s, s:o, s:O, s:o, s:o}", "engine",
-			 subject->engine ? json_incref(subject->engine)
-					 : json_pack("{s:s}", "label", subject->spec),
-			 "status", ok ? "ok" : subject->status, "reason",
-			 ok ? json_null() : json_string(subject->why.text), "warnings",
-			 subject->warnings, "io_ns", estimate_of(io_ns, rounds), "points", points);
+	if (!engine) {
+		engine = required(json_object());
+		put_string(engine, "label", subject->spec);
+	}
+	put_new(entry, "engine", engine);
+	put_string(entry, "status", ok ? "ok" : subject->status);
+	put_string(entry, "reason", ok ? NULL : subject->why.text);
+	put_shared(entry, "warnings", subject->warnings);
+	put_new(entry, "io_ns", estimate_of(io_ns, rounds));
+	put_new(entry, "points", points);
+	return entry;
 }
 
-static json_t *document_json(const struct experiment *x, int argc, char **argv)
+static json_t *document_json(const struct experiment *x)
 {
-	char stamp[32];
-	json_t *engines = json_array();
-	for (unsigned s = 0; s < x->subject_count; s++)
-		json_array_append_new(
-			engines, subject_json(&x->subjects[s], x->point_count, x->options->rounds));
-	return json_pack(
-		"{s:s, s:s, s:o, s:o, s:O, s:o, s:i, s:I, s:o}", "schema", "iolab.overlap.v1",
-		"time_utc", time_utc(stamp), "command", command_json(argc, argv), "env",
-		x->env ? json_incref(x->env) : json_null(), "idle_baseline", x->idle, "workload",
-		x->workload ? json_incref(x->workload) : json_null(), "rounds",
-		(int)x->options->rounds, "seed", (json_int_t)x->options->seed, "engines", engines);
+	const struct engine_series *series = &x->options->series;
+	json_t *engines = required(json_array());
+	for (unsigned s = 0; s < series->engines.count; s++)
+		json_array_append_new(engines, subject_json(&x->subjects[s], x->point_count,
+							    series->rounds_begun));
+	json_t *document = engine_series_document(series, json_incref(x->env));
+	put_shared(document, "workload", x->workload);
+	put_new(document, "engines", engines);
+	return document;
 }
 
 static void print_point(const json_t *engine, const json_t *point)
@@ -307,27 +310,17 @@ static void print_document(const json_t *document)
 	print_warnings(json_object_get(document, "engines"));
 }
 
-enum option_key { OPT_RATIOS = 0x100, OPT_ROUNDS, OPT_SEED };
+enum option_key { OPT_RATIOS = 0x100 };
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &o->choice;
-		break;
-	case OPT_RATIOS:
+	if (key == ARGP_KEY_INIT)
+		state->child_inputs[0] = &o->series;
+	else if (key == OPT_RATIOS)
 		o->ratios = arg;
-		break;
-	case OPT_ROUNDS:
-		o->rounds = rounds_option(arg, state);
-		break;
-	case OPT_SEED:
-		o->seed = seed_option(arg, state);
-		break;
-	default:
+	else
 		return ARGP_ERR_UNKNOWN;
-	}
 	return 0;
 }
 
@@ -348,18 +341,55 @@ static unsigned parse_ratios(const char *list, double *ratios)
 	return count;
 }
 
+/*
+ * Every engine, and the options for its runs checked before anything runs: run's own parser ends
+ * the program. Returns an exit status.
+ */
+static int list_subjects(struct experiment *x, const double *ratios)
+{
+	for (unsigned i = 0; i < x->options->series.engines.count; i++) {
+		struct run_words words;
+		struct run_options parsed;
+		struct subject *subject = &x->subjects[i];
+		subject->spec = x->options->series.engines.specs[i];
+		subject->warnings = required(json_array());
+		strcpy(subject->status, "error");
+		reason_set(&subject->why, "interrupted before a round was done");
+		for (unsigned p = 0; p < x->point_count; p++)
+			subject->points[p].ratio = ratios[p];
+		gather_words(&words, subject->spec, x->options);
+		/* As many as time_op_ns() adds. */
+		for (unsigned more = 0; more < 4; more++)
+			run_words_add(&words, "");
+		if (run_words_check(&words, &subject->why) < 0) {
+			fprintf(stderr, "iolab overlap: %s\n", subject->why.text);
+			return EXIT_USAGE;
+		}
+		gather_words(&words, subject->spec, x->options);
+		run_words_parse(&words, &parsed);
+	}
+	return EXIT_OK;
+}
+
+static void free_experiment(struct experiment *x)
+{
+	for (unsigned i = 0; i < x->options->series.engines.count; i++) {
+		json_decref(x->subjects[i].engine);
+		json_decref(x->subjects[i].warnings);
+	}
+	json_decref(x->env);
+	json_decref(x->workload);
+}
+
 int command_overlap(int argc, char **argv)
 {
 	static const struct argp_option argp_options[] = {
 		{ "ratios", OPT_RATIOS, "LIST", 0,
-		  "computing, as a multiple of the engine's own I/O time (default: "
-		  "0.25,0.5,1,2,4)",
+		  "computing, as multiples of the engine's own I/O time (default: 0.25,0.5,1,2,4)",
 		  0 },
-		{ "rounds", OPT_ROUNDS, "N", 0, "how often everything is run (default: 5)", 0 },
-		{ "seed", OPT_SEED, "N", 0, "of the order of runs (default: from the clock)", 0 },
 		{ 0 },
 	};
-	static const struct argp_child children[] = { { &engine_choice_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp_child children[] = { { &engine_series_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = {
 		.options = argp_options,
 		.parser = parse_option,
@@ -367,52 +397,38 @@ int command_overlap(int argc, char **argv)
 		.args_doc = "[-- RUN-OPTION...]",
 		.doc = "Measures how much of computing and I/O each engine does at the same time."
 		       "\vOptions after -- go to every `iolab run`; without any: --direct 1 --bs "
-		       "64k "
-		       "--size 64M --depth 4 --batch-complete 1 --runtime 0.1 --warmup 0.03",
+		       "64k --size 64M --depth 4 --batch-complete 1 --runtime 0.1 --warmup 0.03",
 	};
 	struct options options = {
-		.choice = { .command = "iolab overlap",
-			    .list = "blocking,threads,posix_aio,libaio,io_uring",
-			    .takes_run_words = true },
+		.series = {
+			.engines = { .command = "iolab overlap",
+				     .list = "blocking,threads,posix_aio,libaio,io_uring",
+				     .takes_run_words = true },
+			.order = default_rounds(),
+			.schema = "iolab.overlap.v1",
+			.file_name = "overlap.json",
+		},
 		.ratios = "0.25,0.5,1,2,4",
-		.rounds = 5,
-		.seed = clock_ns() % 1000000,
 	};
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 
 	static struct experiment x;
 	double ratios[RATIOS_MAX];
+	struct turn turn;
+	struct engine_series *series = &options.series;
 	x.options = &options;
-	x.random.state = options.seed;
+	x.random = &series->random;
 	x.point_count = parse_ratios(options.ratios, ratios);
-	x.subject_count = options.choice.count;
-	for (unsigned i = 0; i < x.subject_count; i++) {
-		struct run_words words;
-		struct run_options parsed;
-		x.subjects[i].spec = options.choice.specs[i];
-		x.subjects[i].warnings = json_array();
-		strcpy(x.subjects[i].status, "ok");
-		for (unsigned p = 0; p < x.point_count; p++)
-			x.subjects[i].points[p].ratio = ratios[p];
-		gather_words(&words, x.subjects[i].spec, &options);
-		run_words_parse(&words, &parsed);
-	}
-	x.idle = idle_host_json(IDLE_HOST_S);
+	if (list_subjects(&x, ratios) != EXIT_OK)
+		return EXIT_USAGE;
+	engine_series_begin(series, argc, argv);
 	snprintf(x.loops_per_us, sizeof x.loops_per_us, "%.3f", compute_calibrate());
-	for (unsigned round = 0; round < options.rounds; round++)
-		run_round(&x, round);
-
-	json_t *document = document_json(&x, argc, argv);
-	bool any = false;
-	size_t e;
-	json_t *engine;
-	json_array_foreach (json_object_get(document, "engines"), e, engine)
-		any |= status_is(engine, "ok");
-	if (!options.choice.json)
-		print_document(document);
-	int status =
-		json_deliver(document, options.choice.json, options.choice.out, "overlap.json");
-	json_decref(document);
-	return status != EXIT_OK ? status : any ? EXIT_OK : EXIT_ERROR;
+	while (engine_series_next(series, series->engines.count, &turn))
+		run_block(&x, &x.subjects[turn.piece], turn.round);
+	json_t *document = document_json(&x);
+	free_experiment(&x);
+	return engine_series_end(series, document,
+				 exit_status_of(json_object_get(document, "engines")),
+				 print_document);
 }

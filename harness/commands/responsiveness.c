@@ -8,6 +8,7 @@
 #include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -18,16 +19,17 @@
 #include <unistd.h>
 
 #include "base/estimate_json.h"
-#include "base/json_folder.h"
+#include "base/interrupt.h"
 #include "base/json_path.h"
+#include "base/json_put.h"
 #include "clock.h"
 #include "commands/commands.h"
 #include "engines.h"
 #include "histogram.h"
 #include "meters/environment.h"
-#include "meters/idle_host.h"
 #include "plan/child_run.h"
-#include "plan/engine_choice.h"
+#include "plan/engine_series.h"
+#include "plan/rounds.h"
 #include "random.h"
 #include "workloads/probe_target.h"
 
@@ -54,9 +56,7 @@ static const struct {
 };
 
 struct options {
-	struct engine_choice choice;
-	unsigned rounds;
-	uint64_t seed;
+	struct engine_series series;
 	double runtime_s;
 	const char *folder;
 };
@@ -211,6 +211,14 @@ static int set_up(struct loop *l, struct reason *why)
 	return rc;
 }
 
+static json_t *failure_json(const char *status, const struct reason *why)
+{
+	json_t *answer = required(json_object());
+	put_string(answer, "status", status);
+	put_string(answer, "reason", why->text);
+	return answer;
+}
+
 static json_t *run_task(const void *argument)
 {
 	static struct loop l;
@@ -222,28 +230,32 @@ static json_t *run_task(const void *argument)
 	int rc = set_up(&l, &why);
 	if (rc < 0) {
 		answerer_stop(&l.answerer);
-		return json_pack("{s:s, s:s}", "status", "unsupported", "reason", why.text);
+		return failure_json("unsupported", &why);
 	}
 	histogram_reset(&l.lateness);
 	rc = run_loop(&l, l.task->options->runtime_s);
 	answerer_stop(&l.answerer);
 	if (rc < 0) {
 		reason_errno(&why, rc, "an operation");
-		return json_pack("{s:s, s:s}", "status", "error", "reason", why.text);
+		return failure_json("error", &why);
 	}
 	/* What is still in flight ends with this process. */
 	const struct histogram *h = &l.lateness;
-	return json_pack("{s:s, s:I, s:I, s:f, s:f, s:f}", "status", "ok", "ticks",
-			 (json_int_t)h->count, "ops", (json_int_t)l.finished, "p50",
-			 histogram_quantile_ns(h, 0.50), "p99", histogram_quantile_ns(h, 0.99),
-			 "max", (double)h->max_ns);
+	json_t *answer = required(json_object());
+	put_string(answer, "status", "ok");
+	put_int(answer, "ticks", (int64_t)h->count);
+	put_int(answer, "ops", (int64_t)l.finished);
+	put_real(answer, "p50", histogram_quantile_ns(h, 0.50));
+	put_real(answer, "p99", histogram_quantile_ns(h, 0.99));
+	put_real(answer, "max", (double)h->max_ns);
+	return answer;
 }
 
 /* One engine in one scene, over the rounds. */
 struct row {
 	struct task task;
 	char label[240];
-	char status[16];
+	char status[16]; /* empty until it ran */
 	struct reason why;
 	double p50[ROUNDS_MAX], p99[ROUNDS_MAX], max[ROUNDS_MAX];
 	unsigned count;
@@ -257,12 +269,12 @@ static unsigned list_rows(struct row *rows, const struct options *options)
 	rows[count].task = (struct task) { NULL, 0, FILE_SCENE, options };
 	strcpy(rows[count++].label, "no I/O");
 	for (int scene = 0; scene < SCENE_COUNT; scene++) {
-		for (unsigned i = 0; i < options->choice.count; i++) {
+		for (unsigned i = 0; i < options->series.engines.count; i++) {
 			struct row *row = &rows[count++];
 			struct task *task = &row->task;
 			task->scene = (enum scene)scene;
 			task->options = options;
-			engine_spec_parse(options->choice.specs[i], &task->ops,
+			engine_spec_parse(options->series.engines.specs[i], &task->ops,
 					  &task->engine_options, &row->why);
 			engine_label(task->ops, task->engine_options, row->label,
 				     sizeof row->label);
@@ -275,7 +287,12 @@ static void run_row(struct row *row)
 {
 	if (*row->status && strcmp(row->status, "ok") != 0)
 		return;
-	json_t *answer = child_work(run_task, &row->task, RUN_LIMIT_S, &row->why);
+	struct reason why;
+	json_t *answer = child_work(run_task, &row->task, RUN_LIMIT_S, &why);
+	if (interrupt_requested()) {
+		json_decref(answer); /* cut short, which is no failure of the engine */
+		return;
+	}
 	snprintf(row->status, sizeof row->status, "%s",
 		 answer ? string_at(answer, "status") : "error");
 	if (answer && status_is(answer, "ok")) {
@@ -286,20 +303,32 @@ static void run_row(struct row *row)
 		row->ops += (uint64_t)number_at(answer, "ops");
 	} else if (answer) {
 		reason_set(&row->why, "%s", string_at(answer, "reason"));
+	} else {
+		row->why = why;
 	}
 	json_decref(answer);
 }
 
-static json_t *row_json(struct row *row)
+static json_t *row_json(const struct row *row)
 {
-	bool ok = strcmp(row->status, "ok") == 0;
-	return json_pack("{s:{s:s}, s:s, s:s, s:o, s:I, s:I, s:{s:o, s:o, s:o}}", "engine", "label",
-			 row->label, "scene", scenes[row->task.scene].name, "status", row->status,
-			 "reason", ok ? json_null() : json_string(row->why.text), "ticks",
-			 (json_int_t)row->ticks, "ops", (json_int_t)row->ops, "lateness_ns", "p50",
-			 estimate_of(row->p50, row->count), "p99",
-			 estimate_of(row->p99, row->count), "max",
-			 estimate_of(row->max, row->count));
+	bool ok = row->count > 0 && strcmp(row->status, "ok") == 0;
+	json_t *entry = required(json_object()), *engine = required(json_object());
+	json_t *lateness = required(json_object());
+	put_string(engine, "label", row->label);
+	put_new(lateness, "p50", estimate_of(row->p50, row->count));
+	put_new(lateness, "p99", estimate_of(row->p99, row->count));
+	put_new(lateness, "max", estimate_of(row->max, row->count));
+	put_new(entry, "engine", engine);
+	put_string(entry, "scene", scenes[row->task.scene].name);
+	put_string(entry, "status", *row->status ? row->status : "error");
+	put_string(entry, "reason",
+		   ok		  ? NULL
+		   : *row->status ? row->why.text
+				  : "interrupted before it ran");
+	put_int(entry, "ticks", (int64_t)row->ticks);
+	put_int(entry, "ops", (int64_t)row->ops);
+	put_new(entry, "lateness_ns", lateness);
+	return entry;
 }
 
 static void print_document(const json_t *document)
@@ -325,69 +354,69 @@ static void print_document(const json_t *document)
 	printf("\n");
 }
 
-/* Takes over `idle`. */
-static json_t *document_json(const struct options *options, struct row *rows, unsigned count,
-			     json_t *idle, int argc, char **argv)
+static json_t *scenes_json(void)
 {
-	char stamp[32], path[400];
-	json_t *list = json_array(), *scene_list = json_array();
-	for (int scene = 0; scene < SCENE_COUNT; scene++)
-		json_array_append_new(scene_list,
-				      json_pack("{s:s, s:s}", "name", scenes[scene].name, "words",
-						scenes[scene].words));
-	for (unsigned i = 0; i < count; i++)
-		json_array_append_new(list, row_json(&rows[i]));
-	snprintf(path, sizeof path, "%s/iolab-probe", options->folder);
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:i, s:I, s:f, s:I, s:o, s:o}", "schema",
-			 "iolab.responsiveness.v1", "time_utc", time_utc(stamp), "command",
-			 command_json(argc, argv), "env", environment_json(path), "idle_baseline",
-			 idle, "rounds", (int)options->rounds, "seed", (json_int_t)options->seed,
-			 "runtime_s", options->runtime_s, "tick_ns", (json_int_t)TICK_NS, "scenes",
-			 scene_list, "rows", list);
+	json_t *list = required(json_array());
+	for (int scene = 0; scene < SCENE_COUNT; scene++) {
+		json_t *entry = required(json_object());
+		put_string(entry, "name", scenes[scene].name);
+		put_string(entry, "words", scenes[scene].words);
+		json_array_append_new(list, entry);
+	}
+	return list;
 }
 
-enum option_key { OPT_ROUNDS = 0x100, OPT_SEED, OPT_RUNTIME };
+static json_t *document_json(const struct options *options, const struct row *rows, unsigned count)
+{
+	char path[PATH_MAX];
+	snprintf(path, sizeof path, "%s/iolab-probe", options->folder);
+	json_t *document = engine_series_document(&options->series, environment_json(path));
+	json_t *list = required(json_array());
+	for (unsigned i = 0; i < count; i++)
+		json_array_append_new(list, row_json(&rows[i]));
+	put_real(document, "runtime_s", options->runtime_s);
+	put_int(document, "tick_ns", TICK_NS);
+	put_new(document, "scenes", scenes_json());
+	put_new(document, "rows", list);
+	return document;
+}
+
+enum option_key { OPT_RUNTIME = 0x100 };
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
-	char *end;
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &o->choice;
-		break;
-	case 'f':
+	if (key == ARGP_KEY_INIT)
+		state->child_inputs[0] = &o->series;
+	else if (key == 'f')
 		o->folder = arg;
-		break;
-	case OPT_SEED:
-		o->seed = seed_option(arg, state);
-		break;
-	case OPT_ROUNDS:
-		o->rounds = rounds_option(arg, state);
-		break;
-	case OPT_RUNTIME:
-		o->runtime_s = strtod(arg, &end);
-		if (end == arg || *end || !(o->runtime_s >= 0.01 && o->runtime_s <= 20))
-			argp_error(state, "--runtime %s: must be a number between 0.01 and 20",
-				   arg);
-		break;
-	default:
+	else if (key == OPT_RUNTIME)
+		o->runtime_s = number_option(state, "runtime", arg, 0.01, 20);
+	else
 		return ARGP_ERR_UNKNOWN;
-	}
 	return 0;
+}
+
+/* The timer alone always runs: what counts is whether any engine did. */
+static int status_of(const json_t *rows)
+{
+	json_t *engines = json_copy((json_t *)rows);
+	json_array_remove(engines, 0);
+	int status = exit_status_of(engines);
+	json_decref(engines);
+	return status;
 }
 
 int command_responsiveness(int argc, char **argv)
 {
 	static const struct argp_option argp_options[] = {
-		{ "rounds", OPT_ROUNDS, "N", 0, "how often everything is run (default: 5)", 0 },
-		{ "seed", OPT_SEED, "N", 0, "of the order of runs (default: from the clock)", 0 },
-		{ "runtime", OPT_RUNTIME, "S", 0, "seconds of one run (default: 0.2)", 0 },
+		{ "runtime", OPT_RUNTIME, "S", 0, "seconds to measure in each run (default: 0.2)",
+		  0 },
 		{ "folder", 'f', "FOLDER", 0,
 		  "where a file is made for a moment (default: $TMPDIR or /var/tmp)", 0 },
 		{ 0 },
 	};
-	static const struct argp_child children[] = { { &engine_choice_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp_child children[] = { { &engine_series_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = {
 		.options = argp_options,
 		.parser = parse_option,
@@ -396,10 +425,14 @@ int command_responsiveness(int argc, char **argv)
 		       "the I/O: what a user interface would feel.",
 	};
 	struct options options = {
-		.choice = { .command = "iolab responsiveness",
-			    .list = "blocking,threads,poll,epoll,posix_aio,libaio,io_uring" },
-		.rounds = 5,
-		.seed = clock_ns() % 1000000,
+		.series = {
+			.engines = { .command = "iolab responsiveness",
+				     .list = "blocking,threads,poll,epoll,posix_aio,libaio,"
+					     "io_uring" },
+			.order = default_rounds(),
+			.schema = "iolab.responsiveness.v1",
+			.file_name = "responsiveness.json",
+		},
 		.runtime_s = 0.2,
 		.folder = scratch_folder(),
 	};
@@ -407,19 +440,13 @@ int command_responsiveness(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 
 	static struct row rows[ROWS_MAX];
-	unsigned count = list_rows(rows, &options), order[ROWS_MAX];
-	struct random_stream random = { options.seed };
-	json_t *idle = idle_host_json(IDLE_HOST_S);
-	for (unsigned round = 0; round < options.rounds; round++) {
-		random_order(&random, order, count);
-		for (unsigned i = 0; i < count; i++)
-			run_row(&rows[order[i]]);
-	}
-	json_t *document = document_json(&options, rows, count, idle, argc, argv);
-	if (!options.choice.json)
-		print_document(document);
-	int status = json_deliver(document, options.choice.json, options.choice.out,
-				  "responsiveness.json");
-	json_decref(document);
-	return status;
+	struct engine_series *series = &options.series;
+	struct turn turn;
+	unsigned count = list_rows(rows, &options);
+	engine_series_begin(series, argc, argv);
+	while (engine_series_next(series, count, &turn))
+		run_row(&rows[turn.piece]);
+	json_t *document = document_json(&options, rows, count);
+	int status = status_of(json_object_get(document, "rows"));
+	return engine_series_end(series, document, status, print_document);
 }

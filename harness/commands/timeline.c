@@ -12,15 +12,15 @@
 #include <string.h>
 
 #include "base/estimate_json.h"
-#include "base/json_folder.h"
+#include "base/interrupt.h"
 #include "base/json_path.h"
+#include "base/json_put.h"
 #include "clock.h"
 #include "commands/commands.h"
 #include "compute.h"
-#include "meters/idle_host.h"
 #include "plan/child_run.h"
-#include "plan/engine_choice.h"
-#include "random.h"
+#include "plan/engine_series.h"
+#include "plan/rounds.h"
 #include "summary/failed_rounds.h"
 
 #define BASELINE_SPEC "blocking" /* whose time for an operation the others' is compared with */
@@ -36,10 +36,8 @@ static const char *const default_run[] = {
 };
 
 struct options {
-	struct engine_choice choice;
+	struct engine_series series;
 	const char *length_us;
-	unsigned rounds;
-	uint64_t seed;
 };
 
 /* One engine over the rounds. */
@@ -62,8 +60,8 @@ static void gather_words(struct run_words *run, const char *engine, const char *
 		run_words_add(run, default_run[i]);
 	run_words_add(run, "--trace-us");
 	run_words_add(run, options->length_us);
-	for (unsigned i = 0; i < options->choice.run_word_count; i++)
-		run_words_add(run, options->choice.run_words[i]);
+	for (unsigned i = 0; i < options->series.engines.run_word_count; i++)
+		run_words_add(run, options->series.engines.run_words[i]);
 	if (*loops_per_us) {
 		run_words_add(run, "--compute-loops-per-us");
 		run_words_add(run, loops_per_us);
@@ -147,15 +145,28 @@ static unsigned typical_round(const struct lane *lane, unsigned rounds)
 
 static json_t *run_json(const struct lane *lane, const struct lane *baseline, unsigned rounds)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "op_ns",
-			 estimate_by(lane, rounds, op_ns), "speed",
-			 speed_of(lane, baseline, rounds), "held_computing",
-			 estimate_at(lane, rounds, "trace.totals.held_computing"), "in_calls_pct",
-			 estimate_by(lane, rounds, in_calls_pct), "working_pct",
-			 estimate_at(lane, rounds, "trace.totals.working_pct"), "blocked_pct",
-			 estimate_at(lane, rounds, "trace.totals.blocked_pct"), "inflight_mean",
-			 estimate_at(lane, rounds, "metrics.inflight_mean"), "switches_per_op",
-			 estimate_by(lane, rounds, switches_per_op));
+	json_t *run = required(json_object());
+	put_new(run, "op_ns", estimate_by(lane, rounds, op_ns));
+	put_new(run, "speed", speed_of(lane, baseline, rounds));
+	put_new(run, "held_computing", estimate_at(lane, rounds, "trace.totals.held_computing"));
+	put_new(run, "in_calls_pct", estimate_by(lane, rounds, in_calls_pct));
+	put_new(run, "working_pct", estimate_at(lane, rounds, "trace.totals.working_pct"));
+	put_new(run, "blocked_pct", estimate_at(lane, rounds, "trace.totals.blocked_pct"));
+	put_new(run, "inflight_mean", estimate_at(lane, rounds, "metrics.inflight_mean"));
+	put_new(run, "switches_per_op", estimate_by(lane, rounds, switches_per_op));
+	return run;
+}
+
+/* A lane whose engine left no result in any round. */
+static json_t *empty_lane_json(const struct lane *lane)
+{
+	json_t *entry = required(json_object()), *engine = required(json_object());
+	put_string(engine, "label", lane->spec);
+	put_new(entry, "engine", engine);
+	put_string(entry, "status", "error");
+	put_string(entry, "reason", lane->why.text);
+	put_null(entry, "trace");
+	return entry;
 }
 
 /* One engine's lane; where no run ended ok, the reason in its place. */
@@ -163,20 +174,21 @@ static json_t *lane_json(const struct lane *lane, const struct lane *baseline, u
 {
 	bool ok = lane->ok_count > 0;
 	if (!ok && !lane->failure)
-		return json_pack("{s:{s:s}, s:s, s:s, s:n}", "engine", "label", lane->spec,
-				 "status", "error", "reason", lane->why.text, "trace");
+		return empty_lane_json(lane);
 	const json_t *shown = ok ? lane->results[typical_round(lane, rounds)] : lane->failure;
-	json_t *trace = json_object_get(shown, "trace");
+	json_t *entry = required(json_object());
 	json_t *warnings = json_copy(json_object_get(shown, "warnings"));
 	if (ok)
 		json_array_extend(warnings, lane->failures);
-	return json_pack("{s:O, s:O, s:O, s:o, s:O, s:O, s:O, s:o}", "engine",
-			 json_object_get(shown, "engine"), "status",
-			 json_object_get(shown, "status"), "reason",
-			 json_object_get(shown, "reason"), "warnings", warnings, "workload",
-			 json_object_get(shown, "workload"), "config",
-			 json_object_get(shown, "config"), "trace", trace ? trace : json_null(),
-			 "run", ok ? run_json(lane, baseline, rounds) : json_null());
+	put_shared(entry, "engine", json_object_get(shown, "engine"));
+	put_shared(entry, "status", json_object_get(shown, "status"));
+	put_shared(entry, "reason", json_object_get(shown, "reason"));
+	put_new(entry, "warnings", warnings);
+	put_shared(entry, "workload", json_object_get(shown, "workload"));
+	put_shared(entry, "config", json_object_get(shown, "config"));
+	put_shared(entry, "trace", json_object_get(shown, "trace"));
+	put_new(entry, "run", ok ? run_json(lane, baseline, rounds) : NULL);
+	return entry;
 }
 
 static void print_share(const json_t *run, const char *key)
@@ -225,27 +237,15 @@ static void print_lanes(const json_t *document)
 	print_warnings(json_object_get(document, "lanes"));
 }
 
-enum option_key { OPT_ROUNDS = 0x100, OPT_SEED };
-
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
-	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &o->choice;
-		break;
-	case 'l':
+	if (key == ARGP_KEY_INIT)
+		state->child_inputs[0] = &o->series;
+	else if (key == 'l')
 		o->length_us = arg;
-		break;
-	case OPT_ROUNDS:
-		o->rounds = rounds_option(arg, state);
-		break;
-	case OPT_SEED:
-		o->seed = seed_option(arg, state);
-		break;
-	default:
+	else
 		return ARGP_ERR_UNKNOWN;
-	}
 	return 0;
 }
 
@@ -273,32 +273,33 @@ static void run_lane(struct lane *lane, unsigned round, const char *loops_per_us
 		return;
 	gather_words(&words, lane->spec, loops_per_us, options);
 	json_t *result = child_run(&words, RUN_LIMIT_S, &lane->why);
+	if (interrupt_requested()) {
+		json_decref(result); /* cut short, which is no failure of the engine */
+		return;
+	}
 	if (!status_is(result, "ok") || number_at(result, "metrics.ops_per_s") <= 0) {
-		note_failure(lane, result, round, options->rounds);
+		note_failure(lane, result, round, options->series.order.rounds);
 		return;
 	}
 	lane->results[round] = result;
 	lane->ok_count++;
 }
 
-static void run_rounds(struct lane *lanes, const struct options *options)
+static struct lane *make_lanes(const struct options *options)
 {
-	unsigned order[ENGINES_MAX];
-	char loops_per_us[32];
-	struct random_stream random = { .state = options->seed };
-	/* Once for all, so that every engine computes the same. */
-	snprintf(loops_per_us, sizeof loops_per_us, "%.3f", compute_calibrate());
-	for (unsigned round = 0; round < options->rounds; round++) {
-		random_order(&random, order, options->choice.count);
-		for (unsigned i = 0; i < options->choice.count; i++)
-			run_lane(&lanes[order[i]], round, loops_per_us, options);
+	struct lane *lanes = calloc(options->series.engines.count, sizeof *lanes);
+	for (unsigned i = 0; i < options->series.engines.count; i++) {
+		lanes[i].spec = options->series.engines.specs[i];
+		lanes[i].failures = required(json_array());
+		reason_set(&lanes[i].why, "interrupted before it ran");
 	}
+	return lanes;
 }
 
 static void free_lanes(struct lane *lanes, const struct options *options)
 {
-	for (unsigned i = 0; i < options->choice.count; i++) {
-		for (unsigned round = 0; round < options->rounds; round++)
+	for (unsigned i = 0; i < options->series.engines.count; i++) {
+		for (unsigned round = 0; round < options->series.order.rounds; round++)
 			json_decref(lanes[i].results[round]);
 		json_decref(lanes[i].failure);
 		json_decref(lanes[i].failures);
@@ -306,49 +307,63 @@ static void free_lanes(struct lane *lanes, const struct options *options)
 	free(lanes);
 }
 
-static json_t *make_document(const struct options *options, int argc, char **argv)
+/* A result of the first engine that left one, for what all have in common. */
+static const json_t *first_result(const struct lane *lanes, unsigned count, unsigned rounds)
 {
-	char stamp[32];
-	struct lane *lanes = calloc(options->choice.count, sizeof *lanes);
+	for (unsigned i = 0; i < count; i++) {
+		if (lanes[i].ok_count)
+			return lanes[i].results[typical_round(&lanes[i], rounds)];
+		if (lanes[i].failure)
+			return lanes[i].failure;
+	}
+	return NULL;
+}
+
+static json_t *document_json(const struct options *options, const struct lane *lanes)
+{
+	const struct engine_series *series = &options->series;
+	unsigned count = series->engines.count, rounds = series->rounds_begun;
+	const json_t *first = first_result(lanes, count, rounds);
 	const struct lane *baseline = NULL;
-	for (unsigned i = 0; i < options->choice.count; i++) {
-		lanes[i].spec = options->choice.specs[i];
-		lanes[i].failures = json_array();
+	for (unsigned i = 0; i < count; i++)
 		if (strcmp(lanes[i].spec, BASELINE_SPEC) == 0)
 			baseline = &lanes[i];
-	}
-	json_t *idle = idle_host_json(IDLE_HOST_S);
-	run_rounds(lanes, options);
-
-	const json_t *first = NULL;
-	json_t *list = json_array();
-	for (unsigned i = 0; i < options->choice.count; i++) {
-		if (!first)
-			first = lanes[i].ok_count ? lanes[i].results[typical_round(&lanes[i],
-										   options->rounds)]
-						  : lanes[i].failure;
-		json_array_append_new(list, lane_json(&lanes[i], baseline, options->rounds));
-	}
-	json_t *env = json_object_get(first, "env");
-	json_t *document = json_pack(
-		"{s:s, s:s, s:o, s:I, s:i, s:I, s:s, s:O, s:o, s:o}", "schema", "iolab.timeline.v2",
-		"time_utc", time_utc(stamp), "command", command_json(argc, argv), "length_ns",
-		(json_int_t)atoi(options->length_us) * 1000, "rounds", (int)options->rounds, "seed",
-		(json_int_t)options->seed, "panel", first ? string_at(first, "workload.panel") : "",
-		"env", env ? env : json_null(), "idle_baseline", idle, "lanes", list);
-	free_lanes(lanes, options);
+	json_t *list = required(json_array());
+	for (unsigned i = 0; i < count; i++)
+		json_array_append_new(list, lane_json(&lanes[i], baseline, rounds));
+	json_t *document =
+		engine_series_document(series, json_incref(json_object_get(first, "env")));
+	put_int(document, "length_ns", strtoll(options->length_us, NULL, 10) * 1000);
+	put_string(document, "panel", first ? string_at(first, "workload.panel") : "");
+	put_new(document, "lanes", list);
 	return document;
+}
+
+/* Before anything runs, are the options for the runs right? run's own parser ends the program. */
+static int check_run_words(const struct options *options)
+{
+	for (unsigned i = 0; i < options->series.engines.count; i++) {
+		struct run_words words;
+		struct run_options parsed;
+		struct reason why;
+		gather_words(&words, options->series.engines.specs[i], "1", options);
+		if (run_words_check(&words, &why) < 0) {
+			fprintf(stderr, "iolab timeline: %s\n", why.text);
+			return EXIT_USAGE;
+		}
+		run_words_parse(&words, &parsed);
+	}
+	return EXIT_OK;
 }
 
 int command_timeline(int argc, char **argv)
 {
 	static const struct argp_option argp_options[] = {
-		{ "length-us", 'l', "US", 0, "how much of each run is kept (default: 1000)", 0 },
-		{ "rounds", OPT_ROUNDS, "N", 0, "how often each engine is run (default: 5)", 0 },
-		{ "seed", OPT_SEED, "N", 0, "of the order of runs (default: from the clock)", 0 },
+		{ "length-us", 'l', "US", 0,
+		  "microseconds of each run to keep a trace of (default: 1000)", 0 },
 		{ 0 },
 	};
-	static const struct argp_child children[] = { { &engine_choice_argp, 0, NULL, 0 }, { 0 } };
+	static const struct argp_child children[] = { { &engine_series_argp, 0, NULL, 0 }, { 0 } };
 	static const struct argp argp = {
 		.options = argp_options,
 		.parser = parse_option,
@@ -361,32 +376,33 @@ int command_timeline(int argc, char **argv)
 		       "0.1",
 	};
 	struct options options = {
-		.choice = { .command = "iolab timeline",
-			    .list = "blocking,threads,posix_aio,libaio,io_uring,io_uring:sqpoll",
-			    .takes_run_words = true },
+		.series = {
+			.engines = { .command = "iolab timeline",
+				     .list = "blocking,threads,posix_aio,libaio,io_uring,"
+					     "io_uring:sqpoll",
+				     .takes_run_words = true },
+			.order = default_rounds(),
+			.schema = "iolab.timeline.v2",
+			.file_name = "timeline.json",
+		},
 		.length_us = "1000",
-		.rounds = 5,
-		.seed = clock_ns() % 1000000,
 	};
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
+	if (check_run_words(&options) != EXIT_OK)
+		return EXIT_USAGE;
 
-	for (unsigned i = 0; i < options.choice.count; i++) {
-		struct run_words words;
-		struct run_options parsed;
-		gather_words(&words, options.choice.specs[i], "", &options);
-		run_words_parse(&words, &parsed);
-	}
-	json_t *document = make_document(&options, argc, argv);
-	if (!options.choice.json)
-		print_lanes(document);
-	int status =
-		json_deliver(document, options.choice.json, options.choice.out, "timeline.json");
-	size_t i;
-	json_t *lane;
-	bool any = false;
-	json_array_foreach (json_object_get(document, "lanes"), i, lane)
-		any |= status_is(lane, "ok");
-	json_decref(document);
-	return status != EXIT_OK ? status : any ? EXIT_OK : EXIT_ERROR;
+	char loops_per_us[32];
+	struct turn turn;
+	struct engine_series *series = &options.series;
+	struct lane *lanes = make_lanes(&options);
+	engine_series_begin(series, argc, argv);
+	/* Calibrated once, so that every engine computes the same. */
+	snprintf(loops_per_us, sizeof loops_per_us, "%.3f", compute_calibrate());
+	while (engine_series_next(series, series->engines.count, &turn))
+		run_lane(&lanes[turn.piece], turn.round, loops_per_us, &options);
+	json_t *document = document_json(&options, lanes);
+	free_lanes(lanes, &options);
+	return engine_series_end(series, document,
+				 exit_status_of(json_object_get(document, "lanes")), print_lanes);
 }

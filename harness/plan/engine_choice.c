@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/list_option.h"
+#include "clock.h"
 #include "engines.h"
+#include "plan/rounds.h"
 
 static void parse_engines(struct engine_choice *choice, struct argp_state *state)
 {
@@ -20,7 +22,7 @@ static void parse_engines(struct engine_choice *choice, struct argp_state *state
 	}
 }
 
-static error_t parse_option(int key, char *arg, struct argp_state *state)
+static error_t parse_engine_choice(int key, char *arg, struct argp_state *state)
 {
 	struct engine_choice *choice = state->input;
 	switch (key) {
@@ -29,9 +31,6 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		break;
 	case 'o':
 		choice->out = arg;
-		break;
-	case 'j':
-		choice->json = true;
 		break;
 	case ARGP_KEY_ARGS:
 		choice->run_words = state->argv + state->next;
@@ -57,36 +56,69 @@ const struct argp engine_choice_argp = {
 	.options =
 		(const struct argp_option[]) {
 			{ "engines", 'e', "LIST", 0,
-			  "engines and variants, separated by commas (default: the reference "
-			  "engines that can do it)",
+			  "engines and variants, separated by commas (default: those of the labs "
+			  "that can do it)",
 			  0 },
-			{ "out", 'o', "FOLDER", 0, "results folder, for a file of its own", 0 },
-			{ "json", 'j', NULL, 0, "print one line of JSON", 0 },
+			{ "out", 'o', "FOLDER", 0, "results folder", 0 },
 			{ 0 },
 		},
-	.parser = parse_option,
+	.parser = parse_engine_choice,
 };
+
+enum option_key { OPT_ROUNDS = 0x1000, OPT_SEED };
+
+static error_t parse_round_choice(int key, char *arg, struct argp_state *state)
+{
+	struct round_choice *choice = state->input;
+	char *end;
+	unsigned long long number;
+	switch (key) {
+	case OPT_ROUNDS:
+		number = strtoull(arg, &end, 10);
+		if (*end || *arg == '-' || number < 1 || number > ROUNDS_MAX)
+			argp_error(state, "--rounds %s: must lie between 1 and %d", arg,
+				   ROUNDS_MAX);
+		choice->rounds = (unsigned)number;
+		break;
+	case OPT_SEED:
+		choice->seed = strtoull(arg, &end, 10);
+		if (*end || !*arg || *arg == '-' || choice->seed > INT64_MAX)
+			argp_error(state, "--seed %s: must be a whole number below 2^63", arg);
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+const struct argp round_choice_argp = {
+	.options =
+		(const struct argp_option[]) {
+			{ "rounds", OPT_ROUNDS, "N", 0, "run everything N times (default: 5)", 0 },
+			{ "seed", OPT_SEED, "N", 0,
+			  "seed of the order of runs (default: from the clock; recorded)", 0 },
+			{ 0 },
+		},
+	.parser = parse_round_choice,
+};
+
+struct round_choice default_rounds(void)
+{
+	return (struct round_choice) { .rounds = 5, .seed = clock_ns() % 1000000 };
+}
+
+double number_option(const struct argp_state *state, const char *option, const char *arg,
+		     double least, double most)
+{
+	char *end;
+	double value = strtod(arg, &end);
+	if (end == arg || *end || !(value >= least && value <= most))
+		argp_error(state, "--%s %s: must lie between %g and %g", option, arg, least, most);
+	return value;
+}
 
 const char *scratch_folder(void)
 {
 	const char *folder = getenv("TMPDIR");
 	return folder && *folder ? folder : "/var/tmp";
-}
-
-unsigned rounds_option(const char *arg, const struct argp_state *state)
-{
-	char *end;
-	unsigned long rounds = strtoul(arg, &end, 10);
-	if (*end || rounds < 1 || rounds > ROUNDS_MAX)
-		argp_error(state, "--rounds %s: must lie between 1 and %d", arg, ROUNDS_MAX);
-	return (unsigned)rounds;
-}
-
-uint64_t seed_option(const char *arg, const struct argp_state *state)
-{
-	char *end;
-	uint64_t seed = strtoull(arg, &end, 10);
-	if (*end || !*arg || *arg == '-' || seed > INT64_MAX)
-		argp_error(state, "--seed %s: must be a whole number below 2^63", arg);
-	return seed;
 }

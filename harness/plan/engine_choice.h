@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The options that all commands have which look at several engines, one after the other. */
+/* Options shared by the commands that run several engines in turn. */
 #ifndef IOLAB_ENGINE_CHOICE_H
 #define IOLAB_ENGINE_CHOICE_H
 
@@ -7,36 +7,40 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define ENGINES_MAX 32
+#define ENGINES_MAX 64
 
+/* Which engines, and where the results go. */
 struct engine_choice {
 	const char *command; /* "iolab matrix" */
 	const char *list; /* --engines: separated by commas; set beforehand to the default */
-	const char *specs[ENGINES_MAX]; /* its words, each of them an engine that there is */
+	const char *specs[ENGINES_MAX]; /* its words; each names an engine that there is */
 	unsigned count;
 	const char *out; /* --out: a results folder; NULL: none */
-	bool json; /* --json */
 	bool takes_run_words;
 	char **run_words; /* after "--" */
 	unsigned run_word_count;
 };
 
+/* How often, and in which order. Both are set beforehand to the default. */
+struct round_choice {
+	unsigned rounds; /* --rounds, from 1 to ROUNDS_MAX */
+	uint64_t seed; /* --seed, of the order of runs; JSON can hold it, too */
+};
+
 /*
- * A child of a command's own parser: its input is a struct engine_choice. A mistake ends the
- * program with one line.
+ * Children of a command's own parser; their inputs are a struct engine_choice and a struct
+ * round_choice. As everywhere with argp, a mistake ends the program with one line.
  */
-extern const struct argp engine_choice_argp;
+extern const struct argp engine_choice_argp, round_choice_argp;
+
+/* Five rounds, and a seed from the clock. */
+struct round_choice default_rounds(void);
+
+/* The value of `option`, from `least` to `most`. Ends the program on anything else. */
+double number_option(const struct argp_state *state, const char *option, const char *arg,
+		     double least, double most);
 
 /* --folder without a value: where a file may be made for a moment. */
 const char *scratch_folder(void);
-
-/* Most rounds of a command that is no comparison. */
-#define ROUNDS_MAX 100
-
-/* The value of --rounds, from 1 to ROUNDS_MAX. Ends the program on anything else. */
-unsigned rounds_option(const char *arg, const struct argp_state *state);
-
-/* The value of --seed, a whole number that JSON holds, too. Ends the program on anything else. */
-uint64_t seed_option(const char *arg, const struct argp_state *state);
 
 #endif

@@ -85,7 +85,7 @@ static bool planned(const struct sweep *sweep, const char *name)
  * The options after "--" that mean something to this configuration, so that one list can serve
  * several workloads. `used` remembers which words meant something to anybody.
  */
-static void add_run_words(struct configuration *c, const struct plan_choice *choice,
+static void add_run_words(struct planned_run *c, const struct plan_choice *choice,
 			  const struct sweep *sweep, bool *used)
 {
 	struct run_options parsed;
@@ -125,7 +125,7 @@ static void add_configuration(struct plan *plan, const struct plan_choice *choic
 {
 	plan->configurations =
 		realloc(plan->configurations, (plan->count + 1) * sizeof *plan->configurations);
-	struct configuration *c = &plan->configurations[plan->count++];
+	struct planned_run *c = &plan->configurations[plan->count++];
 	memset(c, 0, sizeof *c);
 	run_words_begin(&c->run);
 	run_words_add(&c->run, "--engine");
@@ -232,7 +232,7 @@ static void check_configurations(struct plan *plan)
 {
 	static char loops[32];
 	for (unsigned i = 0; i < plan->count; i++) {
-		struct configuration *c = &plan->configurations[i];
+		struct planned_run *c = &plan->configurations[i];
 		struct run_options parsed;
 		run_words_parse(&c->run, &parsed);
 		c->config = parsed.config;

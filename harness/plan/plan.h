@@ -18,7 +18,7 @@ struct plan_choice {
 };
 
 /* One engine on one workload at one swept value. */
-struct configuration {
+struct planned_run {
 	struct run_words run;
 	char label[96]; /* for the progress bar */
 	struct run_config config; /* what the words say; its file may be gone */
@@ -27,7 +27,7 @@ struct configuration {
 };
 
 struct plan {
-	struct configuration *configurations; /* in the order of the table */
+	struct planned_run *configurations; /* in the order of the table */
 	unsigned count;
 	unsigned engine_count; /* so many neighbours differ by nothing but their engine */
 	const char *baseline; /* as results write it */

@@ -7,7 +7,10 @@
 
 #include "reason.h"
 
-/* Adds "round 3 of 5: why" to `warnings`, a list. Rounds count from 0 here, from 1 in words. */
+/*
+ * Adds a remark "round_failed" to `warnings`, with the values round, rounds and why. Rounds count
+ * from 0 here, from 1 in the remark.
+ */
 void failed_round_add(json_t *warnings, unsigned round, unsigned rounds, const struct reason *why);
 
 /* Prints the "warnings" of each entry of a list that is ok, with the label of its engine. */

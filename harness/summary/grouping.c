@@ -2,6 +2,7 @@
 #include "summary/grouping.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/json_path.h"
 
@@ -53,56 +54,87 @@ static unsigned round_of(const json_t *run)
 	return round > 0 ? (unsigned)round : 0;
 }
 
-/* The order of the plan, not the shuffled one in which they ran. */
-static int compare_by_plan(const void *a, const void *b)
+/* Makes room for rounds 0 to `rounds` - 1 in every configuration. */
+static void extend_rounds(struct grouping *g, unsigned rounds)
 {
-	double x = number_at(((const struct configuration *)a)->first, "config.plan");
-	double y = number_at(((const struct configuration *)b)->first, "config.plan");
-	return (x > y) - (x < y);
+	if (rounds > g->rounds)
+		g->rounds = rounds;
+	if (rounds <= g->rounds_room)
+		return;
+	unsigned room = 2 * rounds;
+	for (unsigned i = 0; i < g->count; i++) {
+		struct configuration *c = &g->configurations[i];
+		c->by_round = realloc(c->by_round, room * sizeof *c->by_round);
+		memset(c->by_round + g->rounds_room, 0,
+		       (room - g->rounds_room) * sizeof *c->by_round);
+	}
+	g->rounds_room = room;
+}
+
+/* A configuration that was not there yet, at its place in the order of the plan. */
+static struct configuration *insert_configuration(struct grouping *g, json_t *identity, json_t *run)
+{
+	if (g->count == g->room) {
+		g->room = 2 * g->room + 16;
+		g->configurations = realloc(g->configurations, g->room * sizeof *g->configurations);
+	}
+	unsigned at = g->count;
+	while (at > 0 && number_at(g->configurations[at - 1].first, "config.plan") >
+				 number_at(run, "config.plan"))
+		at--;
+	struct configuration *c = &g->configurations[at];
+	memmove(c + 1, c, (g->count++ - at) * sizeof *c);
+	*c = (struct configuration) {
+		.identity = identity,
+		.workpiece = configuration_of(run, false),
+		.by_round = calloc(g->rounds_room, sizeof(json_t *)),
+		.first = json_incref(run),
+		.counting = json_array(),
+		.idle = g->idle,
+	};
+	return c;
+}
+
+void grouping_add(struct grouping *g, json_t *run)
+{
+	bool counting = counts_syscalls(run);
+	extend_rounds(g, counting ? 1 : round_of(run) + 1);
+	json_t *identity = configuration_of(run, true);
+	struct configuration *c = find_configuration(g, identity);
+	if (c)
+		json_decref(identity);
+	else
+		c = insert_configuration(g, identity, run);
+	if (counting) {
+		json_array_append(c->counting, run);
+	} else {
+		json_decref(c->by_round[round_of(run)]);
+		c->by_round[round_of(run)] = json_incref(run);
+	}
 }
 
 struct grouping group_runs(const json_t *runs, const json_t *idle)
 {
-	struct grouping g = { 0 };
+	struct grouping g = { .idle = idle };
 	size_t i;
 	json_t *run;
+	extend_rounds(&g, 1);
 	json_array_foreach (runs, i, run)
-		if (round_of(run) >= g.rounds && !counts_syscalls(run))
-			g.rounds = round_of(run) + 1;
-	if (g.rounds == 0)
-		g.rounds = 1;
-	g.configurations = calloc(json_array_size(runs), sizeof *g.configurations);
-
-	json_array_foreach (runs, i, run) {
-		json_t *identity = configuration_of(run, true);
-		struct configuration *c = find_configuration(&g, identity);
-		if (c) {
-			json_decref(identity);
-		} else {
-			c = &g.configurations[g.count++];
-			c->identity = identity;
-			c->workpiece = configuration_of(run, false);
-			c->by_round = calloc(g.rounds, sizeof(json_t *));
-			c->first = run;
-			c->counting = json_array();
-			c->idle = idle;
-		}
-		if (counts_syscalls(run))
-			json_array_append(c->counting, run);
-		else
-			c->by_round[round_of(run)] = run;
-	}
-	qsort(g.configurations, g.count, sizeof *g.configurations, compare_by_plan);
+		grouping_add(&g, run);
 	return g;
 }
 
 void free_grouping(struct grouping *g)
 {
 	for (unsigned i = 0; i < g->count; i++) {
-		json_decref(g->configurations[i].identity);
-		json_decref(g->configurations[i].workpiece);
-		json_decref(g->configurations[i].counting);
-		free(g->configurations[i].by_round);
+		struct configuration *c = &g->configurations[i];
+		for (unsigned round = 0; round < g->rounds; round++)
+			json_decref(c->by_round[round]);
+		free(c->by_round);
+		json_decref(c->identity);
+		json_decref(c->workpiece);
+		json_decref(c->counting);
+		json_decref(c->first);
 	}
 	free(g->configurations);
 }

@@ -9,23 +9,28 @@
 struct configuration {
 	json_t *identity; /* with the engine */
 	json_t *workpiece; /* without: what it has in common with its baseline */
-	json_t **by_round; /* [round]: the run, borrowed, or NULL */
-	json_t *first; /* borrowed */
+	json_t **by_round; /* [round]: the run, or NULL */
+	json_t *first;
 	json_t *counting; /* the runs that counted system calls, a list */
 	const json_t *idle; /* how busy the host was anyhow, borrowed, or NULL */
 };
 
+/*
+ * Configurations stand in the order of the plan, not in the shuffled one in which they ran. An empty
+ * grouping is one of zeros. It shares the runs that it holds.
+ */
 struct grouping {
 	struct configuration *configurations;
-	unsigned count;
-	unsigned rounds;
+	unsigned count, room;
+	unsigned rounds, rounds_room;
+	const json_t *idle; /* how busy the idle host was, borrowed, or NULL */
 };
 
-/*
- * Groups the runs, a list that must outlive the result. `idle` is the host's before them, borrowed,
- * or NULL. Configurations come in the order of the plan, not the shuffled one in which they ran.
- */
+/* Groups a list of runs. */
 struct grouping group_runs(const json_t *runs, const json_t *idle);
+
+/* Adds one run. Pointers to configurations are good until then only. */
+void grouping_add(struct grouping *grouping, json_t *run);
 
 void free_grouping(struct grouping *grouping);
 

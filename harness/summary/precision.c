@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Are the ratios as precise as the user asked for, and how many rounds would make them so? */
 #include "base/json_path.h"
+#include "base/json_put.h"
 #include "base/statistics.h"
 #include "summary/parts.h"
 #include "summary/summary.h"
@@ -20,7 +21,7 @@ static json_t *unreached_json(const json_t *configuration, const char *metric,
 			 half_width_pct);
 }
 
-/* As summary_precision(), and lists what was not reached in `unreached`, unless that is NULL. */
+/* As precision_so_far(), and lists what was not reached in `unreached`, unless that is NULL. */
 static struct precision judge_precision(const json_t *configurations, double wanted_ci_pct,
 					json_t *unreached)
 {
@@ -66,9 +67,38 @@ static struct precision judge_precision(const json_t *configurations, double wan
 	return p;
 }
 
-struct precision summary_precision(const json_t *summary, double wanted_ci_pct)
+/* Has its ratio of throughput been lost for good, by a round in which either finished nothing? */
+static bool is_lost(const json_t *ratios, const struct configuration *c,
+		    const struct configuration *baseline, unsigned rounds)
 {
-	return judge_precision(json_object_get(summary, "configurations"), wanted_ci_pct, NULL);
+	if (!json_is_object(ratios) || json_is_object(json_object_get(ratios, ratio_paths[0])))
+		return false;
+	for (unsigned round = 0; round < rounds; round++)
+		if (ok_in_round(c, round) && ok_in_round(baseline, round))
+			return true;
+	return false;
+}
+
+struct precision precision_so_far(const struct grouping *g, const char *baseline_label,
+				  double wanted_ci_pct)
+{
+	json_t *entries = required(json_array());
+	unsigned lost = 0;
+	for (unsigned i = 0; i < g->count; i++) {
+		const struct configuration *c = &g->configurations[i];
+		const struct configuration *baseline = find_baseline(g, c, baseline_label);
+		const struct configuration *stand_in = find_stand_in(g, c, baseline);
+		json_t *entry = required(json_object()), *unused = required(json_array());
+		baseline = stand_in ? stand_in : baseline;
+		put_new(entry, "ratio", ratios_json(c, baseline, g->rounds, unused));
+		lost += is_lost(json_object_get(entry, "ratio"), c, baseline, g->rounds);
+		json_array_append_new(entries, entry);
+		json_decref(unused);
+	}
+	struct precision p = judge_precision(entries, wanted_ci_pct, NULL);
+	p.lost = lost;
+	json_decref(entries);
+	return p;
 }
 
 json_t *precision_json(const json_t *configurations, const struct comparison *comparison)

@@ -28,13 +28,14 @@ struct comparison {
 	const char *baseline; /* an engine's label */
 	double wanted_ci_pct; /* --until-ci; 0: not asked for */
 	double time_limit_s; /* --time-limit; 0: none */
-	const char *ended_by; /* "rounds", "precision", "time" or "signal" */
+	const char *ended_by; /* why there was no further round, see docs/results.md */
 	json_t *idle_baseline; /* borrowed, as docs/results.md describes it; NULL: not measured */
 };
 
 /* How the intervals of a summary's ratios stand to the width that was asked for. */
 struct precision {
 	unsigned ratios, unreached;
+	unsigned lost; /* of the unreached: no further round can bring them */
 	double widest_pct; /* half of an interval, relative, see struct ratio_estimate */
 	unsigned rounds_needed; /* an estimate, from the spread so far */
 };
@@ -54,8 +55,13 @@ json_t *summary_compute(const char *folder, const struct comparison *comparison,
 json_t *summary_recompute(const char *folder, const char *baseline, struct comparison fresh,
 			  struct reason *why);
 
-/* Of every ratio in the summary. A ratio of a single round is never precise enough. */
-struct precision summary_precision(const json_t *summary, double wanted_ci_pct);
+/*
+ * Of every ratio of the runs so far to the baseline with that label. A ratio of a single round is
+ * never precise enough.
+ */
+struct grouping;
+struct precision precision_so_far(const struct grouping *grouping, const char *baseline_label,
+				  double wanted_ci_pct);
 
 /*
  * What a ratio's interval says: "higher", "lower" or NO_DIFFERENCE. `rounds` is the number that it

@@ -439,6 +439,8 @@ static void print_precision(FILE *out, const json_t *precision)
 	if (strcmp(ended_by, "time") == 0)
 		fprintf(out, "The time limit of %g s ended it.\n",
 			number_at(precision, "time_limit_s"));
+	if (strcmp(ended_by, "unreachable") == 0)
+		fputs("No further round would have made a ratio more precise.\n", out);
 	if (wanted_pct <= 0)
 		return;
 	if (number_at(precision, "ratios") == 0) {

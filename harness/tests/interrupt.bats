@@ -156,3 +156,45 @@ size_over() { echo "[ \$(stat -c %s '$BATS_TEST_TMPDIR/file' || echo 0) -gt $1 ]
 	run ls -A "$BATS_TEST_TMPDIR/results"
 	refute_output --partial .new
 }
+
+# Any child of the command.
+# shellcheck disable=SC2016
+has_child='grep -q . /proc/$COMMAND_PID/task/$COMMAND_PID/children'
+
+# interrupt_series COMMAND [OPTION...]: while a piece of a long series is under way.
+interrupt_series() {
+	own_test_file
+	at_terminal --until "$has_child" "$IOLAB" "$1" --engines threads --out "$BATS_TEST_TMPDIR/results" "${@:2}"
+	assert_equal "$status" 130
+	assert_output --partial "Interrupted in round"
+	refute_output --partial "killed by"
+	[ ! -e "$BATS_TEST_TMPDIR/results/$1.json" ]
+	assert_equal "$(ls "$TMPDIR")" ""
+	rm -r "$TMPDIR"
+}
+
+@test "Ctrl-C in timeline: what was measured is shown, and no file is written" {
+	interrupt_series timeline --rounds 1000 -- --size 8G
+}
+
+@test "Ctrl-C in overlap" {
+	interrupt_series overlap --rounds 1000 -- --size 8G
+}
+
+@test "Ctrl-C in responsiveness" {
+	interrupt_series responsiveness --rounds 1000
+}
+
+@test "Ctrl-C in matrix" {
+	interrupt_series matrix
+}
+
+@test "TERM in timeline alone is passed on; KILL leaves no run behind" {
+	own_test_file
+	at_terminal --send TERM --until "$has_child" "$IOLAB" timeline --engines threads -- --size 8G
+	assert_equal "$status" 130
+	assert_equal "$(ls "$TMPDIR")" ""
+	at_terminal --send KILL --until "$has_child" "$IOLAB" timeline --engines threads -- --size 8G
+	assert_equal "$status" 137
+	rm -r "$TMPDIR"
+}

@@ -62,3 +62,16 @@ load common
 	assert_success
 	assert_output --partial '"not tried"'
 }
+
+@test "a series in which nothing ended ok fails, unless all of it is unsupported" {
+	own_test_file
+	# No descriptors are left for a child's answer.
+	for words in matrix "responsiveness --rounds 1" "timeline --rounds 1" "overlap --rounds 1"; do
+		run bash -c "exec 3>&- 4>&- 5>&- 6>&-; ulimit -n 4; exec '$IOLAB' $words --engines threads"
+		assert_failure 1
+		assert_output --partial error
+	done
+	run "$IOLAB" timeline --engines epoll --rounds 1 -- --size 4M
+	assert_failure 77
+	rm -r "$TMPDIR"
+}

@@ -52,7 +52,9 @@ small_overlap() {
 		import json, sys
 		(engine,) = json.load(open(sys.argv[1]))["engines"]
 		assert engine["status"] == "ok" and engine["reason"] is None, engine
-		assert engine["warnings"] == ["round 2 of 3: ended with status 7 and no result"], engine
+		(warning,) = engine["warnings"]
+		assert warning["id"] == "round_failed" and warning["values"] == {
+		    "round": 2, "rounds": 3, "why": "ended with status 7 and no result"}, warning
 		(point,) = engine["points"]
 		for key in ("compute_ns", "compute_to_io", "total_to_io", "efficiency", "lost_ns"):
 		    assert [value is None for value in point[key]["values"]] == [False, True, False], point

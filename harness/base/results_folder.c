@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/results_folder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+/* A link that is complete at any moment. That it could not be made is no error: it is a comfort. */
+static void point_latest_to(const char *name)
+{
+	unlink("results/.latest");
+	if (symlink(name, "results/.latest") == 0)
+		rename("results/.latest", "results/latest");
+}
+
+int results_folder_create(struct results_folder *folder, const char *out, struct reason *why)
+{
+	char stamp[32], path[PATH_MAX];
+	time_t now = time(NULL);
+	*folder = (struct results_folder) { .runs_fd = -1 };
+	strftime(stamp, sizeof stamp, "%Y-%m-%dT%H%M%SZ", gmtime(&now));
+	if (!out && mkdir("results", 0777) < 0 && errno != EEXIST)
+		return reason_errno(why, errno, "making the folder results; --out names another");
+	int length = snprintf(folder->path, sizeof folder->path, "%s%s", out ? "" : "results/",
+			      out ? out : stamp);
+	if (length >= (int)sizeof folder->path)
+		return reason_errno(why, ENAMETOOLONG, "%s (see --out)", out);
+	if (mkdir(folder->path, 0777) < 0 && errno != EEXIST)
+		return reason_errno(why, errno, "making the folder %s (see --out)", folder->path);
+	snprintf(path, sizeof path, "%s/runs.jsonl", folder->path);
+	folder->runs_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (folder->runs_fd < 0 && errno == EEXIST)
+		return reason_errno(why, errno, "%s: choose another --out, or delete it", path);
+	if (folder->runs_fd < 0)
+		return reason_errno(why, errno, "%s (see --out)", path);
+	if (!out)
+		point_latest_to(stamp);
+	return 0;
+}
+
+int results_folder_append(struct results_folder *folder, const char *line, struct reason *why)
+{
+	off_t before = lseek(folder->runs_fd, 0, SEEK_END);
+	size_t len_bytes = strlen(line);
+	struct iovec parts[] = { { (char *)line, len_bytes }, { (char *)"\n", 1 } };
+	ssize_t n = writev(folder->runs_fd, parts, 2);
+	if (n == (ssize_t)len_bytes + 1)
+		return 0;
+	int error = n < 0 ? errno : ENOSPC;
+	if (n > 0 && ftruncate(folder->runs_fd, before) < 0)
+		error = errno;
+	return reason_errno(why, error, "writing %s/runs.jsonl; the runs before are safe",
+			    folder->path);
+}
+
+int results_folder_sync(const struct results_folder *folder, struct reason *why)
+{
+	/* EINVAL: not a file that can be synchronised. */
+	if (fsync(folder->runs_fd) == 0 || errno == EINVAL)
+		return 0;
+	return reason_errno(why, errno, "writing %s/runs.jsonl", folder->path);
+}
+
+void results_folder_close(struct results_folder *folder)
+{
+	if (folder->runs_fd >= 0)
+		close(folder->runs_fd);
+	folder->runs_fd = -1;
+}
