@@ -40,6 +40,9 @@ ENGINE_SOURCES  := $(wildcard labs/*/engine*.c)
 ROOMS           := base meters workloads summary run exchange plan commands
 HARNESS_SOURCES := $(wildcard $(ROOMS:%=harness/%/*.c))
 TEST_SOURCES    := $(wildcard harness/tests/*.c)
+# All that a rule here compiles: tests and programs of labs, alternates and a learner's files, too.
+C_FILES         := $(wildcard common/*.c harness/*/*.c harness/*/*/*.c harness/*/*/*/*.c \
+                   labs/*/*.c labs/*/alternates/*/*.c work/*/*.c)
 
 object = $(patsubst %.c,$(BUILD)/%.o,$(1))
 # In a handout the solutions are objects, made by whoever handed it out.
@@ -72,24 +75,27 @@ $(BUILD)/peers/%: $(BUILD)/harness/peers/%.o $(TESTED_OBJECTS)
 # The conformance suite has its tests in a folder of their own.
 $(BUILD)/tests/conformance: $(call object,$(wildcard harness/tests/conformance/*.c))
 
-# An engine learns the name of its lab from the folder that it lies in.
-lab_of = -DIO_LAB_FOLDER='"$(notdir $(patsubst %/,%,$(dir $(1))))"'
-$(BUILD)/labs/%.o: labs/%.c $(BUILD)/libraries $(BUILD)/flags
-	@mkdir -p $(@D)
-	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(call lab_of,$<) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+# A file of a lab learns the lab's name from its folder. tests/ has labs of its own.
+lab_of       = -DIO_LAB_FOLDER='"$(notdir $(patsubst %/,%,$(dir $(1))))"'
+COURSE_PATHS = -Iharness/tests/conformance -Iharness/course/proctor
+$(addprefix $(BUILD)/,labs/%.o work/%.o harness/course/new_lab/%.o harness/tests/tiny_course/%.o \
+	harness/tests/grading/%.o): \
+	CPPFLAGS += $(call lab_of,$<) $(COURSE_PATHS)
+# A lab's program.c stands alone: cc program.c.
+$(addprefix $(BUILD)/,labs/%/program.o harness/course/new_lab/program.o \
+	harness/tests/tiny_course/%/program.o): CPPFLAGS =
 
 $(BUILD)/%.o: %.c $(BUILD)/libraries $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
--include $(patsubst %.o,%.d,$(COMMON_OBJECTS) $(ENGINE_OBJECTS) $(HARNESS_OBJECTS)) \
-         $(wildcard $(BUILD)/harness/*/*.d $(BUILD)/harness/*/*/*.d)
+-include $(wildcard $(C_FILES:%.c=$(BUILD)/%.d))
 
 # The course: what a lab's tests are linked with, what compiles them, and the proctor that runs them.
 
 COURSE_LIBRARY := $(call object,harness/course/proctor/lab_test.c harness/course/proctor/syscall_names.c \
                     $(filter-out %/mutants.c,$(wildcard harness/tests/conformance/*.c)))
-COURSE_FLAGS    = $(CPPFLAGS) -Iharness/tests/conformance -Iharness/course/proctor $(ALL_CFLAGS) -no-pie
+COURSE_FLAGS    = $(CPPFLAGS) $(COURSE_PATHS) $(ALL_CFLAGS) -no-pie
 
 .PHONY: course
 course: $(BUILD)/course/tests.a $(BUILD)/course/compile $(BUILD)/course/compile-object build/course/proctor
@@ -174,15 +180,21 @@ clean:
 # What people type.
 
 PYTHON  ?= $(shell sh harness/setup/find-python.sh 2>/dev/null)
-RESULTS ?= results/latest
-TESTS   ?=
+
+# What a person gives is text: neither make nor the shell may read a command in it. So a recipe takes
+# it from the environment, as it was typed: "$$LAB".
+GIVEN = RESULTS WIDTH COMPARE PEERS TRUST TESTS LAB EXERCISE TEST FILE SINCE REPEATS OUT SUBMISSIONS JOBS \
+        LIMIT_S FIRST_UID
+typed := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+$(foreach name,$(GIVEN),$(if $(filter-out undefined,$(origin $(name))),\
+	$(eval override $(name) := $$(value $(name)))$(eval export $(name))))
+RESULTS_FOLDER = "$${RESULTS:-results/latest}"
+# $(call option,--lab,LAB): the option with the variable's value, if it has one.
+option = $(if $($(2)),$(1) "$$$(2)")
 
 .PHONY: help bench plots figures report check-trust
-# handout: without
-.PHONY: check check-course check-course-slowly bench-peers format lint
-# handout: with
 
-help:
+help::
 	@echo 'Learn (docs/course.md):'
 	@echo 'make labs          begin here: all labs, where you are, what to type next'
 	@echo 'make start         begin the next lab, or the named one    [LAB=04]'
@@ -191,126 +203,75 @@ help:
 	@echo 'make hint          when you are stuck; again: a stronger one'
 	@echo 'make predict       say what you expect, before you measure'
 	@echo 'make measure       your engine beside the reference, in one figure'
-# handout: without
-	@echo 'make diff-lab      the difference to the solution, once you have passed'
-# handout: with
 	@echo 'make reset-lab     back to the starter; your copy is kept   [FILE=engine.c]'
 	@echo
-	@echo 'Compare, and work on iolab itself:'
-	@echo 'make               build the program, build/iolab'
+	@echo 'Compare:'
+	@echo 'make               build the program, build/iolab, and compile_commands.json for your editor'
 	@echo 'make bench         compare all interfaces (under 3 minutes): table, figures, report'
-# handout: without
-	@echo 'make check         run all tests (5 minutes); TESTS="unit bats" runs only those'
-	@echo 'make check-course  check the labs of the course, their mutants too   [LAB=04]'
-	@echo 'make check-course-slowly   the same, each solution 100 times in a row'
-# handout: with
-	@echo 'make check-trust   can the figures be believed? proved on real runs (under 12 minutes)'
 	@echo 'make plots         draw the figures of a results folder   [RESULTS=results/latest WIDTH=3.4 (inches)]'
-	@echo 'make figures       runs and draws the figures of the literature too (7 minutes; QUICK=1: 2)'
 	@echo 'make report        figures, report.html and report.md of it   [RESULTS=results/latest]'
-	@echo 'make report QUICK=1   measure anew, a little of everything, and report it: two minutes'
-# handout: without
-	@echo 'make bench-peers   side by side with fio: is our own overhead small? (an hour)'
-	@echo 'make lint          clang and gcc without a warning, clang-format, cppcheck, shellcheck'
-	@echo 'make format        lay out the C files with clang-format'
-# handout: with
+	@echo 'make report QUICK=1   first measure a little of everything: two minutes'
+	@echo 'make figures       run and draw the figures of the literature too (7 minutes; QUICK=1: 2)'
+	@echo 'make check-trust   can the figures be believed? proved on real runs (under 12 minutes)'
 	@echo 'make clean         remove build/ (results/ stays)'
 	@echo
-# handout: without
-	@echo 'Teach (docs/instructor.md):'
-	@echo 'make handout       the course without solutions            [OUT=build/handout]'
-	@echo 'make new-lab LAB=10_name   lay out an empty lab (docs/add-a-lab.md)'
-	@echo 'make grade SUBMISSIONS=folder   grade one or many   [LAB=04 OUT=results/grades JOBS=1]'
-	@echo
-# handout: with
-	@echo 'V=1 shows commands.  CC=clang and SANITIZE=address,undefined build apart, below build/.'
-	@echo 'Missing something?   harness/setup.sh  (for the tests: harness/setup.sh check)'
-	@echo 'Where to begin:      to learn, make labs; to compare, README.md, then build/iolab doctor'
 
 # The course. What is typed after the target goes to learner.py as it stands: make hint LAB=04. Only
-# measure needs a python that can draw, and finds it by itself.
+# measure needs a python that can draw, and finds it.
 
 LEARNER = labs start check-lab watch hint predict measure diff-lab reset-lab
 .PHONY: $(LEARNER)
 $(LEARNER):
-	@$(if $(filter default file undefined,$(origin PYTHON)),python3,$(PYTHON)) harness/course/learner.py $@ $(MAKEOVERRIDES)
-
-# handout: without
-# The instructor's tools. grade also takes LIMIT_S (for all tests of a lab) and FIRST_UID.
-.PHONY: handout grade new-lab
-handout:
-	$(Q)python3 harness/course/handout.py $(if $(OUT),'$(OUT)')
-
-new-lab:
-	$(Q)python3 harness/course/new_lab.py $(if $(LAB),'$(LAB)')
-
-grade:
-	$(Q)python3 harness/course/grade.py $(if $(SUBMISSIONS),'$(SUBMISSIONS)') \
-		$(if $(LAB),--lab '$(LAB)') $(if $(OUT),--out '$(OUT)') $(if $(JOBS),--jobs '$(JOBS)') \
-		$(if $(LIMIT_S),--limit-s '$(LIMIT_S)') $(if $(FIRST_UID),--first-uid '$(FIRST_UID)')
-
-check: all tests course
-	$(Q)$(MAKE) --no-print-directory SANITIZE=address,undefined all tests course
-	$(Q)$(MAKE) --no-print-directory SANITIZE=thread build/thread/tests/conformance
-	$(Q)harness/check.sh $(TESTS)
-
-# Is the course as docs/add-a-lab.md says? LAB=04 for one lab, SINCE=REV for those that changed since.
-check-course: all tests need-python
-	$(Q)$(PYTHON) harness/course/check_course.py $(LAB) $(if $(SINCE),--since $(SINCE)) $(if $(REPEATS),--repeats $(REPEATS))
-
-check-course-slowly:
-	$(Q)$(MAKE) --no-print-directory check-course REPEATS=100
-# handout: with
+	@$(if $(filter default file undefined,$(origin PYTHON)),python3,$(PYTHON)) harness/course/learner.py $@ \
+		$(foreach name,$(typed),"$(name)=$$$(name)")
 
 check-trust: $(BUILD)/trust/iolab need-python
-	$(Q)$(PYTHON) harness/trust/check_trust.py --iolab $(BUILD)/trust/iolab $(TRUST)
+	$(Q)set -f; $(PYTHON) harness/trust/check_trust.py --iolab $(BUILD)/trust/iolab $$TRUST
 
+# A list of words, as the shell divides them: a path with a blank needs build/iolab compare --file.
 bench: all
-	$(Q)build/iolab compare $(COMPARE)
+	$(Q)set -f; build/iolab compare $$COMPARE
 	$(Q)$(MAKE) --no-print-directory report QUICK=
 
 plots: need-python
-	$(Q)$(PYTHON) plots/plot.py $(if $(WIDTH),--width $(WIDTH)) '$(RESULTS)'
+	$(Q)$(PYTHON) plots/plot.py $(call option,--width,WIDTH) $(RESULTS_FOLDER)
 
 # The figures of the literature and of the mechanism, into a results folder. Seven minutes on two
 # CPUs; with QUICK=1 two.
 figures: all need-python
-	$(Q)$(PYTHON) harness/studies/study.py $(if $(QUICK),--quick) '$(RESULTS)'
+	$(Q)$(PYTHON) harness/studies/study.py $(if $(QUICK),--quick) $(RESULTS_FOLDER)
 	$(Q)$(MAKE) --no-print-directory plots
 
 # QUICK=1 measures first: into a new folder, or into the one that RESULTS names, which keeps what it has.
 report: $(if $(QUICK),quick-results) need-python
 	$(Q)$(MAKE) --no-print-directory plots
-	$(Q)$(PYTHON) plots/report.py '$(RESULTS)'
+	$(Q)$(PYTHON) plots/report.py $(RESULTS_FOLDER)
 
 .PHONY: quick-results
 quick-results: all need-python
-	$(Q)$(PYTHON) harness/studies/quick.py $(if $(filter file,$(origin RESULTS)),,'$(RESULTS)')
+	$(Q)$(PYTHON) harness/studies/quick.py $(if $(RESULTS),$(RESULTS_FOLDER))
 
 .PHONY: need-python
 need-python:
 	$(Q)$(if $(PYTHON),:,sh harness/setup/find-python.sh)
 
-# handout: without
-bench-peers: all $(PEER_PROGRAMS) need-python
-	$(Q)$(PYTHON) harness/peers/bench.py $(PEERS)
+# For clangd: how each file is compiled, the learner's in work/ too. Made from the rules above, again
+# when the flags or the list of files change.
+$(BUILD)/c-files: FORCE
+	@mkdir -p $(@D)
+	@echo '$(C_FILES)' | cmp -s - $@ || echo '$(C_FILES)' > $@
 
-FORMATTED = $(wildcard common/*.[ch] harness/*.[ch] harness/*/*.[ch] harness/*/*/*.[ch] labs/*/*.[ch])
-SHELL_SCRIPTS = $(wildcard harness/*.sh harness/*/*.sh harness/tests/*.bash harness/tests/*.bats plots/tests/*.bats) .ci/run
+compile_commands.json: harness/setup/compile_commands.sh Makefile $(BUILD)/c-files $(BUILD)/flags
+	$(call say,MAKE,$@)$(MAKE) -nB V=1 $(call object,$(C_FILES)) | sh harness/setup/compile_commands.sh > $@
 
-format:
-	clang-format -i $(FORMATTED)
+ifeq ($(BUILD),build)
+all: compile_commands.json
+endif
 
-lint:
-	$(call say,CHECK,gcc and clang without a warning)
-	$(Q)$(MAKE) --no-print-directory BUILD=build/lint/gcc CC=gcc WERROR=-Werror all tests
-	$(Q)$(MAKE) --no-print-directory BUILD=build/lint/clang CC=clang WERROR=-Werror all tests
-	$(call say,CHECK,clang-format)
-	$(Q)clang-format --dry-run -Werror $(FORMATTED)
-	$(call say,CHECK,cppcheck)
-	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --enable=warning,performance,portability \
-		--suppress=missingIncludeSystem --suppress=invalidPrintfArgType_sint --suppress=unknownMacro \
-		-Icommon -Iharness -I$(BUILD) -D_GNU_SOURCE -DIO_LAB_FOLDER='"lab"' common harness labs
-	$(call say,CHECK,shellcheck)
-	$(Q)shellcheck $(SHELL_SCRIPTS)
-# handout: with
+# What serves those who build iolab and teach with it. A hand-out does not contain it.
+-include harness/develop.mk
+
+help::
+	@echo 'V=1 shows commands.  CC=clang and SANITIZE=address,undefined build apart, below build/.'
+	@echo 'Missing something?   harness/setup.sh  (for the tests: harness/setup.sh check)'
+	@echo 'Where to begin:      to learn, make labs; to compare, README.md, then build/iolab doctor'

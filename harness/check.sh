@@ -1,45 +1,50 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Runs every test and counts. Called by `make check` when all is built.
+# Runs the tests with prove and counts them. Called by `make check` when all is built.
 #
-#   harness/check.sh [NAME...]     only the jobs whose names begin so, as in: check.sh conformance
+#   harness/check.sh [NAME...]     only the jobs whose names begin so: check.sh conformance bats-docs
+#   harness/check.sh --list        the names of the jobs
+#   harness/check.sh --job NAME    one job, its TAP to standard output (this is what prove calls)
 #
-# Each job writes TAP to build/check/NAME.tap. Several run side by side; CPU accounting runs alone.
+# Each job also leaves its TAP in build/check/NAME.tap.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 out=build/check
-rm -rf "$out" && mkdir -p "$out"
 IOLAB=$PWD/build/iolab
 PYTHON=${PYTHON:-$(sh harness/setup/find-python.sh)} || exit 1
 export IOLAB PYTHON
-# A job that takes longer is hung, whatever its own tests' limits say.
-LIMIT_S=280
+JOBS_AT_ONCE=4
+# A job that takes longer hangs. Five times what the longest takes: a loaded machine is no failure.
+LIMIT_S=900
 
 # Job names and their commands, one a line.
 jobs_list() {
-	for program in histogram deadline statistics trace on_cpu driver rounds compare hardware_counters place run_options sqpoll_room; do
-		echo "unit-$program build/tests/$program"
+	local source program engine file
+	echo "unit-accounting build/tests/accounting"
+	for source in harness/tests/*.c; do
+		program=$(basename "$source" .c)
+		case $program in
+		# Each has its line below, or is run by a .bats file.
+		accounting | conformance | without_io_uring) ;;
+		*) echo "unit-$program build/tests/$program" ;;
+		esac
 	done
 	echo "conformance-self-test build/tests/conformance --self-test"
-	# Pairs of options run in the build without sanitizers only: each has its code whether others are there
-	# or not, and io_uring has pairs for minutes.
+	# Only the build without sanitizers runs pairs of options: each option has its code whether others are
+	# there or not, and the pairs of io_uring take minutes.
 	for engine in $(build/tests/conformance --list); do
 		echo "conformance-$engine build/tests/conformance $engine"
-		[ ! -x build/address-undefined/tests/conformance ] ||
-			echo "asan-$engine build/address-undefined/tests/conformance --alone $engine"
+		echo "asan-$engine build/address-undefined/tests/conformance --alone $engine"
 	done
-	[ ! -x build/address-undefined/tests/driver ] ||
-		echo "asan-driver build/address-undefined/tests/driver"
-	[ ! -x build/thread/tests/conformance ] || {
-		echo "tsan-threads build/thread/tests/conformance threads"
-		echo "tsan-epoll_workers build/thread/tests/conformance epoll_workers"
-	}
+	echo "asan-driver build/address-undefined/tests/driver"
+	echo "tsan-threads build/thread/tests/conformance threads"
+	echo "tsan-epoll_workers build/thread/tests/conformance epoll_workers"
 	for file in harness/tests/*.bats plots/tests/*.bats; do
-		[ ! -e "$file" ] || echo "bats-$(basename "$file" .bats) bats --tap $file"
+		echo "bats-$(basename "$file" .bats) bats --tap $file"
 	done
 }
 
-# Begun last, these would run on alone.
+# The longest jobs begin first: begun last, they would run on alone.
 LONGEST='bats-docs bats-plots asan-io_uring bats-results conformance-io_uring asan-posix_aio conformance-posix_aio bats-course_grade bats-course_learner'
 
 longest_first() {
@@ -48,51 +53,70 @@ longest_first() {
 		{ print ($1 in rank) ? rank[$1] : count + 1, $0 }' | sort -s -n -k 1,1 | cut -d " " -f 2-
 }
 
-run_job() {
-	local name=$1 began_s=$SECONDS
-	shift
-	timeout "$LIMIT_S" "$@" >"$out/$name.tap" 2>&1
-	local status=$?
-	local took_s=$((SECONDS - began_s))
-	# A job that dies without a "not ok" of its own must not pass unseen.
-	if [ $status -ne 0 ] && ! grep -q '^not ok' "$out/$name.tap"; then
-		echo "not ok - $name ended with status $status" >>"$out/$name.tap"
-	fi
-	local passed failed skipped
-	skipped=$(grep -ciE '^ok .*# skip' "$out/$name.tap")
-	passed=$(($(grep -c '^ok ' "$out/$name.tap") - skipped))
-	failed=$(grep -c '^not ok' "$out/$name.tap")
-	printf '  %-28s %4d passed  %2d failed  %3d skipped  %3d s\n' \
-		"$name" "$passed" "$failed" "$skipped" "$took_s"
-	[ "$failed" -eq 0 ] || grep -A 12 '^not ok' "$out/$name.tap" | sed 's/^/    /'
-}
-export -f run_job
-export out LIMIT_S
-
-wanted() {
-	local name=$1 prefix
-	shift
-	[ $# -eq 0 ] && return 0
-	for prefix in "$@"; do
-		[[ $name == "$prefix"* ]] && return 0
+# Those of standard input's names that begin with one of the words, in their order, or all if there are
+# no words. A word that no name begins with is an error.
+chosen() {
+	local names word
+	names=$(cat)
+	[ $# -gt 0 ] || { echo "$names" && return; }
+	for word in "$@"; do
+		[[ $'\n'$names == *$'\n'"$word"* ]] && continue
+		echo "check: no job's name begins with '$word'. The beginning of one of these names is enough:" >&2
+		sort <<<"$names" | xargs printf '  %-28s %-28s %s\n' >&2
+		return 2
 	done
-	return 1
+	awk -v words="$*" '
+		BEGIN { count = split(words, beginnings) }
+		{ for (i = 1; i <= count; i++) if (index($1, beginnings[i]) == 1) { print; next } }' <<<"$names"
 }
 
-# CPU accounting first and alone: it compares clocks.
-! wanted unit-accounting "$@" || run_job unit-accounting build/tests/accounting
-jobs_list | longest_first | while read -r name command; do
-	! wanted "$name" "$@" || printf '%s %s\n' "$name" "$command"
-done | xargs -P 4 -I{} bash -c 'run_job {}'
+# A job that dies, or stops before the end of its plan, must not pass unseen: it gets a "not ok".
+run_job() {
+	local name=$1 tap=$out/$1.tap status=0 planned ran
+	# shellcheck disable=SC2046 # a command is a line of words
+	timeout --kill-after=30 "$LIMIT_S" $(jobs_list | sed -n "s/^$name //p") 2>&1 | tee "$tap"
+	status=${PIPESTATUS[0]}
+	planned=$(sed -n 's/^1\.\.\([0-9]*\).*/\1/p' "$tap" | head -n 1)
+	ran=$(grep -cE '^(not )?ok ' "$tap")
+	if ! grep -q '^not ok' "$tap" && { [ "$status" -ne 0 ] || [ "$ran" != "$planned" ]; }; then
+		echo "not ok - $name: status $status after $ran of ${planned:-an unknown number of} tests" >>"$tap"
+	fi
+	return "$status"
+}
 
-# Every reason for a skip, once, with its count.
-if grep -qhiE '^ok .*# skip' "$out"/*.tap; then
-	echo "Skipped, because:"
-	grep -hoiE '# skip .*' "$out"/*.tap | sed -E 's/# skip //I' | sort | uniq -c | sort -rn |
-		sed -E 's/^ *([0-9]+) /  \1 x /' | cut -c1-150
-fi
-skipped=$(cat "$out"/*.tap | grep -ciE '^ok .*# skip')
-passed=$(($(cat "$out"/*.tap | grep -c '^ok ') - skipped))
-failed=$(cat "$out"/*.tap | grep -c '^not ok')
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+# Each failed test with what it says, each reason for a skip with its count, and the count of all.
+report() {
+	local skipped passed failed
+	grep -hE -A 12 '^not ok' "$out"/*.tap && echo
+	if grep -qhiE '^ok .*# skip' "$out"/*.tap; then
+		echo "Skipped, because:"
+		grep -hoiE '# skip .*' "$out"/*.tap | sed -E 's/# skip //I' | sort | uniq -c | sort -rn |
+			sed -E 's/^ *([0-9]+) /  \1 x /' | cut -c1-150
+	fi
+	skipped=$(cat "$out"/*.tap | grep -ciE '^ok .*# skip')
+	passed=$(($(cat "$out"/*.tap | grep -c '^ok ') - skipped))
+	failed=$(cat "$out"/*.tap | grep -c '^not ok')
+	echo "$passed passed, $failed failed, $skipped skipped"
+	[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+}
+
+run_all() {
+	local names status=0
+	names=$(jobs_list | longest_first | cut -d " " -f 1 | chosen "$@") || return 2
+	rm -rf "$out" && mkdir -p "$out"
+	# CPU accounting first and alone: it compares clocks.
+	if [[ $names == *unit-accounting* ]]; then
+		prove --timer --exec "harness/check.sh --job" unit-accounting || status=1
+		names=${names/unit-accounting/}
+	fi
+	# shellcheck disable=SC2086 # a list of words
+	[ -z "${names//[[:space:]]/}" ] ||
+		prove -j "$JOBS_AT_ONCE" --timer --exec "harness/check.sh --job" $names || status=1
+	report && [ $status -eq 0 ]
+}
+
+case ${1:-} in
+--list | list) jobs_list | cut -d " " -f 1 ;;
+--job) run_job "$2" ;;
+*) run_all "$@" ;;
+esac

@@ -26,12 +26,11 @@ WITHOUT = ("labs/*/engine*.c", "labs/*/mutants", "labs/*/alternates", "labs/*/an
            "docs/instructor.md", "docs/add-a-lab.md", "docs/architecture.md",
            "harness/course/grade.py", "harness/course/grading", "harness/course/check_course.py",
            "harness/course/handout.*", "harness/course/new_lab*",
-           "harness/peers", "harness/check.sh", "harness/tests/*.*", "harness/tests/grading",
-           "harness/tests/tiny_course", "plots/tests",
+           "harness/develop.mk", "harness/lint", "harness/peers", "harness/check.sh", "harness/tests/*.*",
+           "harness/tests/grading", "harness/tests/tiny_course", "plots/tests",
            "harness/tests/conformance/mutants.*", "__pycache__", "*.o", "*.orig", "*.rej", "*~", "*.swp")
-# In a page or in the Makefile, what stands between these two lines is left out.
-CUT = re.compile(r"^(?:<!-- |# )handout: without(?: -->)?\n.*?^(?:<!-- |# )handout: with(?: -->)?\n",
-                 re.M | re.S)
+# In a page, what stands between these two lines is left out.
+CUT = re.compile(r"^<!-- handout: without -->\n.*?^<!-- handout: with -->\n", re.M | re.S)
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 
 
@@ -80,8 +79,7 @@ def adapt_pages(out):
                        for lab in labs.all_labs())
     front = labs.read(os.path.join(ROOT, "harness", "course", "handout.md"))
     labs.write(os.path.join(out, "README.md"), front.replace("{labs}", listed))
-    pages = [os.path.join(out, "Makefile"), *glob.glob(os.path.join(out, "**", "*.md"), recursive=True)]
-    for page in pages:
+    for page in glob.glob(os.path.join(out, "**", "*.md"), recursive=True):
         text = CUT.sub("", labs.read(page))
 
         def link(found, page=page):
@@ -89,7 +87,7 @@ def adapt_pages(out):
                 os.path.exists(os.path.join(os.path.dirname(page), found[3].partition("#")[0]))
             return found[0] if leads else found[2]
 
-        labs.write(page, LINK.sub(link, text) if page.endswith(".md") else text)
+        labs.write(page, LINK.sub(link, text))
 
 
 def plain(line):

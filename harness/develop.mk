@@ -1,0 +1,137 @@
+# What serves those who build iolab and teach with it: tests, linters, the instructor's tools. The
+# Makefile includes it; a hand-out does not contain it.
+
+.PHONY: check list-tests asan-tests tsan-tests check-course check-course-slowly bench-peers
+.PHONY: format lint lint-all handout grade new-lab
+
+help::
+	@echo 'Work on iolab itself:'
+	@echo 'make check         run all tests (5 minutes); TESTS="unit bats-results" runs only those'
+	@echo 'make list-tests    the names that TESTS may hold; the beginning of a name is enough'
+	@echo 'make lint          gcc and clang without a warning, clang-format, cppcheck, shellcheck; no include goes'
+	@echo '                   up, no function has over 70 lines, a name means one thing. Only what changed'
+	@echo 'make lint-all      the same for all files'
+	@echo 'make format        lay out the C files with clang-format'
+	@echo 'make bench-peers   side by side with fio: is our own overhead small? (an hour)'
+	@echo 'make check-course  check the labs of the course, their mutants too   [LAB=04]'
+	@echo 'make check-course-slowly   the same, each solution 100 times in a row'
+	@echo 'make new-lab LAB=10_name   lay out an empty lab (docs/add-a-lab.md)'
+	@echo 'make diff-lab      your files beside the solution, once you have passed'
+	@echo
+	@echo 'Teach (docs/instructor.md):'
+	@echo 'make handout       the course without solutions            [OUT=build/handout]'
+	@echo 'make grade SUBMISSIONS=folder   grade one or many   [LAB=04 OUT=results/grades JOBS=1]'
+	@echo
+
+# For a make below this one: all CPUs, unless somebody said how many.
+APART = --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc))
+
+# Tests. Only those of sanitizers need builds with sanitizers.
+
+# $(call asks_for,asan): TESTS is empty, or one of its words begins so, or is such a beginning.
+asks_for = $(if $(strip $(TESTS)),$(strip $(filter $(1)%,$(TESTS)) $(foreach word,$(TESTS),$(filter $(word)%,$(1)))),yes)
+
+check: all tests course $(if $(call asks_for,asan),asan-tests) $(if $(call asks_for,tsan),tsan-tests)
+	$(Q)set -f; harness/check.sh $$TESTS
+
+list-tests: $(BUILD)/tests/conformance
+	$(Q)harness/check.sh --list
+
+asan-tests:
+	$(Q)$(MAKE) $(APART) SANITIZE=address,undefined build/address-undefined/tests/conformance \
+		build/address-undefined/tests/driver
+
+tsan-tests:
+	$(Q)$(MAKE) $(APART) SANITIZE=thread build/thread/tests/conformance
+
+# Is the course as docs/add-a-lab.md says? LAB=04 for one lab, SINCE=REV for those that changed since.
+check-course: all tests need-python
+	$(Q)$(PYTHON) harness/course/check_course.py $(if $(LAB),"$$LAB") $(call option,--since,SINCE) \
+		$(call option,--repeats,REPEATS)
+
+check-course-slowly:
+	$(Q)$(MAKE) --no-print-directory check-course REPEATS=100
+
+bench-peers: all $(PEER_PROGRAMS) need-python
+	$(Q)set -f; $(PYTHON) harness/peers/bench.py $$PEERS
+
+# The author's and the instructor's tools. grade also takes LIMIT_S (for all tests of a lab) and FIRST_UID.
+
+new-lab:
+	$(Q)python3 harness/course/new_lab.py $(if $(LAB),"$$LAB")
+
+handout:
+	$(Q)python3 harness/course/handout.py $(if $(OUT),"$$OUT")
+
+grade:
+	$(Q)python3 harness/course/grade.py $(if $(SUBMISSIONS),"$$SUBMISSIONS") $(call option,--lab,LAB) \
+		$(call option,--out,OUT) $(call option,--jobs,JOBS) $(call option,--limit-s,LIMIT_S) \
+		$(call option,--first-uid,FIRST_UID)
+
+# Linters. Each remembers in build/lint what it has passed, and looks only at what changed since.
+
+LINT := build/lint
+FORMATTED := $(wildcard common/*.[ch] harness/*/*.[ch] harness/*/*/*.[ch] labs/*/*.[ch])
+SHELL_SCRIPTS := $(wildcard harness/*.sh harness/*/*.sh harness/tests/*.bash harness/tests/*.bats \
+                 plots/tests/*.bats) .ci/run
+# What is compiled by no other target is compiled here: labs' tests and programs, alternates.
+LINTED_OBJECTS = $(call object,$(filter-out work/%,$(C_FILES)))
+
+format:
+	clang-format -i $(FORMATTED)
+
+.PHONY: lint-gcc lint-clang lint-names lint-cppcheck lint-house
+
+lint:
+	$(Q)$(MAKE) $(APART) --keep-going --output-sync lint-gcc lint-names lint-cppcheck lint-house $(LINT)/formatted $(LINT)/shellchecked
+
+lint-all:
+	$(Q)rm -rf $(LINT)
+	$(Q)$(MAKE) --no-print-directory lint
+
+lint-gcc:
+	$(call say,CHECK,gcc without a warning)$(MAKE) $(APART) BUILD=$(LINT)/gcc CC=gcc WERROR=-Werror lint-objects
+
+# Compiled with -O0, so that nm sees each static function.
+lint-clang:
+	$(call say,CHECK,clang without a warning)$(MAKE) $(APART) BUILD=$(LINT)/clang CC=clang WERROR=-Werror \
+		OPTIMISE=-O0 lint-objects $(LINT)/clang/programs
+
+lint-names: lint-clang
+	$(call say,CHECK,one meaning a name)python3 harness/lint/names.py $(LINT)/clang/programs
+
+lint-house:
+	$(call say,CHECK,includes and functions)python3 harness/lint/arrows.py --rooms '$(ROOMS)'
+	$(Q)python3 harness/lint/functions.py
+
+.PHONY: lint-objects
+lint-objects: $(LINTED_OBJECTS)
+
+# Each program with its objects, for names.py.
+course_programs = $(wildcard labs/*/tests.c)
+$(BUILD)/programs: FORCE
+	@mkdir -p $(@D)
+	@{ echo iolab $(HARNESS_OBJECTS) $(ENGINE_OBJECTS) $(COMMON_OBJECTS); \
+	$(foreach p,$(TEST_SOURCES),echo $(p:.c=) $(call object,$(p)) $(TESTED_OBJECTS) \
+		$(if $(filter %/conformance.c,$(p)),$(call object,$(wildcard harness/tests/conformance/*.c)));) \
+	$(foreach p,$(wildcard harness/peers/*.c),echo $(p:.c=) $(call object,$(p)) $(TESTED_OBJECTS);) \
+	echo trust/iolab $(TRUST_OBJECTS) $(HARNESS_OBJECTS) $(ENGINE_OBJECTS) $(COMMON_OBJECTS); \
+	$(foreach p,$(course_programs),echo $(p:.c=) $(call object,$(p) $(wildcard $(dir $(p))engine*.c)) \
+		$(COURSE_LIBRARY) $(COMMON_OBJECTS);) \
+	echo proctor $(call object,$(PROCTOR_SOURCES)); } > $@
+
+lint-cppcheck:
+	$(call say,CHECK,cppcheck)mkdir -p $(LINT)/cppcheck && harness/lint/judge.sh cppcheck 2.10 $(LINT)/cppchecked \
+		--quiet -j$(shell nproc) --cppcheck-build-dir=$(LINT)/cppcheck --error-exitcode=1 --inline-suppr --std=c11 \
+		--enable=warning,performance,portability --suppress=missingIncludeSystem \
+		--suppress=invalidPrintfArgType_sint --suppress=unknownMacro \
+		-Icommon -Iharness -Ibuild -D_GNU_SOURCE -DIO_LAB_FOLDER='"lab"' common harness labs
+
+# $? is what changed since the stamp; all, if it is the linter's own settings.
+changed = $(if $(filter .%,$?),$(filter-out .clang-format .shellcheckrc,$^),$?)
+
+$(LINT)/formatted: $(FORMATTED) .clang-format
+	$(call say,CHECK,clang-format)harness/lint/judge.sh clang-format 14 $@ --dry-run -Werror $(changed)
+
+$(LINT)/shellchecked: $(SHELL_SCRIPTS) .shellcheckrc
+	$(call say,CHECK,shellcheck)shellcheck $(changed) && touch $@

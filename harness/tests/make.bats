@@ -1,0 +1,155 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What people type after make: names of tests, folders with any name, and what an editor reads.
+
+load common
+
+# As typed at a shell: nothing of the make that runs the tests.
+typed() { env -u MAKEFLAGS -u MAKEOVERRIDES -u MFLAGS -u MAKELEVEL -u TESTS make --no-print-directory -C "$ROOT" "$@"; }
+
+@test "list-tests names all jobs; TESTS takes their beginnings" {
+	run typed -s list-tests
+	assert_success
+	for name in unit-driver conformance-epoll asan-driver tsan-threads bats-make bats-plots; do
+		assert_line "$name"
+	done
+	for source in "$ROOT"/harness/tests/*.c; do
+		name=$(basename "$source" .c)
+		[[ $name == without_io_uring ]] || assert_output --partial "$name"
+	done
+	for file in "$ROOT"/harness/tests/*.bats; do
+		assert_line "bats-$(basename "$file" .bats)"
+	done
+}
+
+@test "a name of TESTS that is none is an error, which lists the names" {
+	run "$ROOT/harness/check.sh" bats-setup nonsense
+	assert_failure 2
+	assert_output --partial "no job's name begins with 'nonsense'"
+	assert_output --partial "bats-setup"
+}
+
+@test "only tests of sanitizers need builds with sanitizers" {
+	run typed -n check TESTS="bats-docs unit"
+	assert_success
+	refute_output --partial "SANITIZE="
+	run typed -n check TESTS="asan-null"
+	assert_output --partial "SANITIZE=address,undefined"
+	refute_output --partial "SANITIZE=thread"
+	run typed -n check
+	assert_output --partial "SANITIZE=address,undefined"
+	assert_output --partial "SANITIZE=thread"
+}
+
+# check.sh in a folder of its own, with one job: a bats file that a fake bats plays.
+play_job() {
+	mkdir -p "$BATS_TEST_TMPDIR"/{bin,harness/tests,plots/tests,build/tests}
+	cp "$ROOT/harness/check.sh" "$BATS_TEST_TMPDIR/harness/"
+	touch "$BATS_TEST_TMPDIR/harness/tests/play.bats"
+	printf '#!/bin/sh\n' | tee "$BATS_TEST_TMPDIR/build/tests/conformance" >"$BATS_TEST_TMPDIR/bin/bats"
+	cat >>"$BATS_TEST_TMPDIR/bin/bats"
+	chmod +x "$BATS_TEST_TMPDIR/build/tests/conformance" "$BATS_TEST_TMPDIR/bin/bats"
+	run env PYTHON=python3 PATH="$BATS_TEST_TMPDIR/bin:$PATH" "$BATS_TEST_TMPDIR/harness/check.sh" bats-play
+}
+
+@test "a skip is counted with its reason; the last line counts all" {
+	play_job <<<'echo 1..3; echo "ok 1 a"; echo "ok 2 b # skip no ring"; echo "ok 3 c # skip no ring"'
+	assert_success
+	assert_output --partial "2 x no ring"
+	assert_equal "${lines[-1]}" "1 passed, 0 failed, 2 skipped"
+}
+
+@test "a failed test is shown with what it says" {
+	play_job <<<'echo 1..2; echo "ok 1 a"; echo "not ok 2 b"; echo "# seen 3"; exit 1'
+	assert_failure
+	assert_line "not ok 2 b"
+	assert_line "# seen 3"
+	assert_equal "${lines[-1]}" "1 passed, 1 failed, 0 skipped"
+}
+
+@test "a job that dies counts as failed, as does one that ends before its plan or has none" {
+	play_job <<<'echo 1..2; echo "ok 1 a"; echo "ok 2 b"; kill -SEGV $$'
+	assert_failure
+	assert_equal "${lines[-1]}" "2 passed, 1 failed, 0 skipped"
+	play_job <<<'echo 1..3; echo "ok 1 a"'
+	assert_failure
+	assert_line "not ok - bats-play: status 0 after 1 of 3 tests"
+	assert_equal "${lines[-1]}" "1 passed, 1 failed, 0 skipped"
+	play_job <<<'echo "ok 1 a"'
+	assert_failure
+	assert_equal "${lines[-1]}" "1 passed, 1 failed, 0 skipped"
+}
+
+# A python that prints its arguments, one a line.
+fake_python() {
+	mkdir -p "$BATS_TEST_TMPDIR/bin"
+	printf '#!/bin/sh\nprintf "<%%s>\\n" "$@"\n' >"$BATS_TEST_TMPDIR/bin/python3"
+	chmod +x "$BATS_TEST_TMPDIR/bin/python3"
+	PATH=$BATS_TEST_TMPDIR/bin:$PATH
+}
+
+@test "what stands in a variable is text to make and to the shell" {
+	fake_python
+	local python=PYTHON=$BATS_TEST_TMPDIR/bin/python3 touch="touch $BATS_TEST_TMPDIR/touched"
+	local name="it's a \"folder\" \$($touch) \`$touch\` \$(shell $touch); $touch"
+	for target in plots report; do
+		run typed "$target" "$python" RESULTS="$name" WIDTH="$name"
+		assert_success
+		assert_line "<$name>"
+	done
+	# As in a hand-out's make, from the environment.
+	RESULTS=$name run typed plots "$python"
+	assert_line "<$name>"
+	run typed hint "$python" LAB="$name"
+	assert_line "<LAB=$name>"
+	run typed grade SUBMISSIONS="$name" LAB="$name" OUT="$name"
+	assert_line "<$name>"
+	run typed handout OUT="$name"
+	assert_line "<$name>"
+	run typed check-course "$python" LAB="$name" SINCE="$name" -o all -o tests
+	assert_line "<$name>"
+	run typed check-trust "$python" TRUST="; $touch" -o build/trust/iolab
+	assert_line "<;>"
+	run typed bench COMPARE="; $touch" -o all
+	assert_failure
+	[ ! -e "$BATS_TEST_TMPDIR/touched" ]
+}
+
+@test "without RESULTS it is results/latest" {
+	fake_python
+	run typed plots PYTHON="$BATS_TEST_TMPDIR/bin/python3"
+	assert_line "<results/latest>"
+}
+
+@test "compile_commands.json: the command of each kind of file compiles it, a learner's too" {
+	cd "$BATS_TEST_TMPDIR"
+	mkdir -p work/01_blocking
+	for name in Makefile common harness labs; do
+		ln -s "$ROOT/$name" .
+	done
+	cp labs/01_blocking/engine.c work/01_blocking/
+	run env -u MAKEFLAGS make -s compile_commands.json build/build_info.h
+	assert_success
+	run "$SYSTEM_PYTHON" - <<-'EOF'
+		import json, subprocess
+		with open("compile_commands.json", encoding="utf-8") as file:
+		    entries = {entry["file"]: entry for entry in json.load(file)}
+		for path in ("common/histogram.c", "harness/commands/main.c", "harness/tests/driver.c",
+		             "harness/tests/conformance/subject.c", "harness/course/proctor/lab_test.c",
+		             "harness/trust/engine_trust.c", "harness/peers/echo_load.c", "labs/01_blocking/engine.c",
+		             "labs/01_blocking/tests.c", "labs/01_blocking/program.c",
+		             "labs/01_blocking/alternates/vectored/engine.c", "work/01_blocking/engine.c",
+		             "harness/tests/tiny_course/90_tiny/tests.c"):
+		    entry = entries[path]
+		    # A warning is an error: the flags are the right ones.
+		    subprocess.run(entry["command"] + " -fsyntax-only -Werror", shell=True, check=True, cwd=entry["directory"])
+	EOF
+	assert_success
+	# A new file gets its entry; without one nothing is written.
+	before=$(stat -c %y compile_commands.json)
+	env -u MAKEFLAGS make -s compile_commands.json
+	assert_equal "$(stat -c %y compile_commands.json)" "$before"
+	cp labs/01_blocking/engine.c work/01_blocking/engine_new.c
+	env -u MAKEFLAGS make -s compile_commands.json
+	grep -q '"file": "work/01_blocking/engine_new.c"' compile_commands.json
+}
