@@ -15,7 +15,7 @@
 
 #define BURN_NS (300 * NS_PER_MS)
 
-/* Uses up so much CPU time, however long that takes. */
+/* Uses up that much CPU time, however long it takes. */
 static void burn(clockid_t clock, int64_t amount_ns)
 {
 	struct timespec start, now;

@@ -20,7 +20,7 @@ refused() {
 @test "no engine" { refused 2 "--engine is missing" quick; }
 @test "an unknown engine, with the nearest name" { refused 2 "did you mean 'io_uring'" quick -e io_urin; }
 @test "an unknown option of an engine" { refused 2 "fixed_files" quick -e io_uring:fixed_file; }
-@test "an option of an engine without options" { refused 2 "has no options" quick -e blocking:fast; }
+@test "an option for an engine that has none" { refused 2 "has no options" quick -e blocking:fast; }
 @test "an unknown workload" { refused 2 "there are file, echo, idle, nop" quick -e null -w fil; }
 @test "an unknown pattern" { refused 2 "must be one of read, write" quick -e null --rw readd; }
 @test "depth 0" { refused 2 "--depth 0: must lie between" quick -e blocking --depth 0; }
@@ -34,17 +34,17 @@ refused() {
 @test "fsync and fdatasync" { refused 2 "exclude each other" quick -e blocking --rw write --fsync 1 --fdatasync 1; }
 @test "more active than connected" { refused 2 "there are only 2 connections" quick -e epoll -w echo --conns 2 --active 3; }
 @test "more slow than active" { refused 2 "connections are active" quick -e epoll -w echo --conns 2 --slow 3; }
-@test "a CPU that is not there" { refused 2 "may use only" quick -e blocking --cpus 900; }
-@test "a CPU list that is none" { refused 2 "must be a list as" quick -e blocking --cpus 0-; }
+@test "a CPU that does not exist" { refused 2 "may use only" quick -e blocking --cpus 900; }
+@test "a CPU list that cannot be parsed" { refused 2 "must be a list as" quick -e blocking --cpus 0-; }
 @test "a rate of nothing" { refused 2 "--rate 0: must lie between" quick -e blocking --rate 0; }
-@test "clients that pause on a schedule" { refused 2 "no client pauses" quick -e epoll -w echo --slow 1 --rate 10; }
+@test "a schedule and clients that pause" { refused 2 "no client pauses" quick -e epoll -w echo --slow 1 --rate 10; }
 @test "a stall without a middle" { refused 2 "use --runtime" quick -e blocking --ops 10 --stall-ms 1; }
 @test "a stall longer than the window" { refused 2 "more than half" quick -e blocking --stall-ms 9000; }
 @test "--ops with a time as well" { refused 2 "leave out --runtime" quick -e blocking --ops 10 --warmup 1; }
 @test "--ops on a server" { refused 2 "use --runtime" quick -e epoll -w echo --ops 10; }
 @test "verify with too small a file" { refused 2 "twice as many blocks" quick -e libaio --depth 1000 --verify; }
 @test "a CPU list that ends in a comma" { refused 2 "ends in a comma" quick -e blocking --cpus 0,; }
-@test "an engine's option that is missing" {
+@test "an engine spec without its option" {
 	refused 2 "an option is missing" quick -e blocking:
 	refused 2 "an option is missing" quick -e io_uring:fixed_files++fixed_buffers
 }
@@ -71,7 +71,7 @@ refused() {
 	refused 2 "no client pauses without --slow" quick -e epoll -w echo --conns 2 --slow-pause-ms 5
 }
 
-@test "a reason that is cut keeps its errno, and whole characters" {
+@test "a truncated reason keeps its errno and whole characters" {
 	local name=é # two bytes: of 30 lengths in a row some end within it
 	while [ ${#name} -lt 110 ]; do name+=é; done
 	for filler in "" a aa aaa; do
@@ -95,7 +95,7 @@ refused() {
 	refused 77 "moves no bytes" quick -e null --verify
 	refused 77 "no system call that does nothing" quick -e blocking -w nop
 	refused 77 "sqpoll needs a CPU of its own" quick -e io_uring:sqpoll --cpus 0
-	# Who asks for the shared CPU by name gets it.
+	# A CPU that is asked for by name is used, shared or not.
 	run quick -e io_uring:sqpoll_shared --cpus 0 --depth 4
 	[ "$status" -eq 0 ] || [ "$status" -eq 77 ]
 	refute_output --partial "sqpoll needs a CPU of its own"
@@ -188,7 +188,7 @@ refused() {
 	refute_output --partial "can be compared without it"
 }
 
-@test "the test file is deleted in mid-run: said, and nothing lost" {
+@test "the test file is deleted during a run: reported, and nothing lost" {
 	"$IOLAB" run -e blocking --file "$BATS_TEST_TMPDIR/file" --size 4M --runtime 0.6 --json >"$BATS_TEST_TMPDIR/out" 3>&- &
 	pid=$!
 	for _ in $(seq 200); do
@@ -211,7 +211,7 @@ refused() {
 	assert_output --partial "ENOSPC"
 }
 
-@test "a seed that JSON cannot hold, no rounds: in every command that runs in rounds" {
+@test "a seed that JSON cannot hold, or no rounds, is refused by every command that runs in rounds" {
 	for command in timeline overlap responsiveness compare; do
 		refused 2 "--seed -1: must be a whole number below 2^63" "$IOLAB" "$command" --seed -1
 		refused 2 "--seed 9223372036854775808: must be" "$IOLAB" "$command" --seed 9223372036854775808

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Loaded by every .bats file: assertions, the program under test, and a folder that goes away.
+# Loaded by every .bats file: assertions, the program under test, and a run that is short enough for a test.
 
 bats_require_minimum_version 1.5.0
 
@@ -26,7 +26,7 @@ quick() {
 	timeout 30 "$IOLAB" run "${file[@]}" "${time[@]}" "$@"
 }
 
-# A place of its own for the default test file, on the disk: the jobs run side by side, and two runs
+# A folder of its own, on the disk, for the default test file: the jobs run in parallel, and two runs
 # never share a file.
 own_test_file() {
 	TMPDIR=$(mktemp -d /var/tmp/iolab-bats-XXXXXX)
@@ -35,7 +35,7 @@ own_test_file() {
 
 # json PATH: a value of the JSON in $output, as python prints it.
 json() {
-	# By standard input: a summary is longer than an argument may be.
+	# From standard input: a summary is longer than the longest argument.
 	"$SYSTEM_PYTHON" -c '
 import json, sys
 value = json.load(sys.stdin)
@@ -51,12 +51,12 @@ await_end() {
 	wait "$1" || status=$?
 }
 
-# Lets so many seconds pass.
+# Waits for the given number of seconds.
 let_pass() {
 	read -rt "$1" <> <(:) || true
 }
 
-# An ordinary user, for what root may do anyway. Its own folder is $USER_DIR.
+# Runs a command as an ordinary user, for what root may always do. The user's folder is $USER_DIR.
 as_user() {
 	if [ "$(id -u)" -ne 0 ]; then
 		"$@"

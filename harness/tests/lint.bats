@@ -79,7 +79,7 @@ refused() {
 	assert_output --partial "harness/course/learning/check.py:2: grading: "
 }
 
-# c_function LINES FILE: a function of so many lines.
+# c_function LINES FILE: writes a function of that length.
 c_function() {
 	{
 		echo 'int long_one(void)' && echo '{'

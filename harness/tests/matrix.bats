@@ -1,11 +1,11 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# `iolab matrix` on what is known for certain: a blocking call blocks, a pool of threads is threads,
+# `iolab matrix` where the answer is certain: a blocking call blocks, a pool of threads has threads,
 # epoll refuses files. What libaio and io_uring do depends on the kernel and its file systems.
 
 load common
 
-@test "matrix: as the schema says, and what is certain is found" {
+@test "matrix: valid by its schema, and it finds what is certain" {
 	output=$(timeout 120 "$IOLAB" matrix --engines blocking,threads,epoll,posix_aio,io_uring --json)
 	echo "$output" >"$BATS_TEST_TMPDIR/matrix"
 	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.matrix.v1 \
@@ -40,7 +40,7 @@ load common
 		                        "threads" if helpers else "native" for share, cpu in pairs]
 		            assert len(pairs) == trials and outcomes.count(cell["outcome"]) == cell["agreed"], cell
 		        assert trials is None or 1 <= cell["agreed"] <= trials == (3 if name in ("socket", "pipe") else 9), cell
-		# What is certain is certain in each trial.
+		# What is certain holds in each trial.
 		assert rows["blocking"]["socket"]["agreed"] in (None, 3), rows["blocking"]["socket"]
 	PYTHON
 	assert_success
@@ -48,7 +48,7 @@ load common
 	[[ $(json idle_baseline.elapsed_s) == 0.5* ]]
 }
 
-@test "matrix: mistakes are found before anything runs, and no file is left" {
+@test "matrix: mistakes are refused before anything runs, and no file is left" {
 	run "$IOLAB" matrix --engines blokking
 	assert_failure 2
 	assert_output --partial "did you mean 'blocking'"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# Neighbours: fio's results in, results for fio's and hyperfine's friends out, two folders compared. The results of
+# Import from fio, export for fio and hyperfine, diff of two folders. The results of
 # fio in fixtures/ were recorded by record_fio.sh.
 
 load common
@@ -17,7 +17,7 @@ valid() {
 	assert_success
 }
 
-# imports NAME...: these fixtures into the folder "results", which must be as documented then.
+# imports NAME...: imports these fixtures into the folder "results", which must be as documented.
 imports() {
 	local files=() name
 	for name in "$@"; do files+=("$FIXTURES/$name.json"); done
@@ -39,7 +39,7 @@ refused() {
 	assert [ ! -e results ]
 }
 
-# checks FILE CODE: runs the code with `runs` and `summary` of the folder "results", and `fio` of FILE.
+# checks FILE CODE: runs Python code; `runs` and `summary` come from the folder "results", `fio` from FILE.
 checks() {
 	run "$SYSTEM_PYTHON" - "$@" <<-'PYTHON'
 		import json, math, os, sys
@@ -60,7 +60,7 @@ compared() {
 		--runtime 0.02 --warmup 0.005 --no-count-syscalls --out "$folder" "$@" >/dev/null
 }
 
-# with_rates FOLDER CODE: changes every `run` of a folder by the code, and summarises it.
+# with_rates FOLDER CODE: changes every `run` of a folder with the code, and makes its summary.
 with_runs() {
 	"$SYSTEM_PYTHON" - "$@" <<-'PYTHON'
 		import json, sys
@@ -73,7 +73,7 @@ with_runs() {
 	"$IOLAB" summary "$1" >/dev/null
 }
 
-@test "import: a job is a run, under fio's name, with fio's own figures" {
+@test "import: each fio job becomes a run with fio's name and figures" {
 	imports psync
 	checks "$FIXTURES/psync.json" '
 run, job = runs[0], fio["jobs"][0]
@@ -87,12 +87,12 @@ assert m["bytes"] == read["io_bytes"] == 409600 and m["writes"] == 0
 latency = m["latency_ns"]
 assert (latency["min"], latency["max"], latency["count"]) == (read["lat_ns"]["min"], read["lat_ns"]["max"], 100)
 assert abs(latency["mean"] - read["lat_ns"]["mean"]) < 1, latency
-# The same buckets as ours: fio names the middle, which we report cut to what is possible.
+# fio and iolab have the same buckets; fio names the middle, and iolab cuts it to what is possible.
 for ours, theirs in (("p50", "50.000000"), ("p99", "99.000000"), ("p99_9", "99.900000")):
     expected = min(max(read["lat_ns"]["percentile"][theirs], latency["min"]), latency["max"])
     assert abs(latency[ours] - expected) <= 0.5 or latency[ours] == latency["max"], (ours, latency, expected)
 assert sum(b[2] for b in run["histogram"]["buckets"]) == 100
-# Not known, hence not there: CPU time and switches are those of the thread, depth in flight is not told.
+# fio gives CPU time and switches of the thread only, and no depth in flight: they are absent.
 assert m["cpu"] is None and m["context_switches"] is None and m["inflight_mean"] is None and run["env"] is None
 assert run["imported"]["thread_usr_cpu_pct"] == round(job["usr_cpu"], 9)
 c = summary["configurations"][0]
@@ -112,7 +112,7 @@ assert c["imported"] == [{"round": 0, "tool": "fio", "file": run["imported"]["fi
 	run "$IOLAB" import later.json --out results --here
 	assert_success
 	valid results/runs.jsonl iolab.run.v1
-	# What was there stays as it was, and comes first.
+	# Earlier runs stay unchanged and come first.
 	head -n 3 results/runs.jsonl | cmp - first
 	checks "$FIXTURES/depths.json" '
 assert [(r["engine"]["label"], r["config"]["x"], r["config"]["round"], r["config"]["plan"]) for r in runs] == [
@@ -139,7 +139,7 @@ assert runs[0]["config"]["x"] == 1, runs[0]["config"]'
 	assert_success
 }
 
-@test "import: plain JSON has quantiles and no histogram, and fio's clat lacks the submission" {
+@test "import: plain JSON gives quantiles without a histogram, and fio's clat excludes the submission" {
 	imports default
 	checks "$FIXTURES/default.json" '
 latency, clat = runs[0]["metrics"]["latency_ns"], fio["jobs"][0]["read"]["clat_ns"]
@@ -153,7 +153,7 @@ assert not any("submission" in w for run in runs for w in run["warnings"])
 assert runs[1]["metrics"]["latency_ns"]["max"] == fio["jobs"][1]["read"]["lat_ns"]["max"]'
 }
 
-@test "import: reads and writes are put together, their quantiles only where there are bins" {
+@test "import: reads and writes are merged, their quantiles only where there are bins" {
 	imports mixed
 	checks "$FIXTURES/mixed.json" '
 m, job = runs[0]["metrics"], fio["jobs"][0]
@@ -182,7 +182,7 @@ m, job = runs[0]["metrics"], fio["jobs"][0]
 assert m["writes"] == m["ops"] == job["write"]["total_ios"] and m["syncs"] == job["sync"]["total_ios"] > 0
 assert m["sync_latency_ns"]["max"] == job["sync"]["lat_ns"]["max"]
 assert runs[0]["workload"]["panel"] == "file randwrite 4k O_DIRECT fsync every 4, 1M", runs[0]["workload"]
-# Whether the cache was warm is known to nobody but the user.
+# Only the user knows whether the cache was warm.
 assert runs[1]["workload"]["panel"] == "file read 4k page cache, 1M, cache as fio found it"
 assert runs[1]["workload"]["cache"] is None'
 	rm -r results
@@ -192,7 +192,7 @@ assert runs[1]["workload"]["cache"] is None'
 	checks "$FIXTURES/buffered.json" 'assert runs[0]["workload"]["panel"] == "file read 4k page cache, 1M"'
 }
 
-@test "import: jobs together are one run, jobs apart are refused, jobs beside each other are marked" {
+@test "import: grouped jobs are one run, ungrouped ones are refused, parallel ones are marked" {
 	imports grouped
 	checks "$FIXTURES/grouped.json" '
 assert runs[0]["engine"]["label"] == "fio:psync+jobs" and runs[0]["config"]["x"] == 4 and runs[0]["metrics"]["ops"] == 400'
@@ -205,7 +205,7 @@ assert any("at the same time" in w for w in runs[0]["warnings"])
 assert [r["config"]["round"] for r in runs] == [0, 1]'
 }
 
-@test "import: what fio does otherwise is in the label, what it is told to do in the panel" {
+@test "import: the label holds how fio differs, the panel what it was asked to do" {
 	imports rate lean
 	checks "$FIXTURES/lean.json" '
 assert runs[0]["workload"]["panel"] == "file randread 4k O_DIRECT, 1M, rate_iops=2000", runs[0]["workload"]
@@ -216,7 +216,7 @@ assert runs[1]["workload"]["panel"] == "file randread 4k O_DIRECT, 1M"
 assert runs[1]["metrics"]["latency_ns"] is None and runs[1]["metrics"]["ops"] == 100'
 }
 
-@test "import: a job that failed is an error with fio's reason, one that did nothing is one, too" {
+@test "import: a failed job is an error with fio's reason; so is a job that did nothing" {
 	imports psync failed
 	checks "$FIXTURES/failed.json" '
 assert fio["jobs"][0]["error"] != 0
@@ -229,7 +229,7 @@ assert runs[1]["status"] == "error" and "EINVAL" in runs[1]["reason"] and runs[1
 	valid results/runs.jsonl iolab.run.v1
 }
 
-@test "import: fio 2, which counted microseconds and KiB, and an option's default for all that is not said" {
+@test "import: fio 2 with its microseconds and KiB; options left out have fio's defaults" {
 	cat >old.json <<-'JSON'
 		{
 		  "fio version" : "fio-2.16", "timestamp" : 1500000000, "time" : "Fri Jul 14 02:40:00 2017",
@@ -273,7 +273,7 @@ assert runs[0]["time_utc"] == "2017-07-14T02:40:00Z"'
 	checks sized.json 'assert runs[0]["workload"]["panel"] == "file randread 4k O_DIRECT, size=50%"'
 }
 
-@test "import: beside a comparison it shares the panel, and takes no ratio" {
+@test "import: beside a comparison it shares the panel, without a ratio" {
 	timeout 60 "$IOLAB" compare --idle 0 --engines blocking --workloads file --depths 1,8 --rounds 2 --runtime 0.03 \
 		--warmup 0.01 --out results -- --file "$BATS_TEST_TMPDIR/file" --size 1M --cache warm >/dev/null
 	cp results/summary.json before.json
@@ -291,7 +291,7 @@ assert len(ours) == 2 and len(theirs) == 2
 for c in theirs:
     assert c["ratio"] is None and "did not take turns" in c["ratio_reason"], c["ratio_reason"]
     assert c["syscalls_per_op"] is None and "do not tell" in c["syscalls_reason"]
-# What was said of ours is what is said now.
+# The values of our own runs are unchanged.
 for key in ("seed", "rounds_planned", "rounds_done", "command", "env", "idle_baseline"):
     assert summary[key] == before[key], key
 for was, is_now in zip(before["configurations"], ours):
@@ -301,7 +301,7 @@ for was, is_now in zip(before["configurations"], ours):
 	assert_output --partial "did not take turns"
 }
 
-@test "import: bad input is refused in a line, and nothing is made of it" {
+@test "import: bad input is refused in one line, and no folder is made" {
 	refused "ENOENT" "$IOLAB" import nosuch.json --out results
 	refused "EISDIR" "$IOLAB" import . --out results
 	: >empty.json
@@ -334,7 +334,7 @@ for was, is_now in zip(before["configurations"], ours):
 	done
 }
 
-@test "import: a folder with the same result, with a torn line, that is not ours" {
+@test "import: a folder that holds the result already, has a torn line, or is not iolab's" {
 	imports psync
 	cp results/runs.jsonl before
 	run "$IOLAB" import "$FIXTURES/psync.json" --out results
@@ -386,12 +386,12 @@ for was, is_now in zip(before["configurations"], ours):
 	done
 }
 
-@test "export: CSV is a line for each run, and what a spreadsheet reads is what was measured" {
+@test "export: CSV has one line per run, and a spreadsheet reads the measured values" {
 	timeout 60 "$IOLAB" compare --idle 0 --engines blocking,epoll --workloads file --depths 1 --rounds 2 --runtime 0.03 \
 		--warmup 0.01 --out results -- --file "$BATS_TEST_TMPDIR/file, \"mine\"" --size 1M >/dev/null
 	run "$IOLAB" import "$FIXTURES/mixed.json" --out results
 	assert_success
-	# A reason with all that has to be quoted.
+	# A reason with every character that needs quoting.
 	with_runs results 'run["reason"] = run["reason"] and run["reason"] + ", \"so\"\nand so"'
 	run "$IOLAB" export results --format csv --out runs.csv
 	assert_success
@@ -472,7 +472,7 @@ for job in mix:
 	assert_output --partial "out_job19.csv validated"
 }
 
-@test "export for hyperfine: a time is that of a million operations" {
+@test "export for hyperfine: each time is for a million operations" {
 	compared results
 	run "$IOLAB" import "$FIXTURES/psync.json" "$FIXTURES/failed.json" --out results
 	assert_success
@@ -502,10 +502,10 @@ for result, c in zip(results, [c for c in summary["configurations"] if c["status
 assert results[-1]["stddev"] is None and results[-1]["user"] is None'
 }
 
-@test "diff: known ratios with Welch's interval, verdicts, what only one has" {
+@test "diff: known ratios with Welch's interval, verdicts, configurations of one folder only" {
 	compared a
 	cp -r a b
-	# Exact rates: B is 1.5 of A with null, and nothing is to be seen with io_uring.
+	# Exact rates: with null B is 1.5 times A, with io_uring they are equal.
 	with_runs a 'r = run["config"]["round"]; run["metrics"]["ops_per_s"] = 1000 * (1, 1.02, 0.98, 1.01, 0.99)[r]
 run["metrics"]["latency_ns"]["p50"] = 1000'
 	with_runs b 'r = run["config"]["round"]; run["metrics"]["ops_per_s"] = (1500 if run["engine"]["label"] == "null" else 1001) * (1.03, 1, 0.97, 1.01, 1)[r]
@@ -536,17 +536,17 @@ if run["config"]["x"] == 4 and run["engine"]["label"] == "io_uring": run["worklo
 		t = math.log(entry["high"] / entry["mean"]) / math.sqrt(sum(part))
 		assert 7 < degrees < 8 and 2.306 < t < 2.365, (degrees, t)  # t of 8 and of 7 degrees
 		assert entry["verdict"] == "higher" and entry["a_count"] == entry["b_count"] == 5
-		# A latency is known no better than its bucket, though no round differs from another.
+		# A latency is as exact as its bucket, even if all rounds agree.
 		entry = d["configurations"][0]["ratio"]["latency_ns.p50"]
 		assert abs(entry["mean"] - 1.01) < 1e-9 and entry["low"] < 1 < entry["high"] < 1.03, entry
 		assert entry["verdict"] == "no difference shown"
 	PYTHON
-	# The other way round it says the same.
+	# The reverse order gives the same answer.
 	run "$IOLAB" diff b a
 	assert_output --regexp "1  null +0\.6[67] \("
 }
 
-# Behind each interval in $output stands the sign that it tells nothing apart.
+# Each interval in $output is marked as showing no difference.
 all_open() {
 	local intervals open
 	intervals=$(grep -o '([0-9.]*-[0-9.]*)' <<<"$output" | wc -l)
@@ -573,7 +573,7 @@ all_open() {
 	done
 }
 
-@test "diff: the environment comes first, and another machine is named" {
+@test "diff: differences of the environment come first, another machine among them" {
 	compared a
 	cp -r a b
 	with_runs b 'run["env"]["cpu_model"] = "Z80"; run["env"]["kernel"] = "2.4.0"; run["env"]["limits"]["nofile"] = 7
@@ -591,14 +591,14 @@ run["config"]["seed"] = 77'
 	[[ $output == *"What differs"*"Not the same machine"*"B / A"* ]]
 	"$IOLAB" diff a b --json >diff.json
 	valid diff.json iolab.diff.v1
-	# Of an imported run nobody knows where it ran.
+	# Nobody knows where an imported run ran.
 	imports psync
 	run "$IOLAB" diff results results
 	assert_success
 	assert_output --partial "of one of them it is not known"
 }
 
-@test "diff: a folder that is missing, empty, broken, only for reading" {
+@test "diff: a folder that is missing, empty, broken or read-only" {
 	compared a
 	run "$IOLAB" diff a nosuch
 	assert_failure 1
@@ -618,7 +618,7 @@ run["config"]["seed"] = 77'
 	assert [ ! -e a/summary.json ]
 }
 
-@test "diff: unsupported on one side is told with its reason" {
+@test "diff: what one side cannot run is shown with its reason" {
 	compared a
 	cp -r a b
 	with_runs b 'if run["engine"]["label"] == "io_uring": run.update(status="unsupported", reason="seccomp forbids it", metrics=None, histogram=None)'
@@ -637,7 +637,7 @@ run["config"]["seed"] = 77'
 	grep -q "which ran one after the other" results/report.html
 	! grep -q "in an order of its own drawn" results/report.html || fail "no order was drawn at random"
 	grep -q "the highest median is <b>fio:libaio</b>" results/report.html
-	# Beside runs of our own it is drawn and listed, and not ranked.
+	# Beside iolab's own runs it is drawn and listed, but not ranked.
 	"$SYSTEM_PYTHON" - <<-'PYTHON'
 		import json
 		s = json.load(open("results/summary.json"))

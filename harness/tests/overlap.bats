@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# `iolab overlap`: is what it writes as documented, and does its arithmetic hold?
+# `iolab overlap`: its output is as documented, and its arithmetic holds.
 
 load common
 
@@ -8,7 +8,7 @@ small_overlap() {
 	timeout 120 "$IOLAB" overlap --rounds 2 "$@" -- --file "$BATS_TEST_TMPDIR/file" --size 4M --runtime 0.03 --warmup 0.01
 }
 
-@test "overlap: as the schema says, its ratios agree with each other" {
+@test "overlap: valid by its schema, and its ratios agree with each other" {
 	run small_overlap --engines blocking,epoll,libaio --ratios 0.5,2 --out "$BATS_TEST_TMPDIR/results"
 	assert_success
 	assert_output --partial "epoll_ctl"
@@ -23,9 +23,9 @@ small_overlap() {
 		    points = engines[label]["points"]
 		    assert [p["asked"] for p in points] == [0.5, 2], points
 		    for p in points:
-		        # C is timed, not taken from what was asked for, and is about that.
+		        # C is timed, and close to what was asked for.
 		        assert p["compute_ns"]["count"] == 2 and p["compute_ns"]["low"] < p["compute_ns"]["high"], p
-		        # What is lost is the efficiency's other side.
+		        # The loss is the complement of the efficiency.
 		        assert (p["lost_ns"]["low"] > 0) == (p["efficiency"]["high"] < 0), p
 		        # The ends of each interval are single rounds: there the definition must hold.
 		        assert p["efficiency"]["count"] == 2
@@ -33,7 +33,7 @@ small_overlap() {
 		                       for t in (p["total_to_io"]["low"], p["total_to_io"]["high"]))
 		        for end in ("low", "high"):
 		            assert any(abs(p["efficiency"][end] - f) < 1e-6 for f in found), (label, p)
-		            # ... and C / I is of C and I that were timed: by one of the two rounds' C and I each.
+		            # ... and C / I is made of timed values: each of the two comes from one of the two rounds.
 		            quotients = [c / i for c in (p["compute_ns"]["low"], p["compute_ns"]["high"])
 		                         for i in (engines[label]["io_ns"]["low"], engines[label]["io_ns"]["high"])]
 		            assert any(abs(p["compute_to_io"][end] - q) < 1e-6 * q for q in quotients), (label, p)
@@ -41,8 +41,8 @@ small_overlap() {
 	assert_success
 }
 
-@test "overlap: a round that fails is told, and the others' figures stay" {
-	# Four runs a round; the fifth is the one that says how much to compute in the second.
+@test "overlap: a failed round is reported, and the other rounds keep their figures" {
+	# Four runs per round; the fifth finds out how much to compute in the second round.
 	fail_run 5
 	small_overlap --rounds 3 --engines blocking --ratios 1 --json >"$BATS_TEST_TMPDIR/overlap"
 	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.overlap.v1 \
@@ -70,8 +70,8 @@ small_overlap() {
 	assert_success
 }
 
-@test "overlap: a point that no round has is a dash, and where nothing was finished it says so" {
-	# Of the only round the last run fails, which with this seed is one with computing.
+@test "overlap: a point without a round is a dash, and a run that finished nothing says so" {
+	# The last run of the only round fails; with this seed it is one with computing.
 	fail_run 6
 	run small_overlap --rounds 1 --engines blocking --ratios 1,2 --seed 1
 	assert_success
@@ -86,7 +86,7 @@ small_overlap() {
 	assert_output --partial "blocking                 error: nothing was finished; use a longer --runtime"
 }
 
-@test "overlap: a seed repeats the order, mistakes are found before anything runs" {
+@test "overlap: a seed repeats the order, and mistakes are refused before anything runs" {
 	output=$(small_overlap --engines blocking --ratios 1 --seed 7 --json)
 	assert_equal "$(json seed) $(json rounds)" "7 2"
 	run "$IOLAB" overlap --ratios 0

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# harness/studies/quick.py: a small comparison and quick studies within a time.
+# harness/studies/quick.py: a small comparison and quick studies within a time limit.
 
 load common
 
@@ -9,7 +9,7 @@ teardown() { rm -rf "$TMPDIR"; }
 
 quick_look() { timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/studies/quick.py" "$@"; }
 
-@test "quick: the comparison is made and marked, and what the time did not suffice for is said" {
+@test "quick: the comparison is made and marked, and what the time was too short for is named" {
 	results="$BATS_TEST_TMPDIR/quick results"
 	run quick_look --time-limit 0 "$results"
 	assert_success
@@ -30,7 +30,7 @@ quick_look() { timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/studies/quick.py" "$@
 	assert_equal "$(json missing.batching)" "left out, the time for all of them was over"
 }
 
-@test "quick: without a comparison there is nothing to go on with" {
+@test "quick: without a comparison it ends" {
 	run quick_look /dev/null/results
 	assert_failure
 	run env IOLAB=/bin/false "$SYSTEM_PYTHON" "$ROOT/harness/studies/quick.py" "$BATS_TEST_TMPDIR/results"

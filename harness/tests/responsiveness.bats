@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# `iolab responsiveness`: a thread that sleeps in a call is late by as long as the call lasts.
+# `iolab responsiveness`: a thread that sleeps in a call is late by the length of the call.
 
 load common
 
-@test "responsiveness: as the schema says; a blocking receive makes the timer late, epoll does not" {
+@test "responsiveness: valid by its schema; a blocking receive delays the timer, epoll does not" {
 	timeout 60 "$IOLAB" responsiveness --engines blocking,epoll,libaio --rounds 3 --runtime 0.1 --json \
 		>"$BATS_TEST_TMPDIR/responsiveness"
 	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.responsiveness.v1 \
@@ -17,11 +17,11 @@ load common
 		# Every tick of 3 x 100 ms counts, seen or slept through.
 		for row in rows.values():
 		    if row["status"] == "ok":
-		        # What each round measured is kept.
+		        # Each round's values are kept.
 		        for part in row["lateness_ns"].values():
 		            assert sorted(part["values"])[1] == part["median"] and len(part["values"]) == 3, part
 		        assert 250 <= row["ticks"] <= 600, row
-		# The answer comes after 5 ms: of the ticks meanwhile half are late by 2 ms and more.
+		# The answer comes after 5 ms: half of the ticks in between are late by 2 ms or more.
 		blocking, epoll = (rows["socket", e]["lateness_ns"]["p50"]["median"] for e in ("blocking", "epoll"))
 		assert blocking > 1.5e6, blocking
 		assert epoll < blocking, (epoll, blocking)
@@ -29,7 +29,7 @@ load common
 	assert_success
 }
 
-@test "responsiveness: mistakes are found before anything runs" {
+@test "responsiveness: mistakes are refused before anything runs" {
 	run "$IOLAB" responsiveness --engines blokking
 	assert_failure 2
 	assert_output --partial "did you mean 'blocking'"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# What run and compare write, and what is left of it when they are cut short.
+# What run and compare write, and what stays when they are interrupted.
 
 load common
 
@@ -15,7 +15,7 @@ small_compare() {
 		-- --file "$BATS_TEST_TMPDIR/file" --size 4M
 }
 
-@test "one line of JSON on stdout and nothing else, as the schema says, on every workload" {
+@test "every workload prints one line of JSON that its schema accepts, and nothing else" {
 	for options in "-e blocking" "-e io_uring --depth 8 --direct 1" "-e libaio --depth 8 --rw randrw --fsync 10" \
 		"-e epoll -w echo --conns 4" "-e poll -w idle --conns 20" "-e null -w nop --depth 32" "-e epoll" \
 		"-e null -w nop --depth 4 --rate 5000" "-e epoll -w echo --conns 4 --rate 1000 --stall-ms 5" \
@@ -28,7 +28,7 @@ small_compare() {
 	assert_success
 }
 
-@test "the schema refuses what is not so" {
+@test "the schema refuses wrong values" {
 	quick --json -e blocking >"$BATS_TEST_TMPDIR/line"
 	sed 's/"ops_per_s":[0-9.]*/"ops_per_s":"fast"/' "$BATS_TEST_TMPDIR/line" >"$BATS_TEST_TMPDIR/wrong"
 	run valid "$BATS_TEST_TMPDIR/wrong" iolab.run.v1
@@ -38,14 +38,14 @@ small_compare() {
 	assert_failure
 }
 
-@test "hardware counters: there, or absent with a reason that is a warning where they were asked for" {
+@test "hardware counters: present, or absent with a reason, which is a warning if somebody asked for them" {
 	output=$(quick --json -e null -w nop --depth 4)
 	assert_equal "$(json config.count_hardware) $(json metrics.hardware)" "False None"
 	[[ $(json metrics.hardware_reason) == *--count-hardware* ]]
 	quick --json -e io_uring -w nop --depth 4 --count-hardware >"$BATS_TEST_TMPDIR/line"
 	run valid "$BATS_TEST_TMPDIR/line" iolab.run.v1
 	assert_success
-	# What the reader makes of events that every kernel counts is as documented, too.
+	# Events that every kernel counts are reported as documented, too.
 	"$ROOT/build/tests/hardware_counters" --json >"$BATS_TEST_TMPDIR/counted.json"
 	run "$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/line" "$BATS_TEST_TMPDIR/counted.json" "$BATS_TEST_TMPDIR/lines" <<-'PY'
 		import json, sys
@@ -68,7 +68,7 @@ small_compare() {
 	assert_output --regexp "instructions a no-op|warning +hardware counters: perf_event_open"
 }
 
-@test "hardware counters: a comparison's runs count, and its summary is as documented" {
+@test "hardware counters: the runs of a comparison count, and its summary is as documented" {
 	timeout 60 "$IOLAB" compare --idle 0 --engines null,io_uring --baseline null --workloads nop --depths 4 --rounds 2 \
 		--runtime 0.02 --warmup 0.01 --no-count-syscalls --out "$BATS_TEST_TMPDIR/results" -- --count-hardware
 	run valid "$BATS_TEST_TMPDIR/results/summary.json" iolab.summary.v1
@@ -118,7 +118,7 @@ assert m["latency_ns"]["min"] <= m["latency_ns"]["p50"] <= m["latency_ns"]["p99"
 PY
 }
 
-@test "open loop: a stall is charged to all that it delays, on files and on sockets" {
+@test "open loop: a stall counts for every operation that it delays, on files and on sockets" {
 	for options in "-e io_uring --depth 4" "-e threads --depth 4" "-e epoll -w echo --conns 4" \
 		"-e io_uring -w idle --conns 8 --active 2" "-e libaio -w echo --conns 3 --transport unix"; do
 		# shellcheck disable=SC2086
@@ -132,14 +132,14 @@ assert since_due["p90"] > 50e6, (options, since_due)
 total = [latency["mean"] * latency["count"] for latency in (since_due, since_begun)]
 assert total[0] >= total[1], (options, since_due, since_begun)
 if "echo" not in options and "idle" not in options:
-    # What was offered was done, or is accounted for.
+    # The offered load was done, or is accounted for.
     assert abs(m["ops"] + m["unfinished"] - m["offered_per_s"] * m["elapsed_s"]) < 60, (options, m)
     assert since_begun["p90"] < since_due["p90"] / 2, (options, since_begun)
 PY
 	done
 }
 
-@test "open loop: an engine that blocks in submit lets the load queue, and is charged for it" {
+@test "open loop: an engine that blocks in submit makes the load queue, and its latency shows it" {
 	output=$(quick --json -e blocking --rate 100000000 --depth 1 --runtime 0.2)
 	assert_output --partial "the offered load was not reached"
 	"$SYSTEM_PYTHON" - "$output" <<'PY'
@@ -151,7 +151,7 @@ assert m["latency_ns"]["p50"] > 0.05e9 > 100 * m["latency_uncorrected_ns"]["p50"
 PY
 }
 
-@test "compare: rates are swept in place of depth" {
+@test "compare: rates are swept instead of depth" {
 	run "$IOLAB" compare --idle 0 --engines null --workloads nop --rates 1000,2000 --rounds 1 --runtime 0.05 \
 		--out "$BATS_TEST_TMPDIR/results" -- --depth 4
 	assert_success
@@ -193,7 +193,7 @@ PY
 	assert_output --partial '"blocking,epoll,libaio"'
 }
 
-@test "compare: the idle host is measured first, and a summary computed anew keeps what only compare knew" {
+@test "compare: the idle host is measured first, and a new summary keeps what only compare knew" {
 	run "$IOLAB" compare --idle 0.1 --engines null,io_uring --baseline null --workloads nop --depths 1 --runtime 0.02 \
 		--until-ci 90 --out "$BATS_TEST_TMPDIR/results"
 	assert_success
@@ -210,12 +210,12 @@ PY
 	assert_equal "$(json idle_baseline) $(json precision) $(json interval) $(json rounds_planned)" "$before"
 }
 
-@test "compare: equal rounds are no difference, and a ratio is the geometric mean with t" {
+@test "compare: equal rounds show no difference; a ratio is a geometric mean with Student's t" {
 	small_compare --rounds 3 --no-count-syscalls >/dev/null
 	"$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results" <<'PY'
 import json, math, sys
 folder = sys.argv[1]
-# Rates that are known: the engine takes 1, 1.5 and 1.1 of the baseline; and of itself.
+# Known rates: 1, 1.5 and 1.1 times the baseline's, and compared with itself.
 lines = []
 for line in open(folder + "/runs.jsonl"):
     run = json.loads(line)
@@ -247,7 +247,7 @@ assert seen >= 3, seen
 PY
 }
 
-@test "compare: a latency is no surer than its histogram; a window that began cold is told" {
+@test "compare: a latency is as exact as its histogram; a window that began cold is reported" {
 	"$IOLAB" compare --idle 0 -e null,io_uring --baseline null -w nop --depths 1 --rounds 5 --runtime 0.02 --warmup 0 \
 		--no-count-syscalls --out "$BATS_TEST_TMPDIR/results" >/dev/null
 	"$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results" <<'PY'
@@ -288,7 +288,7 @@ PY
 	assert_equal "$(grep -o '"position":[0-9]*,"plan":[0-9]*' "$BATS_TEST_TMPDIR/results/runs.jsonl")" "$first"
 }
 
-@test "compare: mistakes are found before anything runs" {
+@test "compare: mistakes are refused before anything runs" {
 	run "$IOLAB" compare --engines blokking --out "$BATS_TEST_TMPDIR/results"
 	assert_failure 2
 	assert_output --partial "did you mean 'blocking'"
@@ -311,7 +311,7 @@ misused() {
 	assert [ ! -e "$BATS_TEST_TMPDIR/results" ]
 }
 
-@test "compare: lists with nothing in them, with too much, with the same twice" {
+@test "compare: lists that are empty, too long, or hold a word twice" {
 	misused "a word is missing" -e ""
 	misused "a word is missing" -e ,
 	misused "a word is missing" -e blocking,,epoll
@@ -343,14 +343,14 @@ misused() {
 	assert_equal "$(json baseline)" "$(json configurations.1.engine.label)"
 }
 
-@test "compare: what comes after -- does not override the plan, and means something to some workload" {
+@test "compare: options after -- cannot override the plan, and some workload must know them" {
 	misused "would override the plan" -e blocking -w nop -- --engine null
 	misused "would override the plan" -e null -w nop -- --depth 2
 	misused "would override the plan" -e null -w nop -- --depth=2
 	misused "would override the plan" -e null -w nop -- --dep 2
 	misused "would override the plan" -- --direct 1
 	misused "no effect on any of these workloads" -e null -w nop -- --msg-size 4k
-	# What only one workload knows goes to that one.
+	# An option of one workload goes to that workload.
 	small_compare --rounds 1 --no-count-syscalls --runtime 0.01 >/dev/null
 	run grep -c '"name":"echo".*"command":\[[^]]*"--size"' "$BATS_TEST_TMPDIR/results/runs.jsonl"
 	assert_output 0
@@ -358,7 +358,7 @@ misused() {
 	assert_output 6
 }
 
-@test "compare: when no run ended ok, neither did the comparison" {
+@test "compare: if no run succeeds, the comparison fails" {
 	run "$IOLAB" compare -e blocking -w nop --depths 1 --rounds 1 --out "$BATS_TEST_TMPDIR/none"
 	assert_failure 77
 	assert_output --partial "no run ended ok"
@@ -368,7 +368,7 @@ misused() {
 	assert_output --partial "ENOENT"
 }
 
-@test "compare: no process is to be had" {
+@test "compare: no process can be started" {
 	user_dir
 	run as_user bash -c "ulimit -u 1; exec '$USER_DIR/iolab' compare -e null -w nop --depths 1 --rounds 1 \
 		--out '$USER_DIR/results'"
@@ -377,12 +377,12 @@ misused() {
 	assert_output --partial "fork (see ulimit -u and the pids cgroup): EAGAIN"
 }
 
-@test "compare: how long a run may take follows from what was asked of it" {
+@test "compare: a run's time limit follows from its options" {
 	run "$(dirname "$IOLAB")/tests/run_options"
 	assert_success
 }
 
-@test "compare: interrupted before anything was done" {
+@test "compare: interrupted before the first result" {
 	"$IOLAB" compare -e null -w nop --depths 1 --rounds 2 --runtime 20 --out "$BATS_TEST_TMPDIR/results" \
 		>"$BATS_TEST_TMPDIR/table" 2>&1 3>&- &
 	pid=$!
@@ -413,7 +413,7 @@ misused() {
 	assert_output --partial "EACCES"
 }
 
-@test "compare: a full disk is one clear line, and what was written stays valid" {
+@test "compare: a full disk is one clear line, and the written lines stay valid" {
 	[ "$(id -u)" -eq 0 ] || skip "mounting a small file system takes root"
 	mkdir "$BATS_TEST_TMPDIR/small"
 	mount -t tmpfs -o size=96k tmpfs "$BATS_TEST_TMPDIR/small" || skip "mount is not allowed here"
@@ -439,7 +439,7 @@ start_long_compare() {
 	fail "no line after 10 s"
 }
 
-@test "compare: SIGTERM and SIGINT keep what is done, and say so" {
+@test "compare: SIGTERM and SIGINT keep the finished runs, and say so" {
 	start_long_compare
 	kill -TERM "$compare_pid"
 	await_end "$compare_pid"
@@ -466,7 +466,7 @@ start_long_compare() {
 	assert_output --partial "torn"
 }
 
-@test "run: SIGINT ends the run early with a word" {
+@test "run: SIGINT ends the run early and says so" {
 	# A shell without job control starts its background jobs with SIGINT ignored.
 	env --default-signal=INT "$IOLAB" run -e null -w nop --runtime 30 --json >"$BATS_TEST_TMPDIR/out" 3>&- &
 	pid=$!
@@ -509,12 +509,12 @@ import json, sys
 print(*[eval(sys.argv[1]) for c in json.load(sys.stdin)["configurations"] if c["status"] == "ok"])' "$1" <<<"$output"
 }
 
-@test "a window in which nothing was finished has a rate, which is 0: no 0 ns, no nan, no ratio" {
+@test "a window that finished nothing has the rate 0, and no latency, no nan and no ratio" {
 	output=$(quick -e epoll -w echo --conns 2 --slow 2 --json)
 	assert_equal "$(json metrics.latency_ns)" None
 	run quick -e epoll -w echo --conns 2 --slow 2
 	assert_output --partial "nothing was timed"
-	# Of five rounds libaio finished something in two, blocking on echo in none.
+	# In five rounds libaio finished something in two, and blocking on echo in none.
 	changed_runs '
 if m and (e == "libaio" and n < 3 or e == "blocking" and r["workload"]["name"] == "echo"):
     m.update(ops=0, bytes=0, ops_per_s=0.0, bytes_per_s=0.0, latency_ns=None)
@@ -528,7 +528,7 @@ if m and (e == "libaio" and n < 3 or e == "blocking" and r["workload"]["name"] =
 		c["metrics"]["ops_per_s"]["count"], c["ratio"] and c["ratio"]["ops_per_s"] and c["ratio"]["ops_per_s"]["verdict"])'
 	assert_output --partial "('libaio', 'file', 5, None)"
 	assert_output --partial "('blocking', 'echo', 5, None)"
-	# Such a ratio is not known to any width, and so not to the one that was asked for.
+	# Such a ratio has no interval, so it misses the precision that was asked for.
 	"$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results/summary.json" <<-'PYTHON'
 		import json, sys
 		summary = json.load(open(sys.argv[1]))
@@ -549,7 +549,7 @@ if n == 4: r.update(status="error", reason="left out", metrics=None, histogram=N
 	refute_output --partial "higher"
 }
 
-@test "where the peer was at its limit with one engine, its neighbours' rates are not comparable" {
+@test "if the peer was the bottleneck with one engine, its neighbours' rates are not comparable" {
 	changed_runs 'if m and m["cpu"]["peer_util_pct"] is not None:
     m["cpu"]["peer_util_pct"] = 97.0 if e == "libaio" and n == 2 else 60.0'
 	run of_each '(c["workload"]["name"], c["peer_limited"], len([w for w in c["warnings"] if "peer was at its limit" in w]))'
@@ -563,7 +563,7 @@ if n == 4: r.update(status="error", reason="left out", metrics=None, histogram=N
 	refute_output --partial True
 }
 
-@test "warnings that differ in numbers alone are told once" {
+@test "warnings that differ only in numbers are shown once" {
 	changed_runs 'r["warnings"] = ["only %d %% of the file was there" % (4 + 10 * n)] if m and e != "epoll" else []'
 	run cat "$BATS_TEST_TMPDIR/table"
 	assert_output --partial "only 4-44 % of the file was there"
@@ -599,7 +599,7 @@ if n == 4: r.update(status="error", reason="left out", metrics=None, histogram=N
 	assert_output --partial "no ratio: blocking was not run here"
 }
 
-@test "where the baseline cannot run another engine stands in, by name and with the reason" {
+@test "another engine stands in for a baseline that cannot run, with its name and the reason" {
 	run "$IOLAB" compare --idle 0 -e epoll,blocking,poll -w idle --conns 3 --rounds 5 --runtime 0.1 --warmup 0.01 \
 		--no-count-syscalls --out "$BATS_TEST_TMPDIR/results"
 	assert_success
@@ -615,7 +615,7 @@ if n == 4: r.update(status="error", reason="left out", metrics=None, histogram=N
 	done
 	assert_equal "$(json configurations.0.ratio)" None
 	[ "$(json configurations.2.ratio.ops_per_s.count)" -ge 1 ]
-	# One that failed once is passed over for one that never did.
+	# An engine that never failed is preferred to one that failed once.
 	"$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results/runs.jsonl" <<'PY'
 import json, sys
 runs = [json.loads(line) for line in open(sys.argv[1])]
@@ -626,7 +626,7 @@ open(sys.argv[1], "w").write("".join(json.dumps(run) + "\n" for run in runs))
 PY
 	run "$IOLAB" summary "$BATS_TEST_TMPDIR/results"
 	assert_output --partial "ratios to poll: blocking is unsupported here"
-	# The report names it wherever it says what ratios are to.
+	# The report names it wherever it names the baseline of ratios.
 	timeout 60 "$PYTHON" "$ROOT/plots/report.py" "$BATS_TEST_TMPDIR/results"
 	for page in report.html report.md; do
 		words=$(tr '\n' ' ' <"$BATS_TEST_TMPDIR/results/$page" | tr -s ' ')
@@ -635,7 +635,7 @@ PY
 	done
 }
 
-@test "where the CPU time went: each CPU and elsewhere, over the rounds, in summary and terminal" {
+@test "where the CPU time went: each CPU and other work, over the rounds, in summary and table" {
 	"$IOLAB" compare --idle 0.3 -e null,threads --baseline null -w nop,file --depths 4 --rounds 3 --runtime 0.1 \
 		--no-count-syscalls --out "$BATS_TEST_TMPDIR/results" -- --file "$BATS_TEST_TMPDIR/file" --size 4M \
 		>"$BATS_TEST_TMPDIR/table"
@@ -700,7 +700,7 @@ PY
 	assert_equal "$(json workload.panel)" "echo tcp 128B, 0.5 us of compute"
 }
 
-@test "summary: a folder that is only for reading is read, and that nothing was written is said" {
+@test "summary: a read-only folder is read, and a line says that nothing was written" {
 	small_compare --rounds 1 --no-count-syscalls >/dev/null
 	user_dir
 	cp -r "$BATS_TEST_TMPDIR/results" "$USER_DIR/results" && chmod 555 "$USER_DIR/results"
@@ -733,7 +733,7 @@ PY
 	assert_output --partial "ENOSPC"
 }
 
-@test "what could not be printed is no success" {
+@test "output that cannot be printed is a failure" {
 	[ -e /dev/full ] || skip "no /dev/full"
 	small_compare --rounds 1 --no-count-syscalls >/dev/null
 	for words in list "list --json" doctor "doctor --json" "summary $BATS_TEST_TMPDIR/results" --help --version "list --help" \
@@ -759,7 +759,7 @@ PY
 	assert_output --partial "not of the schema"
 }
 
-@test "a peer that is killed in mid-run ends the run with a reason" {
+@test "a peer killed during the run ends it with a reason" {
 	"$IOLAB" run -e epoll -w echo --conns 10 --runtime 20 --json >"$BATS_TEST_TMPDIR/out" 3>&- &
 	pid=$!
 	for _ in $(seq 300); do
@@ -775,8 +775,8 @@ PY
 	assert_equal "$(json reason)" "the peer process was killed by SIGKILL"
 }
 
-@test "check-trust: its result is as documented, and its interval is that of Clopper and Pearson" {
-	# Whether the check passes is for a quiet machine to say.
+@test "check-trust: its result is as documented, and its interval is Clopper and Pearson's" {
+	# Only a quiet machine can say whether the check passes.
 	run timeout 60 "$SYSTEM_PYTHON" "$ROOT/harness/trust/check_trust.py" --iolab "$ROOT/build/trust/iolab" \
 		--only latency --out "$BATS_TEST_TMPDIR/trust.json"
 	assert_output --partial "operations that take 1000"
@@ -815,7 +815,7 @@ PY
 	assert_output --partial "name another place"
 }
 
-@test "doctor: a full disk is no file system without O_DIRECT, and nothing can be compared there" {
+@test "doctor: a full disk is not mistaken for a file system without O_DIRECT" {
 	[ "$(id -u)" -eq 0 ] || skip "mounting a small file system takes root"
 	mkdir "$BATS_TEST_TMPDIR/small"
 	mount -t tmpfs -o size=64k tmpfs "$BATS_TEST_TMPDIR/small" || skip "mount is not allowed here"
@@ -829,7 +829,7 @@ PY
 	assert_output --partial "cannot run here"
 }
 
-@test "doctor: a block device, and a file in a folder that is only for reading, are read" {
+@test "doctor: a block device, and a file in a read-only folder, are read" {
 	device=$(find /dev -maxdepth 1 -type b 2>/dev/null | head -n 1)
 	if [ -n "$device" ]; then
 		run "$IOLAB" doctor --file "$device"
@@ -846,7 +846,7 @@ PY
 	assert_output --partial "locked/file: a file of 0 MiB"
 }
 
-@test "doctor: the limit of the cgroup that we are in, and of those above it" {
+@test "doctor: the limits of our cgroup and of those above it" {
 	[ "$(id -u)" -eq 0 ] || skip "a cgroup of its own takes root"
 	for root in /sys/fs/cgroup/pids /sys/fs/cgroup; do
 		group="$root/iolab-test-$$"

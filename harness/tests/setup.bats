@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# The set-up script: nothing when nothing is missing, a clear word when it cannot help.
+# The set-up script does nothing when nothing is missing, and says so when it cannot help.
 
 load common
 
-@test "with nothing missing it does nothing, without a network" {
+@test "with nothing missing it does nothing, and needs no network" {
 	if unshare -n true 2>/dev/null; then
 		run unshare -n "$ROOT/harness/setup.sh"
 	else
@@ -20,8 +20,9 @@ bare_path() {
 	for tool in sh dirname mktemp rm id grep cat; do
 		ln -s "$(command -v $tool)" "$BATS_TEST_TMPDIR/bin/$tool"
 	done
-	[ -z "${1:-}" ] || printf '#!/bin/sh\nexit 0\n' >"$BATS_TEST_TMPDIR/bin/$1"
-	chmod +x "$BATS_TEST_TMPDIR"/bin/*
+	[ -n "${1:-}" ] || return 0
+	printf '#!/bin/sh\nexit 0\n' >"$BATS_TEST_TMPDIR/bin/$1"
+	chmod +x "$BATS_TEST_TMPDIR/bin/$1"
 }
 
 @test "dnf and pacman: the list of their packages, and failure" {
@@ -48,7 +49,7 @@ bare_path() {
 	assert_output --partial "usage:"
 }
 
-@test "the python that has matplotlib is found, wherever it is" {
+@test "the python with matplotlib is found, first on PATH or not" {
 	run sh "$ROOT/harness/setup/find-python.sh"
 	assert_success
 	"$output" -c 'import matplotlib, numpy'

@@ -8,7 +8,7 @@ setup() {
 	strace -f -qqq -o /dev/null true 2>/dev/null || skip "strace is missing, or may not trace"
 }
 
-@test "six steps: each interface by the calls it is known for, as the schema says" {
+@test "six steps: valid by its schema, and each interface makes the calls it is known for" {
 	run timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/studies/six_steps.py" "$BATS_TEST_TMPDIR/results" \
 		--engines blocking,threads,libaio,io_uring,epoll,posix_aio --file "$BATS_TEST_TMPDIR/file"
 	assert_success
@@ -27,7 +27,7 @@ setup() {
 		    assert known[label] in calls, (label, calls, lane["reason"])
 		    for call in lane["calls"]:
 		        assert call["begin_ns"] <= call["end_ns"] and call["begin_ns"] <= lane["completed_ns"], (label, call)
-		    # The loop's thread is told at the return of its own call, after a helper's read came back.
+		    # The loop's thread learns of it when its own call returns, after a helper's read came back.
 		    assert lane["event_ns"] in [c["end_ns"] for c in lane["calls"] if c["thread"] == 0], (label, lane)
 		    for call in lane["calls"]:
 		        assert call["thread"] == 0 or call["name"] != "pread64" or call["end_ns"] <= lane["event_ns"], lane
@@ -35,14 +35,14 @@ setup() {
 		    assert str(sum(c["thread"] == 0 for c in lane["calls"])) in counts, (label, counts)
 		epoll = lanes["epoll"]
 		assert epoll["asked_before"] == "epoll_ctl" and lanes["blocking"]["asked_before"] is None
-		# Readiness is step 5, and the read that follows has a number of its own.
+		# Readiness is step 5, and the read after it has its own number.
 		assert ("epoll_pwait2", (4, 5)) in {(c["name"], tuple(c["steps"])) for c in epoll["calls"]}, epoll
 		assert len(lanes["blocking"]["calls"]) == 1, lanes["blocking"]["calls"]
 	PYTHON
 	assert_success
 }
 
-@test "six steps: an interface that cannot is named with the kernel's reason" {
+@test "six steps: an interface that cannot run is named with the kernel's reason" {
 	run timeout 60 "$SYSTEM_PYTHON" "$ROOT/harness/studies/six_steps.py" "$BATS_TEST_TMPDIR/results" \
 		--engines io_uring:sqpoll+defer_taskrun --file "$BATS_TEST_TMPDIR/file"
 	assert_success
@@ -55,7 +55,7 @@ setup() {
 	assert_output "six_steps.py: strace is not installed; harness/setup.sh check installs it"
 }
 
-@test "six steps: numbers for completion, readiness and helpers, from traces that are made up" {
+@test "six steps: numbers for completion, readiness and helpers, from made-up traces" {
 	run "$SYSTEM_PYTHON" - "$ROOT/harness" <<-'PYTHON'
 		import sys
 		sys.path.insert(0, sys.argv[1])
@@ -67,7 +67,7 @@ setup() {
 		    assert found == list(expected), (found, expected)
 		check(numbered(100, 101, (0, "pread64", 5, 90, "0x1000")), 90, [1, 3, 5])
 		check(numbered(20, 100, (0, "io_submit", 5, 15, "0x1"), (0, "io_getevents", 30, 90, "0x1")), 90, [1], [4, 5])
-		# A wait that brings nothing is not the event.
+		# A wait that returns nothing is not the event.
 		check(numbered(20, 200, (0, "io_submit", 5, 15, "0x1"), (0, "io_getevents", 30, 90, "0"),
 		               (0, "io_getevents", 95, 190, "0x1")), 190, [1], [4], [4, 5])
 		check(numbered(1, 100, (0, "io_uring_enter", 5, 90, "0x1")), 90, [1, 4, 5])
@@ -79,7 +79,7 @@ setup() {
 		               (1, "pread64", 50, 200, "0x1000"), (0, "futex", 70, 220, "0"), (1, "futex", 205, 230, "0x1"),
 		               (0, "futex", 240, 260, "0"), (1, "futex", 250, 400, "0")),
 		      220, [1], [2], [4], [3], [4, 5], [5], [6], [])
-		# Found done without a call: the thread knew when it looked.
+		# Found finished without a call: the thread knew when it looked.
 		check(numbered(20, 100, (0, "io_submit", 5, 15, "0x1")), 100, [1])
 	PYTHON
 	assert_success

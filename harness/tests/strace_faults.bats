@@ -24,7 +24,7 @@ inject() {
 	refute_output --partial "the echo differs"
 }
 
-# retried: the error is one that the engine must hide. reported: one that must come out.
+# retried: the engine must hide the error. reported: the engine must report it.
 retried() {
 	inject "$@"
 	assert_equal "$(json status) $(json reason)" "ok None"
@@ -58,7 +58,7 @@ setup() {
 	inject sendto ENOBUFS 20 -e threads "${ECHO[@]}"
 }
 
-@test "writes and syncs: an error comes out, EINTR does not" {
+@test "writes and syncs: an error is reported, EINTR is retried" {
 	writes=(--rw randwrite --fsync 8 --ops 300 --depth 4 --verify)
 	for engine in blocking threads poll epoll_workers posix_aio; do
 		retried pwrite64 EINTR 30+7 -e "$engine" "${writes[@]}"
@@ -89,7 +89,7 @@ setup() {
 	[[ $(json reason) == *ENOMEM* ]]
 }
 
-@test "epoll without epoll_pwait2, as in some sandboxes: said before the run, no coarser wait in its place" {
+@test "epoll without epoll_pwait2, as in some sandboxes: refused before the run, no coarser wait instead" {
 	inject epoll_pwait2 ENOSYS 1+ -e epoll "${ECHO[@]}"
 	assert_equal "$(json status)" unsupported
 	[[ $(json reason) == *epoll_pwait2*ENOSYS* ]]
@@ -118,7 +118,7 @@ setup() {
 	inject io_setup ENOSYS 1+ -e libaio "${FILE[@]}"
 	assert_equal "$(json status)" unsupported
 	retried io_getevents EINTR 5+3 -e libaio "${ECHO[@]}"
-	# With nothing in flight that could make room, the error comes out.
+	# With nothing in flight that could make room, the error is reported.
 	reported io_submit EAGAIN 20 -e libaio "${FILE[@]}" --depth 1
 }
 

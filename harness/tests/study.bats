@@ -6,7 +6,7 @@ load common
 
 study() { timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/studies/study.py" "$@"; }
 
-@test "study: a comparison is made once, is marked as quick, and is drawn with a verdict" {
+@test "study: each comparison is made once, marked as quick, and drawn with a verdict" {
 	results="$BATS_TEST_TMPDIR/results"
 	run study --quick --only batching "$results"
 	assert_success
@@ -22,7 +22,7 @@ study() { timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/studies/study.py" "$@"; }
 	grep -q QUICK "$results/figures/batching.svg"
 }
 
-@test "study: every comparison of the plan is one that compare and run accept" {
+@test "study: compare and run accept every comparison of the plan" {
 	run "$SYSTEM_PYTHON" - "$ROOT/harness" "$IOLAB" <<-'PYTHON'
 		import subprocess, sys
 		sys.path.insert(0, sys.argv[1])
@@ -59,7 +59,7 @@ study() { timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/studies/study.py" "$@"; }
 	assert_output --regexp "Offered load.*: (reproduced|contradicted|cannot tell) here"
 }
 
-@test "study: what the machine cannot count is skipped in a figure, with the doctor's reason" {
+@test "study: a figure skips what the machine cannot count, with the doctor's reason" {
 	results="$BATS_TEST_TMPDIR/results"
 	run study --only doctor.json "$results"
 	assert_success
@@ -69,7 +69,7 @@ study() { timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/studies/study.py" "$@"; }
 	grep -q "skipped: this machine" "$results/figures/hardware_counters.svg"
 }
 
-@test "study: what takes hardware counters is skipped with the kernel's reason, or has them" {
+@test "study: comparisons with hardware counters have them, or are skipped with the kernel's reason" {
 	results="$BATS_TEST_TMPDIR/results"
 	run study --quick --only hardware_polling --file "$BATS_TEST_TMPDIR/file" "$results"
 	assert_success
@@ -85,14 +85,14 @@ for c in json.load(open(sys.argv[1]))["configurations"]:
 	assert_success
 }
 
-@test "study: an unknown name is refused, and one that fails is said" {
+@test "study: an unknown name is refused, and a comparison that fails is named" {
 	run study --only batch "$BATS_TEST_TMPDIR/results"
 	assert_failure
 	assert_output --partial "there are depth_one"
 	run study --quick --only durability_fsync --file /no/such/folder/file "$BATS_TEST_TMPDIR/results"
 	assert_output --partial "durability_fsync: failed"
 	assert_output --partial "/no/such/folder"
-	# What failed is not there: the next try makes it.
+	# A failed comparison is absent: the next try makes it.
 	run study --quick --only durability_fsync --file "$BATS_TEST_TMPDIR/file" "$BATS_TEST_TMPDIR/results"
 	assert_success
 	refute_output --partial "is there"

@@ -1,11 +1,11 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# The file that is measured holds real data, is in the state that the label says, and belongs to one
+# The measured file holds real data, is in the state that its label says, and belongs to one
 # run at a time.
 
 load common
 
-@test "a FIFO is refused, and not waited for" {
+@test "a FIFO is refused without a wait" {
 	mkfifo "$BATS_TEST_TMPDIR/fifo"
 	run timeout 10 "$IOLAB" run -e blocking --file "$BATS_TEST_TMPDIR/fifo"
 	assert_equal "$status" 1
@@ -24,7 +24,7 @@ load common
 	assert_success
 }
 
-@test "a run that writes has the file for itself; runs that read share it" {
+@test "a run that writes has the file alone; runs that read share it" {
 	quick -e blocking >/dev/null
 	exec 9<"$BATS_TEST_TMPDIR/file"
 	flock --shared 9
@@ -39,7 +39,7 @@ load common
 	assert_success
 }
 
-@test "a dropped cache is empty when the window opens, and what was read in is told" {
+@test "a dropped cache is empty when the window opens, and its share at the end is reported" {
 	quick -e blocking --size 16M >/dev/null
 	run timeout 30 "$IOLAB" run -e blocking --file "$BATS_TEST_TMPDIR/file" --size 16M --cache dropped \
 		--warmup 0.1 --runtime 0.02 --json
@@ -52,7 +52,7 @@ load common
 	[ "${end%.*}" -ge 0 ]
 }
 
-@test "O_DIRECT where files live in memory is said to bypass nothing" {
+@test "where files live in memory, a warning says that O_DIRECT bypasses nothing" {
 	[ "$(stat -f -c %T /dev/shm 2>/dev/null)" = tmpfs ] || skip "/dev/shm is no tmpfs"
 	file=$(mktemp /dev/shm/iolab-XXXXXX)
 	run quick -e blocking --file "$file" --size 4M --direct 1 --json
@@ -67,7 +67,7 @@ load common
 	"$SYSTEM_PYTHON" - "$output" <<-'PYTHON'
 		import json, sys
 		m = json.loads(sys.argv[1])["metrics"]
-		# What computes is not in flight: at most one operation of eight could finish meanwhile.
+		# While the thread computes, at most one operation of eight can finish.
 		law = m["ops_per_s"] * m["latency_ns"]["mean"] / 1e9
 		assert m["inflight_max"] <= 8, m["inflight_max"]
 		assert m["inflight_mean"] <= min(8, law) * 1.05 + 0.1, (m["inflight_mean"], law)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# `iolab timeline`, and `iolab run --trace-us`: is the trace as documented, and can it be true?
+# `iolab timeline` and `iolab run --trace-us`: the trace is as documented, and it is possible.
 
 load common
 
@@ -8,13 +8,13 @@ valid() {
 	"$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" "$2" "$1"
 }
 
-# 200 µs of computing against reads that take less, so that what overlaps is far from what does not.
+# 200 µs of computing against shorter reads: overlapped and not overlapped are far apart.
 small_timeline() {
 	timeout 60 "$IOLAB" timeline --rounds 2 --length-us 10000 "$@" -- --file "$BATS_TEST_TMPDIR/file" --size 4M \
 		--runtime 0.03 --warmup 0.01 --compute-us 200
 }
 
-@test "a timeline is as the schema says, an engine that cannot read files included" {
+@test "a timeline is valid by its schema, with an engine that cannot read files" {
 	run small_timeline --engines blocking,threads,epoll,libaio,io_uring --out "$BATS_TEST_TMPDIR/results"
 	assert_success
 	assert_output --partial "epoll_ctl"
@@ -22,7 +22,7 @@ small_timeline() {
 	assert_success
 }
 
-@test "its times are possible: in order, one operation a slot, one thing at a time" {
+@test "a timeline's times are possible: in order, one operation per slot, one activity at a time" {
 	small_timeline --engines blocking,threads,posix_aio,libaio,io_uring --json >"$BATS_TEST_TMPDIR/timeline"
 	run "$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/timeline" <<-'PYTHON'
 		import json, sys
@@ -48,7 +48,7 @@ small_timeline() {
 		assert lanes["blocking"]["trace"]["totals"]["held_computing"] < 0.1, lanes["blocking"]["trace"]["totals"]
 		for label in ("threads", "libaio", "io_uring"):
 		    assert lanes[label]["trace"]["totals"]["held_computing"] > 4, (label, lanes[label]["trace"]["totals"])
-		# Working and blocked are all of the time in calls, and blocking is blocked for as long as the device works.
+		# Working and blocked add up to the time in calls; blocking is blocked while the device works.
 		for label, lane in lanes.items():
 		    trace, totals = lane["trace"], lane["trace"]["totals"]
 		    if trace["calls"] is None:
@@ -63,7 +63,7 @@ small_timeline() {
 	assert_success
 }
 
-@test "the threads that do the reads are seen on a CPU" {
+@test "a timeline shows the threads that do the reads on a CPU" {
 	small_timeline --engines threads,libaio --json >"$BATS_TEST_TMPDIR/timeline"
 	run "$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/timeline" <<-'PYTHON'
 		import json, sys
@@ -78,7 +78,7 @@ small_timeline() {
 	assert_success
 }
 
-@test "over the rounds: each has its figures, and the one that is shown is the median" {
+@test "a timeline keeps each round's figures and shows the median round" {
 	small_timeline --engines blocking,io_uring --rounds 3 --seed 7 --json >"$BATS_TEST_TMPDIR/timeline"
 	run valid "$BATS_TEST_TMPDIR/timeline" iolab.timeline.v2
 	assert_success
@@ -92,7 +92,7 @@ small_timeline() {
 		    assert run["op_ns"]["count"] == 3 and run["op_ns"]["min"] < run["op_ns"]["max"], run
 		    shown = lane["trace"]["totals"]["held_computing"]
 		    assert run["held_computing"]["min"] <= shown <= run["held_computing"]["max"], run
-		# Every round is kept, in the order in which they were: the others follow from that.
+		# Every round is kept in its order; the other values follow from them.
 		for lane in (blocking, ring):
 		    for key, estimate in lane["run"].items():
 		        if estimate:
@@ -117,7 +117,7 @@ small_timeline() {
 	assert_output --partial "--rounds 0"
 }
 
-@test "a round that fails is told, and the others' figures stay" {
+@test "a timeline reports a failed round and keeps the others' figures" {
 	fail_run 2
 	small_timeline --engines blocking --rounds 3 --json >"$BATS_TEST_TMPDIR/timeline"
 	run valid "$BATS_TEST_TMPDIR/timeline" iolab.timeline.v2
@@ -137,7 +137,7 @@ small_timeline() {
 	assert_output --partial "blocking                 error: ended with status 7 and no result"
 }
 
-@test "a run without a trace has none; with one it is as the schema says" {
+@test "a run has a trace only if asked, and it is valid by its schema" {
 	quick -e libaio --direct 1 --depth 4 --json >"$BATS_TEST_TMPDIR/line"
 	run grep -c '"trace"' "$BATS_TEST_TMPDIR/line"
 	assert_output 0
@@ -150,7 +150,7 @@ small_timeline() {
 	grep -q '"held_computing":null' "$BATS_TEST_TMPDIR/line"
 }
 
-@test "mistakes are found before anything runs" {
+@test "timeline: mistakes are refused before anything runs" {
 	run "$IOLAB" timeline --engines blokking --out "$BATS_TEST_TMPDIR/results"
 	assert_failure 2
 	assert_output --partial "did you mean 'blocking'"
