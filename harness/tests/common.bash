@@ -56,7 +56,7 @@ let_pass() {
 	read -rt "$1" <> <(:) || true
 }
 
-# Runs a command as an ordinary user, for what root may always do. The user's folder is $USER_DIR.
+# Runs a command as an ordinary user, since root may do everything. The folder of that user is $USER_DIR.
 as_user() {
 	if [ "$(id -u)" -ne 0 ]; then
 		"$@"
