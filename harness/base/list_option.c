@@ -1,37 +1,48 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/list_option.h"
 
-#include <stdio.h>
+#include <argz.h>
+#include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/exit_status.h"
-
-unsigned split_list(const char *command, const char *option, const char *list, const char **words,
-		    unsigned max)
+static bool word_is_missing(const char *text)
 {
-	/* The copies, which nobody frees: the words point into them. */
-	static struct copy {
-		struct copy *before;
-		char text[];
-	} * last;
-	struct copy *copy = malloc(sizeof *copy + strlen(list) + 1);
-	unsigned count = 0;
-	copy->before = last;
-	last = copy;
-	strcpy(copy->text, list);
-	for (char *rest = copy->text, *word; (word = strsep(&rest, ",")) != NULL;) {
-		if (!*word) {
-			fprintf(stderr, "%s: --%s '%s': a word is missing; write it as a,b,c\n",
-				command, option, list);
-			exit(EXIT_USAGE);
-		}
-		if (count == max) {
-			fprintf(stderr, "%s: --%s: more than %u words; name fewer at a time\n",
-				command, option, max);
-			exit(EXIT_USAGE);
-		}
-		words[count++] = word;
+	size_t length = strlen(text);
+	return length == 0 || text[0] == ',' || text[length - 1] == ',' || strstr(text, ",,");
+}
+
+int word_list_split(struct word_list *list, const char *option, const char *text, unsigned most,
+		    struct reason *why)
+{
+	size_t length;
+	*list = (struct word_list) { 0 };
+	if (word_is_missing(text)) { /* argz(3) would skip it */
+		reason_set(why, "--%s '%s': a word is missing; write it as a,b,c", option, text);
+		return -EINVAL;
 	}
-	return count;
+	if (argz_create_sep(text, ',', &list->text, &length) != 0)
+		return reason_errno(why, ENOMEM, "--%s", option);
+	size_t count = argz_count(list->text, length);
+	if (count > most) {
+		reason_set(why, "--%s: more than %u words; name fewer at a time", option, most);
+		word_list_free(list);
+		return -EINVAL;
+	}
+	list->count = (unsigned)count;
+	list->words = calloc(count + 1, sizeof *list->words);
+	if (!list->words) {
+		word_list_free(list);
+		return reason_errno(why, ENOMEM, "--%s", option);
+	}
+	argz_extract(list->text, length, list->words);
+	return 0;
+}
+
+void word_list_free(struct word_list *list)
+{
+	free(list->text);
+	free(list->words);
+	*list = (struct word_list) { 0 };
 }

@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/interrupt.h"
 #include "base/json_folder.h"
+#include "base/number_option.h"
 #include "base/results_folder.h"
 #include "commands/commands.h"
 #include "meters/idle_host.h"
@@ -99,8 +101,6 @@ enum option_key {
 	OPT_RUNTIME = 0x100,
 	OPT_WARMUP,
 	OPT_BASELINE,
-	OPT_DEPTHS,
-	OPT_CONNS,
 	OPT_RATES,
 	OPT_UNTIL_CI,
 	OPT_TIME_LIMIT,
@@ -110,13 +110,9 @@ enum option_key {
 
 static const struct argp_option argp_options[] = {
 	{ "workloads", 'w', "LIST", 0,
-	  "file, echo, idle, nop (default: a plan over the first three)", 0 },
-	{ "depths", OPT_DEPTHS, "LIST", 0,
-	  "operations in flight, for file and nop (default: 1,16,64)", 0 },
-	{ "conns", OPT_CONNS, "LIST", 0,
-	  "connections, for echo and idle (default: 1,50,500; idle 1000)", 0 },
+	  "workloads, separated by commas (default: the plan of `make bench`)", 0 },
 	{ "rates", OPT_RATES, "LIST", 0,
-	  "open loop: operations offered a second, in place of depths and connections", 0 },
+	  "open loop: operations offered a second, swept in place of --depths and the like", 0 },
 	{ "until-ci", OPT_UNTIL_CI, "PERCENT", 0,
 	  "run rounds (--rounds at least) until every ratio is known to +-PERCENT", 0 },
 	{ "time-limit", OPT_TIME_LIMIT, "S", 0,
@@ -136,10 +132,14 @@ static const struct argp_option argp_options[] = {
 static double parse_positive(const struct argp_state *state, const char *option, const char *text,
 			     char unit)
 {
-	char *end;
-	double value = strtod(text, &end);
-	bool has_unit = *end == unit && end[1] == '\0';
-	if (end == text || (*end && !has_unit) || !(value > 0 && value < 1e6))
+	char number[32];
+	size_t length = strlen(text);
+	struct reason why;
+	double value = 0;
+	if (length > 0 && text[length - 1] == unit)
+		length--;
+	snprintf(number, sizeof number, "%.*s", (int)length, text);
+	if (number_real(option, number, 1e-9, 1e6, &value, &why) < 0)
 		argp_error(state, "--%s %s: must be a number above 0 (%c may follow)", option, text,
 			   unit);
 	return value;
@@ -167,15 +167,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &o->engines;
 		state->child_inputs[1] = &o->order;
+		state->child_inputs[2] = &o->choice;
 		break;
 	case 'w':
 		o->choice.workloads = arg;
-		break;
-	case OPT_DEPTHS:
-		o->choice.depths = arg;
-		break;
-	case OPT_CONNS:
-		o->choice.conns = arg;
 		break;
 	case OPT_RATES:
 		o->choice.rates = arg;
@@ -242,14 +237,17 @@ out:
 	return status;
 }
 
-int command_compare(int argc, char **argv)
+/* Parses argv, with one option for each axis that a workload sweeps. */
+static void parse_options(struct options *options, int argc, char **argv)
 {
-	static const struct argp_child children[] = {
+	struct argp *swept = swept_options();
+	const struct argp_child children[] = {
 		{ &engine_choice_argp, 0, NULL, 0 },
 		{ &round_choice_argp, 0, NULL, 0 },
+		{ swept, 0, NULL, 0 },
 		{ 0 },
 	};
-	static const struct argp argp = {
+	const struct argp argp = {
 		.options = argp_options,
 		.parser = parse_option,
 		.children = children,
@@ -262,35 +260,49 @@ int command_compare(int argc, char **argv)
 		       "Ctrl-C ends the run that is under way; what was measured is kept, with its "
 		       "summary. A second Ctrl-C does not wait for that run.",
 	};
+	argp_err_exit_status = EXIT_USAGE;
+	argp_parse(&argp, argc, argv, 0, NULL, options);
+	swept_options_free(swept);
+	options->choice.engines = options->engines.list;
+	options->choice.run_words = options->engines.run_words;
+	options->choice.run_word_count = options->engines.run_word_count;
+}
+
+int command_compare(int argc, char **argv)
+{
+	char *standard = standard_engines();
 	struct options options = {
 		.engines = { .command = "iolab compare",
-			     .list = standard_engines(),
+			     .list = standard,
 			     .takes_run_words = true },
 		.order = default_rounds(),
 		.count_syscalls = true,
 		.idle_s = 1,
 	};
-	argp_err_exit_status = EXIT_USAGE;
-	argp_parse(&argp, argc, argv, 0, NULL, &options);
-	options.choice.engines = options.engines.list;
-	options.choice.run_words = options.engines.run_words;
-	options.choice.run_word_count = options.engines.run_word_count;
+	parse_options(&options, argc, argv);
 
 	struct plan plan;
-	plan_make(&plan, &options.choice);
+	struct reason why = { "" };
+	int status = EXIT_USAGE;
+	if (plan_make(&plan, &options.choice, &why) < 0) {
+		fprintf(stderr, "iolab compare: %s\n", why.text);
+		goto out;
+	}
 	if (options.until_ci_pct > 0 && !plan.has_baseline) {
 		fprintf(stderr,
 			"iolab compare: --until-ci: no ratio can be known without the baseline %s "
 			"among the engines; name another with --baseline\n",
 			plan.baseline);
-		plan_free(&plan);
-		return EXIT_USAGE;
+		goto out;
 	}
 	interrupt_install(NULL);
 	json_t *command = command_json(argc, argv);
 	json_array_set_new(command, 0, json_string(program_invocation_name));
-	int status = compare(&options, &plan, command);
+	status = compare(&options, &plan, command);
 	json_decref(command);
+out:
 	plan_free(&plan);
+	engine_choice_free(&options.engines);
+	free(standard);
 	return status;
 }

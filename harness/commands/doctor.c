@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <linux/magic.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -24,7 +25,7 @@
 #include "meters/environment.h"
 #include "meters/hardware_counters.h"
 #include "meters/measurement.h"
-#include "run/run_options.h"
+#include "workloads/data_file.h"
 
 enum health { GOOD, LIMITED, MISSING };
 
@@ -441,8 +442,8 @@ int command_doctor(int argc, char **argv)
 
 	examine_engines(&report);
 	examine_cpus(&report);
-	examine_file_system(&report,
-			    o.file ? o.file : default_test_file(default_file, sizeof default_file));
+	data_file_default_path(default_file, sizeof default_file);
+	examine_file_system(&report, o.file ? o.file : default_file);
 	examine_limits(&report);
 	examine_counters(&report);
 	examine_noise(&report);

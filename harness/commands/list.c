@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json_put.h"
 #include "commands/commands.h"
 #include "engines.h"
 #include "workloads/workload.h"
@@ -67,10 +68,13 @@ static json_t *list_json(void)
 	json_t *engines = json_array(), *list = json_array();
 	for (unsigned i = 0; i < engines_count(); i++)
 		json_array_append_new(engines, engine_json(engine_at(i)));
-	for (unsigned i = 0; workloads[i]; i++)
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "name", workloads[i]->name,
-						      "summary", workloads[i]->summary, "op",
-						      workloads[i]->op_name));
+	for (unsigned i = 0; i < workloads_count(); i++) {
+		json_t *workload = required(json_object());
+		put_string(workload, "name", workload_at(i)->name);
+		put_string(workload, "summary", workload_at(i)->summary);
+		put_string(workload, "op", workload_at(i)->op_name);
+		json_array_append_new(list, workload);
+	}
 	return json_pack("{s:s, s:o, s:o}", "schema", "iolab.list.v1", "engines", engines,
 			 "workloads", list);
 }
@@ -102,8 +106,8 @@ static void print_list(void)
 		}
 	}
 	printf("\nWorkloads\n");
-	for (unsigned i = 0; workloads[i]; i++)
-		printf("  %-20s %s\n", workloads[i]->name, workloads[i]->summary);
+	for (unsigned i = 0; i < workloads_count(); i++)
+		printf("  %-20s %s\n", workload_at(i)->name, workload_at(i)->summary);
 	printf("\nOptions of an engine combine: --engine io_uring:fixed_files+fixed_buffers\n"
 	       "Why something cannot be done here: iolab doctor, or iolab list --json\n");
 }

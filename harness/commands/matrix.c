@@ -141,7 +141,7 @@ static int open_target(struct trial *t, struct reason *why)
 static int drop_cache(const struct trial *t, struct reason *why)
 {
 	double resident_pct;
-	int rc = test_file_set_cache(t->fd, FILE_BYTES, CACHE_DROPPED, &resident_pct, why);
+	int rc = data_file_set_cache(t->fd, FILE_BYTES, CACHE_DROPPED, &resident_pct, why);
 	if (rc == 0 && resident_pct > COLD_PCT) {
 		reason_set(why, "%.0f %% of the file stay in memory (see --folder)", resident_pct);
 		return -ENODEV;

@@ -17,6 +17,7 @@
 #include "base/json_path.h"
 #include "base/json_put.h"
 #include "base/list_option.h"
+#include "base/number_option.h"
 #include "base/statistics.h"
 #include "clock.h"
 #include "commands/commands.h"
@@ -86,7 +87,7 @@ static void gather_words(struct run_words *run, const char *engine, const struct
 /* The same run without its I/O: what names a file means nothing there, and is left out. */
 static void gather_compute_words(struct run_words *run, const struct options *options)
 {
-	static const struct run_config without_io = { .workload = &workload_nop };
+	struct run_config without_io = { .workload = workload_find("nop", NULL) };
 	struct run_words whole;
 	gather_words(&whole, COMPUTE_SPEC, options);
 	run_words_begin(run);
@@ -98,7 +99,7 @@ static void gather_compute_words(struct run_words *run, const struct options *op
 		for (end = i + 1; end < whole.count && whole.words[end][0] != '-';)
 			end++;
 		const char *name = run_option_name(whole.words[i]);
-		if (name && run_option_unused(name, &without_io))
+		if (name && !run_option_works(name, &without_io))
 			continue;
 		for (unsigned word = i; word < end; word++)
 			run_words_add(run, whole.words[word]);
@@ -324,26 +325,20 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-static unsigned parse_ratios(const char *list, double *ratios)
+/* Returns how many there are, or -EINVAL with `why`. */
+static int parse_ratios(const char *text, double *ratios, struct reason *why)
 {
-	const char *words[RATIOS_MAX];
-	unsigned count = split_list("iolab overlap", "ratios", list, words, RATIOS_MAX);
-	for (unsigned i = 0; i < count; i++) {
-		char *end;
-		ratios[i] = strtod(words[i], &end);
-		if (*end || !(ratios[i] > 0 && ratios[i] <= 1000)) {
-			fprintf(stderr,
-				"iolab overlap: --ratios %s: must be numbers above 0, as 0.5,1,2\n",
-				words[i]);
-			exit(EXIT_USAGE);
-		}
-	}
-	return count;
+	struct word_list list;
+	int rc = word_list_split(&list, "ratios", text, RATIOS_MAX, why);
+	for (unsigned i = 0; rc == 0 && i < list.count; i++)
+		rc = number_real("ratios", list.words[i], 0.001, 1000, &ratios[i], why);
+	int count = (int)list.count;
+	word_list_free(&list);
+	return rc < 0 ? rc : count;
 }
 
 /*
- * Every engine, and the options for its runs checked before anything runs: run's own parser ends
- * the program. Returns an exit status.
+ * Every engine, and the options for its runs checked before anything runs. Returns an exit status.
  */
 static int list_subjects(struct experiment *x, const double *ratios)
 {
@@ -366,7 +361,12 @@ static int list_subjects(struct experiment *x, const double *ratios)
 			return EXIT_USAGE;
 		}
 		gather_words(&words, subject->spec, x->options);
-		run_words_parse(&words, &parsed);
+		struct reason why;
+		if (run_words_read(&words, &parsed, &why) < 0) {
+			fprintf(stderr, "iolab overlap: %s\n", why.text);
+			return EXIT_USAGE;
+		}
+		run_options_free(&parsed);
 	}
 	return EXIT_OK;
 }
@@ -419,9 +419,15 @@ int command_overlap(int argc, char **argv)
 	struct engine_series *series = &options.series;
 	x.options = &options;
 	x.random = &series->random;
-	x.point_count = parse_ratios(options.ratios, ratios);
-	if (list_subjects(&x, ratios) != EXIT_OK)
+	struct reason why;
+	int points = parse_ratios(options.ratios, ratios, &why);
+	if (points < 0)
+		fprintf(stderr, "iolab overlap: %s\n", why.text);
+	x.point_count = points < 0 ? 0 : (unsigned)points;
+	if (points < 0 || list_subjects(&x, ratios) != EXIT_OK) {
+		engine_choice_free(&series->engines);
 		return EXIT_USAGE;
+	}
 	engine_series_begin(series, argc, argv);
 	snprintf(x.loops_per_us, sizeof x.loops_per_us, "%.3f", compute_calibrate());
 	while (engine_series_next(series, series->engines.count, &turn))

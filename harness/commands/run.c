@@ -227,6 +227,7 @@ out:
 	int failed = print_result(&options, result);
 	if (workload && lost == 0)
 		workload->ops->close(workload);
+	run_options_free(&options);
 	json_decref(result);
 	if (failed)
 		return EXIT_ERROR;

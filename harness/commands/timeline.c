@@ -339,7 +339,7 @@ static json_t *document_json(const struct options *options, const struct lane *l
 	return document;
 }
 
-/* Before anything runs, are the options for the runs right? run's own parser ends the program. */
+/* Before anything runs, are the options for the runs right? Returns an exit status. */
 static int check_run_words(const struct options *options)
 {
 	for (unsigned i = 0; i < options->series.engines.count; i++) {
@@ -347,11 +347,11 @@ static int check_run_words(const struct options *options)
 		struct run_options parsed;
 		struct reason why;
 		gather_words(&words, options->series.engines.specs[i], "1", options);
-		if (run_words_check(&words, &why) < 0) {
+		if (run_words_read(&words, &parsed, &why) < 0) {
 			fprintf(stderr, "iolab timeline: %s\n", why.text);
 			return EXIT_USAGE;
 		}
-		run_words_parse(&words, &parsed);
+		run_options_free(&parsed);
 	}
 	return EXIT_OK;
 }
@@ -389,8 +389,10 @@ int command_timeline(int argc, char **argv)
 	};
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
-	if (check_run_words(&options) != EXIT_OK)
+	if (check_run_words(&options) != EXIT_OK) {
+		engine_choice_free(&options.series.engines);
 		return EXIT_USAGE;
+	}
 
 	char loops_per_us[32];
 	struct turn turn;

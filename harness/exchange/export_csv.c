@@ -33,7 +33,7 @@ static const struct {
 	{ "transport", "workload.transport" },
 	{ "msg_size_bytes", "workload.msg_size_bytes" },
 	{ "depth", "config.depth" },
-	{ "conns", "config.conns" },
+	{ "conns", "workload.conns" },
 	{ "active_conns", "workload.active" },
 	{ "batch_submit", "config.batch_submit" },
 	{ "batch_complete", "config.batch_complete" },

@@ -19,7 +19,7 @@
 #include "meters/environment.h"
 #include "run/result.h"
 #include "run/run_options.h"
-#include "workloads/workload.h"
+#include "workloads/file.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 
@@ -151,13 +151,14 @@ static json_t *merged_options(const json_t *document, const json_t *job)
 /* A job in terms of `iolab run`. */
 struct translation {
 	struct run_options options;
+	struct workload_settings file; /* the options' settings */
 	json_t *workload;
 	json_t *engine;
 	json_t *remarks; /* becomes the run's "warnings" */
 };
 
 /* "randread:8" and "rw" in our words. fio's sequential mix is a pattern that `iolab run` has not. */
-static int translate_pattern(const json_t *options, struct run_config *config, bool *in_order,
+static int translate_pattern(const json_t *options, struct workload_settings *file, bool *in_order,
 			     struct reason *why)
 {
 	static const struct {
@@ -178,7 +179,7 @@ static int translate_pattern(const json_t *options, struct run_config *config, b
 		if (strlen(patterns[i].name) != length ||
 		    strncmp(patterns[i].name, rw, length) != 0)
 			continue;
-		config->rw = patterns[i].rw;
+		file->rw = patterns[i].rw;
 		*in_order = patterns[i].mix_in_order;
 		return 0;
 	}
@@ -262,7 +263,8 @@ static void complete_panel(const struct fio_output *output, const json_t *option
 				    json_sprintf("file rw%s", panel + strlen("file randrw")));
 		json_object_set_new(t->workload, "rw", json_string("rw"));
 	}
-	if (!t->options.config.direct && !output->cache) {
+	const struct workload_settings *file = &t->file;
+	if (!file->direct && !output->cache) {
 		json_object_set_new(t->workload, "cache", json_null());
 		add_to_panel(t->workload, "cache as fio found it", "");
 	}
@@ -271,7 +273,7 @@ static void complete_panel(const struct fio_output *output, const json_t *option
 	if (rw && strchr(rw, ':'))
 		add_to_panel(t->workload, "rw", rw);
 	const char *size = option_of(options, "size", NULL);
-	if (size && t->options.config.size_bytes == 0)
+	if (size && file->size_bytes == 0)
 		add_to_panel(t->workload, "size", size);
 	json_object_foreach ((json_t *)options, name, value) {
 		if (!is_listed(name, known_options) && !is_listed(name, driving_options))
@@ -295,9 +297,10 @@ static int translate(const struct fio_output *output, unsigned index, const json
 {
 	const json_t *jobs = json_object_get(output->document, "jobs");
 	struct run_config *config = &t->options.config;
+	struct workload_settings *file = config->settings = &t->file;
 	const char *value = option_of(options, "kb_base", NULL);
 	bool k_is_1024 = !value || strcmp(value, "1000") != 0, in_order;
-	int rc = translate_pattern(options, config, &in_order, why);
+	int rc = translate_pattern(options, file, &in_order, why);
 	if (rc < 0)
 		return rc;
 
@@ -312,28 +315,28 @@ static int translate(const struct fio_output *output, unsigned index, const json
 	}
 	/* Sizes given as a share of the file, or not at all, are not known here. */
 	value = option_of(options, "size", NULL);
-	config->size_bytes = value ? bytes_of(value, k_is_1024) : 0;
+	file->size_bytes = value ? bytes_of(value, k_is_1024) : 0;
 	value = option_of(options, "bs", "blocksize");
 	uint64_t bs_bytes = value ? bytes_of(value, k_is_1024) : 4096;
 	if (bs_bytes == 0 || bs_bytes > UINT32_MAX) {
 		reason_set(why, "bs=%s is not a size of blocks", value);
 		return -EINVAL;
 	}
-	config->bs_bytes = (uint32_t)bs_bytes;
+	file->bs_bytes = (uint32_t)bs_bytes;
 	value = option_of(options, "buffered", NULL);
-	config->direct = value ? atoi(value) == 0 : is_on(options, "direct");
-	config->cache = config->direct						 ? CACHE_BYPASSED
-			: output->cache && strcmp(output->cache, "dropped") == 0 ? CACHE_DROPPED
-										 : CACHE_WARM;
+	file->direct = value ? atoi(value) == 0 : is_on(options, "direct");
+	file->cache = file->direct					       ? CACHE_BYPASSED
+		      : output->cache && strcmp(output->cache, "dropped") == 0 ? CACHE_DROPPED
+									       : CACHE_WARM;
 	value = option_of(options, "rwmixwrite", NULL);
-	config->read_pct =
+	file->read_pct =
 		value ? 100 - (unsigned)atoi(value) : count_of(options, "rwmixread", NULL, 50);
-	config->fsync_every = count_of(options, "fsync", NULL, 0);
-	config->fdatasync_every = count_of(options, "fdatasync", NULL, 0);
-	config->file = option_of(options, "filename", NULL);
-	bool named = config->file != NULL;
+	file->fsync_every = count_of(options, "fsync", NULL, 0);
+	file->fdatasync_every = count_of(options, "fdatasync", NULL, 0);
+	file->path = option_of(options, "filename", NULL);
+	bool named = file->path != NULL;
 	if (!named)
-		config->file = "";
+		file->path = "";
 
 	const char *ioengine = option_of(options, "ioengine", NULL);
 	if (!ioengine)
@@ -346,7 +349,7 @@ static int translate(const struct fio_output *output, unsigned index, const json
 	config->seed = count_of(options, "randseed", NULL, 0);
 	config->warmup_s = seconds_of(option_of(options, "ramp_time", NULL));
 	config->runtime_s = seconds_of(option_of(options, "runtime", "timeout"));
-	config->workload = &workload_file;
+	config->workload = workload_find("file", why);
 	t->options.round = t->options.position = t->options.plan = -1;
 
 	t->remarks = json_array();
@@ -357,6 +360,7 @@ static int translate(const struct fio_output *output, unsigned index, const json
 	complete_panel(output, options, in_order,
 		       option_of(options, "wait_for", NULL) ? 0 : companions(jobs, index, false),
 		       t);
+	result_set_words(t->workload, config->workload);
 	return 0;
 }
 
@@ -636,10 +640,9 @@ json_t *fio_job_run(const struct fio_output *output, unsigned index, struct reas
 		json_decref(options);
 		return NULL;
 	}
-	struct run_config *config = &t.options.config;
+	const char *path = t.file.path;
 	json_t *command = fio_command(options, string_at(job, "jobname"));
-	json_t *env =
-		output->here ? environment_json(*config->file ? config->file : NULL) : json_null();
+	json_t *env = output->here ? environment_json(*path ? path : NULL) : json_null();
 	json_array_append_new(t.remarks,
 			      json_string("imported, and not in turns with other runs; fio's CPU "
 					  "time and context switches are those of the job's "

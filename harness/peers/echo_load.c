@@ -47,18 +47,18 @@ int main(int argc, char **argv)
 				       .sin_port = htons((uint16_t)atoi(argv[1])),
 				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	pid_t server = (pid_t)atoi(argv[2]);
-	struct run_config config = { .seed = 1,
-				     .conns = (unsigned)atoi(argv[3]),
-				     .active = (unsigned)atoi(argv[3]),
-				     .msg_size_bytes = (uint32_t)atoi(argv[4]),
-				     .trust_echo = argc == 9 };
+	struct echo_load load = { .seed = 1,
+				  .conns = (unsigned)atoi(argv[3]),
+				  .active = (unsigned)atoi(argv[3]),
+				  .msg_size_bytes = (uint32_t)atoi(argv[4]),
+				  .trust_echo = argc == 9 };
 	cpu_set_t cpus;
 	CPU_ZERO(&cpus);
 	CPU_SET(atoi(argv[7]), &cpus);
 
 	struct echo_peer peer;
 	struct reason why;
-	if (echo_peer_start(&peer, &config, (struct sockaddr *)&address, sizeof address, &cpus,
+	if (echo_peer_start(&peer, &load, (struct sockaddr *)&address, sizeof address, &cpus,
 			    &why) < 0)
 		errx(1, "%s", why.text);
 	echo_peer_go(&peer);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "plan/child_run.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -52,11 +53,12 @@ static unsigned as_argv(const struct run_words *run, const char **copy)
 	return run->count - 1;
 }
 
-void run_words_parse(const struct run_words *run, struct run_options *parsed)
+int run_words_read(const struct run_words *run, struct run_options *parsed, struct reason *why)
 {
 	const char *argv[RUN_WORDS_MAX];
 	unsigned argc = as_argv(run, argv);
-	run_options_parse(parsed, (int)argc, (char **)argv);
+	int rc = run_words_check(run, why);
+	return rc < 0 ? rc : run_options_read(parsed, (int)argc, (char **)argv, why);
 }
 
 json_t *run_words_failure(const struct run_words *run, const struct reason *why)
@@ -64,9 +66,13 @@ json_t *run_words_failure(const struct run_words *run, const struct reason *why)
 	const char *argv[RUN_WORDS_MAX];
 	unsigned argc = as_argv(run, argv);
 	struct run_options parsed;
-	run_options_parse(&parsed, (int)argc, (char **)argv);
+	struct reason unused;
+	int rc = run_options_read(&parsed, (int)argc, (char **)argv, &unused);
+	assert(rc == 0); /* they were read before the run began */
+	(void)rc;
 	json_t *result = result_new(&parsed, (int)argc, (char **)argv);
 	result_set_status(result, RESULT_ERROR, why);
+	run_options_free(&parsed);
 	return result;
 }
 

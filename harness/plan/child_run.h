@@ -30,10 +30,10 @@ void run_words_add(struct run_words *run, const char *word);
 int run_words_check(const struct run_words *run, struct reason *why);
 
 /*
- * Parses them. Ends the program with run's own message when one of the words is wrong, as
- * run_options_parse() does. What only this machine refuses is no mistake.
+ * Parses them. Returns 0, and `parsed` is to be freed; or -errno with a `why` that names the option
+ * and the cure. What only this machine refuses is no mistake.
  */
-void run_words_parse(const struct run_words *run, struct run_options *parsed);
+int run_words_read(const struct run_words *run, struct run_options *parsed, struct reason *why);
 
 /* The result that such a run leaves when it could leave none itself. A new reference. */
 json_t *run_words_failure(const struct run_words *run, const struct reason *why);

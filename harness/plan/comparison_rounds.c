@@ -74,7 +74,7 @@ static json_t *run_once(struct planned_run *c, const struct turn *turn)
 	run_words_add(&run, plan);
 	if (turn->counting)
 		run_words_add(&run, "--count-syscalls");
-	if (turn->counting && c->config.op_limit == 0) {
+	if (turn->counting && c->op_limit == 0) {
 		run_words_add(&run, "--runtime");
 		run_words_add(&run, COUNTING_RUNTIME_S);
 	}
@@ -135,7 +135,7 @@ static int run_round(struct comparison_rounds *r, unsigned round, bool counting,
 	unsigned *order = shuffled_plan(r);
 	int rc = 0;
 	for (unsigned i = 0; i < r->plan->count && rc == 0; i++) {
-		struct planned_run *c = &r->plan->configurations[order[i]];
+		struct planned_run *c = &r->plan->runs[order[i]];
 		if (!c->unsupported) {
 			show_progress(r, c->label);
 			struct turn turn = { round, i, order[i], counting };

@@ -4,19 +4,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/list_option.h"
+#include "base/number_option.h"
 #include "clock.h"
 #include "engines.h"
 #include "plan/rounds.h"
 
 static void parse_engines(struct engine_choice *choice, struct argp_state *state)
 {
-	choice->count =
-		split_list(choice->command, "engines", choice->list, choice->specs, ENGINES_MAX);
+	struct reason why;
+	if (word_list_split(&choice->words, "engines", choice->list, ENGINES_MAX, &why) < 0)
+		argp_error(state, "%s", why.text);
+	choice->specs = choice->words.words;
+	choice->count = choice->words.count;
 	for (unsigned i = 0; i < choice->count; i++) {
 		const struct engine_ops *engine;
 		uint64_t options;
-		struct reason why;
 		if (engine_spec_parse(choice->specs[i], &engine, &options, &why) < 0)
 			argp_error(state, "--engines %s: %s", choice->specs[i], why.text);
 	}
@@ -70,20 +72,17 @@ enum option_key { OPT_ROUNDS = 0x1000, OPT_SEED };
 static error_t parse_round_choice(int key, char *arg, struct argp_state *state)
 {
 	struct round_choice *choice = state->input;
-	char *end;
-	unsigned long long number;
+	struct reason why;
+	uint64_t rounds = 1;
 	switch (key) {
 	case OPT_ROUNDS:
-		number = strtoull(arg, &end, 10);
-		if (*end || *arg == '-' || number < 1 || number > ROUNDS_MAX)
-			argp_error(state, "--rounds %s: must lie between 1 and %d", arg,
-				   ROUNDS_MAX);
-		choice->rounds = (unsigned)number;
+		if (number_whole("rounds", arg, 1, ROUNDS_MAX, UNIT_THOUSAND, &rounds, &why) < 0)
+			argp_error(state, "%s", why.text);
+		choice->rounds = (unsigned)rounds;
 		break;
 	case OPT_SEED:
-		choice->seed = strtoull(arg, &end, 10);
-		if (*end || !*arg || *arg == '-' || choice->seed > INT64_MAX)
-			argp_error(state, "--seed %s: must be a whole number below 2^63", arg);
+		if (number_seed("seed", arg, &choice->seed, &why) < 0)
+			argp_error(state, "%s", why.text);
 		break;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -102,6 +101,13 @@ const struct argp round_choice_argp = {
 	.parser = parse_round_choice,
 };
 
+void engine_choice_free(struct engine_choice *choice)
+{
+	word_list_free(&choice->words);
+	choice->specs = NULL;
+	choice->count = 0;
+}
+
 struct round_choice default_rounds(void)
 {
 	return (struct round_choice) { .rounds = 5, .seed = clock_ns() % 1000000 };
@@ -110,10 +116,10 @@ struct round_choice default_rounds(void)
 double number_option(const struct argp_state *state, const char *option, const char *arg,
 		     double least, double most)
 {
-	char *end;
-	double value = strtod(arg, &end);
-	if (end == arg || *end || !(value >= least && value <= most))
-		argp_error(state, "--%s %s: must lie between %g and %g", option, arg, least, most);
+	struct reason why;
+	double value = least;
+	if (number_real(option, arg, least, most, &value, &why) < 0)
+		argp_error(state, "%s", why.text);
 	return value;
 }
 

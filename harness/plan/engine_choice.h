@@ -7,13 +7,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/list_option.h"
+
 #define ENGINES_MAX 64
 
 /* Which engines, and where the results go. */
 struct engine_choice {
 	const char *command; /* "iolab matrix" */
 	const char *list; /* --engines: separated by commas; set beforehand to the default */
-	const char *specs[ENGINES_MAX]; /* its words; each names an engine that there is */
+	struct word_list words; /* of that list */
+	char **specs; /* the same, each an engine that there is */
 	unsigned count;
 	const char *out; /* --out: a results folder; NULL: none */
 	bool takes_run_words;
@@ -32,6 +35,9 @@ struct round_choice {
  * round_choice. As everywhere with argp, a mistake ends the program with one line.
  */
 extern const struct argp engine_choice_argp, round_choice_argp;
+
+/* Frees the words of the list, and with them `specs`. */
+void engine_choice_free(struct engine_choice *choice);
 
 /* Five rounds, and a seed from the clock. */
 struct round_choice default_rounds(void);

@@ -104,6 +104,7 @@ int engine_series_end(struct engine_series *s, json_t *document, int status,
 	int delivered =
 		json_deliver(document, s->json, interrupted ? NULL : s->engines.out, s->file_name);
 	json_decref(document);
+	engine_choice_free(&s->engines);
 	json_decref(s->idle_baseline);
 	s->idle_baseline = NULL;
 	return interrupted ? EXIT_INTERRUPTED : delivered != EXIT_OK ? delivered : status;

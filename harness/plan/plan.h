@@ -3,14 +3,19 @@
 #ifndef IOLAB_PLAN_H
 #define IOLAB_PLAN_H
 
+#include <argp.h>
 #include <stdbool.h>
 
+#include "base/list_option.h"
 #include "plan/child_run.h"
-#include "workloads/run_config.h"
+#include "workloads/workload.h"
+
+#define PLAN_AXES_MAX 16
 
 /* What a person chose. Lists are separated by commas; NULL is the standard plan's own. */
 struct plan_choice {
-	const char *engines, *workloads, *depths, *conns, *rates;
+	const char *engines, *workloads, *rates;
+	const char *swept[PLAN_AXES_MAX]; /* the values of each axis_at() */
 	const char *baseline; /* NULL: blocking, whether it is there or not */
 	const char *runtime, *warmup; /* seconds, passed on; NULL: as compare has them */
 	char **run_words; /* after "--": passed on to the runs that they mean something to */
@@ -21,27 +26,55 @@ struct plan_choice {
 struct planned_run {
 	struct run_words run;
 	char label[96]; /* for the progress bar */
-	struct run_config config; /* what the words say; its file may be gone */
+	char engine_label[240]; /* as results write it */
+	char *panel; /* with `x`: what tells it apart from other runs of this engine */
+	unsigned x;
+	uint64_t op_limit; /* 0: it ends by time */
 	double limit_s; /* a run that takes longer is hung */
 	bool unsupported; /* found out by a run: not to be tried again */
 };
 
-struct plan {
-	struct planned_run *configurations; /* in the order of the table */
-	unsigned count;
-	unsigned engine_count; /* so many neighbours differ by nothing but their engine */
-	const char *baseline; /* as results write it */
-	bool has_baseline; /* it is among the engines */
+/* One option that is swept, and its values. */
+struct swept_words {
+	char option[40]; /* "--depth" */
+	struct word_list values;
 };
 
-/* What is compared when nobody says otherwise: the labs' engines and the variants they put forward. */
-const char *standard_engines(void);
+struct plan {
+	struct planned_run *runs; /* in the order of the table */
+	unsigned count;
+	unsigned engine_count; /* this many neighbours differ by nothing but their engine */
+	char baseline[240]; /* as results write it */
+	bool has_baseline; /* it is among the engines */
+
+	/* What the runs' words point into. */
+	struct word_list engines;
+	struct swept_words **swept;
+	unsigned swept_count;
+	char compute_loops[32];
+};
+
+/* The axes of all workloads, no one twice; NULL after the last. */
+const struct sweep_axis *axis_at(unsigned position);
 
 /*
- * Lists and checks all configurations; `choice` and its words have to outlive the plan. A person's
- * mistake ends the program with one line that names the option and the cure, exit status 2.
+ * A child of compare's own parser: one option for each axis, as --depths. Its input is the struct
+ * plan_choice. To be freed with swept_options_free() after argp_parse().
  */
-void plan_make(struct plan *plan, const struct plan_choice *choice);
+struct argp *swept_options(void);
+void swept_options_free(struct argp *argp);
+
+/*
+ * What is compared when nobody says otherwise: the labs' engines and the variants they put forward.
+ * In memory to be freed.
+ */
+char *standard_engines(void);
+
+/*
+ * Lists and checks all runs; `choice` and its words have to outlive the plan. Returns 0, and the
+ * plan is to be freed; or -errno with a `why` that names the option and the cure.
+ */
+int plan_make(struct plan *plan, const struct plan_choice *choice, struct reason *why);
 
 void plan_free(struct plan *plan);
 

@@ -34,41 +34,53 @@ static json_t *cpus_json(const cpu_set_t *cpus)
 	return list;
 }
 
-/* ", 128M": in the largest unit of which it is a whole number. */
-static void format_size(uint64_t bytes, char text[40])
+/* A number that a comparison gives its runs; null where a run is alone. */
+static void put_given(json_t *config, const char *key, int value)
 {
-	static const char units[] = "BkMGT";
-	unsigned unit = 0;
-	for (; unit < 4 && bytes % 1024 == 0; unit++)
-		bytes /= 1024;
-	snprintf(text, 40, ", %llu%c", (unsigned long long)bytes, units[unit]);
+	put_new(config, key, value < 0 ? NULL : json_integer(value));
+}
+
+/* What is swept, and how a figure and a report speak of it. */
+static void put_axis(json_t *config, const struct run_config *c)
+{
+	const struct sweep_axis *axis = c->workload->axis;
+	bool rate = c->rate_per_s > 0;
+	put_string(config, "x_name", rate ? "rate" : axis->option);
+	put_int(config, "x", rate ? c->rate_per_s : workload_x(c));
+	put_string(config, "x_label", rate ? "operations due in a second" : axis->label);
+	put_string(config, "x_unit", rate ? NULL : axis->unit);
+	put_string(config, "x_about",
+		   rate ? "“Rate” is how many operations are due in a second, whether the earlier "
+			  "ones are finished or not."
+			: axis->about);
 }
 
 json_t *result_config(const struct run_options *options, json_t *command)
 {
 	const struct run_config *c = &options->config;
-	bool sockets = c->workload->has_peer;
-	unsigned x = c->rate_per_s ? c->rate_per_s : sockets ? c->conns : c->depth;
-	return required(json_pack(
-		"{s:i, s:o, s:s, s:i, s:i, s:i, s:f, s:o, s:f, s:f, s:I, s:I, s:b, s:b, s:b, s:o, "
-		"s:o, "
-		"s:o, s:o, s:o, s:o, s:f}",
-		"depth", (int)c->depth, "conns", sockets ? json_integer(c->conns) : json_null(),
-		"x_name",
-		c->rate_per_s ? "rate"
-		: sockets     ? "conns"
-			      : "depth",
-		"x", (int)x, "batch_submit", (int)c->batch_submit, "batch_complete",
-		(int)c->batch_complete, "compute_us", c->compute_us, "compute_loops_per_us",
-		c->compute_us > 0 ? json_real(c->compute_loops_per_us) : json_null(), "runtime_s",
-		c->runtime_s, "warmup_s", c->warmup_s, "op_limit", (json_int_t)c->op_limit, "seed",
-		(json_int_t)c->seed, "verify", c->verify, "count_syscalls", c->count_syscalls,
-		"count_hardware", c->count_hardware, "cpus", cpus_json(&c->cpus), "round",
-		options->round < 0 ? json_null() : json_integer(options->round), "position",
-		options->position < 0 ? json_null() : json_integer(options->position), "plan",
-		options->plan < 0 ? json_null() : json_integer(options->plan), "command", command,
-		"rate_per_s", c->rate_per_s ? json_integer(c->rate_per_s) : json_null(), "stall_ms",
-		c->stall_ms));
+	json_t *config = required(json_object());
+	put_int(config, "depth", c->depth);
+	put_axis(config, c);
+	put_int(config, "batch_submit", c->batch_submit);
+	put_int(config, "batch_complete", c->batch_complete);
+	put_real(config, "compute_us", c->compute_us);
+	put_new(config, "compute_loops_per_us",
+		c->compute_us > 0 ? json_real(c->compute_loops_per_us) : NULL);
+	put_real(config, "runtime_s", c->runtime_s);
+	put_real(config, "warmup_s", c->warmup_s);
+	put_int(config, "op_limit", (int64_t)c->op_limit);
+	put_int(config, "seed", (int64_t)c->seed);
+	put_bool(config, "verify", c->verify);
+	put_bool(config, "count_syscalls", c->count_syscalls);
+	put_bool(config, "count_hardware", c->count_hardware);
+	put_new(config, "cpus", cpus_json(&c->cpus));
+	put_given(config, "round", options->round);
+	put_given(config, "position", options->position);
+	put_given(config, "plan", options->plan);
+	put_new(config, "command", command);
+	put_new(config, "rate_per_s", c->rate_per_s ? json_integer(c->rate_per_s) : NULL);
+	put_real(config, "stall_ms", c->stall_ms);
+	return config;
 }
 
 /* The exact command. argv[0] is "iolab run", for argp. */
@@ -80,13 +92,13 @@ static json_t *run_command(int argc, char **argv)
 	return command;
 }
 
-/* Adds to the panel's name what the workload does not know of: the panel tells apart what is swept. */
+/* Adds to the panel's name what the workload does not know: in an open loop its own axis is fixed. */
 static void complete_panel(const struct run_config *c, json_t *workload)
 {
 	char loop[64] = "", stall[48] = "";
 	if (c->rate_per_s)
-		snprintf(loop, sizeof loop, ", open loop, %s %u",
-			 c->workload->has_peer ? "conns" : "depth", c->depth);
+		snprintf(loop, sizeof loop, ", open loop, %s %u", c->workload->axis->option,
+			 workload_x(c));
 	if (c->stall_ms > 0)
 		snprintf(stall, sizeof stall, ", stall of %g ms", c->stall_ms);
 	json_object_set_new(
@@ -97,9 +109,7 @@ static void complete_panel(const struct run_config *c, json_t *workload)
 /* Parameters that more than one workload has; the panel names those that are not as usual. */
 static void name_common_parameters(const struct run_config *c, json_t *workload)
 {
-	char size[40] = "", compute[40] = "", submit[40] = "", complete[40] = "";
-	if (c->workload == &workload_file && c->size_bytes > 0)
-		format_size(c->size_bytes, size);
+	char compute[40] = "", submit[40] = "", complete[40] = "";
 	if (c->compute_us > 0)
 		snprintf(compute, sizeof compute, ", %g us of compute", c->compute_us);
 	if (c->batch_submit)
@@ -108,18 +118,25 @@ static void name_common_parameters(const struct run_config *c, json_t *workload)
 		snprintf(complete, sizeof complete, ", %u reaped together", c->batch_complete);
 	json_object_set_new(
 		workload, "panel",
-		required(json_sprintf("%s%s%s%s%s%s", string_at(workload, "panel"), size, compute,
-				      submit, complete, c->verify ? ", verified" : "")));
+		required(json_sprintf("%s%s%s%s%s", string_at(workload, "panel"), compute, submit,
+				      complete, c->verify ? ", verified" : "")));
 }
 
 json_t *result_workload(const struct run_config *c)
 {
-	json_t *workload = required(
-		json_pack("{s:s, s:s}", "name", c->workload->name, "op", c->workload->op_name));
+	json_t *workload = required(json_object());
+	put_string(workload, "name", c->workload->name);
+	put_string(workload, "op", c->workload->op_name);
 	c->workload->parameters(c, workload);
+	result_set_words(workload, c->workload);
 	name_common_parameters(c, workload);
 	complete_panel(c, workload);
 	return workload;
+}
+
+void result_set_words(json_t *workload, const struct workload_ops *ops)
+{
+	put_new(workload, "words", ops->words ? ops->words(workload) : NULL);
 }
 
 json_t *result_new(const struct run_options *options, int argc, char **argv)
@@ -134,7 +151,7 @@ json_t *result_new(const struct run_options *options, int argc, char **argv)
 		"iolab.run.v1", "time_utc", time_utc, "status", "error", "reason", "warnings",
 		"engine", required(engine_json(c)), "workload", result_workload(c), "config",
 		result_config(options, run_command(argc, argv)), "env",
-		required(environment_json(c->workload == &workload_file ? c->file : NULL)),
+		required(environment_json(c->workload->path ? c->workload->path(c) : NULL)),
 		"metrics", "histogram", "histogram_uncorrected"));
 }
 

@@ -25,6 +25,9 @@ json_t *result_new(const struct run_options *options, int argc, char **argv);
  * too. `command` is taken over.
  */
 json_t *result_workload(const struct run_config *config);
+
+/* Puts the parameters into words anew, after some of them were changed. */
+void result_set_words(json_t *workload, const struct workload_ops *ops);
 json_t *result_config(const struct run_options *options, json_t *command);
 
 /*

@@ -2,595 +2,539 @@
 #include "run/run_options.h"
 
 #include <argp.h>
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
-#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/option_table.h"
 #include "engines.h"
 #include "workloads/workload.h"
 
-enum option_key {
-	OPT_FILE = 0x100,
-	OPT_SIZE,
-	OPT_BS,
-	OPT_RW,
-	OPT_RWMIXREAD,
-	OPT_DIRECT,
-	OPT_CACHE,
-	OPT_FSYNC,
-	OPT_FDATASYNC,
-	OPT_FD_PER_OP,
-	OPT_VERIFY,
-	OPT_CONNS,
-	OPT_ACTIVE,
-	OPT_MSG_SIZE,
-	OPT_TRANSPORT,
-	OPT_SLOW,
-	OPT_SLOW_PAUSE_MS,
-	OPT_DEPTH,
-	OPT_BATCH_SUBMIT,
-	OPT_BATCH_COMPLETE,
-	OPT_COMPUTE_US,
-	OPT_COMPUTE_LOOPS,
-	OPT_RATE,
-	OPT_STALL_MS,
-	OPT_RUNTIME,
-	OPT_WARMUP,
-	OPT_OPS,
-	OPT_SEED,
-	OPT_CPUS,
-	OPT_COUNT_SYSCALLS,
-	OPT_COUNT_HARDWARE,
-	OPT_TRACE_US,
-	OPT_JSON,
-	OPT_ROUND,
-	OPT_POSITION,
-	OPT_PLAN,
-};
-
-static const struct argp_option options[] = {
-	{ NULL, 0, NULL, 0, "What to compare:", 1 },
-	{ "engine", 'e', "NAME[:OPTION+...]", 0, "interface under test (see `iolab list`)", 1 },
-	{ "workload", 'w', "NAME", 0, "file, echo, idle or nop (default: file)", 1 },
-
-	{ NULL, 0, NULL, 0, "Workload file (sizes in bytes take k, M, G, powers of 1024):", 2 },
-	{ "file", OPT_FILE, "PATH", 0,
-	  "test file or block device (default: iolab-UID.test in $TMPDIR or /var/tmp; kept)", 2 },
-	{ "size", OPT_SIZE, "SIZE", 0, "how much of it is used (default: 256M)", 2 },
-	{ "bs", OPT_BS, "SIZE", 0, "bytes of one operation (default: 4k)", 2 },
-	{ "rw", OPT_RW, "PATTERN", 0,
-	  "read, write, randread, randwrite or randrw (default: randread)", 2 },
-	{ "rwmixread", OPT_RWMIXREAD, "PERCENT", 0, "share of reads in randrw (default: 50)", 2 },
-	{ "direct", OPT_DIRECT, "0|1", 0, "1: O_DIRECT, past the page cache (default: 0)", 2 },
-	{ "cache", OPT_CACHE, "warm|dropped", 0, "page cache when the run begins (default: warm)",
-	  2 },
-	{ "fsync", OPT_FSYNC, "N", 0, "an fsync after every N writes", 2 },
-	{ "fdatasync", OPT_FDATASYNC, "N", 0, "an fdatasync after every N writes", 2 },
-	{ "fd-per-op", OPT_FD_PER_OP, NULL, 0, "open the file once for each operation in flight",
-	  2 },
-	{ "verify", OPT_VERIFY, NULL, 0, "prove every block read, and every write after the run",
-	  2 },
-
-	{ NULL, 0, NULL, 0, "Workloads echo and idle (counts take k, M, G, powers of 1000):", 3 },
-	{ "conns", OPT_CONNS, "N", 0, "connections (default: 50; idle: 1000)", 3 },
-	{ "active", OPT_ACTIVE, "N", 0, "how many of them talk (default: all; idle: 1)", 3 },
-	{ "msg-size", OPT_MSG_SIZE, "SIZE", 0, "bytes of a message, k is 1024 (default: 128)", 3 },
-	{ "transport", OPT_TRANSPORT, "tcp|unix", 0,
-	  "TCP over loopback, or Unix sockets (default: tcp)", 3 },
-	{ "slow", OPT_SLOW, "N", 0, "clients that pause between messages (default: 0)", 3 },
-	{ "slow-pause-ms", OPT_SLOW_PAUSE_MS, "MS", 0, "for so long (default: 10)", 3 },
-
-	{ NULL, 0, NULL, 0, "On every workload (counts take k, M, G, powers of 1000):", 4 },
-	{ "depth", OPT_DEPTH, "N", 0, "operations in flight at most, file and nop (default: 1)",
-	  4 },
-	{ "batch-submit", OPT_BATCH_SUBMIT, "N", 0,
-	  "submitted together at most (default: as many as are ready)", 4 },
-	{ "batch-complete", OPT_BATCH_COMPLETE, "N", 0,
-	  "reaped together at most (default: as many as are done)", 4 },
-	{ "compute-us", OPT_COMPUTE_US, "US", 0,
-	  "CPU work for each finished operation, a calibrated loop", 4 },
-	{ "rate", OPT_RATE, "N", 0,
-	  "open loop: begin N operations a second, whatever becomes of them", 4 },
-	{ "stall-ms", OPT_STALL_MS, "MS", 0,
-	  "stop for so long in the middle of the window, as a program does that is held up", 4 },
-	{ "runtime", OPT_RUNTIME, "S", 0, "measure for so long (default: 1)", 4 },
-	{ "warmup", OPT_WARMUP, "S", 0, "run for so long before (default: 0.2)", 4 },
-	{ "ops", OPT_OPS, "N", 0,
-	  "measure exactly N operations instead, without warm-up (file, nop)", 4 },
-	{ "seed", OPT_SEED, "N", 0, "of the generator; same seed, same operations (default: 1)",
-	  4 },
-	{ "cpus", OPT_CPUS, "LIST", 0,
-	  "CPUs for this process, as 0,2-3 (default: all; echo and idle: the first)", 4 },
-	{ "count-syscalls", OPT_COUNT_SYSCALLS, NULL, 0,
-	  "count system calls through a tracepoint, which slows them down", 4 },
-	{ "count-hardware", OPT_COUNT_HARDWARE, NULL, 0,
-	  "count instructions, cycles and misses of the CPU; slows context switches down", 4 },
-	{ "trace-us", OPT_TRACE_US, "US", 0,
-	  "with --json: what happened in a typical piece of the window (see `iolab "
-	  "timeline`)",
-	  4 },
-	{ "json", OPT_JSON, NULL, 0, "print the result as one line of JSON", 4 },
-
-	/* What `compare` tells its runs. */
-	{ "round", OPT_ROUND, "N", OPTION_HIDDEN, NULL, 5 },
-	{ "position", OPT_POSITION, "N", OPTION_HIDDEN, NULL, 5 },
-	{ "plan", OPT_PLAN, "N", OPTION_HIDDEN, NULL, 5 },
-	{ "compute-loops-per-us", OPT_COMPUTE_LOOPS, "X", OPTION_HIDDEN, NULL, 5 },
+/* The help of --workload, which lists what is linked in, is made in help_of(). */
+static const struct option_row subject_options[] = {
+	{ .name = "engine",
+	  .letter = 'e',
+	  .argument = "NAME[:OPTION+...]",
+	  .kind = OPTION_TEXT,
+	  OPTION_FIELD(struct run_options, engine_spec),
+	  .help = "interface under test (see `iolab list`)" },
+	{ .name = "workload",
+	  .letter = 'w',
+	  .argument = "NAME",
+	  .kind = OPTION_TEXT,
+	  OPTION_FIELD(struct run_options, workload_name),
+	  .usual = "file" },
 	{ 0 },
 };
 
-/*
- * A whole number within bounds; k, M or G behind it is `thousand` once, twice or three times: 1024
- * for bytes, 1000 for what is counted. Ends the program otherwise.
- */
-static uint64_t parse_number(struct argp_state *state, const char *option, const char *text,
-			     uint64_t least, uint64_t most, uint64_t thousand)
+static const struct option_row common_options[] = {
+	{ .name = "batch-submit",
+	  .argument = "N",
+	  .kind = OPTION_COUNT,
+	  .most = 16384,
+	  OPTION_FIELD(struct run_options, config.batch_submit),
+	  .help = "submitted together at most (default: as many as are ready)" },
+	{ .name = "batch-complete",
+	  .argument = "N",
+	  .kind = OPTION_COUNT,
+	  .most = 16384,
+	  OPTION_FIELD(struct run_options, config.batch_complete),
+	  .help = "reaped together at most (default: as many as are done)" },
+	{ .name = "compute-us",
+	  .argument = "US",
+	  .kind = OPTION_REAL,
+	  .real_most = 1e6,
+	  OPTION_FIELD(struct run_options, config.compute_us),
+	  .help = "CPU work for each finished operation, a calibrated loop" },
+	{ .name = "rate",
+	  .argument = "N",
+	  .kind = OPTION_COUNT,
+	  .least = 1,
+	  .most = 100000000,
+	  OPTION_FIELD(struct run_options, config.rate_per_s),
+	  .help = "open loop: begin N operations a second, whether earlier ones are finished or "
+		  "not" },
+	{ .name = "stall-ms",
+	  .argument = "MS",
+	  .kind = OPTION_REAL,
+	  .real_least = 0.01,
+	  .real_most = 10000,
+	  OPTION_FIELD(struct run_options, config.stall_ms),
+	  .help = "pause this long halfway through the window, like a stalled program" },
+	{ .name = "runtime",
+	  .argument = "S",
+	  .kind = OPTION_REAL,
+	  .real_least = 0.01,
+	  .real_most = 86400,
+	  OPTION_FIELD(struct run_options, config.runtime_s),
+	  .usual = "1",
+	  .help = "seconds to measure" },
+	{ .name = "warmup",
+	  .argument = "S",
+	  .kind = OPTION_REAL,
+	  .real_most = 3600,
+	  OPTION_FIELD(struct run_options, config.warmup_s),
+	  .usual = "0.2",
+	  .help = "seconds of warm-up before that" },
+	{ .name = "ops",
+	  .argument = "N",
+	  .kind = OPTION_COUNT,
+	  .least = 1,
+	  .most = UINT64_C(1) << 46,
+	  OPTION_FIELD(struct run_options, config.op_limit),
+	  .help = "measure exactly N operations instead, without warm-up" },
+	/* JSON's integers end at INT64_MAX. */
+	{ .name = "seed",
+	  .argument = "N",
+	  .kind = OPTION_COUNT,
+	  .most = INT64_MAX,
+	  OPTION_FIELD(struct run_options, config.seed),
+	  .usual = "1",
+	  .help = "of the random generator: the same seed gives the same operations" },
+	{ .name = "cpus",
+	  .argument = "LIST",
+	  .kind = OPTION_TEXT,
+	  OPTION_FIELD(struct run_options, cpu_list),
+	  .help = "CPUs for this process, as 0,2-3 (default: all; all but the last where a peer "
+		  "process needs one)" },
+	{ .name = "count-syscalls",
+	  .kind = OPTION_FLAG,
+	  OPTION_FIELD(struct run_options, config.count_syscalls),
+	  .help = "count system calls through a tracepoint, which slows them down" },
+	{ .name = "count-hardware",
+	  .kind = OPTION_FLAG,
+	  OPTION_FIELD(struct run_options, config.count_hardware),
+	  .help = "count instructions, cycles and misses of the CPU; slows context switches down" },
+	{ .name = "trace-us",
+	  .argument = "US",
+	  .kind = OPTION_COUNT,
+	  .least = 1,
+	  .most = 1000000,
+	  OPTION_FIELD(struct run_options, config.trace_us),
+	  .help = "with --json: what happened in a typical piece of the window (see `iolab "
+		  "timeline`)" },
+	{ .name = "json",
+	  .kind = OPTION_FLAG,
+	  OPTION_FIELD(struct run_options, json),
+	  .help = "print the result as one line of JSON" },
+
+	/* What `compare` tells its runs. */
+	{ .name = "round",
+	  .argument = "N",
+	  .kind = OPTION_COUNT,
+	  .most = 1u << 30,
+	  .hidden = true,
+	  OPTION_FIELD(struct run_options, round) },
+	{ .name = "position",
+	  .argument = "N",
+	  .kind = OPTION_COUNT,
+	  .most = 1u << 30,
+	  .hidden = true,
+	  OPTION_FIELD(struct run_options, position) },
+	{ .name = "plan",
+	  .argument = "N",
+	  .kind = OPTION_COUNT,
+	  .most = 1u << 30,
+	  .hidden = true,
+	  OPTION_FIELD(struct run_options, plan) },
+	{ .name = "compute-loops-per-us",
+	  .argument = "X",
+	  .kind = OPTION_REAL,
+	  .real_most = 1e9,
+	  .hidden = true,
+	  OPTION_FIELD(struct run_options, config.compute_loops_per_us) },
+	{ 0 },
+};
+
+/* The table at `position`: one for each group of --help, no table twice. NULL after the last. */
+static const struct option_row *table_at(unsigned position)
 {
-	char *end;
-	errno = 0;
-	unsigned long long value = strtoull(text, &end, 10);
-	uint64_t unit = 1;
-	switch (tolower((unsigned char)*end)) {
-	case 'g':
-		unit *= thousand;
-		/* fall through */
-	case 'm':
-		unit *= thousand;
-		/* fall through */
-	case 'k':
-		unit *= thousand;
-		end++;
-		break;
-	default:
-		break;
+	if (position == 0)
+		return subject_options;
+	for (unsigned i = 0, seen = 0; i < workloads_count(); i++) {
+		const struct option_row *table = workload_at(i)->options;
+		bool known = !table;
+		for (unsigned j = 0; j < i; j++)
+			known |= workload_at(j)->options == table;
+		if (!known && ++seen == position)
+			return table;
+		if (i + 1 == workloads_count() && seen + 1 == position)
+			return common_options;
 	}
-	if (end == text || !isdigit((unsigned char)*text) || *end || errno ||
-	    value > UINT64_MAX / unit)
-		argp_error(state, "--%s %s: not a whole number (k, M or G may follow)", option,
-			   text);
-	value *= unit;
-	if (value < least || value > most)
-		argp_error(state, "--%s %s: must lie between %llu and %llu", option, text,
-			   (unsigned long long)least, (unsigned long long)most);
-	return value;
-}
-
-static uint64_t parse_bytes(struct argp_state *state, const char *option, const char *text,
-			    uint64_t least, uint64_t most)
-{
-	return parse_number(state, option, text, least, most, 1024);
-}
-
-static uint64_t parse_large_count(struct argp_state *state, const char *option, const char *text,
-				  uint64_t least, uint64_t most)
-{
-	return parse_number(state, option, text, least, most, 1000);
-}
-
-static unsigned parse_count(struct argp_state *state, const char *option, const char *text,
-			    unsigned least, unsigned most)
-{
-	return (unsigned)parse_large_count(state, option, text, least, most);
-}
-
-static double parse_real(struct argp_state *state, const char *option, const char *text,
-			 double least, double most)
-{
-	char *end;
-	double value = strtod(text, &end);
-	if (end == text || *end || !isfinite(value) || value < least || value > most)
-		argp_error(state, "--%s %s: must be a number between %g and %g", option, text,
-			   least, most);
-	return value;
-}
-
-/* The index of `text` among `count` words. Ends the program when it is none of them. */
-static unsigned parse_word(struct argp_state *state, const char *option, const char *text,
-			   const char *const *words, unsigned count)
-{
-	char known[200] = "";
-	for (unsigned i = 0; i < count; i++) {
-		if (strcmp(text, words[i]) == 0)
-			return i;
-		strcat(strcat(known, i ? ", " : ""), words[i]);
-	}
-	argp_error(state, "--%s %s: must be one of %s", option, text, known);
-	return 0;
-}
-
-/* "0,2-3" */
-static void parse_cpus(struct argp_state *state, const char *text, cpu_set_t *cpus)
-{
-	CPU_ZERO(cpus);
-	for (const char *at = text; *at;) {
-		char *end;
-		unsigned long first = strtoul(at, &end, 10), last = first;
-		if (end != at && *end == '-') {
-			at = end + 1;
-			last = strtoul(at, &end, 10);
-		}
-		if (end == at || (*end && *end != ',') || first > last || last >= CPU_SETSIZE)
-			argp_error(state, "--cpus %s: must be a list as 0,2-3", text);
-		for (unsigned long cpu = first; cpu <= last; cpu++)
-			CPU_SET(cpu, cpus);
-		at = *end ? end + 1 : end;
-		if (*end && !*at)
-			argp_error(state, "--cpus %s: ends in a comma", text);
-	}
-	cpu_set_t allowed, wanted = *cpus;
-	sched_getaffinity(0, sizeof allowed, &allowed);
-	CPU_AND(&wanted, &wanted, &allowed);
-	if (!CPU_EQUAL(&wanted, cpus) || CPU_COUNT(cpus) == 0)
-		argp_error(state,
-			   "--cpus %s: this process may use only %d CPUs, see `nproc` and "
-			   "`taskset -p $$`",
-			   text, CPU_COUNT(&allowed));
-}
-
-const char *default_test_file(char *path, size_t size)
-{
-	const char *folder = getenv("TMPDIR");
-	snprintf(path, size, "%s/iolab-%u.test", folder && *folder ? folder : "/var/tmp",
-		 (unsigned)getuid());
-	return path;
-}
-
-/* Why the option has no effect on this workload or with this --direct; NULL when it may have one. */
-static const char *unused_by_workload(int key, const struct run_config *c)
-{
-	switch (key) {
-	case OPT_VERIFY:
-		if (c->workload->has_peer)
-			return "the client of echo and idle compares every byte anyhow; leave it "
-			       "out";
-		/* fall through */
-	case OPT_FILE:
-	case OPT_SIZE:
-	case OPT_BS:
-	case OPT_RW:
-	case OPT_RWMIXREAD:
-	case OPT_DIRECT:
-	case OPT_FSYNC:
-	case OPT_FDATASYNC:
-	case OPT_FD_PER_OP:
-		return c->workload == &workload_file
-			       ? NULL
-			       : "it belongs to the workload file; leave it out";
-	case OPT_CACHE:
-		if (c->workload != &workload_file)
-			return "it belongs to the workload file; leave it out";
-		return c->direct ? "--direct 1 goes past the page cache; leave one of them out"
-				 : NULL;
-	case OPT_CONNS:
-	case OPT_ACTIVE:
-	case OPT_MSG_SIZE:
-	case OPT_TRANSPORT:
-	case OPT_SLOW:
-	case OPT_SLOW_PAUSE_MS:
-		return c->workload->has_peer
-			       ? NULL
-			       : "it belongs to the workloads echo and idle; leave it out";
-	case OPT_DEPTH:
-		return c->workload->has_peer
-			       ? "each connection is an operation in flight; use --conns"
-			       : NULL;
-	default:
-		return NULL;
-	}
-}
-
-/* Why it has none together with the other options. */
-static const char *unused_by_options(int key, const struct run_config *c)
-{
-	if (key == OPT_RWMIXREAD && c->rw != RW_RANDRW)
-		return "only --rw randrw mixes reads and writes";
-	if (key == OPT_SLOW_PAUSE_MS && c->slow_conns == 0)
-		return "no client pauses without --slow";
 	return NULL;
 }
 
-static uint64_t typed_bit(int key)
+static const struct option_row *common_option(const char *name)
 {
-	return key >= OPT_FILE && key < OPT_FILE + 64 ? UINT64_C(1) << (key - OPT_FILE) : 0;
+	const struct option_row *row = option_find(subject_options, name);
+	return row ? row : option_find(common_options, name);
 }
 
-/* What a person typed, and what would be ignored. */
-static void refuse_unused(struct argp_state *state, const struct run_options *o)
+/* In all tables; the first of that name. NULL when there is none. */
+static const struct option_row *any_option(const char *name)
 {
-	for (unsigned i = 0; i < sizeof options / sizeof *options; i++) {
-		if (!options[i].name || !(o->typed & typed_bit(options[i].key)))
-			continue;
-		const char *why = unused_by_workload(options[i].key, &o->config);
-		if (!why)
-			why = unused_by_options(options[i].key, &o->config);
-		if (why)
-			argp_error(state, "--%s has no effect here: %s", options[i].name, why);
-	}
+	const struct option_row *table, *row = NULL;
+	for (unsigned t = 0; !row && (table = table_at(t)) != NULL; t++)
+		row = option_find(table, name);
+	return row;
 }
 
 const char *run_option_name(const char *word)
 {
 	const char *found = NULL;
+	size_t length = strlen(word) > 2 ? strcspn(word + 2, "=") : 0;
+	const struct option_row *table;
 	if (word[0] != '-')
 		return NULL;
-	if (word[1] != '-') {
-		for (unsigned i = 0; i < sizeof options / sizeof *options; i++)
-			if (options[i].name && options[i].key == word[1])
-				return options[i].name;
-		return NULL;
+	for (unsigned t = 0; (table = table_at(t)) != NULL; t++) {
+		for (const struct option_row *row = table; row->name; row++) {
+			if (word[1] != '-' && row->letter && row->letter == word[1])
+				return row->name;
+			if (word[1] != '-' || length == 0 ||
+			    strncmp(row->name, word + 2, length) != 0)
+				continue;
+			if (row->name[length] == '\0')
+				return row->name;
+			/* An abbreviation; an ambiguous one is refused when it is parsed. */
+			found = row->name;
+		}
 	}
-	size_t length = strcspn(word + 2, "=");
-	for (unsigned i = 0; i < sizeof options / sizeof *options; i++) {
-		const char *name = options[i].name;
-		if (!name || strncmp(name, word + 2, length) != 0)
-			continue;
-		if (strlen(name) == length)
-			return name;
-		found = name; /* an abbreviation; an ambiguous one is refused when it is parsed */
-	}
-	return length ? found : NULL;
+	return found;
 }
 
-const char *run_option_unused(const char *name, const struct run_config *config)
+bool run_option_works(const char *name, const struct run_config *config)
 {
-	for (unsigned i = 0; i < sizeof options / sizeof *options; i++)
-		if (options[i].name && strcmp(options[i].name, name) == 0)
-			return unused_by_workload(options[i].key, config);
-	return NULL;
+	struct reason unused;
+	return common_option(name) || workload_option_works(config, name, &unused);
 }
 
 double run_limit_s(const struct run_config *config)
 {
-	/* Slow disks: for laying the file out, reading it into the page cache, and --verify. */
-	const double bytes_per_s = 8 << 20, ops_per_s = 100, spare_s = 30;
+	const double ops_per_s = 100, spare_s = 30; /* a slow disk */
 	double limit_s = config->runtime_s + config->warmup_s + spare_s;
-	if (config->workload == &workload_file)
-		limit_s += (double)config->size_bytes / bytes_per_s;
+	if (config->workload->spare_s)
+		limit_s += config->workload->spare_s(config);
 	if (config->op_limit)
 		limit_s += (double)config->op_limit * (1 / ops_per_s + config->compute_us * 1e-6);
 	return limit_s;
 }
 
-/* Defaults that depend on other options, and combinations that make no sense anywhere. */
-static void settle(struct argp_state *state, struct run_options *o)
+/* "0,2-3". Returns 0, or -EINVAL with `why`. */
+static int parse_cpus(const char *text, cpu_set_t *cpus, struct reason *why)
 {
-	struct run_config *c = &o->config;
-	bool sockets = c->workload->has_peer;
-
-	if (!c->engine)
-		argp_error(state, "--engine is missing; `iolab list` shows what there is");
-	refuse_unused(state, o);
-	if (c->direct)
-		c->cache = CACHE_BYPASSED;
-	if (!c->file)
-		c->file = default_test_file(o->default_file, sizeof o->default_file);
-	if (!c->conns)
-		c->conns = c->workload == &workload_idle ? 1000 : 50;
-	if (!c->active)
-		c->active = c->workload == &workload_idle ? 1 : c->conns;
-	if (sockets) {
-		if (c->active > c->conns)
-			argp_error(state, "--active %u: there are only %u connections (--conns)",
-				   c->active, c->conns);
-		if (c->slow_conns > c->active)
-			argp_error(state, "--slow %u: only %u connections are active",
-				   c->slow_conns, c->active);
-		if (c->op_limit)
-			argp_error(state,
-				   "--ops: echo and idle are measured for a time; use --runtime");
-		if (c->rate_per_s && c->slow_conns)
-			argp_error(state, "--slow: with --rate no client pauses");
-		c->depth = c->conns;
+	CPU_ZERO(cpus);
+	for (const char *at = text; *at;) {
+		/* CPU_SETSIZE for what is no number: strtoul(3) takes blanks and signs. */
+		char *end = (char *)at;
+		unsigned long first =
+			isdigit((unsigned char)*at) ? strtoul(at, &end, 10) : CPU_SETSIZE;
+		unsigned long last = first;
+		if (*end == '-')
+			last = isdigit((unsigned char)end[1]) ? strtoul(end + 1, &end, 10)
+							      : CPU_SETSIZE;
+		if ((*end && *end != ',') || first > last || last >= CPU_SETSIZE) {
+			reason_set(why, "--cpus %s: must be a list as 0,2-3", text);
+			return -EINVAL;
+		}
+		for (unsigned long cpu = first; cpu <= last; cpu++)
+			CPU_SET(cpu, cpus);
+		at = *end ? end + 1 : end;
+		if (*end && !*at) {
+			reason_set(why, "--cpus %s: ends in a comma", text);
+			return -EINVAL;
+		}
 	}
-	if (c->workload == &workload_file) {
-		if (c->bs_bytes % 512)
-			argp_error(state, "--bs %u: must be a multiple of 512", c->bs_bytes);
-		if (c->size_bytes < c->bs_bytes)
-			argp_error(state, "--size %llu: smaller than one block (--bs %u)",
-				   (unsigned long long)c->size_bytes, c->bs_bytes);
-		c->size_bytes -= c->size_bytes % c->bs_bytes;
-		if (c->verify && c->size_bytes / c->bs_bytes < 2 * (uint64_t)c->depth)
-			argp_error(state,
-				   "--verify: needs a file of twice as many blocks as --depth %u; "
-				   "use a larger --size",
-				   c->depth);
-		bool writing = c->rw == RW_WRITE || c->rw == RW_RANDWRITE || c->rw == RW_RANDRW;
-		if ((c->fsync_every || c->fdatasync_every) && !writing)
-			argp_error(state, "--fsync, --fdatasync: this --rw writes nothing");
-		if (c->fsync_every && c->fdatasync_every)
-			argp_error(state, "--fsync and --fdatasync exclude each other");
-	}
-	if (c->op_limit && c->stall_ms > 0)
-		argp_error(state, "--stall-ms: a window of --ops has no middle; use --runtime");
-	if (c->stall_ms > 500 * c->runtime_s)
-		argp_error(state, "--stall-ms %g: more than half of --runtime %g s", c->stall_ms,
-			   c->runtime_s);
-	if (c->trace_us && (c->op_limit || c->trace_us * 1e-6 > c->runtime_s))
-		argp_error(state,
-			   "--trace-us %u: must lie within --runtime (and not go with --ops)",
-			   c->trace_us);
-	if (c->op_limit && (o->typed & (typed_bit(OPT_RUNTIME) | typed_bit(OPT_WARMUP))))
-		argp_error(state,
-			   "--ops ends the window and has no warm-up: leave out --runtime and "
-			   "--warmup");
-	if (c->op_limit)
-		c->warmup_s = 0;
+	cpu_set_t allowed, wanted = *cpus;
+	sched_getaffinity(0, sizeof allowed, &allowed);
+	CPU_AND(&wanted, &wanted, &allowed);
+	if (CPU_EQUAL(&wanted, cpus) && CPU_COUNT(cpus) > 0)
+		return 0;
+	reason_set(why,
+		   "--cpus %s: this process may use only %d CPUs, see `nproc` and `taskset -p $$`",
+		   text, CPU_COUNT(&allowed));
+	return -EINVAL;
 }
 
-static error_t parse_option(int key, char *arg, struct argp_state *state)
+/* The options whose values are no plain numbers or words. */
+static int parse_subject(struct run_options *o, struct reason *why)
 {
-	static const char *const patterns[RW_COUNT] = { "read", "write", "randread", "randwrite",
-							"randrw" };
-	static const char *const caches[] = { "warm", "dropped" };
-	static const char *const transports[] = { "tcp", "unix" };
-	static const char *const switches[] = { "0", "1" };
-	struct run_options *o = state->input;
 	struct run_config *c = &o->config;
-	struct reason why;
+	struct reason cause;
+	if (!o->engine_spec) {
+		reason_set(why, "--engine is missing; `iolab list` shows what there is");
+		return -EINVAL;
+	}
+	if (engine_spec_parse(o->engine_spec, &c->engine, &c->engine_options, &cause) < 0) {
+		reason_set(why, "--engine %s: %s", o->engine_spec, cause.text);
+		return -EINVAL;
+	}
+	c->workload = workload_find(o->workload_name, &cause);
+	if (!c->workload) {
+		reason_set(why, "--workload %s: %s", o->workload_name, cause.text);
+		return -EINVAL;
+	}
+	return o->cpu_list ? parse_cpus(o->cpu_list, &c->cpus, why) : 0;
+}
 
-	o->typed |= typed_bit(key);
-	switch (key) {
-	case 'e':
-		if (engine_spec_parse(arg, &c->engine, &c->engine_options, &why) < 0)
-			argp_error(state, "--engine %s: %s", arg, why.text);
-		break;
-	case 'w':
-		c->workload = workload_find(arg, &why);
-		if (!c->workload)
-			argp_error(state, "--workload %s: %s", arg, why.text);
-		break;
-	case OPT_FILE:
-		c->file = arg;
-		break;
-	case OPT_SIZE:
-		c->size_bytes = parse_bytes(state, "size", arg, 512, UINT64_C(1) << 46);
-		break;
-	case OPT_BS:
-		c->bs_bytes = (unsigned)parse_bytes(state, "bs", arg, 512, 1u << 30);
-		break;
-	case OPT_RW:
-		c->rw = parse_word(state, "rw", arg, patterns, RW_COUNT);
-		break;
-	case OPT_RWMIXREAD:
-		c->read_pct = parse_count(state, "rwmixread", arg, 0, 100);
-		break;
-	case OPT_DIRECT:
-		c->direct = parse_word(state, "direct", arg, switches, 2);
-		break;
-	case OPT_CACHE:
-		c->cache = parse_word(state, "cache", arg, caches, 2) ? CACHE_DROPPED : CACHE_WARM;
-		break;
-	case OPT_FSYNC:
-		c->fsync_every = parse_count(state, "fsync", arg, 1, 1u << 30);
-		break;
-	case OPT_FDATASYNC:
-		c->fdatasync_every = parse_count(state, "fdatasync", arg, 1, 1u << 30);
-		break;
-	case OPT_FD_PER_OP:
-		c->fd_per_slot = true;
-		break;
-	case OPT_VERIFY:
-		c->verify = true;
-		break;
-	case OPT_CONNS:
-		c->conns = parse_count(state, "conns", arg, 1, 60000);
-		break;
-	case OPT_ACTIVE:
-		c->active = parse_count(state, "active", arg, 1, 60000);
-		break;
-	case OPT_MSG_SIZE:
-		c->msg_size_bytes = (unsigned)parse_bytes(state, "msg-size", arg, 1, 64u << 20);
-		break;
-	case OPT_TRANSPORT:
-		c->transport = parse_word(state, "transport", arg, transports, 2) ? TRANSPORT_UNIX
-										  : TRANSPORT_TCP;
-		break;
-	case OPT_SLOW:
-		c->slow_conns = parse_count(state, "slow", arg, 0, 60000);
-		break;
-	case OPT_SLOW_PAUSE_MS:
-		c->slow_pause_ms = parse_real(state, "slow-pause-ms", arg, 0.01, 10000);
-		break;
-	case OPT_DEPTH:
-		c->depth = parse_count(state, "depth", arg, 1, 16384);
-		break;
-	case OPT_BATCH_SUBMIT:
-		c->batch_submit = parse_count(state, "batch-submit", arg, 0, 16384);
-		break;
-	case OPT_BATCH_COMPLETE:
-		c->batch_complete = parse_count(state, "batch-complete", arg, 0, 16384);
-		break;
-	case OPT_COMPUTE_US:
-		c->compute_us = parse_real(state, "compute-us", arg, 0, 1e6);
-		break;
-	case OPT_COMPUTE_LOOPS:
-		c->compute_loops_per_us = parse_real(state, "compute-loops-per-us", arg, 0, 1e9);
-		break;
-	case OPT_RATE:
-		c->rate_per_s = parse_count(state, "rate", arg, 1, 100000000);
-		break;
-	case OPT_STALL_MS:
-		c->stall_ms = parse_real(state, "stall-ms", arg, 0.01, 10000);
-		break;
-	case OPT_RUNTIME:
-		c->runtime_s = parse_real(state, "runtime", arg, 0.01, 86400);
-		break;
-	case OPT_WARMUP:
-		c->warmup_s = parse_real(state, "warmup", arg, 0, 3600);
-		break;
-	case OPT_OPS:
-		c->op_limit = parse_large_count(state, "ops", arg, 1, UINT64_C(1) << 46);
-		break;
-	case OPT_SEED:
-		c->seed = parse_large_count(state, "seed", arg, 0, INT64_MAX); /* JSON's integers */
-		break;
-	case OPT_CPUS:
-		parse_cpus(state, arg, &c->cpus);
-		break;
-	case OPT_COUNT_SYSCALLS:
-		c->count_syscalls = true;
-		break;
-	case OPT_COUNT_HARDWARE:
-		c->count_hardware = true;
-		break;
-	case OPT_TRACE_US:
-		c->trace_us = parse_count(state, "trace-us", arg, 1, 1000000);
-		break;
-	case OPT_JSON:
-		o->json = true;
-		break;
-	case OPT_ROUND:
-		o->round = (int)parse_count(state, "round", arg, 0, 1u << 30);
-		break;
-	case OPT_POSITION:
-		o->position = (int)parse_count(state, "position", arg, 0, 1u << 30);
-		break;
-	case OPT_PLAN:
-		o->plan = (int)parse_count(state, "plan", arg, 0, 1u << 30);
-		break;
-	case ARGP_KEY_ARG:
-		argp_error(state, "'%s' is not an option; options begin with --", arg);
-		break;
-	case ARGP_KEY_END:
-		settle(state, o);
-		break;
-	default:
-		return ARGP_ERR_UNKNOWN;
+/* Combinations that make no sense with any workload. */
+static int settle_window(struct run_config *c, const struct typed_options *typed,
+			 struct reason *why)
+{
+	if (c->op_limit && c->stall_ms > 0)
+		reason_set(why, "--stall-ms: a window of --ops has no middle; use --runtime");
+	else if (c->stall_ms > 500 * c->runtime_s)
+		reason_set(why, "--stall-ms %g: more than half of --runtime %g s", c->stall_ms,
+			   c->runtime_s);
+	else if (c->trace_us && (c->op_limit || c->trace_us * 1e-6 > c->runtime_s))
+		reason_set(why, "--trace-us %u: must lie within --runtime (and not go with --ops)",
+			   c->trace_us);
+	else if (c->op_limit && (option_typed(typed, "runtime") || option_typed(typed, "warmup")))
+		reason_set(why, "--ops ends the window and has no warm-up: leave out --runtime and "
+				"--warmup");
+	else
+		return 0;
+	return -EINVAL;
+}
+
+/* Stores what was typed that the workload's own table holds. */
+static int store_workload_options(struct run_config *c, const struct typed_options *typed,
+				  struct reason *why)
+{
+	for (unsigned i = 0; i < typed->count; i++) {
+		const char *name = typed->list[i].name;
+		const struct option_row *row = option_find(c->workload->options, name);
+		int rc = 0;
+		if (common_option(name))
+			continue;
+		if (row)
+			rc = workload_option_store(c, row, typed->list[i].text, why);
+		if (rc < 0)
+			return rc;
+	}
+	/* Only now: whether one has an effect may depend on the others. */
+	for (unsigned i = 0; i < typed->count; i++) {
+		const char *name = typed->list[i].name;
+		struct reason cause;
+		if (common_option(name) || workload_option_works(c, name, &cause))
+			continue;
+		reason_set(why, "--%s has no effect here: %s", name, cause.text);
+		return -EINVAL;
 	}
 	return 0;
 }
 
-void run_options_parse(struct run_options *o, int argc, char **argv)
+/* From what was typed to a configuration. Returns 0, or -EINVAL with `why`. */
+static int settle(struct run_options *o, const struct typed_options *typed, struct reason *why)
 {
-	static const struct argp argp = {
-		.options = options,
+	struct run_config *c = &o->config;
+	for (const struct option_row *row = subject_options; row->name; row++)
+		option_store_default(row, (char *)o);
+	for (const struct option_row *row = common_options; row->name; row++)
+		option_store_default(row, (char *)o);
+	for (unsigned i = 0; i < typed->count; i++) {
+		const struct option_row *row = common_option(typed->list[i].name);
+		int rc = row ? option_store(row, (char *)o, typed->list[i].text, why) : 0;
+		if (rc < 0)
+			return rc;
+	}
+	int rc = parse_subject(o, why);
+	if (rc == 0)
+		rc = workload_settings_begin(c, why);
+	if (rc == 0)
+		rc = store_workload_options(c, typed, why);
+	if (rc == 0 && c->workload->settle)
+		rc = c->workload->settle(c, typed, why);
+	if (rc == 0)
+		rc = settle_window(c, typed, why);
+	if (c->op_limit)
+		c->warmup_s = 0;
+	return rc;
+}
+
+/* argp's keys: a letter, or this and more for the options without one. */
+#define FIRST_KEY 0x100
+
+struct parse {
+	struct run_options *options;
+	struct argp_option *table; /* what argp was given */
+	struct typed_options typed;
+	struct reason *why;
+	bool quiet; /* nothing is printed, and the program goes on */
+};
+
+static const char *name_of_key(const struct argp_option *table, int key)
+{
+	for (; table->name || table->doc; table++)
+		if (table->name && table->key == key)
+			return table->name;
+	return NULL;
+}
+
+/* argp finds what is no option of ours, and says so only by printing. */
+static void describe_bad_word(const char *word, struct reason *why)
+{
+	const char *name = run_option_name(word);
+	const struct option_row *row = name ? any_option(name) : NULL;
+	if (row && row->argument && !strchr(word, '='))
+		reason_set(why, "--%s needs a value (%s)", name, row->argument);
+	else
+		reason_set(why, "'%s' is not an option of `iolab run`, or an ambiguous one", word);
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct parse *p = state->input;
+	const char *name = key > 0 ? name_of_key(p->table, key) : NULL;
+	int rc = 0;
+	if (name) {
+		p->typed.list[p->typed.count++] = (struct typed_option) { name, arg };
+	} else if (key == ARGP_KEY_ARG) {
+		reason_set(p->why, "'%s' is not an option; options begin with --", arg);
+		rc = -EINVAL;
+	} else if (key == ARGP_KEY_END) {
+		rc = settle(p->options, &p->typed, p->why);
+	} else if (key == ARGP_KEY_ERROR && !p->why->text[0]) {
+		describe_bad_word(state->argv[state->next - 1], p->why);
+	} else {
+		return ARGP_ERR_UNKNOWN;
+	}
+	if (rc < 0 && !p->quiet)
+		argp_error(state, "%s", p->why->text);
+	return -rc;
+}
+
+/* The row's help with its default, in memory to be freed. */
+static char *help_of(const struct option_row *row)
+{
+	char names[120];
+	char *text = NULL;
+	if (row == option_find(subject_options, "workload")) {
+		workload_names(names, sizeof names);
+		if (asprintf(&text, "%s (default: %s)", names, row->usual) < 0)
+			return NULL;
+		return text;
+	}
+	if (row->hidden)
+		return NULL;
+	int rc = row->usual ? asprintf(&text, "%s (default: %s)", row->help, row->usual)
+			    : asprintf(&text, "%s", row->help);
+	return rc < 0 ? NULL : text;
+}
+
+static char *heading_of(const struct option_row *table)
+{
+	char names[120];
+	char *text = NULL;
+	if (table == subject_options)
+		return strdup("What to compare:");
+	if (table == common_options)
+		return strdup("On every workload:");
+	workload_names_by_options(table, names, sizeof names);
+	return asprintf(&text, "Workload%s %s:", strchr(names, ' ') ? "s" : "", names) < 0 ? NULL
+											   : text;
+}
+
+static unsigned rows_count(void)
+{
+	const struct option_row *table;
+	unsigned count = 0;
+	for (unsigned t = 0; (table = table_at(t)) != NULL; t++)
+		for (const struct option_row *row = table; row->name; row++)
+			count++;
+	return count;
+}
+
+/*
+ * All tables as argp has them, a group each, in memory to be freed by free_argp_table(). An option
+ * that two tables have gets one key, so that its abbreviation stays unambiguous.
+ */
+static struct argp_option *make_argp_table(void)
+{
+	const struct option_row *table;
+	unsigned count = 0, tables = 0;
+	while (table_at(tables))
+		tables++;
+	struct argp_option *made = calloc(rows_count() + tables + 1, sizeof *made);
+	for (unsigned t = 0; made && (table = table_at(t)) != NULL; t++) {
+		made[count++] =
+			(struct argp_option) { .doc = heading_of(table), .group = (int)t + 1 };
+		for (const struct option_row *row = table; row->name; row++) {
+			int key = FIRST_KEY + (int)count;
+			if (row->kind == OPTION_REFUSED)
+				continue;
+			for (unsigned i = 0; i < count; i++)
+				if (made[i].name && strcmp(made[i].name, row->name) == 0)
+					key = made[i].key;
+			made[count++] = (struct argp_option) {
+				.name = row->name,
+				.key = row->letter ? row->letter : key,
+				.arg = row->argument,
+				.flags = row->hidden ? OPTION_HIDDEN : 0,
+				.doc = help_of(row),
+				.group = (int)t + 1,
+			};
+		}
+	}
+	return made;
+}
+
+static void free_argp_table(struct argp_option *table)
+{
+	for (struct argp_option *o = table; o && (o->name || o->doc); o++)
+		free((char *)o->doc);
+	free(table);
+}
+
+static int parse_all(struct run_options *o, int argc, char **argv, bool quiet, struct reason *why)
+{
+	struct parse parse = { .options = o, .why = why, .quiet = quiet };
+	struct argp argp = {
 		.parser = parse_option,
 		.doc = "Runs one workload once through one interface and prints what was measured."
-		       "\vExit status: 0 measured, 1 error, 2 wrong use, 77 unsupported here, 130 "
+		       "\vCounts take k, M, G for powers of 1000; sizes in bytes take them for "
+		       "powers of 1024.\n\n"
+		       "Exit status: 0 measured, 1 error, 2 wrong use, 77 unsupported here, 130 "
 		       "interrupted.",
 	};
-	*o = (struct run_options){
-		.config = {
-			.workload = &workload_file,
-			.depth = 1,
-			.runtime_s = 1,
-			.warmup_s = 0.2,
-			.seed = 1,
-			.size_bytes = UINT64_C(256) << 20,
-			.bs_bytes = 4096,
-			.rw = RW_RANDREAD,
-			.read_pct = 50,
-			.cache = CACHE_WARM,
-			.msg_size_bytes = 128,
-			.slow_pause_ms = 10,
-		},
-		.round = -1,
-		.position = -1,
-		.plan = -1,
-	};
+	int rc = -ENOMEM;
+	*o = (struct run_options) { .round = -1, .position = -1, .plan = -1 };
+	why->text[0] = '\0';
+	argp.options = parse.table = make_argp_table();
+	parse.typed.list = calloc((size_t)argc + 1, sizeof *parse.typed.list);
+	if (!parse.table || !parse.typed.list) {
+		reason_errno(why, ENOMEM, "options");
+		goto out;
+	}
 	argp_err_exit_status = 2;
-	argp_parse(&argp, argc, argv, 0, NULL, o);
+	rc = -argp_parse(&argp, argc, argv, quiet ? ARGP_NO_EXIT | ARGP_NO_ERRS | ARGP_NO_HELP : 0,
+			 NULL, &parse);
+out:
+	free(parse.typed.list);
+	free_argp_table(parse.table);
+	if (rc < 0)
+		run_options_free(o);
+	return rc;
+}
+
+void run_options_free(struct run_options *options)
+{
+	free(options->config.settings);
+	options->config.settings = NULL;
+}
+
+int run_options_read(struct run_options *options, int argc, char **argv, struct reason *why)
+{
+	return parse_all(options, argc, argv, true, why);
+}
+
+void run_options_parse(struct run_options *options, int argc, char **argv)
+{
+	struct reason why;
+	if (parse_all(options, argc, argv, false, &why) < 0) { /* memory; argp ends it otherwise */
+		fprintf(stderr, "iolab run: %s\n", why.text);
+		exit(1);
+	}
 }

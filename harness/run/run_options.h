@@ -1,27 +1,37 @@
 /* SPDX-License-Identifier: MIT */
-/* The options of `iolab run`, from argv to struct run_config. */
+/*
+ * The options of `iolab run`, from argv to struct run_config: those that all workloads have in
+ * common, and those in the chosen workload's own table.
+ */
 #ifndef IOLAB_RUN_OPTIONS_H
 #define IOLAB_RUN_OPTIONS_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
+#include "reason.h"
 #include "workloads/run_config.h"
 
 struct run_options {
 	struct run_config config;
+	const char *engine_spec, *workload_name, *cpu_list; /* as they were typed */
 	bool json;
 	int round, position, plan; /* of a comparison; -1 when run alone */
-	uint64_t typed; /* the options that argv names, a bit each */
-	char default_file[256]; /* what config.file points to without --file */
 };
 
 /*
- * Parses and checks. A mistake ends the program with one line on stderr that names the option and
- * the cure, and exit status 2. What only this machine refuses is not a mistake and is left to the
- * run. `options` must stay where it is: config.file may point into it.
+ * Parses and checks the words of `argv` (argv[0] is the program). Returns 0, or -EINVAL with a
+ * `why` that names the option and the cure. Prints nothing. What only this machine refuses is not
+ * a mistake and is left to the run. `options` borrows from `argv`, and after 0 is to be freed.
+ */
+int run_options_read(struct run_options *options, int argc, char **argv, struct reason *why);
+
+/*
+ * The same for a command: --help is answered, and a mistake ends the program with one line on
+ * stderr and exit status 2.
  */
 void run_options_parse(struct run_options *options, int argc, char **argv);
+
+void run_options_free(struct run_options *options);
 
 /*
  * The name of the option that a word of argv stands for ("depth" for --depth=4 or --dep), without
@@ -29,14 +39,13 @@ void run_options_parse(struct run_options *options, int argc, char **argv);
  */
 const char *run_option_name(const char *word);
 
-/* Why an option of that name has no effect on this workload, and the cure; NULL when it may have
- * one. */
-const char *run_option_unused(const char *name, const struct run_config *config);
+/* Has an option of that name an effect with this workload and configuration? */
+bool run_option_works(const char *name, const struct run_config *config);
 
-/* After so long such a run is hung: generous, since a run that is killed too early is lost. */
+/*
+ * After this many seconds such a run is hung. Generous, since a run that is killed too early is
+ * lost.
+ */
 double run_limit_s(const struct run_config *config);
-
-/* Where the test file lies without --file; fills and returns `path`. */
-const char *default_test_file(char *path, size_t size);
 
 #endif

@@ -43,6 +43,7 @@ static int play_run(int argc, char **argv)
 	json_object_set_new(result, "histogram", json_pack("{s:[]}", "buckets"));
 	json_dumpf(result, stdout, JSON_COMPACT);
 	putchar('\n');
+	run_options_free(&options);
 	return 0;
 }
 

@@ -217,6 +217,7 @@ static void run(uint64_t faults, const char *const *words, struct outcome *o)
 	o->unfinished = workload->unfinished;
 	o->schedule = workload->schedule;
 	workload->ops->close(workload);
+	run_options_free(&options);
 }
 
 static const char *file_path;

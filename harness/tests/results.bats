@@ -331,7 +331,7 @@ misused() {
 	misused "leave out --runtime" -e null -w nop --runtime 1 -- --ops 100
 	misused "below 2^63" --seed 9223372036854775808
 	# shellcheck disable=SC2046
-	misused "words after --" -e null -w nop -- $(seq -f --seed=%g 200)
+	misused "too many options" -e null -w nop -- $(seq -f --seed=%g 200)
 }
 
 @test "compare: the baseline is one of the engines" {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "base/interrupt.h"
 #include "workloads/data_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -15,9 +15,38 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/interrupt.h"
 #include "workloads/block_pattern.h"
 
 #define CHUNK_BYTES (1u << 20)
+
+void data_file_default_path(char *path, size_t size)
+{
+	const char *folder = getenv("TMPDIR");
+	snprintf(path, size, "%s/iolab-%u.test", folder && *folder ? folder : "/var/tmp",
+		 (unsigned)getuid());
+}
+
+/* Writes a chunk as a whole. Returns 0, or -errno with a `why` that says how much was there. */
+static int write_chunk(int fd, const char *path, const char *chunk, uint64_t length,
+		       uint64_t offset, uint64_t size_bytes, struct reason *why)
+{
+	for (uint64_t at = 0; at < length;) {
+		ssize_t n = pwrite(fd, chunk + at, length - at, (off_t)(offset + at));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && (errno == ENOSPC || errno == EDQUOT))
+			return reason_errno(why, errno,
+					    "laying out %s, %llu of %llu MiB written; free some "
+					    "space, or choose --size or --file",
+					    path, (unsigned long long)((offset + at) >> 20),
+					    (unsigned long long)(size_bytes >> 20));
+		if (n < 0)
+			return reason_errno(why, errno, "laying out %s", path);
+		at += (uint64_t)n;
+	}
+	return 0;
+}
 
 /* Writes `size_bytes` of generation 0 from the start, and waits until the device has them. */
 static int lay_out(int fd, const char *path, uint64_t size_bytes, uint32_t bs_bytes,
@@ -31,15 +60,13 @@ static int lay_out(int fd, const char *path, uint64_t size_bytes, uint32_t bs_by
 		return reason_errno(why, ENOMEM, "laying out %s", path);
 
 	int rc = 0;
-	if (ftruncate(fd, 0) < 0) { /* blocks of an older layout would keep their generation */
+	if (ftruncate(fd, 0) < 0) /* blocks of an older layout would keep their generation */
 		rc = reason_errno(why, errno, "emptying %s", path);
-		goto out;
-	}
-	for (uint64_t offset = 0; offset < size_bytes;) {
+	for (uint64_t offset = 0; rc == 0 && offset < size_bytes;) {
 		if (interrupt_requested()) {
 			reason_set(why, "interrupted");
 			rc = -EINTR;
-			goto out;
+			break;
 		}
 		uint64_t length =
 			size_bytes - offset < chunk_bytes ? size_bytes - offset : chunk_bytes;
@@ -47,35 +74,16 @@ static int lay_out(int fd, const char *path, uint64_t size_bytes, uint32_t bs_by
 			block_fill(chunk + at,
 				   (uint32_t)(length - at < bs_bytes ? length - at : bs_bytes),
 				   offset + at, 0);
-		for (uint64_t at = 0; at < length;) {
-			ssize_t n = pwrite(fd, chunk + at, length - at, (off_t)(offset + at));
-			if (n < 0 && errno == EINTR)
-				continue;
-			if (n < 0) {
-				rc = errno == ENOSPC || errno == EDQUOT
-					     ? reason_errno(
-						       why, errno,
-						       "laying out %s, %llu of %llu MiB written; "
-						       "free "
-						       "some space, or choose --size or --file",
-						       path,
-						       (unsigned long long)((offset + at) >> 20),
-						       (unsigned long long)(size_bytes >> 20))
-					     : reason_errno(why, errno, "laying out %s", path);
-				goto out;
-			}
-			at += (uint64_t)n;
-		}
+		rc = write_chunk(fd, path, chunk, length, offset, size_bytes, why);
 		offset += length;
 	}
-	if (fsync(fd) < 0)
+	if (rc == 0 && fsync(fd) < 0)
 		rc = reason_errno(why, errno, "writing back %s", path);
-out:
 	free(chunk);
 	return rc;
 }
 
-ssize_t test_file_pread(int fd, void *buffer, size_t len_bytes, uint64_t offset)
+ssize_t data_file_pread(int fd, void *buffer, size_t len_bytes, uint64_t offset)
 {
 	ssize_t n;
 	do
@@ -87,7 +95,7 @@ ssize_t test_file_pread(int fd, void *buffer, size_t len_bytes, uint64_t offset)
 static bool is_ours(int fd)
 {
 	uint64_t first_word;
-	return test_file_pread(fd, &first_word, sizeof first_word, 0) == sizeof first_word &&
+	return data_file_pread(fd, &first_word, sizeof first_word, 0) == sizeof first_word &&
 	       first_word == block_mark(0);
 }
 
@@ -125,7 +133,7 @@ static bool is_all_data(int fd, uint64_t size_bytes)
 	return true;
 }
 
-int test_file_lock(int fd, const char *path, bool exclusive, struct reason *why)
+int data_file_lock(int fd, const char *path, bool exclusive, struct reason *why)
 {
 	if (flock(fd, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0)
 		return 0;
@@ -136,85 +144,94 @@ int test_file_lock(int fd, const char *path, bool exclusive, struct reason *why)
 		"another run is using %s; wait for it, or name another file with --file", path);
 }
 
-int test_file_prepare(const char *path, uint64_t size_bytes, uint32_t bs_bytes, bool will_write,
-		      bool fresh, struct reason *why)
+/* Is the block device large enough, and only read? Returns 0, or -errno with `why`. */
+static int check_device(int fd, const char *path, uint64_t size_bytes, bool will_write,
+			struct reason *why)
 {
-	bool created = false;
-	/* Without waiting: opening a FIFO sleeps until somebody writes to it, fifo(7). */
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT) {
-		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-		created = fd >= 0;
-	}
-	if (fd < 0)
-		return reason_errno(why, errno, "--file %s", path);
-
-	int rc = 0;
-	struct stat status;
 	uint64_t have_bytes = 0;
-	if (fstat(fd, &status) < 0) {
-		rc = reason_errno(why, errno, "--file %s", path);
-		goto out;
+	if (ioctl(fd, BLKGETSIZE64, &have_bytes) < 0)
+		return reason_errno(why, errno, "size of %s", path);
+	if (will_write) {
+		reason_set(why, "--file %s is a block device: iolab only reads those", path);
+		return -EPERM;
 	}
-	if (S_ISBLK(status.st_mode)) {
-		if (ioctl(fd, BLKGETSIZE64, &have_bytes) < 0)
-			rc = reason_errno(why, errno, "size of %s", path);
-		else if (will_write || fresh) {
-			reason_set(why, "--file %s is a block device: iolab only reads those",
-				   path);
-			rc = -EPERM;
-		} else if (have_bytes < size_bytes) {
-			reason_set(why, "--file %s holds %llu bytes, less than --size %llu", path,
-				   (unsigned long long)have_bytes, (unsigned long long)size_bytes);
-			rc = -EINVAL;
-		}
-		goto out;
-	}
-	if (!S_ISREG(status.st_mode)) {
-		reason_set(why, "--file %s is neither a regular file nor a block device", path);
-		rc = -EINVAL;
-		goto out;
-	}
+	if (have_bytes >= size_bytes)
+		return 0;
+	reason_set(why, "--file %s holds %llu bytes, less than --size %llu", path,
+		   (unsigned long long)have_bytes, (unsigned long long)size_bytes);
+	return -EINVAL;
+}
 
-	/* An empty file holds nothing that could be lost: mktemp makes such. */
-	bool ours = created || status.st_size == 0 || is_ours(fd);
-	bool whole = (uint64_t)status.st_size >= size_bytes &&
-		     (uint64_t)status.st_blocks * 512 >= size_bytes && is_all_data(fd, size_bytes);
+/* Lays the file out anew. Half a file is of no use and may fill the disk, so it is removed. */
+static int lay_out_anew(const char *path, uint64_t size_bytes, uint32_t bs_bytes,
+			struct reason *why)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return reason_errno(why, errno, "--file %s, for writing", path);
+	int rc = data_file_lock(fd, path, true, why);
+	if (rc == 0) {
+		rc = lay_out(fd, path, size_bytes, bs_bytes, why);
+		if (rc < 0)
+			unlink(path);
+	}
+	close(fd);
+	return rc;
+}
+
+/* A regular file: kept where it fits, laid out anew where it is iolab's own, refused otherwise. */
+static int prepare_regular(int fd, const char *path, const struct stat *status, uint64_t size_bytes,
+			   uint32_t bs_bytes, bool will_write, bool fresh, struct reason *why)
+{
+	/* An empty file holds nothing that could be lost: mktemp makes such files. */
+	bool ours = status->st_size == 0 || is_ours(fd);
+	bool whole = (uint64_t)status->st_size >= size_bytes &&
+		     (uint64_t)status->st_blocks * 512 >= size_bytes && is_all_data(fd, size_bytes);
 	if (!ours && (will_write || fresh)) {
 		reason_set(why,
 			   "--file %s is not one of iolab's test files and would be overwritten; "
 			   "name another file, or delete it",
 			   path);
-		rc = -EEXIST;
-	} else if (!ours && !whole) {
-		reason_set(
-			why,
-			"--file %s does not hold --size %llu bytes of written data (it is shorter, "
-			"or has holes or extents that were never written)",
-			path, (unsigned long long)size_bytes);
-		rc = -EINVAL;
-	} else if (!whole || fresh) {
-		int writable = open(path, O_RDWR | O_CLOEXEC);
-		if (writable < 0) {
-			rc = reason_errno(why, errno, "--file %s, for writing", path);
-			goto out;
-		}
-		rc = test_file_lock(writable, path, true, why);
-		if (rc < 0) {
-			close(writable);
-			goto out;
-		}
-		rc = lay_out(writable, path, size_bytes, bs_bytes, why);
-		close(writable);
-		if (rc < 0)
-			unlink(path); /* half a file is of no use and may fill the disk */
+		return -EEXIST;
 	}
-out:
+	if (!ours && !whole) {
+		reason_set(why,
+			   "--file %s does not hold --size %llu bytes of written data (it is "
+			   "shorter, or has holes or extents that were never written)",
+			   path, (unsigned long long)size_bytes);
+		return -EINVAL;
+	}
+	return whole && !fresh ? 0 : lay_out_anew(path, size_bytes, bs_bytes, why);
+}
+
+int data_file_prepare(const char *path, uint64_t size_bytes, uint32_t bs_bytes, bool will_write,
+		      bool fresh, struct reason *why)
+{
+	/* Without waiting: opening a FIFO sleeps until somebody writes to it, fifo(7). */
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return reason_errno(why, errno, "--file %s", path);
+
+	int rc;
+	struct stat status;
+	if (fstat(fd, &status) < 0) {
+		rc = reason_errno(why, errno, "--file %s", path);
+	} else if (S_ISBLK(status.st_mode)) {
+		rc = check_device(fd, path, size_bytes, will_write || fresh, why);
+	} else if (S_ISREG(status.st_mode)) {
+		rc = prepare_regular(fd, path, &status, size_bytes, bs_bytes, will_write, fresh,
+				     why);
+	} else {
+		reason_set(why, "--file %s is neither a regular file nor a block device", path);
+		rc = -EINVAL;
+	}
 	close(fd);
 	return rc;
 }
 
-double test_file_resident_pct(int fd, uint64_t size_bytes)
+double data_file_resident_pct(int fd, uint64_t size_bytes)
 {
 	size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
 	size_t pages = (size_bytes + page_bytes - 1) / page_bytes;
@@ -234,7 +251,7 @@ double test_file_resident_pct(int fd, uint64_t size_bytes)
 	return pct;
 }
 
-int test_file_set_cache(int fd, uint64_t size_bytes, enum cache_state cache, double *resident_pct,
+int data_file_set_cache(int fd, uint64_t size_bytes, enum cache_state cache, double *resident_pct,
 			struct reason *why)
 {
 	/* Dirty pages cannot be dropped: posix_fadvise(2). */
@@ -246,14 +263,14 @@ int test_file_set_cache(int fd, uint64_t size_bytes, enum cache_state cache, dou
 		if (!chunk)
 			return reason_errno(why, ENOMEM, "reading the test file");
 		for (uint64_t offset = 0; offset < size_bytes && !interrupt_requested();) {
-			ssize_t n = test_file_pread(fd, chunk, CHUNK_BYTES, offset);
+			ssize_t n = data_file_pread(fd, chunk, CHUNK_BYTES, offset);
 			if (n <= 0)
 				break;
 			offset += (uint64_t)n;
 		}
 		free(chunk);
 	}
-	*resident_pct = test_file_resident_pct(fd, size_bytes);
+	*resident_pct = data_file_resident_pct(fd, size_bytes);
 	if (!interrupt_requested())
 		return 0;
 	reason_set(why, "interrupted");

@@ -18,6 +18,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/json_path.h"
+#include "base/json_put.h"
+#include "base/size_text.h"
 #include "clock.h"
 #include "meters/measurement.h"
 #include "op_queue.h"
@@ -28,14 +31,23 @@
 
 /*
  * A receive asks for more than a message, so that it comes back short and a readiness engine can
- * tell that nothing is left. Large messages come in pieces anyhow.
+ * tell that nothing is left. Large messages come in pieces.
  */
 #define RECEIVE_BYTES_MIN 2048
 #define RECEIVE_BYTES_MAX (64 * 1024)
 
+enum transport { TRANSPORT_TCP, TRANSPORT_UNIX };
+
+struct workload_settings {
+	struct echo_load load;
+	enum transport transport;
+	bool mostly_silent; /* idle */
+};
+
 struct echo_workload {
 	struct workload base;
-	const struct run_config *config;
+	const struct workload_settings *settings;
+	const cpu_set_t *server_cpus;
 	struct io_op *ops; /* [connection] */
 	char *buffers;
 	uint32_t buffer_bytes;
@@ -51,22 +63,129 @@ static struct echo_workload *echo_of(struct workload *workload)
 	return (struct echo_workload *)workload;
 }
 
-static unsigned echo_needs(const struct run_config *config,
-			   struct io_pair pairs[WORKLOAD_PAIRS_MAX], unsigned *refused_traits,
-			   const char **refusal)
+static const char *const transport_names[] = { "tcp", "unix", NULL };
+
+/* Of echo and of idle, which differ in their defaults. */
+static const struct option_row echo_options[] = {
+	{ .name = "conns",
+	  .argument = "N",
+	  .kind = OPTION_COUNT,
+	  .least = 1,
+	  .most = 60000,
+	  OPTION_SETTING(load.conns),
+	  .help = "connections (default: 50; idle: 1000)" },
+	{ .name = "active",
+	  .argument = "N",
+	  .kind = OPTION_COUNT,
+	  .least = 1,
+	  .most = 60000,
+	  OPTION_SETTING(load.active),
+	  .help = "how many of them talk (default: all; idle: 1)" },
+	{ .name = "msg-size",
+	  .argument = "SIZE",
+	  .kind = OPTION_BYTES,
+	  .least = 1,
+	  .most = 64u << 20,
+	  OPTION_SETTING(load.msg_size_bytes),
+	  .usual = "128",
+	  .help = "bytes of a message" },
+	{ .name = "transport",
+	  .argument = "tcp|unix",
+	  .kind = OPTION_WORD,
+	  .words = transport_names,
+	  OPTION_SETTING(transport),
+	  .usual = "tcp",
+	  .help = "TCP over loopback, or Unix sockets" },
+	{ .name = "slow",
+	  .argument = "N",
+	  .kind = OPTION_COUNT,
+	  .most = 60000,
+	  OPTION_SETTING(load.slow_conns),
+	  .usual = "0",
+	  .help = "clients that pause between messages" },
+	{ .name = "slow-pause-ms",
+	  .argument = "MS",
+	  .kind = OPTION_REAL,
+	  .real_least = 0.01,
+	  .real_most = 10000,
+	  OPTION_SETTING(load.slow_pause_ms),
+	  .usual = "10",
+	  .help = "length of that pause" },
+	{ .name = "depth",
+	  .kind = OPTION_REFUSED,
+	  .help = "each connection is an operation in flight; use --conns" },
+	{ .name = "verify",
+	  .kind = OPTION_REFUSED,
+	  .help = "the client of echo and idle compares every byte already; leave it out" },
+	{ 0 },
+};
+
+static const struct sweep_axis axis_conns = {
+	.option = "conns",
+	.list_option = "conns",
+	.list_help = "connections",
+	.label = "connections",
+	.unit = "connection",
+};
+
+/* The rest of echo_settle() and idle_settle(), once the defaults are there. */
+static int settle_load(struct run_config *config, const struct typed_options *typed,
+		       struct reason *why)
 {
-	pairs[0] = (struct io_pair) { IO_RECV, IO_FD_SOCKET };
-	pairs[1] = (struct io_pair) { IO_SEND, IO_FD_SOCKET };
-	if (config->active < config->conns) {
-		*refused_traits = IO_BLOCKS_IN_SUBMIT;
-		*refusal =
-			"one thread that blocks would wait for ever on the first silent connection";
-	} else if (config->rate_per_s && config->conns > 1) {
-		*refused_traits = IO_BLOCKS_IN_SUBMIT;
-		*refusal = "one thread that blocks answers a connection only when all others have "
-			   "sent, so on a schedule it would measure the schedule";
-	}
-	return 2;
+	struct echo_load *load = &config->settings->load;
+	load->seed = config->seed;
+	load->rate_per_s = config->rate_per_s;
+	config->depth = load->conns;
+	if (load->active > load->conns)
+		reason_set(why, "--active %u: there are only %u connections (--conns)",
+			   load->active, load->conns);
+	else if (load->slow_conns > load->active)
+		reason_set(why, "--slow %u: only %u connections are active", load->slow_conns,
+			   load->active);
+	else if (config->op_limit)
+		reason_set(why, "--ops: echo and idle are measured for a time; use --runtime");
+	else if (load->rate_per_s && load->slow_conns)
+		reason_set(why, "--slow: with --rate no client pauses");
+	else if (option_typed(typed, "slow-pause-ms") && load->slow_conns == 0)
+		reason_set(why,
+			   "--slow-pause-ms has no effect here: no client pauses without --slow");
+	else
+		return 0;
+	return -EINVAL;
+}
+
+static int echo_settle(struct run_config *config, const struct typed_options *typed,
+		       struct reason *why)
+{
+	struct echo_load *load = &config->settings->load;
+	load->conns = load->conns ? load->conns : 50;
+	load->active = load->active ? load->active : load->conns;
+	return settle_load(config, typed, why);
+}
+
+static int idle_settle(struct run_config *config, const struct typed_options *typed,
+		       struct reason *why)
+{
+	struct workload_settings *settings = config->settings;
+	settings->load.conns = settings->load.conns ? settings->load.conns : 1000;
+	settings->load.active = settings->load.active ? settings->load.active : 1;
+	settings->mostly_silent = true;
+	return settle_load(config, typed, why);
+}
+
+static void echo_needs(const struct run_config *config, struct workload_needs *needs)
+{
+	const struct echo_load *load = &config->settings->load;
+	workload_need(needs, IO_RECV, IO_FD_SOCKET);
+	workload_need(needs, IO_SEND, IO_FD_SOCKET);
+	if (load->active < load->conns)
+		workload_refuse(needs, IO_BLOCKS_IN_SUBMIT,
+				"one thread that blocks would wait for ever on the first silent "
+				"connection");
+	else if (load->rate_per_s && load->conns > 1)
+		workload_refuse(needs, IO_BLOCKS_IN_SUBMIT,
+				"one thread that blocks answers a connection only when all others "
+				"have sent, so on a schedule it would measure the schedule");
 }
 
 /* A socket that listens, on a port or name that the kernel chooses. */
@@ -101,7 +220,7 @@ static int listen_anywhere(enum transport transport, struct sockaddr_storage *ad
 static int accept_all(struct echo_workload *w, int listen_fd, struct reason *why)
 {
 	uint64_t deadline_ns = clock_ns() + CONNECT_NS;
-	while (w->base.fd_count < w->config->conns) {
+	while (w->base.fd_count < w->settings->load.conns) {
 		struct pollfd listening = { .fd = listen_fd, .events = POLLIN };
 		if (poll(&listening, 1, 100) <= 0) {
 			int rc = echo_peer_check(&w->peer, why);
@@ -110,7 +229,7 @@ static int accept_all(struct echo_workload *w, int listen_fd, struct reason *why
 			if (clock_ns() < deadline_ns)
 				continue;
 			return reason_errno(why, ETIMEDOUT, "only %u of %u connections came about",
-					    w->base.fd_count, w->config->conns);
+					    w->base.fd_count, w->settings->load.conns);
 		}
 		int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
 		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
@@ -119,7 +238,7 @@ static int accept_all(struct echo_workload *w, int listen_fd, struct reason *why
 			return reason_errno(why, errno, "accept of connection %u",
 					    w->base.fd_count);
 		int on = 1;
-		if (w->config->transport == TRANSPORT_TCP)
+		if (w->settings->transport == TRANSPORT_TCP)
 			setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 		w->base.fds[w->base.fd_count++] = (struct workload_fd) { fd, IO_FD_SOCKET };
 	}
@@ -133,7 +252,7 @@ static cpu_set_t choose_peer_cpu(struct echo_workload *w)
 	sched_getaffinity(0, sizeof allowed, &allowed);
 	CPU_ZERO(&chosen);
 	for (int cpu = CPU_SETSIZE; cpu-- > 0;) {
-		if (!CPU_ISSET(cpu, &allowed) || CPU_ISSET(cpu, &w->config->cpus))
+		if (!CPU_ISSET(cpu, &allowed) || CPU_ISSET(cpu, w->server_cpus))
 			continue;
 		CPU_SET(cpu, &chosen);
 		return chosen;
@@ -146,12 +265,12 @@ static int connect_peer(struct echo_workload *w, struct reason *why)
 {
 	struct sockaddr_storage address;
 	socklen_t address_len;
-	int listen_fd = listen_anywhere(w->config->transport, &address, &address_len, why);
+	int listen_fd = listen_anywhere(w->settings->transport, &address, &address_len, why);
 	if (listen_fd < 0)
 		return listen_fd;
 	cpu_set_t cpus = choose_peer_cpu(w);
-	int rc = echo_peer_start(&w->peer, w->config, (struct sockaddr *)&address, address_len,
-				 &cpus, why);
+	int rc = echo_peer_start(&w->peer, &w->settings->load, (struct sockaddr *)&address,
+				 address_len, &cpus, why);
 	if (rc == 0)
 		rc = accept_all(w, listen_fd, why);
 	close(listen_fd);
@@ -168,8 +287,8 @@ static void prepare_receive(struct echo_workload *w, struct io_op *op)
 
 static int allocate(struct echo_workload *w, struct reason *why)
 {
-	unsigned conns = w->config->conns;
-	uint32_t wanted = 2 * w->config->msg_size_bytes;
+	unsigned conns = w->settings->load.conns;
+	uint32_t wanted = 2 * w->settings->load.msg_size_bytes;
 	uint32_t page = (uint32_t)sysconf(_SC_PAGESIZE);
 	if (wanted < RECEIVE_BYTES_MIN)
 		wanted = RECEIVE_BYTES_MIN;
@@ -208,16 +327,18 @@ static void echo_close(struct workload *workload)
 static int echo_open(struct workload **workload, const struct run_config *config,
 		     struct reason *why)
 {
+	unsigned conns = config->settings->load.conns;
 	struct echo_workload *w = calloc(1, sizeof *w);
 	if (!w)
 		return reason_errno(why, ENOMEM, "echo workload");
 	w->base.ops = config->workload;
-	w->base.depth = config->conns;
-	w->config = config;
+	w->base.depth = conns;
+	w->settings = config->settings;
+	w->server_cpus = &config->cpus;
 	w->peer.control_fd = -1;
 	op_queue_init(&w->ready);
 
-	int rc = workload_raise_fd_limit("--conns", config->conns, why);
+	int rc = workload_raise_fd_limit("--conns", conns, conns, why);
 	if (rc == 0)
 		rc = allocate(w, why);
 	if (rc == 0)
@@ -227,7 +348,7 @@ static int echo_open(struct workload **workload, const struct run_config *config
 		return rc;
 	}
 	w->base.peer = w->peer.pid;
-	for (unsigned i = 0; i < config->conns; i++) {
+	for (unsigned i = 0; i < conns; i++) {
 		w->ops[i].slot = w->ops[i].fd_slot = i;
 		w->ops[i].fd = w->base.fds[i].fd;
 		prepare_receive(w, &w->ops[i]);
@@ -264,7 +385,7 @@ static int end_connection(struct echo_workload *w, const struct io_op *op)
 
 static void count_sent(struct echo_workload *w, const struct io_op *op)
 {
-	uint32_t msg_bytes = w->config->msg_size_bytes;
+	uint32_t msg_bytes = w->settings->load.msg_size_bytes;
 	uint32_t into = w->into_message[op->slot] + (uint32_t)op->result;
 	w->base.tally.bytes += (uint64_t)op->result;
 	for (; into >= msg_bytes; into -= msg_bytes)
@@ -308,7 +429,7 @@ static void echo_window(struct workload *workload, bool open)
 {
 	struct echo_peer *peer = &echo_of(workload)->peer;
 	echo_peer_set_phase(peer, open ? PEER_WINDOW : PEER_DONE);
-	if (!echo_of(workload)->config->rate_per_s)
+	if (!echo_of(workload)->settings->load.rate_per_s)
 		return;
 	uint64_t unfinished, due = echo_peer_due(peer, &unfinished);
 	workload->window_due = open ? due : due - workload->window_due;
@@ -336,25 +457,60 @@ static const struct histogram *echo_latency(struct workload *workload,
 
 static void echo_parameters(const struct run_config *config, json_t *parameters)
 {
-	const char *transport = config->transport == TRANSPORT_TCP ? "tcp" : "unix";
+	const struct workload_settings *settings = config->settings;
+	const struct echo_load *load = &settings->load;
+	const char *transport = transport_names[settings->transport];
 	char size[24], active[40] = "", slow[64] = "";
-	if (config->msg_size_bytes % 1024 == 0)
-		snprintf(size, sizeof size, "%uk", config->msg_size_bytes / 1024);
+	if (load->msg_size_bytes % 1024 == 0)
+		snprintf(size, sizeof size, "%uk", load->msg_size_bytes / 1024);
 	else
-		snprintf(size, sizeof size, "%uB", config->msg_size_bytes);
-	if (config->workload == &workload_idle || config->active < config->conns)
-		snprintf(active, sizeof active, ", %u active", config->active);
-	if (config->slow_conns)
-		snprintf(slow, sizeof slow, ", %u slow (%g ms)", config->slow_conns,
-			 config->slow_pause_ms);
-	json_object_update_new(
-		parameters,
-		json_pack("{s:o, s:s, s:i, s:i, s:i, s:i, s:f}", "panel",
-			  json_sprintf("%s %s %s%s%s", config->workload->name, transport, size,
-				       active, slow),
-			  "transport", transport, "msg_size_bytes", (int)config->msg_size_bytes,
-			  "conns", (int)config->conns, "active", (int)config->active, "slow_conns",
-			  (int)config->slow_conns, "slow_pause_ms", config->slow_pause_ms));
+		snprintf(size, sizeof size, "%uB", load->msg_size_bytes);
+	if (settings->mostly_silent || load->active < load->conns)
+		snprintf(active, sizeof active, ", %u active", load->active);
+	if (load->slow_conns)
+		snprintf(slow, sizeof slow, ", %u slow (%g ms)", load->slow_conns,
+			 load->slow_pause_ms);
+	put_new(parameters, "panel",
+		json_sprintf("%s %s %s%s%s", config->workload->name, transport, size, active,
+			     slow));
+	put_string(parameters, "transport", transport);
+	put_int(parameters, "msg_size_bytes", load->msg_size_bytes);
+	put_int(parameters, "conns", load->conns);
+	put_int(parameters, "active", load->active);
+	put_int(parameters, "slow_conns", load->slow_conns);
+	put_real(parameters, "slow_pause_ms", load->slow_pause_ms);
+}
+
+/* "messages of 128 bytes over TCP" */
+static void message_words(const json_t *parameters, char *text, size_t size)
+{
+	char bytes[SIZE_TEXT_BYTES];
+	bool tcp = strcmp(string_at(parameters, "transport"), "tcp") == 0;
+	snprintf(text, size, "messages of %s over %s",
+		 size_words(number_at(parameters, "msg_size_bytes"), bytes),
+		 tcp ? "TCP" : "Unix sockets");
+}
+
+static json_t *echo_words(const json_t *parameters)
+{
+	char messages[100], slow[120] = "";
+	double slow_conns = number_at(parameters, "slow_conns");
+	message_words(parameters, messages, sizeof messages);
+	if (slow_conns > 0)
+		snprintf(slow, sizeof slow,
+			 ", while %.0f of the clients pause for %g ms between two", slow_conns,
+			 number_at(parameters, "slow_pause_ms"));
+	return json_sprintf("a server that sends back what it receives, %s%s", messages, slow);
+}
+
+static json_t *idle_words(const json_t *parameters)
+{
+	char messages[100];
+	double active = number_at(parameters, "active");
+	message_words(parameters, messages, sizeof messages);
+	return json_sprintf("a server that watches connections of which %.0f %s and all others are "
+			    "silent, %s",
+			    active, active == 1 ? "sends" : "send", messages);
 }
 
 static void echo_describe(struct workload *workload, json_t *parameters, json_t *metrics,
@@ -375,11 +531,22 @@ static void echo_describe(struct workload *workload, json_t *parameters, json_t 
 						  "message, not rates"));
 }
 
-const struct workload_ops workload_echo = {
+/* A busy server, and a mostly idle one. */
+static const struct standard_row echo_rows[] = { { .swept = "1,50,500" }, { .swept = NULL } };
+static const struct standard_row idle_rows[] = { { .swept = "1000" }, { .swept = NULL } };
+
+static const struct workload_ops echo_workload = {
 	.name = "echo",
 	.summary = "a server sends messages back; a fixed client process checks and times them",
+	.place = 2,
 	.op_name = "message",
 	.has_peer = true,
+	.options = echo_options,
+	.settings_bytes = sizeof(struct workload_settings),
+	.axis = &axis_conns,
+	.swept = "1,50,500",
+	.standard = echo_rows,
+	.settle = echo_settle,
 	.needs = echo_needs,
 	.open = echo_open,
 	.fill = echo_fill,
@@ -388,16 +555,25 @@ const struct workload_ops workload_echo = {
 	.stop = echo_stop,
 	.check = echo_check,
 	.parameters = echo_parameters,
+	.words = echo_words,
 	.describe = echo_describe,
 	.latency = echo_latency,
 	.close = echo_close,
 };
+WORKLOAD(echo_workload);
 
-const struct workload_ops workload_idle = {
+static const struct workload_ops idle_workload = {
 	.name = "idle",
 	.summary = "the same with most connections silent: what watching them costs",
+	.place = 3,
 	.op_name = "message",
 	.has_peer = true,
+	.options = echo_options,
+	.settings_bytes = sizeof(struct workload_settings),
+	.axis = &axis_conns,
+	.swept = "1000",
+	.standard = idle_rows,
+	.settle = idle_settle,
 	.needs = echo_needs,
 	.open = echo_open,
 	.fill = echo_fill,
@@ -406,7 +582,9 @@ const struct workload_ops workload_idle = {
 	.stop = echo_stop,
 	.check = echo_check,
 	.parameters = echo_parameters,
+	.words = idle_words,
 	.describe = echo_describe,
 	.latency = echo_latency,
 	.close = echo_close,
 };
+WORKLOAD(idle_workload);

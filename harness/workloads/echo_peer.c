@@ -48,7 +48,7 @@ struct connection {
 
 struct client {
 	struct peer_shared *shared;
-	const struct run_config *config;
+	const struct echo_load *load;
 	int epoll_fd, control_fd, timer_fd;
 	struct connection *connections;
 	/* All pauses are equally long, so the queue is in the order in which they end. */
@@ -80,7 +80,7 @@ static void fail(struct client *c, const struct connection *conn, const char *wh
 static void build_payload(const struct client *c, const struct connection *conn, uint32_t sequence,
 			  char *chunk, uint32_t offset, uint32_t len_bytes)
 {
-	uint64_t start = mix64(c->config->seed + ((uint64_t)conn->index << 32) + sequence);
+	uint64_t start = mix64(c->load->seed + ((uint64_t)conn->index << 32) + sequence);
 	uint64_t first = offset / 8, count = (offset % 8 + len_bytes + 7) / 8;
 	uint64_t *words = (uint64_t *)chunk;
 	for (uint64_t i = 0; i < count; i++)
@@ -99,7 +99,7 @@ static void watch(struct client *c, struct connection *conn, bool out)
 /* Sends what the socket takes of the message under way. */
 static void send_more(struct client *c, struct connection *conn)
 {
-	uint32_t msg_bytes = c->config->msg_size_bytes;
+	uint32_t msg_bytes = c->load->msg_size_bytes;
 	while (conn->sent_bytes < msg_bytes) {
 		uint32_t left = msg_bytes - conn->sent_bytes;
 		uint32_t length = left < CHUNK_BYTES ? left : CHUNK_BYTES;
@@ -148,7 +148,7 @@ static void follow_schedule(struct client *c)
 	uint64_t now_ns = clock_ns();
 	uint64_t due = schedule_due_count(&c->shared->schedule, now_ns);
 	for (; c->given_out < due; c->given_out++) {
-		struct connection *conn = &c->connections[c->given_out % c->config->active];
+		struct connection *conn = &c->connections[c->given_out % c->load->active];
 		conn->due++;
 		send_due(c, conn, now_ns);
 	}
@@ -158,7 +158,7 @@ static void follow_schedule(struct client *c)
 static uint64_t message_due_ns(const struct client *c, const struct connection *conn,
 			       uint32_t sequence)
 {
-	uint64_t number = (uint64_t)(sequence - 1) * c->config->active + conn->index;
+	uint64_t number = (uint64_t)(sequence - 1) * c->load->active + conn->index;
 	return schedule_due_ns(&c->shared->schedule, number);
 }
 
@@ -172,7 +172,7 @@ static void settle_window(struct client *c)
 		return;
 	uint64_t now_ns = clock_ns();
 	c->settled = true;
-	for (uint32_t i = 0; i < c->config->active; i++) {
+	for (uint32_t i = 0; i < c->load->active; i++) {
 		const struct connection *conn = &c->connections[i];
 		for (uint32_t k = conn->receiving; k <= conn->due; k++)
 			histogram_record(&c->shared->round_trips,
@@ -207,7 +207,7 @@ static void set_timer(struct client *c)
 
 static void pause_connection(struct client *c, struct connection *conn, uint64_t now_ns)
 {
-	conn->due_ns = now_ns + (uint64_t)(c->config->slow_pause_ms * NS_PER_MS);
+	conn->due_ns = now_ns + (uint64_t)(c->load->slow_pause_ms * NS_PER_MS);
 	conn->next = NULL;
 	bool was_empty = !c->pausing;
 	*c->pausing_end = conn;
@@ -234,7 +234,7 @@ static void end_pauses(struct client *c)
 
 static void end_message(struct client *c, struct connection *conn)
 {
-	if (c->config->rate_per_s) {
+	if (c->load->rate_per_s) {
 		end_scheduled_message(c, conn);
 		return;
 	}
@@ -249,7 +249,7 @@ static void end_message(struct client *c, struct connection *conn)
 
 static void receive(struct client *c, struct connection *conn)
 {
-	uint32_t left = c->config->msg_size_bytes - conn->received_bytes;
+	uint32_t left = c->load->msg_size_bytes - conn->received_bytes;
 	uint32_t length = left < CHUNK_BYTES ? left : CHUNK_BYTES;
 	bool last = conn->receiving >= conn->sequence;
 	/* One byte more than may come: an echo that is too long must show. */
@@ -260,12 +260,12 @@ static void receive(struct client *c, struct connection *conn)
 		fail(c, conn, "recv", errno);
 	if (n == 0)
 		fail(c, conn, "the server closed the connection in the midst of the run", 0);
-	int64_t echoed = ((int64_t)conn->sequence - conn->receiving) * c->config->msg_size_bytes +
+	int64_t echoed = ((int64_t)conn->sequence - conn->receiving) * c->load->msg_size_bytes +
 			 conn->sent_bytes - conn->received_bytes;
 	if (n > echoed)
 		fail(c, conn, "the server sent more than it had received", 0);
 	build_payload(c, conn, conn->receiving, c->expected, conn->received_bytes, (uint32_t)n);
-	if (!c->config->trust_echo &&
+	if (!c->load->trust_echo &&
 	    memcmp(c->received, c->expected + conn->received_bytes % 8, (size_t)n) != 0) {
 		char what[100];
 		snprintf(what, sizeof what, "message %u: the echo differs within bytes %u to %u",
@@ -274,17 +274,17 @@ static void receive(struct client *c, struct connection *conn)
 		fail(c, conn, what, 0);
 	}
 	conn->received_bytes += (uint32_t)n;
-	if (conn->received_bytes == c->config->msg_size_bytes)
+	if (conn->received_bytes == c->load->msg_size_bytes)
 		end_message(c, conn);
 }
 
 static void connect_all(struct client *c, const struct sockaddr *address, socklen_t address_len)
 {
-	const struct run_config *config = c->config;
-	for (uint32_t i = 0; i < config->conns; i++) {
+	const struct echo_load *load = c->load;
+	for (uint32_t i = 0; i < load->conns; i++) {
 		struct connection *conn = &c->connections[i];
 		conn->index = i;
-		conn->slow = i < config->slow_conns;
+		conn->slow = i < load->slow_conns;
 		conn->fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		if (conn->fd < 0)
 			fail(c, conn, "socket", errno);
@@ -299,8 +299,7 @@ static void connect_all(struct client *c, const struct sockaddr *address, sockle
 		if (fcntl(conn->fd, F_SETFL, O_NONBLOCK) < 0)
 			fail(c, conn, "O_NONBLOCK", errno);
 		struct epoll_event event = { .events = EPOLLIN, .data.ptr = conn };
-		if (i < config->active &&
-		    epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, conn->fd, &event) < 0)
+		if (i < load->active && epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, conn->fd, &event) < 0)
 			fail(c, conn, "epoll_ctl", errno);
 	}
 }
@@ -308,7 +307,7 @@ static void connect_all(struct client *c, const struct sockaddr *address, sockle
 /* Until something happens; in an open loop until the next message is due at the latest. */
 static int wait_for_events(struct client *c, struct epoll_event *events)
 {
-	if (!c->config->rate_per_s)
+	if (!c->load->rate_per_s)
 		return epoll_wait(c->epoll_fd, events, EVENTS_MAX, -1);
 	uint64_t now_ns = clock_ns();
 	uint64_t due_ns = schedule_due_ns(&c->shared->schedule, c->given_out);
@@ -321,7 +320,7 @@ static void serve_events(struct client *c)
 {
 	struct epoll_event events[EVENTS_MAX];
 	for (;;) {
-		if (c->config->rate_per_s) {
+		if (c->load->rate_per_s) {
 			follow_schedule(c);
 			settle_window(c);
 		}
@@ -329,7 +328,7 @@ static void serve_events(struct client *c)
 		if (count < 0 && errno != EINTR)
 			fail(c, NULL, "epoll_wait", errno);
 		if (__atomic_load_n(&c->shared->phase, __ATOMIC_RELAXED) == PEER_STOP) {
-			if (c->config->rate_per_s)
+			if (c->load->rate_per_s)
 				settle_window(c);
 			return;
 		}
@@ -337,13 +336,13 @@ static void serve_events(struct client *c)
 			struct connection *conn = events[i].data.ptr;
 			if (!conn)
 				continue; /* control: only to wake us */
-			if (conn == c->connections + c->config->conns) {
+			if (conn == c->connections + c->load->conns) {
 				end_pauses(c);
 				continue;
 			}
 			if (conn->watches_out && (events[i].events & EPOLLOUT)) {
 				send_more(c, conn);
-				if (c->config->rate_per_s)
+				if (c->load->rate_per_s)
 					send_due(c, conn, clock_ns());
 			}
 			if (events[i].events & ~(uint32_t)EPOLLOUT)
@@ -361,17 +360,17 @@ static void begin_schedule(struct client *c, struct connection *conn)
 }
 
 /* The peer's whole life, in the child. */
-static void live(struct peer_shared *shared, const struct run_config *config, int control_fd,
+static void live(struct peer_shared *shared, const struct echo_load *load, int control_fd,
 		 const struct sockaddr *address, socklen_t address_len)
 {
 	struct client c = {
 		.shared = shared,
-		.config = config,
+		.load = load,
 		.control_fd = control_fd,
 		.epoll_fd = epoll_create1(EPOLL_CLOEXEC),
 		.timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
 		/* One more than there are: its address marks the timer's events. */
-		.connections = calloc(config->conns + 1, sizeof(struct connection)),
+		.connections = calloc(load->conns + 1, sizeof(struct connection)),
 		.received = malloc(CHUNK_BYTES + 8),
 		.expected = malloc(CHUNK_BYTES + 16),
 	};
@@ -379,7 +378,7 @@ static void live(struct peer_shared *shared, const struct run_config *config, in
 	if (!c.connections || !c.received || !c.expected)
 		fail(&c, NULL, "memory", ENOMEM);
 	struct epoll_event control = { .events = EPOLLIN, .data.ptr = NULL };
-	struct epoll_event timer = { .events = EPOLLIN, .data.ptr = c.connections + config->conns };
+	struct epoll_event timer = { .events = EPOLLIN, .data.ptr = c.connections + load->conns };
 	if (c.epoll_fd < 0 || c.timer_fd < 0 ||
 	    epoll_ctl(c.epoll_fd, EPOLL_CTL_ADD, c.timer_fd, &timer) < 0)
 		fail(&c, NULL, "epoll, timerfd", errno);
@@ -392,8 +391,8 @@ static void live(struct peer_shared *shared, const struct run_config *config, in
 		fail(&c, NULL, "epoll_ctl", errno);
 	uint64_t now_ns = clock_ns();
 	__atomic_store_n(&shared->schedule.begun_ns, now_ns, __ATOMIC_RELAXED);
-	for (uint32_t i = 0; i < config->active; i++) {
-		if (config->rate_per_s)
+	for (uint32_t i = 0; i < load->active; i++) {
+		if (load->rate_per_s)
 			begin_schedule(&c, &c.connections[i]);
 		else
 			begin_message(&c, &c.connections[i], now_ns);
@@ -402,7 +401,7 @@ static void live(struct peer_shared *shared, const struct run_config *config, in
 	_exit(0); /* closes every connection */
 }
 
-int echo_peer_start(struct echo_peer *peer, const struct run_config *config,
+int echo_peer_start(struct echo_peer *peer, const struct echo_load *load,
 		    const struct sockaddr *address, socklen_t address_len, const cpu_set_t *cpus,
 		    struct reason *why)
 {
@@ -416,7 +415,7 @@ int echo_peer_start(struct echo_peer *peer, const struct run_config *config,
 	peer->shared = shared;
 	histogram_reset(&peer->shared->round_trips);
 	histogram_reset(&peer->shared->uncorrected);
-	peer->shared->schedule.rate_per_s = config->rate_per_s;
+	peer->shared->schedule.rate_per_s = load->rate_per_s;
 
 	pid_t parent = getpid();
 	peer->pid = fork();
@@ -429,7 +428,7 @@ int echo_peer_start(struct echo_peer *peer, const struct run_config *config,
 		signal(SIGINT, SIG_IGN); /* the parent decides when it is over */
 		signal(SIGTERM, SIG_DFL);
 		sched_setaffinity(0, sizeof *cpus, cpus);
-		live(peer->shared, config, peer->control_fd, address, address_len);
+		live(peer->shared, load, peer->control_fd, address, address_len);
 	}
 	return 0;
 }

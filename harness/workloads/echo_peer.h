@@ -16,13 +16,25 @@
 
 #include <sched.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
 #include "histogram.h"
 #include "reason.h"
-#include "workloads/run_config.h"
 #include "workloads/schedule.h"
+
+/* What the peer does. */
+struct echo_load {
+	unsigned conns;
+	unsigned active; /* connections that talk; the others stay silent */
+	uint32_t msg_size_bytes;
+	unsigned slow_conns; /* of the active ones: pause between messages */
+	double slow_pause_ms;
+	unsigned rate_per_s; /* open loop; 0: closed */
+	uint64_t seed; /* of the messages' bytes */
+	bool trust_echo; /* compares no bytes: for somebody else's server, see peers/ */
+};
 
 enum peer_phase { PEER_WARM_UP, PEER_WINDOW, PEER_DONE, PEER_STOP };
 
@@ -47,10 +59,10 @@ struct echo_peer {
 };
 
 /*
- * Forks the peer, to run on `cpus` only. It connects config->conns sockets to `address` and then
+ * Forks the peer, to run on `cpus` only. It connects load->conns sockets to `address` and then
  * waits for echo_peer_go(). It dies with this process. Returns 0, or -errno with `why`.
  */
-int echo_peer_start(struct echo_peer *peer, const struct run_config *config,
+int echo_peer_start(struct echo_peer *peer, const struct echo_load *load,
 		    const struct sockaddr *address, socklen_t address_len, const cpu_set_t *cpus,
 		    struct reason *why);
 

@@ -14,15 +14,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "random.h"
 #include "base/interrupt.h"
+#include "base/json_path.h"
+#include "base/json_put.h"
+#include "base/size_text.h"
+#include "random.h"
 #include "workloads/block_pattern.h"
 #include "workloads/data_file.h"
-#include "workloads/workload.h"
+#include "workloads/file.h"
 
 struct file_workload {
 	struct workload base; /* first: the harness sees only this */
-	const struct run_config *config;
+	const struct workload_settings *settings;
+	uint64_t op_limit;
+	bool verify;
 
 	struct io_op *ops; /* [depth]; each owns the buffer of its slot */
 	char *buffers;
@@ -49,89 +54,220 @@ struct file_workload {
 	bool deleted; /* the file's name went away during the run */
 };
 
-static const char *const rw_names[RW_COUNT] = {
+static const char *const rw_names[] = {
 	[RW_READ] = "read",	      [RW_WRITE] = "write",   [RW_RANDREAD] = "randread",
-	[RW_RANDWRITE] = "randwrite", [RW_RANDRW] = "randrw",
+	[RW_RANDWRITE] = "randwrite", [RW_RANDRW] = "randrw", NULL,
 };
+
+/* CACHE_BYPASSED follows from --direct. */
+static const char *const cache_names[] = { "warm", "dropped", NULL };
+static const char *const switches[] = { "0", "1", NULL };
+
+static const struct option_row file_options[] = {
+	{ .name = "file",
+	  .argument = "PATH",
+	  .kind = OPTION_TEXT,
+	  OPTION_SETTING(path),
+	  .help = "test file or block device (default: iolab-UID.test in $TMPDIR or /var/tmp; kept)" },
+	{ .name = "size",
+	  .argument = "SIZE",
+	  .kind = OPTION_BYTES,
+	  .least = 512,
+	  .most = UINT64_C(1) << 46,
+	  OPTION_SETTING(size_bytes),
+	  .usual = "256M",
+	  .help = "how much of it is used" },
+	{ .name = "bs",
+	  .argument = "SIZE",
+	  .kind = OPTION_BYTES,
+	  .least = 512,
+	  .most = 1u << 30,
+	  OPTION_SETTING(bs_bytes),
+	  .usual = "4k",
+	  .help = "bytes of one operation" },
+	{ .name = "rw",
+	  .argument = "PATTERN",
+	  .kind = OPTION_WORD,
+	  .words = rw_names,
+	  OPTION_SETTING(rw),
+	  .usual = "randread",
+	  .help = "read, write, randread, randwrite or randrw" },
+	{ .name = "rwmixread",
+	  .argument = "PERCENT",
+	  .kind = OPTION_COUNT,
+	  .most = 100,
+	  OPTION_SETTING(read_pct),
+	  .usual = "50",
+	  .help = "share of reads in randrw" },
+	{ .name = "direct",
+	  .argument = "0|1",
+	  .kind = OPTION_WORD,
+	  .words = switches,
+	  OPTION_SETTING(direct),
+	  .usual = "0",
+	  .help = "1: O_DIRECT, past the page cache" },
+	{ .name = "cache",
+	  .argument = "warm|dropped",
+	  .kind = OPTION_WORD,
+	  .words = cache_names,
+	  OPTION_SETTING(cache),
+	  .usual = "warm",
+	  .help = "page cache when the run begins" },
+	{ .name = "fsync",
+	  .argument = "N",
+	  .kind = OPTION_COUNT,
+	  .least = 1,
+	  .most = 1u << 30,
+	  OPTION_SETTING(fsync_every),
+	  .help = "an fsync after every N writes" },
+	{ .name = "fdatasync",
+	  .argument = "N",
+	  .kind = OPTION_COUNT,
+	  .least = 1,
+	  .most = 1u << 30,
+	  OPTION_SETTING(fdatasync_every),
+	  .help = "an fdatasync after every N writes" },
+	{ .name = "fd-per-op",
+	  .kind = OPTION_FLAG,
+	  OPTION_SETTING(fd_per_slot),
+	  .help = "open the file once for each operation in flight" },
+	{ .name = "verify",
+	  .kind = OPTION_FLAG,
+	  OPTION_FIELD(struct run_config, verify),
+	  .help = "prove every block read, and every write after the run" },
+	DEPTH_OPTION,
+	{ 0 },
+};
+
+static const char *path_of(const struct workload_settings *s)
+{
+	return s->path ? s->path : s->default_path;
+}
 
 static struct file_workload *file_of(struct workload *workload)
 {
 	return (struct file_workload *)workload;
 }
 
-static bool reads(const struct run_config *config)
+static bool reads(const struct workload_settings *s)
 {
-	return config->rw == RW_READ || config->rw == RW_RANDREAD || config->rw == RW_RANDRW;
+	return s->rw == RW_READ || s->rw == RW_RANDREAD || s->rw == RW_RANDRW;
 }
 
-static bool writes(const struct run_config *config)
+static bool writes(const struct workload_settings *s)
 {
-	return config->rw == RW_WRITE || config->rw == RW_RANDWRITE || config->rw == RW_RANDRW;
+	return s->rw == RW_WRITE || s->rw == RW_RANDWRITE || s->rw == RW_RANDRW;
 }
 
-static unsigned file_needs(const struct run_config *config,
-			   struct io_pair pairs[WORKLOAD_PAIRS_MAX], unsigned *refused_traits,
-			   const char **refusal)
+static int file_settle(struct run_config *config, const struct typed_options *typed,
+		       struct reason *why)
 {
-	unsigned n = 0;
-	if (reads(config))
-		pairs[n++] = (struct io_pair) { IO_READ, IO_FD_FILE };
-	if (writes(config))
-		pairs[n++] = (struct io_pair) { IO_WRITE, IO_FD_FILE };
-	if (config->fsync_every)
-		pairs[n++] = (struct io_pair) { IO_FSYNC, IO_FD_FILE };
-	else if (config->fdatasync_every)
-		pairs[n++] = (struct io_pair) { IO_FDATASYNC, IO_FD_FILE };
-	if (config->verify) {
-		*refused_traits = IO_MOVES_NO_BYTES;
-		*refusal = "an engine that moves no bytes cannot pass --verify";
-	}
-	return n;
+	struct workload_settings *s = config->settings;
+	data_file_default_path(s->default_path, sizeof s->default_path);
+	if (s->direct)
+		s->cache = CACHE_BYPASSED;
+	uint64_t size_bytes = s->size_bytes;
+	s->size_bytes -= size_bytes % s->bs_bytes;
+	if (option_typed(typed, "rwmixread") && s->rw != RW_RANDRW)
+		reason_set(why, "--rwmixread has no effect here: only --rw randrw mixes reads and "
+				"writes");
+	else if (s->bs_bytes % 512)
+		reason_set(why, "--bs %u: must be a multiple of 512", s->bs_bytes);
+	else if (s->size_bytes == 0)
+		reason_set(why, "--size %llu: smaller than one block (--bs %u)",
+			   (unsigned long long)size_bytes, s->bs_bytes);
+	else if (config->verify && s->size_bytes / s->bs_bytes < 2 * (uint64_t)config->depth)
+		reason_set(why,
+			   "--verify: needs a file of twice as many blocks as --depth %u; use a "
+			   "larger --size",
+			   config->depth);
+	else if ((s->fsync_every || s->fdatasync_every) && !writes(s))
+		reason_set(why, "--fsync, --fdatasync: this --rw writes nothing");
+	else if (s->fsync_every && s->fdatasync_every)
+		reason_set(why, "--fsync and --fdatasync exclude each other");
+	else
+		return 0;
+	return -EINVAL;
 }
 
-static int open_test_file(const struct run_config *config, struct reason *why)
+static const char *file_ignores(const struct run_config *config, const char *option)
 {
-	int flags = (writes(config) ? O_RDWR : O_RDONLY) | O_CLOEXEC;
-	int fd = open(config->file, flags | (config->direct ? O_DIRECT : 0));
+	if (strcmp(option, "cache") == 0 && config->settings->direct)
+		return "--direct 1 goes past the page cache; leave one of them out";
+	return NULL;
+}
+
+/* For laying the file out, reading it into the page cache, and --verify, on a slow disk. */
+static double file_spare_s(const struct run_config *config)
+{
+	const double bytes_per_s = 8 << 20;
+	return (double)config->settings->size_bytes / bytes_per_s;
+}
+
+static const char *file_path(const struct run_config *config)
+{
+	return path_of(config->settings);
+}
+
+static void file_needs(const struct run_config *config, struct workload_needs *needs)
+{
+	const struct workload_settings *s = config->settings;
+	if (reads(s))
+		workload_need(needs, IO_READ, IO_FD_FILE);
+	if (writes(s))
+		workload_need(needs, IO_WRITE, IO_FD_FILE);
+	if (s->fsync_every)
+		workload_need(needs, IO_FSYNC, IO_FD_FILE);
+	else if (s->fdatasync_every)
+		workload_need(needs, IO_FDATASYNC, IO_FD_FILE);
+	if (config->verify)
+		workload_refuse(needs, IO_MOVES_NO_BYTES,
+				"an engine that moves no bytes cannot pass --verify");
+}
+
+static int open_data_file(const struct workload_settings *s, struct reason *why)
+{
+	int flags = (writes(s) ? O_RDWR : O_RDONLY) | O_CLOEXEC;
+	int fd = open(path_of(s), flags | (s->direct ? O_DIRECT : 0));
 	if (fd >= 0)
 		return fd;
-	if (errno == EINVAL && config->direct)
+	if (errno == EINVAL && s->direct)
 		return reason_errno(
 			why, errno,
 			"the file system of %s refuses O_DIRECT; use --direct 0, or --file "
 			"on another",
-			config->file);
-	return reason_errno(why, errno, "--file %s", config->file);
+			path_of(s));
+	return reason_errno(why, errno, "--file %s", path_of(s));
 }
 
 /* One real read tells whether the block size suits O_DIRECT here, whatever the rule may be. */
-static int try_block_size(const struct run_config *config, int fd, void *buffer, struct reason *why)
+static int try_block_size(const struct workload_settings *s, int fd, void *buffer,
+			  struct reason *why)
 {
-	if (test_file_pread(fd, buffer, config->bs_bytes, 0) >= 0)
+	if (data_file_pread(fd, buffer, s->bs_bytes, 0) >= 0)
 		return 0;
-	if (errno == EINVAL && config->direct)
+	if (errno == EINVAL && s->direct)
 		return reason_errno(
 			why, errno,
 			"--bs %u is not aligned for O_DIRECT on this device; multiples of "
 			"4096 always are",
-			config->bs_bytes);
-	return reason_errno(why, errno, "reading %s", config->file);
+			s->bs_bytes);
+	return reason_errno(why, errno, "reading %s", path_of(s));
 }
 
 static int open_descriptors(struct file_workload *w, struct reason *why)
 {
-	const struct run_config *config = w->config;
-	unsigned count = config->fd_per_slot ? w->base.depth : 1;
+	const struct workload_settings *s = w->settings;
+	unsigned count = s->fd_per_slot ? w->base.depth : 1;
 	w->base.fds = calloc(count, sizeof *w->base.fds);
 	if (!w->base.fds)
 		return reason_errno(why, ENOMEM, "%u descriptors", count);
-	int rc = config->fd_per_slot
-			 ? workload_raise_fd_limit("--depth with --fd-per-op", count, why)
-			 : 0;
+	int rc = s->fd_per_slot ? workload_raise_fd_limit("--fd-per-op: --depth", count, count, why)
+				: 0;
 	if (rc < 0)
 		return rc;
 	for (unsigned i = 0; i < count; i++) {
-		int fd = open_test_file(config, why);
+		int fd = open_data_file(s, why);
 		if (fd < 0)
 			return fd;
 		w->base.fds[w->base.fd_count++] = (struct workload_fd) { fd, IO_FD_FILE };
@@ -145,7 +281,7 @@ static int open_descriptors(struct file_workload *w, struct reason *why)
  */
 static void advise(struct file_workload *w)
 {
-	bool sequential = w->config->rw == RW_READ || w->config->rw == RW_WRITE;
+	bool sequential = w->settings->rw == RW_READ || w->settings->rw == RW_WRITE;
 	for (unsigned i = 0; i < w->base.fd_count; i++)
 		posix_fadvise(w->base.fds[i].fd, 0, 0,
 			      sequential ? POSIX_FADV_SEQUENTIAL : POSIX_FADV_RANDOM);
@@ -154,7 +290,7 @@ static void advise(struct file_workload *w)
 static int allocate(struct file_workload *w, struct reason *why)
 {
 	unsigned depth = w->base.depth;
-	int rc = workload_arena_alloc(&w->base, depth, w->config->bs_bytes, why);
+	int rc = workload_arena_alloc(&w->base, depth, w->settings->bs_bytes, why);
 	if (rc < 0)
 		return rc;
 	w->buffers = w->base.arena;
@@ -162,22 +298,21 @@ static int allocate(struct file_workload *w, struct reason *why)
 	w->ops = aligned_alloc(64, depth * sizeof *w->ops);
 	w->idle = malloc(depth * sizeof(struct io_op *));
 	w->unfinished = malloc(depth * sizeof(struct io_op *));
-	if (w->config->verify) {
+	if (w->verify) {
 		w->generation = calloc(w->block_count, sizeof *w->generation);
 		w->busy = calloc(w->block_count, sizeof *w->busy);
 	}
-	if (!w->ops || !w->idle || !w->unfinished ||
-	    (w->config->verify && (!w->generation || !w->busy)))
+	if (!w->ops || !w->idle || !w->unfinished || (w->verify && (!w->generation || !w->busy)))
 		return reason_errno(why, ENOMEM, "file workload, depth %u", depth);
 
 	memset(w->ops, 0, depth * sizeof *w->ops);
 	for (unsigned slot = depth; slot-- > 0;) {
 		struct io_op *op = &w->ops[slot];
 		op->slot = slot;
-		op->fd_slot = w->config->fd_per_slot ? slot : 0;
+		op->fd_slot = w->settings->fd_per_slot ? slot : 0;
 		op->fd = w->base.fds[op->fd_slot].fd;
 		w->idle[w->idle_count++] = op; /* slot 0 ends on top */
-		block_fill(w->buffers + slot * w->buffer_stride_bytes, w->config->bs_bytes, 0,
+		block_fill(w->buffers + slot * w->buffer_stride_bytes, w->settings->bs_bytes, 0,
 			   slot);
 	}
 	return 0;
@@ -202,29 +337,32 @@ static void file_close(struct workload *workload)
 static int file_open(struct workload **workload, const struct run_config *config,
 		     struct reason *why)
 {
+	const struct workload_settings *s = config->settings;
 	struct file_workload *w = calloc(1, sizeof *w);
 	if (!w)
 		return reason_errno(why, ENOMEM, "file workload");
-	w->base.ops = &workload_file;
+	w->base.ops = config->workload;
 	w->base.depth = config->depth;
-	w->config = config;
+	w->op_limit = config->op_limit;
+	w->verify = config->verify;
+	w->settings = s;
 	w->random.state = config->seed;
-	w->block_count = config->size_bytes / config->bs_bytes;
-	w->sync_every = config->fsync_every ? config->fsync_every : config->fdatasync_every;
-	w->sync_kind = config->fsync_every ? IO_FSYNC : IO_FDATASYNC;
+	w->block_count = s->size_bytes / s->bs_bytes;
+	w->sync_every = s->fsync_every ? s->fsync_every : s->fdatasync_every;
+	w->sync_kind = s->fsync_every ? IO_FSYNC : IO_FDATASYNC;
 
-	int rc = test_file_prepare(config->file, config->size_bytes, config->bs_bytes,
-				   writes(config), config->verify, why);
+	int rc = data_file_prepare(path_of(s), s->size_bytes, s->bs_bytes, writes(s),
+				   config->verify, why);
 	if (rc == 0)
 		rc = open_descriptors(w, why);
 	if (rc == 0)
-		rc = test_file_lock(w->base.fds[0].fd, config->file, writes(config), why);
+		rc = data_file_lock(w->base.fds[0].fd, path_of(s), writes(s), why);
 	if (rc == 0)
 		rc = allocate(w, why);
 	if (rc == 0)
-		rc = try_block_size(config, w->base.fds[0].fd, w->buffers, why);
+		rc = try_block_size(s, w->base.fds[0].fd, w->buffers, why);
 	if (rc == 0)
-		rc = test_file_set_cache(w->base.fds[0].fd, config->size_bytes, config->cache,
+		rc = data_file_set_cache(w->base.fds[0].fd, s->size_bytes, s->cache,
 					 &w->resident_pct, why);
 	if (rc < 0) {
 		file_close(&w->base);
@@ -243,20 +381,20 @@ static void file_window(struct workload *workload, bool open)
 {
 	struct file_workload *w = file_of(workload);
 	int fd = w->base.fds[0].fd;
-	if (w->config->cache != CACHE_DROPPED)
+	if (w->settings->cache != CACHE_DROPPED)
 		return;
 	if (open) {
 		posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-		w->resident_pct = test_file_resident_pct(fd, w->config->size_bytes);
+		w->resident_pct = data_file_resident_pct(fd, w->settings->size_bytes);
 	} else {
-		w->resident_end_pct = test_file_resident_pct(fd, w->config->size_bytes);
+		w->resident_end_pct = data_file_resident_pct(fd, w->settings->size_bytes);
 	}
 }
 
 /* Which block comes next? With --verify never one that is already in flight. */
 static uint64_t choose_block(struct file_workload *w)
 {
-	bool sequential = w->config->rw == RW_READ || w->config->rw == RW_WRITE;
+	bool sequential = w->settings->rw == RW_READ || w->settings->rw == RW_WRITE;
 	uint64_t block = sequential ? w->next_block : random_below(&w->random, w->block_count);
 	if (w->busy) {
 		while (w->busy[block])
@@ -270,9 +408,9 @@ static uint64_t choose_block(struct file_workload *w)
 
 static bool choose_write(struct file_workload *w)
 {
-	if (w->config->rw == RW_RANDRW)
-		return random_below(&w->random, 100) >= w->config->read_pct;
-	return writes(w->config);
+	if (w->settings->rw == RW_RANDRW)
+		return random_below(&w->random, 100) >= w->settings->read_pct;
+	return writes(w->settings);
 }
 
 static void prepare_transfer(struct file_workload *w, struct io_op *op)
@@ -282,8 +420,8 @@ static void prepare_transfer(struct file_workload *w, struct io_op *op)
 	op->kind = is_write ? IO_WRITE : IO_READ;
 	op->continues = 0;
 	op->buf = w->buffers + op->slot * w->buffer_stride_bytes;
-	op->len_bytes = w->config->bs_bytes;
-	op->offset = block * w->config->bs_bytes;
+	op->len_bytes = w->settings->bs_bytes;
+	op->offset = block * w->settings->bs_bytes;
 	if (!is_write)
 		return;
 	w->writes_since_sync++;
@@ -306,7 +444,7 @@ static void prepare_sync(struct file_workload *w, struct io_op *op)
 static unsigned file_fill(struct workload *workload, struct io_op **ops, unsigned max)
 {
 	struct file_workload *w = file_of(workload);
-	uint64_t limit = w->config->op_limit;
+	uint64_t limit = w->op_limit;
 	unsigned n = 0;
 
 	while (n < max && w->unfinished_count > 0)
@@ -336,7 +474,7 @@ static unsigned file_fill(struct workload *workload, struct io_op **ops, unsigne
 /* Compares a finished read with what should be there, or notes what a finished write put there. */
 static int verify_block(struct file_workload *w, const struct io_op *op)
 {
-	uint32_t bs_bytes = w->config->bs_bytes;
+	uint32_t bs_bytes = w->settings->bs_bytes;
 	char *buffer = w->buffers + op->slot * w->buffer_stride_bytes;
 	uint64_t offset = op->offset + op->len_bytes - bs_bytes; /* of the block's first byte */
 	uint64_t block = offset / bs_bytes;
@@ -369,7 +507,7 @@ static int describe_failure(struct file_workload *w, const struct io_op *op)
 				    (unsigned long long)op->offset);
 	reason_set(&w->base.failure,
 		   "%s at offset %llu moved nothing: was %s truncated during the run?",
-		   verbs[op->kind], (unsigned long long)op->offset, w->config->file);
+		   verbs[op->kind], (unsigned long long)op->offset, path_of(w->settings));
 	return -EIO;
 }
 
@@ -426,16 +564,16 @@ static int file_check(struct workload *workload)
 
 	int fd = w->base.fds[0].fd;
 	double resident_pct;
-	int rc = test_file_set_cache(fd, w->config->size_bytes, CACHE_DROPPED, &resident_pct,
+	int rc = data_file_set_cache(fd, w->settings->size_bytes, CACHE_DROPPED, &resident_pct,
 				     &w->base.failure);
 	for (uint64_t block = 0; rc == 0 && block < w->block_count; block++) {
 		if (interrupt_requested()) {
 			reason_set(&w->base.failure, "interrupted");
 			return -EINTR;
 		}
-		uint32_t bs_bytes = w->config->bs_bytes;
+		uint32_t bs_bytes = w->settings->bs_bytes;
 		uint64_t offset = block * bs_bytes;
-		ssize_t n = test_file_pread(fd, w->buffers, bs_bytes, offset);
+		ssize_t n = data_file_pread(fd, w->buffers, bs_bytes, offset);
 		if (n != (ssize_t)bs_bytes)
 			return reason_errno(&w->base.failure, n < 0 ? errno : EIO,
 					    "verify: reading back offset %llu",
@@ -454,56 +592,112 @@ static int file_check(struct workload *workload)
 	return rc;
 }
 
-/* All parameters but the depth: what goes into one plot together. */
-static json_t *panel(const struct run_config *config)
+/* All parameters but the depth: what goes into one plot together. An import may not know the size. */
+static json_t *panel(const struct workload_settings *s)
 {
 	static const char *const cache_words[] = {
 		[CACHE_WARM] = "page cache",
 		[CACHE_DROPPED] = "page cache dropped",
 		[CACHE_BYPASSED] = "O_DIRECT",
 	};
-	char size[16], mix[16] = "", sync[48] = "";
-	if (config->bs_bytes % 1024 == 0)
-		snprintf(size, sizeof size, "%uk", config->bs_bytes / 1024);
+	char block[SIZE_TEXT_BYTES], size[SIZE_TEXT_BYTES + 2] = "", mix[16] = "", sync[48] = "";
+	if (s->size_bytes > 0)
+		snprintf(size, sizeof size, ", %s", size_brief(s->size_bytes, block));
+	if (s->rw == RW_RANDRW)
+		snprintf(mix, sizeof mix, " %u%% reads", s->read_pct);
+	if (s->fsync_every)
+		snprintf(sync, sizeof sync, " fsync every %u", s->fsync_every);
+	else if (s->fdatasync_every)
+		snprintf(sync, sizeof sync, " fdatasync every %u", s->fdatasync_every);
+	if (s->bs_bytes % 1024 == 0)
+		snprintf(block, sizeof block, "%uk", s->bs_bytes / 1024);
 	else
-		snprintf(size, sizeof size, "%uB", config->bs_bytes);
-	if (config->rw == RW_RANDRW)
-		snprintf(mix, sizeof mix, " %u%% reads", config->read_pct);
-	if (config->fsync_every)
-		snprintf(sync, sizeof sync, " fsync every %u", config->fsync_every);
-	else if (config->fdatasync_every)
-		snprintf(sync, sizeof sync, " fdatasync every %u", config->fdatasync_every);
-	return json_sprintf("file %s%s %s %s%s%s", rw_names[config->rw], mix, size,
-			    cache_words[config->cache], sync,
-			    config->fd_per_slot ? " fd per operation" : "");
+		snprintf(block, sizeof block, "%uB", s->bs_bytes);
+	return json_sprintf("file %s%s %s %s%s%s%s", rw_names[s->rw], mix, block,
+			    cache_words[s->cache], sync, s->fd_per_slot ? " fd per operation" : "",
+			    size);
 }
 
 static void file_parameters(const struct run_config *config, json_t *parameters)
 {
-	static const char *const cache_names[] = {
-		[CACHE_WARM] = "warm", [CACHE_DROPPED] = "dropped", [CACHE_BYPASSED] = "bypassed"
-	};
-	json_object_update_new(
-		parameters,
-		json_pack("{s:o, s:s, s:i, s:I, s:b, s:s, s:o, s:i, s:i, s:b, s:s}", "panel",
-			  panel(config), "rw", rw_names[config->rw], "bs_bytes",
-			  (int)config->bs_bytes, "size_bytes", (json_int_t)config->size_bytes,
-			  "direct", config->direct, "cache", cache_names[config->cache], "read_pct",
-			  config->rw == RW_RANDRW ? json_integer(config->read_pct) : json_null(),
-			  "fsync_every", (int)config->fsync_every, "fdatasync_every",
-			  (int)config->fdatasync_every, "fd_per_op", config->fd_per_slot, "path",
-			  config->file));
+	const struct workload_settings *s = config->settings;
+	put_new(parameters, "panel", panel(s));
+	put_string(parameters, "rw", rw_names[s->rw]);
+	put_int(parameters, "bs_bytes", s->bs_bytes);
+	put_int(parameters, "size_bytes", (int64_t)s->size_bytes);
+	put_bool(parameters, "direct", s->direct);
+	put_string(parameters, "cache",
+		   s->cache == CACHE_BYPASSED ? "bypassed" : cache_names[s->cache]);
+	put_new(parameters, "read_pct", s->rw == RW_RANDRW ? json_integer(s->read_pct) : NULL);
+	put_int(parameters, "fsync_every", s->fsync_every);
+	put_int(parameters, "fdatasync_every", s->fdatasync_every);
+	put_bool(parameters, "fd_per_op", s->fd_per_slot);
+	put_string(parameters, "path", path_of(s));
+}
+
+/* "after every write", "after every 10 writes" */
+static void add_sync_words(const json_t *parameters, const char *key, const char *sync, char *text,
+			   size_t size)
+{
+	size_t used = strlen(text);
+	json_int_t every = (json_int_t)number_at(parameters, key);
+	if (every == 1)
+		snprintf(text + used, size - used, ", %s after every write", sync);
+	else if (every > 1)
+		snprintf(text + used, size - used, ", %s after every %lld writes", sync,
+			 (long long)every);
+}
+
+static const char *phrase_of(const json_t *parameters, const char *key,
+			     const char *const (*phrases)[2])
+{
+	const char *word = string_at(parameters, key);
+	for (unsigned i = 0; phrases[i][0]; i++)
+		if (strcmp(phrases[i][0], word) == 0)
+			return phrases[i][1];
+	return NULL;
+}
+
+static json_t *file_words(const json_t *parameters)
+{
+	static const char *const accesses[][2] = { { "read", "reads in order" },
+						   { "write", "writes in order" },
+						   { "randread", "random reads" },
+						   { "randwrite", "random writes" },
+						   { "randrw", "random reads and writes" },
+						   { "rw", "reads and writes in order" },
+						   { NULL, NULL } };
+	static const char *const caches[][2] = { { "bypassed", ", past the page cache (O_DIRECT)" },
+						 { "warm", ", through a warm page cache" },
+						 { "dropped", ", through a cold page cache" },
+						 { NULL, NULL } };
+	const char *access = phrase_of(parameters, "rw", accesses);
+	const char *cache = phrase_of(parameters, "cache", caches);
+	char block[SIZE_TEXT_BYTES], file[SIZE_TEXT_BYTES], mix[40] = "", size[60] = "",
+							    syncs[120] = "";
+	if (!access)
+		return NULL;
+	if (json_is_number(json_object_get(parameters, "read_pct")))
+		snprintf(mix, sizeof mix, " (%.0f %% reads)", number_at(parameters, "read_pct"));
+	if (number_at(parameters, "size_bytes") > 0)
+		snprintf(size, sizeof size, " in a file of %s",
+			 size_words(number_at(parameters, "size_bytes"), file));
+	add_sync_words(parameters, "fsync_every", "fsync", syncs, sizeof syncs);
+	add_sync_words(parameters, "fdatasync_every", "fdatasync", syncs, sizeof syncs);
+	return json_sprintf("%s of %s%s%s%s%s", access,
+			    size_words(number_at(parameters, "bs_bytes"), block), mix, size,
+			    cache ? cache : "", syncs);
 }
 
 static void file_describe(struct workload *workload, json_t *parameters, json_t *metrics,
 			  json_t *warnings)
 {
 	struct file_workload *w = file_of(workload);
-	enum cache_state cache = w->config->cache;
+	enum cache_state cache = w->settings->cache;
 
 	json_object_set_new(parameters, "cache_resident_pct",
 			    w->resident_pct < 0 ? json_null() : json_real(w->resident_pct));
-	if (w->config->verify)
+	if (w->verify)
 		json_object_set_new(metrics, "verified_blocks",
 				    json_integer((json_int_t)w->verified_blocks));
 	if (w->deleted)
@@ -538,10 +732,27 @@ static void file_describe(struct workload *workload, json_t *parameters, json_t 
 				    "nothing for O_DIRECT to bypass"));
 }
 
-const struct workload_ops workload_file = {
+/* The disk itself, and the page cache. */
+static const struct standard_row file_rows[] = {
+	{ { "--direct", "1" }, { "--size", "128M" }, "1,16,64" },
+	{ { "--direct", "0" }, { "--size", "128M" }, "1,16" },
+	{ .swept = NULL },
+};
+
+static const struct workload_ops file_workload = {
 	.name = "file",
 	.summary = "blocks of one file, in order or at random, O_DIRECT or through the page cache",
+	.place = 1,
 	.op_name = "block",
+	.options = file_options,
+	.settings_bytes = sizeof(struct workload_settings),
+	.axis = &axis_depth,
+	.swept = "1,16,64",
+	.standard = file_rows,
+	.settle = file_settle,
+	.ignores = file_ignores,
+	.spare_s = file_spare_s,
+	.path = file_path,
 	.needs = file_needs,
 	.open = file_open,
 	.fill = file_fill,
@@ -549,6 +760,8 @@ const struct workload_ops workload_file = {
 	.window = file_window,
 	.check = file_check,
 	.parameters = file_parameters,
+	.words = file_words,
 	.describe = file_describe,
 	.close = file_close,
 };
+WORKLOAD(file_workload);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* nop: operations that do nothing, for what submission and completion cost by themselves. */
+/* nop: operations that do nothing, to show what submission and completion cost. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/json_put.h"
 #include "workloads/workload.h"
 
 struct nop_workload {
@@ -15,14 +16,10 @@ struct nop_workload {
 	uint64_t op_limit;
 };
 
-static unsigned nop_needs(const struct run_config *config, struct io_pair pairs[WORKLOAD_PAIRS_MAX],
-			  unsigned *refused_traits, const char **refusal)
+static void nop_needs(const struct run_config *config, struct workload_needs *needs)
 {
 	(void)config;
-	(void)refused_traits;
-	(void)refusal;
-	pairs[0] = (struct io_pair) { IO_NOP, IO_FD_NONE };
-	return 1;
+	workload_need(needs, IO_NOP, IO_FD_NONE);
 }
 
 static void nop_close(struct workload *workload)
@@ -41,7 +38,7 @@ static int nop_open(struct workload **workload, const struct run_config *config,
 	struct nop_workload *w = calloc(1, sizeof *w);
 	if (!w)
 		return reason_errno(why, ENOMEM, "nop workload");
-	w->base.ops = &workload_nop;
+	w->base.ops = config->workload;
 	w->base.depth = depth;
 	w->op_limit = config->op_limit;
 	w->ops = aligned_alloc(64, depth * sizeof *w->ops);
@@ -99,17 +96,31 @@ static int nop_complete(struct workload *workload, struct io_op *const *ops, uns
 static void nop_parameters(const struct run_config *config, json_t *parameters)
 {
 	(void)config;
-	json_object_set_new(parameters, "panel", json_string("nop"));
+	put_string(parameters, "panel", "nop");
 }
 
-const struct workload_ops workload_nop = {
+static json_t *nop_words(const json_t *parameters)
+{
+	(void)parameters;
+	return json_string("operations that do nothing: what is left is the interface itself");
+}
+
+static const struct option_row nop_options[] = { DEPTH_OPTION, { 0 } };
+
+static const struct workload_ops nop_workload = {
 	.name = "nop",
-	.summary = "no I/O at all: what submitting and completing cost by themselves",
+	.summary = "no I/O at all: the cost of submitting and completing alone",
+	.place = 4,
 	.op_name = "no-op",
+	.options = nop_options,
+	.axis = &axis_depth,
+	.swept = "1,16,64",
 	.needs = nop_needs,
 	.open = nop_open,
 	.fill = nop_fill,
 	.complete = nop_complete,
 	.parameters = nop_parameters,
+	.words = nop_words,
 	.close = nop_close,
 };
+WORKLOAD(nop_workload);

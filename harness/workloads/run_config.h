@@ -13,13 +13,8 @@
 struct trace;
 struct workload_ops;
 
-enum file_pattern { RW_READ, RW_WRITE, RW_RANDREAD, RW_RANDWRITE, RW_RANDRW, RW_COUNT };
-
-/* State of the page cache when the window opens. CACHE_BYPASSED goes with O_DIRECT and only with
- * it. */
-enum cache_state { CACHE_WARM, CACHE_DROPPED, CACHE_BYPASSED };
-
-enum transport { TRANSPORT_TCP, TRANSPORT_UNIX };
+/* What one workload alone needs. Each workload's file completes this type for itself. */
+struct workload_settings;
 
 struct run_config {
 	/* What is compared, and on what. */
@@ -28,7 +23,7 @@ struct run_config {
 	const struct workload_ops *workload;
 
 	/* Common to all workloads. */
-	unsigned depth; /* operations in flight at most; echo and idle: the number of connections */
+	unsigned depth; /* operations in flight at most */
 	unsigned batch_submit; /* offered to one submit() at most; 0: as many as are ready */
 	unsigned batch_complete; /* taken from one reap() at most; 0: as many as are done */
 	double compute_us; /* CPU work per finished operation, in microseconds of a calibrated loop */
@@ -46,26 +41,7 @@ struct run_config {
 	struct trace *trace; /* where the driver records it; NULL: nowhere */
 	cpu_set_t cpus; /* CPUs for this process; empty: all that it was given */
 
-	/* file */
-	const char *file;
-	uint64_t size_bytes;
-	uint32_t bs_bytes;
-	enum file_pattern rw;
-	unsigned read_pct; /* share of reads in randrw */
-	bool direct;
-	enum cache_state cache;
-	unsigned fsync_every; /* writes between two fsyncs; 0: none */
-	unsigned fdatasync_every;
-	bool fd_per_slot; /* open the file once for each operation in flight */
-
-	/* echo, idle */
-	unsigned conns;
-	unsigned active; /* connections that talk; the others stay silent */
-	uint32_t msg_size_bytes;
-	enum transport transport;
-	unsigned slow_conns; /* of the active ones: pause between messages */
-	double slow_pause_ms;
-	bool trust_echo; /* the peer compares no bytes: for somebody else's server, see peers/ */
+	struct workload_settings *settings; /* NULL where it needs nothing of its own */
 };
 
 #endif

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "workloads/workload.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -10,20 +13,175 @@
 /* Descriptors that are not the workload's: of the program, its libraries and the engine. */
 #define OTHER_FDS 64
 
-const struct workload_ops *const workloads[] = {
-	&workload_file, &workload_echo, &workload_idle, &workload_nop, NULL,
+/* Bounds of the section that WORKLOAD() fills; the linker defines them for any C-named section. */
+extern const struct workload_ops *const __start_io_workloads[] __attribute__((weak));
+extern const struct workload_ops *const __stop_io_workloads[] __attribute__((weak));
+
+const struct sweep_axis axis_depth = {
+	.option = "depth",
+	.list_option = "depths",
+	.list_help = "operations in flight",
+	.label = "depth (operations offered)",
+	.about = "“Depth” is how many operations are offered at a time.",
 };
+
+unsigned workloads_count(void)
+{
+	/* cppcheck-suppress comparePointers ; the linker makes them one array */
+	return (unsigned)(__stop_io_workloads - __start_io_workloads);
+}
+
+static int compare_workloads(const struct workload_ops *a, const struct workload_ops *b)
+{
+	return a->place != b->place ? (a->place < b->place ? -1 : 1) : strcmp(a->name, b->name);
+}
+
+const struct workload_ops *workload_at(unsigned position)
+{
+	/* The linker's order is that of the object files. A handful needs no sorted copy. */
+	for (unsigned i = 0; i < workloads_count(); i++) {
+		unsigned before = 0;
+		for (unsigned j = 0; j < workloads_count(); j++)
+			before += compare_workloads(__start_io_workloads[j],
+						    __start_io_workloads[i]) < 0;
+		if (before == position)
+			return __start_io_workloads[i];
+	}
+	return NULL;
+}
 
 const struct workload_ops *workload_find(const char *name, struct reason *why)
 {
-	char known[200] = "";
-	for (unsigned i = 0; workloads[i]; i++) {
-		if (strcmp(workloads[i]->name, name) == 0)
-			return workloads[i];
-		strcat(strcat(known, i ? ", " : ""), workloads[i]->name);
+	char known[200];
+	size_t used = 0;
+	for (unsigned i = 0; i < workloads_count(); i++) {
+		const struct workload_ops *workload = workload_at(i);
+		if (strcmp(workload->name, name) == 0)
+			return workload;
+		if (used < sizeof known)
+			used += (size_t)snprintf(known + used, sizeof known - used, "%s%s",
+						 used ? ", " : "", workload->name);
 	}
 	reason_set(why, "no workload is called '%s'; there are %s", name, known);
 	return NULL;
+}
+
+/* "a", "a and b", "a, b and c": the workloads that are chosen, a bit each. */
+static void join_names(uint64_t chosen, char *text, size_t size)
+{
+	size_t used = 0;
+	text[0] = '\0';
+	for (unsigned i = 0; i < workloads_count(); i++) {
+		if (!(chosen >> i & 1))
+			continue;
+		bool last = chosen >> i == 1;
+		if (used < size)
+			used += (size_t)snprintf(text + used, size - used, "%s%s",
+						 used == 0 ? ""
+						 : last	   ? " and "
+							   : ", ",
+						 workload_at(i)->name);
+	}
+}
+
+void workload_names(char *text, size_t size)
+{
+	join_names((UINT64_C(1) << workloads_count()) - 1, text, size);
+}
+
+void workload_names_by_options(const struct option_row *options, char *text, size_t size)
+{
+	uint64_t chosen = 0;
+	for (unsigned i = 0; i < workloads_count(); i++)
+		chosen |= (uint64_t)(workload_at(i)->options == options) << i;
+	join_names(chosen, text, size);
+}
+
+void workload_names_by_axis(const struct sweep_axis *axis, char *text, size_t size)
+{
+	uint64_t chosen = 0;
+	for (unsigned i = 0; i < workloads_count(); i++)
+		chosen |= (uint64_t)(workload_at(i)->axis == axis) << i;
+	join_names(chosen, text, size);
+}
+
+/* The option is not in this workload's table: whose is it, and what takes its place? */
+static void refuse_foreign_option(const struct workload_ops *workload, const char *name,
+				  struct reason *why)
+{
+	char owners[120];
+	uint64_t chosen = 0;
+	bool is_axis = false;
+	for (unsigned i = 0; i < workloads_count(); i++) {
+		const struct workload_ops *other = workload_at(i);
+		const struct option_row *row = option_find(other->options, name);
+		if (!row || row->kind == OPTION_REFUSED)
+			continue;
+		chosen |= UINT64_C(1) << i;
+		is_axis |= strcmp(other->axis->option, name) == 0;
+	}
+	join_names(chosen, owners, sizeof owners);
+	reason_set(why, "it belongs to the workload%s %s; %s%s", chosen & (chosen - 1) ? "s" : "",
+		   owners, is_axis ? "use --" : "leave it out",
+		   is_axis ? workload->axis->option : "");
+}
+
+bool workload_option_works(const struct run_config *config, const char *name, struct reason *why)
+{
+	const struct workload_ops *workload = config->workload;
+	const struct option_row *row = option_find(workload->options, name);
+	const char *ignored = row && row->kind == OPTION_REFUSED ? row->help : NULL;
+	if (!row)
+		refuse_foreign_option(workload, name, why);
+	if (row && !ignored && workload->ignores)
+		ignored = workload->ignores(config, name);
+	if (ignored)
+		reason_set(why, "%s", ignored);
+	return row && !ignored;
+}
+
+/* Where the row's field lies. */
+static char *base_of(const struct run_config *config, const struct option_row *row)
+{
+	return row->own ? (char *)config->settings : (char *)config;
+}
+
+int workload_settings_begin(struct run_config *config, struct reason *why)
+{
+	const struct workload_ops *workload = config->workload;
+	config->settings = workload->settings_bytes ? calloc(1, workload->settings_bytes) : NULL;
+	if (workload->settings_bytes && !config->settings)
+		return reason_errno(why, ENOMEM, "settings of %s", workload->name);
+	for (const struct option_row *row = workload->options; row && row->name; row++)
+		option_store_default(row, base_of(config, row));
+	return 0;
+}
+
+int workload_option_store(struct run_config *config, const struct option_row *row, const char *text,
+			  struct reason *why)
+{
+	return option_store(row, base_of(config, row), text, why);
+}
+
+unsigned workload_x(const struct run_config *config)
+{
+	const struct workload_ops *workload = config->workload;
+	const struct option_row *row = option_find(workload->options, workload->axis->option);
+	assert(row);
+	return (unsigned)option_number(row, base_of(config, row));
+}
+
+void workload_need(struct workload_needs *needs, enum io_kind kind, enum io_fd_kind fd_kind)
+{
+	assert(needs->pair_count < WORKLOAD_NEEDS_MAX);
+	needs->pairs[needs->pair_count++] = (struct io_pair) { kind, fd_kind };
+}
+
+void workload_refuse(struct workload_needs *needs, enum engine_trait trait, const char *why)
+{
+	assert(needs->refused_count < WORKLOAD_NEEDS_MAX);
+	needs->refused[needs->refused_count].trait = trait;
+	needs->refused[needs->refused_count++].why = why;
 }
 
 /* The engine's view of a run, as far as it can be known before the workload is open. */
@@ -38,26 +196,26 @@ static struct engine_config config_for_engine(const struct run_config *config)
 
 int workload_supported(const struct run_config *config, struct reason *why)
 {
-	struct io_pair pairs[WORKLOAD_PAIRS_MAX];
-	unsigned refused_traits = 0;
-	const char *refusal = NULL;
-	unsigned pair_count = config->workload->needs(config, pairs, &refused_traits, &refusal);
+	struct workload_needs needs = { 0 };
 	struct engine_config engine_config = config_for_engine(config);
+	config->workload->needs(config, &needs);
 
-	for (unsigned i = 0; i < pair_count; i++) {
-		int rc = config->engine->supports(&engine_config, pairs[i].kind, pairs[i].fd_kind,
-						  why);
+	for (unsigned i = 0; i < needs.pair_count; i++) {
+		int rc = config->engine->supports(&engine_config, needs.pairs[i].kind,
+						  needs.pairs[i].fd_kind, why);
 		if (rc < 0)
 			return rc;
 	}
-	if (config->engine->traits & refused_traits) {
-		reason_set(why, "%s", refusal);
+	for (unsigned i = 0; i < needs.refused_count; i++) {
+		if (!(config->engine->traits & needs.refused[i].trait))
+			continue;
+		reason_set(why, "%s", needs.refused[i].why);
 		return -EOPNOTSUPP;
 	}
 	return 0;
 }
 
-int workload_raise_fd_limit(const char *option, unsigned count, struct reason *why)
+int workload_raise_fd_limit(const char *option, unsigned value, unsigned count, struct reason *why)
 {
 	struct rlimit limit;
 	getrlimit(RLIMIT_NOFILE, &limit);
@@ -69,7 +227,7 @@ int workload_raise_fd_limit(const char *option, unsigned count, struct reason *w
 		why,
 		"%s %u needs %u descriptors, and RLIMIT_NOFILE allows %llu; lower it, or raise the "
 		"hard limit (ulimit -Hn)",
-		option, count, count + OTHER_FDS, (unsigned long long)limit.rlim_max);
+		option, value, count + OTHER_FDS, (unsigned long long)limit.rlim_max);
 	return -EMFILE;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A workload decides which operations are performed. It owns them, their buffers and descriptors,
- * and knows no engine: identical workloads by construction.
+ * and knows no engine: identical workloads by construction. It is one file, which registers itself
+ * with WORKLOAD(); docs/add-a-workload.md.
  *
  * Life of a run:  open ─► (engine opened, descriptors attached) ─► fill/complete ... ─► stop ─►
  *                 fill/complete until nothing is left ─► (engine closed) ─► check ─► describe ─►
@@ -15,6 +16,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/option_table.h"
 #include "histogram.h"
 #include "io_engine.h"
 #include "workloads/run_config.h"
@@ -70,20 +72,87 @@ struct io_pair {
 	enum io_fd_kind fd_kind;
 };
 
-#define WORKLOAD_PAIRS_MAX 4
+#define WORKLOAD_NEEDS_MAX 4
+
+/* What a configuration asks of its engine. */
+struct workload_needs {
+	struct io_pair pairs[WORKLOAD_NEEDS_MAX];
+	unsigned pair_count;
+	struct {
+		unsigned trait; /* that it cannot live with */
+		const char *why;
+	} refused[WORKLOAD_NEEDS_MAX];
+	unsigned refused_count;
+};
+
+void workload_need(struct workload_needs *needs, enum io_kind kind, enum io_fd_kind fd_kind);
+void workload_refuse(struct workload_needs *needs, enum engine_trait trait, const char *why);
+
+/* What is swept along a figure's x axis: one of the workload's own options. */
+struct sweep_axis {
+	const char *option; /* --depth; also the "x_name" of a result */
+	const char *list_option; /* --depths, of `iolab compare` */
+	const char *list_help; /* what its values are: "operations in flight" */
+	const char *label; /* of a figure's axis: "depth (operations offered)" */
+	const char *unit; /* what is counted, in the singular: "connection"; NULL: "depth 4" */
+	const char *about; /* a sentence for the report; NULL where the label says all */
+};
+
+/* For workloads whose operations are alike: how many of them are in flight. */
+extern const struct sweep_axis axis_depth;
+
+/* The option that axis_depth sweeps, as a row of the workload's table. */
+#define DEPTH_OPTION                                                                               \
+	{                                                                                          \
+		.name = "depth", .argument = "N", .kind = OPTION_COUNT, .least = 1, .most = 16384, \
+		OPTION_FIELD(struct run_config, depth), .usual = "1",                              \
+		.help = "operations in flight at most"                                             \
+	}
+
+/* The field of an option's row, for a member of the workload's own settings. */
+#define OPTION_SETTING(member) .own = true, OPTION_FIELD(struct workload_settings, member)
+
+/* A row of the comparison that `make bench` runs. */
+struct standard_row {
+	const char *fixed[3]; /* an option and its value that set the row apart; ended by NULL */
+	const char *usual[5]; /* options that a person may override after --; ended by NULL */
+	const char *swept; /* the values, separated by commas; NULL ends the rows */
+};
 
 struct workload_ops {
 	const char *name;
-	const char *summary;
+	const char *summary; /* one line for `iolab list` */
+	unsigned place; /* in lists: lower is first */
 	bool has_peer; /* a second process at the other end, which wants a CPU of its own */
-	const char *op_name; /* what one of `tally.ops` is, in the singular: "read", "message" */
+	const char *op_name; /* what one of `tally.ops` is, in the singular: "block", "message" */
+
+	const struct option_row *options;
+	size_t settings_bytes; /* sizeof(struct workload_settings); 0: it needs none */
+	const struct sweep_axis *axis;
+	const char *swept; /* what `iolab compare` sweeps by default, separated by commas */
+	const struct standard_row *standard; /* its part of `make bench`; NULL: none */
 
 	/*
-	 * The pairs this configuration needs, and the traits that it cannot live with (with the
-	 * reason). Returns how many pairs were stored.
+	 * Fills in what follows from other options, and refuses what makes no sense together.
+	 * Returns 0, or -EINVAL with a `why` that names the option and the cure. May be NULL.
 	 */
-	unsigned (*needs)(const struct run_config *config, struct io_pair pairs[WORKLOAD_PAIRS_MAX],
-			  unsigned *refused_traits, const char **refusal);
+	int (*settle)(struct run_config *config, const struct typed_options *typed,
+		      struct reason *why);
+
+	/*
+	 * Why one of the workload's options has no effect on this configuration, with the cure, or
+	 * NULL when it has one. `iolab compare` leaves such an option out. May be NULL.
+	 */
+	const char *(*ignores)(const struct run_config *config, const char *option);
+
+	/* The seconds that a run may take beside its window, to prepare and to verify. May be NULL. */
+	double (*spare_s)(const struct run_config *config);
+
+	/* The file that is read or written, whose device is described in the result. May be NULL. */
+	const char *(*path)(const struct run_config *config);
+
+	/* What this configuration needs of an engine. */
+	void (*needs)(const struct run_config *config, struct workload_needs *needs);
 
 	/* Prepares files, peers, operations and buffers. Returns 0, or -errno with `why`. */
 	int (*open)(struct workload **workload, const struct run_config *config,
@@ -124,6 +193,12 @@ struct workload_ops {
 	 * but the swept one.
 	 */
 	void (*parameters)(const struct run_config *config, json_t *parameters);
+
+	/*
+	 * The same in plain words, for the report: "random reads of 4 KiB". From the parameters, so
+	 * that an imported run has words, too. A new reference; NULL when there are none.
+	 */
+	json_t *(*words)(const json_t *parameters);
 
 	/*
 	 * After check(): adds what was found by running. Facts go to `parameters`, figures to
@@ -171,11 +246,39 @@ static inline void workload_record(struct workload *workload, struct io_op *cons
 	}
 }
 
-/* The workloads, in the order in which they are listed; the last entry is NULL. */
-extern const struct workload_ops *const workloads[];
+/* The workloads that are linked in, 0 .. workloads_count()-1, in the order of their places. */
+unsigned workloads_count(void);
+const struct workload_ops *workload_at(unsigned position);
 
 /* NULL, with the list of names in `why`, when there is no such workload. */
 const struct workload_ops *workload_find(const char *name, struct reason *why);
+
+/*
+ * Has an option of that name an effect on this configuration? Options that all workloads have in
+ * common are not asked about. False with a `why` that names the cure.
+ */
+bool workload_option_works(const struct run_config *config, const char *name, struct reason *why);
+
+/*
+ * Allocates the settings of `config->workload`, to be freed with free(3), and stores the defaults.
+ * Returns 0, or -ENOMEM with `why`.
+ */
+int workload_settings_begin(struct run_config *config, struct reason *why);
+
+/*
+ * Parses `text` and stores the value of one of the workload's own rows, in its settings or in the
+ * configuration. Returns 0, or -EINVAL with `why`.
+ */
+int workload_option_store(struct run_config *config, const struct option_row *row, const char *text,
+			  struct reason *why);
+
+/* The value on the axis of `config->workload`. */
+unsigned workload_x(const struct run_config *config);
+
+/* The names of the workloads in words, "file and nop": of all, of those with that table or axis. */
+void workload_names(char *text, size_t size);
+void workload_names_by_options(const struct option_row *options, char *text, size_t size);
+void workload_names_by_axis(const struct sweep_axis *axis, char *text, size_t size);
 
 /*
  * Can the configured engine run the configured workload here? Returns 0, or -errno with the
@@ -185,9 +288,9 @@ int workload_supported(const struct run_config *config, struct reason *why);
 
 /*
  * Raises the soft limit of descriptors to the hard one. Returns 0 when `count` fit beside the
- * program's own, or -EMFILE with a `why` that names the option they come from.
+ * program's own, or -EMFILE with a `why` that names the option they come from: "--conns 50".
  */
-int workload_raise_fd_limit(const char *option, unsigned count, struct reason *why);
+int workload_raise_fd_limit(const char *option, unsigned value, unsigned count, struct reason *why);
 
 /*
  * Page-aligned memory for `depth` buffers of `len_bytes` each (rounded up to a page), touched so
@@ -196,6 +299,12 @@ int workload_raise_fd_limit(const char *option, unsigned count, struct reason *w
 int workload_arena_alloc(struct workload *workload, unsigned depth, size_t len_bytes,
 			 struct reason *why);
 
-extern const struct workload_ops workload_file, workload_echo, workload_idle, workload_nop;
+/*
+ * Registers a workload with the program: its file ends with `WORKLOAD(pipe_workload);` and no other
+ * file has to know. The linker gathers the pointers of one section into an array.
+ */
+#define WORKLOAD(ops)                                                                              \
+	static const struct workload_ops *const ops##_registration                                 \
+		__attribute__((used, section("io_workloads"))) = &(ops)
 
 #endif

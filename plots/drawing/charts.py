@@ -12,8 +12,7 @@ LOG_ABOVE = 50  # a linear scale from zero is easier to judge; beyond this facto
 
 
 def words_for_x(panel):
-    return {"depth": "depth (operations offered)", "conns": "connections"}.get(
-        panel.x_name, panel.x_name)
+    return panel.axis.label
 
 
 def extent(panel, *picks):

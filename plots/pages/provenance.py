@@ -89,7 +89,7 @@ def method(summary):
             ("intervals", f"{summary.confidence_pct:.3g} %, {summary.method or 'method not given'}")])])
     windows = sorted({(c.warmup_s, c.runtime_s) for c in runs if c.runtime_s is not None
                       and c.warmup_s is not None})
-    swept = listed(dict.fromkeys({"conns": "number of connections"}.get(p.x_name, p.x_name)
+    swept = listed(dict.fromkeys(f"number of {p.axis.plural}" if p.axis.unit else p.axis.name
                                  for p in summary.panels))
     return Section("Method", [
         Facts([("rounds", summary.rounds_words()),

@@ -87,6 +87,33 @@ def _count(document, key):
     return document[key]
 
 
+class Axis:
+    """What is swept, in the words of the workload whose option it is."""
+
+    def __init__(self, config):
+        # A folder of iolab.run.v1 has the name alone.
+        before = OF_V1.get(config["x_name"], {})
+        self.name = config["x_name"]
+        self.label = config.get("x_label") or before.get("label", self.name)  # of an axis
+        self.unit = config.get("x_unit") or before.get("unit")  # "connection"; None: "depth 4"
+        self.about = config.get("x_about") or before.get("about")  # a sentence, or None
+
+    @property
+    def plural(self):
+        return f"{self.unit}s" if self.unit else self.name
+
+    def words(self, xs):
+        """depth 1 and 4; 50 connections"""
+        if self.unit:
+            return f"{listed(xs)} {self.unit if xs == [1] else self.plural}"
+        return f"{self.name} {listed(xs)}"
+
+
+OF_V1 = {"conns": {"label": "connections", "unit": "connection"},
+         "depth": {"label": "depth (operations offered)",
+                   "about": "“Depth” is how many operations are offered at a time."}}
+
+
 class Configuration:
     """One engine on one workload at one swept value."""
 
@@ -96,7 +123,8 @@ class Configuration:
         self.workload = entry["workload"]
         self.panel_name = self.workload["panel"]
         self.op = entry["workload"].get("op") or "operation"
-        self.x_name = entry["config"]["x_name"]
+        self.axis = Axis(entry["config"])
+        self.x_name = self.axis.name
         self.x = entry["config"]["x"]
         self.compute_us = entry["config"].get("compute_us")
         self.runtime_s = entry["config"].get("runtime_s")
@@ -170,6 +198,7 @@ class Panel:
         first = configurations[0]
         self.name = first.panel_name
         self.op = first.op
+        self.axis = first.axis
         self.x_name = first.x_name
         self.configurations = configurations
         self.labels = list(dict.fromkeys(c.label for c in configurations))
@@ -185,13 +214,11 @@ class Panel:
 
     @property
     def x_plural(self):
-        return {"conns": "connections"}.get(self.x_name, self.x_name)
+        return self.axis.plural
 
     def x_words(self, xs):
         """depth 1 and 4; 50 connections"""
-        if self.x_name == "conns":
-            return f"{listed(xs)} connection{'' if xs == [1] else 's'}"
-        return f"{self.x_name} {listed(xs)}"
+        return self.axis.words(xs)
 
     @property
     def any_ok(self):
