@@ -291,6 +291,19 @@ static void complete_panel(const struct fio_output *output, const json_t *option
 					   beside, beside == 1 ? "" : "s"));
 }
 
+/* Whether the job goes past the page cache, and in which state that is. */
+static void translate_cache(const struct fio_output *output, const json_t *options,
+			    struct workload_settings *file)
+{
+	const char *buffered = option_of(options, "buffered", NULL);
+	file->direct = buffered ? atoi(buffered) == 0 : is_on(options, "direct");
+	file->cache = CACHE_WARM;
+	if (file->direct)
+		file->cache = CACHE_BYPASSED;
+	else if (output->cache && strcmp(output->cache, "dropped") == 0)
+		file->cache = CACHE_DROPPED;
+}
+
 /* Fills `t` from the options; its references are the caller's. Returns 0, or -errno with `why`. */
 static int translate(const struct fio_output *output, unsigned index, const json_t *options,
 		     struct translation *t, struct reason *why)
@@ -323,11 +336,7 @@ static int translate(const struct fio_output *output, unsigned index, const json
 		return -EINVAL;
 	}
 	file->bs_bytes = (uint32_t)bs_bytes;
-	value = option_of(options, "buffered", NULL);
-	file->direct = value ? atoi(value) == 0 : is_on(options, "direct");
-	file->cache = file->direct					       ? CACHE_BYPASSED
-		      : output->cache && strcmp(output->cache, "dropped") == 0 ? CACHE_DROPPED
-									       : CACHE_WARM;
+	translate_cache(output, options, file);
 	value = option_of(options, "rwmixwrite", NULL);
 	file->read_pct =
 		value ? 100 - (unsigned)atoi(value) : count_of(options, "rwmixread", NULL, 50);
