@@ -56,7 +56,7 @@ setup() {
 }
 
 @test "six steps: numbers for completion, readiness and helpers, from made-up traces" {
-	run "$SYSTEM_PYTHON" - "$ROOT/harness" <<-'PYTHON'
+	run "$SYSTEM_PYTHON" - "$ROOT/harness/studies" <<-'PYTHON'
 		import sys
 		sys.path.insert(0, sys.argv[1])
 		import six_steps

@@ -23,7 +23,7 @@ study() { timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/studies/study.py" "$@"; }
 }
 
 @test "study: compare and run accept every comparison of the plan" {
-	run "$SYSTEM_PYTHON" - "$ROOT/harness" "$IOLAB" <<-'PYTHON'
+	run "$SYSTEM_PYTHON" - "$ROOT/harness/studies" "$IOLAB" <<-'PYTHON'
 		import subprocess, sys
 		sys.path.insert(0, sys.argv[1])
 		import study
@@ -42,7 +42,7 @@ study() { timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/studies/study.py" "$@"; }
 	run study --quick --only offered_load --file "$BATS_TEST_TMPDIR/file" "$results"
 	assert_success
 	assert_output --partial "blocks a second"
-	run "$SYSTEM_PYTHON" - "$ROOT/harness" "$results/study/offered_load/summary.json" <<-'PYTHON'
+	run "$SYSTEM_PYTHON" - "$ROOT/harness/studies" "$results/study/offered_load/summary.json" <<-'PYTHON'
 		import json, sys
 		sys.path.insert(0, sys.argv[1])
 		import study
