@@ -239,7 +239,7 @@ static void test_variant(struct suite *suite, const struct engine_ops *ops, uint
 		struct subject s = { .ops = ops, .options = options, .flavour = flavour };
 		struct reason why;
 		if (!engine_supports(&s, &why)) {
-			/* One line for the pair: it says why, and a refusal without a reason fails. */
+			/* One line for the pair, with the reason; a refusal without one fails. */
 			bool silent = why.text[0] == '\0';
 			snprintf(text, sizeof text, "%s",
 				 silent ? "supports() refuses without a reason" : why.text);

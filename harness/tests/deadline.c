@@ -34,7 +34,7 @@ static void check_soon(struct tap *tap)
 	tap_check(tap,
 		  deadline.at_ns >= (int64_t)before_ns + timeout_ns &&
 			  deadline.at_ns <= (int64_t)after_ns + timeout_ns,
-		  "0.4 ms: the moment is so much after now");
+		  "0.4 ms: the moment lies that far ahead");
 	tap_check(tap, deadline_left_ns(deadline) <= timeout_ns, "0.4 ms: no more than it is left");
 	bool rounded_up = true;
 	int64_t left_ns;

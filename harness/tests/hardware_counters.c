@@ -104,7 +104,7 @@ static json_t *close_window(struct window *w)
 	return metrics;
 }
 
-/* In the window, where so many were counted for an operation. */
+/* In the window, with this count for an operation. */
 static double total(const json_t *metrics, const char *key)
 {
 	return OPS * number_at(metrics, key);
@@ -136,8 +136,7 @@ static void count_threads(struct tap *tap)
 	double switches = total(metrics, "hardware.cycles_per_op");
 	double faults = total(metrics, "hardware.cache_misses_per_op");
 	tap_check(tap, cpu_ns > burnt_ns && cpu_ns < burnt_ns + 0.5 * BURN_NS,
-		  "%d threads burn %.0f ms within the window: %.1f ms counted, without what an "
-		  "earlier thread and the time before it burnt",
+		  "%d threads burn %.0f ms in the window: %.1f ms counted, none of earlier work",
 		  THREADS, burnt_ns / NS_PER_MS, cpu_ns / NS_PER_MS);
 	tap_check(tap, switches >= THREADS * PAUSES,
 		  "they sleep %d times, and are preempted: %.0f switches", THREADS * PAUSES,
@@ -147,7 +146,7 @@ static void count_threads(struct tap *tap)
 	tap_check(tap,
 		  fabs(number_at(metrics, "hardware.instructions_per_cycle") - cpu_ns / switches) <
 			  1e-6 * cpu_ns / switches,
-		  "the quotient of two counters is that of their counts");
+		  "the quotient of two counters is the quotient of their counts");
 	tap_check(tap, number_at(metrics, "hardware.running_pct") > 99.9,
 		  "they counted all the time: %.1f %%", number_at(metrics, "hardware.running_pct"));
 	tap_check(tap,
@@ -252,7 +251,7 @@ static void take_turns(struct tap *tap)
 	json_decref(hardware);
 }
 
-/* What the CPU itself has: here, or absent with the kernel's reason. */
+/* The CPU's own counters: present, or absent with the kernel's reason. */
 static void ask_the_cpu(struct tap *tap)
 {
 	struct hardware_counters counters;

@@ -72,7 +72,7 @@ int main(void)
 	json_decref(threads);
 	threads = on_cpu_json(record, late_ns, end_ns, &why);
 	tap_check(&tap, stretches_of_loop(threads) >= 100,
-		  "what is within its reach is there all the same (%zu stretches)",
+		  "what is within its reach is still there (%zu stretches)",
 		  stretches_of_loop(threads));
 	json_decref(threads);
 	on_cpu_close(record);

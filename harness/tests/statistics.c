@@ -67,7 +67,7 @@ static double ratio_covered(double (*draw)(struct random_stream *), unsigned cou
 	return (double)hits / trials;
 }
 
-/* The same when rounds go on until the interval is as narrow as `half_width`, as --until-ci does. */
+/* The same with rounds until the interval is as narrow as `half_width`, as with --until-ci. */
 static double until_covered(double half_width, struct random_stream *random, double *rounds_mean)
 {
 	const unsigned trials = 2000;
@@ -217,8 +217,7 @@ static void unpaired_tests(struct tap *tap, struct random_stream *random)
 		  "sessions that vary alike: covered %.3f (5 and 5 rounds), %.3f (20 and 10)",
 		  alike, many);
 	tap_check(tap, fabs(uneven - 0.95) < 0.012 && fabs(few - 0.95) < 0.012,
-		  "one varies more: covered %.3f (fourfold, 5 and 20 rounds), %.3f (fivefold, 5 "
-		  "and 5)",
+		  "one varies more: covered %.3f (fourfold, 5 + 20 rounds), %.3f (fivefold, 5 + 5)",
 		  uneven, few);
 }
 

@@ -43,8 +43,7 @@ static void overlap_tests(struct tap *tap)
 	tap_check(tap, number_at(json, "totals.compute_pct") == 50, "half of the time computing");
 	tap_check(tap, number_at(json, "totals.submit_pct") == 30, "30 %% of it in submit()");
 	tap_check(tap, number_at(json, "totals.held_computing") == 0.8,
-		  "0.8 held in the mean while computing: 300 ns of one, 500 of another, of "
-		  "1000 (%g)",
+		  "0.8 held on average while computing: 300 + 500 ns of 1000 (%g)",
 		  number_at(json, "totals.held_computing"));
 	json_decref(json);
 

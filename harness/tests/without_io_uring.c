@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* without_io_uring COMMAND...: runs it with io_uring refused (EPERM), as containers do by seccomp. */
+/* without_io_uring COMMAND...: runs it with io_uring refused (EPERM) by seccomp, as in containers. */
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>

@@ -21,7 +21,7 @@
 
 #define WAITS "its submit() sleeps until the operation is over, so none can be left waiting"
 
-/* A lab's report tells what the peer did (harness/course/proctor/lab_test.c); here nobody takes note. */
+/* A lab's report tells what the peer did (course/proctor/lab_test.c); here nobody takes note. */
 __attribute__((weak, format(printf, 1, 2))) void note(const char *format, ...);
 
 static void put(int fd, const char *bytes, size_t count)
@@ -196,7 +196,7 @@ void stream_sleeps_while_waiting(struct subject *s)
 	open_engine(s, 1, 1);
 	attach(s, 0, ends[0]);
 	start(s, prepare_in(s, 0, ends[0], 0));
-	/* The calling thread's CPU time: a polling kernel thread is not it, and is about spinning. */
+	/* The calling thread's CPU time, without a polling kernel thread's. */
 	struct timespec before, after;
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
 	expect(reap(s, done, 1, 1, 100 * NS_PER_MS) == 0, "a receive completed with nothing there");
