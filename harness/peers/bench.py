@@ -16,7 +16,6 @@ import os
 import random
 import shlex
 import shutil
-import signal
 import socket
 import statistics
 import subprocess
@@ -27,8 +26,11 @@ from dataclasses import dataclass, field
 
 import numpy
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path[:0] = [os.path.join(ROOT, "harness", "studies"), os.path.join(ROOT, "plots")]
+import children  # noqa: E402
+from readings import whole_file  # noqa: E402
+
 IOLAB = os.path.join(ROOT, "build", "iolab")
 BARE_LOOP = os.path.join(ROOT, "build", "peers", "bare_loop")
 ECHO_LOAD = os.path.join(ROOT, "build", "peers", "echo_load")
@@ -132,17 +134,17 @@ def host_busy_s():
 def run_json(command, cpu, watch_host=True):
     """The JSON that the command prints, and the system's busy CPU share while it ran."""
     began = time.monotonic()
-    process = subprocess.Popen(["taskset", "-c", str(cpu), *command], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True)
     busy_share = None
-    if watch_host:
-        time.sleep(max(0, began + HOST_FROM_S - time.monotonic()))
-        busy, at = host_busy_s(), time.monotonic()
-        time.sleep(max(0, began + HOST_TO_S - time.monotonic()))
-        busy_share = (host_busy_s() - busy) / (time.monotonic() - at)
-        if process.poll() is not None and process.returncode == 0:
-            raise BenchError(f"{shlex.join(command)}: was over before its CPU time was read")
-    out, err = process.communicate()
+    with children.child(["taskset", "-c", str(cpu), *command], stdout=subprocess.PIPE,
+                        stderr=subprocess.PIPE, text=True) as process:
+        if watch_host:
+            time.sleep(max(0, began + HOST_FROM_S - time.monotonic()))
+            busy, at = host_busy_s(), time.monotonic()
+            time.sleep(max(0, began + HOST_TO_S - time.monotonic()))
+            busy_share = (host_busy_s() - busy) / (time.monotonic() - at)
+            if process.poll() is not None and process.returncode == 0:
+                raise BenchError(f"{shlex.join(command)}: was over before its CPU time was read")
+        out, err = process.communicate()
     if process.returncode != 0:
         raise BenchError(f"{shlex.join(command)}: {err.strip() or out.strip()[-300:]}")
     return json.loads(out[out.index("{"):]), busy_share
@@ -350,21 +352,21 @@ def server(command, cpu):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     words = [word.replace("{port}", str(port)) for word in shlex.split(command)]
-    process = subprocess.Popen(["taskset", "-c", str(cpu), *words], stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL)
-    try:
-        until = time.monotonic() + 5
-        while True:
-            with contextlib.suppress(ConnectionRefusedError), socket.socket() as probe:
-                probe.connect(("127.0.0.1", port))
-                break
-            if process.poll() is not None or time.monotonic() > until:
-                raise BenchError(f"{command}: does not listen on port {port}")
-            time.sleep(0.01)
-        yield port, process.pid
-    finally:
-        process.kill()
-        process.wait()
+    with children.child(["taskset", "-c", str(cpu), *words], stdout=subprocess.DEVNULL,
+                        stderr=subprocess.DEVNULL) as process:
+        try:
+            until = time.monotonic() + 5
+            while True:
+                with contextlib.suppress(ConnectionRefusedError), socket.socket() as probe:
+                    probe.connect(("127.0.0.1", port))
+                    break
+                if process.poll() is not None or time.monotonic() > until:
+                    raise BenchError(f"{command}: does not listen on port {port}")
+                time.sleep(0.01)
+            yield port, process.pid
+        finally:
+            process.kill()
+            process.wait()
 
 
 def echo_cases(o):
@@ -504,23 +506,31 @@ def report(cases, rounds):
 
 @contextlib.contextmanager
 def loop_over_tmpfs(size_bytes):
-    """A loop device over a file in memory: fast, and truly asynchronous with O_DIRECT."""
+    """A loop device over a file in memory: fast, and truly asynchronous with O_DIRECT. It is gone
+    with this process, whatever ends that: only an open descriptor keeps it."""
+    def run(*words):
+        return subprocess.run(words, check=True, capture_output=True, text=True).stdout
+
     folder = tempfile.mkdtemp(prefix="iolab-loop-")
-    device = None
+    mounted, held = False, -1
     try:
-        run = lambda *words: subprocess.run(words, check=True, capture_output=True, text=True).stdout
         run("mount", "-t", "tmpfs", "-o", f"size={size_bytes + (8 << 20)}", "tmpfs", folder)
+        mounted = True
         path = os.path.join(folder, "disk")
         with open(path, "wb") as file:
             for _ in range(size_bytes >> 20):
                 file.write(os.urandom(1 << 20))
         device = run("losetup", "--find", "--show", path).strip()
+        held = os.open(device, os.O_RDONLY | os.O_CLOEXEC)
+        run("losetup", "-d", device)  # once nobody has it open
+    finally:
+        if mounted:
+            run("umount", "--lazy", folder)
+        os.rmdir(folder)
+    try:
         yield device
     finally:
-        if device:
-            subprocess.run(["losetup", "-d", device], check=False)
-        subprocess.run(["umount", folder], check=False, capture_output=True)
-        os.rmdir(folder)
+        os.close(held)
 
 
 def named(text):
@@ -556,8 +566,8 @@ def parse():
 def choose(o, stack):
     """The cases that are wanted and possible here, and a word about those that are not."""
     wanted = lambda case: not o.only or any(text in case.title for text in o.only)
-    subprocess.run([IOLAB, "run", "-e", "blocking", "--file", o.file, "--size", str(o.size),
-                    "--runtime", "0.01"], check=True, stdout=subprocess.DEVNULL)
+    children.run([IOLAB, "run", "-e", "blocking", "--file", o.file, "--size", str(o.size),
+                  "--runtime", "0.01"]).check_returncode()
     cases = [*page_cache_cases(o, o.file), *direct_cases(o, o.file, "disk")]
     try:
         loop = stack.enter_context(loop_over_tmpfs(o.size))
@@ -601,20 +611,33 @@ def run_rounds(cases, rounds, most_rounds, dice, keep):
 
 def environment():
     """Where this was measured, as iolab tells it, and fio's version."""
-    done = subprocess.run([IOLAB, "run", "-e", "null", "-w", "nop", "--runtime", "0.01", "--json"],
-                          check=True, capture_output=True, text=True)
-    version = subprocess.run(["fio", "--version"], check=False, capture_output=True, text=True)
+    done = children.run([IOLAB, "run", "-e", "null", "-w", "nop", "--runtime", "0.01", "--json"])
+    done.check_returncode()
+    version = children.run(["fio", "--version"])
     return {**json.loads(done.stdout)["env"], "fio": version.stdout.strip()}
 
 
 def write(out, cases, o, verdicts=None):
-    """The raw values, in one step: a reader finds the old file or the new one."""
-    with open(out + ".new", "w", encoding="utf-8") as file:
-        json.dump({"command": sys.argv, "seed": o.seed, "rounds": o.rounds,
-                   "most_rounds": o.most_rounds, "env": o.env, "verdicts": verdicts, "raw": [
-            {"case": c.title, "contender": x.name, "values": x.values, "failures": x.failures}
-            for c in cases for x in c.contenders]}, file, indent=1)
-    os.replace(out + ".new", out)
+    """The raw values, whole or not at all."""
+    raw = [{"case": case.title, "contender": contender.name, "values": contender.values,
+            "failures": contender.failures} for case in cases for contender in case.contenders]
+    whole_file.write(out, json.dumps({"command": sys.argv, "seed": o.seed, "rounds": o.rounds,
+                                      "most_rounds": o.most_rounds, "env": o.env,
+                                      "verdicts": verdicts, "raw": raw}, indent=1))
+
+
+def measure(o, out):
+    """Returns the cases, and whether a signal ended the rounds early."""
+    with contextlib.ExitStack() as stack:
+        cases = choose(o, stack)
+        if not cases:
+            sys.exit(f"bench-peers: no case has {' or '.join(o.only)} in its title")
+        try:
+            run_rounds(cases, o.rounds, o.most_rounds, random.Random(o.seed),
+                       lambda: write(out, cases, o))
+        except KeyboardInterrupt:
+            return cases, True
+    return cases, False
 
 
 def main():
@@ -624,22 +647,9 @@ def main():
     os.makedirs(os.path.dirname(o.file), exist_ok=True)
     out = o.out or os.path.join(ROOT, "results", time.strftime("peers-%Y%m%dT%H%M%SZ.json", time.gmtime()))
     os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
-    o.env = environment()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    stopped = False
     try:
-        with contextlib.ExitStack() as stack:
-            cases = choose(o, stack)
-            if not cases:
-                sys.exit(f"bench-peers: no case has {' or '.join(o.only)} in its title")
-            try:
-                run_rounds(cases, o.rounds, o.most_rounds, random.Random(o.seed),
-                           lambda: write(out, cases, o))
-            except KeyboardInterrupt:
-                # timeout(1) and a terminal signal the whole group, so a second one may follow.
-                signal.signal(signal.SIGINT, signal.SIG_IGN)
-                signal.signal(signal.SIGTERM, signal.SIG_IGN)
-                stopped = True
+        o.env = environment()
+        cases, stopped = measure(o, out)
     except (BenchError, subprocess.CalledProcessError) as error:
         sys.exit(f"bench-peers: {error}")
     if stopped:
@@ -647,8 +657,8 @@ def main():
     write(out, cases, o, report(cases, o.rounds))
     print(f"\nRaw values: {os.path.relpath(out)}")
     if stopped:
-        sys.exit(130)
+        sys.exit(children.INTERRUPTED)
 
 
 if __name__ == "__main__":
-    main()
+    children.main("bench-peers", main)

@@ -20,7 +20,11 @@ import sys
 import tempfile
 import time
 
+import children
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "plots"))
+from readings import whole_file  # noqa: E402
 IOLAB = os.environ.get("IOLAB", os.path.join(ROOT, "build", "iolab"))
 # On a file where the interface can; the others take a message from a socket.
 FILE_ENGINES = ("blocking", "threads", "posix_aio", "libaio", "io_uring")
@@ -96,8 +100,7 @@ def run_traced(words):
                    IOLAB, "run", *words, "--json"]
         offset_ns = time.clock_gettime_ns(time.CLOCK_REALTIME) - time.monotonic_ns()
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S,
-                                  check=False)
+            done = children.run(command, timeout=LIMIT_S)
         except subprocess.TimeoutExpired:
             raise TraceError("error", f"hung: killed after {LIMIT_S} s") from None
         try:
@@ -261,13 +264,9 @@ def main():
                 "command": ["harness/studies/six_steps.py", *sys.argv[1:]], "env": env, "tracer": version,
                 "lanes": lanes}
     os.makedirs(options.folder, exist_ok=True)
-    path = os.path.join(options.folder, "steps.json")
-    with open(path + ".new", "w", encoding="utf-8") as file:
-        json.dump(document, file, indent=1)
-        file.write("\n")
-    os.replace(path + ".new", path)
-    print(path)
+    print(whole_file.write(os.path.join(options.folder, "steps.json"),
+                           json.dumps(document, indent=1) + "\n"))
 
 
 if __name__ == "__main__":
-    main()
+    children.main("six_steps.py", main)

@@ -10,11 +10,14 @@ import functools
 import json
 import os
 import shutil
-import subprocess
 import sys
 import time
 
+import children
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "plots"))
+from readings import whole_file  # noqa: E402
 
 
 def shown(*parts):
@@ -126,20 +129,27 @@ TRACES = {
 }
 
 
-def was_quick(folder):
+def noted(folder):
+    """What study.json says of the folder."""
     try:
         with open(os.path.join(folder, "study", "study.json"), encoding="utf-8") as file:
-            return json.load(file)["quick"]
-    except (OSError, ValueError, KeyError):
+            return json.load(file)
+    except (OSError, ValueError):
         return {}
 
 
-def note(folder, quick):
-    path = os.path.join(folder, "study", "study.json")
-    with open(path + ".new", "w", encoding="utf-8") as file:
-        json.dump({"schema": "iolab.study.v1", "quick": quick}, file, indent=1)
-        file.write("\n")
-    os.replace(path + ".new", path)
+def was_quick(folder):
+    """Name of what was made, and whether it was quick."""
+    return noted(folder).get("quick", {})
+
+
+def note(folder, quick, missing=None):
+    """Writes study.json: what was made, and (name, reason) what was not."""
+    content = {"schema": "iolab.study.v1", "quick": quick}
+    if missing is not None:
+        content["missing"] = missing
+    os.makedirs(os.path.join(folder, "study"), exist_ok=True)
+    whole_file.write(os.path.join(folder, "study", "study.json"), json.dumps(content, indent=1) + "\n")
 
 
 def with_value(words, option, value):
@@ -151,8 +161,8 @@ def with_value(words, option, value):
 def capacity(run_words):
     """Operations a second that nothing holds up, by the first engine that can; None without."""
     for engine in ("io_uring", "libaio", "threads", "blocking"):
-        done = subprocess.run([IOLAB, "run", "--engine", engine, *run_words, "--runtime", "0.3",
-                               "--json"], capture_output=True, text=True, check=False)
+        done = children.run([IOLAB, "run", "--engine", engine, *run_words, "--runtime", "0.3",
+                             "--json"])
         if done.returncode == 0:
             reached = json.loads(done.stdout)["metrics"]["ops_per_s"]
             print(f"  offered_load: {engine} reaches {reached:.0f} blocks a second", flush=True)
@@ -163,7 +173,7 @@ def capacity(run_words):
 @functools.cache
 def no_hardware_counters():
     """Why there are none, in the doctor's words; None where there are."""
-    done = subprocess.run([IOLAB, "doctor", "--json"], capture_output=True, text=True, check=False)
+    done = children.run([IOLAB, "doctor", "--json"])
     found = next(f for f in json.loads(done.stdout)["findings"] if f["topic"] == "hardware counters")
     return found["cause"] if found["status"] == "missing" else None
 
@@ -235,23 +245,60 @@ def first_reason(path):
 
 
 def run(name, command, path, keep=False):
-    """True when it ended well; else the reason is on the screen already. `keep`: what it prints is
-    what `path` is to hold."""
+    """Runs it and says so. Returns None when it ended well, else why not. `keep`: `path` is to hold
+    what it prints."""
     begun = time.monotonic()
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode == 0 and keep:
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(done.stdout)
+    done = children.run(command)
     took = f"{time.monotonic() - begun:.0f} s"
-    if done.returncode:
-        words = (done.stderr or done.stdout).strip().splitlines() or [str(done.returncode)]
-        print(f"  {name}: failed after {took}: {first_reason(path) or words[-1]}", flush=True)
-        return False
-    print(f"  {name}: {took}", flush=True)
-    return True
+    if done.returncode == 0:
+        if keep:
+            whole_file.write(path, done.stdout)
+        print(f"  {name}: {took}", flush=True)
+        return None
+    words = (done.stderr or done.stdout).strip().splitlines() or [f"status {done.returncode}"]
+    reason = first_reason(path) or words[-1]
+    print(f"  {name}: failed after {took}: {reason}", flush=True)
+    return reason
 
 
-def main():
+def path_of(folder, name):
+    return os.path.join(folder, *(() if name in TRACES else ("study",)), name)
+
+
+def is_made(folder, name, quick):
+    """Is it there, and good enough? What is quick is not when a full one is wanted."""
+    made = was_quick(folder)
+    there = os.path.exists(path_of(folder, name)) and (name in TRACES or name in made)
+    return there and (quick or not made.get(name, True))
+
+
+def make(folder, name, quick, file=None, rounds=None):
+    """Makes one of COMPARISONS or TRACES unless it is there. Returns None, or why it failed."""
+    path = path_of(folder, name)
+    if is_made(folder, name, quick):
+        print(f"  {name}: is there", flush=True)
+        return None
+    if name.startswith(HARDWARE) and no_hardware_counters():
+        print(f"  {name}: skipped: {no_hardware_counters()}", flush=True)
+        return None
+    made = was_quick(folder)
+    made.pop(name, None)  # an interruption must not leave it marked as made
+    note(folder, made, noted(folder).get("missing"))
+    if os.path.isdir(path):
+        shutil.rmtree(path)
+    if name in TRACES:
+        command = trace_command(name, quick, folder, file)
+    else:
+        command = compare_command(name, quick, path, ("--file", file) if file else (), rounds)
+    reason = run(name, command, path, name == "doctor.json")
+    if not reason:
+        # A trace that has no short form is a full one.
+        made[name] = quick and (name in COMPARISONS or bool(TRACES[name][1]))
+        note(folder, made, noted(folder).get("missing"))
+    return reason
+
+
+def parse():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", metavar="FOLDER", help="results folder; made if it is not there")
     parser.add_argument("--quick", action="store_true",
@@ -261,42 +308,24 @@ def main():
                         "once. There are: " + ", ".join([*COMPARISONS, *TRACES]))
     parser.add_argument("--file", help="test file (default: that of iolab run)")
     parser.add_argument("--rounds", metavar="N", type=int,
-                        help="of each comparison, 5 at least for a verdict (default: 5); with --only "
-                        "for those that could not tell, whose folders are to be deleted first")
-    options = parser.parse_args()
+                        help="rounds of each comparison, at least 5 for a verdict (default: 5); with "
+                        "--only for those that could not tell; delete their folders first")
+    return parser.parse_args()
+
+
+def main():
+    options = parse()
     wanted = list(dict.fromkeys(name for asked in options.only or [""] for name in named(asked)))
-    os.makedirs(os.path.join(options.folder, "study"), exist_ok=True)
-    quick = was_quick(options.folder)
-    file = ("--file", options.file) if options.file else ()
-    failed = 0
-    for name in wanted:
-        trace = name in TRACES
-        path = os.path.join(options.folder, *(() if trace else ("study",)), name)
-        made = os.path.exists(path) and (trace or name in quick)
-        if made and (options.quick or not quick.get(name, True)):
-            print(f"  {name}: is there")
-            continue
-        if name.startswith(HARDWARE) and no_hardware_counters():
-            print(f"  {name}: skipped: {no_hardware_counters()}", flush=True)
-            continue
-        if os.path.isdir(path):
-            shutil.rmtree(path)
-        command = (trace_command(name, options.quick, options.folder, options.file) if trace else
-                   compare_command(name, options.quick, path, file, options.rounds))
-        if run(name, command, path, name == "doctor.json"):
-            # A trace that has no short form is a full one.
-            quick[name] = options.quick and (not trace or bool(TRACES[name][1]))
-        else:
-            quick.pop(name, None)
-            failed += 1
-        note(options.folder, quick)
-    sys.exit(1 if failed else 0)
+    note(options.folder, was_quick(options.folder), noted(options.folder).get("missing"))
+    try:
+        reasons = [make(options.folder, name, options.quick, options.file, options.rounds)
+                   for name in wanted]
+    except KeyboardInterrupt:
+        print(f"Interrupted: what is whole is kept in {options.folder}; the same command goes on "
+              "from there.", flush=True)
+        raise
+    sys.exit(1 if any(reasons) else 0)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except OSError as error:
-        sys.exit(f"study.py: {error.filename}: {error.strerror}")
+    children.main("study.py", main)

@@ -198,3 +198,87 @@ interrupt_series() {
 	assert_equal "$status" 137
 	rm -r "$TMPDIR"
 }
+
+# The scripts and make targets that run many commands. -o: what is built already stays as it is.
+make_words() { make=(make -C "$ROOT" --no-print-directory -o all -o need-python PYTHON="$PYTHON"); }
+
+@test "Ctrl-C in make bench: compare drains, keeps what was measured, and no report is made" {
+	make_words
+	results=$BATS_TEST_TMPDIR/results
+	at_terminal --until "$(has_runs)" "${make[@]}" bench \
+		COMPARE="-e blocking -w nop --idle 0 --rounds 1000 --out $results"
+	assert_equal "$status" 130
+	assert_output --partial "Interrupted: what was done is kept"
+	[ -s "$results/summary.json" ]
+	refute_output --partial "report.html"
+}
+
+@test "Ctrl-C and TERM in study.py: its comparison keeps what was measured, and is made anew" {
+	own_test_file
+	results=$BATS_TEST_TMPDIR/results
+	for signal in "^C" TERM; do
+		rm -rf "$results/study/batching"
+		at_terminal --send "$signal" --until "grep -qs . '$results/study/batching/runs.jsonl'" \
+			"$SYSTEM_PYTHON" "$ROOT/harness/studies/study.py" --only batching "$results"
+		assert_equal "$status" 130
+		assert_output --partial "Interrupted: what is whole is kept"
+		run cat "$results/study/batching/summary.json"
+		assert_equal "$(json interrupted)" True
+	done
+	run cat "$results/study/study.json"
+	refute_output --partial batching
+	rm -r "$TMPDIR"
+}
+
+@test "KILL of study.py leaves no comparison and no run behind" {
+	at_terminal --send KILL --until "grep -qs . '$BATS_TEST_TMPDIR/results/study/batching/runs.jsonl'" \
+		"$SYSTEM_PYTHON" "$ROOT/harness/studies/study.py" --only batching "$BATS_TEST_TMPDIR/results"
+	assert_equal "$status" 137
+}
+
+@test "Ctrl-C in make figures" {
+	make_words
+	own_test_file
+	at_terminal --until-runs "run --engine" "${make[@]}" figures QUICK=1 RESULTS="$BATS_TEST_TMPDIR/results"
+	assert_equal "$status" 130
+	assert_output --partial "Interrupted: what is whole is kept"
+	assert_equal "$(find "$BATS_TEST_TMPDIR/results" -name '*.new')" ""
+	rm -r "$TMPDIR"
+}
+
+@test "Ctrl-C in quick.py, in the comparison" {
+	own_test_file
+	at_terminal --until-runs "run --engine" \
+		"$SYSTEM_PYTHON" "$ROOT/harness/studies/quick.py" "$BATS_TEST_TMPDIR/results"
+	assert_equal "$status" 130
+	rm -r "$TMPDIR"
+}
+
+@test "Ctrl-C and TERM in six_steps.py: strace and its run end" {
+	command -v strace >/dev/null || skip "no strace"
+	own_test_file
+	for signal in "^C" TERM KILL; do
+		at_terminal --send "$signal" --until-runs "iolab run" \
+			"$SYSTEM_PYTHON" "$ROOT/harness/studies/six_steps.py" "$BATS_TEST_TMPDIR/results"
+		[ "$status" -eq 130 ] || [ "$signal $status" = "KILL 137" ]
+		[ ! -e "$BATS_TEST_TMPDIR/results/steps.json" ]
+	done
+	rm -r "$TMPDIR"
+}
+
+@test "Ctrl-C, TERM and KILL in bench-peers: what it runs ends with it" {
+	"$PYTHON" -c "import numpy" 2>/dev/null || skip "no numpy"
+	own_test_file
+	# A fio that measures for long.
+	mkdir "$TMPDIR/bin"
+	printf '#!/bin/sh\n[ "$1" = --version ] || exec sleep 60\n' >"$TMPDIR/bin/fio"
+	chmod +x "$TMPDIR/bin/fio"
+	for signal in "^C" TERM KILL; do
+		at_terminal --send "$signal" --until-runs "sleep 60" env PATH="$TMPDIR/bin:$PATH" "$PYTHON" \
+			"$ROOT/harness/peers/bench.py" --file "$TMPDIR/file" --size $((8 << 20)) --only "page cache" \
+			--out "$TMPDIR/peers.json"
+		[ "$status" -eq 130 ] || [ "$signal $status" = "KILL 137" ]
+		[ "$signal" = KILL ] || assert_output --partial "stopped early"
+	done
+	rm -r "$TMPDIR"
+}

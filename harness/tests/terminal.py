@@ -101,7 +101,8 @@ class Session:
 
     def until_runs(self, text):
         """Waits until a process below us has `text` among its words."""
-        while not any(text in words_of(pid) for pid in descendants()):
+        ours = words_of(os.getpid())  # and those of a child that is not the command yet
+        while not any(text in words and words != ours for words in map(words_of, descendants())):
             self.look()
             if self.status is not None:
                 self.stop(f"ended with {self.status} before a process was: {text}")

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""Other programs as children. docs/architecture.md, "Signals", says what reaches whom.
+
+On Ctrl-C or TERM a child is told once and ends in order, for it may have something to keep; only
+then does KeyboardInterrupt go on. No child outlives this program, however that ends.
+"""
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+
+INTERRUPTED = 130  # as the commands of iolab exit
+PR_SET_PDEATHSIG = 1
+
+
+def _on_signal(_number, _frame):
+    # Once: timeout(1) signals its child twice, and cleaning up must not be interrupted. A second
+    # Ctrl-C reaches the children from the terminal, and they know what to do.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def catch_signals():
+    """SIGINT and SIGTERM raise KeyboardInterrupt once, and are ignored from then on."""
+    signal.signal(signal.SIGINT, _on_signal)
+    signal.signal(signal.SIGTERM, _on_signal)
+
+
+def _begin():
+    """In the child, before it is the program."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _children_of(pid):
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return [int(word) for word in file.read().split()]
+    except OSError:
+        return []
+
+
+def _end(child):
+    """Tells the child, and what it runs: strace(1) keeps signals to itself. Waits for its end."""
+    for pid in (*_children_of(child.pid), child.pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    child.communicate()
+
+
+@contextlib.contextmanager
+def child(command, **options):
+    """A subprocess.Popen; it has ended when the block is left by an exception."""
+    process = subprocess.Popen(command, preexec_fn=_begin, **options)
+    try:
+        yield process
+    except BaseException:
+        if process.poll() is None:
+            _end(process)
+        raise
+
+
+def run(command, timeout=None):
+    """As subprocess.run() with the output as text. After `timeout` seconds the child is killed."""
+    with child(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            for pid in (*_children_of(process.pid), process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            process.communicate()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+def main(name, work):
+    """Runs `work` as the whole of the program `name`, with an exit status for each way to end."""
+    catch_signals()
+    try:
+        work()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except OSError as error:
+        sys.exit(f"{name}: {error.filename}: {error.strerror}")
