@@ -116,8 +116,9 @@ static void note_what_ran(struct experiment *x, struct subject *subject, const j
 		subject->engine = json_incref(json_object_get(result, "engine"));
 }
 
-/* Why a run brought no time; where `result` is NULL, the subject knows already. */
-static void note_why(struct subject *subject, bool with_io, const json_t *result)
+/* Why a run brought no time; where `result` is NULL, `why` it left none. */
+static void note_why(struct subject *subject, bool with_io, const json_t *result,
+		     const struct reason *why)
 {
 	const char *which = with_io ? "" : "computing alone: ";
 	bool ran = status_is(result, "ok");
@@ -125,8 +126,9 @@ static void note_why(struct subject *subject, bool with_io, const json_t *result
 		 result && !ran ? string_at(result, "status") : "error");
 	if (ran)
 		reason_set(&subject->why, "%snothing was finished; use a longer --runtime", which);
-	else if (result)
-		reason_set(&subject->why, "%s%s", which, string_at(result, "reason"));
+	else
+		reason_set(&subject->why, "%s%s", which,
+			   result ? string_at(result, "reason") : why->text);
 }
 
 /* One run, with or without the engine's I/O. Returns nanoseconds for an operation, or 0 and notes
@@ -146,7 +148,8 @@ static double time_op_ns(struct experiment *x, struct subject *subject, bool wit
 	run_words_add(&words, "--compute-loops-per-us");
 	run_words_add(&words, x->loops_per_us);
 
-	json_t *result = child_run(&words, RUN_LIMIT_S, &subject->why);
+	struct reason why;
+	json_t *result = child_run(&words, RUN_LIMIT_S, &why);
 	double op_ns = 0;
 	if (interrupt_requested()) {
 		json_decref(result); /* cut short, which is no failure of the engine */
@@ -157,7 +160,7 @@ static double time_op_ns(struct experiment *x, struct subject *subject, bool wit
 	if (status_is(result, "ok") && number_at(result, "metrics.ops_per_s") > 0)
 		op_ns = NS_PER_S / number_at(result, "metrics.ops_per_s");
 	else
-		note_why(subject, with_io, result);
+		note_why(subject, with_io, result, &why);
 	json_decref(result);
 	return op_ns;
 }
@@ -308,7 +311,7 @@ static void print_document(const json_t *document)
 	printf("\nefficiency: (C + I - T) / min(C, I); 100 %%: T is the greater of both, 0 %%: T "
 	       "is their sum\nT - (C + I): below 0 what overlapping saved, above 0 what computing "
 	       "and I/O cost each other\n");
-	print_warnings(json_object_get(document, "engines"));
+	print_warnings_of(json_object_get(document, "engines"));
 }
 
 enum option_key { OPT_RATIOS = 0x100 };

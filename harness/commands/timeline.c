@@ -234,7 +234,7 @@ static void print_lanes(const json_t *document)
 	       "brought\n"
 	       "working, blocked: share of the time that the thread spent in the engine's calls, "
 	       "on a CPU and off it\n");
-	print_warnings(json_object_get(document, "lanes"));
+	print_warnings_of(json_object_get(document, "lanes"));
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -249,14 +249,15 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
-/* `result` is taken over; where it is NULL, the lane knows why already. */
-static void note_failure(struct lane *lane, json_t *result, unsigned round, unsigned rounds)
+/* Takes over `result`; where it is NULL, `why` it left none. */
+static void note_failure(struct lane *lane, json_t *result, const struct reason *why,
+			 unsigned round, unsigned rounds)
 {
 	bool ran = status_is(result, "ok");
 	if (ran)
 		reason_set(&lane->why, "nothing was finished; use a longer --runtime");
-	else if (result)
-		reason_set(&lane->why, "%s", string_at(result, "reason"));
+	else
+		reason_set(&lane->why, "%s", result ? string_at(result, "reason") : why->text);
 	failed_round_add(lane->failures, round, rounds, &lane->why);
 	json_decref(lane->failure);
 	lane->failure = ran ? NULL : result;
@@ -272,13 +273,14 @@ static void run_lane(struct lane *lane, unsigned round, const char *loops_per_us
 	if (status_is(lane->failure, "unsupported"))
 		return;
 	gather_words(&words, lane->spec, loops_per_us, options);
-	json_t *result = child_run(&words, RUN_LIMIT_S, &lane->why);
+	struct reason why;
+	json_t *result = child_run(&words, RUN_LIMIT_S, &why);
 	if (interrupt_requested()) {
 		json_decref(result); /* cut short, which is no failure of the engine */
 		return;
 	}
 	if (!status_is(result, "ok") || number_at(result, "metrics.ops_per_s") <= 0) {
-		note_failure(lane, result, round, options->series.order.rounds);
+		note_failure(lane, result, &why, round, options->series.order.rounds);
 		return;
 	}
 	lane->results[round] = result;

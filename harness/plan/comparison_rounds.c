@@ -48,7 +48,7 @@ static void clear_progress(const struct comparison_rounds *r)
 }
 
 /* Where in the comparison a run stands. */
-struct turn {
+struct due_run {
 	unsigned round, position; /* in time */
 	unsigned plan; /* in the table */
 	bool counting; /* system calls, instead of being measured */
@@ -58,7 +58,7 @@ struct turn {
  * Runs one configuration and returns its result, a new reference. What goes wrong with a run is a
  * result, too; NULL when a signal cut it short.
  */
-static json_t *run_once(struct planned_run *c, const struct turn *turn)
+static json_t *run_once(struct planned_run *c, const struct due_run *turn)
 {
 	char round[16], position[16], plan[16];
 	struct run_words run = c->run;
@@ -138,7 +138,7 @@ static int run_round(struct comparison_rounds *r, unsigned round, bool counting,
 		struct planned_run *c = &r->plan->runs[order[i]];
 		if (!c->unsupported) {
 			show_progress(r, c->label);
-			struct turn turn = { round, i, order[i], counting };
+			struct due_run turn = { round, i, order[i], counting };
 			json_t *result = run_once(c, &turn);
 			rc = result ? keep_result(r, result, why) : -EINTR;
 		}

@@ -17,7 +17,7 @@ void failed_round_add(json_t *warnings, unsigned round, unsigned rounds, const s
 	remark_add(warnings, "round_failed", values, "round {round} of {rounds}: {why}");
 }
 
-void print_warnings(const json_t *entries)
+void print_warnings_of(const json_t *entries)
 {
 	size_t i, w;
 	const json_t *entry, *warning;

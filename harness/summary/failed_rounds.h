@@ -14,6 +14,6 @@
 void failed_round_add(json_t *warnings, unsigned round, unsigned rounds, const struct reason *why);
 
 /* Prints the "warnings" of each entry of a list that is ok, with the label of its engine. */
-void print_warnings(const json_t *entries);
+void print_warnings_of(const json_t *entries);
 
 #endif
