@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""check_course.py [LAB...]: is the course as docs/add-a-lab.md says it is?
+"""check_course.py [LAB...]: does each lab do what docs/add-a-lab.md demands?
 
-For each lab: its parts are there; the starter builds without a warning and fails on the intended test;
-each exercise can be tested alone; solution and alternates pass, under sanitizers too; every mutant is
-killed by the test that it names; the handout's commands run as written and its links lead somewhere;
-the solution passes again and again while another CPU is busy. Prints TAP.
+Its parts are there. The starter builds without a warning and fails the intended test. Each exercise can
+be tested alone. Solution and alternates pass, also under sanitizers. Every mutant is killed by the test
+that it names. The handout's commands run as written, and its links lead somewhere. The solution passes
+many times in a row while another CPU is busy. Prints TAP.
 """
 import argparse
 import contextlib
@@ -28,21 +28,21 @@ ALTERNATES_LEAST = 2
 PROGRAM_LINES_MOST = 150
 SANITIZERS = "address,undefined"
 BLOCK_LIMIT_S = 120
-# What all labs stand on.
+# All labs depend on these.
 FOUNDATIONS = ("common/", "harness/course/", "harness/tests/conformance/", "Makefile")
-# What is found of an engine that did worse than be wrong: a starter must do none of it.
+# Findings that a starter must not cause: it may be wrong, but not this.
 DISASTERS = RULES | {"crashed", "hung", "ended", "main_not_reached"}
 
 
 class Tap:
-    """Prints a line for each thing checked, from any thread."""
+    """Prints a line for each check, from any thread."""
 
     def __init__(self):
         self.lock = threading.Lock()
         self.passed = self.failed = self.skipped = 0
 
     def check(self, what, words=""):
-        """`words` say what is wrong; "" when nothing is. Returns whether all is well."""
+        """`words` say what is wrong; "" means nothing. Returns whether all is well."""
         with self.lock:
             self.passed += not words
             self.failed += bool(words)
@@ -128,18 +128,21 @@ class LabCheck:
         self.say(f"at least {MUTANTS_LEAST} mutants",
                  "" if len(mutants) >= MUTANTS_LEAST else f"mutants/ has {len(mutants)} (*.patch)")
         self.say(f"at least {ALTERNATES_LEAST} alternates",
-                 "" if len(alternates) >= ALTERNATES_LEAST else f"alternates/ has {len(alternates)} (folders)")
+                 "" if len(alternates) >= ALTERNATES_LEAST else
+                 f"alternates/ has {len(alternates)} (folders)")
         questions = set(re.findall(r"\*\*Question (\d+)", labs.read(lab.path("README.md"))))
         answers = set(re.findall(r"^## Question (\d+)", labs.read(lab.path("answers.md")), re.M))
-        wrong = [f"README.md asks question {n}, answers.md has no ## Question {n}" for n in questions - answers]
-        wrong += [f"answers.md answers question {n}, README.md does not ask it" for n in answers - questions]
+        wrong = [f"README.md asks question {n}, answers.md has no ## Question {n}"
+                 for n in questions - answers]
+        wrong += [f"answers.md answers question {n}, README.md does not ask it"
+                  for n in answers - questions]
         if not questions:
             wrong = ["README.md asks none; one begins with **Question 1"]
         self.say("every question of the handout has its answer", "\n".join(sorted(wrong)))
         self.say("nothing is left to write", "\n".join(self.left_to_write()))
 
     def left_to_write(self):
-        """Where make new-lab put a TODO that is still there: "engine.c:3: TODO what it asks of the kernel"."""
+        """The TODOs of make new-lab that are still there: "engine.c:3: TODO what it asks ..."."""
         for name in ("lab.toml", "README.md", "hints.md", "answers.md", "tests.c", self.lab.program,
                      *self.lab.files):
             for number, line in enumerate(labs.read(self.lab.path(name)).splitlines(), 1):
@@ -209,7 +212,7 @@ class LabCheck:
         self.killed += self.say(f"the mutant {mutant.name} is killed by {mutant.killed_by}", words)
 
     def check_repeats(self):
-        """While another CPU is busy: a test that needs an idle machine shows here."""
+        """Runs the tests while another CPU is busy, to find those that need an idle machine."""
         program, _ = self.build(self.lab.solution(), "repeats")
         with busy_cpu():
             for number in range(1, self.repeats + 1):
@@ -255,7 +258,7 @@ class LabCheck:
             jobs += [pool.submit(self.check_alternate, *a) for a in self.lab.alternates()]
             jobs += [pool.submit(self.check_mutant, m) for m in self.lab.mutants()]
         for job in jobs:
-            job.result()  # an exception of the checker's own must not pass unseen
+            job.result()  # raises what the check itself raised
         self.check_handout()
         self.check_repeats()
 

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: MIT
 """grade.py SUBMISSIONS: grades one submission or a folder of them, unattended. See docs/instructor.md.
 
-Of a submission only the files that lab.toml names are taken. They are compiled and run shut in
-(sandbox.py), linked with the grader's own tests, and the verdict is the proctor's. Before any of them
-the reference solution goes the same way: what it cannot do here, no submission is asked for.
+The grader takes only the files that lab.toml names. It compiles and runs them in a sandbox
+(grading/sandbox.py), linked with its own tests; the proctor judges. The reference solution goes first:
+tests that it cannot pass here count for nobody.
 """
 import argparse
 import contextlib
@@ -24,14 +24,14 @@ from labs import ROOT, CourseError
 from proctor import programs
 from proctor.findings import RULES, Finding, account_lines, sentence
 
-# Functions that an engine seldom needs, and that one which forges its tests' verdict can use. Where the
-# reference does without them, a person should look at who does not.
+# Functions that an engine seldom needs and that a forger of verdicts can use. When a submission calls
+# one that the reference does not, a person should look at it.
 UNUSUAL = set("""prctl syscall getenv secure_getenv environ __environ dlsym dlopen ptrace process_vm_readv
 process_vm_writev memfd_create mmap mprotect open open64 openat fopen fopen64 fork vfork clone execve
 system popen exit _exit quick_exit kill raise sigaction signal longjmp _longjmp __longjmp_chk""".split())
 # Findings that the class's table names.
 REMARKED = RULES | {"ended", "skipped_alone"}
-# As it is usually spelled: a macro can put the word together.
+# The usual spellings; a macro can put the word together in other ways.
 ASSEMBLER = re.compile(rb"\b(?:asm|__asm|__asm__)\b")
 
 
@@ -40,13 +40,13 @@ class LabGrade:
     lab: labs.Lab
     examined: Examined
     counted: list  # the names of the tests that give points
-    telling: list  # of these, the ones that the untouched starter fails
-    unusual: set  # what they call of UNUSUAL, and the reference does not
+    telling: list  # those of them that the untouched starter fails
+    unusual: set  # the functions of UNUSUAL that they call and the reference does not
     absent: dict  # {file: why it was not taken}
 
     def points(self, exercise):
-        """(points, passed tests, tests): an exercise's points are shared equally among its tests. What
-        the untouched starter passes, too, gives nothing by itself."""
+        """(points, passed tests, tests). An exercise's points are shared equally among its tests. Tests
+        that the untouched starter passes too give no points on their own."""
         mine = [o for o in self.examined.outcomes
                 if o.exercise == exercise.number and o.name in self.counted]
         passed = [o.name for o in mine if o.status == "passed"]
@@ -68,7 +68,7 @@ class Grade:
     file_name: str  # what its reports are called
     labs: list = field(default_factory=list)
     remark: str = ""
-    ignored: list = field(default_factory=list)  # files that nobody asked for
+    ignored: list = field(default_factory=list)  # files that no lab asks for
     seconds: float = 0
 
     @property
@@ -89,7 +89,7 @@ class Grader:
         return self.first_uid + number if self.examiner.sandbox.is_root else None
 
     def calibrate(self):
-        """The reference's and the starter's turn. Says which tests count here."""
+        """Grades the reference and the starter, and so learns which tests count here."""
         for lab in self.labs:
             files = {name: text.encode() for name, text in lab.solution().items()}
             for attempt in (1, 2):
@@ -100,11 +100,12 @@ class Grader:
                 if examined.trouble and examined.trouble.id == "tracing_refused":
                     self.examiner.proctor_options = ["--untraced"]
                     self.examiner.sandbox.barriers.append(
-                        "system calls: NOT watched, ptrace is refused here; tests that need it give no points")
+                        "system calls: NOT watched, since ptrace is refused here; tests that need it give "
+                        "no points")
             else:
                 words = " / ".join([*account_lines(failed[0])[:3], *map(sentence, examined.broken.values())])
                 raise CourseError(f"the reference solution of lab {lab.number} fails {len(failed)} tests "
-                                  f"here, so nothing can be graded. The first: {failed[0].name}: "
+                                  f"here, so nothing can be graded. The first is {failed[0].name}: "
                                   f"{words}")
             counted = [o.name for o in examined.outcomes if o.status == "passed"]
             files = {name: text.encode() for name, text in lab.starter().items()}
@@ -146,7 +147,7 @@ class Grader:
 
 
 def doubt_skips(examined, counted):
-    """Status 77 is the program's own word. It holds only where the reference says the same."""
+    """A program skips a test itself, by status 77. That counts only where the reference skips it too."""
     for outcome in examined.outcomes:
         if outcome.status == "skipped" and outcome.name in counted:
             outcome.status = "failed"
@@ -154,12 +155,12 @@ def doubt_skips(examined, counted):
 
 
 def exercises_in(lab, name):
-    """The exercises whose regions lie in this file of the solution."""
+    """The exercises with a region in this file of the solution."""
     return {int(m[2]) for m in map(labs.BEGIN.match, lab.solution()[name].splitlines()) if m and m[2]}
 
 
 def explain_absence(lab, examined, absent):
-    """Tests of exercises that lie in a file which is not there say so."""
+    """Where a file is absent, the tests of its exercises say so."""
     for name, why in absent.items():
         mine = exercises_in(lab, name)
         elsewhere = set().union(*(exercises_in(lab, n) for n in lab.files if n not in absent), set())
@@ -173,7 +174,7 @@ def explain_absence(lab, examined, absent):
 
 
 def remark(result, files):
-    """One line on what is out of the ordinary."""
+    """One line on everything unusual."""
     lab, examined = result.lab, result.examined
     parts = list(result.absent.values())
     parts += [f"{name}: {sentence(why)}" if why.id == "includes_forbidden" else f"{name} does not compile"
@@ -208,12 +209,12 @@ def choose_labs(o, paths):
         return [labs.find(word) for word in o.lab.split(",")]
     named = [lab for lab in known if any(submission.names_lab(path, lab) for _, path in paths)]
     if not named:
-        raise CourseError("which lab? No submission has a folder that is named as one; say LAB=04, say")
+        raise CourseError("which lab? No submission has a folder with a lab's name. Name the lab: LAB=04")
     return named
 
 
 def prepare_out(out, submissions):
-    """An empty folder for the grades. Earlier grades go; anything else stays and is an error."""
+    """Makes an empty folder for the grades. Removes earlier grades; anything else in it is an error."""
     above = os.path.realpath(submissions)
     if os.path.commonpath([os.path.realpath(out), above]) == above:
         raise CourseError(f"OUT={out} lies within SUBMISSIONS; name another folder")
@@ -232,13 +233,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("submissions", metavar="SUBMISSIONS", nargs="?",
-                        help="one submission, or a folder with one each")
-    parser.add_argument("--lab", help="the lab (or 01,04); else those that the submissions' folders name")
-    parser.add_argument("--out", default=os.path.join("results", "grades"), help="where the grades go")
-    parser.add_argument("--jobs", type=int, default=1, help="submissions at once, 1 (default) or 2")
-    parser.add_argument("--limit-s", type=float, default=300, help="for all tests of a lab (default 300)")
+                        help="one submission, or a folder of them")
+    parser.add_argument("--lab", help="the lab, or several: 01,04 (default: those that the submissions' "
+                                      "folders name)")
+    parser.add_argument("--out", default=os.path.join("results", "grades"), help="the folder for the grades")
+    parser.add_argument("--jobs", type=int, default=1,
+                        help="how many submissions to grade at once: 1 (default) or 2")
+    parser.add_argument("--limit-s", type=float, default=300,
+                        help="limit for all tests of a lab, in seconds (default 300)")
     parser.add_argument("--first-uid", type=int, default=64100,
-                        help="as root: the first of the users that submissions run as (default 64100)")
+                        help="as root: submissions run as this user and those after it (default 64100)")
     o = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
@@ -247,13 +251,13 @@ def main():
         print(f"grade: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("grade: interrupted; the grades written so far are whole", file=sys.stderr)
+        print("grade: interrupted; the grades so far are complete", file=sys.stderr)
         return 130
 
 
 def run(o):
     if not 1 <= o.jobs <= 2:
-        raise CourseError(f"JOBS={o.jobs}: 1 or 2; tests that share a CPU with more disturb each other")
+        raise CourseError(f"JOBS={o.jobs}: 1 or 2 are possible; with more, tests disturb each other")
     if not o.submissions:
         raise CourseError("which submissions? make grade SUBMISSIONS=folder")
     if not os.path.isdir(o.submissions):
@@ -264,13 +268,13 @@ def run(o):
     chosen = choose_labs(o, paths)
     without = [lab for lab in chosen if not lab.has_solution]
     if without:
-        raise CourseError(f"lab {without[0].number} has no solution here: grading takes the whole course, "
+        raise CourseError(f"lab {without[0].number} has no solution here: grading needs the whole course, "
                           "not a handout")
     if os.geteuid() == 0:
         taken = sandbox.users_taken(range(o.first_uid, o.first_uid + len(paths) + 1))
         if taken:
-            raise CourseError(f"user {taken[0]} is taken ({taken[1]}); choose another range: "
-                              "FIRST_UID=70000, say")
+            raise CourseError(f"user {taken[0]} is taken ({taken[1]}); choose another range, such "
+                              "as FIRST_UID=70000")
     prepare_out(o.out, o.submissions)
     programs.prepare()
     names = reports.file_names([name for name, _ in paths])
@@ -298,7 +302,7 @@ def run(o):
             jobs = [pool.submit(job, number) for number in range(len(paths))]
             try:
                 for one in jobs:
-                    one.result()  # an exception of the grader's own ends it
+                    one.result()  # an exception in the grader itself ends it
             except BaseException:
                 examiner.sandbox.stopping = True
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -310,7 +314,7 @@ def run(o):
 
 
 class Progress:
-    """A line that changes, on a terminal only."""
+    """A line that is updated in place, on a terminal only."""
 
     def __init__(self, total):
         self.total, self.count = total, 0

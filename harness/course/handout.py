@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""handout.py OUT: the course without solutions, mutants, alternates and answers.
+"""handout.py OUT: makes the course without solutions, mutants, alternates and answers.
 
-The reference engines go along as objects, so the comparison still works; the starters as files, since
-there is nothing left to cut them from. In the end the tool looks for the solutions in what it made,
-and hands nothing out in which it finds a line of them.
+The handout has the reference engines as objects, so the comparison still works. It has the starters as
+files, since there is no solution to cut them from. At the end the tool searches the handout for lines
+of the solutions; when it finds one, it makes nothing.
 """
 import argparse
 import glob
@@ -20,7 +20,7 @@ from labs import ROOT, CourseError
 
 MARK = ".iolab-handout"
 PARTS = ("LICENSE", "Makefile", ".gitignore", ".clang-format", "common", "docs", "harness", "labs", "plots")
-# Solutions; what is about them; what works only with them; what is for those who build iolab.
+# Solutions; texts about them; what works only with them; tools of the developers.
 WITHOUT = ("labs/*/engine*.c", "labs/*/mutants", "labs/*/alternates", "labs/*/answers.md",
            "common/op_syscall.c",
            "docs/instructor.md", "docs/add-a-lab.md", "docs/architecture.md",
@@ -29,7 +29,7 @@ WITHOUT = ("labs/*/engine*.c", "labs/*/mutants", "labs/*/alternates", "labs/*/an
            "harness/develop.mk", "harness/lint", "harness/peers", "harness/check.sh", "harness/tests/*.*",
            "harness/tests/grading", "harness/tests/tiny_course", "plots/tests",
            "harness/tests/conformance/mutants.*", "__pycache__", "*.o", "*.orig", "*.rej", "*~", "*.swp")
-# In a page, what stands between these two lines is left out.
+# In a page, the lines between these two are left out.
 CUT = re.compile(r"^<!-- handout: without -->\n.*?^<!-- handout: with -->\n", re.M | re.S)
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 
@@ -55,7 +55,7 @@ def copy_tree(out):
 
 
 def add_objects(out):
-    """The reference engines and the calls that they share, without the debugger's view of their source."""
+    """Adds the reference engines and the code that they share, as objects without debugging information."""
     for source in glob.glob("labs/*/engine*.c", root_dir=ROOT) + ["common/op_syscall.c"]:
         made = os.path.join(ROOT, "build", source.removesuffix(".c") + ".o")
         folder, name = os.path.split(source.removesuffix(".c") + ".o")
@@ -74,7 +74,7 @@ def add_starters(out):
 
 
 def adapt_pages(out):
-    """Leaves out what is marked, writes README.md, and takes links away that lead to what is left out."""
+    """Cuts the marked parts, writes README.md, and removes links to files that are left out."""
     listed = "\n".join(f"- [{lab.number} {lab.title}](labs/{lab.name}/README.md): {lab.idea}"
                        for lab in labs.all_labs())
     front = labs.read(os.path.join(ROOT, "harness", "course", "handout.md"))
@@ -95,13 +95,13 @@ def plain(line):
 
 
 def is_telling(line):
-    """Three words or more: what is shorter ("default:", "break;") is nobody's solution."""
+    """Three words or more. A shorter line ("default:", "break;") gives no solution away."""
     return len(re.findall(r"[A-Za-z_]\w*", line)) >= 3
 
 
 def region_lines():
-    """{line: where it stands} of all regions of all solutions. Comments are left out, and lines that
-    also stand where a starter shows them: outside of regions, or in the starter's own code."""
+    """{line: its place} for all regions of all solutions. Comments are left out. So are lines that the
+    starter shows as well: outside of regions, or in its own code."""
     found, shown = {}, set()
     for path in sorted(glob.glob(os.path.join(labs.LABS, "*", "engine*.c"))):
         inside = False
@@ -130,8 +130,8 @@ def text_files(folder):
 
 
 def find_leaks(out):
-    """Where a line of a solution survived. Lines that it has in common with the harness, or with a lab's
-    stand-alone program, tell nothing."""
+    """The places where a line of a solution survived. Lines that also stand in the harness, or in a lab's
+    stand-alone program, do not count."""
     lines = region_lines()
     programs = [os.path.join("labs", lab.name, lab.program) for lab in labs.all_labs()]
     for path, text in text_files(out):
@@ -149,7 +149,7 @@ def make(out):
         if not os.path.exists(os.path.join(out, MARK)):
             raise CourseError(f"OUT={out} is not empty and no handout; name another folder")
         if os.path.exists(os.path.join(out, "work")):
-            raise CourseError(f"OUT={out} is a handout in which somebody worked (work/); name another folder")
+            raise CourseError(f"OUT={out} is a handout that somebody worked in (work/); name another folder")
     command = ["make", "-s", "-C", ROOT, "all"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -158,14 +158,14 @@ def make(out):
     shutil.rmtree(new, ignore_errors=True)
     os.makedirs(new)
     try:
-        labs.write(os.path.join(new, MARK), "Made by make handout, which may make it again in this place.\n")
+        labs.write(os.path.join(new, MARK), "make handout made this folder, and may replace it.\n")
         copy_tree(new)
         add_objects(new)
         add_starters(new)
         adapt_pages(new)
         leaks = list(find_leaks(new))
         if leaks:
-            raise CourseError("nothing is handed out, since lines of a solution stand in it:\n  " +
+            raise CourseError("no handout is made, because it would contain lines of a solution:\n  " +
                               "\n  ".join(leaks[:20]))
         if os.path.isdir(out):
             shutil.rmtree(out)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The labs: what lies in their folders, and how starters and mutants are made from the solution.
+"""The labs: what their folders hold, and how starters and mutants are made from the solution.
 
 A lab is a folder of labs/ that has a lab.toml; docs/add-a-lab.md describes its parts.
 """
@@ -11,7 +11,7 @@ import tomllib
 from dataclasses import dataclass
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-# Elsewhere in tests.
+# Tests set these.
 LABS = os.path.abspath(os.environ.get("IOLAB_LABS") or os.path.join(ROOT, "labs"))
 WORK = os.path.abspath(os.environ.get("IOLAB_WORK") or os.path.join(ROOT, "work"))
 
@@ -22,7 +22,7 @@ END = re.compile(r"^\s*// ?< ?(\d+)\s*$")
 
 
 class CourseError(Exception):
-    """Cannot go on; the text says why, in one line."""
+    """The command cannot go on; the text says why, in one line."""
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Exercise:
     number: int
     title: str
     points: int
-    fails: str  # the test that an untouched starter must fail
+    fails: str  # the untouched starter must fail this test
 
 
 @dataclass
@@ -80,7 +80,7 @@ class Lab:
 
     @property
     def has_solution(self):
-        """False in a handout, which holds ready-made starters and objects instead."""
+        """False in a handout: it has finished starters and objects instead."""
         return all(os.path.exists(self.path(name)) for name in self.files)
 
     def solution(self):
@@ -88,10 +88,10 @@ class Lab:
         return {name: read(self.path(name)) for name in self.files}
 
     def starter(self, solved=()):
-        """{file name: text} of what a learner begins with; exercises in `solved` stay filled in."""
+        """{file name: text} of the files a learner begins with; exercises in `solved` stay filled in."""
         if not self.has_solution:
             if solved:
-                raise CourseError(f"lab {self.number}: this is a handout, it holds no solution")
+                raise CourseError(f"lab {self.number}: this is a handout; it holds no solution")
             return {name: read(self.path("starter", name)) for name in self.files}
         return {name: cut(text, f"{self.name}/{name}", solved)
                 for name, text in self.solution().items()}
@@ -148,7 +148,7 @@ def comment(words, indent):
 
 
 def cut(text, where, solved=()):
-    """The solution's text without the regions that are not in `solved`, and without their marks."""
+    """The solution's text without marks, and without the regions of exercises that are not in `solved`."""
     out, words, starter = [], [], []
     inside = None
     indent = ""
@@ -177,7 +177,7 @@ def cut(text, where, solved=()):
 
 
 def read_mutant(path):
-    """A patch against the solution, whose head says what is wrong and which test must see it."""
+    """A patch against the solution. Its head says what is wrong and which test must fail."""
     head = dict(re.findall(r"^(Bug|Killed-by): (.+)$", read(path).split("\n--- ")[0], re.M))
     missing = {"Bug", "Killed-by"} - head.keys()
     if missing:
@@ -203,7 +203,7 @@ def all_labs():
 
 
 def find(word):
-    """The lab that somebody means by "4", "04", "epoll" or "04_epoll"."""
+    """The lab for "4", "04", "epoll" or "04_epoll"."""
     labs = all_labs()
     for lab in labs:
         if word in (lab.name, lab.number, lab.number.lstrip("0") or "0", lab.name.split("_", 1)[1]):

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""learner.py COMMAND [LAB=04] [WORD=VALUE...]: the learner's commands, as `make COMMAND ...` calls them.
+"""learner.py COMMAND [LAB=04] [WORD=VALUE...]: the learner's commands; `make COMMAND ...` calls them.
 
-Exit status: 0 done (check-lab: all that was asked for passes), 1 not, 2 wrong use, 130 interrupted.
+Exit status: 0 done (check-lab: everything passes), 1 not done, 2 wrong use, 130 interrupted.
 """
 import difflib
 import os
@@ -25,7 +25,7 @@ from learning.terminal import count, paint, say, say_next  # noqa: E402
 from learning.working_copy import shown  # noqa: E402
 
 POLL_S = 0.25
-# Variables of the Makefile that may stand on the same command line.
+# Variables of the Makefile; they may stand on the same command line.
 OF_MAKE = {"V", "CC", "CFLAGS", "LDFLAGS", "SANITIZE", "BUILD", "PYTHON", "WERROR", "MINE", "WORK",
            "RESULTS", "TESTS", "COMPARE", "PEERS", "SINCE", "REPEATS"}
 
@@ -39,7 +39,7 @@ def is_set(words, name):
 
 
 def chosen(words):
-    """The lab that is named, or the current one."""
+    """The named lab, or the current one."""
     if words.get("LAB"):
         return labs.find(words["LAB"])
     current = Progress().current
@@ -57,7 +57,7 @@ def chosen_exercise(lab, words):
 
 
 def is_complete(lab, progress):
-    """Everything passed, and the files are still those that did."""
+    """Everything passed, and the files have not changed since."""
     value = progress.get("complete", lab)
     return bool(value) and value.split()[1] == working_copy.digest(lab)
 
@@ -74,7 +74,7 @@ def standing(lab, progress):
 
 
 def next_lab(progress):
-    """The first that is not passed after the current one, else the first of all; None at the end."""
+    """The first lab after the current one that has not passed, else the first such lab; None at the end."""
     everything = labs.all_labs()
     if not everything:
         raise CourseError("there is no lab here: no folder of labs/ has a lab.toml")
@@ -97,8 +97,8 @@ def show_labs(_):
     elif is_complete(current, progress) and progress.get("measured", current):
         say_next(("make start", "begins the next lab"))
     elif is_complete(current, progress):
-        say_next(("make predict", "say what you expect, before you measure"),
-                 ("make measure", "your engine beside the reference, in one figure"),
+        say_next(("make predict", "asks what you expect, before you measure"),
+                 ("make measure", "compares your engine with the reference, in one figure"),
                  ("make start", "begins the next lab"))
     else:
         say_next(("make check-lab", f"tests {shown(current.work(current.files[0]))}"),
@@ -111,11 +111,11 @@ def show_begun(lab):
     readme = shown(lab.path("README.md"))
     say(f"  idea       {lab.idea}")
     say(f"  handout    {readme}")
-    say(f"  program    {shown(lab.path(lab.program))}   (the interface alone, to run and to strace)")
+    say(f"  program    {shown(lab.path(lab.program))}   (the interface alone; run it, then strace it)")
     say(f"  {'your file ' if len(lab.files) == 1 else 'your files'} {files}   (look for EXERCISE 1)")
     say_next(("Read the handout", f"{readme}, and run its program"),
-             ("make check-lab", "builds and tests your file; it fails until you have written something"),
-             ("make watch", "the same again, each time you save"),
+             ("make check-lab", "builds and tests your file; it fails until you write something"),
+             ("make watch", "the same, each time you save"),
              ("make hint", "when you are stuck"))
 
 
@@ -128,11 +128,11 @@ def start(words):
         if not lab or progress.get("complete", lab) or not working_copy.is_begun(lab):
             lab = next_lab(progress)
         else:
-            say(f"Lab {lab.number} is not passed yet, so this is still the place. "
-                "(make start LAB=... begins any other.)")
+            say(f"Lab {lab.number} has not passed yet, so you stay here. "
+                "(make start LAB=... begins another lab.)")
     if not lab:
         say("All labs are passed.")
-        say_next(("make labs", "all of them"), ("make start LAB=01 FORCE=1", "one of them again"))
+        say_next(("make labs", "lists them"), ("make start LAB=01 FORCE=1", "begins one again"))
         return 0
     begun = working_copy.present(lab)
     if begun and is_set(words, "FORCE"):
@@ -140,9 +140,9 @@ def start(words):
     else:
         written = working_copy.write_missing(lab)
         if begun and not written:
-            say(f"Lab {lab.number} is here already, and nothing in it was touched.")
+            say(f"Lab {lab.number} is here already; nothing in it was touched.")
         elif begun:
-            say(f"Written anew: {', '.join(shown(lab.work(name)) for name in written)}")
+            say(f"Written again: {', '.join(shown(lab.work(name)) for name in written)}")
     progress = Progress()
     progress.current = lab.name
     if not progress.get("started", lab):
@@ -155,9 +155,9 @@ def start(words):
 
 
 def build_iolab():
-    """What the handouts' commands begin with. Without it there is still much that can be done."""
+    """build/iolab, which the handouts' commands use. Most of a lab works without it."""
     if not os.path.exists(os.path.join(ROOT, "build", "iolab")):
-        say(paint("(build/iolab, the program that the handouts use, is built first, this one time.)", "dim"))
+        say(paint("(Building build/iolab first; the handouts use it. This happens once.)", "dim"))
     try:
         os.makedirs(os.path.join(ROOT, "build"), exist_ok=True)
         done = subprocess.run(["make", "-s", f"-j{os.cpu_count()}", "all"], cwd=ROOT,
@@ -171,7 +171,7 @@ def build_iolab():
 
 
 def restart(lab, names):
-    """Back to the starter; what was there stays, beside it."""
+    """Puts the starter back, and keeps the old files beside it."""
     starter = lab.starter()
     folder = working_copy.set_aside(lab, names)
     for name in names:
@@ -193,7 +193,7 @@ def reset(words):
     if any(n in present for n in names):
         restart(lab, [n for n in names if n in present])
     working_copy.write_missing(lab)
-    say(f"{' and '.join(shown(lab.work(n)) for n in names)}: as in the beginning.")
+    say(f"{' and '.join(shown(lab.work(n)) for n in names)}: back to the starter.")
     say_next((f"make check-lab{lab_word(lab)}", "tests it"))
     return 0
 
@@ -218,7 +218,7 @@ def watch(words):
             except CourseError as error:
                 say(f"iolab: {error}")
             say()
-            say(f"Watching {shown(lab.work())}/: save a file and it is checked again. Ctrl-C ends.")
+            say(f"Watching {shown(lab.work())}/: each save is checked. Ctrl-C ends.")
             while working_copy.stamps(lab) == seen:
                 time.sleep(POLL_S)
             await_quiet(lab)
@@ -228,7 +228,7 @@ def watch(words):
 
 
 def await_quiet(lab):
-    """An editor may write in several steps."""
+    """Waits until the files stay the same: an editor may write in several steps."""
     last = None
     while (found := working_copy.stamps(lab)) != last or not working_copy.present(lab):
         last = found
@@ -236,7 +236,7 @@ def await_quiet(lab):
 
 
 def first_open_exercise(lab, progress):
-    """What failed at the last check; else the first that has not passed; 0: all have."""
+    """The exercise that failed at the last check, else the first that has not passed; 0: all have."""
     failing = progress.exercises("failing", lab)
     passed = progress.exercises("passed", lab)
     return next((e for e in failing + [x.number for x in lab.exercises] if e not in passed), 0)
@@ -249,8 +249,8 @@ def hint(words):
     number = chosen_exercise(lab, words) or first_open_exercise(lab, progress)
     if not number:
         say(f"All exercises of lab {lab.number} pass; there is nothing to hint at.")
-        say_next((f"make measure{word}", "your engine beside the reference"),
-                 (f"make hint{word} EXERCISE=1", "the hints of a certain exercise"))
+        say_next((f"make measure{word}", "compares your engine with the reference"),
+                 (f"make hint{word} EXERCISE=1", "shows the hints of one exercise"))
         return 0
     hints = hints_of(lab, number)
     if not hints:
@@ -259,7 +259,7 @@ def hint(words):
     title = lab.exercises[number - 1].title
     if given >= len(hints):
         say(paint(f"Exercise {number}: {title}", "bold"))
-        say(f"You have had all {len(hints)} hints. Here they are once more.")
+        say(f"You have seen all {len(hints)} hints. Here they are again.")
         for i, text in enumerate(hints, 1):
             say()
             show_hint(text, f"Hint {i}: ")
@@ -286,16 +286,16 @@ def say_next_after_hint(lab, number, left, word):
     if left:
         steps.append((again, f"a stronger hint; {count(left, 'hint')} left"))
     elif lab.has_solution:
-        steps.append((f"make diff-lab{word} FORCE=1", "there is no further hint; this shows the solution"))
+        steps.append((f"make diff-lab{word} FORCE=1", "there are no more hints; this shows the solution"))
     else:
-        steps.append((again, "there is no further hint; ask whoever gave you the course"))
+        steps.append((again, "there are no more hints; ask the person who gave you the course"))
     say_next(*steps)
 
 
 def without_tasks(lines):
-    """(number, line) of all but the starter's comments, which say what to write and no more."""
+    """(number, line) of all lines but the starter's comments on what to write."""
     kept = []
-    comment = []  # begun, and not yet known to be one
+    comment = []  # lines of a comment that may turn out to be one
     task = False
     for number, line in enumerate(lines, 1):
         if task:
@@ -315,12 +315,12 @@ def diff(words):
     lab = chosen(words)
     working_copy.need(lab)
     if not lab.has_solution:
-        raise CourseError("this is a hand-out: it holds no solutions to compare with")
+        raise CourseError("this is a handout: it holds no solutions to compare with")
     if not is_complete(lab, Progress()):
         if not is_set(words, "FORCE"):
-            raise CourseError(f"lab {lab.number} has not passed (or was changed since); make check-lab"
-                              f"{lab_word(lab)}, or FORCE=1 to see the solution before that")
-        say(paint("FORCE=1: this is the solution, and you have not passed the lab yet.", "yellow"))
+            raise CourseError(f"lab {lab.number} has not passed (or was changed since): type make check-lab"
+                              f"{lab_word(lab)}, or add FORCE=1 to see the solution now")
+        say(paint("FORCE=1: this is the solution; you have not passed the lab yet.", "yellow"))
     solution = lab.starter({e.number for e in lab.exercises})
     differs = False
     for name in lab.files:
@@ -334,26 +334,26 @@ def diff(words):
                 line = f"@@ from line {yours[min(max(int(hunk[1]), 1), len(yours)) - 1][0]} of yours @@"
             say(paint(line, colour) if colour else line)
     if not differs:
-        say("No difference: your files are the solution's.")
-    say_next(("make start", "the next lab"))
+        say("No difference: your files match the solution.")
+    say_next(("make start", "begins the next lab"))
     return 0
 
 
 def predict(words):
-    from learning import predictions  # it needs more modules than the others, which should begin at once
+    from learning import predictions  # here: it loads many modules, and other commands should start fast
     lab = chosen(words)
     working_copy.need(lab)
     word = lab_word(lab)
     if not predictions.questions(lab):
         say(f"Lab {lab.number} asks for no prediction.")
     elif sys.stdin.isatty() and terminal.is_terminal():
-        say(f"Lab {lab.number}: what do you expect? A wrong guess teaches more than none.")
+        say(f"Lab {lab.number}: what do you expect? A wrong guess teaches more than no guess.")
         predictions.ask(lab)
     elif not os.path.exists(predictions.path(lab)):
         predictions.write(lab, {})
-        say(f"The questions are in {shown(predictions.path(lab))}. Write each answer behind its =.")
-        say_next((f"make predict{word}", "again, when you have: it looks at your answers"),
-                 (f"make measure{word}", "afterwards"))
+        say(f"The questions are in {shown(predictions.path(lab))}. Write each answer after its =.")
+        say_next((f"make predict{word}", "checks your answers"),
+                 (f"make measure{word}", "after that"))
         return 0
     answers = predictions.answers(lab)
     progress = Progress()
@@ -361,11 +361,11 @@ def predict(words):
         progress.note("predicted", lab, now())
         progress.save()
         say()
-        say(f"Noted in {shown(predictions.path(lab))}; you may change it until you measure.")
+        say(f"Saved in {shown(predictions.path(lab))}; you may change your answers until you measure.")
     if is_complete(lab, progress):
-        say_next((f"make measure{word}", "your engine beside the reference, in one figure"))
+        say_next((f"make measure{word}", "compares your engine with the reference, in one figure"))
     else:
-        say_next((f"make check-lab{word}", "measuring comes after all tests pass"))
+        say_next((f"make check-lab{word}", "all tests must pass before you measure"))
     return 0
 
 
@@ -378,8 +378,8 @@ def measure(words):
     word = lab_word(lab)
     forced = not is_complete(lab, Progress())
     if forced and not is_set(words, "FORCE"):
-        raise CourseError(f"lab {lab.number} has not passed its tests, or was changed since; "
-                          f"make check-lab{word}, or FORCE=1 to measure it all the same")
+        raise CourseError(f"lab {lab.number} has not passed its tests, or was changed since: type make "
+                          f"check-lab{word}, or add FORCE=1 to measure anyway")
     answers = {}
     if words.get("PREDICT") != "no" and predictions.questions(lab):
         try:
@@ -387,35 +387,35 @@ def measure(words):
         except CourseError as error:
             raise CourseError(f"predict before you measure: make predict{word}, or PREDICT=no "
                               f"({error})") from error
-    warning = paint("FORCE=1: this engine does not pass its tests, so its figures may mean nothing.",
+    warning = paint("FORCE=1: this engine does not pass its tests, so its numbers may mean nothing.",
                     "yellow")
     if forced:
         say(warning)
     figure = compare_and_draw(lab, answers, words.get("RUNTIME", ""))
     folder = os.path.dirname(os.path.dirname(figure))
     if has_empty_run(folder):
-        say(f"(In some run nothing was finished. Longer runs help: make measure{word} RUNTIME=2, in seconds.)")
+        say(f"(In some runs nothing finished. Try longer runs: make measure{word} RUNTIME=2, in seconds.)")
     if forced:
         say(warning)
     say(f"The figure: {shown(figure)}")
-    say("(Others lie beside it, as .png for a page and as .svg for paper.)")
+    say("(More figures lie beside it, as .png and .svg.)")
     readme = shown(lab.path("README.md"))
     say_next(("Look at it", f"and explain it: {readme}, prediction and measurement"),
-             *diff_step(lab, word), ("make start", "the next lab"))
+             *diff_step(lab, word), ("make start", "begins the next lab"))
     return 0
 
 
-# The words that each takes, and what it does.
+# Each command: its function, the words that it takes, what it does.
 COMMANDS = {
-    "labs": (show_labs, (), "all labs, and where you are"),
+    "labs": (show_labs, (), "list the labs, and where you are"),
     "start": (start, ("LAB", "FORCE"), "begin the next lab, or the named one"),
     "check-lab": (check_lab, ("LAB", "EXERCISE", "TEST"), "build and test your files"),
     "watch": (watch, ("LAB",), "check again on each save"),
-    "hint": (hint, ("LAB", "EXERCISE"), "a hint, then a stronger one"),
+    "hint": (hint, ("LAB", "EXERCISE"), "show a hint; again: a stronger one"),
     "predict": (predict, ("LAB",), "say what you expect, before you measure"),
-    "measure": (measure, ("LAB", "FORCE", "PREDICT", "RUNTIME"), "your engine beside the reference"),
-    "diff-lab": (diff, ("LAB", "FORCE"), "the difference to the solution"),
-    "reset-lab": (reset, ("LAB", "FILE"), "back to the starter; your copy is moved aside"),
+    "measure": (measure, ("LAB", "FORCE", "PREDICT", "RUNTIME"), "compare your engine with the reference"),
+    "diff-lab": (diff, ("LAB", "FORCE"), "show how your files differ from the solution"),
+    "reset-lab": (reset, ("LAB", "FILE"), "put the starter back; your copy is kept"),
 }
 
 
@@ -428,7 +428,7 @@ def usage():
 
 
 def read_words(command, arguments):
-    """{"LAB": "04"}; "04" alone is a lab, too."""
+    """{"LAB": "04"}, from "LAB=04" or "04"."""
     known = COMMANDS[command][1]
     words = {}
     for argument in arguments:
@@ -447,7 +447,7 @@ def main(arguments):
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(usage())
         return 0 if arguments else 2
-    # The outer make's variables are not those of the makes that are started here.
+    # The outer make's variables must not reach the makes that are started here.
     for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"):
         os.environ.pop(name, None)
     command = arguments[0]

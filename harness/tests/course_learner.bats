@@ -377,7 +377,7 @@ await_line() {
 	sed -i 's/^1 = *$/1 = plenty/; s/^2 = *$/2 = io_uring/' "$file"
 	run learner predict
 	assert_failure 1
-	assert_output "iolab: question 1: 'plenty' is not a number above 0, as 2.5 is"
+	assert_output "iolab: question 1: 'plenty' is not a number above 0, such as 2.5"
 	sed -i 's/plenty/20x/; s/= io_uring/= libaio/' "$file"
 	run learner predict
 	assert_failure 1
@@ -575,13 +575,13 @@ entry("libaio", 16)["ratio"] = {"ops_per_s": dict(mean=3, median=3, low=0, high=
 	refute_output --partial "xercise 2"
 }
 
-@test "diff-lab in a hand-out says that it holds no solutions" {
+@test "diff-lab in a handout says that it holds no solutions" {
 	passed
 	cp -r "$IOLAB_LABS" "$BATS_TEST_TMPDIR/labs"
 	rm "$BATS_TEST_TMPDIR"/labs/*/engine.c
 	IOLAB_LABS="$BATS_TEST_TMPDIR/labs" run learner diff-lab
 	assert_failure 1
-	assert_output "iolab: this is a hand-out: it holds no solutions to compare with"
+	assert_output "iolab: this is a handout: it holds no solutions to compare with"
 }
 
 @test "reset-lab goes back to the starter and keeps the old copy" {

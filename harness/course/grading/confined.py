@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""confined.py JSON: turns into a command that is shut in; sandbox.py starts it.
+"""confined.py JSON: becomes a command in a sandbox; sandbox.py starts it.
 
-It enters the namespaces, builds the file tree, lowers the limits, gives up its rights, and only then
-becomes the command. It runs for every step of every submission, so it imports little.
+It enters the namespaces, builds the file tree, lowers the limits, gives up its rights, and then becomes
+the command. It runs for each step of each submission, so it imports little.
 """
 import ctypes
 import fcntl
@@ -16,15 +16,15 @@ import sys
 import warnings  # noqa: F401 ; os.execvpe() imports it, when Python's own files may be out of sight
 
 MIB = 1 << 20
-DATA_BYTES = 2048 * MIB  # by rlimit: what a process asks for, stacks of threads included
+DATA_BYTES = 2048 * MIB  # rlimit: the memory of a process, with the stacks of its threads
 ADDRESS_SPACE_BYTES = 4096 * MIB
 FILE_BYTES = 64 * MIB
 PROCESSES = 400  # of the command's user
 SCRATCH_BYTES = 64 * MIB  # of each private /tmp
 
-CANNOT = 125  # our own failure, before the command began
+CANNOT = 125  # exit status: this script failed, before the command began
 
-# What every command may read: the system, without home folders and without this repository.
+# Every command may read these: the system, without home folders and this repository.
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/opt", "/nix", "/gnu")
 DEVICES = ("null", "zero", "full", "random", "urandom")
 PRIVATE = ("/tmp", "/var/tmp", "/dev/shm")
@@ -45,7 +45,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 def call(name, *arguments):
-    """A function of libc that Python 3.11 does not offer."""
+    """Calls a function of libc that Python 3.11 lacks."""
     words = [a.encode() if isinstance(a, str) else a for a in arguments]
     if getattr(libc, name)(*words) < 0:
         error = ctypes.get_errno()
@@ -69,8 +69,8 @@ def mount_tmpfs(path, options):
 
 
 def build_tree(spec):
-    """The file tree of the command, below spec["root"]: the system read-only, a few devices, empty
-    folders for scratch, and what it was given, each where it lies outside."""
+    """Builds the command's file tree below spec["root"]: the system, read-only; a few devices; empty
+    folders for scratch; the given files, at their own paths."""
     root = spec["root"]
     call("mount", "none", "/", None, ctypes.c_ulong(MS_REC | MS_PRIVATE), None)
     call("mount", "tmpfs", root, "tmpfs", ctypes.c_ulong(MS_NOSUID), "size=1m,mode=755")
@@ -97,7 +97,7 @@ def build_tree(spec):
     for path in PRIVATE:
         mount_tmpfs(root + path, f"size={SCRATCH_BYTES},nr_inodes=4096,mode=1777")
     for path in given:
-        make_mount_point(path, root + path)  # again, where it lies below a private one
+        make_mount_point(path, root + path)  # again, for one below a private folder
         bind(path, root + path, path in spec["readable"])
 
 
@@ -114,7 +114,7 @@ def lower_limits(spec):
               resource.RLIMIT_AS: ADDRESS_SPACE_BYTES, resource.RLIMIT_FSIZE: FILE_BYTES}
     if spec["cpu_s"]:
         limits[resource.RLIMIT_CPU] = spec["cpu_s"]
-    # It counts all processes of a user: of no use where that is the grader's own.
+    # It counts all processes of a user, so it is of no use when that is the grader's own user.
     if spec["uid"] is not None or spec["flags"] & CLONE_NEWUSER:
         limits[resource.RLIMIT_NPROC] = PROCESSES
     for kind, value in limits.items():
@@ -133,13 +133,13 @@ def start_command(spec):
     call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     os.chdir(spec["cwd"])
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(number, signal.SIG_DFL)  # Python ignores both, and the command would inherit it
+        signal.signal(number, signal.SIG_DFL)  # Python ignores both, and the command would inherit that
     os.execvpe(spec["command"][0], spec["command"], spec["environment"])
 
 
 def start_inside(spec):
-    """In the child that is process 1 of a pid namespace, where there is one: when it ends, the kernel
-    ends all the others. Else it adopts what loses its parent, and ends that itself."""
+    """Runs in the child. In a pid namespace that child is process 1: when it ends, the kernel ends all
+    others. Without one, it adopts orphaned processes and ends them itself."""
     call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     if spec["flags"] & CLONE_NEWNS:
@@ -175,7 +175,7 @@ def kill_children():
                 if file.read().rpartition(")")[2].split()[1] == own:
                     os.kill(int(entry), signal.SIGKILL)
         except OSError:
-            pass  # it has ended meanwhile
+            pass  # it has ended in the meantime
 
 
 def enter(spec):
@@ -206,7 +206,7 @@ def enter(spec):
 
 
 def guarded(function, spec):
-    """A failure of ours must not be taken for the command's."""
+    """Calls the function; its failure must not look like the command's."""
     try:
         function(spec)
     except OSError as error:

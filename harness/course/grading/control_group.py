@@ -10,8 +10,8 @@ PROCESSES = 400  # a lab's test program may have 256 threads
 
 
 class ControlGroup:
-    """Limits on memory and processes, in a control group below our own where we may make one, or
-    below one above it. Version 1 or 2: each controller is looked for in both."""
+    """A control group below our own, or else below one of its parents. Each controller is looked for
+    in version 1 and version 2."""
 
     def __init__(self, name, controllers=("memory", "pids")):
         self.name = name
@@ -40,7 +40,7 @@ class ControlGroup:
                 with contextlib.suppress(OSError):
                     os.rmdir(folder)
             return False
-        # Without this the limit on memory would be met by swapping. Not every kernel has the file.
+        # Otherwise the kernel would swap to stay within the limit. Not every kernel has the file.
         for file in ("memory.swap.max", "memory.memsw.limit_in_bytes"):
             if controller == "memory" and os.path.exists(os.path.join(folder, file)):
                 with contextlib.suppress(OSError):
@@ -64,11 +64,11 @@ class ControlGroup:
                 except FileNotFoundError:
                     break
                 except OSError:
-                    time.sleep(0.02)  # the kernel tells nobody when the last process is gone
+                    time.sleep(0.02)  # the kernel does not say when the last process is gone
 
 
 def own_groups():
-    """{controller: [folder of our own control group, the one above it, ...]}; "" stands for version 2."""
+    """{controller: [folder of our own control group, of its parent, ...]}; "" means version 2."""
     mounts, found = {}, {}
     with open("/proc/self/mountinfo", encoding="utf-8") as file:
         for line in file:

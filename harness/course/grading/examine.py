@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Compiles a submission's files and has the proctor run a lab's tests on them, all of it shut in.
+"""Compiles a submission's files and has the proctor run a lab's tests on them, all in a sandbox.
 
-The steps: each file is compiled by itself, and what it included is looked at; the objects become one
-whose names nobody sees; that is linked with the grader's tests; the program is copied out of its
-user's reach; the proctor runs it.
+The steps: compile each file alone and check what it includes; join the objects into one that shows no
+names; link that with the grader's tests; copy the program out of its user's reach; run the proctor.
 """
 import contextlib
 import hashlib
@@ -25,9 +24,8 @@ from proctor.programs import Outcome
 COMPILE_WALL_S = 60
 COMPILE_CPU_S = 30
 HEADERS = ("/usr/", "/opt/", "/lib", "/nix/", "/gnu/")  # where a system's headers lie
-# Who puts objects together, as the compiler does itself: a submission's files become one, of which no
-# name can be seen from outside. So it cannot put a main(), read() or expect() of its own in the place
-# of the tests' or the library's; the contract needs no name, engines register by a section.
+# Joins a submission's objects into one that shows no names. So a main(), read() or expect() of its own
+# cannot replace that of the tests or the library. Engines need no name: they register by a section.
 LINK = """out=$1 lab=$2 tests=$3; shift 3
 ld -r -o "$out.o" "$@" && objcopy --keep-global-symbol=iolab_keeps_none "$out.o" &&
 build/course/compile "$lab" "$out" "$tests" "$out.o" && nm -u "$out.o" && readelf -SsW "$out.o"
@@ -36,20 +34,20 @@ build/course/compile "$lab" "$out" "$tests" "$out.o" && nm -u "$out.o" && readel
 
 @dataclass
 class Examined:
-    """What became of one lab's files."""
+    """The results of one lab's files."""
 
     outcomes: list  # of programs.Outcome, one for each test of the lab
     warnings: str = ""  # the compiler's
     broken: dict = field(default_factory=dict)  # {file: the Finding why it could not be compiled}
     trouble: Finding | None = None  # why tests could not be run
-    calls: set = field(default_factory=set)  # the names that the files leave to the libraries
-    early: bool = False  # whether they hold code that runs before main()
-    registers: bool = True  # whether IO_ENGINE() stands in any of them
+    calls: set = field(default_factory=set)  # the functions that the files take from libraries
+    early: bool = False  # is there code that runs before main()?
+    registers: bool = True  # is there an IO_ENGINE() in any of them?
     seconds: float = 0
 
 
 def make_kit(kit, chosen):
-    """A copy of what a submission may see: headers, the library, the tests. No solution is in it."""
+    """Copies what a submission may see: headers, the library, the tests. It holds no solution."""
     for pattern in ("common", "harness/course/proctor", "harness/tests/conformance", "build"):
         os.makedirs(os.path.join(kit, pattern), exist_ok=True)
         for name in os.listdir(os.path.join(ROOT, pattern)):
@@ -69,14 +67,14 @@ def make_kit(kit, chosen):
             done = subprocess.run(command, cwd=kit, capture_output=True, text=True, check=False)
             if done.returncode != 0:
                 raise CourseError(f"labs/{lab.name}/tests.c: {done.stderr[-2000:]}")
-    for path, folders, files in os.walk(kit):  # whatever the umask is
+    for path, folders, files in os.walk(kit):  # readable for all, under any umask
         for name in (*folders, *files):
             whole = os.path.join(path, name)
             os.chmod(whole, 0o755 if os.access(whole, os.X_OK) else 0o644)
 
 
 def dependencies(text):
-    """The files that a compiler's rule (-MD) names after its colon."""
+    """The files after the colon in a compiler's dependency rule (-MD)."""
     words = re.sub(r"\\\n", " ", text).partition(":")[2]
     return [re.sub(r"\\(.)", r"\1", word).replace("$$", "$")
             for word in re.findall(r"(?:\\.|[^\s\\])+", words)]
@@ -84,7 +82,7 @@ def dependencies(text):
 
 class Examiner:
     def __init__(self, chosen, hidden, limit_s):
-        """Of the labs `chosen`. `hidden`: folders that no submission may see."""
+        """For the labs `chosen`. `hidden`: folders that no submission may see."""
         self.limit_s = limit_s  # for all tests of a lab
         self.scratch = tempfile.mkdtemp(prefix="iolab-grade-", dir=os.environ.get("TMPDIR", "/var/tmp"))
         self.kit = os.path.join(self.scratch, "kit")
@@ -99,7 +97,7 @@ class Examiner:
     def _prepare(self, chosen):
         for path in self.forbidden:
             if os.path.realpath(self.scratch).startswith(path.rstrip("/") + "/"):
-                raise CourseError(f"{path} is kept from submissions, so the grader cannot work in it; "
+                raise CourseError(f"{path} is hidden from submissions, so the grader cannot work in it; "
                                   "set TMPDIR to a folder elsewhere")
         os.chmod(self.scratch, 0o711)
         os.makedirs(self.kit, 0o755)
@@ -164,7 +162,7 @@ class Examiner:
                                       cpu_s=COMPILE_CPU_S)
             program = os.path.join(room, "program")
             examined.calls = set(re.findall(r"^ +[Uw] (\w+)", linked.stdout, re.M))
-            # The function that chooses an ifunc runs before main(), too.
+            # The function that chooses an ifunc runs before main() too.
             examined.early = bool(re.search(r" \.(preinit_array|init_array|ctors)| IFUNC ", linked.stdout))
             examined.registers = " io_engines " in linked.stdout or linked.status != 0
             if linked.status == 0 and take_program(out, program):
@@ -181,8 +179,8 @@ class Examiner:
     def _compile(self, lab, path, build, uid, readable):
         """Returns the compiler's words, and a Finding why there is no object, or None."""
         out = os.path.join(build, os.path.basename(path))
-        # What an assembler includes (.incbin) only its own list names; the compiler's words reach it
-        # through a pipe, or their file would stand there, too.
+        # Only the assembler's own list names what it includes (.incbin). -pipe keeps the compiler's
+        # temporary file out of that list.
         command = ["build/course/compile-object", lab.name, out + ".o", "-MD", "-MF", out + ".d",
                    "-pipe", f"-Wa,--MD,{out}.ad", path]
         ended = self.sandbox.run(command, COMPILE_WALL_S, uid, self.kit, readable, [build],
@@ -251,7 +249,7 @@ def compiler_finding(ended, words):
 
 
 def make_removable(room):
-    """Folders that their owner made unreadable, for a grader that is not root."""
+    """Opens folders that their owner made unreadable, so that a grader without root can remove them."""
     for path, folders, _ in os.walk(room):
         for name in folders:
             whole = os.path.join(path, name)
@@ -261,7 +259,7 @@ def make_removable(room):
 
 
 def take_program(made, program):
-    """Copies what the compiler made to where its user cannot write. False when it is no plain file."""
+    """Copies the compiler's program to where its user cannot write. False when it is no regular file."""
     try:
         fd = os.open(made, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
@@ -276,7 +274,7 @@ def take_program(made, program):
 
 
 def shorten(words, *folders):
-    """A compiler's words without the folders in which the grader put things."""
+    """The compiler's words without the names of the grader's folders."""
     for folder in folders:
         words = words.replace(folder + "/source/", "").replace(folder + "/", "")
     return reports.printable(words.strip(), keep_lines=True)

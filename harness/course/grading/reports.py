@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What the grader writes: TAP, JUnit, Gradescope's results.json, a text for the student, the class's table.
+"""What the grader writes: TAP, JUnit, Gradescope's results.json, the student's text, the class's table.
 
-Every file is written beside its place and then renamed, so that a reader (and a grader that was
-killed) finds whole files. Whatever came from a submission is made printable first.
+Each file is written under another name and then renamed, so that files are always whole. Texts from a
+submission are made printable first.
 """
 import csv
 import io
@@ -14,17 +14,17 @@ import xml.etree.ElementTree as ElementTree
 from proctor.findings import account_lines, sentence
 
 SUFFIXES = (".tap", ".txt", ".junit.xml", ".results.json", ".new", "class.csv")
-WORDS_MOST = 40  # lines that explain one failure
+WORDS_MOST = 40  # lines to explain one failure
 
 
 def printable(text, keep_lines=False):
-    """Without control characters, which a terminal would obey and XML forbids."""
+    """The text without control characters: a terminal would obey them, and XML forbids them."""
     text = text.encode(errors="replace").decode()
     return "".join(c if c.isprintable() or (keep_lines and c in "\n\t") else "?" for c in text)
 
 
 def file_names(names):
-    """A file name for each submission: safe, and each its own."""
+    """A safe and unique file name for each submission."""
     found = []
     for name in names:
         plain = re.sub(r"[^A-Za-z0-9._@+-]", "_", printable(name)).lstrip(".-")[:80] or "_"
@@ -47,7 +47,7 @@ def put(path, text):
 
 
 def number(value):
-    """As people write points: 10, 7.5, 6.67."""
+    """Points as people write them: 10, 7.5, 6.67."""
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
@@ -56,7 +56,7 @@ def words_of(outcome):
 
 
 def status_of(result, outcome):
-    """A test that gives no points here counts as skipped, whatever the submission made of it."""
+    """A test that gives no points here counts as skipped, passed or not."""
     return outcome.status if outcome.name in result.counted else "skipped"
 
 
@@ -117,13 +117,13 @@ def account(grade):
                        f"{tests} tests   {exercise.title}")
         out.append(f"  total       {number(result.total):>5} of {number(result.most)}")
         if any(result.points(e)[1] and not result.points(e)[0] for e in lab.exercises):
-            out += ["", "Tests that the untouched starter passes, too, give points only together with "
+            out += ["", "Tests that the untouched starter passes too give points only together with "
                     "others."]
         for name, why in examined.broken.items():
             out += ["", f"{name} does not compile:",
                     *[f"    {line}" for line in sentence(why).splitlines()[:60]]]
         if examined.warnings:
-            out += ["", "The compiler warned (this costs no points):",
+            out += ["", "The compiler warned (no points are lost):",
                     *[f"    {line}" for line in examined.warnings.splitlines()[:60]]]
         unrun = [o for o in examined.outcomes if status_of(result, o) == "failed" and was_not_run(examined, o)]
         if unrun:
@@ -138,9 +138,9 @@ def account(grade):
                 out.append(f"  {len(failed) - 1} more failed: " + ", ".join(o.name for o in failed[1:]))
         skipped = [o for o in examined.outcomes if status_of(result, o) == "skipped"]
         if skipped:
-            out += ["", "No points for these, since the grader's machine cannot run them: " +
+            out += ["", "The grader's machine cannot run these tests, so they give no points: " +
                     ", ".join(o.name for o in skipped)]
-        out += ["", f"To see it yourself: make check-lab LAB={lab.number}"]
+        out += ["", f"To see it yourself, type: make check-lab LAB={lab.number}"]
     if grade.ignored:
         out += ["", "Not graded, since no lab asks for them: " + ", ".join(grade.ignored)]
     return "\n".join(out) + "\n"
@@ -185,7 +185,7 @@ def junit(grades):
 
 
 def cell(text):
-    """A spreadsheet takes what begins so for a formula."""
+    """A spreadsheet would take a text that begins like this for a formula."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text
 
 
@@ -203,7 +203,7 @@ def class_csv(grades, chosen):
 
 
 def class_table(grades, chosen, expected, barriers):
-    """The same for people."""
+    """The class's table for people."""
     width = max([4, *(len(g.name) for g in grades)])
     heads = [f"{lab.number}.{e.number}" for lab in chosen for e in lab.exercises]
     lines = [f"{'name':{width}}  " + "  ".join(f"{h:>6}" for h in heads) + "   total  remark",
@@ -216,7 +216,7 @@ def class_table(grades, chosen, expected, barriers):
     most = {number(g.most) for g in grades}
     asked = number(sum(e.points for lab in chosen for e in lab.exercises))
     if grades and most != {asked}:
-        lines.append(f"Only {', '.join(most)} of {asked} points can be had on this machine: it skips tests.")
+        lines.append(f"This machine skips tests, so only {', '.join(most)} of {asked} points are possible.")
     if len(grades) < expected:
         lines.append(f"{len(grades)} of {expected} submissions so far")
     return "\n".join([*lines, "", "What stood between the submissions and this machine:",

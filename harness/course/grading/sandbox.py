@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Runs commands shut in: as a user of its own, with limits, and where nothing lies but what they need.
+"""Runs commands in a sandbox: as another user, with limits, in a file tree of only what they need.
 
-What is possible is tried, not guessed: Sandbox() finds out once, and `barriers` says it in words. Each
-command is started by confined.py.
+Sandbox() tries once what this machine allows, and `barriers` says it in words. confined.py starts each
+command.
 """
 import contextlib
 import json
@@ -19,9 +19,9 @@ from grading.confined import (CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEW
                       DATA_BYTES, MIB, PRIVATE, __file__ as CONFINED)
 from grading.control_group import MEMORY_BYTES, PROCESSES, ControlGroup
 
-OUTPUT_BYTES = 4 * MIB  # more of what a command prints is thrown away
+OUTPUT_BYTES = 4 * MIB  # further output of a command is thrown away
 POLL_S = 0.05
-DISK_BYTES = 2048 * MIB  # the file system may lose that much while a command runs
+DISK_BYTES = 2048 * MIB  # the file system may lose this much space while a command runs
 INODES = 100_000
 
 
@@ -32,7 +32,7 @@ class Ended:
     status: int  # its exit status, or 128 + signal
     stdout: str
     stderr: str
-    stopped: str  # why we ended it; "" when it ended by itself
+    stopped: str  # why the grader ended it; "" when it ended on its own
     seconds: float
 
 
@@ -40,17 +40,17 @@ class Sandbox:
     def __init__(self, scratch, hidden=()):
         """`scratch`: a folder of the grader's. `hidden`: folders that no command may see."""
         self.scratch, self.hidden = scratch, list(hidden)
-        self.root = os.path.join(scratch, "root")  # where each builds its file tree, unseen by others
+        self.root = os.path.join(scratch, "root")  # each command builds its file tree here, unseen by others
         os.makedirs(self.root)
         self.is_root = os.geteuid() == 0
         self.count = 0
-        self.stopping = False  # set from another thread: whatever runs is ended
+        self.stopping = False  # another thread sets it to end all commands
         self.flags, refusal = self._probe()
         self.groups = self._probe_groups()
         self.barriers = self._describe(refusal)
 
     def _probe(self):
-        """The most namespaces that we get, and the kernel's words for why there are not more."""
+        """As many namespaces as possible, and the kernel's reason why there are not more."""
         base = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | (0 if self.is_root else CLONE_NEWUSER)
         refusal = ""
         for flags in (base | CLONE_NEWPID | CLONE_NEWNET, base | CLONE_NEWPID, base | CLONE_NEWNET,
@@ -71,14 +71,14 @@ class Sandbox:
         flags = self.flags
         without = f" ({refusal})" if refusal else ""
         yes_no = [
-            (self.is_root, "user: each submission has one of its own",
+            (self.is_root, "user: each submission runs as a user of its own",
              "user: the grader's own, since the grader is not root"),
             (flags & CLONE_NEWNS,
              "files: a tree of its own (mount namespace) in which the repository, home folders and other "
              "submissions do not exist; /tmp, /var/tmp, /dev/shm are private and small",
              f"files: NOT hidden, no mount namespace{without}; only permissions, the list of included files "
-             "and the proctor's eye on open() stand before them"),
-            (flags & CLONE_NEWPID, "processes: it sees its own alone (pid namespace), which end with it",
+             "and the proctor, which watches open(), protect them"),
+            (flags & CLONE_NEWPID, "processes: a submission sees only its own (pid namespace), and they end with it",
              f"processes: NOT separate, no pid namespace{without}"),
             (flags & CLONE_NEWNET, "network: only its own loopback (network namespace)",
              f"network: NOT cut off, no network namespace{without}"),
@@ -91,7 +91,7 @@ class Sandbox:
 
     def run(self, command, wall_s, uid=None, cwd="/", readable=(), writable=(), environment=None,
             cpu_s=None):
-        """Runs it to its end, ours at the latest after `wall_s`. Returns Ended."""
+        """Runs the command until it ends, or ends it after `wall_s`. Returns Ended."""
         self.count += 1
         spec = {"flags": self.flags, "root": self.root, "hidden": self.hidden, "uid": uid, "cwd": cwd,
                 "readable": list(readable), "writable": list(writable), "command": list(command),
@@ -107,7 +107,7 @@ class Sandbox:
             try:
                 texts, stopped = self._follow(process, start + wall_s, wall_s)
             finally:
-                # All that it started is of its group, or dies with it: see start_inside().
+                # Everything it started is in its group or dies with it: see start_inside().
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
@@ -125,7 +125,7 @@ class Sandbox:
                 os.set_blocking(stream.fileno(), False)
                 selector.register(stream, selectors.EVENT_READ)
             while True:
-                ended = process.poll() is not None  # asked first: what it printed is then in the pipe
+                ended = process.poll() is not None  # asked first: then all its output is in the pipe
                 for key, _ in selector.select(0 if ended else POLL_S):
                     piece = key.fileobj.read(65536)
                     if piece == b"":
@@ -151,7 +151,7 @@ class Sandbox:
         return [bytes(text).decode(errors="replace") for text in texts.values()], stopped
 
     def kill_user(self, uid):
-        """Ends whatever still runs as this user. Where a pid namespace died with it, nothing does."""
+        """Ends all processes of this user. After the end of a pid namespace there are none."""
         pid = os.fork()
         if pid == 0:
             with contextlib.suppress(OSError):
@@ -162,7 +162,7 @@ class Sandbox:
         os.waitpid(pid, 0)
 
     def sweep(self, uid):
-        """Removes what a user left in folders that all may write to. Private ones went by themselves."""
+        """Removes a user's files from folders that everybody may write to. Private ones are gone already."""
         if self.flags & CLONE_NEWNS:
             return
         for folder in PRIVATE:
@@ -177,7 +177,7 @@ class Sandbox:
 
 
 def users_taken(uids):
-    """The first of these numbers that is somebody's already, and whose: (uid, words), or None."""
+    """The first of these numbers that is taken, and by whom: (uid, words), or None."""
     import grp
     import pwd
     for uid in uids:

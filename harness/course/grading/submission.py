@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a submission holds, and where. Nothing in it is followed, and nothing is waited for."""
+"""What a submission holds, and where. No link in it is followed, and no read can block."""
 import errno
 import os
 import stat
@@ -8,11 +8,11 @@ from grading import reports
 from labs import CourseError
 
 SOURCE_BYTES_MOST = 1 << 20
-LISTED_MOST = 20  # files that were not asked for
+LISTED_MOST = 20  # of the files that no lab asks for
 
 
 def take_file(folder, parts):
-    """The bytes of folder/parts..., where no part may be a symbolic link. Raises CourseError."""
+    """The bytes of folder/parts... No part may be a symbolic link. Raises CourseError."""
     name = "/".join(parts)
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
@@ -20,7 +20,7 @@ def take_file(folder, parts):
             below = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
             os.close(fd)
             fd = below
-        # Looked at before it is opened: opening a device can do something.
+        # Checked before it is opened: opening a device can have effects.
         mode = os.stat(parts[-1], dir_fd=fd, follow_symlinks=False).st_mode
         if stat.S_ISREG(mode):
             file = os.open(parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=fd)
@@ -29,7 +29,7 @@ def take_file(folder, parts):
                 text = stream.read(SOURCE_BYTES_MOST + 1) if stat.S_ISREG(mode) else b""
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENOTDIR):
-            raise CourseError(f"{name} refused: a symbolic link, or in a folder that is one") from error
+            raise CourseError(f"{name} refused: it is a symbolic link, or lies behind one") from error
         raise CourseError(f"{name} is missing" if error.errno == errno.ENOENT else
                           f"{name} cannot be read: {error.strerror}") from error
     finally:
@@ -44,13 +44,13 @@ def take_file(folder, parts):
 
 
 def places(folder, lab):
-    """Where a submission may keep the files of a lab, as parts of a path."""
+    """The places where a submission may keep the files of a lab, as parts of a path."""
     own = [()] if os.path.basename(os.path.abspath(folder)) == lab.name else []
     return [*own, ("work", lab.name), (lab.name,), ()]
 
 
 def place_of(folder, lab):
-    """The place in which there are some of them, or None."""
+    """The first place that holds some of them, or None."""
     for parts in places(folder, lab):
         if any(os.path.lexists(os.path.join(folder, *parts, name)) for name in lab.files):
             return parts
@@ -58,7 +58,7 @@ def place_of(folder, lab):
 
 
 def names_lab(folder, lab):
-    """Whether a submission says itself that it belongs to this lab."""
+    """Does the submission itself say that it belongs to this lab?"""
     parts = place_of(folder, lab)
     return parts is not None and (parts != () or
                                   os.path.basename(os.path.abspath(folder)) == lab.name)
@@ -83,7 +83,7 @@ def submissions_in(folder, all_labs):
     if any(place_of(folder, lab) is not None for lab in all_labs):
         path = os.path.abspath(folder)
         name = os.path.basename(path)
-        if any(name == lab.name for lab in all_labs):  # "work/04_epoll" of somebody
+        if any(name == lab.name for lab in all_labs):  # one person's "work/04_epoll"
             above = os.path.dirname(path)
             above = os.path.dirname(above) if os.path.basename(above) == "work" else above
             name = f"{os.path.basename(above)}-{name}" if os.path.basename(above) else name

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Checks a working copy: builds the tests around it, has them run, says in words what failed."""
+"""Checks a working copy: builds the tests around it, runs them, explains what failed."""
 import os
 import re
 import select
@@ -27,7 +27,7 @@ class DoesNotCompile(CourseError):
 
 
 def lab_word(lab):
-    """What has to be typed after a command so that it means this lab."""
+    """What to type after a command so that it means this lab."""
     return "" if Progress().current == lab.name else f" LAB={lab.number}"
 
 
@@ -41,12 +41,12 @@ def build(lab, sanitize=""):
         if not shutil.which(tool):
             raise CourseError(f"there is no {tool} here; harness/setup.sh installs what is missing")
     if not os.path.exists(os.path.join(programs.build_folder(sanitize=sanitize), "course", "tests.a")):
-        say(paint("(What the tests stand on is built first, this one time.)", "dim"))
+        say(paint("(Building the tests' library first. This happens once.)", "dim"))
     try:
         programs.prepare(sanitize=sanitize)
     except CourseError as error:
-        raise CourseError(f"{error}\nThe course itself does not build; is something missing? "
-                          "harness/setup.sh") from error
+        raise CourseError(f"{error}\nThe course itself does not build. Is something missing? "
+                          "harness/setup.sh tells") from error
     program = program_path(lab, sanitize)
     fresh = f"{program}.{os.getpid()}"
     sources = [shown(lab.work(name)) for name in lab.files]
@@ -62,8 +62,8 @@ def build(lab, sanitize=""):
 
 
 def run_until_hang(program, options):
-    """As programs.run_tests, but ends after a test that hangs: the next ones most likely hang, too,
-    and each takes as long. Only where tests are traced; others would outlive their proctor."""
+    """Like programs.run_tests, but stops after a test that hangs: the next ones would probably hang
+    too, and take as long. Only for traced tests; others would outlive their proctor."""
     scratch = tempfile.mkdtemp(prefix="iolab-", dir="/var/tmp")
     command = [os.path.join(labs.ROOT, "build", "course", "proctor"), *options, program]
     text = b""
@@ -120,7 +120,7 @@ def show_outcome(outcome):
 
 
 def show_outcomes(lab, outcomes):
-    """Each test, up to the first exercise that fails; of later ones the count."""
+    """Each test, up to the first exercise that fails; for later exercises a count."""
     reached = True
     for exercise in lab.exercises:
         mine = [o for o in outcomes if o.exercise == exercise.number]
@@ -145,7 +145,7 @@ def explain(lab, outcome):
     if told.meaning:
         say_wrapped(told.meaning, "  ")
     if told.checked_at:
-        say(f"  (The test asks for it in {told.checked_at}.)")
+        say(f"  (The test checks this in {told.checked_at}.)")
     if told.printed:
         say()
         say(paint("What the program printed", "bold"))
@@ -155,7 +155,7 @@ def explain(lab, outcome):
             say(f"  ... and {count(len(told.printed) - PRINTED_SHOWN, 'line')} more")
     if told.events:
         say()
-        say(paint("What led there", "bold") + ", oldest first; set in: the system calls of your engine")
+        say(paint("What led there", "bold") + ", oldest first (indented: the system calls of your engine)")
         if told.events_cut:
             say("    ...")
         for line in told.events:
@@ -167,8 +167,8 @@ def is_hung(outcome):
 
 
 def say_hung(hung, failure, cut_short):
-    """The failure that is explained is not always the one that hung."""
-    not_run = "not run: a test that hangs takes its whole time."
+    """The test that hung may be another than the one explained."""
+    not_run = "not run, since a test that hangs uses up its whole time."
     if hung is not failure:
         say()
         say_wrapped(f"{hung.name} hung" + (f"; the tests after it were {not_run}" if cut_short else "."))
@@ -182,7 +182,7 @@ def first_failure(verdict):
 
 
 def note_results(lab, outcomes, failure, complete):
-    """Into work/progress. `outcomes` are those of whole exercises."""
+    """Writes work/progress. `outcomes`: of whole exercises."""
     progress = Progress()
     for number in sorted({o.exercise for o in outcomes}):
         progress.note("passed", lab, now(), number)
@@ -226,52 +226,52 @@ def say_next_after_failure(lab, failure, program):
     which = "a first hint" if given == 0 else "a stronger hint" if given < hints else "the hints again"
     run_alone = f"{shown(program)} --run {failure.name}"
     if "-sanitized" in os.path.basename(program):
-        alone = (run_alone, "this test alone, with the sanitizer's whole report")
+        alone = (run_alone, "this test alone, with the sanitizer's full report")
     elif is_hung(failure):
         alone = (f"gdb -ex run --args {run_alone}",
-                 "this test alone, in the debugger: Ctrl-C interrupts it, bt says where it is")
+                 "this test alone in the debugger: Ctrl-C interrupts it, bt shows where it is")
     else:
         alone = (f"gdb -ex 'break test_failed' -ex run --args {run_alone}",
-                 "this test alone, in the debugger, up to where it fails")
+                 "this test alone in the debugger, up to the failure")
     say_next(
         (f"make check-lab{word}", f"when you have changed {places_of(lab, failure.exercise)}"),
         (f"make hint{word}", f"{which} for exercise {failure.exercise}"), alone)
 
 
 def diff_step(lab, word):
-    """A hand-out has nothing to compare with."""
-    return [(f"make diff-lab{word}", "what the solution does differently")] if lab.has_solution else []
+    """A handout has no solution to compare with."""
+    return [(f"make diff-lab{word}", "shows what the solution does differently")] if lab.has_solution else []
 
 
 def say_next_after_success(lab, exercise, test):
     word = lab_word(lab)
     progress = Progress()
     if test:
-        say_next((f"make check-lab{word}", "all tests of the lab"))
+        say_next((f"make check-lab{word}", "runs all tests of the lab"))
     elif exercise:
         left = [e.number for e in lab.exercises
                 if e.number not in progress.exercises("passed", lab)]
         say_next((f"make check-lab{word}", f"all tests; exercise {left[0]} is next" if left else
-                  "all tests together: the lab is passed when they all pass"))
+                  "all tests together; the lab is passed when they pass"))
     else:
-        steps = [(f"make measure{word}", "your engine beside the reference, in one figure"),
-                 *diff_step(lab, word), ("make start", "the next lab")]
+        steps = [(f"make measure{word}", "compares your engine with the reference, in one figure"),
+                 *diff_step(lab, word), ("make start", "begins the next lab")]
         if lab.predictions and not progress.get("predicted", lab):
-            steps.insert(0, (f"make predict{word}", "say what you expect, before you measure"))
+            steps.insert(0, (f"make predict{word}", "asks what you expect, before you measure"))
         say_next(*steps)
 
 
 def need_judged(outcomes):
-    """An exercise whose tests were all skipped is not passed."""
+    """Raises when all tests of an exercise were skipped: it has not passed."""
     for number in sorted({o.exercise for o in outcomes}):
         mine = [o for o in outcomes if o.exercise == number]
         if all(o.status == "skipped" for o in mine):
-            raise CourseError(f"exercise {number} cannot be judged here, all its tests are skipped: "
+            raise CourseError(f"exercise {number} cannot be judged here, because all its tests are skipped: "
                               f"{why_skipped(mine[0])}")
 
 
 def check(lab, exercise=0, test=""):
-    """Returns whether all that was asked for passes."""
+    """Returns whether everything that was asked for passes."""
     working_copy.need(lab)
     files = ", ".join(shown(lab.work(name)) for name in lab.files)
     say(paint(f"Lab {lab.number}: {lab.title}", "bold") + f"  ({files})")
@@ -282,8 +282,8 @@ def check(lab, exercise=0, test=""):
         say(f"{paint('It does not compile.', 'red')} The compiler says:")
         say(str(error))
         place = COMPILE_ERROR.search(str(error))
-        say_next((f"make check-lab{lab_word(lab)}", f"when you have mended {place[1]}" if place else
-                  "when you have mended it"))
+        say_next((f"make check-lab{lab_word(lab)}", f"when you have fixed {place[1]}" if place else
+                  "when you have fixed it"))
         return False
     if words:
         say(f"{paint('The compiler warns', 'yellow')}, and it is often right:")
@@ -296,7 +296,7 @@ def check(lab, exercise=0, test=""):
     failure = first_failure(verdict)
     if not failure:
         need_judged(verdict.outcomes)
-        # Once more where every access to memory is looked at; nobody counts system calls there.
+        # Again with sanitizers, which look at every access to memory. There no system calls are counted.
         program, _ = build(lab, SANITIZERS)
         verdict = run(lab, program, exercise, test, untraced=True)
         failure = first_failure(verdict)
@@ -317,7 +317,7 @@ def check(lab, exercise=0, test=""):
                 "often for the same reason.")
         say_next_after_failure(lab, failure, program)
         return False
-    say(paint("All that was asked for passes, under AddressSanitizer and UBSan too.", "green"))
+    say(paint("Everything passes, also under AddressSanitizer and UBSan.", "green"))
     if complete:
         say(paint(f"Lab {lab.number} is passed.", "green"))
     say_next_after_success(lab, exercise, test)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The learner's engine beside the reference: one comparison, one figure, the predictions scored."""
+"""Compares the learner's engine with the reference, draws one figure, scores the predictions."""
 import os
 import shutil
 import subprocess
@@ -24,20 +24,20 @@ def base(spec):
 
 
 def engines(lab):
-    """Others, the reference, and the learner's own in the same variants."""
+    """Other engines, the reference, and the learner's own in the same variants."""
     measured = list(dict.fromkeys([*lab.measure.get("engines", []),
                                    *lab.measure.get("mine", lab.engines)]))
     return measured + [f"my_{spec}" for spec in measured if base(spec) in lab.engines]
 
 
 def baseline(lab, measured):
-    """What ratios are taken to: what the first question asks about, so that the table answers it."""
+    """The engine that ratios are taken to: that of the first question, so that the table answers it."""
     asked = [q.over for q in predictions.questions(lab) if q.over in measured]
     return (asked or [e for e in measured if e == "blocking"] or measured)[0]
 
 
 def compare_words(lab, folder, runtime=""):
-    """All words of `iolab compare`. lab.toml's may end with options for the runs, after a --."""
+    """All words for `iolab compare`. Those of lab.toml may end with --, and options for the runs."""
     measured = engines(lab)
     words = [word.replace("{engines}", ",".join(measured)) for word in lab.measure["compare"]]
     own = ["--out", folder]
@@ -53,7 +53,7 @@ def compare_words(lab, folder, runtime=""):
 
 
 def find_python():
-    """The one that can draw."""
+    """The python that can draw."""
     done = subprocess.run(["sh", "harness/setup/find-python.sh"], cwd=ROOT, capture_output=True, text=True,
                           check=False)
     if done.returncode != 0:
@@ -79,7 +79,7 @@ def new_folder(lab):
 
 def compare(lab, program, folder, runtime):
     """Prints the table."""
-    # The workload's test file lies where `make clean` finds it.
+    # `make clean` then removes the workload's test file.
     scratch = dict(os.environ, TMPDIR=os.path.join(ROOT, "build", "mine"))
     done = subprocess.run([program, "compare", *compare_words(lab, shown(folder), runtime)], cwd=ROOT,
                           env=scratch, check=False)
@@ -124,7 +124,7 @@ def has_empty_run(folder):
 def show_scores(lab, folder, answers):
     say(paint("What you predicted, and what was measured", "bold"))
     for question in predictions.questions(lab):
-        # What a score stumbles over must not cost the measurement.
+        # A score that fails must not lose the measurement.
         try:
             summary = with_ratios_to(lab, folder, question.over)
             score = predictions.score(question, answers[question.number], summary)
@@ -137,7 +137,7 @@ def show_scores(lab, folder, answers):
 
 
 def measure(lab, answers, runtime=""):
-    """Returns the figure's path; `answers` may be empty. `runtime`: seconds a run, "" as the lab has it."""
+    """Returns the figure's path. `answers` may be empty. `runtime`: seconds for each run; "": the lab's own."""
     python = find_python()
     program = build(lab)
     folder = new_folder(lab)

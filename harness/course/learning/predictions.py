@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What the learner expects before measuring, and how it compares with what was measured.
+"""What the learner expects before measuring, and how that compares with the measurement.
 
-The answers lie in predictions.txt beside the working copy: a line "1 = 2.5" after each question. The
-terminal fills it in as well as an editor does.
+The answers lie in predictions.txt in the working copy: a line "1 = 2.5" after each question. The
+learner answers on the terminal, or in an editor.
 """
 import os
 import re
@@ -15,7 +15,7 @@ from learning.terminal import wrapped
 from learning.working_copy import read, shown
 
 sys.path.append(os.path.join(ROOT, "plots"))
-from readings import results  # noqa: E402  (how a results folder is read is the figures' business)
+from readings import results  # noqa: E402  (plots/ knows how to read a results folder)
 from readings.quantities import count as digits  # noqa: E402
 
 ANSWER = re.compile(r"^\s*(\d+)\s*=\s*(.*?)\s*$")
@@ -27,7 +27,7 @@ class Question:
     ask: str
     kind: str  # "factor" or "which"
     metric: str
-    at: float  # the swept value; None when there is only one
+    at: float  # the swept value; None: there is only one
     panel: str
     of: str = ""
     over: str = ""
@@ -43,7 +43,7 @@ class Question:
         return "a number: 2 for twice as much, 0.5 for half, 1 for the same"
 
     def value(self, text):
-        """The answer, or a CourseError of one line."""
+        """The answer; raises CourseError with one line."""
         if self.kind == "which":
             if text in self.choices:
                 return text
@@ -54,7 +54,7 @@ class Question:
         except ValueError:
             number = 0
         if not 0 < number < 1e12:
-            raise CourseError(f"question {self.number}: '{text}' is not a number above 0, as 2.5 is")
+            raise CourseError(f"question {self.number}: '{text}' is not a number above 0, such as 2.5")
         return number
 
 
@@ -90,7 +90,7 @@ def path(lab):
 
 
 def written(lab):
-    """{number: text} of the file; only answers that are not empty."""
+    """{number: text} from the file, without empty answers."""
     try:
         text = read(path(lab))
     except FileNotFoundError:
@@ -100,7 +100,7 @@ def written(lab):
 
 
 def write(lab, answers):
-    lines = [f"Lab {lab.number}: what do you expect? Write each answer behind its =, then type:",
+    lines = [f"Lab {lab.number}: what do you expect? Write each answer after its =, then type:",
              f"make predict LAB={lab.number}", ""]
     for q in questions(lab):
         lines += [*wrapped(f"{q.number}. {q.ask}", hanging="   "), f"   ({q.form})",
@@ -109,7 +109,7 @@ def write(lab, answers):
 
 
 def answers(lab):
-    """{number: value} of all questions; a CourseError names the first that is missing or wrong."""
+    """{number: value} of all questions; raises CourseError for the first that is missing or wrong."""
     texts = written(lab)
     for q in questions(lab):
         if q.number not in texts:
@@ -118,7 +118,7 @@ def answers(lab):
 
 
 def ask(lab):
-    """On the terminal, what is not answered yet. Each answer is kept at once."""
+    """Asks on the terminal for the answers that are missing. Saves each answer at once."""
     texts = written(lab)
     for q in questions(lab):
         print("", *wrapped(f"{q.number}. {q.ask}", hanging="   "), f"   ({q.form})", sep="\n")
@@ -147,7 +147,7 @@ class Unmeasured(Exception):
 
 
 class Unclear(Exception):
-    """Measured, and yet no answer."""
+    """It was measured, but that gives no answer."""
 
 
 def _configuration(summary, question, label):
@@ -162,7 +162,7 @@ def _configuration(summary, question, label):
     raise Unmeasured(f"{label} was not measured at {question.at}")
 
 
-# What a summary calls its figures, in words.
+# The metrics of a summary, in words.
 UNITS = {"ops_per_s": "operations/s", "bytes_per_s": "bytes/s", "latency_ns.p50": "ns at p50",
          "latency_ns.p99": "ns at p99", "cpu.us_per_op": "us of CPU an operation",
          "cpu.host_us_per_op": "us of the machine's CPU an operation",
@@ -170,7 +170,7 @@ UNITS = {"ops_per_s": "operations/s", "bytes_per_s": "bytes/s", "latency_ns.p50"
 
 
 def _ratio(summary, question):
-    """Of OF over OVER: round by round where the summary takes ratios to OVER."""
+    """OF divided by OVER, round by round where the summary has ratios to OVER."""
     of = _configuration(summary, question, question.of)
     over = _configuration(summary, question, question.over)
     ratio = of.ratio(question.metric) if summary.baseline == question.over else None
@@ -178,14 +178,14 @@ def _ratio(summary, question):
         return ratio, of.rounds
     above, below = of.metric(question.metric), over.metric(question.metric)
     if None in (below.low, below.high, above.low, above.high) or min(below.low, above.low) <= 0:
-        raise Unclear("in one round nothing was finished, so nothing can be divided by it")
-    # Wider than need be: as if both had erred in opposite directions.
+        raise Unclear("in one round nothing finished, so there is nothing to divide by")
+    # Wider than necessary, as if both had erred in opposite directions.
     return results.Ratio(above.median / below.median, above.low / below.high,
                          above.high / below.low, ""), min(of.rounds, over.rounds)
 
 
 def _verdict(predicted, value, within):
-    """By how far off: up to WITHIN is right, up to its square is near."""
+    """Off by a factor of at most WITHIN is right; of at most its square, near."""
     factor = max(predicted / value, value / predicted)
     return "right" if factor <= within else "near" if factor <= within ** 2 else "off"
 
@@ -199,9 +199,9 @@ def _interval(middle, of):
 def _score_factor(question, predicted, summary):
     ratio, rounds = _ratio(summary, question)
     if None in (ratio.low, ratio.high) or ratio.low <= 0:
-        raise Unclear("in one round nothing was finished, so the interval begins at 0")
+        raise Unclear("in one round nothing finished, so the interval begins at 0")
     score = Score("", f"{predicted:g}", _interval(ratio.mean, ratio))
-    # The verdict can change inside the interval, too: where the prediction itself lies in it.
+    # Where the prediction lies inside the interval, the verdict can differ there too.
     values = [ratio.low, ratio.mean, ratio.high]
     if ratio.low <= predicted <= ratio.high:
         values.append(predicted)

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""Where the learner is: work/progress, one fact a line, plain words, made to be read and edited.
+"""Where the learner is: work/progress, one fact on each line, in plain words. People may edit it.
 
-    current 04_epoll                                 the lab that commands mean
+    current 04_epoll                                 the lab for commands without LAB=
     started 04_epoll 2026-11-24T21:40:00Z
-    passed 04_epoll 1 2026-11-24T21:55:00Z           exercise 1, at the last check
+    passed 04_epoll 1 2026-11-24T21:55:00Z           exercise 1 passed, at the last check
     failing 04_epoll 2 sends_all_of_a_long_write/tcp the first failure of the last check
-    complete 04_epoll 2026-11-24T22:10:00Z 9f3a...   everything passed, with files of this digest
-    hints 04_epoll 2 1                               of exercise 2, one hint was given
+    complete 04_epoll 2026-11-24T22:10:00Z 9f3a...   everything passed; the files had this digest
+    hints 04_epoll 2 1                               exercise 2: one hint was given
     predicted 04_epoll 2026-11-24T22:11:00Z
     measured 04_epoll results-2026-11-24T221200Z
 
-A line that says nothing known is left alone. A line that begins with # is a remark.
+An unknown line stays as it is. A line that begins with # is a remark.
 """
 import os
 import re
@@ -19,7 +19,7 @@ import time
 
 import labs
 
-# What follows each word: the lab, and where the third is True an exercise, then one value.
+# What follows each word.
 SHAPES = {
     "current": re.compile(r"(?P<lab>\S+)"),
     "started": re.compile(r"(?P<lab>\S+) (?P<value>\S+)"),
@@ -30,7 +30,7 @@ SHAPES = {
     "predicted": re.compile(r"(?P<lab>\S+) (?P<value>\S+)"),
     "measured": re.compile(r"(?P<lab>\S+) (?P<value>\S+)"),
 }
-# Of these a lab has one alone.
+# A lab has at most one of these.
 SINGLE = ("failing",)
 
 
@@ -48,7 +48,7 @@ class Progress:
     def __init__(self):
         self.current = ""
         self.facts = {}  # (word, lab, exercise or 0): value
-        self.kept = []  # remarks, and lines that are not ours
+        self.kept = []  # remarks and unknown lines
         foreign = []
         try:
             with open(path(), encoding="utf-8", errors="replace") as file:
@@ -66,7 +66,7 @@ class Progress:
                   "you may delete it", file=sys.stderr)
 
     def _take(self, line):
-        """Whether the line is a fact (or empty)."""
+        """Takes in a line. Returns whether it is a fact, or empty."""
         word, _, rest = " ".join(line.split()).partition(" ")
         shape = SHAPES.get(word)
         found = shape and shape.fullmatch(rest)
@@ -83,7 +83,7 @@ class Progress:
         return self.facts.get((word, lab.name, exercise))
 
     def exercises(self, word, lab):
-        """The exercises of which `word` is said."""
+        """The exercises that have a line with `word`."""
         return sorted(e for w, name, e in self.facts if w == word and name == lab.name)
 
     def note(self, word, lab, value, exercise=0):
@@ -97,7 +97,7 @@ class Progress:
                 del self.facts[key]
 
     def save(self):
-        """By rename, so that a reader never sees half of it."""
+        """Writes beside it, then renames, so that a reader never sees half of it."""
         lines = [f"current {self.current}"] if self.current else []
         for (word, lab, exercise), value in sorted(self.facts.items(), key=lambda f: f[0][1:]):
             lines.append(" ".join([word, lab, *([str(exercise)] if exercise else []), value]))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is said to the learner, and how it looks: colours only where there is a terminal."""
+"""Prints texts for the learner; colours only on a terminal."""
 import os
 import sys
 import textwrap
@@ -40,7 +40,7 @@ def clear():
 
 
 def say_next(*steps):
-    """What to do now: (command, what it does) each, the likeliest first."""
+    """Prints what to do now: (command, what it does) pairs, the most likely first."""
     say()
     say(paint("Next:", "bold"))
     room = max([len(command) for command, _ in steps if len(command) < 40], default=0) + 2

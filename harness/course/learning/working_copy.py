@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The learner's own files of a lab: begun from the starter, moved aside, never overwritten."""
+"""The learner's own files of a lab: they begin as the starter, and are never overwritten."""
 import hashlib
 import os
 import time
@@ -9,7 +9,7 @@ from labs import ROOT, CourseError
 
 
 def shown(path):
-    """As one types it, from the root of the repository."""
+    """The path as one types it, from the root of the repository."""
     relative = os.path.relpath(path, ROOT)
     return path if relative.startswith("..") else relative
 
@@ -23,7 +23,7 @@ def is_begun(lab):
 
 
 def need(lab):
-    """A whole working copy, or one line that says how to get it."""
+    """Raises CourseError, with one line on what to do, unless the working copy is whole."""
     absent = [name for name in lab.files if name not in present(lab)]
     if len(absent) == len(lab.files):
         raise CourseError(f"lab {lab.number} is not started yet: make start LAB={lab.number}")
@@ -33,13 +33,13 @@ def need(lab):
 
 
 def read(path):
-    """Whatever the learner wrote, in whatever encoding."""
+    """The text of a file, in any encoding."""
     with open(path, encoding="utf-8", errors="replace") as file:
         return file.read()
 
 
 def write_missing(lab):
-    """Writes the starter's files that are not there. Returns their names."""
+    """Writes the starter's files that are missing. Returns their names."""
     starter = lab.starter()
     written = [name for name in lab.files if name not in present(lab)]
     for name in written:
@@ -48,7 +48,7 @@ def write_missing(lab):
 
 
 def set_aside(lab, names):
-    """Moves files into a folder beside the working copy that did not exist. Returns the folder."""
+    """Moves files into a new folder beside the working copy. Returns the folder."""
     stamp = time.strftime("%Y-%m-%dT%H%M%S")
     for attempt in range(1, 100):
         folder = f"{lab.work()}.old-{stamp}" + (f"-{attempt}" if attempt > 1 else "")
@@ -63,7 +63,7 @@ def set_aside(lab, names):
 
 
 def digest(lab):
-    """Of what the files hold now: tells whether they are those that passed."""
+    """Of the files as they are now, to tell whether they have changed since they passed."""
     text = hashlib.sha256()
     for name in present(lab):
         with open(lab.work(name), "rb") as file:

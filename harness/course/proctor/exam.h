@@ -81,7 +81,7 @@ void break_off(struct exam *e, const char *rule, const char *key, const char *va
 /* Appends to the events of the record. */
 void write_down(struct exam *e, const char *text);
 
-/* Not before: what is linked into the program can run earlier, in a constructor. */
+/* Code that is linked into the program can run earlier, in a constructor. */
 bool reached_main(const struct exam *e);
 
 #endif

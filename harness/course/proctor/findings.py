@@ -21,7 +21,7 @@ The learner's commands and the grader add:
 
     waits_in_test         limit_s: hung, but in the test's own loop
     sanitizer             tool, what, function, [file, line]
-    nothing_said          it failed, and nobody knows why
+    nothing_said          it failed without a reason
     skipped_alone         why: where the reference does not skip
     not_run               why
     does_not_compile      nothing_to_compile    program_changed       proctor_ended_early

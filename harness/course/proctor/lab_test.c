@@ -5,8 +5,8 @@
  *     tests --list           names and exercises, one a line
  *     tests --run NAME       one test; exits 0 when it holds, 1 when not, 77 when it cannot tell
  *
- * Made to be started by the proctor, which counts system calls and judges; by hand (in gdb, say) it
- * works too, and tests that need the counts are then skipped.
+ * The proctor starts it, counts system calls and judges. It also works by hand, for example in gdb;
+ * then tests that need the counts are skipped.
  */
 #include "lab_test.h"
 
@@ -35,7 +35,7 @@
 static const char *const flavour_names[FLAVOUR_COUNT] = { "buffered", "direct", "tcp",
 							  "unix",     "pipe",	"nop" };
 
-/* The engine under test, behind functions that write down each call to it. */
+/* The engine under test, behind functions that record each call to it. */
 static const struct engine_ops *real;
 static struct engine_ops watched;
 static const char *watched_spec; /* as in --engine: "null:narrow" */
@@ -85,7 +85,7 @@ static bool always_allowed(long number)
 	return false;
 }
 
-/* Calls on the loop's thread that this lab's interface does not consist of end the test. */
+/* On the loop's thread, a call that is not of this lab's interface ends the test. */
 static void check_allowed(const char *where, const uint32_t *before)
 {
 	if (!allowed_calls || !record->attached)
@@ -240,7 +240,7 @@ static void need_counts(void)
 {
 	if (!record->attached)
 		test_skipped(
-			"nobody counts system calls here (sanitizer build, or ptrace refused)");
+			"system calls are not counted here (sanitizer build, or ptrace refused)");
 }
 
 void calls_reset(void)
@@ -329,7 +329,7 @@ static unsigned entries_in(const char *folder)
 	return count;
 }
 
-/* Threads that are on their way out are waited for. */
+/* Waits for threads that are about to end. */
 static void expect_nothing_left(unsigned fds_before, unsigned threads_before)
 {
 	unsigned fds = entries_in("/proc/self/fd");

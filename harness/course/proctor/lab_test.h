@@ -8,8 +8,8 @@
  * ask below which system calls the engine made. The shared conformance tests (tests.h) can be named
  * in the table as they are.
  *
- * A test ends by returning, or by expect() with what was expected and what was seen. The proctor
- * adds the operations and system calls that led there.
+ * A test ends when it returns, or when an expect() does not hold. The proctor adds the operations
+ * and system calls that led there.
  */
 #ifndef IOLAB_LAB_TEST_H
 #define IOLAB_LAB_TEST_H
@@ -27,8 +27,7 @@ struct lab_test {
 	void (*run)(struct subject *s);
 	/*
 	 * The system calls that the engine's own thread may make in submit, reap and cancel, as
-	 * words; NULL when anything goes. Memory calls (brk, mmap, ...) and futex are always
-	 * allowed.
+	 * words; NULL allows all. Memory calls (brk, mmap, ...) and futex are always allowed.
 	 */
 	const char *allowed_calls;
 	unsigned limit_s; /* 0: 10 seconds */
@@ -38,29 +37,29 @@ extern const struct lab_test lab_tests[];
 
 /*
  * System calls of the engine since the last calls_reset(): by the thread that drives it, and by
- * threads that it started. `names` are words: "recvfrom read"; NULL counts all. Where nobody
- * watches (sanitizer builds, ptrace refused) the test is skipped with that reason.
+ * threads that it started. `names` are words: "recvfrom read"; NULL counts all. Where calls are
+ * not counted (sanitizer builds, ptrace refused) the test is skipped.
  */
 void calls_reset(void);
 unsigned calls_made(const char *names);
 unsigned calls_made_by_workers(const char *names);
 
-/* Threads that the engine started since the process began. Skips likewise. */
+/* Threads that the engine started since the process began. Skips the test in the same cases. */
 unsigned threads_started(void);
 
 /*
- * Writes into the account of what happened, for a failure's report: what the test itself did
- * ("the peer sends 10 bytes").
+ * Adds to the account of what led to a failure: what the test itself did ("the peer sends 10
+ * bytes").
  */
 __attribute__((format(printf, 1, 2))) void note(const char *format, ...);
 
-/* Writes all of `bytes` to the peer's end, noted; a failure of the test itself ends it. */
+/* Writes all of `bytes` to the peer's end, with a note. When that fails, the test ends. */
 void peer_sends(int fd, const void *bytes, size_t count);
 
-/* Sleeps until thread `tid` of this process is asleep in the kernel (5 s at most). */
+/* Waits until thread `tid` of this process sleeps in the kernel (at most 5 s). */
 void wait_until_asleep(int tid);
 
-/* CPU time so far, for tests that forbid busy waiting: of the calling thread, of all threads. */
+/* CPU time used so far by the calling thread, by all threads: for tests that forbid busy waiting. */
 int64_t thread_cpu_ns(void);
 int64_t process_cpu_ns(void);
 

@@ -24,9 +24,9 @@ static bool begins_with(const char *path, const char *folder)
 }
 
 /*
- * The file that a call's path means. The last part may not be there yet, or be a link that the call
- * does not follow, so then only the folder is looked up. `folder_at`: the argument that holds the
- * folder's descriptor, -1 when the call has none.
+ * The file that a call's path means. Where its last part does not exist yet, or is a link that the
+ * call does not follow, only the folder is looked up. `folder_at`: the argument that holds the
+ * folder's descriptor; -1: the call has none.
  */
 static bool find_file(const struct task *task, int folder_at, unsigned path_at, bool follow,
 		      char *real)
@@ -47,7 +47,7 @@ static bool find_file(const struct task *task, int folder_at, unsigned path_at, 
 	}
 	if (follow && realpath(full, real))
 		return true;
-	/* A link to what is not there yet: opening it can make that. */
+	/* A link to a file that does not exist: opening it can make that file. */
 	ssize_t target = follow ? readlink(full, real, PATH_MAX - 1) : -1;
 	if (target > 0) {
 		real[target] = '\0';
@@ -72,9 +72,8 @@ static bool may_write(const struct exam *e, const char *real)
 }
 
 /*
- * Opening a file where nothing is to be read, or for writing outside of the test's own folder. A
- * program with threads could change the path afterwards: this catches it in the act and names it;
- * what keeps it out for certain is the grader's user and its mount namespace.
+ * A program with threads could change the path after this look. Only the grader's user and its mount
+ * namespace keep it out for certain; this check names the file.
  */
 void check_open(struct exam *e, const struct task *task)
 {
@@ -148,9 +147,9 @@ void check_change(struct exam *e, const struct task *task)
 }
 
 /*
- * Calls that reach for another process: the proctor, whose user a learner shares, or all of them,
- * as kill(-1) does. The program stands before the call, so the call is never made. Its numbers lie
- * in registers; nobody can change them meanwhile.
+ * Another process is the proctor, whose user a learner shares, or all processes, as in kill(-1). The
+ * program is stopped before the call, so the call is never made. Its numbers are in registers; no
+ * thread can change them in the meantime.
  */
 void check_reach(struct exam *e, const struct task *task, uint32_t arch)
 {
@@ -158,7 +157,7 @@ void check_reach(struct exam *e, const struct task *task, uint32_t arch)
 	bool reaches = false;
 	if (!e->arch)
 		e->arch = arch;
-	/* A 32-bit call (int 0x80) goes by other numbers, and so would pass unseen. */
+	/* A 32-bit call (int 0x80) has other numbers, and so would pass unseen. */
 	if (arch != e->arch || (uint64_t)task->call >= 0x40000000) {
 		break_off(e, "foreign_architecture", NULL, NULL);
 		return;
@@ -199,8 +198,8 @@ void check_reach(struct exam *e, const struct task *task, uint32_t arch)
 }
 
 /*
- * A new process is stopped before the call is made, not by the event that follows it: a child made
- * with CLONE_UNTRACED gives none. A thread is one with CLONE_THREAD.
+ * The check comes before the call, not at ptrace's event after it: a child made with CLONE_UNTRACED
+ * causes none. A clone with CLONE_THREAD is a thread.
  */
 void check_new_process(struct exam *e, struct task *task)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * proctor: runs the tests of a lab around somebody's engine, and judges.
+ * proctor: runs a lab's tests on an engine that nobody has to trust, and judges.
  *
  *     proctor [OPTION...] PROGRAM
  *
@@ -39,10 +39,9 @@
 /* Exit statuses, see above; proctor/programs.py knows them too. */
 enum { SOME_FAILED = 1, CANNOT_WORK = 2, NO_TEST = 3, TRACING_REFUSED = CANNOT_TRACE };
 
-/* Ends a program that hangs, and all that it started. */
-static void end_hanging(struct exam *e)
+/* Ends the program and all that it started. */
+static void end_all(struct exam *e)
 {
-	find_hang(e);
 	kill_all(e);
 	while (waitpid(-1, NULL, __WALL) > 0 || errno == EINTR)
 		;
@@ -63,9 +62,11 @@ static int hold_exam(const struct exam_options *options, const struct exam_test 
 		status = CANNOT_WORK;
 		goto out;
 	}
-	bool hung = follow_program(&e) && !e.ended;
+	bool late = follow_program(&e), hung = late && !e.ended;
 	if (hung)
-		end_hanging(&e);
+		find_hang(&e);
+	if (late)
+		end_all(&e);
 	drain_output(&e);
 	if (!hung && tracing_was_refused(&e)) {
 		status = TRACING_REFUSED;
@@ -204,7 +205,7 @@ int main(int argc, char **argv)
 		.options = argp_options,
 		.parser = parse_option,
 		.args_doc = "PROGRAM",
-		.doc = "Runs the tests of a lab around somebody's engine, and judges. Prints TAP.",
+		.doc = "Runs a lab's tests on an engine, and judges. Prints TAP.",
 	};
 	static struct exam_test tests[TESTS_MAX];
 	struct exam_options options = { .uid = -1, .keep_going = true };

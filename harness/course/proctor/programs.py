@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Building a lab's test program around somebody's engine, and having the proctor run it."""
+"""Builds a lab's test program around an engine, and has the proctor run it."""
 import json
 import os
 import re
@@ -18,7 +18,7 @@ TRACING_REFUSED = 120
 
 @dataclass
 class Outcome:
-    """One test's."""
+    """The result of one test."""
 
     name: str
     exercise: int
@@ -35,12 +35,12 @@ class Outcome:
 
 @dataclass
 class Verdict:
-    """Of all tests on one engine."""
+    """The results of all tests on one engine."""
 
     outcomes: list
     trouble: str = ""  # why there are none, in words: does not compile, the proctor could not run
     status: int = 0  # the proctor's exit status: NO_TEST, TRACING_REFUSED
-    cut_short: bool = False  # a test hung, and those after it were not run
+    cut_short: bool = False  # a test hung, and later ones were not run
 
     def named(self, name):
         return [o for o in self.outcomes if o.name == name or o.name.startswith(name + "/")]
@@ -59,15 +59,15 @@ class Verdict:
 
 
 def build_folder(cc="gcc", sanitize=""):
-    """As the Makefile names it."""
+    """The folder's name in the Makefile."""
     parts = ["build"] + (["clang"] if cc.startswith("clang") else []) + \
             ([sanitize.replace(",", "-")] if sanitize else [])
     return os.path.join(ROOT, *parts)
 
 
 def prepare(cc="gcc", sanitize=""):
-    """The trusted parts: the library that test programs link, the script that compiles, the proctor.
-    Returns the folder in which they lie."""
+    """Builds the trusted parts: the library of test programs, the script that compiles, the proctor.
+    Returns their folder."""
     command = ["make", "-s", f"CC={cc}", f"SANITIZE={sanitize}", "course"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -76,9 +76,8 @@ def prepare(cc="gcc", sanitize=""):
 
 
 def compile_tests(lab, sources, out, cc="gcc", sanitize="", extra=(), wrap=()):
-    """The lab's tests with the engine files `sources` into the program `out`. Returns the
-    compiler's words, "" when it had none; raises when it failed. `wrap` is put before the
-    command: how a grader becomes another user."""
+    """Compiles the lab's tests with the engine files `sources` into the program `out`. Returns what
+    the compiler printed; raises when it failed. `wrap` is put before the command."""
     course = os.path.join(build_folder(cc, sanitize), "course")
     os.makedirs(os.path.dirname(out), exist_ok=True)
     command = [*wrap, os.path.join(course, "compile"), lab.name, out, lab.path("tests.c"),
@@ -98,8 +97,8 @@ BLOCK_BEGIN, BLOCK_END = "  ---", "  ..."
 
 
 def read_tap(text):
-    """The outcomes in the proctor's output; tap.h tells what it looks like. Whatever else stands there
-    is passed over: results without their whole block, and numbers out of order."""
+    """The outcomes in the proctor's output, whose form tap.h describes. Results without their whole block
+    and numbers out of order are passed over."""
     outcomes = []
     lines = text.split("\n")
     for at, line in enumerate(lines):

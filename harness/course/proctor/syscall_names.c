@@ -99,7 +99,7 @@ static const struct {
 	CALL(pipe2, "."),
 	CALL(memfd_create, ".n"),
 	CALL(prctl, "n"),
-/* Calls that newer architectures were never given. */
+/* Newer architectures lack these calls. */
 #ifdef SYS_poll
 	CALL(poll, ".nd"),
 	CALL(select, "n"),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Names of the system calls that the labs are about, for tests and for reports. */
+/* System calls that appear in the labs: their names, and which arguments reports show. */
 #ifndef IOLAB_COURSE_SYSCALL_NAMES_H
 #define IOLAB_COURSE_SYSCALL_NAMES_H
 
@@ -8,7 +8,7 @@
 /* "read", or "system call 123" (in a buffer that the next call overwrites). */
 const char *syscall_name(long number);
 
-/* Which arguments are worth showing: a letter each, 'd' a descriptor, 'n' a number, '.' nothing. */
+/* The arguments to show, a letter each: 'd' a descriptor, 'n' a number, '.' not shown. */
 const char *syscall_shape(long number);
 
 /* Is the call one of the words in `names`, as in "read recvfrom"? */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether a test has held, and what is known when it has not. */
+/* Judges a test, and finds out why it failed. */
 #ifndef IOLAB_COURSE_VERDICT_H
 #define IOLAB_COURSE_VERDICT_H
 
