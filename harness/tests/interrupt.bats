@@ -282,3 +282,15 @@ make_words() { make=(make -C "$ROOT" --no-print-directory -o all -o need-python 
 	done
 	rm -r "$TMPDIR"
 }
+
+@test "a document replaces a link at its place, follows none, and leaves no unfinished file" {
+	echo precious >"$BATS_TEST_TMPDIR/precious"
+	mkdir "$BATS_TEST_TMPDIR/results"
+	ln -s "$BATS_TEST_TMPDIR/precious" "$BATS_TEST_TMPDIR/results/summary.json"
+	"${compare[@]}" --rounds 1 --runtime 0.02 -- --file "$BATS_TEST_TMPDIR/file" --size 1M
+	assert_equal "$(cat "$BATS_TEST_TMPDIR/precious")" precious
+	[ ! -L "$BATS_TEST_TMPDIR/results/summary.json" ]
+	assert_equal "$(find "$BATS_TEST_TMPDIR/results" -name '*.new')" ""
+	# As the umask says, not as mkstemp(3) would have it.
+	assert_equal "$(stat -c %a "$BATS_TEST_TMPDIR/results/summary.json")" "$(stat -c %a "$BATS_TEST_TMPDIR/results/runs.jsonl")"
+}
