@@ -4,7 +4,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* The values that are there, to be sorted; `list` has all of them as they came. */
+#include "base/json_put.h"
+
+/* The values without the missing ones, to be freed; `list` gets all of them, null where missing. */
 static double *gather(const double *by_round, unsigned rounds, unsigned *count, json_t *list)
 {
 	double *values = malloc((rounds + 1) * sizeof *values);
@@ -21,14 +23,19 @@ static double *gather(const double *by_round, unsigned rounds, unsigned *count, 
 json_t *estimate_of(const double *by_round, unsigned rounds)
 {
 	unsigned count;
-	json_t *list = json_array(), *json = json_null();
+	json_t *list = required(json_array()), *json = json_null();
 	double *values = gather(by_round, rounds, &count, list);
 	if (count > 0) {
 		struct estimate e = estimate_median(values, count);
-		json = json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:O}", "median", e.median,
-				 "low", e.low, "high", e.high, "min", e.min, "max", e.max,
-				 "confidence_pct", 100 * e.confidence, "count", (int)e.count,
-				 "values", list);
+		json = required(json_object());
+		put_real(json, "median", e.median);
+		put_real(json, "low", e.low);
+		put_real(json, "high", e.high);
+		put_real(json, "min", e.min);
+		put_real(json, "max", e.max);
+		put_real(json, "confidence_pct", 100 * e.confidence);
+		put_int(json, "count", e.count);
+		put_shared(json, "values", list);
 	}
 	json_decref(list);
 	free(values);
@@ -37,21 +44,28 @@ json_t *estimate_of(const double *by_round, unsigned rounds)
 
 json_t *ratio_estimate_json(const struct ratio_estimate *e)
 {
-	return json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i}", "mean", e->mean, "low",
-			 e->low, "high", e->high, "half_width_pct", 100 * e->half_width, "median",
-			 e->median, "min", e->min, "max", e->max, "confidence_pct",
-			 100 * e->confidence, "count", (int)e->count);
+	json_t *json = required(json_object());
+	put_real(json, "mean", e->mean);
+	put_real(json, "low", e->low);
+	put_real(json, "high", e->high);
+	put_real(json, "half_width_pct", 100 * e->half_width);
+	put_real(json, "median", e->median);
+	put_real(json, "min", e->min);
+	put_real(json, "max", e->max);
+	put_real(json, "confidence_pct", 100 * e->confidence);
+	put_int(json, "count", e->count);
+	return json;
 }
 
 json_t *ratio_estimate_of(const double *by_round, unsigned rounds)
 {
 	unsigned count;
-	json_t *list = json_array(), *json = json_null();
+	json_t *list = required(json_array()), *json = json_null();
 	double *ratios = gather(by_round, rounds, &count, list);
 	if (count > 0) {
 		struct ratio_estimate e = estimate_ratio(ratios, count);
 		json = ratio_estimate_json(&e);
-		json_object_set(json, "values", list);
+		put_shared(json, "values", list);
 	}
 	json_decref(list);
 	free(ratios);

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/exit_status.h"
+#include "base/json_put.h"
 #include "base/whole_file.h"
 
 int json_to_folder(const json_t *document, const char *folder, const char *name, struct reason *why)
@@ -44,7 +45,9 @@ int json_deliver(const json_t *document, bool as_json, const char *folder, const
 json_t *command_json(int argc, char **argv)
 {
 	const char *name = strchr(argv[0], ' ');
-	json_t *command = json_pack("[s, s]", "iolab", name ? name + 1 : argv[0]);
+	json_t *command = required(json_array());
+	json_array_append_new(command, json_string("iolab"));
+	json_array_append_new(command, json_string(name ? name + 1 : argv[0]));
 	for (int i = 1; i < argc; i++)
 		json_array_append_new(command, json_string(argv[i]));
 	return command;

@@ -149,7 +149,8 @@ static double parse_positive(const struct argp_state *state, const char *option,
 static void check_options(struct options *o, const struct argp_state *state)
 {
 	if (o->choice.rates && !o->choice.workloads)
-		argp_error(state, "--rates: name the --workloads that are to be offered so much");
+		argp_error(state,
+			   "--rates needs --workloads: name those that are offered these rates");
 	if (o->until_ci_pct <= 0)
 		return;
 	if (o->order.rounds < UNTIL_CI_ROUNDS_MIN)

@@ -17,20 +17,22 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 	const char *summary;
 } commands[] = {
-	{ "list", command_list, "engines and workloads, and what each can do here" },
-	{ "doctor", command_doctor, "what this machine can and cannot measure, and the cure" },
+	{ "list", command_list, "list engines and workloads, and what each can do here" },
+	{ "doctor", command_doctor, "check what this machine can measure, and name the cure" },
 	{ "run", command_run, "measure one workload through one interface" },
-	{ "compare", command_compare, "measure many in random order; table and results folder" },
-	{ "summary", command_summary, "the table of an existing results folder" },
-	{ "diff", command_diff, "what differs between two results folders" },
-	{ "import", command_import, "results of fio as runs of a results folder" },
-	{ "export", command_export, "a results folder as fio's or hyperfine's JSON, or as CSV" },
-	{ "timeline", command_timeline,
-	  "a trace of every operation of a short run, engine by engine" },
-	{ "overlap", command_overlap, "how much of computing and I/O happens at the same time" },
+	{ "compare", command_compare, "compare engines in random order: table and results folder" },
+	{ "summary", command_summary, "print the table of an existing results folder" },
+	{ "diff", command_diff, "show what differs between two results folders" },
+	{ "import", command_import, "add results of fio to a results folder, as runs" },
+	{ "export", command_export,
+	  "write a results folder as fio's or hyperfine's JSON, or as CSV" },
+	{ "timeline", command_timeline, "trace every operation of a short run of each engine" },
+	{ "overlap", command_overlap,
+	  "how much computing and I/O each engine does at the same time" },
 	{ "matrix", command_matrix,
-	  "what each interface really does with each kind of descriptor" },
-	{ "responsiveness", command_responsiveness, "how late a timer is beside outstanding I/O" },
+	  "try what each interface really does with each kind of descriptor" },
+	{ "responsiveness", command_responsiveness,
+	  "how late a timer is while I/O is outstanding" },
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)

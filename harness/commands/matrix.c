@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `iolab matrix`: what an interface really does with a kind of descriptor. Asked of the engine,
- * tried, timed, and looked up in /proc/self/task; nothing is asserted.
+ * `iolab matrix`: what an interface really does with a kind of descriptor. The engine is asked, the
+ * operation is tried and timed, and /proc/self/task shows its threads; nothing is assumed.
  *
  * Each cell is a process of its own that hands operations to the engine and then looks: had the
  * call returned before they were over? Were there threads that had not been there before? A read
@@ -43,7 +43,7 @@
 #define STREAM_REPEATS	3 /* of a socket's or pipe's, where each waits for its answer */
 #define ANSWER_AFTER_MS 20
 #define CELL_LIMIT_S	20
-#define COLD_PCT	5 /* so much of a file may be in the page cache */
+#define COLD_PCT	5 /* at most this share of a cold file is in the page cache */
 /* Handing over is all of the work when it takes at least this share of the time. */
 #define BLOCKED_SHARE 0.5
 /* ... unless helpers used at least this share of the CPU time of the process. */

@@ -2,9 +2,9 @@
 /*
  * `iolab overlap`: how much of computing and I/O an engine does at the same time. A program that
  * overlaps perfectly takes max(compute, I/O) for an operation, one that does not takes their sum.
- * In each round each engine's I/O is timed alone, the computing alone, and both together, in random
- * order one right after the other: what the machine does to all three cancels out, and what is
- * compared is never older than a few seconds.
+ * Each round times each engine's I/O alone, the computing alone, and both together, in random order
+ * one right after the other. So a disturbance of all three cancels out, and nothing is compared with
+ * a value more than a few seconds old.
  */
 #include <argp.h>
 #include <math.h>
@@ -167,7 +167,7 @@ static double time_op_ns(struct experiment *x, struct subject *subject, bool wit
 
 /*
  * One engine's runs of a round. How much computing a ratio is, a run just before says, which counts
- * for nothing else: the ratio that comes about is that of I and C, which are timed here. A run that
+ * for nothing else: the ratio that counts is C/I as timed here. A run that
  * fails ends the round: without the first nobody knows how much to compute, and one that hangs is
  * not tried with every ratio.
  */
@@ -232,7 +232,7 @@ static json_t *point_json(const struct subject *subject, const struct point *poi
 	return entry;
 }
 
-/* Is there a round of which anything can be told? */
+/* Is there a round that timed all three? */
 static bool has_any(const struct subject *subject, unsigned point_count, unsigned rounds)
 {
 	for (unsigned p = 0; p < point_count; p++)

@@ -82,7 +82,7 @@ struct loop {
 	struct histogram lateness;
 };
 
-/* Every tick that is due is late by so much, those that were slept through too. */
+/* Records how late each tick is that is due by now; ticks slept through count, too. */
 static void look_at_timer(struct loop *l)
 {
 	uint64_t now_ns = clock_ns();
@@ -133,7 +133,7 @@ static int take(struct loop *l)
 	return count < 0 ? count : 0;
 }
 
-/* Nothing but the timer. */
+/* A turn of the loop without I/O: only the timer. */
 static int sleep_only(struct loop *l)
 {
 	uint64_t now_ns = clock_ns();

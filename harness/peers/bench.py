@@ -542,21 +542,21 @@ def named(text):
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=10, help="at least; default 10")
+    parser.add_argument("--rounds", type=int, default=10, help="rounds of each case, at least (default: 10)")
     parser.add_argument("--most-rounds", type=int, default=30,
-                        help="cases that cannot tell after these go on for so many; default 30")
+                        help="a case without an answer goes on up to this many rounds (default: 30)")
     parser.add_argument("--only", action="append", default=[], metavar="TEXT",
-                        help="only the cases whose titles contain this; may be repeated")
+                        help="only cases with TEXT in their titles; may be repeated")
     parser.add_argument("--file", default=os.path.join(ROOT, "build", "peers", "test-file"),
-                        help="on the disk to be measured")
-    parser.add_argument("--size", type=int, default=1 << 30, help="of the file, in bytes")
+                        help="test file, on the disk to be measured")
+    parser.add_argument("--size", type=int, default=1 << 30, help="size of that file, in bytes")
     parser.add_argument("--epoll-server", type=named, action="append", default=[],
                         metavar="NAME=COMMAND", help="an echo server on epoll; {port} is replaced")
     parser.add_argument("--io-uring-server", type=named, action="append", default=[],
                         metavar="NAME=COMMAND", help="one on io_uring with one-shot operations")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1000000,
-                        help="of the order of runs; default from the clock, recorded")
-    parser.add_argument("--out", help="raw values as JSON; default results/peers-TIME.json")
+                        help="seed of the order of runs (default: from the clock; recorded)")
+    parser.add_argument("--out", help="file for the raw values, JSON (default: results/peers-TIME.json)")
     options = parser.parse_args()
     options.cpus = sorted(os.sched_getaffinity(0))
     options.cpu = options.cpus[-1]

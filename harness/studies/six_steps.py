@@ -247,7 +247,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", metavar="FOLDER", help="results folder, for the file steps.json")
     parser.add_argument("--engines", help="separated by commas (default: those of the labs)")
-    parser.add_argument("--file", help="test file (default: that of iolab run)")
+    parser.add_argument("--file", help="test file (default: as iolab run has it)")
     options = parser.parse_args()
     version = tracer()
     engines = options.engines.split(",") if options.engines else FILE_ENGINES + SOCKET_ENGINES

@@ -306,7 +306,7 @@ def parse():
     parser.add_argument("--only", metavar="NAME", action="append",
                         help="a comparison or file, or all that begin so; may be given more than "
                         "once. There are: " + ", ".join([*COMPARISONS, *TRACES]))
-    parser.add_argument("--file", help="test file (default: that of iolab run)")
+    parser.add_argument("--file", help="test file (default: as iolab run has it)")
     parser.add_argument("--rounds", metavar="N", type=int,
                         help="rounds of each comparison, at least 5 for a verdict (default: 5); with "
                         "--only for those that could not tell; delete their folders first")
