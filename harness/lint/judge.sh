@@ -13,6 +13,16 @@ if ! command -v "$tool" >/dev/null; then
 fi
 found=$("$tool" --version | grep -oE '[0-9]+(\.[0-9]+)+' | head -n 1)
 case $found. in
-"$version".*) "$tool" "$@" && mkdir -p "$(dirname "$stamp")" && touch "$stamp" ;;
+"$version".*)
+	# Words are a failure, whatever the exit status: cppcheck with --cppcheck-build-dir ends with 0 when it
+	# repeats what it found before.
+	status=0
+	words=$("$tool" "$@" 2>&1) || status=$?
+	if [ $status -ne 0 ] || [ -n "$words" ]; then
+		echo "$words" >&2
+		exit 1
+	fi
+	mkdir -p "$(dirname "$stamp")" && touch "$stamp"
+	;;
 *) echo "  SKIP    $tool $found: only version $version judges here" ;;
 esac

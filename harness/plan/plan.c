@@ -452,8 +452,8 @@ static int refuse_unused_words(struct making *m)
 
 int plan_make(struct plan *plan, const struct plan_choice *choice, struct reason *why)
 {
-	struct making m = { plan, choice, NULL, why };
 	*plan = (struct plan) { 0 };
+	struct making m = { plan, choice, NULL, why };
 	m.used = calloc(choice->run_word_count + 1, sizeof *m.used);
 	if (!m.used || !choice->engines)
 		return reason_errno(why, ENOMEM, "a plan");

@@ -156,15 +156,17 @@ names() {
 
 @test "a linter of another version than CI's is skipped with a word; a missing one is an error" {
 	mkdir bin
-	printf '#!/bin/sh\ncase $1 in --version) echo "Linter version 14.0.6" ;; bad) exit 1 ;; esac\n' >bin/linter
+	printf '#!/bin/sh\ncase $1 in --version) echo "Linter version 14.0.6" ;; bad) exit 1 ;; says) echo word ;; esac\n' >bin/linter
 	chmod +x bin/linter
 	PATH=$PWD/bin:$PATH
 	run "$ROOT/harness/lint/judge.sh" linter 14 stamp good
 	assert_success
 	[ -e stamp ] && rm stamp
-	run "$ROOT/harness/lint/judge.sh" linter 14 stamp bad
-	assert_failure
-	[ ! -e stamp ]
+	for finding in bad says; do
+		run "$ROOT/harness/lint/judge.sh" linter 14 stamp $finding
+		assert_failure
+		[ ! -e stamp ]
+	done
 	run "$ROOT/harness/lint/judge.sh" linter 1 stamp bad
 	assert_success
 	assert_output --partial "SKIP    linter 14.0.6: only version 1 judges here"
