@@ -46,6 +46,19 @@ run_commands_of() {
 	run_commands_of "$ROOT/docs/results.md"
 }
 
+@test "docs/add-a-workload.md: its commands run, and one file is a workload" {
+	mkdir tree
+	cp -a "$ROOT"/{build,common,harness,labs,Makefile} tree
+	cd tree || return
+	while IFS= read -r command; do
+		run timeout 300 bash -c "$command" </dev/null
+		assert_success
+		[[ $command != "build/iolab list" ]] || assert_line --partial "  nothing "
+	done < <(commands_of "$ROOT/docs/add-a-workload.md")
+	run find harness/workloads -name 'nothing*'
+	assert_output ""
+}
+
 @test "README.md: the two lines of set-up are those that CI runs" {
 	run commands_of "$ROOT/README.md"
 	assert_line "harness/setup.sh && make bench"

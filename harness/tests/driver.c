@@ -278,6 +278,21 @@ static void file_tests(struct tap *tap)
 		  "a lost operation is found: lost %u, \"%s\"", o.lost, o.why.text);
 }
 
+/* As many tokens as pipes: an engine that blocks always finds something to read. */
+static void pipe_tests(struct tap *tap)
+{
+	const char *const ring[] = { "--workload", "pipe", "--pipes",  "8",   "--tokens", "8",
+				     "--runtime",  "0.1",  "--warmup", "0.0", "--verify", NULL };
+	struct outcome o;
+	run(0, ring, &o);
+	tap_check(tap, o.rc == 0 && o.tally.ops > 1000 && o.tally.latency.count == o.tally.ops,
+		  "pipe: a latency for each of %llu hops, rc %d %s",
+		  (unsigned long long)o.tally.ops, o.rc, o.why.text);
+	expect_found(tap, "an I/O error in a ring of pipes", FAIL, ring, "EIO");
+	expect_found(tap, "a flipped bit in a token", CORRUPT, ring, "differs at byte");
+	expect_found(tap, "a hop returned twice", DOUBLE, ring, "twice");
+}
+
 /* With 16 in flight at the end of the window, 16 come home after it. */
 static void window_tests(struct tap *tap)
 {
@@ -422,6 +437,7 @@ int main(void)
 	close(mkstemp(path));
 	file_path = path;
 	file_tests(&tap);
+	pipe_tests(&tap);
 	window_tests(&tap);
 	schedule_tests(&tap);
 	open_loop_tests(&tap);
