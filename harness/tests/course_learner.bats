@@ -166,6 +166,21 @@ on_terminal() {
 	assert_output --regexp "^expected 100 bytes, saw 0 \(tests.c:[0-9]+\)$"
 }
 
+@test "every failure of a test says what was expected and seen where its format is divided" {
+	run "$SYSTEM_PYTHON" - <<-'PYTHON'
+		import glob, re
+		count = 0
+		for path in glob.glob("labs/*/tests.c") + glob.glob("harness/tests/conformance/*_tests.c"):
+		    for call in re.findall(r"\b(?:expect|test_failed)\((.*?)\);", open(path).read(), re.S):
+		        words = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', call))
+		        if re.search(r"\bsaw\b", words):
+		            count += 1
+		            assert re.search(r"expected .*, saw ", words), f"{path}: {words}"
+		assert count > 100, count
+	PYTHON
+	assert_success
+}
+
 @test "every finding of the proctor has its sentence" {
 	local found
 	mapfile -t found < <(grep -ohP '(add_finding\(.*?, |break_off\(e, )"\K\w+' harness/course/proctor/*.c)

@@ -373,8 +373,8 @@ static void tells_failure_in_the_result(struct subject *s)
 	for (unsigned offered = 0, tries = 0; offered < 3 && tries < 10; tries++) {
 		int n = s->ops->submit(s->engine, ops + offered, 3 - offered);
 		expect(n >= 0,
-		       "expected submit() to accept a RECV that must fail, and its result to say "
-		       "so; saw submit() return %d",
+		       "expected submit() to accept a RECV that must fail, and its result to say so, "
+		       "saw submit() return %d",
 		       n);
 		for (int i = 0; i < n; i++)
 			ops[offered + (unsigned)i]->in_flight = 1;
