@@ -5,9 +5,9 @@
  *     cc -O2 -Wall -Wextra -o build/count_mapped labs/00_null/program.c
  *     build/count_mapped FILE...
  *
- * Requests are submitted, completions are reaped, as everywhere in this course. Here a request is
- * complete when submit() returns, because the file lies in memory (mmap(2)): the kernel is not
- * asked for anything meanwhile. So where is the I/O? Standard error counts the pages found missing.
+ * Requests are submitted and completions are reaped, as everywhere in this course. The file lies in
+ * memory (mmap(2)). So a request is complete when submit() returns, and the kernel is asked for
+ * nothing. Where is the I/O then? Standard error counts the pages that were missing.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +25,7 @@
 
 struct request {
 	uint64_t offset, len_bytes;
-	uint64_t lines, words; /* the result, once it was reaped */
+	uint64_t lines, words; /* the result, once it has been reaped */
 	struct request *next;
 };
 
@@ -63,7 +63,7 @@ static unsigned reap(struct engine *e, struct request **done, unsigned max)
 	return n;
 }
 
-/* Submits as long as a request is idle and something is left; then reaps; until all is back. */
+/* Submits while a request is idle and something is left, then reaps, until all has come back. */
 static void count(const char *bytes, uint64_t len_bytes, uint64_t *lines, uint64_t *words)
 {
 	struct engine engine = { .bytes = bytes };

@@ -353,7 +353,7 @@ static void moves_nothing_in_syncs_and_no_ops(struct subject *s)
 	open_engine(s, 4, 1);
 	for (unsigned i = 0; i < 3; i++) {
 		int64_t result = perform(s, prepare(s, i, kinds[i], 7, 0, 0, 512));
-		expect(result == 0, "expected 0 from a %s, whatever its len_bytes, saw %lld",
+		expect(result == 0, "expected 0 from a %s, for any len_bytes, saw %lld",
 		       kind_name(kinds[i]), (long long)result);
 	}
 	int64_t result = perform(s, prepare(s, 0, IO_WRITE, 7, 0, 0, 512));

@@ -5,9 +5,9 @@
  *     cc -O2 -Wall -Wextra -o build/copy_file labs/01_blocking/program.c
  *     build/copy_file SOURCE TARGET [BLOCK_BYTES]      "-" is standard input or output
  *
- * Both calls may move less than they were asked to, a signal may end them with nothing moved, and
- * an error may come as late as close(2). Standard error tells at the end what there was of it all;
- * SIGUSR1 asks for it at once, as with dd(1).
+ * Both calls may move less than they were asked to. A signal may end them with nothing moved. An
+ * error may come as late as close(2). At the end standard error tells how often each happened.
+ * SIGUSR1 asks for that at once, as with dd(1).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -59,7 +59,7 @@ static void report_if_wanted(void)
 	report_wanted = 0;
 }
 
-/* What is there, at most `len_bytes`; 0 at the end; -1 with errno. Again after a signal. */
+/* Reads what is there, again after a signal. Returns its length, 0 at the end, or -1 with errno. */
 static ssize_t read_some(int fd, char *bytes, size_t len_bytes)
 {
 	for (;;) {
@@ -73,7 +73,7 @@ static ssize_t read_some(int fd, char *bytes, size_t len_bytes)
 	}
 }
 
-/* All of it, in as many calls as it takes. Returns 0, or -1 with errno. */
+/* Writes all of it, in as many calls as it takes. Returns 0, or -1 with errno. */
 static int write_all(int fd, const char *bytes, size_t len_bytes)
 {
 	while (len_bytes > 0) {
@@ -123,7 +123,7 @@ int main(int argc, char **argv)
 			BLOCK_BYTES_MAX);
 		return 2;
 	}
-	/* Without SA_RESTART, so that a call which sleeps ends with EINTR. */
+	/* Without SA_RESTART, so that a sleeping call ends with EINTR. */
 	struct sigaction action = { .sa_handler = on_usr1 };
 	if (sigaction(SIGUSR1, &action, NULL) < 0)
 		return fail("preparing to copy", argv[1]);

@@ -185,8 +185,8 @@ static int level_on_attach(struct engine *e, struct watched *w)
 
 static int level_on_wait(struct engine *e, struct watched *w)
 {
-	//> 2 Something waits, wanted(w) says what. If the kernel has not been asked for it (room
-	//> to send, say), ask, and keep what it was asked for before (`armed`).
+	//> 2 Something waits; wanted(w) says what. If the kernel has not been asked for it (room
+	//> to send, for example), ask, and keep what it was asked for before (`armed`).
 	//+ (void)e;
 	//+ (void)w;
 	//+ return 0;

@@ -3,10 +3,10 @@
  * epoll_echo: sends every client its own bytes back, many clients on one thread, by epoll(7) alone.
  *
  *     cc -O2 -Wall -Wextra -o build/epoll_echo labs/04_epoll/program.c
- *     build/epoll_echo PORT [CLIENTS]     on 127.0.0.1; until so many came and went, or SIGINT
+ *     build/epoll_echo PORT [CLIENTS]     on 127.0.0.1, until CLIENTS have left, or SIGINT comes
  *
- * While a client does not read its echo, no more is taken from it: EPOLLOUT is asked for instead
- * of EPOLLIN. That is back-pressure, and TCP passes it on until the client's own send waits.
+ * While a client does not read its echo, the server takes no more from it: it asks for EPOLLOUT in
+ * place of EPOLLIN. That is back-pressure, and TCP passes it on until the client's own send waits.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -74,19 +74,19 @@ static void welcome(int epoll_fd, int listen_fd)
 	if (fd < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
 		die("accept4"); /* EMFILE, say, which every wait would report from now on */
 	if (fd >= CLIENTS_MAX)
-		close(fd); /* the house is full */
+		close(fd); /* too many clients */
 	if (fd < 0 || fd >= CLIENTS_MAX)
 		return;
 	clients[fd] = (struct client) { .here = true };
 	ask(epoll_fd, EPOLL_CTL_ADD, fd, EPOLLIN);
 	printf("client %d came, %d are here\n", fd, ++present);
 	if (expected > 0 && --expected == 0)
-		ask(epoll_fd, EPOLL_CTL_MOD, listen_fd, 0); /* whoever knocks now is not heard */
+		ask(epoll_fd, EPOLL_CTL_MOD, listen_fd, 0); /* no more connections are reported */
 }
 
 static void part_with(int fd)
 {
-	close(fd); /* its only descriptor, so epoll forgets the connection by itself */
+	close(fd); /* its only descriptor, so epoll forgets the connection, too */
 	printf("client %d went after %lu bytes\n", fd, clients[fd].taken_bytes);
 	clients[fd].here = false;
 	present--;
@@ -146,5 +146,5 @@ int main(int argc, char **argv)
 	for (int fd = 0; fd < CLIENTS_MAX; fd++)
 		if (clients[fd].here)
 			part_with(fd);
-	return 0; /* which closes the three descriptors of our own */
+	return 0; /* which closes our own three descriptors */
 }

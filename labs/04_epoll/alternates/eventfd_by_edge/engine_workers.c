@@ -185,7 +185,7 @@ static int workers_reap(struct engine *e, struct io_op **done, unsigned min, uns
 	}
 }
 
-/* A worker in the midst of a file operation cannot be called back; it ends soon by itself. */
+/* A worker that is inside a file operation cannot be called back. It will be done soon. */
 static void workers_cancel(struct engine *e)
 {
 	pthread_mutex_lock(&e->lock);

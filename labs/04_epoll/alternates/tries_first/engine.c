@@ -305,7 +305,7 @@ static void epoll_cancel(struct engine *e)
 
 static const struct engine_option options[] = {
 	{ "edge", "edge-triggered: only changes are reported" },
-	{ "oneshot", "each event disarms its descriptor, each wait arms it anew" },
+	{ "oneshot", "an event switches its descriptor off, each wait switches it on again" },
 	{ NULL, NULL },
 };
 
