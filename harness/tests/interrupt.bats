@@ -71,6 +71,17 @@ ends_soon() {
 	[ ! -e "/proc/$peer" ]
 }
 
+@test "more signals than one from other processes are one wish: the run still ends in order" {
+	begin -e blocking --size 8G
+	until_true is_large
+	kill -TERM "$pid"
+	for _ in 1 2 3; do kill -INT "$pid" 2>/dev/null || true; done
+	await_end "$pid"
+	assert_equal "$status" 130
+	grep -q interrupted "$BATS_TEST_TMPDIR/out"
+	[ ! -e "$BATS_TEST_TMPDIR/file" ]
+}
+
 # At a terminal: harness/tests/terminal.py types Ctrl-C there, which reaches every process of the
 # foreground group. It fails when a process is left behind.
 
