@@ -114,7 +114,7 @@ static const struct argp_option argp_options[] = {
 	{ "rates", OPT_RATES, "LIST", 0,
 	  "open loop: operations offered a second, swept in place of --depths and the like", 0 },
 	{ "until-ci", OPT_UNTIL_CI, "PERCENT", 0,
-	  "run rounds (--rounds at least) until every ratio is known to +-PERCENT", 0 },
+	  "run rounds, at least --rounds, until every ratio is known to +-PERCENT", 0 },
 	{ "time-limit", OPT_TIME_LIMIT, "S", 0,
 	  "begin no round that would end later (default: none; with --until-ci 600)", 0 },
 	{ "runtime", OPT_RUNTIME, "S", 0, "seconds to measure in each run (default: 0.2)", 0 },
@@ -122,9 +122,9 @@ static const struct argp_option argp_options[] = {
 	{ "idle", OPT_IDLE, "S", 0,
 	  "seconds to sample the idle host before the first round (default: 1)", 0 },
 	{ "baseline", OPT_BASELINE, "ENGINE", 0,
-	  "the engine that ratios are taken to (default: blocking)", 0 },
+	  "engine that ratios are taken to (default: blocking)", 0 },
 	{ "no-count-syscalls", OPT_NO_COUNT, NULL, 0,
-	  "leave out the last rounds (three at most), which count system calls", 0 },
+	  "leave out the last rounds (at most three), which count system calls", 0 },
 	{ 0 },
 };
 
@@ -253,13 +253,13 @@ static void parse_options(struct options *options, int argc, char **argv)
 		.parser = parse_option,
 		.children = children,
 		.args_doc = "[-- RUN-OPTION...]",
-		.doc = "Compares engines on identical workloads: rounds in random order, a fresh "
-		       "process for each run, a table with ratios, and a results folder (--out; "
-		       "default: results/<UTC time>)."
+		.doc = "Compares engines on identical workloads: rounds in random order, and a "
+		       "fresh process for each run. Prints a table with ratios and keeps a results "
+		       "folder (--out; default: results/<UTC time>)."
 		       "\vOptions after -- go to every `iolab run`, for example: iolab compare -w "
 		       "file -- --rw randwrite --bs 8k\n\n"
-		       "Ctrl-C ends the run that is under way; what was measured is kept, with its "
-		       "summary. A second Ctrl-C does not wait for that run.",
+		       "Ctrl-C ends the current run and keeps what was measured, with a summary. A "
+		       "second Ctrl-C does not wait for that run.",
 	};
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, options);

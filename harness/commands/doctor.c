@@ -425,8 +425,7 @@ int command_doctor(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
 		{ "json", 'j', NULL, 0, "print JSON", 0 },
-		{ "file", 'f', "PATH", 0, "the test file that will be used (default: as run's)",
-		  0 },
+		{ "file", 'f', "PATH", 0, "test file that runs will use (default: run's)", 0 },
 		{ 0 }
 	};
 	static const struct argp argp = {

@@ -130,7 +130,7 @@ int command_list(int argc, char **argv)
 	static const struct argp argp = {
 		.options = options,
 		.parser = parse_option,
-		.doc = "Lists engines, their options, and workloads; and what each engine can do "
+		.doc = "Lists engines with their options, workloads, and what each engine can do "
 		       "here.",
 	};
 	bool json = false;

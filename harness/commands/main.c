@@ -18,7 +18,8 @@ static const struct command {
 	const char *summary;
 } commands[] = {
 	{ "list", command_list, "list engines and workloads, and what each can do here" },
-	{ "doctor", command_doctor, "check what this machine can measure, and name the cure" },
+	{ "doctor", command_doctor,
+	  "check what this machine can measure, and say what would help" },
 	{ "run", command_run, "measure one workload through one interface" },
 	{ "compare", command_compare, "compare engines in random order: table and results folder" },
 	{ "summary", command_summary, "print the table of an existing results folder" },
@@ -27,12 +28,11 @@ static const struct command {
 	{ "export", command_export,
 	  "write a results folder as fio's or hyperfine's JSON, or as CSV" },
 	{ "timeline", command_timeline, "trace every operation of a short run of each engine" },
-	{ "overlap", command_overlap,
-	  "how much computing and I/O each engine does at the same time" },
+	{ "overlap", command_overlap, "measure how much each engine overlaps computing and I/O" },
 	{ "matrix", command_matrix,
 	  "try what each interface really does with each kind of descriptor" },
 	{ "responsiveness", command_responsiveness,
-	  "how late a timer is while I/O is outstanding" },
+	  "measure how late a timer fires while I/O is in flight" },
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)

@@ -510,7 +510,7 @@ int command_matrix(int argc, char **argv)
 {
 	static const struct argp_option argp_options[] = {
 		{ "folder", 'f', "FOLDER", 0,
-		  "where files are made for a moment (default: $TMPDIR or /var/tmp)", 0 },
+		  "folder for temporary files (default: $TMPDIR or /var/tmp)", 0 },
 		{ 0 },
 	};
 	static const struct argp_child children[] = { { &engine_series_once_argp, 0, NULL, 0 },
@@ -520,7 +520,8 @@ int command_matrix(int argc, char **argv)
 		.parser = parse_option,
 		.children = children,
 		.doc = "Tries what each interface really does with each kind of descriptor: "
-		       "asynchronous in the kernel, by threads, blocked in the call, or not at all.",
+		       "asynchronous in the kernel, done by threads, blocked in the call, or "
+		       "refused.",
 	};
 	struct options options = {
 		.series = {

@@ -398,9 +398,10 @@ int command_overlap(int argc, char **argv)
 		.parser = parse_option,
 		.children = children,
 		.args_doc = "[-- RUN-OPTION...]",
-		.doc = "Measures how much of computing and I/O each engine does at the same time."
-		       "\vOptions after -- go to every `iolab run`; without any: --direct 1 --bs "
-		       "64k --size 64M --depth 4 --batch-complete 1 --runtime 0.1 --warmup 0.03",
+		.doc = "Measures how much each engine overlaps computing and I/O."
+		       "\vOptions after -- go to every `iolab run`. The default is: --direct 1 "
+		       "--bs 64k --size 64M --depth 4 --batch-complete 1 --runtime 0.1 --warmup "
+		       "0.03",
 	};
 	struct options options = {
 		.series = {

@@ -413,7 +413,7 @@ int command_responsiveness(int argc, char **argv)
 		{ "runtime", OPT_RUNTIME, "S", 0, "seconds to measure in each run (default: 0.2)",
 		  0 },
 		{ "folder", 'f', "FOLDER", 0,
-		  "where a file is made for a moment (default: $TMPDIR or /var/tmp)", 0 },
+		  "folder for a temporary file (default: $TMPDIR or /var/tmp)", 0 },
 		{ 0 },
 	};
 	static const struct argp_child children[] = { { &engine_series_argp, 0, NULL, 0 }, { 0 } };
@@ -421,8 +421,8 @@ int command_responsiveness(int argc, char **argv)
 		.options = argp_options,
 		.parser = parse_option,
 		.children = children,
-		.doc = "Measures how late a timer of one millisecond is in the thread that does "
-		       "the I/O: what a user interface would feel.",
+		.doc = "Measures how late a timer of one millisecond fires in the thread that does "
+		       "the I/O, as a user interface would feel it.",
 	};
 	struct options options = {
 		.series = {

@@ -361,8 +361,8 @@ static int check_run_words(const struct options *options)
 int command_timeline(int argc, char **argv)
 {
 	static const struct argp_option argp_options[] = {
-		{ "length-us", 'l', "US", 0,
-		  "microseconds of each run to keep a trace of (default: 1000)", 0 },
+		{ "length-us", 'l', "US", 0, "microseconds of each run to trace (default: 1000)",
+		  0 },
 		{ 0 },
 	};
 	static const struct argp_child children[] = { { &engine_series_argp, 0, NULL, 0 }, { 0 } };
@@ -371,11 +371,11 @@ int command_timeline(int argc, char **argv)
 		.parser = parse_option,
 		.children = children,
 		.args_doc = "[-- RUN-OPTION...]",
-		.doc = "Traces every operation of a short run of each engine: when it was offered, "
+		.doc = "Traces every operation in a short run of each engine: when it was offered, "
 		       "accepted and returned, and when the thread computed."
-		       "\vOptions after -- go to every `iolab run`; without any: --direct 1 --size "
-		       "64M --depth 8 --compute-us 30 --batch-complete 1 --runtime 0.2 --warmup "
-		       "0.1",
+		       "\vOptions after -- go to every `iolab run`. The default is: --direct 1 "
+		       "--size 64M --depth 8 --compute-us 30 --batch-complete 1 --runtime 0.2 "
+		       "--warmup 0.1",
 	};
 	struct options options = {
 		.series = {

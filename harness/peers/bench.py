@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Holds iolab against fio, against bare loops and against other people's echo servers.
+"""Compares iolab with fio, with bare loops and with other people's echo servers.
 
-Is what iolab reports the cost of the interface, or its own? Every case runs iolab and its peers on
+Does iolab report the cost of the interface or its own? Every case runs iolab and its peers on
 the same file, with the same distribution of offsets, the same batches, on the same CPU, in
 interleaved rounds in random order. docs/measurement.md says how to read the result.
 """
@@ -548,7 +548,7 @@ def parse():
     parser.add_argument("--only", action="append", default=[], metavar="TEXT",
                         help="only cases with TEXT in their titles; may be repeated")
     parser.add_argument("--file", default=os.path.join(ROOT, "build", "peers", "test-file"),
-                        help="test file, on the disk to be measured")
+                        help="test file, on the disk to measure")
     parser.add_argument("--size", type=int, default=1 << 30, help="size of that file, in bytes")
     parser.add_argument("--epoll-server", type=named, action="append", default=[],
                         metavar="NAME=COMMAND", help="an echo server on epoll; {port} is replaced")

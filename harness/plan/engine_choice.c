@@ -58,7 +58,7 @@ const struct argp engine_choice_argp = {
 	.options =
 		(const struct argp_option[]) {
 			{ "engines", 'e', "LIST", 0,
-			  "engines and variants, separated by commas (default: those of the labs "
+			  "engines and variants, separated by commas (default: the labs' engines "
 			  "that can do it)",
 			  0 },
 			{ "out", 'o', "FOLDER", 0, "results folder", 0 },

@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A first look: a small comparison, and the quick runs of the literature's figures, within a time.
+"""A first look: a small comparison and quick runs of the literature's figures, within a time limit.
 
-All that it makes is marked as quick. What would begin too late is left out, and the folder says so,
-as it says what failed; the report repeats it. In a folder that is there already, what it holds is
-kept.
+Everything it makes is marked as quick. Runs that would begin too late are left out. The folder and the
+report say what was left out and what failed. Results that a folder already holds are kept.
 """
 import argparse
 import os
@@ -75,7 +74,7 @@ def main():
     parser.add_argument("folder", metavar="FOLDER", nargs="?",
                         help="results folder (default: a new one, results/<UTC time>)")
     parser.add_argument("--time-limit", metavar="SECONDS", type=float, default=85,
-                        help="what would begin later is left out (default: %(default)g)")
+                        help="begin nothing after this time (default: %(default)g)")
     options = parser.parse_args()
     ends = time.monotonic() + options.time_limit
     folder = compare(options.folder)

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""One operation's way through each interface: every system call of it, with its times.
+"""Shows the system calls of one operation through each interface, with their times.
 
-Runs each engine under strace with a trace of its operations by the driver's clock, and writes the
-calls that fall into one of them to steps.json. strace stops a thread at each call, so the order is
-what happens, and the times are longer than without it.
+Runs each engine under strace, with a trace of its operations by the driver's clock, and writes the
+calls of one operation to steps.json. strace stops a thread at each call: the order is right, and the
+times are too long.
 
-Each call gets the steps that it belongs to, of the six that docs/measurement.md defines for completion
-and readiness alike.
+Each call gets the numbers of its steps. docs/measurement.md defines the six, for completion and
+readiness alike.
 """
 import argparse
 import collections
@@ -246,8 +246,8 @@ def tracer():
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", metavar="FOLDER", help="results folder, for the file steps.json")
-    parser.add_argument("--engines", help="separated by commas (default: those of the labs)")
-    parser.add_argument("--file", help="test file (default: as iolab run has it)")
+    parser.add_argument("--engines", help="engines, separated by commas (default: the labs')")
+    parser.add_argument("--file", help="test file (default: iolab run's)")
     options = parser.parse_args()
     version = tracer()
     engines = options.engines.split(",") if options.engines else FILE_ENGINES + SOCKET_ENGINES

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The comparisons and traces that the figures of the literature need, into one results folder.
+"""Makes the comparisons and traces that the figures of the literature need, in one results folder.
 
-Each comparison is an `iolab compare` of its own and lies in FOLDER/study/<name>. What is there
-already is kept, unless it was quick and this is not.
+Each comparison is a separate `iolab compare` in FOLDER/study/<name>. Existing ones are kept, unless
+they were quick and this run is not.
 """
 import argparse
 import functools
@@ -300,16 +300,16 @@ def make(folder, name, quick, file=None, rounds=None):
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", metavar="FOLDER", help="results folder; made if it is not there")
+    parser.add_argument("folder", metavar="FOLDER", help="results folder; created if missing")
     parser.add_argument("--quick", action="store_true",
                         help="short runs, under two minutes: for a first look")
     parser.add_argument("--only", metavar="NAME", action="append",
-                        help="a comparison or file, or all that begin so; may be given more than "
-                        "once. There are: " + ", ".join([*COMPARISONS, *TRACES]))
-    parser.add_argument("--file", help="test file (default: as iolab run has it)")
+                        help="only the comparisons and files whose names begin with NAME; may be "
+                        "repeated. Names: " + ", ".join([*COMPARISONS, *TRACES]))
+    parser.add_argument("--file", help="test file (default: iolab run's)")
     parser.add_argument("--rounds", metavar="N", type=int,
-                        help="rounds of each comparison, at least 5 for a verdict (default: 5); with "
-                        "--only for those that could not tell; delete their folders first")
+                        help="rounds of each comparison; a verdict needs 5 (default: 5). To repeat one "
+                        "that could not tell, delete its folder and use --only")
     return parser.parse_args()
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Can the harness be believed? `make check-trust` runs this; docs/measurement.md tells about it.
+"""Does the harness keep its promises? `make check-trust` runs this; docs/measurement.md explains it.
 
 Real comparisons and runs of build/trust/iolab, whose engine `trust` costs what is known, are held
 against what they should say, and against strace, perf, the kernel's own counters and fio. Writes
@@ -475,7 +475,7 @@ def main():
     parser.add_argument("--trials", type=int, default=FEWEST_TRIALS,
                         help="comparisons (default: %(default)s, fewer give no verdict)")
     parser.add_argument("--out", default="results/trust.json", help="default: %(default)s")
-    parser.add_argument("--only", nargs="*", choices=names, help="these checks")
+    parser.add_argument("--only", nargs="*", choices=names, help="run only these checks")
     options = parser.parse_args()
 
     begun = time.time()

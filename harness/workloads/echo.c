@@ -80,7 +80,7 @@ static const struct option_row echo_options[] = {
 	  .least = 1,
 	  .most = 60000,
 	  OPTION_SETTING(load.active),
-	  .help = "how many of them talk (default: all; idle: 1)" },
+	  .help = "how many connections talk (default: all; idle: 1)" },
 	{ .name = "msg-size",
 	  .argument = "SIZE",
 	  .kind = OPTION_BYTES,

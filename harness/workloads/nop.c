@@ -102,7 +102,7 @@ static void nop_parameters(const struct run_config *config, json_t *parameters)
 static json_t *nop_words(const json_t *parameters)
 {
 	(void)parameters;
-	return json_string("operations that do nothing: what is left is the interface itself");
+	return json_string("operations that do nothing: only the cost of the interface remains");
 }
 
 static const struct option_row nop_options[] = { DEPTH_OPTION, { 0 } };

@@ -106,7 +106,7 @@ extern const struct sweep_axis axis_depth;
 	{                                                                                          \
 		.name = "depth", .argument = "N", .kind = OPTION_COUNT, .least = 1, .most = 16384, \
 		OPTION_FIELD(struct run_config, depth), .usual = "1",                              \
-		.help = "operations in flight at most"                                             \
+		.help = "most operations in flight"                                                \
 	}
 
 /* The field of an option's row, for a member of the workload's own settings. */
