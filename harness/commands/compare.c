@@ -282,7 +282,7 @@ int command_compare(int argc, char **argv)
 	};
 	parse_options(&options, argc, argv);
 
-	struct plan plan;
+	struct plan plan = { 0 };
 	struct reason why = { "" };
 	int status = EXIT_USAGE;
 	if (plan_make(&plan, &options.choice, &why) < 0) {
