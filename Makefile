@@ -199,20 +199,20 @@ help::
 	@echo 'make labs          begin here: all labs, where you are, what to type next'
 	@echo 'make start         begin the next lab, or the named one    [LAB=04]'
 	@echo 'make check-lab     build and test your files               [LAB= EXERCISE=2 TEST=name]'
-	@echo 'make watch         the same on each save; Ctrl-C ends it'
-	@echo 'make hint          when you are stuck; again: a stronger one'
+	@echo 'make watch         check again on each save; Ctrl-C ends it'
+	@echo 'make hint          a hint when you are stuck; type it again for a stronger one'
 	@echo 'make predict       say what you expect, before you measure'
-	@echo 'make measure       your engine beside the reference, in one figure'
+	@echo 'make measure       measure your engine beside the reference, in one figure'
 	@echo 'make reset-lab     back to the starter; your copy is kept   [FILE=engine.c]'
 	@echo
 	@echo 'Compare:'
 	@echo 'make               build the program, build/iolab, and compile_commands.json for your editor'
 	@echo 'make bench         compare all interfaces (under 3 minutes): table, figures, report'
 	@echo 'make plots         draw the figures of a results folder   [RESULTS=results/latest WIDTH=3.4 (inches)]'
-	@echo 'make report        figures, report.html and report.md of it   [RESULTS=results/latest]'
-	@echo 'make report QUICK=1   first measure a little of everything: two minutes'
+	@echo 'make report        draw the figures and write report.html and report.md   [RESULTS=results/latest]'
+	@echo 'make report QUICK=1   measure a little of everything first (2 minutes)'
 	@echo 'make figures       run and draw the figures of the literature too (7 minutes; QUICK=1: 2)'
-	@echo 'make check-trust   can the figures be believed? proved on real runs (under 12 minutes)'
+	@echo 'make check-trust   test on real runs whether the measurement keeps its promises (under 12 minutes)'
 	@echo 'make clean         remove build/ (results/ stays)'
 	@echo
 
@@ -272,6 +272,6 @@ endif
 -include harness/develop.mk
 
 help::
-	@echo 'V=1 shows commands.  CC=clang and SANITIZE=address,undefined build apart, below build/.'
+	@echo 'V=1 shows commands.  CC=clang and SANITIZE=address,undefined build in a folder of their own in build/.'
 	@echo 'Missing something?   harness/setup.sh  (for the tests: harness/setup.sh check)'
-	@echo 'Where to begin:      to learn, make labs; to compare, README.md, then build/iolab doctor'
+	@echo 'Where to begin:      to learn, make labs; to compare, README.md and build/iolab doctor'

@@ -1,5 +1,5 @@
-# What serves those who build iolab and teach with it: tests, linters, the instructor's tools. The
-# Makefile includes it; a hand-out does not contain it.
+# Targets for developers and instructors: tests, linters, the grader. The Makefile includes this
+# file; a handout leaves it out.
 
 .PHONY: check list-tests asan-tests tsan-tests check-course check-course-slowly bench-peers
 .PHONY: format lint lint-all handout grade new-lab
@@ -7,20 +7,20 @@
 help::
 	@echo 'Work on iolab itself:'
 	@echo 'make check         run all tests (5 minutes); TESTS="unit bats-results" runs only those'
-	@echo 'make list-tests    the names that TESTS may hold; the beginning of a name is enough'
-	@echo 'make lint          gcc and clang without a warning, clang-format, cppcheck, shellcheck; no include goes'
-	@echo '                   up, no function has over 70 lines, a name means one thing. Only what changed'
-	@echo 'make lint-all      the same for all files'
+	@echo 'make list-tests    print the names for TESTS; the beginning of a name is enough'
+	@echo 'make lint          check the files that changed: warnings of gcc and clang, layout, cppcheck, shellcheck,'
+	@echo '                   includes that go up, functions over 70 lines, names that mean two things'
+	@echo 'make lint-all      check all files'
 	@echo 'make format        lay out the C files with clang-format'
-	@echo 'make bench-peers   side by side with fio: is our own overhead small? (an hour)'
-	@echo 'make check-course  check the labs of the course, their mutants too   [LAB=04]'
+	@echo 'make bench-peers   compare with fio: is the overhead of iolab small? (an hour)'
+	@echo 'make check-course  check the labs of the course and their mutants   [LAB=04]'
 	@echo 'make check-course-slowly   the same, each solution 100 times in a row'
 	@echo 'make new-lab LAB=10_name   lay out an empty lab (docs/add-a-lab.md)'
-	@echo 'make diff-lab      your files beside the solution, once you have passed'
+	@echo 'make diff-lab      how your files differ from the solution, once you have passed'
 	@echo
 	@echo 'Teach (docs/instructor.md):'
-	@echo 'make handout       the course without solutions            [OUT=build/handout]'
-	@echo 'make grade SUBMISSIONS=folder   grade one or many   [LAB=04 OUT=results/grades JOBS=1]'
+	@echo 'make handout       make the course without solutions       [OUT=build/handout]'
+	@echo 'make grade SUBMISSIONS=folder   grade one submission or a folder of them   [LAB=04 OUT=results/grades JOBS=1]'
 	@echo
 
 # For a make below this one: all CPUs, unless somebody said how many.
