@@ -34,7 +34,7 @@ static json_t *cpu_json(double sum_s, unsigned known, unsigned count)
 }
 
 /* Short, since hyperfine's figures print it along an axis: the panel only where there are several. */
-static json_t *command_json(const json_t *configuration, bool many_panels)
+static json_t *hyperfine_command(const json_t *configuration, bool many_panels)
 {
 	return json_sprintf(
 		"%s, %s %.0f: 1 million %ss%s%s", string_at(configuration, "engine.label"),
@@ -71,7 +71,7 @@ static json_t *result_json(const json_t *runs, const json_t *configuration, bool
 		struct estimate e = estimate_median(times, count);
 		result = json_pack(
 			"{s:o, s:s, s:f, s:o, s:f, s:o, s:o, s:f, s:f, s:O, s:O, s:{s:o}}",
-			"command", command_json(configuration, many_panels), "panel",
+			"command", hyperfine_command(configuration, many_panels), "panel",
 			string_at(configuration, "workload.panel"), "mean", mean, "stddev",
 			count > 1 ? json_real(sqrt(squares / (count - 1))) : json_null(), "median",
 			e.median, "user", cpu_json(user_s, known, count), "system",
