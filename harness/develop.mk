@@ -83,7 +83,7 @@ format:
 .PHONY: lint-gcc lint-clang lint-names lint-cppcheck lint-house
 
 lint:
-	$(Q)$(MAKE) $(APART) --keep-going --output-sync lint-gcc lint-names lint-cppcheck lint-house $(LINT)/formatted $(LINT)/shellchecked
+	$(Q)$(MAKE) $(APART) $(if $(Q),--silent) --keep-going --output-sync lint-gcc lint-names lint-cppcheck lint-house $(LINT)/formatted $(LINT)/shellchecked
 
 lint-all:
 	$(Q)rm -rf $(LINT)
