@@ -222,11 +222,11 @@ help::
 LEARNER = labs start check-lab watch hint predict measure diff-lab reset-lab
 .PHONY: $(LEARNER)
 $(LEARNER):
-	@$(if $(filter default file undefined,$(origin PYTHON)),python3,$(PYTHON)) harness/course/learner.py $@ \
+	@$(if $(filter default file undefined,$(origin PYTHON)),python3,"$(PYTHON)") harness/course/learner.py $@ \
 		$(foreach name,$(typed),"$(name)=$$$(name)")
 
 check-trust: $(BUILD)/trust/iolab need-python
-	$(Q)set -f; $(PYTHON) harness/trust/check_trust.py --iolab $(BUILD)/trust/iolab $$TRUST
+	$(Q)set -f; "$(PYTHON)" harness/trust/check_trust.py --iolab $(BUILD)/trust/iolab $$TRUST
 
 # A list of words, as the shell divides them: a path with a blank needs build/iolab compare --file.
 bench: all
@@ -234,22 +234,22 @@ bench: all
 	$(Q)$(MAKE) --no-print-directory report QUICK=
 
 plots: need-python
-	$(Q)$(PYTHON) plots/plot.py $(call option,--width,WIDTH) $(RESULTS_FOLDER)
+	$(Q)"$(PYTHON)" plots/plot.py $(call option,--width,WIDTH) $(RESULTS_FOLDER)
 
 # The figures of the literature and of the mechanism, into a results folder. Seven minutes on two
 # CPUs; with QUICK=1 two.
 figures: all need-python
-	$(Q)$(PYTHON) harness/studies/study.py $(if $(QUICK),--quick) $(RESULTS_FOLDER)
+	$(Q)"$(PYTHON)" harness/studies/study.py $(if $(QUICK),--quick) $(RESULTS_FOLDER)
 	$(Q)$(MAKE) --no-print-directory plots
 
 # QUICK=1 measures first: into a new folder, or into the one that RESULTS names, which keeps what it has.
 report: $(if $(QUICK),quick-results) need-python
 	$(Q)$(MAKE) --no-print-directory plots
-	$(Q)$(PYTHON) plots/report.py $(RESULTS_FOLDER)
+	$(Q)"$(PYTHON)" plots/report.py $(RESULTS_FOLDER)
 
 .PHONY: quick-results
 quick-results: all need-python
-	$(Q)$(PYTHON) harness/studies/quick.py $(if $(RESULTS),$(RESULTS_FOLDER))
+	$(Q)"$(PYTHON)" harness/studies/quick.py $(if $(RESULTS),$(RESULTS_FOLDER))
 
 .PHONY: need-python
 need-python:

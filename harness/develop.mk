@@ -46,14 +46,14 @@ tsan-tests:
 
 # Is the course as docs/add-a-lab.md says? LAB=04 for one lab, SINCE=REV for those that changed since.
 check-course: all tests need-python
-	$(Q)$(PYTHON) harness/course/check_course.py $(if $(LAB),"$$LAB") $(call option,--since,SINCE) \
+	$(Q)"$(PYTHON)" harness/course/check_course.py $(if $(LAB),"$$LAB") $(call option,--since,SINCE) \
 		$(call option,--repeats,REPEATS)
 
 check-course-slowly:
 	$(Q)$(MAKE) --no-print-directory check-course REPEATS=100
 
 bench-peers: all $(PEER_PROGRAMS) need-python
-	$(Q)set -f; $(PYTHON) harness/peers/bench.py $$PEERS
+	$(Q)set -f; "$(PYTHON)" harness/peers/bench.py $$PEERS
 
 # The author's and the instructor's tools. grade also takes LIMIT_S (for all tests of a lab) and FIRST_UID.
 
