@@ -3,77 +3,76 @@
 """Draws every figure of a results folder: PNG for a page, SVG and PDF for paper."""
 import argparse
 import os
-import sys
 
-from drawing import sheet
-from figures import registry
-from readings import results, verdicts
-
-
-def write_figure(drawn, path):
-    with open(path + ".png", "wb") as file:
-        file.write(registry.png(drawn))
-    with open(path + ".svg", "w", encoding="utf-8") as file:
-        file.write(registry.svg(drawn))
-    with open(path + ".pdf", "wb") as file:
-        file.write(registry.pdf(drawn))
-    print(path + ".png", path + ".svg", path + ".pdf")
+import command
+from drawing import rendering, sheet, verdict_words
+from figures import one_metric, registry
+from readings import results, whole_file
+from readings.json_file import ResultsError
+from readings.quantities import listed
 
 
-def drawings(folder, only):
-    """Name and function (of a width) of each figure that can be had from the folder."""
-    documents = [(module, module.load(folder)) for module in registry.DOCUMENTS]
-    found = [(module.NAME, lambda width_in, module=module, document=document: module.draw(
-        document, width_in))
-             for module, document in documents if document]
-    has_summary = os.path.exists(os.path.join(folder, "summary.json"))
-    if not found or has_summary:
+def write_figure(drawn, path, formats):
+    """`path`: without the ending. Prints the names of the files."""
+    print(*(whole_file.write(f"{path}.{name}", rendering.FORMATS[name](drawn)) for name in formats))
+
+
+def found_figures(folder, only):
+    """(figure, what it is drawn from) of each figure that the folder has something for. `only`: names, or
+    None for all."""
+    beside = [(figure, there) for figure in registry.BESIDE if not only or figure.name in only
+              if (there := figure.load(folder))]
+    panels = [figure for figure in registry.PANELS if not only or figure.name in only]
+    # A folder may hold traces and no comparison. If it holds neither, results.load() says what is missing.
+    has_summary = os.path.exists(os.path.join(folder, results.FILE))
+    if has_summary or not any(figure.load(folder) for figure in registry.BESIDE):
         summary = results.load(folder)
-        found = [(module.NAME, lambda width_in, module=module: module.draw(summary, width_in))
-                 for module in registry.FIGURES] + found
-    if only:
-        found = [pair for pair in found if pair[0] == only]
-        if not found:
-            raise results.ResultsError(f"{folder} has nothing for the figure {only}")
-    return found
+        return [(figure, summary) for figure in panels] + beside
+    return beside
 
 
-def judged(folder, drawn):
-    """Title and verdict of each figure that has a claim."""
-    about_summary = [module for module in registry.JUDGED_FIGURES if module.NAME in drawn]
-    summary = results.load(folder) if about_summary else None
-    pairs = [(module, summary) for module in about_summary]
-    pairs += [(module, document) for module in registry.JUDGED if module.NAME in drawn
-              if (document := module.load(folder))]
-    return [(module.TITLE, verdicts.judge(module.CLAIM, document)) for module, document in pairs]
+def options():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("results", metavar="RESULTS_DIR",
+                        help="a folder made by `build/iolab compare`; results/latest is the newest")
+    parser.add_argument("--out", metavar="DIR", help="where the files go (default: RESULTS_DIR/figures)")
+    parser.add_argument("--only", metavar="FIGURE", action="append",
+                        choices=[figure.name for figure in registry.ALL],
+                        help="draw this figure only; may be given again for more: %(choices)s")
+    parser.add_argument("--metric", metavar="NAME",
+                        help="draw one metric of summary.json only, such as cpu.util_pct")
+    parser.add_argument("--width", metavar="INCHES", type=float, default=sheet.WIDE_IN,
+                        help="3.4 suits a column of a paper; the letters keep their size "
+                        "(default: %(default)g)")
+    parser.add_argument("--formats", metavar="LIST", default=",".join(rendering.FORMATS),
+                        help="which files to write (default: %(default)s)")
+    chosen = parser.parse_args()
+    if not 3 <= chosen.width <= 20:
+        parser.exit(1, f"plot.py: --width {chosen.width:g}: must lie between 3 and 20 inches\n")
+    chosen.formats = chosen.formats.split(",")
+    for name in chosen.formats:
+        if name not in rendering.FORMATS:
+            parser.exit(1, f"plot.py: --formats {name}: must be one of {', '.join(rendering.FORMATS)}\n")
+    return chosen
 
 
 def main():
-    names = [module.NAME for module in registry.FIGURES + registry.DOCUMENTS]
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("results", metavar="RESULTS_DIR",
-                        help="a folder that `build/iolab compare` made, results/latest for one")
-    parser.add_argument("--out", metavar="DIR", help="default: RESULTS_DIR/figures")
-    parser.add_argument("--only", metavar="FIGURE", choices=names,
-                        help=f"one of {', '.join(names)}")
-    parser.add_argument("--width", metavar="INCHES", type=float, default=sheet.WIDE_IN,
-                        help="3.4 for a column of a paper; letters stay as large (default: %(default)g)")
-    options = parser.parse_args()
-    if not 3 <= options.width <= 20:
-        sys.exit(f"plot.py: --width {options.width:g}: must lie between 3 and 20 inches")
-    out = options.out or os.path.join(options.results, "figures")
-    try:
-        found = drawings(options.results, options.only)
-        os.makedirs(out, exist_ok=True)
-        for name, draw in found:
-            write_figure(draw(options.width), os.path.join(out, name))
-        for title, verdict in judged(options.results, {name for name, _ in found}):
-            print(f"{title}: {verdict}")
-    except results.ResultsError as error:
-        sys.exit(f"plot.py: {error}")
-    except OSError as error:
-        sys.exit(f"plot.py: {error.filename or out}: {error.strerror}")
+    chosen = options()
+    out = chosen.out or os.path.join(chosen.results, "figures")
+    if chosen.metric:
+        summary = results.load(chosen.results)
+        found = [(one_metric.figure(summary, chosen.metric), summary)]
+    else:
+        found = found_figures(chosen.results, chosen.only)
+        if not found:
+            raise ResultsError(f"{chosen.results} has nothing for the figure {listed(chosen.only)}")
+    os.makedirs(out, exist_ok=True)
+    for figure, there in found:
+        write_figure(figure.draw(there, chosen.width), os.path.join(out, figure.name), chosen.formats)
+    for figure, there in found:
+        if figure.claim:
+            print(f"{figure.title}: {verdict_words.words(figure.judge(there))}")
 
 
 if __name__ == "__main__":
-    main()
+    command.run("plot.py", main)

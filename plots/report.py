@@ -1,18 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Writes the report of a results folder: report.html, to read and to print, and report.md, to go on
-writing, with the hashes of the data in SHA256SUMS beside them."""
+"""Writes the report of a results folder: report.html to read and to print, report.md to edit further,
+and SHA256SUMS with the hashes of the data."""
 import argparse
 import hashlib
 import os
 import re
-import sys
 
+import command
+from drawing import words
 from pages import (appendix, comparison, literature, nodes, provenance, question, write_html,
                    write_markdown)
 from pages.nodes import Notice, Paragraph, Report, Soft, Strong
 from readings import checksums, results
 from readings.quantities import listed
+from readings.whole_file import write
 
 # The last line of report.md: the SHA-256 of the lines above, by which a hand's changes are known.
 MADE = "<!-- iolab made the lines above; their SHA-256: {} -->\n"
@@ -23,10 +25,10 @@ def describe(summary, files, beside):
     """The whole report, as nodes."""
     documents = literature.load(summary.folder)
     there = [document for _, document in documents if document]
-    where = " · ".join(word for word in summary.machine_words() + [summary.device_words()] if word)
+    where = " · ".join(word for word in words.machine_words(summary.env) + [words.device_words(summary.env)] if word)
     lead = [Paragraph(where), Paragraph(Soft(
-        f"Measured {summary.time_utc} with {summary.commit_words() or 'iolab'}, "
-        f"{summary.rounds_words()}."))]
+        f"Measured {summary.time_utc} with {words.commit_words(summary.env) or 'iolab'}, "
+        f"{words.rounds_words(summary)}."))]
     notices = provenance.notices(summary)
     quick = literature.quick_words(documents, summary)
     if quick:
@@ -66,13 +68,6 @@ def digest(text):
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def write(path, content):
-    with open(path, "w" if isinstance(content, str) else "wb",
-              encoding="utf-8" if isinstance(content, str) else None) as file:
-        file.write(content)
-    return path
-
-
 def write_all(summary, out):
     """`out`: the HTML file; everything else lies beside it. Yields what was written."""
     beside = os.path.dirname(out) or "."
@@ -95,18 +90,13 @@ def write_all(summary, out):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("results", metavar="RESULTS_DIR",
-                        help="a folder that `build/iolab compare` made, results/latest for one")
-    parser.add_argument("--out", metavar="FILE", help="default: RESULTS_DIR/report.html; the Markdown, "
-                        "its figures and the hashes lie beside it")
+                        help="a folder made by `build/iolab compare`; results/latest is the newest")
+    parser.add_argument("--out", metavar="FILE", help="where report.html goes (default: "
+                        "RESULTS_DIR/report.html); the Markdown, its figures and the hashes lie beside it")
     options = parser.parse_args()
     out = options.out or os.path.join(options.results, "report.html")
-    try:
-        print(*write_all(results.load(options.results), out))
-    except results.ResultsError as error:
-        sys.exit(f"report.py: {error}")
-    except OSError as error:
-        sys.exit(f"report.py: {error.filename or out}: {error.strerror}")
+    print(*write_all(results.load(options.results), out))
 
 
 if __name__ == "__main__":
-    main()
+    command.run("report.py", main)

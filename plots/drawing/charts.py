@@ -4,8 +4,9 @@ import math
 
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from drawing import sheet, style
+from drawing import sheet, style, words
 from readings.quantities import tick
+from readings.remarks import Remark
 
 UNMEASURED = "the results have no value for this"
 LOG_ABOVE = 50  # a linear scale from zero is easier to judge; beyond this factor it hides the small
@@ -166,12 +167,11 @@ def draw_rows(axes, panel, picks, baseline):
             text.set(color=style.GREY, style="italic")
 
 
-def unmeasured(panel, picks, why=UNMEASURED,
-               what="not measured"):
-    """Remarks on runs that are fine but lack a figure. `why` may depend on the configuration."""
-    said = [((what, why(c) if callable(why) else why), c)
+def unmeasured(panel, picks, why=UNMEASURED, what="not measured"):
+    """Notes on runs that are fine but lack a value. `why`: text, or of a configuration a Remark."""
+    said = [(what, why(c) if callable(why) else Remark(what, why), c)
             for c in panel.configurations if c.ok and any(pick(c) is None for pick in picks)]
-    return panel.grouped(said)
+    return words.notes(panel, said)
 
 
 def swept_plan(panel, picks, label, as_text, baseline, log=False, rows_heading="", **why):
@@ -196,7 +196,7 @@ def swept_plan(panel, picks, label, as_text, baseline, log=False, rows_heading="
 
     if len(panel.xs) == 1:
         return sheet.Plan([sheet.Cell(rows, rows_heading)],
-                          f"{label}, at {panel.x_words(panel.xs)}", rows=panel.labels, notes=notes)
+                          f"{label}, at {words.x_words(panel, panel.xs)}", rows=panel.labels, notes=notes)
     shown = present(panel, *chosen)
     return sheet.Plan([sheet.Cell(lines(pick), heading) for heading, pick in picks.items()],
                       words_for_x(panel), label, names=shown,

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""Lays one figure out on a sheet: title, then each workload's panel with the names of its engines
-and what has to be said about it, then the machine.
+"""A sheet that figures are laid out on: paragraphs, notes, and panels with the names of their engines.
 
 All lengths are inches from the left and upper edge. The height of a sheet follows from what is on
 it, so nothing can overlap: blocks are gathered first and placed when their heights are known.
 """
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Callable
 
-import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
@@ -17,7 +16,6 @@ from matplotlib.patches import Rectangle
 from matplotlib.textpath import text_to_path
 
 from drawing import style
-from readings.results import load_words
 
 WIDE_IN = 7.2  # the text width of a printed page; names stand to the right
 NARROW_IN = 4.25  # half a screen, or a phone; names stand below
@@ -35,6 +33,7 @@ INNER_IN = 0.18  # between two cells with the same scale
 X_AXIS_IN = 0.42
 HEADING_IN = 0.19
 ROW_IN = 0.175
+NAMES_SHARE = 0.4  # of a sheet’s width: as much as labels may take
 
 
 @dataclass
@@ -61,33 +60,48 @@ class Plan:
     message: str = ""  # in place of the cells
 
 
+@lru_cache(maxsize=20000)
 def text_width_in(text, size_pt, weight="normal"):
     font = FontProperties(family=style.SETTINGS["font.family"], size=size_pt, weight=weight)
     return text_to_path.get_text_width_height_descent(text, font, False)[0] / 72
 
 
 def wrapped(text, width_in, size_pt, weight="normal"):
-    """Lines that fit; a word that is too long by itself is cut. A no-break space holds."""
+    """Lines that fit; a word that is too long for a line is cut. A no-break space holds."""
     lines = []
-    line = ""
+    line, taken_in = "", 0
+    space_in = text_width_in("a a", size_pt, weight) - text_width_in("aa", size_pt, weight)
     for word in re.split("[ \n]+", text.strip(" \n")):
-        longer = f"{line} {word}" if line else word
-        if text_width_in(longer, size_pt, weight) <= width_in:
-            line = longer
+        word_in = text_width_in(word, size_pt, weight)
+        if line and taken_in + space_in + word_in <= width_in:
+            line, taken_in = f"{line} {word}", taken_in + space_in + word_in
             continue
         if line:
             lines.append(line)
-        while text_width_in(word, size_pt, weight) > width_in:
-            fits = max(1, int(len(word) * width_in / text_width_in(word, size_pt, weight)) - 1)
+        while word_in > width_in and len(word) > 1:
+            fits = max(1, int(len(word) * width_in / word_in) - 1)
             lines.append(word[:fits])
             word = word[fits:]
-        line = word
+            word_in = text_width_in(word, size_pt, weight)
+        line, taken_in = word, word_in
     return lines + [line] if line else lines
 
 
+def fitted(text, width_in, size_pt, weight="normal"):
+    """The text, or its beginning and end with an ellipsis between."""
+    if text_width_in(text, size_pt, weight) <= width_in:
+        return text
+    for kept in range(min(len(text) - 1, 200), 1, -1):
+        shortened = f"{text[:-(-kept // 2)]}…{text[-(kept // 2):]}"
+        if text_width_in(shortened, size_pt, weight) <= width_in:
+            return shortened
+    return "…"
+
+
 class Sheet:
-    def __init__(self, width_in):
+    def __init__(self, width_in, bare=False):
         self.width_in = width_in
+        self.bare = bare  # for a page that has title, machine and legend already
         self.height_in = 0
         self._blocks = []
         self._figure = None
@@ -126,6 +140,18 @@ class Sheet:
                           style="italic", color=style.GREY)
 
         self.add(height_in, place)
+
+    def plan(self, plan):
+        """A panel, or the message in its place."""
+        if plan.message:
+            self.message(plan.message)
+        else:
+            PanelBlock(self, plan).add()
+
+    def plan_with_notes(self, plan):
+        self.plan(plan)
+        for note in plan.notes:
+            self.note(note.mark, str(note))
 
     def figure(self):
         self._figure = Figure(figsize=(self.width_in, self.height_in))
@@ -172,11 +198,13 @@ class PanelBlock:
         self.columns = 1 if plan.rows else min(plan.columns, len(plan.cells))
         self.lines = -(-len(plan.cells) // self.columns)
         everyone = plan.names + plan.absent
-        self.name_in = HANDLE_IN + max((text_width_in(n, NAME_PT) for n in everyone), default=0)
+        self.name_room_in = NAMES_SHARE * sheet.width_in  # a label may be as long as it likes
+        widest_in = max((text_width_in(n, NAME_PT) for n in everyone + plan.rows), default=0)
+        self.name_in = HANDLE_IN + min(widest_in, self.name_room_in)
         self.left_in = TICKS_IN
         self.right_in = sheet.width_in - 0.12
         if plan.rows:
-            self.left_in = 0.2 + max(text_width_in(n, NAME_PT) for n in plan.rows)
+            self.left_in = 0.2 + min(widest_in, self.name_room_in)
         if self.names_right:
             self.right_in = sheet.width_in - EDGE_IN - LEADER_IN - self.name_in
 
@@ -210,9 +238,11 @@ class PanelBlock:
             found = cell.paint(axes)
             if found:
                 ends.append((axes, found))
+            self._shorten_rows(axes)
             if cell.heading:
-                room_in = sheet.width_in - EDGE_IN - text_width_in(cell.heading, HEADING_PT)
-                sheet.text(min(left_in, room_in), cell_top_in - 0.09, cell.heading,
+                heading = fitted(cell.heading, sheet.width_in - 2 * EDGE_IN, HEADING_PT)
+                room_in = sheet.width_in - EDGE_IN - text_width_in(heading, HEADING_PT)
+                sheet.text(min(left_in, room_in), cell_top_in - 0.09, heading,
                            fontsize=HEADING_PT, color=style.GREY)
             last_of_column = i + self.columns >= len(plan.cells)
             axes.tick_params(labelleft=column == 0, labelbottom=last_of_column)
@@ -225,6 +255,13 @@ class PanelBlock:
                        ha="center", va="center")
         if plan.names:
             self._name(top_in, ends)
+
+    def _shorten_rows(self, axes):
+        for text in axes.get_yticklabels() if self.plan.rows else ():
+            if text_width_in(text.get_text(), NAME_PT) > self.name_room_in:
+                shown = [fitted(row, self.name_room_in, NAME_PT) for row in self.plan.rows]
+                axes.set_yticklabels(shown)
+                return
 
     def _name(self, top_in, ends):
         """Names in the order in which the lines end, the highest first."""
@@ -256,10 +293,11 @@ class PanelBlock:
 
     def _key(self, left_in, y_in, label):
         sheet = self.sheet
+        shown = fitted(label, self.name_room_in, NAME_PT)
         if label in self.plan.absent:
             sheet.line([left_in + 0.12], [y_in], marker="x", markersize=3.2, color=style.GREY,
                        markeredgewidth=0.8, linestyle="none")
-            sheet.text(left_in + HANDLE_IN, y_in, label, fontsize=NAME_PT, color=style.GREY,
+            sheet.text(left_in + HANDLE_IN, y_in, shown, fontsize=NAME_PT, color=style.GREY,
                        style="italic")
             return
         look = style.look_of(label)
@@ -267,7 +305,7 @@ class PanelBlock:
                    linewidth=1.2)
         sheet.line([left_in + 0.12], [y_in], color=look.colour, linestyle="none",
                    **look.marker_keywords(4.2))
-        sheet.text(left_in + HANDLE_IN, y_in, label, fontsize=NAME_PT)
+        sheet.text(left_in + HANDLE_IN, y_in, shown, fontsize=NAME_PT)
 
 
 def spaced(wanted, step, first, last):
@@ -280,76 +318,3 @@ def spaced(wanted, step, first, last):
         placed[i] = min(placed[i], limit)
         limit = placed[i] - step
     return placed
-
-
-def compose(summary, title, reading, plan_of, width_in, bare=False, after=None):
-    """The figure of all panels. `reading` says in a sentence what the marks mean. `after(sheet)` adds
-    what stands below them.
-
-    A bare one is for a page that names panel, machine and remarks itself.
-    """
-    with matplotlib.rc_context(style.SETTINGS):
-        sheet = Sheet(width_in)
-        sheet.add(0.06)
-        sheet.paragraph(title, size_pt=10, line_in=0.22, weight="bold")
-        if not bare:
-            sheet.paragraph(reading, size_pt=7, color=style.GREY)
-        add_quick_mark(sheet, summary)
-        for panel in summary.panels:
-            plan = plan_of(panel) if panel.any_ok else Plan(message="no run ended ok here")
-            if not bare:
-                sheet.add(0.16)
-                sheet.paragraph(panel.name, size_pt=8.5, line_in=0.2, weight="bold")
-            sheet.add(0.05)
-            if plan.message:
-                sheet.message(plan.message)
-            else:
-                PanelBlock(sheet, plan).add()
-            sheet.add(0.05)
-            for remark in plan.notes if bare else panel.remarks() + plan.notes:
-                sheet.note(remark.mark, str(remark))
-        if after:
-            after(sheet)
-        if not bare:
-            add_foot(sheet, summary)
-        sheet.add(0.05)
-        return sheet.figure()
-
-
-def compose_document(document, title, reading, place, width_in, bare=False, foot=()):
-    """The figure of a results.Document: `place(sheet)` adds what stands between head and foot. A bare
-    one is for a page that has its title and its machine already."""
-    with matplotlib.rc_context(style.SETTINGS):
-        sheet = Sheet(width_in)
-        sheet.add(0.06)
-        if not bare:
-            sheet.paragraph(title, size_pt=10, line_in=0.22, weight="bold")
-            sheet.paragraph(reading, size_pt=7, color=style.GREY)
-        add_quick_mark(sheet, document)
-        sheet.add(0.05)
-        place(sheet)
-        if not bare:
-            add_foot_lines(sheet, document.foot(*foot))
-        sheet.add(0.05)
-        return sheet.figure()
-
-
-def add_quick_mark(sheet, found):
-    if found.quick:
-        sheet.add(0.04)
-        sheet.paragraph("QUICK: short runs, for a first look only", size_pt=NAME_PT, weight="bold")
-
-
-def add_foot(sheet, summary):
-    add_foot_lines(sheet, (summary.machine_words() + [summary.device_words()],
-                           [summary.rounds_words(), load_words(summary.load), summary.time_utc,
-                            summary.commit_words()]))
-
-
-def add_foot_lines(sheet, lines):
-    sheet.add(0.14)
-    sheet.add(0.06, lambda top: sheet.line([EDGE_IN, sheet.width_in - EDGE_IN], [top, top],
-                                           linewidth=0.5, color=style.FAINT))
-    for words in lines:
-        sheet.paragraph(" · ".join(w for w in words if w), size_pt=6, line_in=0.12,
-                        color=style.GREY)

@@ -1,16 +1,10 @@
 # SPDX-License-Identifier: MIT
 """CPU time for a no-op of io_uring, against how many one system call hands over."""
-from drawing import sheet, study
+from drawing import series
+from drawing.figure import StudyFigure
 from readings import verdicts
 from readings.quantities import cpu_time
 
-NAME = "batching"
-TITLE = "Batching: CPU time for a no-op"
-READING = "No-ops through io_uring, as many in one system call as there are in flight"
-CAPTION = ("CPU time of the process for one no-op, against the batch that one io_uring_enter(2) hands "
-           "over. A no-op does nothing, so this is the cost of asking. It falls while the system call "
-           "is shared by more, and ends where the work for each remains.")
-COMPARISONS = ("batching",)
 BATCHES = (1, 128, 4096)
 LABEL = "io_uring"
 KEY = "cpu.us_per_op"
@@ -26,29 +20,24 @@ def statements(found):
                             verdicts.ratio(most, many), LEVEL)]
 
 
-CLAIM = verdicts.Claim(
-    "Jasny et al., PVLDB 19, 2026: 1326 cycles alone, 231 at 128, 257 at 4096",
-    "a no-op in a batch of 128 costs less than a fifth of one alone, and larger batches gain no more",
-    f"reproduced when a no-op alone costs more than {FALL} × one of 128 (the source's 5.7, less an "
-    f"eighth), and one of 4096 is within a factor of {LEVEL} of one of 128 (its 1.11, and a quarter more); "
-    "contradicted when one alone costs no more, or one of 4096 is outside of that",
-    statements)
+def place(page, found):
+    series.lines(page, found.series("batching", KEY), "no-ops handed over by one system call",
+                 "CPU time for a no-op", cpu_time)
 
 
-def load(folder):
-    return study.load(folder, COMPARISONS)
-
-
-def draw(found, width_in=sheet.WIDE_IN, bare=False):
-    panel = found.panel("batching")
-
-    def place(page):
-        series = {label: [(c.x, c.metric(KEY)) for c in panel.of(label)] for label in panel.labels}
-        study.lines(page, series, "no-ops handed over by one system call", "CPU time for a no-op",
-                    cpu_time)
-
-    return study.compose(TITLE, READING, CLAIM, found, place, width_in, bare)
-
-
-def alt_text(found):
-    return study.alt_text(TITLE, CLAIM, found)
+FIGURE = StudyFigure(
+    name="batching",
+    title="Batching: CPU time for a no-op",
+    subtitle="No-ops through io_uring: one system call hands over all that are in flight",
+    caption="CPU time of the process for one no-op, against the batch that one io_uring_enter(2) hands over. "
+            "A no-op does nothing, so this is the cost of asking. The cost falls as more no-ops share a "
+            "system call, and levels off at the work that each one needs.",
+    comparisons=("batching",),
+    place=place,
+    claim=verdicts.Claim(
+        "Jasny et al., PVLDB 19, 2026: 1326 cycles alone, 231 at 128, 257 at 4096",
+        "a no-op in a batch of 128 costs less than a fifth of one alone, and larger batches gain no more",
+        f"reproduced when a no-op alone costs more than {FALL} × one of 128 (the source's 5.7, less an "
+        f"eighth), and one of 4096 is within a factor of {LEVEL} of one of 128 (its 1.11, and a quarter "
+        "more); contradicted when one alone costs no more, or one of 4096 is outside of that range",
+        statements))

@@ -1,15 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Connections against requests a second, for several message sizes."""
-from drawing import sheet, study, style
+from drawing import series, style
+from drawing.figure import StudyFigure
 from readings import verdicts
 from readings.quantities import count, cpu_time
 
-NAME = "connections"
-TITLE = "Connections against requests a second"
-READING = "An echo server on one CPU, its client on another; every connection talks"
-CAPTION = ("Requests a second and the server's CPU time for one, against the number of connections, for "
-           "three sizes of message. Where the client is at its limit (shaded) it bounds what any server "
-           "can reach, so only CPU time tells the interfaces apart there.")
 SIZES = (("64", "64 B"), ("1k", "1 KiB"), ("16k", "16 KiB"))
 COMPARISONS = tuple(f"connections_{size}" for size, _ in SIZES)
 RATE, CPU = "ops_per_s", "cpu.us_per_op"
@@ -28,22 +23,7 @@ def exchanged(found, name, words):
                            found.ratio(name, "io_uring", key, MANY), verdicts.CLOSE)
 
 
-CLAIM = verdicts.Claim(
-    "Jasny et al., PVLDB 19, 2026, abstract; the table in benchmarks.md of github.com/frevib/"
-    "io_uring-echo-server",
-    "putting io_uring in the place of another interface does not by itself make a program faster (frevib "
-    "has 1.6 × the requests of epoll at 1000 clients, and as many at one)",
-    f"reproduced when, at {MANY} connections and with each size, plain io_uring lies within a factor of "
-    f"{verdicts.CLOSE} of epoll, interval and all: in requests a second, or in the server's CPU time for one "
-    "where the client is the limit. Multishot receives and buffer rings are not tried",
-    statements)
-
-
-def load(folder):
-    return study.load(folder, COMPARISONS)
-
-
-def draw(found, width_in=sheet.WIDE_IN, bare=False):
+def place(page, found):
     name_of = dict(zip((words for _, words in SIZES), COMPARISONS))
 
     def shade(axes, words):
@@ -51,18 +31,31 @@ def draw(found, width_in=sheet.WIDE_IN, bare=False):
             if found.peer_limited(name_of[words], x):
                 axes.axvspan(x / BESIDE, x * BESIDE, color=style.SHADE, zorder=0)
 
-    def place(page):
-        for key, y_label, as_text in ((RATE, "requests a second", count),
-                                      (CPU, "server CPU a request", cpu_time)):
-            cells = {words: found.series(name, key) for words, name in name_of.items()}
-            study.grid(page, cells, "connections", y_label, as_text, paint_behind=shade)
-            page.add(0.06)
-        if any(found.peer_limited(name, x) for name in COMPARISONS for x in found.panel(name).xs):
-            page.note("", "Shaded: the client was at its limit, with one server at least. Compare CPU "
-                      "time there, not requests a second.")
-
-    return study.compose(TITLE, READING, CLAIM, found, place, width_in, bare)
+    for key, y_label, as_text in ((RATE, "requests a second", count),
+                                  (CPU, "server CPU a request", cpu_time)):
+        cells = {words: found.series(name, key) for words, name in name_of.items()}
+        series.grid(page, cells, "connections", y_label, as_text, paint_behind=shade)
+        page.add(0.06)
+    if any(found.peer_limited(name, x) for name in COMPARISONS for x in found.panel(name).xs):
+        page.note("", "Shaded: the client was at its limit, with one server at least. Compare CPU "
+                  "time there, not requests a second.")
 
 
-def alt_text(found):
-    return study.alt_text(TITLE, CLAIM, found)
+FIGURE = StudyFigure(
+    name="connections",
+    title="Connections against requests a second",
+    subtitle="An echo server on one CPU, its client on another; every connection talks",
+    caption="Requests a second and the server's CPU time for one, against the number of connections, for "
+            "three sizes of message. Where the client is at its limit (shaded), the client bounds what any "
+            "server can reach, and only CPU time tells the interfaces apart.",
+    comparisons=COMPARISONS,
+    place=place,
+    claim=verdicts.Claim(
+        "Jasny et al., PVLDB 19, 2026, abstract; the table in benchmarks.md of github.com/frevib/"
+        "io_uring-echo-server",
+        "putting io_uring in the place of another interface does not alone make a program faster (frevib "
+        "has 1.6 × the requests of epoll at 1000 clients, and as many at one)",
+        f"reproduced when, at {MANY} connections and with each size, plain io_uring lies within a factor of "
+        f"{verdicts.CLOSE} of epoll, interval and all: in requests a second, or in the server's CPU time for "
+        "one where the client is the limit. Multishot receives and buffer rings are not tried",
+        statements))

@@ -2,25 +2,12 @@
 """Where the CPU time of an operation goes: user, system, and the rest of the machine."""
 from dataclasses import replace
 
-from drawing import charts, sheet, study, style
+from drawing import charts, sheet, style
+from drawing.figure import StudyFigure
 from readings import verdicts
 from matplotlib.ticker import FixedLocator
 from readings.quantities import cpu_time, percent
 
-NAME = "cpu_shares"
-TITLE = "Where the CPU time goes"
-READING = ("Random reads of 4 KiB, O_DIRECT, 16 in flight. CPU time for a read, stacked: user and system "
-           "time of this process with all its threads, io-wq's and SQPOLL's included, then the rest of "
-           "the machine (kernel workers of no process, interrupts, other programs). Lines: intervals; "
-           "finer ones: the error of /proc/stat")
-CAPTION = ("CPU time for an operation: user and system time of this process with all its threads, the "
-           "kernel's on its behalf included, and what the rest of the machine used meanwhile. The line at "
-           "the end of each part is its interval over the rounds, below 0 where it reaches there; the "
-           "finer one beyond it is the error of /proc/stat, two ticks of 10 ms a window, three where a hypervisor takes time. A part whose "
-           "median (the stroke across) is below 0 has no bar. The sum of user and system is exact, the "
-           "border between them good to a timer tick of 1 to 10 ms a window. An interface that lets the "
-           "kernel work elsewhere cannot hide it here.")
-COMPARISONS = ("cpu_shares",)
 KEY, USE = "cpu.us_per_op", "cpu.util_pct"
 A_CORE_PCT = 80  # of a CPU: one of its own, within a fifth
 DEARER = 1.5
@@ -38,42 +25,24 @@ def statements(found):
                            found.ratio("cpu_shares", "io_uring:sqpoll", KEY), DEARER)]
 
 
-CLAIM = verdicts.Claim(
-    "Didona et al., Understanding Modern Storage APIs, SYSTOR 2022, abstract; io_uring_setup(2)",
-    "the kernel thread that polls for submissions uses a CPU core of its own",
-    f"reproduced when with SQPOLL the process uses more than {A_CORE_PCT} % of a CPU, the polling thread "
-    f"included (a core of its own, within a fifth), and a read costs it more than {DEARER} × the CPU time "
-    "of one without (a limit of ours: the sources have no number)",
-    statements)
-
-
-def load(folder):
-    return study.load(folder, COMPARISONS)
-
-
 def measured(found):
     """The configurations of which the parts are known."""
     return [c for c in found.panel("cpu_shares").configurations
             if all(c.metric(part) for part, _ in PARTS)]
 
 
-def draw(found, width_in=sheet.WIDE_IN, bare=False):
+def place(page, found):
     configurations = measured(found)
-
-    def place(page):
-        if not configurations:
-            page.message("no run knows the parts of its CPU time; `build/iolab summary FOLDER` computes them anew")
-            return
-        add_key(page)
-        cell = sheet.Cell(lambda axes: paint(axes, configurations))
-        sheet.PanelBlock(page, sheet.Plan([cell], "CPU time for a read",
-                                          rows=[c.label for c in configurations])).add()
-
-    return study.compose(TITLE, READING, CLAIM, found, place, width_in, bare)
+    if not configurations:
+        page.message("no run knows the parts of its CPU time; `build/iolab summary FOLDER` computes them anew")
+        return
+    add_key(page)
+    cell = sheet.Cell(lambda axes: paint(axes, configurations))
+    page.plan(sheet.Plan([cell], "CPU time for a read", rows=[c.label for c in configurations]))
 
 
 def part_places(configuration):
-    """(part, where it begins, its estimate) for each part; that of the rest knows its error."""
+    """(part, where it begins, its estimate) for each part; only the rest has an error."""
     places = []
     begin = 0
     for part, _ in PARTS:
@@ -131,5 +100,24 @@ def paint(axes, configurations):
     axes.tick_params(axis="y", length=0)
 
 
-def alt_text(found):
-    return study.alt_text(TITLE, CLAIM, found)
+FIGURE = StudyFigure(
+    name="cpu_shares",
+    title="Where the CPU time goes",
+    subtitle="CPU time for a random read of 4 KiB, O_DIRECT, 16 in flight",
+    caption="CPU time for an operation: user and system time of this process with all its threads, io-wq's "
+            "and SQPOLL's included, and what the rest of the machine used meanwhile (kernel workers of no "
+            "process, interrupts, other programs). The line at the end of each part is its interval over the "
+            "rounds, below 0 where it reaches there. The finer line beyond it is the error of /proc/stat, two "
+            "ticks of 10 ms a window, three where a hypervisor takes time. A part has no bar when its median "
+            "(the stroke across) is below 0. The sum of user and system is exact, the border between them "
+            "good to a timer tick of 1 to 10 ms a window. An interface that lets the kernel work elsewhere "
+            "cannot hide that work here.",
+    comparisons=("cpu_shares",),
+    place=place,
+    claim=verdicts.Claim(
+        "Didona et al., Understanding Modern Storage APIs, SYSTOR 2022, abstract; io_uring_setup(2)",
+        "the kernel thread that polls for submissions uses a CPU core of its own",
+        f"reproduced when with SQPOLL the process uses more than {A_CORE_PCT} % of a CPU, the polling thread "
+        f"included (a core of its own, within a fifth), and a read costs it more than {DEARER} × the CPU time "
+        "of one without (a limit of ours: the sources have no number)",
+        statements))

@@ -1,16 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Latency against throughput on one CPU, depth along the curve."""
-from drawing import sheet, study
+from drawing.figure import StudyFigure
 from figures import latency_throughput
 from readings import verdicts
 
-NAME = "depth_curve"
-TITLE = "Depth on one CPU: throughput bought with latency"
-READING = "Random reads of 4 KiB, O_DIRECT, through one thread on one CPU"
-CAPTION = ("Median latency at the throughput that was reached, each mark at one depth (the small figure "
-           "beside it), with one CPU for the program. More in flight gives the device more to do and the "
-           "interface larger batches, until one of them is full; from there on it only waits longer.")
-COMPARISONS = ("depths",)
 SHALLOW, DEEP = 1, 128
 GAIN = 1.09  # half of the source's 171 / 145
 MORE = 2  # deep over shallow, a limit of ours
@@ -29,27 +22,25 @@ def statements(found):
                            growth("latency_ns.p50"), MORE)]
 
 
-CLAIM = verdicts.Claim(
-    "Didona et al., SYSTOR 2022, figure 2, numbers from a digest of the paper; the same curves in Ren "
-    "and Trivedi, CHEOPS 2023, figure 5",
-    "on one core io_uring reaches more than libaio, 171 thousand reads a second against 145, and deeper "
-    "queues buy throughput with latency",
-    f"reproduced when io_uring's throughput at depth {DEEP} is above {GAIN} × libaio's (half of the "
-    f"source's gain of 18 %; contradicted when it is not above), and both its throughput and its median "
-    f"latency are above {MORE} × those at depth {SHALLOW} (a limit of ours: the digest has no number)",
-    statements)
+def place(page, found):
+    page.plan_with_notes(latency_throughput.plan(found.panel("depths")))
 
 
-def load(folder):
-    return study.load(folder, COMPARISONS)
-
-
-def draw(found, width_in=sheet.WIDE_IN, bare=False):
-    def place(page):
-        study.add_plan(page, latency_throughput.plan(found.panel("depths")))
-
-    return study.compose(TITLE, READING, CLAIM, found, place, width_in, bare)
-
-
-def alt_text(found):
-    return study.alt_text(TITLE, CLAIM, found)
+FIGURE = StudyFigure(
+    name="depth_curve",
+    title="Depth on one CPU: throughput bought with latency",
+    subtitle="Random reads of 4 KiB, O_DIRECT, through one thread on one CPU",
+    caption="Median latency at the throughput that was reached, with one CPU for the program. Each mark is "
+            "one depth (the small figure beside it). More reads in flight give the device more to do and the "
+            "interface larger batches, until one of them is full; from there on reads only wait longer.",
+    comparisons=("depths",),
+    place=place,
+    claim=verdicts.Claim(
+        "Didona et al., SYSTOR 2022, figure 2, numbers from a digest of the paper; the same curves in Ren "
+        "and Trivedi, CHEOPS 2023, figure 5",
+        "on one core io_uring reaches more than libaio, 171 thousand reads a second against 145, and deeper "
+        "queues buy throughput with latency",
+        f"reproduced when io_uring's throughput at depth {DEEP} is above {GAIN} × libaio's (half of the "
+        f"source's gain of 18 %; contradicted when it is not above), and both its throughput and its median "
+        f"latency are above {MORE} × those at depth {SHALLOW} (a limit of ours: the digest has no number)",
+        statements))

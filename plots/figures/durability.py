@@ -1,22 +1,17 @@
 # SPDX-License-Identifier: MIT
 """What it takes until a write is durable."""
-from drawing import sheet, study
-from readings import verdicts
+from drawing import series
+from drawing.figure import StudyFigure
+from readings import studies, verdicts
 from readings.quantities import duration
 
-NAME = "durability"
-TITLE = "Durability: time for a write"
-READING = "Random writes of 4 KiB, O_DIRECT, one at a time, each followed by the sync that is named"
-CAPTION = ("Time for a write and its sync, one at a time. O_DIRECT alone passes the page cache and "
-           "promises nothing: the device may keep the data in its own cache until a sync.")
 METHODS = (("none", "no sync"), ("fdatasync", "fdatasync"), ("fsync", "fsync"))
-COMPARISONS = tuple(f"durability_{method}" for method, _ in METHODS)
 LABELS = ("blocking", "libaio", "io_uring")
 
 
 def time_ns(found, method, label):
     """Operations follow each other, so the time for one is what the rate leaves."""
-    return study.reversed_estimate(found.metric(f"durability_{method}", label, "ops_per_s"), 1e9)
+    return studies.reversed_estimate(found.metric(f"durability_{method}", label, "ops_per_s"), 1e9)
 
 
 def statements(found):
@@ -28,28 +23,25 @@ def statements(found):
                            1)]
 
 
-CLAIM = verdicts.Claim(
-    "io_uring hands every fsync to a worker thread, io_uring_enter(2) and Linux, io_uring/sync.c; "
-    "Jasny et al., PVLDB 19, 2026, measure the methods",
-    "durability is what a write costs, and through io_uring a sync waits for a worker besides",
-    f"reproduced when a blocking write with fsync takes more than {verdicts.CLOSE} × one without, and write "
-    "and fsync through io_uring take longer than the blocking calls. The limits are ours: more than is "
-    "close, and more at all",
-    statements)
+def place(page, found):
+    entries = [(f"{words}, {label}", label, time_ns(found, method, label))
+               for method, words in METHODS for label in LABELS]
+    series.rows(page, entries, "time for a write and its sync", duration)
 
 
-def load(folder):
-    return study.load(folder, COMPARISONS)
-
-
-def draw(found, width_in=sheet.WIDE_IN, bare=False):
-    def place(page):
-        entries = [(f"{words}, {label}", label, time_ns(found, method, label))
-                   for method, words in METHODS for label in LABELS]
-        study.rows(page, entries, "time for a write and its sync", duration)
-
-    return study.compose(TITLE, READING, CLAIM, found, place, width_in, bare)
-
-
-def alt_text(found):
-    return study.alt_text(TITLE, CLAIM, found)
+FIGURE = StudyFigure(
+    name="durability",
+    title="Durability: time for a write",
+    subtitle="Random writes of 4 KiB, O_DIRECT, one at a time, each followed by the named sync",
+    caption="Time for a write and its sync, one at a time. O_DIRECT alone passes the page cache and promises "
+            "nothing: the device may keep the data in its own cache until a sync.",
+    comparisons=tuple(f"durability_{method}" for method, _ in METHODS),
+    place=place,
+    claim=verdicts.Claim(
+        "io_uring hands every fsync to a worker thread, io_uring_enter(2) and Linux, io_uring/sync.c; "
+        "Jasny et al., PVLDB 19, 2026, measure the methods",
+        "durability is what a write costs, and through io_uring a sync waits for a worker besides",
+        f"reproduced when a blocking write with fsync takes more than {verdicts.CLOSE} × one without, and "
+        "write and fsync through io_uring take longer than the blocking calls. The limits are ours: more "
+        "than is close, and more at all",
+        statements))

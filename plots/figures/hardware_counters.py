@@ -1,25 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Instructions and cycles for an operation, by the CPU's own counters; or why there are none here."""
-from drawing import sheet, study
+from dataclasses import dataclass
+
+from drawing import series
+from drawing.figure import DocumentFigure, Figure, StudyFigure
 from figures.block_size import BYTES, SIZES
-from readings import results, verdicts
+from readings import documents, remarks, shape, studies, verdicts
 from readings.quantities import count
 
-NAME = "hardware_counters"
-FILE = "doctor.json"
-SCHEMA = "iolab.doctor.v1"
-MADE_BY = "build/iolab doctor --json >FOLDER/doctor.json"
-TITLE = "Instructions and cycles for an operation"
-READING = ("The CPU's own counters: user and kernel, every thread of the process, in runs of their own. "
-           "Reads of 4 KiB, O_DIRECT, one in flight; no-ops of io_uring by batch; reads by block size, "
-           "four in flight")
-READING_WITHOUT = ("Not drawn. These figures count instructions and cycles, for which a CPU has counters of "
-                   "its own. iolab asks the kernel for one and says what it answered")
-CAPTION = ("Instructions and cycles for an operation, counted by the CPU itself: user and kernel, every "
-           "thread of the process, its SQPOLL and io-wq threads included, in runs that enter no other "
-           "figure. SQPOLL polls for submissions, not for completions. Where the kernel gives no counter, "
-           "its answer stands here, and what cannot be drawn without one; CPU time stands in for cycles in "
-           "the other figures.")
 TOPIC = "hardware counters"
 FIGURES = (
     ("instructions for an I/O, instructions a cycle", "Ren and Trivedi, CHEOPS 2023"),
@@ -38,21 +26,21 @@ PER_CYCLE = "hardware.instructions_per_cycle"
 POLLED = "io_uring:iopoll"  # no engine has it yet; where the results hold one, it is judged
 NO_POLLING = "no engine here polls for completions (IOPOLL); SQPOLL polls for submissions"
 FASTER, DEARER = 1.35, 1.65  # half of the gains that the source has
-WARNING = "hardware counters: "  # how a run begins to say that it could not count
+WARNING = "hardware_counters"  # the remark of a run that could not count
+
+SHAPE = documents.document_shape({"findings": shape.list_of(shape.record({
+    "topic": shape.text, "status": shape.text, "cause": shape.maybe(remarks.SHAPE),
+    "cure": shape.maybe(remarks.SHAPE)}))})
 
 
-def load(folder):
-    """A study where runs counted, else what the doctor found."""
-    found = study.load(folder, (POLLING,))
+def load_counted(folder):
+    """The runs that counted, if any did."""
+    found = studies.load(folder, (POLLING,))
     if not found:
-        document = results.load_document(folder, FILE, SCHEMA, MADE_BY)
-        if document and finding(document):
-            document.content.setdefault("command", ["iolab", "doctor", "--json"])
-            return document
         return None
-    more = [extra for names in ((BATCHING,), BLOCK_SIZES) if (extra := study.load(folder, names))]
+    more = [extra for names in ((BATCHING,), BLOCK_SIZES) if (extra := studies.load(folder, names))]
     summaries = {name: summary for part in (found, *more) for name, summary in part.summaries.items()}
-    return study.Study(folder, summaries, any(part.quick for part in (found, *more)))
+    return studies.Study(folder, summaries, any(part.quick for part in (found, *more)))
 
 
 def finding(document):
@@ -62,7 +50,7 @@ def finding(document):
 
 def uncounted(found):
     """Why nothing was counted; None where it was."""
-    if isinstance(found, results.Document):
+    if isinstance(found, documents.Document):
         said = finding(found)
         if said["status"] == "missing":
             return f"this machine gives no hardware counters: {said['cause']}"
@@ -70,20 +58,20 @@ def uncounted(found):
     configurations = found.panel(POLLING).configurations
     if any(c.metric(INSTRUCTIONS) for c in configurations):
         return None
-    said = (text.removeprefix(WARNING) for c in configurations for text in c.warnings
-            if text.startswith(WARNING))
-    return f"no instructions were counted: {next(said, 'the runs do not say why')}"
+    why = next((str(warning) for c in configurations for warning in c.warnings if warning.id == WARNING),
+               "the runs do not say why")
+    return f"no instructions were counted: {why}"
 
 
 def polls(found):
     """Did an engine that polls for completions run?"""
-    return not isinstance(found, results.Document) and POLLED in found.panel(POLLING).labels
+    return not isinstance(found, documents.Document) and POLLED in found.panel(POLLING).labels
 
 
 def statements(found):
-    left_open = [uncounted(found), None if polls(found) else NO_POLLING]
-    if any(left_open):
-        return [verdicts.open_statement(why) for why in left_open if why]
+    left_open = [("not_counted", uncounted(found)), ("no_polling", None if polls(found) else NO_POLLING)]
+    if any(why for _, why in left_open):
+        return [verdicts.left_open(id_, "{why}", why=why) for id_, why in left_open if why]
     return [verdicts.at_least("reads a second when polling for completions over those when not",
                               found.ratio(POLLING, POLLED, "ops_per_s"), FASTER, 1),
             verdicts.at_least("instructions for a read when polling for completions over those when not",
@@ -100,13 +88,6 @@ CLAIM = verdicts.Claim(
     statements)
 
 
-def draw(found, width_in=sheet.WIDE_IN, bare=False):
-    if isinstance(found, results.Document):
-        return sheet.compose_document(found, TITLE, READING_WITHOUT,
-                                      lambda page: say_why(page, found), width_in, bare)
-    return study.compose(TITLE, READING, CLAIM, found, lambda page: plot(page, found), width_in, bare)
-
-
 def say_why(page, document):
     page.message(f"skipped: {uncounted(document)}")
     page.add(0.06)
@@ -115,32 +96,90 @@ def say_why(page, document):
     said = finding(document)
     if said["status"] != "ok" and said["cure"]:
         page.note("", f"What would help: {said['cure']}.")
-    study.add_claim(page, CLAIM, document)
 
 
 def plot(page, found):
     labels = found.panel(POLLING).labels
     for key, words in ((INSTRUCTIONS, "instructions for a read"), (PER_CYCLE, "instructions a cycle")):
-        study.rows(page, [(label, label, found.metric(POLLING, label, key)) for label in labels], words,
+        series.rows(page, [(label, label, found.metric(POLLING, label, key)) for label in labels], words,
                    count)
         page.add(0.05)
     if BATCHING in found.summaries:
-        study.lines(page, found.series(BATCHING, CYCLES), "no-ops handed over by one system call",
+        series.lines(page, found.series(BATCHING, CYCLES), "no-ops handed over by one system call",
                     "cycles for a no-op", count)
         page.add(0.1)
     if BLOCK_SIZES[0] in found.summaries:
         names = dict(zip(BYTES, SIZES))
-        study.lines(page, {label: per_byte(found, label) for label in found.panel(BLOCK_SIZES[0]).labels},
+        series.lines(page, {label: per_byte(found, label) for label in found.panel(BLOCK_SIZES[0]).labels},
                     "block size", "cycles for a byte", count,
                     lambda value, _: names.get(round(value), ""))
 
 
 def per_byte(found, label):
     """[(block size, cycles for a byte)]"""
-    return [(n, study.scaled(found.metric(name, label, CYCLES), 1 / n))
+    return [(n, studies.scaled(found.metric(name, label, CYCLES), 1 / n))
             for name, n in zip(BLOCK_SIZES, BYTES)]
 
 
-def alt_text(found):
-    why = uncounted(found)
-    return f"{TITLE}: {why}." if why else study.alt_text(TITLE, CLAIM, found)
+CAPTION = ("Instructions and cycles for an operation, counted by the CPU: user and kernel, every thread of the "
+           "process, its SQPOLL and io-wq threads included, in runs that enter no other figure. The reads are "
+           "of 4 KiB, O_DIRECT, one in flight; no-ops of io_uring by batch; reads by block size, four in "
+           "flight. SQPOLL polls for submissions, not for completions. Where the kernel gives no counter, its "
+           "answer stands here, and what cannot be drawn without one; CPU time stands in for cycles in the "
+           "other figures.")
+_COMMON = {"name": "hardware_counters", "title": "Instructions and cycles for an operation",
+           "caption": CAPTION, "claim": CLAIM}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountersFigure(Figure):
+    """Of the runs that counted; where none did, of what the doctor found."""
+
+    counted: StudyFigure
+    answer: DocumentFigure
+
+    @property
+    def sources(self):
+        return (POLLING, self.answer.file)
+
+    def of(self, found):
+        return self.answer if isinstance(found, documents.Document) else self.counted
+
+    def load(self, folder):
+        if counted := self.counted.load(folder):
+            return counted
+        document = self.answer.load(folder)
+        return document if document and finding(document) else None
+
+    def draw(self, found, *arguments, **keywords):
+        return self.of(found).draw(found, *arguments, **keywords)
+
+    def conditions(self, found):
+        return self.of(found).conditions(found)
+
+    def foot(self, found):
+        return self.of(found).foot(found)
+
+    def alt_text(self, found):
+        why = uncounted(found)
+        return f"{self.title}: {why}." if why else super().alt_text(found)
+
+
+FIGURE = CountersFigure(
+    **_COMMON,
+    subtitle="The CPU's own counters, of every thread of the process, in separate runs",
+    counted=StudyFigure(
+        **_COMMON,
+        subtitle="The CPU's own counters, of every thread of the process, in separate runs",
+        comparisons=(POLLING,),
+        loads=load_counted,
+        place=plot),
+    answer=DocumentFigure(
+        **_COMMON,
+        subtitle="Not drawn: a CPU has counters for instructions and cycles, and this kernel gives none",
+        file="doctor.json",
+        schemas=("iolab.doctor.v1", "iolab.doctor.v2"),
+        made_by="build/iolab doctor --json >FOLDER/doctor.json",
+        shape=SHAPE,
+        place=say_why,
+        describe=lambda found: f"{uncounted(found)}."))

@@ -1,16 +1,10 @@
 # SPDX-License-Identifier: MIT
 """What watching silent descriptors costs."""
-from drawing import sheet, study
+from drawing import series
+from drawing.figure import StudyFigure
 from readings import verdicts
 from readings.quantities import cpu_time
 
-NAME = "idle_descriptors"
-TITLE = "Idle descriptors: CPU time for an event"
-READING = "One connection talks, all others are silent; CPU of the server for a message"
-CAPTION = ("CPU time of the server for a message of the one connection that talks, against how many "
-           "are watched. poll hands the whole list to the kernel with every call; epoll and io_uring "
-           "leave it there.")
-COMPARISONS = ("idle_descriptors",)
 KEY = "cpu.us_per_op"
 FEW, SOME, MANY = 10, 1000, 4000
 IN_PROPORTION = (MANY - FEW) / (SOME - FEW)
@@ -28,8 +22,8 @@ def proportion(found):
     few, some, many = (cost(found, "poll", watched) for watched in (FEW, SOME, MANY))
     far, near = verdicts.growth(many, few), verdicts.growth(some, few)
     if far and near and near.low <= 0:
-        return verdicts.open_statement(f"{what} cannot be told: with {SOME} the intervals do not show "
-                                       "that it costs more")
+        return verdicts.left_open("no_growth", "{what} cannot be told: with {watched} the intervals do not "
+                                  "show that it costs more", what=what, watched=SOME)
     return verdicts.within(what, verdicts.ratio(far, near), FACTOR, IN_PROPORTION)
 
 
@@ -48,32 +42,29 @@ def statements(found):
     return [proportion(found), hardly(found)]
 
 
-CLAIM = verdicts.Claim(
-    "Kerrisk, slides at linux.conf.au 2006, whose numbers these are; The Linux Programming Interface, "
-    "2010, table 63-9",
-    "poll's cost grows with the number of descriptors that are watched, epoll's hardly: 100 000 calls "
-    "took 1.12 s with 10 and 1750 s with 10 000, those of epoll 0.65 s and 0.97 s",
-    f"reproduced when what an event costs poll more among {MANY} than among {FEW} is in proportion to the "
-    f"number watched, within a factor of {FACTOR} of {IN_PROPORTION:.2f} × what it costs more among {SOME}, "
-    f"and when an event among {MANY} costs epoll less than {EPOLL_LIMIT} × one among {FEW} (the source's "
-    "1.49 ×, and a quarter more; contradicted when epoll's cost grows as many times as poll's). Growth is "
-    "compared, since a message here is received and answered, too, which the source's loop does not do",
-    statements)
+def place(page, found):
+    series.lines(page, found.series("idle_descriptors", KEY), "connections watched",
+                 "CPU time for a message", cpu_time)
 
 
-def load(folder):
-    return study.load(folder, COMPARISONS)
-
-
-def draw(found, width_in=sheet.WIDE_IN, bare=False):
-    panel = found.panel("idle_descriptors")
-
-    def place(page):
-        series = {label: [(c.x, c.metric(KEY)) for c in panel.of(label)] for label in panel.labels}
-        study.lines(page, series, "connections watched", "CPU time for a message", cpu_time)
-
-    return study.compose(TITLE, READING, CLAIM, found, place, width_in, bare)
-
-
-def alt_text(found):
-    return study.alt_text(TITLE, CLAIM, found)
+FIGURE = StudyFigure(
+    name="idle_descriptors",
+    title="Idle descriptors: CPU time for an event",
+    subtitle="One connection talks, all others are silent: CPU time of the server for a message",
+    caption="CPU time of the server for a message of the one connection that talks, against how many are "
+            "watched. poll hands the whole list to the kernel with every call; epoll and io_uring leave it "
+            "there.",
+    comparisons=("idle_descriptors",),
+    place=place,
+    claim=verdicts.Claim(
+        "Kerrisk, slides at linux.conf.au 2006, whose numbers these are; The Linux Programming Interface, "
+        "2010, table 63-9",
+        "poll's cost grows with the number of descriptors that are watched, epoll's hardly: 100 000 calls "
+        "took 1.12 s with 10 and 1750 s with 10 000, those of epoll 0.65 s and 0.97 s",
+        f"reproduced when what an event costs poll more among {MANY} than among {FEW} is in proportion to the "
+        f"number watched, within a factor of {FACTOR} of {IN_PROPORTION:.2f} × what it costs more among "
+        f"{SOME}, and when an event among {MANY} costs epoll less than {EPOLL_LIMIT} × one among {FEW} (the "
+        "source's 1.49 ×, and a quarter more; contradicted when epoll's cost grows as many times as poll's). "
+        "Growth is compared, because a message here is also received and answered, which the source's loop "
+        "does not do",
+        statements))

@@ -6,18 +6,11 @@ import math
 
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-from drawing import charts, sheet, study, style
+from drawing import charts, sheet, style, words
+from drawing.figure import PanelFigure
 from readings import verdicts
 from readings.quantities import duration
-from readings.results import Remark
 
-NAME = "latency_distribution"
-TITLE = "Latency distribution"
-READING = "Latency that a share of the operations does not exceed; lines: all rounds together"
-CAPTION = ("The share of operations (across) that finished within a time (up). The scale across "
-           "gives every further nine the same room. Lines pool all rounds, go through the middle of the "
-           "histogram's buckets (good to 0.78 %) and end where fewer than ten operations were slower; "
-           "marks are the median over rounds of p50, p99 and p99.9.")
 CELLS = 4
 FIRST = 0.1  # the scale begins here: the fastest few would take half of its height
 SLOWER = 10  # beyond this few operations a quantile says nothing
@@ -42,36 +35,17 @@ def ratio(panel, label, key):
     """To blocking; None where that is not what ratios are taken to."""
     c = panel.at(label, LOW_LOAD)
     found = c.ratio(key) if c and c.baseline == BASELINE else None
-    return found and verdicts.Ratio(found.mean, found.low, found.high, found.count)
+    return found and verdicts.Quotient(found.mean, found.low, found.high, found.count)
 
 
 def statements(summary):
     panels = judged_panels(summary)
     if not panels:
-        return [verdicts.open_statement("no workload here has one operation on a file, with O_DIRECT, "
-                                        "in flight at a time")]
-    return [verdicts.within(f"{panel.name}: {words} of {label} over blocking", ratio(panel, label, key),
+        return [verdicts.left_open("no_workload", "no workload here has one operation on a file, with "
+                                   "O_DIRECT, in flight at a time")]
+    return [verdicts.within(f"{panel.name}: {said} of {label} over blocking", ratio(panel, label, key),
                             verdicts.CLOSE)
-            for panel in panels for label in COMPLETION for key, words in JUDGED_BY]
-
-
-CLAIM = verdicts.Claim(
-    "Ren and Trivedi, Performance Characterization of Modern Storage Stacks, CHEOPS 2023, abstract",
-    "at low load all interfaces perform competitively with each other; read here as: so does their "
-    "latency, in the middle of its distribution and at p99",
-    "reproduced when, with one operation on a file in flight, with O_DIRECT since the source is about devices, "
-    "median and p99 of libaio and of io_uring are "
-    f"within a factor of {verdicts.CLOSE} of those of blocking, interval and all (a limit of ours: the "
-    "source has no number for close)",
-    statements)
-
-
-def draw(summary, width_in=sheet.WIDE_IN, bare=False):
-    """A panel alone, in a report, has a verdict only where there is something to judge."""
-    said = not bare or judged_panels(summary)
-    return sheet.compose(summary, TITLE, f"{READING}; {summary.marks_words('p50, p99, p99.9')}",
-                         plan, width_in, bare,
-                         after=(lambda page: study.add_claim(page, CLAIM, summary)) if said else None)
+            for panel in panels for label in COMPLETION for key, said in JUDGED_BY]
 
 
 def nines(share):
@@ -121,7 +95,7 @@ def plan(panel):
     notes = charts.unmeasured(panel, [lambda c: c.buckets or None], "no histogram was kept")
     if len(xs) < len(panel.xs):
         left_out = [x for x in panel.xs if x not in xs]
-        notes.append(Remark(panel.x_words(left_out), "not drawn", "see summary.json"))
+        notes.append(words.Note(words.x_words(panel, left_out), "not drawn", "see summary.json"))
 
     if not shown:
         return sheet.Plan(message=charts.UNMEASURED, notes=notes)
@@ -139,7 +113,7 @@ def plan(panel):
             return draw_curves(axes, panel, x, shown, curves)
         return paint
 
-    return sheet.Plan([sheet.Cell(at(x), panel.x_words([x])) for x in xs],
+    return sheet.Plan([sheet.Cell(at(x), words.x_words(panel, [x])) for x in xs],
                       "share of operations (%)", "latency", names=shown,
                       absent=[n for n in panel.labels if n not in shown], notes=notes,
                       height_in=1.6 if len(xs) > 1 else 2.1)
@@ -186,3 +160,24 @@ def draw_curves(axes, panel, x, shown, curves):
         axes.text(0.02, 0.97, "\n".join(f"× {label}" for label in missing), va="top", fontsize=6,
                   color=style.GREY, style="italic", transform=axes.transAxes)
     return ends
+
+
+FIGURE = PanelFigure(
+    name="latency_distribution",
+    title="Latency distribution",
+    subtitle="Latency that a share of the operations does not exceed",
+    caption="The share of operations (across) that finished within a time (up). The scale across gives every "
+            "further nine the same room. Lines pool all rounds, go through the middle of the histogram's "
+            "buckets (good to 0.78 %) and end where fewer than ten operations were slower. Marks are the "
+            "median over rounds of p50, p99 and p99.9.",
+    plan=lambda panel, summary: plan(panel),
+    legend=lambda summary: f"{words.marks_words(summary, 'p50, p99, p99.9')}; lines: all rounds together",
+    judged_in=judged_panels,
+    claim=verdicts.Claim(
+        "Ren and Trivedi, Performance Characterization of Modern Storage Stacks, CHEOPS 2023, abstract",
+        "at low load all interfaces perform competitively with each other; read here as: so does their "
+        "latency, in the middle of its distribution and at p99",
+        "reproduced when, with one operation on a file in flight, with O_DIRECT since the source is about "
+        f"devices, median and p99 of libaio and of io_uring are within a factor of {verdicts.CLOSE} of "
+        "blocking's, interval and all (a limit of ours: the source has no number for close)",
+        statements))

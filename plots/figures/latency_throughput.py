@@ -2,15 +2,10 @@
 """Latency against throughput: what each step of depth or connections buys, and what it costs."""
 import math
 
-from drawing import charts, sheet, style
+from drawing import charts, sheet, style, words
+from drawing.figure import PanelFigure
 from readings.quantities import count, duration
 
-NAME = "latency_throughput"
-TITLE = "Latency against throughput"
-READING = "Median latency (p50) at the throughput that was reached"
-CAPTION = ("Each mark is one engine at one depth or number of connections (the small figure beside "
-           "it). Further right is more work done, further down is a shorter wait. Where a line "
-           "turns upwards, more in flight only waits longer.")
 NUMBER_PT = 6
 CROWD_PT = 16
 
@@ -21,11 +16,6 @@ def throughput(configuration):
 
 def latency(configuration):
     return configuration.metric("latency_ns.p50")
-
-
-def draw(summary, width_in=sheet.WIDE_IN, bare=False):
-    return sheet.compose(summary, TITLE, f"{READING}; {summary.marks_words()}", plan, width_in,
-                         bare)
 
 
 def reached(configuration):
@@ -49,7 +39,7 @@ def plan(panel):
         return max(throughput(c).median for c in panel.of(label) if reached(c))
 
     several = len(panel.xs) > 1
-    where = f"numbers: {panel.x_plural}" if several else f"at {panel.x_words(panel.xs)}"
+    where = f"numbers: {words.x_plural(panel)}" if several else f"at {words.x_words(panel, panel.xs)}"
     return sheet.Plan([sheet.Cell(paint)], f"{panel.op}s per second ({where})",
                       "median latency (p50)", names=sorted(shown, key=fastest, reverse=True),
                       absent=[n for n in panel.labels if n not in shown],
@@ -129,3 +119,13 @@ def along(ends, step):
 
 def overlap(a, b):
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+FIGURE = PanelFigure(
+    name="latency_throughput",
+    title="Latency against throughput",
+    subtitle="Median latency (p50) at the throughput that was reached",
+    caption="Each mark is one engine at one depth or number of connections (the small figure beside it). "
+            "Further right is more work done, further down is a shorter wait. Where a line turns upwards, "
+            "more in flight only waits longer.",
+    plan=lambda panel, summary: plan(panel))

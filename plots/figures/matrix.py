@@ -1,23 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The matrix: what each interface really did with each kind of descriptor."""
-from drawing import sheet, study, style
-from readings import results, verdicts
+from drawing import sheet, style
+from drawing.figure import DocumentFigure
+from readings import remarks, shape, verdicts
+from readings.documents import document_shape
 from readings.quantities import DASH
 
-NAME = "matrix"
-FILE = "matrix.json"
-SCHEMA = "iolab.matrix.v1"
-MADE_BY = "build/iolab matrix --out FOLDER"
 TITLE = "The matrix: what really happens"
-READING = ("Each cell was tried in a process of its own. Percentages: share of the time until all was "
-           "done that handing over took, the median of the trials; 9/9: so many of them came to the same "
-           "outcome by themselves")
-CAPTION = ("What each interface did with each kind of descriptor, tried and timed. Native: the call "
-           "returned early and the kernel did the rest by itself. Threads: it returned early, or helper "
-           "threads used half of the CPU time or more; threads did the work, of the program or of the "
-           "kernel (io-wq). Blocked: it returned when all was over, and no helpers had worked so much. "
-           "Refused: the interface cannot. Percentages are the share of the time that handing over took, "
-           "the median of the trials; “9/9”: nine of nine trials came to that outcome by themselves.")
 
 LINE_IN = 0.105  # within a cell
 NARROW_COLUMN_IN = 0.62  # below this, share and helper do not fit into one line
@@ -38,6 +27,37 @@ SAID = (("epoll", "file_direct", "refused", True), ("poll", "file_cold", "blocke
         ("libaio", "file_cold", "blocked", True), ("io_uring", "file_cold", "blocked", False))
 UNTRIED = ("not tried", "error")
 
+_CELL = shape.record({
+    "outcome": shape.text, "reason": shape.nullable(remarks.SHAPE), "agreed": shape.nullable(shape.count),
+    "helpers": shape.nullable(shape.record({"io_wq": shape.count}))})
+_TRIED = shape.record({
+    "agreed": shape.count,
+    "helpers": shape.record({}),
+    "handover_share": shape.record({"median": shape.number, "min": shape.number, "max": shape.number,
+                                    "count": shape.count})})
+
+
+def _cell(value, place):
+    _CELL(value, place)
+    if value["helpers"] or value["agreed"] is not None:
+        _TRIED(value, place)
+
+
+_CONTENT = document_shape({
+    "batch": shape.count, "block_bytes": shape.count, "answer_after_ms": shape.number,
+    "blocked_share": shape.number, "helpers_cpu_share": shape.number,
+    "columns": shape.list_of(shape.record({"name": shape.text, "words": shape.text}), fewest=1),
+    "rows": shape.list_of(shape.record({
+        "engine": shape.record({"label": shape.text}), "cells": shape.map_of(_cell)}), fewest=1)})
+
+
+def _whole(value, place):
+    """Every row has a cell for every column."""
+    _CONTENT(value, place)
+    cells = shape.record({column["name"]: _cell for column in value["columns"]})
+    for i, row in enumerate(value["rows"]):
+        cells(row["cells"], f"rows.{i}.cells")
+
 
 def tried(document, label, column):
     """The cell; None where there is none, or nothing came of it."""
@@ -50,42 +70,32 @@ def tried(document, label, column):
 
 def statement(where, cell, said, so):
     if cell is None:
-        return verdicts.open_statement(f"{where} was not tried")
+        return verdicts.left_open("not_tried", "{where} was not tried", where=where)
     outcome, agreed = cell["outcome"], cell["agreed"]
     if agreed is None:  # refused: there is nothing to repeat
-        return verdicts.Statement(f"{where}: {outcome}", (outcome == said) == so)
+        return verdicts.Statement("outcome", (outcome == said) == so,
+                                  {"where": where, "outcome": outcome}, "{where}: {outcome}")
     trials = cell["handover_share"]["count"]
+    values = {"where": where, "outcome": outcome, "agreed": agreed, "trials": trials}
     if agreed < trials:
-        return verdicts.open_statement(f"{where}: {outcome}, but only {agreed} of {trials} trials come to it by "
-                                       "themselves")
-    return verdicts.Statement(f"{where}: {outcome} in all of {trials} trials", (outcome == said) == so)
+        return verdicts.left_open("trials_disagree", "{where}: {outcome}, but only {agreed} of {trials} "
+                                  "trials agree on that", **values)
+    return verdicts.Statement("trials_agree", (outcome == said) == so, values,
+                              "{where}: {outcome} in all of {trials} trials")
 
 
 def statements(document):
     words_of = {column["name"]: column["words"] for column in document.content["columns"]}
-    return [statement(f"{label} on {words_of.get(column, column)}", tried(document, label, column), said, so)
+    return [statement(f"{label} on {words_of.get(column, column)}", tried(document, label, column),
+                      said, so)
             for label, column, said, so in SAID]
 
 
-CLAIM = verdicts.Claim(
-    "epoll_ctl(2), poll(2), aio(7), io_submit(2); Axboe, Efficient IO with io_uring, 2019",
-    "epoll refuses regular files; to poll they are always ready, so the read blocks; POSIX AIO is threads "
-    "of the C library; libaio is asynchronous with O_DIRECT only, and io_uring without it, too",
-    "reproduced when these cells say so: epoll on a file refused, poll on a cold file blocked, posix_aio "
-    "threads, libaio with O_DIRECT native and on a cold file blocked, io_uring on a cold file not blocked; each in "
-    "all of its trials, else it stays open",
-    statements)
-
-
-def load(folder):
-    return results.load_document(folder, FILE, SCHEMA, MADE_BY)
-
-
-def alt_text(document):
+def describe(document):
     names = {column["name"]: column["words"] for column in document.content["columns"]}
     rows = []
     for row in document.content["rows"]:
-        cells = [f"{names[name]}: {cell['outcome']}" for name, cell in row["cells"].items()]
+        cells = [f"{names.get(name, name)}: {cell['outcome']}" for name, cell in row["cells"].items()]
         rows.append(f"{row['engine']['label']}: {', '.join(cells)}")
     return f"{TITLE}. {'; '.join(rows)}."
 
@@ -123,49 +133,44 @@ def trials_words(document):
             f"{100 * share['max']:.0f} %.")
 
 
-def draw(document, width_in=sheet.WIDE_IN, bare=False):
+def place(page, document):
     rows, columns = document.content["rows"], document.content["columns"]
     reasons = {}  # the number of each reason, in the order in which they are met
+    left_in = sheet.EDGE_IN + 0.08 + max(
+        sheet.text_width_in(row["engine"]["label"], sheet.NAME_PT, "bold") for row in rows)
+    left_in = min(left_in, sheet.NAMES_SHARE * page.width_in)
+    column_in = (page.width_in - left_in - sheet.EDGE_IN) / len(columns)
+    narrow = column_in < NARROW_COLUMN_IN
+    row_in = 0.06 + LINE_IN * (4 if narrow else 2)
+    add_heads(page, columns, left_in, column_in)
+    for row in rows:
+        numbers = [number_of(row["cells"][column["name"]], reasons) for column in columns]
+        page.add(row_in, lambda top_in, row=row, numbers=numbers: place_row(
+            page, row, columns, numbers, narrow, (left_in, top_in, column_in, row_in)))
+    page.add(0.08)
+    for reason, (number, kind) in reasons.items():
+        page.note(str(number), f"{kind}: {reason}")
+    page.note("", trials_words(document))
 
-    def place(page):
-        left_in = sheet.EDGE_IN + 0.08 + max(
-            sheet.text_width_in(row["engine"]["label"], sheet.NAME_PT, "bold") for row in rows)
-        column_in = (page.width_in - left_in - sheet.EDGE_IN) / len(columns)
-        heads = [sheet.wrapped(c["words"], column_in - 0.06, CELL_PT) for c in columns]
-        most = max(map(len, heads))
-        narrow = column_in < NARROW_COLUMN_IN
-        row_in = 0.06 + LINE_IN * (4 if narrow else 2)
 
-        def place_heads(top_in):
-            for i, lines in enumerate(heads):
-                for line, text in enumerate(lines):
-                    page.text(left_in + (i + 0.5) * column_in,
-                              top_in + (most - len(lines) + line + 0.5) * HEAD_IN, text,
-                              fontsize=CELL_PT, ha="center")
+def add_heads(page, columns, left_in, column_in):
+    heads = [sheet.wrapped(c["words"], column_in - 0.06, CELL_PT) for c in columns]
+    most = max(map(len, heads))
 
-        page.add(most * HEAD_IN + 0.04, place_heads)
-        for row in rows:
-            numbers = [number_of(row["cells"][column["name"]], reasons) for column in columns]
-            page.add(row_in, lambda top_in, row=row, numbers=numbers: place_row(
-                page, row, columns, numbers, narrow,
-                (left_in, top_in, column_in, row_in)))
-        page.add(0.08)
-        for reason, (number, kind) in reasons.items():
-            page.note(str(number), f"{kind}: {reason}")
-        page.note("", trials_words(document))
-        study.add_claim(page, CLAIM, document)
+    def place_heads(top_in):
+        for i, lines in enumerate(heads):
+            for line, text in enumerate(lines):
+                page.text(left_in + (i + 0.5) * column_in,
+                          top_in + (most - len(lines) + line + 0.5) * HEAD_IN, text,
+                          fontsize=CELL_PT, ha="center")
 
-    content = document.content
-    reading = (f"{READING} (from {100 * content['blocked_share']:.0f} %: blocked, unless helper threads used "
-               f"{100 * content['helpers_cpu_share']:.0f} % of the CPU time or more: threads). {condition(document)}. "
-               "“Own”: threads of the program or its library; “io-wq”: the kernel's, for this process")
-    return sheet.compose_document(document, TITLE, reading, place, width_in, bare)
+    page.add(most * HEAD_IN + 0.04, place_heads)
 
 
 def condition(document):
     """What was read."""
     content = document.content
-    return ("Files, with O_DIRECT, cold (not in the page cache) or on tmpfs: "
+    return ("files, with O_DIRECT, cold (not in the page cache) or on tmpfs: "
             f"{content['batch']} reads of {content['block_bytes'] // 1024} KiB together, or one "
             f"fsync; sockets and pipes: one read, answered after {content['answer_after_ms']} ms")
 
@@ -174,13 +179,14 @@ def number_of(cell, reasons):
     """The number of the note that says why, or None."""
     if not cell["reason"]:
         return None
-    return reasons.setdefault(cell["reason"], (len(reasons) + 1, cell["outcome"]))[0]
+    return reasons.setdefault(str(cell["reason"]), (len(reasons) + 1, cell["outcome"]))[0]
 
 
 def place_row(page, row, columns, numbers, narrow, place):
     left_in, top_in, column_in, row_in = place
     label = row["engine"]["label"]
-    page.text(sheet.EDGE_IN, top_in + row_in / 2, label, fontsize=sheet.NAME_PT, weight="bold",
+    shown = sheet.fitted(label, left_in - sheet.EDGE_IN - 0.08, sheet.NAME_PT, "bold")
+    page.text(sheet.EDGE_IN, top_in + row_in / 2, shown, fontsize=sheet.NAME_PT, weight="bold",
               color=style.look_of(label).colour)
     for i, (column, number) in enumerate(zip(columns, numbers)):
         cell = row["cells"][column["name"]]
@@ -196,3 +202,41 @@ def place_row(page, row, columns, numbers, narrow, place):
         for line, words in enumerate(lines):
             page.text(x_in + column_in / 2, first_in + line * LINE_IN, words,
                       fontsize=SMALL_PT if line else CELL_PT, **keywords)
+
+
+def legend(document):
+    """How to read a cell, for a figure that stands alone."""
+    content = document.content
+    return ["percentages: the share of the time until all was done that handing over took, the median of the "
+            f"trials. From {100 * content['blocked_share']:.0f} %: blocked, unless helper threads used "
+            f"{100 * content['helpers_cpu_share']:.0f} % of the CPU time or more: threads. “9/9”: nine of "
+            "nine trials agree. “Own”: threads of the program or its library; “io-wq”: the kernel's, for this "
+            "process"]
+
+
+FIGURE = DocumentFigure(
+    name="matrix",
+    title=TITLE,
+    subtitle="What each interface did with each kind of descriptor, each cell tried in a process of its own",
+    caption="What each interface did with each kind of descriptor, tried and timed. Native: the call returned "
+            "early and the kernel did the rest. Threads: the call returned early, or helper threads used half "
+            "of the CPU time or more; threads did the work, of the program or of the kernel (io-wq). Blocked: "
+            "the call returned when all was over, and helpers used less than that. Refused: the interface "
+            "cannot do this. Percentages are the share of the time that handing over took, the median of the "
+            "trials; “9/9”: nine of nine trials agree on the outcome.",
+    file="matrix.json",
+    schemas=("iolab.matrix.v1", "iolab.matrix.v2"),
+    made_by="build/iolab matrix --out FOLDER",
+    shape=_whole,
+    place=place,
+    describe=describe,
+    condition=condition,
+    legend=legend,
+    claim=verdicts.Claim(
+        "epoll_ctl(2), poll(2), aio(7), io_submit(2); Axboe, Efficient IO with io_uring, 2019",
+        "epoll refuses regular files; to poll they are always ready, so the read blocks; POSIX AIO is "
+        "threads of the C library; libaio is asynchronous with O_DIRECT only, and io_uring without it, too",
+        "reproduced when these cells say so: epoll on a file refused, poll on a cold file blocked, posix_aio "
+        "threads, libaio with O_DIRECT native and on a cold file blocked, io_uring on a cold file not "
+        "blocked; each in all of its trials, else it stays open",
+        statements))

@@ -1,26 +1,17 @@
 # SPDX-License-Identifier: MIT
 """Offered load against latency, corrected and not, and what a stall makes of both."""
-from drawing import charts, sheet, study, style
+from drawing import charts, series, sheet, style
+from drawing.figure import StudyFigure
 from readings import verdicts
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from readings.quantities import count, duration, tick
 
-NAME = "offered_load"
-TITLE = "Offered load against latency"
-READING = ("Random reads of 4 KiB, O_DIRECT, offered on a schedule that nothing holds up, 64 in flight at "
-           "most. Since due: from the moment at which a read was to begin. Since begun: from its "
-           "submission, as a closed loop measures")
-CAPTION = ("Latency against the load that is offered, from a hundredth of what io_uring reaches here to "
-           "more than that. Beyond the knee reads queue up, and only the time since they were due shows "
-           "it. Below: the same with a thread that is stopped once for a moment. With fewer than 1000 "
-           "reads in a window, p99.9 is the slowest one.")
-COMPARISONS = ("offered_load", "offered_load_stalled")
 SINCE_DUE, SINCE_BEGUN = "latency_ns", "latency_uncorrected_ns"
 SHARES = (("p50", "p50", "o"), ("p99", "p99", "s"), ("p99_9", "p99.9", "^"))
 LABEL = "io_uring"
 FACTOR = 100  # half of what the source has
 ABSENT = 1
-SHOWN = 20  # since begun, less than one part in so many of the stall
+SHOWN = 20  # p99 since begun is less than this part of the stall
 
 
 def stalled(found, since, label=LABEL, share="p99"):
@@ -35,48 +26,12 @@ def stall_ns(found):
 def statements(found):
     due, begun = (stalled(found, since) for since in (SINCE_DUE, SINCE_BEGUN))
     length_ns = stall_ns(found)
-    share = begun and length_ns and verdicts.Ratio(
+    share = begun and length_ns and verdicts.Quotient(
         begun.median / length_ns, begun.low / length_ns, begun.high / length_ns, begun.count)
     return [verdicts.at_least("with the stall: p99 since due over p99 since begun",
                               verdicts.ratio(due, begun), FACTOR, ABSENT),
             verdicts.below("with the stall: p99 since begun over the stall's length", share or None,
                            1 / SHOWN)]
-
-
-CLAIM = verdicts.Claim(
-    "Tene, README of github.com/giltene/wrk2",
-    "one stall of 1.4 s in a run of 30 s makes the p99 that counts from the intended start 200 × that "
-    "which counts from the sending: the latter omits what waited",
-    f"reproduced when, with a stall of a fifth of the window and io_uring, p99 since due is above {FACTOR} "
-    f"× p99 since begun (half of the source's 200), and the latter shows less than 1/{SHOWN} of the stall "
-    "(a limit of ours); "
-    "contradicted when the two are equal, or the latter shows more",
-    statements)
-
-
-def load(folder):
-    return study.load(folder, COMPARISONS)
-
-
-def draw(found, width_in=sheet.WIDE_IN, bare=False):
-    panel = found.panel("offered_load")
-    labels = [label for label in panel.labels if label not in panel.absent()]
-    picks = [lambda c, key=f"{since}.{share}": c.metric(key)
-             for since in (SINCE_DUE, SINCE_BEGUN) for share, _, _ in SHARES]
-
-    def place(page):
-        reach = charts.extent(panel, *picks)
-        if reach:
-            add_key(page)
-            cells = [sheet.Cell(lambda axes, label=label: paint(axes, panel, label, reach), label)
-                     for label in labels]
-            sheet.PanelBlock(page, sheet.Plan(cells, "reads offered a second", "latency",
-                                              height_in=2.2)).add()
-        else:
-            page.message(charts.UNMEASURED)
-        add_stall(page, found)
-
-    return study.compose(TITLE, READING, CLAIM, found, place, width_in, bare)
 
 
 def add_key(page):
@@ -136,8 +91,41 @@ def add_stall(page, found):
     entries = [(f"{c.label}, {words}", c.label, stalled(found, since, c.label))
                for c in shown for words, since in (("since due", SINCE_DUE),
                                                    ("since begun", SINCE_BEGUN))]
-    study.rows(page, entries, "latency p99", duration, log=True)
+    series.rows(page, entries, "latency p99", duration, log=True)
 
 
-def alt_text(found):
-    return study.alt_text(TITLE, CLAIM, found)
+def place(page, found):
+    panel = found.panel("offered_load")
+    labels = [label for label in panel.labels if label not in panel.absent()]
+    picks = [lambda c, key=f"{since}.{share}": c.metric(key)
+             for since in (SINCE_DUE, SINCE_BEGUN) for share, _, _ in SHARES]
+    reach = charts.extent(panel, *picks)
+    if reach:
+        add_key(page)
+        cells = [sheet.Cell(lambda axes, label=label: paint(axes, panel, label, reach), label)
+                 for label in labels]
+        page.plan(sheet.Plan(cells, "reads offered a second", "latency", height_in=2.2))
+    else:
+        page.message(charts.UNMEASURED)
+    add_stall(page, found)
+
+
+FIGURE = StudyFigure(
+    name="offered_load",
+    title="Offered load against latency",
+    subtitle="Random reads of 4 KiB, O_DIRECT, offered on a fixed schedule, at most 64 in flight",
+    caption="Latency against the load that is offered, from a hundredth of what io_uring reaches here to "
+            "more than that. Since due: from the moment at which a read was to begin. Since begun: from its "
+            "submission, as a closed loop measures. Beyond the knee reads queue up, and only the time since "
+            "they were due shows it. Below: the same with a thread that is stopped once for a moment. With "
+            "fewer than 1000 reads in a window, p99.9 is the slowest one.",
+    comparisons=("offered_load", "offered_load_stalled"),
+    place=place,
+    claim=verdicts.Claim(
+        "Tene, README of github.com/giltene/wrk2",
+        "one stall of 1.4 s in a run of 30 s makes the p99 that counts from the intended start 200 × the "
+        "one that counts from the sending: the latter omits what waited",
+        f"reproduced when, with a stall of a fifth of the window and io_uring, p99 since due is above "
+        f"{FACTOR} × p99 since begun (half of the source's 200), and the latter shows less than 1/{SHOWN} of "
+        "the stall (a limit of ours); contradicted when the two are equal, or the latter shows more",
+        statements))

@@ -4,30 +4,51 @@ import math
 
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from drawing import charts, sheet, study, style
-from readings import quantities, results, verdicts
+from drawing import charts, sheet, style
+from drawing.figure import DocumentFigure
+from readings import quantities, remarks, shape, verdicts
+from readings.documents import document_shape
+from readings.estimates import WHOLE_ESTIMATE, Estimate
 from readings.quantities import MINUS, count, duration, listed, span
 
-NAME = "overlap"
-FILE = "overlap.json"
-SCHEMA = "iolab.overlap.v1"
-MADE_BY = "build/iolab overlap --out FOLDER"
-TITLE = "Overlap of computing and I/O"
-READING = ("C: time for an operation's computing alone; I: for one without computing; T: for one with "
-           "both; of the same engine and the same round. The shaded band lies between max(C, I), all "
-           "overlapped, and C + I, nothing overlapped. Beyond C + I, or below 0 %, computing and I/O "
-           "hold each other up: time is lost to interference")
-CAPTION = ("Time for an operation against the ratio of computing to I/O, each engine in units of its "
-           "own time without computing. At the lower edge of the band all is overlapped, at the "
-           "upper one nothing is. Below: overlap efficiency, (C + I − T) / min(C, I), of each round's own "
-           "C, I and T. Below zero time is lost to interference: a read takes longer when the program "
-           "computed before it. The part of an I/O that is itself work of the same CPU cannot overlap, "
-           "for any interface.")
 BOUND_STEPS = 60
 AS_MUCH = 1  # computing, of the time of the I/O
 ABOUT = 2  # and so far off it may come out, for a verdict
 HIDDEN = 0.25
 SHOWN_FROM, SHOWN_TO = -1.5, 2.5  # of the efficiency; beyond it says noise, and squeezes all else
+TITLE = "Overlap of computing and I/O"
+
+OF_A_POINT = ("compute_to_io", "total_to_io", "efficiency", "lost_ns")
+_POINT = shape.record({"asked": shape.above_zero, **{
+    key: shape.nullable(WHOLE_ESTIMATE) for key in OF_A_POINT}})
+_WHOLE_POINT = shape.record({"compute_to_io": shape.record({"low": shape.above_zero}),
+                             "total_to_io": shape.record({"low": shape.above_zero}),
+                             "lost_ns": WHOLE_ESTIMATE})
+
+
+def _point(value, place):
+    """A point of which some round has all is whole."""
+    _POINT(value, place)
+    if value["efficiency"]:
+        _WHOLE_POINT(value, place)
+
+
+_ENGINE = shape.record({
+    "engine": shape.record({"label": shape.text}), "status": shape.text,
+    "reason": shape.nullable(remarks.SHAPE), "warnings": shape.maybe(shape.list_of(remarks.SHAPE)),
+    "io_ns": shape.nullable(WHOLE_ESTIMATE), "points": shape.list_of(_point)})
+_MEASURED = shape.record({"io_ns": WHOLE_ESTIMATE})
+
+
+def _engine(value, place):
+    _ENGINE(value, place)
+    if value["status"] == "ok":
+        _MEASURED(value, place)
+
+
+SHAPE = document_shape({
+    "rounds": shape.count, "workload": shape.nullable(shape.record({"panel": shape.maybe(shape.text)})),
+    "engines": shape.list_of(_engine)})
 
 
 def percent(share):
@@ -51,7 +72,8 @@ def statement(document, label, judged):
     came_to = point["compute_to_io"]["median"]
     what = f"{label}: efficiency at C / I = {came_to:.2f}"
     if not AS_MUCH / ABOUT <= came_to <= AS_MUCH * ABOUT:
-        return verdicts.open_statement(f"{what} is not one where computing takes as long as I/O")
+        return verdicts.left_open("other_ratio", "{what} is not one where computing takes as long as I/O",
+                                  what=what)
     return judged(what, verdicts.measured(point["efficiency"], percent), HIDDEN)
 
 
@@ -59,21 +81,6 @@ def statements(document):
     return [statement(document, "blocking", verdicts.below),
             statement(document, "libaio", verdicts.above),
             statement(document, "io_uring", verdicts.above)]
-
-
-CLAIM = verdicts.Claim(
-    "read(2), io_submit(2), io_uring_enter(2); Jasny et al., PVLDB 19, 2026: 19 thousand transactions/s "
-    "without overlap, 184 thousand with it",
-    "a call that waits for the data adds I/O to computing; one that hands the I/O over leaves room for "
-    "computing meanwhile",
-    f"reproduced when, where computing takes as long as I/O (C / I between {AS_MUCH / ABOUT:g} and "
-    f"{AS_MUCH * ABOUT:g}), the efficiency of blocking is below {percent(HIDDEN)}, and that of libaio and of io_uring "
-    "above it; what is lost to interference counts against each. The limits are ours: the source has no number for them",
-    statements)
-
-
-def load(folder):
-    return results.load_document(folder, FILE, SCHEMA, MADE_BY)
 
 
 def measured(document):
@@ -87,17 +94,16 @@ def whole(points):
 
 
 def condition(document):
-    workload = document.content["workload"] or {}
-    return workload.get("panel", "")
+    return (document.content["workload"] or {}).get("panel") or ""
 
 
-def alt_text(document):
-    words = []
+def describe(document):
+    said = []
     for engine in measured(document):
         best = max(whole(engine["points"]), key=lambda p: p["efficiency"]["median"])
-        words.append(f"{engine['engine']['label']} overlaps at most "
-                     f"{100 * best['efficiency']['median']:.0f} %")
-    return f"{TITLE}: {'; '.join(words)}."
+        said.append(f"{engine['engine']['label']} overlaps at most "
+                    f"{100 * best['efficiency']['median']:.0f} %")
+    return f"{TITLE}: {'; '.join(said)}."
 
 
 def with_interval(entry):
@@ -133,39 +139,35 @@ def beyond(engines):
                for p in whole(engine["points"]) for e in [p["efficiency"]])
 
 
-def draw(document, width_in=sheet.WIDE_IN, bare=False):
+def place(page, document):
     engines = measured(document)
     labels = [e["engine"]["label"] for e in engines]
+    if engines:
+        # Names stand beside both where they stand beside, so that both are equally wide.
+        above = labels if page.width_in >= sheet.WIDE_IN else []
+        block(page, engines, "total_to_io", "T / I", paint_band, above)
+        page.add(0.05)
+        block(page, engines, "efficiency", "efficiency", paint_limits, labels)
+    for engine in document.content["engines"]:
+        add_notes(page, engine, engine in engines)
+    alone = listed([f"{e['engine']['label']} {with_interval(e['io_ns'])}"
+                    for e in engines]) if engines else "nothing"
+    page.note("", f"I, the time for an operation without computing: {alone}.")
+    for words in interference(document):
+        page.note("", words)
+    if cut := beyond(engines):
+        page.note("!", f"{cut} of the efficiencies have an interval that reaches beyond the axis: "
+                  "too unsteady to tell anything.")
 
-    def place(page):
-        if engines:
-            # Names stand beside both where they stand beside, so that both are equally wide.
-            above = labels if page.width_in >= sheet.WIDE_IN else []
-            block(page, engines, "total_to_io", "T / I", paint_band, above)
-            page.add(0.05)
-            block(page, engines, "efficiency", "efficiency", paint_limits, labels)
-        for engine in document.content["engines"]:
-            if engine["status"] != "ok":
-                page.note("×", f"{engine['engine']['label']}: {engine['status']}: "
-                          f"{engine['reason']}")
-            elif engine not in engines:
-                page.note("×", f"{engine['engine']['label']}: no round has I, C and T of one point")
-            elif lost_rounds := engine.get("warnings"):  # older results have none
-                page.note("!", f"{engine['engine']['label']}: {'; '.join(lost_rounds)}")
-        alone = listed([f"{e['engine']['label']} {with_interval(e['io_ns'])}"
-                        for e in engines]) if engines else "nothing"
-        page.note("", f"I, the time for an operation without computing: {alone}.")
-        for words in interference(document):
-            page.note("", words)
-        if cut := beyond(engines):
-            page.note("!", f"{cut} of the efficiencies have an interval that reaches beyond the axis: "
-                      "too unsteady to tell anything.")
-        study.add_claim(page, CLAIM, document)
 
-    return sheet.compose_document(document, TITLE, f"{condition(document)}. {READING}; marks: "
-                                  f"median, bars: intervals over the rounds, of C / I across and of "
-                                  f"what stands beside the axis upwards", place, width_in, bare,
-                                  foot=(condition(document),))
+def add_notes(page, engine, drawn):
+    label = engine["engine"]["label"]
+    if engine["status"] != "ok":
+        page.note("×", f"{label}: {engine['status']}: {engine['reason']}")
+    elif not drawn:
+        page.note("×", f"{label}: no round has I, C and T of one point")
+    elif engine.get("warnings"):  # older results have none
+        page.note("!", f"{label}: {'; '.join(map(str, engine['warnings']))}")
 
 
 def block(page, engines, key, y_label, paint_back, names):
@@ -187,8 +189,8 @@ def block(page, engines, key, y_label, paint_back, names):
         return draw_engines(axes, engines, key)
 
     cell = sheet.Cell(paint)
-    sheet.PanelBlock(page, sheet.Plan([cell], "C / I, the ratio of computing to I/O", y_label,
-                                      names=names, height_in=1.9)).add()
+    page.plan(sheet.Plan([cell], "C / I, the ratio of computing to I/O", y_label, names=names,
+                         height_in=1.9))
 
 
 def paint_band(axes, limits, estimates):
@@ -223,7 +225,7 @@ def paint_limits(axes, limits, estimates):
 
 
 def scaled(entry, factor=1):
-    return results.Estimate(*(factor * entry[key] for key in ("median", "low", "high")))
+    return Estimate(*(factor * entry[key] for key in ("median", "low", "high")))
 
 
 def draw_engines(axes, engines, key):
@@ -245,3 +247,37 @@ def draw_engines(axes, engines, key):
         low, high = axes.get_ylim()
         ends[label] = shown[-1][0], min(max(shown[-1][1], low), high)
     return ends
+
+
+FIGURE = DocumentFigure(
+    name="overlap",
+    title=TITLE,
+    subtitle="Time for an operation against the ratio of computing to I/O",
+    caption="Time for an operation against the ratio of computing to I/O, each engine in units of its own "
+            "time without computing. C is the time for an operation's computing alone, I for one without "
+            "computing, T for one with both, of the same round. At the lower edge of the band, max(C, I), all "
+            "is overlapped; at the upper one, C + I, nothing is. Below: overlap efficiency, "
+            "(C + I − T) / min(C, I), of each round's own C, I and T. Beyond C + I, or below zero, time is "
+            "lost to interference: a read takes longer when the program computed before it. The part of an "
+            "I/O that is itself work of the same CPU cannot overlap, for any interface.",
+    file="overlap.json",
+    schemas=("iolab.overlap.v1", "iolab.overlap.v2"),
+    made_by="build/iolab overlap --out FOLDER",
+    shape=SHAPE,
+    place=place,
+    describe=describe,
+    condition=condition,
+    legend=lambda document: [
+        "C: time for an operation's computing alone; I: for one without computing; T: for one with both; of "
+        "the same engine and the same round",
+        "marks: median; bars: intervals over the rounds, of C / I across and of the other axis upwards"],
+    claim=verdicts.Claim(
+        "read(2), io_submit(2), io_uring_enter(2); Jasny et al., PVLDB 19, 2026: 19 thousand transactions/s "
+        "without overlap, 184 thousand with it",
+        "a call that waits for the data adds I/O to computing; one that hands the I/O over leaves room for "
+        "computing meanwhile",
+        f"reproduced when, where computing takes as long as I/O (C / I between {AS_MUCH / ABOUT:g} and "
+        f"{AS_MUCH * ABOUT:g}), the efficiency of blocking is below {percent(HIDDEN)}, and those of libaio "
+        "and of io_uring are above it; what is lost to interference counts against each. The limits are "
+        "ours: the source has no number for them",
+        statements))

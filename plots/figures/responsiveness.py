@@ -2,23 +2,37 @@
 """Responsiveness: how late a timer is in the thread that does the I/O."""
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
-from drawing import charts, sheet, study, style
-from readings import results, verdicts
+from drawing import charts, sheet, style
+from drawing.figure import DocumentFigure
+from drawing.words import document_rounds_words
+from readings import remarks, shape, verdicts
+from readings.documents import document_shape
+from readings.estimates import WHOLE_ESTIMATE, Estimate
 from readings.quantities import duration, tick
 
-NAME = "responsiveness"
-FILE = "responsiveness.json"
-SCHEMA = "iolab.responsiveness.v1"
-MADE_BY = "build/iolab responsiveness --out FOLDER"
-TITLE = "Responsiveness: a timer beside the I/O"
-READING = ("A timer is due every millisecond in the thread that keeps I/O outstanding. Filled mark: how "
-           "late it is in the median; ring: one in a hundred is later; cross: the latest of a run")
-CAPTION = ("How late a timer of one millisecond is in the thread that keeps I/O outstanding: what a "
-           "user interface would feel. Marks: p50, p99 (ring) and the latest (cross), medians over the "
-           "rounds. Beyond the line at 1 ms the next tick is due before this one is seen.")
 PARTS = ("p50", "p99", "max")
+NO_IO = "no I/O"  # the row of a run that has none outstanding
 LEAST_NS = 1000  # the scale begins here at the latest
+TITLE = "Responsiveness: a timer beside the I/O"
 SCENE = "socket"  # whose wait is known: the answer comes after several ticks
+
+_ROW = shape.record({
+    "engine": shape.record({"label": shape.text}), "scene": shape.text, "status": shape.text,
+    "reason": shape.nullable(remarks.SHAPE),
+    "lateness_ns": shape.nullable(shape.map_of(shape.nullable(WHOLE_ESTIMATE)))})
+_MEASURED = shape.record({"lateness_ns": shape.record({part: WHOLE_ESTIMATE for part in PARTS})})
+
+
+def _row(value, place):
+    _ROW(value, place)
+    if value["status"] == "ok":
+        _MEASURED(value, place)
+
+
+SHAPE = document_shape({
+    "runtime_s": shape.number, "tick_ns": shape.above_zero,
+    "scenes": shape.list_of(shape.record({"name": shape.text, "words": shape.text})),
+    "rows": shape.list_of(_row)})
 
 
 def lateness(document, label):
@@ -40,51 +54,31 @@ def statements(document):
         for label in ("epoll", "io_uring")]
 
 
-CLAIM = verdicts.Claim(
-    "recv(2), epoll_wait(2), io_uring_enter(2); the rule of every event loop never to block",
-    "a thread that sits in a blocking call comes late to everything else; one that waits for I/O and "
-    "timer together does not",
-    "reproduced when, with a receive outstanding, half of blocking's ticks or more are seen only after the "
-    "next one was due, and those of epoll and of io_uring are not",
-    statements)
-
-
-def load(folder):
-    return results.load_document(folder, FILE, SCHEMA, MADE_BY)
-
-
-def alt_text(document):
+def describe(document):
     words = [f"{row['engine']['label']} on {row['scene']}: p99 "
              f"{duration(row['lateness_ns']['p99']['median'])}"
              for row in document.content["rows"] if row["status"] == "ok"]
     return f"{TITLE}: {'; '.join(words)}."
 
 
-def draw(document, width_in=sheet.WIDE_IN, bare=False):
+def place(page, document):
     content = document.content
-    reference = [row for row in content["rows"] if row["engine"]["label"] == "no I/O"]
-    found = [e[end] for row in content["rows"] for e in row["lateness_ns"].values() if e
+    reference = [row for row in content["rows"] if row["engine"]["label"] == NO_IO]
+    found = [e[end] for row in content["rows"] for e in (row["lateness_ns"] or {}).values() if e
              for end in ("low", "high")]
     limits = (max(min(found + [LEAST_NS]), 1) / 1.3, max(found + [2 * content["tick_ns"]]) * 1.3)
-
-    def place(page):
-        for scene in content["scenes"]:
-            rows = reference + [row for row in content["rows"]
-                                if row["scene"] == scene["name"] and row not in reference]
-            page.add(0.06)
-            page.paragraph(f"{scene['name']}: {scene['words']}", size_pt=sheet.HEADING_PT,
-                           line_in=0.17, weight="bold")
-            labels = [row["engine"]["label"] for row in rows]
-            cell = sheet.Cell(lambda axes, rows=rows: paint(axes, rows, limits,
-                                                            content["tick_ns"]))
-            sheet.PanelBlock(page, sheet.Plan([cell], "lateness", rows=labels)).add()
-            for row in rows:
-                if row["status"] != "ok":
-                    page.note("×", f"{row['engine']['label']}: {row['status']}: {row['reason']}")
-        study.add_claim(page, CLAIM, document)
-
-    return sheet.compose_document(document, TITLE, f"{READING}; marks: {document.rounds_words()}",
-                                  place, width_in, bare, foot=(condition(document),))
+    for scene in content["scenes"]:
+        rows = reference + [row for row in content["rows"]
+                            if row["scene"] == scene["name"] and row not in reference]
+        page.add(0.06)
+        page.paragraph(f"{scene['name']}: {scene['words']}", size_pt=sheet.HEADING_PT, line_in=0.17,
+                       weight="bold")
+        labels = [row["engine"]["label"] for row in rows]
+        cell = sheet.Cell(lambda axes, rows=rows: paint(axes, rows, limits, content["tick_ns"]))
+        page.plan(sheet.Plan([cell], "lateness", rows=labels))
+        for row in rows:
+            if row["status"] != "ok":
+                page.note("×", f"{row['engine']['label']}: {row['status']}: {row['reason']}")
 
 
 def condition(document):
@@ -114,7 +108,7 @@ def paint(axes, rows, limits, tick_ns):
 
 def look_of(row):
     label = row["engine"]["label"]
-    return style.Look(style.GREY, style.SOLID, "|") if label == "no I/O" else style.look_of(label)
+    return style.Look(style.GREY, style.SOLID, "|") if label == NO_IO else style.look_of(label)
 
 
 def paint_row(axes, i, row):
@@ -124,7 +118,7 @@ def paint_row(axes, i, row):
               alpha=0.6, zorder=2)
     for part, median in zip(PARTS, medians):
         entry = row["lateness_ns"][part]
-        charts.draw_bar(axes, "x", i, results.Estimate(median, max(entry["low"], 1), entry["high"]),
+        charts.draw_bar(axes, "x", i, Estimate(median, max(entry["low"], 1), entry["high"]),
                         look.colour, width_pt=1.4)
         keywords = look.marker_keywords(5)
         if part == "p99":
@@ -132,3 +126,28 @@ def paint_row(axes, i, row):
         if part == "max":
             keywords.update(marker="x", markersize=4)
         axes.plot([max(median, 1)], [i], linestyle="none", zorder=3, **keywords)
+
+
+FIGURE = DocumentFigure(
+    name="responsiveness",
+    title=TITLE,
+    subtitle="How late a timer of one millisecond is in the thread that keeps I/O outstanding",
+    caption="How late a timer of one millisecond is in the thread that keeps I/O outstanding: what a user "
+            "interface would feel. Marks: p50, p99 (ring) and the latest (cross), medians over the rounds. "
+            "Beyond the line at 1 ms the next tick is due before this one is seen.",
+    file="responsiveness.json",
+    schemas=("iolab.responsiveness.v1", "iolab.responsiveness.v2"),
+    made_by="build/iolab responsiveness --out FOLDER",
+    shape=SHAPE,
+    place=place,
+    describe=describe,
+    condition=condition,
+    legend=lambda document: ["filled mark: how late it is in the median; ring: one in a hundred is later; "
+                             f"cross: the latest of a run; marks: {document_rounds_words(document)}"],
+    claim=verdicts.Claim(
+        "recv(2), epoll_wait(2), io_uring_enter(2); the rule of every event loop never to block",
+        "a thread that sits in a blocking call comes late to everything else; one that waits for I/O and "
+        "timer together does not",
+        "reproduced when, with a receive outstanding, half of blocking's ticks or more are seen only after "
+        "the next one was due, and those of epoll and of io_uring are not",
+        statements))

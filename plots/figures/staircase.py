@@ -1,15 +1,10 @@
 # SPDX-License-Identifier: MIT
 """From a blocking call to a tuned ring, one technique after another."""
-from drawing import sheet, study
+from drawing import series
+from drawing.figure import StudyFigure
 from readings import verdicts
 from readings.quantities import count
 
-NAME = "staircase"
-TITLE = "The staircase: from a blocking call to a tuned ring"
-READING = "Random reads of 4 KiB, O_DIRECT; each row adds one technique to the row above it"
-CAPTION = ("Reads a second as techniques are added, one to the next: from a call that blocks to a ring "
-           "that is kept full, handed over in batches, and whose files and buffers are registered.")
-COMPARISONS = ("depth_one", "staircase_one_by_one", "staircase_batched")
 KEY = "ops_per_s"
 STEP = 5.5  # half of the source's 184 / 16.6
 REGISTERED = "io_uring:fixed_buffers+fixed_files"
@@ -27,7 +22,8 @@ STEPS = (
 
 
 def step(found, name, label):
-    """The options of a label stand in the order of the engine's table, whatever was asked for."""
+    """The options of a label stand in the order of the engine's table, in whatever order they were
+    asked for."""
     wanted = sorted(label.partition(":")[2].split("+"))
     for other in found.panel(name).labels:
         if (other.partition(":")[0] == label.partition(":")[0]
@@ -44,28 +40,25 @@ def statements(found):
             verdicts.at_least("keeping 64 in flight", verdicts.ratio(flying, alone), STEP, verdicts.CLOSE)]
 
 
-CLAIM = verdicts.Claim(
-    "Jasny et al., PVLDB 19, 2026: 16.5 thousand transactions/s with POSIX calls, 16.6 with io_uring "
-    "used synchronously, 184 with many in flight (then 217 with batched submission and 238 with "
-    "registered buffers, which is not judged)",
-    "exchanging the calls alone gains next to nothing; keeping many in flight is the great step",
-    f"reproduced when io_uring, one at a time, is within a factor of {verdicts.CLOSE} of pread, and 64 in "
-    f"flight are more than {STEP} × as fast as one (half of the source's 11 ×; contradicted when not more "
-    f"than {verdicts.CLOSE} ×)",
-    statements)
+def place(page, found):
+    entries = [(words, *step(found, name, label)) for words, name, label in STEPS]
+    series.rows(page, entries, "reads per second", count)
 
 
-def load(folder):
-    return study.load(folder, COMPARISONS)
-
-
-def draw(found, width_in=sheet.WIDE_IN, bare=False):
-    def place(page):
-        entries = [(words, *step(found, name, label)) for words, name, label in STEPS]
-        study.rows(page, entries, "reads per second", count)
-
-    return study.compose(TITLE, READING, CLAIM, found, place, width_in, bare)
-
-
-def alt_text(found):
-    return study.alt_text(TITLE, CLAIM, found)
+FIGURE = StudyFigure(
+    name="staircase",
+    title="The staircase: from a blocking call to a tuned ring",
+    subtitle="Random reads of 4 KiB, O_DIRECT; each row adds one technique to the row above it",
+    caption="Reads a second as one technique after the other is added: from a call that blocks to a ring "
+            "that is kept full, is filled in batches, and has its files and buffers registered.",
+    comparisons=("depth_one", "staircase_one_by_one", "staircase_batched"),
+    place=place,
+    claim=verdicts.Claim(
+        "Jasny et al., PVLDB 19, 2026: 16.5 thousand transactions/s with POSIX calls, 16.6 with io_uring "
+        "used synchronously, 184 with many in flight (then 217 with batched submission and 238 with "
+        "registered buffers, which is not judged)",
+        "exchanging the calls alone gains next to nothing; keeping many in flight is the great step",
+        f"reproduced when io_uring, one at a time, is within a factor of {verdicts.CLOSE} of pread, and 64 in "
+        f"flight are more than {STEP} × as fast as one (half of the source's 11 ×; contradicted when not more "
+        f"than {verdicts.CLOSE} ×)",
+        statements))

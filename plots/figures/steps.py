@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The six steps: one operation's way between thread and kernel, from a trace of system calls."""
-from drawing import sheet, study, style
-from readings import results, verdicts
+from drawing import sheet, style
+from drawing.figure import DocumentFigure
+from readings import remarks, shape, verdicts
+from readings.documents import document_shape
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 from readings.quantities import duration, tick
 
-NAME = "steps"
-FILE = "steps.json"
-SCHEMA = "iolab.steps.v1"
-MADE_BY = "harness/studies/six_steps.py FOLDER"
 TITLE = "The six steps of one operation"
 # docs/measurement.md has the same words.
 STEPS = (
@@ -22,14 +20,6 @@ STEPS = (
     "(readiness)",
     "take: it takes the result; after readiness that is the read itself")
 NUMBERED = "; ".join(f"({i}) {words}" for i, words in enumerate(STEPS, 1))
-READING = ("Every system call that one operation took, by strace. A call goes down from its thread to "
-           f"the kernel and comes back; below stand the steps that it belongs to, a helper's in colour. "
-           f"{NUMBERED}. Circles stand where a step begins, (3) in its midst. Grey and without a number: a "
-           "helper on its way back to sleep")
-CAPTION = ("Every system call that one operation took, between the thread and the kernel, from a trace "
-           f"by strace, with its steps: {NUMBERED}. strace "
-           "stops a thread at each call, so read the order and not the times.")
-
 THREAD_IN = 0.17  # from one thread's line to the next
 KERNEL_IN = 0.4  # from the last thread's line to the kernel's
 ABOVE_IN = 0.2
@@ -46,36 +36,47 @@ MOST, HALF = 0.9, 0.5  # of the operations; both limits and the number below are
 FEWEST_OPERATIONS = 20
 RUNS = "1 run of each"  # one trace, so nothing is known of how runs differ
 
+_CALL = shape.record({
+    "thread": shape.count, "name": shape.text, "begin_ns": shape.number, "end_ns": shape.number,
+    "steps": shape.list_of(shape.count)})
+_LANE = shape.record({
+    "engine": shape.record({"label": shape.text}), "status": shape.text,
+    "reason": shape.nullable(remarks.SHAPE), "what": shape.text,
+    "asked_before": shape.nullable(shape.text), "loop_calls": shape.map_of(shape.count),
+    "calls": shape.list_of(_CALL)})
+_TRACED = shape.record({
+    "accepted_ns": shape.number, "event_ns": shape.number, "completed_ns": shape.above_zero,
+    "calls": shape.list_of(shape.anything, fewest=1)})
+
+
+def _lane(value, place):
+    _LANE(value, place)
+    if value["status"] == "ok":
+        _TRACED(value, place)
+
+
+SHAPE = document_shape({"tracer": shape.text, "lanes": shape.list_of(_lane)})
+
 
 def share_statement(document, label, calls):
-    """How many of the traced operations took so many calls?"""
+    """How many of the traced operations took that many calls?"""
     lane = next((lane for lane in document.content["lanes"] if lane["engine"]["label"] == label
                  and lane["status"] == "ok"), None)
     if lane is None:
-        return verdicts.open_statement(f"{label} was not traced")
+        return verdicts.left_open("not_traced", "{label} was not traced", label=label)
     counts = lane["loop_calls"]
     operations = sum(counts.values())
-    words = (f"{label}: {counts.get(str(calls), 0)} of {operations} operations took {calls} call"
-             f"{'' if calls == 1 else 's'}")
+    text = "{label}: {took} of {operations} operations took {calls} call" + ("" if calls == 1 else "s")
+    values = {"label": label, "took": counts.get(str(calls), 0), "operations": operations, "calls": calls}
     if operations < FEWEST_OPERATIONS:
-        return verdicts.open_statement(f"{words}, and these are too few")
-    share = counts.get(str(calls), 0) / operations
-    return verdicts.Statement(words, True if share > MOST else False if share < HALF else None)
+        return verdicts.left_open("few_operations", f"{text}, and these are too few", **values)
+    share = values["took"] / operations
+    holds = True if share > MOST else False if share < HALF else None
+    return verdicts.Statement("calls_taken", holds, values, text)
 
 
-CLAIM = verdicts.Claim(
-    "read(2), poll(2), epoll(7), io_submit(2), io_uring_enter(2); Didona et al., SYSTOR'22, fig. 3",
-    "a blocking read is one call; readiness takes one to wait and one for the data; libaio one to submit "
-    "and one to reap; io_uring does both in one",
-    f"about the calls that this program's engines make, in {RUNS}: reproduced when, of {FEWEST_OPERATIONS} "
-    f"traced operations or more, over {100 * MOST:.0f} % took this many calls of the loop's thread: "
-    f"{', '.join(f'{label} {calls}' for label, calls in SAID)}; contradicted when fewer than "
-    f"{100 * HALF:.0f} % did (limits of ours). Nothing is known of how runs differ",
-    lambda document: [share_statement(document, label, calls) for label, calls in SAID])
-
-
-def load(folder):
-    return results.load_document(folder, FILE, SCHEMA, MADE_BY)
+def statements(document):
+    return [share_statement(document, label, calls) for label, calls in SAID]
 
 
 def words_of(lane):
@@ -96,18 +97,18 @@ def calls_words(lane):
     return ", ".join(words)
 
 
-def alt_text(document):
+def describe(document):
     return f"{TITLE}. " + "; ".join(words_of(lane) for lane in document.content["lanes"]) + "."
 
 
-def draw(document, width_in=sheet.WIDE_IN, bare=False):
-    def place(page):
-        for lane in document.content["lanes"]:
-            add_lane(page, lane)
-        study.add_claim(page, CLAIM, document)
-
-    return sheet.compose_document(document, TITLE, READING, place, width_in, bare,
-                                  foot=(condition(document),))
+def place(page, document):
+    for lane in document.content["lanes"]:
+        add_lane(page, lane)
+    if page.bare:
+        return
+    page.add(0.05)
+    for number, words in enumerate(STEPS, 1):
+        page.note(str(number), words)
 
 
 def condition(document):
@@ -192,7 +193,7 @@ def paint_call(axes, call, line_in, kernel_in, completed, margin, colour):
     begin = clipped(call["begin_ns"], completed, margin)
     end = clipped(call["end_ns"], completed, margin)
     dashes = style.DASHED if call["thread"] else style.SOLID
-    along_in = kernel_in + 0.035 * min(call["thread"], 1)  # beside that of the loop, not upon it
+    along_in = kernel_in + 0.035 * min(call["thread"], 1)  # beside the loop's call, not upon it
     axes.plot([begin, end], [along_in, along_in], color=colour, linewidth=2.6,
               solid_capstyle="butt", zorder=3)
     arrow = {"arrowstyle": "-|>,head_length=0.25,head_width=0.12", "color": colour,
@@ -289,3 +290,32 @@ def number_steps(axes, lane, loop_in, kernel_in):
         axes.text(at, y_in, numbers, fontsize=STEP_PT, ha="center", va="center", weight="bold",
                   zorder=5, bbox={"boxstyle": "round,pad=0.18", "facecolor": "white",
                                   "edgecolor": style.GREY, "linewidth": 0.5})
+
+
+FIGURE = DocumentFigure(
+    name="steps",
+    title=TITLE,
+    subtitle="Every system call that one operation took, between its thread and the kernel, traced by strace",
+    caption="Every system call that one operation took, between the thread and the kernel, from a trace by "
+            "strace. A call goes down from its thread to the kernel and comes back; below stand the steps "
+            "that it belongs to, a helper's in colour. A call in grey without a number is a helper's, on its "
+            f"way back to sleep. Circles stand where a step begins, (3) in its midst. The steps: {NUMBERED}. "
+            "strace stops a thread at each call, so read the order and not the times.",
+    file="steps.json",
+    schemas=("iolab.steps.v1", "iolab.steps.v2"),
+    made_by="harness/studies/six_steps.py FOLDER",
+    shape=SHAPE,
+    place=place,
+    describe=describe,
+    condition=condition,
+    legend=lambda document: ["circles: where a step begins, (3) in its midst; numbers below a call: its steps, "
+                             "a helper's in colour; grey without a number: a helper on its way back to sleep"],
+    claim=verdicts.Claim(
+        "read(2), poll(2), epoll(7), io_submit(2), io_uring_enter(2); Didona et al., SYSTOR'22, fig. 3",
+        "a blocking read is one call; readiness takes one to wait and one for the data; libaio one to submit "
+        "and one to reap; io_uring does both in one",
+        f"about the calls that this program's engines make, in {RUNS}: reproduced when, of "
+        f"{FEWEST_OPERATIONS} traced operations or more, over {100 * MOST:.0f} % took this many calls of the "
+        f"loop's thread: {', '.join(f'{label} {calls}' for label, calls in SAID)}; contradicted when fewer "
+        f"than {100 * HALF:.0f} % did (limits of ours). Nothing is known of how runs differ",
+        statements))

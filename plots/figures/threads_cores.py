@@ -3,18 +3,11 @@
 import os
 import re
 
-from drawing import sheet, study
-from readings import verdicts
+from drawing import series
+from drawing.figure import StudyFigure
+from readings import studies, study_notes, verdicts
 from readings.quantities import count, percent
 
-NAME = "threads_cores"
-TITLE = "Threads and CPUs: throughput, and what the machine pays"
-READING = ("Random reads of 4 KiB, O_DIRECT, by a program that may use so many CPUs; as many threads, or "
-           "operations in flight, as stand below. Finer lines beyond the bars: the error of /proc/stat")
-CAPTION = ("Throughput, and how busy the whole machine was, against the number of threads or operations in "
-           "flight, for so many CPUs as the program may use. The threads of the kernel that work for it, "
-           "SQPOLL's among them, have to share those. 100 % is one CPU. The finer line beyond a bar is the "
-           "error of /proc/stat, two ticks of 10 ms a window, three where a hypervisor takes time.")
 FOLDER_NAME = re.compile(r"cores_(\d+)$")
 RATE, BUSY = "ops_per_s", "cpu.host_util_pct"
 PLAIN, POLLED = "io_uring", "io_uring:sqpoll_shared"
@@ -38,36 +31,24 @@ def statements(found):
     stated = [(alone, verdicts.at_most("on one CPU: throughput of io_uring with SQPOLL over that without",
                                        alone, FALLEN, ABSENT))]
     if len(counts) == 1:
-        stated.append((None, verdicts.open_statement(ONE_ONLY)))
+        stated.append((None, verdicts.left_open("one_cpu", ONE_ONLY)))
     else:
         gain = verdicts.ratio(found.metric(f"cores_{counts[1]}", POLLED, RATE, DEPTH),
                               found.metric("cores_1", POLLED, RATE, DEPTH))
         stated.append((gain, verdicts.at_least(f"SQPOLL: throughput on {counts[1]} CPUs over that on one",
                                                gain, RISEN, ABSENT)))
-    # What was measured and stays open does so for a reason that is this program's.
+    # What was measured and stays open does so because of how this program waits.
     left_open = any(value and statement.holds is None for value, statement in stated)
-    return [statement for _, statement in stated] + [verdicts.open_statement(TAKES_TURNS)] * left_open
-
-
-CLAIM = verdicts.Claim(
-    "Didona et al., SYSTOR 2022, numbers from a digest of the paper",
-    "SQPOLL needs a spare core: on one it falls to 13 thousand reads a second with a median of 8 ms, on "
-    "two it reaches 260 thousand",
-    f"reproduced when, at depth {DEPTH}, io_uring with SQPOLL reaches less than {FALLEN} × io_uring's "
-    "throughput without it on one CPU (twice what 13 thousand are of the 171 thousand without), and more "
-    f"than {RISEN} × its own there when it has another (half of 260 over 13); contradicted when it is not "
-    "slower on one, or not faster on two. A weaker effect leaves it open, and is what to expect here: "
-    f"{TAKES_TURNS}",
-    statements)
+    return [statement for _, statement in stated] + [verdicts.left_open("takes_turns", TAKES_TURNS)] * left_open
 
 
 def load(folder):
     try:
-        names = sorted(filter(FOLDER_NAME.match, os.listdir(os.path.join(folder, study.FOLDER))),
+        names = sorted(filter(FOLDER_NAME.match, os.listdir(os.path.join(folder, study_notes.FOLDER))),
                        key=lambda name: int(FOLDER_NAME.match(name).group(1)))
     except OSError:
         return None
-    return study.load(folder, names) if "cores_1" in names else None
+    return studies.load(folder, names) if "cores_1" in names else None
 
 
 def busy(found, name):
@@ -77,24 +58,41 @@ def busy(found, name):
             for label in panel.labels}
 
 
-def draw(found, width_in=sheet.WIDE_IN, bare=False):
+def place(page, found):
     counts = cpu_counts(found)
 
-    def cells(series):
-        return {f"{n} CPU{'' if n == 1 else 's'}": series(f"cores_{n}") for n in counts}
+    def cells(of):
+        return {f"{n} CPU{'' if n == 1 else 's'}": of(f"cores_{n}") for n in counts}
 
-    def place(page):
-        across = "threads, or operations in flight"
-        study.grid(page, cells(lambda name: found.series(name, RATE)), across, "reads a second", count)
-        page.add(0.06)
-        study.grid(page, cells(lambda name: busy(found, name)), across, "busy, whole machine", percent,
-                   log=False)
-        page.add(0.05)
-        if len(counts) == 1:
-            page.note("×", f"2 CPUs: skipped: {ONE_ONLY}")
-
-    return study.compose(TITLE, READING, CLAIM, found, place, width_in, bare)
+    across = "threads, or operations in flight"
+    series.grid(page, cells(lambda name: found.series(name, RATE)), across, "reads a second", count)
+    page.add(0.06)
+    series.grid(page, cells(lambda name: busy(found, name)), across, "busy, whole machine", percent,
+                log=False)
+    page.add(0.05)
+    if len(counts) == 1:
+        page.note("×", f"2 CPUs: skipped: {ONE_ONLY}")
 
 
-def alt_text(found):
-    return study.alt_text(TITLE, CLAIM, found)
+FIGURE = StudyFigure(
+    name="threads_cores",
+    title="Threads and CPUs: throughput, and what the machine pays",
+    subtitle="Random reads of 4 KiB, O_DIRECT, by a program that may use one CPU or several",
+    caption="Throughput, and how busy the whole machine was, against the number of threads or operations in "
+            "flight, for each number of CPUs that the program may use. The kernel's threads that work for "
+            "the program, SQPOLL's among them, share these CPUs. 100 % is one CPU. The finer line beyond a "
+            "bar is the error of /proc/stat, two ticks of 10 ms a window, three where a hypervisor takes "
+            "time.",
+    comparisons=("cores_1",),
+    place=place,
+    loads=load,
+    claim=verdicts.Claim(
+        "Didona et al., SYSTOR 2022, numbers from a digest of the paper",
+        "SQPOLL needs a spare core: on one it falls to 13 thousand reads a second with a median of 8 ms, on "
+        "two it reaches 260 thousand",
+        f"reproduced when, at depth {DEPTH}, io_uring with SQPOLL reaches less than {FALLEN} × io_uring's "
+        "throughput without it on one CPU (twice what 13 thousand are of the 171 thousand without), and more "
+        f"than {RISEN} × its own there when it has another (half of 260 over 13); contradicted when it is not "
+        "slower on one, or not faster on two. A weaker effect leaves it open, and is what to expect here: "
+        f"{TAKES_TURNS}",
+        statements))

@@ -2,28 +2,14 @@
 """The timeline: every operation of a short run, one lane an engine, on a common time axis."""
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from drawing import sheet, study, style
-from readings import results, verdicts
-from readings.quantities import DASH, NO_BREAK, duration, span, tick
+from drawing import sheet, style
+from drawing.figure import DocumentFigure
+from readings import remarks, shape, verdicts
+from readings.documents import document_shape
+from readings.estimates import WHOLE_ESTIMATE
+from readings.quantities import DASH, NO_BREAK, duration, rounds, span, tick
 
-NAME = "timeline"
-FILE = "timeline.json"
-SCHEMA = "iolab.timeline.v2"
-MADE_BY = "build/iolab timeline --out FOLDER"
 TITLE = "Timeline: computing and I/O"
-READING = ("One lane an engine, all on the same time axis. Upper row: the loop's thread. Below: operations that the "
-           "engine held, from the moment at which they were offered until the program had them back. Held while "
-           "computing: how many, in the mean over the time in which the thread computed; that follows from the "
-           "interface (whoever accepts 8 and returns one at a time holds 7), does not tell how many the device was "
-           "busy with, and is not judged. Working and blocked: shares of the time that the thread spent in the "
-           "engine's calls, on a CPU and off it. Time for an operation: of the whole run, its computing included")
-CAPTION = ("A trace of every operation. The upper row of a lane is the thread of the event loop: it "
-           "computes (black), works in a call (hatched) or is blocked in one (a thin line); "
-           "the narrow row below it, where there is one, is all other threads of the process while "
-           "they are on a CPU; then come the operations that the engine held. A bar ends when the program "
-           "learns of it; the device may have been done earlier. So where computing and bars lie above each "
-           "other, computing and I/O may overlap; the total time says whether. With blocking "
-           "there is a gap below each computing, and the device has nothing to do.")
 
 LOOP_IN = 0.11  # height of the loop's row
 OTHERS_IN = 0.055
@@ -33,7 +19,44 @@ HEAD_IN = 0.19
 GAP_IN = 0.09
 LABEL_IN = 0.4
 LABEL_PT = 5.5
-FASTER = 1  # than blocking, so many times, from which an engine counts as done sooner
+FASTER = 1  # an engine counts as done sooner above this many times blocking's speed
+
+_STRETCH = shape.row_of(shape.text, shape.number, shape.number)
+_SPEED = shape.record({"mean": shape.number, "low": shape.number, "high": shape.number,
+                       "count": shape.count})
+_COUNTED = shape.record({"median": shape.number, "low": shape.number, "high": shape.number,
+                         "count": shape.count})
+_TRACED = shape.record({
+    "config": shape.record({"depth": shape.count, "compute_us": shape.number}),
+    "workload": shape.record({"panel": shape.text}),
+    "trace": shape.record({
+        "operations": shape.list_of(shape.row_of(*[shape.number] * 4)),
+        "loop": shape.list_of(_STRETCH), "calls": shape.nullable(shape.list_of(_STRETCH)),
+        "threads": shape.nullable(shape.list_of(shape.record({
+            "loop": shape.flag, "on_cpu": shape.list_of(shape.row_of(*[shape.number] * 3))}))),
+        "threads_reason": shape.nullable(remarks.SHAPE)}),
+    "run": shape.record({
+        "op_ns": _COUNTED, "speed": shape.nullable(_SPEED),
+        "held_computing": shape.nullable(WHOLE_ESTIMATE), "in_calls_pct": WHOLE_ESTIMATE,
+        "working_pct": shape.nullable(WHOLE_ESTIMATE), "blocked_pct": shape.nullable(WHOLE_ESTIMATE)})})
+_LANE = shape.record({
+    "engine": shape.record({"label": shape.text}), "status": shape.text,
+    "reason": shape.nullable(remarks.SHAPE), "warnings": shape.list_of(remarks.SHAPE),
+    "trace": shape.nullable(shape.anything)})
+
+
+def _lane(value, place):
+    _LANE(value, place)
+    if value["trace"] is not None:
+        _TRACED(value, place)
+        both = [value["run"]["working_pct"], value["run"]["blocked_pct"]]
+        shape.one_of(0, 2)(sum(of is None for of in both), f"{place}.run: of working_pct and blocked_pct, "
+                           "the number that is null")
+
+
+SHAPE = document_shape({
+    "rounds": shape.count, "length_ns": shape.above_zero, "panel": shape.text,
+    "lanes": shape.list_of(_lane)})
 
 
 def speed_of(document, label):
@@ -62,40 +85,22 @@ def statements(document):
             for label in ("libaio", "io_uring")]
 
 
-CLAIM = verdicts.Claim(
-    "read(2), io_submit(2), io_uring_enter(2); Jasny et al., PVLDB 19, 2026: POSIX calls 16.5 thousand transactions/s, "
-    "io_uring one at a time 16.6, with many in flight 184",
-    "a thread that hands its I/O over and computes meanwhile is done sooner than one that calls and waits",
-    "reproduced when libaio and io_uring both do an operation, its computing included, at a speed above "
-    f"{FASTER:g} × that of blocking in the same round. The limit is ours: the source's number is for other work",
-    statements)
-
-
-def load(folder):
-    return results.load_document(folder, FILE, SCHEMA, MADE_BY)
-
-
-def draw(document, width_in=sheet.WIDE_IN, bare=False):
-    def place(page):
-        add_key(page)
-        lanes = document.content["lanes"]
-        last = [lane for lane in lanes if lane["trace"]][-1:]
-        for lane in lanes:
-            add_lane(page, lane, document.content["length_ns"], [lane] == last)
-        for reason in unknown_calls(document):
-            page.note("!", f"Working and blocked are not told apart in what is drawn: {reason}")
-        for lane in document.content["lanes"]:
-            if lane["trace"] and lane["run"]["op_ns"]["count"] < document.content["rounds"]:
-                page.note("!", f"{lane['engine']['label']}: {'; '.join(lane['warnings'])}")
-        study.add_claim(page, CLAIM, document)
-
-    return sheet.compose_document(document, TITLE, reading(document), place, width_in, bare,
-                                  foot=(condition(document),))
+def place(page, document):
+    add_key(page)
+    lanes = document.content["lanes"]
+    last = [lane for lane in lanes if lane["trace"]][-1:]
+    for lane in lanes:
+        add_lane(page, lane, document.content["length_ns"], [lane] == last)
+    for reason in unknown_calls(document):
+        page.note("!", f"Working and blocked are not told apart in what is drawn: {reason}")
+    for lane in lanes:
+        if lane["trace"] and lane["run"]["op_ns"]["count"] < document.content["rounds"]:
+            page.note("!", f"{lane['engine']['label']}: {'; '.join(map(str, lane['warnings']))}")
 
 
 def unknown_calls(document):
     """Why it is not known what the thread did in its calls, each reason once."""
-    return list(dict.fromkeys(lane["trace"]["threads_reason"] for lane in document.content["lanes"]
+    return list(dict.fromkeys(str(lane["trace"]["threads_reason"]) for lane in document.content["lanes"]
                               if lane["trace"] and lane["trace"]["calls"] is None))
 
 
@@ -110,15 +115,14 @@ def condition(document):
     return document.content["panel"]
 
 
-def reading(document):
-    rounds = document.content["rounds"]
-    return (f"{condition(document)}. {READING}. Numbers: median of {rounds} round{'' if rounds == 1 else 's'} (of "
-            "speeds the mean, with Student's t, 95 %), in brackets its interval. Drawn is the round whose time for an operation is the median")
+def legend(document):
+    """How to read the numbers, for a figure that stands alone."""
+    return [f"numbers: median of {rounds(document.content['rounds'])} with its interval in brackets (of speeds the "
+            "mean, with Student's t, 95 %); drawn is the round whose time for an operation is the median"]
 
 
-def alt_text(document):
-    words = [lane_words(lane) for lane in document.content["lanes"]]
-    return f"{TITLE}. " + "; ".join(words) + "."
+def describe(document):
+    return f"{TITLE}. " + "; ".join(map(lane_words, document.content["lanes"])) + "."
 
 
 def lane_words(lane):
@@ -263,8 +267,9 @@ def add_lane(page, lane, length_ns, is_last):
 def head(page, lane):
     """The engine's name, and what its lane amounts to: beside it, or below where that is too wide."""
     label = lane["engine"]["label"]
+    shown = sheet.fitted(label, page.width_in - 2 * sheet.EDGE_IN, sheet.HEADING_PT, "bold")
     page.add(HEAD_IN, lambda top_in: page.text(
-        sheet.EDGE_IN, top_in + HEAD_IN / 2, label, fontsize=sheet.HEADING_PT, weight="bold",
+        sheet.EDGE_IN, top_in + HEAD_IN / 2, shown, fontsize=sheet.HEADING_PT, weight="bold",
         color=style.look_of(label).colour if lane["trace"] else style.GREY))
     if not lane["trace"]:
         return
@@ -304,3 +309,36 @@ def paint_lane(axes, lane, colour, length_ns):
         by_row.setdefault(row, []).append((begin, end - begin))
     for row, ranges in by_row.items():
         draw_bars(axes, "held", ranges, top + row * slot_in, slot_in * 0.8, colour)
+
+
+FIGURE = DocumentFigure(
+    name="timeline",
+    title=TITLE,
+    subtitle="Every operation of a short run: one lane for each engine, all on the same time axis",
+    caption="A trace of every operation. The upper row of a lane is the thread of the event loop: it computes "
+            "(black), works in a call (hatched) or is blocked in one (a thin line). The narrow row below it, "
+            "where there is one, is all other threads of the process while they are on a CPU. Then come the "
+            "operations that the engine held, from the moment at which they were offered. A bar ends when the "
+            "program learns of it; the device may have been done earlier. So where computing and bars lie "
+            "above each other, computing and I/O may overlap; the total time says whether. With blocking there "
+            "is a gap below each computing, and the device has nothing to do. “Held while computing” is a mean "
+            "over the time in which the thread computed. It follows from the interface (an engine that accepts "
+            "8 and returns one at a time holds 7), does not tell how many the device was busy with, and is not "
+            "judged. “Working” and “blocked” are shares of the time that the thread spent in the engine's "
+            "calls, on a CPU and off it. Time for an operation is that of the whole run, its computing "
+            "included.",
+    file="timeline.json",
+    schemas=("iolab.timeline.v2", "iolab.timeline.v3"),
+    made_by="build/iolab timeline --out FOLDER",
+    shape=SHAPE,
+    place=place,
+    describe=describe,
+    condition=condition,
+    legend=legend,
+    claim=verdicts.Claim(
+        "read(2), io_submit(2), io_uring_enter(2); Jasny et al., PVLDB 19, 2026: POSIX calls 16.5 thousand "
+        "transactions/s, io_uring one at a time 16.6, with many in flight 184",
+        "a thread that hands its I/O over and computes meanwhile is done sooner than one that calls and waits",
+        "reproduced when libaio and io_uring both do an operation, its computing included, at a speed above "
+        f"{FASTER:g} × blocking's in the same round. The limit is ours: the source's number is for other work",
+        statements))

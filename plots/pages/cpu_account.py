@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Where the CPU time of a comparison went: of the process, elsewhere, on each CPU. So that an engine
 cannot hide its work in the kernel."""
+from drawing import words
 from pages.nodes import Cell, Group, Label, Paragraph, Part, Section, Soft, Strong, Table
 from readings.quantities import percent, span
 
@@ -73,7 +74,7 @@ def section(summary, panel):
              *([Part("Its peer", ["all"])] if has_peer else []),
              Part("Elsewhere", ["all", "above idle", "error"]),
              *([Part("Each CPU", each)] if cpus else [])]
-    groups = [Group(panel.x_words([x]), [row(c, has_peer, cpus) for c in known if c.x == x])
+    groups = [Group(words.x_words(panel, [x]), [row(c, has_peer, cpus) for c in known if c.x == x])
               for x in panel.xs if any(c.x == x for c in known)]
     idle = summary.idle_baseline
     if idle:

@@ -3,12 +3,13 @@
 tables."""
 import os
 
-from drawing import sheet
+from drawing import rendering, sheet, verdict_words
 from figures import registry
 from pages import comparison
 from pages.nodes import (Bullets, Cell, Code, Figure, Grid, Group, Link, Paragraph, Part, Section, Soft,
                    Strong, Table, to)
-from readings import results, verdicts
+from readings import results, studies, study_notes, verdicts
+from readings.command_line import command_line
 from readings.quantities import listed
 
 TITLE = "The figures of the literature"
@@ -17,20 +18,19 @@ NOT_TRIED = "not measured"
 
 
 def load(folder):
-    """Module and document of each figure that the folder could have; the document is None where it
-    is not there."""
-    return [(module, module.load(folder)) for module in registry.DOCUMENTS]
+    """Each figure that the folder could have beside the comparison, with what it is drawn from; None
+    where that is not there."""
+    return [(figure, figure.load(folder)) for figure in registry.BESIDE]
 
 
-def why_not(module, folder):
+def why_not(figure, folder):
     """Why a figure is not there: what harness/studies/study.py or harness/studies/quick.py noted, if anything."""
-    names = getattr(module, "COMPARISONS", None) or (getattr(module, "FILE", module.NAME),)
-    for name in names:
-        reason = results.why_missing(folder, name)
+    for name in figure.sources:
+        reason = study_notes.why_missing(folder, name)
         if reason:
             return reason
         try:
-            results.load(os.path.join(folder, results.STUDY, name))
+            results.load(os.path.join(folder, study_notes.FOLDER, name))
         except results.NothingRan as error:
             return str(error)
         except results.ResultsError:
@@ -39,15 +39,15 @@ def why_not(module, folder):
 
 
 def figures_command(folder, quick=False):
-    return f"make figures{' QUICK=1' if quick else ''} RESULTS={results.command_line([folder])}"
+    return f"make figures{' QUICK=1' if quick else ''} RESULTS={command_line([folder])}"
 
 
 def verdict_section(documents, summary):
     """Every claim with its verdict, and every claim that could not be tried with the reason."""
     folder = summary.folder
-    claims = [(module, document) for module, document in documents if hasattr(module, "CLAIM")]
+    claims = [(figure, document) for figure, document in documents if figure.claim]
     # Those about the comparison itself: there is always something to judge them by.
-    own = [(module, summary) for module in registry.JUDGED_FIGURES]
+    own = [(figure, summary) for figure in registry.judged(registry.PANELS)]
     title = "What others found, and this machine"
     if not any(document for _, document in claims):
         return Section(title, [Paragraph(
@@ -56,9 +56,9 @@ def verdict_section(documents, summary):
              " runs what known figures of the field need, and gives each a verdict."]),
             verdict_table(own, folder)])
     claims += own
-    judged = [verdicts.judge(module.CLAIM, document).name for module, document in claims if document]
-    counts = [f"{judged.count(name)} {name.removesuffix(', because')}"
-              for name in dict.fromkeys([verdicts.REPRODUCED, verdicts.CONTRADICTED, *judged])]
+    judged = [figure.judge(document).id for figure, document in claims if document]
+    counts = [f"{judged.count(id_)} {verdict_words.NAMES[id_]}"
+              for id_ in dict.fromkeys([verdicts.REPRODUCED, verdicts.CONTRADICTED, *judged])]
     missing = len(claims) - len(judged)
     if missing:
         counts.append(f"{missing} {NOT_TRIED}")
@@ -71,48 +71,37 @@ def verdict_section(documents, summary):
 
 
 def verdict_table(claims, folder):
-    rows = [claim_row(module, document, folder) for module, document in claims]
+    rows = [claim_row(figure, document, folder) for figure, document in claims]
     return Table("What others found, and what this machine shows.", "figure",
                  [Part("", ["what others found", "rule", "here"])], [Group("", rows)], "prose")
 
 
-def claim_row(module, document, folder):
-    claim = module.CLAIM
+def claim_row(figure, document, folder):
+    claim = figure.claim
     found = [Cell([f"{claim.found} ", Soft(f"({claim.source})")]), Cell(Soft(claim.rule))]
     if document is None:
-        return [module.TITLE, *found, Cell([Strong(NOT_TRIED), f": {why_not(module, folder)}"])]
-    verdict = verdicts.judge(claim, document)
-    joint = " " if verdict.name == verdicts.CANNOT_TELL else ": "
+        return [figure.title, *found, Cell([Strong(NOT_TRIED), f": {why_not(figure, folder)}"])]
+    verdict = figure.judge(document)
     mark = "QUICK, " if document.quick else ""
     # The comparison's own figures stand with each workload, and not in a section of their own.
-    name = module.TITLE if module in registry.JUDGED_FIGURES else Link(module.TITLE, to(module.TITLE))
-    return [name, *found,
-            Cell([mark, Strong(verdict.name), joint, verdict.because])]
+    name = figure.title if figure in registry.PANELS else Link(figure.title, to(figure.title))
+    return [name, *found, Cell([mark, Strong(verdict_words.name(verdict)), verdict_words.joint(verdict),
+                                verdict_words.because(verdict)])]
 
 
-def condition_words(module, document):
-    """What was run, and what marks and bars are: a bare figure says neither."""
-    if hasattr(module, "condition"):
-        return [module.condition(document)]
-    if not hasattr(document, "summaries"):
-        return []
-    own_marks = getattr(module, "OWN_MARKS", False)
-    return [module.READING, *([] if own_marks else [document.marks_words()])]
-
-
-def document_section(module, document):
-    """Drawn as on a narrow page, with its command."""
-    drawn = module.draw(document, sheet.NARROW_IN, bare=True)
-    said = condition_words(module, document)
-    return Section(module.TITLE, [Figure(module.NAME, registry.svg(drawn), registry.png(drawn),
-                                         module.alt_text(document),
-                                         [module.CAPTION, " ", Soft(comparison.listed_words(
-                                             word for line in document.foot(*said) for word in line))])])
+def document_section(figure, document):
+    """Drawn as on a narrow page. The caption tells what was run, since a bare figure does not."""
+    drawn = figure.draw(document, sheet.NARROW_IN, bare=True)
+    said = [word for line in figure.foot(document) for word in line]
+    said = [word for word in figure.conditions(document) if word not in said] + said
+    return Section(figure.title, [Figure(
+        figure.name, rendering.svg(drawn), rendering.png(drawn), figure.alt_text(document),
+        [figure.caption, " ", Soft(comparison.listed_words(said))])])
 
 
 def figure_sections(documents, folder):
     """Traces and tables, then the literature's."""
-    traces = [pair for pair in documents if pair[0] not in registry.LITERATURE]
+    traces = [pair for pair in documents if pair[0] in registry.TRACES]
     claims = [pair for pair in documents if pair[0] in registry.LITERATURE]
     sections = []
     for title, pairs, words in (
@@ -121,8 +110,8 @@ def figure_sections(documents, folder):
         there = [pair for pair in pairs if pair[1]]
         if not there:
             continue
-        missing = [f"{module.TITLE}: {NOT_TRIED}: {why_not(module, folder)}."
-                   for module, document in pairs if not document]
+        missing = [f"{figure.title}: {NOT_TRIED}: {why_not(figure, folder)}."
+                   for figure, document in pairs if not document]
         sections.append(Section(title, [
             Paragraph([words, Link("Commands", to("Commands")), " has what made each."]),
             Grid([document_section(*pair) for pair in there]),
@@ -134,12 +123,9 @@ def commands(documents):
     """Name and command of everything that was run for these figures, each once."""
     found = {}
     for _, document in documents:
-        if document is None:
-            continue
-        if hasattr(document, "summaries"):
-            for name, summary in document.summaries.items():
-                found[name] = summary.command
-        else:
+        if isinstance(document, studies.Study):
+            found.update((name, summary.command) for name, summary in document.summaries.items())
+        elif document:
             found[document.content["schema"].split(".")[1]] = document.command
     return {name: command for name, command in found.items() if command}
 

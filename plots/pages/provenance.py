@@ -2,11 +2,15 @@
 """How the numbers came about: method, environment, the commands to type, the data to cite."""
 import os
 
+from drawing import words
+from drawing.verdict_words import LESS_ERROR
 from figures import registry
 from pages import literature
-from pages.nodes import (Bullets, Cell, Code, Commands, Facts, Folded, Group, Link, Paragraph, Part, Section,
-                   Soft, Table)
-from readings import checksums, results
+from pages.nodes import (Bullets, Cell, Code, Commands, Facts, Folded, Group, Link, Paragraph, Part,
+                         Section, Soft, Table)
+from readings import checksums, study_notes
+from readings.command_line import command_line
+from readings.foreign_load import BUSY_PCT, BUSY_SHARE_PCT
 from readings.quantities import listed, size
 
 STEAL = "cpu.host_steal_pct"
@@ -53,16 +57,16 @@ def steal_words(summary):
 def notices(summary):
     """What a reader has to know of the measurement before anything else."""
     found = []
-    if summary.interrupted or summary.rounds_done < summary.rounds_planned:
-        found.append(f"The comparison was interrupted: {summary.rounds_words()}.")
+    if words.was_cut_short(summary):
+        found.append(f"The comparison was interrupted: {words.rounds_words(summary)}.")
     if summary.rounds_done == 1:
         found.append("There was 1 round only: how much these numbers vary is unknown.")
-    if summary.busy_words():
-        found.append(f"{summary.busy_words()}.")
-    found += [f"{panel.name}: {words[0].lower()}{words[1:]}."
-              for panel in summary.panels for words in panel.stand_ins()]
-    if summary.precision_words():
-        found.append(f"Precision: {summary.precision_words()}.")
+    if words.busy_words(summary):
+        found.append(f"{words.busy_words(summary)}.")
+    found += [f"{panel.name}: {said[0].lower()}{said[1:]}."
+              for panel in summary.panels for said in words.stand_in_words(panel)]
+    if words.precision_words(summary):
+        found.append(f"Precision: {words.precision_words(summary)}.")
     if summary.env_varies:
         found.append(f"The machine changed between runs: {listed(summary.env_varies)}.")
     if (steal_of(worst_steal(summary)) or 0) >= STEAL_NOTICED_PCT:
@@ -72,11 +76,11 @@ def notices(summary):
 
 def idle_words(summary):
     """And the rule by which others on the machine count."""
-    if not summary.idle_words():
+    if not words.idle_words(summary):
         return "not measured"
-    return (f"{summary.idle_words()}; from {results.BUSY_PCT} % of a CPU on, {results.LESS_ERROR}, it "
-            f"stands in each figure, and from {results.BUSY_SHARE_PCT} % of all CPUs on, "
-            f"{results.LESS_ERROR}, no finding of others is judged")
+    return (f"{words.idle_words(summary)}; from {BUSY_PCT} % of a CPU on, {LESS_ERROR}, it "
+            f"stands in each figure, and from {BUSY_SHARE_PCT} % of all CPUs on, "
+            f"{LESS_ERROR}, no finding of others is judged")
 
 
 def method(summary):
@@ -85,14 +89,14 @@ def method(summary):
     runs = [c for c in everything if c.ok and not c.imported]
     if imported and not runs:
         return Section("Method", [Facts([
-            ("rounds", f"{summary.rounds_words()} of {listed(imported)}, which ran one after the other"),
+            ("rounds", f"{words.rounds_words(summary)} of {listed(imported)}, which ran one after the other"),
             ("intervals", f"{summary.confidence_pct:.3g} %, {summary.method or 'method not given'}")])])
     windows = sorted({(c.warmup_s, c.runtime_s) for c in runs if c.runtime_s is not None
                       and c.warmup_s is not None})
     swept = listed(dict.fromkeys(f"number of {p.axis.plural}" if p.axis.unit else p.axis.name
                                  for p in summary.panels))
     return Section("Method", [
-        Facts([("rounds", summary.rounds_words()),
+        Facts([("rounds", words.rounds_words(summary)),
                ("order", "each round runs every configuration once, in an order of its own drawn at "
                 f"random (seed {summary.seed}): the workloads and swept values, and at each of them "
                 "the engines, one right after the other"),
@@ -131,14 +135,14 @@ def same_words(table):
     """What has the same value is said together: the mitigations that a CPU does not need, mostly."""
     names = {}
     for name, value in table.items():
-        words = size(value) if name.endswith("_bytes") and isinstance(value, int) else (
+        said = size(value) if name.endswith("_bytes") and isinstance(value, int) else (
             "not found" if value is None else str(value))
-        names.setdefault(words, []).append(name.removesuffix("_bytes"))
-    return [f"{', '.join(same)}: {words}" for words, same in names.items()]
+        names.setdefault(said, []).append(name.removesuffix("_bytes"))
+    return [f"{', '.join(same)}: {said}" for said, same in names.items()]
 
 
 def commands(summary, documents):
-    folder = results.command_line([summary.folder])
+    folder = command_line([summary.folder])
     blocks = [Paragraph(["They are typed in iolab's folder, after ", Code("make"), ". A folder that "
                          "holds a comparison is not written over: name another with ",
                          Code("--out"), "."]),
@@ -168,10 +172,9 @@ WHAT = {"runs.jsonl": "the raw results, one line a run",
 
 def what(path):
     place, name = os.path.split(path)
-    titles = {module.FILE: module.TITLE for module in registry.DOCUMENTS if hasattr(module, "FILE")}
-    words = WHAT.get(name) or titles.get(name) or ""
-    return f"{words}: {os.path.basename(place)}" if words and place not in ("", results.STUDY) else (
-        words)
+    titles = {source: figure.title for figure in registry.TRACES for source in figure.sources}
+    said = WHAT.get(name) or titles.get(name) or ""
+    return f"{said}: {os.path.basename(place)}" if said and place not in ("", study_notes.FOLDER) else said
 
 
 def data(summary, files, beside):
@@ -181,7 +184,7 @@ def data(summary, files, beside):
         path = checksums.place(file, summary.folder, beside)
         rows.append([Link(path, path), Cell(what(file.path) or None), Cell(str(file.size_bytes)),
                      Cell(Code(file.sha256))])
-    check = results.command_line(["cd", beside or "."])
+    check = command_line(["cd", beside or "."])
     return Section("Data", [
         Paragraph(["The numbers of this report are those of the files below, as they were when it was "
                    "written. ", Link(checksums.NAME, checksums.NAME), " holds the same hashes; this "

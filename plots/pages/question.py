@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """What was asked: what was compared with what, on which work, in plain words."""
+from drawing.words import x_words
 from pages.nodes import Bullets, FillIn, Link, Paragraph, Section, to
 from readings.quantities import listed
+
 
 def work_words(panel):
     """What one panel's work is, in the workload's own words; else its name."""
@@ -28,7 +30,7 @@ def asked(summary):
 
 
 def section(summary, titles, documents):
-    works = [[Link(title, to(title)), ": ", work_words(panel), f"; {panel.x_words(panel.xs)}."]
+    works = [[Link(title, to(title)), ": ", work_words(panel), f"; {x_words(panel, panel.xs)}."]
              for title, panel in zip(titles, summary.panels)]
     blocks = [Paragraph(asked(summary)), Bullets(works)]
     swept = [about for about in dict.fromkeys(p.axis.about for p in summary.panels) if about]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Numbers as a reader wants them: three significant digits and a prefix."""
+"""Numbers as a reader wants them: three significant digits, a prefix, the unit."""
 import math
 
 DASH = "\N{EN DASH}"
@@ -40,6 +40,12 @@ def size(value_bytes):
         if value_bytes >= factor:
             return f"{value_bytes / factor:.4g}{NO_BREAK}{unit}"
     return f"{value_bytes}{NO_BREAK}byte{'' if value_bytes == 1 else 's'}"
+
+
+def of_unit(unit):
+    """How a value with this unit is written; a name of a unit stands behind the number."""
+    scaled = {"ns": duration, "us": cpu_time, "bytes": size, "%": percent, "": count}
+    return scaled.get(unit) or (lambda value: f"{count(value)}{NO_BREAK}{unit}")
 
 
 def percent(value):

@@ -7,10 +7,10 @@ import tempfile
 def write(path, content):
     """Text or bytes. Until all is on the disk the old file stays; a link at its place is replaced, not
     followed. Returns the path."""
-    folder = os.path.dirname(path) or "."
-    # A name that nobody else has: two programs may write the same file.
-    handle, new = tempfile.mkstemp(prefix=".iolab-", suffix=".new", dir=folder)
+    new = None
     try:
+        # A name that nobody else has: two programs may write the same file.
+        handle, new = tempfile.mkstemp(prefix=".iolab-", suffix=".new", dir=os.path.dirname(path) or ".")
         with os.fdopen(handle, "wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
@@ -18,7 +18,8 @@ def write(path, content):
         os.chmod(new, 0o666 & ~_umask())
         os.replace(new, path)
     except BaseException as error:
-        os.unlink(new)
+        if new:
+            os.unlink(new)
         if isinstance(error, OSError):
             error.filename = path
         raise

@@ -11,7 +11,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
 from drawing import style
-from figures import registry
+from figures import registry, syscalls
 from readings import results
 
 # Figure, and what it has to show of every configuration that is ok.
@@ -73,30 +73,30 @@ def check_calls(figure, c):
            f"syscalls: the spread of {c.label} at {c.x} is not drawn")
 
 
-def check_figure(module, summary):
-    figure = module.draw(summary)
+def check_figure(described, summary):
+    figure, name = described.draw(summary), described.name
     words = " ".join(text.get_text() for text in figure.texts)
     for axes in figure.axes:
         words += " " + " ".join(text.get_text() for text in axes.texts)
     for panel in summary.panels:
         for c in panel.configurations:
-            if c.ok and module.NAME in SHOWN:
-                check_configuration(module.NAME, figure, c)
-            if c.ok and module.NAME == "cpu_per_op":
+            if c.ok and name in SHOWN:
+                check_configuration(name, figure, c)
+            if c.ok and name == "cpu_per_op":
                 check_error(figure, c)
-            if c.ok and module.NAME == "syscalls":
+            if c.ok and name == "syscalls":
                 check_calls(figure, c)
             if not c.ok:
-                expect(c.status in words, f"{module.NAME}: nothing says that {c.label} is {c.status}")
-                first = c.reason.split()[0]
-                expect(first in words, f"{module.NAME}: the reason of {c.label} is missing")
+                expect(c.status in words, f"{name}: nothing says that {c.label} is {c.status}")
+                first = str(c.reason).split()[0]
+                expect(first in words, f"{name}: the reason of {c.label} is missing")
 
 
 def main():
     summary = results.load(sys.argv[1])
-    for module in registry.FIGURES:
-        check_figure(module, summary)
-    words = " ".join(text.get_text() for text in registry.syscalls.draw(summary).texts)
+    for figure in registry.PANELS:
+        check_figure(figure, summary)
+    words = " ".join(text.get_text() for text in syscalls.FIGURE.draw(summary).texts)
     expect("counted in 3 runs each" in words, f"syscalls: nothing says how often: {words}")
     print("\n".join(failures) or "all is drawn")
     sys.exit(1 if failures else 0)

@@ -12,10 +12,9 @@ from dataclasses import replace
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
-from drawing import sheet, style
+from drawing import sheet, style, words
 from figures import depth_one, depth_syscalls, matrix, overlap, responsiveness, steps, timeline
 from pages import literature, nodes
-from readings import results, verdicts
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 
@@ -36,15 +35,15 @@ def words_of(figure):
 
 def expect_reasons(figure, name, entries):
     """Whatever did not run is named, with the first word of its reason."""
-    words = words_of(figure)
+    said = words_of(figure)
     for entry in entries:
         if entry["status"] != "ok":
-            expect(entry["status"] in words, f"{name}: nothing says {entry['status']}")
-            expect(entry["reason"].split()[0] in words, f"{name}: a reason is missing")
+            expect(entry["status"] in said, f"{name}: nothing says {entry['status']}")
+            expect(str(entry["reason"]).split()[0] in said, f"{name}: a reason is missing")
 
 
 def check_timeline(document, width_in):
-    figure = timeline.draw(document, width_in)
+    figure = timeline.FIGURE.draw(document, width_in)
     length_ns = document.content["length_ns"]
     expect_reasons(figure, "timeline", document.content["lanes"])
     lanes = [lane for lane in document.content["lanes"] if lane["trace"]]
@@ -94,12 +93,12 @@ def check_timeline_numbers(document):
     lane["run"]["working_pct"].update(median=26, low=24, high=29)
     lane["run"]["op_ns"]["count"] = content["rounds"] - 1
     lane["warnings"] = ["round 2 of 5: killed by SIGKILL"]
-    words = " ".join(words_of(timeline.draw(replace(document, content=content), sheet.WIDE_IN)).split())
+    words = " ".join(words_of(timeline.FIGURE.draw(replace(document, content=content), sheet.WIDE_IN)).split())
     for text in ("held 7.0 (6.9–7.1) of 8 while computing", "working in calls 26 % (24–29 %)",
                  "as fast as blocking (1.45–1.61)", "libaio: round 2 of 5: killed by SIGKILL"):
         expect(text in words, f"timeline: does not say: {text}: {words}")
     expect("held 88" not in words and "88 %" not in words, "timeline: a number of the drawn piece stands for all rounds")
-    expect("follows from the interface" in words, "timeline: nothing says what held is worth")
+    expect("follows from the interface" in timeline.FIGURE.caption, "timeline: nothing says what held is worth")
 
 
 def check_overlap_lost_rounds(document):
@@ -111,12 +110,12 @@ def check_overlap_lost_rounds(document):
             point.update(dict.fromkeys(("compute_ns", "compute_to_io", "total_to_io", "efficiency", "lost_ns")))
     one["warnings"] = ["round 1 of 5: hung: killed after 60 s"]
     changed = replace(document, content=content)
-    words = " ".join(words_of(overlap.draw(changed, sheet.WIDE_IN)).split())
+    words = " ".join(words_of(overlap.FIGURE.draw(changed, sheet.WIDE_IN)).split())
     for text in ("blocking: round 1 of 5: hung: killed after 60 s", "libaio: no round has I, C and T"):
         expect(text in words, f"overlap: does not say: {text}")
-    expect("libaio" not in overlap.alt_text(changed) and "blocking overlaps" in overlap.alt_text(changed),
-           f"overlap: {overlap.alt_text(changed)}")
-    verdicts.judge(overlap.CLAIM, changed)
+    expect("libaio" not in overlap.FIGURE.alt_text(changed) and "blocking overlaps" in overlap.FIGURE.alt_text(changed),
+           f"overlap: {overlap.FIGURE.alt_text(changed)}")
+    overlap.FIGURE.judge(changed)
 
 
 def check_unknown_calls(document, width_in):
@@ -127,7 +126,7 @@ def check_unknown_calls(document, width_in):
             lane["trace"].update(calls=None, threads=None, threads_reason="EACCES: perf refuses")
             lane["trace"]["totals"].update(working_pct=None, blocked_pct=None)
             lane["run"].update(working_pct=None, blocked_pct=None)
-    figure = timeline.draw(replace(document, content=content), width_in)
+    figure = timeline.FIGURE.draw(replace(document, content=content), width_in)
     words = words_of(figure)
     expect("not told apart here: EACCES: perf refuses" in " ".join(words.split()) or
            "EACCES" in words, "timeline: nothing says why working and blocked are not known")
@@ -139,7 +138,7 @@ def check_unknown_calls(document, width_in):
 
 
 def check_overlap(document, width_in):
-    figure = overlap.draw(document, width_in)
+    figure = overlap.FIGURE.draw(document, width_in)
     expect_reasons(figure, "overlap", document.content["engines"])
     for key, axes in zip(("total_to_io", "efficiency"), figure.axes):
         for engine in overlap.measured(document):
@@ -166,7 +165,7 @@ def check_overlap(document, width_in):
 
 
 def check_matrix(document, width_in):
-    figure = matrix.draw(document, width_in)
+    figure = matrix.FIGURE.draw(document, width_in)
     texts = [text.get_text() for text in figure.texts]
     for outcome in ("native", "threads", "blocked", "refused"):
         cells = [cell for row in document.content["rows"] for cell in row["cells"].values()
@@ -179,18 +178,18 @@ def check_matrix(document, width_in):
                 expect(any(f"{cell['agreed']}/{cell['handover_share']['count']}" in text
                            for text in texts), "matrix: nothing says how many trials agreed")
             if cell["reason"]:
-                expect(cell["reason"].split()[0] in " ".join(texts), "matrix: a reason is missing")
+                expect(str(cell["reason"]).split()[0] in " ".join(texts), "matrix: a reason is missing")
 
 
 def check_matrix_words(document):
-    words = words_of(matrix.draw(document, sheet.WIDE_IN))
+    words = words_of(matrix.FIGURE.draw(document, sheet.WIDE_IN))
     for text in ("unless helper threads used 50 % of the CPU time or more", "3 or 9 trials a cell",
                  "not all agreed in 1 of"):
         expect(text in words, f"matrix: does not say: {text}: {words}")
 
 
 def check_steps(document, width_in):
-    figure = steps.draw(document, width_in)
+    figure = steps.FIGURE.draw(document, width_in)
     expect_reasons(figure, "steps", document.content["lanes"])
     lanes = [lane for lane in document.content["lanes"] if lane["status"] == "ok"]
     expect(len(figure.axes) == len(lanes), "steps: not one pair of axes a lane")
@@ -219,7 +218,7 @@ def check_steps(document, width_in):
 
 
 def check_responsiveness(document, width_in):
-    figure = responsiveness.draw(document, width_in)
+    figure = responsiveness.FIGURE.draw(document, width_in)
     rows = document.content["rows"]
     expect_reasons(figure, "responsiveness", rows)
     for row in rows:
@@ -234,42 +233,43 @@ def check_responsiveness(document, width_in):
                        f"responsiveness: {value} of {part} of {row['engine']['label']}")
 
 
-def caption_of(module, document):
+def caption_of(described, document):
     """As the report has it."""
-    figure, = nodes.figures_of([literature.document_section(module, document)])
+    figure, = nodes.figures_of([literature.document_section(described, document)])
     return "".join(getattr(part, "words", part) for part in figure.caption)
 
 
-def expect_said(module, document, *words):
+def expect_said(described, document, *said):
     """In the figure's foot and in the report's caption, since the figure is bare there."""
-    figure, caption = words_of(module.draw(document, sheet.WIDE_IN)), caption_of(module, document)
-    for where, text in (("the figure", figure), ("the caption", caption)):
-        for said in words:
-            expect(said in text, f"{module.NAME}: {where} does not say: {said}: {text}")
+    figure = words_of(described.draw(document, sheet.WIDE_IN))
+    for where, text in (("the figure", figure), ("the caption", caption_of(described, document))):
+        for part in said:
+            expect(part in text, f"{described.name}: {where} does not say: {part}: {text}")
 
 
 def check_captions(folder):
     """Machine, kernel, device; what was run, in how many rounds, and what the intervals are."""
     machine = ("2 CPUs", "Linux 6.18", "/dev/vda")
-    over = f"medians of 5 rounds with their 93.8 % intervals ({results.LEVEL_METHOD})"
-    for module, condition in ((timeline, "file randread 4k O_DIRECT, depth 8"),
-                              (overlap, "file randread 4k O_DIRECT"),
-                              (responsiveness, "a timer of 1\N{NO-BREAK SPACE}ms, runs of 0.2 s")):
-        document = module.load(folder)
-        expect_said(module, document, condition, over, *machine)
+    over = f"medians of 5 rounds with their 93.8 % intervals ({words.LEVEL_METHOD})"
+    for described, condition in ((timeline.FIGURE, "file randread 4k O_DIRECT, depth 8"),
+                              (overlap.FIGURE, "file randread 4k O_DIRECT"),
+                              (responsiveness.FIGURE, "a timer of 1\N{NO-BREAK SPACE}ms, runs of 0.2 s")):
+        document = described.load(folder)
+        expect_said(described, document, condition, over, *machine)
         once = replace(document, content={**document.content, "rounds": 1})
-        expect_said(module, once, "1 round only, so the spread is unknown")
-    expect_said(steps, steps.load(folder), "1 run of each engine, under strace 6.1", *machine)
-    expect("medians of" not in caption_of(matrix, matrix.load(folder)), "matrix: has no rounds")
+        expect_said(described, once, "1 round only, so the spread is unknown")
+    expect_said(steps.FIGURE, steps.FIGURE.load(folder), "1 run of each engine, under strace 6.1", *machine)
+    expect("medians of" not in caption_of(matrix.FIGURE, matrix.FIGURE.load(folder)), "matrix: has no rounds")
     # An engine that failed in some rounds.
-    content = copy.deepcopy(responsiveness.load(folder).content)
+    content = copy.deepcopy(responsiveness.FIGURE.load(folder).content)
     content["rows"][1]["lateness_ns"]["p50"].update(count=3, confidence_pct=75.0)
-    expect_said(responsiveness, replace(responsiveness.load(folder), content=content), "75–93.8 % intervals")
+    expect_said(responsiveness.FIGURE, replace(responsiveness.FIGURE.load(folder), content=content), "75–93.8 % intervals")
     # Figures of comparisons: where marks are medians over the rounds that is said, else what they are.
-    for module, marks in ((depth_one, "bars: 93.8 % interval"), (depth_syscalls, "from the least to the")):
-        caption = caption_of(module, module.load(folder))
-        expect(module.READING in caption and marks in caption, f"{module.NAME}: {caption}")
-    expect("93.8" not in caption_of(depth_syscalls, depth_syscalls.load(folder)),
+    for described, marks in ((depth_one.FIGURE, "bars: 93.8 % interval"),
+                             (depth_syscalls.FIGURE, "from the least of these to the")):
+        caption = caption_of(described, described.load(folder))
+        expect(described.subtitle in caption and marks in caption, f"{described.name}: {caption}")
+    expect("93.8" not in caption_of(depth_syscalls.FIGURE, depth_syscalls.FIGURE.load(folder)),
            "depth_syscalls: its bars are no intervals")
 
 
@@ -280,21 +280,21 @@ def check_method():
     for path in glob.glob(os.path.join(harness, "summary", "*.[ch]")):
         with open(path, encoding="utf-8") as file:
             sources += file.read()
-    expect(f'LEVEL_METHOD "{results.LEVEL_METHOD}"' in sources, "the harness calls its intervals otherwise")
+    expect(f'LEVEL_METHOD "{words.LEVEL_METHOD}"' in sources, "the harness calls its intervals otherwise")
 
 
 def main():
     folder = sys.argv[1]
     for width_in in (sheet.WIDE_IN, sheet.NARROW_IN, 3.4):
-        check_timeline(timeline.load(folder), width_in)
-        check_unknown_calls(timeline.load(folder), width_in)
-        check_overlap(overlap.load(folder), width_in)
-        check_steps(steps.load(folder), width_in)
-        check_matrix(matrix.load(folder), width_in)
-        check_responsiveness(responsiveness.load(folder), width_in)
-    check_matrix_words(matrix.load(folder))
-    check_timeline_numbers(timeline.load(folder))
-    check_overlap_lost_rounds(overlap.load(folder))
+        check_timeline(timeline.FIGURE.load(folder), width_in)
+        check_unknown_calls(timeline.FIGURE.load(folder), width_in)
+        check_overlap(overlap.FIGURE.load(folder), width_in)
+        check_steps(steps.FIGURE.load(folder), width_in)
+        check_matrix(matrix.FIGURE.load(folder), width_in)
+        check_responsiveness(responsiveness.FIGURE.load(folder), width_in)
+    check_matrix_words(matrix.FIGURE.load(folder))
+    check_timeline_numbers(timeline.FIGURE.load(folder))
+    check_overlap_lost_rounds(overlap.FIGURE.load(folder))
     check_captions(folder)
     check_method()
     print("\n".join(failures) or "all is drawn")

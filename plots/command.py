@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: MIT
+"""How plot.py and report.py end: an error is one line, and Ctrl-C is no traceback."""
+import signal
+import sys
+
+INTERRUPTED = 130  # as a shell says of a program that SIGINT ended
+
+
+def _interrupted(*_):
+    """Also while modules are loaded, which takes a while."""
+    print(f"\n{sys.argv[0].rpartition('/')[2]}: interrupted", file=sys.stderr)
+    sys.exit(INTERRUPTED)
+
+
+signal.signal(signal.SIGINT, _interrupted)
+
+try:
+    import matplotlib
+    import numpy  # noqa: F401  (matplotlib's own; a broken installation shows here)
+except ImportError as error:
+    sys.exit(f"plots: {sys.executable} cannot import {error.name}; Debian and Ubuntu: "
+             "apt-get install python3-matplotlib, then run this with /usr/bin/python3")
+matplotlib.use("agg")  # files only, with or without a screen
+
+from readings.json_file import ResultsError
+
+
+def run(name, main):
+    try:
+        main()
+        sys.stdout.flush()
+    except ResultsError as error:
+        sys.exit(f"{name}: {error}")
+    except OSError as error:
+        sys.exit(f"{name}: {error.filename or 'standard output'}: {error.strerror}")

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+"""Reads a JSON file of a results folder: whole and of the right shape, or refused in one line."""
+import json
+
+from readings.shape import Misshapen
+
+
+class ResultsError(Exception):
+    """The folder cannot be used; the text says why in one line, and what helps."""
+
+
+class NothingRan(ResultsError):
+    """The folder is whole, but no run in it ended ok."""
+
+
+def printable(value):
+    """A path or a reason may hold any byte; SVG and HTML do not take control characters."""
+    if isinstance(value, str):
+        return "".join(c if c.isprintable() else " " for c in value)
+    if isinstance(value, list):
+        return [printable(item) for item in value]
+    if isinstance(value, dict):
+        return {key: printable(item) for key, item in value.items()}
+    return value
+
+
+def parse(path):
+    """Any JSON; raises OSError, or ValueError with a reason of one line."""
+    with open(path, encoding="utf-8") as file:
+        try:
+            return json.load(file)
+        except UnicodeDecodeError as error:
+            raise ValueError(f"it is not UTF-8: {error.reason} at byte {error.start}") from None
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
+
+
+def read(path, schemas, shape, made_by):
+    """The content, whose "schema" is one of `schemas`; raises ResultsError. `made_by` is a command."""
+    cure = f"`{made_by}` makes it anew"
+    try:
+        content = parse(path)
+    except FileNotFoundError:
+        raise ResultsError(f"{path} is missing; `{made_by}` makes it") from None
+    except OSError as error:
+        raise ResultsError(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise ResultsError(f"{path} is not JSON ({error}); {cure}") from None
+    found = content.get("schema") if isinstance(content, dict) else None
+    if found not in schemas:
+        raise ResultsError(f"{path} has schema {printable(found)!r}, and this program reads "
+                           f"{' and '.join(schemas)}; {cure}")
+    try:
+        shape(content, "")
+    except Misshapen as error:
+        raise ResultsError(printable(f"{path}: {error}; {cure}")) from None
+    return printable(content)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""Remarks, as harness/base/remark.h describes them: an identifier, values, and a text with {names}.
+
+Programs compare identifiers and values. The text is filled where it is shown: with a value, or with
+a range where several remarks of one identifier are shown as one.
+"""
+import re
+from dataclasses import dataclass, field
+
+from readings import shape
+from readings.quantities import DASH
+
+PLACEHOLDER = re.compile(r"\{([a-z0-9_]+)\}")
+PLAIN = "text"  # the identifier of a sentence from a folder of the first version
+
+SHAPE = shape.either(
+    shape.text,
+    shape.record({"id": shape.text, "text": shape.text, "values": shape.maybe(shape.map_of(
+        shape.either(shape.number, shape.text, expected="a number or text")))}),
+    expected="a remark with id, values and text")
+
+
+@dataclass(frozen=True)
+class Remark:
+    id: str
+    text: str
+    values: dict = field(default_factory=dict)
+
+    def __str__(self):
+        return filled(self.text, self.values)
+
+
+@dataclass(frozen=True)
+class Range:
+    """What several remarks have for one name, from the least to the greatest."""
+
+    low: float
+    high: float
+
+    def __str__(self):
+        low, high = value_words(self.low), value_words(self.high)
+        return low if low == high else f"{low}{DASH}{high}"
+
+
+# Sentences of the first version that something depends on: how they begin, and their identifier now.
+FIRST_VERSION = {"hardware counters: ": "hardware_counters"}
+
+
+def read(entry):
+    """Of checked JSON; None stays None. A folder of the first version has sentences: this is the one
+    place that knows."""
+    if entry is None:
+        return None
+    if isinstance(entry, str):
+        for beginning, id_ in FIRST_VERSION.items():
+            if entry.startswith(beginning):
+                return Remark(id_, "{why}", {"why": entry.removeprefix(beginning)})
+        return Remark(PLAIN, entry)
+    return Remark(entry["id"], entry["text"], entry.get("values") or {})
+
+
+def value_words(value):
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def filled(text, values):
+    """A name without a value stays as it stands."""
+    return PLACEHOLDER.sub(lambda name: value_words(values[name[1]]) if name[1] in values else name[0], text)
+
+
+def _is_number(value):
+    return isinstance(value, (int, float))
+
+
+def family(remark):
+    """Equal for remarks that differ in their numbers alone, and so can be shown as one."""
+    words = tuple(sorted((name, "" if _is_number(value) else value)
+                         for name, value in remark.values.items()))
+    return remark.id, remark.text, words
+
+
+def merged(remarks):
+    """One remark for all of one family."""
+    first = remarks[0]
+    values = {}
+    for name, value in first.values.items():
+        found = [remark.values[name] for remark in remarks]
+        values[name] = Range(min(found), max(found)) if _is_number(value) else value
+    return Remark(first.id, first.text, values)

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MIT
+"""study.json: what harness/studies/ noted of the things that it makes in a results folder."""
+import os
+
+from readings import json_file
+from readings.shape import Misshapen, anything, map_of, maybe, record, text
+
+FOLDER = "study"
+FILE = "study.json"
+OWN_COMPARISON = "comparison"  # its name for the comparison of the folder itself
+
+SHAPE = record({"quick": maybe(map_of(anything)), "missing": maybe(map_of(maybe(text)))})
+
+
+def _noted(folder, key, name):
+    """None where nothing was noted, or the notes cannot be read: nothing depends on them."""
+    try:
+        content = json_file.parse(os.path.join(folder, FOLDER, FILE))
+        SHAPE(content, "")
+    except (OSError, ValueError, Misshapen):
+        return None
+    return (content.get(key) or {}).get(name)
+
+
+def was_quick(folder, name):
+    """Was it made with --quick?"""
+    return bool(_noted(folder, "quick", name))
+
+
+def why_missing(folder, name):
+    """Why it could not be made; None where that was not tried."""
+    return json_file.printable(_noted(folder, "missing", name))

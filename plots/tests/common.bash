@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: MIT
+# Loaded by the .bats files here: figures and report from plots/tests/golden, a results folder that never
+# changes: three rounds of a small comparison in which something is unsupported.
+
+load ../../harness/tests/common
+
+GOLDEN="$ROOT/plots/tests/golden"
+PANEL_FIGURES=(throughput cpu_per_op latency_throughput latency_distribution syscalls)
+
+plot() { timeout 60 "$PYTHON" "$ROOT/plots/plot.py" "$@"; }
+report() { timeout 60 "$PYTHON" "$ROOT/plots/report.py" "$@"; }
+
+# The same report without its figures, much faster.
+report_in_words() { timeout 60 "$PYTHON" "$ROOT/plots/tests/report_in_words.py" "$@"; }
+
+# changed PYTHON-CODE: a results folder whose summary `s` the code has changed. Prints its name.
+changed() {
+	local folder="$BATS_TEST_TMPDIR/changed results"
+	mkdir -p "$folder"
+	change_json "$GOLDEN/summary.json" "$folder/summary.json" "$1"
+	echo "$folder"
+}
+
+# change_json FROM TO PYTHON-CODE: the code changes the document `s`.
+change_json() {
+	"$PYTHON" - "$@" <<-'PYTHON'
+		import json, sys
+		source, target, code = sys.argv[1:]
+		s = json.load(open(source))
+		exec(code)
+		json.dump(s, open(target, "w"))
+	PYTHON
+}
+
+# refused TEXT PROGRAM ARGUMENT...: fails with status 1 and one line that has the text.
+refused() {
+	local text=$1
+	shift
+	run "$@"
+	assert_failure 1
+	assert_output --partial "$text"
+	[ "${#lines[@]}" -eq 1 ] || fail "more than one line: $output"
+}

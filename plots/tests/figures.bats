@@ -1,0 +1,152 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Figures: what they show, what is on them, their files.
+
+load common
+
+setup_file() {
+	cp -r "$BATS_TEST_DIRNAME/golden" "$BATS_FILE_TMPDIR/results"
+	python=${PYTHON:-$(sh "$BATS_TEST_DIRNAME/../../harness/setup/find-python.sh")}
+	"$python" "$BATS_TEST_DIRNAME/../plot.py" "$BATS_FILE_TMPDIR/results"
+}
+
+@test "every median and interval is drawn in its engine's colour, and what is not there is named" {
+	run "$PYTHON" "$ROOT/plots/tests/drawn.py" "$GOLDEN"
+	assert_success
+}
+
+@test "the lines of the latency distribution are the quantiles that iolab computes" {
+	"$IOLAB" run --engine null --workload nop --ops 20000 --json >"$BATS_TEST_TMPDIR/run.json"
+	run "$PYTHON" - "$BATS_TEST_TMPDIR/run.json" "$ROOT/plots" <<-'PYTHON'
+		import json, sys
+		sys.path.insert(0, sys.argv[2])
+		from figures import latency_distribution as figure
+		run = json.load(open(sys.argv[1]))
+		buckets, told = run["histogram"]["buckets"], run["metrics"]["latency_ns"]
+		ends = figure.ranks(buckets)
+		for key, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99_9", 0.999)):
+		    # An outermost bucket reaches beyond what was met; iolab knows the exact ends.
+		    drawn = min(max(figure.middle_ns(buckets, ends, share), told["min"]), told["max"])
+		    assert drawn == told[key], (key, drawn, told[key])
+		points = figure.curve(buckets)
+		assert [y for _, y in points] == sorted(y for _, y in points) and len(points) > 20
+		for at, y in points:
+		    assert y == figure.middle_ns(buckets, ends, 1 - 10 ** -at), at
+	PYTHON
+	assert_success
+}
+
+@test "all figures, as PNG, as SVG and as PDF" {
+	for name in throughput cpu_per_op latency_throughput latency_distribution syscalls timeline steps overlap matrix responsiveness \
+		depth_one depth_curve depth_syscalls batching staircase block_size threads_cores cpu_shares durability \
+		connections idle_descriptors offered_load hardware_counters; do
+		run head -c 8 "$BATS_FILE_TMPDIR/results/figures/$name.png"
+		assert_output --partial "PNG"
+		run head -c 5 "$BATS_FILE_TMPDIR/results/figures/$name.pdf"
+		assert_output "%PDF-"
+	done
+	"$PYTHON" -c 'import sys, xml.dom.minidom as d; [d.parse(path) for path in sys.argv[1:]]' \
+		"$BATS_FILE_TMPDIR/results/figures/"*.svg
+}
+
+@test "traces and tables are drawn whole, and what could not run is named" {
+	run "$PYTHON" "$ROOT/plots/tests/drawn_documents.py" "$GOLDEN"
+	assert_success
+}
+
+@test "at a column's width a figure is as narrow as that, and nothing is cut" {
+	run plot --only throughput --formats svg --width 3.4 --out "$BATS_TEST_TMPDIR/column" "$BATS_FILE_TMPDIR/results"
+	assert_success
+	run grep -o '<svg [^>]*width="[0-9.]*pt"' "$BATS_TEST_TMPDIR/column/throughput.svg"
+	assert_output --regexp 'width="24[45](\.[0-9]*)?pt"'
+	run plot --only throughput --width 1 "$BATS_FILE_TMPDIR/results"
+	assert_failure
+	assert_output --partial "between 3 and 20 inches"
+}
+
+@test "one figure alone, and from a folder without a comparison" {
+	mkdir "$BATS_TEST_TMPDIR/alone"
+	cp "$GOLDEN/timeline.json" "$BATS_TEST_TMPDIR/alone"
+	plot "$BATS_TEST_TMPDIR/alone"
+	assert_equal "$(ls "$BATS_TEST_TMPDIR/alone/figures")" "timeline.pdf
+timeline.png
+timeline.svg"
+	run plot "$BATS_TEST_TMPDIR/alone" --only throughput
+	assert_failure
+	assert_output --partial "has nothing for the figure throughput"
+	sed 's/iolab.timeline.v2/iolab.timeline.v9/' "$GOLDEN/timeline.json" >"$BATS_TEST_TMPDIR/alone/timeline.json"
+	run plot "$BATS_TEST_TMPDIR/alone"
+	assert_failure
+	assert_output --partial "iolab.timeline.v9"
+}
+
+@test "the same summary makes the same bytes" {
+	plot "$GOLDEN" --formats svg --out "$BATS_TEST_TMPDIR/again"
+	plot "$GOLDEN" --only timeline --only throughput --out "$BATS_TEST_TMPDIR/again"
+	for path in "$BATS_TEST_TMPDIR/again/"*; do
+		cmp "$path" "$BATS_FILE_TMPDIR/results/figures/${path##*/}"
+	done
+}
+
+@test "an engine keeps its look when others are left out" {
+	folder=$(changed '
+s["configurations"] = [c for c in s["configurations"] if c["engine"]["label"] != "threads"]')
+	plot "$folder" --only throughput --formats svg
+	for engine in libaio io_uring; do
+		colour=$(cd "$ROOT/plots" && "$PYTHON" -c "from drawing import style; print(style.look_of('$engine').colour)")
+		grep -q "stroke: $colour" "$folder/figures/throughput.svg"
+		grep -q "stroke: $colour" "$BATS_FILE_TMPDIR/results/figures/throughput.svg"
+	done
+	colour=$(cd "$ROOT/plots" && "$PYTHON" -c "from drawing import style; print(style.look_of('threads').colour)")
+	run grep -c "$colour" "$folder/figures/throughput.svg"
+	assert_output 0
+}
+
+@test "all looks differ, without colour too" {
+	cd "$ROOT/plots"
+	run "$PYTHON" -c '
+from drawing import style
+looks = [style.look_of(name) for name in style.ENGINES]
+assert len({look.colour for look in looks}) == len(looks)
+assert len({look.marker for look in looks}) == len(looks)'
+	assert_success
+}
+
+@test "a metric that the summary describes is drawn by its name alone" {
+	folder=$(changed '
+s["metrics"] = {"helpers.io_wq": dict(words="io-wq threads", unit="", better="lower"),
+                "nap": dict(words="longest nap", unit="ns", better="lower")}
+for i, c in enumerate(s["configurations"]):
+    if c["status"] == "ok":
+        c["metrics"]["helpers.io_wq"] = dict(median=i + 2, low=i + 1, high=i + 3, count=3)
+        c["metrics"]["nap"] = dict(median=7e4, low=7e4, high=7e4, count=3)')
+	plot "$folder" --metric helpers.io_wq --formats svg
+	grep -q ">Io-wq threads<" "$folder/figures/helpers_io_wq.svg"
+	grep -q "The metric helpers.io_wq; less is better" "$folder/figures/helpers_io_wq.svg"
+	plot "$folder" --metric nap --formats svg
+	grep -q "70.*µs" "$folder/figures/nap.svg"
+	plot "$folder" --metric cpu.util_pct --formats svg
+	run plot "$folder" --metric no_such
+	assert_failure 1
+	assert_output --partial "has no metric no_such; it has "
+}
+
+@test "a sub-title is one sentence" {
+	cd "$ROOT/plots"
+	run "$PYTHON" -c '
+from figures import registry
+for figure in registry.ALL:
+    words = figure.subtitle
+    assert len(words) <= 100 and not words.endswith(".") and ". " not in words, words'
+	assert_success
+}
+
+@test "no import goes up" {
+	run "$PYTHON" "$ROOT/plots/tests/rooms.py"
+	assert_success
+	mkdir -p "$BATS_TEST_TMPDIR/plots"/{readings,drawing,figures,pages}
+	echo "from pages import nodes" >"$BATS_TEST_TMPDIR/plots/figures/one.py"
+	run "$PYTHON" "$ROOT/plots/tests/rooms.py" "$BATS_TEST_TMPDIR/plots"
+	assert_failure 1
+	assert_output "figures/one.py:1: imports pages, which is above figures/"
+}

@@ -1,0 +1,91 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Files: whole and as documented, or refused in one line.
+
+load common
+
+@test "the golden summary is as documented" {
+	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.summary.v1 \
+		"$GOLDEN/summary.json"
+	assert_success
+}
+
+@test "the golden documents are as documented" {
+	for file in "$GOLDEN"/*.json; do
+		name=$(basename "$file" .json)
+		schema=$(grep -o "iolab\.$name\.v[0-9]*" "$file" | head -n 1)
+		run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" "$schema" "$file"
+		assert_success
+	done
+}
+
+@test "what cannot be drawn is refused in one line" {
+	for program in plot report; do
+		refused "no such folder" $program /no/such/folder
+		mkdir -p "$BATS_TEST_TMPDIR/empty"
+		refused "summary.json is missing" $program "$BATS_TEST_TMPDIR/empty"
+		echo '{"schema": "iolab.su' >"$BATS_TEST_TMPDIR/empty/summary.json"
+		refused "is not JSON" $program "$BATS_TEST_TMPDIR/empty"
+		rm -r "$BATS_TEST_TMPDIR/empty"
+		refused "iolab.summary.v9" $program "$(changed 's["schema"] = "iolab.summary.v9"')"
+		refused "configurations is missing" $program "$(changed 'del s["configurations"]')"
+		refused "histogram.buckets.0 is [1, 2], expected a list of 3" $program "$(changed '
+for c in s["configurations"]:
+    if c["histogram"]: c["histogram"]["buckets"][0] = [1, 2]')"
+		refused 'metrics.ops_per_s.median is "fast", expected a number' $program "$(changed '
+for c in s["configurations"]:
+    if c["metrics"]["ops_per_s"]: c["metrics"]["ops_per_s"]["median"] = "fast"')"
+		refused "rounds_done is null, expected a whole number" $program "$(changed 's["rounds_done"] = None')"
+		refused "no run ended ok" $program "$(changed '
+for c in s["configurations"]:
+    c["status"], c["metrics"] = "error", None')"
+	done
+	refused "report.html" report "$GOLDEN" --out /no/such/folder/report.html
+}
+
+@test "damaged files are refused in one line that names file and place, or drawn" {
+	run timeout 200 "$PYTHON" "$ROOT/plots/tests/damaged.py" "$GOLDEN"
+	assert_success
+}
+
+@test "a file is written whole or not at all" {
+	folder=$(changed '')
+	echo before >"$BATS_TEST_TMPDIR/elsewhere"
+	ln -s "$BATS_TEST_TMPDIR/elsewhere" "$folder/report.html"
+	report_in_words "$folder"
+	[ ! -L "$folder/report.html" ]
+	assert_equal "$(cat "$BATS_TEST_TMPDIR/elsewhere")" before
+	assert_equal "$(stat -c %a "$folder/report.html")" "$(printf '%o' $((0666 & ~$(umask))))"
+	sed -i 's/io_uring/IO_URING/g' "$folder/summary.json"
+	cp "$folder/report.html" "$BATS_TEST_TMPDIR/old.html"
+	# A file system's end: no file may be longer than a few KiB.
+	run bash -c "ulimit -f 8; '$PYTHON' '$ROOT/plots/tests/report_in_words.py' '$folder'"
+	assert_failure
+	[[ $output != *Traceback* ]]
+	cmp "$folder/report.html" "$BATS_TEST_TMPDIR/old.html"
+	assert_equal "$(find "$folder" -name '.iolab-*')" ""
+}
+
+@test "Ctrl-C ends both with 130 and without a traceback" {
+	for program in plot report; do
+		for wait_s in 0.2 1.2; do
+			run timeout --preserve-status -s INT "$wait_s" "$PYTHON" "$ROOT/plots/$program.py" "$GOLDEN" \
+				--out "$BATS_TEST_TMPDIR/interrupted.html"
+			assert_failure 130
+			[[ $output != *Traceback* ]] || fail "$output"
+			assert_output --partial "$program.py: interrupted"
+		done
+	done
+}
+
+@test "a label may be as long as it likes" {
+	folder=$(changed '
+for c in s["configurations"]:
+    c["workload"]["panel"] += " and more" * 60
+    if c["engine"]["label"] == "libaio":
+        c["engine"]["label"] = "fio:" + "+".join("option%d=value" % i for i in range(60))')
+	plot "$folder" --formats svg
+	plot "$folder" --formats svg --width 3.4 --only throughput --out "$BATS_TEST_TMPDIR/narrow"
+	report "$folder"
+	grep -q "option59=value" "$folder/report.html"
+}
