@@ -45,7 +45,7 @@ jobs_list() {
 }
 
 # The longest jobs begin first: begun last, they would run on alone.
-LONGEST='bats-docs bats-plots asan-io_uring bats-results conformance-io_uring asan-posix_aio conformance-posix_aio bats-course_grade bats-course_learner'
+LONGEST='bats-docs bats-figures asan-io_uring bats-results conformance-io_uring asan-posix_aio conformance-posix_aio bats-course_grade bats-course_learner'
 
 longest_first() {
 	awk -v longest="$LONGEST" '

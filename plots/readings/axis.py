@@ -8,7 +8,9 @@ from readings import shape
 FIRST_VERSION = {
     "conns": {"x_label": "connections", "x_unit": "connection"},
     "depth": {"x_label": "depth (operations offered)",
-              "x_about": "“Depth” is how many operations are offered at a time."}}
+              "x_about": "“Depth” is how many operations are offered at a time."},
+    "rate": {"x_about": "“Rate” is how many operations are due in a second, whether the earlier ones are "
+                        "finished or not."}}
 
 FIELDS = {"x_name": shape.text, "x": shape.above_zero, "x_label": shape.maybe(shape.text),
           "x_unit": shape.maybe(shape.text), "x_about": shape.maybe(shape.text)}

@@ -140,13 +140,3 @@ for figure in registry.ALL:
     assert len(words) <= 100 and not words.endswith(".") and ". " not in words, words'
 	assert_success
 }
-
-@test "no import goes up" {
-	run "$PYTHON" "$ROOT/plots/tests/rooms.py"
-	assert_success
-	mkdir -p "$BATS_TEST_TMPDIR/plots"/{readings,drawing,figures,pages}
-	echo "from pages import nodes" >"$BATS_TEST_TMPDIR/plots/figures/one.py"
-	run "$PYTHON" "$ROOT/plots/tests/rooms.py" "$BATS_TEST_TMPDIR/plots"
-	assert_failure 1
-	assert_output "figures/one.py:1: imports pages, which is above figures/"
-}

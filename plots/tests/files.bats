@@ -89,3 +89,21 @@ for c in s["configurations"]:
 	report "$folder"
 	grep -q "option59=value" "$folder/report.html"
 }
+
+@test "a folder of the first version is read" {
+	folder=$(changed '
+s["schema"] = "iolab.summary.v1"
+for c in s["configurations"]:
+    c["workload"].pop("words")
+    for key in ("x_label", "x_unit", "x_about"):
+        c["config"].pop(key)
+    c["warnings"] = ["only 4 % of the file was there"] if c["status"] == "ok" else []
+    if c["ratio"]:
+        c["ratio"]["ops_per_s"]["verdict"] = "no difference shown"')
+	plot "$folder" --only throughput --formats svg
+	grep -q "depth (operations offered)" "$folder/figures/throughput.svg"
+	report_in_words "$folder"
+	grep -q "only 4 % of the file was there" "$folder/report.html"
+	grep -q "no difference shown" "$folder/report.html"
+	grep -q "1 connection" "$folder/report.html"
+}
