@@ -81,7 +81,7 @@ def either(*shapes, expected):
 def one_of(*words):
     def check(value, place):
         if value not in words:
-            _refuse(value, place, " or ".join(words))
+            _refuse(value, place, " or ".join(map(str, words)))
     return check
 
 
