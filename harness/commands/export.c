@@ -76,7 +76,7 @@ int command_export(int argc, char **argv)
 {
 	static const struct argp_option argp_options[] = {
 		{ "format", 'f', "FORMAT", 0, "fio, hyperfine or csv", 0 },
-		{ "out", 'o', "FILE", 0, "where to (default: standard output)", 0 },
+		{ "out", 'o', "FILE", 0, "file to write (default: standard output)", 0 },
 		{ 0 },
 	};
 	static const struct argp argp = {

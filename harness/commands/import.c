@@ -332,10 +332,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 int command_import(int argc, char **argv)
 {
 	static const struct argp_option argp_options[] = {
-		{ "out", OPT_OUT, "FOLDER", 0,
-		  "results folder: a new one, or one that is there and gets more runs", 0 },
+		{ "out", OPT_OUT, "FOLDER", 0, "results folder, new or existing", 0 },
 		{ "cache", OPT_CACHE, "STATE", 0,
-		  "the page cache when buffered jobs began: warm or dropped (default: not known)",
+		  "state of the page cache when buffered jobs began: warm or dropped (default: unknown)",
 		  0 },
 		{ "here", OPT_HERE, NULL, 0,
 		  "fio ran on this machine as it is now: record its environment", 0 },
@@ -345,14 +344,11 @@ int command_import(int argc, char **argv)
 		.options = argp_options,
 		.parser = parse_option,
 		.args_doc = "FILE...",
-		.doc = "Makes runs of fio's results (fio --output-format=json or json+), one of "
-		       "each "
-		       "job, "
-		       "and puts them into a results folder, for the same table and figures."
-		       "\vJobs of the same configuration are its rounds, in the order of the files "
-		       "and "
-		       "within them. They did not take turns with runs of iolab, so there are no "
-		       "ratios between the two.",
+		.doc = "Adds fio's results (--output-format=json or json+) to a results folder, one run "
+		       "for each job, so that table and figures show them."
+		       "\vJobs with the same configuration become its rounds, in the order of the "
+		       "files and of the jobs in them. They did not take turns with iolab's runs, so "
+		       "there are no ratios between the two.",
 	};
 	struct options options = { 0 };
 	struct reason why = { "" };

@@ -61,22 +61,20 @@ int command_summary(int argc, char **argv)
 	static const struct argp_option argp_options[] = {
 		{ "json", 'j', NULL, 0, "print summary.json instead of the table", 0 },
 		{ "cpu", 'c', NULL, 0,
-		  "where the CPU time went, in place of the table: process, elsewhere, each CPU",
+		  "print where the CPU time went (process, elsewhere, each CPU) in place of the table",
 		  0 },
-		{ "baseline", 'b', "ENGINE", 0, "what ratios are taken to (default: as before)",
-		  0 },
+		{ "baseline", 'b', "ENGINE", 0,
+		  "engine that ratios are taken to (default: as before)", 0 },
 		{ 0 },
 	};
 	static const struct argp argp = {
 		.options = argp_options,
 		.parser = parse_option,
 		.args_doc = "FOLDER",
-		.doc = "Computes a results folder's summary from its runs.jsonl anew, "
-		       "prints it, "
-		       "and writes it to summary.json."
-		       "\vWhere summary.json cannot be written, the table is printed all "
-		       "the same, "
-		       "and the exit status is 1.",
+		.doc = "Computes a results folder's summary again from runs.jsonl, prints it and writes "
+		       "summary.json."
+		       "\vIf summary.json cannot be written, the table is still printed and the exit "
+		       "status is 1.",
 	};
 	struct summary_options options = { 0 };
 	struct reason why = { "" };
