@@ -306,11 +306,10 @@ static void print_document(FILE *out, const json_t *document)
 	if (json_array_size(both) == 0)
 		return;
 	fputs("\nB / A: " METHOD ",\ninterval of 95 %. =: " NO_DIFFERENCE
-	      ", since it spans 1, or either has fewer than five rounds.\n"
-	      "The interval knows the spread of rounds, not that of sessions: what was so all the "
-	      "time that one\nof them was measured is in each of its rounds. So a difference says "
-	      "that the two sessions differ;\nmeasure A and B again, in turns, before you say that "
-	      "kernels, commits or machines do.\n",
+	      ", because it includes 1, or either has fewer than five rounds.\n"
+	      "A disturbance that lasted a whole session shifts all its rounds alike, so no interval "
+	      "shows it. A\ndifference says that the two sessions differ. Measure A and B again, in "
+	      "turns, before you say that\nkernels, commits or machines do.\n",
 	      out);
 }
 

@@ -34,7 +34,7 @@ def measured(found):
 def place(page, found):
     configurations = measured(found)
     if not configurations:
-        page.message("no run knows the parts of its CPU time; `build/iolab summary FOLDER` computes them anew")
+        page.message("no run knows the parts of its CPU time; `build/iolab summary FOLDER` computes them again")
         return
     add_key(page)
     cell = sheet.Cell(lambda axes: paint(axes, configurations))

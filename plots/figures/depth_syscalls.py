@@ -55,7 +55,7 @@ FIGURE = StudyFigure(
     interval_marks=False,
     claim=verdicts.Claim(
         "Didona et al., SYSTOR 2022, figure 3, from a digest of the paper; io_uring_enter(2), io_submit(2)",
-        "with depth io_uring approaches one call for a whole batch, since one call hands over and waits; "
+        "with depth io_uring approaches one call for a whole batch, because one call hands over and waits; "
         "libaio needs one to hand over and one to collect",
         f"reproduced when io_uring makes less than {WITHIN}/{DEEP} × the calls for a read at depth {DEEP} "
         f"that it makes at {SHALLOW} (one call a batch, within a factor of {WITHIN}), and at {SHALLOW} less "

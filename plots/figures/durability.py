@@ -40,7 +40,7 @@ FIGURE = StudyFigure(
     claim=verdicts.Claim(
         "io_uring hands every fsync to a worker thread, io_uring_enter(2) and Linux, io_uring/sync.c; "
         "Jasny et al., PVLDB 19, 2026, measure the methods",
-        "durability is what a write costs, and through io_uring a sync waits for a worker besides",
+        "the cost of a write is the cost of its durability, and through io_uring a sync also waits for a worker",
         f"reproduced when a blocking write with fsync takes more than {verdicts.CLOSE} × one without, and "
         "write and fsync through io_uring take longer than the blocking calls. The limits are ours: more "
         "than is close, and more at all",

@@ -299,7 +299,7 @@ FIGURE = DocumentFigure(
     caption="Every system call that one operation took, between the thread and the kernel, from a trace by "
             "strace. A call goes down from its thread to the kernel and comes back; below stand the steps "
             "that it belongs to, a helper's in colour. A call in grey without a number is a helper's, on its "
-            f"way back to sleep. Circles stand where a step begins, (3) in its midst. The steps: {NUMBERED}. "
+            f"way back to sleep. Circles mark where a step begins, and (3) its middle. The steps: {NUMBERED}. "
             "strace stops a thread at each call, so read the order and not the times.",
     file="steps.json",
     schemas=("iolab.steps.v1", "iolab.steps.v2"),
@@ -308,7 +308,7 @@ FIGURE = DocumentFigure(
     place=place,
     describe=describe,
     condition=condition,
-    legend=lambda document: ["circles: where a step begins, (3) in its midst; numbers below a call: its steps, "
+    legend=lambda document: ["circles: where a step begins, (3) its middle; numbers below a call: its steps, "
                              "a helper's in colour; grey without a number: a helper on its way back to sleep"],
     claim=verdicts.Claim(
         "read(2), poll(2), epoll(7), io_submit(2), io_uring_enter(2); Didona et al., SYSTOR'22, fig. 3",

@@ -24,9 +24,9 @@ def read(folder):
     return None
 
 
-BUCKETS = (" The interval of a ratio of latencies holds the histogram’s error besides, two half widths of a "
-           "bucket (1.6 %), since all rounds may fall into the same one: so equal engines hardly ever give "
-           "an alarm here, and next to none of 200 is what to expect.")
+BUCKETS = (" The interval of a ratio of latencies also includes the histogram’s error, two half widths of a "
+           "bucket (1.6 %), because all rounds may fall into the same bucket. So equal engines hardly ever "
+           "give an alarm here: expect almost none of 200.")
 
 
 def finding(check):
@@ -46,9 +46,9 @@ def where_words(document, env):
     if tried_on:
         words += f" with iolab {tried_on.get('commit')} on Linux {tried_on.get('kernel')}"
     if not tried_on:
-        words += ", on a machine that is not known"
+        words += ", on an unknown machine"
     elif any(tried_on.get(key) != env.get(key) for key in ("kernel", "cpu_model")):
-        words += ", which is another machine than that of this report"
+        words += ", which is not the machine of this report"
     elif tried_on.get("commit") != env.get("commit"):
         words += f" (this report: {env.get('commit')})"
     if idle.get("busy_pct") is not None:

@@ -12,12 +12,12 @@ PROCESS = (("user", "cpu.user_pct"), ("system", "cpu.system_pct"))
 PEER = "cpu.peer_util_pct"
 
 EXPLAINED = (
-    "In percent of one CPU, medians over the rounds with their intervals. User and system time are "
-    "those of the process with all its threads, io-wq’s and SQPOLL’s included; their sum is exact to "
-    "some µs, the border between them to a timer tick of 1 to 10 ms. Elsewhere is the machine without "
+    "In percent of one CPU, medians over the rounds with their intervals. User and system time "
+    "belong to the process with all its threads, io-wq’s and SQPOLL’s included. Their sum is exact to "
+    "some µs, and the split between them to a timer tick of 1 to 10 ms. Elsewhere is the machine without "
     "the process{peer}: kworkers, softirq and other programs, which /proc/stat does not tell apart. "
-    "{idle} Elsewhere and each CPU are good to the error beside them (two ticks of 10 ms a window, three where a hypervisor takes time), and "
-    "below 0 within that.{loopback}")
+    "{idle} Elsewhere and each CPU are good to the error beside them (two ticks of 10 ms a window, three where a hypervisor takes time). "
+    "Within that error they can fall below 0.{loopback}")
 LOOPBACK = (" What cannot be separated: on loopback the kernel does part of the receiver’s work in the "
             "sender’s context, so the server’s time holds some of its client’s, and the other way round.")
 

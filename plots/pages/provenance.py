@@ -18,14 +18,14 @@ STEAL_NOTICED_PCT = 1  # of a CPU
 
 READING = (
     "Each number is the median over the rounds; the smaller ones beside it are its interval. Trust "
-    "the ratios more than the absolute numbers: a busy or throttled machine slows all engines "
-    "alike, since they take turns.",
-    "A ratio is taken round by round to {baseline} on the same workload at the same {x} (where that never "
-    "ended ok, to the first of the other engines, in the order asked for, that ended ok in most rounds; "
-    "it is named there), and is the geometric mean of those of the rounds. “Higher” "
+    "the ratios more than the absolute numbers: the engines take turns, so a busy or "
+    "throttled machine slows them all alike.",
+    "A ratio is taken round by round to {baseline} on the same workload at the same {x}; the table has the "
+    "geometric mean over the rounds. Where {baseline} never ended ok, another engine stands in and is named: "
+    "the first one, in the order asked for, that ended ok in most rounds. “Higher” "
     "and “lower” mean that its whole interval lies on that side of 1. “No difference shown” means "
-    "that the interval spans 1, or that there were fewer than five rounds: they do not tell the two "
-    "apart. It does not mean that they are equal.",
+    "that the interval includes 1, or that there were fewer than five rounds: these rounds cannot tell. "
+    "It does not mean that the two are equal.",
     "“Unsupported” means that the interface cannot do this, here or anywhere, in the words of the "
     "kernel where there are any. Nothing was put in its place.",
     "Colour, marker and line belong to the engine, in every figure.",

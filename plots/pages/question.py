@@ -34,7 +34,7 @@ def section(summary, titles, documents):
              for title, panel in zip(titles, summary.panels)]
     blocks = [Paragraph(asked(summary)), Bullets(works)]
     swept = [about for about in dict.fromkeys(p.axis.about for p in summary.panels) if about]
-    against = (f"Throughput, median latency and CPU time of each are held against those of "
+    against = (f"Throughput, median latency and CPU time of each are compared with those of "
                f"{summary.baseline}, round by round.") if len(engines(summary)) > 1 else ""
     if swept or against:
         blocks.append(Paragraph(" ".join([*swept, against]).strip()))

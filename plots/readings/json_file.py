@@ -37,7 +37,7 @@ def parse(path):
 
 def read(path, schemas, shape, made_by):
     """The content, whose "schema" is one of `schemas`; raises ResultsError. `made_by` is a command."""
-    cure = f"`{made_by}` makes it anew"
+    cure = f"`{made_by}` makes it again"
     try:
         content = parse(path)
     except FileNotFoundError:
