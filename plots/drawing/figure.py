@@ -71,11 +71,11 @@ class PanelFigure(Figure):
             _add_head(page, found, self.title, "" if bare else self.subtitle)
             for panel in found.panels:
                 self._add_panel(page, found, panel, bare)
+            _add_legend(page, [] if bare else [self.legend(found)])
             # A panel alone, in a report, has a verdict only where there is something to judge.
             if self.claim and (not bare or self.judged_in(found)):
                 add_claim(page, self, found)
-            return _finished(page, found, [] if bare else [self.legend(found)],
-                             [] if bare else self.foot(found))
+            return _finished(page, [] if bare else self.foot(found))
 
     def _add_panel(self, page, found, panel, bare):
         plan = self.plan(panel, found) if panel.any_ok else sheet.Plan(message="no run ended ok here")
@@ -121,9 +121,9 @@ class StudyFigure(Figure):
                 page.note("!", f"{load[0].upper()}{load[1:]}.")
             for label, status, reason in found.missing():
                 page.note("×", f"{label}: {status}: {reason}")
+            _add_legend(page, [words.marks_words(found.first)] if self.interval_marks and not bare else [])
             add_claim(page, self, found)
-            legend = [words.marks_words(found.first)] if self.interval_marks and not bare else []
-            return _finished(page, found, legend, [] if bare else self.foot(found))
+            return _finished(page, [] if bare else self.foot(found))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,10 +161,10 @@ class DocumentFigure(Figure):
             _add_head(page, found, *(("", "") if bare else (self.title, self.subtitle)))
             page.add(0.05)
             self.place(page, found)
+            _add_legend(page, [] if bare else self.legend(found))
             if self.claim:
                 add_claim(page, self, found)
-            return _finished(page, found, [] if bare else self.legend(found),
-                             [] if bare else self.foot(found))
+            return _finished(page, [] if bare else self.foot(found))
 
 
 def _add_head(page, found, title, subtitle):
@@ -190,11 +190,15 @@ def add_claim(page, figure, found):
     page.paragraph(f"Verdict: {verdict_words.words(figure.judge(found))}.", color=style.INK)
 
 
-def _finished(page, found, legend, foot):
-    if legend:
-        page.add(0.07)
-    for line in legend:
-        page.paragraph(f"{line[0].upper()}{line[1:]}.", color=style.GREY)
+def _add_legend(page, lines):
+    """What marks and bars are."""
+    if lines:
+        page.add(0.05)
+    for line in lines:
+        page.note("", f"{line[0].upper()}{line[1:]}.")
+
+
+def _finished(page, foot):
     if foot:
         page.add(0.14)
         page.add(0.06, lambda top: page.line([sheet.EDGE_IN, page.width_in - sheet.EDGE_IN], [top, top],

@@ -4,7 +4,6 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 
 from drawing import charts, sheet, style
 from drawing.figure import DocumentFigure
-from drawing.words import document_rounds_words
 from readings import remarks, shape, verdicts
 from readings.documents import document_shape
 from readings.estimates import WHOLE_ESTIMATE, Estimate
@@ -143,7 +142,7 @@ FIGURE = DocumentFigure(
     describe=describe,
     condition=condition,
     legend=lambda document: ["filled mark: how late it is in the median; ring: one in a hundred is later; "
-                             f"cross: the latest of a run; marks: {document_rounds_words(document)}"],
+                             "cross: the latest of a run"],
     claim=verdicts.Claim(
         "recv(2), epoll_wait(2), io_uring_enter(2); the rule of every event loop never to block",
         "a thread that sits in a blocking call comes late to everything else; one that waits for I/O and "

@@ -81,7 +81,7 @@ def times(value):
 
 
 def statements(document):
-    return [verdicts.above(f"{label}: speed to that of blocking", speed_of(document, label), FASTER)
+    return [verdicts.above(f"{label}: speed relative to blocking", speed_of(document, label), FASTER)
             for label in ("libaio", "io_uring")]
 
 

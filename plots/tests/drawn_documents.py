@@ -7,6 +7,7 @@ Draws each at every width and counts what is on it: bars, marks, words.
 import copy
 import glob
 import os
+import re
 import sys
 from dataclasses import replace
 
@@ -30,7 +31,7 @@ def words_of(figure):
     words = [text.get_text() for text in figure.texts]
     for axes in figure.axes:
         words += [text.get_text() for text in axes.texts]
-    return " ".join(words)
+    return re.sub(" +", " ", " ".join(words))
 
 
 def expect_reasons(figure, name, entries):

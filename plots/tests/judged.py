@@ -318,7 +318,7 @@ def check_documents():
     check_made(timeline, open_, timed(blocking=1, libaio=1.5))
     check_made(timeline, open_, timed(rounds=3, blocking=1, libaio=1.5, io_uring=1.5))
     judged = [verdict_words.sentence(s) for s in timeline.FIGURE.claim.statements(timed(blocking=1, libaio=1.5, io_uring=1.5))]
-    expect(len(judged) == 2 and all("speed to that of blocking is 1.50" in said for said in judged),
+    expect(len(judged) == 2 and all("speed relative to blocking is 1.50" in said for said in judged),
            f"timeline: judged is something else than the speed: {judged}")
 
     said = {label: {str(calls): 100} for label, calls in steps.SAID}
