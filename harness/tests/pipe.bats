@@ -104,8 +104,9 @@ refused() {
 }
 
 @test "pipe: its result is as the schema says, and it is no part of the standard comparison" {
-	quick -e epoll -w pipe --json >"$BATS_TEST_TMPDIR/run.json"
-	"$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" run "$BATS_TEST_TMPDIR/run.json"
+	output=$(quick -e epoll -w pipe --json | tee "$BATS_TEST_TMPDIR/run.json")
+	"$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" "$(json schema)" \
+		"$BATS_TEST_TMPDIR/run.json"
 	own_test_file
 	run timeout 60 "$IOLAB" compare --idle 0 -e null --baseline null --rounds 1 --runtime 0.01 --no-count-syscalls \
 		--out "$BATS_TEST_TMPDIR/results"
