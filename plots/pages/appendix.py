@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: MIT
 """The report's appendix: what `make check-trust` found out about the harness itself."""
-import json
 import os
 
 from pages.nodes import Cell, Code, Group, Paragraph, Part, Section, Strong, Table
+from readings import json_file, shape
 from readings.quantities import listed
 
-SCHEMA = "iolab.trust.v1"
+SCHEMAS = ("iolab.trust.v1", "iolab.trust.v2")
+SHAPE = shape.record({
+    "time_utc": shape.text, "idle_baseline": shape.maybe(shape.record({"busy_pct": shape.maybe(shape.number)})),
+    "env": shape.maybe(shape.record({})), "checks": shape.list_of(shape.record({
+        "name": shape.text, "promise": shape.text, "finding": shape.text,
+        "passed": shape.nullable(shape.flag)}))})
 VERDICTS = {True: "kept", False: "not kept", None: "not tried"}
 TITLE = "Appendix: can the harness be believed?"
 
@@ -14,13 +19,9 @@ TITLE = "Appendix: can the harness be believed?"
 def read(folder):
     """trust.json of the results folder, or of the one it lies in (where make check-trust puts it)."""
     for place in (folder, os.path.join(os.path.abspath(folder), "..")):
-        try:
-            with open(os.path.join(place, "trust.json"), encoding="utf-8") as file:
-                document = json.load(file)
-        except (OSError, ValueError):
-            continue
-        if isinstance(document, dict) and document.get("schema") == SCHEMA:
-            return document
+        path = os.path.join(place, "trust.json")
+        if os.path.exists(path):
+            return json_file.read(path, SCHEMAS, SHAPE, "make check-trust")
     return None
 
 

@@ -187,13 +187,17 @@ s["precision"] = dict(wanted_pct=2.0, time_limit_s=60.0, ended_by="time", reache
 		 {"name": "fio", "passed": null, "promise": "", "finding": "skipped: fio is not installed"}]}
 	JSON
 	report_in_words "$folder"
-	for words in "9 of 200 &lt;b&gt;" "another machine" "others used 3 % of a CPU" ">kept<" ">not tried<" \
+	for words in "9 of 200 &lt;b&gt;" "not the machine of this report" "others used 3 % of a CPU" ">kept<" ">not tried<" \
 		"3 promises of the harness, .*: 2 kept and 1 not tried" \
-		"0 of 200. The interval of a ratio of latencies holds the histogram"; do
+		"0 of 200. The interval of a ratio of latencies also includes the histogram"; do
 		grep -q "$words" "$folder/report.html" || fail "the appendix does not say: $words"
 	done
 	grep -qF '9 of 200 \<b>' "$folder/report.md"
-	assert_equal "$(grep -o "holds the histogram" "$folder/report.html" | wc -l)" 1
+	echo '{"schema": "iolab.trust.v1", "time_utc": 7}' >"$folder/trust.json"
+	run report_in_words "$folder"
+	assert_failure 1
+	assert_output --partial "trust.json: time_utc is 7, expected text"
+	assert_equal "$(grep -o "includes the histogram" "$folder/report.html" | wc -l)" 1
 }
 
 @test "remarks of one identifier are one, with the range of their values" {
