@@ -37,7 +37,7 @@ ALL_CFLAGS = -std=gnu11 $(OPTIMISE) $(WARNINGS) $(WERROR) -pthread $(CFLAGS)
 COMMON_SOURCES  := $(wildcard common/*.c)
 ENGINE_SOURCES  := $(wildcard labs/*/engine*.c)
 # The rooms of the harness, from the lowest to the highest: each includes only those before it.
-ROOMS           := base meters workloads summary run exchange plan commands
+ROOMS           := base meters workloads metrics summary run exchange plan commands
 HARNESS_SOURCES := $(wildcard $(ROOMS:%=harness/%/*.c))
 TEST_SOURCES    := $(wildcard harness/tests/*.c)
 # All that a rule here compiles: tests and programs of labs, alternates and a learner's files, too.

@@ -2,7 +2,7 @@
 # file; a handout leaves it out.
 
 .PHONY: check list-tests asan-tests tsan-tests check-course check-course-slowly bench-peers
-.PHONY: format lint lint-all handout grade new-lab
+.PHONY: schema format lint lint-all handout grade new-lab
 
 help::
 	@echo 'Work on iolab itself:'
@@ -12,6 +12,7 @@ help::
 	@echo '                   includes that go up, functions over 70 lines, names that mean two things'
 	@echo 'make lint-all      check all files'
 	@echo 'make format        lay out the C files with clang-format'
+	@echo 'make schema        docs/result.schema.json and docs/metrics.md, from the metrics and documents'
 	@echo 'make bench-peers   compare with fio: is the overhead of iolab small? (an hour)'
 	@echo 'make check-course  check the labs of the course and their mutants   [LAB=04]'
 	@echo 'make check-course-slowly   the same, each solution 100 times in a row'
@@ -67,6 +68,11 @@ grade:
 	$(Q)python3 harness/course/grade.py $(if $(SUBMISSIONS),"$$SUBMISSIONS") $(call option,--lab,LAB) \
 		$(call option,--out,OUT) $(call option,--jobs,JOBS) $(call option,--limit-s,LIMIT_S) \
 		$(call option,--first-uid,FIRST_UID)
+
+# What is described once, in harness/metrics/metrics.c and harness/schema/documents.json.
+schema: all
+	$(call say,MAKE,docs/result.schema.json docs/metrics.md)build/iolab list --json > $(BUILD)/list.json
+	$(Q)python3 harness/schema/make_schema.py $(BUILD)/list.json docs
 
 # Linters. Each remembers in build/lint what it has passed, and looks only at what changed since.
 

@@ -9,6 +9,54 @@
 #include <string.h>
 
 #include "base/json_path.h"
+#include "base/json_put.h"
+#include "base/remark.h"
+
+/* A sentence of iolab.run.v1 as a remark; null stays null. A new reference. */
+static json_t *remark_of_v1(const json_t *sentence)
+{
+	if (!json_is_string(sentence))
+		return json_null();
+	return remark_new("v1", NULL, json_string_value(sentence));
+}
+
+static void upgrade_reason(json_t *metrics, const char *key)
+{
+	if (json_is_object(metrics))
+		put_new(metrics, key, remark_of_v1(json_object_get(metrics, key)));
+}
+
+/* Turns a run of iolab.run.v1 into one of v2. */
+static void upgrade_run(json_t *run)
+{
+	json_t *warnings = required(json_array()), *metrics = json_object_get(run, "metrics");
+	size_t i;
+	json_t *sentence;
+	json_array_foreach (json_object_get(run, "warnings"), i, sentence)
+		json_array_append_new(warnings, remark_of_v1(sentence));
+	put_new(run, "warnings", warnings);
+	upgrade_reason(metrics, "syscalls_reason");
+	upgrade_reason(metrics, "hardware_reason");
+	json_object_del(metrics, "achieved_per_s"); /* ops_per_s again */
+	json_object_del(json_object_get(run, "config"), "conns"); /* workload.conns again */
+	put_string(run, "schema", "iolab.run.v2");
+}
+
+/* Is it a run that can be read? Otherwise false with `why`, which says what to do. */
+static bool is_readable(json_t *run, const char *path, unsigned line, struct reason *why)
+{
+	const char *schema = string_at(run, "schema");
+	if (strcmp(schema, "iolab.run.v1") == 0)
+		upgrade_run(run);
+	else if (strcmp(schema, "iolab.run.v2") != 0) {
+		reason_set(why,
+			   "%s:%u: its schema is %s; this iolab reads iolab.run.v1 and v2: use the "
+			   "iolab that wrote the folder",
+			   path, line, *schema ? schema : "missing");
+		return false;
+	}
+	return true;
+}
 
 json_t *runs_read(const char *folder, struct reason *why)
 {
@@ -34,14 +82,13 @@ json_t *runs_read(const char *folder, struct reason *why)
 				number);
 			break;
 		}
-		bad = !run || strcmp(string_at(run, "schema"), "iolab.run.v1") != 0;
-		if (bad) {
-			reason_set(why, "%s:%u: %s", path, number,
-				   run ? "not of the schema iolab.run.v1" : error.text);
+		bad = !run || !is_readable(run, path, number, why);
+		if (!run)
+			reason_set(why, "%s:%u: %s", path, number, error.text);
+		if (bad)
 			json_decref(run);
-		} else {
+		else
 			json_array_append_new(runs, run);
-		}
 	}
 	free(line);
 	fclose(file);

@@ -9,7 +9,10 @@
 
 /*
  * The runs of `folder`/runs.jsonl in the order in which they ran, a new reference; NULL with `why`
- * when there is none, or a line is not a run. A torn last line is left out, and said so on stderr.
+ * when there is none, or a line is not a run. A torn last line is left out, with a word on stderr.
+ *
+ * Runs are given as iolab.run.v2 has them. Those of iolab.run.v1 are read, too: their warnings and
+ * reasons, sentences there, become remarks with the id "v1".
  */
 json_t *runs_read(const char *folder, struct reason *why);
 

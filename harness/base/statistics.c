@@ -32,12 +32,24 @@ double interval_confidence(unsigned count, unsigned k)
 	return confidence > 0 ? confidence : 0;
 }
 
-struct estimate estimate_median(double *values, unsigned count)
+/* The interval runs from the k-th smallest to the k-th largest of `count` values. */
+static unsigned interval_rank(unsigned count)
 {
-	qsort(values, count, sizeof *values, compare_doubles);
 	unsigned k = 1;
 	while (2 * (k + 1) <= count && interval_confidence(count, k + 1) >= CONFIDENCE_WANTED)
 		k++;
+	return k;
+}
+
+double median_confidence(unsigned count)
+{
+	return interval_confidence(count, interval_rank(count));
+}
+
+struct estimate estimate_median(double *values, unsigned count)
+{
+	qsort(values, count, sizeof *values, compare_doubles);
+	unsigned k = interval_rank(count);
 	return (struct estimate) {
 		.median = median_of_sorted(values, count),
 		.low = values[k - 1],

@@ -30,6 +30,12 @@ struct estimate estimate_median(double *values, unsigned count);
 /* The confidence of the interval from the k-th smallest to the k-th largest of `count` values. */
 double interval_confidence(unsigned count, unsigned k);
 
+/* The confidence of the interval that estimate_median() gives of `count` values, at least 1. */
+double median_confidence(unsigned count);
+
+/* The confidence of a ratio's interval, from two rounds on. */
+#define RATIO_CONFIDENCE 0.95
+
 /* A ratio of two engines, from one ratio a round. */
 struct ratio_estimate {
 	double mean; /* geometric */
@@ -41,9 +47,8 @@ struct ratio_estimate {
 };
 
 /*
- * Sorts `ratios`, all above 0, in place. The interval is that of Student's t on their logarithms: a
- * round is a block, and what disturbed the whole of it is gone from its ratio. `count` is at
- * least 1.
+ * Sorts `ratios`, all above 0, in place. The interval is that of Student's t on their logarithms.
+ * Rounds are blocks: a disturbance of a whole round cancels in its ratio. `count` is at least 1.
  */
 struct ratio_estimate estimate_ratio(double *ratios, unsigned count);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `iolab diff A B`: two results folders, of two machines, kernels or commits. What differs around
- * them comes first. The rounds of two folders have nothing in common, so they are not paired; and
- * what was so for the whole of a session is in each of its rounds, and in no interval.
+ * `iolab diff A B`: two results folders, of two machines, kernels or commits. What differs in their
+ * environments comes first. The rounds of two folders have nothing in common, so they are not paired.
+ * A disturbance that lasted a whole session shifts all its rounds alike, so no interval shows it.
  */
 #include <argp.h>
 #include <stdio.h>
@@ -11,23 +11,15 @@
 
 #include "base/json_folder.h"
 #include "base/json_path.h"
+#include "base/json_put.h"
 #include "base/statistics.h"
 #include "commands/commands.h"
+#include "metrics/metric.h"
 #include "summary/environment_diff.h"
 #include "summary/place.h"
 #include "summary/summary.h"
 
-#define METHOD	      "ratio of geometric means, Welch's t on the logarithms of unpaired rounds"
-#define LENGTH(array) (sizeof(array) / sizeof *(array))
-
-static const struct {
-	const char *metric, *words;
-} compared[] = {
-	{ "ops_per_s", "throughput" },
-	{ "latency_ns.p50", "latency p50" },
-	{ "latency_ns.p99", "latency p99" },
-	{ "cpu.us_per_op", "CPU per op" },
-};
+#define METHOD "ratio of geometric means, Welch's t on the logarithms of unpaired rounds"
 
 struct options {
 	const char *folders[2];
@@ -73,23 +65,27 @@ static unsigned values_of(const json_t *configuration, const char *metric, doubl
 }
 
 /* B to A in one metric; null where either has none, or measured 0. */
-static json_t *ratio_json(const json_t *a, const json_t *b, const char *metric)
+static json_t *ratio_json(const json_t *a, const json_t *b, const struct metric *m)
 {
 	double *a_values, *b_values;
 	bool positive = true;
-	unsigned a_count = values_of(a, metric, &a_values, &positive);
-	unsigned b_count = values_of(b, metric, &b_values, &positive);
+	unsigned a_count = values_of(a, m->name, &a_values, &positive);
+	unsigned b_count = values_of(b, m->name, &b_values, &positive);
 	json_t *result = json_null();
 	if (a_count > 0 && b_count > 0 && positive) {
 		struct unpaired_ratio r =
 			estimate_unpaired_ratio(a_values, a_count, b_values, b_count);
-		if (strncmp(metric, "latency_ns.", strlen("latency_ns.")) == 0)
+		if (m->bucketed)
 			widen_by_buckets(&r.low, &r.high);
-		result = json_pack("{s:f, s:f, s:f, s:f, s:i, s:i, s:s}", "mean", r.mean, "low",
-				   r.low, "high", r.high, "confidence_pct", 100 * r.confidence,
-				   "a_count", (int)a_count, "b_count", (int)b_count, "verdict",
-				   ratio_verdict(r.low, r.high,
-						 r.a_count < r.b_count ? r.a_count : r.b_count));
+		result = required(json_object());
+		put_real(result, "mean", r.mean);
+		put_real(result, "low", r.low);
+		put_real(result, "high", r.high);
+		put_real(result, "confidence_pct", 100 * r.confidence);
+		put_int(result, "a_count", a_count);
+		put_int(result, "b_count", b_count);
+		put_string(result, "verdict",
+			   ratio_verdict(r.low, r.high, a_count < b_count ? a_count : b_count));
 	}
 	free(a_values);
 	free(b_values);
@@ -109,26 +105,46 @@ static json_t *config_differences(const json_t *a, const json_t *b)
 	return names;
 }
 
+/* The medians of both, of every metric that both have. */
+static json_t *medians_json(const json_t *a, const json_t *b)
+{
+	json_t *medians = required(json_object());
+	for_each_metric (m) {
+		const json_t *in_a = metric_estimate(a, m->name),
+			     *in_b = metric_estimate(b, m->name);
+		if (!in_a || !in_b)
+			continue;
+		json_t *pair = required(json_object());
+		put_real(pair, "a", number_at(in_a, "median"));
+		put_real(pair, "b", number_at(in_b, "median"));
+		put_new(medians, m->name, pair);
+	}
+	return medians;
+}
+
 static json_t *place_json(const json_t *configuration)
 {
-	return json_pack("{s:s, s:s, s:s, s:O}", "engine", string_at(configuration, "engine.label"),
-			 "panel", string_at(configuration, "workload.panel"), "x_name",
-			 string_at(configuration, "config.x_name"), "x",
-			 at_path(configuration, "config.x"));
+	json_t *place = required(json_object());
+	put_string(place, "engine", string_at(configuration, "engine.label"));
+	put_string(place, "panel", string_at(configuration, "workload.panel"));
+	put_string(place, "x_name", string_at(configuration, "config.x_name"));
+	put_shared(place, "x", at_path(configuration, "config.x"));
+	return place;
 }
 
 static json_t *entry_json(const json_t *a, const json_t *b)
 {
-	json_t *entry = place_json(a), *ratio = json_object();
-	for (unsigned i = 0; i < LENGTH(compared); i++)
-		json_object_set_new(ratio, compared[i].metric,
-				    ratio_json(a, b, compared[i].metric));
-	json_object_update_new(entry, json_pack("{s:O, s:O, s:O, s:O, s:o, s:o}", "a_status",
-						json_object_get(a, "status"), "b_status",
-						json_object_get(b, "status"), "a_reason",
-						json_object_get(a, "reason"), "b_reason",
-						json_object_get(b, "reason"), "config_differs",
-						config_differences(a, b), "ratio", ratio));
+	json_t *entry = place_json(a), *ratio = required(json_object());
+	for_each_metric (m)
+		if (m->ratio)
+			put_new(ratio, m->name, ratio_json(a, b, m));
+	put_shared(entry, "a_status", json_object_get(a, "status"));
+	put_shared(entry, "b_status", json_object_get(b, "status"));
+	put_shared(entry, "a_reason", json_object_get(a, "reason"));
+	put_shared(entry, "b_reason", json_object_get(b, "reason"));
+	put_new(entry, "config_differs", config_differences(a, b));
+	put_new(entry, "ratio", ratio);
+	put_new(entry, "median", medians_json(a, b));
 	return entry;
 }
 
@@ -146,11 +162,13 @@ static json_t *only_in(const json_t *list, const json_t *others)
 
 static json_t *side_json(const char *folder, const json_t *summary)
 {
-	return json_pack("{s:s, s:O, s:O, s:O, s:O}", "folder", folder, "time_utc",
-			 json_object_get(summary, "time_utc"), "rounds_done",
-			 json_object_get(summary, "rounds_done"), "command",
-			 json_object_get(summary, "command"), "env_varies",
-			 json_object_get(summary, "env_varies"));
+	json_t *side = required(json_object());
+	put_string(side, "folder", folder);
+	put_shared(side, "time_utc", json_object_get(summary, "time_utc"));
+	put_shared(side, "rounds_done", json_object_get(summary, "rounds_done"));
+	put_shared(side, "command", json_object_get(summary, "command"));
+	put_shared(side, "env_varies", json_object_get(summary, "env_varies"));
+	return side;
 }
 
 static json_t *document_json(const struct options *o, json_t *summaries[2], json_t *command)
@@ -165,34 +183,68 @@ static json_t *document_json(const struct options *o, json_t *summaries[2], json
 		if (other)
 			json_array_append_new(both, entry_json(c, other));
 	}
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:{s:s, s:i}, s:o, s:o, s:o, s:o}", "schema",
-			 "iolab.diff.v1", "time_utc", time_utc(stamp), "command", command, "a",
-			 side_json(o->folders[0], summaries[0]), "b",
-			 side_json(o->folders[1], summaries[1]), "interval", "method", METHOD,
-			 "confidence_pct", 95, "environment",
-			 environment_diff(json_object_get(summaries[0], "env"),
-					  json_object_get(summaries[1], "env")),
-			 "configurations", both, "only_a", only_in(a, b), "only_b", only_in(b, a));
+	json_t *interval = required(json_object()), *document = required(json_object());
+	put_string(interval, "method", METHOD);
+	put_int(interval, "confidence_pct", 95);
+	put_string(document, "schema", "iolab.diff.v2");
+	put_string(document, "time_utc", time_utc(stamp));
+	put_new(document, "command", command);
+	put_new(document, "a", side_json(o->folders[0], summaries[0]));
+	put_new(document, "b", side_json(o->folders[1], summaries[1]));
+	put_new(document, "interval", interval);
+	put_new(document, "environment",
+		environment_diff(json_object_get(summaries[0], "env"),
+				 json_object_get(summaries[1], "env")));
+	put_new(document, "configurations", both);
+	put_new(document, "only_a", only_in(a, b));
+	put_new(document, "only_b", only_in(b, a));
+	return document;
 }
 
-/* Columns are so wide, but for the last, after which there is nothing to line up. */
-static int column_width(size_t column)
+#define COLUMN_WIDTH 19
+
+/* Has any configuration of this panel a ratio of it? */
+static bool has_column(const json_t *list, const char *panel, const struct metric *m)
 {
-	return column + 1 < LENGTH(compared) ? 19 : 0;
+	size_t i;
+	const json_t *entry;
+	json_array_foreach (list, i, entry)
+		if (m->ratio && strcmp(string_at(entry, "panel"), panel) == 0 &&
+		    json_is_object(json_object_get(json_object_get(entry, "ratio"), m->name)))
+			return true;
+	return false;
 }
 
-static void print_ratio(FILE *out, const json_t *ratio, int width)
+/* Two blanks and `text`, after `*spaces`, which become those that this column leaves. */
+static void print_cell(FILE *out, const char *text, int *spaces)
 {
-	char text[64], mean[16], low[16], high[16];
-	bool equal = strcmp(string_at(ratio, "verdict"), NO_DIFFERENCE) == 0;
-	if (!json_is_object(ratio))
-		snprintf(text, sizeof text, "-");
-	else
+	int length = fprintf(out, "%*s  %s", *spaces, "", text) - *spaces - 2;
+	*spaces = length < COLUMN_WIDTH ? COLUMN_WIDTH - length : 0;
+}
+
+static void print_ratio(FILE *out, const json_t *ratio, int *spaces)
+{
+	char text[64] = "-", mean[16], low[16], high[16];
+	bool equal = strcmp(string_at(ratio, "verdict"), VERDICT_NONE) == 0;
+	if (json_is_object(ratio))
 		snprintf(text, sizeof text, "%s (%s-%s)%s",
 			 format_ratio(number_at(ratio, "mean"), mean),
 			 format_ratio(number_at(ratio, "low"), low),
 			 format_ratio(number_at(ratio, "high"), high), equal ? " =" : "");
-	fprintf(out, "  %-*s", width, text);
+	print_cell(out, text, spaces);
+}
+
+/* What no ratio is taken of, where there is something: "helper threads 0 -> 1". */
+static void print_changed(FILE *out, const json_t *entry)
+{
+	char a_text[16], b_text[16];
+	for_each_metric (m) {
+		const json_t *pair = json_object_get(json_object_get(entry, "median"), m->name);
+		double a = number_at(pair, "a"), b = number_at(pair, "b");
+		if (m->column.shown == COLUMN_IF_SOME && !m->ratio && a != b)
+			fprintf(out, "  %s %s -> %s", m->words, metric_format(m, a, a_text),
+				metric_format(m, b, b_text));
+	}
 }
 
 /* Why a row has no ratio; nothing where it has. */
@@ -207,22 +259,36 @@ static void print_missing(FILE *out, const json_t *entry)
 				string_at(entry, reason[i]));
 }
 
-static void print_entry(FILE *out, const json_t *entry)
+static void print_entry(FILE *out, const json_t *list, const json_t *entry)
 {
 	const json_t *config_differs = json_object_get(entry, "config_differs");
 	bool ok = strcmp(string_at(entry, "a_status"), "ok") == 0 &&
 		  strcmp(string_at(entry, "b_status"), "ok") == 0;
+	int spaces = 0;
 	size_t i;
 	json_t *name;
 	fprintf(out, "  %6.0f  %-24s", number_at(entry, "x"), string_at(entry, "engine"));
-	for (i = 0; ok && i < LENGTH(compared); i++)
-		print_ratio(out,
-			    json_object_get(json_object_get(entry, "ratio"), compared[i].metric),
-			    column_width(i));
-	if (!ok)
+	for_each_metric (m)
+		if (ok && has_column(list, string_at(entry, "panel"), m))
+			print_ratio(out, json_object_get(json_object_get(entry, "ratio"), m->name),
+				    &spaces);
+	if (ok)
+		print_changed(out, entry);
+	else
 		print_missing(out, entry);
 	json_array_foreach (config_differs, i, name)
 		fprintf(out, "%s%s", i == 0 ? "  not alike: " : ", ", json_string_value(name));
+	fputc('\n', out);
+}
+
+static void print_heads(FILE *out, const json_t *list, const json_t *first)
+{
+	int spaces = 0;
+	fprintf(out, "\n%s\n  %6s  %-24s", string_at(first, "panel"), string_at(first, "x_name"),
+		"B / A");
+	for_each_metric (m)
+		if (has_column(list, string_at(first, "panel"), m))
+			print_cell(out, m->words, &spaces);
 	fputc('\n', out);
 }
 
@@ -238,15 +304,10 @@ static void print_configurations(FILE *out, const json_t *list)
 				continue;
 			if (j < i) /* its block has been printed */
 				break;
-			if (!begun) {
-				fprintf(out, "\n%s\n  %6s  %-24s", string_at(first, "panel"),
-					string_at(first, "x_name"), "B / A");
-				for (unsigned m = 0; m < LENGTH(compared); m++)
-					fprintf(out, "  %-*s", column_width(m), compared[m].words);
-				fputc('\n', out);
-			}
+			if (!begun)
+				print_heads(out, list, first);
 			begun = true;
-			print_entry(out, entry);
+			print_entry(out, list, entry);
 		}
 	}
 }
@@ -345,10 +406,9 @@ int command_diff(int argc, char **argv)
 		.options = argp_options,
 		.parser = parse_option,
 		.args_doc = "FOLDER_A FOLDER_B",
-		.doc = "Compares two results folders, of two machines, kernels or commits: what "
-		       "differs in "
-		       "their environments, then the ratio B / A of every configuration that both "
-		       "have, then what only one has. Nothing is written."
+		.doc = "Compares two results folders, of two machines, kernels or commits. First "
+		       "come the differences of their environments, then the ratio B / A of every "
+		       "configuration that both have, then what only one has. Writes nothing."
 	};
 	struct options options = { 0 };
 	struct reason why = { "" };

@@ -24,7 +24,7 @@
 #include "engines.h"
 #include "meters/environment.h"
 #include "meters/hardware_counters.h"
-#include "meters/measurement.h"
+#include "meters/meter.h"
 #include "workloads/data_file.h"
 
 enum health { GOOD, LIMITED, MISSING };
@@ -342,17 +342,16 @@ static void examine_hardware_counters(struct report *report)
 
 static void examine_counters(struct report *report)
 {
-	struct measurement before, after;
-	struct reason why = { "" };
-	measurement_open(&before, &after, 0, 1, &why);
-	if (before.syscall_counter_fd >= 0)
+	struct meter meter;
+	meter_open(&meter, 0, true);
+	if (meter.syscall_counter_fd >= 0)
 		find(report, "system calls", GOOD, NULL, "counted through a tracepoint");
 	else
 		find(report, "system calls", MISSING,
 		     "as root: mount -t tracefs tracefs /sys/kernel/tracing; "
 		     "sysctl kernel.perf_event_paranoid=-1 for other users",
-		     "not counted: %s", why.text);
-	measurement_close(&before, &after);
+		     "not counted: %s", meter.no_syscalls.text);
+	meter_close(&meter);
 
 	examine_hardware_counters(report);
 }

@@ -10,6 +10,7 @@
 #include "base/json_put.h"
 #include "commands/commands.h"
 #include "engines.h"
+#include "metrics/metric.h"
 #include "workloads/workload.h"
 
 /* What stands for a kind of descriptor: an operation that needs nothing else of the interface. */
@@ -75,8 +76,8 @@ static json_t *list_json(void)
 		put_string(workload, "op", workload_at(i)->op_name);
 		json_array_append_new(list, workload);
 	}
-	return json_pack("{s:s, s:o, s:o}", "schema", "iolab.list.v1", "engines", engines,
-			 "workloads", list);
+	return json_pack("{s:s, s:o, s:o, s:o}", "schema", "iolab.list.v1", "engines", engines,
+			 "workloads", list, "metrics", metrics_described());
 }
 
 static void print_row(const char *name, const char *lab, const struct engine_ops *engine,

@@ -409,7 +409,7 @@ int command_overlap(int argc, char **argv)
 				     .list = "blocking,threads,posix_aio,libaio,io_uring",
 				     .takes_run_words = true },
 			.order = default_rounds(),
-			.schema = "iolab.overlap.v1",
+			.schema = "iolab.overlap.v2",
 			.file_name = "overlap.json",
 		},
 		.ratios = "0.25,0.5,1,2,4",

@@ -7,13 +7,16 @@
 #include <unistd.h>
 
 #include "base/interrupt.h"
+#include "base/json_put.h"
+#include "base/remark.h"
 #include "clock.h"
 #include "commands/commands.h"
 #include "compute.h"
 #include "meters/hardware_counters.h"
-#include "meters/measurement.h"
+#include "meters/meter.h"
 #include "meters/on_cpu.h"
 #include "meters/op_trace.h"
+#include "metrics/metric.h"
 #include "run/driver.h"
 #include "run/result.h"
 #include "run/run_options.h"
@@ -68,52 +71,56 @@ static int attach_descriptors(const struct run_config *config, struct workload *
 	return 0;
 }
 
-/* A piece of the trace from within the window; before the engine's threads are gone. */
-static void add_trace(const struct run_config *config, uint64_t begin_ns, uint64_t end_ns,
-		      struct on_cpu *on_cpu, struct reason *on_cpu_why, json_t *result)
-{
-	struct trace_window window;
-	if (!trace_choose_window(config->trace, begin_ns, end_ns, config->trace_us * NS_PER_US,
-				 &window))
-		json_array_append_new(
-			json_object_get(result, "warnings"),
-			json_string(
-				"the trace holds no typical piece of that length; use a smaller "
-				"--trace-us, or a longer --runtime"));
-	json_t *trace = trace_json(config->trace, &window);
-	trace_add_threads(trace,
-			  on_cpu ? on_cpu_json(on_cpu, window.begin_ns, window.end_ns, on_cpu_why)
-				 : NULL,
-			  on_cpu_why->text);
-	json_object_set_new(result, "trace", trace);
-}
+/* What --trace-us asks for. */
+struct recording {
+	struct trace *trace; /* NULL: nothing is recorded */
+	struct on_cpu *on_cpu; /* NULL where the kernel refuses it, and `why` says so */
+	struct reason on_cpu_why;
+};
 
 /*
- * What --trace-us asks for, before the engine opens. Without the record of context switches a trace
- * is still one. Returns 0 or -errno with `why`.
+ * To be called before the engine opens. Without the record of context switches a trace is still
+ * one. Returns 0 or -errno with `why`.
  */
-static int start_trace(struct run_config *config, unsigned depth, struct on_cpu **on_cpu,
-		       struct reason *on_cpu_why, struct reason *why)
+static int start_recording(struct recording *r, unsigned trace_us, unsigned depth,
+			   struct reason *why)
 {
-	if (config->trace_us == 0)
+	if (trace_us == 0)
 		return 0;
-	config->trace = trace_open(depth);
-	if (!config->trace)
+	r->trace = trace_open(depth);
+	if (!r->trace)
 		return reason_errno(why, ENOMEM, "trace, depth %u", depth);
-	*on_cpu = on_cpu_open(on_cpu_why);
+	r->on_cpu = on_cpu_open(&r->on_cpu_why);
 	return 0;
 }
 
-/* From an open workload to figures in `result`. Returns 0 or -errno with `why`. */
-static int measure(struct run_config *config, struct workload *workload, json_t *result,
-		   unsigned *lost, struct reason *why)
+/* A piece of the trace from within the window; to be called before the engine's threads are gone. */
+static void add_trace(struct recording *r, unsigned trace_us, const struct window *window,
+		      json_t *result)
 {
-	struct engine *engine = NULL;
-	struct measurement before, after;
-	struct driver_counts counts = { 0 };
-	struct reason syscalls_why = { "" }, on_cpu_why = { "" };
-	struct on_cpu *on_cpu = NULL;
-	struct hardware_counters hardware;
+	struct trace_window piece;
+	if (!trace_choose_window(r->trace, window->begin.wall_ns, window->end.wall_ns,
+				 trace_us * NS_PER_US, &piece))
+		remark_add(json_object_get(result, "warnings"), "no_typical_piece", NULL,
+			   "the trace holds no typical piece of that length; use a smaller "
+			   "--trace-us, or a longer --runtime");
+	json_t *trace = trace_json(r->trace, &piece);
+	trace_add_threads(
+		trace,
+		r->on_cpu ? on_cpu_json(r->on_cpu, piece.begin_ns, piece.end_ns, &r->on_cpu_why)
+			  : NULL,
+		r->on_cpu_why.text);
+	put_new(result, "trace", trace);
+}
+
+/*
+ * From opening the engine to closing it. `observed` becomes what the metrics saw in between.
+ * Returns 0 or -errno with the outcome's `why`.
+ */
+static int run_engine(const struct run_config *config, struct job *job, struct outcome *outcome,
+		      json_t **observed)
+{
+	struct workload *workload = job->workload;
 	struct engine_config engine_config = {
 		.depth = workload->depth,
 		.max_fds = workload->fd_count ? workload->fd_count : 1,
@@ -122,41 +129,63 @@ static int measure(struct run_config *config, struct workload *workload, json_t 
 		.cpu_count = (unsigned)CPU_COUNT(&config->cpus),
 		.options = config->engine_options,
 	};
+	struct engine *engine = NULL;
+	int rc = config->engine->open(&engine, &engine_config, &outcome->why);
+	if (rc < 0)
+		return rc;
+	job->engine = engine;
+	rc = attach_descriptors(config, workload, job->engine, &outcome->why);
+	if (rc == 0)
+		rc = driver_run(job, outcome);
+	if (rc == 0)
+		*observed = metrics_observe();
+	return rc;
+}
+
+/* From an open workload to figures in `result`. Returns 0 or -errno with `why`. */
+static int measure(const struct run_config *config, struct workload *workload, json_t *result,
+		   unsigned *lost, struct reason *why)
+{
+	struct meter meter;
+	struct hardware_counters hardware;
+	struct recording recording = { 0 };
+	struct outcome outcome = { .lost = 0 };
+	struct job job = { .config = config, .workload = workload, .meter = &meter };
+	json_t *observed = NULL;
 
 	/* Before the engine opens: counters follow only threads that are started later. */
-	measurement_open(&before, &after, workload->peer, config->count_syscalls, &syscalls_why);
+	meter_open(&meter, workload->peer, config->count_syscalls);
 	if (config->count_hardware) {
 		hardware_counters_open(&hardware, hardware_events);
-		before.hardware = after.hardware = &hardware;
+		meter.hardware = &hardware;
 	}
-	int rc = start_trace(config, workload->depth, &on_cpu, &on_cpu_why, why);
+	int rc = start_recording(&recording, config->trace_us, workload->depth, &outcome.why);
+	job.trace = recording.trace;
 	if (rc == 0)
-		rc = config->engine->open(&engine, &engine_config, why);
-	if (rc < 0)
-		goto out;
-	rc = attach_descriptors(config, workload, engine, why);
-	if (rc == 0)
-		rc = driver_run(config, workload, engine, &before, &after, &counts, lost, why);
-	if (rc == 0 && config->trace)
-		add_trace(config, before.wall_ns, after.wall_ns, on_cpu, &on_cpu_why, result);
+		rc = run_engine(config, &job, &outcome, &observed);
+	if (rc == 0 && job.trace)
+		add_trace(&recording, config->trace_us, &outcome.window, result);
 	/* An engine that kept operations may still write to their buffers: leave both alone. */
-	if (*lost == 0)
-		config->engine->close(engine);
+	*lost = outcome.lost;
+	if (job.engine && outcome.lost == 0)
+		config->engine->close(job.engine);
 	if (rc < 0)
 		goto out;
 	peer_pid = 0; /* check() awaits its end */
 	if (workload->ops->check && (rc = workload->ops->check(workload)) < 0) {
-		*why = workload->failure;
+		outcome.why = workload->failure;
 		goto out;
 	}
-	result_set_metrics(result, workload, &before, &after, &counts, &syscalls_why);
+	result_set_metrics(result, workload, &meter, &outcome.window, observed);
 out:
-	on_cpu_close(on_cpu);
-	trace_close(config->trace);
-	config->trace = NULL;
-	if (before.hardware)
+	if (rc < 0)
+		*why = outcome.why;
+	json_decref(observed);
+	on_cpu_close(recording.on_cpu);
+	trace_close(recording.trace);
+	if (meter.hardware)
 		hardware_counters_close(&hardware);
-	measurement_close(&before, &after);
+	meter_close(&meter);
 	return rc;
 }
 

@@ -384,7 +384,7 @@ int command_timeline(int argc, char **argv)
 					     "io_uring:sqpoll",
 				     .takes_run_words = true },
 			.order = default_rounds(),
-			.schema = "iolab.timeline.v2",
+			.schema = "iolab.timeline.v3",
 			.file_name = "timeline.json",
 		},
 		.length_us = "1000",

@@ -6,15 +6,15 @@
 #include <jansson.h>
 #include <stdio.h>
 
-/* `runs` are those of runs.jsonl. A run that counted system calls is measured by no format but CSV. */
+/* `runs` are those of runs.jsonl. Only CSV contains the runs that counted system calls. */
 
-/* One job of fio's a run. */
+/* As fio's JSON, a job for each run. */
 void export_fio(FILE *out, const json_t *runs, const json_t *summary);
 
-/* One result of hyperfine's a configuration; a time is what a million operations took. */
+/* As hyperfine's JSON, a result for each configuration: a time is what a million operations took. */
 void export_hyperfine(FILE *out, const json_t *runs, const json_t *summary);
 
-/* One line a run (RFC 4180), a header first. */
+/* A header, then a line for each run (RFC 4180). */
 void export_csv(FILE *out, const json_t *runs, const json_t *summary);
 
 #endif

@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /* One line a run, with fields as RFC 4180 has them: lines end in CR LF, quotes only where needed. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json_path.h"
+#include "base/remark.h"
 #include "exchange/export.h"
+#include "metrics/metric.h"
 
-/* The column, which names its unit, and where a run has it. */
-static const struct {
-	const char *name, *path;
-} columns[] = {
+struct column {
+	const char *name, *path; /* the name has the unit; the path is where a run has it */
+};
+
+#define LENGTH(array) (sizeof(array) / sizeof *(array))
+
+/* Before the metrics: what was run. */
+static const struct column work[] = {
 	{ "time_utc", "time_utc" },
 	{ "status", "status" },
 	{ "reason", "reason" },
@@ -42,57 +49,15 @@ static const struct {
 	{ "stall_ms", "config.stall_ms" },
 	{ "seed", "config.seed" },
 	{ "count_syscalls", "config.count_syscalls" },
-	{ "elapsed_s", "metrics.elapsed_s" },
-	{ "ops", "metrics.ops" },
-	{ "bytes", "metrics.bytes" },
-	{ "reads", "metrics.reads" },
-	{ "writes", "metrics.writes" },
-	{ "syncs", "metrics.syncs" },
-	{ "short_transfers", "metrics.short_transfers" },
-	{ "ops_per_s", "metrics.ops_per_s" },
-	{ "bytes_per_s", "metrics.bytes_per_s" },
-	{ "latency_min_ns", "metrics.latency_ns.min" },
-	{ "latency_mean_ns", "metrics.latency_ns.mean" },
-	{ "latency_p50_ns", "metrics.latency_ns.p50" },
-	{ "latency_p90_ns", "metrics.latency_ns.p90" },
-	{ "latency_p99_ns", "metrics.latency_ns.p99" },
-	{ "latency_p99_9_ns", "metrics.latency_ns.p99_9" },
-	{ "latency_max_ns", "metrics.latency_ns.max" },
-	{ "latency_uncorrected_p50_ns", "metrics.latency_uncorrected_ns.p50" },
-	{ "latency_uncorrected_p99_ns", "metrics.latency_uncorrected_ns.p99" },
-	{ "sync_latency_p50_ns", "metrics.sync_latency_ns.p50" },
-	{ "sync_latency_p99_ns", "metrics.sync_latency_ns.p99" },
-	{ "offered_per_s", "metrics.offered_per_s" },
-	{ "unfinished", "metrics.unfinished" },
-	{ "cpu_user_s", "metrics.cpu.user_s" },
-	{ "cpu_system_s", "metrics.cpu.system_s" },
-	{ "cpu_us_per_op", "metrics.cpu.us_per_op" },
-	{ "cpu_util_pct", "metrics.cpu.util_pct" },
-	{ "cpu_peer_util_pct", "metrics.cpu.peer_util_pct" },
-	{ "cpu_host_busy_s", "metrics.cpu.host_busy_s" },
-	{ "cpu_host_us_per_op", "metrics.cpu.host_us_per_op" },
-	{ "cpu_host_util_pct", "metrics.cpu.host_util_pct" },
-	{ "cpu_host_steal_s", "metrics.cpu.host_steal_s" },
-	{ "switches_voluntary", "metrics.context_switches.voluntary" },
-	{ "switches_involuntary", "metrics.context_switches.involuntary" },
-	{ "syscalls_per_op", "metrics.syscalls_per_op" },
-	{ "instructions_per_op", "metrics.hardware.instructions_per_op" },
-	{ "cycles_per_op", "metrics.hardware.cycles_per_op" },
-	{ "cache_misses_per_op", "metrics.hardware.cache_misses_per_op" },
-	{ "branch_misses_per_op", "metrics.hardware.branch_misses_per_op" },
-	{ "inflight_mean", "metrics.inflight_mean" },
-	{ "inflight_max", "metrics.inflight_max" },
-	{ "kernel", "env.kernel" },
-	{ "cpu_model", "env.cpu_model" },
-	{ "cpus_online", "env.cpus_online" },
-	{ "filesystem", "env.filesystem" },
-	{ "device", "env.device" },
-	{ "commit", "env.commit" },
-	{ "imported_file", "imported.file" },
-	{ "imported_job", "imported.job" },
 };
 
-#define COLUMN_COUNT (sizeof columns / sizeof *columns)
+/* After them: where. */
+static const struct column surroundings[] = {
+	{ "kernel", "env.kernel" },	      { "cpu_model", "env.cpu_model" },
+	{ "cpus_online", "env.cpus_online" }, { "filesystem", "env.filesystem" },
+	{ "device", "env.device" },	      { "commit", "env.commit" },
+	{ "imported_file", "imported.file" }, { "imported_job", "imported.job" },
+};
 
 static void put_text(FILE *out, const char *text)
 {
@@ -120,22 +85,46 @@ static void put_value(FILE *out, const json_t *value)
 		fputs(json_is_true(value) ? "true" : "false", out);
 }
 
+/* A metric of a run that has it; an empty field of one that has not. */
+static void put_metric(FILE *out, const struct metric *m, const json_t *run)
+{
+	double value = metric_value(m, json_object_get(run, "metrics"), NULL);
+	if (isnan(value))
+		return;
+	json_t *number = m->whole ? json_integer((json_int_t)value) : json_real(value);
+	put_value(out, number);
+	json_decref(number);
+}
+
 /* All of them in one field, since there may be any number. */
 static void put_warnings(FILE *out, const json_t *warnings)
 {
-	char *joined = strdup("");
-	size_t i;
+	char *joined = NULL;
+	size_t i, length;
 	json_t *warning;
+	FILE *words = open_memstream(&joined, &length);
 	json_array_foreach (warnings, i, warning) {
-		char *longer;
-		if (asprintf(&longer, "%s%s%s", joined, i > 0 ? "; " : "",
-			     json_string_value(warning)) < 0)
-			break;
-		free(joined);
-		joined = longer;
+		char *text = remark_text(warning);
+		fprintf(words, "%s%s", i > 0 ? "; " : "", text);
+		free(text);
 	}
+	fclose(words);
 	put_text(out, joined);
 	free(joined);
+}
+
+static void put_names(FILE *out, const struct column *columns, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		fprintf(out, "%s,", columns[i].name);
+}
+
+static void put_values(FILE *out, const struct column *columns, size_t count, const json_t *run)
+{
+	for (size_t i = 0; i < count; i++) {
+		put_value(out, at_path(run, columns[i].path));
+		fputc(',', out);
+	}
 }
 
 void export_csv(FILE *out, const json_t *runs, const json_t *summary)
@@ -143,14 +132,21 @@ void export_csv(FILE *out, const json_t *runs, const json_t *summary)
 	(void)summary;
 	size_t i;
 	json_t *run;
-	for (unsigned column = 0; column < COLUMN_COUNT; column++)
-		fprintf(out, "%s,", columns[column].name);
+	put_names(out, work, LENGTH(work));
+	for_each_metric (m)
+		if (m->csv)
+			fprintf(out, "%s,", m->csv);
+	put_names(out, surroundings, LENGTH(surroundings));
 	fputs("warnings\r\n", out);
 	json_array_foreach (runs, i, run) {
-		for (unsigned column = 0; column < COLUMN_COUNT; column++) {
-			put_value(out, at_path(run, columns[column].path));
+		put_values(out, work, LENGTH(work), run);
+		for_each_metric (m) {
+			if (!m->csv)
+				continue;
+			put_metric(out, m, run);
 			fputc(',', out);
 		}
+		put_values(out, surroundings, LENGTH(surroundings), run);
 		put_warnings(out, json_object_get(run, "warnings"));
 		fputs("\r\n", out);
 	}

@@ -15,8 +15,11 @@
 #include <string.h>
 
 #include "base/json_path.h"
+#include "base/json_put.h"
+#include "base/remark.h"
 #include "histogram.h"
 #include "meters/environment.h"
+#include "metrics/metric.h"
 #include "run/result.h"
 #include "run/run_options.h"
 #include "workloads/file.h"
@@ -284,11 +287,11 @@ static void complete_panel(const struct fio_output *output, const json_t *option
 	char words[40];
 	snprintf(words, sizeof words, "beside %u other job%s", beside, beside == 1 ? "" : "s");
 	add_to_panel(t->workload, words, "");
-	json_array_append_new(t->remarks,
-			      json_sprintf("%u other job%s of the same file ran at the same time, "
-					   "and it is a share of what all reached; stonewall sets "
-					   "them apart",
-					   beside, beside == 1 ? "" : "s"));
+	json_t *values = required(json_object());
+	put_int(values, "jobs", beside);
+	remark_add(t->remarks, "jobs_beside", values,
+		   "other jobs of the same file ran at the same time ({jobs}): this is a share of "
+		   "what all reached; stonewall sets them apart");
 }
 
 /* Whether the job goes past the page cache, and in which state that is. */
@@ -483,13 +486,18 @@ static json_t *latency_from_percentiles(const struct latency_source *source, jso
 {
 	double unit_ns = source->unit_ns;
 	const json_t *count = json_object_get(source->json, "N");
-	return json_pack("{s:f, s:f, s:o, s:o, s:o, s:o, s:f, s:I, s:f, s:s}", "min",
-			 number_at(source->json, "min") * unit_ns, "mean",
-			 number_at(source->json, "mean") * unit_ns, "p50", percentile(source, 50),
-			 "p90", percentile(source, 90), "p99", percentile(source, 99), "p99_9",
-			 percentile(source, 99.9), "max", number_at(source->json, "max") * unit_ns,
-			 "count", json_is_integer(count) ? json_integer_value(count) : ops,
-			 "error_bound_pct", 100 * HISTOGRAM_ERROR_BOUND, "source", "fio");
+	json_t *latency = required(json_object());
+	put_real(latency, "min", number_at(source->json, "min") * unit_ns);
+	put_real(latency, "mean", number_at(source->json, "mean") * unit_ns);
+	put_new(latency, "p50", percentile(source, 50));
+	put_new(latency, "p90", percentile(source, 90));
+	put_new(latency, "p99", percentile(source, 99));
+	put_new(latency, "p99_9", percentile(source, 99.9));
+	put_real(latency, "max", number_at(source->json, "max") * unit_ns);
+	put_int(latency, "count", json_is_integer(count) ? json_integer_value(count) : ops);
+	put_real(latency, "error_bound_pct", 100 * HISTOGRAM_ERROR_BOUND);
+	put_string(latency, "source", "fio");
+	return latency;
 }
 
 /* Where the latency begins, unless it is where ours does. */
@@ -503,12 +511,11 @@ static void remark_on_clat(const struct latency_source *source, const json_t *di
 	double mean_us = number_at(submission, "mean") * unit_ns / 1e3;
 	if (!source->json || source->is_total || mean_us <= 0)
 		return; /* a synchronous engine of fio's has no submission apart */
-	json_array_append_new(
-		remarks,
-		json_sprintf(
-			"its latency is fio's clat and lacks the submission, %.1f us on average; "
-			"fio --lat_percentiles=1 --clat_percentiles=0 has both",
-			mean_us));
+	json_t *values = required(json_object());
+	put_real(values, "submission_us", mean_us);
+	remark_add(remarks, "completion_latency", values,
+		   "its latency is fio's clat and lacks the submission, {submission_us} us on "
+		   "average; fio --lat_percentiles=1 --clat_percentiles=0 has both");
 }
 
 /* Sets latency_ns of the metrics, and the run's histogram. Reads and writes are put together. */
@@ -529,15 +536,14 @@ static void set_latency(json_t *run, json_t *metrics, const struct direction *di
 		latency = result_latency(&h, "fio");
 		histogram = result_histogram(&h);
 	} else if (count > 1) {
-		json_array_append_new(
-			remarks,
-			json_string("quantiles of reads and of writes cannot be put together; fio "
-				    "--output-format=json+ or --unified_rw_reporting=1 can"));
+		remark_add(remarks, "quantiles_apart", NULL,
+			   "quantiles of reads and of writes cannot be put together; fio "
+			   "--output-format=json+ or --unified_rw_reporting=1 can");
 	} else if (source.json) {
 		latency = latency_from_percentiles(&source, directions[0].ops);
 		if (!has_entries(source.json, "percentile"))
-			json_array_append_new(remarks, json_string("fio was told to keep no "
-								   "quantiles of its latency"));
+			remark_add(remarks, "no_quantiles", NULL,
+				   "fio was told to keep no quantiles of its latency");
 	}
 	json_object_set_new(metrics, "latency_ns", latency);
 	json_object_set_new(run, "histogram", histogram);
@@ -579,22 +585,29 @@ static const char *set_metrics(json_t *run, const json_t *job, json_t *remarks)
 	}
 	if (!(sum.ops_per_s > 0))
 		return "fio took less than its millisecond for all of it, so there is no rate";
-	/* With unified_rw_reporting=1 fio does not tell the two apart. */
-	bool apart = read.json || write.json;
-	json_t *metrics = json_pack(
-		"{s:f, s:I, s:I, s:o, s:o, s:I, s:I, s:f, s:f, s:n, s:n, s:n, s:s, s:n, s:s, s:n, "
-		"s:n, s:o, "
-		"s:n, s:n, s:n, s:n, s:n}",
-		"elapsed_s", sum.elapsed_s, "ops", sum.ops, "bytes", (json_int_t)sum.bytes, "reads",
-		apart ? json_integer(read.ops) : json_null(), "writes",
-		apart ? json_integer(write.ops) : json_null(), "syncs",
-		(json_int_t)number_at(job, "sync.total_ios"), "short_transfers", sum.short_ops,
-		"ops_per_s", sum.ops_per_s, "bytes_per_s", sum.bytes_per_s, "cpu",
-		"context_switches", "syscalls_per_op", "syscalls_reason",
-		"fio does not count system calls", "hardware", "hardware_reason",
-		"fio does not read hardware counters", "inflight_mean", "inflight_max",
-		"sync_latency_ns", sync_latency(job), "steadiness", "offered_per_s",
-		"achieved_per_s", "unfinished", "latency_uncorrected_ns");
+	json_t *metrics = metrics_unknown();
+	metric_put(metrics, "elapsed_s", sum.elapsed_s);
+	metric_put(metrics, "ops", (double)sum.ops);
+	metric_put(metrics, "bytes", sum.bytes);
+	if (read.json ||
+	    write.json) { /* with unified_rw_reporting=1 fio does not tell them apart */
+		metric_put(metrics, "reads", (double)read.ops);
+		metric_put(metrics, "writes", (double)write.ops);
+	}
+	metric_put(metrics, "syncs", number_at(job, "sync.total_ios"));
+	metric_put(metrics, "short_transfers", (double)sum.short_ops);
+	metric_put(metrics, METRIC_RATE, sum.ops_per_s);
+	metric_put(metrics, "bytes_per_s", sum.bytes_per_s);
+	put_new(metrics, "sync_latency_ns", sync_latency(job));
+	put_null(metrics, "latency_uncorrected_ns");
+	put_null(metrics, "steadiness");
+	put_null(json_object_get(metrics, "cpu"), "per_cpu_pct");
+	put_null(json_object_get(metrics, "hardware"), "scope");
+	put_null(json_object_get(metrics, "hardware"), "running_pct");
+	put_new(metrics, "syscalls_reason",
+		remark_new("syscalls_not_imported", NULL, "fio does not count system calls"));
+	put_new(metrics, "hardware_reason",
+		remark_new("hardware_not_imported", NULL, "fio does not read hardware counters"));
 	set_latency(run, metrics, used, count, remarks);
 	json_object_set_new(run, "metrics", metrics);
 	return NULL;
@@ -617,11 +630,17 @@ static json_t *time_of(const struct fio_output *output, const json_t *job)
 static json_t *origin(const struct fio_output *output, const json_t *job, unsigned index,
 		      json_t *options)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:f, s:f, s:f, s:o}", "tool", "fio", "version",
-			 string_at(output->document, "fio version"), "file", output->path, "job",
-			 string_at(job, "jobname"), "index", (int)index, "thread_usr_cpu_pct",
-			 number_at(job, "usr_cpu"), "thread_sys_cpu_pct", number_at(job, "sys_cpu"),
-			 "thread_context_switches", number_at(job, "ctx"), "options", options);
+	json_t *origin = required(json_object());
+	put_string(origin, "tool", "fio");
+	put_string(origin, "version", string_at(output->document, "fio version"));
+	put_string(origin, "file", output->path);
+	put_string(origin, "job", string_at(job, "jobname"));
+	put_int(origin, "index", index);
+	put_real(origin, "thread_usr_cpu_pct", number_at(job, "usr_cpu"));
+	put_real(origin, "thread_sys_cpu_pct", number_at(job, "sys_cpu"));
+	put_real(origin, "thread_context_switches", number_at(job, "ctx"));
+	put_new(origin, "options", options);
+	return origin;
 }
 
 /* ok, or fio's own error. */
@@ -652,24 +671,30 @@ json_t *fio_job_run(const struct fio_output *output, unsigned index, struct reas
 	const char *path = t.file.path;
 	json_t *command = fio_command(options, string_at(job, "jobname"));
 	json_t *env = output->here ? environment_json(*path ? path : NULL) : json_null();
-	json_array_append_new(t.remarks,
-			      json_string("imported, and not in turns with other runs; fio's CPU "
-					  "time and context switches are those of the job's "
-					  "own thread, and not shown"));
-	if (number_at(job, "total_err") > 0)
-		json_array_append_new(t.remarks, json_sprintf("%.0f operations failed and fio went "
-							      "on; they are in no figure",
-							      number_at(job, "total_err")));
-	json_t *run = json_pack(
-		"{s:s, s:o, s:s, s:n, s:o, s:o, s:o, s:o, s:o, s:n, s:n, s:n, s:o}", "schema",
-		"iolab.run.v1", "time_utc", time_of(output, job), "status", "error", "reason",
-		"warnings", t.remarks, "engine", t.engine, "workload", t.workload, "config",
-		result_config(&t.options, command), "env", env, "metrics", "histogram",
-		"histogram_uncorrected", "imported", origin(output, job, index, options));
-	if (!run) {
-		reason_set(why, "out of memory, or a name is not UTF-8");
-		return NULL;
+	remark_add(
+		t.remarks, "imported", NULL,
+		"imported, not in turns with other runs; fio's CPU time and context switches are "
+		"those of the job's own thread, and not shown");
+	if (number_at(job, "total_err") > 0) {
+		json_t *values = required(json_object());
+		put_int(values, "operations", (int64_t)number_at(job, "total_err"));
+		remark_add(t.remarks, "operations_failed", values,
+			   "{operations} operations failed and fio went on; they are in no figure");
 	}
+	json_t *run = required(json_object());
+	put_string(run, "schema", RUN_SCHEMA);
+	put_new(run, "time_utc", time_of(output, job));
+	put_string(run, "status", "error");
+	put_null(run, "reason");
+	put_new(run, "warnings", t.remarks);
+	put_new(run, "engine", t.engine);
+	put_new(run, "workload", t.workload);
+	put_new(run, "config", result_config(&t.options, command));
+	put_new(run, "env", env);
+	put_null(run, "metrics");
+	put_null(run, "histogram");
+	put_null(run, "histogram_uncorrected");
+	put_new(run, "imported", origin(output, job, index, options));
 	settle(run, job, t.remarks);
 	return run;
 }

@@ -3,15 +3,10 @@
 
 #include <errno.h>
 #include <linux/perf_event.h>
+#include <math.h>
 #include <stdbool.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-/*
- * Never a part under the name of the whole: where kernel.perf_event_paranoid allows user space
- * alone (2 and above), there is no count, since what an interface costs is the kernel's work.
- */
-#define SCOPE "user+kernel"
 
 #define UNREAD UINT64_MAX /* the running_ns of a counter whose read(2) failed */
 
@@ -27,13 +22,6 @@ static const char *const names[HARDWARE_COUNTERS] = {
 	[COUNT_CYCLES] = "cycles",
 	[COUNT_CACHE_MISSES] = "cache misses",
 	[COUNT_BRANCH_MISSES] = "branch misses",
-};
-
-static const char *const keys[HARDWARE_COUNTERS] = {
-	[COUNT_INSTRUCTIONS] = "instructions_per_op",
-	[COUNT_CYCLES] = "cycles_per_op",
-	[COUNT_CACHE_MISSES] = "cache_misses_per_op",
-	[COUNT_BRANCH_MISSES] = "branch_misses_per_op",
 };
 
 /*
@@ -68,7 +56,8 @@ void hardware_counters_open(struct hardware_counters *counters,
 			continue;
 		counters->error = errno;
 		bool forbidden = errno == EACCES || errno == EPERM;
-		reason_errno(&counters->why, errno, "perf_event_open, %s of %s%s", names[i], SCOPE,
+		reason_errno(&counters->why, errno, "perf_event_open, %s of %s%s", names[i],
+			     HARDWARE_SCOPE,
 			     forbidden ? " (see kernel.perf_event_paranoid; 1 allows it)" : "");
 	}
 }
@@ -95,9 +84,8 @@ void hardware_counters_read(const struct hardware_counters *counters,
 }
 
 /*
- * How often it happened between two readings. When a CPU has fewer counters than are asked of it,
- * they take turns: what was counted is scaled up to the whole time, perf_event_open(2). `share` of
- * the time it counted. False, with `why`, when it did not count at all.
+ * How often event `i` happened between two readings, scaled up from the `share` of the time in which
+ * it was counted, as perf_event_open(2) says. False, with `why`, when it was not counted at all.
  */
 static bool amount_of(const struct hardware_counters *counters,
 		      const struct hardware_reading *before, const struct hardware_reading *after,
@@ -124,30 +112,18 @@ static bool amount_of(const struct hardware_counters *counters,
 	return true;
 }
 
-json_t *hardware_counters_json(const struct hardware_counters *counters,
+void hardware_counters_between(const struct hardware_counters *counters,
 			       const struct hardware_reading *before,
-			       const struct hardware_reading *after, uint64_t ops,
-			       struct reason *why)
+			       const struct hardware_reading *after, struct hardware_counts *counts)
 {
-	double amounts[HARDWARE_COUNTERS], least_share = 1;
-	bool there[HARDWARE_COUNTERS], any = false;
+	*counts = (struct hardware_counts) { .running_pct = NAN };
 	for (unsigned i = HARDWARE_COUNTERS; i-- > 0;) { /* the first one's reason is kept */
-		double share = 1;
-		there[i] = amount_of(counters, before, after, i, &amounts[i], &share, why);
-		any = any || there[i];
-		least_share = share < least_share ? share : least_share;
+		double share;
+		counts->of[i] = NAN;
+		if (counters &&
+		    amount_of(counters, before, after, i, &counts->of[i], &share, &counts->why))
+			counts->running_pct =
+				fmin(100 * share,
+				     isnan(counts->running_pct) ? 100 : counts->running_pct);
 	}
-	if (!any)
-		return json_null();
-	json_t *hardware =
-		json_pack("{s:s, s:f}", "scope", SCOPE, "running_pct", 100 * least_share);
-	for (unsigned i = 0; i < HARDWARE_COUNTERS; i++)
-		json_object_set_new(hardware, keys[i],
-				    there[i] && ops ? json_real(amounts[i] / (double)ops)
-						    : json_null());
-	bool both = there[COUNT_INSTRUCTIONS] && there[COUNT_CYCLES] && amounts[COUNT_CYCLES] > 0;
-	json_object_set_new(hardware, "instructions_per_cycle",
-			    both ? json_real(amounts[COUNT_INSTRUCTIONS] / amounts[COUNT_CYCLES])
-				 : json_null());
-	return hardware;
 }

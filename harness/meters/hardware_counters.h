@@ -6,10 +6,15 @@
 #ifndef IOLAB_HARDWARE_COUNTERS_H
 #define IOLAB_HARDWARE_COUNTERS_H
 
-#include <jansson.h>
 #include <stdint.h>
 
 #include "reason.h"
+
+/*
+ * What is counted. Where kernel.perf_event_paranoid allows user space alone (2 and above), nothing
+ * is: what an interface costs is the kernel's work.
+ */
+#define HARDWARE_SCOPE "user+kernel"
 
 enum hardware_counter {
 	COUNT_INSTRUCTIONS,
@@ -49,18 +54,26 @@ void hardware_counters_open(struct hardware_counters *counters,
 			    const struct counted_event events[HARDWARE_COUNTERS]);
 void hardware_counters_close(struct hardware_counters *counters);
 
-/* One system call a counter, some microseconds all together. */
+/* One system call for each counter, a few microseconds for all. */
 void hardware_counters_read(const struct hardware_counters *counters,
 			    struct hardware_reading *reading);
 
+/* How often each event happened between two readings. */
+struct hardware_counts {
+	double of[HARDWARE_COUNTERS]; /* NAN: not counted */
+	double running_pct; /* share of the time that the least lucky one counted; NAN: none did */
+	struct reason
+		why; /* of the first that was not counted; empty when all were, or none asked */
+};
+
 /*
- * "hardware" of the metrics in docs/results.md, for `ops` operations between two readings; null
- * when nothing was counted. `why` says why it or a value in it is null, and is left alone when none
- * is. A new reference.
+ * Fills `counts`. Where a CPU has fewer counters than are asked of it, they take turns; what was
+ * counted is scaled up to the whole time. `counters` may be NULL: nothing was counted, and there is
+ * no reason to tell.
  */
-json_t *hardware_counters_json(const struct hardware_counters *counters,
+void hardware_counters_between(const struct hardware_counters *counters,
 			       const struct hardware_reading *before,
-			       const struct hardware_reading *after, uint64_t ops,
-			       struct reason *why);
+			       const struct hardware_reading *after,
+			       struct hardware_counts *counts);
 
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "meters/measurement.h"
+#include "meters/meter.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/perf_event.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/json_put.h"
 #include "clock.h"
 
 #define TRACEPOINT "events/raw_syscalls/sys_enter/id"
@@ -94,19 +96,16 @@ static int open_syscall_counter(struct reason *why)
 	return fd;
 }
 
-void measurement_open(struct measurement *before, struct measurement *after, pid_t peer,
-		      int count_syscalls, struct reason *syscalls_why)
+void meter_open(struct meter *meter, pid_t peer, bool count_syscalls)
 {
-	memset(before, 0, sizeof *before);
-	before->proc_stat_fd = open("/proc/stat", O_RDONLY | O_CLOEXEC);
-	before->syscall_counter_fd = -1;
+	*meter = (struct meter) {
+		.proc_stat_fd = open("/proc/stat", O_RDONLY | O_CLOEXEC),
+		.syscall_counter_fd = -1,
+	};
 	if (count_syscalls)
-		before->syscall_counter_fd = open_syscall_counter(syscalls_why);
-	else
-		reason_set(syscalls_why, "counted in a run of its own (--count-syscalls)");
-	if (peer > 0 && clock_getcpuclockid(peer, &before->peer_clock) == 0)
-		before->peer = peer;
-	*after = *before;
+		meter->syscall_counter_fd = open_syscall_counter(&meter->no_syscalls);
+	if (peer > 0 && clock_getcpuclockid(peer, &meter->peer_clock) == 0)
+		meter->peer = peer;
 }
 
 static uint64_t us_of_ticks(unsigned long long ticks)
@@ -120,15 +119,16 @@ static uint64_t us_of_ticks(unsigned long long ticks)
  * exactly; its user and system ticks undercount work that sleeps often. What the hypervisor stole
  * was nobody's work here, so it is not busy time.
  */
-static void read_host_cpu(struct measurement *m)
+static void read_host_cpu(const struct meter *meter, struct reading *r)
 {
-	static char text[MEASUREMENT_CPUS * 96]; /* only the main thread measures */
-	ssize_t length = pread(m->proc_stat_fd, text, sizeof text - 1, 0);
-	m->host_known = length > 0;
+	static char text[METER_CPUS * 96]; /* only the main thread measures */
+	ssize_t length = pread(meter->proc_stat_fd, text, sizeof text - 1, 0);
+	r->host_known = length > 0;
+	r->cpu_end = 0;
 	if (length <= 0)
 		return;
 	text[length] = '\0';
-	memset(m->cpu_idle_us, 0xff, sizeof m->cpu_idle_us);
+	memset(r->cpu_idle_us, 0xff, sizeof r->cpu_idle_us);
 	for (char *line = text; strncmp(line, "cpu", 3) == 0;) {
 		char *at = line + 3;
 		unsigned long long ticks[8] = { 0 };
@@ -137,11 +137,11 @@ static void read_host_cpu(struct measurement *m)
 		for (unsigned i = 0; i < 8; i++)
 			ticks[i] = strtoull(at, &at, 10);
 		if (all) {
-			m->host_idle_us = us_of_ticks(ticks[3] + ticks[4]);
-			m->host_steal_us = us_of_ticks(ticks[7]);
-		} else if (cpu < MEASUREMENT_CPUS) {
-			m->cpu_idle_us[cpu] = us_of_ticks(ticks[3] + ticks[4] + ticks[7]);
-			m->cpu_end = (unsigned)cpu + 1;
+			r->host_idle_us = us_of_ticks(ticks[3] + ticks[4]);
+			r->host_steal_us = us_of_ticks(ticks[7]);
+		} else if (cpu < METER_CPUS) {
+			r->cpu_idle_us[cpu] = us_of_ticks(ticks[3] + ticks[4] + ticks[7]);
+			r->cpu_end = (unsigned)cpu + 1;
 		}
 		line = strchr(at, '\n');
 		if (!line)
@@ -150,11 +150,12 @@ static void read_host_cpu(struct measurement *m)
 	}
 }
 
-static void read_peer(struct measurement *m)
+static void read_peer(const struct meter *meter, struct reading *r)
 {
 	struct timespec cpu;
-	if (m->peer > 0 && clock_gettime(m->peer_clock, &cpu) == 0)
-		m->peer_cpu_ns = (uint64_t)cpu.tv_sec * NS_PER_S + (uint64_t)cpu.tv_nsec;
+	r->peer_cpu_ns = 0;
+	if (meter->peer > 0 && clock_gettime(meter->peer_clock, &cpu) == 0)
+		r->peer_cpu_ns = (uint64_t)cpu.tv_sec * NS_PER_S + (uint64_t)cpu.tv_nsec;
 }
 
 /*
@@ -162,7 +163,7 @@ static void read_peer(struct measurement *m)
  * since its last tick would be missing, up to 4 ms of it. Asking for a thread's own CPU clock
  * brings that thread up to date (task_sched_runtime() in the kernel).
  */
-static void read_own_cpu(struct measurement *m)
+static void read_own_cpu(struct reading *r)
 {
 	DIR *tasks = opendir("/proc/self/task");
 	for (struct dirent *entry; tasks && (entry = readdir(tasks));) {
@@ -173,52 +174,52 @@ static void read_own_cpu(struct measurement *m)
 	}
 	if (tasks)
 		closedir(tasks);
-	getrusage(RUSAGE_SELF, &m->self);
+	getrusage(RUSAGE_SELF, &r->self);
 }
 
-static void read_syscalls(struct measurement *m)
+static void read_syscalls(const struct meter *meter, struct reading *r)
 {
-	if (m->syscall_counter_fd >= 0 &&
-	    read(m->syscall_counter_fd, &m->syscalls, sizeof m->syscalls) != sizeof m->syscalls)
-		m->syscalls = 0;
+	r->syscalls = 0;
+	if (meter->syscall_counter_fd >= 0 &&
+	    read(meter->syscall_counter_fd, &r->syscalls, sizeof r->syscalls) != sizeof r->syscalls)
+		r->syscalls = 0;
 }
 
-static void read_hardware(struct measurement *m)
+static void read_hardware(const struct meter *meter, struct reading *r)
 {
-	if (m->hardware)
-		hardware_counters_read(m->hardware, &m->hardware_reading);
+	if (meter->hardware)
+		hardware_counters_read(meter->hardware, &r->hardware);
 }
 
-void measurement_begin(struct measurement *m)
+void meter_begin(const struct meter *meter, struct reading *r)
 {
-	read_host_cpu(m);
-	read_peer(m);
-	read_own_cpu(m);
-	read_hardware(m);
-	read_syscalls(m);
-	m->wall_ns = clock_ns();
+	read_host_cpu(meter, r);
+	read_peer(meter, r);
+	read_own_cpu(r);
+	read_hardware(meter, r);
+	read_syscalls(meter, r);
+	r->wall_ns = clock_ns();
 }
 
-void measurement_end(struct measurement *m)
+void meter_end(const struct meter *meter, struct reading *r)
 {
-	m->wall_ns = clock_ns();
-	read_syscalls(m);
-	if (m->syscalls > 0)
-		m->syscalls--; /* the call that read it */
-	read_hardware(m);
-	read_own_cpu(m);
-	read_peer(m);
-	read_host_cpu(m);
+	r->wall_ns = clock_ns();
+	read_syscalls(meter, r);
+	if (r->syscalls > 0)
+		r->syscalls--; /* the call that read it */
+	read_hardware(meter, r);
+	read_own_cpu(r);
+	read_peer(meter, r);
+	read_host_cpu(meter, r);
 }
 
-void measurement_close(struct measurement *before, struct measurement *after)
+void meter_close(struct meter *meter)
 {
-	if (before->proc_stat_fd >= 0)
-		close(before->proc_stat_fd);
-	if (before->syscall_counter_fd >= 0)
-		close(before->syscall_counter_fd);
-	before->proc_stat_fd = after->proc_stat_fd = -1;
-	before->syscall_counter_fd = after->syscall_counter_fd = -1;
+	if (meter->proc_stat_fd >= 0)
+		close(meter->proc_stat_fd);
+	if (meter->syscall_counter_fd >= 0)
+		close(meter->syscall_counter_fd);
+	meter->proc_stat_fd = meter->syscall_counter_fd = -1;
 }
 
 static double seconds(struct timeval from, struct timeval to)
@@ -226,79 +227,48 @@ static double seconds(struct timeval from, struct timeval to)
 	return (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_usec - from.tv_usec) * 1e-6;
 }
 
-/* `amount` per operation; null when there were none. */
-static json_t *per_op(double amount, uint64_t ops)
+struct usage usage_between(const struct meter *meter, const struct reading *begin,
+			   const struct reading *end)
 {
-	return ops ? json_real(amount / (double)ops) : json_null();
+	const double tick_s = 1.0 / (double)sysconf(_SC_CLK_TCK);
+	struct usage u = {
+		.elapsed_s = (double)(end->wall_ns - begin->wall_ns) / NS_PER_S,
+		.user_s = seconds(begin->self.ru_utime, end->self.ru_utime),
+		.system_s = seconds(begin->self.ru_stime, end->self.ru_stime),
+		.peer_s = NAN,
+		.host_busy_s = NAN,
+		.host_steal_s = NAN,
+		/* Idle, iowait and, where there is any, steal: each cut to a tick. */
+		.host_error_s = (end->host_steal_us > 0 ? 3 : 2) * tick_s,
+		.voluntary_switches = (double)(end->self.ru_nvcsw - begin->self.ru_nvcsw),
+		.involuntary_switches = (double)(end->self.ru_nivcsw - begin->self.ru_nivcsw),
+		.syscalls = NAN,
+	};
+	if (meter->peer > 0)
+		u.peer_s = (double)(end->peer_cpu_ns - begin->peer_cpu_ns) / NS_PER_S;
+	if (begin->host_known && end->host_known) {
+		double idle_s = (double)(end->host_idle_us - begin->host_idle_us) * 1e-6;
+		double all_s = (double)sysconf(_SC_NPROCESSORS_ONLN) * u.elapsed_s;
+		u.host_steal_s = (double)(end->host_steal_us - begin->host_steal_us) * 1e-6;
+		/* The grain of 10 ms can make an idle host look less than idle. */
+		u.host_busy_s = fmax(0, all_s - idle_s - u.host_steal_s);
+	}
+	if (meter->syscall_counter_fd >= 0)
+		u.syscalls = (double)(end->syscalls - begin->syscalls);
+	hardware_counters_between(meter->hardware, &begin->hardware, &end->hardware, &u.hardware);
+	return u;
 }
 
-/* How busy each CPU was, 100 is all the time; null for one that was offline. */
-static json_t *per_cpu_json(const struct measurement *before, const struct measurement *after,
-			    double elapsed_s)
+json_t *per_cpu_json(const struct reading *begin, const struct reading *end)
 {
-	json_t *list = json_array();
-	for (unsigned cpu = 0; cpu < after->cpu_end; cpu++) {
-		uint64_t from_us = before->cpu_idle_us[cpu], to_us = after->cpu_idle_us[cpu];
+	double elapsed_s = (double)(end->wall_ns - begin->wall_ns) / NS_PER_S;
+	json_t *list = required(json_array());
+	for (unsigned cpu = 0; cpu < end->cpu_end; cpu++) {
+		uint64_t from_us = begin->cpu_idle_us[cpu], to_us = end->cpu_idle_us[cpu];
 		bool online = from_us != UINT64_MAX && to_us != UINT64_MAX;
 		double busy_s = elapsed_s - ((double)to_us - (double)from_us) * 1e-6;
-		json_array_append_new(
-			list, online ? json_real(busy_s > 0 ? 100 * busy_s / elapsed_s : 0.0)
-				     : json_null());
+		json_array_append_new(list, online ? json_real(fmax(0, 100 * busy_s / elapsed_s))
+						   : json_null());
 	}
 	return list;
-}
-
-json_t *measurement_json(const struct measurement *before, const struct measurement *after,
-			 uint64_t ops, const struct reason *syscalls_why)
-{
-	double elapsed_s = (double)(after->wall_ns - before->wall_ns) / NS_PER_S;
-	double user_s = seconds(before->self.ru_utime, after->self.ru_utime);
-	double system_s = seconds(before->self.ru_stime, after->self.ru_stime);
-	double cpus = (double)sysconf(_SC_NPROCESSORS_ONLN);
-	double idle_s = (double)(after->host_idle_us - before->host_idle_us) * 1e-6;
-	double steal_s = (double)(after->host_steal_us - before->host_steal_us) * 1e-6;
-	/* The grain of 10 ms can make an idle host look less than idle. */
-	double busy_s = cpus * elapsed_s - idle_s - steal_s;
-	busy_s = busy_s > 0 ? busy_s : 0;
-	double peer_s = (double)(after->peer_cpu_ns - before->peer_cpu_ns) / NS_PER_S;
-	bool has_peer = before->peer > 0;
-	bool counted = before->syscall_counter_fd >= 0;
-	bool host_known = before->host_known && after->host_known;
-
-	struct reason hardware_why = { "" };
-	json_t *hardware = json_null();
-	if (before->hardware)
-		hardware = hardware_counters_json(before->hardware, &before->hardware_reading,
-						  &after->hardware_reading, ops, &hardware_why);
-	else
-		reason_set(&hardware_why, "counted where it is asked for (--count-hardware)");
-
-	json_t *cpu = json_pack(
-		"{s:f, s:f, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o}", "user_s",
-		user_s, "system_s", system_s, "us_per_op", per_op((user_s + system_s) * 1e6, ops),
-		"util_pct", 100 * (user_s + system_s) / elapsed_s, "peer_s",
-		has_peer ? json_real(peer_s) : json_null(), "peer_util_pct",
-		has_peer ? json_real(100 * peer_s / elapsed_s) : json_null(), "host_busy_s",
-		host_known ? json_real(busy_s) : json_null(), "host_util_pct",
-		host_known ? json_real(100 * busy_s / elapsed_s) : json_null(), "host_us_per_op",
-		host_known ? per_op((busy_s > peer_s ? busy_s - peer_s : 0) * 1e6, ops)
-			   : json_null(),
-		"host_steal_s", host_known ? json_real(steal_s) : json_null(),
-		/* Idle, iowait and, where there is any, steal: each cut to a tick. */
-		"host_error_s",
-		(after->host_steal_us > 0 ? 3.0 : 2.0) / (double)sysconf(_SC_CLK_TCK),
-		"other_util_pct",
-		host_known ? json_real(100 * (busy_s - user_s - system_s - peer_s) / elapsed_s)
-			   : json_null(),
-		"per_cpu_pct", per_cpu_json(before, after, elapsed_s));
-
-	return json_pack(
-		"{s:f, s:o, s:{s:I, s:I}, s:o, s:o, s:o, s:o}", "elapsed_s", elapsed_s, "cpu", cpu,
-		"context_switches", "voluntary",
-		(json_int_t)(after->self.ru_nvcsw - before->self.ru_nvcsw), "involuntary",
-		(json_int_t)(after->self.ru_nivcsw - before->self.ru_nivcsw), "syscalls_per_op",
-		counted ? per_op((double)(after->syscalls - before->syscalls), ops) : json_null(),
-		"syscalls_reason", counted ? json_null() : json_string(syscalls_why->text),
-		"hardware", hardware, "hardware_reason",
-		hardware_why.text[0] ? json_string(hardware_why.text) : json_null());
 }

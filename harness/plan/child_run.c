@@ -83,7 +83,7 @@ struct child {
 	bool drains; /* when told to end it has something to keep */
 };
 
-enum reading { READ_ALL, READ_LATE, READ_STOPPED };
+enum answer_end { READ_ALL, READ_LATE, READ_STOPPED };
 
 /* Passes a wish to end on, once. Returns false when the child is not to be waited for. */
 static bool pass_interrupt_on(const struct child *child, bool *told)
@@ -99,7 +99,7 @@ static bool pass_interrupt_on(const struct child *child, bool *told)
 }
 
 /* All that comes from the child until it closes its end, into `text`, to be freed. */
-static enum reading read_answer(const struct child *child, char **text, size_t *len_bytes)
+static enum answer_end read_answer(const struct child *child, char **text, size_t *len_bytes)
 {
 	uint64_t deadline_ns = clock_ns() + (uint64_t)(child->limit_s * NS_PER_S);
 	size_t size_bytes = 0;
@@ -138,19 +138,19 @@ static json_t *answer_of(const struct child *child, struct reason *why)
 	char *text;
 	size_t len_bytes;
 	int status = 0;
-	enum reading reading = read_answer(child, &text, &len_bytes);
+	enum answer_end end = read_answer(child, &text, &len_bytes);
 	close(child->answer_fd);
-	if (reading != READ_ALL)
+	if (end != READ_ALL)
 		kill(child->pid, SIGKILL);
 	while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR)
 		;
 	json_t *answer = NULL;
-	if (reading == READ_ALL)
+	if (end == READ_ALL)
 		answer = json_loadb(text ? text : "", len_bytes, JSON_DISABLE_EOF_CHECK, NULL);
 	free(text);
-	if (reading == READ_LATE)
+	if (end == READ_LATE)
 		reason_set(why, "hung: killed after %.0f s", child->limit_s);
-	else if (reading == READ_STOPPED)
+	else if (end == READ_STOPPED)
 		reason_set(why, "interrupted");
 	else if (!answer && WIFSIGNALED(status))
 		reason_set(why, "killed by SIG%s", sigabbrev_np(WTERMSIG(status)));

@@ -42,12 +42,12 @@ struct driver {
 	const struct engine_ops *ops;
 	struct engine *engine;
 	struct workload *workload;
-	struct measurement *before, *after;
-	struct reason *why;
+	const struct meter *meter;
+	struct outcome *out;
 
 	enum phase phase;
 	uint64_t phase_end_ns;
-	int outcome; /* what driver_run() will return */
+	int rc; /* what driver_run() will return */
 
 	struct io_op **offered; /* filled by the workload, not yet accepted by the engine */
 	unsigned offered_count;
@@ -61,7 +61,7 @@ struct driver {
 	double inflight_ns; /* integral of `inflight` over the window's time */
 	uint64_t last_ns; /* up to where it was integrated */
 	uint64_t compute_loops_per_op;
-	struct tally *window; /* what was counted when the window closed, before the drain */
+	struct tally *window_tally; /* what was counted when the window closed, before the drain */
 	timer_t ticker;
 	struct trace *trace; /* NULL: nothing is recorded */
 
@@ -71,7 +71,7 @@ struct driver {
 	uint64_t slice_ns, slice_end_ns; /* UINT64_MAX: nothing to slice now */
 	unsigned slice; /* under way */
 	uint64_t sliced_ops; /* of the workload, in the slices before */
-	uint64_t slice_ops[DRIVER_SLICES];
+	uint64_t slice_ops[WINDOW_SLICES];
 };
 
 /* To be called before each change of `inflight`, and at the window's end. */
@@ -98,7 +98,7 @@ static int start_ticker(struct driver *d, struct sigaction *previous)
 	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGALRM };
 	event._sigev_un._tid = gettid(); /* glibc has no name for it: timer_create(2) */
 	if (timer_create(CLOCK_MONOTONIC, &event, &d->ticker) < 0)
-		return reason_errno(d->why, errno, "timer_create");
+		return reason_errno(&d->out->why, errno, "timer_create");
 	sigaction(SIGALRM, &action, previous);
 	return 0;
 }
@@ -120,8 +120,8 @@ static void open_window(struct driver *d)
 	d->inflight_max = d->inflight;
 	if (d->workload->ops->window)
 		d->workload->ops->window(d->workload, true);
-	measurement_begin(d->before);
-	d->last_ns = d->before->wall_ns;
+	meter_begin(d->meter, &d->out->window.begin);
+	d->last_ns = d->out->window.begin.wall_ns;
 	begin_phase(d, WINDOW, d->last_ns,
 		    d->config->op_limit ? (double)STALL_NS / NS_PER_S : d->config->runtime_s);
 	if (d->open_loop)
@@ -131,7 +131,7 @@ static void open_window(struct driver *d)
 		return;
 	if (d->config->stall_ms > 0)
 		d->stall_at_ns = d->last_ns + (d->phase_end_ns - d->last_ns) / 2;
-	d->slice_ns = (d->phase_end_ns - d->last_ns) / DRIVER_SLICES;
+	d->slice_ns = (d->phase_end_ns - d->last_ns) / WINDOW_SLICES;
 	d->slice_end_ns = d->last_ns + d->slice_ns;
 }
 
@@ -139,12 +139,12 @@ static void open_window(struct driver *d)
 static void end_slices(struct driver *d, uint64_t now_ns)
 {
 	uint64_t ops = d->workload->tally.ops;
-	while (now_ns >= d->slice_end_ns && d->slice + 1 < DRIVER_SLICES) {
+	while (now_ns >= d->slice_end_ns && d->slice + 1 < WINDOW_SLICES) {
 		d->slice_ops[d->slice++] = ops - d->sliced_ops;
 		d->sliced_ops = ops;
 		d->slice_end_ns += d->slice_ns;
 	}
-	if (d->slice + 1 == DRIVER_SLICES)
+	if (d->slice + 1 == WINDOW_SLICES)
 		d->slice_end_ns = UINT64_MAX;
 }
 
@@ -163,7 +163,7 @@ static void stop(struct driver *d, uint64_t now_ns)
 static void settle_schedule(struct driver *d)
 {
 	struct workload *w = d->workload;
-	uint64_t now_ns = d->after->wall_ns;
+	uint64_t now_ns = d->out->window.end.wall_ns;
 	uint64_t due = schedule_due_count(&w->schedule, now_ns);
 	if (d->config->op_limit && due > d->config->op_limit)
 		due = d->config->op_limit;
@@ -180,17 +180,17 @@ static void settle_schedule(struct driver *d)
 
 static void close_window(struct driver *d)
 {
-	measurement_end(d->after);
-	integrate_inflight(d, d->after->wall_ns);
+	meter_end(d->meter, &d->out->window.end);
+	integrate_inflight(d, d->out->window.end.wall_ns);
 	if (d->open_loop)
 		settle_schedule(d);
-	*d->window = d->workload->tally;
-	end_slices(d, d->after->wall_ns);
-	d->slice_ops[d->slice] = d->window->ops - d->sliced_ops;
+	*d->window_tally = d->workload->tally;
+	end_slices(d, d->out->window.end.wall_ns);
+	d->slice_ops[d->slice] = d->window_tally->ops - d->sliced_ops;
 	d->slice_end_ns = UINT64_MAX;
 	if (d->workload->ops->window)
 		d->workload->ops->window(d->workload, false);
-	stop(d, d->after->wall_ns);
+	stop(d, d->out->window.end.wall_ns);
 }
 
 /*
@@ -200,12 +200,12 @@ static void close_window(struct driver *d)
 __attribute__((format(printf, 3, 4))) static void fail(struct driver *d, int error,
 						       const char *format, ...)
 {
-	if (d->outcome == 0) {
+	if (d->rc == 0) {
 		va_list args;
 		va_start(args, format);
-		vsnprintf(d->why->text, sizeof d->why->text, format, args);
+		vsnprintf(d->out->why.text, sizeof d->out->why.text, format, args);
 		va_end(args);
-		d->outcome = error;
+		d->rc = error;
 	}
 	if (d->phase < DRAIN)
 		stop(d, clock_ns());
@@ -243,11 +243,11 @@ static void advance_phase(struct driver *d, uint64_t now_ns)
 		break;
 	case CANCELLED:
 		if (timed_out && !idle) {
-			reason_set(d->why,
+			reason_set(&d->out->why,
 				   "%u operations never came back from the engine, not even after "
 				   "cancel",
 				   d->inflight);
-			d->outcome = -EIO;
+			d->rc = -EIO;
 			d->phase = OVER;
 		}
 		break;
@@ -396,92 +396,112 @@ static uint64_t reap(struct driver *d, unsigned min)
 	return now_ns;
 }
 
-int driver_run(const struct run_config *config, struct workload *workload, struct engine *engine,
-	       struct measurement *before, struct measurement *after, struct driver_counts *counts,
-	       unsigned *lost, struct reason *why)
+/* At most `limit` at a time; 0: no limit but the depth. */
+static unsigned batch_of(unsigned limit, unsigned depth)
 {
-	unsigned depth = workload->depth;
-	struct driver d = {
-		.config = config,
-		.ops = config->engine,
-		.engine = engine,
-		.workload = workload,
-		.before = before,
-		.after = after,
-		.why = why,
-		.slice_end_ns = UINT64_MAX,
-		.stall_at_ns = UINT64_MAX,
-		.open_loop = config->rate_per_s > 0 && !config->workload->has_peer,
-		.offer_max = config->batch_submit && config->batch_submit < depth
-				     ? config->batch_submit
-				     : depth,
-		.done_max = config->batch_complete && config->batch_complete < depth
-				    ? config->batch_complete
-				    : depth,
-		.compute_loops_per_op =
-			(uint64_t)(config->compute_us * config->compute_loops_per_us),
-		.trace = config->trace,
-	};
-	d.offered = malloc(depth * sizeof(struct io_op *));
-	d.done = malloc(depth * sizeof(struct io_op *));
-	d.window = malloc(sizeof *d.window);
-	if (d.open_loop)
-		workload->due_ns = calloc(depth, sizeof *workload->due_ns);
-	if (!d.offered || !d.done || !d.window || (d.open_loop && !workload->due_ns)) {
-		d.outcome = reason_errno(why, ENOMEM, "driver, depth %u", depth);
-		goto out;
-	}
+	return limit && limit < depth ? limit : depth;
+}
 
-	struct sigaction previous_action;
-	if (start_ticker(&d, &previous_action) < 0) {
-		d.outcome = -EAGAIN;
-		goto out;
-	}
-	uint64_t now_ns = d.last_ns = clock_ns();
+/* All memory that the loop needs. Returns 0, or -errno with the outcome's `why`. */
+static int allocate(struct driver *d)
+{
+	unsigned depth = d->workload->depth;
+	d->offered = malloc(depth * sizeof(struct io_op *));
+	d->done = malloc(depth * sizeof(struct io_op *));
+	d->window_tally = malloc(sizeof *d->window_tally);
+	if (d->open_loop)
+		d->workload->due_ns = calloc(depth, sizeof *d->workload->due_ns);
+	if (!d->offered || !d->done || !d->window_tally || (d->open_loop && !d->workload->due_ns))
+		return reason_errno(&d->out->why, ENOMEM, "driver, depth %u", depth);
+	return 0;
+}
+
+static void release(struct driver *d)
+{
+	free(d->workload->due_ns);
+	d->workload->due_ns = NULL;
+	free(d->window_tally);
+	free(d->done);
+	free(d->offered);
+}
+
+/* From the beginning of the warm-up until nothing is in flight any more. */
+static void run_loop(struct driver *d)
+{
+	struct workload *workload = d->workload;
+	uint64_t now_ns = d->last_ns = clock_ns();
 	workload->due = UINT64_MAX;
 	workload->schedule =
-		(struct schedule) { .begun_ns = now_ns, .rate_per_s = config->rate_per_s };
-	begin_phase(&d, WARM_UP, now_ns, config->warmup_s);
-	while (d.phase != OVER) {
-		if (now_ns >= d.phase_end_ns || interrupt_requested() || workload->exhausted)
-			advance_phase(&d, now_ns);
-		if (now_ns >= d.stall_at_ns)
-			stall(&d);
-		if (d.open_loop) {
+		(struct schedule) { .begun_ns = now_ns, .rate_per_s = d->config->rate_per_s };
+	begin_phase(d, WARM_UP, now_ns, d->config->warmup_s);
+	while (d->phase != OVER) {
+		if (now_ns >= d->phase_end_ns || interrupt_requested() || workload->exhausted)
+			advance_phase(d, now_ns);
+		if (now_ns >= d->stall_at_ns)
+			stall(d);
+		if (d->open_loop) {
 			now_ns = clock_ns();
 			workload->due = schedule_due_count(&workload->schedule, now_ns);
 		}
 
-		bool more = fill(&d);
-		if (d.offered_count > 0) {
-			unsigned accepted = submit(&d);
-			more = accepted > 0 && (more || d.offered_count > 0);
+		bool more = fill(d);
+		if (d->offered_count > 0) {
+			unsigned accepted = submit(d);
+			more = accepted > 0 && (more || d->offered_count > 0);
 		}
-		if (d.inflight > 0)
-			now_ns = reap(&d, more ? 0 : 1);
-		else if (d.phase >= DRAIN && d.offered_count == 0)
-			d.phase = OVER;
-		else if (d.open_loop && d.offered_count == 0 && !workload->exhausted)
-			now_ns = sleep_until_due(&d);
+		if (d->inflight > 0)
+			now_ns = reap(d, more ? 0 : 1);
+		else if (d->phase >= DRAIN && d->offered_count == 0)
+			d->phase = OVER;
+		else if (d->open_loop && d->offered_count == 0 && !workload->exhausted)
+			now_ns = sleep_until_due(d);
 		else
 			now_ns = clock_ns();
 	}
-	stop_ticker(&d, &previous_action);
-	if (d.outcome == 0)
-		workload->tally = *d.window;
-	*counts = (struct driver_counts) {
-		.inflight_mean =
-			d.inflight_ns / ((double)(after->wall_ns - before->wall_ns) + 1e-9),
-		.inflight_max = d.inflight_max,
-		.slice_s = (double)d.slice_ns / NS_PER_S,
+}
+
+/* What the driver counted in the window. */
+static void fill_window(const struct driver *d, struct window *window)
+{
+	double length_ns = (double)(window->end.wall_ns - window->begin.wall_ns);
+	window->inflight_mean = d->inflight_ns / (length_ns + 1e-9);
+	window->inflight_max = d->inflight_max;
+	window->slice_s = (double)d->slice_ns / NS_PER_S;
+	memcpy(window->slice_ops, d->slice_ops, sizeof d->slice_ops);
+}
+
+int driver_run(const struct job *job, struct outcome *outcome)
+{
+	const struct run_config *config = job->config;
+	unsigned depth = job->workload->depth;
+	struct driver d = {
+		.config = config,
+		.ops = config->engine,
+		.engine = job->engine,
+		.workload = job->workload,
+		.meter = job->meter,
+		.out = outcome,
+		.slice_end_ns = UINT64_MAX,
+		.stall_at_ns = UINT64_MAX,
+		.open_loop = config->rate_per_s > 0 && !config->workload->has_peer,
+		.offer_max = batch_of(config->batch_submit, depth),
+		.done_max = batch_of(config->batch_complete, depth),
+		.compute_loops_per_op =
+			(uint64_t)(config->compute_us * config->compute_loops_per_us),
+		.trace = job->trace,
 	};
-	memcpy(counts->slice_ops, d.slice_ops, sizeof d.slice_ops);
-out:
-	*lost = d.inflight;
-	free(workload->due_ns);
-	workload->due_ns = NULL;
-	free(d.window);
-	free(d.done);
-	free(d.offered);
-	return d.outcome;
+	struct sigaction previous_action;
+	d.rc = allocate(&d);
+	if (d.rc == 0)
+		d.rc = start_ticker(&d, &previous_action);
+	if (d.rc == 0) {
+		run_loop(&d);
+		stop_ticker(&d, &previous_action);
+		fill_window(&d, &outcome->window);
+	}
+	if (d.rc == 0)
+		d.workload->tally = *d.window_tally;
+	outcome->lost = d.inflight;
+	release(&d);
+	return d.rc;
 }

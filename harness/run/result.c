@@ -9,9 +9,11 @@
 
 #include "base/json_path.h"
 #include "base/json_put.h"
+#include "base/remark.h"
 #include "base/statistics.h"
 #include "engines.h"
 #include "meters/environment.h"
+#include "metrics/metric.h"
 
 /* Slices of the window shorter than this are recorded, and nothing is concluded from them. */
 #define SLICE_JUDGED_S 0.1
@@ -148,8 +150,8 @@ json_t *result_new(const struct run_options *options, int argc, char **argv)
 
 	return required(json_pack(
 		"{s:s, s:s, s:s, s:n, s:[], s:o, s:o, s:o, s:o, s:n, s:n, s:n}", "schema",
-		"iolab.run.v1", "time_utc", time_utc, "status", "error", "reason", "warnings",
-		"engine", required(engine_json(c)), "workload", result_workload(c), "config",
+		RUN_SCHEMA, "time_utc", time_utc, "status", "error", "reason", "warnings", "engine",
+		required(engine_json(c)), "workload", result_workload(c), "config",
 		result_config(options, run_command(argc, argv)), "env",
 		required(environment_json(c->workload->path ? c->workload->path(c) : NULL)),
 		"metrics", "histogram", "histogram_uncorrected"));
@@ -166,13 +168,18 @@ json_t *result_latency(const struct histogram *h, const char *source)
 {
 	if (h->count == 0)
 		return json_null();
-	return required(json_pack(
-		"{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:f, s:s}", "min", (double)h->min_ns,
-		"mean", histogram_mean_ns(h), "p50", histogram_quantile_ns(h, 0.50), "p90",
-		histogram_quantile_ns(h, 0.90), "p99", histogram_quantile_ns(h, 0.99), "p99_9",
-		histogram_quantile_ns(h, 0.999), "max", (double)h->max_ns, "count",
-		(json_int_t)h->count, "error_bound_pct", 100 * HISTOGRAM_ERROR_BOUND, "source",
-		source));
+	json_t *latency = required(json_object());
+	put_real(latency, "min", (double)h->min_ns);
+	put_real(latency, "mean", histogram_mean_ns(h));
+	put_real(latency, "p50", histogram_quantile_ns(h, 0.50));
+	put_real(latency, "p90", histogram_quantile_ns(h, 0.90));
+	put_real(latency, "p99", histogram_quantile_ns(h, 0.99));
+	put_real(latency, "p99_9", histogram_quantile_ns(h, 0.999));
+	put_real(latency, "max", (double)h->max_ns);
+	put_int(latency, "count", (int64_t)h->count);
+	put_real(latency, "error_bound_pct", 100 * HISTOGRAM_ERROR_BOUND);
+	put_string(latency, "source", source);
+	return latency;
 }
 
 json_t *result_histogram(const struct histogram *h)
@@ -192,116 +199,126 @@ json_t *result_histogram(const struct histogram *h)
 }
 
 /* Was the window steady? null when it ended by --ops. What was not is told in `warnings`. */
-static json_t *steadiness_json(const struct driver_counts *counts, json_t *warnings)
+static json_t *window_steadiness(const struct window *window, json_t *warnings)
 {
-	double values[DRIVER_SLICES], others = 0;
-	bool outlying[DRIVER_SLICES];
-	json_t *ops = required(json_array());
-	if (counts->slice_s <= 0) {
-		json_decref(ops);
+	double values[WINDOW_SLICES], others = 0;
+	bool outlying[WINDOW_SLICES];
+	if (window->slice_s <= 0)
 		return json_null();
-	}
-	for (unsigned i = 0; i < DRIVER_SLICES; i++) {
-		values[i] = (double)counts->slice_ops[i];
-		others += i > 0 ? values[i] / (DRIVER_SLICES - 1) : 0;
+	json_t *ops = required(json_array());
+	for (unsigned i = 0; i < WINDOW_SLICES; i++) {
+		values[i] = (double)window->slice_ops[i];
+		others += i > 0 ? values[i] / (WINDOW_SLICES - 1) : 0;
 		json_array_append_new(ops, required(json_integer((json_int_t)values[i])));
 	}
-	struct drift drift = drift_of(values, DRIVER_SLICES);
-	find_outliers(values, DRIVER_SLICES, outlying);
+	struct drift drift = drift_of(values, WINDOW_SLICES);
+	find_outliers(values, WINDOW_SLICES, outlying);
 	/* In a short window a slice is a few wake-ups long: its unevenness is no news. */
-	bool judged = counts->slice_s >= SLICE_JUDGED_S;
+	bool judged = window->slice_s >= SLICE_JUDGED_S;
 	if (judged && outlying[0])
-		json_array_append_new(
-			warnings, required(json_string("the first tenth of the window was off by "
-						       "more than 10 %; a longer --warmup helps")));
+		remark_add(warnings, "first_slice_off", NULL,
+			   "the first tenth of the window was off by more than 10 %; a longer "
+			   "--warmup helps");
 	else if (judged && drift.shown)
-		json_array_append_new(
-			warnings, required(json_string(
-					  "the rate drifted by more than 10 % within the window; "
-					  "a longer --warmup or --runtime may help")));
-	return required(json_pack(
-		"{s:f, s:o, s:f, s:b, s:f, s:b}", "slice_s", counts->slice_s, "slice_ops", ops,
-		"drift_pct", 100 * drift.change, "drift_shown", drift.shown, "first_slice_pct",
-		others > 0 ? 100 * (values[0] / others - 1) : 0.0, "first_slice_off", outlying[0]));
+		remark_add(warnings, "window_drifted", NULL,
+			   "the rate drifted by more than 10 % within the window; a longer "
+			   "--warmup or --runtime may help");
+	json_t *steadiness = required(json_object());
+	put_real(steadiness, "slice_s", window->slice_s);
+	put_new(steadiness, "slice_ops", ops);
+	put_real(steadiness, "drift_pct", 100 * drift.change);
+	put_bool(steadiness, "drift_shown", drift.shown);
+	put_real(steadiness, "first_slice_pct", others > 0 ? 100 * (values[0] / others - 1) : 0);
+	put_bool(steadiness, "first_slice_off", outlying[0]);
+	return steadiness;
 }
 
-/* What only an open loop has; null in a closed one. */
-static void set_open_loop(json_t *result, const struct workload *workload, double elapsed_s,
-			  const struct histogram *uncorrected, const char *source)
+/* In an open loop: was what was due also done? */
+static void judge_load(const json_t *metrics, json_t *warnings)
 {
-	json_t *metrics = json_object_get(result, "metrics");
-	bool open_loop = json_is_integer(at_path(result, "config.rate_per_s"));
-	double offered_per_s = (double)workload->window_due / elapsed_s;
-	double achieved_per_s = number_at(metrics, "ops_per_s");
-	json_object_update_new(
-		metrics,
-		required(json_pack(
-			"{s:o, s:o, s:o, s:o}", "offered_per_s",
-			open_loop ? json_real(offered_per_s) : json_null(), "achieved_per_s",
-			open_loop ? json_real(achieved_per_s) : json_null(), "unfinished",
-			open_loop ? json_integer((json_int_t)workload->unfinished) : json_null(),
-			"latency_uncorrected_ns",
-			open_loop ? result_latency(uncorrected, source) : json_null())));
-	if (!open_loop)
+	double offered_per_s = number_at(metrics, "offered_per_s");
+	double achieved_per_s = number_at(metrics, METRIC_RATE);
+	if (achieved_per_s >= 0.98 * offered_per_s)
 		return;
-	json_object_set_new(result, "histogram_uncorrected", result_histogram(uncorrected));
-	if (achieved_per_s < 0.98 * offered_per_s)
-		json_array_append_new(json_object_get(result, "warnings"),
-				      required(json_string("the offered load was not reached: what "
-							   "waits grows as long as the run "
-							   "lasts, and latency with it")));
+	json_t *values = required(json_object());
+	put_real(values, "offered_per_s", offered_per_s);
+	put_real(values, "achieved_per_s", achieved_per_s);
+	remark_add(warnings, "load_not_reached", values,
+		   "the offered load was not reached: what waits grows as long as the run lasts, "
+		   "and latency with it");
 }
 
-/* What was asked for and is not there must not pass unseen in a comparison's table. */
-static void warn_of_missing_counters(json_t *result)
+/* Why "syscalls_per_op" is null; NULL when the calls were counted. */
+static json_t *uncounted_syscalls(const struct meter *meter)
 {
-	const json_t *reason = at_path(result, "metrics.hardware_reason");
-	if (json_is_true(at_path(result, "config.count_hardware")) && json_is_string(reason))
-		json_array_append_new(
-			json_object_get(result, "warnings"),
-			required(json_sprintf("hardware counters: %s", json_string_value(reason))));
+	if (meter->syscall_counter_fd >= 0)
+		return NULL;
+	if (meter->no_syscalls.text[0])
+		return remark_of_reason("syscalls_refused", &meter->no_syscalls);
+	return remark_new("syscalls_not_asked_for", NULL,
+			  "counted in a run of its own (--count-syscalls)");
 }
 
-void result_set_metrics(json_t *result, struct workload *workload, const struct measurement *before,
-			const struct measurement *after, const struct driver_counts *counts,
-			const struct reason *syscalls_why)
+/* What "hardware" tells beside its metrics, and why one of them is null. */
+static void describe_hardware(const struct meter *meter, const struct hardware_counts *counts,
+			      json_t *metrics, json_t *warnings)
+{
+	json_t *hardware = json_object_get(metrics, "hardware"), *reason = NULL;
+	put_string(hardware, "scope", HARDWARE_SCOPE);
+	put_real(hardware, "running_pct", counts->running_pct);
+	if (!meter->hardware)
+		reason = remark_new("hardware_not_asked_for", NULL,
+				    "counted where it is asked for (--count-hardware)");
+	else if (counts->why.text[0])
+		reason = remark_of_reason("hardware_not_counted", &counts->why);
+	put_new(metrics, "hardware_reason", reason);
+	if (!meter->hardware || !reason)
+		return;
+	/* What was asked for and is not there must not pass unseen in a comparison's table. */
+	json_t *values = required(json_object());
+	put_string(values, "why", counts->why.text);
+	remark_add(warnings, "hardware_not_counted", values, "hardware counters: {why}");
+}
+
+void result_set_metrics(json_t *result, struct workload *workload, const struct meter *meter,
+			const struct window *window, const json_t *observed)
 {
 	const struct tally *tally = &workload->tally;
 	const struct histogram *latency = &tally->latency;
 	const struct histogram *uncorrected = &tally->uncorrected;
 	const char *source = "driver";
+	json_t *warnings = json_object_get(result, "warnings");
+	struct measured measured = {
+		.workload = workload,
+		.window = window,
+		.usage = usage_between(meter, &window->begin, &window->end),
+		.open_loop = json_is_integer(at_path(result, "config.rate_per_s")),
+	};
 	if (workload->ops->latency)
 		latency = workload->ops->latency(workload, &uncorrected, &source);
 
-	json_t *metrics = required(measurement_json(before, after, tally->ops, syscalls_why));
-	double elapsed_s = json_real_value(json_object_get(metrics, "elapsed_s"));
-	json_object_update_new(
-		metrics,
-		required(json_pack(
-			"{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:f, s:i, s:o, s:o, s:o}", "ops",
-			(json_int_t)tally->ops, "bytes", (json_int_t)tally->bytes, "reads",
-			(json_int_t)tally->reads, "writes", (json_int_t)tally->writes, "syncs",
-			(json_int_t)tally->syncs, "short_transfers",
-			(json_int_t)tally->short_transfers, "ops_per_s",
-			(double)tally->ops / elapsed_s, "bytes_per_s",
-			(double)tally->bytes / elapsed_s, "inflight_mean", counts->inflight_mean,
-			"inflight_max", (int)counts->inflight_max, "latency_ns",
-			result_latency(latency, source), "sync_latency_ns",
-			tally->syncs ? result_latency(&tally->sync_latency, "driver") : json_null(),
-			"steadiness",
-			steadiness_json(counts, json_object_get(result, "warnings")))));
-	json_object_set_new(result, "metrics", metrics);
-	json_object_set_new(result, "histogram", result_histogram(latency));
-	set_open_loop(result, workload, elapsed_s, uncorrected, source);
+	json_t *metrics = metrics_of_run(&measured, observed);
+	put_new(result, "metrics", metrics);
+	put_new(result, "histogram", result_histogram(latency));
+	put_new(metrics, "latency_ns", result_latency(latency, source));
+	put_new(metrics, "latency_uncorrected_ns",
+		measured.open_loop ? result_latency(uncorrected, source) : NULL);
+	put_new(metrics, "sync_latency_ns", result_latency(&tally->sync_latency, "driver"));
+	put_new(json_object_get(metrics, "cpu"), "per_cpu_pct",
+		per_cpu_json(&window->begin, &window->end));
+	put_new(metrics, "syscalls_reason", uncounted_syscalls(meter));
+	put_new(metrics, "steadiness", window_steadiness(window, warnings));
+	if (measured.open_loop) {
+		put_new(result, "histogram_uncorrected", result_histogram(uncorrected));
+		judge_load(metrics, warnings);
+	}
 	if (workload->ops->describe)
 		workload->ops->describe(workload, json_object_get(result, "workload"), metrics,
-					json_object_get(result, "warnings"));
-	warn_of_missing_counters(result);
+					warnings);
+	describe_hardware(meter, &measured.usage.hardware, metrics, warnings);
 	if (tally->ops == 0)
-		json_array_append_new(
-			json_object_get(result, "warnings"),
-			required(json_string("nothing was finished within the window; "
-					     "use a longer --runtime")));
+		remark_add(warnings, "nothing_finished", NULL,
+			   "nothing was finished within the window; use a longer --runtime");
 }
 
 static void print_latency(const char *what, const json_t *latency)
@@ -370,7 +387,7 @@ static void print_hardware(const json_t *metrics, const char *op)
 		{ "branch_misses_per_op", "branch misses" },
 	};
 	const json_t *hardware = json_object_get(metrics, "hardware");
-	if (!json_is_object(hardware))
+	if (!json_is_number(json_object_get(hardware, "running_pct")))
 		return;
 	printf("  %-12s", "hardware");
 	const char *comma = "";
@@ -389,6 +406,24 @@ static void print_hardware(const json_t *metrics, const char *op)
 	if (number_at(hardware, "running_pct") < 99.5)
 		printf(", scaled up from %.0f %% of the time", number_at(hardware, "running_pct"));
 	printf(")\n");
+}
+
+/* Metrics that the table of a comparison shows only where there is something to show. */
+static void print_others(const json_t *metrics)
+{
+	char text[16];
+	for_each_metric (m) {
+		double value = metric_value(m, metrics, NULL);
+		if (m->column.shown == COLUMN_IF_SOME && value > 0)
+			printf("  %-12s %s %s\n", m->words, metric_format(m, value, text), m->unit);
+	}
+}
+
+static void print_remark(const char *what, const char *before, const json_t *remark)
+{
+	char *text = remark_text(remark);
+	printf("  %-12s %s%s\n", what, before, text);
+	free(text);
 }
 
 void result_print(const json_t *result)
@@ -434,12 +469,13 @@ void result_print(const json_t *result)
 		printf("  %-12s %.3f a %s\n", "system calls", json_number_value(syscalls),
 		       string_at(result, "workload.op"));
 	else
-		printf("  %-12s not counted: %s\n", "system calls",
-		       json_string_value(json_object_get(metrics, "syscalls_reason")));
+		print_remark("system calls",
+			     "not counted: ", json_object_get(metrics, "syscalls_reason"));
 	print_hardware(metrics, string_at(result, "workload.op"));
+	print_others(metrics);
 
 	size_t i;
 	const json_t *warning;
 	json_array_foreach (json_object_get(result, "warnings"), i, warning)
-		printf("  %-12s %s\n", "warning", json_string_value(warning));
+		print_remark("warning", "", warning);
 }

@@ -6,10 +6,12 @@
 #include <jansson.h>
 
 #include "histogram.h"
-#include "meters/measurement.h"
-#include "run/driver.h"
+#include "meters/meter.h"
 #include "run/run_options.h"
 #include "workloads/workload.h"
+
+/* The schema of what is written now; base/runs_file.h says which are read. */
+#define RUN_SCHEMA "iolab.run.v2"
 
 enum result_status { RESULT_OK, RESULT_UNSUPPORTED, RESULT_ERROR };
 
@@ -40,10 +42,12 @@ json_t *result_histogram(const struct histogram *h);
 /* Sets "status" and "reason" (NULL when there is nothing to explain). */
 void result_set_status(json_t *result, enum result_status status, const struct reason *why);
 
-/* Adds "metrics" and "histogram", and what the workload says of itself. */
-void result_set_metrics(json_t *result, struct workload *workload, const struct measurement *before,
-			const struct measurement *after, const struct driver_counts *counts,
-			const struct reason *syscalls_why);
+/*
+ * Adds "metrics" and "histogram", and what the workload says of itself. `observed` is what
+ * metrics_observe() saw while the engine was open.
+ */
+void result_set_metrics(json_t *result, struct workload *workload, const struct meter *meter,
+			const struct window *window, const json_t *observed);
 
 /* A few lines for a person. */
 void result_print(const json_t *result);

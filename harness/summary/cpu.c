@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Where the CPU time went: `iolab summary --cpu`, from what the summary says of each configuration. */
 #include <stdio.h>
-#include <string.h>
 
 #include "base/json_path.h"
+#include "summary/place.h"
 #include "summary/summary.h"
 
 /* More CPUs than this do not fit a line; summary.json has them all. */
 #define CPUS_SHOWN 16
-
-static const json_t *metric(const json_t *configuration, const char *name)
-{
-	return json_object_get(json_object_get(configuration, "metrics"), name);
-}
 
 /* The median; "-" where it is not known. */
 static const char *median_text(const json_t *estimate, char text[24])
@@ -53,18 +48,13 @@ static void print_row(FILE *out, const json_t *c)
 {
 	char text[40];
 	fprintf(out, "  %-24s", string_at(c, "engine.label"));
-	fprintf(out, " %6s", median_text(metric(c, "cpu.user_pct"), text));
-	fprintf(out, " %6s", median_text(metric(c, "cpu.system_pct"), text));
-	fprintf(out, " %6s", median_text(metric(c, "cpu.peer_util_pct"), text));
-	fprintf(out, " %16s", interval_text(metric(c, "cpu.other_util_pct"), text));
-	fprintf(out, " %16s", interval_text(metric(c, "cpu.other_above_idle_pct"), text));
-	fprintf(out, " %5s ", median_text(metric(c, "cpu.host_error_pct"), text));
+	fprintf(out, " %6s", median_text(metric_estimate(c, "cpu.user_pct"), text));
+	fprintf(out, " %6s", median_text(metric_estimate(c, "cpu.system_pct"), text));
+	fprintf(out, " %6s", median_text(metric_estimate(c, "cpu.peer_util_pct"), text));
+	fprintf(out, " %16s", interval_text(metric_estimate(c, "cpu.other_util_pct"), text));
+	fprintf(out, " %16s", interval_text(metric_estimate(c, "cpu.other_above_idle_pct"), text));
+	fprintf(out, " %5s ", median_text(metric_estimate(c, "cpu.host_error_pct"), text));
 	print_each_cpu(out, json_object_get(c, "per_cpu_pct"));
-}
-
-static bool same_panel(const json_t *a, const json_t *b)
-{
-	return a && strcmp(string_at(a, "workload.panel"), string_at(b, "workload.panel")) == 0;
 }
 
 void summary_print_cpu(FILE *out, const json_t *summary)
@@ -77,31 +67,27 @@ void summary_print_cpu(FILE *out, const json_t *summary)
 	json_array_foreach (list, i, c) {
 		if (!status_is(c, "ok"))
 			continue;
-		if (!same_panel(last, c)) {
+		if (!last || !same_panel(last, c)) {
 			fprintf(out, "\n%s\n", string_at(c, "workload.panel"));
 			fprintf(out, "  %-24s %13s %6s %33s\n", "", "process", "", "elsewhere");
 			fprintf(out, "  %-24s %6s %6s %6s %16s %16s %5s  %s\n", "", "user",
 				"system", "peer", "all", "above idle", "+-", "each CPU");
 		}
-		if (!same_panel(last, c) ||
-		    !json_equal(at_path(last, "config.x"), at_path(c, "config.x")))
+		if (!last || !same_place(last, c))
 			fprintf(out, " %s %lld\n", string_at(c, "config.x_name"),
 				(long long)json_integer_value(at_path(c, "config.x")));
 		print_row(out, c);
 		last = c;
 	}
 	fputs("\nMedians over the rounds, their intervals in brackets. process: all its threads, "
-	      "io-wq's\nand SQPOLL's too; user and system apart are good to a timer tick of 1 to "
-	      "10 "
-	      "ms. elsewhere:\nthe machine without process and peer, from /proc/stat: kworkers, "
-	      "softirq, other programs,\nwhich it does not tell apart; good to +-, and below 0 "
-	      "within "
-	      "that.\n",
+	      "those of io-wq\nand SQPOLL too; the split into user and system is good to a timer "
+	      "tick of 1 to 10 ms. elsewhere:\nthe machine without process and peer, from "
+	      "/proc/stat: kworkers, softirq and other programs\ntogether; good to +-, and below 0 "
+	      "within that.\n",
 	      out);
 	if (json_is_object(idle))
 		fprintf(out,
-			"above idle: what is more than the %.3g %% (+-%.2g %%) that the idle host "
-			"used "
+			"above idle: without the %.3g %% (+-%.2g %%) that the idle host used "
 			"before.\n",
 			number_at(idle, "busy_pct"), number_at(idle, "error_pct"));
 	else

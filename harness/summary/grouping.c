@@ -40,7 +40,7 @@ json_t *configuration_of(const json_t *run, bool with_engine)
 	return identity;
 }
 
-static struct configuration *find_configuration(struct grouping *g, const json_t *identity)
+static struct measured_config *find_configuration(struct grouping *g, const json_t *identity)
 {
 	for (unsigned i = 0; i < g->count; i++)
 		if (json_equal(g->configurations[i].identity, identity))
@@ -63,7 +63,7 @@ static void extend_rounds(struct grouping *g, unsigned rounds)
 		return;
 	unsigned room = 2 * rounds;
 	for (unsigned i = 0; i < g->count; i++) {
-		struct configuration *c = &g->configurations[i];
+		struct measured_config *c = &g->configurations[i];
 		c->by_round = realloc(c->by_round, room * sizeof *c->by_round);
 		memset(c->by_round + g->rounds_room, 0,
 		       (room - g->rounds_room) * sizeof *c->by_round);
@@ -72,7 +72,8 @@ static void extend_rounds(struct grouping *g, unsigned rounds)
 }
 
 /* A configuration that was not there yet, at its place in the order of the plan. */
-static struct configuration *insert_configuration(struct grouping *g, json_t *identity, json_t *run)
+static struct measured_config *insert_configuration(struct grouping *g, json_t *identity,
+						    json_t *run)
 {
 	if (g->count == g->room) {
 		g->room = 2 * g->room + 16;
@@ -82,9 +83,9 @@ static struct configuration *insert_configuration(struct grouping *g, json_t *id
 	while (at > 0 && number_at(g->configurations[at - 1].first, "config.plan") >
 				 number_at(run, "config.plan"))
 		at--;
-	struct configuration *c = &g->configurations[at];
+	struct measured_config *c = &g->configurations[at];
 	memmove(c + 1, c, (g->count++ - at) * sizeof *c);
-	*c = (struct configuration) {
+	*c = (struct measured_config) {
 		.identity = identity,
 		.workpiece = configuration_of(run, false),
 		.by_round = calloc(g->rounds_room, sizeof(json_t *)),
@@ -100,7 +101,7 @@ void grouping_add(struct grouping *g, json_t *run)
 	bool counting = counts_syscalls(run);
 	extend_rounds(g, counting ? 1 : round_of(run) + 1);
 	json_t *identity = configuration_of(run, true);
-	struct configuration *c = find_configuration(g, identity);
+	struct measured_config *c = find_configuration(g, identity);
 	if (c)
 		json_decref(identity);
 	else
@@ -127,7 +128,7 @@ struct grouping group_runs(const json_t *runs, const json_t *idle)
 void free_grouping(struct grouping *g)
 {
 	for (unsigned i = 0; i < g->count; i++) {
-		struct configuration *c = &g->configurations[i];
+		struct measured_config *c = &g->configurations[i];
 		for (unsigned round = 0; round < g->rounds; round++)
 			json_decref(c->by_round[round]);
 		free(c->by_round);
@@ -139,17 +140,17 @@ void free_grouping(struct grouping *g)
 	free(g->configurations);
 }
 
-bool is_imported(const struct configuration *c)
+bool is_imported(const struct measured_config *c)
 {
 	return json_is_object(json_object_get(c->first, "imported"));
 }
 
-bool ok_in_round(const struct configuration *c, unsigned round)
+bool ok_in_round(const struct measured_config *c, unsigned round)
 {
 	return c->by_round[round] && status_is(c->by_round[round], "ok");
 }
 
-unsigned ok_rounds_of(const struct configuration *c, unsigned rounds)
+unsigned ok_rounds_of(const struct measured_config *c, unsigned rounds)
 {
 	unsigned count = 0;
 	for (unsigned round = 0; round < rounds; round++)

@@ -6,13 +6,13 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-struct configuration {
+struct measured_config {
 	json_t *identity; /* with the engine */
 	json_t *workpiece; /* without: what it has in common with its baseline */
 	json_t **by_round; /* [round]: the run, or NULL */
 	json_t *first;
 	json_t *counting; /* the runs that counted system calls, a list */
-	const json_t *idle; /* how busy the host was anyhow, borrowed, or NULL */
+	const json_t *idle; /* how busy the idle host was before, borrowed, or NULL */
 };
 
 /*
@@ -20,7 +20,7 @@ struct configuration {
  * grouping is one of zeros. It shares the runs that it holds.
  */
 struct grouping {
-	struct configuration *configurations;
+	struct measured_config *configurations;
 	unsigned count, room;
 	unsigned rounds, rounds_room;
 	const json_t *idle; /* how busy the idle host was, borrowed, or NULL */
@@ -44,11 +44,11 @@ json_t *configuration_of(const json_t *run, bool with_engine);
 bool counts_syscalls(const json_t *run);
 
 /* Measured by another program, so not in turns with the others. */
-bool is_imported(const struct configuration *c);
+bool is_imported(const struct measured_config *c);
 
-bool ok_in_round(const struct configuration *c, unsigned round);
+bool ok_in_round(const struct measured_config *c, unsigned round);
 
 /* In how many of the rounds it ended ok. */
-unsigned ok_rounds_of(const struct configuration *c, unsigned rounds);
+unsigned ok_rounds_of(const struct measured_config *c, unsigned rounds);
 
 #endif

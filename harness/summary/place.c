@@ -20,3 +20,9 @@ bool same_place(const json_t *a, const json_t *b)
 {
 	return same_panel(a, b) && same_x(a, b);
 }
+
+const json_t *metric_estimate(const json_t *configuration, const char *metric)
+{
+	const json_t *found = json_object_get(json_object_get(configuration, "metrics"), metric);
+	return json_is_object(found) ? found : NULL;
+}

@@ -17,4 +17,7 @@ bool same_x(const json_t *a, const json_t *b);
 /* Both of them. */
 bool same_place(const json_t *a, const json_t *b);
 
+/* The estimate of a metric; NULL when no round gave one. */
+const json_t *metric_estimate(const json_t *configuration, const char *metric);
+
 #endif

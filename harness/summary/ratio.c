@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /* How a configuration stands to its baseline, or to what stands in for it. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/estimate_json.h"
 #include "base/json_path.h"
+#include "base/json_put.h"
+#include "base/remark.h"
 #include "base/statistics.h"
 #include "histogram.h"
 #include "summary/parts.h"
 #include "summary/summary.h"
 
-/* The metrics of which a ratio to the baseline is given. */
-const char *const ratio_paths[RATIO_PATHS] = { "ops_per_s", "cpu.us_per_op", "latency_ns.p50",
-					       "latency_ns.p99", "hardware.instructions_per_op" };
-
 const char *ratio_verdict(double low, double high, unsigned rounds)
 {
 	if (rounds < VERDICT_ROUNDS)
-		return NO_DIFFERENCE;
-	return low > 1 ? "higher" : high < 1 ? "lower" : NO_DIFFERENCE;
+		return VERDICT_NONE;
+	return low > 1 ? VERDICT_HIGHER : high < 1 ? VERDICT_LOWER : VERDICT_NONE;
 }
 
 void widen_by_buckets(double *low, double *high)
@@ -31,17 +30,16 @@ void widen_by_buckets(double *low, double *high)
  * Ratios are taken round by round, so that what disturbed a whole round cancels. null where there
  * is none: no round in common, or (then `undefined` is set) one in which either had nothing.
  */
-static json_t *ratio_json(const struct configuration *c, const struct configuration *baseline,
-			  unsigned rounds, const char *path, bool *undefined)
+static json_t *ratio_json(const struct measured_config *c, const struct measured_config *baseline,
+			  unsigned rounds, const struct metric *m, bool *undefined)
 {
 	double *ratios = malloc(rounds * sizeof *ratios);
 	unsigned count = 0;
 	bool positive = true;
 	for (unsigned round = 0; round < rounds; round++) {
-		double value, base;
-		if (!ok_in_round(c, round) || !ok_in_round(baseline, round) ||
-		    !metric_of(c->by_round[round], c->idle, path, &value) ||
-		    !metric_of(baseline->by_round[round], baseline->idle, path, &base))
+		double value = value_in_round(c, round, m);
+		double base = value_in_round(baseline, round, m);
+		if (isnan(value) || isnan(base))
 			continue;
 		positive = positive && value > 0 && base > 0;
 		ratios[count++] = value / base;
@@ -49,68 +47,80 @@ static json_t *ratio_json(const struct configuration *c, const struct configurat
 	json_t *result = json_null();
 	if (count > 0 && positive) {
 		struct ratio_estimate e = estimate_ratio(ratios, count);
-		if (strncmp(path, "latency_ns.", 11) == 0)
+		if (m->bucketed)
 			widen_by_buckets(&e.low, &e.high);
 		result = ratio_estimate_json(&e);
-		json_object_set_new(result, "verdict",
-				    json_string(ratio_verdict(e.low, e.high, e.count)));
+		put_string(result, "verdict", ratio_verdict(e.low, e.high, e.count));
 	}
 	*undefined = *undefined || !positive;
 	free(ratios);
 	return result;
 }
 
-json_t *ratios_json(const struct configuration *c, const struct configuration *baseline,
+json_t *ratios_json(const struct measured_config *c, const struct measured_config *baseline,
 		    unsigned rounds, json_t *warnings)
 {
 	bool undefined = false;
 	if (!baseline || baseline == c || is_imported(c) || is_imported(baseline) ||
 	    !ok_rounds_of(c, rounds) || !ok_rounds_of(baseline, rounds))
 		return json_null();
-	json_t *ratios = json_object();
-	for (unsigned i = 0; i < RATIO_PATHS; i++)
-		json_object_set_new(ratios, ratio_paths[i],
-				    ratio_json(c, baseline, rounds, ratio_paths[i], &undefined));
+	json_t *ratios = required(json_object());
+	for_each_metric (m)
+		if (m->ratio)
+			put_new(ratios, m->name, ratio_json(c, baseline, rounds, m, &undefined));
 	if (undefined)
-		json_array_append_new(warnings,
-				      json_string("in a round this engine or its baseline "
-						  "measured 0, so a ratio is missing"));
+		remark_add(warnings, "ratio_undefined", NULL,
+			   "in a round this engine or its baseline measured 0, so a ratio is "
+			   "missing");
 	return ratios;
 }
 
-json_t *missing_baseline(const struct configuration *baseline, const char *label)
+/* The values of a remark that speaks of the baseline. */
+static json_t *baseline_values(const char *label)
 {
-	if (!baseline)
-		return json_sprintf("%s was not run here", label);
-	return json_sprintf("%s is %s here: %s", label, string_at(baseline->first, "status"),
-			    string_at(baseline->first, "reason"));
+	json_t *values = required(json_object());
+	put_string(values, "baseline", label);
+	return values;
 }
 
-json_t *ratio_reason(const json_t *ratio, const struct configuration *c,
-		     const struct configuration *baseline, unsigned rounds, const char *label)
+json_t *missing_baseline(const struct measured_config *baseline, const char *label)
+{
+	json_t *values = baseline_values(label);
+	if (!baseline)
+		return remark_new("baseline_not_run", values, "{baseline} was not run here");
+	put_string(values, "status", string_at(baseline->first, "status"));
+	put_string(values, "why", string_at(baseline->first, "reason"));
+	return remark_new("baseline_not_ok", values, "{baseline} is {status} here: {why}");
+}
+
+json_t *ratio_reason(const json_t *ratio, const struct measured_config *c,
+		     const struct measured_config *baseline, unsigned rounds, const char *label)
 {
 	if (baseline == c || !ok_rounds_of(c, rounds) ||
-	    json_is_object(json_object_get(ratio, "ops_per_s")))
+	    json_is_object(json_object_get(ratio, METRIC_RATE)))
 		return json_null();
 	if (is_imported(c) || (baseline && is_imported(baseline)))
-		return json_string("imported runs did not take turns with the others, so there is "
-				   "no ratio round by round");
+		return remark_new("no_turns", NULL,
+				  "imported runs did not take turns with the others, so there is "
+				  "no ratio round by round");
 	if (!baseline || !ok_rounds_of(baseline, rounds))
 		return missing_baseline(baseline, label);
 	for (unsigned round = 0; round < rounds; round++)
 		if (ok_in_round(c, round) && ok_in_round(baseline, round))
-			return json_sprintf("in a round it or %s finished nothing", label);
-	return json_sprintf("no round in which both it and %s ended ok", label);
+			return remark_new("round_finished_nothing", baseline_values(label),
+					  "in a round it or {baseline} finished nothing");
+	return remark_new("no_common_round", baseline_values(label),
+			  "no round in which both it and {baseline} ended ok");
 }
 
-const struct configuration *find_baseline(const struct grouping *g, const struct configuration *c,
-					  const char *label)
+const struct measured_config *find_baseline(const struct grouping *g,
+					    const struct measured_config *c, const char *label)
 {
 	for (unsigned i = 0; i < g->count; i++)
 		if (strcmp(string_at(g->configurations[i].identity, "engine.label"), label) == 0 &&
 		    json_equal(g->configurations[i].workpiece, c->workpiece))
 			return &g->configurations[i];
-	/* With an imported one nothing is compared, whatever it was told: it says why. */
+	/* An imported baseline is found whatever its work was, so that the reason can be told. */
 	for (unsigned i = 0; i < g->count; i++)
 		if (is_imported(&g->configurations[i]) &&
 		    strcmp(string_at(g->configurations[i].identity, "engine.label"), label) == 0)
@@ -119,20 +129,21 @@ const struct configuration *find_baseline(const struct grouping *g, const struct
 }
 
 /*
- * Where the baseline never ended ok, another engine stands in for it, so that there are ratios at
- * all: on the same work the first in the order of the plan that ended ok in most rounds. NULL where
- * none is needed, or there is none beside `c`. The summary says which, and why.
+ * Where the baseline never ended ok, another engine stands in for it, so that there are ratios: of
+ * those that did the same work, the one that ended ok in most rounds, the first in the plan among
+ * equals. NULL where none is needed, or there is none beside `c`. The summary says which, and why.
  */
-const struct configuration *find_stand_in(const struct grouping *g, const struct configuration *c,
-					  const struct configuration *baseline)
+const struct measured_config *find_stand_in(const struct grouping *g,
+					    const struct measured_config *c,
+					    const struct measured_config *baseline)
 {
-	const struct configuration *best = NULL;
+	const struct measured_config *best = NULL;
 	unsigned others = 0;
 	if (!baseline || is_imported(c) || is_imported(baseline) ||
 	    ok_rounds_of(baseline, g->rounds))
 		return NULL;
 	for (unsigned i = 0; i < g->count; i++) {
-		const struct configuration *other = &g->configurations[i];
+		const struct measured_config *other = &g->configurations[i];
 		unsigned rounds = ok_rounds_of(other, g->rounds);
 		if (rounds == 0 || is_imported(other) ||
 		    !json_equal(other->workpiece, c->workpiece))

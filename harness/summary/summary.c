@@ -3,23 +3,23 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/json_folder.h"
 #include "base/json_path.h"
+#include "base/json_put.h"
+#include "base/remark.h"
 #include "base/runs_file.h"
 #include "base/statistics.h"
 #include "base/whole_file.h"
-#include "meters/measurement.h"
+#include "meters/meter.h"
+#include "metrics/metric.h"
 #include "summary/parts.h"
 #include "summary/place.h"
 
 /* What "interval" of the summary says; table, figures and report repeat it. */
 #define LEVEL_METHOD "order statistics of the rounds (sign test)"
 #define RATIO_METHOD "geometric mean of the rounds' ratios, Student's t on their logarithms"
-
-#define LENGTH(array) (sizeof(array) / sizeof *(array))
 
 /* The command that repeats one configuration alone. */
 static json_t *lone_command(const json_t *run)
@@ -52,72 +52,95 @@ static void add_warnings(json_t *into, const json_t *run)
 	}
 }
 
-/* Which run of another program is which round. */
-static json_t *imported_json(const struct configuration *c, unsigned rounds)
+/* Maps each round to the imported run it came from. */
+static json_t *imported_json(const struct measured_config *c, unsigned rounds)
 {
-	json_t *list = json_array();
+	json_t *list = required(json_array());
 	for (unsigned round = 0; round < rounds; round++) {
 		const json_t *from = json_object_get(c->by_round[round], "imported");
-		if (from)
-			json_array_append_new(list,
-					      json_pack("{s:i, s:O, s:O, s:O}", "round", (int)round,
-							"tool", json_object_get(from, "tool"),
-							"file", json_object_get(from, "file"),
-							"job", json_object_get(from, "job")));
+		if (!from)
+			continue;
+		json_t *entry = required(json_object());
+		put_int(entry, "round", round);
+		put_shared(entry, "tool", json_object_get(from, "tool"));
+		put_shared(entry, "file", json_object_get(from, "file"));
+		put_shared(entry, "job", json_object_get(from, "job"));
+		json_array_append_new(list, entry);
 	}
 	return list;
 }
 
-static json_t *summarise(const struct configuration *c, const struct configuration *baseline,
-			 const struct configuration *stand_in, unsigned rounds,
-			 const char *baseline_label)
+/* Who, what, and how to run it alone. */
+static void put_identity(json_t *entry, const struct measured_config *c)
 {
-	json_t *stand_in_reason = json_null();
-	if (stand_in) {
-		stand_in_reason = missing_baseline(baseline, baseline_label);
-		baseline = stand_in;
-		baseline_label = string_at(stand_in->identity, "engine.label");
+	json_t *config = json_copy(json_object_get(c->identity, "config"));
+	if (!counts_syscalls(c->first)) { /* the run that counts has a window of its own */
+		put_shared(config, "runtime_s", at_path(c->first, "config.runtime_s"));
+		put_shared(config, "warmup_s", at_path(c->first, "config.warmup_s"));
 	}
-	json_t *warnings = json_array();
-	json_t *syscalls_spread, *syscalls_reason;
-	json_t *syscalls = syscalls_json(c, &syscalls_spread, &syscalls_reason);
+	put_shared(entry, "engine", json_object_get(c->identity, "engine"));
+	put_shared(entry, "workload", json_object_get(c->identity, "workload"));
+	put_new(entry, "config", config);
+	put_new(entry, "command", lone_command(c->first));
+}
+
+/* How it ended: "status", "reason", "rounds", and the runs' warnings, to `warnings`. */
+static void put_status(json_t *entry, const struct measured_config *c, unsigned rounds,
+		       json_t *warnings)
+{
 	const json_t *speaks = c->first; /* for the status, when no round is ok */
 	unsigned ok_rounds = 0;
 	for (unsigned round = 0; round < rounds; round++) {
 		if (!c->by_round[round])
 			continue;
-		if (ok_in_round(c, round))
-			ok_rounds++;
+		ok_rounds += ok_in_round(c, round);
 		add_warnings(warnings, c->by_round[round]);
 		if (ok_in_round(c, round) == (ok_rounds > 0))
 			speaks = c->by_round[round];
 	}
-	json_t *ratio = ratios_json(c, baseline, rounds, warnings);
-	json_t *no_ratio = ratio_reason(ratio, c, baseline, rounds, baseline_label);
-	json_t *steadiness = steadiness_json(c, rounds, warnings);
-	judge_warm_up(c, rounds, warnings);
-	json_t *config = json_copy(json_object_get(c->identity, "config"));
-	if (!counts_syscalls(c->first)) { /* the run that counts has a window of its own */
-		json_object_set(config, "runtime_s",
-				(json_t *)at_path(c->first, "config.runtime_s"));
-		json_object_set(config, "warmup_s", (json_t *)at_path(c->first, "config.warmup_s"));
+	put_shared(entry, "status", json_object_get(speaks, "status"));
+	put_shared(entry, "reason", json_object_get(speaks, "reason"));
+	put_int(entry, "rounds", ok_rounds);
+}
+
+/* Its ratios, and what they are taken to. */
+static void put_ratios(json_t *entry, const struct measured_config *c, const struct grouping *g,
+		       const char *baseline_label, json_t *warnings)
+{
+	const struct measured_config *baseline = find_baseline(g, c, baseline_label);
+	const struct measured_config *stand_in = find_stand_in(g, c, baseline);
+	json_t *stand_in_reason = NULL;
+	if (stand_in) {
+		stand_in_reason = missing_baseline(baseline, baseline_label);
+		baseline = stand_in;
+		baseline_label = string_at(stand_in->identity, "engine.label");
 	}
-	json_t *summary = json_pack(
-		"{s:O, s:O, s:o, s:o, s:O, s:O, s:o, s:i, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, "
-		"s:o, s:o, s:o, s:o}",
-		"engine", json_object_get(c->identity, "engine"), "workload",
-		json_object_get(c->identity, "workload"), "config", config, "command",
-		lone_command(c->first), "status", json_object_get(speaks, "status"), "reason",
-		json_object_get(speaks, "reason"), "warnings", warnings, "rounds", (int)ok_rounds,
-		"metrics", metrics_json(c, rounds), "per_cpu_pct", per_cpu_json(c, rounds),
-		"baseline", baseline_label, "stand_in_reason", stand_in_reason, "ratio", ratio,
-		"ratio_reason", no_ratio, "steadiness", steadiness, "syscalls_per_op", syscalls,
-		"syscalls_spread", syscalls_spread, "syscalls_reason", syscalls_reason, "histogram",
-		merge_histograms(c, rounds, "histogram"), "histogram_uncorrected",
-		merge_histograms(c, rounds, "histogram_uncorrected"));
+	json_t *ratio = ratios_json(c, baseline, g->rounds, warnings);
+	put_string(entry, "baseline", baseline_label);
+	put_new(entry, "stand_in_reason", stand_in_reason);
+	put_new(entry, "ratio", ratio);
+	put_new(entry, "ratio_reason", ratio_reason(ratio, c, baseline, g->rounds, baseline_label));
+}
+
+static json_t *summarise(const struct measured_config *c, const struct grouping *g,
+			 const char *baseline_label)
+{
+	json_t *entry = required(json_object()), *warnings = required(json_array());
+	put_identity(entry, c);
+	put_status(entry, c, g->rounds, warnings);
+	put_new(entry, "metrics", metrics_json(c, g->rounds));
+	put_new(entry, "syscalls_reason", syscalls_reason(c));
+	put_new(entry, "per_cpu_pct", per_cpu_estimates(c, g->rounds));
+	put_ratios(entry, c, g, baseline_label, warnings);
+	put_new(entry, "steadiness", steadiness_json(c, g->rounds, warnings));
+	judge_warm_up(c, g->rounds, warnings);
+	put_new(entry, "warnings", warnings);
+	put_new(entry, "histogram", merge_histograms(c, g->rounds, "histogram"));
+	put_new(entry, "histogram_uncorrected",
+		merge_histograms(c, g->rounds, "histogram_uncorrected"));
 	if (is_imported(c))
-		json_object_set_new(summary, "imported", imported_json(c, rounds));
-	return summary;
+		put_new(entry, "imported", imported_json(c, g->rounds));
+	return entry;
 }
 
 /* Names of the environment's keys that were not the same in all runs that know theirs. */
@@ -171,8 +194,8 @@ static bool peer_was_busy(const json_t *configuration)
 }
 
 /*
- * Where the peer was busy all the time with one engine, it bounds what all of them can
- * reach: their rates must not be compared there, the neighbours' neither.
+ * Where the peer was busy all the time with one engine, it bounds what all of them can reach: no
+ * rates must be compared there, those of its neighbours included.
  */
 static void judge_peer(json_t *configurations)
 {
@@ -185,64 +208,66 @@ static void judge_peer(json_t *configurations)
 		}
 		json_object_set_new(c, "peer_limited", json_boolean(limited));
 		if (limited && status_is(c, "ok") && !peer_was_busy(c))
-			json_array_append_new(
-				json_object_get(c, "warnings"),
-				json_string("with another engine the peer was at its limit "
-					    "here: "
-					    "compare CPU per message, not rates"));
+			remark_add(json_object_get(c, "warnings"), "peer_at_limit_beside", NULL,
+				   "with another engine the peer was at its limit here: compare "
+				   "CPU per message, not rates");
 	}
+}
+
+/* How the intervals are made, and what those of a configuration with all rounds are worth. */
+static json_t *interval_json(unsigned rounds)
+{
+	json_t *interval = required(json_object());
+	put_string(interval, "method", LEVEL_METHOD);
+	put_real(interval, "confidence_pct", 100 * median_confidence(rounds));
+	put_string(interval, "ratio_method", RATIO_METHOD);
+	put_real(interval, "ratio_confidence_pct", rounds > 1 ? 100 * RATIO_CONFIDENCE : 0);
+	return interval;
+}
+
+/* Rounds of the configuration that has most, the imported ones left out unless there are no others. */
+static unsigned rounds_done(const struct grouping *g)
+{
+	unsigned own = 0, imported = 0;
+	for (unsigned i = 0; i < g->count; i++) {
+		unsigned rounds = ok_rounds_of(&g->configurations[i], g->rounds);
+		unsigned *most = is_imported(&g->configurations[i]) ? &imported : &own;
+		*most = rounds > *most ? rounds : *most;
+	}
+	return own > 0 ? own : imported;
 }
 
 json_t *summary_compute(const char *folder, const struct comparison *comparison, struct reason *why)
 {
-	char time_utc[32];
+	char stamp[32];
 	json_t *runs = runs_read(folder, why);
 	if (!runs)
 		return NULL;
 
 	struct grouping g = group_runs(runs, comparison->idle_baseline);
-	json_t *configurations = json_array();
-	unsigned done = 0, imported = 0;
-	for (unsigned i = 0; i < g.count; i++) {
-		const struct configuration *c = &g.configurations[i];
-		const struct configuration *baseline = find_baseline(&g, c, comparison->baseline);
-		json_t *entry = summarise(c, baseline, find_stand_in(&g, c, baseline), g.rounds,
-					  comparison->baseline);
-		unsigned rounds = (unsigned)json_integer_value(json_object_get(entry, "rounds"));
-		unsigned *most = is_imported(c) ? &imported : &done;
-		*most = rounds > *most ? rounds : *most;
-		json_array_append_new(configurations, entry);
-	}
-	if (done == 0) /* how often something was imported says nothing of our own rounds */
-		done = imported;
+	json_t *configurations = required(json_array()), *summary = required(json_object());
+	unsigned done = rounds_done(&g);
+	for (unsigned i = 0; i < g.count; i++)
+		json_array_append_new(configurations,
+				      summarise(&g.configurations[i], &g, comparison->baseline));
 	judge_peer(configurations);
-	/* What the interval of most rows is worth: that of a configuration with all rounds. */
-	double zeros[1024] = { 0 };
-	struct estimate typical = estimate_median(zeros, done < 1		? 1
-							 : done < LENGTH(zeros) ? done
-										: LENGTH(zeros));
-	struct ratio_estimate typical_ratio = estimate_ratio((double[]) { 1, 1 }, done < 2 ? 1 : 2);
-	time_t now = time(NULL);
-	strftime(time_utc, sizeof time_utc, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
-	json_t *summary = json_pack(
-		"{s:s, s:s, s:O, s:i, s:i, s:b, s:I, s:s, s:{s:s, s:f, s:s, s:f}, s:o, "
-		"s:o, s:o, "
-		"s:o, "
-		"s:o}",
-		"schema", "iolab.summary.v1", "time_utc", time_utc, "command", comparison->command,
-		"rounds_planned", (int)comparison->rounds_planned, "rounds_done", (int)done,
-		"interrupted", comparison->interrupted, "seed", (json_int_t)comparison->seed,
-		"baseline", comparison->baseline, "interval", "method", LEVEL_METHOD,
-		"confidence_pct", 100 * typical.confidence, "ratio_method", RATIO_METHOD,
-		"ratio_confidence_pct", 100 * typical_ratio.confidence, "precision",
-		precision_json(configurations, comparison), "idle_baseline",
-		comparison->idle_baseline ? json_incref(comparison->idle_baseline) : json_null(),
-		"env", environment_of(runs), "env_varies", varying_environment(runs),
-		"configurations", configurations);
+	put_string(summary, "schema", SUMMARY_SCHEMA);
+	put_string(summary, "time_utc", time_utc(stamp));
+	put_shared(summary, "command", comparison->command);
+	put_int(summary, "rounds_planned", comparison->rounds_planned);
+	put_int(summary, "rounds_done", done);
+	put_bool(summary, "interrupted", comparison->interrupted);
+	put_int(summary, "seed", (int64_t)comparison->seed);
+	put_string(summary, "baseline", comparison->baseline);
+	put_new(summary, "interval", interval_json(done));
+	put_new(summary, "precision", precision_json(configurations, comparison));
+	put_shared(summary, "idle_baseline", comparison->idle_baseline);
+	put_new(summary, "env", environment_of(runs));
+	put_new(summary, "env_varies", varying_environment(runs));
+	put_new(summary, "metrics", metrics_in_summary());
+	put_new(summary, "configurations", configurations);
 	free_grouping(&g);
 	json_decref(runs);
-	if (!summary)
-		reason_set(why, "out of memory");
 	return summary;
 }
 

@@ -10,13 +10,21 @@
 
 #include "reason.h"
 
-/* The verdict on a ratio whose interval spans 1. */
+/* What this version writes; what it reads is in summary_recompute() and base/runs_file.h. */
+#define SUMMARY_SCHEMA "iolab.summary.v2"
+
+/* The verdicts on a ratio: its interval spans 1, or lies on one side of it. */
+#define VERDICT_NONE   "none"
+#define VERDICT_LOWER  "lower"
+#define VERDICT_HIGHER "higher"
+
+/* The words for VERDICT_NONE. */
 #define NO_DIFFERENCE "no difference shown"
 
 /* With fewer rounds t leans on the shape of the distribution more than anybody knows of it. */
 #define VERDICT_ROUNDS 5
 
-/* System calls are counted in so many runs at most, none of which enters another figure. */
+/* At most this many runs count system calls; none of them enters another figure. */
 #define COUNTING_ROUNDS 3
 
 /* What a comparison knows of itself and the runs do not. */
@@ -64,15 +72,14 @@ struct precision precision_so_far(const struct grouping *grouping, const char *b
 				  double wanted_ci_pct);
 
 /*
- * What a ratio's interval says: "higher", "lower" or NO_DIFFERENCE. `rounds` is the number that it
- * comes from, of two sessions the smaller one.
+ * What a ratio's interval says, one of the verdicts above. `rounds` is how many it comes from, of two
+ * sessions the smaller number.
  */
 const char *ratio_verdict(double low, double high, unsigned rounds);
 
 /*
- * For the ratio of two quantiles. Each is the middle of its bucket, and all rounds may fall into
- * the same one: then they do not scatter at all, and the ratio is wrong all the same, by two half
- * widths at most.
+ * For the ratio of two quantiles. Each is the middle of its bucket, and all rounds may fall into the
+ * same one: then they do not scatter, and yet the ratio may be wrong by two half widths.
  */
 void widen_by_buckets(double *low, double *high);
 

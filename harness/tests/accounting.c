@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "meters/measurement.h"
+#include "meters/meter.h"
 #include "tap.h"
 
 #define BURN_NS (300 * NS_PER_MS)
@@ -50,49 +50,53 @@ static void wait_until_alone(void)
 	}
 }
 
-static double number(const json_t *metrics, const char *key)
+/* A window, and what is read at its edges. */
+struct watch {
+	struct meter meter;
+	struct reading begin, end;
+	struct usage usage; /* once it is closed */
+};
+
+static void watch_begin(struct watch *w, pid_t peer)
 {
-	return json_number_value(json_object_get(json_object_get(metrics, "cpu"), key));
+	meter_open(&w->meter, peer, false);
+	meter_begin(&w->meter, &w->begin);
 }
 
-static json_t *difference(struct measurement *before, struct measurement *after)
+static void watch_end(struct watch *w)
 {
-	struct reason why = { "" };
-	measurement_end(after);
-	json_t *metrics = measurement_json(before, after, 1000, &why);
-	measurement_close(before, after);
-	return metrics;
+	meter_end(&w->meter, &w->end);
+	w->usage = usage_between(&w->meter, &w->begin, &w->end);
+	meter_close(&w->meter);
+}
+
+static double process_s(const struct watch *w)
+{
+	return w->usage.user_s + w->usage.system_s;
 }
 
 static void count_threads(struct tap *tap)
 {
-	struct measurement before, after;
-	struct reason why;
+	static struct watch w;
 	pthread_t threads[3];
-	measurement_open(&before, &after, 0, 0, &why);
-	measurement_begin(&before);
+	watch_begin(&w, 0);
 	for (unsigned i = 0; i < 3; i++)
 		pthread_create(&threads[i], NULL, burn_in_thread, NULL);
 	for (unsigned i = 0; i < 3; i++)
 		pthread_join(threads[i], NULL);
-	json_t *metrics = difference(&before, &after);
+	watch_end(&w);
 	double expected_s = 3.0 * BURN_NS / NS_PER_S;
-	double process_s = number(metrics, "user_s") + number(metrics, "system_s");
-	double host_s = number(metrics, "host_busy_s");
-	tap_check(tap, fabs(process_s - expected_s) < 0.1 * expected_s,
-		  "three threads burn %.2f s: the process shows %.3f s", expected_s, process_s);
+	double host_s = w.usage.host_busy_s;
+	tap_check(tap, fabs(process_s(&w) - expected_s) < 0.1 * expected_s,
+		  "three threads burn %.2f s: the process shows %.3f s", expected_s, process_s(&w));
 	tap_check(tap, host_s > 0.9 * expected_s - 0.04,
 		  "the host shows no less: %.3f s (others may run too)", host_s);
-	tap_check(tap, fabs(number(metrics, "us_per_op") - process_s * 1e6 / 1000) < 1,
-		  "per operation it is the thousandth part");
-	json_decref(metrics);
 }
 
 /* One busy thread on one CPU: that CPU shows it, whatever others do elsewhere. */
 static void count_each_cpu(struct tap *tap)
 {
-	struct measurement before, after;
-	struct reason why;
+	static struct watch w;
 	cpu_set_t allowed, one;
 	int cpu = 0;
 	sched_getaffinity(0, sizeof allowed, &allowed);
@@ -101,37 +105,27 @@ static void count_each_cpu(struct tap *tap)
 	CPU_ZERO(&one);
 	CPU_SET(cpu, &one);
 	sched_setaffinity(0, sizeof one, &one);
-	measurement_open(&before, &after, 0, 0, &why);
-	measurement_begin(&before);
+	watch_begin(&w, 0);
 	burn(CLOCK_THREAD_CPUTIME_ID, BURN_NS);
-	json_t *metrics = difference(&before, &after);
+	watch_end(&w);
 	sched_setaffinity(0, sizeof allowed, &allowed);
-	const json_t *list = json_object_get(json_object_get(metrics, "cpu"), "per_cpu_pct");
+	json_t *list = per_cpu_json(&w.begin, &w.end);
 	double busy_pct = json_number_value(json_array_get(list, (size_t)cpu)), sum_pct = 0;
 	for (size_t i = 0; i < json_array_size(list); i++)
 		sum_pct += json_number_value(json_array_get(list, i));
-	double elapsed_s = json_number_value(json_object_get(metrics, "elapsed_s"));
-	double error_pct = 100 * number(metrics, "host_error_s") / elapsed_s;
+	double elapsed_s = w.usage.elapsed_s;
+	double error_pct = 100 * w.usage.host_error_s / elapsed_s;
+	double host_pct = 100 * w.usage.host_busy_s / elapsed_s;
 	tap_check(tap, busy_pct > 99 - error_pct, "CPU %d was busy %.0f %% (+-%.0f %%)", cpu,
 		  busy_pct, error_pct);
-	tap_check(tap,
-		  fabs(sum_pct - number(metrics, "host_util_pct")) <
-			  error_pct * (double)(json_array_size(list) + 1),
-		  "all CPUs together are the host: %.0f %% and %.0f %%", sum_pct,
-		  number(metrics, "host_util_pct"));
-	double process_pct =
-		100 * (number(metrics, "user_s") + number(metrics, "system_s")) / elapsed_s;
-	tap_check(tap,
-		  fabs(number(metrics, "host_util_pct") - process_pct -
-		       number(metrics, "other_util_pct")) < 0.1,
-		  "what is not the process's is other: %.0f %%", number(metrics, "other_util_pct"));
-	json_decref(metrics);
+	tap_check(tap, fabs(sum_pct - host_pct) < error_pct * (double)(json_array_size(list) + 1),
+		  "all CPUs together are the host: %.0f %% and %.0f %%", sum_pct, host_pct);
+	json_decref(list);
 }
 
 static void count_polling_thread(struct tap *tap)
 {
-	struct measurement before, after;
-	struct reason why;
+	static struct watch w;
 	struct io_uring ring;
 	struct io_uring_params params = { .flags = IORING_SETUP_SQPOLL, .sq_thread_idle = 10000 };
 	if (io_uring_queue_init_params(4, &ring, &params) < 0) {
@@ -141,25 +135,21 @@ static void count_polling_thread(struct tap *tap)
 	/* It begins to spin with the first operation. */
 	io_uring_prep_nop(io_uring_get_sqe(&ring));
 	io_uring_submit_and_wait(&ring, 1);
-	measurement_open(&before, &after, 0, 0, &why);
-	measurement_begin(&before);
+	watch_begin(&w, 0);
 	/* This thread sleeps; the kernel's thread spins. */
 	nanosleep(&(struct timespec) { .tv_nsec = BURN_NS }, NULL);
-	json_t *metrics = difference(&before, &after);
+	watch_end(&w);
 	io_uring_queue_exit(&ring);
 	wait_until_alone();
-	double process_s = number(metrics, "user_s") + number(metrics, "system_s");
-	double elapsed_s = json_number_value(json_object_get(metrics, "elapsed_s"));
-	tap_check(tap, process_s > 0.5 * elapsed_s && process_s < 1.1 * elapsed_s,
+	double elapsed_s = w.usage.elapsed_s;
+	tap_check(tap, process_s(&w) > 0.5 * elapsed_s && process_s(&w) < 1.1 * elapsed_s,
 		  "an SQPOLL thread spins for %.3f s: the process shows %.3f s", elapsed_s,
-		  process_s);
-	json_decref(metrics);
+		  process_s(&w));
 }
 
 static void count_peer(struct tap *tap)
 {
-	struct measurement before, after;
-	struct reason why;
+	static struct watch w;
 	int go[2], done[2];
 	char byte = 0;
 	if (pipe(go) < 0 || pipe(done) < 0)
@@ -173,39 +163,34 @@ static void count_peer(struct tap *tap)
 			_exit(1);
 		pause();
 	}
-	measurement_open(&before, &after, peer, 0, &why);
-	measurement_begin(&before);
+	watch_begin(&w, peer);
 	bool fine = write(go[1], &byte, 1) == 1 && read(done[0], &byte, 1) == 1;
-	json_t *metrics = difference(&before, &after);
+	watch_end(&w);
 	kill(peer, SIGKILL);
 	waitpid(peer, NULL, 0);
 	double expected_s = (double)BURN_NS / NS_PER_S;
-	double peer_s = number(metrics, "peer_s");
-	double process_s = number(metrics, "user_s") + number(metrics, "system_s");
+	double peer_s = w.usage.peer_s;
 	tap_check(tap, fine && fabs(peer_s - expected_s) < 0.05 * expected_s,
 		  "the peer burns %.2f s: its own account shows %.3f s", expected_s, peer_s);
-	tap_check(tap, process_s < 0.1 * expected_s, "and this process next to nothing: %.3f s",
-		  process_s);
-	json_decref(metrics);
+	tap_check(tap, process_s(&w) < 0.1 * expected_s, "and this process next to nothing: %.3f s",
+		  process_s(&w));
 }
 
 static void count_system_calls(struct tap *tap)
 {
-	struct measurement before, after;
-	struct reason why = { "" };
-	measurement_open(&before, &after, 0, 1, &why);
-	if (before.syscall_counter_fd < 0) {
-		tap_skip(tap, "system calls", why.text);
-		measurement_close(&before, &after);
+	static struct watch w;
+	meter_open(&w.meter, 0, true);
+	if (w.meter.syscall_counter_fd < 0) {
+		tap_skip(tap, "system calls", w.meter.no_syscalls.text);
+		meter_close(&w.meter);
 		return;
 	}
-	measurement_begin(&before);
+	meter_begin(&w.meter, &w.begin);
 	for (unsigned i = 0; i < 100000; i++)
 		getppid();
-	json_t *metrics = difference(&before, &after);
-	double counted = 1000 * json_number_value(json_object_get(metrics, "syscalls_per_op"));
-	tap_check(tap, counted == 100000, "100,000 system calls: %.0f counted", counted);
-	json_decref(metrics);
+	watch_end(&w);
+	tap_check(tap, w.usage.syscalls == 100000, "100,000 system calls: %.0f counted",
+		  w.usage.syscalls);
 }
 
 int main(void)

@@ -557,7 +557,7 @@ TIGHT='put("blocking", 16, 1000, 990, 1010); put("libaio", 16, 3000, 2970, 3030)
 	run scored "$FACTOR" 3 'put("blocking", 16, 1000, 0, 1010); put("libaio", 16, 3000, 2970, 3030)'
 	assert_output --partial "unclear |"
 	run scored "$FACTOR" 3 "$TIGHT"'; s["baseline"] = "blocking"
-entry("libaio", 16)["ratio"] = {"ops_per_s": dict(mean=3, median=3, low=0, high=4, verdict="no difference shown")}'
+entry("libaio", 16)["ratio"] = {"ops_per_s": dict(mean=3, median=3, low=0, high=4, verdict="none")}'
 	assert_output --partial "unclear |"
 	assert_output --partial "begins at 0"
 }
@@ -565,7 +565,7 @@ entry("libaio", 16)["ratio"] = {"ops_per_s": dict(mean=3, median=3, low=0, high=
 @test "predictions: which engine, when the intervals overlap, and when one was not measured" {
 	which='dict(kind="which", choices=("blocking", "libaio"), best="high")'
 	run scored "$which" libaio "$TIGHT"
-	assert_output --partial "right | libaio 3.00k (2.97k to 3.03k), blocking 1.00k (990 to 1.01k) operations/s |"
+	assert_output --partial "right | libaio 3.00k (2.97k to 3.03k), blocking 1.00k (990 to 1.01k) operations/s (throughput) |"
 	run scored "$which" blocking "$TIGHT"
 	assert_output --partial "off |"
 	run scored "$which" libaio 'put("blocking", 16, 1000, 900, 3000); put("libaio", 16, 3000, 2970, 3030)'

@@ -167,19 +167,19 @@ static const struct engine_ops fault_engine = {
 	.close = fault_close,
 };
 
-struct outcome {
+struct ended {
 	int rc;
 	unsigned lost;
 	struct tally tally;
 	uint64_t window_due, unfinished;
 	struct schedule schedule;
-	struct driver_counts counts;
+	struct window window;
 	uint64_t window_ns[2]; /* from, to */
 	struct reason why;
 };
 
 /* One whole run, as run.c does it, with the fault engine in the place of the one named. */
-static void run(uint64_t faults, const char *const *words, struct outcome *o)
+static void run(uint64_t faults, const char *const *words, struct ended *o)
 {
 	const char *argv[32] = { "iolab run", "--engine", "blocking" };
 	int argc = 3;
@@ -195,20 +195,28 @@ static void run(uint64_t faults, const char *const *words, struct outcome *o)
 
 	struct workload *workload = NULL;
 	struct engine *engine;
-	struct measurement before = { 0 }, after = { 0 };
-	struct reason unused;
+	struct meter meter;
+	struct outcome outcome = { .lost = 0 };
 	memset(o, 0, sizeof *o);
 	o->rc = config->workload->open(&workload, config, &o->why);
 	if (o->rc < 0)
 		return;
 	struct engine_config engine_config = { .depth = workload->depth, .options = faults };
 	fault_open(&engine, &engine_config, &o->why);
-	measurement_open(&before, &after, workload->peer, 0, &unused);
-	o->rc = driver_run(config, workload, engine, &before, &after, &o->counts, &o->lost,
-			   &o->why);
-	o->window_ns[0] = before.wall_ns;
-	o->window_ns[1] = after.wall_ns;
-	measurement_close(&before, &after);
+	meter_open(&meter, workload->peer, false);
+	struct job job = {
+		.config = config,
+		.workload = workload,
+		.engine = engine,
+		.meter = &meter,
+	};
+	o->rc = driver_run(&job, &outcome);
+	o->window = outcome.window;
+	o->lost = outcome.lost;
+	o->why = outcome.why;
+	o->window_ns[0] = outcome.window.begin.wall_ns;
+	o->window_ns[1] = outcome.window.end.wall_ns;
+	meter_close(&meter);
 	fault_close(engine);
 	if (o->rc == 0 && workload->ops->check && (o->rc = workload->ops->check(workload)) < 0)
 		o->why = workload->failure;
@@ -226,7 +234,7 @@ static const char *file_path;
 static void expect_found(struct tap *tap, const char *name, uint64_t faults,
 			 const char *const *words, const char *says)
 {
-	struct outcome o;
+	struct ended o;
 	run(faults, words, &o);
 	tap_check(tap, o.rc < 0 && strstr(o.why.text, says), "%s is found: rc %d, \"%s\"", name,
 		  o.rc, o.why.text);
@@ -242,14 +250,14 @@ static void file_tests(struct tap *tap)
 	const char *const verified_writes[] = { "--file", file_path,   "--size",   "16M",
 						"--rw",	  "randwrite", "--depth",  "8",
 						"--ops",  "1000",      "--verify", NULL };
-	struct outcome o;
+	struct ended o;
 
 	run(0, mixed, &o);
 	tap_check(tap, o.rc == 0 && o.tally.ops == 5000,
 		  "no fault: 5000 operations, rc %d, %llu: %s", o.rc,
 		  (unsigned long long)o.tally.ops, o.why.text);
-	tap_check(tap, o.tally.latency.count == 5000 && o.counts.inflight_max <= 32,
-		  "a latency for each, never more than 32 in flight (%u)", o.counts.inflight_max);
+	tap_check(tap, o.tally.latency.count == 5000 && o.window.inflight_max <= 32,
+		  "a latency for each, never more than 32 in flight (%u)", o.window.inflight_max);
 	run(SHORT_IO, mixed, &o);
 	tap_check(tap, o.rc == 0 && o.tally.ops == 5000 && o.tally.short_transfers > 100,
 		  "short I/O is continued: %llu short transfers, rc %d %s",
@@ -283,7 +291,7 @@ static void pipe_tests(struct tap *tap)
 {
 	const char *const ring[] = { "--workload", "pipe", "--pipes",  "8",   "--tokens", "8",
 				     "--runtime",  "0.1",  "--warmup", "0.0", "--verify", NULL };
-	struct outcome o;
+	struct ended o;
 	run(0, ring, &o);
 	tap_check(tap, o.rc == 0 && o.tally.ops > 1000 && o.tally.latency.count == o.tally.ops,
 		  "pipe: a latency for each of %llu hops, rc %d %s",
@@ -298,7 +306,7 @@ static void window_tests(struct tap *tap)
 {
 	const char *const timed[] = { "--file",	   file_path, "--size",	  "4M",	  "--depth", "16",
 				      "--runtime", "0.1",     "--warmup", "0.03", NULL };
-	struct outcome o;
+	struct ended o;
 	run(TRICKLE, timed, &o);
 	unsigned within = 0, late = 0;
 	for (unsigned i = 0; i < trickled.count; i++) {
@@ -311,20 +319,20 @@ static void window_tests(struct tap *tap)
 		  within);
 
 	/* Slices by the engine's own notes; an operation at an edge may fall to either side. */
-	double slice_ns = o.counts.slice_s * NS_PER_S;
+	double slice_ns = o.window.slice_s * NS_PER_S;
 	uint64_t sum = 0;
 	unsigned moved = 0;
-	for (unsigned slice = 0; slice < DRIVER_SLICES; slice++) {
+	for (unsigned slice = 0; slice < WINDOW_SLICES; slice++) {
 		unsigned noted = 0;
 		for (unsigned i = 0; i < trickled.count; i++) {
 			double into_ns = (double)trickled.at_ns[i] - (double)o.window_ns[0];
-			bool last = slice + 1 == DRIVER_SLICES;
+			bool last = slice + 1 == WINDOW_SLICES;
 			noted += into_ns > slice * slice_ns &&
 				 trickled.at_ns[i] <= o.window_ns[1] &&
 				 (last || into_ns <= (slice + 1) * slice_ns);
 		}
-		sum += o.counts.slice_ops[slice];
-		moved += (unsigned)labs((long)noted - (long)o.counts.slice_ops[slice]);
+		sum += o.window.slice_ops[slice];
+		moved += (unsigned)labs((long)noted - (long)o.window.slice_ops[slice]);
 	}
 	tap_check(tap, sum == o.tally.ops && moved <= 4,
 		  "ten slices count all of them, each when it came (%u at an edge)", moved);
@@ -332,7 +340,7 @@ static void window_tests(struct tap *tap)
 	const char *const counted[] = { "--file", file_path, "--size", "4M", "--depth",
 					"16",	  "--ops",   "100",    NULL };
 	run(0, counted, &o);
-	tap_check(tap, o.rc == 0 && o.counts.slice_s == 0, "a window of --ops is not sliced");
+	tap_check(tap, o.rc == 0 && o.window.slice_s == 0, "a window of --ops is not sliced");
 }
 
 /* Is every moment of a schedule counted as due then, and not before? */
@@ -365,7 +373,7 @@ static void open_loop_tests(struct tap *tap)
 	const char *const limited[] = { "--file", file_path, "--size", "4M", "--rate",
 					"2000",	  "--ops",   "200",    NULL };
 	const char *const closed[] = { "--file", file_path, "--size", "4M", "--ops", "100", NULL };
-	struct outcome o;
+	struct ended o;
 
 	run(0, scheduled, &o);
 	/* On any machine the account must balance; the first operation is due at 0. */
@@ -382,9 +390,9 @@ static void open_loop_tests(struct tap *tap)
 			o.tally.latency.sum_ns >= o.tally.uncorrected.sum_ns,
 		"latency counts from the due time, for every due operation, and is never shorter");
 
-	tap_check(tap, o.counts.inflight_mean < 0.5 * o.counts.inflight_max,
+	tap_check(tap, o.window.inflight_mean < 0.5 * o.window.inflight_max,
 		  "while it sleeps it holds nothing: %.3f in flight, at most %u",
-		  o.counts.inflight_mean, o.counts.inflight_max);
+		  o.window.inflight_mean, o.window.inflight_max);
 
 	run(0, stalled, &o);
 	double due_ms = histogram_quantile_ns(&o.tally.latency, 0.9) / 1e6;
@@ -418,7 +426,7 @@ static void echo_tests(struct tap *tap)
 {
 	const char *const echo[] = { "--workload", "echo", "--conns",  "1",    "--msg-size", "5000",
 				     "--runtime",  "0.3",  "--warmup", "0.05", NULL };
-	struct outcome o;
+	struct ended o;
 	run(0, echo, &o);
 	tap_check(tap, o.rc == 0 && o.tally.ops > 100, "echo, no fault: %llu messages, rc %d %s",
 		  (unsigned long long)o.tally.ops, o.rc, o.why.text);

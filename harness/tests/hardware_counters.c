@@ -20,10 +20,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/json_path.h"
+#include "base/json_put.h"
 #include "clock.h"
 #include "meters/hardware_counters.h"
-#include "meters/measurement.h"
+#include "meters/meter.h"
+#include "metrics/metric.h"
 #include "tap.h"
 
 #define BURN_NS (100 * NS_PER_MS)
@@ -80,100 +81,87 @@ static void *work_when_told(void *unused)
 	return work(unused);
 }
 
-/* The two readings of a window, and the counters behind them. */
-struct window {
+/* A window, and the counters that are read at its edges. */
+struct watch {
 	struct hardware_counters counters;
-	struct measurement before, after;
+	struct meter meter;
+	struct reading begin, end;
+	struct usage usage; /* once it is closed */
 };
 
-static void open_window(struct window *w)
+static void open_watch(struct watch *w)
 {
-	struct reason unused;
-	measurement_open(&w->before, &w->after, 0, 0, &unused);
+	meter_open(&w->meter, 0, false);
 	hardware_counters_open(&w->counters, software_events);
-	w->before.hardware = w->after.hardware = &w->counters;
+	w->meter.hardware = &w->counters;
 }
 
-static json_t *close_window(struct window *w)
+static void close_watch(struct watch *w)
 {
-	struct reason unused = { "" };
-	measurement_end(&w->after);
-	json_t *metrics = measurement_json(&w->before, &w->after, OPS, &unused);
+	meter_end(&w->meter, &w->end);
+	w->usage = usage_between(&w->meter, &w->begin, &w->end);
 	hardware_counters_close(&w->counters);
-	measurement_close(&w->before, &w->after);
-	return metrics;
+	meter_close(&w->meter);
 }
 
-/* In the window, with this count for an operation. */
-static double total(const json_t *metrics, const char *key)
+static void watch_threads(struct watch *w)
 {
-	return OPS * number_at(metrics, key);
-}
-
-static json_t *threads_in_window(void)
-{
-	struct window w;
 	pthread_t threads[THREADS], earlier;
 	sem_init(&go, 0, 0);
 	pthread_create(&earlier, NULL, work_when_told, NULL);
-	open_window(&w);
+	open_watch(w);
 	burn(); /* counted, and not within the window */
-	measurement_begin(&w.before);
+	meter_begin(&w->meter, &w->begin);
 	sem_post(&go);
 	for (unsigned i = 0; i < THREADS; i++)
 		pthread_create(&threads[i], NULL, work, NULL);
 	for (unsigned i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 	pthread_join(earlier, NULL);
-	return close_window(&w);
+	close_watch(w);
 }
 
 static void count_threads(struct tap *tap)
 {
-	json_t *metrics = threads_in_window();
-	double cpu_ns = total(metrics, "hardware.instructions_per_op"),
-	       burnt_ns = THREADS * BURN_NS;
-	double switches = total(metrics, "hardware.cycles_per_op");
-	double faults = total(metrics, "hardware.cache_misses_per_op");
+	static struct watch w;
+	watch_threads(&w);
+	const struct hardware_counts *counted = &w.usage.hardware;
+	double cpu_ns = counted->of[COUNT_INSTRUCTIONS], burnt_ns = THREADS * BURN_NS;
+	double switches = counted->of[COUNT_CYCLES];
+	double faults = counted->of[COUNT_CACHE_MISSES];
 	tap_check(tap, cpu_ns > burnt_ns && cpu_ns < burnt_ns + 0.5 * BURN_NS,
-		  "%d threads burn %.0f ms in the window: %.1f ms counted, none of earlier work",
+		  "%d threads burn %.0f ms within the window: %.1f ms counted, without what an "
+		  "earlier thread and the time before it burnt",
 		  THREADS, burnt_ns / NS_PER_MS, cpu_ns / NS_PER_MS);
 	tap_check(tap, switches >= THREADS * PAUSES,
 		  "they sleep %d times, and are preempted: %.0f switches", THREADS * PAUSES,
 		  switches);
 	tap_check(tap, faults >= THREADS * PAGES && faults < THREADS * PAGES + PAGES,
 		  "and touch %d new pages: %.0f faults", THREADS * PAGES, faults);
+	tap_check(tap, counted->running_pct > 99.9, "they counted all the time: %.1f %%",
+		  counted->running_pct);
 	tap_check(tap,
-		  fabs(number_at(metrics, "hardware.instructions_per_cycle") - cpu_ns / switches) <
-			  1e-6 * cpu_ns / switches,
-		  "the quotient of two counters is the quotient of their counts");
-	tap_check(tap, number_at(metrics, "hardware.running_pct") > 99.9,
-		  "they counted all the time: %.1f %%", number_at(metrics, "hardware.running_pct"));
-	tap_check(tap,
-		  json_is_null(at_path(metrics, "hardware.branch_misses_per_op")) &&
-			  strstr(string_at(metrics, "hardware_reason"), "branch misses"),
-		  "what cannot be counted is null, with the reason: %s",
-		  string_at(metrics, "hardware_reason"));
-	json_decref(metrics);
+		  isnan(counted->of[COUNT_BRANCH_MISSES]) &&
+			  strstr(counted->why.text, "branch misses"),
+		  "what cannot be counted is not there, with the reason: %s", counted->why.text);
 }
 
 static void count_sqpoll(struct tap *tap)
 {
-	struct window w;
+	static struct watch w;
 	struct io_uring ring;
 	struct io_uring_params params = { .flags = IORING_SETUP_SQPOLL, .sq_thread_idle = 10000 };
-	open_window(&w);
+	open_watch(&w);
 	bool opened = io_uring_queue_init_params(4, &ring, &params) == 0;
 	if (opened) { /* it begins to spin with the first operation */
 		io_uring_prep_nop(io_uring_get_sqe(&ring));
 		io_uring_submit_and_wait(&ring, 1);
 	}
-	measurement_begin(&w.before);
+	meter_begin(&w.meter, &w.begin);
 	nanosleep(&(struct timespec) { .tv_nsec = BURN_NS }, NULL);
-	json_t *metrics = close_window(&w);
-	double cpu_ns = total(metrics, "hardware.instructions_per_op");
-	double process_ns =
-		1e9 * (number_at(metrics, "cpu.user_s") + number_at(metrics, "cpu.system_s"));
+	close_watch(&w);
+	double cpu_ns = w.usage.hardware.of[COUNT_INSTRUCTIONS];
+	double process_ns = 1e9 * (w.usage.user_s + w.usage.system_s);
 	if (opened)
 		io_uring_queue_exit(&ring);
 	if (!opened || process_ns < 0.2 * BURN_NS)
@@ -182,23 +170,22 @@ static void count_sqpoll(struct tap *tap)
 		tap_check(tap, fabs(cpu_ns - process_ns) < 0.1 * process_ns,
 			  "an SQPOLL thread spins for %.1f ms by getrusage: %.1f ms counted",
 			  process_ns / NS_PER_MS, cpu_ns / NS_PER_MS);
-	json_decref(metrics);
 }
 
 /* A read that is told not to be tried inline. The worker fills the pages, so the faults are its. */
 static void count_io_wq(struct tap *tap)
 {
-	struct window w;
+	static struct watch w;
 	struct io_uring ring;
 	struct io_uring_cqe *cqe = NULL;
 	struct rusage before, after;
 	size_t length = 4096 * (size_t)sysconf(_SC_PAGESIZE);
 	unsigned char *pages = fresh_pages(4096);
 	int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC), read_bytes = -1;
-	open_window(&w);
+	open_watch(&w);
 	bool opened = pages && zero >= 0 && io_uring_queue_init(4, &ring, 0) == 0;
 	getrusage(RUSAGE_THREAD, &before);
-	measurement_begin(&w.before);
+	meter_begin(&w.meter, &w.begin);
 	if (opened) {
 		struct io_uring_sqe *sqe = io_uring_get_sqe(&ring);
 		io_uring_prep_read(sqe, zero, pages, (unsigned)length, 0);
@@ -207,11 +194,11 @@ static void count_io_wq(struct tap *tap)
 		if (io_uring_wait_cqe(&ring, &cqe) == 0)
 			read_bytes = cqe->res;
 	}
-	json_t *metrics = close_window(&w);
+	close_watch(&w);
 	getrusage(RUSAGE_THREAD, &after);
 	long expected = read_bytes / sysconf(_SC_PAGESIZE),
 	     own = after.ru_minflt - before.ru_minflt;
-	double faults = total(metrics, "hardware.cache_misses_per_op");
+	double faults = w.usage.hardware.of[COUNT_CACHE_MISSES];
 	if (opened)
 		io_uring_queue_exit(&ring);
 	if (!opened || read_bytes <= 0)
@@ -221,7 +208,6 @@ static void count_io_wq(struct tap *tap)
 			tap, own < expected / 2 && faults >= (double)expected,
 			"an io-wq worker fills %ld pages, this thread has %ld faults: %.0f counted",
 			expected, own, faults);
-	json_decref(metrics);
 }
 
 /* Counters that had the CPU for half of the time, not at all, and all the time. */
@@ -235,52 +221,58 @@ static void take_turns(struct tap *tap)
 			{ 70, 1000, 1000 },
 			{ 7, 1000, 1000 } },
 	};
-	struct reason why = { "" };
-	json_t *hardware = hardware_counters_json(&counters, &before, &after, 10, &why);
-	tap_check(tap, number_at(hardware, "instructions_per_op") == 100,
-		  "500 in half of the time are 1000: %g for each of 10 operations",
-		  number_at(hardware, "instructions_per_op"));
-	tap_check(tap, number_at(hardware, "running_pct") == 50, "and that is said: %g %%",
-		  number_at(hardware, "running_pct"));
-	tap_check(tap,
-		  json_is_null(json_object_get(hardware, "cycles_per_op")) &&
-			  json_is_null(json_object_get(hardware, "instructions_per_cycle")) &&
-			  strstr(why.text, "cycles"),
-		  "one that never ran is null: %s", why.text);
-	tap_check(tap, number_at(hardware, "cache_misses_per_op") == 7, "others are as counted");
-	json_decref(hardware);
+	struct hardware_counts counts;
+	hardware_counters_between(&counters, &before, &after, &counts);
+	tap_check(tap, counts.of[COUNT_INSTRUCTIONS] == 1000,
+		  "500 in half of the time are 1000: %g", counts.of[COUNT_INSTRUCTIONS]);
+	tap_check(tap, counts.running_pct == 50, "and that is said: %g %%", counts.running_pct);
+	tap_check(tap, isnan(counts.of[COUNT_CYCLES]) && strstr(counts.why.text, "cycles"),
+		  "one that never ran is not there: %s", counts.why.text);
+	tap_check(tap, counts.of[COUNT_CACHE_MISSES] == 70, "others are as counted");
 }
 
-/* The CPU's own counters: present, or absent with the kernel's reason. */
+/* What the CPU itself has: here, or absent with the kernel's reason. */
 static void ask_the_cpu(struct tap *tap)
 {
 	struct hardware_counters counters;
 	struct hardware_reading reading = { 0 };
-	struct reason why = { "" };
+	struct hardware_counts counts;
 	hardware_counters_open(&counters, hardware_events);
 	bool there = counters.fds[COUNT_INSTRUCTIONS] >= 0;
 	hardware_counters_read(&counters, &reading);
-	json_t *hardware = hardware_counters_json(&counters, &(struct hardware_reading) { 0 },
-						  &reading, 1, &why);
+	hardware_counters_between(&counters, &(struct hardware_reading) { 0 }, &reading, &counts);
 	hardware_counters_close(&counters);
 	if (there)
-		tap_check(tap, number_at(hardware, "instructions_per_op") > 100,
-			  "instructions of this CPU: %g",
-			  number_at(hardware, "instructions_per_op"));
+		tap_check(tap, counts.of[COUNT_INSTRUCTIONS] > 100, "instructions of this CPU: %g",
+			  counts.of[COUNT_INSTRUCTIONS]);
 	else
-		tap_check(tap, counters.error > 0 && strstr(why.text, errno_name(counters.error)),
-			  "no instructions of this CPU: %s", why.text);
-	json_decref(hardware);
+		tap_check(tap,
+			  counters.error > 0 && strstr(counts.why.text, errno_name(counters.error)),
+			  "no instructions of this CPU: %s", counts.why.text);
+}
+
+/* "hardware" of a run that had finished OPS operations in this window. */
+static void print_hardware(const struct watch *w)
+{
+	static struct workload workload;
+	static struct window window;
+	workload.tally.ops = OPS;
+	struct measured measured = { .workload = &workload, .window = &window, .usage = w->usage };
+	json_t *metrics = metrics_of_run(&measured, NULL);
+	json_t *hardware = json_object_get(metrics, "hardware");
+	put_string(hardware, "scope", HARDWARE_SCOPE);
+	put_real(hardware, "running_pct", w->usage.hardware.running_pct);
+	json_dumpf(hardware, stdout, JSON_COMPACT);
+	json_decref(metrics);
 }
 
 int main(int argc, char **argv)
 {
 	struct tap tap = { 0 };
 	if (argc > 1 && strcmp(argv[1], "--json") == 0) {
-		json_t *metrics = threads_in_window();
-		json_dumpf(json_object_get(metrics, "hardware"), stdout,
-			   JSON_COMPACT | JSON_ENCODE_ANY);
-		json_decref(metrics);
+		static struct watch w;
+		watch_threads(&w);
+		print_hardware(&w);
 		return 0;
 	}
 	struct hardware_counters counters;

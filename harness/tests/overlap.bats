@@ -12,7 +12,7 @@ small_overlap() {
 	run small_overlap --engines blocking,epoll,libaio --ratios 0.5,2 --out "$BATS_TEST_TMPDIR/results"
 	assert_success
 	assert_output --partial "epoll_ctl"
-	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.overlap.v1 \
+	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.overlap.v2 \
 		"$BATS_TEST_TMPDIR/results/overlap.json"
 	assert_success
 	run "$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results/overlap.json" <<-'PYTHON'
@@ -45,7 +45,7 @@ small_overlap() {
 	# Four runs per round; the fifth finds out how much to compute in the second round.
 	fail_run 5
 	small_overlap --rounds 3 --engines blocking --ratios 1 --json >"$BATS_TEST_TMPDIR/overlap"
-	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.overlap.v1 \
+	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.overlap.v2 \
 		"$BATS_TEST_TMPDIR/overlap"
 	assert_success
 	run "$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/overlap" <<-'PYTHON'

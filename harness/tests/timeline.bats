@@ -18,7 +18,7 @@ small_timeline() {
 	run small_timeline --engines blocking,threads,epoll,libaio,io_uring --out "$BATS_TEST_TMPDIR/results"
 	assert_success
 	assert_output --partial "epoll_ctl"
-	run valid "$BATS_TEST_TMPDIR/results/timeline.json" iolab.timeline.v2
+	run valid "$BATS_TEST_TMPDIR/results/timeline.json" iolab.timeline.v3
 	assert_success
 }
 
@@ -80,7 +80,7 @@ small_timeline() {
 
 @test "a timeline keeps each round's figures and shows the median round" {
 	small_timeline --engines blocking,io_uring --rounds 3 --seed 7 --json >"$BATS_TEST_TMPDIR/timeline"
-	run valid "$BATS_TEST_TMPDIR/timeline" iolab.timeline.v2
+	run valid "$BATS_TEST_TMPDIR/timeline" iolab.timeline.v3
 	assert_success
 	run "$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/timeline" <<-'PYTHON'
 		import json, math, statistics, sys
@@ -120,7 +120,7 @@ small_timeline() {
 @test "a timeline reports a failed round and keeps the others' figures" {
 	fail_run 2
 	small_timeline --engines blocking --rounds 3 --json >"$BATS_TEST_TMPDIR/timeline"
-	run valid "$BATS_TEST_TMPDIR/timeline" iolab.timeline.v2
+	run valid "$BATS_TEST_TMPDIR/timeline" iolab.timeline.v3
 	assert_success
 	output=$(cat "$BATS_TEST_TMPDIR/timeline")
 	assert_equal "$(json lanes.0.status) $(json lanes.0.run.op_ns.count)" "ok 2"
@@ -142,10 +142,10 @@ small_timeline() {
 	run grep -c '"trace"' "$BATS_TEST_TMPDIR/line"
 	assert_output 0
 	quick -e libaio --direct 1 --depth 4 --trace-us 2000 --json >"$BATS_TEST_TMPDIR/line"
-	run valid "$BATS_TEST_TMPDIR/line" iolab.run.v1
+	run valid "$BATS_TEST_TMPDIR/line" iolab.run.v2
 	assert_success
 	quick -e epoll -w echo --conns 4 --trace-us 2000 --json >"$BATS_TEST_TMPDIR/line"
-	run valid "$BATS_TEST_TMPDIR/line" iolab.run.v1
+	run valid "$BATS_TEST_TMPDIR/line" iolab.run.v2
 	assert_success
 	grep -q '"held_computing":null' "$BATS_TEST_TMPDIR/line"
 }

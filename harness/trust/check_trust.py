@@ -174,7 +174,7 @@ def check_comparisons(lab, trials):
     """A against A, and A against A made 5 % slower, in the same comparisons."""
     twins, slowers = run_trials(lab, trials)
     for metric, (words, slow) in METRICS.items():
-        alarms = sum(ratio["verdict"] != "no difference shown" for ratio in twins[metric])
+        alarms = sum(ratio["verdict"] != "none" for ratio in twins[metric])
         low, high = exact_interval(alarms, trials)
         widths = sorted(ratio["half_width_pct"] for ratio in twins[metric])
         yield {
@@ -188,7 +188,7 @@ def check_comparisons(lab, trials):
             "half_width_pct_median": widths[trials // 2]}
     for metric, (words, slow) in METRICS.items():
         seen = sum(ratio["verdict"] == slow for ratio in slowers[metric])
-        wrong_way = sum(ratio["verdict"] not in (slow, "no difference shown")
+        wrong_way = sum(ratio["verdict"] not in (slow, "none")
                         for ratio in slowers[metric])
         low, high = exact_interval(seen, trials)
         means = sorted(ratio["mean"] for ratio in slowers[metric])
@@ -253,7 +253,8 @@ def strace_calls(lab, words):
     result = lab.run([*words, "--count-syscalls"], ["strace", "-f", "-c", "-o", path])
     metrics = result["metrics"]
     if metrics["syscalls_per_op"] is None:
-        raise Skipped(metrics["syscalls_reason"])
+        reason = metrics["syscalls_reason"]
+        raise Skipped(reason["text"].format(**reason["values"]))
     with open(path, encoding="utf-8") as file:
         total = int(re.search(r"^\s*100\.00\s+\S+\s+\S+\s+(\d+).*\btotal$", file.read(),
                               re.MULTILINE)[1])

@@ -20,9 +20,10 @@
 
 #include "base/json_path.h"
 #include "base/json_put.h"
+#include "base/remark.h"
 #include "base/size_text.h"
 #include "clock.h"
-#include "meters/measurement.h"
+#include "meters/meter.h"
 #include "op_queue.h"
 #include "workloads/echo_peer.h"
 #include "workloads/workload.h"
@@ -521,14 +522,12 @@ static void echo_describe(struct workload *workload, json_t *parameters, json_t 
 	double peer_pct = json_number_value(json_object_get(cpu, "peer_util_pct"));
 	(void)parameters;
 	if (w->peer_shares_cpu)
-		json_array_append_new(warnings,
-				      json_string("server and peer had to share their CPUs; "
-						  "they slow each other down"));
+		remark_add(warnings, "peer_shares_cpu", NULL,
+			   "server and peer had to share their CPUs; they slow each other down");
 	/* The peer sleeps whenever it waits for the server: near 100 % means that it never had to. */
 	if (peer_pct >= PEER_BUSY_PCT)
-		json_array_append_new(warnings,
-				      json_string("the peer was at its limit: compare CPU per "
-						  "message, not rates"));
+		remark_add(warnings, "peer_at_limit", NULL,
+			   "the peer was at its limit: compare CPU per message, not rates");
 }
 
 /* A busy server, and a mostly idle one. */

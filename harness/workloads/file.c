@@ -17,6 +17,7 @@
 #include "base/interrupt.h"
 #include "base/json_path.h"
 #include "base/json_put.h"
+#include "base/remark.h"
 #include "base/size_text.h"
 #include "random.h"
 #include "workloads/block_pattern.h"
@@ -689,6 +690,14 @@ static json_t *file_words(const json_t *parameters)
 			    cache ? cache : "", syncs);
 }
 
+/* The value of a remark on the page cache. */
+static json_t *resident_pct(double pct)
+{
+	json_t *values = required(json_object());
+	put_real(values, "resident_pct", pct);
+	return values;
+}
+
 static void file_describe(struct workload *workload, json_t *parameters, json_t *metrics,
 			  json_t *warnings)
 {
@@ -701,35 +710,29 @@ static void file_describe(struct workload *workload, json_t *parameters, json_t 
 		json_object_set_new(metrics, "verified_blocks",
 				    json_integer((json_int_t)w->verified_blocks));
 	if (w->deleted)
-		json_array_append_new(warnings,
-				      json_string("the test file was deleted during the run; the "
-						  "figures are those of the deleted file"));
+		remark_add(warnings, "test_file_deleted", NULL,
+			   "the test file was deleted during the run; the figures are those of the "
+			   "deleted file");
 	if (cache == CACHE_WARM && w->resident_pct >= 0 && w->resident_pct < 99)
-		json_array_append_new(
-			warnings,
-			json_string(
-				"part of the file was not in the page cache when the run began "
-				"(see cache_resident_pct); is there memory enough for --size?"));
+		remark_add(warnings, "cache_incomplete", resident_pct(w->resident_pct),
+			   "only {resident_pct} % of the file was in the page cache when the run "
+			   "began; is there memory enough for --size?");
 	if (cache == CACHE_DROPPED)
 		json_object_set_new(parameters, "cache_resident_end_pct",
 				    w->resident_end_pct < 0 ? json_null()
 							    : json_real(w->resident_end_pct));
 	if (cache == CACHE_DROPPED && w->resident_pct > 5)
-		json_array_append_new(warnings,
-				      json_string("part of the file stayed in the page cache: see "
-						  "cache_resident_pct"));
+		remark_add(warnings, "cache_not_dropped", resident_pct(w->resident_pct),
+			   "{resident_pct} % of the file stayed in the page cache");
 	if (cache == CACHE_DROPPED && w->resident_end_pct > 50)
-		json_array_append_new(
-			warnings,
-			json_string(
-				"the window read most of the file in, and later reads came from "
-				"the page cache; a larger --size or a shorter --runtime shows the "
-				"device"));
+		remark_add(warnings, "cache_refilled", resident_pct(w->resident_end_pct),
+			   "the window read {resident_pct} % of the file in, and later reads came "
+			   "from the page cache; a larger --size or a shorter --runtime shows the "
+			   "device");
 	if (cache == CACHE_BYPASSED && w->resident_pct > 50)
-		json_array_append_new(
-			warnings,
-			json_string("this file system keeps its files in memory: there is "
-				    "nothing for O_DIRECT to bypass"));
+		remark_add(warnings, "nothing_to_bypass", NULL,
+			   "this file system keeps its files in memory: there is nothing for "
+			   "O_DIRECT to bypass");
 }
 
 /* The disk itself, and the page cache. */

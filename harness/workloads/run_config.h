@@ -10,7 +10,6 @@
 
 #include "io_engine.h"
 
-struct trace;
 struct workload_ops;
 
 /* What one workload alone needs. Each workload's file completes this type for itself. */
@@ -38,7 +37,6 @@ struct run_config {
 	bool count_syscalls;
 	bool count_hardware;
 	unsigned trace_us; /* keep a trace of so much at the end of the window; 0: none */
-	struct trace *trace; /* where the driver records it; NULL: nowhere */
 	cpu_set_t cpus; /* CPUs for this process; empty: all that it was given */
 
 	struct workload_settings *settings; /* NULL where it needs nothing of its own */

@@ -202,8 +202,8 @@ struct workload_ops {
 
 	/*
 	 * After check(): adds what was found by running. Facts go to `parameters`, figures to
-	 * `metrics` (complete but for these), remarks a reader must see to `warnings`, an array of
-	 * strings. NULL when there is nothing.
+	 * `metrics` (complete but for these), what a reader must see to `warnings`, a list of
+	 * remarks (base/remark.h). NULL when there is nothing.
 	 */
 	void (*describe)(struct workload *workload, json_t *parameters, json_t *metrics,
 			 json_t *warnings);

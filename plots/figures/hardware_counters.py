@@ -26,7 +26,7 @@ PER_CYCLE = "hardware.instructions_per_cycle"
 POLLED = "io_uring:iopoll"  # no engine has it yet; where the results hold one, it is judged
 NO_POLLING = "no engine here polls for completions (IOPOLL); SQPOLL polls for submissions"
 FASTER, DEARER = 1.35, 1.65  # half of the gains that the source has
-WARNING = "hardware_counters"  # the remark of a run that could not count
+WARNING = "hardware_not_counted"  # the remark of a run that could not count
 
 SHAPE = documents.document_shape({"findings": shape.list_of(shape.record({
     "topic": shape.text, "status": shape.text, "cause": shape.maybe(remarks.SHAPE),

@@ -9,7 +9,8 @@ FIRST_VERSION = {"no difference shown": NONE}  # what the first version of the s
 
 ESTIMATE = shape.maybe(shape.record({
     "median": shape.maybe(shape.number), "low": shape.maybe(shape.number),
-    "high": shape.maybe(shape.number), "count": shape.maybe(shape.count)}))
+    "high": shape.maybe(shape.number), "min": shape.maybe(shape.number),
+    "max": shape.maybe(shape.number), "count": shape.maybe(shape.count)}))
 WHOLE_ESTIMATE = shape.record({
     "median": shape.number, "low": shape.number, "high": shape.number,
     "count": shape.maybe(shape.count)})

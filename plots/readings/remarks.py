@@ -43,7 +43,7 @@ class Range:
 
 
 # Sentences of the first version that something depends on: how they begin, and their identifier now.
-FIRST_VERSION = {"hardware counters: ": "hardware_counters"}
+FIRST_VERSION = {"hardware counters: ": "hardware_not_counted"}
 
 
 def read(entry):

@@ -122,8 +122,19 @@ class Configuration:
         return self.ratios.get(key) if self.ok else None
 
 
+def _counted(entry):
+    """What the runs say that counted system calls: the median, and {min, max, count} of these runs. The
+    first version had both apart from the metrics."""
+    counted = (entry.get("metrics") or {}).get("syscalls_per_op")
+    if counted:
+        spread = {key: counted.get(key) for key in ("min", "max", "count")}
+        return counted.get("median"), None if None in spread.values() else spread
+    return entry.get("syscalls_per_op"), entry.get("syscalls_spread")
+
+
 def _configuration(entry, baseline):
     config, workload = entry["config"], entry["workload"]
+    calls, spread = _counted(entry)
     return Configuration(
         label=entry["engine"]["label"],
         panel_name=workload["panel"],
@@ -141,8 +152,8 @@ def _configuration(entry, baseline):
         rounds=entry.get("rounds") or 0,
         imported=bool(entry.get("imported")),
         command=command_line.command_line(entry.get("command")),
-        syscalls_per_op=entry.get("syscalls_per_op"),
-        syscalls_spread=entry.get("syscalls_spread"),
+        syscalls_per_op=calls,
+        syscalls_spread=spread,
         syscalls_reason=remarks.read(entry.get("syscalls_reason")),
         per_cpu_pct=[estimates.estimate(of) for of in entry.get("per_cpu_pct") or []],
         baseline=entry.get("baseline") or baseline,

@@ -74,7 +74,7 @@ timeline.svg"
 	run plot "$BATS_TEST_TMPDIR/alone" --only throughput
 	assert_failure
 	assert_output --partial "has nothing for the figure throughput"
-	sed 's/iolab.timeline.v2/iolab.timeline.v9/' "$GOLDEN/timeline.json" >"$BATS_TEST_TMPDIR/alone/timeline.json"
+	sed 's/iolab.timeline.v3/iolab.timeline.v9/' "$GOLDEN/timeline.json" >"$BATS_TEST_TMPDIR/alone/timeline.json"
 	run plot "$BATS_TEST_TMPDIR/alone"
 	assert_failure
 	assert_output --partial "iolab.timeline.v9"

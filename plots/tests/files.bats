@@ -5,7 +5,7 @@
 load common
 
 @test "the golden summary is as documented" {
-	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.summary.v1 \
+	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.summary.v2 \
 		"$GOLDEN/summary.json"
 	assert_success
 }

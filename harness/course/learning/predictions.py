@@ -151,6 +151,8 @@ class Unclear(Exception):
 
 
 def _configuration(summary, question, label):
+    if question.metric not in summary.metrics:
+        raise Unmeasured(f"no summary has a metric {question.metric}; docs/metrics.md names them")
     panels = [p for p in summary.panels if question.panel in p.name and label in p.labels]
     for panel in panels:
         at = question.at if question.at is not None or len(panel.xs) > 1 else panel.xs[0]
@@ -160,13 +162,6 @@ def _configuration(summary, question, label):
         if found:
             raise Unmeasured(f"{label} has no {question.metric}: {found.reason or 'not measured'}")
     raise Unmeasured(f"{label} was not measured at {question.at}")
-
-
-# The metrics of a summary, in words.
-UNITS = {"ops_per_s": "operations/s", "bytes_per_s": "bytes/s", "latency_ns.p50": "ns at p50",
-         "latency_ns.p99": "ns at p99", "cpu.us_per_op": "us of CPU an operation",
-         "cpu.host_us_per_op": "us of the machine's CPU an operation",
-         "syscalls_per_op": "system calls an operation"}
 
 
 def _ratio(summary, question):
@@ -227,13 +222,13 @@ def _score_which(question, predicted, summary):
     estimates = {label: c.metric(question.metric) for label, c in found.items()}
     sign = 1 if question.best == "low" else -1
     ranking = sorted(estimates, key=lambda label: sign * estimates[label].median)
-    unit = UNITS.get(question.metric, question.metric)
+    metric = summary.metrics[question.metric]
     measured = ", ".join(f"{label} {_interval(estimates[label].median, estimates[label])}"
                          for label in ranking)
     best, rivals = ranking[0], ranking[1:]
     if predicted != best:
         rivals = [predicted]
-    score = Score("right" if predicted == best else "off", predicted, f"{measured} {unit}")
+    score = Score("right" if predicted == best else "off", predicted, f"{measured} {metric.unit} ({metric.words})")
     score.why = f"{best} is the {'lowest' if sign == 1 else 'highest'}"
     if min(c.rounds for c in found.values()) < 2:
         score.verdict, score.why = "unclear", "one round shows no spread"

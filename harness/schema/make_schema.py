@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""make_schema.py METRICS FOLDER: docs/result.schema.json and docs/metrics.md, from their sources.
+
+METRICS is what `iolab list --json` prints: the rows of harness/metrics/metrics.c. documents.json beside
+this file has the rest, in a short form of JSON Schema:
+
+  "number"       a type; "[number]" a list of them; "#estimate" the definition of that name
+  "number?"      the same, or null
+  {"object": {"key": ..., "key?": ...}}
+                 an object with these keys and no others; "key?" may be missing
+  "metrics": "in_run", "in_summary" or "ratio", beside "object"
+                 a key for each metric with that property: "cpu.user_s" is a path in a run, and one key
+                 elsewhere, where "each" is its value; "optional": true: each may be missing
+
+What is written is plain JSON Schema, a line for all that fits one.
+"""
+import json
+import os
+import sys
+import textwrap
+
+WIDTH = 120
+SCHEMAS = ("items", "additionalProperties", "if", "then", "else", "not")
+LISTS = ("anyOf", "oneOf", "allOf")
+MAPS = ("properties", "patternProperties", "definitions")
+
+
+def of_words(words):
+    """A schema in its short form."""
+    if words.endswith("?"):
+        plain = of_words(words[:-1])
+        if isinstance(plain.get("type"), str) and len(plain) == 1:
+            return {"type": [plain["type"], "null"]}
+        return {"anyOf": [plain, {"type": "null"}]}
+    if words.startswith("["):
+        return {"type": "array", "items": of_words(words[1:-1])}
+    if words.startswith("#"):
+        return {"$ref": "#/definitions/" + words[1:]}
+    return {"type": words}
+
+
+def of_row(row):
+    return row["type"] if row["always"] else row["type"] + "?"
+
+
+def with_metrics(schema, metrics):
+    """The keys of an object, those of its metrics among them."""
+    keys = dict(schema["object"])
+    which = schema.get("metrics")
+    for row in (row for row in metrics if which and row[which]):
+        if which != "in_run":
+            keys[row["name"] + ("?" if schema.get("optional") else "")] = schema["each"]
+            continue
+        inner, *outer = reversed(row["name"].split("."))
+        place = keys
+        for key in reversed(outer):
+            place = place.setdefault(key, {"object": {}})["object"]
+        place[inner] = of_row(row)
+    return keys
+
+
+def expanded(schema, metrics):
+    if isinstance(schema, str):
+        return of_words(schema)
+    if not isinstance(schema, dict):
+        return schema
+    made = {}
+    for key, value in schema.items():
+        if key == "object":
+            keys = with_metrics(schema, metrics)
+            made["type"] = "object"
+            made["properties"] = {k.rstrip("?"): expanded(v, metrics) for k, v in keys.items()}
+            required = [k for k in keys if not k.endswith("?")]
+            if required:
+                made["required"] = required
+            made["additionalProperties"] = schema.get("open", False)
+        elif key in ("metrics", "each", "optional", "open"):
+            continue
+        elif key in LISTS or key == "items" and isinstance(value, list):
+            made[key] = [expanded(entry, metrics) for entry in value]
+        elif key in MAPS:
+            made[key] = {k: expanded(v, metrics) for k, v in value.items()}
+        else:
+            made[key] = expanded(value, metrics) if key in SCHEMAS else value
+    return made
+
+
+def laid_out(value, indent=0, before=0):
+    """JSON with a line for all that fits one."""
+    line = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, (dict, list)) or not value or indent + before + len(line) < WIDTH:
+        return line
+    pad = " " * (indent + 1)
+    if isinstance(value, list) and all(isinstance(v, str) for v in value):
+        words = textwrap.wrap(line[1:-1], WIDTH - len(pad), break_long_words=False, break_on_hyphens=False)
+        return "[\n" + "\n".join(pad + w for w in words) + f"\n{' ' * indent}]"
+    if isinstance(value, list):
+        return "[\n" + ",\n".join(pad + laid_out(v, indent + 1) for v in value) + f"\n{' ' * indent}]"
+    lines = []
+    for key, inner in value.items():
+        name = json.dumps(key) + ": "
+        lines.append(pad + name + laid_out(inner, indent + 1, len(name)))
+    return "{\n" + ",\n".join(lines) + f"\n{' ' * indent}}}"
+
+
+PAGE = """# Metrics
+
+Made by `make schema` from `harness/metrics/metrics.c`, where each metric has its one home: [how to add
+one](add-a-metric.md). A *run* has the metric in its `metrics`, at that path; a *summary* has an estimate of it over
+the rounds; a *ratio* to the baseline is taken of it, and in a diff. `null` says that it is not known, or that there was
+nothing to divide by.
+
+| metric | unit | better | where | CSV column | meaning |
+|---|---|---|---|---|---|
+"""
+
+
+def page(metrics):
+    lines = []
+    for row in metrics:
+        own = row["in_run"] or not row["in_summary"] or row["name"].startswith("latency")
+        where = [name for name, there in (("run", own), ("summary", row["in_summary"]), ("ratio", row["ratio"]))
+                 if there]
+        csv = f"`{row['csv']}`" if row["csv"] else ""
+        better = "" if row["better"] == "neither" else row["better"]
+        lines.append(f"| `{row['name']}` | {row['unit']} | {better} | {', '.join(where)} | {csv} | {row['meaning']} |")
+    return PAGE + "\n".join(lines) + "\n"
+
+
+def main(listed, folder):
+    with open(listed, encoding="utf-8") as file:
+        metrics = json.load(file)["metrics"]
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "documents.json"), encoding="utf-8") as file:
+        documents = json.load(file)
+    for name, text in (("result.schema.json", laid_out(expanded(documents, metrics)) + "\n"),
+                       ("metrics.md", page(metrics))):
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
