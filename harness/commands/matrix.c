@@ -9,8 +9,6 @@
  * process.
  */
 #include <argp.h>
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -30,6 +28,7 @@
 #include "commands/commands.h"
 #include "engines.h"
 #include "meters/environment.h"
+#include "meters/helper_threads.h"
 #include "plan/child_run.h"
 #include "plan/engine_series.h"
 #include "random.h"
@@ -64,13 +63,6 @@ static const struct {
 	[PIPE_READ] = { "pipe", "pipe", IO_READ, IO_FD_PIPE },
 };
 
-/* Threads that were not there before the engine was opened. */
-struct helpers {
-	unsigned user; /* of the program or a library */
-	unsigned io_wq; /* the kernel's workers for io_uring, "iou-wrk-..." */
-	unsigned sqpoll; /* its polling thread, "iou-sqp-..." */
-};
-
 struct cell {
 	const struct engine_ops *ops;
 	uint64_t options;
@@ -90,27 +82,10 @@ struct trial {
 	struct random_stream random;
 };
 
-static void look_for_helpers(struct helpers *most)
+/* Raises `most` to what is there now. No helper was there before the engine was opened. */
+static void look_for_helpers(struct helper_threads *most)
 {
-	struct helpers now = { 0 };
-	DIR *tasks = opendir("/proc/self/task");
-	for (struct dirent *entry; tasks && (entry = readdir(tasks));) {
-		char path[300], name[32] = "";
-		if (!isdigit((unsigned char)*entry->d_name) || atoi(entry->d_name) == getpid())
-			continue;
-		snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
-		FILE *file = fopen(path, "re");
-		if (!file)
-			continue; /* it has ended */
-		if (fgets(name, sizeof name, file)) {
-			now.io_wq += strncmp(name, "iou-wrk", 7) == 0;
-			now.sqpoll += strncmp(name, "iou-sqp", 7) == 0;
-			now.user += strncmp(name, "iou-", 4) != 0;
-		}
-		fclose(file);
-	}
-	if (tasks)
-		closedir(tasks);
+	struct helper_threads now = helper_threads_now();
 	most->user = now.user > most->user ? now.user : most->user;
 	most->io_wq = now.io_wq > most->io_wq ? now.io_wq : most->io_wq;
 	most->sqpoll = now.sqpoll > most->sqpoll ? now.sqpoll : most->sqpoll;
@@ -257,7 +232,8 @@ static json_t *unmeasured(const char *outcome, const struct reason *why)
  * loop's were there that could have done it. Else native: the kernel did it on its own. A polling
  * thread only submits, so it does not count.
  */
-static const char *outcome_of(double share, double helpers_cpu_share, const struct helpers *helpers)
+static const char *outcome_of(double share, double helpers_cpu_share,
+			      const struct helper_threads *helpers)
 {
 	bool has_helpers = helpers->user + helpers->io_wq > 0;
 	if (share >= BLOCKED_SHARE && !(has_helpers && helpers_cpu_share >= HELPERS_CPU_SHARE))
@@ -267,7 +243,7 @@ static const char *outcome_of(double share, double helpers_cpu_share, const stru
 
 /* How many of the trials would alone come to the outcome of all of them together. */
 static unsigned count_agreed(const char *outcome, const double *shares, const double *cpu_shares,
-			     unsigned repeats, const struct helpers *helpers)
+			     unsigned repeats, const struct helper_threads *helpers)
 {
 	unsigned agreed = 0;
 	for (unsigned i = 0; i < repeats; i++)
@@ -275,7 +251,7 @@ static unsigned count_agreed(const char *outcome, const double *shares, const do
 	return agreed;
 }
 
-static json_t *helpers_json(const struct helpers *helpers)
+static json_t *helpers_json(const struct helper_threads *helpers)
 {
 	json_t *entry = required(json_object());
 	put_int(entry, "user", helpers->user);
@@ -287,7 +263,7 @@ static json_t *helpers_json(const struct helpers *helpers)
 static json_t *measured(struct trial *t, struct reason *why)
 {
 	double handover_ns[REPEATS], total_ns[REPEATS], shares[REPEATS], cpu_shares[REPEATS];
-	struct helpers helpers = { 0 };
+	struct helper_threads helpers = { 0 };
 	bool stream = t->answerer.pid > 0;
 	unsigned repeats = stream ? STREAM_REPEATS : REPEATS;
 	for (unsigned i = 0; i < repeats; i++) {

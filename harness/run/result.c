@@ -415,7 +415,7 @@ static void print_others(const json_t *metrics)
 	for_each_metric (m) {
 		double value = metric_value(m, metrics, NULL);
 		if (m->column.shown == COLUMN_IF_SOME && value > 0)
-			printf("  %-12s %s %s\n", m->words, metric_format(m, value, text), m->unit);
+			printf("  %-12s %s %s\n", "also", metric_format(m, value, text), m->words);
 	}
 }
 

@@ -11,7 +11,8 @@ this file has the rest, in a short form of JSON Schema:
                  an object with these keys and no others; "key?" may be missing
   "metrics": "in_run", "in_summary" or "ratio", beside "object"
                  a key for each metric with that property: "cpu.user_s" is a path in a run, and one key
-                 elsewhere, where "each" is its value; "optional": true: each may be missing
+                 elsewhere, where "each" is its value; "optional": true: each may be missing, as in a folder
+                 that was made before there was such a metric
 
 What is written is plain JSON Schema, a line for all that fits one.
 """
