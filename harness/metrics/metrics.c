@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "base/json_path.h"
+#include "meters/helper_threads.h"
 #include "metrics/metric.h"
 
 /* What a finished run has measured. */
@@ -78,6 +79,12 @@ MEASURE(cache_misses_per_op, for_an_op(m, m->usage.hardware.of[COUNT_CACHE_MISSE
 MEASURE(branch_misses_per_op, for_an_op(m, m->usage.hardware.of[COUNT_BRANCH_MISSES]))
 MEASURE(inflight_mean, m->window->inflight_mean)
 MEASURE(inflight_max, m->window->inflight_max)
+
+static double kernel_helpers(void)
+{
+	struct helper_threads now = helper_threads_now();
+	return now.io_wq + now.sqpoll;
+}
 
 /* What follows from the figures of a run. `run` is its "metrics". */
 
@@ -687,6 +694,21 @@ const struct metric all_metrics[] = {
 		.whole = true,
 		.measure = inflight_max,
 		.csv = "inflight_max",
+	},
+	{
+		.name = "kernel_helpers",
+		.words = "kernel helper threads",
+		.unit = "threads",
+		.meaning =
+			"io-wq and SQPOLL threads that the kernel kept for this process when the "
+			"window was over.",
+		.better = BETTER_LOWER,
+		.shown_as = SHOWN_WHOLE,
+		.whole = true,
+		.observe = kernel_helpers,
+		.in_summary = true,
+		.csv = "kernel_helpers",
+		.column = { COLUMN_IF_SOME, "kernel", "helpers", 7 },
 	},
 	{ 0 },
 };
