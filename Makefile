@@ -100,7 +100,15 @@ COURSE_FLAGS    = $(CPPFLAGS) $(COURSE_PATHS) $(ALL_CFLAGS) -no-pie
 .PHONY: course
 course: $(BUILD)/course/tests.a $(BUILD)/course/compile $(BUILD)/course/compile-object build/course/proctor
 
-$(BUILD)/harness/course/proctor/%.o: CPPFLAGS += -Iharness/tests/conformance
+$(BUILD)/harness/course/proctor/%.o: CPPFLAGS += -Iharness/tests/conformance -I$(BUILD)/course
+
+# SYSCALL(name) for each system call that the kernel's headers know.
+$(BUILD)/course/syscall_list.h: $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,MAKE,$@)echo '#include <sys/syscall.h>' | $(CC) -E -dM -x c - | \
+		sed -n 's/^#define SYS_\([a-z0-9_]*\) .*/SYSCALL(\1)/p' | sort > $@
+
+$(BUILD)/harness/course/proctor/syscall_names.o: $(BUILD)/course/syscall_list.h
 
 $(BUILD)/course/tests.a: $(COURSE_LIBRARY) $(COMMON_OBJECTS)
 	@mkdir -p $(@D)
@@ -111,7 +119,7 @@ $(BUILD)/course/tests.a: $(COURSE_LIBRARY) $(COMMON_OBJECTS)
 $(BUILD)/course/compile: Makefile $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,MAKE,$@)printf '%s\n' '#!/bin/sh' 'lab=$$1 out=$$2; shift 2' \
-		'exec $(CC) $(COURSE_FLAGS) -DIO_LAB_FOLDER="\"$$lab\"" -o "$$out" "$$@" $(BUILD)/course/tests.a $(LDLIBS)' \
+		'exec $(CC) $(COURSE_FLAGS) -DIO_LAB_FOLDER="\"$$lab\"" -o "$$out" "$$@" -Wl,-z,relro,-z,now $(BUILD)/course/tests.a $(LDLIBS)' \
 		> $@ && chmod +x $@
 
 # compile-object LAB OUT FILE...: one C file of a lab, for a grader that looks at it before it links.

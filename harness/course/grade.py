@@ -18,19 +18,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import labs
-from grading import reports, sandbox, submission
+from grading import functions, outside, reports, sandbox, submission
 from grading.examine import Examined, Examiner
 from labs import ROOT, CourseError
 from proctor import programs
 from proctor.findings import RULES, Finding, account_lines, sentence
 
-# Functions that an engine seldom needs and that a forger of verdicts can use. When a submission calls
-# one that the reference does not, a person should look at it.
-UNUSUAL = set("""prctl syscall getenv secure_getenv environ __environ dlsym dlopen ptrace process_vm_readv
-process_vm_writev memfd_create mmap mprotect open open64 openat fopen fopen64 fork vfork clone execve
-system popen exit _exit quick_exit kill raise sigaction signal longjmp _longjmp __longjmp_chk""".split())
 # Findings that the class's table names.
-REMARKED = RULES | {"ended", "skipped_alone"}
+REMARKED = RULES | {"ended", "skipped_alone", "does_less"}
+REMARK_BYTES_MOST = 600
 # The usual spellings; a macro can put the word together in other ways.
 ASSEMBLER = re.compile(rb"\b(?:asm|__asm|__asm__)\b")
 
@@ -41,7 +37,7 @@ class LabGrade:
     examined: Examined
     counted: list  # the names of the tests that give points
     telling: list  # those of them that the untouched starter fails
-    unusual: set  # the functions of UNUSUAL that they call and the reference does not
+    unusual: set  # functions that they take from elsewhere: neither ordinary ones nor the reference's
     absent: dict  # {file: why it was not taken}
 
     def points(self, exercise):
@@ -70,6 +66,7 @@ class Grade:
     remark: str = ""
     ignored: list = field(default_factory=list)  # files that no lab asks for
     seconds: float = 0
+    ungraded: str = ""  # why there is no grade
 
     @property
     def total(self):
@@ -83,7 +80,7 @@ class Grade:
 class Grader:
     def __init__(self, examiner, chosen, first_uid):
         self.examiner, self.labs, self.first_uid = examiner, chosen, first_uid
-        self.counted, self.telling, self.calls = {}, {}, {}  # by lab
+        self.counted, self.telling, self.calls, self.references = {}, {}, {}, {}  # by lab
 
     def uid(self, number):
         return self.first_uid + number if self.examiner.sandbox.is_root else None
@@ -94,7 +91,7 @@ class Grader:
             files = {name: text.encode() for name, text in lab.solution().items()}
             for attempt in (1, 2):
                 examined = self.examiner.examine(lab, files, self.uid(0))
-                failed = [o for o in examined.outcomes if o.status == "failed"]
+                failed = [o for o in examined.outcomes if o.status in ("failed", "not_run")]
                 if not failed:
                     break
                 if examined.trouble and examined.trouble.id == "tracing_refused":
@@ -112,6 +109,7 @@ class Grader:
             starter = self.examiner.examine(lab, files, self.uid(0)).outcomes
             self.telling[lab.name] = [o.name for o in starter if o.name in counted and o.status != "passed"]
             self.counted[lab.name], self.calls[lab.name] = counted, examined.calls
+            self.references[lab.name] = {o.name: o for o in examined.outcomes}
 
     def grade(self, number, name, path, file_name):
         """The grade of one submission; number counts from 1."""
@@ -131,9 +129,10 @@ class Grader:
                     absent[file] = str(error)
             examined = self.examiner.examine(lab, files, self.uid(number))
             doubt_skips(examined, self.counted[lab.name])
+            outside.doubt_passes(examined.outcomes, self.references[lab.name])
             explain_absence(lab, examined, {**absent, **examined.broken})
             result = LabGrade(lab, examined, self.counted[lab.name], self.telling[lab.name],
-                              (examined.calls & UNUSUAL) - self.calls[lab.name], absent)
+                              examined.calls - self.calls[lab.name], absent)
             grade.labs.append(result)
             words = remark(result, files)
             remarks += [f"lab {lab.number}: {words}" if len(self.labs) > 1 else words] if words else []
@@ -194,13 +193,15 @@ def remark(result, files):
               "took too much memory": sum(found["limit"] == "memory_or_cpu" for found in crashes)}
     parts += [f"{what} in {count} test{'s' * (count > 1)}" for what, count in counts.items() if count]
     parts += [sentence(found) for found in first if found.id in REMARKED][:1]
+    not_run = [o for o in examined.outcomes if o.status == "not_run"]
+    parts += [f"{len(not_run)} tests not run, since others used up the time"] if not_run else []
     if examined.warnings:
         parts.append("compiles with warnings")
     assembler = any(ASSEMBLER.search(text) for text in files.values())
     if result.unusual or examined.early or assembler:
         parts.append("to be read by a person: " + ", ".join(
-            ["code before main()"] * examined.early + ["assembler"] * assembler + sorted(result.unusual)))
-    return reports.printable("; ".join(parts))
+            ["code before main()"] * examined.early + ["assembler"] * assembler + functions.shown(result.unusual)))
+    return reports.shortened(reports.printable("; ".join(parts)), REMARK_BYTES_MOST)
 
 
 def choose_labs(o, paths):
@@ -226,7 +227,8 @@ def prepare_out(out, submissions):
         if name.endswith(reports.SUFFIXES):
             os.unlink(os.path.join(out, name))
     if there:
-        print(f"{out}: earlier grades are replaced")
+        what = "an unfinished grading is" if reports.UNFINISHED in there else "earlier grades are"
+        print(f"{out}: {what} replaced")
 
 
 def main():
@@ -244,14 +246,15 @@ def main():
     parser.add_argument("--first-uid", type=int, default=64100,
                         help="as root: submissions run as this user and those after it (default 64100)")
     o = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         return run(o)
     except (CourseError, OSError) as error:
         print(f"grade: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("grade: interrupted; the grades so far are complete", file=sys.stderr)
+        print(f"grade: interrupted; {reports.UNFINISHED} in {o.out} tells how far it came", file=sys.stderr)
         return 130
 
 
@@ -262,9 +265,12 @@ def run(o):
         raise CourseError("which submissions? make grade SUBMISSIONS=folder")
     if not os.path.isdir(o.submissions):
         raise CourseError(f"SUBMISSIONS={o.submissions} is no folder")
-    paths = submission.submissions_in(o.submissions, labs.all_labs())
+    paths, passed_over = submission.submissions_in(o.submissions, labs.all_labs())
     if not paths:
-        raise CourseError(f"SUBMISSIONS={o.submissions} holds no submission: no engine.c, and no folder")
+        raise CourseError("; ".join([f"SUBMISSIONS={o.submissions} holds no submission: no engine.c, and no folder",
+                                     *passed_over]))
+    for words in passed_over:
+        print(f"grade: {words}", file=sys.stderr)
     chosen = choose_labs(o, paths)
     without = [lab for lab in chosen if not lab.has_solution]
     if without:
@@ -284,33 +290,49 @@ def run(o):
         progress = Progress(len(paths))
         progress.show("the reference solution")
         grader.calibrate()
-        grades = [None] * len(paths)
+        grades = [Grade(reports.printable(name), names[number], ungraded="not graded yet")
+                  for number, (name, _) in enumerate(paths)]
         lock = threading.Lock()
+
+        def write(number, grade):
+            with lock:
+                grades[number] = grade
+                reports.write_submission(o.out, grade)
+                reports.write_class(o.out, grades, chosen, barriers, passed_over)
 
         def job(number):
             name, path = paths[number]
             progress.show(reports.printable(name))
-            grade = grader.grade(number + 1, name, path, names[number])
-            with lock:
-                grades[number] = grade
-                done = [g for g in grades if g]
-                reports.write_submission(o.out, grade)
-                reports.write_class(o.out, done, chosen, len(paths), barriers)
-                progress.count += 1
+            try:
+                grade = grader.grade(number + 1, name, path, names[number])
+            except sandbox.Interrupted:
+                return
+            except Exception as error:  # pylint: disable=broad-except
+                # Whatever one submission brings about, it must not cost the others their grades.
+                why = str(error) if isinstance(error, (sandbox.Ungraded, OSError)) else repr(error)
+                grade = Grade(grades[number].name, names[number],
+                              ungraded=f"not graded: {reports.printable(why)[:200]}")
+            write(number, grade)
+            progress.count += 1
 
+        reports.write_class(o.out, grades, chosen, barriers, passed_over)
         with ThreadPoolExecutor(o.jobs) as pool:
             jobs = [pool.submit(job, number) for number in range(len(paths))]
             try:
                 for one in jobs:
-                    one.result()  # an exception in the grader itself ends it
+                    one.result()  # a report that cannot be written ends the run
+                for number, grade in enumerate(grades):
+                    if grade.ungraded:  # once more, now that no neighbour disturbs it
+                        job(number)
             except BaseException:
                 examiner.sandbox.stopping = True
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
         progress.clear()
-        print(reports.class_table(grades, chosen, len(paths), barriers), end="")
+        reports.remove_mark(o.out)
+        print(reports.class_table(grades, chosen, barriers, passed_over), end="")
     print(f"\nEach submission's account, and class.csv: {o.out}/")
-    return 0
+    return 1 if any(grade.ungraded for grade in grades) else 0
 
 
 class Progress:

@@ -199,7 +199,7 @@ hostile_grades() {
 	graded_points forks_unseen 0 "the program starts another process"
 	graded_points clones_unseen 15 "the program starts another process"
 	graded_points leaves_daemon 15 "the program starts another process"
-	graded_points takes_memory 15 "crashed with SIG"
+	graded_points takes_memory 15 # by its limit, or on a busy machine by its time
 	graded_points fills_disk 15 "it wrote a larger file than it may"
 	graded_points prints_much 15 "crashed with SIGABRT"
 	graded_points fakes_tap 15 "before the test was over. Does the engine call exit()?"
@@ -319,6 +319,226 @@ RECORD='struct exam_record *record = NULL; FILE *maps = fopen("/proc/self/maps",
 	for file in "$OUT"/*.t*; do
 		! grep -P '[\x00-\x09\x0b-\x1f]' "$file" || fail "a control character in $file"
 	done
+}
+
+# Finds the token where the test program keeps it, by the program's own table of symbols.
+TOKEN="$RECORD"' Elf64_Ehdr head; Elf64_Shdr part, names; Elf64_Sym symbol; char name[64]; uint64_t found = 0;
+	FILE *self = fopen("/proc/self/exe", "r"); fread(&head, sizeof head, 1, self);
+	for (int i = 0; i < head.e_shnum && !found; i++) {
+		fseek(self, (long)(head.e_shoff + (unsigned)i * sizeof part), SEEK_SET); fread(&part, sizeof part, 1, self);
+		if (part.sh_type != SHT_SYMTAB) continue;
+		fseek(self, (long)(head.e_shoff + part.sh_link * sizeof part), SEEK_SET); fread(&names, sizeof names, 1, self);
+		for (unsigned long n = 0; n < part.sh_size / sizeof symbol && !found; n++) {
+			fseek(self, (long)(part.sh_offset + n * sizeof symbol), SEEK_SET); fread(&symbol, sizeof symbol, 1, self);
+			fseek(self, (long)(names.sh_offset + symbol.st_name), SEEK_SET); fread(name, 1, sizeof name, self);
+			if (strcmp(name, "token") == 0) found = *(uint64_t *)symbol.st_value;
+		} }'
+
+@test "a pass counts only when the test went its way" {
+	HEADERS+=$'\n#include "exam_record.h"\n#include <elf.h>'
+	when_receiving finds_token "$TOKEN"' record->finished = found; record->in_engine = 0; _exit(0);'
+	when_receiving exits_inside "$TOKEN"' record->finished = found; _exit(0);'
+	before_main asks_for_token 'prctl(EXAM_BEGIN, 0, 0, 0, 0);'
+	when_receiving tells_calls 'prctl(EXAM_CALL, FUNCTION_CLOSE, 0, 0, 0);'
+	submission honest "$SOLUTION"
+	run python3 "$GRADE" "$CLASS" --lab "$LAB" --out "$OUT" --jobs 2
+	assert_success
+	graded_points honest 20
+	graded_points finds_token 15 "the test said that it passed, but made 0 calls to the engine's "
+	graded_points exits_inside 15
+	graded_points asks_for_token 0 "says to the proctor what only the test says"
+	graded_points tells_calls 15 "says to the proctor what only the test says"
+	grep -q "to be read by a person: .*fopen" "$OUT/finds_token.txt"
+}
+
+@test "what the proctor saw from outside is held against the reference" {
+	run env PYTHONPATH="$ROOT/harness/course" "$SYSTEM_PYTHON" -B - <<-'EOF'
+		from grading.outside import doubt_passes
+		from proctor.programs import Outcome
+		def status(engine, own, status="passed"):
+		    reference = Outcome("a", 1, "passed", engine_calls={"open": 2, "close": 2, "submit": 40},
+		                        own_calls={"write": 5, "socketpair": 1, "clock_nanosleep": 9})
+		    seen = Outcome("a", 1, status, engine_calls=engine, own_calls=own)
+		    doubt_passes([seen], {"a": reference})
+		    return seen.status, [f.values for f in seen.findings]
+		whole = {"open": 2, "close": 2, "submit": 1}
+		assert status(whole, {"write": 3, "socketpair": 1}) == ("passed", [])
+		assert status({**whole, "close": 1}, {"write": 5, "socketpair": 1})[0] == "failed"
+		assert status({**whole, "submit": 0}, {"write": 5, "socketpair": 1})[0] == "failed"
+		assert status(whole, {"write": 5}) == \
+		    ("failed", [{"whose": "own", "call": "socketpair", "seen": 0, "needed": 1}])
+		assert status(whole, {"write": 2, "socketpair": 1})[0] == "failed"
+		assert status(None, None)[0] == "failed"
+		assert status({}, {}, "skipped")[0] == "skipped"
+	EOF
+	assert_success
+}
+
+@test "names that stay global are refused, and a long list of functions is not cut" {
+	with_code is_unique '__asm__(".type note, @gnu_unique_object\n.globl note\n.data\nnote: .quad 0\n.text");'
+	with_code is_common 'int lab_tests_of_mine __attribute__((common));'
+	with_code keeps_name 'int iolab_keeps_none;'
+	# Names for more than 5 MB, of functions that need not exist.
+	with_code hides_call "#define W(n) extern char w$(printf '%0240d' 0)##n __attribute__((weak)); void *p##n = &w$(printf '%0240d' 0)##n;
+$(seq -f 'W(%.0f)' 10000 32000)"
+	run python3 "$GRADE" "$CLASS" --lab "$LAB" --out "$OUT"
+	assert_success
+	graded_points is_unique 0 "a name of a kind that cannot be hidden: note"
+	graded_points is_common 20
+	graded_points keeps_name 0 "a name of a kind that cannot be hidden"
+	graded_points hides_call 20 "to be read by a person: w0000"
+	grep -q 'and [0-9]* more' "$OUT/hides_call.txt"
+}
+
+@test "an engine that looks whether it is watched, leaves something behind, or ends itself" {
+	when_receiving reads_status 'FILE *f = fopen("/proc/self/status", "r"); if (f) fclose(f);'
+	before_main reads_early 'close(open("/proc/thread-self/status", O_RDONLY));'
+	when_receiving asks_ptrace 'ptrace(PTRACE_TRACEME, 0, 0, 0);'
+	when_receiving keeps_key 'syscall(SYS_add_key, "user", "iolab", "x", 1ul, -4);'
+	when_receiving kills_group 'kill(0, SIGKILL);'
+	when_receiving raises 'raise(SIGTERM);'
+	when_receiving exits_120 '_exit(120);'
+	before_main exits_120_early '_exit(120);'
+	run python3 "$GRADE" "$CLASS" --lab "$LAB" --out "$OUT" --jobs 2
+	assert_success
+	graded_points reads_status 15 "/status, which tells whether it is watched"
+	graded_points reads_early 0 "/status, which tells whether it is watched"
+	graded_points asks_ptrace 15 "reaches for another process (ptrace)"
+	graded_points keeps_key 15 "makes something that outlives it (add_key)"
+	graded_points kills_group 15 "the program sent SIGKILL to itself inside the engine's submit()"
+	graded_points raises 15 "the program sent SIGTERM to itself"
+	graded_points exits_120 15 "the process ended inside the engine's submit() with status 120"
+	graded_points exits_120_early 0 "before main() began"
+	run grep -l "too much memory\|ptrace is refused" "$OUT"/*.txt
+	assert_output ""
+}
+
+@test "an engine that prints loses no point, and much output hides no reason" {
+	when_receiving prints 'puts("receiving"); fprintf(stderr, "%d\n", 1);'
+	when_receiving prints_lines 'for (int i = 0; i < 3000; i++) printf("line %d\n", i); fflush(stdout); ((struct io_op *)ops[0])->len_bytes = 0; return -5;'
+	run python3 "$GRADE" "$CLASS" --lab "$LAB" --out "$OUT"
+	assert_success
+	graded_points prints 20
+	graded_points prints_lines 15 "what led there:"
+	grep -q "line 0$" "$OUT/prints_lines.txt"
+	grep -q "line 2999$" "$OUT/prints_lines.txt"
+	[ "$(grep -n "what led there" "$OUT/prints_lines.txt" | cut -d: -f1)" -lt "$(grep -n "line 0$" "$OUT/prints_lines.txt" | cut -d: -f1)" ]
+}
+
+@test "a grading that is ended leaves no grade of what it was at" {
+	submission a_solution "$SOLUTION"
+	when_receiving b_hangs 'pause();'
+	submission c_solution "$SOLUTION"
+	python3 "$GRADE" "$CLASS" --lab "$LAB" --out "$OUT" >"$USER_DIR/said" 2>&1 3>&- &
+	local grader=$!
+	for _ in $(seq 1500); do [ ! -e "$OUT/a_solution.junit.xml" ] || break; let_pass 0.02; done
+	graded_points a_solution 20
+	kill -TERM "$grader"
+	await_end "$grader"
+	assert_failure
+	[ -e "$OUT/unfinished.txt" ]
+	[ ! -e "$OUT/b_hangs.results.json" ] && [ ! -e "$OUT/c_solution.results.json" ]
+	run cat "$OUT/class.csv"
+	assert_line --partial "a_solution,10,10,20,20,"
+	assert_line "c_solution,,,,,not graded yet,"
+	! grep -q "compile" "$OUT"/*.txt || fail "$(cat "$OUT"/*.txt)"
+	run python3 "$GRADE" "$CLASS" --lab "$LAB" --out "$OUT"
+	assert_success
+	assert_output --partial "an unfinished grading is replaced"
+	[ ! -e "$OUT/unfinished.txt" ]
+	graded_points c_solution 20
+}
+
+@test "a disk that another program fills costs nobody points" {
+	[ "$(id -u)" -eq 0 ] || skip "only root can make a small file system"
+	mkdir "$USER_DIR/small"
+	unshare --mount true 2>/dev/null || skip "no mount namespace here"
+	submission a_solution "$SOLUTION"
+	when_receiving b_hangs 'pause();'
+	submission c_solution "$SOLUTION"
+	run unshare --mount bash -c '
+		mount -t tmpfs -o size=160m,mode=755 tmpfs "$2"
+		(until [ -e "$1/a_solution.junit.xml" ]; do sleep 0.05; done; head -c 1G /dev/zero >"$2/filler") 2>/dev/null &
+		TMPDIR=$2 exec python3 "$3" "$4" --lab "$5" --out "$1"' - "$OUT" "$USER_DIR/small" "$GRADE" "$CLASS" "$LAB"
+	assert_failure 1
+	graded_points a_solution 20
+	run cat "$OUT/class.csv"
+	assert_line "c_solution,,,,,not graded: the disk was full,"
+}
+
+@test "tests that hang take the time of their own exercise alone" {
+	submission hangs_first
+	sed 's/^IO_ENGINE(.*//' "$SOLUTION" >"$CLASS/hangs_first/engine.c"
+	printf '%s\n' '#include <unistd.h>' \
+		'static int hanging(struct engine *e, struct io_op *const *ops, unsigned count)' \
+		'{ if (ops[0]->kind != IO_RECV && ops[0]->kind != IO_SEND) for (;;) pause();' \
+		'return sample_engine.submit(e, ops, count); }' \
+		'static struct engine_ops hooked_engine; __attribute__((constructor)) static void hook(void)' \
+		'{ hooked_engine = sample_engine; hooked_engine.submit = hanging; }' \
+		'IO_ENGINE(hooked_engine);' >>"$CLASS/hangs_first/engine.c"
+	submission honest "$SOLUTION"
+	run python3 "$GRADE" "$CLASS" --lab "$LAB" --out "$OUT" --limit-s 12
+	assert_success
+	graded_points honest 20
+	graded_points hangs_first 10 "1 tests were not run: the tests of exercise 1 may take 6 s together"
+	grep -q "^not ok .*exercise 1: .*" "$OUT/hangs_first.tap"
+}
+
+@test "shapes of a class's folder: each kind that is no submission is named" {
+	submission ann "$SOLUTION"
+	submission bob "$SOLUTION"
+	mkdir -p "$CLASS/$LAB" "$CLASS/__MACOSX" "$CLASS/.git" "$CLASS/bob/__MACOSX"
+	cp "$SOLUTION" "$CLASS/$LAB/"
+	touch "$CLASS/.DS_Store" "$CLASS/ann/.DS_Store" "$CLASS/cem.zip" "$CLASS/dan.tar.gz" "$CLASS/eve_engine.c" "$CLASS/notes.txt"
+	run python3 "$GRADE" "$CLASS" --lab "$LAB" --out "$OUT"
+	assert_success
+	run well_formed
+	assert_output 2
+	run cat "$OUT/class.txt"
+	assert_line "not graded: cem.zip, dan.tar.gz: archives; unpack each into a folder of its own"
+	assert_line --partial "not graded: eve_engine.c: files beside the submissions"
+	assert_line "not graded: notes.txt: no folders, so no submissions"
+	assert_line --partial "not graded: $LAB: named like a lab"
+	refute_output --partial "MACOSX"
+	refute_output --partial "DS_Store"
+	rm -r "$CLASS/ann" "$CLASS/bob" "${CLASS:?}/$LAB" "$CLASS/eve_engine.c"
+	run python3 "$GRADE" "$CLASS" --lab "$LAB" --out "$OUT"
+	assert_failure
+	assert_output --partial "holds no submission"
+	assert_output --partial "cem.zip, dan.tar.gz: archives"
+}
+
+@test "a folder 1500 levels deep, made by hand or by the program, ends nothing" {
+	submission deep "$SOLUTION"
+	(cd "$CLASS/deep" && "$SYSTEM_PYTHON" -c 'import os
+for _ in range(1500):
+    os.mkdir("deep_down"); os.chdir("deep_down")')
+	when_receiving digs 'chdir(getenv("TMPDIR")); for (int i = 0; i < 1500; i++) { mkdir("deep_down", 0700); chdir("deep_down"); }'
+	submission honest "$SOLUTION"
+	run timeout 100 python3 "$GRADE" "$CLASS" --lab "$LAB" --out "$OUT"
+	assert_success
+	graded_points deep 20
+	grep -q '^digs,' "$OUT/class.csv" # its points depend on how far it came in its time
+	graded_points honest 20
+	nothing_left
+	rm -rf "$CLASS/deep"
+}
+
+@test "reports have a bound, and quote no file that a submission may not read" {
+	with_code long_error "#error $(head -c 900000 /dev/zero | tr '\0' x)"
+	with_code includes_passwd '#include "/etc/passwd"'
+	with_code includes_late 'int a; #'
+	with_code assembles_passwd '__asm__(".include \"/etc/passwd\"");'
+	when_receiving opens_passwd 'FILE *f = fopen("/etc/passwd", "r"); char line[99]; if (f) puts(fgets(line, 99, f)); _exit(1);'
+	run python3 "$GRADE" "$CLASS" --lab "$LAB" --out "$OUT" --jobs 2
+	assert_success
+	graded_points long_error 0 "#error xxxx"
+	graded_points includes_passwd 0 "it includes /etc/passwd, which a submission may not read"
+	graded_points assembles_passwd 0
+	graded_points opens_passwd 15 "the program opens /etc/passwd, which it may not read"
+	run grep -lr "root:x:0" "$OUT"
+	assert_output ""
+	[ "$(du -sk "$OUT" | cut -f1)" -lt 1000 ] || fail "$(du -k "$OUT"/*)"
 }
 
 @test "the proctor's results are read by number and order, each with its whole block" {

@@ -4,7 +4,6 @@
 The steps: compile each file alone and check what it includes; join the objects into one that shows no
 names; link that with the grader's tests; copy the program out of its user's reach; run the proctor.
 """
-import contextlib
 import hashlib
 import os
 import re
@@ -15,7 +14,8 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 
-from grading import reports, sandbox
+from grading import functions, reports, sandbox
+from grading.sandbox import DiskFull
 from labs import ROOT, CourseError
 from proctor import programs
 from proctor.findings import Finding, sentence
@@ -26,10 +26,25 @@ COMPILE_CPU_S = 30
 HEADERS = ("/usr/", "/opt/", "/lib", "/nix/", "/gnu/")  # where a system's headers lie
 # Joins a submission's objects into one that shows no names. So a main(), read() or expect() of its own
 # cannot replace that of the tests or the library. Engines need no name: they register by a section.
+# objcopy leaves some kinds of names as they are (unique ones, for example); those are refused.
+# What is printed: a line "U name" for each function taken from elsewhere; "early" for code that runs
+# before main(), where the function that chooses an ifunc runs too; "registers" for an IO_ENGINE().
 LINK = """out=$1 lab=$2 tests=$3; shift 3
-ld -r -o "$out.o" "$@" && objcopy --keep-global-symbol=iolab_keeps_none "$out.o" &&
-build/course/compile "$lab" "$out" "$tests" "$out.o" && nm -u "$out.o" && readelf -SsW "$out.o"
+ld -r -d -o "$out.o" "$@" && objcopy --keep-global-symbol=iolab_keeps_none "$out.o" || exit
+shown=$(nm -g --defined-only -P "$out.o" | head -n 1 | cut -c 1-100) || exit
+[ -z "$shown" ] || { echo "a name of a kind that cannot be hidden: ${shown%% *}" >&2; exit 1; }
+build/course/compile "$lab" "$out" "$tests" "$out.o" || exit
+readelf -SsW "$out.o" | grep -qE ' \\.(preinit_array|init_array|ctors)| IFUNC ' && echo early
+readelf -SW "$out.o" | grep -q ' io_engines ' && echo registers
+nm -u -P "$out.o" | cut -d ' ' -f 1 | sort -u | grep -vxF -f build/course/ordinary | sed 's/^/U /'
+exit 0
 """
+WORDS_BYTES_MOST = 8000  # of a compiler's words, and the same in lines:
+WORDS_LINES_MOST = 60
+LINE_BYTES_MOST = 300
+DISK_FULL = "No space left on device"
+# Read at run time, these would be printed into an account that others read.
+PRIVATE_FILES = ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow")
 
 
 @dataclass
@@ -40,7 +55,7 @@ class Examined:
     warnings: str = ""  # the compiler's
     broken: dict = field(default_factory=dict)  # {file: the Finding why it could not be compiled}
     trouble: Finding | None = None  # why tests could not be run
-    calls: set = field(default_factory=set)  # the functions that the files take from libraries
+    calls: set = field(default_factory=set)  # the functions that the files take from libraries, but the ordinary
     early: bool = False  # is there code that runs before main()?
     registers: bool = True  # is there an IO_ENGINE() in any of them?
     seconds: float = 0
@@ -54,6 +69,8 @@ def make_kit(kit, chosen):
             if name.endswith(".h"):
                 shutil.copyfile(os.path.join(ROOT, pattern, name), os.path.join(kit, pattern, name))
     os.makedirs(os.path.join(kit, "build", "course"))
+    with open(os.path.join(kit, "build", "course", "ordinary"), "w", encoding="ascii") as file:
+        file.write("".join(f"{name}\n" for name in sorted(functions.ORDINARY)))
     for name in ("tests.a", "compile", "compile-object", "proctor"):
         shutil.copy(os.path.join(ROOT, "build", "course", name), os.path.join(kit, "build", "course"))
     for lab in chosen:
@@ -106,7 +123,7 @@ class Examiner:
         self.tests = {lab.name: self._list_tests(lab) for lab in chosen}
 
     def close(self):
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        remove_tree(self.scratch)
 
     def _list_tests(self, lab):
         listed = subprocess.run([os.path.join(self.kit, "labs", lab.name, "list"), "--list"],
@@ -128,8 +145,7 @@ class Examiner:
             if uid is not None:
                 self.sandbox.kill_user(uid)
                 self.sandbox.sweep(uid)
-            make_removable(room)
-            shutil.rmtree(room, ignore_errors=True)
+            remove_tree(room)
         examined.seconds = time.monotonic() - start
         return examined
 
@@ -161,10 +177,13 @@ class Examiner:
             linked = self.sandbox.run(command, COMPILE_WALL_S, uid, self.kit, [self.kit, source], [build],
                                       cpu_s=COMPILE_CPU_S)
             program = os.path.join(room, "program")
-            examined.calls = set(re.findall(r"^ +[Uw] (\w+)", linked.stdout, re.M))
-            # The function that chooses an ifunc runs before main() too.
-            examined.early = bool(re.search(r" \.(preinit_array|init_array|ctors)| IFUNC ", linked.stdout))
-            examined.registers = " io_engines " in linked.stdout or linked.status != 0
+            lines = linked.stdout.splitlines()
+            taken = (reports.printable(line[2:102]) for line in lines if line.startswith("U "))
+            examined.calls = {name for name in taken if not functions.is_ordinary(name)}
+            examined.early = "early" in lines
+            examined.registers = "registers" in lines or linked.status != 0
+            if linked.status != 0 and DISK_FULL in linked.stderr:
+                raise DiskFull
             if linked.status == 0 and take_program(out, program):
                 self._run(lab, program, run, uid, examined)
                 return examined
@@ -181,27 +200,37 @@ class Examiner:
         out = os.path.join(build, os.path.basename(path))
         # Only the assembler's own list names what it includes (.incbin). -pipe keeps the compiler's
         # temporary file out of that list.
-        command = ["build/course/compile-object", lab.name, out + ".o", "-MD", "-MF", out + ".d",
-                   "-pipe", f"-Wa,--MD,{out}.ad", path]
-        ended = self.sandbox.run(command, COMPILE_WALL_S, uid, self.kit, readable, [build],
+        command = ["build/course/compile-object", lab.name, out + ".o", "-pipe", f"-Wa,--MD,{out}.ad"]
+        # First the list alone, whose words nobody sees: a compiler quotes what it includes.
+        listed = self.sandbox.run([*command[:2], out + ".d", "-M", path], COMPILE_WALL_S, uid, self.kit,
+                                  readable, [build], cpu_s=COMPILE_CPU_S)
+        if listed.status == 0 and (file := self._forbidden_in(path, out + ".d")):
+            return "", file
+        ended = self.sandbox.run([*command, path], COMPILE_WALL_S, uid, self.kit, readable, [build],
                                  cpu_s=COMPILE_CPU_S)
-        words = shorten(ended.stderr, os.path.dirname(path), self.kit)
+        words = shorten(without_quotes(ended.stderr), os.path.dirname(path), self.kit)
         if ended.status != 0:
+            if DISK_FULL in ended.stderr:
+                raise DiskFull
             return words, compiler_finding(ended, words)
-        try:
-            with open(out + ".d", encoding="utf-8", errors="replace") as file:
-                included = dependencies(file.read(1 << 20))
-            with open(out + ".ad", encoding="utf-8", errors="replace") as file:
-                included += set(dependencies(file.read(1 << 20))) - {os.path.basename(path)}
-        except OSError:
+        if listed.status != 0:
             return words, Finding("compiler_named_nothing")
+        return words, self._forbidden_in(path, out + ".ad")
+
+    def _forbidden_in(self, path, list_of_files):
+        """A Finding for the first file, in a compiler's list, that a submission may not read; or None."""
+        try:
+            with open(list_of_files, encoding="utf-8", errors="replace") as file:
+                included = dependencies(file.read(1 << 20))
+        except OSError:
+            return Finding("compiler_named_nothing")
         for file in included:
             real = os.path.realpath(os.path.join(self.kit, file))
             ours = real.startswith(self.kit + "/") or (
                 real.startswith(HEADERS) and not any(real.startswith(p + "/") for p in self.forbidden))
-            if real != path and (not ours or real.endswith(".c")):
-                return words, Finding("includes_forbidden", {"file": reports.printable(file)})
-        return words, None
+            if real != path and file != os.path.basename(path) and (not ours or real.endswith(".c")):
+                return Finding("includes_forbidden", {"file": reports.printable(file)[:LINE_BYTES_MOST]})
+        return None
 
     def _run(self, lab, program, run, uid, examined):
         with open(program, "rb") as file:
@@ -210,33 +239,59 @@ class Examiner:
                    "--list-from", os.path.join(self.kit, "labs", lab.name, "list")]
         if uid is not None:
             command += ["--uid", str(uid)]
-        for folder in self.forbidden:
+        for folder in [*self.forbidden, *filter(os.path.exists, PRIVATE_FILES)]:
             command += ["--forbid", folder]
-        ended = self.sandbox.run([*command, program], self.limit_s, readable=[self.kit, program],
-                                 writable=[run], environment={"TMPDIR": run})
-        seen = {}
-        for outcome in programs.read_tap(ended.stdout):
-            seen.setdefault(outcome.name, outcome)
+        seen, late = self._run_exercises(lab, [*command, program], program, run, examined)
         with open(program, "rb") as file:
             changed = hashlib.sha256(file.read()).digest() != before
         if changed:
             examined.trouble = Finding("program_changed")
-        elif ended.stopped:
-            examined.trouble = Finding("stopped", {"why": ended.stopped})
-        elif ended.status == programs.TRACING_REFUSED:
-            examined.trouble = Finding("tracing_refused")
-        elif ended.status not in (0, 1):
-            words = ended.stderr.strip()[:300] or f"the proctor ended with status {ended.status}"
-            examined.trouble = Finding("proctor_failed", {"why": words})
-        elif len(seen) < len(examined.outcomes):
+        elif not examined.trouble and not late and len(seen) < len(examined.outcomes):
             examined.trouble = Finding("proctor_ended_early")
         for i, expected in enumerate(examined.outcomes):
             outcome = seen.get(expected.name)
-            if changed or not outcome or outcome.exercise != expected.exercise:
+            if not changed and outcome and outcome.exercise == expected.exercise:
+                examined.outcomes[i] = outcome
+            elif not changed and expected.exercise in late:
+                expected.status = "not_run"
+                expected.findings = [Finding("time_used_up", {"exercise": expected.exercise,
+                                                              "limit_s": late[expected.exercise]})]
+            else:
                 why = sentence(examined.trouble) if examined.trouble else "the proctor does not name it"
                 expected.findings = [Finding("not_run", {"why": why})]
-                continue
-            examined.outcomes[i] = outcome
+
+    def _run_exercises(self, lab, command, program, run, examined):
+        """Returns {name: outcome}, and {exercise: its limit in s} where the time was used up. Each exercise
+        has its share of the time and what earlier ones left of theirs, so that tests which hang take the
+        time of their own exercise alone."""
+        numbers = sorted({o.exercise for o in examined.outcomes})
+        seen, late = {}, {}
+        left_s = self.limit_s
+        for at, number in enumerate(numbers):
+            share_s = self.limit_s / len(numbers)
+            wall_s = max(share_s, left_s - share_s * (len(numbers) - at - 1))
+            ended = self.sandbox.run([*command[:-1], "--exercise", str(number), program], wall_s,
+                                     readable=[self.kit, program], writable=[run],
+                                     environment={"TMPDIR": run})
+            left_s -= ended.seconds
+            for outcome in programs.read_tap(ended.stdout):
+                if any(DISK_FULL in (f["seen"] or "") or "ENOSPC" in (f["seen"] or "") for f in outcome.findings):
+                    raise DiskFull
+                seen.setdefault(outcome.name, outcome)
+            if DISK_FULL in ended.stderr:
+                raise DiskFull
+            if ended.late:
+                late[number] = round(wall_s)
+            elif ended.stopped:
+                examined.trouble = Finding("stopped", {"why": ended.stopped})
+                break
+            elif ended.status == programs.TRACING_REFUSED:
+                examined.trouble = Finding("tracing_refused")
+                break
+            elif ended.status not in (0, 1):
+                words = ended.stderr.strip()[:300] or f"the proctor ended with status {ended.status}"
+                examined.trouble = Finding("proctor_failed", {"why": words})
+        return seen, late
 
 
 def compiler_finding(ended, words):
@@ -248,14 +303,14 @@ def compiler_finding(ended, words):
     return Finding("compiler_ended", {"status": ended.status})
 
 
-def make_removable(room):
-    """Opens folders that their owner made unreadable, so that a grader without root can remove them."""
-    for path, folders, _ in os.walk(room):
-        for name in folders:
-            whole = os.path.join(path, name)
-            with contextlib.suppress(OSError):
-                if not os.path.islink(whole):
-                    os.chmod(whole, 0o700)
+def remove_tree(folder):
+    """Removes what a submission may have left: folders thousands of levels deep, or without permissions.
+    Python's own functions call themselves for each level."""
+    if os.path.isdir(folder):
+        if os.geteuid() != 0:
+            subprocess.run(["chmod", "-R", "u+rwX", folder], stderr=subprocess.DEVNULL, check=False)
+        subprocess.run(["rm", "-rf", "--one-file-system", "--", folder], stderr=subprocess.DEVNULL,
+                       check=False)
 
 
 def take_program(made, program):
@@ -273,8 +328,22 @@ def take_program(made, program):
     return True
 
 
+def without_quotes(words):
+    """The compiler's words without the assembler's, which quote files that an .include brings in unseen."""
+    kept = []
+    for line in words.splitlines():
+        if line.endswith("Assembler messages:") or re.match(r"\S+?:\d+: (Error|Warning): ", line):
+            if "the assembler refuses something" not in kept:
+                kept.append("the assembler refuses something")
+        else:
+            kept.append(line)
+    return "\n".join(kept)
+
+
 def shorten(words, *folders):
-    """The compiler's words without the names of the grader's folders."""
+    """The compiler's words without the names of the grader's folders, and not longer than a person reads."""
+    lines = words[:4 * WORDS_BYTES_MOST].strip().splitlines()[:WORDS_LINES_MOST]
     for folder in folders:
-        words = words.replace(folder + "/source/", "").replace(folder + "/", "")
-    return reports.printable(words.strip(), keep_lines=True)
+        lines = [line.replace(folder + "/source/", "").replace(folder + "/", "") for line in lines]
+    lines = [line if len(line) <= LINE_BYTES_MOST else line[:LINE_BYTES_MOST] + "..." for line in lines]
+    return reports.printable("\n".join(lines)[:WORDS_BYTES_MOST], keep_lines=True)

@@ -14,7 +14,11 @@ import xml.etree.ElementTree as ElementTree
 from proctor.findings import account_lines, sentence
 
 SUFFIXES = (".tap", ".txt", ".junit.xml", ".results.json", ".new", "class.csv")
-WORDS_MOST = 40  # lines to explain one failure
+WORDS_MOST = 60  # lines to explain one failure
+LINE_BYTES_MOST = 300
+NAME_BYTES_MOST = 100
+# Says that there are no grades yet for all. It is there while a grading runs, and stays when it is ended.
+UNFINISHED = "unfinished.txt"
 
 
 def printable(text, keep_lines=False):
@@ -23,12 +27,16 @@ def printable(text, keep_lines=False):
     return "".join(c if c.isprintable() or (keep_lines and c in "\n\t") else "?" for c in text)
 
 
+def shortened(text, most=LINE_BYTES_MOST):
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
 def file_names(names):
     """A safe and unique file name for each submission."""
     found = []
     for name in names:
         plain = re.sub(r"[^A-Za-z0-9._@+-]", "_", printable(name)).lstrip(".-")[:80] or "_"
-        plain = f"_{plain}" if plain == "class" else plain
+        plain = f"_{plain}" if plain in ("class", "unfinished") else plain
         unique, count = plain, 1
         while unique in found:
             count += 1
@@ -52,7 +60,7 @@ def number(value):
 
 
 def words_of(outcome):
-    return [printable(line) for line in account_lines(outcome)[:WORDS_MOST]]
+    return [shortened(printable(line)) for line in account_lines(outcome)[:WORDS_MOST]]
 
 
 def status_of(result, outcome):
@@ -61,13 +69,13 @@ def status_of(result, outcome):
 
 
 def was_not_run(examined, outcome):
-    return outcome.found("not_run", "main_not_reached") is not None or \
+    return outcome.found("not_run", "main_not_reached", "time_used_up") is not None or \
         (examined.trouble is not None and examined.trouble.id in ("does_not_compile", "nothing_to_compile"))
 
 
 def why_not_run(outcome):
     found = outcome.found("not_run")
-    return printable(found["why"] if found else sentence(outcome.findings[0]))
+    return shortened(printable(found["why"] if found else sentence(outcome.findings[0])))
 
 
 def why_skipped(outcome):
@@ -94,9 +102,9 @@ def tap(grade):
     for result, outcome, name, _, _ in results(grade):
         count += 1
         status = status_of(result, outcome)
-        lines.append(f"{'not ok' if status == 'failed' else 'ok'} {count} - {name}" +
+        lines.append(f"{'not ok' if status in ('failed', 'not_run') else 'ok'} {count} - {name}" +
                      (f" # SKIP {why_skipped(outcome)}" if status == "skipped" else ""))
-        if status == "failed":
+        if status in ("failed", "not_run"):
             lines += [f"# {line}" for line in words_of(outcome)]
     lines += [f"1..{count}", f"# {number(grade.total)} of {number(grade.most)} points"]
     return "\n".join(lines) + "\n"
@@ -104,6 +112,8 @@ def tap(grade):
 
 def account(grade):
     """For the student."""
+    if grade.ungraded:
+        return f"{grade.name}: {grade.ungraded}\n"
     out = [f"{grade.name}: {number(grade.total)} of {number(grade.most)} points"]
     if grade.remark:
         out.append(f"Remark: {grade.remark}")
@@ -125,9 +135,13 @@ def account(grade):
         if examined.warnings:
             out += ["", "The compiler warned (no points are lost):",
                     *[f"    {line}" for line in examined.warnings.splitlines()[:60]]]
-        unrun = [o for o in examined.outcomes if status_of(result, o) == "failed" and was_not_run(examined, o)]
-        if unrun:
-            out += ["", f"{len(unrun)} tests were not run: {why_not_run(unrun[0])}"]
+        unrun = [o for o in examined.outcomes if status_of(result, o) in ("failed", "not_run") and
+                 was_not_run(examined, o)]
+        reasons = {}
+        for outcome in unrun:
+            reasons.setdefault(why_not_run(outcome), []).append(outcome)
+        for why, those in reasons.items():
+            out += ["", f"{len(those)} tests were not run: {why.removeprefix('not run: ')}"]
         for exercise in lab.exercises:
             failed = [o for o in examined.outcomes if o.exercise == exercise.number and
                       status_of(result, o) == "failed" and o not in unrun]
@@ -160,6 +174,10 @@ def gradescope(grade):
 def suite(grade):
     element = ElementTree.Element("testsuite", name=grade.name, time=f"{grade.seconds:.3f}")
     counts = {"tests": 0, "failures": 0, "skipped": 0, "errors": 0}
+    if grade.ungraded:
+        counts["tests"] = counts["skipped"] = 1
+        case = ElementTree.SubElement(element, "testcase", name=grade.name, classname=grade.file_name)
+        ElementTree.SubElement(case, "skipped", message=grade.ungraded)
     for result, outcome, name, _, _ in results(grade):
         counts["tests"] += 1
         case = ElementTree.SubElement(element, "testcase", name=name,
@@ -169,6 +187,9 @@ def suite(grade):
             counts["failures"] += 1
             failure = ElementTree.SubElement(case, "failure", message=words[0] if words else "failed")
             failure.text = "\n".join(words)
+        elif status_of(result, outcome) == "not_run":
+            counts["skipped"] += 1
+            ElementTree.SubElement(case, "skipped", message=words[0])
         elif status_of(result, outcome) == "skipped":
             counts["skipped"] += 1
             ElementTree.SubElement(case, "skipped", message=why_skipped(outcome))
@@ -195,6 +216,9 @@ def class_csv(grades, chosen):
     exercises = [f"lab {lab.number} exercise {e.number}" for lab in chosen for e in lab.exercises]
     table.writerow(["name", *exercises, "total", "of", "remark", "report"])
     for grade in grades:
+        if grade.ungraded:
+            table.writerow([cell(grade.name), *[""] * len(exercises), "", "", cell(grade.ungraded), ""])
+            continue
         table.writerow([cell(grade.name),
                         *[number(r.points(e)[0]) for r in grade.labs for e in r.lab.exercises],
                         number(grade.total), number(grade.most), cell(grade.remark),
@@ -202,36 +226,52 @@ def class_csv(grades, chosen):
     return out.getvalue()
 
 
-def class_table(grades, chosen, expected, barriers):
+def class_table(grades, chosen, barriers, passed_over):
     """The class's table for people."""
-    width = max([4, *(len(g.name) for g in grades)])
+    width = min(max([4, *(len(g.name) for g in grades)]), NAME_BYTES_MOST)
     heads = [f"{lab.number}.{e.number}" for lab in chosen for e in lab.exercises]
     lines = [f"{'name':{width}}  " + "  ".join(f"{h:>6}" for h in heads) + "   total  remark",
              f"{'of':{width}}  " + "  ".join(f"{e.points:>6}" for lab in chosen for e in lab.exercises) +
              f"  {sum(e.points for lab in chosen for e in lab.exercises):>6}"]
     for grade in grades:
+        if grade.ungraded:
+            lines.append(f"{grade.name:{width}}  " + " " * (8 * len(heads) + 8) + grade.ungraded)
+            continue
         points = [number(r.points(e)[0]) for r in grade.labs for e in r.lab.exercises]
         lines.append((f"{grade.name:{width}}  " + "  ".join(f"{p:>6}" for p in points) +
                       f"  {number(grade.total):>6}  {grade.remark}").rstrip())
-    most = {number(g.most) for g in grades}
+    graded = [g for g in grades if not g.ungraded]
+    most = {number(g.most) for g in graded}
     asked = number(sum(e.points for lab in chosen for e in lab.exercises))
-    if grades and most != {asked}:
+    if graded and most != {asked}:
         lines.append(f"This machine skips tests, so only {', '.join(most)} of {asked} points are possible.")
-    if len(grades) < expected:
-        lines.append(f"{len(grades)} of {expected} submissions so far")
+    if len(graded) < len(grades):
+        lines.append(f"{len(graded)} of {len(grades)} submissions have a grade")
+    lines += passed_over
     return "\n".join([*lines, "", "What stood between the submissions and this machine:",
                       *[f"  {barrier}" for barrier in barriers]]) + "\n"
 
 
 def write_submission(out, grade):
     base = os.path.join(out, grade.file_name)
-    put(f"{base}.tap", tap(grade))
     put(f"{base}.txt", account(grade))
+    if grade.ungraded:
+        return
+    put(f"{base}.tap", tap(grade))
     put(f"{base}.results.json", gradescope(grade))
     put(f"{base}.junit.xml", junit([grade]))
 
 
-def write_class(out, grades, chosen, expected, barriers):
+def write_class(out, grades, chosen, barriers, passed_over):
+    """`grades`: of the whole class; those that are not graded yet have no points."""
+    graded = sum(not grade.ungraded for grade in grades)
+    put(os.path.join(out, UNFINISHED),
+        f"{graded} of {len(grades)} submissions are graded. While this file is here, a grading runs, or was ended\n"
+        "before its end: the others have no grade. To grade the class again, type the same command.\n")
     put(os.path.join(out, "class.csv"), class_csv(grades, chosen))
-    put(os.path.join(out, "class.txt"), class_table(grades, chosen, expected, barriers))
+    put(os.path.join(out, "class.txt"), class_table(grades, chosen, barriers, passed_over))
     put(os.path.join(out, "class.junit.xml"), junit(grades))
+
+
+def remove_mark(out):
+    os.unlink(os.path.join(out, UNFINISHED))

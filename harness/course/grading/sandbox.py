@@ -23,6 +23,23 @@ OUTPUT_BYTES = 4 * MIB  # further output of a command is thrown away
 POLL_S = 0.05
 DISK_BYTES = 2048 * MIB  # the file system may lose this much space while a command runs
 INODES = 100_000
+DISK_LEFT_BYTES = 48 * MIB  # with less than this left, nothing is graded
+OWN_BYTES = 256 * MIB  # a command that holds this much, or this many files, filled the disk itself
+OWN_FILES = 20_000
+
+
+class Ungraded(Exception):
+    """Something that the submission did not cause: it must get a grade later, not 0 points now."""
+
+
+class Interrupted(Ungraded):
+    def __str__(self):
+        return "interrupted"
+
+
+class DiskFull(Ungraded):
+    def __str__(self):
+        return "the disk was full"
 
 
 @dataclass
@@ -34,6 +51,7 @@ class Ended:
     stderr: str
     stopped: str  # why the grader ended it; "" when it ended on its own
     seconds: float
+    late: bool = False  # was that because its time was over?
 
 
 class Sandbox:
@@ -91,7 +109,7 @@ class Sandbox:
 
     def run(self, command, wall_s, uid=None, cwd="/", readable=(), writable=(), environment=None,
             cpu_s=None):
-        """Runs the command until it ends, or ends it after `wall_s`. Returns Ended."""
+        """Runs the command until it ends, or ends it after `wall_s`. Returns Ended; raises Ungraded."""
         self.count += 1
         spec = {"flags": self.flags, "root": self.root, "hidden": self.hidden, "uid": uid, "cwd": cwd,
                 "readable": list(readable), "writable": list(writable), "command": list(command),
@@ -105,7 +123,7 @@ class Sandbox:
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                 start_new_session=True)
             try:
-                texts, stopped = self._follow(process, start + wall_s, wall_s)
+                texts, stopped, late = self._follow(process, start + wall_s, wall_s, writable)
             finally:
                 # Everything it started is in its group or dies with it: see start_inside().
                 with contextlib.suppress(ProcessLookupError):
@@ -114,12 +132,12 @@ class Sandbox:
                 process.stdout.close()
                 process.stderr.close()
             return Ended(process.returncode if not stopped else -1, *texts, stopped,
-                         time.monotonic() - start)
+                         time.monotonic() - start, late)
 
-    def _follow(self, process, deadline, wall_s):
+    def _follow(self, process, deadline, wall_s, writable):
         texts = {process.stdout: bytearray(), process.stderr: bytearray()}
         before = os.statvfs(self.scratch)
-        stopped = ""
+        stopped, late = "", False
         with selectors.DefaultSelector() as selector:
             for stream in texts:
                 os.set_blocking(stream.fileno(), False)
@@ -141,14 +159,17 @@ class Sandbox:
                 now = os.statvfs(self.scratch)
                 lost = (before.f_bavail - now.f_bavail) * now.f_frsize
                 if self.stopping:
-                    stopped = "interrupted"
-                elif time.monotonic() > deadline:
-                    stopped = f"not done after {wall_s:g} s"
-                elif lost > DISK_BYTES or before.f_favail - now.f_favail > INODES:
+                    raise Interrupted
+                if time.monotonic() > deadline:
+                    stopped, late = f"not done after {wall_s:.0f} s", True
+                elif lost > DISK_BYTES or before.f_favail - now.f_favail > INODES or \
+                        now.f_bavail * now.f_frsize < DISK_LEFT_BYTES:
+                    if not any(map(holds_much, writable)):
+                        raise DiskFull
                     stopped = "it filled the disk"
                 if stopped:
                     break
-        return [bytes(text).decode(errors="replace") for text in texts.values()], stopped
+        return [bytes(text).decode(errors="replace") for text in texts.values()], stopped, late
 
     def kill_user(self, uid):
         """Ends all processes of this user. After the end of a pid namespace there are none."""
@@ -174,6 +195,19 @@ class Sandbox:
                         shutil.rmtree(entry.path, ignore_errors=True)
                     else:
                         os.unlink(entry.path)
+
+
+def holds_much(folder):
+    """Does a command hold so much in its folder that it, and no neighbour, fills the disk?"""
+    used, files, below = 0, 0, [folder]
+    while below and used < OWN_BYTES and files < OWN_FILES:
+        with contextlib.suppress(OSError):
+            for entry in os.scandir(below.pop()):
+                files += 1
+                used += entry.stat(follow_symlinks=False).st_blocks * 512
+                if entry.is_dir(follow_symlinks=False):
+                    below.append(entry.path)
+    return used >= OWN_BYTES or files >= OWN_FILES
 
 
 def users_taken(uids):

@@ -133,6 +133,13 @@ void write_down_calls_under_way(struct exam *e)
 	}
 }
 
+bool is_printing(const struct task *task)
+{
+	int fd = (int)task->args[0];
+	return (fd == 1 || fd == 2) &&
+	       syscall_among(task->call, "write writev fstat newfstatat statx ioctl");
+}
+
 bool is_background_call(long call)
 {
 	return syscall_among(call, "brk mmap munmap mprotect madvise futex clock_gettime "

@@ -16,6 +16,12 @@ void write_down_call(struct exam *e, const struct task *task, bool failed, long 
 /* The engine's calls that have not returned: they end the account of what happened. */
 void write_down_calls_under_way(struct exam *e);
 
+/*
+ * Does the call only print, or ask what standard output is (which the C library does before it prints
+ * for the first time)?
+ */
+bool is_printing(const struct task *task);
+
 /* Does the C library make this call unasked, beside those that an engine asks for? */
 bool is_background_call(long call);
 

@@ -12,7 +12,9 @@
 
 #define EXAM_TASKS_MAX	   256 /* threads of one program; lab 02 needs 130 */
 #define EXAM_FORBIDDEN_MAX 16
-#define EXAM_OUTPUT_BYTES  4096
+/* What the program prints: the beginning is kept, and the end, where a sanitizer's report stands. */
+#define EXAM_HEAD_BYTES 4096
+#define EXAM_TAIL_BYTES 32768
 
 struct exam_options {
 	const char *program;
@@ -37,6 +39,7 @@ struct task {
 	pid_t tid;
 	bool engines; /* started by the engine */
 	bool counted; /* the call it is in */
+	bool prints; /* and is it one of those that only print? */
 	long call; /* -1: outside of the kernel */
 	uint64_t args[6];
 };
@@ -50,14 +53,20 @@ struct exam {
 	pid_t pid;
 	int output_fd;
 	char folder[220]; /* the test's own */
-	char output[EXAM_OUTPUT_BYTES];
-	size_t output_bytes;
+	char output_head[EXAM_HEAD_BYTES];
+	char output_tail[EXAM_TAIL_BYTES]; /* a ring: what follows the head */
+	uint64_t output_bytes; /* printed in all */
 	struct task tasks[EXAM_TASKS_MAX];
 	unsigned task_count;
 	bool stopped_at_start;
 	bool begun; /* main() was reached */
 	uint32_t arch; /* AUDIT_ARCH_* of the system calls that this proctor knows */
 	unsigned execs;
+	uint32_t engine_calls
+		[FUNCTION_COUNT]; /* of the test to the engine, the first ones of each */
+	uint32_t own_calls[EXAM_CALLS_MAX]; /* system calls of the test's main thread itself */
+	int own_signal; /* the last one that the program sent to itself; 0: none */
+	bool left_inside; /* it ended inside the engine */
 	uint64_t fault_address; /* of the instruction, when a signal is about to kill it */
 	json_t *findings; /* an array, see findings.h */
 	bool rule_broken; /* the proctor ended the program for what it did */

@@ -24,6 +24,28 @@
  */
 #define EXAM_BEGIN 0x494f4c42
 
+/*
+ * prctl() with this option tells the proctor that the test is about to call a function of the engine,
+ * an enum engine_function. So the proctor counts those calls itself, see tap.h. Each function's first
+ * EXAM_TOLD_MAX calls are told, which keeps long tests fast.
+ */
+#define EXAM_CALL     0x494f4c43
+#define EXAM_TOLD_MAX 200
+
+enum engine_function {
+	FUNCTION_OPEN,
+	FUNCTION_ATTACH,
+	FUNCTION_DETACH,
+	FUNCTION_SUBMIT,
+	FUNCTION_REAP,
+	FUNCTION_CANCEL,
+	FUNCTION_CLOSE,
+	FUNCTION_COUNT,
+};
+
+static const char *const function_names[FUNCTION_COUNT] = { "open", "attach", "detach", "submit",
+							    "reap", "cancel", "close" };
+
 /* Above the number of every system call that a lab could count. */
 #define EXAM_CALLS_MAX 1024
 
@@ -69,6 +91,7 @@ struct exam_record {
 	uint32_t calls_main[EXAM_CALLS_MAX]; /* by the thread that drives the engine */
 	uint32_t calls_others[EXAM_CALLS_MAX]; /* by threads that the engine started */
 	uint32_t threads_started; /* by the engine */
+	uint32_t prints; /* the engine's calls that only print: they are in neither count above */
 
 	/* What happened, the first and the newest; `event_count` grows without end. */
 	uint32_t event_count;

@@ -4,7 +4,7 @@
 The proctor's findings (their values; those that may be absent in brackets):
 
     expectation           when, expected, seen, file, line: the test's own; `when` and `expected` may be empty
-    crashed               signal, limit, before_main, inside, [file, line]
+    crashed               signal, limit, by_itself, before_main, inside, [file, line]
     hung                  limit_s, before_main, inside, state, [call, call_text, file, line]
                           state: in_call, runs, sleeps, unknown
     ended                 status, before_main, inside: in the middle of the test
@@ -16,6 +16,9 @@ The proctor's findings (their values; those that may be absent in brackets):
     reaches_process       call
     becomes_program       call
     starts_process        starts_threads        foreign_architecture
+    leaves_behind         call
+    looks_for_tracer      path
+    forges                call
 
 The learner's commands and the grader add:
 
@@ -24,6 +27,8 @@ The learner's commands and the grader add:
     nothing_said          it failed without a reason
     skipped_alone         why: where the reference does not skip
     not_run               why
+    time_used_up          exercise, limit_s: not run, since others of the exercise hung
+    does_less             whose ("engine", "own"), call, seen, needed: passed, but not by going its way
     does_not_compile      nothing_to_compile    program_changed       proctor_ended_early
     compiler_says         words                 compiler_ended        status
     compiler_stopped      why                   compiler_named_nothing
@@ -38,7 +43,8 @@ from dataclasses import dataclass, field
 
 # The proctor ended the program for one of these.
 RULES = {"opens_forbidden", "opens_for_writing", "changes_file", "reaches_process", "becomes_program",
-         "starts_process", "starts_threads", "foreign_architecture"}
+         "starts_process", "starts_threads", "foreign_architecture", "leaves_behind",
+         "looks_for_tracer", "forges"}
 
 LIMITS = {"memory_or_cpu": "; it took more memory or CPU time than it may",
           "cpu_time": "; it took more CPU time than it may",
@@ -74,6 +80,8 @@ def _expectation(f, _):
 
 
 def _crashed(f, place):
+    if f["by_itself"]:
+        return f"the program sent SIG{f['signal']} to itself{_inside(f)}"
     return f"crashed with SIG{f['signal']}{_inside(f)}{_at(f, place, ', at ')}{LIMITS.get(f['limit'], '')}"
 
 
@@ -98,6 +106,11 @@ def _sanitizer(f, place):
         _at(f, place, " at ")
 
 
+def _does_less(f, _):
+    what = f"calls to the engine's {f['call']}()" if f["whose"] == "engine" else f"of its own calls of {f['call']}"
+    return f"the test said that it passed, but made {f['seen']} {what}, where it needs {f['needed']} or more"
+
+
 def _skipped_alone(f, _):
     return "the test skipped itself, and the reference's does not" + (f": {f['why']}" if f["why"] else "")
 
@@ -118,6 +131,12 @@ SENTENCES = {
     "starts_process": "the program starts another process",
     "starts_threads": "the program starts threads without end",
     "foreign_architecture": "the program makes system calls of another architecture",
+    "leaves_behind": "the program makes something that outlives it ({call})",
+    "looks_for_tracer": "the program opens {path}, which tells whether it is watched",
+    "forges": "the program says to the proctor what only the test says ({call})",
+    "time_used_up": "not run: the tests of exercise {exercise} may take {limit_s} s together, and others used that "
+                    "up",
+    "does_less": _does_less,
     "waits_in_test": "hung: not over after {limit_s} s. It runs in the test's own loop: nothing comes back "
                      "from the engine",
     "sanitizer": _sanitizer,
@@ -162,11 +181,25 @@ def event_line(event):
     return f"... {event['times']} more of this kind"
 
 
+OUTPUT_LINES = (8, 8)  # the first and the last ones that are shown
+
+
+def output_lines(lines):
+    """A program's own output, without the middle where it is long."""
+    first, last = OUTPUT_LINES
+    if len(lines) <= first + last:
+        return lines
+    return [*lines[:first], f"... {len(lines) - first - last} lines are left out ...", *lines[-last:]]
+
+
 def account_lines(outcome):
-    """All that is known of a failed test, in lines, as the grader's reports have it."""
+    """All that is known of a failed test, in lines, as the grader's reports have it. The reason comes first,
+    and what the program printed last."""
     lines = [sentence(finding) for finding in outcome.findings]
-    lines += [f"  {line}" for line in outcome.output]
     if outcome.events:
         lines.append(f"what led there{' (the end of it)' if outcome.events_cut else ''}:")
         lines += [f"  {event_line(event)}" for event in outcome.events]
+    if outcome.output:
+        lines.append("what the program printed:")
+        lines += [f"  {line}" for line in output_lines(outcome.output)]
     return lines

@@ -99,8 +99,14 @@ static void check_allowed(const char *where, const uint32_t *before)
 
 static uint32_t counts_before[EXAM_CALLS_MAX];
 
-static void enter(const char *where)
+static void enter(enum engine_function function)
 {
+	static uint32_t told[FUNCTION_COUNT];
+	const char *where = function_names[function];
+	if (record->attached && told[function] < EXAM_TOLD_MAX) {
+		told[function]++;
+		prctl(EXAM_CALL, function, 0, 0, 0);
+	}
 	snprintf(record->where, sizeof record->where, "%s", where);
 	memcpy(counts_before, record->calls_main, sizeof counts_before);
 	__atomic_store_n(&record->in_engine, 1, __ATOMIC_SEQ_CST);
@@ -135,7 +141,7 @@ static const char *answer(int64_t number)
 static int watched_open(struct engine **engine, const struct engine_config *config,
 			struct reason *why)
 {
-	enter("open");
+	enter(FUNCTION_OPEN);
 	int rc = real->open(engine, config, why);
 	leave();
 	note("open     %s, depth %u = %s", watched_spec, config->depth, answer(rc));
@@ -145,7 +151,7 @@ static int watched_open(struct engine **engine, const struct engine_config *conf
 static int watched_attach(struct engine *engine, unsigned fd_slot, int fd, enum io_fd_kind fd_kind,
 			  struct reason *why)
 {
-	enter("attach");
+	enter(FUNCTION_ATTACH);
 	int rc = real->attach(engine, fd_slot, fd, fd_kind, why);
 	leave();
 	note("attach   fd %d as fd_slot %u = %s", fd, fd_slot, answer(rc));
@@ -154,7 +160,7 @@ static int watched_attach(struct engine *engine, unsigned fd_slot, int fd, enum 
 
 static void watched_detach(struct engine *engine, unsigned fd_slot)
 {
-	enter("detach");
+	enter(FUNCTION_DETACH);
 	real->detach(engine, fd_slot);
 	leave();
 	note("detach   fd_slot %u", fd_slot);
@@ -165,7 +171,7 @@ static int watched_submit(struct engine *engine, struct io_op *const *ops, unsig
 	char text[80];
 	note("submit   %u offered; the first: slot " EXAM_ANY "%u, %s", count, ops[0]->slot,
 	     describe(ops[0], text, sizeof text));
-	enter("submit");
+	enter(FUNCTION_SUBMIT);
 	int n = real->submit(engine, ops, count);
 	leave();
 	if (n < 0)
@@ -186,7 +192,7 @@ static int watched_reap(struct engine *engine, struct io_op **done, unsigned min
 	else
 		note("reap     min %u, max " EXAM_ANY "%u, %lld us", min, max,
 		     (long long)(timeout_ns / NS_PER_US));
-	enter("reap");
+	enter(FUNCTION_REAP);
 	int n = real->reap(engine, done, min, max, timeout_ns);
 	leave();
 	if (n > 0 && done[0])
@@ -203,7 +209,7 @@ static int watched_reap(struct engine *engine, struct io_op **done, unsigned min
 static void watched_cancel(struct engine *engine)
 {
 	note("cancel");
-	enter("cancel");
+	enter(FUNCTION_CANCEL);
 	real->cancel(engine);
 	leave();
 	check_allowed("cancel", counts_before);
@@ -212,7 +218,7 @@ static void watched_cancel(struct engine *engine)
 static void watched_close(struct engine *engine)
 {
 	note("close");
-	enter("close");
+	enter(FUNCTION_CLOSE);
 	real->close(engine);
 	leave();
 }
@@ -269,6 +275,12 @@ unsigned calls_made(const char *names)
 unsigned calls_made_by_workers(const char *names)
 {
 	return sum(record->calls_others, names);
+}
+
+unsigned prints_made(void)
+{
+	need_counts();
+	return record->prints;
 }
 
 unsigned threads_started(void)

@@ -22,11 +22,14 @@ class Outcome:
 
     name: str
     exercise: int
-    status: str  # "passed", "failed", "skipped"
+    status: str  # "passed", "failed", "skipped"; in the grader also "not_run"
     findings: list = field(default_factory=list)  # of Finding: why it failed, or was skipped
     output: list = field(default_factory=list)  # the lines that the program printed
     events: list = field(default_factory=list)  # what led there, see findings.event_line()
     events_cut: bool = False  # there were more, before these
+    # What the proctor saw of a test that passed, {name: count}; None where nothing was watched.
+    engine_calls: dict | None = None
+    own_calls: dict | None = None
 
     def found(self, *ids):
         """The first finding with one of these ids, or None."""
@@ -111,7 +114,8 @@ def read_tap(text):
                                 "failed" if found[1] else "skipped" if found[4] else "passed",
                                 [Finding(f["id"], f["values"]) for f in block["findings"]],
                                 block.get("output", []), block.get("events", []),
-                                block.get("events_cut", False)))
+                                block.get("events_cut", False), block.get("engine_calls"),
+                                block.get("own_calls")))
     return outcomes
 
 

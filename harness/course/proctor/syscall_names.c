@@ -35,6 +35,8 @@ static const struct {
 	CALL(ioctl, "dn"),
 	CALL(close, "d"),
 	CALL(openat, "d"),
+	CALL(fstat, "d"),
+	CALL(newfstatat, "d"),
 	CALL(ppoll, ".n"),
 	CALL(pselect6, "n"),
 	CALL(epoll_create1, "n"),
@@ -119,12 +121,25 @@ static const struct {
 
 #define CALL_COUNT (sizeof calls / sizeof *calls)
 
+/* Calls that have no shape above: names of all that the kernel's headers know. */
+static const struct {
+	long number;
+	const char *name;
+} all_calls[] = {
+#define SYSCALL(name) { SYS_##name, #name },
+#include "syscall_list.h"
+#undef SYSCALL
+};
+
 const char *syscall_name(long number)
 {
 	static char unnamed[40];
 	for (unsigned i = 0; i < CALL_COUNT; i++)
 		if (calls[i].number == number)
 			return calls[i].name;
+	for (unsigned i = 0; i < sizeof all_calls / sizeof *all_calls; i++)
+		if (all_calls[i].number == number)
+			return all_calls[i].name;
 	snprintf(unnamed, sizeof unnamed, "system call %ld", number);
 	return unnamed;
 }

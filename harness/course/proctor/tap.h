@@ -8,7 +8,12 @@
  *       {"exercise": 2, "findings": [...], "output": [...], "events": [...], "events_cut": false}
  *       ...
  *
- * "output" holds the lines that the program printed; account.h tells what "events" are. All texts
+ * "output" holds the lines that the program printed, without the middle of a very long output;
+ * account.h tells what "events" are. A test that passed has instead what the proctor saw of it from
+ * outside, which a grader holds against the same test on the reference: "engine_calls" (the test's
+ * first EXAM_TOLD_MAX calls to each function of the engine) and "own_calls" (the system calls that its
+ * main thread made outside of the engine), each {name: count}.
+ * All texts
  * are printable ASCII in JSON strings: nothing that a submission does makes a line of its own.
  */
 #ifndef IOLAB_COURSE_TAP_H

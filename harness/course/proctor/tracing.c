@@ -30,17 +30,59 @@ void start_ticking(void)
 
 void drain_output(struct exam *e)
 {
-	static char ignored[4096];
-	for (;;) {
-		size_t room = sizeof e->output - 1 - e->output_bytes;
-		ssize_t n = read(e->output_fd, room ? e->output + e->output_bytes : ignored,
-				 room ? room : sizeof ignored);
-		if (n <= 0)
-			break;
-		if (room)
-			e->output_bytes += (size_t)n;
+	static char piece[4096];
+	ssize_t n;
+	while ((n = read(e->output_fd, piece, sizeof piece)) > 0)
+		for (ssize_t i = 0; i < n; i++, e->output_bytes++) {
+			uint64_t at = e->output_bytes;
+			piece[i] = piece[i] ? piece[i] : '?';
+			if (at < EXAM_HEAD_BYTES)
+				e->output_head[at] = piece[i];
+			else
+				e->output_tail[(at - EXAM_HEAD_BYTES) % EXAM_TAIL_BYTES] = piece[i];
+		}
+}
+
+/* Takes the words that the test says to the proctor. Returns whether the call was one. */
+static bool hear_test(struct exam *e, const struct task *task)
+{
+	if (task->call != SYS_prctl || task->tid != e->pid)
+		return false;
+	if (task->args[0] == EXAM_BEGIN) {
+		/* Only main() says this. A constructor that did would learn the token. */
+		if (e->begun)
+			break_off(e, "forges", "call", "prctl");
+		e->begun = true;
+		e->record->attached = 1;
+		e->record->token = e->token;
+		return true;
 	}
-	e->output[e->output_bytes] = '\0';
+	if (task->args[0] == EXAM_CALL) {
+		if (e->record->in_engine)
+			break_off(e, "forges", "call", "prctl");
+		else if (task->args[1] < FUNCTION_COUNT)
+			e->engine_calls[task->args[1]]++;
+		return true;
+	}
+	return false;
+}
+
+/* Counts the call as the engine's or as the test's own. */
+static void count_call(struct exam *e, struct task *task)
+{
+	bool mains = task->tid == e->pid && e->record->in_engine;
+	bool known = task->call >= 0 && task->call < EXAM_CALLS_MAX;
+	task->counted = known && (mains || task->engines);
+	task->prints = task->counted && is_printing(task);
+	check_new_process(e, task);
+	if (task->prints)
+		e->record->prints++;
+	else if (task->counted)
+		(mains ? e->record->calls_main : e->record->calls_others)[task->call]++;
+	else if (known && e->begun && task->tid == e->pid)
+		e->own_calls[task->call]++;
+	if (mains && task->call == SYS_exit_group)
+		e->left_inside = true;
 }
 
 static void enter_call(struct exam *e, struct task *task, const struct __ptrace_syscall_info *info)
@@ -49,16 +91,9 @@ static void enter_call(struct exam *e, struct task *task, const struct __ptrace_
 	for (unsigned i = 0; i < 6; i++)
 		task->args[i] = info->entry.args[i];
 	check_reach(e, task, info->arch);
-	if (task->call == SYS_prctl && task->args[0] == EXAM_BEGIN && task->tid == e->pid) {
-		e->begun = true;
-		e->record->attached = 1;
-		e->record->token = e->token;
-	}
-	bool mains = task->tid == e->pid && e->record->in_engine;
-	task->counted = (mains || task->engines) && task->call >= 0 && task->call < EXAM_CALLS_MAX;
-	check_new_process(e, task);
-	if (task->counted)
-		(mains ? e->record->calls_main : e->record->calls_others)[task->call]++;
+	if (hear_test(e, task))
+		return;
+	count_call(e, task);
 	check_open(e, task);
 	check_change(e, task);
 }

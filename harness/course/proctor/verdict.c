@@ -142,7 +142,10 @@ static void find_crash(struct exam *e)
 	json_t *values = add_finding(e->findings, "crashed");
 	const char *name = sigabbrev_np(WTERMSIG(e->status));
 	put_string(values, "signal", name ? name : "?");
-	put_string(values, "limit", limit_behind(WTERMSIG(e->status)));
+	/* abort() sends its signal, too; there the reason is what the C library found. */
+	bool itself = e->own_signal == WTERMSIG(e->status) && e->own_signal != SIGABRT;
+	put_bool(values, "by_itself", itself);
+	put_string(values, "limit", itself ? NULL : limit_behind(WTERMSIG(e->status)));
 	put_where(values, e);
 	put_place(values, e, e->fault_address);
 }
@@ -170,7 +173,7 @@ enum verdict judge(struct exam *e, bool hung)
 		return FAILED;
 	}
 	int code = WEXITSTATUS(e->status);
-	if (code == 0 && e->record->finished == e->token)
+	if (code == 0 && e->record->finished == e->token && !e->left_inside)
 		return PASSED;
 	if (code == EXIT_SKIPPED) {
 		put_record_text(add_finding(e->findings, "skipped"), "why", e->record->skipped,

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+"""What the proctor saw of a test from outside, held against the same test on the reference.
+
+A test that passed says so by a word in memory that it shares with the submission, and a submission may
+find that word. So a pass counts only where the test also went its way: it called the engine, made its
+own system calls, and closed what it opened.
+"""
+from proctor.findings import Finding
+
+# The test decides how often it calls these. How often it calls submit() and reap(), the engine decides.
+BY_THE_TEST = ("open", "attach", "detach", "cancel", "close")
+# The test's own calls whose number depends on the engine or on time: a wait, a look into /proc, a
+# question that supports() answers by trying. Of all others, half of what the reference needs must be seen.
+VARYING = {"clock_nanosleep", "nanosleep", "poll", "ppoll", "ioctl", "getdents64", "openat", "close",
+           "newfstatat", "fstat", "lseek", "read", "recvfrom", "setsockopt", "getsockopt", "fcntl",
+           "sched_getaffinity", "wait4", "kill", "tgkill", "rt_sigaction", "exit_group"}
+OF_SUPPORTS = ("epoll_", "io_", "eventfd", "timerfd", "signalfd", "userfaultfd", "prctl", "prlimit")
+
+
+def needed(reference):
+    """{(whose, call): how often, at least} from the reference's outcome."""
+    found = {}
+    for name, times in (reference.engine_calls or {}).items():
+        found["engine", name] = times if name in BY_THE_TEST else 1
+    for name, times in (reference.own_calls or {}).items():
+        if name not in VARYING and not name.startswith(OF_SUPPORTS):
+            found["own", name] = (times + 1) // 2
+    return found
+
+
+def doubt_passes(outcomes, references):
+    """Tests that passed without going their way have failed. `references`: {name: the reference's
+    outcome}."""
+    for outcome in outcomes:
+        reference = references.get(outcome.name)
+        if outcome.status != "passed" or not reference or reference.engine_calls is None:
+            continue
+        for (whose, call), times in needed(reference).items():
+            seen = ((outcome.engine_calls if whose == "engine" else outcome.own_calls) or {}).get(call, 0)
+            if seen < times:
+                outcome.status = "failed"
+                outcome.findings = [Finding("does_less", {"whose": whose, "call": call, "seen": seen,
+                                                          "needed": times})]
+                break
