@@ -116,7 +116,10 @@ void find_hang(struct exam *e)
 	struct __ptrace_syscall_info info = { 0 };
 	int status;
 	kill(e->pid, SIGSTOP);
-	if (waitpid(e->pid, &status, __WALL) == e->pid) {
+	pid_t stopped; /* on a busy machine the tick comes first */
+	while ((stopped = waitpid(e->pid, &status, __WALL)) < 0 && errno == EINTR)
+		;
+	if (stopped == e->pid) {
 		ptrace(PTRACE_GET_SYSCALL_INFO, e->pid, sizeof info, &info);
 		put_place(values, e, info.instruction_pointer);
 	}
