@@ -49,7 +49,8 @@ int64_t op_syscall(const struct io_op *op, int msg_flags)
 
 int64_t op_try_when_ready(const struct io_op *op)
 {
-	if (op->kind != IO_WRITE || op->len_bytes <= PIPE_BUF)
+	bool on_pipe = op->kind == IO_WRITE && op->offset == IO_NO_OFFSET;
+	if (!on_pipe || op->len_bytes <= PIPE_BUF)
 		return op_syscall(op, MSG_DONTWAIT);
 	struct io_op part = *op;
 	part.len_bytes = PIPE_BUF;

@@ -29,7 +29,8 @@ int64_t op_syscall(const struct io_op *op, int msg_flags);
  *
  * Pipes have no MSG_DONTWAIT, and the descriptor is in blocking mode. A read returns what is there.
  * A write of at most PIPE_BUF bytes fits, because POLLOUT promises that much room (pipe(7)). A
- * longer write is cut to that length: it becomes a short one, which the contract allows.
+ * longer write is cut to that length: it becomes a short one, which the contract allows. A write to
+ * a file, which has an offset, is not cut.
  */
 int64_t op_try_when_ready(const struct io_op *op);
 
