@@ -4,9 +4,13 @@
 #define IOLAB_CONFORMANCE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "io_engine.h"
+
+#define CANNOT_WAIT "its submit() sleeps until the operation is over, so none can be left waiting"
 
 /* Kinds of descriptor a test runs over, finer than enum io_fd_kind. */
 enum flavour { BUFFERED, DIRECT, TCP, UNIX, PIPE, NO_FD, FLAVOUR_COUNT };
@@ -29,6 +33,7 @@ struct subject {
 	unsigned depth, max_fds;
 	struct io_op *op; /* [depth], with buffers of BUFFER_BYTES */
 	char *arena;
+	size_t arena_len_bytes;
 	unsigned inflight;
 };
 
@@ -64,6 +69,11 @@ const char *kind_name(unsigned kind);
 
 /* Opens the engine for `depth` operations and `max_fds` descriptors. */
 void open_engine(struct subject *s, unsigned depth, unsigned max_fds);
+/*
+ * The same with an arena of that length, of which no page is there before it is touched. Skips the
+ * test, with the reason, where memory or the engine refuses.
+ */
+void open_engine_with_arena(struct subject *s, unsigned depth, size_t arena_len_bytes);
 /* Closes it; nothing may be in flight. */
 void close_engine(struct subject *s);
 int try_attach(struct subject *s, unsigned fd_slot, int fd);
@@ -72,10 +82,16 @@ void attach(struct subject *s, unsigned fd_slot, int fd);
 /* Fills an operation on the whole buffer of its slot. */
 struct io_op *prepare(struct subject *s, unsigned slot, enum io_kind kind, int fd, unsigned fd_slot,
 		      uint64_t offset, uint32_t len_bytes);
+/* On a socket or pipe: a receive into the whole buffer, a send of its first bytes. */
+struct io_op *prepare_receive(struct subject *s, unsigned slot, int fd, unsigned fd_slot);
+struct io_op *prepare_send(struct subject *s, unsigned slot, int fd, unsigned fd_slot,
+			   uint32_t len_bytes);
 char *buffer_of(const struct subject *s, unsigned slot);
 
 /* Submits, reaping as long as there is back-pressure. */
 void start(struct subject *s, struct io_op *op);
+/* Offers all of them in one call, and after back-pressure the rest in the next. */
+void start_all(struct subject *s, struct io_op *const *ops, unsigned count);
 /* One reap(), with every rule of the contract checked. Returns how many came back. */
 unsigned reap(struct subject *s, struct io_op **done, unsigned min, unsigned max,
 	      int64_t timeout_ns);
@@ -84,6 +100,9 @@ void await(struct subject *s, struct io_op *op);
 void await_all(struct subject *s);
 /* start() and await(); returns the result. */
 int64_t perform(struct subject *s, struct io_op *op);
+
+/* detach(), where the engine has it. */
+void detach(struct subject *s, unsigned fd_slot);
 
 /* A file in s->folder, of `size_bytes` bytes that pattern_byte() gives, opened for the flavour. */
 int make_file(struct subject *s, uint64_t size_bytes, int flags);
@@ -97,6 +116,14 @@ void make_writing_pair(const struct subject *s, int ends[2]);
 enum io_kind in_kind(const struct subject *s); /* RECV, or READ on a pipe */
 enum io_kind out_kind(const struct subject *s);
 
+/* Writes into a socket or pipe, on the test's own side, until nothing more fits. */
+void fill(const struct subject *s, int fd);
+/*
+ * A timer that sends SIGUSR1 to this thread, again and again, without SA_RESTART. For the caller to
+ * delete.
+ */
+timer_t signal_every(int64_t interval_ns);
+
 /* Skips the test for engines of a trait, with the reason. */
 void not_for(const struct subject *s, unsigned traits, const char *reason);
 
@@ -105,6 +132,7 @@ struct test {
 	const char *name;
 	unsigned flavours; /* bits of enum flavour */
 	void (*run)(struct subject *s);
+	bool is_long; /* not asked of two options together */
 };
 
 #endif

@@ -182,7 +182,7 @@ void file_misaligned_direct(struct subject *s)
 /* Exactly `depth` in flight, for small and large depths, all offered in one submit(). */
 void file_fills_its_depth(struct subject *s)
 {
-	static const unsigned depths[] = { 1, 2, 64, 1000 };
+	static const unsigned depths[] = { 1, 2, 3, 7, 33, 64, 999, 1000 };
 	int fd = make_file(s, FILE_BLOCKS * BLOCK, O_RDONLY);
 	for (unsigned d = 0; d < sizeof depths / sizeof *depths; d++) {
 		unsigned depth = depths[d], offered = 0;
@@ -260,13 +260,12 @@ void reap_keeps_min_and_max(struct subject *s)
 void opens_and_closes_again(struct subject *s)
 {
 	int fd = make_file(s, FILE_BLOCKS * BLOCK, O_RDONLY);
-	for (unsigned i = 0; i < 20; i++) {
+	for (unsigned i = 0; i < 100; i++) {
 		open_engine(s, 8, 1);
 		attach(s, 0, fd);
 		perform(s, prepare(s, 3, IO_READ, fd, 0, 0, BLOCK));
 		check_bytes(s, &s->op[3], BLOCK);
-		if (s->ops->detach)
-			s->ops->detach(s->engine, 0);
+		detach(s, 0);
 		close_engine(s);
 	}
 	close(fd);

@@ -10,8 +10,11 @@ struct mutant {
 	struct engine_ops ops;
 	const char *killer; /* the test that must fail */
 	const char *says; /* what its diagnosis must contain */
+	uint64_t options; /* that it is opened with */
 };
 
-extern const struct mutant mutants[]; /* ended by a NULL fault */
+/* Each is ended by a NULL fault. */
+extern const struct mutant mutants[]; /* the blocking engine with one thing wrong */
+extern const struct mutant laid_over_mutants[]; /* right engines with a fault on top */
 
 #endif

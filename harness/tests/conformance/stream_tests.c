@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,8 +17,6 @@
 #include "conformance.h"
 #include "random.h"
 #include "tests.h"
-
-#define WAITS "its submit() sleeps until the operation is over, so none can be left waiting"
 
 /* A lab's report tells what the peer did (course/proctor/lab_test.c); here nobody takes note. */
 __attribute__((weak, format(printf, 1, 2))) void note(const char *format, ...);
@@ -38,11 +35,6 @@ static void expect_bytes(const char *seen, const char *expected, size_t count)
 	       count);
 }
 
-static struct io_op *prepare_in(struct subject *s, unsigned slot, int fd, unsigned fd_slot)
-{
-	return prepare(s, slot, in_kind(s), fd, fd_slot, IO_NO_OFFSET, BUFFER_BYTES);
-}
-
 void stream_receives_what_is_there(struct subject *s)
 {
 	int ends[2];
@@ -55,7 +47,7 @@ void stream_receives_what_is_there(struct subject *s)
 			sent[b] = pattern_byte(i * 1000 + b);
 		put(ends[1], sent, i);
 		/* Less than asked for: a short read is a success. */
-		int64_t n = perform(s, prepare_in(s, i % 4, ends[0], 0));
+		int64_t n = perform(s, prepare_receive(s, i % 4, ends[0], 0));
 		expect(n == i, "expected the %u bytes that were there, saw %lld", i, (long long)n);
 		expect_bytes(buffer_of(s, i % 4), sent, i);
 	}
@@ -76,7 +68,7 @@ void stream_receives_in_full_buffers(struct subject *s)
 	put(ends[1], sent, 64);
 	/* Four reads of 16: more is there after each, and no new event will say so. */
 	for (unsigned i = 0; i < 4; i++) {
-		struct io_op *op = prepare_in(s, 0, ends[0], 0);
+		struct io_op *op = prepare_receive(s, 0, ends[0], 0);
 		op->len_bytes = 16;
 		int64_t n = perform(s, op);
 		expect(n == 16, "expected 16 bytes, saw %lld", (long long)n);
@@ -118,10 +110,10 @@ void stream_end_of_file(struct subject *s)
 	attach(s, 0, ends[0]);
 	put(ends[1], "last!", 5);
 	close(ends[1]); /* half-way: data first, then the end */
-	int64_t n = perform(s, prepare_in(s, 0, ends[0], 0));
+	int64_t n = perform(s, prepare_receive(s, 0, ends[0], 0));
 	expect(n == 5, "expected the last 5 bytes, saw %lld", (long long)n);
 	for (unsigned i = 0; i < 3; i++) {
-		n = perform(s, prepare_in(s, 1, ends[0], 0));
+		n = perform(s, prepare_receive(s, 1, ends[0], 0));
 		expect(n == 0, "expected 0 at the end, saw %lld", (long long)n);
 	}
 	close_engine(s);
@@ -130,13 +122,13 @@ void stream_end_of_file(struct subject *s)
 
 void stream_end_while_waiting(struct subject *s)
 {
-	not_for(s, IO_BLOCKS_IN_SUBMIT, WAITS);
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
 	int ends[2];
 	struct io_op *done[1];
 	make_reading_pair(s, ends);
 	open_engine(s, 1, 1);
 	attach(s, 0, ends[0]);
-	start(s, prepare_in(s, 0, ends[0], 0));
+	start(s, prepare_receive(s, 0, ends[0], 0));
 	expect(reap(s, done, 1, 1, 5 * NS_PER_MS) == 0, "a receive completed with nothing there");
 	close(ends[1]);
 	await(s, &s->op[0]);
@@ -148,7 +140,7 @@ void stream_end_while_waiting(struct subject *s)
 
 void stream_waits_without_touching(struct subject *s)
 {
-	not_for(s, IO_BLOCKS_IN_SUBMIT, WAITS);
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
 	int ends[2];
 	struct io_op *done[1];
 	make_reading_pair(s, ends);
@@ -156,7 +148,7 @@ void stream_waits_without_touching(struct subject *s)
 	attach(s, 0, ends[0]);
 	for (unsigned round = 0; round < 3; round++) {
 		memset(buffer_of(s, 0), 0x77, BUFFER_BYTES);
-		start(s, prepare_in(s, 0, ends[0], 0));
+		start(s, prepare_receive(s, 0, ends[0], 0));
 
 		uint64_t before_ns = clock_ns();
 		expect(reap(s, done, 0, 1, -1) == 0, "a receive completed with nothing there");
@@ -189,13 +181,13 @@ void stream_waits_without_touching(struct subject *s)
 
 void stream_sleeps_while_waiting(struct subject *s)
 {
-	not_for(s, IO_BLOCKS_IN_SUBMIT, WAITS);
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
 	int ends[2];
 	struct io_op *done[1];
 	make_reading_pair(s, ends);
 	open_engine(s, 1, 1);
 	attach(s, 0, ends[0]);
-	start(s, prepare_in(s, 0, ends[0], 0));
+	start(s, prepare_receive(s, 0, ends[0], 0));
 	/* The calling thread's CPU time, without a polling kernel thread's. */
 	struct timespec before, after;
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
@@ -264,8 +256,7 @@ void stream_survives_a_full_buffer(struct subject *s)
 		expect(n > 0, "expected some bytes sent, saw %lld", (long long)n);
 		sent += (uint64_t)n; /* a short one: the rest goes with the next */
 	}
-	if (s->ops->detach)
-		s->ops->detach(s->engine, 0);
+	detach(s, 0);
 	close_engine(s);
 	close(ends[0]);
 	pthread_join(thread, NULL);
@@ -306,7 +297,7 @@ void tcp_reset(struct subject *s)
 	struct linger at_once = { .l_onoff = 1 };
 	setsockopt(ends[1], SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 	close(ends[1]);
-	int64_t n = perform(s, prepare_in(s, 0, ends[0], 0));
+	int64_t n = perform(s, prepare_receive(s, 0, ends[0], 0));
 	expect(n == -ECONNRESET, "expected -ECONNRESET, saw %lld", (long long)n);
 	close_engine(s);
 	close(ends[0]);
@@ -314,7 +305,7 @@ void tcp_reset(struct subject *s)
 
 void socket_both_directions_at_once(struct subject *s)
 {
-	not_for(s, IO_BLOCKS_IN_SUBMIT, WAITS);
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
 	not_for(s, IO_SERIALISES_DESCRIPTOR, "performs the operations on one descriptor in turn");
 	int ends[2];
 	char seen[3];
@@ -322,7 +313,7 @@ void socket_both_directions_at_once(struct subject *s)
 	open_engine(s, 2, 1);
 	attach(s, 0, ends[0]);
 	for (unsigned round = 0; round < 20; round++) {
-		start(s, prepare_in(s, 0, ends[0], 0));
+		start(s, prepare_receive(s, 0, ends[0], 0));
 		memcpy(buffer_of(s, 1), "out", 3);
 		int64_t n = perform(s, prepare(s, 1, IO_SEND, ends[0], 0, IO_NO_OFFSET, 3));
 		expect(n == 3, "expected 3 bytes sent past a waiting receive, saw %lld",
@@ -349,7 +340,7 @@ static void open_many(struct subject *s, int ends[MANY][2])
 		make_reading_pair(s, ends[i]);
 		attach(s, i, ends[i][0]);
 		memset(buffer_of(s, i), 0x77, BUFFER_BYTES);
-		start(s, prepare_in(s, i, ends[i][0], i));
+		start(s, prepare_receive(s, i, ends[i][0], i));
 	}
 }
 
@@ -364,7 +355,7 @@ static void close_many(struct subject *s, int ends[MANY][2])
 
 void stream_finds_the_active_one(struct subject *s)
 {
-	not_for(s, IO_BLOCKS_IN_SUBMIT, WAITS);
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
 	int ends[MANY][2];
 	struct random_stream random = { 3 };
 	open_many(s, ends);
@@ -377,7 +368,7 @@ void stream_finds_the_active_one(struct subject *s)
 		expect_bytes(buffer_of(s, active), (const char *)&round, sizeof round);
 		expect(s->inflight == MANY - 1, "%u others came back with nothing there",
 		       MANY - 1 - s->inflight);
-		start(s, prepare_in(s, active, ends[active][0], active));
+		start(s, prepare_receive(s, active, ends[active][0], active));
 	}
 	s->ops->cancel(s->engine);
 	await_all(s);
@@ -386,7 +377,7 @@ void stream_finds_the_active_one(struct subject *s)
 
 void stream_cancel(struct subject *s)
 {
-	not_for(s, IO_BLOCKS_IN_SUBMIT, WAITS);
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
 	int ends[MANY][2];
 	open_many(s, ends);
 	struct io_op *done[1];
@@ -418,7 +409,7 @@ void cancel_with_nothing_in_flight(struct subject *s)
 	open_engine(s, 4, 1);
 	attach(s, 0, ends[0]);
 	put(ends[1], "x", 1);
-	perform(s, prepare_in(s, 0, ends[0], 0));
+	perform(s, prepare_receive(s, 0, ends[0], 0));
 	s->ops->cancel(s->engine);
 	close_engine(s);
 	close(ends[0]);
@@ -433,12 +424,11 @@ void stream_slot_is_used_again(struct subject *s)
 		make_reading_pair(s, ends); /* most likely the same numbers each time */
 		attach(s, 0, ends[0]);
 		put(ends[1], (const char *)&round, sizeof round);
-		int64_t n = perform(s, prepare_in(s, 0, ends[0], 0));
+		int64_t n = perform(s, prepare_receive(s, 0, ends[0], 0));
 		expect(n == sizeof round, "round %u: expected %zu bytes, saw %lld", round,
 		       sizeof round, (long long)n);
 		expect_bytes(buffer_of(s, 0), (const char *)&round, sizeof round);
-		if (s->ops->detach)
-			s->ops->detach(s->engine, 0);
+		detach(s, 0);
 		close(ends[0]);
 		close(ends[1]);
 	}
@@ -453,7 +443,7 @@ void stream_stays_blocking(struct subject *s)
 	open_engine(s, 1, 1);
 	attach(s, 0, ends[0]);
 	put(ends[1], "x", 1);
-	perform(s, prepare_in(s, 0, ends[0], 0));
+	perform(s, prepare_receive(s, 0, ends[0], 0));
 	expect(fcntl(ends[0], F_GETFL) == before,
 	       "expected the descriptor's flags to stay %#x, saw %#x", before,
 	       fcntl(ends[0], F_GETFL));
@@ -462,35 +452,16 @@ void stream_stays_blocking(struct subject *s)
 	close(ends[1]);
 }
 
-static void do_nothing(int signal_number)
-{
-	(void)signal_number;
-}
-
-/* A signal so often at the thread that drives the engine, without SA_RESTART. */
-static timer_t signal_every(int64_t interval_ns)
-{
-	struct sigaction action = { .sa_handler = do_nothing };
-	sigaction(SIGUSR1, &action, NULL);
-	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1 };
-	event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
-	struct itimerspec often = { timespec_of_ns(interval_ns), timespec_of_ns(interval_ns) };
-	timer_t timer;
-	expect(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0, "timer_create");
-	timer_settime(timer, 0, &often, NULL);
-	return timer;
-}
-
 /* The driver waits without a time limit, and has a signal end the wait. */
 void stream_signal_ends_the_wait(struct subject *s)
 {
-	not_for(s, IO_BLOCKS_IN_SUBMIT, WAITS);
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
 	int ends[2];
 	struct io_op *done[1];
 	make_reading_pair(s, ends);
 	open_engine(s, 1, 1);
 	attach(s, 0, ends[0]);
-	start(s, prepare_in(s, 0, ends[0], 0));
+	start(s, prepare_receive(s, 0, ends[0], 0));
 	timer_t timer = signal_every(10 * NS_PER_MS);
 	expect(reap(s, done, 1, 1, -1) == 0, "a receive completed with nothing there");
 	timer_delete(timer);
@@ -512,7 +483,7 @@ static void *send_late(void *argument)
 /* The time limit is for the whole wait, and does not begin again with each completion. */
 void stream_keeps_its_timeout(struct subject *s)
 {
-	not_for(s, IO_BLOCKS_IN_SUBMIT, WAITS);
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
 	int ends[2][2];
 	struct io_op *done[2];
 	pthread_t thread;
@@ -520,7 +491,7 @@ void stream_keeps_its_timeout(struct subject *s)
 	for (unsigned i = 0; i < 2; i++) {
 		make_reading_pair(s, ends[i]);
 		attach(s, i, ends[i][0]);
-		start(s, prepare_in(s, i, ends[i][0], i));
+		start(s, prepare_receive(s, i, ends[i][0], i));
 	}
 	expect(pthread_create(&thread, NULL, send_late, &ends[0][1]) == 0, "no thread");
 	uint64_t before_ns = clock_ns();
@@ -550,7 +521,7 @@ void stream_survives_signals(struct subject *s)
 	bool can_wait = !(s->ops->traits & IO_BLOCKS_IN_SUBMIT);
 	for (unsigned round = 0; round < 300; round++) {
 		struct io_op *done[1];
-		struct io_op *op = prepare_in(s, 0, ends[0], 0);
+		struct io_op *op = prepare_receive(s, 0, ends[0], 0);
 		if (can_wait) {
 			start(s, op);
 			unsigned early = reap(s, done, 1, 1, NS_PER_MS / 2);

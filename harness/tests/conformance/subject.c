@@ -4,12 +4,14 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -104,27 +106,46 @@ const char *kind_name(unsigned kind)
 	return unnamed;
 }
 
-void open_engine(struct subject *s, unsigned depth, unsigned max_fds)
+static int try_open(struct subject *s, unsigned depth, unsigned max_fds, size_t arena_len_bytes,
+		    struct reason *why)
 {
-	struct reason why = { "" };
-	size_t arena_bytes = (size_t)depth * BUFFER_BYTES;
+	why->text[0] = '\0';
 	s->depth = depth;
 	s->max_fds = max_fds;
-	s->arena =
-		mmap(NULL, arena_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	s->inflight = 0;
+	s->arena_len_bytes = arena_len_bytes;
+	s->arena = mmap(NULL, arena_len_bytes, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (s->arena == MAP_FAILED)
+		return reason_errno(why, errno, "mmap of %zu bytes", arena_len_bytes);
 	s->op = aligned_alloc(64, depth * sizeof *s->op);
-	expect(s->arena != MAP_FAILED && s->op, "no memory for %u operations", depth);
+	expect(s->op, "no memory for %u operations", depth);
 	memset(s->op, 0, depth * sizeof *s->op);
 	struct engine_config config = {
 		.depth = depth,
 		.max_fds = max_fds,
 		.arena = s->arena,
-		.arena_len_bytes = arena_bytes,
+		.arena_len_bytes = arena_len_bytes,
 		.cpu_count = (unsigned)sysconf(_SC_NPROCESSORS_ONLN),
 		.options = s->options,
 	};
-	int rc = s->ops->open(&s->engine, &config, &why);
+	return s->ops->open(&s->engine, &config, why);
+}
+
+void open_engine(struct subject *s, unsigned depth, unsigned max_fds)
+{
+	struct reason why;
+	int rc = try_open(s, depth, max_fds, (size_t)depth * BUFFER_BYTES, &why);
 	expect(rc == 0, "expected open() to succeed, saw %d: %s", rc, why.text);
+}
+
+void open_engine_with_arena(struct subject *s, unsigned depth, size_t arena_len_bytes)
+{
+	struct reason why;
+	int rc = try_open(s, depth, 1, arena_len_bytes, &why);
+	expect(rc == 0 || why.text[0], "open() failed with %d and gave no reason", rc);
+	if (rc < 0)
+		test_skipped("%s", why.text);
 }
 
 void close_engine(struct subject *s)
@@ -132,7 +153,7 @@ void close_engine(struct subject *s)
 	expect(s->inflight == 0, "the test itself closes with %u operations in flight",
 	       s->inflight);
 	s->ops->close(s->engine);
-	munmap(s->arena, (size_t)s->depth * BUFFER_BYTES);
+	munmap(s->arena, s->arena_len_bytes);
 	free(s->op);
 }
 
@@ -160,6 +181,12 @@ void attach(struct subject *s, unsigned fd_slot, int fd)
 {
 	int rc = try_attach(s, fd_slot, fd);
 	expect(rc == 0, "expected attach() to succeed, saw %d", rc);
+}
+
+void detach(struct subject *s, unsigned fd_slot)
+{
+	if (s->ops->detach)
+		s->ops->detach(s->engine, fd_slot);
 }
 
 char *buffer_of(const struct subject *s, unsigned slot)
@@ -211,22 +238,31 @@ unsigned reap(struct subject *s, struct io_op **done, unsigned min, unsigned max
 	return (unsigned)n;
 }
 
-void start(struct subject *s, struct io_op *op)
+void start_all(struct subject *s, struct io_op *const *ops, unsigned count)
 {
 	uint64_t deadline_ns = clock_ns() + PATIENCE_NS;
 	struct io_op *done[16];
-	for (;;) {
-		int accepted = s->ops->submit(s->engine, &op, 1);
-		expect(accepted == 0 || accepted == 1, "expected 0 or 1 from submit(), saw %d",
-		       accepted);
-		if (accepted == 1)
+	while (count > 0) {
+		int accepted = s->ops->submit(s->engine, ops, count);
+		expect(accepted >= 0 && (unsigned)accepted <= count,
+		       "expected 0 to %u from submit(), saw %d", count, accepted);
+		for (int i = 0; i < accepted; i++)
+			ops[i]->in_flight = 1;
+		s->inflight += (unsigned)accepted;
+		ops += accepted;
+		count -= (unsigned)accepted;
+		if (count == 0)
 			break;
 		expect(s->inflight > 0, "submit() accepts nothing although nothing is in flight");
-		expect(clock_ns() < deadline_ns, "submit() accepts nothing for ever");
+		expect(accepted > 0 || clock_ns() < deadline_ns,
+		       "submit() accepts nothing for ever");
 		reap(s, done, 1, 16, NS_PER_MS);
 	}
-	op->in_flight = 1;
-	s->inflight++;
+}
+
+void start(struct subject *s, struct io_op *op)
+{
+	start_all(s, &op, 1);
 }
 
 void await(struct subject *s, struct io_op *op)
@@ -347,4 +383,52 @@ enum io_kind in_kind(const struct subject *s)
 enum io_kind out_kind(const struct subject *s)
 {
 	return s->flavour == PIPE ? IO_WRITE : IO_SEND;
+}
+
+void fill(const struct subject *s, int fd)
+{
+	static const char bytes[4096];
+	int flags = fcntl(fd, F_GETFL);
+	fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+	/* TCP moves on into the peer's buffer, for a while. Less than a page may still fit. */
+	for (unsigned quiet = 0; quiet < 3;) {
+		ssize_t n = write(fd, bytes, sizeof bytes);
+		if (n < 0)
+			n = s->flavour == PIPE ? -1 : write(fd, bytes, 1);
+		expect(n > 0 || errno == EAGAIN, "the test's own write failed: %s",
+		       strerror(errno));
+		quiet = n > 0 ? 0 : quiet + 1;
+		if (quiet > 0 && s->flavour == TCP)
+			usleep(1000);
+	}
+	fcntl(fd, F_SETFL, flags);
+}
+
+static void do_nothing(int signal_number)
+{
+	(void)signal_number;
+}
+
+timer_t signal_every(int64_t interval_ns)
+{
+	struct sigaction action = { .sa_handler = do_nothing };
+	sigaction(SIGUSR1, &action, NULL);
+	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR1 };
+	event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
+	struct itimerspec often = { timespec_of_ns(interval_ns), timespec_of_ns(interval_ns) };
+	timer_t timer;
+	expect(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0, "timer_create");
+	timer_settime(timer, 0, &often, NULL);
+	return timer;
+}
+
+struct io_op *prepare_receive(struct subject *s, unsigned slot, int fd, unsigned fd_slot)
+{
+	return prepare(s, slot, in_kind(s), fd, fd_slot, IO_NO_OFFSET, BUFFER_BYTES);
+}
+
+struct io_op *prepare_send(struct subject *s, unsigned slot, int fd, unsigned fd_slot,
+			   uint32_t len_bytes)
+{
+	return prepare(s, slot, out_kind(s), fd, fd_slot, IO_NO_OFFSET, len_bytes);
 }

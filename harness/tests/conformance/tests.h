@@ -39,4 +39,44 @@ void stream_signal_ends_the_wait(struct subject *s);
 void stream_keeps_its_timeout(struct subject *s);
 void stream_survives_signals(struct subject *s);
 
+/* number_tests.c */
+void file_offsets_beyond_4_gib(struct subject *s);
+void file_lengths_beyond_64_kib(struct subject *s);
+void file_lengths_beyond_2_gib(struct subject *s);
+void file_zero_bytes(struct subject *s);
+void stream_zero_bytes(struct subject *s);
+void reap_keeps_a_large_min(struct subject *s);
+void reap_of_nothing_loses_nothing(struct subject *s);
+void file_survives_many_operations(struct subject *s);
+void stream_survives_many_operations(struct subject *s);
+void stream_waits_less_than_a_millisecond(struct subject *s);
+void stream_waits_for_ever(struct subject *s);
+void stream_waits_for_seconds(struct subject *s);
+void stream_survives_many_signals_in_a_row(struct subject *s);
+void stream_finds_many_ready_at_once(struct subject *s);
+
+/* state_tests.c */
+void two_engines_on_files(struct subject *s);
+void two_engines_on_streams(struct subject *s);
+void stream_number_moves_to_another_slot(struct subject *s);
+void stream_slot_takes_another_number(struct subject *s);
+void descriptors_are_not_inherited(struct subject *s);
+
+/* ending_tests.c */
+void stream_cancel_in_scattered_slots(struct subject *s);
+void stream_cancel_of_sends(struct subject *s);
+void file_cancel_then_silence(struct subject *s);
+void stream_stays_whole_after_the_end(struct subject *s);
+void file_stays_whole_after_the_end(struct subject *s);
+void no_allocation_after_open(struct subject *s);
+
+/* trouble_tests.c */
+void socket_peer_that_stopped_sending_hears(struct subject *s);
+void stream_bytes_before_the_hang_up(struct subject *s);
+void tcp_error_behind_bytes(struct subject *s);
+void file_sync_that_fails(struct subject *s);
+void stream_send_survives_signals(struct subject *s);
+void stream_batch_is_in_flight_at_once(struct subject *s);
+void stream_stays_asleep(struct subject *s);
+
 #endif

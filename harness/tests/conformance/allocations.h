@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Counts what this program allocates. The counters see malloc(3) and its relatives, whoever calls
+ * them. What glibc's own AIO allocates is counted apart: no engine can help that. What the dynamic
+ * linker keeps for each thread's stack, and glibc with the stack, is not counted.
+ *
+ * In a sanitizer's build, which has an allocator of its own, and in a program without
+ * allocations.c nothing is counted.
+ */
+#ifndef IOLAB_CONFORMANCE_ALLOCATIONS_H
+#define IOLAB_CONFORMANCE_ALLOCATIONS_H
+
+#include <stdbool.h>
+
+struct allocations {
+	unsigned long made; /* since the counting began */
+	unsigned long made_by_aio; /* of glibc's; not part of `made` */
+	long live; /* made, and not freed yet; without glibc's AIO */
+};
+
+/* Begins to count. Returns false where nothing is counted. */
+__attribute__((weak)) bool allocations_begin(void);
+__attribute__((weak)) struct allocations allocations_so_far(void);
+
+#endif

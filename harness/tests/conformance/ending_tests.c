@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/* What is so after the end: of an operation, of an attachment, of an engine. And what never is. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "allocations.h"
+#include "clock.h"
+#include "conformance.h"
+#include "tests.h"
+
+#define BLOCK 4096u
+
+/* All is back: from now on nothing comes, and no buffer changes. */
+static void expect_silence(struct subject *s)
+{
+	struct io_op *done[8];
+	size_t count = (size_t)s->depth * BUFFER_BYTES;
+	char *before = malloc(count);
+	expect(before, "no memory");
+	memcpy(before, s->arena, count);
+	for (unsigned i = 0; i < 5; i++) {
+		usleep(1000);
+		unsigned n = reap(s, done, 0, 8, 0);
+		expect(n == 0, "after everything was back: expected nothing, saw %u more", n);
+	}
+	expect(memcmp(before, s->arena, count) == 0,
+	       "after everything was back: a buffer was touched");
+	free(before);
+}
+
+/*
+ * Receives that wait in scattered slots of a deep engine, under other numbers as descriptors, the
+ * last slot among them.
+ */
+void stream_cancel_in_scattered_slots(struct subject *s)
+{
+	enum { COUNT = 5, DEPTH = 100 };
+	static const unsigned slots[COUNT] = { 3, 50, 64, 98, 99 };
+	static const unsigned fd_slots[COUNT] = { 99, 70, 33, 8, 1 };
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	int ends[COUNT][2];
+	struct io_op *done[1];
+	signal(SIGPIPE, SIG_IGN);
+	open_engine(s, DEPTH, DEPTH);
+	memset(s->arena, 0x77, s->arena_len_bytes);
+	for (unsigned i = 0; i < COUNT; i++) {
+		make_reading_pair(s, ends[i]);
+		attach(s, fd_slots[i], ends[i][0]);
+		start(s, prepare_receive(s, slots[i], ends[i][0], fd_slots[i]));
+	}
+	expect(reap(s, done, 1, 1, NS_PER_MS) == 0, "a receive completed with nothing there");
+	s->ops->cancel(s->engine);
+	await_all(s);
+	for (unsigned i = 0; i < COUNT; i++)
+		if (write(ends[i][1], "late", 4) < 0)
+			expect(errno == EPIPE || errno == ECONNRESET,
+			       "the test's own write failed: %s", strerror(errno));
+	expect_silence(s);
+	for (size_t b = 0; b < s->arena_len_bytes; b++)
+		expect(s->arena[b] == 0x77, "byte %zu of the arena was touched", b);
+	close_engine(s);
+	for (unsigned i = 0; i < COUNT; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+}
+
+void stream_cancel_of_sends(struct subject *s)
+{
+	enum { COUNT = 12 };
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	int ends[COUNT][2];
+	struct io_op *done[1];
+	signal(SIGPIPE, SIG_IGN);
+	open_engine(s, COUNT, COUNT);
+	for (unsigned i = 0; i < COUNT; i++) {
+		make_writing_pair(s, ends[i]);
+		fill(s, ends[i][0]);
+		attach(s, i, ends[i][0]);
+		start(s, prepare_send(s, i, ends[i][0], i, 1000));
+	}
+	/* The kernel may have found room nevertheless: then the next one waits. */
+	for (unsigned tries = 0; reap(s, done, 1, 1, 2 * NS_PER_MS) > 0; tries++) {
+		unsigned i = done[0]->slot;
+		expect(tries < 1000, "sends complete with no room for them");
+		fill(s, ends[i][0]);
+		start(s, prepare_send(s, i, ends[i][0], i, 1000));
+	}
+	s->ops->cancel(s->engine);
+	await_all(s);
+	for (unsigned i = 0; i < COUNT; i++) {
+		int64_t result = s->op[i].result;
+		/* -EPIPE: the engine had to shut the socket down, which the contract allows. */
+		expect(result == -ECANCELED || (result == -EPIPE && s->flavour != PIPE),
+		       "after cancel: expected -ECANCELED, saw %lld", (long long)result);
+	}
+	expect_silence(s);
+	close_engine(s);
+	for (unsigned i = 0; i < COUNT; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+}
+
+void file_cancel_then_silence(struct subject *s)
+{
+	enum { DEPTH = 100 };
+	struct io_op *ops[DEPTH];
+	int fd = make_file(s, BLOCK, O_RDONLY);
+	open_engine(s, DEPTH, 1);
+	attach(s, 0, fd);
+	for (unsigned slot = 0; slot < DEPTH; slot++)
+		ops[slot] = prepare(s, slot, IO_READ, fd, 0, 0, BLOCK);
+	start_all(s, ops, DEPTH);
+	s->ops->cancel(s->engine);
+	await_all(s);
+	expect_silence(s);
+	close_engine(s);
+	close(fd);
+}
+
+/* What the engine did not ask for is still there, and the connection works in both directions. */
+static void expect_whole_stream(struct subject *s, int ends[2])
+{
+	char seen[200];
+	ssize_t n = recv(ends[0], seen, sizeof seen, MSG_DONTWAIT);
+	if (n < 0 && errno == ENOTSOCK)
+		n = read(ends[0], seen, sizeof seen);
+	expect(n == 90, "expected the 90 bytes that were not asked for, saw %zd (%s)", n,
+	       n < 0 ? strerror(errno) : "read");
+	for (unsigned b = 0; b < 90; b++)
+		expect(seen[b] == pattern_byte(b + 10),
+		       "expected byte %u of those left, saw another", b);
+	expect(write(ends[1], "in", 2) == 2 && read(ends[0], seen, 2) == 2 &&
+		       memcmp(seen, "in", 2) == 0,
+	       "the descriptor no longer receives");
+	if (s->flavour != PIPE)
+		expect(write(ends[0], "out", 3) == 3 && read(ends[1], seen, 3) == 3 &&
+			       memcmp(seen, "out", 3) == 0,
+		       "the descriptor no longer sends");
+}
+
+/* After detach(), and after close() without it. */
+void stream_stays_whole_after_the_end(struct subject *s)
+{
+	for (unsigned detached = 0; detached < 2; detached++) {
+		int ends[2];
+		char sent[100];
+		for (unsigned b = 0; b < sizeof sent; b++)
+			sent[b] = pattern_byte(b);
+		make_reading_pair(s, ends);
+		open_engine(s, 2, 2);
+		attach(s, 1, ends[0]);
+		expect(write(ends[1], sent, sizeof sent) == (ssize_t)sizeof sent,
+		       "the test's own write failed");
+		struct io_op *op = prepare_receive(s, 0, ends[0], 1);
+		op->len_bytes = 10;
+		int64_t n = perform(s, op);
+		expect(n == 10, "expected the 10 bytes asked for, saw %lld", (long long)n);
+		int flags = fcntl(ends[0], F_GETFL);
+		if (detached) {
+			detach(s, 1);
+			expect_whole_stream(s, ends);
+		}
+		close_engine(s);
+		expect(fcntl(ends[0], F_GETFL) == flags,
+		       "after close(): expected a descriptor that is open, saw another");
+		if (!detached)
+			expect_whole_stream(s, ends);
+		close(ends[0]);
+		close(ends[1]);
+	}
+}
+
+void file_stays_whole_after_the_end(struct subject *s)
+{
+	int fd = make_file(s, 4 * BLOCK, O_RDWR);
+	expect(lseek(fd, 100, SEEK_SET) == 100, "lseek: %s", strerror(errno));
+	open_engine(s, 2, 2);
+	attach(s, 1, fd);
+	memset(buffer_of(s, 1), 0x33, BLOCK);
+	perform(s, prepare(s, 0, IO_READ, fd, 1, BLOCK, BLOCK));
+	perform(s, prepare(s, 1, IO_WRITE, fd, 1, 2 * (uint64_t)BLOCK, BLOCK));
+	detach(s, 1);
+	off_t position = lseek(fd, 0, SEEK_CUR);
+	expect(position == 100, "expected the file's position to stay at 100, saw %lld (%s)",
+	       (long long)position, position < 0 ? strerror(errno) : "moved");
+	close_engine(s);
+	expect(lseek(fd, 0, SEEK_END) == 4 * BLOCK,
+	       "after close(): expected a file of the same length, saw another");
+	close(fd);
+}
+
+/* As a workload does: batches of operations, some of which wait. */
+static void work_on_files(struct subject *s, int fd)
+{
+	for (unsigned round = 0; round < 50; round++) {
+		for (unsigned slot = 0; slot < s->depth; slot++)
+			start(s, prepare(s, slot, slot % 2 ? IO_READ : IO_WRITE, fd, 0,
+					 (uint64_t)BLOCK * slot, BLOCK));
+		await_all(s);
+		perform(s, prepare(s, 0, IO_FDATASYNC, fd, 0, 0, 0));
+	}
+}
+
+static void work_on_streams(struct subject *s, int (*ends)[2], unsigned count)
+{
+	bool waits = !(s->ops->traits & IO_BLOCKS_IN_SUBMIT);
+	for (unsigned round = 0; round < 50; round++) {
+		for (unsigned i = 0; i < count; i++) {
+			if (!waits)
+				expect(write(ends[i][1], "x", 1) == 1, "no write");
+			start(s, prepare_receive(s, i, ends[i][0], i));
+		}
+		for (unsigned i = 0; i < count && waits; i++)
+			expect(write(ends[i][1], "x", 1) == 1, "no write");
+		await_all(s);
+	}
+}
+
+static void work_on_nothing(struct subject *s)
+{
+	for (unsigned round = 0; round < 50; round++) {
+		for (unsigned slot = 0; slot < s->depth; slot++)
+			start(s, prepare(s, slot, IO_NOP, -1, 0, 0, 0));
+		await_all(s);
+	}
+}
+
+void no_allocation_after_open(struct subject *s)
+{
+	enum { COUNT = 16 };
+	int ends[COUNT][2], fd = -1;
+	if (!allocations_begin || !allocations_begin())
+		test_skipped("allocations are counted in the plain build");
+	if (ONE(s->flavour) & FILES)
+		fd = make_file(s, COUNT * BLOCK, O_RDWR);
+	if (ONE(s->flavour) & STREAMS)
+		for (unsigned i = 0; i < COUNT; i++)
+			make_reading_pair(s, ends[i]);
+	long live = allocations_so_far().live;
+	open_engine(s, COUNT, COUNT);
+	struct allocations before = allocations_so_far();
+	for (unsigned i = 0; i < (fd >= 0 ? 1 : s->flavour == NO_FD ? 0 : COUNT); i++)
+		attach(s, i, fd >= 0 ? fd : ends[i][0]);
+	if (fd >= 0)
+		work_on_files(s, fd);
+	else if (s->flavour == NO_FD)
+		work_on_nothing(s);
+	else
+		work_on_streams(s, ends, COUNT);
+	struct allocations after = allocations_so_far();
+	s->ops->cancel(s->engine);
+	close_engine(s);
+	struct allocations at_the_end = allocations_so_far();
+	expect(after.made == before.made,
+	       "after open(): expected no call of malloc, saw %lu in 50 rounds",
+	       after.made - before.made);
+	expect(at_the_end.live == live, "after close(): expected no memory kept, saw %ld blocks",
+	       at_the_end.live - live);
+	if (after.made_by_aio > 0)
+		printf("# glibc's own AIO allocated %lu times\n", after.made_by_aio);
+	if (fd >= 0)
+		close(fd);
+	for (unsigned i = 0; ONE(s->flavour) & STREAMS && i < COUNT; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+}

@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Each is a right engine with one fault laid over it: what is asked of the engine goes through here,
+ * and is changed on the way in or out. The right engines are poll for waiting and threads for pools.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "engines.h"
+#include "mutants.h"
+#include "op_queue.h"
+#include "op_syscall.h"
+
+#define DEEPEST	   2048
+#define FD_NUMBERS 4096
+
+/* The fault is the engine's option, so each engine that is open has its own. */
+enum fault {
+	NONE,
+	/* numbers */
+	OFFSET_32_BITS,
+	OFFSET_31_BITS,
+	LENGTH_16_BITS,
+	LENGTH_31_BITS,
+	ZERO_MEANS_ALL,
+	ZERO_IS_AN_ERROR,
+	MIN_AT_MOST_8,
+	MIN_0_FINDS_NOTHING,
+	MAX_0_LOSES_ONE,
+	WRONG_AT_65536,
+	ENDS_AT_131072,
+	ROUNDS_UP_TO_10_MS,
+	TIMEOUT_32_BITS,
+	MILLISECONDS_32_BITS,
+	TIMEOUT_IS_A_FRACTION,
+	NOW_PLUS_TIMEOUT_WRAPS,
+	ONLY_MINUS_1_IS_FOR_EVER,
+	TIMEOUT_IS_AN_INT,
+	WAITS_TEN_TIMES,
+	TOO_MANY_SIGNALS,
+	MOST_1024_READY,
+	EVEN_DEPTHS_ONLY,
+	/* state */
+	ONE_FOR_ALL,
+	FIRST_NUMBER_STAYS,
+	OLD_NUMBER_IS_WATCHED,
+	RUNS_DRY,
+	INHERITED,
+	/* the end */
+	CANCEL_8_SLOTS,
+	CANCEL_FORGETS_SENDS,
+	CANCEL_TWICE,
+	TOUCHES_AFTERWARDS,
+	READS_AHEAD,
+	DETACH_CLOSES,
+	CLOSE_CLOSES,
+	MOVES_THE_POSITION,
+	ALLOCATES_IN_SUBMIT,
+	ALLOCATES_IN_REAP,
+	KEEPS_MEMORY,
+	/* trouble */
+	PRINTS,
+	END_ENDS_BOTH,
+	HANG_UP_IS_THE_END,
+	ERROR_BEFORE_BYTES,
+	SYNC_ALWAYS_SUCCEEDS,
+	EINTR_OF_A_SEND,
+	ONE_WAKE_UP_A_BATCH,
+	LOOKS_EVERY_10_MS,
+};
+
+struct engine {
+	enum fault fault;
+	const struct engine_ops *right_ops;
+	struct engine *right;
+	unsigned depth, max_fds;
+	unsigned long count;
+	struct op_queue held; /* not handed on */
+	struct op_queue finished; /* not taken from the right engine */
+	struct io_op *last;
+	int own_fd;
+	int fds[FD_NUMBERS]; /* [fd_slot], for the fault that remembers the first; -1 */
+	struct { /* [slot]: as the caller had it */
+		uint64_t offset;
+		uint32_t len_bytes;
+		int32_t fd;
+		bool out;
+	} asked[DEEPEST];
+};
+
+static const struct engine_ops *right_engine(enum fault fault)
+{
+	return engine_find(fault == ONE_WAKE_UP_A_BATCH ? "threads" : "poll");
+}
+
+static int over_supports(const struct engine_config *config, enum io_kind kind,
+			 enum io_fd_kind fd_kind, struct reason *why)
+{
+	(void)config;
+	return right_engine(NONE)->supports(config, kind, fd_kind, why);
+}
+
+/* What RUNS_DRY takes from, and ONE_FOR_ALL shares. */
+static unsigned left_to_open = 64;
+static struct engine *shared_right;
+
+static int over_open(struct engine **engine, const struct engine_config *config, struct reason *why)
+{
+	enum fault fault = shared_right ? ONE_FOR_ALL : (enum fault)config->options;
+	if (fault == RUNS_DRY && left_to_open-- == 0)
+		return reason_errno(why, ENOMEM, "the pool of engines");
+	struct engine *e = calloc(1, sizeof *e);
+	struct engine_config plain = *config;
+	plain.options = 0;
+	e->fault = fault;
+	e->right_ops = right_engine(fault);
+	e->depth = config->depth;
+	e->max_fds = config->max_fds;
+	e->own_fd = fault == INHERITED ? eventfd(0, 0) : -1;
+	memset(e->fds, -1, sizeof e->fds);
+	op_queue_init(&e->held);
+	op_queue_init(&e->finished);
+	int rc = 0;
+	if (fault == ONE_FOR_ALL && shared_right)
+		e->right = shared_right;
+	else
+		rc = e->right_ops->open(&e->right, &plain, why);
+	if (fault == ONE_FOR_ALL)
+		shared_right = e->right;
+	if (fault == PRINTS)
+		puts("Hello!");
+	*engine = e;
+	return rc;
+}
+
+static int over_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_kind fd_kind,
+		       struct reason *why)
+{
+	(void)fd_kind;
+	(void)why;
+	if (e->fds[fd_slot] < 0 || e->fault != FIRST_NUMBER_STAYS)
+		e->fds[fd_slot] = fd;
+	if (e->fault == OLD_NUMBER_IS_WATCHED && fd_slot > 0 && e->fds[0] == fd)
+		e->fds[fd_slot] = -1; /* known already, under slot 0 */
+	return 0;
+}
+
+static void over_detach(struct engine *e, unsigned fd_slot)
+{
+	char ahead[16];
+	if (e->fault == READS_AHEAD && recv(e->fds[fd_slot], ahead, 16, MSG_DONTWAIT) < 0)
+		return;
+	if (e->fault == DETACH_CLOSES)
+		close(e->fds[fd_slot]);
+}
+
+/* Faults of one operation that it does not survive: true, and its result, when it is over. */
+static bool spoil_result(struct engine *e, struct io_op *op, int64_t *result)
+{
+	struct pollfd ready = { .fd = op->fd, .events = POLLIN | POLLRDHUP };
+	int error = 0;
+	socklen_t length = sizeof error;
+	*result = 0;
+	switch (e->fault) {
+	case ZERO_IS_AN_ERROR:
+		*result = -EINVAL;
+		return op->len_bytes == 0 && op->kind != IO_FSYNC && op->kind != IO_FDATASYNC;
+	case SYNC_ALWAYS_SUCCEEDS:
+		return op->kind == IO_FSYNC || op->kind == IO_FDATASYNC;
+	case END_ENDS_BOTH:
+		*result = -EPIPE;
+		return op->kind == IO_SEND && poll(&ready, 1, 0) > 0 && ready.revents & POLLRDHUP;
+	case HANG_UP_IS_THE_END:
+		return io_kind_is_input(op->kind) && poll(&ready, 1, 0) > 0 &&
+		       ready.revents & (POLLRDHUP | POLLHUP);
+	case ERROR_BEFORE_BYTES:
+		/* Long enough for the reset to have come. */
+		poll(NULL, 0, 20);
+		getsockopt(op->fd, SOL_SOCKET, SO_ERROR, &error, &length);
+		*result = -error;
+		return error != 0;
+	case WRONG_AT_65536:
+		return e->count == 65536;
+	case MOVES_THE_POSITION:
+		if (op->kind == IO_READ)
+			lseek(op->fd, (off_t)op->offset, SEEK_SET);
+		return false;
+	case EINTR_OF_A_SEND:
+		*result = op_syscall_once(op, 0);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void spoil_request(struct engine *e, struct io_op *op)
+{
+	switch (e->fault) {
+	case OFFSET_32_BITS:
+		op->offset &= UINT32_MAX;
+		break;
+	case OFFSET_31_BITS:
+		op->offset &= INT32_MAX;
+		break;
+	case LENGTH_16_BITS:
+		op->len_bytes &= UINT16_MAX;
+		break;
+	case LENGTH_31_BITS:
+		op->len_bytes &= INT32_MAX;
+		break;
+	case ZERO_MEANS_ALL:
+		op->len_bytes = op->len_bytes ? op->len_bytes : 1;
+		break;
+	case FIRST_NUMBER_STAYS:
+	case OLD_NUMBER_IS_WATCHED:
+		op->fd = e->fds[op->fd_slot] >= 0 ? e->fds[op->fd_slot] : op->fd;
+		break;
+	default:
+		break;
+	}
+}
+
+/* Through a volatile pointer: a compiler may leave out a block that nobody uses. */
+static void allocate(unsigned count)
+{
+	void *volatile block = malloc(count + 1);
+	free(block);
+}
+
+/* Those that the right engine must not see yet, or ever. */
+static bool is_held_back(const struct engine *e, const struct io_op *op)
+{
+	if (e->fault == ENDS_AT_131072)
+		return e->count >= 131072;
+	if (e->fault == EVEN_DEPTHS_ONLY)
+		return op->slot >= e->depth / 2 * 2 && e->depth > 1;
+	if (e->fault == MOST_1024_READY)
+		return op->slot >= 1024;
+	if (e->fault == OLD_NUMBER_IS_WATCHED)
+		return op->fd_slot > 0 && e->fds[op->fd_slot] < 0;
+	return e->fault == ONE_WAKE_UP_A_BATCH && e->count > 0;
+}
+
+static int over_submit(struct engine *e, struct io_op *const *ops, unsigned count)
+{
+	if (e->fault == ALLOCATES_IN_SUBMIT)
+		allocate(count);
+	if (e->fault == ONE_WAKE_UP_A_BATCH)
+		e->count = 0;
+	for (unsigned i = 0; i < count; i++) {
+		struct io_op *op = ops[i];
+		int64_t result;
+		e->asked[op->slot].offset = op->offset;
+		e->asked[op->slot].len_bytes = op->len_bytes;
+		e->asked[op->slot].fd = op->fd;
+		e->asked[op->slot].out = !io_kind_is_input(op->kind);
+		spoil_request(e, op);
+		if (spoil_result(e, op, &result))
+			op_queue_finish(&e->finished, op, result);
+		else if (is_held_back(e, op))
+			op_queue_push(&e->held, op);
+		else
+			e->right_ops->submit(e->right, &op, 1);
+		e->count++;
+	}
+	return (int)count;
+}
+
+static int64_t spoil_timeout(const struct engine *e, int64_t timeout_ns)
+{
+	switch (e->fault) {
+	case ROUNDS_UP_TO_10_MS:
+		return timeout_ns > 0 && timeout_ns < 10 * NS_PER_MS ? 10 * NS_PER_MS : timeout_ns;
+	case TIMEOUT_32_BITS:
+		return timeout_ns < 0 ? timeout_ns : timeout_ns & UINT32_MAX;
+	case MILLISECONDS_32_BITS:
+		return timeout_ns < 0 ? timeout_ns
+				      : timeout_ns / NS_PER_MS % (INT64_C(1) << 32) * NS_PER_MS;
+	case TIMEOUT_IS_AN_INT:
+		return timeout_ns < 0 ? timeout_ns : (int32_t)timeout_ns;
+	case NOW_PLUS_TIMEOUT_WRAPS:
+		return timeout_ns > INT64_MAX - (int64_t)clock_ns() ? 0 : timeout_ns;
+	case ONLY_MINUS_1_IS_FOR_EVER:
+		return timeout_ns < -1 ? 0 : timeout_ns;
+	case WAITS_TEN_TIMES:
+		return timeout_ns > 0 ? 10 * timeout_ns : timeout_ns;
+	default:
+		return timeout_ns;
+	}
+}
+
+/* Waits as asked, and yet looks again and again. */
+static int reap_in_slices(struct engine *e, struct io_op **done, unsigned min, unsigned max,
+			  int64_t timeout_ns)
+{
+	struct deadline deadline = deadline_after(timeout_ns);
+	for (;;) {
+		int n = e->right_ops->reap(e->right, done, min, max, 10 * NS_PER_MS);
+		if (n != 0 || deadline_left_ns(deadline) == 0)
+			return n;
+	}
+}
+
+/* What the right engine would say, with the fault of waiting. */
+static int spoiled_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
+			int64_t timeout_ns)
+{
+	if (e->fault == LOOKS_EVERY_10_MS && min > 0)
+		return reap_in_slices(e, done, min, max, timeout_ns);
+	if (e->fault == MIN_AT_MOST_8 && min > 8)
+		max = min = 8;
+	if (e->fault == MIN_0_FINDS_NOTHING && min == 0)
+		return 0;
+	if (e->fault == TIMEOUT_IS_A_FRACTION && min > 0 && timeout_ns >= NS_PER_S)
+		return -EINVAL;
+	if (e->fault == MAX_0_LOSES_ONE && max == 0) {
+		struct io_op *lost[1];
+		(void)e->right_ops->reap(e->right, lost, 1, 1, 0);
+		return 0;
+	}
+	int n = e->right_ops->reap(e->right, done, min, max, spoil_timeout(e, timeout_ns));
+	if (e->fault == TOO_MANY_SIGNALS && n == 0 && timeout_ns < 0 && ++e->count > 64)
+		return -EINTR;
+	return n;
+}
+
+static int over_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
+		     int64_t timeout_ns)
+{
+	if (e->fault == ALLOCATES_IN_REAP)
+		allocate(max);
+	unsigned n = op_queue_take(&e->finished, done, max);
+	if (n < max || max == 0) {
+		int more = spoiled_reap(e, done + n, n < min ? min - n : 0, max - n, timeout_ns);
+		if (more < 0)
+			return more;
+		n += (unsigned)more;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		e->last = done[i];
+		done[i]->offset = e->asked[done[i]->slot].offset;
+		done[i]->len_bytes = e->asked[done[i]->slot].len_bytes;
+		done[i]->fd = e->asked[done[i]->slot].fd;
+	}
+	if (e->fault == ONE_WAKE_UP_A_BATCH && n > 0) {
+		struct io_op *next = op_queue_pop(&e->held);
+		if (next)
+			e->right_ops->submit(e->right, &next, 1);
+	}
+	return (int)n;
+}
+
+static void over_cancel(struct engine *e)
+{
+	struct io_op *lost[DEEPEST];
+	struct io_op *last = e->last;
+	e->right_ops->cancel(e->right);
+	unsigned n = (unsigned)e->right_ops->reap(e->right, lost, 0, DEEPEST, 0);
+	for (unsigned i = 0; i < n; i++) {
+		bool forgotten = (e->fault == CANCEL_8_SLOTS && lost[i]->slot >= 8) ||
+				 (e->fault == CANCEL_FORGETS_SENDS && e->asked[lost[i]->slot].out);
+		if (!forgotten)
+			op_queue_push(&e->finished, lost[i]);
+		last = lost[i];
+	}
+	if (e->fault == CANCEL_TWICE && last)
+		op_queue_push(&e->held, last);
+	e->last = last;
+}
+
+/* Once everything is back, these two go on. */
+static int later_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
+		      int64_t timeout_ns)
+{
+	int n = over_reap(e, done, min, max, timeout_ns);
+	if (n > 0 || min > 0 || !e->last)
+		return n;
+	if (e->fault == TOUCHES_AFTERWARDS)
+		((char *)e->last->buf)[100] ^= 1;
+	if (e->fault == CANCEL_TWICE && e->held.first) {
+		done[0] = op_queue_pop(&e->held);
+		return 1;
+	}
+	return n;
+}
+
+static void over_close(struct engine *e)
+{
+	if (e->fault == CLOSE_CLOSES)
+		for (unsigned i = 0; i < e->max_fds; i++)
+			close(e->fds[i]);
+	if (e->own_fd >= 0)
+		close(e->own_fd);
+	if (e->fault == KEEPS_MEMORY && !malloc(100))
+		abort();
+	e->right_ops->close(e->right);
+	free(e);
+}
+
+#define OVER                                                                                       \
+	.name = "mutant", .supports = over_supports, .open = over_open, .attach = over_attach,     \
+	.detach = over_detach, .submit = over_submit, .reap = later_reap, .cancel = over_cancel,   \
+	.close = over_close
+
+#define LAID_OVER(fault_id, words, killed_by, says_so)                                             \
+	{                                                                                          \
+		.fault = words, .ops = { OVER }, .killer = killed_by, .says = says_so,             \
+		.options = fault_id                                                                \
+	}
+
+const struct mutant laid_over_mutants[] = {
+	LAID_OVER(OFFSET_32_BITS, "cuts offsets to 32 bits", "file_offsets_beyond_4_gib",
+		  "wrong byte"),
+	LAID_OVER(OFFSET_31_BITS, "cuts offsets to 31 bits", "file_offsets_beyond_4_gib",
+		  "wrong byte"),
+	LAID_OVER(LENGTH_16_BITS, "cuts lengths to 16 bits", "file_lengths_beyond_64_kib",
+		  "expected 65536"),
+	LAID_OVER(LENGTH_31_BITS, "cuts lengths to 31 bits", "file_lengths_beyond_2_gib",
+		  "expected the 100000"),
+	LAID_OVER(ZERO_MEANS_ALL, "moves a byte when asked for none", "stream_zero_bytes",
+		  "0 bytes"),
+	LAID_OVER(ZERO_IS_AN_ERROR, "refuses 0 bytes", "file_zero_bytes", "expected 0"),
+	LAID_OVER(MIN_AT_MOST_8, "waits for at most 8", "reap_keeps_a_large_min", "saw 8"),
+	LAID_OVER(MIN_0_FINDS_NOTHING, "does not look with min 0", "reap_of_nothing_loses_nothing",
+		  "with min 0"),
+	LAID_OVER(MAX_0_LOSES_ONE, "loses one with max 0", "reap_of_nothing_loses_nothing",
+		  "with min 0"),
+	LAID_OVER(WRONG_AT_65536, "counts operations in 16 bits", "file_survives_many_operations",
+		  "expected 1 byte"),
+	LAID_OVER(ENDS_AT_131072, "stops after 131,072 operations",
+		  "stream_survives_many_operations", "never came back"),
+	LAID_OVER(EVEN_DEPTHS_ONLY, "rounds an odd depth down", "file_fills_its_depth",
+		  "never came back"),
+	LAID_OVER(ROUNDS_UP_TO_10_MS, "waits 10 ms at least",
+		  "stream_waits_less_than_a_millisecond", "0.4 ms"),
+	LAID_OVER(TIMEOUT_32_BITS, "cuts timeouts to 32 bits", "stream_waits_for_ever", "saw none"),
+	LAID_OVER(MILLISECONDS_32_BITS, "cuts milliseconds to 32 bits", "stream_waits_for_ever",
+		  "saw none"),
+	LAID_OVER(TIMEOUT_IS_A_FRACTION, "puts a second and more into tv_nsec",
+		  "stream_waits_for_ever", "EINVAL"),
+	LAID_OVER(NOW_PLUS_TIMEOUT_WRAPS, "adds the timeout to now, past the end",
+		  "stream_waits_for_ever", "saw none"),
+	LAID_OVER(ONLY_MINUS_1_IS_FOR_EVER, "takes only -1 for ever", "stream_waits_for_ever",
+		  "saw none"),
+	LAID_OVER(TIMEOUT_IS_AN_INT, "takes 2.15 s for a negative int", "stream_waits_for_seconds",
+		  "hung"),
+	LAID_OVER(WAITS_TEN_TIMES, "waits ten times too long", "stream_keeps_its_timeout",
+		  "expected"),
+	LAID_OVER(TOO_MANY_SIGNALS, "gives up at the 65th signal",
+		  "stream_survives_many_signals_in_a_row", "EINTR"),
+	LAID_OVER(MOST_1024_READY, "has room for 1,024 descriptors",
+		  "stream_finds_many_ready_at_once", "saw 1024"),
+
+	LAID_OVER(ONE_FOR_ALL, "has one state for all engines", "two_engines_on_files", "ours"),
+	LAID_OVER(ONE_FOR_ALL, "has one state for all engines (streams)", "two_engines_on_streams",
+		  ""),
+	LAID_OVER(FIRST_NUMBER_STAYS, "keeps a slot's first number",
+		  "stream_slot_takes_another_number", "nothing there"),
+	LAID_OVER(OLD_NUMBER_IS_WATCHED, "knows a number by its first slot only",
+		  "stream_number_moves_to_another_slot", "never came back"),
+	LAID_OVER(RUNS_DRY, "opens 64 times", "opens_and_closes_again", "open() to succeed"),
+	LAID_OVER(INHERITED, "opens an eventfd without CLOEXEC", "descriptors_are_not_inherited",
+		  "inherited"),
+
+	LAID_OVER(CANCEL_8_SLOTS, "cancels the first 8 slots", "stream_cancel_in_scattered_slots",
+		  "never came back"),
+	LAID_OVER(CANCEL_FORGETS_SENDS, "cancels receives only", "stream_cancel_of_sends",
+		  "never came back"),
+	LAID_OVER(CANCEL_TWICE, "gives one back again later", "stream_cancel_in_scattered_slots",
+		  "twice"),
+	LAID_OVER(CANCEL_TWICE, "gives one back again later (files)", "file_cancel_then_silence",
+		  "twice"),
+	LAID_OVER(TOUCHES_AFTERWARDS, "writes into a buffer given back",
+		  "stream_cancel_in_scattered_slots", "touched"),
+	LAID_OVER(READS_AHEAD, "has read ahead when it detaches",
+		  "stream_stays_whole_after_the_end", "not asked for"),
+	LAID_OVER(DETACH_CLOSES, "closes the descriptor in detach()",
+		  "file_stays_whole_after_the_end", "position"),
+	LAID_OVER(CLOSE_CLOSES, "closes the descriptors in close()",
+		  "stream_stays_whole_after_the_end", "after close()"),
+	LAID_OVER(MOVES_THE_POSITION, "moves the file's position", "file_stays_whole_after_the_end",
+		  "position"),
+	LAID_OVER(ALLOCATES_IN_SUBMIT, "allocates in submit()", "no_allocation_after_open",
+		  "malloc"),
+	LAID_OVER(ALLOCATES_IN_REAP, "allocates in reap()", "no_allocation_after_open", "malloc"),
+	LAID_OVER(KEEPS_MEMORY, "keeps memory after close()", "no_allocation_after_open",
+		  "memory kept"),
+
+	LAID_OVER(PRINTS, "prints a greeting", "file_sync", "printed"),
+	LAID_OVER(END_ENDS_BOTH, "sends nothing to who stopped sending",
+		  "socket_peer_that_stopped_sending_hears", "expected 3 bytes sent"),
+	LAID_OVER(HANG_UP_IS_THE_END, "takes a hang-up for the end",
+		  "stream_bytes_before_the_hang_up", "before the end"),
+	LAID_OVER(ERROR_BEFORE_BYTES, "asks for the error before the bytes",
+		  "tcp_error_behind_bytes", "recv(2)"),
+	LAID_OVER(SYNC_ALWAYS_SUCCEEDS, "does not look whether a sync failed",
+		  "file_sync_that_fails", "EINVAL"),
+	LAID_OVER(EINTR_OF_A_SEND, "takes EINTR of a send for its result",
+		  "stream_send_survives_signals", "EINTR"),
+	LAID_OVER(ONE_WAKE_UP_A_BATCH, "wakes one worker for a batch",
+		  "stream_batch_is_in_flight_at_once", "never came back"),
+	LAID_OVER(LOOKS_EVERY_10_MS, "looks every 10 ms", "stream_stays_asleep", "wake-ups"),
+	{ NULL },
+};

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/* Two engines at once, numbers that are used again, and what a child process would inherit. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "conformance.h"
+#include "tests.h"
+
+#define BLOCK 4096u
+
+static void send_text(int fd, const char *text)
+{
+	expect(write(fd, text, strlen(text)) == (ssize_t)strlen(text),
+	       "the test's own write failed: %s", strerror(errno));
+}
+
+static void expect_text(struct subject *s, unsigned slot, const char *text)
+{
+	const struct io_op *op = &s->op[slot];
+	expect(op->result == (int64_t)strlen(text) &&
+		       memcmp(buffer_of(s, slot), text, strlen(text)) == 0,
+	       "expected \"%s\" for operation %u, saw %lld bytes", text, slot,
+	       (long long)op->result);
+}
+
+/* The same engine without options; what is shared by the two must not be. */
+static struct subject second_subject(const struct subject *s)
+{
+	return (struct subject) { .ops = s->ops, .flavour = s->flavour };
+}
+
+void two_engines_on_files(struct subject *s)
+{
+	struct io_op *done[8];
+	struct subject second = second_subject(s);
+	int fd = make_file(s, 16 * BLOCK, O_RDONLY);
+	open_engine(s, 3, 1);
+	open_engine(&second, 8, 3);
+	attach(s, 0, fd);
+	attach(&second, 2, fd);
+	for (unsigned round = 0; round < 20; round++) {
+		for (unsigned slot = 0; slot < 3; slot++)
+			start(s, prepare(s, slot, IO_READ, fd, 0, (uint64_t)BLOCK * slot, BLOCK));
+		for (unsigned slot = 0; slot < 8; slot++)
+			start(&second, prepare(&second, slot, IO_READ, fd, 2,
+					       (uint64_t)BLOCK * (slot + 3), BLOCK));
+		reap(s, done, 0, 8, 0);
+		await_all(&second);
+		await_all(s);
+		if (s->ops->traits & IO_MOVES_NO_BYTES)
+			continue;
+		for (unsigned slot = 0; slot < 8; slot++)
+			expect(buffer_of(&second, slot)[0] ==
+				       pattern_byte((uint64_t)BLOCK * (slot + 3)),
+			       "the second engine's read %u has a wrong byte", slot);
+	}
+	close_engine(s);
+	int64_t n = perform(&second, prepare(&second, 7, IO_READ, fd, 2, 0, BLOCK));
+	expect(n == BLOCK, "after close() of the first: expected %u bytes, saw %lld", BLOCK,
+	       (long long)n);
+	close_engine(&second);
+	close(fd);
+}
+
+void two_engines_on_streams(struct subject *s)
+{
+	int ends[2], second_ends[2];
+	struct subject second = second_subject(s);
+	make_reading_pair(s, ends);
+	make_reading_pair(s, second_ends);
+	open_engine(s, 1, 1);
+	open_engine(&second, 7, 4);
+	attach(s, 0, ends[0]);
+	attach(&second, 3, second_ends[0]);
+	for (unsigned round = 0; round < 20; round++) {
+		/* An engine that blocks in submit() can only be given what is there. */
+		bool waits = !(s->ops->traits & IO_BLOCKS_IN_SUBMIT);
+		struct io_op *op = prepare_receive(s, 0, ends[0], 0);
+		struct io_op *second_op = prepare_receive(&second, 6, second_ends[0], 3);
+		if (!waits) {
+			send_text(ends[1], "first");
+			send_text(second_ends[1], "second");
+		}
+		start(s, op);
+		start(&second, second_op);
+		if (waits) {
+			struct io_op *done[1];
+			send_text(second_ends[1], "second");
+			expect(reap(s, done, 1, 1, 2 * NS_PER_MS) == 0,
+			       "a receive completed with nothing there");
+		}
+		await(&second, second_op);
+		expect_text(&second, 6, "second");
+		if (waits) {
+			expect(op->in_flight, "the first engine's receive is gone");
+			send_text(ends[1], "first");
+		}
+		await(s, op);
+		expect_text(s, 0, "first");
+	}
+	s->ops->cancel(s->engine);
+	close_engine(s);
+	send_text(second_ends[1], "still");
+	perform(&second, prepare_receive(&second, 6, second_ends[0], 3));
+	expect_text(&second, 6, "still");
+	close_engine(&second);
+	for (unsigned i = 0; i < 2; i++) {
+		close(ends[i]);
+		close(second_ends[i]);
+	}
+}
+
+/* One receive through `fd_slot`, and nothing of it is left. */
+static void receive_through(struct subject *s, unsigned slot, const int ends[2], unsigned fd_slot,
+			    const char *text)
+{
+	attach(s, fd_slot, ends[0]);
+	bool waits = !(s->ops->traits & IO_BLOCKS_IN_SUBMIT);
+	struct io_op *op = prepare_receive(s, slot, ends[0], fd_slot);
+	if (!waits)
+		send_text(ends[1], text);
+	start(s, op);
+	if (waits) {
+		struct io_op *done[1];
+		expect(reap(s, done, 1, 1, NS_PER_MS) == 0,
+		       "a receive completed with nothing there");
+		send_text(ends[1], text);
+	}
+	await(s, op);
+	expect_text(s, slot, text);
+	detach(s, fd_slot);
+}
+
+void stream_number_moves_to_another_slot(struct subject *s)
+{
+	static const unsigned fd_slots[] = { 0, 3, 1, 3, 2, 0 };
+	int ends[2];
+	make_reading_pair(s, ends);
+	open_engine(s, 4, 4);
+	for (unsigned i = 0; i < sizeof fd_slots / sizeof *fd_slots; i++)
+		receive_through(s, (i + 1) % 4, ends, fd_slots[i], "moved");
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* The old descriptor stays open, and has something to say. */
+void stream_slot_takes_another_number(struct subject *s)
+{
+	int old[2], new[2];
+	make_reading_pair(s, old);
+	make_reading_pair(s, new);
+	open_engine(s, 2, 1);
+	for (unsigned round = 0; round < 10; round++) {
+		receive_through(s, 0, old, 0, "old");
+		send_text(old[1], "unread");
+		receive_through(s, 1, new, 0, "new");
+		char unread[16];
+		expect(read(old[0], unread, sizeof unread) == 6 && memcmp(unread, "unread", 6) == 0,
+		       "the bytes for a detached descriptor are gone");
+	}
+	close_engine(s);
+	for (unsigned i = 0; i < 2; i++) {
+		close(old[i]);
+		close(new[i]);
+	}
+}
+
+#define NUMBERS 2048
+
+/* Those that a new program would have, if this one called execve(2) now. */
+void descriptors_are_not_inherited(struct subject *s)
+{
+	static bool was_open[NUMBERS];
+	int ends[2] = { -1, -1 };
+	for (int fd = 0; fd < NUMBERS; fd++)
+		was_open[fd] = fcntl(fd, F_GETFD) >= 0;
+	struct io_op *op;
+	open_engine(s, 2, 1);
+	if (s->flavour == NO_FD) {
+		op = prepare(s, 0, IO_NOP, -1, 0, 0, 0);
+	} else if (ONE(s->flavour) & FILES) {
+		ends[0] = make_file(s, BLOCK, O_RDONLY);
+		op = prepare(s, 0, IO_READ, ends[0], 0, 0, BLOCK);
+	} else {
+		make_reading_pair(s, ends);
+		send_text(ends[1], "x");
+		op = prepare_receive(s, 0, ends[0], 0);
+	}
+	if (ends[0] >= 0)
+		attach(s, 0, ends[0]);
+	perform(s, op);
+	for (int fd = 0; fd < NUMBERS; fd++) {
+		int flags = fcntl(fd, F_GETFD);
+		expect(was_open[fd] || flags < 0 || flags & FD_CLOEXEC,
+		       "descriptor %d of the engine would be inherited: no FD_CLOEXEC", fd);
+	}
+	close_engine(s);
+	for (unsigned i = 0; i < 2; i++)
+		if (ends[i] >= 0)
+			close(ends[i]);
+}

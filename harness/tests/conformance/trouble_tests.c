@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/* Errors, connections of which half is closed, batches, and a wait that must be a sleep. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "conformance.h"
+#include "random.h"
+#include "tests.h"
+
+#define BLOCK 4096u
+
+static int64_t send_three(struct subject *s, int fd)
+{
+	memcpy(buffer_of(s, 1), "out", 3);
+	return perform(s, prepare_send(s, 1, fd, 0, 3));
+}
+
+/* A peer that only stopped sending must still hear, before its end was read and after. */
+void socket_peer_that_stopped_sending_hears(struct subject *s)
+{
+	int ends[2];
+	char seen[9];
+	make_pair(s, ends);
+	open_engine(s, 2, 1);
+	attach(s, 0, ends[0]);
+	expect(write(ends[1], "last", 4) == 4, "the test's own write failed");
+	shutdown(ends[1], SHUT_WR);
+	int64_t n = send_three(s, ends[0]);
+	expect(n == 3, "before the end was read: expected 3 bytes sent, saw %lld", (long long)n);
+	n = perform(s, prepare_receive(s, 0, ends[0], 0));
+	expect(n == 4 && memcmp(buffer_of(s, 0), "last", 4) == 0,
+	       "expected the last 4 bytes, saw %lld", (long long)n);
+	n = send_three(s, ends[0]);
+	expect(n == 3, "before the end was read: expected 3 bytes sent, saw %lld", (long long)n);
+	n = perform(s, prepare_receive(s, 0, ends[0], 0));
+	expect(n == 0, "expected 0 at the end, saw %lld", (long long)n);
+	n = send_three(s, ends[0]);
+	expect(n == 3, "after the end was read: expected 3 bytes sent, saw %lld", (long long)n);
+	expect(recv(ends[1], seen, 9, MSG_WAITALL) == 9 && memcmp(seen, "outoutout", 9) == 0,
+	       "the peer did not hear what was sent to it");
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* The peer is gone, and bytes of it are still to be read: HUP is not yet the end. */
+void stream_bytes_before_the_hang_up(struct subject *s)
+{
+	enum { TOTAL = 20000 };
+	static char sent[TOTAL];
+	for (unsigned b = 0; b < TOTAL; b++)
+		sent[b] = pattern_byte(b);
+	for (unsigned waits = 0; waits < 2; waits++) {
+		if (waits && s->ops->traits & IO_BLOCKS_IN_SUBMIT)
+			continue;
+		int ends[2];
+		make_reading_pair(s, ends);
+		open_engine(s, 1, 1);
+		attach(s, 0, ends[0]);
+		if (waits)
+			start(s, prepare_receive(s, 0, ends[0], 0));
+		expect(write(ends[1], sent, TOTAL) == TOTAL, "the test's own write failed");
+		close(ends[1]);
+		uint64_t total = 0;
+		for (bool first = waits;; first = false) {
+			int64_t n;
+			if (first) {
+				await(s, &s->op[0]);
+				n = s->op[0].result;
+			} else {
+				n = perform(s, prepare_receive(s, 0, ends[0], 0));
+			}
+			expect(n >= 0, "expected bytes or the end, saw %lld", (long long)n);
+			if (n == 0)
+				break;
+			expect(memcmp(buffer_of(s, 0), sent + total, (size_t)n) == 0,
+			       "a wrong byte after %llu", (unsigned long long)total);
+			total += (uint64_t)n;
+		}
+		expect(total == TOTAL, "expected %u bytes before the end, saw %llu", TOTAL,
+		       (unsigned long long)total);
+		close_engine(s);
+		close(ends[0]);
+	}
+}
+
+/* Sends 5 bytes and then resets the connection. */
+static void send_and_reset(int fd)
+{
+	struct linger at_once = { .l_onoff = 1 };
+	expect(write(fd, "bytes", 5) == 5, "the test's own write failed");
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+	close(fd);
+}
+
+/* As recv(2) does: on another connection it is asked what is right. */
+void tcp_error_behind_bytes(struct subject *s)
+{
+	int ends[2], plain[2];
+	make_pair(s, ends);
+	make_pair(s, plain);
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	send_and_reset(ends[1]);
+	send_and_reset(plain[1]);
+	for (unsigned i = 0; i < 3; i++) {
+		char byte_or_more[BUFFER_BYTES];
+		ssize_t expected = recv(plain[0], byte_or_more, sizeof byte_or_more, 0);
+		if (expected < 0)
+			expected = -errno;
+		int64_t n = perform(s, prepare_receive(s, 0, ends[0], 0));
+		expect(n == expected, "receive %u: expected %zd as recv(2) says, saw %lld", i + 1,
+		       expected, (long long)n);
+	}
+	close_engine(s);
+	close(ends[0]);
+	close(plain[0]);
+}
+
+/* A pipe cannot be synced: fsync(2) says EINVAL. */
+void file_sync_that_fails(struct subject *s)
+{
+	not_for(s, IO_MOVES_NO_BYTES, "moves no bytes");
+	int ends[2];
+	int fd = make_file(s, BLOCK, O_RDONLY);
+	expect(pipe2(ends, O_CLOEXEC) == 0, "pipe: %s", strerror(errno));
+	open_engine(s, 4, 2);
+	attach(s, 0, fd);
+	attach(s, 1, ends[1]);
+	int64_t full = perform(s, prepare(s, 1, IO_FSYNC, ends[1], 1, 0, 0));
+	expect(full == -EINVAL, "expected -EINVAL from fsync, saw %lld", (long long)full);
+	int64_t data_only = perform(s, prepare(s, 2, IO_FDATASYNC, ends[1], 1, 0, 0));
+	expect(data_only == -EINVAL, "expected -EINVAL from fdatasync, saw %lld",
+	       (long long)data_only);
+	int64_t n = perform(s, prepare(s, 0, IO_READ, fd, 0, 0, BLOCK));
+	expect(n == BLOCK, "after the error: expected %u bytes, saw %lld", BLOCK, (long long)n);
+	close_engine(s);
+	close(fd);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* Reads all that comes, and lets the sender wait before it begins. */
+static void *read_late(void *argument)
+{
+	const struct timespec late = { .tv_nsec = 30 * NS_PER_MS };
+	char bytes[4096];
+	int fd = *(int *)argument;
+	nanosleep(&late, NULL);
+	while (read(fd, bytes, sizeof bytes) > 0)
+		;
+	return NULL;
+}
+
+/* A send that has to wait for room, while signals come: EINTR is not its result. */
+void stream_send_survives_signals(struct subject *s)
+{
+	int ends[2];
+	pthread_t reader;
+	sigset_t all, before;
+	make_writing_pair(s, ends);
+	fill(s, ends[0]);
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	sigfillset(&all); /* signals are for the thread that drives the engine */
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	expect(pthread_create(&reader, NULL, read_late, &ends[1]) == 0, "no thread");
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	timer_t timer = signal_every(NS_PER_MS);
+	for (unsigned i = 0; i < 20; i++) {
+		int64_t n = perform(s, prepare_send(s, 0, ends[0], 0, 1000));
+		expect(n > 0 && n <= 1000, "send %u: expected up to 1000 bytes sent, saw %lld", i,
+		       (long long)n);
+	}
+	timer_delete(timer);
+	detach(s, 0);
+	close_engine(s);
+	close(ends[0]);
+	pthread_join(reader, NULL);
+	close(ends[1]);
+}
+
+#define BATCH 16u
+
+static void start_batch(struct subject *s, int ends[BATCH][2])
+{
+	struct io_op *ops[BATCH];
+	for (unsigned i = 0; i < BATCH; i++)
+		ops[i] = prepare_receive(s, i, ends[i][0], i);
+	start_all(s, ops, BATCH);
+	expect(s->inflight == BATCH, "expected %u receives that wait, saw %u", BATCH, s->inflight);
+}
+
+static void open_batch(struct subject *s, int ends[BATCH][2])
+{
+	open_engine(s, BATCH, BATCH);
+	for (unsigned i = 0; i < BATCH; i++) {
+		make_reading_pair(s, ends[i]);
+		attach(s, i, ends[i][0]);
+	}
+}
+
+static void close_batch(struct subject *s, int ends[BATCH][2])
+{
+	close_engine(s);
+	for (unsigned i = 0; i < BATCH; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+}
+
+/* The last of a batch is served while all before it wait, and so is each of the others. */
+void stream_batch_is_in_flight_at_once(struct subject *s)
+{
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	int ends[BATCH][2];
+	open_batch(s, ends);
+	for (unsigned round = 0; round < 30; round++) {
+		start_batch(s, ends);
+		for (unsigned i = BATCH; i-- > 0;) {
+			expect(write(ends[i][1], "x", 1) == 1, "the test's own write failed");
+			await(s, &s->op[i]);
+			expect(s->inflight == i, "expected %u that still wait, saw %u", i,
+			       s->inflight);
+		}
+	}
+	close_batch(s, ends);
+}
+
+/* Voluntary switches: how often a thread of this process went to sleep. */
+static long sleeps_so_far(void)
+{
+	struct rusage usage;
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_nvcsw;
+}
+
+/* Whoever looks every 10 ms wakes 30 times. */
+#define QUIET_NS     (300 * NS_PER_MS)
+#define WAKE_UPS_MAX 20
+
+void stream_stays_asleep(struct subject *s)
+{
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	int ends[BATCH][2];
+	struct io_op *done[1];
+	open_batch(s, ends);
+	start_batch(s, ends);
+	/* All that belongs to the beginning is over then. */
+	expect(reap(s, done, 1, 1, 5 * NS_PER_MS) == 0, "a receive completed with nothing there");
+	usleep(20000);
+	long before = sleeps_so_far();
+	expect(reap(s, done, 1, 1, QUIET_NS) == 0, "a receive completed with nothing there");
+	long wake_ups = sleeps_so_far() - before;
+	expect(wake_ups <= WAKE_UPS_MAX,
+	       "nothing happened for %lld ms: expected at most %d wake-ups, saw %ld",
+	       (long long)(QUIET_NS / NS_PER_MS), WAKE_UPS_MAX, wake_ups);
+	for (unsigned i = 0; i < BATCH; i++)
+		expect(write(ends[i][1], "x", 1) == 1, "the test's own write failed");
+	await_all(s);
+	close_batch(s, ends);
+}
