@@ -16,6 +16,8 @@ help::
 	@echo 'make bench-peers   compare with fio: is the overhead of iolab small? (an hour)'
 	@echo 'make check-course  check the labs of the course and their mutants   [LAB=04]'
 	@echo 'make check-course-slowly   the same, each solution 100 times in a row'
+	@echo 'make mutate LAB=04 change the reference by rule: which changes does no test notice?'
+	@echo '                   [RULE= ONLY=function SAMPLE=100 SEED=1 JOBS=2]; LAB=02_threads for an engine without a lab'
 	@echo 'make new-lab LAB=10_name   lay out an empty lab (docs/add-a-lab.md)'
 	@echo 'make diff-lab      how your files differ from the solution, once you have passed'
 	@echo
@@ -52,6 +54,25 @@ check-course: all tests need-python
 
 check-course-slowly:
 	$(Q)$(MAKE) --no-print-directory check-course REPEATS=100
+
+# Mutants of the reference, made by rule with libclang (docs/add-a-lab.md).
+.PHONY: mutate conformance-linker
+mutate: course
+	$(Q)python=$$(PYTHON='$(PYTHON)' sh harness/setup/find-python.sh clang.cindex tomllib) && \
+		"$$python" -B harness/course/mutate.py $(if $(LAB),"$$LAB") $(call option,--rule,RULE) \
+		$(call option,--function,ONLY) $(call option,--sample,SAMPLE) $(call option,--seed,SEED) \
+		$(call option,--jobs,JOBS)
+
+conformance-linker: $(BUILD)/course/link-conformance
+
+# link-conformance LAB OUT OBJECT...: the conformance suite with these objects in place of the lab's.
+CONFORMANCE_OBJECTS = $(call object,harness/tests/conformance.c $(wildcard harness/tests/conformance/*.c)) $(TESTED_OBJECTS)
+$(BUILD)/course/link-conformance: harness/develop.mk $(CONFORMANCE_OBJECTS) $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,MAKE,$@)printf '%s\n' '#!/bin/sh' 'lab=$$1 out=$$2; shift 2' \
+		'for object in $(CONFORMANCE_OBJECTS); do' \
+		'case $$object in $(BUILD)/labs/"$$lab"/*) ;; *) set -- "$$@" "$$object" ;; esac' 'done' \
+		'exec $(CC) $(ALL_CFLAGS) -no-pie -o "$$out" "$$@" $(LDLIBS)' > $@ && chmod +x $@
 
 bench-peers: all $(PEER_PROGRAMS) need-python
 	$(Q)set -f; "$(PYTHON)" harness/peers/bench.py $$PEERS

@@ -64,6 +64,7 @@ check_tests() {
 	need universal-ctags sh -c "ctags --list-features | grep -q json"
 	need python3-jsonschema /usr/bin/python3 -c 'import jsonschema'
 	need clang has clang
+	need python3-clang sh "$here/setup/find-python.sh" clang.cindex
 	need clang-format has clang-format
 	need cppcheck has cppcheck
 	need shellcheck has shellcheck
@@ -118,7 +119,7 @@ elif command -v apt-get >/dev/null; then
 elif command -v dnf >/dev/null; then
 	print_list 'dnf install' 'gcc make pkgconf liburing-devel libaio-devel jansson-devel
   python3-matplotlib python3-numpy bats strace util-linux procps-ng git patch binutils perl-Test-Harness ctags
-  python3-jsonschema clang clang-tools-extra cppcheck ShellCheck libasan libubsan libtsan fio
+  python3-jsonschema python3-clang clang clang-tools-extra cppcheck ShellCheck libasan libubsan libtsan fio
   (bats-support and bats-assert: github.com/bats-core)'
 elif command -v pacman >/dev/null; then
 	print_list 'pacman -S' 'gcc make pkgconf liburing libaio jansson python-matplotlib python-numpy bats

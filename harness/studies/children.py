@@ -29,7 +29,7 @@ def catch_signals():
     signal.signal(signal.SIGTERM, _on_signal)
 
 
-def _begin():
+def dies_with_us():
     """In the child, before it is the program."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
@@ -53,7 +53,7 @@ def _end(child):
 @contextlib.contextmanager
 def child(command, **options):
     """A subprocess.Popen; it has ended when the block is left by an exception."""
-    process = subprocess.Popen(command, preexec_fn=_begin, **options)
+    process = subprocess.Popen(command, preexec_fn=dies_with_us, **options)
     try:
         yield process
     except BaseException:

@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""mutate.py LAB: does a test fail for each change of the reference that is made by rule?
+
+Takes the engines of a lab, or those in a folder of labs/ that has no lab yet; the conformance suite judges
+these. Prints what survives, and counts by rule. A whole run writes its table to docs/mutation.md.
+
+Exit status: 0 when at least 95 % of what is not equivalent is killed, 1 when less or when something is
+wrong, 130 after Ctrl-C, which keeps and prints what is known so far.
+"""
+import argparse
+import datetime
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+import labs
+from labs import ROOT, CourseError
+
+sys.path.append(os.path.join(ROOT, "harness", "studies"))
+import children  # noqa: E402
+
+KILLED_LEAST_PERCENT = 95
+EQUIVALENT_MOST_PERCENT = 10
+
+
+def load_mutation():
+    """They need libclang, and say so when it is missing."""
+    from mutation import changes, equivalent, judges, table
+    return changes, equivalent, judges, table
+
+
+class Mutation:
+    """One run over the mutants of one lab."""
+
+    def __init__(self, judge, changes, reasons):
+        self.judge, self.changes, self.reasons = judge, changes, reasons
+        self.fates = []  # (change, "no_program" | "equivalent" | "killed" | "survived")
+        self.killers = {}  # test: how many mutants it was the first to kill
+        self.wrong = []  # false claims of equivalent.toml, in words
+
+    def fate(self, number, change):
+        """In a thread of its own. Returns (fate, the test that killed it)."""
+        folder = os.path.join(self.judge.scratch, str(number))
+        source = os.path.join(folder, change.file)
+        os.makedirs(folder)
+        try:
+            with open(source, "wb") as file:
+                file.write(change.applied())
+            same = self.judge.is_same_program(change.file, source, folder)
+            if same is None:
+                return "no_program", ""
+            if same:
+                return "equivalent", ""
+            killer = self.judge.killer({change.file: source}, folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        if change in self.reasons and not killer:
+            return "equivalent", ""
+        return ("killed", killer) if killer else ("survived", "")
+
+    def keep(self, change, fate, killer):
+        self.fates.append((change, fate))
+        where = f"{self.judge.name}/{change.file}:{change.line_number}"
+        if killer:
+            test = killer.split(" # ")[0]
+            self.killers[test] = self.killers.get(test, 0) + 1
+            if change in self.reasons:
+                self.wrong.append(f"equivalent.toml is wrong about {where}: {change.becomes}\n{killer} kills it")
+        if os.environ.get("V") == "1":
+            print(f"# {where}: {change.rule}: {change.becomes}: {killer or fate}", flush=True)
+        if fate == "survived":
+            print(f"{where}: {change.rule}, in {change.function}\n{change.diff()}", flush=True)
+
+    def run(self, chosen, jobs):
+        """Returns whether it came to the end."""
+        pool = ThreadPoolExecutor(jobs)
+        futures = {pool.submit(self.fate, number, change): change for number, change in enumerate(chosen)}
+        try:
+            for future in as_completed(futures):
+                self.keep(futures[future], *future.result())
+        except KeyboardInterrupt:
+            return False
+        finally:
+            self.judge.runner.stop()
+            pool.shutdown(cancel_futures=True)
+        return True
+
+    def survivors(self):
+        order = {change: number for number, change in enumerate(self.changes)}
+        return sorted((c for c, fate in self.fates if fate == "survived"), key=order.get)
+
+
+def read_options():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("lab", nargs="?", help="as in 04, or a folder of labs/")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="mutants at once (default: CPUs)")
+    parser.add_argument("--rule", help="only the changes of this rule")
+    parser.add_argument("--function", help="only the changes in this function")
+    parser.add_argument("--sample", type=int, metavar="N", help="only N changes, chosen by chance")
+    parser.add_argument("--seed", type=int, default=1, help="of that choice (default 1)")
+    return parser.parse_args()
+
+
+def choose(o, changes, rules):
+    if o.rule and o.rule not in rules:
+        raise CourseError(f"no rule is called '{o.rule}'; there are {', '.join(rules)}")
+    functions = sorted({c.function for c in changes})
+    if o.function and o.function not in functions:
+        raise CourseError(f"no function is called '{o.function}'; there are {', '.join(functions)}")
+    chosen = [c for c in changes if o.rule in (None, c.rule) and o.function in (None, c.function)]
+    if o.sample is not None and o.sample < len(chosen):
+        picked = set(random.Random(o.seed).sample(range(len(chosen)), o.sample))
+        chosen = [c for number, c in enumerate(chosen) if number in picked]
+    return chosen
+
+
+def commit():
+    done = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True,
+                          text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def mutate(o, scratch):
+    """Returns the exit status."""
+    if not o.lab:
+        raise CourseError("which lab? make mutate LAB=04")
+    changes, equivalent, judges, table = load_mutation()
+    judge = judges.judge_for(o.lab, scratch)
+    made = [c for file in judge.files for c in changes.changes_of(judge.path(file), file, judge.flags())]
+    reasons = equivalent.read(judge.folder, made)
+    chosen = choose(o, made, changes.RULES)
+    judge.prepare()
+    mutation = Mutation(judge, made, reasons)
+    ended = mutation.run(chosen, o.jobs)
+
+    survivors = mutation.survivors()
+    rows = table.count_by_rule(mutation.fates)
+    counts = rows["all"]
+    if not ended:
+        print(f"stopped: {len(mutation.fates)} of {len(chosen)} changes were tried")
+    print(f"\n{judge.name}\n{table.text_table(rows)}\n"
+          f"{sum(fate == 'no_program' for _, fate in mutation.fates)} more changes do not compile")
+    if mutation.killers:
+        most = sorted(mutation.killers.items(), key=lambda item: -item[1])[:5]
+        print("killed most: " + ", ".join(f"{test} {count}" for test, count in most))
+    if survivors:
+        path = os.path.join(ROOT, "build", "mutation", f"{judge.name}.toml")
+        labs.write(path, "\n".join(equivalent.entry_for(c, made) for c in survivors))
+        print(f"{os.path.relpath(path)} has an entry for each survivor, for {equivalent.NAME}: if it is equivalent, "
+              "write the reason")
+    if not ended:
+        return children.INTERRUPTED
+    wrong = mutation.wrong
+    if len(chosen) == len(made):
+        if 100 * counts["equivalent"] > EQUIVALENT_MOST_PERCENT * counts["made"]:
+            wrong.append(f"more than {EQUIVALENT_MOST_PERCENT} % are equivalent")
+        if judge.folder.startswith(os.path.join(ROOT, "labs", "")):
+            today = datetime.date.today().isoformat()
+            table.write_page(judge.name, table.page_section(judge.name, rows, survivors, today, commit()))
+    if table.share(counts) < KILLED_LEAST_PERCENT:
+        wrong.append(f"less than {KILLED_LEAST_PERCENT} % are killed")
+    for words in wrong:
+        print(f"mutate: {words}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+def main():
+    o = read_options()
+    children.catch_signals()
+    # The names of folders in it must be short: the tests put sockets there.
+    scratch = tempfile.mkdtemp(prefix="mutate-", dir=os.environ.get("TMPDIR", "/var/tmp"))
+    try:
+        status = mutate(o, scratch)
+    except CourseError as error:
+        sys.exit(f"mutate: {error}")
+    except KeyboardInterrupt:
+        status = children.INTERRUPTED
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: MIT
+"""Who finds a mutant: a lab's tests under the proctor, or the conformance suite for an engine without a
+lab. Then the same under sanitizers, which a learner's check and `make check` run as well."""
+import os
+import re
+import subprocess
+import time
+
+import labs
+from labs import ROOT, CourseError
+from proctor import programs
+
+from .running import Runner
+
+SANITIZERS = "address,undefined"
+COMPILE_LIMIT_S = 120
+# The reference's time, times this, and some more for a machine that is busy elsewhere.
+LIMIT_FACTOR, LIMIT_MORE_S = 10, 60
+PARSE_FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", f"-I{ROOT}/common", f"-I{ROOT}/harness",
+               f"-I{ROOT}/harness/tests/conformance", f"-I{ROOT}/harness/course/proctor"]
+
+
+def is_failure(line):
+    return line.startswith("not ok")
+
+
+class Judge:
+    """Compiles the engine's files and runs the tests, once for each kind of build in `builds`."""
+
+    def __init__(self, name, files, builds, scratch):
+        self.name, self.files, self.builds, self.scratch = name, files, builds, scratch
+        self.folder = os.path.join(labs.LABS, name)
+        self.runner = Runner()
+        self.limit_s = LIMIT_MORE_S * LIMIT_FACTOR
+
+    def flags(self):
+        """What libclang needs to read a file as the compiler does."""
+        return [*PARSE_FLAGS, f'-DIO_LAB_FOLDER="{self.name}"']
+
+    def prepare(self):
+        """Compiles the reference. Raises when it does not pass: then nothing can be said of a mutant."""
+        for build in self.builds:
+            self.prepare_build(build)
+            for file in self.files:
+                if not self.compile_object(build, self.path(file), self.reference(build, file)):
+                    raise CourseError(f"{self.name}/{file} does not compile")
+        began = time.monotonic()
+        killer = self.killer({})
+        if killer:
+            raise CourseError(f"{self.name}: the reference itself fails {killer}")
+        self.limit_s = LIMIT_MORE_S + LIMIT_FACTOR * (time.monotonic() - began)
+
+    def path(self, file):
+        return os.path.join(self.folder, file)
+
+    def reference(self, build, file):
+        return os.path.join(self.scratch, f"reference-{build or 'plain'}", f"{file}.o")
+
+    def compile_object(self, build, source, out):
+        """False when it does not compile."""
+        os.makedirs(os.path.dirname(out), exist_ok=True)
+        # Neither debugging information nor the file's folder: equal programs are equal files.
+        status, _ = self.runner.run(
+            [os.path.join(programs.build_folder(sanitize=build), "course", "compile-object"), self.name,
+             out, "-g0", f"-ffile-prefix-map={os.path.dirname(source)}=.", "-w", source], COMPILE_LIMIT_S,
+            self.environment(self.scratch))
+        return status == 0
+
+    @staticmethod
+    def environment(folder):
+        """What a program leaves that is ended in the middle goes there, and away with it."""
+        return {**os.environ, "TMPDIR": folder}
+
+    def is_same_program(self, file, source, folder):
+        """Does the compiler make the same code of it? None when it does not compile."""
+        out = os.path.join(folder, "plain", f"{file}.o")
+        if not self.compile_object("", source, out):
+            return None
+        with open(out, "rb") as mutant, open(self.reference("", file), "rb") as reference:
+            return mutant.read() == reference.read()
+
+    def killer(self, sources, folder=""):
+        """The first test that fails with the files {name: path} in place of the reference's; or ""."""
+        folder = folder or os.path.join(self.scratch, "reference")
+        for build in self.builds:
+            objects = []
+            for file in self.files:
+                out = self.reference(build, file)
+                if file in sources:
+                    out = os.path.join(folder, build or "plain", f"{file}.o")
+                    if not os.path.exists(out) and not self.compile_object(build, sources[file], out):
+                        raise CourseError(f"{sources[file]} does not compile with {build}")
+                objects.append(out)
+            program = os.path.join(folder, build or "plain", "tests")
+            os.makedirs(os.path.dirname(program), exist_ok=True)
+            status, words = self.runner.run([*self.link_command(build, program), *objects], COMPILE_LIMIT_S,
+                                            self.environment(self.scratch))
+            if status != 0:
+                raise CourseError(f"{program} cannot be linked: {' '.join(words)[-500:]}")
+            for command in self.test_commands(build, program):
+                killer = self.run_tests(command, folder)
+                if killer:
+                    return f"{killer} ({build})" if build else killer
+        return ""
+
+    def run_tests(self, command, folder):
+        status, lines = self.runner.run(command, self.limit_s, self.environment(folder), is_failure)
+        failed = next(filter(is_failure, lines), None)
+        if failed:
+            return re.sub(r"not ok \d+ - ", "", failed)
+        if status is None:
+            return "the limit of time"
+        if status in self.NO_VERDICT:
+            raise CourseError(f"{' '.join(command)}: {' '.join(lines)[-500:]}")
+        return f"status {status}" if status != 0 else ""
+
+
+class LabJudge(Judge):
+    """tests.c, as the course runs it."""
+
+    NO_VERDICT = (2, programs.TRACING_REFUSED)
+
+    def __init__(self, lab, scratch):
+        super().__init__(lab.name, lab.files, ["", SANITIZERS] + (["thread"] if lab.threads else []), scratch)
+        self.lab = lab
+
+    def prepare_build(self, build):
+        programs.prepare(sanitize=build)
+        if not self.compile_object(build, self.lab.path("tests.c"), self.reference(build, "tests.c")):
+            raise CourseError(f"{self.name}/tests.c does not compile")
+
+    def link_command(self, build, program):
+        script = os.path.join(programs.build_folder(sanitize=build), "course", "compile")
+        return [script, self.name, program, self.reference(build, "tests.c")]
+
+    def test_commands(self, build, program):
+        proctor = os.path.join(ROOT, "build", "course", "proctor")
+        return [[proctor, "--stop-at-first", *(["--untraced"] if build else []), program]]
+
+
+class ConformanceJudge(Judge):
+    """The suite that every engine passes, with these files in place of the engine's objects."""
+
+    NO_VERDICT = (2,)
+
+    def __init__(self, name, scratch):
+        folder = os.path.join(labs.LABS, name)
+        files = sorted(f for f in os.listdir(folder) if re.fullmatch(r"engine.*\.c", f))
+        text = "".join(labs.read(os.path.join(folder, file)) for file in files)
+        self.engines = re.findall(r'IO_ENGINE_NAME\("(\w+)"\)', text)
+        has_threads = "#include <pthread.h>" in text
+        super().__init__(name, files, ["", SANITIZERS] + (["thread"] if has_threads else []), scratch)
+
+    def prepare_build(self, build):
+        programs.prepare(sanitize=build)
+        done = subprocess.run(["make", "-s", f"SANITIZE={build}", "conformance-linker"], cwd=ROOT,
+                              capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise CourseError(f"make conformance-linker failed:\n{done.stderr[-2000:]}")
+
+    def link_command(self, build, program):
+        script = os.path.join(programs.build_folder(sanitize=build), "course", "link-conformance")
+        return [script, self.name, program]
+
+    def test_commands(self, build, program):
+        # With a sanitizer each option alone, as `make check` does.
+        return [[program, *(["--alone"] if build else []), engine] for engine in self.engines]
+
+
+def judge_for(word, scratch):
+    """For "4", "04", "04_epoll", or the folder of an engine that has no lab yet."""
+    by_hand = sorted(name for name in os.listdir(labs.LABS)
+                     if not os.path.exists(os.path.join(labs.LABS, name, "lab.toml"))
+                     and os.path.exists(os.path.join(labs.LABS, name, "engine.c")))
+    for name in by_hand:
+        number = name.split("_")[0]
+        if word in (name, number, number.lstrip("0"), name.split("_", 1)[-1]):
+            return ConformanceJudge(name, scratch)
+    try:
+        return LabJudge(labs.find(word), scratch)
+    except CourseError as error:
+        raise CourseError(f"{error}, {', '.join(by_hand)}" if by_hand else str(error)) from error

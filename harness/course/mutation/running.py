@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""Programs that a mutant may spoil: each with a limit of time, and none outlives this program."""
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+
+from children import dies_with_us
+
+
+class Stopped(Exception):
+    """The whole run ends, so a result that comes now says nothing of the mutant."""
+
+
+def everything_below(pid):
+    """The processes that `pid` has started, and theirs."""
+    try:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:
+                for word in file.read().split():
+                    yield from everything_below(int(word))
+                    yield int(word)
+    except OSError:
+        return
+
+
+def kill_all(process):
+    for pid in [*everything_below(process.pid), process.pid]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+class Runner:
+    """Runs programs from several threads; stop() ends them all."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.running = set()
+        self.stopped = False
+
+    def stop(self):
+        with self.lock:
+            self.stopped = True
+            for process in self.running:
+                kill_all(process)
+
+    def run(self, command, limit_s, env=None, enough=None):
+        """Returns (status, lines of the output); the status is None after `limit_s` seconds. Ends the
+        program at the first line for which enough() is true."""
+        # A session of its own: the terminal's Ctrl-C is for this program alone.
+        with self.lock:
+            if self.stopped:
+                raise Stopped
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                       stderr=subprocess.STDOUT, env=env, start_new_session=True,
+                                       preexec_fn=dies_with_us)
+            self.running.add(process)
+        late = threading.Event()
+        timer = threading.Timer(limit_s, lambda: (late.set(), kill_all(process)))
+        timer.start()
+        lines = []
+        try:
+            for line in process.stdout:
+                lines.append(line.decode(errors="replace").rstrip("\n"))
+                if enough and enough(lines[-1]):
+                    kill_all(process)
+                    break
+            process.stdout.close()
+            status = process.wait()
+        finally:
+            timer.cancel()
+            with self.lock:
+                self.running.discard(process)
+        if self.stopped:
+            raise Stopped
+        return (None if late.is_set() else status), lines

@@ -1,0 +1,170 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# make mutate, on the small lab of harness/tests/tiny_course with a function more: each way that a mutant
+# may end is there once, and known.
+
+load common
+
+setup_file() {
+	ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+	make -s -C "$ROOT" course
+	make -s -C "$ROOT" SANITIZE=address,undefined course
+}
+
+setup() {
+	CLANG_PYTHON=$(sh "$ROOT/harness/setup/find-python.sh" clang.cindex tomllib) || skip "no libclang for python"
+	export IOLAB_LABS=$BATS_TEST_TMPDIR/labs
+	cp -r "$ROOT/harness/tests/tiny_course" "$IOLAB_LABS"
+	LAB=$IOLAB_LABS/90_tiny
+	own_test_file
+}
+
+teardown() { rm -rf "$TMPDIR"; }
+
+mutate() { timeout 300 "$CLANG_PYTHON" -B "$ROOT/harness/course/mutate.py" 90 --jobs 2 "$@"; }
+
+# longer_engine: the result comes from a function of its own.
+longer_engine() {
+	sed -i -e '/^static int tiny_submit/e cat' -e 's/= ops\[i\]->len_bytes;/= tiny_length(ops[i]);/' "$LAB/engine.c" <<-'C'
+		static int64_t tiny_length(const struct io_op *op)
+		{
+			enum { NOTHING = 0, READS = 1 };
+			for (unsigned left = 2; left > 0; left -= 1)
+				;
+			switch (op->kind) {
+			case NOTHING:
+				return 0;
+			case READS:
+				return op->len_bytes;
+			}
+			return -1;
+		}
+
+	C
+}
+
+# entry KEY=VALUE...: the mutant that loses the memory, as equivalent; with other values where given.
+entry() {
+	local -A is=([rule]=statement [function]=tiny_close [line]='free(e);' [becomes]=';'
+		[reason]='a test process ends at once, and the memory with it')
+	local pair key
+	for pair in "$@"; do
+		is[${pair%%=*}]=${pair#*=}
+	done
+	echo '[[equivalent]]'
+	for key in "${!is[@]}"; do
+		echo "$key = '${is[$key]}'"
+	done
+}
+
+@test "mutants are killed, hang, do not compile, make the same program, or survive" {
+	longer_engine
+	V=1 run mutate --function tiny_length
+	assert_failure 1
+	# Two values of a case that are the same.
+	assert_line --regexp 'constant: enum \{ NOTHING = 1, READS = 1 \};: no_program'
+	# A loop that never ends.
+	assert_line --regexp 'left -= 0\): hands_back/nop'
+	# A loop that does nothing, once more.
+	assert_line --regexp 'unsigned left = 3;.*: equivalent'
+	assert_line --regexp 'READS = 2 \};: says_how_much/nop'
+	# No test asks for another kind of operation.
+	assert_line --regexp 'return -2;: survived'
+	assert_line --partial '90_tiny/engine.c:'
+	assert_line '+return -2;'
+	assert_line --regexp '^all +[0-9]+ +[0-9]+ +[0-9]+ +[1-9]'
+	assert_line --regexp '^2 more changes do not compile'
+	assert_line 'mutate: less than 95 % are killed'
+}
+
+@test "an equivalent mutant is named by its line's text, and has a reason" {
+	run mutate --function tiny_close
+	assert_failure 1
+	assert_line --regexp '^all +1 +0 +0 +1 '
+	entry >"$LAB/equivalent.toml"
+	run mutate --function tiny_close
+	assert_success
+	assert_line --regexp '^all +1 +1 +0 +0 '
+	# The place does not matter.
+	sed -i '3i /* a line more */' "$LAB/engine.c"
+	run mutate --function tiny_close
+	assert_success
+}
+
+@test "an entry that fits no mutant, has no reason or is not true is an error" {
+	entry 'line=free(x);' >"$LAB/equivalent.toml"
+	run mutate --function tiny_close
+	assert_failure 1
+	assert_output --partial "entry 1 fits no mutant: statement in tiny_close: free(x);"
+	entry reason= >"$LAB/equivalent.toml"
+	run mutate --function tiny_close
+	assert_failure 1
+	assert_output --partial "entry 1: reason is missing"
+	entry function=tiny_submit 'line=op_queue_push(&e->finished, ops[i]);' >"$LAB/equivalent.toml"
+	run mutate --function tiny_submit --rule statement
+	assert_failure 1
+	assert_output --partial "equivalent.toml is wrong about 90_tiny/engine.c:"
+	assert_output --partial "hands_back/nop kills it"
+	{ entry; entry; } >"$LAB/equivalent.toml"
+	run mutate --function tiny_close
+	assert_failure 1
+	assert_output --partial "entry 2 names a mutant that another entry names"
+}
+
+@test "more than a tenth that is equivalent is an error" {
+	{
+		entry
+		entry rule=constant function=tiny_supports 'line=return 0;' 'becomes=return 1;' 'reason=nobody asks'
+	} >"$LAB/equivalent.toml"
+	run mutate
+	assert_failure 1
+	assert_line "mutate: more than 10 % are equivalent"
+}
+
+@test "a sample is the same for the same seed" {
+	V=1 run mutate --sample 3 --seed 7
+	first=$(grep '^# 90_tiny' <<<"$output" | sort)
+	V=1 run mutate --sample 3 --seed 7
+	assert_equal "$(grep '^# 90_tiny' <<<"$output" | sort)" "$first"
+	assert_equal "$(wc -l <<<"$first")" 3
+}
+
+@test "Ctrl-C prints what is known so far and leaves nothing behind" {
+	V=1 "$CLANG_PYTHON" -B "$ROOT/harness/course/mutate.py" 90 --jobs 2 >"$BATS_TEST_TMPDIR/out" 2>&1 &
+	pid=$!
+	until grep -q '^# 90_tiny' "$BATS_TEST_TMPDIR/out"; do
+		kill -0 $pid || fail "$(cat "$BATS_TEST_TMPDIR/out")"
+		let_pass 0.1
+	done
+	kill -INT $pid
+	await_end $pid
+	assert_equal "$status" 130
+	run cat "$BATS_TEST_TMPDIR/out"
+	assert_line --regexp 'stopped: [0-9]+ of [0-9]+ changes were tried'
+	assert_line --regexp '^all +[1-9]'
+	assert_equal "$(ls "$TMPDIR")" ''
+}
+
+@test "an unknown rule, function or lab, a reference that fails: one line" {
+	run mutate --rule magic
+	assert_failure 1
+	assert_output --regexp "^mutate: no rule is called 'magic'; there are statement, condition.*$"
+	run mutate --function tiny_nothing
+	assert_failure 1
+	assert_output --partial "no function is called 'tiny_nothing'; there are "
+	run "$CLANG_PYTHON" -B "$ROOT/harness/course/mutate.py" 17
+	assert_failure 1
+	assert_output --partial "no lab is called '17'"
+	sed -i 's/= ops\[i\]->len_bytes;/= 7;/' "$LAB/engine.c"
+	run mutate
+	assert_failure 1
+	assert_output "mutate: 90_tiny: the reference itself fails says_how_much/nop"
+}
+
+@test "a python without libclang says what to install" {
+	mkdir "$BATS_TEST_TMPDIR/clang"
+	echo 'raise ImportError' >"$BATS_TEST_TMPDIR/clang/__init__.py"
+	PYTHONPATH=$BATS_TEST_TMPDIR run mutate
+	assert_failure 1
+	assert_output --regexp '^mutate: .*clang\.cindex.*harness/setup\.sh check'
+}
