@@ -34,7 +34,12 @@
 /* glibc's AIO threads stay for a second after their last request. */
 #define THREADS_LINGER_NS (4 * NS_PER_S)
 
+/* One flavour for each kind of engine: these ask for no descriptor. */
+#define ANY_ENGINE (ONE(BUFFERED) | ONE(TCP) | ONE(NO_FD))
+
 static const struct test tests[] = {
+	{ "open_without_memory", ANY_ENGINE, open_without_memory },
+	{ "supports_or_says_why", ANY_ENGINE, supports_or_says_why },
 	{ "file_read_right_data", FILES, file_read_right_data },
 	{ "file_write_right_data", FILES, file_write_right_data },
 	{ "file_read_across_end", FILES, file_read_across_end },

@@ -523,6 +523,11 @@ const struct lab_test lab_tests[] = {
 	  .engine = "null",
 	  .flavours = ONE(BUFFERED),
 	  .run = opens_and_closes_again },
+	{ .name = "opens_without_memory_or_says_why_not",
+	  .exercise = 1,
+	  .engine = "null",
+	  .flavours = ONE(NO_FD),
+	  .run = open_without_memory },
 
 	{ .name = "stops_at_its_capacity",
 	  .exercise = 2,

@@ -213,6 +213,54 @@ static void is_over_when_submit_returns(struct subject *s)
 	close(fd);
 }
 
+static void says_what_it_can_do(struct subject *s)
+{
+	static const struct {
+		enum io_kind kind;
+		enum io_fd_kind fd_kind;
+		const char *words;
+	} pairs[] = {
+		{ IO_READ, IO_FD_FILE, "READ on a file" },
+		{ IO_WRITE, IO_FD_FILE, "WRITE on a file" },
+		{ IO_FSYNC, IO_FD_FILE, "FSYNC on a file" },
+		{ IO_FDATASYNC, IO_FD_FILE, "FDATASYNC on a file" },
+		{ IO_READ, IO_FD_PIPE, "READ on a pipe" },
+		{ IO_WRITE, IO_FD_PIPE, "WRITE on a pipe" },
+		{ IO_RECV, IO_FD_SOCKET, "RECV on a socket" },
+		{ IO_SEND, IO_FD_SOCKET, "SEND on a socket" },
+	};
+	const struct engine_config config = { .depth = 1, .cpu_count = 1, .options = s->options };
+	for (unsigned i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+		struct reason why = { "" };
+		int rc = s->ops->supports(&config, pairs[i].kind, pairs[i].fd_kind, &why);
+		expect(rc == 0, "expected 0 from supports() for %s, saw %d: %s", pairs[i].words, rc,
+		       why.text);
+	}
+}
+
+/* An operation for which there is no system call fails, unless supports() promised it. */
+static void tells_that_there_is_no_call(struct subject *s)
+{
+	const struct engine_config config = { .depth = 1, .cpu_count = 1, .options = s->options };
+	struct reason why = { "" };
+	bool promised = s->ops->supports(&config, IO_NOP, IO_FD_NONE, &why) == 0;
+	open_engine(s, 1, 1);
+	/* What an earlier call left there is not this operation's. */
+	errno = 0;
+	int64_t result = perform(s, prepare(s, 0, IO_NOP, -1, 0, 0, 0));
+	if (promised)
+		expect(result == 0, "expected 0 from a no-op that supports() promised, saw %lld",
+		       (long long)result);
+	else
+		expect(result < 0, "expected -errno from a no-op that supports() refused, saw %lld",
+		       (long long)result);
+	errno = 0;
+	result = perform(s, prepare(s, 0, IO_KIND_COUNT, -1, 0, 0, 0));
+	expect(result < 0, "expected -errno from a kind that does not exist, saw %lld",
+	       (long long)result);
+	close_engine(s);
+}
+
 /* Exercise 2. */
 
 static void makes_one_call_for_a_message(struct subject *s)
@@ -502,6 +550,10 @@ const struct lab_test lab_tests[] = {
 	FILE_TEST(1, "tells_a_misaligned_buffer", ONE(DIRECT), file_misaligned_direct),
 	FILE_TEST(1, "is_over_when_submit_returns", ONE(BUFFERED), is_over_when_submit_returns),
 	FILE_TEST(1, "opens_and_closes_again", ONE(BUFFERED), opens_and_closes_again),
+	FILE_TEST(1, "opens_without_memory_or_says_why_not", ONE(BUFFERED), open_without_memory),
+	FILE_TEST(1, "supports_or_says_why", ONE(BUFFERED), supports_or_says_why),
+	FILE_TEST(1, "says_what_it_can_do", ONE(BUFFERED), says_what_it_can_do),
+	FILE_TEST(1, "tells_that_there_is_no_call", ONE(NO_FD), tells_that_there_is_no_call),
 	STREAM_TEST(1, "reads_a_pipe", ONE(PIPE), stream_receives_what_is_there),
 	STREAM_TEST(1, "returns_what_is_there", ONE(PIPE), returns_what_is_there),
 	STREAM_TEST(1, "reads_more_in_the_next_call", ONE(PIPE), stream_receives_in_full_buffers),

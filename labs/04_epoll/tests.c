@@ -1278,6 +1278,7 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_1, TEST("slot_is_used_again", ONE(TCP) | ONE(PIPE), stream_slot_is_used_again) },
 	{ EXERCISE_1, TEST("cancel", ONE(TCP) | ONE(PIPE), stream_cancel) },
 	{ EXERCISE_1, TEST("cancel_with_nothing", ONE(TCP), cancel_with_nothing_in_flight) },
+	{ EXERCISE_1, TEST("opens_without_memory_or_says_why_not", ONE(TCP), open_without_memory) },
 
 	{ EXERCISE_2, TEST("waits_for_room", SOCKETS, waits_for_room), .limit_s = 5 },
 	{ EXERCISE_2, TEST("sends_right_data", STREAMS, stream_sends_right_data) },
@@ -1343,6 +1344,7 @@ const struct lab_test lab_tests[] = {
 
 	{ EXERCISE_6, TEST("files_are_refused", ONE(BUFFERED), files_are_refused) },
 	{ EXERCISE_6, TEST("says_what_it_can_do", ONE(NO_FD), says_what_it_can_do) },
+	{ EXERCISE_6, TEST("supports_or_says_why", ONE(NO_FD), supports_or_says_why) },
 
 	{ EXERCISE_7, TEST("reads_in_other_threads", FILES, reads_in_other_threads) },
 	{ EXERCISE_7, TEST("hears_by_eventfd", ONE(BUFFERED), hears_by_eventfd) },
@@ -1364,5 +1366,8 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_7, TEST("files_keep_min_and_max", ONE(BUFFERED), reap_keeps_min_and_max) },
 	{ EXERCISE_7, TEST("files_cancel", ONE(BUFFERED), file_cancel) },
 	{ EXERCISE_7, TEST("opens_and_closes_again", ONE(BUFFERED), opens_and_closes_again) },
+	{ EXERCISE_7,
+	  TEST("files_open_without_memory_or_say_why_not", ONE(BUFFERED), open_without_memory) },
+	{ EXERCISE_7, TEST("files_supports_or_says_why", ONE(BUFFERED), supports_or_says_why) },
 	{ NULL },
 };

@@ -287,9 +287,12 @@ class Finder:
 
     def defines(self):
         text = self.without_comments()
-        for line in re.finditer(rb"^#[ \t]*define[ \t]+\w+[ \t]+(.*)$", text, re.M):
+        for line in re.finditer(rb"^#[ \t]*define[ \t]+\w+[ \t]+((?:.*\\\n)*.*)$", text, re.M):
             for word in WORD_OR_INTEGER.finditer(text, *line.span(1)):
                 self.off_by_one(*word.span())
+            for pattern in (rb"\b\w+\s*\|(?!\|)\s*", rb"(?<!\|)\|\s*\w+\b(?!\s*\|)"):
+                for flag in re.finditer(pattern, line[1]):
+                    self.add("flag", line.start(1) + flag.start(), line.start(1) + flag.end(), "")
 
     def without_comments(self):
         """The source with blanks in place of comments and strings."""

@@ -5,6 +5,9 @@
 
 struct subject;
 
+void open_without_memory(struct subject *s);
+void supports_or_says_why(struct subject *s);
+
 void file_read_right_data(struct subject *s);
 void file_write_right_data(struct subject *s);
 void file_read_across_end(struct subject *s);

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* What an engine says before the run: supports() and open(). */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "conformance.h"
+#include "tests.h"
+
+/* malloc() keeps freed pieces by their size, in steps of 16 up to about this. */
+#define SMALL_BYTES	 1040
+#define STACK_BYTES	 (256 * 1024)
+#define LEAST_STEP_BYTES 16
+
+/* Memory that the test holds, so that nobody else gets it. */
+struct held {
+	struct held *next;
+};
+
+static struct held *hold(struct held *all, size_t bytes)
+{
+	struct held *piece;
+	while ((piece = malloc(bytes))) {
+		piece->next = all;
+		all = piece;
+	}
+	return all;
+}
+
+/* The stack cannot grow either, so it grows now. */
+static void grow_the_stack(void)
+{
+	volatile char room[STACK_BYTES];
+	for (size_t i = 0; i < sizeof room; i += 1024)
+		room[i] = 0;
+}
+
+/* From now on every malloc() fails. */
+static struct held *take_all_memory(struct rlimit *before)
+{
+	struct held *all = NULL;
+	grow_the_stack();
+	getrlimit(RLIMIT_AS, before);
+	struct rlimit none = { 0, before->rlim_max };
+	setrlimit(RLIMIT_AS, &none);
+	for (size_t bytes = 1024 * 1024; bytes > SMALL_BYTES; bytes /= 2)
+		all = hold(all, bytes);
+	for (size_t bytes = SMALL_BYTES; bytes >= LEAST_STEP_BYTES; bytes -= LEAST_STEP_BYTES)
+		all = hold(all, bytes);
+	return all;
+}
+
+static void give_back(struct held *all, const struct rlimit *before)
+{
+	setrlimit(RLIMIT_AS, before);
+	while (all) {
+		struct held *next = all->next;
+		free(all);
+		all = next;
+	}
+}
+
+void open_without_memory(struct subject *s)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	test_skipped("a sanitizer ends the program where memory is short");
+#endif
+	struct reason why = { "" };
+	struct engine *engine = NULL;
+	struct engine_config config = { .depth = 8,
+					.max_fds = 1,
+					.arena = aligned_alloc(4096, 4096),
+					.arena_len_bytes = 4096,
+					.cpu_count = (unsigned)sysconf(_SC_NPROCESSORS_ONLN),
+					.options = s->options };
+	expect(config.arena, "the test itself gets no memory");
+	struct rlimit before;
+	struct held *all = take_all_memory(&before);
+	int rc = s->ops->open(&engine, &config, &why);
+	give_back(all, &before);
+	expect(rc <= 0, "without memory: expected 0 or -errno from open(), saw %d", rc);
+	if (rc < 0)
+		expect(why.text[0], "without memory: expected open() to say why it fails, saw an "
+				    "empty reason");
+	if (rc == 0) {
+		expect(engine, "without memory: expected an engine or -errno from open(), saw 0 "
+			       "and no engine");
+		s->ops->close(engine);
+	}
+	free(config.arena);
+	open_engine(s, 8, 1);
+	close_engine(s);
+}
+
+static int ask(const struct subject *s, enum io_kind kind, enum io_fd_kind fd_kind,
+	       struct reason *why)
+{
+	struct engine_config config = { .depth = 1, .cpu_count = 1, .options = s->options };
+	why->text[0] = '\0';
+	return s->ops->supports(&config, kind, fd_kind, why);
+}
+
+void supports_or_says_why(struct subject *s)
+{
+	static const char *const fd_kinds[IO_FD_KIND_COUNT] = { "no descriptor", "a file",
+								"a socket", "a pipe" };
+	for (unsigned kind = 0; kind < IO_KIND_COUNT; kind++)
+		for (unsigned fd_kind = 0; fd_kind < IO_FD_KIND_COUNT; fd_kind++) {
+			struct reason why;
+			int rc = ask(s, kind, fd_kind, &why);
+			expect(rc <= 0, "expected 0 or -errno from supports() for %s on %s, saw %d",
+			       kind_name(kind), fd_kinds[fd_kind], rc);
+			expect(rc == 0 || why.text[0],
+			       "expected supports() to say why it refuses %s on %s, saw an empty "
+			       "reason",
+			       kind_name(kind), fd_kinds[fd_kind]);
+		}
+}
