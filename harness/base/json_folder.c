@@ -25,19 +25,20 @@ int json_to_folder(const json_t *document, const char *folder, const char *name,
 int json_deliver(const json_t *document, bool as_json, const char *folder, const char *name)
 {
 	struct reason why;
-	if (as_json) {
-		json_dumpf(document, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9));
-		putchar('\n');
-	}
+	/* errno says why a long document stopped halfway; the flush at the end may succeed again. */
+	bool printed = !as_json ||
+		       (json_dumpf(document, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9)) == 0 &&
+			putchar('\n') != EOF);
+	int error = errno;
 	if (folder && json_to_folder(document, folder, name, &why) < 0) {
 		fprintf(stderr, "iolab: %s\n", why.text);
 		return EXIT_ERROR;
 	}
 	if (folder && !as_json)
 		printf("\nWritten: %s/%s   Figures: make plots RESULTS=%s\n", folder, name, folder);
-	if (fflush(stdout) == 0)
+	if (printed && fflush(stdout) == 0)
 		return EXIT_OK;
-	reason_errno(&why, errno, "writing the result");
+	reason_errno(&why, printed ? errno : error, "writing the result");
 	fprintf(stderr, "iolab: %s\n", why.text);
 	return EXIT_ERROR;
 }

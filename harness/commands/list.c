@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json_folder.h"
 #include "base/json_put.h"
 #include "commands/commands.h"
 #include "engines.h"
@@ -142,8 +143,7 @@ int command_list(int argc, char **argv)
 		return EXIT_OK;
 	}
 	json_t *list = list_json();
-	json_dumpf(list, stdout, JSON_COMPACT);
-	putchar('\n');
+	int status = json_deliver(list, true, NULL, "");
 	json_decref(list);
-	return EXIT_OK;
+	return status;
 }

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/json_path.h"
+#include "base/json_put.h"
 #include "exchange/export.h"
 #include "histogram.h"
 #include "meters/environment.h"
@@ -96,10 +97,12 @@ static json_t *latency_json(const json_t *latency, const json_t *buckets)
 	struct histogram h;
 	double mean_ns = number_at(latency, "mean");
 	restore_histogram(&h, buckets, latency);
-	json_t *json =
-		json_pack("{s:I, s:I, s:f, s:f, s:I}", "min", (json_int_t)number_at(latency, "min"),
-			  "max", (json_int_t)number_at(latency, "max"), "mean", mean_ns, "stddev",
-			  deviation_ns(&h, mean_ns), "N", (json_int_t)number_at(latency, "count"));
+	json_t *json = required(json_object());
+	put_int(json, "min", (int64_t)number_at(latency, "min"));
+	put_int(json, "max", (int64_t)number_at(latency, "max"));
+	put_real(json, "mean", mean_ns);
+	put_real(json, "stddev", deviation_ns(&h, mean_ns));
+	put_int(json, "N", (int64_t)number_at(latency, "count"));
 	if (json_is_object(latency))
 		json_object_set_new(json, "percentile", percentiles_json(&h, latency));
 	if (h.count > 0)
@@ -123,10 +126,11 @@ static void set_rate_samples(json_t *direction, const json_t *run, double share)
 	}
 	double mean = count > 0 ? sum / (double)count : 0;
 	double variance = count > 1 ? (squares - mean * sum) / (double)(count - 1) : 0;
-	json_object_update_new(
-		direction, json_pack("{s:I, s:I, s:f, s:f, s:I}", "iops_min", llround(least),
-				     "iops_max", llround(most), "iops_mean", mean, "iops_stddev",
-				     sqrt(fmax(variance, 0)), "iops_samples", (json_int_t)count));
+	put_int(direction, "iops_min", llround(least));
+	put_int(direction, "iops_max", llround(most));
+	put_real(direction, "iops_mean", mean);
+	put_real(direction, "iops_stddev", sqrt(fmax(variance, 0)));
+	put_int(direction, "iops_samples", (int64_t)count);
 }
 
 /* One of read, write and mixed: `ops` of the run's operations. */
@@ -137,16 +141,20 @@ static json_t *direction_json(const json_t *run, double ops, bool with_latency)
 	const json_t *latency = with_latency ? at_path(run, "metrics.latency_ns") : NULL;
 	const json_t *buckets = with_latency ? at_path(run, "histogram.buckets") : NULL;
 	json_int_t bytes = llround(share * number_at(run, "metrics.bytes"));
-	json_t *direction =
-		json_pack("{s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:I, s:I, s:o, s:o, s:o}",
-			  "io_bytes", bytes, "io_kbytes", bytes / 1024, "bw_bytes",
-			  llround(bytes_per_s), "bw", (json_int_t)(bytes_per_s / 1024), "iops",
-			  share * number_at(run, "metrics.ops_per_s"), "runtime",
-			  share > 0 ? llround(1e3 * number_at(run, "metrics.elapsed_s")) : 0LL,
-			  "total_ios", llround(ops), "short_ios",
-			  llround(share * number_at(run, "metrics.short_transfers")), "drop_ios",
-			  0LL, "slat_ns", latency_json(NULL, NULL), "clat_ns",
-			  latency_json(latency, buckets), "lat_ns", latency_json(latency, buckets));
+	json_t *direction = required(json_object());
+	put_int(direction, "io_bytes", bytes);
+	put_int(direction, "io_kbytes", bytes / 1024);
+	put_int(direction, "bw_bytes", llround(bytes_per_s));
+	put_int(direction, "bw", (int64_t)(bytes_per_s / 1024));
+	put_real(direction, "iops", share * number_at(run, "metrics.ops_per_s"));
+	put_int(direction, "runtime",
+		share > 0 ? llround(1e3 * number_at(run, "metrics.elapsed_s")) : 0);
+	put_int(direction, "total_ios", llround(ops));
+	put_int(direction, "short_ios", llround(share * number_at(run, "metrics.short_transfers")));
+	put_int(direction, "drop_ios", 0);
+	put_new(direction, "slat_ns", latency_json(NULL, NULL));
+	put_new(direction, "clat_ns", latency_json(latency, buckets));
+	put_new(direction, "lat_ns", latency_json(latency, buckets));
 	set_rate_samples(direction, run, share);
 	return direction;
 }
@@ -218,8 +226,9 @@ static json_t *options_json(const json_t *run, const char *jobname)
 {
 	if (json_is_object(at_path(run, "imported.options")))
 		return json_incref((json_t *)at_path(run, "imported.options"));
-	json_t *options = json_pack("{s:s, s:o}", "name", jobname, "ioengine",
-				    json_sprintf("iolab-%s", string_at(run, "engine.label")));
+	json_t *options = required(json_object());
+	put_string(options, "name", jobname);
+	put_new(options, "ioengine", json_sprintf("iolab-%s", string_at(run, "engine.label")));
 	set_option(options, "rw", at_path(run, "workload.rw"));
 	set_bytes(options, "bs", at_path(run, "workload.bs_bytes"));
 	set_bytes(options, "bs", at_path(run, "workload.msg_size_bytes"));
@@ -260,9 +269,10 @@ static void set_cpu(json_t *job, const json_t *run)
 		user_pct += 100 * number_at(run, "metrics.cpu.user_s") / elapsed_s;
 		system_pct += 100 * number_at(run, "metrics.cpu.system_s") / elapsed_s;
 	}
-	json_object_update_new(job, json_pack("{s:I, s:f, s:f, s:I}", "job_runtime",
-					      llround(1e3 * elapsed_s), "usr_cpu", user_pct,
-					      "sys_cpu", system_pct, "ctx", llround(switches)));
+	put_int(job, "job_runtime", llround(1e3 * elapsed_s));
+	put_real(job, "usr_cpu", user_pct);
+	put_real(job, "sys_cpu", system_pct);
+	put_int(job, "ctx", llround(switches));
 }
 
 /* Reads and writes apart have no latency of their own here: that is in "mixed". */
@@ -275,10 +285,10 @@ static void set_directions(json_t *job, const json_t *run)
 			    direction_json(run, apart ? ops - writes : 0, !both && writes == 0));
 	json_object_set_new(job, "write", direction_json(run, writes, !both && writes > 0));
 	json_object_set_new(job, "trim", direction_json(run, 0, false));
-	json_object_set_new(job, "sync",
-			    json_pack("{s:I, s:o}", "total_ios",
-				      llround(number_at(run, "metrics.syncs")), "lat_ns",
-				      latency_json(at_path(run, "metrics.sync_latency_ns"), NULL)));
+	json_t *sync = required(json_object());
+	put_int(sync, "total_ios", llround(number_at(run, "metrics.syncs")));
+	put_new(sync, "lat_ns", latency_json(at_path(run, "metrics.sync_latency_ns"), NULL));
+	put_new(job, "sync", sync);
 	if (both)
 		json_object_set_new(job, "mixed", direction_json(run, ops, true));
 }
@@ -290,12 +300,15 @@ static json_t *job_json(const json_t *run, unsigned number)
 				    panel, string_at(run, "config.x_name"),
 				    number_at(run, "config.x"), number_at(run, "config.round"));
 	int error = status_is(run, "ok") ? 0 : status_is(run, "unsupported") ? EOPNOTSUPP : EIO;
-	json_t *job =
-		json_pack("{s:O, s:i, s:I, s:i, s:i, s:I, s:o, s:s}", "jobname", name, "groupid",
-			  (int)number, "job_start", start_ms(run), "error", error, "eta", 0,
-			  "elapsed", llround(ceil(number_at(run, "metrics.elapsed_s"))),
-			  "job options", options_json(run, json_string_value(name)), "desc",
-			  error ? string_at(run, "reason") : panel);
+	json_t *job = required(json_object());
+	put_shared(job, "jobname", name);
+	put_int(job, "groupid", number);
+	put_int(job, "job_start", start_ms(run));
+	put_int(job, "error", error);
+	put_int(job, "eta", 0);
+	put_int(job, "elapsed", llround(ceil(number_at(run, "metrics.elapsed_s"))));
+	put_new(job, "job options", options_json(run, json_string_value(name)));
+	put_string(job, "desc", error ? string_at(run, "reason") : panel);
 	set_directions(job, run);
 	set_cpu(job, run);
 	set_latency_shares(job, run);
@@ -319,10 +332,14 @@ void export_fio(FILE *out, const json_t *runs, const json_t *summary)
 	}
 	time_t last = (time_t)(last_ms / 1000);
 	strftime(text, sizeof text, "%a %b %e %H:%M:%S %Y", gmtime(&last));
-	json_t *document = json_pack("{s:o, s:I, s:I, s:s, s:{}, s:o, s:[]}", "fio version",
-				     json_sprintf("iolab %s", iolab_version()), "timestamp",
-				     last_ms / 1000, "timestamp_ms", last_ms, "time", text,
-				     "global options", "jobs", jobs, "disk_util");
+	json_t *document = required(json_object());
+	put_new(document, "fio version", json_sprintf("iolab %s", iolab_version()));
+	put_int(document, "timestamp", last_ms / 1000);
+	put_int(document, "timestamp_ms", last_ms);
+	put_string(document, "time", text);
+	put_new(document, "global options", required(json_object()));
+	put_new(document, "jobs", jobs);
+	put_new(document, "disk_util", required(json_array()));
 	json_dumpf(document, out, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
 	fputc('\n', out);
 	json_decref(document);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/json_path.h"
+#include "base/json_put.h"
 #include "base/statistics.h"
 #include "exchange/export.h"
 
@@ -69,16 +70,22 @@ static json_t *result_json(const json_t *runs, const json_t *configuration, bool
 		for (unsigned k = 0; k < count; k++)
 			squares += (times[k] - mean) * (times[k] - mean);
 		struct estimate e = estimate_median(times, count);
-		result = json_pack(
-			"{s:o, s:s, s:f, s:o, s:f, s:o, s:o, s:f, s:f, s:O, s:O, s:{s:o}}",
-			"command", hyperfine_command(configuration, many_panels), "panel",
-			string_at(configuration, "workload.panel"), "mean", mean, "stddev",
-			count > 1 ? json_real(sqrt(squares / (count - 1))) : json_null(), "median",
-			e.median, "user", cpu_json(user_s, known, count), "system",
-			cpu_json(system_s, known, count), "min", e.min, "max", e.max, "times", list,
-			"exit_codes", codes, "parameters",
-			string_at(configuration, "config.x_name"),
+		json_t *parameters = required(json_object());
+		put_new(parameters, string_at(configuration, "config.x_name"),
 			json_sprintf("%.0f", number_at(configuration, "config.x")));
+		result = required(json_object());
+		put_new(result, "command", hyperfine_command(configuration, many_panels));
+		put_string(result, "panel", string_at(configuration, "workload.panel"));
+		put_real(result, "mean", mean);
+		put_real(result, "stddev", count > 1 ? sqrt(squares / (count - 1)) : NAN);
+		put_real(result, "median", e.median);
+		put_new(result, "user", cpu_json(user_s, known, count));
+		put_new(result, "system", cpu_json(system_s, known, count));
+		put_real(result, "min", e.min);
+		put_real(result, "max", e.max);
+		put_shared(result, "times", list);
+		put_shared(result, "exit_codes", codes);
+		put_new(result, "parameters", parameters);
 	}
 	json_decref(codes);
 	json_decref(list);
@@ -109,7 +116,8 @@ void export_hyperfine(FILE *out, const json_t *runs, const json_t *summary)
 		fprintf(stderr,
 			"iolab export: %u configuration%s without a figure left out; CSV has %s\n",
 			without, without == 1 ? "" : "s", without == 1 ? "it" : "them");
-	json_t *document = json_pack("{s:o}", "results", results);
+	json_t *document = required(json_object());
+	put_new(document, "results", results);
 	json_dumpf(document, out, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
 	fputc('\n', out);
 	json_decref(document);

@@ -233,8 +233,11 @@ static json_t *translate_engine(const json_t *options, const char *ioengine, uns
 		used += (size_t)snprintf(variant + used, sizeof variant - used, "+%s%s%s", brief,
 					 plain ? "" : "=", plain ? "" : given);
 	}
-	return json_pack("{s:s, s:s, s:o}", "name", "fio", "variant", variant, "label",
-			 json_sprintf("fio:%s", variant));
+	json_t *engine = required(json_object());
+	put_string(engine, "name", "fio");
+	put_string(engine, "variant", variant);
+	put_new(engine, "label", json_sprintf("fio:%s", variant));
+	return engine;
 }
 
 /* The command that repeats the job. */

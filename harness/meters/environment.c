@@ -18,6 +18,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "base/json_put.h"
 #include "build_info.h"
 
 #define IOLAB_VERSION "0.1"
@@ -213,27 +214,37 @@ static void describe_file(json_t *env, const char *test_file)
 	json_object_set_new(env, "scheduler", scheduler ? scheduler : json_null());
 }
 
+static json_t *limits_json(void)
+{
+	json_t *limits = required(json_object());
+	put_new(limits, "nofile", limit(RLIMIT_NOFILE));
+	put_new(limits, "memlock_bytes", limit(RLIMIT_MEMLOCK));
+	put_new(limits, "nproc", limit(RLIMIT_NPROC));
+	return limits;
+}
+
 json_t *environment_json(const char *test_file)
 {
 	struct utsname system;
 	uname(&system);
-	json_int_t memory_bytes =
-		(json_int_t)sysconf(_SC_PHYS_PAGES) * (json_int_t)sysconf(_SC_PAGESIZE);
-
-	json_t *env = json_pack(
-		"{s:s, s:s, s:o, s:i, s:I, s:o, s:o, s:o, s:{s:o, s:o, s:o}, s:i, s:s, s:s, s:s, "
-		"s:s, "
-		"s:s, s:s}",
-		"kernel", system.release, "machine", system.machine, "cpu_model",
-		cpuinfo("model name"), "cpus_online", (int)sysconf(_SC_NPROCESSORS_ONLN),
-		"memory_bytes", memory_bytes, "virtualization", virtualization(), "mitigations",
-		mitigations(), "governor",
-		first_line_json("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"), "limits",
-		"nofile", limit(RLIMIT_NOFILE), "memlock_bytes", limit(RLIMIT_MEMLOCK), "nproc",
-		limit(RLIMIT_NPROC), "timer_slack_ns", prctl(PR_GET_TIMERSLACK), "libc",
-		gnu_get_libc_version(), "liburing", IOLAB_LIBURING, "compiler", IOLAB_COMPILER,
-		"cflags", IOLAB_CFLAGS, "commit", IOLAB_COMMIT, "iolab", IOLAB_VERSION);
-	if (env)
-		describe_file(env, test_file);
+	json_t *env = required(json_object());
+	put_string(env, "kernel", system.release);
+	put_string(env, "machine", system.machine);
+	put_new(env, "cpu_model", cpuinfo("model name"));
+	put_int(env, "cpus_online", sysconf(_SC_NPROCESSORS_ONLN));
+	put_int(env, "memory_bytes", (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE));
+	put_new(env, "virtualization", virtualization());
+	put_new(env, "mitigations", mitigations());
+	put_new(env, "governor",
+		first_line_json("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"));
+	put_new(env, "limits", limits_json());
+	put_int(env, "timer_slack_ns", prctl(PR_GET_TIMERSLACK));
+	put_string(env, "libc", gnu_get_libc_version());
+	put_string(env, "liburing", IOLAB_LIBURING);
+	put_string(env, "compiler", IOLAB_COMPILER);
+	put_string(env, "cflags", IOLAB_CFLAGS);
+	put_string(env, "commit", IOLAB_COMMIT);
+	put_string(env, "iolab", IOLAB_VERSION);
+	describe_file(env, test_file);
 	return env;
 }

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/json_folder.h"
 #include "base/json_path.h"
 #include "base/json_put.h"
 #include "base/remark.h"
@@ -23,8 +23,12 @@ static json_t *engine_json(const struct run_config *config)
 	char variant[200], label[240];
 	engine_variant_name(config->engine, config->engine_options, variant, sizeof variant);
 	engine_label(config->engine, config->engine_options, label, sizeof label);
-	return json_pack("{s:s, s:s, s:s, s:s}", "name", config->engine->name, "variant", variant,
-			 "label", label, "lab", config->engine->lab);
+	json_t *engine = required(json_object());
+	put_string(engine, "name", config->engine->name);
+	put_string(engine, "variant", variant);
+	put_string(engine, "label", label);
+	put_string(engine, "lab", config->engine->lab);
+	return engine;
 }
 
 static json_t *cpus_json(const cpu_set_t *cpus)
@@ -144,24 +148,29 @@ void result_set_words(json_t *workload, const struct workload_ops *ops)
 json_t *result_new(const struct run_options *options, int argc, char **argv)
 {
 	const struct run_config *c = &options->config;
-	char time_utc[32];
-	time_t now = time(NULL);
-	strftime(time_utc, sizeof time_utc, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
-
-	return required(json_pack(
-		"{s:s, s:s, s:s, s:n, s:[], s:o, s:o, s:o, s:o, s:n, s:n, s:n}", "schema",
-		RUN_SCHEMA, "time_utc", time_utc, "status", "error", "reason", "warnings", "engine",
-		required(engine_json(c)), "workload", result_workload(c), "config",
-		result_config(options, run_command(argc, argv)), "env",
-		required(environment_json(c->workload->path ? c->workload->path(c) : NULL)),
-		"metrics", "histogram", "histogram_uncorrected"));
+	char stamp[32];
+	const char *file = c->workload->path ? c->workload->path(c) : NULL;
+	json_t *result = required(json_object());
+	put_string(result, "schema", RUN_SCHEMA);
+	put_string(result, "time_utc", time_utc(stamp));
+	put_string(result, "status", "error"); /* until something better is known */
+	put_null(result, "reason");
+	put_new(result, "warnings", required(json_array()));
+	put_new(result, "engine", engine_json(c));
+	put_new(result, "workload", result_workload(c));
+	put_new(result, "config", result_config(options, run_command(argc, argv)));
+	put_new(result, "env", environment_json(file));
+	put_null(result, "metrics");
+	put_null(result, "histogram");
+	put_null(result, "histogram_uncorrected");
+	return result;
 }
 
 void result_set_status(json_t *result, enum result_status status, const struct reason *why)
 {
 	static const char *const names[] = { "ok", "unsupported", "error" };
-	json_object_set_new(result, "status", required(json_string(names[status])));
-	json_object_set_new(result, "reason", why ? required(json_string(why->text)) : json_null());
+	put_string(result, "status", names[status]);
+	put_string(result, "reason", why ? why->text : NULL);
 }
 
 json_t *result_latency(const struct histogram *h, const char *source)
@@ -194,8 +203,11 @@ json_t *result_histogram(const struct histogram *h)
 					   (json_int_t)histogram_bucket_end_ns(i),
 					   (json_int_t)h->buckets[i])));
 	}
-	return required(json_pack("{s:s, s:f, s:o}", "unit", "ns", "error_bound_pct",
-				  100 * HISTOGRAM_ERROR_BOUND, "buckets", buckets));
+	json_t *histogram = required(json_object());
+	put_string(histogram, "unit", "ns");
+	put_real(histogram, "error_bound_pct", 100 * HISTOGRAM_ERROR_BOUND);
+	put_new(histogram, "buckets", buckets);
+	return histogram;
 }
 
 /* Was the window steady? null when it ended by --ops. What was not is told in `warnings`. */

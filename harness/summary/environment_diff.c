@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/json_path.h"
+#include "base/json_put.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 
@@ -21,8 +22,11 @@ static void compare_value(json_t *diff, const char *key, const json_t *a, const 
 		json_array_append_new(same, json_string(key));
 		return;
 	}
-	json_array_append_new(json_object_get(diff, "differs"),
-			      json_pack("{s:s, s:O, s:O}", "key", key, "a", a, "b", b));
+	json_t *entry = required(json_object());
+	put_string(entry, "key", key);
+	put_shared(entry, "a", a);
+	put_shared(entry, "b", b);
+	json_array_append_new(json_object_get(diff, "differs"), entry);
 	for (unsigned i = 0; i < LENGTH(machine_keys); i++)
 		if (strcmp(key, machine_keys[i]) == 0)
 			json_array_append_new(json_object_get(diff, "incomparable"),
@@ -58,8 +62,11 @@ static void compare_objects(json_t *diff, const char *prefix, const json_t *a, c
 json_t *environment_diff(const json_t *a, const json_t *b)
 {
 	bool known = json_is_object(a) && json_is_object(b);
-	json_t *diff = json_pack("{s:b, s:[], s:[], s:[]}", "known", known, "differs", "same",
-				 "incomparable");
+	json_t *diff = required(json_object());
+	put_bool(diff, "known", known);
+	put_new(diff, "differs", required(json_array()));
+	put_new(diff, "same", required(json_array()));
+	put_new(diff, "incomparable", required(json_array()));
 	if (known)
 		compare_objects(diff, "", a, b);
 	return diff;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/json_path.h"
+#include "base/json_put.h"
 
 bool counts_syscalls(const json_t *run)
 {
@@ -34,9 +35,11 @@ json_t *configuration_of(const json_t *run, bool with_engine)
 	json_t *config = json_deep_copy(json_object_get(run, "config"));
 	delete_keys(workload, found);
 	delete_keys(config, changing);
-	json_t *identity = json_pack("{s:o, s:o}", "workload", workload, "config", config);
+	json_t *identity = required(json_object());
+	put_new(identity, "workload", workload);
+	put_new(identity, "config", config);
 	if (with_engine)
-		json_object_set(identity, "engine", json_object_get(run, "engine"));
+		put_shared(identity, "engine", json_object_get(run, "engine"));
 	return identity;
 }
 
