@@ -47,16 +47,32 @@ static void print_help(FILE *out)
 	fputs("\n`iolab COMMAND --help` shows a command's options.\n", out);
 }
 
+/*
+ * 0, or the errno of a write to standard output that failed. A stream keeps only the fact that an
+ * earlier write failed, so the cause is asked for by one more.
+ */
+static int output_error(void)
+{
+	errno = 0;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return 0;
+	if (errno == 0) {
+		clearerr(stdout);
+		putchar('\n');
+		fflush(stdout);
+	}
+	return errno ? errno : EIO;
+}
+
 /* What was printed must have arrived, whoever printed it: a full disk, a closed pipe. */
 static void check_output(int status, void *unused)
 {
 	(void)unused;
-	errno = 0;
-	int lost = fflush(stdout) != 0 || ferror(stdout);
-	if (!lost || status == EXIT_ERROR) /* an error was told already */
+	int error = output_error();
+	if (error == 0 || status == EXIT_ERROR) /* an error was told already */
 		return;
 	struct reason why;
-	reason_errno(&why, errno ? errno : EIO, "writing to standard output");
+	reason_errno(&why, error, "writing to standard output");
 	fprintf(stderr, "iolab: %s\n", why.text);
 	_exit(EXIT_ERROR);
 }

@@ -63,7 +63,7 @@ refused() {
 	refused 2 "use --conns" quick -e epoll -w idle --depth 2
 	for option in "--conns 7" "--active 9" "--msg-size 4k" "--transport unix" "--slow 1" "--slow-pause-ms 5"; do
 		# shellcheck disable=SC2086
-		refused 2 "belongs to the workloads echo and idle" quick -e blocking $option
+		refused 2 "belongs to the workloads echo" quick -e blocking $option
 	done
 	refused 2 "--verify has no effect here" quick -e null -w nop --verify
 	refused 2 "goes past the page cache" quick -e blocking --direct 1 --cache dropped
