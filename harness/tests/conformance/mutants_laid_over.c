@@ -54,6 +54,10 @@ enum fault {
 	OLD_NUMBER_IS_WATCHED,
 	RUNS_DRY,
 	INHERITED,
+	LEAKS_ON_FAILURE,
+	REFUSES_IN_SILENCE,
+	WRITES_THE_LENGTH,
+	ACCEPTS_NONE,
 	/* the end */
 	CANCEL_8_SLOTS,
 	CANCEL_FORGETS_SENDS,
@@ -104,7 +108,8 @@ static const struct engine_ops *right_engine(enum fault fault)
 static int over_supports(const struct engine_config *config, enum io_kind kind,
 			 enum io_fd_kind fd_kind, struct reason *why)
 {
-	(void)config;
+	if (config->options == REFUSES_IN_SILENCE && kind == IO_NOP)
+		return -EOPNOTSUPP;
 	return right_engine(NONE)->supports(config, kind, fd_kind, why);
 }
 
@@ -124,7 +129,18 @@ static int over_open(struct engine **engine, const struct engine_config *config,
 	e->right_ops = right_engine(fault);
 	e->depth = config->depth;
 	e->max_fds = config->max_fds;
-	e->own_fd = fault == INHERITED ? eventfd(0, 0) : -1;
+	e->own_fd = -1;
+	if (fault == INHERITED)
+		e->own_fd = eventfd(0, 0);
+	if (fault == LEAKS_ON_FAILURE) {
+		int first_fd = eventfd(0, EFD_CLOEXEC);
+		e->own_fd = eventfd(0, EFD_CLOEXEC);
+		if (e->own_fd < 0) {
+			free(e);
+			return reason_errno(why, EMFILE, "eventfd");
+		}
+		close(first_fd);
+	}
 	memset(e->fds, -1, sizeof e->fds);
 	op_queue_init(&e->held);
 	op_queue_init(&e->finished);
@@ -255,6 +271,8 @@ static int over_submit(struct engine *e, struct io_op *const *ops, unsigned coun
 		allocate(count);
 	if (e->fault == ONE_WAKE_UP_A_BATCH)
 		e->count = 0;
+	if (e->fault == ACCEPTS_NONE)
+		return 0;
 	for (unsigned i = 0; i < count; i++) {
 		struct io_op *op = ops[i];
 		int64_t result;
@@ -347,7 +365,9 @@ static int over_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 	for (unsigned i = 0; i < n; i++) {
 		e->last = done[i];
 		done[i]->offset = e->asked[done[i]->slot].offset;
-		done[i]->len_bytes = e->asked[done[i]->slot].len_bytes;
+		done[i]->len_bytes = e->fault == WRITES_THE_LENGTH
+					     ? (uint32_t)done[i]->result
+					     : e->asked[done[i]->slot].len_bytes;
 		done[i]->fd = e->asked[done[i]->slot].fd;
 	}
 	if (e->fault == ONE_WAKE_UP_A_BATCH && n > 0) {
@@ -459,7 +479,7 @@ const struct mutant laid_over_mutants[] = {
 	LAID_OVER(MOST_1024_READY, "has room for 1,024 descriptors",
 		  "stream_finds_many_ready_at_once", "saw 1024"),
 
-	LAID_OVER(ONE_FOR_ALL, "has one state for all engines", "two_engines_on_files", "ours"),
+	LAID_OVER(ONE_FOR_ALL, "has one state for all engines", "two_engines_on_files", ""),
 	LAID_OVER(ONE_FOR_ALL, "has one state for all engines (streams)", "two_engines_on_streams",
 		  ""),
 	LAID_OVER(FIRST_NUMBER_STAYS, "keeps a slot's first number",
@@ -469,6 +489,14 @@ const struct mutant laid_over_mutants[] = {
 	LAID_OVER(RUNS_DRY, "opens 64 times", "opens_and_closes_again", "open() to succeed"),
 	LAID_OVER(INHERITED, "opens an eventfd without CLOEXEC", "descriptors_are_not_inherited",
 		  "inherited"),
+	LAID_OVER(LEAKS_ON_FAILURE, "leaves one of two descriptors when open() fails",
+		  "failures_leave_nothing_behind", "left open"),
+	LAID_OVER(REFUSES_IN_SILENCE, "refuses without a reason", "failures_leave_nothing_behind",
+		  "no reason"),
+	LAID_OVER(WRITES_THE_LENGTH, "writes into the workload's fields",
+		  "result_is_all_that_is_written", "another field"),
+	LAID_OVER(ACCEPTS_NONE, "accepts nothing when it holds nothing", "file_read_right_data",
+		  "nothing is in flight"),
 
 	LAID_OVER(CANCEL_8_SLOTS, "cancels the first 8 slots", "stream_cancel_in_scattered_slots",
 		  "never came back"),

@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include "allocations.h"
 #include "clock.h"
 #include "conformance.h"
 #include "tests.h"
@@ -198,6 +200,108 @@ void descriptors_are_not_inherited(struct subject *s)
 		expect(was_open[fd] || flags < 0 || flags & FD_CLOEXEC,
 		       "descriptor %d of the engine would be inherited: no FD_CLOEXEC", fd);
 	}
+	close_engine(s);
+	for (unsigned i = 0; i < 2; i++)
+		if (ends[i] >= 0)
+			close(ends[i]);
+}
+
+/* Which descriptors are open, as one number: any that comes or goes changes it. */
+static uint64_t open_descriptors(void)
+{
+	uint64_t hash = 0;
+	for (int fd = 0; fd < NUMBERS; fd++)
+		if (fcntl(fd, F_GETFD) >= 0)
+			hash = hash * 31 + (uint64_t)fd + 1;
+	return hash;
+}
+
+/* Calls supports() for all that can be asked. Only what the contract calls valid is set. */
+static void ask_all(const struct subject *s, bool may_fail)
+{
+	struct engine_config config = { .depth = 1, .cpu_count = 2, .options = s->options };
+	for (unsigned kind = 0; kind < IO_KIND_COUNT; kind++)
+		for (unsigned fd_kind = 0; fd_kind < IO_FD_KIND_COUNT; fd_kind++) {
+			struct reason why = { "" }, again = { "" };
+			int rc = s->ops->supports(&config, (enum io_kind)kind,
+						  (enum io_fd_kind)fd_kind, &why);
+			int second = s->ops->supports(&config, (enum io_kind)kind,
+						      (enum io_fd_kind)fd_kind, &again);
+			expect(rc <= 0, "expected 0 or -errno from supports(), saw %d", rc);
+			expect(rc == 0 || why.text[0],
+			       "supports() refuses %s with %d and gives no reason", kind_name(kind),
+			       rc);
+			expect(rc == second || may_fail,
+			       "asked twice: expected the same answer, saw %d and %d", rc, second);
+		}
+}
+
+/*
+ * Lets open() and supports() run out of descriptors, at the first that they ask for, at the second
+ * and so on.
+ */
+void failures_leave_nothing_behind(struct subject *s)
+{
+	bool counted = allocations_begin && allocations_begin();
+	struct rlimit limit, low;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	ask_all(s, false); /* what a library does once is done then */
+	uint64_t before = open_descriptors();
+	long live = counted ? allocations_so_far().live : 0;
+	ask_all(s, false);
+	expect(open_descriptors() == before, "supports() left a descriptor open");
+	int lowest = fcntl(0, F_DUPFD_CLOEXEC, 0);
+	close(lowest);
+	for (unsigned room = 0; room < 5; room++) {
+		struct reason why = { "" };
+		struct engine_config config = { .depth = 1,
+						.max_fds = 1,
+						.arena = s->folder,
+						.cpu_count = 2,
+						.options = s->options };
+		low = limit;
+		low.rlim_cur = (rlim_t)lowest + room;
+		setrlimit(RLIMIT_NOFILE, &low);
+		ask_all(s, true);
+		int rc = s->ops->open(&s->engine, &config, &why);
+		setrlimit(RLIMIT_NOFILE, &limit);
+		expect(rc <= 0, "expected 0 or -errno from open(), saw %d", rc);
+		expect(rc == 0 || why.text[0], "open() failed with %d and gave no reason", rc);
+		if (rc == 0)
+			s->ops->close(s->engine);
+		expect(open_descriptors() == before,
+		       "with room for %u descriptors: one was left open", room);
+	}
+	expect(!counted || allocations_so_far().live == live,
+	       "after failures: expected no memory kept, saw %ld blocks",
+	       allocations_so_far().live - live);
+}
+
+/* The workload's and the driver's fields come back as they were. */
+void result_is_all_that_is_written(struct subject *s)
+{
+	int ends[2] = { -1, -1 };
+	struct io_op *op;
+	open_engine(s, 2, 2);
+	if (ONE(s->flavour) & FILES) {
+		ends[0] = make_file(s, BLOCK / 2, O_RDONLY);
+		op = prepare(s, 1, IO_READ, ends[0], 1, 0, BLOCK); /* a short one */
+	} else {
+		make_reading_pair(s, ends);
+		send_text(ends[1], "x");
+		op = prepare_receive(s, 1, ends[0], 1);
+	}
+	attach(s, 1, ends[0]);
+	op->continues = 1;
+	op->reserved = 0x5a;
+	op->tag = 0xdeadbeef;
+	op->submit_ns = 0x0123456789abcdef;
+	struct io_op before = *op;
+	perform(s, op);
+	before.result = op->result;
+	before.next = op->next;
+	expect(memcmp(&before, op, sizeof before) == 0,
+	       "expected only result and next to be written, saw another field");
 	close_engine(s);
 	for (unsigned i = 0; i < 2; i++)
 		if (ends[i] >= 0)

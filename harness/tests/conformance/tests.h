@@ -64,6 +64,8 @@ void two_engines_on_streams(struct subject *s);
 void stream_number_moves_to_another_slot(struct subject *s);
 void stream_slot_takes_another_number(struct subject *s);
 void descriptors_are_not_inherited(struct subject *s);
+void failures_leave_nothing_behind(struct subject *s);
+void result_is_all_that_is_written(struct subject *s);
 
 /* ending_tests.c */
 void stream_cancel_in_scattered_slots(struct subject *s);

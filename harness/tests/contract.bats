@@ -1,0 +1,53 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# docs/contract-tests.md: each sentence of the contract and what asserts it.
+load common
+
+table() {
+	"$SYSTEM_PYTHON" -B harness/tests/contract_table.py --conformance "$PROGRAM" "$@"
+}
+
+setup() {
+	cd "$ROOT" || return
+	PROGRAM=build/tests/conformance
+}
+
+# A `conformance --rules` that says something else.
+rules_changed_by() {
+	"$ROOT/build/tests/conformance" --rules | sed "$1" >"$BATS_TEST_TMPDIR/rules"
+	printf '#!/bin/sh\ncat "%s"\n' "$BATS_TEST_TMPDIR/rules" >"$BATS_TEST_TMPDIR/program"
+	chmod +x "$BATS_TEST_TMPDIR/program"
+	PROGRAM=$BATS_TEST_TMPDIR/program
+}
+
+@test "docs/contract-tests.md is what the tests say" {
+	run table --check
+	assert_success
+	assert_output --regexp "^[0-9]+ sentences: [0-9]+ asserted by [0-9]+ conformance tests, .* untestable"
+}
+
+@test "the page is stale when a broken engine is new" {
+	rules_changed_by '$a mutant\tfile_sync\tsyncs another file'
+	run table --check
+	assert_failure
+	assert_output --partial "stale"
+}
+
+@test "a sentence that no test asserts is an error" {
+	rules_changed_by '/Every accepted operation/d'
+	run table --check
+	assert_failure
+	assert_output --partial 'no test, and not marked untestable: "Every accepted operation comes back'
+}
+
+@test "a row without a sentence, an unknown test and a test without a sentence are errors" {
+	rules_changed_by 's/Every accepted operation/Some accepted operation/; $a test\tnew_test'
+	run table --check
+	assert_failure
+	assert_output --partial 'begins "Some accepted operation'
+	assert_output --partial "new_test asserts no sentence"
+	rules_changed_by '/^rule/s/stream_keeps_its_timeout/stream_keeps_time/'
+	run table --check
+	assert_failure
+	assert_output --partial "there is no test stream_keeps_time"
+}
