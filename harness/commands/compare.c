@@ -36,9 +36,10 @@ struct options {
 static int status_of(const json_t *summary)
 {
 	int status = exit_status_of(json_object_get(summary, "configurations"));
+	if (status == EXIT_OK)
+		return status;
 	fflush(stdout); /* the table first */
-	if (status != EXIT_OK)
-		fputs("iolab: no run ended ok; the reasons are in the table\n", stderr);
+	fputs("iolab: no run ended ok; the reasons are in the table\n", stderr);
 	return status;
 }
 
