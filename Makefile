@@ -207,7 +207,7 @@ help::
 	@echo 'make labs          begin here: all labs, where you are, what to type next'
 	@echo 'make start         begin the next lab, or the named one    [LAB=04]'
 	@echo 'make check-lab     build and test your files               [LAB= EXERCISE=2 TEST=name]'
-	@echo 'make watch         check again on each save; Ctrl-C ends it'
+	@echo 'make watch         check again on each save; Ctrl-C ends it   [EXERCISE=2]'
 	@echo 'make hint          a hint when you are stuck; type it again for a stronger one'
 	@echo 'make predict       say what you expect, before you measure'
 	@echo 'make measure       measure your engine beside the reference, in one figure'

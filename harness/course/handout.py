@@ -32,6 +32,8 @@ WITHOUT = ("labs/*/engine*.c", "labs/*/mutants", "labs/*/alternates", "labs/*/an
            "harness/tests/conformance/mutants*", "__pycache__", "*.o", "*.orig", "*.rej", "*~", "*.swp")
 # In a page, the lines between these two are left out.
 CUT = re.compile(r"^<!-- handout: without -->\n.*?^<!-- handout: with -->\n", re.M | re.S)
+# In tables and lists, where no comment can stand: what only works with a solution.
+WITHOUT_SOLUTION = re.compile(r"^\| `make diff-lab`.*\n|^\d+\. \*\*`make diff-lab`\*\*.*\n(?: +.*\n)*", re.M)
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 
 
@@ -81,7 +83,7 @@ def adapt_pages(out):
     front = labs.read(os.path.join(ROOT, "harness", "course", "handout.md"))
     labs.write(os.path.join(out, "README.md"), front.replace("{labs}", listed))
     for page in glob.glob(os.path.join(out, "**", "*.md"), recursive=True):
-        text = CUT.sub("", labs.read(page))
+        text = WITHOUT_SOLUTION.sub("", CUT.sub("", labs.read(page)))
 
         def link(found, page=page):
             leads = "://" in found[3] or found[3].startswith("#") or \

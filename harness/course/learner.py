@@ -65,12 +65,25 @@ def is_complete(lab, progress):
 def standing(lab, progress):
     """Where the learner is in a lab, in words with their colour."""
     if not working_copy.is_begun(lab):
+        if progress.get("complete", lab):
+            return paint("passed, but its files are gone", "yellow") + \
+                f" (make start LAB={lab.number} brings the starter back)"
         return paint("not started", "dim")
     if is_complete(lab, progress):
         return paint("passed", "green")
     passed = len(progress.exercises("passed", lab))
     changed = ", changed since it passed" if progress.get("complete", lab) else ""
     return paint(f"{passed} of {count(len(lab.exercises), 'exercise')} passed{changed}", "yellow")
+
+
+def measured_words(lab, progress):
+    """What the learner predicted and measured, in lines."""
+    folder = progress.get("measured", lab)
+    if not folder:
+        return ["predicted, not measured"] if progress.get("predicted", lab) else []
+    figure = lab.work(os.path.join(folder, "figures", f"{lab.measure.get('figure', 'throughput')}.png"))
+    where = f": {shown(figure)}" if os.path.exists(figure) else "; its figure is gone"
+    return [("predicted and measured" if progress.get("predicted", lab) else "measured") + where]
 
 
 def next_lab(progress):
@@ -91,6 +104,8 @@ def show_labs(_):
     for lab in everything:
         here = "  <- you are here" if lab.name == progress.current else ""
         say(f"  {lab.number}  {lab.title}\n      {standing(lab, progress)}{here}")
+        for line in measured_words(lab, progress):
+            say(f"      {line}")
     current = next((lab for lab in everything if lab.name == progress.current), None)
     if not current or not working_copy.is_begun(current):
         say_next(("make start", "begins the first lab" if not progress.current else "begins a lab"))
@@ -139,6 +154,7 @@ def start(words):
         restart(lab, begun)
     else:
         written = working_copy.write_missing(lab)
+        working_copy.write_makefile(lab)
         if begun and not written:
             say(f"Lab {lab.number} is here already; nothing in it was touched.")
         elif begun:
@@ -205,6 +221,7 @@ def check_lab(words):
 
 def watch(words):
     lab = chosen(words)
+    exercise = chosen_exercise(lab, words)
     working_copy.need(lab)
     # A shell's background job begins with SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -214,7 +231,7 @@ def watch(words):
             seen = working_copy.stamps(lab)  # before the check: a save during it counts
             terminal.clear()
             try:
-                check(lab)
+                check(lab, exercise)
             except CourseError as error:
                 say(f"iolab: {error}")
             say()
@@ -247,6 +264,11 @@ def hint(words):
     progress = Progress()
     word = lab_word(lab)
     number = chosen_exercise(lab, words) or first_open_exercise(lab, progress)
+    if not number and not is_complete(lab, progress):
+        say(f"All exercises of lab {lab.number} passed, but your files have changed since.")
+        say_next((f"make check-lab{word}", "tests them again"),
+                 (f"make hint{word} EXERCISE=1", "shows the hints of one exercise"))
+        return 0
     if not number:
         say(f"All exercises of lab {lab.number} pass; there is nothing to hint at.")
         say_next((f"make measure{word}", "compares your engine with the reference"),
@@ -410,7 +432,7 @@ COMMANDS = {
     "labs": (show_labs, (), "list the labs, and where you are"),
     "start": (start, ("LAB", "FORCE"), "begin the next lab, or the named one"),
     "check-lab": (check_lab, ("LAB", "EXERCISE", "TEST"), "build and test your files"),
-    "watch": (watch, ("LAB",), "check again on each save"),
+    "watch": (watch, ("LAB", "EXERCISE"), "check again on each save"),
     "hint": (hint, ("LAB", "EXERCISE"), "show a hint; again: a stronger one"),
     "predict": (predict, ("LAB",), "say what you expect, before you measure"),
     "measure": (measure, ("LAB", "FORCE", "PREDICT", "RUNTIME"), "compare your engine with the reference"),
@@ -422,6 +444,8 @@ COMMANDS = {
 def usage():
     lines = [__doc__]
     for name, (_, known, meaning) in COMMANDS.items():
+        if name == "diff-lab" and not any(lab.has_solution for lab in labs.all_labs()):
+            continue  # a handout
         lines.append(f"  {name:10} {meaning}" +
                      (f"   [{' '.join(word + '=' for word in known)}]" if known else ""))
     return "\n".join(lines)

@@ -722,6 +722,10 @@ print(labs.find("70").starter(solved)["engine.c"], end="")' "$solved" >"$CLASS/s
 	run build/iolab compare --workloads file --engines blocking,epoll_workers,io_uring --depths 4 --rounds 1 \
 		--runtime 0.05 --out "$BATS_TEST_TMPDIR/results" -- --file "$BATS_TEST_TMPDIR/file" --size 4M
 	assert_success
+	run grep -rnE 'make diff-lab|docs/architecture\.md|op_syscall\.c' --include=*.md .
+	assert_output ""
+	run env -u MAKEFLAGS "$SYSTEM_PYTHON" -B harness/course/learner.py --help
+	refute_output --partial "diff-lab"
 	for target in check check-course lint format bench-peers; do
 		! make -n "$target" >/dev/null 2>&1 || fail "make $target is there, and does nothing"
 	done

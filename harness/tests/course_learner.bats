@@ -345,11 +345,79 @@ assert RULES <= set(sys.argv[1:]), RULES' "${found[@]}"
 	assert_output --partial "len_bytes."
 }
 
+@test "labs, hint and check-lab know of a passed lab whose files are gone or changed" {
+	passed
+	for number in 1 2; do echo "passed 90_tiny $number now" >>"$IOLAB_WORK/progress"; done
+	echo >>"$ENGINE"
+	run learner hint
+	assert_output --partial "your files have changed since"
+	refute_output --partial "make measure"
+	rm "$ENGINE"
+	run learner labs
+	assert_output --partial "passed, but its files are gone (make start LAB=90 brings the starter back)"
+	run learner check-lab
+	assert_failure 1
+	assert_output "iolab: $ENGINE is gone: make start LAB=90 puts the starter there"
+}
+
+@test "labs tells what was predicted and measured, and where the figure lies" {
+	passed
+	echo "predicted 90_tiny now" >>"$IOLAB_WORK/progress"
+	run learner labs
+	assert_line --regexp "^ +predicted, not measured$"
+	echo "measured 90_tiny results-1" >>"$IOLAB_WORK/progress"
+	mkdir -p "$IOLAB_WORK/90_tiny/results-1/figures"
+	figure=$IOLAB_WORK/90_tiny/results-1/figures/$("$SYSTEM_PYTHON" -B -c 'import sys; sys.path.insert(0, "harness/course")
+import labs; print(labs.find("90").measure.get("figure", "throughput"))').png
+	touch "$figure"
+	run learner labs
+	assert_line --regexp "^ +predicted and measured: $figure$"
+}
+
+@test "the commands work in the working copy's folder, too" {
+	started
+	cd "$IOLAB_WORK/90_tiny"
+	run make hint
+	assert_success
+	assert_output --partial "hint 1 of 2"
+	run make
+	assert_output --partial "FAILED  hands_back/nop"
+}
+
+@test "check-lab: each different reason of an exercise's failures has a line" {
+	run env PYTHONPATH=harness/course "$SYSTEM_PYTHON" -B -c '
+import labs
+from learning.check import say_others
+from proctor.findings import Finding
+from proctor.programs import Outcome
+def failed(name, seen):
+    return Outcome(name, 1, "failed", [Finding("expectation", {"when": "", "expected": "1", "seen": seen, "file": "x.c", "line": 1})])
+all = [failed("a", "2"), failed("b", "2"), failed("c", "3"), failed("d", "3"), failed("e", "4")]
+say_others(labs.find("90"), all[0], all)'
+	assert_success
+	assert_line "1 more test of this exercise fails for the same reason."
+	assert_line "  c (and 1 more): expected 1, saw 3"
+	assert_line "  e: expected 1, saw 4"
+}
+
 @test "a hint is for the exercise that failed at the last check" {
 	started 1
 	learner check-lab >/dev/null || true
 	run learner hint
 	assert_output --partial "Exercise 2"
+}
+
+@test "watch takes an exercise" {
+	started 1
+	timeout 60 "$SYSTEM_PYTHON" harness/course/learner.py watch EXERCISE=1 >"$BATS_TEST_TMPDIR/seen" 2>&1 3>&- &
+	watcher=$!
+	await_line "Ctrl-C ends" 1
+	kill -INT "$(pgrep -P "$watcher")"
+	await_end "$watcher"
+	assert_success
+	run cat "$BATS_TEST_TMPDIR/seen"
+	assert_output --partial "Everything passes"
+	refute_output --partial "says_how_much"
 }
 
 @test "watch checks again on a save, and Ctrl-C ends it with status 0" {
@@ -551,6 +619,56 @@ TIGHT='put("blocking", 16, 1000, 990, 1010); put("libaio", 16, 3000, 2970, 3030)
 	run scored "$FACTOR" 3 'put("blocking", 16, 1000, 1000, 1000, 1); put("libaio", 16, 3000, 3000, 3000, 1)'
 	assert_output --partial "unclear |"
 	assert_output --partial "one round"
+}
+
+@test "predictions: a wrong guess is not hidden where near and off cannot be told apart" {
+	run scored "$FACTOR" 12 "$TIGHT"
+	assert_output --partial "wrong |"
+	assert_output --partial "from near to off"
+	run env PYTHONPATH=harness/course "$SYSTEM_PYTHON" -B -c '
+from learning.measure import VERDICTS
+print(VERDICTS["wrong"][0])'
+	assert_output "not right; near or off"
+}
+
+@test "predictions: a question names what is divided by what, and a number too large is called so" {
+	started
+	learner predict >/dev/null
+	grep -q "(my_null ÷ io_uring, a number: 2 where my_null has twice as much" "$IOLAB_WORK/90_tiny/predictions.txt"
+	sed -i 's/^1 = *$/1 = 1e99/; s/^2 = *$/2 = io_uring/' "$IOLAB_WORK/90_tiny/predictions.txt"
+	run learner predict
+	assert_output "iolab: question 1: '1e99' is too large; a factor is below 1e+12"
+}
+
+@test "measure says when an engine is impossibly fast, and when its results are wrong" {
+	run "$SYSTEM_PYTHON" -B - "$BATS_TEST_TMPDIR" <<-'PYTHON'
+		import json, os, sys
+		sys.path.insert(0, "harness/course")
+		from learning import measure
+		folder = sys.argv[1]
+		s = json.load(open("plots/tests/golden/summary.json"))
+		def write(factor):
+		    mine = json.loads(json.dumps([c for c in s["configurations"] if c["engine"]["label"] == "libaio"]))
+		    assert mine
+		    for c in mine:
+		        c["engine"]["label"], c["engine"]["name"] = "my_libaio", "my_libaio"
+		        for m in filter(None, [(c["metrics"] or {}).get("ops_per_s")]):
+		            m.update({k: m[k] * factor for k in ("median", "low", "high") if m.get(k)})
+		    json.dump({**s, "configurations": s["configurations"] + mine}, open(f"{folder}/summary.json", "w"))
+		write(1.5)
+		assert measure.impossible(folder) == ""
+		write(8)
+		assert "my_libaio made 8.0 times the operations of the reference" in measure.impossible(folder)
+		class Lab: engines = ["x"]
+		program = f"{folder}/program"
+		def runs(script):
+		    open(program, "w").write("#!/bin/sh\n" + script)
+		    os.chmod(program, 0o755)
+		    return measure.verify(Lab, program)
+		assert runs("exit 77") == "" and runs("exit 0") == ""
+		assert "--verify: block 7 is wrong" in runs("echo block 7 is wrong >&2; exit 1")
+	PYTHON
+	assert_success
 }
 
 @test "predictions: a round in which nothing was finished cannot tell" {

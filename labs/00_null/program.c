@@ -20,7 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define REQUEST_BYTES (64u * 1024)
+#define REQUEST_BYTES (256u * 1024)
 #define DEPTH	      16 /* requests in flight at most */
 
 struct request {

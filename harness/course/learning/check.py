@@ -20,6 +20,7 @@ REPORT_S = 0.5  # a test's report is written at once
 SANITIZERS = "address,undefined"
 COMPILE_ERROR = re.compile(r"^(\S+?:\d+)(?::\d+)?: (?:fatal )?error: ", re.M)
 PRINTED_SHOWN = 8
+REASONS_SHOWN = 6
 
 
 class DoesNotCompile(CourseError):
@@ -177,6 +178,23 @@ def say_hung(hung, failure, cut_short):
         say(f"The tests after it were {not_run}")
 
 
+def say_others(lab, failure, failed):
+    """The other failures of an exercise: a line for each different reason."""
+    reasons = {}
+    for outcome in failed:
+        reasons.setdefault(account.read(lab, outcome).reasons[0], []).append(outcome.name)
+    same = reasons.pop(account.read(lab, failure).reasons[0])
+    say()
+    if len(same) > 1:
+        say(f"{count(len(same) - 1, 'more test')} of this exercise fail{'s' if len(same) == 2 else ''} for the "
+            "same reason.")
+    for reason, names in list(reasons.items())[:REASONS_SHOWN]:
+        more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+        say_wrapped(f"{names[0]}{more}: {reason}", "  ", "    ")
+    if len(reasons) > REASONS_SHOWN:
+        say(f"  ... and {len(reasons) - REASONS_SHOWN} other reasons")
+
+
 def first_failure(verdict):
     return min(verdict.failed, key=lambda o: o.exercise, default=None)
 
@@ -232,7 +250,8 @@ def say_next_after_failure(lab, failure, program):
                  "this test alone in the debugger: Ctrl-C interrupts it, bt shows where it is")
     else:
         alone = (f"gdb -ex 'break test_failed' -ex run --args {run_alone}",
-                 "this test alone in the debugger, up to the failure")
+                 "this test alone in the debugger, up to the failure: bt shows the test, which waits there. To "
+                 "stop inside your engine instead, name one of its functions in place of test_failed")
     say_next(
         (f"make check-lab{word}", f"when you have changed {places_of(lab, failure.exercise)}"),
         (f"make hint{word}", f"{which} for exercise {failure.exercise}"), alone)
@@ -312,9 +331,7 @@ def check(lab, exercise=0, test=""):
         if hung:
             say_hung(hung, failure, verdict.cut_short)
         elif others:
-            say()
-            say(f"{count(others, 'more test')} of this exercise fail{'s' if others == 1 else ''}, "
-                "often for the same reason.")
+            say_others(lab, failure, [o for o in verdict.failed if o.exercise == failure.exercise])
         say_next_after_failure(lab, failure, program)
         return False
     say(paint("Everything passes, also under AddressSanitizer and UBSan.", "green"))

@@ -10,13 +10,22 @@ import labs
 from labs import ROOT, CourseError
 from learning import predictions
 from learning.progress import Progress
-from learning.terminal import paint, say, say_wrapped
+from learning.terminal import count, is_terminal, paint, say, say_wrapped
 from learning.working_copy import shown
 from readings import results  # of plots/; predictions.py says where that lies
 
 # How a verdict is said, and its colour.
 VERDICTS = {"right": ("right", "green"), "near": ("near", "yellow"), "off": ("off", "red"),
-            "unclear": ("cannot tell here", "bold"), "unmeasured": ("cannot be scored", "bold")}
+            "wrong": ("not right; near or off", "red"), "unclear": ("cannot tell here", "bold"),
+            "unmeasured": ("cannot be scored", "bold")}
+
+
+TELL_S = 5
+IMPOSSIBLE = 3  # times as fast as the reference
+# Workloads that can check every result, with small files.
+VERIFIED = (("pipe",), ("file", "--size", "16M", "--depth", "16"))
+VERIFY_S = "0.3"
+WRONG_USE, UNSUPPORTED = 2, 77  # exit statuses
 
 
 def base(spec):
@@ -81,12 +90,69 @@ def compare(lab, program, folder, runtime):
     """Prints the table."""
     # `make clean` then removes the workload's test file.
     scratch = dict(os.environ, TMPDIR=os.path.join(ROOT, "build", "mine"))
-    done = subprocess.run([program, "compare", *compare_words(lab, shown(folder), runtime)], cwd=ROOT,
-                          env=scratch, check=False)
-    if done.returncode == 130:
+    with subprocess.Popen([program, "compare", *compare_words(lab, shown(folder), runtime)], cwd=ROOT,
+                          env=scratch) as running:
+        try:
+            status = running.wait() if is_terminal() else wait_and_tell(running, folder)
+        except KeyboardInterrupt:
+            running.wait()  # it has had the signal, too
+            raise
+    if status == 130:
         raise KeyboardInterrupt
-    if done.returncode != 0:
-        raise CourseError(f"the comparison ended with status {done.returncode}")
+    if status != 0:
+        raise CourseError(f"the comparison ended with status {status}")
+
+
+def wait_and_tell(running, folder):
+    """Waits for the comparison, and prints how far it is: on a terminal it does that itself."""
+    told = 0
+    while True:
+        try:
+            return running.wait(TELL_S)
+        except subprocess.TimeoutExpired:
+            done = runs_in(folder)
+            if done > told:
+                say(f"... {count(done, 'run')} done")
+            told = done
+
+
+def runs_in(folder):
+    try:
+        with open(os.path.join(folder, "runs.jsonl"), "rb") as file:
+            return sum(1 for _ in file)
+    except FileNotFoundError:
+        return 0
+
+
+def impossible(folder):
+    """Words for the first of the learner's engines that leaves its reference far behind, or ""."""
+    for panel in results.load(folder).panels:
+        for mine in panel.labels:
+            for at in panel.xs:
+                own, other = panel.at(mine, at), panel.at(mine.removeprefix("my_"), at)
+                if not mine.startswith("my_") or not own or not other:
+                    continue
+                fast, known = own.metric("ops_per_s"), other.metric("ops_per_s")
+                if fast and known and known.median > 0 and fast.median > IMPOSSIBLE * known.median:
+                    return (f"{mine} made {fast.median / known.median:.1f} times the operations of the "
+                            f"reference ({panel.name}). No engine does that by doing the same work: does yours "
+                            "leave something out, perhaps only after many operations?")
+    return ""
+
+
+def verify(lab, program):
+    """Runs each of the learner's engines once where every result is checked. Returns what was wrong, or ""."""
+    scratch = dict(os.environ, TMPDIR=os.path.join(ROOT, "build", "mine"))
+    for spec in lab.engines:
+        for workload in VERIFIED:
+            done = subprocess.run([program, "run", "--engine", f"my_{spec}", "--workload", *workload, "--verify",
+                                   "--runtime", VERIFY_S], cwd=ROOT, env=scratch, capture_output=True,
+                                  text=True, errors="replace", check=False)
+            if done.returncode not in (0, WRONG_USE, UNSUPPORTED):
+                words = (done.stderr.strip() or done.stdout.strip()).splitlines()
+                return f"my_{spec} fails in a run of {workload[0]} that checks every result (--verify): " \
+                       f"{words[-1] if words else f'status {done.returncode}'}"
+    return ""
 
 
 def draw(lab, python, folder):
@@ -147,6 +213,9 @@ def measure(lab, answers, runtime=""):
     progress.save()
     say()
     figure = draw(lab, python, folder)
+    for words in filter(None, (impossible(folder), verify(lab, program))):
+        say_wrapped(paint(words, "red"))
+        say()
     if answers:
         show_scores(lab, folder, answers)
         say()

@@ -18,6 +18,7 @@ sys.path.append(os.path.join(ROOT, "plots"))
 from readings import results  # noqa: E402  (plots/ knows how to read a results folder)
 from readings.quantities import count as digits  # noqa: E402
 
+FACTOR_MOST = 1e12
 ANSWER = re.compile(r"^\s*(\d+)\s*=\s*(.*?)\s*$")
 
 
@@ -40,7 +41,7 @@ class Question:
         """What an answer looks like."""
         if self.kind == "which":
             return f"one of: {', '.join(self.choices)}"
-        return "a number: 2 for twice as much, 0.5 for half, 1 for the same"
+        return f"{self.of} ÷ {self.over}, a number: 2 where {self.of} has twice as much, 0.5 for half, 1 for the same"
 
     def value(self, text):
         """The answer; raises CourseError with one line."""
@@ -53,8 +54,10 @@ class Question:
             number = float(re.sub(r"\s*[x×]$", "", text))
         except ValueError:
             number = 0
-        if not 0 < number < 1e12:
+        if not number > 0:  # nan, too
             raise CourseError(f"question {self.number}: '{text}' is not a number above 0, such as 2.5")
+        if number >= FACTOR_MOST:
+            raise CourseError(f"question {self.number}: '{text}' is too large; a factor is below {FACTOR_MOST:g}")
         return number
 
 
@@ -136,7 +139,7 @@ def ask(lab):
 
 @dataclass
 class Score:
-    verdict: str  # "right", "near", "off", "unclear", "unmeasured"
+    verdict: str  # "right", "near", "off", "wrong" (near or off), "unclear", "unmeasured"
     predicted: str
     measured: str
     why: str = ""
@@ -204,7 +207,8 @@ def _score_factor(question, predicted, summary):
     if rounds < 2:
         score.verdict, score.why = "unclear", "one round shows no spread"
     elif len(verdicts) > 1:
-        score.verdict = "unclear"
+        # Which of the two it is cannot be told, but where none is "right", the guess was not.
+        score.verdict = "unclear" if "right" in verdicts else "wrong"
         score.why = f"the interval reaches from {_words(verdicts)}"
     else:
         score.verdict = verdicts.pop()

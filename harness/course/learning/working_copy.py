@@ -25,6 +25,9 @@ def is_begun(lab):
 def need(lab):
     """Raises CourseError, with one line on what to do, unless the working copy is whole."""
     absent = [name for name in lab.files if name not in present(lab)]
+    if len(absent) == len(lab.files) and os.path.isdir(lab.work()):
+        raise CourseError(f"{shown(lab.work(lab.files[0]))} is gone: make start LAB={lab.number} puts the starter "
+                          "there")
     if len(absent) == len(lab.files):
         raise CourseError(f"lab {lab.number} is not started yet: make start LAB={lab.number}")
     if absent:
@@ -45,6 +48,16 @@ def write_missing(lab):
     for name in written:
         labs.write(lab.work(name), starter[name])
     return written
+
+
+def write_makefile(lab):
+    """Makes the course's commands work in the working copy's folder, too, for the lab that lies there."""
+    path = lab.work("Makefile")
+    if not os.path.exists(path):
+        root = os.path.relpath(ROOT, lab.work())
+        labs.write(path, "# make hint, make check-lab ...: as from the root of the repository.\n"
+                   f"%: ; @$(MAKE) --no-print-directory -C '{root}' $@ $(if $(LAB),,LAB={lab.number})\n"
+                   "all: check-lab\n.DEFAULT_GOAL := check-lab\nMakefile: ;\n")
 
 
 def set_aside(lab, names):
