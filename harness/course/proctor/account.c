@@ -80,21 +80,25 @@ static void find_loop(const struct entry *entries, unsigned at, unsigned count, 
 /*
  * A test that asks again and again would push the cause out of the account. So a loop is told once
  * where it repeats word for word, and by its first and last turn where its turns are alike. Works in
- * place and returns how many entries are left. `more_than_kept`: a loop may go on unseen.
+ * place and returns how many entries are left. `more_than_kept`: a loop may go on unseen. `lost`
+ * events are missing before entry number `gap`: where a loop goes on across it, they count as turns.
  */
-static unsigned fold(struct entry *entries, unsigned count, bool more_than_kept)
+static unsigned fold(struct entry *entries, unsigned count, bool more_than_kept, unsigned gap,
+		     unsigned lost)
 {
 	unsigned kept = 0, length, times;
 	bool same;
 	for (unsigned at = 0; at < count;) {
 		find_loop(entries, at, count, &length, &times, &same);
+		unsigned unseen =
+			times > 1 && at < gap && gap < at + length * times ? lost / length : 0;
 		memmove(entries + kept, entries + at, length * sizeof *entries);
 		kept += length;
 		if (times > 1 && same)
-			entries[kept++] =
-				(struct entry) { more_than_kept ? ENDLESS : SAME, times - 1, "" };
+			entries[kept++] = (struct entry) { more_than_kept ? ENDLESS : SAME,
+							   times + unseen - 1, "" };
 		else if (times > 1)
-			entries[kept++] = (struct entry) { ALIKE, times - 2, "" };
+			entries[kept++] = (struct entry) { ALIKE, times + unseen - 2, "" };
 		at += length * times;
 		if (times > 1 && !same) {
 			memmove(entries + kept, entries + at - length, length * sizeof *entries);
@@ -127,14 +131,15 @@ static unsigned tell(const struct exam_record *record, struct entry *entries, bo
 	uint32_t total = record->event_count;
 	*whole = true;
 	if (total <= EXAM_EVENTS)
-		return fold(entries, copy_events(record, 0, total, entries), false);
+		return fold(entries, copy_events(record, 0, total, entries), false, 0, 0);
 	uint32_t newest = total - (EXAM_EVENTS - EXAM_FIRST_EVENTS);
 	unsigned best = 0, best_count = EXAM_EVENTS, count = 0;
 	for (unsigned i = 0; i <= LOOP_LINES_MAX; i++) {
 		unsigned skipped = i < LOOP_LINES_MAX ? i : best; /* the last time for good */
 		count = copy_events(record, 0, EXAM_FIRST_EVENTS, entries);
 		count += copy_events(record, newest + skipped, total, entries + count);
-		count = fold(entries, count, true);
+		count = fold(entries, count, true, EXAM_FIRST_EVENTS,
+			     newest + skipped - EXAM_FIRST_EVENTS);
 		if (count < best_count) {
 			best_count = count;
 			best = skipped;
@@ -143,7 +148,7 @@ static unsigned tell(const struct exam_record *record, struct entry *entries, bo
 	if (count < SHOWN_ENTRIES)
 		return count;
 	*whole = false;
-	return fold(entries, copy_events(record, newest, total, entries), true);
+	return fold(entries, copy_events(record, newest, total, entries), true, 0, 0);
 }
 
 static json_t *repetition(const struct entry *entry)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "calls.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -67,13 +68,23 @@ static void describe_epoll_ctl(const struct task *task, char *text, size_t size)
 		 (int)task->args[2], events);
 }
 
+/* The C library makes recv() and send() of the calls with an address, which is NULL then. */
+static const char *name_as_written(const struct task *task)
+{
+	if (task->call == SYS_recvfrom && !task->args[4])
+		return "recv";
+	if (task->call == SYS_sendto && !task->args[4])
+		return "send";
+	return syscall_name(task->call);
+}
+
 void describe_call(const struct task *task, char *text, size_t size)
 {
 	if (task->call == SYS_epoll_ctl) {
 		describe_epoll_ctl(task, text, size);
 		return;
 	}
-	size_t used = (size_t)snprintf(text, size, "%s(", syscall_name(task->call));
+	size_t used = (size_t)snprintf(text, size, "%s(", name_as_written(task));
 	const char *shape = syscall_shape(task->call), *separator = "";
 	for (unsigned i = 0; shape[i] && used < size; i++) {
 		char names[100];
@@ -107,14 +118,70 @@ static const char *thread_note(const struct exam *e, const struct task *task)
 	return task->tid == e->pid ? "" : "   [in another thread]";
 }
 
+#define EVENTS_SHOWN 2 /* of those that a wait returned */
+
+/* What epoll said, ": IN|RDHUP for 5, ...": the events, and the word that the engine gave with them. */
+static void describe_epoll_events(const struct task *task, long long count, char *text, size_t size)
+{
+	struct epoll_event events[EVENTS_SHOWN];
+	unsigned shown = count < EVENTS_SHOWN ? (unsigned)count : EVENTS_SHOWN;
+	size_t used = 0;
+	if (!read_program(task->tid, task->args[1], events, shown * sizeof *events))
+		return;
+	for (unsigned i = 0; i < shown && used < size; i++) {
+		char names[64];
+		uint64_t word = events[i].data.u64;
+		flag_names(events[i].events, epoll_events, names, sizeof names);
+		used += (size_t)snprintf(text + used, size - used,
+					 word < 1u << 20 ? "%s %s for " EXAM_ANY "%llu"
+							 : "%s %s for " EXAM_ANY "%#llx",
+					 i ? "," : ":", names, (unsigned long long)word);
+	}
+	if (count > shown && used < size)
+		snprintf(text + used, size - used, ", ...");
+}
+
+/* The first descriptors that poll found ready, ": fd 5 IN". */
+static void describe_poll_events(const struct task *task, char *text, size_t size)
+{
+	struct pollfd fds[64];
+	uint64_t count = task->args[1] < 64 ? task->args[1] : 64;
+	size_t used = 0;
+	if (!read_program(task->tid, task->args[0], fds, count * sizeof *fds))
+		return;
+	for (uint64_t i = 0, shown = 0; i < count && shown < EVENTS_SHOWN && used < size; i++) {
+		char names[64];
+		if (!fds[i].revents)
+			continue;
+		/* The bits of poll and of epoll are the same. */
+		flag_names((uint16_t)fds[i].revents, epoll_events, names, sizeof names);
+		used += (size_t)snprintf(text + used, size - used, "%s fd " EXAM_ANY "%d %s",
+					 shown++ ? "," : ":", fds[i].fd, names);
+	}
+}
+
+/* Which events a wait brought; empty for other calls. */
+static void describe_events(const struct task *task, bool failed, long long result, char *text,
+			    size_t size)
+{
+	text[0] = '\0';
+	if (failed || result <= 0)
+		return;
+	if (syscall_among(task->call, "epoll_wait epoll_pwait epoll_pwait2"))
+		describe_epoll_events(task, result, text, size);
+	else if (syscall_among(task->call, "poll ppoll"))
+		describe_poll_events(task, text, size);
+}
+
 void write_down_call(struct exam *e, const struct task *task, bool failed, long long result)
 {
-	char text[EXAM_EVENT_BYTES] = INDENT, number[32];
+	char text[EXAM_EVENT_BYTES] = INDENT, number[32], events[EXAM_EVENT_BYTES];
+	describe_events(task, failed, result, events, sizeof events);
 	describe_call(task, text + strlen(INDENT), sizeof text - strlen(INDENT));
 	size_t used = strlen(text);
 	snprintf(number, sizeof number, "%lld", result);
-	snprintf(text + used, sizeof text - used, " = %s%s", failed ? failure_name(result) : number,
-		 thread_note(e, task));
+	snprintf(text + used, sizeof text - used, " = %s%s%s",
+		 failed ? failure_name(result) : number, events, thread_note(e, task));
 	write_down(e, text);
 }
 
