@@ -98,7 +98,7 @@ static const struct test tests[] = {
 	{ "descriptors_are_not_inherited", FILES | STREAMS | ONE(NO_FD),
 	  descriptors_are_not_inherited },
 	{ "failures_leave_nothing_behind", ONE(BUFFERED) | ONE(UNIX) | ONE(NO_FD),
-	  failures_leave_nothing_behind },
+	  failures_leave_nothing_behind, .is_long = true },
 	{ "result_is_all_that_is_written", FILES | STREAMS, result_is_all_that_is_written },
 	{ "stream_cancel_in_scattered_slots", STREAMS, stream_cancel_in_scattered_slots },
 	{ "stream_cancel_of_sends", STREAMS, stream_cancel_of_sends },
