@@ -254,11 +254,14 @@ def main():
         print(f"grade: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"grade: interrupted; {reports.UNFINISHED} in {o.out} tells how far it came", file=sys.stderr)
+        begun = os.path.exists(os.path.join(o.out, reports.UNFINISHED))
+        print("grade: interrupted; " + (f"{reports.UNFINISHED} in {o.out} tells how far it came" if begun else
+                                        "nothing is graded yet"), file=sys.stderr)
         return 130
 
 
-def run(o):
+def find_work(o):
+    """The submissions, words on what is none, and the labs; raises CourseError where nothing can be graded."""
     if not 1 <= o.jobs <= 2:
         raise CourseError(f"JOBS={o.jobs}: 1 or 2 are possible; with more, tests disturb each other")
     if not o.submissions:
@@ -281,6 +284,11 @@ def run(o):
         if taken:
             raise CourseError(f"user {taken[0]} is taken ({taken[1]}); choose another range, such "
                               "as FIRST_UID=70000")
+    return paths, passed_over, chosen
+
+
+def run(o):
+    paths, passed_over, chosen = find_work(o)
     prepare_out(o.out, o.submissions)
     programs.prepare()
     names = reports.file_names([name for name, _ in paths])
