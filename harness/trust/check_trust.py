@@ -178,7 +178,7 @@ def check_comparisons(lab, trials):
         low, high = exact_interval(alarms, trials)
         widths = sorted(ratio["half_width_pct"] for ratio in twins[metric])
         yield {
-            "name": f"A against A, {words}", "passed": verdict_of(low <= ALARM_RATE, trials),
+            "name": f"A against A, {words}", "metric": metric, "passed": verdict_of(low <= ALARM_RATE, trials),
             "promise": f"{100 * ALARM_RATE:g} % false alarms: the interval of their rate does not lie "
                        "above",
             "finding": f"{alarms} of {trials} comparisons of an engine with itself found a difference "

@@ -110,8 +110,7 @@ def condition(document):
         if lane["trace"]:
             config = lane["config"]
             words = f"{lane['workload']['panel']}, depth {config['depth']}"
-            return words if "compute" in words else (
-                f"{words}, {config['compute_us']:g} µs of computing an operation")
+            return words if config["compute_us"] else f"{words}, without computing"
     return document.content["panel"]
 
 

@@ -32,7 +32,7 @@ BUCKETS = (" The interval of a ratio of latencies also includes the histogram’
 
 def finding(check):
     """In check-trust's words, with what has to be known to read them."""
-    of_buckets = check["name"].startswith("A against A") and "latency" in check["name"]
+    of_buckets = check.get("metric", "").startswith("latency_ns.") and "alarms" in check
     return check["finding"] + (f".{BUCKETS}" if of_buckets else "")
 
 

@@ -183,7 +183,7 @@ s["precision"] = dict(wanted_pct=2.0, time_limit_s=60.0, ended_by="time", reache
 		{"schema": "iolab.trust.v1", "time_utc": "2026-11-24T22:00:00Z", "took_s": 1, "env": {"kernel": "9.9"},
 		 "idle_baseline": {"busy_pct": 3.2}, "checks": [
 		 {"name": "A against A", "passed": true, "promise": "5 % false alarms", "finding": "9 of 200 <b>"},
-		 {"name": "A against A, median latency", "passed": true, "promise": "p", "finding": "0 of 200"},
+		 {"name": "A against A, median latency", "metric": "latency_ns.p50", "alarms": 0, "passed": true, "promise": "p", "finding": "0 of 200"},
 		 {"name": "fio", "passed": null, "promise": "", "finding": "skipped: fio is not installed"}]}
 	JSON
 	report_in_words "$folder"
