@@ -123,6 +123,8 @@ static int over_open(struct engine **engine, const struct engine_config *config,
 	if (fault == RUNS_DRY && left_to_open-- == 0)
 		return reason_errno(why, ENOMEM, "the pool of engines");
 	struct engine *e = calloc(1, sizeof *e);
+	if (!e)
+		return reason_errno(why, ENOMEM, "laid-over engine");
 	struct engine_config plain = *config;
 	plain.options = 0;
 	e->fault = fault;
@@ -149,12 +151,18 @@ static int over_open(struct engine **engine, const struct engine_config *config,
 		e->right = shared_right;
 	else
 		rc = e->right_ops->open(&e->right, &plain, why);
+	if (rc < 0) {
+		if (e->own_fd >= 0)
+			close(e->own_fd);
+		free(e);
+		return rc;
+	}
 	if (fault == ONE_FOR_ALL)
 		shared_right = e->right;
 	if (fault == PRINTS)
 		puts("Hello!");
 	*engine = e;
-	return rc;
+	return 0;
 }
 
 static int over_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_kind fd_kind,
