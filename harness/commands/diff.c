@@ -267,7 +267,11 @@ static void print_entry(FILE *out, const json_t *list, const json_t *entry)
 	int spaces = 0;
 	size_t i;
 	json_t *name;
-	fprintf(out, "  %6.0f  %-24s", number_at(entry, "x"), string_at(entry, "engine"));
+	if (json_is_number(json_object_get(entry, "x")))
+		fprintf(out, "  %6.0f", number_at(entry, "x"));
+	else
+		fprintf(out, "  %6s", "?");
+	fprintf(out, "  %-24s", string_at(entry, "engine"));
 	for_each_metric (m)
 		if (ok && has_column(list, string_at(entry, "panel"), m))
 			print_ratio(out, json_object_get(json_object_get(entry, "ratio"), m->name),
@@ -332,7 +336,10 @@ static void print_only(FILE *out, const char *side, const json_t *list)
 			if (!begun)
 				fprintf(out, "  %s on %s, %s", string_at(first, "engine"),
 					string_at(first, "panel"), string_at(first, "x_name"));
-			fprintf(out, "%s %.0f", begun ? "," : "", number_at(other, "x"));
+			if (json_is_number(json_object_get(other, "x")))
+				fprintf(out, "%s %.0f", begun ? "," : "", number_at(other, "x"));
+			else
+				fprintf(out, "%s unknown", begun ? "," : "");
 			begun = true;
 		}
 		if (begun)

@@ -18,6 +18,8 @@
 #include "base/runs_file.h"
 #include "commands/commands.h"
 #include "exchange/fio_job.h"
+#include "exchange/fio_text.h"
+#include "exchange/short_name.h"
 #include "summary/grouping.h"
 #include "summary/summary.h"
 
@@ -28,98 +30,6 @@ struct options {
 	const char *cache;
 	bool here;
 };
-
-/* The whole file as text that ends with a 0; NULL with `why`. */
-static char *read_text(const char *path, time_t *written, struct reason *why)
-{
-	FILE *file = fopen(path, "re");
-	struct stat status;
-	char *text = NULL;
-	size_t size = 0;
-	if (!file || fstat(fileno(file), &status) < 0) {
-		reason_errno(why, errno, "%s", path);
-		if (file)
-			fclose(file);
-		return NULL;
-	}
-	*written = status.st_mtime;
-	errno = 0;
-	ssize_t length = getdelim(&text, &size, '\0', file);
-	int error = errno;
-	fclose(file);
-	if (length > 0)
-		return text;
-	free(text);
-	if (!error)
-		return strdup("");
-	reason_errno(why, error, "%s", path);
-	return NULL;
-}
-
-/* The next `{` at the beginning of a line; NULL when there is none. */
-static const char *next_object(const char *from, const char *text)
-{
-	for (const char *at = from; (at = strchr(at, '{')); at++)
-		if (at == text || at[-1] == '\n')
-			return at;
-	return NULL;
-}
-
-static bool is_fio(const json_t *document)
-{
-	return json_is_string(json_object_get(document, "fio version")) &&
-	       json_is_array(json_object_get(document, "jobs"));
-}
-
-/*
- * fio's JSON may have lines of text before it (notes, warnings) and after it. A file with several
- * documents is refused: whether they are rounds or states of one run, nobody can tell.
- */
-static json_t *find_document(const char *path, const char *text, struct reason *why)
-{
-	json_t *found = NULL;
-	json_error_t error;
-	reason_set(why, "%s: there is no JSON in it; fio writes it with --output-format=json",
-		   path);
-	for (const char *at = text; (at = next_object(at, text));) {
-		json_t *document = json_loadb(at, strlen(at), JSON_DISABLE_EOF_CHECK, &error);
-		if (!document) {
-			if (!found)
-				reason_set(why, "%s: broken JSON, %d lines after its beginning: %s",
-					   path, error.line - 1, error.text);
-			at++;
-			continue;
-		}
-		at += error.position;
-		if (!is_fio(document)) {
-			reason_set(
-				why,
-				json_object_get(document, "client_stats")
-					? "%s: from fio's client and server, which is not read"
-					: "%s: JSON, but not fio's: it has no \"fio version\" and "
-					  "\"jobs\"",
-				path);
-			json_decref(document);
-			continue;
-		}
-		if (found) {
-			reason_set(why,
-				   "%s: more than one result of fio; put each in a file of its own "
-				   "(of --status-interval, the last)",
-				   path);
-			json_decref(document);
-			json_decref(found);
-			return NULL;
-		}
-		found = document;
-	}
-	if (found && json_array_size(json_object_get(found, "jobs")) == 0) {
-		reason_set(why, "%s: fio ran no job", path);
-		json_decref(found);
-		return NULL;
-	}
-	return found;
-}
 
 /* A number that follows those of `config`.`key` in the runs of the same configuration, or of all. */
 static json_int_t next_number(const json_t *runs, const json_t *configuration, const char *key)
@@ -151,7 +61,9 @@ static bool is_there(const json_t *runs, const json_t *run)
 		    json_equal(json_object_get(other, "time_utc"),
 			       json_object_get(run, "time_utc")) &&
 		    json_equal(at_path(other, "imported.job"), at_path(run, "imported.job")) &&
-		    json_equal(at_path(other, "imported.index"), at_path(run, "imported.index")))
+		    json_equal(at_path(other, "imported.index"), at_path(run, "imported.index")) &&
+		    json_equal(at_path(other, "imported.options"),
+			       at_path(run, "imported.options")))
 			return true;
 	}
 	return false;
@@ -188,13 +100,12 @@ static int add_file(const struct options *o, const char *path, json_t *runs, FIL
 		    struct reason *why)
 {
 	struct fio_output output = { .path = path, .cache = o->cache, .here = o->here };
-	char *text = read_text(path, &output.written, why);
-	if (!text)
-		return -1;
-	json_t *document = find_document(path, text, why);
-	free(text);
+	struct fio_text found;
+	int rc = fio_text_read(path, &found, why);
+	json_t *document = found.document;
 	output.document = document;
-	int rc = document ? 0 : -1;
+	output.written = found.written;
+	output.signal = found.signal;
 	size_t jobs = json_array_size(json_object_get(document, "jobs"));
 	for (unsigned i = 0; rc == 0 && i < jobs; i++) {
 		struct reason cause = { "" };
@@ -208,8 +119,9 @@ static int add_file(const struct options *o, const char *path, json_t *runs, FIL
 		}
 		if (!run) {
 			const json_t *job = json_array_get(json_object_get(document, "jobs"), i);
-			reason_set(why, "%s: job '%s': %s", path, string_at(job, "jobname"),
-				   cause.text);
+			char *name = short_name(string_at(job, "jobname"), 60);
+			reason_set(why, "%s: job '%s': %s", path, name, cause.text);
+			free(name);
 			rc = -1;
 			break;
 		}

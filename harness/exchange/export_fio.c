@@ -12,11 +12,19 @@
 
 #include "base/json_path.h"
 #include "base/json_put.h"
+#include "base/whole_number.h"
 #include "exchange/export.h"
 #include "histogram.h"
 #include "meters/environment.h"
+#include "summary/place.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
+
+/* A figure as fio writes its counters. */
+static json_int_t integer_of(double value)
+{
+	return whole_number(value, 0, INT64_MAX);
+}
 
 /* A run's histogram as it was when it was recorded. Empty when the run has none. */
 static void restore_histogram(struct histogram *h, const json_t *buckets, const json_t *latency)
@@ -31,8 +39,8 @@ static void restore_histogram(struct histogram *h, const json_t *buckets, const 
 	}
 	if (h->count == 0)
 		return;
-	h->min_ns = (uint64_t)number_at(latency, "min");
-	h->max_ns = (uint64_t)number_at(latency, "max");
+	h->min_ns = (uint64_t)integer_of(number_at(latency, "min"));
+	h->max_ns = (uint64_t)integer_of(number_at(latency, "max"));
 }
 
 /* fio names a bucket by its middle. */
@@ -69,7 +77,7 @@ static void set_percentile(json_t *percentiles, double percent, double ns)
 {
 	char key[24];
 	snprintf(key, sizeof key, "%f", percent);
-	json_object_set_new(percentiles, key, json_integer(llround(ns)));
+	json_object_set_new(percentiles, key, json_integer(integer_of(ns)));
 }
 
 /* fio's usual list of them; of a run without a histogram those that it has. */
@@ -98,11 +106,11 @@ static json_t *latency_json(const json_t *latency, const json_t *buckets)
 	double mean_ns = number_at(latency, "mean");
 	restore_histogram(&h, buckets, latency);
 	json_t *json = required(json_object());
-	put_int(json, "min", (int64_t)number_at(latency, "min"));
-	put_int(json, "max", (int64_t)number_at(latency, "max"));
+	put_int(json, "min", integer_of(number_at(latency, "min")));
+	put_int(json, "max", integer_of(number_at(latency, "max")));
 	put_real(json, "mean", mean_ns);
 	put_real(json, "stddev", deviation_ns(&h, mean_ns));
-	put_int(json, "N", (int64_t)number_at(latency, "count"));
+	put_int(json, "N", integer_of(number_at(latency, "count")));
 	if (json_is_object(latency))
 		json_object_set_new(json, "percentile", percentiles_json(&h, latency));
 	if (h.count > 0)
@@ -126,8 +134,8 @@ static void set_rate_samples(json_t *direction, const json_t *run, double share)
 	}
 	double mean = count > 0 ? sum / (double)count : 0;
 	double variance = count > 1 ? (squares - mean * sum) / (double)(count - 1) : 0;
-	put_int(direction, "iops_min", llround(least));
-	put_int(direction, "iops_max", llround(most));
+	put_int(direction, "iops_min", integer_of(least));
+	put_int(direction, "iops_max", integer_of(most));
 	put_real(direction, "iops_mean", mean);
 	put_real(direction, "iops_stddev", sqrt(fmax(variance, 0)));
 	put_int(direction, "iops_samples", (int64_t)count);
@@ -140,17 +148,18 @@ static json_t *direction_json(const json_t *run, double ops, bool with_latency)
 	double bytes_per_s = share * number_at(run, "metrics.bytes_per_s");
 	const json_t *latency = with_latency ? at_path(run, "metrics.latency_ns") : NULL;
 	const json_t *buckets = with_latency ? at_path(run, "histogram.buckets") : NULL;
-	json_int_t bytes = llround(share * number_at(run, "metrics.bytes"));
+	json_int_t bytes = integer_of(share * number_at(run, "metrics.bytes"));
 	json_t *direction = required(json_object());
 	put_int(direction, "io_bytes", bytes);
 	put_int(direction, "io_kbytes", bytes / 1024);
-	put_int(direction, "bw_bytes", llround(bytes_per_s));
-	put_int(direction, "bw", (int64_t)(bytes_per_s / 1024));
+	put_int(direction, "bw_bytes", integer_of(bytes_per_s));
+	put_int(direction, "bw", integer_of(floor(bytes_per_s / 1024)));
 	put_real(direction, "iops", share * number_at(run, "metrics.ops_per_s"));
 	put_int(direction, "runtime",
-		share > 0 ? llround(1e3 * number_at(run, "metrics.elapsed_s")) : 0);
-	put_int(direction, "total_ios", llround(ops));
-	put_int(direction, "short_ios", llround(share * number_at(run, "metrics.short_transfers")));
+		share > 0 ? integer_of(1e3 * number_at(run, "metrics.elapsed_s")) : 0);
+	put_int(direction, "total_ios", integer_of(ops));
+	put_int(direction, "short_ios",
+		integer_of(share * number_at(run, "metrics.short_transfers")));
 	put_int(direction, "drop_ios", 0);
 	put_new(direction, "slat_ns", latency_json(NULL, NULL));
 	put_new(direction, "clat_ns", latency_json(latency, buckets));
@@ -221,11 +230,23 @@ static void set_bytes(json_t *options, const char *name, const json_t *value)
 				    json_sprintf("%lld", (long long)json_integer_value(value)));
 }
 
+/*
+ * fio's own, with numjobs where it was left out and the depth shows that there was one job: readers
+ * of fio's JSON look for it.
+ */
+static json_t *imported_options(const json_t *run)
+{
+	json_t *options = json_copy((json_t *)at_path(run, "imported.options"));
+	if (!json_object_get(options, "numjobs") && json_is_number(at_path(run, "config.depth")))
+		put_string(options, "numjobs", "1");
+	return options;
+}
+
 /* As fio would have to be told, as far as it has words for it. All values are strings there. */
 static json_t *options_json(const json_t *run, const char *jobname)
 {
 	if (json_is_object(at_path(run, "imported.options")))
-		return json_incref((json_t *)at_path(run, "imported.options"));
+		return imported_options(run);
 	json_t *options = required(json_object());
 	put_string(options, "name", jobname);
 	put_new(options, "ioengine", json_sprintf("iolab-%s", string_at(run, "engine.label")));
@@ -241,6 +262,7 @@ static json_t *options_json(const json_t *run, const char *jobname)
 		set_option(options, "fdatasync", at_path(run, "workload.fdatasync_every"));
 	set_option(options, "filename", at_path(run, "workload.path"));
 	set_option(options, "iodepth", at_path(run, "config.depth"));
+	put_string(options, "numjobs", "1");
 	set_option(options, "rate_iops", at_path(run, "config.rate_per_s"));
 	set_option(options, "runtime", at_path(run, "config.runtime_s"));
 	if (number_at(run, "config.warmup_s") > 0)
@@ -269,10 +291,10 @@ static void set_cpu(json_t *job, const json_t *run)
 		user_pct += 100 * number_at(run, "metrics.cpu.user_s") / elapsed_s;
 		system_pct += 100 * number_at(run, "metrics.cpu.system_s") / elapsed_s;
 	}
-	put_int(job, "job_runtime", llround(1e3 * elapsed_s));
+	put_int(job, "job_runtime", integer_of(1e3 * elapsed_s));
 	put_real(job, "usr_cpu", user_pct);
 	put_real(job, "sys_cpu", system_pct);
-	put_int(job, "ctx", llround(switches));
+	put_int(job, "ctx", integer_of(switches));
 }
 
 /* Reads and writes apart have no latency of their own here: that is in "mixed". */
@@ -286,7 +308,7 @@ static void set_directions(json_t *job, const json_t *run)
 	json_object_set_new(job, "write", direction_json(run, writes, !both && writes > 0));
 	json_object_set_new(job, "trim", direction_json(run, 0, false));
 	json_t *sync = required(json_object());
-	put_int(sync, "total_ios", llround(number_at(run, "metrics.syncs")));
+	put_int(sync, "total_ios", integer_of(number_at(run, "metrics.syncs")));
 	put_new(sync, "lat_ns", latency_json(at_path(run, "metrics.sync_latency_ns"), NULL));
 	put_new(job, "sync", sync);
 	if (both)
@@ -296,9 +318,9 @@ static void set_directions(json_t *job, const json_t *run)
 static json_t *job_json(const json_t *run, unsigned number)
 {
 	const char *panel = string_at(run, "workload.panel");
-	json_t *name = json_sprintf("%s, %s, %s %.0f, round %.0f", string_at(run, "engine.label"),
-				    panel, string_at(run, "config.x_name"),
-				    number_at(run, "config.x"), number_at(run, "config.round"));
+	char place[64];
+	json_t *name = json_sprintf("%s, %s, %s, round %.0f", string_at(run, "engine.label"), panel,
+				    x_words(run, place), number_at(run, "config.round"));
 	int error = status_is(run, "ok") ? 0 : status_is(run, "unsupported") ? EOPNOTSUPP : EIO;
 	json_t *job = required(json_object());
 	put_shared(job, "jobname", name);
@@ -306,7 +328,7 @@ static json_t *job_json(const json_t *run, unsigned number)
 	put_int(job, "job_start", start_ms(run));
 	put_int(job, "error", error);
 	put_int(job, "eta", 0);
-	put_int(job, "elapsed", llround(ceil(number_at(run, "metrics.elapsed_s"))));
+	put_int(job, "elapsed", integer_of(ceil(number_at(run, "metrics.elapsed_s"))));
 	put_new(job, "job options", options_json(run, json_string_value(name)));
 	put_string(job, "desc", error ? string_at(run, "reason") : panel);
 	set_directions(job, run);

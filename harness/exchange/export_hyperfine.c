@@ -13,6 +13,7 @@
 #include "base/json_put.h"
 #include "base/statistics.h"
 #include "exchange/export.h"
+#include "summary/place.h"
 
 #define OPERATIONS 1e6
 
@@ -37,11 +38,11 @@ static json_t *cpu_json(double sum_s, unsigned known, unsigned count)
 /* Short, since hyperfine's figures print it along an axis: the panel only where there are several. */
 static json_t *hyperfine_command(const json_t *configuration, bool many_panels)
 {
-	return json_sprintf(
-		"%s, %s %.0f: 1 million %ss%s%s", string_at(configuration, "engine.label"),
-		string_at(configuration, "config.x_name"), number_at(configuration, "config.x"),
-		string_at(configuration, "workload.op"), many_panels ? ", " : "",
-		many_panels ? string_at(configuration, "workload.panel") : "");
+	char place[64];
+	return json_sprintf("%s, %s: 1 million %ss%s%s", string_at(configuration, "engine.label"),
+			    x_words(configuration, place), string_at(configuration, "workload.op"),
+			    many_panels ? ", " : "",
+			    many_panels ? string_at(configuration, "workload.panel") : "");
 }
 
 /* NULL when no run of the configuration measured anything. */
@@ -49,6 +50,7 @@ static json_t *result_json(const json_t *runs, const json_t *configuration, bool
 {
 	double *times = malloc((json_array_size(runs) + 1) * sizeof *times);
 	double sum = 0, squares = 0, user_s = 0, system_s = 0;
+	char place[64];
 	unsigned count = 0, known = 0;
 	json_t *list = json_array(), *codes = json_array(), *run;
 	size_t i;
@@ -72,7 +74,8 @@ static json_t *result_json(const json_t *runs, const json_t *configuration, bool
 		struct estimate e = estimate_median(times, count);
 		json_t *parameters = required(json_object());
 		put_new(parameters, string_at(configuration, "config.x_name"),
-			json_sprintf("%.0f", number_at(configuration, "config.x")));
+			json_string(x_words(configuration, place) +
+				    strlen(string_at(configuration, "config.x_name")) + 1));
 		result = required(json_object());
 		put_new(result, "command", hyperfine_command(configuration, many_panels));
 		put_string(result, "panel", string_at(configuration, "workload.panel"));

@@ -16,6 +16,7 @@ struct fio_output {
 	time_t written; /* when, for a fio that does not say it */
 	const char *cache; /* "warm" or "dropped" when buffered jobs began; NULL: not known */
 	bool here; /* it ran on this machine as it is now */
+	int signal; /* fio says that it was interrupted by this signal; 0: it does not */
 };
 
 /*

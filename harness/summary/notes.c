@@ -93,9 +93,8 @@ static bool is_warned(const json_t *configuration, const json_t *warning)
 static void print_warned(FILE *out, const json_t *list, size_t from, const json_t *warning)
 {
 	const json_t *first = json_array_get(list, from);
-	fprintf(out, "    %s, %s %lld:", string_at(first, "workload.panel"),
-		string_at(first, "config.x_name"),
-		(long long)json_integer_value(at_path(first, "config.x")));
+	char place[64];
+	fprintf(out, "    %s, %s:", string_at(first, "workload.panel"), x_words(first, place));
 	for (size_t i = from; i < json_array_size(list); i++) {
 		const json_t *c = json_array_get(list, i);
 		if (same_place(c, first) && is_warned(c, warning))

@@ -17,6 +17,9 @@ bool same_x(const json_t *a, const json_t *b);
 /* Both of them. */
 bool same_place(const json_t *a, const json_t *b);
 
+/* "depth 4", or "depth unknown" where an imported run does not say it. Returns `text`. */
+const char *x_words(const json_t *configuration, char text[64]);
+
 /* The estimate of a metric; NULL when no round gave one. */
 const json_t *metric_estimate(const json_t *configuration, const char *metric);
 

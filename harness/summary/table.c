@@ -164,6 +164,7 @@ static void print_panel(FILE *out, const json_t *list, size_t position)
 {
 	const json_t *panel = json_array_get(list, position);
 	const char *baseline = common_baseline(list, panel);
+	char place[64];
 	size_t i, j;
 	json_t *c, *row;
 	fprintf(out, "\n%s\n", string_at(panel, "workload.panel"));
@@ -176,8 +177,7 @@ static void print_panel(FILE *out, const json_t *list, size_t position)
 			if (!same_place(row, c) || !status_is(row, "ok"))
 				continue;
 			if (!headed)
-				fprintf(out, " %s %lld%s%s\n", string_at(c, "config.x_name"),
-					(long long)json_integer_value(at_path(c, "config.x")),
+				fprintf(out, " %s%s%s\n", x_words(c, place),
 					baseline ? "" : ", ratios to ",
 					baseline ? "" : string_at(c, "baseline"));
 			headed = true;

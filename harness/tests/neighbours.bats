@@ -165,7 +165,8 @@ assert runs[0]["workload"]["panel"] == "file randrw 75% reads 4k O_DIRECT, 1M"'
 	rm -r results
 	imports mixed-plain
 	checks "$FIXTURES/mixed-plain.json" '
-assert runs[0]["metrics"]["latency_ns"] is None and runs[0]["metrics"]["ops"] == 100
+latency = runs[0]["metrics"]["latency_ns"]
+assert latency["p50"] is None and latency["count"] == 100 == runs[0]["metrics"]["ops"], latency
 assert any(w["id"] == "quantiles_apart" for w in runs[0]["warnings"])
 assert summary["configurations"][0]["metrics"]["latency_ns.p50"] is None'
 	rm -r results
@@ -350,6 +351,249 @@ for was, is_now in zip(before["configurations"], ours):
 	assert_failure 1
 	assert_output --partial "its schema is"
 	assert_equal "$(cat results/runs.jsonl)" '{"schema":"other"}'
+}
+
+# first_run FOLDER KEYS: a value of the first run.
+first_run() {
+	"$SYSTEM_PYTHON" -c "import json, sys; print(json.loads(open(sys.argv[1] + '/runs.jsonl').readline())$2)" "$1"
+}
+
+# For the Python below: the identifiers of a run's warnings, and the values of one.
+IDS='
+def ids(run): return [w["id"] for w in run["warnings"]]
+def said(run, id): return next(w["values"] for w in run["warnings"] if w["id"] == id)
+'
+
+@test "import: a file without options: workload, engine and depth are unknown, and no job is a round of another" {
+	imports fio/no_options
+	cp "$FIXTURES/fio/no_options.json" again.json
+	run "$IOLAB" import again.json --out results
+	assert_success
+	valid results/summary.json iolab.summary.v2
+	checks "$FIXTURES/fio/no_options.json" "$IDS"'
+assert len(runs) == 4 and len(summary["configurations"]) == 4
+for run in runs:
+    w, c = run["workload"], run["config"]
+    unknown = ("rw", "bs_bytes", "size_bytes", "direct", "cache", "read_pct", "fsync_every", "fdatasync_every", "words")
+    assert [w[key] for key in unknown] == [None] * len(unknown), w
+    assert c["depth"] is None and c["x"] is None and run["engine"]["label"] == "fio:unknown"
+    assert "options_unknown" in ids(run), ids(run)
+assert "workload unknown: reads, depth unknown" in runs[0]["workload"]["panel"], runs[0]["workload"]["panel"]
+assert "workload unknown: reads and writes" in runs[1]["workload"]["panel"]
+assert abs(said(runs[0], "options_unknown")["mean_bytes"] - 16384) < 1'
+	[[ $table == *"depth unknown"* ]]
+	[[ $table != *"depth 0"* ]]
+	run "$IOLAB" export results --format fio --out out.json
+	assert_success
+	run timeout 100 "$PYTHON" "$ROOT/plots/plot.py" results
+	assert_success
+	run timeout 100 "$PYTHON" "$ROOT/plots/report.py" results
+	assert_success
+	grep -q "depth unknown" results/report.html
+	run "$IOLAB" diff results results
+	assert_success
+}
+
+@test "import: the engine is unknown where fio chose it, and so is a depth that the engine may not have" {
+	imports fio/default_engine
+	checks "$FIXTURES/fio/default_engine.json" "$IDS"'
+assert {r["engine"]["label"] for r in runs} == {"fio:unknown"}
+assert [r["config"]["depth"] for r in runs] == [None, 1] == [r["config"]["x"] for r in runs]
+assert "engine_unknown" in ids(runs[0]) and "depth_unknown" in ids(runs[0]) and "depth_unknown" not in ids(runs[1])'
+	# What fio saw in flight proves the depth.
+	sed 's/"elapsed": 3,/"elapsed": 3, "iodepth_level": {"1": 0.1, "32": 1.5, ">=64": 98.4},/' \
+		"$FIXTURES/fio/default_engine.json" >levels.json
+	run "$IOLAB" import levels.json --out levels
+	assert_success
+	assert_equal "$(first_run levels '["config"]["depth"]')" 64
+	# On this system, it is known.
+	run "$IOLAB" import "$FIXTURES/fio/default_engine.json" --out here --here
+	assert_success
+	assert_equal "$(first_run here '["engine"]["label"]')" fio:psync
+}
+
+@test "import: one job's options for a whole group are not taken for the group's" {
+	imports fio/group_without_numjobs fio/two_jobs_in_a_group fio/more_jobs_than_numjobs fio/group_of_one
+	checks "$FIXTURES/fio/group_of_one.json" "$IDS"'
+for run, why in zip(runs, ("jobs_unknown", "jobs_contradict", "jobs_contradict")):
+    assert run["config"]["depth"] is None and why in ids(run), (run["config"], ids(run))
+    assert "a group of jobs, depth unknown" in run["workload"]["panel"]
+    assert run["engine"]["variant"].endswith("+jobs_unknown"), run["engine"]
+assert round(said(runs[1], "jobs_contradict")["jobs_seen"]) == 2
+assert round(said(runs[2], "jobs_contradict")["jobs_seen"]) == 8
+assert runs[3]["config"]["depth"] == 1 and runs[3]["engine"]["label"] == "fio:psync"'
+	rm -r results
+	refused "--group_reporting" "$IOLAB" import "$FIXTURES/fio/twins_without_numjobs.json" --out results
+}
+
+@test "import: what contradicts itself is marked, and what it denies is unknown" {
+	imports fio/other_block_size fio/reads_that_write fio/deeper_than_its_depth fio/other_rate fio/other_mix
+	checks "$FIXTURES/fio/other_rate.json" "$IDS"'
+blocks, pattern, latency, levels, rate, mix = runs
+assert blocks["workload"]["bs_bytes"] is None and "blocks of unknown size" in blocks["workload"]["panel"]
+assert said(blocks, "block_size_contradicts") == {"bs_bytes": 65536, "mean_bytes": 16384}
+assert pattern["workload"]["rw"] is None and "pattern unknown" in pattern["workload"]["panel"]
+assert said(pattern, "pattern_contradicts")["writes"] == 4000
+for run in (latency, levels):
+    assert run["config"]["depth"] is None and said(run, "depth_contradicts")["options_depth"] == 2
+assert said(levels, "depth_contradicts")["in_flight"] == 8
+assert abs(said(rate, "rate_contradicts")["counted_per_s"] - 2000) < 1
+assert said(mix, "mix_contradicts")["asked_pct"] == 25
+# Each in a configuration of its own.
+assert len(summary["configurations"]) == 6'
+}
+
+@test "import: 0 is a value, and not an option that was left out" {
+	imports fio/mix_of_writes_only fio/mix_of_reads_only
+	checks "$FIXTURES/fio/mix_of_reads_only.json" '
+assert [r["workload"]["read_pct"] for r in runs] == [0, 100]
+assert runs[0]["workload"]["panel"].startswith("file rw 0% reads"), runs[0]["workload"]'
+	sed 's/"rwmixread": "0"/"rwmixread": "140"/' "$FIXTURES/fio/mix_of_writes_only.json" >pct.json
+	rm -r results
+	refused "rwmixread=140 is no share" "$IOLAB" import pct.json --out results
+	sed 's/"rwmixread": "0"/"iodepth": "many"/' "$FIXTURES/fio/mix_of_writes_only.json" >depth.json
+	refused "iodepth=many is not a count" "$IOLAB" import depth.json --out results
+}
+
+@test "import: block sizes that are ranges, splits, or other ones for writes" {
+	imports fio/block_sizes
+	checks "$FIXTURES/fio/block_sizes.json" '
+sizes = {run["imported"]["job"]: run["workload"]["bs_bytes"] for run in runs}
+assert sizes == {"range": None, "bs_range": None, "split": None, "both": None, "writes": 8192, "reads": 8192, "one": 16384,
+                 "empty": 4096}, sizes
+panels = {run["imported"]["job"]: run["workload"]["panel"] for run in runs}
+assert "blocks 4k-12k" in panels["range"] and "blocks 8k/20:32k/80" in panels["split"] and "blocks 8k,64k" in panels["both"]
+assert not any(w["id"] == "block_size_contradicts" for run in runs for w in run["warnings"])'
+	sed 's/"bs": ",8k"/"bs": "8x"/' "$FIXTURES/fio/block_sizes.json" >bad.json
+	rm -r results
+	refused "bs=8x is not a size of blocks" "$IOLAB" import bad.json --out results
+}
+
+@test "import: a counter that is missing or rounded is computed from better ones of the file" {
+	imports fio/no_total_ios fio/rounded_bandwidth fio/rounded_rate
+	checks "$FIXTURES/fio/rounded_rate.json" "$IDS"'
+rate, blocks, bandwidth, whole = (run["metrics"] for run in runs)
+assert rate["ops"] == 800 and rate["ops_per_s"] == 160 and "operations_computed" in ids(runs[0])
+assert blocks["ops"] == 300 and blocks["bytes"] == 300 << 20 and abs(blocks["ops_per_s"] - 60) < 1e-6
+assert abs(bandwidth["bytes_per_s"] - 300 * 1024 / 40) < 1e-3, bandwidth
+assert abs(whole["ops_per_s"] - 7.9) < 1e-6 and whole["bytes"] == 316 * 1024, whole'
+}
+
+@test "import: a mix without bins keeps count, mean, least and most of its latency" {
+	imports fio/mix_without_bins
+	checks "$FIXTURES/fio/mix_without_bins.json" '
+latency = runs[0]["metrics"]["latency_ns"]
+assert (latency["count"], latency["min"], latency["max"]) == (4000, 2000, 7000000), latency
+assert abs(latency["mean"] - (3000 * 120000 + 1000 * 520000) / 4000) < 201, latency
+assert [latency[key] for key in ("p50", "p90", "p99", "p99_9")] == [None] * 4'
+}
+
+@test "import: the JSON is found behind marks, blanks and text, in UTF-16 and inside of other documents" {
+	"$SYSTEM_PYTHON" - "$FIXTURES/psync.json" <<-'PYTHON'
+		import json, sys
+		text = open(sys.argv[1]).read()
+		document = json.loads(text)
+		indented = "".join("  " + line for line in text.splitlines(True))
+		for name, found in (("mark", b"\xef\xbb\xbf" + text.encode()), ("utf16", text.encode("utf-16")),
+		                    ("le", text.encode("utf-16-le")), ("be", b"\xfe\xff" + text.encode("utf-16-be")),
+		                    ("blanks", ("\n\n \t\r\n" + indented).encode()),
+		                    ("text", ("fio: a note [x] {\n \t" + indented).encode()),
+		                    ("array", json.dumps([document]).encode()),
+		                    ("inside", json.dumps({"host": "h", "results": {"fio": document}}, indent=2).encode())):
+		    open(name + ".json", "wb").write(found)
+		open("two.json", "w").write(json.dumps([document, document]))
+		open("wide.json", "wb").write(text.encode("utf-32"))
+		open("cut.json", "w").write(indented[:2000])
+		open("latin.json", "wb").write(text.replace('"one"', '"\u00e9"').encode("latin-1"))
+	PYTHON
+	for name in mark utf16 le be blanks text array inside; do
+		run "$IOLAB" import $name.json --out $name
+		assert_success
+		assert_equal "$(first_run $name '["engine"]["label"]') $(first_run $name '["metrics"]["ops"]')" "fio:psync 100"
+	done
+	refused "more than one result of fio (2)" "$IOLAB" import two.json --out results
+	refused "it is UTF-32" "$IOLAB" import wide.json --out results
+	refused "broken JSON, in line" "$IOLAB" import cut.json --out results
+	refused "broken JSON, in line" "$IOLAB" import latin.json --out results
+	gzip -k two.json
+	refused "compressed (gzip)" "$IOLAB" import two.json.gz --out results
+}
+
+@test "import: where there is no JSON, fio's own words are quoted" {
+	printf 'note: some text\nfio: pid=12, err=2/file:a.c:7, func=open, error=No such file or directory\n' >error.json
+	refused "fio: pid=12, err=2/file:a.c:7, func=open, error=No such file" "$IOLAB" import error.json --out results
+	printf '\n mine: (g=0): rw=randread, bs=(R) 4096B-4096B \033[31m\n' >plain.json
+	refused "mine: (g=0): rw=randread, bs=(R) 4096B-4096B ?[31m" "$IOLAB" import plain.json --out results
+}
+
+@test "import: fio's own trouble is told: interrupted, ended early, a latency that cannot be" {
+	imports fio/interrupted fio/ended_early fio/impossible_latency
+	checks "$FIXTURES/fio/interrupted.json" "$IDS"'
+assert said(runs[0], "interrupted") == {"signal": 15} and "interrupted" not in ids(runs[1])
+assert said(runs[1], "ended_early") == {"asked_s": 60, "ran_s": 2}
+for run in runs[2:]:
+    assert "latency_impossible" in ids(run) and run["metrics"]["latency_ns"] is None, ids(run)
+    assert run["metrics"]["ops"] == 4000'
+	# More than 2^63 - 1, as versions of fio write negative numbers.
+	sed 's/9223372036854775807/18446744073709551615/' "$FIXTURES/fio/impossible_latency.json" >more.json
+	run "$IOLAB" import more.json --out more
+	assert_success
+	assert_output --partial "fio's latency cannot be"
+}
+
+@test "import: an error number of another system has no name of Linux's" {
+	run "$IOLAB" import "$FIXTURES/fio/errors_elsewhere.json" --out results
+	assert_failure 1
+	checks "$FIXTURES/fio/errors_elsewhere.json" '
+reasons = [run["reason"] for run in runs]
+assert "error 84" in reasons[0] and "EILSEQ" not in reasons[0], reasons
+assert "error 60" in reasons[1] and "ENOSTR" not in reasons[1], reasons
+assert "ENOSPC" in reasons[2] and "EILSEQ" in reasons[3], reasons'
+}
+
+@test "import: numbers that cannot be are refused in one line" {
+	for change in 's/"iops": 2000.0/"iops": 1e60/' 's/"iops": 2000.0/"iops": -3/' 's/"bw_bytes": 8192000/"bw_bytes": -1/' \
+		's/"total_ios": 4000/"total_ios": -4000/' 's/"min": 2000/"min": -5/' 's/"mean": 120000.0/"mean": -1.5/' \
+		's/"50.000000": 110000/"50.000000": -7/' 's/"runtime": 2000/"runtime": 1e300/'; do
+		sed "$change" "$FIXTURES/fio/group_of_one.json" >odd.json
+		! cmp -s odd.json "$FIXTURES/fio/group_of_one.json" || fail "nothing was changed by $change"
+		refused "which cannot be" "$IOLAB" import odd.json --out results
+	done
+	sed 's/"timestamp": [0-9]*/"timestamp": 1e308/' "$FIXTURES/fio/group_of_one.json" >odd.json
+	refused "its time is no date" "$IOLAB" import odd.json --out results
+	# Beyond an integer's range where the number is only passed on.
+	sed 's/"elapsed": 3/"elapsed": 3, "total_err": 1e300, "ctx": 1e300, "usr_cpu": 1e300/' "$FIXTURES/fio/group_of_one.json" >odd.json
+	run "$IOLAB" import odd.json --out results
+	assert_success
+	run "$IOLAB" export results --format fio --out out.json
+	assert_success
+	checks out.json 'assert fio["jobs"][0]["ctx"] > 0'
+}
+
+@test "import: long labels are shortened, stay different, and are drawn; control characters are not shown" {
+	imports fio/long_names
+	checks "$FIXTURES/fio/long_names.json" '
+labels = [run["engine"]["label"] for run in runs]
+assert len(set(labels)) == 2 and all(len(label) <= 64 for label in labels), labels
+assert all(len(run["workload"]["panel"]) <= 150 for run in runs)'
+	run timeout 100 "$PYTHON" "$ROOT/plots/plot.py" results
+	assert_success
+	run timeout 100 "$PYTHON" "$ROOT/plots/report.py" results
+	assert_success
+	sed 's/"group_reporting"/"\\u001b[31mred"/; s/"jobname": "alone"/"jobname": "a\\u001b[2J"/' "$FIXTURES/fio/group_of_one.json" >escape.json
+	run "$IOLAB" import escape.json --out escape
+	assert_success
+	[[ $output == *"?[31mred"* && $output != *$'\e'* ]]
+}
+
+@test "export as fio: each job says numjobs, which readers of fio's JSON look for" {
+	compared results --depths 1
+	run "$IOLAB" import "$FIXTURES/psync.json" "$FIXTURES/grouped.json" "$FIXTURES/fio/two_jobs_in_a_group.json" --out results
+	assert_success
+	"$IOLAB" export results --format fio --out fio.json >/dev/null
+	checks fio.json '
+numjobs = [job["job options"].get("numjobs") for job in fio["jobs"]]
+assert numjobs[0] == "1" and numjobs[-3:] == ["1", "4", None], numjobs'
 }
 
 @test "import, export and diff: wrong use" {

@@ -38,6 +38,8 @@ def x_plural(panel):
 def x_words(panel, xs):
     """depth 1 and 4; 50 connections"""
     axis = panel.axis
+    if None in xs:  # an imported run that does not say it has a panel of its own
+        return f"{axis.name} unknown"
     if axis.unit:
         return f"{listed(xs)} {axis.unit if xs == [1] else axis.plural}"
     return f"{axis.name} {listed(xs)}"

@@ -12,7 +12,7 @@ FIRST_VERSION = {
     "rate": {"x_about": "“Rate” is how many operations are due in a second, whether the earlier ones are "
                         "finished or not."}}
 
-FIELDS = {"x_name": shape.text, "x": shape.above_zero, "x_label": shape.maybe(shape.text),
+FIELDS = {"x_name": shape.text, "x": shape.nullable(shape.above_zero), "x_label": shape.maybe(shape.text),
           "x_unit": shape.maybe(shape.text), "x_about": shape.maybe(shape.text)}
 
 
