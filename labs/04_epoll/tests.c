@@ -596,7 +596,13 @@ static void a_send_that_fits_is_one_call(struct subject *s)
 static void a_peer_that_leaves_ends_a_send(struct subject *s)
 {
 	int ends[2];
-	make_narrow_pair(s, ends);
+	if (s->flavour == PIPE) {
+		/* Of a full pipe the kernel says EPOLLERR alone; write(2) would raise a signal. */
+		signal(SIGPIPE, SIG_IGN);
+		make_writing_pair(s, ends);
+	} else {
+		make_narrow_pair(s, ends);
+	}
 	open_engine(s, 1, 1);
 	attach(s, 0, ends[0]);
 	send_until_full(s, 0, ends, 0);
@@ -1287,7 +1293,7 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_2, TEST("both_directions", SOCKETS, socket_both_directions_at_once) },
 	{ EXERCISE_2, TEST("send_to_nobody", STREAMS, stream_send_to_nobody) },
 	{ EXERCISE_2,
-	  TEST("a_peer_that_leaves_ends_a_send", SOCKETS, a_peer_that_leaves_ends_a_send) },
+	  TEST("a_peer_that_leaves_ends_a_send", STREAMS, a_peer_that_leaves_ends_a_send) },
 	{ EXERCISE_2, TEST("cancel_takes_back_a_send", SOCKETS, cancel_takes_back_a_send) },
 
 	{ EXERCISE_3,
@@ -1345,6 +1351,9 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_6, TEST("files_are_refused", ONE(BUFFERED), files_are_refused) },
 	{ EXERCISE_6, TEST("says_what_it_can_do", ONE(NO_FD), says_what_it_can_do) },
 	{ EXERCISE_6, TEST("supports_or_says_why", ONE(NO_FD), supports_or_says_why) },
+	{ .exercise = 6,
+	  .engine = "epoll:edge+oneshot",
+	  TEST("says_why_not_both_modes", ONE(NO_FD), supports_or_says_why) },
 
 	{ EXERCISE_7, TEST("reads_in_other_threads", FILES, reads_in_other_threads) },
 	{ EXERCISE_7, TEST("hears_by_eventfd", ONE(BUFFERED), hears_by_eventfd) },

@@ -68,6 +68,9 @@ class Runner:
                     break
             process.stdout.close()
             status = process.wait()
+        except BaseException:
+            kill_all(process)
+            raise
         finally:
             timer.cancel()
             with self.lock:

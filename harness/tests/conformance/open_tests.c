@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What an engine says before the run: supports() and open(). */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -101,8 +102,18 @@ static int ask(const struct subject *s, enum io_kind kind, enum io_fd_kind fd_ki
 	return s->ops->supports(&config, kind, fd_kind, why);
 }
 
-void supports_or_says_why(struct subject *s)
+/* Which of the first descriptors are open: one bit for each. */
+static uint64_t open_descriptors(void)
 {
+	uint64_t open = 0;
+	for (int fd = 0; fd < 64; fd++)
+		open |= (uint64_t)(fcntl(fd, F_GETFD) >= 0) << fd;
+	return open;
+}
+
+static void ask_everything(struct subject *s)
+{
+	uint64_t before = open_descriptors();
 	static const char *const fd_kinds[IO_FD_KIND_COUNT] = { "no descriptor", "a file",
 								"a socket", "a pipe" };
 	for (unsigned kind = 0; kind < IO_KIND_COUNT; kind++)
@@ -116,4 +127,17 @@ void supports_or_says_why(struct subject *s)
 			       "reason",
 			       kind_name(kind), fd_kinds[fd_kind]);
 		}
+	uint64_t after = open_descriptors();
+	expect(after == before,
+	       "expected supports() to leave descriptors as they were, saw 0x%llx open instead of "
+	       "0x%llx",
+	       (unsigned long long)after, (unsigned long long)before);
+}
+
+void supports_or_says_why(struct subject *s)
+{
+	ask_everything(s);
+	/* A program may have closed its standard input: then the engine gets descriptor 0. */
+	close(STDIN_FILENO);
+	ask_everything(s);
 }
