@@ -98,7 +98,8 @@ def main():
         ratio = c["ratio"] and c["ratio"]["ops_per_s"]
         if ratio:
             interval = quantities.span(ratio["low"], ratio["high"], quantities.count)
-            row = f"{plain(quantities.ratio(ratio['mean']))} ({interval}, {ratio['verdict']})"
+            verdict = "no difference shown" if ratio["verdict"] == "none" else ratio["verdict"]
+            row = f"{plain(quantities.ratio(ratio['mean']))} ({interval}, {verdict})"
             expect(any(row in cell for cells in rows_of(markdown) for cell in cells), f"no {row}")
 
     for name in re.findall(r"(?:reproduced|contradicted|cannot tell) here", html_words):
