@@ -241,7 +241,7 @@ static void print_changed(FILE *out, const json_t *entry)
 	for_each_metric (m) {
 		const json_t *pair = json_object_get(json_object_get(entry, "median"), m->name);
 		double a = number_at(pair, "a"), b = number_at(pair, "b");
-		if (m->column.shown == COLUMN_IF_SOME && !m->ratio && a != b)
+		if (m->column.shown != COLUMN_NEVER && !m->ratio && a != b)
 			fprintf(out, "  %s %s -> %s", m->words, metric_format(m, a, a_text),
 				metric_format(m, b, b_text));
 	}

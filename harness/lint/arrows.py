@@ -13,7 +13,7 @@ import os
 import re
 import sys
 
-INCLUDE = re.compile(r'^#\s*include\s+"([^"]+)"')
+INCLUDE = re.compile(r'^#\s*include\s+(["<])([^">]+)[">]')
 # Made by the build, beside the objects.
 GENERATED = {"build_info.h", "syscall_list.h"}
 COMMON = "common"
@@ -43,10 +43,10 @@ def read(path):
 
 
 class Include:
-    """One #include "..." of one file, and the header that it means."""
+    """One #include of one file, and the header that it means."""
 
-    def __init__(self, path, number, written):
-        self.path, self.written = path, written
+    def __init__(self, path, number, written, of_system):
+        self.path, self.written, self.of_system = path, written, of_system
         self.where = f"{path}:{number}: \"{written}\""
 
     def header(self, own_folder, searched):
@@ -62,7 +62,7 @@ def includes_of(path):
     for number, line in enumerate(read(path).splitlines(), 1):
         found = INCLUDE.match(line)
         if found:
-            yield Include(path, number, found[1])
+            yield Include(path, number, found[2], of_system=found[1] == "<")
 
 
 def folder_of(path):
@@ -98,8 +98,10 @@ def fault_of_include(include, rooms):
     if ".." in include.written.split("/"):
         return "an include does not climb"
     if not header:
-        return "no such header"
+        return None if include.of_system else "no such header"
     at = folder_of(header)
+    if include.of_system:
+        return f'a header of ours stands in quotes: "{include.written}"'
     if at.removeprefix("harness/") in rooms and include.written != header.removeprefix("harness/"):
         return f'a room\'s header is named with its room: "{header.removeprefix("harness/")}"'
     reach = reach_of(folder, rooms)
@@ -124,8 +126,8 @@ def imported(path):
     for node in ast.walk(ast.parse(read(path), path)):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, name.name) for name in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            yield node.lineno, node.module
+        elif isinstance(node, ast.ImportFrom):
+            yield node.lineno, "." * node.level + (node.module or "")
 
 
 def python_faults(top, floors):

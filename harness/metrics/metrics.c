@@ -701,7 +701,8 @@ const struct metric all_metrics[] = {
 		.unit = "threads",
 		.meaning =
 			"io-wq and SQPOLL threads that the kernel kept for this process when the "
-			"window was over.",
+			"window was over. In a very short run the thread of the probe's ring may "
+			"still be among them.",
 		.better = BETTER_LOWER,
 		.shown_as = SHOWN_WHOLE,
 		.whole = true,

@@ -36,12 +36,12 @@ static unsigned print_imported(FILE *out, const json_t *list)
 static void print_columns(FILE *out, const json_t *summary)
 {
 	unsigned own = print_imported(out, json_object_get(summary, "configurations"));
+	long long rounds = json_integer_value(json_object_get(summary, "rounds_done"));
 	fprintf(out,
-		"\nMedians of %lld rounds%s. Spread: interval of %.4g %% confidence, "
+		"\nMedians of %lld round%s%s. Spread: interval of %.4g %% confidence, "
 		"%s.\nRatio: %s,\ninterval of %.4g %%. \"%s\", and = behind a value: it spans 1, "
 		"or there are fewer than five rounds.\n",
-		(long long)json_integer_value(json_object_get(summary, "rounds_done")),
-		own ? " in random order" : "",
+		rounds, rounds == 1 ? "" : "s", own ? " in random order" : "",
 		json_number_value(at_path(summary, "interval.confidence_pct")),
 		string_at(summary, "interval.method"), string_at(summary, "interval.ratio_method"),
 		json_number_value(at_path(summary, "interval.ratio_confidence_pct")),

@@ -60,18 +60,23 @@ static json_t *ratio_json(const struct measured_config *c, const struct measured
 json_t *ratios_json(const struct measured_config *c, const struct measured_config *baseline,
 		    unsigned rounds, json_t *warnings)
 {
-	bool undefined = false;
 	if (!baseline || baseline == c || is_imported(c) || is_imported(baseline) ||
 	    !ok_rounds_of(c, rounds) || !ok_rounds_of(baseline, rounds))
 		return json_null();
 	json_t *ratios = required(json_object());
-	for_each_metric (m)
-		if (m->ratio)
-			put_new(ratios, m->name, ratio_json(c, baseline, rounds, m, &undefined));
-	if (undefined)
-		remark_add(warnings, "ratio_undefined", NULL,
-			   "in a round this engine or its baseline measured 0, so a ratio is "
-			   "missing");
+	for_each_metric (m) {
+		bool undefined = false;
+		if (!m->ratio)
+			continue;
+		put_new(ratios, m->name, ratio_json(c, baseline, rounds, m, &undefined));
+		if (!undefined)
+			continue;
+		json_t *values = required(json_object());
+		put_string(values, "metric", m->words);
+		remark_add(warnings, "ratio_undefined", values,
+			   "in a round this engine or its baseline measured 0, so the ratio of "
+			   "{metric} is missing");
+	}
 	return ratios;
 }
 
