@@ -60,6 +60,19 @@ refused() {
 	refused harness/summary/ratio.c base/nothing.h "no such header"
 }
 
+@test "a header of ours in angle brackets is refused: it would hide its layer" {
+	echo '#include <summary/ratio.h>' >harness/base/json.c
+	arrows
+	assert_failure 1
+	assert_output --partial "a header of ours stands in quotes"
+}
+
+@test "the tree itself keeps the rules of includes and functions" {
+	cd "$ROOT"
+	run "$SYSTEM_PYTHON" harness/lint/arrows.py --rooms "$(make -s -p -n list-tests | sed -n 's/^ROOMS *:= *//p' | head -n 1)"
+	assert_success
+}
+
 @test "an import that goes up, or to the side, is refused; one that goes down is accepted" {
 	echo "from readings import results" >plots/figures/timeline.py
 	echo "from figures import timeline" >plots/plot.py

@@ -172,7 +172,7 @@ static int over_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_ki
 	(void)why;
 	if (e->fds[fd_slot] < 0 || e->fault != FIRST_NUMBER_STAYS)
 		e->fds[fd_slot] = fd;
-	if (e->fault == OLD_NUMBER_IS_WATCHED && fd_slot > 0 && e->fds[0] == fd)
+	if (e->fault == OLD_NUMBER_IS_WATCHED && fd_slot != 0 && e->fds[0] == fd)
 		e->fds[fd_slot] = -1; /* known already, under slot 0 */
 	return 0;
 }
@@ -427,6 +427,7 @@ static void over_close(struct engine *e)
 			close(e->fds[i]);
 	if (e->own_fd >= 0)
 		close(e->own_fd);
+	/* cppcheck-suppress leakReturnValNotUsed ; that it is kept is the fault */
 	if (e->fault == KEEPS_MEMORY && !malloc(100))
 		abort();
 	e->right_ops->close(e->right);
