@@ -682,7 +682,7 @@ print(VERDICTS["wrong"][0])'
 		    os.chmod(program, 0o755)
 		    return measure.verify(Lab, program)
 		assert runs("exit 77") == "" and runs("exit 0") == ""
-		assert "--verify: block 7 is wrong" in runs("echo block 7 is wrong >&2; exit 1")
+		assert "(--verify): block 7 is wrong" in runs("echo block 7 is wrong >&2; exit 1")
 	PYTHON
 	assert_success
 }

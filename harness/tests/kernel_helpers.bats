@@ -49,7 +49,9 @@ setup() {
 		for c in summary["configurations"]:
 		    if c["status"] == "ok":
 		        median = c["metrics"]["kernel_helpers"]["median"]
-		        assert median == ("sqpoll" in c["engine"]["label"]), (c["engine"]["label"], median)
+		        # At most 2: the thread of the ring that asked may still be there on a busy machine.
+		        least, most = (1, 2) if "sqpoll" in c["engine"]["label"] else (0, 0)
+		        assert least <= median <= most, (c["engine"]["label"], median)
 		assert "kernel_helpers" in schema["definitions"]["metrics"]["properties"]
 	PYTHON
 	run cat "$BATS_FILE_TMPDIR/table"
@@ -65,14 +67,14 @@ setup() {
 	"$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/runs.csv" <<-'PYTHON'
 		import csv, sys
 		rows = [row for row in csv.DictReader(open(sys.argv[1], newline="")) if row["status"] == "ok"]
-		assert {row["kernel_helpers"] for row in rows if row["engine"] == "io_uring:sqpoll"} == {"1"}
+		assert {row["kernel_helpers"] for row in rows if row["engine"] == "io_uring:sqpoll"} <= {"1", "2"}
 		assert {row["kernel_helpers"] for row in rows if row["engine"] != "io_uring:sqpoll"} == {"0"}
 	PYTHON
 	cp -r "$FOLDER" "$BATS_TEST_TMPDIR/other"
-	sed -i 's/"kernel_helpers":1/"kernel_helpers":3/' "$BATS_TEST_TMPDIR/other/runs.jsonl"
+	sed -i 's/"kernel_helpers":[12]/"kernel_helpers":3/' "$BATS_TEST_TMPDIR/other/runs.jsonl"
 	run "$IOLAB" diff "$FOLDER" "$BATS_TEST_TMPDIR/other"
 	assert_success
-	assert_output --regexp "io_uring:sqpoll .* kernel helper threads 1 -> 3"
+	assert_output --regexp "io_uring:sqpoll .* kernel helper threads [12.5]+ -> 3"
 	assert_equal "$(grep "kernel helper threads" <<<"$output" | grep -vc sqpoll)" 0
 }
 

@@ -710,7 +710,7 @@ PY
 	run --separate-stderr as_user "$USER_DIR/iolab" summary "$USER_DIR/results"
 	chmod 755 "$USER_DIR/results" && rm -rf "$USER_DIR"
 	assert_failure 1
-	assert_output --partial "Medians of 1 rounds"
+	assert_output --partial "Medians of 1 round"
 	[[ $stderr == *"printed, but not written"*EACCES* ]] || fail "$stderr"
 }
 

@@ -37,6 +37,7 @@ FAMILIES = re.compile(r"(pthread_(mutex|cond|rwlock|spin|barrier|once|create|joi
                       r"op_\w+|reason_\w+|errno_name)")
 FORTIFIED = re.compile(r"__(\w+)_chk")
 SHOWN_MOST = 8
+NAME_LETTERS_MOST = 60  # of a name that is shown: a remark has a bound, and its end is the count
 
 
 def is_ordinary(name):
@@ -50,4 +51,5 @@ def shown(names):
     """A few of them, in words."""
     ordered = sorted(names)
     more = len(ordered) - SHOWN_MOST
-    return ordered[:SHOWN_MOST] + ([f"and {more} more"] if more > 0 else [])
+    cut = [name if len(name) <= NAME_LETTERS_MOST else f"{name[:NAME_LETTERS_MOST]}..." for name in ordered]
+    return cut[:SHOWN_MOST] + ([f"and {more} more"] if more > 0 else [])
