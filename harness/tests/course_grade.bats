@@ -387,7 +387,7 @@ $(seq -f 'W(%.0f)' 10000 32000)"
 	graded_points is_common 20
 	graded_points keeps_name 0 "a name of a kind that cannot be hidden"
 	graded_points hides_call 20 "to be read by a person: w0000"
-	grep -q 'and [0-9]* more' "$OUT/hides_call.txt"
+	grep -q 'and [0-9]* more' "$OUT/hides_call.txt" || fail "$(head -c 1500 "$OUT/hides_call.txt")"
 }
 
 @test "an engine that looks whether it is watched, leaves something behind, or ends itself" {

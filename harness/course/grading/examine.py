@@ -178,7 +178,7 @@ class Examiner:
                                       cpu_s=COMPILE_CPU_S)
             program = os.path.join(room, "program")
             lines = linked.stdout.splitlines()
-            taken = (reports.printable(line[2:102]) for line in lines if line.startswith("U "))
+            taken = (reports.printable(line[2:]) for line in lines if line.startswith("U "))
             examined.calls = {name for name in taken if not functions.is_ordinary(name)}
             examined.early = "early" in lines
             examined.registers = "registers" in lines or linked.status != 0

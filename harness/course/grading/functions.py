@@ -37,7 +37,7 @@ FAMILIES = re.compile(r"(pthread_(mutex|cond|rwlock|spin|barrier|once|create|joi
                       r"op_\w+|reason_\w+|errno_name)")
 FORTIFIED = re.compile(r"__(\w+)_chk")
 SHOWN_MOST = 8
-NAME_LETTERS_MOST = 60  # of a name that is shown: a remark has a bound, and its end is the count
+NAME_LETTERS_MOST = 24  # of a name that is shown: a remark has a bound, and its end is the count
 
 
 def is_ordinary(name):

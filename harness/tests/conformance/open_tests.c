@@ -62,6 +62,14 @@ static void give_back(struct held *all, const struct rlimit *before)
 	}
 }
 
+/* RLIMIT_AS bounds the stack, too: what open() and printf() need of it must be there before. */
+static void grow_stack(void)
+{
+	volatile char room[512 * 1024];
+	for (size_t i = 0; i < sizeof room; i += 4096)
+		room[sizeof room - 1 - i] = 0;
+}
+
 void open_without_memory(struct subject *s)
 {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -77,6 +85,7 @@ void open_without_memory(struct subject *s)
 					.options = s->options };
 	expect(config.arena, "the test itself gets no memory");
 	struct rlimit before;
+	grow_stack();
 	struct held *all = take_all_memory(&before);
 	int rc = s->ops->open(&engine, &config, &why);
 	give_back(all, &before);
