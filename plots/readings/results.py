@@ -253,7 +253,8 @@ class Summary:
 def _panels(configurations):
     together = {}
     for c in configurations:
-        together.setdefault((c.panel_name, c.x_name), []).append(c)
+        # A value that fio did not tell has no place among those that are known.
+        together.setdefault((c.panel_name, c.x_name, c.x is None), []).append(c)
     return [Panel(group) for group in together.values()]
 
 
