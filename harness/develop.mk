@@ -6,7 +6,7 @@
 
 help::
 	@echo 'Work on iolab itself:'
-	@echo 'make check         run all tests (5 minutes); TESTS="unit bats-results" runs only those'
+	@echo 'make check         run all tests (12 minutes); TESTS="unit bats-results" runs only those'
 	@echo 'make list-tests    print the names for TESTS; the beginning of a name is enough'
 	@echo 'make lint          check the files that changed: warnings of gcc and clang, layout, cppcheck, shellcheck,'
 	@echo '                   includes that go up, functions over 70 lines, names that mean two things'

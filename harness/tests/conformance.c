@@ -28,6 +28,13 @@
 #include "conformance/tests.h"
 #include "engines.h"
 
+/* A sanitizer looks at code and not at numbers: what takes long runs in the plain build. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+static const bool sanitized = true;
+#else
+static const bool sanitized = false;
+#endif
+
 /* A test that takes longer hangs. Sanitizers and a busy machine are allowed for. */
 #define TEST_LIMIT_NS (240 * NS_PER_S)
 /* A faulty engine may hang: what is right must be over by then. */
@@ -314,7 +321,8 @@ static void test_variant(struct suite *suite, const struct engine_ops *ops, uint
 		}
 		for (unsigned t = 0; t < TEST_COUNT; t++) {
 			const struct test *test = &tests[t];
-			if (!(test->flavours & ONE(flavour)) || (test->is_long && combined) ||
+			if (!(test->flavours & ONE(flavour)) ||
+			    (test->is_long && (combined || sanitized)) ||
 			    (suite->only_test && strcmp(suite->only_test, test->name) != 0))
 				continue;
 			enum verdict verdict = run_test(&s, test, TEST_LIMIT_NS, text, sizeof text);

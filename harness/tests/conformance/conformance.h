@@ -132,7 +132,7 @@ struct test {
 	const char *name;
 	unsigned flavours; /* bits of enum flavour */
 	void (*run)(struct subject *s);
-	bool is_long; /* not asked of two options together */
+	bool is_long; /* not asked of two options together, nor under a sanitizer */
 };
 
 #endif
