@@ -116,9 +116,10 @@ void find_hang(struct exam *e)
 	struct __ptrace_syscall_info info = { 0 };
 	int status;
 	kill(e->pid, SIGSTOP);
-	pid_t stopped; /* on a busy machine the tick comes first */
-	while ((stopped = waitpid(e->pid, &status, __WALL)) < 0 && errno == EINTR)
-		;
+	pid_t stopped = -1;
+	/* On a busy machine a tick comes first. One that stands still already never stops again. */
+	for (int ticks = 0; stopped < 0 && ticks < 10; ticks++)
+		stopped = waitpid(e->pid, &status, __WALL);
 	if (stopped == e->pid) {
 		ptrace(PTRACE_GET_SYSCALL_INFO, e->pid, sizeof info, &info);
 		put_place(values, e, info.instruction_pointer);
