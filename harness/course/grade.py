@@ -250,8 +250,8 @@ def main():
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         return run(o)
-    except (CourseError, OSError) as error:
-        print(f"grade: {error}", file=sys.stderr)
+    except (CourseError, OSError, sandbox.Ungraded) as error:
+        print(f"grade: {sandbox.told(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         begun = os.path.exists(os.path.join(o.out, reports.UNFINISHED))
@@ -317,9 +317,8 @@ def run(o):
                 return
             except Exception as error:  # pylint: disable=broad-except
                 # Whatever one submission brings about, it must not cost the others their grades.
-                why = str(error) if isinstance(error, (sandbox.Ungraded, OSError)) else repr(error)
-                grade = Grade(grades[number].name, names[number],
-                              ungraded=f"not graded: {reports.printable(why)[:200]}")
+                why = reports.printable(sandbox.told(error))[:200]
+                grade = Grade(grades[number].name, names[number], ungraded=f"not graded: {why}")
             write(number, grade)
             progress.count += 1
 

@@ -5,6 +5,7 @@ Sandbox() tries once what this machine allows, and `barriers` says it in words. 
 command.
 """
 import contextlib
+import errno
 import json
 import os
 import selectors
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from grading.confined import (CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS,
                       DATA_BYTES, MIB, PRIVATE, __file__ as CONFINED)
 from grading.control_group import MEMORY_BYTES, PROCESSES, ControlGroup
+from labs import CourseError
 
 OUTPUT_BYTES = 4 * MIB  # further output of a command is thrown away
 POLL_S = 0.05
@@ -40,6 +42,15 @@ class Interrupted(Ungraded):
 class DiskFull(Ungraded):
     def __str__(self):
         return "the disk was full"
+
+
+def told(error):
+    """An error of the grader's, in words for people. The disk may be full at any of the grader's steps."""
+    if isinstance(error, OSError):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return str(DiskFull())
+        return f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+    return str(error) if isinstance(error, (Ungraded, CourseError)) else repr(error)
 
 
 @dataclass
