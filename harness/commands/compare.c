@@ -22,7 +22,7 @@
 #define UNTIL_CI_ROUNDS_MIN 5
 #define UNTIL_CI_LIMIT_S    600
 
-struct options {
+struct compare_options {
 	struct engine_choice engines;
 	struct round_choice order; /* with until_ci_pct: rounds at least */
 	struct plan_choice choice;
@@ -44,8 +44,9 @@ static int status_of(const json_t *summary)
 }
 
 /* What the comparison knows of itself, for its summary. `command` is borrowed. */
-static struct comparison describe(const struct options *o, const struct comparison_rounds *rounds,
-				  enum ending ending, json_t *command, json_t *idle_baseline)
+static struct comparison describe(const struct compare_options *o,
+				  const struct comparison_rounds *rounds, enum ending ending,
+				  json_t *command, json_t *idle_baseline)
 {
 	bool cut_short = ending == ENDED_BY_INTERRUPT || ending == ENDED_BY_FAILURE;
 	return (struct comparison) {
@@ -147,7 +148,7 @@ static double parse_positive(const struct argp_state *state, const char *option,
 }
 
 /* What one option alone does not show. */
-static void check_options(struct options *o, const struct argp_state *state)
+static void check_options(struct compare_options *o, const struct argp_state *state)
 {
 	if (o->choice.rates && !o->choice.workloads)
 		argp_error(state,
@@ -164,7 +165,7 @@ static void check_options(struct options *o, const struct argp_state *state)
 /* A list or number is checked here as far as run_options_parse() will not see it. */
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
-	struct options *o = state->input;
+	struct compare_options *o = state->input;
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &o->engines;
@@ -208,7 +209,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 }
 
 /* The comparison from its first run to its summary. Returns an exit status. */
-static int compare(const struct options *o, struct plan *plan, json_t *command)
+static int compare(const struct compare_options *o, struct plan *plan, json_t *command)
 {
 	struct reason why = { "" };
 	struct results_folder folder;
@@ -240,7 +241,7 @@ out:
 }
 
 /* Parses argv, with one option for each axis that a workload sweeps. */
-static void parse_options(struct options *options, int argc, char **argv)
+static void parse_options(struct compare_options *options, int argc, char **argv)
 {
 	struct argp *swept = swept_options();
 	const struct argp_child children[] = {
@@ -273,7 +274,7 @@ static void parse_options(struct options *options, int argc, char **argv)
 int command_compare(int argc, char **argv)
 {
 	char *standard = standard_engines();
-	struct options options = {
+	struct compare_options options = {
 		.engines = { .command = "iolab compare",
 			     .list = standard,
 			     .takes_run_words = true },

@@ -21,7 +21,7 @@
 
 #define METHOD "ratio of geometric means, Welch's t on the logarithms of unpaired rounds"
 
-struct options {
+struct diff_options {
 	const char *folders[2];
 	unsigned folder_count;
 	bool json;
@@ -171,7 +171,7 @@ static json_t *side_json(const char *folder, const json_t *summary)
 	return side;
 }
 
-static json_t *document_json(const struct options *o, json_t *summaries[2], json_t *command)
+static json_t *document_json(const struct diff_options *o, json_t *summaries[2], json_t *command)
 {
 	const json_t *a = json_object_get(summaries[0], "configurations");
 	const json_t *b = json_object_get(summaries[1], "configurations");
@@ -383,7 +383,7 @@ static void print_document(FILE *out, const json_t *document)
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
-	struct options *o = state->input;
+	struct diff_options *o = state->input;
 	switch (key) {
 	case 'j':
 		o->json = true;
@@ -417,7 +417,7 @@ int command_diff(int argc, char **argv)
 		       "come the differences of their environments, then the ratio B / A of every "
 		       "configuration that both have, then what only one has. Writes nothing."
 	};
-	struct options options = { 0 };
+	struct diff_options options = { 0 };
 	struct reason why = { "" };
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &options);

@@ -24,13 +24,13 @@ static const struct format formats[] = {
 
 #define FORMAT_COUNT (sizeof formats / sizeof *formats)
 
-struct options {
+struct export_options {
 	const char *folder;
 	const char *out; /* NULL: standard output */
 	const struct format *format;
 };
 
-static int write_file(const struct options *o, const json_t *runs, const json_t *summary,
+static int write_file(const struct export_options *o, const json_t *runs, const json_t *summary,
 		      struct reason *why)
 {
 	struct whole_file file;
@@ -43,7 +43,7 @@ static int write_file(const struct options *o, const json_t *runs, const json_t 
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
-	struct options *o = state->input;
+	struct export_options *o = state->input;
 	switch (key) {
 	case 'f':
 		for (unsigned i = 0; i < FORMAT_COUNT; i++)
@@ -87,7 +87,7 @@ int command_export(int argc, char **argv)
 		       "each run), hyperfine's JSON (the time of a million operations), or CSV (a "
 		       "line for each run).",
 	};
-	struct options options = { 0 };
+	struct export_options options = { 0 };
 	struct reason why = { "" };
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &options);

@@ -23,7 +23,7 @@
 #include "summary/grouping.h"
 #include "summary/summary.h"
 
-struct options {
+struct import_options {
 	char **files;
 	unsigned file_count;
 	const char *out;
@@ -96,7 +96,7 @@ static json_t *as_written(json_t *run)
 }
 
 /* Appends a run for each job of a file to `runs`, and its line to `lines`. */
-static int add_file(const struct options *o, const char *path, json_t *runs, FILE *lines,
+static int add_file(const struct import_options *o, const char *path, json_t *runs, FILE *lines,
 		    struct reason *why)
 {
 	struct fio_output output = { .path = path, .cache = o->cache, .here = o->here };
@@ -182,7 +182,8 @@ static int append(const char *folder, const char *lines, size_t length, struct r
 }
 
 /* Summary and table; an exit status. */
-static int conclude(const struct options *o, json_t *command, unsigned rounds, struct reason *why)
+static int conclude(const struct import_options *o, json_t *command, unsigned rounds,
+		    struct reason *why)
 {
 	struct comparison fresh = { .command = command, .rounds_planned = rounds };
 	json_t *summary = summary_recompute(o->out, NULL, fresh, why);
@@ -211,7 +212,7 @@ enum option_key { OPT_OUT = 0x100, OPT_CACHE, OPT_HERE };
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
-	struct options *o = state->input;
+	struct import_options *o = state->input;
 	switch (key) {
 	case OPT_OUT:
 		o->out = arg;
@@ -262,7 +263,7 @@ int command_import(int argc, char **argv)
 		       "files and of the jobs in them. They did not take turns with iolab's runs, so "
 		       "there are no ratios between the two.",
 	};
-	struct options options = { 0 };
+	struct import_options options = { 0 };
 	struct reason why = { "" };
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &options);

@@ -332,7 +332,7 @@ static json_t *try_cell(const void *argument)
 	return answer;
 }
 
-struct options {
+struct matrix_options {
 	struct engine_series series;
 	const char *folder;
 };
@@ -344,7 +344,7 @@ struct row {
 	json_t *cells[TARGET_COUNT];
 };
 
-static void list_rows(struct row *rows, const struct options *options)
+static void list_rows(struct row *rows, const struct matrix_options *options)
 {
 	struct reason unused;
 	for (unsigned i = 0; i < options->series.engines.count; i++)
@@ -394,7 +394,7 @@ static json_t *columns_json(void)
 	return columns;
 }
 
-static json_t *document_json(const struct options *options, const struct row *rows)
+static json_t *document_json(const struct matrix_options *options, const struct row *rows)
 {
 	char path[PATH_MAX];
 	snprintf(path, sizeof path, "%s/iolab-matrix", options->folder);
@@ -472,7 +472,7 @@ static void print_document(const json_t *document)
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
-	struct options *o = state->input;
+	struct matrix_options *o = state->input;
 	if (key == ARGP_KEY_INIT)
 		state->child_inputs[0] = &o->series;
 	else if (key == 'f')
@@ -499,7 +499,7 @@ int command_matrix(int argc, char **argv)
 		       "asynchronous in the kernel, done by threads, blocked in the call, or "
 		       "refused.",
 	};
-	struct options options = {
+	struct matrix_options options = {
 		.series = {
 			.engines = { .command = "iolab matrix",
 				     .list = "blocking,threads,poll,epoll,epoll_workers,posix_aio,"

@@ -42,7 +42,7 @@ static const char *const default_run[] = {
 	"--batch-complete", "1", "--runtime", "0.1", "--warmup", "0.03", NULL,
 };
 
-struct options {
+struct overlap_options {
 	struct engine_series series;
 	const char *ratios; /* separated by commas */
 };
@@ -65,7 +65,7 @@ struct subject {
 };
 
 struct experiment {
-	const struct options *options;
+	const struct overlap_options *options;
 	struct subject subjects[ENGINES_MAX];
 	unsigned point_count;
 	char loops_per_us[32];
@@ -73,7 +73,8 @@ struct experiment {
 	struct random_stream *random; /* the series' own */
 };
 
-static void gather_words(struct run_words *run, const char *engine, const struct options *options)
+static void gather_words(struct run_words *run, const char *engine,
+			 const struct overlap_options *options)
 {
 	run_words_begin(run);
 	run_words_add(run, "--engine");
@@ -85,7 +86,7 @@ static void gather_words(struct run_words *run, const char *engine, const struct
 }
 
 /* The same run without its I/O: what names a file means nothing there, and is left out. */
-static void gather_compute_words(struct run_words *run, const struct options *options)
+static void gather_compute_words(struct run_words *run, const struct overlap_options *options)
 {
 	struct run_config without_io = { .workload = workload_find("nop", NULL) };
 	struct run_words whole;
@@ -318,7 +319,7 @@ enum option_key { OPT_RATIOS = 0x100 };
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
-	struct options *o = state->input;
+	struct overlap_options *o = state->input;
 	if (key == ARGP_KEY_INIT)
 		state->child_inputs[0] = &o->series;
 	else if (key == OPT_RATIOS)
@@ -403,7 +404,7 @@ int command_overlap(int argc, char **argv)
 		       "--bs 64k --size 64M --depth 4 --batch-complete 1 --runtime 0.1 --warmup "
 		       "0.03",
 	};
-	struct options options = {
+	struct overlap_options options = {
 		.series = {
 			.engines = { .command = "iolab overlap",
 				     .list = "blocking,threads,posix_aio,libaio,io_uring",

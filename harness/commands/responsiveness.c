@@ -55,7 +55,7 @@ static const struct {
 			   IO_FD_SOCKET, 1 },
 };
 
-struct options {
+struct responsiveness_options {
 	struct engine_series series;
 	double runtime_s;
 	const char *folder;
@@ -66,7 +66,7 @@ struct task {
 	const struct engine_ops *ops; /* NULL: nothing outstanding */
 	uint64_t engine_options;
 	enum scene scene;
-	const struct options *options;
+	const struct responsiveness_options *options;
 };
 
 struct loop {
@@ -263,7 +263,7 @@ struct row {
 };
 
 /* The timer alone, then every engine in every scene. Returns how many. */
-static unsigned list_rows(struct row *rows, const struct options *options)
+static unsigned list_rows(struct row *rows, const struct responsiveness_options *options)
 {
 	unsigned count = 0;
 	rows[count].task = (struct task) { NULL, 0, FILE_SCENE, options };
@@ -366,7 +366,8 @@ static json_t *scenes_json(void)
 	return list;
 }
 
-static json_t *document_json(const struct options *options, const struct row *rows, unsigned count)
+static json_t *document_json(const struct responsiveness_options *options, const struct row *rows,
+			     unsigned count)
 {
 	char path[PATH_MAX];
 	snprintf(path, sizeof path, "%s/iolab-probe", options->folder);
@@ -385,7 +386,7 @@ enum option_key { OPT_RUNTIME = 0x100 };
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
-	struct options *o = state->input;
+	struct responsiveness_options *o = state->input;
 	if (key == ARGP_KEY_INIT)
 		state->child_inputs[0] = &o->series;
 	else if (key == 'f')
@@ -424,7 +425,7 @@ int command_responsiveness(int argc, char **argv)
 		.doc = "Measures how late a timer of one millisecond fires in the thread that does "
 		       "the I/O, as a user interface would feel it.",
 	};
-	struct options options = {
+	struct responsiveness_options options = {
 		.series = {
 			.engines = { .command = "iolab responsiveness",
 				     .list = "blocking,threads,poll,epoll,posix_aio,libaio,"

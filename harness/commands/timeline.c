@@ -35,7 +35,7 @@ static const char *const default_run[] = {
 	"--batch-complete", "1", "--runtime", "0.2", "--warmup", "0.1", NULL,
 };
 
-struct options {
+struct timeline_options {
 	struct engine_series series;
 	const char *length_us;
 };
@@ -51,7 +51,7 @@ struct lane {
 };
 
 static void gather_words(struct run_words *run, const char *engine, const char *loops_per_us,
-			 const struct options *options)
+			 const struct timeline_options *options)
 {
 	run_words_begin(run);
 	run_words_add(run, "--engine");
@@ -239,7 +239,7 @@ static void print_lanes(const json_t *document)
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
-	struct options *o = state->input;
+	struct timeline_options *o = state->input;
 	if (key == ARGP_KEY_INIT)
 		state->child_inputs[0] = &o->series;
 	else if (key == 'l')
@@ -267,7 +267,7 @@ static void note_failure(struct lane *lane, json_t *result, const struct reason 
 
 /* One run of a round. What is unsupported is not asked again. */
 static void run_lane(struct lane *lane, unsigned round, const char *loops_per_us,
-		     const struct options *options)
+		     const struct timeline_options *options)
 {
 	struct run_words words;
 	if (status_is(lane->failure, "unsupported"))
@@ -287,7 +287,7 @@ static void run_lane(struct lane *lane, unsigned round, const char *loops_per_us
 	lane->ok_count++;
 }
 
-static struct lane *make_lanes(const struct options *options)
+static struct lane *make_lanes(const struct timeline_options *options)
 {
 	struct lane *lanes = calloc(options->series.engines.count, sizeof *lanes);
 	for (unsigned i = 0; i < options->series.engines.count; i++) {
@@ -298,7 +298,7 @@ static struct lane *make_lanes(const struct options *options)
 	return lanes;
 }
 
-static void free_lanes(struct lane *lanes, const struct options *options)
+static void free_lanes(struct lane *lanes, const struct timeline_options *options)
 {
 	for (unsigned i = 0; i < options->series.engines.count; i++) {
 		for (unsigned round = 0; round < options->series.order.rounds; round++)
@@ -321,7 +321,7 @@ static const json_t *first_result(const struct lane *lanes, unsigned count, unsi
 	return NULL;
 }
 
-static json_t *document_json(const struct options *options, const struct lane *lanes)
+static json_t *document_json(const struct timeline_options *options, const struct lane *lanes)
 {
 	const struct engine_series *series = &options->series;
 	unsigned count = series->engines.count, rounds = series->rounds_begun;
@@ -342,7 +342,7 @@ static json_t *document_json(const struct options *options, const struct lane *l
 }
 
 /* Before anything runs, are the options for the runs right? Returns an exit status. */
-static int check_run_words(const struct options *options)
+static int check_run_words(const struct timeline_options *options)
 {
 	for (unsigned i = 0; i < options->series.engines.count; i++) {
 		struct run_words words;
@@ -377,7 +377,7 @@ int command_timeline(int argc, char **argv)
 		       "--size 64M --depth 8 --compute-us 30 --batch-complete 1 --runtime 0.2 "
 		       "--warmup 0.1",
 	};
-	struct options options = {
+	struct timeline_options options = {
 		.series = {
 			.engines = { .command = "iolab timeline",
 				     .list = "blocking,threads,posix_aio,libaio,io_uring,"
