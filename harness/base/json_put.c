@@ -29,6 +29,12 @@ void put_int(json_t *object, const char *key, int64_t value)
 	put_new(object, key, required(json_integer(value)));
 }
 
+void append_int(json_t *array, int64_t value)
+{
+	if (json_array_append_new(array, required(json_integer(value))) < 0)
+		required(NULL);
+}
+
 void put_real(json_t *object, const char *key, double value)
 {
 	put_new(object, key, isfinite(value) ? required(json_real(value)) : json_null());

@@ -20,6 +20,9 @@ void put_bool(json_t *object, const char *key, bool value);
 void put_string(json_t *object, const char *key, const char *text); /* null for NULL */
 void put_null(json_t *object, const char *key);
 
+/* Appends to `array`. */
+void append_int(json_t *array, int64_t value);
+
 /* Takes over `value`, a new reference; null for NULL. */
 void put_new(json_t *object, const char *key, json_t *value);
 

@@ -41,33 +41,44 @@ static bool supports(const struct engine_ops *engine, uint64_t options, unsigned
 
 static json_t *supports_json(const struct engine_ops *engine, uint64_t options)
 {
-	json_t *result = json_object();
+	json_t *result = required(json_object());
 	for (unsigned i = 0; i < COLUMN_COUNT; i++) {
 		struct reason why = { "" };
+		json_t *answer = required(json_object());
 		bool yes = supports(engine, options, i, &why);
-		json_object_set_new(result, columns[i].name,
-				    json_pack("{s:b, s:o}", "supported", yes, "reason",
-					      yes ? json_null() : json_string(why.text)));
+		put_bool(answer, "supported", yes);
+		put_string(answer, "reason", yes ? NULL : why.text);
+		put_new(result, columns[i].name, answer);
 	}
 	return result;
 }
 
+static json_t *option_json(const struct engine_ops *engine, unsigned i)
+{
+	json_t *option = required(json_object());
+	put_string(option, "name", engine->options[i].name);
+	put_string(option, "summary", engine->options[i].summary);
+	put_new(option, "supports", supports_json(engine, UINT64_C(1) << i));
+	return option;
+}
+
 static json_t *engine_json(const struct engine_ops *engine)
 {
-	json_t *options = json_array();
+	json_t *options = required(json_array()), *json = required(json_object());
 	for (unsigned i = 0; engine->options && engine->options[i].name; i++)
-		json_array_append_new(options,
-				      json_pack("{s:s, s:s, s:o}", "name", engine->options[i].name,
-						"summary", engine->options[i].summary, "supports",
-						supports_json(engine, UINT64_C(1) << i)));
-	return json_pack("{s:s, s:s, s:s, s:o, s:o}", "name", engine->name, "lab", engine->lab,
-			 "summary", engine->summary, "supports", supports_json(engine, 0),
-			 "options", options);
+		json_array_append_new(options, option_json(engine, i));
+	put_string(json, "name", engine->name);
+	put_string(json, "lab", engine->lab);
+	put_string(json, "summary", engine->summary);
+	put_new(json, "supports", supports_json(engine, 0));
+	put_new(json, "options", options);
+	return json;
 }
 
 static json_t *list_json(void)
 {
-	json_t *engines = json_array(), *list = json_array();
+	json_t *engines = required(json_array()), *workloads = required(json_array());
+	json_t *list = required(json_object());
 	for (unsigned i = 0; i < engines_count(); i++)
 		json_array_append_new(engines, engine_json(engine_at(i)));
 	for (unsigned i = 0; i < workloads_count(); i++) {
@@ -75,10 +86,13 @@ static json_t *list_json(void)
 		put_string(workload, "name", workload_at(i)->name);
 		put_string(workload, "summary", workload_at(i)->summary);
 		put_string(workload, "op", workload_at(i)->op_name);
-		json_array_append_new(list, workload);
+		json_array_append_new(workloads, workload);
 	}
-	return json_pack("{s:s, s:o, s:o, s:o}", "schema", "iolab.list.v1", "engines", engines,
-			 "workloads", list, "metrics", metrics_described());
+	put_string(list, "schema", "iolab.list.v1");
+	put_new(list, "engines", engines);
+	put_new(list, "workloads", workloads);
+	put_new(list, "metrics", metrics_described());
+	return list;
 }
 
 static void print_row(const char *name, const char *lab, const struct engine_ops *engine,

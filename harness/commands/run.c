@@ -208,9 +208,12 @@ static int print_result(const struct run_options *options, const json_t *result)
 int command_run(int argc, char **argv)
 {
 	struct run_options options;
-	run_options_parse(&options, argc, argv);
-	struct run_config *config = &options.config;
 	struct reason why = { "" };
+	if (run_options_parse(&options, argc, argv, &why) < 0) {
+		fprintf(stderr, "iolab: %s\n", why.text);
+		return EXIT_ERROR;
+	}
+	struct run_config *config = &options.config;
 	unsigned lost = 0;
 
 	interrupt_install(on_interrupt);

@@ -34,7 +34,9 @@ static const char linux_engines[] =
 /* The command that repeats the job. */
 static json_t *fio_command(const json_t *options, const char *jobname)
 {
-	json_t *command = json_pack("[s, o]", "fio", json_sprintf("--name=%s", jobname));
+	json_t *command = required(json_array());
+	json_array_append_new(command, required(json_string("fio")));
+	json_array_append_new(command, required(json_sprintf("--name=%s", jobname)));
 	const char *name;
 	json_t *value;
 	json_object_foreach ((json_t *)options, name, value) {

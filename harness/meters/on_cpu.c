@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/json_put.h"
+
 /* 8192 switches a CPU; a power of two. */
 #define RING_BYTES ((size_t)256 * 1024)
 
@@ -175,17 +177,20 @@ static void add_stretch(json_t *stretches, unsigned cpu, uint64_t from_ns, uint6
 		from_ns = begin_ns;
 	if (to_ns > end_ns)
 		to_ns = end_ns;
-	if (from_ns < to_ns)
-		json_array_append_new(stretches, json_pack("[i, I, I]", (int)cpu,
-							   (json_int_t)(from_ns - begin_ns),
-							   (json_int_t)(to_ns - begin_ns)));
+	if (from_ns >= to_ns)
+		return;
+	json_t *stretch = required(json_array());
+	append_int(stretch, cpu);
+	append_int(stretch, (int64_t)(from_ns - begin_ns));
+	append_int(stretch, (int64_t)(to_ns - begin_ns));
+	json_array_append_new(stretches, stretch);
 }
 
 /* One thread's changes, in time, to what it spent on a CPU. */
 static json_t *stretches_json(const struct change *changes, unsigned count, uint64_t begin_ns,
 			      uint64_t end_ns)
 {
-	json_t *stretches = json_array();
+	json_t *stretches = required(json_array());
 	/* It left without having come: it had come before the record began. */
 	uint64_t came_ns = changes[0].left ? begin_ns : UINT64_MAX;
 	for (unsigned i = 0; i < count; i++) {
@@ -243,7 +248,7 @@ json_t *on_cpu_json(struct on_cpu *record, uint64_t begin_ns, uint64_t end_ns, s
 		return NULL;
 	}
 	unsigned count = (unsigned)found;
-	json_t *threads = json_array();
+	json_t *threads = required(json_array());
 	if (count > 0)
 		qsort(changes, count, sizeof *changes, compare_changes);
 
@@ -253,13 +258,15 @@ json_t *on_cpu_json(struct on_cpu *record, uint64_t begin_ns, uint64_t end_ns, s
 		char name[32];
 		thread_name(changes[first].tid, name, sizeof name);
 		json_t *stretches = stretches_json(changes + first, next - first, begin_ns, end_ns);
-		if (json_array_size(stretches) == 0)
+		if (json_array_size(stretches) == 0) {
 			json_decref(stretches);
-		else
-			json_array_append_new(threads,
-					      json_pack("{s:s, s:b, s:o}", "name", name, "loop",
-							changes[first].tid == gettid(), "on_cpu",
-							stretches));
+			continue;
+		}
+		json_t *thread = required(json_object());
+		put_string(thread, "name", name);
+		put_bool(thread, "loop", changes[first].tid == gettid());
+		put_new(thread, "on_cpu", stretches);
+		json_array_append_new(threads, thread);
 	}
 	free(changes);
 	return threads;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_put.h"
+
 struct trace *trace_open(unsigned depth)
 {
 	struct trace *trace = calloc(1, sizeof *trace);
@@ -219,42 +221,73 @@ static json_t *totals_json(const struct trace *trace, const struct trace_window 
 			in_ns[span.activity] += span.end_ns - span.begin_ns;
 	}
 	uint64_t length_ns = window->end_ns - window->begin_ns;
-	return json_pack("{s:I, s:o, s:o, s:o, s:o, s:n, s:n}", "ops", (json_int_t)ops,
-			 "submit_pct", percentage(in_ns[TRACE_SUBMIT], length_ns), "reap_pct",
-			 percentage(in_ns[TRACE_REAP], length_ns), "compute_pct",
-			 percentage(in_ns[TRACE_COMPUTE], length_ns), "held_computing",
-			 held_computing(trace, window), "working_pct", "blocked_pct");
+	json_t *totals = required(json_object());
+	put_int(totals, "ops", (int64_t)ops);
+	put_new(totals, "submit_pct", percentage(in_ns[TRACE_SUBMIT], length_ns));
+	put_new(totals, "reap_pct", percentage(in_ns[TRACE_REAP], length_ns));
+	put_new(totals, "compute_pct", percentage(in_ns[TRACE_COMPUTE], length_ns));
+	put_new(totals, "held_computing", held_computing(trace, window));
+	put_null(totals, "working_pct");
+	put_null(totals, "blocked_pct");
+	return totals;
 }
 
-json_t *trace_json(const struct trace *trace, const struct trace_window *window)
+/* [slot, offered, accepted, completed], the times from the beginning of the window. */
+static json_t *operations_json(const struct trace *trace, const struct trace_window *window)
 {
-	static const char *const activities[] = {
-		[TRACE_SUBMIT] = "submit", [TRACE_REAP] = "reap", [TRACE_COMPUTE] = "compute"
-	};
-	json_int_t origin_ns = (json_int_t)window->begin_ns;
-	json_t *operations = json_array(), *loop = json_array();
-
+	int64_t origin_ns = (int64_t)window->begin_ns;
+	json_t *operations = required(json_array());
 	for (uint64_t i = 0; i < held(trace->op_count); i++) {
 		const struct trace_op *op = op_at(trace, i);
 		if (op->completed_ns <= window->begin_ns || op->offered_ns >= window->end_ns)
 			continue;
-		json_array_append_new(operations,
-				      json_pack("[I, I, I, I]", (json_int_t)op->slot,
-						(json_int_t)op->offered_ns - origin_ns,
-						(json_int_t)op->accepted_ns - origin_ns,
-						(json_int_t)op->completed_ns - origin_ns));
+		json_t *operation = required(json_array());
+		append_int(operation, op->slot);
+		append_int(operation, (int64_t)op->offered_ns - origin_ns);
+		append_int(operation, (int64_t)op->accepted_ns - origin_ns);
+		append_int(operation, (int64_t)op->completed_ns - origin_ns);
+		json_array_append_new(operations, operation);
 	}
+	return operations;
+}
+
+/* [what, begin, end]: a piece of the loop's time, or of a call. */
+static json_t *piece_json(const char *what, int64_t begin_ns, int64_t end_ns)
+{
+	json_t *piece = required(json_array());
+	json_array_append_new(piece, required(json_string(what)));
+	append_int(piece, begin_ns);
+	append_int(piece, end_ns);
+	return piece;
+}
+
+static json_t *loop_json(const struct trace *trace, const struct trace_window *window)
+{
+	static const char *const activities[] = {
+		[TRACE_SUBMIT] = "submit", [TRACE_REAP] = "reap", [TRACE_COMPUTE] = "compute"
+	};
+	int64_t origin_ns = (int64_t)window->begin_ns;
+	json_t *loop = required(json_array());
 	for (uint64_t i = 0; i < held(trace->span_count); i++) {
 		const struct trace_span *span = span_at(trace, i);
 		if (span->end_ns <= window->begin_ns || span->begin_ns >= window->end_ns)
 			continue;
-		json_array_append_new(loop, json_pack("[s, I, I]", activities[span->activity],
-						      (json_int_t)span->begin_ns - origin_ns,
-						      (json_int_t)span->end_ns - origin_ns));
+		json_array_append_new(loop, piece_json(activities[span->activity],
+						       (int64_t)span->begin_ns - origin_ns,
+						       (int64_t)span->end_ns - origin_ns));
 	}
-	return json_pack("{s:I, s:I, s:o, s:o, s:o}", "begin_ns", origin_ns, "length_ns",
-			 (json_int_t)(window->end_ns - window->begin_ns), "operations", operations,
-			 "loop", loop, "totals", totals_json(trace, window));
+	return loop;
+}
+
+json_t *trace_json(const struct trace *trace, const struct trace_window *window)
+{
+	json_t *json = required(json_object());
+	put_int(json, "begin_ns", (int64_t)window->begin_ns);
+	put_int(json, "length_ns", (int64_t)(window->end_ns - window->begin_ns));
+	put_new(json, "operations", operations_json(trace, window));
+	put_new(json, "loop", loop_json(trace, window));
+	put_new(json, "totals", totals_json(trace, window));
+	return json;
 }
 
 static json_int_t integer_at(const json_t *list, size_t i)
@@ -286,9 +319,8 @@ static void add_part(struct call_splitter *splitter, bool working, json_int_t be
 	if (begin_ns >= end_ns)
 		return;
 	*(working ? &splitter->working_ns : &splitter->blocked_ns) += end_ns - begin_ns;
-	json_array_append_new(
-		splitter->calls,
-		json_pack("[s, I, I]", working ? "working" : "blocked", begin_ns, end_ns));
+	json_array_append_new(splitter->calls,
+			      piece_json(working ? "working" : "blocked", begin_ns, end_ns));
 }
 
 static void split_call(struct call_splitter *splitter, json_int_t begin_ns, json_int_t end_ns,
@@ -317,10 +349,14 @@ static void split_call(struct call_splitter *splitter, json_int_t begin_ns, json
 void trace_add_threads(json_t *trace, json_t *threads, const char *why)
 {
 	json_int_t length_ns = json_integer_value(json_object_get(trace, "length_ns"));
-	struct call_splitter splitter = { json_array(), 0, 0 };
+	struct call_splitter splitter = { required(json_array()), 0, 0 };
 	const json_t *on_cpu = loop_on_cpu(threads);
-	json_t *span, *always = json_pack("[[i, i, I]]", 0, 0, length_ns);
+	json_t *span, *stretch = required(json_array()), *always = required(json_array());
 	size_t i, next = 0;
+	append_int(stretch, 0);
+	append_int(stretch, 0);
+	append_int(stretch, length_ns);
+	json_array_append_new(always, stretch);
 	json_array_foreach (json_object_get(trace, "loop"), i, span) {
 		json_int_t begin_ns = integer_at(span, 1), end_ns = integer_at(span, 2);
 		if (strcmp(json_string_value(json_array_get(span, 0)), "compute") != 0)
@@ -330,14 +366,14 @@ void trace_add_threads(json_t *trace, json_t *threads, const char *why)
 	}
 	json_t *totals = json_object_get(trace, "totals");
 	if (threads) {
-		json_object_set_new(totals, "working_pct",
-				    percentage((uint64_t)splitter.working_ns, (uint64_t)length_ns));
-		json_object_set_new(totals, "blocked_pct",
-				    percentage((uint64_t)splitter.blocked_ns, (uint64_t)length_ns));
+		put_new(totals, "working_pct",
+			percentage((uint64_t)splitter.working_ns, (uint64_t)length_ns));
+		put_new(totals, "blocked_pct",
+			percentage((uint64_t)splitter.blocked_ns, (uint64_t)length_ns));
 	}
-	json_object_set(trace, "calls", threads ? splitter.calls : json_null());
-	json_object_set_new(trace, "threads", threads ? threads : json_null());
-	json_object_set_new(trace, "threads_reason", threads ? json_null() : json_string(why));
+	put_shared(trace, "calls", threads ? splitter.calls : NULL);
+	put_new(trace, "threads", threads);
+	put_string(trace, "threads_reason", threads ? NULL : why);
 	json_decref(splitter.calls);
 	json_decref(always);
 }

@@ -92,7 +92,9 @@ json_t *result_config(const struct run_options *options, json_t *command)
 /* The exact command. argv[0] is "iolab run", for argp. */
 static json_t *run_command(int argc, char **argv)
 {
-	json_t *command = required(json_pack("[s, s]", program_invocation_name, "run"));
+	json_t *command = required(json_array());
+	json_array_append_new(command, required(json_string(program_invocation_name)));
+	json_array_append_new(command, required(json_string("run")));
 	for (int i = 1; i < argc; i++)
 		json_array_append_new(command, required(json_string(argv[i])));
 	return command;
@@ -197,11 +199,11 @@ json_t *result_histogram(const struct histogram *h)
 	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
 		if (h->buckets[i] == 0)
 			continue;
-		json_array_append_new(
-			buckets,
-			required(json_pack("[I, I, I]", (json_int_t)histogram_bucket_low_ns(i),
-					   (json_int_t)histogram_bucket_end_ns(i),
-					   (json_int_t)h->buckets[i])));
+		json_t *bucket = required(json_array());
+		append_int(bucket, (int64_t)histogram_bucket_low_ns(i));
+		append_int(bucket, (int64_t)histogram_bucket_end_ns(i));
+		append_int(bucket, (int64_t)h->buckets[i]);
+		json_array_append_new(buckets, bucket);
 	}
 	json_t *histogram = required(json_object());
 	put_string(histogram, "unit", "ns");

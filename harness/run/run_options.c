@@ -530,11 +530,7 @@ int run_options_read(struct run_options *options, int argc, char **argv, struct 
 	return parse_all(options, argc, argv, true, why);
 }
 
-void run_options_parse(struct run_options *options, int argc, char **argv)
+int run_options_parse(struct run_options *options, int argc, char **argv, struct reason *why)
 {
-	struct reason why;
-	if (parse_all(options, argc, argv, false, &why) < 0) { /* memory; argp ends it otherwise */
-		fprintf(stderr, "iolab run: %s\n", why.text);
-		exit(1);
-	}
+	return parse_all(options, argc, argv, false, why);
 }

@@ -26,10 +26,10 @@ struct run_options {
 int run_options_read(struct run_options *options, int argc, char **argv, struct reason *why);
 
 /*
- * The same for a command: --help is answered, and a mistake ends the program with one line on
- * stderr and exit status 2.
+ * The same for a command's own argv: argp answers --help, and ends the program with one line on
+ * stderr and exit status 2 after a mistake. Returns 0, or -ENOMEM with `why`.
  */
-void run_options_parse(struct run_options *options, int argc, char **argv);
+int run_options_parse(struct run_options *options, int argc, char **argv, struct reason *why);
 
 void run_options_free(struct run_options *options);
 

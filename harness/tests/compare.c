@@ -31,7 +31,9 @@ static int play_run(int argc, char **argv)
 	struct run_options options;
 	const char *const name = "iolab run"; /* as main() sets it, for argp */
 	argv[0] = (char *)name;
-	run_options_parse(&options, argc, argv);
+	struct reason unread;
+	if (run_options_parse(&options, argc, argv, &unread) < 0)
+		exit(1);
 	bool baseline = strcmp(options.config.engine->name, "null") == 0;
 	double ratio = baseline ? 1 : scripted_ratio((unsigned)options.round);
 	json_t *result = result_new(&options, argc, argv);

@@ -186,7 +186,9 @@ static void run(uint64_t faults, const char *const *words, struct ended *o)
 	while (*words)
 		argv[argc++] = *words++;
 	struct run_options options;
-	run_options_parse(&options, argc, (char **)argv);
+	struct reason unread;
+	if (run_options_parse(&options, argc, (char **)argv, &unread) < 0)
+		exit(1);
 	struct run_config *config = &options.config;
 	config->engine = &fault_engine;
 	config->engine_options = faults;

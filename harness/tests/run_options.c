@@ -13,7 +13,9 @@
 static struct run_options options_of(int argc, const char **argv)
 {
 	struct run_options options;
-	run_options_parse(&options, argc, (char **)argv);
+	struct reason unread;
+	if (run_options_parse(&options, argc, (char **)argv, &unread) < 0)
+		exit(1);
 	return options;
 }
 

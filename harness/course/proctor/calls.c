@@ -69,13 +69,13 @@ static void describe_epoll_ctl(const struct task *task, char *text, size_t size)
 }
 
 /* The C library makes recv() and send() of the calls with an address, which is NULL then. */
-static const char *name_as_written(const struct task *task)
+static const char *name_as_written(const struct task *task, char text[SYSCALL_NAME_SIZE])
 {
 	if (task->call == SYS_recvfrom && !task->args[4])
 		return "recv";
 	if (task->call == SYS_sendto && !task->args[4])
 		return "send";
-	return syscall_name(task->call);
+	return syscall_name(task->call, text);
 }
 
 void describe_call(const struct task *task, char *text, size_t size)
@@ -84,7 +84,8 @@ void describe_call(const struct task *task, char *text, size_t size)
 		describe_epoll_ctl(task, text, size);
 		return;
 	}
-	size_t used = (size_t)snprintf(text, size, "%s(", name_as_written(task));
+	char name[SYSCALL_NAME_SIZE];
+	size_t used = (size_t)snprintf(text, size, "%s(", name_as_written(task, name));
 	const char *shape = syscall_shape(task->call), *separator = "";
 	for (unsigned i = 0; shape[i] && used < size; i++) {
 		char names[100];

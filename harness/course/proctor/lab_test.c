@@ -79,8 +79,10 @@ static bool always_allowed(long number)
 					     "mprotect",      "madvise",      "futex",
 					     "sched_yield",   "rt_sigreturn", "restart_syscall",
 					     "clock_gettime", "getrandom" };
+	char text[SYSCALL_NAME_SIZE];
+	const char *name = syscall_name(number, text);
 	for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
-		if (strcmp(syscall_name(number), names[i]) == 0)
+		if (strcmp(name, names[i]) == 0)
 			return true;
 	return false;
 }
@@ -88,13 +90,14 @@ static bool always_allowed(long number)
 /* On the loop's thread, a call that is not of this lab's interface ends the test. */
 static void check_allowed(const char *where, const uint32_t *before)
 {
+	char name[SYSCALL_NAME_SIZE];
 	if (!allowed_calls || !record->attached)
 		return;
 	for (long n = 0; n < EXAM_CALLS_MAX; n++)
 		if (record->calls_main[n] > before[n] && !always_allowed(n) &&
 		    !syscall_among(n, allowed_calls))
 			expect(false, "%s() made the system call %s; this exercise is about: %s",
-			       where, syscall_name(n), allowed_calls);
+			       where, syscall_name(n, name), allowed_calls);
 }
 
 static uint32_t counts_before[EXAM_CALLS_MAX];
@@ -128,12 +131,13 @@ static const char *describe(const struct io_op *op, char *text, size_t size)
 	return text;
 }
 
-/* "-38 (-ENOSYS)": a negative answer is an error. In a buffer that the next call overwrites. */
-static const char *answer(int64_t number)
+#define ANSWER_SIZE 48
+
+/* "-38 (-ENOSYS)": a negative answer is an error. Returns `text`. */
+static const char *answer(int64_t number, char text[ANSWER_SIZE])
 {
-	static char text[48];
 	bool named = number < 0 && number > -4096;
-	snprintf(text, sizeof text, named ? "%lld (-%s)" : "%lld", (long long)number,
+	snprintf(text, ANSWER_SIZE, named ? "%lld (-%s)" : "%lld", (long long)number,
 		 named ? errno_name((int)number) : "");
 	return text;
 }
@@ -141,20 +145,22 @@ static const char *answer(int64_t number)
 static int watched_open(struct engine **engine, const struct engine_config *config,
 			struct reason *why)
 {
+	char text[ANSWER_SIZE];
 	enter(FUNCTION_OPEN);
 	int rc = real->open(engine, config, why);
 	leave();
-	note("open     %s, depth %u = %s", watched_spec, config->depth, answer(rc));
+	note("open     %s, depth %u = %s", watched_spec, config->depth, answer(rc, text));
 	return rc;
 }
 
 static int watched_attach(struct engine *engine, unsigned fd_slot, int fd, enum io_fd_kind fd_kind,
 			  struct reason *why)
 {
+	char text[ANSWER_SIZE];
 	enter(FUNCTION_ATTACH);
 	int rc = real->attach(engine, fd_slot, fd, fd_kind, why);
 	leave();
-	note("attach   fd %d as fd_slot %u = %s", fd, fd_slot, answer(rc));
+	note("attach   fd %d as fd_slot %u = %s", fd, fd_slot, answer(rc, text));
 	return rc;
 }
 
@@ -169,13 +175,14 @@ static void watched_detach(struct engine *engine, unsigned fd_slot)
 static int watched_submit(struct engine *engine, struct io_op *const *ops, unsigned count)
 {
 	char text[80];
+	char result[ANSWER_SIZE];
 	note("submit   %u offered; the first: slot " EXAM_ANY "%u, %s", count, ops[0]->slot,
 	     describe(ops[0], text, sizeof text));
 	enter(FUNCTION_SUBMIT);
 	int n = real->submit(engine, ops, count);
 	leave();
 	if (n < 0)
-		note("         returned %s", answer(n));
+		note("         returned %s", answer(n, result));
 	else
 		note("         %d accepted", n);
 	check_allowed("submit", counts_before);
@@ -185,6 +192,7 @@ static int watched_submit(struct engine *engine, struct io_op *const *ops, unsig
 static int watched_reap(struct engine *engine, struct io_op **done, unsigned min, unsigned max,
 			int64_t timeout_ns)
 {
+	char text[ANSWER_SIZE];
 	if (min == 0)
 		note("reap     min 0, max " EXAM_ANY "%u, without waiting", max);
 	else if (timeout_ns < 0)
@@ -197,9 +205,9 @@ static int watched_reap(struct engine *engine, struct io_op **done, unsigned min
 	leave();
 	if (n > 0 && done[0])
 		note("         %d came back; the first: slot " EXAM_ANY "%u, result %s", n,
-		     done[0]->slot, answer(done[0]->result));
+		     done[0]->slot, answer(done[0]->result, text));
 	else if (n < 0)
-		note("         returned %s", answer(n));
+		note("         returned %s", answer(n, text));
 	else
 		note("         %d came back", n);
 	check_allowed("reap", counts_before);

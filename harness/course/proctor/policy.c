@@ -186,6 +186,7 @@ static void note_own_signal(struct exam *e, const struct task *task)
  */
 void check_reach(struct exam *e, const struct task *task, uint32_t arch)
 {
+	char name[SYSCALL_NAME_SIZE];
 	pid_t target = (pid_t)task->args[0];
 	bool reaches = false;
 	if (!e->arch)
@@ -203,7 +204,7 @@ void check_reach(struct exam *e, const struct task *task, uint32_t arch)
 	case SYS_msgget:
 	case SYS_semget:
 	case SYS_mq_open:
-		break_off(e, "leaves_behind", "call", syscall_name(task->call));
+		break_off(e, "leaves_behind", "call", syscall_name(task->call, name));
 		return;
 	case SYS_kill:
 		reaches = target != e->pid && target != -e->pid && target != 0;
@@ -230,13 +231,13 @@ void check_reach(struct exam *e, const struct task *task, uint32_t arch)
 	case SYS_execveat:
 		/* The first is our own: it turns our child into the program. */
 		if (e->execs++ > 0)
-			break_off(e, "becomes_program", "call", syscall_name(task->call));
+			break_off(e, "becomes_program", "call", syscall_name(task->call, name));
 		return;
 	default:
 		break;
 	}
 	if (reaches)
-		break_off(e, "reaches_process", "call", syscall_name(task->call));
+		break_off(e, "reaches_process", "call", syscall_name(task->call, name));
 	else
 		note_own_signal(e, task);
 }

@@ -131,17 +131,16 @@ static const struct {
 #undef SYSCALL
 };
 
-const char *syscall_name(long number)
+const char *syscall_name(long number, char text[SYSCALL_NAME_SIZE])
 {
-	static char unnamed[40];
 	for (unsigned i = 0; i < CALL_COUNT; i++)
 		if (calls[i].number == number)
 			return calls[i].name;
 	for (unsigned i = 0; i < sizeof all_calls / sizeof *all_calls; i++)
 		if (all_calls[i].number == number)
 			return all_calls[i].name;
-	snprintf(unnamed, sizeof unnamed, "system call %ld", number);
-	return unnamed;
+	snprintf(text, SYSCALL_NAME_SIZE, "system call %ld", number);
+	return text;
 }
 
 const char *syscall_shape(long number)
@@ -154,7 +153,8 @@ const char *syscall_shape(long number)
 
 bool syscall_among(long number, const char *names)
 {
-	const char *name = syscall_name(number);
+	char text[SYSCALL_NAME_SIZE];
+	const char *name = syscall_name(number, text);
 	size_t length = strlen(name);
 	for (const char *word = names; *word;) {
 		size_t word_length = strcspn(word, " ");

@@ -5,8 +5,10 @@
 
 #include <stdbool.h>
 
-/* "read", or "system call 123" (in a buffer that the next call overwrites). */
-const char *syscall_name(long number);
+#define SYSCALL_NAME_SIZE 40
+
+/* "read"; of a call without a name "system call 123", written to `text`. */
+const char *syscall_name(long number, char text[SYSCALL_NAME_SIZE]);
 
 /* The arguments to show, a letter each: 'd' a descriptor, 'n' a number, '.' not shown. */
 const char *syscall_shape(long number);

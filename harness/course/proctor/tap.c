@@ -64,12 +64,13 @@ static json_t *output_lines(const struct exam *e)
 static void put_calls(json_t *block, const struct exam *e)
 {
 	json_t *engine = required(json_object()), *own = required(json_object());
+	char name[SYSCALL_NAME_SIZE];
 	for (unsigned i = 0; i < FUNCTION_COUNT; i++)
 		if (e->engine_calls[i])
 			put_int(engine, function_names[i], e->engine_calls[i]);
 	for (long n = 0; n < EXAM_CALLS_MAX; n++)
 		if (e->own_calls[n] && !is_background_call(n))
-			put_int(own, syscall_name(n), e->own_calls[n]);
+			put_int(own, syscall_name(n, name), e->own_calls[n]);
 	put_new(block, "engine_calls", engine);
 	put_new(block, "own_calls", own);
 }

@@ -102,10 +102,10 @@ void find_hang(struct exam *e)
 	write_down_calls_under_way(e);
 	const struct task *task = find_task(e, e->pid);
 	if (task && task->call >= 0) {
-		char text[EXAM_EVENT_BYTES];
+		char text[EXAM_EVENT_BYTES], name[SYSCALL_NAME_SIZE];
 		describe_call(task, text, sizeof text);
 		put_string(values, "state", "in_call");
-		put_string(values, "call", syscall_name(task->call));
+		put_string(values, "call", syscall_name(task->call, name));
 		put_untrusted(values, "call_text", text);
 		return;
 	}
