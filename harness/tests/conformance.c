@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,8 +41,12 @@ static const bool sanitized = false;
 /* A faulty engine may hang: what is right must be over by then. */
 #define MUTANT_LIMIT_NS (10 * NS_PER_S)
 
-/* glibc's AIO threads stay for a second after their last request. */
+/*
+ * glibc's AIO threads stay for a second after their last request. They sleep, so other tests run
+ * meanwhile.
+ */
 #define THREADS_LINGER_NS (4 * NS_PER_S)
+#define OVERLAPPING_MAX	  32
 
 /* One flavour for each kind of engine: these ask for no descriptor. */
 #define ANY_ENGINE (ONE(BUFFERED) | ONE(TCP) | ONE(NO_FD))
@@ -160,8 +165,18 @@ static void expect_nothing_left(unsigned fds_before, unsigned threads_before)
 	expect(threads <= threads_before, "%u threads were left running", threads - threads_before);
 }
 
+/* A test in a process of its own. */
+struct running {
+	struct subject subject;
+	const struct test *test;
+	pid_t pid; /* 0 where there is none */
+	int out_fd; /* what it prints */
+	uint64_t deadline_ns;
+	bool *body_is_over; /* shared with the process: only the leak check is left */
+};
+
 /* The test's process. */
-static void run_child(struct subject *s, const struct test *test, int out_fd)
+static void run_child(struct running *r, int out_fd)
 {
 	dup2(out_fd, STDOUT_FILENO);
 	dup2(out_fd, STDERR_FILENO);
@@ -170,7 +185,8 @@ static void run_child(struct subject *s, const struct test *test, int out_fd)
 #ifdef __SANITIZE_THREAD__
 	threads++; /* ThreadSanitizer starts one of its own */
 #endif
-	test->run(s);
+	r->test->run(&r->subject);
+	__atomic_store_n(r->body_is_over, true, __ATOMIC_RELEASE);
 	expect_nothing_left(fds, threads);
 	exit(0); /* not _exit: LeakSanitizer looks on the way out */
 }
@@ -204,55 +220,87 @@ static bool passed_in_silence(char *text, size_t size)
 	return false;
 }
 
-/* Runs a test in a process of its own; `text` gets its last words. */
-static enum verdict run_test(struct subject *s, const struct test *test, uint64_t limit_ns,
-			     char *text, size_t size)
+/* Returns false, with the reason in `text`, where that cannot be done. */
+static bool begin_test(struct running *r, uint64_t limit_ns, char *text, size_t size)
 {
-	int ends[2], status;
-	size_t used = 0;
+	int ends[2];
+	struct subject *s = &r->subject;
 	snprintf(s->folder, sizeof s->folder, "%.40s/conformance-XXXXXX",
 		 getenv("TMPDIR") ? getenv("TMPDIR") : "/var/tmp");
 	if (!mkdtemp(s->folder) || pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) {
 		snprintf(text, size, "cannot prepare %s: %s", s->folder, strerror(errno));
-		return FAILED;
+		return false;
 	}
 	fflush(stdout);
-	pid_t pid = fork();
-	if (pid == 0)
-		run_child(s, test, ends[1]);
+	*r->body_is_over = false;
+	r->deadline_ns = clock_ns() + limit_ns;
+	r->pid = fork();
+	if (r->pid == 0)
+		run_child(r, ends[1]);
 	close(ends[1]);
-	uint64_t deadline_ns = clock_ns() + limit_ns;
-	bool hung = false;
-	pid_t ended;
-	while ((ended = waitpid(pid, &status, WNOHANG)) == 0) {
-		hung = clock_ns() > deadline_ns;
-		if (hung) {
-			describe_hang(pid, text, size);
-			kill(pid, SIGKILL);
-			waitpid(pid, &status, 0);
-			break;
-		}
-		usleep(500);
-	}
-	ssize_t n;
-	while (!hung && used < size - 1 && (n = read(ends[0], text + used, size - 1 - used)) > 0)
-		used += (size_t)n;
-	if (!hung)
-		text[used] = '\0';
-	close(ends[0]);
+	r->out_fd = ends[0];
+	return true;
+}
 
+static void remove_folder(const struct subject *s)
+{
 	char path[sizeof s->folder + 8];
 	snprintf(path, sizeof path, "%s/file", s->folder);
 	unlink(path);
 	rmdir(s->folder);
-	if (!hung && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+}
+
+/* The process has ended. `text` gets its last words. */
+static enum verdict verdict_of(struct running *r, int status, char *text, size_t size)
+{
+	size_t used = 0;
+	ssize_t n;
+	while (used < size - 1 && (n = read(r->out_fd, text + used, size - 1 - used)) > 0)
+		used += (size_t)n;
+	text[used] = '\0';
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return passed_in_silence(text, size) ? PASSED : FAILED;
-	if (!hung && WIFEXITED(status) && WEXITSTATUS(status) == 77)
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
 		return SKIPPED;
-	if (!hung && WIFSIGNALED(status))
+	if (WIFSIGNALED(status))
 		snprintf(text + used, size - used, "killed by SIG%s",
 			 sigabbrev_np(WTERMSIG(status)));
 	return FAILED;
+}
+
+/* Returns false while the test goes on; then its verdict, and `text` its last words. */
+static bool has_ended(struct running *r, enum verdict *verdict, char *text, size_t size)
+{
+	int status;
+	pid_t ended = waitpid(r->pid, &status, WNOHANG);
+	if (ended == 0 && clock_ns() <= r->deadline_ns)
+		return false;
+	if (ended == 0) {
+		describe_hang(r->pid, text, size);
+		kill(r->pid, SIGKILL);
+		waitpid(r->pid, &status, 0);
+		*verdict = FAILED;
+	} else {
+		*verdict = verdict_of(r, status, text, size);
+	}
+	close(r->out_fd);
+	remove_folder(&r->subject);
+	r->pid = 0;
+	return true;
+}
+
+/* Runs a test to its end; `text` gets its last words. */
+static enum verdict run_test(const struct subject *s, const struct test *test, uint64_t limit_ns,
+			     char *text, size_t size)
+{
+	bool body_is_over;
+	struct running r = { .subject = *s, .test = test, .body_is_over = &body_is_over };
+	enum verdict verdict;
+	if (!begin_test(&r, limit_ns, text, size))
+		return FAILED;
+	while (!has_ended(&r, &verdict, text, size))
+		usleep(500);
+	return verdict;
 }
 
 /* Can the engine do what the tests of a flavour need? */
@@ -302,11 +350,84 @@ static void report(struct suite *suite, enum verdict verdict, const char *label,
 	}
 }
 
+/* Tests of one variant: one whose body runs, and others that wait for threads to end. */
+struct overlapping {
+	struct suite *suite;
+	const char *label;
+	struct running running[OVERLAPPING_MAX];
+};
+
+/* A page that the processes of tests share with this one. */
+static bool *bodies_over(void)
+{
+	static bool *flags;
+	if (!flags)
+		flags = mmap(NULL, OVERLAPPING_MAX, PROT_READ | PROT_WRITE,
+			     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	return flags;
+}
+
+/* Reports the test in this place once it has ended. Returns whether the place is free. */
+static bool report_ended(struct overlapping *o, struct running *r)
+{
+	char text[2000];
+	enum verdict verdict;
+	if (r->pid == 0)
+		return true;
+	if (!has_ended(r, &verdict, text, sizeof text))
+		return false;
+	o->suite->ran[r->test - tests] += verdict != SKIPPED;
+	report(o->suite, verdict, o->label, flavour_names[r->subject.flavour], r->test->name, text);
+	return true;
+}
+
+/* A place in which no test runs, waiting for one. */
+static struct running *free_place(struct overlapping *o)
+{
+	for (;;) {
+		for (unsigned i = 0; i < OVERLAPPING_MAX; i++)
+			if (report_ended(o, &o->running[i]))
+				return &o->running[i];
+		usleep(500);
+	}
+}
+
+/* Begins a test and waits until its body is over. */
+static void run_body(struct overlapping *o, const struct subject *s, const struct test *test)
+{
+	char text[2000];
+	struct running *r = free_place(o);
+	*r = (struct running) { .subject = *s,
+				.test = test,
+				.body_is_over = bodies_over() + (r - o->running) };
+	if (!begin_test(r, TEST_LIMIT_NS, text, sizeof text)) {
+		report(o->suite, FAILED, o->label, flavour_names[s->flavour], test->name, text);
+		return;
+	}
+	while (!report_ended(o, r) && !__atomic_load_n(r->body_is_over, __ATOMIC_ACQUIRE))
+		usleep(500);
+}
+
+static void await_all_tests(struct overlapping *o)
+{
+	for (unsigned i = 0; i < OVERLAPPING_MAX; i++)
+		while (!report_ended(o, &o->running[i]))
+			usleep(500);
+}
+
+static bool is_asked_for(const struct suite *suite, const struct test *test,
+			 const struct subject *s)
+{
+	bool combined = (s->options & (s->options - 1)) != 0;
+	return (test->flavours & ONE(s->flavour)) && !(test->is_long && (combined || sanitized)) &&
+	       (!suite->only_test || strcmp(suite->only_test, test->name) == 0);
+}
+
 static void test_variant(struct suite *suite, const struct engine_ops *ops, uint64_t options)
 {
 	char label[200], text[2000];
+	struct overlapping overlapping = { .suite = suite, .label = label };
 	engine_label(ops, options, label, sizeof label);
-	bool combined = (options & (options - 1)) != 0;
 	for (unsigned flavour = 0; flavour < FLAVOUR_COUNT; flavour++) {
 		struct subject s = { .ops = ops, .options = options, .flavour = flavour };
 		struct reason why;
@@ -319,17 +440,11 @@ static void test_variant(struct suite *suite, const struct engine_ops *ops, uint
 			       text);
 			continue;
 		}
-		for (unsigned t = 0; t < TEST_COUNT; t++) {
-			const struct test *test = &tests[t];
-			if (!(test->flavours & ONE(flavour)) ||
-			    (test->is_long && (combined || sanitized)) ||
-			    (suite->only_test && strcmp(suite->only_test, test->name) != 0))
-				continue;
-			enum verdict verdict = run_test(&s, test, TEST_LIMIT_NS, text, sizeof text);
-			suite->ran[t] += verdict != SKIPPED;
-			report(suite, verdict, label, flavour_names[flavour], test->name, text);
-		}
+		for (unsigned t = 0; t < TEST_COUNT; t++)
+			if (is_asked_for(suite, &tests[t], &s))
+				run_body(&overlapping, &s, &tests[t]);
 	}
+	await_all_tests(&overlapping);
 }
 
 static unsigned option_count(const struct engine_ops *ops)
