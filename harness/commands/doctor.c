@@ -9,7 +9,6 @@
 #include <jansson.h>
 #include <linux/magic.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,36 +19,57 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include "base/json_put.h"
+#include "base/remark.h"
 #include "commands/commands.h"
+#include "commands/doctor_report.h"
 #include "engines.h"
 #include "meters/environment.h"
 #include "meters/hardware_counters.h"
 #include "meters/meter.h"
 #include "workloads/data_file.h"
 
-enum health { GOOD, LIMITED, MISSING };
+/* What is examined. */
+static const struct said cpus = { "cpus", "CPUs" };
+static const struct said test_file = { "test_file", "test file" };
+static const struct said o_direct = { "o_direct", "O_DIRECT" };
+static const struct said disk_space = { "disk_space", "disk space" };
+static const struct said descriptors = { "descriptors", "descriptors" };
+static const struct said locked_memory = { "locked_memory", "locked memory" };
+static const struct said threads = { "threads", "threads" };
+static const struct said libaio_requests = { "libaio_requests", "libaio requests" };
+static const struct said hardware_counters = { "hardware_counters", "hardware counters" };
+static const struct said system_calls = { "system_calls", "system calls" };
+static const struct said virtualization = { "virtualization", "virtualization" };
+static const struct said cpu_frequency = { "cpu_frequency", "CPU frequency" };
+static const struct said timer_slack = { "timer_slack", "timer slack" };
 
-static const char *const health_names[] = { "ok", "limited", "missing" };
+/* Descriptors that are no connections: files, eventfds, the driver's own. */
+#define DESCRIPTORS_RESERVED 64
 
-struct report {
-	json_t *findings;
-	unsigned engines; /* that can do something */
-	bool can_compare;
-};
+static const struct said another_place = { "another_place", "name another place with --file" };
 
-/* Adds a finding; `cure` may be NULL. The format gives the cause. */
-__attribute__((format(printf, 5, 6))) static void find(struct report *report, const char *topic,
-						       enum health health, const char *cure,
-						       const char *format, ...)
+/* The values of a remark that has one. */
+static json_t *with_int(const char *name, int64_t value)
 {
-	struct reason cause;
-	va_list args;
-	va_start(args, format);
-	reason_vset(&cause, format, args);
-	va_end(args);
-	json_array_append_new(report->findings,
-			      json_pack("{s:s, s:s, s:s, s:s?}", "topic", topic, "status",
-					health_names[health], "cause", cause.text, "cure", cure));
+	json_t *values = required(json_object());
+	put_int(values, name, value);
+	return values;
+}
+
+static void put_limit(json_t *values, const char *name, rlim_t limit)
+{
+	if (limit == RLIM_INFINITY)
+		put_string(values, name, "unlimited");
+	else
+		put_int(values, name, (int64_t)limit);
+}
+
+static json_t *with_text(const char *name, const char *text)
+{
+	json_t *values = required(json_object());
+	put_string(values, name, text);
+	return values;
 }
 
 static long number_in(const char *path, long otherwise)
@@ -72,20 +92,29 @@ static unsigned cpus_allowed(void)
 }
 
 /* What helps against a refusal of the system; NULL where nothing on this machine would. */
-static const char *cure_of(int error)
+static const struct said *cure_of(int error)
 {
+	static const struct said lift = {
+		"lift_refusal",
+		"lift what the cause names: a sysctl as root; seccomp by another profile, as with "
+		"docker run --security-opt seccomp=unconfined"
+	};
+	static const struct said with_call = {
+		"kernel_with_call", "a kernel, or a container's profile, that has this call"
+	};
+	static const struct said newer = { "newer_kernel", "a newer kernel" };
+	static const struct said raise = { "raise_limit", "raise the limit that the cause names" };
 	switch (error) {
 	case EPERM:
 	case EACCES:
-		return "lift what the cause names: a sysctl as root; seccomp by another profile, "
-		       "as with docker run --security-opt seccomp=unconfined";
+		return &lift;
 	case ENOSYS:
-		return "a kernel, or a container's profile, that has this call";
+		return &with_call;
 	case EINVAL:
-		return "a newer kernel";
+		return &newer;
 	case ENOMEM:
 	case EAGAIN:
-		return "raise the limit that the cause names";
+		return &raise;
 	default:
 		return NULL;
 	}
@@ -101,19 +130,26 @@ static void examine_engine(struct report *report, const struct engine_ops *engin
 	int file_rc = engine->supports(&config, IO_READ, IO_FD_FILE, &file_why);
 	int socket_rc = engine->supports(&config, IO_RECV, IO_FD_SOCKET, &socket_why);
 	bool file = file_rc == 0, socket = socket_rc == 0;
-	char topic[96];
-	int length = snprintf(topic, sizeof topic, "engine ");
-	engine_label(engine, options, topic + length, sizeof topic - (size_t)length);
+	char label[96];
+	engine_label(engine, options, label, sizeof label);
+	json_t *topic = remark_new("engine", with_text("engine", label), "engine {engine}");
 
 	if (file && socket)
-		find(report, topic, GOOD, NULL, "files and sockets");
+		add_finding_on(report, topic, GOOD, NULL,
+			       remark_new("files_and_sockets", NULL, "files and sockets"));
 	else if (file)
-		find(report, topic, GOOD, NULL, "files; no sockets: %s", socket_why.text);
+		add_finding_on(report, topic, GOOD, NULL,
+			       remark_new("files_only", with_text("why", socket_why.text),
+					  "files; no sockets: {why}"));
 	else if (socket)
-		find(report, topic, GOOD, NULL, "sockets; no files: %s", file_why.text);
+		add_finding_on(report, topic, GOOD, NULL,
+			       remark_new("sockets_only", with_text("why", file_why.text),
+					  "sockets; no files: {why}"));
 	else
-		find(report, topic, MISSING, cure_of(cure_of(-file_rc) ? -file_rc : -socket_rc),
-		     "%s", cure_of(-file_rc) ? file_why.text : socket_why.text);
+		add_finding_on(report, topic, MISSING,
+			       cure_of(cure_of(-file_rc) ? -file_rc : -socket_rc),
+			       remark_of_reason("engine_refused",
+						cure_of(-file_rc) ? &file_why : &socket_why));
 	report->engines += file || socket;
 }
 
@@ -131,36 +167,60 @@ static void examine_engines(struct report *report)
 
 static void examine_cpus(struct report *report)
 {
+	static const struct said three = { "three_cpus", "a machine with three CPUs or more" };
+	static const struct said more = { "allow_cpus", "allow it more (taskset, cpuset)" };
 	unsigned count = cpus_allowed();
+	json_t *values = with_int("count", count);
 	if (count >= 3)
-		find(report, "CPUs", GOOD, NULL, "%u", count);
+		add_finding(report, &cpus, GOOD, NULL, remark_new("cpus", values, "{count}"));
 	else if (count == 2)
-		find(report, "CPUs", LIMITED, "a machine with three CPUs or more",
-		     "2: server and peer take one each, so sqpoll has none left in echo and idle");
+		add_finding(report, &cpus, LIMITED, &three,
+			    remark_new("no_cpu_for_sqpoll", values,
+				       "{count}: server and peer take one each, so sqpoll has none "
+				       "left in echo and idle"));
 	else
-		find(report, "CPUs", LIMITED, "allow it more (taskset, cpuset)",
-		     "1: server and peer share it, and sqpoll has none");
+		add_finding(report, &cpus, LIMITED, &more,
+			    remark_new("cpu_shared", values,
+				       "{count}: server and peer share it, and sqpoll has none"));
 }
 
-static void test_file_missing(struct report *report, const char *cure, const char *path, int error)
+static void test_file_missing(struct report *report, const struct said *cure, const char *path,
+			      int error)
 {
-	find(report, "test file", MISSING, cure, "%s: %s: %s", path, errno_name(error),
-	     strerror(error));
+	struct reason why;
+	reason_errno(&why, error, "%s", path);
+	add_finding(report, &test_file, MISSING, cure, remark_of_reason("path_refused", &why));
 	report->can_compare = false;
+}
+
+#define ERROR_WORDS_SIZE 128
+
+/* "EINVAL: Invalid argument" in `text`, which is returned. */
+static const char *error_words(int error, char text[ERROR_WORDS_SIZE])
+{
+	snprintf(text, ERROR_WORDS_SIZE, "%s: %s", errno_name(error), strerror(error));
+	return text;
 }
 
 /* Reads one block past the page cache. */
 static void examine_direct(struct report *report, const char *path)
 {
+	static const struct said another = { "another_file_system",
+					     "name a place on another file system with --file" };
+	char text[ERROR_WORDS_SIZE];
 	void *buffer;
 	if (posix_memalign(&buffer, 4096, 4096) != 0)
 		return;
 	int fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
 	if (fd < 0 || pread(fd, buffer, 4096, 0) < 0)
-		find(report, "O_DIRECT", MISSING, "name a place on another file system with --file",
-		     "%s: %s: the file system refuses it", errno_name(errno), strerror(errno));
+		add_finding(report, &o_direct, MISSING, &another,
+			    remark_new("o_direct_refused",
+				       with_text("error", error_words(errno, text)),
+				       "{error}: the file system refuses it"));
 	else
-		find(report, "O_DIRECT", GOOD, NULL, "works on %s", path);
+		add_finding(
+			report, &o_direct, GOOD, NULL,
+			remark_new("o_direct_works", with_text("path", path), "works on {path}"));
 	if (fd >= 0)
 		close(fd);
 	free(buffer);
@@ -169,55 +229,85 @@ static void examine_direct(struct report *report, const char *path)
 /* What lies there already is only read. */
 static void examine_existing(struct report *report, const char *path, const char *what)
 {
+	static const struct said permission = { "permission",
+						"permission to read it, or another --file" };
+	static const struct said another = { "another_file", "name another with --file" };
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
-		test_file_missing(report, "permission to read it, or another --file", path, errno);
+		test_file_missing(report, &permission, path, errno);
 		return;
 	}
 	off_t len_bytes = lseek(fd, 0, SEEK_END);
 	close(fd);
+	json_t *values = with_text("path", path);
+	put_string(values, "what", what);
 	if (len_bytes <= 0) {
-		find(report, "test file", MISSING, "name another with --file", "%s: %s, and empty",
-		     path, what);
+		add_finding(report, &test_file, MISSING, &another,
+			    remark_new("empty", values, "{path}: {what}, and empty"));
 		report->can_compare = false;
 		return;
 	}
-	find(report, "test file", GOOD, NULL, "%s: %s of %lld MiB", path, what,
-	     (long long)len_bytes >> 20);
+	put_int(values, "size_mib", len_bytes >> 20);
+	add_finding(report, &test_file, GOOD, NULL,
+		    remark_new("readable", values, "{path}: {what} of {size_mib} MiB"));
 	examine_direct(report, path);
 }
 
 /* Writes a file of its own beside the test file, and reads it with O_DIRECT. */
 static void examine_folder(struct report *report, const char *folder)
 {
+	static const struct said free_space = {
+		"free_space", "free some space, or name another place with --file"
+	};
 	char path[4200], block[4096];
 	snprintf(path, sizeof path, "%s/iolab-doctor-XXXXXX", folder);
 	int fd = mkstemp(path);
 	if (fd < 0) {
-		test_file_missing(report, "name another place with --file", folder, errno);
+		test_file_missing(report, &another_place, folder, errno);
 		return;
 	}
 	memset(block, 1, sizeof block);
 	errno = ENOSPC; /* of a short write */
 	if (write(fd, block, sizeof block) != sizeof block || fsync(fd) < 0)
-		test_file_missing(report, "free some space, or name another place with --file",
-				  folder, errno);
+		test_file_missing(report, &free_space, folder, errno);
 	else
 		examine_direct(report, path);
 	close(fd);
 	unlink(path);
 }
 
-static void examine_file_system(struct report *report, const char *test_file)
+static void examine_space(struct report *report, const char *folder, const struct statfs *status)
+{
+	static const struct said free_some = { "free_space", "free some, or name another --file" };
+	static const struct said on_disk = { "place_on_disk",
+					     "name a place on a disk with --file" };
+	uint64_t free_mib = (uint64_t)status->f_bavail * (uint64_t)status->f_bsize >> 20;
+	json_t *values = with_text("folder", folder);
+	put_int(values, "free_mib", (int64_t)free_mib);
+	if (free_mib < 512)
+		add_finding(report, &disk_space, LIMITED, &free_some,
+			    remark_new("little_space", values,
+				       "{free_mib} MiB free in {folder}; the default test file "
+				       "takes 256"));
+	else
+		add_finding(report, &disk_space, GOOD, NULL,
+			    remark_new("space", values, "{free_mib} MiB free in {folder}"));
+	if (status->f_type == TMPFS_MAGIC || status->f_type == RAMFS_MAGIC)
+		add_finding(report, &test_file, LIMITED, &on_disk,
+			    remark_new("in_memory", with_text("folder", folder),
+				       "{folder} is in memory: there is no disk to wait for"));
+}
+
+static void examine_file_system(struct report *report, const char *path)
 {
 	struct stat existing;
-	bool exists = stat(test_file, &existing) == 0;
+	bool exists = stat(path, &existing) == 0;
 	if (exists && S_ISBLK(existing.st_mode)) {
-		examine_existing(report, test_file, "a block device");
+		examine_existing(report, path, "a block device");
 		return;
 	}
 	char folder[4096];
-	snprintf(folder, sizeof folder, "%s", test_file);
+	snprintf(folder, sizeof folder, "%s", path);
 	char *slash = strrchr(folder, '/');
 	if (slash)
 		slash[slash == folder ? 1 : 0] = '\0';
@@ -225,21 +315,12 @@ static void examine_file_system(struct report *report, const char *test_file)
 		strcpy(folder, ".");
 	struct statfs status;
 	if (statfs(folder, &status) < 0) {
-		test_file_missing(report, "name another place with --file", folder, errno);
+		test_file_missing(report, &another_place, folder, errno);
 		return;
 	}
-	unsigned long long free_mib =
-		(unsigned long long)status.f_bavail * (unsigned long long)status.f_bsize >> 20;
-	if (free_mib < 512)
-		find(report, "disk space", LIMITED, "free some, or name another --file",
-		     "%llu MiB free in %s; the default test file takes 256", free_mib, folder);
-	else
-		find(report, "disk space", GOOD, NULL, "%llu MiB free in %s", free_mib, folder);
-	if (status.f_type == TMPFS_MAGIC || status.f_type == RAMFS_MAGIC)
-		find(report, "test file", LIMITED, "name a place on a disk with --file",
-		     "%s is in memory: there is no disk to wait for", folder);
+	examine_space(report, folder, &status);
 	if (exists && access(folder, W_OK) < 0)
-		examine_existing(report, test_file, "a file");
+		examine_existing(report, path, "a file");
 	else
 		examine_folder(report, folder);
 }
@@ -275,53 +356,97 @@ static long pids_allowed(void)
 	return least;
 }
 
-static void examine_limits(struct report *report)
+static void examine_descriptors(struct report *report)
 {
+	static const struct said raise = { "raise_descriptors",
+					   "raise the hard limit: ulimit -Hn, limits.conf" };
 	struct rlimit limit;
 	getrlimit(RLIMIT_NOFILE, &limit);
-	if (limit.rlim_max >= 10064)
-		find(report, "descriptors", GOOD, NULL,
-		     "RLIMIT_NOFILE %llu: enough for 10,000 connections",
-		     (unsigned long long)limit.rlim_max);
-	else
-		find(report, "descriptors", LIMITED,
-		     "raise the hard limit: ulimit -Hn, limits.conf",
-		     "RLIMIT_NOFILE %llu: at most %llu connections",
-		     (unsigned long long)limit.rlim_max, (unsigned long long)limit.rlim_max - 64);
-	getrlimit(RLIMIT_MEMLOCK, &limit);
-	if (limit.rlim_cur >= 8u << 20)
-		find(report, "locked memory", GOOD, NULL,
-		     "RLIMIT_MEMLOCK suffices for registered buffers at the usual depths");
-	else
-		find(report, "locked memory", LIMITED, "raise it: ulimit -l, limits.conf",
-		     "RLIMIT_MEMLOCK %llu bytes bounds io_uring:fixed_buffers for ordinary users",
-		     (unsigned long long)limit.rlim_cur);
+	json_t *values = required(json_object());
+	put_limit(values, "limit", limit.rlim_max);
+	if (limit.rlim_max >= 10064) {
+		add_finding(report, &descriptors, GOOD, NULL,
+			    remark_new("descriptors_suffice", values,
+				       "RLIMIT_NOFILE {limit}: enough for 10,000 connections"));
+		return;
+	}
+	put_int(values, "connections",
+		limit.rlim_max > DESCRIPTORS_RESERVED
+			? (int64_t)(limit.rlim_max - DESCRIPTORS_RESERVED)
+			: 0);
+	add_finding(report, &descriptors, LIMITED, &raise,
+		    remark_new("descriptors_bound", values,
+			       "RLIMIT_NOFILE {limit}: at most {connections} connections"));
+}
 
-	long threads = number_in("/proc/sys/kernel/threads-max", -1);
+static void examine_locked_memory(struct report *report)
+{
+	static const struct said raise = { "raise_memlock", "raise it: ulimit -l, limits.conf" };
+	struct rlimit limit;
+	getrlimit(RLIMIT_MEMLOCK, &limit);
+	json_t *values = required(json_object());
+	put_limit(values, "limit_bytes", limit.rlim_cur);
+	if (limit.rlim_cur >= 8u << 20)
+		add_finding(
+			report, &locked_memory, GOOD, NULL,
+			remark_new("memlock_suffices", values,
+				   "RLIMIT_MEMLOCK suffices for registered buffers at the usual "
+				   "depths"));
+	else
+		add_finding(report, &locked_memory, LIMITED, &raise,
+			    remark_new("memlock_bounds", values,
+				       "RLIMIT_MEMLOCK {limit_bytes} bytes bounds "
+				       "io_uring:fixed_buffers for ordinary users"));
+}
+
+static void examine_threads(struct report *report)
+{
+	static const struct said raise = { "raise_threads",
+					   "raise ulimit -u, the pids cgroup or threads-max" };
+	struct rlimit limit;
+	long most = number_in("/proc/sys/kernel/threads-max", -1);
 	long pids = pids_allowed();
 	getrlimit(RLIMIT_NPROC, &limit);
-	long most = threads;
 	if (limit.rlim_cur != RLIM_INFINITY && (most < 0 || (long)limit.rlim_cur < most))
 		most = (long)limit.rlim_cur;
 	if (pids > 0 && (most < 0 || pids < most))
 		most = pids;
-	if (most < 0 || most >= 2000)
-		find(report, "threads", GOOD, NULL, "%ld allowed: enough for one a connection",
-		     most);
+	if (most < 0)
+		add_finding(report, &threads, GOOD, NULL,
+			    remark_new("threads_unbounded", NULL, "no limit is known"));
+	else if (most >= 2000)
+		add_finding(report, &threads, GOOD, NULL,
+			    remark_new("threads_suffice", with_int("most", most),
+				       "{most} allowed: enough for one a connection"));
 	else
-		find(report, "threads", LIMITED, "raise ulimit -u, the pids cgroup or threads-max",
-		     "%ld allowed: bounds --conns and --depth of threads and posix_aio", most);
+		add_finding(report, &threads, LIMITED, &raise,
+			    remark_new("threads_bound", with_int("most", most),
+				       "{most} allowed: bounds --conns and --depth of threads and "
+				       "posix_aio"));
+}
 
-	long aio_max = number_in("/proc/sys/fs/aio-max-nr", -1);
-	long aio_used = number_in("/proc/sys/fs/aio-nr", 0);
-	if (aio_max >= 0)
-		find(report, "libaio requests", aio_max - aio_used >= 16384 ? GOOD : LIMITED,
-		     aio_max - aio_used >= 16384 ? NULL : "raise the sysctl fs.aio-max-nr",
-		     "%ld of fs.aio-max-nr %ld in use", aio_used, aio_max);
+static void examine_libaio(struct report *report)
+{
+	static const struct said raise = { "raise_aio_max", "raise the sysctl fs.aio-max-nr" };
+	long most = number_in("/proc/sys/fs/aio-max-nr", -1);
+	long used = number_in("/proc/sys/fs/aio-nr", 0);
+	if (most < 0)
+		return;
+	bool enough = most - used >= 16384;
+	json_t *values = with_int("used", used);
+	put_int(values, "most", most);
+	add_finding(report, &libaio_requests, enough ? GOOD : LIMITED, enough ? NULL : &raise,
+		    remark_new("aio_used", values, "{used} of fs.aio-max-nr {most} in use"));
 }
 
 static void examine_hardware_counters(struct report *report)
 {
+	static const struct said allow = {
+		"allow_counters", "as root: sysctl kernel.perf_event_paranoid=1; a container also "
+				  "needs --cap-add PERFMON"
+	};
+	static const struct said pmu = { "machine_with_pmu", "a physical machine, or a virtual one "
+							     "that is given a PMU" };
 	struct hardware_counters counters;
 	unsigned there = 0;
 	hardware_counters_open(&counters, hardware_events);
@@ -330,71 +455,77 @@ static void examine_hardware_counters(struct report *report)
 	hardware_counters_close(&counters);
 	bool forbidden = counters.error == EACCES || counters.error == EPERM;
 	if (counters.error == 0)
-		find(report, "hardware counters", GOOD, NULL,
-		     "instructions, cycles, misses: counted with --count-hardware");
+		add_finding(report, &hardware_counters, GOOD, NULL,
+			    remark_new("hardware_counted", NULL,
+				       "instructions, cycles, misses: counted with "
+				       "--count-hardware"));
 	else
-		find(report, "hardware counters", there ? LIMITED : MISSING,
-		     forbidden ? "as root: sysctl kernel.perf_event_paranoid=1; a container "
-				 "also needs --cap-add PERFMON"
-			       : "a physical machine, or a virtual one that is given a PMU",
-		     "%s", counters.why.text);
+		add_finding(report, &hardware_counters, there ? LIMITED : MISSING,
+			    forbidden ? &allow : &pmu,
+			    remark_of_reason("hardware_not_counted", &counters.why));
 }
 
 static void examine_counters(struct report *report)
 {
+	static const struct said mount = {
+		"mount_tracefs", "as root: mount -t tracefs tracefs /sys/kernel/tracing; sysctl "
+				 "kernel.perf_event_paranoid=-1 for other users"
+	};
 	struct meter meter;
 	meter_open(&meter, 0, true);
 	if (meter.syscall_counter_fd >= 0)
-		find(report, "system calls", GOOD, NULL, "counted through a tracepoint");
+		add_finding(report, &system_calls, GOOD, NULL,
+			    remark_new("syscalls_counted", NULL, "counted through a tracepoint"));
 	else
-		find(report, "system calls", MISSING,
-		     "as root: mount -t tracefs tracefs /sys/kernel/tracing; "
-		     "sysctl kernel.perf_event_paranoid=-1 for other users",
-		     "not counted: %s", meter.no_syscalls.text);
+		add_finding(report, &system_calls, MISSING, &mount,
+			    remark_new("syscalls_refused", with_text("why", meter.no_syscalls.text),
+				       "not counted: {why}"));
 	meter_close(&meter);
-
 	examine_hardware_counters(report);
 }
 
 static void examine_noise(struct report *report)
 {
+	static const struct said ratios = {
+		"trust_ratios", "trust ratios within a comparison, not absolute figures"
+	};
+	static const struct said performance = { "performance_governor",
+						 "as root: cpupower frequency-set -g performance" };
 	json_t *env = environment_json(NULL);
-	const char *virtualization = json_string_value(json_object_get(env, "virtualization"));
+	const char *machine = json_string_value(json_object_get(env, "virtualization"));
 	const char *governor = json_string_value(json_object_get(env, "governor"));
-	if (virtualization)
-		find(report, "virtualization", LIMITED,
-		     "trust ratios within a comparison, not absolute figures",
-		     "%s: neighbours make noise", virtualization);
+	if (machine)
+		add_finding(report, &virtualization, LIMITED, &ratios,
+			    remark_new("virtual", with_text("machine", machine),
+				       "{machine}: neighbours make noise"));
 	else
-		find(report, "virtualization", GOOD, NULL, "none found");
-	if (governor && strcmp(governor, "performance") != 0)
-		find(report, "CPU frequency", LIMITED,
-		     "as root: cpupower frequency-set -g performance",
-		     "the governor is %s: the clock follows the load", governor);
+		add_finding(report, &virtualization, GOOD, NULL,
+			    remark_new("not_virtual", NULL, "none found"));
+	if (!governor)
+		add_finding(
+			report, &cpu_frequency, GOOD, NULL,
+			remark_new("governor_unknown", NULL, "no governor is visible from here"));
+	else if (strcmp(governor, "performance") == 0)
+		add_finding(report, &cpu_frequency, GOOD, NULL,
+			    remark_new("governor", with_text("governor", governor), "{governor}"));
 	else
-		find(report, "CPU frequency", GOOD, NULL, "%s",
-		     governor ? governor : "no governor is visible from here");
+		add_finding(report, &cpu_frequency, LIMITED, &performance,
+			    remark_new("governor_follows_load", with_text("governor", governor),
+				       "the governor is {governor}: the clock follows the load"));
 	json_decref(env);
-	find(report, "timer slack", GOOD, NULL, "%d ns: timeouts may be so late",
-	     prctl(PR_GET_TIMERSLACK));
+	add_finding(report, &timer_slack, GOOD, NULL,
+		    remark_new("timer_slack", with_int("slack_ns", prctl(PR_GET_TIMERSLACK)),
+			       "{slack_ns} ns: a timeout may come this much late"));
 }
 
-static void print_report(const struct report *report)
+static json_t *document_json(const struct report *report, const char *file)
 {
-	size_t i;
-	json_t *finding;
-	json_array_foreach (report->findings, i, finding) {
-		const char *status = json_string_value(json_object_get(finding, "status"));
-		const char *cure = json_string_value(json_object_get(finding, "cure"));
-		printf("%-8s %-31s %s\n", status,
-		       json_string_value(json_object_get(finding, "topic")),
-		       json_string_value(json_object_get(finding, "cause")));
-		if (cure)
-			printf("%-8s %-31s cure: %s\n", "", "", cure);
-	}
-	printf("\n%s\n", report->can_compare
-				 ? "The comparison can run here."
-				 : "The comparison cannot run here; see `missing` above.");
+	json_t *document = required(json_object());
+	put_string(document, "schema", "iolab.doctor.v2");
+	put_bool(document, "can_compare", report->can_compare);
+	put_shared(document, "findings", report->findings);
+	put_new(document, "env", environment_json(file));
+	return document;
 }
 
 struct doctor_options {
@@ -434,7 +565,7 @@ int command_doctor(int argc, char **argv)
 	};
 	struct doctor_options o = { 0 };
 	char default_file[256];
-	struct report report = { .findings = json_array(), .can_compare = true };
+	struct report report = { .findings = required(json_array()), .can_compare = true };
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
 
@@ -442,18 +573,19 @@ int command_doctor(int argc, char **argv)
 	examine_cpus(&report);
 	data_file_default_path(default_file, sizeof default_file);
 	examine_file_system(&report, o.file ? o.file : default_file);
-	examine_limits(&report);
+	examine_descriptors(&report);
+	examine_locked_memory(&report);
+	examine_threads(&report);
+	examine_libaio(&report);
 	examine_counters(&report);
 	examine_noise(&report);
 	if (o.json) {
-		json_t *all = json_pack("{s:s, s:b, s:O, s:o}", "schema", "iolab.doctor.v1",
-					"can_compare", report.can_compare, "findings",
-					report.findings, "env", environment_json(o.file));
+		json_t *all = document_json(&report, o.file);
 		json_dumpf(all, stdout, JSON_COMPACT);
 		putchar('\n');
 		json_decref(all);
 	} else {
-		print_report(&report);
+		print_findings(&report);
 	}
 	json_decref(report.findings);
 	return report.can_compare ? EXIT_OK : EXIT_ERROR;

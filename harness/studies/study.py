@@ -174,8 +174,9 @@ def capacity(run_words):
 def no_hardware_counters():
     """Why there are none, in the doctor's words; None where there are."""
     done = children.run([IOLAB, "doctor", "--json"])
-    found = next(f for f in json.loads(done.stdout)["findings"] if f["topic"] == "hardware counters")
-    return found["cause"] if found["status"] == "missing" else None
+    found = next(f for f in json.loads(done.stdout)["findings"] if f["topic"]["id"] == "hardware_counters")
+    cause = found["cause"]
+    return cause["text"].format(**cause["values"]) if found["status"] == "missing" else None
 
 
 def rates(reached, shares_pct):

@@ -802,14 +802,14 @@ PY
 	run valid "$BATS_TEST_TMPDIR/list.json" iolab.list.v1
 	assert_success
 	"$IOLAB" doctor --json >"$BATS_TEST_TMPDIR/doctor.json"
-	run valid "$BATS_TEST_TMPDIR/doctor.json" iolab.doctor.v1
+	run valid "$BATS_TEST_TMPDIR/doctor.json" iolab.doctor.v2
 	assert_success
 	output=$("$IOLAB" list --json)
 	assert_equal "$(json engines.0.name) $(json workloads.0.name)" "null file"
 	output=$("$IOLAB" doctor --json)
 	assert_equal "$(json can_compare)" True
-	for finding in "engine epoll" O_DIRECT descriptors "system calls" CPUs; do
-		assert_output --partial "\"topic\":\"$finding\""
+	for topic in engine o_direct descriptors system_calls cpus hardware_counters; do
+		assert_output --partial "\"topic\":{\"id\":\"$topic\""
 	done
 	run "$IOLAB" list extra
 	assert_failure 2

@@ -354,13 +354,16 @@ def check_documents():
            "matrix: does not say that its trials disagree")
 
     for status, words in (("missing", "ENOENT: none"), ("ok", "no run counted")):
-        document = Document("", {"findings": [{"topic": hardware_counters.TOPIC, "status": status,
-                                               "cause": "ENOENT: none", "cure": None}]})
-        check_made(hardware_counters, open_, document)
-        expect(words in because_of(hardware_counters, document),
-               f"hardware_counters, {status}: does not say: {words}")
-        expect(hardware_counters.NO_POLLING in because_of(hardware_counters, document),
-               f"hardware_counters, {status}: counters alone would not decide it")
+        remark = {"id": "hardware_not_counted", "values": {"why": "ENOENT: none"}, "text": "{why}"}
+        for topic, cause in (("hardware counters", "ENOENT: none"),
+                             ({"id": hardware_counters.TOPIC, "values": {}, "text": "?"}, remark)):
+            document = Document("", {"findings": [{"topic": topic, "status": status,
+                                                   "cause": remarks.read(cause), "cure": None}]})
+            check_made(hardware_counters, open_, document)
+            expect(words in because_of(hardware_counters, document),
+                   f"hardware_counters, {status}: does not say: {words}")
+            expect(hardware_counters.NO_POLLING in because_of(hardware_counters, document),
+                   f"hardware_counters, {status}: counters alone would not decide it")
 
 
 def check_figures(folder):
