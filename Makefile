@@ -94,7 +94,7 @@ $(BUILD)/%.o: %.c $(BUILD)/libraries $(BUILD)/flags
 # The course: what a lab's tests are linked with, what compiles them, and the proctor that runs them.
 
 COURSE_LIBRARY := $(call object,harness/course/proctor/lab_test.c harness/course/proctor/syscall_names.c \
-                    $(filter-out %/mutants.c %/mutants_laid_over.c %/allocations.c,$(wildcard harness/tests/conformance/*.c)))
+                    $(filter-out %/mutants.c %/mutants_laid_over.c %/allocations.c %/faults.c,$(wildcard harness/tests/conformance/*.c)))
 COURSE_FLAGS    = $(CPPFLAGS) $(COURSE_PATHS) $(ALL_CFLAGS) -no-pie
 
 .PHONY: course

@@ -126,6 +126,15 @@ static const struct test tests[] = {
 	{ "stream_send_survives_signals", STREAMS, stream_send_survives_signals },
 	{ "stream_batch_is_in_flight_at_once", STREAMS, stream_batch_is_in_flight_at_once },
 	{ "stream_stays_asleep", ONE(UNIX) | ONE(PIPE), stream_stays_asleep, .is_long = true },
+	{ "socket_receive_timeout_is_an_error", SOCKETS, socket_receive_timeout_is_an_error },
+	{ "file_writes_stay_honest", ONE(BUFFERED), file_writes_stay_honest, .is_long = true },
+	{ "file_syncs_stay_honest", ONE(BUFFERED), file_syncs_stay_honest, .is_long = true },
+	{ "stream_sends_stay_honest", ONE(UNIX) | ONE(PIPE), stream_sends_stay_honest,
+	  .is_long = true },
+	{ "failing_calls_of_opening", ONE(BUFFERED) | ONE(TCP) | ONE(NO_FD),
+	  failing_calls_of_opening },
+	{ "file_failing_calls", FILES, file_failing_calls, .is_long = true },
+	{ "stream_failing_calls", STREAMS, stream_failing_calls, .is_long = true },
 };
 
 #define TEST_COUNT (sizeof tests / sizeof *tests)

@@ -2,6 +2,8 @@
 /* The program's own malloc(3): the C library's, with counters around it. */
 #include "allocations.h"
 
+#include "faults.h"
+
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__ ||                                 \
 	!defined __GLIBC__ && !defined __gnu_linux__
 
@@ -17,8 +19,6 @@ struct allocations allocations_so_far(void)
 
 #else
 
-#include <aio.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
 #include <stddef.h>
@@ -64,10 +64,26 @@ static unsigned place_of(const void *block)
 	return (unsigned)(((uintptr_t)block >> 4) * 2654435761u % PLACES);
 }
 
-static void *note_made(void *block, void *caller)
+static bool is_linkers(void *caller)
 {
 	uintptr_t from = (uintptr_t)caller;
-	if (!books.counting || !block || (from >= books.linker_begin && from < books.linker_end))
+	return from >= books.linker_begin && from < books.linker_end;
+}
+
+/* Must this allocation fail? Then errno is set. */
+static bool refuses(void *caller)
+{
+	if (!books.counting || inside_aio || is_linkers(caller))
+		return false;
+	int error = faults_strike(FAULT_malloc);
+	if (error)
+		errno = error;
+	return error;
+}
+
+static void *note_made(void *block, void *caller)
+{
+	if (!books.counting || !block || is_linkers(caller))
 		return block;
 	lock_books();
 	if (inside_aio) {
@@ -103,12 +119,14 @@ static void note_freed(void *block)
 
 void *malloc(size_t size)
 {
-	return note_made(__libc_malloc(size), __builtin_return_address(0));
+	void *caller = __builtin_return_address(0);
+	return refuses(caller) ? NULL : note_made(__libc_malloc(size), caller);
 }
 
 void *calloc(size_t count, size_t size)
 {
-	return note_made(__libc_calloc(count, size), __builtin_return_address(0));
+	void *caller = __builtin_return_address(0);
+	return refuses(caller) ? NULL : note_made(__libc_calloc(count, size), caller);
 }
 
 void *realloc(void *block, size_t size)
@@ -143,54 +161,9 @@ void free(void *block)
 	__libc_free(block);
 }
 
-/* glibc's AIO: the same calls, with a mark for the time that they take. */
-
-#define MARKED(call)                                                                               \
-	inside_aio++;                                                                              \
-	int rc = call;                                                                             \
-	inside_aio--;                                                                              \
-	return rc
-
-#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
-
-int aio_read(struct aiocb *cb)
+void allocations_inside_aio(int change)
 {
-	static __typeof__(&aio_read) real;
-	if (!real)
-		real = REAL(aio_read);
-	MARKED(real(cb));
-}
-
-int aio_write(struct aiocb *cb)
-{
-	static __typeof__(&aio_write) real;
-	if (!real)
-		real = REAL(aio_write);
-	MARKED(real(cb));
-}
-
-int aio_fsync(int operation, struct aiocb *cb)
-{
-	static __typeof__(&aio_fsync) real;
-	if (!real)
-		real = REAL(aio_fsync);
-	MARKED(real(operation, cb));
-}
-
-int aio_cancel(int fd, struct aiocb *cb)
-{
-	static __typeof__(&aio_cancel) real;
-	if (!real)
-		real = REAL(aio_cancel);
-	MARKED(real(fd, cb));
-}
-
-int aio_suspend(const struct aiocb *const list[], int count, const struct timespec *timeout)
-{
-	static __typeof__(&aio_suspend) real;
-	if (!real)
-		real = REAL(aio_suspend);
-	MARKED(real(list, count, timeout));
+	inside_aio += (unsigned)change;
 }
 
 static int find_linker(struct dl_phdr_info *object, size_t size, void *base)

@@ -22,4 +22,7 @@ struct allocations {
 __attribute__((weak)) bool allocations_begin(void);
 __attribute__((weak)) struct allocations allocations_so_far(void);
 
+/* Of this thread: +1 before a call of glibc's AIO, -1 after it. */
+__attribute__((weak)) void allocations_inside_aio(int change);
+
 #endif

@@ -152,6 +152,15 @@ static int eintr_submit(struct engine *e, struct io_op *const *ops, unsigned cou
 	return (int)count;
 }
 
+static int stubborn_submit(struct engine *e, struct io_op *const *ops, unsigned count)
+{
+	plain_submit(e, ops, count);
+	for (unsigned i = 0; i < count; i++)
+		while (ops[i]->result == -EAGAIN)
+			ops[i]->result = op_syscall(ops[i], 0);
+	return (int)count;
+}
+
 #define PLAIN                                                                                      \
 	.traits = IO_BLOCKS_IN_SUBMIT, .supports = any_supports, .open = plain_open,               \
 	.submit = plain_submit, .reap = plain_reap, .cancel = plain_cancel, .close = plain_close
@@ -200,5 +209,9 @@ const struct mutant mutants[] = {
 	  { .name = "mutant", PLAIN, .submit = eintr_submit },
 	  "stream_survives_signals",
 	  "EINTR" },
+	{ "receives again after SO_RCVTIMEO",
+	  { .name = "mutant", PLAIN, .submit = stubborn_submit },
+	  "socket_receive_timeout_is_an_error",
+	  "SIGALRM" },
 	{ NULL },
 };

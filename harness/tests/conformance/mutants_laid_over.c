@@ -79,6 +79,16 @@ enum fault {
 	EINTR_OF_A_SEND,
 	ONE_WAKE_UP_A_BATCH,
 	LOOKS_EVERY_10_MS,
+	OPEN_SAYS_EIO,
+	KEEPS_MEMORY_ON_FAILURE,
+	ERRORS_ARE_EIO,
+	RETRIES_AN_ERROR,
+	WAIT_HIDES_ITS_ERROR,
+	/* honest only now and then */
+	LIES_AFTER_5000,
+	NO_SYNC_AFTER_5000,
+	NO_SEND_AFTER_5000,
+	ONLY_WHEN_TRACED,
 };
 
 struct engine {
@@ -87,6 +97,7 @@ struct engine {
 	struct engine *right;
 	unsigned depth, max_fds;
 	unsigned long count;
+	bool traced;
 	struct op_queue held; /* not handed on */
 	struct op_queue finished; /* not taken from the right engine */
 	struct io_op *last;
@@ -117,6 +128,19 @@ static int over_supports(const struct engine_config *config, enum io_kind kind,
 static unsigned left_to_open = 64;
 static struct engine *shared_right;
 
+static bool is_traced(void)
+{
+	char line[200];
+	int pid = 0;
+	FILE *file = fopen("/proc/self/status", "re");
+	while (file && fgets(line, sizeof line, file))
+		if (sscanf(line, "TracerPid: %d", &pid) == 1)
+			break;
+	if (file)
+		fclose(file);
+	return pid != 0;
+}
+
 static int over_open(struct engine **engine, const struct engine_config *config, struct reason *why)
 {
 	enum fault fault = shared_right ? ONE_FOR_ALL : (enum fault)config->options;
@@ -136,7 +160,7 @@ static int over_open(struct engine **engine, const struct engine_config *config,
 		e->own_fd = eventfd(0, 0);
 	if (fault == LEAKS_ON_FAILURE) {
 		int first_fd = eventfd(0, EFD_CLOEXEC);
-		e->own_fd = eventfd(0, EFD_CLOEXEC);
+		e->own_fd = first_fd < 0 ? -1 : eventfd(0, EFD_CLOEXEC);
 		if (e->own_fd < 0) {
 			free(e);
 			return reason_errno(why, EMFILE, "eventfd");
@@ -154,9 +178,11 @@ static int over_open(struct engine **engine, const struct engine_config *config,
 	if (rc < 0) {
 		if (e->own_fd >= 0)
 			close(e->own_fd);
-		free(e);
-		return rc;
+		if (fault != KEEPS_MEMORY_ON_FAILURE)
+			free(e);
+		return fault == OPEN_SAYS_EIO ? -EIO : rc;
 	}
+	e->traced = is_traced();
 	if (fault == ONE_FOR_ALL)
 		shared_right = e->right;
 	if (fault == PRINTS)
@@ -220,6 +246,17 @@ static bool spoil_result(struct engine *e, struct io_op *op, int64_t *result)
 	case EINTR_OF_A_SEND:
 		*result = op_syscall_once(op, 0);
 		return true;
+	case LIES_AFTER_5000:
+		*result = op->len_bytes;
+		return op->kind == IO_WRITE && e->count >= 5000;
+	case NO_SYNC_AFTER_5000:
+		return (op->kind == IO_FSYNC || op->kind == IO_FDATASYNC) && e->count >= 5000;
+	case NO_SEND_AFTER_5000:
+		*result = op->len_bytes;
+		return op->kind == IO_SEND && e->count >= 5000;
+	case ONLY_WHEN_TRACED:
+		*result = op->len_bytes;
+		return !e->traced;
 	default:
 		return false;
 	}
@@ -353,9 +390,24 @@ static int spoiled_reap(struct engine *e, struct io_op **done, unsigned min, uns
 		return 0;
 	}
 	int n = e->right_ops->reap(e->right, done, min, max, spoil_timeout(e, timeout_ns));
+	if (e->fault == WAIT_HIDES_ITS_ERROR && n < 0)
+		return 0;
 	if (e->fault == TOO_MANY_SIGNALS && n == 0 && timeout_ns < 0 && ++e->count > 64)
 		return -EINTR;
 	return n;
+}
+
+/* Returns how many are left, at the front. */
+static unsigned submit_failed_again(struct engine *e, struct io_op **done, unsigned count)
+{
+	unsigned left = 0;
+	for (unsigned i = 0; i < count; i++) {
+		if (done[i]->result == -EIO)
+			e->right_ops->submit(e->right, &done[i], 1);
+		else
+			done[left++] = done[i];
+	}
+	return left;
 }
 
 static int over_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
@@ -370,8 +422,12 @@ static int over_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 			return more;
 		n += (unsigned)more;
 	}
+	if (e->fault == RETRIES_AN_ERROR)
+		n = submit_failed_again(e, done, n);
 	for (unsigned i = 0; i < n; i++) {
 		e->last = done[i];
+		if (e->fault == ERRORS_ARE_EIO && done[i]->result < 0)
+			done[i]->result = -EIO;
 		done[i]->offset = e->asked[done[i]->slot].offset;
 		done[i]->len_bytes = e->fault == WRITES_THE_LENGTH
 					     ? (uint32_t)done[i]->result
@@ -545,5 +601,24 @@ const struct mutant laid_over_mutants[] = {
 	LAID_OVER(ONE_WAKE_UP_A_BATCH, "wakes one worker for a batch",
 		  "stream_batch_is_in_flight_at_once", "never came back"),
 	LAID_OVER(LOOKS_EVERY_10_MS, "looks every 10 ms", "stream_stays_asleep", "wake-ups"),
+	LAID_OVER(LEAKS_ON_FAILURE, "leaves a descriptor when a call of open() fails",
+		  "failing_calls_of_opening", "left open"),
+	LAID_OVER(KEEPS_MEMORY_ON_FAILURE, "keeps memory when a call of open() fails",
+		  "failing_calls_of_opening", "memory kept"),
+	LAID_OVER(OPEN_SAYS_EIO, "says EIO whatever failed in open()", "failing_calls_of_opening",
+		  "expected -12"),
+	LAID_OVER(ERRORS_ARE_EIO, "says EIO whatever failed", "file_failing_calls", "saw -5"),
+	LAID_OVER(RETRIES_AN_ERROR, "tries again after EIO", "file_failing_calls",
+		  "as one operation's result"),
+	LAID_OVER(WAIT_HIDES_ITS_ERROR, "does not tell that the wait failed",
+		  "stream_failing_calls", "from reap()"),
+	LAID_OVER(LIES_AFTER_5000, "leaves writes out after 5,000", "file_writes_stay_honest",
+		  "8 bytes in the file"),
+	LAID_OVER(NO_SYNC_AFTER_5000, "leaves syncs out after 5,000", "file_syncs_stay_honest",
+		  "EINVAL"),
+	LAID_OVER(NO_SEND_AFTER_5000, "leaves sends out after 5,000", "stream_sends_stay_honest",
+		  ""),
+	LAID_OVER(ONLY_WHEN_TRACED, "works only while it is traced", "file_read_right_data",
+		  "wrong byte"),
 	{ NULL },
 };

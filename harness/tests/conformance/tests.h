@@ -83,5 +83,16 @@ void file_sync_that_fails(struct subject *s);
 void stream_send_survives_signals(struct subject *s);
 void stream_batch_is_in_flight_at_once(struct subject *s);
 void stream_stays_asleep(struct subject *s);
+void socket_receive_timeout_is_an_error(struct subject *s);
+
+/* honesty_tests.c */
+void file_writes_stay_honest(struct subject *s);
+void file_syncs_stay_honest(struct subject *s);
+void stream_sends_stay_honest(struct subject *s);
+
+/* fault_tests.c */
+void failing_calls_of_opening(struct subject *s);
+void file_failing_calls(struct subject *s);
+void stream_failing_calls(struct subject *s);
 
 #endif

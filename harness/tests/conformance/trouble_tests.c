@@ -269,3 +269,46 @@ void stream_stays_asleep(struct subject *s)
 	await_all(s);
 	close_batch(s, ends);
 }
+
+static void set_receive_timeout(int fd, int64_t timeout_ns)
+{
+	struct timeval timeout = { .tv_sec = timeout_ns / NS_PER_S,
+				   .tv_usec = timeout_ns % NS_PER_S / NS_PER_US };
+	expect(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) == 0,
+	       "SO_RCVTIMEO: %s", strerror(errno));
+}
+
+/*
+ * A receive that sleeps in recv(2) ends with EAGAIN then, and one that waits in another way does
+ * not. Made again and again, the call would block a program whose owner asked for a limit.
+ */
+void socket_receive_timeout_is_an_error(struct subject *s)
+{
+	int ends[2];
+	struct io_op *done[1];
+	make_pair(s, ends);
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	set_receive_timeout(ends[0], 20 * NS_PER_MS);
+	struct io_op *op = prepare_receive(s, 0, ends[0], 0);
+	if (s->ops->traits & IO_BLOCKS_IN_SUBMIT)
+		alarm(5); /* submit() itself would not come back */
+	start(s, op);
+	alarm(0);
+	if (op->in_flight)
+		reap(s, done, 1, 1, 60 * NS_PER_MS);
+	if (!op->in_flight)
+		expect(op->result == -EAGAIN, "after SO_RCVTIMEO: expected -EAGAIN, saw %lld",
+		       (long long)op->result);
+	expect(write(ends[1], "x", 1) == 1, "the test's own write failed");
+	if (op->in_flight)
+		await(s, op);
+	else
+		perform(s, prepare_receive(s, 0, ends[0], 0));
+	expect(op->result == 1 && buffer_of(s, 0)[0] == 'x',
+	       "after the time was over: expected the byte that came, saw %lld",
+	       (long long)op->result);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: MIT */
+/* Each call that an engine makes fails once, with each error of its manual page. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "allocations.h"
+#include "clock.h"
+#include "conformance.h"
+#include "faults.h"
+#include "tests.h"
+
+#define BLOCK 4096u
+#define BATCH 3u
+/* A call that is made again and again fails at the first of them, the second, and so on. */
+#define NTH_MAX 4u
+
+static void need_faults(void)
+{
+	if (!faults_watch || !faults_watch())
+		test_skipped("calls are made to fail in the plain build");
+	faults_end();
+}
+
+/* Errors after which a call may be made again, or be reported. */
+static bool may_pass(int error)
+{
+	return error == EAGAIN || error == EBUSY || error == ECANCELED;
+}
+
+/* Opening */
+
+static struct engine_config small_config(const struct subject *s)
+{
+	return (struct engine_config) { .depth = BATCH,
+					.max_fds = BATCH,
+					.arena = s->arena,
+					.arena_len_bytes = s->arena_len_bytes,
+					.cpu_count = 2,
+					.options = s->options };
+}
+
+struct left {
+	unsigned descriptors;
+	long blocks;
+};
+
+static struct left what_is_left(void)
+{
+	struct left left = { 0 };
+	for (int fd = 0; fd < 256; fd++)
+		left.descriptors += fcntl(fd, F_GETFD) >= 0;
+	left.blocks = allocations_so_far().live;
+	return left;
+}
+
+static void expect_nothing_kept(struct left before, const char *where, const struct fault *fault,
+				int error)
+{
+	struct left now = what_is_left();
+	expect(now.descriptors == before.descriptors,
+	       "%s fails when %s says %s: expected no descriptor left open, saw %d more", where,
+	       fault->name, strerrorname_np(error), (int)now.descriptors - (int)before.descriptors);
+	expect(now.blocks == before.blocks,
+	       "%s fails when %s says %s: expected no memory kept, saw %ld blocks", where,
+	       fault->name, strerrorname_np(error), now.blocks - before.blocks);
+}
+
+/* What is asked with one call armed to fail. Returns what the engine answers. */
+struct question {
+	const char *name;
+	int (*ask)(struct subject *s, struct reason *why);
+	bool is_a_try; /* of which a library may hide the error */
+};
+
+static enum io_fd_kind fd_kind_of(const struct subject *s)
+{
+	return s->flavour == NO_FD	 ? IO_FD_NONE
+	       : ONE(s->flavour) & FILES ? IO_FD_FILE
+	       : s->flavour == PIPE	 ? IO_FD_PIPE
+					 : IO_FD_SOCKET;
+}
+
+static int ask_supports(struct subject *s, struct reason *why)
+{
+	struct engine_config config = { .depth = 1, .cpu_count = 2, .options = s->options };
+	enum io_kind kind = s->flavour == NO_FD	      ? IO_NOP
+			    : ONE(s->flavour) & FILES ? IO_READ
+						      : in_kind(s);
+	return s->ops->supports(&config, kind, fd_kind_of(s), why);
+}
+
+static int ask_open(struct subject *s, struct reason *why)
+{
+	struct engine_config config = small_config(s);
+	int rc = s->ops->open(&s->engine, &config, why);
+	if (rc == 0)
+		s->ops->close(s->engine);
+	return rc;
+}
+
+/* attach() alone: the engine is open already. */
+static int attached_fd;
+static int ask_attach(struct subject *s, struct reason *why)
+{
+	int rc = s->ops->attach ? s->ops->attach(s->engine, 1, attached_fd, fd_kind_of(s), why) : 0;
+	faults_end(); /* a detach() cannot report what it cannot undo */
+	if (rc == 0 && s->ops->detach)
+		s->ops->detach(s->engine, 1);
+	return rc;
+}
+
+/* Returns whether the call failed, that is whether there is a next one to try. */
+static bool answer_is_right(struct subject *s, const struct question *q, unsigned id, int error,
+			    unsigned nth)
+{
+	const struct fault *fault = fault_at(id);
+	struct reason why = { "" };
+	struct left before = what_is_left();
+	faults_arm(id, error, nth);
+	int rc = q->ask(s, &why);
+	faults_end();
+	if (!faults_struck())
+		return false;
+	expect(rc <= 0, "%s: expected 0 or -errno, saw %d", q->name, rc);
+	expect(rc == 0 || why.text[0], "%s when %s says %s: expected a reason, saw none", q->name,
+	       fault->name, strerrorname_np(error));
+	bool exact = fault->class == FAULT_OF_SETUP && !(q->is_a_try && id == FAULT_malloc);
+	if (exact)
+		expect(rc == -error, "%s when call %u of %s says %s: expected %d, saw %d", q->name,
+		       nth, fault->name, strerrorname_np(error), -error, rc);
+	if (!exact && fault->class == FAULT_OF_SETUP)
+		expect(rc < 0, "%s when call %u of %s says %s: expected an error, saw 0", q->name,
+		       nth, fault->name, strerrorname_np(error));
+	if (fault->class != FAULT_OF_SETUP)
+		expect(rc == 0 || rc == -error, "%s when %s says %s: expected %d or 0, saw %d",
+		       q->name, fault->name, strerrorname_np(error), -error, rc);
+	expect_nothing_kept(before, q->name, fault, error);
+	return true;
+}
+
+static unsigned ask_with_faults(struct subject *s, const struct question *q)
+{
+	unsigned tried = 0, calls[FAULT_COUNT];
+	struct reason why = { "" };
+	/* What a library does once is done then. */
+	expect(q->ask(s, &why) == 0, "%s: expected 0 when nothing fails, saw \"%s\"", q->name,
+	       why.text);
+	faults_watch();
+	int rc = q->ask(s, &why);
+	faults_end();
+	expect(rc == 0, "%s: expected 0 when nothing fails, saw %d", q->name, rc);
+	for (unsigned id = 0; id < FAULT_COUNT; id++)
+		calls[id] = faults_calls(id);
+	for (unsigned id = 0; id < FAULT_COUNT; id++)
+		for (const int *error = fault_at(id)->errors; calls[id] > 0 && *error; error++)
+			for (unsigned nth = 1; nth <= calls[id] && nth <= NTH_MAX; nth++)
+				tried += answer_is_right(s, q, id, *error, nth);
+	rc = q->ask(s, &why);
+	expect(rc == 0, "%s: expected 0 once nothing fails any more, saw %d", q->name, rc);
+	return tried;
+}
+
+void failing_calls_of_opening(struct subject *s)
+{
+	static const struct question supports = { "supports()", ask_supports, .is_a_try = true },
+				     opens = { "open()", ask_open },
+				     attaches = { "attach()", ask_attach };
+	int ends[2] = { -1, -1 };
+	need_faults();
+	allocations_begin();
+	open_engine(s, BATCH, BATCH); /* its arena serves the others, too */
+	struct engine *engine = s->engine;
+	unsigned tried = ask_with_faults(s, &supports);
+	tried += ask_with_faults(s, &opens);
+	s->engine = engine;
+	if (s->flavour != NO_FD && s->ops->attach) {
+		if (ONE(s->flavour) & FILES)
+			ends[0] = make_file(s, BLOCK, O_RDWR);
+		else
+			make_reading_pair(s, ends);
+		attached_fd = ends[0];
+		tried += ask_with_faults(s, &attaches);
+	}
+	close_engine(s);
+	for (unsigned i = 0; i < 2; i++)
+		if (ends[i] >= 0)
+			close(ends[i]);
+	if (tried == 0)
+		test_skipped("it makes no call there that could fail");
+}
+
+/* Operations */
+
+/* A batch of operations of one kind, of which one call fails. */
+struct scene {
+	struct subject *s;
+	enum io_kind kind;
+	bool waits; /* started with nothing there: it comes later */
+	int ends[BATCH][2]; /* of files: [0] of each is the same */
+	int64_t expected; /* each operation's result */
+	int call_error; /* of submit() or reap(), the first; 0 */
+	char fault[80]; /* for the words of a failure */
+};
+
+static bool on_file(const struct scene *scene)
+{
+	return ONE(scene->s->flavour) & FILES;
+}
+
+/* The test's own, past the calls that are counted. */
+static void speak(const struct scene *scene)
+{
+	for (unsigned i = 0; i < BATCH; i++)
+		expect(syscall(SYS_write, scene->ends[i][1], "abc", 3) == 3,
+		       "the test's own write failed: %s", strerror(errno));
+}
+
+static void set_the_scene(struct scene *scene)
+{
+	struct subject *s = scene->s;
+	int fd = on_file(scene) ? make_file(s, BATCH * BLOCK, O_RDWR) : -1;
+	open_engine(s, BATCH, BATCH);
+	for (unsigned i = 0; i < BATCH; i++) {
+		if (on_file(scene))
+			scene->ends[i][0] = fd;
+		else if (io_kind_is_input(scene->kind))
+			make_reading_pair(s, scene->ends[i]);
+		else
+			make_writing_pair(s, scene->ends[i]);
+		if (i == 0 || !on_file(scene))
+			attach(s, i, scene->ends[i][0]);
+	}
+	for (unsigned i = 0; i < BATCH; i++) {
+		uint64_t offset = on_file(scene) ? (uint64_t)BLOCK * i : IO_NO_OFFSET;
+		uint32_t count = on_file(scene) ? BLOCK : io_kind_is_input(scene->kind) ? 100 : 3;
+		bool is_sync = scene->kind == IO_FSYNC || scene->kind == IO_FDATASYNC;
+		prepare(s, i, scene->kind, scene->ends[i][0], on_file(scene) ? 0 : i, offset,
+			is_sync ? 0 : count);
+		memset(buffer_of(s, i), 0x33, BUFFER_BYTES);
+		scene->expected = is_sync ? 0 : on_file(scene) ? BLOCK : 3;
+	}
+	if (!on_file(scene) && io_kind_is_input(scene->kind) && !scene->waits)
+		speak(scene);
+	scene->call_error = 0;
+}
+
+static void end_the_scene(struct scene *scene)
+{
+	struct subject *s = scene->s;
+	close_engine(s);
+	for (unsigned i = 0; i < (on_file(scene) ? 1 : BATCH); i++) {
+		close(scene->ends[i][0]);
+		if (!on_file(scene))
+			close(scene->ends[i][1]);
+	}
+}
+
+/* Notes an error of submit() or reap(), which ends a run: here it goes on, to see what is lost. */
+static unsigned noted(struct scene *scene, int rc)
+{
+	if (rc < 0 && scene->call_error == 0)
+		scene->call_error = rc;
+	return rc < 0 ? 0 : (unsigned)rc;
+}
+
+static void take_back(struct scene *scene, unsigned min, int64_t timeout_ns)
+{
+	struct subject *s = scene->s;
+	struct io_op *done[BATCH];
+	unsigned n = noted(scene, s->ops->reap(s->engine, done, min, BATCH, timeout_ns));
+	for (unsigned i = 0; i < n; i++) {
+		expect(done[i]->in_flight, "operation %u came back twice", done[i]->slot);
+		done[i]->in_flight = 0;
+		s->inflight--;
+	}
+}
+
+/* Offers all until all are accepted, and waits until all are back. */
+static void play_the_scene(struct scene *scene)
+{
+	struct subject *s = scene->s;
+	struct io_op *ops[BATCH] = { &s->op[0], &s->op[1], &s->op[2] };
+	uint64_t deadline_ns = clock_ns() + 3 * (uint64_t)NS_PER_S;
+	for (unsigned accepted = 0; accepted < BATCH;) {
+		unsigned n =
+			noted(scene, s->ops->submit(s->engine, ops + accepted, BATCH - accepted));
+		for (unsigned i = 0; i < n; i++)
+			ops[accepted + i]->in_flight = 1;
+		accepted += n;
+		s->inflight += n;
+		if (accepted < BATCH)
+			take_back(scene, 0, 0);
+		expect(clock_ns() < deadline_ns, "%s: submit() accepts nothing for ever",
+		       scene->fault);
+	}
+	if (scene->waits) {
+		take_back(scene, 1, NS_PER_MS);
+		speak(scene);
+	}
+	while (s->inflight > 0) {
+		unsigned before = s->inflight;
+		take_back(scene, s->inflight, 100 * NS_PER_MS);
+		if (scene->call_error && s->inflight == before)
+			break; /* the run would have ended: what reap() took is lost with it */
+		expect(clock_ns() < deadline_ns, "%s: %u operations never came back", scene->fault,
+		       s->inflight);
+	}
+	s->inflight = 0;
+}
+
+/* How many results are the error; each of the others must be the right one. */
+static unsigned count_errors(const struct scene *scene, const struct fault *fault, int error)
+{
+	unsigned count = 0;
+	for (unsigned i = 0; i < BATCH; i++) {
+		const struct io_op *op = &scene->s->op[i];
+		int64_t result = op->in_flight ? scene->expected : op->result;
+		expect(result == scene->expected || (error && result == -error),
+		       "%s fails with %s: expected %lld or %d from operation %u, saw %lld",
+		       fault->name, strerrorname_np(error), (long long)scene->expected, -error, i,
+		       (long long)result);
+		count += result != scene->expected;
+	}
+	return count;
+}
+
+static void expect_right_end(const struct scene *scene, unsigned id, int error)
+{
+	const struct fault *fault = fault_at(id);
+	unsigned errors = count_errors(scene, fault, error);
+	const char *name = strerrorname_np(error);
+	expect(scene->call_error == 0 || scene->call_error == -error,
+	       "%s fails with %s: expected 0 or %d from submit() and reap(), saw %d", fault->name,
+	       name, -error, scene->call_error);
+	if (error == EINTR) {
+		expect(errors == 0 && scene->call_error == 0,
+		       "%s fails with EINTR: expected it to be made again, saw an error",
+		       fault->name);
+		return;
+	}
+	if (may_pass(error))
+		return;
+	if (fault->class == FAULT_OF_OPERATION)
+		expect(errors == 1 && scene->call_error == 0,
+		       "%s fails with %s: expected it as one operation's result, saw %u and %d of "
+		       "a call",
+		       fault->name, name, errors, scene->call_error);
+	if (fault->class == FAULT_OF_WAIT)
+		expect(scene->call_error == -error && errors == 0,
+		       "%s fails with %s: expected %d from reap(), saw %d", fault->name, name,
+		       -error, scene->call_error);
+	expect(errors + (scene->call_error != 0) == 1,
+	       "%s fails with %s: expected it to be told once, saw %u results and %d", fault->name,
+	       name, errors, scene->call_error);
+}
+
+/* Returns whether the call was made, so that it failed. */
+static bool fails_rightly(struct scene *scene, unsigned id, int error, unsigned nth)
+{
+	set_the_scene(scene);
+	snprintf(scene->fault, sizeof scene->fault, "call %u of %s fails with %s", nth,
+		 fault_at(id)->name, strerrorname_np(error));
+	faults_arm(id, error, nth);
+	play_the_scene(scene);
+	faults_end();
+	bool struck = faults_struck();
+	if (struck)
+		expect_right_end(scene, id, error);
+	else
+		expect(count_errors(scene, fault_at(id), 0) == 0, "expected no error, saw one");
+	end_the_scene(scene);
+	return struck;
+}
+
+static unsigned play_with_faults(struct subject *s, enum io_kind kind, bool waits)
+{
+	struct scene scene = { .s = s, .kind = kind, .waits = waits, .fault = "nothing fails" };
+	unsigned calls[FAULT_COUNT], tried = 0;
+	set_the_scene(&scene);
+	faults_watch();
+	play_the_scene(&scene);
+	faults_end();
+	expect(count_errors(&scene, fault_at(0), 0) == 0, "expected no error, saw one");
+	end_the_scene(&scene);
+	for (unsigned id = 0; id < FAULT_COUNT; id++)
+		calls[id] = fault_at(id)->class == FAULT_OF_SETUP ? 0 : faults_calls(id);
+	for (unsigned id = 0; id < FAULT_COUNT; id++)
+		for (const int *error = fault_at(id)->errors; calls[id] > 0 && *error; error++)
+			for (unsigned nth = 1; nth <= calls[id] && nth <= BATCH; nth++)
+				tried += fails_rightly(&scene, id, *error, nth);
+	return tried;
+}
+
+static void skip_if_none(unsigned tried)
+{
+	if (tried == 0)
+		test_skipped("it makes no call that could fail here");
+}
+
+void file_failing_calls(struct subject *s)
+{
+	need_faults();
+	unsigned tried = play_with_faults(s, IO_READ, false);
+	tried += play_with_faults(s, IO_WRITE, false);
+	tried += play_with_faults(s, IO_FSYNC, false);
+	tried += play_with_faults(s, IO_FDATASYNC, false);
+	skip_if_none(tried);
+}
+
+void stream_failing_calls(struct subject *s)
+{
+	need_faults();
+	unsigned tried = play_with_faults(s, in_kind(s), false);
+	if (!(s->ops->traits & IO_BLOCKS_IN_SUBMIT))
+		tried += play_with_faults(s, in_kind(s), true);
+	tried += play_with_faults(s, out_kind(s), false);
+	skip_if_none(tried);
+}

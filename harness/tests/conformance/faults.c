@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: MIT */
+/* Calls by the program come here first. Each then is the library's, or fails as it would. */
+#include "faults.h"
+
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+
+bool faults_watch(void)
+{
+	return false;
+}
+
+#else
+
+#include <aio.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <libaio.h>
+#include <liburing.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "allocations.h"
+
+#define AS_ROW(call, its_class, ...)                                                               \
+	{ .name = #call, .class = its_class, .errors = { __VA_ARGS__ } },
+static const struct fault faults[] = { FAULTS(AS_ROW) };
+
+static struct {
+	bool watching;
+	enum fault_id armed;
+	int error; /* of the armed one; 0 where none is */
+	unsigned nth;
+	bool struck;
+	unsigned calls[FAULT_COUNT];
+} state;
+
+const struct fault *fault_at(unsigned id)
+{
+	return &faults[id];
+}
+
+static void begin(enum fault_id id, int error, unsigned nth)
+{
+	faults_end();
+	for (unsigned i = 0; i < FAULT_COUNT; i++)
+		__atomic_store_n(&state.calls[i], 0, __ATOMIC_RELAXED);
+	state.armed = id;
+	state.error = error;
+	state.nth = nth;
+	state.struck = false;
+	__atomic_store_n(&state.watching, true, __ATOMIC_RELEASE);
+}
+
+bool faults_watch(void)
+{
+	begin(0, 0, 0);
+	return true;
+}
+
+void faults_arm(enum fault_id id, int error, unsigned nth)
+{
+	begin(id, error, nth);
+}
+
+void faults_end(void)
+{
+	__atomic_store_n(&state.watching, false, __ATOMIC_RELEASE);
+}
+
+unsigned faults_calls(enum fault_id id)
+{
+	return __atomic_load_n(&state.calls[id], __ATOMIC_RELAXED);
+}
+
+bool faults_struck(void)
+{
+	return __atomic_load_n(&state.struck, __ATOMIC_RELAXED);
+}
+
+int faults_strike(enum fault_id id)
+{
+	if (!__atomic_load_n(&state.watching, __ATOMIC_ACQUIRE))
+		return 0;
+	unsigned count = __atomic_add_fetch(&state.calls[id], 1, __ATOMIC_RELAXED);
+	if (state.error == 0 || state.armed != id || count != state.nth)
+		return 0;
+	__atomic_store_n(&state.struck, true, __ATOMIC_RELAXED);
+	return state.error;
+}
+
+/* The library's function of that name. */
+#define REAL(name)                                                                                 \
+	static __typeof__(&name) real;                                                             \
+	if (!real)                                                                                 \
+	real = (__typeof__(&name))dlsym(RTLD_NEXT, #name)
+
+/* Three ways to fail. */
+#define AS_ERRNO(type) (errno = error, (type)-1)
+#define AS_NEGATIVE    (-error)
+#define AS_POSITIVE    error
+
+#define CALL(type, name, parameters, arguments, failed)                                            \
+	type name parameters                                                                       \
+	{                                                                                          \
+		REAL(name);                                                                        \
+		int error = faults_strike(FAULT_##name);                                           \
+		return error ? failed : real arguments;                                            \
+	}
+
+CALL(int, pthread_create,
+     (pthread_t * thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument),
+     (thread, attributes, start, argument), AS_POSITIVE)
+
+CALL(int, epoll_create1, (int flags), (flags), AS_ERRNO(int))
+CALL(int, epoll_ctl, (int epoll_fd, int operation, int fd, struct epoll_event *event),
+     (epoll_fd, operation, fd, event), AS_ERRNO(int))
+CALL(int, eventfd, (unsigned count, int flags), (count, flags), AS_ERRNO(int))
+CALL(int, epoll_wait, (int epoll_fd, struct epoll_event *events, int max, int timeout_ms),
+     (epoll_fd, events, max, timeout_ms), AS_ERRNO(int))
+CALL(int, epoll_pwait2,
+     (int epoll_fd, struct epoll_event *events, int max, const struct timespec *timeout,
+      const sigset_t *mask),
+     (epoll_fd, events, max, timeout, mask), AS_ERRNO(int))
+CALL(int, ppoll,
+     (struct pollfd * fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask),
+     (fds, count, timeout, mask), AS_ERRNO(int))
+
+CALL(ssize_t, read, (int fd, void *buf, size_t count), (fd, buf, count), AS_ERRNO(ssize_t))
+CALL(ssize_t, pread, (int fd, void *buf, size_t count, off_t offset), (fd, buf, count, offset),
+     AS_ERRNO(ssize_t))
+CALL(ssize_t, write, (int fd, const void *buf, size_t count), (fd, buf, count), AS_ERRNO(ssize_t))
+CALL(ssize_t, pwrite, (int fd, const void *buf, size_t count, off_t offset),
+     (fd, buf, count, offset), AS_ERRNO(ssize_t))
+CALL(int, fsync, (int fd), (fd), AS_ERRNO(int))
+CALL(int, fdatasync, (int fd), (fd), AS_ERRNO(int))
+/*
+ * Not EAGAIN in place of a try that would have succeeded: the kernel does not say that, and who
+ * waits for the next edge would wait for ever.
+ */
+static int strike_a_transfer(enum fault_id id, int flags)
+{
+	bool lie = (flags & MSG_DONTWAIT) && state.error == EAGAIN;
+	return lie ? 0 : faults_strike(id);
+}
+
+ssize_t recv(int fd, void *buf, size_t count, int flags)
+{
+	REAL(recv);
+	int error = strike_a_transfer(FAULT_recv, flags);
+	return error ? AS_ERRNO(ssize_t) : real(fd, buf, count, flags);
+}
+
+ssize_t send(int fd, const void *buf, size_t count, int flags)
+{
+	REAL(send);
+	int error = strike_a_transfer(FAULT_send, flags);
+	return error ? AS_ERRNO(ssize_t) : real(fd, buf, count, flags);
+}
+
+/* glibc's AIO. What it allocates is not the engine's. */
+
+#define AIO_CALL(name, parameters, arguments, error_of_call)                                       \
+	int name parameters                                                                        \
+	{                                                                                          \
+		REAL(name);                                                                        \
+		int error = error_of_call;                                                         \
+		if (error)                                                                         \
+			return AS_ERRNO(int);                                                      \
+		allocations_inside_aio(1);                                                         \
+		int rc = real arguments;                                                           \
+		allocations_inside_aio(-1);                                                        \
+		return rc;                                                                         \
+	}
+
+AIO_CALL(aio_read, (struct aiocb * cb), (cb), faults_strike(FAULT_aio_read))
+AIO_CALL(aio_write, (struct aiocb * cb), (cb), faults_strike(FAULT_aio_write))
+AIO_CALL(aio_fsync, (int operation, struct aiocb *cb), (operation, cb),
+	 faults_strike(FAULT_aio_fsync))
+AIO_CALL(aio_cancel, (int fd, struct aiocb *cb), (fd, cb), 0)
+AIO_CALL(aio_suspend, (const struct aiocb *const list[], int count, const struct timespec *timeout),
+	 (list, count, timeout), faults_strike(FAULT_aio_suspend))
+
+/* Of a request that is over. */
+int aio_error(const struct aiocb *cb)
+{
+	REAL(aio_error);
+	int outcome = real(cb);
+	int error = outcome == EINPROGRESS ? 0 : faults_strike(FAULT_aio_error);
+	return error ? error : outcome;
+}
+
+/* libaio */
+
+/* The ring at a context's address, as fs/aio.c lays it out. */
+struct context_ring {
+	unsigned id, size, head, tail, magic, features[2], header_bytes;
+	struct io_event events[];
+};
+
+static bool spoil_event(struct io_event *event)
+{
+	int error = faults_strike(FAULT_aio_completion);
+	if (error)
+		event->res = (unsigned long)-(long)error;
+	return error;
+}
+
+static void spoil_events_in_ring(io_context_t context)
+{
+	struct context_ring *ring = (struct context_ring *)context;
+	unsigned tail = __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE);
+	for (unsigned at = ring->head; at != tail; at = at + 1 == ring->size ? 0 : at + 1)
+		if (spoil_event(&ring->events[at]))
+			break;
+}
+
+CALL(int, io_setup, (int count, io_context_t *context), (count, context), AS_NEGATIVE)
+
+int io_submit(io_context_t context, long count, struct iocb *cbs[])
+{
+	REAL(io_submit);
+	int error = faults_strike(FAULT_io_submit);
+	if (error)
+		return AS_NEGATIVE;
+	int rc = real(context, count, cbs);
+	if (rc > 0)
+		spoil_events_in_ring(context);
+	return rc;
+}
+
+int io_getevents(io_context_t context, long min, long max, struct io_event *events,
+		 struct timespec *timeout)
+{
+	REAL(io_getevents);
+	int error = faults_strike(FAULT_io_getevents);
+	if (error)
+		return AS_NEGATIVE;
+	int rc = real(context, min, max, events, timeout);
+	for (int i = 0; i < rc; i++)
+		spoil_event(&events[i]);
+	return rc;
+}
+
+/* liburing */
+
+CALL(int, io_uring_queue_init_params,
+     (unsigned entries, struct io_uring *ring, struct io_uring_params *params),
+     (entries, ring, params), AS_NEGATIVE)
+CALL(struct io_uring_probe *, io_uring_get_probe_ring, (struct io_uring * ring), (ring), NULL)
+CALL(int, io_uring_register_files, (struct io_uring * ring, const int *fds, unsigned count),
+     (ring, fds, count), AS_NEGATIVE)
+CALL(int, io_uring_register_files_update,
+     (struct io_uring * ring, unsigned first, const int *fds, unsigned count),
+     (ring, first, fds, count), AS_NEGATIVE)
+CALL(int, io_uring_register_buffers,
+     (struct io_uring * ring, const struct iovec *buffers, unsigned count), (ring, buffers, count),
+     AS_NEGATIVE)
+CALL(int, io_uring_register_ring_fd, (struct io_uring * ring), (ring), AS_NEGATIVE)
+
+/* Those of operations; a cancel's own completion has no data. */
+static void spoil_completions(struct io_uring *ring)
+{
+	unsigned head;
+	struct io_uring_cqe *cqe;
+	io_uring_for_each_cqe (ring, head, cqe) {
+		int error = io_uring_cqe_get_data(cqe) ? faults_strike(FAULT_uring_completion) : 0;
+		if (error) {
+			cqe->res = -error;
+			break;
+		}
+	}
+}
+
+#define URING_CALL(name, parameters, arguments)                                                    \
+	int name parameters                                                                        \
+	{                                                                                          \
+		REAL(name);                                                                        \
+		int error = faults_strike(FAULT_##name);                                           \
+		if (error)                                                                         \
+			return AS_NEGATIVE;                                                        \
+		int rc = real arguments;                                                           \
+		spoil_completions(ring);                                                           \
+		return rc;                                                                         \
+	}
+
+URING_CALL(io_uring_submit, (struct io_uring * ring), (ring))
+URING_CALL(io_uring_submit_and_get_events, (struct io_uring * ring), (ring))
+URING_CALL(io_uring_submit_and_wait, (struct io_uring * ring, unsigned count), (ring, count))
+URING_CALL(io_uring_submit_and_wait_timeout,
+	   (struct io_uring * ring, struct io_uring_cqe **cqe, unsigned count,
+	    struct __kernel_timespec *timeout, sigset_t *mask),
+	   (ring, cqe, count, timeout, mask))
+
+#endif
