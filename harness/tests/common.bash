@@ -56,6 +56,23 @@ let_pass() {
 	read -rt "$1" <> <(:) || true
 }
 
+# until_true COMMAND...: asks again until it succeeds; a loaded machine has a minute.
+until_true() {
+	for _ in $(seq 3000); do
+		if "$@"; then return 0; fi
+		let_pass 0.02
+	done
+	fail "still not so after a minute: $*"
+}
+
+# until_more_than N COMMAND...: until the command prints a larger number.
+until_more_than() { until_true prints_more_than "$@"; }
+prints_more_than() {
+	local number
+	number=$("${@:2}" 2>/dev/null) || true
+	[ "${number:-0}" -gt "$1" ]
+}
+
 # Runs a command as an ordinary user, since root may do everything. The folder of that user is $USER_DIR.
 as_user() {
 	if [ "$(id -u)" -ne 0 ]; then

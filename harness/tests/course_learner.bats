@@ -455,14 +455,8 @@ say_others(labs.find("90"), all[0], all)'
 	refute_output --partial "Traceback"
 }
 
-# Until the text was printed so many times.
-await_line() {
-	for _ in $(seq 2000); do
-		[ "$(grep -c "$1" "$BATS_TEST_TMPDIR/seen")" -lt "$2" ] || return 0
-		let_pass 0.01
-	done
-	fail "no '$1' ($2): $(cat "$BATS_TEST_TMPDIR/seen")"
-}
+# await_line TEXT TIMES: until the text was printed that often.
+await_line() { until_more_than $(($2 - 1)) grep -c "$1" "$BATS_TEST_TMPDIR/seen"; }
 
 @test "predict without a terminal: a file to fill in, checked when it is" {
 	started

@@ -13,15 +13,6 @@ begin() {
 	pid=$!
 }
 
-# until_true COMMAND...: asks again until it succeeds, for 10 s.
-until_true() {
-	for _ in $(seq 1000); do
-		if "$@"; then return 0; fi
-		let_pass 0.01
-	done
-	fail "still not so after 10 s: $*"
-}
-
 has_peer() { [ -n "$(cat "/proc/$pid/task/$pid/children" 2>/dev/null)" ]; }
 # Its main thread sleeps in the kernel.
 sleeps() { [ "$(awk '{ print $3 }' "/proc/$pid/stat")" = S ]; }

@@ -72,14 +72,13 @@ refused() {
 	assert_output --partial "it belongs to the workload pipe; use --depth"
 }
 
+descriptors_of() { find "/proc/$1/fd" | wc -l; }
+
 @test "pipe: Ctrl-C ends it at once, with nothing left waiting" {
 	for engine in epoll threads io_uring; do
 		"$IOLAB" run -e "$engine" -w pipe --pipes 100 --runtime 30 >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
 		pid=$!
-		for _ in $(seq 200); do
-			[ "$(find "/proc/$pid/fd" | wc -l)" -gt 200 ] && break
-			let_pass 0.01
-		done
+		until_more_than 200 descriptors_of "$pid"
 		kill -INT "$pid"
 		await_end "$pid"
 		assert_equal "$status" 130

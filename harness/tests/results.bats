@@ -389,10 +389,7 @@ misused() {
 	"$IOLAB" compare -e null -w nop --depths 1 --rounds 2 --runtime 20 --out "$BATS_TEST_TMPDIR/results" \
 		>"$BATS_TEST_TMPDIR/table" 2>&1 3>&- &
 	pid=$!
-	for _ in $(seq 1000); do
-		pgrep -P "$pid" >/dev/null && break
-		let_pass 0.01
-	done
+	until_true pgrep -P "$pid" >/dev/null
 	kill -TERM "$pid"
 	await_end "$pid"
 	assert_failure 130
@@ -435,11 +432,7 @@ start_long_compare() {
 	"$IOLAB" compare --idle 0 --engines null --workloads nop --depths 1,2,4,8 --rounds 500 --runtime 0.05 \
 		--out "$BATS_TEST_TMPDIR/results" >"$BATS_TEST_TMPDIR/table" 2>&1 3>&- &
 	compare_pid=$!
-	for _ in $(seq 1000); do
-		[ "$(wc -l 2>/dev/null <"$BATS_TEST_TMPDIR/results/runs.jsonl" || echo 0)" -ge 3 ] && return
-		let_pass 0.01
-	done
-	fail "no line after 10 s"
+	until_more_than 2 grep -c . "$BATS_TEST_TMPDIR/results/runs.jsonl"
 }
 
 @test "compare: SIGTERM and SIGINT keep the finished runs, and say so" {
@@ -469,15 +462,18 @@ start_long_compare() {
 	assert_output --partial "torn"
 }
 
+# Is its handler there? A bit of SigCgt says so.
+handles_sigint() {
+	local caught
+	caught=$(awk '/^SigCgt/ { print $2 }' "/proc/$1/status")
+	[ $((0x${caught:-0} >> 1 & 1)) -eq 1 ]
+}
+
 @test "run: SIGINT ends the run early and says so" {
 	# A shell without job control starts its background jobs with SIGINT ignored.
 	env --default-signal=INT "$IOLAB" run -e null -w nop --runtime 30 --json >"$BATS_TEST_TMPDIR/out" 3>&- &
 	pid=$!
-	for _ in $(seq 1000); do # until the handler is there: a bit of SigCgt
-		caught=$(awk '/^SigCgt/ { print $2 }' /proc/$pid/status)
-		[ $((0x${caught:-0} >> 1 & 1)) -eq 1 ] && break
-		let_pass 0.01
-	done
+	until_true handles_sigint "$pid"
 	kill -INT $pid
 	await_end $pid
 	assert_failure 130
@@ -765,13 +761,8 @@ PY
 @test "a peer killed during the run ends it with a reason" {
 	"$IOLAB" run -e epoll -w echo --conns 10 --runtime 20 --json >"$BATS_TEST_TMPDIR/out" 3>&- &
 	pid=$!
-	for _ in $(seq 300); do
-		peer=$(pgrep -P $pid || true)
-		[ -n "$peer" ] && break
-		let_pass 0.01
-	done
-	let_pass 0.3
-	kill -KILL "$peer"
+	until_true pgrep -P $pid >/dev/null
+	kill -KILL "$(pgrep -P $pid)" # whether it is connecting still or answers already
 	await_end $pid
 	assert_failure 1
 	output=$(cat "$BATS_TEST_TMPDIR/out")
