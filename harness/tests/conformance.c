@@ -11,7 +11,6 @@
  * Each test runs in a process of its own, with a time limit and a leak check around it: what a test
  * opens it must close, descriptors, threads and (under AddressSanitizer) memory alike. Prints TAP.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -42,11 +41,10 @@ static const bool sanitized = false;
 #define MUTANT_LIMIT_NS (10 * NS_PER_S)
 
 /*
- * glibc's AIO threads stay for a second after their last request. They sleep, so other tests run
- * meanwhile.
+ * Tests whose body is over wait for threads on their way out (glibc's of AIO stay for a second).
+ * They sleep, so other tests run meanwhile.
  */
-#define THREADS_LINGER_NS (4 * NS_PER_S)
-#define OVERLAPPING_MAX	  32
+#define OVERLAPPING_MAX 32
 
 /* One flavour for each kind of engine: these ask for no descriptor. */
 #define ANY_ENGINE (ONE(BUFFERED) | ONE(TCP) | ONE(NO_FD))
@@ -139,9 +137,6 @@ static const struct test tests[] = {
 
 #define TEST_COUNT (sizeof tests / sizeof *tests)
 
-static const char *const flavour_names[FLAVOUR_COUNT] = { "buffered", "direct", "tcp",
-							  "unix",     "pipe",	"nop" };
-
 struct suite {
 	unsigned number, passed, failed, skipped;
 	unsigned ran[TEST_COUNT]; /* by how many engines a test was really run */
@@ -149,30 +144,6 @@ struct suite {
 };
 
 enum verdict { PASSED, FAILED, SKIPPED };
-
-static unsigned entries_in(const char *folder)
-{
-	unsigned count = 0;
-	DIR *directory = opendir(folder);
-	while (directory && readdir(directory))
-		count++;
-	if (directory)
-		closedir(directory);
-	return count;
-}
-
-/* The leak check. Threads that are on their way out are waited for. */
-static void expect_nothing_left(unsigned fds_before, unsigned threads_before)
-{
-	unsigned fds = entries_in("/proc/self/fd");
-	expect(fds <= fds_before, "%u descriptors were left open", fds - fds_before);
-	uint64_t deadline_ns = clock_ns() + THREADS_LINGER_NS;
-	unsigned threads;
-	while ((threads = entries_in("/proc/self/task")) > threads_before &&
-	       clock_ns() < deadline_ns)
-		usleep(1000);
-	expect(threads <= threads_before, "%u threads were left running", threads - threads_before);
-}
 
 /* A test in a process of its own. */
 struct running {
@@ -190,13 +161,10 @@ static void run_child(struct running *r, int out_fd)
 	dup2(out_fd, STDOUT_FILENO);
 	dup2(out_fd, STDERR_FILENO);
 	close(out_fd);
-	unsigned fds = entries_in("/proc/self/fd"), threads = entries_in("/proc/self/task");
-#ifdef __SANITIZE_THREAD__
-	threads++; /* ThreadSanitizer starts one of its own */
-#endif
+	struct holdings before = holdings_now();
 	r->test->run(&r->subject);
 	__atomic_store_n(r->body_is_over, true, __ATOMIC_RELEASE);
-	expect_nothing_left(fds, threads);
+	expect_nothing_left_since(&before);
 	exit(0); /* not _exit: LeakSanitizer looks on the way out */
 }
 

@@ -522,7 +522,7 @@ no_space_at() {
 	run python3 "$GRADE" "$CLASS" --lab "$LAB" --out "$OUT" --limit-s 12
 	assert_success
 	graded_points honest 20
-	graded_points hangs_first 10 "1 tests were not run: the tests of exercise 1 may take 6 s together"
+	graded_points hangs_first 10 "1 test was not run: the tests of exercise 1 may take 6 s together"
 	grep -q "^not ok .*exercise 1: .*" "$OUT/hangs_first.tap"
 }
 

@@ -534,56 +534,35 @@ static void echo_describe(struct workload *workload, json_t *parameters, json_t 
 static const struct standard_row echo_rows[] = { { .swept = "1,50,500" }, { .swept = NULL } };
 static const struct standard_row idle_rows[] = { { .swept = "1000" }, { .swept = NULL } };
 
+/* All that the two do alike. */
+#define SERVER_AND_PEER                                                                            \
+	.op_name = "message", .has_peer = true, .options = echo_options,                           \
+	.settings_bytes = sizeof(struct workload_settings), .axis = &axis_conns,                   \
+	.needs = echo_needs, .open = echo_open, .fill = echo_fill, .complete = echo_complete,      \
+	.window = echo_window, .stop = echo_stop, .check = echo_check,                             \
+	.parameters = echo_parameters, .describe = echo_describe, .latency = echo_latency,         \
+	.close = echo_close
+
 static const struct workload_ops echo_workload = {
+	SERVER_AND_PEER,
 	.name = "echo",
 	.summary = "a server sends messages back; a fixed client process checks and times them",
 	.place = 2,
-	.op_name = "message",
-	.has_peer = true,
-	.options = echo_options,
-	.settings_bytes = sizeof(struct workload_settings),
-	.axis = &axis_conns,
 	.swept = "1,50,500",
 	.standard = echo_rows,
 	.settle = echo_settle,
-	.needs = echo_needs,
-	.open = echo_open,
-	.fill = echo_fill,
-	.complete = echo_complete,
-	.window = echo_window,
-	.stop = echo_stop,
-	.check = echo_check,
-	.parameters = echo_parameters,
 	.words = echo_words,
-	.describe = echo_describe,
-	.latency = echo_latency,
-	.close = echo_close,
 };
 WORKLOAD(echo_workload);
 
 static const struct workload_ops idle_workload = {
+	SERVER_AND_PEER,
 	.name = "idle",
 	.summary = "the same with most connections silent: what watching them costs",
 	.place = 3,
-	.op_name = "message",
-	.has_peer = true,
-	.options = echo_options,
-	.settings_bytes = sizeof(struct workload_settings),
-	.axis = &axis_conns,
 	.swept = "1000",
 	.standard = idle_rows,
 	.settle = idle_settle,
-	.needs = echo_needs,
-	.open = echo_open,
-	.fill = echo_fill,
-	.complete = echo_complete,
-	.window = echo_window,
-	.stop = echo_stop,
-	.check = echo_check,
-	.parameters = echo_parameters,
 	.words = idle_words,
-	.describe = echo_describe,
-	.latency = echo_latency,
-	.close = echo_close,
 };
 WORKLOAD(idle_workload);

@@ -27,8 +27,8 @@ static unsigned offer(struct subject *s, struct io_op **ops, unsigned count)
 {
 	int accepted = s->ops->submit(s->engine, ops, count);
 	expect(accepted >= 0 && (unsigned)accepted <= count,
-	       "expected a count from 0 to the %u that were offered from submit(), saw %d", count,
-	       accepted);
+	       "expected a count from 0 to the %u that were offered from submit(), saw %s", count,
+	       answer(accepted));
 	for (int i = 0; i < accepted; i++)
 		ops[i]->in_flight = 1;
 	s->inflight += (unsigned)accepted;
@@ -253,8 +253,8 @@ static void loses_nothing_on_cancel(struct subject *s)
 	expect(s->inflight == 0, "expected all 8 back after cancel(), saw %u missing", s->inflight);
 	for (unsigned slot = 0; slot < 8; slot++)
 		expect(s->op[slot].result == BLOCK || s->op[slot].result == -ECANCELED,
-		       "expected %u or -ECANCELED after cancel(), saw %lld", BLOCK,
-		       (long long)s->op[slot].result);
+		       "expected %u or -ECANCELED after cancel(), saw %s", BLOCK,
+		       answer(s->op[slot].result));
 	close_engine(s);
 }
 
@@ -353,12 +353,11 @@ static void moves_nothing_in_syncs_and_no_ops(struct subject *s)
 	open_engine(s, 4, 1);
 	for (unsigned i = 0; i < 3; i++) {
 		int64_t result = perform(s, prepare(s, i, kinds[i], 7, 0, 0, 512));
-		expect(result == 0, "expected 0 from a %s, for any len_bytes, saw %lld",
-		       kind_name(kinds[i]), (long long)result);
+		expect(result == 0, "expected 0 from a %s, for any len_bytes, saw %s",
+		       kind_name(kinds[i]), answer(result));
 	}
 	int64_t result = perform(s, prepare(s, 0, IO_WRITE, 7, 0, 0, 512));
-	expect(result == 512, "expected 512 from a WRITE of 512 bytes, saw %lld",
-	       (long long)result);
+	expect(result == 512, "expected 512 from a WRITE of 512 bytes, saw %s", answer(result));
 	close_engine(s);
 }
 
@@ -374,8 +373,8 @@ static void tells_failure_in_the_result(struct subject *s)
 		int n = s->ops->submit(s->engine, ops + offered, 3 - offered);
 		expect(n >= 0,
 		       "expected submit() to accept a RECV that must fail, and its result to say so, "
-		       "saw submit() return %d",
-		       n);
+		       "saw submit() return %s",
+		       answer(n));
 		for (int i = 0; i < n; i++)
 			ops[offered + (unsigned)i]->in_flight = 1;
 		s->inflight += (unsigned)n;
@@ -383,15 +382,14 @@ static void tells_failure_in_the_result(struct subject *s)
 		reap(s, done, 0, 4, 0);
 	}
 	await_all(s);
-	expect(s->op[1].result < 0, "expected a negative result from a RECV, saw %lld",
-	       (long long)s->op[1].result);
+	expect(s->op[1].result < 0, "expected a negative result from a RECV, saw %s",
+	       answer(s->op[1].result));
 	expect(s->op[0].result == BLOCK && s->op[2].result == BLOCK,
-	       "expected %u from the READ before it and the WRITE after it, saw %lld and %lld",
-	       BLOCK, (long long)s->op[0].result, (long long)s->op[2].result);
+	       "expected %u from the READ before it and the WRITE after it, saw %s and %s", BLOCK,
+	       answer(s->op[0].result), answer(s->op[2].result));
 	int64_t unheard_of = perform(s, prepare(s, 3, IO_KIND_COUNT, 7, 0, 0, BLOCK));
-	expect(unheard_of < 0,
-	       "expected a negative result from a kind that does not exist, saw %lld",
-	       (long long)unheard_of);
+	expect(unheard_of < 0, "expected a negative result from a kind that does not exist, saw %s",
+	       answer(unheard_of));
 	close_engine(s);
 }
 
@@ -418,8 +416,8 @@ static void says_what_it_cannot_do(struct subject *s)
 	for (unsigned i = 0; i < sizeof pairs / sizeof *pairs; i++) {
 		struct reason why;
 		int rc = ask(s, pairs[i].kind, pairs[i].fd_kind, &why);
-		expect(rc < 0, "expected supports() to refuse %s with -errno, saw %d",
-		       pairs[i].words, rc);
+		expect(rc < 0, "expected supports() to refuse %s with -errno, saw %s",
+		       pairs[i].words, answer(rc));
 		expect(why.text[0],
 		       "expected supports() to say why it refuses %s, saw an empty reason",
 		       pairs[i].words);
@@ -431,11 +429,11 @@ static void says_what_it_can_do(struct subject *s)
 	static const enum io_kind kinds[] = { IO_READ, IO_WRITE, IO_FSYNC, IO_FDATASYNC };
 	struct reason why;
 	int rc = ask(s, IO_NOP, IO_FD_NONE, &why);
-	expect(rc == 0, "expected 0 from supports() for a no-op, saw %d: %s", rc, why.text);
+	expect(rc == 0, "expected 0 from supports() for a no-op, saw %s: %s", answer(rc), why.text);
 	for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++) {
 		rc = ask(s, kinds[i], IO_FD_FILE, &why);
-		expect(rc == 0, "expected 0 from supports() for %s on a file, saw %d: %s",
-		       kind_name(kinds[i]), rc, why.text);
+		expect(rc == 0, "expected 0 from supports() for %s on a file, saw %s: %s",
+		       kind_name(kinds[i]), answer(rc), why.text);
 	}
 }
 

@@ -180,7 +180,7 @@ static void returns_what_is_there(struct subject *s)
 		peer_sends(ends[1], sent, sizeof sent);
 		int64_t n = perform(s, prepare_in(s, 1, ends[0], 0));
 		expect(n == sizeof sent,
-		       "expected the 10 bytes that were there as a result, saw %lld", (long long)n);
+		       "expected the 10 bytes that were there as a result, saw %s", answer(n));
 		expect(memcmp(buffer_of(s, 1), sent, sizeof sent) == 0,
 		       "expected the 10 bytes that were sent, saw others");
 		for (unsigned b = sizeof sent; b < BUFFER_BYTES; b++)
@@ -233,8 +233,8 @@ static void says_what_it_can_do(struct subject *s)
 	for (unsigned i = 0; i < sizeof pairs / sizeof *pairs; i++) {
 		struct reason why = { "" };
 		int rc = s->ops->supports(&config, pairs[i].kind, pairs[i].fd_kind, &why);
-		expect(rc == 0, "expected 0 from supports() for %s, saw %d: %s", pairs[i].words, rc,
-		       why.text);
+		expect(rc == 0, "expected 0 from supports() for %s, saw %s: %s", pairs[i].words,
+		       answer(rc), why.text);
 	}
 }
 
@@ -249,15 +249,15 @@ static void tells_that_there_is_no_call(struct subject *s)
 	errno = 0;
 	int64_t result = perform(s, prepare(s, 0, IO_NOP, -1, 0, 0, 0));
 	if (promised)
-		expect(result == 0, "expected 0 from a no-op that supports() promised, saw %lld",
-		       (long long)result);
+		expect(result == 0, "expected 0 from a no-op that supports() promised, saw %s",
+		       answer(result));
 	else
-		expect(result < 0, "expected -errno from a no-op that supports() refused, saw %lld",
-		       (long long)result);
+		expect(result < 0, "expected -errno from a no-op that supports() refused, saw %s",
+		       answer(result));
 	errno = 0;
 	result = perform(s, prepare(s, 0, IO_KIND_COUNT, -1, 0, 0, 0));
-	expect(result < 0, "expected -errno from a kind that does not exist, saw %lld",
-	       (long long)result);
+	expect(result < 0, "expected -errno from a kind that does not exist, saw %s",
+	       answer(result));
 	close_engine(s);
 }
 
@@ -309,7 +309,7 @@ static void sleeps_until_the_peer_speaks(struct subject *s)
 	int64_t n = perform(s, op);
 	int64_t used_ns = thread_cpu_ns() - before_ns;
 	bystander_end(&b);
-	expect(n == 4, "expected the 4 bytes that came late, saw %lld", (long long)n);
+	expect(n == 4, "expected the 4 bytes that came late, saw %s", answer(n));
 	expect(used_ns < IDLE_NS / 2,
 	       "expected a thread asleep while its peer is silent, saw %lld of %lld ms on a CPU",
 	       (long long)(used_ns / NS_PER_MS), (long long)(IDLE_NS / NS_PER_MS));
@@ -339,7 +339,7 @@ static void wakes_when_the_peer_closes(struct subject *s)
 	bystander_begin(&b, ends[1], close_late);
 	int64_t n = perform(s, op);
 	bystander_end(&b);
-	expect(n == 0, "expected 0, the end, when the peer closes, saw %lld", (long long)n);
+	expect(n == 0, "expected 0, the end, when the peer closes, saw %s", answer(n));
 	close_engine(s);
 	close(ends[0]);
 }
@@ -373,7 +373,7 @@ static void waits_on_after_a_signal(struct subject *s)
 	int64_t n = perform(s, op); /* reap() fails the test when it is -EINTR */
 	bystander_end(&b);
 	expect(n == 7 && memcmp(buffer_of(s, 0), "at last", 7) == 0,
-	       "expected the 7 bytes that came after %u signals, saw %lld", SIGNALS, (long long)n);
+	       "expected the 7 bytes that came after %u signals, saw %s", SIGNALS, answer(n));
 	close_engine(s);
 	close(ends[0]);
 	close(ends[1]);
@@ -435,8 +435,8 @@ static void takes_a_short_write_for_a_result(struct subject *s)
 	int64_t n = perform(s, op);
 	bystander_end(&b);
 	expect(n == BLOCK,
-	       "expected the %u bytes that were written before the signal as a result, saw %lld",
-	       BLOCK, (long long)n);
+	       "expected the %u bytes that were written before the signal as a result, saw %s",
+	       BLOCK, answer(n));
 	expect(!b.slept_again,
 	       "expected submit() to return after a short write, saw it write on and sleep again");
 	close_engine(s);
@@ -477,8 +477,8 @@ static void hands_out_what_is_done_before_it_waits(struct subject *s)
 	for (unsigned turns = 0; back < 2 && turns < 10; turns++) {
 		int n = offered < 2 ? s->ops->submit(s->engine, ops + offered, 2 - offered) : 0;
 		expect(n >= 0 && (unsigned)n <= 2 - offered,
-		       "expected a count up to the %u offered from submit(), saw %d", 2 - offered,
-		       n);
+		       "expected a count up to the %u offered from submit(), saw %s", 2 - offered,
+		       answer(n));
 		for (int i = 0; i < n; i++)
 			ops[offered + (unsigned)i]->in_flight = 1;
 		s->inflight += (unsigned)n;
@@ -489,9 +489,8 @@ static void hands_out_what_is_done_before_it_waits(struct subject *s)
 	}
 	bystander_end(&b);
 	expect(back == 2, "expected both receives back, saw %u", back);
-	expect(ops[0]->result == 5 && ops[1]->result == 6,
-	       "expected 5 and 6 bytes, saw %lld and %lld", (long long)ops[0]->result,
-	       (long long)ops[1]->result);
+	expect(ops[0]->result == 5 && ops[1]->result == 6, "expected 5 and 6 bytes, saw %s and %s",
+	       answer(ops[0]->result), answer(ops[1]->result));
 	expect(!b.was_withheld, "expected the first receive from reap() before the engine waits in "
 				"the second, saw it withheld until the second's peer spoke");
 	close_engine(s);
@@ -512,7 +511,7 @@ static void forgets_nothing_unreaped(struct subject *s)
 	for (unsigned slot = 0; slot < 4; slot++) {
 		struct io_op *op = prepare(s, slot, IO_READ, fd, 0, (uint64_t)BLOCK * slot, BLOCK);
 		int n = s->ops->submit(s->engine, &op, 1);
-		expect(n == 0 || n == 1, "expected 0 or 1 from submit(), saw %d", n);
+		expect(n == 0 || n == 1, "expected 0 or 1 from submit(), saw %s", answer(n));
 		op->in_flight = (uint8_t)n;
 		accepted += (unsigned)n;
 		s->inflight += (unsigned)n;

@@ -56,8 +56,8 @@ static void write_message(int fd, unsigned number, unsigned len_bytes)
 static void expect_message(struct subject *s, const struct io_op *op, unsigned number,
 			   unsigned len_bytes)
 {
-	expect(op->result == len_bytes, "expected the %u bytes of message %u, saw %lld", len_bytes,
-	       number, (long long)op->result);
+	expect(op->result == len_bytes, "expected the %u bytes of message %u, saw %s", len_bytes,
+	       number, answer(op->result));
 	for (unsigned i = 0; i < len_bytes; i++)
 		expect(buffer_of(s, op->slot)[i] == pattern_byte(number * UINT64_C(1000) + i),
 		       "expected message %u, saw another byte at %u", number, i);
@@ -149,8 +149,8 @@ static int64_t idle_once(struct subject *s, unsigned slot, const int ends[2], un
 	int64_t used_ns = process_cpu_ns() - before_ns;
 	pthread_join(speaker.thread, NULL);
 	unsigned calls = calls_made(NULL);
-	expect(op->result == 1, "expected 1 byte on the quiet connection, saw %lld",
-	       (long long)op->result);
+	expect(op->result == 1, "expected 1 byte on the quiet connection, saw %s",
+	       answer(op->result));
 	expect(calls <= IDLE_CALLS_MAX,
 	       "expected at most %d system calls in %lld ms in which nothing happened, saw %u: %s "
 	       "keeps the loop awake",
@@ -232,8 +232,8 @@ static void false_alarm_goes_on_waiting(struct subject *s)
 	expect_message(s, done[0], 1, 20);
 	struct io_op *left = &s->op[!done[0]->slot];
 	n = reap(s, done, 1, 2, A_MOMENT_NS);
-	expect(n == 0, "expected the other receive to go on waiting, saw it end with %lld",
-	       (long long)left->result);
+	expect(n == 0, "expected the other receive to go on waiting, saw it end with %s",
+	       answer(left->result));
 	/* Its false alarm must not have made it deaf. */
 	write_message(ends[1], 2, 30);
 	await(s, left);
@@ -482,9 +482,8 @@ static uint64_t send_until_full(struct subject *s, unsigned slot, const int ends
 		if (op->in_flight)
 			return sent;
 		expect(op->result > 0,
-		       "expected a send to go out or to wait for room, saw %s (%lld)",
-		       op->result < 0 ? errno_name((int)op->result) : "nothing sent",
-		       (long long)op->result);
+		       "expected a send to go out or to wait for room, saw its result %s",
+		       answer(op->result));
 		sent += (uint64_t)op->result;
 		expect(sent < 64u << 20, "the socket never fills; this test knows no such socket");
 	}
@@ -516,8 +515,8 @@ static uint64_t make_room(struct subject *s, unsigned slot, int peer_fd, uint64_
 		expect(clock_ns() < deadline_ns,
 		       "expected the waiting send to go on when there was room, saw it wait still");
 	}
-	expect(s->op[slot].result > 0, "expected some bytes sent, saw %lld",
-	       (long long)s->op[slot].result);
+	expect(s->op[slot].result > 0, "expected some bytes sent, saw %s",
+	       answer(s->op[slot].result));
 	sent += (uint64_t)s->op[slot].result;
 	while (taken < sent) {
 		taken = take_all(peer_fd, taken);
@@ -578,7 +577,7 @@ static void a_send_that_fits_is_one_call(struct subject *s)
 		for (unsigned b = 0; b < sizeof seen; b++)
 			buffer_of(s, 0)[b] = pattern_byte(i * 1000 + b);
 		int64_t n = perform(s, prepare(s, 0, IO_SEND, ends[0], 0, IO_NO_OFFSET, 64));
-		expect(n == 64, "expected 64 bytes sent, saw %lld", (long long)n);
+		expect(n == 64, "expected 64 bytes sent, saw %s", answer(n));
 		expect(recv(ends[1], seen, 64, MSG_WAITALL) == 64 &&
 			       memcmp(seen, buffer_of(s, 0), 64) == 0,
 		       "expected the bytes that were sent, saw others");
@@ -610,7 +609,7 @@ static void a_peer_that_leaves_ends_a_send(struct subject *s)
 	close(ends[1]);
 	await(s, &s->op[0]);
 	expect(s->op[0].result == -EPIPE || s->op[0].result == -ECONNRESET,
-	       "expected -EPIPE or -ECONNRESET, saw %lld", (long long)s->op[0].result);
+	       "expected -EPIPE or -ECONNRESET, saw %s", answer(s->op[0].result));
 	close_engine(s);
 	close(ends[0]);
 }
@@ -626,8 +625,8 @@ static void cancel_takes_back_a_send(struct subject *s)
 	s->ops->cancel(s->engine);
 	await_all(s);
 	for (unsigned i = 0; i < 2; i++)
-		expect(s->op[i].result == -ECANCELED, "after cancel: expected -ECANCELED, saw %lld",
-		       (long long)s->op[i].result);
+		expect(s->op[i].result == -ECANCELED, "after cancel: expected -ECANCELED, saw %s",
+		       answer(s->op[i].result));
 	close_engine(s);
 	close(ends[0]);
 	close(ends[1]);
@@ -656,7 +655,7 @@ static void hang_up_is_silent(struct subject *s)
 	two.a[1] = -1;
 	expect_idle(s, 1, two.b, 1, "a connection that its peer has closed");
 	int64_t n = perform(s, receive(s, 0, two.a[0], 0));
-	expect(n == 0, "expected 0 at the end, saw %lld", (long long)n);
+	expect(n == 0, "expected 0 at the end, saw %s", answer(n));
 	/* Once more with the end seen already. */
 	expect_idle(s, 1, two.b, 1, "a connection at its end");
 	close_two(s, &two);
@@ -675,7 +674,7 @@ static void hang_up_after_unwanted_bytes(struct subject *s)
 	perform(s, receive(s, 0, two.a[0], 0));
 	expect_message(s, &s->op[0], 1, 50);
 	int64_t n = perform(s, receive(s, 0, two.a[0], 0));
-	expect(n == 0, "expected 0 at the end, saw %lld", (long long)n);
+	expect(n == 0, "expected 0 at the end, saw %s", answer(n));
 	close_two(s, &two);
 }
 
@@ -689,7 +688,7 @@ static void reset_is_silent(struct subject *s)
 	two.a[1] = -1;
 	expect_idle(s, 1, two.b, 1, "a connection that its peer has reset");
 	int64_t n = perform(s, receive(s, 0, two.a[0], 0));
-	expect(n == -ECONNRESET, "expected -ECONNRESET, saw %lld", (long long)n);
+	expect(n == -ECONNRESET, "expected -ECONNRESET, saw %s", answer(n));
 	close_two(s, &two);
 }
 
@@ -858,7 +857,7 @@ static void edge_sees_the_end_behind_bytes(struct subject *s)
 		expect_message(s, &s->op[0], round, 50);
 		for (unsigned i = 0; i < 2; i++) {
 			int64_t n = perform(s, receive(s, 0, ends[0], 0));
-			expect(n == 0, "expected 0 at the end, saw %lld", (long long)n);
+			expect(n == 0, "expected 0 at the end, saw %s", answer(n));
 		}
 		/* Half-closed: the other direction still works. */
 		char seen[3];
@@ -866,8 +865,8 @@ static void edge_sees_the_end_behind_bytes(struct subject *s)
 		int64_t n = perform(s, prepare(s, 1, IO_SEND, ends[0], 0, IO_NO_OFFSET, 3));
 		expect(n == 3 && recv(ends[1], seen, 3, MSG_WAITALL) == 3 &&
 			       memcmp(seen, "ok!", 3) == 0,
-		       "expected 3 bytes to reach a peer that only stopped sending, saw %lld",
-		       (long long)n);
+		       "expected 3 bytes to reach a peer that only stopped sending, saw %s",
+		       answer(n));
 		close_engine(s);
 		close(ends[0]);
 		close(ends[1]);
@@ -911,7 +910,7 @@ static void oneshot_tells_once(struct subject *s)
 	two.a[1] = -1;
 	expect_idle(s, 1, two.b, 1, "a connection that its peer has closed");
 	int64_t n = perform(s, receive(s, 0, two.a[0], 0));
-	expect(n == 0, "expected 0 at the end, saw %lld", (long long)n);
+	expect(n == 0, "expected 0 at the end, saw %s", answer(n));
 	close_two(s, &two);
 }
 
@@ -955,20 +954,21 @@ static void files_are_refused(struct subject *s)
 		why.text[0] = '\0';
 		int rc = s->ops->supports(&config, i % 2 ? IO_READ : IO_WRITE, IO_FD_FILE, &why);
 		expect(rc == -EPERM,
-		       "expected supports() of a file to give the kernel's -EPERM, saw %d", rc);
+		       "expected supports() of a file to give the kernel's -EPERM, saw %s",
+		       answer(rc));
 		expect(why.text[0], "expected the reason in words, saw none");
 	}
 	open_engine(s, 1, 1);
 	why.text[0] = '\0';
 	int rc = s->ops->attach(s->engine, 0, fd, IO_FD_FILE, &why);
-	expect(rc == -EPERM, "expected attach() of a file to give -EPERM, saw %d", rc);
+	expect(rc == -EPERM, "expected attach() of a file to give -EPERM, saw %s", answer(rc));
 	expect(why.text[0], "expected the reason in words, saw none");
 
 	/* The slot is free as before. */
 	int ends[2];
 	expect(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "socketpair");
 	rc = s->ops->attach(s->engine, 0, ends[0], IO_FD_SOCKET, &why);
-	expect(rc == 0, "after a refused file: expected attach() to succeed, saw %d", rc);
+	expect(rc == 0, "after a refused file: expected attach() to succeed, saw %s", answer(rc));
 	write_message(ends[1], 1, 50);
 	perform(s, prepare(s, 0, IO_RECV, ends[0], 0, IO_NO_OFFSET, BUFFER_BYTES));
 	expect_message(s, &s->op[0], 1, 50);
@@ -983,11 +983,11 @@ static void says_what_it_can_do(struct subject *s)
 	struct reason why = { "" };
 	struct engine_config config = { .depth = 1, .cpu_count = 1 };
 	int rc = s->ops->supports(&config, IO_RECV, IO_FD_SOCKET, &why);
-	expect(rc == 0, "expected sockets to be supported, saw %d: %s", rc, why.text);
+	expect(rc == 0, "expected sockets to be supported, saw %s: %s", answer(rc), why.text);
 	rc = s->ops->supports(&config, IO_READ, IO_FD_PIPE, &why);
-	expect(rc == 0, "expected pipes to be supported, saw %d: %s", rc, why.text);
+	expect(rc == 0, "expected pipes to be supported, saw %s: %s", answer(rc), why.text);
 	rc = s->ops->supports(&config, IO_NOP, IO_FD_NONE, &why);
-	expect(rc < 0, "expected a no-op to be refused, saw %d", rc);
+	expect(rc < 0, "expected a no-op to be refused, saw %s", answer(rc));
 }
 
 /* Exercise 7: files through worker threads, and an eventfd. */
@@ -996,7 +996,7 @@ static void says_what_it_can_do(struct subject *s)
 
 static void expect_block(struct subject *s, const struct io_op *op)
 {
-	expect(op->result == BLOCK, "expected %u bytes, saw %lld", BLOCK, (long long)op->result);
+	expect(op->result == BLOCK, "expected %u bytes, saw %s", BLOCK, answer(op->result));
 	for (unsigned i = 0; i < BLOCK; i++)
 		expect(buffer_of(s, op->slot)[i] == pattern_byte(op->offset + i),
 		       "expected the block at offset %llu, saw another byte at %u",
@@ -1165,7 +1165,7 @@ static void open_fails_without_a_trace(struct subject *s)
 		setrlimit(RLIMIT_NOFILE, &tight);
 		int rc = s->ops->open(&engine, &config, &why);
 		setrlimit(RLIMIT_NOFILE, &before);
-		expect(rc == -EMFILE, "expected -EMFILE from open(), saw %d", rc);
+		expect(rc == -EMFILE, "expected -EMFILE from open(), saw %s", answer(rc));
 		expect(why.text[0], "expected the reason in words, saw none");
 	}
 }
@@ -1206,8 +1206,8 @@ static void cancel_takes_back_the_queue(struct subject *s)
 	unsigned n = reap(s, done, 16, depth, PATIENCE_NS);
 	expect(n >= 16, "after cancel: expected at least the 16 that no worker had, saw %u", n);
 	for (unsigned i = 0; i < n; i++)
-		expect(done[i]->result == -ECANCELED, "after cancel: expected -ECANCELED, saw %lld",
-		       (long long)done[i]->result);
+		expect(done[i]->result == -ECANCELED, "after cancel: expected -ECANCELED, saw %s",
+		       answer(done[i]->result));
 	note("test     closes the pipe, so that the slow reads end");
 	close(ends[1]);
 	await_all(s);

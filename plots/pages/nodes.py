@@ -80,7 +80,7 @@ class Folded:
 
 @dataclass(frozen=True)
 class FillIn:
-    """A place for whoever goes on writing."""
+    """A place for a text of the reader's own."""
 
     title: str
     hint: str

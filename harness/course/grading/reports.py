@@ -11,7 +11,7 @@ import os
 import re
 import xml.etree.ElementTree as ElementTree
 
-from proctor.findings import account_lines, sentence
+from proctor.findings import account_lines, sentence, why_not_run
 
 SUFFIXES = (".tap", ".txt", ".junit.xml", ".results.json", ".new", "class.csv")
 WORDS_MOST = 60  # lines to explain one failure
@@ -71,11 +71,6 @@ def status_of(result, outcome):
 def was_not_run(examined, outcome):
     return outcome.found("not_run", "main_not_reached", "time_used_up") is not None or \
         (examined.trouble is not None and examined.trouble.id in ("does_not_compile", "nothing_to_compile"))
-
-
-def why_not_run(outcome):
-    found = outcome.found("not_run")
-    return shortened(printable(found["why"] if found else sentence(outcome.findings[0])))
 
 
 def why_skipped(outcome):
@@ -139,9 +134,10 @@ def account(grade):
                  was_not_run(examined, o)]
         reasons = {}
         for outcome in unrun:
-            reasons.setdefault(why_not_run(outcome), []).append(outcome)
-        for why, those in reasons.items():
-            out += ["", f"{len(those)} tests were not run: {why.removeprefix('not run: ')}"]
+            reason = shortened(printable(why_not_run(outcome.findings[0])))
+            reasons.setdefault(reason, []).append(outcome)
+        for reason, those in reasons.items():
+            out += ["", f"{len(those)} test{'s were' if len(those) > 1 else ' was'} not run: {reason}"]
         for exercise in lab.exercises:
             failed = [o for o in examined.outcomes if o.exercise == exercise.number and
                       status_of(result, o) == "failed" and o not in unrun]

@@ -26,6 +26,7 @@ POLL_S = 0.05
 DISK_BYTES = 2048 * MIB  # the file system may lose this much space while a command runs
 INODES = 100_000
 DISK_LEFT_BYTES = 48 * MIB  # with less than this left, nothing is graded
+INODES_LEFT = 100
 OWN_BYTES = 256 * MIB  # a command that holds this much, or this many files, filled the disk itself
 OWN_FILES = 20_000
 
@@ -63,6 +64,20 @@ class Ended:
     stopped: str  # why the grader ended it; "" when it ended on its own
     seconds: float
     late: bool = False  # was that because its time was over?
+
+
+class Disk:
+    """The file system below a folder, watched while a command runs."""
+
+    def __init__(self, folder):
+        self.folder, self.before = folder, os.statvfs(folder)
+
+    def fills(self):
+        """Has it lost more than a command may take, or is little left?"""
+        now = os.statvfs(self.folder)
+        lost = (self.before.f_bavail - now.f_bavail) * now.f_frsize
+        return lost > DISK_BYTES or self.before.f_favail - now.f_favail > INODES or \
+            now.f_bavail * now.f_frsize < DISK_LEFT_BYTES or 0 < now.f_files and now.f_favail < INODES_LEFT
 
 
 class Sandbox:
@@ -147,7 +162,7 @@ class Sandbox:
 
     def _follow(self, process, deadline, wall_s, writable):
         texts = {process.stdout: bytearray(), process.stderr: bytearray()}
-        before = os.statvfs(self.scratch)
+        disk = Disk(self.scratch)
         stopped, late = "", False
         with selectors.DefaultSelector() as selector:
             for stream in texts:
@@ -163,18 +178,17 @@ class Sandbox:
                         texts[key.fileobj] += piece
                         ended = False  # there may be more
                 if ended:
+                    if process.returncode != 0 and disk.fills() and not any(map(holds_much, writable)):
+                        raise DiskFull  # it may have failed for want of space, whatever it says itself
                     break
                 if not selector.get_map():
                     with contextlib.suppress(subprocess.TimeoutExpired):
                         process.wait(POLL_S)
-                now = os.statvfs(self.scratch)
-                lost = (before.f_bavail - now.f_bavail) * now.f_frsize
                 if self.stopping:
                     raise Interrupted
                 if time.monotonic() > deadline:
                     stopped, late = f"not done after {wall_s:.0f} s", True
-                elif lost > DISK_BYTES or before.f_favail - now.f_favail > INODES or \
-                        now.f_bavail * now.f_frsize < DISK_LEFT_BYTES:
+                elif disk.fills():
                     if not any(map(holds_much, writable)):
                         raise DiskFull
                     stopped = "it filled the disk"

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A failed test, put in order for the learner: what was expected, what was seen, what led there, and
 what needs knowing to understand it."""
-import errno
 import os
 import re
 from dataclasses import dataclass, field
@@ -72,15 +71,6 @@ def in_own_loop(lab, finding, events):
     return Finding("waits_in_test", {"limit_s": finding["limit_s"]}) if ours or endless else finding
 
 
-def with_error_name(seen):
-    """"-38" becomes "-38 (-ENOSYS)": a negative number where an engine's answer stands is an error."""
-    found = re.match(r"-(\d+)\b(?! \()", seen)
-    number = int(found[1]) if found else 0
-    # One number, two names; the kernel and our engines use this one.
-    name = "EOPNOTSUPP" if number == errno.EOPNOTSUPP else errno.errorcode.get(number)
-    return f"{found[0]} (-{name}){seen[found.end():]}" if name else seen
-
-
 @dataclass
 class Account:
     findings: list = field(default_factory=list)
@@ -134,7 +124,6 @@ def read(lab, outcome):
         told.findings = [Finding("nothing_said")]
     for finding in told.findings:
         if finding.id == "expectation":
-            finding = Finding(finding.id, {**finding.values, "seen": with_error_name(finding["seen"])})
             told.checked_at = locate(lab, finding["file"], finding["line"])
         told.reasons.append(sentence(finding, lambda file, line: locate(lab, file, line)))
     told.meaning = next(filter(None, map(meaning, told.findings)), "")

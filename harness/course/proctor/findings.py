@@ -115,6 +115,14 @@ def _skipped_alone(f, _):
     return "the test skipped itself, and the reference's does not" + (f": {f['why']}" if f["why"] else "")
 
 
+# Why a test was not run. Its sentence begins with "not run: "; a report that says so once, of several
+# tests, has the reason alone.
+REASONS_NOT_RUN = {
+    "main_not_reached": "the program does not get as far as main(); see the first test",
+    "time_used_up": "the tests of exercise {exercise} may take {limit_s} s together, and others used that up",
+    "not_run": "{why}",
+}
+
 # A template that the values fill, or a function of the finding and of place(file, line).
 SENTENCES = {
     "expectation": _expectation,
@@ -122,7 +130,6 @@ SENTENCES = {
     "hung": _hung,
     "ended": _ended,
     "skipped": "{why}",
-    "main_not_reached": "not run: the program does not get as far as main(); see the first test",
     "opens_forbidden": "the program opens {path}, which it may not read",
     "opens_for_writing": "the program opens {path} for writing, outside of its folder",
     "changes_file": "the program changes {path}, outside of its folder",
@@ -134,15 +141,12 @@ SENTENCES = {
     "leaves_behind": "the program makes something that outlives it ({call})",
     "looks_for_tracer": "the program opens {path}, which tells whether it is watched",
     "forges": "the program says to the proctor what only the test says ({call})",
-    "time_used_up": "not run: the tests of exercise {exercise} may take {limit_s} s together, and others used that "
-                    "up",
     "does_less": _does_less,
     "waits_in_test": "hung: not over after {limit_s} s. It runs in the test's own loop: nothing comes back "
                      "from the engine",
     "sanitizer": _sanitizer,
     "nothing_said": "the test program ended with a failure and said nothing",
     "skipped_alone": _skipped_alone,
-    "not_run": "not run: {why}",
     "does_not_compile": "does not compile",
     "nothing_to_compile": "nothing to compile",
     "program_changed": "the test program was changed while it ran",
@@ -157,6 +161,7 @@ SENTENCES = {
     "tracing_refused": "ptrace is refused here",
     "proctor_failed": "{why}",
     "stopped": "{why}",
+    **{name: f"not run: {reason}" for name, reason in REASONS_NOT_RUN.items()},
 }
 
 
@@ -168,6 +173,12 @@ def sentence(finding, place=bare_place):
     """`place` tells where "engine.c", 88 is to be found."""
     made = SENTENCES.get(finding.id, finding.id)
     return made(finding, place) if callable(made) else made.format_map(finding.values)
+
+
+def why_not_run(finding):
+    """The reason alone, without "not run"."""
+    reason = REASONS_NOT_RUN.get(finding.id)
+    return reason.format_map(finding.values) if reason else sentence(finding)
 
 
 def event_line(event):

@@ -10,7 +10,6 @@
  */
 #include "lab_test.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -28,12 +27,6 @@
 #include "exam_record.h"
 #include "reason.h"
 #include "syscall_names.h"
-
-/* glibc's AIO threads stay for a second after their last request. */
-#define THREADS_LINGER_NS (4 * NS_PER_S)
-
-static const char *const flavour_names[FLAVOUR_COUNT] = { "buffered", "direct", "tcp",
-							  "unix",     "pipe",	"nop" };
 
 /* The engine under test, behind functions that record each call to it. */
 static const struct engine_ops *real;
@@ -131,36 +124,23 @@ static const char *describe(const struct io_op *op, char *text, size_t size)
 	return text;
 }
 
-#define ANSWER_SIZE 48
-
-/* "-38 (-ENOSYS)": a negative answer is an error. Returns `text`. */
-static const char *answer(int64_t number, char text[ANSWER_SIZE])
-{
-	bool named = number < 0 && number > -4096;
-	snprintf(text, ANSWER_SIZE, named ? "%lld (-%s)" : "%lld", (long long)number,
-		 named ? errno_name((int)number) : "");
-	return text;
-}
-
 static int watched_open(struct engine **engine, const struct engine_config *config,
 			struct reason *why)
 {
-	char text[ANSWER_SIZE];
 	enter(FUNCTION_OPEN);
 	int rc = real->open(engine, config, why);
 	leave();
-	note("open     %s, depth %u = %s", watched_spec, config->depth, answer(rc, text));
+	note("open     %s, depth %u = %s", watched_spec, config->depth, answer(rc));
 	return rc;
 }
 
 static int watched_attach(struct engine *engine, unsigned fd_slot, int fd, enum io_fd_kind fd_kind,
 			  struct reason *why)
 {
-	char text[ANSWER_SIZE];
 	enter(FUNCTION_ATTACH);
 	int rc = real->attach(engine, fd_slot, fd, fd_kind, why);
 	leave();
-	note("attach   fd %d as fd_slot %u = %s", fd, fd_slot, answer(rc, text));
+	note("attach   fd %d as fd_slot %u = %s", fd, fd_slot, answer(rc));
 	return rc;
 }
 
@@ -175,14 +155,13 @@ static void watched_detach(struct engine *engine, unsigned fd_slot)
 static int watched_submit(struct engine *engine, struct io_op *const *ops, unsigned count)
 {
 	char text[80];
-	char result[ANSWER_SIZE];
 	note("submit   %u offered; the first: slot " EXAM_ANY "%u, %s", count, ops[0]->slot,
 	     describe(ops[0], text, sizeof text));
 	enter(FUNCTION_SUBMIT);
 	int n = real->submit(engine, ops, count);
 	leave();
 	if (n < 0)
-		note("         returned %s", answer(n, result));
+		note("         returned %s", answer(n));
 	else
 		note("         %d accepted", n);
 	check_allowed("submit", counts_before);
@@ -192,7 +171,6 @@ static int watched_submit(struct engine *engine, struct io_op *const *ops, unsig
 static int watched_reap(struct engine *engine, struct io_op **done, unsigned min, unsigned max,
 			int64_t timeout_ns)
 {
-	char text[ANSWER_SIZE];
 	if (min == 0)
 		note("reap     min 0, max " EXAM_ANY "%u, without waiting", max);
 	else if (timeout_ns < 0)
@@ -205,9 +183,9 @@ static int watched_reap(struct engine *engine, struct io_op **done, unsigned min
 	leave();
 	if (n > 0 && done[0])
 		note("         %d came back; the first: slot " EXAM_ANY "%u, result %s", n,
-		     done[0]->slot, answer(done[0]->result, text));
+		     done[0]->slot, answer(done[0]->result));
 	else if (n < 0)
-		note("         returned %s", answer(n, text));
+		note("         returned %s", answer(n));
 	else
 		note("         %d came back", n);
 	check_allowed("reap", counts_before);
@@ -338,31 +316,6 @@ int64_t process_cpu_ns(void)
 	return used.tv_sec * NS_PER_S + used.tv_nsec;
 }
 
-static unsigned entries_in(const char *folder)
-{
-	unsigned count = 0;
-	DIR *directory = opendir(folder);
-	while (directory && readdir(directory))
-		count++;
-	if (directory)
-		closedir(directory);
-	return count;
-}
-
-/* Waits for threads that are about to end. */
-static void expect_nothing_left(unsigned fds_before, unsigned threads_before)
-{
-	unsigned fds = entries_in("/proc/self/fd");
-	expect(fds <= fds_before, "%u descriptors were left open after close()", fds - fds_before);
-	uint64_t deadline_ns = clock_ns() + THREADS_LINGER_NS;
-	unsigned threads;
-	while ((threads = entries_in("/proc/self/task")) > threads_before &&
-	       clock_ns() < deadline_ns)
-		usleep(1000);
-	expect(threads <= threads_before, "%u threads were left running after close()",
-	       threads - threads_before);
-}
-
 /* The shared memory of the proctor, and its token; or memory of our own. */
 static void meet_proctor(void)
 {
@@ -433,12 +386,9 @@ static int run_test(const char *name)
 	expect(mkdtemp(s.folder), "cannot make a folder in %s", folder ? folder : "/var/tmp");
 	watch_engine(&s, test->engine);
 
-	unsigned fds = entries_in("/proc/self/fd"), threads = entries_in("/proc/self/task");
-#ifdef __SANITIZE_THREAD__
-	threads++; /* ThreadSanitizer starts one of its own */
-#endif
+	struct holdings before = holdings_now();
 	test->run(&s);
-	expect_nothing_left(fds, threads);
+	expect_nothing_left_since(&before);
 
 	char path[256];
 	snprintf(path, sizeof path, "%s/file", s.folder);

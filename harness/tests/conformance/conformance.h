@@ -22,6 +22,8 @@ enum flavour { BUFFERED, DIRECT, TCP, UNIX, PIPE, NO_FD, FLAVOUR_COUNT };
 
 #define BUFFER_BYTES 8192
 
+extern const char *const flavour_names[FLAVOUR_COUNT];
+
 /* One engine in one variant, open on descriptors of one flavour, with its operations. */
 struct subject {
 	const struct engine_ops *ops;
@@ -66,6 +68,11 @@ bool report_skip(const char *why);
 
 /* "FDATASYNC"; "kind 9" (in a buffer that the next call overwrites) for what is no kind. */
 const char *kind_name(unsigned kind);
+
+/* A number that an engine gave: "512", "-38 (-ENOSYS)". The text lasts as long as the block around it. */
+#define ANSWER_SIZE    48
+#define answer(number) answer_text((number), (char[ANSWER_SIZE]) { "" })
+const char *answer_text(int64_t number, char *text);
 
 /* Opens the engine for `depth` operations and `max_fds` descriptors. */
 void open_engine(struct subject *s, unsigned depth, unsigned max_fds);
@@ -126,6 +133,14 @@ timer_t signal_every(int64_t interval_ns);
 
 /* Skips the test for engines of a trait, with the reason. */
 void not_for(const struct subject *s, unsigned traits, const char *reason);
+
+/* How many descriptors and threads this process has. */
+struct holdings {
+	unsigned fds, threads;
+};
+struct holdings holdings_now(void);
+/* The test fails when there are more. Waits up to four seconds for threads on their way out. */
+void expect_nothing_left_since(const struct holdings *before);
 
 /* One test. It runs in a process of its own. */
 struct test {

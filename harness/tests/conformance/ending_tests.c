@@ -98,7 +98,7 @@ void stream_cancel_of_sends(struct subject *s)
 		int64_t result = s->op[i].result;
 		/* -EPIPE: the engine had to shut the socket down, which the contract allows. */
 		expect(result == -ECANCELED || (result == -EPIPE && s->flavour != PIPE),
-		       "after cancel: expected -ECANCELED, saw %lld", (long long)result);
+		       "after cancel: expected -ECANCELED, saw %s", answer(result));
 	}
 	expect_silence(s);
 	close_engine(s);
@@ -162,7 +162,7 @@ void stream_stays_whole_after_the_end(struct subject *s)
 		struct io_op *op = prepare_receive(s, 0, ends[0], 1);
 		op->len_bytes = 10;
 		int64_t n = perform(s, op);
-		expect(n == 10, "expected the 10 bytes asked for, saw %lld", (long long)n);
+		expect(n == 10, "expected the 10 bytes asked for, saw %s", answer(n));
 		int flags = fcntl(ends[0], F_GETFL);
 		if (detached) {
 			detach(s, 1);

@@ -38,8 +38,8 @@ void file_read_right_data(struct subject *s)
 		}
 		await_all(s);
 		for (unsigned slot = 0; slot < s->depth; slot++) {
-			expect(s->op[slot].result == BLOCK, "expected %u bytes, saw %lld", BLOCK,
-			       (long long)s->op[slot].result);
+			expect(s->op[slot].result == BLOCK, "expected %u bytes, saw %s", BLOCK,
+			       answer(s->op[slot].result));
 			check_bytes(s, &s->op[slot], BLOCK);
 		}
 	}
@@ -66,8 +66,8 @@ void file_write_right_data(struct subject *s)
 	}
 	await_all(s);
 	for (unsigned slot = 0; slot < s->depth; slot++)
-		expect(s->op[slot].result == BLOCK, "expected %u bytes written, saw %lld", BLOCK,
-		       (long long)s->op[slot].result);
+		expect(s->op[slot].result == BLOCK, "expected %u bytes written, saw %s", BLOCK,
+		       answer(s->op[slot].result));
 	for (unsigned block = 0; block < FILE_BLOCKS; block++) {
 		char *bytes = buffer_of(s, 0);
 		expect(pread(fd, bytes, BLOCK, (off_t)block * BLOCK) == BLOCK, "cannot read back");
@@ -86,10 +86,10 @@ void file_read_across_end(struct subject *s)
 	open_engine(s, 2, 1);
 	attach(s, 0, fd);
 	int64_t across = perform(s, prepare(s, 0, IO_READ, fd, 0, (uint64_t)2 * BLOCK, BLOCK));
-	expect(across == 100, "expected 100 bytes up to the end, saw %lld", (long long)across);
+	expect(across == 100, "expected 100 bytes up to the end, saw %s", answer(across));
 	check_bytes(s, &s->op[0], 100);
 	int64_t beyond = perform(s, prepare(s, 1, IO_READ, fd, 0, (uint64_t)3 * BLOCK, BLOCK));
-	expect(beyond == 0, "expected 0 beyond the end, saw %lld", (long long)beyond);
+	expect(beyond == 0, "expected 0 beyond the end, saw %s", answer(beyond));
 	close_engine(s);
 	close(fd);
 }
@@ -102,9 +102,9 @@ void file_sync(struct subject *s)
 	memset(buffer_of(s, 0), 1, BLOCK);
 	perform(s, prepare(s, 0, IO_WRITE, fd, 0, 0, BLOCK));
 	int64_t full = perform(s, prepare(s, 1, IO_FSYNC, fd, 0, 0, 0));
-	expect(full == 0, "expected 0 from fsync, saw %lld", (long long)full);
+	expect(full == 0, "expected 0 from fsync, saw %s", answer(full));
 	int64_t data = perform(s, prepare(s, 2, IO_FDATASYNC, fd, 0, 0, 0));
-	expect(data == 0, "expected 0 from fdatasync, saw %lld", (long long)data);
+	expect(data == 0, "expected 0 from fdatasync, saw %s", answer(data));
 	close_engine(s);
 	close(fd);
 }
@@ -113,7 +113,7 @@ void file_sync(struct subject *s)
 static void still_works(struct subject *s, int fd)
 {
 	int64_t n = perform(s, prepare(s, 0, IO_READ, fd, 0, 0, BLOCK));
-	expect(n == BLOCK, "after the error: expected %u bytes, saw %lld", BLOCK, (long long)n);
+	expect(n == BLOCK, "after the error: expected %u bytes, saw %s", BLOCK, answer(n));
 	check_bytes(s, &s->op[0], BLOCK);
 }
 
@@ -128,8 +128,8 @@ void file_bad_descriptor(struct subject *s)
 	attach(s, 0, fd);
 	if (try_attach(s, 1, closed) == 0) {
 		int64_t result = perform(s, prepare(s, 1, IO_READ, closed, 1, 0, BLOCK));
-		expect(result == -EBADF, "expected -EBADF on a closed descriptor, saw %lld",
-		       (long long)result);
+		expect(result == -EBADF, "expected -EBADF on a closed descriptor, saw %s",
+		       answer(result));
 	}
 	still_works(s, fd);
 	close_engine(s);
@@ -143,7 +143,7 @@ void file_write_to_read_only(struct subject *s)
 	open_engine(s, 4, 1);
 	attach(s, 0, fd);
 	int64_t result = perform(s, prepare(s, 1, IO_WRITE, fd, 0, 0, BLOCK));
-	expect(result == -EBADF, "expected -EBADF, saw %lld", (long long)result);
+	expect(result == -EBADF, "expected -EBADF, saw %s", answer(result));
 	still_works(s, fd);
 	close_engine(s);
 	close(fd);
@@ -156,8 +156,7 @@ void file_bad_offset(struct subject *s)
 	open_engine(s, 4, 1);
 	attach(s, 0, fd);
 	int64_t result = perform(s, prepare(s, 1, IO_READ, fd, 0, (uint64_t)INT64_MIN, BLOCK));
-	expect(result == -EINVAL, "expected -EINVAL for a negative offset, saw %lld",
-	       (long long)result);
+	expect(result == -EINVAL, "expected -EINVAL for a negative offset, saw %s", answer(result));
 	still_works(s, fd);
 	close_engine(s);
 	close(fd);
@@ -172,8 +171,8 @@ void file_misaligned_direct(struct subject *s)
 	struct io_op *op = prepare(s, 1, IO_READ, fd, 0, 1, 511);
 	int64_t expected = pread(fd, op->buf, op->len_bytes, (off_t)op->offset) < 0 ? -errno : 511;
 	int64_t result = perform(s, op);
-	expect(result == expected, "pread says %lld, the engine %lld", (long long)expected,
-	       (long long)result);
+	expect(result == expected, "pread says %s, the engine %s", answer(expected),
+	       answer(result));
 	still_works(s, fd);
 	close_engine(s);
 	close(fd);
@@ -195,7 +194,7 @@ void file_fills_its_depth(struct subject *s)
 		while (offered < depth) {
 			int accepted = s->ops->submit(s->engine, ops + offered, depth - offered);
 			expect(accepted >= 0 && (unsigned)accepted <= depth - offered,
-			       "submit() of %u returned %d", depth - offered, accepted);
+			       "submit() of %u returned %s", depth - offered, answer(accepted));
 			for (int i = 0; i < accepted; i++)
 				ops[offered + (unsigned)i]->in_flight = 1;
 			offered += (unsigned)accepted;
@@ -226,8 +225,7 @@ void file_cancel(struct subject *s)
 	for (unsigned slot = 0; slot < s->depth; slot++) {
 		int64_t result = s->op[slot].result;
 		expect(result == BLOCK || result == -ECANCELED,
-		       "after cancel: expected %u or -ECANCELED, saw %lld", BLOCK,
-		       (long long)result);
+		       "after cancel: expected %u or -ECANCELED, saw %s", BLOCK, answer(result));
 		if (result == BLOCK)
 			check_bytes(s, &s->op[slot], BLOCK);
 	}
@@ -279,8 +277,8 @@ void nop_completes(struct subject *s)
 			start(s, prepare(s, slot, IO_NOP, -1, 0, 0, 0));
 		await_all(s);
 		for (unsigned slot = 0; slot < s->depth; slot++)
-			expect(s->op[slot].result == 0, "expected 0, saw %lld",
-			       (long long)s->op[slot].result);
+			expect(s->op[slot].result == 0, "expected 0, saw %s",
+			       answer(s->op[slot].result));
 	}
 	close_engine(s);
 }

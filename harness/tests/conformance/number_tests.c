@@ -52,16 +52,16 @@ void file_offsets_beyond_4_gib(struct subject *s)
 		tried++;
 		fill_with_pattern(buffer_of(s, 0), places[i], BLOCK);
 		int64_t n = perform(s, prepare(s, 0, IO_WRITE, fd, 0, places[i], BLOCK));
-		expect(n == BLOCK, "expected %u bytes written at %llu, saw %lld", BLOCK,
-		       (unsigned long long)places[i], (long long)n);
+		expect(n == BLOCK, "expected %u bytes written at %llu, saw %s", BLOCK,
+		       (unsigned long long)places[i], answer(n));
 		char *seen = buffer_of(s, 1);
 		expect(pread(fd, seen, BLOCK, (off_t)places[i]) == BLOCK, "cannot read back");
 		expect_pattern(seen, places[i], BLOCK);
 
 		memset(seen, 0x55, BLOCK);
 		n = perform(s, prepare(s, 1, IO_READ, fd, 0, places[i], BLOCK));
-		expect(n == BLOCK, "expected %u bytes read at %llu, saw %lld", BLOCK,
-		       (unsigned long long)places[i], (long long)n);
+		expect(n == BLOCK, "expected %u bytes read at %llu, saw %s", BLOCK,
+		       (unsigned long long)places[i], answer(n));
 		expect_pattern(seen, places[i], BLOCK);
 	}
 	close_engine(s);
@@ -83,12 +83,12 @@ void file_lengths_beyond_64_kib(struct subject *s)
 		uint32_t count = lengths[i];
 		memset(buffer_of(s, 0), 0x55, count);
 		int64_t n = perform(s, prepare(s, 0, IO_READ, fd, 0, BLOCK, count));
-		expect(n == count, "expected %u bytes read, saw %lld", count, (long long)n);
+		expect(n == count, "expected %u bytes read, saw %s", count, answer(n));
 		expect_pattern(buffer_of(s, 0), BLOCK, count);
 
 		fill_with_pattern(buffer_of(s, half), BLOCK + i + 1, count);
 		n = perform(s, prepare(s, half, IO_WRITE, fd, 0, BLOCK, count));
-		expect(n == count, "expected %u bytes written, saw %lld", count, (long long)n);
+		expect(n == count, "expected %u bytes written, saw %s", count, answer(n));
 		expect(pread(fd, buffer_of(s, 0), count, BLOCK) == (ssize_t)count,
 		       "cannot read back");
 		expect_pattern(buffer_of(s, 0), BLOCK + i + 1, count);
@@ -114,8 +114,8 @@ void file_lengths_beyond_2_gib(struct subject *s)
 	for (unsigned i = 0; i < 2; i++) {
 		memset(s->arena, 0x55, there);
 		int64_t n = perform(s, prepare(s, 0, IO_READ, fd, 0, 0, lengths[i]));
-		expect(n == there, "a read of %u bytes: expected the %u that are there, saw %lld",
-		       lengths[i], there, (long long)n);
+		expect(n == there, "a read of %u bytes: expected the %u that are there, saw %s",
+		       lengths[i], there, answer(n));
 		expect_pattern(s->arena, 0, there);
 	}
 	detach(s, 0);
@@ -125,8 +125,8 @@ void file_lengths_beyond_2_gib(struct subject *s)
 	expect(fd >= 0, "cannot open /dev/null: %s", strerror(errno));
 	attach(s, 0, fd);
 	int64_t n = perform(s, prepare(s, 0, IO_WRITE, fd, 0, 0, lengths[0]));
-	expect(n == KERNEL_BYTES_MAX, "a write of %u bytes: expected %u, saw %lld", lengths[0],
-	       KERNEL_BYTES_MAX, (long long)n);
+	expect(n == KERNEL_BYTES_MAX, "a write of %u bytes: expected %u, saw %s", lengths[0],
+	       KERNEL_BYTES_MAX, answer(n));
 	detach(s, 0);
 	close(fd);
 #endif
@@ -140,11 +140,11 @@ void file_zero_bytes(struct subject *s)
 	attach(s, 0, fd);
 	memset(buffer_of(s, 0), 0x55, BUFFER_BYTES);
 	int64_t n = perform(s, prepare(s, 0, IO_READ, fd, 0, 0, 0));
-	expect(n == 0, "expected 0 from a read of 0 bytes, saw %lld", (long long)n);
+	expect(n == 0, "expected 0 from a read of 0 bytes, saw %s", answer(n));
 	for (unsigned b = 0; b < BUFFER_BYTES; b++)
 		expect(buffer_of(s, 0)[b] == 0x55, "a read of 0 bytes touched its buffer");
 	n = perform(s, prepare(s, 1, IO_WRITE, fd, 0, 3 * (uint64_t)BLOCK, 0));
-	expect(n == 0, "expected 0 from a write of 0 bytes, saw %lld", (long long)n);
+	expect(n == 0, "expected 0 from a write of 0 bytes, saw %s", answer(n));
 	expect(lseek(fd, 0, SEEK_END) == BLOCK, "a write of 0 bytes changed the file's length");
 	close_engine(s);
 	close(fd);
@@ -159,10 +159,10 @@ void stream_zero_bytes(struct subject *s)
 	/* Something is there: what a receive of 0 bytes waits for otherwise is not agreed upon. */
 	expect(write(ends[1], "abc", 3) == 3, "the test's own write failed");
 	int64_t n = perform(s, prepare(s, 0, in_kind(s), ends[0], 0, IO_NO_OFFSET, 0));
-	expect(n == 0, "expected 0 from a receive of 0 bytes, saw %lld", (long long)n);
+	expect(n == 0, "expected 0 from a receive of 0 bytes, saw %s", answer(n));
 	n = perform(s, prepare(s, 1, in_kind(s), ends[0], 0, IO_NO_OFFSET, BUFFER_BYTES));
 	expect(n == 3 && memcmp(buffer_of(s, 1), "abc", 3) == 0,
-	       "expected the 3 bytes that were there, saw %lld", (long long)n);
+	       "expected the 3 bytes that were there, saw %s", answer(n));
 	detach(s, 0);
 	close(ends[0]);
 	close(ends[1]);
@@ -171,7 +171,7 @@ void stream_zero_bytes(struct subject *s)
 	make_writing_pair(s, ends);
 	attach(s, 0, ends[0]);
 	n = perform(s, prepare_send(s, 0, ends[0], 0, 0));
-	expect(n == 0, "expected 0 from a send of 0 bytes, saw %lld", (long long)n);
+	expect(n == 0, "expected 0 from a send of 0 bytes, saw %s", answer(n));
 	detach(s, 0);
 	close(ends[0]);
 	expect(read(ends[1], &byte, 1) == 0, "a send of 0 bytes sent some");
@@ -238,7 +238,7 @@ static void check_read_of_one_byte(struct subject *s, unsigned slot)
 	const struct io_op *op = &s->op[slot];
 	if (op->kind != IO_READ || s->ops->traits & IO_MOVES_NO_BYTES)
 		return; /* a no-op, or not used yet */
-	expect(op->result == 1, "expected 1 byte, saw %lld", (long long)op->result);
+	expect(op->result == 1, "expected 1 byte, saw %s", answer(op->result));
 	expect(buffer_of(s, slot)[0] == pattern_byte(slot), "a wrong byte");
 }
 
@@ -290,8 +290,8 @@ void stream_survives_many_operations(struct subject *s)
 			       "the test's own write failed");
 		}
 		int64_t n = perform(s, prepare(s, 0, in_kind(s), ends[0], 0, IO_NO_OFFSET, 1));
-		expect(n == 1, "operation %llu: expected 1 byte, saw %lld",
-		       (unsigned long long)count, (long long)n);
+		expect(n == 1, "operation %llu: expected 1 byte, saw %s", (unsigned long long)count,
+		       answer(n));
 		expect(buffer_of(s, 0)[0] == pattern_byte(count), "operation %llu: a wrong byte",
 		       (unsigned long long)count);
 	}
@@ -477,8 +477,8 @@ void stream_finds_many_ready_at_once(struct subject *s)
 	for (unsigned i = 0; i < COUNT; i++)
 		expect(s->op[i].result == sizeof i &&
 			       memcmp(buffer_of(s, i), (const char *)&i, sizeof i) == 0,
-		       "descriptor %u: expected %zu bytes of its own, saw %lld", i, sizeof i,
-		       (long long)s->op[i].result);
+		       "descriptor %u: expected %zu bytes of its own, saw %s", i, sizeof i,
+		       answer(s->op[i].result));
 	close_engine(s);
 	for (unsigned i = 0; i < COUNT; i++) {
 		close(ends[i][0]);

@@ -83,7 +83,7 @@ void open_without_memory(struct subject *s)
 	struct held *all = take_all_memory(&before);
 	int rc = s->ops->open(&engine, &config, &why);
 	give_back(all, &before);
-	expect(rc <= 0, "without memory: expected 0 or -errno from open(), saw %d", rc);
+	expect(rc <= 0, "without memory: expected 0 or -errno from open(), saw %s", answer(rc));
 	if (rc < 0)
 		expect(why.text[0], "without memory: expected open() to say why it fails, saw an "
 				    "empty reason");
@@ -123,8 +123,8 @@ static void ask_everything(struct subject *s)
 		for (unsigned fd_kind = 0; fd_kind < IO_FD_KIND_COUNT; fd_kind++) {
 			struct reason why;
 			int rc = ask(s, kind, fd_kind, &why);
-			expect(rc <= 0, "expected 0 or -errno from supports() for %s on %s, saw %d",
-			       kind_name(kind), fd_kinds[fd_kind], rc);
+			expect(rc <= 0, "expected 0 or -errno from supports() for %s on %s, saw %s",
+			       kind_name(kind), fd_kinds[fd_kind], answer(rc));
 			expect(rc == 0 || why.text[0],
 			       "expected supports() to say why it refuses %s on %s, saw an empty "
 			       "reason",

@@ -24,8 +24,8 @@ static void expect_text(struct subject *s, unsigned slot, const char *text)
 	const struct io_op *op = &s->op[slot];
 	expect(op->result == (int64_t)strlen(text) &&
 		       memcmp(buffer_of(s, slot), text, strlen(text)) == 0,
-	       "expected \"%s\" for operation %u, saw %lld bytes", text, slot,
-	       (long long)op->result);
+	       "expected \"%s\" for operation %u, saw a result of %s", text, slot,
+	       answer(op->result));
 }
 
 /* The same engine without options; what is shared by the two must not be. */
@@ -61,8 +61,8 @@ void two_engines_on_files(struct subject *s)
 	}
 	close_engine(s);
 	int64_t n = perform(&second, prepare(&second, 7, IO_READ, fd, 2, 0, BLOCK));
-	expect(n == BLOCK, "after close() of the first: expected %u bytes, saw %lld", BLOCK,
-	       (long long)n);
+	expect(n == BLOCK, "after close() of the first: expected %u bytes, saw %s", BLOCK,
+	       answer(n));
 	close_engine(&second);
 	close(fd);
 }
@@ -227,12 +227,13 @@ static void ask_all(const struct subject *s, bool may_fail)
 						  (enum io_fd_kind)fd_kind, &why);
 			int second = s->ops->supports(&config, (enum io_kind)kind,
 						      (enum io_fd_kind)fd_kind, &again);
-			expect(rc <= 0, "expected 0 or -errno from supports(), saw %d", rc);
+			expect(rc <= 0, "expected 0 or -errno from supports(), saw %s", answer(rc));
 			expect(rc == 0 || why.text[0],
-			       "supports() refuses %s with %d and gives no reason", kind_name(kind),
-			       rc);
+			       "supports() refuses %s with %s and gives no reason", kind_name(kind),
+			       answer(rc));
 			expect(rc == second || may_fail,
-			       "asked twice: expected the same answer, saw %d and %d", rc, second);
+			       "asked twice: expected the same answer, saw %s and %s", answer(rc),
+			       answer(second));
 		}
 }
 
@@ -265,8 +266,9 @@ void failures_leave_nothing_behind(struct subject *s)
 		ask_all(s, true);
 		int rc = s->ops->open(&s->engine, &config, &why);
 		setrlimit(RLIMIT_NOFILE, &limit);
-		expect(rc <= 0, "expected 0 or -errno from open(), saw %d", rc);
-		expect(rc == 0 || why.text[0], "open() failed with %d and gave no reason", rc);
+		expect(rc <= 0, "expected 0 or -errno from open(), saw %s", answer(rc));
+		expect(rc == 0 || why.text[0], "open() failed with %s and gave no reason",
+		       answer(rc));
 		if (rc == 0)
 			s->ops->close(s->engine);
 		expect(open_descriptors() == before,

@@ -48,7 +48,7 @@ void stream_receives_what_is_there(struct subject *s)
 		put(ends[1], sent, i);
 		/* Less than asked for: a short read is a success. */
 		int64_t n = perform(s, prepare_receive(s, i % 4, ends[0], 0));
-		expect(n == i, "expected the %u bytes that were there, saw %lld", i, (long long)n);
+		expect(n == i, "expected the %u bytes that were there, saw %s", i, answer(n));
 		expect_bytes(buffer_of(s, i % 4), sent, i);
 	}
 	close_engine(s);
@@ -71,7 +71,7 @@ void stream_receives_in_full_buffers(struct subject *s)
 		struct io_op *op = prepare_receive(s, 0, ends[0], 0);
 		op->len_bytes = 16;
 		int64_t n = perform(s, op);
-		expect(n == 16, "expected 16 bytes, saw %lld", (long long)n);
+		expect(n == 16, "expected 16 bytes, saw %s", answer(n));
 		expect_bytes(buffer_of(s, 0), sent + (size_t)16 * i, 16);
 	}
 	close_engine(s);
@@ -93,7 +93,7 @@ void stream_sends_right_data(struct subject *s)
 			bytes[b] = pattern_byte(i * 7777 + b);
 		int64_t n =
 			perform(s, prepare(s, i % 4, out_kind(s), ends[0], 0, IO_NO_OFFSET, count));
-		expect(n == count, "expected %u bytes sent, saw %lld", count, (long long)n);
+		expect(n == count, "expected %u bytes sent, saw %s", count, answer(n));
 		expect(read(ends[1], seen, sizeof seen) == (ssize_t)count, "they did not arrive");
 		expect_bytes(seen, bytes, count);
 	}
@@ -111,10 +111,10 @@ void stream_end_of_file(struct subject *s)
 	put(ends[1], "last!", 5);
 	close(ends[1]); /* half-way: data first, then the end */
 	int64_t n = perform(s, prepare_receive(s, 0, ends[0], 0));
-	expect(n == 5, "expected the last 5 bytes, saw %lld", (long long)n);
+	expect(n == 5, "expected the last 5 bytes, saw %s", answer(n));
 	for (unsigned i = 0; i < 3; i++) {
 		n = perform(s, prepare_receive(s, 1, ends[0], 0));
-		expect(n == 0, "expected 0 at the end, saw %lld", (long long)n);
+		expect(n == 0, "expected 0 at the end, saw %s", answer(n));
 	}
 	close_engine(s);
 	close(ends[0]);
@@ -132,8 +132,8 @@ void stream_end_while_waiting(struct subject *s)
 	expect(reap(s, done, 1, 1, 5 * NS_PER_MS) == 0, "a receive completed with nothing there");
 	close(ends[1]);
 	await(s, &s->op[0]);
-	expect(s->op[0].result == 0, "expected 0 when the peer closes, saw %lld",
-	       (long long)s->op[0].result);
+	expect(s->op[0].result == 0, "expected 0 when the peer closes, saw %s",
+	       answer(s->op[0].result));
 	close_engine(s);
 	close(ends[0]);
 }
@@ -171,8 +171,7 @@ void stream_waits_without_touching(struct subject *s)
 
 		put(ends[1], "now", 3);
 		await(s, &s->op[0]);
-		expect(s->op[0].result == 3, "expected 3 bytes, saw %lld",
-		       (long long)s->op[0].result);
+		expect(s->op[0].result == 3, "expected 3 bytes, saw %s", answer(s->op[0].result));
 	}
 	close_engine(s);
 	close(ends[0]);
@@ -253,7 +252,7 @@ void stream_survives_a_full_buffer(struct subject *s)
 		struct io_op *op =
 			prepare(s, 0, out_kind(s), ends[0], 0, IO_NO_OFFSET, BUFFER_BYTES);
 		int64_t n = perform(s, op);
-		expect(n > 0, "expected some bytes sent, saw %lld", (long long)n);
+		expect(n > 0, "expected some bytes sent, saw %s", answer(n));
 		sent += (uint64_t)n; /* a short one: the rest goes with the next */
 	}
 	detach(s, 0);
@@ -282,8 +281,8 @@ void stream_send_to_nobody(struct subject *s)
 		struct pollfd ended = { .fd = ends[0], .events = POLLRDHUP };
 		poll(&ended, 1, 1);
 	}
-	expect(n == -EPIPE || n == -ECONNRESET, "expected -EPIPE or -ECONNRESET, saw %lld",
-	       (long long)n);
+	expect(n == -EPIPE || n == -ECONNRESET, "expected -EPIPE or -ECONNRESET, saw %s",
+	       answer(n));
 	close_engine(s);
 	close(ends[0]);
 }
@@ -298,7 +297,7 @@ void tcp_reset(struct subject *s)
 	setsockopt(ends[1], SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 	close(ends[1]);
 	int64_t n = perform(s, prepare_receive(s, 0, ends[0], 0));
-	expect(n == -ECONNRESET, "expected -ECONNRESET, saw %lld", (long long)n);
+	expect(n == -ECONNRESET, "expected -ECONNRESET, saw %s", answer(n));
 	close_engine(s);
 	close(ends[0]);
 }
@@ -316,15 +315,13 @@ void socket_both_directions_at_once(struct subject *s)
 		start(s, prepare_receive(s, 0, ends[0], 0));
 		memcpy(buffer_of(s, 1), "out", 3);
 		int64_t n = perform(s, prepare(s, 1, IO_SEND, ends[0], 0, IO_NO_OFFSET, 3));
-		expect(n == 3, "expected 3 bytes sent past a waiting receive, saw %lld",
-		       (long long)n);
+		expect(n == 3, "expected 3 bytes sent past a waiting receive, saw %s", answer(n));
 		expect(s->op[0].in_flight, "the receive came back with nothing there");
 		expect(read(ends[1], seen, 3) == 3 && memcmp(seen, "out", 3) == 0,
 		       "lost on the way");
 		put(ends[1], "in", 2);
 		await(s, &s->op[0]);
-		expect(s->op[0].result == 2, "expected 2 bytes, saw %lld",
-		       (long long)s->op[0].result);
+		expect(s->op[0].result == 2, "expected 2 bytes, saw %s", answer(s->op[0].result));
 	}
 	close_engine(s);
 	close(ends[0]);
@@ -363,8 +360,8 @@ void stream_finds_the_active_one(struct subject *s)
 		unsigned active = (unsigned)random_below(&random, MANY);
 		put(ends[active][1], (const char *)&round, sizeof round);
 		await(s, &s->op[active]);
-		expect(s->op[active].result == sizeof round, "expected %zu bytes, saw %lld",
-		       sizeof round, (long long)s->op[active].result);
+		expect(s->op[active].result == sizeof round, "expected %zu bytes, saw %s",
+		       sizeof round, answer(s->op[active].result));
 		expect_bytes(buffer_of(s, active), (const char *)&round, sizeof round);
 		expect(s->inflight == MANY - 1, "%u others came back with nothing there",
 		       MANY - 1 - s->inflight);
@@ -388,7 +385,7 @@ void stream_cancel(struct subject *s)
 		int64_t result = s->op[i].result;
 		/* 0: the engine had to shut the socket down, which the contract allows. */
 		expect(result == -ECANCELED || (result == 0 && s->flavour != PIPE),
-		       "after cancel: expected -ECANCELED, saw %lld", (long long)result);
+		       "after cancel: expected -ECANCELED, saw %s", answer(result));
 		expect(buffer_of(s, i)[0] == 0x77, "the buffer of a cancelled receive was touched");
 	}
 	/* The buffers are ours again: what arrives now must not land in them. */
@@ -425,8 +422,8 @@ void stream_slot_is_used_again(struct subject *s)
 		attach(s, 0, ends[0]);
 		put(ends[1], (const char *)&round, sizeof round);
 		int64_t n = perform(s, prepare_receive(s, 0, ends[0], 0));
-		expect(n == sizeof round, "round %u: expected %zu bytes, saw %lld", round,
-		       sizeof round, (long long)n);
+		expect(n == sizeof round, "round %u: expected %zu bytes, saw %s", round,
+		       sizeof round, answer(n));
 		expect_bytes(buffer_of(s, 0), (const char *)&round, sizeof round);
 		detach(s, 0);
 		close(ends[0]);
@@ -532,8 +529,8 @@ void stream_survives_signals(struct subject *s)
 			put(ends[1], (const char *)&round, sizeof round);
 			perform(s, op);
 		}
-		expect(op->result == sizeof round, "round %u: expected %zu bytes, saw %lld", round,
-		       sizeof round, (long long)op->result);
+		expect(op->result == sizeof round, "round %u: expected %zu bytes, saw %s", round,
+		       sizeof round, answer(op->result));
 		expect_bytes(buffer_of(s, 0), (const char *)&round, sizeof round);
 	}
 	timer_delete(timer);

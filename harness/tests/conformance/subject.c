@@ -28,6 +28,9 @@
 #pragma weak report_failure
 #pragma weak report_skip
 
+const char *const flavour_names[FLAVOUR_COUNT] = { "buffered", "direct", "tcp",
+						   "unix",     "pipe",	 "nop" };
+
 /* Stands between the parts of a failure's format; no test uses it. */
 #define DIVIDER '\x1f'
 
@@ -106,6 +109,14 @@ const char *kind_name(unsigned kind)
 	return unnamed;
 }
 
+const char *answer_text(int64_t number, char *text)
+{
+	bool named = number < 0 && number > -4096;
+	snprintf(text, ANSWER_SIZE, named ? "%lld (-%s)" : "%lld", (long long)number,
+		 named ? errno_name((int)number) : "");
+	return text;
+}
+
 static int try_open(struct subject *s, unsigned depth, unsigned max_fds, size_t arena_len_bytes,
 		    struct reason *why)
 {
@@ -136,14 +147,14 @@ void open_engine(struct subject *s, unsigned depth, unsigned max_fds)
 {
 	struct reason why;
 	int rc = try_open(s, depth, max_fds, (size_t)depth * BUFFER_BYTES, &why);
-	expect(rc == 0, "expected open() to succeed, saw %d: %s", rc, why.text);
+	expect(rc == 0, "expected open() to succeed, saw %s: %s", answer(rc), why.text);
 }
 
 void open_engine_with_arena(struct subject *s, unsigned depth, size_t arena_len_bytes)
 {
 	struct reason why;
 	int rc = try_open(s, depth, 1, arena_len_bytes, &why);
-	expect(rc == 0 || why.text[0], "open() failed with %d and gave no reason", rc);
+	expect(rc == 0 || why.text[0], "open() failed with %s and gave no reason", answer(rc));
 	if (rc < 0)
 		test_skipped("%s", why.text);
 }
@@ -172,15 +183,15 @@ int try_attach(struct subject *s, unsigned fd_slot, int fd)
 	if (!s->ops->attach)
 		return 0;
 	int rc = s->ops->attach(s->engine, fd_slot, fd, fd_kind_of(s->flavour), &why);
-	expect(rc <= 0, "expected 0 or -errno from attach(), saw %d", rc);
-	expect(rc == 0 || why.text[0], "attach() failed with %d and gave no reason", rc);
+	expect(rc <= 0, "expected 0 or -errno from attach(), saw %s", answer(rc));
+	expect(rc == 0 || why.text[0], "attach() failed with %s and gave no reason", answer(rc));
 	return rc;
 }
 
 void attach(struct subject *s, unsigned fd_slot, int fd)
 {
 	int rc = try_attach(s, fd_slot, fd);
-	expect(rc == 0, "expected attach() to succeed, saw %d", rc);
+	expect(rc == 0, "expected attach() to succeed, saw %s", answer(rc));
 }
 
 void detach(struct subject *s, unsigned fd_slot)
@@ -218,8 +229,8 @@ unsigned reap(struct subject *s, struct io_op **done, unsigned min, unsigned max
 	      int64_t timeout_ns)
 {
 	int n = s->ops->reap(s->engine, done, min, max, timeout_ns);
-	expect(n >= 0, "expected a count from reap(), saw %d (%s)", n, errno_name(n));
-	expect((unsigned)n <= max, "expected at most %u from reap(), saw %d", max, n);
+	expect(n >= 0, "expected a count from reap(), saw %s", answer(n));
+	expect((unsigned)n <= max, "expected at most %u from reap(), saw %s", max, answer(n));
 	for (int i = 0; i < n; i++) {
 		struct io_op *op = done[i];
 		expect(op >= s->op && op < s->op + s->depth,
@@ -230,8 +241,8 @@ unsigned reap(struct subject *s, struct io_op **done, unsigned min, unsigned max
 		       op->slot);
 		expect(op->result != -EINTR, "operation %u failed with EINTR", op->slot);
 		expect(op->result <= op->len_bytes || s->ops->traits & IO_MOVES_NO_BYTES,
-		       "operation %u of %u bytes moved %lld", op->slot, op->len_bytes,
-		       (long long)op->result);
+		       "operation %u of %u bytes moved %s", op->slot, op->len_bytes,
+		       answer(op->result));
 		op->in_flight = 0;
 		s->inflight--;
 	}
@@ -245,7 +256,7 @@ void start_all(struct subject *s, struct io_op *const *ops, unsigned count)
 	while (count > 0) {
 		int accepted = s->ops->submit(s->engine, ops, count);
 		expect(accepted >= 0 && (unsigned)accepted <= count,
-		       "expected 0 to %u from submit(), saw %d", count, accepted);
+		       "expected 0 to %u from submit(), saw %s", count, answer(accepted));
 		for (int i = 0; i < accepted; i++)
 			ops[i]->in_flight = 1;
 		s->inflight += (unsigned)accepted;

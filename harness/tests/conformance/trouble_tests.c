@@ -35,16 +35,16 @@ void socket_peer_that_stopped_sending_hears(struct subject *s)
 	expect(write(ends[1], "last", 4) == 4, "the test's own write failed");
 	shutdown(ends[1], SHUT_WR);
 	int64_t n = send_three(s, ends[0]);
-	expect(n == 3, "before the end was read: expected 3 bytes sent, saw %lld", (long long)n);
+	expect(n == 3, "before the end was read: expected 3 bytes sent, saw %s", answer(n));
 	n = perform(s, prepare_receive(s, 0, ends[0], 0));
 	expect(n == 4 && memcmp(buffer_of(s, 0), "last", 4) == 0,
-	       "expected the last 4 bytes, saw %lld", (long long)n);
+	       "expected the last 4 bytes, saw %s", answer(n));
 	n = send_three(s, ends[0]);
-	expect(n == 3, "before the end was read: expected 3 bytes sent, saw %lld", (long long)n);
+	expect(n == 3, "before the end was read: expected 3 bytes sent, saw %s", answer(n));
 	n = perform(s, prepare_receive(s, 0, ends[0], 0));
-	expect(n == 0, "expected 0 at the end, saw %lld", (long long)n);
+	expect(n == 0, "expected 0 at the end, saw %s", answer(n));
 	n = send_three(s, ends[0]);
-	expect(n == 3, "after the end was read: expected 3 bytes sent, saw %lld", (long long)n);
+	expect(n == 3, "after the end was read: expected 3 bytes sent, saw %s", answer(n));
 	expect(recv(ends[1], seen, 9, MSG_WAITALL) == 9 && memcmp(seen, "outoutout", 9) == 0,
 	       "the peer did not hear what was sent to it");
 	close_engine(s);
@@ -79,7 +79,7 @@ void stream_bytes_before_the_hang_up(struct subject *s)
 			} else {
 				n = perform(s, prepare_receive(s, 0, ends[0], 0));
 			}
-			expect(n >= 0, "expected bytes or the end, saw %lld", (long long)n);
+			expect(n >= 0, "expected bytes or the end, saw %s", answer(n));
 			if (n == 0)
 				break;
 			expect(memcmp(buffer_of(s, 0), sent + total, (size_t)n) == 0,
@@ -118,8 +118,8 @@ void tcp_error_behind_bytes(struct subject *s)
 		if (expected < 0)
 			expected = -errno;
 		int64_t n = perform(s, prepare_receive(s, 0, ends[0], 0));
-		expect(n == expected, "receive %u: expected %zd as recv(2) says, saw %lld", i + 1,
-		       expected, (long long)n);
+		expect(n == expected, "receive %u: expected %zd as recv(2) says, saw %s", i + 1,
+		       expected, answer(n));
 	}
 	close_engine(s);
 	close(ends[0]);
@@ -137,12 +137,11 @@ void file_sync_that_fails(struct subject *s)
 	attach(s, 0, fd);
 	attach(s, 1, ends[1]);
 	int64_t full = perform(s, prepare(s, 1, IO_FSYNC, ends[1], 1, 0, 0));
-	expect(full == -EINVAL, "expected -EINVAL from fsync, saw %lld", (long long)full);
+	expect(full == -EINVAL, "expected -EINVAL from fsync, saw %s", answer(full));
 	int64_t data_only = perform(s, prepare(s, 2, IO_FDATASYNC, ends[1], 1, 0, 0));
-	expect(data_only == -EINVAL, "expected -EINVAL from fdatasync, saw %lld",
-	       (long long)data_only);
+	expect(data_only == -EINVAL, "expected -EINVAL from fdatasync, saw %s", answer(data_only));
 	int64_t n = perform(s, prepare(s, 0, IO_READ, fd, 0, 0, BLOCK));
-	expect(n == BLOCK, "after the error: expected %u bytes, saw %lld", BLOCK, (long long)n);
+	expect(n == BLOCK, "after the error: expected %u bytes, saw %s", BLOCK, answer(n));
 	close_engine(s);
 	close(fd);
 	close(ends[0]);
@@ -178,8 +177,8 @@ void stream_send_survives_signals(struct subject *s)
 	timer_t timer = signal_every(NS_PER_MS);
 	for (unsigned i = 0; i < 20; i++) {
 		int64_t n = perform(s, prepare_send(s, 0, ends[0], 0, 1000));
-		expect(n > 0 && n <= 1000, "send %u: expected up to 1000 bytes sent, saw %lld", i,
-		       (long long)n);
+		expect(n > 0 && n <= 1000, "send %u: expected up to 1000 bytes sent, saw %s", i,
+		       answer(n));
 	}
 	timer_delete(timer);
 	detach(s, 0);
