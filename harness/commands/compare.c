@@ -54,6 +54,7 @@ static struct comparison describe(const struct compare_options *o,
 		/* Rounds that time or precision made superfluous were never promised. */
 		.rounds_planned = cut_short ? rounds_expected(&rounds->progress)
 					    : rounds->progress.rounds_done,
+		.drawn = true,
 		.seed = o->order.seed,
 		.interrupted = ending == ENDED_BY_INTERRUPT,
 		.baseline = rounds->plan->baseline,

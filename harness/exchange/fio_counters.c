@@ -111,10 +111,16 @@ static struct fio_direction direction_of(const json_t *job, const char *name, do
 			d.ops_per_s = rate;
 		return d;
 	}
-	double ops = bs_bytes > 0 ? d.bytes / bs_bytes : iops * d.elapsed_s;
+	/* Blocks of one size are more exact than a rate that is a whole number, unless it denies them. */
+	double ops = iops * d.elapsed_s, blocks = bs_bytes > 0 ? d.bytes / bs_bytes : 0;
+	bool by_blocks =
+		blocks > 0 && (iops == 0 || fabs(blocks - ops) < (1 + 0.01 * iops) * d.elapsed_s);
+	if (by_blocks)
+		ops = blocks;
 	d.ops = whole_number(ops, 0, INT64_MAX);
 	d.ops_computed = d.ops > 0;
-	if (d.elapsed_s > 0 && (iops == 0 || (iops == floor(iops) && bs_bytes > 0)))
+	d.ops_by_blocks = d.ops > 0 && by_blocks;
+	if (d.elapsed_s > 0 && (iops == 0 || (iops == floor(iops) && by_blocks)))
 		d.ops_per_s = ops / d.elapsed_s;
 	return d;
 }
@@ -162,6 +168,7 @@ int fio_counters_read(struct fio_counters *counters, const json_t *job, double b
 		sum->bytes_per_s += d->bytes_per_s;
 		sum->elapsed_s = fmax(sum->elapsed_s, d->elapsed_s);
 		sum->ops_computed |= d->ops_computed;
+		sum->ops_by_blocks |= d->ops_by_blocks;
 	}
 	double jobs_s = number_at(job, "job_runtime") / 1e3;
 	if (sum->elapsed_s > 0)

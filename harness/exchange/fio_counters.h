@@ -15,6 +15,7 @@ struct fio_direction {
 	int64_t ops, short_ops;
 	double ops_per_s, bytes, bytes_per_s, elapsed_s;
 	bool ops_computed; /* fio did not write their number */
+	bool ops_by_blocks; /* it is computed from the size of blocks that the options say */
 };
 
 struct fio_counters {

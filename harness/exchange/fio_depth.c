@@ -57,13 +57,16 @@ static void remark_on_jobs(const json_t *options, const struct fio_counters *cou
 		remark_add(
 			remarks, "jobs_unknown", values,
 			"fio reports a group of jobs as one, with the options of one of them; how "
-			"many jobs there were is not known (numjobs: {numjobs}), nor the depth");
+			"many jobs there were is not known (numjobs: {numjobs}), nor the workload "
+			"and the depth");
 		return;
 	}
 	put_real(values, "jobs_seen", counters->jobs_seen);
-	remark_add(remarks, "jobs_contradict", values,
-		   "these are the figures of about {jobs_seen} jobs (their run times over the "
-		   "group's) and the options of one (numjobs: {numjobs}); the depth is not known");
+	remark_add(
+		remarks, "jobs_contradict", values,
+		"these are the figures of about {jobs_seen} jobs (their run times over the "
+		"group's) and the options of one (numjobs: {numjobs}); workload and depth are not "
+		"known");
 }
 
 /* The depth by the options, against what was in flight. */

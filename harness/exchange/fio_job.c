@@ -181,7 +181,8 @@ static void remark_on_trouble(const struct fio_output *output, const json_t *job
 	double asked_s = fio_option_seconds(fio_option(options, "runtime", "timeout"));
 	double ran_s = counters->sum.elapsed_s;
 	bool limited = fio_option(options, "number_ios", NULL) ||
-		       fio_option(options, "io_size", "io_limit");
+		       fio_option(options, "io_size", "io_limit") ||
+		       fio_option(options, "steadystate", "ss");
 	if (output->signal > 0) {
 		json_t *values = required(json_object());
 		put_int(values, "signal", output->signal);
@@ -216,14 +217,27 @@ static int check_times(const json_t *document, const json_t *job, struct reason 
 	return -ERANGE;
 }
 
-/* "config": without a depth where that is not known. */
-static json_t *config_json(const struct fio_translation *t, json_t *command)
+/* "config": null where fio does not tell, and for settings that `iolab run` has and fio has not. */
+static json_t *config_json(const struct fio_translation *t, const json_t *options, json_t *command)
 {
+	static const char *const ours[] = { "batch_submit", "batch_complete", "compute_us",
+					    "verify",	    "cpus",	      "stall_ms" };
+	const struct run_config *known = &t->options.config;
 	json_t *config = result_config(&t->options, command);
+	for (unsigned i = 0; i < sizeof ours / sizeof *ours; i++)
+		put_null(config, ours[i]);
 	if (!t->depth_known) {
 		put_null(config, "depth");
 		put_null(config, "x");
 	}
+	if (!fio_option(options, "randseed", NULL))
+		put_null(config, "seed");
+	if (!(known->runtime_s > 0))
+		put_null(config, "runtime_s");
+	if (!fio_option(options, "ramp_time", NULL))
+		put_null(config, "warmup_s");
+	if (known->op_limit == 0)
+		put_null(config, "op_limit");
 	return config;
 }
 
@@ -265,7 +279,7 @@ json_t *fio_job_run(const struct fio_output *output, unsigned index, struct reas
 	put_new(run, "warnings", t.remarks);
 	put_new(run, "engine", t.engine);
 	put_new(run, "workload", t.workload);
-	put_new(run, "config", config_json(&t, command));
+	put_new(run, "config", config_json(&t, options, command));
 	put_new(run, "env", env);
 	put_null(run, "metrics");
 	put_null(run, "histogram");

@@ -8,11 +8,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "exchange/short_name.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
+
+/* fio's result begins with it. */
+static const char fio_key[] = "\"fio version\"";
 
 /* Other programs wrap fio's result into a document of their own, and not deeper than this. */
 #define WRAPPED_MOST 4
@@ -58,8 +62,9 @@ static unsigned utf16_unit(const unsigned char *bytes, bool big_endian)
 	return big_endian ? bytes[0] << 8 | bytes[1] : bytes[1] << 8 | bytes[0];
 }
 
-/* The text in UTF-8, in memory to be freed; NULL when memory ran out. */
-static char *from_utf16(const unsigned char *bytes, size_t length, bool big_endian)
+/* The text in UTF-8 and its length, in memory to be freed; NULL when memory ran out. */
+static char *from_utf16(const unsigned char *bytes, size_t length, bool big_endian,
+			size_t *text_length)
 {
 	char *text = malloc(length / 2 * 3 + 1), *to = text; /* a unit becomes 3 bytes at most */
 	for (size_t i = 0; text && i + 1 < length; i += 2) {
@@ -82,8 +87,10 @@ static char *from_utf16(const unsigned char *bytes, size_t length, bool big_endi
 		while (tail-- > 0)
 			*to++ = (char)(0x80 | (c >> 6 * tail & 0x3f));
 	}
-	if (text)
+	if (text) {
 		*to = '\0';
+		*text_length = (size_t)(to - text);
+	}
 	return text;
 }
 
@@ -112,6 +119,17 @@ static const char *foreign_format(const unsigned char *bytes, size_t length)
 	return NULL;
 }
 
+/*
+ * Bytes of 0 at the end are what a disk that was full or a cut copy leaves, and cut off. Elsewhere they
+ * end the text before its end: the file is damaged, or another encoding begins in it.
+ */
+static bool is_whole(const char *text, size_t length)
+{
+	while (length > 0 && text[length - 1] == '\0')
+		length--;
+	return memchr(text, '\0', length) == NULL;
+}
+
 /* The file's text in UTF-8, in memory to be freed; NULL with `why`. */
 static char *read_text(const char *path, time_t *written, struct reason *why)
 {
@@ -126,31 +144,64 @@ static char *read_text(const char *path, time_t *written, struct reason *why)
 		return NULL;
 	}
 	char *text = NULL;
+	bool whole;
 	bool little = length >= 2 && (bytes[0] == 0xff ? bytes[1] == 0xfe : bytes[0] && !bytes[1]);
 	bool big = length >= 2 && (bytes[0] == 0xfe ? bytes[1] == 0xff : !bytes[0] && bytes[1]);
 	if (little || big) {
 		bool marked = bytes[0] >= 0xfe || bytes[1] >= 0xfe;
-		text = from_utf16(bytes + 2 * marked, length - 2 * marked, big);
+		size_t text_length = 0;
+		text = from_utf16(bytes + 2 * marked, length - 2 * marked, big, &text_length);
+		whole = text && is_whole(text, text_length) &&
+			!memmem(bytes, length, fio_key, strlen(fio_key));
 	} else {
-		bool marked = length >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0;
-		text = strdup((char *)bytes + 3 * marked);
+		text = strdup((char *)bytes);
+		whole = is_whole((char *)bytes, length);
 	}
 	free(bytes);
-	if (!text)
+	if (text && whole)
+		return text;
+	if (text)
+		reason_set(why, "%s: it is damaged (bytes of 0), or of two encodings", path);
+	else
 		reason_errno(why, ENOMEM, "%s", path);
-	return text;
+	free(text);
+	return NULL;
 }
 
-/* The next `{` or `[` with nothing but blanks before it in its line; NULL when there is none. */
+/* Behind blanks and marks of the encoding. */
+static const char *skip_blanks(const char *text)
+{
+	for (;;) {
+		text += strspn(text, " \t\r\n\f\v");
+		if (strncmp(text, "\xef\xbb\xbf", 3) != 0)
+			return text;
+		text += 3;
+	}
+}
+
+/* Does a result of fio begin here? */
+static bool is_fio_begin(const char *text)
+{
+	return *text == '{' && strncmp(skip_blanks(text + 1), fio_key, strlen(fio_key)) == 0;
+}
+
+/*
+ * The next `{` or `[` with nothing but blanks before it in its line, or `{` before fio's first key;
+ * NULL when there is none.
+ */
 static const char *next_opening(const char *text)
 {
+	bool line_begins = true;
 	for (const char *at = text; *at; at++) {
-		at += strspn(at, " \t\r\n\f\v");
-		if (*at == '{' || *at == '[')
+		if (line_begins)
+			at = skip_blanks(at);
+		if (*at == '[' && line_begins)
 			return at;
-		at = strchr(at, '\n');
-		if (!at)
+		if (*at == '{' && (line_begins || is_fio_begin(at)))
+			return at;
+		if (!*at)
 			return NULL;
+		line_begins = *at == '\n' || *at == '\r';
 	}
 	return NULL;
 }
@@ -202,7 +253,7 @@ static void quote(const char *path, const char *text, struct reason *why)
 		for (const char *at = text; !line && *at; at += length + (at[length] == '\n')) {
 			length = strcspn(at, "\r\n");
 			char *copy = strndup(at, length);
-			if (copy && copy[strspn(copy, " \t")] && strstr(copy, marks[i]))
+			if (copy && *skip_blanks(copy) && strstr(copy, marks[i]))
 				line = at;
 			free(copy);
 			length = strcspn(at, "\n");
@@ -215,7 +266,7 @@ static void quote(const char *path, const char *text, struct reason *why)
 			   path);
 		return;
 	}
-	line += strspn(line, " \t");
+	line = skip_blanks(line);
 	copy_printable(line, strcspn(line, "\r\n"), quoted, sizeof quoted);
 	reason_set(why,
 		   "%s: there is no JSON in it (fio writes it with --output-format=json), but: %s",
@@ -244,16 +295,49 @@ static void describe_piece(const char *path, const char *text, const char *at,
 }
 
 /*
+ * Versions of fio write nan and inf, which JSON has not: a copy, to be freed, with null instead and of
+ * the same length, because the blank or the sign before the word is used as well. NULL when there is
+ * none of them.
+ */
+static char *without_nan(const char *text)
+{
+	char *copy = strdup(text);
+	bool found = false, quoted = false;
+	for (char *at = copy; copy && *at; at++) {
+		if (quoted && *at == '\\' && at[1])
+			at++;
+		else if (*at == '"')
+			quoted = !quoted;
+		else if (!quoted && (*at == ' ' || *at == '-') &&
+			 (strncasecmp(at + 1, "nan", 3) == 0 ||
+			  strncasecmp(at + 1, "inf", 3) == 0)) {
+			memcpy(at, "null", 4);
+			found = true;
+		}
+	}
+	if (found)
+		return copy;
+	free(copy);
+	return NULL;
+}
+
+/*
  * Parses what begins at `at` and moves `at` behind it; NULL with `error`. Some versions of fio write
  * a negative number as 2^64 less it, which is no integer for JSON's reader.
  */
-static json_t *parse(const char **at, json_error_t *error)
+static json_t *parse(const char **at, const char *end, json_error_t *error)
 {
-	size_t length = strlen(*at);
+	size_t length = (size_t)(end - *at);
 	json_t *document = json_loadb(*at, length, JSON_DISABLE_EOF_CHECK, error);
+	char *mended = NULL;
+	if (!document && json_error_code(error) == json_error_invalid_syntax && is_fio_begin(*at))
+		mended = without_nan(*at);
+	if (mended)
+		document = json_loadb(mended, length, JSON_DISABLE_EOF_CHECK, error);
 	if (!document && json_error_code(error) == json_error_numeric_overflow)
-		document = json_loadb(*at, length, JSON_DISABLE_EOF_CHECK | JSON_DECODE_INT_AS_REAL,
-				      error);
+		document = json_loadb(mended ? mended : *at, length,
+				      JSON_DISABLE_EOF_CHECK | JSON_DECODE_INT_AS_REAL, error);
+	free(mended);
 	/* What stopped the reader may be the beginning of the next document. */
 	size_t read = error->position > 0 ? (size_t)error->position : 1;
 	*at += document || read == 1 ? read : read - 1;
@@ -268,17 +352,19 @@ static json_t *find_result(const char *path, const char *text, struct reason *wh
 {
 	json_t *result = NULL;
 	json_error_t error;
-	unsigned count = 0;
+	unsigned count = 0, broken_results = 0;
 	bool broken = false;
+	const char *end = text + strlen(text);
 	why->text[0] = '\0';
-	for (const char *at = text; (at = next_opening(at));) {
+	for (const char *at = text; broken_results < 2 && (at = next_opening(at));) {
 		const char *begin = at;
-		json_t *document = parse(&at, &error), *first = NULL;
+		json_t *document = parse(&at, end, &error), *first = NULL;
 		unsigned more = results_in(document, 0, &first);
 		/* The first that was broken says most. */
 		if (more == 0 && !broken && (!why->text[0] || !document))
 			describe_piece(path, text, begin, document, &error, why);
 		broken |= !document;
+		broken_results += !document && is_fio_begin(begin);
 		if (more > 0 && count == 0)
 			result = json_incref(first);
 		count += more;
@@ -291,6 +377,12 @@ static json_t *find_result(const char *path, const char *text, struct reason *wh
 			   "%s: more than one result of fio (%u); put each in a file of its own "
 			   "(of --status-interval, the last)",
 			   path, count);
+	else if (count == 1 && broken_results > 0)
+		reason_set(
+			why,
+			"%s: a result of fio, and a part of another one: put the whole one in a file "
+			"of its own",
+			path);
 	else if (count == 1 && json_array_size(json_object_get(result, "jobs")) == 0)
 		reason_set(why, "%s: fio ran no job", path);
 	else if (count == 1)

@@ -141,7 +141,7 @@ static bool is_pattern_denied(const json_t *options, const struct pattern *patte
 static bool are_blocks_denied(const struct fio_counters *counters, double bs_bytes)
 {
 	const struct fio_direction *sum = &counters->sum;
-	if (bs_bytes == 0 || sum->ops == 0 || sum->bytes == 0 || sum->ops_computed)
+	if (bs_bytes == 0 || sum->ops == 0 || sum->bytes == 0 || sum->ops_by_blocks)
 		return false;
 	double mean_bytes = sum->bytes / (double)sum->ops;
 	/* Old versions cut to KiB, and rates to a whole number. */
@@ -272,17 +272,23 @@ static void put_unknown_work(json_t *workload, const struct work *work)
 		put_null(workload, "bs_bytes");
 }
 
+/* Of what was asked for, nothing is known. */
+static void put_nothing_known(json_t *workload)
+{
+	static const char *const unknown[] = {
+		"rw",	    "bs_bytes",	   "size_bytes",      "direct",	   "cache",
+		"read_pct", "fsync_every", "fdatasync_every", "fd_per_op",
+	};
+	for (unsigned i = 0; i < LENGTH(unknown); i++)
+		put_null(workload, unknown[i]);
+}
+
 /* Nothing is known but what the counters show. */
 static void put_unknown_workload(const struct fio_counters *counters, struct fio_translation *t)
 {
-	static const char *const unknown[] = {
-		"rw",	 "bs_bytes", "size_bytes",  "direct",
-		"cache", "read_pct", "fsync_every", "fdatasync_every"
-	};
 	const struct fio_direction *sum = &counters->sum;
 	bool reads = counters->read.ops > 0, writes = counters->write.ops > 0;
-	for (unsigned i = 0; i < LENGTH(unknown); i++)
-		put_null(t->workload, unknown[i]);
+	put_nothing_known(t->workload);
 	put_new(t->workload, "panel",
 		json_sprintf("file, workload unknown: %s", reads && writes ? "reads and writes"
 							   : reads	   ? "reads"
@@ -327,13 +333,14 @@ static void complete_panel(const struct fio_output *output, const json_t *option
 	}
 }
 
-/* What of the depth is not known. */
-static void add_depth(const json_t *options, const struct fio_depth *depth, json_t *workload)
+/* The options are those of one job of a group: the others may have done something else. */
+static void put_one_of_group(json_t *workload)
 {
-	if (json_object_size(options) > 0 && !depth->jobs_known)
-		add_to_panel(workload, "a group of jobs", "");
-	if (!depth->known)
-		add_to_panel(workload, "depth unknown", "");
+	const char *panel = string_at(workload, "panel");
+	put_new(workload, "panel",
+		json_sprintf("file, a group of jobs, one of them %s", panel + strlen("file ")));
+	put_nothing_known(workload);
+	json_object_del(workload, "path");
 }
 
 /*
@@ -433,7 +440,7 @@ int fio_translate(const struct fio_output *output, unsigned index, const json_t 
 	bool named = t->file.path != NULL;
 	if (!named)
 		t->file.path = "";
-	if (any)
+	if (any && depth.jobs_known)
 		check_work(options, counters, t->file.read_pct, &work, t->remarks);
 	t->depth_known = depth.known;
 	t->engine = fio_engine_json(options, &depth);
@@ -447,7 +454,10 @@ int fio_translate(const struct fio_output *output, unsigned index, const json_t 
 	if (any)
 		complete_panel(output, options, &work, t);
 	unsigned beside = companions(jobs, index, false);
-	add_depth(options, &depth, t->workload);
+	if (any && !depth.jobs_known)
+		put_one_of_group(t->workload);
+	if (!depth.known)
+		add_to_panel(t->workload, "depth unknown", "");
 	add_company(fio_option(options, "wait_for", NULL) ? 0 : beside, t);
 	if (!depth.known || !work.pattern || !work.blocks_known)
 		set_apart(output, index, t->workload);

@@ -257,7 +257,8 @@ json_t *summary_compute(const char *folder, const struct comparison *comparison,
 	put_int(summary, "rounds_planned", comparison->rounds_planned);
 	put_int(summary, "rounds_done", done);
 	put_bool(summary, "interrupted", comparison->interrupted);
-	put_int(summary, "seed", (int64_t)comparison->seed);
+	put_new(summary, "seed",
+		comparison->drawn ? json_integer((json_int_t)comparison->seed) : NULL);
 	put_string(summary, "baseline", comparison->baseline);
 	put_new(summary, "interval", interval_json(done));
 	put_new(summary, "precision", precision_json(configurations, comparison));
@@ -282,6 +283,7 @@ json_t *summary_recompute(const char *folder, const char *baseline, struct compa
 			.command = json_object_get(old, "command"),
 			.rounds_planned = (unsigned)json_integer_value(
 				json_object_get(old, "rounds_planned")),
+			.drawn = json_is_integer(json_object_get(old, "seed")),
 			.seed = (uint64_t)json_integer_value(json_object_get(old, "seed")),
 			.interrupted = json_is_true(json_object_get(old, "interrupted")),
 			.baseline = string_at(old, "baseline"),

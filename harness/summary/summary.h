@@ -31,6 +31,7 @@
 struct comparison {
 	json_t *command; /* borrowed: the exact argv, a list */
 	unsigned rounds_planned;
+	bool drawn; /* the order of its runs was, from `seed` */
 	uint64_t seed;
 	bool interrupted;
 	const char *baseline; /* an engine's label */

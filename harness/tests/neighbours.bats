@@ -394,6 +394,37 @@ assert abs(said(runs[0], "options_unknown")["mean_bytes"] - 16384) < 1'
 	assert_success
 }
 
+@test "import: settings that the file does not say are unknown in result, summary, CSV, export and report" {
+	imports fio/no_options fio/settings_given psync
+	checks "$FIXTURES/fio/settings_given.json" '
+settings = ("seed", "runtime_s", "warmup_s", "op_limit")
+never = ("batch_submit", "batch_complete", "compute_us", "verify", "cpus", "stall_ms", "rate_per_s")
+for run in runs:
+    given = {"given": [77, 2.5, 0.25, 9000], "zero": [0, None, 0, None], "one": [None, None, None, 100]}.get(run["imported"]["job"], [None] * 4)
+    assert [run["config"][key] for key in settings] == given, run["config"]
+    assert {run["config"][key] for key in never} == {None}, run["config"]
+assert summary["seed"] is None
+of = {c["imported"][0]["job"]: c["config"] for c in summary["configurations"]}
+assert [of["given"][key] for key in settings] == [77, 2.5, 0.25, 9000] and of["one"]["seed"] is None'
+	run "$IOLAB" summary results
+	assert_success
+	"$IOLAB" export results --format csv --out runs.csv
+	"$IOLAB" export results --format fio --out out.json >/dev/null
+	run timeout 100 "$PYTHON" "$ROOT/plots/report.py" results
+	assert_success
+	checks out.json '
+import csv
+assert summary["seed"] is None
+rows = {row["imported_job"]: row for row in csv.DictReader(open("runs.csv", newline=""))}
+assert rows["given"]["seed"] == "77" and rows["zero"]["seed"] == "0" and rows["one"]["seed"] == "", rows
+for row in rows.values():
+    assert {row[key] for key in ("batch_submit", "batch_complete", "compute_us", "rate_per_s", "stall_ms")} == {""}, row
+options = {job["jobname"].split(" ")[-1]: job["job options"] for job in fio["jobs"]}
+assert not any(name in of for of in (fio["jobs"][0]["job options"],) for name in ("runtime", "ramp_time", "randseed"))
+report = open("results/report.html").read()
+assert "None" not in report and "seed 0" not in report'
+}
+
 @test "import: the engine is unknown where fio chose it, and so is a depth that the engine may not have" {
 	imports fio/default_engine
 	checks "$FIXTURES/fio/default_engine.json" "$IDS"'
@@ -417,7 +448,10 @@ assert "engine_unknown" in ids(runs[0]) and "depth_unknown" in ids(runs[0]) and 
 	checks "$FIXTURES/fio/group_of_one.json" "$IDS"'
 for run, why in zip(runs, ("jobs_unknown", "jobs_contradict", "jobs_contradict")):
     assert run["config"]["depth"] is None and why in ids(run), (run["config"], ids(run))
-    assert "a group of jobs, depth unknown" in run["workload"]["panel"]
+    w = run["workload"]
+    assert w["panel"].startswith("file, a group of jobs, one of them rand") and ", depth unknown" in w["panel"], w
+    assert {w[key] for key in ("rw", "bs_bytes", "size_bytes", "direct", "cache", "read_pct", "fsync_every", "words")} == {None}, w
+    assert not any(id in ids(run) for id in ("mix_contradicts", "block_size_contradicts")), ids(run)
     assert run["engine"]["variant"].endswith("+jobs_unknown"), run["engine"]
 assert round(said(runs[1], "jobs_contradict")["jobs_seen"]) == 2
 assert round(said(runs[2], "jobs_contradict")["jobs_seen"]) == 8
@@ -473,10 +507,18 @@ assert not any(w["id"] == "block_size_contradicts" for run in runs for w in run[
 	imports fio/no_total_ios fio/rounded_bandwidth fio/rounded_rate
 	checks "$FIXTURES/fio/rounded_rate.json" "$IDS"'
 rate, blocks, bandwidth, whole = (run["metrics"] for run in runs)
-assert rate["ops"] == 800 and rate["ops_per_s"] == 160 and "operations_computed" in ids(runs[0])
+assert said(runs[0], "operations_computed") == {} and rate["ops"] == 800 and rate["ops_per_s"] == 160 and "operations_computed" in ids(runs[0])
 assert blocks["ops"] == 300 and blocks["bytes"] == 300 << 20 and abs(blocks["ops_per_s"] - 60) < 1e-6
 assert abs(bandwidth["bytes_per_s"] - 300 * 1024 / 40) < 1e-3, bandwidth
 assert abs(whole["ops_per_s"] - 7.9) < 1e-6 and whole["bytes"] == 316 * 1024, whole'
+	# Blocks that the rate denies do not count the operations.
+	sed 's/"bs": "1m"/"bs": "64k"/' "$FIXTURES/fio/no_total_ios.json" >denied.json
+	rm -r results
+	run "$IOLAB" import denied.json --out results
+	assert_success
+	checks denied.json "$IDS"'
+assert runs[1]["metrics"]["ops"] == 300 and runs[1]["metrics"]["ops_per_s"] == 60, runs[1]["metrics"]
+assert runs[1]["workload"]["bs_bytes"] is None and said(runs[1], "block_size_contradicts")["mean_bytes"] == 1 << 20'
 }
 
 @test "import: a mix without bins keeps count, mean, least and most of its latency" {
@@ -498,20 +540,41 @@ assert [latency[key] for key in ("p50", "p90", "p99", "p99_9")] == [None] * 4'
 		                    ("le", text.encode("utf-16-le")), ("be", b"\xfe\xff" + text.encode("utf-16-be")),
 		                    ("blanks", ("\n\n \t\r\n" + indented).encode()),
 		                    ("text", ("fio: a note [x] {\n \t" + indented).encode()),
+		                    ("marks", ("fio: a note\n\ufeff\ufeff" + text).encode()),
+		                    ("in_a_line", ("<pre>Output: " + text.strip() + "</pre>").encode()),
+		                    ("return", ("a note\r" + text).encode()), ("zeros", text.encode() + bytes(4096)),
+		                    ("nan", text.replace(': 0.000000', ": -nan").replace(': "one"', ': "one nan: -nan"').encode()),
 		                    ("array", json.dumps([document]).encode()),
 		                    ("inside", json.dumps({"host": "h", "results": {"fio": document}}, indent=2).encode())):
 		    open(name + ".json", "wb").write(found)
+		for name, found in (("again", text.encode("utf-16") * 2), ("line", (text.strip() + text).encode())):
+		    open(name + ".json", "wb").write(found)
+		for name, found in (("mixed", text.encode("utf-16") + text.encode()), ("zero", b"\0" + text.encode()),
+		                    ("hole", text.encode()[:900] + bytes(512) + text.encode()[900:]), ("hidden", (text + "\0" + text).encode()),
+		                    ("mixed2", b"a note\n" + text.encode("utf-16-le")), ("wide2", text.encode("utf-32-le"))):
+		    open("odd_" + name + ".json", "wb").write(found)
 		open("two.json", "w").write(json.dumps([document, document]))
 		open("wide.json", "wb").write(text.encode("utf-32"))
 		open("cut.json", "w").write(indented[:2000])
 		open("latin.json", "wb").write(text.replace('"one"', '"\u00e9"').encode("latin-1"))
 	PYTHON
-	for name in mark utf16 le be blanks text array inside; do
+	for name in mark marks utf16 le be blanks text in_a_line return zeros nan array inside; do
 		run "$IOLAB" import $name.json --out $name
 		assert_success
 		assert_equal "$(first_run $name '["engine"]["label"]') $(first_run $name '["metrics"]["ops"]')" "fio:psync 100"
 	done
-	refused "more than one result of fio (2)" "$IOLAB" import two.json --out results
+	assert_equal "$(first_run nan '["imported"]["job"]')" "one nan: -nan"
+	for name in two again line; do
+		refused "more than one result of fio (2)" "$IOLAB" import $name.json --out results
+	done
+	{ cat "$FIXTURES/psync.json"; head -n 20 "$FIXTURES/psync.json"; } >part.json
+	{ head -n 20 "$FIXTURES/psync.json"; cat "$FIXTURES/psync.json"; } >part2.json
+	for name in part part2; do
+		refused "a result of fio, and a part of another one" "$IOLAB" import $name.json --out results
+	done
+	for name in odd_*.json; do
+		refused "damaged (bytes of 0), or of two encodings" "$IOLAB" import "$name" --out results
+	done
 	refused "it is UTF-32" "$IOLAB" import wide.json --out results
 	refused "broken JSON, in line" "$IOLAB" import cut.json --out results
 	refused "broken JSON, in line" "$IOLAB" import latin.json --out results
@@ -534,6 +597,11 @@ assert said(runs[1], "ended_early") == {"asked_s": 60, "ran_s": 2}
 for run in runs[2:]:
     assert "latency_impossible" in ids(run) and run["metrics"]["latency_ns"] is None, ids(run)
     assert run["metrics"]["ops"] == 4000'
+	# A job that ends when it is steady has not ended early.
+	sed 's/"runtime": "1m"/"steadystate": "iops_slope:0.3%", &/' "$FIXTURES/fio/ended_early.json" >steady.json
+	run "$IOLAB" import steady.json --out steady
+	assert_success
+	refute_output --partial "the job ended after"
 	# More than 2^63 - 1, as versions of fio write negative numbers.
 	sed 's/9223372036854775807/18446744073709551615/' "$FIXTURES/fio/impossible_latency.json" >more.json
 	run "$IOLAB" import more.json --out more
