@@ -23,17 +23,45 @@
  */
 #define TICK_NS (20 * NS_PER_MS)
 
-/* How long operations may take to come home once the workload was told to stop, and once cancelled. */
-#define DRAIN_NS  (5 * NS_PER_S)
-#define CANCEL_NS (5 * NS_PER_S)
+static const struct patience usual_patience = {
+	.standstill_ns = 20 * NS_PER_S,
+	.drain_ns = 5 * NS_PER_S,
+	.cancel_ns = 5 * NS_PER_S,
+	.cut_off_ns = 20 * NS_PER_S,
+};
 
-/* A window that ends by --ops has no end in time; this long without a completion ends it too. */
-#define STALL_NS (5 * NS_PER_S)
+/* A device of 1 MB a second is slow and not broken. */
+#define SLOW_DEVICE_NS_PER_BYTE 1000
 
+/*
+ * For the handler, which runs in the driver's thread. An engine that blocks in submit() waits for
+ * its peer there, and nothing but the peer's end brings it back.
+ */
+static struct {
+	volatile uint64_t cut_off_ns; /* UINT64_MAX: never */
+	volatile sig_atomic_t late_ticks; /* since then */
+	volatile pid_t peer; /* 0: none */
+	volatile sig_atomic_t done;
+} watchdog;
+
+/* By so many ticks the program really ran for a second; Ctrl-Z may have stopped it for an hour. */
+#define LATE_TICKS 50
+
+/* Being delivered ends the wait. */
 static void on_tick(int signal_number)
 {
-	(void)signal_number; /* being delivered ends the wait */
+	(void)signal_number;
+	if (watchdog.peer <= 0 || clock_ns() < watchdog.cut_off_ns)
+		return;
+	watchdog.late_ticks++;
+	if (watchdog.late_ticks < LATE_TICKS)
+		return;
+	kill(watchdog.peer, SIGKILL);
+	watchdog.peer = 0;
+	watchdog.done = 1;
 }
+
+#define OWED_BYTES 300
 
 enum phase { WARM_UP, WINDOW, DRAIN, CANCELLED, OVER };
 
@@ -45,8 +73,13 @@ struct driver {
 	const struct meter *meter;
 	struct outcome *out;
 
+	const struct patience *patience;
 	enum phase phase;
-	uint64_t phase_end_ns;
+	uint64_t phase_end_ns; /* UINT64_MAX: it does not end in time */
+	uint64_t look_ns; /* when to look next, at the phase's end or at what came back */
+	uint64_t looked_ns; /* when that was done last */
+	uint64_t returned_ns; /* when something came back last */
+	unsigned idle_looks; /* in a row */
 	int rc; /* what driver_run() will return */
 
 	struct io_op **offered; /* filled by the workload, not yet accepted by the engine */
@@ -82,13 +115,35 @@ static void integrate_inflight(struct driver *d, uint64_t now_ns)
 	d->last_ns = now_ns;
 }
 
-static void begin_phase(struct driver *d, enum phase phase, uint64_t now_ns, double length_s)
+/* Looks twice while the engine may stand still, and not before the phase's end in a short one. */
+static void set_ticker(struct driver *d, uint64_t now_ns)
 {
-	d->phase = phase;
-	d->phase_end_ns = now_ns + (uint64_t)(length_s * NS_PER_S);
-	struct itimerspec ticks = { .it_value = timespec_of_ns((int64_t)d->phase_end_ns),
+	d->looked_ns = now_ns;
+	d->look_ns = now_ns + d->patience->standstill_ns / 2;
+	if (d->look_ns > d->phase_end_ns)
+		d->look_ns = d->phase_end_ns;
+	struct itimerspec ticks = { .it_value = timespec_of_ns((int64_t)d->look_ns),
 				    .it_interval = timespec_of_ns(TICK_NS) };
 	timer_settime(d->ticker, TIMER_ABSTIME, &ticks, NULL);
+}
+
+static void begin_phase(struct driver *d, enum phase phase, uint64_t now_ns, uint64_t length_ns)
+{
+	d->phase = phase;
+	d->phase_end_ns = length_ns < UINT64_MAX - now_ns ? now_ns + length_ns : UINT64_MAX;
+	watchdog.cut_off_ns = d->phase_end_ns < UINT64_MAX - d->patience->cut_off_ns
+				      ? d->phase_end_ns + d->patience->cut_off_ns
+				      : UINT64_MAX;
+	watchdog.late_ticks = 0;
+	d->idle_looks = 0;
+	set_ticker(d, now_ns);
+}
+
+/* What a device may take for all that is in flight. */
+static uint64_t device_ns(const struct driver *d)
+{
+	bool device = d->workload->ops->path != NULL;
+	return device ? d->workload->arena_len_bytes * (uint64_t)SLOW_DEVICE_NS_PER_BYTE : 0;
 }
 
 /* Signals for this thread alone: an engine's threads would swallow them. Returns 0 or -errno. */
@@ -99,6 +154,9 @@ static int start_ticker(struct driver *d, struct sigaction *previous)
 	event._sigev_un._tid = gettid(); /* glibc has no name for it: timer_create(2) */
 	if (timer_create(CLOCK_MONOTONIC, &event, &d->ticker) < 0)
 		return reason_errno(&d->out->why, errno, "timer_create");
+	watchdog.cut_off_ns = UINT64_MAX;
+	watchdog.peer = d->workload->peer;
+	watchdog.done = 0;
 	sigaction(SIGALRM, &action, previous);
 	return 0;
 }
@@ -123,7 +181,7 @@ static void open_window(struct driver *d)
 	meter_begin(d->meter, &d->out->window.begin);
 	d->last_ns = d->out->window.begin.wall_ns;
 	begin_phase(d, WINDOW, d->last_ns,
-		    d->config->op_limit ? (double)STALL_NS / NS_PER_S : d->config->runtime_s);
+		    d->config->op_limit ? UINT64_MAX : (uint64_t)(d->config->runtime_s * NS_PER_S));
 	if (d->open_loop)
 		d->workload->window_due =
 			schedule_due_count(&d->workload->schedule, d->last_ns - 1);
@@ -151,9 +209,10 @@ static void end_slices(struct driver *d, uint64_t now_ns)
 static void stop(struct driver *d, uint64_t now_ns)
 {
 	d->workload->stopping = true;
+	d->workload->failed = d->rc < 0;
 	if (d->workload->ops->stop)
 		d->workload->ops->stop(d->workload);
-	begin_phase(d, DRAIN, now_ns, (double)DRAIN_NS / NS_PER_S);
+	begin_phase(d, DRAIN, now_ns, d->patience->drain_ns + device_ns(d));
 }
 
 /*
@@ -211,6 +270,92 @@ __attribute__((format(printf, 3, 4))) static void fail(struct driver *d, int err
 		stop(d, clock_ns());
 }
 
+/* What the engine has and did not give back: "3 operations (2 reads, 1 write), the first for 7 s". */
+static void describe_owed(const struct driver *d, uint64_t now_ns, char *text, size_t size)
+{
+	static const char *const names[IO_KIND_COUNT] = {
+		[IO_NOP] = "no-op",	      [IO_READ] = "read",    [IO_WRITE] = "write",
+		[IO_FSYNC] = "fsync",	      [IO_RECV] = "receive", [IO_SEND] = "send",
+		[IO_FDATASYNC] = "fdatasync",
+	};
+	unsigned counts[IO_KIND_COUNT] = { 0 };
+	uint64_t first_ns = now_ns;
+	for (unsigned slot = 0; slot < d->workload->depth; slot++) {
+		const struct io_op *op =
+			(const struct io_op *)((const char *)d->workload->first_op +
+					       slot * d->workload->op_stride_bytes);
+		if (!op->in_flight)
+			continue;
+		counts[op->kind]++;
+		if (op->submit_ns < first_ns)
+			first_ns = op->submit_ns;
+	}
+	int used = snprintf(text, size, "%u operation%s", d->inflight, d->inflight == 1 ? "" : "s");
+	const char *before = " (";
+	for (unsigned kind = 0; kind < IO_KIND_COUNT; kind++) {
+		if (counts[kind] == 0)
+			continue;
+		used += snprintf(text + used, size - (size_t)used, "%s%u %s%s", before,
+				 counts[kind], names[kind], counts[kind] == 1 ? "" : "s");
+		before = ", ";
+	}
+	snprintf(text + used, size - (size_t)used, "%s, the first for %.1f s",
+		 *before == ',' ? ")" : "", (double)(now_ns - first_ns) / NS_PER_S);
+}
+
+/*
+ * Did anything come back since the last look? Two looks must find nothing: the program may have
+ * been stopped for long in between, by Ctrl-Z.
+ */
+static void look_for_standstill(struct driver *d, uint64_t now_ns)
+{
+	bool idle = d->inflight > 0 && d->returned_ns < d->looked_ns;
+	d->idle_looks = idle ? d->idle_looks + 1 : 0;
+	uint64_t silence_ns = now_ns - d->returned_ns;
+	if (d->idle_looks >= 2 && silence_ns >= d->patience->standstill_ns + device_ns(d)) {
+		char owed[OWED_BYTES];
+		describe_owed(d, now_ns, owed, sizeof owed);
+		fail(d, -ETIMEDOUT,
+		     "the run stood still: nothing came back for %.1f s; in flight: %s",
+		     (double)silence_ns / NS_PER_S, owed);
+	} else {
+		set_ticker(d, now_ns);
+	}
+}
+
+/* The engine sat in a call until its peer was killed: see on_tick(). */
+static void fail_cut_off(struct driver *d, uint64_t now_ns)
+{
+	fail(d, -ETIMEDOUT,
+	     "the run stood still: the engine waited for its peer within a call, %.0f s longer than it "
+	     "should have; the peer was killed",
+	     (double)(now_ns - d->phase_end_ns) / NS_PER_S);
+}
+
+/* The workload was told to stop, or the engine to give back. As long as something comes, it may. */
+static void advance_drain(struct driver *d, uint64_t now_ns)
+{
+	uint64_t silence_ns = now_ns - d->returned_ns;
+	uint64_t patience_ns =
+		(d->phase == DRAIN ? d->patience->drain_ns : d->patience->cancel_ns) + device_ns(d);
+	if (silence_ns < patience_ns) {
+		begin_phase(d, d->phase, d->returned_ns, patience_ns);
+	} else if (d->phase == DRAIN) {
+		/* What was only offered is still the workload's: it is simply not offered again. */
+		d->offered_count = d->stamped_count = 0;
+		d->ops->cancel(d->engine);
+		begin_phase(d, CANCELLED, now_ns, d->patience->cancel_ns + device_ns(d));
+	} else {
+		char owed[OWED_BYTES];
+		describe_owed(d, now_ns, owed, sizeof owed);
+		fail(d, -EIO,
+		     "%s: never came back, not even after cancel; the engine lost them, or the "
+		     "device is slower than 1 MB/s",
+		     owed);
+		d->phase = OVER;
+	}
+}
+
 static void advance_phase(struct driver *d, uint64_t now_ns)
 {
 	bool timed_out = now_ns >= d->phase_end_ns;
@@ -218,6 +363,10 @@ static void advance_phase(struct driver *d, uint64_t now_ns)
 
 	if (interrupt_requested() && d->phase < DRAIN)
 		fail(d, -EINTR, "interrupted");
+	else if (watchdog.done)
+		fail_cut_off(d, now_ns);
+	else if (d->phase < DRAIN && !timed_out && now_ns >= d->look_ns)
+		look_for_standstill(d, now_ns);
 	switch (d->phase) {
 	case WARM_UP:
 		if (timed_out)
@@ -226,30 +375,13 @@ static void advance_phase(struct driver *d, uint64_t now_ns)
 	case WINDOW:
 		if (d->workload->exhausted && idle)
 			close_window(d);
-		else if (timed_out && d->config->op_limit)
-			fail(d, -ETIMEDOUT, "nothing came back for %lld s",
-			     (long long)(STALL_NS / NS_PER_S));
 		else if (timed_out)
 			close_window(d);
 		break;
 	case DRAIN:
-		if (timed_out && !idle) {
-			/* What was only offered is still the workload's: it is simply not offered
-			 * again. */
-			d->offered_count = d->stamped_count = 0;
-			d->ops->cancel(d->engine);
-			begin_phase(d, CANCELLED, now_ns, (double)CANCEL_NS / NS_PER_S);
-		}
-		break;
 	case CANCELLED:
-		if (timed_out && !idle) {
-			reason_set(&d->out->why,
-				   "%u operations never came back from the engine, not even after "
-				   "cancel",
-				   d->inflight);
-			d->rc = -EIO;
-			d->phase = OVER;
-		}
+		if (timed_out && !idle)
+			advance_drain(d, now_ns);
 		break;
 	case OVER:
 		break;
@@ -380,15 +512,15 @@ static uint64_t reap(struct driver *d, unsigned min)
 		end_slices(d, now_ns);
 	if (d->trace)
 		trace_reaped(d->trace, begin_ns, now_ns, d->done, returned);
-	/* Something came back, so the time in which something must come back begins anew. */
-	if (returned > 0 && d->phase == WINDOW && d->config->op_limit &&
-	    now_ns + STALL_NS > d->phase_end_ns + NS_PER_S)
-		begin_phase(d, WINDOW, now_ns, (double)STALL_NS / NS_PER_S);
+	if (returned > 0)
+		d->returned_ns = now_ns;
 
 	uint64_t ops_before = d->workload->tally.ops;
 	int rc = d->workload->ops->complete(d->workload, d->done, returned, now_ns);
 	if (rc < 0 && interrupt_requested())
 		fail(d, -EINTR, "interrupted"); /* the peer goes down with us */
+	else if (rc < 0 && watchdog.done)
+		fail_cut_off(d, now_ns);
 	else if (rc < 0)
 		fail(d, rc, "%s", d->workload->failure.text);
 	if (d->compute_loops_per_op)
@@ -433,9 +565,10 @@ static void run_loop(struct driver *d)
 	workload->due = UINT64_MAX;
 	workload->schedule =
 		(struct schedule) { .begun_ns = now_ns, .rate_per_s = d->config->rate_per_s };
-	begin_phase(d, WARM_UP, now_ns, d->config->warmup_s);
+	d->returned_ns = now_ns;
+	begin_phase(d, WARM_UP, now_ns, (uint64_t)(d->config->warmup_s * NS_PER_S));
 	while (d->phase != OVER) {
-		if (now_ns >= d->phase_end_ns || interrupt_requested() || workload->exhausted)
+		if (now_ns >= d->look_ns || interrupt_requested() || workload->exhausted)
 			advance_phase(d, now_ns);
 		if (now_ns >= d->stall_at_ns)
 			stall(d);
@@ -489,6 +622,7 @@ int driver_run(const struct job *job, struct outcome *outcome)
 		.compute_loops_per_op =
 			(uint64_t)(config->compute_us * config->compute_loops_per_us),
 		.trace = job->trace,
+		.patience = job->patience ? job->patience : &usual_patience,
 	};
 	struct sigaction previous_action;
 	d.rc = allocate(&d);

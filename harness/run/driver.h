@@ -11,6 +11,18 @@
 #include "workloads/run_config.h"
 #include "workloads/workload.h"
 
+/*
+ * How long the driver puts up with silence: nothing comes back, although something is in flight.
+ * Long, since a machine may be loaded, and a client may pause for ten seconds.
+ */
+struct patience {
+	uint64_t standstill_ns; /* until the run fails; it may take half as much again to be seen */
+	uint64_t drain_ns; /* once the workload was told to stop; then comes cancel() */
+	uint64_t cancel_ns; /* once cancelled */
+	uint64_t
+		cut_off_ns; /* an engine sits in submit() after a phase is over: its peer is killed */
+};
+
 /* What the driver is told. All is borrowed. */
 struct job {
 	const struct run_config *config;
@@ -18,6 +30,7 @@ struct job {
 	struct engine *engine; /* open, descriptors attached */
 	const struct meter *meter; /* open since before the engine */
 	struct trace *trace; /* where the loop's steps are recorded; NULL: nowhere */
+	const struct patience *patience; /* NULL: the usual one */
 };
 
 /* What came of it. */
@@ -33,7 +46,8 @@ struct outcome {
  * and then it must not be closed (the kernel may still write to the buffers).
  *
  * Returns 0; -EINTR when a signal asked for the end (see base/interrupt.h); or another -errno with
- * `why`. Blocks for warm-up + runtime + the time to drain (bounded by 10 s).
+ * `why`, which names what is owed when the engine stood still. Blocks for warm-up + runtime + the
+ * time to drain: 10 s of silence end it, and a second more for each MB that a device still owes.
  */
 int driver_run(const struct job *job, struct outcome *outcome);
 

@@ -71,6 +71,26 @@ refused() {
 	refused 2 "no client pauses without --slow" quick -e epoll -w echo --conns 2 --slow-pause-ms 5
 }
 
+@test "a file that no disk holds is refused before anything is written to it" {
+	for pattern in randread randwrite; do
+		refused 1 "keeps no data" "$IOLAB" run -e blocking --file /proc/self/comm --size 4k --rw "$pattern" --ops 1
+	done
+	[ "$(id -u)" = 0 ] && unshare --uts true || skip "this user cannot make a host name of its own"
+	run unshare --uts bash -c 'strace -f -e trace=openat -o "$2" "$1" run -e blocking --ops 1 --verify \
+		--file /proc/sys/kernel/hostname --size 8k >/dev/null; hostname' bash "$IOLAB" "$BATS_TEST_TMPDIR/calls"
+	assert_output "$(hostname)"
+	refute grep -E 'hostname.*(O_WRONLY|O_RDWR)' "$BATS_TEST_TMPDIR/calls"
+}
+
+@test "a run that spoilt the first block leaves a file that is still iolab's" {
+	output=$(quick -e blocking --rw randwrite --ops 10)
+	dd if=/dev/zero of="$BATS_TEST_TMPDIR/file" bs=4k count=1 conv=notrunc status=none
+	run quick -e blocking --rw randwrite --verify
+	assert_success
+	head -c 4M /dev/urandom >"$BATS_TEST_TMPDIR/file" # and a person's is not
+	refused 1 "would be overwritten" quick -e blocking --rw randwrite --verify
+}
+
 @test "a truncated reason keeps its errno and whole characters" {
 	local name=é # two bytes: of 30 lengths in a row some end within it
 	while [ ${#name} -lt 110 ]; do name+=é; done

@@ -4,6 +4,10 @@
  * any order, back-pressure) must not harm, what is not must be noticed.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,10 +30,19 @@ enum fault {
 	LOSE = 1 << 4, /* the 500th never comes back, not even after cancel */
 	DOUBLE = 1 << 5, /* the 500th comes back twice */
 	CORRUPT = 1 << 6, /* flips a bit in what the 500th read */
-	DROP_WRITE = 1 << 7, /* the 500th write is reported done and not made */
+	DROP_WRITE =
+		1 << 7, /* from the 500th on, the first write or send is said to be done, no more */
 	BREAK = 1 << 8, /* the 50th submit() fails */
 	ACCEPT_NOTHING = 1 << 9, /* from the 50th on, for ever */
 	TRICKLE = 1 << 10, /* no fault: returns one operation a millisecond, and notes when */
+	LATE = 1 << 11, /* no fault: not the 500th but the 50,000th errs */
+	WAITS = 1 << 12, /* no fault: waits for pipes and sockets in reap(), not in submit() */
+	SPOIL_WRITE = 1 << 13, /* flips a bit on its way out */
+	STRAY_WRITE = 1 << 14, /* writes to another block as well */
+	SKIP_READ = 1 << 15, /* the first read of the block that its buffer holds is not made */
+	PUNCH = 1 << 16, /* a hole is punched into the file */
+	TRUNCATE = 1 << 17, /* the file is cut to nothing */
+	STOP_PEER = 1 << 18, /* the process at the other end stands still */
 };
 
 /* When TRICKLE returned what. */
@@ -39,6 +52,7 @@ static struct {
 } trickled;
 
 #define FAULTY	      500u
+#define FAULTY_LATE   50000u
 #define FAULTY_SUBMIT 50u
 
 struct engine {
@@ -48,6 +62,10 @@ struct engine {
 	unsigned submits, performed, held_count;
 	struct io_op **held; /* accepted and not yet returned */
 	struct io_op *twice;
+	struct io_op **waiting; /* accepted, and there is nothing to read yet */
+	unsigned waiting_count;
+	uint64_t *held_offset; /* [slot]: of the block that its buffer holds, and one more */
+	pid_t peer;
 };
 
 static int fault_supports(const struct engine_config *config, enum io_kind kind,
@@ -69,27 +87,79 @@ static int fault_open(struct engine **engine, const struct engine_config *config
 	e->depth = config->depth;
 	e->random.state = 11;
 	e->held = calloc(config->depth, sizeof(struct io_op *));
+	e->waiting = calloc(config->depth, sizeof(struct io_op *));
+	e->held_offset = calloc(config->depth, sizeof *e->held_offset);
 	*engine = e;
 	return 0;
+}
+
+/* What an engine that errs once does in the place of a write or send. */
+static int64_t err_in_write(struct engine *e, const struct io_op *op)
+{
+	struct io_op actual = *op;
+	char copy[8192];
+	if (e->faults & DROP_WRITE) {
+		e->faults &= ~(uint64_t)DROP_WRITE;
+		return op->len_bytes;
+	}
+	if (op->len_bytes <= sizeof copy && (e->faults & SPOIL_WRITE)) {
+		memcpy(copy, op->buf, op->len_bytes);
+		copy[op->len_bytes / 2] ^= 0x10;
+		actual.buf = copy;
+		e->faults &= ~(uint64_t)SPOIL_WRITE;
+	}
+	if (e->faults & STRAY_WRITE) {
+		e->faults &= ~(uint64_t)STRAY_WRITE;
+		actual.offset = op->offset ? 0 : op->len_bytes;
+		op_syscall(&actual, 0);
+		actual.offset = op->offset;
+	}
+	return op_syscall(&actual, 0);
+}
+
+/* What somebody else does to the file, or to the peer, in the middle of the run. */
+static void disturb(struct engine *e, const struct io_op *op)
+{
+	if (e->faults & PUNCH)
+		fallocate(op->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 1 << 20);
+	if ((e->faults & TRUNCATE) && ftruncate(op->fd, 0) < 0)
+		abort();
+	if (e->faults & STOP_PEER)
+		kill(e->peer, SIGSTOP);
+}
+
+static bool skips_read(struct engine *e, const struct io_op *op)
+{
+	if (!(e->faults & SKIP_READ) || e->held_offset[op->slot] != op->offset + 1)
+		return false;
+	e->faults &= ~(uint64_t)SKIP_READ;
+	return true;
 }
 
 static void fault_perform(struct engine *e, struct io_op *op)
 {
 	struct io_op actual = *op;
-	bool nth = ++e->performed == FAULTY;
+	unsigned faulty = e->faults & LATE ? FAULTY_LATE : FAULTY;
+	bool nth = ++e->performed == faulty, from_nth = e->performed >= faulty;
+	bool is_read = op->kind == IO_READ || op->kind == IO_RECV;
+	bool is_write = op->kind == IO_WRITE || op->kind == IO_SEND;
 	uint32_t sector = op->kind == IO_READ || op->kind == IO_WRITE ? 512 : 1;
 	/* Never to nothing: that would be the end of the file. */
 	if ((e->faults & SHORT_IO) && op->len_bytes > sector && random_below(&e->random, 3) == 0)
 		actual.len_bytes =
 			sector * (uint32_t)(1 + random_below(&e->random, op->len_bytes / sector));
-	if ((e->faults & DROP_WRITE) && op->kind == IO_WRITE && nth)
+	if (nth)
+		disturb(e, op);
+	if (is_write && from_nth && (e->faults & (DROP_WRITE | SPOIL_WRITE | STRAY_WRITE)))
+		op->result = err_in_write(e, op);
+	else if (is_read && from_nth && skips_read(e, op))
 		op->result = op->len_bytes;
 	else
 		op->result = op_syscall(&actual, 0);
+	e->held_offset[op->slot] = is_read ? op->offset + 1 : 0;
 	if (nth && (e->faults & FAIL))
 		op->result = -EIO;
-	if (e->performed >= FAULTY && (e->faults & CORRUPT) &&
-	    (op->kind == IO_READ || op->kind == IO_RECV) && op->result > 0) {
+	if (from_nth && (e->faults & CORRUPT) && is_read && op->result > 0) {
 		((char *)op->buf)[op->result / 2] ^= 0x10;
 		e->faults &= ~(uint64_t)CORRUPT;
 	}
@@ -100,19 +170,40 @@ static void fault_perform(struct engine *e, struct io_op *op)
 	e->held[e->held_count++] = op;
 }
 
+static bool must_wait(const struct engine *e, const struct io_op *op)
+{
+	struct pollfd readable = { .fd = op->fd, .events = POLLIN };
+	return (e->faults & WAITS) && io_kind_is_input(op->kind) && poll(&readable, 1, 0) <= 0;
+}
+
+static void perform_waiting(struct engine *e)
+{
+	for (unsigned i = e->waiting_count; i-- > 0;) {
+		struct io_op *op = e->waiting[i];
+		if (must_wait(e, op))
+			continue;
+		e->waiting[i] = e->waiting[--e->waiting_count];
+		fault_perform(e, op);
+	}
+}
+
 static int fault_submit(struct engine *e, struct io_op *const *ops, unsigned count)
 {
 	if (++e->submits == FAULTY_SUBMIT && (e->faults & BREAK))
 		return -EBADF;
 	if (e->submits >= FAULTY_SUBMIT && (e->faults & ACCEPT_NOTHING))
 		return 0;
-	unsigned room = e->depth - e->held_count;
+	unsigned room = e->depth - e->held_count - e->waiting_count;
 	if ((e->faults & BACK_PRESSURE) && e->held_count > 0)
 		count = (unsigned)random_below(&e->random, count + 1);
 	if (count > room)
 		count = room;
-	for (unsigned i = 0; i < count; i++)
-		fault_perform(e, ops[i]);
+	for (unsigned i = 0; i < count; i++) {
+		if (must_wait(e, ops[i]))
+			e->waiting[e->waiting_count++] = ops[i];
+		else
+			fault_perform(e, ops[i]);
+	}
 	return (int)count;
 }
 
@@ -121,8 +212,9 @@ static int fault_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 {
 	(void)timeout_ns;
 	unsigned n = 0;
+	perform_waiting(e);
 	if (e->held_count == 0)
-		usleep(1000); /* only what was lost is awaited */
+		usleep(e->waiting_count > 0 ? 100 : 1000); /* only what was lost is awaited */
 	if (e->faults & TRICKLE && e->held_count > 0 && trickled.count < 1000) {
 		usleep(1000);
 		done[0] = e->held[--e->held_count];
@@ -147,12 +239,18 @@ static int fault_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 
 static void fault_cancel(struct engine *e)
 {
-	(void)e;
+	while (e->waiting_count > 0) {
+		struct io_op *op = e->waiting[--e->waiting_count];
+		op->result = -ECANCELED;
+		e->held[e->held_count++] = op;
+	}
 }
 
 static void fault_close(struct engine *e)
 {
 	free(e->held);
+	free(e->waiting);
+	free(e->held_offset);
 	free(e);
 }
 
@@ -176,6 +274,14 @@ struct ended {
 	struct window window;
 	uint64_t window_ns[2]; /* from, to */
 	struct reason why;
+};
+
+/* Shorter than usual, and long enough for a machine that is loaded: the peer's patience is 4 s. */
+static const struct patience short_patience = {
+	.standstill_ns = 2 * NS_PER_S,
+	.drain_ns = 6 * NS_PER_S,
+	.cancel_ns = 1 * NS_PER_S,
+	.cut_off_ns = 1 * NS_PER_S,
 };
 
 /* One whole run, as run.c does it, with the fault engine in the place of the one named. */
@@ -205,12 +311,14 @@ static void run(uint64_t faults, const char *const *words, struct ended *o)
 		return;
 	struct engine_config engine_config = { .depth = workload->depth, .options = faults };
 	fault_open(&engine, &engine_config, &o->why);
+	engine->peer = workload->peer;
 	meter_open(&meter, workload->peer, false);
 	struct job job = {
 		.config = config,
 		.workload = workload,
 		.engine = engine,
 		.meter = &meter,
+		.patience = &short_patience,
 	};
 	o->rc = driver_run(&job, &outcome);
 	o->window = outcome.window;
@@ -284,8 +392,45 @@ static void file_tests(struct tap *tap)
 	expect_found(tap, "an engine that accepts nothing", ACCEPT_NOTHING, mixed,
 		     "accepts nothing");
 	run(LOSE, mixed, &o);
-	tap_check(tap, o.rc < 0 && o.lost == 1 && strstr(o.why.text, "never came back"),
+	tap_check(tap,
+		  o.rc < 0 && o.lost == 1 && strstr(o.why.text, "stood still") &&
+			  strstr(o.why.text, "1 operation ("),
 		  "a lost operation is found: lost %u, \"%s\"", o.lost, o.why.text);
+}
+
+/* One operation in 100,000 goes wrong, long before the end: its block is written many times more. */
+static void one_in_100000_tests(struct tap *tap)
+{
+	const char *const writes[] = { "--file", file_path, "--size",	 "1M",	    "--bs",
+				       "512",	 "--rw",    "randwrite", "--depth", "8",
+				       "--ops",	 "100000",  "--verify",	 NULL };
+	const char *const reads[] = { "--file", file_path, "--size",   "1k",	  "--bs",
+				      "512",	"--rw",	   "randread", "--depth", "1",
+				      "--ops",	"100000",  "--verify", NULL };
+	const char *const cut[] = { "--file",  file_path, "--size", "4M",   "--rw", "randwrite",
+				    "--depth", "8",	  "--ops",  "1000", NULL };
+	struct ended o;
+	run(LATE, writes, &o);
+	tap_check(tap, o.rc == 0 && o.tally.ops == 100000, "100,000 writes are all right: rc %d %s",
+		  o.rc, o.why.text);
+	expect_found(tap, "one write of 100,000 that was not made", LATE | DROP_WRITE, writes,
+		     "just written");
+	expect_found(tap, "one write of 100,000 that was spoilt", LATE | SPOIL_WRITE, writes,
+		     "just written");
+	expect_found(tap, "one write of 100,000 that hit another block, too", LATE | STRAY_WRITE,
+		     writes, "before it was written again");
+	expect_found(tap, "one read of 100,000 that was not made", LATE | SKIP_READ, reads,
+		     "differs at byte");
+	/* After each of these the file is nobody's any more. */
+	expect_found(tap, "a hole that was filled again", LATE | PUNCH, writes, "verify: ");
+	unlink(file_path);
+	expect_found(tap, "a file that was cut and grew again", LATE | TRUNCATE, writes,
+		     "verify: ");
+	unlink(file_path);
+	expect_found(tap, "a hole, without --verify", PUNCH, cut, "got a hole during the run");
+	unlink(file_path);
+	expect_found(tap, "a file that was cut, without --verify", TRUNCATE, cut, "during the run");
+	unlink(file_path);
 }
 
 /* As many tokens as pipes: an engine that blocks always finds something to read. */
@@ -301,6 +446,18 @@ static void pipe_tests(struct tap *tap)
 	expect_found(tap, "an I/O error in a ring of pipes", FAIL, ring, "EIO");
 	expect_found(tap, "a flipped bit in a token", CORRUPT, ring, "differs at byte");
 	expect_found(tap, "a hop returned twice", DOUBLE, ring, "twice");
+
+	const char *const still[] = { "--workload", "pipe", "--pipes",	"8",   "--tokens", "1",
+				      "--runtime",  "30",   "--warmup", "0.0", NULL };
+	const char *const longer[] = { "--workload", "pipe", "--pipes",	 "8",	"--tokens", "4",
+				       "--runtime",  "1",    "--warmup", "0.0", NULL };
+	run(WAITS, ring, &o);
+	tap_check(tap, o.rc == 0 && o.tally.ops > 100, "pipe, waiting in reap(): rc %d %s", o.rc,
+		  o.why.text);
+	expect_found(tap, "a token that was dropped, one of four", WAITS | DROP_WRITE, longer,
+		     "1 of 4 tokens never arrived");
+	expect_found(tap, "a token that was dropped, the only one", WAITS | DROP_WRITE, still,
+		     "stood still: nothing came back for");
 }
 
 /* With 16 in flight at the end of the window, 16 come home after it. */
@@ -438,6 +595,20 @@ static void echo_tests(struct tap *tap)
 		  (unsigned long long)o.tally.short_transfers, o.rc, o.why.text);
 	expect_found(tap, "echo, a flipped bit", CORRUPT, echo, "the echo differs");
 	expect_found(tap, "echo, an I/O error", FAIL, echo, "EIO");
+
+	const char *const four[] = { "--workload", "echo",     "--conns", "4", "--runtime",
+				     "1",	   "--warmup", "0.05",	  NULL };
+	run(WAITS, four, &o);
+	tap_check(tap, o.rc == 0 && o.tally.ops > 100, "echo, four connections: rc %d %s", o.rc,
+		  o.why.text);
+	expect_found(tap, "echo, a send that was not made, while others go on", WAITS | DROP_WRITE,
+		     four, "never came back: 128 bytes were sent, 0 returned");
+	expect_found(tap, "echo, a send that was not made, where submit() blocks", DROP_WRITE, echo,
+		     "waited for its peer within a call");
+	expect_found(tap, "echo, a peer that stands still, where submit() blocks", STOP_PEER, echo,
+		     "waited for its peer within a call");
+	expect_found(tap, "echo, a peer that stands still", WAITS | STOP_PEER, four,
+		     "the peer process did not end");
 }
 
 int main(void)
@@ -447,6 +618,7 @@ int main(void)
 	close(mkstemp(path));
 	file_path = path;
 	file_tests(&tap);
+	one_in_100000_tests(&tap);
 	pipe_tests(&tap);
 	window_tests(&tap);
 	schedule_tests(&tap);

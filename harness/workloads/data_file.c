@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/interrupt.h"
@@ -92,11 +93,31 @@ ssize_t data_file_pread(int fd, void *buffer, size_t len_bytes, uint64_t offset)
 	return n;
 }
 
-static bool is_ours(int fd)
+static bool has_mark(int fd, uint64_t offset)
 {
-	uint64_t first_word;
-	return data_file_pread(fd, &first_word, sizeof first_word, 0) == sizeof first_word &&
-	       first_word == block_mark(0);
+	uint64_t word;
+	return data_file_pread(fd, &word, sizeof word, offset) == sizeof word &&
+	       word == block_mark(offset);
+}
+
+/*
+ * Did iolab lay this file out? The first block says so. Where a run spoilt that one, half of the
+ * first blocks have to say it, of this size or of the usual one.
+ */
+static bool is_ours(int fd, uint32_t bs_bytes)
+{
+	enum { BLOCKS = 64 };
+	const uint32_t sizes_bytes[] = { bs_bytes, 4096 };
+	if (has_mark(fd, 0))
+		return true;
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned marked = 0;
+		for (uint64_t block = 0; block < BLOCKS; block++)
+			marked += has_mark(fd, block * sizes_bytes[i]);
+		if (marked >= BLOCKS / 2)
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -179,12 +200,34 @@ static int lay_out_anew(const char *path, uint64_t size_bytes, uint32_t bs_bytes
 	return rc;
 }
 
+/*
+ * Does the file system keep what is written? Those of /proc, /sys and their like have no room to
+ * tell of, and writing there changes the machine. So has a tmpfs without a limit, and what FUSE
+ * serves need not tell.
+ */
+static int check_file_system(int fd, const char *path, struct reason *why)
+{
+	struct statfs fs;
+	if (fstatfs(fd, &fs) < 0)
+		return reason_errno(why, errno, "the file system of %s", path);
+	bool may_be_silent = fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC ||
+			     fs.f_type == FUSE_SUPER_MAGIC;
+	bool is_firmware = fs.f_type == EFIVARFS_MAGIC;
+	if ((fs.f_blocks > 0 || may_be_silent) && !is_firmware)
+		return 0;
+	reason_set(why,
+		   "--file %s is in a file system that keeps no data (as /proc and /sys); name a "
+		   "file on a disk",
+		   path);
+	return -EINVAL;
+}
+
 /* A regular file: kept where it fits, laid out anew where it is iolab's own, refused otherwise. */
 static int prepare_regular(int fd, const char *path, const struct stat *status, uint64_t size_bytes,
 			   uint32_t bs_bytes, bool will_write, bool fresh, struct reason *why)
 {
 	/* An empty file holds nothing that could be lost: mktemp makes such files. */
-	bool ours = status->st_size == 0 || is_ours(fd);
+	bool ours = status->st_size == 0 || is_ours(fd, bs_bytes);
 	bool whole = (uint64_t)status->st_size >= size_bytes &&
 		     (uint64_t)status->st_blocks * 512 >= size_bytes && is_all_data(fd, size_bytes);
 	if (!ours && (will_write || fresh)) {
@@ -221,14 +264,40 @@ int data_file_prepare(const char *path, uint64_t size_bytes, uint32_t bs_bytes, 
 	} else if (S_ISBLK(status.st_mode)) {
 		rc = check_device(fd, path, size_bytes, will_write || fresh, why);
 	} else if (S_ISREG(status.st_mode)) {
-		rc = prepare_regular(fd, path, &status, size_bytes, bs_bytes, will_write, fresh,
-				     why);
+		rc = check_file_system(fd, path, why);
+		if (rc == 0)
+			rc = prepare_regular(fd, path, &status, size_bytes, bs_bytes, will_write,
+					     fresh, why);
 	} else {
 		reason_set(why, "--file %s is neither a regular file nor a block device", path);
 		rc = -EINVAL;
 	}
 	close(fd);
 	return rc;
+}
+
+int data_file_check(int fd, const char *path, uint64_t size_bytes, struct reason *why)
+{
+	struct stat status;
+	if (fstat(fd, &status) < 0)
+		return reason_errno(why, errno, "%s after the run", path);
+	if (!S_ISREG(status.st_mode))
+		return 0;
+	if ((uint64_t)status.st_size < size_bytes) {
+		reason_set(why,
+			   "%s was truncated during the run: %lld of %llu bytes are left, so the "
+			   "figures are those of another file",
+			   path, (long long)status.st_size, (unsigned long long)size_bytes);
+		return -EIO;
+	}
+	off_t hole = lseek(fd, 0, SEEK_HOLE);
+	if (hole < 0 || (uint64_t)hole >= size_bytes)
+		return 0; /* lseek(2): without holes one is found at the end; old NFS knows none */
+	reason_set(why,
+		   "%s got a hole during the run, at byte %lld: it was truncated or punched, so "
+		   "the figures are those of another file",
+		   path, (long long)hole);
+	return -EIO;
 }
 
 double data_file_resident_pct(int fd, uint64_t size_bytes)

@@ -25,7 +25,8 @@ void data_file_default_path(char *path, size_t size);
  * Makes sure that `path` holds at least `size_bytes` of written data (no holes, no unwritten
  * extents). A file of iolab's own that fits is kept as it is, unless `fresh` asks for generation 0
  * in every block of `bs_bytes`. A person's file or a block device is good for reading only: with
- * `will_write` or `fresh` it is refused. Blocks until the data is on the device.
+ * `will_write` or `fresh` it is refused. A file of a file system that keeps no data, as /proc, is
+ * refused before anything is opened for writing. Blocks until the data is on the device.
  */
 int data_file_prepare(const char *path, uint64_t size_bytes, uint32_t bs_bytes, bool will_write,
 		      bool fresh, struct reason *why);
@@ -44,6 +45,12 @@ int data_file_set_cache(int fd, uint64_t size_bytes, enum cache_state cache, dou
  * that writes. Returns 0 (also where the file system has no locks), or -EBUSY with `why`.
  */
 int data_file_lock(int fd, const char *path, bool exclusive, struct reason *why);
+
+/*
+ * After a run: does `fd` still hold `size_bytes` without a hole? Returns 0, or -EIO with a `why` that
+ * names `path`: then the run measured something else than was asked for.
+ */
+int data_file_check(int fd, const char *path, uint64_t size_bytes, struct reason *why);
 
 /* How much of the first `size_bytes` is in the page cache, in percent; -1 where nobody may ask. */
 double data_file_resident_pct(int fd, uint64_t size_bytes);

@@ -355,6 +355,8 @@ static int echo_open(struct workload **workload, const struct run_config *config
 		prepare_receive(w, &w->ops[i]);
 		op_queue_push(&w->ready, &w->ops[i]);
 	}
+	w->base.first_op = w->ops;
+	w->base.op_stride_bytes = sizeof *w->ops;
 	*workload = &w->base;
 	return 0;
 }
@@ -439,7 +441,7 @@ static void echo_window(struct workload *workload, bool open)
 
 static void echo_stop(struct workload *workload)
 {
-	echo_peer_set_phase(&echo_of(workload)->peer, PEER_STOP);
+	echo_peer_set_phase(&echo_of(workload)->peer, workload->failed ? PEER_LEAVE : PEER_STOP);
 }
 
 static int echo_check(struct workload *workload)

@@ -34,7 +34,9 @@
 struct connection {
 	int fd;
 	bool slow;
+	bool paused; /* slow, and its next message is not due yet */
 	bool watches_out; /* a send waits for room */
+	bool over; /* the run is, and no echo is owed: nothing follows */
 	uint32_t index;
 	uint32_t sequence; /* of the message that is or was sent last; the first is 1 */
 	uint32_t receiving; /* that whose echo comes next; the same one in a closed loop */
@@ -54,6 +56,9 @@ struct client {
 	/* All pauses are equally long, so the queue is in the order in which they end. */
 	struct connection *pausing, **pausing_end;
 	uint64_t given_out; /* open loop: messages that were due and went to their connections */
+	bool stopping; /* PEER_STOP was seen */
+	uint32_t open_count; /* once stopping: connections that an echo is owed on */
+	unsigned silent_waits; /* once stopping: in a row */
 	bool settled; /* open loop: what was unanswered at the window's end is recorded */
 	char *received, *expected;
 };
@@ -133,7 +138,7 @@ static void begin_message(struct client *c, struct connection *conn, uint64_t no
 /* Open loop: sends what is due on this connection, as far as there is room for it. */
 static void send_due(struct client *c, struct connection *conn, uint64_t now_ns)
 {
-	while (!conn->watches_out && conn->sequence < conn->due &&
+	while (!c->stopping && !conn->watches_out && conn->sequence < conn->due &&
 	       conn->sequence - conn->receiving + 1 < ON_THE_WAY_MAX) {
 		conn->sequence++;
 		conn->sent_bytes = 0;
@@ -180,6 +185,14 @@ static void settle_window(struct client *c)
 	}
 }
 
+/* The last echo of this connection is here, and no message follows. */
+static void leave(struct client *c, struct connection *conn)
+{
+	conn->over = true;
+	c->open_count--;
+	close(conn->fd); /* an engine that blocks in its next receive must go on to another one */
+}
+
 /* Open loop: the whole echo of a message is here. */
 static void end_scheduled_message(struct client *c, struct connection *conn)
 {
@@ -195,7 +208,10 @@ static void end_scheduled_message(struct client *c, struct connection *conn)
 	__atomic_store_n(&shared->answered, shared->answered + 1, __ATOMIC_RELAXED);
 	conn->receiving++;
 	conn->received_bytes = 0;
-	send_due(c, conn, now_ns);
+	if (c->stopping && conn->receiving > conn->sequence)
+		leave(c, conn);
+	else
+		send_due(c, conn, now_ns);
 }
 
 static void set_timer(struct client *c)
@@ -209,6 +225,7 @@ static void pause_connection(struct client *c, struct connection *conn, uint64_t
 {
 	conn->due_ns = now_ns + (uint64_t)(c->load->slow_pause_ms * NS_PER_MS);
 	conn->next = NULL;
+	conn->paused = true;
 	bool was_empty = !c->pausing;
 	*c->pausing_end = conn;
 	c->pausing_end = &conn->next;
@@ -226,7 +243,9 @@ static void end_pauses(struct client *c)
 		c->pausing = conn->next;
 		if (!c->pausing)
 			c->pausing_end = &c->pausing;
-		begin_message(c, conn, now_ns);
+		conn->paused = false;
+		if (!c->stopping)
+			begin_message(c, conn, now_ns);
 	}
 	if (c->pausing)
 		set_timer(c);
@@ -241,7 +260,9 @@ static void end_message(struct client *c, struct connection *conn)
 	uint64_t now_ns = clock_ns();
 	if (!conn->slow && __atomic_load_n(&c->shared->phase, __ATOMIC_RELAXED) == PEER_WINDOW)
 		histogram_record(&c->shared->round_trips, now_ns - conn->begun_ns, 1);
-	if (conn->slow)
+	if (c->stopping)
+		leave(c, conn);
+	else if (conn->slow)
 		pause_connection(c, conn, now_ns);
 	else
 		begin_message(c, conn, now_ns);
@@ -304,9 +325,63 @@ static void connect_all(struct client *c, const struct sockaddr *address, sockle
 	}
 }
 
+/* Is the echo of a message under way, or one of several in an open loop? */
+static bool owes(const struct client *c, const struct connection *conn)
+{
+	if (c->load->rate_per_s)
+		return conn->receiving <= conn->sequence;
+	return !conn->paused;
+}
+
+/* PEER_STOP was seen: what is owed nothing leaves at once. */
+static void begin_to_stop(struct client *c)
+{
+	c->stopping = true;
+	c->open_count = c->load->conns;
+	if (c->load->rate_per_s)
+		settle_window(c);
+	for (uint32_t i = 0; i < c->load->conns; i++)
+		if (i >= c->load->active || !owes(c, &c->connections[i]))
+			leave(c, &c->connections[i]);
+}
+
+/* Nothing came for long: names the first message that is owed, and how many connections wait. */
+static void give_up(struct client *c)
+{
+	uint32_t i = 0;
+	while (c->connections[i].over)
+		i++;
+	const struct connection *conn = &c->connections[i];
+	uint32_t sent_bytes =
+		conn->receiving == conn->sequence ? conn->sent_bytes : c->load->msg_size_bytes;
+	char what[200];
+	snprintf(
+		what, sizeof what,
+		"message %u never came back: %u bytes were sent, %u returned, and nothing followed "
+		"for %d s; %u of %u connections wait for an echo",
+		conn->receiving, sent_bytes, conn->received_bytes, PEER_PATIENCE_S, c->open_count,
+		c->load->active);
+	fail(c, conn, what, 0);
+}
+
+/*
+ * Once stopping: for echoes, and not for ever. Two waits must bring nothing: Ctrl-Z may have stopped
+ * both processes for longer than one.
+ */
+static int wait_for_owed(struct client *c, struct epoll_event *events)
+{
+	int count = epoll_wait(c->epoll_fd, events, EVENTS_MAX, 1000 * PEER_PATIENCE_S / 2);
+	c->silent_waits = count == 0 ? c->silent_waits + 1 : 0;
+	if (c->silent_waits == 2)
+		give_up(c);
+	return count;
+}
+
 /* Until something happens; in an open loop until the next message is due at the latest. */
 static int wait_for_events(struct client *c, struct epoll_event *events)
 {
+	if (c->stopping)
+		return wait_for_owed(c, events);
 	if (!c->load->rate_per_s)
 		return epoll_wait(c->epoll_fd, events, EVENTS_MAX, -1);
 	uint64_t now_ns = clock_ns();
@@ -316,36 +391,47 @@ static int wait_for_events(struct client *c, struct epoll_event *events)
 	return epoll_pwait2(c->epoll_fd, events, EVENTS_MAX, &wait, NULL);
 }
 
+/* Only to wake us; what it is about is the phase. */
+static void hear_control(struct client *c)
+{
+	eventfd_t count;
+	eventfd_read(c->control_fd, &count);
+}
+
 static void serve_events(struct client *c)
 {
 	struct epoll_event events[EVENTS_MAX];
-	for (;;) {
-		if (c->load->rate_per_s) {
+	while (!c->stopping || c->open_count > 0) {
+		if (c->load->rate_per_s && !c->stopping) {
 			follow_schedule(c);
 			settle_window(c);
 		}
 		int count = wait_for_events(c, events);
 		if (count < 0 && errno != EINTR)
 			fail(c, NULL, "epoll_wait", errno);
-		if (__atomic_load_n(&c->shared->phase, __ATOMIC_RELAXED) == PEER_STOP) {
-			if (c->load->rate_per_s)
-				settle_window(c);
+		enum peer_phase phase = __atomic_load_n(&c->shared->phase, __ATOMIC_RELAXED);
+		if (phase == PEER_LEAVE)
 			return;
-		}
+		if (phase == PEER_STOP && !c->stopping)
+			begin_to_stop(c);
 		for (int i = 0; i < count; i++) {
 			struct connection *conn = events[i].data.ptr;
-			if (!conn)
-				continue; /* control: only to wake us */
+			if (!conn) {
+				hear_control(c);
+				continue;
+			}
 			if (conn == c->connections + c->load->conns) {
 				end_pauses(c);
 				continue;
 			}
+			if (conn->over)
+				continue;
 			if (conn->watches_out && (events[i].events & EPOLLOUT)) {
 				send_more(c, conn);
 				if (c->load->rate_per_s)
 					send_due(c, conn, clock_ns());
 			}
-			if (events[i].events & ~(uint32_t)EPOLLOUT)
+			if ((events[i].events & ~(uint32_t)EPOLLOUT) && !conn->over)
 				receive(c, conn);
 		}
 	}
@@ -443,7 +529,7 @@ void echo_peer_go(struct echo_peer *peer)
 void echo_peer_set_phase(struct echo_peer *peer, enum peer_phase phase)
 {
 	__atomic_store_n(&peer->shared->phase, phase, __ATOMIC_RELAXED);
-	if (phase == PEER_STOP)
+	if (phase >= PEER_STOP)
 		eventfd_write(peer->control_fd, 1);
 }
 
@@ -470,7 +556,7 @@ static int judge(struct echo_peer *peer, int status, struct reason *why)
 			   sigabbrev_np(WTERMSIG(status)));
 		return -ECHILD;
 	}
-	if (peer->shared->phase != PEER_STOP) {
+	if (peer->shared->phase < PEER_STOP) {
 		reason_set(why, "the peer process ended before the run was over");
 		return -ECHILD;
 	}
@@ -487,7 +573,7 @@ int echo_peer_check(struct echo_peer *peer, struct reason *why)
 
 int echo_peer_finish(struct echo_peer *peer, struct reason *why)
 {
-	uint64_t deadline_ns = clock_ns() + 5 * NS_PER_S;
+	uint64_t deadline_ns = clock_ns() + (PEER_PATIENCE_S + 1) * NS_PER_S;
 	int status;
 	while (peer->pid > 0 && clock_ns() < deadline_ns) {
 		if (waitpid(peer->pid, &status, WNOHANG) == peer->pid)
@@ -496,7 +582,8 @@ int echo_peer_finish(struct echo_peer *peer, struct reason *why)
 	}
 	if (peer->pid <= 0)
 		return 0;
-	reason_set(why, "the peer process did not end within 5 s of being told to");
+	reason_set(why, "the peer process did not end within %d s of being told to",
+		   PEER_PATIENCE_S + 1);
 	return -ETIMEDOUT;
 }
 

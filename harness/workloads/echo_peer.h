@@ -36,7 +36,14 @@ struct echo_load {
 	bool trust_echo; /* compares no bytes: for somebody else's server, see peers/ */
 };
 
-enum peer_phase { PEER_WARM_UP, PEER_WINDOW, PEER_DONE, PEER_STOP };
+/*
+ * PEER_STOP: it sends no new message, waits for the echoes that are owed, closes each connection
+ * that is owed none, and exits. PEER_LEAVE: it closes all of them and exits.
+ */
+enum peer_phase { PEER_WARM_UP, PEER_WINDOW, PEER_DONE, PEER_STOP, PEER_LEAVE };
+
+/* Nothing came for that long although echoes are owed: then the peer gives up, and names them. */
+#define PEER_PATIENCE_S 4
 
 /* What both processes see. Written by the peer, but for `phase`. */
 struct peer_shared {
@@ -69,7 +76,7 @@ int echo_peer_start(struct echo_peer *peer, const struct echo_load *load,
 /* Lets the peer begin to send. Does not block. */
 void echo_peer_go(struct echo_peer *peer);
 
-/* What it should record from now on. PEER_STOP: it closes its connections and exits. */
+/* What it should do from now on. */
 void echo_peer_set_phase(struct echo_peer *peer, enum peer_phase phase);
 
 /*
@@ -82,8 +89,8 @@ uint64_t echo_peer_due(const struct echo_peer *peer, uint64_t *unfinished);
 int echo_peer_check(struct echo_peer *peer, struct reason *why);
 
 /*
- * Waits for the peer to exit after PEER_STOP, 5 s at most. Returns 0 when every echo was right, or
- * -errno with `why`.
+ * Waits for the peer to exit after PEER_STOP, a second longer than its patience at most. Returns 0
+ * when every message that was sent came back, and was right; or -errno with `why`.
  */
 int echo_peer_finish(struct echo_peer *peer, struct reason *why);
 

@@ -2,8 +2,7 @@
 /*
  * file: blocks of one file, read or written in order or at random.
  *
- * The sequence of operations follows from the seed alone. With --verify every block that is read is
- * compared with what was last written there, and after the run the whole file is read back.
+ * The sequence of operations follows from the seed alone. What --verify adds is in block_check.h.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +19,7 @@
 #include "base/remark.h"
 #include "base/size_text.h"
 #include "random.h"
+#include "workloads/block_check.h"
 #include "workloads/block_pattern.h"
 #include "workloads/data_file.h"
 #include "workloads/file.h"
@@ -45,10 +45,8 @@ struct file_workload {
 	unsigned sync_every; /* 0: never */
 	enum io_kind sync_kind;
 
-	/* --verify only */
-	uint32_t *generation; /* [block]: how often it has been written */
-	uint8_t *busy; /* [block]: an operation on it is in flight */
-	uint64_t verified_blocks;
+	struct block_check check; /* --verify only */
+	int check_rc; /* what it found in fill(), for complete() to return */
 
 	double resident_pct; /* in the page cache when the window opened, and when it closed */
 	double resident_end_pct;
@@ -135,7 +133,7 @@ static const struct option_row file_options[] = {
 	{ .name = "verify",
 	  .kind = OPTION_FLAG,
 	  OPTION_FIELD(struct run_config, verify),
-	  .help = "check every block that is read, and every write after the run" },
+	  .help = "check every block that is read, and read back every block that is written" },
 	DEPTH_OPTION,
 	{ 0 },
 };
@@ -299,12 +297,15 @@ static int allocate(struct file_workload *w, struct reason *why)
 	w->ops = aligned_alloc(64, depth * sizeof *w->ops);
 	w->idle = malloc(depth * sizeof(struct io_op *));
 	w->unfinished = malloc(depth * sizeof(struct io_op *));
-	if (w->verify) {
-		w->generation = calloc(w->block_count, sizeof *w->generation);
-		w->busy = calloc(w->block_count, sizeof *w->busy);
-	}
-	if (!w->ops || !w->idle || !w->unfinished || (w->verify && (!w->generation || !w->busy)))
+	if (!w->ops || !w->idle || !w->unfinished)
 		return reason_errno(why, ENOMEM, "file workload, depth %u", depth);
+	w->check.fd = w->base.fds[0].fd;
+	rc = w->verify ? block_check_open(&w->check, w->block_count, w->settings->bs_bytes, why)
+		       : 0;
+	if (rc < 0)
+		return rc;
+	w->base.first_op = w->ops;
+	w->base.op_stride_bytes = sizeof *w->ops;
 
 	memset(w->ops, 0, depth * sizeof *w->ops);
 	for (unsigned slot = depth; slot-- > 0;) {
@@ -330,8 +331,7 @@ static void file_close(struct workload *workload)
 	free(w->ops);
 	free(w->idle);
 	free(w->unfinished);
-	free(w->generation);
-	free(w->busy);
+	block_check_close(&w->check);
 	free(w);
 }
 
@@ -397,11 +397,8 @@ static uint64_t choose_block(struct file_workload *w)
 {
 	bool sequential = w->settings->rw == RW_READ || w->settings->rw == RW_WRITE;
 	uint64_t block = sequential ? w->next_block : random_below(&w->random, w->block_count);
-	if (w->busy) {
-		while (w->busy[block])
-			block = block + 1 < w->block_count ? block + 1 : 0;
-		w->busy[block] = 1;
-	}
+	if (w->verify)
+		block = block_check_take(&w->check, block);
 	if (sequential)
 		w->next_block = block + 1 < w->block_count ? block + 1 : 0;
 	return block;
@@ -423,13 +420,13 @@ static void prepare_transfer(struct file_workload *w, struct io_op *op)
 	op->buf = w->buffers + op->slot * w->buffer_stride_bytes;
 	op->len_bytes = w->settings->bs_bytes;
 	op->offset = block * w->settings->bs_bytes;
-	if (!is_write)
-		return;
-	w->writes_since_sync++;
-	if (w->generation)
-		block_fill(op->buf, op->len_bytes, op->offset, w->generation[block] + 1);
-	else
+	w->writes_since_sync += is_write;
+	if (w->verify) {
+		int rc = block_check_begin(&w->check, op, w->check_rc ? NULL : &w->base.failure);
+		w->check_rc = w->check_rc ? w->check_rc : rc;
+	} else if (is_write) {
 		*(uint64_t *)op->buf = block_mark(op->offset); /* the rest is old noise */
+	}
 }
 
 static void prepare_sync(struct file_workload *w, struct io_op *op)
@@ -470,30 +467,6 @@ static unsigned file_fill(struct workload *workload, struct io_op **ops, unsigne
 		ops[n++] = op;
 	}
 	return n;
-}
-
-/* Compares a finished read with what should be there, or notes what a finished write put there. */
-static int verify_block(struct file_workload *w, const struct io_op *op)
-{
-	uint32_t bs_bytes = w->settings->bs_bytes;
-	char *buffer = w->buffers + op->slot * w->buffer_stride_bytes;
-	uint64_t offset = op->offset + op->len_bytes - bs_bytes; /* of the block's first byte */
-	uint64_t block = offset / bs_bytes;
-	w->busy[block] = 0;
-	if (op->kind == IO_WRITE) {
-		w->generation[block]++;
-		return 0;
-	}
-	int64_t at = block_mismatch(buffer, bs_bytes, offset, w->generation[block]);
-	if (at >= 0) {
-		reason_set(&w->base.failure,
-			   "verify: the block read at offset %llu differs at byte %lld from its "
-			   "generation %u",
-			   (unsigned long long)offset, (long long)at, w->generation[block]);
-		return -EILSEQ;
-	}
-	w->verified_blocks++;
-	return 0;
 }
 
 static int describe_failure(struct file_workload *w, const struct io_op *op)
@@ -547,50 +520,29 @@ static int file_complete(struct workload *workload, struct io_op *const *ops, un
 		tally->writes += op->kind == IO_WRITE;
 		tally->bytes += (uint64_t)op->result;
 		workload_record(&w->base, &op, 1, now_ns);
-		if (w->generation && verify_block(w, op) < 0)
-			rc = -EILSEQ;
+		if (w->verify && rc == 0)
+			rc = block_check_end(&w->check, op,
+					     w->buffers + op->slot * w->buffer_stride_bytes,
+					     &w->base.failure);
 	}
-	return rc;
+	return rc ? rc : w->check_rc;
 }
 
-/* With --verify: everything that was ever written must be in the file, in its last generation. */
 static int file_check(struct workload *workload)
 {
 	struct file_workload *w = file_of(workload);
-	struct stat status;
-	w->deleted = fstat(w->base.fds[0].fd, &status) == 0 && status.st_nlink == 0;
-	w->base.tally.reads = w->base.tally.ops - w->base.tally.writes;
-	if (!w->generation)
-		return 0;
-
 	int fd = w->base.fds[0].fd;
+	struct stat status;
+	w->deleted = fstat(fd, &status) == 0 && status.st_nlink == 0;
+	w->base.tally.reads = w->base.tally.ops - w->base.tally.writes;
+	if (!w->verify)
+		return data_file_check(fd, path_of(w->settings), w->settings->size_bytes,
+				       &w->base.failure);
+
 	double resident_pct;
 	int rc = data_file_set_cache(fd, w->settings->size_bytes, CACHE_DROPPED, &resident_pct,
 				     &w->base.failure);
-	for (uint64_t block = 0; rc == 0 && block < w->block_count; block++) {
-		if (interrupt_requested()) {
-			reason_set(&w->base.failure, "interrupted");
-			return -EINTR;
-		}
-		uint32_t bs_bytes = w->settings->bs_bytes;
-		uint64_t offset = block * bs_bytes;
-		ssize_t n = data_file_pread(fd, w->buffers, bs_bytes, offset);
-		if (n != (ssize_t)bs_bytes)
-			return reason_errno(&w->base.failure, n < 0 ? errno : EIO,
-					    "verify: reading back offset %llu",
-					    (unsigned long long)offset);
-		int64_t at = block_mismatch(w->buffers, bs_bytes, offset, w->generation[block]);
-		if (at < 0) {
-			w->verified_blocks++;
-			continue;
-		}
-		reason_set(&w->base.failure,
-			   "verify: after the run the block at offset %llu differs at byte %lld "
-			   "from its generation %u: a write did not reach the file",
-			   (unsigned long long)offset, (long long)at, w->generation[block]);
-		rc = -EILSEQ;
-	}
-	return rc;
+	return rc < 0 ? rc : block_check_all(&w->check, &w->base.failure);
 }
 
 /* All parameters but the depth: what goes into one plot together. An import may not know the size. */
@@ -706,9 +658,11 @@ static void file_describe(struct workload *workload, json_t *parameters, json_t 
 
 	json_object_set_new(parameters, "cache_resident_pct",
 			    w->resident_pct < 0 ? json_null() : json_real(w->resident_pct));
-	if (w->verify)
-		json_object_set_new(metrics, "verified_blocks",
-				    json_integer((json_int_t)w->verified_blocks));
+	if (w->verify) {
+		put_int(metrics, "verified_blocks", (int64_t)w->check.compared_blocks);
+		put_real(metrics, "verified_pct",
+			 workload_proven_pct(w->check.proven_ops, w->check.finished_ops));
+	}
 	if (w->deleted)
 		remark_add(warnings, "test_file_deleted", NULL,
 			   "the test file was deleted during the run; the figures are those of the "

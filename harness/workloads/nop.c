@@ -56,6 +56,8 @@ static int nop_open(struct workload **workload, const struct run_config *config,
 		w->ops[slot].slot = slot;
 		w->idle[w->idle_count++] = &w->ops[slot];
 	}
+	w->base.first_op = w->ops;
+	w->base.op_stride_bytes = sizeof *w->ops;
 	*workload = &w->base;
 	return 0;
 }

@@ -52,6 +52,7 @@ struct pipe_workload {
 	uint64_t seed;
 	bool verify;
 	bool begun;
+	uint64_t proven_hops, hops; /* --verify: of all hops, how many were compared */
 };
 
 static const struct option_row pipe_options[] = {
@@ -237,6 +238,8 @@ static int pipe_open(struct workload **workload, const struct run_config *config
 			prepare_read(w, s);
 		op_queue_push(&w->ready, &s->op);
 	}
+	w->base.first_op = &w->stations->op;
+	w->base.op_stride_bytes = sizeof *w->stations;
 	*workload = &w->base;
 	return 0;
 }
@@ -260,7 +263,7 @@ static struct token *take_from_pipe(struct station *reader)
 static unsigned pipe_fill(struct workload *workload, struct io_op **ops, unsigned max)
 {
 	struct pipe_workload *w = pipe_of(workload);
-	unsigned count = w->base.stopping ? 0 : op_queue_take(&w->ready, ops, max);
+	unsigned count = op_queue_take(&w->ready, ops, max);
 	for (unsigned i = 0; !w->begun && i < w->settings->tokens; i++)
 		w->tokens[i].arrived_ns = clock_ns();
 	w->begun = true;
@@ -304,6 +307,8 @@ static int arrive(struct pipe_workload *w, struct station *s, uint64_t now_ns)
 		return -EILSEQ;
 	}
 	int rc = w->verify ? verify_token(w, s) : 0;
+	w->hops++;
+	w->proven_hops += w->verify && rc == 0;
 	s->received++;
 	s->token = take_from_pipe(s);
 	tally->ops++;
@@ -320,7 +325,7 @@ static int describe_failure(struct pipe_workload *w, const struct io_op *op)
 			    op->kind == IO_READ ? "read" : "write", op->slot);
 }
 
-/* Nobody reads this pipe any more: makes room for a write that is still on its way into it. */
+/* After a failure nobody reads this pipe any more: makes room for a write that is on its way. */
 static void drain(struct pipe_workload *w, const struct station *s)
 {
 	char unwanted[PIPE_BUF];
@@ -328,6 +333,15 @@ static void drain(struct pipe_workload *w, const struct station *s)
 	while (poll(&readable, 1, 0) > 0 && (readable.revents & POLLIN))
 		if (read(readable.fd, unwanted, sizeof unwanted) <= 0 && errno != EINTR)
 			break;
+}
+
+/*
+ * The run is over: tokens that are on their way arrive, and stay where they are then. So this
+ * station begins nothing but a read of what must come, and ends what it began.
+ */
+static bool must_go_on(const struct station *s)
+{
+	return s->op.continues || (s->op.kind == IO_READ && s->first);
 }
 
 static int pipe_complete(struct workload *workload, struct io_op *const *ops, unsigned count,
@@ -339,10 +353,11 @@ static int pipe_complete(struct workload *workload, struct io_op *const *ops, un
 		struct io_op *op = ops[i];
 		struct station *s = &w->stations[op->slot];
 		s->home = true;
-		if (w->base.stopping) {
+		bool farewell = w->base.stopping && op->kind == IO_READ && !s->first;
+		if (w->base.failed)
 			drain(w, s);
+		if (w->base.failed || farewell || (w->base.stopping && op->result == -ECANCELED))
 			continue;
-		}
 		if (op->result <= 0) {
 			rc = describe_failure(w, op);
 			continue;
@@ -357,32 +372,62 @@ static int pipe_complete(struct workload *workload, struct io_op *const *ops, un
 		} else {
 			int arrived = arrive(w, s, now_ns);
 			rc = arrived < 0 ? arrived : rc;
-			if (s->token)
+			if (w->base.stopping)
+				prepare_read(w, s);
+			else if (s->token)
 				prepare_write(w, s);
 		}
-		op_queue_push(&w->ready, op);
+		if (!w->base.stopping || must_go_on(s))
+			op_queue_push(&w->ready, op);
 	}
 	return rc;
 }
 
 /*
- * Each read that waits, or that the driver has still to submit, gets something to read. A pipe
- * without room has something already. poll(2) promises room for PIPE_BUF bytes.
+ * A read that waits, or that the driver has still to submit, gets something to read where no token
+ * is on its way to it. After a failure every read does. A pipe without room has something already.
+ * poll(2) promises room for PIPE_BUF bytes.
  */
 static void pipe_stop(struct workload *workload)
 {
 	static const char farewell[PIPE_BUF];
 	struct pipe_workload *w = pipe_of(workload);
+	op_queue_init(&w->ready);
 	for (unsigned i = 0; i < w->base.depth; i++) {
-		const struct station *s = &w->stations[i];
+		struct station *s = &w->stations[i];
 		struct pollfd writable = { .fd = w->base.fds[2 * i + 1].fd, .events = POLLOUT };
-		if (s->home)
+		if (s->home && w->base.failed)
 			drain(w, s);
-		else if (s->op.kind == IO_READ && poll(&writable, 1, 0) > 0)
+		else if (s->home && must_go_on(s))
+			op_queue_push(&w->ready, &s->op);
+		else if (!s->home && s->op.kind == IO_READ && (w->base.failed || !s->first) &&
+			 poll(&writable, 1, 0) > 0)
 			while (write(writable.fd, farewell, w->settings->msg_size_bytes) < 0 &&
 			       errno == EINTR)
 				;
 	}
+}
+
+/* Every token must have arrived: what was written, and what the engine only said it had written. */
+static int pipe_check(struct workload *workload)
+{
+	struct pipe_workload *w = pipe_of(workload);
+	unsigned lost = 0;
+	uint64_t now_ns = clock_ns(), longest_ns = 0;
+	for (unsigned i = 0; i < w->base.depth; i++) {
+		for (const struct token *t = w->stations[i].first; t; t = t->next) {
+			lost++;
+			if (now_ns - t->arrived_ns > longest_ns)
+				longest_ns = now_ns - t->arrived_ns;
+		}
+	}
+	if (lost == 0)
+		return 0;
+	reason_set(&w->base.failure,
+		   "%u of %u tokens never arrived, the first since %.1f s: a write was lost, or a "
+		   "read never ended",
+		   lost, w->settings->tokens, (double)longest_ns / NS_PER_S);
+	return -EIO;
 }
 
 static void pipe_parameters(const struct run_config *config, json_t *parameters)
@@ -407,6 +452,16 @@ static json_t *pipe_words(const json_t *parameters)
 			    size_words(number_at(parameters, "msg_size_bytes"), size));
 }
 
+static void pipe_describe(struct workload *workload, json_t *parameters, json_t *metrics,
+			  json_t *warnings)
+{
+	const struct pipe_workload *w = pipe_of(workload);
+	(void)parameters;
+	(void)warnings;
+	if (w->verify)
+		put_real(metrics, "verified_pct", workload_proven_pct(w->proven_hops, w->hops));
+}
+
 static const struct workload_ops pipe_workload = {
 	.name = "pipe",
 	.summary = "tokens passed round a ring of pipes: what waking one waiting read costs",
@@ -422,8 +477,10 @@ static const struct workload_ops pipe_workload = {
 	.fill = pipe_fill,
 	.complete = pipe_complete,
 	.stop = pipe_stop,
+	.check = pipe_check,
 	.parameters = pipe_parameters,
 	.words = pipe_words,
+	.describe = pipe_describe,
 	.close = pipe_close,
 };
 WORKLOAD(pipe_workload);

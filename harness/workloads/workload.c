@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,6 +162,11 @@ int workload_option_store(struct run_config *config, const struct option_row *ro
 			  struct reason *why)
 {
 	return option_store(row, base_of(config, row), text, why);
+}
+
+double workload_proven_pct(uint64_t proven, uint64_t finished)
+{
+	return finished ? 100.0 * (double)proven / (double)finished : NAN;
 }
 
 unsigned workload_x(const struct run_config *config)

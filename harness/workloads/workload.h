@@ -48,10 +48,13 @@ struct workload {
 	unsigned depth; /* operations that can be in flight at once; `slot` is below this */
 	struct workload_fd *fds; /* its index is the operations' fd_slot; open() fills it */
 	unsigned fd_count;
+	struct io_op *first_op; /* of slot 0; that of the next lies op_stride_bytes behind it */
+	size_t op_stride_bytes;
 	void *arena; /* all buffers, page-aligned */
 	size_t arena_len_bytes;
 	pid_t peer; /* the process at the other end, or 0; its CPU time is measured apart */
 	bool stopping; /* set by the driver: nothing new begins */
+	bool failed; /* set by the driver: the run is lost, so what is owed need not come */
 	bool exhausted; /* op_limit is reached: nothing more to offer but rests of short transfers */
 
 	/* The open loop (--rate); the driver's, unless a peer keeps the schedule. */
@@ -271,6 +274,9 @@ int workload_settings_begin(struct run_config *config, struct reason *why);
  */
 int workload_option_store(struct run_config *config, const struct option_row *row, const char *text,
 			  struct reason *why);
+
+/* How many percent of the operations had an effect that was seen (--verify); NAN without any. */
+double workload_proven_pct(uint64_t proven, uint64_t finished);
 
 /* The value on the axis of `config->workload`. */
 unsigned workload_x(const struct run_config *config);
