@@ -82,7 +82,7 @@ struct trial {
 	struct random_stream random;
 };
 
-/* Raises `most` to what is there now. No helper was there before the engine was opened. */
+/* Raises `most` to what is there now. */
 static void look_for_helpers(struct helper_threads *most)
 {
 	struct helper_threads now = helper_threads_now();
@@ -319,6 +319,7 @@ static json_t *try_cell(const void *argument)
 	if (t.arena == MAP_FAILED)
 		return NULL;
 	config.arena = t.arena;
+	helper_threads_leave_out_present();
 	if (cell->ops->open(&t.engine, &config, &why) < 0)
 		return unmeasured("refused", &why);
 	json_t *answer;

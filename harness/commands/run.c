@@ -13,6 +13,7 @@
 #include "commands/commands.h"
 #include "compute.h"
 #include "meters/hardware_counters.h"
+#include "meters/helper_threads.h"
 #include "meters/meter.h"
 #include "meters/on_cpu.h"
 #include "meters/op_trace.h"
@@ -130,6 +131,7 @@ static int run_engine(const struct run_config *config, struct job *job, struct o
 		.options = config->engine_options,
 	};
 	struct engine *engine = NULL;
+	helper_threads_leave_out_present();
 	int rc = config->engine->open(&engine, &engine_config, &outcome->why);
 	if (rc < 0)
 		return rc;

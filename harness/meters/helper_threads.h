@@ -10,6 +10,13 @@ struct helper_threads {
 };
 
 /*
+ * Leaves out of what is counted from now on the threads that are there now. To be called before an
+ * engine is opened: a ring that only asked what works here may still be ending, and is not the
+ * engine's.
+ */
+void helper_threads_leave_out_present(void);
+
+/*
  * Those that are there now, from /proc/self/task. An io-wq worker stays for five seconds after its
  * last work, a polling thread for as long as its ring. Reads a small file for each thread.
  */

@@ -699,10 +699,9 @@ const struct metric all_metrics[] = {
 		.name = "kernel_helpers",
 		.words = "kernel helper threads",
 		.unit = "threads",
-		.meaning =
-			"io-wq and SQPOLL threads that the kernel kept for this process when the "
-			"window was over. In a very short run the thread of the probe's ring may "
-			"still be among them.",
+		.meaning = "io-wq and SQPOLL threads that the kernel kept for the engine when the "
+			   "window was over. Those of a ring that only asked what works here are "
+			   "not counted.",
 		.better = BETTER_LOWER,
 		.shown_as = SHOWN_WHOLE,
 		.whole = true,

@@ -20,8 +20,7 @@ PARSE_FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", f"-I{ROOT}/common", f"-I{ROOT}/har
                f"-I{ROOT}/harness/tests/conformance", f"-I{ROOT}/harness/course/proctor"]
 
 
-def is_failure(line):
-    return line.startswith("not ok")
+SKIPPED = re.compile(r"ok \d+ - (\S+) # SKIP")
 
 
 class Judge:
@@ -32,6 +31,8 @@ class Judge:
         self.folder = os.path.join(labs.LABS, name)
         self.runner = Runner()
         self.limit_s = LIMIT_MORE_S * LIMIT_FACTOR
+        self.skipped_by_reference = set()
+        self.is_prepared = False
 
     def flags(self):
         """What libclang needs to read a file as the compiler does."""
@@ -49,6 +50,14 @@ class Judge:
         if killer:
             raise CourseError(f"{self.name}: the reference itself fails {killer}")
         self.limit_s = LIMIT_MORE_S + LIMIT_FACTOR * (time.monotonic() - began)
+        self.is_prepared = True
+
+    def is_failure(self, line):
+        """A test that the reference passes and a mutant skips has found something, too."""
+        skipped = SKIPPED.match(line)
+        if skipped and not self.is_prepared:
+            self.skipped_by_reference.add(skipped[1])
+        return line.startswith("not ok") or bool(skipped) and skipped[1] not in self.skipped_by_reference
 
     def path(self, file):
         return os.path.join(self.folder, file)
@@ -104,10 +113,10 @@ class Judge:
         return ""
 
     def run_tests(self, command, folder):
-        status, lines = self.runner.run(command, self.limit_s, self.environment(folder), is_failure)
-        failed = next(filter(is_failure, lines), None)
+        status, lines = self.runner.run(command, self.limit_s, self.environment(folder), self.is_failure)
+        failed = next(filter(self.is_failure, lines), None)
         if failed:
-            return re.sub(r"not ok \d+ - ", "", failed)
+            return re.sub(r"^(not )?ok \d+ - ", "", failed)
         if status is None:
             return "the limit of time"
         if status in self.NO_VERDICT:
