@@ -7,7 +7,7 @@ load common
 # A folder with an engine that has a helper of the kernel's, and two that have none.
 setup_file() {
 	export FOLDER=$BATS_FILE_TMPDIR/results
-	"$IOLAB" compare --idle 0 -e null,threads,io_uring:sqpoll --baseline null -w pipe,nop --rounds 2 --runtime 0.2 \
+	"$IOLAB" compare --idle 0 -e null,threads,io_uring:sqpoll --baseline null -w pipe,nop --rounds 3 --runtime 0.2 \
 		--warmup 0.1 --no-count-syscalls --out "$FOLDER" >"$BATS_FILE_TMPDIR/table"
 }
 
