@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 import labs
 from labs import ROOT, CourseError
 
-sys.path.append(os.path.join(ROOT, "harness", "studies"))
+sys.path.append(os.path.join(ROOT, "harness", "processes"))
 import children  # noqa: E402
 
 KILLED_LEAST_PERCENT = 95

@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 import numpy
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path[:0] = [os.path.join(ROOT, "harness", "studies"), os.path.join(ROOT, "plots")]
+sys.path[:0] = [os.path.join(ROOT, "harness", "processes"), os.path.join(ROOT, "plots")]
 import children  # noqa: E402
 from readings import whole_file  # noqa: E402
 

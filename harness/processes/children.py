@@ -62,9 +62,9 @@ def child(command, **options):
         raise
 
 
-def run(command, timeout=None):
+def run(command, timeout=None, **options):
     """As subprocess.run() with the output as text. After `timeout` seconds the child is killed."""
-    with child(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with child(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options) as process:
         try:
             out, err = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:

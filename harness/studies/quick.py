@@ -11,8 +11,8 @@ import shutil
 import sys
 import time
 
-import children
 import study
+from study import children
 
 COMPARISON = "comparison"
 ENGINES = "blocking,threads,poll,epoll,posix_aio,libaio,io_uring"

@@ -20,10 +20,9 @@ import sys
 import tempfile
 import time
 
-import children
-
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(ROOT, "plots"))
+sys.path[:0] = [os.path.join(ROOT, "harness", "processes"), os.path.join(ROOT, "plots")]
+import children  # noqa: E402
 from readings import whole_file  # noqa: E402
 IOLAB = os.environ.get("IOLAB", os.path.join(ROOT, "build", "iolab"))
 # On a file where the interface can; the others take a message from a socket.

@@ -13,10 +13,9 @@ import shutil
 import sys
 import time
 
-import children
-
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(ROOT, "plots"))
+sys.path[:0] = [os.path.join(ROOT, "harness", "processes"), os.path.join(ROOT, "plots")]
+import children  # noqa: E402
 from readings import whole_file  # noqa: E402
 
 

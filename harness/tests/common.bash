@@ -56,6 +56,10 @@ let_pass() {
 	read -rt "$1" <> <(:) || true
 }
 
+# At a terminal: harness/tests/terminal.py types Ctrl-C there, which reaches every process of the
+# foreground group. It fails when a process is left behind.
+at_terminal() { run "$SYSTEM_PYTHON" "$ROOT/harness/tests/terminal.py" "$@"; }
+
 # until_true COMMAND...: asks again until it succeeds; a loaded machine has a minute.
 until_true() {
 	for _ in $(seq 3000); do

@@ -546,6 +546,23 @@ await_line() { until_more_than $(($2 - 1)) grep -c "$1" "$BATS_TEST_TMPDIR/seen"
 	refute_output --partial "you said"
 }
 
+@test "measure: Ctrl-C and TERM end the comparison in order, and KILL leaves none behind" {
+	passed
+	for signal in "^C" TERM KILL; do
+		rm -rf "$IOLAB_WORK"/90_tiny/results-*
+		at_terminal --send "$signal" --until "grep -qs . '$IOLAB_WORK'/90_tiny/results-*/runs.jsonl" \
+			"$SYSTEM_PYTHON" -B harness/course/learner.py measure PREDICT=no RUNTIME=0.3
+		[ "$status" -eq 130 ] || [ "$signal $status" = "KILL 137" ] || fail "$signal: $status, $output"
+		if [ "$signal" != KILL ]; then
+			assert_output --partial "Interrupted: what was done is kept"
+			assert_output --partial "interrupted; nothing is lost"
+			cp "$IOLAB_WORK"/90_tiny/results-*/summary.json "$BATS_TEST_TMPDIR/summary.json"
+			run cat "$BATS_TEST_TMPDIR/summary.json"
+			assert_equal "$(json interrupted)" True
+		fi
+	done
+}
+
 @test "measure without a python that can draw: one line, before anything is measured" {
 	passed
 	mkdir "$BATS_TEST_TMPDIR/bin"

@@ -73,11 +73,6 @@ ends_soon() {
 	[ ! -e "$BATS_TEST_TMPDIR/file" ]
 }
 
-# At a terminal: harness/tests/terminal.py types Ctrl-C there, which reaches every process of the
-# foreground group. It fails when a process is left behind.
-
-at_terminal() { run "$SYSTEM_PYTHON" "$ROOT/harness/tests/terminal.py" "$@"; }
-
 # One engine on a file of its own.
 setup() {
 	compare=("$IOLAB" compare -e blocking -w file --depths 1 --idle 0 --warmup 0.01
@@ -283,6 +278,16 @@ make_words() { make=(make -C "$ROOT" --no-print-directory -o all -o need-python 
 		[ "$signal" = KILL ] || assert_output --partial "stopped early"
 	done
 	rm -r "$TMPDIR"
+}
+
+@test "Ctrl-C, TERM and KILL in check-trust: its comparison ends with it, and its folder goes" {
+	for signal in "^C" TERM KILL; do
+		at_terminal --send "$signal" --until-runs "run --engine" "$SYSTEM_PYTHON" "$ROOT/harness/trust/check_trust.py" \
+			--iolab "$ROOT/build/trust/iolab" --out "$BATS_TEST_TMPDIR/trust.json"
+		[ "$status" -eq 130 ] || [ "$signal $status" = "KILL 137" ] || fail "$signal: $status, $output"
+		refute_output --partial "Traceback"
+		[ ! -e "$BATS_TEST_TMPDIR/trust.json" ]
+	done
 }
 
 @test "a document replaces a link at its place, follows none, and leaves no unfinished file" {

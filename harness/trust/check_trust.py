@@ -18,6 +18,10 @@ import sys
 import tempfile
 import time
 
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "harness", "processes"))
+import children  # noqa: E402
+
 ALARM_RATE = 0.05  # what a 95 % interval promises
 FOUND_RATE = 0.95
 FEWEST_TRIALS = 200  # with fewer, a rate has no verdict
@@ -35,6 +39,7 @@ FIO_ERROR = 0.01
 FIO_RATE = 1000
 FILE_SIZE = "16M"
 BUSY_PCT = 10
+LIMIT_S = 120  # for one program that is started here
 
 
 class Skipped(Exception):
@@ -83,7 +88,7 @@ class Lab:
     def run(self, words, prefix=()):
         """One `iolab run`, below another program if need be. Its result."""
         command = [*prefix, self.program, "run", "--json", *words]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        done = children.run(command, LIMIT_S)
         try:
             result = json.loads(done.stdout)
         except ValueError:
@@ -100,13 +105,17 @@ class Lab:
             self.run(["--engine", "blocking", *words[2:6], "--ops", "1"])
         return words
 
+    def _compare(self, words, out):
+        command = [self.program, "compare", *words, "--workloads", "nop", "--depths", "1",
+                   "--no-count-syscalls", "--out", out]
+        done = children.run(command, LIMIT_S)
+        if done.returncode != 0:
+            raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()[:300]}")
+
     def idle_baseline(self):
-        """How busy the host is while nothing of ours runs: on a busy one a check can fail by that."""
+        """How busy the host is while nothing of ours runs: on a busy one a check can fail for that alone."""
         out = os.path.join(self.folder, "idle")
-        subprocess.run(
-            [self.program, "compare", "--engines", "trust", "--workloads", "nop", "--depths", "1",
-             "--rounds", "1", "--runtime", "0.01", "--idle", "2", "--no-count-syscalls", "--out", out],
-            check=True, capture_output=True, timeout=120)
+        self._compare(["--engines", "trust", "--rounds", "1", "--runtime", "0.01", "--idle", "2"], out)
         with open(os.path.join(out, "summary.json"), encoding="utf-8") as file:
             summary = json.load(file)
         self.env = summary["env"]
@@ -115,13 +124,11 @@ class Lab:
         return summary["idle_baseline"]
 
     def compare(self, seed, trial):
-        """One comparison, as anybody makes one. The second and third engine's ratios."""
+        """One comparison with the default rounds. The second and third engine's ratios."""
         out = os.path.join(self.folder, f"trial-{trial}")
-        subprocess.run(
-            [self.program, "compare", "--engines", "trust,trust:twin,trust:slower", "--baseline",
-             "trust", "--workloads", "nop", "--depths", "1", "--rounds", str(ROUNDS), "--runtime",
-             RUNTIME_S, "--warmup", "0.01", "--idle", "0", "--no-count-syscalls", "--seed", str(seed),
-             "--out", out], check=True, capture_output=True, timeout=120)
+        self._compare(["--engines", "trust,trust:twin,trust:slower", "--baseline", "trust", "--rounds",
+                       str(ROUNDS), "--runtime", RUNTIME_S, "--warmup", "0.01", "--idle", "0", "--seed",
+                       str(seed)], out)
         with open(os.path.join(out, "summary.json"), encoding="utf-8") as file:
             ratios = {c["engine"]["label"]: c["ratio"] for c in json.load(file)["configurations"]}
         shutil.rmtree(out)
@@ -276,7 +283,7 @@ def check_system_calls(lab):
     yield {
         "name": "system calls", "passed": max(differences) <= CALLS_ERROR,
         "promise": f"within {CALLS_ERROR} calls of strace -c",
-        "finding": "strace counted beyond set-up, in 3500 operations, so many calls more than iolab: "
+        "finding": "calls that strace counted and iolab did not, in 3500 operations beyond set-up: "
                    + ", ".join(seen)}
 
 
@@ -423,14 +430,14 @@ def check_device(lab):
 
 
 def check_fio(lab):
-    """As many random blocks a second by iolab and by fio."""
+    """iolab and fio read random blocks at the same rate."""
     needs("fio")
     words = lab.on_file("blocking", "--direct", "1", "--rate", str(FIO_RATE), "--runtime", "3")
     ours = lab.run(words)["metrics"]["ops_per_s"]
-    done = subprocess.run(
+    done = children.run(
         ["fio", "--name=trust", f"--filename={lab.file}", f"--size={FILE_SIZE}", "--rw=randread", "--bs=4k",
          "--direct=1", "--ioengine=psync", f"--rate_iops={FIO_RATE}", "--time_based", "--runtime=3",
-         "--output-format=json"], capture_output=True, text=True, timeout=60)
+         "--output-format=json"], LIMIT_S)
     if done.returncode != 0:
         raise RuntimeError(f"fio: {done.stderr.strip()[:200]}")
     theirs = json.loads(done.stdout[done.stdout.index("{"):])["jobs"][0]["read"]["iops"]
@@ -504,4 +511,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    children.main("check-trust", main)

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -13,6 +14,9 @@ from learning.progress import Progress
 from learning.terminal import count, is_terminal, paint, say, say_wrapped
 from learning.working_copy import shown
 from readings import results  # of plots/; predictions.py says where that lies
+
+sys.path.append(os.path.join(ROOT, "harness", "processes"))
+import children  # noqa: E402
 
 # How a verdict is said, and its colour.
 VERDICTS = {"right": ("right", "green"), "near": ("near", "yellow"), "off": ("off", "red"),
@@ -90,13 +94,9 @@ def compare(lab, program, folder, runtime):
     """Prints the table."""
     # `make clean` then removes the workload's test file.
     scratch = dict(os.environ, TMPDIR=os.path.join(ROOT, "build", "mine"))
-    with subprocess.Popen([program, "compare", *compare_words(lab, shown(folder), runtime)], cwd=ROOT,
-                          env=scratch) as running:
-        try:
-            status = running.wait() if is_terminal() else wait_and_tell(running, folder)
-        except KeyboardInterrupt:
-            running.wait()  # it has had the signal, too
-            raise
+    with children.child([program, "compare", *compare_words(lab, shown(folder), runtime)], cwd=ROOT,
+                        env=scratch) as running:
+        status = running.wait() if is_terminal() else wait_and_tell(running, folder)
     if status == 130:
         raise KeyboardInterrupt
     if status != 0:
@@ -145,9 +145,8 @@ def verify(lab, program):
     scratch = dict(os.environ, TMPDIR=os.path.join(ROOT, "build", "mine"))
     for spec in lab.engines:
         for workload in VERIFIED:
-            done = subprocess.run([program, "run", "--engine", f"my_{spec}", "--workload", *workload, "--verify",
-                                   "--runtime", VERIFY_S], cwd=ROOT, env=scratch, capture_output=True,
-                                  text=True, errors="replace", check=False)
+            done = children.run([program, "run", "--engine", f"my_{spec}", "--workload", *workload, "--verify",
+                                 "--runtime", VERIFY_S], cwd=ROOT, env=scratch, errors="replace")
             if done.returncode not in (0, WRONG_USE, UNSUPPORTED):
                 words = (done.stderr.strip() or done.stdout.strip()).splitlines()
                 return f"my_{spec} fails in a run of {workload[0]} that checks every result (--verify): " \
@@ -206,6 +205,7 @@ def measure(lab, answers, runtime=""):
     """Returns the figure's path. `answers` may be empty. `runtime`: seconds for each run; "": the lab's own."""
     python = find_python()
     program = build(lab)
+    children.catch_signals()
     folder = new_folder(lab)
     compare(lab, program, folder, runtime)
     progress = Progress()
