@@ -6,11 +6,15 @@ A lab is a folder of labs/ that has a lab.toml; docs/add-a-lab.md describes its 
 import os
 import re
 import subprocess
+import sys
 import textwrap
 import tomllib
 from dataclasses import dataclass
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.append(os.path.join(ROOT, "plots"))
+from readings import shape  # noqa: E402  (what plots/ checks documents with)
+
 # Tests set these.
 LABS = os.path.abspath(os.environ.get("IOLAB_LABS") or os.path.join(ROOT, "labs"))
 WORK = os.path.abspath(os.environ.get("IOLAB_WORK") or os.path.join(ROOT, "work"))
@@ -19,6 +23,36 @@ WORK = os.path.abspath(os.environ.get("IOLAB_WORK") or os.path.join(ROOT, "work"
 BEGIN = re.compile(r"^(\s*)// ?> ?(\d+)?(?:\s+(.*))?$")
 STARTER = re.compile(r"^(\s*)// ?\+ ?(.*)$")
 END = re.compile(r"^\s*// ?< ?(\d+)\s*$")
+
+
+PREDICTIONS = {
+    "factor": shape.record({"of": shape.text, "over": shape.text, "within": shape.maybe(shape.above_zero)}),
+    "which": shape.record({"choices": shape.list_of(shape.text, 2), "best": shape.one_of("low", "high")}),
+}
+
+
+def _prediction(value, place):
+    shape.record({"ask": shape.text, "kind": shape.one_of(*PREDICTIONS), "metric": shape.text,
+                  "at": shape.maybe(shape.count), "panel": shape.maybe(shape.text)})(value, place)
+    PREDICTIONS[value["kind"]](value, place)
+
+
+# What a lab.toml must hold. Later code relies on it.
+ABOUT = shape.record({
+    "title": shape.text, "idea": shape.text,
+    "engines": shape.list_of(shape.text, 1),
+    "files": shape.list_of(shape.file_name, 1),
+    "program": shape.file_name,
+    "needs": shape.maybe(shape.list_of(shape.text)),
+    "threads": shape.maybe(shape.flag),
+    "exercise": shape.list_of(shape.record({"title": shape.text, "points": shape.above_zero,
+                                            "fails": shape.text}), 1),
+    "measure": shape.record({"compare": shape.list_of(shape.text),
+                             "engines": shape.maybe(shape.list_of(shape.text)),
+                             "mine": shape.maybe(shape.list_of(shape.text, 1)),
+                             "figure": shape.maybe(shape.text)}),
+    "prediction": shape.maybe(shape.list_of(_prediction)),
+})
 
 
 class CourseError(Exception):
@@ -51,22 +85,22 @@ class Lab:
         try:
             with open(self.path("lab.toml"), "rb") as file:
                 about = tomllib.load(file)
-        except (OSError, tomllib.TOMLDecodeError) as error:
+            ABOUT(about, "")
+        except (OSError, ValueError, shape.Misshapen) as error:  # a ValueError: no TOML, no UTF-8
             raise CourseError(f"labs/{folder}/lab.toml: {error}") from error
-        try:
-            self.title = about["title"]
-            self.idea = about["idea"]
-            self.engines = about["engines"]
-            self.files = about["files"]
-            self.program = about["program"]
-            self.needs = about.get("needs", [])
-            self.threads = about.get("threads", False)
-            self.exercises = [Exercise(i + 1, e["title"], e["points"], e["fails"])
-                              for i, e in enumerate(about["exercise"])]
-            self.measure = about["measure"]
-            self.predictions = about.get("prediction", [])
-        except KeyError as error:
-            raise CourseError(f"labs/{folder}/lab.toml: {error} is missing") from error
+        except RecursionError:
+            raise CourseError(f"labs/{folder}/lab.toml: it is nested too deeply") from None
+        self.title = about["title"]
+        self.idea = about["idea"]
+        self.engines = about["engines"]
+        self.files = about["files"]
+        self.program = about["program"]
+        self.needs = about.get("needs", [])
+        self.threads = about.get("threads", False)
+        self.exercises = [Exercise(i + 1, e["title"], e["points"], e["fails"])
+                          for i, e in enumerate(about["exercise"])]
+        self.measure = about["measure"]
+        self.predictions = about.get("prediction", [])
 
     @property
     def number(self):

@@ -16,7 +16,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(ROOT, "harness", "processes"), os.path.join(ROOT, "plots")]
 import children  # noqa: E402
-from readings import whole_file  # noqa: E402
+from readings import study_notes, whole_file  # noqa: E402
 
 
 def shown(*parts):
@@ -128,18 +128,9 @@ TRACES = {
 }
 
 
-def noted(folder):
-    """What study.json says of the folder."""
-    try:
-        with open(os.path.join(folder, "study", "study.json"), encoding="utf-8") as file:
-            return json.load(file)
-    except (OSError, ValueError):
-        return {}
-
-
 def was_quick(folder):
     """Name of what was made, and whether it was quick."""
-    return noted(folder).get("quick", {})
+    return study_notes.read(folder).get("quick") or {}
 
 
 def note(folder, quick, missing=None):
@@ -240,7 +231,7 @@ def first_reason(path):
     try:
         with open(os.path.join(path, "summary.json"), encoding="utf-8") as file:
             return next(c["reason"] for c in json.load(file)["configurations"] if c["reason"])
-    except (OSError, ValueError, KeyError, StopIteration):
+    except (OSError, ValueError, LookupError, TypeError, StopIteration):
         return None
 
 
@@ -283,7 +274,7 @@ def make(folder, name, quick, file=None, rounds=None):
         return None
     made = was_quick(folder)
     made.pop(name, None)  # an interruption must not leave it marked as made
-    note(folder, made, noted(folder).get("missing"))
+    note(folder, made, study_notes.read(folder).get("missing"))
     if os.path.isdir(path):
         shutil.rmtree(path)
     if name in TRACES:
@@ -294,7 +285,7 @@ def make(folder, name, quick, file=None, rounds=None):
     if not reason:
         # A trace that has no short form is a full one.
         made[name] = quick and (name in COMPARISONS or bool(TRACES[name][1]))
-        note(folder, made, noted(folder).get("missing"))
+        note(folder, made, study_notes.read(folder).get("missing"))
     return reason
 
 
@@ -316,7 +307,7 @@ def parse():
 def main():
     options = parse()
     wanted = list(dict.fromkeys(name for asked in options.only or [""] for name in named(asked)))
-    note(options.folder, was_quick(options.folder), noted(options.folder).get("missing"))
+    note(options.folder, was_quick(options.folder), study_notes.read(options.folder).get("missing"))
     try:
         reasons = [make(options.folder, name, options.quick, options.file, options.rounds)
                    for name in wanted]

@@ -793,3 +793,21 @@ entry("libaio", 16)["ratio"] = {"ops_per_s": dict(mean=3, median=3, low=0, high=
 		make -n "$command" >/dev/null || fail "make has no $command"
 	done
 }
+
+@test "a damaged lab.toml is refused in one line that names the place" {
+	for lab in "$ROOT/labs/04_epoll" "$ROOT/harness/tests/tiny_course/90_tiny"; do
+		run "$SYSTEM_PYTHON" -B harness/tests/damaged_lab.py "$lab/lab.toml"
+		assert_success
+	done
+	export IOLAB_LABS="$BATS_TEST_TMPDIR/labs"
+	mkdir -p "$IOLAB_LABS/90_x"
+	sed 's/points = 1$/points = "one"/' "$ROOT/harness/tests/tiny_course/90_tiny/lab.toml" >"$IOLAB_LABS/90_x/lab.toml"
+	run learner labs
+	assert_failure
+	assert_output --partial 'lab.toml: exercise.0.points is "one", expected a number'
+	refute_output --partial Traceback
+	printf 'title = "\xff"\n' >"$IOLAB_LABS/90_x/lab.toml"
+	run learner labs
+	assert_failure
+	refute_output --partial Traceback
+}

@@ -97,3 +97,20 @@ for c in json.load(open(sys.argv[1]))["configurations"]:
 	assert_success
 	refute_output --partial "is there"
 }
+
+@test "study: damaged notes are made anew, without a traceback" {
+	results="$BATS_TEST_TMPDIR/damaged"
+	mkdir -p "$results/study"
+	for notes in '[]' '"x"' '{"quick": [1]}' '{"quick": null, "missing": 3}' '{"quick": {"batching": []}}' '{' '[[['; do
+		echo "$notes" >"$results/study/study.json"
+		run "$SYSTEM_PYTHON" - "$ROOT/harness/studies" "$results" <<-'PYTHON'
+			import sys
+			sys.path.insert(0, sys.argv[1])
+			import study
+			study.note(sys.argv[2], study.was_quick(sys.argv[2]), study.study_notes.read(sys.argv[2]).get("missing"))
+		PYTHON
+		assert_success
+		run "$SYSTEM_PYTHON" -m json.tool "$results/study/study.json"
+		assert_success
+	done
+}

@@ -15,7 +15,7 @@ class Misshapen(Exception):
 
 
 def _refuse(value, place, expected):
-    found = json.dumps(value)
+    found = json.dumps(value, default=str)  # TOML has dates as well
     found = found if len(found) <= 40 else f"{found[:37]}..."
     raise Misshapen(f"{place or 'the document'} is {found}, expected {expected}")
 
@@ -27,6 +27,12 @@ def anything(value, place):
 def text(value, place):
     if not isinstance(value, str):
         _refuse(value, place, "text")
+
+
+def file_name(value, place):
+    """Of a file that lies in a folder known to the reader."""
+    if not isinstance(value, str) or value in ("", ".", "..") or "/" in value or not value.isprintable():
+        _refuse(value, place, "the name of a file")
 
 
 def flag(value, place):

@@ -12,14 +12,18 @@ OWN_COMPARISON = "comparison"  # its name for the comparison of the folder itsel
 SHAPE = record({"quick": maybe(map_of(anything)), "missing": maybe(map_of(maybe(text)))})
 
 
-def _noted(folder, key, name):
-    """None where nothing was noted, or the notes cannot be read: nothing depends on them."""
+def read(folder):
+    """All notes; {} where nothing was noted, or they cannot be read: nothing depends on them."""
     try:
         content = json_file.parse(os.path.join(folder, FOLDER, FILE))
         SHAPE(content, "")
     except (OSError, ValueError, Misshapen):
-        return None
-    return (content.get(key) or {}).get(name)
+        return {}
+    return content
+
+
+def _noted(folder, key, name):
+    return (read(folder).get(key) or {}).get(name)
 
 
 def was_quick(folder, name):

@@ -68,22 +68,15 @@ def mine(lab):
 def questions(lab):
     found = []
     for number, entry in enumerate(lab.predictions, 1):
-        try:
-            question = Question(number, entry["ask"], entry["kind"], entry["metric"],
-                                entry.get("at"), entry.get("panel", ""))
-            if question.kind == "factor":
-                question.of = entry["of"].replace("{mine}", mine(lab))
-                question.over = entry["over"].replace("{mine}", mine(lab))
-                question.within = float(entry.get("within", 2.0))
-            elif question.kind == "which":
-                question.choices = tuple(c.replace("{mine}", mine(lab)) for c in entry["choices"])
-                question.best = entry["best"]
-            else:
-                raise CourseError(f"labs/{lab.name}/lab.toml: prediction {number}: the kind is "
-                                  f"'factor' or 'which', not '{question.kind}'")
-        except KeyError as error:
-            raise CourseError(f"labs/{lab.name}/lab.toml: prediction {number}: "
-                              f"{error} is missing") from error
+        question = Question(number, entry["ask"], entry["kind"], entry["metric"],
+                            entry.get("at"), entry.get("panel", ""))
+        if question.kind == "factor":
+            question.of = entry["of"].replace("{mine}", mine(lab))
+            question.over = entry["over"].replace("{mine}", mine(lab))
+            question.within = float(entry.get("within", 2.0))
+        else:
+            question.choices = tuple(c.replace("{mine}", mine(lab)) for c in entry["choices"])
+            question.best = entry["best"]
         found.append(question)
     return found
 
