@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define SAME_SECOND_MAX 1000
+
 /* A link that is complete at any moment. That it could not be made is no error: it is a comfort. */
 static void point_latest_to(const char *name)
 {
@@ -18,20 +20,42 @@ static void point_latest_to(const char *name)
 		rename("results/.latest", "results/latest");
 }
 
+/* The folder that `out` names; it may be there already. */
+static int make_named(struct results_folder *folder, const char *out, struct reason *why)
+{
+	if (strlen(out) >= sizeof folder->path)
+		return reason_errno(why, ENAMETOOLONG, "%s (see --out)", out);
+	strcpy(folder->path, out);
+	if (mkdir(out, 0777) < 0 && errno != EEXIST)
+		return reason_errno(why, errno, "making the folder %s (see --out)", out);
+	return 0;
+}
+
+/* A new folder, named after this second; others may begin in the same one. */
+static int make_dated(struct results_folder *folder, struct reason *why)
+{
+	char stamp[32];
+	time_t now = time(NULL);
+	strftime(stamp, sizeof stamp, "%Y-%m-%dT%H%M%SZ", gmtime(&now));
+	if (mkdir("results", 0777) < 0 && errno != EEXIST)
+		return reason_errno(why, errno, "making the folder results; --out names another");
+	snprintf(folder->path, sizeof folder->path, "results/%s", stamp);
+	for (unsigned number = 2; mkdir(folder->path, 0777) < 0; number++) {
+		if (errno != EEXIST || number > SAME_SECOND_MAX)
+			return reason_errno(why, errno, "making the folder %s (see --out)",
+					    folder->path);
+		snprintf(folder->path, sizeof folder->path, "results/%s-%u", stamp, number);
+	}
+	return 0;
+}
+
 int results_folder_create(struct results_folder *folder, const char *out, struct reason *why)
 {
-	char stamp[32], path[PATH_MAX];
-	time_t now = time(NULL);
+	char path[PATH_MAX];
 	*folder = (struct results_folder) { .runs_fd = -1 };
-	strftime(stamp, sizeof stamp, "%Y-%m-%dT%H%M%SZ", gmtime(&now));
-	if (!out && mkdir("results", 0777) < 0 && errno != EEXIST)
-		return reason_errno(why, errno, "making the folder results; --out names another");
-	int length = snprintf(folder->path, sizeof folder->path, "%s%s", out ? "" : "results/",
-			      out ? out : stamp);
-	if (length >= (int)sizeof folder->path)
-		return reason_errno(why, ENAMETOOLONG, "%s (see --out)", out);
-	if (mkdir(folder->path, 0777) < 0 && errno != EEXIST)
-		return reason_errno(why, errno, "making the folder %s (see --out)", folder->path);
+	int rc = out ? make_named(folder, out, why) : make_dated(folder, why);
+	if (rc < 0)
+		return rc;
 	snprintf(path, sizeof path, "%s/runs.jsonl", folder->path);
 	folder->runs_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (folder->runs_fd < 0 && errno == EEXIST)
@@ -39,7 +63,7 @@ int results_folder_create(struct results_folder *folder, const char *out, struct
 	if (folder->runs_fd < 0)
 		return reason_errno(why, errno, "%s (see --out)", path);
 	if (!out)
-		point_latest_to(stamp);
+		point_latest_to(strchr(folder->path, '/') + 1);
 	return 0;
 }
 

@@ -13,8 +13,9 @@ struct results_folder {
 };
 
 /*
- * Makes the folder `out`, or results/<UTC time> for NULL; then results/latest points to it. An
- * older runs.jsonl is never written to. Returns 0, or -errno with `why`; close it in either case.
+ * Makes the folder `out`, or for NULL a new one, results/<UTC time>, with a number behind it where
+ * another began in the same second; then results/latest points to it. An older runs.jsonl is never
+ * written to. Returns 0, or -errno with `why`; close it in either case.
  */
 int results_folder_create(struct results_folder *folder, const char *out, struct reason *why);
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.append(os.path.join(ROOT, "plots"))
-from readings import shape  # noqa: E402  (what plots/ checks documents with)
+from readings import shape, whole_file  # noqa: E402  (what plots/ reads and writes documents with)
 
 # Tests set these.
 LABS = os.path.abspath(os.environ.get("IOLAB_LABS") or os.path.join(ROOT, "labs"))
@@ -170,8 +170,7 @@ def read(path):
 
 def write(path, text):
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
+    whole_file.write(path, text)
 
 
 def comment(words, indent):

@@ -915,3 +915,15 @@ PY
 	assert_failure 1
 	assert_output --partial "use the iolab that wrote the folder"
 }
+
+@test "comparisons that begin in the same second have folders of their own" {
+	cd "$BATS_TEST_TMPDIR"
+	local pids=()
+	for _ in 1 2 3 4 5; do
+		"$IOLAB" compare -e null -w nop --depths 1 --rounds 1 --runtime 0.01 --warmup 0.01 --idle 0 >/dev/null &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do wait "$pid"; done
+	assert_equal "$(find results -mindepth 2 -name summary.json | wc -l)" 5
+	[ -e results/latest/summary.json ]
+}

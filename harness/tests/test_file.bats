@@ -77,3 +77,27 @@ load common
 m = json.loads(sys.argv[1])["metrics"]
 assert m["inflight_mean"] < 0.5, m["inflight_mean"]' "$output"
 }
+
+@test "at the default place no link is followed, and nothing of another user is used" {
+	own_test_file
+	local usual victim
+	usual="$TMPDIR/iolab-$(id -u).test"
+	victim="$BATS_TEST_TMPDIR/victim"
+	: >"$victim"
+	ln -s "$victim" "$usual"
+	run "$IOLAB" run -e blocking --rw randwrite --size 1M --ops 1
+	assert_equal "$status" 1
+	assert_output --partial "is a link"
+	[ ! -s "$victim" ]
+	run "$IOLAB" run -e blocking --rw randwrite --size 1M --ops 1 --file "$BATS_TEST_TMPDIR/victim"
+	assert_success
+	rm "$usual"
+	if [ "$(id -u)" = 0 ]; then
+		: >"$usual"
+		chown 65534 "$usual"
+		run "$IOLAB" run -e blocking --size 1M --ops 1
+		assert_equal "$status" 1
+		assert_output --partial "belongs to another user"
+	fi
+	rm -r "$TMPDIR"
+}

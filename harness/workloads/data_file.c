@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
@@ -26,6 +27,18 @@ void data_file_default_path(char *path, size_t size)
 	const char *folder = getenv("TMPDIR");
 	snprintf(path, size, "%s/iolab-%u.test", folder && *folder ? folder : "/var/tmp",
 		 (unsigned)getuid());
+}
+
+static bool is_default(const char *path)
+{
+	char usual[PATH_MAX];
+	data_file_default_path(usual, sizeof usual);
+	return strcmp(path, usual) == 0;
+}
+
+int data_file_open_flags(const char *path)
+{
+	return O_CLOEXEC | (is_default(path) ? O_NOFOLLOW : 0);
 }
 
 /* Writes a chunk as a whole. Returns 0, or -errno with a `why` that says how much was there. */
@@ -187,7 +200,7 @@ static int check_device(int fd, const char *path, uint64_t size_bytes, bool will
 static int lay_out_anew(const char *path, uint64_t size_bytes, uint32_t bs_bytes,
 			struct reason *why)
 {
-	int fd = open(path, O_RDWR | O_CLOEXEC);
+	int fd = open(path, O_RDWR | data_file_open_flags(path));
 	if (fd < 0)
 		return reason_errno(why, errno, "--file %s, for writing", path);
 	int rc = data_file_lock(fd, path, true, why);
@@ -251,9 +264,11 @@ int data_file_prepare(const char *path, uint64_t size_bytes, uint32_t bs_bytes, 
 		      bool fresh, struct reason *why)
 {
 	/* Without waiting: opening a FIFO sleeps until somebody writes to it, fifo(7). */
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_NONBLOCK | data_file_open_flags(path));
 	if (fd < 0 && errno == ENOENT)
 		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd < 0 && errno == ELOOP && is_default(path))
+		return reason_errno(why, errno, "%s is a link; delete it, or name a --file", path);
 	if (fd < 0)
 		return reason_errno(why, errno, "--file %s", path);
 
@@ -261,6 +276,8 @@ int data_file_prepare(const char *path, uint64_t size_bytes, uint32_t bs_bytes, 
 	struct stat status;
 	if (fstat(fd, &status) < 0) {
 		rc = reason_errno(why, errno, "--file %s", path);
+	} else if (is_default(path) && status.st_uid != geteuid()) {
+		rc = reason_errno(why, EPERM, "%s belongs to another user; name a --file", path);
 	} else if (S_ISBLK(status.st_mode)) {
 		rc = check_device(fd, path, size_bytes, will_write || fresh, why);
 	} else if (S_ISREG(status.st_mode)) {

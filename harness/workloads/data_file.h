@@ -22,11 +22,18 @@ enum cache_state { CACHE_WARM, CACHE_DROPPED, CACHE_BYPASSED };
 void data_file_default_path(char *path, size_t size);
 
 /*
+ * What open(2) of `path` needs beside the way of access. At the default place anybody may have put
+ * something, so no link is followed there.
+ */
+int data_file_open_flags(const char *path);
+
+/*
  * Makes sure that `path` holds at least `size_bytes` of written data (no holes, no unwritten
  * extents). A file of iolab's own that fits is kept as it is, unless `fresh` asks for generation 0
  * in every block of `bs_bytes`. A person's file or a block device is good for reading only: with
  * `will_write` or `fresh` it is refused. A file of a file system that keeps no data, as /proc, is
- * refused before anything is opened for writing. Blocks until the data is on the device.
+ * refused before anything is opened for writing, and at the default place what belongs to somebody
+ * else. Blocks until the data is on the device.
  */
 int data_file_prepare(const char *path, uint64_t size_bytes, uint32_t bs_bytes, bool will_write,
 		      bool fresh, struct reason *why);

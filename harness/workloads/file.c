@@ -199,8 +199,9 @@ static const char *file_ignores(const struct run_config *config, const char *opt
 /* For laying the file out, reading it into the page cache, and --verify, on a slow disk. */
 static double file_spare_s(const struct run_config *config)
 {
-	const double bytes_per_s = 8 << 20;
-	return (double)config->settings->size_bytes / bytes_per_s;
+	const double bytes_per_s = 1e6;
+	unsigned passes = config->verify ? 2 : 1;
+	return passes * (double)config->settings->size_bytes / bytes_per_s;
 }
 
 static const char *file_path(const struct run_config *config)
@@ -226,7 +227,7 @@ static void file_needs(const struct run_config *config, struct workload_needs *n
 
 static int open_data_file(const struct workload_settings *s, struct reason *why)
 {
-	int flags = (writes(s) ? O_RDWR : O_RDONLY) | O_CLOEXEC;
+	int flags = (writes(s) ? O_RDWR : O_RDONLY) | data_file_open_flags(path_of(s));
 	int fd = open(path_of(s), flags | (s->direct ? O_DIRECT : 0));
 	if (fd >= 0)
 		return fd;

@@ -18,6 +18,7 @@ import sys
 import time
 
 import labs
+from readings import whole_file  # of plots/; labs.py says where that lies
 
 # What follows each word.
 SHAPES = {
@@ -97,12 +98,8 @@ class Progress:
                 del self.facts[key]
 
     def save(self):
-        """Writes beside it, then renames, so that a reader never sees half of it."""
         lines = [f"current {self.current}"] if self.current else []
         for (word, lab, exercise), value in sorted(self.facts.items(), key=lambda f: f[0][1:]):
             lines.append(" ".join([word, lab, *([str(exercise)] if exercise else []), value]))
         os.makedirs(labs.WORK, exist_ok=True)
-        fresh = f"{path()}.{os.getpid()}"
-        with open(fresh, "w", encoding="utf-8") as file:
-            file.write("".join(line + "\n" for line in self.kept + lines))
-        os.replace(fresh, path())
+        whole_file.write(path(), "".join(line + "\n" for line in self.kept + lines))
