@@ -209,6 +209,7 @@ help::
 	@echo 'make check-lab     build and test your files               [LAB= EXERCISE=2 TEST=name]'
 	@echo 'make watch         check again on each save; Ctrl-C ends it   [EXERCISE=2]'
 	@echo 'make hint          a hint when you are stuck; type it again for a stronger one'
+	@echo 'make answer        answer a question of the handout, then see the course'"'"'s answer   [QUESTION=1]'
 	@echo 'make predict       say what you expect, before you measure'
 	@echo 'make measure       measure your engine beside the reference, in one figure'
 	@echo 'make reset-lab     back to the starter; your copy is kept   [FILE=engine.c]'
@@ -227,7 +228,7 @@ help::
 # The course. What is typed after the target goes to learner.py as it stands: make hint LAB=04. Only
 # measure needs a python that can draw, and finds it.
 
-LEARNER = labs start check-lab watch hint predict measure diff-lab reset-lab
+LEARNER = labs start check-lab watch hint answer predict measure diff-lab reset-lab
 .PHONY: $(LEARNER)
 $(LEARNER):
 	@$(if $(filter default file undefined,$(origin PYTHON)),python3,"$(PYTHON)") harness/course/learner.py $@ \

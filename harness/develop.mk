@@ -22,7 +22,7 @@ help::
 	@echo 'make diff-lab      how your files differ from the solution, once you have passed'
 	@echo
 	@echo 'Teach (docs/instructor.md):'
-	@echo 'make handout       make the course without solutions       [OUT=build/handout]'
+	@echo 'make handout       make the course without solutions       [OUT=build/handout ANSWERS=no]'
 	@echo 'make grade SUBMISSIONS=folder   grade one submission or a folder of them   [LAB=04 OUT=results/grades JOBS=1]'
 	@echo
 
@@ -83,7 +83,7 @@ new-lab:
 	$(Q)python3 harness/course/new_lab.py $(if $(LAB),"$$LAB")
 
 handout:
-	$(Q)python3 harness/course/handout.py $(if $(OUT),"$$OUT")
+	$(Q)python3 harness/course/handout.py $(if $(OUT),"$$OUT") $(if $(filter no,$(ANSWERS)),--no-answers)
 
 grade:
 	$(Q)python3 harness/course/grade.py $(if $(SUBMISSIONS),"$$SUBMISSIONS") $(call option,--lab,LAB) \

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""handout.py OUT: makes the course without solutions, mutants, alternates and answers.
+"""handout.py OUT: makes the course without solutions, mutants and alternates.
 
 The handout has the reference engines as objects, so the comparison still works. It has the starters as
 files, since there is no solution to cut them from. At the end the tool searches the handout for lines
@@ -21,7 +21,7 @@ from labs import ROOT, CourseError
 MARK = ".iolab-handout"
 PARTS = ("LICENSE", "Makefile", ".gitignore", ".clang-format", "common", "docs", "harness", "labs", "plots")
 # Solutions; texts about them; what works only with them; tools of the developers.
-WITHOUT = ("labs/*/engine*.c", "labs/*/mutants", "labs/*/alternates", "labs/*/answers.md",
+WITHOUT = ("labs/*/engine*.c", "labs/*/mutants", "labs/*/alternates",
            "labs/*/equivalent.toml", "docs/mutation.md", "harness/course/mutate.py", "harness/course/mutation",
            "common/op_syscall.c",
            "docs/instructor.md", "docs/add-a-lab.md", "docs/architecture.md",
@@ -147,7 +147,7 @@ def find_leaks(out):
                 yield f"{os.path.relpath(path, out)}:{number}: '{plain(line)}', as in {lines[plain(line)]}"
 
 
-def make(out):
+def make(out, with_answers):
     if os.path.isdir(out) and os.listdir(out):
         if not os.path.exists(os.path.join(out, MARK)):
             raise CourseError(f"OUT={out} is not empty and no handout; name another folder")
@@ -163,6 +163,8 @@ def make(out):
     try:
         labs.write(os.path.join(new, MARK), "make handout made this folder, and may replace it.\n")
         copy_tree(new)
+        for path in [] if with_answers else glob.glob(os.path.join(new, "labs", "*", "answers.md")):
+            os.unlink(path)
         add_objects(new)
         add_starters(new)
         adapt_pages(new)
@@ -181,9 +183,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", metavar="OUT", nargs="?", default=os.path.join("build", "handout"))
+    parser.add_argument("--no-answers", action="store_true",
+                        help="leave out the answers to the questions, which `make answer` shows")
     o = parser.parse_args()
     try:
-        make(o.out)
+        make(o.out, not o.no_answers)
     except (CourseError, OSError) as error:
         print(f"handout: {error}", file=sys.stderr)
         return 1

@@ -361,6 +361,14 @@ def diff(words):
     return 0
 
 
+def answer(words):
+    from learning import questions
+    lab = chosen(words)
+    working_copy.need(lab)
+    questions.answer(lab, words.get("QUESTION", ""), lab_word(lab), is_set(words, "FORCE"))
+    return 0
+
+
 def predict(words):
     from learning import predictions  # here: it loads many modules, and other commands should start fast
     lab = chosen(words)
@@ -434,6 +442,7 @@ COMMANDS = {
     "check-lab": (check_lab, ("LAB", "EXERCISE", "TEST"), "build and test your files"),
     "watch": (watch, ("LAB", "EXERCISE"), "check again on each save"),
     "hint": (hint, ("LAB", "EXERCISE"), "show a hint; again: a stronger one"),
+    "answer": (answer, ("LAB", "QUESTION", "FORCE"), "answer a handout's question, then see the course's answer"),
     "predict": (predict, ("LAB",), "say what you expect, before you measure"),
     "measure": (measure, ("LAB", "FORCE", "PREDICT", "RUNTIME"), "compare your engine with the reference"),
     "diff-lab": (diff, ("LAB", "FORCE"), "show how your files differ from the solution"),

@@ -740,7 +740,7 @@ print(labs.find("70").starter(solved)["engine.c"], end="")' "$solved" >"$CLASS/s
 		        assert words not in lines, words
 		assert count > 10, count
 		for path in texts:
-		    assert not re.search(r"labs/[^/]*/(engine[^/]*\.c|mutants|alternates|answers\.md)", path), path
+		    assert not re.search(r"labs/[^/]*/(engine[^/]*\.c|mutants|alternates)", path), path
 		for path, text in texts.items():
 		    for target in re.findall(r"\]\(([^)\s#]+)", text) if path.endswith(".md") else []:
 		        assert "://" in target or os.path.exists(os.path.join(os.path.dirname(path), target)), f"{path}: {target}"
@@ -748,6 +748,11 @@ print(labs.find("70").starter(solved)["engine.c"], end="")' "$solved" >"$CLASS/s
 	EOF
 	assert_success
 	[ ! -e "$BATS_TEST_TMPDIR/handout/.git" ]
+	[ -e "$BATS_TEST_TMPDIR/handout/labs/00_null/answers.md" ]
+	run python3 "$ROOT/harness/course/handout.py" --no-answers "$BATS_TEST_TMPDIR/handout"
+	assert_success
+	run find "$BATS_TEST_TMPDIR/handout" -name answers.md
+	assert_output ""
 }
 
 @test "a handout builds, compares, and begins a lab" {

@@ -458,6 +458,41 @@ say_others(labs.find("90"), all[0], all)'
 # await_line TEXT TIMES: until the text was printed that often.
 await_line() { until_more_than $(($2 - 1)) grep -c "$1" "$BATS_TEST_TMPDIR/seen"; }
 
+@test "answer: the questions, and the course's answer after the learner's own" {
+	cp -r "$IOLAB_LABS" "$BATS_TEST_TMPDIR/labs"
+	export IOLAB_LABS=$BATS_TEST_TMPDIR/labs
+	printf '\n**Question 1.** Why is\nit so?\n\n**Question 2.** And why not?\n' >>"$IOLAB_LABS/90_tiny/README.md"
+	printf '# Answers\n\n## Question 1\n\nBecause it is.\n\n## Question 2\n\nSee 1.\n' >"$IOLAB_LABS/90_tiny/answers.md"
+	started
+	run learner answer
+	assert_success
+	assert_line "  1. Why is it so?"
+	refute_output --partial "Because"
+	run learner answer QUESTION=1
+	assert_failure 1
+	assert_output --partial "answers.txt, or add FORCE=1"
+	refute_output --partial "Because"
+	sed -i 's/^1 =.*/1 = It must be./' "$IOLAB_WORK/90_tiny/answers.txt"
+	run learner answer QUESTION=1
+	assert_success
+	assert_line "     You: It must be."
+	assert_line "     Because it is."
+	assert_line --partial "make answer QUESTION=2"
+	run learner answer QUESTION=2 FORCE=1
+	assert_success
+	assert_line "     See 1."
+	run on_terminal 'It need not.\n' make -s answer QUESTION=2
+	assert_output --partial "See 1."
+	grep -qx "2 = It need not." "$IOLAB_WORK/90_tiny/answers.txt"
+	run learner answer QUESTION=3
+	assert_failure 1
+	assert_output --partial "has the questions 1 to 2"
+	rm "$IOLAB_LABS/90_tiny/answers.md"
+	run learner answer QUESTION=1
+	assert_failure 1
+	assert_output --partial "made without the answers"
+}
+
 @test "predict without a terminal: a file to fill in, checked when it is" {
 	started
 	file="$IOLAB_WORK/90_tiny/predictions.txt"
