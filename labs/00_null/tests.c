@@ -258,6 +258,55 @@ static void loses_nothing_on_cancel(struct subject *s)
 	close_engine(s);
 }
 
+/* What has finished is there for any time limit: a negative one is for ever, whichever it is. */
+static void knows_every_time_limit(struct subject *s)
+{
+	static const int64_t limits_ns[] = { -1, -2, INT64_MIN, 0, 1, INT64_MAX };
+	struct io_op *done[4];
+	open_engine(s, 4, 1);
+	for (unsigned i = 0; i < sizeof limits_ns / sizeof *limits_ns; i++) {
+		start(s, prepare_nop(s, i % 4));
+		unsigned n = reap(s, done, 1, 4, limits_ns[i]);
+		expect(n == 1, "expected the finished operation with a limit of %lld ns, saw %u",
+		       (long long)limits_ns[i], n);
+	}
+	close_engine(s);
+}
+
+/* The test's own memory may grow a little; an engine that is kept takes more than 16 bytes. */
+static void close_frees_all(struct subject *s)
+{
+	enum { ROUNDS = 300 };
+	size_t before = 0;
+	for (unsigned i = 0; i <= ROUNDS; i++) {
+		open_engine(s, 64, 1);
+		perform(s, prepare_nop(s, 0));
+		close_engine(s);
+		if (i == 0) /* what the C library allocates once is there now */
+			before = mallinfo2().uordblks;
+	}
+	size_t after = mallinfo2().uordblks;
+	expect(after < before + 16 * ROUNDS,
+	       "expected nothing left of %u engines that were closed, saw %zu bytes more", ROUNDS,
+	       after - before);
+}
+
+/* A depth that needs more bits than 16, and one that has none of the lower 16. */
+static void serves_a_large_depth(struct subject *s)
+{
+	static const unsigned depths[] = { 65536, 131072, 131075 };
+	for (unsigned i = 0; i < 3; i++) {
+		struct io_op *op;
+		open_engine_with_arena(s, depths[i], BUFFER_BYTES);
+		op = prepare_nop(s, depths[i] - 1);
+		unsigned accepted = offer(s, &op, 1);
+		expect(accepted == 1, "expected an idle engine of depth %u to accept one, saw %u",
+		       depths[i], accepted);
+		await_all(s);
+		close_engine(s);
+	}
+}
+
 /* Exercise 2: the engine is null:narrow, which holds half of its depth. */
 
 static void prepare_all(struct subject *s, struct io_op **ops, unsigned count)
@@ -345,7 +394,61 @@ static void accepts_one_when_idle(struct subject *s)
 	close_engine(s);
 }
 
+/* Half of the depth, rounded up: no less, and no more. */
+static void holds_half_rounded_up(struct subject *s)
+{
+	static const unsigned depths[] = { 1, 2, 3, 7, 8, 65, 1001 };
+	struct io_op *ops[1001];
+	for (unsigned i = 0; i < sizeof depths / sizeof *depths; i++) {
+		unsigned depth = depths[i], half = (depth + 1) / 2, accepted = 0;
+		open_engine_with_arena(s, depth, BUFFER_BYTES);
+		prepare_all(s, ops, depth);
+		for (unsigned tries = 0; tries < 16 + depth && accepted < depth; tries++)
+			accepted += offer(s, ops + accepted, depth - accepted);
+		expect(accepted == half, "depth %u: expected room for %u, saw %u accepted", depth,
+		       half, accepted);
+		await_all(s);
+		close_engine(s);
+	}
+}
+
+/* Another engine, opened later with another depth and without the option, changes nothing. */
+static void keeps_its_own_capacity(struct subject *s)
+{
+	struct subject large = { .ops = s->ops, .flavour = s->flavour };
+	struct io_op *ops[8];
+	unsigned accepted = 0;
+	open_engine(s, 8, 1);
+	open_engine(&large, 64, 1);
+	prepare_all(s, ops, 8);
+	for (unsigned tries = 0; tries < 16 && accepted < 8; tries++)
+		accepted += offer(s, ops + accepted, 8 - accepted);
+	expect(accepted == 4, "expected room for 4 beside an engine of depth 64, saw %u accepted",
+	       accepted);
+	await_all(s);
+	close_engine(s);
+	close_engine(&large);
+}
+
 /* Exercise 3. */
+
+/* All 32 bits of len_bytes are a length. */
+static void counts_every_length(struct subject *s)
+{
+	static const uint32_t lengths[] = { 0, 1, 65536, 0x7fffffff, 0x80000000, UINT32_MAX };
+	open_engine(s, 4, 1);
+	for (unsigned i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+		static const enum io_kind kinds[] = { IO_READ, IO_WRITE };
+		for (unsigned k = 0; k < 2; k++) {
+			struct io_op *op = prepare(s, i % 4, kinds[k], 7, 0, 0, BLOCK);
+			op->len_bytes = lengths[i];
+			int64_t result = perform(s, op);
+			expect(result == lengths[i], "expected %u from a %s of %u bytes, saw %s",
+			       lengths[i], kind_name(kinds[k]), lengths[i], answer(result));
+		}
+	}
+	close_engine(s);
+}
 
 static void moves_nothing_in_syncs_and_no_ops(struct subject *s)
 {
@@ -526,6 +629,44 @@ const struct lab_test lab_tests[] = {
 	  .engine = "null",
 	  .flavours = ONE(NO_FD),
 	  .run = open_without_memory },
+	{ .name = "knows_every_time_limit",
+	  .exercise = 1,
+	  .engine = "null",
+	  .flavours = ONE(NO_FD),
+	  .run = knows_every_time_limit,
+	  .allowed_calls = NOTHING },
+	{ .name = "reaps_nothing_when_max_is_0",
+	  .exercise = 1,
+	  .engine = "null",
+	  .flavours = ONE(BUFFERED),
+	  .run = reap_of_nothing_loses_nothing },
+	{ .name = "keeps_a_large_min",
+	  .exercise = 1,
+	  .engine = "null",
+	  .flavours = ONE(BUFFERED),
+	  .run = reap_keeps_a_large_min,
+	  .allowed_calls = NOTHING },
+	{ .name = "survives_many_operations",
+	  .exercise = 1,
+	  .engine = "null",
+	  .flavours = ONE(NO_FD),
+	  .run = file_survives_many_operations,
+	  .allowed_calls = NOTHING },
+	{ .name = "cancels_more_than_64",
+	  .exercise = 1,
+	  .engine = "null",
+	  .flavours = ONE(BUFFERED),
+	  .run = file_cancel_then_silence },
+	{ .name = "close_frees_all",
+	  .exercise = 1,
+	  .engine = "null",
+	  .flavours = ONE(NO_FD),
+	  .run = close_frees_all },
+	{ .name = "serves_a_large_depth",
+	  .exercise = 1,
+	  .engine = "null",
+	  .flavours = ONE(NO_FD),
+	  .run = serves_a_large_depth },
 
 	{ .name = "stops_at_its_capacity",
 	  .exercise = 2,
@@ -563,6 +704,23 @@ const struct lab_test lab_tests[] = {
 	  .flavours = ONE(BUFFERED),
 	  .run = file_fills_its_depth,
 	  .allowed_calls = NOTHING },
+	{ .name = "holds_half_rounded_up",
+	  .exercise = 2,
+	  .engine = "null:narrow",
+	  .flavours = ONE(NO_FD),
+	  .run = holds_half_rounded_up,
+	  .allowed_calls = NOTHING },
+	{ .name = "keeps_its_own_capacity",
+	  .exercise = 2,
+	  .engine = "null:narrow",
+	  .flavours = ONE(NO_FD),
+	  .run = keeps_its_own_capacity,
+	  .allowed_calls = NOTHING },
+	{ .name = "narrow_serves_a_large_depth",
+	  .exercise = 2,
+	  .engine = "null:narrow",
+	  .flavours = ONE(NO_FD),
+	  .run = serves_a_large_depth },
 
 	{ .name = "moves_nothing_in_syncs_and_no_ops",
 	  .exercise = 3,
@@ -581,6 +739,12 @@ const struct lab_test lab_tests[] = {
 	  .engine = "null",
 	  .flavours = ONE(BUFFERED),
 	  .run = file_read_right_data,
+	  .allowed_calls = NOTHING },
+	{ .name = "counts_every_length",
+	  .exercise = 3,
+	  .engine = "null",
+	  .flavours = ONE(NO_FD),
+	  .run = counts_every_length,
 	  .allowed_calls = NOTHING },
 
 	{ .name = "says_what_it_cannot_do",
