@@ -296,6 +296,16 @@ def chosen_labs(o):
     return [lab for lab in everything if any(p.startswith(f"labs/{lab.name}/") for p in paths)]
 
 
+def check_contract_table(tap):
+    """docs/contract-tests.md: each sentence of the contract and of the handouts has a test, or a reason."""
+    table = os.path.join(ROOT, "harness", "tests", "contract_table.py")
+    done = subprocess.run([sys.executable, "-B", table, "--check"], cwd=ROOT, capture_output=True, text=True,
+                          check=False)
+    tap.check("each sentence of contract and handouts has a test", done.stderr if done.returncode else "")
+    for line in done.stdout.splitlines():
+        print(f"# {line}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -313,6 +323,7 @@ def main():
         checked = chosen_labs(o)
         if any(lab.threads for lab in checked):
             programs.prepare("gcc", "thread")
+        check_contract_table(tap)
         tap.check("there are labs to check", "" if checked or o.since else "no folder has a lab.toml")
         scratch = tempfile.mkdtemp(prefix="iolab-course-", dir=os.environ.get("TMPDIR", "/var/tmp"))
         try:

@@ -61,6 +61,7 @@ static const struct test tests[] = {
 	{ "file_bad_offset", FILES, file_bad_offset },
 	{ "file_misaligned_direct", ONE(DIRECT), file_misaligned_direct },
 	{ "file_fills_its_depth", FILES, file_fills_its_depth },
+	{ "blocking_submit_is_over_at_its_end", FILES, blocking_submit_is_over_at_its_end },
 	{ "file_cancel", FILES, file_cancel },
 	{ "reap_keeps_min_and_max", FILES, reap_keeps_min_and_max },
 	{ "opens_and_closes_again", ONE(BUFFERED), opens_and_closes_again },
@@ -89,6 +90,7 @@ static const struct test tests[] = {
 	{ "file_lengths_beyond_2_gib", ONE(BUFFERED), file_lengths_beyond_2_gib },
 	{ "file_zero_bytes", FILES, file_zero_bytes },
 	{ "stream_zero_bytes", STREAMS, stream_zero_bytes },
+	{ "stream_waits_for_as_many_as_asked", STREAMS, stream_waits_for_as_many_as_asked },
 	{ "reap_keeps_a_large_min", FILES, reap_keeps_a_large_min },
 	{ "reap_of_nothing_loses_nothing", FILES, reap_of_nothing_loses_nothing },
 	{ "file_survives_many_operations", ONE(BUFFERED) | ONE(NO_FD),
@@ -129,6 +131,7 @@ static const struct test tests[] = {
 	{ "file_syncs_stay_honest", ONE(BUFFERED), file_syncs_stay_honest, .is_long = true },
 	{ "stream_sends_stay_honest", ONE(UNIX) | ONE(PIPE), stream_sends_stay_honest,
 	  .is_long = true },
+	{ "socket_false_alarm_is_no_result", SOCKETS, socket_false_alarm_is_no_result },
 	{ "failing_calls_of_opening", ONE(BUFFERED) | ONE(TCP) | ONE(NO_FD),
 	  failing_calls_of_opening },
 	{ "file_failing_calls", FILES, file_failing_calls, .is_long = true },
@@ -458,7 +461,9 @@ static void kill_mutants(struct suite *suite, const struct mutant *first)
 		const struct test *killer = test_named(mutant->killer);
 		if (suite->only_test && strcmp(suite->only_test, killer->name) != 0)
 			continue;
-		struct subject s = { .ops = &mutant->ops, .options = mutant->options };
+		struct subject s = { .ops = &mutant->ops,
+				     .options = mutant->options,
+				     .flavour = mutant->flavour };
 		while (!(killer->flavours & ONE(s.flavour)))
 			s.flavour++;
 		enum verdict verdict = run_test(&s, killer, MUTANT_LIMIT_NS, text, sizeof text);

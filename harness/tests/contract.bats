@@ -51,3 +51,28 @@ rules_changed_by() {
 	assert_failure
 	assert_output --partial "there is no test stream_keeps_time"
 }
+
+@test "a demand of a handout without a test is an error, and so is a row without a sentence" {
+	cp -r labs/00_null "$BATS_TEST_TMPDIR/00_null"
+	run "$SYSTEM_PYTHON" -B - "$BATS_TEST_TMPDIR/00_null" <<-'PYTHON'
+		import sys
+		sys.path.insert(0, "harness/tests")
+		from handout_demands import Lab
+		folder = sys.argv[1]
+		assert list(Lab(folder).mistakes()) == []
+		rows = Lab(folder).text("demands.toml")
+		handout = Lab(folder).text("README.md")
+
+		def mistakes(rows, handout=handout):
+		    for name, text in (("demands.toml", rows), ("README.md", handout)):
+		        with open(f"{folder}/{name}", "w", encoding="utf-8") as file:
+		            file.write(text)
+		    return "\n".join(Lab(folder).mistakes())
+
+		assert 'no test, and not marked untestable: "A new trap."' in mistakes(rows, handout + "\n## Traps\n\n- A new trap.\n")
+		assert "no sentence of README.md begins" in mistakes(rows.replace("A full engine", "A fuller engine"))
+		assert "tests.c has no test stops_somewhere" in mistakes(rows.replace("stops_at_its_capacity", "stops_somewhere"))
+		assert "needs tests, or where else, or why not" in mistakes(rows.replace("untestable = ", "because = "))
+	PYTHON
+	assert_success
+}

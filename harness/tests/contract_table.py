@@ -6,13 +6,16 @@
 
 The sentences are those of common/io_engine.h, from "Ownership." on. What asserts them stands in
 harness/tests/conformance/rules.c; `conformance --rules` says it. A sentence without a row there is an
-error, and so is a row without a sentence. --check writes nothing, and fails when the page is stale.
+error, and so is a row without a sentence. Then follow the demands of the labs' handouts
+(handout_demands.py). --check writes nothing, and fails when the page is stale.
 """
 import argparse
 import collections
 import re
 import subprocess
 import sys
+
+import handout_demands
 
 HEADER = "common/io_engine.h"
 PAGE = "docs/contract-tests.md"
@@ -112,7 +115,13 @@ def row(sentence, rule, faults):
     return f"| {sentence} | {reason} | |"
 
 
-def page(sentences, rules, tests, faults):
+def count_of_lab(lab):
+    count = lab.counts()
+    return (f"Handout of lab {lab.name}: {len(lab.sentences)} sentences of exercises and traps, {count['tests']} "
+            f"asserted by its tests, {count['elsewhere']} tested elsewhere, {count['untestable']} untestable.  ")
+
+
+def page(sentences, rules, tests, faults, labs):
     by_sentence = {s: answers(s, rules)[0] for below in sentences.values() for s in below}
     count = {way: sum(bool(rule[way]) for rule in by_sentence.values())
              for way in ("tests", "elsewhere", "untestable")}
@@ -125,11 +134,14 @@ def page(sentences, rules, tests, faults):
         f"{len(by_sentence)} sentences: {count['tests']} asserted by {len(tests)} conformance tests, "
         f"{count['elsewhere']} tested elsewhere, {count['untestable']} untestable. "
         f"{sum(map(len, faults.values()))} broken engines.", "",
+        *(count_of_lab(lab) for lab in labs), "",
     ]
     for title, below in sentences.items():
         lines += [f"## {title}", "", "| sentence | tests | broken engines that they catch |", "|---|---|---|"]
         lines += [row(s, by_sentence[s], faults) for s in below]
         lines.append("")
+    for lab in labs:
+        lines += lab.table()
     return "\n".join(lines)
 
 
@@ -139,10 +151,11 @@ def main():
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
     known = (contract(), *asked(options.conformance))
-    wrong = list(mistakes(*known))
+    labs = handout_demands.all_labs()
+    wrong = [*mistakes(*known), *(line for lab in labs for line in lab.mistakes())]
     if wrong:
         sys.exit("\n".join(wrong))
-    text = page(*known)
+    text = page(*known, labs)
     if options.check:
         with open(PAGE, encoding="utf-8") as file:
             if file.read() != text:
@@ -150,7 +163,7 @@ def main():
     else:
         with open(PAGE, "w", encoding="utf-8") as file:
             file.write(text)
-    print(next(line for line in text.splitlines() if " sentences: " in line))
+    print("\n".join(line.strip() for line in text.splitlines() if " sentences" in line and " untestable." in line))
 
 
 if __name__ == "__main__":

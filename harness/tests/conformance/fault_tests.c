@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -419,4 +420,43 @@ void stream_failing_calls(struct subject *s)
 		tried += play_with_faults(s, in_kind(s), true);
 	tried += play_with_faults(s, out_kind(s), false);
 	skip_if_none(tried);
+}
+
+static void read_all(int fd)
+{
+	char bytes[100];
+	while (syscall(SYS_recvfrom, fd, bytes, sizeof bytes, MSG_DONTWAIT, NULL, NULL) > 0)
+		;
+}
+
+/* Bytes are there, and somebody else is faster: "ready" was a false alarm, and the wait goes on. */
+void socket_false_alarm_is_no_result(struct subject *s)
+{
+	int ends[2];
+	struct io_op *done[1];
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	need_faults();
+	make_pair(s, ends);
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	struct io_op *op = prepare_receive(s, 0, ends[0], 0);
+	for (unsigned i = 0; i < 3; i++) {
+		start(s, op);
+		expect(reap(s, done, 1, 1, NS_PER_MS) == 0,
+		       "a receive completed with nothing there");
+		faults_before_recv(read_all);
+		expect(write(ends[1], "stolen", 6) == 6, "the test's own write failed");
+		/* An engine that does not call recv(2) gets the bytes. */
+		if (reap(s, done, 1, 1, 20 * NS_PER_MS) == 0) {
+			expect(write(ends[1], "second", 6) == 6, "the test's own write failed");
+			await(s, op);
+		}
+		faults_before_recv(NULL);
+		expect(op->result == 6, "after a false alarm: expected 6 bytes, saw %lld",
+		       (long long)op->result);
+		prepare_receive(s, 0, ends[0], 0);
+	}
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
 }

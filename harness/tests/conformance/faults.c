@@ -147,9 +147,19 @@ static int strike_a_transfer(enum fault_id id, int flags)
 	return lie ? 0 : faults_strike(id);
 }
 
+static void (*before_recv)(int fd);
+
+void faults_before_recv(void (*thief)(int fd))
+{
+	__atomic_store_n(&before_recv, thief, __ATOMIC_RELEASE);
+}
+
 ssize_t recv(int fd, void *buf, size_t count, int flags)
 {
 	REAL(recv);
+	void (*thief)(int) = __atomic_exchange_n(&before_recv, NULL, __ATOMIC_ACQ_REL);
+	if (thief)
+		thief(fd);
 	int error = strike_a_transfer(FAULT_recv, flags);
 	return error ? AS_ERRNO(ssize_t) : real(fd, buf, count, flags);
 }

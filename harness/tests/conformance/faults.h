@@ -95,6 +95,9 @@ __attribute__((weak)) void faults_end(void);
 __attribute__((weak)) unsigned faults_calls(enum fault_id id);
 __attribute__((weak)) bool faults_struck(void);
 
+/* Calls `thief` once with the descriptor, right before the next recv(2) of the engine. */
+__attribute__((weak)) void faults_before_recv(void (*thief)(int fd));
+
 /* For those who stand in place of a call: 0, or the error with which this call has to fail. */
 __attribute__((weak)) int faults_strike(enum fault_id id);
 

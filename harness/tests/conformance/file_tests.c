@@ -213,6 +213,28 @@ void file_fills_its_depth(struct subject *s)
 	close(fd);
 }
 
+/* What an engine says with IO_BLOCKS_IN_SUBMIT: a reap() that does not wait finds it all. */
+void blocking_submit_is_over_at_its_end(struct subject *s)
+{
+	struct io_op *done[4], *ops[4];
+	if (!(s->ops->traits & IO_BLOCKS_IN_SUBMIT))
+		test_skipped("its submit() does not wait");
+	int fd = make_file(s, BLOCK, O_RDONLY);
+	open_engine(s, 4, 1);
+	attach(s, 0, fd);
+	for (unsigned slot = 0; slot < 4; slot++)
+		ops[slot] = prepare(s, slot, IO_READ, fd, 0, 0, BLOCK);
+	int accepted = s->ops->submit(s->engine, ops, 4);
+	expect(accepted > 0, "expected at least one to be accepted, saw %d", accepted);
+	for (int i = 0; i < accepted; i++)
+		ops[i]->in_flight = 1;
+	s->inflight = (unsigned)accepted;
+	unsigned n = reap(s, done, 0, 4, 0);
+	expect(n == (unsigned)accepted, "expected all %d to be over, saw %u", accepted, n);
+	close_engine(s);
+	close(fd);
+}
+
 void file_cancel(struct subject *s)
 {
 	int fd = make_file(s, FILE_BLOCKS * BLOCK, O_RDONLY);

@@ -161,6 +161,13 @@ static int stubborn_submit(struct engine *e, struct io_op *const *ops, unsigned 
 	return (int)count;
 }
 
+/* Finds what is over at the second call. */
+static int dawdling_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
+			 int64_t timeout_ns)
+{
+	return e->count++ % 2 ? plain_reap(e, done, min, max, timeout_ns) : 0;
+}
+
 #define PLAIN                                                                                      \
 	.traits = IO_BLOCKS_IN_SUBMIT, .supports = any_supports, .open = plain_open,               \
 	.submit = plain_submit, .reap = plain_reap, .cancel = plain_cancel, .close = plain_close
@@ -213,5 +220,18 @@ const struct mutant mutants[] = {
 	  { .name = "mutant", PLAIN, .submit = stubborn_submit },
 	  "socket_receive_timeout_is_an_error",
 	  "SIGALRM" },
+	{ "blocks in submit() and does not say so",
+	  { .name = "mutant", PLAIN, .traits = 0 },
+	  "stream_waits_without_touching",
+	  "hung" },
+	{ "names a position on a pipe",
+	  { .name = "mutant", PLAIN, .submit = wrong_place_submit },
+	  "stream_receives_what_is_there",
+	  "-29",
+	  .flavour = PIPE },
+	{ "says that it blocks, and is late nevertheless",
+	  { .name = "mutant", PLAIN, .reap = dawdling_reap },
+	  "blocking_submit_is_over_at_its_end",
+	  "over" },
 	{ NULL },
 };

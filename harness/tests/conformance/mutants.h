@@ -3,6 +3,7 @@
 #ifndef IOLAB_CONFORMANCE_MUTANTS_H
 #define IOLAB_CONFORMANCE_MUTANTS_H
 
+#include "conformance.h"
 #include "io_engine.h"
 
 struct mutant {
@@ -11,6 +12,7 @@ struct mutant {
 	const char *killer; /* the test that must fail */
 	const char *says; /* what its diagnosis must contain */
 	uint64_t options; /* that it is opened with */
+	enum flavour flavour; /* the first that its test is tried with */
 };
 
 /* Each is ended by a NULL fault. */

@@ -33,6 +33,7 @@ enum fault {
 	ZERO_MEANS_ALL,
 	ZERO_IS_AN_ERROR,
 	MIN_AT_MOST_8,
+	MIN_IS_ONE,
 	MIN_0_FINDS_NOTHING,
 	MAX_0_LOSES_ONE,
 	WRONG_AT_65536,
@@ -89,6 +90,8 @@ enum fault {
 	NO_SYNC_AFTER_5000,
 	NO_SEND_AFTER_5000,
 	ONLY_WHEN_TRACED,
+	TOUCHES_WHILE_WAITING,
+	ONE_DIRECTION_AT_A_TIME,
 };
 
 struct engine {
@@ -98,6 +101,7 @@ struct engine {
 	unsigned depth, max_fds;
 	unsigned long count;
 	bool traced;
+	unsigned receives; /* in flight */
 	struct op_queue held; /* not handed on */
 	struct op_queue finished; /* not taken from the right engine */
 	struct io_op *last;
@@ -254,6 +258,13 @@ static bool spoil_result(struct engine *e, struct io_op *op, int64_t *result)
 	case NO_SEND_AFTER_5000:
 		*result = op->len_bytes;
 		return op->kind == IO_SEND && e->count >= 5000;
+	case TOUCHES_WHILE_WAITING:
+		if (io_kind_is_input(op->kind))
+			((char *)op->buf)[op->len_bytes - 1] ^= 1;
+		return false;
+	case ONE_DIRECTION_AT_A_TIME:
+		*result = -EBUSY;
+		return op->kind == IO_SEND && e->receives > 0;
 	case ONLY_WHEN_TRACED:
 		*result = op->len_bytes;
 		return !e->traced;
@@ -325,6 +336,7 @@ static int over_submit(struct engine *e, struct io_op *const *ops, unsigned coun
 		e->asked[op->slot].len_bytes = op->len_bytes;
 		e->asked[op->slot].fd = op->fd;
 		e->asked[op->slot].out = !io_kind_is_input(op->kind);
+		e->receives += io_kind_is_input(op->kind);
 		spoil_request(e, op);
 		if (spoil_result(e, op, &result))
 			op_queue_finish(&e->finished, op, result);
@@ -380,6 +392,8 @@ static int spoiled_reap(struct engine *e, struct io_op **done, unsigned min, uns
 		return reap_in_slices(e, done, min, max, timeout_ns);
 	if (e->fault == MIN_AT_MOST_8 && min > 8)
 		max = min = 8;
+	if (e->fault == MIN_IS_ONE && min > 1)
+		max = min = 1;
 	if (e->fault == MIN_0_FINDS_NOTHING && min == 0)
 		return 0;
 	if (e->fault == TIMEOUT_IS_A_FRACTION && min > 0 && timeout_ns >= NS_PER_S)
@@ -426,6 +440,7 @@ static int over_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 		n = submit_failed_again(e, done, n);
 	for (unsigned i = 0; i < n; i++) {
 		e->last = done[i];
+		e->receives -= io_kind_is_input(done[i]->kind);
 		if (e->fault == ERRORS_ARE_EIO && done[i]->result < 0)
 			done[i]->result = -EIO;
 		done[i]->offset = e->asked[done[i]->slot].offset;
@@ -514,6 +529,8 @@ const struct mutant laid_over_mutants[] = {
 		  "0 bytes"),
 	LAID_OVER(ZERO_IS_AN_ERROR, "refuses 0 bytes", "file_zero_bytes", "expected 0"),
 	LAID_OVER(MIN_AT_MOST_8, "waits for at most 8", "reap_keeps_a_large_min", "saw 8"),
+	LAID_OVER(MIN_IS_ONE, "waits for the first only", "stream_waits_for_as_many_as_asked",
+		  "saw 1"),
 	LAID_OVER(MIN_0_FINDS_NOTHING, "does not look with min 0", "reap_of_nothing_loses_nothing",
 		  "with min 0"),
 	LAID_OVER(MAX_0_LOSES_ONE, "loses one with max 0", "reap_of_nothing_loses_nothing",
@@ -618,6 +635,11 @@ const struct mutant laid_over_mutants[] = {
 		  "EINVAL"),
 	LAID_OVER(NO_SEND_AFTER_5000, "leaves sends out after 5,000", "stream_sends_stay_honest",
 		  ""),
+	LAID_OVER(TOUCHES_WHILE_WAITING, "touches a buffer while it waits",
+		  "stream_waits_without_touching", "touched"),
+	LAID_OVER(ONE_DIRECTION_AT_A_TIME, "sends nothing while a receive waits",
+		  "socket_both_directions_at_once", ""),
+	LAID_OVER(EINTR_OF_A_SEND, "sends without MSG_DONTWAIT", "stream_cancel_of_sends", "hung"),
 	LAID_OVER(ONLY_WHEN_TRACED, "works only while it is traced", "file_read_right_data",
 		  "wrong byte"),
 	{ NULL },

@@ -485,3 +485,47 @@ void stream_finds_many_ready_at_once(struct subject *s)
 		close(ends[i][1]);
 	}
 }
+
+/* Speaks on each of the first three, one after another. */
+static void *speak_in_turn(void *argument)
+{
+	int(*ends)[2] = argument;
+	const struct timespec later = { .tv_nsec = 5 * NS_PER_MS };
+	for (unsigned i = 0; i < 3; i++) {
+		nanosleep(&later, NULL);
+		if (write(ends[i][1], "x", 1) != 1)
+			abort();
+	}
+	return NULL;
+}
+
+/* Three of four speak: the wait for three ends with the third, neither before nor after. */
+void stream_waits_for_as_many_as_asked(struct subject *s)
+{
+	enum { COUNT = 4 };
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	int ends[COUNT][2];
+	struct io_op *done[COUNT];
+	pthread_t speaker;
+	open_engine(s, COUNT, COUNT);
+	for (unsigned i = 0; i < COUNT; i++) {
+		make_reading_pair(s, ends[i]);
+		attach(s, i, ends[i][0]);
+		start(s, prepare_receive(s, i, ends[i][0], i));
+	}
+	expect(pthread_create(&speaker, NULL, speak_in_turn, ends) == 0, "no thread");
+	uint64_t began_ns = clock_ns();
+	unsigned n = reap(s, done, 3, COUNT, 5 * NS_PER_S);
+	expect(clock_ns() - began_ns < 4 * (uint64_t)NS_PER_S,
+	       "expected a wait until the third is there, saw one until the time was over");
+	expect(n == 3, "expected the 3 that were asked for, saw %u", n);
+	pthread_join(speaker, NULL);
+	expect(reap(s, done, 1, COUNT, NS_PER_MS) == 0, "a receive completed with nothing there");
+	expect(write(ends[3][1], "x", 1) == 1, "the test's own write failed");
+	await_all(s);
+	close_engine(s);
+	for (unsigned i = 0; i < COUNT; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+}

@@ -17,6 +17,7 @@ void file_write_to_read_only(struct subject *s);
 void file_bad_offset(struct subject *s);
 void file_misaligned_direct(struct subject *s);
 void file_fills_its_depth(struct subject *s);
+void blocking_submit_is_over_at_its_end(struct subject *s);
 void file_cancel(struct subject *s);
 void reap_keeps_min_and_max(struct subject *s);
 void opens_and_closes_again(struct subject *s);
@@ -48,6 +49,7 @@ void file_lengths_beyond_64_kib(struct subject *s);
 void file_lengths_beyond_2_gib(struct subject *s);
 void file_zero_bytes(struct subject *s);
 void stream_zero_bytes(struct subject *s);
+void stream_waits_for_as_many_as_asked(struct subject *s);
 void reap_keeps_a_large_min(struct subject *s);
 void reap_of_nothing_loses_nothing(struct subject *s);
 void file_survives_many_operations(struct subject *s);
@@ -94,5 +96,6 @@ void stream_sends_stay_honest(struct subject *s);
 void failing_calls_of_opening(struct subject *s);
 void file_failing_calls(struct subject *s);
 void stream_failing_calls(struct subject *s);
+void socket_false_alarm_is_no_result(struct subject *s);
 
 #endif
