@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "run/driver.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -35,12 +37,12 @@ static const struct patience usual_patience = {
 
 /*
  * For the handler, which runs in the driver's thread. An engine that blocks in submit() waits for
- * its peer there, and nothing but the peer's end brings it back.
+ * its peer there, and nothing but the end of its connection brings it back.
  */
 static struct {
 	volatile uint64_t cut_off_ns; /* UINT64_MAX: never */
 	volatile sig_atomic_t late_ticks; /* since then */
-	volatile pid_t peer; /* 0: none */
+	const struct workload *volatile workload; /* NULL: without a peer, or cut off already */
 	volatile sig_atomic_t done;
 } watchdog;
 
@@ -51,13 +53,16 @@ static struct {
 static void on_tick(int signal_number)
 {
 	(void)signal_number;
-	if (watchdog.peer <= 0 || clock_ns() < watchdog.cut_off_ns)
+	const struct workload *workload = watchdog.workload;
+	if (!workload || clock_ns() < watchdog.cut_off_ns)
 		return;
 	watchdog.late_ticks++;
 	if (watchdog.late_ticks < LATE_TICKS)
 		return;
-	kill(watchdog.peer, SIGKILL);
-	watchdog.peer = 0;
+	watchdog.workload = NULL;
+	/* On our side: what the peer does need not arrive, when it hangs or the network is down. */
+	for (unsigned i = 0; i < workload->fd_count; i++)
+		shutdown(workload->fds[i].fd, SHUT_RDWR);
 	watchdog.done = 1;
 }
 
@@ -155,7 +160,7 @@ static int start_ticker(struct driver *d, struct sigaction *previous)
 	if (timer_create(CLOCK_MONOTONIC, &event, &d->ticker) < 0)
 		return reason_errno(&d->out->why, errno, "timer_create");
 	watchdog.cut_off_ns = UINT64_MAX;
-	watchdog.peer = d->workload->peer;
+	watchdog.workload = d->workload->peer > 0 ? d->workload : NULL;
 	watchdog.done = 0;
 	sigaction(SIGALRM, &action, previous);
 	return 0;
@@ -323,12 +328,12 @@ static void look_for_standstill(struct driver *d, uint64_t now_ns)
 	}
 }
 
-/* The engine sat in a call until its peer was killed: see on_tick(). */
+/* The engine sat in a call until its connections were shut down: see on_tick(). */
 static void fail_cut_off(struct driver *d, uint64_t now_ns)
 {
 	fail(d, -ETIMEDOUT,
 	     "the run stood still: the engine waited for its peer within a call, %.0f s longer than it "
-	     "should have; the peer was killed",
+	     "should have; its connections were shut down",
 	     (double)(now_ns - d->phase_end_ns) / NS_PER_S);
 }
 
@@ -607,6 +612,7 @@ int driver_run(const struct job *job, struct outcome *outcome)
 {
 	const struct run_config *config = job->config;
 	unsigned depth = job->workload->depth;
+	assert(job->workload->first_op && job->workload->op_stride_bytes >= sizeof(struct io_op));
 	struct driver d = {
 		.config = config,
 		.ops = config->engine,

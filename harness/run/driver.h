@@ -20,7 +20,7 @@ struct patience {
 	uint64_t drain_ns; /* once the workload was told to stop; then comes cancel() */
 	uint64_t cancel_ns; /* once cancelled */
 	uint64_t
-		cut_off_ns; /* an engine sits in submit() after a phase is over: its peer is killed */
+		cut_off_ns; /* an engine sits in a call after a phase: its connections are shut down */
 };
 
 /* What the driver is told. All is borrowed. */

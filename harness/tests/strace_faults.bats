@@ -137,3 +137,19 @@ setup() {
 	inject io_uring_register ENOMEM 2+ -e io_uring:fixed_buffers "${FILE[@]}"
 	[[ $(json status) != ok ]]
 }
+
+@test "a write that fails in the middle of a summary is told, and no half of it takes the old one's place" {
+	local results="$BATS_TEST_TMPDIR/results" when
+	"$IOLAB" compare -e null,io_uring -w nop --depths 1,4 --rounds 2 --runtime 0.01 --warmup 0.01 --idle 0 \
+		--no-count-syscalls --out "$results" >/dev/null
+	[ "$(stat -c %s "$results/summary.json")" -gt 8192 ]
+	cp "$results/summary.json" "$BATS_TEST_TMPDIR/before"
+	for when in 1 2; do # the writes of the file; the table's come after them
+		run --separate-stderr strace -f -o "$BATS_TEST_TMPDIR/calls" -e trace=write \
+			-e inject="write:error=EIO:when=$when" "$IOLAB" summary "$results" --baseline null
+		assert_equal "$status" 1
+		assert_regex "$stderr" "summary.json: EIO"
+		cmp "$results/summary.json" "$BATS_TEST_TMPDIR/before"
+		assert_equal "$(find "$results" -name '*.new')" ""
+	done
+}
