@@ -12,7 +12,7 @@
 
 #define SAME_SECOND_MAX 1000
 
-/* A link that is complete at any moment. That it could not be made is no error: it is a comfort. */
+/* Replaces the link in one step, so that it always leads somewhere. It is a convenience: no error is reported. */
 static void point_latest_to(const char *name)
 {
 	unlink("results/.latest");

@@ -13,7 +13,7 @@ struct estimate {
 	double median;
 	double low, high; /* an interval for the median, see below */
 	double min, max;
-	double confidence; /* that of the interval, 0 .. 1 */
+	double confidence; /* of the interval, 0 .. 1 */
 	unsigned count;
 };
 
@@ -39,7 +39,7 @@ double median_confidence(unsigned count);
 /* A ratio of two engines, from one ratio a round. */
 struct ratio_estimate {
 	double mean; /* geometric */
-	double low, high; /* its interval of 95 % */
+	double low, high; /* its 95 % interval */
 	double half_width; /* of the interval, relative: high = mean (1 + half_width) */
 	double median, min, max; /* of the rounds */
 	double confidence; /* 0.95; 0 with a single round, whose interval is a point */
@@ -47,7 +47,7 @@ struct ratio_estimate {
 };
 
 /*
- * Sorts `ratios`, all above 0, in place. The interval is that of Student's t on their logarithms.
+ * Sorts `ratios`, all above 0, in place. The interval is Student's t interval of their logarithms.
  * Rounds are blocks: a disturbance of a whole round cancels in its ratio. `count` is at least 1.
  */
 struct ratio_estimate estimate_ratio(double *ratios, unsigned count);
@@ -55,7 +55,7 @@ struct ratio_estimate estimate_ratio(double *ratios, unsigned count);
 /* A ratio of two sessions, whose rounds have nothing to do with each other. */
 struct unpaired_ratio {
 	double mean; /* of the geometric means, b to a */
-	double low, high; /* its interval of 95 % */
+	double low, high; /* its 95 % interval */
 	double degrees; /* of freedom; 0 without an interval */
 	double confidence; /* 0.95; 0 when either has a single round, whose interval is a point */
 	unsigned a_count, b_count;
@@ -64,7 +64,7 @@ struct unpaired_ratio {
 /*
  * Of `a_count` and `b_count` values, each at least one and all above 0. The interval is Welch's: t
  * on the logarithms, with a variance for each session and Satterthwaite's degrees of freedom. It is
- * wider than that of paired rounds, since what disturbed a round is still in it.
+ * wider than for paired rounds, because it still contains what disturbed a round.
  */
 struct unpaired_ratio estimate_unpaired_ratio(const double *a, unsigned a_count, const double *b,
 					      unsigned b_count);
@@ -89,13 +89,13 @@ struct drift drift_of(const double *values, unsigned count);
 /*
  * Marks values that lie far from the others: 0.6745 |value - median| / MAD above 3.5 (the modified
  * z score of Iglewicz and Hoaglin), and more than OUTLIER_DISTANCE of the median away. Returns how
- * many; of fewer than 5 values none.
+ * many it marked. Among fewer than 5 values it marks none.
  */
 unsigned find_outliers(const double *values, unsigned count, bool *outlying);
 
 #define OUTLIER_DISTANCE 0.1
 
-/* What Student's t with so many degrees of freedom stays below with `probability` (0 .. 1). */
+/* The quantile of Student's t with `degrees` of freedom: it stays below with `probability` (0 .. 1). */
 double student_t_quantile(double probability, double degrees);
 
 /* The regularised incomplete beta function I_x(a, b), for a and b above 0. */

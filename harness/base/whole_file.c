@@ -102,7 +102,7 @@ int whole_file_write_json(const char *path, const json_t *document, struct reaso
 	int rc = whole_file_open(&file, path, why);
 	if (rc < 0)
 		return rc;
-	errno = 0; /* json_dumpf() leaves that of the write, if one failed */
+	errno = 0; /* json_dumpf() leaves the errno of a failed write */
 	if (json_dumpf(document, file.stream, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) < 0 ||
 	    fputc('\n', file.stream) == EOF) {
 		rc = reason_errno(why, errno ? errno : EIO, "writing %s", path);

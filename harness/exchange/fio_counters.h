@@ -23,7 +23,7 @@ struct fio_counters {
 	struct fio_direction used[2]; /* those with operations; "mixed" alone where fio has it */
 	unsigned used_count;
 	struct fio_direction sum; /* of those that are used */
-	double jobs_seen; /* the jobs' run time over that of their group; 0: not known */
+	double jobs_seen; /* the jobs' run time divided by their group's; 0: not known */
 	int64_t depth_seen; /* the depth that fio saw in flight is at least this; 0: not known */
 };
 

@@ -378,7 +378,7 @@ static void shorten_panel(json_t *workload)
 	free(name);
 }
 
-/* Each of several jobs of one name by itself: their sum is what fio can write, and we cannot. */
+/* Several jobs of one name, each reported alone. fio can write their sum; we cannot compute it. */
 static int refuse_twins(const json_t *options, unsigned twins, struct reason *why)
 {
 	const char *numjobs = fio_option(options, "numjobs", NULL);

@@ -32,7 +32,7 @@ static const char *const names[HARDWARE_COUNTERS] = {
  *
  * Instructions and cycles are one group, so that they are on the CPU at the same moments and their
  * quotient means something. All four in one would not fit where a CPU has few counters (or the NMI
- * watchdog holds one), and then none would ever count. Each is read by itself: PERF_FORMAT_GROUP
+ * watchdog holds one), and then none would ever count. Each is read alone: PERF_FORMAT_GROUP
  * does not go with inherit, says perf_event_open(2).
  */
 void hardware_counters_open(struct hardware_counters *counters,

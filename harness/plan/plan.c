@@ -22,7 +22,7 @@ struct sweep {
 	const struct workload_ops *workload;
 	const struct standard_row *row; /* NULL: the workload's defaults */
 	const char *option; /* without its dashes */
-	const char *list_option; /* that of compare */
+	const char *list_option; /* of `compare` */
 	const char *values;
 };
 

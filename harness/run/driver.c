@@ -18,10 +18,10 @@
 #include "meters/op_trace.h"
 
 /*
- * reap() waits for as long as it takes. What ends the wait at the end of a phase is a signal, and
- * again so often, in case it came just before the wait began. A time limit on each wait would do it
- * too, but arms a kernel timer for every sleep: in a virtual machine that is some percent of
- * the CPU time of a read at depth 1.
+ * reap() waits without a time limit. A signal ends the wait when a phase ends. The signal repeats at
+ * this interval, because the first one may come just before the wait begins. A limit on each wait
+ * would arm a kernel timer for every sleep. In a virtual machine that costs some percent of the CPU
+ * time of a read at depth 1.
  */
 #define TICK_NS (20 * NS_PER_MS)
 
@@ -46,7 +46,7 @@ static struct {
 	volatile sig_atomic_t done;
 } watchdog;
 
-/* By so many ticks the program really ran for a second; Ctrl-Z may have stopped it for an hour. */
+/* This number of ticks is a second in which the program ran. Ctrl-Z may stop it for an hour. */
 #define LATE_TICKS 50
 
 /* Being delivered ends the wait. */

@@ -170,7 +170,7 @@ static json_t *varying_environment(const json_t *runs)
 	return names;
 }
 
-/* That of the first run with a test file, which knows its device; else that of the first run. */
+/* Taken from the first run with a test file, which knows its device; else from the first run. */
 static json_t *environment_of(const json_t *runs)
 {
 	size_t i;

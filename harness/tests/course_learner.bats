@@ -455,7 +455,7 @@ say_others(labs.find("90"), all[0], all)'
 	refute_output --partial "Traceback"
 }
 
-# await_line TEXT TIMES: until the text was printed that often.
+# await_line TEXT TIMES: until the text was printed TIMES times.
 await_line() { until_more_than $(($2 - 1)) grep -c "$1" "$BATS_TEST_TMPDIR/seen"; }
 
 @test "answer: the questions, and the course's answer after the learner's own" {

@@ -23,7 +23,7 @@ static unsigned columns_named(const char *name)
 	return count;
 }
 
-/* Each row by itself. */
+/* Each row alone. */
 static void check_rows(struct tap *tap)
 {
 	unsigned rows = 0, wrong = 0;

@@ -12,7 +12,7 @@
 
 #define RECORDED_MAX 8192 /* switches of a CPU, away or back */
 
-/* Leaves the CPU so often. */
+/* How often it leaves the CPU. */
 static void sleep_often(unsigned times)
 {
 	struct timespec moment = { .tv_nsec = 1 };

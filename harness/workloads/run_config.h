@@ -23,21 +23,21 @@ struct run_config {
 
 	/* Common to all workloads. */
 	unsigned depth; /* operations in flight at most */
-	unsigned batch_submit; /* offered to one submit() at most; 0: as many as are ready */
-	unsigned batch_complete; /* taken from one reap() at most; 0: as many as are done */
+	unsigned batch_submit; /* most to offer to one submit(); 0: all that are ready */
+	unsigned batch_complete; /* most to take from one reap(); 0: all that are done */
 	double compute_us; /* CPU work per finished operation, in microseconds of a calibrated loop */
 	double compute_loops_per_us; /* 0: calibrate at the start of this run */
 	double runtime_s; /* the measured window */
-	double warmup_s; /* before it, not measured */
-	unsigned rate_per_s; /* open loop: so many operations begin a second; 0: closed loop */
-	double stall_ms; /* the thread that reaps sleeps so long in the middle of the window */
-	uint64_t op_limit; /* end the window after so many operations; 0: after runtime_s */
+	double warmup_s; /* runs before the window and is not measured */
+	unsigned rate_per_s; /* open loop: operations begun per second; 0: closed loop */
+	double stall_ms; /* sleep of the reaping thread, halfway through the window */
+	uint64_t op_limit; /* operations that end the window; 0: it ends after runtime_s */
 	uint64_t seed;
 	bool verify;
 	bool count_syscalls;
 	bool count_hardware;
-	unsigned trace_us; /* keep a trace of so much at the end of the window; 0: none */
-	cpu_set_t cpus; /* CPUs for this process; empty: all that it was given */
+	unsigned trace_us; /* length of the trace at the window's end; 0: none */
+	cpu_set_t cpus; /* CPUs for this process; empty: its usual ones */
 
 	struct workload_settings *settings; /* NULL where it needs nothing of its own */
 };

@@ -39,7 +39,7 @@ static int compare_workloads(const struct workload_ops *a, const struct workload
 
 const struct workload_ops *workload_at(unsigned position)
 {
-	/* The linker's order is that of the object files. A handful needs no sorted copy. */
+	/* The linker keeps the order of the object files. A handful needs no sorted copy. */
 	for (unsigned i = 0; i < workloads_count(); i++) {
 		unsigned before = 0;
 		for (unsigned j = 0; j < workloads_count(); j++)

@@ -48,7 +48,7 @@ struct workload {
 	unsigned depth; /* operations that can be in flight at once; `slot` is below this */
 	struct workload_fd *fds; /* its index is the operations' fd_slot; open() fills it */
 	unsigned fd_count;
-	struct io_op *first_op; /* of slot 0; that of the next lies op_stride_bytes behind it */
+	struct io_op *first_op; /* of slot 0; the next one lies op_stride_bytes behind it */
 	size_t op_stride_bytes;
 	void *arena; /* all buffers, page-aligned */
 	size_t arena_len_bytes;
@@ -180,7 +180,7 @@ struct workload_ops {
 
 	/*
 	 * From now on fill() offers only what must be finished (the rest of a short transfer), and
-	 * every operation in flight ends by itself soon. NULL: setting `stopping` is enough.
+	 * every operation in flight soon ends without help. NULL: setting `stopping` is enough.
 	 */
 	void (*stop)(struct workload *workload);
 

@@ -40,7 +40,7 @@ class Figure:
         raise NotImplementedError
 
     def alt_text(self, found):
-        """For those who do not see it."""
+        """The figure in words, for a screen reader."""
         return f"{self.title}. Verdict: {verdict_words.words(self.judge(found))}."
 
     def conditions(self, found):
@@ -135,7 +135,7 @@ class DocumentFigure(Figure):
     made_by: str  # a command
     shape: Callable  # readings/shape.py
     place: Callable  # (page, document)
-    describe: Callable  # of the document: the words for those who do not see it
+    describe: Callable  # of the document: the figure in words, for a screen reader
     condition: Callable = None  # of the document: what was run
     legend: Callable = _nothing  # of the document: lines on how to read it
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A report as Markdown (CommonMark and GitHub's tables), for those who go on writing.
+"""A report as Markdown (CommonMark and GitHub's tables), for pasting into a text of one's own.
 
 It is read as plain text, too: lines are wrapped, columns are aligned, and nothing is escaped that
 needs not be.

@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass, field, replace
 
 from readings import axis, command_line, estimates, foreign_load, json_file, remarks, shape, study_notes
-from readings.estimates import Estimate, Ratio  # noqa: F401  (for those who read results)
+from readings.estimates import Estimate, Ratio  # noqa: F401  (used by readers of results)
 from readings.json_file import NothingRan, ResultsError
 
 FILE = "summary.json"

@@ -35,7 +35,7 @@ class Study:
 
     @property
     def load(self):
-        """That of the comparison beside which others did most; None where none measured it."""
+        """The value of the busiest comparison, by others' CPU use; None where none measured it."""
         return max((s.load for s in self.summaries.values() if s.load), default=None,
                    key=lambda load: load.busy_pct)
 

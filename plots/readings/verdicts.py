@@ -83,7 +83,7 @@ def ratio(a, b):
 
 
 def inverse(value):
-    """The ratio the other way round: of times, where that of rates is known."""
+    """The inverse ratio: of times, from the ratio of rates."""
     if value is None or value.low <= 0:
         return None
     return Quotient(1 / value.median, 1 / value.high, 1 / value.low, value.count)

@@ -77,7 +77,7 @@ setup_file() {
 	done
 }
 
-@test "headings go down by one level at a time, figures have words for those who do not see them" {
+@test "headings go down by one level at a time, figures have words for a screen reader" {
 	run "$PYTHON" - "$BATS_FILE_TMPDIR/results/report.html" <<-'PYTHON'
 		import html.parser, sys
 		class Check(html.parser.HTMLParser):

@@ -24,7 +24,7 @@ COMPILE_WALL_S = 60
 COMPILE_CPU_S = 30
 HEADERS = ("/usr/", "/opt/", "/lib", "/nix/", "/gnu/")  # where a system's headers lie
 # Joins a submission's objects into one that shows no names. So a main(), read() or expect() of its own
-# cannot replace that of the tests or the library. Engines need no name: they register by a section.
+# cannot replace the one of the tests or the library. Engines need no name: they register by a section.
 # objcopy leaves some kinds of names as they are (unique ones, for example); those are refused.
 # What is printed: a line "U name" for each function taken from elsewhere; "early" for code that runs
 # before main(), where the function that chooses an ifunc runs too; "registers" for an IO_ENGINE().

@@ -44,7 +44,7 @@ def engines(lab):
 
 
 def baseline(lab, measured):
-    """The engine that ratios are taken to: that of the first question, so that the table answers it."""
+    """The engine that ratios are taken to. The first question names it, so that the table answers it."""
     asked = [q.over for q in predictions.questions(lab) if q.over in measured]
     return (asked or [e for e in measured if e == "blocking"] or measured)[0]
 

@@ -11,7 +11,7 @@ enum verdict { PASSED, FAILED, SKIPPED, VERDICT_COUNT };
 void find_hang(struct exam *e);
 
 /*
- * Judges a program that has ended, by itself or (`hung`) by force, and adds its findings. The exit
+ * Judges a program that has ended, alone or (`hung`) by force, and adds its findings. The exit
  * status alone proves nothing, since an engine may call exit(0): the token must be in its place.
  */
 enum verdict judge(struct exam *e, bool hung);
