@@ -40,6 +40,7 @@ static const struct said threads = { "threads", "threads" };
 static const struct said libaio_requests = { "libaio_requests", "libaio requests" };
 static const struct said hardware_counters = { "hardware_counters", "hardware counters" };
 static const struct said system_calls = { "system_calls", "system calls" };
+static const struct said cpu_quota = { "cpu_quota", "CPU quota" };
 static const struct said virtualization = { "virtualization", "virtualization" };
 static const struct said cpu_frequency = { "cpu_frequency", "CPU frequency" };
 static const struct said timer_slack = { "timer_slack", "timer slack" };
@@ -489,6 +490,8 @@ static void examine_noise(struct report *report)
 	static const struct said ratios = {
 		"trust_ratios", "trust ratios within a comparison, not absolute figures"
 	};
+	static const struct said no_quota = { "no_quota",
+					      "raise cpu.max; with docker run, drop --cpus" };
 	static const struct said performance = { "performance_governor",
 						 "as root: cpupower frequency-set -g performance" };
 	json_t *env = environment_json(NULL);
@@ -501,6 +504,11 @@ static void examine_noise(struct report *report)
 	else
 		add_finding(report, &virtualization, GOOD, NULL,
 			    remark_new("not_virtual", NULL, "none found"));
+	double quota = json_number_value(json_object_get(env, "cpu_quota"));
+	if (quota > 0)
+		add_finding(report, &cpu_quota, LIMITED, &no_quota,
+			    remark_new("cpu_quota", json_pack("{s:f}", "cpus", quota),
+				       "a control group allows {cpus} CPUs' time (cpu.max)"));
 	if (!governor)
 		add_finding(
 			report, &cpu_frequency, GOOD, NULL,

@@ -387,10 +387,11 @@ static int refuse_twins(const json_t *options, unsigned twins, struct reason *wh
 	char shown[24] = "";
 	if (numjobs)
 		snprintf(shown, sizeof shown, "numjobs=%.12s", numjobs);
-	reason_set(why,
-		   "%s: %u jobs of this name in one group, and each of them by itself; what they "
-		   "reached together is what fio writes with --group_reporting",
-		   *shown ? shown : "numjobs", twins + 1);
+	reason_set(
+		why,
+		"%s: %u jobs of this name in one group, each reported alone; fio writes what they "
+		"reached together with --group_reporting",
+		*shown ? shown : "numjobs", twins + 1);
 	return -EINVAL;
 }
 

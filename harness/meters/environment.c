@@ -7,6 +7,7 @@
 #include <gnu/libc-version.h>
 #include <libgen.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,12 +15,14 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/json_put.h"
 #include "build_info.h"
+#include "meters/cpu_quota.h"
 
 #define IOLAB_VERSION "0.1"
 
@@ -69,8 +72,11 @@ static json_t *cpuinfo(const char *key)
 static json_t *container(void)
 {
 	char line[512];
-	if (access("/.dockerenv", F_OK) == 0)
-		return json_string("container: docker");
+	/* A virtual machine that was made from an image of docker has the file, too. */
+	struct statfs root;
+	if (access("/.dockerenv", F_OK) == 0 && statfs("/", &root) == 0)
+		return json_string(root.f_type == OVERLAYFS_SUPER_MAGIC ? "container: docker"
+									: "image of docker");
 	if (access("/run/.containerenv", F_OK) == 0)
 		return json_string("container: podman");
 	if (first_line("/run/systemd/container", line, sizeof line))
@@ -233,6 +239,8 @@ json_t *environment_json(const char *test_file)
 	put_new(env, "cpu_model", cpuinfo("model name"));
 	put_int(env, "cpus_online", sysconf(_SC_NPROCESSORS_ONLN));
 	put_int(env, "memory_bytes", (int64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE));
+	double quota_cpus = cpu_quota_cpus("/proc/self/cgroup", "/sys/fs/cgroup");
+	put_new(env, "cpu_quota", quota_cpus > 0 ? json_real(quota_cpus) : json_null());
 	put_new(env, "virtualization", virtualization());
 	put_new(env, "mitigations", mitigations());
 	put_new(env, "governor",

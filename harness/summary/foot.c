@@ -158,6 +158,12 @@ void print_foot(FILE *out, const json_t *summary)
 		fprintf(out, "Before it, the idle host used %.3g %% (+-%.2g %%) of a CPU.\n",
 			number_at(idle, "busy_pct"), number_at(idle, "error_pct"));
 	print_elsewhere(out, list);
+	double quota = number_at(summary, "env.cpu_quota");
+	if (quota > 0)
+		fprintf(out,
+			"A control group allows this process %.3g CPUs' time (cpu.max): it was "
+			"stopped when that was used up.\n",
+			quota);
 	if (json_is_object(precision))
 		print_precision(out, precision);
 }

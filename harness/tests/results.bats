@@ -469,6 +469,17 @@ handles_sigint() {
 	[ $((0x${caught:-0} >> 1 & 1)) -eq 1 ]
 }
 
+@test "a CPU quota that was set is told below the table, and no other" {
+	small_compare --rounds 2 --runtime 0.01 --no-count-syscalls >/dev/null
+	sed -i 's/"cpu_quota": *[^,]*,/"cpu_quota": 1.5,/' "$BATS_TEST_TMPDIR/results/runs.jsonl"
+	run "$IOLAB" summary "$BATS_TEST_TMPDIR/results"
+	assert_success
+	assert_output --partial "A control group allows this process 1.5 CPUs' time (cpu.max)"
+	sed -i 's/"cpu_quota": *[^,]*,/"cpu_quota": null,/' "$BATS_TEST_TMPDIR/results/runs.jsonl"
+	run "$IOLAB" summary "$BATS_TEST_TMPDIR/results"
+	refute_output --partial "A control group"
+}
+
 @test "run: SIGINT ends the run early and says so" {
 	# A shell without job control starts its background jobs with SIGINT ignored.
 	env --default-signal=INT "$IOLAB" run -e null -w nop --runtime 30 --json >"$BATS_TEST_TMPDIR/out" 3>&- &

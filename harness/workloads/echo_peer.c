@@ -311,7 +311,10 @@ static void connect_all(struct client *c, const struct sockaddr *address, sockle
 			fail(c, conn, "socket", errno);
 		if (connect(conn->fd, address, address_len) < 0)
 			fail(c, conn,
-			     errno == EADDRNOTAVAIL ? "connect: no port is free" : "connect",
+			     errno == EADDRNOTAVAIL
+				     ? "connect: no port is free; the kernel keeps those of ended connections for a "
+				       "minute (TIME_WAIT)"
+				     : "connect",
 			     errno);
 		int on = 1;
 		if (address->sa_family == AF_INET &&
