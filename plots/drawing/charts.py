@@ -126,6 +126,13 @@ def draw_lines(axes, panel, pick):
     return ends
 
 
+def baseline_level(panel, pick, baseline):
+    """The baseline's estimate where a single value is swept, or None."""
+    x = panel.xs[0]
+    found = baseline and panel.at(panel.baseline_at(x), x)
+    return pick(found) if found else None
+
+
 def draw_rows(axes, panel, picks, baseline):
     """One row an engine, for a panel with a single swept value.
 
@@ -133,8 +140,7 @@ def draw_rows(axes, panel, picks, baseline):
     interval is shaded through all rows.
     """
     x = panel.xs[0]
-    reference = baseline and panel.at(panel.baseline_at(x), x)
-    reference = reference and picks[0](reference)
+    reference = baseline_level(panel, picks[0], baseline)
     if reference:
         axes.axvspan(reference.low, reference.high, color=style.SHADE, zorder=0)
         axes.axvline(reference.median, color=style.FAINT, linewidth=0.8, zorder=0.5)
@@ -195,7 +201,8 @@ def swept_plan(panel, picks, label, as_text, baseline, log=False, rows_heading="
         return paint
 
     if len(panel.xs) == 1:
-        return sheet.Plan([sheet.Cell(rows, rows_heading)],
+        band = f"grey band: {panel.baseline_at(panel.xs[0])}" if baseline_level(panel, chosen[0], baseline) else ""
+        return sheet.Plan([sheet.Cell(rows, "; ".join(filter(None, [rows_heading, band])))],
                           f"{label}, at {words.x_words(panel, panel.xs)}", rows=panel.labels, notes=notes)
     shown = present(panel, *chosen)
     return sheet.Plan([sheet.Cell(lines(pick), heading) for heading, pick in picks.items()],
