@@ -6,10 +6,13 @@
 #   harness/check.sh --list        the names of the jobs
 #   harness/check.sh --job NAME    one job, its TAP to standard output (this is what prove calls)
 #
-# Each job also leaves its TAP in build/check/NAME.tap.
+# With CHECK=slowly: the tests that `make check` leaves out because they take long.
+# Each job also leaves its TAP in build/check/NAME.tap, or build/check-slowly/NAME.tap.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-out=build/check
+CHECK=${CHECK:-}
+export CHECK
+out=build/check${CHECK:+-$CHECK}
 IOLAB=$PWD/build/iolab
 PYTHON=${PYTHON:-$(sh harness/setup/find-python.sh)} || exit 1
 export IOLAB PYTHON
@@ -17,8 +20,21 @@ JOBS_AT_ONCE=4
 # A job that takes longer hangs. Five times what the longest takes: a loaded machine is no failure.
 LIMIT_S=900
 
+# A test in a .bats file that takes long has the tag slow.
+slow_jobs_list() {
+	local engine file
+	# An option's code is the same with others and alone, so pairs seldom find what options alone do not.
+	for engine in $(build/tests/conformance --list); do
+		echo "pairs-$engine build/tests/conformance --pairs $engine"
+	done
+	for file in $(grep -l '^# bats test_tags=slow' harness/tests/*.bats plots/tests/*.bats); do
+		echo "bats-$(basename "$file" .bats) bats --tap --filter-tags slow $file"
+	done
+}
+
 # Job names and their commands, one a line.
 jobs_list() {
+	[ "$CHECK" != slowly ] || { slow_jobs_list && return; }
 	local source program engine file
 	echo "unit-accounting build/tests/accounting"
 	for source in harness/tests/*.c; do
@@ -30,22 +46,20 @@ jobs_list() {
 		esac
 	done
 	echo "conformance-self-test build/tests/conformance --self-test"
-	# Only the build without sanitizers runs pairs of options: each option has its code whether others are
-	# there or not, and the pairs of io_uring take minutes.
 	for engine in $(build/tests/conformance --list); do
-		echo "conformance-$engine build/tests/conformance $engine"
+		echo "conformance-$engine build/tests/conformance --alone $engine"
 		echo "asan-$engine build/address-undefined/tests/conformance --alone $engine"
 	done
 	echo "asan-driver build/address-undefined/tests/driver"
 	echo "tsan-threads build/thread/tests/conformance threads"
 	echo "tsan-epoll_workers build/thread/tests/conformance epoll_workers"
 	for file in harness/tests/*.bats plots/tests/*.bats; do
-		echo "bats-$(basename "$file" .bats) bats --tap $file"
+		echo "bats-$(basename "$file" .bats) bats --tap --filter-tags !slow $file"
 	done
 }
 
 # The longest jobs begin first: begun last, they would run on alone.
-LONGEST='bats-docs bats-figures asan-io_uring bats-results conformance-io_uring asan-posix_aio conformance-posix_aio bats-course_grade bats-course_learner'
+LONGEST='bats-docs bats-figures bats-results bats-neighbours asan-io_uring bats-course_grade conformance-io_uring bats-course_learner bats-course_mutate tsan-threads bats-report bats-marks bats-study bats-files asan-posix_aio conformance-posix_aio'
 
 longest_first() {
 	awk -v longest="$LONGEST" '

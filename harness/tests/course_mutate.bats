@@ -111,6 +111,7 @@ entry() {
 	assert_output --partial "entry 2 names a mutant that another entry names"
 }
 
+# bats test_tags=slow
 @test "more than a tenth that is equivalent is an error" {
 	{
 		entry
@@ -121,6 +122,7 @@ entry() {
 	assert_line "mutate: more than 10 % are equivalent"
 }
 
+# bats test_tags=slow
 @test "a sample is the same for the same seed" {
 	V=1 run mutate --sample 3 --seed 7
 	first=$(grep '^# 90_tiny' <<<"$output" | sort)

@@ -22,6 +22,20 @@ typed() { env -u MAKEFLAGS -u MAKEOVERRIDES -u MFLAGS -u MAKELEVEL -u TESTS make
 	done
 }
 
+@test "the slow tests have a list of their own, and nothing of it is in make check" {
+	CHECK=slowly run "$ROOT/harness/check.sh" --list
+	assert_success
+	for name in pairs-io_uring bats-course_mutate bats-files; do
+		assert_line "$name"
+	done
+	refute_output --partial conformance
+	run typed -s list-tests
+	refute_output --partial pairs
+	run "$ROOT/build/tests/conformance" --pairs null
+	assert_success
+	assert_line "1..0"
+}
+
 @test "a name of TESTS that is none is an error, which lists the names" {
 	run "$ROOT/harness/check.sh" bats-setup nonsense
 	assert_failure 2

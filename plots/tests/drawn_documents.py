@@ -13,7 +13,7 @@ from dataclasses import replace
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
-from drawing import sheet, style, words
+from drawing import rendering, sheet, style, words
 from figures import depth_one, depth_syscalls, matrix, overlap, responsiveness, steps, timeline
 from pages import literature, nodes
 from matplotlib.collections import PolyCollection
@@ -235,7 +235,8 @@ def check_responsiveness(document, width_in):
 
 
 def caption_of(described, document):
-    """As the report has it."""
+    """As the report has it. Its pictures take most of the time, and no caption needs them."""
+    rendering.svg = rendering.png = lambda drawn: ""
     figure, = nodes.figures_of([literature.document_section(described, document)])
     return "".join(getattr(part, "words", part) for part in figure.caption)
 

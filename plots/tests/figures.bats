@@ -92,13 +92,15 @@ timeline.svg"
 	folder=$(changed '
 s["configurations"] = [c for c in s["configurations"] if c["engine"]["label"] != "threads"]')
 	plot "$folder" --only throughput --formats svg
-	for engine in libaio io_uring; do
-		colour=$(cd "$ROOT/plots" && "$PYTHON" -c "from drawing import style; print(style.look_of('$engine').colour)")
+	colours=$(cd "$ROOT/plots" && "$PYTHON" -c '
+from drawing import style
+print(*(style.look_of(engine).colour for engine in ("threads", "libaio", "io_uring")))')
+	read -ra colours <<<"$colours"
+	for colour in "${colours[@]:1}"; do
 		grep -q "stroke: $colour" "$folder/figures/throughput.svg"
 		grep -q "stroke: $colour" "$BATS_FILE_TMPDIR/results/figures/throughput.svg"
 	done
-	colour=$(cd "$ROOT/plots" && "$PYTHON" -c "from drawing import style; print(style.look_of('threads').colour)")
-	run grep -c "$colour" "$folder/figures/throughput.svg"
+	run grep -c "${colours[0]}" "$folder/figures/throughput.svg"
 	assert_output 0
 }
 

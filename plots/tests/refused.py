@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""refused.py FOLDER: do plot.py and report.py refuse what cannot be drawn, in one line that says why?
+
+In one process, since loading matplotlib takes longer than each refusal.
+"""
+import contextlib
+import io
+import json
+import os
+import shutil
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+
+import command
+import plot
+import report
+
+
+def set_schema(s):
+    s["schema"] = "iolab.summary.v9"
+
+
+def drop_configurations(s):
+    del s["configurations"]
+
+
+def shorten_bucket(s):
+    for c in s["configurations"]:
+        if c["histogram"]:
+            c["histogram"]["buckets"][0] = [1, 2]
+
+
+def name_a_rate(s):
+    for c in s["configurations"]:
+        if c["metrics"]["ops_per_s"]:
+            c["metrics"]["ops_per_s"]["median"] = "fast"
+
+
+def drop_rounds(s):
+    s["rounds_done"] = None
+
+
+def fail_all(s):
+    for c in s["configurations"]:
+        c["status"], c["metrics"] = "error", None
+
+
+# What is changed in the summary, and what has to be said of it.
+CHANGES = {
+    set_schema: "iolab.summary.v9",
+    drop_configurations: "configurations is missing",
+    shorten_bucket: "histogram.buckets.0 is [1, 2], expected a list of 3",
+    name_a_rate: 'metrics.ops_per_s.median is "fast", expected a number',
+    drop_rounds: "rounds_done is null, expected a whole number",
+    fail_all: "no run ended ok",
+}
+
+faults = []
+
+
+def expect_refusal(program, said, *arguments):
+    name = os.path.basename(program.__file__)
+    sys.argv = [name, *arguments]
+    status = 0
+    with contextlib.redirect_stdout(io.StringIO()):
+        try:
+            command.run(name, program.main)
+        except SystemExit as end:
+            status = end.code
+    # Text as a status: the interpreter prints it and ends with 1.
+    if not isinstance(status, str) or said not in status or "\n" in status:
+        faults.append(f"{name} {' '.join(arguments)}: expected one line with {said!r}, saw {status!r}")
+
+
+def refuse_all(program, golden, scratch):
+    expect_refusal(program, "no such folder", "/no/such/folder")
+    expect_refusal(program, "summary.json is missing", scratch)
+    path = os.path.join(scratch, "summary.json")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write('{"schema": "iolab.su')
+    expect_refusal(program, "is not JSON", scratch)
+    for change, said in CHANGES.items():
+        with open(os.path.join(golden, "summary.json"), encoding="utf-8") as file:
+            summary = json.load(file)
+        change(summary)
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(summary, file)
+        expect_refusal(program, said, scratch)
+
+
+def main():
+    golden = sys.argv[1]
+    for program in (plot, report):
+        scratch = tempfile.mkdtemp()
+        refuse_all(program, golden, scratch)
+        shutil.rmtree(scratch)
+    print("\n".join(faults) or "all are refused")
+    sys.exit(1 if faults else 0)
+
+
+if __name__ == "__main__":
+    main()
