@@ -1,13 +1,15 @@
 # Targets for developers and instructors: tests, linters, the grader. The Makefile includes this
 # file; a handout leaves it out.
 
-.PHONY: check check-slowly list-tests asan-tests tsan-tests check-course check-course-slowly bench-peers
+.PHONY: check check-slowly check-loaded check-distributions list-tests asan-tests tsan-tests check-course check-course-slowly bench-peers
 .PHONY: schema format lint lint-all handout grade new-lab
 
 help::
 	@echo 'Work on iolab itself:'
 	@echo 'make check         run all tests (8 minutes); TESTS="unit bats-results" runs only those'
 	@echo 'make check-slowly  the tests that take too long for make check (2 minutes)'
+	@echo 'make check-loaded  make check beside three busy loops a CPU (half an hour)'
+	@echo 'make check-distributions   the commands of README.md in Debian 12, 13 and unstable, each in a chroot   [RELEASE=trixie]'
 	@echo 'make list-tests    print the names for TESTS; the beginning of a name is enough'
 	@echo 'make lint          check the files that changed: warnings of gcc and clang, layout, cppcheck, shellcheck,'
 	@echo '                   includes that go up, functions over 70 lines, names that mean two things'
@@ -41,6 +43,13 @@ check: all tests course $(if $(call asks_for,asan),asan-tests) $(if $(call asks_
 # What takes long and seldom finds what check does not: docs/architecture.md says why.
 check-slowly: all tests course
 	$(Q)set -f; CHECK=slowly harness/check.sh $$TESTS
+
+# Other machines, and this one while it is busy.
+check-loaded:
+	$(Q)harness/machines/loaded.sh make check
+
+check-distributions:
+	$(Q)harness/machines/distributions.sh $(if $(RELEASE),"$$RELEASE")
 
 list-tests: $(BUILD)/tests/conformance
 	$(Q)harness/check.sh --list

@@ -36,6 +36,16 @@ typed() { env -u MAKEFLAGS -u MAKEOVERRIDES -u MFLAGS -u MAKELEVEL -u TESTS make
 	assert_line "1..0"
 }
 
+@test "busy loops end with the command that they run beside, and its status is theirs" {
+	# shellcheck disable=SC2016
+	run "$ROOT/harness/machines/loaded.sh" sh -c 'ps -o pid= --ppid $PPID | grep -vw $$; exit 7'
+	assert_failure 7
+	assert_equal "${#lines[@]}" $((1 + 3 * $(nproc)))
+	for pid in "${lines[@]:1}"; do
+		[ ! -e "/proc/${pid// /}" ] || fail "${pid} is still there"
+	done
+}
+
 @test "a name of TESTS that is none is an error, which lists the names" {
 	run "$ROOT/harness/check.sh" bats-setup nonsense
 	assert_failure 2
