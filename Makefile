@@ -129,7 +129,7 @@ $(BUILD)/course/compile-object: Makefile $(BUILD)/flags
 		'exec $(CC) $(COURSE_FLAGS) -DIO_LAB_FOLDER="\"$$lab\"" -c -o "$$out" "$$@"' > $@ && chmod +x $@
 
 PROCTOR_SOURCES := $(filter-out %/lab_test.c,$(wildcard harness/course/proctor/*.c)) \
-                   common/reason.c harness/base/json_put.c
+                   common/reason.c common/printable_text.c harness/base/json_put.c
 
 build/course/proctor: $(PROCTOR_SOURCES:%.c=build/%.o)
 	@mkdir -p $(@D)
@@ -173,6 +173,12 @@ $(BUILD)/build_info.h: FORCE
 		LIBURING "$$(pkg-config --modversion liburing 2>/dev/null || echo unknown)" > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 $(BUILD)/harness/meters/environment.o: $(BUILD)/build_info.h
+
+# The shapes of documents as a string, for the checks of what is read.
+$(BUILD)/documents_text.h: harness/schema/documents.json
+	@mkdir -p $(@D)
+	$(call say,MAKE,$@)sed 's/[\\"]/\\&/g; s/^ */"/; s/$$/"/' $< > $@
+$(BUILD)/harness/metrics/documents.o: $(BUILD)/documents_text.h
 
 # Changes when the compiler or its flags do, and with it every object.
 $(BUILD)/flags: FORCE

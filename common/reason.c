@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "printable_text.h"
+
 /*
  * Sets `why` to what fits into `room` bytes, cut between two characters: JSON takes no text that
  * ends within one (UTF-8's bytes after the first are 10xxxxxx).
@@ -20,8 +22,8 @@ static void print_whole(struct reason *why, size_t room, const char *format, va_
 		for (length = room - 1;
 		     length > 0 && ((unsigned char)longer[length] & 0xc0) == 0x80;)
 			length--;
-	memcpy(why->text, longer, length);
-	why->text[length] = '\0';
+	/* It may hold a path or a name from outside. */
+	copy_printable(longer, length, why->text, sizeof why->text);
 }
 
 void reason_vset(struct reason *why, const char *format, va_list args)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Why something was refused: one line of text, written where the cause is known. */
+/*
+ * Why something was refused: one line of text, written where the cause is known. A control character
+ * in it becomes a '?'.
+ */
 #ifndef IOLAB_REASON_H
 #define IOLAB_REASON_H
 

@@ -56,7 +56,7 @@ list-tests: $(BUILD)/tests/conformance
 
 asan-tests:
 	$(Q)$(MAKE) $(APART) SANITIZE=address,undefined build/address-undefined/tests/conformance \
-		build/address-undefined/tests/driver
+		build/address-undefined/tests/driver build/address-undefined/tests/damages
 
 tsan-tests:
 	$(Q)$(MAKE) $(APART) SANITIZE=thread build/thread/tests/conformance

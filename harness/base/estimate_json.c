@@ -25,8 +25,10 @@ json_t *estimate_of(const double *by_round, unsigned rounds)
 	unsigned count;
 	json_t *list = required(json_array()), *json = json_null();
 	double *values = gather(by_round, rounds, &count, list);
-	if (count > 0) {
-		struct estimate e = estimate_median(values, count);
+	struct estimate e = { .median = NAN };
+	if (count > 0)
+		e = estimate_median(values, count);
+	if (isfinite(e.median)) {
 		json = required(json_object());
 		put_real(json, "median", e.median);
 		put_real(json, "low", e.low);
@@ -44,6 +46,9 @@ json_t *estimate_of(const double *by_round, unsigned rounds)
 
 json_t *ratio_estimate_json(const struct ratio_estimate *e)
 {
+	if (!isfinite(e->mean) || !isfinite(e->low) || !isfinite(e->high) ||
+	    !isfinite(e->half_width))
+		return json_null();
 	json_t *json = required(json_object());
 	put_real(json, "mean", e->mean);
 	put_real(json, "low", e->low);
@@ -65,7 +70,8 @@ json_t *ratio_estimate_of(const double *by_round, unsigned rounds)
 	if (count > 0) {
 		struct ratio_estimate e = estimate_ratio(ratios, count);
 		json = ratio_estimate_json(&e);
-		put_shared(json, "values", list);
+		if (json_is_object(json))
+			put_shared(json, "values", list);
 	}
 	json_decref(list);
 	free(ratios);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/runs_file.h"
+#include "summary/runs_file.h"
 #include "base/whole_file.h"
 #include "commands/commands.h"
 #include "summary/summary.h"

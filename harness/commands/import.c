@@ -15,7 +15,7 @@
 
 #include "base/json_folder.h"
 #include "base/json_path.h"
-#include "base/runs_file.h"
+#include "summary/runs_file.h"
 #include "commands/commands.h"
 #include "exchange/fio_job.h"
 #include "exchange/fio_text.h"

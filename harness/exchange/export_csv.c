@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One line a run, with fields as RFC 4180 has them: lines end in CR LF, quotes only where needed. */
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +60,7 @@ static const struct column surroundings[] = {
 	{ "imported_file", "imported.file" }, { "imported_job", "imported.job" },
 };
 
-static void put_text(FILE *out, const char *text)
+static void put_field(FILE *out, const char *text)
 {
 	if (!text[strcspn(text, ",\"\r\n")]) {
 		fputs(text, out);
@@ -72,6 +73,24 @@ static void put_text(FILE *out, const char *text)
 		fputc(*text, out);
 	}
 	fputc('"', out);
+}
+
+/*
+ * A spreadsheet takes a field that begins so for a formula, which may start programs. With a quote
+ * before it, it is text.
+ */
+static bool is_formula(const char *text)
+{
+	return *text && strchr("=+-@\t\r", *text);
+}
+
+static void put_text(FILE *out, const char *text)
+{
+	char *escaped = NULL;
+	if (is_formula(text) && asprintf(&escaped, "'%s", text) > 0)
+		text = escaped;
+	put_field(out, text);
+	free(escaped);
 }
 
 /* What a run does not have is an empty field. Numbers have a point, whatever the locale. */

@@ -19,9 +19,9 @@
 #include "exchange/fio_latency.h"
 #include "exchange/fio_options.h"
 #include "exchange/fio_workload.h"
-#include "exchange/short_name.h"
 #include "meters/environment.h"
 #include "metrics/metric.h"
+#include "printable_text.h"
 #include "run/result.h"
 
 /* The last second of the year 9999: what has four digits in a result. */

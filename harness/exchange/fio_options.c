@@ -11,7 +11,7 @@
 
 #include "base/json_put.h"
 #include "base/whole_number.h"
-#include "exchange/short_name.h"
+#include "printable_text.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 

@@ -11,7 +11,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-#include "exchange/short_name.h"
+#include "printable_text.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 

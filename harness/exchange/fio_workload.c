@@ -14,6 +14,7 @@
 #include "exchange/fio_depth.h"
 #include "exchange/fio_options.h"
 #include "exchange/short_name.h"
+#include "printable_text.h"
 #include "run/result.h"
 #include "workloads/workload.h"
 

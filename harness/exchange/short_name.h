@@ -6,12 +6,6 @@
 #include <stddef.h>
 
 /*
- * Copies at most `length` bytes of `text`, with a '?' for each control character; what does not fit
- * into `size` is cut off between two characters of UTF-8.
- */
-void copy_printable(const char *text, size_t length, char *to, size_t size);
-
-/*
  * `name` with a '?' for each control character, in memory to be freed (the program ends when there
  * is none). One of more than `most_bytes` (at least 16) is cut, and ends in "~" and a number of 8
  * digits that is made from all of it: two long names stay two.

@@ -15,7 +15,7 @@ import sys
 
 INCLUDE = re.compile(r'^#\s*include\s+(["<])([^">]+)[">]')
 # Made by the build, beside the objects.
-GENERATED = {"build_info.h", "syscall_list.h"}
+GENERATED = {"build_info.h", "documents_text.h", "syscall_list.h"}
 COMMON = "common"
 CONFORMANCE = "harness/tests/conformance"
 # Headers that every lab's tests.c may include, besides those of common.

@@ -107,6 +107,7 @@ json_t *metrics_described(void)
 		put_string(row, "better", better_words(m->better));
 		put_string(row, "meaning", m->meaning);
 		put_string(row, "type", m->whole ? "integer" : "number");
+		put_bool(row, "below_zero", m->below_zero);
 		put_bool(row, "always", m->always);
 		put_bool(row, "in_run", m->measure || m->observe);
 		put_bool(row, "in_summary", m->in_summary);

@@ -46,6 +46,7 @@ struct metric {
 	enum better better;
 	enum shown_as shown_as;
 	bool whole; /* an integer */
+	bool below_zero; /* may be, within an error; any other is refused where a run is read */
 	bool always; /* each run that ended ok has it, imported ones too */
 
 	/*

@@ -513,6 +513,7 @@ const struct metric all_metrics[] = {
 		.meaning =
 			"CPU time of the whole machine: CPUs x elapsed - idle - iowait - steal, from "
 			"/proc/stat in whole clock ticks. null when it cannot be read.",
+		.below_zero = true,
 		.measure = host_busy_s,
 		.csv = "cpu_host_busy_s",
 	},
@@ -521,6 +522,7 @@ const struct metric all_metrics[] = {
 		.words = "CPU of the machine",
 		.unit = "%",
 		.meaning = "The same as a share of the window; 100 is one CPU.",
+		.below_zero = true,
 		.measure = host_pct,
 		.in_summary = true,
 		.error = "cpu.host_error_pct",
@@ -532,6 +534,7 @@ const struct metric all_metrics[] = {
 		.unit = "s",
 		.meaning =
 			"Time that the hypervisor took, all CPUs together; no part of busy time.",
+		.below_zero = true,
 		.measure = host_steal_s,
 		.csv = "cpu_host_steal_s",
 	},
@@ -568,6 +571,7 @@ const struct metric all_metrics[] = {
 			"cpu.host_util_pct without this process and its peer: workers of the kernel "
 			"that belong to no process, interrupts, other programs. Below 0 within the "
 			"error.",
+		.below_zero = true,
 		.measure = other_pct,
 		.in_summary = true,
 		.error = "cpu.host_error_pct",

@@ -10,7 +10,7 @@
 #include "run/run_options.h"
 #include "workloads/workload.h"
 
-/* The schema of what is written now; base/runs_file.h says which are read. */
+/* The schema of what is written now; summary/runs_file.h says which are read. */
 #define RUN_SCHEMA "iolab.run.v2"
 
 enum result_status { RESULT_OK, RESULT_UNSUPPORTED, RESULT_ERROR };

@@ -7,6 +7,7 @@ this file has the rest, in a short form of JSON Schema:
 
   "number"       a type; "[number]" a list of them; "#estimate" the definition of that name
   "number?"      the same, or null
+  "amount"       a number that is not below 0; "count" an integer that is not
   {"object": {"key": ..., "key?": ...}}
                  an object with these keys and no others; "key?" may be missing
   "metrics": "in_run", "in_summary" or "ratio", beside "object"
@@ -22,6 +23,7 @@ import sys
 import textwrap
 
 WIDTH = 120
+NOT_NEGATIVE = {"count": "integer", "amount": "number"}
 SCHEMAS = ("items", "additionalProperties", "if", "then", "else", "not")
 LISTS = ("anyOf", "oneOf", "allOf")
 MAPS = ("properties", "patternProperties", "definitions")
@@ -31,18 +33,21 @@ def of_words(words):
     """A schema in its short form."""
     if words.endswith("?"):
         plain = of_words(words[:-1])
-        if isinstance(plain.get("type"), str) and len(plain) == 1:
-            return {"type": [plain["type"], "null"]}
+        if isinstance(plain.get("type"), str) and "items" not in plain:
+            return {**plain, "type": [plain["type"], "null"]}
         return {"anyOf": [plain, {"type": "null"}]}
     if words.startswith("["):
         return {"type": "array", "items": of_words(words[1:-1])}
     if words.startswith("#"):
         return {"$ref": "#/definitions/" + words[1:]}
+    if words in NOT_NEGATIVE:
+        return {"type": NOT_NEGATIVE[words], "minimum": 0}
     return {"type": words}
 
 
 def of_row(row):
-    return row["type"] if row["always"] else row["type"] + "?"
+    words = "number" if row["below_zero"] else "count" if row["type"] == "integer" else "amount"
+    return words if row["always"] else words + "?"
 
 
 def with_metrics(schema, metrics):

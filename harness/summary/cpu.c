@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/json_path.h"
+#include "base/printable_json.h"
 #include "summary/place.h"
 #include "summary/summary.h"
 
@@ -57,8 +58,9 @@ static void print_row(FILE *out, const json_t *c)
 	print_each_cpu(out, json_object_get(c, "per_cpu_pct"));
 }
 
-void summary_print_cpu(FILE *out, const json_t *summary)
+void summary_print_cpu(FILE *out, const json_t *from_outside)
 {
+	json_t *summary = printable_copy(from_outside);
 	const json_t *list = json_object_get(summary, "configurations");
 	const json_t *idle = json_object_get(summary, "idle_baseline");
 	const json_t *last = NULL, *c;
@@ -93,4 +95,5 @@ void summary_print_cpu(FILE *out, const json_t *summary)
 	else
 		fputs("above idle: not known, since the idle host was not measured (--idle 0).\n",
 		      out);
+	json_decref(summary);
 }

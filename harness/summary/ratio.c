@@ -41,8 +41,9 @@ static json_t *ratio_json(const struct measured_config *c, const struct measured
 		double base = value_in_round(baseline, round, m);
 		if (isnan(value) || isnan(base))
 			continue;
-		positive = positive && value > 0 && base > 0;
-		ratios[count++] = value / base;
+		double ratio = value / base;
+		positive = positive && value > 0 && base > 0 && ratio > 0 && isfinite(ratio);
+		ratios[count++] = ratio;
 	}
 	json_t *result = json_null();
 	if (count > 0 && positive) {
@@ -50,7 +51,8 @@ static json_t *ratio_json(const struct measured_config *c, const struct measured
 		if (m->bucketed)
 			widen_by_buckets(&e.low, &e.high);
 		result = ratio_estimate_json(&e);
-		put_string(result, "verdict", ratio_verdict(e.low, e.high, e.count));
+		if (json_is_object(result))
+			put_string(result, "verdict", ratio_verdict(e.low, e.high, e.count));
 	}
 	*undefined = *undefined || !positive;
 	free(ratios);

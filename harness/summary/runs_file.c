@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "base/runs_file.h"
+#include "summary/runs_file.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -11,6 +11,7 @@
 #include "base/json_path.h"
 #include "base/json_put.h"
 #include "base/remark.h"
+#include "metrics/documents.h"
 
 /*
  * A sentence of iolab.run.v1 as a remark; null stays null. The sentence is the value, so that two of
@@ -42,6 +43,13 @@ static void upgrade_run(json_t *run)
 	json_t *warnings = required(json_array()), *metrics = json_object_get(run, "metrics");
 	size_t i;
 	json_t *sentence;
+	/* Where there were no counters, v1 has null in place of an object of nulls. */
+	if (json_is_object(metrics) && json_is_null(json_object_get(metrics, "hardware"))) {
+		json_t *hardware = required(json_object());
+		put_null(hardware, "scope");
+		put_null(hardware, "running_pct");
+		put_new(metrics, "hardware", hardware);
+	}
 	json_array_foreach (json_object_get(run, "warnings"), i, sentence)
 		json_array_append_new(warnings, remark_of_v1(sentence));
 	put_new(run, "warnings", warnings);
@@ -52,9 +60,10 @@ static void upgrade_run(json_t *run)
 	put_string(run, "schema", "iolab.run.v2");
 }
 
-/* Is it a run that can be read? Otherwise false with `why`, which says what to do. */
+/* Is it a run that can be read? Otherwise false with `why`, which names the line and the key. */
 static bool is_readable(json_t *run, const char *path, unsigned line, struct reason *why)
 {
+	struct reason misfit;
 	const char *schema = string_at(run, "schema");
 	if (strcmp(schema, "iolab.run.v1") == 0)
 		upgrade_run(run);
@@ -65,7 +74,10 @@ static bool is_readable(json_t *run, const char *path, unsigned line, struct rea
 			   path, line, *schema ? schema : "missing");
 		return false;
 	}
-	return true;
+	if (document_fits("iolab.run.v2", run, &misfit))
+		return true;
+	reason_set(why, "%s:%u: %s", path, line, misfit.text);
+	return false;
 }
 
 json_t *runs_read(const char *folder, struct reason *why)
@@ -77,7 +89,7 @@ json_t *runs_read(const char *folder, struct reason *why)
 		reason_errno(why, errno, "%s", path);
 		return NULL;
 	}
-	json_t *runs = json_array();
+	json_t *runs = required(json_array());
 	char *line = NULL;
 	size_t size = 0;
 	unsigned number = 0;

@@ -4,18 +4,20 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json_folder.h"
 #include "base/json_path.h"
 #include "base/json_put.h"
 #include "base/remark.h"
-#include "base/runs_file.h"
 #include "base/statistics.h"
 #include "base/whole_file.h"
 #include "meters/meter.h"
+#include "metrics/documents.h"
 #include "metrics/metric.h"
 #include "summary/parts.h"
 #include "summary/place.h"
+#include "summary/runs_file.h"
 
 /* What "interval" of the summary says; table, figures and report repeat it. */
 #define LEVEL_METHOD "order statistics of the rounds (sign test)"
@@ -272,12 +274,34 @@ json_t *summary_compute(const char *folder, const struct comparison *comparison,
 	return summary;
 }
 
+/* What the folder's summary.json keeps for the next one; `*old` is NULL where there is none. */
+static int summary_before(const char *folder, json_t **old, struct reason *why)
+{
+	char path[PATH_MAX];
+	struct reason misfit;
+	json_error_t error;
+	*old = NULL;
+	if (snprintf(path, sizeof path, "%s/summary.json", folder) >= (int)sizeof path)
+		return reason_errno(why, ENAMETOOLONG, "%s/summary.json", folder);
+	if (access(path, F_OK) < 0 && errno == ENOENT)
+		return 0;
+	*old = json_load_file(path, 0, &error);
+	bool fits = *old && document_fits("kept_of_summary", *old, &misfit);
+	if (fits)
+		return 0;
+	reason_set(why, "%s: %s; delete it, and the next one is made without what it kept", path,
+		   *old ? misfit.text : error.text);
+	json_decref(*old);
+	*old = NULL;
+	return -EINVAL;
+}
+
 json_t *summary_recompute(const char *folder, const char *baseline, struct comparison fresh,
 			  struct reason *why)
 {
-	char path[PATH_MAX];
-	snprintf(path, sizeof path, "%s/summary.json", folder);
-	json_t *old = json_load_file(path, 0, NULL);
+	json_t *old;
+	if (summary_before(folder, &old, why) < 0)
+		return NULL;
 	if (old)
 		fresh = (struct comparison) {
 			.command = json_object_get(old, "command"),

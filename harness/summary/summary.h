@@ -10,7 +10,7 @@
 
 #include "reason.h"
 
-/* What this version writes; what it reads is in summary_recompute() and base/runs_file.h. */
+/* What this version writes; what it reads is in summary_recompute() and summary/runs_file.h. */
 #define SUMMARY_SCHEMA "iolab.summary.v2"
 
 /* The verdicts on a ratio: its interval spans 1, or lies on one side of it. */
@@ -88,13 +88,13 @@ void widen_by_buckets(double *low, double *high);
 int summary_write(const char *folder, const json_t *summary, struct reason *why);
 
 /* The table, for a person at a terminal. */
-void summary_print(FILE *out, const json_t *summary);
+void summary_print(FILE *out, const json_t *from_outside);
 
 /*
  * Where the CPU time went, for a person at a terminal: of the process, elsewhere, on each CPU, in
  * percent of one CPU.
  */
-void summary_print_cpu(FILE *out, const json_t *summary);
+void summary_print_cpu(FILE *out, const json_t *from_outside);
 
 /*
  * A ratio with two digits, unless they would show an interval that ends beside 1 as one that

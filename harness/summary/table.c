@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/json_path.h"
+#include "base/printable_json.h"
 #include "base/remark.h"
 #include "metrics/metric.h"
 #include "summary/notes.h"
@@ -187,8 +188,9 @@ static void print_panel(FILE *out, const json_t *list, size_t position)
 	print_panel_notes(out, list, panel);
 }
 
-void summary_print(FILE *out, const json_t *summary)
+void summary_print(FILE *out, const json_t *from_outside)
 {
+	json_t *summary = printable_copy(from_outside);
 	const json_t *list = json_object_get(summary, "configurations");
 	for (size_t i = 0; i < json_array_size(list); i++)
 		if (is_first(list, i, same_panel))
@@ -196,4 +198,5 @@ void summary_print(FILE *out, const json_t *summary)
 	print_all_warnings(out, list);
 	if (json_integer_value(json_object_get(summary, "rounds_done")) > 0)
 		print_foot(out, summary);
+	json_decref(summary);
 }
