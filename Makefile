@@ -93,7 +93,8 @@ $(BUILD)/%.o: %.c $(BUILD)/libraries $(BUILD)/flags
 
 # The course: what a lab's tests are linked with, what compiles them, and the proctor that runs them.
 
-COURSE_LIBRARY := $(call object,harness/course/proctor/lab_test.c harness/course/proctor/syscall_names.c \
+COURSE_PROGRAM  = $(addprefix harness/course/proctor/,lab_test.c failing_calls.c)
+COURSE_LIBRARY := $(call object,$(COURSE_PROGRAM) harness/course/proctor/syscall_names.c \
                     $(filter-out %/mutants.c %/mutants_laid_over.c %/allocations.c %/faults.c,$(wildcard harness/tests/conformance/*.c)))
 COURSE_FLAGS    = $(CPPFLAGS) $(COURSE_PATHS) $(ALL_CFLAGS) -no-pie
 
@@ -128,7 +129,7 @@ $(BUILD)/course/compile-object: Makefile $(BUILD)/flags
 	$(call say,MAKE,$@)printf '%s\n' '#!/bin/sh' 'lab=$$1 out=$$2; shift 2' \
 		'exec $(CC) $(COURSE_FLAGS) -DIO_LAB_FOLDER="\"$$lab\"" -c -o "$$out" "$$@"' > $@ && chmod +x $@
 
-PROCTOR_SOURCES := $(filter-out %/lab_test.c,$(wildcard harness/course/proctor/*.c)) \
+PROCTOR_SOURCES := $(filter-out $(COURSE_PROGRAM),$(wildcard harness/course/proctor/*.c)) \
                    common/reason.c common/printable_text.c harness/base/json_put.c
 
 build/course/proctor: $(PROCTOR_SOURCES:%.c=build/%.o)

@@ -168,6 +168,11 @@ def read(path):
         return file.read()
 
 
+def engine_names(text):
+    """The names under which a C file registers its engines."""
+    return re.findall(r'IO_ENGINE_NAME\("(\w+)"\)', text)
+
+
 def write(path, text):
     os.makedirs(os.path.dirname(path), exist_ok=True)
     whole_file.write(path, text)

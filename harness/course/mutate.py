@@ -13,7 +13,6 @@ import datetime
 import os
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -56,7 +55,7 @@ class Mutation:
                 return "no_program", ""
             if same:
                 return "equivalent", ""
-            killer = self.judge.killer({change.file: source}, folder)
+            killer = self.judge.killer({change.file: source}, folder, change.function)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         if change in self.reasons and not killer:
@@ -99,6 +98,8 @@ def read_options():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("lab", nargs="?", help="as in 04, or a folder of labs/")
+    parser.add_argument("--check-page", action="store_true", help="only ask whether docs/mutation.md is of the "
+                        "engines and rules as they are")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="mutants at once (default: CPUs)")
     parser.add_argument("--rule", help="only the changes of this rule")
     parser.add_argument("--function", help="only the changes in this function")
@@ -120,19 +121,33 @@ def choose(o, changes, rules):
     return chosen
 
 
-def commit():
-    done = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True,
-                          text=True, check=False)
-    return done.stdout.strip() or "unknown"
+def check_page(scratch):
+    """Is each section of docs/mutation.md of the engines and rules as they are? Returns the exit status."""
+    changes, _, judges, table = load_mutation()
+    stale = []
+    for name, section in table.read_page().items():
+        judge = judges.judge_for(name, scratch)
+        if table.is_stale(section, changes_of(judge, changes)):
+            stale.append(name)
+    for name in stale:
+        print(f"mutate: docs/mutation.md counts other changes of {name} than are made now: make mutate LAB={name}",
+              file=sys.stderr)
+    return 1 if stale else 0
+
+
+def changes_of(judge, changes):
+    return [c for file in judge.files for c in changes.changes_of(judge.path(file), file, judge.flags())]
 
 
 def mutate(o, scratch):
     """Returns the exit status."""
+    if o.check_page:
+        return check_page(scratch)
     if not o.lab:
         raise CourseError("which lab? make mutate LAB=04")
     changes, equivalent, judges, table = load_mutation()
     judge = judges.judge_for(o.lab, scratch)
-    made = [c for file in judge.files for c in changes.changes_of(judge.path(file), file, judge.flags())]
+    made = changes_of(judge, changes)
     reasons = equivalent.read(judge.folder, made)
     chosen = choose(o, made, changes.RULES)
     judge.prepare()
@@ -162,7 +177,7 @@ def mutate(o, scratch):
             wrong.append(f"more than {EQUIVALENT_MOST_PERCENT} % are equivalent")
         if judge.folder.startswith(os.path.join(ROOT, "labs", "")):
             today = datetime.date.today().isoformat()
-            table.write_page(judge.name, table.page_section(judge.name, rows, survivors, today, commit()))
+            table.write_page(judge.name, table.page_section(judge.name, rows, survivors, today, made))
     if table.share(counts) < KILLED_LEAST_PERCENT:
         wrong.append(f"less than {KILLED_LEAST_PERCENT} % are killed")
     for words in wrong:

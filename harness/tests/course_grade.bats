@@ -355,9 +355,9 @@ TOKEN="$RECORD"' Elf64_Ehdr head; Elf64_Shdr part, names; Elf64_Sym symbol; char
 	run env PYTHONPATH="$ROOT/harness/course" "$SYSTEM_PYTHON" -B - <<-'EOF'
 		from grading.outside import doubt_passes
 		from proctor.programs import Outcome
-		def status(engine, own, status="passed"):
+		def status(engine, own, status="passed", faults=0):
 		    reference = Outcome("a", 1, "passed", engine_calls={"open": 2, "close": 2, "submit": 40},
-		                        own_calls={"write": 5, "socketpair": 1, "clock_nanosleep": 9})
+		                        own_calls={"write": 5, "socketpair": 1, "clock_nanosleep": 9}, faults=faults)
 		    seen = Outcome("a", 1, status, engine_calls=engine, own_calls=own)
 		    doubt_passes([seen], {"a": reference})
 		    return seen.status, [f.values for f in seen.findings]
@@ -369,6 +369,8 @@ TOKEN="$RECORD"' Elf64_Ehdr head; Elf64_Shdr part, names; Elf64_Sym symbol; char
 		    ("failed", [{"whose": "own", "call": "socketpair", "seen": 0, "needed": 1}])
 		assert status(whole, {"write": 2, "socketpair": 1})[0] == "failed"
 		assert status(None, None)[0] == "failed"
+		assert status({**whole, "open": 1}, {}, faults=3)[0] == "passed"
+		assert status({"open": 2, "close": 2}, {}, faults=3)[0] == "failed"
 		assert status({}, {}, "skipped")[0] == "skipped"
 	EOF
 	assert_success

@@ -314,6 +314,25 @@ op_queue_push/' "$ENGINE"
 	assert_failure
 }
 
+@test "check-lab: a data race that goes well is found where a lab has threads" {
+	local trouble
+	unset IOLAB_LABS
+	trouble=$(PYTHONPATH=harness/course "$SYSTEM_PYTHON" -B -c 'from proctor import programs as p
+print(p.thread_sanitizer_trouble())')
+	[ -z "$trouble" ] || skip "$trouble"
+	mkdir -p "$IOLAB_WORK/04_epoll"
+	cp labs/04_epoll/engine.c "$IOLAB_WORK/04_epoll/"
+	# A look at the queue without its lock, which another thread fills.
+	sed 's/^\tcount = op_queue_take/\tpthread_mutex_unlock(\&e->lock);\n&/
+		/^\tif (e->announced && !e->finished.first)/i \\tpthread_mutex_lock(\&e->lock);' \
+		labs/04_epoll/engine_workers.c >"$IOLAB_WORK/04_epoll/engine_workers.c"
+	run timeout 300 "$SYSTEM_PYTHON" -B harness/course/learner.py check-lab LAB=04 TEST=hears_of_every
+	assert_failure 1
+	assert_line --partial "when run again under ThreadSanitizer"
+	assert_line --regexp 'ThreadSanitizer: data race, in .*engine_workers.c:[0-9]+'
+	assert_line --partial "Two threads used the same memory"
+}
+
 @test "check-lab, hint, measure before start: one line that says what to do" {
 	for command in check-lab watch hint predict measure diff-lab reset-lab; do
 		run learner $command

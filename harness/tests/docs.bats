@@ -108,3 +108,10 @@ run_commands_of() {
 		make -n -C "$ROOT" "$target" >/dev/null || fail "make help names $target"
 	done
 }
+
+@test "docs/mutation.md counts the mutants that are made now" {
+	local python
+	python=$(sh "$ROOT/harness/setup/find-python.sh" clang.cindex tomllib) || skip "no libclang for python"
+	run "$python" -B "$ROOT/harness/course/mutate.py" --check-page
+	assert_success
+}

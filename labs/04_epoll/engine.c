@@ -238,13 +238,15 @@ static int edge_on_wait(struct engine *e, struct watched *w)
 	//> known to be `readable`, try the receive now. Then ask: is more there? A buffer that was
 	//> filled may have left something behind, and no edge will tell of it. A receive that came
 	//> back short, or with -EAGAIN, has drained the socket (epoll(7), Q&A 9), and the next
-	//> byte makes an edge. But once the end has been announced (`ended`) no edge will come.
+	//> byte makes an edge. Another error has drained nothing. And once the end has been
+	//> announced (`ended`) no edge will come.
 	//+ (void)e;
 	//+ (void)w;
 	struct io_op *op = w->receiver;
 	if (op && w->readable) {
 		bool over = try_receive(e, w);
-		w->readable = w->ended || (over && op->result == op->len_bytes);
+		bool drained = !over || (op->result >= 0 && op->result < op->len_bytes);
+		w->readable = w->ended || !drained;
 	}
 	//< 4
 	return 0;

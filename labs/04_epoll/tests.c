@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "failing_calls.h"
 
 /* The interface, as words for allowed_calls and calls_made(). */
 #define WAITS	  "epoll_wait epoll_pwait epoll_pwait2 "
@@ -91,6 +92,34 @@ static uint32_t interest_in(int fd)
 	if (directory)
 		closedir(directory);
 	return interest;
+}
+
+/*
+ * "EPOLLIN|EPOLLET", in a buffer that the next call overwrites. What has no name here is a number.
+ */
+static const char *event_names(uint32_t events)
+{
+	static const struct {
+		uint32_t bit;
+		const char *name;
+	} known[] = {
+		{ EPOLLIN, "EPOLLIN" },	      { EPOLLOUT, "EPOLLOUT" },
+		{ EPOLLRDHUP, "EPOLLRDHUP" }, { EPOLLPRI, "EPOLLPRI" },
+		{ EPOLLERR, "EPOLLERR" },     { EPOLLHUP, "EPOLLHUP" },
+		{ EPOLLET, "EPOLLET" },	      { EPOLLONESHOT, "EPOLLONESHOT" },
+	};
+	static char text[160];
+	text[0] = '\0';
+	for (unsigned i = 0; i < sizeof known / sizeof *known; i++) {
+		if (events & known[i].bit)
+			snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s",
+				 *text ? "|" : "", known[i].name);
+		events &= ~known[i].bit;
+	}
+	if (events || !*text)
+		snprintf(text + strlen(text), sizeof text - strlen(text), *text ? "|%#x" : "%#x",
+			 events);
+	return text;
 }
 
 /* A thread of the test's own that speaks to the engine's connections while reap() waits. */
@@ -349,8 +378,8 @@ static void waits_in_the_kernel(struct subject *s)
 	unsigned n = reap(s, done, 0, 1, 0);
 	expect(n == 0, "a receive completed with nothing there");
 	expect(interest_in(two.a[0]) & EPOLLIN,
-	       "expected the kernel to be asked for EPOLLIN while a receive waits, saw events %#x",
-	       interest_in(two.a[0]));
+	       "expected the kernel to be asked for EPOLLIN while a receive waits, saw %s",
+	       event_names(interest_in(two.a[0])));
 	write_message(two.a[1], 1, 50);
 	await(s, &s->op[0]);
 	expect_message(s, &s->op[0], 1, 50);
@@ -553,8 +582,8 @@ static void waits_for_room(struct subject *s)
 	       "expected at most %d system calls in waiting %lld ms for room, saw %u",
 	       IDLE_CALLS_MAX, (long long)(IDLE_NS / NS_PER_MS), calls);
 	expect(interest_in(ends[0]) & EPOLLOUT,
-	       "expected the kernel to be asked for EPOLLOUT while a send waits, saw events %#x",
-	       interest_in(ends[0]));
+	       "expected the kernel to be asked for EPOLLOUT while a send waits, saw %s",
+	       event_names(interest_in(ends[0])));
 	sent = make_room(s, 0, ends[1], 0, sent);
 	/* And once more, so that it has been switched on, off, and on. */
 	uint64_t again = send_until_full(s, 0, ends, sent);
@@ -632,6 +661,38 @@ static void cancel_takes_back_a_send(struct subject *s)
 	close(ends[1]);
 }
 
+/* What is done for one direction, waiting or over, must not touch the other. */
+static void keeps_the_other_direction(struct subject *s)
+{
+	int ends[2];
+	uint64_t sent = 0;
+	make_narrow_pair(s, ends);
+	open_engine(s, 2, 1);
+	attach(s, 0, ends[0]);
+	for (unsigned round = 0; round < 2; round++) {
+		start(s, receive(s, 1, ends[0], 0));
+		uint64_t full = send_until_full(s, 0, ends, sent);
+		if (round == 0) { /* first there is room, then a message */
+			sent = make_room(s, 0, ends[1], sent, full);
+			/* The room that nobody waits for now is reported alone. */
+			struct io_op *done[1];
+			unsigned n = reap(s, done, 1, 1, A_MOMENT_NS);
+			expect(n == 0, "the receive came back with nothing there");
+			write_message(ends[1], round, 50);
+			await(s, &s->op[1]);
+		} else {
+			write_message(ends[1], round, 50);
+			await(s, &s->op[1]);
+			expect(s->op[0].in_flight, "the send came back without room");
+			sent = make_room(s, 0, ends[1], sent, full);
+		}
+		expect_message(s, &s->op[1], round, 50);
+	}
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 /* Exercise 3: interest that nobody has any more. */
 
 static void unwanted_bytes_are_silent(struct subject *s)
@@ -704,8 +765,8 @@ static void room_is_silent(struct subject *s)
 	make_room(s, 0, two.a[1], 0, sent);
 	expect_idle(s, 1, two.b, 1, "a socket with room to send, for which nobody waits,");
 	expect(!(interest_in(two.a[0]) & EPOLLOUT),
-	       "expected EPOLLOUT to be switched off when no send waits, saw events %#x",
-	       interest_in(two.a[0]));
+	       "expected EPOLLOUT to be switched off when no send waits, saw %s",
+	       event_names(interest_in(two.a[0])));
 	close_two(s, &two);
 }
 
@@ -763,8 +824,8 @@ static void edge_tells_once(struct subject *s)
 {
 	struct two two = open_two(s);
 	uint32_t interest = interest_in(two.a[0]);
-	expect(interest & (uint32_t)EPOLLET,
-	       "expected the kernel to be asked with EPOLLET, saw events %#x", interest);
+	expect(interest & (uint32_t)EPOLLET, "expected the kernel to be asked with EPOLLET, saw %s",
+	       event_names(interest));
 	write_message(two.a[1], 1, 50);
 	expect_idle(s, 1, two.b, 1, "a connection with bytes that nobody asks for");
 	close_two(s, &two);
@@ -880,7 +941,7 @@ static void oneshot_arms_anew(struct subject *s)
 	struct two two = open_two(s);
 	uint32_t interest = interest_in(two.a[0]);
 	expect(interest & (uint32_t)EPOLLONESHOT,
-	       "expected the kernel to be asked with EPOLLONESHOT, saw events %#x", interest);
+	       "expected the kernel to be asked with EPOLLONESHOT, saw %s", event_names(interest));
 	calls_reset();
 	for (unsigned m = 0; m < MESSAGES; m++) {
 		start(s, receive(s, 0, two.a[0], 0));
@@ -889,8 +950,8 @@ static void oneshot_arms_anew(struct subject *s)
 		expect_message(s, &s->op[0], m, 50);
 		interest = interest_in(two.a[0]);
 		expect(!(interest & (EPOLLIN | EPOLLOUT)),
-		       "expected a descriptor that nobody waits for to be off, saw events %#x",
-		       interest);
+		       "expected a descriptor that nobody waits for to be off, saw %s",
+		       event_names(interest));
 	}
 	unsigned controls = calls_made("epoll_ctl");
 	expect(controls >= MESSAGES && controls <= 2 * MESSAGES,
@@ -912,35 +973,6 @@ static void oneshot_tells_once(struct subject *s)
 	int64_t n = perform(s, receive(s, 0, two.a[0], 0));
 	expect(n == 0, "expected 0 at the end, saw %s", answer(n));
 	close_two(s, &two);
-}
-
-/* The event of one direction switches off both. */
-static void oneshot_keeps_the_other_direction(struct subject *s)
-{
-	int ends[2];
-	uint64_t sent = 0;
-	make_narrow_pair(s, ends);
-	open_engine(s, 2, 1);
-	attach(s, 0, ends[0]);
-	for (unsigned round = 0; round < 2; round++) {
-		start(s, receive(s, 1, ends[0], 0));
-		uint64_t full = send_until_full(s, 0, ends, sent);
-		if (round == 0) { /* first there is room, then a message */
-			sent = make_room(s, 0, ends[1], sent, full);
-			expect(s->op[1].in_flight, "the receive came back with nothing there");
-			write_message(ends[1], round, 50);
-			await(s, &s->op[1]);
-		} else {
-			write_message(ends[1], round, 50);
-			await(s, &s->op[1]);
-			expect(s->op[0].in_flight, "the send came back without room");
-			sent = make_room(s, 0, ends[1], sent, full);
-		}
-		expect_message(s, &s->op[1], round, 50);
-	}
-	close_engine(s);
-	close(ends[0]);
-	close(ends[1]);
 }
 
 /* Exercise 6: files are refused. */
@@ -978,16 +1010,53 @@ static void files_are_refused(struct subject *s)
 	close(fd);
 }
 
+static void expect_answer(struct subject *s, enum io_kind kind, enum io_fd_kind fd_kind,
+			  int expected)
+{
+	static const char *const fd_kinds[] = { "no descriptor", "a file", "a socket", "a pipe" };
+	struct reason why = { "" };
+	struct engine_config config = { .depth = 1, .cpu_count = 1, .options = s->options };
+	int rc = s->ops->supports(&config, kind, fd_kind, &why);
+	expect(rc == expected, "expected %d from supports() for %s on %s, saw %d (%s)", expected,
+	       kind_name(kind), fd_kinds[fd_kind], rc, why.text);
+	expect(rc == 0 || why.text[0], "expected the reason in words, saw none");
+}
+
 static void says_what_it_can_do(struct subject *s)
 {
-	struct reason why = { "" };
-	struct engine_config config = { .depth = 1, .cpu_count = 1 };
-	int rc = s->ops->supports(&config, IO_RECV, IO_FD_SOCKET, &why);
-	expect(rc == 0, "expected sockets to be supported, saw %s: %s", answer(rc), why.text);
-	rc = s->ops->supports(&config, IO_READ, IO_FD_PIPE, &why);
-	expect(rc == 0, "expected pipes to be supported, saw %s: %s", answer(rc), why.text);
-	rc = s->ops->supports(&config, IO_NOP, IO_FD_NONE, &why);
-	expect(rc < 0, "expected a no-op to be refused, saw %s", answer(rc));
+	expect_answer(s, IO_RECV, IO_FD_SOCKET, 0);
+	expect_answer(s, IO_SEND, IO_FD_SOCKET, 0);
+	expect_answer(s, IO_READ, IO_FD_PIPE, 0);
+	expect_answer(s, IO_WRITE, IO_FD_PIPE, 0);
+	expect_answer(s, IO_READ, IO_FD_FILE, -EPERM);
+	expect_answer(s, IO_FSYNC, IO_FD_FILE, -EPERM);
+	expect_answer(s, IO_NOP, IO_FD_NONE, -EOPNOTSUPP);
+}
+
+/* A pipe in blocking mode cannot be tried until -EAGAIN, which an edge demands. */
+static void edge_says_what_it_can_do(struct subject *s)
+{
+	expect_answer(s, IO_RECV, IO_FD_SOCKET, 0);
+	expect_answer(s, IO_SEND, IO_FD_SOCKET, 0);
+	expect_answer(s, IO_READ, IO_FD_PIPE, -EOPNOTSUPP);
+	expect_answer(s, IO_WRITE, IO_FD_PIPE, -EOPNOTSUPP);
+}
+
+static void refuses_both_modes(struct subject *s)
+{
+	expect_answer(s, IO_RECV, IO_FD_SOCKET, -EINVAL);
+	expect_answer(s, IO_READ, IO_FD_PIPE, -EINVAL);
+}
+
+static void files_says_what_it_can_do(struct subject *s)
+{
+	expect_answer(s, IO_READ, IO_FD_FILE, 0);
+	expect_answer(s, IO_WRITE, IO_FD_FILE, 0);
+	expect_answer(s, IO_FDATASYNC, IO_FD_FILE, 0);
+	expect_answer(s, IO_RECV, IO_FD_SOCKET, -EOPNOTSUPP);
+	expect_answer(s, IO_READ, IO_FD_PIPE, -EOPNOTSUPP);
+	expect_answer(s, IO_NOP, IO_FD_NONE, -EOPNOTSUPP);
+	expect_answer(s, IO_NOP, IO_FD_FILE, -EOPNOTSUPP);
 }
 
 /* Exercise 7: files through worker threads, and an eventfd. */
@@ -1041,8 +1110,8 @@ static void hears_by_eventfd(struct subject *s)
 	}
 	expect(event_fd >= 0, "expected the engine to hold an eventfd, saw none");
 	expect(interest_in(event_fd) & EPOLLIN,
-	       "expected epoll to watch the eventfd for EPOLLIN, saw events %#x",
-	       interest_in(event_fd));
+	       "expected epoll to watch the eventfd for EPOLLIN, saw %s",
+	       event_names(interest_in(event_fd)));
 	calls_reset();
 	for (unsigned i = 0; i < reads; i++) {
 		perform(s, prepare(s, 0, IO_READ, fd, 0, 0, BLOCK));
@@ -1130,7 +1199,7 @@ static void hears_of_every_completion(struct subject *s)
 	struct io_op *done[8];
 	open_engine(s, depth, 1);
 	attach(s, 0, fd);
-	for (unsigned round = 0; round < 200; round++) {
+	for (unsigned round = 0; round < 80; round++) {
 		unsigned batch = 1 + round % depth, most = 1 + round / 3 % depth;
 		for (unsigned slot = 0; slot < batch; slot++)
 			start(s, prepare(s, slot, IO_READ, fd, 0, (uint64_t)BLOCK * slot, BLOCK));
@@ -1167,6 +1236,96 @@ static void open_fails_without_a_trace(struct subject *s)
 		setrlimit(RLIMIT_NOFILE, &before);
 		expect(rc == -EMFILE, "expected -EMFILE from open(), saw %s", answer(rc));
 		expect(why.text[0], "expected the reason in words, saw none");
+	}
+}
+
+/* A second read ends while the loop stands before its read of the eventfd. */
+struct interleaving {
+	pthread_t thread;
+	int slow_fd;
+	bool held;
+};
+
+static void *end_slow_read(void *argument)
+{
+	struct interleaving *interleaving = argument;
+	interleaving->held = wait_until_held(NS_PER_S);
+	if (write(interleaving->slow_fd, "!", 1) == 1) {
+		/* Twice: between its read and the lock a worker may sleep for a moment. */
+		wait_until_others_sleep();
+		usleep(2000);
+		wait_until_others_sleep();
+	}
+	let_call_go();
+	return NULL;
+}
+
+/*
+ * The one moment at which a wake-up can be lost: the queue has been emptied, and the eventfd is still
+ * to be read. What a worker announces now must not be swallowed by that read.
+ */
+static void keeps_a_wake_up_during_its_read(struct subject *s)
+{
+	struct interleaving interleaving = { .held = false };
+	struct io_op *done[2];
+	int ends[2], fd = make_file(s, BLOCK, O_RDONLY);
+	expect(pipe2(ends, O_CLOEXEC) == 0, "pipe");
+	interleaving.slow_fd = ends[1];
+	open_engine(s, 2, 1);
+	attach(s, 0, fd);
+	start(s, slow_read(s, 1, ends[0]));
+	hold_call("read readv");
+	start(s, prepare(s, 0, IO_READ, fd, 0, 0, BLOCK));
+	expect(pthread_create(&interleaving.thread, NULL, end_slow_read, &interleaving) == 0,
+	       "the test has no thread");
+	unsigned n = reap(s, done, 2, 2, PATIENCE_NS);
+	pthread_join(interleaving.thread, NULL);
+	expect(n == 2,
+	       "expected both reads within 2 s, saw %u: the second ended while the loop was about "
+	       "to read the eventfd, and its wake-up was lost",
+	       n);
+	expect_block(s, &s->op[0]);
+	expect(s->op[1].result == 1, "expected 1 byte, saw %lld", (long long)s->op[1].result);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+	close(fd);
+}
+
+#define AT_ONCE 16u
+
+/* One submit() of many: each has a worker at once, in every round, also after a quiet moment. */
+static void a_batch_is_in_workers_at_once(struct subject *s)
+{
+	int ends[AT_ONCE][2];
+	struct io_op *ops[AT_ONCE];
+	open_engine(s, AT_ONCE, AT_ONCE);
+	for (unsigned i = 0; i < AT_ONCE; i++)
+		expect(pipe2(ends[i], O_CLOEXEC) == 0, "pipe");
+	for (unsigned round = 0; round < 10; round++) {
+		for (unsigned i = 0; i < AT_ONCE; i++)
+			ops[i] = slow_read(s, i, ends[i][0]);
+		start_all(s, ops, AT_ONCE);
+		expect(s->inflight == AT_ONCE, "expected %u reads in flight, saw %u", AT_ONCE,
+		       s->inflight);
+		for (unsigned i = AT_ONCE; i-- > 0;) {
+			write_message(ends[i][1], round, 30);
+			uint64_t deadline_ns = clock_ns() + (uint64_t)PATIENCE_NS;
+			while (s->op[i].in_flight) {
+				struct io_op *done[1];
+				reap(s, done, 1, 1, A_MOMENT_NS);
+				expect(clock_ns() < deadline_ns,
+				       "expected each of %u reads that came in one submit() to "
+				       "have a worker, saw number %u wait for another read's end",
+				       AT_ONCE, i);
+			}
+			expect_message(s, &s->op[i], round, 30);
+		}
+	}
+	close_engine(s);
+	for (unsigned i = 0; i < AT_ONCE; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
 	}
 }
 
@@ -1289,11 +1448,39 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_1, TEST("cancel_with_nothing", ONE(TCP), cancel_with_nothing_in_flight) },
 	{ EXERCISE_1, TEST("opens_without_memory_or_says_why_not", ONE(TCP), open_without_memory) },
 
+	{ EXERCISE_1, TEST("result_is_all_that_is_written", ONE(UNIX) | ONE(PIPE),
+			   result_is_all_that_is_written) },
+	{ EXERCISE_1, TEST("is_not_inherited", ONE(UNIX), descriptors_are_not_inherited) },
+	{ EXERCISE_1, TEST("two_engines", ONE(UNIX), two_engines_on_streams) },
+	{ EXERCISE_1,
+	  TEST("number_moves_to_another_slot", ONE(UNIX), stream_number_moves_to_another_slot) },
+	{ EXERCISE_1,
+	  TEST("slot_takes_another_number", ONE(UNIX), stream_slot_takes_another_number) },
+	{ EXERCISE_1, TEST("bytes_before_the_hang_up", ONE(UNIX) | ONE(PIPE),
+			   stream_bytes_before_the_hang_up) },
+	{ EXERCISE_1, TEST("error_behind_bytes", ONE(TCP), tcp_error_behind_bytes) },
+	{ EXERCISE_1,
+	  TEST("batch_is_in_flight_at_once", ONE(UNIX), stream_batch_is_in_flight_at_once) },
+	{ EXERCISE_1,
+	  TEST("cancel_in_scattered_slots", ONE(UNIX), stream_cancel_in_scattered_slots) },
+	{ EXERCISE_1, TEST("stays_whole_after_the_end", ONE(UNIX) | ONE(PIPE),
+			   stream_stays_whole_after_the_end) },
+	{ EXERCISE_1,
+	  TEST("finds_many_ready_at_once", ONE(UNIX), stream_finds_many_ready_at_once) },
+	{ EXERCISE_1, TEST("open_tells_what_fails", ONE(NO_FD), open_tells_what_fails) },
+	{ EXERCISE_1, TEST("attach_tells_what_fails", ONE(UNIX), attach_tells_what_fails) },
+
 	{ EXERCISE_2, TEST("waits_for_room", SOCKETS, waits_for_room), .limit_s = 5 },
 	{ EXERCISE_2, TEST("sends_right_data", STREAMS, stream_sends_right_data) },
 	{ EXERCISE_2, TEST("survives_a_full_buffer", STREAMS, stream_survives_a_full_buffer) },
 	{ EXERCISE_2, TEST("a_send_that_fits_is_one_call", SOCKETS, a_send_that_fits_is_one_call) },
 	{ EXERCISE_2, TEST("both_directions", SOCKETS, socket_both_directions_at_once) },
+	{ EXERCISE_2, TEST("keeps_the_other_direction", SOCKETS, keeps_the_other_direction) },
+	{ EXERCISE_2, TEST("peer_that_stopped_sending_hears", ONE(UNIX),
+			   socket_peer_that_stopped_sending_hears) },
+	{ EXERCISE_2,
+	  TEST("send_survives_signals", ONE(UNIX) | ONE(PIPE), stream_send_survives_signals) },
+	{ EXERCISE_2, TEST("cancel_of_sends", ONE(UNIX) | ONE(PIPE), stream_cancel_of_sends) },
 	{ EXERCISE_2, TEST("send_to_nobody", STREAMS, stream_send_to_nobody) },
 	{ EXERCISE_2,
 	  TEST("a_peer_that_leaves_ends_a_send", STREAMS, a_peer_that_leaves_ends_a_send) },
@@ -1310,6 +1497,8 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_3, TEST("detach_forgets_a_shared_socket", ONE(TCP) | ONE(PIPE),
 			   detach_forgets_a_shared_socket) },
 	{ EXERCISE_3, TEST("attaches_the_same_again", ONE(TCP), attaches_the_same_again) },
+
+	{ EXERCISE_3, TEST("tells_what_fails", ONE(UNIX) | ONE(PIPE), stream_tells_what_fails) },
 
 	{ EXERCISE_4, TEST("edge_tells_once", SOCKETS, edge_tells_once) },
 	{ EXERCISE_4, TEST("edge_remembers", SOCKETS, edge_remembers) },
@@ -1329,14 +1518,25 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_4, TEST("edge_waits_for_room", SOCKETS, waits_for_room), .limit_s = 5 },
 	{ EXERCISE_4, TEST("edge_survives_a_full_buffer", SOCKETS, stream_survives_a_full_buffer) },
 	{ EXERCISE_4, TEST("edge_both_directions", SOCKETS, socket_both_directions_at_once) },
+	{ EXERCISE_4,
+	  TEST("edge_keeps_the_other_direction", ONE(UNIX), keeps_the_other_direction) },
+	{ EXERCISE_4, TEST("edge_peer_that_stopped_sending_hears", ONE(UNIX),
+			   socket_peer_that_stopped_sending_hears) },
+	{ EXERCISE_4,
+	  TEST("edge_bytes_before_the_hang_up", ONE(UNIX), stream_bytes_before_the_hang_up) },
+	{ EXERCISE_4, TEST("edge_error_behind_bytes", ONE(TCP), tcp_error_behind_bytes) },
+	{ EXERCISE_4, TEST("edge_number_moves_to_another_slot", ONE(UNIX),
+			   stream_number_moves_to_another_slot) },
 	{ EXERCISE_4, TEST("edge_finds_the_active_one", ONE(TCP), stream_finds_the_active_one) },
 	{ EXERCISE_4, TEST("edge_slot_is_used_again", ONE(TCP), stream_slot_is_used_again) },
 	{ EXERCISE_4, TEST("edge_cancel", ONE(TCP), stream_cancel) },
 
+	{ EXERCISE_4, TEST("edge_tells_what_fails", ONE(UNIX), stream_tells_what_fails) },
+
 	{ EXERCISE_5, TEST("oneshot_arms_anew", SOCKETS, oneshot_arms_anew) },
 	{ EXERCISE_5, TEST("oneshot_tells_once", ONE(TCP) | ONE(PIPE), oneshot_tells_once) },
 	{ EXERCISE_5,
-	  TEST("oneshot_keeps_the_other_direction", SOCKETS, oneshot_keeps_the_other_direction) },
+	  TEST("oneshot_keeps_the_other_direction", SOCKETS, keeps_the_other_direction) },
 	{ EXERCISE_5, TEST("oneshot_false_alarm", SOCKETS, false_alarm_goes_on_waiting),
 	  .limit_s = 4 },
 	{ EXERCISE_5, TEST("oneshot_receives_what_is_there", ONE(TCP) | ONE(PIPE),
@@ -1348,8 +1548,15 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_5, TEST("oneshot_waits_for_room", SOCKETS, waits_for_room), .limit_s = 5 },
 	{ EXERCISE_5, TEST("oneshot_survives_a_full_buffer", ONE(TCP) | ONE(PIPE),
 			   stream_survives_a_full_buffer) },
+	{ EXERCISE_5,
+	  TEST("oneshot_send_survives_signals", ONE(UNIX), stream_send_survives_signals) },
+	{ EXERCISE_5, TEST("oneshot_batch_is_in_flight_at_once", ONE(UNIX),
+			   stream_batch_is_in_flight_at_once) },
 	{ EXERCISE_5, TEST("oneshot_slot_is_used_again", ONE(TCP), stream_slot_is_used_again) },
 	{ EXERCISE_5, TEST("oneshot_cancel", ONE(TCP), stream_cancel) },
+
+	{ EXERCISE_5,
+	  TEST("oneshot_tells_what_fails", ONE(UNIX) | ONE(PIPE), stream_tells_what_fails) },
 
 	{ EXERCISE_6, TEST("files_are_refused", ONE(BUFFERED), files_are_refused) },
 	{ EXERCISE_6, TEST("says_what_it_can_do", ONE(NO_FD), says_what_it_can_do) },
@@ -1357,11 +1564,26 @@ const struct lab_test lab_tests[] = {
 	{ .exercise = 6,
 	  .engine = "epoll:edge+oneshot",
 	  TEST("says_why_not_both_modes", ONE(NO_FD), supports_or_says_why) },
+	{ .exercise = 6,
+	  .engine = "epoll:edge",
+	  TEST("edge_says_what_it_can_do", ONE(NO_FD), edge_says_what_it_can_do) },
+	{ .exercise = 6,
+	  .engine = "epoll:oneshot",
+	  TEST("oneshot_says_what_it_can_do", ONE(NO_FD), says_what_it_can_do) },
+	{ .exercise = 6,
+	  .engine = "epoll:edge+oneshot",
+	  TEST("refuses_both_modes", ONE(NO_FD), refuses_both_modes) },
+
+	{ EXERCISE_6, TEST("supports_tells_what_fails", ONE(NO_FD), supports_tells_what_fails) },
 
 	{ EXERCISE_7, TEST("reads_in_other_threads", FILES, reads_in_other_threads) },
 	{ EXERCISE_7, TEST("hears_by_eventfd", ONE(BUFFERED), hears_by_eventfd) },
 	{ EXERCISE_7, TEST("sleeps_beside_slow_disks", ONE(BUFFERED), sleeps_beside_slow_disks) },
 	{ EXERCISE_7, TEST("hears_of_every_completion", ONE(BUFFERED), hears_of_every_completion) },
+	{ EXERCISE_7,
+	  TEST("keeps_a_wake_up_during_its_read", ONE(BUFFERED), keeps_a_wake_up_during_its_read) },
+	{ EXERCISE_7,
+	  TEST("a_batch_is_in_workers_at_once", ONE(BUFFERED), a_batch_is_in_workers_at_once) },
 	{ EXERCISE_7,
 	  TEST("open_fails_without_a_trace", ONE(BUFFERED), open_fails_without_a_trace) },
 	{ EXERCISE_7, TEST("threads_are_bounded", ONE(BUFFERED), threads_are_bounded) },
@@ -1380,6 +1602,24 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_7, TEST("opens_and_closes_again", ONE(BUFFERED), opens_and_closes_again) },
 	{ EXERCISE_7,
 	  TEST("files_open_without_memory_or_say_why_not", ONE(BUFFERED), open_without_memory) },
+	{ EXERCISE_7, TEST("files_open_tells_what_fails", ONE(BUFFERED), open_tells_what_fails) },
+	{ EXERCISE_7,
+	  TEST("files_supports_tells_what_fails", ONE(BUFFERED), supports_tells_what_fails) },
+	{ EXERCISE_7, TEST("files_tell_what_fails", ONE(BUFFERED), file_tells_what_fails) },
+	{ EXERCISE_7, TEST("files_says_what_it_can_do", ONE(NO_FD), files_says_what_it_can_do) },
+	{ EXERCISE_7, TEST("files_result_is_all_that_is_written", ONE(BUFFERED),
+			   result_is_all_that_is_written) },
+	{ EXERCISE_7,
+	  TEST("files_are_not_inherited", ONE(BUFFERED), descriptors_are_not_inherited) },
+	{ EXERCISE_7, TEST("files_two_engines", ONE(BUFFERED), two_engines_on_files) },
+	{ EXERCISE_7, TEST("files_zero_bytes", ONE(BUFFERED), file_zero_bytes) },
+	{ EXERCISE_7, TEST("files_sync_that_fails", ONE(BUFFERED), file_sync_that_fails) },
+	{ EXERCISE_7, TEST("files_cancel_then_silence", ONE(BUFFERED), file_cancel_then_silence) },
+	{ EXERCISE_7, TEST("files_keep_a_large_min", ONE(BUFFERED), reap_keeps_a_large_min) },
+	{ EXERCISE_7, TEST("files_lose_nothing_to_a_reap_of_nothing", ONE(BUFFERED),
+			   reap_of_nothing_loses_nothing) },
+	{ EXERCISE_7,
+	  TEST("files_stay_whole_after_the_end", ONE(BUFFERED), file_stays_whole_after_the_end) },
 	{ EXERCISE_7, TEST("files_supports_or_says_why", ONE(BUFFERED), supports_or_says_why) },
 	{ NULL },
 };

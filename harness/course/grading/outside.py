@@ -18,7 +18,10 @@ OF_SUPPORTS = ("epoll_", "io_", "eventfd", "timerfd", "signalfd", "userfaultfd",
 
 
 def needed(reference):
-    """{(whose, call): how often, at least} from the reference's outcome."""
+    """{(whose, call): how often, at least} from the reference's outcome. A test that lets each call of the
+    engine fail is as long as the engine has calls: then once is enough."""
+    if reference.faults:
+        return {("engine", name): 1 for name in reference.engine_calls}
     found = {}
     for name, times in (reference.engine_calls or {}).items():
         found["engine", name] = times if name in BY_THE_TEST else 1

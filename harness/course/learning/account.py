@@ -10,9 +10,9 @@ from learning.working_copy import shown
 from proctor.findings import Finding, event_line, sentence
 
 # A sanitizer's report, which is another program's text.
-SUMMARY = re.compile(r"(?:==\d+==)?ERROR: (\w+Sanitizer): (.*)")
+SUMMARY = re.compile(r"(?:==\d+==)?(?:ERROR|WARNING): (\w+Sanitizer): (.*)")
 UNDEFINED = re.compile(r"(\S+\.c):(\d+)(?::\d+)?: runtime error: (.*)")
-FRAME = re.compile(r"#\d+ 0x[0-9a-f]+ in (\w+) (\S+\.c):(\d+)")
+FRAME = re.compile(r"#\d+ (?:0x[0-9a-f]+ in )?(\w+) (\S+\.c):(\d+)")
 
 # What a finding means to someone who meets it for the first time.
 HANG_MEANINGS = {
@@ -29,12 +29,15 @@ SIGNAL_MEANINGS = {
     "PIPE": "Writing to a connection whose other end is closed raises this signal. It ends a process "
             "that does not ask for something else: see send(2), signal(7).",
 }
-# By what AddressSanitizer calls it.
+# By what AddressSanitizer or ThreadSanitizer calls it.
 SANITIZER_MEANINGS = {
     "heap-use-after-free": "Memory was used after free() had given it back.",
     "double-free": "The same memory was freed twice.",
     "buffer-overflow": "Memory beyond the end of an array or of an allocation was used.",
     "memory leaks": "Memory from malloc() was never freed; close() gives everything back.",
+    "data race": "Two threads used the same memory, at least one of them wrote, and no lock or atomic operation "
+                 "ordered them. It may go well a thousand times.",
+    "thread leak": "A thread ended or ran on, and nobody waited for it with pthread_join().",
     "stack-use-after": "A local variable was used after its function or block had ended.",
 }
 
@@ -102,7 +105,7 @@ def sanitizer_finding(lab, lines):
                                          "file": undefined[1], "line": undefined[2]})
         if summary:
             values = {"tool": summary[1], "function": "",
-                      "what": re.sub(r" on (unknown )?address.*| \(pc .*|: 0x.*", "", summary[2])}
+                      "what": re.sub(r" on (unknown )?address.*| \(p(c|id=).*|: 0x.*", "", summary[2])}
             for frame in map(FRAME.search, lines[number:]):
                 if frame and os.path.basename(frame[2]) in lab.files:
                     values |= {"function": frame[1], "file": frame[2], "line": frame[3]}

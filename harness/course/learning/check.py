@@ -33,7 +33,8 @@ def lab_word(lab):
 
 
 def program_path(lab, sanitize=""):
-    return os.path.join(labs.WORK, ".build", lab.name, "tests" + ("-sanitized" if sanitize else ""))
+    kind = {"": "", SANITIZERS: "-sanitized"}.get(sanitize, f"-sanitized-{sanitize}")
+    return os.path.join(labs.WORK, ".build", lab.name, "tests" + kind)
 
 
 def build(lab, sanitize=""):
@@ -60,6 +61,32 @@ def build(lab, sanitize=""):
         if os.path.exists(fresh):
             os.unlink(fresh)
     return program, words
+
+
+def run_sanitized(lab, exercise, test):
+    """Runs the tests again under sanitizers, which look at every access to memory. There no system calls are
+    counted. Returns (verdict, program, the tools' names) of the first run that fails, else of the last."""
+    program, _ = build(lab, SANITIZERS)
+    verdict, tools = run(lab, program, exercise, test, untraced=True), "AddressSanitizer and UBSan"
+    for engine in threaded_engines(lab) if lab.threads and not verdict.failed else ():
+        trouble = programs.thread_sanitizer_trouble()
+        if trouble:
+            say(f"  {paint('skipped', 'yellow')} ThreadSanitizer: {trouble}")
+            say()
+            break
+        threaded, _ = build(lab, "thread")
+        found = run_for(threaded, exercise, test, untraced=True, engine=engine)
+        if found.status != programs.NO_TEST:
+            verdict, program, tools = need_outcomes(found), threaded, "AddressSanitizer, UBSan and ThreadSanitizer"
+            if verdict.failed:
+                return verdict, program, "ThreadSanitizer"
+    return verdict, program, tools
+
+
+def threaded_engines(lab):
+    """The engines in those files of the learner's that start threads."""
+    texts = [working_copy.read(lab.work(name)) for name in lab.files]
+    return [name for text in texts if "#include <pthread.h>" in text for name in labs.engine_names(text)]
 
 
 def run_until_hang(program, options):
@@ -89,8 +116,9 @@ def run_until_hang(program, options):
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def run(lab, program, exercise, test, untraced=False):
-    options = []
+def run_for(program, exercise, test, untraced=False, engine=""):
+    """The verdict, which may name a trouble."""
+    options = ["--engine", engine] if engine else []
     if exercise:
         options += ["--exercise", str(exercise)]
     if test:
@@ -99,12 +127,21 @@ def run(lab, program, exercise, test, untraced=False):
         verdict = run_until_hang(program, options)
     if untraced or verdict.status == programs.TRACING_REFUSED:
         verdict = programs.run_tests(program, [*options, "--untraced"])
-    if verdict.status == programs.NO_TEST:
-        raise CourseError(f"no test of lab {lab.number} begins with '{test}'; "
-                          f"make check-lab LAB={lab.number} shows their names")
+    return verdict
+
+
+def need_outcomes(verdict):
     if verdict.trouble:
         raise CourseError(f"the tests could not run: {verdict.trouble}")
     return verdict
+
+
+def run(lab, program, exercise, test, untraced=False):
+    verdict = run_for(program, exercise, test, untraced)
+    if verdict.status == programs.NO_TEST:
+        raise CourseError(f"no test of lab {lab.number} begins with '{test}'; "
+                          f"make check-lab LAB={lab.number} shows their names")
+    return need_outcomes(verdict)
 
 
 def why_skipped(outcome):
@@ -315,12 +352,10 @@ def check(lab, exercise=0, test=""):
     failure = first_failure(verdict)
     if not failure:
         need_judged(verdict.outcomes)
-        # Again with sanitizers, which look at every access to memory. There no system calls are counted.
-        program, _ = build(lab, SANITIZERS)
-        verdict = run(lab, program, exercise, test, untraced=True)
+        verdict, program, tools = run_sanitized(lab, exercise, test)
         failure = first_failure(verdict)
         if failure:
-            say(f"{paint('FAILED', 'red')}  {failure.name}, when run again under AddressSanitizer and UBSan")
+            say(f"{paint('FAILED', 'red')}  {failure.name}, when run again under {tools}")
             say()
     complete = not failure and not exercise and not test
     note_results(lab, whole, failure, complete)
@@ -334,7 +369,7 @@ def check(lab, exercise=0, test=""):
             say_others(lab, failure, [o for o in verdict.failed if o.exercise == failure.exercise])
         say_next_after_failure(lab, failure, program)
         return False
-    say(paint("Everything passes, also under AddressSanitizer and UBSan.", "green"))
+    say(paint(f"Everything passes, also under {tools}.", "green"))
     if complete:
         say(paint(f"Lab {lab.number} is passed.", "green"))
     say_next_after_success(lab, exercise, test)

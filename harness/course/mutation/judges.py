@@ -16,6 +16,7 @@ SANITIZERS = "address,undefined"
 COMPILE_LIMIT_S = 120
 # The reference's time, times this, and some more for a machine that is busy elsewhere.
 LIMIT_FACTOR, LIMIT_MORE_S = 10, 60
+LIKELY_MOST = 4  # tests that are tried before the others
 PARSE_FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", f"-I{ROOT}/common", f"-I{ROOT}/harness",
                f"-I{ROOT}/harness/tests/conformance", f"-I{ROOT}/harness/course/proctor"]
 
@@ -33,6 +34,7 @@ class Judge:
         self.limit_s = LIMIT_MORE_S * LIMIT_FACTOR
         self.skipped_by_reference = set()
         self.is_prepared = False
+        self.killers = {}  # function: the tests that killed its mutants, the newest first
 
     def flags(self):
         """What libclang needs to read a file as the compiler does."""
@@ -88,10 +90,13 @@ class Judge:
         with open(out, "rb") as mutant, open(self.reference("", file), "rb") as reference:
             return mutant.read() == reference.read()
 
-    def killer(self, sources, folder=""):
-        """The first test that fails with the files {name: path} in place of the reference's; or ""."""
+    def killer(self, sources, folder="", function=""):
+        """The first test that fails with the files {name: path} in place of the reference's; or "". `function`
+        is changed: what killed its other mutants is tried first."""
         folder = folder or os.path.join(self.scratch, "reference")
         for build in self.builds:
+            if build == "thread" and not any(map(self.has_threads, sources or self.files)):
+                continue
             objects = []
             for file in self.files:
                 out = self.reference(build, file)
@@ -106,11 +111,37 @@ class Judge:
                                             self.environment(self.scratch))
             if status != 0:
                 raise CourseError(f"{program} cannot be linked: {' '.join(words)[-500:]}")
-            for command in self.test_commands(build, program):
+            likely = [] if build else self.likely_commands(program, function)
+            for command in [*likely, *self.test_commands(build, program, list(sources))]:
                 killer = self.run_tests(command, folder)
-                if killer:
+                if killer and self.is_confirmed(command, killer, folder):
+                    if not build:
+                        self.remember(function, killer)
                     return f"{killer} ({build})" if build else killer
         return ""
+
+    def is_confirmed(self, command, killer, folder):
+        """A busy machine may fail a test that holds, but hardly twice: the test alone, and then all of them."""
+        again = self.alone(command, killer.split(" # ")[0])
+        return not again or bool(self.run_tests(again, folder) or self.run_tests(command, folder))
+
+    def alone(self, _command, _test):
+        """The command that runs this test and no other; None where there is none."""
+        return None
+
+    def has_threads(self, file):
+        return "#include <pthread.h>" in labs.read(self.path(file))
+
+    def engines_in(self, file):
+        return labs.engine_names(labs.read(self.path(file)))
+
+    def remember(self, function, killer):
+        test = killer.split(" # ")[0]
+        others = [t for t in self.killers.get(function, []) if t != test]
+        self.killers[function] = [test, *others][:LIKELY_MOST]
+
+    def likely_commands(self, _program, _function):
+        return []
 
     def run_tests(self, command, folder):
         status, lines = self.runner.run(command, self.limit_s, self.environment(folder), self.is_failure)
@@ -142,9 +173,27 @@ class LabJudge(Judge):
         script = os.path.join(programs.build_folder(sanitize=build), "course", "compile")
         return [script, self.name, program, self.reference(build, "tests.c")]
 
-    def test_commands(self, build, program):
-        proctor = os.path.join(ROOT, "build", "course", "proctor")
-        return [[proctor, "--stop-at-first", *(["--untraced"] if build else []), program]]
+    PROCTOR = os.path.join(ROOT, "build", "course", "proctor")
+
+    def test_commands(self, build, program, changed):
+        """A file that holds engines is judged by their tests alone: no other test runs its code."""
+        engines = [self.engines_in(file) for file in changed]
+        chosen = [[]]
+        if engines and all(engines):
+            chosen = [["--engine", engine] for engine in sum(engines, [])]
+        return [[self.PROCTOR, "--stop-at-first", *options, *(["--untraced"] if build else []), program]
+                for options in chosen]
+
+    def alone(self, command, test):
+        if "/" not in test:
+            return None  # a limit of time, or a status
+        if "--only" in command:
+            return command
+        return [command[0], "--only", test, *[word for word in command[1:] if word != "--stop-at-first"]]
+
+    def likely_commands(self, program, function):
+        return [[self.PROCTOR, "--only", test, program] for test in self.killers.get(function, [])
+                if "/" in test]
 
 
 class ConformanceJudge(Judge):
@@ -155,10 +204,10 @@ class ConformanceJudge(Judge):
     def __init__(self, name, scratch):
         folder = os.path.join(labs.LABS, name)
         files = sorted(f for f in os.listdir(folder) if re.fullmatch(r"engine.*\.c", f))
-        text = "".join(labs.read(os.path.join(folder, file)) for file in files)
-        self.engines = re.findall(r'IO_ENGINE_NAME\("(\w+)"\)', text)
-        has_threads = "#include <pthread.h>" in text
-        super().__init__(name, files, ["", SANITIZERS] + (["thread"] if has_threads else []), scratch)
+        super().__init__(name, files, ["", SANITIZERS, "thread"], scratch)
+        if not any(map(self.has_threads, files)):
+            self.builds.remove("thread")
+        self.engines = sum(map(self.engines_in, files), [])
 
     def prepare_build(self, build):
         programs.prepare(sanitize=build)
@@ -171,7 +220,7 @@ class ConformanceJudge(Judge):
         script = os.path.join(programs.build_folder(sanitize=build), "course", "link-conformance")
         return [script, self.name, program]
 
-    def test_commands(self, build, program):
+    def test_commands(self, build, program, _changed):
         # With a sanitizer each option alone, as `make check` does.
         return [[program, *(["--alone"] if build else []), engine] for engine in self.engines]
 

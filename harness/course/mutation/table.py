@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Counts by rule, and the page docs/mutation.md, which holds the last whole run of each lab."""
+import hashlib
 import os
 import re
 
@@ -18,7 +19,18 @@ HEAD = """# Mutants made by machine
 and to run it. A mutant is the reference with one change by rule. It is killed when a test fails or its time is up;
 a change that does not compile is not counted. An equivalent one is no worse than the reference: the compiler makes the
 same program of it, or the lab's `equivalent.toml` gives the reason.
+
+Each section names the fingerprint of the changes that it counts: their files, rules and lines. `make check` makes the
+changes anew, without running them, and fails where the fingerprint is another one (harness/tests/docs.bats). So a
+section is of the engines and rules as they are. Tests may have been added since.
 """
+SECTION_SAYS = re.compile(r"fingerprint ([0-9a-f]{12})")
+
+
+def fingerprint(changes):
+    """Of what is changed and how; comments and other lines of the files are not part of it."""
+    lines = (f"{c.file}\0{c.rule}\0{c.function}\0{c.line}\0{c.becomes}\n" for c in changes)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()[:12]
 
 
 def share(counts):
@@ -46,8 +58,8 @@ def text_table(rows):
     return "\n".join(lines)
 
 
-def page_section(name, rows, survivors, when, commit):
-    lines = [f"## {name}", "", f"Run on {when} at commit {commit}.", "",
+def page_section(name, rows, survivors, when, changes):
+    lines = [f"## {name}", "", f"Run on {when} over {len(changes)} changes, fingerprint {fingerprint(changes)}.", "",
              "| rule | made | equivalent | killed | survived |", "| --- | --: | --: | --: | --: |"]
     for rule, row in rows.items():
         lines.append(f"| {RULES.get(rule, rule)} | {row['made']} | {row['equivalent']} | {row['killed']} | "
@@ -64,11 +76,23 @@ def page_section(name, rows, survivors, when, commit):
     return "\n".join(lines) + "\n"
 
 
-def write_page(name, section):
-    """Puts the section in the place of the lab's last one."""
+def read_page():
+    """{the lab's or the folder's name: its section}"""
     sections = {}
     if os.path.exists(PAGE):
         for text in re.split(r"^(?=## )", labs.read(PAGE), flags=re.M)[1:]:
             sections[text.split("\n")[0][3:]] = text.rstrip("\n") + "\n"
+    return sections
+
+
+def is_stale(section, changes):
+    """Does it count other changes than these?"""
+    said = SECTION_SAYS.search(section)
+    return not said or said[1] != fingerprint(changes)
+
+
+def write_page(name, section):
+    """Puts the section in the place of the lab's last one."""
+    sections = read_page()
     sections[name] = section
     labs.write(PAGE, HEAD + "".join("\n" + sections[key] for key in sorted(sections)))

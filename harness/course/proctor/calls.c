@@ -114,8 +114,10 @@ static const char *failure_name(long long result)
 	return result <= -512 && result >= -516 ? "ended by a signal" : errno_name((int)result);
 }
 
-static const char *thread_note(const struct exam *e, const struct task *task)
+static const char *side_note(const struct exam *e, const struct task *task)
 {
+	if (task->fault)
+		return "   [the test lets it fail]";
 	return task->tid == e->pid ? "" : "   [in another thread]";
 }
 
@@ -182,7 +184,7 @@ void write_down_call(struct exam *e, const struct task *task, bool failed, long 
 	size_t used = strlen(text);
 	snprintf(number, sizeof number, "%lld", result);
 	snprintf(text + used, sizeof text - used, " = %s%s%s",
-		 failed ? failure_name(result) : number, events, thread_note(e, task));
+		 failed ? failure_name(result) : number, events, side_note(e, task));
 	write_down(e, text);
 }
 
@@ -195,8 +197,7 @@ void write_down_calls_under_way(struct exam *e)
 			continue;
 		describe_call(task, text + strlen(INDENT), sizeof text - strlen(INDENT));
 		size_t used = strlen(text);
-		snprintf(text + used, sizeof text - used, " ... still in it%s",
-			 thread_note(e, task));
+		snprintf(text + used, sizeof text - used, " ... still in it%s", side_note(e, task));
 		write_down(e, text);
 	}
 }

@@ -21,6 +21,7 @@ struct exam_options {
 	const char *list_program; /* trusted, names the tests; NULL: the program itself */
 	const char *only; /* tests whose names begin so, or NULL */
 	unsigned exercise; /* 0: all */
+	const char *engine; /* only tests of this engine, in any variant, or NULL */
 	bool untraced;
 	bool keep_going;
 	int uid; /* to run the program as; -1: as ourselves */
@@ -40,6 +41,8 @@ struct task {
 	bool engines; /* started by the engine */
 	bool counted; /* the call it is in */
 	bool prints; /* and is it one of those that only print? */
+	int fault; /* the errno value with which it fails, because the test wants it so; or 0 */
+	bool held; /* stands before a call, until the test lets it go */
 	long call; /* -1: outside of the kernel */
 	uint64_t args[6];
 };
@@ -65,6 +68,7 @@ struct exam {
 	uint32_t engine_calls
 		[FUNCTION_COUNT]; /* of the test to the engine, the first ones of each */
 	uint32_t own_calls[EXAM_CALLS_MAX]; /* system calls of the test's main thread itself */
+	unsigned faults; /* calls of the engine's that were made to fail */
 	int own_signal; /* the last one that the program sent to itself; 0: none */
 	bool left_inside; /* it ended inside the engine */
 	uint64_t fault_address; /* of the instruction, when a signal is about to kill it */

@@ -33,6 +33,7 @@
 #define EXAM_TOLD_MAX 200
 
 enum engine_function {
+	FUNCTION_SUPPORTS,
 	FUNCTION_OPEN,
 	FUNCTION_ATTACH,
 	FUNCTION_DETACH,
@@ -43,8 +44,8 @@ enum engine_function {
 	FUNCTION_COUNT,
 };
 
-static const char *const function_names[FUNCTION_COUNT] = { "open", "attach", "detach", "submit",
-							    "reap", "cancel", "close" };
+static const char *const function_names[FUNCTION_COUNT] = { "supports", "open", "attach", "detach",
+							    "submit",	"reap", "cancel", "close" };
 
 /* Above the number of every system call that a lab could count. */
 #define EXAM_CALLS_MAX 1024
@@ -78,6 +79,33 @@ struct exam_failure {
 	char seen[300];
 };
 
+/*
+ * One system call of the engine's that shall fail: the test fills it in (fail_call() in lab_test.h),
+ * the proctor acts (call_faults.h).
+ */
+struct exam_fault {
+	char names[64]; /* which calls, as words */
+	int32_t error; /* a positive errno value; 0: none shall fail */
+	uint32_t let_through; /* how many of them are made before */
+	uint32_t failed; /* the proctor's: it has happened */
+	uint32_t calls_since; /* the proctor's: calls that the engine made later */
+};
+
+/*
+ * One system call of the engine's, on the thread that drives it, that is held up before it is made:
+ * hold_call() in lab_test.h.
+ */
+struct exam_hold {
+	char names[64]; /* which calls, as words; empty: none is held */
+	uint32_t held; /* the proctor's: it stands there now, or has stood there */
+	uint32_t let_go; /* the program's: it may be made */
+};
+
+/* Clearing away after a failure is not going on in spite of it. */
+#define EXAM_CALLS_AFTER_A_FAULT                                                                   \
+	"close munmap mmap mprotect madvise brk futex exit rt_sigprocmask gettid rseq "            \
+	"set_robust_list sched_yield clock_gettime"
+
 struct exam_record {
 	uint64_t token; /* the proctor's, see EXAM_BEGIN */
 	uint64_t finished; /* the program's: the token, once the test is over */
@@ -85,6 +113,8 @@ struct exam_record {
 	uint32_t in_engine; /* the program's: set while its main thread is inside the engine */
 	char where[32]; /* the program's: the function of the contract that it is inside */
 	struct exam_failure failure; /* the program's */
+	struct exam_fault fault; /* the program's, but for the two counters */
+	struct exam_hold hold; /* the program's, but for `held` */
 	char skipped[300]; /* the program's: why the test cannot be made here */
 
 	/* Calls that the engine made since the test last set them to 0, by number. */

@@ -2,7 +2,7 @@
 /*
  * The main() of every lab's test program: runs one test of the table in this process.
  *
- *     tests --list           names and exercises, one a line
+ *     tests --list           names, exercises, limits in seconds and engines, one a line
  *     tests --run NAME       one test; exits 0 when it holds, 1 when not, 77 when it cannot tell
  *
  * The proctor starts it, counts system calls and judges. It also works by hand, for example in gdb;
@@ -10,6 +10,7 @@
  */
 #include "lab_test.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -19,6 +20,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -124,6 +126,18 @@ static const char *describe(const struct io_op *op, char *text, size_t size)
 	return text;
 }
 
+static int watched_supports(const struct engine_config *config, enum io_kind kind,
+			    enum io_fd_kind fd_kind, struct reason *why)
+{
+	static const char *const fd_kinds[IO_FD_KIND_COUNT] = { "no descriptor", "a file",
+								"a socket", "a pipe" };
+	enter(FUNCTION_SUPPORTS);
+	int rc = real->supports(config, kind, fd_kind, why);
+	leave();
+	note("supports %s on %s = %s", kind_name(kind), fd_kinds[fd_kind], answer(rc));
+	return rc;
+}
+
 static int watched_open(struct engine **engine, const struct engine_config *config,
 			struct reason *why)
 {
@@ -218,6 +232,7 @@ static void watch_engine(struct subject *s, const char *spec)
 	int rc = engine_spec_parse(spec, &real, &s->options, &why);
 	expect(rc == 0, "expected an engine %s, saw none: %s", spec, why.text);
 	watched = *real;
+	watched.supports = watched_supports;
 	watched.open = watched_open;
 	watched.attach = real->attach ? watched_attach : NULL;
 	watched.detach = real->detach ? watched_detach : NULL;
@@ -248,7 +263,7 @@ static unsigned sum(const uint32_t *counts, const char *names)
 	unsigned total = 0;
 	need_counts();
 	for (long n = 0; n < EXAM_CALLS_MAX; n++)
-		if (names ? syscall_among(n, names) : !always_allowed(n))
+		if (counts[n] && (names ? syscall_among(n, names) : !always_allowed(n)))
 			total += counts[n];
 	return total;
 }
@@ -261,6 +276,65 @@ unsigned calls_made(const char *names)
 unsigned calls_made_by_workers(const char *names)
 {
 	return sum(record->calls_others, names);
+}
+
+void fail_call(const char *names, int error, unsigned let_through)
+{
+	need_counts();
+	record->fault = (struct exam_fault) { .let_through = let_through };
+	snprintf(record->fault.names, sizeof record->fault.names, "%s", names);
+	record->fault.error = error;
+	note("-- from here the %s after %u others fails with %s", names, let_through,
+	     errno_name(error));
+}
+
+bool call_failed(void)
+{
+	record->fault.error = 0;
+	return record->fault.failed;
+}
+
+unsigned calls_after_failure(void)
+{
+	return record->fault.calls_since;
+}
+
+void hold_call(const char *names)
+{
+	need_counts();
+	record->hold = (struct exam_hold) { .held = 0 };
+	snprintf(record->hold.names, sizeof record->hold.names, "%s", names);
+	note("-- from here the first %s is held up", names);
+}
+
+bool wait_until_held(int64_t patience_ns)
+{
+	uint64_t deadline_ns = clock_ns() + (uint64_t)patience_ns;
+	while (!__atomic_load_n(&record->hold.held, __ATOMIC_SEQ_CST)) {
+		if (clock_ns() > deadline_ns)
+			return false;
+		usleep(200);
+	}
+	return true;
+}
+
+void let_call_go(void)
+{
+	record->hold.names[0] = '\0';
+	__atomic_store_n(&record->hold.let_go, 1, __ATOMIC_SEQ_CST);
+}
+
+void wait_until_others_sleep(void)
+{
+	int own = (int)syscall(SYS_gettid);
+	DIR *directory = opendir("/proc/self/task");
+	for (struct dirent *entry; directory && (entry = readdir(directory));) {
+		int tid = atoi(entry->d_name);
+		if (tid > 0 && tid != own && tid != getpid())
+			wait_until_asleep(tid);
+	}
+	if (directory)
+		closedir(directory);
 }
 
 unsigned prints_made(void)
@@ -350,8 +424,8 @@ static int list_tests(void)
 		for (unsigned f = 0; f < FLAVOUR_COUNT; f++)
 			if (test->flavours & 1u << f) {
 				test_name(test, f, name, sizeof name);
-				printf("%s\t%u\t%u\n", name, test->exercise,
-				       test->limit_s ? test->limit_s : 10);
+				printf("%s\t%u\t%u\t%s\n", name, test->exercise,
+				       test->limit_s ? test->limit_s : 10, test->engine);
 			}
 	return 0;
 }

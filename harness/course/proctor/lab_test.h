@@ -51,6 +51,29 @@ unsigned calls_made_by_workers(const char *names);
  */
 unsigned prints_made(void);
 
+/*
+ * Lets a system call of the engine's fail: the next one among `names` (words), after `let_through` of
+ * them. It is not made then, and answers -1 with errno `error`. Skips the test in the same cases.
+ */
+void fail_call(const char *names, int error, unsigned let_through);
+/* Did it come to that? From now on no call is made to fail. */
+bool call_failed(void);
+/* Calls that the engine made after the one that failed, without those that only clear away. */
+unsigned calls_after_failure(void);
+
+/*
+ * Holds up the next call among `names` that the engine makes on the thread that drives it, before it
+ * is made. Another thread of the test waits for that, at most `patience_ns`; lets others run as long
+ * as it likes; and lets the call go. Whether it was reached at all is for an engine to decide. Skips
+ * the test in the same cases.
+ */
+void hold_call(const char *names);
+bool wait_until_held(int64_t patience_ns);
+void let_call_go(void);
+
+/* Waits until all threads but this one and the process's first sleep in the kernel. */
+void wait_until_others_sleep(void);
+
 /* Threads that the engine started since the process began. Skips the test in the same cases. */
 unsigned threads_started(void);
 

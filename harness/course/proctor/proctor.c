@@ -124,22 +124,31 @@ static bool is_test_name(const char *name)
 	return true;
 }
 
+static bool is_wanted(const struct exam_options *o, const struct exam_test *test,
+		      const char *engine)
+{
+	size_t length = strcspn(engine, ":"); /* what follows are the variant's options */
+	return (!o->exercise || test->exercise == o->exercise) &&
+	       (!o->only || strncmp(test->name, o->only, strlen(o->only)) == 0) &&
+	       (!o->engine ||
+		(strlen(o->engine) == length && strncmp(engine, o->engine, length) == 0));
+}
+
 /* Reads what `PROGRAM --list` prints. Returns how many tests are wanted. */
 static unsigned list_tests(const struct exam_options *o, struct exam_test *tests)
 {
-	char command[PATH_MAX + 16], line[256];
+	char command[PATH_MAX + 16], line[256], engine[64];
 	unsigned count = 0;
 	snprintf(command, sizeof command, "'%s' --list",
 		 o->list_program ? o->list_program : o->program);
 	FILE *list = popen(command, "re");
 	while (list && count < TESTS_MAX && fgets(line, sizeof line, list)) {
 		struct exam_test *test = &tests[count];
-		if (sscanf(line, "%127s %u %u", test->name, &test->exercise, &test->limit_s) != 3 ||
+		if (sscanf(line, "%127s %u %u %63s", test->name, &test->exercise, &test->limit_s,
+			   engine) != 4 ||
 		    !is_test_name(test->name))
 			continue;
-		bool wanted = (!o->exercise || test->exercise == o->exercise) &&
-			      (!o->only || strncmp(test->name, o->only, strlen(o->only)) == 0);
-		count += wanted;
+		count += is_wanted(o, test, engine);
 	}
 	if (list && pclose(list) != 0)
 		count = 0;
@@ -155,6 +164,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'o':
 		o->only = arg;
+		return 0;
+	case 'E':
+		o->engine = arg;
 		return 0;
 	case 'l':
 		o->list_program = arg;
@@ -189,6 +201,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 
 static const struct argp_option argp_options[] = {
 	{ "exercise", 'e', "N", 0, "run only the tests of this exercise", 0 },
+	{ "engine", 'E', "NAME", 0, "run only the tests of this engine, in all its variants", 0 },
 	{ "only", 'o', "NAME", 0, "run only tests whose names begin with NAME", 0 },
 	{ "list-from", 'l', "PROGRAM", 0,
 	  "take the tests' names from here: the same tests without the submission", 0 },

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Builds a lab's test program around an engine, and has the proctor run it."""
+import functools
 import json
 import os
 import re
 import subprocess
+import tempfile
 from dataclasses import dataclass, field
 
 from labs import ROOT, CourseError
@@ -30,6 +32,7 @@ class Outcome:
     # What the proctor saw of a test that passed, {name: count}; None where nothing was watched.
     engine_calls: dict | None = None
     own_calls: dict | None = None
+    faults: int = 0  # calls of the engine that were made to fail
 
     def found(self, *ids):
         """The first finding with one of these ids, or None."""
@@ -78,6 +81,21 @@ def prepare(cc="gcc", sanitize=""):
     return os.path.join(build_folder(cc, sanitize), "course")
 
 
+@functools.cache
+def thread_sanitizer_trouble(cc="gcc"):
+    """Why no program of ThreadSanitizer runs here, in words; "" when one does."""
+    with tempfile.TemporaryDirectory(prefix="iolab-") as folder:
+        program = os.path.join(folder, "program")
+        made = subprocess.run([cc, "-fsanitize=thread", "-o", program, "-xc", "-"], input="int main(void) { return 0; }",
+                              capture_output=True, text=True, check=False)
+        if made.returncode != 0:
+            return f"{cc} does not make programs for it (is its library installed?)"
+        done = subprocess.run([program], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            return (done.stderr.strip().splitlines() or [f"its programs end with {done.returncode} here"])[0]
+    return ""
+
+
 def compile_tests(lab, sources, out, cc="gcc", sanitize="", extra=(), wrap=()):
     """Compiles the lab's tests with the engine files `sources` into the program `out`. Returns what
     the compiler printed; raises when it failed. `wrap` is put before the command."""
@@ -115,7 +133,7 @@ def read_tap(text):
                                 [Finding(f["id"], f["values"]) for f in block["findings"]],
                                 block.get("output", []), block.get("events", []),
                                 block.get("events_cut", False), block.get("engine_calls"),
-                                block.get("own_calls")))
+                                block.get("own_calls"), block.get("faults", 0)))
     return outcomes
 
 

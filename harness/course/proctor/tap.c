@@ -73,6 +73,7 @@ static void put_calls(json_t *block, const struct exam *e)
 			put_int(own, syscall_name(n, name), e->own_calls[n]);
 	put_new(block, "engine_calls", engine);
 	put_new(block, "own_calls", own);
+	put_int(block, "faults", e->faults);
 }
 
 void tap_result(unsigned number, const struct exam_test *test, enum verdict verdict,

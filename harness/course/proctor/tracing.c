@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "call_faults.h"
 #include "calls.h"
 #include "clock.h"
 #include "policy.h"
@@ -83,6 +84,8 @@ static void count_call(struct exam *e, struct task *task)
 		e->own_calls[task->call]++;
 	if (mains && task->call == SYS_exit_group)
 		e->left_inside = true;
+	if (task->counted && !task->prints)
+		begin_fault(e, task);
 }
 
 static void enter_call(struct exam *e, struct task *task, const struct __ptrace_syscall_info *info)
@@ -90,6 +93,7 @@ static void enter_call(struct exam *e, struct task *task, const struct __ptrace_
 	task->call = (long)info->entry.nr;
 	for (unsigned i = 0; i < 6; i++)
 		task->args[i] = info->entry.args[i];
+	task->counted = false;
 	check_reach(e, task, info->arch);
 	if (hear_test(e, task))
 		return;
@@ -100,8 +104,12 @@ static void enter_call(struct exam *e, struct task *task, const struct __ptrace_
 
 static void leave_call(struct exam *e, struct task *task, const struct __ptrace_syscall_info *info)
 {
+	bool failed = info->exit.is_error;
+	long long answer = (long long)info->exit.rval;
+	end_fault(task, &failed, &answer);
 	if (task->counted && !is_background_call(task->call))
-		write_down_call(e, task, info->exit.is_error, (long long)info->exit.rval);
+		write_down_call(e, task, failed, answer);
+	task->fault = 0;
 	task->call = -1;
 }
 
@@ -171,6 +179,7 @@ bool follow_program(struct exam *e)
 		if (tid < 0 && errno == ECHILD)
 			return false;
 		drain_output(e);
+		end_hold(e);
 		if (clock_ns() > deadline_ns)
 			return true;
 		if (tid < 0)
@@ -188,7 +197,8 @@ bool follow_program(struct exam *e)
 			break_off(e, "starts_threads", NULL, NULL);
 		} else {
 			int signal_number = handle_stop(e, task, status);
-			ptrace(PTRACE_SYSCALL, tid, 0, signal_number);
+			if (task->call < 0 || !begin_hold(e, task))
+				ptrace(PTRACE_SYSCALL, tid, 0, signal_number);
 		}
 	}
 }

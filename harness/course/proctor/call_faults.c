@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+#include "call_faults.h"
+
+#include <elf.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+
+#include "syscall_names.h"
+
+#if defined __x86_64__
+
+static void drop_call(const struct task *task)
+{
+	ptrace(PTRACE_POKEUSER, task->tid, offsetof(struct user, regs.orig_rax), -1l);
+}
+
+static void answer_instead(const struct task *task, long answer)
+{
+	ptrace(PTRACE_POKEUSER, task->tid, offsetof(struct user, regs.rax), answer);
+}
+
+#elif defined __aarch64__
+
+static void drop_call(const struct task *task)
+{
+	int none = -1;
+	struct iovec number = { &none, sizeof none };
+	ptrace(PTRACE_SETREGSET, task->tid, NT_ARM_SYSTEM_CALL, &number);
+}
+
+static void answer_instead(const struct task *task, long answer)
+{
+	struct user_regs_struct registers;
+	struct iovec all = { &registers, sizeof registers };
+	if (ptrace(PTRACE_GETREGSET, task->tid, NT_PRSTATUS, &all) < 0)
+		return;
+	registers.regs[0] = (unsigned long long)answer;
+	ptrace(PTRACE_SETREGSET, task->tid, NT_PRSTATUS, &all);
+}
+
+#else
+#error "how is a system call replaced on this architecture?"
+#endif
+
+static bool is_among(const struct task *task, const char *theirs, size_t size)
+{
+	char names[64];
+	snprintf(names, sizeof names, "%.*s", (int)size, theirs);
+	return syscall_among(task->call, names);
+}
+
+void begin_fault(struct exam *e, struct task *task)
+{
+	struct exam_fault *fault = &e->record->fault;
+	if (fault->failed && !syscall_among(task->call, EXAM_CALLS_AFTER_A_FAULT))
+		fault->calls_since++;
+	if (!fault->error || fault->failed)
+		return;
+	if (!is_among(task, fault->names, sizeof fault->names - 1) || fault->let_through-- > 0)
+		return;
+	fault->failed = 1;
+	e->faults++;
+	task->fault = fault->error;
+	if (task->call != SYS_close)
+		drop_call(task);
+}
+
+void end_fault(struct task *task, bool *failed, long long *answer)
+{
+	if (!task->fault)
+		return;
+	*failed = true;
+	*answer = -task->fault;
+	answer_instead(task, -task->fault);
+}
+
+bool begin_hold(struct exam *e, struct task *task)
+{
+	struct exam_hold *hold = &e->record->hold;
+	if (!task->counted || task->tid != e->pid || hold->held ||
+	    !is_among(task, hold->names, sizeof hold->names - 1))
+		return false;
+	hold->held = 1;
+	task->held = true;
+	return true;
+}
+
+void end_hold(struct exam *e)
+{
+	struct task *task = find_task(e, e->pid);
+	if (!task || !task->held || !e->record->hold.let_go)
+		return;
+	task->held = false;
+	ptrace(PTRACE_SYSCALL, task->tid, 0, 0);
+}

@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: MIT */
+#include "failing_calls.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "lab_test.h"
+
+#define PATIENCE_NS (2 * NS_PER_S)
+#define BLOCK	    4096u
+
+/*
+ * What the manual pages list, without the mistakes of a caller (EFAULT, EINVAL). EBADF stands where
+ * nothing else but EINTR can be met. EINTR says that the call had not begun; then it is made again,
+ * and nobody sees that.
+ */
+static const struct failing {
+	const char *call; /* its names */
+	int errors[6]; /* ends with 0 */
+	bool of_streams; /* elsewhere it can only be the engine's word to itself, by an eventfd */
+} failing_calls[] = {
+	{ "epoll_create1 epoll_create", { EMFILE, ENFILE, ENOMEM } },
+	{ "epoll_ctl", { ENOMEM, ENOSPC } },
+	{ "epoll_wait epoll_pwait epoll_pwait2", { EINTR, EBADF } },
+	{ "eventfd2 eventfd", { EMFILE, ENFILE, ENODEV, ENOMEM } },
+	{ "memfd_create", { EMFILE, ENFILE, ENOMEM } },
+	{ "timerfd_create", { EMFILE, ENFILE, ENODEV, ENOMEM } },
+	{ "pipe2", { EMFILE, ENFILE } },
+	{ "dup fcntl", { EMFILE } },
+	{ "clone clone3", { EAGAIN } },
+	{ "poll ppoll", { EINTR, ENOMEM } },
+	{ "pread64 preadv preadv2", { EIO, EINTR } },
+	{ "pwrite64 pwritev pwritev2", { EIO, ENOSPC, EDQUOT, EFBIG, EINTR } },
+	{ "read readv", { EIO, EINTR }, .of_streams = true },
+	{ "write writev", { EIO, ENOSPC, EPIPE, EINTR }, .of_streams = true },
+	{ "recvfrom recvmsg", { ECONNREFUSED, ENOMEM, ETIMEDOUT, EINTR } },
+	{ "sendto sendmsg", { ECONNRESET, EPIPE, ENOBUFS, ENOMEM, EINTR } },
+	{ "fsync", { EIO, ENOSPC, EDQUOT, EINTR } },
+	{ "fdatasync", { EIO, ENOSPC, EDQUOT, EINTR } },
+	{ "close", { EIO, EINTR } },
+};
+
+#define FAILING_COUNT (sizeof failing_calls / sizeof *failing_calls)
+
+/* One call that fails: number `nth` among the calls of its name, with `error`. */
+struct fault {
+	const struct failing *of;
+	unsigned nth;
+	int error;
+};
+
+/* What the engine is asked while one call fails: begins and ends with nothing open. */
+typedef void scene(struct subject *s, const struct fault *fault);
+
+/* A scene that plays without a fault tells here how often it made each call. */
+static unsigned calls_there[FAILING_COUNT];
+
+static void begin(const struct fault *fault)
+{
+	if (fault)
+		fail_call(fault->of->call, fault->error, fault->nth);
+	else
+		calls_reset();
+}
+
+/* Returns whether a call has failed by now, and no other one will. */
+static bool end(const struct fault *fault)
+{
+	if (fault)
+		return call_failed();
+	for (unsigned i = 0; i < FAILING_COUNT; i++)
+		calls_there[i] = calls_made(failing_calls[i].call) +
+				 calls_made_by_workers(failing_calls[i].call);
+	return false;
+}
+
+static unsigned open_descriptors(void)
+{
+	unsigned count = 0;
+	DIR *directory = opendir("/proc/self/fd");
+	while (directory && readdir(directory))
+		count++;
+	if (directory)
+		closedir(directory);
+	return count;
+}
+
+static bool is_meant(const struct subject *s, unsigned i)
+{
+	return !failing_calls[i].of_streams || ONE(s->flavour) & STREAMS;
+}
+
+/* Plays the scene once for each call in it and each way in which that fails. */
+static void play_with_each_fault(struct subject *s, scene *play)
+{
+	unsigned before = open_descriptors();
+	unsigned there[FAILING_COUNT];
+	play(s, NULL);
+	memcpy(there, calls_there, sizeof there);
+	for (unsigned i = 0; i < FAILING_COUNT; i++)
+		for (const int *error = failing_calls[i].errors; *error && is_meant(s, i); error++)
+			for (unsigned nth = 0; nth < there[i]; nth++) {
+				struct fault fault = { &failing_calls[i], nth, *error };
+				play(s, &fault);
+				unsigned after = open_descriptors();
+				expect(after == before,
+				       "when %s fails with %s: expected as many descriptors open "
+				       "as before (%u), saw %u",
+				       fault.of->call, errno_name(*error), before, after);
+			}
+	play(s, NULL);
+}
+
+/*
+ * A program may have closed its standard input. Then the engine gets descriptor 0, which is as good as
+ * any other.
+ */
+static void play_without_standard_input(struct subject *s, scene *play)
+{
+	int kept = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 32);
+	expect(kept >= 0, "the test itself gets no descriptor");
+	close(STDIN_FILENO);
+	play_with_each_fault(s, play);
+	expect(fcntl(STDIN_FILENO, F_GETFD) < 0, "expected descriptor 0 to be closed, saw it open");
+	dup2(kept, STDIN_FILENO);
+	close(kept);
+}
+
+static bool is_about(const struct fault *fault, const char *call)
+{
+	return strncmp(fault->of->call, call, strlen(call)) == 0;
+}
+
+/*
+ * What open(), supports() or attach() returned. They may succeed when the engine found another way,
+ * and so made further calls; and nothing depends on how close(2) ends.
+ */
+static void expect_told(const struct fault *fault, const char *function, int rc,
+			const struct reason *why)
+{
+	bool may_succeed = is_about(fault, "close") || calls_after_failure() > 0;
+	expect(rc == -fault->error || (rc == 0 && may_succeed),
+	       "when %s fails with %s: expected -%s from %s(), saw %d", fault->of->call,
+	       errno_name(fault->error), errno_name(fault->error), function, rc);
+	expect(rc == 0 || why->text[0],
+	       "when %s fails with %s: expected %s() to say why, saw an empty reason",
+	       fault->of->call, errno_name(fault->error), function);
+}
+
+static void play_open(struct subject *s, const struct fault *fault)
+{
+	struct reason why = { "" };
+	static char arena[BLOCK] __attribute__((aligned(4096)));
+	struct engine_config config = { .depth = 2,
+					.max_fds = 2,
+					.arena = arena,
+					.arena_len_bytes = sizeof arena,
+					.cpu_count = 2,
+					.options = s->options };
+	begin(fault);
+	int rc = s->ops->open(&s->engine, &config, &why);
+	if (end(fault))
+		expect_told(fault, "open", rc, &why);
+	else
+		expect(rc == 0, "expected open() to succeed, saw %d: %s", rc, why.text);
+	if (rc == 0)
+		s->ops->close(s->engine);
+}
+
+void open_tells_what_fails(struct subject *s)
+{
+	play_with_each_fault(s, play_open);
+	play_without_standard_input(s, play_open);
+}
+
+/* What supports() is asked about next, and what it says when nothing fails. */
+static enum io_kind asked_kind;
+static enum io_fd_kind asked_fd_kind;
+static int usual_answer;
+
+static void play_supports(struct subject *s, const struct fault *fault)
+{
+	struct engine_config config = { .depth = 2, .cpu_count = 2, .options = s->options };
+	struct reason why = { "" };
+	begin(fault);
+	int rc = s->ops->supports(&config, asked_kind, asked_fd_kind, &why);
+	if (!end(fault))
+		usual_answer = rc;
+	else if (rc != usual_answer || (!is_about(fault, "close") && rc == 0))
+		expect_told(fault, "supports", rc, &why);
+}
+
+void supports_tells_what_fails(struct subject *s)
+{
+	for (asked_kind = 0; asked_kind < IO_KIND_COUNT; asked_kind++)
+		for (asked_fd_kind = 0; asked_fd_kind < IO_FD_KIND_COUNT; asked_fd_kind++) {
+			play_with_each_fault(s, play_supports);
+			int answer = usual_answer;
+			play_without_standard_input(s, play_supports);
+			expect(answer == usual_answer,
+			       "without standard input: expected %d from supports() as before, saw "
+			       "%d",
+			       answer, usual_answer);
+		}
+}
+
+static void play_attach(struct subject *s, const struct fault *fault)
+{
+	int ends[2];
+	struct reason why = { "" };
+	make_reading_pair(s, ends);
+	open_engine(s, 1, 1);
+	begin(fault);
+	int rc = s->ops->attach(s->engine, 0, ends[0],
+				s->flavour == PIPE ? IO_FD_PIPE : IO_FD_SOCKET, &why);
+	if (end(fault))
+		expect_told(fault, "attach", rc, &why);
+	else
+		expect(rc == 0, "expected attach() to succeed, saw %d: %s", rc, why.text);
+	if (rc < 0)
+		attach(s, 0, ends[0]);
+	expect(write(ends[1], "again", 5) == 5, "the test's own write failed");
+	int64_t n = perform(s, prepare_receive(s, 0, ends[0], 0));
+	expect(n == 5, "expected the 5 bytes that are there, saw %lld", (long long)n);
+	detach(s, 0);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+void attach_tells_what_fails(struct subject *s)
+{
+	if (!s->ops->attach)
+		test_skipped("this engine has no attach()");
+	play_with_each_fault(s, play_attach);
+}
+
+/* What happens while an operation waits: to the peer's end of a stream. */
+typedef void event(struct subject *s, int peer_fd);
+
+/*
+ * Submits and reaps until the operation is over, and lets `meanwhile` happen in between. Returns its
+ * result, or what submit() or reap() failed with; then the operation has been taken back.
+ */
+static int64_t perform_or_break(struct subject *s, struct io_op *op, event *meanwhile, int peer_fd)
+{
+	struct io_op *done[4];
+	uint64_t deadline_ns = clock_ns() + (uint64_t)PATIENCE_NS;
+	bool blocks = s->ops->traits & IO_BLOCKS_IN_SUBMIT;
+	if (blocks && meanwhile)
+		meanwhile(s, peer_fd);
+	int rc = s->ops->submit(s->engine, &op, 1);
+	if (rc == 1)
+		rc = s->ops->reap(s->engine, done, 0, 4, 0);
+	if (!blocks && meanwhile)
+		meanwhile(s, peer_fd);
+	while (rc >= 0 && op->result == INT64_MIN) {
+		expect(clock_ns() < deadline_ns, "the operation never came back");
+		rc = s->ops->reap(s->engine, done, 1, 4, 100 * NS_PER_MS);
+	}
+	if (rc >= 0)
+		return op->result;
+	s->ops->cancel(s->engine);
+	while (op->result == INT64_MIN && clock_ns() < deadline_ns &&
+	       s->ops->reap(s->engine, done, 1, 4, NS_PER_MS) >= 0)
+		;
+	return rc;
+}
+
+/*
+ * What an operation came to, or the engine. EINTR passes unseen, since the call is made again.
+ * Returns whether the operation itself failed as it should.
+ */
+static bool expect_result(const struct fault *fault, const struct io_op *op, int64_t result,
+			  int64_t expected)
+{
+	if (!fault || fault->error == EINTR || is_about(fault, "close")) {
+		expect(result == expected, "%s%s: expected %lld from the %s, saw %lld",
+		       fault ? "with an error from " : "without an error",
+		       fault ? fault->of->call : "", (long long)expected, kind_name(op->kind),
+		       (long long)result);
+		return false;
+	}
+	expect(result == -fault->error, "when %s fails with %s: expected -%s for the %s, saw %lld",
+	       fault->of->call, errno_name(fault->error), errno_name(fault->error),
+	       kind_name(op->kind), (long long)result);
+	return op->result == result;
+}
+
+static void write_five(struct subject *s, int peer_fd)
+{
+	(void)s;
+	expect(write(peer_fd, "bytes", 5) == 5, "the test's own write failed");
+}
+
+static void open_stream(struct subject *s, int ends[2])
+{
+	open_engine(s, 2, 1);
+	attach(s, 0, ends[0]);
+}
+
+static void close_stream(struct subject *s, int ends[2])
+{
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void play_receive(struct subject *s, const struct fault *fault)
+{
+	int ends[2];
+	make_reading_pair(s, ends);
+	open_stream(s, ends);
+	struct io_op *op = prepare_receive(s, 0, ends[0], 0);
+	begin(fault);
+	int64_t result = perform_or_break(s, op, write_five, ends[1]);
+	bool failed = end(fault) && expect_result(fault, op, result, 5);
+	if (failed) { /* and the engine goes on */
+		int64_t n = perform(s, prepare_receive(s, 1, ends[0], 0));
+		expect(n == 5, "after a receive that failed: expected 5 bytes, saw %lld",
+		       (long long)n);
+	}
+	close_stream(s, ends);
+}
+
+static void play_send(struct subject *s, const struct fault *fault)
+{
+	int ends[2];
+	make_writing_pair(s, ends);
+	open_stream(s, ends);
+	struct io_op *op = prepare_send(s, 0, ends[0], 0, 7);
+	begin(fault);
+	int64_t result = perform_or_break(s, op, NULL, -1);
+	bool failed = end(fault) && expect_result(fault, op, result, 7);
+	if (failed) {
+		int64_t n = perform(s, prepare_send(s, 1, ends[0], 0, 7));
+		expect(n == 7, "after a send that failed: expected 7 bytes, saw %lld",
+		       (long long)n);
+	}
+	close_stream(s, ends);
+}
+
+/* Reads until nothing comes for a moment: what was sent, and what the test had put there. */
+static void read_all(struct subject *s, int peer_fd)
+{
+	(void)s;
+	struct pollfd peer = { .fd = peer_fd, .events = POLLIN };
+	char bytes[65536];
+	while (poll(&peer, 1, 5) > 0 && read(peer_fd, bytes, sizeof bytes) > 0)
+		;
+}
+
+static void make_full_pair(struct subject *s, int ends[2])
+{
+	int small = 4096;
+	make_writing_pair(s, ends);
+	if (s->flavour != PIPE)
+		setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+	fill(s, ends[0]);
+}
+
+/* A send that finds no room, and has to wait until its peer has read. */
+static void play_send_that_waits(struct subject *s, const struct fault *fault)
+{
+	int ends[2];
+	make_full_pair(s, ends);
+	open_stream(s, ends);
+	struct io_op *op = prepare_send(s, 0, ends[0], 0, 7);
+	begin(fault);
+	int64_t result = perform_or_break(s, op, read_all, ends[1]);
+	bool failed = end(fault) && expect_result(fault, op, result, 7);
+	if (failed) {
+		int64_t n = perform(s, prepare_send(s, 1, ends[0], 0, 7));
+		expect(n == 7, "after a send that failed: expected 7 bytes, saw %lld",
+		       (long long)n);
+	}
+	close_stream(s, ends);
+}
+
+/* One direction waits for room, and bytes come for the other. */
+static void play_both_directions(struct subject *s, const struct fault *fault)
+{
+	int ends[2];
+	struct io_op *done[2];
+	make_full_pair(s, ends);
+	open_stream(s, ends);
+	start(s, prepare_send(s, 0, ends[0], 0, 7));
+	struct io_op *op = prepare_receive(s, 1, ends[0], 0);
+	begin(fault);
+	int64_t result = perform_or_break(s, op, write_five, ends[1]);
+	bool failed = end(fault);
+	if (failed && s->op[0].result == -fault->error) /* one event is about both */
+		expect(result == 5 || result == -fault->error,
+		       "when %s fails with %s: expected 5 or -%s for the receive, saw %lld",
+		       fault->of->call, errno_name(fault->error), errno_name(fault->error),
+		       (long long)result);
+	else if (failed || !fault)
+		expect_result(fault, op, result, 5);
+	s->ops->cancel(s->engine);
+	while (s->op[0].result == INT64_MIN && s->ops->reap(s->engine, done, 1, 2, -1) >= 0)
+		;
+	s->inflight = 0;
+	close_stream(s, ends);
+}
+
+/* Bytes that nobody asks for lie on one connection, while another one's receive waits. */
+static void play_unwanted_bytes(struct subject *s, const struct fault *fault)
+{
+	int unwanted[2], ends[2];
+	make_reading_pair(s, unwanted);
+	make_reading_pair(s, ends);
+	open_engine(s, 2, 2);
+	attach(s, 0, unwanted[0]);
+	attach(s, 1, ends[0]);
+	write_five(s, unwanted[1]);
+	struct io_op *op = prepare_receive(s, 0, ends[0], 1);
+	begin(fault);
+	int64_t result = perform_or_break(s, op, write_five, ends[1]);
+	if (end(fault) || !fault)
+		expect_result(fault, op, result, 5);
+	close(unwanted[1]);
+	close_stream(s, ends);
+	close(unwanted[0]);
+}
+
+void stream_tells_what_fails(struct subject *s)
+{
+	play_with_each_fault(s, play_receive);
+	play_with_each_fault(s, play_send);
+	play_with_each_fault(s, play_unwanted_bytes);
+	if (s->ops->traits & IO_BLOCKS_IN_SUBMIT)
+		return;
+	play_with_each_fault(s, play_send_that_waits);
+	if (s->flavour != PIPE)
+		play_with_each_fault(s, play_both_directions);
+}
+
+static enum io_kind file_kind; /* of the operation that is played next */
+
+static void play_file(struct subject *s, const struct fault *fault)
+{
+	int fd = make_file(s, 2 * BLOCK, O_RDWR);
+	bool syncs = file_kind == IO_FSYNC || file_kind == IO_FDATASYNC;
+	unsigned len_bytes = syncs ? 0 : BLOCK;
+	open_engine(s, 2, 1);
+	if (s->ops->attach)
+		attach(s, 0, fd);
+	struct io_op *op = prepare(s, 0, file_kind, fd, 0, 0, len_bytes);
+	begin(fault);
+	int64_t result = perform_or_break(s, op, NULL, -1);
+	bool failed = end(fault) && expect_result(fault, op, result, len_bytes);
+	if (failed) {
+		int64_t n = perform(s, prepare(s, 1, file_kind, fd, 0, BLOCK, len_bytes));
+		expect(n == len_bytes, "after a %s that failed: expected %u bytes, saw %lld",
+		       kind_name(file_kind), len_bytes, (long long)n);
+	}
+	close_engine(s);
+	close(fd);
+}
+
+void file_tells_what_fails(struct subject *s)
+{
+	static const enum io_kind kinds[] = { IO_READ, IO_WRITE, IO_FSYNC, IO_FDATASYNC };
+	for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+		file_kind = kinds[i];
+		play_with_each_fault(s, play_file);
+	}
+}
