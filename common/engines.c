@@ -96,10 +96,10 @@ static int unknown_word(struct reason *why, const char *what, const char *typed,
 					 words[i]);
 	const char *nearest = nearest_word(typed, words, count);
 	if (nearest)
-		reason_set(why, "no %s '%s'; did you mean '%s'? There are %s", what, typed, nearest,
+		reason_say(why, "no %s '%s'; did you mean '%s'? There are %s", what, typed, nearest,
 			   known);
 	else
-		reason_set(why, "no %s '%s'; there are %s", what, typed, known);
+		reason_say(why, "no %s '%s'; there are %s", what, typed, known);
 	return -EINVAL;
 }
 
@@ -110,7 +110,7 @@ int engine_spec_parse(const char *spec, const struct engine_ops **engine, uint64
 	unsigned count = 0;
 	char text[200];
 	if (strlen(spec) >= sizeof text) {
-		reason_set(why, "the name is too long");
+		reason_say(why, "the name is too long");
 		return -EINVAL;
 	}
 	strcpy(text, spec);
@@ -131,7 +131,7 @@ int engine_spec_parse(const char *spec, const struct engine_ops **engine, uint64
 	for (char *word; (word = strsep(&rest, "+")) != NULL;) {
 		unsigned i = 0;
 		if (!*word) {
-			reason_set(why,
+			reason_say(why,
 				   "an option is missing; write it as %s:option+option, or "
 				   "%s alone",
 				   text, text);
@@ -140,7 +140,7 @@ int engine_spec_parse(const char *spec, const struct engine_ops **engine, uint64
 		while (i < count && strcmp(words[i], word) != 0)
 			i++;
 		if (i == count && count == 0) {
-			reason_set(why, "engine %s has no options, so not '%s' either", text, word);
+			reason_say(why, "engine %s has no options, so not '%s' either", text, word);
 			return -EINVAL;
 		}
 		if (i == count)

@@ -3,6 +3,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,17 +28,34 @@ static void print_whole(struct reason *why, size_t room, const char *format, va_
 	copy_printable(longer, length, why->text, sizeof why->text);
 }
 
-void reason_vset(struct reason *why, const char *format, va_list args)
+static bool is_identifier(const char *word)
 {
-	if (why)
-		print_whole(why, sizeof why->text, format, args);
+	size_t length = strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789_");
+	return length > 0 && word[length] == '\0' && length < sizeof((struct reason *)0)->id;
 }
 
-void reason_set(struct reason *why, const char *format, ...)
+void reason_set(struct reason *why, const char *id, const char *format, ...)
 {
+	assert(is_identifier(id));
+	if (!why)
+		return;
 	va_list args;
 	va_start(args, format);
-	reason_vset(why, format, args);
+	strcpy(why->id, id);
+	why->error = 0;
+	print_whole(why, sizeof why->text, format, args);
+	va_end(args);
+}
+
+void reason_say(struct reason *why, const char *format, ...)
+{
+	if (!why)
+		return;
+	va_list args;
+	va_start(args, format);
+	why->id[0] = '\0';
+	why->error = 0;
+	print_whole(why, sizeof why->text, format, args);
 	va_end(args);
 }
 
@@ -49,20 +68,41 @@ const char *errno_name(int error)
 	return name ? name : "E?";
 }
 
-int reason_errno(struct reason *why, int error, const char *format, ...)
+/* The words and their cause, which must not be what a long path pushes out. */
+static void print_with_cause(struct reason *why, int error, const char *format, va_list args)
 {
-	assert(error != 0); /* else a failure would be returned as a success */
-	error = abs(error);
-	if (!why)
-		return -error;
-	/* The cause must not be what a long path pushes out. */
 	char cause[100];
+	error = abs(error);
 	snprintf(cause, sizeof cause, ": %s: %s", errno_name(error),
 		 strerrordesc_np(error) ? strerrordesc_np(error) : "unknown error");
+	print_whole(why, sizeof why->text - strlen(cause), format, args);
+	strcat(why->text, cause);
+	why->error = error;
+}
+
+int reason_errno(struct reason *why, const char *id, int error, const char *format, ...)
+{
+	assert(error != 0); /* else a failure would be returned as a success */
+	assert(is_identifier(id));
+	if (!why)
+		return -abs(error);
 	va_list args;
 	va_start(args, format);
-	print_whole(why, sizeof why->text - strlen(cause), format, args);
+	strcpy(why->id, id);
+	print_with_cause(why, error, format, args);
 	va_end(args);
-	strcat(why->text, cause);
-	return -error;
+	return -abs(error);
+}
+
+int reason_say_errno(struct reason *why, int error, const char *format, ...)
+{
+	assert(error != 0);
+	if (!why)
+		return -abs(error);
+	va_list args;
+	va_start(args, format);
+	why->id[0] = '\0';
+	print_with_cause(why, error, format, args);
+	va_end(args);
+	return -abs(error);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/interrupt.h"
 
+#include <errno.h>
 #include <stddef.h>
 
 volatile sig_atomic_t interrupt_flag, interrupt_typed;
@@ -30,4 +31,10 @@ void interrupt_install(void (*also)(void))
 	also_done = also;
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+}
+
+int interrupt_reason(struct reason *why)
+{
+	reason_set(why, "interrupted", "interrupted");
+	return -EINTR;
 }

@@ -13,6 +13,8 @@
 #include <signal.h>
 #include <stdbool.h>
 
+#include "reason.h"
+
 /* A signal handler can reach nothing but globals; only the functions below touch these. */
 extern volatile sig_atomic_t interrupt_flag, interrupt_typed;
 
@@ -25,6 +27,9 @@ void interrupt_install(void (*also)(void));
 
 /* Asks whatever takes long to end early and in good order. Async-signal-safe. */
 void interrupt_request(void);
+
+/* Says in `why` that a signal asked for the end, with the id "interrupted". Returns -EINTR. */
+int interrupt_reason(struct reason *why);
 
 /* Was the end asked for? */
 static inline bool interrupt_requested(void)

@@ -16,9 +16,9 @@ int json_to_folder(const json_t *document, const char *folder, const char *name,
 {
 	char path[PATH_MAX];
 	if (mkdir(folder, 0777) < 0 && errno != EEXIST)
-		return reason_errno(why, errno, "making the folder %s (see --out)", folder);
+		return reason_say_errno(why, errno, "making the folder %s (see --out)", folder);
 	if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path)
-		return reason_errno(why, ENAMETOOLONG, "%s/%s", folder, name);
+		return reason_say_errno(why, ENAMETOOLONG, "%s/%s", folder, name);
 	return whole_file_write_json(path, document, why);
 }
 
@@ -38,7 +38,7 @@ int json_deliver(const json_t *document, bool as_json, const char *folder, const
 		printf("\nWritten: %s/%s   Figures: make plots RESULTS=%s\n", folder, name, folder);
 	if (printed && fflush(stdout) == 0)
 		return EXIT_OK;
-	reason_errno(&why, printed ? errno : error, "writing the result");
+	reason_say_errno(&why, printed ? errno : error, "writing the result");
 	fprintf(stderr, "iolab: %s\n", why.text);
 	return EXIT_ERROR;
 }

@@ -19,14 +19,14 @@ int word_list_split(struct word_list *list, const char *option, const char *text
 	size_t length;
 	*list = (struct word_list) { 0 };
 	if (word_is_missing(text)) { /* argz(3) would skip it */
-		reason_set(why, "--%s '%s': a word is missing; write it as a,b,c", option, text);
+		reason_say(why, "--%s '%s': a word is missing; write it as a,b,c", option, text);
 		return -EINVAL;
 	}
 	if (argz_create_sep(text, ',', &list->text, &length) != 0)
-		return reason_errno(why, ENOMEM, "--%s", option);
+		return reason_say_errno(why, ENOMEM, "--%s", option);
 	size_t count = argz_count(list->text, length);
 	if (count > most) {
-		reason_set(why, "--%s: more than %u words; name fewer at a time", option, most);
+		reason_say(why, "--%s: more than %u words; name fewer at a time", option, most);
 		word_list_free(list);
 		return -EINVAL;
 	}
@@ -34,7 +34,7 @@ int word_list_split(struct word_list *list, const char *option, const char *text
 	list->words = calloc(count + 1, sizeof *list->words);
 	if (!list->words) {
 		word_list_free(list);
-		return reason_errno(why, ENOMEM, "--%s", option);
+		return reason_say_errno(why, ENOMEM, "--%s", option);
 	}
 	argz_extract(list->text, length, list->words);
 	return 0;

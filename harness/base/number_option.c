@@ -44,12 +44,12 @@ int number_whole(const char *option, const char *text, uint64_t least, uint64_t 
 	uint64_t number = 0;
 	uint64_t factor = read_digits(text, &number, &end) ? factor_of(end, unit) : 0;
 	if (factor == 0 || number > UINT64_MAX / factor) {
-		reason_set(why, "--%s %s: not a whole number (k, M or G may follow)", option, text);
+		reason_say(why, "--%s %s: not a whole number (k, M or G may follow)", option, text);
 		return -EINVAL;
 	}
 	number *= factor;
 	if (number < least || number > most) {
-		reason_set(why, "--%s %s: must lie between %llu and %llu", option, text,
+		reason_say(why, "--%s %s: must lie between %llu and %llu", option, text,
 			   (unsigned long long)least, (unsigned long long)most);
 		return -EINVAL;
 	}
@@ -66,7 +66,7 @@ int number_real(const char *option, const char *text, double least, double most,
 		     (isdigit((unsigned char)text[0]) || text[0] == '.');
 	double number = plain ? strtod(text, &end) : NAN;
 	if (!plain || *end || !(number >= least && number <= most)) {
-		reason_set(why, "--%s %s: must be a number between %g and %g", option, text, least,
+		reason_say(why, "--%s %s: must be a number between %g and %g", option, text, least,
 			   most);
 		return -EINVAL;
 	}
@@ -79,7 +79,7 @@ int number_seed(const char *option, const char *text, uint64_t *value, struct re
 	char *end = NULL;
 	uint64_t number = 0;
 	if (!read_digits(text, &number, &end) || *end || number > INT64_MAX) {
-		reason_set(why, "--%s %s: must be a whole number below 2^63", option, text);
+		reason_say(why, "--%s %s: must be a whole number below 2^63", option, text);
 		return -EINVAL;
 	}
 	*value = number;

@@ -66,7 +66,7 @@ static int store_word(const struct option_row *row, char *base, const char *text
 		assert(strlen(known) + strlen(row->words[i]) + 3 < sizeof known);
 		strcat(strcat(known, i ? ", " : ""), row->words[i]);
 	}
-	reason_set(why, "--%s %s: must be one of %s", row->name, text, known);
+	reason_say(why, "--%s %s: must be one of %s", row->name, text, known);
 	return -EINVAL;
 }
 
@@ -101,7 +101,7 @@ int option_store(const struct option_row *row, char *base, const char *text, str
 		memcpy(base + row->offset, &text, sizeof text);
 		break;
 	case OPTION_REFUSED:
-		reason_set(why, "--%s has no effect here: %s", row->name, row->help);
+		reason_say(why, "--%s has no effect here: %s", row->name, row->help);
 		rc = -EINVAL;
 		break;
 	}

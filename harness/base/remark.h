@@ -14,7 +14,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
-#include <stddef.h>
+#include <stdio.h>
 
 #include "reason.h"
 
@@ -24,8 +24,21 @@
  */
 json_t *remark_new(const char *id, json_t *values, const char *text);
 
-/* A remark of the words of `why`, as its value "why": { id, values: { why }, text: "{why}" }. */
-json_t *remark_of_reason(const char *id, const struct reason *why);
+/*
+ * A reason as a remark, a new reference: { id, values: { why, errno }, text: "{why}" }. The words are
+ * the value "why"; "errno" is the name of the errno value, and missing where there is none. Where
+ * nobody gave a reason, the id is "no_reason"; where nobody gave it an identifier, "unnamed".
+ */
+json_t *remark_of_reason(const struct reason *why);
+
+/*
+ * As remark_new(), of something that has another remark as its cause: that one's id is the value
+ * "cause", its text "why", and its errno value, if any, "errno". NULL or null: no reason was given.
+ */
+json_t *remark_caused(const char *id, json_t *values, const char *text, const json_t *cause);
+
+/* The same without other values, where the cause is a reason. */
+json_t *remark_because(const char *id, const char *text, const struct reason *why);
 
 /* Appends remark_new() to `list`. */
 void remark_add(json_t *list, const char *id, json_t *values, const char *text);
@@ -33,13 +46,22 @@ void remark_add(json_t *list, const char *id, json_t *values, const char *text);
 /* Is it a remark with this id? False for NULL and null. */
 bool remark_is(const json_t *remark, const char *id);
 
+/*
+ * Have both the same id and the same values? Their texts are not looked at. False where one is NULL
+ * or null.
+ */
+bool remarks_same(const json_t *a, const json_t *b);
+
 /* Is there one in `list`? */
 bool remark_in(const json_t *list, const char *id);
 
 /*
- * The text with its values filled in, in memory to be freed; numbers with up to 4 significant
- * digits. A name without a value stays as it stands.
+ * Writes the text with its values filled in; numbers with up to 4 significant digits. A name without
+ * a value stays as it stands. Writes nothing for NULL and null.
  */
+void remark_print(FILE *out, const json_t *remark);
+
+/* The same in memory to be freed. */
 char *remark_text(const json_t *remark);
 
 #endif

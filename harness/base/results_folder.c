@@ -24,10 +24,10 @@ static void point_latest_to(const char *name)
 static int make_named(struct results_folder *folder, const char *out, struct reason *why)
 {
 	if (strlen(out) >= sizeof folder->path)
-		return reason_errno(why, ENAMETOOLONG, "%s (see --out)", out);
+		return reason_say_errno(why, ENAMETOOLONG, "%s (see --out)", out);
 	strcpy(folder->path, out);
 	if (mkdir(out, 0777) < 0 && errno != EEXIST)
-		return reason_errno(why, errno, "making the folder %s (see --out)", out);
+		return reason_say_errno(why, errno, "making the folder %s (see --out)", out);
 	return 0;
 }
 
@@ -38,12 +38,13 @@ static int make_dated(struct results_folder *folder, struct reason *why)
 	time_t now = time(NULL);
 	strftime(stamp, sizeof stamp, "%Y-%m-%dT%H%M%SZ", gmtime(&now));
 	if (mkdir("results", 0777) < 0 && errno != EEXIST)
-		return reason_errno(why, errno, "making the folder results; --out names another");
+		return reason_say_errno(why, errno,
+					"making the folder results; --out names another");
 	snprintf(folder->path, sizeof folder->path, "results/%s", stamp);
 	for (unsigned number = 2; mkdir(folder->path, 0777) < 0; number++) {
 		if (errno != EEXIST || number > SAME_SECOND_MAX)
-			return reason_errno(why, errno, "making the folder %s (see --out)",
-					    folder->path);
+			return reason_say_errno(why, errno, "making the folder %s (see --out)",
+						folder->path);
 		snprintf(folder->path, sizeof folder->path, "results/%s-%u", stamp, number);
 	}
 	return 0;
@@ -59,9 +60,9 @@ int results_folder_create(struct results_folder *folder, const char *out, struct
 	snprintf(path, sizeof path, "%s/runs.jsonl", folder->path);
 	folder->runs_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (folder->runs_fd < 0 && errno == EEXIST)
-		return reason_errno(why, errno, "%s: choose another --out, or delete it", path);
+		return reason_say_errno(why, errno, "%s: choose another --out, or delete it", path);
 	if (folder->runs_fd < 0)
-		return reason_errno(why, errno, "%s (see --out)", path);
+		return reason_say_errno(why, errno, "%s (see --out)", path);
 	if (!out)
 		point_latest_to(strchr(folder->path, '/') + 1);
 	return 0;
@@ -78,8 +79,8 @@ int results_folder_append(struct results_folder *folder, const char *line, struc
 	int error = n < 0 ? errno : ENOSPC;
 	if (n > 0 && ftruncate(folder->runs_fd, before) < 0)
 		error = errno;
-	return reason_errno(why, error, "writing %s/runs.jsonl; the runs before are safe",
-			    folder->path);
+	return reason_say_errno(why, error, "writing %s/runs.jsonl; the runs before are safe",
+				folder->path);
 }
 
 int results_folder_sync(const struct results_folder *folder, struct reason *why)
@@ -87,7 +88,7 @@ int results_folder_sync(const struct results_folder *folder, struct reason *why)
 	/* EINVAL: not a file that can be synchronised. */
 	if (fsync(folder->runs_fd) == 0 || errno == EINVAL)
 		return 0;
-	return reason_errno(why, errno, "writing %s/runs.jsonl", folder->path);
+	return reason_say_errno(why, errno, "writing %s/runs.jsonl", folder->path);
 }
 
 void results_folder_close(struct results_folder *folder)

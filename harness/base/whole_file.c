@@ -37,18 +37,18 @@ int whole_file_open(struct whole_file *file, const char *path, struct reason *wh
 {
 	*file = (struct whole_file) { 0 };
 	if (strlen(path) >= sizeof file->path)
-		return reason_errno(why, ENAMETOOLONG, "%s", path);
+		return reason_say_errno(why, ENAMETOOLONG, "%s", path);
 	strcpy(file->path, path);
 	int fd = create_unfinished(file);
 	if (fd < 0)
-		return reason_errno(why, fd, "creating %s (see --out)", path);
+		return reason_say_errno(why, fd, "creating %s (see --out)", path);
 	file->stream = fdopen(fd, "w");
 	if (file->stream)
 		return 0;
 	int error = errno;
 	close(fd);
 	unlink(file->unfinished);
-	return reason_errno(why, error, "%s", path);
+	return reason_say_errno(why, error, "%s", path);
 }
 
 /* The new name must survive a power cut as well. */
@@ -83,10 +83,10 @@ int whole_file_finish(struct whole_file *file, struct reason *why)
 		error = errno;
 	if (error) {
 		unlink(file->unfinished);
-		return reason_errno(why, error, "writing %s", file->path);
+		return reason_say_errno(why, error, "writing %s", file->path);
 	}
 	int rc = sync_folder_of(file->path);
-	return rc < 0 ? reason_errno(why, rc, "writing back the folder of %s", file->path) : 0;
+	return rc < 0 ? reason_say_errno(why, rc, "writing back the folder of %s", file->path) : 0;
 }
 
 void whole_file_discard(struct whole_file *file)
@@ -105,7 +105,7 @@ int whole_file_write_json(const char *path, const json_t *document, struct reaso
 	errno = 0; /* json_dumpf() leaves the errno of a failed write */
 	if (json_dumpf(document, file.stream, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) < 0 ||
 	    fputc('\n', file.stream) == EOF) {
-		rc = reason_errno(why, errno ? errno : EIO, "writing %s", path);
+		rc = reason_say_errno(why, errno ? errno : EIO, "writing %s", path);
 		whole_file_discard(&file);
 		return rc;
 	}

@@ -12,6 +12,7 @@
 #include "base/json_folder.h"
 #include "base/json_path.h"
 #include "base/json_put.h"
+#include "base/remark.h"
 #include "base/statistics.h"
 #include "commands/commands.h"
 #include "metrics/metric.h"
@@ -247,6 +248,12 @@ static void print_changed(FILE *out, const json_t *entry)
 	}
 }
 
+static void print_reason(FILE *out, const char *side, const char *status, const json_t *reason)
+{
+	fprintf(out, "  %s: %s: ", side, status);
+	remark_print(out, reason);
+}
+
 /* Why a row has no ratio; nothing where it has. */
 static void print_missing(FILE *out, const json_t *entry)
 {
@@ -255,8 +262,8 @@ static void print_missing(FILE *out, const json_t *entry)
 	static const char *const reason[] = { "a_reason", "b_reason" };
 	for (unsigned i = 0; i < 2; i++)
 		if (strcmp(string_at(entry, status[i]), "ok") != 0)
-			fprintf(out, "  %s: %s: %s", sides[i], string_at(entry, status[i]),
-				string_at(entry, reason[i]));
+			print_reason(out, sides[i], string_at(entry, status[i]),
+				     json_object_get(entry, reason[i]));
 }
 
 static void print_entry(FILE *out, const json_t *list, const json_t *entry)

@@ -139,18 +139,18 @@ static void examine_engine(struct report *report, const struct engine_ops *engin
 		add_finding_on(report, topic, GOOD, NULL,
 			       remark_new("files_and_sockets", NULL, "files and sockets"));
 	else if (file)
-		add_finding_on(report, topic, GOOD, NULL,
-			       remark_new("files_only", with_text("why", socket_why.text),
-					  "files; no sockets: {why}"));
+		add_finding_on(
+			report, topic, GOOD, NULL,
+			remark_because("files_only", "files; no sockets: {why}", &socket_why));
 	else if (socket)
-		add_finding_on(report, topic, GOOD, NULL,
-			       remark_new("sockets_only", with_text("why", file_why.text),
-					  "sockets; no files: {why}"));
+		add_finding_on(
+			report, topic, GOOD, NULL,
+			remark_because("sockets_only", "sockets; no files: {why}", &file_why));
 	else
 		add_finding_on(report, topic, MISSING,
 			       cure_of(cure_of(-file_rc) ? -file_rc : -socket_rc),
-			       remark_of_reason("engine_refused",
-						cure_of(-file_rc) ? &file_why : &socket_why));
+			       remark_because("engine_refused", "{why}",
+					      cure_of(-file_rc) ? &file_why : &socket_why));
 	report->engines += file || socket;
 }
 
@@ -189,8 +189,9 @@ static void test_file_missing(struct report *report, const struct said *cure, co
 			      int error)
 {
 	struct reason why;
-	reason_errno(&why, error, "%s", path);
-	add_finding(report, &test_file, MISSING, cure, remark_of_reason("path_refused", &why));
+	reason_errno(&why, "file_not_opened", error, "%s", path);
+	add_finding(report, &test_file, MISSING, cure,
+		    remark_because("path_refused", "{why}", &why));
 	report->can_compare = false;
 }
 
@@ -463,7 +464,7 @@ static void examine_hardware_counters(struct report *report)
 	else
 		add_finding(report, &hardware_counters, there ? LIMITED : MISSING,
 			    forbidden ? &allow : &pmu,
-			    remark_of_reason("hardware_not_counted", &counters.why));
+			    remark_because("hardware_not_counted", "{why}", &counters.why));
 }
 
 static void examine_counters(struct report *report)
@@ -479,8 +480,8 @@ static void examine_counters(struct report *report)
 			    remark_new("syscalls_counted", NULL, "counted through a tracepoint"));
 	else
 		add_finding(report, &system_calls, MISSING, &mount,
-			    remark_new("syscalls_refused", with_text("why", meter.no_syscalls.text),
-				       "not counted: {why}"));
+			    remark_because("syscalls_refused", "not counted: {why}",
+					   &meter.no_syscalls));
 	meter_close(&meter);
 	examine_hardware_counters(report);
 }

@@ -113,14 +113,14 @@ static int add_file(const struct import_options *o, const char *path, json_t *ru
 		if (run)
 			run = as_written(run);
 		if (run && is_there(runs, run)) {
-			reason_set(&cause, "it is in the folder already, or was named twice");
+			reason_say(&cause, "it is in the folder already, or was named twice");
 			json_decref(run);
 			run = NULL;
 		}
 		if (!run) {
 			const json_t *job = json_array_get(json_object_get(document, "jobs"), i);
 			char *name = short_name(string_at(job, "jobname"), 60);
-			reason_set(why, "%s: job '%s': %s", path, name, cause.text);
+			reason_say(why, "%s: job '%s': %s", path, name, cause.text);
 			free(name);
 			rc = -1;
 			break;
@@ -147,7 +147,7 @@ static json_t *runs_before(const char *folder, struct reason *why)
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0 && status.st_size > 0 && pread(fd, &last, 1, status.st_size - 1) == 1 &&
 	    last != '\n')
-		reason_set(why, "%s: its last line is torn; delete that line first", path);
+		reason_say(why, "%s: its last line is torn; delete that line first", path);
 	if (fd >= 0)
 		close(fd);
 	return last == '\n' ? runs_read(folder, why) : NULL;
@@ -158,12 +158,12 @@ static int append(const char *folder, const char *lines, size_t length, struct r
 {
 	char path[PATH_MAX];
 	if (mkdir(folder, 0777) < 0 && errno != EEXIST)
-		return reason_errno(why, errno, "making the folder %s (see --out)", folder);
+		return reason_say_errno(why, errno, "making the folder %s (see --out)", folder);
 	snprintf(path, sizeof path, "%s/runs.jsonl", folder);
 	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
 	struct stat before;
 	if (fd < 0 || fstat(fd, &before) < 0)
-		return reason_errno(why, errno, "%s (see --out)", path);
+		return reason_say_errno(why, errno, "%s (see --out)", path);
 	int error = 0;
 	for (size_t done = 0; done < length && !error;) {
 		ssize_t n = write(fd, lines + done, length - done);
@@ -178,7 +178,7 @@ static int append(const char *folder, const char *lines, size_t length, struct r
 		error = errno;
 	if (error && before.st_size == 0)
 		unlink(path); /* it was not there before, and holds nothing */
-	return error ? reason_errno(why, error, "writing %s", path) : 0;
+	return error ? reason_say_errno(why, error, "writing %s", path) : 0;
 }
 
 /* Summary and table; an exit status. */
@@ -276,7 +276,7 @@ int command_import(int argc, char **argv)
 	for (unsigned i = 0; rc == 0 && i < options.file_count; i++)
 		rc = add_file(&options, options.files[i], runs, lines, &why);
 	if (fclose(lines) != 0 && rc == 0)
-		rc = reason_errno(&why, errno, "putting the runs together");
+		rc = reason_say_errno(&why, errno, "putting the runs together");
 	if (rc == 0)
 		rc = append(options.out, text, length, &why);
 	int status = EXIT_ERROR;

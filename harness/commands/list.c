@@ -9,6 +9,7 @@
 
 #include "base/json_folder.h"
 #include "base/json_put.h"
+#include "base/remark.h"
 #include "commands/commands.h"
 #include "engines.h"
 #include "metrics/metric.h"
@@ -47,7 +48,7 @@ static json_t *supports_json(const struct engine_ops *engine, uint64_t options)
 		json_t *answer = required(json_object());
 		bool yes = supports(engine, options, i, &why);
 		put_bool(answer, "supported", yes);
-		put_string(answer, "reason", yes ? NULL : why.text);
+		put_new(answer, "reason", yes ? NULL : remark_of_reason(&why));
 		put_new(result, columns[i].name, answer);
 	}
 	return result;
@@ -88,7 +89,7 @@ static json_t *list_json(void)
 		put_string(workload, "op", workload_at(i)->op_name);
 		json_array_append_new(workloads, workload);
 	}
-	put_string(list, "schema", "iolab.list.v1");
+	put_string(list, "schema", "iolab.list.v2");
 	put_new(list, "engines", engines);
 	put_new(list, "workloads", workloads);
 	put_new(list, "metrics", metrics_described());

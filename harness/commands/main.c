@@ -72,7 +72,7 @@ static void check_output(int status, void *unused)
 	if (error == 0 || status == EXIT_ERROR) /* an error was told already */
 		return;
 	struct reason why;
-	reason_errno(&why, error, "writing to standard output");
+	reason_say_errno(&why, error, "writing to standard output");
 	fprintf(stderr, "iolab: %s\n", why.text);
 	_exit(EXIT_ERROR);
 }

@@ -24,6 +24,7 @@
 #include "base/estimate_json.h"
 #include "base/json_path.h"
 #include "base/json_put.h"
+#include "base/remark.h"
 #include "clock.h"
 #include "commands/commands.h"
 #include "engines.h"
@@ -32,6 +33,7 @@
 #include "plan/child_run.h"
 #include "plan/engine_series.h"
 #include "random.h"
+#include "run/result.h"
 #include "workloads/data_file.h"
 #include "workloads/probe_target.h"
 
@@ -101,7 +103,7 @@ static int open_target(struct trial *t, struct reason *why)
 		return rc;
 	}
 	if (target == TMPFS_READ && (statfs("/dev/shm", &fs) < 0 || fs.f_type != TMPFS_MAGIC)) {
-		reason_set(why, "/dev/shm is no tmpfs here");
+		reason_set(why, "no_tmpfs", "/dev/shm is no tmpfs here");
 		return -ENODEV;
 	}
 	t->fd = nameless_file(target == TMPFS_READ ? "/dev/shm" : t->cell->folder, FILE_BYTES,
@@ -118,7 +120,8 @@ static int drop_cache(const struct trial *t, struct reason *why)
 	double resident_pct;
 	int rc = data_file_set_cache(t->fd, FILE_BYTES, CACHE_DROPPED, &resident_pct, why);
 	if (rc == 0 && resident_pct > COLD_PCT) {
-		reason_set(why, "%.0f %% of the file stay in memory (see --folder)", resident_pct);
+		reason_set(why, "cache_not_dropped",
+			   "%.0f %% of the file stay in memory (see --folder)", resident_pct);
 		return -ENODEV;
 	}
 	return rc;
@@ -151,9 +154,9 @@ static int prepare(struct trial *t, struct reason *why)
 	/* Something for an fsync to do. */
 	for (unsigned i = 0; target == SYNC && i < BATCH; i++)
 		if (pwrite(t->fd, t->arena, BLOCK_BYTES, (off_t)i * BLOCK_BYTES) < 0)
-			return reason_errno(why, errno, "writing before fsync");
+			return reason_errno(why, "probe_file", errno, "writing before fsync");
 	int rc = stream ? answerer_ask(&t->answerer) : 0;
-	return rc < 0 ? reason_errno(why, rc, "the answering process") : 0;
+	return rc < 0 ? reason_errno(why, "probe_answerer", rc, "the answering process") : 0;
 }
 
 static double cpu_ns(clockid_t clock)
@@ -187,7 +190,7 @@ static int try_once(struct trial *t, struct attempt *attempt, struct reason *why
 	uint64_t begin_ns = clock_ns();
 	int accepted = ops->submit(t->engine, offered, t->count);
 	if (accepted <= 0)
-		return reason_errno(why, accepted ? accepted : EIO, "submit");
+		return reason_errno(why, "submit_failed", accepted ? accepted : EIO, "submit");
 	int finished = ops->reap(t->engine, done, 0, BATCH, 0);
 	uint64_t handed_over_ns = clock_ns();
 	while (finished >= 0) {
@@ -207,23 +210,28 @@ static int try_once(struct trial *t, struct attempt *attempt, struct reason *why
 		.loop_cpu_ns = cpu_ns(CLOCK_THREAD_CPUTIME_ID) - loop_before_ns,
 	};
 	if (finished < 0)
-		return reason_errno(why, finished, "reap");
+		return reason_errno(why, "reap_failed", finished, "reap");
 	if (first_error)
-		return reason_errno(why, first_error, "the operation's result");
+		return reason_errno(why, "operation_failed", first_error, "the operation's result");
 	return 0;
 }
 
-/* A cell in which there is nothing to measure. */
-static json_t *unmeasured(const char *outcome, const struct reason *why)
+/* A cell in which there is nothing to measure. Takes over `reason`. */
+static json_t *without_figures(const char *outcome, json_t *reason)
 {
 	static const char *const measured[] = { "handover_ns",	     "total_ns", "handover_share",
 						"helpers_cpu_share", "helpers",	 "agreed" };
 	json_t *cell = required(json_object());
 	put_string(cell, "outcome", outcome);
-	put_string(cell, "reason", why->text);
+	put_new(cell, "reason", reason);
 	for (size_t i = 0; i < sizeof measured / sizeof *measured; i++)
 		put_null(cell, measured[i]);
 	return cell;
+}
+
+static json_t *unmeasured(const char *outcome, const struct reason *why)
+{
+	return without_figures(outcome, remark_of_reason(why));
 }
 
 /*
@@ -347,10 +355,9 @@ struct row {
 
 static void list_rows(struct row *rows, const struct matrix_options *options)
 {
-	struct reason unused;
 	for (unsigned i = 0; i < options->series.engines.count; i++)
 		engine_spec_parse(options->series.engines.specs[i], &rows[i].ops, &rows[i].options,
-				  &unused);
+				  NULL);
 }
 
 static void fill_cell(struct row *row, enum target target, const char *folder)
@@ -363,22 +370,13 @@ static void fill_cell(struct row *row, enum target target, const char *folder)
 
 static json_t *row_json(const struct row *row)
 {
-	char variant[200], label[240];
-	json_t *entry = required(json_object()), *engine = required(json_object());
-	json_t *cells = required(json_object());
-	struct reason why;
-	reason_set(&why, "interrupted before it was tried");
-	engine_variant_name(row->ops, row->options, variant, sizeof variant);
-	engine_label(row->ops, row->options, label, sizeof label);
-	put_string(engine, "name", row->ops->name);
-	put_string(engine, "variant", variant);
-	put_string(engine, "label", label);
-	put_string(engine, "lab", row->ops->lab);
+	json_t *entry = required(json_object()), *cells = required(json_object());
 	for (int target = 0; target < TARGET_COUNT; target++)
 		put_new(cells, targets[target].name,
-			row->cells[target] ? json_incref(row->cells[target])
-					   : unmeasured("not tried", &why));
-	put_new(entry, "engine", engine);
+			row->cells[target]
+				? json_incref(row->cells[target])
+				: without_figures("not tried", engine_series_not_reached()));
+	put_new(entry, "engine", result_engine(row->ops, row->options));
 	put_new(entry, "cells", cells);
 	return entry;
 }
@@ -506,7 +504,7 @@ int command_matrix(int argc, char **argv)
 				     .list = "blocking,threads,poll,epoll,epoll_workers,posix_aio,"
 					     "libaio,io_uring,io_uring:sqpoll" },
 			.order = { .rounds = 1, .seed = default_rounds().seed },
-			.schema = "iolab.matrix.v1",
+			.schema = "iolab.matrix.v2",
 			.file_name = "matrix.json",
 		},
 		.folder = scratch_folder(),

@@ -18,6 +18,7 @@
 #include "base/json_put.h"
 #include "base/list_option.h"
 #include "base/number_option.h"
+#include "base/remark.h"
 #include "base/statistics.h"
 #include "clock.h"
 #include "commands/commands.h"
@@ -59,7 +60,7 @@ struct subject {
 	json_t *engine; /* as a run describes it */
 	json_t *warnings; /* one for each round in which a run failed */
 	char status[16]; /* of the last run that failed; "error" until then */
-	struct reason why;
+	json_t *reason; /* of the last run that failed, a remark */
 	double io_ns[ROUNDS_MAX]; /* time for an operation without computing */
 	struct point points[RATIOS_MAX];
 };
@@ -121,15 +122,15 @@ static void note_what_ran(struct experiment *x, struct subject *subject, const j
 static void note_why(struct subject *subject, bool with_io, const json_t *result,
 		     const struct reason *why)
 {
-	const char *which = with_io ? "" : "computing alone: ";
 	bool ran = status_is(result, "ok");
+	json_t *reason = child_run_failure(result, why);
 	snprintf(subject->status, sizeof subject->status, "%s",
 		 result && !ran ? string_at(result, "status") : "error");
-	if (ran)
-		reason_set(&subject->why, "%snothing was finished; use a longer --runtime", which);
-	else
-		reason_set(&subject->why, "%s%s", which,
-			   result ? string_at(result, "reason") : why->text);
+	json_decref(subject->reason);
+	subject->reason =
+		with_io ? json_incref(reason)
+			: remark_caused("computing_failed", NULL, "computing alone: {why}", reason);
+	json_decref(reason);
 }
 
 /* One run, with or without the engine's I/O. Returns nanoseconds for an operation, or 0 and notes
@@ -193,7 +194,7 @@ static void run_block(struct experiment *x, struct subject *subject, unsigned ro
 	}
 	if (!all_ran && !interrupt_requested())
 		failed_round_add(subject->warnings, round, x->options->series.order.rounds,
-				 &subject->why);
+				 subject->reason);
 }
 
 /* Did the round time all three? */
@@ -259,7 +260,7 @@ static json_t *subject_json(const struct subject *subject, unsigned point_count,
 	}
 	put_new(entry, "engine", engine);
 	put_string(entry, "status", ok ? "ok" : subject->status);
-	put_string(entry, "reason", ok ? NULL : subject->why.text);
+	put_shared(entry, "reason", ok ? NULL : subject->reason);
 	put_shared(entry, "warnings", subject->warnings);
 	put_new(entry, "io_ns", estimate_of(io_ns, rounds));
 	put_new(entry, "points", points);
@@ -303,9 +304,10 @@ static void print_document(const json_t *document)
 	       string_at(document, "workload.panel"), number_at(document, "rounds"), "engine", "I",
 	       "C/I", "T/I", "efficiency", "interval", "T - (C + I)");
 	json_array_foreach (json_object_get(document, "engines"), e, engine) {
-		if (!status_is(engine, "ok"))
-			printf("%-24s %s: %s\n", string_at(engine, "engine.label"),
-			       string_at(engine, "status"), string_at(engine, "reason"));
+		if (!status_is(engine, "ok")) {
+			printf("%-24s ", string_at(engine, "engine.label"));
+			print_status_of(engine);
+		}
 		json_array_foreach (json_object_get(engine, "points"), p, point)
 			print_point(engine, point);
 	}
@@ -348,29 +350,26 @@ static int list_subjects(struct experiment *x, const double *ratios)
 {
 	for (unsigned i = 0; i < x->options->series.engines.count; i++) {
 		struct run_words words;
-		struct run_options parsed;
+		struct reason why;
 		struct subject *subject = &x->subjects[i];
 		subject->spec = x->options->series.engines.specs[i];
 		subject->warnings = required(json_array());
 		strcpy(subject->status, "error");
-		reason_set(&subject->why, "interrupted before a round was done");
+		subject->reason = engine_series_not_reached();
 		for (unsigned p = 0; p < x->point_count; p++)
 			subject->points[p].ratio = ratios[p];
 		gather_words(&words, subject->spec, x->options);
 		/* As many as time_op_ns() adds. */
 		for (unsigned more = 0; more < 4; more++)
 			run_words_add(&words, "");
-		if (run_words_check(&words, &subject->why) < 0) {
-			fprintf(stderr, "iolab overlap: %s\n", subject->why.text);
-			return EXIT_USAGE;
-		}
+		int rc = run_words_check(&words, &why);
 		gather_words(&words, subject->spec, x->options);
-		struct reason why;
-		if (run_words_read(&words, &parsed, &why) < 0) {
+		if (rc == 0)
+			rc = run_words_try(&words, &why);
+		if (rc < 0) {
 			fprintf(stderr, "iolab overlap: %s\n", why.text);
 			return EXIT_USAGE;
 		}
-		run_options_free(&parsed);
 	}
 	return EXIT_OK;
 }
@@ -380,6 +379,7 @@ static void free_experiment(struct experiment *x)
 	for (unsigned i = 0; i < x->options->series.engines.count; i++) {
 		json_decref(x->subjects[i].engine);
 		json_decref(x->subjects[i].warnings);
+		json_decref(x->subjects[i].reason);
 	}
 	json_decref(x->env);
 	json_decref(x->workload);

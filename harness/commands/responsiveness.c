@@ -22,6 +22,7 @@
 #include "base/interrupt.h"
 #include "base/json_path.h"
 #include "base/json_put.h"
+#include "base/remark.h"
 #include "clock.h"
 #include "commands/commands.h"
 #include "engines.h"
@@ -31,6 +32,7 @@
 #include "plan/engine_series.h"
 #include "plan/rounds.h"
 #include "random.h"
+#include "summary/failed_rounds.h"
 #include "workloads/probe_target.h"
 
 #define TICK_NS		NS_PER_MS
@@ -193,7 +195,7 @@ static int set_up(struct loop *l, struct reason *why)
 	config.arena = mmap(NULL, config.arena_len_bytes, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (config.arena == MAP_FAILED)
-		return reason_errno(why, errno, "%u buffers", depth);
+		return reason_errno(why, "no_memory", errno, "%u buffers", depth);
 	for (unsigned i = 0; i < depth; i++) {
 		l->ops[i] = (struct io_op) {
 			.kind = (uint8_t)scenes[task->scene].kind,
@@ -215,7 +217,7 @@ static json_t *failure_json(const char *status, const struct reason *why)
 {
 	json_t *answer = required(json_object());
 	put_string(answer, "status", status);
-	put_string(answer, "reason", why->text);
+	put_new(answer, "reason", remark_of_reason(why));
 	return answer;
 }
 
@@ -236,7 +238,7 @@ static json_t *run_task(const void *argument)
 	rc = run_loop(&l, l.task->options->runtime_s);
 	answerer_stop(&l.answerer);
 	if (rc < 0) {
-		reason_errno(&why, rc, "an operation");
+		reason_errno(&why, "operation_failed", rc, "an operation");
 		return failure_json("error", &why);
 	}
 	/* What is still in flight ends with this process. */
@@ -256,7 +258,7 @@ struct row {
 	struct task task;
 	char label[240];
 	char status[16]; /* empty until it ran */
-	struct reason why;
+	json_t *reason; /* why not ok, a remark; NULL until it ran */
 	double p50[ROUNDS_MAX], p99[ROUNDS_MAX], max[ROUNDS_MAX];
 	unsigned count;
 	uint64_t ticks, ops;
@@ -275,7 +277,7 @@ static unsigned list_rows(struct row *rows, const struct responsiveness_options 
 			task->scene = (enum scene)scene;
 			task->options = options;
 			engine_spec_parse(options->series.engines.specs[i], &task->ops,
-					  &task->engine_options, &row->why);
+					  &task->engine_options, NULL);
 			engine_label(task->ops, task->engine_options, row->label,
 				     sizeof row->label);
 		}
@@ -301,10 +303,8 @@ static void run_row(struct row *row)
 		row->max[row->count++] = number_at(answer, "max");
 		row->ticks += (uint64_t)number_at(answer, "ticks");
 		row->ops += (uint64_t)number_at(answer, "ops");
-	} else if (answer) {
-		reason_set(&row->why, "%s", string_at(answer, "reason"));
 	} else {
-		row->why = why;
+		row->reason = child_run_failure(answer, &why);
 	}
 	json_decref(answer);
 }
@@ -321,10 +321,10 @@ static json_t *row_json(const struct row *row)
 	put_new(entry, "engine", engine);
 	put_string(entry, "scene", scenes[row->task.scene].name);
 	put_string(entry, "status", *row->status ? row->status : "error");
-	put_string(entry, "reason",
-		   ok		  ? NULL
-		   : *row->status ? row->why.text
-				  : "interrupted before it ran");
+	put_new(entry, "reason",
+		ok	      ? NULL
+		: row->reason ? json_incref(row->reason)
+			      : engine_series_not_reached());
 	put_int(entry, "ticks", (int64_t)row->ticks);
 	put_int(entry, "ops", (int64_t)row->ops);
 	put_new(entry, "lateness_ns", lateness);
@@ -341,7 +341,7 @@ static void print_document(const json_t *document)
 	json_array_foreach (json_object_get(document, "rows"), i, row) {
 		printf("%-8s %-20s ", string_at(row, "scene"), string_at(row, "engine.label"));
 		if (!status_is(row, "ok"))
-			printf("%s: %s\n", string_at(row, "status"), string_at(row, "reason"));
+			print_status_of(row);
 		else
 			printf("%7.0f us %7.0f us %7.0f us\n",
 			       number_at(row, "lateness_ns.p50.median") / 1e3,
@@ -431,7 +431,7 @@ int command_responsiveness(int argc, char **argv)
 				     .list = "blocking,threads,poll,epoll,posix_aio,libaio,"
 					     "io_uring" },
 			.order = default_rounds(),
-			.schema = "iolab.responsiveness.v1",
+			.schema = "iolab.responsiveness.v2",
 			.file_name = "responsiveness.json",
 		},
 		.runtime_s = 0.2,
@@ -449,5 +449,7 @@ int command_responsiveness(int argc, char **argv)
 		run_row(&rows[turn.piece]);
 	json_t *document = document_json(&options, rows, count);
 	int status = status_of(json_object_get(document, "rows"));
+	for (unsigned i = 0; i < count; i++)
+		json_decref(rows[i].reason);
 	return engine_series_end(series, document, status, print_document);
 }

@@ -90,7 +90,7 @@ static int start_recording(struct recording *r, unsigned trace_us, unsigned dept
 		return 0;
 	r->trace = trace_open(depth);
 	if (!r->trace)
-		return reason_errno(why, ENOMEM, "trace, depth %u", depth);
+		return reason_errno(why, "no_memory", ENOMEM, "trace, depth %u", depth);
 	r->on_cpu = on_cpu_open(&r->on_cpu_why);
 	return 0;
 }
@@ -110,7 +110,7 @@ static void add_trace(struct recording *r, unsigned trace_us, const struct windo
 		trace,
 		r->on_cpu ? on_cpu_json(r->on_cpu, piece.begin_ns, piece.end_ns, &r->on_cpu_why)
 			  : NULL,
-		r->on_cpu_why.text);
+		&r->on_cpu_why);
 	put_new(result, "trace", trace);
 }
 
@@ -202,7 +202,7 @@ static int print_result(const struct run_options *options, const json_t *result)
 	if (fflush(stdout) == 0)
 		return 0;
 	struct reason why;
-	reason_errno(&why, errno, "writing the result");
+	reason_say_errno(&why, errno, "writing the result");
 	fprintf(stderr, "iolab: %s\n", why.text);
 	return 1;
 }
@@ -242,7 +242,7 @@ int command_run(int argc, char **argv)
 	peer_pid = workload->peer;
 	/* After the workload's peer was forked: it has a CPU of its own. */
 	if (sched_setaffinity(0, sizeof config->cpus, &config->cpus) < 0) {
-		rc = reason_errno(&why, errno, "sched_setaffinity");
+		rc = reason_errno(&why, "cpus_refused", errno, "sched_setaffinity");
 		goto out;
 	}
 	if (config->compute_us > 0 && config->compute_loops_per_us <= 0) {
@@ -254,7 +254,7 @@ int command_run(int argc, char **argv)
 	if (rc == 0)
 		status = RESULT_OK;
 	else if (rc == -EINTR)
-		reason_set(&why, "interrupted");
+		interrupt_reason(&why);
 out:
 	peer_pid = 0; /* it may be gone, and its number another's */
 	result_set_status(result, status, status == RESULT_OK ? NULL : &why);

@@ -46,8 +46,8 @@ struct lane {
 	json_t *results[ROUNDS_MAX]; /* of each round; NULL where it failed */
 	unsigned ok_count;
 	json_t *failures; /* warnings, one a round that failed */
-	json_t *failure; /* what the last of them answered; NULL with `why` for nothing */
-	struct reason why;
+	json_t *failure; /* what the last of them answered; NULL for nothing */
+	json_t *reason; /* why no round is ok, a remark */
 };
 
 static void gather_words(struct run_words *run, const char *engine, const char *loops_per_us,
@@ -164,7 +164,7 @@ static json_t *empty_lane_json(const struct lane *lane)
 	put_string(engine, "label", lane->spec);
 	put_new(entry, "engine", engine);
 	put_string(entry, "status", "error");
-	put_string(entry, "reason", lane->why.text);
+	put_shared(entry, "reason", lane->reason);
 	put_null(entry, "trace");
 	return entry;
 }
@@ -211,7 +211,7 @@ static void print_lanes(const json_t *document)
 		const json_t *run = json_object_get(lane, "run");
 		printf("%-24s ", string_at(lane, "engine.label"));
 		if (!status_is(lane, "ok")) {
-			printf("%s: %s\n", string_at(lane, "status"), string_at(lane, "reason"));
+			print_status_of(lane);
 			continue;
 		}
 		printf("%7.1f us ", number_at(run, "op_ns.median") / 1e3);
@@ -254,11 +254,9 @@ static void note_failure(struct lane *lane, json_t *result, const struct reason 
 			 unsigned round, unsigned rounds)
 {
 	bool ran = status_is(result, "ok");
-	if (ran)
-		reason_set(&lane->why, "nothing was finished; use a longer --runtime");
-	else
-		reason_set(&lane->why, "%s", result ? string_at(result, "reason") : why->text);
-	failed_round_add(lane->failures, round, rounds, &lane->why);
+	json_decref(lane->reason);
+	lane->reason = child_run_failure(result, why);
+	failed_round_add(lane->failures, round, rounds, lane->reason);
 	json_decref(lane->failure);
 	lane->failure = ran ? NULL : result;
 	if (ran)
@@ -293,7 +291,7 @@ static struct lane *make_lanes(const struct timeline_options *options)
 	for (unsigned i = 0; i < options->series.engines.count; i++) {
 		lanes[i].spec = options->series.engines.specs[i];
 		lanes[i].failures = required(json_array());
-		reason_set(&lanes[i].why, "interrupted before it ran");
+		lanes[i].reason = engine_series_not_reached();
 	}
 	return lanes;
 }
@@ -305,6 +303,7 @@ static void free_lanes(struct lane *lanes, const struct timeline_options *option
 			json_decref(lanes[i].results[round]);
 		json_decref(lanes[i].failure);
 		json_decref(lanes[i].failures);
+		json_decref(lanes[i].reason);
 	}
 	free(lanes);
 }
@@ -346,14 +345,12 @@ static int check_run_words(const struct timeline_options *options)
 {
 	for (unsigned i = 0; i < options->series.engines.count; i++) {
 		struct run_words words;
-		struct run_options parsed;
 		struct reason why;
 		gather_words(&words, options->series.engines.specs[i], "1", options);
-		if (run_words_read(&words, &parsed, &why) < 0) {
+		if (run_words_try(&words, &why) < 0) {
 			fprintf(stderr, "iolab timeline: %s\n", why.text);
 			return EXIT_USAGE;
 		}
-		run_options_free(&parsed);
 	}
 	return EXIT_OK;
 }

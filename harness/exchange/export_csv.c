@@ -22,6 +22,7 @@ static const struct column work[] = {
 	{ "time_utc", "time_utc" },
 	{ "status", "status" },
 	{ "reason", "reason" },
+	{ "reason_id", "reason.id" },
 	{ "engine", "engine.label" },
 	{ "workload", "workload.name" },
 	{ "panel", "workload.panel" },
@@ -93,6 +94,13 @@ static void put_text(FILE *out, const char *text)
 	free(escaped);
 }
 
+static void put_remark(FILE *out, const json_t *remark)
+{
+	char *text = remark_text(remark);
+	put_text(out, text);
+	free(text);
+}
+
 /* What a run does not have is an empty field. Numbers have a point, whatever the locale. */
 static void put_value(FILE *out, const json_t *value)
 {
@@ -102,6 +110,8 @@ static void put_value(FILE *out, const json_t *value)
 		json_dumpf(value, out, JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
 	else if (json_is_boolean(value))
 		fputs(json_is_true(value) ? "true" : "false", out);
+	else if (json_is_object(value))
+		put_remark(out, value);
 }
 
 /* A metric of a run that has it; an empty field of one that has not. */
@@ -123,9 +133,8 @@ static void put_warnings(FILE *out, const json_t *warnings)
 	json_t *warning;
 	FILE *words = open_memstream(&joined, &length);
 	json_array_foreach (warnings, i, warning) {
-		char *text = remark_text(warning);
-		fprintf(words, "%s%s", i > 0 ? "; " : "", text);
-		free(text);
+		fputs(i > 0 ? "; " : "", words);
+		remark_print(words, warning);
 	}
 	fclose(words);
 	put_text(out, joined);

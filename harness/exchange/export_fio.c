@@ -12,6 +12,7 @@
 
 #include "base/json_path.h"
 #include "base/json_put.h"
+#include "base/remark.h"
 #include "base/whole_number.h"
 #include "exchange/export.h"
 #include "histogram.h"
@@ -330,7 +331,9 @@ static json_t *job_json(const json_t *run, unsigned number)
 	put_int(job, "eta", 0);
 	put_int(job, "elapsed", integer_of(ceil(number_at(run, "metrics.elapsed_s"))));
 	put_new(job, "job options", options_json(run, json_string_value(name)));
-	put_string(job, "desc", error ? string_at(run, "reason") : panel);
+	char *reason = remark_text(json_object_get(run, "reason"));
+	put_string(job, "desc", error ? reason : panel);
+	free(reason);
 	set_directions(job, run);
 	set_cpu(job, run);
 	set_latency_shares(job, run);

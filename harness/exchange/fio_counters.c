@@ -25,7 +25,7 @@ static bool is_counter(const json_t *value, const char *where, const char *key, 
 	double number = json_number_value(value);
 	if (!json_is_number(value) || (number >= 0 && number <= most))
 		return true;
-	reason_set(why, "%s%s%s is %g, which cannot be", where, *where ? "." : "", key, number);
+	reason_say(why, "%s%s%s is %g, which cannot be", where, *where ? "." : "", key, number);
 	return false;
 }
 

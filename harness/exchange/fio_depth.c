@@ -123,7 +123,7 @@ int fio_depth_find(const json_t *options, bool here, const struct fio_counters *
 		remark_on_jobs(options, counters, remarks);
 	double depth = (double)found->iodepth * found->jobs;
 	if (depth > DEPTH_MOST) {
-		reason_set(why, "iodepth=%u and numjobs=%u cannot be", found->iodepth, found->jobs);
+		reason_say(why, "iodepth=%u and numjobs=%u cannot be", found->iodepth, found->jobs);
 		return -EINVAL;
 	}
 	found->known = found->jobs_known && found->iodepth_known &&

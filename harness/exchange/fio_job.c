@@ -148,10 +148,10 @@ static void name_error(const json_t *job, const json_t *options, bool here, stru
 	char shown[200];
 	copy_printable(said, strlen(said), shown, sizeof shown);
 	if (is_linux_errno(number, options, here))
-		reason_errno(error, (int)number, "fio%s%s", *shown ? ": " : " ended with an error",
-			     shown);
+		reason_errno(error, "fio_error", (int)number, "fio%s%s",
+			     *shown ? ": " : " ended with an error", shown);
 	else
-		reason_set(error,
+		reason_set(error, "fio_error",
 			   "fio%s%s: error %lld, by the numbers of the system that it ran on",
 			   *shown ? ": " : " ended with an error", shown, (long long)number);
 }
@@ -168,7 +168,7 @@ static void settle(json_t *run, const json_t *job, const struct fio_output *outp
 	else
 		none = set_metrics(run, job, counters, longest_s_of(job, options), remarks);
 	if (none)
-		reason_set(&error, "%s", none);
+		reason_set(&error, "fio_no_figures", "%s", none);
 	bool ok = !failed && !none;
 	result_set_status(run, ok ? RESULT_OK : RESULT_ERROR, ok ? NULL : &error);
 }
@@ -213,7 +213,7 @@ static int check_times(const json_t *document, const json_t *job, struct reason 
 	double written_s = number_at(document, "timestamp");
 	if (start_s >= 0 && start_s <= TIME_MOST_S && written_s >= 0 && written_s <= TIME_MOST_S)
 		return 0;
-	reason_set(why, "its time is no date (timestamp %g, job_start %g s)", written_s, start_s);
+	reason_say(why, "its time is no date (timestamp %g, job_start %g s)", written_s, start_s);
 	return -ERANGE;
 }
 

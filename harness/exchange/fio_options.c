@@ -85,7 +85,7 @@ int fio_option_count(const json_t *options, const char *name, unsigned usual, un
 		return 0;
 	char shown[40];
 	copy_printable(value, strlen(value), shown, sizeof shown);
-	reason_set(why, "%s=%s is not a count", name, shown);
+	reason_say(why, "%s=%s is not a count", name, shown);
 	return -EINVAL;
 }
 
@@ -170,7 +170,7 @@ int fio_option_blocks(const json_t *options, bool reads, bool writes, bool rando
 	if ((reads && bytes[0] < 0) || (writes && bytes[1] < 0)) {
 		char shown[80];
 		copy_printable(text, strlen(text), shown, sizeof shown);
-		reason_set(why, "bs=%s is not a size of blocks", shown);
+		reason_say(why, "bs=%s is not a size of blocks", shown);
 		return -EINVAL;
 	}
 	double size = reads ? bytes[0] : bytes[1];

@@ -28,7 +28,7 @@ static unsigned char *read_bytes(const char *path, size_t *length, time_t *writt
 	FILE *file = fopen(path, "re");
 	struct stat status;
 	if (!file || fstat(fileno(file), &status) < 0) {
-		reason_errno(why, errno, "%s", path);
+		reason_say_errno(why, errno, "%s", path);
 		if (file)
 			fclose(file);
 		return NULL;
@@ -53,7 +53,7 @@ static unsigned char *read_bytes(const char *path, size_t *length, time_t *writt
 		return bytes;
 	}
 	free(bytes);
-	reason_errno(why, error, "%s", path);
+	reason_say_errno(why, error, "%s", path);
 	return NULL;
 }
 
@@ -139,7 +139,7 @@ static char *read_text(const char *path, time_t *written, struct reason *why)
 		return NULL;
 	const char *foreign = foreign_format(bytes, length);
 	if (foreign) {
-		reason_set(why, "%s: it is %s; UTF-8 and UTF-16 are read", path, foreign);
+		reason_say(why, "%s: it is %s; UTF-8 and UTF-16 are read", path, foreign);
 		free(bytes);
 		return NULL;
 	}
@@ -161,9 +161,9 @@ static char *read_text(const char *path, time_t *written, struct reason *why)
 	if (text && whole)
 		return text;
 	if (text)
-		reason_set(why, "%s: it is damaged (bytes of 0), or of two encodings", path);
+		reason_say(why, "%s: it is damaged (bytes of 0), or of two encodings", path);
 	else
-		reason_errno(why, ENOMEM, "%s", path);
+		reason_say_errno(why, ENOMEM, "%s", path);
 	free(text);
 	return NULL;
 }
@@ -260,7 +260,7 @@ static void quote(const char *path, const char *text, struct reason *why)
 		}
 	}
 	if (!line) {
-		reason_set(why,
+		reason_say(why,
 			   "%s: it is empty, there is no JSON in it; fio writes it with "
 			   "--output-format=json",
 			   path);
@@ -268,7 +268,7 @@ static void quote(const char *path, const char *text, struct reason *why)
 	}
 	line = skip_blanks(line);
 	copy_printable(line, strcspn(line, "\r\n"), quoted, sizeof quoted);
-	reason_set(why,
+	reason_say(why,
 		   "%s: there is no JSON in it (fio writes it with --output-format=json), but: %s",
 		   path, quoted);
 }
@@ -278,7 +278,7 @@ static void describe_piece(const char *path, const char *text, const char *at,
 			   const json_t *document, const json_error_t *error, struct reason *why)
 {
 	if (document) {
-		reason_set(
+		reason_say(
 			why,
 			json_object_get(document, "client_stats")
 				? "%s: from fio's client and server, which is not read"
@@ -291,7 +291,7 @@ static void describe_piece(const char *path, const char *text, const char *at,
 	for (const char *c = text; c < at; c++)
 		line += *c == '\n';
 	copy_printable(error->text, strlen(error->text), cause, sizeof cause);
-	reason_set(why, "%s: broken JSON, in line %d: %s", path, line, cause);
+	reason_say(why, "%s: broken JSON, in line %d: %s", path, line, cause);
 }
 
 /*
@@ -373,18 +373,18 @@ static json_t *find_result(const char *path, const char *text, struct reason *wh
 	if (count == 0 && !why->text[0])
 		quote(path, text, why);
 	if (count > 1)
-		reason_set(why,
+		reason_say(why,
 			   "%s: more than one result of fio (%u); put each in a file of its own "
 			   "(of --status-interval, the last)",
 			   path, count);
 	else if (count == 1 && broken_results > 0)
-		reason_set(
+		reason_say(
 			why,
 			"%s: a result of fio, and a part of another one: put the whole one in a file "
 			"of its own",
 			path);
 	else if (count == 1 && json_array_size(json_object_get(result, "jobs")) == 0)
-		reason_set(why, "%s: fio ran no job", path);
+		reason_say(why, "%s: fio ran no job", path);
 	else if (count == 1)
 		return result;
 	json_decref(result);

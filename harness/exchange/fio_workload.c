@@ -70,7 +70,7 @@ static const struct pattern *find_pattern(const json_t *options, struct reason *
 		    strncmp(patterns[i].name, rw, length) == 0)
 			return &patterns[i];
 	copy_printable(rw, strlen(rw), shown, sizeof shown);
-	reason_set(why,
+	reason_say(why,
 		   "rw=%s has no counterpart here; read, write, rw, randread, randwrite and "
 		   "randrw have",
 		   shown);
@@ -107,7 +107,7 @@ static int find_read_pct(const json_t *options, unsigned *read_pct, struct reaso
 		if (fio_option_count(options, name, 50, &pct, why) < 0)
 			return -EINVAL;
 		if (pct > 100) {
-			reason_set(why, "%s=%u is no share in percent", name, pct);
+			reason_say(why, "%s=%u is no share in percent", name, pct);
 			return -EINVAL;
 		}
 		*read_pct = of_writes ? 100 - pct : pct;
@@ -388,7 +388,7 @@ static int refuse_twins(const json_t *options, unsigned twins, struct reason *wh
 	char shown[24] = "";
 	if (numjobs)
 		snprintf(shown, sizeof shown, "numjobs=%.12s", numjobs);
-	reason_set(
+	reason_say(
 		why,
 		"%s: %u jobs of this name in one group, each reported alone; fio writes what they "
 		"reached together with --group_reporting",

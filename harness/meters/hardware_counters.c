@@ -56,8 +56,8 @@ void hardware_counters_open(struct hardware_counters *counters,
 			continue;
 		counters->error = errno;
 		bool forbidden = errno == EACCES || errno == EPERM;
-		reason_errno(&counters->why, errno, "perf_event_open, %s of %s%s", names[i],
-			     HARDWARE_SCOPE,
+		reason_errno(&counters->why, "perf_refused", errno, "perf_event_open, %s of %s%s",
+			     names[i], HARDWARE_SCOPE,
 			     forbidden ? " (see kernel.perf_event_paranoid; 1 allows it)" : "");
 	}
 }
@@ -96,11 +96,12 @@ static bool amount_of(const struct hardware_counters *counters,
 		return false;
 	}
 	if (before->of[i].running_ns == UNREAD || after->of[i].running_ns == UNREAD) {
-		reason_set(why, "%s: the counter could not be read", names[i]);
+		reason_set(why, "counter_unreadable", "%s: the counter could not be read",
+			   names[i]);
 		return false;
 	}
 	if (after->of[i].running_ns <= before->of[i].running_ns) {
-		reason_set(why,
+		reason_set(why, "counter_not_free",
 			   "%s: no counter of the CPU was free for it in the window; what else "
 			   "counts here (perf, the NMI watchdog)?",
 			   names[i]);

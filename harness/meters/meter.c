@@ -75,12 +75,13 @@ static int open_syscall_counter(struct reason *why)
 {
 	int id = syscall_tracepoint_id();
 	if (id == -ENOENT) {
-		reason_set(why, "tracefs is not mounted at /sys/kernel/tracing; as root: "
-				"mount -t tracefs tracefs /sys/kernel/tracing");
+		reason_set(why, "no_tracefs",
+			   "tracefs is not mounted at /sys/kernel/tracing; as root: "
+			   "mount -t tracefs tracefs /sys/kernel/tracing");
 		return -1;
 	}
 	if (id < 0) {
-		reason_errno(why, id, "tracepoint raw_syscalls:sys_enter");
+		reason_errno(why, "no_tracepoint", id, "tracepoint raw_syscalls:sys_enter");
 		return -1;
 	}
 	struct perf_event_attr attr = {
@@ -91,7 +92,7 @@ static int open_syscall_counter(struct reason *why)
 	};
 	int fd = (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
 	if (fd < 0)
-		reason_errno(why, errno,
+		reason_errno(why, "perf_refused", errno,
 			     "perf_event_open (see kernel.perf_event_paranoid; root may)");
 	return fd;
 }

@@ -67,7 +67,7 @@ static int open_ring(struct ring *ring, unsigned cpu, struct reason *why)
 	};
 	ring->fd = (int)syscall(SYS_perf_event_open, &attr, 0, (int)cpu, -1, PERF_FLAG_FD_CLOEXEC);
 	if (ring->fd < 0)
-		return reason_errno(why, errno,
+		return reason_errno(why, "perf_refused", errno,
 				    "perf_event_open (see kernel.perf_event_paranoid; root may)");
 	/* Not writable: the kernel then overwrites the oldest records. */
 	ring->page = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE) + RING_BYTES, PROT_READ, MAP_SHARED,
@@ -75,7 +75,8 @@ static int open_ring(struct ring *ring, unsigned cpu, struct reason *why)
 	if (ring->page != MAP_FAILED)
 		return 0;
 	ring->page = NULL;
-	return reason_errno(why, errno, "mapping a perf ring (see kernel.perf_event_mlock_kb)");
+	return reason_errno(why, "perf_refused", errno,
+			    "mapping a perf ring (see kernel.perf_event_mlock_kb)");
 }
 
 struct on_cpu *on_cpu_open(struct reason *why)
@@ -83,7 +84,7 @@ struct on_cpu *on_cpu_open(struct reason *why)
 	unsigned cpus = (unsigned)sysconf(_SC_NPROCESSORS_CONF);
 	struct on_cpu *record = calloc(1, sizeof *record + cpus * sizeof *record->rings);
 	if (!record) {
-		reason_errno(why, ENOMEM, "record of context switches");
+		reason_errno(why, "no_memory", ENOMEM, "record of context switches");
 		return NULL;
 	}
 	for (unsigned cpu = 0; cpu < cpus; cpu++) {
@@ -223,7 +224,7 @@ static int read_rings(const struct on_cpu *record, uint64_t begin_ns, struct cha
 		unsigned here = read_ring(&record->rings[i], changes + count, &full);
 		count += here;
 		if (full && (here == 0 || changes[count - 1].time_ns > begin_ns)) {
-			reason_set(why,
+			reason_set(why, "switches_overrun",
 				   "CPU %u switched threads more than %zu times after the piece "
 				   "began, and the kernel's record of them holds no more; use a "
 				   "shorter --runtime",
@@ -239,7 +240,7 @@ json_t *on_cpu_json(struct on_cpu *record, uint64_t begin_ns, uint64_t end_ns, s
 	struct change *changes = malloc(record->ring_count * RING_BYTES /
 					sizeof(struct switch_record) * sizeof *changes);
 	if (!changes) {
-		reason_errno(why, ENOMEM, "reading the record of context switches");
+		reason_errno(why, "no_memory", ENOMEM, "reading the record of context switches");
 		return NULL;
 	}
 	int found = read_rings(record, begin_ns, changes, why);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "meters/op_trace.h"
+#include "base/json_put.h"
+#include "base/remark.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/json_put.h"
 
 struct trace *trace_open(unsigned depth)
 {
@@ -346,7 +346,7 @@ static void split_call(struct call_splitter *splitter, json_int_t begin_ns, json
 	add_part(splitter, false, at_ns, end_ns);
 }
 
-void trace_add_threads(json_t *trace, json_t *threads, const char *why)
+void trace_add_threads(json_t *trace, json_t *threads, const struct reason *why)
 {
 	json_int_t length_ns = json_integer_value(json_object_get(trace, "length_ns"));
 	struct call_splitter splitter = { required(json_array()), 0, 0 };
@@ -373,7 +373,7 @@ void trace_add_threads(json_t *trace, json_t *threads, const char *why)
 	}
 	put_shared(trace, "calls", threads ? splitter.calls : NULL);
 	put_new(trace, "threads", threads);
-	put_string(trace, "threads_reason", threads ? NULL : why);
+	put_new(trace, "threads_reason", threads ? NULL : remark_of_reason(why));
 	json_decref(splitter.calls);
 	json_decref(always);
 }

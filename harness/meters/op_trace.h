@@ -97,6 +97,6 @@ json_t *trace_json(const struct trace *trace, const struct trace_window *window)
  * is taken over), and by it splits the calls of the loop's thread into working and blocked:
  * "calls", and two of "totals". Without the list (NULL) these are null, with the reason `why`.
  */
-void trace_add_threads(json_t *trace, json_t *threads, const char *why);
+void trace_add_threads(json_t *trace, json_t *threads, const struct reason *why);
 
 #endif

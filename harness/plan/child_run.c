@@ -15,6 +15,9 @@
 
 #include "base/exit_status.h"
 #include "base/interrupt.h"
+#include "base/json_path.h"
+#include "base/json_put.h"
+#include "base/remark.h"
 #include "clock.h"
 #include "run/result.h"
 
@@ -41,7 +44,7 @@ int run_words_check(const struct run_words *run, struct reason *why)
 {
 	if (!run->too_many)
 		return 0;
-	reason_set(why, "too many options for the runs; name each once");
+	reason_say(why, "too many options for the runs; name each once");
 	return -E2BIG;
 }
 
@@ -59,6 +62,15 @@ int run_words_read(const struct run_words *run, struct run_options *parsed, stru
 	unsigned argc = as_argv(run, argv);
 	int rc = run_words_check(run, why);
 	return rc < 0 ? rc : run_options_read(parsed, (int)argc, (char **)argv, why);
+}
+
+int run_words_try(const struct run_words *run, struct reason *why)
+{
+	struct run_options parsed;
+	int rc = run_words_read(run, &parsed, why);
+	if (rc == 0)
+		run_options_free(&parsed);
+	return rc;
 }
 
 json_t *run_words_failure(const struct run_words *run, const struct reason *why)
@@ -149,13 +161,14 @@ static json_t *answer_of(const struct child *child, struct reason *why)
 		answer = json_loadb(text ? text : "", len_bytes, JSON_DISABLE_EOF_CHECK, NULL);
 	free(text);
 	if (end == READ_LATE)
-		reason_set(why, "hung: killed after %.0f s", child->limit_s);
+		reason_set(why, "hung", "hung: killed after %.0f s", child->limit_s);
 	else if (end == READ_STOPPED)
-		reason_set(why, "interrupted");
+		interrupt_reason(why);
 	else if (!answer && WIFSIGNALED(status))
-		reason_set(why, "killed by SIG%s", sigabbrev_np(WTERMSIG(status)));
+		reason_set(why, "killed", "killed by SIG%s", sigabbrev_np(WTERMSIG(status)));
 	else if (!answer)
-		reason_set(why, "ended with status %d and no result", WEXITSTATUS(status));
+		reason_set(why, "no_result", "ended with status %d and no result",
+			   WEXITSTATUS(status));
 	return answer;
 }
 
@@ -167,12 +180,13 @@ static pid_t fork_with_pipe(int *end, struct reason *why)
 {
 	int ends[2];
 	if (pipe2(ends, O_CLOEXEC) < 0)
-		return reason_errno(why, errno, "pipe");
+		return reason_errno(why, "process_not_started", errno, "pipe");
 	fflush(stdout);
 	pid_t parent = getpid();
 	pid_t pid = fork();
 	if (pid < 0) {
-		reason_errno(why, errno, "fork (see ulimit -u and the pids cgroup)");
+		reason_errno(why, "process_not_started", errno,
+			     "fork (see ulimit -u and the pids cgroup)");
 		close(ends[0]);
 		close(ends[1]);
 		return pid;
@@ -204,6 +218,16 @@ json_t *child_run(const struct run_words *run, double limit_s, struct reason *wh
 	execv("/proc/self/exe", (char **)words.words);
 	fprintf(stderr, "iolab: /proc/self/exe: %s\n", strerror(errno));
 	_exit(EXIT_ERROR);
+}
+
+json_t *child_run_failure(const json_t *result, const struct reason *why)
+{
+	if (!result)
+		return remark_of_reason(why);
+	if (status_is(result, "ok"))
+		return remark_new("finished_nothing", NULL,
+				  "nothing was finished; use a longer --runtime");
+	return required(json_incref(json_object_get(result, "reason")));
 }
 
 json_t *child_work(json_t *(*work)(const void *), const void *argument, double limit_s,

@@ -35,6 +35,9 @@ int run_words_check(const struct run_words *run, struct reason *why);
  */
 int run_words_read(const struct run_words *run, struct run_options *parsed, struct reason *why);
 
+/* Would `iolab run` take them? Returns 0, or -errno with `why` as above. */
+int run_words_try(const struct run_words *run, struct reason *why);
+
 /* The result that such a run leaves when it could leave none itself. A new reference. */
 json_t *run_words_failure(const struct run_words *run, const struct reason *why);
 
@@ -45,6 +48,12 @@ json_t *run_words_failure(const struct run_words *run, const struct reason *why)
  * until the run has ended.
  */
 json_t *child_run(const struct run_words *run, double limit_s, struct reason *why);
+
+/*
+ * Why such a run brought no figures, a remark: its own reason; `why` when it left no result (NULL);
+ * or "finished_nothing" when it ended well without a single operation. A new reference.
+ */
+json_t *child_run_failure(const json_t *result, const struct reason *why);
 
 /*
  * Runs `work` in a forked process and returns the object that it answers there; NULL with `why` when

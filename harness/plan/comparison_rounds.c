@@ -95,7 +95,7 @@ static int keep_result(struct comparison_rounds *r, json_t *result, struct reaso
 {
 	char *line = json_dumps(result, JSON_COMPACT | JSON_REAL_PRECISION(9));
 	int rc = line ? results_folder_append(r->folder, line, why)
-		      : reason_errno(why, ENOMEM, "a result's line");
+		      : reason_say_errno(why, ENOMEM, "a result's line");
 	free(line);
 	r->kept += rc == 0;
 	if (rc == 0 && r->progress.until_precise) {

@@ -8,6 +8,7 @@
 #include "base/interrupt.h"
 #include "base/json_folder.h"
 #include "base/json_put.h"
+#include "base/remark.h"
 #include "meters/idle_host.h"
 
 static error_t parse_once(int key, char *arg, struct argp_state *state)
@@ -88,6 +89,11 @@ json_t *engine_series_document(const struct engine_series *s, json_t *env)
 	put_int(document, "seed", (int64_t)s->order.seed);
 	put_bool(document, "interrupted", interrupt_requested());
 	return document;
+}
+
+json_t *engine_series_not_reached(void)
+{
+	return remark_new("not_reached", NULL, "interrupted before it ran");
 }
 
 int engine_series_end(struct engine_series *s, json_t *document, int status,

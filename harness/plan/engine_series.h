@@ -70,6 +70,9 @@ bool engine_series_next(struct engine_series *series, unsigned piece_count, stru
  */
 json_t *engine_series_document(const struct engine_series *series, json_t *env);
 
+/* Why something that a signal came before has no figures, a remark. A new reference. */
+json_t *engine_series_not_reached(void);
+
 /*
  * Hands the document over, and frees it and the series: as a table by `print`, or as JSON; and as a
  * file in the results folder, but never a document that a signal cut short. Returns the exit

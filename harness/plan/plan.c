@@ -172,7 +172,7 @@ static int add_run_words(struct making *m, struct planned_run *r, const struct s
 			end++;
 		const char *name = run_option_name(choice->run_words[i]);
 		if (name && is_planned(sweep, name)) {
-			reason_set(m->why,
+			reason_say(m->why,
 				   "--%s after -- would override the plan%s; use what compare has "
 				   "for it, see iolab compare --help",
 				   name,
@@ -222,7 +222,7 @@ static int add_run(struct making *m, const struct sweep *sweep, const char *engi
 	struct plan *plan = m->plan;
 	struct planned_run *runs = realloc(plan->runs, (plan->count + 1) * sizeof *runs);
 	if (!runs)
-		return reason_errno(m->why, ENOMEM, "a plan of %u runs", plan->count + 1);
+		return reason_say_errno(m->why, ENOMEM, "a plan of %u runs", plan->count + 1);
 	plan->runs = runs;
 	struct planned_run *r = &runs[plan->count++];
 	memset(r, 0, sizeof *r);
@@ -251,7 +251,7 @@ static const struct swept_words *split_values(struct making *m, const struct swe
 		plan->swept = list;
 	if (!made || !list) {
 		free(made);
-		reason_errno(m->why, ENOMEM, "--%s", sweep->list_option);
+		reason_say_errno(m->why, ENOMEM, "--%s", sweep->list_option);
 		return NULL;
 	}
 	plan->swept[plan->swept_count++] = made;
@@ -312,7 +312,7 @@ static int refuse_unused_axis(struct making *m, const struct sweep_axis *axis,
 {
 	char names[120];
 	workload_names_by_axis(instead, names, sizeof names);
-	reason_set(m->why, "--%s: %s ha%s --%s", axis->list_option, names,
+	reason_say(m->why, "--%s: %s ha%s --%s", axis->list_option, names,
 		   strchr(names, ' ') ? "ve" : "s", instead->list_option);
 	return -EINVAL;
 }
@@ -328,7 +328,7 @@ static int list_chosen(struct making *m)
 		struct reason cause;
 		workload = workload_find(names.words[w], &cause);
 		if (!workload) {
-			reason_set(m->why, "--workloads: %s", cause.text);
+			reason_say(m->why, "--workloads: %s", cause.text);
 			rc = -EINVAL;
 			break;
 		}
@@ -350,7 +350,7 @@ static int check_rates(struct making *m)
 	for (unsigned a = 0; m->choice->rates && axis_at(a); a++) {
 		if (!m->choice->swept[a])
 			continue;
-		reason_set(m->why,
+		reason_say(m->why,
 			   "--rates is swept in place of --%s; one value for all runs comes after "
 			   "--, as -- --%s 64",
 			   axis_at(a)->list_option, axis_at(a)->option);
@@ -370,7 +370,7 @@ static int refuse_doubles(struct making *m)
 			if (a->x != b->x || strcmp(a->engine_label, b->engine_label) != 0 ||
 			    strcmp(a->panel, b->panel) != 0)
 				continue;
-			reason_set(m->why,
+			reason_say(m->why,
 				   "'%s' is there twice; name each engine, workload and swept "
 				   "value once",
 				   a->label);
@@ -403,7 +403,7 @@ static int check_run(struct making *m, struct planned_run *r)
 	bool calibrated = config->compute_us <= 0 || config->compute_loops_per_us > 0;
 	run_options_free(&parsed);
 	if (!r->panel)
-		return reason_errno(m->why, ENOMEM, "a plan of %u runs", plan->count);
+		return reason_say_errno(m->why, ENOMEM, "a plan of %u runs", plan->count);
 	if (calibrated)
 		return 0;
 	if (!*plan->compute_loops)
@@ -423,7 +423,7 @@ static int choose_baseline(struct making *m)
 	struct reason cause;
 	snprintf(plan->baseline, sizeof plan->baseline, "blocking");
 	if (spec && engine_spec_parse(spec, &engine, &options, &cause) < 0) {
-		reason_set(m->why, "--baseline %s: %s", spec, cause.text);
+		reason_say(m->why, "--baseline %s: %s", spec, cause.text);
 		return -EINVAL;
 	}
 	if (spec)
@@ -432,7 +432,7 @@ static int choose_baseline(struct making *m)
 		plan->has_baseline |= strcmp(plan->runs[i].engine_label, plan->baseline) == 0;
 	if (!spec || plan->has_baseline)
 		return 0;
-	reason_set(m->why, "--baseline %s: add it to --engines, or choose one of them",
+	reason_say(m->why, "--baseline %s: add it to --engines, or choose one of them",
 		   plan->baseline);
 	return -EINVAL;
 }
@@ -443,7 +443,7 @@ static int refuse_unused_words(struct making *m)
 	for (unsigned i = 0; i < m->choice->run_word_count; i++) {
 		if (m->choice->run_words[i][0] != '-' || m->used[i])
 			continue;
-		reason_set(m->why, "%s has no effect on any of these workloads; leave it out",
+		reason_say(m->why, "%s has no effect on any of these workloads; leave it out",
 			   m->choice->run_words[i]);
 		return -EINVAL;
 	}
@@ -456,7 +456,7 @@ int plan_make(struct plan *plan, const struct plan_choice *choice, struct reason
 	struct making m = { plan, choice, NULL, why };
 	m.used = calloc(choice->run_word_count + 1, sizeof *m.used);
 	if (!m.used || !choice->engines)
-		return reason_errno(why, ENOMEM, "a plan");
+		return reason_say_errno(why, ENOMEM, "a plan");
 	int rc = word_list_split(&plan->engines, "engines", choice->engines, LIST_MAX, why);
 	plan->engine_count = plan->engines.count;
 	if (rc == 0)

@@ -158,7 +158,7 @@ static int start_ticker(struct driver *d, struct sigaction *previous)
 	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGALRM };
 	event._sigev_un._tid = gettid(); /* glibc has no name for it: timer_create(2) */
 	if (timer_create(CLOCK_MONOTONIC, &event, &d->ticker) < 0)
-		return reason_errno(&d->out->why, errno, "timer_create");
+		return reason_errno(&d->out->why, "timer_not_made", errno, "timer_create");
 	watchdog.cut_off_ns = UINT64_MAX;
 	watchdog.workload = d->workload->peer > 0 ? d->workload : NULL;
 	watchdog.done = 0;
@@ -261,14 +261,10 @@ static void close_window(struct driver *d)
  * Ends the run early, with the first reason of several. What is in flight is still waited for,
  * whatever the cause.
  */
-__attribute__((format(printf, 3, 4))) static void fail(struct driver *d, int error,
-						       const char *format, ...)
+static void fail(struct driver *d, int error, const struct reason *why)
 {
 	if (d->rc == 0) {
-		va_list args;
-		va_start(args, format);
-		vsnprintf(d->out->why.text, sizeof d->out->why.text, format, args);
-		va_end(args);
+		d->out->why = *why;
 		d->rc = error;
 	}
 	if (d->phase < DRAIN)
@@ -319,10 +315,12 @@ static void look_for_standstill(struct driver *d, uint64_t now_ns)
 	uint64_t silence_ns = now_ns - d->returned_ns;
 	if (d->idle_looks >= 2 && silence_ns >= d->patience->standstill_ns + device_ns(d)) {
 		char owed[OWED_BYTES];
+		struct reason why;
 		describe_owed(d, now_ns, owed, sizeof owed);
-		fail(d, -ETIMEDOUT,
-		     "the run stood still: nothing came back for %.1f s; in flight: %s",
-		     (double)silence_ns / NS_PER_S, owed);
+		reason_set(&why, "stood_still",
+			   "the run stood still: nothing came back for %.1f s; in flight: %s",
+			   (double)silence_ns / NS_PER_S, owed);
+		fail(d, -ETIMEDOUT, &why);
 	} else {
 		set_ticker(d, now_ns);
 	}
@@ -331,10 +329,13 @@ static void look_for_standstill(struct driver *d, uint64_t now_ns)
 /* The engine sat in a call until its connections were shut down: see on_tick(). */
 static void fail_cut_off(struct driver *d, uint64_t now_ns)
 {
-	fail(d, -ETIMEDOUT,
-	     "the run stood still: the engine waited for its peer within a call, %.0f s longer than it "
-	     "should have; its connections were shut down",
-	     (double)(now_ns - d->phase_end_ns) / NS_PER_S);
+	struct reason why;
+	reason_set(
+		&why, "sat_in_a_call",
+		"the run stood still: the engine waited for its peer within a call, %.0f s longer than it "
+		"should have; its connections were shut down",
+		(double)(now_ns - d->phase_end_ns) / NS_PER_S);
+	fail(d, -ETIMEDOUT, &why);
 }
 
 /* The workload was told to stop, or the engine to give back. As long as something comes, it may. */
@@ -352,11 +353,14 @@ static void advance_drain(struct driver *d, uint64_t now_ns)
 		begin_phase(d, CANCELLED, now_ns, d->patience->cancel_ns + device_ns(d));
 	} else {
 		char owed[OWED_BYTES];
+		struct reason why;
 		describe_owed(d, now_ns, owed, sizeof owed);
-		fail(d, -EIO,
-		     "%s: never came back, not even after cancel; the engine lost them, or the "
-		     "device is slower than 1 MB/s",
-		     owed);
+		reason_set(
+			&why, "operations_lost",
+			"%s: never came back, not even after cancel; the engine lost them, or the "
+			"device is slower than 1 MB/s",
+			owed);
+		fail(d, -EIO, &why);
 		d->phase = OVER;
 	}
 }
@@ -365,9 +369,10 @@ static void advance_phase(struct driver *d, uint64_t now_ns)
 {
 	bool timed_out = now_ns >= d->phase_end_ns;
 	bool idle = d->inflight == 0 && d->offered_count == 0;
+	struct reason why;
 
 	if (interrupt_requested() && d->phase < DRAIN)
-		fail(d, -EINTR, "interrupted");
+		fail(d, interrupt_reason(&why), &why);
 	else if (watchdog.done)
 		fail_cut_off(d, now_ns);
 	else if (d->phase < DRAIN && !timed_out && now_ns >= d->look_ns)
@@ -411,6 +416,7 @@ static bool fill(struct driver *d)
 /* One submit() of what is on offer. Returns how many were accepted. */
 static unsigned submit(struct driver *d)
 {
+	struct reason why;
 	uint64_t now_ns = clock_ns();
 	for (unsigned i = d->stamped_count; i < d->offered_count; i++)
 		if (!d->offered[i]->continues)
@@ -422,7 +428,7 @@ static unsigned submit(struct driver *d)
 		trace_submitted(d->trace, now_ns, d->offered, accepted);
 	if (accepted < 0) {
 		d->offered_count = d->stamped_count = 0;
-		fail(d, accepted, "submit: %s: %s", errno_name(accepted), strerror(-accepted));
+		fail(d, reason_errno(&why, "submit_failed", accepted, "submit"), &why);
 		return 0;
 	}
 	for (int i = 0; i < accepted; i++)
@@ -436,7 +442,9 @@ static unsigned submit(struct driver *d)
 		memmove(d->offered, d->offered + accepted, d->offered_count * sizeof *d->offered);
 	if (accepted == 0 && d->inflight == 0) {
 		d->offered_count = d->stamped_count = 0;
-		fail(d, -EIO, "the engine accepts nothing although it holds nothing");
+		reason_set(&why, "accepts_nothing",
+			   "the engine accepts nothing although it holds nothing");
+		fail(d, -EIO, &why);
 	}
 	return (unsigned)accepted;
 }
@@ -484,6 +492,7 @@ static uint64_t compute(struct driver *d, uint64_t ops)
 /* One reap(); hands what came back to the workload, and does its share of computing. */
 static uint64_t reap(struct driver *d, unsigned min)
 {
+	struct reason why;
 	/* A wait ends when the next operation is due; without one a signal ends it, see TICK_NS. */
 	int64_t wait_ns = -1;
 	uint64_t due_ns = min ? next_due_ns(d) : UINT64_MAX;
@@ -497,15 +506,16 @@ static uint64_t reap(struct driver *d, unsigned min)
 	uint64_t now_ns = clock_ns();
 	integrate_inflight(d, now_ns); /* the engine held them until now */
 	if (count < 0) {
-		fail(d, count, "reap: %s: %s", errno_name(count), strerror(-count));
+		fail(d, reason_errno(&why, "reap_failed", count, "reap"), &why);
 		return now_ns;
 	}
 	unsigned returned = 0;
 	for (int i = 0; i < count; i++) {
 		struct io_op *op = d->done[i];
 		if (!op->in_flight) {
-			fail(d, -EIO, "the engine returned operation %u twice, or unasked",
-			     op->slot);
+			reason_set(&why, "returned_twice",
+				   "the engine returned operation %u twice, or unasked", op->slot);
+			fail(d, -EIO, &why);
 			continue;
 		}
 		op->in_flight = 0;
@@ -523,11 +533,11 @@ static uint64_t reap(struct driver *d, unsigned min)
 	uint64_t ops_before = d->workload->tally.ops;
 	int rc = d->workload->ops->complete(d->workload, d->done, returned, now_ns);
 	if (rc < 0 && interrupt_requested())
-		fail(d, -EINTR, "interrupted"); /* the peer goes down with us */
+		fail(d, interrupt_reason(&why), &why); /* the peer goes down with us */
 	else if (rc < 0 && watchdog.done)
 		fail_cut_off(d, now_ns);
 	else if (rc < 0)
-		fail(d, rc, "%s", d->workload->failure.text);
+		fail(d, rc, &d->workload->failure);
 	if (d->compute_loops_per_op)
 		now_ns = compute(d, d->workload->tally.ops - ops_before);
 	return now_ns;
@@ -549,7 +559,7 @@ static int allocate(struct driver *d)
 	if (d->open_loop)
 		d->workload->due_ns = calloc(depth, sizeof *d->workload->due_ns);
 	if (!d->offered || !d->done || !d->window_tally || (d->open_loop && !d->workload->due_ns))
-		return reason_errno(&d->out->why, ENOMEM, "driver, depth %u", depth);
+		return reason_errno(&d->out->why, "no_memory", ENOMEM, "driver, depth %u", depth);
 	return 0;
 }
 

@@ -18,17 +18,17 @@
 /* Slices of the window shorter than this are recorded, and nothing is concluded from them. */
 #define SLICE_JUDGED_S 0.1
 
-static json_t *engine_json(const struct run_config *config)
+json_t *result_engine(const struct engine_ops *engine, uint64_t engine_options)
 {
 	char variant[200], label[240];
-	engine_variant_name(config->engine, config->engine_options, variant, sizeof variant);
-	engine_label(config->engine, config->engine_options, label, sizeof label);
-	json_t *engine = required(json_object());
-	put_string(engine, "name", config->engine->name);
-	put_string(engine, "variant", variant);
-	put_string(engine, "label", label);
-	put_string(engine, "lab", config->engine->lab);
-	return engine;
+	engine_variant_name(engine, engine_options, variant, sizeof variant);
+	engine_label(engine, engine_options, label, sizeof label);
+	json_t *entry = required(json_object());
+	put_string(entry, "name", engine->name);
+	put_string(entry, "variant", variant);
+	put_string(entry, "label", label);
+	put_string(entry, "lab", engine->lab);
+	return entry;
 }
 
 static json_t *cpus_json(const cpu_set_t *cpus)
@@ -158,7 +158,7 @@ json_t *result_new(const struct run_options *options, int argc, char **argv)
 	put_string(result, "status", "error"); /* until something better is known */
 	put_null(result, "reason");
 	put_new(result, "warnings", required(json_array()));
-	put_new(result, "engine", engine_json(c));
+	put_new(result, "engine", result_engine(c->engine, c->engine_options));
 	put_new(result, "workload", result_workload(c));
 	put_new(result, "config", result_config(options, run_command(argc, argv)));
 	put_new(result, "env", environment_json(file));
@@ -172,7 +172,7 @@ void result_set_status(json_t *result, enum result_status status, const struct r
 {
 	static const char *const names[] = { "ok", "unsupported", "error" };
 	put_string(result, "status", names[status]);
-	put_string(result, "reason", why ? why->text : NULL);
+	put_new(result, "reason", why ? remark_of_reason(why) : NULL);
 }
 
 json_t *result_latency(const struct histogram *h, const char *source)
@@ -268,7 +268,7 @@ static json_t *uncounted_syscalls(const struct meter *meter)
 	if (meter->syscall_counter_fd >= 0)
 		return NULL;
 	if (meter->no_syscalls.text[0])
-		return remark_of_reason("syscalls_refused", &meter->no_syscalls);
+		return remark_because("syscalls_refused", "{why}", &meter->no_syscalls);
 	return remark_new("syscalls_not_asked_for", NULL,
 			  "counted in a run of its own (--count-syscalls)");
 }
@@ -284,14 +284,13 @@ static void describe_hardware(const struct meter *meter, const struct hardware_c
 		reason = remark_new("hardware_not_asked_for", NULL,
 				    "counted where it is asked for (--count-hardware)");
 	else if (counts->why.text[0])
-		reason = remark_of_reason("hardware_not_counted", &counts->why);
+		reason = remark_because("hardware_not_counted", "{why}", &counts->why);
 	put_new(metrics, "hardware_reason", reason);
 	if (!meter->hardware || !reason)
 		return;
 	/* What was asked for and is not there must not pass unseen in a comparison's table. */
-	json_t *values = required(json_object());
-	put_string(values, "why", counts->why.text);
-	remark_add(warnings, "hardware_not_counted", values, "hardware counters: {why}");
+	json_array_append_new(warnings, remark_because("hardware_not_counted",
+						       "hardware counters: {why}", &counts->why));
 }
 
 void result_set_metrics(json_t *result, struct workload *workload, const struct meter *meter,
@@ -435,15 +434,14 @@ static void print_others(const json_t *metrics)
 
 static void print_remark(const char *what, const char *before, const json_t *remark)
 {
-	char *text = remark_text(remark);
-	printf("  %-12s %s%s\n", what, before, text);
-	free(text);
+	printf("  %-12s %s", what, before);
+	remark_print(stdout, remark);
+	putchar('\n');
 }
 
 void result_print(const json_t *result)
 {
 	const char *status = json_string_value(json_object_get(result, "status"));
-	const char *reason = json_string_value(json_object_get(result, "reason"));
 	const json_t *metrics = json_object_get(result, "metrics");
 	const json_t *config = json_object_get(result, "config");
 
@@ -451,7 +449,7 @@ void result_print(const json_t *result)
 	       string_at(result, "workload.panel"), string_at(result, "config.x_name"),
 	       number_at(config, "x"));
 	if (strcmp(status, "ok") != 0) {
-		printf("  %-12s %s\n", status, reason ? reason : "");
+		print_remark(status, "", json_object_get(result, "reason"));
 		return;
 	}
 	printf("  %-12s %.0f %ss/s, %.1f MiB/s over %.2f s\n", "throughput",

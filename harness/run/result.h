@@ -32,6 +32,9 @@ json_t *result_workload(const struct run_config *config);
 void result_set_words(json_t *workload, const struct workload_ops *ops);
 json_t *result_config(const struct run_options *options, json_t *command);
 
+/* "engine" of a result: its name, variant, label and lab. */
+json_t *result_engine(const struct engine_ops *engine, uint64_t engine_options);
+
 /*
  * "latency_ns" and "histogram" of a result. `source` says whose clock it was. The former is null
  * when nothing was timed: there is no quantile of nothing.

@@ -236,14 +236,14 @@ static int parse_cpus(const char *text, cpu_set_t *cpus, struct reason *why)
 			last = isdigit((unsigned char)end[1]) ? strtoul(end + 1, &end, 10)
 							      : CPU_SETSIZE;
 		if ((*end && *end != ',') || first > last || last >= CPU_SETSIZE) {
-			reason_set(why, "--cpus %s: must be a list as 0,2-3", text);
+			reason_say(why, "--cpus %s: must be a list as 0,2-3", text);
 			return -EINVAL;
 		}
 		for (unsigned long cpu = first; cpu <= last; cpu++)
 			CPU_SET(cpu, cpus);
 		at = *end ? end + 1 : end;
 		if (*end && !*at) {
-			reason_set(why, "--cpus %s: ends in a comma", text);
+			reason_say(why, "--cpus %s: ends in a comma", text);
 			return -EINVAL;
 		}
 	}
@@ -252,7 +252,7 @@ static int parse_cpus(const char *text, cpu_set_t *cpus, struct reason *why)
 	CPU_AND(&wanted, &wanted, &allowed);
 	if (CPU_EQUAL(&wanted, cpus) && CPU_COUNT(cpus) > 0)
 		return 0;
-	reason_set(why,
+	reason_say(why,
 		   "--cpus %s: this process may use only %d CPUs, see `nproc` and `taskset -p $$`",
 		   text, CPU_COUNT(&allowed));
 	return -EINVAL;
@@ -264,16 +264,16 @@ static int parse_subject(struct run_options *o, struct reason *why)
 	struct run_config *c = &o->config;
 	struct reason cause;
 	if (!o->engine_spec) {
-		reason_set(why, "--engine is missing; `iolab list` shows what there is");
+		reason_say(why, "--engine is missing; `iolab list` shows what there is");
 		return -EINVAL;
 	}
 	if (engine_spec_parse(o->engine_spec, &c->engine, &c->engine_options, &cause) < 0) {
-		reason_set(why, "--engine %s: %s", o->engine_spec, cause.text);
+		reason_say(why, "--engine %s: %s", o->engine_spec, cause.text);
 		return -EINVAL;
 	}
 	c->workload = workload_find(o->workload_name, &cause);
 	if (!c->workload) {
-		reason_set(why, "--workload %s: %s", o->workload_name, cause.text);
+		reason_say(why, "--workload %s: %s", o->workload_name, cause.text);
 		return -EINVAL;
 	}
 	return o->cpu_list ? parse_cpus(o->cpu_list, &c->cpus, why) : 0;
@@ -284,15 +284,15 @@ static int settle_window(struct run_config *c, const struct typed_options *typed
 			 struct reason *why)
 {
 	if (c->op_limit && c->stall_ms > 0)
-		reason_set(why, "--stall-ms: a window of --ops has no middle; use --runtime");
+		reason_say(why, "--stall-ms: a window of --ops has no middle; use --runtime");
 	else if (c->stall_ms > 500 * c->runtime_s)
-		reason_set(why, "--stall-ms %g: more than half of --runtime %g s", c->stall_ms,
+		reason_say(why, "--stall-ms %g: more than half of --runtime %g s", c->stall_ms,
 			   c->runtime_s);
 	else if (c->trace_us && (c->op_limit || c->trace_us * 1e-6 > c->runtime_s))
-		reason_set(why, "--trace-us %u: must lie within --runtime (and not go with --ops)",
+		reason_say(why, "--trace-us %u: must lie within --runtime (and not go with --ops)",
 			   c->trace_us);
 	else if (c->op_limit && (option_typed(typed, "runtime") || option_typed(typed, "warmup")))
-		reason_set(why, "--ops ends the window and has no warm-up: leave out --runtime and "
+		reason_say(why, "--ops ends the window and has no warm-up: leave out --runtime and "
 				"--warmup");
 	else
 		return 0;
@@ -320,7 +320,7 @@ static int store_workload_options(struct run_config *c, const struct typed_optio
 		struct reason cause;
 		if (common_option(name) || workload_option_works(c, name, &cause))
 			continue;
-		reason_set(why, "--%s has no effect here: %s", name, cause.text);
+		reason_say(why, "--%s has no effect here: %s", name, cause.text);
 		return -EINVAL;
 	}
 	return 0;
@@ -379,9 +379,9 @@ static void describe_bad_word(const char *word, struct reason *why)
 	const char *name = run_option_name(word);
 	const struct option_row *row = name ? any_option(name) : NULL;
 	if (row && row->argument && !strchr(word, '='))
-		reason_set(why, "--%s needs a value (%s)", name, row->argument);
+		reason_say(why, "--%s needs a value (%s)", name, row->argument);
 	else
-		reason_set(why, "'%s' is not an option of `iolab run`, or an ambiguous one", word);
+		reason_say(why, "'%s' is not an option of `iolab run`, or an ambiguous one", word);
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -392,7 +392,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	if (name) {
 		p->typed.list[p->typed.count++] = (struct typed_option) { name, arg };
 	} else if (key == ARGP_KEY_ARG) {
-		reason_set(p->why, "'%s' is not an option; options begin with --", arg);
+		reason_say(p->why, "'%s' is not an option; options begin with --", arg);
 		rc = -EINVAL;
 	} else if (key == ARGP_KEY_END) {
 		rc = settle(p->options, &p->typed, p->why);
@@ -505,7 +505,7 @@ static int parse_all(struct run_options *o, int argc, char **argv, bool quiet, s
 	argp.options = parse.table = make_argp_table();
 	parse.typed.list = calloc((size_t)argc + 1, sizeof *parse.typed.list);
 	if (!parse.table || !parse.typed.list) {
-		reason_errno(why, ENOMEM, "options");
+		reason_say_errno(why, ENOMEM, "options");
 		goto out;
 	}
 	argp_err_exit_status = 2;

@@ -12,7 +12,7 @@ import sys
 import time
 
 import study
-from study import children
+from study import children, remarks
 
 COMPARISON = "comparison"
 ENGINES = "blocking,threads,poll,epoll,posix_aio,libaio,io_uring"
@@ -20,7 +20,7 @@ PLAN = ("--engines", ENGINES, "--workloads", "file,echo", "--depths", "1,16", "-
 LATEST = os.path.join("results", "latest")  # where compare points when nobody names a folder
 
 
-LATE = "left out, the time for all of them was over"
+LATE = remarks.Remark("time_was_over", "left out, the time for all of them was over")
 
 
 def compare(folder):

@@ -23,7 +23,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(ROOT, "harness", "processes"), os.path.join(ROOT, "plots")]
 import children  # noqa: E402
-from readings import whole_file  # noqa: E402
+from readings import remarks, whole_file  # noqa: E402
 IOLAB = os.environ.get("IOLAB", os.path.join(ROOT, "build", "iolab"))
 # On a file where the interface can; the others take a message from a socket.
 FILE_ENGINES = ("blocking", "threads", "posix_aio", "libaio", "io_uring")
@@ -54,8 +54,8 @@ class TraceError(Exception):
     """Why there is no trace, and with which status the lane says so."""
 
     def __init__(self, status, reason):
-        super().__init__(reason)
-        self.status = status
+        super().__init__(str(reason))
+        self.status, self.reason = status, reason
 
 
 def nanoseconds(text):
@@ -101,14 +101,14 @@ def run_traced(words):
         try:
             done = children.run(command, timeout=LIMIT_S)
         except subprocess.TimeoutExpired:
-            raise TraceError("error", f"hung: killed after {LIMIT_S} s") from None
+            raise TraceError("error", remarks.Remark("hung", "hung: killed after {limit_s} s", {"limit_s": LIMIT_S})) from None
         try:
             result = json.loads(done.stdout)
         except ValueError:
             words = done.stderr.strip() or f"no result, and status {done.returncode}"
-            raise TraceError("error", words.splitlines()[0]) from None
+            raise TraceError("error", remarks.Remark("no_result", "{why}", {"why": words.splitlines()[0]})) from None
         if result["status"] != "ok":
-            raise TraceError(result["status"], result["reason"])
+            raise TraceError(result["status"], remarks.read(result["reason"]))
         return result, *parse(file.readlines()), offset_ns
 
 
@@ -204,7 +204,7 @@ def typical(result, calls, main, offset_ns):
     waiting = ("recvfrom", "recv", "pread64", "io_submit", "io_uring_enter")
     candidates = [c for c in candidates if any(call["name"] in waiting for call in c[2])]
     if not candidates:
-        raise TraceError("error", "strace saw no call of an operation")
+        raise TraceError("error", remarks.Remark("no_call_seen", "strace saw no call of an operation"))
     candidates.sort(key=lambda c: c[1])
     return candidates[len(candidates) // 2], loop_calls(candidates)
 
@@ -225,7 +225,7 @@ def lane(engine, on_file, extra):
                      asked_before=asked_before(calls, main),
                      event_ns=number_calls(accepted, completed, own))
     except TraceError as error:
-        found.update(status=error.status, reason=str(error))
+        found.update(status=error.status, reason=remarks.written(error.reason))
     return found, env
 
 
@@ -256,9 +256,9 @@ def main():
         found, of = lane(engine, on_file, ["--file", options.file] if options.file else [])
         lanes.append(found)
         env = env if env and env["device"] else of or env
-        print(f"{engine}: " + (found["reason"] or " ".join(
+        print(f"{engine}: " + (str(remarks.read(found["reason"])) if found["reason"] else " ".join(
             ",".join(map(str, call["steps"])) + ":" + call["name"] for call in found["calls"])))
-    document = {"schema": "iolab.steps.v1",
+    document = {"schema": "iolab.steps.v2",
                 "time_utc": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
                 "command": ["harness/studies/six_steps.py", *sys.argv[1:]], "env": env, "tracer": version,
                 "lanes": lanes}

@@ -16,7 +16,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(ROOT, "harness", "processes"), os.path.join(ROOT, "plots")]
 import children  # noqa: E402
-from readings import study_notes, whole_file  # noqa: E402
+from readings import remarks, study_notes, whole_file  # noqa: E402
 
 
 def shown(*parts):
@@ -134,10 +134,10 @@ def was_quick(folder):
 
 
 def note(folder, quick, missing=None):
-    """Writes study.json: what was made, and (name, reason) what was not."""
+    """Writes study.json: what was made, and what was not: {name: Remark}, or as noted() has it."""
     content = {"schema": "iolab.study.v1", "quick": quick}
     if missing is not None:
-        content["missing"] = missing
+        content["missing"] = {name: remarks.written(remarks.read(why)) for name, why in missing.items()}
     os.makedirs(os.path.join(folder, "study"), exist_ok=True)
     whole_file.write(os.path.join(folder, "study", "study.json"), json.dumps(content, indent=1) + "\n")
 
@@ -162,11 +162,10 @@ def capacity(run_words):
 
 @functools.cache
 def no_hardware_counters():
-    """Why there are none, in the doctor's words; None where there are."""
+    """Why there are none, as the doctor says, a Remark; None where there are."""
     done = children.run([IOLAB, "doctor", "--json"])
     found = next(f for f in json.loads(done.stdout)["findings"] if f["topic"]["id"] == "hardware_counters")
-    cause = found["cause"]
-    return cause["text"].format(**cause["values"]) if found["status"] == "missing" else None
+    return remarks.read(found["cause"]) if found["status"] == "missing" else None
 
 
 def rates(reached, shares_pct):
@@ -227,17 +226,17 @@ def named(asked):
 
 
 def first_reason(path):
-    """Why a comparison in which nothing ran came to that; None where it does not say."""
+    """Why a comparison in which nothing ran came to that, a Remark; None where it does not say."""
     try:
         with open(os.path.join(path, "summary.json"), encoding="utf-8") as file:
-            return next(c["reason"] for c in json.load(file)["configurations"] if c["reason"])
+            return next(remarks.read(c["reason"]) for c in json.load(file)["configurations"] if c["reason"])
     except (OSError, ValueError, LookupError, TypeError, StopIteration):
         return None
 
 
 def run(name, command, path, keep=False):
-    """Runs it and says so. Returns None when it ended well, else why not. `keep`: `path` is to hold
-    what it prints."""
+    """Runs it and says so. Returns None when it ended well, else why not, a Remark. `keep`: `path` is to
+    hold what it prints."""
     begun = time.monotonic()
     done = children.run(command)
     took = f"{time.monotonic() - begun:.0f} s"
@@ -247,7 +246,7 @@ def run(name, command, path, keep=False):
         print(f"  {name}: {took}", flush=True)
         return None
     words = (done.stderr or done.stdout).strip().splitlines() or [f"status {done.returncode}"]
-    reason = first_reason(path) or words[-1]
+    reason = first_reason(path) or remarks.Remark("command_failed", "{why}", {"why": words[-1]})
     print(f"  {name}: failed after {took}: {reason}", flush=True)
     return reason
 
@@ -264,7 +263,7 @@ def is_made(folder, name, quick):
 
 
 def make(folder, name, quick, file=None, rounds=None):
-    """Makes one of COMPARISONS or TRACES unless it is there. Returns None, or why it failed."""
+    """Makes one of COMPARISONS or TRACES unless it is there. Returns None, or why it failed, a Remark."""
     path = path_of(folder, name)
     if is_made(folder, name, quick):
         print(f"  {name}: is there", flush=True)

@@ -23,12 +23,12 @@ static void print_stand_ins(FILE *out, const json_t *list, const json_t *panel)
 			told = told ||
 			       (j < i && same_panel(earlier, c) &&
 				strcmp(string_at(earlier, "baseline"), baseline) == 0 &&
-				remarks_alike(json_object_get(earlier, "stand_in_reason"), reason));
+				remarks_same(json_object_get(earlier, "stand_in_reason"), reason));
 		if (told)
 			continue;
-		char *text = remark_text(reason);
-		fprintf(out, "  ratios to %s: %s\n", baseline, text);
-		free(text);
+		fprintf(out, "  ratios to %s: ", baseline);
+		remark_print(out, reason);
+		fputc('\n', out);
 	}
 }
 
@@ -42,14 +42,13 @@ static void print_missing(FILE *out, const json_t *list, const json_t *panel, co
 		const json_t *reason = json_object_get(c, reason_key);
 		bool told = !json_is_object(reason) || !same_panel(c, panel) || !status_is(c, "ok");
 		json_array_foreach (list, j, earlier)
-			told = told ||
-			       (j < i && same_panel(earlier, c) &&
-				remarks_alike(json_object_get(earlier, reason_key), reason));
+			told = told || (j < i && same_panel(earlier, c) &&
+					remarks_same(json_object_get(earlier, reason_key), reason));
 		if (told)
 			continue;
-		char *text = remark_text(reason);
-		fprintf(out, "  no %s: %s\n", what, text);
-		free(text);
+		fprintf(out, "  no %s: ", what);
+		remark_print(out, reason);
+		fputc('\n', out);
 	}
 }
 
@@ -67,12 +66,14 @@ static void print_refusals(FILE *out, const json_t *list, const json_t *panel)
 			told = told || (same_panel(earlier, c) && !status_is(earlier, "ok") &&
 					json_equal(json_object_get(earlier, "engine"),
 						   json_object_get(c, "engine")) &&
-					json_equal(json_object_get(earlier, "reason"),
-						   json_object_get(c, "reason")));
+					remarks_same(json_object_get(earlier, "reason"),
+						     json_object_get(c, "reason")));
 		}
-		if (!told)
-			fprintf(out, "  %-24s %s: %s\n", string_at(c, "engine.label"),
-				string_at(c, "status"), string_at(c, "reason"));
+		if (told)
+			continue;
+		fprintf(out, "  %-24s %s: ", string_at(c, "engine.label"), string_at(c, "status"));
+		remark_print(out, json_object_get(c, "reason"));
+		fputc('\n', out);
 	}
 }
 

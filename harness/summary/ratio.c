@@ -96,8 +96,8 @@ json_t *missing_baseline(const struct measured_config *baseline, const char *lab
 	if (!baseline)
 		return remark_new("baseline_not_run", values, "{baseline} was not run here");
 	put_string(values, "status", string_at(baseline->first, "status"));
-	put_string(values, "why", string_at(baseline->first, "reason"));
-	return remark_new("baseline_not_ok", values, "{baseline} is {status} here: {why}");
+	return remark_caused("baseline_not_ok", values, "{baseline} is {status} here: {why}",
+			     json_object_get(baseline->first, "reason"));
 }
 
 json_t *ratio_reason(const json_t *ratio, const struct measured_config *c,

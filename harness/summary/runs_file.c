@@ -31,10 +31,10 @@ static json_t *remark_of_v1(const json_t *sentence)
 			   : remark_new("v1", values, "{why}");
 }
 
-static void upgrade_reason(json_t *metrics, const char *key)
+static void upgrade_reason(json_t *object, const char *key)
 {
-	if (json_is_object(metrics))
-		put_new(metrics, key, remark_of_v1(json_object_get(metrics, key)));
+	if (json_is_object(object))
+		put_new(object, key, remark_of_v1(json_object_get(object, key)));
 }
 
 /* Turns a run of iolab.run.v1 into one of v2. */
@@ -53,8 +53,10 @@ static void upgrade_run(json_t *run)
 	json_array_foreach (json_object_get(run, "warnings"), i, sentence)
 		json_array_append_new(warnings, remark_of_v1(sentence));
 	put_new(run, "warnings", warnings);
+	upgrade_reason(run, "reason");
 	upgrade_reason(metrics, "syscalls_reason");
 	upgrade_reason(metrics, "hardware_reason");
+	upgrade_reason(json_object_get(run, "trace"), "threads_reason");
 	json_object_del(metrics, "achieved_per_s"); /* ops_per_s again */
 	json_object_del(json_object_get(run, "config"), "conns"); /* workload.conns again */
 	put_string(run, "schema", "iolab.run.v2");
@@ -68,7 +70,7 @@ static bool is_readable(json_t *run, const char *path, unsigned line, struct rea
 	if (strcmp(schema, "iolab.run.v1") == 0)
 		upgrade_run(run);
 	else if (strcmp(schema, "iolab.run.v2") != 0) {
-		reason_set(why,
+		reason_say(why,
 			   "%s:%u: its schema is %s; this iolab reads iolab.run.v1 and v2: use the "
 			   "iolab that wrote the folder",
 			   path, line, *schema ? schema : "missing");
@@ -86,7 +88,7 @@ json_t *runs_read(const char *folder, struct reason *why)
 	snprintf(path, sizeof path, "%s/runs.jsonl", folder);
 	FILE *file = fopen(path, "re");
 	if (!file) {
-		reason_errno(why, errno, "%s", path);
+		reason_say_errno(why, errno, "%s", path);
 		return NULL;
 	}
 	json_t *runs = required(json_array());
@@ -106,7 +108,7 @@ json_t *runs_read(const char *folder, struct reason *why)
 		}
 		bad = !run || !is_readable(run, path, number, why);
 		if (!run)
-			reason_set(why, "%s:%u: %s", path, number, error.text);
+			reason_say(why, "%s:%u: %s", path, number, error.text);
 		if (bad)
 			json_decref(run);
 		else
@@ -115,7 +117,7 @@ json_t *runs_read(const char *folder, struct reason *why)
 	free(line);
 	fclose(file);
 	if (!bad && json_array_size(runs) == 0) {
-		reason_set(why, "%s holds no run", path);
+		reason_say(why, "%s holds no run", path);
 		bad = true;
 	}
 	if (bad) {

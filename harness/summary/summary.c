@@ -48,7 +48,7 @@ static void add_warnings(json_t *into, const json_t *run)
 	json_array_foreach (json_object_get(run, "warnings"), i, warning) {
 		bool is_new = true;
 		json_array_foreach (into, j, known)
-			is_new = is_new && !json_equal(known, warning);
+			is_new = is_new && !remarks_same(known, warning);
 		if (is_new)
 			json_array_append(into, warning);
 	}
@@ -333,6 +333,6 @@ int summary_write(const char *folder, const json_t *summary, struct reason *why)
 {
 	char path[PATH_MAX];
 	if (snprintf(path, sizeof path, "%s/summary.json", folder) >= (int)sizeof path)
-		return reason_errno(why, ENAMETOOLONG, "%s/summary.json", folder);
+		return reason_say_errno(why, ENAMETOOLONG, "%s/summary.json", folder);
 	return whole_file_write_json(path, summary, why);
 }

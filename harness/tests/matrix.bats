@@ -8,7 +8,7 @@ load common
 @test "matrix: valid by its schema, and it finds what is certain" {
 	output=$(timeout 120 "$IOLAB" matrix --engines blocking,threads,epoll,posix_aio,io_uring --json)
 	echo "$output" >"$BATS_TEST_TMPDIR/matrix"
-	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.matrix.v1 \
+	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.matrix.v2 \
 		"$BATS_TEST_TMPDIR/matrix"
 	assert_success
 	run "$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/matrix" <<-'PYTHON'
@@ -22,7 +22,8 @@ load common
 		        assert cell["outcome"] in ("threads", "not tried"), (engine, name, cell)
 		        assert cell["reason"] or cell["helpers"]["user"] >= 1, (engine, name, cell)
 		assert rows["epoll"]["file_direct"]["outcome"] == "refused", rows["epoll"]
-		assert "EPERM" in rows["epoll"]["file_cold"]["reason"]
+		reason = rows["epoll"]["file_cold"]["reason"]
+		assert reason["id"] == "epoll_refuses_files" and reason["values"]["errno"] == "EPERM", reason
 		for engine in ("epoll", "io_uring"):
 		    for name in ("socket", "pipe"):
 		        cell = rows[engine][name]

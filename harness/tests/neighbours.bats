@@ -221,7 +221,7 @@ assert runs[1]["metrics"]["latency_ns"] is None and runs[1]["metrics"]["ops"] ==
 	imports psync failed
 	checks "$FIXTURES/failed.json" '
 assert fio["jobs"][0]["error"] != 0
-assert runs[1]["status"] == "error" and "EINVAL" in runs[1]["reason"] and runs[1]["metrics"] is None, runs[1]["reason"]'
+assert runs[1]["status"] == "error" and runs[1]["reason"]["id"] == "fio_error" and runs[1]["reason"]["values"]["errno"] == "EINVAL" and runs[1]["metrics"] is None, runs[1]["reason"]'
 	sed 's/"total_ios" : 100/"total_ios" : 0/' "$FIXTURES/psync.json" >nothing.json
 	rm -r results
 	run "$IOLAB" import nothing.json --out results
@@ -613,10 +613,11 @@ for run in runs[2:]:
 	run "$IOLAB" import "$FIXTURES/fio/errors_elsewhere.json" --out results
 	assert_failure 1
 	checks "$FIXTURES/fio/errors_elsewhere.json" '
-reasons = [run["reason"] for run in runs]
-assert "error 84" in reasons[0] and "EILSEQ" not in reasons[0], reasons
-assert "error 60" in reasons[1] and "ENOSTR" not in reasons[1], reasons
-assert "ENOSPC" in reasons[2] and "EILSEQ" in reasons[3], reasons'
+assert {run["reason"]["id"] for run in runs} == {"fio_error"}
+reasons = [run["reason"]["values"] for run in runs]
+assert [values.get("errno") for values in reasons] == [None, None, "ENOSPC", "EILSEQ"], reasons
+assert "error 84" in reasons[0]["why"] and "EILSEQ" not in reasons[0]["why"], reasons
+assert "error 60" in reasons[1]["why"] and "ENOSTR" not in reasons[1]["why"], reasons'
 }
 
 @test "import: numbers that cannot be are refused in one line" {
@@ -704,7 +705,7 @@ assert numjobs[0] == "1" and numjobs[-3:] == ["1", "4", None], numjobs'
 	run "$IOLAB" import "$FIXTURES/mixed.json" --out results
 	assert_success
 	# A reason with every character that needs quoting.
-	with_runs results 'run["reason"] = run["reason"] and run["reason"] + ", \"so\"\nand so"'
+	with_runs results 'if run["reason"]: run["reason"]["values"]["why"] += ", \"so\"\nand so"'
 	run "$IOLAB" export results --format csv --out runs.csv
 	assert_success
 	"$SYSTEM_PYTHON" - <<-'PYTHON'
@@ -717,7 +718,9 @@ assert numjobs[0] == "1" and numjobs[-3:] == ["1", "4", None], numjobs'
 		for row, run in zip(rows, runs):
 		    assert None not in row and None not in row.values()
 		    m = run["metrics"] or {}
-		    assert row["status"] == run["status"] and row["reason"] == (run["reason"] or ""), row
+		    reason = run["reason"] or {"id": "", "values": {"why": ""}}
+		    assert row["status"] == run["status"] and row["reason"] == reason["values"]["why"], row
+		    assert row["reason_id"] == reason["id"], row
 		    assert row["engine"] == run["engine"]["label"] and row["panel"] == run["workload"]["panel"]
 		    assert row["ops_per_s"] == "" if not m else abs(float(row["ops_per_s"]) / m["ops_per_s"] - 1) < 1e-8
 		    cpu = (m.get("cpu") or {}).get("us_per_op")
@@ -752,7 +755,7 @@ for a, b in zip(ours, runs):
     assert b["engine"]["label"] == "fio:iolab-" + a["engine"]["label"], b["engine"]
     assert a["config"]["x"] == b["config"]["x"] and a["time_utc"] == b["time_utc"]
     if a["status"] != "ok":
-        assert b["status"] == "error" and a["reason"] in b["reason"], (a["reason"], b["reason"])
+        assert b["status"] == "error" and a["reason"]["values"]["why"] in b["reason"]["values"]["why"], (a["reason"], b["reason"])
         continue
     a, b, histograms = a["metrics"], b["metrics"], (a["histogram"], b["histogram"])
     assert abs(a["ops_per_s"] / b["ops_per_s"] - 1) < 1e-8 and a["ops"] == b["ops"]

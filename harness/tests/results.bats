@@ -801,7 +801,7 @@ PY
 
 @test "list and doctor in JSON" {
 	"$IOLAB" list --json >"$BATS_TEST_TMPDIR/list.json"
-	run valid "$BATS_TEST_TMPDIR/list.json" iolab.list.v1
+	run valid "$BATS_TEST_TMPDIR/list.json" iolab.list.v2
 	assert_success
 	"$IOLAB" doctor --json >"$BATS_TEST_TMPDIR/doctor.json"
 	run valid "$BATS_TEST_TMPDIR/doctor.json" iolab.doctor.v2

@@ -12,7 +12,7 @@ setup() {
 	run timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/studies/six_steps.py" "$BATS_TEST_TMPDIR/results" \
 		--engines blocking,threads,libaio,io_uring,epoll,posix_aio --file "$BATS_TEST_TMPDIR/file"
 	assert_success
-	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.steps.v1 \
+	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.steps.v2 \
 		"$BATS_TEST_TMPDIR/results/steps.json"
 	assert_success
 	run "$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results/steps.json" <<-'PYTHON'

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The trace of a run, on times that are made up: what is kept, and what is computed from it. */
+#include <errno.h>
 #include <string.h>
 
 #include "base/json_path.h"
+#include "base/remark.h"
 #include "meters/op_trace.h"
 #include "tap.h"
 
@@ -69,12 +71,13 @@ static json_t *two_calls(void)
 
 static void calls_tests(struct tap *tap)
 {
+	struct reason why;
 	json_t *json = two_calls();
 	trace_add_threads(json,
 			  json_pack("[{s:b, s:[[i,i,i]]}, {s:b, s:[[i,i,i],[i,i,i]]}]", "loop", 0,
 				    "on_cpu", 1, 0, 1000, "loop", 1, "on_cpu", 0, 0, 550, 0, 900,
 				    1000),
-			  "");
+			  NULL);
 	tap_check(tap,
 		  number_at(json, "totals.working_pct") == 35 &&
 			  number_at(json, "totals.blocked_pct") == 35,
@@ -89,7 +92,7 @@ static void calls_tests(struct tap *tap)
 	json_decref(json);
 
 	json = two_calls();
-	trace_add_threads(json, json_array(), "");
+	trace_add_threads(json, json_array(), NULL);
 	tap_check(tap,
 		  number_at(json, "totals.working_pct") == 70 &&
 			  number_at(json, "totals.blocked_pct") == 0,
@@ -97,10 +100,11 @@ static void calls_tests(struct tap *tap)
 	json_decref(json);
 
 	json = two_calls();
-	trace_add_threads(json, NULL, "EACCES: no");
+	reason_errno(&why, "perf_refused", EACCES, "no");
+	trace_add_threads(json, NULL, &why);
 	tap_check(tap,
 		  json_is_null(json_object_get(json, "calls")) &&
-			  strcmp(string_at(json, "threads_reason"), "EACCES: no") == 0,
+			  remark_is(json_object_get(json, "threads_reason"), "perf_refused"),
 		  "where the switches are not known, neither is what a call did");
 	json_decref(json);
 }

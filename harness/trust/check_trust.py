@@ -19,8 +19,9 @@ import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(ROOT, "harness", "processes"))
+sys.path[:0] = [os.path.join(ROOT, "harness", "processes"), os.path.join(ROOT, "plots")]
 import children  # noqa: E402
+from readings import remarks  # noqa: E402
 
 ALARM_RATE = 0.05  # what a 95 % interval promises
 FOUND_RATE = 0.95
@@ -94,9 +95,9 @@ class Lab:
         except ValueError:
             raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()[:300]}") from None
         if result["status"] == "unsupported":
-            raise Unsupported(result["reason"])
+            raise Unsupported(remarks.read(result["reason"]))
         if result["status"] != "ok":
-            raise RuntimeError(f"{' '.join(command)}: {result['reason']}")
+            raise RuntimeError(f"{' '.join(command)}: {remarks.read(result['reason'])}")
         return result
 
     def on_file(self, engine, *words):
@@ -260,8 +261,7 @@ def strace_calls(lab, words):
     result = lab.run([*words, "--count-syscalls"], ["strace", "-f", "-c", "-o", path])
     metrics = result["metrics"]
     if metrics["syscalls_per_op"] is None:
-        reason = metrics["syscalls_reason"]
-        raise Skipped(reason["text"].format(**reason["values"]))
+        raise Skipped(remarks.read(metrics["syscalls_reason"]))
     with open(path, encoding="utf-8") as file:
         total = int(re.search(r"^\s*100\.00\s+\S+\s+\S+\s+(\d+).*\btotal$", file.read(),
                               re.MULTILINE)[1])

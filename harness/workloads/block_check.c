@@ -24,7 +24,7 @@ int block_check_open(struct block_check *check, uint64_t block_count, uint32_t b
 	check->busy = calloc(block_count, sizeof *check->busy);
 	check->found = aligned_alloc(ALIGNMENT_BYTES, found_bytes);
 	if (!check->generation || !check->busy || !check->found)
-		return reason_errno(why, ENOMEM, "--verify of %llu blocks",
+		return reason_errno(why, "no_memory", ENOMEM, "--verify of %llu blocks",
 				    (unsigned long long)block_count);
 	return 0;
 }
@@ -53,7 +53,7 @@ static int compare(struct block_check *check, uint64_t block, const void *found,
 	check->compared_blocks++;
 	if (at < 0)
 		return 0;
-	reason_set(why,
+	reason_set(why, "data_differs",
 		   "verify: %s the block at offset %llu differs at byte %lld from its generation "
 		   "%u",
 		   when, (unsigned long long)offset, (long long)at, check->generation[block]);
@@ -66,11 +66,11 @@ static int read_back(struct block_check *check, uint64_t block, const char *when
 	uint64_t offset = block * check->bs_bytes;
 	ssize_t n = data_file_pread(check->fd, check->found, check->bs_bytes, offset);
 	if (n < 0)
-		return reason_errno(why, errno, "verify: reading back offset %llu",
+		return reason_errno(why, "file_not_read", errno, "verify: reading back offset %llu",
 				    (unsigned long long)offset);
 	if (n == (ssize_t)check->bs_bytes)
 		return compare(check, block, check->found, when, why);
-	reason_set(why,
+	reason_set(why, "file_truncated",
 		   "verify: %s the file ends within the block at offset %llu: it was truncated "
 		   "during the run, or a write is missing",
 		   when, (unsigned long long)offset);
@@ -108,10 +108,8 @@ int block_check_all(struct block_check *check, struct reason *why)
 {
 	int rc = 0;
 	for (uint64_t block = 0; rc == 0 && block < check->block_count; block++) {
-		if (interrupt_requested()) {
-			reason_set(why, "interrupted");
-			return -EINTR;
-		}
+		if (interrupt_requested())
+			return interrupt_reason(why);
 		rc = read_back(check, block, "after the run", why);
 	}
 	return rc;

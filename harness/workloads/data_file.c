@@ -50,13 +50,13 @@ static int write_chunk(int fd, const char *path, const char *chunk, uint64_t len
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && (errno == ENOSPC || errno == EDQUOT))
-			return reason_errno(why, errno,
+			return reason_errno(why, "file_not_laid_out", errno,
 					    "laying out %s, %llu of %llu MiB written; free some "
 					    "space, or choose --size or --file",
 					    path, (unsigned long long)((offset + at) >> 20),
 					    (unsigned long long)(size_bytes >> 20));
 		if (n < 0)
-			return reason_errno(why, errno, "laying out %s", path);
+			return reason_errno(why, "file_not_laid_out", errno, "laying out %s", path);
 		at += (uint64_t)n;
 	}
 	return 0;
@@ -71,15 +71,14 @@ static int lay_out(int fd, const char *path, uint64_t size_bytes, uint32_t bs_by
 		bs_bytes > CHUNK_BYTES ? bs_bytes : CHUNK_BYTES / bs_bytes * bs_bytes;
 	char *chunk = malloc(chunk_bytes);
 	if (!chunk)
-		return reason_errno(why, ENOMEM, "laying out %s", path);
+		return reason_errno(why, "no_memory", ENOMEM, "laying out %s", path);
 
 	int rc = 0;
 	if (ftruncate(fd, 0) < 0) /* blocks of an older layout would keep their generation */
-		rc = reason_errno(why, errno, "emptying %s", path);
+		rc = reason_errno(why, "file_not_laid_out", errno, "emptying %s", path);
 	for (uint64_t offset = 0; rc == 0 && offset < size_bytes;) {
 		if (interrupt_requested()) {
-			reason_set(why, "interrupted");
-			rc = -EINTR;
+			rc = interrupt_reason(why);
 			break;
 		}
 		uint64_t length =
@@ -92,7 +91,7 @@ static int lay_out(int fd, const char *path, uint64_t size_bytes, uint32_t bs_by
 		offset += length;
 	}
 	if (rc == 0 && fsync(fd) < 0)
-		rc = reason_errno(why, errno, "writing back %s", path);
+		rc = reason_errno(why, "file_not_laid_out", errno, "writing back %s", path);
 	free(chunk);
 	return rc;
 }
@@ -174,7 +173,7 @@ int data_file_lock(int fd, const char *path, bool exclusive, struct reason *why)
 	if (errno != EWOULDBLOCK)
 		return 0; /* a file system without locks */
 	return reason_errno(
-		why, EBUSY,
+		why, "file_in_use", EBUSY,
 		"another run is using %s; wait for it, or name another file with --file", path);
 }
 
@@ -184,14 +183,15 @@ static int check_device(int fd, const char *path, uint64_t size_bytes, bool will
 {
 	uint64_t have_bytes = 0;
 	if (ioctl(fd, BLKGETSIZE64, &have_bytes) < 0)
-		return reason_errno(why, errno, "size of %s", path);
+		return reason_errno(why, "file_unusable", errno, "size of %s", path);
 	if (will_write) {
-		reason_set(why, "--file %s is a block device: iolab only reads those", path);
+		reason_set(why, "device_not_written",
+			   "--file %s is a block device: iolab only reads those", path);
 		return -EPERM;
 	}
 	if (have_bytes >= size_bytes)
 		return 0;
-	reason_set(why, "--file %s holds %llu bytes, less than --size %llu", path,
+	reason_set(why, "file_too_short", "--file %s holds %llu bytes, less than --size %llu", path,
 		   (unsigned long long)have_bytes, (unsigned long long)size_bytes);
 	return -EINVAL;
 }
@@ -202,7 +202,7 @@ static int lay_out_anew(const char *path, uint64_t size_bytes, uint32_t bs_bytes
 {
 	int fd = open(path, O_RDWR | data_file_open_flags(path));
 	if (fd < 0)
-		return reason_errno(why, errno, "--file %s, for writing", path);
+		return reason_errno(why, "file_not_opened", errno, "--file %s, for writing", path);
 	int rc = data_file_lock(fd, path, true, why);
 	if (rc == 0) {
 		rc = lay_out(fd, path, size_bytes, bs_bytes, why);
@@ -222,13 +222,13 @@ static int check_file_system(int fd, const char *path, struct reason *why)
 {
 	struct statfs fs;
 	if (fstatfs(fd, &fs) < 0)
-		return reason_errno(why, errno, "the file system of %s", path);
+		return reason_errno(why, "file_unusable", errno, "the file system of %s", path);
 	bool may_be_silent = fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC ||
 			     fs.f_type == FUSE_SUPER_MAGIC;
 	bool is_firmware = fs.f_type == EFIVARFS_MAGIC;
 	if ((fs.f_blocks > 0 || may_be_silent) && !is_firmware)
 		return 0;
-	reason_set(why,
+	reason_set(why, "keeps_no_data",
 		   "--file %s is in a file system that keeps no data (as /proc and /sys); name a "
 		   "file on a disk",
 		   path);
@@ -244,14 +244,14 @@ static int prepare_regular(int fd, const char *path, const struct stat *status, 
 	bool whole = (uint64_t)status->st_size >= size_bytes &&
 		     (uint64_t)status->st_blocks * 512 >= size_bytes && is_all_data(fd, size_bytes);
 	if (!ours && (will_write || fresh)) {
-		reason_set(why,
+		reason_set(why, "file_not_ours",
 			   "--file %s is not one of iolab's test files and would be overwritten; "
 			   "name another file, or delete it",
 			   path);
 		return -EEXIST;
 	}
 	if (!ours && !whole) {
-		reason_set(why,
+		reason_set(why, "file_has_holes",
 			   "--file %s does not hold --size %llu bytes of written data (it is "
 			   "shorter, or has holes or extents that were never written)",
 			   path, (unsigned long long)size_bytes);
@@ -268,16 +268,18 @@ int data_file_prepare(const char *path, uint64_t size_bytes, uint32_t bs_bytes, 
 	if (fd < 0 && errno == ENOENT)
 		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (fd < 0 && errno == ELOOP && is_default(path))
-		return reason_errno(why, errno, "%s is a link; delete it, or name a --file", path);
+		return reason_errno(why, "file_is_a_link", errno,
+				    "%s is a link; delete it, or name a --file", path);
 	if (fd < 0)
-		return reason_errno(why, errno, "--file %s", path);
+		return reason_errno(why, "file_not_opened", errno, "--file %s", path);
 
 	int rc;
 	struct stat status;
 	if (fstat(fd, &status) < 0) {
-		rc = reason_errno(why, errno, "--file %s", path);
+		rc = reason_errno(why, "file_not_opened", errno, "--file %s", path);
 	} else if (is_default(path) && status.st_uid != geteuid()) {
-		rc = reason_errno(why, EPERM, "%s belongs to another user; name a --file", path);
+		rc = reason_errno(why, "file_of_another_user", EPERM,
+				  "%s belongs to another user; name a --file", path);
 	} else if (S_ISBLK(status.st_mode)) {
 		rc = check_device(fd, path, size_bytes, will_write || fresh, why);
 	} else if (S_ISREG(status.st_mode)) {
@@ -286,7 +288,8 @@ int data_file_prepare(const char *path, uint64_t size_bytes, uint32_t bs_bytes, 
 			rc = prepare_regular(fd, path, &status, size_bytes, bs_bytes, will_write,
 					     fresh, why);
 	} else {
-		reason_set(why, "--file %s is neither a regular file nor a block device", path);
+		reason_set(why, "file_unusable",
+			   "--file %s is neither a regular file nor a block device", path);
 		rc = -EINVAL;
 	}
 	close(fd);
@@ -297,11 +300,11 @@ int data_file_check(int fd, const char *path, uint64_t size_bytes, struct reason
 {
 	struct stat status;
 	if (fstat(fd, &status) < 0)
-		return reason_errno(why, errno, "%s after the run", path);
+		return reason_errno(why, "file_unusable", errno, "%s after the run", path);
 	if (!S_ISREG(status.st_mode))
 		return 0;
 	if ((uint64_t)status.st_size < size_bytes) {
-		reason_set(why,
+		reason_set(why, "file_truncated",
 			   "%s was truncated during the run: %lld of %llu bytes are left, so the "
 			   "figures are those of another file",
 			   path, (long long)status.st_size, (unsigned long long)size_bytes);
@@ -310,7 +313,7 @@ int data_file_check(int fd, const char *path, uint64_t size_bytes, struct reason
 	off_t hole = lseek(fd, 0, SEEK_HOLE);
 	if (hole < 0 || (uint64_t)hole >= size_bytes)
 		return 0; /* lseek(2): without holes one is found at the end; old NFS knows none */
-	reason_set(why,
+	reason_set(why, "file_punched",
 		   "%s got a hole during the run, at byte %lld: it was truncated or punched, so "
 		   "the figures are those of another file",
 		   path, (long long)hole);
@@ -342,12 +345,13 @@ int data_file_set_cache(int fd, uint64_t size_bytes, enum cache_state cache, dou
 {
 	/* Dirty pages cannot be dropped: posix_fadvise(2). */
 	if (fdatasync(fd) < 0 && errno != EROFS && errno != EINVAL)
-		return reason_errno(why, errno, "writing back the test file");
+		return reason_errno(why, "file_not_written_back", errno,
+				    "writing back the test file");
 	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 	if (cache == CACHE_WARM) {
 		char *chunk = malloc(CHUNK_BYTES);
 		if (!chunk)
-			return reason_errno(why, ENOMEM, "reading the test file");
+			return reason_errno(why, "no_memory", ENOMEM, "reading the test file");
 		for (uint64_t offset = 0; offset < size_bytes && !interrupt_requested();) {
 			ssize_t n = data_file_pread(fd, chunk, CHUNK_BYTES, offset);
 			if (n <= 0)
@@ -359,6 +363,5 @@ int data_file_set_cache(int fd, uint64_t size_bytes, enum cache_state cache, dou
 	*resident_pct = data_file_resident_pct(fd, size_bytes);
 	if (!interrupt_requested())
 		return 0;
-	reason_set(why, "interrupted");
-	return -EINTR;
+	return interrupt_reason(why);
 }

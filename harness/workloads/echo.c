@@ -138,17 +138,17 @@ static int settle_load(struct run_config *config, const struct typed_options *ty
 	load->rate_per_s = config->rate_per_s;
 	config->depth = load->conns;
 	if (load->active > load->conns)
-		reason_set(why, "--active %u: there are only %u connections (--conns)",
+		reason_say(why, "--active %u: there are only %u connections (--conns)",
 			   load->active, load->conns);
 	else if (load->slow_conns > load->active)
-		reason_set(why, "--slow %u: only %u connections are active", load->slow_conns,
+		reason_say(why, "--slow %u: only %u connections are active", load->slow_conns,
 			   load->active);
 	else if (config->op_limit)
-		reason_set(why, "--ops: echo and idle are measured for a time; use --runtime");
+		reason_say(why, "--ops: echo and idle are measured for a time; use --runtime");
 	else if (load->rate_per_s && load->slow_conns)
-		reason_set(why, "--slow: with --rate no client pauses");
+		reason_say(why, "--slow: with --rate no client pauses");
 	else if (option_typed(typed, "slow-pause-ms") && load->slow_conns == 0)
-		reason_set(why,
+		reason_say(why,
 			   "--slow-pause-ms has no effect here: no client pauses without --slow");
 	else
 		return 0;
@@ -180,11 +180,11 @@ static void echo_needs(const struct run_config *config, struct workload_needs *n
 	workload_need(needs, IO_RECV, IO_FD_SOCKET);
 	workload_need(needs, IO_SEND, IO_FD_SOCKET);
 	if (load->active < load->conns)
-		workload_refuse(needs, IO_BLOCKS_IN_SUBMIT,
+		workload_refuse(needs, IO_BLOCKS_IN_SUBMIT, "would_wait_for_ever",
 				"one thread that blocks would wait for ever on the first silent "
 				"connection");
 	else if (load->rate_per_s && load->conns > 1)
-		workload_refuse(needs, IO_BLOCKS_IN_SUBMIT,
+		workload_refuse(needs, IO_BLOCKS_IN_SUBMIT, "would_miss_schedule",
 				"one thread that blocks answers a connection only when all others "
 				"have sent, so on a schedule it would measure the schedule");
 }
@@ -206,9 +206,9 @@ static int listen_anywhere(enum transport transport, struct sockaddr_storage *ad
 	}
 	int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return reason_errno(why, errno, "socket");
+		return reason_errno(why, "socket_not_made", errno, "socket");
 	if (bind(fd, (struct sockaddr *)address, *address_len) < 0 || listen(fd, SOMAXCONN) < 0) {
-		int rc = reason_errno(why, errno, "listening for the peer");
+		int rc = reason_errno(why, "socket_not_made", errno, "listening for the peer");
 		close(fd);
 		return rc;
 	}
@@ -229,15 +229,16 @@ static int accept_all(struct echo_workload *w, int listen_fd, struct reason *why
 				return rc;
 			if (clock_ns() < deadline_ns)
 				continue;
-			return reason_errno(why, ETIMEDOUT, "only %u of %u connections came about",
+			return reason_errno(why, "connections_missing", ETIMEDOUT,
+					    "only %u of %u connections came about",
 					    w->base.fd_count, w->settings->load.conns);
 		}
 		int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
 		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
 			continue;
 		if (fd < 0)
-			return reason_errno(why, errno, "accept of connection %u",
-					    w->base.fd_count);
+			return reason_errno(why, "connection_not_accepted", errno,
+					    "accept of connection %u", w->base.fd_count);
 		int on = 1;
 		if (w->settings->transport == TRANSPORT_TCP)
 			setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -306,7 +307,7 @@ static int allocate(struct echo_workload *w, struct reason *why)
 	w->into_message = calloc(conns, sizeof *w->into_message);
 	w->ops = aligned_alloc(64, conns * sizeof *w->ops);
 	if (!w->base.fds || !w->into_message || !w->ops)
-		return reason_errno(why, ENOMEM, "%u connections", conns);
+		return reason_errno(why, "no_memory", ENOMEM, "%u connections", conns);
 	memset(w->ops, 0, conns * sizeof *w->ops);
 	return 0;
 }
@@ -331,7 +332,7 @@ static int echo_open(struct workload **workload, const struct run_config *config
 	unsigned conns = config->settings->load.conns;
 	struct echo_workload *w = calloc(1, sizeof *w);
 	if (!w)
-		return reason_errno(why, ENOMEM, "echo workload");
+		return reason_errno(why, "no_memory", ENOMEM, "echo workload");
 	w->base.ops = config->workload;
 	w->base.depth = conns;
 	w->settings = config->settings;
@@ -381,7 +382,7 @@ static int end_connection(struct echo_workload *w, const struct io_op *op)
 	if (w->ended_early)
 		return w->ended_early;
 	w->ended_early = op->result < 0 ? (int)op->result : -ECONNRESET;
-	return reason_errno(&w->base.failure, w->ended_early,
+	return reason_errno(&w->base.failure, "operation_failed", w->ended_early,
 			    "%s on connection %u, before the run was over",
 			    op->kind == IO_SEND ? "send" : "receive", op->slot);
 }

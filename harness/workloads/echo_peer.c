@@ -67,10 +67,10 @@ static void fail(struct client *c, const struct connection *conn, const char *wh
 {
 	if (!c->shared->failed) {
 		if (error)
-			reason_errno(&c->shared->failure, error, "peer, connection %u: %s",
-				     conn ? conn->index : 0, what);
+			reason_errno(&c->shared->failure, "peer_failed", error,
+				     "peer, connection %u: %s", conn ? conn->index : 0, what);
 		else
-			reason_set(&c->shared->failure, "peer, connection %u: %s",
+			reason_set(&c->shared->failure, "peer_failed", "peer, connection %u: %s",
 				   conn ? conn->index : 0, what);
 		c->shared->failed = 1;
 	}
@@ -496,11 +496,11 @@ int echo_peer_start(struct echo_peer *peer, const struct echo_load *load,
 {
 	*peer = (struct echo_peer) { .control_fd = eventfd(0, EFD_CLOEXEC) };
 	if (peer->control_fd < 0)
-		return reason_errno(why, errno, "eventfd");
+		return reason_errno(why, "peer_not_started", errno, "eventfd");
 	void *shared = mmap(NULL, sizeof *peer->shared, PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
-		return reason_errno(why, errno, "memory shared with the peer");
+		return reason_errno(why, "peer_not_started", errno, "memory shared with the peer");
 	peer->shared = shared;
 	histogram_reset(&peer->shared->round_trips);
 	histogram_reset(&peer->shared->uncorrected);
@@ -509,7 +509,7 @@ int echo_peer_start(struct echo_peer *peer, const struct echo_load *load,
 	pid_t parent = getpid();
 	peer->pid = fork();
 	if (peer->pid < 0)
-		return reason_errno(why, errno, "fork of the peer");
+		return reason_errno(why, "peer_not_started", errno, "fork of the peer");
 	if (peer->pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != parent)
@@ -555,12 +555,13 @@ static int judge(struct echo_peer *peer, int status, struct reason *why)
 		return -EPROTO;
 	}
 	if (WIFSIGNALED(status)) {
-		reason_set(why, "the peer process was killed by SIG%s",
+		reason_set(why, "peer_killed", "the peer process was killed by SIG%s",
 			   sigabbrev_np(WTERMSIG(status)));
 		return -ECHILD;
 	}
 	if (peer->shared->phase < PEER_STOP) {
-		reason_set(why, "the peer process ended before the run was over");
+		reason_set(why, "peer_ended_early",
+			   "the peer process ended before the run was over");
 		return -ECHILD;
 	}
 	return 0;
@@ -585,7 +586,7 @@ int echo_peer_finish(struct echo_peer *peer, struct reason *why)
 	}
 	if (peer->pid <= 0)
 		return 0;
-	reason_set(why, "the peer process did not end within %d s of being told to",
+	reason_set(why, "peer_hung", "the peer process did not end within %d s of being told to",
 		   PEER_PATIENCE_S + 1);
 	return -ETIMEDOUT;
 }

@@ -168,22 +168,22 @@ static int file_settle(struct run_config *config, const struct typed_options *ty
 	uint64_t size_bytes = s->size_bytes;
 	s->size_bytes -= size_bytes % s->bs_bytes;
 	if (option_typed(typed, "rwmixread") && s->rw != RW_RANDRW)
-		reason_set(why, "--rwmixread has no effect here: only --rw randrw mixes reads and "
+		reason_say(why, "--rwmixread has no effect here: only --rw randrw mixes reads and "
 				"writes");
 	else if (s->bs_bytes % 512)
-		reason_set(why, "--bs %u: must be a multiple of 512", s->bs_bytes);
+		reason_say(why, "--bs %u: must be a multiple of 512", s->bs_bytes);
 	else if (s->size_bytes == 0)
-		reason_set(why, "--size %llu: smaller than one block (--bs %u)",
+		reason_say(why, "--size %llu: smaller than one block (--bs %u)",
 			   (unsigned long long)size_bytes, s->bs_bytes);
 	else if (config->verify && s->size_bytes / s->bs_bytes < 2 * (uint64_t)config->depth)
-		reason_set(why,
+		reason_say(why,
 			   "--verify: needs a file of twice as many blocks as --depth %u; use a "
 			   "larger --size",
 			   config->depth);
 	else if ((s->fsync_every || s->fdatasync_every) && !writes(s))
-		reason_set(why, "--fsync, --fdatasync: this --rw writes nothing");
+		reason_say(why, "--fsync, --fdatasync: this --rw writes nothing");
 	else if (s->fsync_every && s->fdatasync_every)
-		reason_set(why, "--fsync and --fdatasync exclude each other");
+		reason_say(why, "--fsync and --fdatasync exclude each other");
 	else
 		return 0;
 	return -EINVAL;
@@ -221,7 +221,7 @@ static void file_needs(const struct run_config *config, struct workload_needs *n
 	else if (s->fdatasync_every)
 		workload_need(needs, IO_FDATASYNC, IO_FD_FILE);
 	if (config->verify)
-		workload_refuse(needs, IO_MOVES_NO_BYTES,
+		workload_refuse(needs, IO_MOVES_NO_BYTES, "moves_no_bytes",
 				"an engine that moves no bytes cannot pass --verify");
 }
 
@@ -233,11 +233,11 @@ static int open_data_file(const struct workload_settings *s, struct reason *why)
 		return fd;
 	if (errno == EINVAL && s->direct)
 		return reason_errno(
-			why, errno,
+			why, "direct_refused", errno,
 			"the file system of %s refuses O_DIRECT; use --direct 0, or --file "
 			"on another",
 			path_of(s));
-	return reason_errno(why, errno, "--file %s", path_of(s));
+	return reason_errno(why, "file_not_opened", errno, "--file %s", path_of(s));
 }
 
 /* One real read tells whether the block size suits O_DIRECT here, whatever the rule may be. */
@@ -248,11 +248,11 @@ static int try_block_size(const struct workload_settings *s, int fd, void *buffe
 		return 0;
 	if (errno == EINVAL && s->direct)
 		return reason_errno(
-			why, errno,
+			why, "block_size_refused", errno,
 			"--bs %u is not aligned for O_DIRECT on this device; multiples of "
 			"4096 always are",
 			s->bs_bytes);
-	return reason_errno(why, errno, "reading %s", path_of(s));
+	return reason_errno(why, "file_not_read", errno, "reading %s", path_of(s));
 }
 
 static int open_descriptors(struct file_workload *w, struct reason *why)
@@ -261,7 +261,7 @@ static int open_descriptors(struct file_workload *w, struct reason *why)
 	unsigned count = s->fd_per_slot ? w->base.depth : 1;
 	w->base.fds = calloc(count, sizeof *w->base.fds);
 	if (!w->base.fds)
-		return reason_errno(why, ENOMEM, "%u descriptors", count);
+		return reason_errno(why, "no_memory", ENOMEM, "%u descriptors", count);
 	int rc = s->fd_per_slot ? workload_raise_fd_limit("--fd-per-op: --depth", count, count, why)
 				: 0;
 	if (rc < 0)
@@ -299,7 +299,7 @@ static int allocate(struct file_workload *w, struct reason *why)
 	w->idle = malloc(depth * sizeof(struct io_op *));
 	w->unfinished = malloc(depth * sizeof(struct io_op *));
 	if (!w->ops || !w->idle || !w->unfinished)
-		return reason_errno(why, ENOMEM, "file workload, depth %u", depth);
+		return reason_errno(why, "no_memory", ENOMEM, "file workload, depth %u", depth);
 	w->check.fd = w->base.fds[0].fd;
 	rc = w->verify ? block_check_open(&w->check, w->block_count, w->settings->bs_bytes, why)
 		       : 0;
@@ -342,7 +342,7 @@ static int file_open(struct workload **workload, const struct run_config *config
 	const struct workload_settings *s = config->settings;
 	struct file_workload *w = calloc(1, sizeof *w);
 	if (!w)
-		return reason_errno(why, ENOMEM, "file workload");
+		return reason_errno(why, "no_memory", ENOMEM, "file workload");
 	w->base.ops = config->workload;
 	w->base.depth = config->depth;
 	w->op_limit = config->op_limit;
@@ -477,10 +477,10 @@ static int describe_failure(struct file_workload *w, const struct io_op *op)
 							  [IO_FSYNC] = "fsync",
 							  [IO_FDATASYNC] = "fdatasync" };
 	if (op->result < 0)
-		return reason_errno(&w->base.failure, (int)op->result,
+		return reason_errno(&w->base.failure, "operation_failed", (int)op->result,
 				    "%s of %u bytes at offset %llu", verbs[op->kind], op->len_bytes,
 				    (unsigned long long)op->offset);
-	reason_set(&w->base.failure,
+	reason_set(&w->base.failure, "moved_nothing",
 		   "%s at offset %llu moved nothing: was %s truncated during the run?",
 		   verbs[op->kind], (unsigned long long)op->offset, path_of(w->settings));
 	return -EIO;

@@ -110,15 +110,15 @@ static int pipe_settle(struct run_config *config, const struct typed_options *ty
 	(void)typed;
 	config->depth = s->pipes;
 	if (s->tokens > s->pipes)
-		reason_set(why, "--tokens %u: there are only %u pipes (--pipes)", s->tokens,
+		reason_say(why, "--tokens %u: there are only %u pipes (--pipes)", s->tokens,
 			   s->pipes);
 	else if (config->verify && s->msg_size_bytes % 8)
-		reason_set(why, "--verify: --msg-size %u must be a multiple of 8",
+		reason_say(why, "--verify: --msg-size %u must be a multiple of 8",
 			   s->msg_size_bytes);
 	else if (config->op_limit)
-		reason_set(why, "--ops: pipe is measured for a time; use --runtime");
+		reason_say(why, "--ops: pipe is measured for a time; use --runtime");
 	else if (config->rate_per_s)
-		reason_set(why, "--rate: a token is passed on when it arrives; leave it out");
+		reason_say(why, "--rate: a token is passed on when it arrives; leave it out");
 	else
 		return 0;
 	return -EINVAL;
@@ -129,9 +129,10 @@ static void pipe_needs(const struct run_config *config, struct workload_needs *n
 	(void)config;
 	workload_need(needs, IO_READ, IO_FD_PIPE);
 	workload_need(needs, IO_WRITE, IO_FD_PIPE);
-	workload_refuse(needs, IO_BLOCKS_IN_SUBMIT,
+	workload_refuse(needs, IO_BLOCKS_IN_SUBMIT, "would_wait_for_ever",
 			"one thread that blocks would wait for ever on the first empty pipe");
-	workload_refuse(needs, IO_MOVES_NO_BYTES, "an engine that moves no bytes passes no token");
+	workload_refuse(needs, IO_MOVES_NO_BYTES, "moves_no_bytes",
+			"an engine that moves no bytes passes no token");
 }
 
 /* Message `number` through `pipe` has words of its own, so a lost or doubled one shows, too. */
@@ -187,7 +188,8 @@ static int open_pipes(struct pipe_workload *w, struct reason *why)
 	for (unsigned i = 0; rc == 0 && i < pipes; i++) {
 		int ends[2];
 		if (pipe2(ends, O_CLOEXEC) < 0)
-			return reason_errno(why, errno, "pipe %u of %u", i + 1, pipes);
+			return reason_errno(why, "pipe_not_made", errno, "pipe %u of %u", i + 1,
+					    pipes);
 		for (unsigned end = 0; end < 2; end++)
 			w->base.fds[w->base.fd_count++] =
 				(struct workload_fd) { ends[end], IO_FD_PIPE };
@@ -202,7 +204,7 @@ static int allocate(struct pipe_workload *w, struct reason *why)
 	w->stations = aligned_alloc(64, pipes * sizeof *w->stations);
 	w->tokens = calloc(w->settings->tokens, sizeof *w->tokens);
 	if (!w->base.fds || !w->stations || !w->tokens)
-		return reason_errno(why, ENOMEM, "%u pipes", pipes);
+		return reason_errno(why, "no_memory", ENOMEM, "%u pipes", pipes);
 	memset(w->stations, 0, pipes * sizeof *w->stations);
 	return workload_arena_alloc(&w->base, pipes, w->settings->msg_size_bytes, why);
 }
@@ -212,7 +214,7 @@ static int pipe_open(struct workload **workload, const struct run_config *config
 {
 	struct pipe_workload *w = calloc(1, sizeof *w);
 	if (!w)
-		return reason_errno(why, ENOMEM, "pipe workload");
+		return reason_errno(why, "no_memory", ENOMEM, "pipe workload");
 	w->base.ops = config->workload;
 	w->base.depth = config->depth;
 	w->settings = config->settings;
@@ -289,7 +291,7 @@ static int verify_token(struct pipe_workload *w, const struct station *s)
 	for (unsigned i = 0; i < w->settings->msg_size_bytes / 8; i++) {
 		if (words[i] == token_word(w, pipe, s->received, i))
 			continue;
-		reason_set(&w->base.failure,
+		reason_set(&w->base.failure, "data_differs",
 			   "verify: message %llu through pipe %u differs at byte %u",
 			   (unsigned long long)s->received, pipe, 8 * i);
 		return -EILSEQ;
@@ -302,8 +304,8 @@ static int arrive(struct pipe_workload *w, struct station *s, uint64_t now_ns)
 {
 	struct tally *tally = &w->base.tally;
 	if (!s->first) {
-		reason_set(&w->base.failure, "a token came out of pipe %u that nobody had sent",
-			   s->op.slot);
+		reason_set(&w->base.failure, "unsent_token",
+			   "a token came out of pipe %u that nobody had sent", s->op.slot);
 		return -EILSEQ;
 	}
 	int rc = w->verify ? verify_token(w, s) : 0;
@@ -321,7 +323,7 @@ static int arrive(struct pipe_workload *w, struct station *s, uint64_t now_ns)
 static int describe_failure(struct pipe_workload *w, const struct io_op *op)
 {
 	int error = op->result < 0 ? (int)op->result : -EPIPE;
-	return reason_errno(&w->base.failure, error, "%s at station %u",
+	return reason_errno(&w->base.failure, "operation_failed", error, "%s at station %u",
 			    op->kind == IO_READ ? "read" : "write", op->slot);
 }
 
@@ -423,7 +425,7 @@ static int pipe_check(struct workload *workload)
 	}
 	if (lost == 0)
 		return 0;
-	reason_set(&w->base.failure,
+	reason_set(&w->base.failure, "tokens_lost",
 		   "%u of %u tokens never arrived, the first since %.1f s: a write was lost, or a "
 		   "read never ended",
 		   lost, w->settings->tokens, (double)longest_ns / NS_PER_S);

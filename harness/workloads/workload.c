@@ -63,7 +63,7 @@ const struct workload_ops *workload_find(const char *name, struct reason *why)
 			used += (size_t)snprintf(known + used, sizeof known - used, "%s%s",
 						 used ? ", " : "", workload->name);
 	}
-	reason_set(why, "no workload is called '%s'; there are %s", name, known);
+	reason_say(why, "no workload is called '%s'; there are %s", name, known);
 	return NULL;
 }
 
@@ -122,7 +122,7 @@ static void refuse_foreign_option(const struct workload_ops *workload, const cha
 		is_axis |= strcmp(other->axis->option, name) == 0;
 	}
 	join_names(chosen, owners, sizeof owners);
-	reason_set(why, "it belongs to the workload%s %s; %s%s", chosen & (chosen - 1) ? "s" : "",
+	reason_say(why, "it belongs to the workload%s %s; %s%s", chosen & (chosen - 1) ? "s" : "",
 		   owners, is_axis ? "use --" : "leave it out",
 		   is_axis ? workload->axis->option : "");
 }
@@ -137,7 +137,7 @@ bool workload_option_works(const struct run_config *config, const char *name, st
 	if (row && !ignored && workload->ignores)
 		ignored = workload->ignores(config, name);
 	if (ignored)
-		reason_set(why, "%s", ignored);
+		reason_say(why, "%s", ignored);
 	return row && !ignored;
 }
 
@@ -152,7 +152,7 @@ int workload_settings_begin(struct run_config *config, struct reason *why)
 	const struct workload_ops *workload = config->workload;
 	config->settings = workload->settings_bytes ? calloc(1, workload->settings_bytes) : NULL;
 	if (workload->settings_bytes && !config->settings)
-		return reason_errno(why, ENOMEM, "settings of %s", workload->name);
+		return reason_errno(why, "no_memory", ENOMEM, "settings of %s", workload->name);
 	for (const struct option_row *row = workload->options; row && row->name; row++)
 		option_store_default(row, base_of(config, row));
 	return 0;
@@ -183,10 +183,12 @@ void workload_need(struct workload_needs *needs, enum io_kind kind, enum io_fd_k
 	needs->pairs[needs->pair_count++] = (struct io_pair) { kind, fd_kind };
 }
 
-void workload_refuse(struct workload_needs *needs, enum engine_trait trait, const char *why)
+void workload_refuse(struct workload_needs *needs, enum engine_trait trait, const char *id,
+		     const char *why)
 {
 	assert(needs->refused_count < WORKLOAD_NEEDS_MAX);
 	needs->refused[needs->refused_count].trait = trait;
+	needs->refused[needs->refused_count].id = id;
 	needs->refused[needs->refused_count++].why = why;
 }
 
@@ -215,7 +217,7 @@ int workload_supported(const struct run_config *config, struct reason *why)
 	for (unsigned i = 0; i < needs.refused_count; i++) {
 		if (!(config->engine->traits & needs.refused[i].trait))
 			continue;
-		reason_set(why, "%s", needs.refused[i].why);
+		reason_set(why, needs.refused[i].id, "%s", needs.refused[i].why);
 		return -EOPNOTSUPP;
 	}
 	return 0;
@@ -230,7 +232,7 @@ int workload_raise_fd_limit(const char *option, unsigned value, unsigned count, 
 	if (limit.rlim_max >= count + OTHER_FDS)
 		return 0;
 	reason_set(
-		why,
+		why, "descriptor_limit",
 		"%s %u needs %u descriptors, and RLIMIT_NOFILE allows %llu; lower it, or raise the "
 		"hard limit (ulimit -Hn)",
 		option, value, count + OTHER_FDS, (unsigned long long)limit.rlim_max);
@@ -245,7 +247,8 @@ int workload_arena_alloc(struct workload *workload, unsigned depth, size_t len_b
 	void *arena = mmap(NULL, stride * depth, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (arena == MAP_FAILED)
-		return reason_errno(why, errno, "%u buffers of %zu bytes", depth, stride);
+		return reason_errno(why, "no_memory", errno, "%u buffers of %zu bytes", depth,
+				    stride);
 	workload->arena = arena;
 	workload->arena_len_bytes = stride * depth;
 	return 0;

@@ -34,13 +34,14 @@ static int null_supports(const struct engine_config *config, enum io_kind kind,
 	//> 4 Say before the run what cannot be done. Nobody notices that a file's bytes were
 	//> never moved. But a socket or a pipe has a peer, and the peer would wait for ever for an
 	//> answer. Without a peer (IO_FD_NONE, IO_FD_FILE) return 0. Refuse the rest:
-	//> -EOPNOTSUPP, with a reason in words by reason_set(why, "...").
+	//> -EOPNOTSUPP, with a reason by reason_set(why, "moves_no_bytes", "...").
 	//+ (void)fd_kind;
 	//+ (void)why;
 	//+ return 0;
 	if (fd_kind == IO_FD_NONE || fd_kind == IO_FD_FILE)
 		return 0;
-	reason_set(why, "null moves no bytes, so a peer would wait for ever for an answer");
+	reason_set(why, "moves_no_bytes",
+		   "null moves no bytes, so a peer would wait for ever for an answer");
 	return -EOPNOTSUPP;
 	//< 4
 }
@@ -49,7 +50,7 @@ static int null_open(struct engine **engine, const struct engine_config *config,
 {
 	struct engine *e = malloc(sizeof *e);
 	if (!e)
-		return reason_errno(why, ENOMEM, "null engine");
+		return reason_errno(why, "no_memory", ENOMEM, "null engine");
 	op_queue_init(&e->finished);
 	e->capacity = config->depth;
 	//> 2 With the option NARROW it holds only half of the depth, rounded up: an engine that

@@ -62,7 +62,8 @@ static int threads_supports(const struct engine_config *config, enum io_kind kin
 	(void)fd_kind;
 	if (kind != IO_NOP)
 		return 0;
-	reason_set(why, "there is no system call that does nothing, for a thread to block in");
+	reason_set(why, "no_noop",
+		   "there is no system call that does nothing, for a thread to block in");
 	return -EOPNOTSUPP;
 }
 
@@ -134,7 +135,8 @@ static int threads_open(struct engine **engine, const struct engine_config *conf
 {
 	struct engine *e = calloc(1, sizeof *e + config->depth * sizeof *e->workers);
 	if (!e)
-		return reason_errno(why, ENOMEM, "threads engine, depth %u", config->depth);
+		return reason_errno(why, "no_memory", ENOMEM, "threads engine, depth %u",
+				    config->depth);
 	op_queue_init(&e->waiting);
 	op_queue_init(&e->finished);
 	pthread_mutex_init(&e->lock, NULL);
@@ -166,7 +168,7 @@ static int threads_open(struct engine **engine, const struct engine_config *conf
 	pthread_attr_destroy(&attributes);
 	pthread_sigmask(SIG_SETMASK, &previous_mask, NULL);
 	if (error) {
-		reason_errno(why, error,
+		reason_errno(why, "thread_not_started", error,
 			     "thread %u of %u (see ulimit -u, the pids cgroup and "
 			     "/proc/sys/kernel/threads-max)",
 			     e->worker_count + 1, config->depth);

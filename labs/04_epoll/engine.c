@@ -324,9 +324,9 @@ static int try_a_file(struct reason *why)
 	int rc = 0;
 	struct epoll_event event = { .events = EPOLLIN };
 	if (epoll_fd < 0 || file < 0)
-		rc = reason_errno(why, errno, "epoll_create1, memfd_create");
+		rc = reason_errno(why, "epoll_not_made", errno, "epoll_create1, memfd_create");
 	else if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, file, &event) < 0)
-		rc = reason_errno(why, errno,
+		rc = reason_errno(why, "epoll_refuses_files", errno,
 				  "epoll_ctl(EPOLL_CTL_ADD) refuses a regular file, which is "
 				  "always \"ready\"");
 	if (file >= 0)
@@ -345,7 +345,7 @@ static int try_a_wait(struct reason *why)
 	struct timespec at_once = { 0 };
 	int rc = 0;
 	if (epoll_fd < 0 || epoll_pwait2(epoll_fd, &event, 1, &at_once, NULL) < 0)
-		rc = reason_errno(why, errno, "epoll_create1, epoll_pwait2");
+		rc = reason_errno(why, "no_epoll_pwait2", errno, "epoll_create1, epoll_pwait2");
 	if (epoll_fd >= 0)
 		close(epoll_fd);
 	return rc;
@@ -355,16 +355,16 @@ static int epoll_supports(const struct engine_config *config, enum io_kind kind,
 			  enum io_fd_kind fd_kind, struct reason *why)
 {
 	if ((config->options & OPTION_EDGE) && (config->options & OPTION_ONESHOT)) {
-		reason_set(why,
+		reason_set(why, "options_conflict",
 			   "edge and oneshot are two answers to the same question; choose one");
 		return -EINVAL;
 	}
 	if (kind == IO_NOP) {
-		reason_set(why, "epoll waits for descriptors, and a no-op has none");
+		reason_set(why, "no_noop", "epoll waits for descriptors, and a no-op has none");
 		return -EOPNOTSUPP;
 	}
 	if (fd_kind == IO_FD_PIPE && (config->options & OPTION_EDGE)) {
-		reason_set(why,
+		reason_set(why, "pipe_after_edge",
 			   "after an edge one must try until EAGAIN, and a pipe in blocking mode "
 			   "cannot be tried: it has no MSG_DONTWAIT");
 		return -EOPNOTSUPP;
@@ -385,7 +385,7 @@ static int epoll_open(struct engine **engine, const struct engine_config *config
 {
 	struct engine *e = calloc(1, sizeof *e);
 	if (!e)
-		return reason_errno(why, ENOMEM, "epoll engine");
+		return reason_errno(why, "no_memory", ENOMEM, "epoll engine");
 	op_queue_init(&e->finished);
 	e->mode = &level;
 	if (config->options & OPTION_EDGE)
@@ -396,7 +396,8 @@ static int epoll_open(struct engine **engine, const struct engine_config *config
 	e->watched = calloc(config->max_fds, sizeof *e->watched);
 	e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (!e->watched || e->epoll_fd < 0) {
-		int rc = reason_errno(why, e->watched ? errno : ENOMEM, "epoll_create1");
+		int rc = reason_errno(why, "no_memory", e->watched ? errno : ENOMEM,
+				      "epoll_create1");
 		epoll_close(e);
 		return rc;
 	}
@@ -411,7 +412,7 @@ static int epoll_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_k
 	*w = (struct watched) { .fd = fd };
 	int rc = e->mode->on_attach(e, w);
 	if (rc < 0)
-		reason_errno(why, rc, "epoll_ctl(EPOLL_CTL_ADD) on %s",
+		reason_errno(why, "epoll_ctl_add", rc, "epoll_ctl(EPOLL_CTL_ADD) on %s",
 			     fd_kind == IO_FD_FILE ? "a regular file" : "a descriptor");
 	return rc;
 }

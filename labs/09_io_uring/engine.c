@@ -82,7 +82,7 @@ static int explain_setup(int rc, uint64_t options_asked, struct reason *why)
 	switch (-rc) {
 	case ENOSYS:
 		return reason_errno(
-			why, rc,
+			why, "no_io_uring", rc,
 			"io_uring_setup: this kernel has no io_uring, or seccomp hides it "
 			"as containers do");
 	case EPERM:
@@ -94,29 +94,29 @@ static int explain_setup(int rc, uint64_t options_asked, struct reason *why)
 			fclose(file);
 		if (disabled)
 			return reason_errno(
-				why, rc,
+				why, "io_uring_disabled", rc,
 				"io_uring_setup: the sysctl kernel.io_uring_disabled is %d",
 				disabled);
 		return reason_errno(
-			why, rc,
+			why, "refused_by_seccomp", rc,
 			"io_uring_setup: refused by seccomp, as Docker's default profile "
 			"does (the sysctl kernel.io_uring_disabled is not set)");
 	case ENOMEM:
 		return reason_errno(
-			why, rc,
+			why, "memlock_exceeded", rc,
 			"io_uring_setup: the rings exceed RLIMIT_MEMLOCK; raise it with "
 			"ulimit -l, or lower the depth");
 	case EINVAL:
 		if ((options_asked & ANY_SQPOLL) && (options_asked & DEFER_TASKRUN))
-			return reason_errno(why, rc,
+			return reason_errno(why, "options_conflict", rc,
 					    "io_uring_setup: sqpoll and defer_taskrun exclude each "
 					    "other, as the polling thread runs the completions");
 		if (options_asked & DEFER_TASKRUN)
-			return reason_errno(why, rc,
+			return reason_errno(why, "kernel_too_old", rc,
 					    "io_uring_setup: defer_taskrun needs Linux 6.1");
 		/* fall through */
 	default:
-		return reason_errno(why, rc, "io_uring_setup");
+		return reason_errno(why, "io_uring_setup", rc, "io_uring_setup");
 	}
 }
 
@@ -177,11 +177,11 @@ static int uring_supports(const struct engine_config *config, enum io_kind kind,
 	(void)fd_kind;
 	const char *pointless = pointless_option(config->options, kind);
 	if (pointless) {
-		reason_set(why, "%s", pointless);
+		reason_set(why, "option_pointless", "%s", pointless);
 		return -EOPNOTSUPP;
 	}
 	if ((config->options & SQPOLL) && config->cpu_count < 2) {
-		reason_set(why,
+		reason_set(why, "needs_second_cpu",
 			   "sqpoll needs a CPU of its own for the polling thread, and this process "
 			   "has only one (in echo and idle the peer takes another)");
 		return -EOPNOTSUPP;
@@ -194,7 +194,8 @@ static int uring_supports(const struct engine_config *config, enum io_kind kind,
 	int opcode = opcode_of(kind, config->options);
 	struct io_uring_probe *probe = io_uring_get_probe_ring(&ring);
 	if (!probe || !io_uring_opcode_supported(probe, opcode)) {
-		reason_set(why, "this kernel's io_uring lacks the operation (opcode %d)", opcode);
+		reason_set(why, "no_opcode",
+			   "this kernel's io_uring lacks the operation (opcode %d)", opcode);
 		rc = -EOPNOTSUPP;
 	}
 	io_uring_free_probe(probe);
@@ -206,13 +207,13 @@ static int register_files(struct engine *e, unsigned max_fds, struct reason *why
 {
 	int *fds = malloc(max_fds * sizeof *fds);
 	if (!fds)
-		return reason_errno(why, ENOMEM, "%u registered files", max_fds);
+		return reason_errno(why, "no_memory", ENOMEM, "%u registered files", max_fds);
 	for (unsigned i = 0; i < max_fds; i++)
 		fds[i] = -1; /* an empty place, for attach() to fill (Linux 5.5) */
 	int rc = io_uring_register_files(&e->ring, fds, max_fds);
 	free(fds);
-	return rc < 0 ? reason_errno(why, rc, "registering %u files (RLIMIT_NOFILE bounds it)",
-				     max_fds)
+	return rc < 0 ? reason_errno(why, "register_files", rc,
+				     "registering %u files (RLIMIT_NOFILE bounds it)", max_fds)
 		      : 0;
 }
 
@@ -221,16 +222,17 @@ static int register_buffers(struct engine *e, const struct engine_config *config
 {
 	struct iovec arena = { .iov_base = config->arena, .iov_len = config->arena_len_bytes };
 	if (config->arena_len_bytes > BUFFER_BYTES_MAX)
-		return reason_errno(why, EFBIG, "registering %zu bytes of buffers; 1 GiB at most",
+		return reason_errno(why, "register_buffers", EFBIG,
+				    "registering %zu bytes of buffers; 1 GiB at most",
 				    config->arena_len_bytes);
 	int rc = io_uring_register_buffers(&e->ring, &arena, 1);
 	if (rc == -ENOMEM)
 		return reason_errno(
-			why, rc,
+			why, "memlock_exceeded", rc,
 			"registering %zu bytes of buffers exceeds RLIMIT_MEMLOCK; raise it "
 			"with ulimit -l, or lower --depth or --bs",
 			config->arena_len_bytes);
-	return rc < 0 ? reason_errno(why, rc, "registering the buffers") : 0;
+	return rc < 0 ? reason_errno(why, "register_buffers", rc, "registering the buffers") : 0;
 }
 
 static void uring_close(struct engine *e)
@@ -246,12 +248,13 @@ static int uring_open(struct engine **engine, const struct engine_config *config
 {
 	struct engine *e = calloc(1, sizeof *e);
 	if (!e)
-		return reason_errno(why, ENOMEM, "io_uring engine");
+		return reason_errno(why, "no_memory", ENOMEM, "io_uring engine");
 	e->options = config->options;
 	e->depth = config->depth;
 	e->held = calloc(config->depth, sizeof(struct io_op *));
 	int rc = e->held ? create_ring(&e->ring, config->depth, config->options, why)
-			 : reason_errno(why, ENOMEM, "io_uring engine, depth %u", config->depth);
+			 : reason_errno(why, "no_memory", ENOMEM, "io_uring engine, depth %u",
+					config->depth);
 	e->has_ring = rc == 0;
 	if (rc == 0 && (e->options & FIXED_FILES))
 		rc = register_files(e, config->max_fds, why);
@@ -260,7 +263,8 @@ static int uring_open(struct engine **engine, const struct engine_config *config
 	if (rc == 0 && (e->options & REGISTERED_RING)) {
 		int registered = io_uring_register_ring_fd(&e->ring); /* 1, or -errno */
 		if (registered < 0)
-			rc = reason_errno(why, registered, "registering the ring (Linux 5.18)");
+			rc = reason_errno(why, "register_ring", registered,
+					  "registering the ring (Linux 5.18)");
 	}
 	if (rc < 0) {
 		uring_close(e);
@@ -277,7 +281,9 @@ static int uring_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_k
 	if (!(e->options & FIXED_FILES))
 		return 0;
 	int rc = io_uring_register_files_update(&e->ring, fd_slot, &fd, 1);
-	return rc < 0 ? reason_errno(why, rc, "registering descriptor %d", fd) : 0;
+	return rc < 0 ? reason_errno(why, "register_descriptor", rc, "registering descriptor %d",
+				     fd)
+		      : 0;
 }
 
 static void uring_detach(struct engine *e, unsigned fd_slot)

@@ -28,7 +28,6 @@ class Note:
 
 
 WARNING, NOTE = "warning", "note"
-NO_REASON = remarks.Remark("no_reason", "no reason was given")
 
 
 def x_plural(panel):
@@ -47,7 +46,7 @@ def x_words(panel, xs):
 
 def panel_notes(panel):
     """Why configurations are missing, then what to know of those that are there."""
-    missing = [(c.status, c.reason or NO_REASON, c) for c in panel.configurations if not c.ok]
+    missing = [(c.status, c.reason or remarks.NO_REASON, c) for c in panel.configurations if not c.ok]
     warned = [(WARNING, remark, c) for c in panel.configurations for remark in c.warnings]
     return notes(panel, missing) + notes(panel, warned)
 
@@ -77,13 +76,13 @@ def notes(panel, said):
 
 def stand_in_words(panel):
     """Where ratios are taken to another engine than the baseline."""
-    return list(dict.fromkeys(f"Ratios to {c.baseline}: {c.stand_in_reason}"
-                              for c in panel.configurations if c.stand_in_reason))
+    found = dict.fromkeys((c.baseline, c.stand_in_reason) for c in panel.configurations if c.stand_in_reason)
+    return [f"Ratios to {baseline}: {reason}" for baseline, reason in found]
 
 
 def ratio_reasons(panel):
     """Why there are no ratios, each once."""
-    return list(dict.fromkeys(str(c.ratio_reason) for c in panel.configurations if c.ratio_reason))
+    return list(dict.fromkeys(c.ratio_reason for c in panel.configurations if c.ratio_reason))
 
 
 def marks_words(summary, what="median"):

@@ -135,7 +135,7 @@ def trials_words(document):
 
 def place(page, document):
     rows, columns = document.content["rows"], document.content["columns"]
-    reasons = {}  # the number of each reason, in the order in which they are met
+    reasons = {}  # the number of each outcome and reason, in the order in which they are met
     left_in = sheet.EDGE_IN + 0.08 + max(
         sheet.text_width_in(row["engine"]["label"], sheet.NAME_PT, "bold") for row in rows)
     left_in = min(left_in, sheet.NAMES_SHARE * page.width_in)
@@ -148,8 +148,8 @@ def place(page, document):
         page.add(row_in, lambda top_in, row=row, numbers=numbers: place_row(
             page, row, columns, numbers, narrow, (left_in, top_in, column_in, row_in)))
     page.add(0.08)
-    for reason, (number, kind) in reasons.items():
-        page.note(str(number), f"{kind}: {reason}")
+    for (outcome, reason), number in reasons.items():
+        page.note(str(number), f"{outcome}: {reason}")
     page.note("", trials_words(document))
 
 
@@ -179,7 +179,7 @@ def number_of(cell, reasons):
     """The number of the note that says why, or None."""
     if not cell["reason"]:
         return None
-    return reasons.setdefault(str(cell["reason"]), (len(reasons) + 1, cell["outcome"]))[0]
+    return reasons.setdefault((cell["outcome"], cell["reason"]), len(reasons) + 1)
 
 
 def place_row(page, row, columns, numbers, narrow, place):

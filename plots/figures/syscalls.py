@@ -2,6 +2,7 @@
 """System calls per operation: where batching shows."""
 from drawing import charts, sheet, words
 from drawing.figure import PanelFigure
+from readings import remarks
 from readings.estimates import Estimate
 from readings.quantities import count, listed
 
@@ -32,7 +33,7 @@ def spread_words(panel):
 
 
 def reason(configuration):
-    return configuration.syscalls_reason or words.NO_REASON
+    return configuration.syscalls_reason or remarks.NO_REASON
 
 
 def plan_of(panel, log=False):
@@ -41,7 +42,7 @@ def plan_of(panel, log=False):
                                   baseline=None, log=log, why=reason, what="not counted here")
         found.notes.append(words.Note("System calls", words.NOTE, spread_words(panel)))
         return found
-    reasons = dict.fromkeys(str(reason(c)) for c in panel.configurations if c.ok)
+    reasons = map(str, dict.fromkeys(reason(c) for c in panel.configurations if c.ok))
     return sheet.Plan(message=f"not counted here: {'; '.join(reasons) or 'no run ended ok'}")
 
 

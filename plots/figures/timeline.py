@@ -100,7 +100,7 @@ def place(page, document):
 
 def unknown_calls(document):
     """Why it is not known what the thread did in its calls, each reason once."""
-    return list(dict.fromkeys(str(lane["trace"]["threads_reason"]) for lane in document.content["lanes"]
+    return list(dict.fromkeys(lane["trace"]["threads_reason"] for lane in document.content["lanes"]
                               if lane["trace"] and lane["trace"]["calls"] is None))
 
 

@@ -9,7 +9,7 @@ from pages import cpu_account
 from pages.nodes import (Bullets, Cell, Figure, Grid, Group, Label, Link, Notice, Paragraph, Part, Reason,
                    Section, Soft, Strong, Table, anchor, to)
 from pages.question import work_words
-from readings import estimates
+from readings import estimates, remarks
 from readings.quantities import bound, count, cpu_time, duration, listed, ratio, span
 
 THROUGHPUT = "ops_per_s"
@@ -155,7 +155,7 @@ def ratio_cell(configuration, key):
 def number_row(configuration):
     name = Label(configuration.label)
     if not configuration.ok:
-        return [name, Reason(configuration.status, str(configuration.reason or words.NO_REASON))]
+        return [name, Reason(configuration.status, str(configuration.reason or remarks.NO_REASON))]
     cells = []
     for _, columns in PARTS:
         for _, key, as_text in columns:

@@ -28,7 +28,7 @@ def why_not(figure, folder):
     for name in figure.sources:
         reason = study_notes.why_missing(folder, name)
         if reason:
-            return reason
+            return str(reason)
         try:
             results.load(os.path.join(folder, study_notes.FOLDER, name))
         except results.NothingRan as error:

@@ -11,7 +11,7 @@ from readings import shape
 from readings.quantities import DASH
 
 PLACEHOLDER = re.compile(r"\{([a-z0-9_]+)\}")
-PLAIN = "text"  # the identifier of a sentence from a folder of the first version
+FIRST = "v1"  # the identifier of a sentence from a folder of the first version, as the C program has it
 
 SHAPE = shape.either(
     shape.text,
@@ -20,14 +20,25 @@ SHAPE = shape.either(
     expected="a remark with id, values and text")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Remark:
+    """Two are equal when their identifiers and values are. Their texts are not compared."""
+
     id: str
     text: str
     values: dict = field(default_factory=dict)
 
     def __str__(self):
         return filled(self.text, self.values)
+
+    def __eq__(self, other):
+        return isinstance(other, Remark) and self._what() == other._what()
+
+    def __hash__(self):
+        return hash(self._what())
+
+    def _what(self):
+        return self.id, tuple(sorted(self.values.items()))
 
 
 @dataclass(frozen=True)
@@ -42,21 +53,28 @@ class Range:
         return low if low == high else f"{low}{DASH}{high}"
 
 
+NO_REASON = Remark("no_reason", "no reason was given")
+
 # Sentences of the first version that something depends on: how they begin, and their identifier now.
 FIRST_VERSION = {"hardware counters: ": "hardware_not_counted"}
 
 
 def read(entry):
-    """Of checked JSON; None stays None. A folder of the first version has sentences: this is the one
-    place that knows."""
-    if entry is None:
-        return None
+    """Of checked JSON; None and a Remark stay as they are. A folder of the first version has sentences:
+    this is the one place that knows."""
+    if entry is None or isinstance(entry, Remark):
+        return entry
     if isinstance(entry, str):
         for beginning, id_ in FIRST_VERSION.items():
             if entry.startswith(beginning):
                 return Remark(id_, "{why}", {"why": entry.removeprefix(beginning)})
-        return Remark(PLAIN, entry)
+        return Remark(FIRST, "{why}", {"why": entry})
     return Remark(entry["id"], entry["text"], entry.get("values") or {})
+
+
+def written(remark):
+    """As JSON has it; what read() reads."""
+    return remark and {"id": remark.id, "values": remark.values, "text": remark.text}
 
 
 def value_words(value):
@@ -76,7 +94,7 @@ def family(remark):
     """Equal for remarks that differ in their numbers alone, and so can be shown as one."""
     words = tuple(sorted((name, "" if _is_number(value) else value)
                          for name, value in remark.values.items()))
-    return remark.id, remark.text, words
+    return remark.id, words
 
 
 def merged(remarks):

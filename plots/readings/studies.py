@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass
 
-from readings import results, study_notes
+from readings import remarks, results, study_notes
 from readings.estimates import Estimate
 from readings.verdicts import Quotient
 
@@ -78,7 +78,7 @@ class Study:
     def missing(self):
         """Label, status and reason of what did not run, each once."""
         return list(dict.fromkeys(
-            (c.label, c.status, str(c.reason or "no reason was given"))
+            (c.label, c.status, c.reason or remarks.NO_REASON)
             for s in self.summaries.values() for panel in s.panels
             for c in panel.configurations if not c.ok))
 

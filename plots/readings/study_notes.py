@@ -2,14 +2,14 @@
 """study.json: what harness/studies/ noted of the things that it makes in a results folder."""
 import os
 
-from readings import json_file
-from readings.shape import Misshapen, anything, map_of, maybe, record, text
+from readings import json_file, remarks
+from readings.shape import Misshapen, anything, map_of, maybe, record
 
 FOLDER = "study"
 FILE = "study.json"
 OWN_COMPARISON = "comparison"  # its name for the comparison of the folder itself
 
-SHAPE = record({"quick": maybe(map_of(anything)), "missing": maybe(map_of(maybe(text)))})
+SHAPE = record({"quick": maybe(map_of(anything)), "missing": maybe(map_of(maybe(remarks.SHAPE)))})
 
 
 def read(folder):
@@ -32,5 +32,5 @@ def was_quick(folder, name):
 
 
 def why_missing(folder, name):
-    """Why it could not be made; None where that was not tried."""
-    return json_file.printable(_noted(folder, "missing", name))
+    """Why it could not be made, a Remark; None where that was not tried."""
+    return remarks.read(json_file.printable(_noted(folder, "missing", name)))

@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from drawing import rendering, sheet, style, words
 from figures import depth_one, depth_syscalls, matrix, overlap, responsiveness, steps, timeline
 from pages import literature, nodes
+from readings import remarks
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import to_hex
 
@@ -124,7 +125,8 @@ def check_unknown_calls(document, width_in):
     content = copy.deepcopy(document.content)
     for lane in content["lanes"]:
         if lane["trace"]:
-            lane["trace"].update(calls=None, threads=None, threads_reason="EACCES: perf refuses")
+            lane["trace"].update(calls=None, threads=None,
+                                 threads_reason=remarks.Remark("perf_refused", "EACCES: perf refuses"))
             lane["trace"]["totals"].update(working_pct=None, blocked_pct=None)
             lane["run"].update(working_pct=None, blocked_pct=None)
     figure = timeline.FIGURE.draw(replace(document, content=content), width_in)

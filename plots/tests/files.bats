@@ -89,12 +89,14 @@ for c in s["configurations"]:
     for key in ("x_label", "x_unit", "x_about"):
         c["config"].pop(key)
     c["warnings"] = ["only 4 % of the file was there"] if c["status"] == "ok" else []
+    c["reason"] = c["reason"] and "the file refuses it: " + c["engine"]["name"]
     if c["ratio"]:
         c["ratio"]["ops_per_s"]["verdict"] = "no difference shown"')
 	plot "$folder" --only throughput --formats svg
 	grep -q "depth (operations offered)" "$folder/figures/throughput.svg"
 	report_in_words "$folder"
 	grep -q "only 4 % of the file was there" "$folder/report.html"
+	grep -q "the file refuses it: epoll" "$folder/report.html"
 	grep -q "no difference shown" "$folder/report.html"
 	grep -q "[0-9] connections" "$folder/report.html"
 }

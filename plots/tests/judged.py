@@ -392,7 +392,7 @@ def check_figures(folder):
                     expect({found.median, found.low, found.high} <= values,
                            f"{name}: {key} of {c.label} at {c.x} is not drawn")
             for label, status, reason in study.missing() if hasattr(study, "missing") else ():
-                expect(label in said and status in said and reason.split()[0] in said,
+                expect(label in said and status in said and str(reason).split()[0] in said,
                        f"{name}: nothing says that {label} is {status}")
 
 

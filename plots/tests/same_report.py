@@ -9,7 +9,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
-from readings import quantities
+from readings import quantities, remarks
 
 failures = []
 
@@ -83,7 +83,7 @@ def main():
         label = c["engine"]["label"]
         if c["status"] != "ok":
             for text in (html_words, words):
-                expect(plain(c["reason"]) in text, f"the reason of {label} is missing")
+                expect(plain(str(remarks.read(c["reason"]))) in text, f"the reason of {label} is missing")
             continue
         for key, as_text in (("ops_per_s", quantities.count), ("latency_ns.p50", quantities.duration),
                              ("latency_ns.p99", quantities.duration),

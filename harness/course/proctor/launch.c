@@ -75,14 +75,14 @@ static int make_record(struct exam *e, struct reason *why)
 	e->record_fd = memfd_create("iolab-exam", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (e->record_fd < 0 || ftruncate(e->record_fd, sizeof *e->record) < 0 ||
 	    fcntl(e->record_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-		return reason_errno(why, errno, "memory to share with the program");
+		return reason_say_errno(why, errno, "memory to share with the program");
 	void *memory =
 		mmap(NULL, sizeof *e->record, PROT_READ | PROT_WRITE, MAP_SHARED, e->record_fd, 0);
 	if (memory == MAP_FAILED)
-		return reason_errno(why, errno, "memory to share with the program");
+		return reason_say_errno(why, errno, "memory to share with the program");
 	e->record = memory;
 	if (getrandom(&e->token, sizeof e->token, 0) != sizeof e->token)
-		return reason_errno(why, errno, "a random token");
+		return reason_say_errno(why, errno, "a random token");
 	e->token |= 1; /* never 0 */
 	if (e->options->untraced)
 		e->record->token = e->token;
@@ -96,11 +96,11 @@ static int make_folder(struct exam *e, struct reason *why)
 	if (!mkdtemp(e->folder)) {
 		int error = errno;
 		e->folder[0] = '\0';
-		return reason_errno(why, error, "a folder in %s", base ? base : "/var/tmp");
+		return reason_say_errno(why, error, "a folder in %s", base ? base : "/var/tmp");
 	}
 	uid_t uid = (uid_t)e->options->uid;
 	if (e->options->uid >= 0 && chown(e->folder, uid, (gid_t)uid) < 0)
-		return reason_errno(why, errno, "%s", e->folder);
+		return reason_say_errno(why, errno, "%s", e->folder);
 	return 0;
 }
 
@@ -115,7 +115,7 @@ int launch(struct exam *e, struct reason *why)
 	if (rc < 0)
 		return rc;
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-		return reason_errno(why, errno, "a pipe");
+		return reason_say_errno(why, errno, "a pipe");
 	e->output_fd = ends[0];
 	fflush(stdout);
 	e->pid = fork();
@@ -123,7 +123,7 @@ int launch(struct exam *e, struct reason *why)
 		become_program(e, ends[1]);
 	int error = errno;
 	close(ends[1]);
-	return e->pid < 0 ? reason_errno(why, error, "a process") : 0;
+	return e->pid < 0 ? reason_say_errno(why, error, "a process") : 0;
 }
 
 static int remove_entry(const char *path, const struct stat *status, int flag, struct FTW *walk)

@@ -70,7 +70,7 @@ static int hold_exam(const struct exam_options *options, const struct exam_test 
 	drain_output(&e);
 	if (!hung && tracing_was_refused(&e)) {
 		status = TRACING_REFUSED;
-		reason_set(&why, "ptrace is refused here (by seccomp, or by Yama's ptrace_scope); "
+		reason_say(&why, "ptrace is refused here (by seccomp, or by Yama's ptrace_scope); "
 				 "with --untraced, tests that count system calls are skipped");
 		goto out;
 	}

@@ -149,10 +149,10 @@ static int over_open(struct engine **engine, const struct engine_config *config,
 {
 	enum fault fault = shared_right ? ONE_FOR_ALL : (enum fault)config->options;
 	if (fault == RUNS_DRY && left_to_open-- == 0)
-		return reason_errno(why, ENOMEM, "the pool of engines");
+		return reason_errno(why, "no_memory", ENOMEM, "the pool of engines");
 	struct engine *e = calloc(1, sizeof *e);
 	if (!e)
-		return reason_errno(why, ENOMEM, "laid-over engine");
+		return reason_errno(why, "no_memory", ENOMEM, "laid-over engine");
 	struct engine_config plain = *config;
 	plain.options = 0;
 	e->fault = fault;
@@ -167,7 +167,7 @@ static int over_open(struct engine **engine, const struct engine_config *config,
 		e->own_fd = first_fd < 0 ? -1 : eventfd(0, EFD_CLOEXEC);
 		if (e->own_fd < 0) {
 			free(e);
-			return reason_errno(why, EMFILE, "eventfd");
+			return reason_errno(why, "eventfd", EMFILE, "eventfd");
 		}
 		close(first_fd);
 	}

@@ -29,7 +29,8 @@ static int null_supports(const struct engine_config *config, enum io_kind kind,
 	(void)kind;
 	if (fd_kind == IO_FD_NONE || fd_kind == IO_FD_FILE)
 		return 0;
-	reason_set(why, "null moves no bytes, so a peer would wait for ever for an answer");
+	reason_set(why, "moves_no_bytes",
+		   "null moves no bytes, so a peer would wait for ever for an answer");
 	return -EOPNOTSUPP;
 }
 
@@ -40,7 +41,7 @@ static int null_open(struct engine **engine, const struct engine_config *config,
 		capacity = (config->depth + 1) / 2;
 	struct engine *e = calloc(1, sizeof *e + capacity * sizeof(struct io_op *));
 	if (!e)
-		return reason_errno(why, ENOMEM, "null engine");
+		return reason_errno(why, "no_memory", ENOMEM, "null engine");
 	e->capacity = capacity;
 	*engine = e;
 	return 0;

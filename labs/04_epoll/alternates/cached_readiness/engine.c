@@ -47,15 +47,16 @@ static int epoll_supports(const struct engine_config *config, enum io_kind kind,
 			  enum io_fd_kind fd_kind, struct reason *why)
 {
 	if ((config->options & OPTION_EDGE) && (config->options & OPTION_ONESHOT)) {
-		reason_set(why, "edge and oneshot exclude each other");
+		reason_set(why, "options_conflict", "edge and oneshot exclude each other");
 		return -EINVAL;
 	}
 	if (kind == IO_NOP) {
-		reason_set(why, "a no-op has no descriptor");
+		reason_set(why, "no_noop", "a no-op has no descriptor");
 		return -EOPNOTSUPP;
 	}
 	if (fd_kind == IO_FD_PIPE && (config->options & OPTION_EDGE)) {
-		reason_set(why, "a pipe in blocking mode cannot be tried until EAGAIN");
+		reason_set(why, "pipe_after_edge",
+			   "a pipe in blocking mode cannot be tried until EAGAIN");
 		return -EOPNOTSUPP;
 	}
 	if (fd_kind != IO_FD_FILE)
@@ -64,7 +65,7 @@ static int epoll_supports(const struct engine_config *config, enum io_kind kind,
 	int file = memfd_create("asks", MFD_CLOEXEC);
 	struct epoll_event event = { .events = EPOLLIN };
 	if (epoll_fd < 0 || file < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, file, &event) < 0)
-		rc = reason_errno(why, errno, "epoll_ctl on a file");
+		rc = reason_errno(why, "epoll_refuses_files", errno, "epoll_ctl on a file");
 	if (file >= 0)
 		close(file);
 	if (epoll_fd >= 0)
@@ -79,7 +80,7 @@ static int epoll_open(struct engine **engine, const struct engine_config *config
 	struct watched *watched = calloc(config->max_fds, sizeof *watched);
 	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (!e || !watched || epoll_fd < 0) {
-		int rc = reason_errno(why, epoll_fd < 0 ? errno : ENOMEM, "epoll");
+		int rc = reason_errno(why, "no_memory", epoll_fd < 0 ? errno : ENOMEM, "epoll");
 		free(e);
 		free(watched);
 		if (epoll_fd >= 0)
@@ -124,7 +125,7 @@ static int epoll_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_k
 			  : e->options & OPTION_ONESHOT ? (uint32_t)EPOLLONESHOT
 							: (uint32_t)EPOLLIN;
 	int rc = tell(e, w, events);
-	return rc < 0 ? reason_errno(why, rc, "epoll_ctl(EPOLL_CTL_ADD)") : 0;
+	return rc < 0 ? reason_errno(why, "epoll_ctl_add", rc, "epoll_ctl(EPOLL_CTL_ADD)") : 0;
 }
 
 static void epoll_detach(struct engine *e, unsigned fd_slot)

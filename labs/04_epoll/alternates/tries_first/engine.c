@@ -57,9 +57,9 @@ static int try_a_file(struct reason *why)
 	int rc = 0;
 	struct epoll_event event = { .events = EPOLLIN };
 	if (epoll_fd < 0 || file < 0)
-		rc = reason_errno(why, errno, "epoll_create1, memfd_create");
+		rc = reason_errno(why, "epoll_not_made", errno, "epoll_create1, memfd_create");
 	else if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, file, &event) < 0)
-		rc = reason_errno(why, errno,
+		rc = reason_errno(why, "epoll_refuses_files", errno,
 				  "epoll_ctl(EPOLL_CTL_ADD) refuses a regular file, which is "
 				  "always \"ready\"");
 	if (file >= 0)
@@ -73,16 +73,16 @@ static int epoll_supports(const struct engine_config *config, enum io_kind kind,
 			  enum io_fd_kind fd_kind, struct reason *why)
 {
 	if ((config->options & OPTION_EDGE) && (config->options & OPTION_ONESHOT)) {
-		reason_set(why,
+		reason_set(why, "options_conflict",
 			   "edge and oneshot are two answers to the same question; choose one");
 		return -EINVAL;
 	}
 	if (kind == IO_NOP) {
-		reason_set(why, "epoll waits for descriptors, and a no-op has none");
+		reason_set(why, "no_noop", "epoll waits for descriptors, and a no-op has none");
 		return -EOPNOTSUPP;
 	}
 	if (fd_kind == IO_FD_PIPE && (config->options & OPTION_EDGE)) {
-		reason_set(why,
+		reason_set(why, "pipe_after_edge",
 			   "after an edge one must try until EAGAIN, and a pipe in blocking mode "
 			   "cannot be tried: it has no MSG_DONTWAIT");
 		return -EOPNOTSUPP;
@@ -103,7 +103,7 @@ static int epoll_open(struct engine **engine, const struct engine_config *config
 {
 	struct engine *e = calloc(1, sizeof *e);
 	if (!e)
-		return reason_errno(why, ENOMEM, "epoll engine");
+		return reason_errno(why, "no_memory", ENOMEM, "epoll engine");
 	op_queue_init(&e->finished);
 	e->trigger = LEVEL;
 	if (config->options & OPTION_EDGE)
@@ -114,7 +114,8 @@ static int epoll_open(struct engine **engine, const struct engine_config *config
 	e->watched = calloc(config->max_fds, sizeof *e->watched);
 	e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (!e->watched || e->epoll_fd < 0) {
-		int rc = reason_errno(why, e->watched ? errno : ENOMEM, "epoll_create1");
+		int rc = reason_errno(why, "no_memory", e->watched ? errno : ENOMEM,
+				      "epoll_create1");
 		epoll_close(e);
 		return rc;
 	}
@@ -157,7 +158,7 @@ static int epoll_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_k
 		events = EPOLLONESHOT;
 	int rc = set_interest(e, w, events);
 	if (rc < 0)
-		reason_errno(why, rc, "epoll_ctl(EPOLL_CTL_ADD) on %s",
+		reason_errno(why, "epoll_ctl_add", rc, "epoll_ctl(EPOLL_CTL_ADD) on %s",
 			     fd_kind == IO_FD_FILE ? "a regular file" : "a descriptor");
 	return rc;
 }
