@@ -97,7 +97,7 @@ refused() {
 	for filler in "" a aa aaa; do
 		run "$IOLAB" run -e blocking --file "/no/$filler$name/$name/$name/file" --json
 		assert_failure 1
-		[[ $(json reason) == *": ENOENT: No such file or directory" ]] || fail "$(json reason)"
+		assert_equal "$(json reason.values.errno)" ENOENT
 	done
 }
 

@@ -936,7 +936,7 @@ run["config"]["seed"] = 77'
 @test "diff: what one side cannot run is shown with its reason" {
 	compared a
 	cp -r a b
-	with_runs b 'if run["engine"]["label"] == "io_uring": run.update(status="unsupported", reason="seccomp forbids it", metrics=None, histogram=None)'
+	with_runs b 'if run["engine"]["label"] == "io_uring": run.update(status="unsupported", reason={"id": "refused", "values": {"what": "seccomp"}, "text": "{what} forbids it"}, metrics=None, histogram=None)'
 	run "$IOLAB" diff a b
 	assert_success
 	assert_output --partial "B: unsupported: seccomp forbids it"

@@ -489,7 +489,7 @@ handles_sigint() {
 	await_end $pid
 	assert_failure 130
 	output=$(cat "$BATS_TEST_TMPDIR/out")
-	assert_equal "$(json status) $(json reason)" "error interrupted"
+	assert_equal "$(json status) $(json reason.id)" "error interrupted"
 }
 
 # changed_runs PYTHON-CODE: the summary, as JSON in $output, of five rounds in which the code has
@@ -554,7 +554,7 @@ if m and (e == "libaio" and n < 3 or e == "blocking" and r["workload"]["name"] =
 	changed_runs 'if m: m["ops_per_s"] = 1000.0 * (2 if e == "libaio" else 1)'
 	assert_equal "$(of_each 'c["ratio"] and c["ratio"]["ops_per_s"]["verdict"] == "higher"' | grep -c True)" 1
 	changed_runs 'if m: m["ops_per_s"] = 1000.0 * (2 if e == "libaio" else 1)
-if n == 4: r.update(status="error", reason="left out", metrics=None, histogram=None)'
+if n == 4: r.update(status="error", reason={"id": "left_out", "values": {}, "text": "left out"}, metrics=None, histogram=None)'
 	run of_each 'c["ratio"] and c["ratio"]["ops_per_s"]["verdict"]'
 	refute_output --partial "higher"
 }
@@ -631,7 +631,7 @@ import json, sys
 runs = [json.loads(line) for line in open(sys.argv[1])]
 for run in runs:
     if run["engine"]["label"] == "epoll" and run["config"]["round"] == 2:
-        run.update(status="error", reason="it is gone", metrics=None, histogram=None)
+        run.update(status="error", reason={"id": "gone", "values": {}, "text": "it is gone"}, metrics=None, histogram=None)
 open(sys.argv[1], "w").write("".join(json.dumps(run) + "\n" for run in runs))
 PY
 	run "$IOLAB" summary "$BATS_TEST_TMPDIR/results"
@@ -777,7 +777,8 @@ PY
 	await_end $pid
 	assert_failure 1
 	output=$(cat "$BATS_TEST_TMPDIR/out")
-	assert_equal "$(json reason)" "the peer process was killed by SIGKILL"
+	assert_equal "$(json reason.id)" peer_killed
+	assert_equal "$(json reason.values.why)" "the peer process was killed by SIGKILL"
 }
 
 @test "check-trust: its result is as documented, and its interval is Clopper and Pearson's" {
