@@ -61,10 +61,10 @@ static bool fails(struct check *check, const struct place *place, const json_t *
 	if (place)
 		print_place(place, where, sizeof where);
 	if (shown)
-		reason_set(&check->why, "%s %s, not %.60s%s", where, wanted, shown,
+		reason_say(&check->why, "%s %s, not %.60s%s", where, wanted, shown,
 			   strlen(shown) > 60 ? "..." : "");
 	else
-		reason_set(&check->why, "%s %s", where, wanted);
+		reason_say(&check->why, "%s %s", where, wanted);
 	free(shown);
 	return false;
 }
@@ -466,6 +466,6 @@ bool document_fits(const char *name, const json_t *value, struct reason *why)
 	assert(shape && value);
 	if (fits(&check, shape, value, NULL))
 		return true;
-	reason_set(why, "%s", check.why.text);
+	reason_say(why, "%s", check.why.text);
 	return false;
 }

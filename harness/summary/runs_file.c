@@ -78,7 +78,7 @@ static bool is_readable(json_t *run, const char *path, unsigned line, struct rea
 	}
 	if (document_fits("iolab.run.v2", run, &misfit))
 		return true;
-	reason_set(why, "%s:%u: %s", path, line, misfit.text);
+	reason_say(why, "%s:%u: %s", path, line, misfit.text);
 	return false;
 }
 

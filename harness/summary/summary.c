@@ -282,14 +282,14 @@ static int summary_before(const char *folder, json_t **old, struct reason *why)
 	json_error_t error;
 	*old = NULL;
 	if (snprintf(path, sizeof path, "%s/summary.json", folder) >= (int)sizeof path)
-		return reason_errno(why, ENAMETOOLONG, "%s/summary.json", folder);
+		return reason_say_errno(why, ENAMETOOLONG, "%s/summary.json", folder);
 	if (access(path, F_OK) < 0 && errno == ENOENT)
 		return 0;
 	*old = json_load_file(path, 0, &error);
 	bool fits = *old && document_fits("kept_of_summary", *old, &misfit);
 	if (fits)
 		return 0;
-	reason_set(why, "%s: %s; delete it, and the next one is made without what it kept", path,
+	reason_say(why, "%s: %s; delete it, and the next one is made without what it kept", path,
 		   *old ? misfit.text : error.text);
 	json_decref(*old);
 	*old = NULL;
