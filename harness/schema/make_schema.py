@@ -7,7 +7,7 @@ this file has the rest, in a short form of JSON Schema:
 
   "number"       a type; "[number]" a list of them; "#estimate" the definition of that name
   "number?"      the same, or null
-  "amount"       a number that is not below 0; "count" an integer that is not
+  "amount"       a number from 0 to 9e18; "count" such an integer
   {"object": {"key": ..., "key?": ...}}
                  an object with these keys and no others; "key?" may be missing
   "metrics": "in_run", "in_summary" or "ratio", beside "object"
@@ -24,6 +24,7 @@ import textwrap
 
 WIDTH = 120
 NOT_NEGATIVE = {"count": "integer", "amount": "number"}
+MOST = 9 * 10**18  # of both; AMOUNT_MOST in harness/metrics/documents.c and LARGEST in plots/readings/shape.py
 SCHEMAS = ("items", "additionalProperties", "if", "then", "else", "not")
 LISTS = ("anyOf", "oneOf", "allOf")
 MAPS = ("properties", "patternProperties", "definitions")
@@ -41,7 +42,7 @@ def of_words(words):
     if words.startswith("#"):
         return {"$ref": "#/definitions/" + words[1:]}
     if words in NOT_NEGATIVE:
-        return {"type": NOT_NEGATIVE[words], "minimum": 0}
+        return {"type": NOT_NEGATIVE[words], "minimum": 0, "maximum": MOST}
     return {"type": words}
 
 

@@ -15,7 +15,7 @@ WHOLE_ESTIMATE = shape.record({
     "median": shape.number, "low": shape.number, "high": shape.number,
     "count": shape.maybe(shape.count)})
 RATIO = shape.maybe(shape.record({
-    "mean": shape.number, "low": shape.number, "high": shape.number, "verdict": shape.text,
+    "mean": shape.finite, "low": shape.finite, "high": shape.finite, "verdict": shape.text,
     "count": shape.maybe(shape.count)}))
 
 

@@ -5,9 +5,9 @@ A shape is a function: shape(value, place) raises Misshapen, with the place and 
 when the value does not fit.
 """
 import json
-import math
+import sys
 
-LARGEST = 1e24  # beyond it a number is damage, and no scale can show it
+LARGEST = 9e18  # of what is measured or counted, as in docs/result.schema.json; beyond it is damage
 
 
 class Misshapen(Exception):
@@ -40,10 +40,17 @@ def flag(value, place):
         _refuse(value, place, "true or false")
 
 
-def number(value, place):
+def finite(value, place):
+    """An end of an interval may be any: that of a ratio over 2 rounds can be far beyond what is measured."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         _refuse(value, place, "a number")
-    if not -LARGEST < value < LARGEST or math.isnan(value):
+    if not -sys.float_info.max <= value <= sys.float_info.max:
+        _refuse(value, place, "a finite number")
+
+
+def number(value, place):
+    finite(value, place)
+    if not -LARGEST <= value <= LARGEST:
         _refuse(value, place, f"a number between -{LARGEST:g} and {LARGEST:g}")
 
 
@@ -54,7 +61,7 @@ def above_zero(value, place):
 
 
 def count(value, place):
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < LARGEST:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST:
         _refuse(value, place, "a whole number, 0 or more")
 
 

@@ -28,6 +28,18 @@ load common
 	refused "report.html" report_in_words "$GOLDEN" --out /no/such/folder/report.html
 }
 
+@test "the ratio of two rounds may have any interval, as long as it is finite" {
+	folder=$(changed 'c = next(c for c in s["configurations"] if c["ratio"] and c["ratio"]["ops_per_s"])
+c["ratio"]["ops_per_s"].update(low=2e-28, high=6e27)')
+	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.summary.v2 \
+		"$folder/summary.json"
+	assert_success
+	run plot "$folder"
+	assert_success
+	run report_in_words "$folder"
+	assert_success
+}
+
 @test "damaged files are refused in one line that names file and place, or drawn" {
 	run "$PYTHON" "$ROOT/plots/tests/damaged.py" "$GOLDEN"
 	assert_success

@@ -39,6 +39,18 @@ def name_a_rate(s):
             c["metrics"]["ops_per_s"]["median"] = "fast"
 
 
+def name_an_absurd_rate(s):
+    for c in s["configurations"]:
+        if c["metrics"]["ops_per_s"]:
+            c["metrics"]["ops_per_s"]["median"] = 1e19
+
+
+def name_an_endless_ratio(s):
+    for c in s["configurations"]:
+        if c["ratio"] and c["ratio"]["ops_per_s"]:
+            c["ratio"]["ops_per_s"]["high"] = 10 ** 400
+
+
 def drop_rounds(s):
     s["rounds_done"] = None
 
@@ -54,6 +66,8 @@ CHANGES = {
     drop_configurations: "configurations is missing",
     shorten_bucket: "histogram.buckets.0 is [1, 2], expected a list of 3",
     name_a_rate: 'metrics.ops_per_s.median is "fast", expected a number',
+    name_an_absurd_rate: "metrics.ops_per_s.median is 1e+19, expected a number between -9e+18 and 9e+18",
+    name_an_endless_ratio: "expected a finite number",
     drop_rounds: "rounds_done is null, expected a whole number",
     fail_all: "no run ended ok",
 }
