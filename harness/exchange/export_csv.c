@@ -7,9 +7,11 @@
 #include <string.h>
 
 #include "base/json_path.h"
+#include "base/json_put.h"
 #include "base/remark.h"
 #include "exchange/export.h"
 #include "metrics/metric.h"
+#include "printable_text.h"
 
 struct column {
 	const char *name, *path; /* the name has the unit; the path is where a run has it */
@@ -82,16 +84,23 @@ static void put_field(FILE *out, const char *text)
  */
 static bool is_formula(const char *text)
 {
-	return *text && strchr("=+-@\t\r", *text);
+	return *text && strchr("=+-@", *text);
 }
 
+/* Without control characters; only the ends of lines stay, since a quoted field may have them. */
 static void put_text(FILE *out, const char *text)
 {
-	char *escaped = NULL;
-	if (is_formula(text) && asprintf(&escaped, "'%s", text) > 0)
-		text = escaped;
-	put_field(out, text);
-	free(escaped);
+	size_t length = strlen(text);
+	char *copy = malloc(length + 2);
+	if (!copy)
+		required(NULL);
+	copy[0] = '\'';
+	copy_printable(text, length, copy + 1, length + 1);
+	for (size_t i = 0; i < length; i++)
+		if (text[i] == '\n')
+			copy[1 + i] = '\n';
+	put_field(out, is_formula(copy + 1) ? copy : copy + 1);
+	free(copy);
 }
 
 static void put_remark(FILE *out, const json_t *remark)

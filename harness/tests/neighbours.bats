@@ -653,6 +653,14 @@ assert all(len(run["workload"]["panel"]) <= 150 for run in runs)'
 	run "$IOLAB" import escape.json --out escape
 	assert_success
 	[[ $output == *"?[31mred"* && $output != *$'\e'* ]]
+	# Neither does CSV hold one, nor what is said of a file whose name has one.
+	run "$IOLAB" export escape --format csv
+	assert_success
+	[[ $output == *'a?[2J'* && $output == *'?[31mred'* && $output != *$'\e'* ]]
+	echo '{' >$'\e[31mbroken.json'
+	run "$IOLAB" import $'\e[31mbroken.json' --out escape
+	assert_failure 1
+	[[ $output == *'?[31mbroken.json: broken JSON'* && $output != *$'\e'* ]]
 }
 
 @test "export as fio: each job says numjobs, which readers of fio's JSON look for" {
