@@ -54,6 +54,7 @@ MEASURE(short_transfers, m->workload->tally.short_transfers)
 MEASURE(ops_per_s, ops(m) / m->usage.elapsed_s)
 MEASURE(bytes_per_s, bytes(m) / m->usage.elapsed_s)
 MEASURE(offered_per_s, m->open_loop ? (double)m->workload->window_due / m->usage.elapsed_s : NAN)
+MEASURE(owed_before, m->open_loop ? (double)m->workload->owed_before : NAN)
 MEASURE(unfinished, m->open_loop ? (double)m->workload->unfinished : NAN)
 MEASURE(user_s, m->usage.user_s)
 MEASURE(system_s, m->usage.system_s)
@@ -367,6 +368,18 @@ const struct metric all_metrics[] = {
 		.measure = offered_per_s,
 		.in_summary = true,
 		.csv = "offered_per_s",
+	},
+	{
+		.name = "owed_before",
+		.words = "operations owed before",
+		.unit = "operations",
+		.meaning =
+			"In an open loop: operations that were due before the window and not finished "
+			"when it opened. With those that were due in it they are ops and unfinished.",
+		.better = BETTER_LOWER,
+		.whole = true,
+		.measure = owed_before,
+		.csv = "owed_before",
 	},
 	{
 		.name = "unfinished",

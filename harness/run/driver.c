@@ -172,7 +172,29 @@ static void stop_ticker(struct driver *d, const struct sigaction *previous)
 	sigaction(SIGALRM, previous, NULL);
 }
 
-static void open_window(struct driver *d)
+/* How many operations are not finished, of the first `due` of the schedule. */
+static uint64_t count_owed(const struct workload *w, uint64_t due)
+{
+	uint64_t owed = due > w->begun ? due - w->begun : 0;
+	for (unsigned slot = 0; slot < w->depth; slot++)
+		owed += w->due_ns[slot] != 0;
+	return owed;
+}
+
+/*
+ * Between `from_ns` and the window's beginning the driver read its meters and could begin nothing.
+ * So the schedule stood still as long: what is due later waits for the engine alone.
+ */
+static void resume_schedule(struct driver *d, uint64_t from_ns)
+{
+	struct workload *w = d->workload;
+	uint64_t window_ns = d->out->window.begin.wall_ns;
+	w->schedule.begun_ns += window_ns - from_ns;
+	w->due_before = schedule_due_count(&w->schedule, window_ns - 1);
+	w->owed_before = count_owed(w, w->due_before);
+}
+
+static void open_window(struct driver *d, uint64_t now_ns)
 {
 	struct tally *tally = &d->workload->tally;
 	memset(tally, 0, offsetof(struct tally, latency));
@@ -188,8 +210,7 @@ static void open_window(struct driver *d)
 	begin_phase(d, WINDOW, d->last_ns,
 		    d->config->op_limit ? UINT64_MAX : (uint64_t)(d->config->runtime_s * NS_PER_S));
 	if (d->open_loop)
-		d->workload->window_due =
-			schedule_due_count(&d->workload->schedule, d->last_ns - 1);
+		resume_schedule(d, now_ns);
 	if (d->config->op_limit)
 		return;
 	if (d->config->stall_ms > 0)
@@ -231,15 +252,12 @@ static void settle_schedule(struct driver *d)
 	uint64_t due = schedule_due_count(&w->schedule, now_ns);
 	if (d->config->op_limit && due > d->config->op_limit)
 		due = d->config->op_limit;
-	w->window_due = due - w->window_due;
-	w->unfinished = due > w->begun ? due - w->begun : 0;
+	w->window_due = due - w->due_before;
+	w->unfinished = count_owed(w, due);
 	schedule_record_waiting(&w->schedule, &w->tally.latency, w->begun, due, now_ns);
-	for (unsigned slot = 0; slot < w->depth; slot++) {
-		if (w->due_ns[slot] == 0)
-			continue;
-		w->unfinished++;
-		histogram_record(&w->tally.latency, now_ns - w->due_ns[slot], 1);
-	}
+	for (unsigned slot = 0; slot < w->depth; slot++)
+		if (w->due_ns[slot] != 0)
+			histogram_record(&w->tally.latency, now_ns - w->due_ns[slot], 1);
 }
 
 static void close_window(struct driver *d)
@@ -380,7 +398,7 @@ static void advance_phase(struct driver *d, uint64_t now_ns)
 	switch (d->phase) {
 	case WARM_UP:
 		if (timed_out)
-			open_window(d);
+			open_window(d, now_ns);
 		break;
 	case WINDOW:
 		if (d->workload->exhausted && idle)

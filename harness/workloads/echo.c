@@ -436,8 +436,13 @@ static void echo_window(struct workload *workload, bool open)
 	if (!echo_of(workload)->settings->load.rate_per_s)
 		return;
 	uint64_t unfinished, due = echo_peer_due(peer, &unfinished);
-	workload->window_due = open ? due : due - workload->window_due;
-	workload->unfinished = unfinished;
+	if (open) {
+		workload->due_before = due;
+		workload->owed_before = unfinished;
+	} else {
+		workload->window_due = due - workload->due_before;
+		workload->unfinished = unfinished;
+	}
 }
 
 static void echo_stop(struct workload *workload)

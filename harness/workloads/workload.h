@@ -63,7 +63,13 @@ struct workload {
 	uint64_t begun; /* operations that fill() gave out, rests and syncs not counted */
 	uint64_t *due_ns; /* [slot]: when its operation was due; 0: it is finished. NULL in a closed
 			     loop */
-	uint64_t window_due, unfinished; /* due in the window; due and not finished at its end */
+	/* When the window opened: operations due until then, and those of them not finished. */
+	uint64_t due_before, owed_before;
+	/*
+	 * When it closed: operations due in it, and those not finished of all that were due. What
+	 * finished in it and what did not are together what was owed before and what was due in it.
+	 */
+	uint64_t window_due, unfinished;
 
 	struct tally tally;
 	struct reason failure; /* set with a negative return */
