@@ -26,9 +26,6 @@
 	"pread64 pwrite64 preadv pwritev preadv2 pwritev2 read write readv writev fsync fdatasync"
 #define STREAM_CALLS "recvfrom recvmsg sendto sendmsg read write readv writev preadv2 pwritev2"
 
-/* An engine that waits for more than is there sleeps for good: say so soon. */
-#define SOON_S 4
-
 /*
  * While the engine sleeps, somebody else has to act: send what it waits for, or a signal. This
  * thread does. `done` is set once the engine has come back from what is being looked at.
@@ -623,7 +620,7 @@ static void forgets_nothing_unreaped(struct subject *s)
 #define TEST(exercise_, name_, flavours_, run_, calls_)                                            \
 	{                                                                                          \
 		.name = name_, .exercise = exercise_, .engine = "blocking", .flavours = flavours_, \
-		.run = run_, .allowed_calls = calls_, .limit_s = SOON_S                            \
+		.run = run_, .allowed_calls = calls_                                               \
 	}
 
 #define FILE_TEST(exercise, name, flavours, run)   TEST(exercise, name, flavours, run, FILE_CALLS)
@@ -679,12 +676,8 @@ const struct lab_test lab_tests[] = {
 	STREAM_TEST(2, "cancels_nothing", ONE(TCP), cancel_with_nothing_in_flight),
 
 	STREAM_TEST(3, "waits_on_after_a_signal", STREAMS, waits_on_after_a_signal),
-	{ .name = "waits_on_after_forty_signals",
-	  .exercise = 3,
-	  .engine = "blocking",
-	  .flavours = ONE(TCP) | ONE(PIPE),
-	  .run = waits_on_after_forty_signals,
-	  .allowed_calls = STREAM_CALLS },
+	STREAM_TEST(3, "waits_on_after_forty_signals", ONE(TCP) | ONE(PIPE),
+		    waits_on_after_forty_signals),
 	STREAM_TEST(3, "calls_again_once_a_signal", ONE(TCP), calls_again_once_a_signal),
 	STREAM_TEST(3, "takes_a_short_write_for_a_result", ONE(PIPE),
 		    takes_a_short_write_for_a_result),
