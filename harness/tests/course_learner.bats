@@ -312,6 +312,13 @@ op_queue_push/' "$ENGINE"
 	assert_output --partial "heap-use-after-free, in tiny_close()"
 	run grep "^complete" "$IOLAB_WORK/progress"
 	assert_failure
+	# A report takes as long as it takes: the limit of this test is 1 second.
+	ASAN_OPTIONS=sleep_before_dying=3 run build/course/proctor --untraced --only hands_back \
+		"$IOLAB_WORK/.build/90_tiny/tests-sanitized"
+	assert_failure 1
+	assert_output --partial "heap-use-after-free"
+	assert_output --partial "Sleeping for 3 second"
+	refute_output --partial '"hung"'
 }
 
 @test "check-lab: a data race that goes well is found where a lab has threads" {

@@ -115,6 +115,7 @@ struct exam_record {
 	struct exam_failure failure; /* the program's */
 	struct exam_fault fault; /* the program's, but for the two counters */
 	struct exam_hold hold; /* the program's, but for `held` */
+	uint32_t reporting; /* the program's: a sanitizer writes its report, and the test is over */
 	char skipped[300]; /* the program's: why the test cannot be made here */
 
 	/* Calls that the engine made since the test last set them to 0, by number. */

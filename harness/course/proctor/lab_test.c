@@ -412,6 +412,14 @@ static void meet_proctor(void)
 	record->token = 0;
 }
 
+/* AddressSanitizer calls it once it has found something, before it looks up where. */
+void __asan_on_error(void);
+void __asan_on_error(void)
+{
+	if (record)
+		__atomic_store_n(&record->reporting, 1, __ATOMIC_SEQ_CST);
+}
+
 static void test_name(const struct lab_test *test, unsigned flavour, char *name, size_t size)
 {
 	snprintf(name, size, "%s/%s", test->name, flavour_names[flavour]);
