@@ -107,7 +107,7 @@ class LabCheck:
 
     def check_parts(self):
         lab = self.lab
-        for name in ("README.md", "tests.c", "hints.md", "answers.md", lab.program, *lab.files):
+        for name in ("README.md", "tests.c", "hints.md", "answers.md", "demands.toml", lab.program, *lab.files):
             self.say(f"{name} is there", "" if os.path.exists(lab.path(name)) else "it is missing")
         lines = len(labs.read(lab.path(lab.program)).splitlines())
         self.say(f"{lab.program} has at most {PROGRAM_LINES_MOST} lines",
@@ -143,8 +143,8 @@ class LabCheck:
 
     def left_to_write(self):
         """The TODOs of make new-lab that are still there: "engine.c:3: TODO what it asks ..."."""
-        for name in ("lab.toml", "README.md", "hints.md", "answers.md", "tests.c", self.lab.program,
-                     *self.lab.files):
+        for name in ("lab.toml", "README.md", "hints.md", "answers.md", "demands.toml", "tests.c",
+                     self.lab.program, *self.lab.files):
             for number, line in enumerate(labs.read(self.lab.path(name)).splitlines(), 1):
                 if re.search(r"\bTODO\b", line):
                     yield f"{name}:{number}: {line.strip()}"

@@ -683,17 +683,24 @@ print(labs.find("70").starter(solved)["engine.c"], end="")' "$solved" >"$CLASS/s
 	run make -s new-lab LAB=10_splice
 	assert_success
 	assert_output --partial "make check-course LAB=10"
-	for name in lab.toml engine.c tests.c README.md hints.md answers.md program.c mutants alternates; do
+	for name in lab.toml engine.c tests.c README.md hints.md answers.md demands.toml program.c mutants alternates; do
 		assert [ -e "$IOLAB_LABS/10_splice/$name" ]
 	done
 	! grep -rE 'NEWLAB|LAB=NN|Lab NN|labs/LAB' "$IOLAB_LABS" || fail "a mark of the template is left"
 	! command -v clang-format >/dev/null || clang-format --dry-run -Werror --style=file:.clang-format "$IOLAB_LABS"/10_splice/*.c
+	# Each sentence of its handout has its row, so that make check passes with the new lab.
+	run "$SYSTEM_PYTHON" -B -c 'import sys; sys.path.insert(0, "harness/tests"); import handout_demands
+print(*handout_demands.Lab(sys.argv[1]).mistakes(), sep="\n", end="")
+assert len(handout_demands.Lab(sys.argv[1]).sentences) == 2' "$IOLAB_LABS/10_splice"
+	assert_success
+	assert_output ""
 	run timeout 300 "$SYSTEM_PYTHON" harness/course/check_course.py 10 --repeats 1
 	assert_failure
 	assert_line "# mutants/ has 0 (*.patch)"
 	assert_line "# alternates/ has 0 (folders)"
 	assert_line --regexp "^# README.md:[0-9]+: TODO"
 	assert_line --regexp "^# engine.c:[0-9]+: .*TODO"
+	assert_line --regexp "^# demands.toml:[0-9]+: .*TODO"
 	assert_equal "$(grep -c '^not ok' <<<"$output")" 3
 	assert_line --regexp "^ok .* the starter fails hands_back_what_it_accepts/nop$"
 	assert_line --regexp "^ok .* the solution passes under ASan and UBSan$"
