@@ -17,6 +17,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/json_put.h"
@@ -26,10 +27,12 @@
 #include "engines.h"
 #include "meters/environment.h"
 #include "meters/hardware_counters.h"
+#include "meters/kernel_minimum.h"
 #include "meters/meter.h"
 #include "workloads/data_file.h"
 
 /* What is examined. */
+static const struct said kernel = { "kernel", "kernel" };
 static const struct said cpus = { "cpus", "CPUs" };
 static const struct said test_file = { "test_file", "test file" };
 static const struct said o_direct = { "o_direct", "O_DIRECT" };
@@ -164,6 +167,23 @@ static void examine_engines(struct report *report)
 	}
 	if (report->engines == 0)
 		report->can_compare = false;
+}
+
+static void examine_kernel(struct report *report)
+{
+	static const struct said newer = { "kernel_minimum", "Linux " KERNEL_MINIMUM " or newer" };
+	struct utsname system;
+	uname(&system);
+	if (kernel_below_minimum(system.release))
+		add_finding(
+			report, &kernel, LIMITED, &newer,
+			remark_new(
+				"kernel_too_old", with_text("release", system.release),
+				"{release} is older than the oldest that iolab is for, " KERNEL_MINIMUM));
+	else
+		add_finding(
+			report, &kernel, GOOD, NULL,
+			remark_new("kernel", with_text("release", system.release), "{release}"));
 }
 
 static void examine_cpus(struct report *report)
@@ -578,6 +598,7 @@ int command_doctor(int argc, char **argv)
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
 
+	examine_kernel(&report);
 	examine_engines(&report);
 	examine_cpus(&report);
 	data_file_default_path(default_file, sizeof default_file);

@@ -6,12 +6,14 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "base/json_folder.h"
 #include "base/json_put.h"
 #include "base/remark.h"
 #include "commands/commands.h"
 #include "engines.h"
+#include "meters/kernel_minimum.h"
 #include "metrics/metric.h"
 #include "workloads/workload.h"
 
@@ -127,6 +129,11 @@ static void print_list(void)
 		printf("  %-20s %s\n", workload_at(i)->name, workload_at(i)->summary);
 	printf("\nOptions of an engine combine: --engine io_uring:fixed_files+fixed_buffers\n"
 	       "Why something cannot be done here: iolab doctor, or iolab list --json\n");
+	struct utsname system;
+	uname(&system);
+	if (kernel_below_minimum(system.release))
+		printf("This kernel is %s: iolab is for Linux " KERNEL_MINIMUM " and newer\n",
+		       system.release);
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)

@@ -822,6 +822,22 @@ PY
 	assert_output --partial "name another place"
 }
 
+@test "doctor and list: a kernel below the minimum is told, with the minimum; one at or above it is not" {
+	setarch --uname-2.6 true || skip "personality(2) is refused here"
+	run setarch --uname-2.6 "$IOLAB" doctor
+	assert_line --regexp "^limited +kernel +2\.6\..* is older than .*5\.15$"
+	assert_line --regexp "^ +cure: Linux 5\.15 or newer$"
+	run setarch --uname-2.6 "$IOLAB" list
+	assert_success
+	assert_line --regexp "^This kernel is 2\.6\..*: iolab is for Linux 5\.15 and newer$"
+	run "$IOLAB" doctor
+	assert_line --regexp "^ok +kernel +$(uname -r)$"
+	run "$IOLAB" list
+	refute_output --partial "This kernel"
+	# The README names the same.
+	grep -qF "iolab needs Linux 5.15 or newer" "$ROOT/README.md"
+}
+
 @test "doctor: a full disk is not mistaken for a file system without O_DIRECT" {
 	[ "$(id -u)" -eq 0 ] || skip "mounting a small file system takes root"
 	mkdir "$BATS_TEST_TMPDIR/small"
