@@ -1,7 +1,7 @@
 # Targets for developers and instructors: tests, linters, the grader. The Makefile includes this
 # file; a handout leaves it out.
 
-.PHONY: check check-slowly check-loaded check-distributions list-tests asan-tests tsan-tests check-course check-course-slowly bench-peers
+.PHONY: check check-slowly check-loaded check-distributions check-kernels list-tests asan-tests tsan-tests check-course check-course-slowly bench-peers
 .PHONY: schema format lint lint-all handout grade new-lab
 
 help::
@@ -9,7 +9,10 @@ help::
 	@echo 'make check         run all tests (8 minutes); TESTS="unit bats-results" runs only those'
 	@echo 'make check-slowly  the tests that take too long for make check (2 minutes)'
 	@echo 'make check-loaded  make check beside three busy loops a CPU (half an hour)'
-	@echo 'make check-distributions   the commands of README.md in Debian 12, 13 and unstable, each in a chroot   [RELEASE=trixie]'
+	@echo 'make check-distributions   the commands of README.md in Debian 12, 13 and unstable, each in a chroot'
+	@echo '                   [RELEASE=trixie STEPS="gcc clang"]'
+	@echo 'make check-kernels Linux 6.1, 6.12 and the newest of Debian, each in an emulated machine (hours)'
+	@echo '                   [KERNEL=5.10|6.1|6.12|newest ENGINES="null poll"]'
 	@echo 'make list-tests    print the names for TESTS; the beginning of a name is enough'
 	@echo 'make lint          check the files that changed: warnings of gcc and clang, layout, cppcheck, shellcheck,'
 	@echo '                   includes that go up, functions over 70 lines, names that mean two things'
@@ -50,6 +53,9 @@ check-loaded:
 
 check-distributions:
 	$(Q)harness/machines/distributions.sh $(if $(RELEASE),"$$RELEASE")
+
+check-kernels: all tests
+	$(Q)harness/machines/kernels.sh $(if $(KERNEL),"$$KERNEL")
 
 list-tests: $(BUILD)/tests/conformance
 	$(Q)harness/check.sh --list

@@ -22,7 +22,8 @@ MARK = ".iolab-handout"
 PARTS = ("LICENSE", "Makefile", ".gitignore", ".clang-format", "common", "docs", "harness", "labs", "plots")
 # Solutions; texts about them; what works only with them; tools of the developers.
 WITHOUT = ("labs/*/engine*.c", "labs/*/mutants", "labs/*/alternates",
-           "labs/*/equivalent.toml", "labs/*/demands.toml", "docs/mutation.md", "harness/course/mutate.py",
+           "labs/*/equivalent.toml", "labs/*/demands.toml", "docs/mutation.md",
+           "docs/machines.md", "harness/machines", "harness/course/mutate.py",
            "harness/course/mutation", "common/op_syscall.c",
            "docs/instructor.md", "docs/add-a-lab.md", "docs/architecture.md",
            "harness/course/grade.py", "harness/course/grading", "harness/course/check_course.py",

@@ -46,6 +46,106 @@ typed() { env -u MAKEFLAGS -u MAKEOVERRIDES -u MFLAGS -u MAKELEVEL -u TESTS make
 	done
 }
 
+# tools NAME...: a folder with these programs, which do nothing, and with what the scripts of harness/machines use.
+tools() {
+	local name
+	rm -rf "${BATS_TEST_TMPDIR:?}/bin"
+	mkdir "$BATS_TEST_TMPDIR/bin"
+	for name in bash sh dirname id tr mkdir tail grep awk sort rm date git mktemp cat ldd; do
+		ln -s "$(command -v $name)" "$BATS_TEST_TMPDIR/bin/$name"
+	done
+	for name; do
+		printf '#!/bin/sh\n' >"$BATS_TEST_TMPDIR/bin/$name"
+	done
+	printf '#!/bin/sh\necho x86_64\n' >"$BATS_TEST_TMPDIR/bin/uname"
+	chmod +x "$BATS_TEST_TMPDIR"/bin/*
+}
+
+# on_machines SCRIPT [WORD...]: nothing but those tools, and nothing kept of another run.
+on_machines() {
+	env PATH="$BATS_TEST_TMPDIR/bin" MACHINES="$BATS_TEST_TMPDIR/machines" MIRROR=http://127.0.0.1:9/debian \
+		"$ROOT/harness/machines/$1" "${@:2}"
+}
+
+@test "check-kernels: each program that is missing is a skip that names its package" {
+	local all="qemu-system-x86_64 busybox cpio mkfs.ext4 apt-get dpkg-deb xz" missing package
+	while read -r missing package; do
+		# shellcheck disable=SC2086 # a list of words
+		tools ${all/$missing/}
+		run on_machines kernels.sh 6.1
+		assert_success
+		assert_output "check-kernels: skipped: $missing is missing; Debian and Ubuntu: apt-get install $package"
+	done <<-'END'
+		qemu-system-x86_64 qemu-system-x86
+		busybox busybox-static
+		cpio cpio
+		mkfs.ext4 e2fsprogs
+	END
+	# shellcheck disable=SC2086 # a list of words
+	tools $all
+	printf '#!/bin/sh\necho aarch64\n' >"$BATS_TEST_TMPDIR/bin/uname"
+	run on_machines kernels.sh 6.1
+	assert_success
+	assert_output --partial "skipped: the kernels are for x86_64, and this tree is built for aarch64"
+}
+
+@test "check-kernels: without a network each kernel is skipped, with apt's reason; an unknown one is an error" {
+	tools qemu-system-x86_64 busybox cpio mkfs.ext4 apt-get dpkg-deb xz
+	printf '#!/bin/sh\necho "E: no network here"\nexit 100\n' >"$BATS_TEST_TMPDIR/bin/apt-get"
+	run on_machines kernels.sh 5.10 6.1
+	assert_success
+	assert_line "check-kernels: skipped: 5.10: cannot fetch the kernel of bullseye: E: no network here"
+	assert_line "check-kernels: skipped: 6.1: cannot fetch the kernel of bookworm: E: no network here"
+	run on_machines kernels.sh 6.1 4.4
+	assert_failure 2
+	assert_output "check-kernels: no kernel '4.4': 5.10, 6.1, 6.12 or newest"
+}
+
+@test "check-distributions: what is missing is a skip with its reason, and another failure is none" {
+	tools
+	printf '#!/bin/sh\necho 1000\n' >"$BATS_TEST_TMPDIR/root"
+	rm "$BATS_TEST_TMPDIR/bin/id"
+	install -m 755 "$BATS_TEST_TMPDIR/root" "$BATS_TEST_TMPDIR/bin/id"
+	run on_machines distributions.sh trixie
+	assert_success
+	assert_output "check-distributions: skipped: only root can make chroots"
+	printf '#!/bin/sh\necho 0\n' >"$BATS_TEST_TMPDIR/bin/id"
+	run on_machines distributions.sh trixie
+	assert_success
+	assert_output "check-distributions: skipped: debootstrap is missing; Debian and Ubuntu: apt-get install debootstrap"
+	printf '#!/bin/sh\necho "E: Failed getting release file $4"\nexit 1\n' >"$BATS_TEST_TMPDIR/bin/debootstrap"
+	chmod +x "$BATS_TEST_TMPDIR/bin/debootstrap"
+	run on_machines distributions.sh trixie
+	assert_success
+	assert_line --partial "check-distributions: skipped: trixie: E: Failed getting release file"
+	printf '#!/bin/sh\necho "E: out of space"\nexit 1\n' >"$BATS_TEST_TMPDIR/bin/debootstrap"
+	run on_machines distributions.sh trixie
+	assert_failure 1
+	assert_line "| trixie | no chroot: E: out of space | | | |"
+	STEPS="gcc speed" run on_machines distributions.sh trixie
+	assert_failure 2
+	assert_output "check-distributions: no step 'speed': bench check gcc clang"
+}
+
+@test "docs/machines.md: a row takes the place of its predecessor in its own table" {
+	export PAGE=$BATS_TEST_TMPDIR/page.md
+	printf '%s\n' '<!-- table: one -->' '' '| a | b | when |' '|---|---|---|' '| 6.1 | old | x |' '| 6.12 | kept | x |' '' \
+		'text' '<!-- table: two -->' '| a | b | when |' '|---|---|---|' '| 6.1 | other | x |' >"$PAGE"
+	"$ROOT/harness/machines/record.sh" one '| 6.1 | new |'
+	"$ROOT/harness/machines/record.sh" one '| newest | added |'
+	"$ROOT/harness/machines/record.sh" two '| newest | last \n |'
+	run sed -E 's/[0-9]{4}-[0-9]{2}-[0-9]{2}, [0-9a-z]+/NOW/' "$PAGE"
+	assert_equal "$output" "$(printf '%s\n' '<!-- table: one -->' '' '| a | b | when |' '|---|---|---|' '| 6.1 | new | NOW |' \
+		'| 6.12 | kept | x |' '| newest | added | NOW |' '' 'text' '<!-- table: two -->' '| a | b | when |' '|---|---|---|' \
+		'| 6.1 | other | x |' '| newest | last \n | NOW |')"
+	run "$ROOT/harness/machines/record.sh" three '| 6.1 | new |'
+	assert_failure 2
+	# The targets write to these two of the page itself.
+	for table in distributions kernels; do
+		grep -qxF "<!-- table: $table -->" "$ROOT/docs/machines.md"
+	done
+}
+
 @test "a name of TESTS that is none is an error, which lists the names" {
 	run "$ROOT/harness/check.sh" bats-setup nonsense
 	assert_failure 2

@@ -1,0 +1,51 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# What kernels.sh runs inside of the emulated machine, as root. Each step leaves a log and "passed" or
+# "failed" in /iolab-logs, which is a folder of the host.
+set -u
+logs=/iolab-logs
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TMPDIR=/iolab-scratch
+cd "$(cat $logs/tree)" || exit 1
+uname -r >$logs/release
+
+# A step that takes longer hangs: far more than an emulated processor needs.
+LIMIT_S=14400
+
+# step NAME COMMAND...
+step() {
+	name=$1
+	shift
+	result=failed
+	! timeout "$LIMIT_S" "$@" >"$logs/$name.log" 2>&1 </dev/null || result=passed
+	echo $result >"$logs/$name.status"
+}
+
+# too_old_says NAME COMMAND...: below the minimum, the command must name it. Its status is its own affair.
+too_old_says() {
+	name=$1
+	shift
+	timeout "$LIMIT_S" "$@" >"$logs/$name.log" 2>&1 </dev/null
+	result='failed: the minimum is not named'
+	! grep -q '5\.15' "$logs/$name.log" || result='names the minimum'
+	echo "$result" >"$logs/$name.status"
+}
+
+oldest=$(printf '%s\n5.15\n' "$(uname -r)" | sort -V | head -n 1)
+if [ "$oldest" != 5.15 ]; then
+	touch $logs/too-old
+	too_old_says doctor build/iolab doctor
+	too_old_says list build/iolab list
+	for name in matrix compare; do
+		echo 'not run' >$logs/$name.status
+	done
+	exit 0
+fi
+
+step doctor build/iolab doctor
+step list build/iolab list
+step matrix build/iolab matrix
+step compare build/iolab compare -w file,echo --depths 8 --conns 8 --rounds 3 --out $TMPDIR/results
+# shellcheck disable=SC2013 # a list of words
+for engine in $(cat $logs/engines); do
+	step "conformance-$engine" build/tests/conformance --alone "$engine"
+done
