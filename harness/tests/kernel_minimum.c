@@ -12,8 +12,8 @@ int main(void)
 	static const char *const enough[] = { "5.15.0",		"5.15", "5.100.1",
 					      "6.1.0-56-amd64", "10.0", "unknown" };
 	for (unsigned i = 0; i < sizeof below / sizeof *below; i++)
-		tap_check(&tap, kernel_below_minimum(below[i]), below[i]);
+		tap_check(&tap, kernel_below_minimum(below[i]), "%s is below", below[i]);
 	for (unsigned i = 0; i < sizeof enough / sizeof *enough; i++)
-		tap_check(&tap, !kernel_below_minimum(enough[i]), enough[i]);
+		tap_check(&tap, !kernel_below_minimum(enough[i]), "%s is not", enough[i]);
 	return tap_end(&tap);
 }
