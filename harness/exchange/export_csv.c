@@ -92,8 +92,10 @@ static void put_text(FILE *out, const char *text)
 {
 	size_t length = strlen(text);
 	char *copy = malloc(length + 2);
-	if (!copy)
-		required(NULL);
+	if (!copy) {
+		required(NULL); /* ends the program */
+		return;
+	}
 	copy[0] = '\'';
 	copy_printable(text, length, copy + 1, length + 1);
 	for (size_t i = 0; i < length; i++)
