@@ -22,7 +22,7 @@
  *              belongs to whoever holds the operation. An engine writes `result` and `next`,
  *              nothing else.
  * Exactly once. Every accepted operation comes back from reap() exactly once. Its `result` is then
- *              a count of bytes (0 for a sync or a no-op) or -errno.
+ *              a count of bytes (0 for a sync or a no-op), never more than `len_bytes`, or -errno.
  * Order.       There is none: completions may come back in any order, whatever the interface. At
  *              most one operation of each direction (in: READ, RECV; out: WRITE, SEND) is in flight
  *              on a socket or pipe. A workload that needs an order there waits for each.

@@ -507,6 +507,27 @@ static uint64_t compute(struct driver *d, uint64_t ops)
 	return now_ns;
 }
 
+/*
+ * Of an operation that came back as the contract forbids. Returns whether the engine had it; such an
+ * operation is over. Its count is no longer believed: a workload would go on behind its buffer.
+ */
+static bool refuse_returned(struct driver *d, struct io_op *op)
+{
+	struct reason why;
+	if (!op->in_flight) {
+		reason_set(&why, "returned_twice",
+			   "the engine returned operation %u twice, or unasked", op->slot);
+		fail(d, -EIO, &why);
+		return false;
+	}
+	reason_set(&why, "moved_too_much",
+		   "the engine says that operation %u moved %lld bytes, and it was asked for %u",
+		   op->slot, (long long)op->result, op->len_bytes);
+	fail(d, -EIO, &why);
+	op->result = -EIO;
+	return true;
+}
+
 /* One reap(); hands what came back to the workload, and does its share of computing. */
 static uint64_t reap(struct driver *d, unsigned min)
 {
@@ -530,12 +551,10 @@ static uint64_t reap(struct driver *d, unsigned min)
 	unsigned returned = 0;
 	for (int i = 0; i < count; i++) {
 		struct io_op *op = d->done[i];
-		if (!op->in_flight) {
-			reason_set(&why, "returned_twice",
-				   "the engine returned operation %u twice, or unasked", op->slot);
-			fail(d, -EIO, &why);
+		/* One branch for both; result and length are of one cache line, which is read anyway. */
+		if ((!op->in_flight | (op->result > (int64_t)op->len_bytes)) &&
+		    !refuse_returned(d, op))
 			continue;
-		}
 		op->in_flight = 0;
 		d->done[returned++] = op;
 	}

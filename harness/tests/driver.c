@@ -43,6 +43,7 @@ enum fault {
 	PUNCH = 1 << 16, /* a hole is punched into the file */
 	TRUNCATE = 1 << 17, /* the file is cut to nothing */
 	STOP_PEER = 1 << 18, /* the process at the other end stands still */
+	SAY_MORE = 1 << 19, /* the 500th is said to have moved a byte more than it was asked for */
 };
 
 /* When TRICKLE returned what. */
@@ -159,6 +160,8 @@ static void fault_perform(struct engine *e, struct io_op *op)
 	e->held_offset[op->slot] = is_read ? op->offset + 1 : 0;
 	if (nth && (e->faults & FAIL))
 		op->result = -EIO;
+	if (nth && (e->faults & SAY_MORE))
+		op->result = (int64_t)op->len_bytes + 1;
 	if (from_nth && (e->faults & CORRUPT) && is_read && op->result > 0) {
 		((char *)op->buf)[op->result / 2] ^= 0x10;
 		e->faults &= ~(uint64_t)CORRUPT;
@@ -386,6 +389,8 @@ static void file_tests(struct tap *tap)
 
 	expect_found(tap, "an I/O error", FAIL, mixed, "EIO");
 	expect_found(tap, "an operation returned twice", DOUBLE, mixed, "twice");
+	expect_found(tap, "a byte more than was asked for", SAY_MORE, mixed,
+		     "moved 4097 bytes, and it was asked for 4096");
 	expect_found(tap, "a flipped bit", CORRUPT, mixed, "differs at byte");
 	expect_found(tap, "a write that was not made", DROP_WRITE, verified_writes,
 		     "differs at byte");
@@ -445,6 +450,8 @@ static void pipe_tests(struct tap *tap)
 		  "pipe: a latency for each of %llu hops, rc %d %s",
 		  (unsigned long long)o.tally.ops, o.rc, o.why.text);
 	expect_found(tap, "an I/O error in a ring of pipes", FAIL, ring, "EIO");
+	expect_found(tap, "a byte more than was asked for, in a ring", SAY_MORE, ring,
+		     "and it was asked for");
 	expect_found(tap, "a flipped bit in a token", CORRUPT, ring, "differs at byte");
 	expect_found(tap, "a hop returned twice", DOUBLE, ring, "twice");
 
@@ -622,6 +629,8 @@ static void echo_tests(struct tap *tap)
 		  (unsigned long long)o.tally.short_transfers, o.rc, o.why.text);
 	expect_found(tap, "echo, a flipped bit", CORRUPT, longer, "the echo differs");
 	expect_found(tap, "echo, an I/O error", FAIL, longer, "EIO");
+	expect_found(tap, "echo, a byte more than was asked for", SAY_MORE, longer,
+		     "and it was asked for");
 
 	const char *const four[] = { "--workload", "echo",     "--conns", "4", "--runtime",
 				     "1.5",	   "--warmup", "0.05",	  NULL };

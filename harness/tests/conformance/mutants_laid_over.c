@@ -83,6 +83,7 @@ enum fault {
 	OPEN_SAYS_EIO,
 	KEEPS_MEMORY_ON_FAILURE,
 	ERRORS_ARE_EIO,
+	SAYS_MORE,
 	RETRIES_AN_ERROR,
 	WAIT_HIDES_ITS_ERROR,
 	/* honest only now and then */
@@ -443,6 +444,8 @@ static int over_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 		e->receives -= io_kind_is_input(done[i]->kind);
 		if (e->fault == ERRORS_ARE_EIO && done[i]->result < 0)
 			done[i]->result = -EIO;
+		if (e->fault == SAYS_MORE && done[i]->result > 0)
+			done[i]->result++;
 		done[i]->offset = e->asked[done[i]->slot].offset;
 		done[i]->len_bytes = e->fault == WRITES_THE_LENGTH
 					     ? (uint32_t)done[i]->result
@@ -625,6 +628,8 @@ const struct mutant laid_over_mutants[] = {
 	LAID_OVER(OPEN_SAYS_EIO, "says EIO whatever failed in open()", "failing_calls_of_opening",
 		  "expected -12"),
 	LAID_OVER(ERRORS_ARE_EIO, "says EIO whatever failed", "file_failing_calls", "saw -5"),
+	LAID_OVER(SAYS_MORE, "says that it moved a byte more", "file_read_right_data",
+		  "of 4096 bytes moved 4097"),
 	LAID_OVER(RETRIES_AN_ERROR, "tries again after EIO", "file_failing_calls",
 		  "as one operation's result"),
 	LAID_OVER(WAIT_HIDES_ITS_ERROR, "does not tell that the wait failed",
