@@ -12,6 +12,7 @@
 #include "base/json_folder.h"
 #include "base/json_path.h"
 #include "base/json_put.h"
+#include "base/printable_json.h"
 #include "base/remark.h"
 #include "base/statistics.h"
 #include "commands/commands.h"
@@ -366,8 +367,20 @@ static void print_side(FILE *out, const char *name, const json_t *side)
 	fputc('\n', out);
 }
 
-static void print_document(FILE *out, const json_t *document)
+/* What the columns say, and what no interval can. */
+static void print_legend(FILE *out)
 {
+	fputs("\nB / A: " METHOD ",\ninterval of 95 %. =: " NO_DIFFERENCE
+	      ", because it includes 1, or either has fewer than five rounds.\n"
+	      "A disturbance that lasted a whole session shifts all its rounds alike, so no interval "
+	      "shows it. A\ndifference says that the two sessions differ. Measure A and B again, in "
+	      "turns, before you say that\nkernels, commits or machines do.\n",
+	      out);
+}
+
+static void print_document(FILE *out, const json_t *from_outside)
+{
+	json_t *document = printable_copy(from_outside);
 	const json_t *both = json_object_get(document, "configurations");
 	print_side(out, "A", json_object_get(document, "a"));
 	print_side(out, "B", json_object_get(document, "b"));
@@ -378,14 +391,9 @@ static void print_document(FILE *out, const json_t *document)
 	print_configurations(out, both);
 	print_only(out, "A", json_object_get(document, "only_a"));
 	print_only(out, "B", json_object_get(document, "only_b"));
-	if (json_array_size(both) == 0)
-		return;
-	fputs("\nB / A: " METHOD ",\ninterval of 95 %. =: " NO_DIFFERENCE
-	      ", because it includes 1, or either has fewer than five rounds.\n"
-	      "A disturbance that lasted a whole session shifts all its rounds alike, so no interval "
-	      "shows it. A\ndifference says that the two sessions differ. Measure A and B again, in "
-	      "turns, before you say that\nkernels, commits or machines do.\n",
-	      out);
+	if (json_array_size(both) > 0)
+		print_legend(out);
+	json_decref(document);
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)

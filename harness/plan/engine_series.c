@@ -8,6 +8,7 @@
 #include "base/interrupt.h"
 #include "base/json_folder.h"
 #include "base/json_put.h"
+#include "base/printable_json.h"
 #include "base/remark.h"
 #include "meters/idle_host.h"
 
@@ -100,8 +101,11 @@ int engine_series_end(struct engine_series *s, json_t *document, int status,
 		      void (*print)(const json_t *document))
 {
 	bool interrupted = json_is_true(json_object_get(document, "interrupted"));
-	if (!s->json)
-		print(document);
+	if (!s->json) {
+		json_t *printable = printable_copy(document);
+		print(printable);
+		json_decref(printable);
+	}
 	if (interrupted && !s->json)
 		printf("\nInterrupted in round %u of %u. The table has what was measured%s%s.\n",
 		       s->rounds_begun, s->order.rounds,

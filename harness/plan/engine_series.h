@@ -74,9 +74,10 @@ json_t *engine_series_document(const struct engine_series *series, json_t *env);
 json_t *engine_series_not_reached(void);
 
 /*
- * Hands the document over, and frees it and the series: as a table by `print`, or as JSON; and as a
- * file in the results folder, but never a document that a signal cut short. Returns the exit
- * status: EXIT_INTERRUPTED after a signal, EXIT_ERROR when it could not be written, else `status`.
+ * Hands the document over, and frees it and the series: as a table by `print`, which gets a copy that
+ * is fit for a terminal, or as JSON; and as a file in the results folder, but never a document that a
+ * signal cut short. Returns the exit status: EXIT_INTERRUPTED after a signal, EXIT_ERROR when it
+ * could not be written, else `status`.
  */
 int engine_series_end(struct engine_series *series, json_t *document, int status,
 		      void (*print)(const json_t *document));

@@ -661,6 +661,33 @@ assert all(len(run["workload"]["panel"]) <= 150 for run in runs)'
 	run "$IOLAB" import $'\e[31mbroken.json' --out escape
 	assert_failure 1
 	[[ $output == *'?[31mbroken.json: broken JSON'* && $output != *$'\e'* ]]
+	# A folder may also have been written by somebody else: diff shows its texts.
+	sed 's/"kernel":"[^"]*"/"kernel":"\\u001b]0;title\\u0007"/; s/"panel":"/&\\u001b[2J/' escape/runs.jsonl >runs.jsonl
+	mkdir other && mv runs.jsonl other
+	for folders in "escape other" "other other" "other escape"; do
+		run "$IOLAB" diff $folders
+		assert_success
+		[[ $output == *"?[2J"* && $output != *$'\e'* && $output != *$'\a'* ]]
+	done
+}
+
+@test "import and export: a job's name that is a formula stays text in a spreadsheet" {
+	for name in '=cmd()' '+1' '-1' '@x'; do
+		rm -rf results
+		sed "s/\"jobname\": \"alone\"/\"jobname\": \"$name\"/" "$FIXTURES/fio/group_of_one.json" >formula.json
+		run "$IOLAB" import formula.json --out results
+		assert_success
+		"$IOLAB" export results --format csv --out out.csv
+		"$SYSTEM_PYTHON" - <<-'END'
+			import csv
+			rows = list(csv.reader(open("out.csv", newline="")))
+			fields = dict(zip(rows[0], rows[1]))
+			assert fields["imported_job"][0] == "'", fields["imported_job"]
+			for name, text in fields.items():
+			    number = text.lstrip("-+").replace(".", "").replace("e", "").replace("-", "").isdigit()
+			    assert text[:1] not in ("=", "+", "-", "@", "\t", "\r") or number, (name, text)
+		END
+	done
 }
 
 @test "export as fio: each job says numjobs, which readers of fio's JSON look for" {
