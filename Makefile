@@ -75,6 +75,9 @@ $(BUILD)/peers/%: $(BUILD)/harness/peers/%.o $(TESTED_OBJECTS)
 # The conformance suite has its tests in a folder of their own.
 $(BUILD)/tests/conformance: $(call object,$(wildcard harness/tests/conformance/*.c))
 
+# What must be true of a results folder, whoever wrote it.
+$(BUILD)/tests/damages: $(call object,harness/tests/fuzz/folder_verdict.c)
+
 # A file of a lab learns the lab's name from its folder. tests/ has labs of its own.
 lab_of       = -DIO_LAB_FOLDER='"$(notdir $(patsubst %/,%,$(dir $(1))))"'
 COURSE_PATHS = -Iharness/tests/conformance -Iharness/course/proctor
@@ -199,7 +202,7 @@ PYTHON  ?= $(shell sh harness/setup/find-python.sh 2>/dev/null)
 # What a person gives is text: neither make nor the shell may read a command in it. So a recipe takes
 # it from the environment, as it was typed: "$$LAB".
 GIVEN = RESULTS WIDTH COMPARE PEERS TRUST TESTS LAB EXERCISE TEST FILE SINCE REPEATS OUT SUBMISSIONS JOBS \
-        LIMIT_S FIRST_UID RELEASE RULE ONLY SAMPLE SEED
+        LIMIT_S FIRST_UID RELEASE RULE ONLY SAMPLE SEED FUZZ_S
 typed := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 $(foreach name,$(GIVEN),$(if $(filter-out undefined,$(origin $(name))),\
 	$(eval override $(name) := $$(value $(name)))$(eval export $(name))))

@@ -35,7 +35,7 @@ slow_jobs_list() {
 # Job names and their commands, one a line.
 jobs_list() {
 	[ "$CHECK" != slowly ] || { slow_jobs_list && return; }
-	local source program engine file
+	local source program engine file folder name
 	echo "unit-accounting build/tests/accounting"
 	for source in harness/tests/*.c; do
 		program=$(basename "$source" .c)
@@ -44,6 +44,11 @@ jobs_list() {
 		accounting | conformance | without_io_uring) ;;
 		*) echo "unit-$program build/tests/$program" ;;
 		esac
+	done
+	for folder in harness/tests/fixtures/fuzz/*; do
+		name=$(basename "$folder")
+		echo "fuzz-$name build/tests/fuzz_$name $folder"
+		echo "asan-fuzz_$name build/address-undefined/tests/fuzz_$name $folder"
 	done
 	echo "conformance-self-test build/tests/conformance --self-test"
 	for engine in $(build/tests/conformance --list); do

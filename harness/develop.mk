@@ -1,7 +1,7 @@
 # Targets for developers and instructors: tests, linters, the grader. The Makefile includes this
 # file; a handout leaves it out.
 
-.PHONY: check check-slowly check-loaded check-distributions check-kernels list-tests asan-tests tsan-tests check-course check-course-slowly bench-peers
+.PHONY: check check-slowly check-loaded check-distributions check-kernels list-tests asan-tests tsan-tests fuzz check-course check-course-slowly bench-peers
 .PHONY: schema format lint lint-all handout grade new-lab
 
 help::
@@ -13,6 +13,7 @@ help::
 	@echo '                   [RELEASE=trixie STEPS="gcc clang"]'
 	@echo 'make check-kernels Linux 6.1, 6.12 and the newest of Debian, each in an emulated machine (hours)'
 	@echo '                   [KERNEL=5.10|6.1|6.12|newest ENGINES="null poll"]'
+	@echo 'make fuzz          feed import, summary and the options of run with bytes that nobody wrote   [FUZZ_S=60 (each)]'
 	@echo 'make list-tests    print the names for TESTS; the beginning of a name is enough'
 	@echo 'make lint          check the files that changed: warnings of gcc and clang, layout, cppcheck, shellcheck,'
 	@echo '                   includes that go up, functions over 70 lines, names that mean two things'
@@ -62,10 +63,30 @@ list-tests: $(BUILD)/tests/conformance
 
 asan-tests:
 	$(Q)$(MAKE) $(APART) SANITIZE=address,undefined build/address-undefined/tests/conformance \
-		build/address-undefined/tests/driver build/address-undefined/tests/damages
+		build/address-undefined/tests/driver build/address-undefined/tests/damages \
+		$(FUZZ_TARGETS:%=build/address-undefined/tests/fuzz_%)
 
 tsan-tests:
 	$(Q)$(MAKE) $(APART) SANITIZE=thread build/thread/tests/conformance
+
+# Fuzzing. A target is a file in harness/tests/fuzz. tests/fuzz_NAME replays the files in
+# harness/tests/fixtures/fuzz/NAME with any compiler; fuzz/NAME makes new ones, with clang's libFuzzer.
+
+FUZZ_TARGETS := import summary run_options
+fuzz_objects = $(call object,$(addprefix harness/tests/fuzz/,fuzz.c folder_verdict.c $(1))) $(TESTED_OBJECTS)
+
+tests: $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz_%)
+
+$(BUILD)/tests/fuzz_%: $(BUILD)/harness/tests/fuzz/%.o $(call fuzz_objects,replay.c)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/fuzz/%: $(BUILD)/harness/tests/fuzz/%.o $(call fuzz_objects)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+fuzz:
+	$(Q)MAKE='$(MAKE) $(APART)' harness/tests/fuzz/fuzz.sh $(FUZZ_TARGETS)
 
 # Is the course as docs/add-a-lab.md says? LAB=04 for one lab, SINCE=REV for those that changed since.
 check-course: all tests need-python
@@ -119,7 +140,7 @@ schema: all
 
 LINT := build/lint
 FORMATTED := $(wildcard common/*.[ch] harness/*/*.[ch] harness/*/*/*.[ch] labs/*/*.[ch])
-SHELL_SCRIPTS := $(wildcard harness/*.sh harness/*/*.sh harness/tests/*.bash harness/tests/*.bats \
+SHELL_SCRIPTS := $(wildcard harness/*.sh harness/*/*.sh harness/tests/fuzz/*.sh harness/tests/*.bash harness/tests/*.bats \
                  plots/tests/*.bats) .ci/run
 # What is compiled by no other target is compiled here: labs' tests and programs, alternates.
 LINTED_OBJECTS = $(call object,$(filter-out work/%,$(C_FILES)))
@@ -161,6 +182,7 @@ $(BUILD)/programs: FORCE
 	@{ echo iolab $(HARNESS_OBJECTS) $(ENGINE_OBJECTS) $(COMMON_OBJECTS); \
 	$(foreach p,$(TEST_SOURCES),echo $(p:.c=) $(call object,$(p)) $(TESTED_OBJECTS) \
 		$(if $(filter %/conformance.c,$(p)),$(call object,$(wildcard harness/tests/conformance/*.c)));) \
+	$(foreach p,$(FUZZ_TARGETS),echo tests/fuzz_$(p) $(call fuzz_objects,replay.c $(p).c);) \
 	$(foreach p,$(wildcard harness/peers/*.c),echo $(p:.c=) $(call object,$(p)) $(TESTED_OBJECTS);) \
 	echo trust/iolab $(TRUST_OBJECTS) $(HARNESS_OBJECTS) $(ENGINE_OBJECTS) $(COMMON_OBJECTS); \
 	$(foreach p,$(course_programs),echo $(p:.c=) $(call object,$(p) $(wildcard $(dir $(p))engine*.c)) \

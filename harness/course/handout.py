@@ -29,7 +29,8 @@ WITHOUT = ("labs/*/engine*.c", "labs/*/mutants", "labs/*/alternates",
            "harness/course/grade.py", "harness/course/grading", "harness/course/check_course.py",
            "harness/course/handout.*", "harness/course/new_lab*",
            "harness/develop.mk", "harness/lint", "harness/peers", "harness/check.sh", "harness/tests/*.*",
-           "harness/tests/grading", "harness/tests/tiny_course", "plots/tests",
+           "harness/tests/grading", "harness/tests/tiny_course", "harness/tests/fuzz",
+           "harness/tests/fixtures/fuzz", "plots/tests",
            "harness/tests/conformance/mutants*", "__pycache__", "*.o", "*.orig", "*.rej", "*~", "*.swp")
 # In a page, the lines between these two are left out.
 CUT = re.compile(r"^<!-- handout: without -->\n.*?^<!-- handout: with -->\n", re.M | re.S)
