@@ -165,7 +165,8 @@ struct engine_ops {
 	 * Can this machine do `kind` on `fd_kind` through this interface, with these options? The
 	 * engine is asked before open(). It finds out by trying, not by reading versions, and
 	 * leaves nothing behind. Of the configuration only `options`, `cpu_count` and `depth` are
-	 * valid. Returns 0, or -errno with the kernel's reason in `why`, which is never empty then.
+	 * valid. Returns 0, or -errno with the kernel's reason in `why`, in words and with an
+	 * identifier.
 	 */
 	int (*supports)(const struct engine_config *config, enum io_kind kind,
 			enum io_fd_kind fd_kind, struct reason *why);

@@ -26,7 +26,8 @@ static int make_named(struct results_folder *folder, const char *out, struct rea
 	if (strlen(out) >= sizeof folder->path)
 		return reason_say_errno(why, ENAMETOOLONG, "%s (see --out)", out);
 	strcpy(folder->path, out);
-	if (mkdir(out, 0777) < 0 && errno != EEXIST)
+	folder->made = mkdir(out, 0777) == 0;
+	if (!folder->made && errno != EEXIST)
 		return reason_say_errno(why, errno, "making the folder %s (see --out)", out);
 	return 0;
 }
@@ -47,6 +48,7 @@ static int make_dated(struct results_folder *folder, struct reason *why)
 						folder->path);
 		snprintf(folder->path, sizeof folder->path, "results/%s-%u", stamp, number);
 	}
+	folder->made = folder->dated = true;
 	return 0;
 }
 
@@ -63,8 +65,6 @@ int results_folder_create(struct results_folder *folder, const char *out, struct
 		return reason_say_errno(why, errno, "%s: choose another --out, or delete it", path);
 	if (folder->runs_fd < 0)
 		return reason_say_errno(why, errno, "%s (see --out)", path);
-	if (!out)
-		point_latest_to(strchr(folder->path, '/') + 1);
 	return 0;
 }
 
@@ -74,8 +74,11 @@ int results_folder_append(struct results_folder *folder, const char *line, struc
 	size_t len_bytes = strlen(line);
 	struct iovec parts[] = { { (char *)line, len_bytes }, { (char *)"\n", 1 } };
 	ssize_t n = writev(folder->runs_fd, parts, 2);
-	if (n == (ssize_t)len_bytes + 1)
+	if (n == (ssize_t)len_bytes + 1) {
+		if (before == 0 && folder->dated)
+			point_latest_to(strchr(folder->path, '/') + 1);
 		return 0;
+	}
 	int error = n < 0 ? errno : ENOSPC;
 	if (n > 0 && ftruncate(folder->runs_fd, before) < 0)
 		error = errno;
@@ -91,9 +94,23 @@ int results_folder_sync(const struct results_folder *folder, struct reason *why)
 	return reason_say_errno(why, errno, "writing %s/runs.jsonl", folder->path);
 }
 
+/* An empty runs.jsonl would look like a comparison that measured nothing. */
+static void remove_empty(const struct results_folder *folder)
+{
+	char path[PATH_MAX];
+	snprintf(path, sizeof path, "%s/runs.jsonl", folder->path);
+	if (lseek(folder->runs_fd, 0, SEEK_END) != 0)
+		return;
+	unlink(path);
+	if (folder->made)
+		rmdir(folder->path); /* fails where others put something there, and should */
+}
+
 void results_folder_close(struct results_folder *folder)
 {
-	if (folder->runs_fd >= 0)
+	if (folder->runs_fd >= 0) {
+		remove_empty(folder);
 		close(folder->runs_fd);
+	}
 	folder->runs_fd = -1;
 }

@@ -75,8 +75,7 @@ static int conclude(const struct comparison_rounds *rounds, const struct compari
 	const char *folder = rounds->folder->path;
 	struct reason summary_why = { "" };
 	if (ending == ENDED_BY_INTERRUPT && rounds->kept == 0) {
-		printf("Interrupted before the first run was done: there is nothing in %s.\n",
-		       folder);
+		puts("Interrupted before the first run was done: no results folder is left.");
 		return EXIT_INTERRUPTED;
 	}
 	json_t *summary = summary_compute(folder, comparison, &summary_why);

@@ -72,15 +72,15 @@ static json_t *cpuinfo(const char *key)
 static json_t *container(void)
 {
 	char line[512];
-	/* A virtual machine that was made from an image of docker has the file, too. */
-	struct statfs root;
-	if (access("/.dockerenv", F_OK) == 0 && statfs("/", &root) == 0)
-		return json_string(root.f_type == OVERLAYFS_SUPER_MAGIC ? "container: docker"
-									: "image of docker");
 	if (access("/run/.containerenv", F_OK) == 0)
 		return json_string("container: podman");
 	if (first_line("/run/systemd/container", line, sizeof line))
 		return json_sprintf("container: %s", line);
+	/* Last: a virtual machine that was made from an image of docker has this file, too. */
+	struct statfs root;
+	if (access("/.dockerenv", F_OK) == 0 && statfs("/", &root) == 0)
+		return json_string(root.f_type == OVERLAYFS_SUPER_MAGIC ? "container: docker"
+									: "image of docker");
 	return NULL;
 }
 

@@ -395,7 +395,8 @@ misused() {
 	await_end "$pid"
 	assert_failure 130
 	run cat "$BATS_TEST_TMPDIR/table"
-	assert_output "Interrupted before the first run was done: there is nothing in $BATS_TEST_TMPDIR/results."
+	assert_output "Interrupted before the first run was done: no results folder is left."
+	[ ! -e "$BATS_TEST_TMPDIR/results" ]
 }
 
 @test "compare: an older results folder is never written to" {

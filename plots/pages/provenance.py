@@ -33,8 +33,9 @@ READING = (
 
 
 def steal_of(configuration):
+    """In its worst round, as the foot of the table has it."""
     estimate = configuration and configuration.metric(STEAL)
-    return None if estimate is None else estimate.median
+    return None if estimate is None else estimate.max
 
 
 def worst_steal(summary):
@@ -50,7 +51,7 @@ def steal_words(summary):
         return "not known"
     if steal_of(worst) == 0:
         return "none seen"
-    return (f"up to {steal_of(worst):.2g} % of a CPU in the median, from {worst.label} on "
+    return (f"up to {steal_of(worst):.2g} % of a CPU in the worst round, from {worst.label} on "
             f"{worst.panel_name} at {worst.x_name} {worst.x}")
 
 

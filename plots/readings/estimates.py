@@ -28,6 +28,7 @@ class Estimate:
     high: float
     count: object = None  # of the rounds that it comes from; None where that is not told
     error: float = 0  # how far each round's own value may be off, on both sides
+    max: object = None  # the worst round; None where that is not told
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def estimate(entry):
         return None
     median, low, high = entry["median"], entry.get("low"), entry.get("high")
     return Estimate(median, median if low is None else low, median if high is None else high,
-                    entry.get("count"))
+                    entry.get("count"), max=entry.get("max"))
 
 
 def ratio(entry):

@@ -57,6 +57,7 @@ enum fault {
 	INHERITED,
 	LEAKS_ON_FAILURE,
 	REFUSES_IN_SILENCE,
+	REFUSES_WITHOUT_ID,
 	WRITES_THE_LENGTH,
 	ACCEPTS_NONE,
 	/* the end */
@@ -126,6 +127,10 @@ static int over_supports(const struct engine_config *config, enum io_kind kind,
 {
 	if (config->options == REFUSES_IN_SILENCE && kind == IO_NOP)
 		return -EOPNOTSUPP;
+	if (config->options == REFUSES_WITHOUT_ID && kind == IO_NOP) {
+		reason_say(why, "poll has no no-op");
+		return -EOPNOTSUPP;
+	}
 	return right_engine(NONE)->supports(config, kind, fd_kind, why);
 }
 
@@ -578,6 +583,8 @@ const struct mutant laid_over_mutants[] = {
 		  "failures_leave_nothing_behind", "left open"),
 	LAID_OVER(REFUSES_IN_SILENCE, "refuses without a reason", "failures_leave_nothing_behind",
 		  "no reason"),
+	LAID_OVER(REFUSES_WITHOUT_ID, "refuses in words, without an identifier",
+		  "supports_or_says_why", "identifier"),
 	LAID_OVER(WRITES_THE_LENGTH, "writes into the workload's fields",
 		  "result_is_all_that_is_written", "another field"),
 	LAID_OVER(ACCEPTS_NONE, "accepts nothing when it holds nothing", "file_read_right_data",

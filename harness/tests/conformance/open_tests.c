@@ -101,7 +101,7 @@ static int ask(const struct subject *s, enum io_kind kind, enum io_fd_kind fd_ki
 	       struct reason *why)
 {
 	struct engine_config config = { .depth = 1, .cpu_count = 1, .options = s->options };
-	why->text[0] = '\0';
+	*why = (struct reason) { "" };
 	return s->ops->supports(&config, kind, fd_kind, why);
 }
 
@@ -128,6 +128,10 @@ static void ask_everything(struct subject *s)
 			expect(rc == 0 || why.text[0],
 			       "expected supports() to say why it refuses %s on %s, saw an empty "
 			       "reason",
+			       kind_name(kind), fd_kinds[fd_kind]);
+			expect(rc == 0 || why.id[0],
+			       "expected supports() to name the reason why it refuses %s on %s, saw "
+			       "no identifier",
 			       kind_name(kind), fd_kinds[fd_kind]);
 		}
 	uint64_t after = open_descriptors();
