@@ -957,3 +957,30 @@ PY
 	assert_equal "$(find results -mindepth 2 -name summary.json | wc -l)" 5
 	[ -e results/latest/summary.json ]
 }
+
+@test "reasons are told apart by identifier and values, never by words" {
+	local folder=$BATS_TEST_TMPDIR/reasons
+	"$IOLAB" compare -e null,epoll -w file --depths 1,16 --rounds 1 --runtime 0.01 --warmup 0 --idle 0 \
+		--no-count-syscalls --out "$folder" -- --size 1M >/dev/null
+	refusals() { "$IOLAB" summary "$folder" | grep -c "^  epoll .*unsupported:"; }
+	changed() { # EXPRESSION on `reason` and `run`, of the runs of epoll at depth 16
+		"$SYSTEM_PYTHON" - "$folder/runs.jsonl" "$1" <<-'PYTHON'
+			import json, sys
+			runs = [json.loads(line) for line in open(sys.argv[1])]
+			for run in runs:
+			    reason = run["reason"]
+			    if reason and run["config"]["x"] == 16:
+			        exec(sys.argv[2])
+			open(sys.argv[1], "w").writelines(json.dumps(run) + "\n" for run in runs)
+		PYTHON
+	}
+	assert_equal "$(refusals)" 1
+	changed 'reason["values"]["why"] = "the same in other words"'
+	assert_equal "$(refusals)" 1
+	changed 'reason["values"]["errno"] = "EINVAL"'
+	assert_equal "$(refusals)" 2
+	changed 'run["reason"] = "a sentence"'
+	run "$IOLAB" summary "$folder"
+	assert_failure 1
+	assert_output --regexp "runs.jsonl:[0-9]+: reason must be"
+}
