@@ -125,9 +125,11 @@ char *remark_text(const json_t *remark)
 	char *filled = NULL;
 	size_t filled_len_bytes;
 	FILE *out = open_memstream(&filled, &filled_len_bytes);
-	if (!out)
-		required(NULL);
-	remark_print(out, remark);
-	fclose(out);
+	if (out) {
+		remark_print(out, remark);
+		fclose(out);
+	}
+	if (!filled)
+		required(NULL); /* ends the program */
 	return filled;
 }

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "summary/runs_file.h"
 #include "base/whole_file.h"
 #include "commands/commands.h"
+#include "summary/runs_file.h"
 #include "summary/summary.h"
 
 struct format {

@@ -15,12 +15,12 @@
 
 #include "base/json_folder.h"
 #include "base/json_path.h"
-#include "summary/runs_file.h"
 #include "commands/commands.h"
 #include "exchange/fio_job.h"
 #include "exchange/fio_text.h"
 #include "exchange/short_name.h"
 #include "summary/grouping.h"
+#include "summary/runs_file.h"
 #include "summary/summary.h"
 
 struct import_options {

@@ -664,8 +664,9 @@ assert all(len(run["workload"]["panel"]) <= 150 for run in runs)'
 	# A folder may also have been written by somebody else: diff shows its texts.
 	sed 's/"kernel":"[^"]*"/"kernel":"\\u001b]0;title\\u0007"/; s/"panel":"/&\\u001b[2J/' escape/runs.jsonl >runs.jsonl
 	mkdir other && mv runs.jsonl other
+	local folders
 	for folders in "escape other" "other other" "other escape"; do
-		run "$IOLAB" diff $folders
+		run "$IOLAB" diff "${folders% *}" "${folders#* }"
 		assert_success
 		[[ $output == *"?[2J"* && $output != *$'\e'* && $output != *$'\a'* ]]
 	done
