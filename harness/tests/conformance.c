@@ -121,6 +121,8 @@ static const struct test tests[] = {
 	{ "no_allocation_after_open", FILES | STREAMS | ONE(NO_FD), no_allocation_after_open },
 	{ "socket_peer_that_stopped_sending_hears", SOCKETS,
 	  socket_peer_that_stopped_sending_hears },
+	{ "socket_peer_that_stopped_sending_makes_room", SOCKETS,
+	  socket_peer_that_stopped_sending_makes_room },
 	{ "stream_bytes_before_the_hang_up", STREAMS, stream_bytes_before_the_hang_up },
 	{ "tcp_error_behind_bytes", ONE(TCP), tcp_error_behind_bytes },
 	{ "file_sync_that_fails", FILES, file_sync_that_fails },

@@ -247,30 +247,42 @@ void attach_tells_what_fails(struct subject *s)
 typedef void event(struct subject *s, int peer_fd);
 
 /*
+ * Reaps, and notes by `in_flight` what came back. The result does not tell: a worker writes it before
+ * reap() hands the operation out.
+ */
+static int reap_some(struct subject *s, unsigned min, int64_t timeout_ns)
+{
+	struct io_op *done[4];
+	int n = s->ops->reap(s->engine, done, min, 4, timeout_ns);
+	for (int i = 0; i < n; i++)
+		done[i]->in_flight = 0;
+	return n;
+}
+
+/*
  * Submits and reaps until the operation is over, and lets `meanwhile` happen in between. Returns its
  * result, or what submit() or reap() failed with; then the operation has been taken back.
  */
 static int64_t perform_or_break(struct subject *s, struct io_op *op, event *meanwhile, int peer_fd)
 {
-	struct io_op *done[4];
 	uint64_t deadline_ns = clock_ns() + (uint64_t)PATIENCE_NS;
 	bool blocks = s->ops->traits & IO_BLOCKS_IN_SUBMIT;
 	if (blocks && meanwhile)
 		meanwhile(s, peer_fd);
 	int rc = s->ops->submit(s->engine, &op, 1);
+	op->in_flight = rc == 1;
 	if (rc == 1)
-		rc = s->ops->reap(s->engine, done, 0, 4, 0);
+		rc = reap_some(s, 0, 0);
 	if (!blocks && meanwhile)
 		meanwhile(s, peer_fd);
-	while (rc >= 0 && op->result == INT64_MIN) {
+	while (rc >= 0 && op->in_flight) {
 		expect(clock_ns() < deadline_ns, "the operation never came back");
-		rc = s->ops->reap(s->engine, done, 1, 4, 100 * NS_PER_MS);
+		rc = reap_some(s, 1, 100 * NS_PER_MS);
 	}
 	if (rc >= 0)
 		return op->result;
 	s->ops->cancel(s->engine);
-	while (op->result == INT64_MIN && clock_ns() < deadline_ns &&
-	       s->ops->reap(s->engine, done, 1, 4, NS_PER_MS) >= 0)
+	while (op->in_flight && clock_ns() < deadline_ns && reap_some(s, 1, NS_PER_MS) >= 0)
 		;
 	return rc;
 }
@@ -389,7 +401,6 @@ static void play_send_that_waits(struct subject *s, const struct fault *fault)
 static void play_both_directions(struct subject *s, const struct fault *fault)
 {
 	int ends[2];
-	struct io_op *done[2];
 	make_full_pair(s, ends);
 	open_stream(s, ends);
 	start(s, prepare_send(s, 0, ends[0], 0, 7));
@@ -405,7 +416,7 @@ static void play_both_directions(struct subject *s, const struct fault *fault)
 	else if (failed || !fault)
 		expect_result(fault, op, result, 5);
 	s->ops->cancel(s->engine);
-	while (s->op[0].result == INT64_MIN && s->ops->reap(s->engine, done, 1, 2, -1) >= 0)
+	while (s->op[0].in_flight && reap_some(s, 1, -1) >= 0)
 		;
 	s->inflight = 0;
 	close_stream(s, ends);

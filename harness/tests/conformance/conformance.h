@@ -125,6 +125,9 @@ enum io_kind out_kind(const struct subject *s);
 
 /* Writes into a socket or pipe, on the test's own side, until nothing more fits. */
 void fill(const struct subject *s, int fd);
+
+/* Takes what there is to read from `fd` now. Returns how many bytes, and does not wait for more. */
+size_t read_what_is_there(int fd);
 /*
  * A timer that sends SIGUSR1 to this thread, again and again, without SA_RESTART. For the caller to
  * delete.

@@ -100,7 +100,14 @@ void stream_cancel_of_sends(struct subject *s)
 		expect(result == -ECANCELED || (result == -EPIPE && s->flavour != PIPE),
 		       "after cancel: expected -ECANCELED, saw %s", answer(result));
 	}
+	/* There is room now, and nothing may use it. */
+	for (unsigned i = 0; i < COUNT; i++)
+		read_what_is_there(ends[i][1]);
 	expect_silence(s);
+	for (unsigned i = 0; i < COUNT; i++) {
+		size_t late = read_what_is_there(ends[i][1]);
+		expect(late == 0, "after cancel: expected nothing sent, saw %zu bytes", late);
+	}
 	close_engine(s);
 	for (unsigned i = 0; i < COUNT; i++) {
 		close(ends[i][0]);

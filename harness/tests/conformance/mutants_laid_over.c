@@ -64,6 +64,7 @@ enum fault {
 	CANCEL_8_SLOTS,
 	CANCEL_FORGETS_SENDS,
 	CANCEL_TWICE,
+	SENDS_AFTERWARDS,
 	TOUCHES_AFTERWARDS,
 	READS_AHEAD,
 	DETACH_CLOSES,
@@ -75,6 +76,7 @@ enum fault {
 	/* trouble */
 	PRINTS,
 	END_ENDS_BOTH,
+	END_ENDS_A_SEND_THAT_WAITS,
 	HANG_UP_IS_THE_END,
 	ERROR_BEFORE_BYTES,
 	SYNC_ALWAYS_SUCCEEDS,
@@ -222,6 +224,12 @@ static void over_detach(struct engine *e, unsigned fd_slot)
 		close(e->fds[fd_slot]);
 }
 
+static bool peer_stopped_sending(int fd)
+{
+	struct pollfd ready = { .fd = fd, .events = POLLRDHUP };
+	return poll(&ready, 1, 0) > 0 && ready.revents & POLLRDHUP;
+}
+
 /* Faults of one operation that it does not survive: true, and its result, when it is over. */
 static bool spoil_result(struct engine *e, struct io_op *op, int64_t *result)
 {
@@ -237,7 +245,7 @@ static bool spoil_result(struct engine *e, struct io_op *op, int64_t *result)
 		return op->kind == IO_FSYNC || op->kind == IO_FDATASYNC;
 	case END_ENDS_BOTH:
 		*result = -EPIPE;
-		return op->kind == IO_SEND && poll(&ready, 1, 0) > 0 && ready.revents & POLLRDHUP;
+		return op->kind == IO_SEND && peer_stopped_sending(op->fd);
 	case HANG_UP_IS_THE_END:
 		return io_kind_is_input(op->kind) && poll(&ready, 1, 0) > 0 &&
 		       ready.revents & (POLLRDHUP | POLLHUP);
@@ -447,6 +455,9 @@ static int over_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 	for (unsigned i = 0; i < n; i++) {
 		e->last = done[i];
 		e->receives -= io_kind_is_input(done[i]->kind);
+		if (e->fault == END_ENDS_A_SEND_THAT_WAITS && done[i]->kind == IO_SEND &&
+		    peer_stopped_sending(done[i]->fd))
+			done[i]->result = -EPIPE;
 		if (e->fault == ERRORS_ARE_EIO && done[i]->result < 0)
 			done[i]->result = -EIO;
 		if (e->fault == SAYS_MORE && done[i]->result > 0)
@@ -483,7 +494,7 @@ static void over_cancel(struct engine *e)
 	e->last = last;
 }
 
-/* Once everything is back, these two go on. */
+/* Once everything is back, these go on. */
 static int later_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
 		      int64_t timeout_ns)
 {
@@ -492,6 +503,12 @@ static int later_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 		return n;
 	if (e->fault == TOUCHES_AFTERWARDS)
 		((char *)e->last->buf)[100] ^= 1;
+	if (e->fault == SENDS_AFTERWARDS && e->asked[e->last->slot].out)
+		op_try_when_ready(&(struct io_op) { .kind = e->last->kind,
+						    .fd = e->last->fd,
+						    .buf = e->last->buf,
+						    .len_bytes = 100,
+						    .offset = IO_NO_OFFSET });
 	if (e->fault == CANCEL_TWICE && e->held.first) {
 		done[0] = op_queue_pop(&e->held);
 		return 1;
@@ -594,6 +611,8 @@ const struct mutant laid_over_mutants[] = {
 		  "never came back"),
 	LAID_OVER(CANCEL_FORGETS_SENDS, "cancels receives only", "stream_cancel_of_sends",
 		  "never came back"),
+	LAID_OVER(SENDS_AFTERWARDS, "sends after cancel()", "stream_cancel_of_sends",
+		  "expected nothing sent"),
 	LAID_OVER(CANCEL_TWICE, "gives one back again later", "stream_cancel_in_scattered_slots",
 		  "twice"),
 	LAID_OVER(CANCEL_TWICE, "gives one back again later (files)", "file_cancel_then_silence",
@@ -617,6 +636,8 @@ const struct mutant laid_over_mutants[] = {
 	LAID_OVER(PRINTS, "prints a greeting", "file_sync", "printed"),
 	LAID_OVER(END_ENDS_BOTH, "sends nothing to who stopped sending",
 		  "socket_peer_that_stopped_sending_hears", "expected 3 bytes sent"),
+	LAID_OVER(END_ENDS_A_SEND_THAT_WAITS, "ends a send when the peer stops sending",
+		  "socket_peer_that_stopped_sending_makes_room", "EPIPE"),
 	LAID_OVER(HANG_UP_IS_THE_END, "takes a hang-up for the end",
 		  "stream_bytes_before_the_hang_up", "before the end"),
 	LAID_OVER(ERROR_BEFORE_BYTES, "asks for the error before the bytes",

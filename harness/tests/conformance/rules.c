@@ -32,7 +32,8 @@ const struct rule rules[] = {
 				   "stream_stays_whole_after_the_end file_lengths_beyond_64_kib" },
 	{ "0 from a read is the end",
 	  "stream_end_of_file stream_end_while_waiting stream_bytes_before_the_hang_up "
-	  "socket_peer_that_stopped_sending_hears file_read_across_end" },
+	  "socket_peer_that_stopped_sending_hears "
+	  "socket_peer_that_stopped_sending_makes_room file_read_across_end" },
 	{ "submit() returns how many operations", "file_fills_its_depth" },
 	{ "That is not an error.", .untestable = EXPLAINS },
 	{ "The driver reaps and offers", .elsewhere = DRIVER },

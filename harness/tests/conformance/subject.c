@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -413,6 +414,17 @@ void fill(const struct subject *s, int fd)
 			usleep(1000);
 	}
 	fcntl(fd, F_SETFL, flags);
+}
+
+size_t read_what_is_there(int fd)
+{
+	char bytes[4096];
+	size_t count = 0;
+	ssize_t n;
+	struct pollfd ready = { .fd = fd, .events = POLLIN };
+	while (poll(&ready, 1, 0) > 0 && (n = read(fd, bytes, sizeof bytes)) > 0)
+		count += (size_t)n;
+	return count;
 }
 
 static void do_nothing(int signal_number)

@@ -79,6 +79,7 @@ void no_allocation_after_open(struct subject *s);
 
 /* trouble_tests.c */
 void socket_peer_that_stopped_sending_hears(struct subject *s);
+void socket_peer_that_stopped_sending_makes_room(struct subject *s);
 void stream_bytes_before_the_hang_up(struct subject *s);
 void tcp_error_behind_bytes(struct subject *s);
 void file_sync_that_fails(struct subject *s);

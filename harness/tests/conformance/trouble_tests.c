@@ -52,6 +52,37 @@ void socket_peer_that_stopped_sending_hears(struct subject *s)
 	close(ends[1]);
 }
 
+/* The end of one direction must not end what waits in the other. */
+void socket_peer_that_stopped_sending_makes_room(struct subject *s)
+{
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	int ends[2];
+	struct io_op *done[2];
+	make_pair(s, ends);
+	open_engine(s, 2, 1);
+	attach(s, 0, ends[0]);
+	fill(s, ends[0]);
+	struct io_op *sent = prepare_send(s, 0, ends[0], 0, 1000);
+	struct io_op *received = prepare_receive(s, 1, ends[0], 0);
+	start(s, received);
+	start(s, sent);
+	shutdown(ends[1], SHUT_WR);
+	await(s, received);
+	expect(received->result == 0, "expected 0 at the end, saw %s", answer(received->result));
+	/* An engine that is told of the end again and again must bear that, too. */
+	reap(s, done, 1, 2, 5 * NS_PER_MS);
+	for (unsigned tries = 0; sent->in_flight; tries++) {
+		expect(tries < 1000, "there is room, and the send still waits");
+		read_what_is_there(ends[1]);
+		reap(s, done, 1, 2, 5 * NS_PER_MS);
+	}
+	expect(sent->result > 0, "expected bytes sent to a peer that only stopped sending, saw %s",
+	       answer(sent->result));
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 /* The peer is gone, and bytes of it are still to be read: HUP is not yet the end. */
 void stream_bytes_before_the_hang_up(struct subject *s)
 {
