@@ -3,8 +3,8 @@
  * epoll, tried first: every operation on a socket is tried in submit(), and only what meets EAGAIN
  * waits. A message costs a call more, and nothing need be remembered of an edge.
  *
- * Events carry the number of the slot, not a pointer. Level-triggered, a descriptor is taken off
- * the list as a whole when an event comes that nobody waits for, and put back when somebody does.
+ * Events carry the number of the slot, not a pointer. Level-triggered, an event that nobody waits for
+ * is no longer asked for; a descriptor that nothing waits on is taken off the list as a whole.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -250,7 +250,7 @@ static int handle_event(struct engine *e, struct watched *w, uint32_t events)
 {
 	if (e->trigger == LEVEL && !(w->receiver && (events & IN_EVENTS)) &&
 	    !(w->sender && (events & OUT_EVENTS))) {
-		int rc = forget(e, w);
+		int rc = wanted(w) ? set_interest(e, w, wanted(w)) : forget(e, w);
 		if (rc < 0)
 			return rc;
 	}
