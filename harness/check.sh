@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Runs the tests with prove and counts them. Called by `make check` when all is built.
 #
-#   harness/check.sh [NAME...]     only the jobs whose names begin so: check.sh conformance bats-docs
+#   harness/check.sh [NAME...]     only the jobs whose names begin with NAME: check.sh conformance bats-docs
 #   harness/check.sh --list        the names of the jobs
 #   harness/check.sh --job NAME    one job, its TAP to standard output (this is what prove calls)
 #

@@ -13,7 +13,7 @@ help::
 	@echo '                   [RELEASE=trixie STEPS="gcc clang"]'
 	@echo 'make check-kernels Linux 6.1, 6.12 and the newest of Debian, each in an emulated machine (hours)'
 	@echo '                   [KERNEL=5.10|6.1|6.12|newest ENGINES="null poll"]'
-	@echo 'make fuzz          feed import, summary and the options of run with bytes that nobody wrote   [FUZZ_S=60 (each)]'
+	@echo 'make fuzz          feed import, summary and the options of run with random bytes   [FUZZ_S=60 (each)]'
 	@echo 'make list-tests    print the names for TESTS; the beginning of a name is enough'
 	@echo 'make lint          check the files that changed: warnings of gcc and clang, layout, cppcheck, shellcheck,'
 	@echo '                   includes that go up, functions over 70 lines, names that mean two things'
@@ -38,7 +38,7 @@ APART = --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc
 
 # Tests. Only those of sanitizers need builds with sanitizers.
 
-# $(call asks_for,asan): TESTS is empty, or one of its words begins so, or is such a beginning.
+# $(call asks_for,asan): TESTS is empty, or one of its words begins with asan, or asan begins with it.
 asks_for = $(if $(strip $(TESTS)),$(strip $(filter $(1)%,$(TESTS)) $(foreach word,$(TESTS),$(filter $(word)%,$(1)))),yes)
 
 check: all tests course $(if $(call asks_for,asan),asan-tests) $(if $(call asks_for,tsan),tsan-tests)

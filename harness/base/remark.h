@@ -47,15 +47,8 @@ void remark_add(json_t *list, const char *id, json_t *values, const char *text);
 bool remark_is(const json_t *remark, const char *id);
 
 /*
- * Does the value `name` tell this remark from others with its id? All values do, but not "why", the
- * words of a reason: its identifier says the same. Only words without an identifier, as folders of
- * iolab.run.v1 have them, stand for themselves.
- */
-bool remark_is_told_by(const json_t *remark, const char *name);
-
-/*
- * Have both the same id, and the same values where these tell remarks apart? Their texts are not
- * looked at. False where one is NULL or null.
+ * Have both the same id and the same values? Their texts are not looked at. False where one is NULL
+ * or null.
  */
 bool remarks_same(const json_t *a, const json_t *b);
 

@@ -120,7 +120,7 @@ static const struct argp_option argp_options[] = {
 	{ "time-limit", OPT_TIME_LIMIT, "S", 0,
 	  "begin no round that would end later (default: none; with --until-ci 600)", 0 },
 	{ "runtime", OPT_RUNTIME, "S", 0, "seconds to measure in each run (default: 0.2)", 0 },
-	{ "warmup", OPT_WARMUP, "S", 0, "seconds of warm-up before that (default: 0.05)", 0 },
+	{ "warmup", OPT_WARMUP, "S", 0, "seconds of warm-up in each run (default: 0.05)", 0 },
 	{ "idle", OPT_IDLE, "S", 0,
 	  "seconds to sample the idle host before the first round (default: 1)", 0 },
 	{ "baseline", OPT_BASELINE, "ENGINE", 0,

@@ -69,6 +69,13 @@ static void put_limit(json_t *values, const char *name, rlim_t limit)
 		put_int(values, name, (int64_t)limit);
 }
 
+static json_t *with_cpus(double cpu_count)
+{
+	json_t *values = required(json_object());
+	put_real(values, "cpus", cpu_count);
+	return values;
+}
+
 static json_t *with_text(const char *name, const char *text)
 {
 	json_t *values = required(json_object());
@@ -528,7 +535,7 @@ static void examine_noise(struct report *report)
 	double quota = json_number_value(json_object_get(env, "cpu_quota"));
 	if (quota > 0)
 		add_finding(report, &cpu_quota, LIMITED, &no_quota,
-			    remark_new("cpu_quota", json_pack("{s:f}", "cpus", quota),
+			    remark_new("cpu_quota", with_cpus(quota),
 				       "a control group allows {cpus} CPUs' time (cpu.max)"));
 	if (!governor)
 		add_finding(

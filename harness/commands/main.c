@@ -102,7 +102,7 @@ int main(int argc, char **argv)
 		if (strcmp(name, names[i]) != 0)
 			continue;
 		/* argp prints argv[0] in its help and errors. */
-		static char program[32];
+		char program[32];
 		snprintf(program, sizeof program, "iolab %s", name);
 		argv[1] = program;
 		return commands[i].run(argc - 1, argv + 1);

@@ -168,8 +168,8 @@ static double time_op_ns(struct experiment *x, struct subject *subject, bool wit
 }
 
 /*
- * One engine's runs of a round. How much computing a ratio is, a run just before says, which counts
- * for nothing else: the ratio that counts is C/I as timed here. A run that
+ * One engine's runs of a round. A run just before tells how much computing each ratio asks for, and
+ * is not counted otherwise: the ratio that counts is C/I as timed here. A run that
  * fails ends the round: without the first nobody knows how much to compute, and one that hangs is
  * not tried with every ratio.
  */

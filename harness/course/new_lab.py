@@ -24,7 +24,7 @@ def check_name(name):
     """Returns the lab's number and its word."""
     found = NAME.fullmatch(name)
     if not found:
-        raise CourseError(f"'{name}' is no name for a lab: two digits, _ and a word in small letters, "
+        raise CourseError(f"'{name}' cannot name a lab: use two digits, _ and a word in small letters, "
                           "as in 10_splice")
     if os.path.exists(os.path.join(labs.LABS, name)):
         raise CourseError(f"labs/{name} exists already")

@@ -79,7 +79,7 @@ static void put_field(FILE *out, const char *text)
 }
 
 /*
- * A spreadsheet takes a field that begins so for a formula, which may start programs. With a quote
+ * A spreadsheet takes a field that begins with one of these for a formula, which may start programs. With a quote
  * before it, it is text.
  */
 static bool is_formula(const char *text)

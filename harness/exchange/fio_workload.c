@@ -225,7 +225,7 @@ static int find_work(const struct fio_output *output, const json_t *options, str
 	return 0;
 }
 
-/* Appends ", NAME=VALUE" to the panel: what differs in it does not belong into one plot. */
+/* Appends ", NAME=VALUE" to the panel: two values of it do not belong in one plot. */
 static void add_to_panel(json_t *workload, const char *name, const char *value)
 {
 	put_new(workload, "panel",

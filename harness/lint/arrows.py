@@ -25,8 +25,10 @@ OF_LAB_TESTS = {"lab_test.h", "failing_calls.h"}
 # scripts themselves stand above all rooms. Rooms of one floor do not import each other.
 PYTHON_FLOORS = {
     "plots": [{"readings"}, {"drawing"}, {"figures"}, {"pages"}],
-    "harness/course": [{"labs"}, {"proctor"}, {"learning", "grading"}],
+    "harness/course": [{"labs"}, {"proctor"}, {"learning", "grading", "mutation"}],
 }
+# Neither imported nor rooms: tests, and what `make new-lab` copies.
+APART = {"tests", "new_lab"}
 
 
 def files_below(folder, *endings):
@@ -134,7 +136,10 @@ def python_faults(top, floors):
     floor_of = {room: number for number, floor in enumerate(floors) for room in floor}
     for path in files_below(top, ".py"):
         room = os.path.relpath(path, top).split(os.sep)[0].removesuffix(".py")
-        if room == "tests":
+        if room in APART:
+            continue
+        if os.path.isdir(os.path.join(top, room)) and room not in floor_of:
+            yield f"{path}: {top}/{room} is no room of {top} (see PYTHON_FLOORS in {sys.argv[0]})"
             continue
         floor = floor_of.get(room, len(floors))
         for number, module in imported(path):

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Runs a linter when it is of the version that CI has. Other versions judge otherwise: they are
-# skipped with a word.
+# Runs a linter when it has the version that CI has. Other versions judge otherwise: they are skipped,
+# and that is said.
 #
 #   judge.sh TOOL VERSION STAMP ARGUMENT...     touches STAMP when the tool has nothing to say
 set -eu

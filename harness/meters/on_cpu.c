@@ -209,7 +209,7 @@ static json_t *stretches_json(const struct change *changes, unsigned count, uint
 }
 
 /*
- * All rings' switches, in no order. Returns how many, or -ENODATA with `why` where a ring does not
+ * All rings' switches, unsorted. Returns how many, or -ENODATA with `why` where a ring does not
  * reach back to `begin_ns`: a thread whose first switch there is that it came would seem to have
  * been away until then, and its calls to have been blocked.
  */

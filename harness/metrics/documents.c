@@ -191,7 +191,7 @@ static bool fits_keys(struct check *check, const json_t *keys, bool marked, cons
 	return true;
 }
 
-/* As many as are to fit: at least one of them, or (oneOf here is told apart by a constant) one. */
+/* Does at least one shape fit? A constant tells the shapes of a oneOf apart, so there it is exactly one. */
 static bool fits_any(struct check *check, const json_t *list, const json_t *value,
 		     const struct place *place)
 {
@@ -222,7 +222,7 @@ static bool fits_all(struct check *check, const json_t *list, const json_t *valu
 	return true;
 }
 
-/* Does it fit, without a word where it does not? */
+/* Does it fit? Writes no reason where it does not. */
 static bool is_such(const struct check *check, const json_t *shape, const json_t *value)
 {
 	struct check unread = { .shapes = check->shapes };

@@ -212,7 +212,7 @@ json_t *result_histogram(const struct histogram *h)
 	return histogram;
 }
 
-/* Was the window steady? null when it ended by --ops. What was not is told in `warnings`. */
+/* Was the window steady? null when it ended by --ops. `warnings` get what was not steady. */
 static json_t *window_steadiness(const struct window *window, json_t *warnings)
 {
 	double values[WINDOW_SLICES], others = 0;

@@ -78,7 +78,7 @@ static const struct option_row common_options[] = {
 	  .real_most = 3600,
 	  OPTION_FIELD(struct run_options, config.warmup_s),
 	  .usual = "0.2",
-	  .help = "seconds of warm-up before that" },
+	  .help = "seconds of warm-up before the window" },
 	{ .name = "ops",
 	  .argument = "N",
 	  .kind = OPTION_COUNT,

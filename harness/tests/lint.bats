@@ -90,6 +90,13 @@ refused() {
 	arrows
 	assert_failure 1
 	assert_output --partial "harness/course/learning/check.py:2: grading: "
+	rm harness/course/learning/check.py
+	# A room that the list of floors lacks would be below all others, so it is refused.
+	mkdir plots/extra
+	echo "from figures import timeline" >plots/extra/more.py
+	arrows
+	assert_failure 1
+	assert_output --partial "plots/extra/more.py: plots/extra is no room of plots"
 }
 
 # c_function LINES FILE: writes a function of that length.

@@ -105,8 +105,8 @@ FIGURE = StudyFigure(
     title="Where the CPU time goes",
     subtitle="CPU time for a random read of 4 KiB, O_DIRECT, 16 in flight",
     caption="CPU time for an operation: user and system time of this process with all its threads, io-wq's "
-            "and SQPOLL's included, and what the rest of the machine used meanwhile (kernel workers of no "
-            "process, interrupts, other programs). The line at the end of each part is its interval over the "
+            "and SQPOLL's included, and what the rest of the machine used meanwhile (the kernel's own "
+            "workers, interrupts, other programs). The line at the end of each part is its interval over the "
             "rounds, below 0 where it reaches there. The finer line beyond it is the error of /proc/stat, two "
             "ticks of 10 ms a window, three where a hypervisor takes time. A part has no bar when its median "
             "(the stroke across) is below 0. The sum of user and system is exact, the border between them "

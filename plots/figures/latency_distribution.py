@@ -66,8 +66,8 @@ def middle_ns(buckets, ends, share):
 
 
 def curve(buckets):
-    """Points (nines, nanoseconds) of the distribution, evenly spaced along the figure. They are drawn
-    only: what is told or judged is the summary's p50, p99 and p99.9."""
+    """Points (nines, nanoseconds) of the distribution, evenly spaced along the figure. They are only
+    drawn: words and verdicts use the summary's p50, p99 and p99.9."""
     ends = ranks(buckets)
     if not ends or ends[-1] < 2 * SLOWER:
         return []

@@ -12,7 +12,6 @@ from readings.quantities import DASH
 
 PLACEHOLDER = re.compile(r"\{([a-z0-9_]+)\}")
 FIRST = "v1"  # the identifier of a sentence from a folder of the first version, as the C program has it
-WITHOUT_ID = (FIRST, "unnamed")  # what their words say, no identifier does
 
 SHAPE = shape.either(
     shape.text,
@@ -23,8 +22,7 @@ SHAPE = shape.either(
 
 @dataclass(frozen=True, eq=False)
 class Remark:
-    """Two are equal when their identifiers and values are. Words are not compared: neither the text
-    nor "why", the words of a reason, where an identifier says the same."""
+    """Two are equal when their identifiers and values are. Their texts are not compared."""
 
     id: str
     text: str
@@ -40,12 +38,7 @@ class Remark:
         return hash(self._what())
 
     def _what(self):
-        return self.id, tuple(sorted(self.telling().items()))
-
-    def telling(self):
-        """The values that tell it from others with its identifier."""
-        return {name: value for name, value in self.values.items()
-                if name != "why" or self.id in WITHOUT_ID}
+        return self.id, tuple(sorted(self.values.items()))
 
 
 @dataclass(frozen=True)
@@ -100,7 +93,7 @@ def _is_number(value):
 def family(remark):
     """Equal for remarks that differ in their numbers alone, and so can be shown as one."""
     words = tuple(sorted((name, "" if _is_number(value) else value)
-                         for name, value in remark.telling().items()))
+                         for name, value in remark.values.items()))
     return remark.id, words
 
 

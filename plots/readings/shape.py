@@ -41,7 +41,7 @@ def flag(value, place):
 
 
 def finite(value, place):
-    """An end of an interval may be any: that of a ratio over 2 rounds can be far beyond what is measured."""
+    """The end of an interval has no limit: over 2 rounds a ratio's can lie far beyond all that is measured."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         _refuse(value, place, "a number")
     if not -sys.float_info.max <= value <= sys.float_info.max:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What `make fuzz` feeds with bytes that nobody wrote. Each target is a file with one function, whose
+ * What `make fuzz` feeds with random bytes. Each target is a file with one function, whose
  * name is libFuzzer's. replay.c calls the same function with the files of a folder, so `make check`
  * needs no libFuzzer.
  */
