@@ -85,8 +85,10 @@ $(BUILD)/fuzz/%: $(BUILD)/harness/tests/fuzz/%.o $(call fuzz_objects)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# Not MAKE in the recipe itself: make -n would run it.
+make_apart = $(MAKE) $(APART)
 fuzz:
-	$(Q)MAKE='$(MAKE) $(APART)' harness/tests/fuzz/fuzz.sh $(FUZZ_TARGETS)
+	$(Q)MAKE='$(make_apart)' harness/tests/fuzz/fuzz.sh $(FUZZ_TARGETS)
 
 # Is the course as docs/add-a-lab.md says? LAB=04 for one lab, SINCE=REV for those that changed since.
 check-course: all tests need-python
