@@ -19,6 +19,7 @@
 
 #define EXIT_FAILED  1 /* the test program's: an expectation does not hold */
 #define EXIT_SKIPPED 77
+#define TICKS_MAX    250 /* 5 s: a busy machine may keep a program from running so long */
 
 /* Reads until the end or until `size` - 1 bytes are there. */
 static void read_all(int fd, char *text, size_t size)
@@ -118,7 +119,7 @@ void find_hang(struct exam *e)
 	kill(e->pid, SIGSTOP);
 	pid_t stopped = -1;
 	/* On a busy machine a tick comes first. One that stands still already never stops again. */
-	for (int ticks = 0; stopped < 0 && ticks < 10; ticks++)
+	for (int ticks = 0; stopped < 0 && ticks < TICKS_MAX; ticks++)
 		stopped = waitpid(e->pid, &status, __WALL);
 	if (stopped == e->pid) {
 		ptrace(PTRACE_GET_SYSCALL_INFO, e->pid, sizeof info, &info);

@@ -422,11 +422,13 @@ void stream_failing_calls(struct subject *s)
 	skip_if_none(tried);
 }
 
-static void read_all(int fd)
+static bool stolen;
+
+static void steal_all(int fd)
 {
 	char bytes[100];
 	while (syscall(SYS_recvfrom, fd, bytes, sizeof bytes, MSG_DONTWAIT, NULL, NULL) > 0)
-		;
+		stolen = true;
 }
 
 /* Bytes are there, and somebody else is faster: "ready" was a false alarm, and the wait goes on. */
@@ -444,16 +446,17 @@ void socket_false_alarm_is_no_result(struct subject *s)
 		start(s, op);
 		expect(reap(s, done, 1, 1, NS_PER_MS) == 0,
 		       "a receive completed with nothing there");
-		faults_before_recv(read_all);
+		stolen = false;
+		faults_before_recv(steal_all);
 		expect(write(ends[1], "stolen", 6) == 6, "the test's own write failed");
-		/* An engine that does not call recv(2) gets the bytes. */
+		/* An engine that does not call recv(2) gets the bytes, sooner or later. */
 		if (reap(s, done, 1, 1, 20 * NS_PER_MS) == 0) {
 			expect(write(ends[1], "second", 6) == 6, "the test's own write failed");
 			await(s, op);
 		}
 		faults_before_recv(NULL);
-		expect(op->result == 6, "after a false alarm: expected 6 bytes, saw %lld",
-		       (long long)op->result);
+		expect(op->result == 6 || (!stolen && op->result == 12),
+		       "after a false alarm: expected 6 bytes, saw %lld", (long long)op->result);
 		prepare_receive(s, 0, ends[0], 0);
 	}
 	close_engine(s);
