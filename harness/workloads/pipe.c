@@ -398,6 +398,9 @@ static void pipe_stop(struct workload *workload)
 	for (unsigned i = 0; i < w->base.depth; i++) {
 		struct station *s = &w->stations[i];
 		struct pollfd writable = { .fd = w->base.fds[2 * i + 1].fd, .events = POLLOUT };
+		/* Its token has not left: it stays here, and one on its way may still come. */
+		if (s->home && s->op.kind == IO_WRITE && !s->op.continues)
+			prepare_read(w, s);
 		if (s->home && w->base.failed)
 			drain(w, s);
 		else if (s->home && must_go_on(s))

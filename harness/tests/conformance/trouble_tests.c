@@ -70,7 +70,8 @@ void socket_peer_that_stopped_sending_makes_room(struct subject *s)
 	await(s, received);
 	expect(received->result == 0, "expected 0 at the end, saw %s", answer(received->result));
 	/* An engine that is told of the end again and again must bear that, too. */
-	reap(s, done, 1, 2, 5 * NS_PER_MS);
+	if (sent->in_flight)
+		reap(s, done, 1, 2, 5 * NS_PER_MS);
 	for (unsigned tries = 0; sent->in_flight; tries++) {
 		expect(tries < 1000, "there is room, and the send still waits");
 		read_what_is_there(ends[1]);
