@@ -313,6 +313,24 @@ static void play_the_scene(struct scene *scene)
 	s->inflight = 0;
 }
 
+/*
+ * A failed reap() ended the scene with operations in flight, and close() must not find any: glibc's
+ * AIO threads would write into requests that are freed. What reap() lost never comes.
+ */
+static void bring_home(struct scene *scene)
+{
+	struct subject *s = scene->s;
+	for (unsigned i = 0; i < BATCH; i++)
+		s->inflight += s->op[i].in_flight;
+	if (s->inflight > 0)
+		s->ops->cancel(s->engine);
+	for (unsigned before = 0; s->inflight > 0 && s->inflight != before;) {
+		before = s->inflight;
+		take_back(scene, 1, 200 * NS_PER_MS);
+	}
+	s->inflight = 0;
+}
+
 /* How many results are the error; each of the others must be the right one. */
 static unsigned count_errors(const struct scene *scene, const struct fault *fault, int error)
 {
@@ -373,6 +391,7 @@ static bool fails_rightly(struct scene *scene, unsigned id, int error, unsigned 
 		expect_right_end(scene, id, error);
 	else
 		expect(count_errors(scene, fault_at(id), 0) == 0, "expected no error, saw one");
+	bring_home(scene);
 	end_the_scene(scene);
 	return struck;
 }
@@ -414,9 +433,6 @@ void file_failing_calls(struct subject *s)
 
 void stream_failing_calls(struct subject *s)
 {
-	/* Not understood yet: now and then aio_return() gives -1 where aio_error() gave 0. */
-	not_for(s, IO_SERIALISES_DESCRIPTOR,
-		"under faults glibc's AIO now and then gives -1 without an error for a stream");
 	need_faults();
 	unsigned tried = play_with_faults(s, in_kind(s), false);
 	if (!(s->ops->traits & IO_BLOCKS_IN_SUBMIT))
