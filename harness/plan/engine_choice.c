@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "plan/engine_choice.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,17 +55,33 @@ static error_t parse_engine_choice(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
+/* Each command has its own default. argp(3) frees what it gets in place of `text`. */
+static char *name_default_engines(int key, const char *text, void *input)
+{
+	const struct engine_choice *choice = input;
+	char *named = NULL;
+	size_t size;
+	FILE *out = key == 'e' && choice ? open_memstream(&named, &size) : NULL;
+	if (!out)
+		return (char *)text;
+	fprintf(out, "%s (default: ", text);
+	for (const char *c = choice->list; *c; c++)
+		fputs(*c == ',' ? ", " : (char[]) { *c, '\0' }, out);
+	fputc(')', out);
+	fclose(out);
+	return named ? named : (char *)text;
+}
+
 const struct argp engine_choice_argp = {
 	.options =
 		(const struct argp_option[]) {
-			{ "engines", 'e', "LIST", 0,
-			  "engines and variants, separated by commas (default: the labs' engines "
-			  "that can do it)",
+			{ "engines", 'e', "LIST", 0, "engines and variants, separated by commas",
 			  0 },
 			{ "out", 'o', "FOLDER", 0, "results folder", 0 },
 			{ 0 },
 		},
 	.parser = parse_engine_choice,
+	.help_filter = name_default_engines,
 };
 
 enum option_key { OPT_ROUNDS = 0x1000, OPT_SEED };

@@ -76,3 +76,14 @@ load common
 	assert_failure 77
 	rm -r "$TMPDIR"
 }
+
+@test "matrix: --help names the engines that it takes by default" {
+	# The engines of a document, and those of the help, without blanks and line ends.
+	run "$IOLAB" matrix --help
+	listed=$(tr -d ' \n' <<<"$output" | sed -n 's/.*separatedbycommas(default:\([^)]*\)).*/\1/p')
+	run "$IOLAB" matrix --json
+	assert_success
+	tried=$("$SYSTEM_PYTHON" -c 'import json, sys
+print(",".join(row["engine"]["label"] if isinstance(row["engine"], dict) else row["engine"] for row in json.load(sys.stdin)["rows"]))' <<<"$output")
+	assert_equal "$listed" "$tried"
+}
