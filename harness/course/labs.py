@@ -12,8 +12,9 @@ import tomllib
 from dataclasses import dataclass
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.append(os.path.join(ROOT, "plots"))
-from readings import shape, whole_file  # noqa: E402  (what plots/ reads and writes documents with)
+# For all of the course: how to read and write documents, and how to run other programs.
+sys.path += [os.path.join(ROOT, "plots"), os.path.join(ROOT, "harness", "processes")]
+from readings import shape, whole_file  # noqa: E402
 
 # Tests set these.
 LABS = os.path.abspath(os.environ.get("IOLAB_LABS") or os.path.join(ROOT, "labs"))

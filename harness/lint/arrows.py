@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Refuses an include or import that goes up.
 
-Folders are floors. A file uses what lies on its own floor or below, and names the room that it takes
-a header from: #include "summary/ratio.h".
+Folders are layers. A file uses its own layer and those below, and an include names the room that its
+header comes from: #include "summary/ratio.h".
 
     arrows.py --rooms "base meters ..."     the harness's rooms, from the lowest to the highest
 """
@@ -21,14 +21,33 @@ CONFORMANCE = "harness/tests/conformance"
 # Headers that every lab's tests.c may include, besides those of common.
 OF_LAB_TESTS = {"lab_test.h", "failing_calls.h"}
 
-# Python: a folder whose scripts put it on the path, and its rooms from the lowest to the highest. The
-# scripts themselves stand above all rooms. Rooms of one floor do not import each other.
-PYTHON_FLOORS = {
-    "plots": [{"readings"}, {"drawing"}, {"figures"}, {"pages"}],
-    "harness/course": [{"labs"}, {"proctor"}, {"learning", "grading", "mutation"}],
+# Python: each room and the rooms that it imports from, the lowest room first. A room is a folder or one
+# file. BELOW_ALL imports nothing of ours: plots/ and the harness both read documents with plots/readings.
+BELOW_ALL = {"plots/readings", "harness/processes"}
+COURSE = {"harness/course/labs.py", "harness/course/proctor", *BELOW_ALL}
+PYTHON_ROOMS = {
+    "plots/readings": set(),
+    "harness/processes": set(),
+    "plots/drawing": {"plots/readings"},
+    "plots/figures": {"plots/readings", "plots/drawing"},
+    "plots/pages": {"plots/readings", "plots/drawing", "plots/figures"},
+    "plots": {"plots/readings", "plots/drawing", "plots/figures", "plots/pages"},
+    "harness/course/labs.py": BELOW_ALL,
+    "harness/course/proctor": {"harness/course/labs.py", *BELOW_ALL},
+    "harness/course/learning": COURSE,
+    "harness/course/grading": COURSE,
+    "harness/course/mutation": COURSE,
+    "harness/course": {"harness/course/learning", "harness/course/grading", "harness/course/mutation", *COURSE},
+    "harness/studies": BELOW_ALL,
+    "harness/peers": BELOW_ALL,
+    "harness/trust": BELOW_ALL,
+    "harness/schema": set(),
+    "harness/lint": set(),
 }
-# Neither imported nor rooms: tests, and what `make new-lab` copies.
-APART = {"tests", "new_lab"}
+# Where an import is looked for, after the script's own folder.
+PYTHON_PATH = ("plots", "harness/course", "harness/processes", "harness/studies", "harness/tests")
+# What these import is not judged: tests, and what `make new-lab` copies.
+PYTHON_APART = ("plots/tests", "harness/tests", "harness/course/new_lab", "labs")
 
 
 def files_below(folder, *endings):
@@ -132,23 +151,60 @@ def imported(path):
             yield node.lineno, "." * node.level + (node.module or "")
 
 
-def python_faults(top, floors):
-    floor_of = {room: number for number, floor in enumerate(floors) for room in floor}
-    for path in files_below(top, ".py"):
-        room = os.path.relpath(path, top).split(os.sep)[0].removesuffix(".py")
-        if room in APART:
+def room_of(path):
+    """The innermost room that holds the path, or None."""
+    while path and path not in PYTHON_ROOMS:
+        path = os.path.dirname(path)
+    return path or None
+
+
+def module_path(module, importer):
+    """The file or folder of ours that is imported, or None: Python's own, or a library's."""
+    folder = os.path.dirname(importer)
+    if module.startswith("."):
+        return folder
+    first = module.split(".")[0]
+    for place in (folder, *PYTHON_PATH):
+        for found in (os.path.join(place, f"{first}.py"), os.path.join(place, first)):
+            if os.path.exists(found) and (found.endswith(".py") or any(files_below(found, ".py"))):
+                return found
+    return None
+
+
+def fault_of_import(path, module):
+    room, imported_path = room_of(path), module_path(module, path)
+    if not imported_path:
+        return None
+    if imported_path.endswith(".py") and "__main__" in read(imported_path):
+        return f"{imported_path} is a script; what others need of it belongs in a file beside it"
+    target = room_of(imported_path)
+    if target == room or target in PYTHON_ROOMS[room]:
+        return None
+    return f"{room} may not import {target or imported_path}: " \
+        f"it may import {', '.join(sorted(PYTHON_ROOMS[room])) or 'nothing'}"
+
+
+def upward_rooms():
+    """The table itself: each room imports only from rooms before it."""
+    lower = set()
+    for room, reach in PYTHON_ROOMS.items():
+        for above in sorted(reach - lower):
+            yield f"{sys.argv[0]}: PYTHON_ROOMS: {room} stands before {above}, from which it imports"
+        lower.add(room)
+
+
+def python_faults():
+    yield from upward_rooms()
+    for path in [p for top in ("plots", "harness", "labs") for p in files_below(top, ".py")]:
+        if path.startswith(tuple(f"{folder}/" for folder in PYTHON_APART)):
             continue
-        if os.path.isdir(os.path.join(top, room)) and room not in floor_of:
-            yield f"{path}: {top}/{room} is no room of {top} (see PYTHON_FLOORS in {sys.argv[0]})"
+        if os.path.dirname(path) not in PYTHON_ROOMS and path not in PYTHON_ROOMS:
+            yield f"{path}: {os.path.dirname(path)} is no room (see PYTHON_ROOMS in {sys.argv[0]})"
             continue
-        floor = floor_of.get(room, len(floors))
         for number, module in imported(path):
-            target = module.split(".")[0]
-            is_script = target not in floor_of and os.path.isfile(os.path.join(top, f"{target}.py"))
-            above = floor_of.get(target, len(floors) if is_script else -1)
-            if target != room and (above > floor or above == floor < len(floors)):
-                yield f"{path}:{number}: {module}: {top}/{room} may not import {target}, " + \
-                    ("which is no lower" if above == floor else "which is above it")
+            fault = fault_of_import(path, module)
+            if fault:
+                yield f"{path}:{number}: {module}: {fault}"
 
 
 def main():
@@ -156,9 +212,7 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rooms", required=True)
     rooms = parser.parse_args().rooms.split()
-    faults = list(c_faults(rooms))
-    for top, floors in PYTHON_FLOORS.items():
-        faults += python_faults(top, floors)
+    faults = [*c_faults(rooms), *python_faults()]
     for fault in faults:
         print(fault, file=sys.stderr)
     return 1 if faults else 0

@@ -11,16 +11,15 @@ import shutil
 import sys
 import time
 
-import study
-from study import children, remarks
+import experiments
+import making
+from making import children, remarks
 
 COMPARISON = "comparison"
 ENGINES = "blocking,threads,poll,epoll,posix_aio,libaio,io_uring"
 PLAN = ("--engines", ENGINES, "--workloads", "file,echo", "--depths", "1,16", "--conns", "50")
 LATEST = os.path.join("results", "latest")  # where compare points when nobody names a folder
-
-
-LATE = remarks.Remark("time_was_over", "left out, the time for all of them was over")
+LATE = remarks.Remark("time_was_over", "left out: there was no time left for it")
 
 
 def compare(folder):
@@ -32,9 +31,9 @@ def compare(folder):
     if new:
         folder = os.path.join("results", time.strftime("%Y-%m-%dT%H%M%SZ", time.gmtime()))
     # Marked before anything is there: what an interruption leaves is quick as well.
-    study.note(folder, {**study.was_quick(folder), COMPARISON: True})
-    if study.run(COMPARISON, [study.IOLAB, "compare", *PLAN, *study.QUICK, "--out", folder, "--",
-                              *study.DISK], folder):
+    making.note(folder, {**making.was_quick(folder), COMPARISON: True})
+    command = [experiments.IOLAB, "compare", *PLAN, *experiments.QUICK, "--out", folder, "--", *experiments.DISK]
+    if making.run(COMPARISON, command, folder):
         return None
     if new:
         point_latest_to(folder)
@@ -53,15 +52,15 @@ def point_latest_to(folder):
 def make_studies(folder, ends):
     """Name and reason of what could not be made, and the names of what would have begun too late."""
     missing, late = {}, []
-    for name in [*study.TRACES, *study.COMPARISONS]:
-        if study.is_made(folder, name, quick=True):
+    for name in [*experiments.TRACES, *experiments.COMPARISONS]:
+        if making.is_made(folder, name, quick=True):
             continue
         if time.monotonic() > ends:
-            if not (name.startswith(study.HARDWARE) and study.no_hardware_counters()):
+            if not (name.startswith(experiments.HARDWARE) and making.no_hardware_counters()):
                 missing[name] = LATE
                 late.append(name)
             continue
-        reason = study.make(folder, name, quick=True)
+        reason = making.make(folder, name, quick=True)
         if reason:
             missing[name] = reason
             # What holds nothing but errors is not to be taken for a comparison.
@@ -85,7 +84,7 @@ def main():
     except KeyboardInterrupt:
         print(f"Interrupted: what is whole is kept in {folder}.", flush=True)
         raise
-    study.note(folder, study.was_quick(folder), missing)
+    making.note(folder, making.was_quick(folder), missing)
     if late:
         print(f"  {len(late)} left out: {options.time_limit:g} s were over; the report says which")
     print(f"Quick results: {folder}")

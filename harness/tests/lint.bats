@@ -6,10 +6,11 @@ load common
 
 setup() {
 	cd "$BATS_TEST_TMPDIR" || return
-	mkdir -p common labs/10_lab harness/{base,summary,trust,tests/conformance} plots/{readings,figures}
-	mkdir -p harness/course/{learning,grading}
+	mkdir -p common labs/10_lab harness/{base,summary,trust,tests/conformance} plots/{readings,drawing,figures}
+	mkdir -p harness/course/{learning,grading,proctor} harness/processes
 	touch common/clock.h harness/base/json.h harness/summary/ratio.h harness/tests/conformance/suite.h
-	touch plots/plot.py plots/readings/results.py plots/figures/timeline.py
+	touch plots/plot.py plots/{readings/results,drawing/sheet,figures/timeline}.py
+	touch harness/course/{proctor/findings,grading/reports}.py harness/processes/children.py
 }
 
 arrows() { run python3 "$ROOT/harness/lint/arrows.py" --rooms "base summary"; }
@@ -81,22 +82,50 @@ refused() {
 	echo "from figures.timeline import draw" >plots/readings/results.py
 	arrows
 	assert_failure 1
-	assert_output --partial "plots/readings/results.py:1: figures.timeline: plots/readings may not import figures"
+	assert_output --partial "plots/readings/results.py:1: figures.timeline: plots/readings may not import plots/figures"
 	echo "import plot" >plots/readings/results.py
 	arrows
-	assert_output --partial "plots/readings may not import plot, which is above it"
+	assert_output --partial "plots/readings may not import plots: it may import nothing"
 	rm plots/readings/results.py
 	printf 'def late():\n    from grading import reports\n' >harness/course/learning/check.py
 	arrows
 	assert_failure 1
-	assert_output --partial "harness/course/learning/check.py:2: grading: "
+	assert_output --partial "harness/course/learning/check.py:2: grading: harness/course/learning may not import harness/course/grading"
 	rm harness/course/learning/check.py
-	# A room that the list of floors lacks would be below all others, so it is refused.
+	# The course reads documents as plots/ does, and draws nothing.
+	echo "from readings import results" >harness/course/labs.py
+	arrows
+	assert_success
+	echo "from drawing import sheet" >harness/course/labs.py
+	arrows
+	assert_output --partial "harness/course/labs.py:1: drawing: harness/course/labs.py may not import plots/drawing"
+	rm harness/course/labs.py
+	# Each room that holds a script has its place, too.
+	for room in studies peers trust; do
+		mkdir -p "harness/$room"
+		printf 'import children\nfrom readings import results\n' >"harness/$room/script.py"
+	done
+	arrows
+	assert_success
+	echo "from proctor import findings" >harness/studies/script.py
+	arrows
+	assert_output --partial "harness/studies may not import harness/course/proctor"
+	rm harness/studies/script.py
+	# A room that the table lacks is refused: nothing says what it may import.
 	mkdir plots/extra
 	echo "from figures import timeline" >plots/extra/more.py
 	arrows
 	assert_failure 1
-	assert_output --partial "plots/extra/more.py: plots/extra is no room of plots"
+	assert_output --partial "plots/extra/more.py: plots/extra is no room"
+}
+
+@test "a script that another file imports is refused" {
+	mkdir -p harness/studies
+	printf 'if __name__ == "__main__":\n    print()\n' >harness/studies/study.py
+	echo "import study" >harness/studies/quick.py
+	arrows
+	assert_failure 1
+	assert_output --partial "harness/studies/quick.py:1: study: harness/studies/study.py is a script"
 }
 
 # c_function LINES FILE: writes a function of that length.

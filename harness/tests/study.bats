@@ -26,11 +26,11 @@ study() { timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/studies/study.py" "$@"; }
 	run "$SYSTEM_PYTHON" - "$ROOT/harness/studies" "$IOLAB" <<-'PYTHON'
 		import subprocess, sys
 		sys.path.insert(0, sys.argv[1])
-		import study
-		for name, (_, run_words) in study.COMPARISONS.items():
+		import experiments
+		for name, (_, run_words) in experiments.COMPARISONS.items():
 		    for quick in (False, True):
 		        # The options are checked before --out is made; a folder below a file cannot be.
-		        done = subprocess.run([sys.argv[2], "compare", *study.words_of(name, quick), "--out", "/dev/null/x",
+		        done = subprocess.run([sys.argv[2], "compare", *experiments.words_of(name, quick), "--out", "/dev/null/x",
 		                               "--", *run_words, "--seed", "1"], capture_output=True, text=True)
 		        assert done.returncode == 1 and "ENOTDIR" in done.stderr, (name, done.stderr)
 	PYTHON
@@ -45,13 +45,13 @@ study() { timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/studies/study.py" "$@"; }
 	run "$SYSTEM_PYTHON" - "$ROOT/harness/studies" "$results/study/offered_load/summary.json" <<-'PYTHON'
 		import json, sys
 		sys.path.insert(0, sys.argv[1])
-		import study
+		import experiments
 		rates = sorted({c["config"]["x"] for c in json.load(open(sys.argv[2]))["configurations"]})
-		assert len(rates) == len(study.QUICK_LOADS_PCT), rates
+		assert len(rates) == len(experiments.QUICK_LOADS_PCT), rates
 		assert rates[0] < 0.05 * rates[-1], rates
-		assert study.rates(98765, (1, 100, 120)) == "990,99000,120000"
-		assert study.rates(40, (1, 50, 120)) == "20,48"
-		assert study.named("connections") == [f"connections_{size}" for size in study.MESSAGE_SIZES]
+		assert experiments.rates(98765, (1, 100, 120)) == "990,99000,120000"
+		assert experiments.rates(40, (1, 50, 120)) == "20,48"
+		assert experiments.named("connections") == [f"connections_{size}" for size in experiments.MESSAGE_SIZES]
 	PYTHON
 	assert_success
 	run timeout 60 "$PYTHON" "$ROOT/plots/plot.py" "$results" --only offered_load
@@ -106,7 +106,7 @@ for c in json.load(open(sys.argv[1]))["configurations"]:
 		run "$SYSTEM_PYTHON" - "$ROOT/harness/studies" "$results" <<-'PYTHON'
 			import sys
 			sys.path.insert(0, sys.argv[1])
-			import study
+			import experiments
 			study.note(sys.argv[2], study.was_quick(sys.argv[2]), study.study_notes.read(sys.argv[2]).get("missing"))
 		PYTHON
 		assert_success

@@ -8,15 +8,13 @@ import tempfile
 import time
 
 import labs
+import children
 from labs import ROOT, CourseError
 from learning import predictions
 from learning.progress import Progress
 from learning.terminal import count, is_terminal, paint, say, say_wrapped
 from learning.working_copy import shown
-from readings import results  # of plots/; predictions.py says where that lies
-
-sys.path.append(os.path.join(ROOT, "harness", "processes"))
-import children  # noqa: E402
+from readings import results
 
 # How a verdict is said, and its colour.
 VERDICTS = {"right": ("right", "green"), "near": ("near", "yellow"), "off": ("off", "red"),

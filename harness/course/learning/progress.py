@@ -18,7 +18,7 @@ import sys
 import time
 
 import labs
-from readings import whole_file  # of plots/; labs.py says where that lies
+from readings import whole_file
 
 # What follows each word.
 SHAPES = {
