@@ -26,7 +26,6 @@ help::
 	@echo 'make mutate LAB=04 change the reference by rule: which changes does no test notice?'
 	@echo '                   [RULE= ONLY=function SAMPLE=100 SEED=1 JOBS=2]; LAB=02_threads for an engine without a lab'
 	@echo 'make new-lab LAB=10_name   lay out an empty lab (docs/add-a-lab.md)'
-	@echo 'make diff-lab      how your files differ from the solution, once you have passed'
 	@echo
 	@echo 'Teach (docs/instructor.md):'
 	@echo 'make handout       make the course without solutions       [OUT=build/handout ANSWERS=no]'

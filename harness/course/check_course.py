@@ -34,6 +34,14 @@ FOUNDATIONS = ("common/", "harness/course/", "harness/tests/conformance/", "Make
 DISASTERS = RULES | {"crashed", "hung", "ended", "main_not_reached"}
 
 
+def need_build():
+    """Raises in a tree that is not built: what make check-course builds first is needed here, too."""
+    for part in (("iolab",), ("tests", "conformance"), ("tests", "without_io_uring")):
+        path = os.path.join(ROOT, "build", *part)
+        if not os.path.exists(path):
+            raise CourseError(f"{os.path.relpath(path)} is missing: make check-course builds it")
+
+
 class Tap:
     """Prints a line for each check, from any thread."""
 
@@ -318,6 +326,7 @@ def main():
     tap = Tap()
     rows = []
     try:
+        need_build()
         for cc, sanitize in (("gcc", ""), ("clang", ""), ("gcc", SANITIZERS)):
             programs.prepare(cc, sanitize)
         checked = chosen_labs(o)

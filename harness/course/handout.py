@@ -34,8 +34,9 @@ WITHOUT = ("labs/*/engine*.c", "labs/*/mutants", "labs/*/alternates",
            "harness/tests/conformance/mutants*", "__pycache__", "*.o", "*.orig", "*.rej", "*~", "*.swp")
 # In a page, the lines between these two are left out.
 CUT = re.compile(r"^<!-- handout: without -->\n.*?^<!-- handout: with -->\n", re.M | re.S)
-# In tables and lists, where no comment can stand: what only works with a solution.
-WITHOUT_SOLUTION = re.compile(r"^\| `make diff-lab`.*\n|^\d+\. \*\*`make diff-lab`\*\*.*\n(?: +.*\n)*", re.M)
+# A table's row or a list's item that bears this mark is left out: no comment may stand between two of them.
+WITHOUT_MARK = r".*<!-- handout: without this -->.*\n"
+WITHOUT_THIS = re.compile(rf"^\|{WITHOUT_MARK}|^\d+\. {WITHOUT_MARK}(?: +.*\n)*", re.M)
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 
 
@@ -85,7 +86,7 @@ def adapt_pages(out):
     front = labs.read(os.path.join(ROOT, "harness", "course", "handout.md"))
     labs.write(os.path.join(out, "README.md"), front.replace("{labs}", listed))
     for page in glob.glob(os.path.join(out, "**", "*.md"), recursive=True):
-        text = WITHOUT_SOLUTION.sub("", CUT.sub("", labs.read(page)))
+        text = WITHOUT_THIS.sub("", CUT.sub("", labs.read(page)))
 
         def link(found, page=page):
             leads = "://" in found[3] or found[3].startswith("#") or \

@@ -197,6 +197,7 @@ try_kernel() {
 	mkdir -p "$logs"
 	cp harness/machines/guest.sh "$logs/"
 	printf '%s' "$PWD" >"$logs/tree"
+	sed -n 's/^#define KERNEL_MINIMUM "\(.*\)"$/\1/p' harness/meters/kernel_minimum.h >"$logs/minimum"
 	echo "$engines" >"$logs/engines"
 	boot "$release" "$logs"
 	row="| $1 | $(cat "$logs/release" 2>/dev/null || echo "did not boot") | $(cell "$logs" doctor) | $(cell "$logs" list)"

@@ -62,11 +62,11 @@ def child(command, **options):
         raise
 
 
-def run(command, timeout=None, **options):
-    """As subprocess.run() with the output as text. After `timeout` seconds the child is killed."""
+def run(command, limit_s=None, **options):
+    """As subprocess.run() with the output as text. A child that takes longer is killed."""
     with child(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options) as process:
         try:
-            out, err = process.communicate(timeout=timeout)
+            out, err = process.communicate(timeout=limit_s)
         except subprocess.TimeoutExpired:
             for pid in (*_children_of(process.pid), process.pid):
                 with contextlib.suppress(ProcessLookupError):

@@ -99,7 +99,7 @@ def run_traced(words):
                    IOLAB, "run", *words, "--json"]
         offset_ns = time.clock_gettime_ns(time.CLOCK_REALTIME) - time.monotonic_ns()
         try:
-            done = children.run(command, timeout=LIMIT_S)
+            done = children.run(command, limit_s=LIMIT_S)
         except subprocess.TimeoutExpired:
             raise TraceError("error", remarks.Remark("hung", "hung: killed after {limit_s} s", {"limit_s": LIMIT_S})) from None
         try:

@@ -676,6 +676,15 @@ print(labs.find("70").starter(solved)["engine.c"], end="")' "$solved" >"$CLASS/s
 
 # A new lab.
 
+@test "check-course of a tree that is not built says so in one line" {
+	mkdir "$USER_DIR/tree"
+	cp -r "$ROOT"/{harness,plots,labs} "$USER_DIR/tree"
+	run "$SYSTEM_PYTHON" -B "$USER_DIR/tree/harness/course/check_course.py"
+	assert_failure 1
+	assert_line --regexp "^# .*build/iolab is missing: make check-course builds it$"
+	refute_output --partial Traceback
+}
+
 @test "make new-lab lays out a lab that builds, and check-course names what is missing" {
 	export IOLAB_LABS=$USER_DIR/labs IOLAB_WORK=$USER_DIR/work
 	mkdir "$IOLAB_LABS"
@@ -780,7 +789,11 @@ assert len(handout_demands.Lab(sys.argv[1]).sentences) == 2' "$IOLAB_LABS/10_spl
 	assert_success
 	run grep -rnE 'make diff-lab|docs/architecture\.md|op_syscall\.c' --include=*.md .
 	assert_output ""
+	run grep -rn 'handout: with' --include=*.md .
+	assert_output ""
 	run env -u MAKEFLAGS "$SYSTEM_PYTHON" -B harness/course/learner.py --help
+	refute_output --partial "diff-lab"
+	run make -s help
 	refute_output --partial "diff-lab"
 	for target in check check-course lint format bench-peers; do
 		! make -n "$target" >/dev/null 2>&1 || fail "make $target is there, and does nothing"

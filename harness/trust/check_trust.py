@@ -21,7 +21,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(ROOT, "harness", "processes"), os.path.join(ROOT, "plots")]
 import children  # noqa: E402
-from readings import remarks  # noqa: E402
+from readings import remarks, whole_file  # noqa: E402
 
 ALARM_RATE = 0.05  # what a 95 % interval promises
 FOUND_RATE = 0.95
@@ -470,10 +470,7 @@ def entries_of(name, check):
 
 def write(path, document):
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    with open(path + ".new", "w", encoding="utf-8") as file:
-        json.dump(document, file, indent=1, ensure_ascii=False)
-        file.write("\n")
-    os.replace(path + ".new", path)
+    whole_file.write(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
 
 
 def main():

@@ -1,27 +1,37 @@
 # SPDX-License-Identifier: MIT
 """Writes a file whole or not at all."""
+import contextlib
 import os
 import tempfile
 
 
-def write(path, content):
-    """Text or bytes. Until all is on the disk the old file stays; a link at its place is replaced, not
-    followed. Returns the path."""
-    new = None
+@contextlib.contextmanager
+def replacing(path):
+    """Yields the name of a file to write instead. When the block ends well, that file takes the place of
+    `path`; else it is removed. A link at `path` is replaced, not followed."""
+    # A name that nobody else has: two programs may write the same file.
+    handle, new = tempfile.mkstemp(prefix=".iolab-", suffix=".new", dir=os.path.dirname(path) or ".")
+    os.close(handle)
     try:
-        # A name that nobody else has: two programs may write the same file.
-        handle, new = tempfile.mkstemp(prefix=".iolab-", suffix=".new", dir=os.path.dirname(path) or ".")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(new, 0o666 & ~_umask())
+        yield new
         os.replace(new, path)
-    except BaseException as error:
-        if new:
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
             os.unlink(new)
-        if isinstance(error, OSError):
-            error.filename = path
+        raise
+
+
+def write(path, content):
+    """Writes text or bytes. The old file stays until all is on the disk. Returns the path."""
+    try:
+        with replacing(path) as new:
+            with open(new, "wb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(new, 0o666 & ~_umask())
+    except OSError as error:
+        error.filename = path
         raise
     return path
 

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the grader writes: TAP, JUnit, Gradescope's results.json, the student's text, the class's table.
 
-Each file is written under another name and then renamed, so that files are always whole. Texts from a
-submission are made printable first.
+Each file appears whole or not at all. Texts from a submission are made printable first.
 """
 import csv
 import io
@@ -12,6 +11,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 
 from proctor.findings import account_lines, sentence, why_not_run
+from readings import whole_file
 
 SUFFIXES = (".tap", ".txt", ".junit.xml", ".results.json", ".new", "class.csv")
 WORDS_MOST = 60  # lines to explain one failure
@@ -43,15 +43,6 @@ def file_names(names):
             unique = f"{plain}_{count}"
         found.append(unique)
     return found
-
-
-def put(path, text):
-    new = f"{path}.new"
-    with open(new, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(new, path)
 
 
 def number(value):
@@ -250,23 +241,23 @@ def class_table(grades, chosen, barriers, passed_over):
 
 def write_submission(out, grade):
     base = os.path.join(out, grade.file_name)
-    put(f"{base}.txt", account(grade))
+    whole_file.write(f"{base}.txt", account(grade))
     if grade.ungraded:
         return
-    put(f"{base}.tap", tap(grade))
-    put(f"{base}.results.json", gradescope(grade))
-    put(f"{base}.junit.xml", junit([grade]))
+    whole_file.write(f"{base}.tap", tap(grade))
+    whole_file.write(f"{base}.results.json", gradescope(grade))
+    whole_file.write(f"{base}.junit.xml", junit([grade]))
 
 
 def write_class(out, grades, chosen, barriers, passed_over):
     """`grades`: of the whole class; those that are not graded yet have no points."""
     graded = sum(not grade.ungraded for grade in grades)
-    put(os.path.join(out, UNFINISHED),
+    whole_file.write(os.path.join(out, UNFINISHED),
         f"{graded} of {len(grades)} submissions are graded. While this file is here, a grading runs, or was ended\n"
         "before its end: the others have no grade. To grade the class again, type the same command.\n")
-    put(os.path.join(out, "class.csv"), class_csv(grades, chosen))
-    put(os.path.join(out, "class.txt"), class_table(grades, chosen, barriers, passed_over))
-    put(os.path.join(out, "class.junit.xml"), junit(grades))
+    whole_file.write(os.path.join(out, "class.csv"), class_csv(grades, chosen))
+    whole_file.write(os.path.join(out, "class.txt"), class_table(grades, chosen, barriers, passed_over))
+    whole_file.write(os.path.join(out, "class.junit.xml"), junit(grades))
 
 
 def remove_mark(out):

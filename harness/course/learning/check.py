@@ -15,6 +15,7 @@ from learning.terminal import count, paint, say, say_next, say_wrapped
 from learning.working_copy import shown
 from proctor import programs
 from proctor.findings import sentence
+from readings import whole_file
 
 REPORT_S = 0.5  # a test's report is written at once
 SANITIZERS = "address,undefined"
@@ -50,16 +51,13 @@ def build(lab, sanitize=""):
         raise CourseError(f"{error}\nThe course itself does not build. Is something missing? "
                           "harness/setup.sh tells") from error
     program = program_path(lab, sanitize)
-    fresh = f"{program}.{os.getpid()}"
+    os.makedirs(os.path.dirname(program), exist_ok=True)
     sources = [shown(lab.work(name)) for name in lab.files]
-    try:
-        words = programs.compile_tests(lab, sources, fresh, sanitize=sanitize)
-        os.replace(fresh, program)
-    except CourseError as error:
-        raise DoesNotCompile(str(error)) from error
-    finally:
-        if os.path.exists(fresh):
-            os.unlink(fresh)
+    with whole_file.replacing(program) as fresh:
+        try:
+            words = programs.compile_tests(lab, sources, fresh, sanitize=sanitize)
+        except CourseError as error:
+            raise DoesNotCompile(str(error)) from error
     return program, words
 
 
