@@ -33,6 +33,27 @@ void interrupt_install(void (*also)(void))
 	sigaction(SIGTERM, &action, NULL);
 }
 
+void interrupt_hold(sigset_t *before)
+{
+	sigset_t both;
+	sigemptyset(&both);
+	sigaddset(&both, SIGINT);
+	sigaddset(&both, SIGTERM);
+	sigprocmask(SIG_BLOCK, &both, before);
+}
+
+void interrupt_release(const sigset_t *before)
+{
+	sigprocmask(SIG_SETMASK, before, NULL);
+}
+
+void interrupt_release_to_exec(const sigset_t *before)
+{
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
+	interrupt_release(before);
+}
+
 int interrupt_reason(struct reason *why)
 {
 	reason_set(why, "interrupted", "interrupted");

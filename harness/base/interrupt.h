@@ -25,6 +25,17 @@ extern volatile sig_atomic_t interrupt_flag, interrupt_typed;
  */
 void interrupt_install(void (*also)(void));
 
+/*
+ * For a process that fork(2) made and that is to become another program: signals between
+ * interrupt_hold(), which the parent calls before fork(2), and one of the others wait. Those that
+ * came for the child end it in interrupt_release_to_exec(), since execve(2) takes the handler away
+ * and the wish with it; the parent, and a child that stays this program, go on as they were.
+ * `before` is the signal mask, kept by the caller.
+ */
+void interrupt_hold(sigset_t *before);
+void interrupt_release(const sigset_t *before);
+void interrupt_release_to_exec(const sigset_t *before);
+
 /* Asks whatever takes long to end early and in good order. Async-signal-safe. */
 void interrupt_request(void);
 

@@ -162,7 +162,7 @@ static json_t *answer_of(const struct child *child, struct reason *why)
 	free(text);
 	if (end == READ_LATE)
 		reason_set(why, "hung", "hung: killed after %.0f s", child->limit_s);
-	else if (end == READ_STOPPED)
+	else if (end == READ_STOPPED || (!answer && interrupt_requested()))
 		interrupt_reason(why);
 	else if (!answer && WIFSIGNALED(status))
 		reason_set(why, "killed", "killed by SIG%s", sigabbrev_np(WTERMSIG(status)));
@@ -174,18 +174,23 @@ static json_t *answer_of(const struct child *child, struct reason *why)
 
 /*
  * Forks with a pipe to the parent; `end` is this side's end of it. The child dies with its parent,
- * whatever ends that. Returns as fork(2) does.
+ * whatever ends that, and a signal for it waits until it calls interrupt_release() or
+ * interrupt_release_to_exec() with `before`. Returns as fork(2) does.
  */
-static pid_t fork_with_pipe(int *end, struct reason *why)
+static pid_t fork_with_pipe(int *end, sigset_t *before, struct reason *why)
 {
 	int ends[2];
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return reason_errno(why, "process_not_started", errno, "pipe");
 	fflush(stdout);
 	pid_t parent = getpid();
+	interrupt_hold(before);
 	pid_t pid = fork();
+	int error = errno;
+	if (pid != 0)
+		interrupt_release(before);
 	if (pid < 0) {
-		reason_errno(why, "process_not_started", errno,
+		reason_errno(why, "process_not_started", error,
 			     "fork (see ulimit -u and the pids cgroup)");
 		close(ends[0]);
 		close(ends[1]);
@@ -204,9 +209,10 @@ static pid_t fork_with_pipe(int *end, struct reason *why)
 json_t *child_run(const struct run_words *run, double limit_s, struct reason *why)
 {
 	int end;
+	sigset_t before;
 	if (run_words_check(run, why) < 0)
 		return NULL;
-	pid_t pid = fork_with_pipe(&end, why);
+	pid_t pid = fork_with_pipe(&end, &before, why);
 	if (pid < 0)
 		return NULL;
 	if (pid > 0)
@@ -215,6 +221,7 @@ json_t *child_run(const struct run_words *run, double limit_s, struct reason *wh
 	words.words[words.count++] = "--json";
 	words.words[words.count] = NULL;
 	dup2(end, STDOUT_FILENO);
+	interrupt_release_to_exec(&before);
 	execv("/proc/self/exe", (char **)words.words);
 	fprintf(stderr, "iolab: /proc/self/exe: %s\n", strerror(errno));
 	_exit(EXIT_ERROR);
@@ -234,11 +241,13 @@ json_t *child_work(json_t *(*work)(const void *), const void *argument, double l
 		   struct reason *why)
 {
 	int end;
-	pid_t pid = fork_with_pipe(&end, why);
+	sigset_t before;
+	pid_t pid = fork_with_pipe(&end, &before, why);
 	if (pid < 0)
 		return NULL;
 	if (pid > 0)
 		return answer_of(&(struct child) { pid, end, limit_s, false }, why);
+	interrupt_release(&before);
 	json_t *answer = work(argument);
 	/* _exit(): what exit() would flush belongs to the parent. */
 	_exit(answer && json_dumpfd(answer, end, JSON_COMPACT | JSON_REAL_PRECISION(9)) == 0

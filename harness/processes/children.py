@@ -13,6 +13,7 @@ import sys
 
 INTERRUPTED = 130  # as the commands of iolab exit
 PR_SET_PDEATHSIG = 1
+ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def _on_signal(_number, _frame):
@@ -34,6 +35,14 @@ def dies_with_us():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
+def _become_the_program(mask):
+    """As dies_with_us(). Python's handler only takes a note, and execve(2) forgets that."""
+    dies_with_us()
+    for number in ENDING:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
 def _children_of(pid):
     try:
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
@@ -53,11 +62,16 @@ def _end(child):
 @contextlib.contextmanager
 def child(command, **options):
     """A subprocess.Popen; it has ended when the block is left by an exception."""
-    process = subprocess.Popen(command, preexec_fn=dies_with_us, **options)
+    process = None
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
+        try:
+            process = subprocess.Popen(command, preexec_fn=lambda: _become_the_program(mask), **options)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)  # what came meanwhile is raised here
         yield process
     except BaseException:
-        if process.poll() is None:
+        if process and process.poll() is None:
             _end(process)
         raise
 

@@ -196,6 +196,29 @@ interrupt_series() {
 	rm -r "$TMPDIR"
 }
 
+@test "a signal while a script starts a child reaches both, and leaves none behind" {
+	run timeout 60 "$SYSTEM_PYTHON" - "$ROOT/harness/processes" <<-'PYTHON'
+		import os, signal, sys
+		sys.path.insert(0, sys.argv[1])
+		import children
+		def to_both():
+		    os.kill(os.getpid(), signal.SIGINT)
+		    os.kill(os.getppid(), signal.SIGINT)
+		os.register_at_fork(after_in_child=to_both)
+		children.main("script", lambda: children.run(["sleep", "1000"]))
+	PYTHON
+	assert_equal "$status" 130
+	run timeout 60 "$SYSTEM_PYTHON" - "$ROOT/harness/processes" <<-'PYTHON'
+		import os, signal, sys
+		sys.path.insert(0, sys.argv[1])
+		import children
+		os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGINT))
+		children.catch_signals()
+		print(children.run(["sleep", "1000"]).returncode)
+	PYTHON
+	assert_output -2
+}
+
 # The scripts and make targets that run many commands. -o: what is built already stays as it is.
 make_words() { make=(make -C "$ROOT" --no-print-directory -o all -o need-python PYTHON="$PYTHON"); }
 
