@@ -22,7 +22,7 @@ def was_quick(folder):
 
 def note(folder, quick, missing=None):
     """Writes study.json. `missing`: {name of what was not made: why, a Remark or as study.json has it}."""
-    content = {"schema": "iolab.study.v1", "quick": quick}
+    content = {"schema": "iolab.study.v2", "quick": quick}
     if missing is not None:
         content["missing"] = {name: remarks.written(remarks.read(why)) for name, why in missing.items()}
     os.makedirs(os.path.join(folder, "study"), exist_ok=True)

@@ -15,7 +15,7 @@ quick_look() { timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/studies/quick.py" "$@
 	assert_success
 	assert_output --partial "comparison: "
 	assert_output --partial "left out"
-	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.study.v1 \
+	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.study.v2 \
 		"$results/study/study.json"
 	assert_success
 	run quick_look --time-limit 0 "$results"

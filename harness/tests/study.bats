@@ -10,7 +10,7 @@ study() { timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/studies/study.py" "$@"; }
 	results="$BATS_TEST_TMPDIR/results"
 	run study --quick --only batching "$results"
 	assert_success
-	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.study.v1 \
+	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.study.v2 \
 		"$results/study/study.json"
 	assert_success
 	run study --quick --only batching "$results"

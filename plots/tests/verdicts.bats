@@ -15,10 +15,11 @@ load common
 	"$PYTHON" - "$BATS_TEST_TMPDIR/some/study/study.json" <<-'PYTHON'
 		import json, sys
 		document = json.load(open(sys.argv[1]))
-		document["missing"] = {"durability_fsync": "failed after 0 s: no space left"}
+		document["missing"] = {"durability_fsync": {
+		    "id": "study_failed", "values": {"seconds": 0}, "text": "failed after {seconds} s: no space left"}}
 		json.dump(document, open(sys.argv[1], "w"))
 	PYTHON
-	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.study.v1 \
+	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.study.v2 \
 		"$BATS_TEST_TMPDIR/some/study/study.json"
 	assert_success
 	report_in_words "$BATS_TEST_TMPDIR/some"
