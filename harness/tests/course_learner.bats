@@ -342,6 +342,26 @@ print(p.thread_sanitizer_trouble())')
 	assert_line --partial "Two threads used the same memory"
 }
 
+@test "check-lab: the lab's tests are compiled when they have changed, and only then" {
+	cp -r "$IOLAB_LABS" "$BATS_TEST_TMPDIR/labs"
+	export IOLAB_LABS="$BATS_TEST_TMPDIR/labs"
+	started 1 2
+	learner check-lab EXERCISE=1
+	local tests object
+	object=$("$SYSTEM_PYTHON" -B -c 'import sys; sys.path.append("harness/course")
+import labs
+from proctor import programs
+print(programs.tests_object(labs.find("90")))')
+	tests=$(stat -c %y "$object")
+	learner check-lab EXERCISE=1
+	assert_equal "$(stat -c %y "$object")" "$tests"
+	sed -i 's/"hands_back"/"hands_all_back"/' "$IOLAB_LABS/90_tiny/tests.c"
+	run learner check-lab EXERCISE=1
+	rm "$object"
+	assert_success
+	assert_line --partial "hands_all_back/nop"
+}
+
 @test "check-lab, hint, measure before start: one line that says what to do" {
 	for command in check-lab watch hint predict measure diff-lab reset-lab; do
 		run learner $command

@@ -6,6 +6,7 @@ import select
 import shutil
 import subprocess
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
 import labs
 from labs import CourseError
@@ -61,30 +62,40 @@ def build(lab, sanitize=""):
     return program, words
 
 
-def run_sanitized(lab, exercise, test):
+def run_sanitized(lab, tested, exercise, test):
     """Runs the tests again under sanitizers, which look at every access to memory. There no system calls are
-    counted. Returns (verdict, program, the tools' names) of the first run that fails, else of the last."""
-    program, _ = build(lab, SANITIZERS)
-    verdict, tools = run(lab, program, exercise, test, untraced=True), "AddressSanitizer and UBSan"
-    for engine in threaded_engines(lab) if lab.threads and not verdict.failed else ():
-        trouble = programs.thread_sanitizer_trouble()
-        if trouble:
-            say(f"  {paint('skipped', 'yellow')} ThreadSanitizer: {trouble}")
-            say()
-            break
-        threaded, _ = build(lab, "thread")
-        found = run_for(threaded, exercise, test, untraced=True, engine=engine)
-        if found.status != programs.NO_TEST:
-            verdict, program, tools = need_outcomes(found), threaded, "AddressSanitizer, UBSan and ThreadSanitizer"
-            if verdict.failed:
-                return verdict, program, "ThreadSanitizer"
-    return verdict, program, tools
+    counted. `tested`: the program that passed. Returns (verdict, program, the tools' names) of the first run
+    that fails, else of the last."""
+    threaded = threaded_engines(lab, tested, exercise, test)
+    trouble = programs.thread_sanitizer_trouble() if threaded else ""
+    if trouble:
+        say(f"  {paint('skipped', 'yellow')} ThreadSanitizer: {trouble}")
+        say()
+        threaded = []
+    with ThreadPoolExecutor(1 + len(threaded)) as pool:
+        runs = [pool.submit(run_under, lab, SANITIZERS, exercise, test)]
+        runs += [pool.submit(run_under, lab, "thread", exercise, test, engine) for engine in threaded]
+        done = [run.result() for run in runs]
+    verdict, program = next((run for run in done if run[0].failed), done[-1])
+    if "thread" not in os.path.basename(program):
+        return verdict, program, "AddressSanitizer and UBSan"
+    return verdict, program, "ThreadSanitizer" if verdict.failed else "AddressSanitizer, UBSan and ThreadSanitizer"
 
 
-def threaded_engines(lab):
-    """The engines in those files of the learner's that start threads."""
-    texts = [working_copy.read(lab.work(name)) for name in lab.files]
-    return [name for text in texts if "#include <pthread.h>" in text for name in labs.engine_names(text)]
+def run_under(lab, sanitize, exercise, test, engine=""):
+    """Returns (verdict, program)."""
+    program, _ = build(lab, sanitize)
+    return need_outcomes(run_for(program, exercise, test, untraced=True, engine=engine)), program
+
+
+def threaded_engines(lab, program, exercise, test):
+    """The engines that start threads, where the lab may, as far as these tests look at them."""
+    texts = [working_copy.read(lab.work(name)) for name in lab.files] if lab.threads else []
+    listed = subprocess.run([program, "--list"], capture_output=True, text=True, check=True).stdout
+    tested = {engine.split(":")[0] for name, number, _, engine in map(str.split, listed.splitlines())
+              if name.startswith(test) and exercise in (0, int(number))}
+    return [name for text in texts if "#include <pthread.h>" in text for name in labs.engine_names(text)
+            if name in tested]
 
 
 def run_until_hang(program, options):
@@ -350,7 +361,7 @@ def check(lab, exercise=0, test=""):
     failure = first_failure(verdict)
     if not failure:
         need_judged(verdict.outcomes)
-        verdict, program, tools = run_sanitized(lab, exercise, test)
+        verdict, program, tools = run_sanitized(lab, program, exercise, test)
         failure = first_failure(verdict)
         if failure:
             say(f"{paint('FAILED', 'red')}  {failure.name}, when run again under {tools}")

@@ -412,6 +412,13 @@ static void meet_proctor(void)
 	record->token = 0;
 }
 
+/* ThreadSanitizer would wait a second at each end of a process that still has threads. */
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+	return "atexit_sleep_ms=0";
+}
+
 /* AddressSanitizer calls it once it has found something, before it looks up where. */
 void __asan_on_error(void);
 void __asan_on_error(void)

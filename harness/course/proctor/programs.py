@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Builds a lab's test program around an engine, and has the proctor run it."""
 import functools
+import hashlib
 import json
 import os
 import re
 import subprocess
 import tempfile
+import threading
 from dataclasses import dataclass, field
 
 from labs import ROOT, CourseError
@@ -96,13 +98,8 @@ def thread_sanitizer_trouble(cc="gcc"):
     return ""
 
 
-def compile_tests(lab, sources, out, cc="gcc", sanitize="", extra=(), wrap=()):
-    """Compiles the lab's tests with the engine files `sources` into the program `out`. Returns what
-    the compiler printed; raises when it failed. `wrap` is put before the command."""
-    course = os.path.join(build_folder(cc, sanitize), "course")
-    os.makedirs(os.path.dirname(out), exist_ok=True)
-    command = [*wrap, os.path.join(course, "compile"), lab.name, out, lab.path("tests.c"),
-               *sources, *extra]
+def _run_compiler(command):
+    """Returns what the compiler printed; raises when it failed."""
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False,
                               errors="replace", timeout=BUILD_LIMIT_S)
@@ -111,6 +108,34 @@ def compile_tests(lab, sources, out, cc="gcc", sanitize="", extra=(), wrap=()):
     if done.returncode != 0:
         raise CourseError(done.stderr.strip() or f"the compiler ended with {done.returncode}")
     return done.stderr.strip()
+
+
+def tests_object(lab, cc="gcc", sanitize=""):
+    """The object of the lab's tests.c, compiled only when it is older than what it is made from: the
+    library is made anew when a header of the course changes, the script when a flag does."""
+    course = os.path.join(build_folder(cc, sanitize), "course")
+    source, script = lab.path("tests.c"), os.path.join(course, "compile-object")
+    place = hashlib.sha256(source.encode()).hexdigest()[:8]  # there are labs of one name in several folders
+    made = os.path.join(course, f"{lab.name}-{place}-tests.o")
+    newest_ns = max(os.stat(path).st_mtime_ns for path in (source, script, os.path.join(course, "tests.a")))
+    if not os.path.exists(made) or os.stat(made).st_mtime_ns <= newest_ns:
+        fresh = f"{made}.{os.getpid()}-{threading.get_ident()}"  # several may compile it at once
+        try:
+            _run_compiler([script, lab.name, fresh, source])
+            os.replace(fresh, made)
+        finally:
+            if os.path.exists(fresh):
+                os.unlink(fresh)
+    return made
+
+
+def compile_tests(lab, sources, out, cc="gcc", sanitize=""):
+    """Compiles the lab's tests with the engine files `sources` into the program `out`. Returns what
+    the compiler printed; raises when it failed."""
+    course = os.path.join(build_folder(cc, sanitize), "course")
+    os.makedirs(os.path.dirname(out), exist_ok=True)
+    return _run_compiler([os.path.join(course, "compile"), lab.name, out, tests_object(lab, cc, sanitize),
+                          *sources])
 
 
 RESULT = re.compile(r"(not )?ok (\d+) - (\S+)( # SKIP)?")

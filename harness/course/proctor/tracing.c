@@ -159,6 +159,13 @@ static int handle_stop(struct exam *e, struct task *task, int status)
 	return signal_number;
 }
 
+/* Output is read at each tick, and here, before a program that prints much waits for room. */
+static void drain_when_it_prints(struct exam *e, const struct task *task)
+{
+	if (task && task->call >= 0 && is_printing(task))
+		drain_output(e);
+}
+
 static void handle_end(struct exam *e, pid_t tid, int status)
 {
 	remove_task(e, tid);
@@ -190,7 +197,8 @@ bool follow_program(struct exam *e)
 		pid_t tid = waitpid(-1, &status, __WALL);
 		if (tid < 0 && errno == ECHILD)
 			return false;
-		drain_output(e);
+		if (tid < 0)
+			drain_output(e);
 		end_hold(e);
 		if (clock_ns() - begun_ns > limit_ns(e))
 			return true;
@@ -209,6 +217,7 @@ bool follow_program(struct exam *e)
 			break_off(e, "starts_threads", NULL, NULL);
 		} else {
 			int signal_number = handle_stop(e, task, status);
+			drain_when_it_prints(e, task);
 			if (task->call < 0 || !begin_hold(e, task))
 				ptrace(PTRACE_SYSCALL, tid, 0, signal_number);
 		}
