@@ -41,6 +41,15 @@ const struct engine_ops *engine_at(unsigned position)
 	return NULL;
 }
 
+const char *engine_baseline_name(void)
+{
+	/* A learner's copy of it comes later in that order. */
+	for (unsigned i = 0; i < engines_count(); i++)
+		if (engine_at(i)->is_baseline)
+			return engine_at(i)->name;
+	return "";
+}
+
 const struct engine_ops *engine_find(const char *name)
 {
 	for (unsigned i = 0; i < engines_count(); i++)

@@ -13,6 +13,9 @@ unsigned engines_count(void);
 /* The engine at `position`, 0 .. engines_count()-1, in the order of the labs. */
 const struct engine_ops *engine_at(unsigned position);
 
+/* The name of the engine that ratios are taken to by default; "" where none registered as such. */
+const char *engine_baseline_name(void);
+
 /* The engine that is called `name`, or NULL. */
 const struct engine_ops *engine_find(const char *name);
 

@@ -134,6 +134,9 @@ struct engine_option {
 	const char *name;
 	const char *summary;
 	bool compared; /* the variant with this option alone is part of the standard comparison */
+	/* With it another thread makes the calls that the plain engine's caller makes. `iolab timeline`
+	 * and `iolab matrix`, which show who works, then take the variant by default. */
+	bool other_worker;
 };
 
 enum engine_trait {
@@ -149,6 +152,12 @@ enum engine_trait {
 	 * holds up a send on the same socket. Then only one operation may be in flight on a socket.
 	 */
 	IO_SERIALISES_DESCRIPTOR = 1u << 2,
+	/*
+	 * Waits until a descriptor is ready, and only then makes the call. A file is always ready: its
+	 * reads and writes block, or the interface refuses it. Commands that read a file to show what is
+	 * asynchronous leave the engine out by default.
+	 */
+	IO_WAITS_FOR_READINESS = 1u << 3,
 };
 
 /* Each engine's file completes this type, so no engine casts a void pointer. */
@@ -160,6 +169,7 @@ struct engine_ops {
 	const char *lab; /* the folder; set by IO_ENGINE_LAB */
 	const struct engine_option *options; /* ended by a NULL name; NULL when there are none */
 	unsigned traits; /* enum engine_trait */
+	bool is_baseline; /* ratios are taken to this engine by default; only one has it */
 
 	/*
 	 * Can this machine do `kind` on `fd_kind` through this interface, with these options? The

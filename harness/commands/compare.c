@@ -12,6 +12,7 @@
 #include "base/number_option.h"
 #include "base/results_folder.h"
 #include "commands/commands.h"
+#include "engines.h"
 #include "meters/idle_host.h"
 #include "plan/comparison_rounds.h"
 #include "plan/engine_choice.h"
@@ -123,12 +124,22 @@ static const struct argp_option argp_options[] = {
 	{ "warmup", OPT_WARMUP, "S", 0, "seconds of warm-up in each run (default: 0.05)", 0 },
 	{ "idle", OPT_IDLE, "S", 0,
 	  "seconds to sample the idle host before the first round (default: 1)", 0 },
-	{ "baseline", OPT_BASELINE, "ENGINE", 0,
-	  "engine that ratios are taken to (default: blocking)", 0 },
+	{ "baseline", OPT_BASELINE, "ENGINE", 0, "engine that ratios are taken to", 0 },
 	{ "no-count-syscalls", OPT_NO_COUNT, NULL, 0,
 	  "leave out the last rounds (at most three), which count system calls", 0 },
 	{ 0 },
 };
+
+/* argp(3) frees what it gets in place of `text`. */
+static char *name_default_baseline(int key, const char *text, void *input)
+{
+	char *named;
+	(void)input;
+	if (key != OPT_BASELINE ||
+	    asprintf(&named, "%s (default: %s)", text, engine_baseline_name()) < 0)
+		return (char *)text;
+	return named;
+}
 
 /* A number above 0 that `unit` may follow. Ends the program otherwise. */
 static double parse_positive(const struct argp_state *state, const char *option, const char *text,
@@ -253,6 +264,7 @@ static void parse_options(struct compare_options *options, int argc, char **argv
 	const struct argp argp = {
 		.options = argp_options,
 		.parser = parse_option,
+		.help_filter = name_default_baseline,
 		.children = children,
 		.args_doc = "[-- RUN-OPTION...]",
 		.doc = "Compares engines on identical workloads: rounds in random order, and a "
@@ -273,10 +285,9 @@ static void parse_options(struct compare_options *options, int argc, char **argv
 
 int command_compare(int argc, char **argv)
 {
-	char *standard = standard_engines();
 	struct compare_options options = {
 		.engines = { .command = "iolab compare",
-			     .list = standard,
+			     .usual = { .variants = VARIANTS_COMPARED },
 			     .takes_run_words = true },
 		.order = default_rounds(),
 		.count_syscalls = true,
@@ -306,6 +317,5 @@ int command_compare(int argc, char **argv)
 out:
 	plan_free(&plan);
 	engine_choice_free(&options.engines);
-	free(standard);
 	return status;
 }

@@ -501,8 +501,7 @@ int command_matrix(int argc, char **argv)
 	struct matrix_options options = {
 		.series = {
 			.engines = { .command = "iolab matrix",
-				     .list = "blocking,threads,poll,epoll,epoll_workers,posix_aio,"
-					     "libaio,io_uring,io_uring:sqpoll" },
+				     .usual = { .variants = VARIANTS_OTHER_WORKER } },
 			.order = { .rounds = 1, .seed = default_rounds().seed },
 			.schema = "iolab.matrix.v2",
 			.file_name = "matrix.json",

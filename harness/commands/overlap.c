@@ -7,6 +7,7 @@
  * a value more than a few seconds old.
  */
 #include <argp.h>
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 #include "clock.h"
 #include "commands/commands.h"
 #include "compute.h"
+#include "engines.h"
 #include "plan/child_run.h"
 #include "plan/engine_series.h"
 #include "plan/rounds.h"
@@ -30,15 +32,14 @@
 #include "summary/failed_rounds.h"
 #include "workloads/workload.h"
 
-#define RATIOS_MAX   16
-#define RUN_LIMIT_S  60
-#define COMPUTE_SPEC "null" /* the engine that does no I/O, for computing alone */
+#define RATIOS_MAX  16
+#define RUN_LIMIT_S 60
 
 /*
  * Blocks of 64 KiB, since their transfer takes longer than the calls for them: of a read of 4 KiB
  * from a fast disk half is the thread's own work, which no interface can hide behind computing.
  */
-static const char *const default_run[] = {
+static const char *const usual_run_words[] = {
 	"--direct",	    "1", "--bs",      "64k", "--size",	 "64M",	 "--depth", "4",
 	"--batch-complete", "1", "--runtime", "0.1", "--warmup", "0.03", NULL,
 };
@@ -74,28 +75,27 @@ struct experiment {
 	struct random_stream *random; /* the series' own */
 };
 
-static void gather_words(struct run_words *run, const char *engine,
-			 const struct overlap_options *options)
+/* The engine that only measures the harness, for computing alone. */
+static const char *engine_without_io(void)
 {
-	run_words_begin(run);
-	run_words_add(run, "--engine");
-	run_words_add(run, engine);
-	for (unsigned i = 0; default_run[i]; i++)
-		run_words_add(run, default_run[i]);
-	for (unsigned i = 0; i < options->series.engines.run_word_count; i++)
-		run_words_add(run, options->series.engines.run_words[i]);
+	for (unsigned i = 0; i < engines_count(); i++)
+		if (engine_at(i)->traits & IO_MOVES_NO_BYTES)
+			return engine_at(i)->name;
+	return NULL;
 }
 
 /* The same run without its I/O: what names a file means nothing there, and is left out. */
 static void gather_compute_words(struct run_words *run, const struct overlap_options *options)
 {
-	struct run_config without_io = { .workload = workload_find("nop", NULL) };
+	const char *engine = engine_without_io();
+	struct run_config without_io = { .workload = workload_without_io() };
+	assert(engine && without_io.workload); /* both belong to the product */
 	struct run_words whole;
-	gather_words(&whole, COMPUTE_SPEC, options);
+	engine_choice_gather(&options->series.engines, engine, &whole);
 	run_words_begin(run);
 	unsigned first = run->count; /* of the options */
 	run_words_add(run, "--workload");
-	run_words_add(run, "nop");
+	run_words_add(run, without_io.workload->name);
 	for (unsigned i = first, end; i < whole.count; i = end) {
 		/* A word that is an option, and its value. */
 		for (end = i + 1; end < whole.count && whole.words[end][0] != '-';)
@@ -141,7 +141,7 @@ static double time_op_ns(struct experiment *x, struct subject *subject, bool wit
 	char compute[32];
 	struct run_words words;
 	if (with_io)
-		gather_words(&words, subject->spec, x->options);
+		engine_choice_gather(&x->options->series.engines, subject->spec, &words);
 	else
 		gather_compute_words(&words, x->options);
 	snprintf(compute, sizeof compute, "%.3f", compute_us);
@@ -358,12 +358,12 @@ static int list_subjects(struct experiment *x, const double *ratios)
 		subject->reason = engine_series_not_reached();
 		for (unsigned p = 0; p < x->point_count; p++)
 			subject->points[p].ratio = ratios[p];
-		gather_words(&words, subject->spec, x->options);
+		engine_choice_gather(&x->options->series.engines, subject->spec, &words);
 		/* As many as time_op_ns() adds. */
 		for (unsigned more = 0; more < 4; more++)
 			run_words_add(&words, "");
 		int rc = run_words_check(&words, &why);
-		gather_words(&words, subject->spec, x->options);
+		engine_choice_gather(&x->options->series.engines, subject->spec, &words);
 		if (rc == 0)
 			rc = run_words_try(&words, &why);
 		if (rc < 0) {
@@ -399,15 +399,13 @@ int command_overlap(int argc, char **argv)
 		.parser = parse_option,
 		.children = children,
 		.args_doc = "[-- RUN-OPTION...]",
-		.doc = "Measures how much each engine overlaps computing and I/O."
-		       "\vOptions after -- go to every `iolab run`. The default is: --direct 1 "
-		       "--bs 64k --size 64M --depth 4 --batch-complete 1 --runtime 0.1 --warmup "
-		       "0.03",
+		.doc = "Measures how much each engine overlaps computing and I/O.",
 	};
 	struct overlap_options options = {
 		.series = {
 			.engines = { .command = "iolab overlap",
-				     .list = "blocking,threads,posix_aio,libaio,io_uring",
+				     .usual = { .variants = VARIANTS_NONE, .that_read_files = true },
+				     .usual_run_words = usual_run_words,
 				     .takes_run_words = true },
 			.order = default_rounds(),
 			.schema = "iolab.overlap.v2",

@@ -428,8 +428,7 @@ int command_responsiveness(int argc, char **argv)
 	struct responsiveness_options options = {
 		.series = {
 			.engines = { .command = "iolab responsiveness",
-				     .list = "blocking,threads,poll,epoll,posix_aio,libaio,"
-					     "io_uring" },
+				     .usual = { .variants = VARIANTS_NONE } },
 			.order = default_rounds(),
 			.schema = "iolab.responsiveness.v2",
 			.file_name = "responsiveness.json",

@@ -18,19 +18,19 @@
 #include "clock.h"
 #include "commands/commands.h"
 #include "compute.h"
+#include "engines.h"
 #include "plan/child_run.h"
 #include "plan/engine_series.h"
 #include "plan/rounds.h"
 #include "summary/failed_rounds.h"
 
-#define BASELINE_SPEC "blocking" /* whose time for an operation the others' is compared with */
-#define RUN_LIMIT_S   60 /* a run that takes longer is hung; laying out its file may take seconds */
+#define RUN_LIMIT_S 60 /* a run that takes longer is hung; laying out its file may take seconds */
 
 /*
  * Eight reads in flight, one returned at a time, so that the thread computes in even pieces. The
  * reads bypass the page cache: from there they would be over within submit(), for every engine.
  */
-static const char *const default_run[] = {
+static const char *const usual_run_words[] = {
 	"--direct",	    "1", "--size",    "64M", "--depth",	 "8",	"--compute-us", "30",
 	"--batch-complete", "1", "--runtime", "0.2", "--warmup", "0.1", NULL,
 };
@@ -53,19 +53,11 @@ struct lane {
 static void gather_words(struct run_words *run, const char *engine, const char *loops_per_us,
 			 const struct timeline_options *options)
 {
-	run_words_begin(run);
-	run_words_add(run, "--engine");
-	run_words_add(run, engine);
-	for (unsigned i = 0; default_run[i]; i++)
-		run_words_add(run, default_run[i]);
+	engine_choice_gather(&options->series.engines, engine, run);
 	run_words_add(run, "--trace-us");
 	run_words_add(run, options->length_us);
-	for (unsigned i = 0; i < options->series.engines.run_word_count; i++)
-		run_words_add(run, options->series.engines.run_words[i]);
-	if (*loops_per_us) {
-		run_words_add(run, "--compute-loops-per-us");
-		run_words_add(run, loops_per_us);
-	}
+	run_words_add(run, "--compute-loops-per-us");
+	run_words_add(run, loops_per_us);
 }
 
 /* Nanoseconds for an operation, its computing included. */
@@ -147,6 +139,7 @@ static json_t *run_json(const struct lane *lane, const struct lane *baseline, un
 {
 	json_t *run = required(json_object());
 	put_new(run, "op_ns", estimate_by(lane, rounds, op_ns));
+	put_string(run, "baseline", engine_baseline_name());
 	put_new(run, "speed", speed_of(lane, baseline, rounds));
 	put_new(run, "held_computing", estimate_at(lane, rounds, "trace.totals.held_computing"));
 	put_new(run, "in_calls_pct", estimate_by(lane, rounds, in_calls_pct));
@@ -227,13 +220,13 @@ static void print_lanes(const json_t *document)
 		print_share(run, "blocked_pct");
 		printf("%12.2f\n", number_at(run, "switches_per_op.median"));
 	}
-	printf("\nop: time for an operation, its computing included; speed: " BASELINE_SPEC
-	       "'s time over it\n"
+	printf("\nop: time for an operation, its computing included; speed: %s's time over it\n"
 	       "held: operations that the engine had accepted and not returned, in the mean while "
 	       "the thread\ncomputed; that follows from the interface, speed says what it "
 	       "brought\n"
 	       "working, blocked: share of the time that the thread spent in the engine's calls, "
-	       "on a CPU and off it\n");
+	       "on a CPU and off it\n",
+	       engine_baseline_name());
 	print_warnings_of(json_object_get(document, "lanes"));
 }
 
@@ -327,7 +320,7 @@ static json_t *document_json(const struct timeline_options *options, const struc
 	const json_t *first = first_result(lanes, count, rounds);
 	const struct lane *baseline = NULL;
 	for (unsigned i = 0; i < count; i++)
-		if (strcmp(lanes[i].spec, BASELINE_SPEC) == 0)
+		if (strcmp(lanes[i].spec, engine_baseline_name()) == 0)
 			baseline = &lanes[i];
 	json_t *list = required(json_array());
 	for (unsigned i = 0; i < count; i++)
@@ -369,16 +362,13 @@ int command_timeline(int argc, char **argv)
 		.children = children,
 		.args_doc = "[-- RUN-OPTION...]",
 		.doc = "Traces every operation in a short run of each engine: when it was offered, "
-		       "accepted and returned, and when the thread computed."
-		       "\vOptions after -- go to every `iolab run`. The default is: --direct 1 "
-		       "--size 64M --depth 8 --compute-us 30 --batch-complete 1 --runtime 0.2 "
-		       "--warmup 0.1",
+		       "accepted and returned, and when the thread computed.",
 	};
 	struct timeline_options options = {
 		.series = {
 			.engines = { .command = "iolab timeline",
-				     .list = "blocking,threads,posix_aio,libaio,io_uring,"
-					     "io_uring:sqpoll",
+				     .usual = { .variants = VARIANTS_OTHER_WORKER, .that_read_files = true },
+				     .usual_run_words = usual_run_words,
 				     .takes_run_words = true },
 			.order = default_rounds(),
 			.schema = "iolab.timeline.v3",

@@ -8,18 +8,41 @@
 #include <stdint.h>
 
 #include "base/list_option.h"
+#include "plan/child_run.h"
 
 #define ENGINES_MAX 64
 
+/* Which variants of an engine a command takes by default, beside the plain one. */
+enum usual_variants {
+	VARIANTS_NONE,
+	VARIANTS_COMPARED, /* those that the engine puts forward for a comparison */
+	VARIANTS_OTHER_WORKER, /* those in which another thread makes the calls */
+};
+
+/*
+ * The engines that a command takes by default: all that move bytes, the variants among them, in the
+ * order of the labs. A rule and no list, so that a new engine shows up.
+ */
+struct usual_engines {
+	enum usual_variants variants;
+	bool that_read_files; /* asynchronously: without those that cannot or that wait for readiness */
+};
+
 /* Which engines, and where the results go. */
 struct engine_choice {
+	/* Set by the command. */
 	const char *command; /* "iolab matrix" */
-	const char *list; /* --engines: separated by commas; set beforehand to the default */
+	struct usual_engines usual;
+	bool takes_run_words;
+	const char *const *usual_run_words; /* of the runs, ended by NULL; NULL: none */
+
+	/* By the options. */
+	const char *list; /* --engines: separated by commas */
+	char *usual_list; /* the default of that */
 	struct word_list words; /* of that list */
 	char **specs; /* the same, each an engine that there is */
 	unsigned count;
 	const char *out; /* --out: a results folder; NULL: none */
-	bool takes_run_words;
 	char **run_words; /* after "--" */
 	unsigned run_word_count;
 };
@@ -36,8 +59,18 @@ struct round_choice {
  */
 extern const struct argp engine_choice_argp, round_choice_argp;
 
-/* Frees the words of the list, and with them `specs`. */
+/* Frees the lists, and with them `specs`. */
 void engine_choice_free(struct engine_choice *choice);
+
+/* The default of --engines, separated by commas: in memory to be freed, NULL without any. */
+char *usual_engine_list(const struct usual_engines *usual);
+
+/*
+ * The words of a run of `engine`: the usual ones, then those that came after "--", which win. They
+ * are borrowed.
+ */
+void engine_choice_gather(const struct engine_choice *choice, const char *engine,
+			  struct run_words *run);
 
 /* Five rounds, and a seed from the clock. */
 struct round_choice default_rounds(void);

@@ -121,27 +121,6 @@ void swept_options_free(struct argp *argp)
 	free(argp);
 }
 
-char *standard_engines(void)
-{
-	char *list = NULL;
-	size_t size;
-	FILE *stream = open_memstream(&list, &size);
-	const char *comma = "";
-	for (unsigned i = 0; stream && i < engines_count(); i++) {
-		const struct engine_ops *engine = engine_at(i);
-		if (engine->traits & IO_MOVES_NO_BYTES)
-			continue;
-		fprintf(stream, "%s%s", comma, engine->name);
-		comma = ",";
-		for (const struct engine_option *o = engine->options; o && o->name; o++)
-			if (o->compared)
-				fprintf(stream, ",%s:%s", engine->name, o->name);
-	}
-	if (!stream || fclose(stream) != 0)
-		return NULL;
-	return list;
-}
-
 /* Whether the plan itself sets the option of that name, so that it must not come after "--". */
 static bool is_planned(const struct sweep *sweep, const char *name)
 {
@@ -421,7 +400,7 @@ static int choose_baseline(struct making *m)
 	const struct engine_ops *engine;
 	uint64_t options;
 	struct reason cause;
-	snprintf(plan->baseline, sizeof plan->baseline, "blocking");
+	snprintf(plan->baseline, sizeof plan->baseline, "%s", engine_baseline_name());
 	if (spec && engine_spec_parse(spec, &engine, &options, &cause) < 0) {
 		reason_say(m->why, "--baseline %s: %s", spec, cause.text);
 		return -EINVAL;

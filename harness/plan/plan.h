@@ -16,7 +16,7 @@
 struct plan_choice {
 	const char *engines, *workloads, *rates;
 	const char *swept[PLAN_AXES_MAX]; /* the values of each axis_at() */
-	const char *baseline; /* NULL: blocking, whether it is there or not */
+	const char *baseline; /* NULL: engine_baseline_name(), whether it is there or not */
 	const char *runtime, *warmup; /* seconds, passed on; NULL: as compare has them */
 	char **run_words; /* after "--": passed on to the runs that they mean something to */
 	unsigned run_word_count;
@@ -63,12 +63,6 @@ const struct sweep_axis *axis_at(unsigned position);
  */
 struct argp *swept_options(void);
 void swept_options_free(struct argp *argp);
-
-/*
- * What is compared when nobody says otherwise: the labs' engines and the variants they put forward.
- * In memory to be freed.
- */
-char *standard_engines(void);
 
 /*
  * Lists and checks all runs; `choice` and its words have to outlive the plan. Returns 0, and the

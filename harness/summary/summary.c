@@ -12,6 +12,7 @@
 #include "base/remark.h"
 #include "base/statistics.h"
 #include "base/whole_file.h"
+#include "engines.h"
 #include "meters/meter.h"
 #include "metrics/documents.h"
 #include "metrics/metric.h"
@@ -322,7 +323,7 @@ json_t *summary_recompute(const char *folder, const char *baseline, struct compa
 	if (baseline)
 		fresh.baseline = baseline;
 	else if (!fresh.baseline || !*fresh.baseline)
-		fresh.baseline = "blocking";
+		fresh.baseline = engine_baseline_name();
 	json_t *summary = summary_compute(folder, &fresh, why);
 	json_decref(no_command);
 	json_decref(old);

@@ -77,13 +77,35 @@ load common
 	rm -r "$TMPDIR"
 }
 
-@test "matrix: --help names the engines that it takes by default" {
-	# The engines of a document, and those of the help, without blanks and line ends.
-	run "$IOLAB" matrix --help
-	listed=$(tr -d ' \n' <<<"$output" | sed -n 's/.*separatedbycommas(default:\([^)]*\)).*/\1/p')
-	run "$IOLAB" matrix --json
+# The engines that the help of a command names as its default, in one line.
+default_engines() { "$IOLAB" "$1" --help | tr -d ' \n' | sed -n 's/.*separatedbycommas(default:\([^)]*\)).*/\1/p'; }
+
+@test "matrix, responsiveness, timeline, overlap: --help names the engines that are taken by default" {
+	own_test_file
+	for words in "matrix --json" "responsiveness --json --rounds 1 --runtime 0.01" \
+		"timeline --json --rounds 1 -- --size 4M --runtime 0.02" \
+		"overlap --json --rounds 1 --ratios 1 -- --size 4M --runtime 0.01 --warmup 0"; do
+		read -ra command <<<"$words"
+		run --separate-stderr timeout 120 "$IOLAB" "${command[@]}"
+		assert_success
+		tried=$("$SYSTEM_PYTHON" -c 'import json, sys
+document = json.load(sys.stdin)
+rows = next(document[name] for name in ("rows", "lanes", "engines") if name in document)
+print(",".join(dict.fromkeys(row["engine"]["label"] for row in rows if row["engine"]["label"] != "no I/O")))' <<<"$output")
+		assert_equal "$(default_engines "${command[0]}")" "$tried"
+	done
+	rm -r "$TMPDIR"
+}
+
+@test "timeline and overlap leave out the engines that have no use for files: they wait for readiness" {
+	run timeout 60 "$IOLAB" matrix --json
 	assert_success
-	tried=$("$SYSTEM_PYTHON" -c 'import json, sys
-print(",".join(row["engine"]["label"] if isinstance(row["engine"], dict) else row["engine"] for row in json.load(sys.stdin)["rows"]))' <<<"$output")
-	assert_equal "$listed" "$tried"
+	for command in timeline overlap; do
+		"$SYSTEM_PYTHON" -c 'import json, sys
+plain = [row for row in json.load(sys.stdin)["rows"] if not row["engine"]["variant"]]
+left_out = [row for row in plain if row["engine"]["label"] not in sys.argv[1].split(",")]
+assert left_out
+for row in left_out:
+    assert row["cells"]["file_tmpfs"]["outcome"] in ("blocked", "refused", "not tried"), row' "$(default_engines $command)" <<<"$output"
+	done
 }

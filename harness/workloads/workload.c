@@ -192,6 +192,35 @@ void workload_refuse(struct workload_needs *needs, enum engine_trait trait, cons
 	needs->refused[needs->refused_count++].why = why;
 }
 
+int workload_usual_needs(const struct workload_ops *workload, struct workload_needs *needs,
+			 struct reason *why)
+{
+	struct run_config config = { .workload = workload };
+	const struct typed_options none = { 0 };
+	*needs = (struct workload_needs) { 0 };
+	int rc = workload_settings_begin(&config, why);
+	if (rc == 0 && workload->settle)
+		rc = workload->settle(&config, &none, why);
+	if (rc == 0)
+		workload->needs(&config, needs);
+	free(config.settings);
+	return rc;
+}
+
+const struct workload_ops *workload_without_io(void)
+{
+	for (unsigned i = 0; i < workloads_count(); i++) {
+		struct workload_needs needs;
+		struct reason unused;
+		bool without = workload_usual_needs(workload_at(i), &needs, &unused) == 0;
+		for (unsigned pair = 0; pair < needs.pair_count; pair++)
+			without = without && needs.pairs[pair].fd_kind == IO_FD_NONE;
+		if (without)
+			return workload_at(i);
+	}
+	return NULL;
+}
+
 /* The engine's view of a run, as far as it can be known before the workload is open. */
 static struct engine_config config_for_engine(const struct run_config *config)
 {

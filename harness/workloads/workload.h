@@ -294,6 +294,15 @@ void workload_names_by_options(const struct option_row *options, char *text, siz
 void workload_names_by_axis(const struct sweep_axis *axis, char *text, size_t size);
 
 /*
+ * What the workload needs of an engine when nobody sets an option. Returns 0, or -errno with `why`.
+ */
+int workload_usual_needs(const struct workload_ops *workload, struct workload_needs *needs,
+			 struct reason *why);
+
+/* The first workload that needs no descriptor, and so does no I/O; NULL when there is none. */
+const struct workload_ops *workload_without_io(void);
+
+/*
  * Can the configured engine run the configured workload here? Returns 0, or -errno with the
  * kernel's or the contract's reason in `why`. No side effects.
  */

@@ -141,6 +141,7 @@ static const struct engine_ops poll_engine = {
 	.summary =
 		"readiness by ppoll, then the call that does not block; files block nevertheless",
 	.lab = IO_ENGINE_LAB,
+	.traits = IO_WAITS_FOR_READINESS,
 	.supports = poll_supports,
 	.open = poll_open,
 	.submit = poll_submit,

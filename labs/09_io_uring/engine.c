@@ -49,7 +49,8 @@ enum {
 static const struct engine_option options[] = {
 	{ "fixed_files", "registered descriptors" },
 	{ "fixed_buffers", "registered buffers (files)", .compared = true },
-	{ "sqpoll", "a kernel thread polls for submissions; takes a CPU", .compared = true },
+	{ "sqpoll", "a kernel thread polls for submissions; takes a CPU", .compared = true,
+	  .other_worker = true },
 	{ "defer_taskrun", "completions processed when asked for, in batches (Linux 6.1)",
 	  .compared = true },
 	{ "registered_ring", "the ring's descriptor registered (Linux 5.18)" },

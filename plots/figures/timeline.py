@@ -36,7 +36,7 @@ _TRACED = shape.record({
             "loop": shape.flag, "on_cpu": shape.list_of(shape.row_of(*[shape.number] * 3))}))),
         "threads_reason": shape.nullable(remarks.SHAPE)}),
     "run": shape.record({
-        "op_ns": _COUNTED, "speed": shape.nullable(_SPEED),
+        "op_ns": _COUNTED, "baseline": shape.text, "speed": shape.nullable(_SPEED),
         "held_computing": shape.nullable(WHOLE_ESTIMATE), "in_calls_pct": WHOLE_ESTIMATE,
         "working_pct": shape.nullable(WHOLE_ESTIMATE), "blocked_pct": shape.nullable(WHOLE_ESTIMATE)})})
 _LANE = shape.record({
@@ -150,9 +150,9 @@ def figures_of(lane):
     else:
         words.append(f"in calls {spanned(run['in_calls_pct'], percent)}")
     words.append(f"{spanned(run['op_ns'], duration)} an operation")
-    if run["speed"] and lane["engine"]["label"] != "blocking":
+    if run["speed"] and lane["engine"]["label"] != run["baseline"]:
         speed = run["speed"]
-        words[-1] += (f", {times(speed['mean'])} as fast as blocking "
+        words[-1] += (f", {times(speed['mean'])} as fast as {run['baseline']} "
                       f"({speed['low']:.2f}{DASH}{speed['high']:.2f})")
     return words
 

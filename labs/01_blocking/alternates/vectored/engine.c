@@ -127,6 +127,7 @@ static const struct engine_ops blocking_engine = {
 	.summary = "one plain system call at a time, inside submit",
 	.lab = IO_ENGINE_LAB,
 	.traits = IO_BLOCKS_IN_SUBMIT,
+	.is_baseline = true,
 	.supports = blocking_supports,
 	.open = blocking_open,
 	.submit = blocking_submit,

@@ -315,6 +315,7 @@ static const struct engine_ops epoll_engine = {
 	.summary = "readiness, with the interest kept in the kernel; level-triggered",
 	.lab = IO_ENGINE_LAB,
 	.options = options,
+	.traits = IO_WAITS_FOR_READINESS,
 	.supports = epoll_supports,
 	.open = epoll_open,
 	.attach = epoll_attach,
