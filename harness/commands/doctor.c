@@ -4,6 +4,7 @@
  * and carries its cause and its cure.
  */
 #include <argp.h>
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -30,6 +31,7 @@
 #include "meters/kernel_minimum.h"
 #include "meters/meter.h"
 #include "workloads/data_file.h"
+#include "workloads/workload.h"
 
 /* What is examined. */
 static const struct said kernel = { "kernel", "kernel" };
@@ -47,6 +49,8 @@ static const struct said cpu_quota = { "cpu_quota", "CPU quota" };
 static const struct said virtualization = { "virtualization", "virtualization" };
 static const struct said cpu_frequency = { "cpu_frequency", "CPU frequency" };
 static const struct said timer_slack = { "timer_slack", "timer slack" };
+
+#define WORKLOADS_MAX 32
 
 /* Descriptors that are no connections: files, eventfds, the driver's own. */
 #define DESCRIPTORS_RESERVED 64
@@ -131,46 +135,90 @@ static const struct said *cure_of(int error)
 	}
 }
 
-/* One finding for each engine and each of its options, over files and sockets. */
-static void examine_engine(struct report *report, const struct engine_ops *engine, uint64_t options)
-{
-	struct engine_config config = { .depth = 1,
-					.options = options,
-					.cpu_count = cpus_allowed() };
-	struct reason file_why = { "" }, socket_why = { "" };
-	int file_rc = engine->supports(&config, IO_READ, IO_FD_FILE, &file_why);
-	int socket_rc = engine->supports(&config, IO_RECV, IO_FD_SOCKET, &socket_why);
-	bool file = file_rc == 0, socket = socket_rc == 0;
-	char label[96];
-	engine_label(engine, options, label, sizeof label);
-	json_t *topic = remark_new("engine", with_text("engine", label), "engine {engine}");
+/* What an engine answers to each workload with its usual options. */
+struct answers {
+	int rc[WORKLOADS_MAX]; /* by the workload's position; 0: supported */
+	struct reason why[WORKLOADS_MAX];
+};
 
-	if (file && socket)
-		add_finding_on(report, topic, GOOD, NULL,
-			       remark_new("files_and_sockets", NULL, "files and sockets"));
-	else if (file)
-		add_finding_on(
-			report, topic, GOOD, NULL,
-			remark_because("files_only", "files; no sockets: {why}", &socket_why));
-	else if (socket)
-		add_finding_on(
-			report, topic, GOOD, NULL,
-			remark_because("sockets_only", "sockets; no files: {why}", &file_why));
-	else
-		add_finding_on(report, topic, MISSING,
-			       cure_of(cure_of(-file_rc) ? -file_rc : -socket_rc),
-			       remark_because("engine_refused", "{why}",
-					      cure_of(-file_rc) ? &file_why : &socket_why));
-	report->engines += file || socket;
+static void ask_engine(const struct engine_ops *engine, uint64_t options, struct answers *answers)
+{
+	assert(workloads_count() <= WORKLOADS_MAX);
+	for (unsigned i = 0; i < workloads_count(); i++) {
+		struct run_config config;
+		struct reason *why = &answers->why[i];
+		*why = (struct reason) { "" };
+		answers->rc[i] = workload_usual_config(workload_at(i), &config, why);
+		config.engine = engine;
+		config.engine_options = options;
+		if (answers->rc[i] == 0)
+			answers->rc[i] = workload_supported(&config, why);
+		free(config.settings);
+	}
+}
+
+/* The workloads that this one's answer holds for, a bit each: all with the same reason. */
+static uint64_t alike(const struct answers *answers, unsigned workload)
+{
+	uint64_t found = 0;
+	for (unsigned i = 0; i < workloads_count(); i++)
+		if (answers->rc[i] == answers->rc[workload] &&
+		    (answers->rc[i] == 0 ||
+		     strcmp(answers->why[i].text, answers->why[workload].text) == 0))
+			found |= UINT64_C(1) << i;
+	return found;
+}
+
+static void add_engine_finding(struct report *report, const char *label, enum health health,
+			       const struct said *cure, json_t *cause)
+{
+	add_finding_on(report, remark_new("engine", with_text("engine", label), "engine {engine}"),
+		       health, cure, cause);
+}
+
+/*
+ * One finding for the workloads that the engine can run, and one for each reason why not. A variant's
+ * are those in which it differs from the plain engine, whose answers are `plain`.
+ */
+static void examine_engine(struct report *report, const struct engine_ops *engine, uint64_t options,
+			   const struct answers *plain, struct answers *answers)
+{
+	char label[96], names[200];
+	uint64_t works = 0, told = 0;
+	ask_engine(engine, options, answers);
+	engine_label(engine, options, label, sizeof label);
+	for (unsigned i = 0; i < workloads_count(); i++)
+		works |= (uint64_t)(answers->rc[i] == 0) << i;
+	workload_names_chosen(works, names, sizeof names);
+	if (works)
+		add_engine_finding(
+			report, label, GOOD, NULL,
+			remark_new("workloads", with_text("workloads", names), "{workloads}"));
+	for (unsigned i = 0; i < workloads_count(); i++) {
+		bool known = works && plain && plain->rc[i] == answers->rc[i] &&
+			     strcmp(plain->why[i].text, answers->why[i].text) == 0;
+		if ((works | told) >> i & 1 || known)
+			continue;
+		told |= alike(answers, i);
+		workload_names_chosen(alike(answers, i), names, sizeof names);
+		json_t *reason = remark_of_reason(&answers->why[i]);
+		add_engine_finding(report, label, works ? GOOD : MISSING,
+				   works ? NULL : cure_of(-answers->rc[i]),
+				   remark_caused("not_workloads", with_text("workloads", names),
+						 "not {workloads}: {why}", reason));
+		json_decref(reason);
+	}
+	report->engines += works != 0;
 }
 
 static void examine_engines(struct report *report)
 {
+	struct answers plain, answers;
 	for (unsigned i = 0; i < engines_count(); i++) {
 		const struct engine_ops *engine = engine_at(i);
-		examine_engine(report, engine, 0);
+		examine_engine(report, engine, 0, NULL, &plain);
 		for (unsigned o = 0; engine->options && engine->options[o].name; o++)
-			examine_engine(report, engine, UINT64_C(1) << o);
+			examine_engine(report, engine, UINT64_C(1) << o, &plain, &answers);
 	}
 	if (report->engines == 0)
 		report->can_compare = false;
@@ -198,18 +246,22 @@ static void examine_cpus(struct report *report)
 	static const struct said three = { "three_cpus", "a machine with three CPUs or more" };
 	static const struct said more = { "allow_cpus", "allow it more (taskset, cpuset)" };
 	unsigned count = cpus_allowed();
+	char with_peer[120];
 	json_t *values = with_int("count", count);
+	workload_names_with_peer(with_peer, sizeof with_peer);
+	put_string(values, "workloads", with_peer);
 	if (count >= 3)
 		add_finding(report, &cpus, GOOD, NULL, remark_new("cpus", values, "{count}"));
 	else if (count == 2)
-		add_finding(report, &cpus, LIMITED, &three,
-			    remark_new("no_cpu_for_sqpoll", values,
-				       "{count}: server and peer take one each, so sqpoll has none "
-				       "left in echo and idle"));
+		add_finding(
+			report, &cpus, LIMITED, &three,
+			remark_new("one_cpu_for_engine", values,
+				   "{count}: in {workloads} the peer takes one, and the engine's "
+				   "threads share the other"));
 	else
 		add_finding(report, &cpus, LIMITED, &more,
 			    remark_new("cpu_shared", values,
-				       "{count}: server and peer share it, and sqpoll has none"));
+				       "{count}: in {workloads} engine and peer share it"));
 }
 
 static void test_file_missing(struct report *report, const struct said *cure, const char *path,

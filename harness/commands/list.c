@@ -78,6 +78,29 @@ static json_t *engine_json(const struct engine_ops *engine)
 	return json;
 }
 
+/* In the short form of harness/schema/documents.json. */
+static json_t *parameters_json(const struct workload_ops *workload)
+{
+	json_t *parameters = required(json_object());
+	for (const struct parameter_row *row = workload->parameter_rows; row && row->name; row++) {
+		json_t *type = json_string(row->type), *words = required(json_array());
+		char key[80];
+		for (unsigned i = 0; row->words && row->words[i]; i++)
+			json_array_append_new(words, required(json_string(row->words[i])));
+		if (row->words && strchr(row->type, '?'))
+			json_array_append_new(words, json_null());
+		if (row->words) {
+			json_decref(type);
+			type = required(json_object());
+			put_shared(type, "enum", words);
+		}
+		json_decref(words);
+		snprintf(key, sizeof key, "%s%s", row->name, row->may_be_missing ? "?" : "");
+		put_new(parameters, key, type);
+	}
+	return parameters;
+}
+
 static json_t *list_json(void)
 {
 	json_t *engines = required(json_array()), *workloads = required(json_array());
@@ -89,6 +112,7 @@ static json_t *list_json(void)
 		put_string(workload, "name", workload_at(i)->name);
 		put_string(workload, "summary", workload_at(i)->summary);
 		put_string(workload, "op", workload_at(i)->op_name);
+		put_new(workload, "parameters", parameters_json(workload_at(i)));
 		json_array_append_new(workloads, workload);
 	}
 	put_string(list, "schema", "iolab.list.v2");

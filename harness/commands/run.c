@@ -38,26 +38,6 @@ static void on_interrupt(void)
 		kill(peer_pid, SIGKILL);
 }
 
-/*
- * Where this process may run. With sockets the peer needs a CPU of its own: it takes the last, and
- * the server has the others by default. Of two CPUs each has one, which all threads of the server
- * share then.
- */
-static void settle_cpus(struct run_config *config)
-{
-	if (CPU_COUNT(&config->cpus) > 0)
-		return; /* chosen by --cpus */
-	cpu_set_t allowed;
-	sched_getaffinity(0, sizeof allowed, &allowed);
-	config->cpus = allowed;
-	if (!config->workload->has_peer || CPU_COUNT(&allowed) < 2)
-		return;
-	int last = CPU_SETSIZE - 1;
-	while (!CPU_ISSET(last, &allowed))
-		last--;
-	CPU_CLR(last, &config->cpus);
-}
-
 static int attach_descriptors(const struct run_config *config, struct workload *workload,
 			      struct engine *engine, struct reason *why)
 {
@@ -220,7 +200,7 @@ int command_run(int argc, char **argv)
 
 	interrupt_install(on_interrupt);
 	signal(SIGPIPE, SIG_IGN);
-	settle_cpus(config);
+	workload_settle_cpus(config);
 	/*
 	 * A schedule needs exact waits; by default the kernel may let them end 50 us late,
 	 * PR_SET_TIMERSLACK(2const). Threads and the peer inherit it.

@@ -220,6 +220,12 @@ static void describe_file(json_t *env, const char *test_file)
 	json_object_set_new(env, "scheduler", scheduler ? scheduler : json_null());
 }
 
+bool environment_is_of_file(const char *key)
+{
+	return strcmp(key, "filesystem") == 0 || strcmp(key, "device") == 0 ||
+	       strcmp(key, "scheduler") == 0;
+}
+
 static json_t *limits_json(void)
 {
 	json_t *limits = required(json_object());

@@ -13,7 +13,7 @@
 #include "engines.h"
 #include "workloads/workload.h"
 
-/* The help of --workload, which lists what is linked in, is made in help_of(). */
+/* Help and default of --workload follow from what is linked in: help_of(), parse_subject(). */
 static const struct option_row subject_options[] = {
 	{ .name = "engine",
 	  .letter = 'e',
@@ -25,8 +25,7 @@ static const struct option_row subject_options[] = {
 	  .letter = 'w',
 	  .argument = "NAME",
 	  .kind = OPTION_TEXT,
-	  OPTION_FIELD(struct run_options, workload_name),
-	  .usual = "file" },
+	  OPTION_FIELD(struct run_options, workload_name) },
 	{ 0 },
 };
 
@@ -271,6 +270,8 @@ static int parse_subject(struct run_options *o, struct reason *why)
 		reason_say(why, "--engine %s: %s", o->engine_spec, cause.text);
 		return -EINVAL;
 	}
+	if (!o->workload_name)
+		o->workload_name = workload_at(0)->name;
 	c->workload = workload_find(o->workload_name, &cause);
 	if (!c->workload) {
 		reason_say(why, "--workload %s: %s", o->workload_name, cause.text);
@@ -413,7 +414,7 @@ static char *help_of(const struct option_row *row)
 	char *text = NULL;
 	if (row == option_find(subject_options, "workload")) {
 		workload_names(names, sizeof names);
-		if (asprintf(&text, "%s (default: %s)", names, row->usual) < 0)
+		if (asprintf(&text, "%s (default: %s)", names, workload_at(0)->name) < 0)
 			return NULL;
 		return text;
 	}

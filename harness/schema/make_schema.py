@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""make_schema.py METRICS FOLDER: docs/result.schema.json and docs/metrics.md, from their sources.
+"""make_schema.py LISTED FOLDER: docs/result.schema.json and docs/metrics.md, from their sources.
 
-METRICS is what `iolab list --json` prints: the rows of harness/metrics/metrics.c. documents.json beside
-this file has the rest, in a short form of JSON Schema:
+LISTED is what `iolab list --json` prints: the rows of harness/metrics/metrics.c, and each workload's own
+parameters. documents.json beside this file has the rest, in a short form of JSON Schema:
 
   "number"       a type; "[number]" a list of them; "#estimate" the definition of that name
   "number?"      the same, or null
@@ -14,6 +14,9 @@ this file has the rest, in a short form of JSON Schema:
                  a key for each metric with that property: "cpu.user_s" is a path in a run, and one key
                  elsewhere, where "each" is its value; "optional": true: each may be missing, as in a folder
                  that was made before there was such a metric
+  "each_workload": {"key": ...}
+                 one of: an object for each workload, with these keys and its own parameters; and one for any other
+                 name, which may have any values
 
 What is written is plain JSON Schema, a line for all that fits one.
 """
@@ -51,6 +54,16 @@ def of_row(row):
     return words if row["always"] else words + "?"
 
 
+def of_workloads(common, workloads):
+    """In the short form: an object for each workload, and one for those that were not there yet."""
+    names = [workload["name"] for workload in workloads]
+    known = [{"object": {"name": {"const": workload["name"]}, **common, **workload["parameters"]}}
+             for workload in workloads]
+    other = {"object": {"name": {"type": "string", "not": {"enum": names}}, **common},
+             "open": {"type": ["string", "number", "boolean", "null"]}}
+    return {"oneOf": [*known, other]}
+
+
 def with_metrics(schema, metrics):
     """The keys of an object, those of its metrics among them."""
     keys = dict(schema["object"])
@@ -67,17 +80,20 @@ def with_metrics(schema, metrics):
     return keys
 
 
-def expanded(schema, metrics):
+def expanded(schema, listed):
+    metrics = listed["metrics"]
     if isinstance(schema, str):
         return of_words(schema)
     if not isinstance(schema, dict):
         return schema
+    if "each_workload" in schema:
+        return expanded(of_workloads(schema["each_workload"], listed["workloads"]), listed)
     made = {}
     for key, value in schema.items():
         if key == "object":
             keys = with_metrics(schema, metrics)
             made["type"] = "object"
-            made["properties"] = {k.rstrip("?"): expanded(v, metrics) for k, v in keys.items()}
+            made["properties"] = {k.rstrip("?"): expanded(v, listed) for k, v in keys.items()}
             required = [k for k in keys if not k.endswith("?")]
             if required:
                 made["required"] = required
@@ -85,11 +101,11 @@ def expanded(schema, metrics):
         elif key in ("metrics", "each", "optional", "open"):
             continue
         elif key in LISTS or key == "items" and isinstance(value, list):
-            made[key] = [expanded(entry, metrics) for entry in value]
+            made[key] = [expanded(entry, listed) for entry in value]
         elif key in MAPS:
-            made[key] = {k: expanded(v, metrics) for k, v in value.items()}
+            made[key] = {k: expanded(v, listed) for k, v in value.items()}
         else:
-            made[key] = expanded(value, metrics) if key in SCHEMAS else value
+            made[key] = expanded(value, listed) if key in SCHEMAS else value
     return made
 
 
@@ -135,13 +151,13 @@ def page(metrics):
     return PAGE + "\n".join(lines) + "\n"
 
 
-def main(listed, folder):
-    with open(listed, encoding="utf-8") as file:
-        metrics = json.load(file)["metrics"]
+def main(path, folder):
+    with open(path, encoding="utf-8") as file:
+        listed = json.load(file)
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "documents.json"), encoding="utf-8") as file:
         documents = json.load(file)
-    for name, text in (("result.schema.json", laid_out(expanded(documents, metrics)) + "\n"),
-                       ("metrics.md", page(metrics))):
+    for name, text in (("result.schema.json", laid_out(expanded(documents, listed)) + "\n"),
+                       ("metrics.md", page(listed["metrics"]))):
         with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
             file.write(text)
 

@@ -13,6 +13,7 @@
 #include "base/statistics.h"
 #include "base/whole_file.h"
 #include "engines.h"
+#include "meters/environment.h"
 #include "meters/meter.h"
 #include "metrics/documents.h"
 #include "metrics/metric.h"
@@ -156,10 +157,8 @@ static json_t *varying_environment(const json_t *runs)
 	for (size_t i = 0; i < json_array_size(runs) && !json_is_object(first); i++)
 		first = json_object_get(json_array_get(runs, i), "env");
 	json_object_foreach ((json_t *)first, key, value) {
-		/* These belong to the test file, which only the file workload has. */
-		if (strcmp(key, "filesystem") == 0 || strcmp(key, "device") == 0 ||
-		    strcmp(key, "scheduler") == 0)
-			continue;
+		if (environment_is_of_file(key))
+			continue; /* runs without a test file do not know it */
 		size_t i;
 		json_t *run;
 		json_array_foreach (runs, i, run) {

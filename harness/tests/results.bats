@@ -823,6 +823,40 @@ PY
 	assert_output --partial "name another place"
 }
 
+@test "doctor says of every engine what it does with every workload, and why not, as list sends for it" {
+	"$IOLAB" list --json >"$BATS_TEST_TMPDIR/list.json"
+	"$IOLAB" doctor --json >"$BATS_TEST_TMPDIR/doctor.json"
+	run "$IOLAB" list
+	assert_output --partial "Why something cannot be done here: iolab doctor"
+	run "$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR" <<-'PYTHON'
+		import json, re, sys
+		listed, found = (json.load(open(f"{sys.argv[1]}/{name}.json")) for name in ("list", "doctor"))
+		workloads = {w["name"] for w in listed["workloads"]}
+		for engine in listed["engines"]:
+		    works, refused = set(), {}
+		    for finding in found["findings"]:
+		        if finding["topic"]["values"].get("engine") != engine["name"]:
+		            continue
+		        cause = finding["cause"]
+		        names = set(re.split(", | and ", cause["values"]["workloads"]))
+		        if cause["id"] == "workloads":
+		            works |= names
+		        else:
+		            refused.update(dict.fromkeys(names, cause["values"]["why"]))
+		    assert works | set(refused) == workloads and not works & set(refused), (engine["name"], works, refused)
+		    # Where the descriptor itself is refused, the reason is list's.
+		    for column, name in (("file", "file"), ("socket", "echo"), ("pipe", "pipe"), ("nop", "nop")):
+		        answer = engine["supports"][column]
+		        if not answer["supported"]:
+		            assert refused[name] == answer["reason"]["values"]["why"], (engine["name"], name, refused)
+	PYTHON
+	assert_success
+	# A variant's findings are those in which it differs from its engine.
+	run "$IOLAB" doctor
+	assert_line --regexp "^ok +engine io_uring:fixed_buffers +not echo and idle: recv and send have no form"
+	[ "$(grep -c "engine epoll:oneshot " <<<"$output")" -eq 1 ]
+}
+
 @test "doctor and list: a kernel below the minimum is told, with the minimum; one at or above it is not" {
 	setarch --uname-2.6 true || skip "personality(2) is refused here"
 	run setarch --uname-2.6 "$IOLAB" doctor

@@ -121,6 +121,16 @@ static const struct option_row echo_options[] = {
 	{ 0 },
 };
 
+static const struct parameter_row echo_parameter_rows[] = {
+	{ "transport", "string", .words = transport_names },
+	{ "msg_size_bytes", "count" },
+	{ "conns", "count" },
+	{ "active", "count" },
+	{ "slow_conns", "count" },
+	{ "slow_pause_ms", "amount" },
+	{ 0 },
+};
+
 static const struct sweep_axis axis_conns = {
 	.option = "conns",
 	.list_option = "conns",
@@ -548,8 +558,8 @@ static const struct standard_row idle_rows[] = { { .swept = "1000" }, { .swept =
 	.settings_bytes = sizeof(struct workload_settings), .axis = &axis_conns,                   \
 	.needs = echo_needs, .open = echo_open, .fill = echo_fill, .complete = echo_complete,      \
 	.window = echo_window, .stop = echo_stop, .check = echo_check,                             \
-	.parameters = echo_parameters, .describe = echo_describe, .latency = echo_latency,         \
-	.close = echo_close
+	.parameter_rows = echo_parameter_rows, .parameters = echo_parameters,                      \
+	.describe = echo_describe, .latency = echo_latency, .close = echo_close
 
 static const struct workload_ops echo_workload = {
 	SERVER_AND_PEER,

@@ -138,6 +138,27 @@ static const struct option_row file_options[] = {
 	{ 0 },
 };
 
+/* An imported run may have the pattern "rw"; what another program does not tell is null there. */
+static const char *const recorded_patterns[] = { "read",   "write", "randread", "randwrite",
+						 "randrw", "rw",    NULL };
+static const char *const recorded_caches[] = { "warm", "dropped", "bypassed", NULL };
+
+static const struct parameter_row file_parameter_rows[] = {
+	{ "rw", "string?", .words = recorded_patterns },
+	{ "bs_bytes", "count?" },
+	{ "size_bytes", "count?" },
+	{ "direct", "boolean?" },
+	{ "cache", "string?", .words = recorded_caches },
+	{ "cache_resident_pct", "amount?", .may_be_missing = true },
+	{ "cache_resident_end_pct", "amount?", .may_be_missing = true },
+	{ "read_pct", "count?" },
+	{ "fsync_every", "count?" },
+	{ "fdatasync_every", "count?" },
+	{ "fd_per_op", "boolean?" },
+	{ "path", "string", .may_be_missing = true },
+	{ 0 },
+};
+
 static const char *path_of(const struct workload_settings *s)
 {
 	return s->path ? s->path : s->default_path;
@@ -717,6 +738,7 @@ static const struct workload_ops file_workload = {
 	.complete = file_complete,
 	.window = file_window,
 	.check = file_check,
+	.parameter_rows = file_parameter_rows,
 	.parameters = file_parameters,
 	.words = file_words,
 	.describe = file_describe,

@@ -90,6 +90,13 @@ static const struct option_row pipe_options[] = {
 	{ 0 },
 };
 
+static const struct parameter_row pipe_parameter_rows[] = {
+	{ "pipes", "count" },
+	{ "tokens", "count" },
+	{ "msg_size_bytes", "count" },
+	{ 0 },
+};
+
 static const struct sweep_axis axis_pipes = {
 	.option = "pipes",
 	.list_option = "pipes",
@@ -483,6 +490,7 @@ static const struct workload_ops pipe_workload = {
 	.complete = pipe_complete,
 	.stop = pipe_stop,
 	.check = pipe_check,
+	.parameter_rows = pipe_parameter_rows,
 	.parameters = pipe_parameters,
 	.words = pipe_words,
 	.describe = pipe_describe,

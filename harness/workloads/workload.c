@@ -67,8 +67,7 @@ const struct workload_ops *workload_find(const char *name, struct reason *why)
 	return NULL;
 }
 
-/* "a", "a and b", "a, b and c": the workloads that are chosen, a bit each. */
-static void join_names(uint64_t chosen, char *text, size_t size)
+void workload_names_chosen(uint64_t chosen, char *text, size_t size)
 {
 	size_t used = 0;
 	text[0] = '\0';
@@ -87,7 +86,15 @@ static void join_names(uint64_t chosen, char *text, size_t size)
 
 void workload_names(char *text, size_t size)
 {
-	join_names((UINT64_C(1) << workloads_count()) - 1, text, size);
+	workload_names_chosen((UINT64_C(1) << workloads_count()) - 1, text, size);
+}
+
+void workload_names_with_peer(char *text, size_t size)
+{
+	uint64_t chosen = 0;
+	for (unsigned i = 0; i < workloads_count(); i++)
+		chosen |= (uint64_t)workload_at(i)->has_peer << i;
+	workload_names_chosen(chosen, text, size);
 }
 
 void workload_names_by_options(const struct option_row *options, char *text, size_t size)
@@ -95,7 +102,7 @@ void workload_names_by_options(const struct option_row *options, char *text, siz
 	uint64_t chosen = 0;
 	for (unsigned i = 0; i < workloads_count(); i++)
 		chosen |= (uint64_t)(workload_at(i)->options == options) << i;
-	join_names(chosen, text, size);
+	workload_names_chosen(chosen, text, size);
 }
 
 void workload_names_by_axis(const struct sweep_axis *axis, char *text, size_t size)
@@ -103,7 +110,7 @@ void workload_names_by_axis(const struct sweep_axis *axis, char *text, size_t si
 	uint64_t chosen = 0;
 	for (unsigned i = 0; i < workloads_count(); i++)
 		chosen |= (uint64_t)(workload_at(i)->axis == axis) << i;
-	join_names(chosen, text, size);
+	workload_names_chosen(chosen, text, size);
 }
 
 /* The option is not in this workload's table: whose is it, and what takes its place? */
@@ -121,7 +128,7 @@ static void refuse_foreign_option(const struct workload_ops *workload, const cha
 		chosen |= UINT64_C(1) << i;
 		is_axis |= strcmp(other->axis->option, name) == 0;
 	}
-	join_names(chosen, owners, sizeof owners);
+	workload_names_chosen(chosen, owners, sizeof owners);
 	reason_say(why, "it belongs to the workload%s %s; %s%s", chosen & (chosen - 1) ? "s" : "",
 		   owners, is_axis ? "use --" : "leave it out",
 		   is_axis ? workload->axis->option : "");
@@ -192,33 +199,49 @@ void workload_refuse(struct workload_needs *needs, enum engine_trait trait, cons
 	needs->refused[needs->refused_count++].why = why;
 }
 
-int workload_usual_needs(const struct workload_ops *workload, struct workload_needs *needs,
-			 struct reason *why)
+int workload_usual_config(const struct workload_ops *workload, struct run_config *config,
+			  struct reason *why)
 {
-	struct run_config config = { .workload = workload };
 	const struct typed_options none = { 0 };
-	*needs = (struct workload_needs) { 0 };
-	int rc = workload_settings_begin(&config, why);
+	*config = (struct run_config) { .workload = workload };
+	int rc = workload_settings_begin(config, why);
 	if (rc == 0 && workload->settle)
-		rc = workload->settle(&config, &none, why);
-	if (rc == 0)
-		workload->needs(&config, needs);
-	free(config.settings);
+		rc = workload->settle(config, &none, why);
+	workload_settle_cpus(config);
 	return rc;
 }
 
 const struct workload_ops *workload_without_io(void)
 {
 	for (unsigned i = 0; i < workloads_count(); i++) {
-		struct workload_needs needs;
+		struct run_config config;
+		struct workload_needs needs = { 0 };
 		struct reason unused;
-		bool without = workload_usual_needs(workload_at(i), &needs, &unused) == 0;
+		bool without = workload_usual_config(workload_at(i), &config, &unused) == 0;
+		if (without)
+			workload_at(i)->needs(&config, &needs);
 		for (unsigned pair = 0; pair < needs.pair_count; pair++)
 			without = without && needs.pairs[pair].fd_kind == IO_FD_NONE;
+		free(config.settings);
 		if (without)
 			return workload_at(i);
 	}
 	return NULL;
+}
+
+void workload_settle_cpus(struct run_config *config)
+{
+	if (CPU_COUNT(&config->cpus) > 0)
+		return;
+	cpu_set_t allowed;
+	sched_getaffinity(0, sizeof allowed, &allowed);
+	config->cpus = allowed;
+	if (!config->workload->has_peer || CPU_COUNT(&allowed) < 2)
+		return;
+	int last = CPU_SETSIZE - 1;
+	while (!CPU_ISSET(last, &allowed))
+		last--;
+	CPU_CLR(last, &config->cpus);
 }
 
 /* The engine's view of a run, as far as it can be known before the workload is open. */

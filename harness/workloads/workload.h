@@ -129,10 +129,21 @@ struct standard_row {
 	const char *swept; /* the values, separated by commas; NULL ends the rows */
 };
 
+/* A key of "workload" in a result, for the schema: docs/result.schema.json is made of these rows. */
+struct parameter_row {
+	const char *name; /* NULL ends a table */
+	/* "count", "amount", "boolean", "string"; with "?" null, too: harness/schema/make_schema.py */
+	const char *type;
+	const char *const
+		*words; /* the only values, ended by NULL; any of the type where this is NULL */
+	bool may_be_missing; /* not every result has it */
+};
+
 struct workload_ops {
 	const char *name;
 	const char *summary; /* one line for `iolab list` */
-	unsigned place; /* in lists: lower is first */
+	unsigned
+		place; /* in lists: lower is first, and the first is what `iolab run` takes by default */
 	bool has_peer; /* a second process at the other end, which wants a CPU of its own */
 	const char *op_name; /* what one of `tally.ops` is, in the singular: "block", "message" */
 
@@ -141,6 +152,8 @@ struct workload_ops {
 	const struct sweep_axis *axis;
 	const char *swept; /* what `iolab compare` sweeps by default, separated by commas */
 	const struct standard_row *standard; /* its part of `make bench`; NULL: none */
+	/* What parameters() and describe() write beside "panel"; NULL: nothing. */
+	const struct parameter_row *parameter_rows;
 
 	/*
 	 * Fills in what follows from other options, and refuses what makes no sense together.
@@ -288,16 +301,28 @@ double workload_proven_pct(uint64_t proven, uint64_t finished);
 /* The value on the axis of `config->workload`. */
 unsigned workload_x(const struct run_config *config);
 
-/* The names of the workloads in words, "file and nop": of all, of those with that table or axis. */
+/*
+ * The names of workloads in words, "file and nop": of all, of those with a peer, and of those with
+ * that table or axis; and of those whose bit is set, by their position.
+ */
 void workload_names(char *text, size_t size);
+void workload_names_with_peer(char *text, size_t size);
+void workload_names_chosen(uint64_t chosen, char *text, size_t size);
 void workload_names_by_options(const struct option_row *options, char *text, size_t size);
 void workload_names_by_axis(const struct sweep_axis *axis, char *text, size_t size);
 
 /*
- * What the workload needs of an engine when nobody sets an option. Returns 0, or -errno with `why`.
+ * The configuration of a run in which nobody sets an option. Returns 0, or -errno with `why`. In both
+ * cases its settings are to be freed with free(3).
  */
-int workload_usual_needs(const struct workload_ops *workload, struct workload_needs *needs,
-			 struct reason *why);
+int workload_usual_config(const struct workload_ops *workload, struct run_config *config,
+			  struct reason *why);
+
+/*
+ * Sets the CPUs for this process, if nobody has chosen any: all that are allowed, but for the last
+ * where a peer needs one and there are two or more.
+ */
+void workload_settle_cpus(struct run_config *config);
 
 /* The first workload that needs no descriptor, and so does no I/O; NULL when there is none. */
 const struct workload_ops *workload_without_io(void);

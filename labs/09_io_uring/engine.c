@@ -184,7 +184,7 @@ static int uring_supports(const struct engine_config *config, enum io_kind kind,
 	if ((config->options & SQPOLL) && config->cpu_count < 2) {
 		reason_set(why, "needs_second_cpu",
 			   "sqpoll needs a CPU of its own for the polling thread, and this process "
-			   "has only one (in echo and idle the peer takes another)");
+			   "has only one (a peer, where there is one, takes another)");
 		return -EOPNOTSUPP;
 	}
 

@@ -26,8 +26,7 @@ JUDGED_BY = (("latency_ns.p50", "median"), ("latency_ns.p99", "p99"))
 def judged_panels(summary):
     """Those in which one operation on a file is in flight at a time, and goes to the device."""
     return [panel for panel in summary.panels
-            if panel.configurations[0].workload.get("name") == "file"
-            and panel.configurations[0].workload.get("direct")
+            if panel.configurations[0].workload.get("direct")
             and panel.x_name == "depth" and LOW_LOAD in panel.xs]
 
 

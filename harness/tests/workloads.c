@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What every workload says of itself is true: its table names the parameters that it writes into a
+ * result. A new one needs no other file.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json_path.h"
+#include "base/json_put.h"
+#include "tap.h"
+#include "workloads/workload.h"
+
+static void one_needs(const struct run_config *config, struct workload_needs *needs)
+{
+	(void)config;
+	workload_need(needs, IO_READ, IO_FD_PIPE);
+}
+
+static const struct option_row no_options[] = { { 0 } };
+
+static const struct workload_ops newcomer = {
+	.name = "newcomer",
+	.place = 99,
+	.has_peer = true,
+	.options = no_options,
+	.axis = &axis_depth,
+	.needs = one_needs,
+};
+WORKLOAD(newcomer);
+
+/* "count", "amount", "boolean" or "string", null where there is a "?". */
+static bool fits(const struct parameter_row *row, const json_t *value)
+{
+	bool is_word = !row->words;
+	for (unsigned i = 0; row->words && row->words[i]; i++)
+		is_word |= json_is_string(value) &&
+			   strcmp(json_string_value(value), row->words[i]) == 0;
+	if (json_is_null(value))
+		return strchr(row->type, '?') != NULL;
+	if (strncmp(row->type, "count", 5) == 0)
+		return json_is_integer(value) && json_integer_value(value) >= 0;
+	if (strncmp(row->type, "amount", 6) == 0)
+		return json_is_number(value) && json_number_value(value) >= 0;
+	if (strncmp(row->type, "boolean", 7) == 0)
+		return json_is_boolean(value);
+	return strncmp(row->type, "string", 6) == 0 && json_is_string(value) && is_word;
+}
+
+static const struct parameter_row *row_of(const struct workload_ops *workload, const char *key)
+{
+	for (const struct parameter_row *row = workload->parameter_rows; row && row->name; row++)
+		if (strcmp(row->name, key) == 0)
+			return row;
+	return NULL;
+}
+
+static void check_parameters(struct tap *tap, const struct workload_ops *workload)
+{
+	struct run_config config;
+	struct reason why = { "" };
+	const char *fault = "", *key;
+	json_t *value, *parameters = required(json_object());
+	int rc = workload_usual_config(workload, &config, &why);
+	tap_check(tap, rc == 0, "%s: expected a usual configuration, saw %d %s", workload->name, rc,
+		  why.text);
+	workload->parameters(&config, parameters);
+	json_object_foreach (parameters, key, value) {
+		const struct parameter_row *row = row_of(workload, key);
+		if (strcmp(key, "panel") != 0 && (!row || !fits(row, value)))
+			fault = key;
+	}
+	for (const struct parameter_row *row = workload->parameter_rows; row && row->name; row++)
+		if (!row->may_be_missing && !json_object_get(parameters, row->name))
+			fault = row->name;
+	tap_check(tap, !*fault, "%s: its table of parameters is what it writes; differs in: \"%s\"",
+		  workload->name, fault);
+	tap_check(tap, *string_at(parameters, "panel"), "%s: has a panel", workload->name);
+	json_decref(parameters);
+	free(config.settings);
+}
+
+int main(void)
+{
+	struct tap tap = { 0 };
+	char all[200], with_peer[200];
+	unsigned last = workloads_count() - 1;
+	for (unsigned i = 0; i < last; i++)
+		check_parameters(&tap, workload_at(i));
+	workload_names(all, sizeof all);
+	workload_names_with_peer(with_peer, sizeof with_peer);
+	tap_check(&tap, workload_at(last) == &newcomer && strstr(all, " and newcomer"),
+		  "a new workload is in the list, by its place: %s", all);
+	tap_check(&tap, strstr(with_peer, " and newcomer") && !strstr(with_peer, "nop"),
+		  "and among those with a peer: %s", with_peer);
+
+	const struct workload_ops *without = workload_without_io();
+	struct workload_needs needs = { 0 };
+	struct run_config config = { .workload = without };
+	if (without)
+		without->needs(&config, &needs);
+	tap_check(&tap, needs.pair_count == 1 && needs.pairs[0].fd_kind == IO_FD_NONE,
+		  "the workload without I/O needs no descriptor: %s",
+		  without ? without->name : "none");
+	return tap_end(&tap);
+}
