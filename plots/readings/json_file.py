@@ -24,11 +24,19 @@ def printable(value):
     return value
 
 
+def _whole_number(digits):
+    """As jansson, which wrote the file: none is larger than 64 bits hold, wherever it stands."""
+    number = int(digits)
+    if not -2 ** 63 <= number < 2 ** 63:
+        raise ValueError(f"a whole number of {len(digits)} digits is too large")
+    return number
+
+
 def parse(path):
     """Any JSON; raises OSError, or ValueError with a reason of one line."""
     with open(path, encoding="utf-8") as file:
         try:
-            return json.load(file)
+            return json.load(file, parse_int=_whole_number)
         except UnicodeDecodeError as error:
             raise ValueError(f"it is not UTF-8: {error.reason} at byte {error.start}") from None
         except RecursionError:

@@ -45,6 +45,14 @@ c["ratio"]["ops_per_s"].update(low=2e-28, high=6e27)')
 	assert_success
 }
 
+@test "a number too large is refused wherever it stands, also where no figure reads it" {
+	mkdir "$BATS_TEST_TMPDIR/large"
+	change_json "$GOLDEN/timeline.json" "$BATS_TEST_TMPDIR/large/timeline.json" '
+s["lanes"][0]["run"]["working_pct"]["confidence_pct"] = 10 ** 400'
+	refused "timeline.json is not JSON (a whole number of 401 digits is too large)" \
+		plot "$BATS_TEST_TMPDIR/large" --formats svg
+}
+
 # bats test_tags=slow
 @test "damaged files, many more of them" {
 	run "$PYTHON" "$ROOT/plots/tests/damaged.py" "$GOLDEN" 37
