@@ -851,6 +851,9 @@ PY
 		            assert refused[name] == answer["reason"]["values"]["why"], (engine["name"], name, refused)
 	PYTHON
 	assert_success
+	# What a workload depends on beside its engine is its own.
+	run bash -c "ulimit -n 1000; exec '$IOLAB' doctor"
+	assert_line --regexp "^limited +descriptors +RLIMIT_NOFILE 1000: at most 936 connections$"
 	# A variant's findings are those in which it differs from its engine.
 	run "$IOLAB" doctor
 	assert_line --regexp "^ok +engine io_uring:fixed_buffers +not echo and idle: recv and send have no form"

@@ -199,6 +199,15 @@ static void echo_needs(const struct run_config *config, struct workload_needs *n
 				"have sent, so on a schedule it would measure the schedule");
 }
 
+/* For `iolab doctor`: the number of connections that servers are compared with. */
+#define CONNS_WANTED 10000
+
+static void echo_examine(struct findings *found, const char *file)
+{
+	(void)file;
+	workload_examine_fds(found, CONNS_WANTED, "connections");
+}
+
 /* A socket that listens, on a port or name that the kernel chooses. */
 static int listen_anywhere(enum transport transport, struct sockaddr_storage *address,
 			   socklen_t *address_len, struct reason *why)
@@ -556,8 +565,8 @@ static const struct standard_row idle_rows[] = { { .swept = "1000" }, { .swept =
 #define SERVER_AND_PEER                                                                            \
 	.op_name = "message", .has_peer = true, .options = echo_options,                           \
 	.settings_bytes = sizeof(struct workload_settings), .axis = &axis_conns,                   \
-	.needs = echo_needs, .open = echo_open, .fill = echo_fill, .complete = echo_complete,      \
-	.window = echo_window, .stop = echo_stop, .check = echo_check,                             \
+	.examine = echo_examine, .needs = echo_needs, .open = echo_open, .fill = echo_fill,        \
+	.complete = echo_complete, .window = echo_window, .stop = echo_stop, .check = echo_check,  \
 	.parameter_rows = echo_parameter_rows, .parameters = echo_parameters,                      \
 	.describe = echo_describe, .latency = echo_latency, .close = echo_close
 

@@ -22,6 +22,7 @@
 #include "workloads/block_check.h"
 #include "workloads/block_pattern.h"
 #include "workloads/data_file.h"
+#include "workloads/examine_file.h"
 #include "workloads/file.h"
 
 struct file_workload {
@@ -738,6 +739,7 @@ static const struct workload_ops file_workload = {
 	.complete = file_complete,
 	.window = file_window,
 	.check = file_check,
+	.examine = examine_file,
 	.parameter_rows = file_parameter_rows,
 	.parameters = file_parameters,
 	.words = file_words,

@@ -11,6 +11,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/json_put.h"
+#include "base/remark.h"
+
 /* Descriptors that are not the workload's: of the program, its libraries and the engine. */
 #define OTHER_FDS 64
 
@@ -289,6 +292,31 @@ int workload_raise_fd_limit(const char *option, unsigned value, unsigned count, 
 		"hard limit (ulimit -Hn)",
 		option, value, count + OTHER_FDS, (unsigned long long)limit.rlim_max);
 	return -EMFILE;
+}
+
+void workload_examine_fds(struct findings *found, unsigned wanted, const char *what)
+{
+	static const struct said descriptors = { "descriptors", "descriptors" };
+	static const struct said raise = { "raise_descriptors",
+					   "raise the hard limit: ulimit -Hn, limits.conf" };
+	struct rlimit limit;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	bool enough = limit.rlim_max >= wanted + OTHER_FDS;
+	json_t *values = with_text("what", what);
+	put_limit(values, "limit", limit.rlim_max);
+	if (enough)
+		put_int(values, "count", wanted);
+	else
+		put_int(values, "count",
+			limit.rlim_max > OTHER_FDS ? (int64_t)(limit.rlim_max - OTHER_FDS) : 0);
+	if (enough)
+		add_finding(found, &descriptors, GOOD, NULL,
+			    remark_new("descriptors_suffice", values,
+				       "RLIMIT_NOFILE {limit}: enough for {count} {what}"));
+	else
+		add_finding(found, &descriptors, LIMITED, &raise,
+			    remark_new("descriptors_bound", values,
+				       "RLIMIT_NOFILE {limit}: at most {count} {what}"));
 }
 
 int workload_arena_alloc(struct workload *workload, unsigned depth, size_t len_bytes,

@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/findings.h"
 #include "base/option_table.h"
 #include "histogram.h"
 #include "io_engine.h"
@@ -173,6 +174,12 @@ struct workload_ops {
 
 	/* The file that is read or written, whose device is described in the result. May be NULL. */
 	const char *(*path)(const struct run_config *config);
+
+	/*
+	 * For `iolab doctor`: what this machine has, beside its engines, of what the workload depends on.
+	 * `file` is the test file that a person named, or NULL. May be NULL.
+	 */
+	void (*examine)(struct findings *found, const char *file);
 
 	/* What this configuration needs of an engine. */
 	void (*needs)(const struct run_config *config, struct workload_needs *needs);
@@ -338,6 +345,12 @@ int workload_supported(const struct run_config *config, struct reason *why);
  * program's own, or -EMFILE with a `why` that names the option they come from: "--conns 50".
  */
 int workload_raise_fd_limit(const char *option, unsigned value, unsigned count, struct reason *why);
+
+/*
+ * Adds a finding: does the hard limit of descriptors suffice for `wanted` of what is counted in `what`,
+ * such as "connections"?
+ */
+void workload_examine_fds(struct findings *found, unsigned wanted, const char *what);
 
 /*
  * Page-aligned memory for `depth` buffers of `len_bytes` each (rounded up to a page), touched so
