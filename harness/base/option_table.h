@@ -47,6 +47,8 @@ struct option_row {
 	const char *help;
 	char letter; /* -e, or 0 */
 	bool hidden; /* not in --help */
+	bool planned; /* `iolab compare` sets it itself, so it must not come after -- */
+	bool ends_window; /* with it the window has no length in time, and no warm-up */
 };
 
 /* Where a row's value goes: OPTION_FIELD(struct run_config, depth). */

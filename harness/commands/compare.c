@@ -275,7 +275,6 @@ static void parse_options(struct compare_options *options, int argc, char **argv
 		       "Ctrl-C ends the current run and keeps what was measured, with a summary. A "
 		       "second Ctrl-C does not wait for that run.",
 	};
-	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, options);
 	swept_options_free(swept);
 	options->choice.engines = options->engines.list;

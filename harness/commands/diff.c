@@ -434,7 +434,6 @@ int command_diff(int argc, char **argv)
 	};
 	struct diff_options options = { 0 };
 	struct reason why = { "" };
-	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 
 	json_t *summaries[2] = { NULL, NULL };

@@ -463,7 +463,6 @@ int command_doctor(int argc, char **argv)
 	};
 	struct doctor_options o = { 0 };
 	struct findings found = { .list = required(json_array()), .can_compare = true };
-	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
 
 	examine_kernel(&found);

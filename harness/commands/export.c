@@ -89,7 +89,6 @@ int command_export(int argc, char **argv)
 	};
 	struct export_options options = { 0 };
 	struct reason why = { "" };
-	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 
 	json_t *runs = runs_read(options.folder, &why);

@@ -119,9 +119,9 @@ static int add_file(const struct import_options *o, const char *path, json_t *ru
 		}
 		if (!run) {
 			const json_t *job = json_array_get(json_object_get(document, "jobs"), i);
-			char *name = short_name(string_at(job, "jobname"), 60);
+			char name[61];
+			short_name(string_at(job, "jobname"), name, sizeof name);
 			reason_say(why, "%s: job '%s': %s", path, name, cause.text);
-			free(name);
 			rc = -1;
 			break;
 		}
@@ -265,7 +265,6 @@ int command_import(int argc, char **argv)
 	};
 	struct import_options options = { 0 };
 	struct reason why = { "" };
-	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 
 	char *text = NULL;

@@ -182,7 +182,6 @@ int command_list(int argc, char **argv)
 		       "here.",
 	};
 	bool json = false;
-	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &json);
 	if (!json) {
 		print_list();

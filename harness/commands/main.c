@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* iolab: compares the kernel's I/O interfaces on identical workloads. */
+#include <argp.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -82,6 +83,7 @@ int main(int argc, char **argv)
 	on_exit(check_output, NULL);
 	signal(SIGXFSZ,
 	       SIG_IGN); /* a file that reaches RLIMIT_FSIZE is an error, no silent death */
+	argp_err_exit_status = EXIT_USAGE; /* of all commands */
 	if (argc < 2) {
 		print_help(stderr);
 		return EXIT_USAGE;

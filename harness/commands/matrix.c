@@ -508,7 +508,6 @@ int command_matrix(int argc, char **argv)
 		},
 		.folder = scratch_folder(),
 	};
-	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 
 	static struct row rows[ENGINES_MAX];

@@ -413,7 +413,6 @@ int command_overlap(int argc, char **argv)
 		},
 		.ratios = "0.25,0.5,1,2,4",
 	};
-	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 
 	static struct experiment x;

@@ -436,7 +436,6 @@ int command_responsiveness(int argc, char **argv)
 		.runtime_s = 0.2,
 		.folder = scratch_folder(),
 	};
-	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 
 	static struct row rows[ROWS_MAX];

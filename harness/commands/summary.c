@@ -78,7 +78,6 @@ int command_summary(int argc, char **argv)
 	};
 	struct summary_options options = { 0 };
 	struct reason why = { "" };
-	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 
 	json_t *summary = summary_recompute(options.folder, options.baseline,

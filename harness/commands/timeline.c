@@ -376,7 +376,6 @@ int command_timeline(int argc, char **argv)
 		},
 		.length_us = "1000",
 	};
-	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 	if (check_run_words(&options) != EXIT_OK) {
 		engine_choice_free(&options.series.engines);

@@ -170,12 +170,12 @@ json_t *fio_engine_json(const json_t *options, const struct fio_depth *depth)
 		fputs("+jobs", out);
 	print_driving_options(out, options);
 	fclose(out);
-	char *name = short_name(variant, LABEL_BYTES_MOST);
+	char name[LABEL_BYTES_MOST + 1];
+	short_name(variant, name, sizeof name);
 	json_t *engine = required(json_object());
 	put_string(engine, "name", "fio");
 	put_string(engine, "variant", name);
 	put_new(engine, "label", json_sprintf("fio:%s", name));
-	free(name);
 	free(variant);
 	return engine;
 }

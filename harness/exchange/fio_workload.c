@@ -374,9 +374,9 @@ static void add_company(unsigned beside, struct fio_translation *t)
 /* The panel's name as it may stand in a title, a file's name and on a terminal. */
 static void shorten_panel(json_t *workload)
 {
-	char *name = short_name(string_at(workload, "panel"), PANEL_BYTES_MOST);
+	char name[PANEL_BYTES_MOST + 1];
+	short_name(string_at(workload, "panel"), name, sizeof name);
 	put_string(workload, "panel", name);
-	free(name);
 }
 
 /* Several jobs of one name, each reported alone. fio can write their sum; we cannot compute it. */

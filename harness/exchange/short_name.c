@@ -4,7 +4,6 @@
 #include <assert.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "printable_text.h"
@@ -20,20 +19,15 @@ static uint32_t hash_of(const char *text)
 	return hash;
 }
 
-char *short_name(const char *name, size_t most_bytes)
+void short_name(const char *name, char *text, size_t size_bytes)
 {
 	size_t length = strlen(name);
-	char *copy = malloc(length + 1);
-	if (!copy) {
-		fprintf(stderr, "iolab: out of memory\n");
-		exit(EXIT_FAILURE);
+	assert(size_bytes > 16);
+	if (length < size_bytes) {
+		copy_printable(name, length, text, size_bytes);
+		return;
 	}
-	assert(most_bytes >= 16);
-	if (length <= most_bytes) {
-		copy_printable(name, length, copy, length + 1);
-		return copy;
-	}
-	copy_printable(name, length, copy, most_bytes - HASH_BYTES + 1);
-	sprintf(copy + strlen(copy), "~%08x", hash_of(name));
-	return copy;
+	copy_printable(name, length, text, size_bytes - HASH_BYTES);
+	size_t used = strlen(text);
+	snprintf(text + used, size_bytes - used, "~%08x", hash_of(name));
 }

@@ -6,10 +6,10 @@
 #include <stddef.h>
 
 /*
- * `name` with a '?' for each control character, in memory to be freed (the program ends when there
- * is none). One of more than `most_bytes` (at least 16) is cut, and ends in "~" and a number of 8
- * digits that is made from all of it: two long names stay two.
+ * Writes `name` to `text`, with a '?' for each control character. One that does not fit into
+ * `size_bytes` (at least 17, the NUL among them) is cut, and ends in "~" and a number of 8 digits that
+ * is made from all of it: two long names stay two.
  */
-char *short_name(const char *name, size_t most_bytes);
+void short_name(const char *name, char *text, size_t size_bytes);
 
 #endif

@@ -124,12 +124,8 @@ void swept_options_free(struct argp *argp)
 /* Whether the plan itself sets the option of that name, so that it must not come after "--". */
 static bool is_planned(const struct sweep *sweep, const char *name)
 {
-	static const char *const own[] = { "engine",	     "workload", "json",
-					   "count-syscalls", "round",	 "position",
-					   "plan",	     "runtime",	 "warmup" };
-	for (unsigned i = 0; i < sizeof own / sizeof *own; i++)
-		if (strcmp(name, own[i]) == 0)
-			return true;
+	if (run_option_is_planned(name))
+		return true;
 	const char *fixed = sweep->row ? sweep->row->fixed[0] : NULL;
 	return strcmp(name, sweep->option) == 0 || (fixed && strcmp(name, fixed + 2) == 0);
 }
@@ -169,12 +165,12 @@ static int add_run_words(struct making *m, struct planned_run *r, const struct s
 	return rc;
 }
 
-/* Whether the runs' windows end by --ops. They have no length in time then, and no warm-up. */
+/* Whether an option ends the runs' windows, so that they have no length in time, and no warm-up. */
 static bool ends_by_ops(const struct plan_choice *choice)
 {
 	for (unsigned i = 0; i < choice->run_word_count; i++) {
 		const char *name = run_option_name(choice->run_words[i]);
-		if (name && strcmp(name, "ops") == 0)
+		if (name && run_option_ends_window(name))
 			return true;
 	}
 	return false;

@@ -10,18 +10,21 @@
 #include <string.h>
 
 #include "base/option_table.h"
+#include "base/round_options.h"
 #include "engines.h"
 #include "workloads/workload.h"
 
 /* Help and default of --workload follow from what is linked in: help_of(), parse_subject(). */
 static const struct option_row subject_options[] = {
 	{ .name = "engine",
+	  .planned = true,
 	  .letter = 'e',
 	  .argument = "NAME[:OPTION+...]",
 	  .kind = OPTION_TEXT,
 	  OPTION_FIELD(struct run_options, engine_spec),
 	  .help = "interface under test (see `iolab list`)" },
 	{ .name = "workload",
+	  .planned = true,
 	  .letter = 'w',
 	  .argument = "NAME",
 	  .kind = OPTION_TEXT,
@@ -64,6 +67,7 @@ static const struct option_row common_options[] = {
 	  OPTION_FIELD(struct run_options, config.stall_ms),
 	  .help = "pause this long halfway through the window, like a stalled program" },
 	{ .name = "runtime",
+	  .planned = true,
 	  .argument = "S",
 	  .kind = OPTION_REAL,
 	  .real_least = 0.01,
@@ -72,6 +76,7 @@ static const struct option_row common_options[] = {
 	  .usual = "1",
 	  .help = "seconds to measure" },
 	{ .name = "warmup",
+	  .planned = true,
 	  .argument = "S",
 	  .kind = OPTION_REAL,
 	  .real_most = 3600,
@@ -79,6 +84,7 @@ static const struct option_row common_options[] = {
 	  .usual = "0.2",
 	  .help = "seconds of warm-up before the window" },
 	{ .name = "ops",
+	  .ends_window = true,
 	  .argument = "N",
 	  .kind = OPTION_COUNT,
 	  .least = 1,
@@ -202,6 +208,18 @@ const char *run_option_name(const char *word)
 		}
 	}
 	return found;
+}
+
+bool run_option_is_planned(const char *name)
+{
+	const struct option_row *row = common_option(name);
+	return round_option_find(name) || (row && row->planned);
+}
+
+bool run_option_ends_window(const char *name)
+{
+	const struct option_row *row = common_option(name);
+	return row && row->ends_window;
 }
 
 bool run_option_works(const char *name, const struct run_config *config)
@@ -509,7 +527,6 @@ static int parse_all(struct run_options *o, int argc, char **argv, bool quiet, s
 		reason_say_errno(why, ENOMEM, "options");
 		goto out;
 	}
-	argp_err_exit_status = 2;
 	rc = -argp_parse(&argp, argc, argv, quiet ? ARGP_NO_EXIT | ARGP_NO_ERRS | ARGP_NO_HELP : 0,
 			 NULL, &parse);
 out:

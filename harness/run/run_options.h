@@ -39,6 +39,12 @@ void run_options_free(struct run_options *options);
  */
 const char *run_option_name(const char *word);
 
+/* Does `iolab compare` set the option of that name itself, so that it must not come after --? */
+bool run_option_is_planned(const char *name);
+
+/* Does the option of that name end the window, so that it has no length in time and no warm-up? */
+bool run_option_ends_window(const char *name);
+
 /* Has an option of that name an effect with this workload and configuration? */
 bool run_option_works(const char *name, const struct run_config *config);
 

@@ -10,6 +10,7 @@
 #include "base/json_path.h"
 #include "base/json_put.h"
 #include "base/remark.h"
+#include "base/round_options.h"
 #include "base/statistics.h"
 #include "base/whole_file.h"
 #include "engines.h"
@@ -32,13 +33,13 @@ static json_t *lone_command(const json_t *run)
 	const json_t *full = at_path(run, "config.command");
 	for (size_t i = 0; i < json_array_size(full); i++) {
 		const char *word = json_string_value(json_array_get(full, i));
-		if (strcmp(word, "--round") == 0 || strcmp(word, "--position") == 0 ||
-		    strcmp(word, "--plan") == 0) {
-			i++;
-			continue;
-		}
-		if (strcmp(word, "--json") != 0 && strcmp(word, "--count-syscalls") != 0)
+		bool is_option = strncmp(word, "--", 2) == 0;
+		const struct round_option *left_out =
+			is_option ? round_option_find(word + 2) : NULL;
+		if (!left_out)
 			json_array_append_new(command, json_string(word));
+		else if (left_out->takes_value)
+			i++;
 	}
 	return command;
 }

@@ -3,6 +3,7 @@
  * How many rounds `compare` runs. Its runs are played by this very program: compare executes
  * /proc/self/exe with "run", and gets the figures that are written here instead of measured ones.
  */
+#include <argp.h>
 #include <errno.h>
 #include <math.h>
 #include <pty.h>
@@ -110,6 +111,7 @@ static void compare(const char *folder, const char *const *words, struct outcome
 	memset(o, 0, sizeof *o);
 	pid_t pid = forkpty(&master, NULL, NULL, NULL);
 	if (pid == 0)
+		argp_err_exit_status = EXIT_USAGE; /* as main() does */
 		exit(command_compare(argc, (char **)argv));
 	/* EIO: the other end is closed. */
 	size_t length = 0;

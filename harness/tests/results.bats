@@ -929,6 +929,21 @@ PY
 	assert_output --regexp '"virtualization":"container: [a-z]*, in a virtual machine'
 }
 
+@test "a configuration's command repeats it alone, without what belongs to one run of several" {
+	small_compare --rounds 2 >/dev/null
+	run "$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results" <<-'PYTHON'
+		import json, sys
+		own = ["--round", "--position", "--plan", "--json", "--count-syscalls"]
+		runs = [json.loads(line)["config"]["command"] for line in open(sys.argv[1] + "/runs.jsonl")]
+		assert all(any(word in run for run in runs) for word in own), runs[0]
+		for c in json.load(open(sys.argv[1] + "/summary.json"))["configurations"]:
+		    words = c["command"]
+		    assert words[1:4:2] == ["run", c["engine"]["label"]] and not set(words) & set(own), words
+		    assert all(word.startswith("-") or before.startswith("-") for before, word in zip(words[1:], words[2:])), words
+	PYTHON
+	assert_success
+}
+
 @test "the parts of an operation's CPU time are those of the runs" {
 	small_compare --rounds 3 >/dev/null
 	run "$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results" <<-'PYTHON'

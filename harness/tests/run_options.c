@@ -5,6 +5,7 @@
 
 #include "base/json_path.h"
 #include "base/number_option.h"
+#include "base/round_options.h"
 #include "run/result.h"
 #include "run/run_options.h"
 #include "tap.h"
@@ -124,9 +125,39 @@ static void quiet_tests(struct tap *tap)
 	}
 }
 
+/* What compare sets itself, and what belongs to one run of several. */
+static void planned_tests(struct tap *tap)
+{
+	struct run_config nop = { .workload = workload_find("nop", NULL) };
+	for (const struct round_option *o = round_options; o->name; o++) {
+		char word[32];
+		snprintf(word, sizeof word, "--%s", o->name);
+		const char *argv[] = {
+			"iolab run", "-e", "null", "-w", "nop", word, "1", NULL, NULL
+		};
+		struct run_options options;
+		struct reason why;
+		bool alone = run_options_read(&options, 6, (char **)argv, &why) == 0;
+		if (alone)
+			run_options_free(&options);
+		tap_check(tap, run_option_works(o->name, &nop) && alone == !o->takes_value,
+			  "%s is an option of run, and takes %s value", word,
+			  o->takes_value ? "a" : "no");
+		tap_check(tap, run_option_is_planned(o->name), "compare sets %s itself", word);
+	}
+	for (const char *const *name = (const char *const[]) { "engine", "runtime", NULL }; *name;
+	     name++)
+		tap_check(tap, run_option_is_planned(*name), "compare sets --%s itself", *name);
+	tap_check(tap, !run_option_is_planned("seed") && !run_option_is_planned("depth"),
+		  "other options are a person's");
+	tap_check(tap, run_option_ends_window("ops") && !run_option_ends_window("runtime"),
+		  "--ops ends the window, --runtime does not");
+}
+
 int main(void)
 {
 	struct tap tap = { 0 };
+	planned_tests(&tap);
 	unit_tests(&tap);
 	strange_number_tests(&tap);
 	quiet_tests(&tap);
