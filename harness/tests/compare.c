@@ -111,7 +111,6 @@ static void compare(const char *folder, const char *const *words, struct outcome
 	memset(o, 0, sizeof *o);
 	pid_t pid = forkpty(&master, NULL, NULL, NULL);
 	if (pid == 0)
-		argp_err_exit_status = EXIT_USAGE; /* as main() does */
 		exit(command_compare(argc, (char **)argv));
 	/* EIO: the other end is closed. */
 	size_t length = 0;
@@ -212,6 +211,7 @@ int main(int argc, char **argv)
 {
 	if (argc > 1 && strcmp(argv[1], "run") == 0)
 		return play_run(argc - 1, argv + 1);
+	argp_err_exit_status = EXIT_USAGE; /* as iolab's own main() does */
 	struct tap tap = { 0 };
 	char folder[] = "/var/tmp/iolab-compare-test-XXXXXX";
 	if (!mkdtemp(folder))
