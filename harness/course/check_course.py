@@ -16,9 +16,9 @@ import subprocess
 import sys
 import tempfile
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import labs
+import children
 from labs import ROOT, CourseError
 from proctor import programs
 from proctor.findings import RULES, account_lines
@@ -244,9 +244,8 @@ class LabCheck:
             os.symlink(os.path.join(ROOT, name), os.path.join(folder, name))
         for number, block in enumerate(re.findall(r"^```sh\n(.*?)^```", text, re.M | re.S), 1):
             try:
-                done = subprocess.run(["bash", "-c", block], cwd=folder, capture_output=True,
-                                      text=True, errors="replace", timeout=BLOCK_LIMIT_S,
-                                      stdin=subprocess.DEVNULL, check=False)
+                done = children.run(["bash", "-c", block], BLOCK_LIMIT_S, cwd=folder, errors="replace",
+                                    stdin=subprocess.DEVNULL)
                 words = "" if done.returncode == 0 else \
                     f"status {done.returncode}\n{(done.stdout + done.stderr)[-1500:]}"
             except subprocess.TimeoutExpired:
@@ -260,13 +259,13 @@ class LabCheck:
         except (OSError, CourseError) as error:
             self.say("its parts can be read", str(error))
             return
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with children.pool(os.cpu_count()) as pool:
             jobs = [pool.submit(self.check_starter), pool.submit(self.check_solution)]
             jobs += [pool.submit(self.check_exercise, e) for e in self.lab.exercises]
             jobs += [pool.submit(self.check_alternate, *a) for a in self.lab.alternates()]
             jobs += [pool.submit(self.check_mutant, m) for m in self.lab.mutants()]
-        for job in jobs:
-            job.result()  # raises what the check itself raised
+            for job in jobs:
+                job.result()  # raises what the check itself raised
         self.check_handout()
         self.check_repeats()
 
@@ -279,13 +278,13 @@ class LabCheck:
 
 @contextlib.contextmanager
 def busy_cpu():
-    command = [sys.executable, "-c", "while True: pass"]
-    with subprocess.Popen(command) as process:
+    with children.child([sys.executable, "-c", "while True: pass"]) as process:
         try:
             os.sched_setaffinity(process.pid, {max(os.sched_getaffinity(0))})
             yield
         finally:
             process.kill()
+            process.wait()
 
 
 def chosen_labs(o):
@@ -323,6 +322,7 @@ def main():
     parser.add_argument("--since", metavar="REV",
                         help="only labs that changed since this git revision")
     o = parser.parse_args()
+    children.catch_signals()
     tap = Tap()
     rows = []
     try:
@@ -344,6 +344,9 @@ def main():
             shutil.rmtree(scratch, ignore_errors=True)
     except CourseError as error:
         tap.check("the course can be checked", str(error))
+    except KeyboardInterrupt:
+        tap.end()
+        sys.exit(children.INTERRUPTED)
     status = tap.end()
     if rows:
         print("# lab            exercises  tests   mutants killed  alternates\n" + "\n".join(rows))

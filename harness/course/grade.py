@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import os
 import re
-import signal
 import sys
 import threading
 import time
@@ -18,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import labs
+import children
 from grading import functions, outside, reports, sandbox, submission
 from grading.examine import Examined, Examiner
 from labs import ROOT, CourseError
@@ -246,8 +246,7 @@ def main():
     parser.add_argument("--first-uid", type=int, default=64100,
                         help="as root: submissions run as this user and those after it (default 64100)")
     o = parser.parse_args()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))
+    children.catch_signals()
     try:
         return run(o)
     except (CourseError, OSError, sandbox.Ungraded) as error:
@@ -257,7 +256,7 @@ def main():
         begun = os.path.exists(os.path.join(o.out, reports.UNFINISHED))
         print("grade: interrupted; " + (f"{reports.UNFINISHED} in {o.out} tells how far it came" if begun else
                                         "nothing is graded yet"), file=sys.stderr)
-        return 130
+        return children.INTERRUPTED
 
 
 def find_work(o):

@@ -16,6 +16,7 @@ import subprocess
 import sys
 
 import labs
+import children
 from labs import ROOT, CourseError
 
 MARK = ".iolab-handout"
@@ -157,13 +158,13 @@ def make(out, with_answers):
         if os.path.exists(os.path.join(out, "work")):
             raise CourseError(f"OUT={out} is a handout that somebody worked in (work/); name another folder")
     command = ["make", "-s", "-C", ROOT, "all"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = children.run(command)
     if done.returncode != 0:
         raise CourseError(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
     new = f"{os.path.abspath(out)}.new"
     shutil.rmtree(new, ignore_errors=True)
-    os.makedirs(new)
     try:
+        os.makedirs(new)
         labs.write(os.path.join(new, MARK), "make handout made this folder, and may replace it.\n")
         copy_tree(new)
         for path in [] if with_answers else glob.glob(os.path.join(new, "labs", "*", "answers.md")):
@@ -189,8 +190,12 @@ def main():
     parser.add_argument("--no-answers", action="store_true",
                         help="leave out the answers to the questions, which `make answer` shows")
     o = parser.parse_args()
+    children.catch_signals()
     try:
         make(o.out, not o.no_answers)
+    except KeyboardInterrupt:
+        print(f"handout: interrupted; {o.out} is as it was", file=sys.stderr)
+        return children.INTERRUPTED
     except (CourseError, OSError) as error:
         print(f"handout: {error}", file=sys.stderr)
         return 1

@@ -7,7 +7,6 @@ Exit status: 0 done (check-lab: everything passes), 1 not done, 2 wrong use, 130
 import difflib
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ if sys.version_info < (3, 11):
              f"{sys.version.split()[0]}; make COMMAND PYTHON=/usr/bin/python3 names another")
 
 import labs  # noqa: E402
+import children  # noqa: E402
 from labs import ROOT, CourseError  # noqa: E402
 from learning import terminal, working_copy  # noqa: E402
 from learning.check import check, diff_step, hints_of, lab_word  # noqa: E402
@@ -223,9 +223,6 @@ def watch(words):
     lab = chosen(words)
     exercise = chosen_exercise(lab, words)
     working_copy.need(lab)
-    # A shell's background job begins with SIGINT ignored.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         while True:
             seen = working_copy.stamps(lab)  # before the check: a save during it counts
@@ -484,6 +481,7 @@ def main(arguments):
     for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES"):
         os.environ.pop(name, None)
     command = arguments[0]
+    children.catch_signals()
     try:
         if command not in COMMANDS:
             near = difflib.get_close_matches(command, COMMANDS, 1)

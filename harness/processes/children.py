@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Other programs as children. docs/architecture.md, "Signals", says what reaches whom.
 
-On Ctrl-C or TERM a child is told once and ends in order, for it may have something to keep; only
+On Ctrl-C, TERM or HUP a child is told once and ends in order, for it may have something to keep. Only
 then does KeyboardInterrupt go on. No child outlives this program, however that ends.
 """
 import contextlib
@@ -10,24 +10,36 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 INTERRUPTED = 130  # as the commands of iolab exit
 PR_SET_PDEATHSIG = 1
-ENDING = (signal.SIGINT, signal.SIGTERM)
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+_lock = threading.Lock()
+_running = set()
+_stopped = False
+
+
+class Stopped(Exception):
+    """The whole program ends, so no child is started any more."""
 
 
 def _on_signal(_number, _frame):
     # Once: timeout(1) signals its child twice, and cleaning up must not be interrupted. A second
     # Ctrl-C reaches the children from the terminal, and they know what to do.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def catch_signals():
-    """SIGINT and SIGTERM raise KeyboardInterrupt once, and are ignored from then on."""
-    signal.signal(signal.SIGINT, _on_signal)
-    signal.signal(signal.SIGTERM, _on_signal)
+    """SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt once, and are ignored from then on."""
+    for number in ENDING:
+        # nohup(1) ignores SIGHUP, and means it. A shell ignores SIGINT for each command in the background.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _on_signal)
 
 
 def dies_with_us():
@@ -39,7 +51,8 @@ def _become_the_program(mask):
     """As dies_with_us(). Python's handler only takes a note, and execve(2) forgets that."""
     dies_with_us()
     for number in ENDING:
-        signal.signal(number, signal.SIG_DFL)
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
@@ -51,12 +64,21 @@ def _children_of(pid):
         return []
 
 
-def _end(child):
-    """Tells the child, and what it runs: strace(1) keeps signals to itself. Waits for its end."""
-    for pid in (*_children_of(child.pid), child.pid):
+def _signal(process, number):
+    """Tells the child, and what it runs: strace(1) keeps signals to itself."""
+    for pid in (*_children_of(process.pid), process.pid):
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-    child.communicate()
+            os.kill(pid, number)
+
+
+def _stop_all():
+    """Ends the children of all threads, which may start no other. Waits for none of them."""
+    global _stopped
+    with _lock:
+        _stopped = True
+        for process in _running:
+            if process.poll() is None:
+                _signal(process, signal.SIGTERM)
 
 
 @contextlib.contextmanager
@@ -66,25 +88,44 @@ def child(command, **options):
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
         try:
-            process = subprocess.Popen(command, preexec_fn=lambda: _become_the_program(mask), **options)
+            with _lock:
+                if _stopped:
+                    raise Stopped
+                process = subprocess.Popen(command, preexec_fn=lambda: _become_the_program(mask), **options)
+                _running.add(process)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)  # what came meanwhile is raised here
         yield process
     except BaseException:
         if process and process.poll() is None:
-            _end(process)
+            _signal(process, signal.SIGTERM)
+            process.communicate()
         raise
+    finally:
+        with _lock:
+            _running.discard(process)
+
+
+@contextlib.contextmanager
+def pool(threads):
+    """A ThreadPoolExecutor for work that runs children: Ctrl-C ends them, and no other is started."""
+    with ThreadPoolExecutor(threads) as executor:
+        try:
+            yield executor
+        except KeyboardInterrupt:
+            executor.shutdown(wait=False, cancel_futures=True)
+            _stop_all()
+            raise
 
 
 def run(command, limit_s=None, **options):
     """As subprocess.run() with the output as text. A child that takes longer is killed."""
-    with child(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options) as process:
+    options = {"text": True, **options}
+    with child(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options) as process:
         try:
             out, err = process.communicate(timeout=limit_s)
         except subprocess.TimeoutExpired:
-            for pid in (*_children_of(process.pid), process.pid):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            _signal(process, signal.SIGKILL)
             process.communicate()
             raise
     return subprocess.CompletedProcess(command, process.returncode, out, err)

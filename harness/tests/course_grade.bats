@@ -427,6 +427,42 @@ $(seq -f 'W(%.0f)' 10000 32000)"
 	[ "$(grep -n "what led there" "$OUT/prints_lines.txt" | cut -d: -f1)" -lt "$(grep -n "line 0$" "$OUT/prints_lines.txt" | cut -d: -f1)" ]
 }
 
+@test "Ctrl-C once and twice, TERM and HUP in a grading: its folder goes; KILL leaves no process" {
+	own_test_file
+	submission a_solution "$SOLUTION"
+	when_receiving b_hangs 'pause();'
+	for words in "--send ^C" "--send ^C --twice" "--send TERM" "--send HUP" "--send KILL"; do
+		# shellcheck disable=SC2086
+		at_terminal $words --until "[ -e '$OUT/a_solution.junit.xml' ]" \
+			python3 "$GRADE" "$CLASS" --lab "$LAB" --out "$OUT"
+		if [[ $words == *KILL ]]; then
+			assert_equal "$status" 137
+		else
+			assert_equal "$status" 130
+			assert_output --partial "grade: interrupted; unfinished.txt in $OUT tells how far it came"
+			assert_equal "$(ls -A "$TMPDIR")" ""
+		fi
+		[ -e "$OUT/unfinished.txt" ]
+		rm -r "$OUT"
+	done
+	rm -r "$TMPDIR"
+}
+
+@test "Ctrl-C and TERM in check-course end all that it runs, and its folder goes; KILL leaves no process" {
+	own_test_file
+	export IOLAB_LABS=$USER_DIR/labs
+	cp -r "$ROOT/harness/tests/tiny_course" "$IOLAB_LABS"
+	touch "$IOLAB_LABS"/90_tiny/{answers.md,demands.toml}
+	for signal in "^C" TERM KILL; do
+		at_terminal --send "$signal" --until-runs solution-gcc \
+			"$SYSTEM_PYTHON" -B "$ROOT/harness/course/check_course.py" 90 --repeats 1
+		[ "$status" -eq 130 ] || [ "$signal $status" = "KILL 137" ] || fail "$signal: $status, $output"
+		refute_output --partial Traceback
+		[ "$signal" = KILL ] || assert_equal "$(ls -A "$TMPDIR")" ""
+	done
+	rm -r "$TMPDIR"
+}
+
 @test "a grading that is ended leaves no grade of what it was at" {
 	submission a_solution "$SOLUTION"
 	when_receiving b_hangs 'pause();'
@@ -808,6 +844,14 @@ assert len(handout_demands.Lab(sys.argv[1]).sentences) == 2' "$IOLAB_LABS/10_spl
 	run make check-lab LAB="$lab"
 	assert_output --partial "make check-lab"
 	[ -e "work/$lab" ]
+}
+
+@test "Ctrl-C in make handout leaves the folder as it was" {
+	unset IOLAB_LABS
+	at_terminal --until "[ -e '$USER_DIR/handout.new' ]" python3 "$ROOT/harness/course/handout.py" "$USER_DIR/handout"
+	assert_equal "$status" 130
+	assert_output --partial "handout: interrupted; $USER_DIR/handout is as it was"
+	[ ! -e "$USER_DIR/handout.new" ] && [ ! -e "$USER_DIR/handout" ]
 }
 
 @test "a handout is not written over what is none" {

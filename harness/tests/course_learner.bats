@@ -646,6 +646,48 @@ await_line() { until_more_than $(($2 - 1)) grep -c "$1" "$BATS_TEST_TMPDIR/seen"
 	done
 }
 
+# hanging: exercise 2 is solved, and sleeps.
+hanging() {
+	started 1 2
+	sed -i -e 's/#include <stdlib.h>/&\n#include <unistd.h>/' -e 's/for (unsigned i = 0; i < count; i++) {/pause();\n\t&/' "$ENGINE"
+}
+
+@test "check-lab and watch: Ctrl-C, TERM and HUP end the tests and leave no file; KILL leaves no process" {
+	own_test_file
+	hanging
+	for command in check-lab watch; do
+		for signal in "^C" TERM HUP KILL; do
+			rm -rf "${TMPDIR:?}"/* # what KILL left
+			at_terminal --send "$signal" --until-runs "tests --run" \
+				"$SYSTEM_PYTHON" -B harness/course/learner.py "$command"
+			case "$command $signal" in
+			*KILL) assert_equal "$status" 137 ;;
+			watch*) assert_equal "$status" 0 ;;
+			*) assert_equal "$status" 130 && assert_output --partial "interrupted; nothing is lost" ;;
+			esac
+			[ "$signal" = KILL ] || assert_equal "$(ls -A "$TMPDIR")" ""
+		done
+	done
+	rm -r "$TMPDIR"
+}
+
+@test "check-lab: TERM while it compiles leaves no half program and no file of the compiler's" {
+	own_test_file
+	started 1 2
+	at_terminal --send TERM --until-runs course/compile "$SYSTEM_PYTHON" -B harness/course/learner.py check-lab
+	assert_equal "$status" 130
+	assert_equal "$(find "$TMPDIR" "$IOLAB_WORK/.build" -type f ! -name tests)" ""
+	rm -r "$TMPDIR"
+}
+
+@test "a test that is not watched ends with its proctor" {
+	hanging
+	learner check-lab >/dev/null || true
+	at_terminal --send KILL --until-runs "tests --run" \
+		"$ROOT/build/course/proctor" --untraced "$IOLAB_WORK/.build/90_tiny/tests"
+	assert_equal "$status" 137
+}
+
 @test "measure without a python that can draw: one line, before anything is measured" {
 	passed
 	mkdir "$BATS_TEST_TMPDIR/bin"

@@ -147,6 +147,15 @@ entry() {
 	assert_equal "$(ls "$TMPDIR")" ''
 }
 
+@test "TERM, HUP and KILL end all programs of mutants, and only KILL leaves the folder" {
+	for signal in TERM HUP KILL; do
+		at_terminal --send "$signal" --until "ls -d '$TMPDIR'/mutate-*/0 2>/dev/null" \
+			"$CLANG_PYTHON" -B "$ROOT/harness/course/mutate.py" 90 --jobs 2
+		[ "$status" -eq 130 ] || [ "$signal $status" = "KILL 137" ] || fail "$signal: $status, $output"
+		[ "$signal" = KILL ] || assert_equal "$(ls "$TMPDIR")" ""
+	done
+}
+
 @test "an unknown rule, function or lab, a reference that fails: one line" {
 	run mutate --rule magic
 	assert_failure 1

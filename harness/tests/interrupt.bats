@@ -304,13 +304,16 @@ make_words() { make=(make -C "$ROOT" --no-print-directory -o all -o need-python 
 }
 
 @test "Ctrl-C, TERM and KILL in check-trust: its comparison ends with it, and its folder goes" {
+	own_test_file
 	for signal in "^C" TERM KILL; do
 		at_terminal --send "$signal" --until-runs "run --engine" "$SYSTEM_PYTHON" "$ROOT/harness/trust/check_trust.py" \
 			--iolab "$ROOT/build/trust/iolab" --out "$BATS_TEST_TMPDIR/trust.json"
 		[ "$status" -eq 130 ] || [ "$signal $status" = "KILL 137" ] || fail "$signal: $status, $output"
 		refute_output --partial "Traceback"
 		[ ! -e "$BATS_TEST_TMPDIR/trust.json" ]
+		[ "$signal" = KILL ] || assert_equal "$(ls "$TMPDIR")" ""
 	done
+	rm -r "$TMPDIR"
 }
 
 @test "a document replaces a link at its place, follows none, and leaves no unfinished file" {

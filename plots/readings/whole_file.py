@@ -11,6 +11,7 @@ def replacing(path):
     `path`; else it is removed. A link at `path` is replaced, not followed."""
     # A name that nobody else has: two programs may write the same file.
     handle, new = tempfile.mkstemp(prefix=".iolab-", suffix=".new", dir=os.path.dirname(path) or ".")
+    os.fchmod(handle, 0o666 & ~_umask())
     os.close(handle)
     try:
         yield new
@@ -29,7 +30,6 @@ def write(path, content):
                 file.write(content.encode() if isinstance(content, str) else content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(new, 0o666 & ~_umask())
     except OSError as error:
         error.filename = path
         raise
@@ -37,6 +37,6 @@ def write(path, content):
 
 
 def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    # Not umask(2), which changes it for a moment, for all threads.
+    with open("/proc/self/status", encoding="ascii") as file:
+        return int(next(line.split()[1] for line in file if line.startswith("Umask:")), 8)

@@ -5,10 +5,9 @@ import re
 import select
 import shutil
 import subprocess
-import tempfile
-from concurrent.futures import ThreadPoolExecutor
 
 import labs
+import children
 from labs import CourseError
 from learning import account, working_copy
 from learning.progress import Progress, now
@@ -72,7 +71,7 @@ def run_sanitized(lab, tested, exercise, test):
         say(f"  {paint('skipped', 'yellow')} ThreadSanitizer: {trouble}")
         say()
         threaded = []
-    with ThreadPoolExecutor(1 + len(threaded)) as pool:
+    with children.pool(1 + len(threaded)) as pool:
         runs = [pool.submit(run_under, lab, SANITIZERS, exercise, test)]
         runs += [pool.submit(run_under, lab, "thread", exercise, test, engine) for engine in threaded]
         done = [run.result() for run in runs]
@@ -100,29 +99,27 @@ def threaded_engines(lab, program, exercise, test):
 
 def run_until_hang(program, options):
     """Like programs.run_tests, but stops after a test that hangs: the next ones would probably hang
-    too, and take as long. Only for traced tests; others would outlive their proctor."""
-    scratch = tempfile.mkdtemp(prefix="iolab-", dir="/var/tmp")
+    too, and take as long. Only for traced tests."""
     command = [os.path.join(labs.ROOT, "build", "course", "proctor"), *options, program]
     text = b""
-    try:
-        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, env=dict(os.environ, TMPDIR=scratch)) as proctor:
-            try:
-                while True:
-                    outcomes = programs.read_tap(text.decode(errors="replace"))
-                    if any(is_hung(o) for o in outcomes) and \
-                            not select.select([proctor.stdout], [], [], REPORT_S)[0]:
-                        return programs.Verdict(outcomes, cut_short=True)
-                    piece = os.read(proctor.stdout.fileno(), 65536)
-                    if not piece:
-                        break
-                    text += piece
-                errors = proctor.stderr.read()
-            finally:
-                proctor.kill()
-        return programs.verdict_of(text, errors, proctor.returncode)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with programs.proctor_environment() as environment, \
+            children.child(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                           env=environment) as proctor:
+        try:
+            while True:
+                outcomes = programs.read_tap(text.decode(errors="replace"))
+                if any(is_hung(o) for o in outcomes) and \
+                        not select.select([proctor.stdout], [], [], REPORT_S)[0]:
+                    return programs.Verdict(outcomes, cut_short=True)
+                piece = os.read(proctor.stdout.fileno(), 65536)
+                if not piece:
+                    break
+                text += piece
+            errors = proctor.stderr.read()
+        finally:
+            proctor.kill()
+            proctor.communicate()
+    return programs.verdict_of(text, errors, proctor.returncode)
 
 
 def run_for(program, exercise, test, untraced=False, engine=""):

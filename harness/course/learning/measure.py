@@ -203,7 +203,6 @@ def measure(lab, answers, runtime=""):
     """Returns the figure's path. `answers` may be empty. `runtime`: seconds for each run; "": the lab's own."""
     python = find_python()
     program = build(lab)
-    children.catch_signals()
     folder = new_folder(lab)
     compare(lab, program, folder, runtime)
     progress = Progress()

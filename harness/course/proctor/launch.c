@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -39,7 +40,15 @@ int become_user(const struct exam_options *options)
 	return setgroups(0, NULL) < 0 || setgid((gid_t)uid) < 0 || setuid(uid) < 0 ? -1 : 0;
 }
 
-static void become_program(const struct exam *e, int output_fd)
+/* ptrace(2) ends a traced program with us; one that is not traced has to ask. */
+static void end_with(pid_t proctor)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != proctor)
+		_exit(CANNOT_START);
+}
+
+static void become_program(const struct exam *e, pid_t proctor, int output_fd)
 {
 	const struct exam_options *o = e->options;
 	char number[16];
@@ -59,7 +68,9 @@ static void become_program(const struct exam *e, int output_fd)
 	setenv("TMPDIR", e->folder, 1);
 	if (become_user(o) < 0)
 		_exit(CANNOT_START);
-	if (!o->untraced) {
+	if (o->untraced) {
+		end_with(proctor);
+	} else {
 		if (ptrace(PTRACE_TRACEME, 0, 0, 0) < 0)
 			_exit(CANNOT_TRACE);
 		raise(SIGSTOP); /* until the proctor has said what it wants to see */
@@ -118,9 +129,10 @@ int launch(struct exam *e, struct reason *why)
 		return reason_say_errno(why, errno, "a pipe");
 	e->output_fd = ends[0];
 	fflush(stdout);
+	pid_t proctor = getpid();
 	e->pid = fork();
 	if (e->pid == 0)
-		become_program(e, ends[1]);
+		become_program(e, proctor, ends[1]);
 	int error = errno;
 	close(ends[1]);
 	return e->pid < 0 ? reason_say_errno(why, error, "a process") : 0;

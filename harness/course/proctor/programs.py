@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Builds a lab's test program around an engine, and has the proctor run it."""
+import contextlib
 import functools
 import hashlib
 import json
@@ -7,11 +8,12 @@ import os
 import re
 import subprocess
 import tempfile
-import threading
 from dataclasses import dataclass, field
 
+import children
 from labs import ROOT, CourseError
 from proctor.findings import Finding
+from readings import whole_file
 
 BUILD_LIMIT_S = 120
 
@@ -77,7 +79,7 @@ def prepare(cc="gcc", sanitize=""):
     """Builds the trusted parts: the library of test programs, the script that compiles, the proctor.
     Returns their folder."""
     command = ["make", "-s", f"CC={cc}", f"SANITIZE={sanitize}", "course"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = children.run(command, cwd=ROOT)
     if done.returncode != 0:
         raise CourseError(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
     return os.path.join(build_folder(cc, sanitize), "course")
@@ -101,8 +103,7 @@ def thread_sanitizer_trouble(cc="gcc"):
 def _run_compiler(command):
     """Returns what the compiler printed; raises when it failed."""
     try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False,
-                              errors="replace", timeout=BUILD_LIMIT_S)
+        done = children.run(command, BUILD_LIMIT_S, cwd=ROOT, errors="replace")
     except subprocess.TimeoutExpired as error:
         raise CourseError(f"the compiler was not done after {BUILD_LIMIT_S} s") from error
     if done.returncode != 0:
@@ -119,13 +120,8 @@ def tests_object(lab, cc="gcc", sanitize=""):
     made = os.path.join(course, f"{lab.name}-{place}-tests.o")
     newest_ns = max(os.stat(path).st_mtime_ns for path in (source, script, os.path.join(course, "tests.a")))
     if not os.path.exists(made) or os.stat(made).st_mtime_ns <= newest_ns:
-        fresh = f"{made}.{os.getpid()}-{threading.get_ident()}"  # several may compile it at once
-        try:
+        with whole_file.replacing(made) as fresh:  # several may compile it at once
             _run_compiler([script, lab.name, fresh, source])
-            os.replace(fresh, made)
-        finally:
-            if os.path.exists(fresh):
-                os.unlink(fresh)
     return made
 
 
@@ -162,16 +158,25 @@ def read_tap(text):
     return outcomes
 
 
-def run_tests(program, options=(), env=None, limit_s=900, wrap=()):
+@contextlib.contextmanager
+def proctor_environment():
+    """An environment for a proctor. What it leaves behind when it is ended goes away with the block."""
+    # Not below /tmp: in memory, O_DIRECT is refused.
+    with tempfile.TemporaryDirectory(prefix="iolab-", dir=os.environ.get("TMPDIR", "/var/tmp")) as scratch:
+        yield {**os.environ, "TMPDIR": scratch}
+
+
+def run_tests(program, options=(), limit_s=900, wrap=()):
     """Has the proctor run the program's tests. `wrap` is put before the command."""
     proctor = os.path.join(ROOT, "build", "course", "proctor")
     try:
-        done = subprocess.run([*wrap, proctor, *options, program], capture_output=True, check=False,
-                              timeout=limit_s, env=env, stdin=subprocess.DEVNULL)
+        with proctor_environment() as environment:
+            done = children.run([*wrap, proctor, *options, program], limit_s, text=False, env=environment,
+                                stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
         return Verdict([], f"the tests were not done after {limit_s} s")
     if done.returncode == TRACING_REFUSED and "--untraced" not in options:
-        return run_tests(program, [*options, "--untraced"], env, limit_s, wrap)
+        return run_tests(program, [*options, "--untraced"], limit_s, wrap)
     return verdict_of(done.stdout, done.stderr, done.returncode)
 
 
