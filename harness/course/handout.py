@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import labs
 import children
@@ -161,8 +162,10 @@ def make(out, with_answers):
     done = children.run(command)
     if done.returncode != 0:
         raise CourseError(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
-    new = f"{os.path.abspath(out)}.new"
-    shutil.rmtree(new, ignore_errors=True)
+    os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
+    # Beside it, so that it can be renamed.
+    scratch = tempfile.mkdtemp(prefix=".iolab-handout-", dir=os.path.dirname(os.path.abspath(out)))
+    new, old = os.path.join(scratch, "new"), os.path.join(scratch, "old")
     try:
         os.makedirs(new)
         labs.write(os.path.join(new, MARK), "make handout made this folder, and may replace it.\n")
@@ -177,10 +180,12 @@ def make(out, with_answers):
             raise CourseError("no handout is made, because it would contain lines of a solution:\n  " +
                               "\n  ".join(leaks[:20]))
         if os.path.isdir(out):
-            shutil.rmtree(out)
+            os.rename(out, old)
         os.rename(new, out)
     finally:
-        shutil.rmtree(new, ignore_errors=True)
+        if os.path.isdir(old) and not os.path.isdir(out):
+            os.rename(old, out)
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def main():
@@ -194,7 +199,7 @@ def main():
     try:
         make(o.out, not o.no_answers)
     except KeyboardInterrupt:
-        print(f"handout: interrupted; {o.out} is as it was", file=sys.stderr)
+        print("handout: interrupted", file=sys.stderr)
         return children.INTERRUPTED
     except (CourseError, OSError) as error:
         print(f"handout: {error}", file=sys.stderr)

@@ -250,6 +250,21 @@ make_words() { make=(make -C "$ROOT" --no-print-directory -o all -o need-python 
 	rm -r "$TMPDIR"
 }
 
+@test "a second Ctrl-C in study.py kills the run, and what was measured is kept" {
+	own_test_file
+	results=$BATS_TEST_TMPDIR/results
+	# The run is stopped, so that it cannot end in order.
+	# shellcheck disable=SC2016
+	local stop_run='for pid in $(cat /proc/$COMMAND_PID/task/$COMMAND_PID/children); do
+		kill -STOP $(cat /proc/$pid/task/$pid/children) || exit; done 2>/dev/null'
+	at_terminal --until "grep -qs . '$results/study/batching/runs.jsonl'" --until "$stop_run" --twice \
+		"$SYSTEM_PYTHON" "$ROOT/harness/studies/study.py" --only batching "$results"
+	assert_equal "$status" 130
+	assert_output --partial "Interrupted: what is whole is kept"
+	[ -s "$results/study/batching/summary.json" ]
+	rm -r "$TMPDIR"
+}
+
 @test "KILL of study.py leaves no comparison and no run behind" {
 	at_terminal --send KILL --until "grep -qs . '$BATS_TEST_TMPDIR/results/study/batching/runs.jsonl'" \
 		"$SYSTEM_PYTHON" "$ROOT/harness/studies/study.py" --only batching "$BATS_TEST_TMPDIR/results"
