@@ -93,8 +93,10 @@ chosen() {
 # A job that dies, or stops before the end of its plan, must not pass unseen: it gets a "not ok".
 run_job() {
 	local name=$1 tap=$out/$1.tap status=0 planned ran
+	local TIMEFORMAT='# %R s; %U + %S s of CPU'
+	# prove's own times of jobs that run side by side are mixed up.
 	# shellcheck disable=SC2046 # a command is a line of words
-	timeout --kill-after=30 "$LIMIT_S" $(jobs_list | sed -n "s/^$name //p") 2>&1 | tee "$tap"
+	{ time timeout --kill-after=30 "$LIMIT_S" $(jobs_list | sed -n "s/^$name //p"); } 2>&1 | tee "$tap"
 	status=${PIPESTATUS[0]}
 	planned=$(sed -n 's/^1\.\.\([0-9]*\).*/\1/p' "$tap" | head -n 1)
 	ran=$(grep -cE '^(not )?ok ' "$tap")
