@@ -12,6 +12,7 @@
 #include "exchange/export.h"
 #include "metrics/metric.h"
 #include "printable_text.h"
+#include "workloads/workload.h"
 
 struct column {
 	const char *name, *path; /* the name has the unit; the path is where a run has it */
@@ -19,33 +20,19 @@ struct column {
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 
-/* Before the metrics: what was run. */
+/* First: which run it is, and what it measured. */
 static const struct column work[] = {
-	{ "time_utc", "time_utc" },
-	{ "status", "status" },
-	{ "reason", "reason" },
-	{ "reason_id", "reason.id" },
-	{ "engine", "engine.label" },
-	{ "workload", "workload.name" },
-	{ "panel", "workload.panel" },
-	{ "operation", "workload.op" },
-	{ "x_name", "config.x_name" },
-	{ "x", "config.x" },
-	{ "round", "config.round" },
-	{ "position", "config.position" },
-	{ "rw", "workload.rw" },
-	{ "bs_bytes", "workload.bs_bytes" },
-	{ "size_bytes", "workload.size_bytes" },
-	{ "direct", "workload.direct" },
-	{ "cache", "workload.cache" },
-	{ "cache_resident_pct", "workload.cache_resident_pct" },
-	{ "fsync_every", "workload.fsync_every" },
-	{ "fdatasync_every", "workload.fdatasync_every" },
-	{ "transport", "workload.transport" },
-	{ "msg_size_bytes", "workload.msg_size_bytes" },
+	{ "time_utc", "time_utc" },    { "status", "status" },
+	{ "reason", "reason" },	       { "reason_id", "reason.id" },
+	{ "engine", "engine.label" },  { "workload", "workload.name" },
+	{ "panel", "workload.panel" }, { "operation", "workload.op" },
+	{ "x_name", "config.x_name" }, { "x", "config.x" },
+	{ "round", "config.round" },   { "position", "config.position" },
+};
+
+/* After the workloads' own parameters: how it was run. */
+static const struct column configuration[] = {
 	{ "depth", "config.depth" },
-	{ "conns", "workload.conns" },
-	{ "active_conns", "workload.active" },
 	{ "batch_submit", "config.batch_submit" },
 	{ "batch_complete", "config.batch_complete" },
 	{ "compute_us", "config.compute_us" },
@@ -166,12 +153,42 @@ static void put_values(FILE *out, const struct column *columns, size_t count, co
 	}
 }
 
+/* Has a workload before that one a parameter of this name? */
+static bool is_named_before(unsigned workload, const char *name)
+{
+	for (unsigned i = 0; i < workload; i++)
+		for (const struct parameter_row *p = workload_at(i)->parameter_rows; p && p->name;
+		     p++)
+			if (strcmp(p->name, name) == 0)
+				return true;
+	return false;
+}
+
+/* A column for each parameter that a workload has: its name, or of a `run` the value. */
+static void put_parameters(FILE *out, const json_t *run)
+{
+	const json_t *parameters = json_object_get(run, "workload");
+	for (unsigned i = 0; i < workloads_count(); i++)
+		for (const struct parameter_row *p = workload_at(i)->parameter_rows; p && p->name;
+		     p++) {
+			if (is_named_before(i, p->name))
+				continue;
+			if (run)
+				put_value(out, json_object_get(parameters, p->name));
+			else
+				fputs(p->csv ? p->csv : p->name, out);
+			fputc(',', out);
+		}
+}
+
 void export_csv(FILE *out, const json_t *runs, const json_t *summary)
 {
 	(void)summary;
 	size_t i;
 	json_t *run;
 	put_names(out, work, LENGTH(work));
+	put_parameters(out, NULL);
+	put_names(out, configuration, LENGTH(configuration));
 	for_each_metric (m)
 		if (m->csv)
 			fprintf(out, "%s,", m->csv);
@@ -179,6 +196,8 @@ void export_csv(FILE *out, const json_t *runs, const json_t *summary)
 	fputs("warnings\r\n", out);
 	json_array_foreach (runs, i, run) {
 		put_values(out, work, LENGTH(work), run);
+		put_parameters(out, run);
+		put_values(out, configuration, LENGTH(configuration), run);
 		for_each_metric (m) {
 			if (!m->csv)
 				continue;

@@ -113,3 +113,18 @@ descriptors_of() { find "/proc/$1/fd" | wc -l; }
 	assert_success
 	refute_output --partial "pipe"
 }
+
+@test "pipe: its own parameters are columns of CSV" {
+	cd "$BATS_TEST_TMPDIR"
+	"$IOLAB" compare --idle 0 --workloads pipe --engines threads --baseline threads --pipes 2,4 --rounds 1 \
+		--runtime 0.02 --warmup 0 --no-count-syscalls --out results -- --tokens 2 >/dev/null
+	"$IOLAB" export results --format csv --out runs.csv
+	run "$SYSTEM_PYTHON" -c 'import csv
+rows = list(csv.DictReader(open("runs.csv", newline="")))
+assert sorted(row["pipes"] for row in rows) == ["2", "4"], rows
+assert {(row["tokens"], row["msg_size_bytes"], row["rw"]) for row in rows} == {("2", "64", "")}, rows
+header = open("runs.csv", newline="").readline().split(",")
+assert len(header) == len(set(header)), header
+assert {"active_conns", "bs_bytes", "cache_resident_pct", "conns", "depth"} <= set(header), header'
+	assert_success
+}

@@ -125,7 +125,7 @@ static const struct parameter_row echo_parameter_rows[] = {
 	{ "transport", "string", .words = transport_names },
 	{ "msg_size_bytes", "count" },
 	{ "conns", "count" },
-	{ "active", "count" },
+	{ "active", "count", .csv = "active_conns" },
 	{ "slow_conns", "count" },
 	{ "slow_pause_ms", "amount" },
 	{ 0 },

@@ -130,7 +130,8 @@ struct standard_row {
 	const char *swept; /* the values, separated by commas; NULL ends the rows */
 };
 
-/* A key of "workload" in a result, for the schema: docs/result.schema.json is made of these rows. */
+/* A key of "workload" in a result, for the schema and for CSV. docs/result.schema.json is made of
+ * these rows. */
 struct parameter_row {
 	const char *name; /* NULL ends a table */
 	/* "count", "amount", "boolean", "string"; with "?" null, too: harness/schema/make_schema.py */
@@ -138,6 +139,7 @@ struct parameter_row {
 	const char *const
 		*words; /* the only values, ended by NULL; any of the type where this is NULL */
 	bool may_be_missing; /* not every result has it */
+	const char *csv; /* the column of `iolab export --format csv`; NULL: called `name` */
 };
 
 struct workload_ops {
