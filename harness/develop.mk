@@ -170,8 +170,9 @@ lint-names: lint-clang
 	$(call say,CHECK,one meaning a name)python3 harness/lint/names.py $(LINT)/clang/programs
 
 lint-house:
-	$(call say,CHECK,includes and functions)python3 harness/lint/arrows.py --rooms '$(ROOMS)'
+	$(call say,CHECK,includes, functions and reasons)python3 harness/lint/arrows.py --rooms '$(ROOMS)'
 	$(Q)python3 harness/lint/functions.py
+	$(Q)python3 harness/lint/reasons.py
 
 .PHONY: lint-objects
 lint-objects: $(LINTED_OBJECTS)

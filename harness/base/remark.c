@@ -17,30 +17,51 @@ json_t *remark_new(const char *id, json_t *values, const char *text)
 	return remark;
 }
 
+json_t *remark_of_sentence(const char *id, const char *sentence)
+{
+	json_t *values = required(json_object());
+	put_string(values, "sentence", sentence);
+	return remark_new(id, values, "{sentence}");
+}
+
+static void put_errno(json_t *values, int error)
+{
+	const char *name = errno_name(error);
+	if (errno_by_name(name))
+		put_string(values, "errno", name);
+	else
+		put_int(values, "errno", error);
+}
+
 json_t *remark_of_reason(const struct reason *why)
 {
 	if (!why->text[0])
 		return remark_new("no_reason", NULL, "no reason was given");
+	if (!why->id[0])
+		return remark_of_sentence("unnamed", why->text);
 	json_t *values = required(json_object());
-	put_string(values, "why", why->text);
+	for (unsigned i = 0; i < why->value_count; i++) {
+		const struct reason_value *value = &why->values[i];
+		if (value->kind == REASON_INT)
+			put_int(values, value->name, value->integer);
+		else if (value->kind == REASON_REAL)
+			put_real(values, value->name, value->real);
+		else
+			put_string(values, value->name, reason_string_at(why, i));
+	}
 	if (why->error)
-		put_string(values, "errno", errno_name(why->error));
-	return remark_new(why->id[0] ? why->id : "unnamed", values, "{why}");
+		put_errno(values, why->error);
+	return remark_new(why->id, values, why->template);
 }
 
 json_t *remark_caused(const char *id, json_t *values, const char *text, const json_t *cause)
 {
-	json_t *all = values ? values : required(json_object());
-	json_t *known = json_is_object(cause) ? json_incref((json_t *)cause)
-					      : remark_of_reason(&(struct reason) { "" });
-	char *words = remark_text(known);
-	put_string(all, "cause", string_at(known, "id"));
-	put_string(all, "why", words);
-	if (at_path(known, "values.errno"))
-		put_shared(all, "errno", at_path(known, "values.errno"));
-	free(words);
-	json_decref(known);
-	return remark_new(id, all, text);
+	json_t *remark = remark_new(id, values, text);
+	if (json_is_object(cause))
+		put_shared(remark, "cause", cause);
+	else
+		put_new(remark, "cause", remark_of_reason(&(struct reason) { "" }));
+	return remark;
 }
 
 json_t *remark_because(const char *id, const char *text, const struct reason *why)
@@ -64,8 +85,10 @@ bool remark_is(const json_t *remark, const char *id)
 
 bool remarks_same(const json_t *a, const json_t *b)
 {
+	const json_t *a_cause = json_object_get(a, "cause"), *b_cause = json_object_get(b, "cause");
 	return json_is_object(a) && remark_is(b, string_at(a, "id")) &&
-	       json_equal(json_object_get(a, "values"), json_object_get(b, "values"));
+	       json_equal(json_object_get(a, "values"), json_object_get(b, "values")) &&
+	       ((!a_cause && !b_cause) || remarks_same(a_cause, b_cause));
 }
 
 bool remark_in(const json_t *list, const char *id)
@@ -78,31 +101,42 @@ bool remark_in(const json_t *list, const char *id)
 	return false;
 }
 
-static void print_value(FILE *out, const json_t *value)
+static void print_string(FILE *out, const char *name, const char *string)
 {
+	int error = strcmp(name, "errno") == 0 ? errno_by_name(string) : 0;
+	char described[100];
+	if (error)
+		describe_errno(error, described, sizeof described);
+	fputs(error ? described : string, out);
+}
+
+/* Writes what stands for {name}. False when nothing does. */
+static bool print_named(FILE *out, const json_t *remark, const char *name)
+{
+	const json_t *value = json_object_get(json_object_get(remark, "values"), name);
+	const json_t *cause = json_object_get(remark, "cause");
 	if (json_is_integer(value))
 		fprintf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 	else if (json_is_real(value))
 		fprintf(out, "%.4g", json_real_value(value));
+	else if (json_is_string(value))
+		print_string(out, name, json_string_value(value));
+	else if (cause && strcmp(name, "cause") == 0)
+		remark_print(out, cause);
 	else
-		fputs(json_string_value(value), out);
+		return false;
+	return true;
 }
 
 void remark_print(FILE *out, const json_t *remark)
 {
-	const json_t *values = json_object_get(remark, "values");
 	for (const char *at = string_at(remark, "text"); *at;) {
 		char name[64];
-		int length = 0;
-		const json_t *value = NULL;
-		if (sscanf(at, "{%63[a-z0-9_]}%n", name, &length) == 1 && length > 0)
-			value = json_object_get(values, name);
-		if (json_is_number(value) || json_is_string(value)) {
-			print_value(out, value);
+		size_t length = placeholder_length(at, name, sizeof name);
+		if (length && print_named(out, remark, name))
 			at += length;
-		} else {
+		else
 			fputc(*at++, out);
-		}
 	}
 }
 

@@ -8,6 +8,10 @@
  * Programs compare `id` and `values`. `text` is a template for people: who shows it fills each {name}
  * with the value, or with a range when several remarks of one id are shown as one. The template
  * stands once, where the remark is made. Warnings, and reasons for what is missing, are remarks.
+ *
+ * The value "errno" is the name of an errno value (the number where it has no name); who shows it
+ * may add its message. A remark that has another one as its cause holds it under "cause", beside
+ * "values", and {cause} in its text stands for that one's text.
  */
 #ifndef IOLAB_REMARK_H
 #define IOLAB_REMARK_H
@@ -25,20 +29,22 @@
 json_t *remark_new(const char *id, json_t *values, const char *text);
 
 /*
- * A reason as a remark, a new reference: { id, values: { why, errno }, text: "{why}" }. The words are
- * the value "why"; "errno" is the name of the errno value, and missing where there is none. Where
- * nobody gave a reason, the id is "no_reason"; where nobody gave it an identifier, "unnamed".
+ * A reason as a remark, a new reference: its identifier, values and text, with the value "errno" where
+ * it has an errno value. Where nobody gave a reason, the id is "no_reason"; where it has no
+ * identifier, "unnamed", and its one value "sentence" is the text.
  */
 json_t *remark_of_reason(const struct reason *why);
 
 /*
- * As remark_new(), of something that has another remark as its cause: that one's id is the value
- * "cause", its text "why", and its errno value, if any, "errno". NULL or null: no reason was given.
+ * As remark_new(), with a cause: a remark that is shared; NULL or null where no reason was given.
  */
 json_t *remark_caused(const char *id, json_t *values, const char *text, const json_t *cause);
 
-/* The same without other values, where the cause is a reason. */
+/* The same without values, where the cause is a reason. */
 json_t *remark_because(const char *id, const char *text, const struct reason *why);
+
+/* A sentence of which nothing else is known, as a remark with the one value "sentence". */
+json_t *remark_of_sentence(const char *id, const char *sentence);
 
 /* Appends remark_new() to `list`. */
 void remark_add(json_t *list, const char *id, json_t *values, const char *text);
@@ -47,8 +53,8 @@ void remark_add(json_t *list, const char *id, json_t *values, const char *text);
 bool remark_is(const json_t *remark, const char *id);
 
 /*
- * Have both the same id and the same values? Their texts are not looked at. False where one is NULL
- * or null.
+ * Have both the same id, the same values and the same cause? Their texts are not looked at. False
+ * where one is NULL or null.
  */
 bool remarks_same(const json_t *a, const json_t *b);
 

@@ -127,7 +127,7 @@ static uint64_t alike(const struct answers *answers, unsigned workload)
 	for (unsigned i = 0; i < workloads_count(); i++)
 		if (answers->rc[i] == answers->rc[workload] &&
 		    (answers->rc[i] == 0 ||
-		     strcmp(answers->why[i].text, answers->why[workload].text) == 0))
+		     reasons_same(&answers->why[i], &answers->why[workload])))
 			found |= UINT64_C(1) << i;
 	return found;
 }
@@ -159,7 +159,7 @@ static void examine_engine(struct findings *found, const struct engine_ops *engi
 			remark_new("workloads", with_text("workloads", names), "{workloads}"));
 	for (unsigned i = 0; i < workloads_count(); i++) {
 		bool known = works && plain && plain->rc[i] == answers->rc[i] &&
-			     strcmp(plain->why[i].text, answers->why[i].text) == 0;
+			     reasons_same(&plain->why[i], &answers->why[i]);
 		if ((works | told) >> i & 1 || known)
 			continue;
 		told |= alike(answers, i);
@@ -168,7 +168,7 @@ static void examine_engine(struct findings *found, const struct engine_ops *engi
 		add_engine_finding(found, label, works ? GOOD : MISSING,
 				   works ? NULL : cure_of(-answers->rc[i]),
 				   remark_caused("not_workloads", with_text("workloads", names),
-						 "not {workloads}: {why}", reason));
+						 "not {workloads}: {cause}", reason));
 		json_decref(reason);
 	}
 	found->engines += works != 0;
@@ -353,7 +353,7 @@ static void examine_hardware_counters(struct findings *found)
 	else
 		add_finding(found, &hardware_counters, there ? LIMITED : MISSING,
 			    forbidden ? &allow : &pmu,
-			    remark_because("hardware_not_counted", "{why}", &counters.why));
+			    remark_because("hardware_not_counted", "{cause}", &counters.why));
 }
 
 static void examine_counters(struct findings *found)
@@ -369,7 +369,7 @@ static void examine_counters(struct findings *found)
 			    remark_new("syscalls_counted", NULL, "counted through a tracepoint"));
 	else
 		add_finding(found, &system_calls, MISSING, &mount,
-			    remark_because("syscalls_refused", "not counted: {why}",
+			    remark_because("syscalls_refused", "not counted: {cause}",
 					   &meter.no_syscalls));
 	meter_close(&meter);
 	examine_hardware_counters(found);

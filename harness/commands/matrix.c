@@ -121,7 +121,8 @@ static int drop_cache(const struct trial *t, struct reason *why)
 	int rc = data_file_set_cache(t->fd, FILE_BYTES, CACHE_DROPPED, &resident_pct, why);
 	if (rc == 0 && resident_pct > COLD_PCT) {
 		reason_set(why, "cache_not_dropped",
-			   "%.0f %% of the file stay in memory (see --folder)", resident_pct);
+			   "{resident_pct} % of the file stay in memory (see --folder)",
+			   reason_real("resident_pct", resident_pct));
 		return -ENODEV;
 	}
 	return rc;
@@ -154,9 +155,11 @@ static int prepare(struct trial *t, struct reason *why)
 	/* Something for an fsync to do. */
 	for (unsigned i = 0; target == SYNC && i < BATCH; i++)
 		if (pwrite(t->fd, t->arena, BLOCK_BYTES, (off_t)i * BLOCK_BYTES) < 0)
-			return reason_errno(why, "probe_file", errno, "writing before fsync");
+			return reason_errno(why, "probe_not_written", errno,
+					    "writing before fsync");
 	int rc = stream ? answerer_ask(&t->answerer) : 0;
-	return rc < 0 ? reason_errno(why, "probe_answerer", rc, "the answering process") : 0;
+	return rc < 0 ? reason_errno(why, "answerer_not_asked", rc, "asking the answering process")
+		      : 0;
 }
 
 static double cpu_ns(clockid_t clock)
@@ -212,7 +215,7 @@ static int try_once(struct trial *t, struct attempt *attempt, struct reason *why
 	if (finished < 0)
 		return reason_errno(why, "reap_failed", finished, "reap");
 	if (first_error)
-		return reason_errno(why, "operation_failed", first_error, "the operation's result");
+		return reason_errno(why, "result_is_error", first_error, "the operation's result");
 	return 0;
 }
 

@@ -127,9 +127,9 @@ static void note_why(struct subject *subject, bool with_io, const json_t *result
 	snprintf(subject->status, sizeof subject->status, "%s",
 		 result && !ran ? string_at(result, "status") : "error");
 	json_decref(subject->reason);
-	subject->reason =
-		with_io ? json_incref(reason)
-			: remark_caused("computing_failed", NULL, "computing alone: {why}", reason);
+	subject->reason = with_io ? json_incref(reason)
+				  : remark_caused("computing_failed", NULL,
+						  "computing alone: {cause}", reason);
 	json_decref(reason);
 }
 

@@ -195,7 +195,7 @@ static int set_up(struct loop *l, struct reason *why)
 	config.arena = mmap(NULL, config.arena_len_bytes, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (config.arena == MAP_FAILED)
-		return reason_errno(why, "no_memory", errno, "%u buffers", depth);
+		return reason_no_memory(why, "buffers");
 	for (unsigned i = 0; i < depth; i++) {
 		l->ops[i] = (struct io_op) {
 			.kind = (uint8_t)scenes[task->scene].kind,
@@ -238,7 +238,7 @@ static json_t *run_task(const void *argument)
 	rc = run_loop(&l, l.task->options->runtime_s);
 	answerer_stop(&l.answerer);
 	if (rc < 0) {
-		reason_errno(&why, "operation_failed", rc, "an operation");
+		reason_errno(&why, "result_is_error", rc, "the operation's result");
 		return failure_json("error", &why);
 	}
 	/* What is still in flight ends with this process. */

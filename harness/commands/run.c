@@ -70,7 +70,7 @@ static int start_recording(struct recording *r, unsigned trace_us, unsigned dept
 		return 0;
 	r->trace = trace_open(depth);
 	if (!r->trace)
-		return reason_errno(why, "no_memory", ENOMEM, "trace, depth %u", depth);
+		return reason_no_memory(why, "the trace");
 	r->on_cpu = on_cpu_open(&r->on_cpu_why);
 	return 0;
 }

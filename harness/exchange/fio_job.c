@@ -62,15 +62,20 @@ static double longest_s_of(const json_t *job, const json_t *options)
 	return fmax(run_s, number_at(job, "elapsed")) + ramp_s + 1;
 }
 
-/* Sets metrics and histogram. Returns why there are none, or NULL. */
-static const char *set_metrics(json_t *run, const json_t *job, const struct fio_counters *counters,
-			       double longest_s, json_t *remarks)
+/* Sets metrics and histogram. False with `why` when there are none. */
+static bool set_metrics(json_t *run, const json_t *job, const struct fio_counters *counters,
+			double longest_s, json_t *remarks, struct reason *why)
 {
 	const struct fio_direction *sum = &counters->sum;
-	if (counters->used_count == 0)
-		return "fio finished no operation";
-	if (!(sum->ops_per_s > 0))
-		return "fio took less than its millisecond for all of it, so there is no rate";
+	if (counters->used_count == 0) {
+		reason_set(why, "fio_finished_nothing", "fio finished no operation");
+		return false;
+	}
+	if (!(sum->ops_per_s > 0)) {
+		reason_set(why, "fio_no_rate",
+			   "fio took less than its millisecond for all of it, so there is no rate");
+		return false;
+	}
 	fio_counters_remark(counters, remarks);
 	json_t *metrics = metrics_unknown();
 	metric_put(metrics, "elapsed_s", sum->elapsed_s);
@@ -96,7 +101,7 @@ static const char *set_metrics(json_t *run, const json_t *job, const struct fio_
 		remark_new("hardware_not_imported", NULL, "fio does not read hardware counters"));
 	fio_latency_set(run, metrics, job, counters, longest_s, remarks);
 	put_new(run, "metrics", metrics);
-	return NULL;
+	return true;
 }
 
 /* The job's own start where fio tells it, or else when its output was written. */
@@ -145,15 +150,16 @@ static void name_error(const json_t *job, const json_t *options, bool here, stru
 {
 	int64_t number = whole_number(fabs(number_at(job, "error")), 1, INT32_MAX);
 	const char *said = string_at(job, "desc");
-	char shown[200];
-	copy_printable(said, strlen(said), shown, sizeof shown);
+	if (!*said)
+		said = "ended with an error";
 	if (is_linux_errno(number, options, here))
-		reason_errno(error, "fio_error", (int)number, "fio%s%s",
-			     *shown ? ": " : " ended with an error", shown);
+		reason_errno(error, "fio_error", (int)number, "fio: {said}",
+			     reason_string("said", said));
 	else
-		reason_set(error, "fio_error",
-			   "fio%s%s: error %lld, by the numbers of the system that it ran on",
-			   *shown ? ": " : " ended with an error", shown, (long long)number);
+		reason_set(
+			error, "fio_foreign_error",
+			"fio: {said}: error {number}, by the numbers of the system that it ran on",
+			reason_string("said", said), reason_int("number", number));
 }
 
 /* ok, or fio's own error. */
@@ -161,15 +167,11 @@ static void settle(json_t *run, const json_t *job, const struct fio_output *outp
 		   const json_t *options, const struct fio_counters *counters, json_t *remarks)
 {
 	struct reason error;
-	bool failed = number_at(job, "error") != 0;
-	const char *none = NULL;
-	if (failed)
-		name_error(job, options, output->here, &error);
+	bool ok = number_at(job, "error") == 0;
+	if (ok)
+		ok = set_metrics(run, job, counters, longest_s_of(job, options), remarks, &error);
 	else
-		none = set_metrics(run, job, counters, longest_s_of(job, options), remarks);
-	if (none)
-		reason_set(&error, "fio_no_figures", "%s", none);
-	bool ok = !failed && !none;
+		name_error(job, options, output->here, &error);
 	result_set_status(run, ok ? RESULT_OK : RESULT_ERROR, ok ? NULL : &error);
 }
 

@@ -55,10 +55,17 @@ void hardware_counters_open(struct hardware_counters *counters,
 		if (counters->fds[i] >= 0 || counters->error)
 			continue;
 		counters->error = errno;
-		bool forbidden = errno == EACCES || errno == EPERM;
-		reason_errno(&counters->why, "perf_refused", errno, "perf_event_open, %s of %s%s",
-			     names[i], HARDWARE_SCOPE,
-			     forbidden ? " (see kernel.perf_event_paranoid; 1 allows it)" : "");
+		if (errno == EACCES || errno == EPERM)
+			reason_errno(&counters->why, "counter_forbidden", errno,
+				     "perf_event_open, {event} of {scope} (see "
+				     "kernel.perf_event_paranoid; 1 allows it)",
+				     reason_string("event", names[i]),
+				     reason_string("scope", HARDWARE_SCOPE));
+		else
+			reason_errno(&counters->why, "counter_not_opened", errno,
+				     "perf_event_open, {event} of {scope}",
+				     reason_string("event", names[i]),
+				     reason_string("scope", HARDWARE_SCOPE));
 	}
 }
 
@@ -96,15 +103,15 @@ static bool amount_of(const struct hardware_counters *counters,
 		return false;
 	}
 	if (before->of[i].running_ns == UNREAD || after->of[i].running_ns == UNREAD) {
-		reason_set(why, "counter_unreadable", "%s: the counter could not be read",
-			   names[i]);
+		reason_set(why, "counter_unreadable", "{event}: the counter could not be read",
+			   reason_string("event", names[i]));
 		return false;
 	}
 	if (after->of[i].running_ns <= before->of[i].running_ns) {
 		reason_set(why, "counter_not_free",
-			   "%s: no counter of the CPU was free for it in the window; what else "
-			   "counts here (perf, the NMI watchdog)?",
-			   names[i]);
+			   "{event}: no counter of the CPU was free for it in the window; what "
+			   "else counts here (perf, the NMI watchdog)?",
+			   reason_string("event", names[i]));
 		return false;
 	}
 	*share = (double)(after->of[i].running_ns - before->of[i].running_ns) /

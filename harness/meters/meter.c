@@ -76,8 +76,8 @@ static int open_syscall_counter(struct reason *why)
 	int id = syscall_tracepoint_id();
 	if (id == -ENOENT) {
 		reason_set(why, "no_tracefs",
-			   "tracefs is not mounted at /sys/kernel/tracing; as root: "
-			   "mount -t tracefs tracefs /sys/kernel/tracing");
+			   "tracefs is not mounted at /sys/kernel/tracing; as root: mount -t "
+			   "tracefs tracefs /sys/kernel/tracing");
 		return -1;
 	}
 	if (id < 0) {
@@ -93,7 +93,9 @@ static int open_syscall_counter(struct reason *why)
 	int fd = (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
 	if (fd < 0)
 		reason_errno(why, "perf_refused", errno,
-			     "perf_event_open (see kernel.perf_event_paranoid; root may)");
+			     "perf_event_open of {event} (see kernel.perf_event_paranoid; root "
+			     "may)",
+			     reason_string("event", "raw_syscalls:sys_enter"));
 	return fd;
 }
 

@@ -68,14 +68,16 @@ static int open_ring(struct ring *ring, unsigned cpu, struct reason *why)
 	ring->fd = (int)syscall(SYS_perf_event_open, &attr, 0, (int)cpu, -1, PERF_FLAG_FD_CLOEXEC);
 	if (ring->fd < 0)
 		return reason_errno(why, "perf_refused", errno,
-				    "perf_event_open (see kernel.perf_event_paranoid; root may)");
+				    "perf_event_open of {event} (see kernel.perf_event_paranoid; "
+				    "root may)",
+				    reason_string("event", "context switches"));
 	/* Not writable: the kernel then overwrites the oldest records. */
 	ring->page = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE) + RING_BYTES, PROT_READ, MAP_SHARED,
 			  ring->fd, 0);
 	if (ring->page != MAP_FAILED)
 		return 0;
 	ring->page = NULL;
-	return reason_errno(why, "perf_refused", errno,
+	return reason_errno(why, "perf_ring_refused", errno,
 			    "mapping a perf ring (see kernel.perf_event_mlock_kb)");
 }
 
@@ -84,7 +86,7 @@ struct on_cpu *on_cpu_open(struct reason *why)
 	unsigned cpus = (unsigned)sysconf(_SC_NPROCESSORS_CONF);
 	struct on_cpu *record = calloc(1, sizeof *record + cpus * sizeof *record->rings);
 	if (!record) {
-		reason_errno(why, "no_memory", ENOMEM, "record of context switches");
+		reason_no_memory(why, "the record of context switches");
 		return NULL;
 	}
 	for (unsigned cpu = 0; cpu < cpus; cpu++) {
@@ -224,11 +226,13 @@ static int read_rings(const struct on_cpu *record, uint64_t begin_ns, struct cha
 		unsigned here = read_ring(&record->rings[i], changes + count, &full);
 		count += here;
 		if (full && (here == 0 || changes[count - 1].time_ns > begin_ns)) {
-			reason_set(why, "switches_overrun",
-				   "CPU %u switched threads more than %zu times after the piece "
-				   "began, and the kernel's record of them holds no more; use a "
-				   "shorter --runtime",
-				   i, RING_BYTES / sizeof(struct switch_record));
+			reason_set(
+				why, "switches_overrun",
+				"CPU {cpu} switched threads more than {recorded} times after the "
+				"piece began, and the kernel's record of them holds no more; use a "
+				"shorter --runtime",
+				reason_int("cpu", i),
+				reason_int("recorded", RING_BYTES / sizeof(struct switch_record)));
 			return -ENODATA;
 		}
 	}
@@ -240,7 +244,7 @@ json_t *on_cpu_json(struct on_cpu *record, uint64_t begin_ns, uint64_t end_ns, s
 	struct change *changes = malloc(record->ring_count * RING_BYTES /
 					sizeof(struct switch_record) * sizeof *changes);
 	if (!changes) {
-		reason_errno(why, "no_memory", ENOMEM, "reading the record of context switches");
+		reason_no_memory(why, "the record of context switches");
 		return NULL;
 	}
 	int found = read_rings(record, begin_ns, changes, why);

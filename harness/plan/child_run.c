@@ -161,14 +161,16 @@ static json_t *answer_of(const struct child *child, struct reason *why)
 		answer = json_loadb(text ? text : "", len_bytes, JSON_DISABLE_EOF_CHECK, NULL);
 	free(text);
 	if (end == READ_LATE)
-		reason_set(why, "hung", "hung: killed after %.0f s", child->limit_s);
+		reason_set(why, "hung", "hung: killed after {limit_s} s",
+			   reason_real("limit_s", child->limit_s));
 	else if (end == READ_STOPPED || (!answer && interrupt_requested()))
 		interrupt_reason(why);
 	else if (!answer && WIFSIGNALED(status))
-		reason_set(why, "killed", "killed by SIG%s", sigabbrev_np(WTERMSIG(status)));
+		reason_set(why, "killed", "killed by SIG{signal}",
+			   reason_string("signal", sigabbrev_np(WTERMSIG(status))));
 	else if (!answer)
-		reason_set(why, "no_result", "ended with status %d and no result",
-			   WEXITSTATUS(status));
+		reason_set(why, "no_result", "ended with status {exit_status} and no result",
+			   reason_int("exit_status", WEXITSTATUS(status)));
 	return answer;
 }
 
@@ -181,7 +183,8 @@ static pid_t fork_with_pipe(int *end, sigset_t *before, struct reason *why)
 {
 	int ends[2];
 	if (pipe2(ends, O_CLOEXEC) < 0)
-		return reason_errno(why, "process_not_started", errno, "pipe");
+		return reason_errno(why, "answer_pipe_not_made", errno,
+				    "the pipe for the answer of a run");
 	fflush(stdout);
 	pid_t parent = getpid();
 	interrupt_hold(before);

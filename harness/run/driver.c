@@ -66,8 +66,6 @@ static void on_tick(int signal_number)
 	watchdog.done = 1;
 }
 
-#define OWED_BYTES 300
-
 enum phase { WARM_UP, WINDOW, DRAIN, CANCELLED, OVER };
 
 struct driver {
@@ -289,15 +287,20 @@ static void fail(struct driver *d, int error, const struct reason *why)
 		stop(d, clock_ns());
 }
 
-/* What the engine has and did not give back: "3 operations (2 reads, 1 write), the first for 7 s". */
-static void describe_owed(const struct driver *d, uint64_t now_ns, char *text, size_t size)
+/* What the engine has and did not give back. */
+struct owed {
+	char kinds[80]; /* "reads, writes" */
+	double first_s; /* since the oldest of them was handed over */
+};
+
+static void find_owed(const struct driver *d, uint64_t now_ns, struct owed *owed)
 {
 	static const char *const names[IO_KIND_COUNT] = {
-		[IO_NOP] = "no-op",	      [IO_READ] = "read",    [IO_WRITE] = "write",
-		[IO_FSYNC] = "fsync",	      [IO_RECV] = "receive", [IO_SEND] = "send",
-		[IO_FDATASYNC] = "fdatasync",
+		[IO_NOP] = "no-ops",	       [IO_READ] = "reads",    [IO_WRITE] = "writes",
+		[IO_FSYNC] = "fsyncs",	       [IO_RECV] = "receives", [IO_SEND] = "sends",
+		[IO_FDATASYNC] = "fdatasyncs",
 	};
-	unsigned counts[IO_KIND_COUNT] = { 0 };
+	bool found[IO_KIND_COUNT] = { false };
 	uint64_t first_ns = now_ns;
 	for (unsigned slot = 0; slot < d->workload->depth; slot++) {
 		const struct io_op *op =
@@ -305,21 +308,18 @@ static void describe_owed(const struct driver *d, uint64_t now_ns, char *text, s
 					       slot * d->workload->op_stride_bytes);
 		if (!op->in_flight)
 			continue;
-		counts[op->kind]++;
+		found[op->kind] = true;
 		if (op->submit_ns < first_ns)
 			first_ns = op->submit_ns;
 	}
-	int used = snprintf(text, size, "%u operation%s", d->inflight, d->inflight == 1 ? "" : "s");
-	const char *before = " (";
+	*owed = (struct owed) { .first_s = (double)(now_ns - first_ns) / NS_PER_S };
 	for (unsigned kind = 0; kind < IO_KIND_COUNT; kind++) {
-		if (counts[kind] == 0)
+		if (!found[kind])
 			continue;
-		used += snprintf(text + used, size - (size_t)used, "%s%u %s%s", before,
-				 counts[kind], names[kind], counts[kind] == 1 ? "" : "s");
-		before = ", ";
+		if (owed->kinds[0])
+			strcat(owed->kinds, ", ");
+		strcat(owed->kinds, names[kind]);
 	}
-	snprintf(text + used, size - (size_t)used, "%s, the first for %.1f s",
-		 *before == ',' ? ")" : "", (double)(now_ns - first_ns) / NS_PER_S);
 }
 
 /*
@@ -332,12 +332,15 @@ static void look_for_standstill(struct driver *d, uint64_t now_ns)
 	d->idle_looks = idle ? d->idle_looks + 1 : 0;
 	uint64_t silence_ns = now_ns - d->returned_ns;
 	if (d->idle_looks >= 2 && silence_ns >= d->patience->standstill_ns + device_ns(d)) {
-		char owed[OWED_BYTES];
+		struct owed owed;
 		struct reason why;
-		describe_owed(d, now_ns, owed, sizeof owed);
+		find_owed(d, now_ns, &owed);
 		reason_set(&why, "stood_still",
-			   "the run stood still: nothing came back for %.1f s; in flight: %s",
-			   (double)silence_ns / NS_PER_S, owed);
+			   "the run stood still: nothing came back for {silence_s} s; {in_flight} "
+			   "in flight ({kinds}), the first for {first_s} s",
+			   reason_real("silence_s", (double)silence_ns / NS_PER_S),
+			   reason_int("in_flight", d->inflight), reason_string("kinds", owed.kinds),
+			   reason_real("first_s", owed.first_s));
 		fail(d, -ETIMEDOUT, &why);
 	} else {
 		set_ticker(d, now_ns);
@@ -348,11 +351,10 @@ static void look_for_standstill(struct driver *d, uint64_t now_ns)
 static void fail_cut_off(struct driver *d, uint64_t now_ns)
 {
 	struct reason why;
-	reason_set(
-		&why, "sat_in_a_call",
-		"the run stood still: the engine waited for its peer within a call, %.0f s longer than it "
-		"should have; its connections were shut down",
-		(double)(now_ns - d->phase_end_ns) / NS_PER_S);
+	reason_set(&why, "sat_in_a_call",
+		   "the run stood still: the engine waited for its peer within a call, {late_s} s "
+		   "longer than it should have; its connections were shut down",
+		   reason_real("late_s", (double)(now_ns - d->phase_end_ns) / NS_PER_S));
 	fail(d, -ETIMEDOUT, &why);
 }
 
@@ -370,14 +372,15 @@ static void advance_drain(struct driver *d, uint64_t now_ns)
 		d->ops->cancel(d->engine);
 		begin_phase(d, CANCELLED, now_ns, d->patience->cancel_ns + device_ns(d));
 	} else {
-		char owed[OWED_BYTES];
+		struct owed owed;
 		struct reason why;
-		describe_owed(d, now_ns, owed, sizeof owed);
-		reason_set(
-			&why, "operations_lost",
-			"%s: never came back, not even after cancel; the engine lost them, or the "
-			"device is slower than 1 MB/s",
-			owed);
+		find_owed(d, now_ns, &owed);
+		reason_set(&why, "operations_lost",
+			   "{in_flight} in flight ({kinds}), the first for {first_s} s, never came "
+			   "back, not even after cancel; the engine lost them, or the device is "
+			   "slower than 1 MB/s",
+			   reason_int("in_flight", d->inflight), reason_string("kinds", owed.kinds),
+			   reason_real("first_s", owed.first_s));
 		fail(d, -EIO, &why);
 		d->phase = OVER;
 	}
@@ -516,13 +519,16 @@ static bool refuse_returned(struct driver *d, struct io_op *op)
 	struct reason why;
 	if (!op->in_flight) {
 		reason_set(&why, "returned_twice",
-			   "the engine returned operation %u twice, or unasked", op->slot);
+			   "the engine returned operation {slot} twice, or unasked",
+			   reason_int("slot", op->slot));
 		fail(d, -EIO, &why);
 		return false;
 	}
 	reason_set(&why, "moved_too_much",
-		   "the engine says that operation %u moved %lld bytes, and it was asked for %u",
-		   op->slot, (long long)op->result, op->len_bytes);
+		   "the engine says that operation {slot} moved {moved_bytes} bytes, and it was "
+		   "asked for {asked_bytes}",
+		   reason_int("slot", op->slot), reason_int("moved_bytes", op->result),
+		   reason_int("asked_bytes", op->len_bytes));
 	fail(d, -EIO, &why);
 	op->result = -EIO;
 	return true;
@@ -596,7 +602,7 @@ static int allocate(struct driver *d)
 	if (d->open_loop)
 		d->workload->due_ns = calloc(depth, sizeof *d->workload->due_ns);
 	if (!d->offered || !d->done || !d->window_tally || (d->open_loop && !d->workload->due_ns))
-		return reason_errno(&d->out->why, "no_memory", ENOMEM, "driver, depth %u", depth);
+		return reason_no_memory(&d->out->why, "the driver");
 	return 0;
 }
 

@@ -268,7 +268,7 @@ static json_t *uncounted_syscalls(const struct meter *meter)
 	if (meter->syscall_counter_fd >= 0)
 		return NULL;
 	if (meter->no_syscalls.text[0])
-		return remark_because("syscalls_refused", "{why}", &meter->no_syscalls);
+		return remark_because("syscalls_refused", "{cause}", &meter->no_syscalls);
 	return remark_new("syscalls_not_asked_for", NULL,
 			  "counted in a run of its own (--count-syscalls)");
 }
@@ -284,13 +284,13 @@ static void describe_hardware(const struct meter *meter, const struct hardware_c
 		reason = remark_new("hardware_not_asked_for", NULL,
 				    "counted where it is asked for (--count-hardware)");
 	else if (counts->why.text[0])
-		reason = remark_because("hardware_not_counted", "{why}", &counts->why);
+		reason = remark_because("hardware_not_counted", "{cause}", &counts->why);
 	put_new(metrics, "hardware_reason", reason);
 	if (!meter->hardware || !reason)
 		return;
 	/* What was asked for and is not there must not pass unseen in a comparison's table. */
 	json_array_append_new(warnings, remark_because("hardware_not_counted",
-						       "hardware counters: {why}", &counts->why));
+						       "hardware counters: {cause}", &counts->why));
 }
 
 void result_set_metrics(json_t *result, struct workload *workload, const struct meter *meter,

@@ -82,7 +82,7 @@ def run(name, command, path, keep=False):
         print(f"  {name}: {took}", flush=True)
         return None
     words = (done.stderr or done.stdout).strip().splitlines() or [f"status {done.returncode}"]
-    reason = first_reason(path) or remarks.Remark("command_failed", "{why}", {"why": words[-1]})
+    reason = first_reason(path) or remarks.Remark("command_failed", "{said}", {"said": words[-1]})
     print(f"  {name}: failed after {took}: {reason}", flush=True)
     return reason
 

@@ -105,8 +105,11 @@ def run_traced(words):
         try:
             result = json.loads(done.stdout)
         except ValueError:
-            words = done.stderr.strip() or f"no result, and status {done.returncode}"
-            raise TraceError("error", remarks.Remark("no_result", "{why}", {"why": words.splitlines()[0]})) from None
+            said = done.stderr.strip().splitlines()
+            reason = (remarks.Remark("command_failed", "{said}", {"said": said[0]}) if said else
+                      remarks.Remark("no_result", "ended with status {exit_status} and no result",
+                                     {"exit_status": done.returncode}))
+            raise TraceError("error", reason) from None
         if result["status"] != "ok":
             raise TraceError(result["status"], remarks.read(result["reason"]))
         return result, *parse(file.readlines()), offset_ns

@@ -13,7 +13,7 @@ void failed_round_add(json_t *warnings, unsigned round, unsigned rounds, const j
 	put_int(values, "round", round + 1);
 	put_int(values, "rounds", rounds);
 	json_array_append_new(warnings, remark_caused("round_failed", values,
-						      "round {round} of {rounds}: {why}", cause));
+						      "round {round} of {rounds}: {cause}", cause));
 }
 
 void print_status_of(const json_t *entry)

@@ -96,7 +96,7 @@ json_t *missing_baseline(const struct measured_config *baseline, const char *lab
 	if (!baseline)
 		return remark_new("baseline_not_run", values, "{baseline} was not run here");
 	put_string(values, "status", string_at(baseline->first, "status"));
-	return remark_caused("baseline_not_ok", values, "{baseline} is {status} here: {why}",
+	return remark_caused("baseline_not_ok", values, "{baseline} is {status} here: {cause}",
 			     json_object_get(baseline->first, "reason"));
 }
 

@@ -6,7 +6,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-/* Have they the same id and the same strings among their values? Numbers may differ. */
+/* Have they the same id, the same strings among their values, and causes alike? Numbers may differ. */
 bool remarks_alike(const json_t *a, const json_t *b);
 
 /* The remark of `list` that is like this one, borrowed; NULL when there is none. */

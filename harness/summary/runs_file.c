@@ -25,10 +25,13 @@ static json_t *remark_of_v1(const json_t *sentence)
 		return json_null();
 	const char *words = json_string_value(sentence);
 	bool of_hardware = strncmp(words, hardware, length) == 0;
-	json_t *values = required(json_object());
-	put_string(values, "why", of_hardware ? words + length : words);
-	return of_hardware ? remark_new("hardware_not_counted", values, "hardware counters: {why}")
-			   : remark_new("v1", values, "{why}");
+	json_t *remark = remark_of_sentence("v1", of_hardware ? words + length : words);
+	if (!of_hardware)
+		return remark;
+	json_t *caused =
+		remark_caused("hardware_not_counted", NULL, "hardware counters: {cause}", remark);
+	json_decref(remark);
+	return caused;
 }
 
 static void upgrade_reason(json_t *object, const char *key)

@@ -344,14 +344,34 @@ static void run(uint64_t faults, const char *const *words, struct ended *o)
 
 static const char *file_path;
 
-/* Checks that a fault is found: the run fails, and says what is expected. */
+/* Has the reason this value, written as "name=value"? "errno=EIO" is its errno value. */
+static bool has_value(const struct reason *why, const char *value)
+{
+	char written[REASON_STRING_BYTES + 40];
+	snprintf(written, sizeof written, "errno=%s", errno_name(why->error));
+	bool found = strcmp(written, value) == 0;
+	for (unsigned i = 0; i < why->value_count; i++) {
+		const struct reason_value *v = &why->values[i];
+		if (v->kind == REASON_STRING)
+			snprintf(written, sizeof written, "%s=%s", v->name,
+				 reason_string_at(why, i));
+		else
+			snprintf(written, sizeof written, "%s=%lld", v->name,
+				 (long long)v->integer);
+		found = found || (v->kind != REASON_REAL && strcmp(written, value) == 0);
+	}
+	return found;
+}
+
+/* Checks that a fault is found: the run fails, for this reason, with this value unless it is NULL. */
 static void expect_found(struct tap *tap, const char *name, uint64_t faults,
-			 const char *const *words, const char *says)
+			 const char *const *words, const char *id, const char *value)
 {
 	struct ended o;
 	run(faults, words, &o);
-	tap_check(tap, o.rc < 0 && strstr(o.why.text, says), "%s is found: rc %d, \"%s\"", name,
-		  o.rc, o.why.text);
+	tap_check(tap,
+		  o.rc < 0 && strcmp(o.why.id, id) == 0 && (!value || has_value(&o.why, value)),
+		  "%s is found: rc %d, %s, \"%s\"", name, o.rc, o.why.id, o.why.text);
 }
 
 static void file_tests(struct tap *tap)
@@ -387,20 +407,20 @@ static void file_tests(struct tap *tap)
 		  "an fsync after every 10 of 1000 writes: %llu",
 		  (unsigned long long)o.tally.syncs);
 
-	expect_found(tap, "an I/O error", FAIL, mixed, "EIO");
-	expect_found(tap, "an operation returned twice", DOUBLE, mixed, "twice");
-	expect_found(tap, "a byte more than was asked for", SAY_MORE, mixed,
-		     "moved 4097 bytes, and it was asked for 4096");
-	expect_found(tap, "a flipped bit", CORRUPT, mixed, "differs at byte");
-	expect_found(tap, "a write that was not made", DROP_WRITE, verified_writes,
-		     "differs at byte");
-	expect_found(tap, "a broken submit()", BREAK, mixed, "EBADF");
+	expect_found(tap, "an I/O error", FAIL, mixed, "operation_failed", "errno=EIO");
+	expect_found(tap, "an operation returned twice", DOUBLE, mixed, "returned_twice", NULL);
+	expect_found(tap, "a byte more than was asked for", SAY_MORE, mixed, "moved_too_much",
+		     "moved_bytes=4097");
+	expect_found(tap, "a flipped bit", CORRUPT, mixed, "data_differs", "when=when reading");
+	expect_found(tap, "a write that was not made", DROP_WRITE, verified_writes, "data_differs",
+		     "when=after writing");
+	expect_found(tap, "a broken submit()", BREAK, mixed, "submit_failed", "errno=EBADF");
 	expect_found(tap, "an engine that accepts nothing", ACCEPT_NOTHING, mixed,
-		     "accepts nothing");
+		     "accepts_nothing", NULL);
 	run(LOSE, mixed, &o);
 	tap_check(tap,
-		  o.rc < 0 && o.lost == 1 && strstr(o.why.text, "stood still") &&
-			  strstr(o.why.text, "1 operation ("),
+		  o.rc < 0 && o.lost == 1 && strcmp(o.why.id, "stood_still") == 0 &&
+			  has_value(&o.why, "in_flight=1"),
 		  "a lost operation is found: lost %u, \"%s\"", o.lost, o.why.text);
 }
 
@@ -420,22 +440,24 @@ static void one_in_100000_tests(struct tap *tap)
 	tap_check(tap, o.rc == 0 && o.tally.ops == 100000, "100,000 writes are all right: rc %d %s",
 		  o.rc, o.why.text);
 	expect_found(tap, "one write of 100,000 that was not made", LATE | DROP_WRITE, writes,
-		     "just written");
+		     "data_differs", "when=after writing");
 	expect_found(tap, "one write of 100,000 that was spoilt", LATE | SPOIL_WRITE, writes,
-		     "just written");
+		     "data_differs", "when=after writing");
 	expect_found(tap, "one write of 100,000 that hit another block, too", LATE | STRAY_WRITE,
-		     writes, "before it was written again");
+		     writes, "data_differs", "when=before writing again");
 	expect_found(tap, "one read of 100,000 that was not made", LATE | SKIP_READ, reads,
-		     "differs at byte");
+		     "data_differs", "when=when reading");
 	/* After each of these the file is nobody's any more. */
-	expect_found(tap, "a hole that was filled again", LATE | PUNCH, writes, "verify: ");
+	expect_found(tap, "a hole that was filled again", LATE | PUNCH, writes, "data_differs",
+		     NULL);
 	unlink(file_path);
 	expect_found(tap, "a file that was cut and grew again", LATE | TRUNCATE, writes,
-		     "verify: ");
+		     "data_differs", NULL);
 	unlink(file_path);
-	expect_found(tap, "a hole, without --verify", PUNCH, cut, "got a hole during the run");
+	expect_found(tap, "a hole, without --verify", PUNCH, cut, "file_punched", NULL);
 	unlink(file_path);
-	expect_found(tap, "a file that was cut, without --verify", TRUNCATE, cut, "during the run");
+	expect_found(tap, "a file that was cut, without --verify", TRUNCATE, cut, "file_truncated",
+		     "size_bytes=4194304");
 	unlink(file_path);
 }
 
@@ -449,11 +471,12 @@ static void pipe_tests(struct tap *tap)
 	tap_check(tap, o.rc == 0 && o.tally.ops > 1000 && o.tally.latency.count == o.tally.ops,
 		  "pipe: a latency for each of %llu hops, rc %d %s",
 		  (unsigned long long)o.tally.ops, o.rc, o.why.text);
-	expect_found(tap, "an I/O error in a ring of pipes", FAIL, ring, "EIO");
+	expect_found(tap, "an I/O error in a ring of pipes", FAIL, ring, "operation_failed",
+		     "errno=EIO");
 	expect_found(tap, "a byte more than was asked for, in a ring", SAY_MORE, ring,
-		     "and it was asked for");
-	expect_found(tap, "a flipped bit in a token", CORRUPT, ring, "differs at byte");
-	expect_found(tap, "a hop returned twice", DOUBLE, ring, "twice");
+		     "moved_too_much", "asked_bytes=64");
+	expect_found(tap, "a flipped bit in a token", CORRUPT, ring, "message_differs", NULL);
+	expect_found(tap, "a hop returned twice", DOUBLE, ring, "returned_twice", NULL);
 
 	const char *const still[] = { "--workload", "pipe", "--pipes",	"8",   "--tokens", "1",
 				      "--runtime",  "30",   "--warmup", "0.0", NULL };
@@ -463,9 +486,9 @@ static void pipe_tests(struct tap *tap)
 	tap_check(tap, o.rc == 0 && o.tally.ops > 100, "pipe, waiting in reap(): rc %d %s", o.rc,
 		  o.why.text);
 	expect_found(tap, "a token that was dropped, one of four", WAITS | DROP_WRITE, longer,
-		     "1 of 4 tokens never arrived");
+		     "tokens_lost", "lost=1");
 	expect_found(tap, "a token that was dropped, the only one", WAITS | DROP_WRITE, still,
-		     "stood still: nothing came back for");
+		     "stood_still", "in_flight=8");
 }
 
 /* With 16 in flight at the end of the window, 16 come home after it. */
@@ -627,10 +650,10 @@ static void echo_tests(struct tap *tap)
 	tap_check(tap, o.rc == 0 && o.tally.short_transfers > 10,
 		  "echo, short I/O is continued: %llu short transfers, rc %d %s",
 		  (unsigned long long)o.tally.short_transfers, o.rc, o.why.text);
-	expect_found(tap, "echo, a flipped bit", CORRUPT, longer, "the echo differs");
-	expect_found(tap, "echo, an I/O error", FAIL, longer, "EIO");
+	expect_found(tap, "echo, a flipped bit", CORRUPT, longer, "echo_differs", NULL);
+	expect_found(tap, "echo, an I/O error", FAIL, longer, "operation_failed", "errno=EIO");
 	expect_found(tap, "echo, a byte more than was asked for", SAY_MORE, longer,
-		     "and it was asked for");
+		     "moved_too_much", "asked_bytes=5000");
 
 	const char *const four[] = { "--workload", "echo",     "--conns", "4", "--runtime",
 				     "1.5",	   "--warmup", "0.05",	  NULL };
@@ -638,13 +661,13 @@ static void echo_tests(struct tap *tap)
 	tap_check(tap, o.rc == 0 && o.tally.ops > 100, "echo, four connections: rc %d %s", o.rc,
 		  o.why.text);
 	expect_found(tap, "echo, a send that was not made, while others go on", WAITS | DROP_WRITE,
-		     four, "never came back: 128 bytes were sent, 0 returned");
+		     four, "echo_missing", "sent_bytes=128");
 	expect_found(tap, "echo, a send that was not made, where submit() blocks", DROP_WRITE,
-		     longer, "waited for its peer within a call");
+		     longer, "sat_in_a_call", NULL);
 	expect_found(tap, "echo, a peer that stands still, where submit() blocks", STOP_PEER,
-		     longer, "waited for its peer within a call");
-	expect_found(tap, "echo, a peer that stands still", WAITS | STOP_PEER, four,
-		     "the peer process did not end");
+		     longer, "sat_in_a_call", NULL);
+	expect_found(tap, "echo, a peer that stands still", WAITS | STOP_PEER, four, "peer_hung",
+		     NULL);
 }
 
 int main(void)

@@ -15,6 +15,7 @@ setup() {
 
 arrows() { run python3 "$ROOT/harness/lint/arrows.py" --rooms "base summary"; }
 functions() { run python3 "$ROOT/harness/lint/functions.py"; }
+reasons() { run python3 "$ROOT/harness/lint/reasons.py"; }
 
 # includes FILE HEADER: a file with one include.
 includes() { echo "#include \"$2\"" >"$1"; }
@@ -68,9 +69,11 @@ refused() {
 	assert_output --partial "a header of ours stands in quotes"
 }
 
-@test "the tree itself keeps the rules of includes and functions" {
+@test "the tree itself keeps the rules of includes, functions and reasons" {
 	cd "$ROOT"
 	run "$SYSTEM_PYTHON" harness/lint/arrows.py --rooms "$(make -s -p -n list-tests | sed -n 's/^ROOMS *:= *//p' | head -n 1)"
+	assert_success
+	run "$SYSTEM_PYTHON" harness/lint/reasons.py
 	assert_success
 }
 
@@ -153,6 +156,32 @@ c_function() {
 		assert_output "$file:1: long_one() has 71 lines; a function has at most 70"
 		rm "$file"
 	done
+}
+
+# reason FILE CALL: a file with one call. judged WORDS: it is refused, with these words; then it is gone.
+reason() { printf 'int f(void)\n{\n\t%s;\n}\n' "$2" >"$1"; }
+judged() {
+	reasons
+	assert_failure 1
+	assert_output --partial "harness/base/json.c:3: reason \"limit\""
+	assert_output --partial "$1"
+	rm harness/base/json.c
+}
+
+@test "a reason with a number in its text, a sentence as a value, or two texts is refused" {
+	reason common/clock.c 'reason_set(why, "limit", "{option} exceeds " "{limit}", reason_int("limit", 7), reason_string("option", o))'
+	reason labs/10_lab/engine.c 'reason_errno(why, "refused", rc, "epoll_create1, read(2)")'
+	reason harness/base/json.c 'reason_set(why, "limit", "{option} exceeds {limit}", reason_int("limit", 8), reason_string("option", o))'
+	reasons
+	assert_success
+	reason harness/base/json.c 'reason_set(why, "limit", "{option} exceeds 7", reason_string("option", o))'
+	judged "7 stands in its text"
+	reason harness/base/json.c 'reason_set(why, "limit", "{why}", reason_string("why", "a limit is exceeded"))'
+	judged "its value \"why\" is a sentence"
+	reason harness/base/json.c 'reason_set(why, "limit", "{option} is too much", reason_string("option", o))'
+	judged "has another text in common/clock.c:3"
+	reason harness/base/json.c 'reason_errno(why, "limit", rc, "{option} exceeds {limit}", reason_int("limit", 8), reason_string("option", o))'
+	judged "has another text in common/clock.c:3"
 }
 
 @test "a Python function of 71 lines is refused" {

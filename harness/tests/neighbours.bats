@@ -41,7 +41,7 @@ refused() {
 
 # checks FILE CODE: runs Python code; `runs` and `summary` come from the folder "results", `fio` from FILE.
 checks() {
-	run "$SYSTEM_PYTHON" - "$@" <<-'PYTHON'
+	PYTHONPATH=$ROOT/plots run "$SYSTEM_PYTHON" -B - "$@" <<-'PYTHON'
 		import json, math, os, sys
 		runs = [json.loads(line) for line in open("results/runs.jsonl")]
 		summary = json.load(open("results/summary.json"))
@@ -613,11 +613,10 @@ for run in runs[2:]:
 	run "$IOLAB" import "$FIXTURES/fio/errors_elsewhere.json" --out results
 	assert_failure 1
 	checks "$FIXTURES/fio/errors_elsewhere.json" '
-assert {run["reason"]["id"] for run in runs} == {"fio_error"}
+assert [run["reason"]["id"] for run in runs] == 2 * ["fio_foreign_error"] + 2 * ["fio_error"], runs
 reasons = [run["reason"]["values"] for run in runs]
-assert [values.get("errno") for values in reasons] == [None, None, "ENOSPC", "EILSEQ"], reasons
-assert "error 84" in reasons[0]["why"] and "EILSEQ" not in reasons[0]["why"], reasons
-assert "error 60" in reasons[1]["why"] and "ENOSTR" not in reasons[1]["why"], reasons'
+assert [values.get("number", values.get("errno")) for values in reasons] == [84, 60, "ENOSPC", "EILSEQ"], reasons
+assert all(("number" in values) != ("errno" in values) for values in reasons), reasons'
 }
 
 @test "import: numbers that cannot be are refused in one line" {
@@ -741,11 +740,12 @@ assert numjobs[0] == "1" and numjobs[-3:] == ["1", "4", None], numjobs'
 	run "$IOLAB" import "$FIXTURES/mixed.json" --out results
 	assert_success
 	# A reason with every character that needs quoting.
-	with_runs results 'if run["reason"]: run["reason"]["values"]["why"] += ", \"so\"\nand so"'
+	with_runs results 'if run["reason"]: run["reason"]["text"] += ", \"so\"\nand so"'
 	run "$IOLAB" export results --format csv --out runs.csv
 	assert_success
-	"$SYSTEM_PYTHON" - <<-'PYTHON'
+	PYTHONPATH=$ROOT/plots "$SYSTEM_PYTHON" -B - <<-'PYTHON'
 		import csv, json
+		from readings import remarks
 		raw = open("runs.csv", newline="").read()
 		assert raw.endswith("\r\n") and raw.count("\r") == raw.count("\r\n")
 		rows = list(csv.DictReader(open("runs.csv", newline="")))
@@ -754,14 +754,14 @@ assert numjobs[0] == "1" and numjobs[-3:] == ["1", "4", None], numjobs'
 		for row, run in zip(rows, runs):
 		    assert None not in row and None not in row.values()
 		    m = run["metrics"] or {}
-		    reason = run["reason"] or {"id": "", "values": {"why": ""}}
-		    assert row["status"] == run["status"] and row["reason"] == reason["values"]["why"], row
-		    assert row["reason_id"] == reason["id"], row
+		    assert row["status"] == run["status"], row
+		    assert row["reason"] == str(remarks.read(run["reason"]) or ""), row
+		    assert row["reason_id"] == (run["reason"] or {"id": ""})["id"], row
 		    assert row["engine"] == run["engine"]["label"] and row["panel"] == run["workload"]["panel"]
 		    assert row["ops_per_s"] == "" if not m else abs(float(row["ops_per_s"]) / m["ops_per_s"] - 1) < 1e-8
 		    cpu = (m.get("cpu") or {}).get("us_per_op")
 		    assert row["cpu_us_per_op"] == "" if cpu is None else abs(float(row["cpu_us_per_op"]) / cpu - 1) < 1e-8
-		    assert row["warnings"] == "; ".join(w["text"].format(**w["values"]) for w in run["warnings"])
+		    assert row["warnings"] == "; ".join(str(remarks.read(w)) for w in run["warnings"])
 		    assert row["direct"] in ("true", "false") and int(row["bs_bytes"]) == 4096
 		statuses = {row["status"] for row in rows}
 		assert statuses == {"ok", "unsupported"} and any('"so"\nand so' in row["reason"] for row in rows)
@@ -784,6 +784,7 @@ assert numjobs[0] == "1" and numjobs[-3:] == ["1", "4", None], numjobs'
 	assert_success
 	valid results/runs.jsonl iolab.run.v2
 	checks fio.json '
+from readings import remarks
 ours = [json.loads(line) for line in open("ours/runs.jsonl")]
 ours = [run for run in ours if not run["config"]["count_syscalls"]]
 assert len(ours) == len(runs) > 8 and {r["status"] for r in ours} == {"ok", "unsupported"}
@@ -791,7 +792,7 @@ for a, b in zip(ours, runs):
     assert b["engine"]["label"] == "fio:iolab-" + a["engine"]["label"], b["engine"]
     assert a["config"]["x"] == b["config"]["x"] and a["time_utc"] == b["time_utc"]
     if a["status"] != "ok":
-        assert b["status"] == "error" and a["reason"]["values"]["why"] in b["reason"]["values"]["why"], (a["reason"], b["reason"])
+        assert b["status"] == "error" and str(remarks.read(a["reason"])) in str(remarks.read(b["reason"])), (a["reason"], b["reason"])
         continue
     a, b, histograms = a["metrics"], b["metrics"], (a["histogram"], b["histogram"])
     assert abs(a["ops_per_s"] / b["ops_per_s"] - 1) < 1e-8 and a["ops"] == b["ops"]

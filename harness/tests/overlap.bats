@@ -53,8 +53,8 @@ small_overlap() {
 		(engine,) = json.load(open(sys.argv[1]))["engines"]
 		assert engine["status"] == "ok" and engine["reason"] is None, engine
 		(warning,) = engine["warnings"]
-		assert warning["id"] == "round_failed" and warning["values"] == {
-		    "round": 2, "rounds": 3, "cause": "no_result", "why": "ended with status 7 and no result"}, warning
+		assert warning["id"] == "round_failed" and warning["values"] == {"round": 2, "rounds": 3}, warning
+		assert warning["cause"]["id"] == "no_result" and warning["cause"]["values"] == {"exit_status": 7}, warning
 		(point,) = engine["points"]
 		for key in ("compute_ns", "compute_to_io", "total_to_io", "efficiency", "lost_ns"):
 		    assert [value is None for value in point[key]["values"]] == [False, True, False], point

@@ -53,7 +53,7 @@ refused() {
 }
 
 @test "pipe: engines that it cannot live with are refused in plain words" {
-	refused 77 "wait for ever on the first empty pipe" -e blocking
+	refused 77 "wait for ever on the first silent descriptor" -e blocking
 	refused 77 "moves no bytes" -e null
 	refused 77 "cannot be taken back" -e posix_aio
 	refused 77 "cannot be tried" -e epoll:edge

@@ -100,7 +100,9 @@ static void calls_tests(struct tap *tap)
 	json_decref(json);
 
 	json = two_calls();
-	reason_errno(&why, "perf_refused", EACCES, "no");
+	reason_errno(&why, "perf_refused", EACCES,
+		     "perf_event_open of {event} (see kernel.perf_event_paranoid; root may)",
+		     reason_string("event", "context switches"));
 	trace_add_threads(json, NULL, &why);
 	tap_check(tap,
 		  json_is_null(json_object_get(json, "calls")) &&

@@ -44,7 +44,7 @@ static int trust_supports(const struct engine_config *config, enum io_kind kind,
 	(void)kind;
 	if (fd_kind == IO_FD_NONE)
 		return 0;
-	reason_set(why, "only_noops", "trust does nothing but no-ops of a known cost");
+	reason_set(why, "only_noops", "this engine performs no-ops only");
 	return -EOPNOTSUPP;
 }
 
@@ -53,13 +53,13 @@ static int trust_open(struct engine **engine, const struct engine_config *config
 {
 	struct engine *e = calloc(1, sizeof *e);
 	if (!e)
-		return reason_errno(why, "no_memory", ENOMEM, "trust engine");
+		return reason_no_memory(why, "the trust engine");
 	e->delays = config->options & (1u << DELAY);
 	e->loops_per_op = e->delays ? 0 : config->options & (1u << SLOWER) ? SLOWER_LOOPS : LOOPS;
 	e->over_ns = calloc(config->depth, sizeof *e->over_ns);
 	if (!e->over_ns) {
 		free(e);
-		return reason_errno(why, "no_memory", ENOMEM, "trust engine");
+		return reason_no_memory(why, "the trust engine");
 	}
 	op_queue_init(&e->accepted);
 	*engine = e;

@@ -24,8 +24,7 @@ int block_check_open(struct block_check *check, uint64_t block_count, uint32_t b
 	check->busy = calloc(block_count, sizeof *check->busy);
 	check->found = aligned_alloc(ALIGNMENT_BYTES, found_bytes);
 	if (!check->generation || !check->busy || !check->found)
-		return reason_errno(why, "no_memory", ENOMEM, "--verify of %llu blocks",
-				    (unsigned long long)block_count);
+		return reason_no_memory(why, "the blocks of --verify");
 	return 0;
 }
 
@@ -44,7 +43,7 @@ uint64_t block_check_take(struct block_check *check, uint64_t block)
 	return block;
 }
 
-/* Is the block that was found the one that should be there? `when` begins the sentence. */
+/* Is the block that was found the one that should be there? `when` names the moment. */
 static int compare(struct block_check *check, uint64_t block, const void *found, const char *when,
 		   struct reason *why)
 {
@@ -54,9 +53,10 @@ static int compare(struct block_check *check, uint64_t block, const void *found,
 	if (at < 0)
 		return 0;
 	reason_set(why, "data_differs",
-		   "verify: %s the block at offset %llu differs at byte %lld from its generation "
-		   "%u",
-		   when, (unsigned long long)offset, (long long)at, check->generation[block]);
+		   "verify, {when}: the block at offset {offset} differs at byte {byte} from its "
+		   "generation {generation}",
+		   reason_string("when", when), reason_int("offset", (int64_t)offset),
+		   reason_int("byte", at), reason_int("generation", check->generation[block]));
 	return -EILSEQ;
 }
 
@@ -66,14 +66,15 @@ static int read_back(struct block_check *check, uint64_t block, const char *when
 	uint64_t offset = block * check->bs_bytes;
 	ssize_t n = data_file_pread(check->fd, check->found, check->bs_bytes, offset);
 	if (n < 0)
-		return reason_errno(why, "file_not_read", errno, "verify: reading back offset %llu",
-				    (unsigned long long)offset);
+		return reason_errno(why, "block_not_read_back", errno,
+				    "verify: reading back offset {offset}",
+				    reason_int("offset", (int64_t)offset));
 	if (n == (ssize_t)check->bs_bytes)
 		return compare(check, block, check->found, when, why);
-	reason_set(why, "file_truncated",
-		   "verify: %s the file ends within the block at offset %llu: it was truncated "
-		   "during the run, or a write is missing",
-		   when, (unsigned long long)offset);
+	reason_set(why, "block_missing",
+		   "verify, {when}: the file ends within the block at offset {offset}: it was "
+		   "truncated during the run, or a write is missing",
+		   reason_string("when", when), reason_int("offset", (int64_t)offset));
 	return -EILSEQ;
 }
 
@@ -86,7 +87,7 @@ int block_check_begin(struct block_check *check, struct io_op *op, struct reason
 		return 0;
 	}
 	block_fill(op->buf, op->len_bytes, op->offset, check->generation[block] + 1);
-	return read_back(check, block, "before it was written again,", why);
+	return read_back(check, block, "before writing again", why);
 }
 
 int block_check_end(struct block_check *check, const struct io_op *op, const void *buffer,
@@ -98,8 +99,8 @@ int block_check_end(struct block_check *check, const struct io_op *op, const voi
 	check->busy[block] = 0;
 	check->finished_ops++;
 	check->generation[block] += op->kind == IO_WRITE;
-	int rc = op->kind == IO_WRITE ? read_back(check, block, "just written,", why)
-				      : compare(check, block, buffer, "read,", why);
+	int rc = op->kind == IO_WRITE ? read_back(check, block, "after writing", why)
+				      : compare(check, block, buffer, "when reading", why);
 	check->proven_ops += rc == 0;
 	return rc;
 }

@@ -50,13 +50,16 @@ static int write_chunk(int fd, const char *path, const char *chunk, uint64_t len
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && (errno == ENOSPC || errno == EDQUOT))
-			return reason_errno(why, "file_not_laid_out", errno,
-					    "laying out %s, %llu of %llu MiB written; free some "
-					    "space, or choose --size or --file",
-					    path, (unsigned long long)((offset + at) >> 20),
-					    (unsigned long long)(size_bytes >> 20));
+			return reason_errno(
+				why, "no_space", errno,
+				"laying out {path}, {written_mib} of {size_mib} MiB written; free "
+				"some space, or choose --size or --file",
+				reason_string("path", path),
+				reason_int("written_mib", (int64_t)((offset + at) >> 20)),
+				reason_int("size_mib", (int64_t)(size_bytes >> 20)));
 		if (n < 0)
-			return reason_errno(why, "file_not_laid_out", errno, "laying out %s", path);
+			return reason_errno(why, "file_not_laid_out", errno, "laying out {path}",
+					    reason_string("path", path));
 		at += (uint64_t)n;
 	}
 	return 0;
@@ -71,11 +74,12 @@ static int lay_out(int fd, const char *path, uint64_t size_bytes, uint32_t bs_by
 		bs_bytes > CHUNK_BYTES ? bs_bytes : CHUNK_BYTES / bs_bytes * bs_bytes;
 	char *chunk = malloc(chunk_bytes);
 	if (!chunk)
-		return reason_errno(why, "no_memory", ENOMEM, "laying out %s", path);
+		return reason_no_memory(why, "a piece of the test file");
 
 	int rc = 0;
 	if (ftruncate(fd, 0) < 0) /* blocks of an older layout would keep their generation */
-		rc = reason_errno(why, "file_not_laid_out", errno, "emptying %s", path);
+		rc = reason_errno(why, "file_not_laid_out", errno, "laying out {path}",
+				  reason_string("path", path));
 	for (uint64_t offset = 0; rc == 0 && offset < size_bytes;) {
 		if (interrupt_requested()) {
 			rc = interrupt_reason(why);
@@ -91,7 +95,8 @@ static int lay_out(int fd, const char *path, uint64_t size_bytes, uint32_t bs_by
 		offset += length;
 	}
 	if (rc == 0 && fsync(fd) < 0)
-		rc = reason_errno(why, "file_not_laid_out", errno, "writing back %s", path);
+		rc = reason_errno(why, "file_not_laid_out", errno, "laying out {path}",
+				  reason_string("path", path));
 	free(chunk);
 	return rc;
 }
@@ -172,9 +177,10 @@ int data_file_lock(int fd, const char *path, bool exclusive, struct reason *why)
 		return 0;
 	if (errno != EWOULDBLOCK)
 		return 0; /* a file system without locks */
-	return reason_errno(
-		why, "file_in_use", EBUSY,
-		"another run is using %s; wait for it, or name another file with --file", path);
+	return reason_errno(why, "file_in_use", EBUSY,
+			    "another run is using {path}; wait for it, or name another file with "
+			    "--file",
+			    reason_string("path", path));
 }
 
 /* Is the block device large enough, and only read? Returns 0, or -errno with `why`. */
@@ -183,16 +189,20 @@ static int check_device(int fd, const char *path, uint64_t size_bytes, bool will
 {
 	uint64_t have_bytes = 0;
 	if (ioctl(fd, BLKGETSIZE64, &have_bytes) < 0)
-		return reason_errno(why, "file_unusable", errno, "size of %s", path);
+		return reason_errno(why, "file_size_unknown", errno, "the size of {path}",
+				    reason_string("path", path));
 	if (will_write) {
 		reason_set(why, "device_not_written",
-			   "--file %s is a block device: iolab only reads those", path);
+			   "--file {path} is a block device: iolab only reads those",
+			   reason_string("path", path));
 		return -EPERM;
 	}
 	if (have_bytes >= size_bytes)
 		return 0;
-	reason_set(why, "file_too_short", "--file %s holds %llu bytes, less than --size %llu", path,
-		   (unsigned long long)have_bytes, (unsigned long long)size_bytes);
+	reason_set(why, "file_too_short",
+		   "--file {path} holds {held_bytes} bytes, less than --size {size_bytes}",
+		   reason_string("path", path), reason_int("held_bytes", (int64_t)have_bytes),
+		   reason_int("size_bytes", (int64_t)size_bytes));
 	return -EINVAL;
 }
 
@@ -202,7 +212,8 @@ static int lay_out_anew(const char *path, uint64_t size_bytes, uint32_t bs_bytes
 {
 	int fd = open(path, O_RDWR | data_file_open_flags(path));
 	if (fd < 0)
-		return reason_errno(why, "file_not_opened", errno, "--file %s, for writing", path);
+		return reason_errno(why, "file_not_opened", errno, "opening {path}",
+				    reason_string("path", path));
 	int rc = data_file_lock(fd, path, true, why);
 	if (rc == 0) {
 		rc = lay_out(fd, path, size_bytes, bs_bytes, why);
@@ -222,16 +233,17 @@ static int check_file_system(int fd, const char *path, struct reason *why)
 {
 	struct statfs fs;
 	if (fstatfs(fd, &fs) < 0)
-		return reason_errno(why, "file_unusable", errno, "the file system of %s", path);
+		return reason_errno(why, "file_system_unknown", errno, "the file system of {path}",
+				    reason_string("path", path));
 	bool may_be_silent = fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC ||
 			     fs.f_type == FUSE_SUPER_MAGIC;
 	bool is_firmware = fs.f_type == EFIVARFS_MAGIC;
 	if ((fs.f_blocks > 0 || may_be_silent) && !is_firmware)
 		return 0;
 	reason_set(why, "keeps_no_data",
-		   "--file %s is in a file system that keeps no data (as /proc and /sys); name a "
-		   "file on a disk",
-		   path);
+		   "--file {path} is in a file system that keeps no data (as /proc and /sys); name "
+		   "a file on a disk",
+		   reason_string("path", path));
 	return -EINVAL;
 }
 
@@ -245,16 +257,17 @@ static int prepare_regular(int fd, const char *path, const struct stat *status, 
 		     (uint64_t)status->st_blocks * 512 >= size_bytes && is_all_data(fd, size_bytes);
 	if (!ours && (will_write || fresh)) {
 		reason_set(why, "file_not_ours",
-			   "--file %s is not one of iolab's test files and would be overwritten; "
-			   "name another file, or delete it",
-			   path);
+			   "--file {path} is not one of iolab's test files and would be "
+			   "overwritten; name another file, or delete it",
+			   reason_string("path", path));
 		return -EEXIST;
 	}
 	if (!ours && !whole) {
 		reason_set(why, "file_has_holes",
-			   "--file %s does not hold --size %llu bytes of written data (it is "
-			   "shorter, or has holes or extents that were never written)",
-			   path, (unsigned long long)size_bytes);
+			   "--file {path} does not hold --size {size_bytes} bytes of written data "
+			   "(it is shorter, or has holes or extents that were never written)",
+			   reason_string("path", path),
+			   reason_int("size_bytes", (int64_t)size_bytes));
 		return -EINVAL;
 	}
 	return whole && !fresh ? 0 : lay_out_anew(path, size_bytes, bs_bytes, why);
@@ -269,17 +282,21 @@ int data_file_prepare(const char *path, uint64_t size_bytes, uint32_t bs_bytes, 
 		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (fd < 0 && errno == ELOOP && is_default(path))
 		return reason_errno(why, "file_is_a_link", errno,
-				    "%s is a link; delete it, or name a --file", path);
+				    "{path} is a link; delete it, or name a --file",
+				    reason_string("path", path));
 	if (fd < 0)
-		return reason_errno(why, "file_not_opened", errno, "--file %s", path);
+		return reason_errno(why, "file_not_opened", errno, "opening {path}",
+				    reason_string("path", path));
 
 	int rc;
 	struct stat status;
 	if (fstat(fd, &status) < 0) {
-		rc = reason_errno(why, "file_not_opened", errno, "--file %s", path);
+		rc = reason_errno(why, "file_not_opened", errno, "opening {path}",
+				  reason_string("path", path));
 	} else if (is_default(path) && status.st_uid != geteuid()) {
 		rc = reason_errno(why, "file_of_another_user", EPERM,
-				  "%s belongs to another user; name a --file", path);
+				  "{path} belongs to another user; name a --file",
+				  reason_string("path", path));
 	} else if (S_ISBLK(status.st_mode)) {
 		rc = check_device(fd, path, size_bytes, will_write || fresh, why);
 	} else if (S_ISREG(status.st_mode)) {
@@ -289,7 +306,8 @@ int data_file_prepare(const char *path, uint64_t size_bytes, uint32_t bs_bytes, 
 					     fresh, why);
 	} else {
 		reason_set(why, "file_unusable",
-			   "--file %s is neither a regular file nor a block device", path);
+			   "--file {path} is neither a regular file nor a block device",
+			   reason_string("path", path));
 		rc = -EINVAL;
 	}
 	close(fd);
@@ -300,23 +318,25 @@ int data_file_check(int fd, const char *path, uint64_t size_bytes, struct reason
 {
 	struct stat status;
 	if (fstat(fd, &status) < 0)
-		return reason_errno(why, "file_unusable", errno, "%s after the run", path);
+		return reason_errno(why, "file_size_unknown", errno, "the size of {path}",
+				    reason_string("path", path));
 	if (!S_ISREG(status.st_mode))
 		return 0;
 	if ((uint64_t)status.st_size < size_bytes) {
 		reason_set(why, "file_truncated",
-			   "%s was truncated during the run: %lld of %llu bytes are left, so the "
-			   "figures are those of another file",
-			   path, (long long)status.st_size, (unsigned long long)size_bytes);
+			   "{path} was truncated during the run: {left_bytes} of {size_bytes} "
+			   "bytes are left, so the figures are those of another file",
+			   reason_string("path", path), reason_int("left_bytes", status.st_size),
+			   reason_int("size_bytes", (int64_t)size_bytes));
 		return -EIO;
 	}
 	off_t hole = lseek(fd, 0, SEEK_HOLE);
 	if (hole < 0 || (uint64_t)hole >= size_bytes)
 		return 0; /* lseek(2): without holes one is found at the end; old NFS knows none */
 	reason_set(why, "file_punched",
-		   "%s got a hole during the run, at byte %lld: it was truncated or punched, so "
-		   "the figures are those of another file",
-		   path, (long long)hole);
+		   "{path} got a hole during the run, at byte {byte}: it was truncated or punched, "
+		   "so the figures are those of another file",
+		   reason_string("path", path), reason_int("byte", hole));
 	return -EIO;
 }
 
@@ -351,7 +371,7 @@ int data_file_set_cache(int fd, uint64_t size_bytes, enum cache_state cache, dou
 	if (cache == CACHE_WARM) {
 		char *chunk = malloc(CHUNK_BYTES);
 		if (!chunk)
-			return reason_errno(why, "no_memory", ENOMEM, "reading the test file");
+			return reason_no_memory(why, "a piece of the test file");
 		for (uint64_t offset = 0; offset < size_bytes && !interrupt_requested();) {
 			ssize_t n = data_file_pread(fd, chunk, CHUNK_BYTES, offset);
 			if (n <= 0)

@@ -192,7 +192,7 @@ static void echo_needs(const struct run_config *config, struct workload_needs *n
 	if (load->active < load->conns)
 		workload_refuse(needs, IO_BLOCKS_IN_SUBMIT, "would_wait_for_ever",
 				"one thread that blocks would wait for ever on the first silent "
-				"connection");
+				"descriptor");
 	else if (load->rate_per_s && load->conns > 1)
 		workload_refuse(needs, IO_BLOCKS_IN_SUBMIT, "would_miss_schedule",
 				"one thread that blocks answers a connection only when all others "
@@ -227,7 +227,7 @@ static int listen_anywhere(enum transport transport, struct sockaddr_storage *ad
 	if (fd < 0)
 		return reason_errno(why, "socket_not_made", errno, "socket");
 	if (bind(fd, (struct sockaddr *)address, *address_len) < 0 || listen(fd, SOMAXCONN) < 0) {
-		int rc = reason_errno(why, "socket_not_made", errno, "listening for the peer");
+		int rc = reason_errno(why, "not_listening", errno, "listening for the peer");
 		close(fd);
 		return rc;
 	}
@@ -249,15 +249,17 @@ static int accept_all(struct echo_workload *w, int listen_fd, struct reason *why
 			if (clock_ns() < deadline_ns)
 				continue;
 			return reason_errno(why, "connections_missing", ETIMEDOUT,
-					    "only %u of %u connections came about",
-					    w->base.fd_count, w->settings->load.conns);
+					    "only {connections} of {wanted} connections came about",
+					    reason_int("connections", w->base.fd_count),
+					    reason_int("wanted", w->settings->load.conns));
 		}
 		int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
 		if (fd < 0 && (errno == EINTR || errno == ECONNABORTED))
 			continue;
 		if (fd < 0)
 			return reason_errno(why, "connection_not_accepted", errno,
-					    "accept of connection %u", w->base.fd_count);
+					    "accept of connection {connection}",
+					    reason_int("connection", w->base.fd_count));
 		int on = 1;
 		if (w->settings->transport == TRANSPORT_TCP)
 			setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -326,7 +328,7 @@ static int allocate(struct echo_workload *w, struct reason *why)
 	w->into_message = calloc(conns, sizeof *w->into_message);
 	w->ops = aligned_alloc(64, conns * sizeof *w->ops);
 	if (!w->base.fds || !w->into_message || !w->ops)
-		return reason_errno(why, "no_memory", ENOMEM, "%u connections", conns);
+		return reason_no_memory(why, "connections");
 	memset(w->ops, 0, conns * sizeof *w->ops);
 	return 0;
 }
@@ -351,7 +353,7 @@ static int echo_open(struct workload **workload, const struct run_config *config
 	unsigned conns = config->settings->load.conns;
 	struct echo_workload *w = calloc(1, sizeof *w);
 	if (!w)
-		return reason_errno(why, "no_memory", ENOMEM, "echo workload");
+		return reason_no_memory(why, "the echo workload");
 	w->base.ops = config->workload;
 	w->base.depth = conns;
 	w->settings = config->settings;
@@ -402,8 +404,9 @@ static int end_connection(struct echo_workload *w, const struct io_op *op)
 		return w->ended_early;
 	w->ended_early = op->result < 0 ? (int)op->result : -ECONNRESET;
 	return reason_errno(&w->base.failure, "operation_failed", w->ended_early,
-			    "%s on connection %u, before the run was over",
-			    op->kind == IO_SEND ? "send" : "receive", op->slot);
+			    "{operation} at {place} {position}",
+			    reason_string("operation", op->kind == IO_SEND ? "send" : "receive"),
+			    reason_string("place", "connection"), reason_int("position", op->slot));
 }
 
 static void count_sent(struct echo_workload *w, const struct io_op *op)

@@ -63,18 +63,24 @@ struct client {
 	char *received, *expected;
 };
 
-static void fail(struct client *c, const struct connection *conn, const char *what, int error)
+/* Where the first failure goes; NULL after it. */
+static struct reason *failure_of(struct client *c)
 {
-	if (!c->shared->failed) {
-		if (error)
-			reason_errno(&c->shared->failure, "peer_failed", error,
-				     "peer, connection %u: %s", conn ? conn->index : 0, what);
-		else
-			reason_set(&c->shared->failure, "peer_failed", "peer, connection %u: %s",
-				   conn ? conn->index : 0, what);
-		c->shared->failed = 1;
-	}
+	return c->shared->failed ? NULL : &c->shared->failure;
+}
+
+static void end_failed(struct client *c)
+{
+	c->shared->failed = 1;
 	_exit(1);
+}
+
+static void fail(struct client *c, const struct connection *conn, const char *call, int error)
+{
+	reason_errno(failure_of(c), "peer_call_failed", error,
+		     "peer, connection {connection}: {call}",
+		     reason_int("connection", conn ? conn->index : 0), reason_string("call", call));
+	end_failed(c);
 }
 
 /*
@@ -279,24 +285,50 @@ static void receive(struct client *c, struct connection *conn)
 		return; /* epoll reports it again */
 	if (n < 0)
 		fail(c, conn, "recv", errno);
-	if (n == 0)
-		fail(c, conn, "the server closed the connection in the midst of the run", 0);
+	if (n == 0) {
+		reason_set(
+			failure_of(c), "server_closed_early",
+			"peer, connection {connection}: the server closed the connection in the midst of the run",
+			reason_int("connection", conn->index));
+		end_failed(c);
+	}
 	int64_t echoed = ((int64_t)conn->sequence - conn->receiving) * c->load->msg_size_bytes +
 			 conn->sent_bytes - conn->received_bytes;
-	if (n > echoed)
-		fail(c, conn, "the server sent more than it had received", 0);
+	if (n > echoed) {
+		reason_set(
+			failure_of(c), "server_sent_too_much",
+			"peer, connection {connection}: the server sent more than it had received",
+			reason_int("connection", conn->index));
+		end_failed(c);
+	}
 	build_payload(c, conn, conn->receiving, c->expected, conn->received_bytes, (uint32_t)n);
 	if (!c->load->trust_echo &&
 	    memcmp(c->received, c->expected + conn->received_bytes % 8, (size_t)n) != 0) {
-		char what[100];
-		snprintf(what, sizeof what, "message %u: the echo differs within bytes %u to %u",
-			 conn->receiving, conn->received_bytes,
-			 conn->received_bytes + (uint32_t)n - 1);
-		fail(c, conn, what, 0);
+		reason_set(
+			failure_of(c), "echo_differs",
+			"peer, connection {connection}: message {message}: the echo differs within "
+			"bytes {first_byte} to {last_byte}",
+			reason_int("connection", conn->index),
+			reason_int("message", conn->receiving),
+			reason_int("first_byte", conn->received_bytes),
+			reason_int("last_byte", conn->received_bytes + (uint32_t)n - 1));
+		end_failed(c);
 	}
 	conn->received_bytes += (uint32_t)n;
 	if (conn->received_bytes == c->load->msg_size_bytes)
 		end_message(c, conn);
+}
+
+static void fail_to_connect(struct client *c, const struct connection *conn)
+{
+	if (errno != EADDRNOTAVAIL)
+		fail(c, conn, "connect", errno);
+	reason_errno(
+		failure_of(c), "no_free_port", errno,
+		"peer, connection {connection}: no port is free; the kernel keeps those of ended "
+		"connections for a minute (TIME_WAIT)",
+		reason_int("connection", conn->index));
+	end_failed(c);
 }
 
 static void connect_all(struct client *c, const struct sockaddr *address, socklen_t address_len)
@@ -310,12 +342,7 @@ static void connect_all(struct client *c, const struct sockaddr *address, sockle
 		if (conn->fd < 0)
 			fail(c, conn, "socket", errno);
 		if (connect(conn->fd, address, address_len) < 0)
-			fail(c, conn,
-			     errno == EADDRNOTAVAIL
-				     ? "connect: no port is free; the kernel keeps those of ended connections for a "
-				       "minute (TIME_WAIT)"
-				     : "connect",
-			     errno);
+			fail_to_connect(c, conn);
 		int on = 1;
 		if (address->sa_family == AF_INET &&
 		    setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0)
@@ -357,14 +384,17 @@ static void give_up(struct client *c)
 	const struct connection *conn = &c->connections[i];
 	uint32_t sent_bytes =
 		conn->receiving == conn->sequence ? conn->sent_bytes : c->load->msg_size_bytes;
-	char what[200];
-	snprintf(
-		what, sizeof what,
-		"message %u never came back: %u bytes were sent, %u returned, and nothing followed "
-		"for %d s; %u of %u connections wait for an echo",
-		conn->receiving, sent_bytes, conn->received_bytes, PEER_PATIENCE_S, c->open_count,
-		c->load->active);
-	fail(c, conn, what, 0);
+	reason_set(
+		failure_of(c), "echo_missing",
+		"peer, connection {connection}: message {message} never came back: {sent_bytes} "
+		"bytes were sent, {returned_bytes} returned, and nothing followed for {patience_s} "
+		"s; {waiting} of {active} connections wait for an echo",
+		reason_int("connection", conn->index), reason_int("message", conn->receiving),
+		reason_int("sent_bytes", sent_bytes),
+		reason_int("returned_bytes", conn->received_bytes),
+		reason_int("patience_s", PEER_PATIENCE_S), reason_int("waiting", c->open_count),
+		reason_int("active", c->load->active));
+	end_failed(c);
 }
 
 /*
@@ -445,7 +475,7 @@ static void begin_schedule(struct client *c, struct connection *conn)
 	conn->receiving = 1;
 	conn->begun_ns_of = malloc(ON_THE_WAY_MAX * sizeof *conn->begun_ns_of);
 	if (!conn->begun_ns_of)
-		fail(c, conn, "memory", ENOMEM);
+		fail(c, conn, "malloc", ENOMEM);
 }
 
 /* The peer's whole life, in the child. */
@@ -465,7 +495,7 @@ static void live(struct peer_shared *shared, const struct echo_load *load, int c
 	};
 	c.pausing_end = &c.pausing;
 	if (!c.connections || !c.received || !c.expected)
-		fail(&c, NULL, "memory", ENOMEM);
+		fail(&c, NULL, "malloc", ENOMEM);
 	struct epoll_event control = { .events = EPOLLIN, .data.ptr = NULL };
 	struct epoll_event timer = { .events = EPOLLIN, .data.ptr = c.connections + load->conns };
 	if (c.epoll_fd < 0 || c.timer_fd < 0 ||
@@ -496,11 +526,13 @@ int echo_peer_start(struct echo_peer *peer, const struct echo_load *load,
 {
 	*peer = (struct echo_peer) { .control_fd = eventfd(0, EFD_CLOEXEC) };
 	if (peer->control_fd < 0)
-		return reason_errno(why, "peer_not_started", errno, "eventfd");
+		return reason_errno(why, "peer_not_started", errno, "starting the peer, {call}",
+				    reason_string("call", "eventfd"));
 	void *shared = mmap(NULL, sizeof *peer->shared, PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
-		return reason_errno(why, "peer_not_started", errno, "memory shared with the peer");
+		return reason_errno(why, "peer_not_started", errno, "starting the peer, {call}",
+				    reason_string("call", "mmap"));
 	peer->shared = shared;
 	histogram_reset(&peer->shared->round_trips);
 	histogram_reset(&peer->shared->uncorrected);
@@ -509,7 +541,8 @@ int echo_peer_start(struct echo_peer *peer, const struct echo_load *load,
 	pid_t parent = getpid();
 	peer->pid = fork();
 	if (peer->pid < 0)
-		return reason_errno(why, "peer_not_started", errno, "fork of the peer");
+		return reason_errno(why, "peer_not_started", errno, "starting the peer, {call}",
+				    reason_string("call", "fork"));
 	if (peer->pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != parent)
@@ -555,8 +588,8 @@ static int judge(struct echo_peer *peer, int status, struct reason *why)
 		return -EPROTO;
 	}
 	if (WIFSIGNALED(status)) {
-		reason_set(why, "peer_killed", "the peer process was killed by SIG%s",
-			   sigabbrev_np(WTERMSIG(status)));
+		reason_set(why, "peer_killed", "the peer process was killed by SIG{signal}",
+			   reason_string("signal", sigabbrev_np(WTERMSIG(status))));
 		return -ECHILD;
 	}
 	if (peer->shared->phase < PEER_STOP) {
@@ -586,8 +619,9 @@ int echo_peer_finish(struct echo_peer *peer, struct reason *why)
 	}
 	if (peer->pid <= 0)
 		return 0;
-	reason_set(why, "peer_hung", "the peer process did not end within %d s of being told to",
-		   PEER_PATIENCE_S + 1);
+	reason_set(why, "peer_hung",
+		   "the peer process did not end within {patience_s} s of being told to",
+		   reason_int("patience_s", PEER_PATIENCE_S + 1));
 	return -ETIMEDOUT;
 }
 

@@ -25,19 +25,10 @@ static void test_file_missing(struct findings *found, const struct said *cure, c
 			      int error)
 {
 	struct reason why;
-	reason_errno(&why, "file_not_opened", error, "%s", path);
+	reason_errno(&why, "file_not_opened", error, "opening {path}", reason_string("path", path));
 	add_finding(found, &test_file, MISSING, cure,
-		    remark_because("path_refused", "{why}", &why));
+		    remark_because("path_refused", "{cause}", &why));
 	found->can_compare = false;
-}
-
-#define ERROR_WORDS_SIZE 128
-
-/* "EINVAL: Invalid argument" in `text`, which is returned. */
-static const char *error_words(int error, char text[ERROR_WORDS_SIZE])
-{
-	snprintf(text, ERROR_WORDS_SIZE, "%s: %s", errno_name(error), strerror(error));
-	return text;
 }
 
 /* Reads one block past the page cache. */
@@ -45,16 +36,14 @@ static void examine_direct(struct findings *found, const char *path)
 {
 	static const struct said another = { "another_file_system",
 					     "name a place on another file system with --file" };
-	char text[ERROR_WORDS_SIZE];
 	void *buffer;
 	if (posix_memalign(&buffer, 4096, 4096) != 0)
 		return;
 	int fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
 	if (fd < 0 || pread(fd, buffer, 4096, 0) < 0)
 		add_finding(found, &o_direct, MISSING, &another,
-			    remark_new("o_direct_refused",
-				       with_text("error", error_words(errno, text)),
-				       "{error}: the file system refuses it"));
+			    remark_new("o_direct_refused", with_text("errno", errno_name(errno)),
+				       "{errno}: the file system refuses it"));
 	else
 		add_finding(
 			found, &o_direct, GOOD, NULL,

@@ -243,7 +243,7 @@ static void file_needs(const struct run_config *config, struct workload_needs *n
 	else if (s->fdatasync_every)
 		workload_need(needs, IO_FDATASYNC, IO_FD_FILE);
 	if (config->verify)
-		workload_refuse(needs, IO_MOVES_NO_BYTES, "moves_no_bytes",
+		workload_refuse(needs, IO_MOVES_NO_BYTES, "cannot_be_verified",
 				"an engine that moves no bytes cannot pass --verify");
 }
 
@@ -254,12 +254,12 @@ static int open_data_file(const struct workload_settings *s, struct reason *why)
 	if (fd >= 0)
 		return fd;
 	if (errno == EINVAL && s->direct)
-		return reason_errno(
-			why, "direct_refused", errno,
-			"the file system of %s refuses O_DIRECT; use --direct 0, or --file "
-			"on another",
-			path_of(s));
-	return reason_errno(why, "file_not_opened", errno, "--file %s", path_of(s));
+		return reason_errno(why, "direct_refused", errno,
+				    "the file system of {path} refuses O_DIRECT; use --direct 0, "
+				    "or --file on another",
+				    reason_string("path", path_of(s)));
+	return reason_errno(why, "file_not_opened", errno, "opening {path}",
+			    reason_string("path", path_of(s)));
 }
 
 /* One real read tells whether the block size suits O_DIRECT here, whatever the rule may be. */
@@ -269,12 +269,12 @@ static int try_block_size(const struct workload_settings *s, int fd, void *buffe
 	if (data_file_pread(fd, buffer, s->bs_bytes, 0) >= 0)
 		return 0;
 	if (errno == EINVAL && s->direct)
-		return reason_errno(
-			why, "block_size_refused", errno,
-			"--bs %u is not aligned for O_DIRECT on this device; multiples of "
-			"4096 always are",
-			s->bs_bytes);
-	return reason_errno(why, "file_not_read", errno, "reading %s", path_of(s));
+		return reason_errno(why, "block_size_refused", errno,
+				    "--bs {bs_bytes} is not aligned for O_DIRECT on this device; "
+				    "multiples of 4096 always are",
+				    reason_int("bs_bytes", s->bs_bytes));
+	return reason_errno(why, "file_not_read", errno, "reading {path}",
+			    reason_string("path", path_of(s)));
 }
 
 static int open_descriptors(struct file_workload *w, struct reason *why)
@@ -283,7 +283,7 @@ static int open_descriptors(struct file_workload *w, struct reason *why)
 	unsigned count = s->fd_per_slot ? w->base.depth : 1;
 	w->base.fds = calloc(count, sizeof *w->base.fds);
 	if (!w->base.fds)
-		return reason_errno(why, "no_memory", ENOMEM, "%u descriptors", count);
+		return reason_no_memory(why, "descriptors");
 	int rc = s->fd_per_slot ? workload_raise_fd_limit("--fd-per-op: --depth", count, count, why)
 				: 0;
 	if (rc < 0)
@@ -321,7 +321,7 @@ static int allocate(struct file_workload *w, struct reason *why)
 	w->idle = malloc(depth * sizeof(struct io_op *));
 	w->unfinished = malloc(depth * sizeof(struct io_op *));
 	if (!w->ops || !w->idle || !w->unfinished)
-		return reason_errno(why, "no_memory", ENOMEM, "file workload, depth %u", depth);
+		return reason_no_memory(why, "the file workload");
 	w->check.fd = w->base.fds[0].fd;
 	rc = w->verify ? block_check_open(&w->check, w->block_count, w->settings->bs_bytes, why)
 		       : 0;
@@ -364,7 +364,7 @@ static int file_open(struct workload **workload, const struct run_config *config
 	const struct workload_settings *s = config->settings;
 	struct file_workload *w = calloc(1, sizeof *w);
 	if (!w)
-		return reason_errno(why, "no_memory", ENOMEM, "file workload");
+		return reason_no_memory(why, "the file workload");
 	w->base.ops = config->workload;
 	w->base.depth = config->depth;
 	w->op_limit = config->op_limit;
@@ -500,11 +500,16 @@ static int describe_failure(struct file_workload *w, const struct io_op *op)
 							  [IO_FDATASYNC] = "fdatasync" };
 	if (op->result < 0)
 		return reason_errno(&w->base.failure, "operation_failed", (int)op->result,
-				    "%s of %u bytes at offset %llu", verbs[op->kind], op->len_bytes,
-				    (unsigned long long)op->offset);
+				    "{operation} at {place} {position}",
+				    reason_string("operation", verbs[op->kind]),
+				    reason_string("place", "offset"),
+				    reason_int("position", (int64_t)op->offset));
 	reason_set(&w->base.failure, "moved_nothing",
-		   "%s at offset %llu moved nothing: was %s truncated during the run?",
-		   verbs[op->kind], (unsigned long long)op->offset, path_of(w->settings));
+		   "{operation} at offset {offset} moved nothing: was {path} truncated during the "
+		   "run?",
+		   reason_string("operation", verbs[op->kind]),
+		   reason_int("offset", (int64_t)op->offset),
+		   reason_string("path", path_of(w->settings)));
 	return -EIO;
 }
 

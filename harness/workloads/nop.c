@@ -37,15 +37,14 @@ static int nop_open(struct workload **workload, const struct run_config *config,
 	unsigned depth = config->depth;
 	struct nop_workload *w = calloc(1, sizeof *w);
 	if (!w)
-		return reason_errno(why, "no_memory", ENOMEM, "nop workload");
+		return reason_no_memory(why, "the nop workload");
 	w->base.ops = config->workload;
 	w->base.depth = depth;
 	w->op_limit = config->op_limit;
 	w->ops = aligned_alloc(64, depth * sizeof *w->ops);
 	w->idle = malloc(depth * sizeof(struct io_op *));
-	int rc = !w->ops || !w->idle
-			 ? reason_errno(why, "no_memory", ENOMEM, "nop workload, depth %u", depth)
-			 : workload_arena_alloc(&w->base, 1, 1, why);
+	int rc = !w->ops || !w->idle ? reason_no_memory(why, "the nop workload")
+				     : workload_arena_alloc(&w->base, 1, 1, why);
 	if (rc < 0) {
 		nop_close(&w->base);
 		return rc;
@@ -89,7 +88,10 @@ static int nop_complete(struct workload *workload, struct io_op *const *ops, uns
 	for (unsigned i = 0; i < count; i++) {
 		if (ops[i]->result != 0)
 			rc = reason_errno(&w->base.failure, "operation_failed", (int)ops[i]->result,
-					  "no-op");
+					  "{operation} at {place} {position}",
+					  reason_string("operation", "no-op"),
+					  reason_string("place", "slot"),
+					  reason_int("position", ops[i]->slot));
 		w->idle[w->idle_count++] = ops[i];
 	}
 	workload_record(&w->base, ops, count, now_ns);

@@ -136,9 +136,10 @@ static void pipe_needs(const struct run_config *config, struct workload_needs *n
 	(void)config;
 	workload_need(needs, IO_READ, IO_FD_PIPE);
 	workload_need(needs, IO_WRITE, IO_FD_PIPE);
-	workload_refuse(needs, IO_BLOCKS_IN_SUBMIT, "would_wait_for_ever",
-			"one thread that blocks would wait for ever on the first empty pipe");
-	workload_refuse(needs, IO_MOVES_NO_BYTES, "moves_no_bytes",
+	workload_refuse(
+		needs, IO_BLOCKS_IN_SUBMIT, "would_wait_for_ever",
+		"one thread that blocks would wait for ever on the first silent descriptor");
+	workload_refuse(needs, IO_MOVES_NO_BYTES, "passes_no_token",
 			"an engine that moves no bytes passes no token");
 }
 
@@ -195,8 +196,8 @@ static int open_pipes(struct pipe_workload *w, struct reason *why)
 	for (unsigned i = 0; rc == 0 && i < pipes; i++) {
 		int ends[2];
 		if (pipe2(ends, O_CLOEXEC) < 0)
-			return reason_errno(why, "pipe_not_made", errno, "pipe %u of %u", i + 1,
-					    pipes);
+			return reason_errno(why, "pipe_not_made", errno, "pipe {pipe} of {pipes}",
+					    reason_int("pipe", i + 1), reason_int("pipes", pipes));
 		for (unsigned end = 0; end < 2; end++)
 			w->base.fds[w->base.fd_count++] =
 				(struct workload_fd) { ends[end], IO_FD_PIPE };
@@ -211,7 +212,7 @@ static int allocate(struct pipe_workload *w, struct reason *why)
 	w->stations = aligned_alloc(64, pipes * sizeof *w->stations);
 	w->tokens = calloc(w->settings->tokens, sizeof *w->tokens);
 	if (!w->base.fds || !w->stations || !w->tokens)
-		return reason_errno(why, "no_memory", ENOMEM, "%u pipes", pipes);
+		return reason_no_memory(why, "pipes");
 	memset(w->stations, 0, pipes * sizeof *w->stations);
 	return workload_arena_alloc(&w->base, pipes, w->settings->msg_size_bytes, why);
 }
@@ -221,7 +222,7 @@ static int pipe_open(struct workload **workload, const struct run_config *config
 {
 	struct pipe_workload *w = calloc(1, sizeof *w);
 	if (!w)
-		return reason_errno(why, "no_memory", ENOMEM, "pipe workload");
+		return reason_no_memory(why, "the pipe workload");
 	w->base.ops = config->workload;
 	w->base.depth = config->depth;
 	w->settings = config->settings;
@@ -298,9 +299,10 @@ static int verify_token(struct pipe_workload *w, const struct station *s)
 	for (unsigned i = 0; i < w->settings->msg_size_bytes / 8; i++) {
 		if (words[i] == token_word(w, pipe, s->received, i))
 			continue;
-		reason_set(&w->base.failure, "data_differs",
-			   "verify: message %llu through pipe %u differs at byte %u",
-			   (unsigned long long)s->received, pipe, 8 * i);
+		reason_set(&w->base.failure, "message_differs",
+			   "verify: message {message} through pipe {pipe} differs at byte {byte}",
+			   reason_int("message", (int64_t)s->received), reason_int("pipe", pipe),
+			   reason_int("byte", 8 * i));
 		return -EILSEQ;
 	}
 	return 0;
@@ -312,7 +314,8 @@ static int arrive(struct pipe_workload *w, struct station *s, uint64_t now_ns)
 	struct tally *tally = &w->base.tally;
 	if (!s->first) {
 		reason_set(&w->base.failure, "unsent_token",
-			   "a token came out of pipe %u that nobody had sent", s->op.slot);
+			   "a token came out of pipe {pipe} that nobody had sent",
+			   reason_int("pipe", s->op.slot));
 		return -EILSEQ;
 	}
 	int rc = w->verify ? verify_token(w, s) : 0;
@@ -330,8 +333,10 @@ static int arrive(struct pipe_workload *w, struct station *s, uint64_t now_ns)
 static int describe_failure(struct pipe_workload *w, const struct io_op *op)
 {
 	int error = op->result < 0 ? (int)op->result : -EPIPE;
-	return reason_errno(&w->base.failure, "operation_failed", error, "%s at station %u",
-			    op->kind == IO_READ ? "read" : "write", op->slot);
+	return reason_errno(&w->base.failure, "operation_failed", error,
+			    "{operation} at {place} {position}",
+			    reason_string("operation", op->kind == IO_READ ? "read" : "write"),
+			    reason_string("place", "station"), reason_int("position", op->slot));
 }
 
 /* After a failure nobody reads this pipe any more: makes room for a write that is on its way. */
@@ -436,9 +441,10 @@ static int pipe_check(struct workload *workload)
 	if (lost == 0)
 		return 0;
 	reason_set(&w->base.failure, "tokens_lost",
-		   "%u of %u tokens never arrived, the first since %.1f s: a write was lost, or a "
-		   "read never ended",
-		   lost, w->settings->tokens, (double)longest_ns / NS_PER_S);
+		   "{lost} of {tokens} tokens never arrived, the first since {silence_s} s: a "
+		   "write was lost, or a read never ended",
+		   reason_int("lost", lost), reason_int("tokens", w->settings->tokens),
+		   reason_real("silence_s", (double)longest_ns / NS_PER_S));
 	return -EIO;
 }
 

@@ -41,7 +41,8 @@ int nameless_file(const char *folder, uint64_t size_bytes, int flags, struct rea
 	snprintf(path, sizeof path, "%s/iolab-probe-XXXXXX", folder);
 	int filling = mkostemp(path, O_CLOEXEC);
 	if (filling < 0)
-		return reason_errno(why, "probe_file", errno, "making a file in %s", folder);
+		return reason_errno(why, "probe_not_made", errno, "making a file in {folder}",
+				    reason_string("folder", folder));
 	int opened = open(path, O_RDWR | O_CLOEXEC | flags);
 	int rc = opened < 0 ? -errno : 0;
 	unlink(path); /* at once: whatever happens now leaves nothing behind */
@@ -52,7 +53,8 @@ int nameless_file(const char *folder, uint64_t size_bytes, int flags, struct rea
 		return opened;
 	if (opened >= 0)
 		close(opened);
-	return reason_errno(why, "probe_file", rc, "a file in %s", folder);
+	return reason_errno(why, "probe_not_opened", rc, "opening a file in {folder}",
+			    reason_string("folder", folder));
 }
 
 /* The other process: a byte in, a while, a byte out; until the asking end is closed. */
@@ -73,13 +75,17 @@ int answerer_start(struct answerer *answerer, bool is_pipe, unsigned after_ms, s
 	if ((is_pipe ? pipe2(ends, O_CLOEXEC)
 		     : socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)) < 0 ||
 	    pipe2(asking, O_CLOEXEC) < 0)
-		return reason_errno(why, "probe_answerer", errno, "pipe or socketpair");
+		return reason_errno(why, "answerer_not_started", errno,
+				    "starting the answering process, {call}",
+				    reason_string("call", "pipe or socketpair"));
 	pid_t parent = getpid();
 	*answerer = (struct answerer) {
 		.fd = ends[0], .far_fd = ends[1], .ask_fd = asking[1], .pid = fork()
 	};
 	if (answerer->pid < 0)
-		return reason_errno(why, "probe_answerer", errno, "fork");
+		return reason_errno(why, "answerer_not_started", errno,
+				    "starting the answering process, {call}",
+				    reason_string("call", "fork"));
 	if (answerer->pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != parent)

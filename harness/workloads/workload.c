@@ -162,7 +162,7 @@ int workload_settings_begin(struct run_config *config, struct reason *why)
 	const struct workload_ops *workload = config->workload;
 	config->settings = workload->settings_bytes ? calloc(1, workload->settings_bytes) : NULL;
 	if (workload->settings_bytes && !config->settings)
-		return reason_errno(why, "no_memory", ENOMEM, "settings of %s", workload->name);
+		return reason_no_memory(why, "settings");
 	for (const struct option_row *row = workload->options; row && row->name; row++)
 		option_store_default(row, base_of(config, row));
 	return 0;
@@ -194,12 +194,12 @@ void workload_need(struct workload_needs *needs, enum io_kind kind, enum io_fd_k
 }
 
 void workload_refuse(struct workload_needs *needs, enum engine_trait trait, const char *id,
-		     const char *why)
+		     const char *text)
 {
 	assert(needs->refused_count < WORKLOAD_NEEDS_MAX);
 	needs->refused[needs->refused_count].trait = trait;
 	needs->refused[needs->refused_count].id = id;
-	needs->refused[needs->refused_count++].why = why;
+	needs->refused[needs->refused_count++].text = text;
 }
 
 int workload_usual_config(const struct workload_ops *workload, struct run_config *config,
@@ -272,7 +272,7 @@ int workload_supported(const struct run_config *config, struct reason *why)
 	for (unsigned i = 0; i < needs.refused_count; i++) {
 		if (!(config->engine->traits & needs.refused[i].trait))
 			continue;
-		reason_set(why, needs.refused[i].id, "%s", needs.refused[i].why);
+		reason_store(why, 0, needs.refused[i].id, needs.refused[i].text, REASON_LIST());
 		return -EOPNOTSUPP;
 	}
 	return 0;
@@ -286,11 +286,12 @@ int workload_raise_fd_limit(const char *option, unsigned value, unsigned count, 
 	setrlimit(RLIMIT_NOFILE, &limit);
 	if (limit.rlim_max >= count + OTHER_FDS)
 		return 0;
-	reason_set(
-		why, "descriptor_limit",
-		"%s %u needs %u descriptors, and RLIMIT_NOFILE allows %llu; lower it, or raise the "
-		"hard limit (ulimit -Hn)",
-		option, value, count + OTHER_FDS, (unsigned long long)limit.rlim_max);
+	reason_set(why, "descriptor_limit",
+		   "{option} {value} needs {needed} descriptors, and RLIMIT_NOFILE allows {limit}; "
+		   "lower it, or raise the hard limit (ulimit -Hn)",
+		   reason_string("option", option), reason_int("value", value),
+		   reason_int("needed", count + OTHER_FDS),
+		   reason_int("limit", (int64_t)limit.rlim_max));
 	return -EMFILE;
 }
 
@@ -327,8 +328,7 @@ int workload_arena_alloc(struct workload *workload, unsigned depth, size_t len_b
 	void *arena = mmap(NULL, stride * depth, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (arena == MAP_FAILED)
-		return reason_errno(why, "no_memory", errno, "%u buffers of %zu bytes", depth,
-				    stride);
+		return reason_no_memory(why, "buffers");
 	workload->arena = arena;
 	workload->arena_len_bytes = stride * depth;
 	return 0;

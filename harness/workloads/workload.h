@@ -90,14 +90,14 @@ struct workload_needs {
 	unsigned pair_count;
 	struct {
 		unsigned trait; /* that it cannot live with */
-		const char *id, *why; /* of the reason, see reason.h */
+		const char *id, *text; /* of the reason, see reason.h; it has no values */
 	} refused[WORKLOAD_NEEDS_MAX];
 	unsigned refused_count;
 };
 
 void workload_need(struct workload_needs *needs, enum io_kind kind, enum io_fd_kind fd_kind);
 void workload_refuse(struct workload_needs *needs, enum engine_trait trait, const char *id,
-		     const char *why);
+		     const char *text);
 
 /* What is swept along a figure's x axis: one of the workload's own options. */
 struct sweep_axis {

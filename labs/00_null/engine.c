@@ -50,7 +50,7 @@ static int null_open(struct engine **engine, const struct engine_config *config,
 {
 	struct engine *e = malloc(sizeof *e);
 	if (!e)
-		return reason_errno(why, "no_memory", ENOMEM, "null engine");
+		return reason_no_memory(why, "the null engine");
 	op_queue_init(&e->finished);
 	e->capacity = config->depth;
 	//> 2 With the option NARROW it holds only half of the depth, rounded up: an engine that

@@ -62,8 +62,7 @@ static int threads_supports(const struct engine_config *config, enum io_kind kin
 	(void)fd_kind;
 	if (kind != IO_NOP)
 		return 0;
-	reason_set(why, "no_noop",
-		   "there is no system call that does nothing, for a thread to block in");
+	reason_set(why, "no_noop_call", "there is no system call that does nothing");
 	return -EOPNOTSUPP;
 }
 
@@ -135,8 +134,7 @@ static int threads_open(struct engine **engine, const struct engine_config *conf
 {
 	struct engine *e = calloc(1, sizeof *e + config->depth * sizeof *e->workers);
 	if (!e)
-		return reason_errno(why, "no_memory", ENOMEM, "threads engine, depth %u",
-				    config->depth);
+		return reason_no_memory(why, "the threads engine");
 	op_queue_init(&e->waiting);
 	op_queue_init(&e->finished);
 	pthread_mutex_init(&e->lock, NULL);
@@ -169,9 +167,10 @@ static int threads_open(struct engine **engine, const struct engine_config *conf
 	pthread_sigmask(SIG_SETMASK, &previous_mask, NULL);
 	if (error) {
 		reason_errno(why, "thread_not_started", error,
-			     "thread %u of %u (see ulimit -u, the pids cgroup and "
+			     "thread {thread} of {threads} (see ulimit -u, the pids cgroup and "
 			     "/proc/sys/kernel/threads-max)",
-			     e->worker_count + 1, config->depth);
+			     reason_int("thread", e->worker_count + 1),
+			     reason_int("threads", config->depth));
 		join_workers(e);
 		return -error;
 	}

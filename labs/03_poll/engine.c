@@ -34,7 +34,8 @@ static int poll_supports(const struct engine_config *config, enum io_kind kind,
 	(void)fd_kind;
 	if (kind != IO_NOP)
 		return 0;
-	reason_set(why, "no_noop", "poll waits for descriptors, and a no-op has none");
+	reason_set(why, "noop_has_no_descriptor",
+		   "the engine waits for descriptors, and a no-op has none");
 	return -EOPNOTSUPP;
 }
 
@@ -49,14 +50,13 @@ static int poll_open(struct engine **engine, const struct engine_config *config,
 {
 	struct engine *e = calloc(1, sizeof *e);
 	if (!e)
-		return reason_errno(why, "no_memory", ENOMEM, "poll engine");
+		return reason_no_memory(why, "the poll engine");
 	op_queue_init(&e->finished);
 	e->watched = malloc(config->depth * sizeof *e->watched);
 	e->waiting = malloc(config->depth * sizeof(struct io_op *));
 	if (!e->watched || !e->waiting) {
 		poll_close(e);
-		return reason_errno(why, "no_memory", ENOMEM, "poll engine, depth %u",
-				    config->depth);
+		return reason_no_memory(why, "the poll engine");
 	}
 	*engine = e;
 	return 0;

@@ -324,7 +324,7 @@ static int try_a_file(struct reason *why)
 	int rc = 0;
 	struct epoll_event event = { .events = EPOLLIN };
 	if (epoll_fd < 0 || file < 0)
-		rc = reason_errno(why, "epoll_not_made", errno, "epoll_create1, memfd_create");
+		rc = reason_errno(why, "epoll_not_made", errno, "setting up epoll");
 	else if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, file, &event) < 0)
 		rc = reason_errno(why, "epoll_refuses_files", errno,
 				  "epoll_ctl(EPOLL_CTL_ADD) refuses a regular file, which is "
@@ -360,7 +360,8 @@ static int epoll_supports(const struct engine_config *config, enum io_kind kind,
 		return -EINVAL;
 	}
 	if (kind == IO_NOP) {
-		reason_set(why, "no_noop", "epoll waits for descriptors, and a no-op has none");
+		reason_set(why, "noop_has_no_descriptor",
+			   "the engine waits for descriptors, and a no-op has none");
 		return -EOPNOTSUPP;
 	}
 	if (fd_kind == IO_FD_PIPE && (config->options & OPTION_EDGE)) {
@@ -385,7 +386,7 @@ static int epoll_open(struct engine **engine, const struct engine_config *config
 {
 	struct engine *e = calloc(1, sizeof *e);
 	if (!e)
-		return reason_errno(why, "no_memory", ENOMEM, "epoll engine");
+		return reason_no_memory(why, "the epoll engine");
 	op_queue_init(&e->finished);
 	e->mode = &level;
 	if (config->options & OPTION_EDGE)
@@ -396,8 +397,8 @@ static int epoll_open(struct engine **engine, const struct engine_config *config
 	e->watched = calloc(config->max_fds, sizeof *e->watched);
 	e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (!e->watched || e->epoll_fd < 0) {
-		int rc = reason_errno(why, "no_memory", e->watched ? errno : ENOMEM,
-				      "epoll_create1");
+		int rc = e->watched ? reason_errno(why, "epoll_not_made", errno, "setting up epoll")
+				    : reason_no_memory(why, "the epoll engine");
 		epoll_close(e);
 		return rc;
 	}
@@ -408,12 +409,12 @@ static int epoll_open(struct engine **engine, const struct engine_config *config
 static int epoll_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_kind fd_kind,
 			struct reason *why)
 {
+	(void)fd_kind;
 	struct watched *w = &e->watched[fd_slot];
 	*w = (struct watched) { .fd = fd };
 	int rc = e->mode->on_attach(e, w);
 	if (rc < 0)
-		reason_errno(why, "epoll_ctl_add", rc, "epoll_ctl(EPOLL_CTL_ADD) on %s",
-			     fd_kind == IO_FD_FILE ? "a regular file" : "a descriptor");
+		reason_errno(why, "epoll_ctl_add", rc, "epoll_ctl(EPOLL_CTL_ADD)");
 	return rc;
 }
 

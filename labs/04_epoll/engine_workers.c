@@ -62,8 +62,7 @@ static int workers_supports(const struct engine_config *config, enum io_kind kin
 	if (fd_kind == IO_FD_FILE && kind != IO_NOP)
 		return try_a_wait(why);
 	if (fd_kind == IO_FD_NONE)
-		reason_set(why, "no_noop",
-			   "there is no system call that does nothing, for a worker to make");
+		reason_set(why, "no_noop_call", "there is no system call that does nothing");
 	else
 		reason_set(why, "only_files",
 			   "worker threads are for files; sockets and pipes need none, see the "
@@ -167,8 +166,10 @@ static int start_workers(struct engine *e, unsigned count, struct reason *why)
 	pthread_sigmask(SIG_SETMASK, &previous, NULL);
 	if (error)
 		return reason_errno(why, "thread_not_started", error,
-				    "worker thread %u of %u (see ulimit -u)", e->worker_count + 1,
-				    count);
+				    "thread {thread} of {threads} (see ulimit -u, the pids cgroup "
+				    "and /proc/sys/kernel/threads-max)",
+				    reason_int("thread", e->worker_count + 1),
+				    reason_int("threads", count));
 	return 0;
 }
 
@@ -177,7 +178,7 @@ static int workers_open(struct engine **engine, const struct engine_config *conf
 {
 	struct engine *e = calloc(1, sizeof *e);
 	if (!e)
-		return reason_errno(why, "no_memory", ENOMEM, "epoll_workers engine");
+		return reason_no_memory(why, "the epoll_workers engine");
 	op_queue_init(&e->waiting);
 	op_queue_init(&e->finished);
 	pthread_mutex_init(&e->lock, NULL);
@@ -193,8 +194,7 @@ static int workers_open(struct engine **engine, const struct engine_config *conf
 	int rc = 0;
 	if (e->epoll_fd < 0 || e->wakeup_fd < 0 ||
 	    epoll_ctl(e->epoll_fd, EPOLL_CTL_ADD, e->wakeup_fd, &event) < 0)
-		rc = reason_errno(why, "epoll_not_made", errno,
-				  "epoll_create1, eventfd, epoll_ctl");
+		rc = reason_errno(why, "epoll_not_made", errno, "setting up epoll");
 	if (rc == 0)
 		rc = start_workers(e, config->depth < WORKERS_MAX ? config->depth : WORKERS_MAX,
 				   why);

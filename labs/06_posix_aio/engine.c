@@ -52,7 +52,8 @@ static int posix_aio_supports(const struct engine_config *config, enum io_kind k
 {
 	(void)config;
 	if (kind == IO_NOP) {
-		reason_set(why, "no_noop", "POSIX AIO has reads, writes and syncs, and no no-op");
+		reason_set(why, "posix_aio_has_no_noop",
+			   "POSIX AIO has reads, writes and syncs, and no no-op");
 		return -EOPNOTSUPP;
 	}
 	if (fd_kind == IO_FD_PIPE) {
@@ -85,14 +86,13 @@ static int posix_aio_open(struct engine **engine, const struct engine_config *co
 {
 	struct engine *e = calloc(1, sizeof *e);
 	if (!e)
-		return reason_errno(why, "no_memory", ENOMEM, "posix_aio engine");
+		return reason_no_memory(why, "the posix_aio engine");
 	op_queue_init(&e->finished);
 	e->requests = calloc(config->depth, sizeof *e->requests);
 	e->outstanding = calloc(config->depth, sizeof *e->outstanding);
 	if (!e->requests || !e->outstanding) {
 		posix_aio_close(e);
-		return reason_errno(why, "no_memory", ENOMEM, "posix_aio engine, depth %u",
-				    config->depth);
+		return reason_no_memory(why, "the posix_aio engine");
 	}
 	e->depth = config->depth;
 	limit_threads(e->depth);

@@ -62,12 +62,14 @@ static int create_context(unsigned depth, io_context_t *context, struct reason *
 			     "io_setup: this kernel was built without CONFIG_AIO");
 	else if (rc == -EAGAIN)
 		reason_errno(why, "aio_max_nr", rc,
-			     "io_setup(%u): see /proc/sys/fs/aio-nr and aio-max-nr", depth);
+			     "io_setup({depth}): see /proc/sys/fs/aio-nr and aio-max-nr",
+			     reason_int("depth", depth));
 	else if (rc == -EPERM)
 		reason_errno(why, "refused_by_seccomp", rc,
-			     "io_setup: refused, probably by seccomp as in a container");
+			     "{call} is refused, probably by seccomp as in a container",
+			     reason_string("call", "io_setup"));
 	else if (rc < 0)
-		reason_errno(why, "io_setup", rc, "io_setup(%u)", depth);
+		reason_errno(why, "io_setup", rc, "io_setup({depth})", reason_int("depth", depth));
 	return rc;
 }
 
@@ -78,7 +80,7 @@ static int libaio_supports(const struct engine_config *config, enum io_kind kind
 	(void)fd_kind;
 	io_context_t context;
 	if (kind == IO_NOP) {
-		reason_set(why, "no_noop",
+		reason_set(why, "libaio_noop_refused",
 			   "libaio has IO_CMD_NOOP in its header, and the kernel answers EINVAL");
 		return -EOPNOTSUPP;
 	}
@@ -102,13 +104,12 @@ static int libaio_open(struct engine **engine, const struct engine_config *confi
 {
 	struct engine *e = calloc(1, sizeof *e);
 	if (!e)
-		return reason_errno(why, "no_memory", ENOMEM, "libaio engine");
+		return reason_no_memory(why, "the libaio engine");
 	op_queue_init(&e->finished);
 	e->depth = config->depth;
 	e->iocbs = calloc(config->depth, sizeof *e->iocbs);
 	e->queued = calloc(config->depth, sizeof(struct iocb *));
-	int rc = !e->iocbs || !e->queued ? reason_errno(why, "no_memory", ENOMEM,
-							"libaio engine, depth %u", config->depth)
+	int rc = !e->iocbs || !e->queued ? reason_no_memory(why, "the libaio engine")
 					 : create_context(config->depth, &e->context, why);
 	if (rc < 0) {
 		libaio_close(e);

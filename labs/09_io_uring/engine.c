@@ -84,8 +84,8 @@ static int explain_setup(int rc, uint64_t options_asked, struct reason *why)
 	case ENOSYS:
 		return reason_errno(
 			why, "no_io_uring", rc,
-			"io_uring_setup: this kernel has no io_uring, or seccomp hides it "
-			"as containers do");
+			"io_uring_setup: this kernel has no io_uring, or seccomp hides it as "
+			"containers do");
 	case EPERM:
 	case EACCES:
 		file = fopen("/proc/sys/kernel/io_uring_disabled", "re");
@@ -96,25 +96,25 @@ static int explain_setup(int rc, uint64_t options_asked, struct reason *why)
 		if (disabled)
 			return reason_errno(
 				why, "io_uring_disabled", rc,
-				"io_uring_setup: the sysctl kernel.io_uring_disabled is %d",
-				disabled);
-		return reason_errno(
-			why, "refused_by_seccomp", rc,
-			"io_uring_setup: refused by seccomp, as Docker's default profile "
-			"does (the sysctl kernel.io_uring_disabled is not set)");
+				"io_uring_setup: the sysctl kernel.io_uring_disabled is {sysctl}",
+				reason_int("sysctl", disabled));
+		return reason_errno(why, "refused_by_seccomp", rc,
+				    "{call} is refused, probably by seccomp as in a container",
+				    reason_string("call", "io_uring_setup"));
 	case ENOMEM:
-		return reason_errno(
-			why, "memlock_exceeded", rc,
-			"io_uring_setup: the rings exceed RLIMIT_MEMLOCK; raise it with "
-			"ulimit -l, or lower the depth");
+		return reason_errno(why, "rings_exceed_memlock", rc,
+				    "io_uring_setup: the rings exceed RLIMIT_MEMLOCK; raise it "
+				    "with ulimit -l, or lower the depth");
 	case EINVAL:
 		if ((options_asked & ANY_SQPOLL) && (options_asked & DEFER_TASKRUN))
-			return reason_errno(why, "options_conflict", rc,
+			return reason_errno(why, "sqpoll_with_defer_taskrun", rc,
 					    "io_uring_setup: sqpoll and defer_taskrun exclude each "
 					    "other, as the polling thread runs the completions");
 		if (options_asked & DEFER_TASKRUN)
 			return reason_errno(why, "kernel_too_old", rc,
-					    "io_uring_setup: defer_taskrun needs Linux 6.1");
+					    "{option} needs Linux {linux}",
+					    reason_string("option", "defer_taskrun"),
+					    reason_string("linux", "6.1"));
 		/* fall through */
 	default:
 		return reason_errno(why, "io_uring_setup", rc, "io_uring_setup");
@@ -160,27 +160,28 @@ static int opcode_of(enum io_kind kind, uint64_t options_asked)
 }
 
 /* An option that would have no effect is refused: it must not be a mere label. */
-static const char *pointless_option(uint64_t options_asked, enum io_kind kind)
+static int refuse_pointless_option(uint64_t options_asked, enum io_kind kind, struct reason *why)
 {
 	bool on_socket = io_kind_is_for_sockets(kind);
 	if (kind == IO_NOP && (options_asked & (FIXED_FILES | FIXED_BUFFERS)))
-		return "a no-op has no file and no buffer that could be registered";
-	if (on_socket && (options_asked & FIXED_BUFFERS))
-		return "recv and send have no form that takes a registered buffer";
-	if (!on_socket && (options_asked & POLL_FIRST))
-		return "poll_first is for sockets";
-	return NULL;
+		reason_set(why, "nothing_to_register",
+			   "a no-op has no file and no buffer that could be registered");
+	else if (on_socket && (options_asked & FIXED_BUFFERS))
+		reason_set(why, "no_fixed_buffers_on_sockets",
+			   "recv and send have no form that takes a registered buffer");
+	else if (!on_socket && (options_asked & POLL_FIRST))
+		reason_set(why, "poll_first_is_for_sockets", "poll_first is for sockets");
+	else
+		return 0;
+	return -EOPNOTSUPP;
 }
 
 static int uring_supports(const struct engine_config *config, enum io_kind kind,
 			  enum io_fd_kind fd_kind, struct reason *why)
 {
 	(void)fd_kind;
-	const char *pointless = pointless_option(config->options, kind);
-	if (pointless) {
-		reason_set(why, "option_pointless", "%s", pointless);
+	if (refuse_pointless_option(config->options, kind, why) < 0)
 		return -EOPNOTSUPP;
-	}
 	if ((config->options & SQPOLL) && config->cpu_count < 2) {
 		reason_set(why, "needs_second_cpu",
 			   "sqpoll needs a CPU of its own for the polling thread, and this process "
@@ -196,7 +197,8 @@ static int uring_supports(const struct engine_config *config, enum io_kind kind,
 	struct io_uring_probe *probe = io_uring_get_probe_ring(&ring);
 	if (!probe || !io_uring_opcode_supported(probe, opcode)) {
 		reason_set(why, "no_opcode",
-			   "this kernel's io_uring lacks the operation (opcode %d)", opcode);
+			   "this kernel's io_uring lacks the operation (opcode {opcode})",
+			   reason_int("opcode", opcode));
 		rc = -EOPNOTSUPP;
 	}
 	io_uring_free_probe(probe);
@@ -208,13 +210,14 @@ static int register_files(struct engine *e, unsigned max_fds, struct reason *why
 {
 	int *fds = malloc(max_fds * sizeof *fds);
 	if (!fds)
-		return reason_errno(why, "no_memory", ENOMEM, "%u registered files", max_fds);
+		return reason_no_memory(why, "registered files");
 	for (unsigned i = 0; i < max_fds; i++)
 		fds[i] = -1; /* an empty place, for attach() to fill (Linux 5.5) */
 	int rc = io_uring_register_files(&e->ring, fds, max_fds);
 	free(fds);
 	return rc < 0 ? reason_errno(why, "register_files", rc,
-				     "registering %u files (RLIMIT_NOFILE bounds it)", max_fds)
+				     "registering {files} files (RLIMIT_NOFILE bounds it)",
+				     reason_int("files", max_fds))
 		      : 0;
 }
 
@@ -223,16 +226,17 @@ static int register_buffers(struct engine *e, const struct engine_config *config
 {
 	struct iovec arena = { .iov_base = config->arena, .iov_len = config->arena_len_bytes };
 	if (config->arena_len_bytes > BUFFER_BYTES_MAX)
-		return reason_errno(why, "register_buffers", EFBIG,
-				    "registering %zu bytes of buffers; 1 GiB at most",
-				    config->arena_len_bytes);
+		return reason_errno(why, "too_many_buffer_bytes", EFBIG,
+				    "registering {bytes} bytes of buffers, and the kernel takes "
+				    "{limit_bytes} at most",
+				    reason_int("bytes", (int64_t)config->arena_len_bytes),
+				    reason_int("limit_bytes", BUFFER_BYTES_MAX));
 	int rc = io_uring_register_buffers(&e->ring, &arena, 1);
 	if (rc == -ENOMEM)
-		return reason_errno(
-			why, "memlock_exceeded", rc,
-			"registering %zu bytes of buffers exceeds RLIMIT_MEMLOCK; raise it "
-			"with ulimit -l, or lower --depth or --bs",
-			config->arena_len_bytes);
+		return reason_errno(why, "buffers_exceed_memlock", rc,
+				    "registering {bytes} bytes of buffers exceeds RLIMIT_MEMLOCK; "
+				    "raise it with ulimit -l, or lower --depth or --bs",
+				    reason_int("bytes", (int64_t)config->arena_len_bytes));
 	return rc < 0 ? reason_errno(why, "register_buffers", rc, "registering the buffers") : 0;
 }
 
@@ -249,13 +253,12 @@ static int uring_open(struct engine **engine, const struct engine_config *config
 {
 	struct engine *e = calloc(1, sizeof *e);
 	if (!e)
-		return reason_errno(why, "no_memory", ENOMEM, "io_uring engine");
+		return reason_no_memory(why, "the io_uring engine");
 	e->options = config->options;
 	e->depth = config->depth;
 	e->held = calloc(config->depth, sizeof(struct io_op *));
 	int rc = e->held ? create_ring(&e->ring, config->depth, config->options, why)
-			 : reason_errno(why, "no_memory", ENOMEM, "io_uring engine, depth %u",
-					config->depth);
+			 : reason_no_memory(why, "the io_uring engine");
 	e->has_ring = rc == 0;
 	if (rc == 0 && (e->options & FIXED_FILES))
 		rc = register_files(e, config->max_fds, why);
@@ -282,8 +285,8 @@ static int uring_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_k
 	if (!(e->options & FIXED_FILES))
 		return 0;
 	int rc = io_uring_register_files_update(&e->ring, fd_slot, &fd, 1);
-	return rc < 0 ? reason_errno(why, "register_descriptor", rc, "registering descriptor %d",
-				     fd)
+	return rc < 0 ? reason_errno(why, "register_descriptor", rc, "registering descriptor {fd}",
+				     reason_int("fd", fd))
 		      : 0;
 }
 

@@ -27,7 +27,7 @@ def reason(found):
 def statements(found):
     why = reason(found)
     if why:
-        return [verdicts.left_open("not_counted", "system calls were not counted here: {why}", why=str(why))]
+        return [verdicts.left_open("not_counted", "system calls were not counted here: {cause}", cause=why)]
     return [verdicts.at_most(f"io_uring: calls for a read at depth {DEEP} over those at {SHALLOW}",
                              verdicts.ratio(calls(found, "io_uring", DEEP),
                                             calls(found, "io_uring", SHALLOW)), SHARED, AS_MANY),

@@ -58,14 +58,17 @@ def uncounted(found):
     if isinstance(found, documents.Document):
         said = finding(found)
         if said["status"] == "missing":
-            return f"this machine gives no hardware counters: {said['cause']}"
-        return f"this machine has hardware counters, and no run counted; {COMMAND} does"
+            return remarks.Remark("no_counters", "this machine gives no hardware counters: {cause}",
+                                  cause=said["cause"])
+        return remarks.Remark("no_run_counted",
+                              "this machine has hardware counters, and no run counted; {command} does",
+                              {"command": COMMAND})
     configurations = found.panel(POLLING).configurations
     if any(c.metric(INSTRUCTIONS) for c in configurations):
         return None
-    why = next((str(warning) for c in configurations for warning in c.warnings if warning.id == WARNING),
-               "the runs do not say why")
-    return f"no instructions were counted: {why}"
+    warning = next((warning for c in configurations for warning in c.warnings if warning.id == WARNING),
+                   remarks.NO_REASON)
+    return remarks.Remark("nothing_counted", "no instructions were counted: {cause}", cause=warning)
 
 
 def polls(found):
@@ -76,7 +79,7 @@ def polls(found):
 def statements(found):
     left_open = [("not_counted", uncounted(found)), ("no_polling", None if polls(found) else NO_POLLING)]
     if any(why for _, why in left_open):
-        return [verdicts.left_open(id_, "{why}", why=why) for id_, why in left_open if why]
+        return [verdicts.left_open(id_, "{cause}", cause=why) for id_, why in left_open if why]
     return [verdicts.at_least("reads a second when polling for completions over those when not",
                               found.ratio(POLLING, POLLED, "ops_per_s"), FASTER, 1),
             verdicts.at_least("instructions for a read when polling for completions over those when not",

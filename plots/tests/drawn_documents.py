@@ -126,7 +126,7 @@ def check_unknown_calls(document, width_in):
     for lane in content["lanes"]:
         if lane["trace"]:
             lane["trace"].update(calls=None, threads=None,
-                                 threads_reason=remarks.Remark("perf_refused", "EACCES: perf refuses"))
+                                 threads_reason=remarks.Remark("perf_refused", "perf_event_open: {errno}", {"errno": "EACCES"}))
             lane["trace"]["totals"].update(working_pct=None, blocked_pct=None)
             lane["run"].update(working_pct=None, blocked_pct=None)
     figure = timeline.FIGURE.draw(replace(document, content=content), width_in)

@@ -354,7 +354,7 @@ def check_documents():
            "matrix: does not say that its trials disagree")
 
     for status, words in (("missing", "ENOENT: none"), ("ok", "no run counted")):
-        remark = {"id": "hardware_not_counted", "values": {"why": "ENOENT: none"}, "text": "{why}"}
+        remark = {"id": "hardware_not_counted", "values": {"errno": "ENOENT"}, "text": "{errno}"}
         for topic, cause in (("hardware counters", "ENOENT: none"),
                              ({"id": hardware_counters.TOPIC, "values": {}, "text": "?"}, remark)):
             document = Document("", {"findings": [{"topic": topic, "status": status,

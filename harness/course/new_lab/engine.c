@@ -20,7 +20,7 @@ static int NEWLAB_supports(const struct engine_config *config, enum io_kind kind
 	(void)fd_kind;
 	if (kind == IO_NOP)
 		return 0;
-	reason_set(why, "only_noops", "NEWLAB performs no-ops only, so far");
+	reason_set(why, "only_noops", "this engine performs no-ops only");
 	return -EOPNOTSUPP;
 }
 
@@ -30,7 +30,7 @@ static int NEWLAB_open(struct engine **engine, const struct engine_config *confi
 	(void)config;
 	struct engine *e = malloc(sizeof *e);
 	if (!e)
-		return reason_errno(why, "no_memory", ENOMEM, "NEWLAB engine");
+		return reason_no_memory(why, "the NEWLAB engine");
 	op_queue_init(&e->finished);
 	*engine = e;
 	return 0;

@@ -157,10 +157,10 @@ static int over_open(struct engine **engine, const struct engine_config *config,
 {
 	enum fault fault = shared_right ? ONE_FOR_ALL : (enum fault)config->options;
 	if (fault == RUNS_DRY && left_to_open-- == 0)
-		return reason_errno(why, "no_memory", ENOMEM, "the pool of engines");
+		return reason_no_memory(why, "the pool of engines");
 	struct engine *e = calloc(1, sizeof *e);
 	if (!e)
-		return reason_errno(why, "no_memory", ENOMEM, "laid-over engine");
+		return reason_no_memory(why, "the laid-over engine");
 	struct engine_config plain = *config;
 	plain.options = 0;
 	e->fault = fault;

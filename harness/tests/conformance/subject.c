@@ -129,7 +129,7 @@ static int try_open(struct subject *s, unsigned depth, unsigned max_fds, size_t 
 	s->arena = mmap(NULL, arena_len_bytes, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (s->arena == MAP_FAILED)
-		return reason_errno(why, "no_memory", errno, "mmap of %zu bytes", arena_len_bytes);
+		return reason_no_memory(why, "buffers");
 	s->op = aligned_alloc(64, depth * sizeof *s->op);
 	expect(s->op, "no memory for %u operations", depth);
 	memset(s->op, 0, depth * sizeof *s->op);

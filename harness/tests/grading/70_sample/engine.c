@@ -26,7 +26,7 @@ static int sample_open(struct engine **engine, const struct engine_config *confi
 {
 	(void)config;
 	*engine = calloc(1, sizeof **engine);
-	return *engine ? 0 : reason_errno(why, "no_memory", ENOMEM, "sample engine");
+	return *engine ? 0 : reason_no_memory(why, "the sample engine");
 }
 
 static int sample_submit(struct engine *e, struct io_op *const *ops, unsigned count)

@@ -41,7 +41,7 @@ static int null_open(struct engine **engine, const struct engine_config *config,
 		capacity = (config->depth + 1) / 2;
 	struct engine *e = calloc(1, sizeof *e + capacity * sizeof(struct io_op *));
 	if (!e)
-		return reason_errno(why, "no_memory", ENOMEM, "null engine");
+		return reason_no_memory(why, "the null engine");
 	e->capacity = capacity;
 	*engine = e;
 	return 0;

@@ -41,7 +41,7 @@ static int null_open(struct engine **engine, const struct engine_config *config,
 {
 	struct engine *e = malloc(sizeof *e);
 	if (!e)
-		return reason_errno(why, "no_memory", ENOMEM, "null engine");
+		return reason_no_memory(why, "the null engine");
 	e->top = NULL;
 	e->held = 0;
 	e->capacity = config->depth;

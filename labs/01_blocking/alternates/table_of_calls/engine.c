@@ -24,8 +24,7 @@ static int blocking_supports(const struct engine_config *config, enum io_kind ki
 	(void)fd_kind;
 	if (kind != IO_NOP)
 		return 0;
-	reason_set(why, "no_noop",
-		   "there is no system call that does nothing; blocking has only real ones");
+	reason_set(why, "no_noop_call", "there is no system call that does nothing");
 	return -EOPNOTSUPP;
 }
 
@@ -35,7 +34,7 @@ static int blocking_open(struct engine **engine, const struct engine_config *con
 	(void)config;
 	struct engine *e = malloc(sizeof *e);
 	if (!e)
-		return reason_errno(why, "no_memory", ENOMEM, "blocking engine");
+		return reason_no_memory(why, "the blocking engine");
 	op_queue_init(&e->finished);
 	*engine = e;
 	return 0;

@@ -47,16 +47,19 @@ static int epoll_supports(const struct engine_config *config, enum io_kind kind,
 			  enum io_fd_kind fd_kind, struct reason *why)
 {
 	if ((config->options & OPTION_EDGE) && (config->options & OPTION_ONESHOT)) {
-		reason_set(why, "options_conflict", "edge and oneshot exclude each other");
+		reason_set(why, "options_conflict",
+			   "edge and oneshot are two answers to the same question; choose one");
 		return -EINVAL;
 	}
 	if (kind == IO_NOP) {
-		reason_set(why, "no_noop", "a no-op has no descriptor");
+		reason_set(why, "noop_has_no_descriptor",
+			   "the engine waits for descriptors, and a no-op has none");
 		return -EOPNOTSUPP;
 	}
 	if (fd_kind == IO_FD_PIPE && (config->options & OPTION_EDGE)) {
 		reason_set(why, "pipe_after_edge",
-			   "a pipe in blocking mode cannot be tried until EAGAIN");
+			   "after an edge one must try until EAGAIN, and a pipe in blocking mode "
+			   "cannot be tried: it has no MSG_DONTWAIT");
 		return -EOPNOTSUPP;
 	}
 	if (fd_kind != IO_FD_FILE)
@@ -65,7 +68,9 @@ static int epoll_supports(const struct engine_config *config, enum io_kind kind,
 	int file = memfd_create("asks", MFD_CLOEXEC);
 	struct epoll_event event = { .events = EPOLLIN };
 	if (epoll_fd < 0 || file < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, file, &event) < 0)
-		rc = reason_errno(why, "epoll_refuses_files", errno, "epoll_ctl on a file");
+		rc = reason_errno(why, "epoll_refuses_files", errno,
+				  "epoll_ctl(EPOLL_CTL_ADD) refuses a regular file, which is "
+				  "always \"ready\"");
 	if (file >= 0)
 		close(file);
 	if (epoll_fd >= 0)
@@ -80,7 +85,9 @@ static int epoll_open(struct engine **engine, const struct engine_config *config
 	struct watched *watched = calloc(config->max_fds, sizeof *watched);
 	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (!e || !watched || epoll_fd < 0) {
-		int rc = reason_errno(why, "no_memory", epoll_fd < 0 ? errno : ENOMEM, "epoll");
+		int rc = epoll_fd < 0
+				 ? reason_errno(why, "epoll_not_made", errno, "setting up epoll")
+				 : reason_no_memory(why, "the epoll engine");
 		free(e);
 		free(watched);
 		if (epoll_fd >= 0)
