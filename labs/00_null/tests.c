@@ -27,8 +27,8 @@ static unsigned offer(struct subject *s, struct io_op **ops, unsigned count)
 {
 	int accepted = s->ops->submit(s->engine, ops, count);
 	expect(accepted >= 0 && (unsigned)accepted <= count,
-	       "expected a count from 0 to the %u that were offered from submit(), saw %s", count,
-	       answer(accepted));
+	       EXPECTED("a count from 0 to the %u that were offered from submit()") SAW("%s"),
+	       count, answer(accepted));
 	for (int i = 0; i < accepted; i++)
 		ops[i]->in_flight = 1;
 	s->inflight += (unsigned)accepted;
@@ -42,11 +42,13 @@ static void hands_back_what_it_accepts(struct subject *s)
 	struct io_op *first = prepare_nop(s, 2);
 	start(s, first);
 	unsigned n = reap(s, done, 1, 8, -1);
-	expect(n == 1, "expected reap() to return the one operation that was accepted, saw %u", n);
+	expect(n == 1, EXPECTED("reap() to return the one operation that was accepted") SAW("%u"),
+	       n);
 	for (unsigned slot = 0; slot < 4; slot++)
 		start(s, prepare_nop(s, slot));
 	n = reap(s, done, 4, 8, -1);
-	expect(n == 4, "expected reap() to return the 4 operations that were accepted, saw %u", n);
+	expect(n == 4, EXPECTED("reap() to return the 4 operations that were accepted") SAW("%u"),
+	       n);
 	close_engine(s);
 }
 
@@ -82,11 +84,12 @@ static void comes_back_exactly_once(struct subject *s)
 		for (unsigned i = 0; i < n; i++)
 			returned[done[i]->slot]++;
 	}
-	expect(s->inflight == 0, "expected every operation back, saw %u lost for good",
+	expect(s->inflight == 0, EXPECTED("every operation back") SAW("%u lost for good"),
 	       s->inflight);
 	for (unsigned slot = 0; slot < DEPTH; slot++)
 		expect(returned[slot] == accepted[slot],
-		       "operation %u: expected it back the %u times that it was accepted, saw %u",
+		       WHEN("operation %u") EXPECTED("it back the %u times that it was accepted")
+			       SAW("%u"),
 		       slot, accepted[slot], returned[slot]);
 	close_engine(s);
 }
@@ -100,15 +103,15 @@ static void writes_no_more_than_max(struct subject *s)
 	for (unsigned i = 0; i < 16; i++)
 		done[i] = &marker;
 	unsigned n = reap(s, done, 1, 3, 0);
-	expect(n <= 3, "expected at most 3, saw %u", n);
+	expect(n <= 3, EXPECTED("at most 3") SAW("%u"), n);
 	for (unsigned i = n; i < 16; i++)
 		expect(done[i] == &marker,
-		       "expected done[%u] to be left alone by a reap() that returned %u of at most "
-		       "3, saw it written",
+		       EXPECTED("done[%u] to be left alone by a reap() that returned "
+				"%u of at most 3") SAW("it written"),
 		       i, n);
 	for (unsigned tries = 0; s->inflight > 0 && tries < 8; tries++)
 		reap(s, done, 1, 3, 0);
-	expect(s->inflight == 0, "expected the rest from later calls, saw %u of 8 lost",
+	expect(s->inflight == 0, EXPECTED("the rest from later calls") SAW("%u of 8 lost"),
 	       s->inflight);
 	close_engine(s);
 }
@@ -119,11 +122,11 @@ static void does_not_wait_for_nothing(struct subject *s)
 	struct io_op *done[4];
 	open_engine(s, 4, 1);
 	unsigned n = reap(s, done, 0, 4, -1);
-	expect(n == 0, "expected 0 from reap() with nothing in flight, saw %u", n);
+	expect(n == 0, EXPECTED("0 from reap() with nothing in flight") SAW("%u"), n);
 	start(s, prepare_nop(s, 0));
 	await_all(s);
 	n = reap(s, done, 0, 4, -1);
-	expect(n == 0, "expected 0 from reap() with nothing in flight, saw %u", n);
+	expect(n == 0, EXPECTED("0 from reap() with nothing in flight") SAW("%u"), n);
 	close_engine(s);
 }
 
@@ -139,8 +142,8 @@ static void touches_only_result_and_next(struct subject *s)
 		before.result = op->result;
 		before.next = op->next;
 		expect(memcmp(op, &before, sizeof before) == 0,
-		       "expected the engine to write `result` and `next` alone, saw another field "
-		       "of the operation changed");
+		       EXPECTED("the engine to write `result` and `next` alone")
+			       SAW("another field of the operation changed"));
 	}
 	close_engine(s);
 }
@@ -159,7 +162,7 @@ static void does_not_trust_next(struct subject *s)
 		unsigned n = 0;
 		for (unsigned tries = 0; s->inflight > 0 && tries < 8; tries++)
 			n += reap(s, done, 1, 8, 0);
-		expect(n == 4, "expected the 4 operations of the round back, saw %u", n);
+		expect(n == 4, EXPECTED("the 4 operations of the round back") SAW("%u"), n);
 	}
 	close_engine(s);
 }
@@ -173,8 +176,8 @@ static void leaves_buffers_alone(struct subject *s)
 	perform(s, prepare(s, 1, IO_WRITE, 7, 0, 0, BLOCK));
 	for (unsigned b = 0; b < BUFFER_BYTES; b++)
 		expect(buffer_of(s, 1)[b] == pattern_byte(b),
-		       "expected an engine that moves no bytes to leave the buffer alone, saw byte "
-		       "%u changed",
+		       EXPECTED("an engine that moves no bytes to leave the buffer alone")
+			       SAW("byte %u changed"),
 		       b);
 	close_engine(s);
 }
@@ -189,10 +192,10 @@ static void two_engines_do_not_mix(struct subject *s)
 	start(&other, prepare_nop(&other, 1));
 	unsigned n = reap(&other, done, 1, 4, 0);
 	expect(n == 1 && done[0] == &other.op[1],
-	       "expected the one operation of the second engine from it, saw %u", n);
+	       EXPECTED("the one operation of the second engine from it") SAW("%u"), n);
 	n = reap(s, done, 1, 4, 0);
 	expect(n == 1 && done[0] == &s->op[0],
-	       "expected the one operation of the first engine from it, saw %u", n);
+	       EXPECTED("the one operation of the first engine from it") SAW("%u"), n);
 	close_engine(&other);
 	start(s, prepare_nop(s, 3));
 	await_all(s);
@@ -212,8 +215,8 @@ static void makes_no_system_call(struct subject *s)
 	}
 	s->ops->cancel(s->engine);
 	unsigned calls = calls_made(NULL) + calls_made("futex sched_yield");
-	expect(calls == 0, "expected no system call for operations that are over at once, saw %u",
-	       calls);
+	expect(calls == 0,
+	       EXPECTED("no system call for operations that are over at once") SAW("%u"), calls);
 	await_all(s);
 	close_engine(s);
 }
@@ -230,11 +233,11 @@ static void allocates_nothing_after_open(struct subject *s)
 	unsigned accepted = offer(s, ops, DEPTH);
 	size_t after = mallinfo2().uordblks;
 	expect(after <= before,
-	       "expected open() to allocate all that is ever needed, saw submit() of %u operations "
-	       "take %zu bytes more",
+	       EXPECTED("open() to allocate all that is ever needed")
+		       SAW("submit() of %u operations take %zu bytes more"),
 	       accepted, after - before);
 	while (s->inflight > 0)
-		expect(reap(s, done, 1, DEPTH, 0) > 0, "expected all %u back, saw %u missing",
+		expect(reap(s, done, 1, DEPTH, 0) > 0, EXPECTED("all %u back") SAW("%u missing"),
 		       accepted, s->inflight);
 	close_engine(s);
 	free(ops);
@@ -250,10 +253,11 @@ static void loses_nothing_on_cancel(struct subject *s)
 	s->ops->cancel(s->engine);
 	for (unsigned tries = 0; s->inflight > 0 && tries < 8; tries++)
 		reap(s, done, 1, 8, 0);
-	expect(s->inflight == 0, "expected all 8 back after cancel(), saw %u missing", s->inflight);
+	expect(s->inflight == 0, EXPECTED("all 8 back after cancel()") SAW("%u missing"),
+	       s->inflight);
 	for (unsigned slot = 0; slot < 8; slot++)
 		expect(s->op[slot].result == BLOCK || s->op[slot].result == -ECANCELED,
-		       "expected %u or -ECANCELED after cancel(), saw %s", BLOCK,
+		       EXPECTED("%u or -ECANCELED after cancel()") SAW("%s"), BLOCK,
 		       answer(s->op[slot].result));
 	close_engine(s);
 }
@@ -267,7 +271,7 @@ static void knows_every_time_limit(struct subject *s)
 	for (unsigned i = 0; i < sizeof limits_ns / sizeof *limits_ns; i++) {
 		start(s, prepare_nop(s, i % 4));
 		unsigned n = reap(s, done, 1, 4, limits_ns[i]);
-		expect(n == 1, "expected the finished operation with a limit of %lld ns, saw %u",
+		expect(n == 1, EXPECTED("the finished operation with a limit of %lld ns") SAW("%u"),
 		       (long long)limits_ns[i], n);
 	}
 	close_engine(s);
@@ -287,8 +291,8 @@ static void close_frees_all(struct subject *s)
 	}
 	size_t after = mallinfo2().uordblks;
 	expect(after < before + 16 * ROUNDS,
-	       "expected nothing left of %u engines that were closed, saw %zu bytes more", ROUNDS,
-	       after - before);
+	       EXPECTED("nothing left of %u engines that were closed") SAW("%zu bytes more"),
+	       ROUNDS, after - before);
 }
 
 /* A depth that needs more bits than 16, and one that has none of the lower 16. */
@@ -300,8 +304,9 @@ static void serves_a_large_depth(struct subject *s)
 		open_engine_with_arena(s, depths[i], BUFFER_BYTES);
 		op = prepare_nop(s, depths[i] - 1);
 		unsigned accepted = offer(s, &op, 1);
-		expect(accepted == 1, "expected an idle engine of depth %u to accept one, saw %u",
-		       depths[i], accepted);
+		expect(accepted == 1,
+		       EXPECTED("an idle engine of depth %u to accept one") SAW("%u"), depths[i],
+		       accepted);
 		await_all(s);
 		close_engine(s);
 	}
@@ -323,11 +328,11 @@ static void stops_at_its_capacity(struct subject *s)
 	prepare_all(s, ops, 8);
 	for (unsigned tries = 0; tries < 8 && accepted < 8; tries++)
 		accepted += offer(s, ops + accepted, 8 - accepted);
-	expect(accepted <= 4, "expected at most 4 of 8 accepted at depth 8, saw %u", accepted);
-	expect(accepted >= 1, "expected at least one accepted by an idle engine, saw none");
+	expect(accepted <= 4, EXPECTED("at most 4 of 8 accepted at depth 8") SAW("%u"), accepted);
+	expect(accepted >= 1, EXPECTED("at least one accepted by an idle engine") SAW("none"));
 	for (unsigned tries = 0; s->inflight > 0 && tries < 8; tries++)
 		reap(s, done, 1, 8, 0);
-	expect(s->inflight == 0, "expected the accepted ones back, saw %u missing", s->inflight);
+	expect(s->inflight == 0, EXPECTED("the accepted ones back") SAW("%u missing"), s->inflight);
 	close_engine(s);
 }
 
@@ -341,13 +346,14 @@ static void accepts_again_after_reap(struct subject *s)
 		for (unsigned tries = 0; returned < 8 && tries < 100; tries++) {
 			unsigned now = accepted < 8 ? offer(s, ops + accepted, 8 - accepted) : 0;
 			expect(now > 0 || s->inflight > 0,
-			       "round %u: expected an idle engine to accept at least one, saw none",
+			       WHEN("round %u") EXPECTED("an idle engine to accept at least one")
+				       SAW("none"),
 			       round);
 			accepted += now;
 			returned += reap(s, done, 1, 2, 0);
 		}
-		expect(returned == 8, "round %u: expected 8 to pass through, saw %u", round,
-		       returned);
+		expect(returned == 8, WHEN("round %u") EXPECTED("8 to pass through") SAW("%u"),
+		       round, returned);
 	}
 	close_engine(s);
 }
@@ -360,7 +366,7 @@ static void accepts_from_the_front(struct subject *s)
 	unsigned accepted = offer(s, ops, 8), returned = 0;
 	for (unsigned tries = 0; returned < accepted && tries < 8; tries++)
 		returned += reap(s, done, 1, 8, 0); /* which complains of any but the first ones */
-	expect(returned == accepted, "expected the first %u back, saw %u", accepted, returned);
+	expect(returned == accepted, EXPECTED("the first %u back") SAW("%u"), accepted, returned);
 	close_engine(s);
 }
 
@@ -373,7 +379,7 @@ static void leaves_alone_what_it_refuses(struct subject *s)
 	unsigned accepted = offer(s, ops, 8);
 	for (unsigned i = accepted; i < 8; i++)
 		expect(memcmp(ops[i], &before[i], sizeof before[i]) == 0,
-		       "expected operation %u, refused, to be as it was, saw it changed", i);
+		       EXPECTED("operation %u, refused, to be as it was") SAW("it changed"), i);
 	for (unsigned tries = 0; s->inflight > 0 && tries < 8; tries++)
 		reap(s, done, 1, 8, 0);
 	close_engine(s);
@@ -386,10 +392,10 @@ static void accepts_one_when_idle(struct subject *s)
 	for (unsigned round = 0; round < 5; round++) {
 		struct io_op *op = prepare_nop(s, 0);
 		unsigned accepted = offer(s, &op, 1);
-		expect(accepted == 1, "expected an idle engine of depth 1 to accept it, saw %u",
+		expect(accepted == 1, EXPECTED("an idle engine of depth 1 to accept it") SAW("%u"),
 		       accepted);
 		unsigned n = reap(s, done, 1, 1, 0);
-		expect(n == 1, "expected it back, saw %u", n);
+		expect(n == 1, EXPECTED("it back") SAW("%u"), n);
 	}
 	close_engine(s);
 }
@@ -405,8 +411,9 @@ static void holds_half_rounded_up(struct subject *s)
 		prepare_all(s, ops, depth);
 		for (unsigned tries = 0; tries < 16 + depth && accepted < depth; tries++)
 			accepted += offer(s, ops + accepted, depth - accepted);
-		expect(accepted == half, "depth %u: expected room for %u, saw %u accepted", depth,
-		       half, accepted);
+		expect(accepted == half,
+		       WHEN("depth %u") EXPECTED("room for %u") SAW("%u accepted"), depth, half,
+		       accepted);
 		await_all(s);
 		close_engine(s);
 	}
@@ -423,8 +430,8 @@ static void keeps_its_own_capacity(struct subject *s)
 	prepare_all(s, ops, 8);
 	for (unsigned tries = 0; tries < 16 && accepted < 8; tries++)
 		accepted += offer(s, ops + accepted, 8 - accepted);
-	expect(accepted == 4, "expected room for 4 beside an engine of depth 64, saw %u accepted",
-	       accepted);
+	expect(accepted == 4,
+	       EXPECTED("room for 4 beside an engine of depth 64") SAW("%u accepted"), accepted);
 	await_all(s);
 	close_engine(s);
 	close_engine(&large);
@@ -443,7 +450,7 @@ static void counts_every_length(struct subject *s)
 			struct io_op *op = prepare(s, i % 4, kinds[k], 7, 0, 0, BLOCK);
 			op->len_bytes = lengths[i];
 			int64_t result = perform(s, op);
-			expect(result == lengths[i], "expected %u from a %s of %u bytes, saw %s",
+			expect(result == lengths[i], EXPECTED("%u from a %s of %u bytes") SAW("%s"),
 			       lengths[i], kind_name(kinds[k]), lengths[i], answer(result));
 		}
 	}
@@ -456,11 +463,11 @@ static void moves_nothing_in_syncs_and_no_ops(struct subject *s)
 	open_engine(s, 4, 1);
 	for (unsigned i = 0; i < 3; i++) {
 		int64_t result = perform(s, prepare(s, i, kinds[i], 7, 0, 0, 512));
-		expect(result == 0, "expected 0 from a %s, for any len_bytes, saw %s",
+		expect(result == 0, EXPECTED("0 from a %s, for any len_bytes") SAW("%s"),
 		       kind_name(kinds[i]), answer(result));
 	}
 	int64_t result = perform(s, prepare(s, 0, IO_WRITE, 7, 0, 0, 512));
-	expect(result == 512, "expected 512 from a WRITE of 512 bytes, saw %s", answer(result));
+	expect(result == 512, EXPECTED("512 from a WRITE of 512 bytes") SAW("%s"), answer(result));
 	close_engine(s);
 }
 
@@ -475,8 +482,9 @@ static void tells_failure_in_the_result(struct subject *s)
 	for (unsigned offered = 0, tries = 0; offered < 3 && tries < 10; tries++) {
 		int n = s->ops->submit(s->engine, ops + offered, 3 - offered);
 		expect(n >= 0,
-		       "expected submit() to accept a RECV that must fail, and its result to say so, "
-		       "saw submit() return %s",
+		       EXPECTED(
+			       "submit() to accept a RECV that must fail, and its result to say so")
+			       SAW("submit() return %s"),
 		       answer(n));
 		for (int i = 0; i < n; i++)
 			ops[offered + (unsigned)i]->in_flight = 1;
@@ -485,13 +493,14 @@ static void tells_failure_in_the_result(struct subject *s)
 		reap(s, done, 0, 4, 0);
 	}
 	await_all(s);
-	expect(s->op[1].result < 0, "expected a negative result from a RECV, saw %s",
+	expect(s->op[1].result < 0, EXPECTED("a negative result from a RECV") SAW("%s"),
 	       answer(s->op[1].result));
 	expect(s->op[0].result == BLOCK && s->op[2].result == BLOCK,
-	       "expected %u from the READ before it and the WRITE after it, saw %s and %s", BLOCK,
-	       answer(s->op[0].result), answer(s->op[2].result));
+	       EXPECTED("%u from the READ before it and the WRITE after it") SAW("%s and %s"),
+	       BLOCK, answer(s->op[0].result), answer(s->op[2].result));
 	int64_t unheard_of = perform(s, prepare(s, 3, IO_KIND_COUNT, 7, 0, 0, BLOCK));
-	expect(unheard_of < 0, "expected a negative result from a kind that does not exist, saw %s",
+	expect(unheard_of < 0,
+	       EXPECTED("a negative result from a kind that does not exist") SAW("%s"),
 	       answer(unheard_of));
 	close_engine(s);
 }
@@ -519,10 +528,10 @@ static void says_what_it_cannot_do(struct subject *s)
 	for (unsigned i = 0; i < sizeof pairs / sizeof *pairs; i++) {
 		struct reason why;
 		int rc = ask(s, pairs[i].kind, pairs[i].fd_kind, &why);
-		expect(rc < 0, "expected supports() to refuse %s with -errno, saw %s",
+		expect(rc < 0, EXPECTED("supports() to refuse %s with -errno") SAW("%s"),
 		       pairs[i].words, answer(rc));
 		expect(why.text[0],
-		       "expected supports() to say why it refuses %s, saw an empty reason",
+		       EXPECTED("supports() to say why it refuses %s") SAW("an empty reason"),
 		       pairs[i].words);
 	}
 }
@@ -532,10 +541,11 @@ static void says_what_it_can_do(struct subject *s)
 	static const enum io_kind kinds[] = { IO_READ, IO_WRITE, IO_FSYNC, IO_FDATASYNC };
 	struct reason why;
 	int rc = ask(s, IO_NOP, IO_FD_NONE, &why);
-	expect(rc == 0, "expected 0 from supports() for a no-op, saw %s: %s", answer(rc), why.text);
+	expect(rc == 0, EXPECTED("0 from supports() for a no-op") SAW("%s: %s"), answer(rc),
+	       why.text);
 	for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++) {
 		rc = ask(s, kinds[i], IO_FD_FILE, &why);
-		expect(rc == 0, "expected 0 from supports() for %s on a file, saw %s: %s",
+		expect(rc == 0, EXPECTED("0 from supports() for %s on a file") SAW("%s: %s"),
 		       kind_name(kinds[i]), answer(rc), why.text);
 	}
 }

@@ -122,7 +122,7 @@ static void makes_one_call_for_a_block(struct subject *s)
 				   (uint64_t)BLOCK * (i % 16), BLOCK));
 	perform(s, prepare(s, 0, IO_FSYNC, fd, 0, 0, 0));
 	unsigned calls = calls_made(NULL);
-	expect(calls == 51, "expected 51 system calls for 51 operations, saw %u", calls);
+	expect(calls == 51, EXPECTED("51 system calls for 51 operations") SAW("%u"), calls);
 	close_engine(s);
 	close(fd);
 }
@@ -139,8 +139,8 @@ static void syncs_as_it_was_asked(struct subject *s)
 	calls_reset();
 	perform(s, prepare(s, 0, IO_FDATASYNC, fd, 0, 0, 0));
 	unsigned data_only = calls_made("fdatasync");
-	expect(full == 1, "expected one fsync for IO_FSYNC, saw %u", full);
-	expect(data_only == 1, "expected one fdatasync for IO_FDATASYNC, saw %u", data_only);
+	expect(full == 1, EXPECTED("one fsync for IO_FSYNC") SAW("%u"), full);
+	expect(data_only == 1, EXPECTED("one fdatasync for IO_FDATASYNC") SAW("%u"), data_only);
 	close_engine(s);
 	close(fd);
 }
@@ -158,8 +158,8 @@ static void leaves_the_position_alone(struct subject *s)
 	perform(s, prepare(s, 0, IO_WRITE, fd, 0, 0, BLOCK));
 	off_t position = lseek(fd, 0, SEEK_CUR);
 	expect(position == 1234,
-	       "expected the descriptor's position to stay 1234, saw %lld: a READ or WRITE with an "
-	       "offset must not move it",
+	       EXPECTED("the descriptor's position to stay 1234")
+		       SAW("%lld: a READ or WRITE with an offset must not move it"),
 	       (long long)position);
 	close_engine(s);
 	close(fd);
@@ -180,12 +180,12 @@ static void keeps_all_bits_of_an_offset(struct subject *s)
 	attach(s, 0, fd);
 	for (unsigned i = 0; i < 3; i++) {
 		int64_t n = perform(s, prepare(s, 0, IO_READ, fd, 0, places[i], BLOCK));
-		expect(n == 0, "expected 0, the end, from a READ at %llu, saw %s",
+		expect(n == 0, EXPECTED("0, the end, from a READ at %llu") SAW("%s"),
 		       (unsigned long long)places[i], answer(n));
 		memset(buffer_of(s, 0), 0x55, BLOCK);
 		n = perform(s, prepare(s, 0, IO_WRITE, fd, 0, places[i], BLOCK));
 		expect(n == BLOCK || n == -EFBIG || n == -ENOSPC,
-		       "expected %u or -EFBIG from a WRITE at %llu, saw %s", BLOCK,
+		       EXPECTED("%u or -EFBIG from a WRITE at %llu") SAW("%s"), BLOCK,
 		       (unsigned long long)places[i], answer(n));
 		expect(ftruncate(fd, 8 * BLOCK) == 0, "the test's own ftruncate() failed");
 	}
@@ -194,8 +194,8 @@ static void keeps_all_bits_of_an_offset(struct subject *s)
 		expect(pread(fd, seen, BLOCK, (off_t)(block * BLOCK)) == BLOCK, "cannot read back");
 		for (unsigned b = 0; b < BLOCK; b++)
 			expect(seen[b] == pattern_byte(block * BLOCK + b),
-			       "expected the file's first blocks as they were, saw byte %u of block "
-			       "%u changed",
+			       EXPECTED("the file's first blocks as they were")
+				       SAW("byte %u of block %u changed"),
 			       b, block);
 	}
 	close_engine(s);
@@ -215,7 +215,7 @@ static void returns_what_is_there_for_any_length(struct subject *s)
 		int64_t n =
 			perform(s, prepare(s, 0, in_kind(s), ends[0], 0, IO_NO_OFFSET, lengths[i]));
 		expect(n == 1 && buffer_of(s, 0)[0] == 'x',
-		       "expected the one byte that was there, of %u, saw %s", lengths[i],
+		       EXPECTED("the one byte that was there, of %u") SAW("%s"), lengths[i],
 		       answer(n));
 	}
 	close_engine(s);
@@ -237,7 +237,7 @@ static void leaves_signals_alone(struct subject *s)
 	for (int i = 1; i < NSIG; i++) {
 		sigaction(i, NULL, &after[i]);
 		expect(after[i].sa_handler == before[i].sa_handler,
-		       "expected the answer to signal %d (%s) as it was, saw another one", i,
+		       EXPECTED("the answer to signal %d (%s) as it was") SAW("another one"), i,
 		       strsignal(i));
 	}
 	close_engine(s);
@@ -260,13 +260,13 @@ static void returns_what_is_there(struct subject *s)
 		peer_sends(ends[1], sent, sizeof sent);
 		int64_t n = perform(s, prepare_in(s, 1, ends[0], 0));
 		expect(n == sizeof sent,
-		       "expected the 10 bytes that were there as a result, saw %s", answer(n));
+		       EXPECTED("the 10 bytes that were there as a result") SAW("%s"), answer(n));
 		expect(memcmp(buffer_of(s, 1), sent, sizeof sent) == 0,
-		       "expected the 10 bytes that were sent, saw others");
+		       EXPECTED("the 10 bytes that were sent") SAW("others"));
 		for (unsigned b = sizeof sent; b < BUFFER_BYTES; b++)
 			expect(buffer_of(s, 1)[b] == 0x55,
-			       "expected the buffer beyond the 10 bytes to be left alone, saw byte "
-			       "%u changed",
+			       EXPECTED("the buffer beyond the 10 bytes to be left alone")
+				       SAW("byte %u changed"),
 			       b);
 	}
 	close_engine(s);
@@ -284,9 +284,10 @@ static void is_over_when_submit_returns(struct subject *s)
 		struct io_op *op = prepare(s, 0, IO_READ, fd, 0, 0, BLOCK);
 		start(s, op);
 		expect(buffer_of(s, 0)[BLOCK - 1] == pattern_byte(BLOCK - 1),
-		       "expected the bytes in the buffer when submit() returns, saw others");
+		       EXPECTED("the bytes in the buffer when submit() returns") SAW("others"));
 		unsigned n = reap(s, done, 0, 1, 0);
-		expect(n == 1, "expected the operation from a reap() that may not wait, saw %u", n);
+		expect(n == 1, EXPECTED("the operation from a reap() that may not wait") SAW("%u"),
+		       n);
 		memset(buffer_of(s, 0), 0, BLOCK);
 	}
 	close_engine(s);
@@ -313,7 +314,7 @@ static void says_what_it_can_do(struct subject *s)
 	for (unsigned i = 0; i < sizeof pairs / sizeof *pairs; i++) {
 		struct reason why = { "" };
 		int rc = s->ops->supports(&config, pairs[i].kind, pairs[i].fd_kind, &why);
-		expect(rc == 0, "expected 0 from supports() for %s, saw %s: %s", pairs[i].words,
+		expect(rc == 0, EXPECTED("0 from supports() for %s") SAW("%s: %s"), pairs[i].words,
 		       answer(rc), why.text);
 	}
 }
@@ -329,14 +330,15 @@ static void tells_that_there_is_no_call(struct subject *s)
 	errno = 0;
 	int64_t result = perform(s, prepare(s, 0, IO_NOP, -1, 0, 0, 0));
 	if (promised)
-		expect(result == 0, "expected 0 from a no-op that supports() promised, saw %s",
+		expect(result == 0, EXPECTED("0 from a no-op that supports() promised") SAW("%s"),
 		       answer(result));
 	else
-		expect(result < 0, "expected -errno from a no-op that supports() refused, saw %s",
+		expect(result < 0,
+		       EXPECTED("-errno from a no-op that supports() refused") SAW("%s"),
 		       answer(result));
 	errno = 0;
 	result = perform(s, prepare(s, 0, IO_KIND_COUNT, -1, 0, 0, 0));
-	expect(result < 0, "expected -errno from a kind that does not exist, saw %s",
+	expect(result < 0, EXPECTED("-errno from a kind that does not exist") SAW("%s"),
 	       answer(result));
 	close_engine(s);
 }
@@ -357,7 +359,7 @@ static void makes_one_call_for_a_message(struct subject *s)
 		perform(s, prepare(s, 1, IO_SEND, ends[0], 0, IO_NO_OFFSET, sizeof bytes));
 	}
 	unsigned calls = calls_made(NULL);
-	expect(calls == 40, "expected 40 system calls for 40 operations, saw %u", calls);
+	expect(calls == 40, EXPECTED("40 system calls for 40 operations") SAW("%u"), calls);
 	close_engine(s);
 	close(ends[0]);
 	close(ends[1]);
@@ -389,9 +391,9 @@ static void sleeps_until_the_peer_speaks(struct subject *s)
 	int64_t n = perform(s, op);
 	int64_t used_ns = thread_cpu_ns() - before_ns;
 	bystander_end(&b);
-	expect(n == 4, "expected the 4 bytes that came late, saw %s", answer(n));
+	expect(n == 4, EXPECTED("the 4 bytes that came late") SAW("%s"), answer(n));
 	expect(used_ns < IDLE_NS / 2,
-	       "expected a thread asleep while its peer is silent, saw %lld of %lld ms on a CPU",
+	       EXPECTED("a thread asleep while its peer is silent") SAW("%lld of %lld ms on a CPU"),
 	       (long long)(used_ns / NS_PER_MS), (long long)(IDLE_NS / NS_PER_MS));
 	close_engine(s);
 	close(ends[0]);
@@ -419,7 +421,7 @@ static void wakes_when_the_peer_closes(struct subject *s)
 	bystander_begin(&b, ends[1], close_late);
 	int64_t n = perform(s, op);
 	bystander_end(&b);
-	expect(n == 0, "expected 0, the end, when the peer closes, saw %s", answer(n));
+	expect(n == 0, EXPECTED("0, the end, when the peer closes") SAW("%s"), answer(n));
 	close_engine(s);
 	close(ends[0]);
 }
@@ -453,7 +455,7 @@ static void waits_on_after_signals(struct subject *s, unsigned signals)
 	int64_t n = perform(s, op); /* reap() fails the test when it is -EINTR */
 	bystander_end(&b);
 	expect(n == 7 && memcmp(buffer_of(s, 0), "at last", 7) == 0,
-	       "expected the 7 bytes that came after %u signals, saw %s", signals, answer(n));
+	       EXPECTED("the 7 bytes that came after %u signals") SAW("%s"), signals, answer(n));
 	close_engine(s);
 	close(ends[0]);
 	close(ends[1]);
@@ -485,7 +487,7 @@ static void calls_again_once_a_signal(struct subject *s)
 	bystander_end(&b);
 	unsigned calls = calls_made(NULL);
 	expect(calls == SIGNALS + 1,
-	       "expected %u system calls, one and one more for each signal, saw %u", SIGNALS + 1,
+	       EXPECTED("%u system calls, one and one more for each signal") SAW("%u"), SIGNALS + 1,
 	       calls);
 	close_engine(s);
 	close(ends[0]);
@@ -526,10 +528,10 @@ static void takes_a_short_write_for_a_result(struct subject *s)
 	int64_t n = perform(s, op);
 	bystander_end(&b);
 	expect(n == BLOCK,
-	       "expected the %u bytes that were written before the signal as a result, saw %s",
+	       EXPECTED("the %u bytes that were written before the signal as a result") SAW("%s"),
 	       BLOCK, answer(n));
-	expect(!b.slept_again,
-	       "expected submit() to return after a short write, saw it write on and sleep again");
+	expect(!b.slept_again, EXPECTED("submit() to return after a short write")
+				       SAW("it write on and sleep again"));
 	close_engine(s);
 	close(ends[0]);
 	close(ends[1]);
@@ -568,8 +570,8 @@ static void hands_out_what_is_done_before_it_waits(struct subject *s)
 	for (unsigned turns = 0; back < 2 && turns < 10; turns++) {
 		int n = offered < 2 ? s->ops->submit(s->engine, ops + offered, 2 - offered) : 0;
 		expect(n >= 0 && (unsigned)n <= 2 - offered,
-		       "expected a count up to the %u offered from submit(), saw %s", 2 - offered,
-		       answer(n));
+		       EXPECTED("a count up to the %u offered from submit()") SAW("%s"),
+		       2 - offered, answer(n));
 		for (int i = 0; i < n; i++)
 			ops[offered + (unsigned)i]->in_flight = 1;
 		s->inflight += (unsigned)n;
@@ -579,11 +581,13 @@ static void hands_out_what_is_done_before_it_waits(struct subject *s)
 			atomic_store(&b.first_is_back, 1);
 	}
 	bystander_end(&b);
-	expect(back == 2, "expected both receives back, saw %u", back);
-	expect(ops[0]->result == 5 && ops[1]->result == 6, "expected 5 and 6 bytes, saw %s and %s",
-	       answer(ops[0]->result), answer(ops[1]->result));
-	expect(!b.was_withheld, "expected the first receive from reap() before the engine waits in "
-				"the second, saw it withheld until the second's peer spoke");
+	expect(back == 2, EXPECTED("both receives back") SAW("%u"), back);
+	expect(ops[0]->result == 5 && ops[1]->result == 6,
+	       EXPECTED("5 and 6 bytes") SAW("%s and %s"), answer(ops[0]->result),
+	       answer(ops[1]->result));
+	expect(!b.was_withheld,
+	       EXPECTED("the first receive from reap() before the engine waits in the second")
+		       SAW("it withheld until the second's peer spoke"));
 	close_engine(s);
 	for (unsigned i = 0; i < 2; i++) {
 		close(first[i]);
@@ -602,17 +606,17 @@ static void forgets_nothing_unreaped(struct subject *s)
 	for (unsigned slot = 0; slot < 4; slot++) {
 		struct io_op *op = prepare(s, slot, IO_READ, fd, 0, (uint64_t)BLOCK * slot, BLOCK);
 		int n = s->ops->submit(s->engine, &op, 1);
-		expect(n == 0 || n == 1, "expected 0 or 1 from submit(), saw %s", answer(n));
+		expect(n == 0 || n == 1, EXPECTED("0 or 1 from submit()") SAW("%s"), answer(n));
 		op->in_flight = (uint8_t)n;
 		accepted += (unsigned)n;
 		s->inflight += (unsigned)n;
 	}
 	for (unsigned tries = 0; back < accepted && tries < 8; tries++)
 		back += reap(s, done, 0, 4, 0);
-	expect(back == accepted, "expected the %u operations back that were accepted, saw %u",
+	expect(back == accepted, EXPECTED("the %u operations back that were accepted") SAW("%u"),
 	       accepted, back);
 	unsigned n = reap(s, done, 0, 4, 0);
-	expect(n == 0, "expected nothing more from reap(), saw %u", n);
+	expect(n == 0, EXPECTED("nothing more from reap()") SAW("%u"), n);
 	close_engine(s);
 	close(fd);
 }

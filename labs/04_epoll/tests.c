@@ -58,11 +58,11 @@ static void write_message(int fd, unsigned number, unsigned len_bytes)
 static void expect_message(struct subject *s, const struct io_op *op, unsigned number,
 			   unsigned len_bytes)
 {
-	expect(op->result == len_bytes, "expected the %u bytes of message %u, saw %s", len_bytes,
+	expect(op->result == len_bytes, EXPECTED("the %u bytes of message %u") SAW("%s"), len_bytes,
 	       number, answer(op->result));
 	for (unsigned i = 0; i < len_bytes; i++)
 		expect(buffer_of(s, op->slot)[i] == pattern_byte(number * UINT64_C(1000) + i),
-		       "expected message %u, saw another byte at %u", number, i);
+		       EXPECTED("message %u") SAW("another byte at %u"), number, i);
 }
 
 /*
@@ -170,8 +170,8 @@ static void expect_one_thread(void)
 {
 	unsigned threads = threads_started();
 	expect(threads == 0,
-	       "expected the engine to start no thread (the kernel watches the descriptors), saw "
-	       "%u started",
+	       EXPECTED("the engine to start no thread (the kernel watches the descriptors)")
+		       SAW("%u started"),
 	       threads);
 }
 
@@ -192,11 +192,11 @@ static int64_t idle_once(struct subject *s, unsigned slot, const int ends[2], un
 	int64_t used_ns = process_cpu_ns() - before_ns;
 	pthread_join(speaker.thread, NULL);
 	unsigned calls = calls_made(NULL);
-	expect(op->result == 1, "expected 1 byte on the quiet connection, saw %s",
+	expect(op->result == 1, EXPECTED("1 byte on the quiet connection") SAW("%s"),
 	       answer(op->result));
 	expect(calls <= IDLE_CALLS_MAX,
-	       "expected at most %d system calls in %lld ms in which nothing happened, saw %u: %s "
-	       "keeps the loop awake",
+	       EXPECTED("at most %d system calls in %lld ms in which nothing happened")
+		       SAW("%u: %s keeps the loop awake"),
 	       IDLE_CALLS_MAX, (long long)(IDLE_NS / NS_PER_MS), calls, cause);
 	expect_one_thread();
 	return used_ns;
@@ -213,8 +213,8 @@ static void expect_idle(struct subject *s, unsigned slot, const int ends[2], uns
 	for (unsigned tries = 0; tries < 3 && used_ns >= IDLE_CPU_NS; tries++)
 		used_ns = idle_once(s, slot, ends, fd_slot, cause);
 	expect(used_ns < IDLE_CPU_NS,
-	       "expected the engine to sleep, saw %lld ms of CPU used in %lld, three times in a "
-	       "row",
+	       EXPECTED("the engine to sleep")
+		       SAW("%lld ms of CPU used in %lld, three times in a row"),
 	       (long long)(used_ns / NS_PER_MS), (long long)(IDLE_NS / NS_PER_MS));
 }
 
@@ -270,12 +270,12 @@ static void false_alarm_goes_on_waiting(struct subject *s)
 	start(s, receive(s, 1, twin, 1));
 	write_message(ends[1], 1, 20);
 	unsigned n = reap(s, done, 1, 2, PATIENCE_NS);
-	expect(n == 1, "expected one of two receives to find the only message, saw %u come back",
+	expect(n == 1, EXPECTED("one of two receives to find the only message") SAW("%u come back"),
 	       n);
 	expect_message(s, done[0], 1, 20);
 	struct io_op *left = &s->op[!done[0]->slot];
 	n = reap(s, done, 1, 2, A_MOMENT_NS);
-	expect(n == 0, "expected the other receive to go on waiting, saw it end with %s",
+	expect(n == 0, EXPECTED("the other receive to go on waiting") SAW("it end with %s"),
 	       answer(left->result));
 	/* Its false alarm must not have made it deaf. */
 	write_message(ends[1], 2, 30);
@@ -300,14 +300,15 @@ static unsigned calls_with(struct subject *s, unsigned count, unsigned *controls
 		attach(s, i, ends[i][0]);
 		start(s, receive(s, i, ends[i][0], i));
 	}
-	expect(s->inflight == count, "expected %u receives in flight, saw %u", count, s->inflight);
+	expect(s->inflight == count, EXPECTED("%u receives in flight") SAW("%u"), count,
+	       s->inflight);
 	calls_reset();
 	for (unsigned m = 0; m < MESSAGES; m++) {
 		unsigned speaker = m * 7919 % count;
 		write_message(ends[speaker][1], m, 40);
 		await(s, &s->op[speaker]);
 		expect_message(s, &s->op[speaker], m, 40);
-		expect(s->inflight == count - 1, "expected %u others to wait still, saw %u",
+		expect(s->inflight == count - 1, EXPECTED("%u others to wait still") SAW("%u"),
 		       count - 1, s->inflight);
 		start(s, receive(s, speaker, ends[speaker][0], speaker));
 	}
@@ -341,17 +342,18 @@ static void price_does_not_grow(struct subject *s)
 	raise_fd_limit();
 	unsigned calls = calls_with(s, 1, &controls);
 	expect(calls <= 3 * MESSAGES,
-	       "expected at most 3 system calls a message (wait, receive), saw %u for %u messages",
+	       EXPECTED("at most 3 system calls a message (wait, receive)")
+		       SAW("%u for %u messages"),
 	       calls, MESSAGES);
 	expect(controls <= MESSAGES / 10,
-	       "expected interest to stay in the kernel, saw %u epoll_ctl for %u messages",
+	       EXPECTED("interest to stay in the kernel") SAW("%u epoll_ctl for %u messages"),
 	       controls, MESSAGES);
 	unsigned calls_many = calls_with(s, CONNECTIONS_MANY, &controls);
 	expect(calls_many <= calls + 5,
-	       "expected %u connections to cost as many system calls as one does (%u), saw %u",
+	       EXPECTED("%u connections to cost as many system calls as one does (%u)") SAW("%u"),
 	       CONNECTIONS_MANY, calls, calls_many);
 	expect(controls <= MESSAGES / 10,
-	       "expected interest to stay in the kernel, saw %u epoll_ctl for %u messages",
+	       EXPECTED("interest to stay in the kernel") SAW("%u epoll_ctl for %u messages"),
 	       controls, MESSAGES);
 }
 
@@ -372,11 +374,12 @@ static void takes_events_in_batches(struct subject *s)
 	calls_reset();
 	unsigned n = reap(s, done, BATCH, BATCH, PATIENCE_NS);
 	unsigned waits = calls_made(WAITS);
-	expect(n == BATCH, "expected all %u that were asked for, saw %u", BATCH, n);
+	expect(n == BATCH, EXPECTED("all %u that were asked for") SAW("%u"), BATCH, n);
 	for (unsigned i = 0; i < BATCH; i++)
 		expect_message(s, &s->op[i], i, 24);
-	expect(waits <= 4, "expected one wait to bring many events (%u were ready), saw %u waits",
-	       BATCH, waits);
+	expect(waits <= 4,
+	       EXPECTED("one wait to bring many events (%u were ready)") SAW("%u waits"), BATCH,
+	       waits);
 	close_engine(s);
 	for (unsigned i = 0; i < BATCH; i++) {
 		close(ends[i][0]);
@@ -392,7 +395,7 @@ static void waits_in_the_kernel(struct subject *s)
 	unsigned n = reap(s, done, 0, 1, 0);
 	expect(n == 0, "a receive completed with nothing there");
 	expect(interest_in(two.a[0]) & EPOLLIN,
-	       "expected the kernel to be asked for EPOLLIN while a receive waits, saw %s",
+	       EXPECTED("the kernel to be asked for EPOLLIN while a receive waits") SAW("%s"),
 	       event_names(interest_in(two.a[0])));
 	write_message(two.a[1], 1, 50);
 	await(s, &s->op[0]);
@@ -417,8 +420,9 @@ static void keeps_short_timeouts(struct subject *s)
 		int64_t waited_ns = (int64_t)(clock_ns() - before_ns);
 		expect(n == 0, "a receive completed with nothing there");
 		expect(waited_ns >= timeout_ns - 10 * NS_PER_US,
-		       "expected reap() to wait 400 us, saw it back after %lld us: a timeout in "
-		       "milliseconds must be rounded up",
+		       EXPECTED("reap() to wait 400 us")
+			       SAW("it back after %lld us: a timeout in milliseconds must "
+				   "be rounded up"),
 		       (long long)(waited_ns / NS_PER_US));
 	}
 	write_message(ends[1], 1, 10);
@@ -444,7 +448,7 @@ static void waits_for_as_many_as_asked(struct subject *s)
 	begin_speaking(&speaker);
 	unsigned n = reap(s, done, 3, 4, PATIENCE_NS);
 	pthread_join(speaker.thread, NULL);
-	expect(n == 3, "expected reap() to wait for the 3 that were asked for, saw %u", n);
+	expect(n == 3, EXPECTED("reap() to wait for the 3 that were asked for") SAW("%u"), n);
 	n = reap(s, done, 1, 4, A_MOMENT_NS);
 	expect(n == 0, "a receive completed with nothing there");
 	s->ops->cancel(s->engine);
@@ -511,8 +515,8 @@ static void the_time_limit_is_for_the_whole_wait(struct subject *s)
 			return;
 		waits_for_all += n == WORDS_MOST;
 		expect(waits_for_all < 2,
-		       "expected reap() to be back after %lld ms with what there was, saw it wait "
-		       "for all %u words, of which %d come in that time",
+		       EXPECTED("reap() to be back after %lld ms with what there was")
+			       SAW("it wait for all %u words, of which %d come in that time"),
 		       (long long)limits_ms[i], n, WORDS_IN_LIMIT);
 	}
 	test_skipped("this machine is too busy: a thread that sleeps %lld ms wakes after a second",
@@ -558,7 +562,7 @@ static uint64_t send_until_full(struct subject *s, unsigned slot, const int ends
 		if (op->in_flight)
 			return sent;
 		expect(op->result > 0,
-		       "expected a send to go out or to wait for room, saw its result %s",
+		       EXPECTED("a send to go out or to wait for room") SAW("its result %s"),
 		       answer(op->result));
 		sent += (uint64_t)op->result;
 		expect(sent < 64u << 20, "the socket never fills; this test knows no such socket");
@@ -573,7 +577,7 @@ static uint64_t take_all(int fd, uint64_t at)
 	while ((n = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT)) > 0)
 		for (ssize_t i = 0; i < n; i++, at++)
 			expect(bytes[i] == pattern_byte(at),
-			       "expected the bytes that were sent, saw another at %llu",
+			       EXPECTED("the bytes that were sent") SAW("another at %llu"),
 			       (unsigned long long)at);
 	return at;
 }
@@ -589,18 +593,19 @@ static uint64_t make_room(struct subject *s, unsigned slot, int peer_fd, uint64_
 		taken = take_all(peer_fd, taken);
 		reap(s, done, 1, 4, 10 * NS_PER_MS);
 		expect(clock_ns() < deadline_ns,
-		       "expected the waiting send to go on when there was room, saw it wait still");
+		       EXPECTED("the waiting send to go on when there was room")
+			       SAW("it wait still"));
 	}
-	expect(s->op[slot].result > 0, "expected some bytes sent, saw %s",
+	expect(s->op[slot].result > 0, EXPECTED("some bytes sent") SAW("%s"),
 	       answer(s->op[slot].result));
 	sent += (uint64_t)s->op[slot].result;
 	while (taken < sent) {
 		taken = take_all(peer_fd, taken);
-		expect(clock_ns() < deadline_ns, "expected %llu bytes to arrive, saw %llu",
+		expect(clock_ns() < deadline_ns, EXPECTED("%llu bytes to arrive") SAW("%llu"),
 		       (unsigned long long)sent, (unsigned long long)taken);
 	}
-	expect(taken == sent, "expected %llu bytes to arrive, saw %llu", (unsigned long long)sent,
-	       (unsigned long long)taken);
+	expect(taken == sent, EXPECTED("%llu bytes to arrive") SAW("%llu"),
+	       (unsigned long long)sent, (unsigned long long)taken);
 	return sent;
 }
 
@@ -626,10 +631,10 @@ static void waits_for_room(struct subject *s)
 	expect_one_thread();
 	expect(n == 0, "a send completed although its peer has read nothing");
 	expect(calls <= IDLE_CALLS_MAX,
-	       "expected at most %d system calls in waiting %lld ms for room, saw %u",
+	       EXPECTED("at most %d system calls in waiting %lld ms for room") SAW("%u"),
 	       IDLE_CALLS_MAX, (long long)(IDLE_NS / NS_PER_MS), calls);
 	expect(interest_in(ends[0]) & EPOLLOUT,
-	       "expected the kernel to be asked for EPOLLOUT while a send waits, saw %s",
+	       EXPECTED("the kernel to be asked for EPOLLOUT while a send waits") SAW("%s"),
 	       event_names(interest_in(ends[0])));
 	sent = make_room(s, 0, ends[1], 0, sent);
 	/* And once more, so that it has been switched on, off, and on. */
@@ -653,15 +658,15 @@ static void a_send_that_fits_is_one_call(struct subject *s)
 		for (unsigned b = 0; b < sizeof seen; b++)
 			buffer_of(s, 0)[b] = pattern_byte(i * 1000 + b);
 		int64_t n = perform(s, prepare(s, 0, IO_SEND, ends[0], 0, IO_NO_OFFSET, 64));
-		expect(n == 64, "expected 64 bytes sent, saw %s", answer(n));
+		expect(n == 64, EXPECTED("64 bytes sent") SAW("%s"), answer(n));
 		expect(recv(ends[1], seen, 64, MSG_WAITALL) == 64 &&
 			       memcmp(seen, buffer_of(s, 0), 64) == 0,
-		       "expected the bytes that were sent, saw others");
+		       EXPECTED("the bytes that were sent") SAW("others"));
 	}
 	unsigned calls = calls_made(NULL), controls = calls_made("epoll_ctl");
-	expect(controls == 0, "expected no epoll_ctl for sends that fit, saw %u for %u sends",
+	expect(controls == 0, EXPECTED("no epoll_ctl for sends that fit") SAW("%u for %u sends"),
 	       controls, sends);
-	expect(calls <= 2 * sends, "expected one system call a send, saw %u for %u sends", calls,
+	expect(calls <= 2 * sends, EXPECTED("one system call a send") SAW("%u for %u sends"), calls,
 	       sends);
 	close_engine(s);
 	close(ends[0]);
@@ -685,7 +690,7 @@ static void a_peer_that_leaves_ends_a_send(struct subject *s)
 	close(ends[1]);
 	await(s, &s->op[0]);
 	expect(s->op[0].result == -EPIPE || s->op[0].result == -ECONNRESET,
-	       "expected -EPIPE or -ECONNRESET, saw %s", answer(s->op[0].result));
+	       EXPECTED("-EPIPE or -ECONNRESET") SAW("%s"), answer(s->op[0].result));
 	close_engine(s);
 	close(ends[0]);
 }
@@ -701,7 +706,8 @@ static void cancel_takes_back_a_send(struct subject *s)
 	s->ops->cancel(s->engine);
 	await_all(s);
 	for (unsigned i = 0; i < 2; i++)
-		expect(s->op[i].result == -ECANCELED, "after cancel: expected -ECANCELED, saw %s",
+		expect(s->op[i].result == -ECANCELED,
+		       WHEN("after cancel") EXPECTED("-ECANCELED") SAW("%s"),
 		       answer(s->op[i].result));
 	close_engine(s);
 	close(ends[0]);
@@ -763,7 +769,7 @@ static void hang_up_is_silent(struct subject *s)
 	two.a[1] = -1;
 	expect_idle(s, 1, two.b, 1, "a connection that its peer has closed");
 	int64_t n = perform(s, receive(s, 0, two.a[0], 0));
-	expect(n == 0, "expected 0 at the end, saw %s", answer(n));
+	expect(n == 0, EXPECTED("0 at the end") SAW("%s"), answer(n));
 	/* Once more with the end seen already. */
 	expect_idle(s, 1, two.b, 1, "a connection at its end");
 	close_two(s, &two);
@@ -782,7 +788,7 @@ static void hang_up_after_unwanted_bytes(struct subject *s)
 	perform(s, receive(s, 0, two.a[0], 0));
 	expect_message(s, &s->op[0], 1, 50);
 	int64_t n = perform(s, receive(s, 0, two.a[0], 0));
-	expect(n == 0, "expected 0 at the end, saw %s", answer(n));
+	expect(n == 0, EXPECTED("0 at the end") SAW("%s"), answer(n));
 	close_two(s, &two);
 }
 
@@ -796,7 +802,7 @@ static void reset_is_silent(struct subject *s)
 	two.a[1] = -1;
 	expect_idle(s, 1, two.b, 1, "a connection that its peer has reset");
 	int64_t n = perform(s, receive(s, 0, two.a[0], 0));
-	expect(n == -ECONNRESET, "expected -ECONNRESET, saw %s", answer(n));
+	expect(n == -ECONNRESET, EXPECTED("-ECONNRESET") SAW("%s"), answer(n));
 	close_two(s, &two);
 }
 
@@ -812,7 +818,7 @@ static void room_is_silent(struct subject *s)
 	make_room(s, 0, two.a[1], 0, sent);
 	expect_idle(s, 1, two.b, 1, "a socket with room to send, for which nobody waits,");
 	expect(!(interest_in(two.a[0]) & EPOLLOUT),
-	       "expected EPOLLOUT to be switched off when no send waits, saw %s",
+	       EXPECTED("EPOLLOUT to be switched off when no send waits") SAW("%s"),
 	       event_names(interest_in(two.a[0])));
 	close_two(s, &two);
 }
@@ -871,8 +877,8 @@ static void edge_tells_once(struct subject *s)
 {
 	struct two two = open_two(s);
 	uint32_t interest = interest_in(two.a[0]);
-	expect(interest & (uint32_t)EPOLLET, "expected the kernel to be asked with EPOLLET, saw %s",
-	       event_names(interest));
+	expect(interest & (uint32_t)EPOLLET,
+	       EXPECTED("the kernel to be asked with EPOLLET") SAW("%s"), event_names(interest));
 	write_message(two.a[1], 1, 50);
 	expect_idle(s, 1, two.b, 1, "a connection with bytes that nobody asks for");
 	close_two(s, &two);
@@ -929,7 +935,8 @@ static void edge_asks_once(struct subject *s)
 	}
 	unsigned calls = calls_made(NULL);
 	expect(calls <= 4 * MESSAGES,
-	       "expected at most 4 system calls a message (wait, receive), saw %u for %u messages",
+	       EXPECTED("at most 4 system calls a message (wait, receive)")
+		       SAW("%u for %u messages"),
 	       calls, MESSAGES);
 	uint64_t sent = send_until_full(s, 0, two.a, 0);
 	make_room(s, 0, two.a[1], 0, sent);
@@ -937,7 +944,7 @@ static void edge_asks_once(struct subject *s)
 	wait_for_bytes(two.a[0], 50);
 	reap(s, done, 0, 2, 0);
 	unsigned controls = calls_made("epoll_ctl");
-	expect(controls == 0, "expected no epoll_ctl after attach(), saw %u", controls);
+	expect(controls == 0, EXPECTED("no epoll_ctl after attach()") SAW("%u"), controls);
 	close_two(s, &two);
 }
 
@@ -965,7 +972,7 @@ static void edge_sees_the_end_behind_bytes(struct subject *s)
 		expect_message(s, &s->op[0], round, 50);
 		for (unsigned i = 0; i < 2; i++) {
 			int64_t n = perform(s, receive(s, 0, ends[0], 0));
-			expect(n == 0, "expected 0 at the end, saw %s", answer(n));
+			expect(n == 0, EXPECTED("0 at the end") SAW("%s"), answer(n));
 		}
 		/* Half-closed: the other direction still works. */
 		char seen[3];
@@ -973,7 +980,7 @@ static void edge_sees_the_end_behind_bytes(struct subject *s)
 		int64_t n = perform(s, prepare(s, 1, IO_SEND, ends[0], 0, IO_NO_OFFSET, 3));
 		expect(n == 3 && recv(ends[1], seen, 3, MSG_WAITALL) == 3 &&
 			       memcmp(seen, "ok!", 3) == 0,
-		       "expected 3 bytes to reach a peer that only stopped sending, saw %s",
+		       EXPECTED("3 bytes to reach a peer that only stopped sending") SAW("%s"),
 		       answer(n));
 		close_engine(s);
 		close(ends[0]);
@@ -988,7 +995,8 @@ static void oneshot_arms_anew(struct subject *s)
 	struct two two = open_two(s);
 	uint32_t interest = interest_in(two.a[0]);
 	expect(interest & (uint32_t)EPOLLONESHOT,
-	       "expected the kernel to be asked with EPOLLONESHOT, saw %s", event_names(interest));
+	       EXPECTED("the kernel to be asked with EPOLLONESHOT") SAW("%s"),
+	       event_names(interest));
 	calls_reset();
 	for (unsigned m = 0; m < MESSAGES; m++) {
 		start(s, receive(s, 0, two.a[0], 0));
@@ -997,12 +1005,13 @@ static void oneshot_arms_anew(struct subject *s)
 		expect_message(s, &s->op[0], m, 50);
 		interest = interest_in(two.a[0]);
 		expect(!(interest & (EPOLLIN | EPOLLOUT)),
-		       "expected a descriptor that nobody waits for to be off, saw %s",
+		       EXPECTED("a descriptor that nobody waits for to be off") SAW("%s"),
 		       event_names(interest));
 	}
 	unsigned controls = calls_made("epoll_ctl");
 	expect(controls >= MESSAGES && controls <= 2 * MESSAGES,
-	       "expected each of %u waits to be armed by an epoll_ctl, saw %u", MESSAGES, controls);
+	       EXPECTED("each of %u waits to be armed by an epoll_ctl") SAW("%u"), MESSAGES,
+	       controls);
 	close_two(s, &two);
 }
 
@@ -1018,7 +1027,7 @@ static void oneshot_tells_once(struct subject *s)
 	two.a[1] = -1;
 	expect_idle(s, 1, two.b, 1, "a connection that its peer has closed");
 	int64_t n = perform(s, receive(s, 0, two.a[0], 0));
-	expect(n == 0, "expected 0 at the end, saw %s", answer(n));
+	expect(n == 0, EXPECTED("0 at the end") SAW("%s"), answer(n));
 	close_two(s, &two);
 }
 
@@ -1033,21 +1042,22 @@ static void files_are_refused(struct subject *s)
 		why.text[0] = '\0';
 		int rc = s->ops->supports(&config, i % 2 ? IO_READ : IO_WRITE, IO_FD_FILE, &why);
 		expect(rc == -EPERM,
-		       "expected supports() of a file to give the kernel's -EPERM, saw %s",
+		       EXPECTED("supports() of a file to give the kernel's -EPERM") SAW("%s"),
 		       answer(rc));
-		expect(why.text[0], "expected the reason in words, saw none");
+		expect(why.text[0], EXPECTED("the reason in words") SAW("none"));
 	}
 	open_engine(s, 1, 1);
 	why.text[0] = '\0';
 	int rc = s->ops->attach(s->engine, 0, fd, IO_FD_FILE, &why);
-	expect(rc == -EPERM, "expected attach() of a file to give -EPERM, saw %s", answer(rc));
-	expect(why.text[0], "expected the reason in words, saw none");
+	expect(rc == -EPERM, EXPECTED("attach() of a file to give -EPERM") SAW("%s"), answer(rc));
+	expect(why.text[0], EXPECTED("the reason in words") SAW("none"));
 
 	/* The slot is free as before. */
 	int ends[2];
 	expect(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "socketpair");
 	rc = s->ops->attach(s->engine, 0, ends[0], IO_FD_SOCKET, &why);
-	expect(rc == 0, "after a refused file: expected attach() to succeed, saw %s", answer(rc));
+	expect(rc == 0, WHEN("after a refused file") EXPECTED("attach() to succeed") SAW("%s"),
+	       answer(rc));
 	write_message(ends[1], 1, 50);
 	perform(s, prepare(s, 0, IO_RECV, ends[0], 0, IO_NO_OFFSET, BUFFER_BYTES));
 	expect_message(s, &s->op[0], 1, 50);
@@ -1064,9 +1074,9 @@ static void expect_answer(struct subject *s, enum io_kind kind, enum io_fd_kind 
 	struct reason why = { "" };
 	struct engine_config config = { .depth = 1, .cpu_count = 1, .options = s->options };
 	int rc = s->ops->supports(&config, kind, fd_kind, &why);
-	expect(rc == expected, "expected %d from supports() for %s on %s, saw %d (%s)", expected,
+	expect(rc == expected, EXPECTED("%d from supports() for %s on %s") SAW("%d (%s)"), expected,
 	       kind_name(kind), fd_kinds[fd_kind], rc, why.text);
-	expect(rc == 0 || why.text[0], "expected the reason in words, saw none");
+	expect(rc == 0 || why.text[0], EXPECTED("the reason in words") SAW("none"));
 }
 
 static void says_what_it_can_do(struct subject *s)
@@ -1112,10 +1122,10 @@ static void files_says_what_it_can_do(struct subject *s)
 
 static void expect_block(struct subject *s, const struct io_op *op)
 {
-	expect(op->result == BLOCK, "expected %u bytes, saw %s", BLOCK, answer(op->result));
+	expect(op->result == BLOCK, EXPECTED("%u bytes") SAW("%s"), BLOCK, answer(op->result));
 	for (unsigned i = 0; i < BLOCK; i++)
 		expect(buffer_of(s, op->slot)[i] == pattern_byte(op->offset + i),
-		       "expected the block at offset %llu, saw another byte at %u",
+		       EXPECTED("the block at offset %llu") SAW("another byte at %u"),
 		       (unsigned long long)op->offset, i);
 }
 
@@ -1137,8 +1147,8 @@ static void reads_in_other_threads(struct subject *s)
 	unsigned in_workers = calls_made_by_workers("pread64 preadv preadv2");
 	unsigned in_loop = calls_made("pread64 preadv preadv2");
 	expect(in_loop == 0 && in_workers == reads,
-	       "expected %u reads in worker threads and none on the loop's, saw %u and %u", reads,
-	       in_workers, in_loop);
+	       EXPECTED("%u reads in worker threads and none on the loop's") SAW("%u and %u"),
+	       reads, in_workers, in_loop);
 	close_engine(s);
 	close(fd);
 }
@@ -1155,9 +1165,9 @@ static void hears_by_eventfd(struct subject *s)
 		if (readlink(path, link, sizeof link - 1) > 0 && strstr(link, "[eventfd]"))
 			event_fd = n;
 	}
-	expect(event_fd >= 0, "expected the engine to hold an eventfd, saw none");
+	expect(event_fd >= 0, EXPECTED("the engine to hold an eventfd") SAW("none"));
 	expect(interest_in(event_fd) & EPOLLIN,
-	       "expected epoll to watch the eventfd for EPOLLIN, saw %s",
+	       EXPECTED("epoll to watch the eventfd for EPOLLIN") SAW("%s"),
 	       event_names(interest_in(event_fd)));
 	calls_reset();
 	for (unsigned i = 0; i < reads; i++) {
@@ -1166,12 +1176,12 @@ static void hears_by_eventfd(struct subject *s)
 	}
 	unsigned writes = calls_made_by_workers("write writev"), heard = calls_made("read readv");
 	expect(writes > 0 && writes <= reads,
-	       "expected workers to write to the eventfd, once a completion at most, saw %u writes "
-	       "for %u",
+	       EXPECTED("workers to write to the eventfd, once a completion at most")
+		       SAW("%u writes for %u"),
 	       writes, reads);
 	/* None is right, too: with EPOLLET each write is an edge, read or not. */
 	expect(heard <= 2 * reads,
-	       "expected at most 2 reads of the eventfd a completion, saw %u for %u completions",
+	       EXPECTED("at most 2 reads of the eventfd a completion") SAW("%u for %u completions"),
 	       heard, reads);
 	close_engine(s);
 	close(fd);
@@ -1198,8 +1208,8 @@ static void sleeps_beside_slow_disks(struct subject *s)
 	start(s, prepare(s, 3, IO_READ, fd, 0, 0, BLOCK));
 	unsigned n = reap(s, done, 1, 4, PATIENCE_NS);
 	expect(n == 1 && done[0] == &s->op[3],
-	       "expected the fast read to wake the loop while 3 slow ones wait, saw %u completions "
-	       "after 2 s",
+	       EXPECTED("the fast read to wake the loop while 3 slow ones wait")
+		       SAW("%u completions after 2 s"),
 	       n);
 	expect_block(s, &s->op[3]);
 	int64_t used_ns = IDLE_CPU_NS; /* three tries, as in expect_idle() */
@@ -1214,17 +1224,18 @@ static void sleeps_beside_slow_disks(struct subject *s)
 	/* By name, since NULL leaves out what always is allowed: a worker may spin on these two. */
 	unsigned calls_of_workers =
 		calls_made_by_workers(NULL) + calls_made_by_workers("futex sched_yield");
-	expect(waits > 0, "expected the loop to sleep in epoll_wait, saw no such call");
+	expect(waits > 0, EXPECTED("the loop to sleep in epoll_wait") SAW("no such call"));
 	expect(calls <= IDLE_CALLS_MAX,
-	       "expected at most %d system calls in %lld ms in which nothing happened, saw %u",
+	       EXPECTED("at most %d system calls in %lld ms in which nothing happened") SAW("%u"),
 	       IDLE_CALLS_MAX, (long long)(IDLE_NS / NS_PER_MS), calls);
 	expect(calls_of_workers <= IDLE_CALLS_MAX,
-	       "expected workers without work to sleep, saw %u system calls of theirs (%u "
-	       "sched_yield, %u futex) in %lld ms in which nothing happened",
+	       EXPECTED("workers without work to sleep")
+		       SAW("%u system calls of theirs (%u sched_yield, %u futex) in "
+			   "%lld ms in which nothing happened"),
 	       calls_of_workers, calls_made_by_workers("sched_yield"),
 	       calls_made_by_workers("futex"), (long long)(IDLE_NS / NS_PER_MS));
 	expect(used_ns < IDLE_CPU_NS,
-	       "expected the loop and its workers to sleep, saw %lld ms of CPU used in %lld",
+	       EXPECTED("the loop and its workers to sleep") SAW("%lld ms of CPU used in %lld"),
 	       (long long)(used_ns / NS_PER_MS), (long long)(IDLE_NS / NS_PER_MS));
 	for (unsigned i = 3; i-- > 0;) {
 		write_message(ends[i][1], i, 30);
@@ -1253,8 +1264,8 @@ static void hears_of_every_completion(struct subject *s)
 		while (s->inflight > 0) {
 			unsigned n = reap(s, done, 1, most, PATIENCE_NS);
 			expect(n > 0,
-			       "expected a completion to wake the loop, saw none in 2 s with %u in "
-			       "flight: a wake-up was lost",
+			       EXPECTED("a completion to wake the loop")
+				       SAW("none in 2 s with %u in flight: a wake-up was lost"),
 			       s->inflight);
 		}
 		for (unsigned slot = 0; slot < batch; slot++)
@@ -1281,8 +1292,8 @@ static void open_fails_without_a_trace(struct subject *s)
 		setrlimit(RLIMIT_NOFILE, &tight);
 		int rc = s->ops->open(&engine, &config, &why);
 		setrlimit(RLIMIT_NOFILE, &before);
-		expect(rc == -EMFILE, "expected -EMFILE from open(), saw %s", answer(rc));
-		expect(why.text[0], "expected the reason in words, saw none");
+		expect(rc == -EMFILE, EXPECTED("-EMFILE from open()") SAW("%s"), answer(rc));
+		expect(why.text[0], EXPECTED("the reason in words") SAW("none"));
 	}
 }
 
@@ -1328,11 +1339,12 @@ static void keeps_a_wake_up_during_its_read(struct subject *s)
 	unsigned n = reap(s, done, 2, 2, PATIENCE_NS);
 	pthread_join(interleaving.thread, NULL);
 	expect(n == 2,
-	       "expected both reads within 2 s, saw %u: the second ended while the loop was about "
-	       "to read the eventfd, and its wake-up was lost",
+	       EXPECTED("both reads within 2 s")
+		       SAW("%u: the second ended while the loop was about to read "
+			   "the eventfd, and its wake-up was lost"),
 	       n);
 	expect_block(s, &s->op[0]);
-	expect(s->op[1].result == 1, "expected 1 byte, saw %lld", (long long)s->op[1].result);
+	expect(s->op[1].result == 1, EXPECTED("1 byte") SAW("%lld"), (long long)s->op[1].result);
 	close_engine(s);
 	close(ends[0]);
 	close(ends[1]);
@@ -1353,7 +1365,7 @@ static void a_batch_is_in_workers_at_once(struct subject *s)
 		for (unsigned i = 0; i < AT_ONCE; i++)
 			ops[i] = slow_read(s, i, ends[i][0]);
 		start_all(s, ops, AT_ONCE);
-		expect(s->inflight == AT_ONCE, "expected %u reads in flight, saw %u", AT_ONCE,
+		expect(s->inflight == AT_ONCE, EXPECTED("%u reads in flight") SAW("%u"), AT_ONCE,
 		       s->inflight);
 		for (unsigned i = AT_ONCE; i-- > 0;) {
 			write_message(ends[i][1], round, 30);
@@ -1362,8 +1374,9 @@ static void a_batch_is_in_workers_at_once(struct subject *s)
 				struct io_op *done[1];
 				reap(s, done, 1, 1, A_MOMENT_NS);
 				expect(clock_ns() < deadline_ns,
-				       "expected each of %u reads that came in one submit() to "
-				       "have a worker, saw number %u wait for another read's end",
+				       EXPECTED("each of %u reads that came in one submit() "
+						"to have a worker")
+					       SAW("number %u wait for another read's end"),
 				       AT_ONCE, i);
 			}
 			expect_message(s, &s->op[i], round, 30);
@@ -1386,12 +1399,12 @@ static void threads_are_bounded(struct subject *s)
 	attach(s, 0, fd);
 	unsigned threads = threads_started();
 	expect(threads > 0 && threads <= WORKERS_MOST,
-	       "expected between 1 and %u worker threads for depth %u, saw %u", WORKERS_MOST,
+	       EXPECTED("between 1 and %u worker threads for depth %u") SAW("%u"), WORKERS_MOST,
 	       DEPTH_LARGE, threads);
 	for (unsigned slot = 0; slot < DEPTH_LARGE; slot++)
 		start(s, prepare(s, slot, IO_READ, fd, 0, 0, BLOCK));
 	await_all(s);
-	expect(threads_started() == threads, "expected no thread to start after open(), saw %u",
+	expect(threads_started() == threads, EXPECTED("no thread to start after open()") SAW("%u"),
 	       threads_started() - threads);
 	close_engine(s);
 	close(fd);
@@ -1410,9 +1423,11 @@ static void cancel_takes_back_the_queue(struct subject *s)
 		start(s, slow_read(s, slot, ends[0]));
 	s->ops->cancel(s->engine);
 	unsigned n = reap(s, done, 16, depth, PATIENCE_NS);
-	expect(n >= 16, "after cancel: expected at least the 16 that no worker had, saw %u", n);
+	expect(n >= 16,
+	       WHEN("after cancel") EXPECTED("at least the 16 that no worker had") SAW("%u"), n);
 	for (unsigned i = 0; i < n; i++)
-		expect(done[i]->result == -ECANCELED, "after cancel: expected -ECANCELED, saw %s",
+		expect(done[i]->result == -ECANCELED,
+		       WHEN("after cancel") EXPECTED("-ECANCELED") SAW("%s"),
 		       answer(done[i]->result));
 	note("test     closes the pipe, so that the slow reads end");
 	close(ends[1]);

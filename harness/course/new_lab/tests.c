@@ -6,7 +6,7 @@ static void hands_back_what_it_accepts(struct subject *s)
 {
 	open_engine(s, 4, 1);
 	int64_t result = perform(s, prepare(s, 0, IO_NOP, -1, 0, 0, 0));
-	expect(result == 0, "expected result 0, saw %s", answer(result));
+	expect(result == 0, EXPECTED("result 0") SAW("%s"), answer(result));
 	close_engine(s);
 }
 

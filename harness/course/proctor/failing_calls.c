@@ -112,8 +112,9 @@ static void play_with_each_fault(struct subject *s, scene *play)
 				play(s, &fault);
 				unsigned after = open_descriptors();
 				expect(after == before,
-				       "when %s fails with %s: expected as many descriptors open "
-				       "as before (%u), saw %u",
+				       WHEN("when %s fails with %s")
+					       EXPECTED("as many descriptors open as before (%u)")
+						       SAW("%u"),
 				       fault.of->call, errno_name(*error), before, after);
 			}
 	play(s, NULL);
@@ -129,7 +130,8 @@ static void play_without_standard_input(struct subject *s, scene *play)
 	expect(kept >= 0, "the test itself gets no descriptor");
 	close(STDIN_FILENO);
 	play_with_each_fault(s, play);
-	expect(fcntl(STDIN_FILENO, F_GETFD) < 0, "expected descriptor 0 to be closed, saw it open");
+	expect(fcntl(STDIN_FILENO, F_GETFD) < 0,
+	       EXPECTED("descriptor 0 to be closed") SAW("it open"));
 	dup2(kept, STDIN_FILENO);
 	close(kept);
 }
@@ -148,10 +150,10 @@ static void expect_told(const struct fault *fault, const char *function, int rc,
 {
 	bool may_succeed = is_about(fault, "close") || calls_after_failure() > 0;
 	expect(rc == -fault->error || (rc == 0 && may_succeed),
-	       "when %s fails with %s: expected -%s from %s(), saw %d", fault->of->call,
+	       WHEN("when %s fails with %s") EXPECTED("-%s from %s()") SAW("%d"), fault->of->call,
 	       errno_name(fault->error), errno_name(fault->error), function, rc);
 	expect(rc == 0 || why->text[0],
-	       "when %s fails with %s: expected %s() to say why, saw an empty reason",
+	       WHEN("when %s fails with %s") EXPECTED("%s() to say why") SAW("an empty reason"),
 	       fault->of->call, errno_name(fault->error), function);
 }
 
@@ -170,7 +172,7 @@ static void play_open(struct subject *s, const struct fault *fault)
 	if (end(fault))
 		expect_told(fault, "open", rc, &why);
 	else
-		expect(rc == 0, "expected open() to succeed, saw %d: %s", rc, why.text);
+		expect(rc == 0, EXPECTED("open() to succeed") SAW("%d: %s"), rc, why.text);
 	if (rc == 0)
 		s->ops->close(s->engine);
 }
@@ -206,8 +208,8 @@ void supports_tells_what_fails(struct subject *s)
 			int answer = usual_answer;
 			play_without_standard_input(s, play_supports);
 			expect(answer == usual_answer,
-			       "without standard input: expected %d from supports() as before, saw "
-			       "%d",
+			       WHEN("without standard input")
+				       EXPECTED("%d from supports() as before") SAW("%d"),
 			       answer, usual_answer);
 		}
 }
@@ -224,12 +226,12 @@ static void play_attach(struct subject *s, const struct fault *fault)
 	if (end(fault))
 		expect_told(fault, "attach", rc, &why);
 	else
-		expect(rc == 0, "expected attach() to succeed, saw %d: %s", rc, why.text);
+		expect(rc == 0, EXPECTED("attach() to succeed") SAW("%d: %s"), rc, why.text);
 	if (rc < 0)
 		attach(s, 0, ends[0]);
 	expect(write(ends[1], "again", 5) == 5, "the test's own write failed");
 	int64_t n = perform(s, prepare_receive(s, 0, ends[0], 0));
-	expect(n == 5, "expected the 5 bytes that are there, saw %lld", (long long)n);
+	expect(n == 5, EXPECTED("the 5 bytes that are there") SAW("%lld"), (long long)n);
 	detach(s, 0);
 	close_engine(s);
 	close(ends[0]);
@@ -295,13 +297,14 @@ static bool expect_result(const struct fault *fault, const struct io_op *op, int
 			  int64_t expected)
 {
 	if (!fault || fault->error == EINTR || is_about(fault, "close")) {
-		expect(result == expected, "%s%s: expected %lld from the %s, saw %lld",
+		expect(result == expected, WHEN("%s%s") EXPECTED("%lld from the %s") SAW("%lld"),
 		       fault ? "with an error from " : "without an error",
 		       fault ? fault->of->call : "", (long long)expected, kind_name(op->kind),
 		       (long long)result);
 		return false;
 	}
-	expect(result == -fault->error, "when %s fails with %s: expected -%s for the %s, saw %lld",
+	expect(result == -fault->error,
+	       WHEN("when %s fails with %s") EXPECTED("-%s for the %s") SAW("%lld"),
 	       fault->of->call, errno_name(fault->error), errno_name(fault->error),
 	       kind_name(op->kind), (long long)result);
 	return op->result == result;
@@ -337,7 +340,7 @@ static void play_receive(struct subject *s, const struct fault *fault)
 	bool failed = end(fault) && expect_result(fault, op, result, 5);
 	if (failed) { /* and the engine goes on */
 		int64_t n = perform(s, prepare_receive(s, 1, ends[0], 0));
-		expect(n == 5, "after a receive that failed: expected 5 bytes, saw %lld",
+		expect(n == 5, WHEN("after a receive that failed") EXPECTED("5 bytes") SAW("%lld"),
 		       (long long)n);
 	}
 	close_stream(s, ends);
@@ -347,7 +350,8 @@ static void play_receive(struct subject *s, const struct fault *fault)
 static void send_again(struct subject *s, int fd)
 {
 	int64_t n = perform(s, prepare_send(s, 1, fd, 0, 7));
-	expect(n == 7, "after a send that failed: expected 7 bytes, saw %lld", (long long)n);
+	expect(n == 7, WHEN("after a send that failed") EXPECTED("7 bytes") SAW("%lld"),
+	       (long long)n);
 }
 
 static void play_send(struct subject *s, const struct fault *fault)
@@ -409,7 +413,8 @@ static void play_both_directions(struct subject *s, const struct fault *fault)
 	bool failed = end(fault);
 	if (failed && s->op[0].result == -fault->error) /* one event is about both */
 		expect(result == 5 || result == -fault->error,
-		       "when %s fails with %s: expected 5 or -%s for the receive, saw %lld",
+		       WHEN("when %s fails with %s") EXPECTED("5 or -%s for the receive")
+			       SAW("%lld"),
 		       fault->of->call, errno_name(fault->error), errno_name(fault->error),
 		       (long long)result);
 	else if (failed || !fault)
@@ -469,7 +474,8 @@ static void play_file(struct subject *s, const struct fault *fault)
 	bool failed = end(fault) && expect_result(fault, op, result, len_bytes);
 	if (failed) {
 		int64_t n = perform(s, prepare(s, 1, file_kind, fd, 0, BLOCK, len_bytes));
-		expect(n == len_bytes, "after a %s that failed: expected %u bytes, saw %lld",
+		expect(n == len_bytes,
+		       WHEN("after a %s that failed") EXPECTED("%u bytes") SAW("%lld"),
 		       kind_name(file_kind), len_bytes, (long long)n);
 	}
 	close_engine(s);

@@ -228,9 +228,9 @@ static void watch_engine(struct subject *s, const char *spec)
 	struct reason why = { "" };
 	watched_spec = spec;
 	expect(engines_count() > 0,
-	       "expected an engine %s, saw none: does the file end with IO_ENGINE(...)?", spec);
+	       EXPECTED("an engine %s") SAW("none: does the file end with IO_ENGINE(...)?"), spec);
 	int rc = engine_spec_parse(spec, &real, &s->options, &why);
-	expect(rc == 0, "expected an engine %s, saw none: %s", spec, why.text);
+	expect(rc == 0, EXPECTED("an engine %s") SAW("none: %s"), spec, why.text);
 	watched = *real;
 	watched.supports = watched_supports;
 	watched.open = watched_open;
@@ -373,7 +373,7 @@ void wait_until_asleep(int tid)
 			return;
 		usleep(200);
 	}
-	expect(false, "expected the thread to sleep in the kernel, it was running for 5 s");
+	expect(false, EXPECTED("the thread to sleep in the kernel") SAW("it running for 5 s"));
 }
 
 int64_t thread_cpu_ns(void)

@@ -40,9 +40,15 @@ struct subject {
 };
 
 /*
- * A failure ends the test. The format reads "expected X, saw Y", or "WHEN: expected X, saw Y"; where
- * that does not fit, it is a sentence.
+ * A failure ends the test. The format is a sentence, or has parts, each with its own values:
+ *
+ *     expect(rc == 0, EXPECTED("0 from open()") SAW("%s"), answer(rc));
+ *     expect(n == 2, WHEN("after cancel of slot %u") EXPECTED("2 operations") SAW("%u"), slot, n);
  */
+#define WHEN(format)	 format
+#define EXPECTED(format) "\x1f" format /* a control character, which no value holds */
+#define SAW(format)	 "\x1f" format
+
 #define expect(condition, ...)                                                                     \
 	do {                                                                                       \
 		if (!(condition))                                                                  \

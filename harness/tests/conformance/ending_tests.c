@@ -27,7 +27,8 @@ static void expect_silence(struct subject *s)
 	for (unsigned i = 0; i < 5; i++) {
 		usleep(1000);
 		unsigned n = reap(s, done, 0, 8, 0);
-		expect(n == 0, "after everything was back: expected nothing, saw %u more", n);
+		expect(n == 0, WHEN("after everything was back") EXPECTED("nothing") SAW("%u more"),
+		       n);
 	}
 	expect(memcmp(before, s->arena, count) == 0,
 	       "after everything was back: a buffer was touched");
@@ -102,16 +103,18 @@ void stream_cancel_of_sends(struct subject *s)
 		/* -EPIPE: the engine had to shut the socket down, which the contract allows. */
 		expect(result == -ECANCELED || (result == -EPIPE && s->flavour != PIPE) ||
 			       (s->flavour == TCP && result == 1000),
-		       "after cancel: expected -ECANCELED, saw %s", answer(result));
+		       WHEN("after cancel") EXPECTED("-ECANCELED") SAW("%s"), answer(result));
 	}
-	expect(in_time < COUNT, "after cancel: expected sends with -ECANCELED, saw all sent");
+	expect(in_time < COUNT,
+	       WHEN("after cancel") EXPECTED("sends with -ECANCELED") SAW("all sent"));
 	/* There is room now, and nothing may use it. */
 	for (unsigned i = 0; i < COUNT; i++)
 		read_what_is_there(ends[i][1]);
 	expect_silence(s);
 	for (unsigned i = 0; i < COUNT; i++) {
 		size_t late = read_what_is_there(ends[i][1]);
-		expect(late == 0, "after cancel: expected nothing sent, saw %zu bytes", late);
+		expect(late == 0, WHEN("after cancel") EXPECTED("nothing sent") SAW("%zu bytes"),
+		       late);
 	}
 	close_engine(s);
 	for (unsigned i = 0; i < COUNT; i++) {
@@ -144,11 +147,11 @@ static void expect_whole_stream(struct subject *s, int ends[2])
 	ssize_t n = recv(ends[0], seen, sizeof seen, MSG_DONTWAIT);
 	if (n < 0 && errno == ENOTSOCK)
 		n = read(ends[0], seen, sizeof seen);
-	expect(n == 90, "expected the 90 bytes that were not asked for, saw %zd (%s)", n,
+	expect(n == 90, EXPECTED("the 90 bytes that were not asked for") SAW("%zd (%s)"), n,
 	       n < 0 ? strerror(errno) : "read");
 	for (unsigned b = 0; b < 90; b++)
 		expect(seen[b] == pattern_byte(b + 10),
-		       "expected byte %u of those left, saw another", b);
+		       EXPECTED("byte %u of those left") SAW("another"), b);
 	expect(write(ends[1], "in", 2) == 2 && read(ends[0], seen, 2) == 2 &&
 		       memcmp(seen, "in", 2) == 0,
 	       "the descriptor no longer receives");
@@ -174,7 +177,7 @@ void stream_stays_whole_after_the_end(struct subject *s)
 		struct io_op *op = prepare_receive(s, 0, ends[0], 1);
 		op->len_bytes = 10;
 		int64_t n = perform(s, op);
-		expect(n == 10, "expected the 10 bytes asked for, saw %s", answer(n));
+		expect(n == 10, EXPECTED("the 10 bytes asked for") SAW("%s"), answer(n));
 		int flags = fcntl(ends[0], F_GETFL);
 		if (detached) {
 			detach(s, 1);
@@ -182,7 +185,7 @@ void stream_stays_whole_after_the_end(struct subject *s)
 		}
 		close_engine(s);
 		expect(fcntl(ends[0], F_GETFL) == flags,
-		       "after close(): expected a descriptor that is open, saw another");
+		       WHEN("after close()") EXPECTED("a descriptor that is open") SAW("another"));
 		if (!detached)
 			expect_whole_stream(s, ends);
 		close(ends[0]);
@@ -201,11 +204,11 @@ void file_stays_whole_after_the_end(struct subject *s)
 	perform(s, prepare(s, 1, IO_WRITE, fd, 1, 2 * (uint64_t)BLOCK, BLOCK));
 	detach(s, 1);
 	off_t position = lseek(fd, 0, SEEK_CUR);
-	expect(position == 100, "expected the file's position to stay at 100, saw %lld (%s)",
+	expect(position == 100, EXPECTED("the file's position to stay at 100") SAW("%lld (%s)"),
 	       (long long)position, position < 0 ? strerror(errno) : "moved");
 	close_engine(s);
 	expect(lseek(fd, 0, SEEK_END) == 4 * BLOCK,
-	       "after close(): expected a file of the same length, saw another");
+	       WHEN("after close()") EXPECTED("a file of the same length") SAW("another"));
 	close(fd);
 }
 
@@ -272,9 +275,10 @@ void no_allocation_after_open(struct subject *s)
 	close_engine(s);
 	struct allocations at_the_end = allocations_so_far();
 	expect(after.made == before.made,
-	       "after open(): expected no call of malloc, saw %lu in 50 rounds",
+	       WHEN("after open()") EXPECTED("no call of malloc") SAW("%lu in 50 rounds"),
 	       after.made - before.made);
-	expect(at_the_end.live == live, "after close(): expected no memory kept, saw %ld blocks",
+	expect(at_the_end.live == live,
+	       WHEN("after close()") EXPECTED("no memory kept") SAW("%ld blocks"),
 	       at_the_end.live - live);
 	if (after.made_by_aio > 0)
 		printf("# glibc's own AIO allocated %lu times\n", after.made_by_aio);

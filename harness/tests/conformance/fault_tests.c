@@ -63,10 +63,11 @@ static void expect_nothing_kept(struct left before, const char *where, const str
 {
 	struct left now = what_is_left();
 	expect(now.descriptors == before.descriptors,
-	       "%s fails when %s says %s: expected no descriptor left open, saw %d more", where,
-	       fault->name, strerrorname_np(error), (int)now.descriptors - (int)before.descriptors);
+	       WHEN("%s fails when %s says %s") EXPECTED("no descriptor left open") SAW("%d more"),
+	       where, fault->name, strerrorname_np(error),
+	       (int)now.descriptors - (int)before.descriptors);
 	expect(now.blocks == before.blocks,
-	       "%s fails when %s says %s: expected no memory kept, saw %ld blocks", where,
+	       WHEN("%s fails when %s says %s") EXPECTED("no memory kept") SAW("%ld blocks"), where,
 	       fault->name, strerrorname_np(error), now.blocks - before.blocks);
 }
 
@@ -126,19 +127,20 @@ static bool answer_is_right(struct subject *s, const struct question *q, unsigne
 	faults_end();
 	if (!faults_struck())
 		return false;
-	expect(rc <= 0, "%s: expected 0 or -errno, saw %d", q->name, rc);
-	expect(rc == 0 || why.text[0], "%s when %s says %s: expected a reason, saw none", q->name,
-	       fault->name, strerrorname_np(error));
+	expect(rc <= 0, WHEN("%s") EXPECTED("0 or -errno") SAW("%d"), q->name, rc);
+	expect(rc == 0 || why.text[0], WHEN("%s when %s says %s") EXPECTED("a reason") SAW("none"),
+	       q->name, fault->name, strerrorname_np(error));
 	bool exact = fault->class == FAULT_OF_SETUP && !(q->is_a_try && id == FAULT_malloc);
 	if (exact)
-		expect(rc == -error, "%s when call %u of %s says %s: expected %d, saw %d", q->name,
-		       nth, fault->name, strerrorname_np(error), -error, rc);
+		expect(rc == -error, WHEN("%s when call %u of %s says %s") EXPECTED("%d") SAW("%d"),
+		       q->name, nth, fault->name, strerrorname_np(error), -error, rc);
 	if (!exact && fault->class == FAULT_OF_SETUP)
-		expect(rc < 0, "%s when call %u of %s says %s: expected an error, saw 0", q->name,
-		       nth, fault->name, strerrorname_np(error));
+		expect(rc < 0, WHEN("%s when call %u of %s says %s") EXPECTED("an error") SAW("0"),
+		       q->name, nth, fault->name, strerrorname_np(error));
 	if (fault->class != FAULT_OF_SETUP)
-		expect(rc == 0 || rc == -error, "%s when %s says %s: expected %d or 0, saw %d",
-		       q->name, fault->name, strerrorname_np(error), -error, rc);
+		expect(rc == 0 || rc == -error,
+		       WHEN("%s when %s says %s") EXPECTED("%d or 0") SAW("%d"), q->name,
+		       fault->name, strerrorname_np(error), -error, rc);
 	expect_nothing_kept(before, q->name, fault, error);
 	return true;
 }
@@ -148,12 +150,12 @@ static unsigned ask_with_faults(struct subject *s, const struct question *q)
 	unsigned tried = 0, calls[FAULT_COUNT];
 	struct reason why = { "" };
 	/* What a library does once is done then. */
-	expect(q->ask(s, &why) == 0, "%s: expected 0 when nothing fails, saw \"%s\"", q->name,
-	       why.text);
+	expect(q->ask(s, &why) == 0, WHEN("%s") EXPECTED("0 when nothing fails") SAW("\"%s\""),
+	       q->name, why.text);
 	faults_watch();
 	int rc = q->ask(s, &why);
 	faults_end();
-	expect(rc == 0, "%s: expected 0 when nothing fails, saw %d", q->name, rc);
+	expect(rc == 0, WHEN("%s") EXPECTED("0 when nothing fails") SAW("%d"), q->name, rc);
 	for (unsigned id = 0; id < FAULT_COUNT; id++)
 		calls[id] = faults_calls(id);
 	for (unsigned id = 0; id < FAULT_COUNT; id++)
@@ -161,7 +163,8 @@ static unsigned ask_with_faults(struct subject *s, const struct question *q)
 			for (unsigned nth = 1; nth <= calls[id] && nth <= NTH_MAX; nth++)
 				tried += answer_is_right(s, q, id, *error, nth);
 	rc = q->ask(s, &why);
-	expect(rc == 0, "%s: expected 0 once nothing fails any more, saw %d", q->name, rc);
+	expect(rc == 0, WHEN("%s") EXPECTED("0 once nothing fails any more") SAW("%d"), q->name,
+	       rc);
 	return tried;
 }
 
@@ -339,7 +342,8 @@ static unsigned count_errors(const struct scene *scene, const struct fault *faul
 		const struct io_op *op = &scene->s->op[i];
 		int64_t result = op->in_flight ? scene->expected : op->result;
 		expect(result == scene->expected || (error && result == -error),
-		       "%s fails with %s: expected %lld or %d from operation %u, saw %lld",
+		       WHEN("%s fails with %s") EXPECTED("%lld or %d from operation %u")
+			       SAW("%lld"),
 		       fault->name, strerrorname_np(error), (long long)scene->expected, -error, i,
 		       (long long)result);
 		count += result != scene->expected;
@@ -353,11 +357,11 @@ static void expect_right_end(const struct scene *scene, unsigned id, int error)
 	unsigned errors = count_errors(scene, fault, error);
 	const char *name = strerrorname_np(error);
 	expect(scene->call_error == 0 || scene->call_error == -error,
-	       "%s fails with %s: expected 0 or %d from submit() and reap(), saw %d", fault->name,
-	       name, -error, scene->call_error);
+	       WHEN("%s fails with %s") EXPECTED("0 or %d from submit() and reap()") SAW("%d"),
+	       fault->name, name, -error, scene->call_error);
 	if (error == EINTR) {
 		expect(errors == 0 && scene->call_error == 0,
-		       "%s fails with EINTR: expected it to be made again, saw an error",
+		       WHEN("%s fails with EINTR") EXPECTED("it to be made again") SAW("an error"),
 		       fault->name);
 		return;
 	}
@@ -365,16 +369,16 @@ static void expect_right_end(const struct scene *scene, unsigned id, int error)
 		return;
 	if (fault->class == FAULT_OF_OPERATION)
 		expect(errors == 1 && scene->call_error == 0,
-		       "%s fails with %s: expected it as one operation's result, saw %u and %d of "
-		       "a call",
+		       WHEN("%s fails with %s") EXPECTED("it as one operation's result")
+			       SAW("%u and %d of a call"),
 		       fault->name, name, errors, scene->call_error);
 	if (fault->class == FAULT_OF_WAIT)
 		expect(scene->call_error == -error && errors == 0,
-		       "%s fails with %s: expected %d from reap(), saw %d", fault->name, name,
-		       -error, scene->call_error);
+		       WHEN("%s fails with %s") EXPECTED("%d from reap()") SAW("%d"), fault->name,
+		       name, -error, scene->call_error);
 	expect(errors + (scene->call_error != 0) == 1,
-	       "%s fails with %s: expected it to be told once, saw %u results and %d", fault->name,
-	       name, errors, scene->call_error);
+	       WHEN("%s fails with %s") EXPECTED("it to be told once") SAW("%u results and %d"),
+	       fault->name, name, errors, scene->call_error);
 }
 
 /* Returns whether the call was made, so that it failed. */
@@ -390,7 +394,7 @@ static bool fails_rightly(struct scene *scene, unsigned id, int error, unsigned 
 	if (struck)
 		expect_right_end(scene, id, error);
 	else
-		expect(count_errors(scene, fault_at(id), 0) == 0, "expected no error, saw one");
+		expect(count_errors(scene, fault_at(id), 0) == 0, EXPECTED("no error") SAW("one"));
 	bring_home(scene);
 	end_the_scene(scene);
 	return struck;
@@ -404,7 +408,7 @@ static unsigned play_with_faults(struct subject *s, enum io_kind kind, bool wait
 	faults_watch();
 	play_the_scene(&scene);
 	faults_end();
-	expect(count_errors(&scene, fault_at(0), 0) == 0, "expected no error, saw one");
+	expect(count_errors(&scene, fault_at(0), 0) == 0, EXPECTED("no error") SAW("one"));
 	end_the_scene(&scene);
 	for (unsigned id = 0; id < FAULT_COUNT; id++)
 		calls[id] = fault_at(id)->class == FAULT_OF_SETUP ? 0 : faults_calls(id);
@@ -475,7 +479,8 @@ void socket_false_alarm_is_no_result(struct subject *s)
 		}
 		faults_before_recv(NULL);
 		expect(op->result == 6 || (!stolen && op->result == 12),
-		       "after a false alarm: expected 6 bytes, saw %lld", (long long)op->result);
+		       WHEN("after a false alarm") EXPECTED("6 bytes") SAW("%lld"),
+		       (long long)op->result);
 		prepare_receive(s, 0, ends[0], 0);
 	}
 	close_engine(s);

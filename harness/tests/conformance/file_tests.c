@@ -38,7 +38,7 @@ void file_read_right_data(struct subject *s)
 		}
 		await_all(s);
 		for (unsigned slot = 0; slot < s->depth; slot++) {
-			expect(s->op[slot].result == BLOCK, "expected %u bytes, saw %s", BLOCK,
+			expect(s->op[slot].result == BLOCK, EXPECTED("%u bytes") SAW("%s"), BLOCK,
 			       answer(s->op[slot].result));
 			check_bytes(s, &s->op[slot], BLOCK);
 		}
@@ -66,7 +66,7 @@ void file_write_right_data(struct subject *s)
 	}
 	await_all(s);
 	for (unsigned slot = 0; slot < s->depth; slot++)
-		expect(s->op[slot].result == BLOCK, "expected %u bytes written, saw %s", BLOCK,
+		expect(s->op[slot].result == BLOCK, EXPECTED("%u bytes written") SAW("%s"), BLOCK,
 		       answer(s->op[slot].result));
 	for (unsigned block = 0; block < FILE_BLOCKS; block++) {
 		char *bytes = buffer_of(s, 0);
@@ -86,10 +86,10 @@ void file_read_across_end(struct subject *s)
 	open_engine(s, 2, 1);
 	attach(s, 0, fd);
 	int64_t across = perform(s, prepare(s, 0, IO_READ, fd, 0, (uint64_t)2 * BLOCK, BLOCK));
-	expect(across == 100, "expected 100 bytes up to the end, saw %s", answer(across));
+	expect(across == 100, EXPECTED("100 bytes up to the end") SAW("%s"), answer(across));
 	check_bytes(s, &s->op[0], 100);
 	int64_t beyond = perform(s, prepare(s, 1, IO_READ, fd, 0, (uint64_t)3 * BLOCK, BLOCK));
-	expect(beyond == 0, "expected 0 beyond the end, saw %s", answer(beyond));
+	expect(beyond == 0, EXPECTED("0 beyond the end") SAW("%s"), answer(beyond));
 	close_engine(s);
 	close(fd);
 }
@@ -102,9 +102,9 @@ void file_sync(struct subject *s)
 	memset(buffer_of(s, 0), 1, BLOCK);
 	perform(s, prepare(s, 0, IO_WRITE, fd, 0, 0, BLOCK));
 	int64_t full = perform(s, prepare(s, 1, IO_FSYNC, fd, 0, 0, 0));
-	expect(full == 0, "expected 0 from fsync, saw %s", answer(full));
+	expect(full == 0, EXPECTED("0 from fsync") SAW("%s"), answer(full));
 	int64_t data = perform(s, prepare(s, 2, IO_FDATASYNC, fd, 0, 0, 0));
-	expect(data == 0, "expected 0 from fdatasync, saw %s", answer(data));
+	expect(data == 0, EXPECTED("0 from fdatasync") SAW("%s"), answer(data));
 	close_engine(s);
 	close(fd);
 }
@@ -113,7 +113,8 @@ void file_sync(struct subject *s)
 static void still_works(struct subject *s, int fd)
 {
 	int64_t n = perform(s, prepare(s, 0, IO_READ, fd, 0, 0, BLOCK));
-	expect(n == BLOCK, "after the error: expected %u bytes, saw %s", BLOCK, answer(n));
+	expect(n == BLOCK, WHEN("after the error") EXPECTED("%u bytes") SAW("%s"), BLOCK,
+	       answer(n));
 	check_bytes(s, &s->op[0], BLOCK);
 }
 
@@ -128,7 +129,7 @@ void file_bad_descriptor(struct subject *s)
 	attach(s, 0, fd);
 	if (try_attach(s, 1, closed) == 0) {
 		int64_t result = perform(s, prepare(s, 1, IO_READ, closed, 1, 0, BLOCK));
-		expect(result == -EBADF, "expected -EBADF on a closed descriptor, saw %s",
+		expect(result == -EBADF, EXPECTED("-EBADF on a closed descriptor") SAW("%s"),
 		       answer(result));
 	}
 	still_works(s, fd);
@@ -143,7 +144,7 @@ void file_write_to_read_only(struct subject *s)
 	open_engine(s, 4, 1);
 	attach(s, 0, fd);
 	int64_t result = perform(s, prepare(s, 1, IO_WRITE, fd, 0, 0, BLOCK));
-	expect(result == -EBADF, "expected -EBADF, saw %s", answer(result));
+	expect(result == -EBADF, EXPECTED("-EBADF") SAW("%s"), answer(result));
 	still_works(s, fd);
 	close_engine(s);
 	close(fd);
@@ -156,7 +157,8 @@ void file_bad_offset(struct subject *s)
 	open_engine(s, 4, 1);
 	attach(s, 0, fd);
 	int64_t result = perform(s, prepare(s, 1, IO_READ, fd, 0, (uint64_t)INT64_MIN, BLOCK));
-	expect(result == -EINVAL, "expected -EINVAL for a negative offset, saw %s", answer(result));
+	expect(result == -EINVAL, EXPECTED("-EINVAL for a negative offset") SAW("%s"),
+	       answer(result));
 	still_works(s, fd);
 	close_engine(s);
 	close(fd);
@@ -225,12 +227,12 @@ void blocking_submit_is_over_at_its_end(struct subject *s)
 	for (unsigned slot = 0; slot < 4; slot++)
 		ops[slot] = prepare(s, slot, IO_READ, fd, 0, 0, BLOCK);
 	int accepted = s->ops->submit(s->engine, ops, 4);
-	expect(accepted > 0, "expected at least one to be accepted, saw %d", accepted);
+	expect(accepted > 0, EXPECTED("at least one to be accepted") SAW("%d"), accepted);
 	for (int i = 0; i < accepted; i++)
 		ops[i]->in_flight = 1;
 	s->inflight = (unsigned)accepted;
 	unsigned n = reap(s, done, 0, 4, 0);
-	expect(n == (unsigned)accepted, "expected all %d to be over, saw %u", accepted, n);
+	expect(n == (unsigned)accepted, EXPECTED("all %d to be over") SAW("%u"), accepted, n);
 	close_engine(s);
 	close(fd);
 }
@@ -247,7 +249,8 @@ void file_cancel(struct subject *s)
 	for (unsigned slot = 0; slot < s->depth; slot++) {
 		int64_t result = s->op[slot].result;
 		expect(result == BLOCK || result == -ECANCELED,
-		       "after cancel: expected %u or -ECANCELED, saw %s", BLOCK, answer(result));
+		       WHEN("after cancel") EXPECTED("%u or -ECANCELED") SAW("%s"), BLOCK,
+		       answer(result));
 		if (result == BLOCK)
 			check_bytes(s, &s->op[slot], BLOCK);
 	}
@@ -266,12 +269,12 @@ void reap_keeps_min_and_max(struct subject *s)
 		start(s, prepare(s, slot, IO_READ, fd, 0, (uint64_t)BLOCK * slot, BLOCK));
 	unsigned count = s->inflight;
 	unsigned n = reap(s, done, count, 8, -1);
-	expect(n == count, "expected the %u that were asked for, saw %u", count, n);
+	expect(n == count, EXPECTED("the %u that were asked for") SAW("%u"), count, n);
 	for (unsigned slot = 0; slot < 8; slot++)
 		start(s, prepare(s, slot, IO_READ, fd, 0, (uint64_t)BLOCK * slot, BLOCK));
 	for (unsigned left = s->inflight; left > 0; left--) {
 		n = reap(s, done, 1, 1, -1);
-		expect(n == 1, "expected one at a time, saw %u", n);
+		expect(n == 1, EXPECTED("one at a time") SAW("%u"), n);
 	}
 	close_engine(s);
 	close(fd);
@@ -299,7 +302,7 @@ void nop_completes(struct subject *s)
 			start(s, prepare(s, slot, IO_NOP, -1, 0, 0, 0));
 		await_all(s);
 		for (unsigned slot = 0; slot < s->depth; slot++)
-			expect(s->op[slot].result == 0, "expected 0, saw %s",
+			expect(s->op[slot].result == 0, EXPECTED("0") SAW("%s"),
 			       answer(s->op[slot].result));
 	}
 	close_engine(s);

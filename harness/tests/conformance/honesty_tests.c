@@ -46,8 +46,8 @@ void file_writes_stay_honest(struct subject *s)
 		for (unsigned slot = 0; slot < DEPTH; slot++)
 			expect(s->op[slot].result == sizeof seen[slot] &&
 				       seen[slot] == count + slot,
-			       "write %llu: expected 8 bytes in the file, saw %lld and another "
-			       "content",
+			       WHEN("write %llu") EXPECTED("8 bytes in the file")
+				       SAW("%lld and another content"),
 			       (unsigned long long)(count + slot), (long long)s->op[slot].result);
 	}
 	close_engine(s);
@@ -68,8 +68,8 @@ void file_syncs_stay_honest(struct subject *s)
 		start_in_a_batch(s, DEPTH);
 		for (unsigned slot = 0; slot < DEPTH; slot++)
 			expect(s->op[slot].result == -EINVAL,
-			       "sync %u of a pipe: expected -EINVAL, saw %lld", count + slot,
-			       (long long)s->op[slot].result);
+			       WHEN("sync %u of a pipe") EXPECTED("-EINVAL") SAW("%lld"),
+			       count + slot, (long long)s->op[slot].result);
 	}
 	close_engine(s);
 	close(ends[0]);
@@ -88,7 +88,7 @@ void stream_sends_stay_honest(struct subject *s)
 		for (unsigned i = 0; i < DEPTH; i++) {
 			buffer_of(s, 0)[0] = pattern_byte(count + i);
 			int64_t n = perform(s, prepare_send(s, 0, ends[0], 0, 1));
-			expect(n == 1, "send %u: expected 1 byte, saw %lld", count + i,
+			expect(n == 1, WHEN("send %u") EXPECTED("1 byte") SAW("%lld"), count + i,
 			       (long long)n);
 		}
 		for (size_t got = 0; got < DEPTH;) {

@@ -52,7 +52,7 @@ void file_offsets_beyond_4_gib(struct subject *s)
 		tried++;
 		fill_with_pattern(buffer_of(s, 0), places[i], BLOCK);
 		int64_t n = perform(s, prepare(s, 0, IO_WRITE, fd, 0, places[i], BLOCK));
-		expect(n == BLOCK, "expected %u bytes written at %llu, saw %s", BLOCK,
+		expect(n == BLOCK, EXPECTED("%u bytes written at %llu") SAW("%s"), BLOCK,
 		       (unsigned long long)places[i], answer(n));
 		char *seen = buffer_of(s, 1);
 		expect(pread(fd, seen, BLOCK, (off_t)places[i]) == BLOCK, "cannot read back");
@@ -60,7 +60,7 @@ void file_offsets_beyond_4_gib(struct subject *s)
 
 		memset(seen, 0x55, BLOCK);
 		n = perform(s, prepare(s, 1, IO_READ, fd, 0, places[i], BLOCK));
-		expect(n == BLOCK, "expected %u bytes read at %llu, saw %s", BLOCK,
+		expect(n == BLOCK, EXPECTED("%u bytes read at %llu") SAW("%s"), BLOCK,
 		       (unsigned long long)places[i], answer(n));
 		expect_pattern(seen, places[i], BLOCK);
 	}
@@ -83,12 +83,12 @@ void file_lengths_beyond_64_kib(struct subject *s)
 		uint32_t count = lengths[i];
 		memset(buffer_of(s, 0), 0x55, count);
 		int64_t n = perform(s, prepare(s, 0, IO_READ, fd, 0, BLOCK, count));
-		expect(n == count, "expected %u bytes read, saw %s", count, answer(n));
+		expect(n == count, EXPECTED("%u bytes read") SAW("%s"), count, answer(n));
 		expect_pattern(buffer_of(s, 0), BLOCK, count);
 
 		fill_with_pattern(buffer_of(s, half), BLOCK + i + 1, count);
 		n = perform(s, prepare(s, half, IO_WRITE, fd, 0, BLOCK, count));
-		expect(n == count, "expected %u bytes written, saw %s", count, answer(n));
+		expect(n == count, EXPECTED("%u bytes written") SAW("%s"), count, answer(n));
 		expect(pread(fd, buffer_of(s, 0), count, BLOCK) == (ssize_t)count,
 		       "cannot read back");
 		expect_pattern(buffer_of(s, 0), BLOCK + i + 1, count);
@@ -114,7 +114,8 @@ void file_lengths_beyond_2_gib(struct subject *s)
 	for (unsigned i = 0; i < 2; i++) {
 		memset(s->arena, 0x55, there);
 		int64_t n = perform(s, prepare(s, 0, IO_READ, fd, 0, 0, lengths[i]));
-		expect(n == there, "a read of %u bytes: expected the %u that are there, saw %s",
+		expect(n == there,
+		       WHEN("a read of %u bytes") EXPECTED("the %u that are there") SAW("%s"),
 		       lengths[i], there, answer(n));
 		expect_pattern(s->arena, 0, there);
 	}
@@ -125,8 +126,8 @@ void file_lengths_beyond_2_gib(struct subject *s)
 	expect(fd >= 0, "cannot open /dev/null: %s", strerror(errno));
 	attach(s, 0, fd);
 	int64_t n = perform(s, prepare(s, 0, IO_WRITE, fd, 0, 0, lengths[0]));
-	expect(n == KERNEL_BYTES_MAX, "a write of %u bytes: expected %u, saw %s", lengths[0],
-	       KERNEL_BYTES_MAX, answer(n));
+	expect(n == KERNEL_BYTES_MAX, WHEN("a write of %u bytes") EXPECTED("%u") SAW("%s"),
+	       lengths[0], KERNEL_BYTES_MAX, answer(n));
 	detach(s, 0);
 	close(fd);
 #endif
@@ -140,11 +141,11 @@ void file_zero_bytes(struct subject *s)
 	attach(s, 0, fd);
 	memset(buffer_of(s, 0), 0x55, BUFFER_BYTES);
 	int64_t n = perform(s, prepare(s, 0, IO_READ, fd, 0, 0, 0));
-	expect(n == 0, "expected 0 from a read of 0 bytes, saw %s", answer(n));
+	expect(n == 0, EXPECTED("0 from a read of 0 bytes") SAW("%s"), answer(n));
 	for (unsigned b = 0; b < BUFFER_BYTES; b++)
 		expect(buffer_of(s, 0)[b] == 0x55, "a read of 0 bytes touched its buffer");
 	n = perform(s, prepare(s, 1, IO_WRITE, fd, 0, 3 * (uint64_t)BLOCK, 0));
-	expect(n == 0, "expected 0 from a write of 0 bytes, saw %s", answer(n));
+	expect(n == 0, EXPECTED("0 from a write of 0 bytes") SAW("%s"), answer(n));
 	expect(lseek(fd, 0, SEEK_END) == BLOCK, "a write of 0 bytes changed the file's length");
 	close_engine(s);
 	close(fd);
@@ -159,10 +160,10 @@ void stream_zero_bytes(struct subject *s)
 	/* Something is there: what a receive of 0 bytes waits for otherwise is not agreed upon. */
 	expect(write(ends[1], "abc", 3) == 3, "the test's own write failed");
 	int64_t n = perform(s, prepare(s, 0, in_kind(s), ends[0], 0, IO_NO_OFFSET, 0));
-	expect(n == 0, "expected 0 from a receive of 0 bytes, saw %s", answer(n));
+	expect(n == 0, EXPECTED("0 from a receive of 0 bytes") SAW("%s"), answer(n));
 	n = perform(s, prepare(s, 1, in_kind(s), ends[0], 0, IO_NO_OFFSET, BUFFER_BYTES));
 	expect(n == 3 && memcmp(buffer_of(s, 1), "abc", 3) == 0,
-	       "expected the 3 bytes that were there, saw %s", answer(n));
+	       EXPECTED("the 3 bytes that were there") SAW("%s"), answer(n));
 	detach(s, 0);
 	close(ends[0]);
 	close(ends[1]);
@@ -171,7 +172,7 @@ void stream_zero_bytes(struct subject *s)
 	make_writing_pair(s, ends);
 	attach(s, 0, ends[0]);
 	n = perform(s, prepare_send(s, 0, ends[0], 0, 0));
-	expect(n == 0, "expected 0 from a send of 0 bytes, saw %s", answer(n));
+	expect(n == 0, EXPECTED("0 from a send of 0 bytes") SAW("%s"), answer(n));
 	detach(s, 0);
 	close(ends[0]);
 	expect(read(ends[1], &byte, 1) == 0, "a send of 0 bytes sent some");
@@ -199,12 +200,12 @@ void reap_keeps_a_large_min(struct subject *s)
 	start_reads(s, fd, DEPTH);
 	unsigned count = s->inflight;
 	unsigned n = reap(s, done, count, DEPTH, -1);
-	expect(n == count, "expected all %u that were asked for, saw %u", count, n);
+	expect(n == count, EXPECTED("all %u that were asked for") SAW("%u"), count, n);
 	start_reads(s, fd, DEPTH);
 	count = s->inflight;
 	unsigned min = count > 9 ? 9 : count;
 	n = reap(s, done, min, DEPTH, -1);
-	expect(n >= min, "expected at least the %u that were asked for, saw %u", min, n);
+	expect(n >= min, EXPECTED("at least the %u that were asked for") SAW("%u"), min, n);
 	await_all(s);
 	close_engine(s);
 	close(fd);
@@ -217,7 +218,7 @@ void reap_of_nothing_loses_nothing(struct subject *s)
 	open_engine(s, 8, 1);
 	attach(s, 0, fd);
 	start_reads(s, fd, 8);
-	expect(reap(s, done, 0, 0, 0) == 0, "expected none with max 0, saw some");
+	expect(reap(s, done, 0, 0, 0) == 0, EXPECTED("none with max 0") SAW("some"));
 	/* Min 0 does not wait, and yet finds what is finished. */
 	uint64_t deadline_ns = clock_ns() + 5 * (uint64_t)NS_PER_S;
 	while (s->inflight > 0) {
@@ -238,7 +239,7 @@ static void check_read_of_one_byte(struct subject *s, unsigned slot)
 	const struct io_op *op = &s->op[slot];
 	if (op->kind != IO_READ || s->ops->traits & IO_MOVES_NO_BYTES)
 		return; /* a no-op, or not used yet */
-	expect(op->result == 1, "expected 1 byte, saw %s", answer(op->result));
+	expect(op->result == 1, EXPECTED("1 byte") SAW("%s"), answer(op->result));
 	expect(buffer_of(s, slot)[0] == pattern_byte(slot), "a wrong byte");
 }
 
@@ -290,8 +291,8 @@ void stream_survives_many_operations(struct subject *s)
 			       "the test's own write failed");
 		}
 		int64_t n = perform(s, prepare(s, 0, in_kind(s), ends[0], 0, IO_NO_OFFSET, 1));
-		expect(n == 1, "operation %llu: expected 1 byte, saw %s", (unsigned long long)count,
-		       answer(n));
+		expect(n == 1, WHEN("operation %llu") EXPECTED("1 byte") SAW("%s"),
+		       (unsigned long long)count, answer(n));
 		expect(buffer_of(s, 0)[0] == pattern_byte(count), "operation %llu: a wrong byte",
 		       (unsigned long long)count);
 	}
@@ -366,9 +367,9 @@ void stream_waits_less_than_a_millisecond(struct subject *s)
 		if (waited_ns < shortest_ns)
 			shortest_ns = waited_ns;
 	}
-	expect(shortest_ns >= asked_ns / 2, "expected a wait of 400 us, saw %llu us",
+	expect(shortest_ns >= asked_ns / 2, EXPECTED("a wait of 400 us") SAW("%llu us"),
 	       (unsigned long long)shortest_ns / NS_PER_US);
-	expect(shortest_ns < 5 * (uint64_t)NS_PER_MS, "expected a wait of 0.4 ms, saw %llu us",
+	expect(shortest_ns < 5 * (uint64_t)NS_PER_MS, EXPECTED("a wait of 0.4 ms") SAW("%llu us"),
 	       (unsigned long long)shortest_ns / NS_PER_US);
 	end_waiting(s, ends);
 }
@@ -400,7 +401,8 @@ void stream_waits_for_ever(struct subject *s)
 		struct late_peer peer;
 		speak_after(&peer, ends[1], 15 * NS_PER_MS);
 		unsigned n = reap(s, done, 1, 1, timeouts_ns[i]);
-		expect(n == 1, "timeout %lld ns: expected a wait until the peer speaks, saw none",
+		expect(n == 1,
+		       WHEN("timeout %lld ns") EXPECTED("a wait until the peer speaks") SAW("none"),
 		       (long long)timeouts_ns[i]);
 		pthread_join(peer.thread, NULL);
 		start(s, prepare_receive(s, 0, ends[0], 0));
@@ -419,9 +421,9 @@ void stream_waits_for_seconds(struct subject *s)
 	uint64_t before_ns = clock_ns();
 	expect(reap(s, done, 1, 1, asked_ns) == 0, "a receive completed with nothing there");
 	int64_t waited_ns = (int64_t)(clock_ns() - before_ns);
-	expect(waited_ns >= asked_ns - 2 * NS_PER_MS, "expected a wait of 2.15 s, saw %lld ms",
+	expect(waited_ns >= asked_ns - 2 * NS_PER_MS, EXPECTED("a wait of 2.15 s") SAW("%lld ms"),
 	       (long long)(waited_ns / NS_PER_MS));
-	expect(waited_ns < 4 * asked_ns, "expected a wait of 2.15 s, saw %lld ms",
+	expect(waited_ns < 4 * asked_ns, EXPECTED("a wait of 2.15 s") SAW("%lld ms"),
 	       (long long)(waited_ns / NS_PER_MS));
 	end_waiting(s, ends);
 }
@@ -468,17 +470,18 @@ void stream_finds_many_ready_at_once(struct subject *s)
 		ops[i] = prepare(s, i, in_kind(s), ends[i][0], i, IO_NO_OFFSET, BUFFER_BYTES);
 	}
 	start_all(s, ops, COUNT);
-	expect(s->inflight == COUNT, "expected %u receives that wait, saw %u", COUNT, s->inflight);
+	expect(s->inflight == COUNT, EXPECTED("%u receives that wait") SAW("%u"), COUNT,
+	       s->inflight);
 	for (unsigned i = 0; i < COUNT; i++)
 		expect(write(ends[i][1], (const char *)&i, sizeof i) == sizeof i,
 		       "the test's own write failed");
 	unsigned n = reap(s, done, COUNT, COUNT, -1);
-	expect(n == COUNT, "expected all %u that are ready, saw %u", COUNT, n);
+	expect(n == COUNT, EXPECTED("all %u that are ready") SAW("%u"), COUNT, n);
 	for (unsigned i = 0; i < COUNT; i++)
 		expect(s->op[i].result == sizeof i &&
 			       memcmp(buffer_of(s, i), (const char *)&i, sizeof i) == 0,
-		       "descriptor %u: expected %zu bytes of its own, saw %s", i, sizeof i,
-		       answer(s->op[i].result));
+		       WHEN("descriptor %u") EXPECTED("%zu bytes of its own") SAW("%s"), i,
+		       sizeof i, answer(s->op[i].result));
 	close_engine(s);
 	for (unsigned i = 0; i < COUNT; i++) {
 		close(ends[i][0]);
@@ -517,8 +520,8 @@ void stream_waits_for_as_many_as_asked(struct subject *s)
 	uint64_t began_ns = clock_ns();
 	unsigned n = reap(s, done, 3, COUNT, 5 * NS_PER_S);
 	expect(clock_ns() - began_ns < 4 * (uint64_t)NS_PER_S,
-	       "expected a wait until the third is there, saw one until the time was over");
-	expect(n == 3, "expected the 3 that were asked for, saw %u", n);
+	       EXPECTED("a wait until the third is there") SAW("one until the time was over"));
+	expect(n == 3, EXPECTED("the 3 that were asked for") SAW("%u"), n);
 	pthread_join(speaker, NULL);
 	expect(reap(s, done, 1, COUNT, NS_PER_MS) == 0, "a receive completed with nothing there");
 	expect(write(ends[3][1], "x", 1) == 1, "the test's own write failed");

@@ -83,13 +83,14 @@ void open_without_memory(struct subject *s)
 	struct held *all = take_all_memory(&before);
 	int rc = s->ops->open(&engine, &config, &why);
 	give_back(all, &before);
-	expect(rc <= 0, "without memory: expected 0 or -errno from open(), saw %s", answer(rc));
+	expect(rc <= 0, WHEN("without memory") EXPECTED("0 or -errno from open()") SAW("%s"),
+	       answer(rc));
 	if (rc < 0)
-		expect(why.text[0], "without memory: expected open() to say why it fails, saw an "
-				    "empty reason");
+		expect(why.text[0], WHEN("without memory") EXPECTED("open() to say why it fails")
+					    SAW("an empty reason"));
 	if (rc == 0) {
-		expect(engine, "without memory: expected an engine or -errno from open(), saw 0 "
-			       "and no engine");
+		expect(engine, WHEN("without memory") EXPECTED("an engine or -errno from open()")
+				       SAW("0 and no engine"));
 		s->ops->close(engine);
 	}
 	free(config.arena);
@@ -123,21 +124,22 @@ static void ask_everything(struct subject *s)
 		for (unsigned fd_kind = 0; fd_kind < IO_FD_KIND_COUNT; fd_kind++) {
 			struct reason why;
 			int rc = ask(s, kind, fd_kind, &why);
-			expect(rc <= 0, "expected 0 or -errno from supports() for %s on %s, saw %s",
+			expect(rc <= 0,
+			       EXPECTED("0 or -errno from supports() for %s on %s") SAW("%s"),
 			       kind_name(kind), fd_kinds[fd_kind], answer(rc));
 			expect(rc == 0 || why.text[0],
-			       "expected supports() to say why it refuses %s on %s, saw an empty "
-			       "reason",
+			       EXPECTED("supports() to say why it refuses %s on %s")
+				       SAW("an empty reason"),
 			       kind_name(kind), fd_kinds[fd_kind]);
 			expect(rc == 0 || why.id[0],
-			       "expected supports() to name the reason why it refuses %s on %s, saw "
-			       "no identifier",
+			       EXPECTED("supports() to name the reason why it refuses %s on %s")
+				       SAW("no identifier"),
 			       kind_name(kind), fd_kinds[fd_kind]);
 		}
 	uint64_t after = open_descriptors();
 	expect(after == before,
-	       "expected supports() to leave descriptors as they were, saw 0x%llx open instead of "
-	       "0x%llx",
+	       EXPECTED("supports() to leave descriptors as they were")
+		       SAW("0x%llx open instead of 0x%llx"),
 	       (unsigned long long)after, (unsigned long long)before);
 }
 

@@ -26,7 +26,7 @@ static void expect_text(struct subject *s, unsigned slot, const char *text)
 	const struct io_op *op = &s->op[slot];
 	expect(op->result == (int64_t)strlen(text) &&
 		       memcmp(buffer_of(s, slot), text, strlen(text)) == 0,
-	       "expected \"%s\" for operation %u, saw a result of %s", text, slot,
+	       EXPECTED("\"%s\" for operation %u") SAW("a result of %s"), text, slot,
 	       answer(op->result));
 }
 
@@ -63,7 +63,7 @@ void two_engines_on_files(struct subject *s)
 	}
 	close_engine(s);
 	int64_t n = perform(&second, prepare(&second, 7, IO_READ, fd, 2, 0, BLOCK));
-	expect(n == BLOCK, "after close() of the first: expected %u bytes, saw %s", BLOCK,
+	expect(n == BLOCK, WHEN("after close() of the first") EXPECTED("%u bytes") SAW("%s"), BLOCK,
 	       answer(n));
 	close_engine(&second);
 	close(fd);
@@ -243,13 +243,14 @@ static void ask_all(const struct subject *s, bool may_fail)
 						  (enum io_fd_kind)fd_kind, &why);
 			int second = s->ops->supports(&config, (enum io_kind)kind,
 						      (enum io_fd_kind)fd_kind, &again);
-			expect(rc <= 0, "expected 0 or -errno from supports(), saw %s", answer(rc));
+			expect(rc <= 0, EXPECTED("0 or -errno from supports()") SAW("%s"),
+			       answer(rc));
 			expect(rc == 0 || why.text[0],
 			       "supports() refuses %s with %s and gives no reason", kind_name(kind),
 			       answer(rc));
 			expect(rc == second || may_fail,
-			       "asked twice: expected the same answer, saw %s and %s", answer(rc),
-			       answer(second));
+			       WHEN("asked twice") EXPECTED("the same answer") SAW("%s and %s"),
+			       answer(rc), answer(second));
 		}
 }
 
@@ -282,7 +283,7 @@ void failures_leave_nothing_behind(struct subject *s)
 		ask_all(s, true);
 		int rc = s->ops->open(&s->engine, &config, &why);
 		setrlimit(RLIMIT_NOFILE, &limit);
-		expect(rc <= 0, "expected 0 or -errno from open(), saw %s", answer(rc));
+		expect(rc <= 0, EXPECTED("0 or -errno from open()") SAW("%s"), answer(rc));
 		expect(rc == 0 || why.text[0], "open() failed with %s and gave no reason",
 		       answer(rc));
 		if (rc == 0)
@@ -291,7 +292,7 @@ void failures_leave_nothing_behind(struct subject *s)
 		       "with room for %u descriptors: one was left open", room);
 	}
 	expect(!counted || allocations_so_far().live == live,
-	       "after failures: expected no memory kept, saw %ld blocks",
+	       WHEN("after failures") EXPECTED("no memory kept") SAW("%ld blocks"),
 	       allocations_so_far().live - live);
 }
 
@@ -319,7 +320,7 @@ void result_is_all_that_is_written(struct subject *s)
 	before.result = op->result;
 	before.next = op->next;
 	expect(memcmp(&before, op, sizeof before) == 0,
-	       "expected only result and next to be written, saw another field");
+	       EXPECTED("only result and next to be written") SAW("another field"));
 	close_engine(s);
 	for (unsigned i = 0; i < 2; i++)
 		if (ends[i] >= 0)

@@ -48,7 +48,7 @@ void stream_receives_what_is_there(struct subject *s)
 		put(ends[1], sent, i);
 		/* Less than asked for: a short read is a success. */
 		int64_t n = perform(s, prepare_receive(s, i % 4, ends[0], 0));
-		expect(n == i, "expected the %u bytes that were there, saw %s", i, answer(n));
+		expect(n == i, EXPECTED("the %u bytes that were there") SAW("%s"), i, answer(n));
 		expect_bytes(buffer_of(s, i % 4), sent, i);
 	}
 	close_engine(s);
@@ -71,7 +71,7 @@ void stream_receives_in_full_buffers(struct subject *s)
 		struct io_op *op = prepare_receive(s, 0, ends[0], 0);
 		op->len_bytes = 16;
 		int64_t n = perform(s, op);
-		expect(n == 16, "expected 16 bytes, saw %s", answer(n));
+		expect(n == 16, EXPECTED("16 bytes") SAW("%s"), answer(n));
 		expect_bytes(buffer_of(s, 0), sent + (size_t)16 * i, 16);
 	}
 	close_engine(s);
@@ -93,7 +93,7 @@ void stream_sends_right_data(struct subject *s)
 			bytes[b] = pattern_byte(i * 7777 + b);
 		int64_t n =
 			perform(s, prepare(s, i % 4, out_kind(s), ends[0], 0, IO_NO_OFFSET, count));
-		expect(n == count, "expected %u bytes sent, saw %s", count, answer(n));
+		expect(n == count, EXPECTED("%u bytes sent") SAW("%s"), count, answer(n));
 		expect(read(ends[1], seen, sizeof seen) == (ssize_t)count, "they did not arrive");
 		expect_bytes(seen, bytes, count);
 	}
@@ -111,10 +111,10 @@ void stream_end_of_file(struct subject *s)
 	put(ends[1], "last!", 5);
 	close(ends[1]); /* half-way: data first, then the end */
 	int64_t n = perform(s, prepare_receive(s, 0, ends[0], 0));
-	expect(n == 5, "expected the last 5 bytes, saw %s", answer(n));
+	expect(n == 5, EXPECTED("the last 5 bytes") SAW("%s"), answer(n));
 	for (unsigned i = 0; i < 3; i++) {
 		n = perform(s, prepare_receive(s, 1, ends[0], 0));
-		expect(n == 0, "expected 0 at the end, saw %s", answer(n));
+		expect(n == 0, EXPECTED("0 at the end") SAW("%s"), answer(n));
 	}
 	close_engine(s);
 	close(ends[0]);
@@ -132,7 +132,7 @@ void stream_end_while_waiting(struct subject *s)
 	expect(reap(s, done, 1, 1, 5 * NS_PER_MS) == 0, "a receive completed with nothing there");
 	close(ends[1]);
 	await(s, &s->op[0]);
-	expect(s->op[0].result == 0, "expected 0 when the peer closes, saw %s",
+	expect(s->op[0].result == 0, EXPECTED("0 when the peer closes") SAW("%s"),
 	       answer(s->op[0].result));
 	close_engine(s);
 	close(ends[0]);
@@ -161,7 +161,7 @@ void stream_waits_without_touching(struct subject *s)
 		       "a receive completed with nothing there");
 		uint64_t waited_ns = clock_ns() - before_ns;
 		expect(waited_ns >= 18 * (uint64_t)NS_PER_MS,
-		       "expected reap() to wait 20 ms, it waited %llu us",
+		       EXPECTED("reap() to wait 20 ms") SAW("%llu us"),
 		       (unsigned long long)waited_ns / 1000);
 		expect(waited_ns < (uint64_t)NS_PER_S, "reap() kept its timeout badly: %llu ms",
 		       (unsigned long long)(waited_ns / NS_PER_MS));
@@ -171,7 +171,8 @@ void stream_waits_without_touching(struct subject *s)
 
 		put(ends[1], "now", 3);
 		await(s, &s->op[0]);
-		expect(s->op[0].result == 3, "expected 3 bytes, saw %s", answer(s->op[0].result));
+		expect(s->op[0].result == 3, EXPECTED("3 bytes") SAW("%s"),
+		       answer(s->op[0].result));
 	}
 	close_engine(s);
 	close(ends[0]);
@@ -252,7 +253,7 @@ void stream_survives_a_full_buffer(struct subject *s)
 		struct io_op *op =
 			prepare(s, 0, out_kind(s), ends[0], 0, IO_NO_OFFSET, BUFFER_BYTES);
 		int64_t n = perform(s, op);
-		expect(n > 0, "expected some bytes sent, saw %s", answer(n));
+		expect(n > 0, EXPECTED("some bytes sent") SAW("%s"), answer(n));
 		sent += (uint64_t)n; /* a short one: the rest goes with the next */
 	}
 	detach(s, 0);
@@ -281,8 +282,9 @@ void stream_send_to_nobody(struct subject *s)
 		struct pollfd ended = { .fd = ends[0], .events = POLLRDHUP };
 		poll(&ended, 1, 1);
 	}
-	expect(n == -EPIPE || (n == -ECONNRESET && s->flavour == TCP), "expected -EPIPE%s, saw %s",
-	       s->flavour == TCP ? " or -ECONNRESET" : "", answer(n));
+	expect(n == -EPIPE || (n == -ECONNRESET && s->flavour == TCP),
+	       EXPECTED("-EPIPE%s") SAW("%s"), s->flavour == TCP ? " or -ECONNRESET" : "",
+	       answer(n));
 	close_engine(s);
 	close(ends[0]);
 }
@@ -297,7 +299,7 @@ void tcp_reset(struct subject *s)
 	setsockopt(ends[1], SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 	close(ends[1]);
 	int64_t n = perform(s, prepare_receive(s, 0, ends[0], 0));
-	expect(n == -ECONNRESET, "expected -ECONNRESET, saw %s", answer(n));
+	expect(n == -ECONNRESET, EXPECTED("-ECONNRESET") SAW("%s"), answer(n));
 	close_engine(s);
 	close(ends[0]);
 }
@@ -315,13 +317,15 @@ void socket_both_directions_at_once(struct subject *s)
 		start(s, prepare_receive(s, 0, ends[0], 0));
 		memcpy(buffer_of(s, 1), "out", 3);
 		int64_t n = perform(s, prepare(s, 1, IO_SEND, ends[0], 0, IO_NO_OFFSET, 3));
-		expect(n == 3, "expected 3 bytes sent past a waiting receive, saw %s", answer(n));
+		expect(n == 3, EXPECTED("3 bytes sent past a waiting receive") SAW("%s"),
+		       answer(n));
 		expect(s->op[0].in_flight, "the receive came back with nothing there");
 		expect(read(ends[1], seen, 3) == 3 && memcmp(seen, "out", 3) == 0,
 		       "lost on the way");
 		put(ends[1], "in", 2);
 		await(s, &s->op[0]);
-		expect(s->op[0].result == 2, "expected 2 bytes, saw %s", answer(s->op[0].result));
+		expect(s->op[0].result == 2, EXPECTED("2 bytes") SAW("%s"),
+		       answer(s->op[0].result));
 	}
 	close_engine(s);
 	close(ends[0]);
@@ -360,7 +364,7 @@ void stream_finds_the_active_one(struct subject *s)
 		unsigned active = (unsigned)random_below(&random, MANY);
 		put(ends[active][1], (const char *)&round, sizeof round);
 		await(s, &s->op[active]);
-		expect(s->op[active].result == sizeof round, "expected %zu bytes, saw %s",
+		expect(s->op[active].result == sizeof round, EXPECTED("%zu bytes") SAW("%s"),
 		       sizeof round, answer(s->op[active].result));
 		expect_bytes(buffer_of(s, active), (const char *)&round, sizeof round);
 		expect(s->inflight == MANY - 1, "%u others came back with nothing there",
@@ -385,7 +389,7 @@ void stream_cancel(struct subject *s)
 		int64_t result = s->op[i].result;
 		/* 0: the engine had to shut the socket down, which the contract allows. */
 		expect(result == -ECANCELED || (result == 0 && s->flavour != PIPE),
-		       "after cancel: expected -ECANCELED, saw %s", answer(result));
+		       WHEN("after cancel") EXPECTED("-ECANCELED") SAW("%s"), answer(result));
 		expect(buffer_of(s, i)[0] == 0x77, "the buffer of a cancelled receive was touched");
 	}
 	/* The buffers are ours again: what arrives now must not land in them. */
@@ -422,7 +426,7 @@ void stream_slot_is_used_again(struct subject *s)
 		attach(s, 0, ends[0]);
 		put(ends[1], (const char *)&round, sizeof round);
 		int64_t n = perform(s, prepare_receive(s, 0, ends[0], 0));
-		expect(n == sizeof round, "round %u: expected %zu bytes, saw %s", round,
+		expect(n == sizeof round, WHEN("round %u") EXPECTED("%zu bytes") SAW("%s"), round,
 		       sizeof round, answer(n));
 		expect_bytes(buffer_of(s, 0), (const char *)&round, sizeof round);
 		detach(s, 0);
@@ -442,7 +446,7 @@ void stream_stays_blocking(struct subject *s)
 	put(ends[1], "x", 1);
 	perform(s, prepare_receive(s, 0, ends[0], 0));
 	expect(fcntl(ends[0], F_GETFL) == before,
-	       "expected the descriptor's flags to stay %#x, saw %#x", before,
+	       EXPECTED("the descriptor's flags to stay %#x") SAW("%#x"), before,
 	       fcntl(ends[0], F_GETFL));
 	close_engine(s);
 	close(ends[0]);
@@ -494,9 +498,9 @@ void stream_keeps_its_timeout(struct subject *s)
 	uint64_t before_ns = clock_ns();
 	unsigned n = reap(s, done, 2, 2, 300 * NS_PER_MS);
 	uint64_t waited_ns = clock_ns() - before_ns;
-	expect(n == 1, "expected the one that had something, saw %u", n);
+	expect(n == 1, EXPECTED("the one that had something") SAW("%u"), n);
 	/* Begun again after the first it would be 500 ms. */
-	expect(waited_ns < 450 * (uint64_t)NS_PER_MS, "expected a wait of 300 ms, saw %llu",
+	expect(waited_ns < 450 * (uint64_t)NS_PER_MS, EXPECTED("a wait of 300 ms") SAW("%llu"),
 	       (unsigned long long)(waited_ns / NS_PER_MS));
 	pthread_join(thread, NULL);
 	put(ends[1][1], "x", 1);
@@ -529,8 +533,8 @@ void stream_survives_signals(struct subject *s)
 			put(ends[1], (const char *)&round, sizeof round);
 			perform(s, op);
 		}
-		expect(op->result == sizeof round, "round %u: expected %zu bytes, saw %s", round,
-		       sizeof round, answer(op->result));
+		expect(op->result == sizeof round, WHEN("round %u") EXPECTED("%zu bytes") SAW("%s"),
+		       round, sizeof round, answer(op->result));
 		expect_bytes(buffer_of(s, 0), (const char *)&round, sizeof round);
 	}
 	timer_delete(timer);

@@ -32,50 +32,31 @@
 const char *const flavour_names[FLAVOUR_COUNT] = { "buffered", "direct", "tcp",
 						   "unix",     "pipe",	 "nop" };
 
-/* Stands between the parts of a failure's format; no test uses it. */
-#define DIVIDER '\x1f'
-
-/* Parts "WHEN: expected EXPECTED, saw SEEN", before its values are filled in. */
-static void divide_format(const char *format, char *divided, size_t size)
+/* Ends the text where its next part begins, which is returned; NULL when there is none. */
+static char *cut_off_part(char *text)
 {
-	const char *expected = strstr(format, "expected "), *saw = strstr(format, ", saw ");
-	if (!expected || !saw || saw < expected) {
-		snprintf(divided, size, "%c%c%s", DIVIDER, DIVIDER, format);
-		return;
-	}
-	size_t when = (size_t)(expected - format);
-	if (when >= 2 && strncmp(expected - 2, ": ", 2) == 0)
-		when -= 2;
-	expected += strlen("expected ");
-	snprintf(divided, size, "%.*s%c%.*s%c%s", (int)when, format, DIVIDER, (int)(saw - expected),
-		 expected, DIVIDER, saw + strlen(", saw "));
-}
-
-/* Ends the text at its first divider. Returns what follows. */
-static char *cut_at_divider(char *text)
-{
-	char *divider = strchr(text, DIVIDER);
+	char *divider = strchr(text, *EXPECTED(""));
 	if (!divider)
-		return text + strlen(text);
+		return NULL;
 	*divider = '\0';
 	return divider + 1;
 }
 
 void test_failed(const char *file, int line, const char *format, ...)
 {
-	char divided[400], filled[900];
+	char filled[900];
 	va_list args;
-	divide_format(format, divided, sizeof divided);
 	va_start(args, format);
-	vsnprintf(filled, sizeof filled, divided, args);
+	vsnprintf(filled, sizeof filled, format, args);
 	va_end(args);
-	char *expected = cut_at_divider(filled), *seen = cut_at_divider(expected);
+	char *expected = cut_off_part(filled), *seen = expected ? cut_off_part(expected) : NULL;
 	struct test_failure failure = { strrchr(file, '/') ? strrchr(file, '/') + 1 : file, line,
-					filled, expected, seen };
+					expected ? filled : "", expected ? expected : "",
+					expected ? (seen ? seen : "") : filled };
 	if (!report_failure || !report_failure(&failure))
-		printf("%s%s%s%s%s%s (%s:%d)\n", filled, *filled ? ": " : "",
-		       *expected ? "expected " : "", expected, *expected ? ", saw " : "", seen,
-		       failure.file, line);
+		printf("%s%s%s%s%s%s (%s:%d)\n", failure.when, *failure.when ? ": " : "",
+		       expected ? "expected " : "", failure.expected, expected ? ", saw " : "",
+		       failure.seen, failure.file, line);
 	fflush(stdout);
 	_exit(FAILED);
 }
@@ -148,7 +129,7 @@ void open_engine(struct subject *s, unsigned depth, unsigned max_fds)
 {
 	struct reason why;
 	int rc = try_open(s, depth, max_fds, (size_t)depth * BUFFER_BYTES, &why);
-	expect(rc == 0, "expected open() to succeed, saw %s: %s", answer(rc), why.text);
+	expect(rc == 0, EXPECTED("open() to succeed") SAW("%s: %s"), answer(rc), why.text);
 }
 
 void open_engine_with_arena(struct subject *s, unsigned depth, size_t arena_len_bytes)
@@ -184,7 +165,7 @@ int try_attach(struct subject *s, unsigned fd_slot, int fd)
 	if (!s->ops->attach)
 		return 0;
 	int rc = s->ops->attach(s->engine, fd_slot, fd, fd_kind_of(s->flavour), &why);
-	expect(rc <= 0, "expected 0 or -errno from attach(), saw %s", answer(rc));
+	expect(rc <= 0, EXPECTED("0 or -errno from attach()") SAW("%s"), answer(rc));
 	expect(rc == 0 || why.text[0], "attach() failed with %s and gave no reason", answer(rc));
 	return rc;
 }
@@ -192,7 +173,7 @@ int try_attach(struct subject *s, unsigned fd_slot, int fd)
 void attach(struct subject *s, unsigned fd_slot, int fd)
 {
 	int rc = try_attach(s, fd_slot, fd);
-	expect(rc == 0, "expected attach() to succeed, saw %s", answer(rc));
+	expect(rc == 0, EXPECTED("attach() to succeed") SAW("%s"), answer(rc));
 }
 
 void detach(struct subject *s, unsigned fd_slot)
@@ -230,8 +211,8 @@ unsigned reap(struct subject *s, struct io_op **done, unsigned min, unsigned max
 	      int64_t timeout_ns)
 {
 	int n = s->ops->reap(s->engine, done, min, max, timeout_ns);
-	expect(n >= 0, "expected a count from reap(), saw %s", answer(n));
-	expect((unsigned)n <= max, "expected at most %u from reap(), saw %s", max, answer(n));
+	expect(n >= 0, EXPECTED("a count from reap()") SAW("%s"), answer(n));
+	expect((unsigned)n <= max, EXPECTED("at most %u from reap()") SAW("%s"), max, answer(n));
 	for (int i = 0; i < n; i++) {
 		struct io_op *op = done[i];
 		expect(op >= s->op && op < s->op + s->depth,
@@ -257,7 +238,7 @@ void start_all(struct subject *s, struct io_op *const *ops, unsigned count)
 	while (count > 0) {
 		int accepted = s->ops->submit(s->engine, ops, count);
 		expect(accepted >= 0 && (unsigned)accepted <= count,
-		       "expected 0 to %u from submit(), saw %s", count, answer(accepted));
+		       EXPECTED("0 to %u from submit()") SAW("%s"), count, answer(accepted));
 		for (int i = 0; i < accepted; i++)
 			ops[i]->in_flight = 1;
 		s->inflight += (unsigned)accepted;

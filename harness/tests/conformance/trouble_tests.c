@@ -35,16 +35,19 @@ void socket_peer_that_stopped_sending_hears(struct subject *s)
 	expect(write(ends[1], "last", 4) == 4, "the test's own write failed");
 	shutdown(ends[1], SHUT_WR);
 	int64_t n = send_three(s, ends[0]);
-	expect(n == 3, "before the end was read: expected 3 bytes sent, saw %s", answer(n));
+	expect(n == 3, WHEN("before the end was read") EXPECTED("3 bytes sent") SAW("%s"),
+	       answer(n));
 	n = perform(s, prepare_receive(s, 0, ends[0], 0));
 	expect(n == 4 && memcmp(buffer_of(s, 0), "last", 4) == 0,
-	       "expected the last 4 bytes, saw %s", answer(n));
+	       EXPECTED("the last 4 bytes") SAW("%s"), answer(n));
 	n = send_three(s, ends[0]);
-	expect(n == 3, "before the end was read: expected 3 bytes sent, saw %s", answer(n));
+	expect(n == 3, WHEN("before the end was read") EXPECTED("3 bytes sent") SAW("%s"),
+	       answer(n));
 	n = perform(s, prepare_receive(s, 0, ends[0], 0));
-	expect(n == 0, "expected 0 at the end, saw %s", answer(n));
+	expect(n == 0, EXPECTED("0 at the end") SAW("%s"), answer(n));
 	n = send_three(s, ends[0]);
-	expect(n == 3, "after the end was read: expected 3 bytes sent, saw %s", answer(n));
+	expect(n == 3, WHEN("after the end was read") EXPECTED("3 bytes sent") SAW("%s"),
+	       answer(n));
 	expect(recv(ends[1], seen, 9, MSG_WAITALL) == 9 && memcmp(seen, "outoutout", 9) == 0,
 	       "the peer did not hear what was sent to it");
 	close_engine(s);
@@ -68,7 +71,7 @@ void socket_peer_that_stopped_sending_makes_room(struct subject *s)
 	start(s, sent);
 	shutdown(ends[1], SHUT_WR);
 	await(s, received);
-	expect(received->result == 0, "expected 0 at the end, saw %s", answer(received->result));
+	expect(received->result == 0, EXPECTED("0 at the end") SAW("%s"), answer(received->result));
 	/* An engine that is told of the end again and again must bear that, too. */
 	if (sent->in_flight)
 		reap(s, done, 1, 2, 5 * NS_PER_MS);
@@ -77,7 +80,8 @@ void socket_peer_that_stopped_sending_makes_room(struct subject *s)
 		read_what_is_there(ends[1]);
 		reap(s, done, 1, 2, 5 * NS_PER_MS);
 	}
-	expect(sent->result > 0, "expected bytes sent to a peer that only stopped sending, saw %s",
+	expect(sent->result > 0,
+	       EXPECTED("bytes sent to a peer that only stopped sending") SAW("%s"),
 	       answer(sent->result));
 	close_engine(s);
 	close(ends[0]);
@@ -111,14 +115,14 @@ void stream_bytes_before_the_hang_up(struct subject *s)
 			} else {
 				n = perform(s, prepare_receive(s, 0, ends[0], 0));
 			}
-			expect(n >= 0, "expected bytes or the end, saw %s", answer(n));
+			expect(n >= 0, EXPECTED("bytes or the end") SAW("%s"), answer(n));
 			if (n == 0)
 				break;
 			expect(memcmp(buffer_of(s, 0), sent + total, (size_t)n) == 0,
 			       "a wrong byte after %llu", (unsigned long long)total);
 			total += (uint64_t)n;
 		}
-		expect(total == TOTAL, "expected %u bytes before the end, saw %llu", TOTAL,
+		expect(total == TOTAL, EXPECTED("%u bytes before the end") SAW("%llu"), TOTAL,
 		       (unsigned long long)total);
 		close_engine(s);
 		close(ends[0]);
@@ -150,8 +154,8 @@ void tcp_error_behind_bytes(struct subject *s)
 		if (expected < 0)
 			expected = -errno;
 		int64_t n = perform(s, prepare_receive(s, 0, ends[0], 0));
-		expect(n == expected, "receive %u: expected %zd as recv(2) says, saw %s", i + 1,
-		       expected, answer(n));
+		expect(n == expected, WHEN("receive %u") EXPECTED("%zd as recv(2) says") SAW("%s"),
+		       i + 1, expected, answer(n));
 	}
 	close_engine(s);
 	close(ends[0]);
@@ -169,11 +173,13 @@ void file_sync_that_fails(struct subject *s)
 	attach(s, 0, fd);
 	attach(s, 1, ends[1]);
 	int64_t full = perform(s, prepare(s, 1, IO_FSYNC, ends[1], 1, 0, 0));
-	expect(full == -EINVAL, "expected -EINVAL from fsync, saw %s", answer(full));
+	expect(full == -EINVAL, EXPECTED("-EINVAL from fsync") SAW("%s"), answer(full));
 	int64_t data_only = perform(s, prepare(s, 2, IO_FDATASYNC, ends[1], 1, 0, 0));
-	expect(data_only == -EINVAL, "expected -EINVAL from fdatasync, saw %s", answer(data_only));
+	expect(data_only == -EINVAL, EXPECTED("-EINVAL from fdatasync") SAW("%s"),
+	       answer(data_only));
 	int64_t n = perform(s, prepare(s, 0, IO_READ, fd, 0, 0, BLOCK));
-	expect(n == BLOCK, "after the error: expected %u bytes, saw %s", BLOCK, answer(n));
+	expect(n == BLOCK, WHEN("after the error") EXPECTED("%u bytes") SAW("%s"), BLOCK,
+	       answer(n));
 	close_engine(s);
 	close(fd);
 	close(ends[0]);
@@ -209,8 +215,8 @@ void stream_send_survives_signals(struct subject *s)
 	timer_t timer = signal_every(NS_PER_MS);
 	for (unsigned i = 0; i < 20; i++) {
 		int64_t n = perform(s, prepare_send(s, 0, ends[0], 0, 1000));
-		expect(n > 0 && n <= 1000, "send %u: expected up to 1000 bytes sent, saw %s", i,
-		       answer(n));
+		expect(n > 0 && n <= 1000,
+		       WHEN("send %u") EXPECTED("up to 1000 bytes sent") SAW("%s"), i, answer(n));
 	}
 	timer_delete(timer);
 	detach(s, 0);
@@ -228,7 +234,8 @@ static void start_batch(struct subject *s, int ends[BATCH][2])
 	for (unsigned i = 0; i < BATCH; i++)
 		ops[i] = prepare_receive(s, i, ends[i][0], i);
 	start_all(s, ops, BATCH);
-	expect(s->inflight == BATCH, "expected %u receives that wait, saw %u", BATCH, s->inflight);
+	expect(s->inflight == BATCH, EXPECTED("%u receives that wait") SAW("%u"), BATCH,
+	       s->inflight);
 }
 
 static void open_batch(struct subject *s, int ends[BATCH][2])
@@ -260,7 +267,7 @@ void stream_batch_is_in_flight_at_once(struct subject *s)
 		for (unsigned i = BATCH; i-- > 0;) {
 			expect(write(ends[i][1], "x", 1) == 1, "the test's own write failed");
 			await(s, &s->op[i]);
-			expect(s->inflight == i, "expected %u that still wait, saw %u", i,
+			expect(s->inflight == i, EXPECTED("%u that still wait") SAW("%u"), i,
 			       s->inflight);
 		}
 	}
@@ -293,7 +300,7 @@ void stream_stays_asleep(struct subject *s)
 	expect(reap(s, done, 1, 1, QUIET_NS) == 0, "a receive completed with nothing there");
 	long wake_ups = sleeps_so_far() - before;
 	expect(wake_ups <= WAKE_UPS_MAX,
-	       "nothing happened for %lld ms: expected at most %d wake-ups, saw %ld",
+	       WHEN("nothing happened for %lld ms") EXPECTED("at most %d wake-ups") SAW("%ld"),
 	       (long long)(QUIET_NS / NS_PER_MS), WAKE_UPS_MAX, wake_ups);
 	for (unsigned i = 0; i < BATCH; i++)
 		expect(write(ends[i][1], "x", 1) == 1, "the test's own write failed");
@@ -329,7 +336,8 @@ void socket_receive_timeout_is_an_error(struct subject *s)
 	if (op->in_flight)
 		reap(s, done, 1, 1, 60 * NS_PER_MS);
 	if (!op->in_flight)
-		expect(op->result == -EAGAIN, "after SO_RCVTIMEO: expected -EAGAIN, saw %lld",
+		expect(op->result == -EAGAIN,
+		       WHEN("after SO_RCVTIMEO") EXPECTED("-EAGAIN") SAW("%lld"),
 		       (long long)op->result);
 	expect(write(ends[1], "x", 1) == 1, "the test's own write failed");
 	if (op->in_flight)
@@ -337,7 +345,7 @@ void socket_receive_timeout_is_an_error(struct subject *s)
 	else
 		perform(s, prepare_receive(s, 0, ends[0], 0));
 	expect(op->result == 1 && buffer_of(s, 0)[0] == 'x',
-	       "after the time was over: expected the byte that came, saw %lld",
+	       WHEN("after the time was over") EXPECTED("the byte that came") SAW("%lld"),
 	       (long long)op->result);
 	close_engine(s);
 	close(ends[0]);

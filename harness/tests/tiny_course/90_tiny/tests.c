@@ -12,7 +12,7 @@ static void says_how_much(struct subject *s)
 {
 	open_engine(s, 2, 1);
 	int64_t result = perform(s, prepare(s, 0, IO_READ, -1, 0, 0, 100));
-	expect(result == 100, "expected 100 bytes, saw %s", answer(result));
+	expect(result == 100, EXPECTED("100 bytes") SAW("%s"), answer(result));
 	close_engine(s);
 }
 
