@@ -177,19 +177,20 @@ lint-house:
 .PHONY: lint-objects
 lint-objects: $(LINTED_OBJECTS)
 
-# Each program with its objects, for names.py.
+# Each program with its objects, for names.py. By $(file) and not by echo: a shell's command line has a limit.
+# make writes them before the recipe's first command runs.
 course_programs = $(wildcard labs/*/tests.c)
 $(BUILD)/programs: FORCE
-	@mkdir -p $(@D)
-	@{ echo iolab $(HARNESS_OBJECTS) $(ENGINE_OBJECTS) $(COMMON_OBJECTS); \
-	$(foreach p,$(TEST_SOURCES),echo $(p:.c=) $(call object,$(p)) $(TESTED_OBJECTS) \
-		$(if $(filter %/conformance.c,$(p)),$(call object,$(wildcard harness/tests/conformance/*.c)));) \
-	$(foreach p,$(FUZZ_TARGETS),echo tests/fuzz_$(p) $(call fuzz_objects,replay.c $(p).c);) \
-	$(foreach p,$(wildcard harness/peers/*.c),echo $(p:.c=) $(call object,$(p)) $(TESTED_OBJECTS);) \
-	echo trust/iolab $(TRUST_OBJECTS) $(HARNESS_OBJECTS) $(ENGINE_OBJECTS) $(COMMON_OBJECTS); \
-	$(foreach p,$(course_programs),echo $(p:.c=) $(call object,$(p) $(wildcard $(dir $(p))engine*.c)) \
-		$(COURSE_LIBRARY) $(COMMON_OBJECTS);) \
-	echo proctor $(call object,$(PROCTOR_SOURCES)); } > $@
+	$(shell mkdir -p $(@D))
+	$(file >$@,iolab $(HARNESS_OBJECTS) $(ENGINE_OBJECTS) $(COMMON_OBJECTS))
+	$(foreach p,$(TEST_SOURCES),$(file >>$@,$(p:.c=) $(call object,$(p)) $(TESTED_OBJECTS) \
+		$(if $(filter %/conformance.c,$(p)),$(call object,$(wildcard harness/tests/conformance/*.c)))))
+	$(foreach p,$(FUZZ_TARGETS),$(file >>$@,tests/fuzz_$(p) $(call fuzz_objects,replay.c $(p).c)))
+	$(foreach p,$(wildcard harness/peers/*.c),$(file >>$@,$(p:.c=) $(call object,$(p)) $(TESTED_OBJECTS)))
+	$(file >>$@,trust/iolab $(TRUST_OBJECTS) $(HARNESS_OBJECTS) $(ENGINE_OBJECTS) $(COMMON_OBJECTS))
+	$(foreach p,$(course_programs),$(file >>$@,$(p:.c=) $(call object,$(p) $(wildcard $(dir $(p))engine*.c)) \
+		$(COURSE_LIBRARY) $(COMMON_OBJECTS)))
+	$(file >>$@,proctor $(call object,$(PROCTOR_SOURCES)))
 
 lint-cppcheck:
 	$(call say,CHECK,cppcheck)mkdir -p $(LINT)/cppcheck && harness/lint/judge.sh cppcheck 2.10 $(LINT)/cppchecked \

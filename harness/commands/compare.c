@@ -34,7 +34,7 @@ struct compare_options {
 };
 
 /* One configuration that is ok is enough. */
-static int status_of(const json_t *summary)
+static int comparison_status(const json_t *summary)
 {
 	int status = exit_status_of(json_object_get(summary, "configurations"));
 	if (status == EXIT_OK)
@@ -45,9 +45,9 @@ static int status_of(const json_t *summary)
 }
 
 /* What the comparison knows of itself, for its summary. `command` is borrowed. */
-static struct comparison describe(const struct compare_options *o,
-				  const struct comparison_rounds *rounds, enum ending ending,
-				  json_t *command, json_t *idle_baseline)
+static struct comparison comparison_of(const struct compare_options *o,
+				       const struct comparison_rounds *rounds, enum ending ending,
+				       json_t *command, json_t *idle_baseline)
 {
 	bool cut_short = ending == ENDED_BY_INTERRUPT || ending == ENDED_BY_FAILURE;
 	return (struct comparison) {
@@ -70,8 +70,9 @@ static struct comparison describe(const struct compare_options *o,
  * Writes and prints the summary of whatever was done, even when the comparison was cut short.
  * `why` says what failed. Returns an exit status.
  */
-static int conclude(const struct comparison_rounds *rounds, const struct comparison *comparison,
-		    enum ending ending, const struct reason *why)
+static int conclude_comparison(const struct comparison_rounds *rounds,
+			       const struct comparison *comparison, enum ending ending,
+			       const struct reason *why)
 {
 	const char *folder = rounds->folder->path;
 	struct reason summary_why = { "" };
@@ -95,12 +96,12 @@ static int conclude(const struct comparison_rounds *rounds, const struct compari
 		       folder);
 	int status = ending == ENDED_BY_INTERRUPT		 ? EXIT_INTERRUPTED
 		     : ending == ENDED_BY_FAILURE || written < 0 ? EXIT_ERROR
-								 : status_of(summary);
+								 : comparison_status(summary);
 	json_decref(summary);
 	return status;
 }
 
-enum option_key {
+enum {
 	OPT_RUNTIME = 0x100,
 	OPT_WARMUP,
 	OPT_BASELINE,
@@ -220,7 +221,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 }
 
 /* The comparison from its first run to its summary. Returns an exit status. */
-static int compare(const struct compare_options *o, struct plan *plan, json_t *command)
+static int run_comparison(const struct compare_options *o, struct plan *plan, json_t *command)
 {
 	struct reason why = { "" };
 	struct results_folder folder;
@@ -242,8 +243,8 @@ static int compare(const struct compare_options *o, struct plan *plan, json_t *c
 	};
 	json_t *idle_baseline = idle_host_json(o->idle_s);
 	enum ending ending = comparison_rounds_run(&rounds, &why);
-	struct comparison comparison = describe(o, &rounds, ending, command, idle_baseline);
-	status = conclude(&rounds, &comparison, ending, &why);
+	struct comparison comparison = comparison_of(o, &rounds, ending, command, idle_baseline);
+	status = conclude_comparison(&rounds, &comparison, ending, &why);
 	comparison_rounds_free(&rounds);
 	json_decref(idle_baseline);
 out:
@@ -311,7 +312,7 @@ int command_compare(int argc, char **argv)
 	interrupt_install(NULL);
 	json_t *command = command_json(argc, argv);
 	json_array_set_new(command, 0, json_string(program_invocation_name));
-	status = compare(&options, &plan, command);
+	status = run_comparison(&options, &plan, command);
 	json_decref(command);
 out:
 	plan_free(&plan);

@@ -67,7 +67,7 @@ static unsigned values_of(const json_t *configuration, const char *metric, doubl
 }
 
 /* B to A in one metric; null where either has none, or measured 0. */
-static json_t *ratio_json(const json_t *a, const json_t *b, const struct metric *m)
+static json_t *diff_ratio_json(const json_t *a, const json_t *b, const struct metric *m)
 {
 	double *a_values, *b_values;
 	bool positive = true;
@@ -139,7 +139,7 @@ static json_t *entry_json(const json_t *a, const json_t *b)
 	json_t *entry = place_json(a), *ratio = required(json_object());
 	for_each_metric (m)
 		if (m->ratio)
-			put_new(ratio, m->name, ratio_json(a, b, m));
+			put_new(ratio, m->name, diff_ratio_json(a, b, m));
 	put_shared(entry, "a_status", json_object_get(a, "status"));
 	put_shared(entry, "b_status", json_object_get(b, "status"));
 	put_shared(entry, "a_reason", json_object_get(a, "reason"));
@@ -206,7 +206,7 @@ static json_t *document_json(const struct diff_options *o, json_t *summaries[2],
 #define COLUMN_WIDTH 19
 
 /* Has any configuration of this panel a ratio of it? */
-static bool has_column(const json_t *list, const char *panel, const struct metric *m)
+static bool has_diff_column(const json_t *list, const char *panel, const struct metric *m)
 {
 	size_t i;
 	const json_t *entry;
@@ -224,7 +224,7 @@ static void print_cell(FILE *out, const char *text, int *spaces)
 	*spaces = length < COLUMN_WIDTH ? COLUMN_WIDTH - length : 0;
 }
 
-static void print_ratio(FILE *out, const json_t *ratio, int *spaces)
+static void print_diff_ratio(FILE *out, const json_t *ratio, int *spaces)
 {
 	char text[64] = "-", mean[16], low[16], high[16];
 	bool equal = strcmp(string_at(ratio, "verdict"), VERDICT_NONE) == 0;
@@ -256,7 +256,7 @@ static void print_reason(FILE *out, const char *side, const char *status, const 
 }
 
 /* Why a row has no ratio; nothing where it has. */
-static void print_missing(FILE *out, const json_t *entry)
+static void print_diff_missing(FILE *out, const json_t *entry)
 {
 	static const char *const sides[] = { "A", "B" };
 	static const char *const status[] = { "a_status", "b_status" };
@@ -281,25 +281,26 @@ static void print_entry(FILE *out, const json_t *list, const json_t *entry)
 		fprintf(out, "  %6s", "?");
 	fprintf(out, "  %-24s", string_at(entry, "engine"));
 	for_each_metric (m)
-		if (ok && has_column(list, string_at(entry, "panel"), m))
-			print_ratio(out, json_object_get(json_object_get(entry, "ratio"), m->name),
-				    &spaces);
+		if (ok && has_diff_column(list, string_at(entry, "panel"), m))
+			print_diff_ratio(out,
+					 json_object_get(json_object_get(entry, "ratio"), m->name),
+					 &spaces);
 	if (ok)
 		print_changed(out, entry);
 	else
-		print_missing(out, entry);
+		print_diff_missing(out, entry);
 	json_array_foreach (config_differs, i, name)
 		fprintf(out, "%s%s", i == 0 ? "  not alike: " : ", ", json_string_value(name));
 	fputc('\n', out);
 }
 
-static void print_heads(FILE *out, const json_t *list, const json_t *first)
+static void print_diff_heads(FILE *out, const json_t *list, const json_t *first)
 {
 	int spaces = 0;
 	fprintf(out, "\n%s\n  %6s  %-24s", string_at(first, "panel"), string_at(first, "x_name"),
 		"B / A");
 	for_each_metric (m)
-		if (has_column(list, string_at(first, "panel"), m))
+		if (has_diff_column(list, string_at(first, "panel"), m))
 			print_cell(out, m->words, &spaces);
 	fputc('\n', out);
 }
@@ -317,7 +318,7 @@ static void print_configurations(FILE *out, const json_t *list)
 			if (j < i) /* its block has been printed */
 				break;
 			if (!begun)
-				print_heads(out, list, first);
+				print_diff_heads(out, list, first);
 			begun = true;
 			print_entry(out, list, entry);
 		}

@@ -182,8 +182,8 @@ static int append(const char *folder, const char *lines, size_t length, struct r
 }
 
 /* Summary and table; an exit status. */
-static int conclude(const struct import_options *o, json_t *command, unsigned rounds,
-		    struct reason *why)
+static int conclude_import(const struct import_options *o, json_t *command, unsigned rounds,
+			   struct reason *why)
 {
 	struct comparison fresh = { .command = command, .rounds_planned = rounds };
 	json_t *summary = summary_recompute(o->out, NULL, fresh, why);
@@ -208,7 +208,7 @@ static unsigned rounds_of(const json_t *runs)
 	return (unsigned)next_number(runs, NULL, "round");
 }
 
-enum option_key { OPT_OUT = 0x100, OPT_CACHE, OPT_HERE };
+enum { OPT_OUT = 0x100, OPT_CACHE, OPT_HERE };
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
@@ -283,7 +283,7 @@ int command_import(int argc, char **argv)
 		fprintf(stderr, "iolab: %s\n", why.text);
 	} else {
 		json_t *command = command_json(argc, argv);
-		status = conclude(&options, command, rounds_of(runs), &why);
+		status = conclude_import(&options, command, rounds_of(runs), &why);
 		json_decref(command);
 	}
 	json_decref(runs);

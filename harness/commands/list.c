@@ -122,8 +122,8 @@ static json_t *list_json(void)
 	return list;
 }
 
-static void print_row(const char *name, const char *lab, const struct engine_ops *engine,
-		      uint64_t options, const char *summary)
+static void print_engine_row(const char *name, const char *lab, const struct engine_ops *engine,
+			     uint64_t options, const char *summary)
 {
 	printf("  %-20s %-13s", name, lab);
 	for (unsigned i = 0; i < COLUMN_COUNT; i++) {
@@ -133,7 +133,7 @@ static void print_row(const char *name, const char *lab, const struct engine_ops
 	printf(" %s\n", summary);
 }
 
-static void print_list(void)
+static void print_registered(void)
 {
 	printf("Engines\n  %-20s %-13s", "", "lab");
 	for (unsigned i = 0; i < COLUMN_COUNT; i++)
@@ -141,11 +141,12 @@ static void print_list(void)
 	printf("\n");
 	for (unsigned i = 0; i < engines_count(); i++) {
 		const struct engine_ops *engine = engine_at(i);
-		print_row(engine->name, engine->lab, engine, 0, engine->summary);
+		print_engine_row(engine->name, engine->lab, engine, 0, engine->summary);
 		for (unsigned o = 0; engine->options && engine->options[o].name; o++) {
 			char name[40];
 			snprintf(name, sizeof name, "  :%s", engine->options[o].name);
-			print_row(name, "", engine, UINT64_C(1) << o, engine->options[o].summary);
+			print_engine_row(name, "", engine, UINT64_C(1) << o,
+					 engine->options[o].summary);
 		}
 	}
 	printf("\nWorkloads\n");
@@ -184,7 +185,7 @@ int command_list(int argc, char **argv)
 	bool json = false;
 	argp_parse(&argp, argc, argv, 0, NULL, &json);
 	if (!json) {
-		print_list();
+		print_registered();
 		return EXIT_OK;
 	}
 	json_t *list = list_json();

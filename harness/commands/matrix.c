@@ -129,7 +129,7 @@ static int drop_cache(const struct trial *t, struct reason *why)
 }
 
 /* Fresh operations, and a descriptor in the state in which there is something to wait for. */
-static int prepare(struct trial *t, struct reason *why)
+static int prepare_trial(struct trial *t, struct reason *why)
 {
 	enum target target = t->cell->target;
 	bool stream = t->answerer.pid > 0;
@@ -279,7 +279,7 @@ static json_t *measured(struct trial *t, struct reason *why)
 	unsigned repeats = stream ? STREAM_REPEATS : REPEATS;
 	for (unsigned i = 0; i < repeats; i++) {
 		struct attempt attempt = { 0 };
-		if (prepare(t, why) < 0)
+		if (prepare_trial(t, why) < 0)
 			return unmeasured("not tried", why);
 		if (try_once(t, &attempt, why) < 0)
 			return unmeasured("refused", why);
@@ -350,20 +350,20 @@ struct matrix_options {
 };
 
 /* One engine and its cells, which are NULL until they were tried. */
-struct row {
+struct matrix_row {
 	const struct engine_ops *ops;
 	uint64_t options;
 	json_t *cells[TARGET_COUNT];
 };
 
-static void list_rows(struct row *rows, const struct matrix_options *options)
+static void list_matrix_rows(struct matrix_row *rows, const struct matrix_options *options)
 {
 	for (unsigned i = 0; i < options->series.engines.count; i++)
 		engine_spec_parse(options->series.engines.specs[i], &rows[i].ops, &rows[i].options,
 				  NULL);
 }
 
-static void fill_cell(struct row *row, enum target target, const char *folder)
+static void fill_cell(struct matrix_row *row, enum target target, const char *folder)
 {
 	struct reason why;
 	struct cell cell = { row->ops, row->options, target, folder };
@@ -371,7 +371,7 @@ static void fill_cell(struct row *row, enum target target, const char *folder)
 	row->cells[target] = answer ? answer : unmeasured("error", &why);
 }
 
-static json_t *row_json(const struct row *row)
+static json_t *matrix_row_json(const struct matrix_row *row)
 {
 	json_t *entry = required(json_object()), *cells = required(json_object());
 	for (int target = 0; target < TARGET_COUNT; target++)
@@ -396,14 +396,14 @@ static json_t *columns_json(void)
 	return columns;
 }
 
-static json_t *document_json(const struct matrix_options *options, const struct row *rows)
+static json_t *document_json(const struct matrix_options *options, const struct matrix_row *rows)
 {
 	char path[PATH_MAX];
 	snprintf(path, sizeof path, "%s/iolab-matrix", options->folder);
 	json_t *document = engine_series_document(&options->series, environment_json(path));
 	json_t *list = required(json_array());
 	for (unsigned i = 0; i < options->series.engines.count; i++)
-		json_array_append_new(list, row_json(&rows[i]));
+		json_array_append_new(list, matrix_row_json(&rows[i]));
 	put_real(document, "blocked_share", BLOCKED_SHARE);
 	put_real(document, "helpers_cpu_share", HELPERS_CPU_SHARE);
 	put_int(document, "batch", BATCH);
@@ -415,7 +415,7 @@ static json_t *document_json(const struct matrix_options *options, const struct 
 }
 
 /* One cell that was measured is enough; an engine may refuse most of them. */
-static int status_of(const struct row *rows, unsigned count)
+static int matrix_status(const struct matrix_row *rows, unsigned count)
 {
 	bool refused = count > 0;
 	for (unsigned i = 0; i < count; i++) {
@@ -513,17 +513,17 @@ int command_matrix(int argc, char **argv)
 	};
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 
-	static struct row rows[ENGINES_MAX];
+	static struct matrix_row rows[ENGINES_MAX];
 	struct engine_series *series = &options.series;
 	unsigned count = series->engines.count;
 	struct turn turn;
-	list_rows(rows, &options);
+	list_matrix_rows(rows, &options);
 	engine_series_begin(series, argc, argv);
 	while (engine_series_next(series, count * TARGET_COUNT, &turn))
 		fill_cell(&rows[turn.piece / TARGET_COUNT], turn.piece % TARGET_COUNT,
 			  options.folder);
 	json_t *document = document_json(&options, rows);
-	int status = status_of(rows, count);
+	int status = matrix_status(rows, count);
 	for (unsigned i = 0; i < count; i++)
 		for (int target = 0; target < TARGET_COUNT; target++)
 			json_decref(rows[i].cells[target]);

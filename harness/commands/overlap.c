@@ -56,7 +56,7 @@ struct point {
 	double compute_ns[ROUNDS_MAX], op_ns[ROUNDS_MAX];
 };
 
-struct subject {
+struct overlapper {
 	const char *spec;
 	json_t *engine; /* as a run describes it */
 	json_t *warnings; /* one for each round in which a run failed */
@@ -68,7 +68,7 @@ struct subject {
 
 struct experiment {
 	const struct overlap_options *options;
-	struct subject subjects[ENGINES_MAX];
+	struct overlapper subjects[ENGINES_MAX];
 	unsigned point_count;
 	char loops_per_us[32];
 	json_t *env, *workload;
@@ -108,7 +108,7 @@ static void gather_compute_words(struct run_words *run, const struct overlap_opt
 	}
 }
 
-static void note_what_ran(struct experiment *x, struct subject *subject, const json_t *result)
+static void note_what_ran(struct experiment *x, struct overlapper *subject, const json_t *result)
 {
 	if (!x->env) {
 		x->env = json_incref(json_object_get(result, "env"));
@@ -119,7 +119,7 @@ static void note_what_ran(struct experiment *x, struct subject *subject, const j
 }
 
 /* Why a run brought no time; where `result` is NULL, `why` it left none. */
-static void note_why(struct subject *subject, bool with_io, const json_t *result,
+static void note_why(struct overlapper *subject, bool with_io, const json_t *result,
 		     const struct reason *why)
 {
 	bool ran = status_is(result, "ok");
@@ -135,7 +135,7 @@ static void note_why(struct subject *subject, bool with_io, const json_t *result
 
 /* One run, with or without the engine's I/O. Returns nanoseconds for an operation, or 0 and notes
  * why. */
-static double time_op_ns(struct experiment *x, struct subject *subject, bool with_io,
+static double time_op_ns(struct experiment *x, struct overlapper *subject, bool with_io,
 			 double compute_us)
 {
 	char compute[32];
@@ -173,7 +173,7 @@ static double time_op_ns(struct experiment *x, struct subject *subject, bool wit
  * fails ends the round: without the first nobody knows how much to compute, and one that hangs is
  * not tried with every ratio.
  */
-static void run_block(struct experiment *x, struct subject *subject, unsigned round)
+static void run_block(struct experiment *x, struct overlapper *subject, unsigned round)
 {
 	unsigned order[1 + 2 * RATIOS_MAX], count = 1 + 2 * x->point_count;
 	if (strcmp(subject->status, "unsupported") == 0)
@@ -198,7 +198,7 @@ static void run_block(struct experiment *x, struct subject *subject, unsigned ro
 }
 
 /* Did the round time all three? */
-static bool has_point(const struct subject *subject, const struct point *point, unsigned round)
+static bool has_point(const struct overlapper *subject, const struct point *point, unsigned round)
 {
 	return subject->io_ns[round] > 0 && point->compute_ns[round] > 0 && point->op_ns[round] > 0;
 }
@@ -208,7 +208,8 @@ static bool has_point(const struct subject *subject, const struct point *point, 
  * is max(C, I) and 0 when T is C + I. Where T is above C + I computing and I/O hold each other up,
  * and what is lost is T - (C + I).
  */
-static json_t *point_json(const struct subject *subject, const struct point *point, unsigned rounds)
+static json_t *point_json(const struct overlapper *subject, const struct point *point,
+			  unsigned rounds)
 {
 	double computes_ns[ROUNDS_MAX], ratios[ROUNDS_MAX], totals[ROUNDS_MAX],
 		efficiencies[ROUNDS_MAX], losses_ns[ROUNDS_MAX];
@@ -235,7 +236,7 @@ static json_t *point_json(const struct subject *subject, const struct point *poi
 }
 
 /* Is there a round that timed all three? */
-static bool has_any(const struct subject *subject, unsigned point_count, unsigned rounds)
+static bool has_any(const struct overlapper *subject, unsigned point_count, unsigned rounds)
 {
 	for (unsigned p = 0; p < point_count; p++)
 		for (unsigned round = 0; round < rounds; round++)
@@ -244,7 +245,7 @@ static bool has_any(const struct subject *subject, unsigned point_count, unsigne
 	return false;
 }
 
-static json_t *subject_json(const struct subject *subject, unsigned point_count, unsigned rounds)
+static json_t *subject_json(const struct overlapper *subject, unsigned point_count, unsigned rounds)
 {
 	bool ok = has_any(subject, point_count, rounds);
 	double io_ns[ROUNDS_MAX];
@@ -317,7 +318,7 @@ static void print_document(const json_t *document)
 	print_warnings_of(json_object_get(document, "engines"));
 }
 
-enum option_key { OPT_RATIOS = 0x100 };
+enum { OPT_RATIOS = 0x100 };
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
@@ -351,7 +352,7 @@ static int list_subjects(struct experiment *x, const double *ratios)
 	for (unsigned i = 0; i < x->options->series.engines.count; i++) {
 		struct run_words words;
 		struct reason why;
-		struct subject *subject = &x->subjects[i];
+		struct overlapper *subject = &x->subjects[i];
 		subject->spec = x->options->series.engines.specs[i];
 		subject->warnings = required(json_array());
 		strcpy(subject->status, "error");

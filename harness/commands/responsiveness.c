@@ -43,7 +43,7 @@
 #define RUN_LIMIT_S	30
 #define ROWS_MAX	(1 + ENGINES_MAX * SCENE_COUNT)
 
-enum scene { FILE_SCENE, SOCKET_SCENE, SCENE_COUNT };
+enum io_scene { FILE_SCENE, SOCKET_SCENE, SCENE_COUNT };
 
 static const struct {
 	const char *name, *words;
@@ -64,15 +64,15 @@ struct responsiveness_options {
 };
 
 /* One run, in a process of its own. */
-struct task {
+struct timer_run {
 	const struct engine_ops *ops; /* NULL: nothing outstanding */
 	uint64_t engine_options;
-	enum scene scene;
+	enum io_scene scene;
 	const struct responsiveness_options *options;
 };
 
 struct loop {
-	const struct task *task;
+	const struct timer_run *task;
 	struct engine *engine;
 	struct io_op ops[DEPTH];
 	struct io_op *idle[DEPTH];
@@ -145,7 +145,7 @@ static int sleep_only(struct loop *l)
 	return 0;
 }
 
-static int run_loop(struct loop *l, double runtime_s)
+static int run_timer_loop(struct loop *l, double runtime_s)
 {
 	uint64_t end_ns = clock_ns() + (uint64_t)(runtime_s * NS_PER_S);
 	int rc = 0;
@@ -168,7 +168,7 @@ static int run_loop(struct loop *l, double runtime_s)
 /* Descriptor, operations and engine. Returns 0, or -errno with `why`. */
 static int set_up(struct loop *l, struct reason *why)
 {
-	const struct task *task = l->task;
+	const struct timer_run *task = l->task;
 	unsigned depth = scenes[task->scene].depth;
 	bool file = task->scene == FILE_SCENE;
 	if (!task->ops)
@@ -235,7 +235,7 @@ static json_t *run_task(const void *argument)
 		return failure_json("unsupported", &why);
 	}
 	histogram_reset(&l.lateness);
-	rc = run_loop(&l, l.task->options->runtime_s);
+	rc = run_timer_loop(&l, l.task->options->runtime_s);
 	answerer_stop(&l.answerer);
 	if (rc < 0) {
 		reason_errno(&why, "result_is_error", rc, "the operation's result");
@@ -254,8 +254,8 @@ static json_t *run_task(const void *argument)
 }
 
 /* One engine in one scene, over the rounds. */
-struct row {
-	struct task task;
+struct lateness_row {
+	struct timer_run task;
 	char label[240];
 	char status[16]; /* empty until it ran */
 	json_t *reason; /* why not ok, a remark; NULL until it ran */
@@ -265,16 +265,17 @@ struct row {
 };
 
 /* The timer alone, then every engine in every scene. Returns how many. */
-static unsigned list_rows(struct row *rows, const struct responsiveness_options *options)
+static unsigned list_lateness_rows(struct lateness_row *rows,
+				   const struct responsiveness_options *options)
 {
 	unsigned count = 0;
-	rows[count].task = (struct task) { NULL, 0, FILE_SCENE, options };
+	rows[count].task = (struct timer_run) { NULL, 0, FILE_SCENE, options };
 	strcpy(rows[count++].label, "no I/O");
 	for (int scene = 0; scene < SCENE_COUNT; scene++) {
 		for (unsigned i = 0; i < options->series.engines.count; i++) {
-			struct row *row = &rows[count++];
-			struct task *task = &row->task;
-			task->scene = (enum scene)scene;
+			struct lateness_row *row = &rows[count++];
+			struct timer_run *task = &row->task;
+			task->scene = (enum io_scene)scene;
 			task->options = options;
 			engine_spec_parse(options->series.engines.specs[i], &task->ops,
 					  &task->engine_options, NULL);
@@ -285,7 +286,7 @@ static unsigned list_rows(struct row *rows, const struct responsiveness_options 
 	return count;
 }
 
-static void run_row(struct row *row)
+static void run_row(struct lateness_row *row)
 {
 	if (*row->status && strcmp(row->status, "ok") != 0)
 		return;
@@ -309,7 +310,7 @@ static void run_row(struct row *row)
 	json_decref(answer);
 }
 
-static json_t *row_json(const struct row *row)
+static json_t *lateness_row_json(const struct lateness_row *row)
 {
 	bool ok = row->count > 0 && strcmp(row->status, "ok") == 0;
 	json_t *entry = required(json_object()), *engine = required(json_object());
@@ -366,15 +367,15 @@ static json_t *scenes_json(void)
 	return list;
 }
 
-static json_t *document_json(const struct responsiveness_options *options, const struct row *rows,
-			     unsigned count)
+static json_t *document_json(const struct responsiveness_options *options,
+			     const struct lateness_row *rows, unsigned count)
 {
 	char path[PATH_MAX];
 	snprintf(path, sizeof path, "%s/iolab-probe", options->folder);
 	json_t *document = engine_series_document(&options->series, environment_json(path));
 	json_t *list = required(json_array());
 	for (unsigned i = 0; i < count; i++)
-		json_array_append_new(list, row_json(&rows[i]));
+		json_array_append_new(list, lateness_row_json(&rows[i]));
 	put_real(document, "runtime_s", options->runtime_s);
 	put_int(document, "tick_ns", TICK_NS);
 	put_new(document, "scenes", scenes_json());
@@ -382,7 +383,7 @@ static json_t *document_json(const struct responsiveness_options *options, const
 	return document;
 }
 
-enum option_key { OPT_RUNTIME = 0x100 };
+enum { OPT_RUNTIME = 0x100 };
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
@@ -399,7 +400,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 }
 
 /* The timer alone always runs: what counts is whether any engine did. */
-static int status_of(const json_t *rows)
+static int lateness_status(const json_t *rows)
 {
 	json_t *engines = json_copy((json_t *)rows);
 	json_array_remove(engines, 0);
@@ -438,15 +439,15 @@ int command_responsiveness(int argc, char **argv)
 	};
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 
-	static struct row rows[ROWS_MAX];
+	static struct lateness_row rows[ROWS_MAX];
 	struct engine_series *series = &options.series;
 	struct turn turn;
-	unsigned count = list_rows(rows, &options);
+	unsigned count = list_lateness_rows(rows, &options);
 	engine_series_begin(series, argc, argv);
 	while (engine_series_next(series, count, &turn))
 		run_row(&rows[turn.piece]);
 	json_t *document = document_json(&options, rows, count);
-	int status = status_of(json_object_get(document, "rows"));
+	int status = lateness_status(json_object_get(document, "rows"));
 	for (unsigned i = 0; i < count; i++)
 		json_decref(rows[i].reason);
 	return engine_series_end(series, document, status, print_document);

@@ -100,7 +100,7 @@ static void put_remark(FILE *out, const json_t *remark)
 }
 
 /* What a run does not have is an empty field. Numbers have a point, whatever the locale. */
-static void put_value(FILE *out, const json_t *value)
+static void print_json_value(FILE *out, const json_t *value)
 {
 	if (json_is_string(value))
 		put_text(out, json_string_value(value));
@@ -119,7 +119,7 @@ static void put_metric(FILE *out, const struct metric *m, const json_t *run)
 	if (isnan(value))
 		return;
 	json_t *number = m->whole ? json_integer((json_int_t)value) : json_real(value);
-	put_value(out, number);
+	print_json_value(out, number);
 	json_decref(number);
 }
 
@@ -148,7 +148,7 @@ static void put_names(FILE *out, const struct column *columns, size_t count)
 static void put_values(FILE *out, const struct column *columns, size_t count, const json_t *run)
 {
 	for (size_t i = 0; i < count; i++) {
-		put_value(out, at_path(run, columns[i].path));
+		print_json_value(out, at_path(run, columns[i].path));
 		fputc(',', out);
 	}
 }
@@ -174,7 +174,7 @@ static void put_parameters(FILE *out, const json_t *run)
 			if (is_named_before(i, p->name))
 				continue;
 			if (run)
-				put_value(out, json_object_get(parameters, p->name));
+				print_json_value(out, json_object_get(parameters, p->name));
 			else
 				fputs(p->csv ? p->csv : p->name, out);
 			fputc(',', out);

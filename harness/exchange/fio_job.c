@@ -163,8 +163,8 @@ static void name_error(const json_t *job, const json_t *options, bool here, stru
 }
 
 /* ok, or fio's own error. */
-static void settle(json_t *run, const json_t *job, const struct fio_output *output,
-		   const json_t *options, const struct fio_counters *counters, json_t *remarks)
+static void settle_job(json_t *run, const json_t *job, const struct fio_output *output,
+		       const json_t *options, const struct fio_counters *counters, json_t *remarks)
 {
 	struct reason error;
 	bool ok = number_at(job, "error") == 0;
@@ -286,7 +286,7 @@ json_t *fio_job_run(const struct fio_output *output, unsigned index, struct reas
 	put_null(run, "metrics");
 	put_null(run, "histogram");
 	put_null(run, "histogram_uncorrected");
-	settle(run, job, output, options, &counters, t.remarks);
+	settle_job(run, job, output, options, &counters, t.remarks);
 	put_new(run, "imported", origin(output, job, index, options));
 	return run;
 }

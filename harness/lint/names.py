@@ -6,9 +6,10 @@
                           no static function has been inlined away
 
 Refused are: a name with external linkage that two objects of a program define; a static name that
-another object of the program has with external linkage; the tag of a struct, union or enum of a header
-that is defined anew in another file. Two files may each have a static parse_option(). The words that
-tests share (prepare, reap) may be static names elsewhere.
+another object of the program has with external linkage; and in the sources of common/ and harness/ the
+tag of a struct, union or enum, or the name of a static function, that two files define. A name that all
+files of a kind may have for the same thing is in ROLES. A lab is read alone: only the tags of headers
+are taken there. The words that tests share (prepare, reap) may be static names elsewhere.
 """
 import collections
 import glob
@@ -16,12 +17,19 @@ import re
 import subprocess
 import sys
 
-STRUCT = re.compile(r"^(?:typedef )?(?:struct|union|enum) (\w+) \{", re.M)
+TAG = re.compile(r"^(?:typedef )?(?:struct|union|enum) (\w+) \{", re.M)
+STATIC_FUNCTION = re.compile(r"^static [^=;(]*?\b(\w+)\(", re.M)
 TESTS = "harness/tests/"
-# The proctor is a program of its own: nobody else includes its headers.
-COURSE = "harness/course/"
-# A contract leaves it open, and each workload's file completes it for itself.
-COMPLETED = {"workload_settings"}
+# The harness's own lab is a lab, too: what `make new-lab` lays out.
+NEW_LAB = "harness/course/new_lab/"
+# A contract leaves these open, and the file of each workload or engine completes them for itself.
+COMPLETED = {"workload_settings", "engine"}
+# What each file of a kind calls so, and means the same by.
+ROLES = {
+    "parse_option": "argp's parser of one command's options",
+    "document_json": "the document that one command makes",
+    "print_document": "that document as a table",
+}
 
 
 def programs_in(path):
@@ -60,20 +68,31 @@ def faults_of_program(program, objects, symbols):
             yield f"{name} is static in {each} and means something else in {definitions[name][0]}"
 
 
-def tag_faults():
-    headers, everywhere = {}, collections.defaultdict(list)
-    paths = [path for top in ("common", "harness") for path in glob.glob(f"{top}/**/*.[ch]", recursive=True)]
-    for path in sorted(p for p in [*paths, *glob.glob("labs/*/*.[ch]")] if not p.startswith(TESTS)):
+def definitions_in(paths, pattern, ended=()):
+    """{name: the files that define it}"""
+    found = collections.defaultdict(list)
+    for path in sorted(paths):
         with open(path, encoding="utf-8") as file:
-            for tag in set(STRUCT.findall(file.read())) - COMPLETED:
-                everywhere[tag].append(path)
-                if path.endswith(".h"):
-                    headers.setdefault(tag, path)
-    for tag, header in sorted(headers.items()):
-        for path in sorted(set(everywhere[tag]) - {header}):
-            if header.startswith(COURSE) and not path.startswith(COURSE):
-                continue
-            yield f"{path}: the tag {tag} means something else in {header}"
+            for name in sorted(set(pattern.findall(file.read())) - set(ended)):
+                found[name].append(path)
+    return found
+
+
+def faults_of_sources():
+    paths = [path for top in ("common", "harness") for path in glob.glob(f"{top}/**/*.[ch]", recursive=True)
+             if not path.startswith((TESTS, NEW_LAB))]
+    tags = definitions_in(paths, TAG, COMPLETED)
+    functions = definitions_in(paths, STATIC_FUNCTION, ROLES)
+    for what, found in (("tag", tags), ("static function", functions)):
+        for name, (first, *others) in sorted(found.items()):
+            # Where a header has it, that is the place which others have to respect.
+            home = next((path for path in (first, *others) if path.endswith(".h")), first)
+            for path in sorted({first, *others} - {home}):
+                yield f"{path}: the {what} {name} means something else in {home}"
+    headers = {name: path for name, where in tags.items() for path in where if path.endswith(".h")}
+    for name, where in sorted(definitions_in(glob.glob("labs/*/*.[ch]"), TAG, COMPLETED).items()):
+        for path in where if name in headers else ():
+            yield f"{path}: the tag {name} means something else in {headers[name]}"
 
 
 def main():
@@ -82,7 +101,7 @@ def main():
     faults = {}
     for program, objects in programs.items():
         faults.update(dict.fromkeys(faults_of_program(program, sorted(set(objects)), symbols)))
-    faults.update(dict.fromkeys(tag_faults()))
+    faults.update(dict.fromkeys(faults_of_sources()))
     for fault in faults:
         print(fault, file=sys.stderr)
     return 1 if faults else 0

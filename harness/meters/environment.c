@@ -129,7 +129,7 @@ static json_t *mitigations(void)
 	return found;
 }
 
-static json_t *limit(int resource)
+static json_t *limit_json(int resource)
 {
 	struct rlimit limits;
 	if (getrlimit(resource, &limits) < 0)
@@ -229,9 +229,9 @@ bool environment_is_of_file(const char *key)
 static json_t *limits_json(void)
 {
 	json_t *limits = required(json_object());
-	put_new(limits, "nofile", limit(RLIMIT_NOFILE));
-	put_new(limits, "memlock_bytes", limit(RLIMIT_MEMLOCK));
-	put_new(limits, "nproc", limit(RLIMIT_NPROC));
+	put_new(limits, "nofile", limit_json(RLIMIT_NOFILE));
+	put_new(limits, "memlock_bytes", limit_json(RLIMIT_MEMLOCK));
+	put_new(limits, "nproc", limit_json(RLIMIT_NPROC));
 	return limits;
 }
 

@@ -29,7 +29,7 @@
 /* Each slot's buffer begins a page of its own, as the harness has them. */
 #define PAGE_BYTES ((size_t)4096)
 
-struct task {
+struct bare_task {
 	int fd;
 	uint64_t block_count;
 	uint32_t bs_bytes;
@@ -47,7 +47,7 @@ static struct {
 	double cpu_s;
 } from;
 
-static struct task task;
+static struct bare_task task;
 
 static double cpu_s(void)
 {
@@ -74,18 +74,18 @@ static void next_phase(int signal_number)
 	}
 }
 
-static uint64_t next_offset(struct task *t)
+static uint64_t next_offset(struct bare_task *t)
 {
 	return random_below(&t->random, t->block_count) * t->bs_bytes;
 }
 
-static void check(long got, const struct task *t, const char *what)
+static void check(long got, const struct bare_task *t, const char *what)
 {
 	if (got != (long)t->bs_bytes)
 		errx(1, "%s: %s", what, got < 0 ? strerror((int)-got) : "a short read");
 }
 
-static void loop_pread(struct task *t)
+static void loop_pread(struct bare_task *t)
 {
 	while (window < 2) {
 		ssize_t n = pread(t->fd, t->buffers, t->bs_bytes, (off_t)next_offset(t));
@@ -108,7 +108,7 @@ static int take_from_ring(struct aio_ring *ring, struct io_event *events, unsign
 	return (int)count;
 }
 
-static void loop_libaio(struct task *t)
+static void loop_libaio(struct bare_task *t)
 {
 	io_context_t context = NULL;
 	struct iocb *iocbs = calloc(t->depth, sizeof *iocbs);
@@ -146,7 +146,7 @@ static void loop_libaio(struct task *t)
 	}
 }
 
-static void loop_io_uring(struct task *t)
+static void loop_io_uring(struct bare_task *t)
 {
 	struct io_uring ring;
 	/* fio's flags, and those of iolab's io_uring:defer_taskrun. */
@@ -211,11 +211,11 @@ int main(int argc, char **argv)
 			"BATCH WARM_UP_S WINDOW_S [direct]");
 	static const struct {
 		const char *name;
-		void (*run)(struct task *t);
+		void (*run)(struct bare_task *t);
 	} loops[] = { { "pread", loop_pread },
 		      { "libaio", loop_libaio },
 		      { "io_uring", loop_io_uring } };
-	struct task *t = &task;
+	struct bare_task *t = &task;
 	t->fd = open(argv[2], O_RDONLY | (direct ? O_DIRECT : 0));
 	if (t->fd < 0)
 		err(1, "%s", argv[2]);

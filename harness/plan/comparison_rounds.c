@@ -163,7 +163,7 @@ static void expect_rounds(struct comparison_rounds *r)
 	r->planned = r->plan->count * (rounds + counting_rounds(r, rounds));
 }
 
-static enum precision_state state_of(const struct precision *p)
+static enum precision_state state_of_precision(const struct precision *p)
 {
 	if (p->ratios == 0)
 		return PRECISION_UNREACHABLE;
@@ -185,7 +185,7 @@ static void note_round(struct comparison_rounds *r, int rc)
 	if (progress->until_precise) {
 		struct precision p =
 			precision_so_far(&r->measured, r->plan->baseline, r->wanted_ci_pct);
-		progress->precision = state_of(&p);
+		progress->precision = state_of_precision(&p);
 		progress->rounds_needed = p.rounds_needed;
 		r->widest_pct = p.widest_pct;
 	}

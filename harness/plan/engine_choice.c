@@ -137,7 +137,7 @@ const struct argp engine_choice_argp = {
 	.help_filter = name_defaults,
 };
 
-enum option_key { OPT_ROUNDS = 0x1000, OPT_SEED };
+enum { OPT_ROUNDS = 0x1000, OPT_SEED };
 
 static error_t parse_round_choice(int key, char *arg, struct argp_state *state)
 {

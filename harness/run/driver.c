@@ -50,7 +50,7 @@ static struct {
 #define LATE_TICKS 50
 
 /* Being delivered ends the wait. */
-static void on_tick(int signal_number)
+static void cut_off_when_late(int signal_number)
 {
 	(void)signal_number;
 	const struct workload *workload = watchdog.workload;
@@ -152,7 +152,7 @@ static uint64_t device_ns(const struct driver *d)
 /* Signals for this thread alone: an engine's threads would swallow them. Returns 0 or -errno. */
 static int start_ticker(struct driver *d, struct sigaction *previous)
 {
-	struct sigaction action = { .sa_handler = on_tick }; /* without SA_RESTART */
+	struct sigaction action = { .sa_handler = cut_off_when_late }; /* without SA_RESTART */
 	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGALRM };
 	event._sigev_un._tid = gettid(); /* glibc has no name for it: timer_create(2) */
 	if (timer_create(CLOCK_MONOTONIC, &event, &d->ticker) < 0)
@@ -347,7 +347,7 @@ static void look_for_standstill(struct driver *d, uint64_t now_ns)
 	}
 }
 
-/* The engine sat in a call until its connections were shut down: see on_tick(). */
+/* The engine sat in a call until its connections were shut down: see cut_off_when_late(). */
 static void fail_cut_off(struct driver *d, uint64_t now_ns)
 {
 	struct reason why;
@@ -593,7 +593,7 @@ static unsigned batch_of(unsigned limit, unsigned depth)
 }
 
 /* All memory that the loop needs. Returns 0, or -errno with the outcome's `why`. */
-static int allocate(struct driver *d)
+static int allocate_batches(struct driver *d)
 {
 	unsigned depth = d->workload->depth;
 	d->offered = malloc(depth * sizeof(struct io_op *));
@@ -684,7 +684,7 @@ int driver_run(const struct job *job, struct outcome *outcome)
 		.patience = job->patience ? job->patience : &usual_patience,
 	};
 	struct sigaction previous_action;
-	d.rc = allocate(&d);
+	d.rc = allocate_batches(&d);
 	if (d.rc == 0)
 		d.rc = start_ticker(&d, &previous_action);
 	if (d.rc == 0) {

@@ -101,7 +101,7 @@ static json_t *run_command(int argc, char **argv)
 }
 
 /* Adds to the panel's name what the workload does not know: in an open loop its own axis is fixed. */
-static void complete_panel(const struct run_config *c, json_t *workload)
+static void add_loop_to_panel(const struct run_config *c, json_t *workload)
 {
 	char loop[64] = "", stall[48] = "";
 	if (c->rate_per_s)
@@ -138,7 +138,7 @@ json_t *result_workload(const struct run_config *c)
 	c->workload->parameters(c, workload);
 	result_set_words(workload, c->workload);
 	name_common_parameters(c, workload);
-	complete_panel(c, workload);
+	add_loop_to_panel(c, workload);
 	return workload;
 }
 
@@ -344,7 +344,7 @@ static void print_latency(const char *what, const json_t *latency)
 }
 
 /* Which CPUs were busy, whoever used them: what an engine lets the kernel do elsewhere shows here. */
-static void print_each_cpu(const json_t *metrics)
+static void print_cpus_of_run(const json_t *metrics)
 {
 	const json_t *list = at_path(metrics, "cpu.per_cpu_pct");
 	const json_t *other_pct = at_path(metrics, "cpu.other_util_pct");
@@ -382,7 +382,7 @@ static void print_cpu(const json_t *metrics, const char *op)
 	if (json_is_number(json_object_get(cpu, "host_us_per_op")))
 		printf(", %.2f us in the whole system", number_at(cpu, "host_us_per_op"));
 	putchar('\n');
-	print_each_cpu(metrics);
+	print_cpus_of_run(metrics);
 	double steal_pct = 100 * number_at(cpu, "host_steal_s") / number_at(metrics, "elapsed_s");
 	if (steal_pct > 0)
 		printf("  %-12s %.0f %% of a CPU, taken by the hypervisor\n", "steal", steal_pct);

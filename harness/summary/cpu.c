@@ -45,7 +45,7 @@ static void print_each_cpu(FILE *out, const json_t *list)
 	fputc('\n', out);
 }
 
-static void print_row(FILE *out, const json_t *c)
+static void print_cpu_row(FILE *out, const json_t *c)
 {
 	char text[40];
 	fprintf(out, "  %-24s", string_at(c, "engine.label"));
@@ -78,7 +78,7 @@ void summary_print_cpu(FILE *out, const json_t *from_outside)
 		if (!last || !same_place(last, c))
 			fprintf(out, " %s %lld\n", string_at(c, "config.x_name"),
 				(long long)json_integer_value(at_path(c, "config.x")));
-		print_row(out, c);
+		print_cpu_row(out, c);
 		last = c;
 	}
 	fputs("\nMedians over the rounds, their intervals in brackets. process: all its threads, "

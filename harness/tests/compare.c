@@ -80,14 +80,14 @@ static int play_run(int argc, char **argv)
 	return 0;
 }
 
-struct outcome {
+struct compared {
 	int status;
 	char output[65536]; /* what a terminal would have shown */
 	json_t *summary;
 };
 
 /* `iolab compare` of null and io_uring on nop, with `words` besides, at a terminal. */
-static void compare(const char *folder, const char *const *words, struct outcome *o)
+static void compare(const char *folder, const char *const *words, struct compared *o)
 {
 	const char *argv[32] = { "iolab compare",
 				 "--engines",
@@ -139,19 +139,19 @@ static unsigned rounds_until(double half_width)
 	}
 }
 
-static int rounds_done(const struct outcome *o)
+static int rounds_done(const struct compared *o)
 {
 	return (int)number_at(o->summary, "rounds_done");
 }
 
-static const json_t *ratio_of_second(const struct outcome *o)
+static const json_t *ratio_of_second(const struct compared *o)
 {
 	return json_array_get(json_object_get(o->summary, "configurations"), 1);
 }
 
 static void precision_tests(struct tap *tap, const char *folder)
 {
-	struct outcome o;
+	struct compared o;
 	unsigned expected = rounds_until(0.02);
 	compare(folder, (const char *const[]) { "--until-ci", "2%", NULL }, &o);
 	tap_check(tap, o.status == 0 && rounds_done(&o) == (int)expected,

@@ -149,7 +149,7 @@ struct suite {
 	const char *only_test;
 };
 
-enum verdict { PASSED, FAILED, SKIPPED };
+enum test_end { PASSED, FAILED, SKIPPED };
 
 /* A test in a process of its own. */
 struct running {
@@ -234,7 +234,7 @@ static void remove_folder(const struct subject *s)
 }
 
 /* The process has ended. `text` gets its last words. */
-static enum verdict verdict_of(struct running *r, int status, char *text, size_t size)
+static enum test_end verdict_of(struct running *r, int status, char *text, size_t size)
 {
 	size_t used = 0;
 	ssize_t n;
@@ -252,7 +252,7 @@ static enum verdict verdict_of(struct running *r, int status, char *text, size_t
 }
 
 /* Returns false while the test goes on; then its verdict, and `text` its last words. */
-static bool has_ended(struct running *r, enum verdict *verdict, char *text, size_t size)
+static bool has_ended(struct running *r, enum test_end *verdict, char *text, size_t size)
 {
 	int status;
 	pid_t ended = waitpid(r->pid, &status, WNOHANG);
@@ -273,12 +273,12 @@ static bool has_ended(struct running *r, enum verdict *verdict, char *text, size
 }
 
 /* Runs a test to its end; `text` gets its last words. */
-static enum verdict run_test(const struct subject *s, const struct test *test, uint64_t limit_ns,
-			     char *text, size_t size)
+static enum test_end run_test(const struct subject *s, const struct test *test, uint64_t limit_ns,
+			      char *text, size_t size)
 {
 	bool body_is_over;
 	struct running r = { .subject = *s, .test = test, .body_is_over = &body_is_over };
-	enum verdict verdict;
+	enum test_end verdict;
 	if (!begin_test(&r, limit_ns, text, size))
 		return FAILED;
 	while (!has_ended(&r, &verdict, text, size))
@@ -310,7 +310,7 @@ static bool engine_supports(const struct subject *s, struct reason *why)
 		       0;
 }
 
-static void report(struct suite *suite, enum verdict verdict, const char *label,
+static void report(struct suite *suite, enum test_end verdict, const char *label,
 		   const char *flavour, const char *test, char *text)
 {
 	text[strcspn(text, "\n")] = '\0';
@@ -354,7 +354,7 @@ static bool *bodies_over(void)
 static bool report_ended(struct overlapping *o, struct running *r)
 {
 	char text[2000];
-	enum verdict verdict;
+	enum test_end verdict;
 	if (r->pid == 0)
 		return true;
 	if (!has_ended(r, &verdict, text, sizeof text))
@@ -473,7 +473,7 @@ static void kill_mutants(struct suite *suite, const struct mutant *first)
 				     .flavour = mutant->flavour };
 		while (!(killer->flavours & ONE(s.flavour)))
 			s.flavour++;
-		enum verdict verdict = run_test(&s, killer, MUTANT_LIMIT_NS, text, sizeof text);
+		enum test_end verdict = run_test(&s, killer, MUTANT_LIMIT_NS, text, sizeof text);
 		bool found = verdict == FAILED && strstr(text, mutant->says);
 		if (!found && verdict != SKIPPED)
 			printf("# expected a failure that says \"%s\"\n", mutant->says);
@@ -496,7 +496,7 @@ static void spare_the_right(struct suite *suite)
 		if (!engine_supports(&s, &why) ||
 		    (suite->only_test && strcmp(suite->only_test, test->name) != 0))
 			continue;
-		enum verdict verdict = run_test(&s, test, TEST_LIMIT_NS, text, sizeof text);
+		enum test_end verdict = run_test(&s, test, TEST_LIMIT_NS, text, sizeof text);
 		report(suite, verdict, "self-test", test->name, "no fault", text);
 	}
 }

@@ -26,7 +26,7 @@ static const char *const replacements[] = { NULL,	    "null",	 "\"=\\u001b[31mte
 					    "{\"a\":null}", "4294967295" };
 #define REPLACEMENTS (sizeof replacements / sizeof *replacements)
 
-struct test {
+struct damage_test {
 	char folder[64];
 	json_t *runs[RUNS_MAX];
 	unsigned run_count;
@@ -37,7 +37,7 @@ struct test {
 };
 
 /* All of them, or the one that is damaged now. */
-static void write_runs(const struct test *t)
+static void write_runs(const struct damage_test *t)
 {
 	char path[96];
 	snprintf(path, sizeof path, "%s/runs.jsonl", t->folder);
@@ -51,14 +51,14 @@ static void write_runs(const struct test *t)
 	fclose(file);
 }
 
-static void complain(struct test *t, const char *what)
+static void complain(struct damage_test *t, const char *what)
 {
 	if (t->wrong++ < 20)
 		printf("# %s: %s\n", t->where, what);
 }
 
 /* Of the folder as it is now: is it refused, or is its summary as it should be? */
-static void judge(struct test *t)
+static void judge(struct damage_test *t)
 {
 	struct reason why = { "" };
 	enum folder_verdict verdict = folder_verdict(t->folder, &why);
@@ -68,10 +68,10 @@ static void judge(struct test *t)
 		complain(t, why.text);
 }
 
-static void damage_all(struct test *t, json_t *value, size_t where_length);
+static void damage_all(struct damage_test *t, json_t *value, size_t where_length);
 
 /* Puts each replacement in the place of `old`, which set() writes back in the end. */
-static void damage_value(struct test *t, json_t *container, const char *key, size_t index,
+static void damage_value(struct damage_test *t, json_t *container, const char *key, size_t index,
 			 size_t where_length)
 {
 	json_t *old = key ? json_object_get(container, key) : json_array_get(container, index);
@@ -108,7 +108,7 @@ static void damage_value(struct test *t, json_t *container, const char *key, siz
 }
 
 /* Each key of an object; of a list the first entry, which stands for all. */
-static void damage_all(struct test *t, json_t *value, size_t where_length)
+static void damage_all(struct damage_test *t, json_t *value, size_t where_length)
 {
 	if (json_is_array(value) && json_array_size(value) > 0)
 		damage_value(t, value, NULL, 0, where_length);
@@ -125,7 +125,7 @@ static void damage_all(struct test *t, json_t *value, size_t where_length)
 	json_decref(keys);
 }
 
-static void read_fixture(struct test *t, const char *path)
+static void read_fixture(struct damage_test *t, const char *path)
 {
 	char *line = NULL;
 	size_t size = 0;
@@ -141,7 +141,7 @@ static void read_fixture(struct test *t, const char *path)
 }
 
 /* What summary.json keeps is read as well. */
-static void damage_summary(struct test *t)
+static void damage_summary(struct damage_test *t)
 {
 	static const char *const kept[] = { "command",	    "rounds_planned", "seed",
 					    "interrupted",  "baseline",	      "precision",
@@ -175,7 +175,7 @@ static void damage_summary(struct test *t)
 int main(int argc, char **argv)
 {
 	struct tap tap = { 0 };
-	struct test t = { .nowhere = fopen("/dev/null", "we") };
+	struct damage_test t = { .nowhere = fopen("/dev/null", "we") };
 	const char *folder = getenv("TMPDIR");
 	snprintf(t.folder, sizeof t.folder, "%.40s/damages-XXXXXX", folder ? folder : "/tmp");
 	if (!mkdtemp(t.folder)) {

@@ -208,26 +208,58 @@ names() {
 	assert_output "program: ratio is defined in common/a.o and in common/b.o"
 }
 
-@test "a static name that another object has with external linkage is refused; two static ones are not" {
+@test "a static name that another object has with external linkage is refused" {
 	echo 'int ratio(void) { return 1; }' >common/a.c
 	echo 'static int ratio(void) { return 2; } int twice(void) { return ratio() * 2; }' >common/b.c
 	names
 	assert_failure 1
 	assert_output "ratio is static in common/b.o and means something else in common/a.o"
+}
+
+@test "two static functions of one name are refused, but for those that have one role in each file" {
 	echo 'static int ratio(void) { return 1; } int once(void) { return ratio(); }' >common/a.c
+	echo 'static int ratio(void) { return 2; } int twice(void) { return ratio() * 2; }' >common/b.c
+	names
+	assert_failure 1
+	assert_output "common/b.c: the static function ratio means something else in common/a.c"
+	sed -i 's/ratio/parse_option/g' common/a.c common/b.c
+	names
+	assert_success
+	# A header's function is taken for all files. A lab is read alone.
+	echo 'static inline double ratio(void) { return 1; }' >common/ratio.h
+	echo 'static const char *ratio(int a) { return a ? "a" : ""; } int once(void) { return *ratio(1); }' >common/a.c
+	names
+	assert_failure 1
+	assert_output "common/a.c: the static function ratio means something else in common/ratio.h"
+	mkdir -p labs/01_one labs/02_two
+	rm common/ratio.h
+	cp common/a.c labs/01_one/engine.c
+	cp common/a.c labs/02_two/engine.c
 	names
 	assert_success
 }
 
-@test "a struct tag of a header that another file defines anew is refused" {
+@test "a struct tag that another file defines anew is refused" {
 	touch common/a.c
 	echo 'struct trace {' >common/clock.h
 	printf 'struct trace {\n\tint i;\n};\n' >common/b.c
 	names
 	assert_failure 1
 	assert_output "common/b.c: the tag trace means something else in common/clock.h"
-	rm common/clock.h
-	printf 'struct trace {\n\tlong l;\n};\n' >harness/course/exam.h
+	mkdir -p labs/01_one
+	mv common/clock.h common/trace.h
+	mv common/b.c labs/01_one/engine.c
+	touch common/b.c
+	names
+	assert_failure 1
+	assert_output "labs/01_one/engine.c: the tag trace means something else in common/trace.h"
+	# Without a header, too; but each file completes what a contract leaves open.
+	rm -r common/trace.h labs
+	printf 'enum row {\n\tA\n};\n' | tee common/a.c >common/b.c
+	names
+	assert_failure 1
+	assert_output "common/b.c: the tag row means something else in common/a.c"
+	printf 'struct workload_settings {\n\tlong l;\n};\n' | tee common/a.c >common/b.c
 	names
 	assert_success
 }

@@ -44,8 +44,8 @@ uint64_t block_check_take(struct block_check *check, uint64_t block)
 }
 
 /* Is the block that was found the one that should be there? `when` names the moment. */
-static int compare(struct block_check *check, uint64_t block, const void *found, const char *when,
-		   struct reason *why)
+static int compare_block(struct block_check *check, uint64_t block, const void *found,
+			 const char *when, struct reason *why)
 {
 	uint64_t offset = block * check->bs_bytes;
 	int64_t at = block_mismatch(found, check->bs_bytes, offset, check->generation[block]);
@@ -70,7 +70,7 @@ static int read_back(struct block_check *check, uint64_t block, const char *when
 				    "verify: reading back offset {offset}",
 				    reason_int("offset", (int64_t)offset));
 	if (n == (ssize_t)check->bs_bytes)
-		return compare(check, block, check->found, when, why);
+		return compare_block(check, block, check->found, when, why);
 	reason_set(why, "block_missing",
 		   "verify, {when}: the file ends within the block at offset {offset}: it was "
 		   "truncated during the run, or a write is missing",
@@ -100,7 +100,7 @@ int block_check_end(struct block_check *check, const struct io_op *op, const voi
 	check->finished_ops++;
 	check->generation[block] += op->kind == IO_WRITE;
 	int rc = op->kind == IO_WRITE ? read_back(check, block, "after writing", why)
-				      : compare(check, block, buffer, "when reading", why);
+				      : compare_block(check, block, buffer, "when reading", why);
 	check->proven_ops += rc == 0;
 	return rc;
 }

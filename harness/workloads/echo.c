@@ -308,7 +308,7 @@ static void prepare_receive(struct echo_workload *w, struct io_op *op)
 	op->len_bytes = w->buffer_bytes;
 }
 
-static int allocate(struct echo_workload *w, struct reason *why)
+static int allocate_connections(struct echo_workload *w, struct reason *why)
 {
 	unsigned conns = w->settings->load.conns;
 	uint32_t wanted = 2 * w->settings->load.msg_size_bytes;
@@ -363,7 +363,7 @@ static int echo_open(struct workload **workload, const struct run_config *config
 
 	int rc = workload_raise_fd_limit("--conns", conns, conns, why);
 	if (rc == 0)
-		rc = allocate(w, why);
+		rc = allocate_connections(w, why);
 	if (rc == 0)
 		rc = connect_peer(w, why);
 	if (rc < 0) {

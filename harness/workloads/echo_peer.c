@@ -75,7 +75,8 @@ static void end_failed(struct client *c)
 	_exit(1);
 }
 
-static void fail(struct client *c, const struct connection *conn, const char *call, int error)
+static void fail_client(struct client *c, const struct connection *conn, const char *call,
+			int error)
 {
 	reason_errno(failure_of(c), "peer_call_failed", error,
 		     "peer, connection {connection}: {call}",
@@ -103,7 +104,7 @@ static void watch(struct client *c, struct connection *conn, bool out)
 	struct epoll_event event = { .events = out ? EPOLLIN | EPOLLOUT : EPOLLIN,
 				     .data.ptr = conn };
 	if (epoll_ctl(c->epoll_fd, EPOLL_CTL_MOD, conn->fd, &event) < 0)
-		fail(c, conn, "epoll_ctl", errno);
+		fail_client(c, conn, "epoll_ctl", errno);
 	conn->watches_out = out;
 }
 
@@ -125,7 +126,7 @@ static void send_more(struct client *c, struct connection *conn)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			fail(c, conn, "send", errno);
+			fail_client(c, conn, "send", errno);
 		conn->sent_bytes += (uint32_t)n;
 	}
 	if (conn->watches_out)
@@ -177,7 +178,7 @@ static uint64_t message_due_ns(const struct client *c, const struct connection *
  * Open loop: once the window is over, what is due and has no echo counts with the time that it has
  * waited. To leave it out would be coordinated omission again.
  */
-static void settle_window(struct client *c)
+static void settle_overdue(struct client *c)
 {
 	if (c->settled || __atomic_load_n(&c->shared->phase, __ATOMIC_RELAXED) < PEER_DONE)
 		return;
@@ -192,7 +193,7 @@ static void settle_window(struct client *c)
 }
 
 /* The last echo of this connection is here, and no message follows. */
-static void leave(struct client *c, struct connection *conn)
+static void close_conn(struct client *c, struct connection *conn)
 {
 	conn->over = true;
 	c->open_count--;
@@ -203,7 +204,7 @@ static void leave(struct client *c, struct connection *conn)
 static void end_scheduled_message(struct client *c, struct connection *conn)
 {
 	struct peer_shared *shared = c->shared;
-	settle_window(c);
+	settle_overdue(c);
 	uint64_t now_ns = clock_ns();
 	if (__atomic_load_n(&shared->phase, __ATOMIC_RELAXED) == PEER_WINDOW) {
 		uint64_t begun_ns = conn->begun_ns_of[conn->receiving % ON_THE_WAY_MAX];
@@ -215,7 +216,7 @@ static void end_scheduled_message(struct client *c, struct connection *conn)
 	conn->receiving++;
 	conn->received_bytes = 0;
 	if (c->stopping && conn->receiving > conn->sequence)
-		leave(c, conn);
+		close_conn(c, conn);
 	else
 		send_due(c, conn, now_ns);
 }
@@ -224,7 +225,7 @@ static void set_timer(struct client *c)
 {
 	struct itimerspec at = { .it_value = timespec_of_ns((int64_t)c->pausing->due_ns) };
 	if (timerfd_settime(c->timer_fd, TFD_TIMER_ABSTIME, &at, NULL) < 0)
-		fail(c, NULL, "timerfd_settime", errno);
+		fail_client(c, NULL, "timerfd_settime", errno);
 }
 
 static void pause_connection(struct client *c, struct connection *conn, uint64_t now_ns)
@@ -243,7 +244,7 @@ static void end_pauses(struct client *c)
 {
 	uint64_t expirations, now_ns = clock_ns();
 	if (read(c->timer_fd, &expirations, sizeof expirations) < 0 && errno != EAGAIN)
-		fail(c, NULL, "timerfd", errno);
+		fail_client(c, NULL, "timerfd", errno);
 	while (c->pausing && c->pausing->due_ns <= now_ns) {
 		struct connection *conn = c->pausing;
 		c->pausing = conn->next;
@@ -267,7 +268,7 @@ static void end_message(struct client *c, struct connection *conn)
 	if (!conn->slow && __atomic_load_n(&c->shared->phase, __ATOMIC_RELAXED) == PEER_WINDOW)
 		histogram_record(&c->shared->round_trips, now_ns - conn->begun_ns, 1);
 	if (c->stopping)
-		leave(c, conn);
+		close_conn(c, conn);
 	else if (conn->slow)
 		pause_connection(c, conn, now_ns);
 	else
@@ -284,7 +285,7 @@ static void receive(struct client *c, struct connection *conn)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return; /* epoll reports it again */
 	if (n < 0)
-		fail(c, conn, "recv", errno);
+		fail_client(c, conn, "recv", errno);
 	if (n == 0) {
 		reason_set(
 			failure_of(c), "server_closed_early",
@@ -322,7 +323,7 @@ static void receive(struct client *c, struct connection *conn)
 static void fail_to_connect(struct client *c, const struct connection *conn)
 {
 	if (errno != EADDRNOTAVAIL)
-		fail(c, conn, "connect", errno);
+		fail_client(c, conn, "connect", errno);
 	reason_errno(
 		failure_of(c), "no_free_port", errno,
 		"peer, connection {connection}: no port is free; the kernel keeps those of ended "
@@ -340,18 +341,18 @@ static void connect_all(struct client *c, const struct sockaddr *address, sockle
 		conn->slow = i < load->slow_conns;
 		conn->fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		if (conn->fd < 0)
-			fail(c, conn, "socket", errno);
+			fail_client(c, conn, "socket", errno);
 		if (connect(conn->fd, address, address_len) < 0)
 			fail_to_connect(c, conn);
 		int on = 1;
 		if (address->sa_family == AF_INET &&
 		    setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0)
-			fail(c, conn, "TCP_NODELAY", errno);
+			fail_client(c, conn, "TCP_NODELAY", errno);
 		if (fcntl(conn->fd, F_SETFL, O_NONBLOCK) < 0)
-			fail(c, conn, "O_NONBLOCK", errno);
+			fail_client(c, conn, "O_NONBLOCK", errno);
 		struct epoll_event event = { .events = EPOLLIN, .data.ptr = conn };
 		if (i < load->active && epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, conn->fd, &event) < 0)
-			fail(c, conn, "epoll_ctl", errno);
+			fail_client(c, conn, "epoll_ctl", errno);
 	}
 }
 
@@ -369,10 +370,10 @@ static void begin_to_stop(struct client *c)
 	c->stopping = true;
 	c->open_count = c->load->conns;
 	if (c->load->rate_per_s)
-		settle_window(c);
+		settle_overdue(c);
 	for (uint32_t i = 0; i < c->load->conns; i++)
 		if (i >= c->load->active || !owes(c, &c->connections[i]))
-			leave(c, &c->connections[i]);
+			close_conn(c, &c->connections[i]);
 }
 
 /* Nothing came for long: names the first message that is owed, and how many connections wait. */
@@ -437,11 +438,11 @@ static void serve_events(struct client *c)
 	while (!c->stopping || c->open_count > 0) {
 		if (c->load->rate_per_s && !c->stopping) {
 			follow_schedule(c);
-			settle_window(c);
+			settle_overdue(c);
 		}
 		int count = wait_for_events(c, events);
 		if (count < 0 && errno != EINTR)
-			fail(c, NULL, "epoll_wait", errno);
+			fail_client(c, NULL, "epoll_wait", errno);
 		enum peer_phase phase = __atomic_load_n(&c->shared->phase, __ATOMIC_RELAXED);
 		if (phase == PEER_LEAVE)
 			return;
@@ -475,7 +476,7 @@ static void begin_schedule(struct client *c, struct connection *conn)
 	conn->receiving = 1;
 	conn->begun_ns_of = malloc(ON_THE_WAY_MAX * sizeof *conn->begun_ns_of);
 	if (!conn->begun_ns_of)
-		fail(c, conn, "malloc", ENOMEM);
+		fail_client(c, conn, "malloc", ENOMEM);
 }
 
 /* The peer's whole life, in the child. */
@@ -495,19 +496,19 @@ static void live(struct peer_shared *shared, const struct echo_load *load, int c
 	};
 	c.pausing_end = &c.pausing;
 	if (!c.connections || !c.received || !c.expected)
-		fail(&c, NULL, "malloc", ENOMEM);
+		fail_client(&c, NULL, "malloc", ENOMEM);
 	struct epoll_event control = { .events = EPOLLIN, .data.ptr = NULL };
 	struct epoll_event timer = { .events = EPOLLIN, .data.ptr = c.connections + load->conns };
 	if (c.epoll_fd < 0 || c.timer_fd < 0 ||
 	    epoll_ctl(c.epoll_fd, EPOLL_CTL_ADD, c.timer_fd, &timer) < 0)
-		fail(&c, NULL, "epoll, timerfd", errno);
+		fail_client(&c, NULL, "epoll, timerfd", errno);
 	connect_all(&c, address, address_len);
 
 	eventfd_t go;
 	while (eventfd_read(control_fd, &go) < 0 && errno == EINTR)
 		;
 	if (epoll_ctl(c.epoll_fd, EPOLL_CTL_ADD, control_fd, &control) < 0)
-		fail(&c, NULL, "epoll_ctl", errno);
+		fail_client(&c, NULL, "epoll_ctl", errno);
 	uint64_t now_ns = clock_ns();
 	__atomic_store_n(&shared->schedule.begun_ns, now_ns, __ATOMIC_RELAXED);
 	for (uint32_t i = 0; i < load->active; i++) {

@@ -277,7 +277,7 @@ static int try_block_size(const struct workload_settings *s, int fd, void *buffe
 			    reason_string("path", path_of(s)));
 }
 
-static int open_descriptors(struct file_workload *w, struct reason *why)
+static int open_for_slots(struct file_workload *w, struct reason *why)
 {
 	const struct workload_settings *s = w->settings;
 	unsigned count = s->fd_per_slot ? w->base.depth : 1;
@@ -309,7 +309,7 @@ static void advise(struct file_workload *w)
 			      sequential ? POSIX_FADV_SEQUENTIAL : POSIX_FADV_RANDOM);
 }
 
-static int allocate(struct file_workload *w, struct reason *why)
+static int allocate_blocks(struct file_workload *w, struct reason *why)
 {
 	unsigned depth = w->base.depth;
 	int rc = workload_arena_alloc(&w->base, depth, w->settings->bs_bytes, why);
@@ -378,11 +378,11 @@ static int file_open(struct workload **workload, const struct run_config *config
 	int rc = data_file_prepare(path_of(s), s->size_bytes, s->bs_bytes, writes(s),
 				   config->verify, why);
 	if (rc == 0)
-		rc = open_descriptors(w, why);
+		rc = open_for_slots(w, why);
 	if (rc == 0)
 		rc = data_file_lock(w->base.fds[0].fd, path_of(s), writes(s), why);
 	if (rc == 0)
-		rc = allocate(w, why);
+		rc = allocate_blocks(w, why);
 	if (rc == 0)
 		rc = try_block_size(s, w->base.fds[0].fd, w->buffers, why);
 	if (rc == 0)

@@ -205,7 +205,7 @@ static int open_pipes(struct pipe_workload *w, struct reason *why)
 	return rc;
 }
 
-static int allocate(struct pipe_workload *w, struct reason *why)
+static int allocate_ring(struct pipe_workload *w, struct reason *why)
 {
 	unsigned pipes = w->settings->pipes;
 	w->base.fds = calloc(2 * pipes, sizeof *w->base.fds);
@@ -229,7 +229,7 @@ static int pipe_open(struct workload **workload, const struct run_config *config
 	w->seed = config->seed;
 	w->verify = config->verify;
 	op_queue_init(&w->ready);
-	int rc = allocate(w, why);
+	int rc = allocate_ring(w, why);
 	if (rc == 0)
 		rc = open_pipes(w, why);
 	if (rc < 0) {
@@ -330,7 +330,7 @@ static int arrive(struct pipe_workload *w, struct station *s, uint64_t now_ns)
 	return rc;
 }
 
-static int describe_failure(struct pipe_workload *w, const struct io_op *op)
+static int fail_at_station(struct pipe_workload *w, const struct io_op *op)
 {
 	int error = op->result < 0 ? (int)op->result : -EPIPE;
 	return reason_errno(&w->base.failure, "operation_failed", error,
@@ -373,7 +373,7 @@ static int pipe_complete(struct workload *workload, struct io_op *const *ops, un
 		if (w->base.failed || farewell || (w->base.stopping && op->result == -ECANCELED))
 			continue;
 		if (op->result <= 0) {
-			rc = describe_failure(w, op);
+			rc = fail_at_station(w, op);
 			continue;
 		}
 		if (op->result < op->len_bytes) {

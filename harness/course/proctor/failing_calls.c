@@ -51,19 +51,19 @@ static const struct failing {
 #define FAILING_COUNT (sizeof failing_calls / sizeof *failing_calls)
 
 /* One call that fails: number `nth` among the calls of its name, with `error`. */
-struct fault {
+struct call_fault {
 	const struct failing *of;
 	unsigned nth;
 	int error;
 };
 
 /* What the engine is asked while one call fails: begins and ends with nothing open. */
-typedef void scene(struct subject *s, const struct fault *fault);
+typedef void scene(struct subject *s, const struct call_fault *fault);
 
 /* A scene that plays without a fault tells here how often it made each call. */
 static unsigned calls_there[FAILING_COUNT];
 
-static void begin(const struct fault *fault)
+static void begin(const struct call_fault *fault)
 {
 	if (fault)
 		fail_call(fault->of->call, fault->error, fault->nth);
@@ -72,7 +72,7 @@ static void begin(const struct fault *fault)
 }
 
 /* Returns whether a call has failed by now, and no other one will. */
-static bool end(const struct fault *fault)
+static bool end(const struct call_fault *fault)
 {
 	if (fault)
 		return call_failed();
@@ -108,7 +108,7 @@ static void play_with_each_fault(struct subject *s, scene *play)
 	for (unsigned i = 0; i < FAILING_COUNT; i++)
 		for (const int *error = failing_calls[i].errors; *error && is_meant(s, i); error++)
 			for (unsigned nth = 0; nth < there[i]; nth++) {
-				struct fault fault = { &failing_calls[i], nth, *error };
+				struct call_fault fault = { &failing_calls[i], nth, *error };
 				play(s, &fault);
 				unsigned after = open_descriptors();
 				expect(after == before,
@@ -136,7 +136,7 @@ static void play_without_standard_input(struct subject *s, scene *play)
 	close(kept);
 }
 
-static bool is_about(const struct fault *fault, const char *call)
+static bool is_about(const struct call_fault *fault, const char *call)
 {
 	return strncmp(fault->of->call, call, strlen(call)) == 0;
 }
@@ -145,7 +145,7 @@ static bool is_about(const struct fault *fault, const char *call)
  * What open(), supports() or attach() returned. They may succeed when the engine found another way,
  * and so made further calls; and nothing depends on how close(2) ends.
  */
-static void expect_told(const struct fault *fault, const char *function, int rc,
+static void expect_told(const struct call_fault *fault, const char *function, int rc,
 			const struct reason *why)
 {
 	bool may_succeed = is_about(fault, "close") || calls_after_failure() > 0;
@@ -157,7 +157,7 @@ static void expect_told(const struct fault *fault, const char *function, int rc,
 	       fault->of->call, errno_name(fault->error), function);
 }
 
-static void play_open(struct subject *s, const struct fault *fault)
+static void play_open(struct subject *s, const struct call_fault *fault)
 {
 	struct reason why = { "" };
 	static char arena[BLOCK] __attribute__((aligned(4096)));
@@ -188,7 +188,7 @@ static enum io_kind asked_kind;
 static enum io_fd_kind asked_fd_kind;
 static int usual_answer;
 
-static void play_supports(struct subject *s, const struct fault *fault)
+static void play_supports(struct subject *s, const struct call_fault *fault)
 {
 	struct engine_config config = { .depth = 2, .cpu_count = 2, .options = s->options };
 	struct reason why = { "" };
@@ -214,7 +214,7 @@ void supports_tells_what_fails(struct subject *s)
 		}
 }
 
-static void play_attach(struct subject *s, const struct fault *fault)
+static void play_attach(struct subject *s, const struct call_fault *fault)
 {
 	int ends[2];
 	struct reason why = { "" };
@@ -293,7 +293,7 @@ static int64_t perform_or_break(struct subject *s, struct io_op *op, event *mean
  * What an operation came to, or the engine. EINTR passes unseen, since the call is made again.
  * Returns whether the operation itself failed as it should.
  */
-static bool expect_result(const struct fault *fault, const struct io_op *op, int64_t result,
+static bool expect_result(const struct call_fault *fault, const struct io_op *op, int64_t result,
 			  int64_t expected)
 {
 	if (!fault || fault->error == EINTR || is_about(fault, "close")) {
@@ -329,7 +329,7 @@ static void close_stream(struct subject *s, int ends[2])
 	close(ends[1]);
 }
 
-static void play_receive(struct subject *s, const struct fault *fault)
+static void play_receive(struct subject *s, const struct call_fault *fault)
 {
 	int ends[2];
 	make_reading_pair(s, ends);
@@ -354,7 +354,7 @@ static void send_again(struct subject *s, int fd)
 	       (long long)n);
 }
 
-static void play_send(struct subject *s, const struct fault *fault)
+static void play_send(struct subject *s, const struct call_fault *fault)
 {
 	int ends[2];
 	make_writing_pair(s, ends);
@@ -387,7 +387,7 @@ static void make_full_pair(struct subject *s, int ends[2])
 }
 
 /* A send that finds no room, and has to wait until its peer has read. */
-static void play_send_that_waits(struct subject *s, const struct fault *fault)
+static void play_send_that_waits(struct subject *s, const struct call_fault *fault)
 {
 	int ends[2];
 	make_full_pair(s, ends);
@@ -401,7 +401,7 @@ static void play_send_that_waits(struct subject *s, const struct fault *fault)
 }
 
 /* One direction waits for room, and bytes come for the other. */
-static void play_both_directions(struct subject *s, const struct fault *fault)
+static void play_both_directions(struct subject *s, const struct call_fault *fault)
 {
 	int ends[2];
 	make_full_pair(s, ends);
@@ -427,7 +427,7 @@ static void play_both_directions(struct subject *s, const struct fault *fault)
 }
 
 /* Bytes that nobody asks for lie on one connection, while another one's receive waits. */
-static void play_unwanted_bytes(struct subject *s, const struct fault *fault)
+static void play_unwanted_bytes(struct subject *s, const struct call_fault *fault)
 {
 	int unwanted[2], ends[2];
 	make_reading_pair(s, unwanted);
@@ -460,7 +460,7 @@ void stream_tells_what_fails(struct subject *s)
 
 static enum io_kind file_kind; /* of the operation that is played next */
 
-static void play_file(struct subject *s, const struct fault *fault)
+static void play_file(struct subject *s, const struct call_fault *fault)
 {
 	int fd = make_file(s, 2 * BLOCK, O_RDWR);
 	bool syncs = file_kind == IO_FSYNC || file_kind == IO_FDATASYNC;

@@ -135,7 +135,7 @@ static bool is_wanted(const struct exam_options *o, const struct exam_test *test
 }
 
 /* Reads what `PROGRAM --list` prints. Returns how many tests are wanted. */
-static unsigned list_tests(const struct exam_options *o, struct exam_test *tests)
+static unsigned read_test_list(const struct exam_options *o, struct exam_test *tests)
 {
 	char command[PATH_MAX + 16], line[256], engine[64];
 	unsigned count = 0;
@@ -226,7 +226,7 @@ int main(int argc, char **argv)
 
 	/* Nobody but root may write to our memory or open our descriptors through /proc. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	unsigned count = list_tests(&options, tests);
+	unsigned count = read_test_list(&options, tests);
 	if (count == 0) {
 		fprintf(stderr, "proctor: %s names no test to run\n", options.program);
 		return NO_TEST;

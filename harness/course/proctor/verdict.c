@@ -22,7 +22,7 @@
 #define TICKS_MAX    250 /* 5 s: a busy machine may keep a program from running so long */
 
 /* Reads until the end or until `size` - 1 bytes are there. */
-static void read_all(int fd, char *text, size_t size)
+static void read_output(int fd, char *text, size_t size)
 {
 	size_t length = 0;
 	ssize_t n;
@@ -53,7 +53,7 @@ static void put_place(json_t *values, const struct exam *e, uint64_t address)
 		_exit(1);
 	}
 	close(ends[1]);
-	read_all(ends[0], text, sizeof text);
+	read_output(ends[0], text, sizeof text);
 	close(ends[0]);
 	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
@@ -82,7 +82,7 @@ static void put_where(json_t *values, const struct exam *e)
 }
 
 /* As /proc tells it: 'S' sleeps, 'R' runs. A '?' when it cannot be read. */
-static char state_of(pid_t pid)
+static char process_state(pid_t pid)
 {
 	char path[64], line[256];
 	snprintf(path, sizeof path, "/proc/%d/stat", pid);
@@ -110,7 +110,7 @@ void find_hang(struct exam *e)
 		put_untrusted(values, "call_text", text);
 		return;
 	}
-	char state = e->options->untraced ? state_of(e->pid) : 'R';
+	char state = e->options->untraced ? process_state(e->pid) : 'R';
 	put_string(values, "state", state == 'R' ? "runs" : state == '?' ? "unknown" : "sleeps");
 	if (state != 'R' || e->options->untraced)
 		return;

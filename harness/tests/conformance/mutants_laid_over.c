@@ -23,7 +23,7 @@
 #define FD_NUMBERS 4096
 
 /* The fault is the engine's option, so each engine that is open has its own. */
-enum fault {
+enum mistake {
 	NONE,
 	/* numbers */
 	OFFSET_32_BITS,
@@ -99,7 +99,7 @@ enum fault {
 };
 
 struct engine {
-	enum fault fault;
+	enum mistake fault;
 	const struct engine_ops *right_ops;
 	struct engine *right;
 	unsigned depth, max_fds;
@@ -119,7 +119,7 @@ struct engine {
 	} asked[DEEPEST];
 };
 
-static const struct engine_ops *right_engine(enum fault fault)
+static const struct engine_ops *right_engine(enum mistake fault)
 {
 	return engine_find(fault == ONE_WAKE_UP_A_BATCH ? "threads" : "poll");
 }
@@ -155,7 +155,7 @@ static bool is_traced(void)
 
 static int over_open(struct engine **engine, const struct engine_config *config, struct reason *why)
 {
-	enum fault fault = shared_right ? ONE_FOR_ALL : (enum fault)config->options;
+	enum mistake fault = shared_right ? ONE_FOR_ALL : (enum mistake)config->options;
 	if (fault == RUNS_DRY && left_to_open-- == 0)
 		return reason_no_memory(why, "the pool of engines");
 	struct engine *e = calloc(1, sizeof *e);
