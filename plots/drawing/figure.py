@@ -23,7 +23,8 @@ class Figure:
     name: str  # of its files
     title: str
     subtitle: str  # one sentence, without its full stop
-    caption: str  # for the report: how to read it
+    caption: str  # for the report: what it shows, in at most two sentences
+    reading: str = ""  # for the report's text: what else a reader has to know
     claim: object = None  # a verdicts.Claim
 
     @property

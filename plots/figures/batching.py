@@ -29,9 +29,9 @@ FIGURE = StudyFigure(
     name="batching",
     title="Batching: CPU time for a no-op",
     subtitle="No-ops through io_uring: one system call hands over all that are in flight",
-    caption="CPU time of the process for one no-op, against the batch that one io_uring_enter(2) hands over. "
-            "A no-op does nothing, so this is the cost of asking. The cost falls as more no-ops share a "
-            "system call, and levels off at the work that each one needs.",
+    caption="CPU time of the process for one no-op, against how many no-ops one io_uring_enter(2) hands over.",
+    reading="A no-op does nothing, so this is the cost of asking. It falls as more no-ops share a system call, "
+            "and levels off at the work that each one needs.",
     comparisons=("batching",),
     place=place,
     claim=verdicts.Claim(

@@ -77,10 +77,11 @@ FIGURE = StudyFigure(
     name="block_size",
     title="Block size: CPU time for a byte",
     subtitle="Random reads, O_DIRECT, four in flight: CPU time of the process",
-    caption="CPU time of the process for 4 KiB of data, against the size of a block. In a larger block more "
-            "bytes share the cost of a call. All marks between two of the light bands belong to the size "
-            "below them, and stand side by side so that each can be seen. Context switches show where "
-            "threads take over: io_uring hands what it cannot issue at once to a worker, io-wq.",
+    caption="CPU time of the process for 4 KiB of data, and context switches for an operation, against the size "
+            "of a block.",
+    reading="In a larger block more bytes share the cost of a call. Context switches show where threads take "
+            "over: io_uring hands what it cannot issue at once to a worker, io-wq. All marks between two of the "
+            "light bands belong to the size below them. They stand side by side so that each can be seen.",
     comparisons=tuple(f"block_size_{block}" for block in SIZES),
     place=place,
     claim=verdicts.Claim(

@@ -45,9 +45,10 @@ FIGURE = StudyFigure(
     name="connections",
     title="Connections against requests a second",
     subtitle="An echo server on one CPU, its client on another; every connection talks",
-    caption="Requests a second and the server's CPU time for one, against the number of connections, for "
-            "three sizes of message. Where the client is at its limit (shaded), the client bounds what any "
-            "server can reach, and only CPU time tells the interfaces apart.",
+    caption="Requests a second and the server's CPU time for one, against the number of connections, for three "
+            "sizes of message.",
+    reading="Where the client is at its limit (shaded), it bounds what any server can reach, and only CPU time "
+            "tells the interfaces apart.",
     comparisons=COMPARISONS,
     place=place,
     claim=verdicts.Claim(

@@ -24,8 +24,8 @@ FIGURE = PanelFigure(
     name="cpu_per_op",
     title="CPU time per operation",
     subtitle="CPU time that one operation costs this process and the whole machine",
-    caption="CPU time that one operation costs: this process with all its threads, and the whole machine "
-            "without the peer. Less is cheaper. The difference between the two is work that the kernel does "
-            "in its own threads and in interrupts, and the work of other programs. A finer line beyond the "
-            "bar is the error of /proc/stat.",
+    caption="CPU time for one operation: of this process with all its threads, and of the whole machine without "
+            "the peer. Less is cheaper.",
+    reading="The difference between the two is the work of the kernel's own threads, of interrupts and of other "
+            "programs. A finer line beyond the bar is the error of /proc/stat.",
     plan=plan)

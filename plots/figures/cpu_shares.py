@@ -104,14 +104,14 @@ FIGURE = StudyFigure(
     name="cpu_shares",
     title="Where the CPU time goes",
     subtitle="CPU time for a random read of 4 KiB, O_DIRECT, 16 in flight",
-    caption="CPU time for an operation: user and system time of this process with all its threads, io-wq's "
-            "and SQPOLL's included, and what the rest of the machine used meanwhile (the kernel's own "
-            "workers, interrupts, other programs). The line at the end of each part is its interval over the "
-            "rounds, below 0 where it reaches there. The finer line beyond it is the error of /proc/stat, two "
-            "ticks of 10 ms a window, three where a hypervisor takes time. A part has no bar when its median "
-            "(the stroke across) is below 0. The sum of user and system is exact, the border between them "
-            "good to a timer tick of 1 to 10 ms a window. An interface that lets the kernel work elsewhere "
-            "cannot hide that work here.",
+    caption="CPU time for an operation: user and system time of the process, and what the rest of the machine "
+            "used.",
+    reading="The process includes all its threads, io-wq's and SQPOLL's among them. The rest is the kernel's "
+            "own workers, interrupts and other programs. So an interface that lets the kernel work elsewhere "
+            "cannot hide that work. The line at the end of each part is its interval over the rounds. The finer "
+            "line beyond it is the error of /proc/stat: two ticks of 10 ms a window, three where a hypervisor "
+            "takes time. A part has no bar when its median (the stroke across) is below 0. The sum of user and "
+            "system time is exact. The border between them is good to a timer tick of 1 to 10 ms a window.",
     comparisons=("cpu_shares",),
     place=place,
     claim=verdicts.Claim(

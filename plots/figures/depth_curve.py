@@ -30,9 +30,10 @@ FIGURE = StudyFigure(
     name="depth_curve",
     title="Depth on one CPU: throughput bought with latency",
     subtitle="Random reads of 4 KiB, O_DIRECT, through one thread on one CPU",
-    caption="Median latency at the throughput that was reached, with one CPU for the program. Each mark is "
-            "one depth (the small figure beside it). More reads in flight give the device more to do and the "
-            "interface larger batches, until one of them is full; from there on reads only wait longer.",
+    caption="Median latency at the throughput reached, with one CPU for the program. Each mark is one depth "
+            "(the small figure beside it).",
+    reading="More reads in flight give the device more to do and the interface larger batches, until one of "
+            "them is full. Beyond that, reads only wait longer.",
     comparisons=("depths",),
     place=place,
     claim=verdicts.Claim(

@@ -27,8 +27,9 @@ FIGURE = StudyFigure(
     name="depth_one",
     title="One operation at a time",
     subtitle="Random reads of 4 KiB, O_DIRECT, one in flight",
-    caption="Throughput and median latency with one read in flight. There is nothing to batch and nothing to "
-            "overlap, so the difference is the cost of the call and of being woken.",
+    caption="Throughput and median latency with one read in flight.",
+    reading="There is nothing to batch and nothing to overlap, so the difference is the cost of the call and of "
+            "being woken.",
     comparisons=("depth_one",),
     place=place,
     claim=verdicts.Claim(

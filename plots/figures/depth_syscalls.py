@@ -46,10 +46,10 @@ FIGURE = StudyFigure(
     name="depth_syscalls",
     title="Depth: system calls for a read",
     subtitle="Random reads of 4 KiB, O_DIRECT: system calls of the process, counted in separate runs",
-    caption="System calls for a read, against how many are in flight. One call can hand over all that is "
-            "ready and collect all that is done, so the deeper the queue, the fewer calls. The kernel's "
-            "tracepoint counts them in separate runs; bars go from the least of these to the greatest. "
-            "A bar that cannot be seen is shorter than its mark, or has no width.",
+    caption="System calls for a read, against how many reads are in flight. Separate runs count them: bars go "
+            "from the least of these to the greatest.",
+    reading="One call can hand over all that is ready and collect all that is done, so a deeper queue needs "
+            "fewer calls. A bar that cannot be seen is shorter than its mark, or has no width.",
     comparisons=("depths",),
     place=place,
     interval_marks=False,

@@ -33,8 +33,9 @@ FIGURE = StudyFigure(
     name="durability",
     title="Durability: time for a write",
     subtitle="Random writes of 4 KiB, O_DIRECT, one at a time, each followed by the named sync",
-    caption="Time for a write and its sync, one at a time. O_DIRECT alone passes the page cache and promises "
-            "nothing: the device may keep the data in its own cache until a sync.",
+    caption="Time for a write and its sync, one at a time.",
+    reading="O_DIRECT alone passes the page cache and promises nothing: the device may keep the data in its own "
+            "cache until a sync.",
     comparisons=tuple(f"durability_{method}" for method, _ in METHODS),
     place=place,
     claim=verdicts.Claim(

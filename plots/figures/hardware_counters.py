@@ -129,14 +129,13 @@ def per_byte(found, label):
             for name, n in zip(BLOCK_SIZES, BYTES)]
 
 
-CAPTION = ("Instructions and cycles for an operation, counted by the CPU: user and kernel, every thread of the "
-           "process, its SQPOLL and io-wq threads included, in runs that enter no other figure. The reads are "
-           "of 4 KiB, O_DIRECT, one in flight; no-ops of io_uring by batch; reads by block size, four in "
-           "flight. SQPOLL polls for submissions, not for completions. Where the kernel gives no counter, its "
-           "answer stands here, and what cannot be drawn without one; CPU time stands in for cycles in the "
-           "other figures.")
+CAPTION = "Instructions and cycles for an operation, counted by the CPU in separate runs; or why it counts none."
+WAY_TO_READ = ("The counters cover user space and kernel, and every thread of the process, SQPOLL's and io-wq's included. "
+               "The reads are of 4 KiB with O_DIRECT, one in flight. No-ops of io_uring stand by batch, reads by block "
+               "size with four in flight. SQPOLL polls for submissions, not for completions. Where the kernel gives no "
+               "counter, CPU time stands in for cycles in the other figures.")
 _COMMON = {"name": "hardware_counters", "title": "Instructions and cycles for an operation",
-           "caption": CAPTION, "claim": CLAIM}
+           "caption": CAPTION, "reading": WAY_TO_READ, "claim": CLAIM}
 
 
 @dataclass(frozen=True, kw_only=True)

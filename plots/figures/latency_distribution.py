@@ -165,10 +165,11 @@ FIGURE = PanelFigure(
     name="latency_distribution",
     title="Latency distribution",
     subtitle="Latency that a share of the operations does not exceed",
-    caption="The share of operations (across) that finished within a time (up). The scale across gives every "
-            "further nine the same room. Lines pool all rounds, go through the middle of the histogram's "
-            "buckets (good to 0.78 %) and end where fewer than ten operations were slower. Marks are the "
-            "median over rounds of p50, p99 and p99.9.",
+    caption="The share of operations (across) that finished within a time (up). Marks are p50, p99 and p99.9, "
+            "medians over the rounds.",
+    reading="The scale across gives every further nine the same room. Lines pool all rounds and go through the "
+            "middle of the histogram's buckets (good to 0.78 %). They end where fewer than ten operations were "
+            "slower.",
     plan=lambda panel, summary: plan(panel),
     legend=lambda summary: f"{words.marks_words(summary, 'p50, p99, p99.9')}; lines: all rounds together",
     judged_in=judged_panels,

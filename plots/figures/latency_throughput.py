@@ -126,6 +126,6 @@ FIGURE = PanelFigure(
     title="Latency against throughput",
     subtitle="Median latency (p50) at the throughput that was reached",
     caption="Each mark is one engine at one depth or number of connections (the small figure beside it). "
-            "Further right is more work done, further down is a shorter wait. Where a line turns upwards, "
-            "more in flight only waits longer.",
+            "Further right is more work, further down a shorter wait.",
+    reading="Where a line turns upwards, more operations in flight only wait longer.",
     plan=lambda panel, summary: plan(panel))

@@ -218,12 +218,12 @@ FIGURE = DocumentFigure(
     name="matrix",
     title=TITLE,
     subtitle="What each interface did with each kind of descriptor, each cell tried in a process of its own",
-    caption="What each interface did with each kind of descriptor, tried and timed. Native: the call returned "
-            "early and the kernel did the rest. Threads: the call returned early, or helper threads used half "
-            "of the CPU time or more; threads did the work, of the program or of the kernel (io-wq). Blocked: "
-            "the call returned when all was over, and helpers used less than that. Refused: the interface "
-            "cannot do this. Percentages are the share of the time that handing over took, the median of the "
-            "trials; “9/9”: nine of nine trials agree on the outcome.",
+    caption="What each interface did with each kind of descriptor, tried and timed.",
+    reading="Native: the call returned early, and the kernel did the rest. Threads: threads of the program or "
+            "of the kernel (io-wq) did the work; the call returned early, or these threads used half of the CPU "
+            "time or more. Blocked: the call returned when all was over, and other threads used less than that. "
+            "Refused: the interface cannot do this. Percentages are the share of the time that handing over "
+            "took, the median of the trials. “9/9” means that nine of nine trials agree on the outcome.",
     file="matrix.json",
     schemas=("iolab.matrix.v1", "iolab.matrix.v2"),
     made_by="build/iolab matrix --out FOLDER",

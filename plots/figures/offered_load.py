@@ -114,11 +114,12 @@ FIGURE = StudyFigure(
     name="offered_load",
     title="Offered load against latency",
     subtitle="Random reads of 4 KiB, O_DIRECT, offered on a fixed schedule, at most 64 in flight",
-    caption="Latency against the load that is offered, from a hundredth of what io_uring reaches here to "
-            "more than that. Since due: from the moment at which a read was to begin. Since begun: from its "
-            "submission, as a closed loop measures. Beyond the knee reads queue up, and only the time since "
-            "they were due shows it. Below: the same with a thread that is stopped once for a moment. With "
-            "fewer than 1000 reads in a window, p99.9 is the slowest one.",
+    caption="Latency against the offered load, since a read was due and since it began. Below: the same with a "
+            "thread that is stopped once.",
+    reading="The load goes from a hundredth of what io_uring reaches here to more than that. Since due counts "
+            "from the moment at which a read was to begin. Since begun counts from its submission, as a closed "
+            "loop measures. Beyond the knee reads queue up, and only the time since they were due shows it. "
+            "With fewer than 1000 reads in a window, p99.9 is the slowest one.",
     comparisons=("offered_load", "offered_load_stalled"),
     place=place,
     claim=verdicts.Claim(

@@ -253,13 +253,13 @@ FIGURE = DocumentFigure(
     name="overlap",
     title=TITLE,
     subtitle="Time for an operation against the ratio of computing to I/O",
-    caption="Time for an operation against the ratio of computing to I/O, each engine in units of its own "
-            "time without computing. C is the time for an operation's computing alone, I for one without "
-            "computing, T for one with both, of the same round. At the lower edge of the band, max(C, I), all "
-            "is overlapped; at the upper one, C + I, nothing is. Below: overlap efficiency, "
-            "(C + I − T) / min(C, I), of each round's own C, I and T. Beyond C + I, or below zero, time is "
-            "lost to interference: a read takes longer when the program computed before it. The part of an "
-            "I/O that is itself work of the same CPU cannot overlap, for any interface.",
+    caption="Time for an operation against the ratio of computing to I/O, in units of the engine's own time "
+            "without computing. Below: overlap efficiency.",
+    reading="C is the time for an operation's computing alone, I for one without computing, T for one with "
+            "both, of the same round. At the lower edge of the band, max(C, I), all is overlapped; at the upper "
+            "one, C + I, nothing is. Overlap efficiency is (C + I − T) / min(C, I). Beyond C + I, or below "
+            "zero, time is lost to interference: a read takes longer when the program computed before it. The "
+            "part of an I/O that is itself work of the same CPU cannot overlap, for any interface.",
     file="overlap.json",
     schemas=("iolab.overlap.v1", "iolab.overlap.v2"),
     made_by="build/iolab overlap --out FOLDER",

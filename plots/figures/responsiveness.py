@@ -132,8 +132,9 @@ FIGURE = DocumentFigure(
     title=TITLE,
     subtitle="How late a timer of one millisecond is in the thread that keeps I/O outstanding",
     caption="How late a timer of one millisecond is in the thread that keeps I/O outstanding: what a user "
-            "interface would feel. Marks: p50, p99 (ring) and the latest (cross), medians over the rounds. "
-            "Beyond the line at 1 ms the next tick is due before this one is seen.",
+            "interface would feel.",
+    reading="Marks: p50, p99 (ring) and the latest (cross), medians over the rounds. Beyond the line at 1 ms "
+            "the next tick is due before this one is seen.",
     file="responsiveness.json",
     schemas=("iolab.responsiveness.v1", "iolab.responsiveness.v2"),
     made_by="build/iolab responsiveness --out FOLDER",

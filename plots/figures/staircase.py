@@ -49,8 +49,8 @@ FIGURE = StudyFigure(
     name="staircase",
     title="The staircase: from a blocking call to a tuned ring",
     subtitle="Random reads of 4 KiB, O_DIRECT; each row adds one technique to the row above it",
-    caption="Reads a second as one technique after the other is added: from a call that blocks to a ring "
-            "that is kept full, is filled in batches, and has its files and buffers registered.",
+    caption="Reads a second as one technique after another is added, from a blocking call to a full ring with "
+            "batches and registered files and buffers.",
     comparisons=("depth_one", "staircase_one_by_one", "staircase_batched"),
     place=place,
     claim=verdicts.Claim(

@@ -296,11 +296,11 @@ FIGURE = DocumentFigure(
     name="steps",
     title=TITLE,
     subtitle="Every system call that one operation took, between its thread and the kernel, traced by strace",
-    caption="Every system call that one operation took, between the thread and the kernel, from a trace by "
-            "strace. A call goes down from its thread to the kernel and comes back; below stand the steps "
-            "that it belongs to, a helper's in colour. A call in grey without a number is a helper's, on its "
-            f"way back to sleep. Circles mark where a step begins, and (3) its middle. The steps: {NUMBERED}. "
-            "strace stops a thread at each call, so read the order and not the times.",
+    caption="Every system call that one operation took, between thread and kernel, traced by strace.",
+    reading="A call goes down from its thread to the kernel and comes back. Below stand the steps that it "
+            "belongs to, a helper's in colour. A call in grey without a number is a helper's, on its way back "
+            f"to sleep. Circles mark where a step begins, and (3) its middle. The steps: {NUMBERED}. strace "
+            "stops a thread at each call, so read the order and not the times.",
     file="steps.json",
     schemas=("iolab.steps.v1", "iolab.steps.v2"),
     made_by="harness/studies/six_steps.py FOLDER",

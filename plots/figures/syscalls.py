@@ -50,9 +50,9 @@ FIGURE = PanelFigure(
     name="syscalls",
     title="System calls per operation",
     subtitle="System calls of this process per operation, counted in separate runs",
-    caption="System calls of this process per operation. The kernel's tracepoint counts them in separate "
-            "runs, because counting slows cheap calls down. Bars go from the least of these runs to the "
-            "greatest; a bar that cannot be seen is narrower than the mark. Below 1, one call serves several "
-            "operations.",
+    caption="System calls of this process for one operation. Below 1, one call serves several operations.",
+    reading="The kernel's tracepoint counts them in separate runs, because counting slows cheap calls down. "
+            "Bars go from the least of these runs to the greatest. A bar that cannot be seen is narrower than "
+            "the mark.",
     plan=lambda panel, summary: plan_of(panel),
     legend=lambda summary: MARKS)

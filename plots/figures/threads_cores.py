@@ -78,11 +78,10 @@ FIGURE = StudyFigure(
     name="threads_cores",
     title="Threads and CPUs: throughput, and what the machine pays",
     subtitle="Random reads of 4 KiB, O_DIRECT, by a program that may use one CPU or several",
-    caption="Throughput, and how busy the whole machine was, against the number of threads or operations in "
-            "flight, for each number of CPUs that the program may use. The kernel's threads that work for "
-            "the program, SQPOLL's among them, share these CPUs. 100 % is one CPU. The finer line beyond a "
-            "bar is the error of /proc/stat, two ticks of 10 ms a window, three where a hypervisor takes "
-            "time.",
+    caption="Throughput, and how busy the whole machine was, for each number of CPUs that the program may use.",
+    reading="Across is the number of threads or of operations in flight. The kernel's threads that work for the "
+            "program, SQPOLL's among them, share these CPUs. 100 % is one CPU. The finer line beyond a bar is "
+            "the error of /proc/stat: two ticks of 10 ms a window, three where a hypervisor takes time.",
     comparisons=("cores_1",),
     place=place,
     loads=load,

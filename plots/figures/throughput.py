@@ -17,6 +17,6 @@ FIGURE = PanelFigure(
     name="throughput",
     title="Throughput",
     subtitle="Operations finished per second",
-    caption="Operations finished per second, against how many were in flight. More is faster. A rising line "
-            "shows an interface that keeps more of the device, or of the peer, at work.",
+    caption="Operations finished per second, against how many were in flight. More is faster.",
+    reading="A rising line shows an interface that keeps more of the device, or of the peer, at work.",
     plan=plan)

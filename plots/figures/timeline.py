@@ -314,18 +314,18 @@ FIGURE = DocumentFigure(
     name="timeline",
     title=TITLE,
     subtitle="Every operation of a short run: one lane for each engine, all on the same time axis",
-    caption="A trace of every operation. The upper row of a lane is the thread of the event loop: it computes "
-            "(black), works in a call (hatched) or is blocked in one (a thin line). The narrow row below it, "
-            "where there is one, is all other threads of the process while they are on a CPU. Then come the "
-            "operations that the engine held, from the moment at which they were offered. A bar ends when the "
-            "program learns of it; the device may have been done earlier. So where computing and bars lie "
-            "above each other, computing and I/O may overlap; the total time says whether. With blocking there "
-            "is a gap below each computing, and the device has nothing to do. “Held while computing” is a mean "
-            "over the time in which the thread computed. It follows from the interface (an engine that accepts "
-            "8 and returns one at a time holds 7), does not tell how many the device was busy with, and is not "
-            "judged. “Working” and “blocked” are shares of the time that the thread spent in the engine's "
-            "calls, on a CPU and off it. Time for an operation is that of the whole run, its computing "
-            "included.",
+    caption="A trace of every operation: what the loop's thread did, and which operations the engine held.",
+    reading="The upper row of a lane is the thread of the event loop: it computes (black), works in a call "
+            "(hatched) or is blocked in one (a thin line). The narrow row below it, where there is one, is all "
+            "other threads of the process while they are on a CPU. Then come the operations that the engine "
+            "held, from the moment at which they were offered. A bar ends when the program learns of it; the "
+            "device may have been done earlier. So where computing and bars lie above each other, computing and "
+            "I/O may overlap; the total time says whether. With blocking there is a gap below each computing, "
+            "and the device has nothing to do. “Held while computing” is a mean over the time in which the "
+            "thread computed. It follows from the interface (an engine that accepts 8 and returns one at a time "
+            "holds 7), does not tell how many the device was busy with, and is not judged. “Working” and "
+            "“blocked” are shares of the time that the thread spent in the engine's calls, on a CPU and off it. "
+            "Time for an operation is the time of the whole run, its computing included.",
     file="timeline.json",
     schemas=("iolab.timeline.v2", "iolab.timeline.v3"),
     made_by="build/iolab timeline --out FOLDER",

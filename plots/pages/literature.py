@@ -96,7 +96,8 @@ def document_section(figure, document):
     said = [word for word in figure.conditions(document) if word not in said] + said
     return Section(figure.title, [Figure(
         figure.name, rendering.svg(drawn), rendering.png(drawn), figure.alt_text(document),
-        [figure.caption, " ", Soft(comparison.listed_words(said))])])
+        [figure.caption, " ", Soft(comparison.listed_words(said))]),
+        *([Paragraph(figure.reading)] if figure.reading else [])])
 
 
 def figure_sections(documents, folder):

@@ -7,7 +7,7 @@ from drawing.verdict_words import LESS_ERROR
 from figures import registry
 from pages import literature
 from pages.nodes import (Bullets, Cell, Code, Commands, Facts, Folded, Group, Link, Paragraph, Part,
-                         Section, Soft, Table)
+                         Section, Soft, Strong, Table)
 from readings import checksums, study_notes
 from readings.command_line import command_line
 from readings.foreign_load import BUSY_PCT, BUSY_SHARE_PCT
@@ -113,7 +113,10 @@ def method(summary):
                *([("imported", f"{listed(imported)}: runs of another program, made before or after these "
                    "rounds and not in turns with them, hence without ratios")] if imported else [])]),
         Section("How to read the numbers", [
-            Bullets([text.format(baseline=summary.baseline, x=swept) for text in READING])])])
+            Bullets([text.format(baseline=summary.baseline, x=swept) for text in READING])]),
+        Section("How to read the figures", [
+            Bullets([[Strong(f"{figure.title}."), " ", figure.reading]
+                     for figure in registry.PANELS if figure.reading])])])
 
 
 def environment(summary):

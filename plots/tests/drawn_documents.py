@@ -100,7 +100,7 @@ def check_timeline_numbers(document):
                  "as fast as blocking (1.45–1.61)", "libaio: round 2 of 5: killed by SIGKILL"):
         expect(text in words, f"timeline: does not say: {text}: {words}")
     expect("held 88" not in words and "88 %" not in words, "timeline: a number of the drawn piece stands for all rounds")
-    expect("follows from the interface" in timeline.FIGURE.caption, "timeline: nothing says what held is worth")
+    expect("follows from the interface" in timeline.FIGURE.reading, "timeline: nothing says what held is worth")
 
 
 def check_overlap_lost_rounds(document):

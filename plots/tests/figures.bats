@@ -133,6 +133,16 @@ for i, c in enumerate(s["configurations"]):
 	assert_output --partial "has no metric no_such; it has "
 }
 
+@test "a caption is at most two sentences, and the report's text has the rest" {
+	cd "$ROOT/plots"
+	run "$PYTHON" -c '
+from figures import registry
+for figure in registry.ALL:
+    words = figure.caption
+    assert len(words) <= 200 and words.endswith(".") and words.count(". ") <= 1, words'
+	assert_success
+}
+
 @test "a sub-title is one sentence" {
 	cd "$ROOT/plots"
 	run "$PYTHON" -c '

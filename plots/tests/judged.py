@@ -179,7 +179,7 @@ def check_distribution():
     check_made(latency_distribution, open_, made_comparison({**near, "io_uring": (1.25, 1)}))
     check_made(latency_distribution, open_, made_comparison({"libaio": (1, 1)}))
     check_made(latency_distribution, open_, made_comparison(near, baseline="threads"))
-    check_made(latency_distribution, open_, made_comparison(near, workload="echo"))
+    check_made(latency_distribution, open_, made_comparison(near, workload="echo", direct=None))
     check_made(latency_distribution, open_, made_comparison(near, direct=False))
     check_made(latency_distribution, open_, made_comparison(near, xs=(16,)))
 
@@ -560,10 +560,10 @@ def check_words():
             expect(limit in name.FIGURE.claim.rule, f"{name.FIGURE.name}: its rule does not say: {limit}")
     for words in ("A bar ends when the program learns of it", "the device may have been done earlier",
                   "may overlap; the total time says whether"):
-        expect(words in timeline.FIGURE.caption, f"timeline: the caption does not say: {words}")
+        expect(words in timeline.FIGURE.reading, f"timeline: the text does not say: {words}")
     for words in steps.STEPS:
         expect(words in said, f"docs/measurement.md does not say: {words}")
-        expect(words in steps.NUMBERED and words in steps.FIGURE.caption, f"the figure does not say: {words}")
+        expect(words in steps.NUMBERED and words in steps.FIGURE.reading, f"the figure does not say: {words}")
     for words in ("this program's engines", steps.RUNS):
         expect(words in steps.FIGURE.claim.rule and words in said, f"of the six steps it does not say: {words}")
 
