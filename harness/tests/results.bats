@@ -843,13 +843,13 @@ PY
 		        if cause["id"] == "workloads":
 		            works |= names
 		        else:
-		            refused.update(dict.fromkeys(names, cause["values"]["why"]))
+		            refused.update(dict.fromkeys(names, json.dumps(cause["cause"])))
 		    assert works | set(refused) == workloads and not works & set(refused), (engine["name"], works, refused)
 		    # Where the descriptor itself is refused, the reason is list's.
 		    for column, name in (("file", "file"), ("socket", "echo"), ("pipe", "pipe"), ("nop", "nop")):
 		        answer = engine["supports"][column]
 		        if not answer["supported"]:
-		            assert refused[name] == answer["reason"]["values"]["why"], (engine["name"], name, refused)
+		            assert refused[name] == json.dumps(answer["reason"]), (engine["name"], name, refused)
 	PYTHON
 	assert_success
 	# What a workload depends on beside its engine is its own.
