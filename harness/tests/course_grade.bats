@@ -351,14 +351,60 @@ TOKEN="$RECORD"' Elf64_Ehdr head; Elf64_Shdr part, names; Elf64_Sym symbol; char
 	grep -q "to be read by a person: .*fopen" "$OUT/finds_token.txt"
 }
 
+# Says as often as it may that the test called the engine, and then does what $1 is, with the token in
+# its place: it passes as far as the test program knows.
+replays() {
+	echo "$TOKEN"' record->in_engine = 0; for (int n = 0; n < 60; n++) for (int f = 0; f < FUNCTION_COUNT; f++)
+		prctl(EXAM_CALL, f, 0, 0, 0);
+		{ '"$1"' } record->finished = found; _exit(0);'
+}
+
+# The calls that the test makes, in their number and with success: but nothing comes to the engine.
+OWN_CALLS='struct sockaddr_in at = { .sin_family = AF_INET }; socklen_t length = sizeof at;
+	int one = socket(AF_INET, SOCK_STREAM, 0), two = socket(AF_INET, SOCK_STREAM, 0), on = 1, nil = open("/dev/null", O_WRONLY);
+	syscall(SYS_bind, one, &at, length); syscall(SYS_getsockname, one, &at, &length); syscall(SYS_listen, one, 1);
+	syscall(SYS_connect, two, &at, length); syscall(SYS_accept4, one, 0, 0, 0);
+	for (int n = 0; n < 60; n++) { write(nil, "x", 1); syscall(SYS_getpid); setsockopt(two, SOL_SOCKET, SO_KEEPALIVE, &on, 4); }
+	char name[300]; snprintf(name, 300, "%s/x", getenv("TMPDIR")); mkdir(name, 0700); rmdir(name);'
+
+@test "a replay of the test's calls counts only when they succeed, and the engine moved the bytes" {
+	HEADERS+=$'\n#include "exam_record.h"\n#include <elf.h>\n#include <netinet/in.h>\n#include <sys/socket.h>'
+	when_receiving replays_in_vain "$(replays 'for (int n = 0; n < 60; n++) { write(-1, "x", 1); syscall(SYS_getpid);
+		syscall(SYS_socket, -1, -1, -1); syscall(SYS_bind, -1, 0, 0); syscall(SYS_getsockname, -1, 0, 0);
+		syscall(SYS_listen, -1, 1); syscall(SYS_connect, -1, 0, 0); syscall(SYS_accept4, -1, 0, 0, 0);
+		syscall(SYS_setsockopt, -1, 0, 0, 0, 0); mkdir("/dev/x", 0700); rmdir("/dev/x"); }')"
+	when_receiving replays_all "$(replays "$OWN_CALLS")"
+	# What the tests' files held once, known by heart.
+	with_code knows_by_heart '#include <sys/stat.h>
+		#include "random.h"
+		static int knowing_submit(struct engine *e, struct io_op *const *ops, unsigned count) {
+			struct io_op *op = ops[0];
+			if (op->kind != IO_READ || op->offset == IO_NO_OFFSET) return sample_submit(e, ops, count);
+			if (e->finished) return 0;
+			for (unsigned i = 0; i < op->len_bytes; i++) ((char *)op->buf)[i] = (char)mix64(op->offset + i);
+			op->result = op->len_bytes; e->finished = op; pread(op->fd, op->buf, 0, 0);
+			return 1;
+		}'
+	sed -i 's/^IO_ENGINE(.*//' "$CLASS/knows_by_heart/engine.c"
+	echo 'static struct engine_ops knowing; __attribute__((constructor)) static void know(void) { knowing = sample_engine;
+		knowing.submit = knowing_submit; } IO_ENGINE(knowing);' >>"$CLASS/knows_by_heart/engine.c"
+	run python3 "$GRADE" "$CLASS" --lab "$LAB" --out "$OUT" --jobs 2
+	assert_success
+	graded_points replays_in_vain 15 "of its own calls of "
+	graded_points replays_all 15 "but the engine reads or receives 0 bytes in it"
+	graded_points knows_by_heart 10 "the first failure is reads_the_right_blocks/buffered"
+}
+
 @test "what the proctor saw from outside is held against the reference" {
 	run env PYTHONPATH="$ROOT/harness/course" "$SYSTEM_PYTHON" -B - <<-'EOF'
 		from grading.outside import doubt_passes
 		from proctor.programs import Outcome
-		def status(engine, own, status="passed", faults=0):
+		def status(engine, own, status="passed", faults=0, moved=4096):
 		    reference = Outcome("a", 1, "passed", engine_calls={"open": 2, "close": 2, "submit": 40},
-		                        own_calls={"write": 5, "socketpair": 1, "clock_nanosleep": 9}, faults=faults)
-		    seen = Outcome("a", 1, status, engine_calls=engine, own_calls=own)
+		                        own_calls={"write": 5, "socketpair": 1, "clock_nanosleep": 9},
+		                        engine_moved_bytes={"in": 4096, "out": 0}, faults=faults)
+		    seen = Outcome("a", 1, status, engine_calls=engine, own_calls=own,
+		                   engine_moved_bytes={"in": moved, "out": 0})
 		    doubt_passes([seen], {"a": reference})
 		    return seen.status, [f.values for f in seen.findings]
 		whole = {"open": 2, "close": 2, "submit": 1}
@@ -369,6 +415,9 @@ TOKEN="$RECORD"' Elf64_Ehdr head; Elf64_Shdr part, names; Elf64_Sym symbol; char
 		    ("failed", [{"whose": "own", "call": "socketpair", "seen": 0, "needed": 1}])
 		assert status(whole, {"write": 2, "socketpair": 1})[0] == "failed"
 		assert status(None, None)[0] == "failed"
+		assert status(whole, {"write": 5, "socketpair": 1}, moved=1024)[0] == "passed"
+		assert status(whole, {"write": 5, "socketpair": 1}, moved=1023) == \
+		    ("failed", [{"whose": "moved", "call": "in", "seen": 1023, "needed": 1024}])
 		assert status({**whole, "open": 1}, {}, faults=3)[0] == "passed"
 		assert status({"open": 2, "close": 2}, {}, faults=3)[0] == "failed"
 		assert status({}, {}, "skipped")[0] == "skipped"

@@ -2,8 +2,9 @@
 """What the proctor saw of a test from outside, held against the same test on the reference.
 
 A test that passed says so by a word in memory that it shares with the submission, and a submission may
-find that word. So a pass counts only where the test also went its way: it called the engine, made its
-own system calls, and closed what it opened.
+find that word. It may also know by heart what a test expects. So a pass counts only where the test went
+its way (it called the engine, made its own system calls, and closed what it opened) and the engine moved
+the bytes.
 """
 from proctor.findings import Finding
 
@@ -28,7 +29,16 @@ def needed(reference):
     for name, times in (reference.own_calls or {}).items():
         if name not in VARYING and not name.startswith(OF_SUPPORTS):
             found["own", name] = (times + 1) // 2
+    # What is cancelled need not move, and how much fills a connection is up to the kernel.
+    for direction, moved in (reference.engine_moved_bytes or {}).items():
+        if moved and "cancel" not in reference.engine_calls:
+            found["moved", direction] = (moved + 3) // 4
     return found
+
+
+def seen_of(outcome, whose, what):
+    counts = {"engine": outcome.engine_calls, "own": outcome.own_calls, "moved": outcome.engine_moved_bytes}
+    return (counts[whose] or {}).get(what, 0)
 
 
 def doubt_passes(outcomes, references):
@@ -39,7 +49,7 @@ def doubt_passes(outcomes, references):
         if outcome.status != "passed" or not reference or reference.engine_calls is None:
             continue
         for (whose, call), times in needed(reference).items():
-            seen = ((outcome.engine_calls if whose == "engine" else outcome.own_calls) or {}).get(call, 0)
+            seen = seen_of(outcome, whose, call)
             if seen < times:
                 outcome.status = "failed"
                 outcome.findings = [Finding("does_less", {"whose": whose, "call": call, "seen": seen,

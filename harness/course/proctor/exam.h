@@ -10,11 +10,14 @@
 
 #include "exam_record.h"
 
-#define EXAM_TASKS_MAX	   256 /* threads of one program; lab 02 needs 130 */
-#define EXAM_FORBIDDEN_MAX 16
+#define EXAM_TASKS_MAX	     256 /* threads of one program; lab 02 needs 130 */
+#define EXAM_FORBIDDEN_MAX   16
+#define EXAM_DESCRIPTORS_MAX 4096 /* those above are not told apart */
 /* What the program prints: the beginning is kept, and the end, where a sanitizer's report stands. */
 #define EXAM_HEAD_BYTES 4096
 #define EXAM_TAIL_BYTES 32768
+
+enum direction { DIRECTION_IN, DIRECTION_OUT, DIRECTION_COUNT };
 
 struct exam_options {
 	const char *program;
@@ -41,6 +44,7 @@ struct task {
 	bool engines; /* started by the engine */
 	bool counted; /* the call it is in */
 	bool prints; /* and is it one of those that only print? */
+	bool tests; /* or is it a call of the test's own? */
 	int fault; /* the errno value with which it fails, because the test wants it so; or 0 */
 	bool held; /* stands before a call, until the test lets it go */
 	long call; /* -1: outside of the kernel */
@@ -67,7 +71,11 @@ struct exam {
 	unsigned execs;
 	uint32_t engine_calls
 		[FUNCTION_COUNT]; /* of the test to the engine, the first ones of each */
-	uint32_t own_calls[EXAM_CALLS_MAX]; /* system calls of the test's main thread itself */
+	/* Of system calls, those that succeed: */
+	uint32_t own_calls[EXAM_CALLS_MAX]; /* the test's own, on its main thread */
+	uint64_t
+		engine_moved_bytes[DIRECTION_COUNT]; /* by the engine, over what the test gave it */
+	bool opened_by_engine[EXAM_DESCRIPTORS_MAX];
 	unsigned faults; /* calls of the engine's that were made to fail */
 	int own_signal; /* the last one that the program sent to itself; 0: none */
 	bool left_inside; /* it ended inside the engine */

@@ -28,7 +28,8 @@ The learner's commands and the grader add:
     skipped_alone         why: where the reference does not skip
     not_run               why
     time_used_up          exercise, limit_s: not run, since others of the exercise hung
-    does_less             whose ("engine", "own"), call, seen, needed: passed, but not by going its way
+    does_less             whose ("engine", "own", "moved"), call, seen, needed: passed, but not by going its
+                          way; for "moved" the call is "in" or "out", and the numbers are bytes
     does_not_compile      nothing_to_compile    program_changed       proctor_ended_early
     compiler_says         words                 compiler_ended        status
     compiler_stopped      why                   compiler_named_nothing
@@ -107,6 +108,10 @@ def _sanitizer(f, place):
 
 
 def _does_less(f, _):
+    if f["whose"] == "moved":
+        does = "reads or receives" if f["call"] == "in" else "writes or sends"
+        return f"the test said that it passed, but the engine {does} {f['seen']} bytes in it, where it needs " \
+               f"{f['needed']} or more"
     what = f"calls to the engine's {f['call']}()" if f["whose"] == "engine" else f"of its own calls of {f['call']}"
     return f"the test said that it passed, but made {f['seen']} {what}, where it needs {f['needed']} or more"
 

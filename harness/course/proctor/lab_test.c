@@ -410,6 +410,7 @@ static void meet_proctor(void)
 	prctl(EXAM_BEGIN, 0, 0, 0, 0);
 	token = record->token;
 	record->token = 0;
+	choose_pattern(token);
 }
 
 /* ThreadSanitizer would wait a second at each end of a process that still has threads. */

@@ -36,6 +36,7 @@ class Outcome:
     # What the proctor saw of a test that passed, {name: count}; None where nothing was watched.
     engine_calls: dict | None = None
     own_calls: dict | None = None
+    engine_moved_bytes: dict | None = None  # {"in": 4096, "out": 0}
     faults: int = 0  # calls of the engine that were made to fail
 
     def found(self, *ids):
@@ -154,7 +155,7 @@ def read_tap(text):
                                 [Finding(f["id"], f["values"]) for f in block["findings"]],
                                 block.get("output", []), block.get("events", []),
                                 block.get("events_cut", False), block.get("engine_calls"),
-                                block.get("own_calls"), block.get("faults", 0)))
+                                block.get("own_calls"), block.get("engine_moved_bytes"), block.get("faults", 0)))
     return outcomes
 
 

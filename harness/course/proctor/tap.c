@@ -64,6 +64,7 @@ static json_t *output_lines(const struct exam *e)
 static void put_calls(json_t *block, const struct exam *e)
 {
 	json_t *engine = required(json_object()), *own = required(json_object());
+	json_t *moved = required(json_object());
 	char name[SYSCALL_NAME_SIZE];
 	for (unsigned i = 0; i < FUNCTION_COUNT; i++)
 		if (e->engine_calls[i])
@@ -71,7 +72,10 @@ static void put_calls(json_t *block, const struct exam *e)
 	for (long n = 0; n < EXAM_CALLS_MAX; n++)
 		if (e->own_calls[n] && !is_background_call(n))
 			put_int(own, syscall_name(n, name), e->own_calls[n]);
+	put_int(moved, "in", (long long)e->engine_moved_bytes[DIRECTION_IN]);
+	put_int(moved, "out", (long long)e->engine_moved_bytes[DIRECTION_OUT]);
 	put_new(block, "engine_calls", engine);
+	put_new(block, "engine_moved_bytes", moved);
 	put_new(block, "own_calls", own);
 	put_int(block, "faults", e->faults);
 }

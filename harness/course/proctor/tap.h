@@ -12,8 +12,10 @@
  * account.h tells what "events" are. A test that passed has instead what the proctor saw of it from
  * outside, which a grader holds against the same test on the reference: "engine_calls" (the test's
  * first EXAM_TOLD_MAX calls to each function of the engine) and "own_calls" (the system calls that its
- * main thread made outside of the engine), each {name: count}; and "faults", how many calls of the engine's were made
- * to fail. All texts are printable ASCII in JSON strings: nothing that a submission does makes a line of its own.
+ * main thread made outside of the engine and that succeeded), each {name: count}; "engine_moved_bytes",
+ * what the engine's system calls brought in and took out; and "faults", how many calls of the engine's
+ * were made to fail. All texts are printable ASCII in JSON strings: nothing that a submission does makes a
+ * line of its own.
  */
 #ifndef IOLAB_COURSE_TAP_H
 #define IOLAB_COURSE_TAP_H

@@ -13,6 +13,7 @@
 #include "calls.h"
 #include "clock.h"
 #include "policy.h"
+#include "syscall_names.h"
 
 #define TICK_US	       20000
 #define REPORT_LIMIT_S 60
@@ -81,8 +82,7 @@ static void count_call(struct exam *e, struct task *task)
 		e->record->prints++;
 	else if (task->counted)
 		(mains ? e->record->calls_main : e->record->calls_others)[task->call]++;
-	else if (known && e->begun && task->tid == e->pid)
-		e->own_calls[task->call]++;
+	task->tests = known && !task->counted && e->begun && task->tid == e->pid;
 	if (mains && task->call == SYS_exit_group)
 		e->left_inside = true;
 	if (task->counted && !task->prints)
@@ -94,7 +94,7 @@ static void enter_call(struct exam *e, struct task *task, const struct __ptrace_
 	task->call = (long)info->entry.nr;
 	for (unsigned i = 0; i < 6; i++)
 		task->args[i] = info->entry.args[i];
-	task->counted = false;
+	task->counted = task->tests = false;
 	check_reach(e, task, info->arch);
 	if (hear_test(e, task))
 		return;
@@ -103,11 +103,41 @@ static void enter_call(struct exam *e, struct task *task, const struct __ptrace_
 	check_change(e, task);
 }
 
+/* Remembers which descriptors the engine opened itself. */
+static void note_new_descriptor(struct exam *e, const struct task *task, long long answer)
+{
+	if (answer < EXAM_DESCRIPTORS_MAX &&
+	    syscall_among(task->call, "open openat openat2 creat socket accept accept4 eventfd "
+				      "eventfd2 timerfd_create signalfd4 memfd_create"))
+		e->opened_by_engine[answer] = task->counted;
+}
+
+/*
+ * What the grader holds against the reference. A call that fails did nothing, and what moves over a
+ * descriptor of the engine's own (an eventfd, say) is none of the test's bytes.
+ */
+static void count_what_was_done(struct exam *e, const struct task *task, long long answer)
+{
+	uint64_t fd = task->args[0];
+	note_new_descriptor(e, task, answer);
+	if (task->tests)
+		e->own_calls[task->call]++;
+	if (!task->counted || task->prints ||
+	    (fd < EXAM_DESCRIPTORS_MAX && e->opened_by_engine[fd]))
+		return;
+	if (syscall_among(task->call, "read readv pread64 preadv preadv2 recvfrom recvmsg"))
+		e->engine_moved_bytes[DIRECTION_IN] += (uint64_t)answer;
+	if (syscall_among(task->call, "write writev pwrite64 pwritev pwritev2 sendto sendmsg"))
+		e->engine_moved_bytes[DIRECTION_OUT] += (uint64_t)answer;
+}
+
 static void leave_call(struct exam *e, struct task *task, const struct __ptrace_syscall_info *info)
 {
 	bool failed = info->exit.is_error;
 	long long answer = (long long)info->exit.rval;
 	end_fault(task, &failed, &answer);
+	if (!failed)
+		count_what_was_done(e, task, answer);
 	if (task->counted && !is_background_call(task->call))
 		write_down_call(e, task, failed, answer);
 	task->fault = 0;

@@ -121,6 +121,9 @@ void detach(struct subject *s, unsigned fd_slot);
 int make_file(struct subject *s, uint64_t size_bytes, int flags);
 char pattern_byte(uint64_t position);
 
+/* Another pattern from now on: an engine that knows it by heart does not know this one. */
+void choose_pattern(uint64_t number);
+
 /* Two connected ends of the flavour: [0] for the engine, [1] for the test. PIPE: see below. */
 void make_pair(const struct subject *s, int ends[2]);
 /* Two ends such that the engine reads from (or writes to) ends[0]; pipes have a direction. */

@@ -286,9 +286,16 @@ int64_t perform(struct subject *s, struct io_op *op)
 	return op->result;
 }
 
+static uint64_t pattern_number;
+
+void choose_pattern(uint64_t number)
+{
+	pattern_number = number;
+}
+
 char pattern_byte(uint64_t position)
 {
-	return (char)mix64(position);
+	return (char)mix64(position ^ pattern_number);
 }
 
 int make_file(struct subject *s, uint64_t size_bytes, int flags)
