@@ -293,5 +293,5 @@ endif
 
 help::
 	@echo 'V=1 shows commands.  CC=clang and SANITIZE=address,undefined build in a folder of their own in build/.'
-	@echo 'Missing something?   harness/setup.sh  (for the tests: harness/setup.sh check)'
+	@echo 'Missing something?   harness/setup.sh  (for the course: harness/setup.sh learn; for the tests: harness/setup.sh check)'
 	@echo 'Where to begin:      to learn, make labs; to compare, README.md and build/iolab doctor'

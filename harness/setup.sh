@@ -4,12 +4,12 @@
 # is missing. Works as root or through sudo.
 #
 #   harness/setup.sh           to build, compare and draw figures
-#   harness/setup.sh check     that, and what the tests and linters need
-#   harness/setup.sh peers     that, and fio, for `make bench-peers`
+#   harness/setup.sh learn     that, and what the labs use besides: strace, gdb
+#   harness/setup.sh check     the first, and what the tests and linters need
+#   harness/setup.sh peers     the first, and fio, for `make bench-peers`
 set -eu
 
 here=$(dirname "$0")
-missing=''
 
 # need PACKAGE COMMAND...: notes the (Debian) package when the command fails.
 need() {
@@ -46,6 +46,12 @@ check_run() {
 	need libaio-dev compiles libaio.h -laio
 	need libjansson-dev compiles jansson.h -ljansson
 	need 'python3-matplotlib python3-numpy' sh "$here/setup/find-python.sh"
+}
+
+check_learning() {
+	need strace has strace
+	need gdb has gdb
+	need binutils has addr2line
 }
 
 check_tests() {
@@ -95,30 +101,36 @@ install_missing() {
 	}
 }
 
-case ${1:-run} in
-run) check_run ;;
-check) check_run && check_tests ;;
-peers) check_run && need fio has fio ;;
-*)
-	echo "usage: harness/setup.sh [run|check|peers]" >&2
-	exit 2
-	;;
-esac
+# look_for KIND: fills `missing`.
+look_for() {
+	missing=''
+	check_run
+	case $1 in
+	run) ;;
+	learn) check_learning ;;
+	check) check_tests ;;
+	peers) need fio has fio ;;
+	*)
+		echo "usage: harness/setup.sh [run|learn|check|peers]" >&2
+		exit 2
+		;;
+	esac
+}
+
+look_for "${1:-run}"
 
 if [ -z "$missing" ]; then
 	echo "iolab: nothing is missing"
 elif command -v apt-get >/dev/null; then
 	install_missing
-	missing=''
-	check_run
-	[ "${1:-run}" != check ] || check_tests
+	look_for "${1:-run}"
 	if [ -n "$missing" ]; then
 		echo "iolab: still missing after the installation:$missing" >&2
 		exit 1
 	fi
 elif command -v dnf >/dev/null; then
 	print_list 'dnf install' 'gcc make pkgconf liburing-devel libaio-devel jansson-devel
-  python3-matplotlib python3-numpy bats strace util-linux procps-ng git patch binutils perl-Test-Harness ctags
+  python3-matplotlib python3-numpy bats strace gdb util-linux procps-ng git patch binutils perl-Test-Harness ctags
   python3-jsonschema python3-clang clang clang-tools-extra cppcheck ShellCheck libasan libubsan libtsan fio
   (bats-support and bats-assert: github.com/bats-core)'
 elif command -v pacman >/dev/null; then

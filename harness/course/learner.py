@@ -182,7 +182,7 @@ def build_iolab():
     except OSError as error:
         trouble = f"{error.filename or 'make'}: {error.strerror}"
     if trouble:
-        say(f"{paint('build/iolab does not build', 'yellow')} (is something missing? harness/setup.sh): "
+        say(f"{paint('build/iolab does not build', 'yellow')} (is something missing? harness/setup.sh learn): "
             f"{trouble}")
 
 

@@ -43,6 +43,22 @@ bare_path() {
 	assert_output --partial "liburing-dev"
 }
 
+@test "a learner's tools: the pages of the course name one form of the set-up, which has what the labs use" {
+	bare_path
+	for tool in cc gcc make pkg-config; do
+		ln -s "$(command -v $tool)" "$BATS_TEST_TMPDIR/bin/$tool"
+	done
+	run env PATH="$BATS_TEST_TMPDIR/bin" sh "$ROOT/harness/setup.sh" learn
+	assert_failure 1
+	for tool in strace gdb; do
+		assert_output --partial "$tool"
+	done
+	refute_output --partial "shellcheck"
+	cd "$ROOT"
+	run grep -hoE 'harness/setup\.sh( [a-z]+)?' docs/course.md harness/course/handout.md
+	assert_output "harness/setup.sh learn"$'\n'"harness/setup.sh learn"
+}
+
 @test "an unknown argument" {
 	run "$ROOT/harness/setup.sh" everything
 	assert_failure 2

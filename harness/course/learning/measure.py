@@ -78,7 +78,7 @@ def build(lab):
     done = subprocess.run(["make", "-s", f"-j{os.cpu_count()}", f"MINE={lab.name}", program], cwd=ROOT,
                           capture_output=True, text=True, errors="replace", check=False)
     if done.returncode != 0:
-        raise CourseError(f"it does not build (is something missing? harness/setup.sh):\n"
+        raise CourseError(f"it does not build (is something missing? harness/setup.sh learn):\n"
                           f"{done.stderr.strip()[-3000:]}")
     return program
 
