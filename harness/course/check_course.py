@@ -22,11 +22,11 @@ import children
 from labs import ROOT, CourseError
 from proctor import programs
 from proctor.findings import RULES, account_lines
+from proctor.sanitizers import ADDRESS, THREAD
 
 MUTANTS_LEAST = 8
 ALTERNATES_LEAST = 2
 PROGRAM_LINES_MOST = 150
-SANITIZERS = "address,undefined"
 BLOCK_LIMIT_S = 120
 # All labs depend on these.
 FOUNDATIONS = ("common/", "harness/course/", "harness/tests/conformance/", "Makefile")
@@ -189,10 +189,10 @@ class LabCheck:
         self.say("the solution passes, built with clang",
                  self.full_account(self.verdict(solution, "solution", cc="clang")))
         self.say("the solution passes under ASan and UBSan",
-                 self.full_account(self.verdict(solution, "solution", sanitize=SANITIZERS)))
+                 self.full_account(self.verdict(solution, "solution", sanitize=ADDRESS)))
         if self.lab.threads:
             self.say("the solution passes under ThreadSanitizer",
-                     self.full_account(self.verdict(solution, "solution", sanitize="thread")))
+                     self.full_account(self.verdict(solution, "solution", sanitize=THREAD)))
         if "io_uring" not in self.lab.needs:
             wrap = [os.path.join(ROOT, "build", "tests", "without_io_uring")]
             self.say("the solution passes with io_uring refused",
@@ -205,7 +205,7 @@ class LabCheck:
     def check_alternate(self, name, files):
         plain = self.full_account(self.verdict(files, f"alternate-{name}"))
         words = plain or self.full_account(
-            self.verdict(files, f"alternate-{name}", sanitize=SANITIZERS))
+            self.verdict(files, f"alternate-{name}", sanitize=ADDRESS))
         self.accepted += self.say(f"the alternate {name} passes, under ASan and UBSan too", words)
 
     def check_mutant(self, mutant):
@@ -238,6 +238,10 @@ class LabCheck:
                 path = os.path.join(self.lab.folder, target.split("#")[0])
                 self.say(f"README.md: {target} leads somewhere",
                          "" if os.path.exists(path) else "it does not")
+        known = {lab.number for lab in labs.all_labs()}
+        absent = sorted({n for words in re.findall(r"\blabs? ((?:\d\d(?:, | and )?)+)", text, re.I)
+                         for n in re.findall(r"\d\d", words)} - known)
+        self.say("README.md names no lab that is not there", f"lab {', '.join(absent)}" if absent else "")
         folder = self.place("handout")
         os.symlink(labs.LABS, os.path.join(folder, "labs"))
         for name in ("build", "common", "harness", "plots", "docs", "Makefile"):
@@ -327,11 +331,11 @@ def main():
     rows = []
     try:
         need_build()
-        for cc, sanitize in (("gcc", ""), ("clang", ""), ("gcc", SANITIZERS)):
+        for cc, sanitize in (("gcc", ""), ("clang", ""), ("gcc", ADDRESS)):
             programs.prepare(cc, sanitize)
         checked = chosen_labs(o)
         if any(lab.threads for lab in checked):
-            programs.prepare("gcc", "thread")
+            programs.prepare("gcc", THREAD)
         check_contract_table(tap)
         tap.check("there are labs to check", "" if checked or o.since else "no folder has a lab.toml")
         scratch = tempfile.mkdtemp(prefix="iolab-course-", dir=os.environ.get("TMPDIR", "/var/tmp"))

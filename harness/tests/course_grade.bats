@@ -242,7 +242,7 @@ hostile_grades() {
 @test "a class of hostile submissions, graded by root: each its grade, and no harm" {
 	[ "$(id -u)" -eq 0 ] || skip "not root"
 	hostile_class
-	run timeout 120 python3 "$GRADE" "$CLASS" --lab "$LAB" --out "$OUT" --jobs 2
+	run timeout 400 python3 "$GRADE" "$CLASS" --lab "$LAB" --out "$OUT" --jobs 2
 	assert_success
 	hostile_grades
 	# Only where files are hidden can an assembler not read them either.
@@ -423,6 +423,36 @@ OWN_CALLS='struct sockaddr_in at = { .sin_family = AF_INET }; socklen_t length =
 		assert status({}, {}, "skipped")[0] == "skipped"
 	EOF
 	assert_success
+}
+
+@test "what only a sanitizer sees costs the test, also where its report is kept back" {
+	[ "$(id -u)" = 0 ] || skip "the grader runs sanitizers as root"
+	with_code honest ''
+	submission uses_freed
+	sed 's/^\tfree(e);/\tfree(e);\n\t*(struct io_op *volatile *)\&e->finished = NULL;/' "$SOLUTION" >"$CLASS/uses_freed/engine.c"
+	submission leaks
+	sed 's/^\tfree(e);/\t(void)e;/' "$SOLUTION" >"$CLASS/leaks/engine.c"
+	submission hides
+	sed 's/^\tfree(e);/\tclose(2);\n&\n\t*(struct io_op *volatile *)\&e->finished = NULL;/' "$SOLUTION" >"$CLASS/hides/engine.c"
+	run python3 "$GRADE" "$CLASS" --lab "$LAB" --out "$OUT"
+	assert_success
+	grep -q "sanitizers: what passes runs again" "$OUT/class.txt" || skip "$(grep sanitizers: "$OUT/class.txt")"
+	graded_points honest 20
+	graded_points uses_freed 10 "AddressSanitizer: heap-use-after-free, in sample_close() at engine.c:"
+	graded_points leaks 10 "LeakSanitizer: detected memory leaks"
+	graded_points hides 10
+	run nothing_left
+	assert_success
+}
+
+@test "a program that nobody watches cannot leave a key behind" {
+	[ "$(id -u)" = 0 ] || skip "only as another user"
+	when_receiving keeps_key 'if (syscall(SYS_add_key, "user", "iolab", "x", 1ul, -4) < 0) { perror("add_key"); _exit(1); }'
+	build/course/compile "$LAB" "$USER_DIR/tests" "$IOLAB_LABS/$LAB/tests.c" "$CLASS/keeps_key/engine.c"
+	chmod -R a+rX "$USER_DIR"
+	run build/course/proctor --untraced --uid 64199 --only receives "$USER_DIR/tests"
+	assert_failure 1
+	assert_output --partial "add_key: Operation not permitted"
 }
 
 @test "names that stay global are refused, and a long list of functions is not cut" {
@@ -788,14 +818,17 @@ print(*handout_demands.Lab(sys.argv[1]).mistakes(), sep="\n", end="")
 assert len(handout_demands.Lab(sys.argv[1]).sentences) == 2' "$IOLAB_LABS/10_splice"
 	assert_success
 	assert_output ""
+	printf '\n## What comes next\n\nLabs 77 and 10, and lab 78.\n' >>"$IOLAB_LABS/10_splice/README.md"
 	run timeout 300 "$SYSTEM_PYTHON" harness/course/check_course.py 10 --repeats 1
 	assert_failure
+	assert_line --regexp "^not ok .* README.md names no lab that is not there$"
+	assert_line "# lab 77, 78"
 	assert_line "# mutants/ has 0 (*.patch)"
 	assert_line "# alternates/ has 0 (folders)"
 	assert_line --regexp "^# README.md:[0-9]+: TODO"
 	assert_line --regexp "^# engine.c:[0-9]+: .*TODO"
 	assert_line --regexp "^# demands.toml:[0-9]+: .*TODO"
-	assert_equal "$(grep -c '^not ok' <<<"$output")" 3
+	assert_equal "$(grep -c '^not ok' <<<"$output")" 4
 	assert_line --regexp "^ok .* the starter fails hands_back_what_it_accepts/nop$"
 	assert_line --regexp "^ok .* the solution passes under ASan and UBSan$"
 }

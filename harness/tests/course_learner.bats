@@ -465,6 +465,21 @@ say_others(labs.find("90"), all[0], all)'
 	assert_line "  e: expected 1, saw 4"
 }
 
+@test "check-lab: an exercise that passed and fails now points at what was changed since" {
+	started 1
+	run learner check-lab
+	assert_failure 1
+	refute_output --partial "passed at an earlier check"
+	solve 2
+	sed -i 's/return (int)op_queue_take(&e->finished, done, max);/return 0;/' "$ENGINE"
+	run learner check-lab
+	assert_failure 1
+	assert_output --partial "Exercise 1 passed at an earlier check"
+	run learner check-lab
+	assert_failure 1
+	refute_output --partial "passed at an earlier check"
+}
+
 @test "a hint is for the exercise that failed at the last check" {
 	started 1
 	learner check-lab >/dev/null || true

@@ -110,8 +110,9 @@ def make_mount_point(path, target):
 
 
 def lower_limits(spec):
-    limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_DATA: DATA_BYTES,
-              resource.RLIMIT_AS: ADDRESS_SPACE_BYTES, resource.RLIMIT_FSIZE: FILE_BYTES}
+    limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: FILE_BYTES}
+    if not spec["reserves_much"]:
+        limits |= {resource.RLIMIT_DATA: DATA_BYTES, resource.RLIMIT_AS: ADDRESS_SPACE_BYTES}
     if spec["cpu_s"]:
         limits[resource.RLIMIT_CPU] = spec["cpu_s"]
     # It counts all processes of a user, so it is of no use when that is the grader's own user.

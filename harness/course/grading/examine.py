@@ -5,6 +5,7 @@ The steps: compile each file alone and check what it includes; join the objects 
 names; link that with the grader's tests; copy the program out of its user's reach; run the proctor.
 """
 import hashlib
+import itertools
 import os
 import re
 import shutil
@@ -14,11 +15,13 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 
+import labs
 from grading import functions, reports, sandbox
 from labs import ROOT, CourseError
 from proctor import programs
 from proctor.findings import Finding, sentence
 from proctor.programs import Outcome
+from proctor.sanitizers import ADDRESS, THREAD, read_report
 
 COMPILE_WALL_S = 60
 COMPILE_CPU_S = 30
@@ -37,6 +40,12 @@ readelf -SsW "$out.o" | grep -qE ' \\.(preinit_array|init_array|ctors)| IFUNC ' 
 readelf -SW "$out.o" | grep -q ' io_engines ' && echo registers
 nm -u -P "$out.o" | cut -d ' ' -f 1 | sort -u | grep -vxF -f build/course/ordinary | sed 's/^/U /'
 exit 0
+"""
+# The same for a sanitizer's build. What LINK refuses was refused before, and a sanitizer adds code of its own
+# that runs before main().
+LINK_SANITIZED = """out=$1 lab=$2 script=$3 tests=$4; shift 4
+ld -r -d -o "$out.o" "$@" && objcopy --keep-global-symbol=iolab_keeps_none "$out.o" || exit
+"$script" "$lab" "$out" "$tests" "$out.o"
 """
 WORDS_BYTES_MOST = 8000  # of a compiler's words, and the same in lines:
 WORDS_LINES_MOST = 60
@@ -58,10 +67,17 @@ class Examined:
     early: bool = False  # is there code that runs before main()?
     registers: bool = True  # is there an IO_ENGINE() in any of them?
     seconds: float = 0
+    program: str = ""  # where its tests could be run
 
 
-def make_kit(kit, chosen):
-    """Copies what a submission may see: headers, the library, the tests. It holds no solution."""
+def course_of(sanitize):
+    """Where the kit has what compiles tests, as a path in it."""
+    return os.path.join(os.path.relpath(programs.build_folder(sanitize=sanitize), ROOT), "course")
+
+
+def make_kit(kit, chosen, builds):
+    """Copies what a submission may see: headers, the library, the tests. It holds no solution. `builds`: the
+    sanitizers' ones."""
     for pattern in ("common", "harness/course/proctor", "harness/tests/conformance", "build"):
         os.makedirs(os.path.join(kit, pattern), exist_ok=True)
         for name in os.listdir(os.path.join(ROOT, pattern)):
@@ -70,15 +86,19 @@ def make_kit(kit, chosen):
     os.makedirs(os.path.join(kit, "build", "course"))
     with open(os.path.join(kit, "build", "course", "ordinary"), "w", encoding="ascii") as file:
         file.write("".join(f"{name}\n" for name in sorted(functions.ORDINARY)))
-    for name in ("tests.a", "compile", "compile-object", "proctor"):
-        shutil.copy(os.path.join(ROOT, "build", "course", name), os.path.join(kit, "build", "course"))
+    shutil.copy(os.path.join(ROOT, "build", "course", "proctor"), os.path.join(kit, "build", "course"))
+    for build in ("", *builds):
+        os.makedirs(os.path.join(kit, course_of(build)), exist_ok=True)
+        for name in ("tests.a", "compile", "compile-object"):
+            shutil.copy(os.path.join(ROOT, course_of(build), name), os.path.join(kit, course_of(build)))
     for lab in chosen:
         folder = os.path.join(kit, "labs", lab.name)
         os.makedirs(folder)
         shutil.copyfile(lab.path("tests.c"), os.path.join(folder, "tests.c"))
-        for script, out, source in (("compile-object", "tests.o", "tests.c"),
-                                    ("compile", "list", "tests.o")):
-            command = [os.path.join("build", "course", script), lab.name,
+        steps = [("", "compile-object", "tests.o", "tests.c"), ("", "compile", "list", "tests.o")]
+        steps += [(build, "compile-object", f"tests-{build}.o", "tests.c") for build in builds]
+        for build, script, out, source in steps:
+            command = [os.path.join(course_of(build), script), lab.name,
                        os.path.join(folder, out), os.path.join(folder, source)]
             done = subprocess.run(command, cwd=kit, capture_output=True, text=True, check=False)
             if done.returncode != 0:
@@ -104,6 +124,7 @@ class Examiner:
         self.kit = os.path.join(self.scratch, "kit")
         self.forbidden = [os.path.realpath(path) for path in hidden]
         self.proctor_options = []
+        self.unsaid = {}  # {(lab, sanitizer): the tests of which it reports something in the reference, too}
         try:
             self._prepare(chosen)
         except BaseException:
@@ -117,8 +138,15 @@ class Examiner:
                                   "set TMPDIR to a folder elsewhere")
         os.chmod(self.scratch, 0o711)
         os.makedirs(self.kit, 0o755)
-        make_kit(self.kit, chosen)
         self.sandbox = sandbox.Sandbox(self.scratch, self.forbidden)
+        self.builds = [] if self.sandbox.why_no_sanitizers else [ADDRESS]
+        if self.builds and any(lab.threads for lab in chosen):
+            trouble = programs.thread_sanitizer_trouble()
+            self.builds += [] if trouble else [THREAD]
+            self.sandbox.barriers += [f"ThreadSanitizer: NOT run ({trouble})"] if trouble else []
+        for build in self.builds:
+            programs.prepare(sanitize=build)
+        make_kit(self.kit, chosen, self.builds)
         self.tests = {lab.name: self._list_tests(lab) for lab in chosen}
 
     def close(self):
@@ -134,12 +162,15 @@ class Examiner:
                                   "which lab.toml lacks")
         return tests
 
-    def examine(self, lab, files, uid):
-        """Compiles and runs `files` ({name: bytes}) as a submission to `lab`."""
+    def examine(self, lab, files, uid, sanitize=True):
+        """Compiles and runs `files` ({name: bytes}) as a submission to `lab`. The reference comes first: what a
+        sanitizer reports of it is held against nobody."""
         room = tempfile.mkdtemp(prefix="room-", dir=self.scratch)
         start = time.monotonic()
         try:
             examined = self._examine(lab, files, uid, room)
+            for build in self.builds if sanitize and examined.program else ():
+                self._run_sanitized(lab, build, list(files), room, uid, examined)
         finally:
             if uid is not None:
                 self.sandbox.kill_user(uid)
@@ -183,6 +214,7 @@ class Examiner:
             examined.registers = "registers" in lines or linked.status != 0
             if linked.status == 0 and take_program(out, program):
                 self._run(lab, program, run, uid, examined)
+                examined.program = "" if examined.trouble else program
                 return examined
             for name in files:
                 words = shorten(linked.stderr, room, self.kit)
@@ -255,6 +287,40 @@ class Examiner:
                 why = sentence(examined.trouble) if examined.trouble else "the proctor does not name it"
                 expected.findings = [Finding("not_run", {"why": why})]
 
+    def _run_sanitized(self, lab, sanitize, names, room, uid, examined):
+        """Compiles the files again with a sanitizer, and runs the tests of exercises that passed. What the
+        sanitizer reports counts; a test that fails for another reason there does not, since all is slower."""
+        engines = threaded_engines(lab) if sanitize == THREAD else [""]
+        exercises = whole_exercises(examined.outcomes)
+        if not engines or not exercises:
+            return
+        source, build, run = (os.path.join(room, name) for name in ("source", "build", "run"))
+        out, kit_course = os.path.join(build, f"program-{sanitize}"), course_of(sanitize)
+        where = {"uid": uid, "cwd": self.kit, "readable": [self.kit, source], "writable": [build],
+                 "cpu_s": COMPILE_CPU_S}
+        objects = [os.path.join(build, f"{name}-{sanitize}.o") for name in names]
+        for name, made in zip(names, objects):
+            self.sandbox.run([os.path.join(kit_course, "compile-object"), lab.name, made, "-pipe", "-w",
+                              os.path.join(source, name)], COMPILE_WALL_S, **where)
+        linked = self.sandbox.run(["sh", "-c", LINK_SANITIZED, "link", out, lab.name,
+                                   os.path.join(kit_course, "compile"), f"labs/{lab.name}/tests-{sanitize}.o", *objects],
+                                  COMPILE_WALL_S, **where)
+        program = os.path.join(room, f"program-{sanitize}")
+        if linked.status != 0 or not take_program(out, program):
+            return
+        command = [os.path.join(self.kit, "build", "course", "proctor"), "--untraced", "--list-from",
+                   os.path.join(self.kit, "labs", lab.name, "list"), *(["--uid", str(uid)] if uid is not None else [])]
+        seen = []
+        for exercise, engine in itertools.product(exercises, engines):
+            options = ["--exercise", str(exercise), *(["--engine", engine] if engine else [])]
+            ended = self.sandbox.run([*command, *options, program], self.limit_s / len(exercises),
+                                     readable=[self.kit, program], writable=[run], environment={"TMPDIR": run},
+                                     reserves_much=True)
+            seen += programs.read_tap(ended.stdout)
+        reported = find_reports(names, seen)
+        unsaid = self.unsaid.setdefault((lab.name, sanitize), set(reported))
+        take_reports(examined.outcomes, {name: report for name, report in reported.items() if name not in unsaid})
+
     def _run_exercises(self, lab, command, program, run, examined):
         """Returns {name: outcome}, and {exercise: its limit in s} where the time was used up. Each exercise
         has its share of the time and what earlier ones left of theirs, so that tests which hang take the
@@ -283,6 +349,44 @@ class Examiner:
                 words = ended.stderr.strip()[:300] or f"the proctor ended with status {ended.status}"
                 examined.trouble = Finding("proctor_failed", {"why": words})
         return seen, late
+
+
+def whole_exercises(outcomes):
+    """The numbers of the exercises of which nothing failed."""
+    numbers = {o.exercise for o in outcomes if o.status == "passed"}
+    return sorted(numbers - {o.exercise for o in outcomes if o.status not in ("passed", "skipped")})
+
+
+def threaded_engines(lab):
+    """The engines that start threads, as the reference has them."""
+    texts = lab.solution().values() if lab.threads else []
+    return [name for text in texts if "#include <pthread.h>" in text for name in labs.engine_names(text)]
+
+
+def find_reports(names, outcomes):
+    """{test: Finding} where a sanitizer reports something, or where the program ended without a word: a
+    submission can close what the report is written to."""
+    found = {}
+    for outcome in outcomes:
+        report = read_report(names, outcome.output) or outcome.found("ended", "crashed")
+        if outcome.status == "failed" and (report or not outcome.findings):
+            found[outcome.name] = report or Finding("nothing_said")
+            if report and report["file"]:
+                report.values["file"] = os.path.basename(report["file"])
+    return found
+
+
+def take_reports(outcomes, reported):
+    """A mistake in what all exercises share shows in each test, and should not cost the whole lab. So each
+    mistake costs the tests of one exercise: of the first in which it shows."""
+    costs = {}  # {mistake: exercise}
+    for outcome in sorted(outcomes, key=lambda o: o.exercise):
+        if outcome.name in reported:
+            costs.setdefault(repr(reported[outcome.name]), outcome.exercise)
+    for outcome in outcomes:
+        report = reported.get(outcome.name)
+        if outcome.status == "passed" and report and costs[repr(report)] == outcome.exercise:
+            outcome.status, outcome.findings = "failed", [report]
 
 
 def compiler_finding(ended, words):

@@ -106,6 +106,14 @@ class Sandbox:
             refusal = refusal or ended.stderr.strip() or f"status {ended.status}"
         raise OSError(f"cannot start a command here: {refusal}")
 
+    @property
+    def why_no_sanitizers(self):
+        """Why no program of a sanitizer's may run here; "" when it may. Nobody watches its system calls, and it
+        reserves more memory than rlimits could allow."""
+        if not self.is_root or not self.flags & CLONE_NEWNS or not self.flags & CLONE_NEWPID:
+            return "that needs root and namespaces"
+        return "" if {"memory", "pids"} <= self.groups.keys() else "no control group may be used"
+
     def _probe_groups(self):
         with contextlib.ExitStack() as stack:
             group = stack.enter_context(ControlGroup(f"iolab-probe-{os.getpid()}"))
@@ -130,16 +138,21 @@ class Sandbox:
              f"memory: rlimits only ({DATA_BYTES // MIB} MiB a process), no control group may be used"),
             ("pids" in self.groups, f"number of processes: {PROCESSES} by control group, and a new one "
              "ends the test", "number of processes: no control group may be used; a new one ends the test"),
+            (not self.why_no_sanitizers,
+             "sanitizers: what passes runs again under AddressSanitizer and UBSan, and where a lab has threads "
+             "under ThreadSanitizer",
+             f"sanitizers: NOT run ({self.why_no_sanitizers})"),
         ]
         return [yes if condition else no for condition, yes, no in yes_no]
 
     def run(self, command, wall_s, uid=None, cwd="/", readable=(), writable=(), environment=None,
-            cpu_s=None):
-        """Runs the command until it ends, or ends it after `wall_s`. Returns Ended; raises Ungraded."""
+            cpu_s=None, reserves_much=False):
+        """Runs the command until it ends, or ends it after `wall_s`. `reserves_much`: it maps terabytes that it
+        does not use, so only the control group limits its memory. Returns Ended; raises Ungraded."""
         self.count += 1
         spec = {"flags": self.flags, "root": self.root, "hidden": self.hidden, "uid": uid, "cwd": cwd,
                 "readable": list(readable), "writable": list(writable), "command": list(command),
-                "cpu_s": cpu_s, "environment": {"PATH": os.environ.get("PATH", os.defpath),
+                "cpu_s": cpu_s, "reserves_much": reserves_much, "environment": {"PATH": os.environ.get("PATH", os.defpath),
                                                 "LANG": "C.UTF-8", "HOME": cwd, **(environment or {})}}
         with ControlGroup(f"iolab-{os.getpid()}-{self.count}", self.groups) as group:
             spec["groups"] = list(group.folders.values())

@@ -2,17 +2,12 @@
 """A failed test, put in order for the learner: what was expected, what was seen, what led there, and
 what needs knowing to understand it."""
 import os
-import re
 from dataclasses import dataclass, field
 
 from labs import ROOT
 from learning.working_copy import shown
 from proctor.findings import Finding, event_line, sentence
-
-# A sanitizer's report, which is another program's text.
-SUMMARY = re.compile(r"(?:==\d+==)?(?:ERROR|WARNING): (\w+Sanitizer): (.*)")
-UNDEFINED = re.compile(r"(\S+\.c):(\d+)(?::\d+)?: runtime error: (.*)")
-FRAME = re.compile(r"#\d+ (?:0x[0-9a-f]+ in )?(\w+) (\S+\.c):(\d+)")
+from proctor.sanitizers import read_report
 
 # What a finding means to someone who meets it for the first time.
 HANG_MEANINGS = {
@@ -96,28 +91,10 @@ def locate(lab, name, line):
     return f"{name}:{line}"
 
 
-def sanitizer_finding(lab, lines):
-    """What matters in a sanitizer's long report, with the place in the learner's file; or None."""
-    for number, line in enumerate(lines):
-        undefined, summary = UNDEFINED.search(line), SUMMARY.search(line)
-        if undefined:
-            return Finding("sanitizer", {"tool": "UBSan", "what": undefined[3], "function": "",
-                                         "file": undefined[1], "line": undefined[2]})
-        if summary:
-            values = {"tool": summary[1], "function": "",
-                      "what": re.sub(r" on (unknown )?address.*| \(p(c|id=).*|: 0x.*", "", summary[2])}
-            for frame in map(FRAME.search, lines[number:]):
-                if frame and os.path.basename(frame[2]) in lab.files:
-                    values |= {"function": frame[1], "file": frame[2], "line": frame[3]}
-                    break
-            return Finding("sanitizer", values)
-    return None
-
-
 def read(lab, outcome):
     """The account of one failed test."""
     told = Account(events=[event_line(event) for event in outcome.events], events_cut=outcome.events_cut)
-    sanitizer = sanitizer_finding(lab, outcome.output)
+    sanitizer = read_report(lab.files, outcome.output)
     if sanitizer:
         told.findings = [sanitizer]
     else:

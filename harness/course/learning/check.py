@@ -15,10 +15,10 @@ from learning.terminal import count, paint, say, say_next, say_wrapped
 from learning.working_copy import shown
 from proctor import programs
 from proctor.findings import sentence
+from proctor.sanitizers import ADDRESS, THREAD
 from readings import whole_file
 
 REPORT_S = 0.5  # a test's report is written at once
-SANITIZERS = "address,undefined"
 COMPILE_ERROR = re.compile(r"^(\S+?:\d+)(?::\d+)?: (?:fatal )?error: ", re.M)
 PRINTED_SHOWN = 8
 REASONS_SHOWN = 6
@@ -34,7 +34,7 @@ def lab_word(lab):
 
 
 def program_path(lab, sanitize=""):
-    kind = {"": "", SANITIZERS: "-sanitized"}.get(sanitize, f"-sanitized-{sanitize}")
+    kind = {"": "", ADDRESS: "-sanitized"}.get(sanitize, f"-sanitized-{sanitize}")
     return os.path.join(labs.WORK, ".build", lab.name, "tests" + kind)
 
 
@@ -42,14 +42,14 @@ def build(lab, sanitize=""):
     """Returns (the test program, the compiler's words)."""
     for tool in ("gcc", "make"):
         if not shutil.which(tool):
-            raise CourseError(f"there is no {tool} here; harness/setup.sh installs what is missing")
+            raise CourseError(f"there is no {tool} here; harness/setup.sh learn installs what is missing")
     if not os.path.exists(os.path.join(programs.build_folder(sanitize=sanitize), "course", "tests.a")):
         say(paint("(Building the tests' library first. This happens once.)", "dim"))
     try:
         programs.prepare(sanitize=sanitize)
     except CourseError as error:
         raise CourseError(f"{error}\nThe course itself does not build. Is something missing? "
-                          "harness/setup.sh tells") from error
+                          "harness/setup.sh learn tells") from error
     program = program_path(lab, sanitize)
     os.makedirs(os.path.dirname(program), exist_ok=True)
     sources = [shown(lab.work(name)) for name in lab.files]
@@ -72,11 +72,11 @@ def run_sanitized(lab, tested, exercise, test):
         say()
         threaded = []
     with children.pool(1 + len(threaded)) as pool:
-        runs = [pool.submit(run_under, lab, SANITIZERS, exercise, test)]
-        runs += [pool.submit(run_under, lab, "thread", exercise, test, engine) for engine in threaded]
+        runs = [pool.submit(run_under, lab, ADDRESS, exercise, test)]
+        runs += [pool.submit(run_under, lab, THREAD, exercise, test, engine) for engine in threaded]
         done = [run.result() for run in runs]
     verdict, program = next((run for run in done if run[0].failed), done[-1])
-    if "thread" not in os.path.basename(program):
+    if THREAD not in os.path.basename(program):
         return verdict, program, "AddressSanitizer and UBSan"
     return verdict, program, "ThreadSanitizer" if verdict.failed else "AddressSanitizer, UBSan and ThreadSanitizer"
 
@@ -279,6 +279,13 @@ def places_of(lab, exercise):
         shown(lab.work(lab.files[0])) if len(lab.files) == 1 else "your files")
 
 
+def say_passed_before(failure, passed_before):
+    if failure.exercise in passed_before:
+        say()
+        say_wrapped(f"Exercise {failure.exercise} passed at an earlier check, so look at what you have changed since. "
+                    "That may belong to another exercise: all of them share the engine.")
+
+
 def say_next_after_failure(lab, failure, program):
     progress = Progress()
     word = lab_word(lab)
@@ -364,6 +371,7 @@ def check(lab, exercise=0, test=""):
             say(f"{paint('FAILED', 'red')}  {failure.name}, when run again under {tools}")
             say()
     complete = not failure and not exercise and not test
+    passed_before = Progress().exercises("passed", lab)
     note_results(lab, whole, failure, complete)
     if failure:
         others = sum(o.exercise == failure.exercise for o in verdict.failed) - 1
@@ -373,6 +381,7 @@ def check(lab, exercise=0, test=""):
             say_hung(hung, failure, verdict.cut_short)
         elif others:
             say_others(lab, failure, [o for o in verdict.failed if o.exercise == failure.exercise])
+        say_passed_before(failure, passed_before)
         say_next_after_failure(lab, failure, program)
         return False
     say(paint(f"Everything passes, also under {tools}.", "green"))

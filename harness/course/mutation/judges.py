@@ -9,10 +9,10 @@ import time
 import labs
 from labs import ROOT, CourseError
 from proctor import programs
+from proctor.sanitizers import ADDRESS, THREAD
 
 from .running import Runner
 
-SANITIZERS = "address,undefined"
 COMPILE_LIMIT_S = 120
 # The reference's time, times this, and some more for a machine that is busy elsewhere.
 LIMIT_FACTOR, LIMIT_MORE_S = 10, 60
@@ -95,7 +95,7 @@ class Judge:
         is changed: what killed its other mutants is tried first."""
         folder = folder or os.path.join(self.scratch, "reference")
         for build in self.builds:
-            if build == "thread" and not any(map(self.has_threads, sources or self.files)):
+            if build == THREAD and not any(map(self.has_threads, sources or self.files)):
                 continue
             objects = []
             for file in self.files:
@@ -161,7 +161,7 @@ class LabJudge(Judge):
     NO_VERDICT = (2, programs.TRACING_REFUSED)
 
     def __init__(self, lab, scratch):
-        super().__init__(lab.name, lab.files, ["", SANITIZERS] + (["thread"] if lab.threads else []), scratch)
+        super().__init__(lab.name, lab.files, ["", ADDRESS] + ([THREAD] if lab.threads else []), scratch)
         self.lab = lab
 
     def prepare_build(self, build):
@@ -204,9 +204,9 @@ class ConformanceJudge(Judge):
     def __init__(self, name, scratch):
         folder = os.path.join(labs.LABS, name)
         files = sorted(f for f in os.listdir(folder) if re.fullmatch(r"engine.*\.c", f))
-        super().__init__(name, files, ["", SANITIZERS, "thread"], scratch)
+        super().__init__(name, files, ["", ADDRESS, THREAD], scratch)
         if not any(map(self.has_threads, files)):
-            self.builds.remove("thread")
+            self.builds.remove(THREAD)
         self.engines = sum(map(self.engines_in, files), [])
 
     def prepare_build(self, build):

@@ -148,6 +148,10 @@ void close_engine(struct subject *s)
 	s->ops->close(s->engine);
 	munmap(s->arena, s->arena_len_bytes);
 	free(s->op);
+	/* What is still pointed to is not lost to LeakSanitizer. */
+	s->engine = NULL;
+	s->arena = NULL;
+	s->op = NULL;
 }
 
 static enum io_fd_kind fd_kind_of(enum flavour flavour)
