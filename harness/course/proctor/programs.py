@@ -10,8 +10,8 @@ import subprocess
 import tempfile
 from dataclasses import dataclass, field
 
+from labs import ROOT, CourseError  # first: it says where children and readings lie
 import children
-from labs import ROOT, CourseError
 from proctor.findings import Finding
 from readings import whole_file
 
