@@ -85,15 +85,8 @@ static inline struct reason_value reason_string(const char *name, const char *st
 /* The reason "no_memory" for `what`, a noun. Returns -ENOMEM. */
 int reason_no_memory(struct reason *why, const char *what);
 
-/* What the macros call. The list ends with a value that has no name. Returns -|error|. */
-#define REASON_LIST(...)                                                                           \
-	(const struct reason_value[])                                                              \
-	{                                                                                          \
-		__VA_ARGS__ __VA_OPT__(, )                                                         \
-		{                                                                                  \
-			.name = NULL                                                               \
-		}                                                                                  \
-	}
+/* What the macros call. A value without a name ends the list. Returns -|error|. */
+#define REASON_LIST(...) ((const struct reason_value[REASON_VALUES_MAX + 1]) { __VA_ARGS__ })
 int reason_store(struct reason *why, int error, const char *id, const char *text,
 		 const struct reason_value *values);
 
