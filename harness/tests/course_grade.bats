@@ -445,6 +445,27 @@ OWN_CALLS='struct sockaddr_in at = { .sin_family = AF_INET }; socklen_t length =
 	assert_success
 }
 
+@test "what a sanitizer reports costs one exercise, and only where it had passed" {
+	run env PYTHONPATH="$ROOT/harness/course" "$SYSTEM_PYTHON" -B - <<-'EOF'
+		import labs
+		from grading.examine import find_reports, take_reports, whole_exercises
+		from proctor.findings import Finding
+		from proctor.programs import Outcome
+		race = ["WARNING: ThreadSanitizer: data race (pid=7)", "  #0 work /var/tmp/x/engine.c:9 (tests+0x1)"]
+		plain = [Outcome("a", 1, "passed"), Outcome("b", 2, "passed"), Outcome("c", 2, "passed"),
+		         Outcome("d", 3, "failed"), Outcome("e", 3, "passed"), Outcome("f", 4, "skipped")]
+		assert whole_exercises(plain) == [1, 2]
+		late = Outcome("a", 1, "failed", [Finding("hung", {"limit_s": 4})])  # it is slower there
+		seen = [late, Outcome("b", 2, "failed", output=race), Outcome("c", 2, "passed"),
+		        Outcome("e", 3, "failed", output=race)]
+		reports = find_reports(["engine.c"], seen)
+		assert list(reports) == ["b", "e"] and reports["b"]["file"] == "engine.c", reports
+		take_reports(plain, reports)
+		assert [o.status for o in plain] == ["passed", "failed", "passed", "failed", "passed", "skipped"]
+	EOF
+	assert_success
+}
+
 @test "a program that nobody watches cannot leave a key behind" {
 	[ "$(id -u)" = 0 ] || skip "only as another user"
 	when_receiving keeps_key 'if (syscall(SYS_add_key, "user", "iolab", "x", 1ul, -4) < 0) { perror("add_key"); _exit(1); }'
