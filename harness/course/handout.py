@@ -191,7 +191,8 @@ def make(out, with_answers):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out", metavar="OUT", nargs="?", default=os.path.join("build", "handout"))
+    parser.add_argument("out", metavar="OUT", nargs="?", default=os.path.join("build", "handout"),
+                        help="the folder to make (default: %(default)s)")
     parser.add_argument("--no-answers", action="store_true",
                         help="leave out the answers to the questions, which `make answer` shows")
     o = parser.parse_args()

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""mutate.py LAB: does a test fail for each change of the reference that is made by rule?
+"""mutate.py LAB: changes the reference by rule. Does a test fail for each change?
 
-Takes the engines of a lab, or those in a folder of labs/ that has no lab yet; the conformance suite judges
-these. Prints what survives, and counts by rule. A whole run writes its table to docs/mutation.md.
+Takes the engines of a lab. A folder of labs/ without a lab works too: there the conformance suite judges.
+Prints what survives, and counts by rule. A whole run writes its table to docs/mutation.md.
 
-Exit status: 0 when at least 95 % of what is not equivalent is killed, 1 when less or when something is
-wrong, 130 after Ctrl-C, which keeps and prints what is known so far.
+Exit status: 0 when the tests kill at least 95 % of the mutants that are not equivalent, 1 when less or when
+something is wrong, 130 after Ctrl-C, which prints what is known so far.
 """
 import argparse
 import datetime
@@ -95,14 +95,14 @@ class Mutation:
 def read_options():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("lab", nargs="?", help="as in 04, or a folder of labs/")
-    parser.add_argument("--check-page", action="store_true", help="only ask whether docs/mutation.md is of the "
-                        "engines and rules as they are")
+    parser.add_argument("lab", nargs="?", help="a lab, as in 04, or a folder of labs/")
+    parser.add_argument("--check-page", action="store_true", help="only check that docs/mutation.md counts the "
+                        "changes that are made today")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="mutants at once (default: CPUs)")
     parser.add_argument("--rule", help="only the changes of this rule")
     parser.add_argument("--function", help="only the changes in this function")
-    parser.add_argument("--sample", type=int, metavar="N", help="only N changes, chosen by chance")
-    parser.add_argument("--seed", type=int, default=1, help="of that choice (default 1)")
+    parser.add_argument("--sample", type=int, metavar="N", help="only N changes, chosen at random")
+    parser.add_argument("--seed", type=int, default=1, help="seed of that choice (default 1)")
     return parser.parse_args()
 
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """new_lab.py NN_word: lays out an empty lab, labs/NN_word/, from the files of new_lab/.
 
-It builds, its solution passes and its starter fails, so that there is something to change from the
-first minute on. What has to be written is marked TODO; `make check-course LAB=NN` lists the rest.
+It builds, its solution passes and its starter fails, so there is something that works from the first
+minute on. TODO marks what you have to write; `make check-course LAB=NN` lists the rest.
 """
 import argparse
 import glob
@@ -57,7 +57,7 @@ def make(name):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", metavar="NN_word", nargs="?", default="", help="as in 10_splice")
+    parser.add_argument("name", metavar="NN_word", nargs="?", default="", help="number and word, as in 10_splice")
     name = parser.parse_args().name
     try:
         if not name:

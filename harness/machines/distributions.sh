@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Runs the README's two lines in Debian's releases, each in a chroot that debootstrap makes, and compiles
-# all with the newest gcc and clang there, warnings being errors. As root.
+# Runs the README's two commands in Debian's releases, each in a chroot that debootstrap makes. Compiles
+# all with the newest gcc and clang there, with warnings as errors. Needs root.
 #
 #   harness/machines/distributions.sh [RELEASE...]     by default bookworm, trixie and unstable
 #

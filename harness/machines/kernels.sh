@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Boots kernels of Debian in qemu by software emulation, over this machine's own files, which stay as they
-# are, and tries iolab there: doctor, list, matrix, a short comparison and the conformance of each engine.
+# Boots Debian's kernels in qemu by software emulation and tries iolab there: doctor, list, matrix, a short
+# comparison and the conformance of each engine. The emulated machine sees this machine's files; what it
+# changes is thrown away.
 #
 #   harness/machines/kernels.sh [KERNEL...]     of 5.10, 6.1, 6.12 and newest; by default the last three
 #

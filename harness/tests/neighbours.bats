@@ -1005,5 +1005,5 @@ run["config"]["seed"] = 77'
 	assert_success
 	grep -q "the highest median is <b>blocking</b>" results/report.html
 	grep -q "(imported)" results/report.html
-	grep -q "not in turns with them, hence without ratios" results/report.html
+	grep -q "not in turns with them, so they have no ratios" results/report.html
 }

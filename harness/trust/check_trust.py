@@ -476,10 +476,12 @@ def write(path, document):
 def main():
     names = [name for name, _ in checks(None, 0)]
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--iolab", default="build/trust/iolab", help="default: %(default)s")
+    parser.add_argument("--iolab", default="build/trust/iolab",
+                        help="the program with the engine trust (default: %(default)s)")
     parser.add_argument("--trials", type=int, default=FEWEST_TRIALS,
-                        help="comparisons (default: %(default)s, fewer give no verdict)")
-    parser.add_argument("--out", default="results/trust.json", help="default: %(default)s")
+                        help="comparisons of equal engines (default: %(default)s; fewer give no verdict)")
+    parser.add_argument("--out", default="results/trust.json",
+                        help="file for the result (default: %(default)s)")
     parser.add_argument("--only", nargs="*", choices=names, help="run only these checks")
     options = parser.parse_args()
 

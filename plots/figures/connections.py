@@ -57,6 +57,6 @@ FIGURE = StudyFigure(
         "putting io_uring in the place of another interface does not alone make a program faster (frevib "
         "has 1.6 × the requests of epoll at 1000 clients, and as many at one)",
         f"reproduced when, at {MANY} connections and with each size, plain io_uring lies within a factor of "
-        f"{verdicts.CLOSE} of epoll, interval and all: in requests a second, or in the server's CPU time for "
+        f"{verdicts.CLOSE} of epoll, with its whole interval: in requests a second, or in the server's CPU time for "
         "one where the client is the limit. Multishot receives and buffer rings are not tried",
         statements))

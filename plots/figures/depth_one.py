@@ -36,5 +36,5 @@ FIGURE = StudyFigure(
         "Ren and Trivedi, Performance Characterization of Modern Storage Stacks, CHEOPS 2023, abstract",
         "at low load all interfaces perform competitively with each other",
         f"reproduced when the throughput of libaio and of io_uring lies within a factor of {verdicts.CLOSE} "
-        "of a blocking pread's, interval and all (a limit of ours: the source has no number)",
+        "of a blocking pread's, with its whole interval (a limit of ours: the source has no number)",
         statements))

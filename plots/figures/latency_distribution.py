@@ -179,5 +179,5 @@ FIGURE = PanelFigure(
         "latency, in the middle of its distribution and at p99",
         "reproduced when, with one operation on a file in flight, with O_DIRECT since the source is about "
         f"devices, median and p99 of libaio and of io_uring are within a factor of {verdicts.CLOSE} of "
-        "blocking's, interval and all (a limit of ours: the source has no number for close)",
+        "blocking's, with its whole interval (a limit of ours: the source has no number for close)",
         statements))

@@ -111,7 +111,7 @@ def method(summary):
                ("idle host", idle_words(summary)),
                ("steal", steal_words(summary)),
                *([("imported", f"{listed(imported)}: runs of another program, made before or after these "
-                   "rounds and not in turns with them, hence without ratios")] if imported else [])]),
+                   "rounds and not in turns with them, so they have no ratios")] if imported else [])]),
         Section("How to read the numbers", [
             Bullets([text.format(baseline=summary.baseline, x=swept) for text in READING])]),
         Section("How to read the figures", [

@@ -39,8 +39,8 @@ def section(summary, titles, documents):
     if swept or against:
         blocks.append(Paragraph(" ".join([*swept, against]).strip()))
     if documents:
-        blocks.append(Paragraph(f"{len(documents)} figures more show what others found with such "
-                                "interfaces, tried on this machine, and how it comes about."))
+        blocks.append(Paragraph(f"{len(documents)} more figures try on this machine what others found with "
+                                "such interfaces, and show how it comes about."))
     return Section("Question", blocks + [
         FillIn("Your question.", "Which of these numbers do you need, and what will you decide by "
                "them?"),
