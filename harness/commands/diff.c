@@ -20,6 +20,7 @@
 #include "summary/environment_diff.h"
 #include "summary/place.h"
 #include "summary/summary.h"
+#include "workloads/panel.h"
 
 #define METHOD "ratio of geometric means, Welch's t on the logarithms of unpaired rounds"
 
@@ -128,7 +129,7 @@ static json_t *place_json(const json_t *configuration)
 {
 	json_t *place = required(json_object());
 	put_string(place, "engine", string_at(configuration, "engine.label"));
-	put_string(place, "panel", string_at(configuration, "workload.panel"));
+	put_shared(place, "panel", at_path(configuration, "workload.panel"));
 	put_string(place, "x_name", string_at(configuration, "config.x_name"));
 	put_shared(place, "x", at_path(configuration, "config.x"));
 	return place;
@@ -205,13 +206,19 @@ static json_t *document_json(const struct diff_options *o, json_t *summaries[2],
 
 #define COLUMN_WIDTH 19
 
-/* Has any configuration of this panel a ratio of it? */
-static bool has_diff_column(const json_t *list, const char *panel, const struct metric *m)
+/* Do two entries of the document belong in one block of the table? */
+static bool same_block(const json_t *a, const json_t *b)
+{
+	return panels_same(json_object_get(a, "panel"), json_object_get(b, "panel"));
+}
+
+/* Has any configuration of the panel `of` a ratio of it? */
+static bool has_diff_column(const json_t *list, const json_t *of, const struct metric *m)
 {
 	size_t i;
 	const json_t *entry;
 	json_array_foreach (list, i, entry)
-		if (m->ratio && strcmp(string_at(entry, "panel"), panel) == 0 &&
+		if (m->ratio && same_block(entry, of) &&
 		    json_is_object(json_object_get(json_object_get(entry, "ratio"), m->name)))
 			return true;
 	return false;
@@ -281,7 +288,7 @@ static void print_entry(FILE *out, const json_t *list, const json_t *entry)
 		fprintf(out, "  %6s", "?");
 	fprintf(out, "  %-24s", string_at(entry, "engine"));
 	for_each_metric (m)
-		if (ok && has_diff_column(list, string_at(entry, "panel"), m))
+		if (ok && has_diff_column(list, entry, m))
 			print_diff_ratio(out,
 					 json_object_get(json_object_get(entry, "ratio"), m->name),
 					 &spaces);
@@ -297,10 +304,10 @@ static void print_entry(FILE *out, const json_t *list, const json_t *entry)
 static void print_diff_heads(FILE *out, const json_t *list, const json_t *first)
 {
 	int spaces = 0;
-	fprintf(out, "\n%s\n  %6s  %-24s", string_at(first, "panel"), string_at(first, "x_name"),
-		"B / A");
+	fprintf(out, "\n%s\n  %6s  %-24s", string_at(first, "panel.text"),
+		string_at(first, "x_name"), "B / A");
 	for_each_metric (m)
-		if (has_diff_column(list, string_at(first, "panel"), m))
+		if (has_diff_column(list, first, m))
 			print_cell(out, m->words, &spaces);
 	fputc('\n', out);
 }
@@ -313,7 +320,7 @@ static void print_configurations(FILE *out, const json_t *list)
 	json_array_foreach (list, i, first) {
 		bool begun = false;
 		json_array_foreach (list, j, entry) {
-			if (strcmp(string_at(entry, "panel"), string_at(first, "panel")) != 0)
+			if (!same_block(entry, first))
 				continue;
 			if (j < i) /* its block has been printed */
 				break;
@@ -336,7 +343,7 @@ static void print_only(FILE *out, const char *side, const json_t *list)
 		bool begun = false;
 		json_array_foreach (list, j, other) {
 			bool together =
-				strcmp(string_at(first, "panel"), string_at(other, "panel")) == 0 &&
+				same_block(first, other) &&
 				strcmp(string_at(first, "engine"), string_at(other, "engine")) == 0;
 			if (together && j < i)
 				break;
@@ -344,7 +351,7 @@ static void print_only(FILE *out, const char *side, const json_t *list)
 				continue;
 			if (!begun)
 				fprintf(out, "  %s on %s, %s", string_at(first, "engine"),
-					string_at(first, "panel"), string_at(first, "x_name"));
+					string_at(first, "panel.text"), string_at(first, "x_name"));
 			if (json_is_number(json_object_get(other, "x")))
 				fprintf(out, "%s %.0f", begun ? "," : "", number_at(other, "x"));
 			else

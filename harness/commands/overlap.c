@@ -302,8 +302,8 @@ static void print_document(const json_t *document)
 	const json_t *engine, *point;
 	printf("%s, %.0f rounds; C: computing alone, I: I/O alone, T: both, for an operation\n\n"
 	       "%-24s %10s %8s %8s %12s  %-16s %s\n",
-	       string_at(document, "workload.panel"), number_at(document, "rounds"), "engine", "I",
-	       "C/I", "T/I", "efficiency", "interval", "T - (C + I)");
+	       string_at(document, "workload.panel.text"), number_at(document, "rounds"), "engine",
+	       "I", "C/I", "T/I", "efficiency", "interval", "T - (C + I)");
 	json_array_foreach (json_object_get(document, "engines"), e, engine) {
 		if (!status_is(engine, "ok")) {
 			printf("%-24s ", string_at(engine, "engine.label"));

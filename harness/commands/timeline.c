@@ -198,8 +198,8 @@ static void print_lanes(const json_t *document)
 	size_t i;
 	const json_t *lane;
 	printf("%s, %.0f rounds; medians (speed: means)\n\n%-24s %10s %9s %10s %10s %10s %12s\n",
-	       string_at(document, "panel"), number_at(document, "rounds"), "engine", "op", "speed",
-	       "held", "working", "blocked", "switches/op");
+	       string_at(document, "panel.text"), number_at(document, "rounds"), "engine", "op",
+	       "speed", "held", "working", "blocked", "switches/op");
 	json_array_foreach (json_object_get(document, "lanes"), i, lane) {
 		const json_t *run = json_object_get(lane, "run");
 		printf("%-24s ", string_at(lane, "engine.label"));
@@ -328,7 +328,7 @@ static json_t *document_json(const struct timeline_options *options, const struc
 	json_t *document =
 		engine_series_document(series, json_incref(json_object_get(first, "env")));
 	put_int(document, "length_ns", strtoll(options->length_us, NULL, 10) * 1000);
-	put_string(document, "panel", first ? string_at(first, "workload.panel") : "");
+	put_shared(document, "panel", first ? at_path(first, "workload.panel") : NULL);
 	put_new(document, "lanes", list);
 	return document;
 }

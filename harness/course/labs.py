@@ -34,7 +34,8 @@ PREDICTIONS = {
 
 def _prediction(value, place):
     shape.record({"ask": shape.text, "kind": shape.one_of(*PREDICTIONS), "metric": shape.text,
-                  "at": shape.maybe(shape.count), "panel": shape.maybe(shape.text)})(value, place)
+                  "at": shape.maybe(shape.count), "panel": shape.maybe(shape.text),
+                  "values": shape.maybe(shape.map_of(shape.anything))})(value, place)
     PREDICTIONS[value["kind"]](value, place)
 
 

@@ -22,12 +22,18 @@ struct column {
 
 /* First: which run it is, and what it measured. */
 static const struct column work[] = {
-	{ "time_utc", "time_utc" },    { "status", "status" },
-	{ "reason", "reason" },	       { "reason_id", "reason.id" },
-	{ "engine", "engine.label" },  { "workload", "workload.name" },
-	{ "panel", "workload.panel" }, { "operation", "workload.op" },
-	{ "x_name", "config.x_name" }, { "x", "config.x" },
-	{ "round", "config.round" },   { "position", "config.position" },
+	{ "time_utc", "time_utc" },
+	{ "status", "status" },
+	{ "reason", "reason" },
+	{ "reason_id", "reason.id" },
+	{ "engine", "engine.label" },
+	{ "workload", "workload.name" },
+	{ "panel", "workload.panel.text" },
+	{ "operation", "workload.op" },
+	{ "x_name", "config.x_name" },
+	{ "x", "config.x" },
+	{ "round", "config.round" },
+	{ "position", "config.position" },
 };
 
 /* After the workloads' own parameters: how it was run. */

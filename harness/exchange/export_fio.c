@@ -318,7 +318,7 @@ static void set_directions(json_t *job, const json_t *run)
 
 static json_t *job_json(const json_t *run, unsigned number)
 {
-	const char *panel = string_at(run, "workload.panel");
+	const char *panel = string_at(run, "workload.panel.text");
 	char place[64];
 	json_t *name = json_sprintf("%s, %s, %s, round %.0f", string_at(run, "engine.label"), panel,
 				    x_words(run, place), number_at(run, "config.round"));

@@ -24,9 +24,7 @@ static bool measures(const json_t *run, const json_t *configuration)
 	       !json_is_true(at_path(run, "config.count_syscalls")) &&
 	       strcmp(string_at(run, "engine.label"), string_at(configuration, "engine.label")) ==
 		       0 &&
-	       strcmp(string_at(run, "workload.panel"),
-		      string_at(configuration, "workload.panel")) == 0 &&
-	       json_equal(at_path(run, "config.x"), at_path(configuration, "config.x"));
+	       same_place(run, configuration);
 }
 
 /* CPU seconds for as many operations; null where a run does not know its own. */
@@ -42,7 +40,7 @@ static json_t *hyperfine_command(const json_t *configuration, bool many_panels)
 	return json_sprintf("%s, %s: 1 million %ss%s%s", string_at(configuration, "engine.label"),
 			    x_words(configuration, place), string_at(configuration, "workload.op"),
 			    many_panels ? ", " : "",
-			    many_panels ? string_at(configuration, "workload.panel") : "");
+			    many_panels ? string_at(configuration, "workload.panel.text") : "");
 }
 
 /* NULL when no run of the configuration measured anything. */
@@ -78,7 +76,7 @@ static json_t *result_json(const json_t *runs, const json_t *configuration, bool
 				    strlen(string_at(configuration, "config.x_name")) + 1));
 		result = required(json_object());
 		put_new(result, "command", hyperfine_command(configuration, many_panels));
-		put_string(result, "panel", string_at(configuration, "workload.panel"));
+		put_string(result, "panel", string_at(configuration, "workload.panel.text"));
 		put_real(result, "mean", mean);
 		put_real(result, "stddev", count > 1 ? sqrt(squares / (count - 1)) : NAN);
 		put_real(result, "median", e.median);
@@ -105,9 +103,7 @@ void export_hyperfine(FILE *out, const json_t *runs, const json_t *summary)
 	const json_t *list = json_object_get(summary, "configurations");
 	bool many_panels = false;
 	json_array_foreach (list, i, configuration) {
-		many_panels = many_panels ||
-			      strcmp(string_at(configuration, "workload.panel"),
-				     string_at(json_array_get(list, 0), "workload.panel")) != 0;
+		many_panels = many_panels || !same_panel(configuration, json_array_get(list, 0));
 	}
 	json_array_foreach (list, i, configuration) {
 		json_t *result = result_json(runs, configuration, many_panels);

@@ -20,6 +20,7 @@
 #include "exchange/fio_options.h"
 #include "exchange/fio_workload.h"
 #include "meters/environment.h"
+#include "metrics/documents.h"
 #include "metrics/metric.h"
 #include "printable_text.h"
 #include "run/result.h"

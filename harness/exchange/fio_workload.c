@@ -10,18 +10,18 @@
 #include "base/json_path.h"
 #include "base/json_put.h"
 #include "base/remark.h"
-#include "base/size_text.h"
 #include "exchange/fio_depth.h"
 #include "exchange/fio_options.h"
 #include "exchange/short_name.h"
 #include "printable_text.h"
 #include "run/result.h"
+#include "workloads/panel.h"
 #include "workloads/workload.h"
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 
-/* Longer names of panels are cut: they are titles of figures and names of files. */
-#define PANEL_BYTES_MOST 150
+/* Longer texts of panels are cut: they are titles of figures and names of files. */
+#define PANEL_TEXT_BYTES_MOST 150
 
 /* fio's options that the run has under a name of its own, or that change nothing of the work. */
 static const char known_options[] =
@@ -225,52 +225,27 @@ static int find_work(const struct fio_output *output, const json_t *options, str
 	return 0;
 }
 
-/* Appends ", NAME=VALUE" to the panel: two values of it do not belong in one plot. */
-static void add_to_panel(json_t *workload, const char *name, const char *value)
+/* What the job's options do not say, or its counters deny, is null among the parameters. */
+static void put_unknown(const struct fio_output *output, const struct work *work,
+			const struct workload_settings *file, json_t *workload)
 {
-	put_new(workload, "panel",
-		json_sprintf("%s, %s%s%s", string_at(workload, "panel"), name, *value ? "=" : "",
-			     value));
-}
-
-/* The panel of a job whose pattern or size of blocks is not one that we know; its values are null. */
-static void put_unknown_work(json_t *workload, const struct work *work)
-{
-	char size[SIZE_TEXT_BYTES], mix[32] = "", blocks[100] = "blocks of unknown size";
-	char words[80] = "";
-	const json_t *read_pct = json_object_get(workload, "read_pct");
-	const char *cache = string_at(workload, "cache");
-	if (work->pattern && json_is_number(read_pct))
-		snprintf(mix, sizeof mix, " %.0f%% reads", json_number_value(read_pct));
-	if (work->blocks.words)
-		copy_printable(work->blocks.words, strlen(work->blocks.words), words, sizeof words);
-	if (work->blocks_known && work->blocks.words)
-		snprintf(blocks, sizeof blocks, "blocks %s", words);
-	else if (work->blocks_known)
-		snprintf(blocks, sizeof blocks, "%s", size_brief(work->blocks.bytes, size));
-	double bytes = number_at(workload, "size_bytes");
-	double fsync_every = number_at(workload, "fsync_every");
-	double fdatasync_every = number_at(workload, "fdatasync_every");
-	char sync[48] = "";
-	if (fsync_every > 0)
-		snprintf(sync, sizeof sync, " fsync every %.0f", fsync_every);
-	else if (fdatasync_every > 0)
-		snprintf(sync, sizeof sync, " fdatasync every %.0f", fdatasync_every);
-	put_new(workload, "panel",
-		json_sprintf("file %s%s %s %s%s%s%s",
-			     work->pattern ? string_at(workload, "rw") : "pattern unknown", mix,
-			     blocks,
-			     strcmp(cache, "bypassed") == 0  ? "O_DIRECT"
-			     : strcmp(cache, "dropped") == 0 ? "page cache dropped"
-							     : "page cache",
-			     sync, bytes > 0 ? ", " : "",
-			     bytes > 0 ? size_brief((uint64_t)bytes, size) : ""));
-	if (!work->pattern)
+	if (work->pattern && work->pattern->mix_in_order)
+		put_string(workload, "rw", "rw");
+	if (!work->pattern) {
 		put_null(workload, "rw");
-	if (!work->pattern)
 		put_null(workload, "read_pct");
+	}
 	if (!work->blocks_known || work->blocks.bytes == 0)
 		put_null(workload, "bs_bytes");
+	if (work->blocks_known && work->blocks.words) {
+		char words[80];
+		copy_printable(work->blocks.words, strlen(work->blocks.words), words, sizeof words);
+		put_string(workload, "blocks", words);
+	}
+	if (!file->direct && !output->cache)
+		put_null(workload, "cache");
+	if (file->size_bytes == 0)
+		put_null(workload, "size_bytes");
 }
 
 /* Of what was asked for, nothing is known. */
@@ -282,101 +257,98 @@ static void put_nothing_known(json_t *workload)
 	};
 	for (unsigned i = 0; i < LENGTH(unknown); i++)
 		put_null(workload, unknown[i]);
+	json_object_del(workload, "blocks");
 }
 
 /* Nothing is known but what the counters show. */
-static void put_unknown_workload(const struct fio_counters *counters, struct fio_translation *t)
+static void remark_on_counters(const struct fio_counters *counters, json_t *remarks)
 {
 	const struct fio_direction *sum = &counters->sum;
-	bool reads = counters->read.ops > 0, writes = counters->write.ops > 0;
-	put_nothing_known(t->workload);
-	put_new(t->workload, "panel",
-		json_sprintf("file, workload unknown: %s", reads && writes ? "reads and writes"
-							   : reads	   ? "reads"
-							   : writes	   ? "writes"
-									   : "nothing done"));
 	json_t *values = required(json_object());
 	put_real(values, "mean_bytes", sum->ops > 0 ? sum->bytes / (double)sum->ops : 0);
 	remark_add(
-		t->remarks, "options_unknown", values,
+		remarks, "options_unknown", values,
 		"the file does not say fio's options (fio before 2.3 does not write them): pattern, "
 		"size of blocks, page cache, engine and depth are not known; an operation was of "
 		"{mean_bytes} bytes on average");
 }
 
-/* What the panel of `iolab run` does not know of. */
-static void complete_panel(const struct fio_output *output, const json_t *options,
-			   const struct work *work, struct fio_translation *t)
+/* An option of fio's: two values of it do not belong in one plot. */
+static void add_foreign_option(json_t *panel, const char *name, const char *value)
+{
+	json_t *key = required(json_sprintf("fio_%s", name));
+	json_t *words = required(json_sprintf("%s%s%s", name, *value ? "=" : "", value));
+	panel_add(panel, json_string_value(key), required(json_string(value)),
+		  json_string_value(words));
+	json_decref(key);
+	json_decref(words);
+}
+
+/* The options that have no counterpart in `iolab run`. */
+static void add_foreign_options(json_t *panel, const json_t *options,
+				const struct workload_settings *file)
 {
 	const char *name, *rw = fio_option(options, "rw", "readwrite");
 	const char *size = fio_option(options, "size", NULL);
 	json_t *value;
-	if (work->pattern && work->pattern->mix_in_order) {
-		const char *panel = string_at(t->workload, "panel");
-		put_new(t->workload, "panel",
-			json_sprintf("file rw%s", panel + strlen("file randrw")));
-		put_string(t->workload, "rw", "rw");
-	}
-	if (!t->file.direct && !output->cache) {
-		put_null(t->workload, "cache");
-		add_to_panel(t->workload, "cache as fio found it", "");
-	}
 	if (rw && strchr(rw, ':'))
-		add_to_panel(t->workload, "rw", rw);
-	if (t->file.size_bytes == 0)
-		put_null(t->workload, "size_bytes");
-	if (size && t->file.size_bytes == 0)
-		add_to_panel(t->workload, "size", size);
+		add_foreign_option(panel, "rw", rw);
+	if (size && file->size_bytes == 0)
+		add_foreign_option(panel, "size", size);
 	json_object_foreach ((json_t *)options, name, value) {
 		if (!fio_is_listed(name, known_options) &&
 		    !fio_is_listed(name, fio_driving_options))
-			add_to_panel(t->workload, name, json_string_value(value));
+			add_foreign_option(panel, name, json_string_value(value));
 	}
 }
 
-/* The options are those of one job of a group: the others may have done something else. */
-static void put_one_of_group(json_t *workload)
+/* What it did, as its counters show it. */
+static void add_counted(json_t *panel, const struct fio_counters *counters)
 {
-	const char *panel = string_at(workload, "panel");
-	put_new(workload, "panel",
-		json_sprintf("file, a group of jobs, one of them %s", panel + strlen("file ")));
-	put_nothing_known(workload);
-	json_object_del(workload, "path");
+	bool reads = counters->read.ops > 0, writes = counters->write.ops > 0;
+	const char *counted = reads && writes ? "reads and writes"
+			      : reads	      ? "reads"
+			      : writes	      ? "writes"
+					      : "nothing done";
+	panel_add(panel, "fio_reads", json_boolean(reads), counted);
+	put_bool(json_object_get(panel, "values"), "fio_writes", writes);
 }
 
 /*
  * What is not known may differ from job to job, even where all that is known is the same: such a job
  * is no round of another one.
  */
-static void set_apart(const struct fio_output *output, unsigned index, json_t *workload)
+static void set_apart(json_t *panel, const struct fio_output *output, unsigned index)
 {
 	const json_t *job = json_array_get(json_object_get(output->document, "jobs"), index);
-	put_new(workload, "panel",
-		json_sprintf("%s, job %u '%s' of %s", string_at(workload, "panel"), index,
-			     string_at(job, "jobname"), output->path));
+	json_t *words = required(
+		json_sprintf("job %u '%s' of %s", index, string_at(job, "jobname"), output->path));
+	panel_add(panel, "fio_job", required(json_integer(index)), json_string_value(words));
+	put_string(json_object_get(panel, "values"), "fio_file", output->path);
+	json_decref(words);
 }
 
 /* The jobs that ran beside this one. */
-static void add_company(unsigned beside, struct fio_translation *t)
+static void add_company(json_t *panel, unsigned beside, json_t *remarks)
 {
 	if (beside == 0)
 		return;
 	char words[40];
 	snprintf(words, sizeof words, "beside %u other job%s", beside, beside == 1 ? "" : "s");
-	add_to_panel(t->workload, words, "");
+	panel_add(panel, "fio_jobs_beside", required(json_integer(beside)), words);
 	json_t *values = required(json_object());
 	put_int(values, "jobs", beside);
-	remark_add(t->remarks, "jobs_beside", values,
+	remark_add(remarks, "jobs_beside", values,
 		   "other jobs of the same file ran at the same time ({jobs}): this is a share of "
 		   "what all reached; stonewall sets them apart");
 }
 
-/* The panel's name as it may stand in a title, a file's name and on a terminal. */
-static void shorten_panel(json_t *workload)
+/* The panel's text as it may stand in a title, a file's name and on a terminal. */
+static void shorten_text(json_t *panel)
 {
-	char name[PANEL_BYTES_MOST + 1];
-	short_name(string_at(workload, "panel"), name, sizeof name);
-	put_string(workload, "panel", name);
+	char text[PANEL_TEXT_BYTES_MOST + 1];
+	short_name(string_at(panel, "text"), text, sizeof text);
+	put_string(panel, "text", text);
 }
 
 /* Several jobs of one name, each reported alone. fio can write their sum; we cannot compute it. */
@@ -413,6 +385,31 @@ static int find_config(const json_t *options, const struct fio_depth *depth,
 	return config->workload ? 0 : -EINVAL;
 }
 
+/* The panel of `t`, whose parameters are complete. */
+static json_t *panel_of(const struct fio_output *output, unsigned index, const json_t *options,
+			const struct fio_counters *counters, const struct work *work,
+			const struct fio_depth *depth, const struct fio_translation *t)
+{
+	const json_t *jobs = json_object_get(output->document, "jobs");
+	bool any = json_object_size(options) > 0;
+	json_t *panel = panel_new(t->options.config.workload, t->workload, NULL);
+	if (any)
+		add_foreign_options(panel, options, &t->file);
+	else
+		add_counted(panel, counters);
+	if (any && !depth->jobs_known)
+		panel_add(panel, "fio_group", json_true(), "one of a group of jobs");
+	if (!depth->known)
+		panel_add(panel, "depth", json_null(), "depth unknown");
+	add_company(panel,
+		    fio_option(options, "wait_for", NULL) ? 0 : companions(jobs, index, false),
+		    t->remarks);
+	if (!depth->known || !work->pattern || !work->blocks_known)
+		set_apart(panel, output, index);
+	shorten_text(panel);
+	return panel;
+}
+
 int fio_translate(const struct fio_output *output, unsigned index, const json_t *options,
 		  const struct fio_counters *counters, double longest_s, struct fio_translation *t,
 		  struct reason *why)
@@ -446,24 +443,22 @@ int fio_translate(const struct fio_output *output, unsigned index, const json_t 
 		check_work(options, counters, t->file.read_pct, &work, t->remarks);
 	t->depth_known = depth.known;
 	t->engine = fio_engine_json(options, &depth);
-	t->workload = result_workload(config);
+	t->workload = result_parameters(config);
 	if (!named)
 		json_object_del(t->workload, "path");
-	if (!any)
-		put_unknown_workload(counters, t);
-	else if (!work.pattern || !work.blocks_known || work.blocks.bytes == 0)
-		put_unknown_work(t->workload, &work);
 	if (any)
-		complete_panel(output, options, &work, t);
-	unsigned beside = companions(jobs, index, false);
-	if (any && !depth.jobs_known)
-		put_one_of_group(t->workload);
-	if (!depth.known)
-		add_to_panel(t->workload, "depth unknown", "");
-	add_company(fio_option(options, "wait_for", NULL) ? 0 : beside, t);
-	if (!depth.known || !work.pattern || !work.blocks_known)
-		set_apart(output, index, t->workload);
-	shorten_panel(t->workload);
+		put_unknown(output, &work, &t->file, t->workload);
+	else
+		put_nothing_known(t->workload);
+	if (!any)
+		remark_on_counters(counters, t->remarks);
+	json_t *panel = panel_of(output, index, options, counters, &work, &depth, t);
+	/* The options are those of one job of the group: the others may have done something else. */
+	if (any && !depth.jobs_known) {
+		put_nothing_known(t->workload);
+		json_object_del(t->workload, "path");
+	}
+	put_new(t->workload, "panel", panel);
 	result_set_words(t->workload, config->workload);
 	if (!json_is_number(json_object_get(t->workload, "bs_bytes")))
 		put_null(t->workload, "words");

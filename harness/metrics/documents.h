@@ -12,6 +12,9 @@
 
 #include "reason.h"
 
+/* The schema of a run that is written now; summary/runs_file.h says which are read. */
+#define RUN_SCHEMA "iolab.run.v2"
+
 /*
  * Has `value` the shape `name`, which must exist? Otherwise false with `why`: the path of the first
  * key that has not, and what it should be. A metric that a run may lack need not be there: a folder

@@ -12,6 +12,7 @@
 #include "engines.h"
 #include "run/result.h"
 #include "run/run_options.h"
+#include "workloads/panel.h"
 
 #define LIST_MAX  64
 #define RUNTIME_S "0.2"
@@ -343,7 +344,7 @@ static int refuse_doubles(struct making *m)
 		for (unsigned j = 0; j < i; j++) {
 			const struct planned_run *b = &plan->runs[j];
 			if (a->x != b->x || strcmp(a->engine_label, b->engine_label) != 0 ||
-			    strcmp(a->panel, b->panel) != 0)
+			    !panels_same(a->panel, b->panel))
 				continue;
 			reason_say(m->why,
 				   "'%s' is there twice; name each engine, workload and swept "
@@ -367,8 +368,8 @@ static int check_run(struct making *m, struct planned_run *r)
 	int rc = run_words_read(&r->run, &parsed, m->why);
 	if (rc < 0)
 		return rc;
-	json_t *workload = result_workload(config);
-	r->panel = strdup(string_at(workload, "panel"));
+	json_t *workload = result_workload(&parsed);
+	r->panel = json_incref(json_object_get(workload, "panel"));
 	json_decref(workload);
 	engine_label(config->engine, config->engine_options, r->engine_label,
 		     sizeof r->engine_label);
@@ -377,8 +378,6 @@ static int check_run(struct making *m, struct planned_run *r)
 	r->limit_s = run_limit_s(config);
 	bool calibrated = config->compute_us <= 0 || config->compute_loops_per_us > 0;
 	run_options_free(&parsed);
-	if (!r->panel)
-		return reason_say_errno(m->why, ENOMEM, "a plan of %u runs", plan->count);
 	if (calibrated)
 		return 0;
 	if (!*plan->compute_loops)
@@ -455,7 +454,7 @@ int plan_make(struct plan *plan, const struct plan_choice *choice, struct reason
 void plan_free(struct plan *plan)
 {
 	for (unsigned i = 0; i < plan->count; i++)
-		free(plan->runs[i].panel);
+		json_decref(plan->runs[i].panel);
 	free(plan->runs);
 	for (unsigned i = 0; i < plan->swept_count; i++) {
 		word_list_free(&plan->swept[i]->values);

@@ -4,6 +4,7 @@
 #define IOLAB_PLAN_H
 
 #include <argp.h>
+#include <jansson.h>
 #include <stdbool.h>
 
 #include "base/list_option.h"
@@ -27,7 +28,7 @@ struct planned_run {
 	struct run_words run;
 	char label[96]; /* for the progress bar */
 	char engine_label[240]; /* as results write it */
-	char *panel; /* with `x`: what tells it apart from other runs of this engine */
+	json_t *panel; /* with `x`: what tells it apart from other runs of this engine */
 	unsigned x;
 	uint64_t op_limit; /* 0: it ends by time */
 	double limit_s; /* a run that takes longer is hung */

@@ -13,7 +13,9 @@
 #include "base/statistics.h"
 #include "engines.h"
 #include "meters/environment.h"
+#include "metrics/documents.h"
 #include "metrics/metric.h"
+#include "workloads/panel.h"
 
 /* Slices of the window shorter than this are recorded, and nothing is concluded from them. */
 #define SLICE_JUDGED_S 0.1
@@ -100,45 +102,23 @@ static json_t *run_command(int argc, char **argv)
 	return command;
 }
 
-/* Adds to the panel's name what the workload does not know: in an open loop its own axis is fixed. */
-static void add_loop_to_panel(const struct run_config *c, json_t *workload)
-{
-	char loop[64] = "", stall[48] = "";
-	if (c->rate_per_s)
-		snprintf(loop, sizeof loop, ", open loop, %s %u", c->workload->axis->option,
-			 workload_x(c));
-	if (c->stall_ms > 0)
-		snprintf(stall, sizeof stall, ", stall of %g ms", c->stall_ms);
-	json_object_set_new(
-		workload, "panel",
-		required(json_sprintf("%s%s%s", string_at(workload, "panel"), loop, stall)));
-}
-
-/* Parameters that more than one workload has; the panel names those that are not as usual. */
-static void name_common_parameters(const struct run_config *c, json_t *workload)
-{
-	char compute[40] = "", submit[40] = "", complete[40] = "";
-	if (c->compute_us > 0)
-		snprintf(compute, sizeof compute, ", %g us of compute", c->compute_us);
-	if (c->batch_submit)
-		snprintf(submit, sizeof submit, ", %u submitted together", c->batch_submit);
-	if (c->batch_complete)
-		snprintf(complete, sizeof complete, ", %u reaped together", c->batch_complete);
-	json_object_set_new(
-		workload, "panel",
-		required(json_sprintf("%s%s%s%s%s", string_at(workload, "panel"), compute, submit,
-				      complete, c->verify ? ", verified" : "")));
-}
-
-json_t *result_workload(const struct run_config *c)
+json_t *result_parameters(const struct run_config *c)
 {
 	json_t *workload = required(json_object());
 	put_string(workload, "name", c->workload->name);
 	put_string(workload, "op", c->workload->op_name);
-	c->workload->parameters(c, workload);
+	if (c->workload->parameters)
+		c->workload->parameters(c, workload);
+	return workload;
+}
+
+json_t *result_workload(const struct run_options *options)
+{
+	const struct run_config *c = &options->config;
+	json_t *workload = result_parameters(c), *config = result_config(options, NULL);
 	result_set_words(workload, c->workload);
-	name_common_parameters(c, workload);
-	add_loop_to_panel(c, workload);
+	put_new(workload, "panel", panel_new(c->workload, workload, config));
+	json_decref(config);
 	return workload;
 }
 
@@ -159,7 +139,7 @@ json_t *result_new(const struct run_options *options, int argc, char **argv)
 	put_null(result, "reason");
 	put_new(result, "warnings", required(json_array()));
 	put_new(result, "engine", result_engine(c->engine, c->engine_options));
-	put_new(result, "workload", result_workload(c));
+	put_new(result, "workload", result_workload(options));
 	put_new(result, "config", result_config(options, run_command(argc, argv)));
 	put_new(result, "env", environment_json(file));
 	put_null(result, "metrics");
@@ -446,7 +426,7 @@ void result_print(const json_t *result)
 	const json_t *config = json_object_get(result, "config");
 
 	printf("%s on %s, %s %.0f\n", string_at(result, "engine.label"),
-	       string_at(result, "workload.panel"), string_at(result, "config.x_name"),
+	       string_at(result, "workload.panel.text"), string_at(result, "config.x_name"),
 	       number_at(config, "x"));
 	if (strcmp(status, "ok") != 0) {
 		print_remark(status, "", json_object_get(result, "reason"));

@@ -10,9 +10,6 @@
 #include "run/run_options.h"
 #include "workloads/workload.h"
 
-/* The schema of what is written now; summary/runs_file.h says which are read. */
-#define RUN_SCHEMA "iolab.run.v2"
-
 enum result_status { RESULT_OK, RESULT_UNSUPPORTED, RESULT_ERROR };
 
 /*
@@ -24,13 +21,14 @@ json_t *result_new(const struct run_options *options, int argc, char **argv);
 
 /*
  * "workload" and "config" of a result, from the options alone: for runs that another program made,
- * too. `command` is taken over.
+ * too. `command` is taken over; it may be NULL.
  */
-json_t *result_workload(const struct run_config *config);
-
-/* Puts the parameters into words anew, after some of them were changed. */
-void result_set_words(json_t *workload, const struct workload_ops *ops);
+json_t *result_workload(const struct run_options *options);
 json_t *result_config(const struct run_options *options, json_t *command);
+
+/* "workload" without "words" and "panel", which follow from its parameters: for who changes these. */
+json_t *result_parameters(const struct run_config *config);
+void result_set_words(json_t *workload, const struct workload_ops *ops);
 
 /* "engine" of a result: its name, variant, label and lab. */
 json_t *result_engine(const struct engine_ops *engine, uint64_t engine_options);

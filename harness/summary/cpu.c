@@ -70,7 +70,7 @@ void summary_print_cpu(FILE *out, const json_t *from_outside)
 		if (!status_is(c, "ok"))
 			continue;
 		if (!last || !same_panel(last, c)) {
-			fprintf(out, "\n%s\n", string_at(c, "workload.panel"));
+			fprintf(out, "\n%s\n", string_at(c, "workload.panel.text"));
 			fprintf(out, "  %-24s %13s %6s %33s\n", "", "process", "", "elsewhere");
 			fprintf(out, "  %-24s %6s %6s %6s %16s %16s %5s  %s\n", "", "user",
 				"system", "peer", "all", "above idle", "+-", "each CPU");

@@ -63,7 +63,7 @@ static void print_unreached(FILE *out, const json_t *unreached, double wanted_pc
 		}
 		const json_t *half_pct = json_object_get(ratio, "half_width_pct");
 		fprintf(out, "  %s on %s, %s %lld, %s: ", string_at(ratio, "engine"),
-			string_at(ratio, "panel"), string_at(ratio, "x_name"),
+			string_at(ratio, "panel.text"), string_at(ratio, "x_name"),
 			(long long)json_integer_value(json_object_get(ratio, "x")),
 			string_at(ratio, "metric"));
 		if (json_is_number(half_pct))
@@ -118,7 +118,7 @@ static void print_steal(FILE *out, const json_t *list)
 			"The hypervisor took up to %.2g %% of a CPU away (steal): from %s on %s, "
 			"%s %lld.\n",
 			most_pct, string_at(worst, "engine.label"),
-			string_at(worst, "workload.panel"), string_at(worst, "config.x_name"),
+			string_at(worst, "workload.panel.text"), string_at(worst, "config.x_name"),
 			(long long)json_integer_value(at_path(worst, "config.x")));
 }
 
@@ -142,7 +142,7 @@ static void print_elsewhere(FILE *out, const json_t *list)
 			"(+-%.0f %%) of one CPU:\n%s on %s, %s %lld. All of it, CPU by CPU: iolab "
 			"summary --cpu\n",
 			most_pct, number_at(metric_estimate(worst, "cpu.host_error_pct"), "median"),
-			string_at(worst, "engine.label"), string_at(worst, "workload.panel"),
+			string_at(worst, "engine.label"), string_at(worst, "workload.panel.text"),
 			string_at(worst, "config.x_name"),
 			(long long)json_integer_value(at_path(worst, "config.x")));
 }

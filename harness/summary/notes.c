@@ -95,7 +95,7 @@ static void print_warned(FILE *out, const json_t *list, size_t from, const json_
 {
 	const json_t *first = json_array_get(list, from);
 	char place[64];
-	fprintf(out, "    %s, %s:", string_at(first, "workload.panel"), x_words(first, place));
+	fprintf(out, "    %s, %s:", string_at(first, "workload.panel.text"), x_words(first, place));
 	for (size_t i = from; i < json_array_size(list); i++) {
 		const json_t *c = json_array_get(list, i);
 		if (same_place(c, first) && is_warned(c, warning))

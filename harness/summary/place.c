@@ -5,10 +5,11 @@
 #include <string.h>
 
 #include "base/json_path.h"
+#include "workloads/panel.h"
 
 bool same_panel(const json_t *a, const json_t *b)
 {
-	return strcmp(string_at(a, "workload.panel"), string_at(b, "workload.panel")) == 0;
+	return panels_same(at_path(a, "workload.panel"), at_path(b, "workload.panel"));
 }
 
 bool same_x(const json_t *a, const json_t *b)

@@ -15,7 +15,7 @@ static json_t *unreached_json(const json_t *configuration, const struct metric *
 {
 	json_t *entry = required(json_object());
 	put_string(entry, "engine", string_at(configuration, "engine.label"));
-	put_string(entry, "panel", string_at(configuration, "workload.panel"));
+	put_shared(entry, "panel", at_path(configuration, "workload.panel"));
 	put_string(entry, "x_name", string_at(configuration, "config.x_name"));
 	put_shared(entry, "x", at_path(configuration, "config.x"));
 	put_string(entry, "metric", m->name);

@@ -13,8 +13,7 @@
  * one place where shape, type and range of a run are checked. A torn last line is left out, with a
  * word on stderr.
  *
- * Runs are given as iolab.run.v2 has them. Those of iolab.run.v1 are read, too: their warnings and
- * reasons, sentences there, become remarks with the id "v1".
+ * Runs are given as iolab.run.v2 has them. Those of iolab.run.v1 are read, too (summary/first_run.h).
  */
 json_t *runs_read(const char *folder, struct reason *why);
 

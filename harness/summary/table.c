@@ -168,7 +168,7 @@ static void print_panel(FILE *out, const json_t *list, size_t position)
 	char place[64];
 	size_t i, j;
 	json_t *c, *row;
-	fprintf(out, "\n%s\n", string_at(panel, "workload.panel"));
+	fprintf(out, "\n%s\n", string_at(panel, "workload.panel.text"));
 	print_heads(out, list, panel, baseline);
 	json_array_foreach (list, i, c) {
 		if (!same_panel(c, panel) || !is_first(list, i, same_place))

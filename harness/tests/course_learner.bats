@@ -735,14 +735,14 @@ scored() {
 		s = json.load(open("plots/tests/golden/summary.json"))
 		def entry(label, x):
 		    return next(c for c in s["configurations"] if c["engine"]["label"] == label
-		                and c["config"]["x"] == x and "O_DIRECT" in c["workload"]["panel"])
+		                and c["config"]["x"] == x and c["workload"]["panel"]["values"]["direct"])
 		def put(label, x, median, low, high, rounds=5):
 		    c = entry(label, x)
 		    c["status"], c["rounds"], c["ratio"] = "ok", rounds, None
 		    c["metrics"]["ops_per_s"] = dict(c["metrics"]["ops_per_s"] or {}, median=median, low=low, high=high)
 		exec(change)
 		json.dump(s, open(os.path.join(folder, "summary.json"), "w"))
-		kind = dict(number=1, ask="?", metric="ops_per_s", at=16, panel="O_DIRECT")
+		kind = dict(number=1, ask="?", metric="ops_per_s", at=16, panel="file", values={"direct": True})
 		q = predictions.Question(**kind, **eval(question))
 		score = predictions.score(q, q.value(answer), results.load(folder))
 		print(score.verdict, "|", score.measured, "|", score.why)
@@ -856,7 +856,7 @@ entry("libaio", 16)["ratio"] = {"ops_per_s": dict(mean=3, median=3, low=0, high=
 	assert_output --partial "off |"
 	run scored "$which" libaio 'put("blocking", 16, 1000, 900, 3000); put("libaio", 16, 3000, 2970, 3030)'
 	assert_output --partial "unclear |"
-	run scored "$which" libaio 'entry("libaio", 16)["status"] = "unsupported"; entry("libaio", 16)["reason"] = "EPERM"'
+	run scored "$which" libaio 'entry("libaio", 16)["status"] = "unsupported"; entry("libaio", 16)["reason"] = {"id": "refused", "text": "EPERM"}'
 	assert_output --partial "unmeasured |"
 	assert_output --partial "EPERM"
 }

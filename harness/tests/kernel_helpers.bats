@@ -89,7 +89,7 @@ setup() {
 		                                choices=("threads", "io_uring:sqpoll"))
 		summary = results.load(folder)
 		question.at = summary.panels[0].xs[0]
-		question.panel = summary.panels[0].name
+		question.panel = summary.panels[0].work.id
 		print(predictions.score(question, "io_uring:sqpoll", summary))
 	PYTHON
 	assert_output --partial "threads (kernel helper threads)"

@@ -78,7 +78,7 @@ with_runs() {
 	checks "$FIXTURES/psync.json" '
 run, job = runs[0], fio["jobs"][0]
 assert run["engine"] == {"name": "fio", "variant": "psync", "label": "fio:psync"}, run["engine"]
-assert run["workload"]["panel"] == "file randread 4k O_DIRECT, 1M", run["workload"]
+assert run["workload"]["panel"]["text"] == "file randread 4k O_DIRECT, 1M", run["workload"]
 assert (run["config"]["x_name"], run["config"]["x"], run["config"]["round"]) == ("depth", 1, 0)
 assert run["config"]["command"][:2] == ["fio", "--name=one"] and "--direct=1" in run["config"]["command"]
 m, read = run["metrics"], job["read"]
@@ -161,7 +161,7 @@ assert m["ops"] == 100 == m["reads"] + m["writes"] and m["writes"] == job["write
 assert abs(m["ops_per_s"] - job["read"]["iops"] - job["write"]["iops"]) < 1e-3
 assert m["latency_ns"]["count"] == 100 and sum(b[2] for b in runs[0]["histogram"]["buckets"]) == 100
 assert m["latency_ns"]["max"] == max(job[d]["clat_ns"]["max"] for d in ("read", "write"))
-assert runs[0]["workload"]["panel"] == "file randrw 75% reads 4k O_DIRECT, 1M"'
+assert runs[0]["workload"]["panel"]["text"] == "file randrw 75% reads 4k O_DIRECT, 1M"'
 	rm -r results
 	imports mixed-plain
 	checks "$FIXTURES/mixed-plain.json" '
@@ -182,15 +182,15 @@ assert m["ops"] == 100 and m["reads"] is None and m["latency_ns"]["p50"] > 0'
 m, job = runs[0]["metrics"], fio["jobs"][0]
 assert m["writes"] == m["ops"] == job["write"]["total_ios"] and m["syncs"] == job["sync"]["total_ios"] > 0
 assert m["sync_latency_ns"]["max"] == job["sync"]["lat_ns"]["max"]
-assert runs[0]["workload"]["panel"] == "file randwrite 4k O_DIRECT fsync every 4, 1M", runs[0]["workload"]
+assert runs[0]["workload"]["panel"]["text"] == "file randwrite 4k O_DIRECT fsync every 4, 1M", runs[0]["workload"]
 # Only the user knows whether the cache was warm.
-assert runs[1]["workload"]["panel"] == "file read 4k page cache, 1M, cache as fio found it"
+assert runs[1]["workload"]["panel"]["text"] == "file read 4k page cache as found, 1M"
 assert runs[1]["workload"]["cache"] is None'
 	rm -r results
 	run "$IOLAB" import "$FIXTURES/buffered.json" --out results --cache warm
 	assert_success
 	valid results/runs.jsonl iolab.run.v2
-	checks "$FIXTURES/buffered.json" 'assert runs[0]["workload"]["panel"] == "file read 4k page cache, 1M"'
+	checks "$FIXTURES/buffered.json" 'assert runs[0]["workload"]["panel"]["text"] == "file read 4k page cache, 1M"'
 }
 
 @test "import: grouped jobs are one run, ungrouped ones are refused, parallel ones are marked" {
@@ -201,7 +201,7 @@ assert runs[0]["engine"]["label"] == "fio:psync+jobs" and runs[0]["config"]["x"]
 	refused "--group_reporting" "$IOLAB" import "$FIXTURES/apart.json" --out results
 	imports beside
 	checks "$FIXTURES/beside.json" '
-assert [r["workload"]["panel"] for r in runs] == ["file randread 4k O_DIRECT, 1M, beside 1 other job"] * 2
+assert [r["workload"]["panel"]["text"] for r in runs] == ["file randread 4k O_DIRECT, 1M, beside 1 other job"] * 2
 assert any(w["id"] == "jobs_beside" for w in runs[0]["warnings"])
 assert [r["config"]["round"] for r in runs] == [0, 1]'
 }
@@ -209,11 +209,11 @@ assert [r["config"]["round"] for r in runs] == [0, 1]'
 @test "import: the label holds how fio differs, the panel what it was asked to do" {
 	imports rate lean
 	checks "$FIXTURES/lean.json" '
-assert runs[0]["workload"]["panel"] == "file randread 4k O_DIRECT, 1M, rate_iops=2000", runs[0]["workload"]
+assert runs[0]["workload"]["panel"]["text"] == "file randread 4k O_DIRECT, 1M, rate_iops=2000", runs[0]["workload"]
 assert runs[1]["engine"]["label"].startswith("fio:libaio+"), runs[1]["engine"]
 for word in ("gtod_reduce", "norandommap", "batch_complete_max=4"):
     assert word in runs[1]["engine"]["variant"].split("+"), runs[1]["engine"]
-assert runs[1]["workload"]["panel"] == "file randread 4k O_DIRECT, 1M"
+assert runs[1]["workload"]["panel"]["text"] == "file randread 4k O_DIRECT, 1M"
 assert runs[1]["metrics"]["latency_ns"] is None and runs[1]["metrics"]["ops"] == 100'
 }
 
@@ -255,7 +255,7 @@ m = runs[0]["metrics"]
 assert m["latency_ns"]["p50"] == 98000 and m["latency_ns"]["max"] == 900000 and m["latency_ns"]["p99_9"] is None, m
 assert m["bytes"] == 4096000 and m["bytes_per_s"] == 4096000 and m["ops_per_s"] == 1000
 assert any(w["values"].get("submission_us") == 2.5 for w in runs[0]["warnings"]), runs[0]["warnings"]
-assert runs[0]["workload"]["panel"] == "file randread 4k page cache, cache as fio found it", runs[0]["workload"]
+assert runs[0]["workload"]["panel"]["text"] == "file randread 4k page cache as found", runs[0]["workload"]
 assert runs[0]["time_utc"] == "2017-07-14T02:40:00Z"'
 }
 
@@ -271,7 +271,7 @@ assert runs[0]["time_utc"] == "2017-07-14T02:40:00Z"'
 	rm -rf results
 	run "$IOLAB" import sized.json --out results
 	assert_success
-	checks sized.json 'assert runs[0]["workload"]["panel"] == "file randread 4k O_DIRECT, size=50%"'
+	checks sized.json 'assert runs[0]["workload"]["panel"]["text"] == "file randread 4k O_DIRECT, size=50%"'
 }
 
 @test "import: beside a comparison it shares the panel, without a ratio" {
@@ -285,7 +285,7 @@ assert runs[0]["time_utc"] == "2017-07-14T02:40:00Z"'
 	valid results/summary.json iolab.summary.v2
 	checks "$FIXTURES/depths.json" '
 before = json.load(open("before.json"))
-assert {c["workload"]["panel"] for c in summary["configurations"]} == {"file randread 4k page cache, 1M"}
+assert {c["workload"]["panel"]["text"] for c in summary["configurations"]} == {"file randread 4k page cache, 1M"}
 ours = [c for c in summary["configurations"] if "imported" not in c]
 theirs = [c for c in summary["configurations"] if "imported" in c]
 assert len(ours) == 2 and len(theirs) == 2
@@ -378,8 +378,8 @@ for run in runs:
     assert [w[key] for key in unknown] == [None] * len(unknown), w
     assert c["depth"] is None and c["x"] is None and run["engine"]["label"] == "fio:unknown"
     assert "options_unknown" in ids(run), ids(run)
-assert "workload unknown: reads, depth unknown" in runs[0]["workload"]["panel"], runs[0]["workload"]["panel"]
-assert "workload unknown: reads and writes" in runs[1]["workload"]["panel"]
+assert "workload unknown, reads, depth unknown" in runs[0]["workload"]["panel"]["text"], runs[0]["workload"]["panel"]["text"]
+assert "workload unknown, reads and writes" in runs[1]["workload"]["panel"]["text"]
 assert abs(said(runs[0], "options_unknown")["mean_bytes"] - 16384) < 1'
 	[[ $table == *"depth unknown"* ]]
 	[[ $table != *"depth 0"* ]]
@@ -449,7 +449,7 @@ assert "engine_unknown" in ids(runs[0]) and "depth_unknown" in ids(runs[0]) and 
 for run, why in zip(runs, ("jobs_unknown", "jobs_contradict", "jobs_contradict")):
     assert run["config"]["depth"] is None and why in ids(run), (run["config"], ids(run))
     w = run["workload"]
-    assert w["panel"].startswith("file, a group of jobs, one of them rand") and ", depth unknown" in w["panel"], w
+    assert w["panel"]["text"].startswith("file rand") and ", one of a group of jobs, depth unknown" in w["panel"]["text"], w
     assert {w[key] for key in ("rw", "bs_bytes", "size_bytes", "direct", "cache", "read_pct", "fsync_every", "words")} == {None}, w
     assert not any(id in ids(run) for id in ("mix_contradicts", "block_size_contradicts")), ids(run)
     assert run["engine"]["variant"].endswith("+jobs_unknown"), run["engine"]
@@ -464,9 +464,9 @@ assert runs[3]["config"]["depth"] == 1 and runs[3]["engine"]["label"] == "fio:ps
 	imports fio/other_block_size fio/reads_that_write fio/deeper_than_its_depth fio/other_rate fio/other_mix
 	checks "$FIXTURES/fio/other_rate.json" "$IDS"'
 blocks, pattern, latency, levels, rate, mix = runs
-assert blocks["workload"]["bs_bytes"] is None and "blocks of unknown size" in blocks["workload"]["panel"]
+assert blocks["workload"]["bs_bytes"] is None and "blocks of unknown size" in blocks["workload"]["panel"]["text"]
 assert said(blocks, "block_size_contradicts") == {"bs_bytes": 65536, "mean_bytes": 16384}
-assert pattern["workload"]["rw"] is None and "pattern unknown" in pattern["workload"]["panel"]
+assert pattern["workload"]["rw"] is None and "pattern unknown" in pattern["workload"]["panel"]["text"]
 assert said(pattern, "pattern_contradicts")["writes"] == 4000
 for run in (latency, levels):
     assert run["config"]["depth"] is None and said(run, "depth_contradicts")["options_depth"] == 2
@@ -481,7 +481,7 @@ assert len(summary["configurations"]) == 6'
 	imports fio/mix_of_writes_only fio/mix_of_reads_only
 	checks "$FIXTURES/fio/mix_of_reads_only.json" '
 assert [r["workload"]["read_pct"] for r in runs] == [0, 100]
-assert runs[0]["workload"]["panel"].startswith("file rw 0% reads"), runs[0]["workload"]'
+assert runs[0]["workload"]["panel"]["text"].startswith("file rw 0% reads"), runs[0]["workload"]'
 	sed 's/"rwmixread": "0"/"rwmixread": "140"/' "$FIXTURES/fio/mix_of_writes_only.json" >pct.json
 	rm -r results
 	refused "rwmixread=140 is no share" "$IOLAB" import pct.json --out results
@@ -495,7 +495,7 @@ assert runs[0]["workload"]["panel"].startswith("file rw 0% reads"), runs[0]["wor
 sizes = {run["imported"]["job"]: run["workload"]["bs_bytes"] for run in runs}
 assert sizes == {"range": None, "bs_range": None, "split": None, "both": None, "writes": 8192, "reads": 8192, "one": 16384,
                  "empty": 4096}, sizes
-panels = {run["imported"]["job"]: run["workload"]["panel"] for run in runs}
+panels = {run["imported"]["job"]: run["workload"]["panel"]["text"] for run in runs}
 assert "blocks 4k-12k" in panels["range"] and "blocks 8k/20:32k/80" in panels["split"] and "blocks 8k,64k" in panels["both"]
 assert not any(w["id"] == "block_size_contradicts" for run in runs for w in run["warnings"])'
 	sed 's/"bs": ",8k"/"bs": "8x"/' "$FIXTURES/fio/block_sizes.json" >bad.json
@@ -643,7 +643,7 @@ assert all(("number" in values) != ("errno" in values) for values in reasons), r
 	checks "$FIXTURES/fio/long_names.json" '
 labels = [run["engine"]["label"] for run in runs]
 assert len(set(labels)) == 2 and all(len(label) <= 64 for label in labels), labels
-assert all(len(run["workload"]["panel"]) <= 150 for run in runs)'
+assert all(len(run["workload"]["panel"]["text"]) <= 150 for run in runs)'
 	run timeout 100 "$PYTHON" "$ROOT/plots/plot.py" results
 	assert_success
 	run timeout 100 "$PYTHON" "$ROOT/plots/report.py" results
@@ -661,7 +661,7 @@ assert all(len(run["workload"]["panel"]) <= 150 for run in runs)'
 	assert_failure 1
 	[[ $output == *'?[31mbroken.json: broken JSON'* && $output != *$'\e'* ]]
 	# A folder may also have been written by somebody else: diff shows its texts.
-	sed 's/"kernel":"[^"]*"/"kernel":"\\u001b]0;title\\u0007"/; s/"panel":"/&\\u001b[2J/' escape/runs.jsonl >runs.jsonl
+	sed 's/"kernel":"[^"]*"/"kernel":"\\u001b]0;title\\u0007"/; s/\("panel":{"id":"\)\([^}]*},"text":"\)/\1another-\2\\u001b[2J/' escape/runs.jsonl >runs.jsonl
 	mkdir other && mv runs.jsonl other
 	local folders
 	for folders in "escape other" "other other" "other escape"; do
@@ -757,7 +757,7 @@ assert numjobs[0] == "1" and numjobs[-3:] == ["1", "4", None], numjobs'
 		    assert row["status"] == run["status"], row
 		    assert row["reason"] == str(remarks.read(run["reason"]) or ""), row
 		    assert row["reason_id"] == (run["reason"] or {"id": ""})["id"], row
-		    assert row["engine"] == run["engine"]["label"] and row["panel"] == run["workload"]["panel"]
+		    assert row["engine"] == run["engine"]["label"] and row["panel"] == run["workload"]["panel"]["text"]
 		    assert row["ops_per_s"] == "" if not m else abs(float(row["ops_per_s"]) / m["ops_per_s"] - 1) < 1e-8
 		    cpu = (m.get("cpu") or {}).get("us_per_op")
 		    assert row["cpu_us_per_op"] == "" if cpu is None else abs(float(row["cpu_us_per_op"]) / cpu - 1) < 1e-8
@@ -849,7 +849,7 @@ for result, c in zip(results, [c for c in summary["configurations"] if c["status
         assert abs(result["stddev"] / statistics.stdev(expected) - 1) < 1e-6
         assert 0 < result["user"] + result["system"] < 2 * result["mean"] * os.cpu_count()
     assert result["parameters"] == {"depth": str(c["config"]["x"])}
-    assert result["command"].endswith(", " + c["workload"]["panel"]) and result["panel"] == c["workload"]["panel"]
+    assert result["command"].endswith(", " + c["workload"]["panel"]["text"]) and result["panel"] == c["workload"]["panel"]["text"]
 # fio has one round, and no CPU time of the process.
 assert results[-1]["stddev"] is None and results[-1]["user"] is None'
 }
@@ -862,7 +862,7 @@ assert results[-1]["stddev"] is None and results[-1]["user"] is None'
 run["metrics"]["latency_ns"]["p50"] = 1000'
 	with_runs b 'r = run["config"]["round"]; run["metrics"]["ops_per_s"] = (1500 if run["engine"]["label"] == "null" else 1001) * (1.03, 1, 0.97, 1.01, 1)[r]
 run["metrics"]["latency_ns"]["p50"] = 1010
-if run["config"]["x"] == 4 and run["engine"]["label"] == "io_uring": run["workload"]["panel"] = "another"'
+if run["config"]["x"] == 4 and run["engine"]["label"] == "io_uring": run["workload"]["panel"]["values"] = {"another": 1}; run["workload"]["panel"]["text"] = "another"'
 	run "$IOLAB" diff a b
 	assert_success
 	assert_output --partial "The environment is the same."

@@ -707,10 +707,10 @@ PY
 
 @test "a panel names every parameter" {
 	output=$(quick -e blocking --size 4M --compute-us 50 --batch-submit 2 --batch-complete 3 --verify --json)
-	assert_equal "$(json workload.panel)" \
+	assert_equal "$(json workload.panel.text)" \
 		"file randread 4k page cache, 4M, 50 us of compute, 2 submitted together, 3 reaped together, verified"
 	output=$(quick -e epoll -w echo --conns 2 --compute-us 0.5 --json)
-	assert_equal "$(json workload.panel)" "echo tcp 128B, 0.5 us of compute"
+	assert_equal "$(json workload.panel.text)" "echo tcp 128B, 0.5 us of compute"
 }
 
 @test "summary: a read-only folder is read, and a line says that nothing was written" {

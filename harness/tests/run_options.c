@@ -51,7 +51,7 @@ static void unit_tests(struct tap *tap)
 	run_options_free(&o);
 
 	o = OPTIONS_OF("-e", "epoll", "-w", "echo", "--conns", "1k", "--msg-size", "4k");
-	json_t *workload = result_workload(&o.config);
+	json_t *workload = result_workload(&o);
 	tap_check(tap, o.config.depth == 1000 && number_at(workload, "msg_size_bytes") == 4096,
 		  "--conns 1k is %u, --msg-size 4k is %g bytes", o.config.depth,
 		  number_at(workload, "msg_size_bytes"));

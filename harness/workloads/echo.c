@@ -22,10 +22,12 @@
 #include "base/json_put.h"
 #include "base/remark.h"
 #include "base/size_text.h"
+#include "base/whole_number.h"
 #include "clock.h"
 #include "meters/meter.h"
 #include "op_queue.h"
 #include "workloads/echo_peer.h"
+#include "workloads/panel.h"
 #include "workloads/workload.h"
 
 #define CONNECT_NS (20 * NS_PER_S)
@@ -42,7 +44,6 @@ enum transport { TRANSPORT_TCP, TRANSPORT_UNIX };
 struct workload_settings {
 	struct echo_load load;
 	enum transport transport;
-	bool mostly_silent; /* idle */
 };
 
 struct echo_workload {
@@ -180,7 +181,6 @@ static int idle_settle(struct run_config *config, const struct typed_options *ty
 	struct workload_settings *settings = config->settings;
 	settings->load.conns = settings->load.conns ? settings->load.conns : 1000;
 	settings->load.active = settings->load.active ? settings->load.active : 1;
-	settings->mostly_silent = true;
 	return settle_load(config, typed, why);
 }
 
@@ -490,26 +490,59 @@ static void echo_parameters(const struct run_config *config, json_t *parameters)
 {
 	const struct workload_settings *settings = config->settings;
 	const struct echo_load *load = &settings->load;
-	const char *transport = transport_names[settings->transport];
-	char size[24], active[40] = "", slow[64] = "";
-	if (load->msg_size_bytes % 1024 == 0)
-		snprintf(size, sizeof size, "%uk", load->msg_size_bytes / 1024);
-	else
-		snprintf(size, sizeof size, "%uB", load->msg_size_bytes);
-	if (settings->mostly_silent || load->active < load->conns)
-		snprintf(active, sizeof active, ", %u active", load->active);
-	if (load->slow_conns)
-		snprintf(slow, sizeof slow, ", %u slow (%g ms)", load->slow_conns,
-			 load->slow_pause_ms);
-	put_new(parameters, "panel",
-		json_sprintf("%s %s %s%s%s", config->workload->name, transport, size, active,
-			     slow));
-	put_string(parameters, "transport", transport);
+	put_string(parameters, "transport", transport_names[settings->transport]);
 	put_int(parameters, "msg_size_bytes", load->msg_size_bytes);
 	put_int(parameters, "conns", load->conns);
 	put_int(parameters, "active", load->active);
 	put_int(parameters, "slow_conns", load->slow_conns);
 	put_real(parameters, "slow_pause_ms", load->slow_pause_ms);
+}
+
+static void echo_panel_values(const json_t *parameters, json_t *values)
+{
+	static const char *const names[] = { "transport", "msg_size_bytes", NULL };
+	static const char *const slow[] = { "slow_conns", "slow_pause_ms", NULL };
+	panel_keep(values, parameters, names);
+	/* Where all are active, their number is the swept value. */
+	if (number_at(parameters, "active") < number_at(parameters, "conns"))
+		put_shared(values, "active", json_object_get(parameters, "active"));
+	if (number_at(parameters, "slow_conns") > 0)
+		panel_keep(values, parameters, slow);
+}
+
+/* Most connections are silent, and the number of the others is fixed. */
+static void idle_panel_values(const json_t *parameters, json_t *values)
+{
+	echo_panel_values(parameters, values);
+	put_shared(values, "active", json_object_get(parameters, "active"));
+}
+
+static json_t *panel_text(const char *name, const json_t *values)
+{
+	unsigned size_bytes =
+		(unsigned)whole_number(number_at(values, "msg_size_bytes"), 0, UINT32_MAX);
+	char size[24], active[40] = "", slow[64] = "";
+	if (size_bytes % 1024 == 0)
+		snprintf(size, sizeof size, "%uk", size_bytes / 1024);
+	else
+		snprintf(size, sizeof size, "%uB", size_bytes);
+	if (json_object_get(values, "active"))
+		snprintf(active, sizeof active, ", %.0f active", number_at(values, "active"));
+	if (json_object_get(values, "slow_conns"))
+		snprintf(slow, sizeof slow, ", %.0f slow (%g ms)", number_at(values, "slow_conns"),
+			 number_at(values, "slow_pause_ms"));
+	return json_sprintf("%s %s %s%s%s", name, string_at(values, "transport"), size, active,
+			    slow);
+}
+
+static json_t *echo_panel_text(const json_t *values)
+{
+	return panel_text("echo", values);
+}
+
+static json_t *idle_panel_text(const json_t *values)
+{
+	return panel_text("idle", values);
 }
 
 /* "messages of 128 bytes over TCP" */
@@ -581,6 +614,8 @@ static const struct workload_ops echo_workload = {
 	.swept = "1,50,500",
 	.standard = echo_rows,
 	.settle = echo_settle,
+	.panel_values = echo_panel_values,
+	.panel_text = echo_panel_text,
 	.words = echo_words,
 };
 WORKLOAD(echo_workload);
@@ -593,6 +628,8 @@ static const struct workload_ops idle_workload = {
 	.swept = "1000",
 	.standard = idle_rows,
 	.settle = idle_settle,
+	.panel_values = idle_panel_values,
+	.panel_text = idle_panel_text,
 	.words = idle_words,
 };
 WORKLOAD(idle_workload);

@@ -18,12 +18,14 @@
 #include "base/json_put.h"
 #include "base/remark.h"
 #include "base/size_text.h"
+#include "base/whole_number.h"
 #include "random.h"
 #include "workloads/block_check.h"
 #include "workloads/block_pattern.h"
 #include "workloads/data_file.h"
 #include "workloads/examine_file.h"
 #include "workloads/file.h"
+#include "workloads/panel.h"
 
 struct file_workload {
 	struct workload base; /* first: the harness sees only this */
@@ -147,6 +149,7 @@ static const char *const recorded_caches[] = { "warm", "dropped", "bypassed", NU
 static const struct parameter_row file_parameter_rows[] = {
 	{ "rw", "string?", .words = recorded_patterns },
 	{ "bs_bytes", "count?" },
+	{ "blocks", "string", .may_be_missing = true }, /* of an import: sizes that are not one */
 	{ "size_bytes", "count?" },
 	{ "direct", "boolean?" },
 	{ "cache", "string?", .words = recorded_caches },
@@ -573,36 +576,9 @@ static int file_check(struct workload *workload)
 	return rc < 0 ? rc : block_check_all(&w->check, &w->base.failure);
 }
 
-/* All parameters but the depth: what goes into one plot together. An import may not know the size. */
-static json_t *panel(const struct workload_settings *s)
-{
-	static const char *const cache_words[] = {
-		[CACHE_WARM] = "page cache",
-		[CACHE_DROPPED] = "page cache dropped",
-		[CACHE_BYPASSED] = "O_DIRECT",
-	};
-	char block[SIZE_TEXT_BYTES], size[SIZE_TEXT_BYTES + 2] = "", mix[16] = "", sync[48] = "";
-	if (s->size_bytes > 0)
-		snprintf(size, sizeof size, ", %s", size_brief(s->size_bytes, block));
-	if (s->rw == RW_RANDRW)
-		snprintf(mix, sizeof mix, " %u%% reads", s->read_pct);
-	if (s->fsync_every)
-		snprintf(sync, sizeof sync, " fsync every %u", s->fsync_every);
-	else if (s->fdatasync_every)
-		snprintf(sync, sizeof sync, " fdatasync every %u", s->fdatasync_every);
-	if (s->bs_bytes % 1024 == 0)
-		snprintf(block, sizeof block, "%uk", s->bs_bytes / 1024);
-	else
-		snprintf(block, sizeof block, "%uB", s->bs_bytes);
-	return json_sprintf("file %s%s %s %s%s%s%s", rw_names[s->rw], mix, block,
-			    cache_words[s->cache], sync, s->fd_per_slot ? " fd per operation" : "",
-			    size);
-}
-
 static void file_parameters(const struct run_config *config, json_t *parameters)
 {
 	const struct workload_settings *s = config->settings;
-	put_new(parameters, "panel", panel(s));
 	put_string(parameters, "rw", rw_names[s->rw]);
 	put_int(parameters, "bs_bytes", s->bs_bytes);
 	put_int(parameters, "size_bytes", (int64_t)s->size_bytes);
@@ -614,6 +590,63 @@ static void file_parameters(const struct run_config *config, json_t *parameters)
 	put_int(parameters, "fdatasync_every", s->fdatasync_every);
 	put_bool(parameters, "fd_per_op", s->fd_per_slot);
 	put_string(parameters, "path", path_of(s));
+}
+
+static void file_panel_values(const json_t *parameters, json_t *values)
+{
+	static const char *const names[] = { "rw",	  "read_pct",	 "bs_bytes",
+					     "blocks",	  "size_bytes",	 "direct",
+					     "cache",	  "fsync_every", "fdatasync_every",
+					     "fd_per_op", NULL };
+	panel_keep(values, parameters, names);
+}
+
+/* "4k", "512B"; what an import knows of blocks of several sizes, or of unknown ones. */
+static void panel_blocks(const json_t *values, char *text, size_t size)
+{
+	unsigned bs_bytes = (unsigned)whole_number(number_at(values, "bs_bytes"), 0, UINT32_MAX);
+	if (json_object_get(values, "blocks"))
+		snprintf(text, size, "blocks %s", string_at(values, "blocks"));
+	else if (bs_bytes == 0)
+		snprintf(text, size, "blocks of unknown size");
+	else if (bs_bytes % 1024 == 0)
+		snprintf(text, size, "%uk", bs_bytes / 1024);
+	else
+		snprintf(text, size, "%uB", bs_bytes);
+}
+
+static const char *panel_cache(const json_t *values)
+{
+	const char *cache = string_at(values, "cache");
+	return strcmp(cache, "bypassed") == 0  ? "O_DIRECT"
+	       : strcmp(cache, "dropped") == 0 ? "page cache dropped"
+	       : strcmp(cache, "warm") == 0    ? "page cache"
+					       : "page cache as found";
+}
+
+static json_t *file_panel_text(const json_t *values)
+{
+	const char *rw = string_at(values, "rw");
+	double size_bytes = number_at(values, "size_bytes");
+	double fsync_every = number_at(values, "fsync_every");
+	double fdatasync_every = number_at(values, "fdatasync_every");
+	char blocks[120], size[SIZE_TEXT_BYTES], mix[32] = "", sync[48] = "";
+	if (!*rw && !json_is_boolean(json_object_get(values, "direct")))
+		return json_string("file, workload unknown");
+	panel_blocks(values, blocks, sizeof blocks);
+	if (json_is_number(json_object_get(values, "read_pct")))
+		snprintf(mix, sizeof mix, " %.0f%% reads", number_at(values, "read_pct"));
+	if (fsync_every > 0)
+		snprintf(sync, sizeof sync, " fsync every %.0f", fsync_every);
+	else if (fdatasync_every > 0)
+		snprintf(sync, sizeof sync, " fdatasync every %.0f", fdatasync_every);
+	bool fd_per_op = json_is_true(json_object_get(values, "fd_per_op"));
+	return json_sprintf(
+		"file %s%s %s %s%s%s%s%s", *rw ? rw : "pattern unknown", mix, blocks,
+		panel_cache(values), sync, fd_per_op ? " fd per operation" : "",
+		size_bytes > 0 ? ", " : "",
+		size_bytes > 0 ? size_brief((uint64_t)whole_number(size_bytes, 0, INT64_MAX), size)
+			       : "");
 }
 
 /* "after every write", "after every 10 writes" */
@@ -747,6 +780,8 @@ static const struct workload_ops file_workload = {
 	.examine = examine_file,
 	.parameter_rows = file_parameter_rows,
 	.parameters = file_parameters,
+	.panel_values = file_panel_values,
+	.panel_text = file_panel_text,
 	.words = file_words,
 	.describe = file_describe,
 	.close = file_close,

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "base/json_put.h"
 #include "workloads/workload.h"
 
 struct nop_workload {
@@ -99,12 +98,6 @@ static int nop_complete(struct workload *workload, struct io_op *const *ops, uns
 	return rc;
 }
 
-static void nop_parameters(const struct run_config *config, json_t *parameters)
-{
-	(void)config;
-	put_string(parameters, "panel", "nop");
-}
-
 static json_t *nop_words(const json_t *parameters)
 {
 	(void)parameters;
@@ -125,7 +118,6 @@ static const struct workload_ops nop_workload = {
 	.open = nop_open,
 	.fill = nop_fill,
 	.complete = nop_complete,
-	.parameters = nop_parameters,
 	.words = nop_words,
 	.close = nop_close,
 };

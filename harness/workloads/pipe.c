@@ -19,9 +19,11 @@
 #include "base/json_path.h"
 #include "base/json_put.h"
 #include "base/size_text.h"
+#include "base/whole_number.h"
 #include "clock.h"
 #include "op_queue.h"
 #include "random.h"
+#include "workloads/panel.h"
 #include "workloads/workload.h"
 
 struct workload_settings {
@@ -451,13 +453,26 @@ static int pipe_check(struct workload *workload)
 static void pipe_parameters(const struct run_config *config, json_t *parameters)
 {
 	const struct workload_settings *s = config->settings;
-	char size[SIZE_TEXT_BYTES];
-	put_new(parameters, "panel",
-		json_sprintf("pipe %s, %u token%s", size_brief(s->msg_size_bytes, size), s->tokens,
-			     s->tokens == 1 ? "" : "s"));
 	put_int(parameters, "pipes", s->pipes);
 	put_int(parameters, "tokens", s->tokens);
 	put_int(parameters, "msg_size_bytes", s->msg_size_bytes);
+}
+
+static void pipe_panel_values(const json_t *parameters, json_t *values)
+{
+	static const char *const names[] = { "msg_size_bytes", "tokens", NULL };
+	panel_keep(values, parameters, names);
+}
+
+static json_t *pipe_panel_text(const json_t *values)
+{
+	char size[SIZE_TEXT_BYTES];
+	double tokens = number_at(values, "tokens");
+	return json_sprintf("pipe %s, %.0f token%s",
+			    size_brief((uint64_t)whole_number(number_at(values, "msg_size_bytes"),
+							      0, INT64_MAX),
+				       size),
+			    tokens, tokens == 1 ? "" : "s");
 }
 
 static json_t *pipe_words(const json_t *parameters)
@@ -498,6 +513,8 @@ static const struct workload_ops pipe_workload = {
 	.check = pipe_check,
 	.parameter_rows = pipe_parameter_rows,
 	.parameters = pipe_parameters,
+	.panel_values = pipe_panel_values,
+	.panel_text = pipe_panel_text,
 	.words = pipe_words,
 	.describe = pipe_describe,
 	.close = pipe_close,

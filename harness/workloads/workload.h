@@ -221,13 +221,24 @@ struct workload_ops {
 
 	/*
 	 * Adds the workload's parameters to "workload" of the result, from the options alone, since
-	 * a run that is unsupported never opens its workload. `panel` among them names all of them
-	 * but the swept one.
+	 * a run that is unsupported never opens its workload. NULL: it has none.
 	 */
 	void (*parameters)(const struct run_config *config, json_t *parameters);
 
 	/*
-	 * The same in plain words, for the report: "random reads of 4 KiB". From the parameters, so
+	 * Copies to `values` those of the parameters that tell its panels apart (workloads/panel.h):
+	 * all that change the work, but for the swept one. NULL: it has one panel.
+	 */
+	void (*panel_values)(const json_t *parameters, json_t *values);
+
+	/*
+	 * These values as the title of a plot, "file randread 4k O_DIRECT, 1M". An imported run may
+	 * have a null for each of them. A new reference. NULL: the workload's name.
+	 */
+	json_t *(*panel_text)(const json_t *values);
+
+	/*
+	 * The work as a sentence, for the report: "random reads of 4 KiB". From the parameters, so
 	 * that an imported run has words, too. A new reference; NULL when there are none.
 	 */
 	json_t *(*words)(const json_t *parameters);

@@ -132,7 +132,7 @@ class DocumentFigure(Figure):
     """Drawn from a trace or a table."""
 
     file: str
-    schemas: tuple
+    schema: str
     made_by: str  # a command
     shape: Callable  # readings/shape.py
     place: Callable  # (page, document)
@@ -145,7 +145,7 @@ class DocumentFigure(Figure):
         return (self.file,)
 
     def load(self, folder):
-        return documents.load(folder, self.file, self.schemas, self.shape, self.made_by)
+        return documents.load(folder, self.file, self.schema, self.shape, self.made_by)
 
     def alt_text(self, found):
         return self.describe(found)

@@ -45,12 +45,7 @@ def load_counted(folder):
 
 def finding(document):
     """What the doctor found about them."""
-    return next((f for f in document.content["findings"] if topic_id(f["topic"]) == TOPIC), None)
-
-
-def topic_id(topic):
-    """In iolab.doctor.v1 a topic is the words of today's identifier."""
-    return topic.replace(" ", "_") if isinstance(topic, str) else topic["id"]
+    return next((f for f in document.content["findings"] if f["topic"]["id"] == TOPIC), None)
 
 
 def uncounted(found):
@@ -185,7 +180,7 @@ FIGURE = CountersFigure(
         **_COMMON,
         subtitle="Not drawn: a CPU has counters for instructions and cycles, and this kernel gives none",
         file="doctor.json",
-        schemas=("iolab.doctor.v1", "iolab.doctor.v2"),
+        schema="iolab.doctor.v2",
         made_by="build/iolab doctor --json >FOLDER/doctor.json",
         shape=SHAPE,
         place=say_why,

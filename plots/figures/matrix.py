@@ -225,7 +225,7 @@ FIGURE = DocumentFigure(
             "Refused: the interface cannot do this. Percentages are the share of the time that handing over "
             "took, the median of the trials. “9/9” means that nine of nine trials agree on the outcome.",
     file="matrix.json",
-    schemas=("iolab.matrix.v1", "iolab.matrix.v2"),
+    schema="iolab.matrix.v2",
     made_by="build/iolab matrix --out FOLDER",
     shape=_whole,
     place=place,

@@ -6,7 +6,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from drawing import charts, sheet, style
 from drawing.figure import DocumentFigure
-from readings import quantities, remarks, shape, verdicts
+from readings import quantities, remarks, shape, verdicts, work
 from readings.documents import document_shape
 from readings.estimates import WHOLE_ESTIMATE, Estimate
 from readings.quantities import MINUS, count, duration, listed, span
@@ -47,7 +47,7 @@ def _engine(value, place):
 
 
 SHAPE = document_shape({
-    "rounds": shape.count, "workload": shape.nullable(shape.record({"panel": shape.maybe(shape.text)})),
+    "rounds": shape.count, "workload": shape.nullable(shape.record({"panel": shape.maybe(work.SHAPE)})),
     "engines": shape.list_of(_engine)})
 
 
@@ -94,7 +94,7 @@ def whole(points):
 
 
 def condition(document):
-    return (document.content["workload"] or {}).get("panel") or ""
+    return ((document.content["workload"] or {}).get("panel") or {}).get("text", "")
 
 
 def describe(document):
@@ -261,7 +261,7 @@ FIGURE = DocumentFigure(
             "zero, time is lost to interference: a read takes longer when the program computed before it. The "
             "part of an I/O that is itself work of the same CPU cannot overlap, for any interface.",
     file="overlap.json",
-    schemas=("iolab.overlap.v1", "iolab.overlap.v2"),
+    schema="iolab.overlap.v2",
     made_by="build/iolab overlap --out FOLDER",
     shape=SHAPE,
     place=place,

@@ -136,7 +136,7 @@ FIGURE = DocumentFigure(
     reading="Marks: p50, p99 (ring) and the latest (cross), medians over the rounds. Beyond the line at 1 ms "
             "the next tick is due before this one is seen.",
     file="responsiveness.json",
-    schemas=("iolab.responsiveness.v1", "iolab.responsiveness.v2"),
+    schema="iolab.responsiveness.v2",
     made_by="build/iolab responsiveness --out FOLDER",
     shape=SHAPE,
     place=place,

@@ -302,7 +302,7 @@ FIGURE = DocumentFigure(
             f"to sleep. Circles mark where a step begins, and (3) its middle. The steps: {NUMBERED}. strace "
             "stops a thread at each call, so read the order and not the times.",
     file="steps.json",
-    schemas=("iolab.steps.v1", "iolab.steps.v2"),
+    schema="iolab.steps.v2",
     made_by="harness/studies/six_steps.py FOLDER",
     shape=SHAPE,
     place=place,

@@ -4,7 +4,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from drawing import sheet, style
 from drawing.figure import DocumentFigure
-from readings import remarks, shape, verdicts
+from readings import remarks, shape, verdicts, work
 from readings.documents import document_shape
 from readings.estimates import WHOLE_ESTIMATE
 from readings.quantities import DASH, NO_BREAK, duration, rounds, span, tick
@@ -28,7 +28,7 @@ _COUNTED = shape.record({"median": shape.number, "low": shape.number, "high": sh
                          "count": shape.count})
 _TRACED = shape.record({
     "config": shape.record({"depth": shape.count, "compute_us": shape.number}),
-    "workload": shape.record({"panel": shape.text}),
+    "workload": shape.record({"panel": work.SHAPE}),
     "trace": shape.record({
         "operations": shape.list_of(shape.row_of(*[shape.number] * 4)),
         "loop": shape.list_of(_STRETCH), "calls": shape.nullable(shape.list_of(_STRETCH)),
@@ -55,7 +55,7 @@ def _lane(value, place):
 
 
 SHAPE = document_shape({
-    "rounds": shape.count, "length_ns": shape.above_zero, "panel": shape.text,
+    "rounds": shape.count, "length_ns": shape.above_zero, "panel": shape.nullable(work.SHAPE),
     "lanes": shape.list_of(_lane)})
 
 
@@ -109,9 +109,9 @@ def condition(document):
     for lane in document.content["lanes"]:
         if lane["trace"]:
             config = lane["config"]
-            words = f"{lane['workload']['panel']}, depth {config['depth']}"
+            words = f"{lane['workload']['panel']['text']}, depth {config['depth']}"
             return words if config["compute_us"] else f"{words}, without computing"
-    return document.content["panel"]
+    return (document.content["panel"] or {}).get("text", "")
 
 
 def legend(document):
@@ -327,7 +327,7 @@ FIGURE = DocumentFigure(
             "“blocked” are shares of the time that the thread spent in the engine's calls, on a CPU and off it. "
             "Time for an operation is the time of the whole run, its computing included.",
     file="timeline.json",
-    schemas=("iolab.timeline.v2", "iolab.timeline.v3"),
+    schema="iolab.timeline.v3",
     made_by="build/iolab timeline --out FOLDER",
     shape=SHAPE,
     place=place,

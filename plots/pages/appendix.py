@@ -6,7 +6,7 @@ from pages.nodes import Cell, Code, Group, Paragraph, Part, Section, Strong, Tab
 from readings import json_file, shape
 from readings.quantities import listed
 
-SCHEMAS = ("iolab.trust.v1", "iolab.trust.v2")
+SCHEMA = "iolab.trust.v1"
 SHAPE = shape.record({
     "time_utc": shape.text, "idle_baseline": shape.maybe(shape.record({"busy_pct": shape.maybe(shape.number)})),
     "env": shape.maybe(shape.record({})), "checks": shape.list_of(shape.record({
@@ -21,7 +21,7 @@ def read(folder):
     for place in (folder, os.path.join(os.path.abspath(folder), "..")):
         path = os.path.join(place, "trust.json")
         if os.path.exists(path):
-            return json_file.read(path, SCHEMAS, SHAPE, "make check-trust")
+            return json_file.read(path, SCHEMA, SHAPE, "make check-trust")
     return None
 
 

@@ -40,10 +40,13 @@ def ratio_words(estimate):
 
 
 def titles(summary):
-    """A heading for each panel; two may have the same work, with different values swept."""
+    """A heading for each panel, no one twice. Two may have the same work, with different values swept; two
+    with different work may have one name, where names are cut or rounded."""
     names = [panel.name for panel in summary.panels]
-    return [f"{panel.name}, by {panel.x_name}" if names.count(panel.name) > 1 else panel.name
-            for panel in summary.panels]
+    found = [f"{panel.name}, by {panel.x_name}" if names.count(panel.name) > 1 else panel.name
+             for panel in summary.panels]
+    return [f"{title} ({found[:i + 1].count(title)})" if found.count(title) > 1 else title
+            for i, title in enumerate(found)]
 
 
 def baseline_words(panel):

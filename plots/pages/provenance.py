@@ -52,7 +52,7 @@ def steal_words(summary):
     if steal_of(worst) == 0:
         return "none seen"
     return (f"up to {steal_of(worst):.2g} % of a CPU in the worst round, from {worst.label} on "
-            f"{worst.panel_name} at {worst.x_name} {worst.x}")
+            f"{worst.work} at {worst.x_name} {worst.x}")
 
 
 def notices(summary):

@@ -4,14 +4,6 @@ from dataclasses import dataclass
 
 from readings import shape
 
-# A folder of the first version has the name alone.
-FIRST_VERSION = {
-    "conns": {"x_label": "connections", "x_unit": "connection"},
-    "depth": {"x_label": "depth (operations offered)",
-              "x_about": "“Depth” is how many operations are offered at a time."},
-    "rate": {"x_about": "“Rate” is how many operations are due in a second, whether the earlier ones are "
-                        "finished or not."}}
-
 FIELDS = {"x_name": shape.text, "x": shape.nullable(shape.above_zero), "x_label": shape.maybe(shape.text),
           "x_unit": shape.maybe(shape.text), "x_about": shape.maybe(shape.text)}
 
@@ -31,6 +23,4 @@ class Axis:
 def read(config):
     """Of checked JSON."""
     name = config["x_name"]
-    before = FIRST_VERSION.get(name, {})
-    label, unit, about = (config.get(key) or before.get(key) for key in ("x_label", "x_unit", "x_about"))
-    return Axis(name, label or name, unit, about)
+    return Axis(name, config.get("x_label") or name, config.get("x_unit"), config.get("x_about"))

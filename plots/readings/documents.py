@@ -62,12 +62,12 @@ def _confidences(content):
             yield from _confidences(item)
 
 
-def load(folder, name, schemas, shape, made_by):
+def load(folder, name, schema, shape, made_by):
     """The file `name` of the folder, or None when it is not there."""
     path = os.path.join(folder, name)
     if not os.path.exists(path):
         return None
-    return Document(path, with_remarks(json_file.read(path, schemas, shape, made_by)))
+    return Document(path, with_remarks(json_file.read(path, schema, shape, made_by)))
 
 
 REASONS = ("reason", "threads_reason", "cause", "cure")
@@ -81,7 +81,7 @@ def with_remarks(content):
         return content
     found = {}
     for key, value in content.items():
-        if key in REASONS and isinstance(value, (str, dict)):
+        if key in REASONS and isinstance(value, dict):
             found[key] = remarks.read(value)
         elif key == "warnings" and isinstance(value, list):
             found[key] = [remarks.read(warning) for warning in value]

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from readings import shape
 
 NONE, LOWER, HIGHER = "none", "lower", "higher"  # what a ratio shows
-FIRST_VERSION = {"no difference shown": NONE}  # what the first version of the schema called it
 
 ESTIMATE = shape.maybe(shape.record({
     "median": shape.maybe(shape.number), "low": shape.maybe(shape.number),
@@ -52,5 +51,4 @@ def estimate(entry):
 
 
 def ratio(entry):
-    return entry and Ratio(entry["mean"], entry["low"], entry["high"],
-                           FIRST_VERSION.get(entry["verdict"], entry["verdict"]), entry.get("count"))
+    return entry and Ratio(entry["mean"], entry["low"], entry["high"], entry["verdict"], entry.get("count"))

@@ -2,6 +2,7 @@
 """Reads a JSON file of a results folder: whole and of the right shape, or refused in one line."""
 import json
 
+from readings import first_version
 from readings.shape import Misshapen
 
 
@@ -43,8 +44,8 @@ def parse(path):
             raise ValueError("it is nested too deeply") from None
 
 
-def read(path, schemas, shape, made_by):
-    """The content, whose "schema" is one of `schemas`; raises ResultsError. `made_by` is a command."""
+def read(path, schema, shape, made_by):
+    """The content, as `schema` has it; raises ResultsError. `made_by` is a command."""
     cure = f"`{made_by}` makes it again"
     try:
         content = parse(path)
@@ -55,9 +56,10 @@ def read(path, schemas, shape, made_by):
     except ValueError as error:
         raise ResultsError(f"{path} is not JSON ({error}); {cure}") from None
     found = content.get("schema") if isinstance(content, dict) else None
-    if found not in schemas:
+    if found not in first_version.readable(schema):
         raise ResultsError(f"{path} has schema {printable(found)!r}, and this program reads "
-                           f"{' and '.join(schemas)}; {cure}")
+                           f"{' and '.join(first_version.readable(schema))}; {cure}")
+    content = first_version.upgraded(content, schema)
     try:
         shape(content, "")
     except Misshapen as error:

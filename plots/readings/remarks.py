@@ -14,7 +14,6 @@ from readings import shape
 from readings.quantities import DASH
 
 PLACEHOLDER = re.compile(r"\{([a-z0-9_]+)\}")
-FIRST = "v1"  # the identifier of a sentence from a folder of the first version, as the C program has it
 
 
 def SHAPE(value, place):
@@ -22,12 +21,9 @@ def SHAPE(value, place):
     _SHAPE(value, place)
 
 
-_SHAPE = shape.either(
-    shape.text,
-    shape.record({"id": shape.text, "text": shape.text, "cause": shape.maybe(SHAPE),
-                  "values": shape.maybe(shape.map_of(
-                      shape.either(shape.number, shape.text, expected="a number or text")))}),
-    expected="a remark with id, values and text")
+_SHAPE = shape.record({"id": shape.text, "text": shape.text, "cause": shape.maybe(SHAPE),
+                       "values": shape.maybe(shape.map_of(
+                           shape.either(shape.number, shape.text, expected="a number or text")))})
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,20 +62,11 @@ class Range:
 
 NO_REASON = Remark("no_reason", "no reason was given")
 
-# Sentences of the first version that something depends on: how they begin, and their identifier now.
-FIRST_VERSION = {"hardware counters: ": "hardware_not_counted"}
-
 
 def read(entry):
-    """Of checked JSON; None and a Remark stay as they are. A folder of the first version has sentences:
-    this is the one place that knows."""
+    """Of checked JSON; None and a Remark stay as they are."""
     if entry is None or isinstance(entry, Remark):
         return entry
-    if isinstance(entry, str):
-        for beginning, id_ in FIRST_VERSION.items():
-            if entry.startswith(beginning):
-                return Remark(id_, "{cause}", cause=read(entry.removeprefix(beginning)))
-        return Remark(FIRST, "{sentence}", {"sentence": entry})
     return Remark(entry["id"], entry["text"], entry.get("values") or {}, read(entry.get("cause")))
 
 

@@ -8,16 +8,17 @@ the buckets of the summary's histogram. What a configuration lacks is None, and 
 import os
 from dataclasses import dataclass, field, replace
 
-from readings import axis, command_line, estimates, foreign_load, json_file, remarks, shape, study_notes
+from readings import axis, command_line, estimates, foreign_load, json_file, remarks, shape, study_notes, work
 from readings.estimates import Estimate, Ratio  # noqa: F401  (used by readers of results)
 from readings.json_file import NothingRan, ResultsError
+from readings.work import Work
 
 FILE = "summary.json"
-SCHEMAS = ("iolab.summary.v1", "iolab.summary.v2")
+SCHEMA = "iolab.summary.v2"
 
 CONFIGURATION = shape.record({
     "engine": shape.record({"label": shape.text, "lab": shape.maybe(shape.text)}),
-    "workload": shape.record({"panel": shape.text, "op": shape.maybe(shape.text),
+    "workload": shape.record({"panel": work.SHAPE, "op": shape.maybe(shape.text),
                               "words": shape.maybe(shape.text)}),
     "config": shape.record({
         **axis.FIELDS, "compute_us": shape.maybe(shape.number),
@@ -29,9 +30,6 @@ CONFIGURATION = shape.record({
     "rounds": shape.maybe(shape.count),
     "imported": shape.maybe(shape.anything),
     "command": command_line.SHAPE,
-    "syscalls_per_op": shape.maybe(shape.number),
-    "syscalls_spread": shape.maybe(shape.record({
-        "min": shape.number, "max": shape.number, "count": shape.count})),
     "syscalls_reason": shape.maybe(remarks.SHAPE),
     "per_cpu_pct": shape.maybe(shape.list_of(estimates.ESTIMATE)),
     "baseline": shape.maybe(shape.text),
@@ -75,7 +73,7 @@ class Configuration:
     """One engine on one workload at one swept value."""
 
     label: str
-    panel_name: str
+    work: Work  # what the configurations of a panel have in common
     workload: dict
     op: str
     axis: axis.Axis  # what is swept
@@ -123,13 +121,10 @@ class Configuration:
 
 
 def _counted(entry):
-    """What the runs say that counted system calls: the median, and {min, max, count} of these runs. The
-    first version had both apart from the metrics."""
-    counted = (entry.get("metrics") or {}).get("syscalls_per_op")
-    if counted:
-        spread = {key: counted.get(key) for key in ("min", "max", "count")}
-        return counted.get("median"), None if None in spread.values() else spread
-    return entry.get("syscalls_per_op"), entry.get("syscalls_spread")
+    """What the runs say that counted system calls: the median, and {min, max, count} of these runs."""
+    counted = (entry.get("metrics") or {}).get("syscalls_per_op") or {}
+    spread = {key: counted.get(key) for key in ("min", "max", "count")}
+    return counted.get("median"), None if None in spread.values() else spread
 
 
 def _configuration(entry, baseline):
@@ -137,7 +132,7 @@ def _configuration(entry, baseline):
     calls, spread = _counted(entry)
     return Configuration(
         label=entry["engine"]["label"],
-        panel_name=workload["panel"],
+        work=work.read(workload["panel"]),
         workload=workload,
         op=workload.get("op") or "operation",
         axis=axis.read(config),
@@ -180,7 +175,8 @@ class Panel:
 
     def __init__(self, configurations):
         first = configurations[0]
-        self.name = first.panel_name
+        self.work = first.work
+        self.name = str(first.work)
         self.op = first.op
         self.axis = first.axis
         self.x_name = first.x_name
@@ -254,7 +250,7 @@ def _panels(configurations):
     together = {}
     for c in configurations:
         # A value that fio did not tell has no place among those that are known.
-        together.setdefault((c.panel_name, c.x_name, c.x is None), []).append(c)
+        together.setdefault((c.work, c.x_name, c.x is None), []).append(c)
     return [Panel(group) for group in together.values()]
 
 
@@ -290,7 +286,7 @@ def load(folder):
     if not os.path.isdir(folder):
         raise ResultsError(f"{folder}: no such folder; `build/iolab compare` makes one")
     path = os.path.join(folder, FILE)
-    content = json_file.read(path, SCHEMAS, SHAPE, f"build/iolab summary {folder}")
+    content = json_file.read(path, SCHEMA, SHAPE, f"build/iolab summary {folder}")
     summary = _summary(folder, content)
     configurations = [c for panel in summary.panels for c in panel.configurations]
     if not any(c.ok for c in configurations):

@@ -3,10 +3,11 @@
 import os
 
 from readings import json_file, remarks
-from readings.shape import Misshapen, anything, map_of, maybe, record
+from readings.shape import anything, map_of, maybe, record
 
 FOLDER = "study"
 FILE = "study.json"
+SCHEMA = "iolab.study.v2"
 OWN_COMPARISON = "comparison"  # its name for the comparison of the folder itself
 
 SHAPE = record({"quick": maybe(map_of(anything)), "missing": maybe(map_of(maybe(remarks.SHAPE)))})
@@ -15,11 +16,9 @@ SHAPE = record({"quick": maybe(map_of(anything)), "missing": maybe(map_of(maybe(
 def read(folder):
     """All notes; {} where nothing was noted, or they cannot be read: nothing depends on them."""
     try:
-        content = json_file.parse(os.path.join(folder, FOLDER, FILE))
-        SHAPE(content, "")
-    except (OSError, ValueError, Misshapen):
+        return json_file.read(os.path.join(folder, FOLDER, FILE), SCHEMA, SHAPE, "make figures")
+    except json_file.ResultsError:
         return {}
-    return content
 
 
 def _noted(folder, key, name):
@@ -33,4 +32,4 @@ def was_quick(folder, name):
 
 def why_missing(folder, name):
     """Why it could not be made, a Remark; None where that was not tried."""
-    return remarks.read(json_file.printable(_noted(folder, "missing", name)))
+    return remarks.read(_noted(folder, "missing", name))

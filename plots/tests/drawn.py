@@ -51,7 +51,7 @@ def check_configuration(name, figure, c):
         estimate = c.metric(key)
         if estimate is None:
             continue
-        where = f"{name}: {key} of {c.label} at {c.x} on {c.panel_name}"
+        where = f"{name}: {key} of {c.label} at {c.x} on {c.work}"
         expect(estimate.median in there, f"{where}: the median {estimate.median} is not drawn")
         if estimate.low < estimate.high:
             expect({estimate.low, estimate.high} <= there, f"{where}: its interval is not drawn")
@@ -63,7 +63,7 @@ def check_error(figure, c):
     expect(found and error, f"no error of {c.label} at {c.x}")
     there = values_in_colour(figure, style.look_of(c.label).colour)
     expect(found.high + error.median in there,
-           f"cpu_per_op: the error of {c.label} at {c.x} on {c.panel_name} is not drawn")
+           f"cpu_per_op: the error of {c.label} at {c.x} on {c.work} is not drawn")
 
 
 def check_calls(figure, c):

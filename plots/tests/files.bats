@@ -94,7 +94,7 @@ s["lanes"][0]["run"]["working_pct"]["confidence_pct"] = 10 ** 400'
 @test "a label may be as long as it likes" {
 	folder=$(changed '
 for c in s["configurations"]:
-    c["workload"]["panel"] += " and more" * 60
+    c["workload"]["panel"]["text"] += " and more" * 60
     if c["engine"]["label"] == "libaio":
         c["engine"]["label"] = "fio:" + "+".join("option%d=value" % i for i in range(60))')
 	plot "$folder" --formats svg
@@ -107,7 +107,11 @@ for c in s["configurations"]:
 	folder=$(changed '
 s["schema"] = "iolab.summary.v1"
 for c in s["configurations"]:
+    c["workload"]["panel"] = c["workload"]["panel"]["text"]
     c["workload"].pop("words")
+    calls = (c["metrics"] or {}).pop("syscalls_per_op", None)
+    c["syscalls_per_op"] = calls and 41.25
+    c["syscalls_spread"] = calls and {"min": 41.25, "max": 41.25, "count": 3}
     for key in ("x_label", "x_unit", "x_about"):
         c["config"].pop(key)
     c["warnings"] = ["only 4 % of the file was there"] if c["status"] == "ok" else []
@@ -121,4 +125,17 @@ for c in s["configurations"]:
 	grep -q "the file refuses it: epoll" "$folder/report.html"
 	grep -q "no difference shown" "$folder/report.html"
 	grep -q "[0-9] connections" "$folder/report.html"
+	grep -q "41\.[23]" "$folder/report.html"
+}
+
+@test "panels of one title stay apart, and each section has a title of its own" {
+	folder=$(changed '
+for c in s["configurations"]:
+    c["workload"]["panel"]["text"] = "one title"
+    c["workload"]["panel"]["values"]["another"] = c["config"]["x"]')
+	report "$folder"
+	sections=$(grep -o '<h2[^>]*>[^<]*one title[^<]*' "$folder/report.html" | sed 's/.*>//' | sort)
+	assert_equal "$(uniq -d <<<"$sections")" ""
+	[[ $(wc -l <<<"$sections") -gt 1 ]]
+	grep -q "one title, by depth (2)" <<<"$sections"
 }

@@ -17,8 +17,8 @@ from figures import (batching, block_size, connections, cpu_shares, depth_curve,
                      latency_distribution, matrix, offered_load, overlap, registry, responsiveness,
                      staircase, steps, threads_cores, timeline)
 from pages import cpu_account, provenance
-from readings import foreign_load, remarks, results, verdicts
-from readings.documents import Document
+from readings import first_version, foreign_load, remarks, results, verdicts
+from readings.documents import Document, with_remarks
 from readings.estimates import Estimate
 
 failures = []
@@ -122,7 +122,7 @@ def check_rules():
     check_made(depth_syscalls, no, Made(0, io_uring_1=1, io_uring_128=1, libaio_1=2))
     check_made(depth_syscalls, open_, Made(0, io_uring_1=1.7, io_uring_128=0.02, libaio_1=2))
     check_made(depth_syscalls, no, Made(0, io_uring_1=2, io_uring_128=0.02, libaio_1=2))
-    check_made(depth_syscalls, open_, Made(0, io_uring_1=None, reason="EACCES"))
+    check_made(depth_syscalls, open_, Made(0, io_uring_1=None, reason={"id": "refused", "text": "EACCES"}))
     check_made(connections, yes, Made(0.05, ratio_io_uring=1.1))
     check_made(connections, no, Made(0.05, ratio_io_uring=1.6))
     check_made(connections, open_, Made(0.05, ratio_io_uring=1.25))
@@ -353,12 +353,15 @@ def check_documents():
     expect("only 5 of 9 trials" in because_of(matrix, cells(agreed=5)),
            "matrix: does not say that its trials disagree")
 
-    for status, words in (("missing", "ENOENT: "), ("ok", "no run counted")):
+    for status, words in (("missing", "ENOENT"), ("ok", "no run counted")):
         remark = {"id": "hardware_not_counted", "values": {"errno": "ENOENT"}, "text": "{errno}"}
-        for topic, cause in (("hardware counters", "ENOENT: none"),
-                             ({"id": hardware_counters.TOPIC, "values": {}, "text": "?"}, remark)):
-            document = Document("", {"findings": [{"topic": topic, "status": status,
-                                                   "cause": remarks.read(cause), "cure": None}]})
+        of_today = {"schema": "iolab.doctor.v2", "findings": [
+            {"topic": {"id": hardware_counters.TOPIC, "values": {}, "text": "?"}, "status": status,
+             "cause": remark, "cure": None}]}
+        of_once = {"schema": "iolab.doctor.v1", "findings": [
+            {"topic": "hardware counters", "status": status, "cause": "ENOENT: none", "cure": None}]}
+        for content in (of_today, first_version.upgraded(of_once, "iolab.doctor.v2")):
+            document = Document("", with_remarks(content))
             check_made(hardware_counters, open_, document)
             expect(words in because_of(hardware_counters, document),
                    f"hardware_counters, {status}: does not say: {words}")
@@ -460,7 +463,8 @@ def make_counted(golden, folder, polled, faster, dearer, spread):
             if c["engine"]["label"] == "io_uring:sqpoll":
                 c["engine"]["label"] = polled
             if not dearer:
-                c["warnings"] = [f"hardware counters: {CANNOT_COUNT}"]
+                c["warnings"] = [{"id": hardware_counters.WARNING, "values": {"why": CANNOT_COUNT},
+                                  "text": "hardware counters: {why}"}]
                 continue
             for key, value in (("instructions_per_op", 9000 + 700 * i), ("cycles_per_op", 12000 - 500 * i),
                                ("instructions_per_cycle", 0.7 + i / 20)):

@@ -97,7 +97,7 @@ s["rounds_done"], s["interrupted"] = 1, True')
 	folder=$(changed '
 for c in s["configurations"]:
     if c["status"] == "unsupported":
-        c["reason"] = "<script>alert(1)</script> & $x_{1}$ \"quoted\" \x07"
+        c["reason"] = {"id": "failed", "values": {"why": "<script>alert(1)</script> & $x_{1}$ \"quoted\" \x07"}, "text": "{why}"}
     if c["engine"]["label"] == "libaio":
         c["engine"]["label"] = "my<b>|engine*_"')
 	plot "$folder" --formats svg

@@ -168,7 +168,7 @@ setup_file() {
 	folder=$(changed '
 s["idle_baseline"] = dict(elapsed_s=1.0, busy_pct=37.0, error_pct=2.0, per_cpu_pct=[30.0, 7.0])
 s["precision"] = dict(wanted_pct=2.0, time_limit_s=60.0, ended_by="time", reached=False, ratios=9, widest_pct=4.14,
-    unreached=[dict(engine="libaio", panel="p", x_name="depth", x=1, metric="ops_per_s", half_width_pct=4.14)])')
+    unreached=[dict(engine="libaio", panel=dict(id="file", values={}, text="p"), x_name="depth", x=1, metric="ops_per_s", half_width_pct=4.14)])')
 	report_in_words "$folder"
 	grep -q "known to ±2 %: 1 of 9 are not when the time of 60 s was over, the widest is known to ±4.1 %" "$folder/report.html"
 	grep -q "used 37 % of a CPU before the comparison (±2 %)" "$folder/report.html"

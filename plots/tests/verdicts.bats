@@ -32,7 +32,7 @@ load common
 		import json, sys
 		s = json.load(open(sys.argv[1]))
 		for c in s["configurations"]:
-		    c.update(status="error", reason="the disk is gone", metrics=None, ratio=None)
+		    c.update(status="error", reason={"id": "failed", "text": "the disk is gone"}, metrics=None, ratio=None)
 		json.dump(s, open(sys.argv[1], "w"))
 	PYTHON
 	report_in_words "$BATS_TEST_TMPDIR/some"

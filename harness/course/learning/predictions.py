@@ -7,7 +7,7 @@ learner answers on the terminal, or in an editor.
 import os
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import labs
 from labs import ROOT, CourseError
@@ -27,12 +27,13 @@ class Question:
     kind: str  # "factor" or "which"
     metric: str
     at: float  # the swept value; None: there is only one
-    panel: str
+    panel: str  # the workload; "": there is only one
     of: str = ""
     over: str = ""
     within: float = 2.0
     choices: tuple = ()
     best: str = "high"
+    values: dict = field(default_factory=dict)  # that its panel has, where several have that workload
 
     @property
     def form(self):
@@ -67,7 +68,7 @@ def questions(lab):
     found = []
     for number, entry in enumerate(lab.predictions, 1):
         question = Question(number, entry["ask"], entry["kind"], entry["metric"],
-                            entry.get("at"), entry.get("panel", ""))
+                            entry.get("at"), entry.get("panel", ""), values=entry.get("values", {}))
         if question.kind == "factor":
             question.of = entry["of"].replace("{mine}", mine(lab))
             question.over = entry["over"].replace("{mine}", mine(lab))
@@ -144,11 +145,17 @@ class Unclear(Exception):
     """It was measured, but that gives no answer."""
 
 
+def panels(summary, question, label):
+    """Those with the engine `label` that the question may be about."""
+    return [p for p in summary.panels
+            if label in p.labels and question.panel in ("", p.work.id)
+            and all(p.work.values.get(name) == value for name, value in question.values.items())]
+
+
 def _configuration(summary, question, label):
     if question.metric not in summary.metrics:
         raise Unmeasured(f"no summary has a metric {question.metric}; docs/metrics.md names them")
-    panels = [p for p in summary.panels if question.panel in p.name and label in p.labels]
-    for panel in panels:
+    for panel in panels(summary, question, label):
         at = question.at if question.at is not None or len(panel.xs) > 1 else panel.xs[0]
         found = panel.at(label, at)
         if found and found.metric(question.metric):
