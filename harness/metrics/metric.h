@@ -65,11 +65,16 @@ struct metric {
 	bool bucketed; /* a quantile of a histogram: a ratio is off by up to two half buckets */
 	const char *error; /* the metric that tells how far each value may be off, or NULL */
 	const char *csv; /* its column in CSV, with the unit, or NULL */
+	/*
+	 * The text of `iolab run` tells of it in a sentence, or leaves it to --json. Any other has a
+	 * line of its own there where it is not 0.
+	 */
+	bool in_prose;
 
 	struct {
 		enum column_shown shown;
 		const char *group, *head; /* the two lines above it */
-		int width;
+		int width_chars;
 	} column; /* in the table */
 };
 

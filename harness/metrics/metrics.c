@@ -143,6 +143,7 @@ const struct metric all_metrics[] = {
 		.always = true,
 		.measure = elapsed_s,
 		.csv = "elapsed_s",
+		.in_prose = true,
 	},
 	{
 		.name = "ops",
@@ -153,6 +154,7 @@ const struct metric all_metrics[] = {
 		.always = true,
 		.measure = ops,
 		.csv = "ops",
+		.in_prose = true,
 	},
 	{
 		.name = "bytes",
@@ -163,6 +165,7 @@ const struct metric all_metrics[] = {
 		.always = true,
 		.measure = bytes,
 		.csv = "bytes",
+		.in_prose = true,
 	},
 	{
 		.name = "reads",
@@ -172,6 +175,7 @@ const struct metric all_metrics[] = {
 		.whole = true,
 		.measure = reads,
 		.csv = "reads",
+		.in_prose = true,
 	},
 	{
 		.name = "writes",
@@ -181,6 +185,7 @@ const struct metric all_metrics[] = {
 		.whole = true,
 		.measure = writes,
 		.csv = "writes",
+		.in_prose = true,
 	},
 	{
 		.name = "syncs",
@@ -216,6 +221,7 @@ const struct metric all_metrics[] = {
 		.ratio = true,
 		.until_ci = true,
 		.csv = "ops_per_s",
+		.in_prose = true,
 	},
 	{
 		.name = "bytes_per_s",
@@ -228,6 +234,7 @@ const struct metric all_metrics[] = {
 		.measure = bytes_per_s,
 		.in_summary = true,
 		.csv = "bytes_per_s",
+		.in_prose = true,
 	},
 
 	{
@@ -238,6 +245,7 @@ const struct metric all_metrics[] = {
 		.better = BETTER_LOWER,
 		.shown_as = SHOWN_TIME,
 		.csv = "latency_min_ns",
+		.in_prose = true,
 	},
 	{
 		.name = "latency_ns.mean",
@@ -248,6 +256,7 @@ const struct metric all_metrics[] = {
 		.shown_as = SHOWN_TIME,
 		.in_summary = true,
 		.csv = "latency_mean_ns",
+		.in_prose = true,
 	},
 	{
 		.name = "latency_ns.p50",
@@ -262,6 +271,7 @@ const struct metric all_metrics[] = {
 		.bucketed = true,
 		.csv = "latency_p50_ns",
 		.column = { COLUMN_ALWAYS, "latency", "p50", 8 },
+		.in_prose = true,
 	},
 	{
 		.name = "latency_ns.p90",
@@ -272,6 +282,7 @@ const struct metric all_metrics[] = {
 		.shown_as = SHOWN_TIME,
 		.bucketed = true,
 		.csv = "latency_p90_ns",
+		.in_prose = true,
 	},
 	{
 		.name = "latency_ns.p99",
@@ -285,6 +296,7 @@ const struct metric all_metrics[] = {
 		.bucketed = true,
 		.csv = "latency_p99_ns",
 		.column = { COLUMN_ALWAYS, "latency", "p99", 8 },
+		.in_prose = true,
 	},
 	{
 		.name = "latency_ns.p99_9",
@@ -296,6 +308,7 @@ const struct metric all_metrics[] = {
 		.in_summary = true,
 		.bucketed = true,
 		.csv = "latency_p99_9_ns",
+		.in_prose = true,
 	},
 	{
 		.name = "latency_ns.max",
@@ -305,6 +318,7 @@ const struct metric all_metrics[] = {
 		.better = BETTER_LOWER,
 		.shown_as = SHOWN_TIME,
 		.csv = "latency_max_ns",
+		.in_prose = true,
 	},
 	{
 		.name = "latency_uncorrected_ns.p50",
@@ -316,6 +330,7 @@ const struct metric all_metrics[] = {
 		.in_summary = true,
 		.bucketed = true,
 		.csv = "latency_uncorrected_p50_ns",
+		.in_prose = true,
 	},
 	{
 		.name = "latency_uncorrected_ns.p99",
@@ -327,6 +342,7 @@ const struct metric all_metrics[] = {
 		.in_summary = true,
 		.bucketed = true,
 		.csv = "latency_uncorrected_p99_ns",
+		.in_prose = true,
 	},
 	{
 		.name = "latency_uncorrected_ns.p99_9",
@@ -337,6 +353,7 @@ const struct metric all_metrics[] = {
 		.shown_as = SHOWN_TIME,
 		.in_summary = true,
 		.bucketed = true,
+		.in_prose = true,
 	},
 	{
 		.name = "sync_latency_ns.p50",
@@ -368,6 +385,7 @@ const struct metric all_metrics[] = {
 		.measure = offered_per_s,
 		.in_summary = true,
 		.csv = "offered_per_s",
+		.in_prose = true,
 	},
 	{
 		.name = "owed_before",
@@ -380,6 +398,7 @@ const struct metric all_metrics[] = {
 		.whole = true,
 		.measure = owed_before,
 		.csv = "owed_before",
+		.in_prose = true,
 	},
 	{
 		.name = "unfinished",
@@ -393,6 +412,7 @@ const struct metric all_metrics[] = {
 		.measure = unfinished,
 		.in_summary = true,
 		.csv = "unfinished",
+		.in_prose = true,
 	},
 
 	{
@@ -403,6 +423,7 @@ const struct metric all_metrics[] = {
 		.better = BETTER_LOWER,
 		.measure = user_s,
 		.csv = "cpu_user_s",
+		.in_prose = true,
 	},
 	{
 		.name = "cpu.system_s",
@@ -413,6 +434,7 @@ const struct metric all_metrics[] = {
 		.better = BETTER_LOWER,
 		.measure = system_s,
 		.csv = "cpu_system_s",
+		.in_prose = true,
 	},
 	{
 		.name = "cpu.us_per_op",
@@ -426,6 +448,7 @@ const struct metric all_metrics[] = {
 		.until_ci = true,
 		.csv = "cpu_us_per_op",
 		.column = { COLUMN_ALWAYS, "CPU us per op", "process", 8 },
+		.in_prose = true,
 	},
 	{
 		.name = "cpu.host_us_per_op",
@@ -438,6 +461,7 @@ const struct metric all_metrics[] = {
 		.error = "cpu.host_error_us_per_op",
 		.csv = "cpu_host_us_per_op",
 		.column = { COLUMN_ALWAYS, "CPU us per op", "machine", 8 },
+		.in_prose = true,
 	},
 	{
 		.name = "cpu.user_us_per_op",
@@ -447,6 +471,7 @@ const struct metric all_metrics[] = {
 		.better = BETTER_LOWER,
 		.derive = user_us_per_op,
 		.in_summary = true,
+		.in_prose = true,
 	},
 	{
 		.name = "cpu.system_us_per_op",
@@ -456,6 +481,7 @@ const struct metric all_metrics[] = {
 		.better = BETTER_LOWER,
 		.derive = system_us_per_op,
 		.in_summary = true,
+		.in_prose = true,
 	},
 	{
 		.name = "cpu.other_us_per_op",
@@ -469,6 +495,7 @@ const struct metric all_metrics[] = {
 		.derive = other_us_per_op,
 		.in_summary = true,
 		.error = "cpu.host_error_us_per_op",
+		.in_prose = true,
 	},
 	{
 		.name = "cpu.host_error_us_per_op",
@@ -477,6 +504,7 @@ const struct metric all_metrics[] = {
 		.meaning = "How far cpu.host_us_per_op and cpu.other_us_per_op may be off.",
 		.derive = host_error_us_per_op,
 		.in_summary = true,
+		.in_prose = true,
 	},
 	{
 		.name = "cpu.util_pct",
@@ -486,6 +514,7 @@ const struct metric all_metrics[] = {
 		.measure = process_pct,
 		.in_summary = true,
 		.csv = "cpu_util_pct",
+		.in_prose = true,
 	},
 	{
 		.name = "cpu.user_pct",
@@ -494,6 +523,7 @@ const struct metric all_metrics[] = {
 		.meaning = "The part of it in user mode.",
 		.derive = user_pct,
 		.in_summary = true,
+		.in_prose = true,
 	},
 	{
 		.name = "cpu.system_pct",
@@ -502,6 +532,7 @@ const struct metric all_metrics[] = {
 		.meaning = "The part of it in the kernel.",
 		.derive = system_pct,
 		.in_summary = true,
+		.in_prose = true,
 	},
 	{
 		.name = "cpu.peer_s",
@@ -509,6 +540,7 @@ const struct metric all_metrics[] = {
 		.unit = "s",
 		.meaning = "CPU time of the process at the other end; null without one.",
 		.measure = peer_cpu_s,
+		.in_prose = true,
 	},
 	{
 		.name = "cpu.peer_util_pct",
@@ -518,6 +550,7 @@ const struct metric all_metrics[] = {
 		.measure = peer_pct,
 		.in_summary = true,
 		.csv = "cpu_peer_util_pct",
+		.in_prose = true,
 	},
 	{
 		.name = "cpu.host_busy_s",
@@ -529,6 +562,7 @@ const struct metric all_metrics[] = {
 		.below_zero = true,
 		.measure = host_busy_s,
 		.csv = "cpu_host_busy_s",
+		.in_prose = true,
 	},
 	{
 		.name = "cpu.host_util_pct",
@@ -540,6 +574,7 @@ const struct metric all_metrics[] = {
 		.in_summary = true,
 		.error = "cpu.host_error_pct",
 		.csv = "cpu_host_util_pct",
+		.in_prose = true,
 	},
 	{
 		.name = "cpu.host_steal_s",
@@ -550,6 +585,7 @@ const struct metric all_metrics[] = {
 		.below_zero = true,
 		.measure = host_steal_s,
 		.csv = "cpu_host_steal_s",
+		.in_prose = true,
 	},
 	{
 		.name = "cpu.host_steal_pct",
@@ -558,6 +594,7 @@ const struct metric all_metrics[] = {
 		.meaning = "The same as a share of the window; 100 is one CPU.",
 		.derive = host_steal_pct,
 		.in_summary = true,
+		.in_prose = true,
 	},
 	{
 		.name = "cpu.host_error_s",
@@ -566,6 +603,7 @@ const struct metric all_metrics[] = {
 		.meaning = "How far cpu.host_busy_s may be off: two clock ticks, three where the "
 			   "hypervisor took time.",
 		.measure = host_error_s,
+		.in_prose = true,
 	},
 	{
 		.name = "cpu.host_error_pct",
@@ -575,6 +613,7 @@ const struct metric all_metrics[] = {
 			   "cpu.other_util_pct and of each CPU.",
 		.derive = host_error_pct,
 		.in_summary = true,
+		.in_prose = true,
 	},
 	{
 		.name = "cpu.other_util_pct",
@@ -588,6 +627,7 @@ const struct metric all_metrics[] = {
 		.measure = other_pct,
 		.in_summary = true,
 		.error = "cpu.host_error_pct",
+		.in_prose = true,
 	},
 	{
 		.name = "cpu.other_above_idle_pct",
@@ -599,6 +639,7 @@ const struct metric all_metrics[] = {
 		.derive = above_idle_pct,
 		.in_summary = true,
 		.error = "cpu.host_error_pct",
+		.in_prose = true,
 	},
 
 	{
@@ -609,6 +650,7 @@ const struct metric all_metrics[] = {
 		.whole = true,
 		.measure = voluntary,
 		.csv = "switches_voluntary",
+		.in_prose = true,
 	},
 	{
 		.name = "context_switches.involuntary",
@@ -618,6 +660,7 @@ const struct metric all_metrics[] = {
 		.whole = true,
 		.measure = involuntary,
 		.csv = "switches_involuntary",
+		.in_prose = true,
 	},
 	{
 		.name = "context_switches_per_op",
@@ -627,6 +670,7 @@ const struct metric all_metrics[] = {
 		.better = BETTER_LOWER,
 		.derive = switches_per_op,
 		.in_summary = true,
+		.in_prose = true,
 	},
 	{
 		.name = "syscalls_per_op",
@@ -641,6 +685,7 @@ const struct metric all_metrics[] = {
 		.apart = true,
 		.csv = "syscalls_per_op",
 		.column = { COLUMN_ALWAYS, "calls", "per op", 7 },
+		.in_prose = true,
 	},
 	{
 		.name = "hardware.instructions_per_op",
@@ -652,6 +697,7 @@ const struct metric all_metrics[] = {
 		.in_summary = true,
 		.ratio = true,
 		.csv = "instructions_per_op",
+		.in_prose = true,
 	},
 	{
 		.name = "hardware.cycles_per_op",
@@ -662,6 +708,7 @@ const struct metric all_metrics[] = {
 		.measure = cycles_per_op,
 		.in_summary = true,
 		.csv = "cycles_per_op",
+		.in_prose = true,
 	},
 	{
 		.name = "hardware.instructions_per_cycle",
@@ -671,6 +718,7 @@ const struct metric all_metrics[] = {
 		.better = BETTER_HIGHER,
 		.measure = instructions_per_cycle,
 		.in_summary = true,
+		.in_prose = true,
 	},
 	{
 		.name = "hardware.cache_misses_per_op",
@@ -681,6 +729,7 @@ const struct metric all_metrics[] = {
 		.measure = cache_misses_per_op,
 		.in_summary = true,
 		.csv = "cache_misses_per_op",
+		.in_prose = true,
 	},
 	{
 		.name = "hardware.branch_misses_per_op",
@@ -691,6 +740,7 @@ const struct metric all_metrics[] = {
 		.measure = branch_misses_per_op,
 		.in_summary = true,
 		.csv = "branch_misses_per_op",
+		.in_prose = true,
 	},
 	{
 		.name = "inflight_mean",
@@ -702,6 +752,7 @@ const struct metric all_metrics[] = {
 		.measure = inflight_mean,
 		.in_summary = true,
 		.csv = "inflight_mean",
+		.in_prose = true,
 	},
 	{
 		.name = "inflight_max",
@@ -711,6 +762,7 @@ const struct metric all_metrics[] = {
 		.whole = true,
 		.measure = inflight_max,
 		.csv = "inflight_max",
+		.in_prose = true,
 	},
 	{
 		.name = "kernel_helpers",

@@ -2,6 +2,7 @@
 #include "run/result.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -401,14 +402,17 @@ static void print_hardware(const json_t *metrics, const char *op)
 	printf(")\n");
 }
 
-/* Metrics that the table of a comparison shows only where there is something to show. */
+/* A line for each metric that no sentence above tells of. */
 static void print_others(const json_t *metrics)
 {
 	char text[16];
 	for_each_metric (m) {
 		double value = metric_value(m, metrics, NULL);
-		if (m->column.shown == COLUMN_IF_SOME && value > 0)
-			printf("  %-12s %s %s\n", "also", metric_format(m, value, text), m->words);
+		if (m->in_prose || isnan(value) || value == 0)
+			continue;
+		bool names_unit = m->shown_as == SHOWN_TIME || strstr(m->words, m->unit);
+		printf("  %-12s %s: %s%s%s\n", "also", m->words, metric_format(m, value, text),
+		       names_unit ? "" : " ", names_unit ? "" : m->unit);
 	}
 }
 

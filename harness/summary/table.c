@@ -93,7 +93,7 @@ static void print_row(FILE *out, const json_t *list, const json_t *c)
 	for_each_metric (m) {
 		if (!has_column(list, c, m))
 			continue;
-		fprintf(out, " %*s", m->column.width, median_words(c, m, text));
+		fprintf(out, " %*s", m->column.width_chars, median_words(c, m, text));
 		if (m->ratio)
 			fputc(equal_sign(c, m), out);
 	}
@@ -117,7 +117,7 @@ static void print_groups(FILE *out, const json_t *list, const json_t *panel)
 		}
 		group = m->column.group;
 		tail = m->ratio;
-		width += 1 + m->column.width + tail;
+		width += 1 + m->column.width_chars + tail;
 	}
 	fprintf(out, "%*s\n", width - tail, group);
 }
@@ -132,7 +132,7 @@ static void print_heads(FILE *out, const json_t *list, const json_t *panel, cons
 		baseline ? baseline : "see below");
 	for_each_metric (m)
 		if (has_column(list, panel, m))
-			fprintf(out, " %*s%s", m->column.width, m->column.head,
+			fprintf(out, " %*s%s", m->column.width_chars, m->column.head,
 				m->ratio ? " " : "");
 	fputc('\n', out);
 }

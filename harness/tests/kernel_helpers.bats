@@ -26,7 +26,7 @@ setup() {
 	output=$("$IOLAB" run -e threads -w pipe --runtime 0.03 --warmup 0 --json)
 	assert_equal "$(json metrics.kernel_helpers)" 0
 	run "$IOLAB" run -e io_uring:sqpoll -w nop --runtime 0.3 --warmup 0
-	assert_output --regexp "also +1 kernel helper threads"
+	assert_output --regexp "also +kernel helper threads: 1"
 }
 
 @test "kernel helpers: matrix counts with the same function" {
