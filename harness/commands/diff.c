@@ -18,11 +18,10 @@
 #include "commands/commands.h"
 #include "metrics/metric.h"
 #include "summary/environment_diff.h"
+#include "summary/interval_method.h"
 #include "summary/place.h"
 #include "summary/summary.h"
 #include "workloads/panel.h"
-
-#define METHOD "ratio of geometric means, Welch's t on the logarithms of unpaired rounds"
 
 struct diff_options {
 	const char *folders[2];
@@ -187,7 +186,7 @@ static json_t *document_json(const struct diff_options *o, json_t *summaries[2],
 			json_array_append_new(both, entry_json(c, other));
 	}
 	json_t *interval = required(json_object()), *document = required(json_object());
-	put_string(interval, "method", METHOD);
+	put_string(interval, "method", DIFF_METHOD);
 	put_int(interval, "confidence_pct", 95);
 	put_string(document, "schema", "iolab.diff.v2");
 	put_string(document, "time_utc", time_utc(stamp));
@@ -378,8 +377,9 @@ static void print_side(FILE *out, const char *name, const json_t *side)
 /* What the columns say, and what no interval can. */
 static void print_legend(FILE *out)
 {
-	fputs("\nB / A: " METHOD ",\ninterval of 95 %. =: " NO_DIFFERENCE
-	      ", because it includes 1, or either has fewer than five rounds.\n"
+	fprintf(out, "\nB / A: %s,\ninterval of 95 %%. =: %s, ", interval_method_words(DIFF_METHOD),
+		NO_DIFFERENCE);
+	fputs("because it includes 1, or either has fewer than five rounds.\n"
 	      "A disturbance that lasted a whole session shifts all its rounds alike, so no interval "
 	      "shows it. A\ndifference says that the two sessions differ. Measure A and B again, in "
 	      "turns, before you say that\nkernels, commits or machines do.\n",

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json_path.h"
+#include "summary/interval_method.h"
 #include "summary/notes.h"
 #include "summary/place.h"
 #include "summary/summary.h"
@@ -43,7 +44,8 @@ static void print_columns(FILE *out, const json_t *summary)
 		"or there are fewer than five rounds.\n",
 		rounds, rounds == 1 ? "" : "s", own ? " in random order" : "",
 		json_number_value(at_path(summary, "interval.confidence_pct")),
-		string_at(summary, "interval.method"), string_at(summary, "interval.ratio_method"),
+		interval_method_words(string_at(summary, "interval.method")),
+		interval_method_words(string_at(summary, "interval.ratio_method")),
 		json_number_value(at_path(summary, "interval.ratio_confidence_pct")),
 		NO_DIFFERENCE);
 }

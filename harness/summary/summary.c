@@ -18,13 +18,10 @@
 #include "meters/meter.h"
 #include "metrics/documents.h"
 #include "metrics/metric.h"
+#include "summary/interval_method.h"
 #include "summary/parts.h"
 #include "summary/place.h"
 #include "summary/runs_file.h"
-
-/* What "interval" of the summary says; table, figures and report repeat it. */
-#define LEVEL_METHOD "order statistics of the rounds (sign test)"
-#define RATIO_METHOD "geometric mean of the rounds' ratios, Student's t on their logarithms"
 
 /* The command that repeats one configuration alone. */
 static json_t *lone_command(const json_t *run)

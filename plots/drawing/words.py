@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from readings import remarks
 from readings.quantities import listed, rounds, span
 
-# How every estimate's interval is made: harness/summary/ has the same words.
-LEVEL_METHOD = "order statistics of the rounds (sign test)"
+# How intervals are made: the identifiers of harness/summary/interval_method.h, and the same words.
+METHODS = {"order_statistics": "order statistics of the rounds (sign test)",
+           "paired_t_of_logarithms":
+               "geometric mean of the rounds' ratios, Student's t on their logarithms"}
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,10 @@ def rounds_words(summary):
     return f"{words} of {summary.rounds_planned} planned (interrupted)" if was_cut_short(summary) else words
 
 
+def method_words(method):
+    return METHODS.get(method, method) or "method not given"
+
+
 def document_rounds_words(document):
     """How many rounds, and what is shown of them; empty where there are none."""
     if document.rounds is None:
@@ -153,7 +159,7 @@ def document_rounds_words(document):
     sure = "{:.3g}".format
     pct = sure(min(found)) if sure(min(found)) == sure(max(found)) else span(
         min(found), max(found), sure)
-    return f"medians of {rounds(document.rounds)} with their {pct} % intervals ({LEVEL_METHOD})"
+    return f"medians of {rounds(document.rounds)} with their {pct} % intervals ({METHODS['order_statistics']})"
 
 
 def machine_words(env):

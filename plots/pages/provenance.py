@@ -91,7 +91,7 @@ def method(summary):
     if imported and not runs:
         return Section("Method", [Facts([
             ("rounds", f"{words.rounds_words(summary)} of {listed(imported)}, which ran one after the other"),
-            ("intervals", f"{summary.confidence_pct:.3g} %, {summary.method or 'method not given'}")])])
+            ("intervals", f"{summary.confidence_pct:.3g} %, {words.method_words(summary.method)}")])])
     windows = sorted({(c.warmup_s, c.runtime_s) for c in runs if c.runtime_s is not None
                       and c.warmup_s is not None})
     swept = listed(dict.fromkeys(f"number of {p.axis.plural}" if p.axis.unit else p.axis.name
@@ -104,10 +104,10 @@ def method(summary):
                ("a run", "; ".join(f"a fresh process, {w:g} s to warm up, then a window of {r:g} s"
                                    for w, r in windows) or "a fresh process"),
                ("intervals", f"{summary.confidence_pct:.3g} %, "
-                f"{summary.method or 'method not given'}"),
+                f"{words.method_words(summary.method)}"),
                ("ratios", f"round by round to {summary.baseline}; "
                 f"{summary.ratio_confidence_pct:.3g} %, "
-                f"{summary.ratio_method or 'method not given'}"),
+                f"{words.method_words(summary.ratio_method)}"),
                ("idle host", idle_words(summary)),
                ("steal", steal_words(summary)),
                *([("imported", f"{listed(imported)}: runs of another program, made before or after these "

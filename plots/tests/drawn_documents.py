@@ -5,7 +5,6 @@
 Draws each at every width and counts what is on it: bars, marks, words.
 """
 import copy
-import glob
 import os
 import re
 import sys
@@ -233,7 +232,7 @@ def check_responsiveness(document, width_in):
         for part in responsiveness.PARTS:
             for value in ("median", "low", "high"):
                 expect(row["lateness_ns"][part][value] in drawn,
-                       f"responsiveness: {value} of {part} of {row['engine']['label']}")
+                       f"responsiveness: {value} of {part} of {responsiveness.label_of(row)}")
 
 
 def caption_of(described, document):
@@ -254,7 +253,7 @@ def expect_said(described, document, *said):
 def check_captions(folder):
     """Machine, kernel, device; what was run, in how many rounds, and what the intervals are."""
     machine = ("2 CPUs", "Linux 6.18", "/dev/vda")
-    over = f"medians of 5 rounds with their 93.8 % intervals ({words.LEVEL_METHOD})"
+    over = f"medians of 5 rounds with their 93.8 % intervals ({words.METHODS['order_statistics']})"
     for described, condition in ((timeline.FIGURE, "file randread 4k O_DIRECT, depth 8"),
                               (overlap.FIGURE, "file randread 4k O_DIRECT"),
                               (responsiveness.FIGURE, "a timer of 1\N{NO-BREAK SPACE}ms, runs of 0.2 s")):
@@ -277,14 +276,15 @@ def check_captions(folder):
            "depth_syscalls: its bars are no intervals")
 
 
-def check_method():
-    """The intervals are made in one place, and called so wherever they are read."""
-    harness = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "harness")
+def check_methods():
+    """The harness has the same identifiers for the ways to make an interval, and the same words."""
+    folder = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "harness", "summary")
     sources = ""
-    for path in glob.glob(os.path.join(harness, "summary", "*.[ch]")):
-        with open(path, encoding="utf-8") as file:
+    for name in ("interval_method.h", "interval_method.c"):
+        with open(os.path.join(folder, name), encoding="utf-8") as file:
             sources += file.read()
-    expect(f'LEVEL_METHOD "{words.LEVEL_METHOD}"' in sources, "the harness calls its intervals otherwise")
+    for method, said in words.METHODS.items():
+        expect(f'"{method}"' in sources and f'"{said}"' in sources, f"the harness does not know {method}")
 
 
 def main():
@@ -300,7 +300,7 @@ def main():
     check_timeline_numbers(timeline.FIGURE.load(folder))
     check_overlap_lost_rounds(overlap.FIGURE.load(folder))
     check_captions(folder)
-    check_method()
+    check_methods()
     print("\n".join(failures) or "all is drawn")
     sys.exit(1 if failures else 0)
 
