@@ -270,7 +270,7 @@ static unsigned list_lateness_rows(struct lateness_row *rows,
 {
 	unsigned count = 0;
 	rows[count].task = (struct timer_run) { NULL, 0, FILE_SCENE, options };
-	strcpy(rows[count++].label, "no I/O");
+	count++;
 	for (int scene = 0; scene < SCENE_COUNT; scene++) {
 		for (unsigned i = 0; i < options->series.engines.count; i++) {
 			struct lateness_row *row = &rows[count++];
@@ -313,9 +313,12 @@ static void run_row(struct lateness_row *row)
 static json_t *lateness_row_json(const struct lateness_row *row)
 {
 	bool ok = row->count > 0 && strcmp(row->status, "ok") == 0;
-	json_t *entry = required(json_object()), *engine = required(json_object());
-	json_t *lateness = required(json_object());
-	put_string(engine, "label", row->label);
+	json_t *entry = required(json_object()), *lateness = required(json_object());
+	json_t *engine = NULL; /* the timer alone has none */
+	if (row->task.ops) {
+		engine = required(json_object());
+		put_string(engine, "label", row->label);
+	}
 	put_new(lateness, "p50", estimate_of(row->p50, row->count));
 	put_new(lateness, "p99", estimate_of(row->p99, row->count));
 	put_new(lateness, "max", estimate_of(row->max, row->count));
@@ -340,7 +343,9 @@ static void print_document(const json_t *document)
 	       "%-8s %-20s %10s %10s %10s\n",
 	       "scene", "engine", "p50", "p99", "latest");
 	json_array_foreach (json_object_get(document, "rows"), i, row) {
-		printf("%-8s %-20s ", string_at(row, "scene"), string_at(row, "engine.label"));
+		bool alone = !json_is_object(json_object_get(row, "engine"));
+		printf("%-8s %-20s ", string_at(row, "scene"),
+		       alone ? "no I/O" : string_at(row, "engine.label"));
 		if (!status_is(row, "ok"))
 			print_status_of(row);
 		else

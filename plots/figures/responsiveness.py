@@ -10,13 +10,13 @@ from readings.estimates import WHOLE_ESTIMATE, Estimate
 from readings.quantities import duration, tick
 
 PARTS = ("p50", "p99", "max")
-NO_IO = "no I/O"  # the row of a run that has none outstanding
+NO_IO = "no I/O"  # of the row without an engine, in which none is outstanding
 LEAST_NS = 1000  # the scale begins here at the latest
 TITLE = "Responsiveness: a timer beside the I/O"
 SCENE = "socket"  # whose wait is known: the answer comes after several ticks
 
 _ROW = shape.record({
-    "engine": shape.record({"label": shape.text}), "scene": shape.text, "status": shape.text,
+    "engine": shape.nullable(shape.record({"label": shape.text})), "scene": shape.text, "status": shape.text,
     "reason": shape.nullable(remarks.SHAPE),
     "lateness_ns": shape.nullable(shape.map_of(shape.nullable(WHOLE_ESTIMATE)))})
 _MEASURED = shape.record({"lateness_ns": shape.record({part: WHOLE_ESTIMATE for part in PARTS})})
@@ -34,10 +34,14 @@ SHAPE = document_shape({
     "rows": shape.list_of(_row)})
 
 
+def label_of(row):
+    return row["engine"]["label"] if row["engine"] else NO_IO
+
+
 def lateness(document, label):
     """In the median, with a receive outstanding; None where it was not measured."""
     for row in document.content["rows"]:
-        if (row["engine"]["label"], row["scene"], row["status"]) == (label, SCENE, "ok"):
+        if (label_of(row), row["scene"], row["status"]) == (label, SCENE, "ok"):
             return verdicts.measured(row["lateness_ns"]["p50"], duration)
     return None
 
@@ -54,7 +58,7 @@ def statements(document):
 
 
 def describe(document):
-    words = [f"{row['engine']['label']} on {row['scene']}: p99 "
+    words = [f"{label_of(row)} on {row['scene']}: p99 "
              f"{duration(row['lateness_ns']['p99']['median'])}"
              for row in document.content["rows"] if row["status"] == "ok"]
     return f"{TITLE}: {'; '.join(words)}."
@@ -62,7 +66,7 @@ def describe(document):
 
 def place(page, document):
     content = document.content
-    reference = [row for row in content["rows"] if row["engine"]["label"] == NO_IO]
+    reference = [row for row in content["rows"] if not row["engine"]]
     found = [e[end] for row in content["rows"] for e in (row["lateness_ns"] or {}).values() if e
              for end in ("low", "high")]
     limits = (max(min(found + [LEAST_NS]), 1) / 1.3, max(found + [2 * content["tick_ns"]]) * 1.3)
@@ -72,12 +76,12 @@ def place(page, document):
         page.add(0.06)
         page.paragraph(f"{scene['name']}: {scene['words']}", size_pt=sheet.HEADING_PT, line_in=0.17,
                        weight="bold")
-        labels = [row["engine"]["label"] for row in rows]
+        labels = [label_of(row) for row in rows]
         cell = sheet.Cell(lambda axes, rows=rows: paint(axes, rows, limits, content["tick_ns"]))
         page.plan(sheet.Plan([cell], "lateness", rows=labels))
         for row in rows:
             if row["status"] != "ok":
-                page.note("×", f"{row['engine']['label']}: {row['status']}: {row['reason']}")
+                page.note("×", f"{label_of(row)}: {row['status']}: {row['reason']}")
 
 
 def condition(document):
@@ -101,13 +105,12 @@ def paint(axes, rows, limits, tick_ns):
                       va="center_baseline", fontsize=6.5, style="italic", color=style.GREY)
     axes.set_ylim(len(rows) - 0.3, -0.7)
     axes.yaxis.set_major_locator(FixedLocator(range(len(rows))))
-    axes.set_yticklabels([row["engine"]["label"] for row in rows])
+    axes.set_yticklabels([label_of(row) for row in rows])
     axes.tick_params(axis="y", length=0)
 
 
 def look_of(row):
-    label = row["engine"]["label"]
-    return style.Look(style.GREY, style.SOLID, "|") if label == NO_IO else style.look_of(label)
+    return style.look_of(label_of(row)) if row["engine"] else style.Look(style.GREY, style.SOLID, "|")
 
 
 def paint_row(axes, i, row):

@@ -13,6 +13,8 @@ SCHEMAS = {  # today's: the one before
 ID = "v1"  # of a sentence as a remark, as the C program has it
 KNOWN = {"hardware counters: ": "hardware_not_counted"}  # how sentences begin that something looks for
 REASONS = ("reason", "threads_reason", "syscalls_reason", "stand_in_reason", "ratio_reason", "cause", "cure")
+METHODS = {"order statistics of the rounds (sign test)": "order_statistics",
+           "geometric mean of the rounds' ratios, Student's t on their logarithms": "paired_t_of_logarithms"}
 VERDICTS = {"no difference shown": "none"}
 AXES = {
     "conns": {"x_label": "connections", "x_unit": "connection"},
@@ -63,6 +65,10 @@ def _value(key, value):
             return _topic(value)
         if key == "verdict":
             return VERDICTS.get(value, value)
+        if key in ("method", "ratio_method"):
+            return METHODS.get(value, value)
+    if key == "engine" and value == {"label": "no I/O"}:
+        return None
     if key == "warnings" and isinstance(value, list):
         return [remark(warning) for warning in value]
     if key == "missing" and isinstance(value, dict):  # of study.json: by name, why it was not made
