@@ -29,7 +29,7 @@ help::
 	@echo
 	@echo 'Teach (docs/instructor.md):'
 	@echo 'make handout       make the course without solutions       [OUT=build/handout ANSWERS=no]'
-	@echo 'make grade SUBMISSIONS=folder   grade one submission or a folder of them   [LAB=04 OUT=results/grades JOBS=1]'
+	@echo 'make grade SUBMISSIONS=folder   grade one submission or a folder of them   [LAB=04 OUT=results/grades JOBS=1 SANITIZERS=no]'
 	@echo
 
 # For a make below this one: all CPUs, unless somebody said how many.
@@ -130,7 +130,7 @@ handout:
 grade:
 	$(Q)python3 harness/course/grade.py $(if $(SUBMISSIONS),"$$SUBMISSIONS") $(call option,--lab,LAB) \
 		$(call option,--out,OUT) $(call option,--jobs,JOBS) $(call option,--limit-s,LIMIT_S) \
-		$(call option,--first-uid,FIRST_UID)
+		$(call option,--first-uid,FIRST_UID) $(if $(filter no,$(SANITIZERS)),--no-sanitizers)
 
 # What is described once, in harness/metrics/metrics.c and harness/schema/documents.json.
 schema: all

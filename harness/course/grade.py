@@ -245,6 +245,9 @@ def main():
                         help="limit for all tests of a lab, in seconds (default 300)")
     parser.add_argument("--first-uid", type=int, default=64100,
                         help="as root: submissions run as this user and those after it (default 64100)")
+    parser.add_argument("--no-sanitizers", dest="sanitizers", action="store_false",
+                        help="do not run what passes again under the sanitizers: takes a third of the time, and "
+                             "memory errors and races stay hidden")
     o = parser.parse_args()
     children.catch_signals()
     try:
@@ -292,7 +295,7 @@ def run(o):
     programs.prepare()
     names = reports.file_names([name for name, _ in paths])
     hidden = [ROOT, labs.LABS, o.submissions, o.out]
-    with contextlib.closing(Examiner(chosen, hidden, o.limit_s)) as examiner:
+    with contextlib.closing(Examiner(chosen, hidden, o.limit_s, o.sanitizers)) as examiner:
         grader, barriers = Grader(examiner, chosen, o.first_uid), examiner.sandbox.barriers
         progress = Progress(len(paths))
         progress.show("the reference solution")

@@ -117,8 +117,9 @@ def dependencies(text):
 
 
 class Examiner:
-    def __init__(self, chosen, hidden, limit_s):
-        """For the labs `chosen`. `hidden`: folders that no submission may see."""
+    def __init__(self, chosen, hidden, limit_s, sanitizers):
+        """For the labs `chosen`. `hidden`: folders that no submission may see. `sanitizers`: does what passes run
+        again under them?"""
         self.limit_s = limit_s  # for all tests of a lab
         self.scratch = tempfile.mkdtemp(prefix="iolab-grade-", dir=os.environ.get("TMPDIR", "/var/tmp"))
         self.kit = os.path.join(self.scratch, "kit")
@@ -126,19 +127,19 @@ class Examiner:
         self.proctor_options = []
         self.unsaid = {}  # {(lab, sanitizer): the tests of which it reports something in the reference, too}
         try:
-            self._prepare(chosen)
+            self._prepare(chosen, sanitizers)
         except BaseException:
             self.close()
             raise
 
-    def _prepare(self, chosen):
+    def _prepare(self, chosen, sanitizers):
         for path in self.forbidden:
             if os.path.realpath(self.scratch).startswith(path.rstrip("/") + "/"):
                 raise CourseError(f"{path} is hidden from submissions, so the grader cannot work in it; "
                                   "set TMPDIR to a folder elsewhere")
         os.chmod(self.scratch, 0o711)
         os.makedirs(self.kit, 0o755)
-        self.sandbox = sandbox.Sandbox(self.scratch, self.forbidden)
+        self.sandbox = sandbox.Sandbox(self.scratch, self.forbidden, sanitizers)
         self.builds = [] if self.sandbox.why_no_sanitizers else [ADDRESS]
         if self.builds and any(lab.threads for lab in chosen):
             trouble = programs.thread_sanitizer_trouble()

@@ -81,12 +81,14 @@ class Disk:
 
 
 class Sandbox:
-    def __init__(self, scratch, hidden=()):
-        """`scratch`: a folder of the grader's. `hidden`: folders that no command may see."""
+    def __init__(self, scratch, hidden=(), sanitizers=True):
+        """`scratch`: a folder of the grader's. `hidden`: folders that no command may see. Without `sanitizers` no
+        program of theirs is wanted."""
         self.scratch, self.hidden = scratch, list(hidden)
         self.root = os.path.join(scratch, "root")  # each command builds its file tree here, unseen by others
         os.makedirs(self.root)
         self.is_root = os.geteuid() == 0
+        self.sanitizers = sanitizers
         self.count = 0
         self.stopping = False  # another thread sets it to end all commands
         self.flags, refusal = self._probe()
@@ -110,6 +112,8 @@ class Sandbox:
     def why_no_sanitizers(self):
         """Why no program of a sanitizer's may run here; "" when it may. Nobody watches its system calls, and it
         reserves more memory than rlimits could allow."""
+        if not self.sanitizers:
+            return "SANITIZERS=no"
         if not self.is_root or not self.flags & CLONE_NEWNS or not self.flags & CLONE_NEWPID:
             return "that needs root and namespaces"
         return "" if {"memory", "pids"} <= self.groups.keys() else "no control group may be used"

@@ -104,7 +104,10 @@ def thread_sanitizer_trouble(cc="gcc"):
 def _run_compiler(command):
     """Returns what the compiler printed; raises when it failed."""
     try:
-        done = children.run(command, BUILD_LIMIT_S, cwd=ROOT, errors="replace")
+        # Ended by a signal, a compiler may leave what it has just made in the folder for such files.
+        with tempfile.TemporaryDirectory(prefix="iolab-") as scratch:
+            done = children.run(command, BUILD_LIMIT_S, cwd=ROOT, errors="replace",
+                                env={**os.environ, "TMPDIR": scratch})
     except subprocess.TimeoutExpired as error:
         raise CourseError(f"the compiler was not done after {BUILD_LIMIT_S} s") from error
     if done.returncode != 0:
