@@ -27,6 +27,7 @@ slow_jobs_list() {
 	for engine in $(build/tests/conformance --list); do
 		echo "pairs-$engine build/tests/conformance --pairs $engine"
 	done
+	echo "asan-damages build/address-undefined/tests/damages"
 	for file in $(grep -l '^# bats test_tags=slow' harness/tests/*.bats plots/tests/*.bats); do
 		echo "bats-$(basename "$file" .bats) bats --tap --filter-tags slow $file"
 	done
@@ -56,7 +57,6 @@ jobs_list() {
 		echo "asan-$engine build/address-undefined/tests/conformance --alone $engine"
 	done
 	echo "asan-driver build/address-undefined/tests/driver"
-	echo "asan-damages build/address-undefined/tests/damages"
 	echo "tsan-threads build/thread/tests/conformance threads"
 	echo "tsan-epoll_workers build/thread/tests/conformance epoll_workers"
 	for file in harness/tests/*.bats plots/tests/*.bats; do

@@ -38,7 +38,9 @@ run_commands_of() {
 	[ "$count" -gt 0 ]
 }
 
+# bats test_tags=slow
 @test "README.md: its commands run" { run_commands_of "$ROOT/README.md"; }
+# bats test_tags=slow
 @test "docs/measurement.md: its commands run" { run_commands_of "$ROOT/docs/measurement.md"; }
 
 @test "docs/results.md: its commands run" {
