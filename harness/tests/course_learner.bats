@@ -690,7 +690,7 @@ hanging() {
 @test "check-lab: TERM while it compiles leaves no half program and no file of the compiler's" {
 	own_test_file
 	started 1 2
-	at_terminal --send TERM --until-runs course/compile "$SYSTEM_PYTHON" -B harness/course/learner.py check-lab
+	at_terminal --send TERM --until-runs "-o $IOLAB_WORK/.build" "$SYSTEM_PYTHON" -B harness/course/learner.py check-lab
 	assert_equal "$status" 130
 	assert_equal "$(find "$TMPDIR" "$IOLAB_WORK/.build" -type f ! -name tests)" ""
 	rm -r "$TMPDIR"
@@ -721,7 +721,7 @@ hanging() {
 	mkdir "$BATS_TEST_TMPDIR/bin"
 	PATH="$BATS_TEST_TMPDIR/bin" run "$SYSTEM_PYTHON" -B harness/course/learner.py check-lab
 	assert_failure 1
-	assert_output --partial "there is no gcc here; harness/setup.sh installs what is missing"
+	assert_output --partial "there is no gcc here; harness/setup.sh learn installs what is missing"
 }
 
 # Scores answers against plots/tests/golden, after the code has changed its summary `s`.

@@ -106,8 +106,8 @@ for c in json.load(open(sys.argv[1]))["configurations"]:
 		run "$SYSTEM_PYTHON" - "$ROOT/harness/studies" "$results" <<-'PYTHON'
 			import sys
 			sys.path.insert(0, sys.argv[1])
-			import experiments
-			study.note(sys.argv[2], study.was_quick(sys.argv[2]), study.study_notes.read(sys.argv[2]).get("missing"))
+			import making
+			making.note(sys.argv[2], making.was_quick(sys.argv[2]), making.study_notes.read(sys.argv[2]).get("missing"))
 		PYTHON
 		assert_success
 		run "$SYSTEM_PYTHON" -m json.tool "$results/study/study.json"

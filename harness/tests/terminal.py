@@ -69,6 +69,7 @@ class Session:
         self.pid, self.terminal = pty.fork()
         if self.pid == 0:
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # bats ignores it in the background
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and nohup(1), under which it may run, this one
             os.execvp(command[0], command)
 
     def look(self):

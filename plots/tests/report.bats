@@ -208,7 +208,8 @@ for i, c in enumerate(s["configurations"]):
     if c["status"] == "ok":
         c["warnings"] = [dict(id="cache", text=text, values=dict(resident_pct=4 + i, file="it")),
                          dict(id="cache", text=text, values=dict(resident_pct=4.25, file="it")),
-                         dict(id="cache", text=text, values=dict(resident_pct=1, file="another")), "an old sentence"]')
+                         dict(id="cache", text=text, values=dict(resident_pct=1, file="another")),
+                         dict(id="v1", text="{sentence}", values=dict(sentence="an old sentence"))]')
 	report_in_words "$folder"
 	run grep -oE "only [0-9.–]+ % of (it|another) was there" "$folder/report.html"
 	assert_line --regexp "only 4(.25)?–[0-9]+ % of it"
@@ -236,7 +237,8 @@ for c in s["configurations"]:
 	folder=$(changed '
 for c in s["configurations"]:
     if c["status"] == "ok":
-        c["ratio_reason"] = "blocking is unsupported here: it would wait"
+        c["ratio_reason"] = dict(id="v1", text="{sentence}",
+                                 values=dict(sentence="blocking is unsupported here: it would wait"))
         c["metrics"]["cpu.host_steal_pct"] = dict(c["metrics"]["ops_per_s"], median=0.0, low=0.0, high=12.0, max=12.0)')
 	report_in_words "$folder"
 	grep -q "No ratio: blocking is unsupported here: it would wait" "$folder/report.html"
