@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONFIDENCE_WANTED 0.95
-
 /* Fewer values do not show a trend or an outlier. */
 #define STEADINESS_COUNT_MIN 5
 

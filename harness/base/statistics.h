@@ -33,8 +33,9 @@ double interval_confidence(unsigned count, unsigned k);
 /* The confidence of the interval that estimate_median() gives of `count` values, at least 1. */
 double median_confidence(unsigned count);
 
-/* The confidence of a ratio's interval, from two rounds on. */
-#define RATIO_CONFIDENCE 0.95
+/* The confidence of a ratio's interval, from two rounds on; that of a median's is at least this where the
+ * rounds allow it. */
+#define CONFIDENCE_WANTED 0.95
 
 /* A ratio of two engines, from one ratio a round. */
 struct ratio_estimate {

@@ -107,7 +107,7 @@ static double share_pct(const json_t *run, const char *seconds)
 	return 100 * at(run, seconds) / at(run, "elapsed_s");
 }
 
-static double for_each_op(const json_t *run, double amount)
+static double for_an_op_of(const json_t *run, double amount)
 {
 	return at(run, "ops") > 0 ? amount / at(run, "ops") : NAN;
 }
@@ -127,12 +127,12 @@ DERIVE(user_pct, share_pct(run, "cpu.user_s"))
 DERIVE(system_pct, share_pct(run, "cpu.system_s"))
 DERIVE(host_error_pct, share_pct(run, "cpu.host_error_s"))
 DERIVE(host_steal_pct, share_pct(run, "cpu.host_steal_s"))
-DERIVE(user_us_per_op, for_each_op(run, at(run, "cpu.user_s") * 1e6))
-DERIVE(system_us_per_op, for_each_op(run, at(run, "cpu.system_s") * 1e6))
-DERIVE(host_error_us_per_op, for_each_op(run, at(run, "cpu.host_error_s") * 1e6))
-DERIVE(other_us_per_op, for_each_op(run, other_s(run) * 1e6))
-DERIVE(switches_per_op, for_each_op(run, at(run, "context_switches.voluntary") +
-						 at(run, "context_switches.involuntary")))
+DERIVE(user_us_per_op, for_an_op_of(run, at(run, "cpu.user_s") * 1e6))
+DERIVE(system_us_per_op, for_an_op_of(run, at(run, "cpu.system_s") * 1e6))
+DERIVE(host_error_us_per_op, for_an_op_of(run, at(run, "cpu.host_error_s") * 1e6))
+DERIVE(other_us_per_op, for_an_op_of(run, other_s(run) * 1e6))
+DERIVE(switches_per_op, for_an_op_of(run, at(run, "context_switches.voluntary") +
+						  at(run, "context_switches.involuntary")))
 
 const struct metric all_metrics[] = {
 	{

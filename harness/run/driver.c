@@ -41,9 +41,9 @@ static const struct patience usual_patience = {
  */
 static struct {
 	volatile uint64_t cut_off_ns; /* UINT64_MAX: never */
-	volatile sig_atomic_t late_ticks; /* since then */
+	volatile sig_atomic_t late_ticks; /* since cut_off_ns */
 	const struct workload *volatile workload; /* NULL: without a peer, or cut off already */
-	volatile sig_atomic_t done;
+	volatile sig_atomic_t has_cut_off;
 } watchdog;
 
 /* This number of ticks is a second in which the program ran. Ctrl-Z may stop it for an hour. */
@@ -63,7 +63,7 @@ static void cut_off_when_late(int signal_number)
 	/* On our side: what the peer does need not arrive, when it hangs or the network is down. */
 	for (unsigned i = 0; i < workload->fd_count; i++)
 		shutdown(workload->fds[i].fd, SHUT_RDWR);
-	watchdog.done = 1;
+	watchdog.has_cut_off = 1;
 }
 
 enum phase { WARM_UP, WINDOW, DRAIN, CANCELLED, OVER };
@@ -82,7 +82,7 @@ struct driver {
 	uint64_t look_ns; /* when to look next, at the phase's end or at what came back */
 	uint64_t looked_ns; /* when that was done last */
 	uint64_t returned_ns; /* when something came back last */
-	unsigned idle_looks; /* in a row */
+	unsigned silent_looks; /* in a row */
 	int rc; /* what driver_run() will return */
 
 	struct io_op **offered; /* filled by the workload, not yet accepted by the engine */
@@ -95,7 +95,7 @@ struct driver {
 	unsigned inflight;
 	unsigned inflight_max; /* of the window */
 	double inflight_ns; /* integral of `inflight` over the window's time */
-	uint64_t last_ns; /* up to where it was integrated */
+	uint64_t integrated_until_ns;
 	uint64_t compute_loops_per_op;
 	struct tally *window_tally; /* what was counted when the window closed, before the drain */
 	timer_t ticker;
@@ -114,11 +114,12 @@ struct driver {
 static void integrate_inflight(struct driver *d, uint64_t now_ns)
 {
 	if (d->phase == WINDOW)
-		d->inflight_ns += (double)d->inflight * (double)(now_ns - d->last_ns);
-	d->last_ns = now_ns;
+		d->inflight_ns += (double)d->inflight * (double)(now_ns - d->integrated_until_ns);
+	d->integrated_until_ns = now_ns;
 }
 
-/* Looks twice while the engine may stand still, and not before the phase's end in a short one. */
+/* Arms the timer for the next look: after half of a standstill, or at the phase's end if that is
+ * sooner. */
 static void set_ticker(struct driver *d, uint64_t now_ns)
 {
 	d->looked_ns = now_ns;
@@ -138,7 +139,7 @@ static void begin_phase(struct driver *d, enum phase phase, uint64_t now_ns, uin
 				      ? d->phase_end_ns + d->patience->cut_off_ns
 				      : UINT64_MAX;
 	watchdog.late_ticks = 0;
-	d->idle_looks = 0;
+	d->silent_looks = 0;
 	set_ticker(d, now_ns);
 }
 
@@ -159,7 +160,7 @@ static int start_ticker(struct driver *d, struct sigaction *previous)
 		return reason_errno(&d->out->why, "timer_not_made", errno, "timer_create");
 	watchdog.cut_off_ns = UINT64_MAX;
 	watchdog.workload = d->workload->peer > 0 ? d->workload : NULL;
-	watchdog.done = 0;
+	watchdog.has_cut_off = 0;
 	sigaction(SIGALRM, &action, previous);
 	return 0;
 }
@@ -204,17 +205,18 @@ static void open_window(struct driver *d, uint64_t now_ns)
 	if (d->workload->ops->window)
 		d->workload->ops->window(d->workload, true);
 	meter_begin(d->meter, &d->out->window.begin);
-	d->last_ns = d->out->window.begin.wall_ns;
-	begin_phase(d, WINDOW, d->last_ns,
+	d->integrated_until_ns = d->out->window.begin.wall_ns;
+	begin_phase(d, WINDOW, d->integrated_until_ns,
 		    d->config->op_limit ? UINT64_MAX : (uint64_t)(d->config->runtime_s * NS_PER_S));
 	if (d->open_loop)
 		resume_schedule(d, now_ns);
 	if (d->config->op_limit)
 		return;
 	if (d->config->stall_ms > 0)
-		d->stall_at_ns = d->last_ns + (d->phase_end_ns - d->last_ns) / 2;
-	d->slice_ns = (d->phase_end_ns - d->last_ns) / WINDOW_SLICES;
-	d->slice_end_ns = d->last_ns + d->slice_ns;
+		d->stall_at_ns =
+			d->integrated_until_ns + (d->phase_end_ns - d->integrated_until_ns) / 2;
+	d->slice_ns = (d->phase_end_ns - d->integrated_until_ns) / WINDOW_SLICES;
+	d->slice_end_ns = d->integrated_until_ns + d->slice_ns;
 }
 
 /* Closes the slices that ended before `now_ns`; the last one ends with the window. */
@@ -288,12 +290,12 @@ static void fail(struct driver *d, int error, const struct reason *why)
 }
 
 /* What the engine has and did not give back. */
-struct owed {
+struct held {
 	char kinds[80]; /* "reads, writes" */
 	double first_s; /* since the oldest of them was handed over */
 };
 
-static void find_owed(const struct driver *d, uint64_t now_ns, struct owed *owed)
+static void find_held(const struct driver *d, uint64_t now_ns, struct held *held)
 {
 	static const char *const names[IO_KIND_COUNT] = {
 		[IO_NOP] = "no-ops",	       [IO_READ] = "reads",    [IO_WRITE] = "writes",
@@ -312,13 +314,13 @@ static void find_owed(const struct driver *d, uint64_t now_ns, struct owed *owed
 		if (op->submit_ns < first_ns)
 			first_ns = op->submit_ns;
 	}
-	*owed = (struct owed) { .first_s = (double)(now_ns - first_ns) / NS_PER_S };
+	*held = (struct held) { .first_s = (double)(now_ns - first_ns) / NS_PER_S };
 	for (unsigned kind = 0; kind < IO_KIND_COUNT; kind++) {
 		if (!found[kind])
 			continue;
-		if (owed->kinds[0])
-			strcat(owed->kinds, ", ");
-		strcat(owed->kinds, names[kind]);
+		if (held->kinds[0])
+			strcat(held->kinds, ", ");
+		strcat(held->kinds, names[kind]);
 	}
 }
 
@@ -328,19 +330,19 @@ static void find_owed(const struct driver *d, uint64_t now_ns, struct owed *owed
  */
 static void look_for_standstill(struct driver *d, uint64_t now_ns)
 {
-	bool idle = d->inflight > 0 && d->returned_ns < d->looked_ns;
-	d->idle_looks = idle ? d->idle_looks + 1 : 0;
+	bool silent = d->inflight > 0 && d->returned_ns < d->looked_ns;
+	d->silent_looks = silent ? d->silent_looks + 1 : 0;
 	uint64_t silence_ns = now_ns - d->returned_ns;
-	if (d->idle_looks >= 2 && silence_ns >= d->patience->standstill_ns + device_ns(d)) {
-		struct owed owed;
+	if (d->silent_looks >= 2 && silence_ns >= d->patience->standstill_ns + device_ns(d)) {
+		struct held held;
 		struct reason why;
-		find_owed(d, now_ns, &owed);
+		find_held(d, now_ns, &held);
 		reason_set(&why, "stood_still",
 			   "the run stood still: nothing came back for {silence_s} s; {in_flight} "
 			   "in flight ({kinds}), the first for {first_s} s",
 			   reason_real("silence_s", (double)silence_ns / NS_PER_S),
-			   reason_int("in_flight", d->inflight), reason_string("kinds", owed.kinds),
-			   reason_real("first_s", owed.first_s));
+			   reason_int("in_flight", d->inflight), reason_string("kinds", held.kinds),
+			   reason_real("first_s", held.first_s));
 		fail(d, -ETIMEDOUT, &why);
 	} else {
 		set_ticker(d, now_ns);
@@ -358,7 +360,8 @@ static void fail_cut_off(struct driver *d, uint64_t now_ns)
 	fail(d, -ETIMEDOUT, &why);
 }
 
-/* The workload was told to stop, or the engine to give back. As long as something comes, it may. */
+/* The workload was told to stop, or the engine to give back. While operations keep coming back, the
+ * driver waits. */
 static void advance_drain(struct driver *d, uint64_t now_ns)
 {
 	uint64_t silence_ns = now_ns - d->returned_ns;
@@ -372,15 +375,15 @@ static void advance_drain(struct driver *d, uint64_t now_ns)
 		d->ops->cancel(d->engine);
 		begin_phase(d, CANCELLED, now_ns, d->patience->cancel_ns + device_ns(d));
 	} else {
-		struct owed owed;
+		struct held held;
 		struct reason why;
-		find_owed(d, now_ns, &owed);
+		find_held(d, now_ns, &held);
 		reason_set(&why, "operations_lost",
 			   "{in_flight} in flight ({kinds}), the first for {first_s} s, never came "
 			   "back, not even after cancel; the engine lost them, or the device is "
 			   "slower than 1 MB/s",
-			   reason_int("in_flight", d->inflight), reason_string("kinds", owed.kinds),
-			   reason_real("first_s", owed.first_s));
+			   reason_int("in_flight", d->inflight), reason_string("kinds", held.kinds),
+			   reason_real("first_s", held.first_s));
 		fail(d, -EIO, &why);
 		d->phase = OVER;
 	}
@@ -389,12 +392,12 @@ static void advance_drain(struct driver *d, uint64_t now_ns)
 static void advance_phase(struct driver *d, uint64_t now_ns)
 {
 	bool timed_out = now_ns >= d->phase_end_ns;
-	bool idle = d->inflight == 0 && d->offered_count == 0;
+	bool nothing_left = d->inflight == 0 && d->offered_count == 0;
 	struct reason why;
 
 	if (interrupt_requested() && d->phase < DRAIN)
 		fail(d, interrupt_reason(&why), &why);
-	else if (watchdog.done)
+	else if (watchdog.has_cut_off)
 		fail_cut_off(d, now_ns);
 	else if (d->phase < DRAIN && !timed_out && now_ns >= d->look_ns)
 		look_for_standstill(d, now_ns);
@@ -404,14 +407,14 @@ static void advance_phase(struct driver *d, uint64_t now_ns)
 			open_window(d, now_ns);
 		break;
 	case WINDOW:
-		if (d->workload->exhausted && idle)
+		if (d->workload->exhausted && nothing_left)
 			close_window(d);
 		else if (timed_out)
 			close_window(d);
 		break;
 	case DRAIN:
 	case CANCELLED:
-		if (timed_out && !idle)
+		if (timed_out && !nothing_left)
 			advance_drain(d, now_ns);
 		break;
 	case OVER:
@@ -419,7 +422,7 @@ static void advance_phase(struct driver *d, uint64_t now_ns)
 	}
 }
 
-/* Asks the workload for operations, and says whether it would have had more at once. */
+/* Asks the workload for operations. Returns whether nothing but the batch's limit ended that. */
 static bool fill(struct driver *d)
 {
 	unsigned room = d->workload->depth - d->inflight - d->offered_count;
@@ -511,8 +514,9 @@ static uint64_t compute(struct driver *d, uint64_t ops)
 }
 
 /*
- * Of an operation that came back as the contract forbids. Returns whether the engine had it; such an
- * operation is over. Its count is no longer believed: a workload would go on behind its buffer.
+ * Fails the run, since an operation came back against the contract. Returns whether the engine held
+ * it; such an operation is over. A count that is too large becomes -EIO, or the workload would go on
+ * beyond the end of its buffer.
  */
 static bool refuse_returned(struct driver *d, struct io_op *op)
 {
@@ -577,7 +581,7 @@ static uint64_t reap(struct driver *d, unsigned min)
 	int rc = d->workload->ops->complete(d->workload, d->done, returned, now_ns);
 	if (rc < 0 && interrupt_requested())
 		fail(d, interrupt_reason(&why), &why); /* the peer goes down with us */
-	else if (rc < 0 && watchdog.done)
+	else if (rc < 0 && watchdog.has_cut_off)
 		fail_cut_off(d, now_ns);
 	else if (rc < 0)
 		fail(d, rc, &d->workload->failure);
@@ -619,7 +623,7 @@ static void release(struct driver *d)
 static void run_loop(struct driver *d)
 {
 	struct workload *workload = d->workload;
-	uint64_t now_ns = d->last_ns = clock_ns();
+	uint64_t now_ns = d->integrated_until_ns = clock_ns();
 	workload->due = UINT64_MAX;
 	workload->schedule =
 		(struct schedule) { .begun_ns = now_ns, .rate_per_s = d->config->rate_per_s };

@@ -13,7 +13,7 @@
 #include "summary/grouping.h"
 #include "summary/summary.h"
 
-/* metrics.c */
+/* summary/metrics.c */
 
 /* A metric of one round; NAN when it has none. */
 double value_in_round(const struct measured_config *c, unsigned round, const struct metric *m);

@@ -221,7 +221,7 @@ static json_t *interval_json(unsigned rounds)
 	put_string(interval, "method", LEVEL_METHOD);
 	put_real(interval, "confidence_pct", 100 * median_confidence(rounds));
 	put_string(interval, "ratio_method", RATIO_METHOD);
-	put_real(interval, "ratio_confidence_pct", rounds > 1 ? 100 * RATIO_CONFIDENCE : 0);
+	put_real(interval, "ratio_confidence_pct", rounds > 1 ? 100 * CONFIDENCE_WANTED : 0);
 	return interval;
 }
 

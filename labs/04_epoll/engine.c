@@ -26,7 +26,7 @@
 #include "op_queue.h"
 #include "op_syscall.h"
 
-/* Events after which the call should be made: it then reports what is wrong. */
+/* Errors and hang-ups: the recv or send is made then, too, and its result says what is wrong. */
 #define TROUBLE	   (EPOLLHUP | EPOLLERR)
 #define IN_EVENTS  (EPOLLIN | EPOLLRDHUP | TROUBLE)
 #define OUT_EVENTS (EPOLLOUT | TROUBLE)
@@ -139,7 +139,7 @@ static bool try_send(struct engine *e, struct watched *w)
 	//< 2
 }
 
-/* Tries the operations that `events` are good news for. */
+/* Tries each waiting operation whose direction `events` concern. */
 static void try_both(struct engine *e, struct watched *w, uint32_t events)
 {
 	if (w->receiver && (events & IN_EVENTS))
@@ -311,7 +311,7 @@ static const struct trigger_mode oneshot = { oneshot_on_attach, oneshot_on_wait,
 
 enum { OPTION_EDGE = 1 << 0, OPTION_ONESHOT = 1 << 1 };
 
-/* The kernel says it best. */
+/* Does epoll take a regular file? Asks the kernel. Returns 0, or -errno with `why`. */
 static int try_a_file(struct reason *why)
 {
 	//> 6 Files. Try it: register any regular file (memfd_create(2) makes one without a name or
@@ -337,7 +337,7 @@ static int try_a_file(struct reason *why)
 	//< 6
 }
 
-/* epoll_pwait2(2) came with Linux 5.11, and some sandboxes hide it. */
+/* Some sandboxes hide epoll_pwait2(2), which is younger than the other calls. */
 static int try_a_wait(struct reason *why)
 {
 	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);

@@ -41,7 +41,7 @@ struct engine {
 	pthread_t workers[WORKERS_MAX];
 };
 
-/* epoll_pwait2(2) came with Linux 5.11, and some sandboxes hide it. */
+/* Some sandboxes hide epoll_pwait2(2), which is younger than the other calls. */
 static int try_a_wait(struct reason *why)
 {
 	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);

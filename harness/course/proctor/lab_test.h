@@ -37,8 +37,9 @@ extern const struct lab_test lab_tests[];
 
 /*
  * System calls of the engine since the last calls_reset(): by the thread that drives it, and by
- * threads that it started. `names` are words: "recvfrom read"; NULL counts all. Where calls are
- * not counted (sanitizer builds, ptrace refused) the test is skipped.
+ * threads that it started. `names` are words: "recvfrom read"; NULL counts all but those
+ * that are always allowed (memory calls, futex, reading the clock). Where calls are not counted
+ * (sanitizer builds, ptrace refused) the test is skipped.
  */
 void calls_reset(void);
 unsigned calls_made(const char *names);
