@@ -65,7 +65,7 @@ jobs_list() {
 }
 
 # The longest jobs begin first: begun last, they would run on alone.
-LONGEST='bats-docs bats-figures bats-results bats-neighbours asan-io_uring bats-course_grade conformance-io_uring bats-course_learner bats-course_mutate tsan-threads bats-report bats-marks bats-study bats-files asan-posix_aio conformance-posix_aio'
+LONGEST='bats-course_grade bats-course_learner bats-figures bats-neighbours conformance-io_uring bats-results bats-files bats-marks bats-report asan-io_uring bats-course_mutate tsan-threads bats-study bats-docs asan-posix_aio conformance-posix_aio'
 
 longest_first() {
 	awk -v longest="$LONGEST" '

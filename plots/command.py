@@ -1,18 +1,28 @@
 # SPDX-License-Identifier: MIT
 """How plot.py and report.py end: an error is one line, and Ctrl-C is no traceback."""
+import os
 import signal
 import sys
 
 INTERRUPTED = 130  # as a shell says of a program that SIGINT ended
 
 
+def _say():
+    print(f"\n{sys.argv[0].rpartition('/')[2]}: interrupted", file=sys.stderr, flush=True)
+
+
+def _interrupted_while_loading(*_):
+    """Loading takes a while. A module may take an exception for an error of its own."""
+    _say()
+    os._exit(INTERRUPTED)
+
+
 def _interrupted(*_):
-    """Also while modules are loaded, which takes a while."""
-    print(f"\n{sys.argv[0].rpartition('/')[2]}: interrupted", file=sys.stderr)
+    _say()
     sys.exit(INTERRUPTED)
 
 
-signal.signal(signal.SIGINT, _interrupted)
+signal.signal(signal.SIGINT, _interrupted_while_loading)
 
 try:
     import matplotlib
@@ -26,6 +36,7 @@ from readings.json_file import ResultsError
 
 
 def run(name, main):
+    signal.signal(signal.SIGINT, _interrupted)
     try:
         main()
         sys.stdout.flush()

@@ -12,7 +12,6 @@ import argparse
 import datetime
 import os
 import random
-import shutil
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -20,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 import labs  # first: it says where the others are
 import children
 from labs import ROOT, CourseError
+from mutation.running import remove
 
 KILLED_LEAST_PERCENT = 95
 EQUIVALENT_MOST_PERCENT = 10
@@ -55,7 +55,7 @@ class Mutation:
                 return "equivalent", ""
             killer = self.judge.killer({change.file: source}, folder, change.function)
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove(folder)
         if change in self.reasons and not killer:
             return "equivalent", ""
         return ("killed", killer) if killer else ("survived", "")
@@ -195,7 +195,7 @@ def main():
     except KeyboardInterrupt:
         status = children.INTERRUPTED
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        remove(scratch)
     sys.exit(status)
 
 

@@ -2,11 +2,15 @@
 """Programs that a mutant may spoil: each with a limit of time, and none outlives this program."""
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import threading
+import time
 
 from children import dies_with_us
+
+REMOVED_AFTER_S = 5
 
 
 class Stopped(Exception):
@@ -26,9 +30,19 @@ def everything_below(pid):
 
 
 def kill_all(process):
+    """Its whole session too, since what is started while the list is read is not in it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     for pid in [*everything_below(process.pid), process.pid]:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+def remove(folder):
+    """A program that was killed may still finish the call in which it makes a file."""
+    ends = time.monotonic() + REMOVED_AFTER_S
+    while os.path.exists(folder) and time.monotonic() < ends:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Runner:
