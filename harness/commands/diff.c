@@ -18,6 +18,7 @@
 #include "commands/commands.h"
 #include "metrics/metric.h"
 #include "summary/environment_diff.h"
+#include "summary/grouping.h"
 #include "summary/interval_method.h"
 #include "summary/place.h"
 #include "summary/summary.h"
@@ -97,13 +98,21 @@ static json_t *diff_ratio_json(const json_t *a, const json_t *b, const struct me
 /* Names of what was configured otherwise at the same place: CPUs, the seed. */
 static json_t *config_differences(const json_t *a, const json_t *b)
 {
-	json_t *names = json_array();
+	json_t *in_a = json_copy(json_object_get(a, "config"));
+	json_t *in_b = json_copy(json_object_get(b, "config"));
+	json_t *names = required(json_array());
 	const char *name;
 	json_t *value;
-	json_object_foreach (json_object_get(a, "config"), name, value) {
-		if (!json_equal(value, json_object_get(json_object_get(b, "config"), name)))
+	config_without_words(in_a);
+	config_without_words(in_b);
+	json_object_foreach (in_a, name, value)
+		if (!json_equal(value, json_object_get(in_b, name)))
 			json_array_append_new(names, json_string(name));
-	}
+	json_object_foreach (in_b, name, value)
+		if (!json_object_get(in_a, name))
+			json_array_append_new(names, json_string(name));
+	json_decref(in_a);
+	json_decref(in_b);
 	return names;
 }
 
@@ -248,10 +257,12 @@ static void print_changed(FILE *out, const json_t *entry)
 	char a_text[16], b_text[16];
 	for_each_metric (m) {
 		const json_t *pair = json_object_get(json_object_get(entry, "median"), m->name);
-		double a = number_at(pair, "a"), b = number_at(pair, "b");
-		if (m->column.shown != COLUMN_NEVER && !m->ratio && a != b)
-			fprintf(out, "  %s %s -> %s", m->words, metric_format(m, a, a_text),
-				metric_format(m, b, b_text));
+		if (m->column.shown == COLUMN_NEVER || m->ratio)
+			continue;
+		metric_format(m, number_at(pair, "a"), a_text);
+		metric_format(m, number_at(pair, "b"), b_text);
+		if (strcmp(a_text, b_text) != 0)
+			fprintf(out, "  %s %s -> %s", m->words, a_text, b_text);
 	}
 }
 

@@ -38,7 +38,7 @@ static json_int_t next_number(const json_t *runs, const json_t *configuration, c
 	size_t i;
 	json_t *run;
 	json_array_foreach (runs, i, run) {
-		json_t *other = configuration_of(run, true);
+		json_t *other = identity_of(run, true);
 		const json_t *number = json_object_get(json_object_get(run, "config"), key);
 		bool counts = !configuration || json_equal(configuration, other);
 		if (counts && json_is_integer(number) && json_integer_value(number) >= next)
@@ -75,7 +75,7 @@ static bool is_there(const json_t *runs, const json_t *run)
  */
 static void place_run(const json_t *runs, json_t *run)
 {
-	json_t *configuration = configuration_of(run, true);
+	json_t *configuration = identity_of(run, true);
 	json_t *config = json_object_get(run, "config");
 	json_int_t round = next_number(runs, configuration, "round");
 	json_int_t plan = round > 0 ? next_number(runs, configuration, "plan") - 1

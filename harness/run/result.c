@@ -410,9 +410,10 @@ static void print_others(const json_t *metrics)
 		double value = metric_value(m, metrics, NULL);
 		if (m->in_prose || isnan(value) || value == 0)
 			continue;
-		bool names_unit = m->shown_as == SHOWN_TIME || strstr(m->words, m->unit);
+		/* A time has its unit already. */
+		const char *unit = m->shown_as == SHOWN_TIME ? "" : m->unit;
 		printf("  %-12s %s: %s%s%s\n", "also", m->words, metric_format(m, value, text),
-		       names_unit ? "" : " ", names_unit ? "" : m->unit);
+		       *unit ? " " : "", unit);
 	}
 }
 

@@ -38,11 +38,15 @@ static void print_columns(FILE *out, const json_t *summary)
 {
 	unsigned own = print_imported(out, json_object_get(summary, "configurations"));
 	long long rounds = json_integer_value(json_object_get(summary, "rounds_done"));
+	if (rounds <= 1) {
+		fputs("\nOne round only, so the spread of values and ratios is unknown.\n", out);
+		return;
+	}
 	fprintf(out,
-		"\nMedians of %lld round%s%s. Spread: interval of %.4g %% confidence, "
+		"\nMedians of %lld rounds%s. Spread: interval of %.4g %% confidence, "
 		"%s.\nRatio: %s,\ninterval of %.4g %%. \"%s\", and = behind a value: it spans 1, "
 		"or there are fewer than five rounds.\n",
-		rounds, rounds == 1 ? "" : "s", own ? " in random order" : "",
+		rounds, own ? " in random order" : "",
 		json_number_value(at_path(summary, "interval.confidence_pct")),
 		interval_method_words(string_at(summary, "interval.method")),
 		interval_method_words(string_at(summary, "interval.ratio_method")),

@@ -43,6 +43,22 @@ json_t *configuration_of(const json_t *run, bool with_engine)
 	return identity;
 }
 
+void config_without_words(json_t *config)
+{
+	static const char *const words[] = { "x_label", "x_unit", "x_about", NULL };
+	delete_keys(config, words);
+}
+
+json_t *identity_of(const json_t *run, bool with_engine)
+{
+	json_t *identity = configuration_of(run, with_engine);
+	json_t *workload = json_object_get(identity, "workload");
+	json_object_del(workload, "words");
+	json_object_del(json_object_get(workload, "panel"), "text");
+	config_without_words(json_object_get(identity, "config"));
+	return identity;
+}
+
 static struct measured_config *find_configuration(struct grouping *g, const json_t *identity)
 {
 	for (unsigned i = 0; i < g->count; i++)
@@ -90,7 +106,7 @@ static struct measured_config *insert_configuration(struct grouping *g, json_t *
 	memmove(c + 1, c, (g->count++ - at) * sizeof *c);
 	*c = (struct measured_config) {
 		.identity = identity,
-		.workpiece = configuration_of(run, false),
+		.workpiece = identity_of(run, false),
 		.by_round = calloc(g->rounds_room, sizeof(json_t *)),
 		.first = json_incref(run),
 		.counting = json_array(),
@@ -103,7 +119,7 @@ void grouping_add(struct grouping *g, json_t *run)
 {
 	bool counting = counts_syscalls(run);
 	extend_rounds(g, counting ? 1 : round_of(run) + 1);
-	json_t *identity = configuration_of(run, true);
+	json_t *identity = identity_of(run, true);
 	struct measured_config *c = find_configuration(g, identity);
 	if (c)
 		json_decref(identity);

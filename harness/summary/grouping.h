@@ -35,10 +35,16 @@ void grouping_add(struct grouping *grouping, json_t *run);
 void free_grouping(struct grouping *grouping);
 
 /*
- * Of a run, what its configuration is: without what was found by running, or differs by round. A
- * new reference; runs of one configuration have equal ones.
+ * Of a run, what its configuration is, with the words that people read: without what was found by
+ * running, or differs by round. A new reference.
  */
 json_t *configuration_of(const json_t *run, bool with_engine);
+
+/* The same without words. Runs of one configuration have equal ones. A new reference. */
+json_t *identity_of(const json_t *run, bool with_engine);
+
+/* Takes the words that people read out of "config", in place. */
+void config_without_words(json_t *config);
 
 /* Such a run has a window of its own and enters no other figure. */
 bool counts_syscalls(const json_t *run);

@@ -6,7 +6,7 @@
 const char *interval_method_words(const char *id)
 {
 	static const char *const words[][2] = {
-		{ LEVEL_METHOD, "order statistics of the rounds (sign test)" },
+		{ LEVEL_METHOD, "order statistics of the rounds, sign test" },
 		{ RATIO_METHOD,
 		  "geometric mean of the rounds' ratios, Student's t on their logarithms" },
 		{ DIFF_METHOD,

@@ -74,7 +74,7 @@ json_t *ratios_json(const struct measured_config *c, const struct measured_confi
 		if (!undefined)
 			continue;
 		json_t *values = required(json_object());
-		put_string(values, "metric", m->words);
+		put_string(values, "metric", m->name);
 		remark_add(warnings, "ratio_undefined", values,
 			   "in a round this engine or its baseline measured 0, so the ratio of "
 			   "{metric} is missing");

@@ -75,15 +75,17 @@ static json_t *imported_json(const struct measured_config *c, unsigned rounds)
 /* Who, what, and how to run it alone. */
 static void put_identity(json_t *entry, const struct measured_config *c)
 {
-	json_t *config = json_copy(json_object_get(c->identity, "config"));
+	json_t *described = configuration_of(c->first, true);
+	json_t *config = json_object_get(described, "config");
 	if (!counts_syscalls(c->first)) { /* the run that counts has a window of its own */
 		put_shared(config, "runtime_s", at_path(c->first, "config.runtime_s"));
 		put_shared(config, "warmup_s", at_path(c->first, "config.warmup_s"));
 	}
-	put_shared(entry, "engine", json_object_get(c->identity, "engine"));
-	put_shared(entry, "workload", json_object_get(c->identity, "workload"));
-	put_new(entry, "config", config);
+	put_shared(entry, "engine", json_object_get(described, "engine"));
+	put_shared(entry, "workload", json_object_get(described, "workload"));
+	put_shared(entry, "config", config);
 	put_new(entry, "command", lone_command(c->first));
+	json_decref(described);
 }
 
 /* How it ended: "status", "reason", "rounds", and the runs' warnings, to `warnings`. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The table that a comparison ends with: one block for each panel, one row for each engine. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,7 +58,7 @@ static const char *median_words(const json_t *c, const struct metric *m, char te
 		return "-";
 	double value = number_at(estimate, "median");
 	double error = m->error ? number_at(metric_estimate(c, m->error), "median") : 0;
-	if (error > 0.01 * value)
+	if (error > 0 && error > 0.01 * fabs(value))
 		snprintf(text, 16, error >= 0.95 ? "%.0f+-%.0f" : "%.1f+-%.1f", value, error);
 	else
 		metric_format(m, value, text);

@@ -215,6 +215,26 @@ PY
 	assert_equal "$(json idle_baseline) $(json precision) $(json interval) $(json rounds_planned)" "$before"
 }
 
+@test "words tell no configuration from another, in a summary and in a diff" {
+	local folder=$BATS_TEST_TMPDIR/a
+	"$IOLAB" compare -w nop -e null,blocking --baseline null --rounds 4 --runtime 0.01 --warmup 0 --idle 0 --out "$folder" >/dev/null
+	cp -r "$folder" "$BATS_TEST_TMPDIR/b"
+	"$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/b/runs.jsonl" <<-'PYTHON'
+		import json, sys
+		runs = [json.loads(line) for line in open(sys.argv[1])]
+		for run in runs:
+		    if run["config"]["round"] % 2:
+		        run["workload"]["words"] = run["workload"]["panel"]["text"] = "said otherwise"
+		        run["config"].update(x_label="otherwise", x_unit="thing", x_about="Otherwise.")
+		open(sys.argv[1], "w").writelines(json.dumps(run) + "\n" for run in runs)
+	PYTHON
+	"$IOLAB" summary "$BATS_TEST_TMPDIR/b" --baseline null >"$BATS_TEST_TMPDIR/said"
+	"$IOLAB" summary "$folder" --baseline null | diff - "$BATS_TEST_TMPDIR/said"
+	run "$IOLAB" diff "$folder" "$BATS_TEST_TMPDIR/b"
+	assert_success
+	refute_output --partial "not alike"
+}
+
 @test "compare: equal rounds show no difference; a ratio is a geometric mean with Student's t" {
 	small_compare --rounds 3 --no-count-syscalls >/dev/null
 	"$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results" <<'PY'
@@ -720,7 +740,7 @@ PY
 	run --separate-stderr as_user "$USER_DIR/iolab" summary "$USER_DIR/results"
 	chmod 755 "$USER_DIR/results" && rm -rf "$USER_DIR"
 	assert_failure 1
-	assert_output --partial "Medians of 1 round"
+	assert_output --partial "One round only, so the spread of values and ratios is unknown"
 	[[ $stderr == *"printed, but not written"*EACCES* ]] || fail "$stderr"
 }
 

@@ -41,7 +41,7 @@ static int null_supports(const struct engine_config *config, enum io_kind kind,
 	if (fd_kind == IO_FD_NONE || fd_kind == IO_FD_FILE)
 		return 0;
 	reason_set(why, "moves_no_bytes",
-		   "null moves no bytes, so a peer would wait for ever for an answer");
+		   "null moves no bytes, so the other end would wait for ever");
 	return -EOPNOTSUPP;
 	//< 4
 }

@@ -36,7 +36,7 @@ def scale_values(axes, which, low_high, as_text, log=False):
         decades = math.log10(limits[1] / limits[0])
         axis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 2.2 else (1,), numticks=12))
     else:
-        limits = (0, high * 1.06 if high > 0 else 1)
+        limits = (min(0, low * 1.06), high * 1.06 if high > 0 else 1 if low >= 0 else 0)
         axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: tick(value, as_text)))

@@ -6,7 +6,7 @@ from readings import remarks
 from readings.quantities import listed, rounds, span
 
 # How intervals are made: the identifiers of harness/summary/interval_method.h, and the same words.
-METHODS = {"order_statistics": "order statistics of the rounds (sign test)",
+METHODS = {"order_statistics": "order statistics of the rounds, sign test",
            "paired_t_of_logarithms":
                "geometric mean of the rounds' ratios, Student's t on their logarithms"}
 
@@ -94,7 +94,7 @@ def marks_words(summary, what="median"):
     if what != "median":
         what += ", median"
     words = f"marks: {what} of {rounds(summary.rounds_done)}; bars: {summary.confidence_pct:.3g} % interval"
-    return words + (f" ({summary.method})" if summary.method else "")
+    return words + (f" ({method_words(summary.method)})" if summary.method else "")
 
 
 def precision_words(summary):

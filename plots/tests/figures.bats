@@ -142,6 +142,24 @@ for i, c in enumerate(s["configurations"]):
 	assert_output --partial "has no metric no_such; it has "
 }
 
+@test "a value below 0 is drawn" {
+	folder=$(changed '
+s["metrics"] = {"above_idle": dict(words="above idle", unit="%", better="lower")}
+for i, c in enumerate(s["configurations"]):
+    if c["status"] == "ok":
+        c["metrics"]["above_idle"] = dict(median=-50.0 - i, low=-80.0, high=-40.0, count=3)')
+	plot "$folder" --metric above_idle --formats svg
+	grep -q ">−60 %<" "$folder/figures/above_idle.svg"
+}
+
+@test "a figure and the report name the way an interval is made in words" {
+	plot "$GOLDEN" --only throughput --formats svg --out "$BATS_TEST_TMPDIR/words"
+	report_in_words "$GOLDEN" --out "$BATS_TEST_TMPDIR/words/report.html"
+	grep -q "order statistics of the rounds" "$BATS_TEST_TMPDIR/words/report.html"
+	run grep -rlE "order_statistics|t_of_logarithms" "$BATS_TEST_TMPDIR/words"
+	assert_output ""
+}
+
 @test "a caption is at most two sentences, and the report's text has the rest" {
 	cd "$ROOT/plots"
 	run "$PYTHON" -c '
