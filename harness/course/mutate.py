@@ -41,7 +41,7 @@ class Mutation:
         self.wrong = []  # false claims of equivalent.toml, in words
 
     def fate(self, number, change):
-        """In a thread of its own. Returns (fate, the test that killed it)."""
+        """In a thread of its own. Returns (fate, its Killer or None)."""
         folder = os.path.join(self.judge.scratch, str(number))
         source = os.path.join(folder, change.file)
         os.makedirs(folder)
@@ -50,22 +50,21 @@ class Mutation:
                 file.write(change.applied())
             same = self.judge.is_same_program(change.file, source, folder)
             if same is None:
-                return "no_program", ""
+                return "no_program", None
             if same:
-                return "equivalent", ""
+                return "equivalent", None
             killer = self.judge.killer({change.file: source}, folder, change.function)
         finally:
             remove(folder)
         if change in self.reasons and not killer:
-            return "equivalent", ""
-        return ("killed", killer) if killer else ("survived", "")
+            return "equivalent", None
+        return ("killed", killer) if killer else ("survived", None)
 
     def keep(self, change, fate, killer):
         self.fates.append((change, fate))
         where = f"{self.judge.name}/{change.file}:{change.line_number}"
         if killer:
-            test = killer.split(" # ")[0]
-            self.killers[test] = self.killers.get(test, 0) + 1
+            self.killers[killer.name] = self.killers.get(killer.name, 0) + 1
             if change in self.reasons:
                 self.wrong.append(f"equivalent.toml is wrong about {where}: {change.becomes}\n{killer} kills it")
         if os.environ.get("V") == "1":

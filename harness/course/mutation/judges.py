@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import time
+from dataclasses import dataclass, replace
 
 import labs
 from labs import ROOT, CourseError
@@ -21,7 +22,24 @@ PARSE_FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", f"-I{ROOT}/common", f"-I{ROOT}/har
                f"-I{ROOT}/harness/tests/conformance", f"-I{ROOT}/harness/course/proctor"]
 
 
-SKIPPED = re.compile(r"ok \d+ - (\S+) # SKIP")
+RESULT = re.compile(r"(not )?ok \d+ - (\S+)( # SKIP.*)?")
+
+
+@dataclass(frozen=True)
+class Killer:
+    """What showed a mutant to be wrong."""
+
+    test: str = ""  # that failed, or that only the mutant skips; "" when the program itself ended badly
+    skipped: str = ""  # what the test's line says of that
+    status: int | None = 0  # of the program; None when it took longer than the limit
+    build: str = ""  # the sanitizers under which it ran
+
+    @property
+    def name(self):
+        return self.test or ("the limit of time" if self.status is None else f"status {self.status}")
+
+    def __str__(self):
+        return self.name + self.skipped + (f" ({self.build})" if self.build else "")
 
 
 class Judge:
@@ -56,10 +74,13 @@ class Judge:
 
     def is_failure(self, line):
         """A test that the reference passes and a mutant skips has found something, too."""
-        skipped = SKIPPED.match(line)
+        found = RESULT.match(line)
+        if not found:
+            return False
+        failed, test, skipped = found.groups()
         if skipped and not self.is_prepared:
-            self.skipped_by_reference.add(skipped[1])
-        return line.startswith("not ok") or bool(skipped) and skipped[1] not in self.skipped_by_reference
+            self.skipped_by_reference.add(test)
+        return bool(failed or skipped and test not in self.skipped_by_reference)
 
     def path(self, file):
         return os.path.join(self.folder, file)
@@ -91,8 +112,8 @@ class Judge:
             return mutant.read() == reference.read()
 
     def killer(self, sources, folder="", function=""):
-        """The first test that fails with the files {name: path} in place of the reference's; or "". `function`
-        is changed: what killed its other mutants is tried first."""
+        """A Killer, the first with the files {name: path} in place of the reference's; or None. `function` is
+        changed: what killed its other mutants is tried first."""
         folder = folder or os.path.join(self.scratch, "reference")
         for build in self.builds:
             if build == THREAD and not any(map(self.has_threads, sources or self.files)):
@@ -115,14 +136,14 @@ class Judge:
             for command in [*likely, *self.test_commands(build, program, list(sources))]:
                 killer = self.run_tests(command, folder)
                 if killer and self.is_confirmed(command, killer, folder):
-                    if not build:
-                        self.remember(function, killer)
-                    return f"{killer} ({build})" if build else killer
-        return ""
+                    if killer.test and not build:
+                        self.remember(function, killer.test)
+                    return replace(killer, build=build)
+        return None
 
     def is_confirmed(self, command, killer, folder):
         """A busy machine may fail a test that holds, but hardly twice: the test alone, and then all of them."""
-        again = self.alone(command, killer.split(" # ")[0])
+        again = self.alone(command, killer.test) if killer.test else None
         return not again or bool(self.run_tests(again, folder) or self.run_tests(command, folder))
 
     def alone(self, _command, _test):
@@ -135,8 +156,7 @@ class Judge:
     def engines_in(self, file):
         return labs.engine_names(labs.read(self.path(file)))
 
-    def remember(self, function, killer):
-        test = killer.split(" # ")[0]
+    def remember(self, function, test):
         others = [t for t in self.killers.get(function, []) if t != test]
         self.killers[function] = [test, *others][:LIKELY_MOST]
 
@@ -147,12 +167,11 @@ class Judge:
         status, lines = self.runner.run(command, self.limit_s, self.environment(folder), self.is_failure)
         failed = next(filter(self.is_failure, lines), None)
         if failed:
-            return re.sub(r"^(not )?ok \d+ - ", "", failed)
-        if status is None:
-            return "the limit of time"
+            _, test, skipped = RESULT.match(failed).groups()
+            return Killer(test, skipped or "")
         if status in self.NO_VERDICT:
             raise CourseError(f"{' '.join(command)}: {' '.join(lines)[-500:]}")
-        return f"status {status}" if status != 0 else ""
+        return Killer(status=status) if status != 0 else None
 
 
 class LabJudge(Judge):
@@ -185,15 +204,12 @@ class LabJudge(Judge):
                 for options in chosen]
 
     def alone(self, command, test):
-        if "/" not in test:
-            return None  # a limit of time, or a status
         if "--only" in command:
             return command
         return [command[0], "--only", test, *[word for word in command[1:] if word != "--stop-at-first"]]
 
     def likely_commands(self, program, function):
-        return [[self.PROCTOR, "--only", test, program] for test in self.killers.get(function, [])
-                if "/" in test]
+        return [[self.PROCTOR, "--only", test, program] for test in self.killers.get(function, [])]
 
 
 class ConformanceJudge(Judge):
