@@ -564,6 +564,7 @@ $(seq -f 'W(%.0f)' 10000 32000)"
 	rm -r "$TMPDIR"
 }
 
+# bats test_tags=slow
 @test "a grading that is ended leaves no grade of what it was at" {
 	submission a_solution "$SOLUTION"
 	when_receiving b_hangs 'pause();'
@@ -628,6 +629,7 @@ no_space_at() {
 	END
 }
 
+# bats test_tags=slow
 @test "a disk that is full at a step of the grader's own is told in words" {
 	submission a_solution "$SOLUTION"
 	submission b_solution "$SOLUTION"
@@ -665,6 +667,7 @@ no_space_at() {
 	grep -q "^not ok .*exercise 1: .*" "$OUT/hangs_first.tap"
 }
 
+# bats test_tags=slow
 @test "shapes of a class's folder: each kind that is no submission is named" {
 	submission ann "$SOLUTION"
 	submission bob "$SOLUTION"
@@ -689,6 +692,7 @@ no_space_at() {
 	assert_output --partial "cem.zip, dan.tar.gz: archives"
 }
 
+# bats test_tags=slow
 @test "a folder 1500 levels deep, made by hand or by the program, ends nothing" {
 	submission deep "$SOLUTION"
 	(cd "$CLASS/deep" && "$SYSTEM_PYTHON" -c 'import os
@@ -772,6 +776,7 @@ print(labs.find("70").starter(solved)["engine.c"], end="")' "$solved" >"$CLASS/s
 	[ ! -e "$OUT/ann.txt" ]
 }
 
+# bats test_tags=slow
 @test "names that are none for a file or a spreadsheet" {
 	for name in '=1+1' '-rf' 'a b' 'class' $'two\nlines' '<&">'; do submission "$name" "$SOLUTION"; done
 	run python3 "$GRADE" "$CLASS" --no-sanitizers --lab 70 --out "$OUT" --jobs 2
