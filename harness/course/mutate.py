@@ -75,8 +75,8 @@ class Mutation:
     def run(self, chosen, jobs):
         """Returns whether it came to the end."""
         pool = ThreadPoolExecutor(jobs)
-        futures = {pool.submit(self.fate, number, change): change for number, change in enumerate(chosen)}
-        try:
+        try:  # the first mutants run while the last ones are handed over
+            futures = {pool.submit(self.fate, number, change): change for number, change in enumerate(chosen)}
             for future in as_completed(futures):
                 self.keep(futures[future], *future.result())
         except KeyboardInterrupt:
