@@ -208,7 +208,7 @@ static void print_whole(struct reason *why, size_t room, const char *format, va_
 	why->id[0] = '\0';
 	why->error = 0;
 	why->value_count = 0;
-	why->template = why->text;
+	why->template = NULL; /* these words are no template */
 	/* It may hold a path or a name from outside. */
 	copy_printable(longer, length, why->text, sizeof why->text);
 }

@@ -44,7 +44,7 @@ struct reason {
 	unsigned value_count;
 	struct reason_value values[REASON_VALUES_MAX];
 	char strings[2 * REASON_STRING_BYTES]; /* the string values, each with its NUL */
-	const char *template; /* the text before its values are filled in */
+	const char *template; /* the text before its values are filled in; NULL without an id */
 	char text[800]; /* for people: one line without control characters */
 };
 

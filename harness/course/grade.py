@@ -246,7 +246,7 @@ def main():
     parser.add_argument("--first-uid", type=int, default=64100,
                         help="as root: submissions run as this user and those after it (default 64100)")
     parser.add_argument("--no-sanitizers", dest="sanitizers", action="store_false",
-                        help="do not run what passes again under the sanitizers: takes a third of the time, and "
+                        help="do not run what passes again under the sanitizers: takes less time, and "
                              "memory errors and races stay hidden")
     o = parser.parse_args()
     children.catch_signals()
@@ -326,9 +326,8 @@ def run(o):
 
         reports.write_class(o.out, grades, chosen, barriers, passed_over)
         with ThreadPoolExecutor(o.jobs) as pool:
-            jobs = [pool.submit(job, number) for number in range(len(paths))]
             try:
-                for one in jobs:
+                for one in [pool.submit(job, number) for number in range(len(paths))]:
                     one.result()  # a report that cannot be written ends the run
                 for number, grade in enumerate(grades):
                     if grade.ungraded:  # once more, now that no neighbour disturbs it

@@ -5,8 +5,9 @@
     reasons.py
 
 Every reason_set(), reason_errno() and workload_refuse() gives an identifier, a text and values
-(common/reason.h). Refused are: an identifier with two texts, since reasons are merged by identifier and values; a number in a
-text, unless it is one of the constants below; a value whose name says that it is a sentence.
+(common/reason.h). Refused are: an identifier with two texts, since reasons are merged by identifier and
+values; a number in a text, unless it is one of the constants below; a value whose name says that it is a
+sentence.
 """
 import collections
 import glob

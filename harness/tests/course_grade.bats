@@ -758,6 +758,7 @@ print(labs.find("70").starter(solved)["engine.c"], end="")' "$solved" >"$CLASS/s
 	done
 	run python3 "$GRADE" "$CLASS" --no-sanitizers --lab 70 --out "$OUT"
 	assert_success
+	grep -q "sanitizers: NOT run (SANITIZERS=no)" "$OUT/class.txt"
 	assert_output --partial "the untouched starter"
 	graded_points solved_1 10 "Exercise 2, the first failure is receives_what_is_there/tcp"
 	graded_points solved_none 0
