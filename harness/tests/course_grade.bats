@@ -116,11 +116,19 @@ well_formed() {
 	EOF
 }
 
+# The control groups that were made since the class was written and that no grader holds.
+groups_left() {
+	local folder
+	find /sys/fs/cgroup -name 'iolab-*' -newer "$CLASS" 2>/dev/null | while read -r folder; do
+		! flock -n "$folder" true 2>/dev/null || echo "$folder"
+	done
+}
+
 # What harm looks like: processes, control groups and files that stay behind.
 nothing_left() {
 	! ps -eo uid= | awk '$1 >= 64100 && $1 < 64200 { found = 1 } END { exit !found }' ||
 		fail "left running: $(ps -eo uid,pid,args | awk '$1 >= 64100 && $1 < 64200')"
-	[ -z "$(find /sys/fs/cgroup -maxdepth 4 -name 'iolab-*' 2>/dev/null)" ] || fail "control groups stay"
+	assert_equal "$(groups_left)" ""
 	[ ! -e /var/tmp/iolab-hostile ] || fail "it wrote outside of its folder"
 	[ -z "$(find /tmp /var/tmp /dev/shm -maxdepth 1 -name 'iolab-grade-*' -newer "$CLASS" 2>/dev/null)" ] ||
 		fail "the grader's scratch folder stays"
@@ -545,6 +553,26 @@ $(seq -f 'W(%.0f)' 10000 32000)"
 		fi
 		[ -e "$OUT/unfinished.txt" ]
 		rm -r "$OUT"
+	done
+	rm -r "$TMPDIR"
+}
+
+@test "the control groups of a grader that was killed go with the next grading" {
+	[ "$(id -u)" -eq 0 ] || skip "control groups take root"
+	own_test_file
+	when_receiving hangs 'pause();'
+	run "$SYSTEM_PYTHON" "$GRADE" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" --limit-s 1
+	[[ $output == *"by control group"* ]] || skip "no control group may be used here"
+	at_terminal --send KILL --until "find /sys/fs/cgroup -name 'iolab-*' -newer '$CLASS' | grep -q ." \
+		"$SYSTEM_PYTHON" "$GRADE" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
+	left=$(groups_left)
+	[ -n "$left" ]
+	rm -r "$CLASS/hangs"
+	submission a_solution "$SOLUTION"
+	run "$SYSTEM_PYTHON" "$GRADE" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
+	assert_success
+	for folder in $left; do
+		[ ! -e "$folder" ] || fail "$folder stays"
 	done
 	rm -r "$TMPDIR"
 }

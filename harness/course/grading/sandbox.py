@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from grading.confined import (CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS,
                       DATA_BYTES, MIB, PRIVATE, __file__ as CONFINED)
-from grading.control_group import MEMORY_BYTES, PROCESSES, ControlGroup
+from grading.control_group import MEMORY_BYTES, PROCESSES, ControlGroup, remove_abandoned
 from labs import CourseError
 
 OUTPUT_BYTES = 4 * MIB  # further output of a command is thrown away
@@ -119,8 +119,9 @@ class Sandbox:
         return "" if {"memory", "pids"} <= self.groups.keys() else "no control group may be used"
 
     def _probe_groups(self):
+        remove_abandoned()
         with contextlib.ExitStack() as stack:
-            group = stack.enter_context(ControlGroup(f"iolab-probe-{os.getpid()}"))
+            group = stack.enter_context(ControlGroup(f"probe-{os.getpid()}"))
             return {controller: None for controller in group.folders}
 
     def _describe(self, refusal):
@@ -158,7 +159,7 @@ class Sandbox:
                 "readable": list(readable), "writable": list(writable), "command": list(command),
                 "cpu_s": cpu_s, "reserves_much": reserves_much, "environment": {"PATH": os.environ.get("PATH", os.defpath),
                                                 "LANG": "C.UTF-8", "HOME": cwd, **(environment or {})}}
-        with ControlGroup(f"iolab-{os.getpid()}-{self.count}", self.groups) as group:
+        with ControlGroup(f"{os.getpid()}-{self.count}", self.groups) as group:
             spec["groups"] = list(group.folders.values())
             start = time.monotonic()
             process = subprocess.Popen(
