@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "failing_calls.h"
 #include "random.h"
 
 #define BLOCK 4096u
@@ -665,6 +666,11 @@ const struct lab_test lab_tests[] = {
 	  .engine = "null",
 	  .flavours = ONE(BUFFERED),
 	  .run = file_cancel_then_silence },
+	{ .name = "open_tells_what_fails",
+	  .exercise = 1,
+	  .engine = "null",
+	  .flavours = ONE(NO_FD),
+	  .run = open_tells_what_fails },
 	{ .name = "close_frees_all",
 	  .exercise = 1,
 	  .engine = "null",
@@ -765,5 +771,10 @@ const struct lab_test lab_tests[] = {
 	  .engine = "null",
 	  .flavours = ONE(NO_FD),
 	  .run = says_what_it_can_do },
+	{ .name = "supports_tells_what_fails",
+	  .exercise = 4,
+	  .engine = "null",
+	  .flavours = ONE(NO_FD),
+	  .run = supports_tells_what_fails },
 	{ NULL },
 };

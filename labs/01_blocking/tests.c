@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "failing_calls.h"
 
 #define BLOCK 4096u
 
@@ -646,7 +647,9 @@ const struct lab_test lab_tests[] = {
 	FILE_TEST(1, "is_over_when_submit_returns", ONE(BUFFERED), is_over_when_submit_returns),
 	FILE_TEST(1, "opens_and_closes_again", ONE(BUFFERED), opens_and_closes_again),
 	FILE_TEST(1, "opens_without_memory_or_says_why_not", ONE(BUFFERED), open_without_memory),
+	FILE_TEST(1, "open_tells_what_fails", ONE(BUFFERED), open_tells_what_fails),
 	FILE_TEST(1, "supports_or_says_why", ONE(BUFFERED), supports_or_says_why),
+	FILE_TEST(1, "supports_tells_what_fails", ONE(BUFFERED), supports_tells_what_fails),
 	FILE_TEST(1, "says_what_it_can_do", ONE(BUFFERED), says_what_it_can_do),
 	FILE_TEST(1, "tells_that_there_is_no_call", ONE(NO_FD), tells_that_there_is_no_call),
 	STREAM_TEST(1, "reads_a_pipe", ONE(PIPE), stream_receives_what_is_there),
@@ -686,6 +689,8 @@ const struct lab_test lab_tests[] = {
 	STREAM_TEST(3, "takes_a_short_write_for_a_result", ONE(PIPE),
 		    takes_a_short_write_for_a_result),
 	STREAM_TEST(3, "survives_many_signals", ONE(TCP) | ONE(PIPE), stream_survives_signals),
+	FILE_TEST(3, "files_tell_what_fails", ONE(BUFFERED), file_tells_what_fails),
+	STREAM_TEST(3, "tells_what_fails", ONE(UNIX) | ONE(PIPE), stream_tells_what_fails),
 
 	STREAM_TEST(4, "hands_out_what_is_done_before_it_waits", STREAMS,
 		    hands_out_what_is_done_before_it_waits),
