@@ -107,14 +107,17 @@ mutate: course
 
 conformance-linker: $(BUILD)/course/link-conformance
 
-# link-conformance LAB OUT OBJECT...: the conformance suite with these objects in place of the lab's.
-CONFORMANCE_OBJECTS = $(call object,harness/tests/conformance.c $(wildcard harness/tests/conformance/*.c)) $(TESTED_OBJECTS)
-$(BUILD)/course/link-conformance: harness/develop.mk $(CONFORMANCE_OBJECTS) $(BUILD)/flags
+# link-conformance LAB OUT OBJECT...: the conformance suite over the engines in these objects, and no other.
+$(BUILD)/course/conformance.a: $(TESTED_OBJECTS)
 	@mkdir -p $(@D)
-	$(call say,MAKE,$@)printf '%s\n' '#!/bin/sh' 'lab=$$1 out=$$2; shift 2' \
-		'for object in $(CONFORMANCE_OBJECTS); do' \
-		'case $$object in $(BUILD)/labs/"$$lab"/*) ;; *) set -- "$$@" "$$object" ;; esac' 'done' \
-		'exec $(CC) $(ALL_CFLAGS) -no-pie -o "$$out" "$$@" $(LDLIBS)' > $@ && chmod +x $@
+	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $(filter-out $(ENGINE_OBJECTS),$^)
+
+CONFORMANCE_OBJECTS = $(call object,harness/tests/conformance.c $(wildcard harness/tests/conformance/*.c))
+$(BUILD)/course/link-conformance: harness/develop.mk $(CONFORMANCE_OBJECTS) $(BUILD)/course/conformance.a $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,MAKE,$@)printf '%s\n' '#!/bin/sh' 'out=$$2; shift 2' \
+		'exec $(CC) $(ALL_CFLAGS) -no-pie -o "$$out" "$$@" $(CONFORMANCE_OBJECTS) $(BUILD)/course/conformance.a $(LDLIBS)' \
+		> $@ && chmod +x $@
 
 bench-peers: all $(PEER_PROGRAMS) need-python
 	$(Q)set -f; "$(PYTHON)" harness/peers/bench.py $$PEERS

@@ -3,7 +3,8 @@
 """mutate.py LAB: changes the reference by rule. Does a test fail for each change?
 
 Takes the engines of a lab. A folder of labs/ without a lab works too: there the conformance suite judges.
-Prints what survives, and counts by rule. A whole run writes its table to docs/mutation.md.
+Prints what survives, and counts by rule. A whole run writes its table to docs/mutation.md. One that was
+stopped goes on where it was, unless the tests or the engines have changed since.
 
 Exit status: 0 when the tests kill at least 95 % of the mutants that are not equivalent, 1 when less or when
 something is wrong, 130 after Ctrl-C, which prints what is known so far.
@@ -27,20 +28,20 @@ EQUIVALENT_MOST_PERCENT = 10
 
 def load_mutation():
     """They need libclang, and say so when it is missing."""
-    from mutation import changes, equivalent, judges, table
-    return changes, equivalent, judges, table
+    from mutation import changes, equivalent, fates, judges, table
+    return changes, equivalent, fates, judges, table
 
 
 class Mutation:
     """One run over the mutants of one lab."""
 
-    def __init__(self, judge, changes, reasons):
-        self.judge, self.changes, self.reasons = judge, changes, reasons
+    def __init__(self, judge, changes, reasons, kept):
+        self.judge, self.changes, self.reasons, self.kept = judge, changes, reasons, kept
         self.fates = []  # (change, "no_program" | "equivalent" | "killed" | "survived")
         self.killers = {}  # test: how many mutants it was the first to kill
         self.wrong = []  # false claims of equivalent.toml, in words
 
-    def fate(self, number, change):
+    def find_fate(self, number, change):
         """In a thread of its own. Returns (fate, its Killer or None)."""
         folder = os.path.join(self.judge.scratch, str(number))
         source = os.path.join(folder, change.file)
@@ -53,14 +54,16 @@ class Mutation:
                 return "no_program", None
             if same:
                 return "equivalent", None
-            killer = self.judge.killer({change.file: source}, folder, change.function)
+            killer = self.judge.killer({change.file: source}, folder, change.function,
+                                       self.kept.last_killer(change))
         finally:
             remove(folder)
-        if change in self.reasons and not killer:
-            return "equivalent", None
         return ("killed", killer) if killer else ("survived", None)
 
     def keep(self, change, fate, killer):
+        self.kept.keep(change, fate, killer)
+        if fate == "survived" and change in self.reasons:
+            fate = "equivalent"
         self.fates.append((change, fate))
         where = f"{self.judge.name}/{change.file}:{change.line_number}"
         if killer:
@@ -74,9 +77,11 @@ class Mutation:
 
     def run(self, chosen, jobs):
         """Returns whether it came to the end."""
+        if len(chosen) == len(self.changes):
+            chosen = self.go_on()
         pool = ThreadPoolExecutor(jobs)
         try:  # the first mutants run while the last ones are handed over
-            futures = {pool.submit(self.fate, number, change): change for number, change in enumerate(chosen)}
+            futures = {pool.submit(self.find_fate, number, change): change for number, change in enumerate(chosen)}
             for future in as_completed(futures):
                 self.keep(futures[future], *future.result())
         except KeyboardInterrupt:
@@ -85,6 +90,20 @@ class Mutation:
             self.judge.runner.stop()
             pool.shutdown(cancel_futures=True)
         return True
+
+    def go_on(self):
+        """Takes over what a run that was stopped has found. Returns the changes that are left."""
+        left = []
+        for change in self.changes:
+            known = self.kept.known(change)
+            if known:
+                self.keep(change, *known)
+            else:
+                left.append(change)
+        if self.fates:
+            print(f"{len(self.fates)} of {len(self.changes)} changes were tried before the last run was stopped",
+                  flush=True)
+        return left
 
     def survivors(self):
         order = {change: number for number, change in enumerate(self.changes)}
@@ -120,7 +139,7 @@ def choose(o, changes, rules):
 
 def check_page(scratch):
     """Is each section of docs/mutation.md of the engines and rules as they are? Returns the exit status."""
-    changes, _, judges, table = load_mutation()
+    changes, _, _, judges, table = load_mutation()
     stale = []
     for name, section in table.read_page().items():
         judge = judges.judge_for(name, scratch)
@@ -142,13 +161,14 @@ def mutate(o, scratch):
         return check_page(scratch)
     if not o.lab:
         raise CourseError("which lab? make mutate LAB=04")
-    changes, equivalent, judges, table = load_mutation()
+    changes, equivalent, fates, judges, table = load_mutation()
     judge = judges.judge_for(o.lab, scratch)
     made = changes_of(judge, changes)
     reasons = equivalent.read(judge.folder, made)
     chosen = choose(o, made, changes.RULES)
     judge.prepare()
-    mutation = Mutation(judge, made, reasons)
+    kept = fates.Fates(judge.name, made, judge.digest())
+    mutation = Mutation(judge, made, reasons, kept)
     ended = mutation.run(chosen, o.jobs)
 
     survivors = mutation.survivors()
@@ -170,6 +190,7 @@ def mutate(o, scratch):
         return children.INTERRUPTED
     wrong = mutation.wrong
     if len(chosen) == len(made):
+        kept.close()
         if 100 * counts["equivalent"] > EQUIVALENT_MOST_PERCENT * counts["made"]:
             wrong.append(f"more than {EQUIVALENT_MOST_PERCENT} % are equivalent")
         if judge.folder.startswith(os.path.join(ROOT, "labs", "")):

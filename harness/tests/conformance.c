@@ -5,13 +5,16 @@
  *     conformance [ENGINE[:OPTION+...]] [TEST]     only these
  *     conformance --alone ENGINE                   each option alone, none with another
  *     conformance --pairs ENGINE                   only each two options together
+ *     conformance --only ENGINE/FLAVOUR/TEST       one test, by its name as printed: poll/tcp/tcp_reset
  *     conformance --self-test                      only: are faulty engines found?
  *     conformance --list                           the engines' names
  *     conformance --rules                          which test asserts what, and what it catches
  *
- * Each test runs in a process of its own, with a time limit and a leak check around it: what a test
- * opens it must close, descriptors, threads and (under AddressSanitizer) memory alike. Prints TAP.
+ * Each test runs in a process of its own, with a time limit (--limit SECONDS) and a leak check around
+ * it: what a test opens it must close, descriptors, threads and (under AddressSanitizer) memory alike.
+ * Those that take long come last. Prints TAP.
  */
+#include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -22,6 +25,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/exit_status.h"
+#include "base/number_option.h"
 #include "clock.h"
 #include "conformance/conformance.h"
 #include "conformance/mutants.h"
@@ -37,7 +42,7 @@ static const bool sanitized = false;
 #endif
 
 /* A test that takes longer hangs. Sanitizers and a busy machine are allowed for. */
-#define TEST_LIMIT_NS (240 * NS_PER_S)
+#define TEST_LIMIT_S 240
 /* A faulty engine may hang: what is right must be over by then. */
 #define MUTANT_LIMIT_NS (10 * NS_PER_S)
 
@@ -146,7 +151,8 @@ static const struct test tests[] = {
 struct suite {
 	unsigned number, passed, failed, skipped;
 	unsigned ran[TEST_COUNT]; /* by how many engines a test was really run */
-	const char *only_test;
+	const char *only_flavour, *only_test; /* NULL for all */
+	uint64_t limit_ns; /* of each test */
 };
 
 enum test_end { PASSED, FAILED, SKIPPED };
@@ -383,7 +389,7 @@ static void run_body(struct overlapping *o, const struct subject *s, const struc
 	*r = (struct running) { .subject = *s,
 				.test = test,
 				.body_is_over = bodies_over() + (r - o->running) };
-	if (!begin_test(r, TEST_LIMIT_NS, text, sizeof text)) {
+	if (!begin_test(r, o->suite->limit_ns, text, sizeof text)) {
 		report(o->suite, FAILED, o->label, flavour_names[s->flavour], test->name, text);
 		return;
 	}
@@ -406,27 +412,39 @@ static bool is_asked_for(const struct suite *suite, const struct test *test,
 	       (!suite->only_test || strcmp(suite->only_test, test->name) == 0);
 }
 
+/* Where the engine refuses, one line tells why; a refusal without a reason fails. */
+static bool is_supported(struct suite *suite, const struct subject *s, const char *label)
+{
+	struct reason why;
+	if (engine_supports(s, &why))
+		return true;
+	char silent[] = "supports() refuses without a reason";
+	bool has_reason = why.text[0] != '\0';
+	report(suite, has_reason ? SKIPPED : FAILED, label, flavour_names[s->flavour], "*",
+	       has_reason ? why.text : silent);
+	return false;
+}
+
 static void test_variant(struct suite *suite, const struct engine_ops *ops, uint64_t options)
 {
-	char label[200], text[2000];
+	char label[200];
 	struct overlapping overlapping = { .suite = suite, .label = label };
+	struct subject subjects[FLAVOUR_COUNT];
+	unsigned count = 0;
 	engine_label(ops, options, label, sizeof label);
 	for (unsigned flavour = 0; flavour < FLAVOUR_COUNT; flavour++) {
 		struct subject s = { .ops = ops, .options = options, .flavour = flavour };
-		struct reason why;
-		if (!engine_supports(&s, &why)) {
-			/* One line for the pair, with the reason; a refusal without one fails. */
-			bool silent = why.text[0] == '\0';
-			snprintf(text, sizeof text, "%s",
-				 silent ? "supports() refuses without a reason" : why.text);
-			report(suite, silent ? FAILED : SKIPPED, label, flavour_names[flavour], "*",
-			       text);
+		if (suite->only_flavour && strcmp(suite->only_flavour, flavour_names[flavour]) != 0)
 			continue;
-		}
-		for (unsigned t = 0; t < TEST_COUNT; t++)
-			if (is_asked_for(suite, &tests[t], &s))
-				run_body(&overlapping, &s, &tests[t]);
+		if (is_supported(suite, &s, label))
+			subjects[count++] = s;
 	}
+	for (int is_long = 0; is_long <= 1; is_long++)
+		for (unsigned i = 0; i < count; i++)
+			for (unsigned t = 0; t < TEST_COUNT; t++)
+				if (tests[t].is_long == is_long &&
+				    is_asked_for(suite, &tests[t], &subjects[i]))
+					run_body(&overlapping, &subjects[i], &tests[t]);
 	await_all_tests(&overlapping);
 }
 
@@ -496,7 +514,7 @@ static void spare_the_right(struct suite *suite)
 		if (!engine_supports(&s, &why) ||
 		    (suite->only_test && strcmp(suite->only_test, test->name) != 0))
 			continue;
-		enum test_end verdict = run_test(&s, test, TEST_LIMIT_NS, text, sizeof text);
+		enum test_end verdict = run_test(&s, test, suite->limit_ns, text, sizeof text);
 		report(suite, verdict, "self-test", test->name, "no fault", text);
 	}
 }
@@ -536,51 +554,123 @@ static void print_rules(void)
 			printf("mutant\t%s\t%s\n", mutant->killer, mutant->fault);
 }
 
+struct command_line {
+	unsigned variants; /* enum variants */
+	bool self_test;
+	char *only; /* ENGINE/FLAVOUR/TEST */
+	const char *words[2];
+	uint64_t limit_s;
+};
+
+enum { ALONE_KEY = 256, PAIRS_KEY, ONLY_KEY, LIMIT_KEY, SELF_TEST_KEY, LIST_KEY, RULES_KEY };
+
+static const struct argp_option argp_options[] = {
+	{ "alone", ALONE_KEY, NULL, 0, "each option alone, none with another", 0 },
+	{ "pairs", PAIRS_KEY, NULL, 0, "only each two options together", 0 },
+	{ "only", ONLY_KEY, "ENGINE/FLAVOUR/TEST", 0, "one test, by its name as it is printed", 0 },
+	{ "limit", LIMIT_KEY, "SECONDS", 0, "what takes longer hangs (default: 240)", 0 },
+	{ "self-test", SELF_TEST_KEY, NULL, 0, "only: are faulty engines found?", 0 },
+	{ "list", LIST_KEY, NULL, 0, "print the engines' names", 0 },
+	{ "rules", RULES_KEY, NULL, 0, "print which test asserts what, and what it catches", 0 },
+	{ 0 },
+};
+
+static void print_engines(void)
+{
+	for (unsigned i = 0; i < engines_count(); i++)
+		puts(engine_at(i)->name);
+}
+
+static error_t parse_option(int key, char *text, struct argp_state *state)
+{
+	struct command_line *line = state->input;
+	struct reason why;
+	switch (key) {
+	case ALONE_KEY:
+		line->variants = ALONE;
+		return 0;
+	case PAIRS_KEY:
+		line->variants = PAIRS;
+		return 0;
+	case ONLY_KEY:
+		line->only = text;
+		return 0;
+	case LIMIT_KEY:
+		if (number_whole("limit", text, 1, 3600, UNIT_THOUSAND, &line->limit_s, &why) < 0)
+			argp_error(state, "%s", why.text);
+		return 0;
+	case SELF_TEST_KEY:
+		line->self_test = true;
+		return 0;
+	case LIST_KEY:
+		print_engines();
+		exit(0);
+	case RULES_KEY:
+		print_rules();
+		exit(0);
+	case ARGP_KEY_ARG:
+		if (state->arg_num >= 2)
+			return ARGP_ERR_UNKNOWN;
+		line->words[state->arg_num] = text;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* The parts of --only take the places of the words ENGINE and TEST. "*" as TEST asks for support alone. */
+static void take_apart(struct command_line *line, struct suite *suite)
+{
+	line->words[0] = strsep(&line->only, "/");
+	suite->only_flavour = strsep(&line->only, "/");
+	line->words[1] = line->only ? line->only : "";
+}
+
 int main(int argc, char **argv)
 {
+	static const struct argp argp = { .options = argp_options,
+					  .parser = parse_option,
+					  .args_doc = "[ENGINE[:OPTION+...]] [TEST]",
+					  .doc = "The contract of engines, as tests. Prints TAP." };
+	struct command_line line = { .variants = ALONE | PAIRS, .limit_s = TEST_LIMIT_S };
 	struct suite suite = { 0 };
 	const struct engine_ops *only = NULL;
 	uint64_t options = 0;
 	struct reason why;
-	if (argc > 1 && strcmp(argv[1], "--list") == 0) {
-		for (unsigned i = 0; i < engines_count(); i++)
-			puts(engine_at(i)->name);
-		return 0;
-	}
-	if (argc > 1 && strcmp(argv[1], "--rules") == 0) {
-		print_rules();
-		return 0;
-	}
-	unsigned which = ALONE | PAIRS;
-	if (argc > 1 && strcmp(argv[1], "--alone") == 0)
-		which = ALONE;
-	if (argc > 1 && strcmp(argv[1], "--pairs") == 0)
-		which = PAIRS;
-	if (which != (ALONE | PAIRS)) {
-		argc--;
-		argv++;
-	}
-	bool self_test = argc > 1 && strcmp(argv[1], "--self-test") == 0;
-	if (argc > 1 && !self_test && engine_spec_parse(argv[1], &only, &options, &why) < 0) {
+	argp_err_exit_status = EXIT_USAGE;
+	argp_parse(&argp, argc, argv, 0, NULL, &line);
+	bool one_test = line.only;
+	if (one_test)
+		take_apart(&line, &suite);
+	/* With --self-test there is no engine to name. */
+	const char *engine = line.self_test ? NULL : line.words[0];
+	suite.only_test = line.self_test ? line.words[0] : line.words[1];
+	suite.limit_ns = line.limit_s * NS_PER_S;
+	if (engine && engine_spec_parse(engine, &only, &options, &why) < 0) {
 		fprintf(stderr, "conformance: %s\n", why.text);
-		return 2;
+		return EXIT_USAGE;
 	}
-	suite.only_test = argc > 2 ? argv[2] : NULL;
-	if (suite.only_test && !test_named(suite.only_test)) {
+	if (suite.only_test && !(one_test && strcmp(suite.only_test, "*") == 0) &&
+	    !test_named(suite.only_test)) {
 		fprintf(stderr, "conformance: no test '%s'\n", suite.only_test);
-		return 2;
+		return EXIT_USAGE;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (!only)
 		test_the_suite(&suite);
-	if (only && strchr(argv[1], ':'))
+	if (only && (one_test || options))
 		test_variant(&suite, only, options);
 	else if (only)
-		test_engine(&suite, only, which);
-	for (unsigned i = 0; !only && !self_test && i < engines_count(); i++)
-		test_engine(&suite, engine_at(i), which);
-	if (!only && !self_test)
+		test_engine(&suite, only, line.variants);
+	for (unsigned i = 0; !only && !line.self_test && i < engines_count(); i++)
+		test_engine(&suite, engine_at(i), line.variants);
+	if (!only && !line.self_test)
 		expect_every_test_ran(&suite);
+	if (one_test && suite.number == 0 && strcmp(suite.only_test, "*") != 0) {
+		fprintf(stderr, "conformance: %s has no test '%s/%s'\n", engine,
+			suite.only_flavour ? suite.only_flavour : "", suite.only_test);
+		return EXIT_USAGE;
+	}
 	printf("1..%u\n# %u passed, %u failed, %u skipped\n", suite.number, suite.passed,
 	       suite.failed, suite.skipped);
 	return suite.failed ? 1 : 0;

@@ -16,6 +16,7 @@ setup() {
 	export IOLAB_LABS=$BATS_TEST_TMPDIR/labs
 	cp -r "$ROOT/harness/tests/tiny_course" "$IOLAB_LABS"
 	LAB=$IOLAB_LABS/90_tiny
+	rm -f "$ROOT/build/mutation/90_tiny.json" # else a run that was stopped goes on
 	own_test_file
 }
 
@@ -137,10 +138,11 @@ entry() {
 	assert_equal "$(wc -l <<<"$first")" 3
 }
 
-@test "Ctrl-C prints what is known so far and leaves nothing behind" {
+# stopped_at TEXT: a whole run, with Ctrl-C as soon as it has printed a line that begins so.
+stopped_at() {
 	V=1 "$CLANG_PYTHON" -B "$ROOT/harness/course/mutate.py" 90 --jobs 2 >"$BATS_TEST_TMPDIR/out" 2>&1 &
 	pid=$!
-	until grep -q '^# 90_tiny' "$BATS_TEST_TMPDIR/out"; do
+	until grep -q "^$1" "$BATS_TEST_TMPDIR/out"; do
 		kill -0 $pid || fail "$(cat "$BATS_TEST_TMPDIR/out")"
 		let_pass 0.1
 	done
@@ -149,12 +151,35 @@ entry() {
 	assert_equal "$status" 130
 	run cat "$BATS_TEST_TMPDIR/out"
 	assert_line --regexp 'stopped: [0-9]+ of [0-9]+ changes were tried'
+}
+
+@test "Ctrl-C prints what is known so far and leaves nothing behind" {
+	stopped_at '# 90_tiny'
 	assert_line --regexp '^all +[1-9]'
 	assert_equal "$(ls "$TMPDIR")" ''
 }
 
+@test "a run that was stopped goes on, and begins anew when the engine has changed" {
+	stopped_at '# 90_tiny'
+	tried=$(sed -n 's/^stopped: \([0-9]*\) of .*/\1/p' <<<"$output")
+	stopped_at "$tried of [0-9]* changes were tried before the last run was stopped"
+	idle_engine
+	stopped_at '# 90_tiny'
+	refute_line --partial 'before the last run was stopped'
+}
+
+@test "what killed a mutant in an earlier run is tried first" {
+	V=1 run mutate --function tiny_submit --rule argument
+	assert_line --regexp '^# 90_tiny.*: hands_back/nop$'
+	# Both tests find that one.
+	sed -i 's,hands_back/nop,says_how_much/nop,' "$ROOT/build/mutation/90_tiny.json"
+	V=1 run mutate --function tiny_submit --rule argument
+	assert_line --regexp '^# 90_tiny.*: says_how_much/nop$'
+}
+
 @test "TERM, HUP and KILL end all programs of mutants, and only KILL leaves the folder" {
 	for signal in TERM HUP KILL; do
+		rm -f "$ROOT/build/mutation/90_tiny.json"
 		at_terminal --send "$signal" --until "ls -d '$TMPDIR'/mutate-*/0 2>/dev/null" \
 			"$CLANG_PYTHON" -B "$ROOT/harness/course/mutate.py" 90 --jobs 2
 		[ "$status" -eq 130 ] || [ "$signal $status" = "KILL 137" ] || fail "$signal: $status, $output"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Who finds a mutant: a lab's tests under the proctor, or the conformance suite for an engine without a
 lab. Then the same under sanitizers, which a learner's check and `make check` run as well."""
+import hashlib
 import os
 import re
 import subprocess
@@ -18,6 +19,7 @@ COMPILE_LIMIT_S = 120
 # The reference's time, times this, and some more for a machine that is busy elsewhere.
 LIMIT_FACTOR, LIMIT_MORE_S = 10, 60
 LIKELY_MOST = 4  # tests that are tried before the others
+CONFORMANCE_TEST_LIMIT_S = 30  # no test of a right engine takes more than a few seconds
 PARSE_FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", f"-I{ROOT}/common", f"-I{ROOT}/harness",
                f"-I{ROOT}/harness/tests/conformance", f"-I{ROOT}/harness/course/proctor"]
 
@@ -111,11 +113,22 @@ class Judge:
         with open(out, "rb") as mutant, open(self.reference("", file), "rb") as reference:
             return mutant.read() == reference.read()
 
-    def killer(self, sources, folder="", function=""):
-        """A Killer, the first with the files {name: path} in place of the reference's; or None. `function` is
-        changed: what killed its other mutants is tried first."""
-        folder = folder or os.path.join(self.scratch, "reference")
+    def digest(self):
+        """Of the reference's programs: what tests, and what is tested."""
+        found = hashlib.sha256()
         for build in self.builds:
+            path = os.path.join(self.scratch, "reference", build or "plain", "tests")
+            if os.path.exists(path):
+                with open(path, "rb") as file:
+                    found.update(file.read())
+        return found.hexdigest()
+
+    def killer(self, sources, folder="", function="", last=None):
+        """A Killer, the first with the files {name: path} in place of the reference's; or None. `function` is
+        changed: what killed its other mutants is tried first, and before that `last`, which killed this one
+        in an earlier run."""
+        folder = folder or os.path.join(self.scratch, "reference")
+        for build in sorted(self.builds, key=lambda build: bool(last) and build != last.build):
             if build == THREAD and not any(map(self.has_threads, sources or self.files)):
                 continue
             objects = []
@@ -132,8 +145,10 @@ class Judge:
                                             self.environment(self.scratch))
             if status != 0:
                 raise CourseError(f"{program} cannot be linked: {' '.join(words)[-500:]}")
-            likely = [] if build else self.likely_commands(program, function)
-            for command in [*likely, *self.test_commands(build, program, list(sources))]:
+            likely = [last.test] if last and last.test and last.build == build else []
+            likely += [] if build else [test for test in self.killers.get(function, []) if test not in likely]
+            for command in [*(self.command_for(program, test, build) for test in likely),
+                            *self.test_commands(build, program, list(sources))]:
                 killer = self.run_tests(command, folder)
                 if killer and self.is_confirmed(command, killer, folder):
                     if killer.test and not build:
@@ -143,12 +158,10 @@ class Judge:
 
     def is_confirmed(self, command, killer, folder):
         """A busy machine may fail a test that holds, but hardly twice: the test alone, and then all of them."""
-        again = self.alone(command, killer.test) if killer.test else None
-        return not again or bool(self.run_tests(again, folder) or self.run_tests(command, folder))
-
-    def alone(self, _command, _test):
-        """The command that runs this test and no other; None where there is none."""
-        return None
+        if killer.status is None:
+            return True
+        again = self.alone(command, killer.test) if killer.test else command
+        return bool(self.run_tests(again, folder) or self.run_tests(command, folder))
 
     def has_threads(self, file):
         return "#include <pthread.h>" in labs.read(self.path(file))
@@ -159,9 +172,6 @@ class Judge:
     def remember(self, function, test):
         others = [t for t in self.killers.get(function, []) if t != test]
         self.killers[function] = [test, *others][:LIKELY_MOST]
-
-    def likely_commands(self, _program, _function):
-        return []
 
     def run_tests(self, command, folder):
         status, lines = self.runner.run(command, self.limit_s, self.environment(folder), self.is_failure)
@@ -208,8 +218,8 @@ class LabJudge(Judge):
             return command
         return [command[0], "--only", test, *[word for word in command[1:] if word != "--stop-at-first"]]
 
-    def likely_commands(self, program, function):
-        return [[self.PROCTOR, "--only", test, program] for test in self.killers.get(function, [])]
+    def command_for(self, program, test, build):
+        return [self.PROCTOR, "--only", test, *(["--untraced"] if build else []), program]
 
 
 class ConformanceJudge(Judge):
@@ -236,9 +246,18 @@ class ConformanceJudge(Judge):
         script = os.path.join(programs.build_folder(sanitize=build), "course", "link-conformance")
         return [script, self.name, program]
 
+    LIMIT = ["--limit", str(CONFORMANCE_TEST_LIMIT_S)]
+
     def test_commands(self, build, program, _changed):
-        # With a sanitizer each option alone, as `make check` does.
-        return [[program, *(["--alone"] if build else []), engine] for engine in self.engines]
+        """With a sanitizer each option alone, as `make check` does."""
+        return [[program, *self.LIMIT, variants, engine] for variants in ["--alone"] + ([] if build else ["--pairs"])
+                for engine in self.engines]
+
+    def alone(self, command, test):
+        return self.command_for(command[0], test, "")
+
+    def command_for(self, program, test, _build):
+        return [program, *self.LIMIT, "--only", test]
 
 
 def judge_for(word, scratch):
