@@ -124,6 +124,7 @@ static const struct test tests[] = {
 	{ "stream_stays_whole_after_the_end", STREAMS, stream_stays_whole_after_the_end },
 	{ "file_stays_whole_after_the_end", FILES, file_stays_whole_after_the_end },
 	{ "no_allocation_after_open", FILES | STREAMS | ONE(NO_FD), no_allocation_after_open },
+	{ "signals_stay_as_they_were", ANY_ENGINE, signals_stay_as_they_were },
 	{ "socket_peer_that_stopped_sending_hears", SOCKETS,
 	  socket_peer_that_stopped_sending_hears },
 	{ "socket_peer_that_stopped_sending_makes_room", SOCKETS,

@@ -11,7 +11,6 @@
  * cannot starve the others.
  */
 #include <errno.h>
-#include <limits.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -25,7 +24,7 @@
 #include "op_syscall.h"
 
 /* A worker calls nothing deep, and ten thousand connections need ten thousand stacks. */
-#define STACK_BYTES (64 * 1024)
+#define STACK_BYTES 65536
 
 /* Ends a worker's blocking call after cancel(). Its handler does nothing. */
 #define CANCEL_SIGNAL SIGUSR2
@@ -36,7 +35,6 @@
 struct worker {
 	struct engine *engine;
 	pthread_t thread;
-	bool busy; /* performing an operation: under the lock */
 };
 
 struct engine {
@@ -46,7 +44,6 @@ struct engine {
 	struct op_queue waiting;
 	struct op_queue finished;
 	unsigned wanted; /* by reap() while it sleeps, else 0 */
-	unsigned sleepers; /* workers that wait for work */
 	bool cancelled;
 	bool closing;
 
@@ -84,26 +81,19 @@ static void *work(void *argument)
 
 	pthread_mutex_lock(&e->lock);
 	for (;;) {
-		while (!e->waiting.first && !e->closing) {
-			e->sleepers++;
+		while (!e->waiting.first && !e->closing)
 			pthread_cond_wait(&e->work, &e->lock);
-			e->sleepers--;
-		}
 		struct io_op *op = op_queue_pop(&e->waiting);
 		if (!op)
 			break;
-		self->busy = true;
 		pthread_mutex_unlock(&e->lock);
 
 		op->result = perform(e, op);
 
 		pthread_mutex_lock(&e->lock);
-		self->busy = false;
 		op_queue_push(&e->finished, op);
-		if (e->wanted && e->finished.count >= e->wanted) {
-			e->wanted = 0;
+		if (e->finished.count == e->wanted)
 			sem_post(&e->enough);
-		}
 	}
 	pthread_mutex_unlock(&e->lock);
 	return NULL;
@@ -152,9 +142,8 @@ static int threads_open(struct engine **engine, const struct engine_config *conf
 	pthread_sigmask(SIG_SETMASK, &workers_mask, &previous_mask);
 	pthread_attr_t attributes;
 	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, STACK_BYTES > PTHREAD_STACK_MIN
-						       ? STACK_BYTES
-						       : (size_t)PTHREAD_STACK_MIN);
+	/* Refused where a signal's frame needs more than that: then the default stays. */
+	pthread_attr_setstacksize(&attributes, STACK_BYTES);
 	int error = 0;
 	while (e->worker_count < config->depth && error == 0) {
 		struct worker *worker = &e->workers[e->worker_count];
@@ -183,20 +172,21 @@ static int threads_submit(struct engine *e, struct io_op *const *ops, unsigned c
 	pthread_mutex_lock(&e->lock);
 	for (unsigned i = 0; i < count; i++)
 		op_queue_push(&e->waiting, ops[i]);
-	/* A worker that is awake looks at the queue before it sleeps: wake only as many as help. */
-	unsigned to_wake = count < e->sleepers ? count : e->sleepers;
 	pthread_mutex_unlock(&e->lock);
-	while (to_wake-- > 0)
+	/* One worker for each: with nobody asleep this makes no system call. */
+	for (unsigned i = 0; i < count; i++)
 		pthread_cond_signal(&e->work);
 	return (int)count;
 }
 
-/* A call that begins after the signal came does not hear of it. So the signal is sent again. */
+/*
+ * A call that begins after the signal came does not hear of it. So the signal is sent again. A worker
+ * that waits for work goes on waiting.
+ */
 static void interrupt_workers(struct engine *e)
 {
 	for (unsigned i = 0; i < e->worker_count; i++)
-		if (e->workers[i].busy)
-			pthread_kill(e->workers[i].thread, CANCEL_SIGNAL);
+		pthread_kill(e->workers[i].thread, CANCEL_SIGNAL);
 }
 
 /*
@@ -230,8 +220,7 @@ static int threads_reap(struct engine *e, struct io_op **done, unsigned min, uns
 			int64_t timeout_ns)
 {
 	pthread_mutex_lock(&e->lock);
-	if (e->finished.count < min && timeout_ns != 0)
-		wait_for_workers(e, min, deadline_after(timeout_ns));
+	wait_for_workers(e, min, deadline_after(timeout_ns));
 	unsigned n = op_queue_take(&e->finished, done, max);
 	pthread_mutex_unlock(&e->lock);
 	return (int)n;

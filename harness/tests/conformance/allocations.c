@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The program's own malloc(3): the C library's, with counters around it. */
+/* The program's own malloc(3) and pthread_mutex_init(3): the C library's, with counters around them. */
 #include "allocations.h"
 
 #include "faults.h"
@@ -19,8 +19,11 @@ struct allocations allocations_so_far(void)
 
 #else
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -160,6 +163,30 @@ void free(void *block)
 	note_freed(block);
 	__libc_free(block);
 }
+
+/* Defines the call, which counts as `change` once it has succeeded. */
+#define COUNTED(name, change, parameters, arguments)                                               \
+	int name parameters                                                                        \
+	{                                                                                          \
+		static int(*real) parameters;                                                      \
+		if (!real)                                                                         \
+			*(void **)&real = dlsym(RTLD_NEXT, #name);                                 \
+		int rc = real arguments;                                                           \
+		if (rc == 0 && books.counting)                                                     \
+			__atomic_add_fetch(&books.so_far.initialised, change, __ATOMIC_RELAXED);   \
+		return rc;                                                                         \
+	}
+
+COUNTED(pthread_mutex_init, 1, (pthread_mutex_t * lock, const pthread_mutexattr_t *attributes),
+	(lock, attributes))
+COUNTED(pthread_mutex_destroy, -1, (pthread_mutex_t * lock), (lock))
+COUNTED(pthread_cond_init, 1, (pthread_cond_t * cond, const pthread_condattr_t *attributes),
+	(cond, attributes))
+COUNTED(pthread_cond_destroy, -1, (pthread_cond_t * cond), (cond))
+COUNTED(sem_init, 1, (sem_t * semaphore, int shared, unsigned value), (semaphore, shared, value))
+COUNTED(sem_destroy, -1, (sem_t * semaphore), (semaphore))
+COUNTED(pthread_attr_init, 1, (pthread_attr_t * attributes), (attributes))
+COUNTED(pthread_attr_destroy, -1, (pthread_attr_t * attributes), (attributes))
 
 void allocations_inside_aio(int change)
 {

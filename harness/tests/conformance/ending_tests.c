@@ -2,6 +2,7 @@
 /* What is so after the end: of an operation, of an attachment, of an engine. And what never is. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -259,7 +260,7 @@ void no_allocation_after_open(struct subject *s)
 	if (ONE(s->flavour) & STREAMS)
 		for (unsigned i = 0; i < COUNT; i++)
 			make_reading_pair(s, ends[i]);
-	long live = allocations_so_far().live;
+	struct allocations at_first = allocations_so_far();
 	open_engine(s, COUNT, COUNT);
 	struct allocations before = allocations_so_far();
 	for (unsigned i = 0; i < (fd >= 0 ? 1 : s->flavour == NO_FD ? 0 : COUNT); i++)
@@ -277,9 +278,14 @@ void no_allocation_after_open(struct subject *s)
 	expect(after.made == before.made,
 	       WHEN("after open()") EXPECTED("no call of malloc") SAW("%lu in 50 rounds"),
 	       after.made - before.made);
-	expect(at_the_end.live == live,
+	expect(at_the_end.live == at_first.live,
 	       WHEN("after close()") EXPECTED("no memory kept") SAW("%ld blocks"),
-	       at_the_end.live - live);
+	       at_the_end.live - at_first.live);
+	expect(at_the_end.initialised == at_first.initialised,
+	       WHEN("after close()")
+		       EXPECTED("all destroyed that was initialised, and nothing else")
+			       SAW("%ld too few"),
+	       at_the_end.initialised - at_first.initialised);
 	if (after.made_by_aio > 0)
 		printf("# glibc's own AIO allocated %lu times\n", after.made_by_aio);
 	if (fd >= 0)
@@ -287,5 +293,38 @@ void no_allocation_after_open(struct subject *s)
 	for (unsigned i = 0; ONE(s->flavour) & STREAMS && i < COUNT; i++) {
 		close(ends[i][0]);
 		close(ends[i][1]);
+	}
+}
+
+static void expect_same_mask(const sigset_t *before, const char *when)
+{
+	sigset_t now;
+	pthread_sigmask(SIG_BLOCK, NULL, &now);
+	for (int number = 1; number < NSIG; number++)
+		expect(sigismember(&now, number) == sigismember(before, number),
+		       WHEN("%s") EXPECTED("the caller's signal mask as it was")
+			       SAW("another for signal %d"),
+		       when, number);
+}
+
+/* The caller's mask always, what signals do at the end: while it is open an engine may use one. */
+void signals_stay_as_they_were(struct subject *s)
+{
+	static struct sigaction before[NSIG];
+	sigset_t mask;
+	for (int number = 1; number < NSIG; number++)
+		sigaction(number, NULL, &before[number]);
+	pthread_sigmask(SIG_BLOCK, NULL, &mask);
+	open_engine(s, 2, 1);
+	expect_same_mask(&mask, "after open()");
+	close_engine(s);
+	expect_same_mask(&mask, "after close()");
+	for (int number = 1; number < NSIG; number++) {
+		struct sigaction now = before[number];
+		sigaction(number, NULL, &now);
+		expect(now.sa_handler == before[number].sa_handler,
+		       WHEN("after close()") EXPECTED("signal %d to do what it did")
+			       SAW("another action"),
+		       number);
 	}
 }

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +75,9 @@ enum mistake {
 	ALLOCATES_IN_SUBMIT,
 	ALLOCATES_IN_REAP,
 	KEEPS_MEMORY,
+	KEEPS_A_LOCK,
+	KEEPS_A_HANDLER,
+	BLOCKS_A_SIGNAL,
 	/* trouble */
 	PRINTS,
 	END_ENDS_BOTH,
@@ -153,6 +158,16 @@ static bool is_traced(void)
 	return pid != 0;
 }
 
+static pthread_mutex_t kept_lock;
+
+static void block_a_signal(void)
+{
+	sigset_t mask;
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGUSR2);
+	pthread_sigmask(SIG_BLOCK, &mask, NULL);
+}
+
 static int over_open(struct engine **engine, const struct engine_config *config, struct reason *why)
 {
 	enum mistake fault = shared_right ? ONE_FOR_ALL : (enum mistake)config->options;
@@ -199,6 +214,8 @@ static int over_open(struct engine **engine, const struct engine_config *config,
 		shared_right = e->right;
 	if (fault == PRINTS)
 		puts("Hello!");
+	if (fault == BLOCKS_A_SIGNAL)
+		block_a_signal();
 	*engine = e;
 	return 0;
 }
@@ -526,6 +543,10 @@ static void over_close(struct engine *e)
 	/* cppcheck-suppress leakReturnValNotUsed ; that it is kept is the fault */
 	if (e->fault == KEEPS_MEMORY && !malloc(100))
 		abort();
+	if (e->fault == KEEPS_A_LOCK)
+		pthread_mutex_init(&kept_lock, NULL);
+	if (e->fault == KEEPS_A_HANDLER)
+		signal(SIGUSR2, SIG_IGN);
 	e->right_ops->close(e->right);
 	free(e);
 }
@@ -632,6 +653,12 @@ const struct mutant laid_over_mutants[] = {
 	LAID_OVER(ALLOCATES_IN_REAP, "allocates in reap()", "no_allocation_after_open", "malloc"),
 	LAID_OVER(KEEPS_MEMORY, "keeps memory after close()", "no_allocation_after_open",
 		  "memory kept"),
+	LAID_OVER(KEEPS_A_LOCK, "does not destroy a mutex", "no_allocation_after_open",
+		  "1 too few"),
+	LAID_OVER(KEEPS_A_HANDLER, "leaves a signal ignored", "signals_stay_as_they_were",
+		  "another action"),
+	LAID_OVER(BLOCKS_A_SIGNAL, "blocks a signal of the caller's", "signals_stay_as_they_were",
+		  "after open()"),
 
 	LAID_OVER(PRINTS, "prints a greeting", "file_sync", "printed"),
 	LAID_OVER(END_ENDS_BOTH, "sends nothing to who stopped sending",

@@ -73,7 +73,7 @@ const struct rule rules[] = {
 			"harness/tests/strace_faults.bats ask it" },
 	{ "It never does what it was not",
 	  "file_stays_whole_after_the_end stream_stays_whole_after_the_end file_zero_bytes "
-	  "stream_zero_bytes descriptors_are_not_inherited" },
+	  "stream_zero_bytes descriptors_are_not_inherited signals_stay_as_they_were" },
 	{ "What an operation does.", .untestable = EXPLAINS },
 	{ "READ and WRITE work on files",
 	  "file_read_right_data file_write_right_data stream_receives_what_is_there "
@@ -146,7 +146,7 @@ const struct rule rules[] = {
 	{ "Nothing may be submitted", .untestable = FOR_CALLER },
 	{ "Does not wait.", "stream_cancel stream_cancel_of_sends cancel_with_nothing_in_flight" },
 	{ "Frees everything, threads included",
-	  "no_allocation_after_open file_sync opens_and_closes_again" },
+	  "no_allocation_after_open file_sync opens_and_closes_again signals_stay_as_they_were" },
 	{ "Nothing is in flight.", .untestable = FOR_CALLER },
 	{ "Descriptors stay open.",
 	  "file_stays_whole_after_the_end stream_stays_whole_after_the_end" },

@@ -76,6 +76,7 @@ void file_cancel_then_silence(struct subject *s);
 void stream_stays_whole_after_the_end(struct subject *s);
 void file_stays_whole_after_the_end(struct subject *s);
 void no_allocation_after_open(struct subject *s);
+void signals_stay_as_they_were(struct subject *s);
 
 /* trouble_tests.c */
 void socket_peer_that_stopped_sending_hears(struct subject *s);
