@@ -107,8 +107,11 @@ def show_labs(_):
         for line in measured_words(lab, progress):
             say(f"      {line}")
     current = next((lab for lab in everything if lab.name == progress.current), None)
-    if not current or not working_copy.is_begun(current):
+    if not current:
         say_next(("make start", "begins the first lab" if not progress.current else "begins a lab"))
+    elif not working_copy.is_begun(current):
+        say_next((f"make start LAB={current.number}", "brings the starter back"),
+                 *([("make start", "begins the next lab")] if progress.get("complete", current) else []))
     elif is_complete(current, progress) and progress.get("measured", current):
         say_next(("make start", "begins the next lab"))
     elif is_complete(current, progress):
@@ -140,7 +143,7 @@ def start(words):
         lab = labs.find(words["LAB"])
     else:
         lab = next((l for l in labs.all_labs() if l.name == progress.current), None)
-        if not lab or progress.get("complete", lab) or not working_copy.is_begun(lab):
+        if not lab or progress.get("complete", lab):
             lab = next_lab(progress)
         else:
             say(f"Lab {lab.number} has not passed yet, so you stay here. "
@@ -262,6 +265,7 @@ def hint(words):
     word = lab_word(lab)
     number = chosen_exercise(lab, words) or first_open_exercise(lab, progress)
     if not number and not is_complete(lab, progress):
+        working_copy.need(lab)
         say(f"All exercises of lab {lab.number} passed, but your files have changed since.")
         say_next((f"make check-lab{word}", "tests them again"),
                  (f"make hint{word} EXERCISE=1", "shows the hints of one exercise"))

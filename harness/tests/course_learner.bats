@@ -420,9 +420,24 @@ print(programs.tests_object(labs.find("90")))')
 	rm "$ENGINE"
 	run learner labs
 	assert_output --partial "passed, but its files are gone (make start LAB=90 brings the starter back)"
+	assert_line --regexp "^  make start LAB=90 +brings the starter back$"
+	run learner hint
+	assert_failure 1
+	assert_output "iolab: $ENGINE is gone: make start LAB=90 puts the starter there"
 	run learner check-lab
 	assert_failure 1
 	assert_output "iolab: $ENGINE is gone: make start LAB=90 puts the starter there"
+}
+
+@test "start: a file that is gone before its lab has passed comes back" {
+	started
+	rm "$ENGINE"
+	run learner labs
+	assert_line --regexp "^  make start LAB=90 +brings the starter back$"
+	run learner start
+	assert_success
+	assert_output --partial "Lab 90 has not passed yet, so you stay here."
+	[ -e "$ENGINE" ]
 }
 
 @test "labs tells what was predicted and measured, and where the figure lies" {
@@ -463,6 +478,48 @@ say_others(labs.find("90"), all[0], all)'
 	assert_line "1 more test of this exercise fails for the same reason."
 	assert_line "  c (and 1 more): expected 1, saw 3"
 	assert_line "  e: expected 1, saw 4"
+}
+
+@test "check-lab: errno in place of -errno is called so" {
+	run env PYTHONPATH=harness/course "$SYSTEM_PYTHON" -B -c '
+from learning.account import meaning
+from proctor.findings import Finding
+for expected, seen in (("4096 or -EFBIG", "27"), ("-EBADF", "9"), ("-EBADF", "-9 (-EBADF)"), ("-EBADF", "27"), ("9", "9")):
+    print(bool(meaning(Finding("expectation", {"when": "", "expected": expected, "seen": seen}))))'
+	assert_success
+	assert_output $'True\nTrue\nFalse\nFalse\nFalse'
+}
+
+@test "check-lab: the same error is one reason, whatever each test expected" {
+	run env PYTHONPATH=harness/course "$SYSTEM_PYTHON" -B -c '
+import labs
+from learning.check import say_others
+from proctor.findings import Finding
+from proctor.programs import Outcome
+def failed(name, expected, seen):
+    return Outcome(name, 1, "failed", [Finding("expectation", {"when": "", "expected": expected, "seen": seen, "file": "x.c", "line": 1})])
+all = [failed("a", "1 byte", "-38 (-ENOSYS)"), failed("b", "9 bytes", "-38 (-ENOSYS)"),
+       failed("c", "1", "-5 (-EIO)"), failed("d", "2", "-5 (-EIO)"), failed("e", "nothing", "3"), failed("f", "4", "3")]
+say_others(labs.find("90"), all[0], all)'
+	assert_success
+	assert_line "1 more test of this exercise fails with the same answer, -38 (-ENOSYS)."
+	assert_line "  c (and 1 more): expected 1, saw -5 (-EIO)"
+	assert_line "  e: expected nothing, saw 3"
+	assert_line "  f: expected 4, saw 3"
+}
+
+@test "check-lab: what an engine prints is not its allocation, and the report says what prints cost" {
+	unset IOLAB_LABS
+	learner start LAB=00 >/dev/null
+	sed 's/#include <stdlib.h>/#include <stdio.h>\n&/; s/op_queue_push(/puts("one more"), &/' labs/00_null/engine.c \
+		>"$IOLAB_WORK/00_null/engine.c"
+	run learner check-lab TEST=allocates_nothing_after_open
+	assert_success
+	sed -i 's/return (int)accepted/return -1/' "$IOLAB_WORK/00_null/engine.c"
+	run learner check-lab TEST=allocates_nothing_after_open
+	assert_failure 1
+	assert_line "  one more"
+	assert_output --partial "(Prints take time and system calls"
 }
 
 @test "check-lab: an exercise that passed and fails now points at what was changed since" {

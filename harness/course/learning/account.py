@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """A failed test, put in order for the learner: what was expected, what was seen, what led there, and
 what needs knowing to understand it."""
+import errno
 import os
+import re
 from dataclasses import dataclass, field
 
 from labs import ROOT
@@ -37,8 +39,17 @@ SANITIZER_MEANINGS = {
 }
 
 
+def is_errno_itself(finding):
+    """Did a test expect -EBADF, say, and see the number of EBADF?"""
+    numbers = [getattr(errno, name, None) for name in re.findall(r"-(E[A-Z0-9]+)", finding["expected"] or "")]
+    seen = finding["seen"]
+    return seen.isdecimal() and int(seen) in numbers
+
+
 def meaning(finding):
     """Of a finding, in a sentence or two; "" when its own sentence is enough."""
+    if finding.id == "expectation" and is_errno_itself(finding):
+        return "That is errno itself. A failure is its negative, -errno."
     if finding.id == "waits_in_test":
         return "So the engine holds an operation that its reap() never hands out."
     if finding.id == "hung":

@@ -19,8 +19,11 @@ from proctor.sanitizers import ADDRESS, THREAD
 from readings import whole_file
 
 REPORT_S = 0.5  # a test's report is written at once
+ERROR_NAME = re.compile(r"\(-E[A-Z0-9]+\)")  # in an answer such as -38 (-ENOSYS)
 COMPILE_ERROR = re.compile(r"^(\S+?:\d+)(?::\d+)?: (?:fatal )?error: ", re.M)
 PRINTED_SHOWN = 8
+PRINTING_COSTS = ("(Prints take time and system calls, which the tests count. Take them out before you believe a "
+                  "failure.)")
 REASONS_SHOWN = 6
 
 
@@ -197,6 +200,7 @@ def explain(lab, outcome):
             say(f"  {line}")
         if len(told.printed) > PRINTED_SHOWN:
             say(f"  ... and {count(len(told.printed) - PRINTED_SHOWN, 'line')} more")
+        say_wrapped(PRINTING_COSTS, "  ")
     if told.events:
         say()
         say(paint("What led there", "bold") + ", oldest first (indented: the system calls of your engine)")
@@ -221,21 +225,32 @@ def say_hung(hung, failure, cut_short):
         say(f"The tests after it were {not_run}")
 
 
+def in_common(told):
+    """What failures share that have one cause: the error that they saw, whatever each expected; else the sentence."""
+    first = told.findings[0]
+    seen = first["seen"] if first.id == "expectation" and first["expected"] else ""
+    return seen if ERROR_NAME.search(seen) else told.reasons[0]
+
+
 def say_others(lab, failure, failed):
-    """The other failures of an exercise: a line for each different reason."""
-    reasons = {}
+    """The other failures of an exercise: a line for each different cause."""
+    explained = account.read(lab, failure)
+    causes = {}
     for outcome in failed:
-        reasons.setdefault(account.read(lab, outcome).reasons[0], []).append(outcome.name)
-    same = reasons.pop(account.read(lab, failure).reasons[0])
+        told = account.read(lab, outcome)
+        causes.setdefault(in_common(told), []).append((outcome.name, told.reasons[0]))
+    alike = causes.pop(in_common(explained))
     say()
-    if len(same) > 1:
-        say(f"{count(len(same) - 1, 'more test')} of this exercise fail{'s' if len(same) == 2 else ''} for the "
-            "same reason.")
-    for reason, names in list(reasons.items())[:REASONS_SHOWN]:
-        more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
-        say_wrapped(f"{names[0]}{more}: {reason}", "  ", "    ")
-    if len(reasons) > REASONS_SHOWN:
-        say(f"  ... and {len(reasons) - REASONS_SHOWN} other reasons")
+    if len(alike) > 1:
+        same = all(reason == explained.reasons[0] for _, reason in alike)
+        say_wrapped(f"{count(len(alike) - 1, 'more test')} of this exercise fail{'s' if len(alike) == 2 else ''} " +
+                    ("for the same reason." if same else f"with the same answer, {in_common(explained)}."))
+    for alike in list(causes.values())[:REASONS_SHOWN]:
+        name, reason = alike[0]
+        more = f" (and {len(alike) - 1} more)" if len(alike) > 1 else ""
+        say_wrapped(f"{name}{more}: {reason}", "  ", "    ")
+    if len(causes) > REASONS_SHOWN:
+        say(f"  ... and {len(causes) - REASONS_SHOWN} other reasons")
 
 
 def first_failure(verdict):

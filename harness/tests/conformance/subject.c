@@ -143,8 +143,8 @@ void open_engine_with_arena(struct subject *s, unsigned depth, size_t arena_len_
 
 void close_engine(struct subject *s)
 {
-	expect(s->inflight == 0, "the test itself closes with %u operations in flight",
-	       s->inflight);
+	expect(s->inflight == 0,
+	       EXPECTED("every operation back before close()") SAW("%u in flight"), s->inflight);
 	s->ops->close(s->engine);
 	munmap(s->arena, s->arena_len_bytes);
 	free(s->op);
@@ -195,7 +195,8 @@ struct io_op *prepare(struct subject *s, unsigned slot, enum io_kind kind, int f
 		      uint64_t offset, uint32_t len_bytes)
 {
 	struct io_op *op = &s->op[slot];
-	expect(!op->in_flight, "the test itself reuses operation %u in flight", slot);
+	expect(!op->in_flight, EXPECTED("operation %u back by now") SAW("it still in flight"),
+	       slot);
 	*op = (struct io_op) {
 		.kind = (uint8_t)kind,
 		.fd = fd,
