@@ -304,6 +304,40 @@ op_queue_push/' "$ENGINE"
 	assert_output --regexp "lseek.* = EBADF"$'\n'" *\.\.\. 698 more of this kind"
 }
 
+@test "check-lab: a wait tells its time limit, also where it is named by a pointer" {
+	started 2
+	sed -i -e '1a #include <sys/epoll.h>' \
+		-e 's/op_queue_push/int ep = epoll_create1(0); struct epoll_event one;\
+struct timespec limit = { 0, 400000 };\
+epoll_pwait2(ep, \&one, 1, \&limit, NULL); epoll_pwait2(ep, \&one, 1, NULL, NULL);\
+op_queue_push/' "$ENGINE"
+	run learner check-lab EXERCISE=1
+	assert_failure 1
+	assert_output --regexp "epoll_pwait2\([0-9]+, 1, 400 us\) = 0"
+	assert_output --regexp "epoll_pwait2\([0-9]+, 1, for ever\) \.\.\. still in it"
+}
+
+# The test has 1 second, and the engine uses 0.6 of it. Three others on the same CPU take three quarters away.
+@test "check-lab: a test that goes on slowly on a busy machine does not hang" {
+	local cpu busy=()
+	[ -r /proc/self/schedstat ] || skip "the kernel does not tell how long a thread waits for a CPU"
+	started 1
+	sed -i -e '1a #include <time.h>' -e 's/return (int)op_queue_take/struct timespec used;\
+do { for (volatile int n = 0; n < 5000000; n++) continue; clock_gettime(CLOCK_PROCESS_CPUTIME_ID, \&used); }\
+while (used.tv_sec == 0 \&\& used.tv_nsec < 600000000);\
+&/' "$ENGINE"
+	learner check-lab EXERCISE=1 >/dev/null # builds
+	cpu=$(taskset -cp $$ | grep -o '[0-9]*$')
+	for _ in 1 2 3; do
+		taskset -c "$cpu" sh -c 'while :; do :; done' 3>&- &
+		busy+=($!)
+	done
+	run taskset -c "$cpu" build/course/proctor --only hands_back "$IOLAB_WORK/.build/90_tiny/tests"
+	kill "${busy[@]}"
+	assert_success
+	assert_output --partial "ok 1 - hands_back/nop"
+}
+
 @test "check-lab: what only a sanitizer sees" {
 	started 1 2
 	sed -i 's/free(e);/free(e); e->finished.count = 0;/' "$ENGINE"

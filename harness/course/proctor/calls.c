@@ -7,7 +7,9 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 
+#include "clock.h"
 #include "program_memory.h"
 #include "reason.h"
 #include "syscall_names.h"
@@ -68,6 +70,24 @@ static void describe_epoll_ctl(const struct task *task, char *text, size_t size)
 		 (int)task->args[2], events);
 }
 
+/*
+ * The time limit of epoll_pwait2, which it names by a pointer: ", 400 us", ", for ever"; empty for other
+ * calls. (ppoll does so, too, and the kernel leaves there what was left of it.)
+ */
+static void describe_time_limit(const struct task *task, char *text, size_t size)
+{
+	struct timespec limit;
+	text[0] = '\0';
+	if (task->call != SYS_epoll_pwait2)
+		return;
+	if (!task->args[3])
+		snprintf(text, size, ", for ever");
+	else if (read_program(task->tid, task->args[3], &limit, sizeof limit))
+		snprintf(text, size, ", " EXAM_ANY "%lld us",
+			 (long long)limit.tv_sec * (NS_PER_S / NS_PER_US) +
+				 limit.tv_nsec / NS_PER_US);
+}
+
 /* The C library makes recv() and send() of the calls with an address, which is NULL then. */
 static const char *name_as_written(const struct task *task, char text[SYSCALL_NAME_SIZE])
 {
@@ -101,8 +121,11 @@ void describe_call(const struct task *task, char *text, size_t size)
 				shape[i] == 'd' ? (int)task->args[i] : (long long)task->args[i]);
 		separator = ", ";
 	}
-	if (used < size)
-		snprintf(text + used, size - used, ")");
+	if (used < size) {
+		char time_limit[48];
+		describe_time_limit(task, time_limit, sizeof time_limit);
+		snprintf(text + used, size - used, "%s)", time_limit);
+	}
 }
 
 /*

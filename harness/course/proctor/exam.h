@@ -82,6 +82,7 @@ struct exam {
 	uint64_t fault_address; /* of the instruction, when a signal is about to kill it */
 	json_t *findings; /* an array, see findings.h */
 	bool rule_broken; /* the proctor ended the program for what it did */
+	uint64_t kept_waiting_ns; /* for a CPU, since others had them all */
 	int status; /* as waitpid() gives it */
 	bool ended;
 };
