@@ -467,10 +467,10 @@ static void waits_on_after_a_signal(struct subject *s)
 	waits_on_after_signals(s, SIGNALS);
 }
 
-/* As often as it takes. */
-static void waits_on_after_forty_signals(struct subject *s)
+/* As often as it takes: more often than 8 bits can count. */
+static void waits_on_after_300_signals(struct subject *s)
 {
-	waits_on_after_signals(s, 40);
+	waits_on_after_signals(s, 300);
 }
 
 static void calls_again_once_a_signal(struct subject *s)
@@ -638,7 +638,15 @@ const struct lab_test lab_tests[] = {
 	FILE_TEST(1, "makes_one_call_for_a_block", ONE(BUFFERED), makes_one_call_for_a_block),
 	FILE_TEST(1, "leaves_the_position_alone", ONE(BUFFERED), leaves_the_position_alone),
 	FILE_TEST(1, "keeps_all_bits_of_an_offset", ONE(BUFFERED), keeps_all_bits_of_an_offset),
+	FILE_TEST(1, "keeps_all_bits_of_a_length", ONE(BUFFERED), file_lengths_beyond_2_gib),
+	FILE_TEST(1, "writes_up_to_a_limit", ONE(BUFFERED), file_write_up_to_a_limit),
+	FILE_TEST(1, "moves_zero_bytes", FILES, file_zero_bytes),
+	FILE_TEST(1, "asks_for_zero_bytes_too", ONE(BUFFERED), file_zero_bytes_that_fail),
+	FILE_TEST(1, "serves_descriptor_0", ONE(BUFFERED), descriptor_0_is_served),
+	FILE_TEST(1, "keeps_two_engines_apart", ONE(BUFFERED), two_engines_on_files),
+	FILE_TEST(1, "touches_only_result_and_next", FILES, result_is_all_that_is_written),
 	FILE_TEST(1, "syncs", ONE(BUFFERED), file_sync),
+	FILE_TEST(1, "tells_a_sync_that_fails", ONE(BUFFERED), file_sync_that_fails),
 	FILE_TEST(1, "syncs_as_it_was_asked", ONE(BUFFERED), syncs_as_it_was_asked),
 	FILE_TEST(1, "tells_a_bad_descriptor", ONE(BUFFERED), file_bad_descriptor),
 	FILE_TEST(1, "tells_a_descriptor_that_only_reads", ONE(BUFFERED), file_write_to_read_only),
@@ -656,6 +664,7 @@ const struct lab_test lab_tests[] = {
 	STREAM_TEST(1, "returns_what_is_there", ONE(PIPE), returns_what_is_there),
 	STREAM_TEST(1, "returns_what_is_there_for_any_length", ONE(PIPE),
 		    returns_what_is_there_for_any_length),
+	STREAM_TEST(1, "serves_descriptor_0", ONE(PIPE), descriptor_0_is_served),
 	STREAM_TEST(1, "reads_more_in_the_next_call", ONE(PIPE), stream_receives_in_full_buffers),
 	STREAM_TEST(1, "writes_a_pipe", ONE(PIPE), stream_sends_right_data),
 	STREAM_TEST(1, "sees_the_end", ONE(PIPE), stream_end_of_file),
@@ -669,6 +678,11 @@ const struct lab_test lab_tests[] = {
 	STREAM_TEST(2, "gives_up_when_the_socket_does", SOCKETS,
 		    socket_receive_timeout_is_an_error),
 	STREAM_TEST(2, "leaves_signals_alone", SOCKETS, leaves_signals_alone),
+	STREAM_TEST(2, "leaves_options_alone", SOCKETS, socket_options_stay),
+	STREAM_TEST(2, "serves_descriptor_0", SOCKETS, descriptor_0_is_served),
+	STREAM_TEST(2, "keeps_two_engines_apart", SOCKETS, two_engines_on_streams),
+	STREAM_TEST(2, "touches_only_result_and_next", SOCKETS, result_is_all_that_is_written),
+	STREAM_TEST(2, "moves_zero_bytes", STREAMS, stream_zero_bytes),
 	STREAM_TEST(2, "receives_more_in_the_next_call", SOCKETS, stream_receives_in_full_buffers),
 	STREAM_TEST(2, "sends_what_it_is_given", SOCKETS, stream_sends_right_data),
 	STREAM_TEST(2, "makes_one_call_for_a_message", SOCKETS, makes_one_call_for_a_message),
@@ -676,6 +690,7 @@ const struct lab_test lab_tests[] = {
 	STREAM_TEST(2, "wakes_when_the_peer_closes", STREAMS, wakes_when_the_peer_closes),
 	STREAM_TEST(2, "sees_the_end", SOCKETS, stream_end_of_file),
 	STREAM_TEST(2, "tells_a_reset", ONE(TCP), tcp_reset),
+	STREAM_TEST(2, "tells_a_reset_to_a_send", ONE(TCP), tcp_reset_before_a_send),
 	STREAM_TEST(2, "sends_to_nobody_and_lives", SOCKETS, stream_send_to_nobody),
 	STREAM_TEST(2, "survives_a_full_buffer", SOCKETS, stream_survives_a_full_buffer),
 	STREAM_TEST(2, "leaves_descriptors_blocking", SOCKETS, stream_stays_blocking),
@@ -683,8 +698,8 @@ const struct lab_test lab_tests[] = {
 	STREAM_TEST(2, "cancels_nothing", ONE(TCP), cancel_with_nothing_in_flight),
 
 	STREAM_TEST(3, "waits_on_after_a_signal", STREAMS, waits_on_after_a_signal),
-	STREAM_TEST(3, "waits_on_after_forty_signals", ONE(TCP) | ONE(PIPE),
-		    waits_on_after_forty_signals),
+	STREAM_TEST(3, "waits_on_after_300_signals", ONE(TCP) | ONE(PIPE),
+		    waits_on_after_300_signals),
 	STREAM_TEST(3, "calls_again_once_a_signal", ONE(TCP), calls_again_once_a_signal),
 	STREAM_TEST(3, "takes_a_short_write_for_a_result", ONE(PIPE),
 		    takes_a_short_write_for_a_result),

@@ -2,6 +2,8 @@
 /* What is so after the end: of an operation, of an attachment, of an engine. And what never is. */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -214,6 +216,56 @@ void file_stays_whole_after_the_end(struct subject *s)
 }
 
 /* As a workload does: batches of operations, some of which wait. */
+/* The options of a socket that an engine may be tempted to set. */
+struct socket_options {
+	int of_socket[5], nodelay;
+	struct timeval receive_timeout, send_timeout;
+	struct linger linger;
+};
+
+static struct socket_options options_of(int fd)
+{
+	/* Not the sizes of its buffers: the kernel changes them as it sees fit. */
+	static const int names[] = { SO_RCVLOWAT, SO_KEEPALIVE, SO_OOBINLINE, SO_BUSY_POLL,
+				     SO_PRIORITY };
+	struct socket_options options;
+	memset(&options, 0, sizeof options); /* the padding is compared, too */
+	for (unsigned i = 0; i < sizeof names / sizeof *names; i++) {
+		socklen_t size = sizeof(int);
+		getsockopt(fd, SOL_SOCKET, names[i], &options.of_socket[i], &size);
+	}
+	socklen_t size = sizeof options.nodelay;
+	getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &options.nodelay, &size);
+	size = sizeof options.receive_timeout;
+	getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &options.receive_timeout, &size);
+	size = sizeof options.send_timeout;
+	getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &options.send_timeout, &size);
+	size = sizeof options.linger;
+	getsockopt(fd, SOL_SOCKET, SO_LINGER, &options.linger, &size);
+	return options;
+}
+
+/* An engine moves bytes; how the connection behaves is the workload's affair. */
+void socket_options_stay(struct subject *s)
+{
+	int ends[2];
+	make_pair(s, ends);
+	setsockopt(ends[0], IPPROTO_TCP, TCP_NODELAY, &(int) { 0 }, sizeof(int)); /* was set */
+	struct socket_options before = options_of(ends[0]);
+	open_engine(s, 2, 1);
+	attach(s, 0, ends[0]);
+	expect(write(ends[1], "x", 1) == 1, "the test's own write failed");
+	perform(s, prepare_receive(s, 0, ends[0], 0));
+	perform(s, prepare_send(s, 1, ends[0], 0, 1));
+	detach(s, 0);
+	struct socket_options after = options_of(ends[0]);
+	expect(memcmp(&before, &after, sizeof before) == 0,
+	       EXPECTED("the socket's options as they were") SAW("one that was changed"));
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 static void work_on_files(struct subject *s, int fd)
 {
 	for (unsigned round = 0; round < 50; round++) {

@@ -161,6 +161,22 @@ static int stubborn_submit(struct engine *e, struct io_op *const *ops, unsigned 
 	return (int)count;
 }
 
+/* Writes into files until all is written. */
+static int writing_on_submit(struct engine *e, struct io_op *const *ops, unsigned count)
+{
+	plain_submit(e, ops, count);
+	for (unsigned i = 0; i < count; i++) {
+		struct io_op rest = *ops[i];
+		for (int64_t n = rest.result; rest.kind == IO_WRITE && n > 0;) {
+			rest.buf = (char *)rest.buf + n;
+			rest.offset += (uint64_t)n;
+			rest.len_bytes -= (uint32_t)n;
+			n = rest.len_bytes ? op_syscall(&rest, 0) : 0;
+		}
+	}
+	return (int)count;
+}
+
 /* Finds what is over at the second call. */
 static int dawdling_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
 			 int64_t timeout_ns)
@@ -220,6 +236,10 @@ const struct mutant mutants[] = {
 	  { .name = "mutant", PLAIN, .submit = stubborn_submit },
 	  "socket_receive_timeout_is_an_error",
 	  "SIGALRM" },
+	{ "writes on after a short write into a file",
+	  { .name = "mutant", PLAIN, .submit = writing_on_submit },
+	  "file_write_up_to_a_limit",
+	  "SIGXFSZ" },
 	{ "blocks in submit() and does not say so",
 	  { .name = "mutant", PLAIN, .traits = 0 },
 	  "stream_waits_without_touching",

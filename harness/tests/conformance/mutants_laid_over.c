@@ -34,6 +34,7 @@ enum mistake {
 	LENGTH_31_BITS,
 	ZERO_MEANS_ALL,
 	ZERO_IS_AN_ERROR,
+	ZERO_IS_NO_CALL,
 	MIN_AT_MOST_8,
 	MIN_IS_ONE,
 	MIN_0_FINDS_NOTHING,
@@ -55,6 +56,7 @@ enum mistake {
 	ONE_FOR_ALL,
 	FIRST_NUMBER_STAYS,
 	OLD_NUMBER_IS_WATCHED,
+	NUMBER_0_IS_NONE,
 	RUNS_DRY,
 	INHERITED,
 	LEAKS_ON_FAILURE,
@@ -72,6 +74,7 @@ enum mistake {
 	DETACH_CLOSES,
 	CLOSE_CLOSES,
 	MOVES_THE_POSITION,
+	SETS_AN_OPTION,
 	ALLOCATES_IN_SUBMIT,
 	ALLOCATES_IN_REAP,
 	KEEPS_MEMORY,
@@ -84,6 +87,7 @@ enum mistake {
 	END_ENDS_A_SEND_THAT_WAITS,
 	HANG_UP_IS_THE_END,
 	ERROR_BEFORE_BYTES,
+	RESET_IS_EPIPE,
 	SYNC_ALWAYS_SUCCEEDS,
 	EINTR_OF_A_SEND,
 	ONE_WAKE_UP_A_BATCH,
@@ -225,6 +229,8 @@ static int over_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_ki
 {
 	(void)fd_kind;
 	(void)why;
+	if (e->fault == SETS_AN_OPTION)
+		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int) { 1 }, sizeof(int));
 	if (e->fds[fd_slot] < 0 || e->fault != FIRST_NUMBER_STAYS)
 		e->fds[fd_slot] = fd;
 	if (e->fault == OLD_NUMBER_IS_WATCHED && fd_slot != 0 && e->fds[0] == fd)
@@ -258,6 +264,11 @@ static bool spoil_result(struct engine *e, struct io_op *op, int64_t *result)
 	case ZERO_IS_AN_ERROR:
 		*result = -EINVAL;
 		return op->len_bytes == 0 && op->kind != IO_FSYNC && op->kind != IO_FDATASYNC;
+	case ZERO_IS_NO_CALL:
+		return op->len_bytes == 0 && (op->kind == IO_READ || op->kind == IO_WRITE);
+	case NUMBER_0_IS_NONE:
+		*result = -EBADF;
+		return op->fd <= 0 && op->kind != IO_NOP;
 	case SYNC_ALWAYS_SUCCEEDS:
 		return op->kind == IO_FSYNC || op->kind == IO_FDATASYNC;
 	case END_ENDS_BOTH:
@@ -477,6 +488,8 @@ static int over_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 			done[i]->result = -EPIPE;
 		if (e->fault == ERRORS_ARE_EIO && done[i]->result < 0)
 			done[i]->result = -EIO;
+		if (e->fault == RESET_IS_EPIPE && done[i]->result == -ECONNRESET)
+			done[i]->result = -EPIPE;
 		if (e->fault == SAYS_MORE && done[i]->result > 0)
 			done[i]->result++;
 		done[i]->offset = e->asked[done[i]->slot].offset;
@@ -574,6 +587,8 @@ const struct mutant laid_over_mutants[] = {
 	LAID_OVER(ZERO_MEANS_ALL, "moves a byte when asked for none", "stream_zero_bytes",
 		  "0 bytes"),
 	LAID_OVER(ZERO_IS_AN_ERROR, "refuses 0 bytes", "file_zero_bytes", "expected 0"),
+	LAID_OVER(ZERO_IS_NO_CALL, "makes no call for 0 bytes", "file_zero_bytes_that_fail",
+		  "expected -EBADF"),
 	LAID_OVER(MIN_AT_MOST_8, "waits for at most 8", "reap_keeps_a_large_min", "saw 8"),
 	LAID_OVER(MIN_IS_ONE, "waits for the first only", "stream_waits_for_as_many_as_asked",
 		  "saw 1"),
@@ -614,6 +629,8 @@ const struct mutant laid_over_mutants[] = {
 		  "stream_slot_takes_another_number", "nothing there"),
 	LAID_OVER(OLD_NUMBER_IS_WATCHED, "knows a number by its first slot only",
 		  "stream_number_moves_to_another_slot", "never came back"),
+	LAID_OVER(NUMBER_0_IS_NONE, "takes descriptor 0 for none", "descriptor_0_is_served",
+		  "-EBADF"),
 	LAID_OVER(RUNS_DRY, "opens 64 times", "opens_and_closes_again", "open() to succeed"),
 	LAID_OVER(INHERITED, "opens an eventfd without CLOEXEC", "descriptors_are_not_inherited",
 		  "inherited"),
@@ -648,6 +665,7 @@ const struct mutant laid_over_mutants[] = {
 		  "stream_stays_whole_after_the_end", "after close()"),
 	LAID_OVER(MOVES_THE_POSITION, "moves the file's position", "file_stays_whole_after_the_end",
 		  "position"),
+	LAID_OVER(SETS_AN_OPTION, "sets an option of the socket", "socket_options_stay", "changed"),
 	LAID_OVER(ALLOCATES_IN_SUBMIT, "allocates in submit()", "no_allocation_after_open",
 		  "malloc"),
 	LAID_OVER(ALLOCATES_IN_REAP, "allocates in reap()", "no_allocation_after_open", "malloc"),
@@ -669,6 +687,7 @@ const struct mutant laid_over_mutants[] = {
 		  "stream_bytes_before_the_hang_up", "before the end"),
 	LAID_OVER(ERROR_BEFORE_BYTES, "asks for the error before the bytes",
 		  "tcp_error_behind_bytes", "recv(2)"),
+	LAID_OVER(RESET_IS_EPIPE, "calls a reset EPIPE", "tcp_reset_before_a_send", "EPIPE"),
 	LAID_OVER(SYNC_ALWAYS_SUCCEEDS, "does not look whether a sync failed",
 		  "file_sync_that_fails", "EINVAL"),
 	LAID_OVER(EINTR_OF_A_SEND, "takes EINTR of a send for its result",

@@ -134,6 +134,14 @@ void file_lengths_beyond_2_gib(struct subject *s)
 	close_engine(s);
 }
 
+static volatile sig_atomic_t signals_of_the_limit;
+
+static void count_a_signal(int signal_number)
+{
+	(void)signal_number;
+	signals_of_the_limit++;
+}
+
 void file_zero_bytes(struct subject *s)
 {
 	int fd = make_file(s, BLOCK, O_RDWR);
@@ -178,6 +186,45 @@ void stream_zero_bytes(struct subject *s)
 	expect(read(ends[1], &byte, 1) == 0, "a send of 0 bytes sent some");
 	close(ends[1]);
 	close_engine(s);
+}
+
+/* To ask for nothing is a call like any other: the kernel looks at the descriptor first. */
+void file_zero_bytes_that_fail(struct subject *s)
+{
+	not_for(s, IO_MOVES_NO_BYTES, "moves no bytes");
+	int fd = make_file(s, BLOCK, O_RDONLY);
+	open_engine(s, 1, 1);
+	attach(s, 0, fd);
+	int64_t n = perform(s, prepare(s, 0, IO_WRITE, fd, 0, 0, 0));
+	expect(n == -EBADF,
+	       WHEN("0 bytes into a file opened for reading") EXPECTED("-EBADF") SAW("%s"),
+	       answer(n));
+	close_engine(s);
+	close(fd);
+}
+
+/* A limit on the size of files lets half of a block in: half is the result, and no second try. */
+void file_write_up_to_a_limit(struct subject *s)
+{
+	const unsigned half = BLOCK / 2;
+	struct rlimit before, limit;
+	not_for(s, IO_MOVES_NO_BYTES, "moves no bytes");
+	int fd = make_file(s, BLOCK, O_RDWR);
+	open_engine(s, 1, 1);
+	attach(s, 0, fd);
+	signals_of_the_limit = 0;
+	signal(SIGXFSZ, count_a_signal);
+	getrlimit(RLIMIT_FSIZE, &before);
+	limit = before;
+	limit.rlim_cur = BLOCK + half;
+	expect(setrlimit(RLIMIT_FSIZE, &limit) == 0, "setrlimit: %s", strerror(errno));
+	int64_t n = perform(s, prepare(s, 0, IO_WRITE, fd, 0, BLOCK, BLOCK));
+	setrlimit(RLIMIT_FSIZE, &before);
+	expect(n == half, EXPECTED("the %u bytes that fit") SAW("%s"), half, answer(n));
+	expect(signals_of_the_limit == 0,
+	       EXPECTED("no second call for the rest") SAW("SIGXFSZ, which only that raises"));
+	close_engine(s);
+	close(fd);
 }
 
 /* Starts `count` reads of one block each, in slots 0 .. count-1, in one call. */
@@ -243,9 +290,10 @@ static void check_read_of_one_byte(struct subject *s, unsigned slot)
 	expect(buffer_of(s, slot)[0] == pattern_byte(slot), "a wrong byte");
 }
 
+/* No power of two: positions in a ring of that length go wrong where their 16 bits end. */
 void file_survives_many_operations(struct subject *s)
 {
-	enum { DEPTH = 64 };
+	enum { DEPTH = 63 };
 	struct io_op *done[DEPTH];
 	bool on_file = s->flavour != NO_FD;
 	int fd = on_file ? make_file(s, DEPTH, O_RDONLY) : -1;

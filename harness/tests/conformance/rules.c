@@ -26,10 +26,11 @@ const struct rule rules[] = {
 	{ "A workload that needs an order", .untestable = FOR_CALLER },
 	{ "A count below `len_bytes`",
 	  "stream_receives_what_is_there file_read_across_end stream_survives_a_full_buffer "
-	  "file_lengths_beyond_2_gib" },
+	  "file_lengths_beyond_2_gib file_write_up_to_a_limit" },
 	{ "The workload reissues", .elsewhere = DRIVER },
 	{ "An engine never loops", "stream_receives_what_is_there stream_receives_in_full_buffers "
-				   "stream_stays_whole_after_the_end file_lengths_beyond_64_kib" },
+				   "stream_stays_whole_after_the_end file_lengths_beyond_64_kib "
+				   "file_write_up_to_a_limit" },
 	{ "0 from a read is the end",
 	  "stream_end_of_file stream_end_while_waiting stream_bytes_before_the_hang_up "
 	  "socket_peer_that_stopped_sending_hears "
@@ -40,7 +41,7 @@ const struct rule rules[] = {
 	{ "With nothing in flight an engine", "file_fills_its_depth file_read_right_data" },
 	{ "An operation's failure is",
 	  "file_bad_descriptor file_write_to_read_only file_bad_offset file_misaligned_direct "
-	  "file_sync_that_fails stream_send_to_nobody tcp_reset tcp_error_behind_bytes file_failing_calls stream_failing_calls file_syncs_stay_honest" },
+	  "file_sync_that_fails file_zero_bytes_that_fail stream_send_to_nobody tcp_reset tcp_reset_before_a_send tcp_error_behind_bytes file_failing_calls stream_failing_calls file_syncs_stay_honest" },
 	{ "A negative return from submit()", "file_failing_calls stream_failing_calls" },
 	{ "An engine never retries",
 	  "tcp_error_behind_bytes stream_send_to_nobody file_failing_calls stream_failing_calls socket_receive_timeout_is_an_error" },
@@ -73,7 +74,8 @@ const struct rule rules[] = {
 			"harness/tests/strace_faults.bats ask it" },
 	{ "It never does what it was not",
 	  "file_stays_whole_after_the_end stream_stays_whole_after_the_end file_zero_bytes "
-	  "stream_zero_bytes descriptors_are_not_inherited signals_stay_as_they_were" },
+	  "stream_zero_bytes descriptors_are_not_inherited signals_stay_as_they_were "
+	  "socket_options_stay" },
 	{ "What an operation does.", .untestable = EXPLAINS },
 	{ "READ and WRITE work on files",
 	  "file_read_right_data file_write_right_data stream_receives_what_is_there "
@@ -114,7 +116,8 @@ const struct rule rules[] = {
 	  "failures_leave_nothing_behind open_without_memory opens_and_closes_again "
 	  "file_bad_descriptor failing_calls_of_opening" },
 	{ "Tells the engine of a descriptor",
-	  "stream_number_moves_to_another_slot stream_slot_takes_another_number" },
+	  "stream_number_moves_to_another_slot stream_slot_takes_another_number "
+	  "descriptor_0_is_served" },
 	{ "The caller keeps the descriptor", .untestable = FOR_CALLER },
 	{ "NULL when the interface has no",
 	  .untestable = "because it permits, and demands nothing" },

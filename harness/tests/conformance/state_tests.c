@@ -173,6 +173,38 @@ void stream_slot_takes_another_number(struct subject *s)
 	}
 }
 
+/* 0 is a number like any other. The test's own standard input is back afterwards. */
+void descriptor_0_is_served(struct subject *s)
+{
+	not_for(s, IO_MOVES_NO_BYTES, "moves no bytes");
+	int ends[2] = { -1, -1 };
+	bool on_file = ONE(s->flavour) & FILES;
+	if (on_file)
+		ends[0] = make_file(s, BLOCK, O_RDONLY);
+	else
+		make_reading_pair(s, ends);
+	int standard_input = fcntl(0, F_DUPFD_CLOEXEC, 3);
+	expect(dup2(ends[0], 0) == 0, "dup2: %s", strerror(errno));
+	open_engine(s, 1, 1);
+	attach(s, 0, 0);
+	if (!on_file)
+		send_text(ends[1], "zero");
+	int64_t n = perform(s, on_file ? prepare(s, 0, IO_READ, 0, 0, 0, BLOCK)
+				       : prepare_receive(s, 0, 0, 0));
+	expect(n == (on_file ? (int64_t)BLOCK : 4),
+	       EXPECTED("the bytes that descriptor 0 has") SAW("%s"), answer(n));
+	detach(s, 0);
+	close_engine(s);
+	close(0);
+	if (standard_input >= 0) {
+		dup2(standard_input, 0);
+		close(standard_input);
+	}
+	for (unsigned i = 0; i < 2; i++)
+		if (ends[i] >= 0)
+			close(ends[i]);
+}
+
 #define NUMBERS 2048
 
 /* Sets is_open[fd] for each descriptor below NUMBERS. */

@@ -304,6 +304,24 @@ void tcp_reset(struct subject *s)
 	close(ends[0]);
 }
 
+/* The reset is there before the send: its errno is the kernel's, and no EPIPE. */
+void tcp_reset_before_a_send(struct subject *s)
+{
+	int ends[2];
+	make_pair(s, ends);
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	struct linger at_once = { .l_onoff = 1 };
+	setsockopt(ends[1], SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+	close(ends[1]);
+	struct pollfd reset = { .fd = ends[0] };
+	expect(poll(&reset, 1, 3000) == 1 && reset.revents & POLLERR, "the reset does not come");
+	int64_t n = perform(s, prepare_send(s, 0, ends[0], 0, 1));
+	expect(n == -ECONNRESET, EXPECTED("-ECONNRESET from a send") SAW("%s"), answer(n));
+	close_engine(s);
+	close(ends[0]);
+}
+
 void socket_both_directions_at_once(struct subject *s)
 {
 	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
