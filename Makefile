@@ -202,7 +202,7 @@ PYTHON  ?= $(shell sh harness/setup/find-python.sh 2>/dev/null)
 # What a person gives is text: neither make nor the shell may read a command in it. So a recipe takes
 # it from the environment, as it was typed: "$$LAB".
 GIVEN = RESULTS WIDTH COMPARE PEERS TRUST TESTS LAB EXERCISE TEST FILE SINCE REPEATS OUT SUBMISSIONS JOBS \
-        LIMIT_S FIRST_UID RELEASE RULE ONLY SAMPLE SEED FUZZ_S
+        LIMIT_S FIRST_UID RELEASE STEPS KERNEL ENGINES RULE ONLY SAMPLE SEED FUZZ_S
 typed := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 $(foreach name,$(GIVEN),$(if $(filter-out undefined,$(origin $(name))),\
 	$(eval override $(name) := $$(value $(name)))$(eval export $(name))))

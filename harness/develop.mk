@@ -1,7 +1,7 @@
 # Targets for developers and instructors: tests, linters, the grader. The Makefile includes this
 # file; a handout leaves it out.
 
-.PHONY: check check-slowly check-loaded check-distributions check-kernels list-tests asan-tests tsan-tests fuzz check-course check-course-slowly bench-peers
+.PHONY: check check-slowly check-loaded check-distributions check-kernels check-arm64 list-tests asan-tests tsan-tests fuzz check-course check-course-slowly bench-peers
 .PHONY: schema format lint lint-all handout grade new-lab
 
 help::
@@ -13,6 +13,7 @@ help::
 	@echo '                   [RELEASE=trixie STEPS="gcc clang"]'
 	@echo 'make check-kernels Linux 6.1, 6.12 and the newest of Debian, each in an emulated machine (hours)'
 	@echo '                   [KERNEL=5.10|6.1|6.12|newest ENGINES="null poll"]'
+	@echo 'make check-arm64   the build for arm64, and conformance there by emulation   [ENGINES="null poll"]'
 	@echo 'make fuzz          feed import, summary and the options of run with random bytes   [FUZZ_S=60 (each)]'
 	@echo 'make list-tests    print the names for TESTS; the beginning of a name is enough'
 	@echo 'make lint          check the files that changed: warnings of gcc and clang, layout, cppcheck, shellcheck,'
@@ -56,6 +57,9 @@ check-distributions:
 
 check-kernels: all tests
 	$(Q)harness/machines/kernels.sh $(if $(KERNEL),"$$KERNEL")
+
+check-arm64:
+	$(Q)harness/machines/arm64.sh
 
 list-tests: $(BUILD)/tests/conformance
 	$(Q)harness/check.sh --list

@@ -11,9 +11,10 @@ uname -r >$logs/release
 # A step that takes longer hangs. An emulated processor needs far less.
 LIMIT_S=14400
 
-# step NAME COMMAND...
+# step NAME COMMAND...: not where a run before has passed it.
 step() {
 	name=$1
+	[ ! -e "$logs/$name.status" ] || return 0
 	shift
 	result=failed
 	! timeout "$LIMIT_S" "$@" >"$logs/$name.log" 2>&1 </dev/null || result=passed

@@ -6,13 +6,17 @@
 #
 #   harness/machines/kernels.sh [KERNEL...]     of 5.10, 6.1, 6.12 and newest; by default the last three
 #
-# ENGINES="null poll" tries only these engines, and leaves the table in docs/machines.md as it is.
+# A kernel takes hours: an emulated processor is slow. So a step that passed is not run again while the code
+# is the same, and a run that was ended goes on where it was. ENGINES="null poll" asks for the conformance of
+# these engines now. The row of docs/machines.md is written when all steps of all engines are there.
 # Kernels and logs lie in $MACHINES, by default ~/.cache/iolab-machines, and kernels are used again.
-# No root is needed. A kernel takes hours: an emulated processor is slow. Build the tree first.
+# No root is needed. Build the tree first.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 machines=${MACHINES:-${XDG_CACHE_HOME:-$HOME/.cache}/iolab-machines}/kernels
 mirror=${MIRROR:-http://deb.debian.org/debian}
+# shellcheck source=harness/machines/own_apt.sh
+. harness/machines/own_apt.sh
 [ $# -gt 0 ] || set -- 6.1 6.12 newest
 
 # release_of KERNEL: the Debian release that ships it.
@@ -59,35 +63,20 @@ trap '[ -z "$qemu" ] || kill "$qemu"; rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-# fetch_kernel RELEASE: the release's newest kernel, unpacked and not installed. apt judges signatures.
-fetch_kernel() {
-	local folder=$machines/$1 apt package
+# fetch_kernel RELEASE: the release's newest kernel, unpacked and not installed.
+fetch_kernel() (
+	local folder=$machines/$1 package
 	[ ! -e "$folder/.iolab-whole" ] || return 0
 	rm -rf "$folder"
-	mkdir -p "$folder"/apt/{state/lists/partial,cache/archives/partial}
-	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $1 main" >"$folder/apt/sources.list"
-	: >"$folder/apt/status"
-	cat >"$folder/apt/apt.conf" <<-END
-		Dir::State "$folder/apt/state";
-		Dir::State::status "$folder/apt/status";
-		Dir::Cache "$folder/apt/cache";
-		Dir::Etc::SourceList "$folder/apt/sources.list";
-		Dir::Etc::SourceParts "/nonexistent";
-		APT::Architecture "amd64";
-		APT::Sandbox::User "";
-		APT::Update::Error-Mode "any";
-		# A mirror may be a copy of some day.
-		Acquire::Check-Valid-Until "false";
-	END
-	apt=$folder/apt/apt.conf
-	APT_CONFIG=$apt apt-get -q update || return 1
-	package=$(APT_CONFIG=$apt apt-cache depends linux-image-amd64 | awk '/Depends: linux-image-/ { print $2; exit }')
+	own_apt "$folder/apt" "$1" amd64 || return 1
+	package=$(apt-cache depends linux-image-amd64 | awk '/Depends: linux-image-/ { print $2; exit }')
 	[ -n "$package" ] || return 1
-	(cd "$folder" && APT_CONFIG=$apt apt-get -q download "$package") || return 1
-	dpkg-deb -x "$folder/$package"_*.deb "$folder" || return 1
-	rm -rf "$folder/apt" "$folder"/*.deb
-	touch "$folder/.iolab-whole"
-}
+	cd "$folder"
+	apt-get -q download "$package" || return 1
+	dpkg-deb -x "$package"_*.deb . || return 1
+	rm -rf apt ./*.deb
+	touch .iolab-whole
+)
 
 # copy_module FOLDER NAME: what the module depends on, then the module. One that is part of the kernel has no file.
 copy_module() {
@@ -167,15 +156,17 @@ boot() {
 # cell LOGS STEP
 cell() { cat "$1/$2.status" 2>/dev/null || echo "not reached"; }
 
-# conformance_cell LOGS: counts of all engines, and the engines with a failure.
+# conformance_cell LOGS: counts of all engines, the engines with a failure, and those without a result.
 conformance_cell() {
 	local engine failed='' unfinished=''
 	[ ! -e "$1/too-old" ] || { echo "not run" && return; }
-	for engine in $engines; do
+	for engine in $all_engines; do
 		[[ $(cell "$1" "conformance-$engine") == passed ]] && continue
 		if [ -e "$1/conformance-$engine.status" ]; then failed+=" $engine"; else unfinished+=" $engine"; fi
 	done
-	cat "$1"/conformance-*.log 2>/dev/null | awk -v failed="$failed" -v unfinished="$unfinished" '
+	for engine in $all_engines; do
+		[ ! -e "$1/conformance-$engine.status" ] || cat "$1/conformance-$engine.log"
+	done | awk -v failed="$failed" -v unfinished="$unfinished" '
 		/^ok .*# [Ss][Kk][Ii][Pp]/ { skipped++; next }
 		/^ok / { passed++ }
 		/^not ok / { wrong++ }
@@ -187,6 +178,33 @@ conformance_cell() {
 		}'
 }
 
+# The kernel and the code as they stand: what was found with others proves nothing about these.
+subject_now() {
+	{
+		ls "$machines/$1/boot"
+		git ls-tree HEAD Makefile common harness labs
+		git diff HEAD -- Makefile common harness labs
+	} | sha256sum
+}
+
+# lay_out_logs LOGS RELEASE: keeps what passed with this kernel and code. Without git, nothing is kept.
+lay_out_logs() {
+	local status subject
+	if ! subject=$(subject_now "$2") || [ "$(cat "$1/subject" 2>/dev/null)" != "$subject" ]; then
+		rm -rf "$1"
+	fi
+	mkdir -p "$1"
+	echo "$subject" >"$1/subject"
+	for status in "$1"/*.status; do
+		[ ! -e "$status" ] || grep -q '^passed$' "$status" || rm "$status"
+	done
+	rm -f "$1/release"
+	cp harness/machines/guest.sh "$1/"
+	printf '%s' "$PWD" >"$1/tree"
+	sed -n 's/^#define KERNEL_MINIMUM "\(.*\)"$/\1/p' harness/meters/kernel_minimum.h >"$1/minimum"
+	echo "$engines" >"$1/engines"
+}
+
 try_kernel() {
 	local release logs=$machines/$1.logs row
 	release=$(release_of "$1")
@@ -194,17 +212,12 @@ try_kernel() {
 		echo "check-kernels: skipped: $1: cannot fetch the kernel of $release: $(tail -n 1 "$machines/$release.fetch.log")" >&2
 		return 0
 	fi
-	rm -rf "$logs"
-	mkdir -p "$logs"
-	cp harness/machines/guest.sh "$logs/"
-	printf '%s' "$PWD" >"$logs/tree"
-	sed -n 's/^#define KERNEL_MINIMUM "\(.*\)"$/\1/p' harness/meters/kernel_minimum.h >"$logs/minimum"
-	echo "$engines" >"$logs/engines"
+	lay_out_logs "$logs" "$release"
 	boot "$release" "$logs"
 	row="| $1 | $(cat "$logs/release" 2>/dev/null || echo "did not boot") | $(cell "$logs" doctor) | $(cell "$logs" list)"
 	row+=" | $(cell "$logs" matrix) | $(cell "$logs" compare) | $(conformance_cell "$logs") |"
 	echo "$row"
-	[ -n "${ENGINES:-}" ] || harness/machines/record.sh kernels "$row"
+	[[ "$row" == *"not reached"* || "$row" == *"did not boot"* ]] || harness/machines/record.sh kernels "$row"
 	[[ "$row" != *failed:* && "$row" != *"| failed"* && "$row" != *"not reached"* && "$row" != *"did not boot"* ]]
 }
 

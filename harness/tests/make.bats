@@ -101,6 +101,80 @@ on_machines() {
 	assert_output "check-kernels: no kernel '4.4': 5.10, 6.1, 6.12 or newest"
 }
 
+# A machine that passes what was not passed, notes it, and ends before the last engine is reached.
+emulate_a_machine() {
+	cat >"$BATS_TEST_TMPDIR/bin/qemu-system-x86_64" <<-'END'
+		#!/bin/bash
+		[[ $* =~ local,path=([^,]*),mount_tag=logs ]]
+		cd "${BASH_REMATCH[1]}"
+		echo 6.1.0-test >release
+		for step in doctor list matrix compare $(sed 's/^\| / conformance-/g' engines); do
+			[ ! -e $step.status ] || continue
+			echo $step >>../steps
+			[ $step != conformance-io_uring ] || [ -e ../go-on ] || exit 1
+			echo "ok 1 - $step" >$step.log
+			echo passed >$step.status
+		done
+	END
+	chmod +x "$BATS_TEST_TMPDIR/bin/qemu-system-x86_64"
+}
+
+@test "check-kernels: a run that ended goes on where it was, and writes its row when all is there" {
+	tools busybox cpio mkfs.ext4 apt-get dpkg-deb xz
+	local name
+	for name in find cp chmod gzip truncate sed sha256sum ls basename; do
+		ln -s "$(command -v $name)" "$BATS_TEST_TMPDIR/bin/$name"
+	done
+	printf '#!/bin/sh\nexit 1\n' >"$BATS_TEST_TMPDIR/static"
+	rm "$BATS_TEST_TMPDIR/bin/ldd"
+	install -m 755 "$BATS_TEST_TMPDIR/static" "$BATS_TEST_TMPDIR/bin/ldd"
+	local kernels=$BATS_TEST_TMPDIR/machines/kernels
+	mkdir -p "$kernels/bookworm/boot"
+	touch "$kernels/bookworm/.iolab-whole" "$kernels/bookworm/boot/vmlinuz-6.1.0-test"
+	export PAGE=$BATS_TEST_TMPDIR/page.md
+	printf '%s\n' '<!-- table: kernels -->' '| kernel | when |' '|---|---|' >"$PAGE"
+	emulate_a_machine
+	run on_machines kernels.sh 6.1
+	assert_failure 1
+	assert_line --regexp '^\| 6\.1 \| 6\.1\.0-test \| passed .* passed, 0 failed, 0 skipped; not reached: io_uring \|$'
+	run ! grep -q 6.1.0-test "$PAGE"
+	rm "$kernels/steps"
+	touch "$kernels/go-on"
+	ENGINES=io_uring run on_machines kernels.sh 6.1
+	assert_success
+	assert_equal "$(cat "$kernels/steps")" conformance-io_uring
+	run grep -c '| 6.1.0-test | passed | passed | passed | passed | 9 passed, 0 failed, 0 skipped |' "$PAGE"
+	assert_output 1
+	# With another kernel nothing is proven.
+	rm "$kernels/steps"
+	mv "$kernels/bookworm/boot/vmlinuz-6.1.0-test" "$kernels/bookworm/boot/vmlinuz-6.1.1-test"
+	ENGINES=null run on_machines kernels.sh 6.1
+	assert_failure 1
+	assert_equal "$(grep -c . "$kernels/steps")" 5
+}
+
+@test "check-arm64: each program that is missing is a skip that names its package, and so is a missing network" {
+	local all="aarch64-linux-gnu-gcc qemu-aarch64-static apt-get dpkg-deb" missing package
+	while read -r missing package; do
+		# shellcheck disable=SC2086 # a list of words
+		tools ${all/$missing/}
+		run on_machines arm64.sh
+		assert_success
+		assert_output "check-arm64: skipped: $missing is missing; Debian and Ubuntu: apt-get install $package"
+	done <<-'END'
+		aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
+		qemu-aarch64-static qemu-user-static
+	END
+	# shellcheck disable=SC2086 # a list of words
+	tools $all
+	ln -s "$(command -v realpath)" "$BATS_TEST_TMPDIR/bin/realpath"
+	printf '#!/bin/sh\necho /usr/lib/libc.so.6\n' >"$BATS_TEST_TMPDIR/bin/aarch64-linux-gnu-gcc"
+	printf '#!/bin/sh\necho "E: no network here"\nexit 100\n' >"$BATS_TEST_TMPDIR/bin/apt-get"
+	run on_machines arm64.sh
+	assert_success
+	assert_output "check-arm64: skipped: cannot fetch the libraries: E: no network here"
+}
+
 @test "check-distributions: what is missing is a skip with its reason, and another failure is none" {
 	tools
 	printf '#!/bin/sh\necho 1000\n' >"$BATS_TEST_TMPDIR/root"
@@ -140,8 +214,8 @@ on_machines() {
 		'| 6.1 | other | x |' '| newest | last \n | NOW |')"
 	run "$ROOT/harness/machines/record.sh" three '| 6.1 | new |'
 	assert_failure 2
-	# The targets write to these two of the page itself.
-	for table in distributions kernels; do
+	# The targets write to these of the page itself.
+	for table in distributions kernels arm64; do
 		grep -qxF "<!-- table: $table -->" "$ROOT/docs/machines.md"
 	done
 }
