@@ -499,10 +499,9 @@ static void *send_late(void *argument)
 	return NULL;
 }
 
-/* The time limit is for the whole wait, and does not begin again with each completion. */
-void stream_keeps_its_timeout(struct subject *s)
+/* Waits 300 ms for two, of which one comes. Returns how many came. */
+static unsigned wait_for_two(struct subject *s, uint64_t *waited_ns)
 {
-	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
 	int ends[2][2];
 	struct io_op *done[2];
 	pthread_t thread;
@@ -515,11 +514,7 @@ void stream_keeps_its_timeout(struct subject *s)
 	expect(pthread_create(&thread, NULL, send_late, &ends[0][1]) == 0, "no thread");
 	uint64_t before_ns = clock_ns();
 	unsigned n = reap(s, done, 2, 2, 300 * NS_PER_MS);
-	uint64_t waited_ns = clock_ns() - before_ns;
-	expect(n == 1, EXPECTED("the one that had something") SAW("%u"), n);
-	/* Begun again after the first it would be 500 ms. */
-	expect(waited_ns < 450 * (uint64_t)NS_PER_MS, EXPECTED("a wait of 300 ms") SAW("%llu"),
-	       (unsigned long long)(waited_ns / NS_PER_MS));
+	*waited_ns = clock_ns() - before_ns;
 	pthread_join(thread, NULL);
 	put(ends[1][1], "x", 1);
 	await_all(s);
@@ -528,6 +523,26 @@ void stream_keeps_its_timeout(struct subject *s)
 		close(ends[i][0]);
 		close(ends[i][1]);
 	}
+	return n;
+}
+
+/* The time limit is for the whole wait, and does not begin again with each completion. */
+void stream_keeps_its_timeout(struct subject *s)
+{
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	/* Begun again after the first it would be 500 ms. */
+	const uint64_t most_ns = 450 * (uint64_t)NS_PER_MS;
+	uint64_t waited_ns;
+	unsigned n, attempts = 0;
+	bool may_be_chance;
+	/* On a busy machine the byte may come late, or the wait end a little late, but not each time. */
+	do {
+		n = wait_for_two(s, &waited_ns);
+		may_be_chance = n == 0 || (waited_ns >= most_ns && waited_ns < 4 * most_ns);
+	} while (may_be_chance && ++attempts < 5);
+	expect(n == 1, EXPECTED("the one that had something") SAW("%u"), n);
+	expect(waited_ns < most_ns, EXPECTED("a wait of 300 ms") SAW("%llu"),
+	       (unsigned long long)(waited_ns / NS_PER_MS));
 }
 
 void stream_survives_signals(struct subject *s)
