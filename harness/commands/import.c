@@ -18,8 +18,11 @@
 #include "commands/commands.h"
 #include "exchange/fio_job.h"
 #include "exchange/fio_text.h"
+#include "exchange/places.h"
 #include "exchange/short_name.h"
-#include "summary/grouping.h"
+#include "metrics/documents.h"
+#include "plan/rounds.h"
+#include "run/result.h"
 #include "summary/runs_file.h"
 #include "summary/summary.h"
 
@@ -31,60 +34,6 @@ struct import_options {
 	bool here;
 };
 
-/* A number that follows those of `config`.`key` in the runs of the same configuration, or of all. */
-static json_int_t next_number(const json_t *runs, const json_t *configuration, const char *key)
-{
-	json_int_t next = 0;
-	size_t i;
-	json_t *run;
-	json_array_foreach (runs, i, run) {
-		json_t *other = identity_of(run, true);
-		const json_t *number = json_object_get(json_object_get(run, "config"), key);
-		bool counts = !configuration || json_equal(configuration, other);
-		if (counts && json_is_integer(number) && json_integer_value(number) >= next)
-			next = json_integer_value(number) + 1;
-		json_decref(other);
-	}
-	return next;
-}
-
-/* The same result a second time would count twice. */
-static bool is_there(const json_t *runs, const json_t *run)
-{
-	size_t i;
-	json_t *other;
-	json_array_foreach (runs, i, other) {
-		if (json_is_object(json_object_get(other, "imported")) &&
-		    json_equal(json_object_get(other, "metrics"),
-			       json_object_get(run, "metrics")) &&
-		    json_equal(json_object_get(other, "engine"), json_object_get(run, "engine")) &&
-		    json_equal(json_object_get(other, "time_utc"),
-			       json_object_get(run, "time_utc")) &&
-		    json_equal(at_path(other, "imported.job"), at_path(run, "imported.job")) &&
-		    json_equal(at_path(other, "imported.index"), at_path(run, "imported.index")) &&
-		    json_equal(at_path(other, "imported.options"),
-			       at_path(run, "imported.options")))
-			return true;
-	}
-	return false;
-}
-
-/*
- * Gives the run its place: jobs of one configuration are its rounds, in the order in which files
- * are named and jobs stand in them; in the table they come after all that is there.
- */
-static void place_run(const json_t *runs, json_t *run)
-{
-	json_t *configuration = identity_of(run, true);
-	json_t *config = json_object_get(run, "config");
-	json_int_t round = next_number(runs, configuration, "round");
-	json_int_t plan = round > 0 ? next_number(runs, configuration, "plan") - 1
-				    : next_number(runs, NULL, "plan");
-	json_object_set_new(config, "round", json_integer(round));
-	json_object_set_new(config, "plan", json_integer(plan));
-	json_decref(configuration);
-}
-
 /* As it will be when it is read back, so that it can be compared with what was. */
 static json_t *as_written(json_t *run)
 {
@@ -95,9 +44,36 @@ static json_t *as_written(json_t *run)
 	return written;
 }
 
-/* Appends a run for each job of a file to `runs`, and its line to `lines`. */
-static int add_file(const struct import_options *o, const char *path, json_t *runs, FILE *lines,
-		    struct reason *why)
+/* The run of one job at its place; NULL with `why`. */
+static json_t *placed_run(const struct fio_output *output, unsigned index, struct places *places,
+			  struct reason *why)
+{
+	struct reason misfit;
+	json_t *run = fio_job_run(output, index, why);
+	if (!run)
+		return NULL;
+	run = as_written(run);
+	if (!run) {
+		reason_say(why, "it cannot be written as JSON");
+	} else if (places_has(places, run)) {
+		reason_say(why, "it is in the folder already, or was named twice");
+	} else {
+		places_take(places, run);
+		if (places->rounds > ROUNDS_MAX)
+			reason_say(why, "there are more than %d rounds of its configuration",
+				   ROUNDS_MAX);
+		else if (!document_fits(RUN_SCHEMA, run, &misfit))
+			reason_say(why, "no run can be made of it: %s", misfit.text);
+		else
+			return run;
+	}
+	json_decref(run);
+	return NULL;
+}
+
+/* Writes the line of a run for each job of a file to `lines`. */
+static int add_file(const struct import_options *o, const char *path, struct places *places,
+		    FILE *lines, struct reason *why)
 {
 	struct fio_output output = { .path = path, .cache = o->cache, .here = o->here };
 	struct fio_text found;
@@ -109,14 +85,7 @@ static int add_file(const struct import_options *o, const char *path, json_t *ru
 	size_t jobs = json_array_size(json_object_get(document, "jobs"));
 	for (unsigned i = 0; rc == 0 && i < jobs; i++) {
 		struct reason cause = { "" };
-		json_t *run = fio_job_run(&output, i, &cause);
-		if (run)
-			run = as_written(run);
-		if (run && is_there(runs, run)) {
-			reason_say(&cause, "it is in the folder already, or was named twice");
-			json_decref(run);
-			run = NULL;
-		}
+		json_t *run = placed_run(&output, i, places, &cause);
 		if (!run) {
 			const json_t *job = json_array_get(json_object_get(document, "jobs"), i);
 			char name[61];
@@ -125,10 +94,9 @@ static int add_file(const struct import_options *o, const char *path, json_t *ru
 			rc = -1;
 			break;
 		}
-		place_run(runs, run);
-		json_array_append_new(runs, run);
 		json_dumpf(run, lines, JSON_COMPACT | JSON_REAL_PRECISION(9));
 		fputc('\n', lines);
+		json_decref(run);
 	}
 	json_decref(document);
 	return rc;
@@ -202,12 +170,6 @@ static int conclude_import(const struct import_options *o, json_t *command, unsi
 	return status;
 }
 
-/* Rounds of the configuration that has most. */
-static unsigned rounds_of(const json_t *runs)
-{
-	return (unsigned)next_number(runs, NULL, "round");
-}
-
 enum { OPT_OUT = 0x100, OPT_CACHE, OPT_HERE };
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -271,9 +233,10 @@ int command_import(int argc, char **argv)
 	size_t length = 0;
 	FILE *lines = open_memstream(&text, &length);
 	json_t *runs = runs_before(options.out, &why);
+	struct places places = places_of(runs);
 	int rc = runs ? 0 : -1;
 	for (unsigned i = 0; rc == 0 && i < options.file_count; i++)
-		rc = add_file(&options, options.files[i], runs, lines, &why);
+		rc = add_file(&options, options.files[i], &places, lines, &why);
 	if (fclose(lines) != 0 && rc == 0)
 		rc = reason_say_errno(&why, errno, "putting the runs together");
 	if (rc == 0)
@@ -283,9 +246,10 @@ int command_import(int argc, char **argv)
 		fprintf(stderr, "iolab: %s\n", why.text);
 	} else {
 		json_t *command = command_json(argc, argv);
-		status = conclude_import(&options, command, rounds_of(runs), &why);
+		status = conclude_import(&options, command, (unsigned)places.rounds, &why);
 		json_decref(command);
 	}
+	places_free(&places);
 	json_decref(runs);
 	free(text);
 	return status;

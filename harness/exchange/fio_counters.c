@@ -87,7 +87,7 @@ static void count_bytes(struct fio_direction *d)
 	} else if (given == 0) {
 		d->bytes = 1024 * number_at(d->json, "io_kbytes");
 	}
-	if (is_given(d->json, "bw_bytes"))
+	if (number_at(d->json, "bw_bytes") > 0)
 		d->bytes_per_s = number_at(d->json, "bw_bytes");
 	else
 		d->bytes_per_s = d->elapsed_s > 0 && d->bytes > 0 ? d->bytes / d->elapsed_s : bw;
@@ -103,7 +103,9 @@ static struct fio_direction direction_of(const json_t *job, const char *name, do
 	d.elapsed_s = number_at(d.json, "runtime") / 1e3;
 	count_bytes(&d);
 	d.ops_per_s = iops;
-	if (is_given(d.json, "total_ios")) {
+	/* A 0 that its bytes and its rate deny is no counter. */
+	if (is_given(d.json, "total_ios") &&
+	    (number_at(d.json, "total_ios") > 0 || d.bytes == 0 || iops == 0)) {
 		d.ops = whole_number(number_at(d.json, "total_ios"), 0, INT64_MAX);
 		/* Old versions cut the rate to a whole number. */
 		double rate = d.elapsed_s > 0 ? (double)d.ops / d.elapsed_s : 0;

@@ -18,6 +18,7 @@
 #include "exchange/fio_counters.h"
 #include "exchange/fio_latency.h"
 #include "exchange/fio_options.h"
+#include "exchange/fio_shape.h"
 #include "exchange/fio_workload.h"
 #include "meters/environment.h"
 #include "metrics/documents.h"
@@ -53,7 +54,7 @@ static json_t *fio_command(const json_t *options, const char *jobname)
 /* How long an operation of the job can have taken: no longer than all of it, with its run-up. */
 static double longest_s_of(const json_t *job, const json_t *options)
 {
-	double run_s = 0, ramp_s = fio_option_seconds(fio_option(options, "ramp_time", NULL));
+	double run_s = 0, ramp_s = fio_option_seconds(options, "ramp_time", NULL);
 	static const char *const directions[] = { "read", "write", "mixed" };
 	for (unsigned i = 0; i < 3; i++) {
 		const json_t *direction = json_object_get(job, directions[i]);
@@ -181,7 +182,7 @@ static void remark_on_trouble(const struct fio_output *output, const json_t *job
 			      const json_t *options, const struct fio_counters *counters,
 			      json_t *remarks)
 {
-	double asked_s = fio_option_seconds(fio_option(options, "runtime", "timeout"));
+	double asked_s = fio_option_seconds(options, "runtime", "timeout");
 	double ran_s = counters->sum.elapsed_s;
 	bool limited = fio_option(options, "number_ios", NULL) ||
 		       fio_option(options, "io_size", "io_limit") ||
@@ -192,6 +193,10 @@ static void remark_on_trouble(const struct fio_output *output, const json_t *job
 		remark_add(remarks, "interrupted", values,
 			   "fio was interrupted by signal {signal}: its jobs are not whole");
 	}
+	json_t *steady = json_object_get(job, "steadystate");
+	if (steady && number_at(steady, "attained") == 0)
+		remark_add(remarks, "not_steady", NULL,
+			   "fio was to wait until the job was steady, and it did not become so");
 	if (fio_option_is_on(options, "time_based") && !limited && counters->used_count > 0 &&
 	    ran_s < 0.9 * asked_s - 0.1) {
 		json_t *values = required(json_object());
@@ -233,13 +238,14 @@ static json_t *config_json(const struct fio_translation *t, const json_t *option
 		put_null(config, "depth");
 		put_null(config, "x");
 	}
-	if (!fio_option(options, "randseed", NULL))
+	/* fio's may be larger than what JSON's readers take. */
+	if (!fio_option(options, "randseed", NULL) || known->seed > INT64_MAX)
 		put_null(config, "seed");
 	if (!(known->runtime_s > 0))
 		put_null(config, "runtime_s");
 	if (!fio_option(options, "ramp_time", NULL))
 		put_null(config, "warmup_s");
-	if (known->op_limit == 0)
+	if (known->op_limit == 0 || known->op_limit > INT64_MAX)
 		put_null(config, "op_limit");
 	return config;
 }
@@ -256,6 +262,8 @@ static double block_bytes_of(const json_t *options)
 json_t *fio_job_run(const struct fio_output *output, unsigned index, struct reason *why)
 {
 	const json_t *job = json_array_get(json_object_get(output->document, "jobs"), index);
+	if (fio_shape_check(output->document, job, why) < 0)
+		return NULL;
 	json_t *options = fio_options_of(output->document, job);
 	struct fio_translation t = { 0 };
 	struct fio_counters counters;

@@ -18,11 +18,31 @@
 /* No count among fio's options has a meaning here beyond it. */
 #define COUNT_MOST 1000000000
 
+/*
+ * Options that set the same thing: the one that comes later counts. bssplit and bsrange go before bs,
+ * whatever comes later.
+ */
+static const char *const same[][2] = {
+	{ "rw", "readwrite" },	  { "bs", "blocksize" },	 { "bsrange", "blocksize_range" },
+	{ "direct", "buffered" }, { "runtime", "timeout" },	 { "io_size", "io_limit" },
+	{ "steadystate", "ss" },  { "rwmixread", "rwmixwrite" },
+};
+
+static void forget_same(json_t *options, const char *name)
+{
+	for (unsigned i = 0; i < LENGTH(same); i++)
+		if (strcmp(name, same[i][0]) == 0 || strcmp(name, same[i][1]) == 0) {
+			json_object_del(options, same[i][0]);
+			json_object_del(options, same[i][1]);
+		}
+}
+
 static void add_options(json_t *options, const json_t *given)
 {
 	const char *name;
 	json_t *value;
 	json_object_foreach ((json_t *)given, name, value) {
+		forget_same(options, name);
 		if (json_is_string(value))
 			put_shared(options, name, value);
 		else if (json_is_number(value))
@@ -75,6 +95,15 @@ static double number_of(const json_t *options, const char *text)
 	return value * pow(k_is_1024 != has_i ? 1024 : 1000, unit ? (double)(unit - units + 1) : 0);
 }
 
+/* -EINVAL with `why`: the option cannot have this value. */
+static int refuse_value(const char *name, const char *value, const char *what, struct reason *why)
+{
+	char shown[40];
+	copy_printable(value, strlen(value), shown, sizeof shown);
+	reason_say(why, "%s=%s is not %s", name, shown, what);
+	return -EINVAL;
+}
+
 int fio_option_count(const json_t *options, const char *name, unsigned usual, unsigned *count,
 		     struct reason *why)
 {
@@ -83,10 +112,24 @@ int fio_option_count(const json_t *options, const char *name, unsigned usual, un
 	*count = (unsigned)whole_number(number, 0, COUNT_MOST);
 	if (number >= 0 && number <= COUNT_MOST)
 		return 0;
-	char shown[40];
-	copy_printable(value, strlen(value), shown, sizeof shown);
-	reason_say(why, "%s=%s is not a count", name, shown);
-	return -EINVAL;
+	return refuse_value(name, value, "a count", why);
+}
+
+int fio_option_large(const json_t *options, const char *name, uint64_t *number, struct reason *why)
+{
+	const char *value = fio_option(options, name, NULL);
+	*number = 0;
+	if (!value)
+		return 0;
+	/* As digits it may have more of them than a double. */
+	char *end;
+	errno = 0;
+	*number = strtoull(value, &end, 10);
+	if (isdigit((unsigned char)*value) && !*end && errno == 0)
+		return 0;
+	double rounded = number_of(options, value);
+	*number = (uint64_t)whole_number(rounded, 0, INT64_MAX);
+	return rounded >= 0 && rounded < 0x1p63 ? 0 : refuse_value(name, value, "a number", why);
 }
 
 uint64_t fio_option_bytes(const json_t *options, const char *text)
@@ -95,7 +138,8 @@ uint64_t fio_option_bytes(const json_t *options, const char *text)
 	return bytes >= 1 && bytes < 0x1p62 ? (uint64_t)whole_number(bytes, 0, INT64_MAX) : 0;
 }
 
-double fio_option_seconds(const char *text)
+/* Negative for what is not a time. */
+static double seconds_of(const char *text)
 {
 	static const struct {
 		const char *unit;
@@ -105,11 +149,24 @@ double fio_option_seconds(const char *text)
 		{ "us", 1e-6 }, { "usec", 1e-6 }, { "m", 60 },	{ "h", 3600 },	{ "d", 86400 },
 	};
 	char *end;
-	double value = text ? strtod(text, &end) : 0;
-	for (unsigned i = 0; value > 0 && i < LENGTH(units); i++)
+	double value = strtod(text, &end);
+	for (unsigned i = 0; end > text && value >= 0 && isfinite(value) && i < LENGTH(units); i++)
 		if (strcasecmp(end, units[i].unit) == 0)
 			return value * units[i].seconds;
-	return 0;
+	return -1;
+}
+
+double fio_option_seconds(const json_t *options, const char *name, const char *alias)
+{
+	const char *text = fio_option(options, name, alias);
+	return text ? fmax(seconds_of(text), 0) : 0;
+}
+
+int fio_option_check_time(const json_t *options, const char *name, const char *alias,
+			  struct reason *why)
+{
+	const char *text = fio_option(options, name, alias);
+	return !text || seconds_of(text) >= 0 ? 0 : refuse_value(name, text, "a time", why);
 }
 
 /*

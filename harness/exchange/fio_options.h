@@ -10,8 +10,9 @@
 #include "reason.h"
 
 /*
- * Global options and the job's own, which go before; all values are strings. A new reference. Empty
- * when the file does not say them: fio before 2.3 writes none.
+ * Global options and the job's own, which go before; all values are strings. Of options that set the
+ * same thing, such as rw and readwrite, the last one is there. A new reference. Empty when the file does
+ * not say them: fio before 2.3 writes none.
  */
 json_t *fio_options_of(const json_t *document, const json_t *job);
 
@@ -28,11 +29,21 @@ bool fio_option_is_on(const json_t *options, const char *name);
 int fio_option_count(const json_t *options, const char *name, unsigned usual, unsigned *count,
 		     struct reason *why);
 
+/*
+ * A number of up to 64 bits, such as a seed: 0 when it is not given. Returns 0, or -EINVAL with a `why`
+ * that names the option.
+ */
+int fio_option_large(const json_t *options, const char *name, uint64_t *number, struct reason *why);
+
 /* "128k" in bytes; 0 for what is not a size in bytes. */
 uint64_t fio_option_bytes(const json_t *options, const char *text);
 
-/* "500ms" in seconds; 0 for NULL and for what is not a time. */
-double fio_option_seconds(const char *text);
+/* The seconds of "500ms"; 0 when it is not given, and for what is not a time. */
+double fio_option_seconds(const json_t *options, const char *name, const char *alias);
+
+/* 0, or -EINVAL with a `why` that names the option, when it is given and is not a time. */
+int fio_option_check_time(const json_t *options, const char *name, const char *alias,
+			  struct reason *why);
 
 /* The sizes of the blocks that a job reads and writes. */
 struct fio_blocks {

@@ -18,6 +18,9 @@
 /* fio's result begins with it. */
 static const char fio_key[] = "\"fio version\"";
 
+/* No result is so large: a device or a pipe that never ends is. */
+#define FILE_BYTES_MOST ((size_t)256 << 20)
+
 /* Other programs wrap fio's result into a document of their own, and not deeper than this. */
 #define WRAPPED_MOST 4
 
@@ -41,6 +44,13 @@ static unsigned char *read_bytes(const char *path, size_t *length, time_t *writt
 		*length += n;
 		if (*length < room - 1)
 			continue;
+		if (room >= FILE_BYTES_MOST) {
+			reason_say(why, "%s: it has more than 256 MiB, as no result of fio has",
+				   path);
+			fclose(file);
+			free(bytes);
+			return NULL;
+		}
 		unsigned char *more = realloc(bytes, room *= 2);
 		if (!more)
 			free(bytes);
@@ -185,19 +195,41 @@ static bool is_fio_begin(const char *text)
 	return *text == '{' && strncmp(skip_blanks(text + 1), fio_key, strlen(fio_key)) == 0;
 }
 
+/* The next line that has fio's key; both are the end of the text when there is none. */
+struct key_line {
+	const char *begin, *key;
+};
+
+static struct key_line next_key_line(const char *text)
+{
+	const char *key = strstr(text, fio_key), *end = text + strlen(text);
+	const char *begin = key;
+	if (!key)
+		return (struct key_line) { end, end };
+	while (begin > text && begin[-1] != '\n' && begin[-1] != '\r')
+		begin--;
+	return (struct key_line) { begin, key };
+}
+
 /*
- * The next `{` or `[` with nothing but blanks before it in its line, or `{` before fio's first key;
- * NULL when there is none.
+ * The next `{` or `[` with nothing but blanks before it in its line, or `{` before fio's key in its line;
+ * NULL when there is none. `line` is looked up anew only behind its key, so that each byte is looked at
+ * once.
  */
-static const char *next_opening(const char *text)
+static const char *next_opening(const char *text, struct key_line *line)
 {
 	bool line_begins = true;
+	if (text > line->key)
+		*line = next_key_line(text);
 	for (const char *at = text; *at; at++) {
 		if (line_begins)
 			at = skip_blanks(at);
 		if (*at == '[' && line_begins)
 			return at;
 		if (*at == '{' && (line_begins || is_fio_begin(at)))
+			return at;
+		/* Sorted, fio's key is not the first. */
+		if (*at == '{' && at > line->begin && at < line->key && *skip_blanks(at + 1) == '"')
 			return at;
 		if (!*at)
 			return NULL;
@@ -233,13 +265,17 @@ static unsigned results_in(json_t *document, unsigned depth, json_t **first)
 	return count;
 }
 
-/* "fio: terminating on signal 2": the number; 0 without such a line. */
+/* "fio: terminating on signal 2", or "fio: pid=7, got signal=9" of a job: the number; 0 without such a line. */
 static int signal_in(const char *text)
 {
-	static const char words[] = "terminating on signal ";
-	const char *at = strstr(text, words);
-	long number = at ? strtol(at + strlen(words), NULL, 10) : 0;
-	return number > 0 && number < 128 ? (int)number : 0;
+	static const char *const words[] = { "terminating on signal ", ", got signal=" };
+	for (unsigned i = 0; i < LENGTH(words); i++) {
+		const char *at = strstr(text, words[i]);
+		long number = at ? strtol(at + strlen(words[i]), NULL, 10) : 0;
+		if (number > 0 && number < 128)
+			return (int)number;
+	}
+	return 0;
 }
 
 /* There is no JSON: quotes what fio says of the cause, or how the text begins. */
@@ -356,7 +392,8 @@ static json_t *find_result(const char *path, const char *text, struct reason *wh
 	bool broken = false;
 	const char *end = text + strlen(text);
 	why->text[0] = '\0';
-	for (const char *at = text; broken_results < 2 && (at = next_opening(at));) {
+	struct key_line line = next_key_line(text);
+	for (const char *at = text; broken_results < 2 && (at = next_opening(at, &line));) {
 		const char *begin = at;
 		json_t *document = parse(&at, end, &error), *first = NULL;
 		unsigned more = results_in(document, 0, &first);

@@ -130,11 +130,17 @@ static void find_cache(const struct fio_output *output, const json_t *options,
 }
 
 /* fio reads back what it wrote when it is told to verify, and counts that as reads. */
+static bool reads_back(const json_t *options)
+{
+	const char *verify = fio_option(options, "verify", NULL);
+	return verify && strcmp(verify, "0") != 0 &&
+	       (!fio_option(options, "do_verify", NULL) || fio_option_is_on(options, "do_verify"));
+}
+
 static bool is_pattern_denied(const json_t *options, const struct pattern *pattern,
 			      const struct fio_counters *counters)
 {
-	bool verifies = fio_option(options, "verify", NULL) != NULL;
-	return (counters->read.ops > 0 && !pattern->reads && !verifies) ||
+	return (counters->read.ops > 0 && !pattern->reads && !reads_back(options)) ||
 	       (counters->write.ops > 0 && !pattern->writes);
 }
 
@@ -156,8 +162,7 @@ static bool is_mix_denied(const json_t *options, const struct pattern *pattern,
 			  const struct fio_counters *counters, double asked_pct)
 {
 	double reads = (double)counters->read.ops, writes = (double)counters->write.ops;
-	if (!pattern->reads || !pattern->writes || reads + writes < 1000 ||
-	    fio_option(options, "verify", NULL))
+	if (!pattern->reads || !pattern->writes || reads + writes < 1000 || reads_back(options))
 		return false;
 	return fabs(100 * reads / (reads + writes) - asked_pct) > 10;
 }
@@ -372,15 +377,14 @@ static int refuse_twins(const json_t *options, unsigned twins, struct reason *wh
 static int find_config(const json_t *options, const struct fio_depth *depth,
 		       struct run_config *config, struct reason *why)
 {
-	unsigned op_limit, seed;
-	if (fio_option_count(options, "number_ios", 0, &op_limit, why) < 0 ||
-	    fio_option_count(options, "randseed", 0, &seed, why) < 0)
+	if (fio_option_large(options, "number_ios", &config->op_limit, why) < 0 ||
+	    fio_option_large(options, "randseed", &config->seed, why) < 0 ||
+	    fio_option_check_time(options, "ramp_time", NULL, why) < 0 ||
+	    fio_option_check_time(options, "runtime", "timeout", why) < 0)
 		return -EINVAL;
 	config->depth = depth->known ? depth->jobs * depth->iodepth : 0;
-	config->op_limit = op_limit;
-	config->seed = seed;
-	config->warmup_s = fio_option_seconds(fio_option(options, "ramp_time", NULL));
-	config->runtime_s = fio_option_seconds(fio_option(options, "runtime", "timeout"));
+	config->warmup_s = fio_option_seconds(options, "ramp_time", NULL);
+	config->runtime_s = fio_option_seconds(options, "runtime", "timeout");
 	config->workload = workload_find("file", why);
 	return config->workload ? 0 : -EINVAL;
 }
