@@ -112,7 +112,7 @@ static json_t *runs_before(const char *folder, struct reason *why)
 		return json_array();
 	/* What is appended to a torn line would be lost with it. */
 	char last = '\n';
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd >= 0 && status.st_size > 0 && pread(fd, &last, 1, status.st_size - 1) == 1 &&
 	    last != '\n')
 		reason_say(why, "%s: its last line is torn; delete that line first", path);

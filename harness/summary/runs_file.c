@@ -10,6 +10,7 @@
 
 #include "base/json_path.h"
 #include "base/json_put.h"
+#include "base/plain_file.h"
 #include "metrics/documents.h"
 #include "summary/first_run.h"
 
@@ -33,22 +34,36 @@ static bool is_readable(json_t *run, const char *path, unsigned line, struct rea
 	return false;
 }
 
+/*
+ * The length of the next line, or 0 or less when there is none. getline() ends in the same way, and
+ * within a line, where the file ends and where it cannot be read: then there is no line, but `failed`.
+ */
+static ssize_t next_line(FILE *file, char **line, size_t *size, int *failed)
+{
+	errno = 0;
+	ssize_t length = getline(line, size, file);
+	bool whole = length > 0 && (*line)[length - 1] == '\n';
+	if (whole || feof(file))
+		return length;
+	*failed = errno ? errno : EIO;
+	return 0;
+}
+
 json_t *runs_read(const char *folder, struct reason *why)
 {
 	char path[PATH_MAX];
 	snprintf(path, sizeof path, "%s/runs.jsonl", folder);
-	FILE *file = fopen(path, "re");
-	if (!file) {
-		reason_say_errno(why, errno, "%s", path);
+	FILE *file;
+	if (plain_file_open(path, &file, why) < 0)
 		return NULL;
-	}
 	json_t *runs = required(json_array());
 	char *line = NULL;
 	size_t size = 0;
 	unsigned number = 0;
 	ssize_t length;
 	bool bad = false;
-	while (!bad && (length = getline(&line, &size, file)) > 0) {
+	int failed = 0;
+	while (!bad && (length = next_line(file, &line, &size, &failed)) > 0) {
 		json_error_t error;
 		number++;
 		json_t *run = json_loads(line, 0, &error);
@@ -64,6 +79,10 @@ json_t *runs_read(const char *folder, struct reason *why)
 			json_decref(run);
 		else
 			json_array_append_new(runs, run);
+	}
+	if (!bad && failed) {
+		reason_say_errno(why, failed, "%s: reading it behind line %u", path, number);
+		bad = true;
 	}
 	free(line);
 	fclose(file);

@@ -3,12 +3,13 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/json_folder.h"
 #include "base/json_path.h"
 #include "base/json_put.h"
+#include "base/plain_file.h"
 #include "base/remark.h"
 #include "base/round_options.h"
 #include "base/statistics.h"
@@ -283,9 +284,14 @@ static int summary_before(const char *folder, json_t **old, struct reason *why)
 	*old = NULL;
 	if (snprintf(path, sizeof path, "%s/summary.json", folder) >= (int)sizeof path)
 		return reason_say_errno(why, ENAMETOOLONG, "%s/summary.json", folder);
-	if (access(path, F_OK) < 0 && errno == ENOENT)
-		return 0;
-	*old = json_load_file(path, 0, &error);
+	FILE *file;
+	int rc = plain_file_open(path, &file, why);
+	if (rc < 0)
+		return rc == -ENOENT ? 0 : rc;
+	*old = json_loadf(file, 0, &error);
+	if (ferror(file))
+		snprintf(error.text, sizeof error.text, "it cannot be read");
+	fclose(file);
 	bool fits = *old && document_fits("kept_of_summary", *old, &misfit);
 	if (fits)
 		return 0;

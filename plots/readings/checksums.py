@@ -4,6 +4,8 @@ import hashlib
 import os
 from dataclasses import dataclass
 
+from readings import plain_file
+
 NAME = "SHA256SUMS"
 KINDS = (".json", ".jsonl", ".csv")
 DRAWN = "figures"  # made from the data, and anew by each report
@@ -24,7 +26,9 @@ def data_files(folder):
         for name in sorted(names):
             if name.endswith(KINDS) and is_data(name):
                 path = os.path.join(place, name)
-                with open(path, "rb") as file:
+                if not os.path.isfile(path):
+                    continue
+                with plain_file.opened(path, "rb") as file:
                     digest = hashlib.file_digest(file, "sha256").hexdigest()
                 found.append(DataFile(os.path.relpath(path, folder), os.path.getsize(path), digest))
     return found

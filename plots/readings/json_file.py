@@ -2,7 +2,7 @@
 """Reads a JSON file of a results folder: whole and of the right shape, or refused in one line."""
 import json
 
-from readings import first_version
+from readings import first_version, plain_file
 from readings.shape import Misshapen
 
 
@@ -35,7 +35,7 @@ def _whole_number(digits):
 
 def parse(path):
     """Any JSON; raises OSError, or ValueError with a reason of one line."""
-    with open(path, encoding="utf-8") as file:
+    with plain_file.opened(path, encoding="utf-8") as file:
         try:
             return json.load(file, parse_int=_whole_number)
         except UnicodeDecodeError as error:

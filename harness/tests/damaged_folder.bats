@@ -1,0 +1,68 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Files of a results folder that cannot be read to their end: refused in one line, never a wait, and never
+# a result of the part that was read.
+
+load common
+
+setup() {
+	mkdir "$BATS_TEST_TMPDIR/folder" && cd "$BATS_TEST_TMPDIR" || return
+	for round in 0 1 2 3 4 5 6 7; do
+		sed "s/\"round\": *[0-9]*/\"round\": $round/" "$BATS_TEST_DIRNAME/fixtures/whole_runs.jsonl"
+	done >folder/runs.jsonl
+}
+
+# refused TEXT COMMAND...: status 1, one line, which holds the text.
+refused() {
+	local text=$1
+	shift
+	run --separate-stderr timeout 100 "$@"
+	assert_failure 1
+	assert_equal "${#stderr_lines[@]}" 1
+	assert_regex "$stderr" "$text"
+}
+
+@test "an error of the disk in the midst of runs.jsonl is not its end" {
+	for nth in 1 2 3; do
+		refused 'runs.jsonl.*EIO' strace -qqq -o calls -P "$PWD/folder/runs.jsonl" -e trace=read \
+			-e inject="read:error=EIO:when=$nth" "$IOLAB" summary folder
+		assert [ ! -e folder/summary.json ]
+	done
+	"$IOLAB" summary folder >/dev/null
+	refused 'runs.jsonl.*EIO' strace -qqq -o calls -P "$PWD/folder/runs.jsonl" -e trace=read \
+		-e inject=read:error=EIO:when=2 "$IOLAB" export folder --format csv --out all.csv
+	assert [ ! -e all.csv ]
+	refused 'summary.json' strace -qqq -o calls -P "$PWD/folder/summary.json" -e trace=read \
+		-e inject=read:error=EIO:when=1 "$IOLAB" summary folder
+}
+
+@test "a pipe, a device or a folder in the place of a file is refused, and waited for by nobody" {
+	for name in runs.jsonl summary.json; do
+		"$IOLAB" summary folder >/dev/null
+		mv "folder/$name" kept
+		for made in "mkfifo" "ln -s /dev/zero" "mkdir"; do
+			$made "folder/$name"
+			for command in "summary folder" "export folder --format csv" "diff folder folder" \
+				"import $BATS_TEST_DIRNAME/fixtures/psync.json --out folder"; do
+				# diff reads the summary alone; import writes its runs before it makes one.
+				case "$name $command" in "runs.jsonl diff"* | "summary.json import"*) continue ;; esac
+				# shellcheck disable=SC2086 # words of a command
+				refused "$name" "$IOLAB" $command
+			done
+			rm -r "folder/$name"
+		done
+		mv kept "folder/$name"
+	done
+}
+
+@test "neither plot.py nor report.py waits for a pipe" {
+	mkfifo folder/summary.json
+	refused "summary.json" "$PYTHON" "$ROOT/plots/plot.py" folder
+	refused "summary.json" "$PYTHON" "$ROOT/plots/report.py" folder
+	rm folder/summary.json
+	"$IOLAB" summary folder >/dev/null
+	mkfifo folder/other.json
+	ln -s nowhere folder/gone.json
+	run timeout 100 "$PYTHON" "$ROOT/plots/report.py" folder
+	assert_success
+}
