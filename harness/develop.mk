@@ -112,9 +112,9 @@ mutate: course
 conformance-linker: $(BUILD)/course/link-conformance
 
 # link-conformance LAB OUT OBJECT...: the conformance suite over the engines in these objects, and no other.
-$(BUILD)/course/conformance.a: $(TESTED_OBJECTS)
+$(BUILD)/course/conformance.a: $(COMMON_OBJECTS) $(call object,$(wildcard harness/base/*.c))
 	@mkdir -p $(@D)
-	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $(filter-out $(ENGINE_OBJECTS),$^)
+	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $^
 
 CONFORMANCE_OBJECTS = $(call object,harness/tests/conformance.c $(wildcard harness/tests/conformance/*.c))
 $(BUILD)/course/link-conformance: harness/develop.mk $(CONFORMANCE_OBJECTS) $(BUILD)/course/conformance.a $(BUILD)/flags

@@ -146,6 +146,7 @@ static const struct test tests[] = {
 	{ "stream_sends_stay_honest", ONE(UNIX) | ONE(PIPE), stream_sends_stay_honest,
 	  .is_long = true },
 	{ "socket_false_alarm_is_no_result", SOCKETS, socket_false_alarm_is_no_result },
+	{ "stream_no_room_is_no_result", STREAMS, stream_no_room_is_no_result },
 	{ "failing_calls_of_opening", ONE(BUFFERED) | ONE(TCP) | ONE(NO_FD),
 	  failing_calls_of_opening },
 	{ "file_failing_calls", FILES, file_failing_calls, .is_long = true },

@@ -76,7 +76,6 @@ static void limit_threads(unsigned count)
 {
 	aio_init(&(struct aioinit) {
 		.aio_threads = (int)count,
-		.aio_num = (int)count,
 		.aio_idle_time = 1, /* seconds by which glibc's threads outlive the engine */
 	});
 }
@@ -95,7 +94,6 @@ static int posix_aio_open(struct engine **engine, const struct engine_config *co
 		return reason_no_memory(why, "the posix_aio engine");
 	}
 	e->depth = config->depth;
-	limit_threads(e->depth);
 	*engine = e;
 	return 0;
 }
@@ -130,11 +128,8 @@ static int start(struct request *r, const struct io_op *op)
 		return aio_write(&r->cb);
 	case IO_FSYNC:
 		return aio_fsync(O_SYNC, &r->cb);
-	case IO_FDATASYNC:
+	default: /* IO_FDATASYNC: supports() admits no other */
 		return aio_fsync(O_DSYNC, &r->cb);
-	default:
-		errno = EINVAL;
-		return -1;
 	}
 }
 
@@ -175,7 +170,7 @@ static int posix_aio_reap(struct engine *e, struct io_op **done, unsigned min, u
 {
 	struct deadline deadline = deadline_after(timeout_ns);
 	collect(e);
-	while (e->finished.count < min && timeout_ns != 0) {
+	while (e->finished.count < min) {
 		struct timespec left;
 		int rc = aio_suspend(e->outstanding, (int)e->outstanding_count,
 				     deadline_left(deadline, &left));

@@ -10,6 +10,7 @@
  * Finished requests lie in a ring that io_setup(2) mapped into this process. When enough are there
  * already, reading the ring saves the system call. QEMU and fio (userspace_reap) do the same. No
  * header has the layout, but it has been the kernel's ABI since 2.5 (fs/aio.c, struct aio_ring).
+ * Where a ring says that it is laid out in another way, the engine is refused.
  */
 #include <errno.h>
 #include <libaio.h>
@@ -42,7 +43,6 @@ struct completion_ring {
 
 struct engine {
 	io_context_t context;
-	struct completion_ring *ring; /* NULL when its layout is not the known one */
 	unsigned depth;
 	struct iocb *iocbs; /* [slot] */
 	struct iocb **queued; /* accepted from the driver, not yet by the kernel; oldest first */
@@ -53,9 +53,15 @@ struct engine {
 	struct io_event events[EVENTS_MAX];
 };
 
+/* The context's handle is the address of its ring. */
+static struct completion_ring *ring_of(io_context_t context)
+{
+	return (struct completion_ring *)context;
+}
+
+/* `*context` is NULL, and stays so in case of an error. */
 static int create_context(unsigned depth, io_context_t *context, struct reason *why)
 {
-	*context = NULL;
 	int rc = io_setup((int)depth, context); /* libaio returns -errno */
 	if (rc == -ENOSYS)
 		reason_errno(why, "no_kernel_aio", rc,
@@ -70,7 +76,15 @@ static int create_context(unsigned depth, io_context_t *context, struct reason *
 			     reason_string("call", "io_setup"));
 	else if (rc < 0)
 		reason_errno(why, "io_setup", rc, "io_setup({depth})", reason_int("depth", depth));
-	return rc;
+	if (rc < 0)
+		return rc;
+	const struct completion_ring *ring = ring_of(*context);
+	if (ring->magic == RING_MAGIC && ring->incompat_features == 0)
+		return 0;
+	io_destroy(*context);
+	*context = NULL;
+	reason_set(why, "unknown_aio_ring", "the ring of io_setup has a layout that is not known");
+	return -EOPNOTSUPP;
 }
 
 static int libaio_supports(const struct engine_config *config, enum io_kind kind,
@@ -78,7 +92,7 @@ static int libaio_supports(const struct engine_config *config, enum io_kind kind
 {
 	(void)config;
 	(void)fd_kind;
-	io_context_t context;
+	io_context_t context = NULL;
 	if (kind == IO_NOP) {
 		reason_set(why, "libaio_noop_refused",
 			   "libaio has IO_CMD_NOOP in its header, and the kernel answers EINVAL");
@@ -115,10 +129,6 @@ static int libaio_open(struct engine **engine, const struct engine_config *confi
 		libaio_close(e);
 		return rc;
 	}
-	/* The context's handle is the address of its ring. */
-	e->ring = (struct completion_ring *)e->context;
-	if (e->ring->magic != RING_MAGIC || e->ring->incompat_features != 0)
-		e->ring = NULL;
 	*engine = e;
 	return 0;
 }
@@ -149,8 +159,8 @@ static void enqueue(struct engine *e, struct io_op *op)
 
 /*
  * Hands what is queued to the kernel. A request that the kernel refuses at once (EBADF, EINVAL,
- * ...) ends with that error as its result. When the kernel lacks room (EAGAIN), the rest waits for
- * the next call.
+ * ...) ends with that error as its result. When the kernel lacks room (EAGAIN), what it holds makes
+ * some, and the rest waits for the next call.
  */
 static void submit_queued(struct engine *e)
 {
@@ -160,15 +170,14 @@ static void submit_queued(struct engine *e)
 		if (n > 0) {
 			done += (unsigned)n;
 			e->in_kernel += (unsigned)n;
-		} else if (n == -EAGAIN && (e->in_kernel > 0 || e->finished.count > 0)) {
+		} else if (n == -EAGAIN && e->in_kernel > 0) {
 			break;
 		} else if (n != -EINTR) {
-			op_queue_finish(&e->finished, e->queued[done++]->data, n < 0 ? n : -EIO);
+			op_queue_finish(&e->finished, e->queued[done++]->data, n);
 		}
 	}
 	e->queued_count -= done;
-	if (e->queued_count > 0)
-		memmove(e->queued, e->queued + done, e->queued_count * sizeof *e->queued);
+	memmove(e->queued, e->queued + done, e->queued_count * sizeof *e->queued);
 }
 
 static int libaio_submit(struct engine *e, struct io_op *const *ops, unsigned count)
@@ -182,8 +191,7 @@ static int libaio_submit(struct engine *e, struct io_op *const *ops, unsigned co
 		else
 			op_queue_finish(&e->finished, op, result);
 	}
-	if (e->queued_count > 0)
-		submit_queued(e);
+	submit_queued(e);
 	return (int)count;
 }
 
@@ -206,9 +214,7 @@ static void handle_event(struct engine *e, const struct io_event *event)
 /* Takes what lies in the ring, without a system call. */
 static void drain_ring(struct engine *e)
 {
-	struct completion_ring *ring = e->ring;
-	if (!ring)
-		return;
+	struct completion_ring *ring = ring_of(e->context);
 	unsigned head = ring->head;
 	/* Acquire: the events before `tail` are written before `tail` is. */
 	while (head != __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE)) {
@@ -223,17 +229,13 @@ static void drain_ring(struct engine *e)
 static int libaio_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
 		       int64_t timeout_ns)
 {
-	struct deadline deadline = deadline_after(min > 0 ? timeout_ns : 0);
-	bool may_wait = deadline.at_ns != DEADLINE_PASSED;
+	struct deadline deadline = deadline_after(timeout_ns);
 	for (;;) {
 		drain_ring(e);
-		if (e->queued_count > 0)
-			submit_queued(e);
-		if (e->finished.count >= min && (min > 0 || e->ring))
+		submit_queued(e);
+		if (e->finished.count >= min)
 			break;
-		if (e->in_kernel == 0)
-			break;
-		unsigned missing = may_wait ? min - e->finished.count : 0;
+		unsigned missing = min - e->finished.count;
 		if (missing > EVENTS_MAX)
 			missing = EVENTS_MAX;
 		struct timespec left;
@@ -243,7 +245,7 @@ static int libaio_reap(struct engine *e, struct io_op **done, unsigned min, unsi
 			return count;
 		for (int i = 0; i < count; i++)
 			handle_event(e, &e->events[i]);
-		if (count < (int)missing || !may_wait)
+		if (count < (int)missing)
 			break; /* a signal, or the time is over */
 	}
 	return (int)op_queue_take(&e->finished, done, max);

@@ -146,9 +146,9 @@ timer_t signal_every(int64_t interval_ns);
 /* Skips the test for engines of a trait, with the reason. */
 void not_for(const struct subject *s, unsigned traits, const char *reason);
 
-/* How many descriptors and threads this process has. */
+/* How many descriptors, threads and rings of libaio this process has. */
 struct holdings {
-	unsigned fds, threads;
+	unsigned fds, threads, aio_rings;
 };
 struct holdings holdings_now(void);
 /* The test fails when there are more. Waits up to four seconds for threads on their way out. */

@@ -150,8 +150,9 @@ static unsigned ask_with_faults(struct subject *s, const struct question *q)
 	unsigned tried = 0, calls[FAULT_COUNT];
 	struct reason why = { "" };
 	/* What a library does once is done then. */
-	expect(q->ask(s, &why) == 0, WHEN("%s") EXPECTED("0 when nothing fails") SAW("\"%s\""),
-	       q->name, why.text);
+	expect(q->ask(s, &why) == 0 && !why.text[0],
+	       WHEN("%s") EXPECTED("0 when nothing fails, and no reason") SAW("\"%s\""), q->name,
+	       why.text);
 	faults_watch();
 	int rc = q->ask(s, &why);
 	faults_end();
@@ -290,8 +291,12 @@ static void play_the_scene(struct scene *scene)
 	struct io_op *ops[BATCH] = { &s->op[0], &s->op[1], &s->op[2] };
 	uint64_t deadline_ns = clock_ns() + 3 * (uint64_t)NS_PER_S;
 	for (unsigned accepted = 0; accepted < BATCH;) {
-		unsigned n =
-			noted(scene, s->ops->submit(s->engine, ops + accepted, BATCH - accepted));
+		int rc = s->ops->submit(s->engine, ops + accepted, BATCH - accepted);
+		expect(rc != 0 || s->inflight > 0,
+		       WHEN("%s, with nothing in flight") EXPECTED("an operation accepted")
+			       SAW("none"),
+		       scene->fault);
+		unsigned n = noted(scene, rc);
 		for (unsigned i = 0; i < n; i++)
 			ops[accepted + i]->in_flight = 1;
 		accepted += n;
@@ -445,7 +450,65 @@ void stream_failing_calls(struct subject *s)
 	skip_if_none(tried);
 }
 
+/* A receive waits, and for the next operation the kernel has no room yet. */
+static bool finds_no_room(struct subject *s, enum fault_id id, bool cancels)
+{
+	int ends[2][2];
+	struct io_op *done[1], *waiting, *next;
+	open_engine(s, 2, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		make_reading_pair(s, ends[i]);
+		attach(s, i, ends[i][0]);
+	}
+	start(s, waiting = prepare_receive(s, 0, ends[0][0], 0));
+	expect(reap(s, done, 1, 1, NS_PER_MS) == 0, "a receive completed with nothing there");
+	faults_arm(id, EAGAIN, 1);
+	start(s, next = prepare_receive(s, 1, ends[1][0], 1));
+	if (cancels)
+		s->ops->cancel(s->engine);
+	else
+		expect(write(ends[1][1], "abc", 3) == 3, "the test's own write failed");
+	await(s, next);
+	faults_end();
+	/* 0: the engine had to shut the socket down, which the contract allows. */
+	bool ended = next->result == 0 && recv(ends[1][0], &(char) { 0 }, 1, MSG_DONTWAIT) == 0;
+	if (cancels)
+		expect(next->result == -ECANCELED || ended,
+		       WHEN("no room, then cancel") EXPECTED("-ECANCELED") SAW("%s"),
+		       answer(next->result));
+	else
+		expect(next->result == 3 && waiting->in_flight && write(ends[0][1], "abc", 3) == 3,
+		       WHEN("no room while a receive waits") EXPECTED("3 bytes of the next one")
+			       SAW("%s"),
+		       answer(next->result));
+	await_all(s);
+	expect(cancels || waiting->result == 3,
+	       EXPECTED("3 bytes of the one that waited") SAW("%s"), answer(waiting->result));
+	close_engine(s);
+	for (unsigned i = 0; i < 2; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+	return faults_struck();
+}
+
+/* "No room now" is back-pressure, or the engine hands over later: never the operation's result. */
+void stream_no_room_is_no_result(struct subject *s)
+{
+	static const enum fault_id ids[] = { FAULT_aio_read, FAULT_io_submit };
+	unsigned tried = 0;
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	need_faults();
+	for (unsigned i = 0; i < sizeof ids / sizeof *ids; i++) {
+		tried += finds_no_room(s, ids[i], false);
+		tried += finds_no_room(s, ids[i], true);
+	}
+	skip_if_none(tried);
+}
+
 static bool stolen;
+
+#define FALSE_ALARM_WAIT_NS (20 * NS_PER_MS)
 
 static void steal_all(int fd)
 {
@@ -473,7 +536,14 @@ void socket_false_alarm_is_no_result(struct subject *s)
 		faults_before_recv(steal_all);
 		expect(write(ends[1], "stolen", 6) == 6, "the test's own write failed");
 		/* An engine that does not call recv(2) gets the bytes, sooner or later. */
-		if (reap(s, done, 1, 1, 20 * NS_PER_MS) == 0) {
+		uint64_t began_ns = clock_ns();
+		if (reap(s, done, 1, 1, FALSE_ALARM_WAIT_NS) == 0) {
+			uint64_t waited_ns = clock_ns() - began_ns;
+			expect(waited_ns >= FALSE_ALARM_WAIT_NS,
+			       WHEN("after a false alarm") EXPECTED("a wait of %d ms")
+				       SAW("%.1f ms"),
+			       (int)(FALSE_ALARM_WAIT_NS / NS_PER_MS),
+			       (double)waited_ns / NS_PER_MS);
 			expect(write(ends[1], "second", 6) == 6, "the test's own write failed");
 			await(s, op);
 		}

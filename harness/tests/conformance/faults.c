@@ -207,7 +207,7 @@ int aio_error(const struct aiocb *cb)
 
 /* The ring at a context's address, as fs/aio.c lays it out. */
 struct context_ring {
-	unsigned id, size, head, tail, magic, features[2], header_bytes;
+	unsigned id, size, head, tail, magic, features, incompatible_features, header_bytes;
 	struct io_event events[];
 };
 
@@ -228,7 +228,19 @@ static void spoil_events_in_ring(io_context_t context)
 			break;
 }
 
-CALL(int, io_setup, (int count, io_context_t *context), (count, context), AS_NEGATIVE)
+int io_setup(int count, io_context_t *context)
+{
+	REAL(io_setup);
+	int error = faults_strike(FAULT_io_setup);
+	if (error)
+		return AS_NEGATIVE;
+	int rc = real(count, context);
+	if (rc == 0 && faults_strike(FAULT_aio_ring_magic))
+		((struct context_ring *)*context)->magic++;
+	if (rc == 0 && faults_strike(FAULT_aio_ring_features))
+		((struct context_ring *)*context)->incompatible_features++;
+	return rc;
+}
 
 int io_submit(io_context_t context, long count, struct iocb *cbs[])
 {

@@ -2,7 +2,8 @@
 /*
  * Lets one call of an engine fail: a system call by its wrapper in the C library, or a function of
  * glibc's AIO, libaio or liburing. What these do inside of themselves is not seen. Completions fail
- * too: the result that the kernel stored is changed before the engine can read it.
+ * too: the result that the kernel stored is changed before the engine can read it. So is the ring of
+ * libaio, which then has a layout that nobody knows.
  *
  * In a sanitizer's build, and in a program without faults.c, nothing fails.
  */
@@ -48,6 +49,8 @@ enum fault_class {
 	X(aio_suspend, FAULT_OF_WAIT, EAGAIN, EINTR, ENOSYS)                                       \
 	X(aio_error, FAULT_OF_OPERATION, ECANCELED, EIO, ENOSPC, ETIMEDOUT)                        \
 	X(io_setup, FAULT_OF_SETUP, EAGAIN, EFAULT, EINVAL, ENOMEM, ENOSYS, EPERM)                 \
+	X(aio_ring_magic, FAULT_OF_SETUP, EOPNOTSUPP)                                              \
+	X(aio_ring_features, FAULT_OF_SETUP, EOPNOTSUPP)                                           \
 	X(io_submit, FAULT_OF_HAND_OVER, EAGAIN, EBADF, EFAULT, EINTR, EINVAL, ENOSYS)             \
 	X(io_getevents, FAULT_OF_WAIT, EFAULT, EINTR, EINVAL, ENOSYS)                              \
 	X(aio_completion, FAULT_OF_OPERATION, EFAULT, EIO, ENOSPC)                                 \

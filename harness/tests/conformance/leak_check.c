@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What a test left behind: descriptors and threads. */
+/* What a test left behind: descriptors, threads and rings of libaio. */
 #include <dirent.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -20,9 +22,23 @@ static unsigned entries_in(const char *folder)
 	return count;
 }
 
+/* io_setup(2) gives no descriptor: it maps the ring into this process. */
+static unsigned mapped_aio_rings(void)
+{
+	char line[512];
+	unsigned count = 0;
+	FILE *file = fopen("/proc/self/maps", "re");
+	while (file && fgets(line, sizeof line, file))
+		count += strstr(line, " /[aio]") != NULL;
+	if (file)
+		fclose(file);
+	return count;
+}
+
 struct holdings holdings_now(void)
 {
-	struct holdings now = { entries_in("/proc/self/fd"), entries_in("/proc/self/task") };
+	struct holdings now = { entries_in("/proc/self/fd"), entries_in("/proc/self/task"),
+				mapped_aio_rings() };
 #ifdef __SANITIZE_THREAD__
 	now.threads++; /* ThreadSanitizer starts one of its own */
 #endif
@@ -34,6 +50,9 @@ void expect_nothing_left_since(const struct holdings *before)
 	unsigned fds = entries_in("/proc/self/fd");
 	expect(fds <= before->fds, "%u descriptors were left open after close()",
 	       fds - before->fds);
+	unsigned rings = mapped_aio_rings();
+	expect(rings <= before->aio_rings, "%u contexts of io_setup(2) were left after close()",
+	       rings - before->aio_rings);
 	uint64_t deadline_ns = clock_ns() + THREADS_LINGER_NS;
 	unsigned threads;
 	while ((threads = entries_in("/proc/self/task")) > before->threads &&

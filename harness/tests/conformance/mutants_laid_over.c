@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <libaio.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -17,6 +18,7 @@
 
 #include "clock.h"
 #include "engines.h"
+#include "faults.h"
 #include "mutants.h"
 #include "op_queue.h"
 #include "op_syscall.h"
@@ -81,6 +83,7 @@ enum mistake {
 	KEEPS_A_LOCK,
 	KEEPS_A_HANDLER,
 	BLOCKS_A_SIGNAL,
+	KEEPS_AN_AIO_RING,
 	/* trouble */
 	PRINTS,
 	END_ENDS_BOTH,
@@ -98,6 +101,9 @@ enum mistake {
 	SAYS_MORE,
 	RETRIES_AN_ERROR,
 	WAIT_HIDES_ITS_ERROR,
+	NO_ROOM_IS_A_RESULT,
+	WAITS_FOR_ROOM_ALONE,
+	REASON_FOR_NOTHING,
 	/* honest only now and then */
 	LIES_AFTER_5000,
 	NO_SYNC_AFTER_5000,
@@ -142,6 +148,8 @@ static int over_supports(const struct engine_config *config, enum io_kind kind,
 		reason_say(why, "poll has no no-op");
 		return -EOPNOTSUPP;
 	}
+	if (config->options == REASON_FOR_NOTHING)
+		reason_set(why, "nothing", "there is nothing wrong");
 	return right_engine(NONE)->supports(config, kind, fd_kind, why);
 }
 
@@ -369,8 +377,13 @@ static int over_submit(struct engine *e, struct io_op *const *ops, unsigned coun
 		allocate(count);
 	if (e->fault == ONE_WAKE_UP_A_BATCH)
 		e->count = 0;
-	if (e->fault == ACCEPTS_NONE)
+	if (e->fault == ACCEPTS_NONE ||
+	    (e->fault == WAITS_FOR_ROOM_ALONE && faults_strike(FAULT_aio_read)))
 		return 0;
+	if (e->fault == NO_ROOM_IS_A_RESULT && faults_strike(FAULT_aio_read)) {
+		op_queue_finish(&e->finished, ops[0], -EAGAIN);
+		return 1;
+	}
 	for (unsigned i = 0; i < count; i++) {
 		struct io_op *op = ops[i];
 		int64_t result;
@@ -558,6 +571,8 @@ static void over_close(struct engine *e)
 		abort();
 	if (e->fault == KEEPS_A_LOCK)
 		pthread_mutex_init(&kept_lock, NULL);
+	if (e->fault == KEEPS_AN_AIO_RING && io_setup(1, &(io_context_t) { NULL }) < 0)
+		test_skipped("the kernel has no io_setup(2)");
 	if (e->fault == KEEPS_A_HANDLER)
 		signal(SIGUSR2, SIG_IGN);
 	e->right_ops->close(e->right);
@@ -675,6 +690,8 @@ const struct mutant laid_over_mutants[] = {
 		  "1 too few"),
 	LAID_OVER(KEEPS_A_HANDLER, "leaves a signal ignored", "signals_stay_as_they_were",
 		  "another action"),
+	LAID_OVER(KEEPS_AN_AIO_RING, "does not destroy a context of libaio", "file_sync",
+		  "io_setup(2)"),
 	LAID_OVER(BLOCKS_A_SIGNAL, "blocks a signal of the caller's", "signals_stay_as_they_were",
 		  "after open()"),
 
@@ -708,6 +725,12 @@ const struct mutant laid_over_mutants[] = {
 		  "as one operation's result"),
 	LAID_OVER(WAIT_HIDES_ITS_ERROR, "does not tell that the wait failed",
 		  "stream_failing_calls", "from reap()"),
+	LAID_OVER(NO_ROOM_IS_A_RESULT, "takes want of room for a result",
+		  "stream_no_room_is_no_result", "saw -11"),
+	LAID_OVER(WAITS_FOR_ROOM_ALONE, "waits for room with nothing in flight",
+		  "file_failing_calls", "an operation accepted"),
+	LAID_OVER(REASON_FOR_NOTHING, "gives a reason for nothing", "failing_calls_of_opening",
+		  "no reason"),
 	LAID_OVER(LIES_AFTER_5000, "leaves writes out after 5,000", "file_writes_stay_honest",
 		  "8 bytes in the file"),
 	LAID_OVER(NO_SYNC_AFTER_5000, "leaves syncs out after 5,000", "file_syncs_stay_honest",

@@ -36,9 +36,10 @@ const struct rule rules[] = {
 	  "socket_peer_that_stopped_sending_hears "
 	  "socket_peer_that_stopped_sending_makes_room file_read_across_end" },
 	{ "submit() returns how many operations", "file_fills_its_depth" },
-	{ "That is not an error.", .untestable = EXPLAINS },
+	{ "That is not an error.", "stream_no_room_is_no_result" },
 	{ "The driver reaps and offers", .elsewhere = DRIVER },
-	{ "With nothing in flight an engine", "file_fills_its_depth file_read_right_data" },
+	{ "With nothing in flight an engine",
+	  "file_fills_its_depth file_read_right_data file_failing_calls" },
 	{ "An operation's failure is",
 	  "file_bad_descriptor file_write_to_read_only file_bad_offset file_misaligned_direct "
 	  "file_sync_that_fails file_zero_bytes_that_fail stream_send_to_nobody tcp_reset tcp_reset_before_a_send tcp_error_behind_bytes file_failing_calls stream_failing_calls file_syncs_stay_honest" },

@@ -438,13 +438,19 @@ timer_t signal_every(int64_t interval_ns)
 	return timer;
 }
 
+/* A pipe's READ and WRITE name no position. The offset of a RECV or SEND may be anything. */
+static uint64_t stream_offset(const struct subject *s)
+{
+	return s->flavour == PIPE ? IO_NO_OFFSET : 4711;
+}
+
 struct io_op *prepare_receive(struct subject *s, unsigned slot, int fd, unsigned fd_slot)
 {
-	return prepare(s, slot, in_kind(s), fd, fd_slot, IO_NO_OFFSET, BUFFER_BYTES);
+	return prepare(s, slot, in_kind(s), fd, fd_slot, stream_offset(s), BUFFER_BYTES);
 }
 
 struct io_op *prepare_send(struct subject *s, unsigned slot, int fd, unsigned fd_slot,
 			   uint32_t len_bytes)
 {
-	return prepare(s, slot, out_kind(s), fd, fd_slot, IO_NO_OFFSET, len_bytes);
+	return prepare(s, slot, out_kind(s), fd, fd_slot, stream_offset(s), len_bytes);
 }

@@ -104,5 +104,6 @@ void failing_calls_of_opening(struct subject *s);
 void file_failing_calls(struct subject *s);
 void stream_failing_calls(struct subject *s);
 void socket_false_alarm_is_no_result(struct subject *s);
+void stream_no_room_is_no_result(struct subject *s);
 
 #endif
