@@ -146,8 +146,7 @@ static void begin_phase(struct driver *d, enum phase phase, uint64_t now_ns, uin
 /* What a device may take for all that is in flight. */
 static uint64_t device_ns(const struct driver *d)
 {
-	bool device = d->workload->ops->path != NULL;
-	return device ? d->workload->arena_len_bytes * (uint64_t)SLOW_DEVICE_NS_PER_BYTE : 0;
+	return d->workload->device_bytes * SLOW_DEVICE_NS_PER_BYTE;
 }
 
 /* Signals for this thread alone: an engine's threads would swallow them. Returns 0 or -errno. */

@@ -44,7 +44,10 @@ enum fault {
 	TRUNCATE = 1 << 17, /* the file is cut to nothing */
 	STOP_PEER = 1 << 18, /* the process at the other end stands still */
 	SAY_MORE = 1 << 19, /* the 500th is said to have moved a byte more than it was asked for */
+	SLOW_SYNC = 1 << 20, /* no fault: each fsync takes SYNC_NS, as on a slow disk */
 };
+
+#define SYNC_NS (5 * NS_PER_S)
 
 /* When TRICKLE returned what. */
 static struct {
@@ -176,6 +179,8 @@ static void fault_perform(struct engine *e, struct io_op *op)
 static bool must_wait(const struct engine *e, const struct io_op *op)
 {
 	struct pollfd readable = { .fd = op->fd, .events = POLLIN };
+	if ((e->faults & SLOW_SYNC) && op->kind == IO_FSYNC)
+		return clock_ns() < op->submit_ns + SYNC_NS;
 	return (e->faults & WAITS) && io_kind_is_input(op->kind) && poll(&readable, 1, 0) <= 0;
 }
 
@@ -422,6 +427,26 @@ static void file_tests(struct tap *tap)
 		  o.rc < 0 && o.lost == 1 && strcmp(o.why.id, "stood_still") == 0 &&
 			  has_value(&o.why, "in_flight=1"),
 		  "a lost operation is found: lost %u, \"%s\"", o.lost, o.why.text);
+}
+
+/* A disk of 1 MB a second has 8 MB to write back before its fsync ends: nothing stands still. */
+static void slow_disk_test(struct tap *tap)
+{
+	const char *const cached[] = { "--file",    file_path, "--size", "8M",	    "--rw",
+				       "randwrite", "--ops",   "2500",	 "--fsync", "2000",
+				       "--depth",   "8",       NULL };
+	const char *const direct[] = { "--file",    file_path, "--size",   "8M",      "--rw",
+				       "randwrite", "--ops",   "2500",	   "--fsync", "2000",
+				       "--depth",   "8",       "--direct", "1",	      NULL };
+	struct ended o;
+	run(SLOW_SYNC, cached, &o);
+	tap_check(tap, o.rc == 0 && o.tally.syncs == 1,
+		  "a sync of 8 MB in the page cache may take 5 s: rc %d %s", o.rc, o.why.text);
+	run(SLOW_SYNC, direct, &o);
+	tap_check(
+		tap, o.rc == -EINVAL || strcmp(o.why.id, "stood_still") == 0,
+		"after direct writes, which wait for nothing, the same sync stands still: rc %d %s",
+		o.rc, o.why.text);
 }
 
 /* One operation in 100,000 goes wrong, long before the end: its block is written many times more. */
@@ -677,6 +702,7 @@ int main(void)
 	close(mkstemp(path));
 	file_path = path;
 	file_tests(&tap);
+	slow_disk_test(&tap);
 	one_in_100000_tests(&tap);
 	pipe_tests(&tap);
 	window_tests(&tap);

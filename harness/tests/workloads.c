@@ -99,6 +99,33 @@ static void check_parameters(struct tap *tap, const struct workload_ops *workloa
 	free(config.settings);
 }
 
+/* One option means one axis: its name is the "x_name" of results, and its list an option of compare. */
+static bool is_one_meaning(const struct sweep_axis *a, const struct sweep_axis *b)
+{
+	return a == b ||
+	       (strcmp(a->option, b->option) != 0 && strcmp(a->list_option, b->list_option) != 0);
+}
+
+static void check_axes(struct tap *tap)
+{
+	const struct sweep_axis same_option = { .option = "depth", .list_option = "deep" };
+	const struct sweep_axis same_list = { .option = "deep", .list_option = "depths" };
+	for (unsigned i = 0; i < workloads_count(); i++) {
+		const char *other = NULL;
+		for (unsigned j = 0; j < i; j++)
+			if (!is_one_meaning(workload_at(i)->axis, workload_at(j)->axis))
+				other = workload_at(j)->name;
+		tap_check(tap, !other,
+			  "%s: no other workload gives its axis --%s another meaning: %s",
+			  workload_at(i)->name, workload_at(i)->axis->option,
+			  other ? other : "none");
+	}
+	tap_check(tap,
+		  !is_one_meaning(&axis_depth, &same_option) &&
+			  !is_one_meaning(&axis_depth, &same_list),
+		  "an axis of its own with the option or the list of another is found");
+}
+
 int main(void)
 {
 	struct tap tap = { 0 };
@@ -106,6 +133,7 @@ int main(void)
 	unsigned last = workloads_count() - 1;
 	for (unsigned i = 0; i < last; i++)
 		check_parameters(&tap, workload_at(i));
+	check_axes(&tap);
 	workload_names(all, sizeof all);
 	workload_names_with_peer(with_peer, sizeof with_peer);
 	tap_check(&tap, workload_at(last) == &newcomer && strstr(all, " and newcomer"),

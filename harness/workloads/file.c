@@ -221,12 +221,26 @@ static const char *file_ignores(const struct run_config *config, const char *opt
 	return NULL;
 }
 
-/* For laying the file out, reading it into the page cache, and --verify, on a slow disk. */
+/*
+ * What is in flight. A sync has to wait for all that was written to the page cache since the one before
+ * it as well.
+ */
+static uint64_t device_bytes(const struct run_config *config)
+{
+	const struct workload_settings *s = config->settings;
+	uint64_t every = s->fsync_every ? s->fsync_every : s->fdatasync_every;
+	uint64_t cached = s->direct ? 0 : every * s->bs_bytes;
+	return (uint64_t)config->depth * s->bs_bytes +
+	       (cached < s->size_bytes ? cached : s->size_bytes);
+}
+
+/* For laying the file out, reading it into the page cache, --verify, and the end of it, on a slow disk. */
 static double file_spare_s(const struct run_config *config)
 {
 	const double bytes_per_s = 1e6;
 	unsigned passes = config->verify ? 2 : 1;
-	return passes * (double)config->settings->size_bytes / bytes_per_s;
+	double passed_bytes = passes * (double)config->settings->size_bytes;
+	return (passed_bytes + (double)device_bytes(config)) / bytes_per_s;
 }
 
 static const char *file_path(const struct run_config *config)
@@ -370,6 +384,7 @@ static int file_open(struct workload **workload, const struct run_config *config
 		return reason_no_memory(why, "the file workload");
 	w->base.ops = config->workload;
 	w->base.depth = config->depth;
+	w->base.device_bytes = device_bytes(config);
 	w->op_limit = config->op_limit;
 	w->verify = config->verify;
 	w->settings = s;

@@ -53,6 +53,8 @@ struct workload {
 	size_t op_stride_bytes;
 	void *arena; /* all buffers, page-aligned */
 	size_t arena_len_bytes;
+	/* What a device may have to move before all that is in flight comes back; 0: no device does it. */
+	uint64_t device_bytes;
 	pid_t peer; /* the process at the other end, or 0; its CPU time is measured apart */
 	bool stopping; /* set by the driver: nothing new begins */
 	bool failed; /* set by the driver: the run is lost, so what is owed need not come */
