@@ -359,11 +359,23 @@ static void expect_same_mask(const sigset_t *before, const char *when)
 		       when, number);
 }
 
+/* Only those that no fault of this program sends. */
+static void ignore_signals(void)
+{
+	static const int sent_by_others[] = { SIGUSR1, SIGUSR2, SIGURG, SIGIO, SIGWINCH };
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+	for (unsigned i = 0; i < sizeof sent_by_others / sizeof *sent_by_others; i++)
+		sigaction(sent_by_others[i], &ignore, NULL);
+	for (int number = SIGRTMIN; number <= SIGRTMAX; number++)
+		sigaction(number, &ignore, NULL);
+}
+
 /* The caller's mask always, what signals do at the end: while it is open an engine may use one. */
 void signals_stay_as_they_were(struct subject *s)
 {
 	static struct sigaction before[NSIG];
 	sigset_t mask;
+	ignore_signals();
 	for (int number = 1; number < NSIG; number++)
 		sigaction(number, NULL, &before[number]);
 	pthread_sigmask(SIG_BLOCK, NULL, &mask);
@@ -379,4 +391,42 @@ void signals_stay_as_they_were(struct subject *s)
 			       SAW("another action"),
 		       number);
 	}
+}
+
+static pthread_t taker;
+static bool taken;
+
+static void note_taker(int number)
+{
+	(void)number;
+	taker = pthread_self();
+	__atomic_store_n(&taken, true, __ATOMIC_RELEASE);
+}
+
+/* A signal for the process, which the caller has blocked: no thread of the engine's takes it. */
+void signals_are_left_to_the_caller(struct subject *s)
+{
+	struct sigaction action = { .sa_handler = note_taker };
+	sigset_t mask, before;
+	sigaction(SIGUSR1, &action, NULL);
+	open_engine(s, 2, 1);
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &mask, &before);
+	kill(getpid(), SIGUSR1);
+	/* A thread that may take it does so at once. */
+	for (unsigned i = 0; i < 20 && !__atomic_load_n(&taken, __ATOMIC_ACQUIRE); i++)
+		usleep(1000);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	expect(__atomic_load_n(&taken, __ATOMIC_ACQUIRE) && pthread_equal(taker, pthread_self()),
+	       EXPECTED("the caller's thread to take the signal") SAW("a thread of the engine's"));
+	close_engine(s);
+}
+
+void stream_cancel_with_all_signals_blocked(struct subject *s)
+{
+	sigset_t all;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, NULL);
+	stream_cancel(s);
 }

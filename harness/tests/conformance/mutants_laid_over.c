@@ -84,6 +84,8 @@ enum mistake {
 	KEEPS_A_HANDLER,
 	BLOCKS_A_SIGNAL,
 	KEEPS_AN_AIO_RING,
+	TAKES_SIGNALS,
+	CANCELS_BY_SIGNAL,
 	/* trouble */
 	PRINTS,
 	END_ENDS_BOTH,
@@ -171,6 +173,15 @@ static bool is_traced(void)
 }
 
 static pthread_mutex_t kept_lock;
+static pthread_t taker;
+
+static void *pause_for_ever(void *unused)
+{
+	(void)unused;
+	for (;;)
+		pause();
+	return NULL;
+}
 
 static void block_a_signal(void)
 {
@@ -226,6 +237,8 @@ static int over_open(struct engine **engine, const struct engine_config *config,
 		shared_right = e->right;
 	if (fault == PRINTS)
 		puts("Hello!");
+	if (fault == TAKES_SIGNALS && pthread_create(&taker, NULL, pause_for_ever, NULL) != 0)
+		abort();
 	if (fault == BLOCKS_A_SIGNAL)
 		block_a_signal();
 	*engine = e;
@@ -523,11 +536,15 @@ static void over_cancel(struct engine *e)
 {
 	struct io_op *lost[DEEPEST];
 	struct io_op *last = e->last;
+	sigset_t blocked;
+	pthread_sigmask(SIG_BLOCK, NULL, &blocked);
 	e->right_ops->cancel(e->right);
 	unsigned n = (unsigned)e->right_ops->reap(e->right, lost, 0, DEEPEST, 0);
 	for (unsigned i = 0; i < n; i++) {
-		bool forgotten = (e->fault == CANCEL_8_SLOTS && lost[i]->slot >= 8) ||
-				 (e->fault == CANCEL_FORGETS_SENDS && e->asked[lost[i]->slot].out);
+		bool forgotten =
+			(e->fault == CANCEL_8_SLOTS && lost[i]->slot >= 8) ||
+			(e->fault == CANCEL_FORGETS_SENDS && e->asked[lost[i]->slot].out) ||
+			(e->fault == CANCELS_BY_SIGNAL && sigismember(&blocked, SIGUSR2));
 		if (!forgotten)
 			op_queue_push(&e->finished, lost[i]);
 		last = lost[i];
@@ -574,7 +591,7 @@ static void over_close(struct engine *e)
 	if (e->fault == KEEPS_AN_AIO_RING && io_setup(1, &(io_context_t) { NULL }) < 0)
 		test_skipped("the kernel has no io_setup(2)");
 	if (e->fault == KEEPS_A_HANDLER)
-		signal(SIGUSR2, SIG_IGN);
+		signal(SIGUSR2, SIG_DFL);
 	e->right_ops->close(e->right);
 	free(e);
 }
@@ -688,10 +705,14 @@ const struct mutant laid_over_mutants[] = {
 		  "memory kept"),
 	LAID_OVER(KEEPS_A_LOCK, "does not destroy a mutex", "no_allocation_after_open",
 		  "1 too few"),
-	LAID_OVER(KEEPS_A_HANDLER, "leaves a signal ignored", "signals_stay_as_they_were",
+	LAID_OVER(KEEPS_A_HANDLER, "forgets what a signal did before", "signals_stay_as_they_were",
 		  "another action"),
 	LAID_OVER(KEEPS_AN_AIO_RING, "does not destroy a context of libaio", "file_sync",
 		  "io_setup(2)"),
+	LAID_OVER(TAKES_SIGNALS, "has a thread that takes signals",
+		  "signals_are_left_to_the_caller", "a thread of the engine's"),
+	LAID_OVER(CANCELS_BY_SIGNAL, "cancels by a signal that the caller may block",
+		  "stream_cancel_with_all_signals_blocked", "never came back"),
 	LAID_OVER(BLOCKS_A_SIGNAL, "blocks a signal of the caller's", "signals_stay_as_they_were",
 		  "after open()"),
 

@@ -54,7 +54,7 @@ const struct rule rules[] = {
 	{ "An engine whose submit() sleeps", "stream_waits_without_touching" },
 	{ "reap() sleeps in the kernel", "stream_sleeps_while_waiting stream_stays_asleep" },
 	{ "A signal ends the wait early",
-	  "stream_signal_ends_the_wait stream_survives_many_signals_in_a_row" },
+	  "signals_are_left_to_the_caller stream_signal_ends_the_wait stream_survives_many_signals_in_a_row" },
 	{ "The driver relies on that", .untestable = EXPLAINS },
 	{ "Latency counts from", .elsewhere = DRIVER },
 	{ "It ends with the reading", .elsewhere = DRIVER },
@@ -145,7 +145,7 @@ const struct rule rules[] = {
 	  "stream_cancel stream_cancel_of_sends stream_cancel_in_scattered_slots "
 	  "cancel_with_nothing_in_flight" },
 	{ "Soon each such operation",
-	  "file_cancel file_cancel_then_silence stream_cancel stream_cancel_of_sends" },
+	  "stream_cancel_with_all_signals_blocked file_cancel file_cancel_then_silence stream_cancel stream_cancel_of_sends" },
 	{ "A socket that still had one", .untestable = "because it permits, and demands nothing" },
 	{ "Nothing may be submitted", .untestable = FOR_CALLER },
 	{ "Does not wait.", "stream_cancel stream_cancel_of_sends cancel_with_nothing_in_flight" },

@@ -82,6 +82,8 @@ void file_stays_whole_after_the_end(struct subject *s);
 void socket_options_stay(struct subject *s);
 void no_allocation_after_open(struct subject *s);
 void signals_stay_as_they_were(struct subject *s);
+void signals_are_left_to_the_caller(struct subject *s);
+void stream_cancel_with_all_signals_blocked(struct subject *s);
 
 /* trouble_tests.c */
 void socket_peer_that_stopped_sending_hears(struct subject *s);
