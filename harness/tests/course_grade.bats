@@ -22,6 +22,12 @@ setup() {
 	CLASS=$USER_DIR/class
 	OUT=$USER_DIR/grades
 	mkdir "$CLASS"
+	BEGAN_S=$(date +%s)
+	# What a hostile submission tries to make outside of its folder: another one in each test, since what an
+	# earlier run left there is nobody's harm.
+	OUTSIDE=$(mktemp -u /var/tmp/iolab-hostile-XXXXXX)
+	HEADERS="$INCLUDES
+#define OUTSIDE \"$OUTSIDE\""
 }
 
 teardown() {
@@ -34,7 +40,7 @@ submission() {
 	[ $# -eq 1 ] || cp "$2" "$CLASS/$1/engine.c"
 }
 
-HEADERS='#include <fcntl.h>
+INCLUDES='#include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -124,12 +130,17 @@ groups_left() {
 	done
 }
 
+# Processes of the submissions' users that are younger than the test.
+processes_left() {
+	ps -eo uid=,etimes=,pid=,args= |
+		awk -v most_s=$(($(date +%s) - BEGAN_S)) '$1 >= 64100 && $1 < 64200 && $2 <= most_s'
+}
+
 # What harm looks like: processes, control groups and files that stay behind.
 nothing_left() {
-	! ps -eo uid= | awk '$1 >= 64100 && $1 < 64200 { found = 1 } END { exit !found }' ||
-		fail "left running: $(ps -eo uid,pid,args | awk '$1 >= 64100 && $1 < 64200')"
+	assert_equal "$(processes_left)" ""
 	assert_equal "$(groups_left)" ""
-	[ ! -e /var/tmp/iolab-hostile ] || fail "it wrote outside of its folder"
+	[ ! -e "$OUTSIDE" ] || fail "it wrote outside of its folder"
 	[ -z "$(find /tmp /var/tmp /dev/shm -maxdepth 1 -name 'iolab-grade-*' -newer "$CLASS" 2>/dev/null)" ] ||
 		fail "the grader's scratch folder stays"
 }
@@ -157,12 +168,12 @@ hostile_class() {
 	before_main exits_early 'write(1, "ok 1 - all\n", 11); _exit(0);'
 	before_main skips_all '_exit(77);'
 	when_receiving opens_solution "open(\"$SOLUTION\", O_RDONLY);"
-	when_receiving writes_outside 'close(open("/var/tmp/iolab-hostile", O_CREAT | O_WRONLY, 0600));'
-	when_receiving makes_outside 'mkdir("/var/tmp/iolab-hostile", 0700);'
+	when_receiving writes_outside 'close(open(OUTSIDE, O_CREAT | O_WRONLY, 0600));'
+	when_receiving makes_outside 'mkdir(OUTSIDE, 0700);'
 	when_receiving moves_outside 'char name[200]; snprintf(name, 200, "%s/x", getenv("TMPDIR"));
-		close(open(name, O_CREAT | O_WRONLY, 0600)); rename(name, "/var/tmp/iolab-hostile");'
+		close(open(name, O_CREAT | O_WRONLY, 0600)); rename(name, OUTSIDE);'
 	when_receiving links_outside 'char name[200]; snprintf(name, 200, "%s/x", getenv("TMPDIR"));
-		symlink("/var/tmp/iolab-hostile", name); close(open(name, O_CREAT | O_WRONLY, 0600));'
+		symlink(OUTSIDE, name); close(open(name, O_CREAT | O_WRONLY, 0600));'
 	when_receiving kills_parent 'kill(getppid(), SIGKILL);'
 	when_receiving kills_all 'kill(-1, SIGKILL);'
 	when_receiving writes_to_parent 'long w = 1; struct iovec i = { &w, 8 }; process_vm_writev(getppid(), &i, 1, &i, 1, 0);'
@@ -217,9 +228,9 @@ hostile_grades() {
 	graded_points skips_all 0 "the test skipped itself"
 	graded_points opens_solution 15 "which it may not read"
 	graded_points writes_outside 15 "outside of its folder"
-	graded_points makes_outside 15 "the program changes /var/tmp/iolab-hostile, outside of its folder"
-	graded_points moves_outside 15 "the program changes /var/tmp/iolab-hostile, outside of its folder"
-	graded_points links_outside 15 "the program opens /var/tmp/iolab-hostile for writing, outside of its folder"
+	graded_points makes_outside 15 "the program changes $OUTSIDE, outside of its folder"
+	graded_points moves_outside 15 "the program changes $OUTSIDE, outside of its folder"
+	graded_points links_outside 15 "the program opens $OUTSIDE for writing, outside of its folder"
 	graded_points kills_parent 15 "the program reaches for another process (kill)"
 	graded_points kills_all 15 "the program reaches for another process (kill)"
 	graded_points writes_to_parent 15 "the program reaches for another process (process_vm_writev)"
@@ -268,19 +279,19 @@ hostile_grades() {
 	when_receiving crashes '*(volatile int *)0 = 1;'
 	when_receiving forks 'for (;;) fork();'
 	before_main forks_unseen 'if (syscall(SYS_clone, CLONE_UNTRACED | SIGCHLD, 0, 0, 0, 0) == 0)
-		for (;;) close(open("/var/tmp/iolab-hostile", O_CREAT | O_WRONLY, 0600));'
+		for (;;) close(open(OUTSIDE, O_CREAT | O_WRONLY, 0600));'
 	when_receiving takes_memory 'for (;;) { char *p = malloc(1 << 24); if (!p) abort(); memset(p, 1, 1 << 24); }'
 	before_main exits_early '_exit(0);'
 	when_receiving kills_parent 'kill(getppid(), SIGKILL);'
 	when_receiving kills_all 'kill(-1, SIGKILL);'
-	when_receiving writes_outside 'close(open("/var/tmp/iolab-hostile", O_CREAT | O_WRONLY, 0600));'
+	when_receiving writes_outside 'close(open(OUTSIDE, O_CREAT | O_WRONLY, 0600));'
 	with_code includes_solution "#include \"$SOLUTION\""
 	submission z_solution "$SOLUTION"
 	chmod -R a+rX "$USER_DIR"
 	[ "$(id -u)" -ne 0 ] || chown 65534:65534 "$USER_DIR"
 	make -s -C "$ROOT" course # so that the user need not
 	as_user test -r "$GRADE" || skip "an ordinary user cannot read $ROOT"
-	run as_user timeout 100 "$SYSTEM_PYTHON" "$GRADE" "$CLASS" --lab "$LAB" --out "$OUT"
+	run as_user timeout "$HANG_S" "$SYSTEM_PYTHON" "$GRADE" "$CLASS" --lab "$LAB" --out "$OUT"
 	assert_success
 	graded_points a_solution 20
 	graded_points crashes 15
@@ -728,7 +739,7 @@ for _ in range(1500):
     os.mkdir("deep_down"); os.chdir("deep_down")')
 	when_receiving digs 'chdir(getenv("TMPDIR")); for (int i = 0; i < 1500; i++) { mkdir("deep_down", 0700); chdir("deep_down"); }'
 	submission honest "$SOLUTION"
-	run timeout 100 python3 "$GRADE" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
+	run timeout "$HANG_S" python3 "$GRADE" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
 	assert_success
 	graded_points deep 20
 	grep -q '^digs,' "$OUT/class.csv" # its points depend on how far it came in its time

@@ -14,7 +14,7 @@ setup() {
 	cd "$ROOT" || exit
 }
 
-learner() { timeout 60 "$SYSTEM_PYTHON" -B harness/course/learner.py "$@" </dev/null; }
+learner() { timeout "$HANG_S" "$SYSTEM_PYTHON" -B harness/course/learner.py "$@" </dev/null; }
 
 # Fills in exercises, on the learner's behalf.
 solve() {
@@ -47,7 +47,7 @@ predicted() {
 on_terminal() {
 	local typed=$1
 	shift
-	printf '%b' "$typed" | TERM=xterm timeout 60 script -qec "$*" /dev/null
+	printf '%b' "$typed" | TERM=xterm timeout "$HANG_S" script -qec "$*" /dev/null
 }
 
 @test "make labs tells a newcomer how to begin, make help too" {
@@ -580,7 +580,7 @@ say_others(labs.find("90"), all[0], all)'
 
 @test "watch takes an exercise" {
 	started 1
-	timeout 60 "$SYSTEM_PYTHON" harness/course/learner.py watch EXERCISE=1 >"$BATS_TEST_TMPDIR/seen" 2>&1 3>&- &
+	timeout "$HANG_S" "$SYSTEM_PYTHON" harness/course/learner.py watch EXERCISE=1 >"$BATS_TEST_TMPDIR/seen" 2>&1 3>&- &
 	watcher=$!
 	await_line "Ctrl-C ends" 1
 	kill -INT "$(pgrep -P "$watcher")"
@@ -593,7 +593,7 @@ say_others(labs.find("90"), all[0], all)'
 
 @test "watch checks again on a save, and Ctrl-C ends it with status 0" {
 	started
-	timeout 60 "$SYSTEM_PYTHON" harness/course/learner.py watch >"$BATS_TEST_TMPDIR/seen" 2>&1 3>&- &
+	timeout "$HANG_S" "$SYSTEM_PYTHON" harness/course/learner.py watch >"$BATS_TEST_TMPDIR/seen" 2>&1 3>&- &
 	watcher=$!
 	await_line "Ctrl-C ends" 1
 	solve 1

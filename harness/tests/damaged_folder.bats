@@ -16,7 +16,7 @@ setup() {
 refused() {
 	local text=$1
 	shift
-	run --separate-stderr timeout 100 "$@"
+	run --separate-stderr timeout "$HANG_S" "$@"
 	assert_failure 1
 	assert_equal "${#stderr_lines[@]}" 1
 	assert_regex "$stderr" "$text"
@@ -63,6 +63,6 @@ refused() {
 	"$IOLAB" summary folder >/dev/null
 	mkfifo folder/other.json
 	ln -s nowhere folder/gone.json
-	run timeout 100 "$PYTHON" "$ROOT/plots/report.py" folder
+	run timeout "$HANG_S" "$PYTHON" "$ROOT/plots/report.py" folder
 	assert_success
 }

@@ -28,7 +28,7 @@ run_commands_of() {
 	local command count=0
 	while IFS= read -r command; do
 		is_for_ci "$command" && continue
-		run timeout 120 bash -c "$command"
+		run timeout "$HANG_S" bash -c "$command"
 		# 77: this machine lacks what the command is about, and iolab says so.
 		[ "$status" -eq 0 ] || [ "$status" -eq 77 ] || fail "$command: status $status: $output"
 		[ -n "$output" ] || fail "$command printed nothing"

@@ -114,7 +114,7 @@ imported() {
 	refused "more than one result of fio (2)" 'text = 2 * ("out: " + json.dumps({"disk_util": [], **fio}) + "\n")'
 	# Many beginnings of nothing are read once, and not each up to the end.
 	changed 'text = "x" + "{\"a\"," * 2_000_000'
-	run timeout 100 "$IOLAB" import odd.json --out results
+	run timeout "$HANG_S" "$IOLAB" import odd.json --out results
 	assert_failure 1
 }
 

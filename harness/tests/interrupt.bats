@@ -122,7 +122,7 @@ size_over() { echo "[ \$(stat -c %s '$BATS_TEST_TMPDIR/file' || echo 0) -gt $1 ]
 
 @test "TERM that reaches all of them, and more than once, as timeout sends it" {
 	at_terminal --send TERM --until "$(size_over 8000000)" \
-		timeout 60 "${compare[@]}" -- --file "$BATS_TEST_TMPDIR/file" --size 8G
+		timeout "$HANG_S" "${compare[@]}" -- --file "$BATS_TEST_TMPDIR/file" --size 8G
 	assert_equal "$status" 130
 	assert_output --partial "Interrupted before the first run was done"
 	[ ! -e "$BATS_TEST_TMPDIR/file" ]
@@ -197,7 +197,7 @@ interrupt_series() {
 }
 
 @test "a signal while a script starts a child reaches both, and leaves none behind" {
-	run timeout 60 "$SYSTEM_PYTHON" - "$ROOT/harness/processes" <<-'PYTHON'
+	run timeout "$HANG_S" "$SYSTEM_PYTHON" - "$ROOT/harness/processes" <<-'PYTHON'
 		import os, signal, sys
 		sys.path.insert(0, sys.argv[1])
 		import children
@@ -208,7 +208,7 @@ interrupt_series() {
 		children.main("script", lambda: children.run(["sleep", "1000"]))
 	PYTHON
 	assert_equal "$status" 130
-	run timeout 60 "$SYSTEM_PYTHON" - "$ROOT/harness/processes" <<-'PYTHON'
+	run timeout "$HANG_S" "$SYSTEM_PYTHON" - "$ROOT/harness/processes" <<-'PYTHON'
 		import os, signal, sys
 		sys.path.insert(0, sys.argv[1])
 		import children

@@ -30,7 +30,7 @@ setup() {
 }
 
 @test "kernel helpers: matrix counts with the same function" {
-	output=$(timeout 120 "$IOLAB" matrix --engines io_uring:sqpoll --json)
+	output=$(timeout "$HANG_S" "$IOLAB" matrix --engines io_uring:sqpoll --json)
 	"$SYSTEM_PYTHON" - "$output" <<-'PYTHON'
 		import json, sys
 		(row,) = json.loads(sys.argv[1])["rows"]

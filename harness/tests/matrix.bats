@@ -6,7 +6,7 @@
 load common
 
 @test "matrix: valid by its schema, and it finds what is certain" {
-	output=$(timeout 120 "$IOLAB" matrix --engines blocking,threads,epoll,posix_aio,io_uring --json)
+	output=$(timeout "$HANG_S" "$IOLAB" matrix --engines blocking,threads,epoll,posix_aio,io_uring --json)
 	echo "$output" >"$BATS_TEST_TMPDIR/matrix"
 	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.matrix.v2 \
 		"$BATS_TEST_TMPDIR/matrix"
@@ -56,10 +56,10 @@ load common
 	run "$IOLAB" matrix stray
 	assert_failure 2
 	mkdir "$BATS_TEST_TMPDIR/place"
-	run timeout 60 "$IOLAB" matrix --engines blocking --folder "$BATS_TEST_TMPDIR/place"
+	run timeout "$HANG_S" "$IOLAB" matrix --engines blocking --folder "$BATS_TEST_TMPDIR/place"
 	assert_success
 	assert_equal "$(ls "$BATS_TEST_TMPDIR/place")" ""
-	run timeout 60 "$IOLAB" matrix --engines blocking --folder /no/such/place --json
+	run timeout "$HANG_S" "$IOLAB" matrix --engines blocking --folder /no/such/place --json
 	assert_success
 	assert_output --partial '"not tried"'
 }
@@ -86,7 +86,7 @@ default_engines() { "$IOLAB" "$1" --help | tr -d ' \n' | sed -n 's/.*separatedby
 		"timeline --json --rounds 1 -- --size 4M --runtime 0.02" \
 		"overlap --json --rounds 1 --ratios 1 -- --size 4M --runtime 0.01 --warmup 0"; do
 		read -ra command <<<"$words"
-		run --separate-stderr timeout 120 "$IOLAB" "${command[@]}"
+		run --separate-stderr timeout "$HANG_S" "$IOLAB" "${command[@]}"
 		assert_success
 		tried=$("$SYSTEM_PYTHON" -c 'import json, sys
 document = json.load(sys.stdin)
@@ -98,7 +98,7 @@ print(",".join(dict.fromkeys(row["engine"]["label"] for row in rows if row["engi
 }
 
 @test "timeline and overlap leave out the engines that have no use for files: they wait for readiness" {
-	run timeout 60 "$IOLAB" matrix --json
+	run timeout "$HANG_S" "$IOLAB" matrix --json
 	assert_success
 	for command in timeline overlap; do
 		"$SYSTEM_PYTHON" -c 'import json, sys

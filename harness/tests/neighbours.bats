@@ -21,7 +21,7 @@ valid() {
 imports() {
 	local files=() name
 	for name in "$@"; do files+=("$FIXTURES/$name.json"); done
-	run timeout 20 "$IOLAB" import "${files[@]}" --out results
+	run timeout "$HANG_S" "$IOLAB" import "${files[@]}" --out results
 	assert_success
 	table=$output
 	valid results/runs.jsonl iolab.run.v2
@@ -56,7 +56,7 @@ checks() {
 compared() {
 	local folder=$1
 	shift
-	timeout 60 "$IOLAB" compare --idle 0 --engines null,io_uring --baseline null --workloads nop --depths 1,4 --rounds 5 \
+	timeout "$HANG_S" "$IOLAB" compare --idle 0 --engines null,io_uring --baseline null --workloads nop --depths 1,4 --rounds 5 \
 		--runtime 0.02 --warmup 0.005 --no-count-syscalls --out "$folder" "$@" >/dev/null
 }
 
@@ -275,7 +275,7 @@ assert runs[0]["time_utc"] == "2017-07-14T02:40:00Z"'
 }
 
 @test "import: beside a comparison it shares the panel, without a ratio" {
-	timeout 60 "$IOLAB" compare --idle 0 --engines blocking --workloads file --depths 1,8 --rounds 2 --runtime 0.03 \
+	timeout "$HANG_S" "$IOLAB" compare --idle 0 --engines blocking --workloads file --depths 1,8 --rounds 2 --runtime 0.03 \
 		--warmup 0.01 --out results -- --file "$BATS_TEST_TMPDIR/file" --size 1M --cache warm >/dev/null
 	cp results/summary.json before.json
 	sed 's/"size" : "1M"/"size" : "1M", "buffered" : "1"/; s/"direct" : "1"/"direct" : "0"/' "$FIXTURES/depths.json" >fio.json
@@ -386,9 +386,9 @@ assert abs(said(runs[0], "options_unknown")["mean_bytes"] - 16384) < 1'
 	[[ $table != *"depth 0"* ]]
 	run "$IOLAB" export results --format fio --out out.json
 	assert_success
-	run timeout 100 "$PYTHON" "$ROOT/plots/plot.py" results
+	run timeout "$HANG_S" "$PYTHON" "$ROOT/plots/plot.py" results
 	assert_success
-	run timeout 100 "$PYTHON" "$ROOT/plots/report.py" results
+	run timeout "$HANG_S" "$PYTHON" "$ROOT/plots/report.py" results
 	assert_success
 	grep -q "depth unknown" results/report.html
 	run "$IOLAB" diff results results
@@ -411,7 +411,7 @@ assert [of["given"][key] for key in settings] == [77, 2.5, 0.25, 9000] and of["o
 	assert_success
 	"$IOLAB" export results --format csv --out runs.csv
 	"$IOLAB" export results --format fio --out out.json >/dev/null
-	run timeout 100 "$PYTHON" "$ROOT/plots/report.py" results
+	run timeout "$HANG_S" "$PYTHON" "$ROOT/plots/report.py" results
 	assert_success
 	checks out.json '
 import csv
@@ -645,9 +645,9 @@ assert all(("number" in values) != ("errno" in values) for values in reasons), r
 labels = [run["engine"]["label"] for run in runs]
 assert len(set(labels)) == 2 and all(len(label) <= 64 for label in labels), labels
 assert all(len(run["workload"]["panel"]["text"]) <= 150 for run in runs)'
-	run timeout 100 "$PYTHON" "$ROOT/plots/plot.py" results
+	run timeout "$HANG_S" "$PYTHON" "$ROOT/plots/plot.py" results
 	assert_success
-	run timeout 100 "$PYTHON" "$ROOT/plots/report.py" results
+	run timeout "$HANG_S" "$PYTHON" "$ROOT/plots/report.py" results
 	assert_success
 	sed 's/"group_reporting"/"\\u001b[31mred"/; s/"jobname": "alone"/"jobname": "a\\u001b[2J"/' "$FIXTURES/fio/group_of_one.json" >escape.json
 	run "$IOLAB" import escape.json --out escape
@@ -736,7 +736,7 @@ assert numjobs[0] == "1" and numjobs[-3:] == ["1", "4", None], numjobs'
 }
 
 @test "export: CSV has one line per run, and a spreadsheet reads the measured values" {
-	timeout 60 "$IOLAB" compare --idle 0 --engines blocking,epoll --workloads file --depths 1 --rounds 2 --runtime 0.03 \
+	timeout "$HANG_S" "$IOLAB" compare --idle 0 --engines blocking,epoll --workloads file --depths 1 --rounds 2 --runtime 0.03 \
 		--warmup 0.01 --out results -- --file "$BATS_TEST_TMPDIR/file, \"mine\"" --size 1M >/dev/null
 	run "$IOLAB" import "$FIXTURES/mixed.json" --out results
 	assert_success
@@ -775,9 +775,9 @@ assert numjobs[0] == "1" and numjobs[-3:] == ["1", "4", None], numjobs'
 }
 
 @test "export as fio, import again: the same rates, latencies and states" {
-	timeout 60 "$IOLAB" compare --idle 0 --engines blocking,epoll,libaio --workloads file --depths 1,4 --rounds 2 \
+	timeout "$HANG_S" "$IOLAB" compare --idle 0 --engines blocking,epoll,libaio --workloads file --depths 1,4 --rounds 2 \
 		--runtime 0.03 --warmup 0.01 --out ours -- --file "$BATS_TEST_TMPDIR/file" --size 1M --rw randrw >/dev/null
-	timeout 60 "$IOLAB" compare --idle 0 --engines blocking --workloads file --depths 1 --rounds 1 --runtime 0.03 \
+	timeout "$HANG_S" "$IOLAB" compare --idle 0 --engines blocking --workloads file --depths 1 --rounds 1 --runtime 0.03 \
 		--warmup 0.01 --out reads -- --file "$BATS_TEST_TMPDIR/file" --size 1M >/dev/null
 	cat reads/runs.jsonl >>ours/runs.jsonl
 	"$IOLAB" export ours --format fio --out fio.json >/dev/null
@@ -982,10 +982,10 @@ run["config"]["seed"] = 77'
 
 @test "import: figures and report" {
 	imports depths psync
-	run timeout 100 "$PYTHON" "$ROOT/plots/plot.py" results
+	run timeout "$HANG_S" "$PYTHON" "$ROOT/plots/plot.py" results
 	assert_success
 	grep -q "fio:libaio" results/figures/throughput.svg
-	run timeout 100 "$PYTHON" "$ROOT/plots/report.py" results
+	run timeout "$HANG_S" "$PYTHON" "$ROOT/plots/report.py" results
 	assert_success
 	grep -q "which ran one after the other" results/report.html
 	! grep -q "in an order of its own drawn" results/report.html || fail "no order was drawn at random"
@@ -1002,7 +1002,7 @@ run["config"]["seed"] = 77'
 		s["configurations"].append(own)
 		json.dump(s, open("results/summary.json", "w"))
 	PYTHON
-	run timeout 100 "$PYTHON" "$ROOT/plots/report.py" results
+	run timeout "$HANG_S" "$PYTHON" "$ROOT/plots/report.py" results
 	assert_success
 	grep -q "the highest median is <b>blocking</b>" results/report.html
 	grep -q "(imported)" results/report.html

@@ -5,7 +5,7 @@
 load common
 
 small_overlap() {
-	timeout 120 "$IOLAB" overlap --rounds 2 "$@" -- --file "$BATS_TEST_TMPDIR/file" --size 4M --runtime 0.03 --warmup 0.01
+	timeout "$HANG_S" "$IOLAB" overlap --rounds 2 "$@" -- --file "$BATS_TEST_TMPDIR/file" --size 4M --runtime 0.03 --warmup 0.01
 }
 
 @test "overlap: valid by its schema, and its ratios agree with each other" {
@@ -80,7 +80,7 @@ small_overlap() {
 	refute_output --partial " 0.0 us"
 	unset LD_PRELOAD
 	# One operation a second: none in the window.
-	run timeout 60 "$IOLAB" overlap --rounds 2 --engines blocking --ratios 1 -- --file "$BATS_TEST_TMPDIR/file" \
+	run timeout "$HANG_S" "$IOLAB" overlap --rounds 2 --engines blocking --ratios 1 -- --file "$BATS_TEST_TMPDIR/file" \
 		--size 4M --runtime 0.03 --warmup 0.01 --rate 1
 	assert_failure 1
 	assert_output --partial "blocking                 error: nothing was finished; use a longer --runtime"

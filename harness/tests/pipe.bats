@@ -86,7 +86,7 @@ descriptors_of() { find "/proc/$1/fd" | wc -l; }
 }
 
 @test "pipe: compare sweeps --pipes, and the report says what was done" {
-	run timeout 60 "$IOLAB" compare --idle 0 -w pipe -e poll,epoll --baseline poll --pipes 2,4 --rounds 2 --runtime 0.02 \
+	run timeout "$HANG_S" "$IOLAB" compare --idle 0 -w pipe -e poll,epoll --baseline poll --pipes 2,4 --rounds 2 --runtime 0.02 \
 		--out "$BATS_TEST_TMPDIR/results" -- --tokens 2
 	assert_success
 	assert_output --partial "pipe 64B, 2 tokens"
@@ -107,7 +107,7 @@ descriptors_of() { find "/proc/$1/fd" | wc -l; }
 	"$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" "$(json schema)" \
 		"$BATS_TEST_TMPDIR/run.json"
 	own_test_file
-	run timeout 60 "$IOLAB" compare --idle 0 -e null --baseline null --rounds 1 --runtime 0.01 --no-count-syscalls \
+	run timeout "$HANG_S" "$IOLAB" compare --idle 0 -e null --baseline null --rounds 1 --runtime 0.01 --no-count-syscalls \
 		--out "$BATS_TEST_TMPDIR/results"
 	rm -rf "$TMPDIR"
 	assert_success

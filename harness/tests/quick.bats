@@ -7,7 +7,7 @@ load common
 setup() { own_test_file; }
 teardown() { rm -rf "$TMPDIR"; }
 
-quick_look() { timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/studies/quick.py" "$@"; }
+quick_look() { timeout "$HANG_S" "$SYSTEM_PYTHON" "$ROOT/harness/studies/quick.py" "$@"; }
 
 @test "quick: the comparison is made and marked, and what the time was too short for is named" {
 	results="$BATS_TEST_TMPDIR/quick results"
@@ -21,7 +21,7 @@ quick_look() { timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/studies/quick.py" "$@
 	run quick_look --time-limit 0 "$results"
 	assert_success
 	assert_output --partial "comparison: is there"
-	timeout 100 "$PYTHON" "$ROOT/plots/report.py" "$results"
+	timeout "$HANG_S" "$PYTHON" "$ROOT/plots/report.py" "$results"
 	for page in report.html report.md; do
 		grep -q "QUICK: the comparison comes from short runs" "$results/$page"
 	done

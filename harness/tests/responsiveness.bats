@@ -5,7 +5,7 @@
 load common
 
 @test "responsiveness: valid by its schema; a blocking receive delays the timer, epoll does not" {
-	timeout 60 "$IOLAB" responsiveness --engines blocking,epoll,libaio --rounds 3 --runtime 0.1 --json \
+	timeout "$HANG_S" "$IOLAB" responsiveness --engines blocking,epoll,libaio --rounds 3 --runtime 0.1 --json \
 		>"$BATS_TEST_TMPDIR/responsiveness"
 	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.responsiveness.v2 \
 		"$BATS_TEST_TMPDIR/responsiveness"

@@ -10,7 +10,7 @@ valid() {
 }
 
 small_compare() {
-	timeout 60 "$IOLAB" compare --idle 0 --engines blocking,epoll,libaio --workloads file,echo --depths 1,4 \
+	timeout "$HANG_S" "$IOLAB" compare --idle 0 --engines blocking,epoll,libaio --workloads file,echo --depths 1,4 \
 		--conns 2 --rounds 2 --runtime 0.03 --warmup 0.01 --out "$BATS_TEST_TMPDIR/results" "$@" \
 		-- --file "$BATS_TEST_TMPDIR/file" --size 4M
 }
@@ -73,7 +73,7 @@ small_compare() {
 }
 
 @test "hardware counters: the runs of a comparison count, and its summary is as documented" {
-	timeout 60 "$IOLAB" compare --idle 0 --engines null,io_uring --baseline null --workloads nop --depths 4 --rounds 2 \
+	timeout "$HANG_S" "$IOLAB" compare --idle 0 --engines null,io_uring --baseline null --workloads nop --depths 4 --rounds 2 \
 		--runtime 0.02 --warmup 0.01 --no-count-syscalls --out "$BATS_TEST_TMPDIR/results" -- --count-hardware
 	run valid "$BATS_TEST_TMPDIR/results/summary.json" iolab.summary.v2
 	assert_success
@@ -91,7 +91,7 @@ small_compare() {
 		with open(sys.argv[1], "w") as file:
 		    file.writelines(json.dumps(run) + "\n" for run in runs)
 	PY
-	timeout 60 "$IOLAB" summary "$BATS_TEST_TMPDIR/results" >/dev/null
+	timeout "$HANG_S" "$IOLAB" summary "$BATS_TEST_TMPDIR/results" >/dev/null
 	run valid "$BATS_TEST_TMPDIR/results/summary.json" iolab.summary.v2
 	assert_success
 	"$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results/summary.json" <<-'PY'
@@ -440,7 +440,7 @@ misused() {
 	[ "$(id -u)" -eq 0 ] || skip "mounting a small file system takes root"
 	mkdir "$BATS_TEST_TMPDIR/small"
 	mount -t tmpfs -o size=96k tmpfs "$BATS_TEST_TMPDIR/small" || skip "mount is not allowed here"
-	run timeout 60 "$IOLAB" compare --idle 0 --engines null --workloads nop --depths 1,2,4,8 --rounds 9 --runtime 0.01 \
+	run timeout "$HANG_S" "$IOLAB" compare --idle 0 --engines null --workloads nop --depths 1,2,4,8 --rounds 9 --runtime 0.01 \
 		--out "$BATS_TEST_TMPDIR/small/results"
 	cp "$BATS_TEST_TMPDIR/small/results/runs.jsonl" "$BATS_TEST_TMPDIR/lines"
 	umount "$BATS_TEST_TMPDIR/small"
@@ -660,7 +660,7 @@ PY
 	run "$IOLAB" summary "$BATS_TEST_TMPDIR/results"
 	assert_output --partial "ratios to poll: blocking is unsupported here"
 	# The report names it wherever it names the baseline of ratios.
-	timeout 60 "$PYTHON" "$ROOT/plots/report.py" "$BATS_TEST_TMPDIR/results"
+	timeout "$HANG_S" "$PYTHON" "$ROOT/plots/report.py" "$BATS_TEST_TMPDIR/results"
 	for page in report.html report.md; do
 		words=$(tr '\n' ' ' <"$BATS_TEST_TMPDIR/results/$page" | tr -s ' ')
 		[[ $words == *"Throughput against poll"*"Ratios to poll: blocking is unsupported here"* ]] || fail "$page"
@@ -703,7 +703,7 @@ PY
 	assert_success
 	assert_output --regexp "threads +[0-9]+ +[0-9]+ +- +-?[0-9]+ \(-?[0-9]+\.\.-?[0-9]+\)"
 	assert_output --partial "other programs"
-	timeout 60 "$PYTHON" "$ROOT/plots/report.py" "$BATS_TEST_TMPDIR/results"
+	timeout "$HANG_S" "$PYTHON" "$ROOT/plots/report.py" "$BATS_TEST_TMPDIR/results"
 	grep -q "^### Where the CPU time went" "$BATS_TEST_TMPDIR/results/report.md"
 }
 
@@ -806,7 +806,7 @@ PY
 
 @test "check-trust: its result is as documented, and its interval is Clopper and Pearson's" {
 	# Only a quiet machine can say whether the check passes.
-	run timeout 60 "$SYSTEM_PYTHON" "$ROOT/harness/trust/check_trust.py" --iolab "$ROOT/build/trust/iolab" \
+	run timeout "$HANG_S" "$SYSTEM_PYTHON" "$ROOT/harness/trust/check_trust.py" --iolab "$ROOT/build/trust/iolab" \
 		--only latency --out "$BATS_TEST_TMPDIR/trust.json"
 	assert_output --partial "operations that take 1000"
 	run valid "$BATS_TEST_TMPDIR/trust.json" iolab.trust.v1

@@ -9,7 +9,7 @@ setup() {
 }
 
 @test "six steps: valid by its schema, and each interface makes the calls it is known for" {
-	run timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/studies/six_steps.py" "$BATS_TEST_TMPDIR/results" \
+	run timeout "$HANG_S" "$SYSTEM_PYTHON" "$ROOT/harness/studies/six_steps.py" "$BATS_TEST_TMPDIR/results" \
 		--engines blocking,threads,libaio,io_uring,epoll,posix_aio --file "$BATS_TEST_TMPDIR/file"
 	assert_success
 	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.steps.v2 \
@@ -44,7 +44,7 @@ setup() {
 }
 
 @test "six steps: an interface that cannot run is named with the kernel's reason" {
-	run timeout 60 "$SYSTEM_PYTHON" "$ROOT/harness/studies/six_steps.py" "$BATS_TEST_TMPDIR/results" \
+	run timeout "$HANG_S" "$SYSTEM_PYTHON" "$ROOT/harness/studies/six_steps.py" "$BATS_TEST_TMPDIR/results" \
 		--engines io_uring:sqpoll+defer_taskrun --file "$BATS_TEST_TMPDIR/file"
 	assert_success
 	assert_output --partial "exclude each other"

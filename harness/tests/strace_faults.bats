@@ -12,7 +12,7 @@ inject() {
 	shift 3
 	local file=(--file "$BATS_TEST_TMPDIR/file" --size 1M)
 	[[ " $* " != *" -w echo "* ]] || file=()
-	run --separate-stderr timeout 40 strace -f -qqq -o /dev/null -e trace="$call" \
+	run --separate-stderr timeout "$HANG_S" strace -f -qqq -o /dev/null -e trace="$call" \
 		-e inject="$call:error=$error:when=$when" \
 		"$IOLAB" run "${file[@]}" --json "$@"
 	if [ "$status" -ne 0 ] && [ "$status" -ne 1 ] && [ "$status" -ne 77 ]; then

@@ -4,7 +4,7 @@
 
 load common
 
-study() { timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/studies/study.py" "$@"; }
+study() { timeout "$HANG_S" "$SYSTEM_PYTHON" "$ROOT/harness/studies/study.py" "$@"; }
 
 @test "study: each comparison is made once, marked as quick, and drawn with a verdict" {
 	results="$BATS_TEST_TMPDIR/results"
@@ -16,7 +16,7 @@ study() { timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/studies/study.py" "$@"; }
 	run study --quick --only batching "$results"
 	assert_success
 	assert_output --partial "batching: is there"
-	run timeout 60 "$PYTHON" "$ROOT/plots/plot.py" "$results" --only batching
+	run timeout "$HANG_S" "$PYTHON" "$ROOT/plots/plot.py" "$results" --only batching
 	assert_success
 	assert_output --regexp "Batching.*: (reproduced|contradicted|cannot tell) here"
 	grep -q QUICK "$results/figures/batching.svg"
@@ -54,7 +54,7 @@ study() { timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/studies/study.py" "$@"; }
 		assert experiments.named("connections") == [f"connections_{size}" for size in experiments.MESSAGE_SIZES]
 	PYTHON
 	assert_success
-	run timeout 60 "$PYTHON" "$ROOT/plots/plot.py" "$results" --only offered_load
+	run timeout "$HANG_S" "$PYTHON" "$ROOT/plots/plot.py" "$results" --only offered_load
 	assert_success
 	assert_output --regexp "Offered load.*: (reproduced|contradicted|cannot tell) here"
 }
@@ -63,7 +63,7 @@ study() { timeout 120 "$SYSTEM_PYTHON" "$ROOT/harness/studies/study.py" "$@"; }
 	results="$BATS_TEST_TMPDIR/results"
 	run study --only doctor.json "$results"
 	assert_success
-	run timeout 60 "$PYTHON" "$ROOT/plots/plot.py" "$results" --only hardware_counters
+	run timeout "$HANG_S" "$PYTHON" "$ROOT/plots/plot.py" "$results" --only hardware_counters
 	assert_success
 	assert_output --partial "cannot tell here, because this machine"
 	grep -q "skipped: this machine" "$results/figures/hardware_counters.svg"

@@ -7,7 +7,7 @@ load common
 
 @test "a FIFO is refused without a wait" {
 	mkfifo "$BATS_TEST_TMPDIR/fifo"
-	run timeout 10 "$IOLAB" run -e blocking --file "$BATS_TEST_TMPDIR/fifo"
+	run timeout "$HANG_S" "$IOLAB" run -e blocking --file "$BATS_TEST_TMPDIR/fifo"
 	assert_equal "$status" 1
 	assert_output --partial "neither a regular file nor a block device"
 }
@@ -41,7 +41,7 @@ load common
 
 @test "a dropped cache is empty when the window opens, and its share at the end is reported" {
 	quick -e blocking --size 16M >/dev/null
-	run timeout 30 "$IOLAB" run -e blocking --file "$BATS_TEST_TMPDIR/file" --size 16M --cache dropped \
+	run timeout "$HANG_S" "$IOLAB" run -e blocking --file "$BATS_TEST_TMPDIR/file" --size 16M --cache dropped \
 		--warmup 0.1 --runtime 0.02 --json
 	assert_success
 	resident=$(json workload.cache_resident_pct)

@@ -10,7 +10,7 @@ valid() {
 
 # 200 µs of computing against shorter reads: overlapped and not overlapped are far apart.
 small_timeline() {
-	timeout 60 "$IOLAB" timeline --rounds 2 --length-us 10000 "$@" -- --file "$BATS_TEST_TMPDIR/file" --size 4M \
+	timeout "$HANG_S" "$IOLAB" timeline --rounds 2 --length-us 10000 "$@" -- --file "$BATS_TEST_TMPDIR/file" --size 4M \
 		--runtime 0.03 --warmup 0.01 --compute-us 200
 }
 

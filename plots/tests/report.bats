@@ -34,7 +34,7 @@ setup_file() {
 
 @test "paper shows the command of every configuration" {
 	command -v chromium >/dev/null && command -v pdftotext >/dev/null || skip "no chromium or pdftotext"
-	timeout 100 chromium --headless --no-sandbox --disable-gpu --no-pdf-header-footer \
+	timeout "$HANG_S" chromium --headless --no-sandbox --disable-gpu --no-pdf-header-footer \
 		--user-data-dir="$BATS_TEST_TMPDIR/browser" --print-to-pdf="$BATS_TEST_TMPDIR/report.pdf" \
 		"file://$BATS_FILE_TMPDIR/results/report.html" 2>/dev/null
 	words=$(pdftotext "$BATS_TEST_TMPDIR/report.pdf" - | tr -d ' \n')
