@@ -180,9 +180,15 @@ def unmeasured(panel, picks, why=UNMEASURED, what="not measured"):
     return words.notes(panel, said)
 
 
-def swept_plan(panel, picks, label, as_text, baseline, log=False, rows_heading="", **why):
+def bands_words(panel, picks):
+    """What the grey lines are, where draw_lines() draws them."""
+    shown = [e for c in panel.configurations for pick in picks if (e := pick(c))]
+    return "; between two grey lines: one value" if bars_show(shown) and len(panel.labels) > 1 else ""
+
+
+def swept_plan(panel, picks, label, as_text, baseline, log=False, rows_heading="", own_scales=False, **why):
     """Lines over the swept value, a cell for each of `picks` (heading: pick); rows where only one
-    value was measured."""
+    value was measured. `own_scales`: of the cells, else they have the same."""
     chosen = list(picks.values())
     reach = extent(panel, *chosen)
     notes = unmeasured(panel, chosen, **why)
@@ -196,7 +202,7 @@ def swept_plan(panel, picks, label, as_text, baseline, log=False, rows_heading="
     def lines(pick):
         def paint(axes):
             scale_swept(axes, panel)
-            scale_values(axes, "y", reach, as_text, log)
+            scale_values(axes, "y", own_scales and extent(panel, pick) or reach, as_text, log)
             return draw_lines(axes, panel, pick)
         return paint
 
@@ -206,5 +212,5 @@ def swept_plan(panel, picks, label, as_text, baseline, log=False, rows_heading="
                           f"{label}, at {words.x_words(panel, panel.xs)}", rows=panel.labels, notes=notes)
     shown = present(panel, *chosen)
     return sheet.Plan([sheet.Cell(lines(pick), heading) for heading, pick in picks.items()],
-                      words_for_x(panel), label, names=shown,
+                      words_for_x(panel) + bands_words(panel, chosen), label, names=shown, own_scales=own_scales,
                       absent=[name for name in panel.labels if name not in shown], notes=notes)

@@ -30,6 +30,7 @@ HANDLE_IN = 0.3
 LEADER_IN = 0.2
 TICKS_IN = 0.62  # tick labels and the axis' name to the left of a cell
 INNER_IN = 0.18  # between two cells with the same scale
+OWN_SCALE_IN = 0.55  # with different ones: room for tick labels
 X_AXIS_IN = 0.42
 HEADING_IN = 0.19
 ROW_IN = 0.175
@@ -57,6 +58,7 @@ class Plan:
     notes: list = field(default_factory=list)
     height_in: float = 2.1  # of one cell
     columns: int = 2  # of cells, at most
+    own_scales: bool = False  # has each cell an upright scale of its own?
     message: str = ""  # in place of the cells
 
 
@@ -215,7 +217,8 @@ class PanelBlock:
         if self.names_right:
             needed = LINE_IN * (len(everyone) + 1) / self.lines - self.heading_in
             self.cell_in = max(self.cell_in, needed)
-        self.cells_in = self.lines * (self.cell_in + self.heading_in) + (self.lines - 1) * 0.22
+        self.between_in = 0.34 if plan.own_scales else 0.22  # two lines of cells
+        self.cells_in = self.lines * (self.cell_in + self.heading_in) + (self.lines - 1) * self.between_in
 
         names_across = sheet.width_in - 2 * EDGE_IN
         self.name_columns = max(1, int(names_across / (self.name_in + 0.1)))
@@ -227,13 +230,13 @@ class PanelBlock:
 
     def _place(self, top_in):
         plan, sheet = self.plan, self.sheet
-        gap_in = INNER_IN if self.columns > 1 else 0
+        gap_in = 0 if self.columns == 1 else OWN_SCALE_IN if plan.own_scales else INNER_IN
         width_in = (self.right_in - self.left_in - gap_in * (self.columns - 1)) / self.columns
         ends = []
         for i, cell in enumerate(plan.cells):
             line, column = divmod(i, self.columns)
             left_in = self.left_in + column * (width_in + gap_in)
-            cell_top_in = top_in + self.heading_in + line * (self.cell_in + self.heading_in + 0.22)
+            cell_top_in = top_in + self.heading_in + line * (self.cell_in + self.heading_in + self.between_in)
             axes = sheet.axes(left_in, cell_top_in, width_in, self.cell_in)
             found = cell.paint(axes)
             if found:
@@ -245,7 +248,8 @@ class PanelBlock:
                 sheet.text(min(left_in, room_in), cell_top_in - 0.09, heading,
                            fontsize=HEADING_PT, color=style.GREY)
             last_of_column = i + self.columns >= len(plan.cells)
-            axes.tick_params(labelleft=column == 0, labelbottom=last_of_column)
+            axes.tick_params(labelleft=column == 0 or plan.own_scales,
+                             labelbottom=last_of_column or plan.own_scales)
             if not last_of_column:
                 axes.set_xlabel("")
         bottom_in = top_in + self.cells_in

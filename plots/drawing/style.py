@@ -5,8 +5,9 @@ Colour, marker and line belong to the label of an engine ("epoll", "io_uring:sqp
 its position in a list, so dropping one engine from a comparison recolours nothing. The colours are
 those of Okabe and Ito, which colour-blind readers can tell apart; markers and lines differ as well,
 so that a black and white print can be read. A variant keeps the colour of its engine, lighter or
-darker, and has a line and a marker of its own. An engine that the table does not know (a learner's
-own) draws its look from a hash of its name.
+darker, and has a line and a marker of its own. A learner's own engines have one colour, and the
+marker of the engine that each is a copy of. An engine that the table does not know draws its look
+from a hash of its name.
 """
 import colorsys
 import hashlib
@@ -62,6 +63,11 @@ ENGINES = {
 }
 
 
+# An engine "my_epoll" is a learner's own copy of epoll: the copy has the other's marker, hollow.
+MINE = "my_"
+MINE_COLOUR = "#990066"
+
+
 @dataclass(frozen=True)
 class Twist:
     """What a variant changes in the look of its engine."""
@@ -70,23 +76,28 @@ class Twist:
     line: object
     marker: str
     filled: bool = False
+    turn: int = 0  # of the hue, in degrees: shades alone can be told apart only where they are few
 
 
 # Keyed by engine and the sorted options of the variant.
 VARIANTS = {
-    ("epoll", "edge"): Twist(-0.3, DASH_DOT, "D"),
-    ("io_uring", "fixed_files"): Twist(0.25, DOTTED, "<"),
-    ("io_uring", "fixed_buffers"): Twist(0.25, DASHED, ">"),
+    ("null", "narrow"): Twist(0.35, DASHED, "X"),
+    ("epoll", "edge"): Twist(-0.5, DASH_DOT, "D", turn=-20),
+    ("epoll", "oneshot"): Twist(0.35, DASHED, "8", turn=20),
+    ("io_uring", "fixed_files"): Twist(0.35, DOTTED, "<", turn=-20),
+    ("io_uring", "fixed_buffers"): Twist(0.5, DASHED, ">", turn=-10),
     ("io_uring", "fixed_buffers+fixed_files"): Twist(-0.35, DASHED, ">", filled=True),
-    ("io_uring", "sqpoll"): Twist(0.2, DASH_DOT, "p"),
-    ("io_uring", "sqpoll_shared"): Twist(0.2, DASH_DOT_DOT, "p", filled=True),
-    ("io_uring", "defer_taskrun"): Twist(-0.55, DOTTED, "h", filled=True),
+    ("io_uring", "sqpoll"): Twist(0, DASH_DOT, "p", turn=-30),
+    ("io_uring", "sqpoll_shared"): Twist(-0.5, DASH_DOT_DOT, "p", filled=True, turn=-20),
+    ("io_uring", "defer_taskrun"): Twist(-0.65, DOTTED, "h", filled=True, turn=-20),
+    ("io_uring", "registered_ring"): Twist(-0.2, LONG_DASHED, "d"),
+    ("io_uring", "poll_first"): Twist(0.5, DASH_DOT, "8", turn=-30),
     # The marker of its counterpart here, hollow.
-    ("fio", "psync"): Twist(-0.3, DASH_DOT, "o"),
-    ("fio", "jobs+psync"): Twist(0.35, LONG_DASHED, "s"),
+    ("fio", "psync"): Twist(-0.45, DASH_DOT, "o"),
+    ("fio", "jobs+psync"): Twist(0.6, LONG_DASHED, "s"),
     ("fio", "posixaio"): Twist(0.2, DASHED, "P"),
     ("fio", "libaio"): Twist(0, DOTTED, "v"),
-    ("fio", "io_uring"): Twist(0.3, DASH_DOT_DOT, "*"),
+    ("fio", "io_uring"): Twist(0.4, DASH_DOT_DOT, "*"),
 }
 
 # For engines that are not in the table: hues that it does not use.
@@ -101,30 +112,38 @@ def _choices(name, *lists):
     return [items[digest[i] % len(items)] for i, items in enumerate(lists)]
 
 
-def _shaded(colour, shade):
+def _shaded(colour, shade, turn):
     hue, light, strength = colorsys.rgb_to_hls(*(int(colour[i:i + 2], 16) / 255 for i in (1, 3, 5)))
     light = light * (1 + shade) if shade < 0 else light + (1 - light) * shade
-    red, green, blue = colorsys.hls_to_rgb(hue, light, strength)
+    red, green, blue = colorsys.hls_to_rgb((hue + turn / 360) % 1, light, strength)
     return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
 
 
-def look_of(label):
-    """The look of an engine's label, "name" or "name:option+option"."""
-    name, _, variant = label.partition(":")
-    look = ENGINES.get(name)
-    if look is None:
-        colour, line, marker = _choices(name, SPARE_COLOURS, SPARE_LINES, SPARE_MARKERS)
-        look = Look(colour, line, marker)
-    if not variant:
-        return look
+def _varied(name, look, variant):
     variant = "+".join(sorted(variant.split("+")))
     twist = VARIANTS.get((name, variant))
     if twist is None:
         shade, line, marker = _choices(variant, (-0.5, -0.25, 0.15, 0.3), SPARE_LINES[1:],
                                        SPARE_MARKERS)
         twist = Twist(shade, line, marker)
-    return replace(look, colour=_shaded(look.colour, twist.shade), line=twist.line,
+    return replace(look, colour=_shaded(look.colour, twist.shade, twist.turn), line=twist.line,
                    marker=twist.marker, filled=twist.filled)
+
+
+def look_of(label):
+    """The look of an engine's label, "name" or "name:option+option"."""
+    name, _, variant = label.partition(":")
+    copied = name.removeprefix(MINE)
+    is_copy = copied != name and copied in ENGINES
+    look = ENGINES.get(copied if is_copy else name)
+    if look is None:
+        colour, line, marker = _choices(name, SPARE_COLOURS, SPARE_LINES, SPARE_MARKERS)
+        look = Look(colour, line, marker)
+    if is_copy:
+        look = replace(look, colour=MINE_COLOUR, line=LONG_DASHED if look.line == SOLID else look.line)
+    if variant:
+        look = _varied(copied if is_copy else name, look, variant)
+    return replace(look, filled=not look.filled) if is_copy else look
 
 
 # Only the font that matplotlib itself carries, so that a figure is the same on every machine. SVG

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The comparison of a results folder, summary.json, as docs/results.md describes it.
 
-Every statistic is in the JSON already, and nothing here computes one. Two things are made of them
-elsewhere: verdicts.py divides one by another, and the lines of the latency distribution go through
-the buckets of the summary's histogram. What a configuration lacks is None, and figures say so.
+Every statistic is in the JSON already, and nothing here computes one. Three things are made of them
+elsewhere: verdicts.py divides one by another, growth.py fits a straight line, and the lines of the latency
+distribution go through the buckets of the summary's histogram. What a configuration lacks is None, and figures say so.
 """
 import os
 from dataclasses import dataclass, field, replace

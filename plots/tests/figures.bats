@@ -139,6 +139,52 @@ assert len({look.marker for look in looks}) == len(looks)'
 	assert_success
 }
 
+@test "a cost that grows has the line a + b n on even scales, and its two numbers" {
+	cd "$ROOT/plots"
+	run "$PYTHON" -c '
+from drawing.growth import sentences
+from readings.estimates import Estimate
+from readings.quantities import cpu_time
+def points(costs, spread=0.01):
+    return [(x, Estimate(c, c * (1 - spread), c * (1 + spread))) for x, c in zip((10, 100, 1000), costs)]
+for said in sentences({"line": points((8.6, 14, 68)), "bent": points((8, 8, 80)), "level": points((8, 9, 8)),
+                       "wide": points((8, 9, 10), 0.3), "two": points((8, 80))}, cpu_time, "connection", "connections"):
+    print(*said, sep=": ")
+print(sentences({"level": points((8, 9, 8))}, cpu_time, "connection", "connections"))'
+	assert_success
+	assert_line --index 0 --regexp "^line: 8.00.µs and 60.0.ns for each connection \(59.2.60.8.ns\)$"
+	assert_line --index 1 --regexp "^bent: it grows, and on no straight line: a point lies [0-9]+ % off the best one$"
+	assert_line --index 2 "level, wide: no growth with more connections shown"
+	assert_line --index 3 "[]"
+	mkdir -p "$BATS_TEST_TMPDIR/idle"
+	cp "$GOLDEN/study/idle_descriptors/summary.json" "$BATS_TEST_TMPDIR/idle"
+	plot "$BATS_TEST_TMPDIR/idle" --only cpu_per_op --formats svg
+	grep -q "poll: 21.7.µs and 193.ns for each" "$BATS_TEST_TMPDIR/idle/figures/cpu_per_op.svg"
+	grep -q "epoll, io_uring: no growth" "$BATS_TEST_TMPDIR/idle/figures/cpu_per_op.svg"
+}
+
+@test "process and machine have scales of their own, so that neither hides in a corner" {
+	cd "$ROOT/plots"
+	run "$PYTHON" -c '
+import sys
+from figures import registry
+from readings import results
+summary = results.load(sys.argv[1])
+[figure] = [f for f in registry.PANELS if f.name == "cpu_per_op"]
+drawn = figure.draw(summary)
+process, machine = [axes.get_ylim() for axes in drawn.axes[:2]]
+assert process != machine, (process, machine)
+assert all(axes.yaxis.get_major_ticks()[0].label1.get_visible() for axes in drawn.axes[:2])' \
+		"$GOLDEN/study/idle_descriptors"
+	assert_success
+}
+
+@test "variants, and a learner's copy beside its reference, can be told apart" {
+	run "$PYTHON" "$ROOT/plots/tests/told_apart.py"
+	assert_success
+	assert_output --partial "pairs can be told apart"
+}
+
 @test "a metric that the summary describes is drawn by its name alone" {
 	folder=$(changed '
 s["metrics"] = {"helpers.io_wq": dict(words="io-wq threads", unit="", better="lower"),
