@@ -150,6 +150,7 @@ static const struct test tests[] = {
 	  .is_long = true },
 	{ "socket_false_alarm_is_no_result", SOCKETS, socket_false_alarm_is_no_result },
 	{ "stream_no_room_is_no_result", STREAMS, stream_no_room_is_no_result },
+	{ "option_is_no_mere_label", ANY_ENGINE, option_is_no_mere_label },
 	{ "failing_calls_of_opening", ONE(BUFFERED) | ONE(TCP) | ONE(NO_FD),
 	  failing_calls_of_opening },
 	{ "file_failing_calls", FILES, file_failing_calls, .is_long = true },

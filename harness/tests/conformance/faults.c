@@ -36,6 +36,7 @@ static struct {
 	unsigned nth;
 	bool struck;
 	unsigned calls[FAULT_COUNT];
+	struct asked_for asked;
 } state;
 
 const struct fault *fault_at(unsigned id)
@@ -48,6 +49,7 @@ static void begin(enum fault_id id, int error, unsigned nth)
 	faults_end();
 	for (unsigned i = 0; i < FAULT_COUNT; i++)
 		__atomic_store_n(&state.calls[i], 0, __ATOMIC_RELAXED);
+	state.asked = (struct asked_for) { 0 };
 	state.armed = id;
 	state.error = error;
 	state.nth = nth;
@@ -81,10 +83,25 @@ bool faults_struck(void)
 	return __atomic_load_n(&state.struck, __ATOMIC_RELAXED);
 }
 
+struct asked_for faults_asked_for(void)
+{
+	return state.asked;
+}
+
+static void note(enum fault_id id, uint64_t flags)
+{
+	uint64_t mixed = ((uint64_t)id << 48 ^ flags) * UINT64_C(0x9e3779b97f4a7c15);
+	unsigned bit = (unsigned)(mixed >> 56);
+	if (__atomic_load_n(&state.watching, __ATOMIC_ACQUIRE))
+		__atomic_fetch_or(&state.asked.bits[bit / 64], UINT64_C(1) << bit % 64,
+				  __ATOMIC_RELAXED);
+}
+
 int faults_strike(enum fault_id id)
 {
 	if (!__atomic_load_n(&state.watching, __ATOMIC_ACQUIRE))
 		return 0;
+	note(id, 0);
 	unsigned count = __atomic_add_fetch(&state.calls[id], 1, __ATOMIC_RELAXED);
 	if (state.error == 0 || state.armed != id || count != state.nth)
 		return 0;
@@ -98,10 +115,9 @@ int faults_strike(enum fault_id id)
 	if (!real)                                                                                 \
 	real = (__typeof__(&name))dlsym(RTLD_NEXT, #name)
 
-/* Three ways to fail. */
+/* Two ways to fail. */
 #define AS_ERRNO(type) (errno = error, (type)-1)
 #define AS_NEGATIVE    (-error)
-#define AS_POSITIVE    error
 
 #define CALL(type, name, parameters, arguments, failed)                                            \
 	type name parameters                                                                       \
@@ -111,13 +127,31 @@ int faults_strike(enum fault_id id)
 		return error ? failed : real arguments;                                            \
 	}
 
-CALL(int, pthread_create,
-     (pthread_t * thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument),
-     (thread, attributes, start, argument), AS_POSITIVE)
+/* In all of a test: a wrong engine may start threads without end, and the machine must survive it. */
+#define THREADS_MOST 8192
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *),
+		   void *argument)
+{
+	REAL(pthread_create);
+	static unsigned started;
+	int error = faults_strike(FAULT_pthread_create);
+	if (__atomic_add_fetch(&started, 1, __ATOMIC_RELAXED) > THREADS_MOST)
+		error = EAGAIN;
+	return error ? error : real(thread, attributes, start, argument);
+}
 
 CALL(int, epoll_create1, (int flags), (flags), AS_ERRNO(int))
-CALL(int, epoll_ctl, (int epoll_fd, int operation, int fd, struct epoll_event *event),
-     (epoll_fd, operation, fd, event), AS_ERRNO(int))
+
+int epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
+{
+	REAL(epoll_ctl);
+	if (event)
+		note(FAULT_epoll_ctl, event->events);
+	int error = faults_strike(FAULT_epoll_ctl);
+	return error ? AS_ERRNO(int) : real(epoll_fd, operation, fd, event);
+}
+
 CALL(int, eventfd, (unsigned count, int flags), (count, flags), AS_ERRNO(int))
 CALL(int, epoll_wait, (int epoll_fd, struct epoll_event *events, int max, int timeout_ms),
      (epoll_fd, events, max, timeout_ms), AS_ERRNO(int))
@@ -269,9 +303,15 @@ int io_getevents(io_context_t context, long min, long max, struct io_event *even
 
 /* liburing */
 
-CALL(int, io_uring_queue_init_params,
-     (unsigned entries, struct io_uring *ring, struct io_uring_params *params),
-     (entries, ring, params), AS_NEGATIVE)
+int io_uring_queue_init_params(unsigned entries, struct io_uring *ring,
+			       struct io_uring_params *params)
+{
+	REAL(io_uring_queue_init_params);
+	note(FAULT_io_uring_queue_init_params, params->flags);
+	int error = faults_strike(FAULT_io_uring_queue_init_params);
+	return error ? AS_NEGATIVE : real(entries, ring, params);
+}
+
 CALL(struct io_uring_probe *, io_uring_get_probe_ring, (struct io_uring * ring), (ring), NULL)
 CALL(int, io_uring_register_files, (struct io_uring * ring, const int *fds, unsigned count),
      (ring, fds, count), AS_NEGATIVE)
@@ -282,6 +322,16 @@ CALL(int, io_uring_register_buffers,
      (struct io_uring * ring, const struct iovec *buffers, unsigned count), (ring, buffers, count),
      AS_NEGATIVE)
 CALL(int, io_uring_register_ring_fd, (struct io_uring * ring), (ring), AS_NEGATIVE)
+
+static void note_submissions(const struct io_uring *ring)
+{
+	const struct io_uring_sq *sq = &ring->sq;
+	for (unsigned at = sq->sqe_head; at != sq->sqe_tail; at++) {
+		const struct io_uring_sqe *sqe = &sq->sqes[at & *sq->kring_mask];
+		note(FAULT_io_uring_submit,
+		     sqe->opcode | (uint64_t)sqe->flags << 8 | (uint64_t)sqe->ioprio << 16);
+	}
+}
 
 /* Those of operations; a cancel's own completion has no data. */
 static void spoil_completions(struct io_uring *ring)
@@ -301,6 +351,7 @@ static void spoil_completions(struct io_uring *ring)
 	int name parameters                                                                        \
 	{                                                                                          \
 		REAL(name);                                                                        \
+		note_submissions(ring);                                                            \
 		int error = faults_strike(FAULT_##name);                                           \
 		if (error)                                                                         \
 			return AS_NEGATIVE;                                                        \

@@ -11,6 +11,7 @@
 #define IOLAB_CONFORMANCE_FAULTS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum fault_class {
 	FAULT_OF_SETUP, /* makes or registers something */
@@ -97,6 +98,15 @@ __attribute__((weak)) void faults_end(void);
 /* Calls since faults_watch() or faults_arm(). */
 __attribute__((weak)) unsigned faults_calls(enum fault_id id);
 __attribute__((weak)) bool faults_struck(void);
+
+/*
+ * What was asked for since faults_watch(), in any order and however often: which calls, with which
+ * flags, opcodes and kinds of event. One bit for each, at a place that is as good as random.
+ */
+struct asked_for {
+	uint64_t bits[4];
+};
+__attribute__((weak)) struct asked_for faults_asked_for(void);
 
 /* Calls `thief` once with the descriptor, right before the next recv(2) of the engine. */
 __attribute__((weak)) void faults_before_recv(void (*thief)(int fd));

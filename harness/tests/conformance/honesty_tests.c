@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What an engine does in the beginning it does for ever: the hundred thousandth like the first. */
+/*
+ * What an engine does in the beginning it does for ever: the hundred thousandth like the first. And an
+ * option does something.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -7,6 +10,7 @@
 #include <unistd.h>
 
 #include "conformance.h"
+#include "faults.h"
 #include "tests.h"
 
 #define DEPTH 64u
@@ -103,4 +107,54 @@ void stream_sends_stay_honest(struct subject *s)
 	close_engine(s);
 	close(ends[0]);
 	close(ends[1]);
+}
+
+/* What a variant asks of the interface for a few operations. */
+static struct asked_for asked_by(struct subject *s, uint64_t options)
+{
+	int ends[2] = { -1, -1 };
+	s->options = options;
+	if (ONE(s->flavour) & FILES)
+		ends[0] = make_file(s, 4096, O_RDWR);
+	else if (s->flavour != NO_FD)
+		make_pair(s, ends);
+	faults_watch();
+	open_engine(s, 2, 1);
+	if (ends[0] >= 0)
+		attach(s, 0, ends[0]);
+	if (s->flavour == NO_FD) {
+		perform(s, prepare(s, 0, IO_NOP, -1, 0, 0, 0));
+	} else if (ONE(s->flavour) & FILES) {
+		perform(s, prepare(s, 0, IO_READ, ends[0], 0, 0, 4096));
+		perform(s, prepare(s, 1, IO_WRITE, ends[0], 0, 0, 4096));
+	} else {
+		struct io_op *op = prepare_receive(s, 0, ends[0], 0);
+		start(s, op);
+		expect(write(ends[1], "x", 1) == 1, "the test's own write failed");
+		await(s, op);
+		perform(s, prepare_send(s, 1, ends[0], 0, 1));
+	}
+	struct asked_for asked = faults_asked_for();
+	close_engine(s);
+	faults_end();
+	for (unsigned i = 0; i < 2; i++)
+		if (ends[i] >= 0)
+			close(ends[i]);
+	return asked;
+}
+
+/* The plain engine's calls and flags, and those of the variant, are not the same. */
+void option_is_no_mere_label(struct subject *s)
+{
+	uint64_t options = s->options;
+	if (!faults_watch || !faults_watch())
+		test_skipped("calls are seen in the plain build");
+	faults_end();
+	if (options == 0)
+		test_skipped("it has no option here");
+	struct asked_for plain = asked_by(s, 0), with = asked_by(s, options), none = { 0 };
+	if (memcmp(&plain, &none, sizeof none) == 0)
+		test_skipped("it makes no call that is seen");
+	expect(memcmp(&plain, &with, sizeof plain) != 0,
+	       EXPECTED("other calls or flags than without the option") SAW("the same"));
 }

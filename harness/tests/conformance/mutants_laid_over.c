@@ -106,6 +106,7 @@ enum mistake {
 	NO_ROOM_IS_A_RESULT,
 	WAITS_FOR_ROOM_ALONE,
 	REASON_FOR_NOTHING,
+	OPTION_DOES_NOTHING,
 	/* honest only now and then */
 	LIES_AFTER_5000,
 	NO_SYNC_AFTER_5000,
@@ -752,6 +753,8 @@ const struct mutant laid_over_mutants[] = {
 		  "file_failing_calls", "an operation accepted"),
 	LAID_OVER(REASON_FOR_NOTHING, "gives a reason for nothing", "failing_calls_of_opening",
 		  "no reason"),
+	LAID_OVER(OPTION_DOES_NOTHING, "has an option that does nothing", "option_is_no_mere_label",
+		  "the same"),
 	LAID_OVER(LIES_AFTER_5000, "leaves writes out after 5,000", "file_writes_stay_honest",
 		  "8 bytes in the file"),
 	LAID_OVER(NO_SYNC_AFTER_5000, "leaves syncs out after 5,000", "file_syncs_stay_honest",

@@ -91,7 +91,7 @@ const struct rule rules[] = {
 	{ "What an engine is told", .untestable = EXPLAINS },
 	{ "Valid during open() only", "file_read_right_data opens_and_closes_again" },
 	{ "The arena outlives the engine", .untestable = FOR_CALLER },
-	{ "A named on/off choice", .untestable = EXPLAINS },
+	{ "A named on/off choice", "option_is_no_mere_label" },
 	{ "A set of them is a variant", .elsewhere = "harness/tests/bad_input.bats" },
 	{ "With it another thread makes", .untestable = EXPLAINS },
 	{ "`iolab timeline` and `iolab matrix`", .elsewhere = "harness/tests/engine_series.c" },

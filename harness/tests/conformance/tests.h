@@ -100,6 +100,7 @@ void socket_receive_timeout_is_an_error(struct subject *s);
 void file_writes_stay_honest(struct subject *s);
 void file_syncs_stay_honest(struct subject *s);
 void stream_sends_stay_honest(struct subject *s);
+void option_is_no_mere_label(struct subject *s);
 
 /* fault_tests.c */
 void failing_calls_of_opening(struct subject *s);
