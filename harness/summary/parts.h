@@ -53,6 +53,9 @@ const struct measured_config *find_stand_in(const struct grouping *g,
 json_t *ratios_json(const struct measured_config *c, const struct measured_config *baseline,
 		    unsigned rounds, json_t *warnings);
 
+/* Adds to each ratio what it shows beside all others of its metric: `verdict_together`. */
+void judge_ratios_together(json_t *configurations);
+
 /* Why no ratio can be taken to a baseline that was not run (NULL), or never ended ok: a remark. */
 json_t *missing_baseline(const struct measured_config *baseline, const char *label);
 

@@ -59,6 +59,47 @@ static json_t *ratio_json(const struct measured_config *c, const struct measured
 	return result;
 }
 
+/* How much wider an interval is when `together` of them are to hold at once, and not each alone. */
+static double widening(unsigned rounds, unsigned together)
+{
+	double miss = (1 - CONFIDENCE_WANTED) / 2;
+	return student_t_quantile(1 - miss / together, rounds - 1) /
+	       student_t_quantile(1 - miss, rounds - 1);
+}
+
+/*
+ * Among twenty ratios of equal engines one shows a difference by chance. What a ratio shows even so is
+ * what its interval shows when it is widened until all of its metric hold together (Bonferroni).
+ */
+static void judge_ratios_of(json_t *configurations, const char *metric)
+{
+	unsigned together = 0;
+	size_t i;
+	json_t *c;
+	json_array_foreach (configurations, i, c)
+		together += json_is_object(json_object_get(json_object_get(c, "ratio"), metric));
+	json_array_foreach (configurations, i, c) {
+		json_t *ratio = json_object_get(json_object_get(c, "ratio"), metric);
+		unsigned rounds = (unsigned)json_integer_value(json_object_get(ratio, "count"));
+		if (!json_is_object(ratio))
+			continue;
+		double mean = number_at(ratio, "mean"), low = mean, high = mean;
+		if (rounds > 1) {
+			double wider = widening(rounds, together);
+			low *= pow(number_at(ratio, "low") / mean, wider);
+			high *= pow(number_at(ratio, "high") / mean, wider);
+		}
+		put_string(ratio, "verdict_together", ratio_verdict(low, high, rounds));
+	}
+}
+
+void judge_ratios_together(json_t *configurations)
+{
+	for_each_metric (m)
+		if (m->ratio)
+			judge_ratios_of(configurations, m->name);
+}
+
 json_t *ratios_json(const struct measured_config *c, const struct measured_config *baseline,
 		    unsigned rounds, json_t *warnings)
 {

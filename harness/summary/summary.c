@@ -254,6 +254,7 @@ json_t *summary_compute(const char *folder, const struct comparison *comparison,
 		json_array_append_new(configurations,
 				      summarise(&g.configurations[i], &g, comparison->baseline));
 	judge_peer(configurations);
+	judge_ratios_together(configurations);
 	put_string(summary, "schema", SUMMARY_SCHEMA);
 	put_string(summary, "time_utc", time_utc(stamp));
 	put_shared(summary, "command", comparison->command);

@@ -55,6 +55,10 @@ def baseline_words(panel):
     return baselines[0] if len(baselines) == 1 else "the baseline"
 
 
+def ratios_of(summary, key):
+    return sum(bool(c.ratio(key)) for panel in summary.panels for c in panel.configurations)
+
+
 def headline(summary, panel):
     """The highest throughput at the last swept value at which anything ran, and its rivals; the
     least CPU time per operation where the peer, not the engines, bounds the rates."""
@@ -73,15 +77,16 @@ def headline(summary, panel):
         best = min(at_x, key=lambda c: c.metric(CPU).median)
         said = [f"{where}the peer was at its limit, so rates do not tell the engines apart; the least CPU "
                 f"time per {panel.op} has ", Strong(best.label), f" with {cpu_time(best.metric(CPU).median)}"]
-        return said + rivalry(best, at_x, CPU)
+        return said + rivalry(best, at_x, CPU, ratios_of(summary, CPU))
     best = max(at_x, key=lambda c: c.metric(THROUGHPUT).median)
     said = [f"{where}the highest median is ", Strong(best.label),
             f" with {count(best.metric(THROUGHPUT).median)} {panel.op}s/s"]
-    return said + rivalry(best, at_x, THROUGHPUT)
+    return said + rivalry(best, at_x, THROUGHPUT, ratios_of(summary, THROUGHPUT))
 
 
-def rivalry(best, at_x, key):
-    """How the best compares with the baseline, and whom it may not have beaten."""
+def rivalry(best, at_x, key, ratios):
+    """How the best compares with the baseline, and whom it may not have beaten. `ratios`: how many of this
+    metric the comparison has."""
     reach = best.metric(key)
     rivals = [c.label for c in at_x if c is not best
               and c.metric(key).low <= reach.high and c.metric(key).high >= reach.low]
@@ -91,6 +96,8 @@ def rivalry(best, at_x, key):
         said.append(f", which is {ratio_words(against)} {best.baseline}’s")
         if against.verdict == estimates.NONE:
             said.append(f" ({VERDICT_WORDS[estimates.NONE]})")
+        elif against.together == estimates.NONE:
+            said.append(f" (this may be chance: it is one of {ratios} ratios)")
     elif best.label == best.baseline:
         said.append(", and it stands in for the baseline" if best.stand_in_reason else
                     ", and it is the baseline")

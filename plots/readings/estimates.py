@@ -15,7 +15,7 @@ WHOLE_ESTIMATE = shape.record({
     "count": shape.maybe(shape.count)})
 RATIO = shape.maybe(shape.record({
     "mean": shape.finite, "low": shape.finite, "high": shape.finite, "verdict": shape.text,
-    "count": shape.maybe(shape.count)}))
+    "verdict_together": shape.maybe(shape.text), "count": shape.maybe(shape.count)}))
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Ratio:
     high: float
     verdict: str  # NONE, LOWER, HIGHER
     count: object = None
+    together: object = None  # the verdict beside all other ratios of its metric; None where that is not told
 
 
 def estimate(entry):
@@ -51,4 +52,5 @@ def estimate(entry):
 
 
 def ratio(entry):
-    return entry and Ratio(entry["mean"], entry["low"], entry["high"], entry["verdict"], entry.get("count"))
+    return entry and Ratio(entry["mean"], entry["low"], entry["high"], entry["verdict"], entry.get("count"),
+                           entry.get("verdict_together"))

@@ -218,6 +218,23 @@ for i, c in enumerate(s["configurations"]):
 	grep -q ": an old sentence" "$folder/report.html"
 }
 
+@test "In short says of a difference that chance may make among many ratios that it may" {
+	for together in none higher; do
+		folder=$(changed "
+for c in s['configurations']:
+    if c.get('ratio') and c['ratio']['ops_per_s']:
+        c['ratio']['ops_per_s'].update(mean=1.05, low=1.02, high=1.08, verdict='higher', verdict_together='$together')")
+		report_in_words "$folder"
+		short=$(grep -o "In short</h2>.*How to read" "$folder/report.html")
+		[[ $short == *"which is 1.05"* ]] || fail "$short"
+		if [ "$together" = none ]; then
+			[[ $short == *"(this may be chance: it is one of "[0-9]*" ratios)"* ]] || fail "$short"
+		else
+			[[ $short != *"this may be chance"* ]] || fail "$short"
+		fi
+	done
+}
+
 @test "where the peer was at its limit, rates crown nobody" {
 	folder=$(changed '
 for c in s["configurations"]:
