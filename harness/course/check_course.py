@@ -23,6 +23,7 @@ from labs import ROOT, CourseError
 from proctor import programs
 from proctor.findings import RULES, account_lines
 from proctor.sanitizers import ADDRESS, THREAD
+from readings import number_option
 
 MUTANTS_LEAST = 8
 ALTERNATES_LEAST = 2
@@ -321,7 +322,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("labs", nargs="*", metavar="LAB", help="only these, as in 04 (default: all)")
-    parser.add_argument("--repeats", type=int, default=20,
+    parser.add_argument("--repeats", type=number_option.whole(0, 10 ** 6), default=20,
                         help="how often the solution must pass in a row (default 20)")
     parser.add_argument("--since", metavar="REV",
                         help="only labs that changed since this git revision")

@@ -23,6 +23,7 @@ from grading.examine import Examined, Examiner
 from labs import ROOT, CourseError
 from proctor import programs
 from proctor.findings import RULES, Finding, account_lines, sentence
+from readings import number_option
 
 # Findings that the class's table names.
 REMARKED = RULES | {"ended", "skipped_alone", "does_less", "sanitizer"}
@@ -241,9 +242,9 @@ def main():
     parser.add_argument("--out", default=os.path.join("results", "grades"), help="the folder for the grades")
     parser.add_argument("--jobs", type=int, default=1,
                         help="how many submissions to grade at once: 1 (default) or 2")
-    parser.add_argument("--limit-s", type=float, default=300,
+    parser.add_argument("--limit-s", type=number_option.real(1, 86400), default=300,
                         help="limit for all tests of a lab, in seconds (default 300)")
-    parser.add_argument("--first-uid", type=int, default=64100,
+    parser.add_argument("--first-uid", type=number_option.whole(0, 2 ** 31), default=64100,
                         help="as root: submissions run as this user and those after it (default 64100)")
     parser.add_argument("--no-sanitizers", dest="sanitizers", action="store_false",
                         help="do not run what passes again under the sanitizers: takes less time, and "

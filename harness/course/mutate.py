@@ -21,6 +21,7 @@ import labs  # first: it says where the others are
 import children
 from labs import ROOT, CourseError
 from mutation.running import remove
+from readings import number_option
 
 KILLED_LEAST_PERCENT = 95
 EQUIVALENT_MOST_PERCENT = 10
@@ -116,10 +117,10 @@ def read_options():
     parser.add_argument("lab", nargs="?", help="a lab, as in 04, or a folder of labs/")
     parser.add_argument("--check-page", action="store_true", help="only check that docs/mutation.md counts the "
                         "changes that are made today")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="mutants at once (default: CPUs)")
+    parser.add_argument("--jobs", type=number_option.whole(1, 1000), default=os.cpu_count(), help="mutants at once (default: CPUs)")
     parser.add_argument("--rule", help="only the changes of this rule")
     parser.add_argument("--function", help="only the changes in this function")
-    parser.add_argument("--sample", type=int, metavar="N", help="only N changes, chosen at random")
+    parser.add_argument("--sample", type=number_option.whole(0, 10 ** 9), metavar="N", help="only N changes, chosen at random")
     parser.add_argument("--seed", type=int, default=1, help="seed of that choice (default 1)")
     return parser.parse_args()
 

@@ -14,6 +14,7 @@ import time
 import experiments
 import making
 from making import children, remarks
+from readings import number_option
 
 COMPARISON = "comparison"
 ENGINES = "blocking,threads,poll,epoll,posix_aio,libaio,io_uring"
@@ -72,7 +73,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", metavar="FOLDER", nargs="?",
                         help="results folder (default: a new one, results/<UTC time>)")
-    parser.add_argument("--time-limit", metavar="SECONDS", type=float, default=85,
+    parser.add_argument("--time-limit", metavar="SECONDS", type=number_option.real(0, 86400), default=85,
                         help="begin nothing after this time (default: %(default)g)")
     options = parser.parse_args()
     ends = time.monotonic() + options.time_limit

@@ -10,6 +10,7 @@ import sys
 
 from experiments import COMPARISONS, TRACES, named
 from making import children, make, note, study_notes, was_quick
+from readings import number_option
 
 
 def parse():
@@ -21,7 +22,7 @@ def parse():
                         help="only the comparisons and files whose names begin with NAME; may be "
                         "repeated. Names: " + ", ".join([*COMPARISONS, *TRACES]))
     parser.add_argument("--file", help="test file (default: iolab run's)")
-    parser.add_argument("--rounds", metavar="N", type=int,
+    parser.add_argument("--rounds", metavar="N", type=number_option.whole(1, 1000),
                         help="rounds of each comparison; a verdict needs 5 (default: 5). To repeat one "
                         "that could not tell, delete its folder and use --only")
     return parser.parse_args()

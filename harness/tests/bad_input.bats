@@ -234,3 +234,21 @@ refused() {
 		refused 2 "--rounds 0: must lie between 1 and 1000" "$IOLAB" "$command" --rounds 0
 	done
 }
+
+@test "a number that a script takes lies in its range, or is refused in words" {
+	while read -r script folder option number; do
+		run "$SYSTEM_PYTHON" -B "$ROOT/harness/$script" "$folder" "$option" "$number"
+		assert_failure 2
+		assert_output --partial "'$number' must be a"
+		refute_output --partial Traceback
+	done <<-'END'
+		course/grade.py nowhere --limit-s nan
+		course/grade.py nowhere --limit-s -1
+		course/grade.py nowhere --first-uid 99999999999
+		course/check_course.py 00 --repeats -2
+		course/check_course.py 00 --repeats 1_0
+		studies/study.py nowhere --rounds 0
+		studies/study.py nowhere --rounds +5
+		studies/quick.py nowhere --time-limit inf
+	END
+}

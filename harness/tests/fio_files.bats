@@ -118,6 +118,16 @@ imported() {
 	assert_failure 1
 }
 
+@test "nothing from a file turns the direction of a line, ends it, or is obeyed by a terminal" {
+	# U+202E, U+2066, U+200F, U+061C, U+2028, U+0085, U+009B; as bytes, for a shell of any locale
+	marks=($'\xe2\x80\xae' $'\xe2\x81\xa6' $'\xe2\x80\x8f' $'\xd8\x9c' $'\xe2\x80\xa8' $'\xc2\x85' $'\xc2\x9b')
+	name=$(printf 'a%s' "${marks[@]}")
+	imported "job['jobname'] = '$name'" 'run["imported"]["job"] == "'"$name"'"'
+	refused "job 'a???a" "job |= {'jobname': '$name', 'error': 'x'}"
+	for mark in "${marks[@]}"; do refute_output --partial "$mark"; done
+	refused "job 'é'" "job |= {'jobname': 'é', 'error': 'x'}"
+}
+
 @test "a file without an end is refused" {
 	ln -s /dev/zero odd.json
 	refused "it has more than 256 MiB"
