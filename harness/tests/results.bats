@@ -943,6 +943,17 @@ PY
 	assert_output --regexp "limited +threads +77 allowed"
 }
 
+@test "env: a file of docker's makes a container only in a namespace of its own" {
+	[ -e /.dockerenv ] || skip "no image of docker's"
+	# The PID namespace that the kernel began with has this number.
+	[ "$(stat -Lc %i /proc/self/ns/pid)" = 4026531836 ] || skip "in a container already"
+	run "$IOLAB" doctor --json
+	assert_output --partial '"virtualization":"image of docker'
+	unshare --uts true || skip "no namespace can be made"
+	run unshare --uts "$IOLAB" doctor --json
+	assert_output --partial '"virtualization":"container: docker'
+}
+
 @test "env: a container does not hide the hypervisor below it" {
 	grep -q "^flags.* hypervisor" /proc/cpuinfo || skip "no hypervisor"
 	unshare -m true 2>/dev/null || skip "no mount namespace"
