@@ -795,6 +795,35 @@ hanging() {
 	assert_equal "$status" 137
 }
 
+@test "proctors that share the tests hold each of them once" {
+	local program="$IOLAB_WORK/.build/90_tiny/tests" all halves part
+	names() { sed -En 's/^(not )?ok [0-9]+ - ([^ ]+).*/\2/p'; }
+	started 1
+	learner check-lab >/dev/null || true
+	all=$(build/course/proctor "$program" | names)
+	halves=$(for part in 1/2 2/2; do build/course/proctor --part "$part" "$program" | names; done)
+	assert [ "$(wc -l <<<"$all")" -ge 2 ]
+	assert_equal "$(sort <<<"$halves")" "$(sort <<<"$all")"
+	for part in 0/2 3/2 1/0 2 1/2x; do
+		run build/course/proctor --part "$part" "$program"
+		assert_failure
+	done
+}
+
+@test "a program that runs each test itself tells what holds and what does not" {
+	local program="$IOLAB_WORK/.build/90_tiny/tests"
+	started 1 2
+	learner check-lab >/dev/null
+	run "$program" --each hands_back/nop says_how_much/nop
+	assert_success
+	assert_equal "$(sort <<<"$output")" $'hands_back/nop passed\nsays_how_much/nop passed'
+	sed -i 's/op_queue_push/puts("not shown");\nif (ops[i]->kind == IO_READ)\nfor (;;)\n;\nop_queue_push/' "$ENGINE"
+	learner check-lab >/dev/null || true
+	run "$program" --each says_how_much/nop hands_back/nop
+	assert_failure 1
+	assert_equal "$(sort <<<"$output")" $'hands_back/nop passed\nsays_how_much/nop failed'
+}
+
 @test "measure without a python that can draw: one line, before anything is measured" {
 	passed
 	mkdir "$BATS_TEST_TMPDIR/bin"

@@ -5,6 +5,7 @@ import re
 import select
 import shutil
 import subprocess
+import threading
 
 import labs
 import children
@@ -85,44 +86,61 @@ def run_sanitized(lab, tested, exercise, test):
 
 
 def run_under(lab, sanitize, exercise, test, engine=""):
-    """Returns (verdict, program)."""
+    """Returns (verdict, program). A program with a sanitizer is slow to start, so one runs all tests; only
+    what fails there is asked of the proctor, which says why."""
     program, _ = build(lab, sanitize)
-    return need_outcomes(run_for(program, exercise, test, untraced=True, engine=engine)), program
+    outcomes = programs.run_each(program, programs.tests_in(program, exercise, test, engine))
+    verdict = programs.Verdict(outcomes)
+    if verdict.failed:
+        verdict = need_outcomes(run_for(program, exercise, verdict.failed[0].name, untraced=True, engine=engine))
+        if not verdict.failed:
+            verdict = need_outcomes(run_for(program, exercise, test, untraced=True, engine=engine))
+    return verdict, program
 
 
 def threaded_engines(lab, program, exercise, test):
     """The engines that start threads, where the lab may, as far as these tests look at them."""
     texts = [working_copy.read(lab.work(name)) for name in lab.files] if lab.threads else []
-    listed = subprocess.run([program, "--list"], capture_output=True, text=True, check=True).stdout
-    tested = {engine.split(":")[0] for name, number, _, engine in map(str.split, listed.splitlines())
-              if name.startswith(test) and exercise in (0, int(number))}
+    tested = {engine for _, _, engine in programs.tests_in(program, exercise, test)}
     return [name for text in texts if "#include <pthread.h>" in text for name in labs.engine_names(text)
             if name in tested]
 
 
-def run_until_hang(program, options):
-    """Like programs.run_tests, but stops after a test that hangs: the next ones would probably hang
-    too, and take as long. Only for traced tests."""
-    command = [os.path.join(labs.ROOT, "build", "course", "proctor"), *options, program]
+def run_part(program, options, part, hung):
+    """The verdict of one proctor. `hung`, an Event, is set once a test of any part has hung."""
+    command = [os.path.join(labs.ROOT, "build", "course", "proctor"), *options, "--part", part, program]
     text = b""
     with programs.proctor_environment() as environment, \
             children.child(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                            env=environment) as proctor:
         try:
             while True:
-                outcomes = programs.read_tap(text.decode(errors="replace"))
-                if any(is_hung(o) for o in outcomes) and \
-                        not select.select([proctor.stdout], [], [], REPORT_S)[0]:
-                    return programs.Verdict(outcomes, cut_short=True)
+                if not select.select([proctor.stdout], [], [], REPORT_S)[0]:
+                    if hung.is_set():
+                        return programs.Verdict(programs.read_tap(text.decode(errors="replace")), cut_short=True)
+                    continue
                 piece = os.read(proctor.stdout.fileno(), 65536)
                 if not piece:
                     break
                 text += piece
+                if any(is_hung(o) for o in programs.read_tap(text.decode(errors="replace"))):
+                    hung.set()
             errors = proctor.stderr.read()
         finally:
             proctor.kill()
             proctor.communicate()
     return programs.verdict_of(text, errors, proctor.returncode)
+
+
+def run_until_hang(program, options, tests):
+    """As programs.run_tests(), by a proctor for each CPU. Stops after a test that hangs: the next ones would
+    probably hang too, and take as long. Only for traced tests; `tests`: how many there are."""
+    parts = max(1, min(tests, os.cpu_count()))
+    hung = threading.Event()
+    with children.pool(parts) as pool:
+        runs = [pool.submit(run_part, program, options, f"{number}/{parts}", hung)
+                for number in range(1, parts + 1)]
+        return programs.together([run.result() for run in runs])
 
 
 def run_for(program, exercise, test, untraced=False, engine=""):
@@ -133,7 +151,8 @@ def run_for(program, exercise, test, untraced=False, engine=""):
     if test:
         options += ["--only", test]
     if not untraced:
-        verdict = run_until_hang(program, options)
+        tests = programs.tests_in(program, exercise, test, engine)
+        verdict = run_until_hang(program, options, len(tests))
     if untraced or verdict.status == programs.TRACING_REFUSED:
         verdict = programs.run_tests(program, [*options, "--untraced"])
     return verdict

@@ -25,6 +25,8 @@ struct exam_options {
 	const char *only; /* tests whose names begin so, or NULL */
 	unsigned exercise; /* 0: all */
 	const char *engine; /* only tests of this engine, in any variant, or NULL */
+	unsigned part,
+		parts; /* of the tests that are left only each `parts`th, from number `part` on */
 	bool untraced;
 	bool keep_going;
 	int uid; /* to run the program as; -1: as ourselves */

@@ -4,6 +4,7 @@
  *
  *     tests --list           names, exercises, limits in seconds and engines, one a line
  *     tests --run NAME       one test; exits 0 when it holds, 1 when not, 77 when it cannot tell
+ *     tests --each NAME...   each of these in a process of its own; tells only which do not hold
  *
  * The proctor starts it, counts system calls and judges. It also works by hand, for example in gdb;
  * then tests that need the counts are skipped.
@@ -25,6 +26,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "each_test.h"
 #include "engines.h"
 #include "exam_record.h"
 #include "reason.h"
@@ -433,6 +435,11 @@ static void test_name(const struct lab_test *test, unsigned flavour, char *name,
 	snprintf(name, size, "%s/%s", test->name, flavour_names[flavour]);
 }
 
+static unsigned limit_s(const struct lab_test *test)
+{
+	return test->limit_s ? test->limit_s : 10;
+}
+
 static int list_tests(void)
 {
 	char name[128];
@@ -440,8 +447,8 @@ static int list_tests(void)
 		for (unsigned f = 0; f < FLAVOUR_COUNT; f++)
 			if (test->flavours & 1u << f) {
 				test_name(test, f, name, sizeof name);
-				printf("%s\t%u\t%u\t%s\n", name, test->exercise,
-				       test->limit_s ? test->limit_s : 10, test->engine);
+				printf("%s\t%u\t%u\t%s\n", name, test->exercise, limit_s(test),
+				       test->engine);
 			}
 	return 0;
 }
@@ -488,6 +495,13 @@ static int run_test(const char *name)
 	exit(0); /* not _exit: LeakSanitizer looks on the way out */
 }
 
+static unsigned limit_of_named(const char *name)
+{
+	unsigned flavour;
+	const struct lab_test *test = find_test(name, &flavour);
+	return test ? limit_s(test) : 1;
+}
+
 int main(int argc, char **argv)
 {
 	/* A print of the engine's allocates no buffer, so that a test which counts memory does not see it. */
@@ -497,6 +511,8 @@ int main(int argc, char **argv)
 		return list_tests();
 	if (argc == 3 && strcmp(argv[1], "--run") == 0)
 		return run_test(argv[2]);
-	fprintf(stderr, "usage: %s --list | --run NAME\n", argv[0]);
+	if (argc > 2 && strcmp(argv[1], "--each") == 0)
+		return run_each_test(argv + 2, (unsigned)argc - 2, run_test, limit_of_named);
+	fprintf(stderr, "usage: %s --list | --run NAME | --each NAME...\n", argv[0]);
 	return 2;
 }

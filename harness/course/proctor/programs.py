@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -168,6 +169,32 @@ def proctor_environment():
     # Not below /tmp: in memory, O_DIRECT is refused.
     with tempfile.TemporaryDirectory(prefix="iolab-", dir=os.environ.get("TMPDIR", "/var/tmp")) as scratch:
         yield {**os.environ, "TMPDIR": scratch}
+
+
+def tests_in(program, exercise=0, prefix="", engine=""):
+    """The tests of the program that are asked for, as (name, exercise, engine)."""
+    listed = subprocess.run([program, "--list"], capture_output=True, text=True, check=True).stdout
+    rows = [(name, int(number), spec.split(":")[0]) for name, number, _, spec in map(str.split, listed.splitlines())]
+    return [row for row in rows if row[0].startswith(prefix) and exercise in (0, row[1]) and engine in ("", row[2])]
+
+
+def run_each(program, tests):
+    """Runs `tests` of tests_in() without a proctor. Says of each whether it holds, and never why it does not."""
+    with proctor_environment() as environment:
+        done = children.run([program, "--each", *(name for name, _, _ in tests)], env=environment,
+                            stdin=subprocess.DEVNULL)
+    ends = dict(map(str.split, done.stdout.splitlines()))
+    return [Outcome(name, exercise, ends.get(name, "failed")) for name, exercise, _ in tests]
+
+
+def together(verdicts):
+    """One verdict of several proctors that took turns with the tests, by --part."""
+    for verdict in verdicts:
+        if verdict.trouble:
+            return verdict
+    turns = itertools.zip_longest(*(verdict.outcomes for verdict in verdicts))
+    return Verdict([outcome for turn in turns for outcome in turn if outcome],
+                   cut_short=any(verdict.cut_short for verdict in verdicts))
 
 
 def run_tests(program, options=(), limit_s=900, wrap=()):
