@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define NAMES_TRIED 16
@@ -35,9 +36,14 @@ static int create_unfinished(struct whole_file *file)
 
 int whole_file_open(struct whole_file *file, const char *path, struct reason *why)
 {
+	struct stat status;
 	*file = (struct whole_file) { 0 };
 	if (strlen(path) >= sizeof file->path)
 		return reason_say_errno(why, ENAMETOOLONG, "%s", path);
+	/* Root would put a file into the place of /dev/null. */
+	if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
+		return reason_say_errno(why, S_ISDIR(status.st_mode) ? EISDIR : EINVAL,
+					"%s: it is no plain file and stays as it is", path);
 	strcpy(file->path, path);
 	int fd = create_unfinished(file);
 	if (fd < 0)

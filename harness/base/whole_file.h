@@ -20,7 +20,8 @@ struct whole_file {
 
 /*
  * Begins the file. The new name follows no link and is no file that is there already. Returns 0,
- * or -errno with `why`; after 0 either of the next two must follow.
+ * or -errno with `why`, -EINVAL when a device or a pipe is at its place; after 0 either of the next two
+ * must follow.
  */
 int whole_file_open(struct whole_file *file, const char *path, struct reason *why);
 

@@ -66,3 +66,14 @@ refused() {
 	run timeout "$HANG_S" "$PYTHON" "$ROOT/plots/report.py" folder
 	assert_success
 }
+
+@test "a document does not take the place of a pipe or a device" {
+	"$IOLAB" summary folder >/dev/null
+	mkfifo out.csv report.html
+	ln -s out.csv link.csv
+	for place in out.csv link.csv; do
+		refused "$place: it is no plain file and stays" "$IOLAB" export folder --format csv --out $place
+	done
+	refused "report.html: it is no plain file and stays" "$PYTHON" "$ROOT/plots/report.py" folder --out report.html
+	assert [ -p out.csv ] && assert [ -L link.csv ] && assert [ -p report.html ]
+}

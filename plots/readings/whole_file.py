@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: MIT
 """Writes a file whole or not at all."""
 import contextlib
+import errno
 import os
+import stat
 import tempfile
 
 
 @contextlib.contextmanager
 def replacing(path):
     """Yields the name of a file to write instead. When the block ends well, that file takes the place of
-    `path`; else it is removed. A link at `path` is replaced, not followed."""
+    `path`; else it is removed. A link at `path` is replaced, not followed; a device or a pipe is left there."""
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise OSError(errno.EINVAL, "it is no plain file and stays as it is", path)
     # A name that nobody else has: two programs may write the same file.
     handle, new = tempfile.mkstemp(prefix=".iolab-", suffix=".new", dir=os.path.dirname(path) or ".")
     os.fchmod(handle, 0o666 & ~_umask())
