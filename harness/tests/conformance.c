@@ -164,6 +164,7 @@ struct suite {
 	unsigned ran[TEST_COUNT]; /* by how many engines a test was really run */
 	const char *only_flavour, *only_test; /* NULL for all */
 	uint64_t limit_ns; /* of each test */
+	bool one_of_each; /* to an engine, "direct" is a file like "buffered", and "unix" a socket like "tcp" */
 };
 
 enum test_end { PASSED, FAILED, SKIPPED };
@@ -447,6 +448,8 @@ static void test_variant(struct suite *suite, const struct engine_ops *ops, uint
 		struct subject s = { .ops = ops, .options = options, .flavour = flavour };
 		if (suite->only_flavour && strcmp(suite->only_flavour, flavour_names[flavour]) != 0)
 			continue;
+		if (suite->one_of_each && (flavour == DIRECT || flavour == UNIX))
+			continue;
 		if (is_supported(suite, &s, label))
 			subjects[count++] = s;
 	}
@@ -567,17 +570,27 @@ static void print_rules(void)
 
 struct command_line {
 	unsigned variants; /* enum variants */
-	bool self_test;
+	bool self_test, one_of_each;
 	char *only; /* ENGINE/FLAVOUR/TEST */
 	const char *words[2];
 	uint64_t limit_s;
 };
 
-enum { ALONE_KEY = 256, PAIRS_KEY, ONLY_KEY, LIMIT_KEY, SELF_TEST_KEY, LIST_KEY, RULES_KEY };
+enum {
+	ALONE_KEY = 256,
+	PAIRS_KEY,
+	ONE_OF_EACH_KEY,
+	ONLY_KEY,
+	LIMIT_KEY,
+	SELF_TEST_KEY,
+	LIST_KEY,
+	RULES_KEY
+};
 
 static const struct argp_option argp_options[] = {
 	{ "alone", ALONE_KEY, NULL, 0, "each option alone, none with another", 0 },
 	{ "pairs", PAIRS_KEY, NULL, 0, "only each two options together", 0 },
+	{ "one-of-each", ONE_OF_EACH_KEY, NULL, 0, "leave out direct files and unix sockets", 0 },
 	{ "only", ONLY_KEY, "ENGINE/FLAVOUR/TEST", 0, "one test, by its name as it is printed", 0 },
 	{ "limit", LIMIT_KEY, "SECONDS", 0, "what takes longer hangs (default: 240)", 0 },
 	{ "self-test", SELF_TEST_KEY, NULL, 0, "only: are faulty engines found?", 0 },
@@ -602,6 +615,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 		return 0;
 	case PAIRS_KEY:
 		line->variants = PAIRS;
+		return 0;
+	case ONE_OF_EACH_KEY:
+		line->one_of_each = true;
 		return 0;
 	case ONLY_KEY:
 		line->only = text;
@@ -656,6 +672,7 @@ int main(int argc, char **argv)
 	/* With --self-test there is no engine to name. */
 	const char *engine = line.self_test ? NULL : line.words[0];
 	suite.only_test = line.self_test ? line.words[0] : line.words[1];
+	suite.one_of_each = line.one_of_each;
 	suite.limit_ns = line.limit_s * NS_PER_S;
 	if (engine && engine_spec_parse(engine, &only, &options, &why) < 0) {
 		fprintf(stderr, "conformance: %s\n", why.text);
