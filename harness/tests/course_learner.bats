@@ -533,13 +533,15 @@ from proctor.programs import Outcome
 def failed(name, expected, seen):
     return Outcome(name, 1, "failed", [Finding("expectation", {"when": "", "expected": expected, "seen": seen, "file": "x.c", "line": 1})])
 all = [failed("a", "1 byte", "-38 (-ENOSYS)"), failed("b", "9 bytes", "-38 (-ENOSYS)"),
-       failed("c", "1", "-5 (-EIO)"), failed("d", "2", "-5 (-EIO)"), failed("e", "nothing", "3"), failed("f", "4", "3")]
+       failed("c", "1", "-5 (-EIO)"), failed("d", "2", "-5 (-EIO)"), failed("e", "nothing", "3"), failed("f", "4", "3"),
+       failed("g", "at most 10 calls", "209: it spins"), failed("h", "at most 10 calls", "311: it spins")]
 say_others(labs.find("90"), all[0], all)'
 	assert_success
 	assert_line "1 more test of this exercise fails with the same answer, -38 (-ENOSYS)."
 	assert_line "  c (and 1 more): expected 1, saw -5 (-EIO)"
 	assert_line "  e: expected nothing, saw 3"
 	assert_line "  f: expected 4, saw 3"
+	assert_line "  g (and 1 more): expected at most 10 calls, saw 209: it spins"
 }
 
 @test "check-lab: what an engine prints is not its allocation, and the report says what prints cost" {

@@ -1074,8 +1074,8 @@ static void expect_answer(struct subject *s, enum io_kind kind, enum io_fd_kind 
 	struct reason why = { "" };
 	struct engine_config config = { .depth = 1, .cpu_count = 1, .options = s->options };
 	int rc = s->ops->supports(&config, kind, fd_kind, &why);
-	expect(rc == expected, EXPECTED("%d from supports() for %s on %s") SAW("%d (%s)"), expected,
-	       kind_name(kind), fd_kinds[fd_kind], rc, why.text);
+	expect(rc == expected, EXPECTED("%s from supports() for %s on %s") SAW("%s: %s"),
+	       answer(expected), kind_name(kind), fd_kinds[fd_kind], answer(rc), why.text);
 	expect(rc == 0 || why.text[0], EXPECTED("the reason in words") SAW("none"));
 }
 

@@ -21,6 +21,8 @@ from readings import whole_file
 
 REPORT_S = 0.5  # a test's report is written at once
 ERROR_NAME = re.compile(r"\(-E[A-Z0-9]+\)")  # in an answer such as -38 (-ENOSYS)
+COUNT = re.compile(r"\d{2,}")
+WORD = re.compile(r"[a-z]{3}")
 COMPILE_ERROR = re.compile(r"^(\S+?:\d+)(?::\d+)?: (?:fatal )?error: ", re.M)
 PRINTED_SHOWN = 8
 PRINTING_COSTS = ("(Prints take time and system calls, which the tests count. Take them out before you believe a "
@@ -245,10 +247,14 @@ def say_hung(hung, failure, cut_short):
 
 
 def in_common(told):
-    """What failures share that have one cause: the error that they saw, whatever each expected; else the sentence."""
+    """What failures share that have one cause: the error that they saw, whatever each expected; else the sentence,
+    whatever number of calls, say, each saw."""
     first = told.findings[0]
     seen = first["seen"] if first.id == "expectation" and first["expected"] else ""
-    return seen if ERROR_NAME.search(seen) else told.reasons[0]
+    if ERROR_NAME.search(seen):
+        return seen
+    counted = COUNT.sub("#", seen)
+    return told.reasons[0].replace(seen, counted) if counted != seen and WORD.search(counted) else told.reasons[0]
 
 
 def say_others(lab, failure, failed):
@@ -261,7 +267,7 @@ def say_others(lab, failure, failed):
     alike = causes.pop(in_common(explained))
     say()
     if len(alike) > 1:
-        same = all(reason == explained.reasons[0] for _, reason in alike)
+        same = not ERROR_NAME.search(in_common(explained)) or all(reason == explained.reasons[0] for _, reason in alike)
         say_wrapped(f"{count(len(alike) - 1, 'more test')} of this exercise fail{'s' if len(alike) == 2 else ''} " +
                     ("for the same reason." if same else f"with the same answer, {in_common(explained)}."))
     for alike in list(causes.values())[:REASONS_SHOWN]:

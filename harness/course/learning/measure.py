@@ -154,7 +154,8 @@ def verify(lab, program):
 
 def draw(lab, python, folder):
     """Returns the figure to look at."""
-    done = subprocess.run([python, "plots/plot.py", folder], cwd=ROOT, capture_output=True, text=True,
+    say(f"Drawing the figures of {shown(folder)} ...")
+    done = subprocess.run([python, "plots/plot.py", folder, "--formats", "png,svg"], cwd=ROOT, capture_output=True, text=True,
                           check=False)
     if done.returncode != 0:
         raise CourseError(f"no figure: {(done.stderr.strip() or 'plot.py failed').splitlines()[-1]}")

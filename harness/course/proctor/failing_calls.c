@@ -150,8 +150,8 @@ static void expect_told(const struct call_fault *fault, const char *function, in
 {
 	bool may_succeed = is_about(fault, "close") || calls_after_failure() > 0;
 	expect(rc == -fault->error || (rc == 0 && may_succeed),
-	       WHEN("when %s fails with %s") EXPECTED("-%s from %s()") SAW("%d"), fault->of->call,
-	       errno_name(fault->error), errno_name(fault->error), function, rc);
+	       WHEN("when %s fails with %s") EXPECTED("-%s from %s()") SAW("%s"), fault->of->call,
+	       errno_name(fault->error), errno_name(fault->error), function, answer(rc));
 	expect(rc == 0 || why->text[0],
 	       WHEN("when %s fails with %s") EXPECTED("%s() to say why") SAW("an empty reason"),
 	       fault->of->call, errno_name(fault->error), function);
@@ -172,7 +172,7 @@ static void play_open(struct subject *s, const struct call_fault *fault)
 	if (end(fault))
 		expect_told(fault, "open", rc, &why);
 	else
-		expect(rc == 0, EXPECTED("open() to succeed") SAW("%d: %s"), rc, why.text);
+		expect(rc == 0, EXPECTED("open() to succeed") SAW("%s: %s"), answer(rc), why.text);
 	if (rc == 0)
 		s->ops->close(s->engine);
 }
@@ -226,12 +226,13 @@ static void play_attach(struct subject *s, const struct call_fault *fault)
 	if (end(fault))
 		expect_told(fault, "attach", rc, &why);
 	else
-		expect(rc == 0, EXPECTED("attach() to succeed") SAW("%d: %s"), rc, why.text);
+		expect(rc == 0, EXPECTED("attach() to succeed") SAW("%s: %s"), answer(rc),
+		       why.text);
 	if (rc < 0)
 		attach(s, 0, ends[0]);
 	expect(write(ends[1], "again", 5) == 5, "the test's own write failed");
 	int64_t n = perform(s, prepare_receive(s, 0, ends[0], 0));
-	expect(n == 5, EXPECTED("the 5 bytes that are there") SAW("%lld"), (long long)n);
+	expect(n == 5, EXPECTED("the 5 bytes that are there") SAW("%s"), answer(n));
 	detach(s, 0);
 	close_engine(s);
 	close(ends[0]);
@@ -297,16 +298,16 @@ static bool expect_result(const struct call_fault *fault, const struct io_op *op
 			  int64_t expected)
 {
 	if (!fault || fault->error == EINTR || is_about(fault, "close")) {
-		expect(result == expected, WHEN("%s%s") EXPECTED("%lld from the %s") SAW("%lld"),
+		expect(result == expected, WHEN("%s%s") EXPECTED("%lld from the %s") SAW("%s"),
 		       fault ? "with an error from " : "without an error",
 		       fault ? fault->of->call : "", (long long)expected, kind_name(op->kind),
-		       (long long)result);
+		       answer(result));
 		return false;
 	}
 	expect(result == -fault->error,
-	       WHEN("when %s fails with %s") EXPECTED("-%s for the %s") SAW("%lld"),
-	       fault->of->call, errno_name(fault->error), errno_name(fault->error),
-	       kind_name(op->kind), (long long)result);
+	       WHEN("when %s fails with %s") EXPECTED("-%s for the %s") SAW("%s"), fault->of->call,
+	       errno_name(fault->error), errno_name(fault->error), kind_name(op->kind),
+	       answer(result));
 	return op->result == result;
 }
 
@@ -340,8 +341,8 @@ static void play_receive(struct subject *s, const struct call_fault *fault)
 	bool failed = end(fault) && expect_result(fault, op, result, 5);
 	if (failed) { /* and the engine goes on */
 		int64_t n = perform(s, prepare_receive(s, 1, ends[0], 0));
-		expect(n == 5, WHEN("after a receive that failed") EXPECTED("5 bytes") SAW("%lld"),
-		       (long long)n);
+		expect(n == 5, WHEN("after a receive that failed") EXPECTED("5 bytes") SAW("%s"),
+		       answer(n));
 	}
 	close_stream(s, ends);
 }
@@ -350,8 +351,7 @@ static void play_receive(struct subject *s, const struct call_fault *fault)
 static void send_again(struct subject *s, int fd)
 {
 	int64_t n = perform(s, prepare_send(s, 1, fd, 0, 7));
-	expect(n == 7, WHEN("after a send that failed") EXPECTED("7 bytes") SAW("%lld"),
-	       (long long)n);
+	expect(n == 7, WHEN("after a send that failed") EXPECTED("7 bytes") SAW("%s"), answer(n));
 }
 
 static void play_send(struct subject *s, const struct call_fault *fault)
@@ -413,10 +413,9 @@ static void play_both_directions(struct subject *s, const struct call_fault *fau
 	bool failed = end(fault);
 	if (failed && s->op[0].result == -fault->error) /* one event is about both */
 		expect(result == 5 || result == -fault->error,
-		       WHEN("when %s fails with %s") EXPECTED("5 or -%s for the receive")
-			       SAW("%lld"),
+		       WHEN("when %s fails with %s") EXPECTED("5 or -%s for the receive") SAW("%s"),
 		       fault->of->call, errno_name(fault->error), errno_name(fault->error),
-		       (long long)result);
+		       answer(result));
 	else if (failed || !fault)
 		expect_result(fault, op, result, 5);
 	s->ops->cancel(s->engine);

@@ -337,16 +337,15 @@ void socket_receive_timeout_is_an_error(struct subject *s)
 		reap(s, done, 1, 1, 60 * NS_PER_MS);
 	if (!op->in_flight)
 		expect(op->result == -EAGAIN,
-		       WHEN("after SO_RCVTIMEO") EXPECTED("-EAGAIN") SAW("%lld"),
-		       (long long)op->result);
+		       WHEN("after SO_RCVTIMEO") EXPECTED("-EAGAIN") SAW("%s"), answer(op->result));
 	expect(write(ends[1], "x", 1) == 1, "the test's own write failed");
 	if (op->in_flight)
 		await(s, op);
 	else
 		perform(s, prepare_receive(s, 0, ends[0], 0));
 	expect(op->result == 1 && buffer_of(s, 0)[0] == 'x',
-	       WHEN("after the time was over") EXPECTED("the byte that came") SAW("%lld"),
-	       (long long)op->result);
+	       WHEN("after the time was over") EXPECTED("the byte that came") SAW("%s"),
+	       answer(op->result));
 	close_engine(s);
 	close(ends[0]);
 	close(ends[1]);
