@@ -220,6 +220,13 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	return 0;
 }
 
+/* Is it a terminal that obeys escape sequences? TERM=dumb says that it is none of these. */
+static bool obeys_escapes(int fd)
+{
+	const char *term = getenv("TERM");
+	return isatty(fd) && term && *term && strcmp(term, "dumb") != 0;
+}
+
 /* The comparison from its first run to its summary. Returns an exit status. */
 static int run_comparison(const struct compare_options *o, struct plan *plan, json_t *command)
 {
@@ -236,7 +243,7 @@ static int run_comparison(const struct compare_options *o, struct plan *plan, js
 		.random.state = o->order.seed,
 		.wanted_ci_pct = o->until_ci_pct,
 		.count_syscalls = o->count_syscalls,
-		.show_progress = isatty(STDOUT_FILENO) && isatty(STDERR_FILENO),
+		.show_progress = isatty(STDOUT_FILENO) && obeys_escapes(STDERR_FILENO),
 		.progress = { .rounds_asked = o->order.rounds,
 			      .until_precise = o->until_ci_pct > 0,
 			      .limit_s = o->time_limit_s },

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 import labs
 import children
+import progress_line
 from grading import functions, outside, reports, sandbox, submission
 from grading.examine import Examined, Examiner
 from labs import ROOT, CourseError
@@ -345,18 +346,16 @@ def run(o):
 
 
 class Progress:
-    """A line that is updated in place, on a terminal only."""
+    """How many submissions are graded."""
 
     def __init__(self, total):
         self.total, self.count = total, 0
 
     def show(self, name):
-        if sys.stderr.isatty():
-            print(f"\r\033[K[{self.count}/{self.total}] {name[:60]}", end="", file=sys.stderr, flush=True)
+        progress_line.show(f"[{self.count}/{self.total}] {name[:60]}")
 
     def clear(self):
-        if sys.stderr.isatty():
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
+        progress_line.show("")
 
 
 if __name__ == "__main__":

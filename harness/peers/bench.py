@@ -29,6 +29,7 @@ import numpy
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(ROOT, "harness", "processes"), os.path.join(ROOT, "plots")]
 import children  # noqa: E402
+import progress_line  # noqa: E402
 from readings import whole_file  # noqa: E402
 
 IOLAB = os.path.join(ROOT, "build", "iolab")
@@ -598,15 +599,13 @@ def run_rounds(cases, rounds, most_rounds, dice, keep):
         if number == rounds:
             cases = [case for case in cases if any(undecided(case, goal) for goal in case.goals)]
         for case in dice.sample(cases, len(cases)):
-            if sys.stderr.isatty():
-                print(f"\r\033[Kround {number + 1} of {rounds if number < rounds else most_rounds}: {case.title}", end="", file=sys.stderr)
+            progress_line.show(f"round {number + 1} of {rounds if number < rounds else most_rounds}: {case.title}")
             for contender in dice.sample(case.contenders, len(case.contenders)):
                 if case.prepare:
                     case.prepare()
                 contender.run()
         keep()
-    if sys.stderr.isatty():
-        print("\r\033[K", end="", file=sys.stderr)
+    progress_line.show("")
 
 
 def environment():

@@ -331,6 +331,20 @@ make_words() { make=(make -C "$ROOT" --no-print-directory -o all -o need-python 
 	rm -r "$TMPDIR"
 }
 
+@test "a terminal that obeys no escapes is sent none" {
+	quick=(--idle 0 -e null --baseline null -w nop --rounds 2 --depths 1 --runtime 0.02 --no-count-syscalls)
+	for term in dumb "" xterm; do
+		rm -rf "$BATS_TEST_TMPDIR/results"
+		run env TERM="$term" timeout "$HANG_S" script -qec "'$IOLAB' compare ${quick[*]} --out '$BATS_TEST_TMPDIR/results'" /dev/null
+		assert_success
+		[ "$term" = xterm ] || refute_output --partial $'\e'
+	done
+	assert_output --partial $'\e[K' # a shorter line leaves nothing of the longer one
+	run env TERM=dumb PYTHONPATH="$ROOT/harness/processes" script -qec \
+		"'$SYSTEM_PYTHON' -B -c 'import progress_line; progress_line.show(7); print(8)'" /dev/null
+	refute_output --partial $'\e'
+}
+
 @test "a document replaces a link at its place, follows none, and leaves no unfinished file" {
 	echo precious >"$BATS_TEST_TMPDIR/precious"
 	mkdir "$BATS_TEST_TMPDIR/results"

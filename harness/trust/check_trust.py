@@ -21,6 +21,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path[:0] = [os.path.join(ROOT, "harness", "processes"), os.path.join(ROOT, "plots")]
 import children  # noqa: E402
+import progress_line  # noqa: E402
 from readings import remarks, whole_file  # noqa: E402
 
 ALARM_RATE = 0.05  # what a 95 % interval promises
@@ -161,10 +162,8 @@ def run_trials(lab, trials):
         for metric in METRICS:
             twins[metric].append(twin[metric])
             slowers[metric].append(slower[metric])
-        if sys.stderr.isatty():
-            print(f"\r\033[Kcomparison {trial + 1} of {trials}", end="", file=sys.stderr)
-    if sys.stderr.isatty():
-        print("\r\033[K", end="", file=sys.stderr)
+        progress_line.show(f"comparison {trial + 1} of {trials}")
+    progress_line.show("")
     return twins, slowers
 
 

@@ -4,6 +4,8 @@ import os
 import sys
 import textwrap
 
+import progress_line
+
 CODES = {"red": "31", "green": "32", "yellow": "33", "bold": "1", "dim": "2"}
 WIDTH = 96
 
@@ -13,7 +15,7 @@ def is_terminal():
 
 
 def paint(text, colour):
-    if not is_terminal() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+    if not progress_line.obeys_escapes(sys.stdout) or os.environ.get("NO_COLOR"):
         return text
     return f"\033[{CODES[colour]}m{text}\033[0m"
 
@@ -35,7 +37,7 @@ def say_wrapped(text, indent="", hanging=None):
 
 
 def clear():
-    if is_terminal():
+    if progress_line.obeys_escapes(sys.stdout):
         print("\033[H\033[2J\033[3J", end="", flush=True)
 
 
