@@ -472,11 +472,16 @@ static unsigned words_waited_for(struct subject *s, int64_t limit_ns, int64_t *l
 	int ends[WORDS_MOST][2];
 	struct io_op *done[WORDS_MOST];
 	struct speaker speaker = { .pause_ns = limit_ns / WORDS_IN_LIMIT, .count = WORDS_MOST };
+	bool from_files = ONE(s->flavour) & FILES; /* a pipe stands for a slow disk */
 	open_engine(s, WORDS_MOST, WORDS_MOST);
 	for (unsigned i = 0; i < WORDS_MOST; i++) {
-		make_reading_pair(s, ends[i]);
+		if (from_files)
+			expect(pipe2(ends[i], O_CLOEXEC) == 0, "pipe");
+		else
+			make_reading_pair(s, ends[i]);
 		attach(s, i, ends[i][0]);
-		start(s, receive(s, i, ends[i][0], i));
+		start(s, from_files ? prepare(s, i, IO_READ, ends[i][0], i, IO_NO_OFFSET, 64)
+				    : receive(s, i, ends[i][0], i));
 		speaker.fds[i] = ends[i][1];
 	}
 	note("peers    speak in turn, one every %lld ms",
@@ -489,12 +494,12 @@ static unsigned words_waited_for(struct subject *s, int64_t limit_ns, int64_t *l
 	int64_t silent_ns = (int64_t)(back_ns - speaker.spoke_ns);
 	*longest_ns = silent_ns > speaker.longest_ns ? silent_ns : speaker.longest_ns;
 	s->ops->cancel(s->engine);
+	for (unsigned i = 0; i < WORDS_MOST; i++)
+		close(ends[i][1]);
 	await_all(s);
 	close_engine(s);
-	for (unsigned i = 0; i < WORDS_MOST; i++) {
+	for (unsigned i = 0; i < WORDS_MOST; i++)
 		close(ends[i][0]);
-		close(ends[i][1]);
-	}
 	return n;
 }
 
@@ -521,6 +526,80 @@ static void the_time_limit_is_for_the_whole_wait(struct subject *s)
 	}
 	test_skipped("this machine is too busy: a thread that sleeps %lld ms wakes after a second",
 		     (long long)(limits_ms[3] / WORDS_IN_LIMIT));
+}
+
+/* Two are waited for, and one comes late. Returns how long reap() took. */
+static int64_t wait_for_two_of_which_one_comes(struct subject *s, int64_t limit_ns)
+{
+	struct io_op *done[2];
+	int ends[2][2];
+	bool from_files = ONE(s->flavour) & FILES;
+	open_engine(s, 2, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		if (from_files)
+			expect(pipe2(ends[i], O_CLOEXEC) == 0, "pipe");
+		else
+			make_reading_pair(s, ends[i]);
+		attach(s, i, ends[i][0]);
+		start(s, from_files ? prepare(s, i, IO_READ, ends[i][0], i, IO_NO_OFFSET, 64)
+				    : receive(s, i, ends[i][0], i));
+	}
+	struct speaker speaker = { .pause_ns = limit_ns * 2 / 3,
+				   .count = 1,
+				   .fds = { ends[0][1] } };
+	begin_speaking(&speaker);
+	uint64_t before_ns = clock_ns();
+	reap(s, done, 2, 2, limit_ns);
+	int64_t waited_ns = (int64_t)(clock_ns() - before_ns);
+	pthread_join(speaker.thread, NULL);
+	peer_sends(ends[1][1], "!", 1);
+	await_all(s);
+	close_engine(s);
+	for (unsigned i = 0; i < 2; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+	return waited_ns;
+}
+
+/* After the first, what is left of the limit is a third. On a busy machine a longer limit is tried. */
+static void what_comes_does_not_prolong_the_wait(struct subject *s)
+{
+	const int64_t limits_ms[] = { 150, 600, 1500 };
+	int64_t waited_ms = 0;
+	for (unsigned i = 0; i < sizeof limits_ms / sizeof *limits_ms; i++) {
+		waited_ms =
+			wait_for_two_of_which_one_comes(s, limits_ms[i] * NS_PER_MS) / NS_PER_MS;
+		if (waited_ms < limits_ms[i] * 7 / 5)
+			return;
+	}
+	expect(false, EXPECTED("a wait of %lld ms, in which one of two comes") SAW("%lld ms"),
+	       (long long)limits_ms[2], (long long)waited_ms);
+}
+
+/* A wait without end is one wait, however long nothing happens: an engine has no heart that beats. */
+#define SILENCE_NS (700 * NS_PER_MS)
+
+static void an_endless_wait_is_one_call(struct subject *s)
+{
+	int ends[2];
+	struct io_op *done[1];
+	make_reading_pair(s, ends);
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	start(s, receive(s, 0, ends[0], 0));
+	struct speaker speaker = { .pause_ns = SILENCE_NS, .count = 1, .fds = { ends[1] } };
+	begin_speaking(&speaker);
+	calls_reset();
+	unsigned n = reap(s, done, 1, 1, -1);
+	unsigned waits = calls_made(WAITS);
+	pthread_join(speaker.thread, NULL);
+	expect(n == 1, EXPECTED("the message that came after a long silence") SAW("%u"), n);
+	expect(waits == 1, EXPECTED("one wait") SAW("%u in %lld ms in which nothing happened"),
+	       waits, (long long)(SILENCE_NS / NS_PER_MS));
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
 }
 
 /* Exercise 2: sends, and room for them. */
@@ -1250,6 +1329,38 @@ static void sleeps_beside_slow_disks(struct subject *s)
 	close(fd);
 }
 
+/* One look took many completions: nothing of them is left that would wake the loop later. */
+static void sleeps_after_a_batch(struct subject *s)
+{
+	const unsigned batch = 16;
+	int ends[2], fd = make_file(s, BLOCK, O_RDONLY);
+	struct io_op *done[17];
+	expect(pipe2(ends, O_CLOEXEC) == 0, "pipe");
+	open_engine(s, batch + 1, 1);
+	attach(s, 0, fd);
+	for (unsigned slot = 0; slot < batch; slot++)
+		start(s, prepare(s, slot, IO_READ, fd, 0, 0, BLOCK));
+	wait_until_others_sleep();
+	reap(s, done, batch, batch, PATIENCE_NS);
+	start(s, slow_read(s, batch, ends[0]));
+	wait_until_others_sleep();
+	calls_reset();
+	unsigned n = reap(s, done, 1, 1, IDLE_NS);
+	unsigned calls = calls_made(NULL);
+	expect(n == 0, "a slow read completed before its bytes were there");
+	expect(calls <= IDLE_CALLS_MAX,
+	       WHEN("after %u completions at once")
+		       EXPECTED("at most %d system calls in %lld ms in which nothing happened")
+			       SAW("%u"),
+	       batch, IDLE_CALLS_MAX, (long long)(IDLE_NS / NS_PER_MS), calls);
+	write_message(ends[1], 1, 30);
+	await(s, &s->op[batch]);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+	close(fd);
+}
+
 static void hears_of_every_completion(struct subject *s)
 {
 	const unsigned depth = 8;
@@ -1351,20 +1462,72 @@ static void keeps_a_wake_up_during_its_read(struct subject *s)
 	close(fd);
 }
 
-#define AT_ONCE 16u
+/* Three slow reads end while the loop stands before a wait that lacks only one. */
+struct three_ends {
+	pthread_t thread;
+	int fds[3];
+};
 
-/* One submit() of many: each has a worker at once, in every round, also after a quiet moment. */
-static void a_batch_is_in_workers_at_once(struct subject *s)
+static void *end_three_reads(void *argument)
+{
+	struct three_ends *three = argument;
+	bool held = wait_until_held(NS_PER_S);
+	for (unsigned i = 0; i < 3; i++)
+		if (write(three->fds[i], "!", 1) != 1)
+			abort();
+	if (held)
+		wait_until_others_sleep();
+	let_call_go();
+	return NULL;
+}
+
+static void keeps_max_after_a_wait(struct subject *s)
+{
+	struct three_ends three;
+	struct io_op *done[8];
+	int ends[3][2], fd = make_file(s, BLOCK, O_RDONLY);
+	open_engine(s, 4, 1);
+	attach(s, 0, fd);
+	for (unsigned i = 0; i < 3; i++) {
+		expect(pipe2(ends[i], O_CLOEXEC) == 0, "pipe");
+		three.fds[i] = ends[i][1];
+		start(s, slow_read(s, i, ends[i][0]));
+	}
+	start(s, prepare(s, 3, IO_READ, fd, 0, 0, BLOCK));
+	wait_until_others_sleep(); /* the fourth is over, and three wait */
+	hold_call(WAITS);
+	expect(pthread_create(&three.thread, NULL, end_three_reads, &three) == 0,
+	       "the test has no thread");
+	unsigned n = reap(s, done, 2, 2, PATIENCE_NS); /* which fails the test when it is more */
+	pthread_join(three.thread, NULL);
+	expect(n == 2, EXPECTED("the 2 that were asked for") SAW("%u"), n);
+	await_all(s);
+	close_engine(s);
+	for (unsigned i = 0; i < 3; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+	close(fd);
+}
+
+/* As many as there are workers at most. */
+#define AT_ONCE 64u
+
+/* Each has a worker at once, in every round, also after a quiet moment. */
+static void are_in_workers_at_once(struct subject *s, bool in_one_submit)
 {
 	int ends[AT_ONCE][2];
 	struct io_op *ops[AT_ONCE];
 	open_engine(s, AT_ONCE, AT_ONCE);
 	for (unsigned i = 0; i < AT_ONCE; i++)
 		expect(pipe2(ends[i], O_CLOEXEC) == 0, "pipe");
-	for (unsigned round = 0; round < 10; round++) {
+	for (unsigned round = 0; round < 3; round++) {
 		for (unsigned i = 0; i < AT_ONCE; i++)
 			ops[i] = slow_read(s, i, ends[i][0]);
-		start_all(s, ops, AT_ONCE);
+		for (unsigned i = 0; !in_one_submit && i < AT_ONCE; i++)
+			start(s, ops[i]);
+		if (in_one_submit)
+			start_all(s, ops, AT_ONCE);
 		expect(s->inflight == AT_ONCE, EXPECTED("%u reads in flight") SAW("%u"), AT_ONCE,
 		       s->inflight);
 		for (unsigned i = AT_ONCE; i-- > 0;) {
@@ -1374,10 +1537,12 @@ static void a_batch_is_in_workers_at_once(struct subject *s)
 				struct io_op *done[1];
 				reap(s, done, 1, 1, A_MOMENT_NS);
 				expect(clock_ns() < deadline_ns,
-				       EXPECTED("each of %u reads that came in one submit() "
-						"to have a worker")
+				       EXPECTED("each of %u reads, %s, to have a worker")
 					       SAW("number %u wait for another read's end"),
-				       AT_ONCE, i);
+				       AT_ONCE,
+				       in_one_submit ? "which came in one submit()"
+						     : "which came one after the other",
+				       i);
 			}
 			expect_message(s, &s->op[i], round, 30);
 		}
@@ -1387,6 +1552,16 @@ static void a_batch_is_in_workers_at_once(struct subject *s)
 		close(ends[i][0]);
 		close(ends[i][1]);
 	}
+}
+
+static void a_batch_is_in_workers_at_once(struct subject *s)
+{
+	are_in_workers_at_once(s, true);
+}
+
+static void each_submit_has_a_worker(struct subject *s)
+{
+	are_in_workers_at_once(s, false);
 }
 
 #define DEPTH_LARGE  200u
@@ -1421,6 +1596,7 @@ static void cancel_takes_back_the_queue(struct subject *s)
 	attach(s, 0, ends[0]);
 	for (unsigned slot = 0; slot < depth; slot++)
 		start(s, slow_read(s, slot, ends[0]));
+	wait_until_others_sleep(); /* in the reads, which cancel() must not wait for */
 	s->ops->cancel(s->engine);
 	unsigned n = reap(s, done, 16, depth, PATIENCE_NS);
 	expect(n >= 16,
@@ -1499,6 +1675,15 @@ const struct lab_test lab_tests[] = {
 	  TEST("the_time_limit_is_for_the_whole_wait", ONE(UNIX),
 	       the_time_limit_is_for_the_whole_wait),
 	  .limit_s = 30 },
+	{ EXERCISE_1, TEST("what_comes_does_not_prolong_the_wait", ONE(UNIX),
+			   what_comes_does_not_prolong_the_wait) },
+	{ EXERCISE_1, TEST("waits_for_seconds", ONE(UNIX), stream_waits_for_seconds) },
+	{ EXERCISE_1, TEST("an_endless_wait_is_one_call", ONE(UNIX), an_endless_wait_is_one_call) },
+	{ EXERCISE_1,
+	  TEST("comes_back_one_by_one", ONE(UNIX) | ONE(PIPE), stream_comes_back_one_by_one) },
+	{ EXERCISE_1, TEST("fd_slot_beyond_65535", ONE(UNIX), stream_slot_beyond_65535) },
+	{ EXERCISE_1, TEST("descriptor_0_is_served", ONE(UNIX), descriptor_0_is_served) },
+	{ EXERCISE_1, TEST("two_engines_in_two_threads", ONE(UNIX), two_engines_in_two_threads) },
 	{ EXERCISE_1, TEST("takes_events_in_batches", ONE(UNIX), takes_events_in_batches) },
 	{ EXERCISE_1, TEST("finds_the_active_one", ONE(TCP), stream_finds_the_active_one) },
 	{ EXERCISE_1, TEST("price_does_not_grow", ONE(TCP), price_does_not_grow) },
@@ -1528,6 +1713,8 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_1, TEST("open_tells_what_fails", ONE(NO_FD), open_tells_what_fails) },
 	{ EXERCISE_1, TEST("attach_tells_what_fails", ONE(UNIX), attach_tells_what_fails) },
 
+	{ EXERCISE_2, TEST("zero_bytes", ONE(UNIX), stream_zero_bytes) },
+	{ EXERCISE_2, TEST("options_stay", ONE(TCP), socket_options_stay) },
 	{ EXERCISE_2, TEST("waits_for_room", SOCKETS, waits_for_room) },
 	{ EXERCISE_2, TEST("sends_right_data", STREAMS, stream_sends_right_data) },
 	{ EXERCISE_2, TEST("survives_a_full_buffer", STREAMS, stream_survives_a_full_buffer) },
@@ -1556,6 +1743,7 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_3, TEST("broken_pipe_is_silent", ONE(PIPE), broken_pipe_is_silent) },
 	{ EXERCISE_3, TEST("detach_forgets_a_shared_socket", ONE(TCP) | ONE(PIPE),
 			   detach_forgets_a_shared_socket) },
+	{ EXERCISE_3, TEST("detached_unused", ONE(UNIX), stream_detached_unused) },
 	{ EXERCISE_3, TEST("attaches_the_same_again", ONE(TCP), attaches_the_same_again) },
 	{ EXERCISE_3,
 	  TEST("number_moves_to_another_slot", ONE(UNIX), stream_number_moves_to_another_slot) },
@@ -1580,6 +1768,9 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_4, TEST("edge_reset", ONE(TCP), tcp_reset) },
 	{ EXERCISE_4, TEST("edge_waits_for_room", SOCKETS, waits_for_room) },
 	{ EXERCISE_4, TEST("edge_survives_a_full_buffer", SOCKETS, stream_survives_a_full_buffer) },
+	{ EXERCISE_4, TEST("edge_comes_back_one_by_one", SOCKETS, stream_comes_back_one_by_one) },
+	{ EXERCISE_4, TEST("edge_zero_bytes", SOCKETS, stream_zero_bytes) },
+	{ EXERCISE_4, TEST("edge_detached_unused", ONE(UNIX), stream_detached_unused) },
 	{ EXERCISE_4, TEST("edge_both_directions", SOCKETS, socket_both_directions_at_once) },
 	{ EXERCISE_4,
 	  TEST("edge_keeps_the_other_direction", ONE(UNIX), keeps_the_other_direction) },
@@ -1617,6 +1808,11 @@ const struct lab_test lab_tests[] = {
 			   stream_receives_in_full_buffers) },
 	{ EXERCISE_5,
 	  TEST("oneshot_end_while_waiting", ONE(TCP) | ONE(PIPE), stream_end_while_waiting) },
+	{ EXERCISE_5, TEST("oneshot_comes_back_one_by_one", ONE(UNIX) | ONE(PIPE),
+			   stream_comes_back_one_by_one) },
+	{ EXERCISE_5, TEST("oneshot_zero_bytes", ONE(UNIX), stream_zero_bytes) },
+	{ EXERCISE_5,
+	  TEST("oneshot_detached_unused", ONE(UNIX) | ONE(PIPE), stream_detached_unused) },
 	{ EXERCISE_5, TEST("oneshot_waits_for_room", SOCKETS, waits_for_room) },
 	{ EXERCISE_5, TEST("oneshot_survives_a_full_buffer", ONE(TCP) | ONE(PIPE),
 			   stream_survives_a_full_buffer) },
@@ -1665,6 +1861,17 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_7, TEST("reads_in_other_threads", FILES, reads_in_other_threads) },
 	{ EXERCISE_7, TEST("hears_by_eventfd", ONE(BUFFERED), hears_by_eventfd) },
 	{ EXERCISE_7, TEST("sleeps_beside_slow_disks", ONE(BUFFERED), sleeps_beside_slow_disks) },
+	{ EXERCISE_7, TEST("a_completion_does_not_prolong_the_wait", ONE(BUFFERED),
+			   what_comes_does_not_prolong_the_wait) },
+	{ EXERCISE_7, TEST("sleeps_after_a_batch", ONE(BUFFERED), sleeps_after_a_batch) },
+	{ EXERCISE_7, TEST("keeps_max_after_a_wait", ONE(BUFFERED), keeps_max_after_a_wait) },
+	{ EXERCISE_7, TEST("each_submit_has_a_worker", ONE(BUFFERED), each_submit_has_a_worker) },
+	{ EXERCISE_7,
+	  TEST("the_time_limit_is_for_all_completions", ONE(BUFFERED),
+	       the_time_limit_is_for_the_whole_wait),
+	  .limit_s = 30 },
+	{ EXERCISE_7,
+	  TEST("leaves_signals_to_the_loop", ONE(BUFFERED), signals_are_left_to_the_caller) },
 	{ EXERCISE_7, TEST("hears_of_every_completion", ONE(BUFFERED), hears_of_every_completion) },
 	{ EXERCISE_7,
 	  TEST("keeps_a_wake_up_during_its_read", ONE(BUFFERED), keeps_a_wake_up_during_its_read) },

@@ -40,13 +40,31 @@ static const char *allowed_calls;
 static struct exam_record *record; /* the proctor's, or private memory when there is none */
 static bool proctored;
 static uint64_t token;
+/* The proctor watches the first. What a test does to an engine in another thread is not recorded. */
+static _Thread_local bool is_first_thread;
+
+static void keep_event(const char *format, va_list args)
+{
+	uint32_t i = __atomic_fetch_add(&record->event_count, 1, __ATOMIC_RELAXED);
+	vsnprintf(record->events[exam_event_slot(i)], EXAM_EVENT_BYTES, format, args);
+}
 
 void note(const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
-	uint32_t i = __atomic_fetch_add(&record->event_count, 1, __ATOMIC_RELAXED);
-	vsnprintf(record->events[exam_event_slot(i)], EXAM_EVENT_BYTES, format, args);
+	keep_event(format, args);
+	va_end(args);
+}
+
+/* What the test asks of the engine, and what it answers. */
+__attribute__((format(printf, 1, 2))) static void tell(const char *format, ...)
+{
+	va_list args;
+	if (!is_first_thread)
+		return;
+	va_start(args, format);
+	keep_event(format, args);
 	va_end(args);
 }
 
@@ -88,7 +106,7 @@ static bool always_allowed(long number)
 static void check_allowed(const char *where, const uint32_t *before)
 {
 	char name[SYSCALL_NAME_SIZE];
-	if (!allowed_calls || !record->attached)
+	if (!allowed_calls || !record->attached || !is_first_thread)
 		return;
 	for (long n = 0; n < EXAM_CALLS_MAX; n++)
 		if (record->calls_main[n] > before[n] && !always_allowed(n) &&
@@ -103,6 +121,8 @@ static void enter(enum engine_function function)
 {
 	static uint32_t told[FUNCTION_COUNT];
 	const char *where = function_names[function];
+	if (!is_first_thread)
+		return;
 	if (record->attached && told[function] < EXAM_TOLD_MAX) {
 		told[function]++;
 		prctl(EXAM_CALL, function, 0, 0, 0);
@@ -114,6 +134,8 @@ static void enter(enum engine_function function)
 
 static void leave(void)
 {
+	if (!is_first_thread)
+		return;
 	__atomic_store_n(&record->in_engine, 0, __ATOMIC_SEQ_CST);
 	record->where[0] = '\0';
 }
@@ -136,7 +158,7 @@ static int watched_supports(const struct engine_config *config, enum io_kind kin
 	enter(FUNCTION_SUPPORTS);
 	int rc = real->supports(config, kind, fd_kind, why);
 	leave();
-	note("supports %s on %s = %s", kind_name(kind), fd_kinds[fd_kind], answer(rc));
+	tell("supports %s on %s = %s", kind_name(kind), fd_kinds[fd_kind], answer(rc));
 	return rc;
 }
 
@@ -146,7 +168,7 @@ static int watched_open(struct engine **engine, const struct engine_config *conf
 	enter(FUNCTION_OPEN);
 	int rc = real->open(engine, config, why);
 	leave();
-	note("open     %s, depth %u = %s", watched_spec, config->depth, answer(rc));
+	tell("open     %s, depth %u = %s", watched_spec, config->depth, answer(rc));
 	return rc;
 }
 
@@ -156,7 +178,7 @@ static int watched_attach(struct engine *engine, unsigned fd_slot, int fd, enum 
 	enter(FUNCTION_ATTACH);
 	int rc = real->attach(engine, fd_slot, fd, fd_kind, why);
 	leave();
-	note("attach   fd %d as fd_slot %u = %s", fd, fd_slot, answer(rc));
+	tell("attach   fd %d as fd_slot %u = %s", fd, fd_slot, answer(rc));
 	return rc;
 }
 
@@ -165,21 +187,21 @@ static void watched_detach(struct engine *engine, unsigned fd_slot)
 	enter(FUNCTION_DETACH);
 	real->detach(engine, fd_slot);
 	leave();
-	note("detach   fd_slot %u", fd_slot);
+	tell("detach   fd_slot %u", fd_slot);
 }
 
 static int watched_submit(struct engine *engine, struct io_op *const *ops, unsigned count)
 {
 	char text[80];
-	note("submit   %u offered; the first: slot " EXAM_ANY "%u, %s", count, ops[0]->slot,
+	tell("submit   %u offered; the first: slot " EXAM_ANY "%u, %s", count, ops[0]->slot,
 	     describe(ops[0], text, sizeof text));
 	enter(FUNCTION_SUBMIT);
 	int n = real->submit(engine, ops, count);
 	leave();
 	if (n < 0)
-		note("         returned %s", answer(n));
+		tell("         returned %s", answer(n));
 	else
-		note("         %d accepted", n);
+		tell("         %d accepted", n);
 	check_allowed("submit", counts_before);
 	return n;
 }
@@ -188,29 +210,29 @@ static int watched_reap(struct engine *engine, struct io_op **done, unsigned min
 			int64_t timeout_ns)
 {
 	if (min == 0)
-		note("reap     min 0, max " EXAM_ANY "%u, without waiting", max);
+		tell("reap     min 0, max " EXAM_ANY "%u, without waiting", max);
 	else if (timeout_ns < 0)
-		note("reap     min %u, max " EXAM_ANY "%u, for ever", min, max);
+		tell("reap     min %u, max " EXAM_ANY "%u, for ever", min, max);
 	else
-		note("reap     min %u, max " EXAM_ANY "%u, %lld us", min, max,
+		tell("reap     min %u, max " EXAM_ANY "%u, %lld us", min, max,
 		     (long long)(timeout_ns / NS_PER_US));
 	enter(FUNCTION_REAP);
 	int n = real->reap(engine, done, min, max, timeout_ns);
 	leave();
 	if (n > 0 && done[0])
-		note("         %d came back; the first: slot " EXAM_ANY "%u, result %s", n,
+		tell("         %d came back; the first: slot " EXAM_ANY "%u, result %s", n,
 		     done[0]->slot, answer(done[0]->result));
 	else if (n < 0)
-		note("         returned %s", answer(n));
+		tell("         returned %s", answer(n));
 	else
-		note("         %d came back", n);
+		tell("         %d came back", n);
 	check_allowed("reap", counts_before);
 	return n;
 }
 
 static void watched_cancel(struct engine *engine)
 {
-	note("cancel");
+	tell("cancel");
 	enter(FUNCTION_CANCEL);
 	real->cancel(engine);
 	leave();
@@ -219,7 +241,7 @@ static void watched_cancel(struct engine *engine)
 
 static void watched_close(struct engine *engine)
 {
-	note("close");
+	tell("close");
 	enter(FUNCTION_CLOSE);
 	real->close(engine);
 	leave();
@@ -475,6 +497,7 @@ static int run_test(const char *name)
 		fprintf(stderr, "no test is called %s; --list shows them\n", name);
 		return 2;
 	}
+	is_first_thread = true;
 	meet_proctor();
 	s.flavour = flavour;
 	allowed_calls = test->allowed_calls;

@@ -87,6 +87,8 @@ void open_engine(struct subject *s, unsigned depth, unsigned max_fds);
  * test, with the reason, where memory or the engine refuses.
  */
 void open_engine_with_arena(struct subject *s, unsigned depth, size_t arena_len_bytes);
+/* The same for more descriptors than an engine may have room for. */
+void open_engine_with_slots(struct subject *s, unsigned depth, unsigned max_fds);
 /* Closes it; nothing may be in flight. */
 void close_engine(struct subject *s);
 int try_attach(struct subject *s, unsigned fd_slot, int fd);

@@ -53,12 +53,16 @@ enum mistake {
 	WAITS_TEN_TIMES,
 	TOO_MANY_SIGNALS,
 	MOST_1024_READY,
+	ONE_OF_A_BATCH,
+	SLOT_16_BITS,
+	ONLY_ENDLESS_WAITS_END,
 	EVEN_DEPTHS_ONLY,
 	/* state */
 	ONE_FOR_ALL,
 	FIRST_NUMBER_STAYS,
 	OLD_NUMBER_IS_WATCHED,
 	NUMBER_0_IS_NONE,
+	DETACH_NEEDS_A_USE,
 	RUNS_DRY,
 	INHERITED,
 	LEAKS_ON_FAILURE,
@@ -246,6 +250,20 @@ static int over_open(struct engine **engine, const struct engine_config *config,
 	return 0;
 }
 
+/* What is known of a slot, of which 16 bits are looked at. */
+static int *number_at(struct engine *e, unsigned fd_slot)
+{
+	return &e->fds[(uint16_t)fd_slot % FD_NUMBERS];
+}
+
+static bool is_known(const struct engine *e, int fd)
+{
+	for (unsigned i = 0; i < FD_NUMBERS; i++)
+		if (e->fds[i] == fd)
+			return true;
+	return false;
+}
+
 static int over_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_kind fd_kind,
 		       struct reason *why)
 {
@@ -253,10 +271,12 @@ static int over_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_ki
 	(void)why;
 	if (e->fault == SETS_AN_OPTION)
 		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int) { 1 }, sizeof(int));
-	if (e->fds[fd_slot] < 0 || e->fault != FIRST_NUMBER_STAYS)
-		e->fds[fd_slot] = fd;
+	if (e->fault == DETACH_NEEDS_A_USE && is_known(e, fd))
+		return reason_errno(why, "known_already", EEXIST, "attaching it again");
+	if (*number_at(e, fd_slot) < 0 || e->fault != FIRST_NUMBER_STAYS)
+		*number_at(e, fd_slot) = fd;
 	if (e->fault == OLD_NUMBER_IS_WATCHED && fd_slot != 0 && e->fds[0] == fd)
-		e->fds[fd_slot] = -1; /* known already, under slot 0 */
+		*number_at(e, fd_slot) = -1; /* known already, under slot 0 */
 	return 0;
 }
 
@@ -267,6 +287,8 @@ static void over_detach(struct engine *e, unsigned fd_slot)
 		return;
 	if (e->fault == DETACH_CLOSES)
 		close(e->fds[fd_slot]);
+	if (e->fault == DETACH_NEEDS_A_USE && e->count > 0)
+		*number_at(e, fd_slot) = -1;
 }
 
 static bool peer_stopped_sending(int fd)
@@ -357,7 +379,8 @@ static void spoil_request(struct engine *e, struct io_op *op)
 		break;
 	case FIRST_NUMBER_STAYS:
 	case OLD_NUMBER_IS_WATCHED:
-		op->fd = e->fds[op->fd_slot] >= 0 ? e->fds[op->fd_slot] : op->fd;
+	case SLOT_16_BITS:
+		op->fd = *number_at(e, op->fd_slot) >= 0 ? *number_at(e, op->fd_slot) : op->fd;
 		break;
 	default:
 		break;
@@ -453,12 +476,40 @@ static int reap_in_slices(struct engine *e, struct io_op **done, unsigned min, u
 	}
 }
 
+/* A signal ends only a wait that has no end of its own. */
+static int reap_beyond_signals(struct engine *e, struct io_op **done, unsigned min, unsigned max,
+			       int64_t timeout_ns)
+{
+	struct deadline deadline = deadline_after(timeout_ns);
+	int n;
+	do
+		n = e->right_ops->reap(e->right, done, min, max, deadline_left_ns(deadline));
+	while (n == 0 && deadline_left_ns(deadline) > 0);
+	return n;
+}
+
+/* Takes all that is there, hands out `max`, and forgets the rest. */
+static int reap_and_forget(struct engine *e, struct io_op **done, unsigned min, unsigned max,
+			   int64_t timeout_ns)
+{
+	struct io_op *all[DEEPEST];
+	int n = e->right_ops->reap(e->right, all, min, DEEPEST, timeout_ns);
+	int kept = n > (int)max ? (int)max : n;
+	for (int i = 0; i < kept; i++)
+		done[i] = all[i];
+	return kept;
+}
+
 /* What the right engine would say, with the fault of waiting. */
 static int spoiled_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
 			int64_t timeout_ns)
 {
 	if (e->fault == LOOKS_EVERY_10_MS && min > 0)
 		return reap_in_slices(e, done, min, max, timeout_ns);
+	if (e->fault == ONLY_ENDLESS_WAITS_END && timeout_ns > 0 && min > 0)
+		return reap_beyond_signals(e, done, min, max, timeout_ns);
+	if (e->fault == ONE_OF_A_BATCH)
+		return reap_and_forget(e, done, min, max, timeout_ns);
 	if (e->fault == MIN_AT_MOST_8 && min > 8)
 		max = min = 8;
 	if (e->fault == MIN_IS_ONE && min > 1)
@@ -655,6 +706,15 @@ const struct mutant laid_over_mutants[] = {
 	LAID_OVER(MOST_1024_READY, "has room for 1,024 descriptors",
 		  "stream_finds_many_ready_at_once", "saw 1024"),
 
+	LAID_OVER(ONE_OF_A_BATCH, "forgets what is beyond max", "stream_comes_back_one_by_one",
+		  "saw 1 come back"),
+	LAID_OVER(SLOT_16_BITS, "cuts fd_slot to 16 bits", "stream_slot_beyond_65535",
+		  "never came back"),
+	LAID_OVER(ONLY_ENDLESS_WAITS_END, "goes on to the time limit after a signal",
+		  "stream_signal_ends_the_wait", "5 s"),
+
+	LAID_OVER(ONE_FOR_ALL, "has one state for all engines (threads)",
+		  "two_engines_in_two_threads", ""),
 	LAID_OVER(ONE_FOR_ALL, "has one state for all engines", "two_engines_on_files", ""),
 	LAID_OVER(ONE_FOR_ALL, "has one state for all engines (streams)", "two_engines_on_streams",
 		  ""),
@@ -662,6 +722,8 @@ const struct mutant laid_over_mutants[] = {
 		  "stream_slot_takes_another_number", "nothing there"),
 	LAID_OVER(OLD_NUMBER_IS_WATCHED, "knows a number by its first slot only",
 		  "stream_number_moves_to_another_slot", "never came back"),
+	LAID_OVER(DETACH_NEEDS_A_USE, "does not detach what was never used",
+		  "stream_detached_unused", "EEXIST"),
 	LAID_OVER(NUMBER_0_IS_NONE, "takes descriptor 0 for none", "descriptor_0_is_served",
 		  "-EBADF"),
 	LAID_OVER(RUNS_DRY, "opens 64 times", "opens_and_closes_again", "open() to succeed"),

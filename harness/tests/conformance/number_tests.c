@@ -459,6 +459,57 @@ void stream_waits_for_ever(struct subject *s)
 }
 
 /* Beyond 2^31 nanoseconds: as an int it would be for ever, as a fraction of a second an error. */
+/* All are ready at once, and max 1 takes one: the others are not forgotten. */
+void stream_comes_back_one_by_one(struct subject *s)
+{
+	enum { COUNT = 8 };
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	int ends[COUNT][2];
+	struct io_op *done[1];
+	open_engine(s, COUNT, COUNT);
+	for (unsigned i = 0; i < COUNT; i++) {
+		make_reading_pair(s, ends[i]);
+		attach(s, i, ends[i][0]);
+		start(s, prepare_receive(s, i, ends[i][0], i));
+	}
+	expect(reap(s, done, 1, 1, NS_PER_MS) == 0, "a receive completed with nothing there");
+	for (unsigned i = 0; i < COUNT; i++)
+		expect(write(ends[i][1], "x", 1) == 1, "the test's own write failed");
+	for (unsigned i = 0; i < COUNT; i++) {
+		unsigned n = reap(s, done, 1, 1, 5 * NS_PER_S);
+		expect(n == 1, EXPECTED("all %u, one by one") SAW("%u come back"), COUNT, i);
+	}
+	close_engine(s);
+	for (unsigned i = 0; i < COUNT; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+}
+
+/* An fd_slot that needs more bits than 16, and one that has none of the lower 16. */
+void stream_slot_beyond_65535(struct subject *s)
+{
+	static const unsigned slots[] = { 0, 65536, 65541 };
+	int ends[3][2];
+	open_engine_with_slots(s, 3, 65542);
+	for (unsigned i = 0; i < 3; i++) {
+		make_reading_pair(s, ends[i]);
+		attach(s, slots[i], ends[i][0]);
+	}
+	for (unsigned i = 3; i-- > 0;) {
+		expect(write(ends[i][1], "abc", i + 1) == (ssize_t)i + 1,
+		       "the test's own write failed");
+		int64_t n = perform(s, prepare_receive(s, i, ends[i][0], slots[i]));
+		expect(n == i + 1, WHEN("fd_slot %u") EXPECTED("%u bytes") SAW("%s"), slots[i],
+		       i + 1, answer(n));
+	}
+	close_engine(s);
+	for (unsigned i = 0; i < 3; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+}
+
 void stream_waits_for_seconds(struct subject *s)
 {
 	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);

@@ -17,7 +17,7 @@ const struct rule rules[] = {
 	{ "An engine writes `result`", "result_is_all_that_is_written" },
 	{ "Every accepted operation comes back",
 	  "file_read_right_data file_fills_its_depth file_survives_many_operations "
-	  "stream_survives_many_operations two_engines_on_files two_engines_on_streams file_writes_stay_honest stream_sends_stay_honest" },
+	  "stream_survives_many_operations two_engines_on_files two_engines_on_streams two_engines_in_two_threads stream_comes_back_one_by_one file_writes_stay_honest stream_sends_stay_honest" },
 	{ "Its `result` is then a count",
 	  "file_read_right_data file_write_right_data file_sync nop_completes file_zero_bytes "
 	  "stream_zero_bytes file_offsets_beyond_4_gib" },
@@ -118,12 +118,12 @@ const struct rule rules[] = {
 	  "file_bad_descriptor failing_calls_of_opening" },
 	{ "Tells the engine of a descriptor",
 	  "stream_number_moves_to_another_slot stream_slot_takes_another_number "
-	  "descriptor_0_is_served" },
+	  "descriptor_0_is_served stream_slot_beyond_65535" },
 	{ "The caller keeps the descriptor", .untestable = FOR_CALLER },
 	{ "NULL when the interface has no",
 	  .untestable = "because it permits, and demands nothing" },
 	{ "Undoes attach(), before", "stream_slot_is_used_again stream_slot_takes_another_number "
-				     "stream_number_moves_to_another_slot" },
+				     "stream_number_moves_to_another_slot stream_detached_unused" },
 	{ "Nothing is in flight on it", .untestable = FOR_CALLER },
 	{ "May be NULL.", .untestable = "because it permits, and demands nothing" },
 	{ "Offers `count` operations", .untestable = FOR_CALLER },

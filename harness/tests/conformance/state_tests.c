@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -115,6 +116,59 @@ void two_engines_on_streams(struct subject *s)
 		close(ends[i]);
 		close(second_ends[i]);
 	}
+}
+
+#define AT_ONCE 32u
+#define TURNS	200u
+
+struct one_of_two {
+	const struct subject *like;
+	pthread_barrier_t *both_are_open;
+};
+
+/* Opens an engine, and has messages on many connections come at once, again and again. */
+static void *many_messages_at_once(void *argument)
+{
+	const struct one_of_two *one = argument;
+	struct subject s = second_subject(one->like);
+	int ends[AT_ONCE][2];
+	s.options = one->like->options;
+	open_engine(&s, AT_ONCE, AT_ONCE);
+	pthread_barrier_wait(one->both_are_open);
+	for (unsigned i = 0; i < AT_ONCE; i++) {
+		make_reading_pair(&s, ends[i]);
+		attach(&s, i, ends[i][0]);
+	}
+	for (unsigned turn = 0; turn < TURNS; turn++) {
+		struct io_op *ops[AT_ONCE];
+		for (unsigned i = 0; i < AT_ONCE; i++)
+			ops[i] = prepare_receive(&s, i, ends[i][0], i);
+		for (unsigned i = 0; i < AT_ONCE; i++)
+			send_text(ends[i][1], "text");
+		start_all(&s, ops, AT_ONCE);
+		await_all(&s);
+		for (unsigned i = 0; i < AT_ONCE; i++)
+			expect_text(&s, i, "text");
+	}
+	close_engine(&s);
+	for (unsigned i = 0; i < AT_ONCE; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+	return NULL;
+}
+
+/* Each belongs to the thread that opened it, and knows nothing of the other. */
+void two_engines_in_two_threads(struct subject *s)
+{
+	pthread_t other;
+	pthread_barrier_t both_are_open;
+	struct one_of_two one = { s, &both_are_open };
+	pthread_barrier_init(&both_are_open, NULL, 2);
+	expect(pthread_create(&other, NULL, many_messages_at_once, &one) == 0, "no thread");
+	many_messages_at_once(&one);
+	pthread_join(other, NULL);
+	pthread_barrier_destroy(&both_are_open);
 }
 
 /* One receive through `fd_slot`, and nothing of it is left. */

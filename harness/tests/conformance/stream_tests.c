@@ -454,6 +454,25 @@ void stream_slot_is_used_again(struct subject *s)
 	close_engine(s);
 }
 
+/* What was attached and never used leaves nothing behind: its number is free for another slot. */
+void stream_detached_unused(struct subject *s)
+{
+	int ends[2];
+	make_reading_pair(s, ends);
+	open_engine(s, 1, 2);
+	for (unsigned i = 0; i < 4; i++) {
+		attach(s, i % 2, ends[0]);
+		detach(s, i % 2);
+	}
+	attach(s, 1, ends[0]);
+	put(ends[1], "x", 1);
+	int64_t n = perform(s, prepare_receive(s, 0, ends[0], 1));
+	expect(n == 1, EXPECTED("the byte that is there") SAW("%s"), answer(n));
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 void stream_stays_blocking(struct subject *s)
 {
 	int ends[2];
@@ -483,7 +502,13 @@ void stream_signal_ends_the_wait(struct subject *s)
 	start(s, prepare_receive(s, 0, ends[0], 0));
 	timer_t timer = signal_every(10 * NS_PER_MS);
 	expect(reap(s, done, 1, 1, -1) == 0, "a receive completed with nothing there");
+	uint64_t before_ns = clock_ns();
+	expect(reap(s, done, 1, 1, 5 * NS_PER_S) == 0, "a receive completed with nothing there");
+	uint64_t waited_ns = clock_ns() - before_ns;
 	timer_delete(timer);
+	expect(waited_ns < 4 * (uint64_t)NS_PER_S,
+	       EXPECTED("a signal to end a wait of 5 s") SAW("it last for %llu s"),
+	       (unsigned long long)(waited_ns / NS_PER_S));
 	put(ends[1], "x", 1);
 	await(s, &s->op[0]);
 	close_engine(s);

@@ -141,6 +141,15 @@ void open_engine_with_arena(struct subject *s, unsigned depth, size_t arena_len_
 		test_skipped("%s", why.text);
 }
 
+void open_engine_with_slots(struct subject *s, unsigned depth, unsigned max_fds)
+{
+	struct reason why;
+	int rc = try_open(s, depth, max_fds, (size_t)depth * BUFFER_BYTES, &why);
+	expect(rc == 0 || why.text[0], "open() failed with %s and gave no reason", answer(rc));
+	if (rc < 0)
+		test_skipped("%s", why.text);
+}
+
 void close_engine(struct subject *s)
 {
 	expect(s->inflight == 0,

@@ -39,6 +39,7 @@ void stream_finds_the_active_one(struct subject *s);
 void stream_cancel(struct subject *s);
 void cancel_with_nothing_in_flight(struct subject *s);
 void stream_slot_is_used_again(struct subject *s);
+void stream_detached_unused(struct subject *s);
 void stream_stays_blocking(struct subject *s);
 void stream_signal_ends_the_wait(struct subject *s);
 void stream_keeps_its_timeout(struct subject *s);
@@ -59,6 +60,8 @@ void file_survives_many_operations(struct subject *s);
 void stream_survives_many_operations(struct subject *s);
 void stream_waits_less_than_a_millisecond(struct subject *s);
 void stream_waits_for_ever(struct subject *s);
+void stream_comes_back_one_by_one(struct subject *s);
+void stream_slot_beyond_65535(struct subject *s);
 void stream_waits_for_seconds(struct subject *s);
 void stream_survives_many_signals_in_a_row(struct subject *s);
 void stream_finds_many_ready_at_once(struct subject *s);
@@ -66,6 +69,7 @@ void stream_finds_many_ready_at_once(struct subject *s);
 /* state_tests.c */
 void two_engines_on_files(struct subject *s);
 void two_engines_on_streams(struct subject *s);
+void two_engines_in_two_threads(struct subject *s);
 void stream_number_moves_to_another_slot(struct subject *s);
 void stream_slot_takes_another_number(struct subject *s);
 void descriptor_0_is_served(struct subject *s);
@@ -81,8 +85,8 @@ void stream_stays_whole_after_the_end(struct subject *s);
 void file_stays_whole_after_the_end(struct subject *s);
 void socket_options_stay(struct subject *s);
 void no_allocation_after_open(struct subject *s);
-void signals_stay_as_they_were(struct subject *s);
 void signals_are_left_to_the_caller(struct subject *s);
+void signals_stay_as_they_were(struct subject *s);
 void stream_cancel_with_all_signals_blocked(struct subject *s);
 
 /* trouble_tests.c */
