@@ -15,6 +15,9 @@
 
 #define LENGTH(array) (sizeof(array) / sizeof *(array))
 
+/* No job runs for 30 years. */
+#define SECONDS_MOST 1e9
+
 /* No count among fio's options has a meaning here beyond it. */
 #define COUNT_MOST 1000000000
 
@@ -150,7 +153,8 @@ static double seconds_of(const char *text)
 	};
 	char *end;
 	double value = strtod(text, &end);
-	for (unsigned i = 0; end > text && value >= 0 && isfinite(value) && i < LENGTH(units); i++)
+	for (unsigned i = 0; end > text && value >= 0 && value <= SECONDS_MOST && i < LENGTH(units);
+	     i++)
 		if (strcasecmp(end, units[i].unit) == 0)
 			return value * units[i].seconds;
 	return -1;

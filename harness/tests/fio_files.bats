@@ -96,7 +96,7 @@ imported() {
 	imported 'options["randseed"] = "18446744073709551615"' 'c["seed"] is None'
 	imported 'options["number_ios"] = "5g"' 'c["op_limit"] == 5 << 30'
 	refused "randseed=dice is not a number" 'options["randseed"] = "dice"'
-	for time in 5x -3 inf nan ""; do
+	for time in 5x -3 inf nan "" 1e308d; do
 		refused "ramp_time=$time is not a time" "options['ramp_time'] = '$time'"
 		refused "is not a time" "options['timeout'] = '$time'"
 	done
