@@ -618,7 +618,7 @@ await_line() { until_more_than $(($2 - 1)) grep -c "$1" "$BATS_TEST_TMPDIR/seen"
 @test "answer: the questions, and the course's answer after the learner's own" {
 	cp -r "$IOLAB_LABS" "$BATS_TEST_TMPDIR/labs"
 	export IOLAB_LABS=$BATS_TEST_TMPDIR/labs
-	printf '\n**Question 1.** Why is\nit so?\n\n**Question 2.** And why not?\n' >>"$IOLAB_LABS/90_tiny/README.md"
+	printf '\n**Question 1.** Why is\n[it](../x.md) so?\n\n**Question 2.** And why not?\n' >>"$IOLAB_LABS/90_tiny/README.md"
 	printf '# Answers\n\n## Question 1\n\nBecause it is.\n\n## Question 2\n\nSee 1.\n' >"$IOLAB_LABS/90_tiny/answers.md"
 	started
 	run learner answer

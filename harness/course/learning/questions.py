@@ -14,6 +14,7 @@ from learning.terminal import is_terminal, paint, say, say_next, say_wrapped
 from learning.working_copy import read, shown
 
 QUESTION = re.compile(r"\*\*Question (\d+)\.\*\* (.*?)(?=\n\n|\n```|\Z)", re.S)
+LINK = re.compile(r"\[([^\]]*)\]\([^)\s]*\)")
 MODEL = re.compile(r"^## Question (\d+)\n+(.*?)(?=^## |\Z)", re.M | re.S)
 WRITTEN = re.compile(r"^\s*(\d+)\s*=\s*(.*?)\s*$")
 
@@ -24,7 +25,8 @@ def path(lab):
 
 def asked(lab):
     """{number: the question} of the handout."""
-    return {int(m[1]): " ".join(m[2].split()) for m in QUESTION.finditer(labs.read(lab.path("README.md")))}
+    return {int(m[1]): " ".join(LINK.sub(r"\1", m[2]).split())
+            for m in QUESTION.finditer(labs.read(lab.path("README.md")))}
 
 
 def models(lab):

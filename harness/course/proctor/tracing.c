@@ -18,7 +18,7 @@
 
 #define TICK_US	       20000
 #define REPORT_LIMIT_S 60
-#define BUSY_FACTOR    6 /* of the limit, at most, on a machine that is busy with other things */
+#define BUSY_FACTOR    20 /* of the limit, at most, on a machine that is busy with other things */
 
 static void on_tick(int signal_number)
 {
