@@ -10,7 +10,7 @@ help::
 	@echo 'make check-slowly  the tests that take too long for make check (5 minutes)'
 	@echo 'make check-loaded  make check beside three busy loops a CPU (half an hour)'
 	@echo 'make check-distributions   the commands of README.md in Debian 12, 13 and unstable, each in a chroot'
-	@echo '                   [RELEASE=trixie STEPS="gcc clang"]'
+	@echo '                   [RELEASE=trixie STEPS="check gcc" TESTS="unit bats-docs"]'
 	@echo 'make check-kernels Linux 6.1, 6.12 and the newest of Debian, each in an emulated machine (hours)'
 	@echo '                   [KERNEL=5.10|6.1|6.12|newest ENGINES="null poll"]'
 	@echo 'make check-arm64   the build for arm64, and conformance there by emulation   [ENGINES="null poll"]'

@@ -5,9 +5,10 @@
 #
 #   harness/machines/distributions.sh [RELEASE...]     by default bookworm, trixie and unstable
 #
-# STEPS="gcc clang" does only these of bench, check, gcc and clang, and leaves the table in
-# docs/machines.md as it is. The chroots lie in $MACHINES, by default ~/.cache/iolab-machines, and are
-# used again: remove them to begin anew. The logs lie beside them. Prints a table.
+# STEPS="gcc clang" does only these of bench, check, gcc and clang. TESTS="unit bats-docs" runs only these
+# tests in check. Both leave the table in docs/machines.md as it is. The chroots lie in $MACHINES, by
+# default ~/.cache/iolab-machines, and are used again: remove them to begin anew. The logs lie beside
+# them. Prints a table.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 root=$PWD
@@ -87,7 +88,7 @@ within() {
 	local log=$machines/$1.$2.log result=failed
 	[[ " $steps " == *" $2 "* ]] || { echo "not run" && return; }
 	! chroot "$machines/$1" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
-		DEBIAN_FRONTEND=noninteractive bash -c "cd /root/iolab && $(command_of "$2")" \
+		DEBIAN_FRONTEND=noninteractive ${TESTS:+TESTS="$TESTS"} bash -c "cd /root/iolab && $(command_of "$2")" \
 		>"$log" 2>&1 </dev/null || result=passed
 	grep -oE '[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped' "$log" | tail -n 1 | sed "s/^/$result: /" |
 		grep . || echo "$result"
@@ -112,7 +113,7 @@ try_release() {
 	done
 	end_mounts
 	echo "$row"
-	[ -n "${STEPS:-}" ] || harness/machines/record.sh distributions "$row"
+	[ -n "${STEPS:-}${TESTS:-}" ] || harness/machines/record.sh distributions "$row"
 	[[ $row != *"| failed"* ]]
 }
 
