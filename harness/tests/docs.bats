@@ -106,7 +106,7 @@ run_commands_of() {
 	for target in bench check plots report bench-peers format lint clean; do
 		assert_output --partial "make $target"
 	done
-	for target in $(grep -oP '^make \K[a-z-]+' <<<"$output"); do
+	for target in $(grep -oP '^make \K[a-z0-9-]+' <<<"$output"); do
 		make -n -C "$ROOT" "$target" >/dev/null || fail "make help names $target"
 	done
 }
