@@ -31,6 +31,7 @@ done <<-'END'
 	apt-get apt
 	dpkg-deb dpkg
 END
+commit=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
 # Where the cross compiler has its C library.
 c_library=$(dirname "$(dirname "$(realpath "$(aarch64-linux-gnu-gcc -print-file-name=libc.so.6)")")")
 
@@ -122,5 +123,5 @@ else
 fi
 echo "$row"
 echo "Logs: $folder"
-[ -n "${ENGINES:-}" ] || harness/machines/record.sh arm64 "$row"
+[ -n "${ENGINES:-}" ] || harness/machines/record.sh arm64 "$row" "$commit"
 [[ $row != *failed:* && $row != *"| failed"* ]]

@@ -98,6 +98,8 @@ within() {
 no_network() { grep -qE 'Failed getting release file|Failed to retrieve|Couldn.t download' "$1"; }
 
 try_release() {
+	local commit
+	commit=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
 	local release=$1 row step log=$machines/$1.debootstrap.log
 	row="| $release |"
 	if ! make_chroot "$release"; then
@@ -113,7 +115,7 @@ try_release() {
 	done
 	end_mounts
 	echo "$row"
-	[ -n "${STEPS:-}${TESTS:-}" ] || harness/machines/record.sh distributions "$row"
+	[ -n "${STEPS:-}${TESTS:-}" ] || harness/machines/record.sh distributions "$row" "$commit"
 	[[ $row != *"| failed"* ]]
 }
 

@@ -220,10 +220,11 @@ try_kernel() {
 	row="| $1 | $(cat "$logs/release" 2>/dev/null || echo "did not boot") | $(cell "$logs" doctor) | $(cell "$logs" list)"
 	row+=" | $(cell "$logs" matrix) | $(cell "$logs" compare) | $(conformance_cell "$logs") |"
 	echo "$row"
-	[[ "$row" == *"not reached"* || "$row" == *"did not boot"* ]] || harness/machines/record.sh kernels "$row"
+	[[ "$row" == *"not reached"* || "$row" == *"did not boot"* ]] || harness/machines/record.sh kernels "$row" "$commit"
 	[[ "$row" != *failed:* && "$row" != *"| failed"* && "$row" != *"not reached"* && "$row" != *"did not boot"* ]]
 }
 
+commit=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
 all_engines=$(build/tests/conformance --list | tr '\n' ' ')
 engines=${ENGINES:-${all_engines% }}
 status=0

@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Puts a row into a table of docs/machines.md, in place of the row whose first cell is the same, and
-# says when that was and of which commit.
+# says when that was and of which commit: a long run names the one that it began with.
 #
-#   harness/machines/record.sh TABLE ROW      TABLE is the word after "<!-- table: "
+#   harness/machines/record.sh TABLE ROW [COMMIT]     TABLE is the word after "<!-- table: "
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 page=${PAGE:-docs/machines.md}
-commit=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
+commit=${3:-$(git rev-parse --short HEAD 2>/dev/null || echo unknown)}
 row="${2% |} | $(date -u +%Y-%m-%d), $commit |"
 grep -qF "<!-- table: $1 -->" "$page" || {
 	echo "record: $page has no table '$1'" >&2

@@ -212,6 +212,9 @@ emulate_a_machine() {
 	assert_equal "$output" "$(printf '%s\n' '<!-- table: one -->' '' '| a | b | when |' '|---|---|---|' '| 6.1 | new | NOW |' \
 		'| 6.12 | kept | x |' '| newest | added | NOW |' '' 'text' '<!-- table: two -->' '| a | b | when |' '|---|---|---|' \
 		'| 6.1 | other | x |' '| newest | last \n | NOW |')"
+	"$ROOT/harness/machines/record.sh" two '| 6.1 | of a run that began then |' abc1234
+	run grep -c '^| 6.1 | of a run that began then | .*, abc1234 |$' "$PAGE"
+	assert_output 1
 	run "$ROOT/harness/machines/record.sh" three '| 6.1 | new |'
 	assert_failure 2
 	# The targets write to these of the page itself.

@@ -510,11 +510,11 @@ static bool stolen;
 
 #define FALSE_ALARM_WAIT_NS (20 * NS_PER_MS)
 
-static void steal_all(int fd)
+static void steal(int fd)
 {
-	char bytes[100];
-	while (syscall(SYS_recvfrom, fd, bytes, sizeof bytes, MSG_DONTWAIT, NULL, NULL) > 0)
-		stolen = true;
+	char bytes[6];
+	if (syscall(SYS_recvfrom, fd, bytes, sizeof bytes, MSG_DONTWAIT, NULL, NULL) > 0)
+		__atomic_store_n(&stolen, true, __ATOMIC_RELEASE);
 }
 
 /* Bytes are there, and somebody else is faster: "ready" was a false alarm, and the wait goes on. */
@@ -533,12 +533,17 @@ void socket_false_alarm_is_no_result(struct subject *s)
 		expect(reap(s, done, 1, 1, NS_PER_MS) == 0,
 		       "a receive completed with nothing there");
 		stolen = false;
-		faults_before_recv(steal_all);
+		faults_before_recv(steal);
 		expect(write(ends[1], "stolen", 6) == 6, "the test's own write failed");
 		/* An engine that does not call recv(2) gets the bytes, sooner or later. */
 		uint64_t began_ns = clock_ns();
-		if (reap(s, done, 1, 1, FALSE_ALARM_WAIT_NS) == 0) {
-			uint64_t waited_ns = clock_ns() - began_ns;
+		unsigned n = reap(s, done, 1, 1, FALSE_ALARM_WAIT_NS);
+		uint64_t waited_ns = clock_ns() - began_ns;
+		/* A thread of the engine's may call it late on a busy machine. */
+		while (n == 0 && !__atomic_load_n(&stolen, __ATOMIC_ACQUIRE) &&
+		       clock_ns() - began_ns < 10 * (uint64_t)NS_PER_S)
+			n = reap(s, done, 1, 1, NS_PER_MS);
+		if (n == 0) {
 			expect(waited_ns >= FALSE_ALARM_WAIT_NS,
 			       WHEN("after a false alarm") EXPECTED("a wait of %d ms")
 				       SAW("%.1f ms"),

@@ -341,7 +341,8 @@ void socket_receive_timeout_is_an_error(struct subject *s)
 	expect(write(ends[1], "x", 1) == 1, "the test's own write failed");
 	if (op->in_flight)
 		await(s, op);
-	else
+	/* On a busy machine a thread of the engine's may be late, and end as the byte comes. */
+	if (op->result == -EAGAIN)
 		perform(s, prepare_receive(s, 0, ends[0], 0));
 	expect(op->result == 1 && buffer_of(s, 0)[0] == 'x',
 	       WHEN("after the time was over") EXPECTED("the byte that came") SAW("%s"),
