@@ -126,6 +126,7 @@ static const struct test tests[] = {
 	{ "failures_leave_nothing_behind", ONE(BUFFERED) | ONE(UNIX) | ONE(NO_FD),
 	  failures_leave_nothing_behind, .is_long = true },
 	{ "result_is_all_that_is_written", FILES | STREAMS, result_is_all_that_is_written },
+	{ "next_is_the_holders", FILES | STREAMS | ONE(NO_FD), next_is_the_holders },
 	{ "stream_cancel_in_scattered_slots", STREAMS, stream_cancel_in_scattered_slots },
 	{ "stream_cancel_of_sends", STREAMS, stream_cancel_of_sends },
 	{ "file_cancel_then_silence", FILES, file_cancel_then_silence },

@@ -70,6 +70,8 @@ enum mistake {
 	REFUSES_WITHOUT_ID,
 	WRITES_THE_LENGTH,
 	ACCEPTS_NONE,
+	TRUSTS_NEXT,
+	WRITES_NEXT_LATER,
 	/* the end */
 	CANCEL_8_SLOTS,
 	CANCEL_FORGETS_SENDS,
@@ -421,6 +423,8 @@ static int over_submit(struct engine *e, struct io_op *const *ops, unsigned coun
 		op_queue_finish(&e->finished, ops[0], -EAGAIN);
 		return 1;
 	}
+	if (e->fault == WRITES_NEXT_LATER && e->last)
+		e->last->next = ops[0];
 	for (unsigned i = 0; i < count; i++) {
 		struct io_op *op = ops[i];
 		int64_t result;
@@ -429,6 +433,8 @@ static int over_submit(struct engine *e, struct io_op *const *ops, unsigned coun
 		e->asked[op->slot].fd = op->fd;
 		e->asked[op->slot].out = !io_kind_is_input(op->kind);
 		e->receives += io_kind_is_input(op->kind);
+		if (e->fault == TRUSTS_NEXT && op->next)
+			op->next->result = -ECANCELED;
 		spoil_request(e, op);
 		if (spoil_result(e, op, &result))
 			op_queue_finish(&e->finished, op, result);
@@ -739,6 +745,10 @@ const struct mutant laid_over_mutants[] = {
 		  "result_is_all_that_is_written", "another field"),
 	LAID_OVER(ACCEPTS_NONE, "accepts nothing when it holds nothing", "file_read_right_data",
 		  "nothing is in flight"),
+
+	LAID_OVER(TRUSTS_NEXT, "follows what stands in next", "next_is_the_holders", "changed"),
+	LAID_OVER(WRITES_NEXT_LATER, "links an operation that it has handed out",
+		  "next_is_the_holders", "`next`"),
 
 	LAID_OVER(CANCEL_8_SLOTS, "cancels the first 8 slots", "stream_cancel_in_scattered_slots",
 		  "never came back"),

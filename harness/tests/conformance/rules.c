@@ -13,7 +13,7 @@ const struct rule rules[] = {
 	{ "From the moment submit() accepts",
 	  "file_cancel_then_silence stream_cancel_in_scattered_slots stream_cancel" },
 	{ "During that time the kernel", "stream_waits_without_touching" },
-	{ "`next` belongs to whoever", .untestable = "because both sides may write it" },
+	{ "`next` belongs to whoever", "next_is_the_holders" },
 	{ "An engine writes `result`", "result_is_all_that_is_written" },
 	{ "Every accepted operation comes back",
 	  "file_read_right_data file_fills_its_depth file_survives_many_operations "
@@ -71,8 +71,7 @@ const struct rule rules[] = {
 	{ "An engine never prints", "file_sync" },
 	{ "It never allocates after", "no_allocation_after_open" },
 	{ "It never falls back",
-	  .untestable = "because what is called is seen from outside: the labs' tests and "
-			"harness/tests/strace_faults.bats ask it" },
+	  .elsewhere = "the labs' tests, and harness/tests/strace_faults.bats" },
 	{ "It never does what it was not",
 	  "file_stays_whole_after_the_end stream_stays_whole_after_the_end file_zero_bytes "
 	  "stream_zero_bytes descriptors_are_not_inherited signals_stay_as_they_were "
@@ -96,16 +95,16 @@ const struct rule rules[] = {
 	{ "With it another thread makes", .untestable = EXPLAINS },
 	{ "`iolab timeline` and `iolab matrix`", .elsewhere = "harness/tests/engine_series.c" },
 	{ "submit() returns only when the operation", "blocking_submit_is_over_at_its_end" },
-	{ "So nothing is ever in flight", .untestable = EXPLAINS },
+	{ "So nothing is ever in flight", "blocking_submit_is_over_at_its_end" },
 	{ "Workloads that leave receives", .elsewhere = "harness/tests/bad_input.bats" },
 	{ "Moves no bytes: it measures", .untestable = EXPLAINS },
 	{ "Workloads that depend on data", .elsewhere = "harness/tests/bad_input.bats" },
-	{ "Performs the operations on one", .untestable = EXPLAINS },
+	{ "Performs the operations on one", "socket_both_directions_at_once" },
 	{ "Then only one operation may", .untestable = FOR_CALLER },
 	{ "Waits until a descriptor is ready", .untestable = EXPLAINS },
 	{ "A file is always ready", .elsewhere = "harness/tests/matrix.bats" },
 	{ "Commands that read a file", .elsewhere = "harness/tests/engine_series.c" },
-	{ "Each engine's file completes", .untestable = "because the compiler demands it" },
+	{ "Each engine's file completes", .elsewhere = "the compiler" },
 	{ "Can this machine do `kind`", "failures_leave_nothing_behind" },
 	{ "The engine is asked before open()", "failures_leave_nothing_behind" },
 	{ "It finds out by trying", "failures_leave_nothing_behind failing_calls_of_opening" },

@@ -383,6 +383,47 @@ void failures_leave_nothing_behind(struct subject *s)
 }
 
 /* The workload's and the driver's fields come back as they were. */
+/*
+ * An operation that the workload holds may be part of a list of its own. An engine neither follows what
+ * it finds in `next` nor writes there once it has handed the operation out.
+ */
+void next_is_the_holders(struct subject *s)
+{
+	enum { COUNT = 4 };
+	struct io_op strange = { 0 };
+	int ends[2] = { -1, -1 };
+	bool on_file = ONE(s->flavour) & FILES;
+	open_engine(s, COUNT, 1);
+	if (on_file)
+		ends[0] = make_file(s, BLOCK, O_RDONLY);
+	else if (s->flavour != NO_FD)
+		make_reading_pair(s, ends);
+	if (ends[0] >= 0)
+		attach(s, 0, ends[0]);
+	for (unsigned i = 0; i < 3 * COUNT; i++) {
+		unsigned slot = i % COUNT;
+		struct io_op *op = s->flavour == NO_FD ? prepare(s, slot, IO_NOP, -1, 0, 0, 0)
+				   : on_file ? prepare(s, slot, IO_READ, ends[0], 0, 0, BLOCK)
+					     : prepare_receive(s, slot, ends[0], 0);
+		if (ends[1] >= 0)
+			send_text(ends[1], "x");
+		op->next = &strange;
+		perform(s, op);
+		op->next = &strange;
+		for (unsigned other = 0; i >= COUNT && other < COUNT; other++)
+			expect(s->op[other].next == &strange,
+			       EXPECTED("`next` of an operation that came back to stay")
+				       SAW("another one in operation %u"),
+			       other);
+	}
+	expect(strange.next == NULL && strange.result == 0,
+	       EXPECTED("an operation that was never submitted to stay") SAW("it changed"));
+	close_engine(s);
+	for (unsigned i = 0; i < 2; i++)
+		if (ends[i] >= 0)
+			close(ends[i]);
+}
+
 void result_is_all_that_is_written(struct subject *s)
 {
 	int ends[2] = { -1, -1 };

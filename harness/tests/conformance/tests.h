@@ -76,6 +76,7 @@ void descriptor_0_is_served(struct subject *s);
 void descriptors_are_not_inherited(struct subject *s);
 void failures_leave_nothing_behind(struct subject *s);
 void result_is_all_that_is_written(struct subject *s);
+void next_is_the_holders(struct subject *s);
 
 /* ending_tests.c */
 void stream_cancel_in_scattered_slots(struct subject *s);
