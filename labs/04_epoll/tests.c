@@ -1170,6 +1170,51 @@ static void says_what_it_can_do(struct subject *s)
 }
 
 /* A pipe in blocking mode cannot be tried until -EAGAIN, which an edge demands. */
+/* A thread of the test's own that looks at the descriptors while supports() makes its last call. */
+struct onlooker {
+	pthread_t thread;
+	atomic_bool enough;
+	int inherited_fd; /* -1: there was none */
+};
+
+static void *look_on(void *argument)
+{
+	struct onlooker *onlooker = argument;
+	while (!onlooker->enough && !wait_until_held(NS_PER_MS))
+		;
+	for (int fd = STDERR_FILENO + 1; fd < 64; fd++) {
+		int flags = fcntl(fd, F_GETFD);
+		if (flags >= 0 && !(flags & FD_CLOEXEC))
+			onlooker->inherited_fd = fd;
+	}
+	let_call_go();
+	return NULL;
+}
+
+/* Another thread may start a program at any time. It would inherit what is without O_CLOEXEC. */
+static void supports_hands_nothing_down(struct subject *s)
+{
+	static const struct {
+		enum io_kind kind;
+		enum io_fd_kind fd_kind;
+	} asked[] = { { IO_RECV, IO_FD_SOCKET }, { IO_READ, IO_FD_FILE } };
+	for (unsigned i = 0; i < sizeof asked / sizeof *asked; i++) {
+		struct engine_config config = { .depth = 1, .cpu_count = 1, .options = s->options };
+		struct onlooker onlooker = { .inherited_fd = -1 };
+		struct reason why = { "" };
+		hold_call("epoll_ctl " WAITS);
+		expect(pthread_create(&onlooker.thread, NULL, look_on, &onlooker) == 0,
+		       "the test has no thread");
+		s->ops->supports(&config, asked[i].kind, asked[i].fd_kind, &why);
+		onlooker.enough = true;
+		pthread_join(onlooker.thread, NULL);
+		expect(onlooker.inherited_fd < 0,
+		       EXPECTED("a program that another thread starts to inherit nothing")
+			       SAW("descriptor %d without close-on-exec"),
+		       onlooker.inherited_fd);
+	}
+}
+
 static void edge_says_what_it_can_do(struct subject *s)
 {
 	expect_answer(s, IO_RECV, IO_FD_SOCKET, 0);
@@ -1617,6 +1662,58 @@ static void on_alarm(int signal_number)
 	(void)signal_number;
 }
 
+/* A fast read is over and a slow one is not: the time limit ends the wait for both. */
+static void files_keep_their_time_limit(struct subject *s)
+{
+	int ends[2];
+	struct io_op *done[2];
+	int fd = make_file(s, BLOCK, O_RDONLY);
+	expect(pipe2(ends, O_CLOEXEC) == 0, "pipe");
+	open_engine(s, 2, 1);
+	attach(s, 0, fd);
+	start(s, slow_read(s, 0, ends[0]));
+	start(s, prepare(s, 1, IO_READ, fd, 0, 0, BLOCK));
+	unsigned n = reap(s, done, 2, 2, 10 * A_MOMENT_NS);
+	expect(n == 1 && done[0] == &s->op[1],
+	       WHEN("when the time for two is over") EXPECTED("the one that is done") SAW("%u"), n);
+	expect_block(s, &s->op[1]);
+	n = reap(s, done, 1, 2, A_MOMENT_NS);
+	expect(n == 0, "a slow read completed before its bytes were there");
+	n = reap(s, done, 1, 2, 0);
+	expect(n == 0, "a slow read completed before its bytes were there");
+	write_message(ends[1], 1, 30);
+	await(s, &s->op[0]);
+	expect_message(s, &s->op[0], 1, 30);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+	close(fd);
+}
+
+/* What the program blocks stays blocked, and no worker takes a signal that waits for the program. */
+static void files_leave_signals_alone(struct subject *s)
+{
+	sigset_t blocked, before, after, waiting;
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGUSR2);
+	sigaddset(&blocked, SIGWINCH);
+	pthread_sigmask(SIG_BLOCK, &blocked, &before);
+	pthread_sigmask(SIG_SETMASK, NULL, &before);
+	open_engine(s, 4, 1);
+	pthread_sigmask(SIG_SETMASK, NULL, &after);
+	for (int i = 1; i < SIGRTMIN; i++)
+		expect(sigismember(&after, i) == sigismember(&before, i),
+		       WHEN("after open()") EXPECTED("SIG%s blocked as before") SAW("it is not"),
+		       sigabbrev_np(i));
+	/* By default it ends the process, whichever thread takes it. */
+	kill(getpid(), SIGUSR2);
+	sigpending(&waiting);
+	expect(sigismember(&waiting, SIGUSR2),
+	       EXPECTED("a blocked signal to wait for the program") SAW("a worker take it"));
+	signal(SIGUSR2, SIG_IGN); /* it waits no longer */
+	close_engine(s);
+}
+
 static void files_survive_signals(struct subject *s)
 {
 	int ends[2];
@@ -1857,6 +1954,8 @@ const struct lab_test lab_tests[] = {
 	  TEST("refuses_both_modes", ONE(NO_FD), refuses_both_modes) },
 
 	{ EXERCISE_6, TEST("supports_tells_what_fails", ONE(NO_FD), supports_tells_what_fails) },
+	{ EXERCISE_6,
+	  TEST("supports_hands_nothing_down", ONE(NO_FD), supports_hands_nothing_down) },
 
 	{ EXERCISE_7, TEST("reads_in_other_threads", FILES, reads_in_other_threads) },
 	{ EXERCISE_7, TEST("hears_by_eventfd", ONE(BUFFERED), hears_by_eventfd) },
@@ -1882,6 +1981,9 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_7, TEST("threads_are_bounded", ONE(BUFFERED), threads_are_bounded) },
 	{ EXERCISE_7,
 	  TEST("cancel_takes_back_the_queue", ONE(BUFFERED), cancel_takes_back_the_queue) },
+	{ EXERCISE_7,
+	  TEST("files_keep_their_time_limit", ONE(BUFFERED), files_keep_their_time_limit) },
+	{ EXERCISE_7, TEST("files_leave_signals_alone", ONE(BUFFERED), files_leave_signals_alone) },
 	{ EXERCISE_7, TEST("files_survive_signals", ONE(BUFFERED), files_survive_signals) },
 	{ EXERCISE_7, TEST("files_read_right_data", FILES, file_read_right_data) },
 	{ EXERCISE_7, TEST("files_write_right_data", FILES, file_write_right_data) },
@@ -1897,6 +1999,8 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_7, TEST("files_open_tells_what_fails", ONE(BUFFERED), open_tells_what_fails) },
 	{ EXERCISE_7,
 	  TEST("files_supports_tells_what_fails", ONE(BUFFERED), supports_tells_what_fails) },
+	{ EXERCISE_7,
+	  TEST("files_supports_hands_nothing_down", ONE(BUFFERED), supports_hands_nothing_down) },
 	{ EXERCISE_7, TEST("files_tell_what_fails", ONE(BUFFERED), file_tells_what_fails) },
 	{ EXERCISE_7, TEST("files_says_what_it_can_do", ONE(NO_FD), files_says_what_it_can_do) },
 	{ EXERCISE_7, TEST("files_result_is_all_that_is_written", ONE(BUFFERED),

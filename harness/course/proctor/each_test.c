@@ -21,8 +21,8 @@
 #define EXIT_SKIPPED 77
 
 /* One test and its process. */
-struct running {
-	const char *name; /* NULL: the place is free */
+struct test_process {
+	const char *name; /* NULL: there is none */
 	pid_t pid;
 	int fd; /* a pidfd: readable once the process has ended */
 	uint64_t deadline_ns;
@@ -41,8 +41,8 @@ static void become_test(const char *name, int (*run)(const char *name), pid_t pa
 }
 
 /* Returns false, with errno, when there is no process. */
-static bool begin(struct running *r, const char *name, int (*run)(const char *name),
-		  unsigned limit_s)
+static bool begin_test_process(struct test_process *r, const char *name,
+			       int (*run)(const char *name), unsigned limit_s)
 {
 	pid_t parent = getpid();
 	fflush(stdout);
@@ -56,7 +56,7 @@ static bool begin(struct running *r, const char *name, int (*run)(const char *na
 }
 
 /* Prints the verdict. Returns whether the test failed. */
-static bool end(struct running *r, bool hung)
+static bool end_test_process(struct test_process *r, bool hung)
 {
 	int status;
 	if (hung)
@@ -72,14 +72,14 @@ static bool end(struct running *r, bool hung)
 }
 
 /* Waits until one has ended or its time is up. Returns how many failed by then. */
-static unsigned wait_for_some(struct running *running, unsigned at_once)
+static unsigned wait_for_some(struct test_process *running, unsigned at_once)
 {
 	struct pollfd fds[AT_ONCE_MAX];
 	unsigned failed = 0;
 	uint64_t now_ns = clock_ns();
 	int64_t left_ns = INT32_MAX * NS_PER_MS;
 	for (unsigned i = 0; i < at_once; i++) {
-		struct running *r = &running[i];
+		struct test_process *r = &running[i];
 		fds[i] = (struct pollfd) { .fd = r->name ? r->fd : -1, .events = POLLIN };
 		int64_t own_ns = (int64_t)(r->deadline_ns - now_ns);
 		if (r->name && own_ns < left_ns)
@@ -89,14 +89,14 @@ static unsigned wait_for_some(struct running *running, unsigned at_once)
 		return 0;
 	now_ns = clock_ns();
 	for (unsigned i = 0; i < at_once; i++) {
-		struct running *r = &running[i];
+		struct test_process *r = &running[i];
 		if (r->name && (fds[i].revents || now_ns >= r->deadline_ns))
-			failed += end(r, !fds[i].revents);
+			failed += end_test_process(r, !fds[i].revents);
 	}
 	return failed;
 }
 
-static unsigned count_running(const struct running *running, unsigned at_once)
+static unsigned count_running(const struct test_process *running, unsigned at_once)
 {
 	unsigned count = 0;
 	for (unsigned i = 0; i < at_once; i++)
@@ -104,7 +104,7 @@ static unsigned count_running(const struct running *running, unsigned at_once)
 	return count;
 }
 
-static struct running *free_place(struct running *running)
+static struct test_process *free_test_process(struct test_process *running)
 {
 	while (running->name)
 		running++;
@@ -114,7 +114,7 @@ static struct running *free_place(struct running *running)
 int run_each_test(char *const names[], unsigned count, int (*run)(const char *name),
 		  unsigned (*limit_s)(const char *name))
 {
-	struct running running[AT_ONCE_MAX] = { { .name = NULL } };
+	struct test_process running[AT_ONCE_MAX] = { { .name = NULL } };
 	struct rlimit none = { 0 };
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	unsigned at_once = cpus < 1 ? 1 : cpus > AT_ONCE_MAX ? AT_ONCE_MAX : (unsigned)cpus;
@@ -126,7 +126,7 @@ int run_each_test(char *const names[], unsigned count, int (*run)(const char *na
 			continue;
 		}
 		const char *name = names[begun++];
-		if (!begin(free_place(running), name, run, limit_s(name))) {
+		if (!begin_test_process(free_test_process(running), name, run, limit_s(name))) {
 			perror(name);
 			exit(2);
 		}

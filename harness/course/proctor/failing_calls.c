@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,8 @@
 
 #define PATIENCE_NS (2 * NS_PER_S)
 #define BLOCK	    4096u
+/* The C library keeps some of what is freed for the next times, and not for ever. */
+#define GROWTHS_MAX 20
 
 /*
  * What the manual pages list, without the mistakes of a caller (EFAULT, EINVAL). EBADF stands where
@@ -157,9 +160,9 @@ static void expect_told(const struct call_fault *fault, const char *function, in
 	       fault->of->call, errno_name(fault->error), function);
 }
 
-static void play_open(struct subject *s, const struct call_fault *fault)
+static int open_once(struct subject *s, const struct call_fault *fault, bool *failed,
+		     struct reason *why)
 {
-	struct reason why = { "" };
 	static char arena[BLOCK] __attribute__((aligned(4096)));
 	struct engine_config config = { .depth = 2,
 					.max_fds = 2,
@@ -168,13 +171,42 @@ static void play_open(struct subject *s, const struct call_fault *fault)
 					.cpu_count = 2,
 					.options = s->options };
 	begin(fault);
-	int rc = s->ops->open(&s->engine, &config, &why);
-	if (end(fault))
+	int rc = s->ops->open(&s->engine, &config, why);
+	*failed = end(fault);
+	if (rc == 0)
+		s->ops->close(s->engine);
+	return rc;
+}
+
+/* Memory that is kept where open() fails is kept each time. */
+static void expect_no_memory_kept(struct subject *s, const struct call_fault *fault)
+{
+	size_t before, now = mallinfo2().uordblks;
+	unsigned growths = 0;
+	do {
+		struct reason why = { "" };
+		bool failed;
+		before = now;
+		open_once(s, fault, &failed, &why);
+		now = mallinfo2().uordblks;
+	} while (now > before && ++growths < GROWTHS_MAX);
+	expect(now <= before,
+	       WHEN("when %s fails with %s") EXPECTED("open() to keep no memory")
+		       SAW("%zu bytes more, each time"),
+	       fault->of->call, errno_name(fault->error), now - before);
+}
+
+static void play_open(struct subject *s, const struct call_fault *fault)
+{
+	struct reason why = { "" };
+	bool failed;
+	int rc = open_once(s, fault, &failed, &why);
+	if (failed)
 		expect_told(fault, "open", rc, &why);
 	else
 		expect(rc == 0, EXPECTED("open() to succeed") SAW("%s: %s"), answer(rc), why.text);
-	if (rc == 0)
-		s->ops->close(s->engine);
+	if (failed && rc < 0)
+		expect_no_memory_kept(s, fault);
 }
 
 void open_tells_what_fails(struct subject *s)
