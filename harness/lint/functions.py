@@ -31,8 +31,11 @@ def c_functions():
     """(path, line, name, lines) of each."""
     command = ["ctags", "--output-format=json", "--languages=C", "--langmap=C:+.h", "--kinds-C=f",
                "--fields=+ne", "-f", "-", *product_files((".c", ".h"))]
-    listed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-    for line in listed.splitlines():
+    listed = subprocess.run(command, capture_output=True, text=True, check=False)
+    # A newer ctags warns of its own parsers.
+    if listed.returncode:
+        sys.exit(f"functions: ctags: {listed.stderr.strip()}")
+    for line in listed.stdout.splitlines():
         tag = json.loads(line)
         if tag["_type"] == "tag" and "end" in tag:
             yield tag["path"], tag["line"], tag["name"], tag["end"] - tag["line"] + 1
