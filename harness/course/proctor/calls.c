@@ -76,7 +76,7 @@ static void describe_epoll_ctl(const struct task *task, char *text, size_t size)
  */
 static void describe_time_limit(const struct task *task, char *text, size_t size)
 {
-	struct timespec limit;
+	struct timespec limit = { 0 };
 	text[0] = '\0';
 	if (task->call != SYS_epoll_pwait2)
 		return;
