@@ -915,7 +915,7 @@ PY
 	device=$(find /dev -maxdepth 1 -type b 2>/dev/null | head -n 1)
 	if [ -n "$device" ]; then
 		run "$IOLAB" doctor --file "$device"
-		assert_output --regexp "test file +$device: (a block device|E)"
+		assert_output --regexp "test file +(opening )?$device: (a block device|E)"
 		refute_output --partial "free in /dev"
 	fi
 	user_dir
