@@ -69,8 +69,8 @@ static const struct key latency_keys[] = { { "min", &number },	      { "max", &n
 					   { "percentile", &object }, { "bins", &object } };
 
 /* `outer` is "" or the name of the object that holds the key. */
-static int check(const json_t *value, const char *outer, const char *name, const struct kind *kind,
-		 struct reason *why)
+static int check_value(const json_t *value, const char *outer, const char *name,
+		       const struct kind *kind, struct reason *why)
 {
 	char shown[60];
 	if (!value || json_is_null(value) || kind->has(value))
@@ -85,8 +85,8 @@ static int check_keys(const json_t *of, const char *outer, const struct key *key
 {
 	int rc = 0;
 	for (size_t i = 0; rc == 0 && i < count; i++)
-		rc = check(json_object_get(of, keys[i].name), outer, keys[i].name, keys[i].kind,
-			   why);
+		rc = check_value(json_object_get(of, keys[i].name), outer, keys[i].name,
+				 keys[i].kind, why);
 	return rc;
 }
 
@@ -96,7 +96,7 @@ static int check_values(const json_t *of, const char *outer, const struct kind *
 	const char *name;
 	json_t *value;
 	json_object_foreach ((json_t *)of, name, value)
-		if (check(value, outer, name, kind, why) < 0)
+		if (check_value(value, outer, name, kind, why) < 0)
 			return -EINVAL;
 	return 0;
 }

@@ -73,6 +73,7 @@ struct engine {
 	uint64_t options;
 	unsigned depth;
 	struct io_op **held; /* [slot]: the last operation accepted there, for cancel() */
+	bool cancelled;
 };
 
 /* Says why the kernel refused a ring: each cause has another cure. */
@@ -399,6 +400,23 @@ static int enter(struct engine *e, unsigned min, int64_t timeout_ns)
 	return rc < 0 && !nothing_yet ? rc : 0;
 }
 
+/*
+ * Linux 6.1 has a worker thread read a pipe, and when a signal comes before it has begun, the read
+ * ends with ECANCELED: an EINTR by another name. Returns whether the operation goes on.
+ */
+static bool begin_anew(struct engine *e, struct io_op *op)
+{
+	bool on_pipe = !io_kind_is_for_sockets(op->kind) && op->offset == IO_NO_OFFSET;
+	if (!on_pipe || e->cancelled)
+		return false;
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&e->ring);
+	if (!sqe)
+		sqe = make_room(e);
+	if (sqe)
+		prepare(e, sqe, op);
+	return sqe;
+}
+
 static int uring_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
 		      int64_t timeout_ns)
 {
@@ -420,6 +438,8 @@ static int uring_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 		struct io_op *op = io_uring_cqe_get_data(cqe);
 		if (!op)
 			continue; /* a cancel's own completion */
+		if (cqe->res == -ECANCELED && begin_anew(e, op))
+			continue;
 		op->result = cqe->res;
 		done[n++] = op;
 	}
@@ -430,6 +450,7 @@ static int uring_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 /* One cancel for each operation works on every kernel. Those already over answer ENOENT. */
 static void uring_cancel(struct engine *e)
 {
+	e->cancelled = true;
 	for (unsigned slot = 0; slot < e->depth; slot++) {
 		if (!e->held[slot])
 			continue;

@@ -70,8 +70,7 @@ enum fault_class {
 	  EINTR, EINVAL, ENXIO, EOPNOTSUPP)                                                        \
 	X(io_uring_submit_and_wait_timeout, FAULT_OF_HAND_OVER, EAGAIN, EBADF, EBADFD, EBUSY,      \
 	  EFAULT, EINTR, EINVAL, ENXIO, EOPNOTSUPP)                                                \
-	X(uring_completion, FAULT_OF_OPERATION, EAGAIN, EBADF, ECANCELED, EFAULT, EIO, ENOSPC,     \
-	  ETIMEDOUT)
+	X(uring_completion, FAULT_OF_OPERATION, EAGAIN, EBADF, EFAULT, EIO, ENOSPC, ETIMEDOUT)
 
 #define FAULT_ID(name, class, ...) FAULT_##name,
 enum fault_id { FAULTS(FAULT_ID) FAULT_COUNT };

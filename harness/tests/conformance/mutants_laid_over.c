@@ -253,7 +253,7 @@ static int over_open(struct engine **engine, const struct engine_config *config,
 }
 
 /* What is known of a slot, of which 16 bits are looked at. */
-static int *number_at(struct engine *e, unsigned fd_slot)
+static int *known_number(struct engine *e, unsigned fd_slot)
 {
 	return &e->fds[(uint16_t)fd_slot % FD_NUMBERS];
 }
@@ -275,10 +275,10 @@ static int over_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_ki
 		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int) { 1 }, sizeof(int));
 	if (e->fault == DETACH_NEEDS_A_USE && is_known(e, fd))
 		return reason_errno(why, "known_already", EEXIST, "attaching it again");
-	if (*number_at(e, fd_slot) < 0 || e->fault != FIRST_NUMBER_STAYS)
-		*number_at(e, fd_slot) = fd;
+	if (*known_number(e, fd_slot) < 0 || e->fault != FIRST_NUMBER_STAYS)
+		*known_number(e, fd_slot) = fd;
 	if (e->fault == OLD_NUMBER_IS_WATCHED && fd_slot != 0 && e->fds[0] == fd)
-		*number_at(e, fd_slot) = -1; /* known already, under slot 0 */
+		*known_number(e, fd_slot) = -1; /* known already, under slot 0 */
 	return 0;
 }
 
@@ -290,7 +290,7 @@ static void over_detach(struct engine *e, unsigned fd_slot)
 	if (e->fault == DETACH_CLOSES)
 		close(e->fds[fd_slot]);
 	if (e->fault == DETACH_NEEDS_A_USE && e->count > 0)
-		*number_at(e, fd_slot) = -1;
+		*known_number(e, fd_slot) = -1;
 }
 
 static bool peer_stopped_sending(int fd)
@@ -382,7 +382,8 @@ static void spoil_request(struct engine *e, struct io_op *op)
 	case FIRST_NUMBER_STAYS:
 	case OLD_NUMBER_IS_WATCHED:
 	case SLOT_16_BITS:
-		op->fd = *number_at(e, op->fd_slot) >= 0 ? *number_at(e, op->fd_slot) : op->fd;
+		op->fd =
+			*known_number(e, op->fd_slot) >= 0 ? *known_number(e, op->fd_slot) : op->fd;
 		break;
 	default:
 		break;
