@@ -159,8 +159,8 @@ static void enqueue(struct engine *e, struct io_op *op)
 
 /*
  * Hands what is queued to the kernel. A request that the kernel refuses at once (EBADF, EINVAL,
- * ...) ends with that error as its result. When the kernel lacks room (EAGAIN), what it holds makes
- * some, and the rest waits for the next call.
+ * ...) ends with that error as its result. When the kernel lacks room (EAGAIN), the rest waits for
+ * the next call, unless nothing else is there that could be reaped first.
  */
 static void submit_queued(struct engine *e)
 {
@@ -170,7 +170,7 @@ static void submit_queued(struct engine *e)
 		if (n > 0) {
 			done += (unsigned)n;
 			e->in_kernel += (unsigned)n;
-		} else if (n == -EAGAIN && e->in_kernel > 0) {
+		} else if (n == -EAGAIN && (e->in_kernel > 0 || e->finished.count > 0)) {
 			break;
 		} else if (n != -EINTR) {
 			op_queue_finish(&e->finished, e->queued[done++]->data, n);
@@ -233,7 +233,7 @@ static int libaio_reap(struct engine *e, struct io_op **done, unsigned min, unsi
 	for (;;) {
 		drain_ring(e);
 		submit_queued(e);
-		if (e->finished.count >= min)
+		if (e->finished.count >= min || e->in_kernel == 0)
 			break;
 		unsigned missing = min - e->finished.count;
 		if (missing > EVENTS_MAX)

@@ -137,7 +137,7 @@ def run_part(program, options, part, hung):
 def run_until_hang(program, options, tests):
     """As programs.run_tests(), by a proctor for each CPU. Stops after a test that hangs: the next ones would
     probably hang too, and take as long. Only for traced tests; `tests`: how many there are."""
-    parts = max(1, min(tests, os.cpu_count()))
+    parts = max(1, min(tests, len(os.sched_getaffinity(0))))
     hung = threading.Event()
     with children.pool(parts) as pool:
         runs = [pool.submit(run_part, program, options, f"{number}/{parts}", hung)

@@ -85,6 +85,7 @@ struct exam {
 	json_t *findings; /* an array, see findings.h */
 	bool rule_broken; /* the proctor ended the program for what it did */
 	uint64_t kept_waiting_ns; /* for a CPU, since others had them all */
+	uint64_t ran_ns; /* the program's first thread */
 	int status; /* as waitpid() gives it */
 	bool ended;
 };

@@ -219,46 +219,55 @@ static uint64_t limit_ns(const struct exam *e)
 	return (e->test->limit_s + (reports ? REPORT_LIMIT_S : 0)) * (uint64_t)NS_PER_S;
 }
 
+struct cpu_share {
+	unsigned long long ran_ns, waited_ns;
+};
+
 /*
- * How long a thread has stood ready to run while others had the CPUs, in its whole life. 0 where the
- * kernel does not tell.
+ * How long a thread has run, and has stood ready to run while others had the CPUs, in its whole life.
+ * 0 where the kernel does not tell.
  */
-static uint64_t kept_waiting_ns(pid_t tid)
+static struct cpu_share cpu_share_of(pid_t tid)
 {
 	char path[40];
-	unsigned long long waited_ns = 0;
+	struct cpu_share share = { 0 };
 	snprintf(path, sizeof path, "/proc/%d/schedstat", tid);
 	FILE *file = fopen(path, "re");
 	if (!file)
-		return 0;
-	if (fscanf(file, "%*u %llu", &waited_ns) != 1)
-		waited_ns = 0;
+		return share;
+	if (fscanf(file, "%llu %llu", &share.ran_ns, &share.waited_ns) != 2)
+		share = (struct cpu_share) { 0 };
 	fclose(file);
-	return waited_ns;
+	return share;
 }
 
 /* What the program and its proctor have waited for a CPU. It is not told of a program that ends. */
 static void note_waiting(struct exam *e, uint64_t proctor_before_ns)
 {
+	struct cpu_share program = cpu_share_of(e->pid);
 	uint64_t waited_ns =
-		kept_waiting_ns(e->pid) + kept_waiting_ns(getpid()) - proctor_before_ns;
+		program.waited_ns + cpu_share_of(getpid()).waited_ns - proctor_before_ns;
 	if (waited_ns > e->kept_waiting_ns)
 		e->kept_waiting_ns = waited_ns;
+	if (program.ran_ns > e->ran_ns)
+		e->ran_ns = program.ran_ns;
 }
 
 /*
  * Is the test not over in its time? What it waited for a CPU is not its time: on a busy machine a test
- * that goes on is no hang. It counts twice, because the kernel counts a wait only when it is over.
+ * that goes on is no hang. It counts twice, because the kernel counts a wait only when it is over. One
+ * that has run for all of its time is late, whatever else it waited for.
  */
 static bool is_late(const struct exam *e, uint64_t begun_ns)
 {
 	uint64_t passed_ns = clock_ns() - begun_ns, limit = limit_ns(e);
-	return passed_ns > limit + 2 * e->kept_waiting_ns || passed_ns > BUSY_FACTOR * limit;
+	return passed_ns > limit + 2 * e->kept_waiting_ns || e->ran_ns > limit ||
+	       passed_ns > BUSY_FACTOR * limit;
 }
 
 bool follow_program(struct exam *e)
 {
-	uint64_t begun_ns = clock_ns(), proctor_before_ns = kept_waiting_ns(getpid());
+	uint64_t begun_ns = clock_ns(), proctor_before_ns = cpu_share_of(getpid()).waited_ns;
 	long wanted = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |
 		      PTRACE_O_TRACEVFORK | PTRACE_O_EXITKILL;
 	for (;;) {
