@@ -295,7 +295,7 @@ make_words() { make=(make -C "$ROOT" --no-print-directory -o all -o need-python 
 	for signal in "^C" TERM KILL; do
 		at_terminal --send "$signal" --until-runs "iolab run" \
 			"$SYSTEM_PYTHON" "$ROOT/harness/studies/six_steps.py" "$BATS_TEST_TMPDIR/results"
-		[ "$status" -eq 130 ] || [ "$signal $status" = "KILL 137" ]
+		[ "$status" -eq 130 ] || [ "$signal $status" = "KILL 137" ] || fail "$signal: $status, $output"
 		[ ! -e "$BATS_TEST_TMPDIR/results/steps.json" ]
 	done
 	rm -r "$TMPDIR"
