@@ -232,8 +232,8 @@ class Examiner:
         # temporary file out of that list.
         command = ["build/course/compile-object", lab.name, out + ".o", "-pipe", f"-Wa,--MD,{out}.ad"]
         # First the list alone, whose words nobody sees: a compiler quotes what it includes.
-        listed = self.sandbox.run([*command[:2], out + ".d", "-M", path], COMPILE_WALL_S, uid, self.kit,
-                                  readable, [build], cpu_s=COMPILE_CPU_S)
+        lists = [*command[:2], out + ".d", "-M", path]
+        listed = self.sandbox.run(lists, COMPILE_WALL_S, uid, self.kit, readable, [build], cpu_s=COMPILE_CPU_S)
         if listed.status == 0 and (file := self._forbidden_in(path, out + ".d")):
             return "", file
         ended = self.sandbox.run([*command, path], COMPILE_WALL_S, uid, self.kit, readable, [build],
@@ -241,8 +241,11 @@ class Examiner:
         words = shorten(without_quotes(ended.stderr), os.path.dirname(path), self.kit)
         if ended.status != 0:
             return words, compiler_finding(ended, words)
+        # What compiles can be listed. If it was not, something else was in the way.
         if listed.status != 0:
-            return words, Finding("compiler_named_nothing")
+            listed = self.sandbox.run(lists, COMPILE_WALL_S, uid, self.kit, readable, [build], cpu_s=COMPILE_CPU_S)
+        if listed.status != 0:
+            return words, Finding("compiler_listed_nothing", status=listed.status)
         return words, self._forbidden_in(path, out + ".ad")
 
     def _forbidden_in(self, path, list_of_files):

@@ -112,14 +112,21 @@ def run_part(program, options, part, hung):
     """The verdict of one proctor. `hung`, an Event, is set once a test of any part has hung."""
     command = [os.path.join(labs.ROOT, "build", "course", "proctor"), *options, "--part", part, program]
     text = b""
+    shown_before = None  # how many tests of this part were over when another part's test had hung
     with programs.proctor_environment() as environment, \
             children.child(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                            env=environment) as proctor:
         try:
             while True:
                 if not select.select([proctor.stdout], [], [], REPORT_S)[0]:
-                    if hung.is_set():
-                        return programs.Verdict(programs.read_tap(text.decode(errors="replace")), cut_short=True)
+                    if not hung.is_set():
+                        continue
+                    # The test that runs here may stand before the one that hung, and be what is wrong.
+                    outcomes = programs.read_tap(text.decode(errors="replace"))
+                    if shown_before is None:
+                        shown_before = len(outcomes)
+                    if len(outcomes) > shown_before or any(map(is_hung, outcomes)):
+                        return programs.Verdict(outcomes, cut_short=True)
                     continue
                 piece = os.read(proctor.stdout.fileno(), 65536)
                 if not piece:

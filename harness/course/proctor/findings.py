@@ -160,6 +160,7 @@ SENTENCES = {
     "compiler_ended": "the compiler ended with status {status}",
     "compiler_stopped": "the compiler was ended: {why}",
     "compiler_named_nothing": "the compiler left no list of included files",
+    "compiler_listed_nothing": "the compiler ended with status {status} when it was to list the included files",
     "includes_forbidden": "it includes {file}, which a submission may not read",
     "file_absent": "{why}",
     "file_broken": "{file} does not compile: {why}",
