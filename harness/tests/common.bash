@@ -36,14 +36,19 @@ own_test_file() {
 	export TMPDIR
 }
 
-# json PATH: a value of the JSON in $output, as python prints it.
+# json PATH: a value of the JSON in $output, as python prints it. Of a list: by its number, or by its id.
 json() {
 	# From standard input: a summary is longer than the longest argument.
 	"$SYSTEM_PYTHON" -c '
 import json, sys
 value = json.load(sys.stdin)
 for key in sys.argv[1].split("."):
-    value = value[int(key)] if isinstance(value, list) else value[key]
+    if not isinstance(value, list):
+        value = value[key]
+    elif key.isdigit():
+        value = value[int(key)]
+    else:
+        value = next(entry for entry in value if entry["id"] == key)
 print(value)' "$1" <<<"$output"
 }
 

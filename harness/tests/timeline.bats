@@ -128,9 +128,9 @@ small_timeline() {
 	output=$(cat "$BATS_TEST_TMPDIR/timeline")
 	assert_equal "$(json lanes.0.status) $(json lanes.0.run.op_ns.count)" "ok 2"
 	assert_equal "$(json lanes.0.run.op_ns.values.1)" None
-	assert_equal "$(json lanes.0.warnings.0.id)" round_failed
-	assert_equal "$(json lanes.0.warnings.0.values)" "{'round': 2, 'rounds': 3}"
-	assert_equal "$(json lanes.0.warnings.0.cause.id) $(json lanes.0.warnings.0.cause.values.exit_status)" "no_result 7"
+	assert_equal "$(json lanes.0.warnings.round_failed.values)" "{'round': 2, 'rounds': 3}"
+	cause=lanes.0.warnings.round_failed.cause
+	assert_equal "$(json $cause.id) $(json $cause.values.exit_status)" "no_result 7"
 	fail_run 1
 	run small_timeline --engines blocking --rounds 3
 	assert_success
