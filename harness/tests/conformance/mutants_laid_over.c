@@ -266,6 +266,17 @@ static bool is_known(const struct engine *e, int fd)
 	return false;
 }
 
+/* Two threads that open at once share what ONE_FOR_ALL shares, too. */
+static int open_in_turn(struct engine **engine, const struct engine_config *config,
+			struct reason *why)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	pthread_mutex_lock(&lock);
+	int rc = over_open(engine, config, why);
+	pthread_mutex_unlock(&lock);
+	return rc;
+}
+
 static int over_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_kind fd_kind,
 		       struct reason *why)
 {
@@ -656,7 +667,7 @@ static void over_close(struct engine *e)
 }
 
 #define OVER                                                                                       \
-	.name = "mutant", .supports = over_supports, .open = over_open, .attach = over_attach,     \
+	.name = "mutant", .supports = over_supports, .open = open_in_turn, .attach = over_attach,  \
 	.detach = over_detach, .submit = over_submit, .reap = later_reap, .cancel = over_cancel,   \
 	.close = over_close
 
