@@ -28,7 +28,7 @@
 
 /* Errors and hang-ups: the recv or send is made then, too, and its result says what is wrong. */
 #define TROUBLE	   (EPOLLHUP | EPOLLERR)
-#define IN_EVENTS  (EPOLLIN | TROUBLE)
+#define IN_EVENTS  (EPOLLIN | EPOLLRDHUP | TROUBLE)
 #define OUT_EVENTS (EPOLLOUT | TROUBLE)
 
 /* Events taken from one wait; more stay for the next. */
@@ -88,10 +88,13 @@ static int set_interest(struct engine *e, struct watched *w, uint32_t events)
 static int forget(struct engine *e, struct watched *w)
 {
 	//> 3 HUP and ERR are reported whether asked for or not, so interest in nothing is not
-	//> enough: only EPOLL_CTL_DEL silences a descriptor.
+	//> enough: only EPOLL_CTL_DEL silences a descriptor. Mind one that is not registered at
+	//> present.
 	//+ (void)e;
 	//+ (void)w;
 	//+ return 0;
+	if (!w->registered)
+		return 0;
 	w->registered = false;
 	w->armed = 0;
 	return epoll_ctl(e->epoll_fd, EPOLL_CTL_DEL, w->fd, NULL) < 0 ? -errno : 0;
@@ -165,7 +168,7 @@ static void end_both(struct engine *e, struct watched *w, int64_t result)
 static void arm(struct engine *e, struct watched *w)
 {
 	int rc = wanted(w) ? e->mode->on_wait(e, w) : 0;
-	if (rc)
+	if (rc < 0)
 		end_both(e, w, rc);
 }
 
@@ -204,7 +207,7 @@ static int level_on_event(struct engine *e, struct watched *w, uint32_t events)
 	int rc = 0;
 	if (unwanted)
 		rc = left ? set_interest(e, w, left) : forget(e, w);
-	if (rc)
+	if (rc < 0)
 		return rc;
 	//< 3
 	try_both(e, w, events);
@@ -252,10 +255,10 @@ static int edge_on_wait(struct engine *e, struct watched *w)
 static int edge_on_event(struct engine *e, struct watched *w, uint32_t events)
 {
 	//> 4 Remember what is reported, for it will not be reported again. Each of IN_EVENTS makes
-	//> the socket `readable`. After EPOLLRDHUP it has `ended`.
+	//> the socket `readable`. After EPOLLRDHUP, EPOLLHUP or EPOLLERR it has `ended`.
 	if (events & IN_EVENTS)
 		w->readable = true;
-	if (events & EPOLLRDHUP)
+	if (events & (EPOLLRDHUP | TROUBLE))
 		w->ended = true;
 	//< 4
 	if (w->sender && (events & OUT_EVENTS))
@@ -479,7 +482,8 @@ static int epoll_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 {
 	struct deadline deadline = deadline_after(min > 0 ? timeout_ns : 0);
 	while (e->finished.count == 0 || e->finished.count < min) {
-		int count = wait_for_events(e, deadline_left_ns(deadline));
+		int64_t left_ns = deadline_left_ns(deadline);
+		int count = wait_for_events(e, left_ns);
 		//> 1 What the wait came to. A signal ends it early (EINTR), which is no error:
 		//> reap() then returns what it has. So it does when the time was over (0).
 		//+ if (count < 0)
@@ -494,9 +498,11 @@ static int epoll_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 		for (int i = 0; i < count; i++) {
 			struct watched *w = e->events[i].data.ptr;
 			int rc = e->mode->on_event(e, w, e->events[i].events);
-			if (rc)
+			if (rc < 0)
 				return rc; /* the kernel and this engine no longer agree */
 		}
+		if (left_ns == 0)
+			break;
 	}
 	return (int)op_queue_take(&e->finished, done, max);
 }
