@@ -146,7 +146,8 @@ static void count_threads(struct tap *tap)
 		  "what cannot be counted is not there, with the reason: %s", counted->why.text);
 }
 
-static void count_sqpoll(struct tap *tap)
+/* Both, over the same time. Returns false when no such thread can be had. */
+static bool measure_sqpoll(double *cpu_ns, double *process_ns)
 {
 	static struct watch w;
 	struct io_uring ring;
@@ -160,14 +161,26 @@ static void count_sqpoll(struct tap *tap)
 	meter_begin(&w.meter, &w.begin);
 	nanosleep(&(struct timespec) { .tv_nsec = BURN_NS }, NULL);
 	close_watch(&w);
-	double cpu_ns = w.usage.hardware.of[COUNT_INSTRUCTIONS];
-	double process_ns = 1e9 * (w.usage.user_s + w.usage.system_s);
+	*cpu_ns = w.usage.hardware.of[COUNT_INSTRUCTIONS];
+	*process_ns = 1e9 * (w.usage.user_s + w.usage.system_s);
 	if (opened)
 		io_uring_queue_exit(&ring);
+	return opened;
+}
+
+static void count_sqpoll(struct tap *tap)
+{
+	double cpu_ns = 0, process_ns = 0;
+	bool opened = true, near = false;
+	/* On a busy machine time passes between the two readings. */
+	for (unsigned tries = 0; opened && !near && tries < 10; tries++) {
+		opened = measure_sqpoll(&cpu_ns, &process_ns);
+		near = fabs(cpu_ns - process_ns) < 0.1 * process_ns;
+	}
 	if (!opened || process_ns < 0.2 * BURN_NS)
 		tap_skip(tap, "an SQPOLL thread is counted", "none spins here");
 	else
-		tap_check(tap, fabs(cpu_ns - process_ns) < 0.4 * process_ns,
+		tap_check(tap, near,
 			  "an SQPOLL thread spins for %.1f ms by getrusage: %.1f ms counted",
 			  process_ns / NS_PER_MS, cpu_ns / NS_PER_MS);
 }

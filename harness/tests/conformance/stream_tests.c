@@ -289,15 +289,21 @@ void stream_send_to_nobody(struct subject *s)
 	close(ends[0]);
 }
 
+/* Closes the peer's end so that the connection is reset. */
+static void reset(int fd)
+{
+	struct linger at_once = { .l_onoff = 1 };
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+	close(fd);
+}
+
 void tcp_reset(struct subject *s)
 {
 	int ends[2];
 	make_pair(s, ends);
 	open_engine(s, 1, 1);
 	attach(s, 0, ends[0]);
-	struct linger at_once = { .l_onoff = 1 };
-	setsockopt(ends[1], SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-	close(ends[1]);
+	reset(ends[1]);
 	int64_t n = perform(s, prepare_receive(s, 0, ends[0], 0));
 	expect(n == -ECONNRESET, EXPECTED("-ECONNRESET") SAW("%s"), answer(n));
 	close_engine(s);
@@ -311,11 +317,10 @@ void tcp_reset_before_a_send(struct subject *s)
 	make_pair(s, ends);
 	open_engine(s, 1, 1);
 	attach(s, 0, ends[0]);
-	struct linger at_once = { .l_onoff = 1 };
-	setsockopt(ends[1], SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-	close(ends[1]);
-	struct pollfd reset = { .fd = ends[0] };
-	expect(poll(&reset, 1, 3000) == 1 && reset.revents & POLLERR, "the reset does not come");
+	reset(ends[1]);
+	struct pollfd trouble = { .fd = ends[0] };
+	expect(poll(&trouble, 1, 3000) == 1 && trouble.revents & POLLERR,
+	       "the reset does not come");
 	int64_t n = perform(s, prepare_send(s, 0, ends[0], 0, 1));
 	expect(n == -ECONNRESET, EXPECTED("-ECONNRESET from a send") SAW("%s"), answer(n));
 	close_engine(s);
