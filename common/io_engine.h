@@ -23,9 +23,11 @@
  *              nothing else.
  * Exactly once. Every accepted operation comes back from reap() exactly once. Its `result` is then
  *              a count of bytes (0 for a sync or a no-op), never more than `len_bytes`, or -errno.
+ *              The result of an ACCEPT is a new descriptor, that of a CONNECT is 0.
  * Order.       There is none: completions may come back in any order, whatever the interface. At
- *              most one operation of each direction (in: READ, RECV; out: WRITE, SEND) is in flight
- *              on a socket or pipe. A workload that needs an order there waits for each.
+ *              most one operation of each direction (in: READ, RECV, ACCEPT; out: WRITE, SEND,
+ *              CONNECT) is in flight on a socket or pipe. A workload that needs an order there
+ *              waits for each.
  * Short I/O.   A count below `len_bytes` is a success. The workload reissues the remainder, in one
  *              place for all engines. An engine never loops to fill a buffer. 0 from a read is the
  *              end of the file, or the peer's orderly close.
@@ -37,8 +39,13 @@
  *              error silently. There are two exceptions: EINTR, where the operation had not begun,
  *              and EAGAIN from a readiness engine's own non-blocking try, which is its mechanism.
  * Blocking.    Descriptors arrive in blocking mode and stay in it. Readiness engines pass
- *              MSG_DONTWAIT (see common/op_syscall.h for pipes). An engine whose submit() sleeps
+ *              MSG_DONTWAIT (see common/op_syscall.h for pipes). accept(2) and connect(2) have no
+ *              such flag. So to an engine that tries them (IO_TRIES_CONNECTIONS) a listener, and a
+ *              socket for a CONNECT, come in non-blocking mode. An engine whose submit() sleeps
  *              until the operation is over says so with IO_BLOCKS_IN_SUBMIT.
+ * Connections. The descriptor that an ACCEPT returns is in blocking mode and closed on exec. It
+ *              belongs to the workload. A client that has gone again is a result (-ECONNABORTED)
+ *              or nothing at all, never a wait in accept(2).
  * Waiting.     reap() sleeps in the kernel and never spins, unless the variant is about spinning. A
  *              signal ends the wait early: reap() then returns what it has, perhaps 0, never
  *              -EINTR. The driver relies on that, since it waits without a time limit.
@@ -64,7 +71,11 @@
 
 #include "reason.h"
 
-/* What an operation does. READ and WRITE work on files and pipes, RECV and SEND on sockets. */
+/*
+ * What an operation does. READ and WRITE work on files and pipes, RECV and SEND on connected
+ * sockets. ACCEPT takes a connection from a listener. CONNECT connects a new socket to the address
+ * in `buf`, a struct sockaddr of `len_bytes` bytes.
+ */
 enum io_kind {
 	IO_NOP,
 	IO_READ,
@@ -73,26 +84,29 @@ enum io_kind {
 	IO_FDATASYNC,
 	IO_RECV,
 	IO_SEND,
+	IO_ACCEPT,
+	IO_CONNECT,
 	IO_KIND_COUNT,
 };
 
-/* Moves bytes into this process. WRITE and SEND move them out; syncs and no-ops move none. */
+/* The direction in: what waits for something to come. WRITE, SEND and CONNECT are the other one. */
 static inline bool io_kind_is_input(enum io_kind kind)
 {
-	return kind == IO_READ || kind == IO_RECV;
+	return kind == IO_READ || kind == IO_RECV || kind == IO_ACCEPT;
 }
 
 static inline bool io_kind_is_for_sockets(enum io_kind kind)
 {
-	return kind == IO_RECV || kind == IO_SEND;
+	return kind == IO_RECV || kind == IO_SEND || kind == IO_ACCEPT || kind == IO_CONNECT;
 }
 
 /* What kind of descriptor it is done to. Interfaces differ more by this than by anything else. */
 enum io_fd_kind {
 	IO_FD_NONE, /* IO_NOP only */
 	IO_FD_FILE, /* a regular file or a block device: seekable, "always ready" */
-	IO_FD_SOCKET, /* a connected stream socket */
+	IO_FD_SOCKET, /* a stream socket: connected, or for a CONNECT */
 	IO_FD_PIPE, /* a pipe or FIFO end */
+	IO_FD_LISTENER, /* a stream socket on which listen(2) was called: for ACCEPT */
 	IO_FD_KIND_COUNT,
 };
 
@@ -106,13 +120,13 @@ struct io_op {
 	uint8_t continues; /* the workload's: the rest of a short transfer, which keeps `submit_ns` */
 	uint8_t reserved;
 	int32_t fd;
-	void *buf; /* lies within the arena of struct engine_config; NULL for syncs and NOP */
+	void *buf; /* lies within the arena of struct engine_config; NULL for syncs, NOP and ACCEPT */
 	uint64_t offset; /* in bytes from the start of the file, or IO_NO_OFFSET */
 	uint32_t len_bytes;
 	uint32_t slot; /* 0 .. depth-1, unique among operations: an engine may index by it */
 	uint32_t fd_slot; /* as given to attach(): an engine may index by it */
 	uint32_t tag; /* the workload's */
-	int64_t result; /* bytes or -errno; the engine sets it before reap() returns the operation */
+	int64_t result; /* bytes, descriptor or -errno; set before reap() returns the operation */
 	uint64_t submit_ns; /* the driver's; CLOCK_MONOTONIC */
 	struct io_op *next; /* the holder's: engines may queue operations through it */
 };
@@ -158,6 +172,16 @@ enum engine_trait {
 	 * asynchronous leave the engine out by default.
 	 */
 	IO_WAITS_FOR_READINESS = 1u << 3,
+	/*
+	 * Makes accept(2) and connect(2) without sleeping in them, so it needs a listener, and a
+	 * socket for a CONNECT, in non-blocking mode. They stay in it.
+	 */
+	IO_TRIES_CONNECTIONS = 1u << 4,
+	/*
+	 * Has no other means to call back what waits on a socket than shutdown(2). So after
+	 * cancel_one() that socket can only be closed.
+	 */
+	IO_CANCEL_SHUTS_DOWN = 1u << 5,
 };
 
 /* Each engine's file completes this type, so no engine casts a void pointer. */
@@ -211,6 +235,15 @@ struct engine_ops {
 	 */
 	int (*reap)(struct engine *engine, struct io_op **done, unsigned min, unsigned max,
 		    int64_t timeout_ns);
+
+	/*
+	 * Asks for one operation back that is in flight, at most once for each time that it was
+	 * submitted. Soon it comes out of reap(), as it ended (the request may come too late) or
+	 * with -ECANCELED. What it had received is its result and is not lost. A file's operation
+	 * that the kernel performs already comes back when it is done. All others go on. Does not
+	 * wait. NULL where nothing waits once submit() has returned.
+	 */
+	void (*cancel_one)(struct engine *engine, struct io_op *op);
 
 	/*
 	 * Asks for everything in flight back. Soon each such operation comes out of reap(), as it

@@ -49,6 +49,31 @@ static inline struct io_op *op_queue_pop(struct op_queue *queue)
 	return op;
 }
 
+/* Takes one operation out. Returns whether it was there. Looks through all of them. */
+static inline bool op_queue_remove(struct op_queue *queue, struct io_op *op)
+{
+	struct io_op **at = &queue->first;
+	while (*at && *at != op)
+		at = &(*at)->next;
+	if (!*at)
+		return false;
+	*at = op->next;
+	if (queue->end == &op->next)
+		queue->end = at;
+	queue->count--;
+	return true;
+}
+
+/* Takes one operation back that waits: it is finished with -ECANCELED. Returns whether it was there. */
+static inline bool op_queue_cancel_one(struct op_queue *waiting, struct op_queue *finished,
+				       struct io_op *op)
+{
+	if (!op_queue_remove(waiting, op))
+		return false;
+	op_queue_finish(finished, op, -ECANCELED);
+	return true;
+}
+
 /* Takes back all that waits: each is finished with -ECANCELED. */
 static inline void op_queue_cancel(struct op_queue *waiting, struct op_queue *finished)
 {

@@ -32,6 +32,12 @@ int64_t op_syscall_once(const struct io_op *op, int msg_flags)
 	case IO_SEND:
 		n = send(op->fd, op->buf, op->len_bytes, msg_flags | MSG_NOSIGNAL);
 		break;
+	case IO_ACCEPT:
+		n = accept4(op->fd, NULL, NULL, SOCK_CLOEXEC);
+		break;
+	case IO_CONNECT:
+		n = connect(op->fd, op->buf, op->len_bytes);
+		break;
 	default:
 		return -EINVAL;
 	}
@@ -47,8 +53,19 @@ int64_t op_syscall(const struct io_op *op, int msg_flags)
 	return result;
 }
 
+int64_t op_try_connect(const struct io_op *op)
+{
+	int64_t result = op_syscall(op, 0);
+	if (result == -EAGAIN)
+		return -ECONNREFUSED;
+	/* EALREADY: a second call, and the connection is not there yet. */
+	return result == -EINPROGRESS || result == -EALREADY ? -EAGAIN : result;
+}
+
 int64_t op_try_when_ready(const struct io_op *op)
 {
+	if (op->kind == IO_CONNECT)
+		return op_try_connect(op);
 	bool on_pipe = op->kind == IO_WRITE && op->offset == IO_NO_OFFSET;
 	if (!on_pipe || op->len_bytes <= PIPE_BUF)
 		return op_syscall(op, MSG_DONTWAIT);

@@ -14,13 +14,17 @@
 #include "io_engine.h"
 
 /*
- * Performs `op` by one system call and returns its result: bytes, or -errno. `msg_flags` goes to
- * recv and send: 0 sleeps until the operation is over, MSG_DONTWAIT answers -EAGAIN instead of
- * sleeping. MSG_NOSIGNAL is added: a peer that went away is -EPIPE, not a dead process.
+ * Performs `op` by one system call and returns its result: bytes, a descriptor, or -errno.
+ * `msg_flags` goes to recv and send: 0 sleeps until the operation is over, MSG_DONTWAIT answers
+ * -EAGAIN instead of sleeping. MSG_NOSIGNAL is added: a peer that went away is -EPIPE, not a dead
+ * process.
  */
 int64_t op_syscall_once(const struct io_op *op, int msg_flags);
 
-/* The same, again after EINTR: the kernel reports that only when nothing was moved. */
+/*
+ * The same, again after EINTR: the kernel reports that only when nothing was moved. A connect goes
+ * on in the kernel after EINTR, and the next call waits for it (net/ipv4/af_inet.c).
+ */
 int64_t op_syscall(const struct io_op *op, int msg_flags);
 
 /*
@@ -35,13 +39,22 @@ int64_t op_syscall(const struct io_op *op, int msg_flags);
 int64_t op_try_when_ready(const struct io_op *op);
 
 /*
- * The try of a readiness engine before the kernel has called `op->fd` ready. Only a send on a
- * socket is tried, since its buffer mostly has room. A receive mostly finds nothing yet, and a pipe
- * cannot be tried. Returns bytes or -errno; -EAGAIN when the operation has to wait.
+ * Begins a CONNECT on a non-blocking socket, or asks how far it is: connect(2) does both. Returns 0
+ * or -errno; -EAGAIN when the operation has to wait. A Unix listener whose backlog is full tells
+ * nobody when it has room, so that answer (EAGAIN) becomes -ECONNREFUSED.
+ */
+int64_t op_try_connect(const struct io_op *op);
+
+/*
+ * The try of a readiness engine before the kernel has called `op->fd` ready. A send on a socket is
+ * tried, since its buffer mostly has room. A connect begins. A receive mostly finds nothing yet,
+ * and a pipe cannot be tried. Returns bytes or -errno; -EAGAIN when the operation has to wait.
  */
 static inline int64_t op_try_at_once(const struct io_op *op)
 {
-	return op->kind == IO_SEND ? op_syscall(op, MSG_DONTWAIT) : -EAGAIN;
+	if (op->kind == IO_SEND)
+		return op_syscall(op, MSG_DONTWAIT);
+	return op->kind == IO_CONNECT ? op_try_connect(op) : -EAGAIN;
 }
 
 /* What poll(2) must watch for before the call can be made: POLLIN or POLLOUT. */

@@ -297,9 +297,9 @@ struct held {
 static void find_held(const struct driver *d, uint64_t now_ns, struct held *held)
 {
 	static const char *const names[IO_KIND_COUNT] = {
-		[IO_NOP] = "no-ops",	       [IO_READ] = "reads",    [IO_WRITE] = "writes",
-		[IO_FSYNC] = "fsyncs",	       [IO_RECV] = "receives", [IO_SEND] = "sends",
-		[IO_FDATASYNC] = "fdatasyncs",
+		[IO_NOP] = "no-ops",	       [IO_READ] = "reads",	[IO_WRITE] = "writes",
+		[IO_FSYNC] = "fsyncs",	       [IO_RECV] = "receives",	[IO_SEND] = "sends",
+		[IO_FDATASYNC] = "fdatasyncs", [IO_ACCEPT] = "accepts", [IO_CONNECT] = "connects",
 	};
 	bool found[IO_KIND_COUNT] = { false };
 	uint64_t first_ns = now_ns;

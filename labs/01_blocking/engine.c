@@ -74,12 +74,19 @@ static int64_t make_call(const struct io_op *op)
 	//< 1
 	//> 2 The calls for a socket: recv(2) and send(2). A peer that went away must be -EPIPE
 	//> and not a dead process: see MSG_NOSIGNAL in send(2). No other flag: a receive returns
-	//> what is there, and sleeps while nothing is.
+	//> what is there, and sleeps while nothing is. An ACCEPT is accept4(2), and what it returns
+	//> must be closed on exec (SOCK_CLOEXEC). A CONNECT is connect(2); `buf` is the address.
 	case IO_RECV:
 		n = recv(op->fd, op->buf, op->len_bytes, 0);
 		break;
 	case IO_SEND:
 		n = send(op->fd, op->buf, op->len_bytes, MSG_NOSIGNAL);
+		break;
+	case IO_ACCEPT:
+		n = accept4(op->fd, NULL, NULL, SOCK_CLOEXEC);
+		break;
+	case IO_CONNECT:
+		n = connect(op->fd, op->buf, op->len_bytes);
 		break;
 	//< 2
 	default:

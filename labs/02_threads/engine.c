@@ -35,6 +35,8 @@
 struct worker {
 	struct engine *engine;
 	pthread_t thread;
+	struct io_op *op; /* that it performs, or NULL: under the lock */
+	bool called_back; /* its operation is to end: read without the lock */
 };
 
 struct engine {
@@ -44,7 +46,7 @@ struct engine {
 	struct op_queue waiting;
 	struct op_queue finished;
 	unsigned wanted; /* by reap() while it sleeps, else 0 */
-	bool cancelled;
+	unsigned called_back; /* workers whose operation is to end */
 	bool closing;
 
 	struct sigaction previous_action;
@@ -63,13 +65,13 @@ static int threads_supports(const struct engine_config *config, enum io_kind kin
 	return -EOPNOTSUPP;
 }
 
-static int64_t perform(struct engine *e, const struct io_op *op)
+static int64_t perform(struct worker *self, const struct io_op *op)
 {
 	for (;;) {
 		int64_t result = op_syscall_once(op, 0);
 		if (result != -EINTR)
 			return result;
-		if (__atomic_load_n(&e->cancelled, __ATOMIC_RELAXED))
+		if (__atomic_load_n(&self->called_back, __ATOMIC_RELAXED))
 			return -ECANCELED;
 	}
 }
@@ -86,11 +88,17 @@ static void *work(void *argument)
 		struct io_op *op = op_queue_pop(&e->waiting);
 		if (!op)
 			break;
+		self->op = op;
 		pthread_mutex_unlock(&e->lock);
 
-		op->result = perform(e, op);
+		op->result = perform(self, op);
 
 		pthread_mutex_lock(&e->lock);
+		self->op = NULL;
+		if (self->called_back) {
+			self->called_back = false;
+			e->called_back--;
+		}
 		op_queue_push(&e->finished, op);
 		if (e->finished.count == e->wanted)
 			sem_post(&e->enough);
@@ -179,14 +187,22 @@ static int threads_submit(struct engine *e, struct io_op *const *ops, unsigned c
 	return (int)count;
 }
 
-/*
- * A call that begins after the signal came does not hear of it. So the signal is sent again. A worker
- * that waits for work goes on waiting.
- */
+/* Ends what this worker performs. Called with the lock held. */
+static void call_back(struct engine *e, struct worker *worker)
+{
+	if (worker->called_back)
+		return;
+	__atomic_store_n(&worker->called_back, true, __ATOMIC_RELAXED);
+	e->called_back++;
+	pthread_kill(worker->thread, CANCEL_SIGNAL);
+}
+
+/* A call that begins after the signal came does not hear of it. So the signal is sent again. */
 static void interrupt_workers(struct engine *e)
 {
 	for (unsigned i = 0; i < e->worker_count; i++)
-		pthread_kill(e->workers[i].thread, CANCEL_SIGNAL);
+		if (e->workers[i].called_back)
+			pthread_kill(e->workers[i].thread, CANCEL_SIGNAL);
 }
 
 /*
@@ -198,7 +214,7 @@ static void wait_for_workers(struct engine *e, unsigned min, struct deadline dea
 {
 	while (e->finished.count < min) {
 		struct deadline until = deadline;
-		if (e->cancelled) {
+		if (e->called_back > 0) {
 			interrupt_workers(e);
 			until = deadline_sooner(deadline, deadline_after(CANCEL_REPEAT_NS));
 		}
@@ -226,11 +242,23 @@ static int threads_reap(struct engine *e, struct io_op **done, unsigned min, uns
 	return (int)n;
 }
 
+static void threads_cancel_one(struct engine *e, struct io_op *op)
+{
+	pthread_mutex_lock(&e->lock);
+	if (!op_queue_cancel_one(&e->waiting, &e->finished, op))
+		for (unsigned i = 0; i < e->worker_count; i++)
+			if (e->workers[i].op == op)
+				call_back(e, &e->workers[i]);
+	pthread_mutex_unlock(&e->lock);
+}
+
 static void threads_cancel(struct engine *e)
 {
 	pthread_mutex_lock(&e->lock);
-	__atomic_store_n(&e->cancelled, true, __ATOMIC_RELAXED);
 	op_queue_cancel(&e->waiting, &e->finished);
+	for (unsigned i = 0; i < e->worker_count; i++)
+		if (e->workers[i].op)
+			call_back(e, &e->workers[i]);
 	pthread_mutex_unlock(&e->lock);
 }
 
@@ -247,6 +275,7 @@ static const struct engine_ops threads_engine = {
 	.open = threads_open,
 	.submit = threads_submit,
 	.reap = threads_reap,
+	.cancel_one = threads_cancel_one,
 	.cancel = threads_cancel,
 	.close = threads_close,
 };

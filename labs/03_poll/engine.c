@@ -130,6 +130,16 @@ static int poll_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 	return (int)op_queue_take(&e->finished, done, max);
 }
 
+static void poll_cancel_one(struct engine *e, struct io_op *op)
+{
+	for (unsigned i = 0; i < e->watched_count; i++)
+		if (e->waiting[i] == op) {
+			unwatch(e, i);
+			op_queue_finish(&e->finished, op, -ECANCELED);
+			return;
+		}
+}
+
 static void poll_cancel(struct engine *e)
 {
 	while (e->watched_count > 0)
@@ -141,11 +151,12 @@ static const struct engine_ops poll_engine = {
 	.summary =
 		"readiness by ppoll, then the call that does not block; files block nevertheless",
 	.lab = IO_ENGINE_LAB,
-	.traits = IO_WAITS_FOR_READINESS,
+	.traits = IO_WAITS_FOR_READINESS | IO_TRIES_CONNECTIONS,
 	.supports = poll_supports,
 	.open = poll_open,
 	.submit = poll_submit,
 	.reap = poll_reap,
+	.cancel_one = poll_cancel_one,
 	.cancel = poll_cancel,
 	.close = poll_close,
 };

@@ -434,13 +434,17 @@ static void begin_receive(struct engine *e, struct watched *w, struct io_op *op)
 
 static void begin_send(struct engine *e, struct watched *w, struct io_op *op)
 {
+	/* What the kernel said of the socket before it had a peer (EPOLLHUP) no longer holds. */
+	if (op->kind == IO_CONNECT)
+		w->readable = w->ended = false;
 	//> 2 A send mostly fits into the socket's buffer, so try it before it waits, and ask for
 	//> EPOLLOUT, by arm(), only when it did not fit. A pipe's write (IO_WRITE) cannot be tried
-	//> before the kernel says so: there is no MSG_DONTWAIT for pipes, it would block.
+	//> before the kernel says so: there is no MSG_DONTWAIT for pipes, it would block. A connect
+	//> begins with its first try, and is over when the kernel reports EPOLLOUT.
 	//+ (void)w;
 	//+ op_queue_finish(&e->finished, op, -ENOSYS);
 	w->sender = op;
-	if (op->kind == IO_SEND && try_send(e, w))
+	if (op->kind != IO_WRITE && try_send(e, w))
 		return;
 	arm(e, w);
 	//< 2
@@ -507,6 +511,18 @@ static int epoll_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 	return (int)op_queue_take(&e->finished, done, max);
 }
 
+static void epoll_cancel_one(struct engine *e, struct io_op *op)
+{
+	struct watched *w = &e->watched[op->fd_slot];
+	if (w->receiver == op)
+		w->receiver = NULL;
+	else if (w->sender == op)
+		w->sender = NULL;
+	else
+		return; /* it is over */
+	op_queue_finish(&e->finished, op, -ECANCELED);
+}
+
 static void epoll_cancel(struct engine *e)
 {
 	for (unsigned i = 0; i < e->watched_count; i++)
@@ -524,13 +540,14 @@ static const struct engine_ops epoll_engine = {
 	.summary = "readiness, with the interest kept in the kernel; level-triggered",
 	.lab = IO_ENGINE_LAB,
 	.options = options,
-	.traits = IO_WAITS_FOR_READINESS,
+	.traits = IO_WAITS_FOR_READINESS | IO_TRIES_CONNECTIONS,
 	.supports = epoll_supports,
 	.open = epoll_open,
 	.attach = epoll_attach,
 	.detach = epoll_detach,
 	.submit = epoll_submit,
 	.reap = epoll_reap,
+	.cancel_one = epoll_cancel_one,
 	.cancel = epoll_cancel,
 	.close = epoll_close,
 };

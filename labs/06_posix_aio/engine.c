@@ -56,6 +56,11 @@ static int posix_aio_supports(const struct engine_config *config, enum io_kind k
 			   "POSIX AIO has reads, writes and syncs, and no no-op");
 		return -EOPNOTSUPP;
 	}
+	if (kind == IO_ACCEPT || kind == IO_CONNECT) {
+		reason_set(why, "posix_aio_has_no_connections",
+			   "POSIX AIO has reads, writes and syncs, and neither accept nor connect");
+		return -EOPNOTSUPP;
+	}
 	if (fd_kind == IO_FD_PIPE) {
 		reason_set(why, "pipe_not_cancelled",
 			   "a read that waits on a pipe cannot be taken back: aio_cancel answers "
@@ -189,27 +194,31 @@ static int posix_aio_reap(struct engine *e, struct io_op **done, unsigned min, u
  * returns when the socket is shut down, which the contract allows here. One that reads a file is
  * soon done.
  */
+static void posix_aio_cancel_one(struct engine *e, struct io_op *op)
+{
+	struct aiocb *cb = &e->requests[op->slot].cb;
+	bool on_socket = io_kind_is_for_sockets(op->kind);
+	if (aio_cancel(op->fd, cb) == AIO_NOTCANCELED && on_socket)
+		shutdown(op->fd, SHUT_RDWR);
+}
+
 static void posix_aio_cancel(struct engine *e)
 {
-	for (unsigned i = 0; i < e->outstanding_count; i++) {
-		struct aiocb *cb = (struct aiocb *)e->outstanding[i];
-		const struct io_op *op = ((struct request *)cb)->op;
-		bool on_socket = io_kind_is_for_sockets(op->kind);
-		if (aio_cancel(cb->aio_fildes, cb) == AIO_NOTCANCELED && on_socket)
-			shutdown(cb->aio_fildes, SHUT_RDWR);
-	}
+	for (unsigned i = 0; i < e->outstanding_count; i++)
+		posix_aio_cancel_one(e, ((struct request *)e->outstanding[i])->op);
 }
 
 static const struct engine_ops posix_aio_engine = {
 	.name = IO_ENGINE_NAME("posix_aio"),
 	.summary = "aio_read, aio_write and aio_suspend: threads inside glibc",
 	.lab = IO_ENGINE_LAB,
-	.traits = IO_SERIALISES_DESCRIPTOR,
+	.traits = IO_SERIALISES_DESCRIPTOR | IO_CANCEL_SHUTS_DOWN,
 	.supports = posix_aio_supports,
 	.open = posix_aio_open,
 	.attach = posix_aio_attach,
 	.submit = posix_aio_submit,
 	.reap = posix_aio_reap,
+	.cancel_one = posix_aio_cancel_one,
 	.cancel = posix_aio_cancel,
 	.close = posix_aio_close,
 };

@@ -48,7 +48,6 @@ struct engine {
 	struct iocb **queued; /* accepted from the driver, not yet by the kernel; oldest first */
 	unsigned queued_count;
 	unsigned in_kernel;
-	bool cancelled;
 	struct op_queue finished;
 	struct io_event events[EVENTS_MAX];
 };
@@ -202,7 +201,7 @@ static void handle_event(struct engine *e, const struct io_event *event)
 	e->in_kernel--;
 	if (waits_for_readiness(op) && result >= 0) {
 		/* A poll that was taken back ends with no event. */
-		result = result == 0 && e->cancelled ? -ECANCELED : op_try_when_ready(op);
+		result = result == 0 ? -ECANCELED : op_try_when_ready(op);
 		if (result == -EAGAIN) { /* a false alarm */
 			enqueue(e, op);
 			return;
@@ -252,26 +251,45 @@ static int libaio_reap(struct engine *e, struct io_op **done, unsigned min, unsi
 }
 
 /* The kernel can take back a poll. A read or write of a file it soon finishes. */
+static void call_back(struct engine *e, struct iocb *cb)
+{
+	struct io_event unused; /* the result comes through the ring: io_cancel(2), 4.18 */
+	io_cancel(e->context, cb, &unused);
+}
+
+static void libaio_cancel_one(struct engine *e, struct io_op *op)
+{
+	struct iocb *cb = &e->iocbs[op->slot];
+	for (unsigned i = 0; i < e->queued_count; i++)
+		if (e->queued[i] == cb) {
+			e->queued_count--;
+			memmove(e->queued + i, e->queued + i + 1,
+				(e->queued_count - i) * sizeof *e->queued);
+			op_queue_finish(&e->finished, op, -ECANCELED);
+			return;
+		}
+	call_back(e, cb);
+}
+
 static void libaio_cancel(struct engine *e)
 {
-	e->cancelled = true;
 	for (unsigned i = 0; i < e->queued_count; i++)
 		op_queue_finish(&e->finished, e->queued[i]->data, -ECANCELED);
 	e->queued_count = 0;
-	for (unsigned slot = 0; slot < e->depth; slot++) {
-		struct io_event unused; /* the result comes through the ring: io_cancel(2), 4.18 */
-		io_cancel(e->context, &e->iocbs[slot], &unused);
-	}
+	for (unsigned slot = 0; slot < e->depth; slot++)
+		call_back(e, &e->iocbs[slot]);
 }
 
 static const struct engine_ops libaio_engine = {
 	.name = IO_ENGINE_NAME("libaio"),
 	.summary = "io_submit and io_getevents: asynchronous with O_DIRECT, blocking without",
 	.lab = IO_ENGINE_LAB,
+	.traits = IO_TRIES_CONNECTIONS,
 	.supports = libaio_supports,
 	.open = libaio_open,
 	.submit = libaio_submit,
 	.reap = libaio_reap,
+	.cancel_one = libaio_cancel_one,
 	.cancel = libaio_cancel,
 	.close = libaio_close,
 };

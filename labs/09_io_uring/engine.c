@@ -72,8 +72,8 @@ struct engine {
 	bool has_ring;
 	uint64_t options;
 	unsigned depth;
-	struct io_op **held; /* [slot]: the last operation accepted there, for cancel() */
-	bool cancelled;
+	struct io_op **held; /* [slot]: the last accepted there that nobody called back */
+	unsigned calls_back; /* completions of cancels that are still to come */
 };
 
 /* Says why the kernel refused a ring: each cause has another cure. */
@@ -155,6 +155,10 @@ static int opcode_of(enum io_kind kind, uint64_t options_asked)
 		return IORING_OP_RECV;
 	case IO_SEND:
 		return IORING_OP_SEND;
+	case IO_ACCEPT:
+		return IORING_OP_ACCEPT;
+	case IO_CONNECT:
+		return IORING_OP_CONNECT;
 	default:
 		return IORING_OP_NOP;
 	}
@@ -164,14 +168,16 @@ static int opcode_of(enum io_kind kind, uint64_t options_asked)
 static int refuse_pointless_option(uint64_t options_asked, enum io_kind kind, struct reason *why)
 {
 	bool on_socket = io_kind_is_for_sockets(kind);
+	bool moves_bytes = kind == IO_RECV || kind == IO_SEND;
 	if (kind == IO_NOP && (options_asked & (FIXED_FILES | FIXED_BUFFERS)))
 		reason_set(why, "nothing_to_register",
 			   "a no-op has no file and no buffer that could be registered");
 	else if (on_socket && (options_asked & FIXED_BUFFERS))
 		reason_set(why, "no_fixed_buffers_on_sockets",
 			   "recv and send have no form that takes a registered buffer");
-	else if (!on_socket && (options_asked & POLL_FIRST))
-		reason_set(why, "poll_first_is_for_sockets", "poll_first is for sockets");
+	else if (!moves_bytes && (options_asked & POLL_FIRST))
+		reason_set(why, "poll_first_is_for_sockets",
+			   "poll_first is for receives from sockets");
 	else
 		return 0;
 	return -EOPNOTSUPP;
@@ -330,6 +336,12 @@ static void prepare(const struct engine *e, struct io_uring_sqe *sqe, struct io_
 	case IO_SEND:
 		io_uring_prep_send(sqe, fd, op->buf, op->len_bytes, MSG_NOSIGNAL);
 		break;
+	case IO_ACCEPT:
+		io_uring_prep_accept(sqe, fd, NULL, NULL, SOCK_CLOEXEC);
+		break;
+	case IO_CONNECT:
+		io_uring_prep_connect(sqe, fd, op->buf, op->len_bytes);
+		break;
 	default:
 		io_uring_prep_nop(sqe);
 		break;
@@ -407,7 +419,8 @@ static int enter(struct engine *e, unsigned min, int64_t timeout_ns)
 static bool begin_anew(struct engine *e, struct io_op *op)
 {
 	bool on_pipe = !io_kind_is_for_sockets(op->kind) && op->offset == IO_NO_OFFSET;
-	if (!on_pipe || e->cancelled)
+	bool called_back = e->held[op->slot] != op;
+	if (!on_pipe || called_back)
 		return false;
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&e->ring);
 	if (!sqe)
@@ -417,8 +430,8 @@ static bool begin_anew(struct engine *e, struct io_op *op)
 	return sqe;
 }
 
-static int uring_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
-		      int64_t timeout_ns)
+static int reap_once(struct engine *e, struct io_op **done, unsigned min, unsigned max,
+		     int64_t timeout_ns)
 {
 	unsigned ready = io_uring_cq_ready(&e->ring);
 	bool to_submit = io_uring_sq_ready(&e->ring) > 0;
@@ -436,8 +449,10 @@ static int uring_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 			break;
 		seen++;
 		struct io_op *op = io_uring_cqe_get_data(cqe);
-		if (!op)
-			continue; /* a cancel's own completion */
+		if (!op) { /* a cancel's own completion */
+			e->calls_back--;
+			continue;
+		}
 		if (cqe->res == -ECANCELED && begin_anew(e, op))
 			continue;
 		op->result = cqe->res;
@@ -447,21 +462,52 @@ static int uring_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 	return (int)n;
 }
 
-/* One cancel for each operation works on every kernel. Those already over answer ENOENT. */
+/* A cancel's own completion ends a wait that is not for it. So the rest of the time is waited. */
+static int uring_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
+		      int64_t timeout_ns)
+{
+	if (e->calls_back == 0)
+		return reap_once(e, done, min, max, timeout_ns);
+	struct deadline deadline = deadline_after(timeout_ns);
+	unsigned n = 0, answers;
+	do {
+		answers = e->calls_back;
+		int rc = reap_once(e, done + n, min > n ? min - n : 0, max - n,
+				   deadline_left_ns(deadline));
+		if (rc < 0)
+			return rc;
+		n += (unsigned)rc;
+	} while (n < min && n < max && e->calls_back < answers);
+	return (int)n;
+}
+
+/* Returns false when the kernel has no room. What is already over answers ENOENT. */
+static bool call_back(struct engine *e, struct io_op *op)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&e->ring);
+	if (!sqe)
+		sqe = make_room(e);
+	if (!sqe)
+		return false;
+	io_uring_prep_cancel(sqe, op, 0);
+	io_uring_sqe_set_data(sqe, NULL);
+	e->held[op->slot] = NULL;
+	e->calls_back++;
+	return true;
+}
+
+/* The next reap() hands the request over. */
+static void uring_cancel_one(struct engine *e, struct io_op *op)
+{
+	(void)call_back(e, op);
+}
+
+/* One cancel for each operation works on every kernel. */
 static void uring_cancel(struct engine *e)
 {
-	e->cancelled = true;
-	for (unsigned slot = 0; slot < e->depth; slot++) {
-		if (!e->held[slot])
-			continue;
-		struct io_uring_sqe *sqe = io_uring_get_sqe(&e->ring);
-		if (!sqe)
-			sqe = make_room(e);
-		if (!sqe)
+	for (unsigned slot = 0; slot < e->depth; slot++)
+		if (e->held[slot] && !call_back(e, e->held[slot]))
 			break; /* those left come back as they end */
-		io_uring_prep_cancel(sqe, e->held[slot], 0);
-		io_uring_sqe_set_data(sqe, NULL);
-	}
 	/* What is not handed over now, reap() hands over. */
 	(void)io_uring_submit(&e->ring);
 }
@@ -477,6 +523,7 @@ static const struct engine_ops io_uring_engine = {
 	.detach = uring_detach,
 	.submit = uring_submit,
 	.reap = uring_reap,
+	.cancel_one = uring_cancel_one,
 	.cancel = uring_cancel,
 	.close = uring_close,
 };

@@ -153,8 +153,9 @@ static const char *describe(const struct io_op *op, char *text, size_t size)
 static int watched_supports(const struct engine_config *config, enum io_kind kind,
 			    enum io_fd_kind fd_kind, struct reason *why)
 {
-	static const char *const fd_kinds[IO_FD_KIND_COUNT] = { "no descriptor", "a file",
-								"a socket", "a pipe" };
+	static const char *const fd_kinds[IO_FD_KIND_COUNT] = {
+		"no descriptor", "a file", "a socket", "a pipe", "a listener",
+	};
 	enter(FUNCTION_SUPPORTS);
 	int rc = real->supports(config, kind, fd_kind, why);
 	leave();

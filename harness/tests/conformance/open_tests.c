@@ -135,8 +135,9 @@ static uint64_t open_descriptors(void)
 static void ask_everything(struct subject *s)
 {
 	uint64_t before = open_descriptors();
-	static const char *const fd_kinds[IO_FD_KIND_COUNT] = { "no descriptor", "a file",
-								"a socket", "a pipe" };
+	static const char *const fd_kinds[IO_FD_KIND_COUNT] = {
+		"no descriptor", "a file", "a socket", "a pipe", "a listener",
+	};
 	for (unsigned kind = 0; kind < IO_KIND_COUNT; kind++)
 		for (unsigned fd_kind = 0; fd_kind < IO_FD_KIND_COUNT; fd_kind++) {
 			struct reason why;

@@ -107,6 +107,25 @@ void file_syncs_stay_honest(struct subject *s);
 void stream_sends_stay_honest(struct subject *s);
 void option_is_no_mere_label(struct subject *s);
 
+/* connection_tests.c */
+void accept_takes_who_waits(struct subject *s);
+void accept_waits_for_a_client(struct subject *s);
+void accept_false_alarm_goes_on_waiting(struct subject *s);
+void accept_of_a_client_that_has_gone(struct subject *s);
+void accept_on_no_listener(struct subject *s);
+void accept_is_called_back(struct subject *s);
+void connect_reaches_a_listener(struct subject *s);
+void connect_to_nobody(struct subject *s);
+void connect_waits_and_is_called_back(struct subject *s);
+
+/* cancel_one_tests.c */
+void cancel_one_leaves_the_others(struct subject *s);
+void cancel_one_leaves_the_descriptor_whole(struct subject *s);
+void cancel_one_loses_no_byte(struct subject *s);
+void cancel_one_comes_too_late(struct subject *s);
+void cancel_one_of_a_send(struct subject *s);
+void cancel_one_of_a_file(struct subject *s);
+
 /* fault_tests.c */
 void failing_calls_of_opening(struct subject *s);
 void file_failing_calls(struct subject *s);

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/* cancel_one(): one operation comes back, once, and nothing else is lost. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "conformance.h"
+#include "tests.h"
+
+#define SHUTS_DOWN "it has to shut the socket down, so what comes later is lost with it"
+
+static void cancel_one(struct subject *s, struct io_op *op)
+{
+	if (s->ops->cancel_one)
+		s->ops->cancel_one(s->engine, op);
+}
+
+static void expect_nothing_more(struct subject *s)
+{
+	struct io_op *done[4];
+	for (unsigned i = 0; i < 3; i++) {
+		usleep(1000);
+		unsigned n = reap(s, done, 0, 4, 0);
+		expect(n == 0, WHEN("after it was back") EXPECTED("nothing") SAW("%u more"), n);
+	}
+}
+
+/* One of several receives, in each place among them. The others go on. */
+void cancel_one_leaves_the_others(struct subject *s)
+{
+	enum { COUNT = 5 };
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	int ends[COUNT][2];
+	struct io_op *done[1], *ops[COUNT];
+	for (unsigned chosen = 0; chosen < COUNT; chosen++) {
+		open_engine(s, COUNT, COUNT);
+		for (unsigned i = 0; i < COUNT; i++) {
+			make_reading_pair(s, ends[i]);
+			attach(s, i, ends[i][0]);
+			ops[i] = prepare_receive(s, i, ends[i][0], i);
+			start(s, ops[i]);
+		}
+		expect(reap(s, done, 1, 1, NS_PER_MS) == 0,
+		       "a receive completed with nothing there");
+		cancel_one(s, ops[chosen]);
+		await(s, ops[chosen]);
+		int64_t result = ops[chosen]->result;
+		/* 0: the engine had to shut the socket down. */
+		bool shut = result == 0 && s->ops->traits & IO_CANCEL_SHUTS_DOWN;
+		expect(result == -ECANCELED || shut,
+		       WHEN("after cancel_one()") EXPECTED("-ECANCELED") SAW("%s"), answer(result));
+		expect_nothing_more(s);
+		for (unsigned i = 0; i < COUNT; i++) {
+			if (i == chosen)
+				continue;
+			expect(ops[i]->in_flight, "operation %u came back with operation %u", i,
+			       chosen);
+			expect(write(ends[i][1], "bytes", 5) == 5, "the test's own write failed");
+			await(s, ops[i]);
+			expect(ops[i]->result == 5,
+			       WHEN("not called back") EXPECTED("5 bytes") SAW("%s"),
+			       answer(ops[i]->result));
+		}
+		for (unsigned i = 0; i < COUNT; i++) {
+			detach(s, i);
+			close(ends[i][0]);
+			close(ends[i][1]);
+		}
+		close_engine(s);
+	}
+}
+
+/* What comes after it is there for the next receive. */
+void cancel_one_leaves_the_descriptor_whole(struct subject *s)
+{
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	not_for(s, IO_CANCEL_SHUTS_DOWN, SHUTS_DOWN);
+	int ends[2];
+	struct io_op *done[1];
+	make_reading_pair(s, ends);
+	open_engine(s, 2, 1);
+	attach(s, 0, ends[0]);
+	for (unsigned i = 0; i < 3; i++) {
+		struct io_op *op = prepare_receive(s, i % 2, ends[0], 0);
+		start(s, op);
+		expect(reap(s, done, 1, 1, NS_PER_MS) == 0,
+		       "a receive completed with nothing there");
+		cancel_one(s, op);
+		await(s, op);
+		expect(op->result == -ECANCELED,
+		       WHEN("after cancel_one()") EXPECTED("-ECANCELED") SAW("%s"),
+		       answer(op->result));
+		expect(write(ends[1], "later", 5) == 5, "the test's own write failed");
+		op = prepare_receive(s, 1 - i % 2, ends[0], 0);
+		int64_t result = perform(s, op);
+		expect(result == 5 && memcmp(op->buf, "later", 5) == 0,
+		       WHEN("the receive after it") EXPECTED("5 bytes") SAW("%s"), answer(result));
+	}
+	detach(s, 0);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* The bytes and the request meet. Whoever wins, each byte is received once. */
+void cancel_one_loses_no_byte(struct subject *s)
+{
+	enum { ROUNDS = 300 };
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	not_for(s, IO_CANCEL_SHUTS_DOWN, SHUTS_DOWN);
+	int ends[2];
+	struct io_op *done[1];
+	make_reading_pair(s, ends);
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		char sent = (char)round;
+		struct io_op *op = prepare_receive(s, 0, ends[0], 0);
+		start(s, op);
+		reap(s, done, 0, 1, 0);
+		expect(write(ends[1], &sent, 1) == 1, "the test's own write failed");
+		if (op->in_flight)
+			cancel_one(s, op);
+		await(s, op);
+		if (op->result == -ECANCELED)
+			perform(s, prepare_receive(s, 0, ends[0], 0));
+		expect(op->result == 1 && *(char *)op->buf == sent,
+		       WHEN("round %u") EXPECTED("the byte that was sent") SAW("%s"), round,
+		       answer(op->result));
+	}
+	detach(s, 0);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* It is over and waits in the engine to be reaped: the request comes too late. */
+void cancel_one_comes_too_late(struct subject *s)
+{
+	int ends[2];
+	make_reading_pair(s, ends);
+	open_engine(s, 2, 1);
+	attach(s, 0, ends[0]);
+	expect(write(ends[1], "early", 5) == 5, "the test's own write failed");
+	struct io_op *op = prepare_receive(s, 0, ends[0], 0);
+	start(s, op);
+	if (op->in_flight)
+		cancel_one(s, op);
+	await(s, op);
+	expect(op->result == 5 || op->result == -ECANCELED ||
+		       (op->result == 0 && s->ops->traits & IO_CANCEL_SHUTS_DOWN),
+	       EXPECTED("5 bytes, or -ECANCELED") SAW("%s"), answer(op->result));
+	expect_nothing_more(s);
+	detach(s, 0);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+void cancel_one_of_a_send(struct subject *s)
+{
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	int ends[2];
+	struct io_op *done[1];
+	signal(SIGPIPE, SIG_IGN);
+	make_writing_pair(s, ends);
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	struct io_op *op;
+	do { /* the kernel may find room nevertheless */
+		fill(s, ends[0]);
+		op = prepare_send(s, 0, ends[0], 0, 1000);
+		start(s, op);
+	} while (reap(s, done, 1, 1, 2 * NS_PER_MS) > 0);
+	cancel_one(s, op);
+	await(s, op);
+	bool shut = op->result == -EPIPE && s->ops->traits & IO_CANCEL_SHUTS_DOWN;
+	bool in_time = op->result == 1000 && s->flavour == TCP;
+	expect(op->result == -ECANCELED || shut || in_time,
+	       WHEN("after cancel_one()") EXPECTED("-ECANCELED") SAW("%s"), answer(op->result));
+	read_what_is_there(ends[1]);
+	expect_nothing_more(s);
+	size_t late = read_what_is_there(ends[1]);
+	expect(late == 0, WHEN("after cancel_one()") EXPECTED("nothing sent") SAW("%zu bytes"),
+	       late);
+	detach(s, 0);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* A file's operation is soon over: it comes back with its data, or called back. */
+void cancel_one_of_a_file(struct subject *s)
+{
+	enum { DEPTH = 32, BLOCK = 4096 };
+	struct io_op *ops[DEPTH];
+	int fd = make_file(s, BLOCK, O_RDONLY);
+	open_engine(s, DEPTH, 1);
+	attach(s, 0, fd);
+	for (unsigned slot = 0; slot < DEPTH; slot++)
+		ops[slot] = prepare(s, slot, IO_READ, fd, 0, 0, BLOCK);
+	start_all(s, ops, DEPTH);
+	for (unsigned slot = 0; slot < DEPTH; slot += 2)
+		if (ops[slot]->in_flight)
+			cancel_one(s, ops[slot]);
+	await_all(s);
+	for (unsigned slot = 0; slot < DEPTH; slot++) {
+		bool called_back = ops[slot]->result == -ECANCELED && slot % 2 == 0;
+		expect(ops[slot]->result == BLOCK || called_back,
+		       WHEN("slot %u") EXPECTED("4096 bytes") SAW("%s"), slot,
+		       answer(ops[slot]->result));
+	}
+	expect_nothing_more(s);
+	close_engine(s);
+	close(fd);
+}

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MIT */
+/* ACCEPT and CONNECT: connections that come, that are made, that are refused, that are gone. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "conformance.h"
+#include "tests.h"
+
+#define BACKLOG 8
+
+/* Where the listener is. */
+struct address {
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in;
+		struct sockaddr_un un;
+	};
+	socklen_t len_bytes;
+};
+
+static void only_with_connections(struct subject *s, enum io_kind kind)
+{
+	struct reason why = { "" };
+	struct engine_config config = {
+		.depth = 1,
+		.options = s->options,
+		.cpu_count = (unsigned)sysconf(_SC_NPROCESSORS_ONLN),
+	};
+	enum io_fd_kind fd_kind = kind == IO_ACCEPT ? IO_FD_LISTENER : IO_FD_SOCKET;
+	if (s->ops->supports(&config, kind, fd_kind, &why) < 0)
+		test_skipped("%s", why.text);
+}
+
+/* In the mode that the engine asks for. */
+static int new_socket(const struct subject *s)
+{
+	int mode = s->ops->traits & IO_TRIES_CONNECTIONS ? SOCK_NONBLOCK : 0;
+	int fd =
+		socket(s->flavour == TCP ? AF_INET : AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | mode, 0);
+	expect(fd >= 0, "socket: %s", strerror(errno));
+	return fd;
+}
+
+static int new_listener(const struct subject *s, int backlog, struct address *at)
+{
+	memset(at, 0, sizeof *at);
+	if (s->flavour == TCP) {
+		at->in = (struct sockaddr_in) { .sin_family = AF_INET };
+		at->in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		at->len_bytes = sizeof at->in;
+	} else {
+		/* Only the family: the kernel chooses a name that no file has, unix(7). */
+		at->un.sun_family = AF_UNIX;
+		at->len_bytes = sizeof(sa_family_t);
+	}
+	int fd = new_socket(s);
+	expect(bind(fd, &at->any, at->len_bytes) == 0, "bind: %s", strerror(errno));
+	at->len_bytes = sizeof at->un;
+	expect(getsockname(fd, &at->any, &at->len_bytes) == 0, "getsockname: %s", strerror(errno));
+	expect(listen(fd, backlog) == 0, "listen: %s", strerror(errno));
+	return fd;
+}
+
+/* The test's own client. */
+static int new_client(const struct subject *s, const struct address *at)
+{
+	int fd = socket(s->flavour == TCP ? AF_INET : AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	expect(fd >= 0 && connect(fd, &at->any, at->len_bytes) == 0,
+	       "the test's own connect failed: %s", strerror(errno));
+	return fd;
+}
+
+static void attach_as(struct subject *s, unsigned fd_slot, int fd, enum io_fd_kind fd_kind)
+{
+	struct reason why = { "" };
+	int rc = s->ops->attach ? s->ops->attach(s->engine, fd_slot, fd, fd_kind, &why) : 0;
+	expect(rc == 0, EXPECTED("attach() to succeed") SAW("%s: %s"), answer(rc), why.text);
+}
+
+static struct io_op *prepare_accept(struct subject *s, unsigned slot, int listener,
+				    unsigned fd_slot)
+{
+	struct io_op *op = prepare(s, slot, IO_ACCEPT, listener, fd_slot, 0, 0);
+	op->buf = NULL;
+	return op;
+}
+
+static struct io_op *prepare_connect(struct subject *s, unsigned slot, int fd, unsigned fd_slot,
+				     const struct address *at)
+{
+	memcpy(buffer_of(s, slot), &at->any, at->len_bytes);
+	return prepare(s, slot, IO_CONNECT, fd, fd_slot, 0, at->len_bytes);
+}
+
+static void expect_connected(int accepted, int client)
+{
+	char seen[8];
+	expect(accepted >= 0, EXPECTED("a descriptor") SAW("%s"), answer(accepted));
+	expect((fcntl(accepted, F_GETFD) & FD_CLOEXEC) != 0,
+	       "the accepted descriptor is not closed on exec");
+	expect((fcntl(accepted, F_GETFL) & O_NONBLOCK) == 0,
+	       "the accepted descriptor is not in blocking mode");
+	expect(write(client, "ping", 4) == 4 && read(accepted, seen, 8) == 4 &&
+		       memcmp(seen, "ping", 4) == 0,
+	       "what the client wrote did not come through the accepted descriptor");
+}
+
+void accept_takes_who_waits(struct subject *s)
+{
+	enum { CLIENTS = 5 };
+	only_with_connections(s, IO_ACCEPT);
+	struct address at;
+	int clients[CLIENTS], listener = new_listener(s, BACKLOG, &at);
+	for (unsigned i = 0; i < CLIENTS; i++)
+		clients[i] = new_client(s, &at);
+	open_engine(s, 2, 1);
+	attach_as(s, 0, listener, IO_FD_LISTENER);
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		int accepted = (int)perform(s, prepare_accept(s, i % 2, listener, 0));
+		expect_connected(accepted, clients[i]); /* in the order in which they came */
+		close(accepted);
+		close(clients[i]);
+	}
+	detach(s, 0);
+	close_engine(s);
+	close(listener);
+}
+
+void accept_waits_for_a_client(struct subject *s)
+{
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	only_with_connections(s, IO_ACCEPT);
+	struct address at;
+	struct io_op *done[1];
+	int listener = new_listener(s, BACKLOG, &at);
+	open_engine(s, 1, 1);
+	attach_as(s, 0, listener, IO_FD_LISTENER);
+	for (unsigned i = 0; i < 3; i++) {
+		struct io_op *op = prepare_accept(s, 0, listener, 0);
+		start(s, op);
+		expect(reap(s, done, 1, 1, NS_PER_MS) == 0, EXPECTED("no client yet") SAW("%s"),
+		       answer(op->result));
+		int client = new_client(s, &at);
+		await(s, op);
+		expect_connected((int)op->result, client);
+		close((int)op->result);
+		close(client);
+	}
+	detach(s, 0);
+	close_engine(s);
+	close(listener);
+}
+
+/* Another process may take the client between the kernel's word and the call. */
+void accept_false_alarm_goes_on_waiting(struct subject *s)
+{
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	only_with_connections(s, IO_ACCEPT);
+	struct address at;
+	struct io_op *done[1];
+	int listener = new_listener(s, BACKLOG, &at);
+	open_engine(s, 1, 1);
+	attach_as(s, 0, listener, IO_FD_LISTENER);
+	struct io_op *op = prepare_accept(s, 0, listener, 0);
+	start(s, op);
+	expect(reap(s, done, 1, 1, NS_PER_MS) == 0, EXPECTED("no client yet") SAW("%s"),
+	       answer(op->result));
+	int first = new_client(s, &at);
+	int mode = fcntl(listener, F_GETFL);
+	fcntl(listener, F_SETFL, mode | O_NONBLOCK);
+	int taken = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	fcntl(listener, F_SETFL, mode);
+	if (taken >= 0) { /* else the engine was faster */
+		unsigned n = reap(s, done, 1, 1, NS_PER_MS);
+		expect(n == 0,
+		       WHEN("the client was taken by another") EXPECTED("nothing") SAW("%s"),
+		       answer(op->result));
+		close(taken);
+		close(first);
+		first = new_client(s, &at);
+	}
+	await(s, op);
+	expect_connected((int)op->result, first);
+	close((int)op->result);
+	close(first);
+	detach(s, 0);
+	close_engine(s);
+	close(listener);
+}
+
+/* A client that has gone again: a connection at its end, or an error, and never a wait. */
+void accept_of_a_client_that_has_gone(struct subject *s)
+{
+	only_with_connections(s, IO_ACCEPT);
+	struct address at;
+	int listener = new_listener(s, BACKLOG, &at);
+	int client = new_client(s, &at);
+	struct linger reset = { .l_onoff = 1 };
+	setsockopt(client, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+	close(client);
+	open_engine(s, 1, 1);
+	attach_as(s, 0, listener, IO_FD_LISTENER);
+	int64_t result = perform(s, prepare_accept(s, 0, listener, 0));
+	expect(result >= 0 || result == -ECONNABORTED,
+	       EXPECTED("a descriptor, or -ECONNABORTED") SAW("%s"), answer(result));
+	if (result >= 0)
+		close((int)result);
+	detach(s, 0);
+	close_engine(s);
+	close(listener);
+}
+
+void accept_on_no_listener(struct subject *s)
+{
+	only_with_connections(s, IO_ACCEPT);
+	int fd = new_socket(s);
+	open_engine(s, 1, 1);
+	attach_as(s, 0, fd, IO_FD_LISTENER);
+	int64_t result = perform(s, prepare_accept(s, 0, fd, 0));
+	expect(result == -EINVAL, EXPECTED("-EINVAL") SAW("%s"), answer(result));
+	detach(s, 0);
+	close_engine(s);
+	close(fd);
+}
+
+void connect_reaches_a_listener(struct subject *s)
+{
+	only_with_connections(s, IO_CONNECT);
+	struct address at;
+	int listener = new_listener(s, BACKLOG, &at);
+	fcntl(listener, F_SETFL, fcntl(listener, F_GETFL) & ~O_NONBLOCK);
+	open_engine(s, 2, 2);
+	for (unsigned i = 0; i < 4; i++) {
+		int fd = new_socket(s);
+		int mode = fcntl(fd, F_GETFL);
+		attach_as(s, i % 2, fd, IO_FD_SOCKET);
+		int64_t result = perform(s, prepare_connect(s, 0, fd, i % 2, &at));
+		expect(result == 0, EXPECTED("0") SAW("%s"), answer(result));
+		expect(fcntl(fd, F_GETFL) == mode, "the mode of the socket has changed");
+		int other = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		/* The same socket then works in both directions, for the engine too. */
+		expect(write(other, "hello", 5) == 5, "the test's own write failed");
+		struct io_op *receive = prepare_receive(s, 0, fd, i % 2);
+		result = perform(s, receive);
+		expect(result == 5 && memcmp(receive->buf, "hello", 5) == 0,
+		       WHEN("received from it") EXPECTED("5") SAW("%s"), answer(result));
+		memcpy(buffer_of(s, 1), "answer", 6);
+		result = perform(s, prepare_send(s, 1, fd, i % 2, 6));
+		expect(result == 6, WHEN("sent to it") EXPECTED("6") SAW("%s"), answer(result));
+		shutdown(other, SHUT_WR);
+		result = perform(s, prepare_receive(s, 0, fd, i % 2));
+		expect(result == 0, WHEN("the peer has ended") EXPECTED("0") SAW("%s"),
+		       answer(result));
+		detach(s, i % 2);
+		close(fd);
+		close(other);
+	}
+	close_engine(s);
+	close(listener);
+}
+
+void connect_to_nobody(struct subject *s)
+{
+	only_with_connections(s, IO_CONNECT);
+	struct address at;
+	close(new_listener(s, BACKLOG, &at));
+	int fd = new_socket(s);
+	open_engine(s, 1, 1);
+	attach_as(s, 0, fd, IO_FD_SOCKET);
+	int64_t result = perform(s, prepare_connect(s, 0, fd, 0, &at));
+	expect(result == -ECONNREFUSED, EXPECTED("-ECONNREFUSED") SAW("%s"), answer(result));
+	detach(s, 0);
+	close_engine(s);
+	close(fd);
+}
+
+/* The kernel drops the SYN of a client for whom the listener has no room, so its connect waits. */
+void connect_waits_and_is_called_back(struct subject *s)
+{
+	enum { FILLERS = 4 };
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	only_with_connections(s, IO_CONNECT);
+	struct address at;
+	struct io_op *done[1];
+	int fillers[FILLERS], listener = new_listener(s, 0, &at);
+	for (unsigned i = 0; i < FILLERS; i++) {
+		fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		(void)connect(fillers[i], &at.any, at.len_bytes);
+	}
+	int fd = new_socket(s);
+	open_engine(s, 1, 1);
+	attach_as(s, 0, fd, IO_FD_SOCKET);
+	struct io_op *op = prepare_connect(s, 0, fd, 0, &at);
+	start(s, op);
+	expect(reap(s, done, 1, 1, 5 * NS_PER_MS) == 0,
+	       WHEN("the listener has no room") EXPECTED("a connect that waits") SAW("%s"),
+	       answer(op->result));
+	s->ops->cancel_one(s->engine, op);
+	await(s, op);
+	expect(op->result == -ECANCELED,
+	       WHEN("after cancel_one()") EXPECTED("-ECANCELED") SAW("%s"), answer(op->result));
+	detach(s, 0);
+	close_engine(s);
+	close(fd);
+	close(listener);
+	for (unsigned i = 0; i < FILLERS; i++)
+		close(fillers[i]);
+}
+
+void accept_is_called_back(struct subject *s)
+{
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	only_with_connections(s, IO_ACCEPT);
+	struct address at;
+	struct io_op *done[1];
+	int listener = new_listener(s, BACKLOG, &at);
+	open_engine(s, 2, 1);
+	attach_as(s, 0, listener, IO_FD_LISTENER);
+	struct io_op *op = prepare_accept(s, 0, listener, 0);
+	start(s, op);
+	expect(reap(s, done, 1, 1, NS_PER_MS) == 0, EXPECTED("no client yet") SAW("%s"),
+	       answer(op->result));
+	s->ops->cancel_one(s->engine, op);
+	await(s, op);
+	expect(op->result == -ECANCELED,
+	       WHEN("after cancel_one()") EXPECTED("-ECANCELED") SAW("%s"), answer(op->result));
+	/* The listener is whole: the next client is the next accept's. */
+	int client = new_client(s, &at);
+	int accepted = (int)perform(s, prepare_accept(s, 1, listener, 0));
+	expect_connected(accepted, client);
+	close(accepted);
+	close(client);
+	detach(s, 0);
+	close_engine(s);
+	close(listener);
+}
