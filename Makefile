@@ -37,7 +37,8 @@ ALL_CFLAGS = -std=gnu11 $(OPTIMISE) $(WARNINGS) $(WERROR) -pthread $(CFLAGS)
 # The files.
 
 COMMON_SOURCES  := $(wildcard common/*.c)
-ENGINE_SOURCES  := $(wildcard labs/*/engine*.c)
+# The engines and the layers over them: all of a lab but its program and its tests.
+ENGINE_SOURCES  := $(filter-out %/program.c %/tests.c,$(wildcard labs/*/*.c))
 # The rooms of the harness, from the lowest to the highest: each includes only those before it.
 ROOMS           := base meters workloads metrics summary run exchange plan commands
 HARNESS_SOURCES := $(wildcard $(ROOMS:%=harness/%/*.c))
