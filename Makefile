@@ -50,7 +50,8 @@ C_FILES         := $(wildcard common/*.c harness/*/*.c harness/*/*/*.c harness/*
 object = $(patsubst %.c,$(BUILD)/%.o,$(1))
 # In a handout the solutions are objects, made by whoever handed it out.
 COMMON_OBJECTS  := $(call object,$(COMMON_SOURCES)) $(wildcard common/*.o)
-ENGINE_OBJECTS  := $(call object,$(ENGINE_SOURCES)) $(wildcard labs/*/reference/*.o)
+ENGINE_OBJECTS  := $(call object,$(ENGINE_SOURCES)) $(patsubst %.S,$(BUILD)/%.o,$(wildcard labs/*/*.S)) \
+                   $(wildcard labs/*/reference/*.o)
 HARNESS_OBJECTS := $(call object,$(HARNESS_SOURCES))
 # What a test program links: all of the harness but main().
 TESTED_OBJECTS  := $(COMMON_OBJECTS) $(ENGINE_OBJECTS) \
@@ -94,6 +95,10 @@ $(addprefix $(BUILD)/,labs/%/program.o harness/course/new_lab/program.o \
 $(BUILD)/%.o: %.c $(BUILD)/libraries $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/%.o: %.S $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call say,AS,$<)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 -include $(wildcard $(C_FILES:%.c=$(BUILD)/%.d))
 

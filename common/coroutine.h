@@ -41,7 +41,7 @@ struct coroutine_pool;
 typedef void coroutine_body(void *argument);
 
 struct coroutine {
-	/* coroutine.S knows where these four lie. */
+	/* switch.S knows where these four lie. */
 	void *stack_pointer; /* of the coroutine while it is suspended */
 	void *frame_pointer;
 	void *goes_on_at; /* the instruction */
@@ -154,12 +154,12 @@ static inline __attribute__((always_inline)) void coroutine_suspend(struct corou
 			 "1:"
 			 : "+r"(x0)
 			 :
-			 : "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12",
-			   "x13", "x14", "x15", "x16", "x17", "x19", "x20", "x21", "x22", "x23",
-			   "x24", "x25", "x26", "x27", "x28", "x30", "v0", "v1", "v2", "v3", "v4",
-			   "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14", "v15",
-			   "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25",
-			   "v26", "v27", "v28", "v29", "v30", "v31", "memory", "cc");
+			 : "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11",
+			   "x12", "x13", "x14", "x15", "x16", "x17", "x19", "x20", "x21", "x22",
+			   "x23", "x24", "x25", "x26", "x27", "x28", "x30", "v0", "v1", "v2", "v3",
+			   "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "v13", "v14",
+			   "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24",
+			   "v25", "v26", "v27", "v28", "v29", "v30", "v31", "memory", "cc");
 	self = x0;
 #endif
 	if (COROUTINE_SANITIZED)

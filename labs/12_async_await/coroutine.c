@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Stacks for coroutines, and their beginning and end. The switch itself is in coroutine.S. */
+/* Stacks for coroutines, and their beginning and end. The switch itself is in switch.S. */
 #include "coroutine.h"
 
 #include <assert.h>
@@ -25,11 +25,11 @@
 #include <sanitizer/common_interface_defs.h>
 #endif
 
-/* coroutine.S reads and writes these places. */
-_Static_assert(offsetof(struct coroutine, stack_pointer) == 0, "see coroutine.S");
-_Static_assert(offsetof(struct coroutine, frame_pointer) == 8, "see coroutine.S");
-_Static_assert(offsetof(struct coroutine, goes_on_at) == 16, "see coroutine.S");
-_Static_assert(offsetof(struct coroutine, resumer_stack_pointer) == 24, "see coroutine.S");
+/* switch.S reads and writes these places. */
+_Static_assert(offsetof(struct coroutine, stack_pointer) == 0, "see switch.S");
+_Static_assert(offsetof(struct coroutine, frame_pointer) == 8, "see switch.S");
+_Static_assert(offsetof(struct coroutine, goes_on_at) == 16, "see switch.S");
+_Static_assert(offsetof(struct coroutine, resumer_stack_pointer) == 24, "see switch.S");
 
 void coroutine_enter(struct coroutine *coroutine);
 void coroutine_begin(void);
@@ -91,8 +91,8 @@ int coroutine_pool_open(struct coroutine_pool **opened, unsigned count, size_t s
 		c->next = pool->free;
 		pool->free = c;
 		enough = mprotect(c->stack, c->stack_len_bytes, PROT_READ | PROT_WRITE) == 0;
-		c->valgrind_id = VALGRIND_STACK_REGISTER(
-			c->stack, (char *)c->stack + c->stack_len_bytes);
+		c->valgrind_id =
+			VALGRIND_STACK_REGISTER(c->stack, (char *)c->stack + c->stack_len_bytes);
 	}
 	if (!enough) {
 		coroutine_pool_close(pool);
@@ -277,8 +277,7 @@ int coroutine_name_overflows(void)
 {
 	static char handler_stack[64 * 1024];
 	stack_t alternate = { .ss_sp = handler_stack, .ss_size = sizeof handler_stack };
-	struct sigaction action = { .sa_sigaction = on_fault,
-				    .sa_flags = SA_SIGINFO | SA_ONSTACK };
+	struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK };
 	if (sigaltstack(&alternate, NULL) < 0 || sigaction(SIGSEGV, &action, NULL) < 0)
 		return -errno;
 	return 0;

@@ -1,0 +1,606 @@
+/* SPDX-License-Identifier: MIT */
+/* Promises, tasks and await, over each engine that can do what a test needs. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "await.h"
+#include "clock.h"
+#include "engines.h"
+#include "promise.h"
+
+#define LIMIT_S 60
+
+static const char *engine_name;
+static uint64_t engine_options;
+static const struct engine_ops *engine_ops;
+static struct event_loop *loop;
+static struct promise_pool *pool;
+static char events[4096];
+static unsigned event_count;
+static int neglected_count;
+static int64_t neglected_value;
+
+#define expect(condition, ...)                                                                     \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			printf("%s:%d: ", __FILE__, __LINE__);                                     \
+			printf(__VA_ARGS__);                                                       \
+			puts("");                                                                  \
+			exit(1);                                                                   \
+		}                                                                                  \
+	} while (0)
+
+#define TAG(letter) ((void *)(uintptr_t)(letter))
+
+static void note(char letter)
+{
+	expect(event_count < sizeof events - 1, "too many events");
+	events[event_count++] = letter;
+	events[event_count] = '\0';
+}
+
+static void expect_events(const char *expected)
+{
+	expect(strcmp(events, expected) == 0, "expected \"%s\", saw \"%s\"", expected, events);
+}
+
+static void count_neglected(void *context, int64_t value)
+{
+	(void)context;
+	neglected_count++;
+	neglected_value = value;
+}
+
+static void need_sockets(void)
+{
+	struct reason why = { "" };
+	if (event_loop_supports(loop, IO_RECV, IO_FD_SOCKET, &why) == 0 &&
+	    !(engine_ops->traits & IO_BLOCKS_IN_SUBMIT))
+		return;
+	puts(*why.text ? why.text : "its submit() sleeps until the operation is over");
+	exit(77);
+}
+
+static void run(void)
+{
+	int rc = event_loop_run(loop, LOOP_RUN);
+	expect(rc == 0, "event_loop_run: %d", rc);
+}
+
+static struct promise_answer plus_one(void *context, int64_t value)
+{
+	note(*(char *)context);
+	return PROMISE_VALUE(value + 1);
+}
+
+static struct promise_answer reject_with(void *context, int64_t value)
+{
+	note(*(char *)context);
+	return PROMISE_REJECTION(-value);
+}
+
+static int64_t value_of(struct promise *p, enum promise_state expected)
+{
+	int64_t value = 0;
+	enum promise_state state = promise_state(p, &value);
+	expect(state == expected, "expected state %d, saw %d", (int)expected, (int)state);
+	promise_drop(p);
+	return value;
+}
+
+static void settles_once(void)
+{
+	struct promise *p = promise_new(pool);
+	expect(promise_state(p, NULL) == PROMISE_PENDING, "pending");
+	expect(promise_fulfil(p, 7) == 0, "first");
+	expect(promise_fulfil(p, 8) == -EALREADY && promise_reject(p, 9) == -EALREADY, "second");
+	expect(value_of(p, PROMISE_FULFILLED) == 7, "value");
+}
+
+static void callbacks_run_from_the_loop(void)
+{
+	struct promise *p = promise_new(pool);
+	struct promise *a = promise_then(p, plus_one, TAG("a"));
+	promise_fulfil(p, 1);
+	struct promise *b = promise_then(p, plus_one, TAG("b"));
+	expect_events("");
+	run();
+	expect_events("ab");
+	expect(value_of(a, PROMISE_FULFILLED) == 2 && value_of(b, PROMISE_FULFILLED) == 2, "value");
+	struct promise *c = promise_then(p, plus_one, TAG("c"));
+	expect_events("ab");
+	run();
+	expect_events("abc");
+	promise_drop(c);
+	promise_drop(p);
+}
+
+static void a_rejection_passes_by(void)
+{
+	struct promise *p = promise_new(pool);
+	struct promise *a = promise_then(p, reject_with, TAG("a"));
+	struct promise *b = promise_then(a, plus_one, TAG("b"));
+	struct promise *f = promise_finally(b, plus_one, TAG("f"));
+	struct promise *c = promise_catch(f, plus_one, TAG("c"));
+	struct promise *d = promise_catch(c, plus_one, TAG("d"));
+	struct promise *e = promise_then(d, plus_one, TAG("e"));
+	promise_drop(a);
+	promise_drop(b);
+	promise_drop(f);
+	promise_drop(c);
+	promise_drop(d);
+	promise_fulfil(p, 5);
+	promise_drop(p);
+	run();
+	expect_events("afce");
+	expect(value_of(e, PROMISE_FULFILLED) == -3, "value");
+	expect(neglected_count == 0, "neglected");
+}
+
+static struct promise *inner;
+
+static struct promise_answer follow_inner(void *context, int64_t value)
+{
+	(void)context;
+	(void)value;
+	return PROMISE_FOLLOW(promise_hold(inner));
+}
+
+static void a_callback_may_answer_with_a_promise(void)
+{
+	struct promise *p = promise_new(pool);
+	inner = promise_new(pool);
+	struct promise *a = promise_then(p, follow_inner, NULL);
+	struct promise *b = promise_then(a, plus_one, TAG("b"));
+	promise_fulfil(p, 1);
+	run();
+	expect(promise_state(a, NULL) == PROMISE_PENDING, "it follows");
+	expect(promise_fulfil(a, 3) == -EALREADY, "it follows, and nobody else settles it");
+	promise_fulfil(inner, 41);
+	run();
+	expect(value_of(b, PROMISE_FULFILLED) == 42, "value");
+	promise_drop(a);
+	promise_drop(p);
+	promise_drop(inner);
+}
+
+static void neglect_is_reported(void)
+{
+	struct promise *p = promise_new(pool);
+	struct promise *a = promise_then(p, plus_one, TAG("a"));
+	promise_reject(p, -5);
+	run();
+	expect(neglected_count == 1 && neglected_value == -5, "%d reports", neglected_count);
+	run();
+	expect(neglected_count == 1, "reported twice");
+	promise_drop(a);
+	promise_drop(p);
+	/* The last hold is gone: it is reported nevertheless. */
+	p = promise_new(pool);
+	promise_reject(p, -6);
+	promise_drop(p);
+	run();
+	expect(neglected_count == 2 && neglected_value == -6, "%d reports", neglected_count);
+	/* Looked at within the turn: no report. */
+	p = promise_new(pool);
+	promise_reject(p, -7);
+	promise_state(p, NULL);
+	promise_drop(p);
+	run();
+	expect(neglected_count == 2, "%d reports", neglected_count);
+}
+
+static struct promise *three[3];
+
+static void make_three(void)
+{
+	for (unsigned i = 0; i < 3; i++)
+		three[i] = promise_new(pool);
+}
+
+static void drop_three(void)
+{
+	for (unsigned i = 0; i < 3; i++)
+		promise_drop(three[i]);
+}
+
+static void all_any_race(void)
+{
+	make_three();
+	struct promise *all = promise_all(pool, three, 3), *any = promise_any(pool, three, 3),
+		       *race = promise_race(pool, three, 3);
+	promise_fulfil(three[1], 11);
+	run();
+	expect(promise_state(all, NULL) == PROMISE_PENDING, "all");
+	expect(value_of(any, PROMISE_FULFILLED) == 11, "any");
+	expect(value_of(race, PROMISE_FULFILLED) == 11, "race");
+	promise_fulfil(three[0], 10);
+	promise_fulfil(three[2], 12);
+	run();
+	expect(value_of(all, PROMISE_FULFILLED) == 3, "all");
+	drop_three();
+
+	make_three();
+	all = promise_all(pool, three, 3);
+	any = promise_any(pool, three, 3);
+	race = promise_race(pool, three, 3);
+	promise_state(all, NULL); /* looks at them */
+	promise_state(any, NULL);
+	promise_state(race, NULL);
+	promise_reject(three[2], -2);
+	run();
+	expect(value_of(all, PROMISE_REJECTED) == -2, "all");
+	expect(value_of(race, PROMISE_REJECTED) == -2, "race");
+	promise_reject(three[0], -10);
+	promise_reject(three[1], -11);
+	run();
+	expect(value_of(any, PROMISE_REJECTED) == -11, "any");
+	drop_three();
+	expect(neglected_count == 0, "neglected");
+	expect(value_of(promise_all(pool, three, 0), PROMISE_FULFILLED) == 0, "all of none");
+	expect(value_of(promise_any(pool, three, 0), PROMISE_REJECTED) == -ENOENT, "any of none");
+}
+
+static void an_empty_pool_is_told(void)
+{
+	struct promise *all[100];
+	unsigned n = 0;
+	while ((all[n] = promise_new(pool)))
+		n++;
+	expect(n == 64, "%u promises from a pool of 64", n);
+	expect(!promise_then(all[0], plus_one, NULL) && !promise_all(pool, all, 2), "then");
+	expect(!promise_then(NULL, plus_one, NULL) && !promise_all(pool, all, 65), "NULL");
+	promise_drop(all[--n]);
+	promise_drop(all[--n]);
+	expect(!promise_all(pool, all, 3), "all that has not enough parts");
+	expect(promise_pool_used(pool) == n, "%u used", promise_pool_used(pool));
+	while (n > 0)
+		promise_drop(all[--n]);
+}
+
+static void abandoned_chains_leak_nothing(void)
+{
+	for (unsigned i = 0; i < 100000; i++) {
+		struct promise *p = promise_new(pool);
+		struct promise *a = promise_then(p, plus_one, TAG("a"));
+		promise_drop(promise_then(a, plus_one, TAG("a")));
+		promise_drop(promise_race(pool, (struct promise *[]) { a, p }, 2));
+		promise_drop(a);
+		if (i % 2)
+			promise_drop(promise_with_deadline(p, 1000));
+		promise_drop(p); /* nobody can settle it any more */
+		expect(promise_pool_used(pool) == 0, "%u used", promise_pool_used(pool));
+	}
+	run();
+	expect_events("");
+}
+
+static void deadlines(void)
+{
+	struct promise *late = promise_new(pool);
+	struct promise *a = promise_with_deadline(late, 1000);
+	run();
+	expect(value_of(a, PROMISE_REJECTED) == -ETIMEDOUT, "deadline");
+	expect(value_of(late, PROMISE_REJECTED) == -ECANCELED, "what it waited for");
+	struct promise *soon = promise_delay(pool, 1000);
+	struct promise *b = promise_with_deadline(soon, 10 * NS_PER_S);
+	uint64_t began_ns = clock_ns();
+	run();
+	expect(clock_ns() - began_ns < 10 * NS_PER_S, "the deadline's timer is active still");
+	expect(value_of(b, PROMISE_FULFILLED) == 0, "in time");
+	promise_drop(soon);
+	struct promise *delay = promise_delay(pool, 10 * NS_PER_S);
+	struct promise *c = promise_then(delay, plus_one, TAG("x"));
+	promise_cancel(c);
+	run();
+	expect(value_of(c, PROMISE_REJECTED) == -ECANCELED, "cancelled");
+	promise_drop(delay);
+	expect_events("");
+}
+
+/* Operations and tasks. */
+
+static int pair[2], fd_slot;
+
+static void attach_pair(void)
+{
+	struct reason why;
+	expect(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0, "socketpair");
+	fd_slot = event_loop_attach(loop, pair[0], IO_FD_SOCKET, &why);
+	expect(fd_slot >= 0, "attach");
+}
+
+static struct loop_request receive(void)
+{
+	return (struct loop_request) { .kind = IO_RECV,
+				       .fd_slot = (unsigned)fd_slot,
+				       .buf = event_loop_buffers(loop),
+				       .len_bytes = 100 };
+}
+
+static void operations_are_promises(void)
+{
+	need_sockets();
+	attach_pair();
+	struct loop_request request = receive();
+	struct promise *a = promise_operation(pool, &request);
+	struct promise *b = promise_then(a, plus_one, TAG("b"));
+	expect(write(pair[1], "123", 3) == 3, "write");
+	run();
+	expect(value_of(a, PROMISE_FULFILLED) == 3 && value_of(b, PROMISE_FULFILLED) == 4, "3, 4");
+	if (engine_ops->traits & IO_CANCEL_SHUTS_DOWN) {
+		puts("it has to shut the socket down to call back");
+		exit(77);
+	}
+	a = promise_operation(pool, &request);
+	b = promise_then(a, plus_one, TAG("x"));
+	event_loop_run(loop, LOOP_POLL);
+	promise_cancel(b);
+	run();
+	expect(value_of(a, PROMISE_REJECTED) == -ECANCELED, "cancelled");
+	expect(value_of(b, PROMISE_REJECTED) == -ECANCELED, "cancelled");
+	expect_events("b");
+	close(pair[1]);
+	event_loop_close_fd(loop, (unsigned)fd_slot, NULL, NULL);
+	run();
+}
+
+static void echo(void *argument)
+{
+	struct task *self = task_current();
+	struct loop_request request = receive();
+	int64_t n;
+	(void)argument;
+	while ((n = await_operation(self, &request)) > 0) {
+		struct loop_request answer = request;
+		answer.kind = IO_SEND;
+		answer.len_bytes = (uint32_t)n;
+		n = await_operation(self, &answer);
+		expect(n == answer.len_bytes, "sent %lld", (long long)n);
+		note('e');
+	}
+	note(n == 0 ? '0' : n == -ECANCELED ? 'c' : '?');
+	/* Whatever it awaits now ends at once. */
+	if (n < 0)
+		expect(await_operation(self, &request) == -ECANCELED, "cancelled for ever");
+}
+
+static struct task_pool *open_tasks(unsigned count)
+{
+	struct task_pool *tasks;
+	struct reason why = { "" };
+	int rc = task_pool_open(&tasks, loop, pool, count, 32768, &why);
+	expect(rc == 0, "task_pool_open: %s", why.text);
+	return tasks;
+}
+
+static void a_task_awaits_operations(void)
+{
+	need_sockets();
+	struct task_pool *tasks = open_tasks(1);
+	for (unsigned round = 0; round < 2; round++) {
+		attach_pair();
+		struct task *task = task_start(tasks, echo, NULL);
+		expect(task && !task_start(tasks, echo, NULL), "a pool of one task");
+		for (unsigned i = 0; i < 3; i++) {
+			char byte;
+			expect(write(pair[1], "x", 1) == 1, "write");
+			while (event_count == i)
+				event_loop_run(loop, LOOP_ONCE);
+			expect(read(pair[1], &byte, 1) == 1 && byte == 'x', "read");
+		}
+		if (round == 0)
+			shutdown(pair[1], SHUT_WR);
+		else
+			task_cancel(task);
+		run();
+		expect_events(round == 0 ? "eee0" : "eeec");
+		event_count = 0;
+		event_loop_close_fd(loop, (unsigned)fd_slot, NULL, NULL);
+		run();
+		close(pair[1]);
+	}
+	task_pool_close(tasks);
+}
+
+static struct promise *awaited;
+
+static void await_it(void *argument)
+{
+	bool is_rejected;
+	int64_t value = await_promise(task_current(), awaited, &is_rejected);
+	note(*(char *)argument);
+	expect(value == (is_rejected ? -5 : 5), "%lld", (long long)value);
+	value = await_promise(task_current(), awaited, NULL); /* settled already */
+	expect(value == (is_rejected ? -5 : 5), "%lld", (long long)value);
+	expect(await_promise(task_current(), NULL, &is_rejected) == -ENOMEM && is_rejected, "NULL");
+	note(*(char *)argument);
+}
+
+static void tasks_await_promises(void)
+{
+	struct task_pool *tasks = open_tasks(3);
+	for (unsigned round = 0; round < 2; round++) {
+		awaited = promise_new(pool);
+		struct task *a = task_start(tasks, await_it, TAG("a"));
+		task_start(tasks, await_it, TAG("b"));
+		struct promise *end = task_promise(a);
+		event_loop_run(loop, LOOP_POLL);
+		expect_events("");
+		if (round == 0)
+			promise_fulfil(awaited, 5);
+		else
+			promise_reject(awaited, -5);
+		run();
+		expect_events("aabb");
+		expect(value_of(end, PROMISE_FULFILLED) == 0, "the task's end");
+		promise_drop(awaited);
+		event_count = 0;
+		events[0] = '\0';
+	}
+	expect(neglected_count == 0, "neglected");
+	task_pool_close(tasks);
+}
+
+static void overflow(void *argument)
+{
+	volatile char deep[1024];
+	deep[0] = *(char *)argument;
+	if (deep[0])
+		overflow((void *)deep);
+	deep[1] = deep[0];
+}
+
+static void an_overflow_is_named(void)
+{
+	int ends[2], status;
+	char text[200] = "";
+	expect(pipe(ends) == 0, "pipe");
+	pid_t pid = fork();
+	if (pid == 0) {
+		struct coroutine_pool *stacks;
+		struct reason why;
+		dup2(ends[1], STDERR_FILENO);
+		coroutine_name_overflows();
+		coroutine_pool_open(&stacks, 3, 16384, &why);
+		coroutine_new(stacks, overflow, TAG("a"));
+		coroutine_resume(coroutine_new(stacks, overflow, TAG("a")));
+		_exit(0);
+	}
+	close(ends[1]);
+	waitpid(pid, &status, 0);
+	ssize_t n = read(ends[0], text, sizeof text - 1);
+	(void)n;
+	expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV, "status %x", (unsigned)status);
+	expect(strcmp(text, "coroutine 1 has overflowed its stack of 16384 bytes\n") == 0,
+	       "saw: %s", text);
+	close(ends[0]);
+}
+
+struct count {
+	struct stackless at;
+	unsigned i;
+};
+
+static bool count_to_three(struct count *s)
+{
+	STACKLESS_BEGIN(&s->at);
+	for (s->i = 0; s->i < 3; s->i++) {
+		note('s');
+		STACKLESS_SUSPEND(&s->at);
+	}
+	note('e');
+	STACKLESS_END(&s->at);
+}
+
+static void stackless_goes_on_where_it_was(void)
+{
+	struct count s = { 0 };
+	unsigned calls = 1;
+	while (!count_to_three(&s))
+		calls++;
+	expect(calls == 4 && count_to_three(&s), "%u calls", calls);
+	expect_events("ssse");
+}
+
+#define T(name)                                                                                    \
+	{                                                                                          \
+#name, name                                                                        \
+	}
+static const struct {
+	const char *name;
+	void (*run)(void);
+} tests[] = {
+	T(settles_once),
+	T(callbacks_run_from_the_loop),
+	T(a_rejection_passes_by),
+	T(a_callback_may_answer_with_a_promise),
+	T(neglect_is_reported),
+	T(all_any_race),
+	T(an_empty_pool_is_told),
+	T(abandoned_chains_leak_nothing),
+	T(deadlines),
+	T(operations_are_promises),
+	T(a_task_awaits_operations),
+	T(tasks_await_promises),
+	T(an_overflow_is_named),
+	T(stackless_goes_on_where_it_was),
+};
+
+static unsigned number, counts[3];
+
+static void run_one(void (*test)(void))
+{
+	struct reason why = { "" };
+	struct event_loop_config config = { .engine = engine_ops,
+					    .options = engine_options,
+					    .depth = 4,
+					    .max_fds = 2,
+					    .buffers_len_bytes = 4096 };
+	int rc = event_loop_open(&loop, &config, &why);
+	expect(rc == 0, "event_loop_open: %s", why.text);
+	struct promise_pool_config pool_config = { .loop = loop,
+						   .count = 64,
+						   .neglected = count_neglected };
+	rc = promise_pool_open(&pool, &pool_config, &why);
+	expect(rc == 0, "promise_pool_open: %s", why.text);
+	test();
+	expect(promise_pool_used(pool) == 0, "%u promises are left", promise_pool_used(pool));
+	promise_pool_close(pool);
+	event_loop_close(loop);
+}
+
+static void run_tests(const char *only)
+{
+	for (unsigned i = 0; i < sizeof tests / sizeof *tests; i++) {
+		int ends[2], status;
+		char text[400] = "";
+		if (only && strcmp(only, tests[i].name) != 0)
+			continue;
+		fflush(stdout);
+		expect(pipe(ends) == 0, "pipe");
+		pid_t pid = fork();
+		if (pid == 0) {
+			dup2(ends[1], STDOUT_FILENO);
+			close(ends[0]);
+			close(ends[1]);
+			alarm(LIMIT_S);
+			run_one(tests[i].run);
+			exit(0);
+		}
+		close(ends[1]);
+		waitpid(pid, &status, 0);
+		ssize_t n = read(ends[0], text, sizeof text - 1);
+		text[n > 0 ? n : 0] = '\0';
+		text[strcspn(text, "\n")] = '\0';
+		close(ends[0]);
+		bool passed = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+		bool skipped = WIFEXITED(status) && WEXITSTATUS(status) == 77;
+		counts[passed ? 0 : skipped ? 2 : 1]++;
+		printf("%s %u - %s/%s%s%s\n", passed || skipped ? "ok" : "not ok", ++number,
+		       engine_name, tests[i].name, skipped ? " # SKIP " : "", skipped ? text : "");
+		if (!passed && !skipped)
+			printf("# %s (status %x)\n", text, (unsigned)status);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const char *const all[] = { "epoll", "io_uring",	 "libaio",   "threads",
+					   "poll",  "posix_aio", "blocking", "null" };
+	struct reason why;
+	for (unsigned i = 0; i < (argc > 1 ? 1 : sizeof all / sizeof *all); i++) {
+		engine_name = argc > 1 ? argv[1] : all[i];
+		expect(engine_spec_parse(engine_name, &engine_ops, &engine_options, &why) == 0,
+		       "%s", why.text);
+		run_tests(argc > 2 ? argv[2] : NULL);
+	}
+	printf("1..%u\n# %u passed, %u failed, %u skipped\n", number, counts[0], counts[1],
+	       counts[2]);
+	return counts[1] > 0;
+}
