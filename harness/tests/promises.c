@@ -244,6 +244,7 @@ static void all_any_race(void)
 	expect(neglected_count == 0, "neglected");
 	expect(value_of(promise_all(pool, three, 0), PROMISE_FULFILLED) == 0, "all of none");
 	expect(value_of(promise_any(pool, three, 0), PROMISE_REJECTED) == -ENOENT, "any of none");
+	run();
 }
 
 static void an_empty_pool_is_told(void)

@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The asynchronous operator.
+ *
+ * All that is inside stands in one queue, in the order in which it came. In addition each record
+ * belongs to a segment: what lies between two watermarks. Ordered, only the head of the queue may
+ * leave. Unordered, what is over may leave when it belongs to the first segment; the watermark
+ * behind it leaves when that segment is empty.
+ */
+#include "async_operator.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum phase { FREE, IN_FLIGHT, PAUSING, OVER, WATERMARK };
+
+struct over_list {
+	struct entry *first, *last;
+};
+
+/* A place in the queue. */
+struct entry {
+	struct async_operator *op;
+	enum phase phase;
+	uint32_t attempt; /* of its ticket: a completion by another one is too late */
+	unsigned attempts_left;
+	int64_t pause_ns; /* before the next attempt */
+	void *record;
+	int64_t timestamp; /* of a watermark */
+	void **results;
+	unsigned result_count;
+	uint64_t segment;
+	uint64_t deadline_ns;
+	struct loop_timer pause;
+
+	struct entry *next, *previous; /* in the queue; `next` also among the free */
+	struct entry *next_over; /* unordered: those that are over, in the order of that */
+	struct over_list over; /* of a watermark: what is over in the segment behind it */
+	struct entry *opened_by; /* the watermark before its segment, while that is inside */
+	struct entry *later, *sooner; /* among those with a deadline: all have the same timeout */
+};
+
+struct async_operator {
+	struct operator_config config;
+	struct entry *entries;
+	void **results;
+	struct entry *free;
+	unsigned inside;
+
+	struct entry *first, *last;
+	struct over_list over; /* unordered: of the first segment */
+	struct entry *last_watermark; /* inside, or NULL */
+	uint64_t first_segment, last_segment; /* numbers */
+	void **emitted; /* results on their way to the sink, when their place is free already */
+
+	struct entry *soonest, *latest;
+	struct loop_timer timeout;
+
+	struct loop_deferred flush;
+	bool is_refusing; /* put() was refused: `has_room` is owed */
+	bool is_finished, has_ended;
+	int error;
+};
+
+static void flush(struct event_loop *loop, void *context);
+static void on_timeout(struct event_loop *loop, void *context);
+static void on_pause_over(struct event_loop *loop, void *context);
+
+static int check(const struct operator_config *config, struct reason *why)
+{
+	if (config->capacity == 0)
+		return reason_errno(why, "no_capacity", EINVAL, "the capacity must be above 0");
+	if (config->timeout_ns < 0)
+		return reason_errno(why, "timeout_below_0", EINVAL,
+				    "the timeout must not be below 0");
+	if (config->retry.attempts > 0 && config->timeout_ns == 0)
+		return reason_errno(why, "retry_without_timeout", EINVAL,
+				    "a retry needs a timeout above 0");
+	if (config->retry.pause_ns < 0 || config->retry.pause_max_ns < 0 ||
+	    config->retry.factor < 0)
+		return reason_errno(why, "pause_below_0", EINVAL,
+				    "a retry's pause and factor must not be below 0");
+	if (!config->invoke || !config->emit || !config->failed)
+		return reason_errno(why, "call_missing", EINVAL,
+				    "invoke, emit and failed must be given");
+	return 0;
+}
+
+static void release(struct async_operator *op)
+{
+	free(op->entries);
+	free(op->results);
+	free(op->emitted);
+	free(op);
+}
+
+int operator_open(struct async_operator **opened, const struct operator_config *config,
+		  struct reason *why)
+{
+	int rc = check(config, why);
+	if (rc < 0)
+		return rc;
+	struct async_operator *op = calloc(1, sizeof *op);
+	if (!op)
+		return reason_no_memory(why, "the operator");
+	op->config = *config;
+	if (op->config.results_max == 0)
+		op->config.results_max = 1;
+	op->entries = calloc(config->capacity, sizeof *op->entries);
+	op->results = calloc((size_t)config->capacity * op->config.results_max, sizeof(void *));
+	op->emitted = calloc(op->config.results_max, sizeof(void *));
+	if (!op->entries || !op->results || !op->emitted) {
+		release(op);
+		return reason_no_memory(why, "the operator");
+	}
+	for (unsigned i = config->capacity; i-- > 0;) {
+		struct entry *entry = &op->entries[i];
+		entry->op = op;
+		entry->results = op->results + (size_t)i * op->config.results_max;
+		entry->pause = (struct loop_timer) { .call = on_pause_over, .context = entry };
+		entry->next = op->free;
+		op->free = entry;
+	}
+	op->flush = (struct loop_deferred) { .call = flush, .context = op };
+	op->timeout = (struct loop_timer) { .call = on_timeout, .context = op };
+	*opened = op;
+	return 0;
+}
+
+/* Whatever timers are active would call into an operator that has gone, or has failed. */
+static void stop_timers(struct async_operator *op)
+{
+	event_loop_timer_stop(op->config.loop, &op->timeout);
+	for (struct entry *entry = op->first; entry; entry = entry->next)
+		event_loop_timer_stop(op->config.loop, &entry->pause);
+}
+
+void operator_close(struct async_operator *op)
+{
+	stop_timers(op);
+	event_loop_undefer(op->config.loop, &op->flush);
+	release(op);
+}
+
+unsigned operator_in_flight(const struct async_operator *op)
+{
+	return op->inside;
+}
+
+unsigned operator_capacity_left(const struct async_operator *op)
+{
+	return op->config.capacity - op->inside;
+}
+
+/* Deadlines: the timer is set to the soonest, which is the oldest. */
+
+static void add_deadline(struct async_operator *op, struct entry *entry)
+{
+	entry->deadline_ns = event_loop_now_ns(op->config.loop) + (uint64_t)op->config.timeout_ns;
+	entry->later = NULL;
+	entry->sooner = op->latest;
+	if (op->latest)
+		op->latest->later = entry;
+	else
+		op->soonest = entry;
+	op->latest = entry;
+	if (op->soonest == entry)
+		event_loop_timer_start(op->config.loop, &op->timeout, op->config.timeout_ns, 0);
+}
+
+static void remove_deadline(struct async_operator *op, struct entry *entry)
+{
+	if (op->config.timeout_ns == 0 || entry->deadline_ns == 0)
+		return;
+	entry->deadline_ns = 0;
+	if (entry->sooner)
+		entry->sooner->later = entry->later;
+	else
+		op->soonest = entry->later;
+	if (entry->later)
+		entry->later->sooner = entry->sooner;
+	else
+		op->latest = entry->sooner;
+	/* With none left the timer would keep the loop alive. */
+	if (!op->soonest)
+		event_loop_timer_stop(op->config.loop, &op->timeout);
+}
+
+/* In and out of the queue. */
+
+static struct entry *enter(struct async_operator *op, enum phase phase)
+{
+	struct entry *entry = op->free;
+	op->free = entry->next;
+	op->inside++;
+	entry->phase = phase;
+	entry->next = NULL;
+	entry->previous = op->last;
+	if (op->last)
+		op->last->next = entry;
+	else
+		op->first = entry;
+	op->last = entry;
+	return entry;
+}
+
+static void leave(struct async_operator *op, struct entry *entry)
+{
+	if (entry->previous)
+		entry->previous->next = entry->next;
+	else
+		op->first = entry->next;
+	if (entry->next)
+		entry->next->previous = entry->previous;
+	else
+		op->last = entry->previous;
+	entry->phase = FREE;
+	entry->next = op->free;
+	op->free = entry;
+	op->inside--;
+}
+
+static int refusal(struct async_operator *op)
+{
+	if (op->error)
+		return op->error;
+	if (op->is_finished)
+		return -EPIPE;
+	if (op->free)
+		return 0;
+	op->is_refusing = true;
+	return -EAGAIN;
+}
+
+static void attempt(struct entry *entry)
+{
+	struct async_operator *op = entry->op;
+	entry->phase = IN_FLIGHT;
+	entry->attempt++;
+	struct operator_ticket ticket = { op, (uint32_t)(entry - op->entries), entry->attempt };
+	op->config.invoke(op->config.context, entry->record, ticket);
+}
+
+int operator_put(struct async_operator *op, void *record)
+{
+	int rc = refusal(op);
+	if (rc < 0)
+		return rc;
+	struct entry *entry = enter(op, IN_FLIGHT);
+	entry->record = record;
+	entry->result_count = 0;
+	entry->attempts_left = op->config.retry.attempts;
+	entry->pause_ns = op->config.retry.pause_ns;
+	entry->segment = op->last_segment;
+	entry->opened_by = op->last_watermark;
+	if (op->config.timeout_ns > 0)
+		add_deadline(op, entry);
+	attempt(entry);
+	return 0;
+}
+
+int operator_put_watermark(struct async_operator *op, int64_t timestamp)
+{
+	int rc = refusal(op);
+	if (rc < 0)
+		return rc;
+	struct entry *entry = enter(op, WATERMARK);
+	entry->timestamp = timestamp;
+	entry->segment = op->last_segment++;
+	entry->over = (struct over_list) { NULL, NULL };
+	op->last_watermark = entry;
+	event_loop_defer(op->config.loop, &op->flush);
+	return 0;
+}
+
+/* A record is over. */
+
+static void push_over(struct over_list *list, struct entry *entry)
+{
+	entry->next_over = NULL;
+	if (list->last)
+		list->last->next_over = entry;
+	else
+		list->first = entry;
+	list->last = entry;
+}
+
+static void end_entry(struct entry *entry)
+{
+	struct async_operator *op = entry->op;
+	entry->phase = OVER;
+	entry->attempt++; /* a late completion is not of this attempt */
+	remove_deadline(op, entry);
+	event_loop_timer_stop(op->config.loop, &entry->pause);
+	bool may_leave = entry->segment == op->first_segment;
+	if (!op->config.is_ordered)
+		push_over(may_leave ? &op->over : &entry->opened_by->over, entry);
+	event_loop_defer(op->config.loop, &op->flush);
+}
+
+/* Nothing is emitted from now on. */
+static void fail(struct async_operator *op, struct entry *entry, int error)
+{
+	void *record = entry->record;
+	if (op->error)
+		return;
+	op->error = error;
+	stop_timers(op);
+	op->config.failed(op->config.context, record, error);
+	event_loop_defer(op->config.loop, &op->flush);
+}
+
+static void pause_before_retry(struct entry *entry)
+{
+	struct async_operator *op = entry->op;
+	const struct operator_retry *retry = &op->config.retry;
+	int64_t pause_ns = entry->pause_ns;
+	double next_ns = (double)pause_ns * (retry->factor > 0 ? retry->factor : 1);
+	entry->attempts_left--;
+	entry->phase = PAUSING;
+	if (next_ns < (double)(INT64_MAX / 2))
+		entry->pause_ns = (int64_t)next_ns;
+	if (retry->pause_max_ns > 0 && entry->pause_ns > retry->pause_max_ns)
+		entry->pause_ns = retry->pause_max_ns;
+	/* At the end of the input nobody pauses. */
+	int rc = event_loop_timer_start(op->config.loop, &entry->pause,
+					op->is_finished ? 0 : pause_ns, 0);
+	if (rc < 0)
+		fail(op, entry, rc);
+}
+
+static void on_pause_over(struct event_loop *loop, void *context)
+{
+	(void)loop;
+	attempt(context);
+}
+
+/* NULL for one that is too late. */
+static struct entry *entry_of(struct operator_ticket ticket)
+{
+	struct entry *entry = &ticket.op->entries[ticket.place];
+	bool counts =
+		entry->phase == IN_FLIGHT && entry->attempt == ticket.attempt && !ticket.op->error;
+	return counts ? entry : NULL;
+}
+
+bool operator_fail(struct operator_ticket ticket, int error)
+{
+	struct entry *entry = entry_of(ticket);
+	if (!entry)
+		return false;
+	const struct operator_config *config = &ticket.op->config;
+	if (entry->attempts_left > 0 && config->retry.by_error &&
+	    config->retry.by_error(config->context, entry->record, error))
+		pause_before_retry(entry);
+	else
+		fail(ticket.op, entry, error);
+	return true;
+}
+
+bool operator_complete(struct operator_ticket ticket, void *const *results, unsigned count)
+{
+	struct entry *entry = entry_of(ticket);
+	if (!entry)
+		return false;
+	const struct operator_config *config = &ticket.op->config;
+	if (count > config->results_max)
+		return operator_fail(ticket, -E2BIG);
+	if (entry->attempts_left > 0 && config->retry.by_result &&
+	    config->retry.by_result(config->context, entry->record,
+				    (struct operator_results) { results, count })) {
+		pause_before_retry(entry);
+		return true;
+	}
+	for (unsigned i = 0; i < count; i++)
+		entry->results[i] = results[i];
+	entry->result_count = count;
+	end_entry(entry);
+	return true;
+}
+
+static void on_timeout(struct event_loop *loop, void *context)
+{
+	struct async_operator *op = context;
+	uint64_t now_ns = event_loop_now_ns(loop);
+	while (op->soonest && op->soonest->deadline_ns <= now_ns && !op->error) {
+		struct entry *entry = op->soonest;
+		remove_deadline(op, entry);
+		event_loop_timer_stop(loop, &entry->pause);
+		/* A ticket of its own: the attempt that is in flight is abandoned. No more retries. */
+		entry->phase = IN_FLIGHT;
+		entry->attempts_left = 0;
+		entry->attempt++;
+		struct operator_ticket ticket = { op, (uint32_t)(entry - op->entries),
+						  entry->attempt };
+		if (op->config.timed_out)
+			op->config.timed_out(op->config.context, entry->record, ticket);
+		if (entry_of(ticket))
+			fail(op, entry, -ETIMEDOUT);
+	}
+	if (op->soonest && !op->error)
+		event_loop_timer_start(loop, &op->timeout,
+				       (int64_t)(op->soonest->deadline_ns - now_ns), 0);
+}
+
+void operator_finish(struct async_operator *op)
+{
+	if (op->is_finished)
+		return;
+	op->is_finished = true;
+	for (struct entry *entry = op->first; entry; entry = entry->next) {
+		/* The next attempt is the last one. */
+		if (entry->phase == PAUSING)
+			event_loop_timer_start(op->config.loop, &entry->pause, 0, 0);
+		entry->attempts_left = 0;
+	}
+	event_loop_defer(op->config.loop, &op->flush);
+}
+
+/* Out: in the loop's step of deferred calls. */
+
+static void emit(struct async_operator *op, struct entry *entry)
+{
+	struct operator_results results = { op->emitted, entry->result_count };
+	void *record = entry->record;
+	for (unsigned i = 0; i < entry->result_count; i++)
+		op->emitted[i] = entry->results[i];
+	/* The place is free when the sink is called: it may put another record. */
+	leave(op, entry);
+	op->config.emit(op->config.context, record, results);
+}
+
+/* The segment behind it begins. */
+static void emit_watermark(struct async_operator *op)
+{
+	struct entry *watermark = op->first;
+	int64_t timestamp = watermark->timestamp;
+	op->over = watermark->over;
+	op->first_segment = watermark->segment + 1;
+	if (op->last_watermark == watermark)
+		op->last_watermark = NULL;
+	leave(op, watermark);
+	if (op->config.emit_watermark)
+		op->config.emit_watermark(op->config.context, timestamp);
+}
+
+/* Emits what may leave next. Returns whether there was something. */
+static bool emit_next(struct async_operator *op)
+{
+	struct entry *entry = op->first;
+	if (entry && entry->phase == WATERMARK) {
+		emit_watermark(op);
+		return true;
+	}
+	if (op->config.is_ordered) {
+		if (!entry || entry->phase != OVER)
+			return false;
+	} else {
+		entry = op->over.first;
+		if (!entry)
+			return false;
+		op->over.first = entry->next_over;
+		if (!op->over.first)
+			op->over.last = NULL;
+	}
+	emit(op, entry);
+	return true;
+}
+
+static void flush(struct event_loop *loop, void *context)
+{
+	struct async_operator *op = context;
+	(void)loop;
+	for (unsigned i = 0; !op->error && i < EVENT_LOOP_BATCH && emit_next(op);)
+		i++;
+	if (op->error)
+		return;
+	if (op->first && (op->first->phase == WATERMARK || op->over.first ||
+			  (op->config.is_ordered && op->first->phase == OVER)))
+		event_loop_defer(loop, &op->flush);
+	if (op->is_refusing && op->free) {
+		op->is_refusing = false;
+		if (op->config.has_room)
+			op->config.has_room(op->config.context);
+	}
+	if (op->is_finished && op->inside == 0 && !op->has_ended) {
+		op->has_ended = true;
+		if (op->config.ended)
+			op->config.ended(op->config.context);
+	}
+}
+
+void operator_snapshot(const struct async_operator *op,
+		       void (*keep_record)(void *context, void *record),
+		       void (*keep_watermark)(void *context, int64_t timestamp), void *context)
+{
+	for (const struct entry *entry = op->first; entry; entry = entry->next)
+		if (entry->phase == WATERMARK)
+			keep_watermark(context, entry->timestamp);
+		else
+			keep_record(context, entry->record);
+}
