@@ -120,6 +120,25 @@ enum mistake {
 	ONLY_WHEN_TRACED,
 	TOUCHES_WHILE_WAITING,
 	ONE_DIRECTION_AT_A_TIME,
+	/* connections */
+	ACCEPTED_IS_NONBLOCKING,
+	ACCEPTED_IS_INHERITED,
+	FALSE_ALARM_OF_ACCEPT,
+	SLEEPS_IN_ACCEPT,
+	ACCEPT_IS_NO_LISTENER,
+	IN_PROGRESS_IS_A_RESULT,
+	CONNECT_ALWAYS_SUCCEEDS,
+	CONNECT_CHANGES_THE_MODE,
+	/* cancel_one */
+	CANCEL_ONE_DOES_NOTHING,
+	CANCEL_ONE_TAKES_ALL,
+	CANCEL_ONE_TWICE,
+	CANCEL_ONE_DROPS_BYTES,
+	CANCEL_ONE_SHUTS_DOWN,
+	CANCEL_ONE_AND_FINISHED,
+	CANCEL_ONE_SENDS_LATER,
+	CANCEL_ONE_NOT_OF_ACCEPT,
+	CANCEL_ONE_NOT_OF_CONNECT,
 };
 
 struct engine {
@@ -367,6 +386,25 @@ static bool spoil_result(struct engine *e, struct io_op *op, int64_t *result)
 	case ONLY_WHEN_TRACED:
 		*result = op->len_bytes;
 		return !e->traced;
+	case SLEEPS_IN_ACCEPT:
+		fcntl(op->fd, F_SETFL, fcntl(op->fd, F_GETFL) & ~O_NONBLOCK);
+		*result = op->kind == IO_ACCEPT ? op_syscall(op, 0) : 0;
+		return op->kind == IO_ACCEPT;
+	case FALSE_ALARM_OF_ACCEPT:
+		*result = op->kind == IO_ACCEPT ? op_syscall(op, 0) : 0;
+		return op->kind == IO_ACCEPT;
+	case ACCEPT_IS_NO_LISTENER:
+		*result = -ENOTCONN;
+		return op->kind == IO_ACCEPT &&
+		       getsockopt(op->fd, SOL_SOCKET, SO_ACCEPTCONN, &error, &length) == 0 &&
+		       !error;
+	case IN_PROGRESS_IS_A_RESULT:
+		*result = op->kind == IO_CONNECT ? op_syscall(op, 0) : 0;
+		return op->kind == IO_CONNECT;
+	case CONNECT_CHANGES_THE_MODE:
+		if (op->kind == IO_CONNECT)
+			fcntl(op->fd, F_SETFL, fcntl(op->fd, F_GETFL) ^ O_NONBLOCK);
+		return false;
 	default:
 		return false;
 	}
@@ -588,6 +626,12 @@ static int over_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 			done[i]->result = -EPIPE;
 		if (e->fault == SAYS_MORE && done[i]->result > 0)
 			done[i]->result++;
+		if (e->fault == CONNECT_ALWAYS_SUCCEEDS && done[i]->kind == IO_CONNECT)
+			done[i]->result = 0;
+		if (e->fault == ACCEPTED_IS_NONBLOCKING && done[i]->kind == IO_ACCEPT)
+			fcntl((int)done[i]->result, F_SETFL, O_RDWR | O_NONBLOCK);
+		if (e->fault == ACCEPTED_IS_INHERITED && done[i]->kind == IO_ACCEPT)
+			fcntl((int)done[i]->result, F_SETFD, 0);
 		done[i]->offset = e->asked[done[i]->slot].offset;
 		done[i]->len_bytes = e->fault == WRITES_THE_LENGTH
 					     ? (uint32_t)done[i]->result
@@ -600,6 +644,41 @@ static int over_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 			e->right_ops->submit(e->right, &next, 1);
 	}
 	return (int)n;
+}
+
+static void over_cancel_one(struct engine *e, struct io_op *op)
+{
+	char dropped[100];
+	switch (e->fault) {
+	case CANCEL_ONE_DOES_NOTHING:
+		return;
+	case CANCEL_ONE_TAKES_ALL:
+		e->right_ops->cancel(e->right);
+		return;
+	case CANCEL_ONE_DROPS_BYTES:
+		(void)!recv(op->fd, dropped, sizeof dropped, MSG_DONTWAIT);
+		break;
+	case CANCEL_ONE_SHUTS_DOWN:
+		shutdown(op->fd, SHUT_RDWR);
+		break;
+	case CANCEL_ONE_NOT_OF_ACCEPT:
+		if (op->kind == IO_ACCEPT)
+			return;
+		break;
+	case CANCEL_ONE_NOT_OF_CONNECT:
+		if (op->kind == IO_CONNECT)
+			return;
+		break;
+	case CANCEL_ONE_AND_FINISHED:
+		op_queue_finish(&e->finished, op, -ECANCELED); /* it may be there already */
+		return;
+	default:
+		break;
+	}
+	e->right_ops->cancel_one(e->right, op);
+	e->last = op;
+	if (e->fault == CANCEL_ONE_TWICE)
+		op_queue_push(&e->held, op);
 }
 
 static void over_cancel(struct engine *e)
@@ -633,13 +712,14 @@ static int later_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 		return n;
 	if (e->fault == TOUCHES_AFTERWARDS)
 		((char *)e->last->buf)[100] ^= 1;
-	if (e->fault == SENDS_AFTERWARDS && e->asked[e->last->slot].out)
+	if ((e->fault == SENDS_AFTERWARDS || e->fault == CANCEL_ONE_SENDS_LATER) &&
+	    e->asked[e->last->slot].out)
 		op_try_when_ready(&(struct io_op) { .kind = e->last->kind,
 						    .fd = e->last->fd,
 						    .buf = e->last->buf,
 						    .len_bytes = 100,
 						    .offset = IO_NO_OFFSET });
-	if (e->fault == CANCEL_TWICE && e->held.first) {
+	if ((e->fault == CANCEL_TWICE || e->fault == CANCEL_ONE_TWICE) && e->held.first) {
 		done[0] = op_queue_pop(&e->held);
 		return 1;
 	}
@@ -667,7 +747,8 @@ static void over_close(struct engine *e)
 }
 
 #define OVER                                                                                       \
-	.name = "mutant", .supports = over_supports, .open = open_in_turn, .attach = over_attach,  \
+	.name = "mutant", .traits = IO_TRIES_CONNECTIONS, .cancel_one = over_cancel_one,           \
+	.supports = over_supports, .open = open_in_turn, .attach = over_attach,                    \
 	.detach = over_detach, .submit = over_submit, .reap = later_reap, .cancel = over_cancel,   \
 	.close = over_close
 
@@ -850,6 +931,42 @@ const struct mutant laid_over_mutants[] = {
 	LAID_OVER(ONE_DIRECTION_AT_A_TIME, "sends nothing while a receive waits",
 		  "socket_both_directions_at_once", ""),
 	LAID_OVER(EINTR_OF_A_SEND, "sends without MSG_DONTWAIT", "stream_cancel_of_sends", "hung"),
+	LAID_OVER(ACCEPTED_IS_NONBLOCKING, "accepts in non-blocking mode", "accept_takes_who_waits",
+		  "blocking mode"),
+	LAID_OVER(ACCEPTED_IS_INHERITED, "accepts without SOCK_CLOEXEC", "accept_takes_who_waits",
+		  "closed on exec"),
+	LAID_OVER(FALSE_ALARM_OF_ACCEPT, "does not wait for a client", "accept_waits_for_a_client",
+		  "EAGAIN"),
+	LAID_OVER(SLEEPS_IN_ACCEPT, "sleeps in accept(2)", "accept_false_alarm_goes_on_waiting",
+		  "hung"),
+	LAID_OVER(ACCEPT_IS_NO_LISTENER, "says ENOTCONN of what is no listener",
+		  "accept_on_no_listener", "ENOTCONN"),
+	LAID_OVER(IN_PROGRESS_IS_A_RESULT, "takes EINPROGRESS for the end of a connect",
+		  "connect_reaches_a_listener", "EINPROGRESS"),
+	LAID_OVER(CONNECT_ALWAYS_SUCCEEDS, "does not ask how a connect ended", "connect_to_nobody",
+		  "expected -ECONNREFUSED"),
+	LAID_OVER(CONNECT_CHANGES_THE_MODE, "leaves the socket in another mode",
+		  "connect_reaches_a_listener", "mode"),
+	LAID_OVER(CANCEL_ONE_DOES_NOTHING, "does not call back", "cancel_one_leaves_the_others",
+		  "never came back"),
+	LAID_OVER(CANCEL_ONE_TAKES_ALL, "calls back all", "cancel_one_leaves_the_others",
+		  "came back with"),
+	LAID_OVER(CANCEL_ONE_TWICE, "returns twice what was called back",
+		  "cancel_one_leaves_the_others", "twice"),
+	LAID_OVER(CANCEL_ONE_DROPS_BYTES, "drops what it received and calls back",
+		  "cancel_one_loses_no_byte", "never came back"),
+	LAID_OVER(CANCEL_ONE_SHUTS_DOWN, "shuts the socket down to call back",
+		  "cancel_one_leaves_the_descriptor_whole", ""),
+	LAID_OVER(CANCEL_ONE_AND_FINISHED, "calls back what is over, and returns both",
+		  "cancel_one_comes_too_late", "twice"),
+	LAID_OVER(CANCEL_ONE_SENDS_LATER, "sends what was called back", "cancel_one_of_a_send",
+		  "nothing sent"),
+	LAID_OVER(CANCEL_ONE_AND_FINISHED, "calls back a read that is over, and returns both",
+		  "cancel_one_of_a_file", "twice"),
+	LAID_OVER(CANCEL_ONE_NOT_OF_ACCEPT, "calls back no accept", "accept_is_called_back",
+		  "never came back"),
+	LAID_OVER(CANCEL_ONE_NOT_OF_CONNECT, "calls back no connect",
+		  "connect_waits_and_is_called_back", "never came back"),
 	LAID_OVER(ONLY_WHEN_TRACED, "works only while it is traced", "file_read_right_data",
 		  "wrong byte"),
 	{ NULL },
