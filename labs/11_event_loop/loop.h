@@ -80,7 +80,7 @@ void timer_heap_remove(struct timer_heap *heap, struct loop_timer *timer);
 
 /* An operation, with what the loop knows of it. */
 struct loop_op {
-	struct io_op op; /* first: the engine hands out its address */
+	_Alignas(64) struct io_op op; /* first: the engine hands out its address */
 	loop_done *done;
 	void *context;
 	struct loop_link on_fd; /* among the operations of its descriptor */
