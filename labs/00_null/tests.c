@@ -507,6 +507,11 @@ static void tells_failure_in_the_result(struct subject *s)
 	expect(s->op[0].result == BLOCK && s->op[2].result == BLOCK,
 	       EXPECTED("%u from the READ before it and the WRITE after it") SAW("%s and %s"),
 	       BLOCK, answer(s->op[0].result), answer(s->op[2].result));
+	for (enum io_kind kind = IO_ACCEPT; kind <= IO_CONNECT; kind++) {
+		int64_t result = perform(s, prepare(s, 3, kind, 7, 0, 0, 16));
+		expect(result == -EOPNOTSUPP, EXPECTED("-EOPNOTSUPP from %s") SAW("%s"),
+		       kind_name(kind), answer(result));
+	}
 	int64_t unheard_of = perform(s, prepare(s, 3, IO_KIND_COUNT, 7, 0, 0, BLOCK));
 	expect(unheard_of == -EOPNOTSUPP,
 	       EXPECTED("-EOPNOTSUPP from a kind that does not exist") SAW("%s"),
@@ -532,6 +537,8 @@ static void says_what_it_cannot_do(struct subject *s)
 		const char *words;
 	} pairs[] = { { IO_RECV, IO_FD_SOCKET, "RECV on a socket" },
 		      { IO_SEND, IO_FD_SOCKET, "SEND on a socket" },
+		      { IO_ACCEPT, IO_FD_LISTENER, "ACCEPT on a listener" },
+		      { IO_CONNECT, IO_FD_SOCKET, "CONNECT on a socket" },
 		      { IO_READ, IO_FD_PIPE, "READ on a pipe" },
 		      { IO_WRITE, IO_FD_PIPE, "WRITE on a pipe" } };
 	for (unsigned i = 0; i < sizeof pairs / sizeof *pairs; i++) {

@@ -25,7 +25,9 @@
 /* One call moves the bytes of one operation, by whichever of its family. */
 #define FILE_CALLS                                                                                 \
 	"pread64 pwrite64 preadv pwritev preadv2 pwritev2 read write readv writev fsync fdatasync"
-#define STREAM_CALLS "recvfrom recvmsg sendto sendmsg read write readv writev preadv2 pwritev2"
+#define STREAM_CALLS                                                                               \
+	"recvfrom recvmsg sendto sendmsg read write readv writev preadv2 pwritev2 "                \
+	"accept accept4 connect"
 
 /*
  * While the engine sleeps, somebody else has to act: send what it waits for, or a signal. This
@@ -310,6 +312,8 @@ static void says_what_it_can_do(struct subject *s)
 		{ IO_WRITE, IO_FD_PIPE, "WRITE on a pipe" },
 		{ IO_RECV, IO_FD_SOCKET, "RECV on a socket" },
 		{ IO_SEND, IO_FD_SOCKET, "SEND on a socket" },
+		{ IO_ACCEPT, IO_FD_LISTENER, "ACCEPT on a listener" },
+		{ IO_CONNECT, IO_FD_SOCKET, "CONNECT on a socket" },
 	};
 	const struct engine_config config = { .depth = 1, .cpu_count = 1, .options = s->options };
 	for (unsigned i = 0; i < sizeof pairs / sizeof *pairs; i++) {
@@ -695,6 +699,10 @@ const struct lab_test lab_tests[] = {
 	STREAM_TEST(2, "survives_a_full_buffer", SOCKETS, stream_survives_a_full_buffer),
 	STREAM_TEST(2, "leaves_descriptors_blocking", SOCKETS, stream_stays_blocking),
 	STREAM_TEST(2, "serves_a_number_used_again", ONE(TCP), stream_slot_is_used_again),
+	STREAM_TEST(2, "accepts_who_waits", SOCKETS, accept_takes_who_waits),
+	STREAM_TEST(2, "tells_that_it_is_no_listener", ONE(TCP), accept_on_no_listener),
+	STREAM_TEST(2, "connects_to_a_listener", SOCKETS, connect_reaches_a_listener),
+	STREAM_TEST(2, "tells_that_nobody_listens", SOCKETS, connect_to_nobody),
 	STREAM_TEST(2, "cancels_nothing", ONE(TCP), cancel_with_nothing_in_flight),
 
 	STREAM_TEST(3, "waits_on_after_a_signal", STREAMS, waits_on_after_a_signal),

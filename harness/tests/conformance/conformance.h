@@ -118,6 +118,8 @@ int64_t perform(struct subject *s, struct io_op *op);
 
 /* detach(), where the engine has it. */
 void detach(struct subject *s, unsigned fd_slot);
+/* cancel_one() of an operation that waits. The test fails where the engine has no such function. */
+void cancel_one(struct subject *s, struct io_op *op);
 
 /* A file in s->folder, of `size_bytes` bytes that pattern_byte() gives, opened for the flavour. */
 int make_file(struct subject *s, uint64_t size_bytes, int flags);

@@ -302,7 +302,7 @@ void connect_waits_and_is_called_back(struct subject *s)
 	expect(reap(s, done, 1, 1, 5 * NS_PER_MS) == 0,
 	       WHEN("the listener has no room") EXPECTED("a connect that waits") SAW("%s"),
 	       answer(op->result));
-	s->ops->cancel_one(s->engine, op);
+	cancel_one(s, op);
 	await(s, op);
 	expect(op->result == -ECANCELED,
 	       WHEN("after cancel_one()") EXPECTED("-ECANCELED") SAW("%s"), answer(op->result));
@@ -327,7 +327,7 @@ void accept_is_called_back(struct subject *s)
 	start(s, op);
 	expect(reap(s, done, 1, 1, NS_PER_MS) == 0, EXPECTED("no client yet") SAW("%s"),
 	       answer(op->result));
-	s->ops->cancel_one(s->engine, op);
+	cancel_one(s, op);
 	await(s, op);
 	expect(op->result == -ECANCELED,
 	       WHEN("after cancel_one()") EXPECTED("-ECANCELED") SAW("%s"), answer(op->result));

@@ -196,6 +196,15 @@ void detach(struct subject *s, unsigned fd_slot)
 		s->ops->detach(s->engine, fd_slot);
 }
 
+void cancel_one(struct subject *s, struct io_op *op)
+{
+	expect(s->ops->cancel_one,
+	       EXPECTED("cancel_one() in engine_ops, since this %s waits in the engine")
+		       SAW("NULL, which is right only where nothing waits after submit()"),
+	       kind_name(op->kind));
+	s->ops->cancel_one(s->engine, op);
+}
+
 char *buffer_of(const struct subject *s, unsigned slot)
 {
 	return s->arena + (size_t)slot * BUFFER_BYTES;

@@ -74,9 +74,20 @@ static ssize_t call_send(const struct io_op *op)
 	return send(op->fd, op->buf, op->len_bytes, MSG_NOSIGNAL);
 }
 
+static ssize_t call_accept(const struct io_op *op)
+{
+	return accept4(op->fd, NULL, NULL, SOCK_CLOEXEC);
+}
+
+static ssize_t call_connect(const struct io_op *op)
+{
+	return connect(op->fd, op->buf, op->len_bytes);
+}
+
 static ssize_t (*const calls[IO_KIND_COUNT])(const struct io_op *op) = {
-	[IO_READ] = call_read,		 [IO_WRITE] = call_write, [IO_FSYNC] = call_fsync,
-	[IO_FDATASYNC] = call_fdatasync, [IO_RECV] = call_recv,	  [IO_SEND] = call_send,
+	[IO_READ] = call_read,		 [IO_WRITE] = call_write,     [IO_FSYNC] = call_fsync,
+	[IO_FDATASYNC] = call_fdatasync, [IO_RECV] = call_recv,	      [IO_SEND] = call_send,
+	[IO_ACCEPT] = call_accept,	 [IO_CONNECT] = call_connect,
 };
 
 static void perform(struct engine *e, struct io_op *op)
@@ -92,7 +103,7 @@ static void perform(struct engine *e, struct io_op *op)
 
 static bool can_sleep_for_ever(const struct io_op *op)
 {
-	return op->kind == IO_RECV || op->kind == IO_SEND || op->offset == IO_NO_OFFSET;
+	return io_kind_is_for_sockets(op->kind) || op->offset == IO_NO_OFFSET;
 }
 
 static int blocking_submit(struct engine *e, struct io_op *const *ops, unsigned count)

@@ -69,6 +69,12 @@ static int64_t make_call(const struct io_op *op)
 	case IO_SEND:
 		n = sendmsg(op->fd, &message, MSG_NOSIGNAL);
 		break;
+	case IO_ACCEPT:
+		n = accept4(op->fd, NULL, NULL, SOCK_CLOEXEC);
+		break;
+	case IO_CONNECT:
+		n = connect(op->fd, op->buf, op->len_bytes);
+		break;
 	default:
 		break;
 	}
