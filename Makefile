@@ -47,10 +47,10 @@ TEST_SOURCES    := $(wildcard harness/tests/*.c)
 C_FILES         := $(wildcard common/*.c harness/*/*.c harness/*/*/*.c harness/*/*/*/*.c \
                    labs/*/*.c labs/*/alternates/*/*.c work/*/*.c)
 
-object = $(patsubst %.c,$(BUILD)/%.o,$(1))
+object = $(patsubst %.S,$(BUILD)/%.o,$(patsubst %.c,$(BUILD)/%.o,$(1)))
 # In a handout the solutions are objects, made by whoever handed it out.
 COMMON_OBJECTS  := $(call object,$(COMMON_SOURCES)) $(wildcard common/*.o)
-ENGINE_OBJECTS  := $(call object,$(ENGINE_SOURCES)) $(patsubst %.S,$(BUILD)/%.o,$(wildcard labs/*/*.S)) \
+ENGINE_OBJECTS  := $(call object,$(ENGINE_SOURCES) $(wildcard labs/*/*.S)) \
                    $(wildcard labs/*/reference/*.o)
 HARNESS_OBJECTS := $(call object,$(HARNESS_SOURCES))
 # What a test program links: all of the harness but main().

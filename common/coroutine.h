@@ -32,8 +32,11 @@
 
 #include "reason.h"
 
-#if !defined(__x86_64__) && !defined(__aarch64__)
-#error "coroutines with a stack are written for x86-64 and AArch64"
+/* Elsewhere coroutine_pool_open() says so, and stackless ones remain. */
+#if defined(__x86_64__) || defined(__aarch64__)
+#define COROUTINES_HAVE_STACKS 1
+#else
+#define COROUTINES_HAVE_STACKS 0
 #endif
 
 struct coroutine_pool;
@@ -64,7 +67,8 @@ struct coroutine {
 
 /*
  * Allocates `count` stacks of at least `stack_len_bytes` each, guard pages apart. Memory is used as
- * it is touched. Returns 0, or -errno with `why`.
+ * it is touched. Returns 0, or -errno with `why`: -EOPNOTSUPP on a processor that iolab has no switch
+ * for.
  */
 int coroutine_pool_open(struct coroutine_pool **pool, unsigned count, size_t stack_len_bytes,
 			struct reason *why);
@@ -132,7 +136,7 @@ static inline __attribute__((always_inline)) void coroutine_suspend(struct corou
 			   "r13", "r14", "r15", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5",
 			   "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13",
 			   "xmm14", "xmm15", "memory", "cc");
-#else
+#elif defined(__aarch64__)
 	register struct coroutine *x0 __asm__("x0") = self;
 	__asm__ volatile("adr x9, 1f\n\t"
 			 "mov x10, sp\n\t"

@@ -151,7 +151,7 @@ FORMATTED := $(wildcard common/*.[ch] harness/*/*.[ch] harness/*/*/*.[ch] labs/*
 SHELL_SCRIPTS := $(wildcard harness/*.sh harness/*/*.sh harness/tests/fuzz/*.sh harness/tests/*.bash harness/tests/*.bats \
                  plots/tests/*.bats) .ci/run
 # What is compiled by no other target is compiled here: labs' tests and programs, alternates.
-LINTED_OBJECTS = $(call object,$(filter-out work/%,$(C_FILES)))
+LINTED_OBJECTS = $(call object,$(filter-out work/%,$(C_FILES)) $(wildcard labs/*/*.S))
 
 format:
 	clang-format -i $(FORMATTED)

@@ -69,6 +69,9 @@ void coroutine_pool_close(struct coroutine_pool *pool)
 int coroutine_pool_open(struct coroutine_pool **opened, unsigned count, size_t stack_len_bytes,
 			struct reason *why)
 {
+	if (!COROUTINES_HAVE_STACKS)
+		return reason_errno(why, "no_switch_of_stacks", EOPNOTSUPP,
+				    "a switch of stacks is written for x86-64 and AArch64");
 	struct coroutine_pool *pool = calloc(1, sizeof *pool);
 	if (!pool)
 		return reason_no_memory(why, "coroutines");
@@ -205,6 +208,14 @@ void coroutine_tell_leaving(struct coroutine *self, bool for_ever)
 void coroutine_tell_entered(struct coroutine *self)
 {
 	(void)self;
+}
+#endif
+
+#if !COROUTINES_HAVE_STACKS
+void coroutine_enter(struct coroutine *self)
+{
+	(void)self;
+	abort(); /* no pool opens */
 }
 #endif
 

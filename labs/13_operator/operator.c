@@ -69,17 +69,17 @@ static void on_pause_over(struct event_loop *loop, void *context);
 static int check(const struct operator_config *config, struct reason *why)
 {
 	if (config->capacity == 0)
-		return reason_errno(why, "no_capacity", EINVAL, "the capacity must be above 0");
+		return reason_errno(why, "no_capacity", EINVAL, "the capacity must be positive");
 	if (config->timeout_ns < 0)
 		return reason_errno(why, "timeout_below_0", EINVAL,
-				    "the timeout must not be below 0");
+				    "the timeout must not be negative");
 	if (config->retry.attempts > 0 && config->timeout_ns == 0)
 		return reason_errno(why, "retry_without_timeout", EINVAL,
-				    "a retry needs a timeout above 0");
+				    "a retry needs a timeout, and it must be positive");
 	if (config->retry.pause_ns < 0 || config->retry.pause_max_ns < 0 ||
 	    config->retry.factor < 0)
 		return reason_errno(why, "pause_below_0", EINVAL,
-				    "a retry's pause and factor must not be below 0");
+				    "a retry's pause and factor must not be negative");
 	if (!config->invoke || !config->emit || !config->failed)
 		return reason_errno(why, "call_missing", EINVAL,
 				    "invoke, emit and failed must be given");
