@@ -61,12 +61,9 @@ static int workers_supports(const struct engine_config *config, enum io_kind kin
 	(void)config;
 	if (fd_kind == IO_FD_FILE && kind != IO_NOP)
 		return try_a_wait(why);
-	if (fd_kind == IO_FD_NONE)
-		reason_set(why, "no_noop_call", "there is no system call that does nothing");
-	else
-		reason_set(why, "only_files",
-			   "worker threads are for files; sockets and pipes need none, see the "
-			   "engine epoll");
+	reason_set(why, "only_files",
+		   "worker threads read, write and sync files; sockets and pipes need none, see "
+		   "the engine epoll");
 	return -EOPNOTSUPP;
 }
 
@@ -146,8 +143,6 @@ static void workers_close(struct engine *e)
 		close(e->epoll_fd);
 	if (e->wakeup_fd >= 0)
 		close(e->wakeup_fd);
-	pthread_cond_destroy(&e->work);
-	pthread_mutex_destroy(&e->lock);
 	free(e);
 }
 
@@ -176,13 +171,13 @@ static int start_workers(struct engine *e, unsigned count, struct reason *why)
 static int workers_open(struct engine **engine, const struct engine_config *config,
 			struct reason *why)
 {
-	struct engine *e = calloc(1, sizeof *e);
+	struct engine *e = malloc(sizeof *e);
 	if (!e)
 		return reason_no_memory(why, "the epoll_workers engine");
+	*e = (struct engine) { .lock = PTHREAD_MUTEX_INITIALIZER,
+			       .work = PTHREAD_COND_INITIALIZER };
 	op_queue_init(&e->waiting);
 	op_queue_init(&e->finished);
-	pthread_mutex_init(&e->lock, NULL);
-	pthread_cond_init(&e->work, NULL);
 	e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	//> 7 How the workers are heard: an eventfd(2), that epoll watches for EPOLLIN. It must not
 	//> block, and not be inherited (EFD_NONBLOCK, EFD_CLOEXEC). epoll_ctl is called below.
@@ -218,7 +213,7 @@ static int workers_submit(struct engine *e, struct io_op *const *ops, unsigned c
 	for (unsigned i = 0; i < count; i++)
 		op_queue_push(&e->waiting, ops[i]);
 	pthread_mutex_unlock(&e->lock);
-	for (unsigned i = 0; i < count && i < e->worker_count; i++)
+	for (unsigned i = 0; i < count; i++)
 		pthread_cond_signal(&e->work);
 	return (int)count;
 	//< 7
@@ -247,8 +242,7 @@ static int workers_reap(struct engine *e, struct io_op **done, unsigned min, uns
 		count += take_finished(e, done + count, max - count);
 		if (count >= min)
 			return (int)count;
-		int64_t left_ns = deadline_left_ns(deadline);
-		int news = left_ns == 0 ? 0 : wait_for_news(e, left_ns);
+		int news = wait_for_news(e, deadline_left_ns(deadline));
 		if (news < 0 && news != -EINTR)
 			return news;
 		if (news <= 0)
@@ -256,12 +250,14 @@ static int workers_reap(struct engine *e, struct io_op **done, unsigned min, uns
 	}
 }
 
-/* A worker that is inside a file operation cannot be called back. It will be done soon. */
+/*
+ * A worker that is inside a file operation cannot be called back. It will be done soon. Nothing is
+ * announced here: the next reap() looks into `finished` before it sleeps.
+ */
 static void workers_cancel_one(struct engine *e, struct io_op *op)
 {
 	pthread_mutex_lock(&e->lock);
-	if (op_queue_cancel_one(&e->waiting, &e->finished, op))
-		announce(e);
+	op_queue_cancel_one(&e->waiting, &e->finished, op);
 	pthread_mutex_unlock(&e->lock);
 }
 
@@ -269,8 +265,6 @@ static void workers_cancel(struct engine *e)
 {
 	pthread_mutex_lock(&e->lock);
 	op_queue_cancel(&e->waiting, &e->finished);
-	if (e->finished.first)
-		announce(e);
 	pthread_mutex_unlock(&e->lock);
 }
 

@@ -27,8 +27,8 @@
 
 /* The interface, as words for allowed_calls and calls_made(). */
 #define WAITS	  "epoll_wait epoll_pwait epoll_pwait2 "
-#define RECEIVING WAITS "epoll_ctl recvfrom recvmsg read readv "
-#define STREAMING RECEIVING "sendto sendmsg write writev "
+#define RECEIVING WAITS "epoll_ctl recvfrom recvmsg read readv accept accept4 "
+#define STREAMING RECEIVING "sendto sendmsg write writev connect "
 /* read and write: the eventfd, on the loop's thread. */
 #define HEARING WAITS "read readv write writev "
 
@@ -1149,7 +1149,9 @@ static void files_are_refused(struct subject *s)
 static void expect_answer(struct subject *s, enum io_kind kind, enum io_fd_kind fd_kind,
 			  int expected)
 {
-	static const char *const fd_kinds[] = { "no descriptor", "a file", "a socket", "a pipe" };
+	static const char *const fd_kinds[IO_FD_KIND_COUNT] = { "no descriptor", "a file",
+								"a socket", "a pipe",
+								"a listener" };
 	struct reason why = { "" };
 	struct engine_config config = { .depth = 1, .cpu_count = 1, .options = s->options };
 	int rc = s->ops->supports(&config, kind, fd_kind, &why);
@@ -1162,6 +1164,8 @@ static void says_what_it_can_do(struct subject *s)
 {
 	expect_answer(s, IO_RECV, IO_FD_SOCKET, 0);
 	expect_answer(s, IO_SEND, IO_FD_SOCKET, 0);
+	expect_answer(s, IO_ACCEPT, IO_FD_LISTENER, 0);
+	expect_answer(s, IO_CONNECT, IO_FD_SOCKET, 0);
 	expect_answer(s, IO_READ, IO_FD_PIPE, 0);
 	expect_answer(s, IO_WRITE, IO_FD_PIPE, 0);
 	expect_answer(s, IO_READ, IO_FD_FILE, -EPERM);
@@ -1174,19 +1178,29 @@ static void says_what_it_can_do(struct subject *s)
 struct onlooker {
 	pthread_t thread;
 	atomic_bool enough;
+	uint64_t known; /* bit i: descriptor i was there before, from whoever started the tests */
 	int inherited_fd; /* -1: there was none */
 };
+
+/* Which of the first descriptors a program would inherit now: one bit for each. */
+static uint64_t inheritable(void)
+{
+	uint64_t found = 0;
+	for (int fd = 0; fd < 64; fd++) {
+		int flags = fcntl(fd, F_GETFD);
+		found |= (uint64_t)(flags >= 0 && !(flags & FD_CLOEXEC)) << fd;
+	}
+	return found;
+}
 
 static void *look_on(void *argument)
 {
 	struct onlooker *onlooker = argument;
 	while (!onlooker->enough && !wait_until_held(NS_PER_MS))
 		;
-	for (int fd = STDERR_FILENO + 1; fd < 64; fd++) {
-		int flags = fcntl(fd, F_GETFD);
-		if (flags >= 0 && !(flags & FD_CLOEXEC))
-			onlooker->inherited_fd = fd;
-	}
+	uint64_t found = inheritable() & ~onlooker->known;
+	if (found)
+		onlooker->inherited_fd = __builtin_ctzll(found);
 	let_call_go();
 	return NULL;
 }
@@ -1200,7 +1214,7 @@ static void supports_hands_nothing_down(struct subject *s)
 	} asked[] = { { IO_RECV, IO_FD_SOCKET }, { IO_READ, IO_FD_FILE } };
 	for (unsigned i = 0; i < sizeof asked / sizeof *asked; i++) {
 		struct engine_config config = { .depth = 1, .cpu_count = 1, .options = s->options };
-		struct onlooker onlooker = { .inherited_fd = -1 };
+		struct onlooker onlooker = { .known = inheritable(), .inherited_fd = -1 };
 		struct reason why = { "" };
 		hold_call("epoll_ctl " WAITS);
 		expect(pthread_create(&onlooker.thread, NULL, look_on, &onlooker) == 0,
@@ -1235,6 +1249,7 @@ static void files_says_what_it_can_do(struct subject *s)
 	expect_answer(s, IO_WRITE, IO_FD_FILE, 0);
 	expect_answer(s, IO_FDATASYNC, IO_FD_FILE, 0);
 	expect_answer(s, IO_RECV, IO_FD_SOCKET, -EOPNOTSUPP);
+	expect_answer(s, IO_ACCEPT, IO_FD_LISTENER, -EOPNOTSUPP);
 	expect_answer(s, IO_READ, IO_FD_PIPE, -EOPNOTSUPP);
 	expect_answer(s, IO_NOP, IO_FD_NONE, -EOPNOTSUPP);
 	expect_answer(s, IO_NOP, IO_FD_FILE, -EOPNOTSUPP);
@@ -1290,6 +1305,8 @@ static void hears_by_eventfd(struct subject *s)
 			event_fd = n;
 	}
 	expect(event_fd >= 0, EXPECTED("the engine to hold an eventfd") SAW("none"));
+	expect(fcntl(event_fd, F_GETFL) & O_NONBLOCK,
+	       EXPECTED("an eventfd that does not block (EFD_NONBLOCK)") SAW("one that does"));
 	expect(interest_in(event_fd) & EPOLLIN,
 	       EXPECTED("epoll to watch the eventfd for EPOLLIN") SAW("%s"),
 	       event_names(interest_in(event_fd)));
@@ -1403,6 +1420,36 @@ static void sleeps_after_a_batch(struct subject *s)
 	close_engine(s);
 	close(ends[0]);
 	close(ends[1]);
+	close(fd);
+}
+
+/* Nobody looks meanwhile: what was announced need not be announced again. */
+static void a_batch_is_announced_once(struct subject *s)
+{
+	const unsigned batch = 16;
+	struct io_op *ops[16];
+	int fd = make_file(s, BLOCK, O_RDONLY);
+	open_engine(s, batch, 1);
+	attach(s, 0, fd);
+	for (unsigned slot = 0; slot < batch; slot++)
+		ops[slot] = prepare(s, slot, IO_READ, fd, 0, 0, BLOCK);
+	calls_reset();
+	int accepted = s->ops->submit(s->engine, ops, batch);
+	expect(accepted == (int)batch, EXPECTED("%u accepted") SAW("%s"), batch, answer(accepted));
+	for (unsigned slot = 0; slot < batch; slot++)
+		ops[slot]->in_flight = 1;
+	s->inflight = batch;
+	uint64_t deadline_ns = clock_ns() + (uint64_t)PATIENCE_NS;
+	while (calls_made_by_workers("pread64 preadv preadv2") < batch && clock_ns() < deadline_ns)
+		usleep(200);
+	wait_until_others_sleep();
+	unsigned writes = calls_made_by_workers("write writev");
+	expect(writes == 1,
+	       WHEN("%u reads are over and the loop has not looked")
+		       EXPECTED("one write to the eventfd") SAW("%u"),
+	       batch, writes);
+	await_all(s);
+	close_engine(s);
 	close(fd);
 }
 
@@ -1657,6 +1704,36 @@ static void cancel_takes_back_the_queue(struct subject *s)
 	close(ends[0]);
 }
 
+/* One that no worker has taken comes back at once. One that sleeps in a worker stays there. */
+static void calls_one_back_from_the_queue(struct subject *s)
+{
+	const unsigned depth = WORKERS_MOST + 3;
+	int ends[2];
+	struct io_op *done[WORKERS_MOST + 3];
+	expect(pipe2(ends, O_CLOEXEC) == 0, "pipe");
+	open_engine(s, depth, 1);
+	attach(s, 0, ends[0]);
+	for (unsigned slot = 0; slot < depth; slot++)
+		start(s, slow_read(s, slot, ends[0]));
+	wait_until_others_sleep();
+	struct io_op *in_a_worker = &s->op[0], *queued = &s->op[depth - 2];
+	cancel_one(s, in_a_worker);
+	cancel_one(s, queued);
+	unsigned n = reap(s, done, 1, depth, PATIENCE_NS);
+	expect(n == 1 && done[0] == queued && queued->result == -ECANCELED,
+	       WHEN("after cancel_one() of one that no worker had")
+		       EXPECTED("it alone back, with -ECANCELED") SAW("%u"),
+	       n);
+	note("test     closes the pipe, so that the slow reads end");
+	close(ends[1]);
+	await_all(s);
+	expect(in_a_worker->result == 0 && s->op[depth - 1].result == 0,
+	       EXPECTED("the others to end as they would have, with 0") SAW("%s and %s"),
+	       answer(in_a_worker->result), answer(s->op[depth - 1].result));
+	close_engine(s);
+	close(ends[0]);
+}
+
 static void on_alarm(int signal_number)
 {
 	(void)signal_number;
@@ -1808,6 +1885,15 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_1,
 	  TEST("finds_many_ready_at_once", ONE(UNIX), stream_finds_many_ready_at_once) },
 	{ EXERCISE_1, TEST("open_tells_what_fails", ONE(NO_FD), open_tells_what_fails) },
+	{ EXERCISE_1,
+	  TEST("failures_leave_nothing_behind", ONE(NO_FD), failures_leave_nothing_behind) },
+	{ EXERCISE_1, TEST("accepts_who_comes", ONE(TCP), accept_waits_for_a_client) },
+	{ EXERCISE_1, TEST("accepts_nobody_after_a_false_alarm", ONE(UNIX),
+			   accept_false_alarm_goes_on_waiting) },
+	{ EXERCISE_1, TEST("calls_one_back", ONE(UNIX) | ONE(PIPE), cancel_one_leaves_the_others) },
+	{ EXERCISE_1, TEST("calls_one_back_too_late", ONE(UNIX), cancel_one_comes_too_late) },
+	{ EXERCISE_1, TEST("calls_one_back_and_receives_again", ONE(UNIX) | ONE(PIPE),
+			   cancel_one_leaves_the_descriptor_whole) },
 	{ EXERCISE_1, TEST("attach_tells_what_fails", ONE(UNIX), attach_tells_what_fails) },
 
 	{ EXERCISE_2, TEST("zero_bytes", ONE(UNIX), stream_zero_bytes) },
@@ -1829,6 +1915,10 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_2,
 	  TEST("a_peer_that_leaves_ends_a_send", STREAMS, a_peer_that_leaves_ends_a_send) },
 	{ EXERCISE_2, TEST("cancel_takes_back_a_send", SOCKETS, cancel_takes_back_a_send) },
+	{ EXERCISE_2, TEST("calls_one_send_back", ONE(UNIX), cancel_one_of_a_send) },
+	{ EXERCISE_2, TEST("connects", SOCKETS, connect_reaches_a_listener) },
+	{ EXERCISE_2, TEST("connects_to_nobody", ONE(TCP), connect_to_nobody) },
+	{ EXERCISE_2, TEST("calls_a_connect_back", ONE(TCP), connect_waits_and_is_called_back) },
 
 	{ EXERCISE_3,
 	  TEST("unwanted_bytes_are_silent", ONE(TCP) | ONE(PIPE), unwanted_bytes_are_silent) },
@@ -1892,6 +1982,11 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_4,
 	  TEST("edge_a_peer_that_leaves_ends_a_send", ONE(UNIX), a_peer_that_leaves_ends_a_send) },
 
+	{ EXERCISE_4, TEST("edge_accepts_who_comes", ONE(TCP), accept_waits_for_a_client) },
+	{ EXERCISE_4, TEST("edge_connects", SOCKETS, connect_reaches_a_listener) },
+	{ EXERCISE_4,
+	  TEST("edge_calls_one_back", ONE(UNIX), cancel_one_leaves_the_descriptor_whole) },
+
 	{ EXERCISE_4, TEST("edge_tells_what_fails", ONE(UNIX), stream_tells_what_fails) },
 
 	{ EXERCISE_5, TEST("oneshot_arms_anew", SOCKETS, oneshot_arms_anew) },
@@ -1934,6 +2029,11 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_5, TEST("oneshot_a_peer_that_leaves_ends_a_send", ONE(UNIX),
 			   a_peer_that_leaves_ends_a_send) },
 
+	{ EXERCISE_5, TEST("oneshot_accepts_who_comes", ONE(TCP), accept_waits_for_a_client) },
+	{ EXERCISE_5, TEST("oneshot_connects", ONE(TCP), connect_reaches_a_listener) },
+	{ EXERCISE_5,
+	  TEST("oneshot_calls_one_back", ONE(UNIX), cancel_one_leaves_the_descriptor_whole) },
+
 	{ EXERCISE_5,
 	  TEST("oneshot_tells_what_fails", ONE(UNIX) | ONE(PIPE), stream_tells_what_fails) },
 
@@ -1963,6 +2063,7 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_7, TEST("a_completion_does_not_prolong_the_wait", ONE(BUFFERED),
 			   what_comes_does_not_prolong_the_wait) },
 	{ EXERCISE_7, TEST("sleeps_after_a_batch", ONE(BUFFERED), sleeps_after_a_batch) },
+	{ EXERCISE_7, TEST("a_batch_is_announced_once", ONE(BUFFERED), a_batch_is_announced_once) },
 	{ EXERCISE_7, TEST("keeps_max_after_a_wait", ONE(BUFFERED), keeps_max_after_a_wait) },
 	{ EXERCISE_7, TEST("each_submit_has_a_worker", ONE(BUFFERED), each_submit_has_a_worker) },
 	{ EXERCISE_7,
@@ -1981,6 +2082,11 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_7, TEST("threads_are_bounded", ONE(BUFFERED), threads_are_bounded) },
 	{ EXERCISE_7,
 	  TEST("cancel_takes_back_the_queue", ONE(BUFFERED), cancel_takes_back_the_queue) },
+	{ EXERCISE_7,
+	  TEST("calls_one_back_from_the_queue", ONE(BUFFERED), calls_one_back_from_the_queue) },
+	{ EXERCISE_7, TEST("files_call_one_back", ONE(BUFFERED), cancel_one_of_a_file) },
+	{ EXERCISE_7, TEST("files_failures_leave_nothing_behind", ONE(BUFFERED),
+			   failures_leave_nothing_behind) },
 	{ EXERCISE_7,
 	  TEST("files_keep_their_time_limit", ONE(BUFFERED), files_keep_their_time_limit) },
 	{ EXERCISE_7, TEST("files_leave_signals_alone", ONE(BUFFERED), files_leave_signals_alone) },

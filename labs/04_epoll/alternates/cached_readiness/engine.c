@@ -178,7 +178,11 @@ static int epoll_submit(struct engine *e, struct io_op *const *ops, unsigned cou
 		struct watched *w = &e->watched[op->fd_slot];
 		enum direction d = io_kind_is_input(op->kind) ? IN : OUT;
 		w->waiting[d] = op;
-		if (op->kind == IO_SEND)
+		if (op->kind == IO_CONNECT) { /* what was known is of a socket without a peer */
+			w->ready = 0;
+			w->ended = false;
+		}
+		if (op->kind == IO_SEND || op->kind == IO_CONNECT)
 			w->ready |= EPOLLOUT; /* mostly true, and trying is free of charge */
 		int rc = move(e, w);
 		if (rc < 0)
@@ -238,6 +242,14 @@ static int epoll_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 	return (int)op_queue_take(&e->finished, done, max);
 }
 
+static void epoll_cancel_one(struct engine *e, struct io_op *op)
+{
+	struct watched *w = &e->watched[op->fd_slot];
+	enum direction d = io_kind_is_input(op->kind) ? IN : OUT;
+	if (w->waiting[d] == op)
+		finish(e, w, d, -ECANCELED);
+}
+
 static void epoll_cancel(struct engine *e)
 {
 	for (unsigned i = 0; i < e->watched_count; i++)
@@ -257,13 +269,14 @@ static const struct engine_ops epoll_engine = {
 	.summary = "readiness, cached for each descriptor",
 	.lab = IO_ENGINE_LAB,
 	.options = options,
-	.traits = IO_WAITS_FOR_READINESS,
+	.traits = IO_WAITS_FOR_READINESS | IO_TRIES_CONNECTIONS,
 	.supports = epoll_supports,
 	.open = epoll_open,
 	.attach = epoll_attach,
 	.detach = epoll_detach,
 	.submit = epoll_submit,
 	.reap = epoll_reap,
+	.cancel_one = epoll_cancel_one,
 	.cancel = epoll_cancel,
 	.close = epoll_close,
 };

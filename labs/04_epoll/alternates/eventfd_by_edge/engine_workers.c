@@ -190,6 +190,13 @@ static int workers_reap(struct engine *e, struct io_op **done, unsigned min, uns
 }
 
 /* A worker that is inside a file operation cannot be called back. It will be done soon. */
+static void workers_cancel_one(struct engine *e, struct io_op *op)
+{
+	pthread_mutex_lock(&e->lock);
+	op_queue_cancel_one(&e->waiting, &e->finished, op);
+	pthread_mutex_unlock(&e->lock);
+}
+
 static void workers_cancel(struct engine *e)
 {
 	pthread_mutex_lock(&e->lock);
@@ -205,6 +212,7 @@ static const struct engine_ops epoll_workers_engine = {
 	.open = workers_open,
 	.submit = workers_submit,
 	.reap = workers_reap,
+	.cancel_one = workers_cancel_one,
 	.cancel = workers_cancel,
 	.close = workers_close,
 };

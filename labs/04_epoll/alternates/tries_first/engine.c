@@ -292,6 +292,16 @@ static int epoll_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 	return (int)op_queue_take(&e->finished, done, max);
 }
 
+static void epoll_cancel_one(struct engine *e, struct io_op *op)
+{
+	struct watched *w = &e->watched[op->fd_slot];
+	struct io_op **waiting = w->receiver == op ? &w->receiver : &w->sender;
+	if (*waiting != op)
+		return; /* it is over */
+	*waiting = NULL;
+	op_queue_finish(&e->finished, op, -ECANCELED);
+}
+
 static void epoll_cancel(struct engine *e)
 {
 	for (unsigned i = 0; i < e->watched_count; i++) {
@@ -315,13 +325,14 @@ static const struct engine_ops epoll_engine = {
 	.summary = "readiness, with the interest kept in the kernel; level-triggered",
 	.lab = IO_ENGINE_LAB,
 	.options = options,
-	.traits = IO_WAITS_FOR_READINESS,
+	.traits = IO_WAITS_FOR_READINESS | IO_TRIES_CONNECTIONS,
 	.supports = epoll_supports,
 	.open = epoll_open,
 	.attach = epoll_attach,
 	.detach = epoll_detach,
 	.submit = epoll_submit,
 	.reap = epoll_reap,
+	.cancel_one = epoll_cancel_one,
 	.cancel = epoll_cancel,
 	.close = epoll_close,
 };
