@@ -42,14 +42,16 @@ def catch_signals():
             signal.signal(number, _on_signal)
 
 
-def dies_with_us():
+def dies_with(parent):
     """In the child, before it is the program."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it ended before it could be asked
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _become_the_program(mask):
-    """As dies_with_us(). Python's handler only takes a note, and execve(2) forgets that."""
-    dies_with_us()
+def _become_the_program(parent, mask):
+    """As dies_with(). Python's handler only takes a note, and execve(2) forgets that."""
+    dies_with(parent)
     for number in ENDING:
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_DFL)
@@ -85,13 +87,13 @@ def _stop_all():
 def child(command, **options):
     """A subprocess.Popen; it has ended when the block is left by an exception."""
     process = None
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    us, mask = os.getpid(), signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
         try:
             with _lock:
                 if _stopped:
                     raise Stopped
-                process = subprocess.Popen(command, preexec_fn=lambda: _become_the_program(mask), **options)
+                process = subprocess.Popen(command, preexec_fn=lambda: _become_the_program(us, mask), **options)
                 _running.add(process)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)  # what came meanwhile is raised here

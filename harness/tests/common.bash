@@ -94,6 +94,9 @@ as_user() {
 	setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs "$@"
 }
 
+# A home folder, as root's, may be closed to others.
+skip_unless_user_reads() { as_user test -r "$1/Makefile" || skip "an ordinary user cannot read $1"; }
+
 user_dir() {
 	USER_DIR=$(mktemp -d /var/tmp/iolab-user-XXXXXX)
 	cp "$IOLAB" "$USER_DIR/iolab"

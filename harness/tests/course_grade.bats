@@ -290,7 +290,7 @@ hostile_grades() {
 	chmod -R a+rX "$USER_DIR"
 	[ "$(id -u)" -ne 0 ] || chown 65534:65534 "$USER_DIR"
 	make -s -C "$ROOT" course # so that the user need not
-	as_user test -r "$GRADE" || skip "an ordinary user cannot read $ROOT"
+	skip_unless_user_reads "$ROOT"
 	run as_user timeout "$HANG_S" "$SYSTEM_PYTHON" "$GRADE" "$CLASS" --lab "$LAB" --out "$OUT"
 	assert_success
 	graded_points a_solution 20

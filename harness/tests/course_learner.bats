@@ -299,7 +299,7 @@ one_cpu() {
 	started 2
 	sed -i -e '1a #include <poll.h>\n#include <sys/epoll.h>\n#include <sys/eventfd.h>\n#include <unistd.h>' \
 		-e 's/op_queue_push/int fd = eventfd(1, 0), ep = epoll_create1(0);\
-struct epoll_event one = { .events = EPOLLIN | EPOLLOUT, .data.u32 = 77 };\
+struct epoll_event one = { .events = EPOLLIN | EPOLLOUT, .data.u64 = 77 };\
 struct pollfd p = { fd, POLLIN, 0 };\
 epoll_ctl(ep, EPOLL_CTL_ADD, fd, \&one); epoll_wait(ep, \&one, 1, 0); poll(\&p, 1, 0);\
 for (int n = 0; n < 700; n++) lseek(-1, n, SEEK_SET);\
@@ -826,7 +826,8 @@ hanging() {
 	run "$program" --each hands_back/nop says_how_much/nop
 	assert_success
 	assert_equal "$(sort <<<"$output")" $'hands_back/nop passed\nsays_how_much/nop passed'
-	sed -i 's/op_queue_push/puts("not shown");\nif (ops[i]->kind == IO_READ)\nfor (;;)\n;\nop_queue_push/' "$ENGINE"
+	sed -i -e '1a #include <stdio.h>' \
+		-e 's/op_queue_push/puts("not shown");\nif (ops[i]->kind == IO_READ)\nfor (;;)\n;\nop_queue_push/' "$ENGINE"
 	learner check-lab >/dev/null || true
 	run "$program" --each says_how_much/nop hands_back/nop
 	assert_failure 1
@@ -1048,6 +1049,7 @@ entry("libaio", 16)["ratio"] = {"ops_per_s": dict(mean=3, median=3, low=0, high=
 
 @test "no root is needed" {
 	[ "$(id -u)" -eq 0 ] || skip "only root can become another user here"
+	skip_unless_user_reads "$ROOT"
 	export IOLAB_WORK="/var/tmp/iolab-work-$$"
 	mkdir "$IOLAB_WORK" && chmod 777 "$IOLAB_WORK"
 	run as_user "$SYSTEM_PYTHON" -B harness/course/learner.py start

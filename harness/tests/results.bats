@@ -930,12 +930,12 @@ PY
 
 @test "doctor: the limits of our cgroup and of those above it" {
 	[ "$(id -u)" -eq 0 ] || skip "a cgroup of its own takes root"
+	local root made group=""
 	for root in /sys/fs/cgroup/pids /sys/fs/cgroup; do
-		group="$root/iolab-test-$$"
-		mkdir -p "$group/inner" 2>/dev/null || continue
-		echo 77 >"$group/pids.max" 2>/dev/null && break
-		rmdir "$group/inner" "$group"
-		group=""
+		made="$root/iolab-test-$$"
+		mkdir -p "$made/inner" 2>/dev/null || continue
+		echo 77 >"$made/pids.max" 2>/dev/null && group=$made && break
+		rmdir "$made/inner" "$made"
 	done
 	[ -n "$group" ] || skip "no pids cgroup can be made here"
 	run bash -c "echo \$\$ >'$group/inner/cgroup.procs' && exec '$IOLAB' doctor"

@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 
-from children import dies_with_us
+from children import dies_with
 
 REMOVED_AFTER_S = 5
 
@@ -66,9 +66,10 @@ class Runner:
         with self.lock:
             if self.stopped:
                 raise Stopped
+            us = os.getpid()
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                        stderr=subprocess.STDOUT, env=env, start_new_session=True,
-                                       preexec_fn=dies_with_us)
+                                       preexec_fn=lambda: dies_with(us))
             self.running.add(process)
         late = threading.Event()
         timer = threading.Timer(limit_s, lambda: (late.set(), kill_all(process)))

@@ -44,7 +44,7 @@ int become_user(const struct exam_options *options)
 	return setgroups(0, NULL) < 0 || setgid((gid_t)uid) < 0 || setuid(uid) < 0 ? -1 : 0;
 }
 
-/* ptrace(2) ends a traced program with us; one that is not traced has to ask. */
+/* ptrace(2) ends a traced program with the proctor, but not before the proctor has asked for that. */
 static void end_with(pid_t proctor)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -96,8 +96,8 @@ static void become_program(const struct exam *e, pid_t proctor, int output_fd)
 	setenv("TMPDIR", e->folder, 1);
 	if (become_user(o) < 0)
 		_exit(CANNOT_START);
+	end_with(proctor);
 	if (o->untraced) {
-		end_with(proctor);
 		/* A learner's own program may do as it likes, wherever it runs. */
 		if (o->uid >= 0 && refuse_keys() < 0)
 			_exit(CANNOT_START);
