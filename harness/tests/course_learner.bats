@@ -804,6 +804,38 @@ hanging() {
 	assert_equal "$status" 137
 }
 
+@test "a test that is to be watched ends with a proctor that was killed before it could watch" {
+	local program="$IOLAB_WORK/.build/90_tiny/tests"
+	hanging
+	learner check-lab >/dev/null || true
+	# The proctor is killed where it would ask the kernel to end the test with it.
+	${CC:-cc} -shared -fPIC -o "$BATS_TEST_TMPDIR/killed.so" -x c - <<-'C'
+		#define _GNU_SOURCE
+		#include <signal.h>
+		#include <stdarg.h>
+		#include <sys/ptrace.h>
+		#include <sys/syscall.h>
+		#include <unistd.h>
+		long ptrace(enum __ptrace_request request, ...)
+		{
+			va_list list;
+			va_start(list, request);
+			pid_t pid = va_arg(list, pid_t);
+			void *address = va_arg(list, void *), *data = va_arg(list, void *);
+			va_end(list);
+			if (request == PTRACE_SETOPTIONS)
+				raise(SIGKILL);
+			return syscall(SYS_ptrace, request, pid, address, data);
+		}
+	C
+	run env LD_PRELOAD="$BATS_TEST_TMPDIR/killed.so" TMPDIR="$BATS_TEST_TMPDIR" build/course/proctor "$program"
+	assert_equal "$status" 137
+	until_true none_runs "$program"
+}
+
+# none_runs PROGRAM: does no process, stopped or not, have it as a word?
+none_runs() { ! pgrep -f "$1" >/dev/null; }
+
 @test "proctors that share the tests hold each of them once" {
 	local program="$IOLAB_WORK/.build/90_tiny/tests" all halves part
 	names() { sed -En 's/^(not )?ok [0-9]+ - ([^ ]+).*/\2/p'; }
