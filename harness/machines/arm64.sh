@@ -82,23 +82,14 @@ cell() { cat "$folder/$1.status"; }
 
 # Counts of all engines, the engines with a failure, and those that the emulation cannot run.
 conformance_cell() {
-	local engine failed='' refused=''
+	local engine counts failed='' refused='' logs=()
 	for engine in $engines; do
+		logs+=("$folder/conformance-$engine.log")
 		[[ $(cell "conformance-$engine") == passed ]] || failed+=" $engine"
-		grep -q '^ok .*/[a-z_0-9]*$' "$folder/conformance-$engine.log" || refused+=" $engine"
+		grep -q '^ok .*/[a-z_0-9]*$' "${logs[-1]}" || refused+=" $engine"
 	done
-	for engine in $engines; do
-		cat "$folder/conformance-$engine.log"
-	done | awk -v failed="$failed" -v refused="$refused" '
-		/^ok .*# [Ss][Kk][Ii][Pp]/ { skipped++; next }
-		/^ok / { passed++ }
-		/^not ok / { wrong++ }
-		END {
-			printf "%d passed, %d failed, %d skipped", passed, wrong, skipped
-			if (failed) printf "; failed:%s", failed
-			if (refused) printf "; not in this emulation:%s", refused
-			print ""
-		}'
+	counts=$(cat "${logs[@]}" | harness/tests/count_tests.sh) || true # it fails where a test did
+	echo "$counts${failed:+; failed:$failed}${refused:+; not in this emulation:$refused}"
 }
 
 fetch_log=$(mktemp)

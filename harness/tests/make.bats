@@ -246,6 +246,7 @@ emulate_a_machine() {
 play_job() {
 	mkdir -p "$BATS_TEST_TMPDIR"/{bin,harness/tests,plots/tests,build/tests}
 	cp "$ROOT/harness/check.sh" "$BATS_TEST_TMPDIR/harness/"
+	cp "$ROOT/harness/tests/count_tests.sh" "$BATS_TEST_TMPDIR/harness/tests/"
 	touch "$BATS_TEST_TMPDIR/harness/tests/play.bats"
 	printf '#!/bin/sh\n' | tee "$BATS_TEST_TMPDIR/build/tests/conformance" >"$BATS_TEST_TMPDIR/bin/bats"
 	cat >>"$BATS_TEST_TMPDIR/bin/bats"
@@ -258,6 +259,16 @@ play_job() {
 	assert_success
 	assert_output --partial "2 x no ring"
 	assert_equal "${lines[-1]}" "1 passed, 0 failed, 2 skipped"
+}
+
+@test "tests are counted by what became of them; a failed one, and none passed, fail the count" {
+	run "$ROOT/harness/tests/count_tests.sh" <<<$'ok 1 a\nok 2 b # SKIP no ring\n# ok\nnot ok 3 c\nok 4 d'
+	assert_failure
+	assert_output "2 passed, 1 failed, 1 skipped"
+	run "$ROOT/harness/tests/count_tests.sh" <<<'ok 1 b # skip no ring'
+	assert_failure
+	run "$ROOT/harness/tests/count_tests.sh" <<<'ok 1 b'
+	assert_success
 }
 
 @test "a failed test is shown with what it says" {
