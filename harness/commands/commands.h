@@ -18,5 +18,6 @@ int command_timeline(int argc, char **argv); /* a trace of every operation, engi
 int command_matrix(int argc, char **argv); /* interface by kind of descriptor, tried */
 int command_overlap(int argc, char **argv); /* computing and I/O at the same time */
 int command_responsiveness(int argc, char **argv); /* a timer's lateness beside I/O */
+int command_operator(int argc, char **argv); /* an asynchronous operator against capacity */
 
 #endif

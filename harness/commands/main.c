@@ -34,6 +34,8 @@ static const struct command {
 	  "try what each interface really does with each kind of descriptor" },
 	{ "responsiveness", command_responsiveness,
 	  "measure how late a timer fires while I/O is in flight" },
+	{ "operator", command_operator,
+	  "measure a stream of records, each with a question in flight" },
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)

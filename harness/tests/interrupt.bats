@@ -182,6 +182,10 @@ interrupt_series() {
 	interrupt_series responsiveness --rounds 1000
 }
 
+@test "Ctrl-C in operator" {
+	interrupt_series operator --rounds 1000
+}
+
 @test "Ctrl-C in matrix" {
 	interrupt_series matrix
 }
