@@ -113,6 +113,7 @@ TRACES = {
                                               "--warmup", "0.01")),
     "matrix.json": ((IOLAB, "matrix"), ()),
     "responsiveness.json": ((IOLAB, "responsiveness"), ("--runtime", "0.05")),
+    "operator.json": ((IOLAB, "operator", "--capacities", "4,64"), ("--rounds", "3", "--runtime", "0.1")),
     "steps.json": ((sys.executable, SIX_STEPS), ()),
     "doctor.json": ((IOLAB, "doctor", "--json"), ()),
 }

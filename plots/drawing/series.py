@@ -10,9 +10,10 @@ def lines(page, series, x_label, y_label, as_text, x_ticks=None):
     grid(page, {"": series}, x_label, y_label, as_text, x_ticks)
 
 
-def grid(page, cells, x_label, y_label, as_text, x_ticks=None, paint_behind=None, log=None):
+def grid(page, cells, x_label, y_label, as_text, x_ticks=None, paint_behind=None, log=None, columns=3):
     """As lines(), a pair of axes for each of `cells`: heading -> series; all have the same scales.
-    `paint_behind(axes, heading)` is called first. `log` is the y axis; None: where it helps."""
+    `paint_behind(axes, heading)` is called first. `log` is the y axis; None: where it helps. `columns`:
+    on a wide sheet."""
     cells = {heading: {label: shown for label, points in series.items()
                        if (shown := [(x, e) for x, e in points if e])}
              for heading, series in cells.items()}
@@ -46,7 +47,7 @@ def grid(page, cells, x_label, y_label, as_text, x_ticks=None, paint_behind=None
     names = list(dict.fromkeys(label for series in cells.values() for label in series))
     sheet.PanelBlock(page, sheet.Plan([cell(*pair) for pair in cells.items()], x_label, y_label,
                                       names=names, height_in=2.1 if len(cells) == 1 else 1.5,
-                                      columns=3 if page.width_in >= sheet.WIDE_IN else 2)).add()
+                                      columns=columns if page.width_in >= sheet.WIDE_IN else 2)).add()
 
 
 def draw_series(axes, series, dodge_of):

@@ -13,7 +13,7 @@ from dataclasses import replace
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
 from drawing import rendering, sheet, style, words
-from figures import depth_one, depth_syscalls, matrix, overlap, responsiveness, steps, timeline
+from figures import depth_one, depth_syscalls, matrix, operator, overlap, responsiveness, steps, timeline
 from pages import literature, nodes
 from readings import remarks
 from matplotlib.collections import PolyCollection
@@ -235,6 +235,24 @@ def check_responsiveness(document, width_in):
                        f"responsiveness: {value} of {part} of {responsiveness.label_of(row)}")
 
 
+def check_operator(document, width_in):
+    figure = operator.FIGURE.draw(document, width_in)
+    rows = [row for row in document.content["rows"] if row["engine"]]
+    expect_reasons(figure, "operator", rows)
+    panels = len(operator.kinds(document)) * len(operator.EMISSIONS)
+    expect(len(figure.axes) == 2 * panels, f"operator: {len(figure.axes)} pairs of axes")
+    drawn = {float(y) for axes in figure.axes for line in axes.lines for y in line.get_ydata()}
+    for row in rows:
+        if row["status"] == "ok":
+            for what, e in (("rate", row["records_per_s"]), ("p99", row["latency_ns"]["p99"])):
+                expect(e["median"] in drawn, f"operator: {what} of {operator.label_of(row)}, {row['capacity']}")
+    # Capacity over answer time: a line through the origin of slope 1, as every line of Little's law here.
+    for axes in figure.axes[:panels]:
+        dashed, = (line for line in axes.lines if line.get_color() == operator.style.GREY)
+        (x1, x2), (y1, y2) = dashed.get_xdata(), dashed.get_ydata()
+        expect(abs(y2 / y1 - x2 / x1) < 1e-9, "operator: the line is not capacity / answer time")
+
+
 def caption_of(described, document):
     """As the report has it. Its pictures take most of the time, and no caption needs them."""
     rendering.svg = rendering.png = lambda drawn: ""
@@ -296,6 +314,7 @@ def main():
         check_steps(steps.FIGURE.load(folder), width_in)
         check_matrix(matrix.FIGURE.load(folder), width_in)
         check_responsiveness(responsiveness.FIGURE.load(folder), width_in)
+        check_operator(operator.FIGURE.load(folder), width_in)
     check_matrix_words(matrix.FIGURE.load(folder))
     check_timeline_numbers(timeline.FIGURE.load(folder))
     check_overlap_lost_rounds(overlap.FIGURE.load(folder))

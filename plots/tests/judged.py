@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from drawing import sheet, verdict_words, words
 from figures import (batching, block_size, connections, cpu_shares, depth_curve, depth_one,
                      depth_syscalls, durability, hardware_counters, idle_descriptors,
-                     latency_distribution, matrix, offered_load, overlap, registry, responsiveness,
+                     latency_distribution, matrix, offered_load, operator, overlap, registry, responsiveness,
                      staircase, steps, threads_cores, timeline)
 from pages import cpu_account, provenance
 from readings import first_version, foreign_load, remarks, results, verdicts
@@ -295,6 +295,20 @@ def check_documents():
     check_made(responsiveness, no, late(blocking=2500, epoll=2500, io_uring=30))
     check_made(responsiveness, open_, late(spread=0.8, blocking=2500, epoll=25, io_uring=30))
     check_made(responsiveness, open_, late(blocking=2500, epoll=25))
+
+    def stream(rounds=5, spread=0.02, emission="unordered", capacity=64, **shares):
+        return Document("", {"rounds": rounds, "rows": [
+            {"engine": {"label": label}, "emission": emission, "answers": "constant", "capacity": capacity,
+             "status": "ok", "of_expected": {**estimate(share, spread), "count": rounds},
+             "answer_ns": {"mean": {"median": 5e6}}}
+            for label, share in shares.items()]})
+
+    check_made(operator, yes, stream(epoll=0.98, io_uring=0.97))
+    check_made(operator, no, stream(epoll=0.98, io_uring=0.6))
+    check_made(operator, open_, stream(epoll=0.98, io_uring=0.9, spread=0.1))
+    check_made(operator, open_, stream(emission="ordered", epoll=0.98))
+    check_made(operator, open_, stream(capacity=1, epoll=0.98))
+    check_made(operator, open_, stream(capacity=1000, epoll=0.2))  # the CPU may be the limit
 
     def traced(**loop_calls):
         return Document("", {"lanes": [
