@@ -108,7 +108,7 @@ static int parse_answer_times(const char *text, struct operator_axes *axes, stru
 	return rc;
 }
 
-static int check_options(const struct operator_options *o, struct reason *why)
+static int check_operator_options(const struct operator_options *o, struct reason *why)
 {
 	if (o->lost_pct + o->failing_pct > 90)
 		return reason_errno(why, "too_few_answers", EINVAL,
@@ -119,7 +119,8 @@ static int check_options(const struct operator_options *o, struct reason *why)
 
 /* Rows. */
 
-static struct operator_row *add_row(struct operator_rows *rows, const struct operator_options *o)
+static struct operator_row *add_operator_row(struct operator_rows *rows,
+					     const struct operator_options *o)
 {
 	struct operator_row *row = &rows->all[rows->count++];
 	double answer_ns = o->answer_ms * NS_PER_MS;
@@ -152,11 +153,11 @@ static void list_rows(struct operator_rows *rows, const struct operator_options 
 		      const struct operator_axes *axes)
 {
 	for (unsigned a = 0; a < axes->answers_count; a++) {
-		add_row(rows, o)->task.answer_times = axes->answers[a];
+		add_operator_row(rows, o)->task.answer_times = axes->answers[a];
 		for (unsigned e = 0; e < o->series.engines.count; e++)
 			for (int emission = 0; emission < EMIT_SYNCHRONOUS; emission++)
 				for (unsigned c = 0; c < axes->capacity_count; c++) {
-					struct operator_row *row = add_row(rows, o);
+					struct operator_row *row = add_operator_row(rows, o);
 					row->task.answer_times = axes->answers[a];
 					row->task.emission = (enum emission)emission;
 					row->task.capacity = axes->capacities[c];
@@ -186,7 +187,8 @@ static void take_figures(struct operator_row *row, unsigned round, const json_t 
 	row->answer_p99_ns[round] = number_at(answer, "answer_ns.p99");
 }
 
-static void run_row(struct operator_row *row, const struct engine_series *series, unsigned round)
+static void run_operator_row(struct operator_row *row, const struct engine_series *series,
+			     unsigned round)
 {
 	if (strcmp(row->status, "unsupported") == 0)
 		return; /* what is unsupported is not asked again */
@@ -212,7 +214,7 @@ static void run_row(struct operator_row *row, const struct engine_series *series
 
 /* The document. */
 
-static json_t *row_json(const struct operator_row *row, unsigned rounds)
+static json_t *operator_row_json(const struct operator_row *row, unsigned rounds)
 {
 	json_t *entry = required(json_object()), *engine = NULL;
 	json_t *latency = required(json_object()), *answer = required(json_object());
@@ -247,7 +249,8 @@ static json_t *document_json(const struct operator_options *o, const struct oper
 	json_t *document = engine_series_document(&o->series, environment_json(NULL));
 	json_t *list = required(json_array());
 	for (unsigned i = 0; i < rows->count; i++)
-		json_array_append_new(list, row_json(&rows->all[i], o->series.rounds_begun));
+		json_array_append_new(list,
+				      operator_row_json(&rows->all[i], o->series.rounds_begun));
 	const struct operator_task *task = &rows->all[0].task;
 	put_real(document, "runtime_s", o->runtime_s);
 	put_real(document, "answer_ns", task->answer_ns);
@@ -259,7 +262,7 @@ static json_t *document_json(const struct operator_options *o, const struct oper
 	return document;
 }
 
-static void print_row(const json_t *row)
+static void print_operator_row(const json_t *row)
 {
 	bool has_engine = json_is_object(json_object_get(row, "engine"));
 	printf("%-14s %-12s %-11s %8.0f ", has_engine ? string_at(row, "engine.label") : "-",
@@ -289,7 +292,7 @@ static void print_document(const json_t *document)
 			       json_equal(json_object_get(refused, "engine"),
 					  json_object_get(row, "engine"));
 		if (!is_told)
-			print_row(row);
+			print_operator_row(row);
 		refused = status_is(row, "unsupported") ? row : NULL;
 	}
 	printf("\nMedians over %.0f rounds. C/L: capacity by the mean answer time, which is what "
@@ -386,7 +389,7 @@ static int prepare(struct operator_options *o, struct operator_rows *rows)
 {
 	struct operator_axes axes = { 0 };
 	struct reason why;
-	int rc = check_options(o, &why);
+	int rc = check_operator_options(o, &why);
 	if (rc == 0)
 		rc = parse_capacities(o->capacities, &axes, &why);
 	if (rc == 0)
@@ -445,7 +448,7 @@ int command_operator(int argc, char **argv)
 		return status;
 	engine_series_begin(series, argc, argv);
 	while (engine_series_next(series, rows.count, &turn))
-		run_row(&rows.all[turn.piece], series, turn.round);
+		run_operator_row(&rows.all[turn.piece], series, turn.round);
 	json_t *document = document_json(&options, &rows);
 	status = status_of_engines(json_object_get(document, "rows"));
 	for (unsigned i = 0; i < rows.count; i++) {

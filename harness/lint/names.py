@@ -18,7 +18,7 @@ import subprocess
 import sys
 
 TAG = re.compile(r"^(?:typedef )?(?:struct|union|enum) (\w+) \{", re.M)
-STATIC_FUNCTION = re.compile(r"^static [^=;(]*?\b(\w+)\(", re.M)
+STATIC_FUNCTION = re.compile(r"^static (?:inline __attribute__\(\(\w+\)\) )?[^=;(]*?\b(\w+)\(", re.M)
 TESTS = "harness/tests/"
 # The harness's own lab is a lab, too: what `make new-lab` lays out.
 NEW_LAB = "harness/course/new_lab/"

@@ -42,7 +42,7 @@ struct record {
 };
 
 /* What is counted, while the window is open. */
-struct tally {
+struct window_tally {
 	bool is_open;
 	uint64_t begun_ns, ended_ns;
 	double cpu_begun_ns, cpu_ended_ns;
@@ -63,7 +63,7 @@ struct stage {
 	const struct operator_task *task;
 	struct timed_answers service;
 	struct random_stream random;
-	struct tally tally;
+	struct window_tally tally;
 	int error; /* the first; it ends the run */
 	struct reason *why;
 
@@ -78,7 +78,7 @@ struct stage {
 	struct loop_timer window; /* its beginning, then its end */
 };
 
-static double cpu_ns(void)
+static double process_cpu_ns(void)
 {
 	struct rusage usage;
 	getrusage(RUSAGE_SELF, &usage);
@@ -86,23 +86,23 @@ static double cpu_ns(void)
 	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e3;
 }
 
-static void tally_open(struct tally *t)
+static void tally_open(struct window_tally *t)
 {
 	histogram_reset(&t->latency);
 	histogram_reset(&t->answers);
-	t->cpu_begun_ns = cpu_ns();
+	t->cpu_begun_ns = process_cpu_ns();
 	t->begun_ns = clock_ns();
 	t->is_open = true;
 }
 
-static void tally_close(struct tally *t)
+static void tally_close(struct window_tally *t)
 {
 	t->is_open = false;
 	t->ended_ns = clock_ns();
-	t->cpu_ended_ns = cpu_ns();
+	t->cpu_ended_ns = process_cpu_ns();
 }
 
-static void tally_record(struct tally *t, const struct record *record)
+static void tally_record(struct window_tally *t, const struct record *record)
 {
 	if (!t->is_open)
 		return;
@@ -137,7 +137,7 @@ static struct reason *cause(const struct stage *s)
 }
 
 /* Ends the run. */
-static void give_up(struct stage *s, int error)
+static void end_early(struct stage *s, int error)
 {
 	if (s->error == 0)
 		s->error = error;
@@ -154,8 +154,8 @@ static void on_sent(struct event_loop *loop, void *context, int64_t result)
 	struct outbox *out = &s->outbox;
 	(void)loop;
 	if (result < 0) {
-		give_up(s, reason_errno(cause(s), "question_not_sent", (int)result,
-					"sending questions"));
+		end_early(s, reason_errno(cause(s), "question_not_sent", (int)result,
+					  "sending questions"));
 		return;
 	}
 	out->sent_bytes += (size_t)result;
@@ -205,8 +205,8 @@ static void invoke(void *context, void *item, struct operator_ticket ticket)
 		return; /* as far as anybody can see, it was asked */
 	record->answer_ns += answer_ns;
 	if (out->count == out->max) {
-		give_up(s, reason_errno(cause(s), "service_not_reading", ENOBUFS,
-					"the answering service does not read"));
+		end_early(s, reason_errno(cause(s), "service_not_reading", ENOBUFS,
+					  "the answering service does not read"));
 		return;
 	}
 	/* An answer brings the ticket back, and whether it is an error. */
@@ -226,8 +226,8 @@ static void take_answer(struct stage *s, const struct timed_answer *answer)
 		.attempt = (uint32_t)(number >> 31),
 	};
 	if (answer->value != timed_value(number))
-		give_up(s, reason_errno(cause(s), "answer_differs", EIO,
-					"an answer is not that of its question"));
+		end_early(s, reason_errno(cause(s), "answer_differs", EIO,
+					  "an answer is not that of its question"));
 	else if (!(number >> 63))
 		operator_complete(ticket, (void *[]) { s }, 1);
 	else
@@ -241,8 +241,8 @@ static void on_heard(struct event_loop *loop, void *context, int64_t result)
 	struct stage *s = context;
 	(void)loop;
 	if (result <= 0) {
-		give_up(s, reason_errno(cause(s), "answer_not_received",
-					result < 0 ? (int)result : EPIPE, "receiving answers"));
+		end_early(s, reason_errno(cause(s), "answer_not_received",
+					  result < 0 ? (int)result : EPIPE, "receiving answers"));
 		return;
 	}
 	s->heard_bytes += (size_t)result;
@@ -267,7 +267,7 @@ static void listen_again(struct stage *s)
 
 /* Source and sink. */
 
-static void fill(void *context)
+static void fill_operator(void *context)
 {
 	struct stage *s = context;
 	while (s->free && s->error == 0) {
@@ -313,7 +313,7 @@ static void failed(void *context, void *record, int error)
 {
 	struct stage *s = context;
 	(void)record;
-	give_up(s, reason_errno(cause(s), "record_failed", error, "a record failed"));
+	end_early(s, reason_errno(cause(s), "record_failed", error, "a record failed"));
 }
 
 /* A run. */
@@ -401,7 +401,7 @@ static int open_stage_operator(struct stage *s)
 		.invoke = invoke,
 		.timed_out = timed_out,
 		.emit = emit,
-		.has_room = fill,
+		.has_room = fill_operator,
 		.failed = failed,
 	};
 	if (task->failing_share > 0)
@@ -424,7 +424,7 @@ static int run_operator(struct stage *s)
 		event_loop_timer_start(s->loop, &s->window, (int64_t)(s->task->warmup_s * NS_PER_S),
 				       0);
 		listen_again(s);
-		fill(s);
+		fill_operator(s);
 		rc = event_loop_run(s->loop, LOOP_RUN);
 		if (rc < 0)
 			reason_errno(s->why, "loop_failed", rc, "the event loop");
@@ -521,7 +521,7 @@ static json_t *times_json(const struct histogram *h)
 	return times;
 }
 
-static json_t *tally_json(const struct tally *t)
+static json_t *tally_json(const struct window_tally *t)
 {
 	json_t *answer = required(json_object());
 	put_string(answer, "status", "ok");

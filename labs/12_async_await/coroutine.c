@@ -71,7 +71,8 @@ int coroutine_pool_open(struct coroutine_pool **opened, unsigned count, size_t s
 {
 	if (!COROUTINES_HAVE_STACKS)
 		return reason_errno(why, "no_switch_of_stacks", EOPNOTSUPP,
-				    "a switch of stacks is written for x86-64 and AArch64");
+				    "a switch of stacks is written for {processors}",
+				    reason_string("processors", "x86-64 and AArch64"));
 	struct coroutine_pool *pool = calloc(1, sizeof *pool);
 	if (!pool)
 		return reason_no_memory(why, "coroutines");

@@ -13,26 +13,26 @@
 
 #if defined __x86_64__
 
-static void drop_call(const struct task *task)
+static void drop_call(const struct tracee *task)
 {
 	ptrace(PTRACE_POKEUSER, task->tid, offsetof(struct user, regs.orig_rax), -1l);
 }
 
-static void answer_instead(const struct task *task, long answer)
+static void answer_instead(const struct tracee *task, long answer)
 {
 	ptrace(PTRACE_POKEUSER, task->tid, offsetof(struct user, regs.rax), answer);
 }
 
 #elif defined __aarch64__
 
-static void drop_call(const struct task *task)
+static void drop_call(const struct tracee *task)
 {
 	int none = -1;
 	struct iovec number = { &none, sizeof none };
 	ptrace(PTRACE_SETREGSET, task->tid, NT_ARM_SYSTEM_CALL, &number);
 }
 
-static void answer_instead(const struct task *task, long answer)
+static void answer_instead(const struct tracee *task, long answer)
 {
 	struct user_regs_struct registers;
 	struct iovec all = { &registers, sizeof registers };
@@ -47,14 +47,14 @@ static void answer_instead(const struct task *task, long answer)
 #error "how is a system call replaced on this architecture?"
 #endif
 
-static bool is_among(const struct task *task, const char *theirs, size_t size)
+static bool is_among(const struct tracee *task, const char *theirs, size_t size)
 {
 	char names[64];
 	snprintf(names, sizeof names, "%.*s", (int)size, theirs);
 	return syscall_among(task->call, names);
 }
 
-void begin_fault(struct exam *e, struct task *task)
+void begin_fault(struct exam *e, struct tracee *task)
 {
 	struct exam_fault *fault = &e->record->fault;
 	if (fault->failed && !syscall_among(task->call, EXAM_CALLS_AFTER_A_FAULT))
@@ -70,7 +70,7 @@ void begin_fault(struct exam *e, struct task *task)
 		drop_call(task);
 }
 
-void end_fault(struct task *task, bool *failed, long long *answer)
+void end_fault(struct tracee *task, bool *failed, long long *answer)
 {
 	if (!task->fault)
 		return;
@@ -79,7 +79,7 @@ void end_fault(struct task *task, bool *failed, long long *answer)
 	answer_instead(task, -task->fault);
 }
 
-bool begin_hold(struct exam *e, struct task *task)
+bool begin_hold(struct exam *e, struct tracee *task)
 {
 	struct exam_hold *hold = &e->record->hold;
 	if (!task->counted || task->tid != e->pid || hold->held ||
@@ -92,7 +92,7 @@ bool begin_hold(struct exam *e, struct task *task)
 
 void end_hold(struct exam *e)
 {
-	struct task *task = find_task(e, e->pid);
+	struct tracee *task = find_task(e, e->pid);
 	if (!task || !task->held || !e->record->hold.let_go)
 		return;
 	task->held = false;

@@ -13,13 +13,13 @@
  * gets to see no call at all. Of close(2) only the answer is changed: Linux releases the descriptor
  * even then.
  */
-void begin_fault(struct exam *e, struct task *task);
+void begin_fault(struct exam *e, struct tracee *task);
 
 /* The call is over. When it is the one that shall fail, `error` takes the place of its answer. */
-void end_fault(struct task *task, bool *failed, long long *answer);
+void end_fault(struct tracee *task, bool *failed, long long *answer);
 
 /* Is this the call that the test wants to hold up? Then the task is not to be resumed yet. */
-bool begin_hold(struct exam *e, struct task *task);
+bool begin_hold(struct exam *e, struct tracee *task);
 
 /* Resumes the task that is held up, once the test has let it go. */
 void end_hold(struct exam *e);

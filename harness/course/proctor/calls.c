@@ -58,7 +58,7 @@ static unsigned message_flags_at(long call)
 							    : 6;
 }
 
-static void describe_epoll_ctl(const struct task *task, char *text, size_t size)
+static void describe_epoll_ctl(const struct tracee *task, char *text, size_t size)
 {
 	static const char *const operations[] = { "?", "ADD", "DEL", "MOD" };
 	char events[64] = "-";
@@ -74,7 +74,7 @@ static void describe_epoll_ctl(const struct task *task, char *text, size_t size)
  * The time limit of epoll_pwait2, which it names by a pointer: ", 400 us", ", for ever"; empty for other
  * calls. (ppoll does so, too, and the kernel leaves there what was left of it.)
  */
-static void describe_time_limit(const struct task *task, char *text, size_t size)
+static void describe_time_limit(const struct tracee *task, char *text, size_t size)
 {
 	struct timespec limit = { 0 };
 	text[0] = '\0';
@@ -89,7 +89,7 @@ static void describe_time_limit(const struct task *task, char *text, size_t size
 }
 
 /* The C library makes recv() and send() of the calls with an address, which is NULL then. */
-static const char *name_as_written(const struct task *task, char text[SYSCALL_NAME_SIZE])
+static const char *name_as_written(const struct tracee *task, char text[SYSCALL_NAME_SIZE])
 {
 	if (task->call == SYS_recvfrom && !task->args[4])
 		return "recv";
@@ -98,7 +98,7 @@ static const char *name_as_written(const struct task *task, char text[SYSCALL_NA
 	return syscall_name(task->call, text);
 }
 
-void describe_call(const struct task *task, char *text, size_t size)
+void describe_call(const struct tracee *task, char *text, size_t size)
 {
 	if (task->call == SYS_epoll_ctl) {
 		describe_epoll_ctl(task, text, size);
@@ -137,7 +137,7 @@ static const char *failure_name(long long result)
 	return result <= -512 && result >= -516 ? "ended by a signal" : errno_name((int)result);
 }
 
-static const char *side_note(const struct exam *e, const struct task *task)
+static const char *side_note(const struct exam *e, const struct tracee *task)
 {
 	if (task->fault)
 		return "   [the test lets it fail]";
@@ -147,7 +147,8 @@ static const char *side_note(const struct exam *e, const struct task *task)
 #define EVENTS_SHOWN 2 /* of those that a wait returned */
 
 /* What epoll said, ": IN|RDHUP for 5, ...": the events, and the word that the engine gave with them. */
-static void describe_epoll_events(const struct task *task, long long count, char *text, size_t size)
+static void describe_epoll_events(const struct tracee *task, long long count, char *text,
+				  size_t size)
 {
 	struct epoll_event events[EVENTS_SHOWN];
 	unsigned shown = count < EVENTS_SHOWN ? (unsigned)count : EVENTS_SHOWN;
@@ -168,7 +169,7 @@ static void describe_epoll_events(const struct task *task, long long count, char
 }
 
 /* The first descriptors that poll found ready, ": fd 5 IN". */
-static void describe_poll_events(const struct task *task, char *text, size_t size)
+static void describe_poll_events(const struct tracee *task, char *text, size_t size)
 {
 	struct pollfd fds[64];
 	uint64_t count = task->args[1] < 64 ? task->args[1] : 64;
@@ -187,7 +188,7 @@ static void describe_poll_events(const struct task *task, char *text, size_t siz
 }
 
 /* Which events a wait brought; empty for other calls. */
-static void describe_events(const struct task *task, bool failed, long long result, char *text,
+static void describe_events(const struct tracee *task, bool failed, long long result, char *text,
 			    size_t size)
 {
 	text[0] = '\0';
@@ -199,7 +200,7 @@ static void describe_events(const struct task *task, bool failed, long long resu
 		describe_poll_events(task, text, size);
 }
 
-void write_down_call(struct exam *e, const struct task *task, bool failed, long long result)
+void write_down_call(struct exam *e, const struct tracee *task, bool failed, long long result)
 {
 	char text[EXAM_EVENT_BYTES] = INDENT, number[32], events[EXAM_EVENT_BYTES];
 	describe_events(task, failed, result, events, sizeof events);
@@ -214,7 +215,7 @@ void write_down_call(struct exam *e, const struct task *task, bool failed, long 
 void write_down_calls_under_way(struct exam *e)
 {
 	for (unsigned i = 0; i < e->task_count; i++) {
-		const struct task *task = &e->tasks[i];
+		const struct tracee *task = &e->tasks[i];
 		char text[EXAM_EVENT_BYTES] = INDENT;
 		if (task->call < 0 || !task->counted)
 			continue;
@@ -225,7 +226,7 @@ void write_down_calls_under_way(struct exam *e)
 	}
 }
 
-bool is_printing(const struct task *task)
+bool is_printing(const struct tracee *task)
 {
 	int fd = (int)task->args[0];
 	return (fd == 1 || fd == 2) &&

@@ -8,10 +8,10 @@
 #include "exam.h"
 
 /* The call that the task is in. Each number in it stands behind EXAM_ANY. */
-void describe_call(const struct task *task, char *text, size_t size);
+void describe_call(const struct tracee *task, char *text, size_t size);
 
 /* Appends the call that a task leaves to the events, with its result or (`failed`) its error. */
-void write_down_call(struct exam *e, const struct task *task, bool failed, long long result);
+void write_down_call(struct exam *e, const struct tracee *task, bool failed, long long result);
 
 /* The engine's calls that have not returned: they end the account of what happened. */
 void write_down_calls_under_way(struct exam *e);
@@ -20,7 +20,7 @@ void write_down_calls_under_way(struct exam *e);
  * Does the call only print, or ask what standard output is (which the C library does before it prints
  * for the first time)?
  */
-bool is_printing(const struct task *task);
+bool is_printing(const struct tracee *task);
 
 /* Does the C library make this call unasked, beside those that an engine asks for? */
 bool is_background_call(long call);

@@ -6,7 +6,7 @@
 
 #include "findings.h"
 
-struct task *find_task(struct exam *e, pid_t tid)
+struct tracee *find_task(struct exam *e, pid_t tid)
 {
 	for (unsigned i = 0; i < e->task_count; i++)
 		if (e->tasks[i].tid == tid)
@@ -14,13 +14,13 @@ struct task *find_task(struct exam *e, pid_t tid)
 	return NULL;
 }
 
-struct task *add_task(struct exam *e, pid_t tid)
+struct tracee *add_task(struct exam *e, pid_t tid)
 {
-	struct task *task = find_task(e, tid);
+	struct tracee *task = find_task(e, tid);
 	if (task || e->task_count == EXAM_TASKS_MAX)
 		return task;
 	task = &e->tasks[e->task_count++];
-	*task = (struct task) { .tid = tid, .call = -1 };
+	*task = (struct tracee) { .tid = tid, .call = -1 };
 	if (tid != e->pid && e->record->in_engine) {
 		task->engines = true;
 		e->record->threads_started++;
@@ -30,7 +30,7 @@ struct task *add_task(struct exam *e, pid_t tid)
 
 void remove_task(struct exam *e, pid_t tid)
 {
-	struct task *gone = find_task(e, tid);
+	struct tracee *gone = find_task(e, tid);
 	if (gone)
 		*gone = e->tasks[--e->task_count];
 }

@@ -41,7 +41,7 @@ struct exam_test {
 };
 
 /* A thread of the program. */
-struct task {
+struct tracee {
 	pid_t tid;
 	bool engines; /* started by the engine */
 	bool counted; /* the call it is in */
@@ -65,7 +65,7 @@ struct exam {
 	char output_head[EXAM_HEAD_BYTES];
 	char output_tail[EXAM_TAIL_BYTES]; /* a ring: what follows the head */
 	uint64_t output_bytes; /* printed in all */
-	struct task tasks[EXAM_TASKS_MAX];
+	struct tracee tasks[EXAM_TASKS_MAX];
 	unsigned task_count;
 	bool stopped_at_start;
 	bool begun; /* main() was reached */
@@ -91,10 +91,10 @@ struct exam {
 };
 
 /* NULL when there is none. */
-struct task *find_task(struct exam *e, pid_t tid);
+struct tracee *find_task(struct exam *e, pid_t tid);
 
 /* The task, added when it is new. NULL when there is no room. */
-struct task *add_task(struct exam *e, pid_t tid);
+struct tracee *add_task(struct exam *e, pid_t tid);
 
 void remove_task(struct exam *e, pid_t tid);
 

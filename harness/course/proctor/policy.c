@@ -28,7 +28,7 @@ static bool begins_with(const char *path, const char *folder)
  * call does not follow, only the folder is looked up. `folder_at`: the argument that holds the
  * folder's descriptor; -1: the call has none.
  */
-static bool find_file(const struct task *task, int folder_at, unsigned path_at, bool follow,
+static bool find_file(const struct tracee *task, int folder_at, unsigned path_at, bool follow,
 		      char *real)
 {
 	char path[PATH_MAX], full[2 * PATH_MAX], link[64];
@@ -75,7 +75,7 @@ static bool may_write(const struct exam *e, const char *real)
  * The status of a process names its tracer; syscall, wchan and stack show its stops. Whoever asks
  * wants to behave only while it is watched. The test itself may read them.
  */
-static bool looks_for_tracer(const struct exam *e, const struct task *task, const char *real)
+static bool looks_for_tracer(const struct exam *e, const struct tracee *task, const char *real)
 {
 	static const char *const files[] = { "/status", "/syscall", "/wchan", "/stack" };
 	bool tests = e->begun && task->tid == e->pid && !e->record->in_engine;
@@ -95,7 +95,7 @@ static bool looks_for_tracer(const struct exam *e, const struct task *task, cons
  * A program with threads could change the path after this look. Only the grader's user and its mount
  * namespace keep it out for certain; this check names the file.
  */
-void check_open(struct exam *e, const struct task *task)
+void check_open(struct exam *e, const struct tracee *task)
 {
 	bool at = task->call == SYS_openat || task->call == SYS_openat2;
 	uint64_t flags = task->args[at ? 2 : 1];
@@ -159,7 +159,7 @@ static const struct {
 #endif
 };
 
-void check_change(struct exam *e, const struct task *task)
+void check_change(struct exam *e, const struct tracee *task)
 {
 	char real[PATH_MAX];
 	for (unsigned i = 0; i < sizeof changing_calls / sizeof *changing_calls; i++)
@@ -171,7 +171,7 @@ void check_change(struct exam *e, const struct task *task)
 }
 
 /* A signal that the program sends to itself, or to its own group. */
-static void note_own_signal(struct exam *e, const struct task *task)
+static void note_own_signal(struct exam *e, const struct tracee *task)
 {
 	if (task->call == SYS_kill || task->call == SYS_tkill || task->call == SYS_rt_sigqueueinfo)
 		e->own_signal = (int)task->args[1];
@@ -184,7 +184,7 @@ static void note_own_signal(struct exam *e, const struct task *task)
  * program is stopped before the call, so the call is never made. Its numbers are in registers; no
  * thread can change them in the meantime.
  */
-void check_reach(struct exam *e, const struct task *task, uint32_t arch)
+void check_reach(struct exam *e, const struct tracee *task, uint32_t arch)
 {
 	char name[SYSCALL_NAME_SIZE];
 	pid_t target = (pid_t)task->args[0];
@@ -246,7 +246,7 @@ void check_reach(struct exam *e, const struct task *task, uint32_t arch)
  * The check comes before the call, not at ptrace's event after it: a child made with CLONE_UNTRACED
  * causes none. A clone with CLONE_THREAD is a thread.
  */
-void check_new_process(struct exam *e, struct task *task)
+void check_new_process(struct exam *e, struct tracee *task)
 {
 	bool process = false;
 	switch (task->call) {

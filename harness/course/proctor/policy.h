@@ -9,18 +9,18 @@
 #include "exam.h"
 
 /* Calls that reach for another process, or turn into another program. `arch`: AUDIT_ARCH_*. */
-void check_reach(struct exam *e, const struct task *task, uint32_t arch);
+void check_reach(struct exam *e, const struct tracee *task, uint32_t arch);
 
 /*
  * Calls that start a process. May change the call to ENOSYS, so that the C library falls back to
  * one that can be judged; then the task's call is not counted.
  */
-void check_new_process(struct exam *e, struct task *task);
+void check_new_process(struct exam *e, struct tracee *task);
 
 /* Opens a file where the program may read nothing, or to write outside of its own folder. */
-void check_open(struct exam *e, const struct task *task);
+void check_open(struct exam *e, const struct tracee *task);
 
 /* Makes, moves, removes or changes a file outside of its own folder by its path. */
-void check_change(struct exam *e, const struct task *task);
+void check_change(struct exam *e, const struct tracee *task);
 
 #endif

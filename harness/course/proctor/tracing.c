@@ -49,7 +49,7 @@ void drain_output(struct exam *e)
 }
 
 /* Takes the words that the test says to the proctor. Returns whether the call was one. */
-static bool hear_test(struct exam *e, const struct task *task)
+static bool hear_test(struct exam *e, const struct tracee *task)
 {
 	if (task->call != SYS_prctl || task->tid != e->pid)
 		return false;
@@ -73,7 +73,7 @@ static bool hear_test(struct exam *e, const struct task *task)
 }
 
 /* Counts the call as the engine's or as the test's own. */
-static void count_call(struct exam *e, struct task *task)
+static void count_call(struct exam *e, struct tracee *task)
 {
 	bool mains = task->tid == e->pid && e->record->in_engine;
 	bool known = task->call >= 0 && task->call < EXAM_CALLS_MAX;
@@ -91,7 +91,8 @@ static void count_call(struct exam *e, struct task *task)
 		begin_fault(e, task);
 }
 
-static void enter_call(struct exam *e, struct task *task, const struct __ptrace_syscall_info *info)
+static void enter_call(struct exam *e, struct tracee *task,
+		       const struct __ptrace_syscall_info *info)
 {
 	task->call = (long)info->entry.nr;
 	for (unsigned i = 0; i < 6; i++)
@@ -106,7 +107,7 @@ static void enter_call(struct exam *e, struct task *task, const struct __ptrace_
 }
 
 /* Remembers which descriptors the engine opened itself. */
-static void note_new_descriptor(struct exam *e, const struct task *task, long long answer)
+static void note_new_descriptor(struct exam *e, const struct tracee *task, long long answer)
 {
 	if (answer < EXAM_DESCRIPTORS_MAX &&
 	    syscall_among(task->call, "open openat openat2 creat socket accept accept4 eventfd "
@@ -118,7 +119,7 @@ static void note_new_descriptor(struct exam *e, const struct task *task, long lo
  * What the grader holds against the reference. A call that fails did nothing, and what moves over a
  * descriptor of the engine's own (an eventfd, say) is none of the test's bytes.
  */
-static void count_what_was_done(struct exam *e, const struct task *task, long long answer)
+static void count_what_was_done(struct exam *e, const struct tracee *task, long long answer)
 {
 	uint64_t fd = task->args[0];
 	note_new_descriptor(e, task, answer);
@@ -133,7 +134,8 @@ static void count_what_was_done(struct exam *e, const struct task *task, long lo
 		e->engine_moved_bytes[DIRECTION_OUT] += (uint64_t)answer;
 }
 
-static void leave_call(struct exam *e, struct task *task, const struct __ptrace_syscall_info *info)
+static void leave_call(struct exam *e, struct tracee *task,
+		       const struct __ptrace_syscall_info *info)
 {
 	bool failed = info->exit.is_error;
 	long long answer = (long long)info->exit.rval;
@@ -152,7 +154,7 @@ static bool is_crash(int signal_number)
 	       signal_number == SIGILL || signal_number == SIGABRT;
 }
 
-static void take_new_task(struct exam *e, const struct task *parent, int event)
+static void take_new_task(struct exam *e, const struct tracee *parent, int event)
 {
 	unsigned long tid = 0;
 	ptrace(PTRACE_GETEVENTMSG, parent->tid, 0, &tid);
@@ -163,7 +165,7 @@ static void take_new_task(struct exam *e, const struct task *parent, int event)
 }
 
 /* Returns the signal with which the stopped task goes on, or 0. */
-static int handle_stop(struct exam *e, struct task *task, int status)
+static int handle_stop(struct exam *e, struct tracee *task, int status)
 {
 	int signal_number = WSTOPSIG(status), event = status >> 16;
 	struct __ptrace_syscall_info info = { 0 };
@@ -192,7 +194,7 @@ static int handle_stop(struct exam *e, struct task *task, int status)
 }
 
 /* Output is read at each tick, and here, before a program that prints much waits for room. */
-static void drain_when_it_prints(struct exam *e, const struct task *task)
+static void drain_when_it_prints(struct exam *e, const struct tracee *task)
 {
 	if (task && task->call >= 0 && is_printing(task))
 		drain_output(e);
@@ -288,7 +290,7 @@ bool follow_program(struct exam *e)
 			handle_end(e, tid, status);
 			continue;
 		}
-		struct task *task = add_task(e, tid);
+		struct tracee *task = add_task(e, tid);
 		if (!e->stopped_at_start) {
 			e->stopped_at_start = true;
 			ptrace(PTRACE_SETOPTIONS, tid, 0, wanted);

@@ -101,7 +101,7 @@ void find_hang(struct exam *e)
 	put_int(values, "limit_s", e->test->limit_s);
 	put_where(values, e);
 	write_down_calls_under_way(e);
-	const struct task *task = find_task(e, e->pid);
+	const struct tracee *task = find_task(e, e->pid);
 	if (task && task->call >= 0) {
 		char text[EXAM_EVENT_BYTES], name[SYSCALL_NAME_SIZE];
 		describe_call(task, text, sizeof text);
