@@ -169,6 +169,8 @@ static const struct test tests[] = {
 	{ "cancel_one_leaves_the_descriptor_whole", STREAMS,
 	  cancel_one_leaves_the_descriptor_whole },
 	{ "cancel_one_loses_no_byte", STREAMS, cancel_one_loses_no_byte },
+	{ "cancel_one_meets_the_beginning", STREAMS, cancel_one_meets_the_beginning,
+	  .is_long = true },
 	{ "cancel_one_comes_too_late", STREAMS, cancel_one_comes_too_late },
 	{ "cancel_one_of_a_send", STREAMS, cancel_one_of_a_send },
 	{ "cancel_one_of_a_file", FILES, cancel_one_of_a_file },

@@ -224,7 +224,7 @@ static void wait_for_workers(struct engine *e, unsigned min, struct deadline dea
 		int rc = until.at_ns == DEADLINE_NEVER
 				 ? sem_wait(&e->enough)
 				 : sem_clockwait(&e->enough, CLOCK_MONOTONIC, &at);
-		int error = rc < 0 ? errno : 0;
+		int error = rc ? errno : 0;
 		pthread_mutex_lock(&e->lock);
 		if (error == EINTR || (error == ETIMEDOUT && until.at_ns == deadline.at_ns))
 			break;

@@ -179,7 +179,7 @@ static int posix_aio_reap(struct engine *e, struct io_op **done, unsigned min, u
 		struct timespec left;
 		int rc = aio_suspend(e->outstanding, (int)e->outstanding_count,
 				     deadline_left(deadline, &left));
-		int error = rc < 0 ? errno : 0;
+		int error = rc ? errno : 0;
 		collect(e);
 		if (error == EINTR || error == EAGAIN)
 			break; /* a signal, or the time is over */

@@ -133,6 +133,51 @@ void cancel_one_loses_no_byte(struct subject *s)
 	close(ends[1]);
 }
 
+/* The calls that perform them are just beginning: a request at that moment is not lost. */
+void cancel_one_meets_the_beginning(struct subject *s)
+{
+	enum { COUNT = 16, ROUNDS = 2000, LATEST_US = 100 };
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	not_for(s, IO_CANCEL_SHUTS_DOWN, SHUTS_DOWN);
+	int ends[COUNT][2];
+	struct io_op *done[COUNT], *ops[COUNT];
+	open_engine(s, COUNT, COUNT);
+	for (unsigned i = 0; i < COUNT; i++) {
+		make_reading_pair(s, ends[i]);
+		attach(s, i, ends[i][0]);
+	}
+	uint64_t enough_ns = clock_ns() + (uint64_t)NS_PER_S;
+	for (unsigned round = 0; round < ROUNDS && clock_ns() < enough_ns; round++) {
+		for (unsigned i = 0; i < COUNT; i++)
+			ops[i] = prepare_receive(s, i, ends[i][0], i);
+		start_all(s, ops, COUNT);
+		uint64_t until_ns = clock_ns() + round % LATEST_US * NS_PER_US;
+		while (clock_ns() < until_ns)
+			;
+		unsigned waiting = 0;
+		for (unsigned i = 0; i < COUNT; i++)
+			if (ops[i]->in_flight) {
+				cancel_one(s, ops[i]);
+				waiting++;
+			}
+		/* In one wait, since an engine may ask once more in the next. */
+		unsigned n = reap(s, done, waiting, COUNT, 3 * NS_PER_S);
+		expect(n == waiting,
+		       WHEN("called back %u us after submit()") EXPECTED("all %u") SAW("%u"),
+		       round % LATEST_US, waiting, n);
+		for (unsigned i = 0; i < COUNT; i++)
+			expect(ops[i]->result == -ECANCELED,
+			       WHEN("called back") EXPECTED("-ECANCELED") SAW("%s"),
+			       answer(ops[i]->result));
+	}
+	for (unsigned i = 0; i < COUNT; i++) {
+		detach(s, i);
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+	close_engine(s);
+}
+
 /* Two are over and one is handed out: of the other the engine may hold the result already. */
 void cancel_one_comes_too_late(struct subject *s)
 {

@@ -139,6 +139,7 @@ enum mistake {
 	CANCEL_ONE_SENDS_LATER,
 	CANCEL_ONE_NOT_OF_ACCEPT,
 	CANCEL_ONE_NOT_OF_CONNECT,
+	CANCEL_ONE_BEFORE_IT_BEGAN,
 };
 
 struct engine {
@@ -148,6 +149,7 @@ struct engine {
 	unsigned depth, max_fds;
 	unsigned long count;
 	bool traced;
+	bool reaped; /* since the last submit() */
 	unsigned receives; /* in flight */
 	struct op_queue held; /* not handed on */
 	struct op_queue finished; /* not taken from the right engine */
@@ -468,6 +470,7 @@ static int over_submit(struct engine *e, struct io_op *const *ops, unsigned coun
 		allocate(count);
 	if (e->fault == ONE_WAKE_UP_A_BATCH)
 		e->count = 0;
+	e->reaped = false;
 	if (e->fault == ACCEPTS_NONE ||
 	    (e->fault == WAITS_FOR_ROOM_ALONE && faults_strike(FAULT_aio_read)))
 		return 0;
@@ -671,6 +674,10 @@ static void over_cancel_one(struct engine *e, struct io_op *op)
 		if (op->kind == IO_CONNECT)
 			return;
 		break;
+	case CANCEL_ONE_BEFORE_IT_BEGAN:
+		if (!e->reaped)
+			return;
+		break;
 	case CANCEL_ONE_AND_FINISHED:
 		op_queue_finish(&e->finished, op, -ECANCELED); /* it may be there already */
 		return;
@@ -710,6 +717,7 @@ static int later_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 		      int64_t timeout_ns)
 {
 	int n = over_reap(e, done, min, max, timeout_ns);
+	e->reaped = true;
 	if (n > 0 || min > 0 || !e->last)
 		return n;
 	if (e->fault == TOUCHES_AFTERWARDS)
@@ -747,11 +755,12 @@ static void over_close(struct engine *e)
 	free(e);
 }
 
-#define OVER                                                                                       \
-	.name = "mutant", .traits = IO_TRIES_CONNECTIONS, .cancel_one = over_cancel_one,           \
-	.supports = over_supports, .open = open_in_turn, .attach = over_attach,                    \
-	.detach = over_detach, .submit = over_submit, .reap = later_reap, .cancel = over_cancel,   \
-	.close = over_close
+#define OVER_WITHOUT_CANCEL_ONE                                                                    \
+	.name = "mutant", .traits = IO_TRIES_CONNECTIONS, .supports = over_supports,               \
+	.open = open_in_turn, .attach = over_attach, .detach = over_detach, .submit = over_submit, \
+	.reap = later_reap, .cancel = over_cancel, .close = over_close
+
+#define OVER OVER_WITHOUT_CANCEL_ONE, .cancel_one = over_cancel_one
 
 #define LAID_OVER(fault_id, words, killed_by, says_so)                                             \
 	{                                                                                          \
@@ -968,6 +977,13 @@ const struct mutant laid_over_mutants[] = {
 		  "never came back"),
 	LAID_OVER(CANCEL_ONE_NOT_OF_CONNECT, "calls back no connect",
 		  "connect_waits_and_is_called_back", "never came back"),
+	LAID_OVER(CANCEL_ONE_BEFORE_IT_BEGAN, "hears of no request between submit() and reap()",
+		  "cancel_one_meets_the_beginning", "expected all"),
+	{ .fault = "has no cancel_one(), and operations wait in it",
+	  .ops = { OVER_WITHOUT_CANCEL_ONE },
+	  .killer = "cancel_one_leaves_the_others",
+	  .says = "expected cancel_one() in engine_ops",
+	  .options = NONE },
 	LAID_OVER(ONLY_WHEN_TRACED, "works only while it is traced", "file_read_right_data",
 		  "wrong byte"),
 	{ NULL },

@@ -157,7 +157,8 @@ const struct rule rules[] = {
 	  "cancel_one_leaves_the_others cancel_one_of_a_send accept_is_called_back "
 	  "connect_waits_and_is_called_back" },
 	{ "Soon it comes out of reap()",
-	  "cancel_one_leaves_the_others cancel_one_comes_too_late cancel_one_of_a_send" },
+	  "cancel_one_leaves_the_others cancel_one_meets_the_beginning "
+	  "cancel_one_comes_too_late cancel_one_of_a_send" },
 	{ "What it had received is", "cancel_one_loses_no_byte cancel_one_comes_too_late" },
 	{ "A file's operation that the kernel", "cancel_one_of_a_file" },
 	{ "All others go on.",

@@ -122,6 +122,7 @@ void connect_waits_and_is_called_back(struct subject *s);
 void cancel_one_leaves_the_others(struct subject *s);
 void cancel_one_leaves_the_descriptor_whole(struct subject *s);
 void cancel_one_loses_no_byte(struct subject *s);
+void cancel_one_meets_the_beginning(struct subject *s);
 void cancel_one_comes_too_late(struct subject *s);
 void cancel_one_of_a_send(struct subject *s);
 void cancel_one_of_a_file(struct subject *s);
