@@ -19,6 +19,7 @@
 #include "commands/commands.h"
 #include "compute.h"
 #include "engines.h"
+#include "exchange/chrome_trace.h"
 #include "plan/child_run.h"
 #include "plan/engine_series.h"
 #include "plan/rounds.h"
@@ -230,6 +231,17 @@ static void print_lanes(const json_t *document)
 	print_warnings_of(json_object_get(document, "lanes"));
 }
 
+enum { OPT_FORMAT = 0x100 };
+
+static void choose_format(struct engine_series *series, const char *format,
+			  const struct argp_state *state)
+{
+	series->json = strcmp(format, "json") == 0;
+	series->print_as = strcmp(format, "chrome") == 0 ? chrome_trace_of_timeline : NULL;
+	if (!series->json && !series->print_as && strcmp(format, "table") != 0)
+		argp_failure(state, EXIT_USAGE, 0, "--format %s: table, json or chrome", format);
+}
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct timeline_options *o = state->input;
@@ -237,6 +249,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		state->child_inputs[0] = &o->series;
 	else if (key == 'l')
 		o->length_us = arg;
+	else if (key == OPT_FORMAT)
+		choose_format(&o->series, arg, state);
 	else
 		return ARGP_ERR_UNKNOWN;
 	return 0;
@@ -352,6 +366,10 @@ int command_timeline(int argc, char **argv)
 {
 	static const struct argp_option argp_options[] = {
 		{ "length-us", 'l', "US", 0, "microseconds of each run to trace (default: 1000)",
+		  0 },
+		{ "format", OPT_FORMAT, "FORMAT", 0,
+		  "table, json, or chrome: what ui.perfetto.dev and chrome://tracing open "
+		  "(default: table)",
 		  0 },
 		{ 0 },
 	};

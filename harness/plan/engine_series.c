@@ -97,22 +97,37 @@ json_t *engine_series_not_reached(void)
 	return remark_new("not_reached", NULL, "interrupted before it ran");
 }
 
+/* The other format goes to stdout, and the document itself to the folder. */
+static int deliver_as(const struct engine_series *s, const json_t *document, const char *folder)
+{
+	struct reason why;
+	json_t *other = s->print_as(document);
+	int delivered = json_deliver(other, true, NULL, NULL);
+	json_decref(other);
+	if (!folder || json_to_folder(document, folder, s->file_name, &why) == 0)
+		return delivered;
+	fprintf(stderr, "iolab: %s\n", why.text);
+	return EXIT_ERROR;
+}
+
 int engine_series_end(struct engine_series *s, json_t *document, int status,
 		      void (*print)(const json_t *document))
 {
 	bool interrupted = json_is_true(json_object_get(document, "interrupted"));
-	if (!s->json) {
+	bool has_table = !s->json && !s->print_as;
+	if (has_table) {
 		json_t *printable = printable_copy(document);
 		print(printable);
 		json_decref(printable);
 	}
-	if (interrupted && !s->json)
+	if (interrupted && has_table)
 		printf("\nInterrupted in round %u of %u. The table has what was measured%s%s.\n",
 		       s->rounds_begun, s->order.rounds,
 		       s->engines.out ? "; no file was written to " : "",
 		       s->engines.out ? s->engines.out : "");
-	int delivered =
-		json_deliver(document, s->json, interrupted ? NULL : s->engines.out, s->file_name);
+	const char *folder = interrupted ? NULL : s->engines.out;
+	int delivered = s->print_as ? deliver_as(s, document, folder)
+				    : json_deliver(document, s->json, folder, s->file_name);
 	json_decref(document);
 	engine_choice_free(&s->engines);
 	json_decref(s->idle_baseline);

@@ -33,6 +33,8 @@ struct engine_series {
 
 	/* By the options. */
 	bool json; /* --json: one line in place of the table */
+	/* Another program's format of the document, printed in place of the table; or NULL. */
+	json_t *(*print_as)(const json_t *document);
 
 	/* From engine_series_begin() on. */
 	int argc;

@@ -171,3 +171,47 @@ small_timeline() {
 	assert_failure 1
 	assert_output --partial "see --out"
 }
+
+@test "timeline --format chrome: what Perfetto opens, with every operation of the document" {
+	small_timeline --engines blocking,threads,io_uring,epoll --format chrome --out "$BATS_TEST_TMPDIR/chrome" \
+		>"$BATS_TEST_TMPDIR/trace"
+	run "$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/trace" "$BATS_TEST_TMPDIR/chrome/timeline.json" <<-'PYTHON'
+		import collections, json, sys
+		trace, document = (json.load(open(path)) for path in sys.argv[1:])
+		# By the Trace Event Format: an object with traceEvents; "M" names a process or row, "X" is a span.
+		names, rows = {}, collections.defaultdict(list)
+		for event in trace["traceEvents"]:
+		    assert type(event["pid"]) is int and type(event["tid"]) is int and event["name"], event
+		    if event["ph"] == "M":
+		        assert event["name"] in ("process_name", "thread_name"), event
+		        key = event["pid"], event["tid"] if event["name"] == "thread_name" else "process"
+		        assert key not in names, event
+		        names[key] = event["args"]["name"]
+		    else:
+		        assert event["ph"] == "X" and event["dur"] >= 0, event
+		        rows[event["pid"], event["tid"]].append((event["ts"], event["ts"] + event["dur"], event["name"]))
+		for row, spans in rows.items():
+		    assert row in names and (row[0], "process") in names, row
+		    spans.sort()
+		    # Spans of a row follow one another: a viewer would nest others.
+		    for (_, end, _), (begin, _, _) in zip(spans, spans[1:]):
+		        assert begin >= end - 1e-3, (row, spans)
+		for pid, lane in enumerate(document["lanes"], start=1):
+		    assert names[pid, "process"] == lane["engine"]["label"]
+		    told = [span for (of, _), spans in rows.items() if of == pid for span in spans]
+		    if lane["status"] != "ok":
+		        assert not told, lane
+		        continue
+		    for _, _, accepted, completed in lane["trace"]["operations"]:
+		        assert any(name == "in flight" and abs(begin - accepted / 1e3) < 1e-3 and abs(end - completed / 1e3) < 1e-3
+		                   for begin, end, name in told), (lane["engine"], accepted)
+		    loop = [tuple(step) for step in lane["trace"]["loop"]]
+		    assert sum(name in ("submit", "reap", "compute") for _, _, name in told) == len(loop) > 0
+		    if lane["trace"]["threads"]:
+		        assert any(name.startswith("CPU ") for _, _, name in told)
+	PYTHON
+	assert_success
+	run "$IOLAB" timeline --format svg
+	assert_failure 2
+	assert_output --partial "table, json or chrome"
+}

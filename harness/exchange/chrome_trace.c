@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+#include "exchange/chrome_trace.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/json_path.h"
+#include "base/json_put.h"
+
+/* Rows of a process, in the order in which viewers show them: by number. */
+enum {
+	LOOP_ROW = 1,
+	FIRST_THREAD_ROW = 100,
+	FIRST_SLOT_ROW = 10000,
+};
+
+/* "M": a name for a process, or for one of its rows. */
+static void add_name(json_t *events, const char *what, int64_t pid, int64_t tid, const char *name)
+{
+	json_t *event = required(json_object()), *args = required(json_object());
+	put_string(args, "name", name);
+	put_string(event, "name", what);
+	put_string(event, "ph", "M");
+	put_int(event, "pid", pid);
+	put_int(event, "tid", tid);
+	put_new(event, "args", args);
+	json_array_append_new(events, event);
+}
+
+/* "X": a span. The format counts in microseconds, with a fraction. */
+static json_t *add_span(json_t *events, int64_t pid, int64_t tid, const char *name, double begin_ns,
+			double end_ns)
+{
+	json_t *event = required(json_object());
+	put_string(event, "name", name);
+	put_string(event, "cat", "iolab");
+	put_string(event, "ph", "X");
+	put_int(event, "pid", pid);
+	put_int(event, "tid", tid);
+	put_real(event, "ts", begin_ns / 1e3);
+	put_real(event, "dur", (end_ns - begin_ns) / 1e3);
+	json_array_append_new(events, event);
+	return event;
+}
+
+static double item_ns(const json_t *list, size_t at)
+{
+	return json_number_value(json_array_get(list, at));
+}
+
+/* [slot, offered, accepted, completed]: a slot has one operation at a time, so it is a row. */
+static void add_operations(json_t *events, int64_t pid, const json_t *operations)
+{
+	size_t i;
+	const json_t *op;
+	json_t *named = required(json_object());
+	json_array_foreach (operations, i, op) {
+		char name[64];
+		int64_t slot = json_integer_value(json_array_get(op, 0));
+		snprintf(name, sizeof name, "operation, slot %lld", (long long)slot);
+		if (!json_object_get(named, name))
+			add_name(events, "thread_name", pid, FIRST_SLOT_ROW + slot, name);
+		put_string(named, name, "");
+		add_span(events, pid, FIRST_SLOT_ROW + slot, "in submit()", item_ns(op, 1),
+			 item_ns(op, 2));
+		add_span(events, pid, FIRST_SLOT_ROW + slot, "in flight", item_ns(op, 2),
+			 item_ns(op, 3));
+	}
+	json_decref(named);
+}
+
+static void add_threads(json_t *events, int64_t pid, const json_t *threads)
+{
+	size_t i, k;
+	const json_t *thread, *turn;
+	json_array_foreach (threads, i, thread) {
+		char name[320];
+		int64_t row = FIRST_THREAD_ROW + (int64_t)i;
+		snprintf(name, sizeof name, "%s on a CPU", string_at(thread, "name"));
+		add_name(events, "thread_name", pid, row, name);
+		json_array_foreach (json_object_get(thread, "on_cpu"), k, turn) {
+			snprintf(name, sizeof name, "CPU %lld",
+				 (long long)json_integer_value(json_array_get(turn, 0)));
+			add_span(events, pid, row, name, item_ns(turn, 1), item_ns(turn, 2));
+		}
+	}
+}
+
+static void add_lane(json_t *events, int64_t pid, const json_t *lane)
+{
+	size_t i;
+	const json_t *step, *trace = json_object_get(lane, "trace");
+	add_name(events, "process_name", pid, 0, string_at(lane, "engine.label"));
+	if (!json_is_object(trace))
+		return; /* it is not ok, and has a name only */
+	add_name(events, "thread_name", pid, LOOP_ROW, "the loop's thread");
+	json_array_foreach (json_object_get(trace, "loop"), i, step)
+		add_span(events, pid, LOOP_ROW, json_string_value(json_array_get(step, 0)),
+			 item_ns(step, 1), item_ns(step, 2));
+	add_threads(events, pid, json_object_get(trace, "threads"));
+	add_operations(events, pid, json_object_get(trace, "operations"));
+}
+
+json_t *chrome_trace_of_timeline(const json_t *document)
+{
+	size_t i;
+	const json_t *lane;
+	json_t *trace = required(json_object()), *events = required(json_array());
+	json_array_foreach (json_object_get(document, "lanes"), i, lane)
+		add_lane(events, (int64_t)i + 1, lane);
+	put_new(trace, "traceEvents", events);
+	put_string(trace, "displayTimeUnit", "ns");
+	put_shared(trace, "otherData", json_object_get(document, "panel"));
+	return trace;
+}
