@@ -103,6 +103,9 @@ struct promise *promise_delay(struct promise_pool *pool, int64_t delay_ns);
 
 struct promise *promise_then(struct promise *promise, promise_step *step, void *context);
 struct promise *promise_catch(struct promise *promise, promise_step *step, void *context);
+/* The same, and take over the caller's hold: for a chain of which only the last one is kept. */
+struct promise *promise_and_then(struct promise *promise, promise_step *step, void *context);
+struct promise *promise_and_catch(struct promise *promise, promise_step *step, void *context);
 /*
  * Called either way; `promise`'s own end passes by, unless the answer is a rejection. A promise in
  * the answer is not waited for.

@@ -142,6 +142,22 @@ static void a_rejection_passes_by(void)
 	expect(neglected_count == 0, "neglected");
 }
 
+/* A chain of which only the last is kept: no other hold is left. */
+static void a_chain_is_passed_on(void)
+{
+	struct promise *p = promise_new(pool);
+	struct promise *chain = promise_and_then(promise_hold(p), reject_with, TAG("a"));
+	chain = promise_and_then(chain, plus_one, TAG("b"));
+	chain = promise_and_catch(chain, plus_one, TAG("c"));
+	promise_fulfil(p, 5);
+	promise_drop(p);
+	run();
+	expect_events("ac");
+	expect(promise_pool_used(pool) == 1, "%u used", promise_pool_used(pool));
+	expect(value_of(chain, PROMISE_FULFILLED) == -4, "value");
+	expect(!promise_and_then(NULL, plus_one, NULL), "NULL");
+}
+
 static struct promise *inner;
 
 static struct promise_answer follow_inner(void *context, int64_t value)
@@ -448,6 +464,207 @@ static void tasks_await_promises(void)
 	task_pool_close(tasks);
 }
 
+/*
+ * Groups, of both kinds of tasks. A task notes its letter: a capital when nothing came, since it was
+ * cancelled. (An engine that shuts the socket down to call back says 0.)
+ */
+
+struct waiting {
+	struct task task; /* of a stackless one */
+	struct loop_request receive;
+	struct task_group *joined, group;
+	char letter;
+};
+
+static struct waiting *waiting_of(struct task *task)
+{
+	return (struct waiting *)task;
+}
+
+static void note_end(const struct waiting *w, int64_t result)
+{
+	note(result > 0 ? w->letter : (char)(w->letter - 'a' + 'A'));
+}
+
+static void receive_once(void *argument)
+{
+	const struct waiting *w = argument;
+	note_end(w, await_operation(task_current(), &w->receive));
+}
+
+static bool receive_once_stackless(struct task *self)
+{
+	struct waiting *w = waiting_of(self);
+	STACKLESS_BEGIN(&self->at);
+	expect(task_current() == self, "the task that runs");
+	AWAIT_OPERATION(self, &w->receive);
+	note_end(w, self->result);
+	STACKLESS_END(&self->at);
+}
+
+static void wait_for_group(void *argument)
+{
+	struct waiting *w = argument;
+	await_group(task_current(), w->joined);
+	note(task_current()->is_cancelled ? 'W' : 'w');
+	await_group(task_current(), w->joined); /* nothing is left in it */
+	note('.');
+}
+
+static bool wait_for_group_stackless(struct task *self)
+{
+	struct waiting *w = waiting_of(self);
+	STACKLESS_BEGIN(&self->at);
+	AWAIT_GROUP(self, w->joined);
+	note(self->is_cancelled ? 'W' : 'w');
+	AWAIT_GROUP(self, w->joined);
+	note('.');
+	STACKLESS_END(&self->at);
+}
+
+enum ending { BOTH_END, WAITER_IS_CANCELLED, WAITER_WAS_CANCELLED, MEMBER_IS_CANCELLED };
+
+/* Two tasks that receive, each on a pair of its own, and one that waits for both. */
+static void try_group(struct task_pool *tasks, bool stackless, enum ending ending,
+		      const char *expected)
+{
+	struct task_group group = { 0 };
+	struct waiting a = { .letter = 'a' }, b = { .letter = 'b' }, w = { .joined = &group };
+	int far[2];
+	unsigned slots[2];
+	struct waiting *const members[2] = { &a, &b };
+	struct task *member[2], *waiter;
+	for (unsigned i = 0; i < 2; i++) {
+		attach_pair();
+		far[i] = pair[1];
+		slots[i] = (unsigned)fd_slot;
+		members[i]->receive = receive();
+		member[i] = &members[i]->task;
+		if (stackless)
+			task_start_stackless(member[i], loop, receive_once_stackless);
+		else
+			member[i] = task_start(tasks, receive_once, members[i]);
+		task_join(member[i], &group);
+	}
+	waiter = &w.task;
+	if (stackless)
+		task_start_stackless(waiter, loop, wait_for_group_stackless);
+	else
+		waiter = task_start(tasks, wait_for_group, &w);
+	if (ending == WAITER_WAS_CANCELLED)
+		task_cancel(waiter);
+	event_loop_run(loop, LOOP_POLL);
+	event_loop_run(loop, LOOP_POLL);
+	if (ending == WAITER_IS_CANCELLED)
+		task_cancel(waiter);
+	if (ending == MEMBER_IS_CANCELLED)
+		task_cancel(member[1]);
+	if (ending == BOTH_END || ending == MEMBER_IS_CANCELLED) {
+		while (ending == MEMBER_IS_CANCELLED && event_count == 0)
+			event_loop_run(loop, LOOP_ONCE);
+		expect(write(far[0], "x", 1) == 1, "write");
+		while (event_count < 1 + (ending == MEMBER_IS_CANCELLED))
+			event_loop_run(loop, LOOP_ONCE);
+	}
+	if (ending == BOTH_END)
+		expect(write(far[1], "x", 1) == 1, "write");
+	run();
+	/* Those that were cancelled may end in any order. */
+	if (event_count >= 2 && events[0] == 'B' && events[1] == 'A') {
+		events[0] = 'A';
+		events[1] = 'B';
+	}
+	expect_events(expected);
+	event_count = 0;
+	events[0] = '\0';
+	for (unsigned i = 0; i < 2; i++) {
+		event_loop_close_fd(loop, slots[i], NULL, NULL);
+		close(far[i]);
+	}
+	run();
+}
+
+static void a_task_awaits_a_group(void)
+{
+	need_sockets();
+	struct task_pool *tasks = open_tasks(3);
+	for (int stackless = 0; stackless < 2; stackless++) {
+		try_group(tasks, stackless, BOTH_END, "abw.");
+		try_group(tasks, stackless, WAITER_IS_CANCELLED, "ABW.");
+		try_group(tasks, stackless, WAITER_WAS_CANCELLED, "ABW.");
+		try_group(tasks, stackless, MEMBER_IS_CANCELLED, "Baw.");
+	}
+	task_join(NULL, &(struct task_group) { 0 });
+	task_pool_close(tasks);
+}
+
+/* A stackless task goes on where it was, and hears why an await did not wait. */
+static bool receive_twice(struct task *self)
+{
+	struct waiting *w = waiting_of(self);
+	STACKLESS_BEGIN(&self->at);
+	for (; self->result >= 0 && event_count < 2; note('r'))
+		AWAIT_OPERATION(self, &w->receive);
+	task_cancel(self);
+	AWAIT_OPERATION(self, &w->receive);
+	note_end(w, self->result);
+	STACKLESS_END(&self->at);
+}
+
+static void a_stackless_task_awaits_operations(void)
+{
+	need_sockets();
+	attach_pair();
+	struct waiting w = { .letter = 'a', .receive = receive() };
+	for (unsigned round = 0; round < 2; round++) {
+		event_count = 0;
+		task_start_stackless(&w.task, loop, receive_twice);
+		expect_events(round == 0 ? "" : "rrA");
+		for (unsigned i = 0; i < 2; i++) {
+			expect(write(pair[1], "x", 1) == 1, "write");
+			while (event_count == i)
+				event_loop_run(loop, LOOP_ONCE);
+		}
+		run();
+		expect_events("rrA");
+	}
+	event_loop_close_fd(loop, (unsigned)fd_slot, NULL, NULL);
+	close(pair[1]);
+	run();
+}
+
+static void ignore(struct event_loop *l, void *context, int64_t result)
+{
+	(void)l;
+	(void)context;
+	(void)result;
+}
+
+static bool start_too_many(struct task *self)
+{
+	struct waiting *w = waiting_of(self);
+	STACKLESS_BEGIN(&self->at);
+	while (event_loop_start(loop, &w->receive, ignore, NULL))
+		note('s');
+	AWAIT_OPERATION(self, &w->receive);
+	note(self->result == -EAGAIN ? 'f' : '?');
+	STACKLESS_END(&self->at);
+}
+
+/* The loop's depth is used up: the await tells, and does not wait. */
+static void an_await_without_room(void)
+{
+	struct waiting w = { .receive = { .kind = IO_NOP } };
+	struct reason why;
+	if (event_loop_supports(loop, IO_NOP, IO_FD_NONE, &why) < 0) {
+		puts(why.text);
+		exit(77);
+	}
+	task_start_stackless(&w.task, loop, start_too_many);
+	run();
+	expect_events("ssssf");
+}
+
 static void overflow(void *argument)
 {
 	volatile char deep[1024];
@@ -520,6 +737,7 @@ static const struct {
 	T(settles_once),
 	T(callbacks_run_from_the_loop),
 	T(a_rejection_passes_by),
+	T(a_chain_is_passed_on),
 	T(a_callback_may_answer_with_a_promise),
 	T(neglect_is_reported),
 	T(all_any_race),
@@ -529,6 +747,9 @@ static const struct {
 	T(operations_are_promises),
 	T(a_task_awaits_operations),
 	T(tasks_await_promises),
+	T(a_task_awaits_a_group),
+	T(a_stackless_task_awaits_operations),
+	T(an_await_without_room),
 	T(an_overflow_is_named),
 	T(stackless_goes_on_where_it_was),
 };

@@ -51,23 +51,43 @@ struct task *task_current(void)
 	return current;
 }
 
-/* Resumes it; when it has ended, it is free. */
-static void go_on(struct task *task)
+static void go_on(struct task *task);
+
+/* Its memory is free from here on. The last one of a group lets the waiter go on. */
+static void end_task(struct task *task)
 {
-	struct task *before = current;
-	current = task;
-	bool goes_on = coroutine_resume(task->coroutine);
-	current = before;
-	if (goes_on)
-		return;
+	struct task_group *group = task->group;
 	struct promise *ended = task->ended;
-	task->coroutine = NULL;
-	task->next = task->pool->free;
-	task->pool->free = task;
+	if (group) {
+		*task->place_in_group = task->next_in_group;
+		if (task->next_in_group)
+			task->next_in_group->place_in_group = task->place_in_group;
+	}
+	if (task->pool) {
+		task->coroutine = NULL;
+		task->next = task->pool->free;
+		task->pool->free = task;
+	}
 	if (ended) {
 		promise_fulfil(ended, 0);
 		promise_drop(ended);
 	}
+	if (group && !group->running && group->waiter) {
+		struct task *waiter = group->waiter;
+		group->waiter = NULL;
+		waiter->awaited_group = NULL;
+		go_on(waiter);
+	}
+}
+
+static void go_on(struct task *task)
+{
+	struct task *before = current;
+	current = task;
+	bool goes_on = task->stackless ? !task->stackless(task) : coroutine_resume(task->coroutine);
+	current = before;
+	if (!goes_on)
+		end_task(task);
 }
 
 void task_go_on(struct event_loop *loop, void *context, int64_t result)
@@ -116,8 +136,49 @@ struct task *task_start(struct task_pool *pool, task_body *body, void *argument)
 	return task;
 }
 
+void task_start_stackless(struct task *task, struct event_loop *loop, stackless_body *body)
+{
+	*task = (struct task) {
+		.loop = loop,
+		.stackless = body,
+		.begin = { .call = begin, .context = task },
+	};
+	event_loop_defer(loop, &task->begin);
+}
+
+void task_join(struct task *task, struct task_group *group)
+{
+	if (!task)
+		return;
+	assert(!task->group);
+	task->group = group;
+	task->next_in_group = group->running;
+	task->place_in_group = &group->running;
+	if (group->running)
+		group->running->place_in_group = &task->next_in_group;
+	group->running = task;
+}
+
+static void cancel_group(const struct task_group *group)
+{
+	for (struct task *task = group->running; task; task = task->next_in_group)
+		task_cancel(task);
+}
+
+bool task_begins_to_wait(struct task *self, struct task_group *group)
+{
+	if (!group->running)
+		return false;
+	group->waiter = self;
+	self->awaited_group = group;
+	if (self->is_cancelled)
+		cancel_group(group);
+	return true;
+}
+
 struct promise *task_promise(struct task *task)
 {
+	assert(task->pool);
 	if (!task->ended)
 		task->ended = promise_new(task->pool->promises);
 	return promise_hold(task->ended);
@@ -130,4 +191,6 @@ void task_cancel(struct task *task)
 		event_loop_cancel(task->loop, task->awaited_op);
 	else if (task->awaited)
 		promise_cancel(task->awaited);
+	else if (task->awaited_group)
+		cancel_group(task->awaited_group);
 }

@@ -384,6 +384,24 @@ struct promise *promise_catch(struct promise *before, promise_step *step, void *
 	return chain(before, CATCH, step, context);
 }
 
+static struct promise *chain_on(struct promise *before, enum role role, promise_step *step,
+				void *context)
+{
+	struct promise *p = chain(before, role, step, context);
+	promise_drop(before);
+	return p;
+}
+
+struct promise *promise_and_then(struct promise *before, promise_step *step, void *context)
+{
+	return chain_on(before, THEN, step, context);
+}
+
+struct promise *promise_and_catch(struct promise *before, promise_step *step, void *context)
+{
+	return chain_on(before, CATCH, step, context);
+}
+
 struct promise *promise_finally(struct promise *before, promise_step *step, void *context)
 {
 	return chain(before, FINALLY, step, context);
