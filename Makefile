@@ -37,15 +37,16 @@ ALL_CFLAGS = -std=gnu11 $(OPTIMISE) $(WARNINGS) $(WERROR) -pthread $(CFLAGS)
 # The files.
 
 COMMON_SOURCES  := $(wildcard common/*.c)
-# The engines and the layers over them: all of a lab but its program and its tests.
-ENGINE_SOURCES  := $(filter-out %/program.c %/tests.c,$(wildcard labs/*/*.c))
+# The engines and the layers over them: all of a lab but its program and its tests; and what a lab shows
+# in several styles.
+ENGINE_SOURCES  := $(filter-out %/program.c %/tests.c,$(wildcard labs/*/*.c labs/*/styles/*.c))
 # The rooms of the harness, from the lowest to the highest: each includes only those before it.
 ROOMS           := base meters workloads metrics summary run exchange plan commands
 HARNESS_SOURCES := $(wildcard $(ROOMS:%=harness/%/*.c))
 TEST_SOURCES    := $(wildcard harness/tests/*.c)
 # All that a rule here compiles: tests and programs of labs, alternates and a learner's files, too.
 C_FILES         := $(wildcard common/*.c harness/*/*.c harness/*/*/*.c harness/*/*/*/*.c \
-                   labs/*/*.c labs/*/alternates/*/*.c work/*/*.c)
+                   labs/*/*.c labs/*/styles/*.c labs/*/alternates/*/*.c work/*/*.c)
 
 object = $(patsubst %.S,$(BUILD)/%.o,$(patsubst %.c,$(BUILD)/%.o,$(1)))
 # In a handout the solutions are objects, made by whoever handed it out.

@@ -57,6 +57,7 @@ jobs_list() {
 		echo "asan-$engine build/address-undefined/tests/conformance --alone $engine"
 	done
 	echo "asan-driver build/address-undefined/tests/driver"
+	echo "asan-styles build/address-undefined/tests/styles"
 	echo "tsan-threads build/thread/tests/conformance threads"
 	echo "tsan-epoll_workers build/thread/tests/conformance epoll_workers"
 	for file in harness/tests/*.bats plots/tests/*.bats; do

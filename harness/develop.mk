@@ -67,6 +67,7 @@ list-tests: $(BUILD)/tests/conformance
 asan-tests:
 	$(Q)$(MAKE) $(APART) SANITIZE=address,undefined build/address-undefined/tests/conformance \
 		build/address-undefined/tests/driver build/address-undefined/tests/damages \
+		build/address-undefined/tests/styles \
 		$(FUZZ_TARGETS:%=build/address-undefined/tests/fuzz_%)
 
 tsan-tests:
