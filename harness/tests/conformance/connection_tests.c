@@ -234,6 +234,7 @@ void connect_reaches_a_listener(struct subject *s)
 {
 	only_with_connections(s, IO_CONNECT);
 	struct address at;
+	struct io_op *done[1];
 	int listener = new_listener(s, BACKLOG, &at);
 	fcntl(listener, F_SETFL, fcntl(listener, F_GETFL) & ~O_NONBLOCK);
 	open_engine(s, 2, 2);
@@ -241,6 +242,9 @@ void connect_reaches_a_listener(struct subject *s)
 		int fd = new_socket(s);
 		int mode = fcntl(fd, F_GETFL);
 		attach_as(s, i % 2, fd, IO_FD_SOCKET);
+		if (i >= 2) /* the engine hears of the socket before it is connected */
+			expect(reap(s, done, 0, 1, 0) == 0,
+			       "something came back, and nothing waits");
 		int64_t result = perform(s, prepare_connect(s, 0, fd, i % 2, &at));
 		expect(result == 0, EXPECTED("0") SAW("%s"), answer(result));
 		expect(fcntl(fd, F_GETFL) == mode, "the mode of the socket has changed");
