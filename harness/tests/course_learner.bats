@@ -182,6 +182,15 @@ on_terminal() {
 	assert_success
 }
 
+@test "the proctor refuses a program with more tests than it has room for" {
+	# shellcheck disable=SC2016 # the script's own
+	printf '%s\n' '#!/bin/sh' 'for i in $(seq 1001); do echo "test_$i/nop 1 10 null"; done' > "$BATS_TEST_TMPDIR/many"
+	chmod +x "$BATS_TEST_TMPDIR/many"
+	run build/course/proctor "$BATS_TEST_TMPDIR/many"
+	assert_failure 2
+	assert_output --partial "has more than 1000 tests"
+}
+
 @test "every finding of the proctor has its sentence" {
 	local found
 	mapfile -t found < <(grep -ohP '(add_finding\(.*?, |break_off\(e, )"\K\w+' harness/course/proctor/*.c)
