@@ -34,6 +34,7 @@ quick() {
 own_test_file() {
 	TMPDIR=$(mktemp -d /var/tmp/iolab-bats-XXXXXX)
 	export TMPDIR
+	chmod a+x "$TMPDIR" # a grader's programs are another user's
 }
 
 # json PATH: a value of the JSON in $output, as python prints it. Of a list: by its number, or by its id.

@@ -68,8 +68,9 @@ class Session:
         self.ends = time.monotonic() + LIMIT_S
         self.pid, self.terminal = pty.fork()
         if self.pid == 0:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)  # bats ignores it in the background
-            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and nohup(1), under which it may run, this one
+            # A shell ignores the first two for what it starts in the background, and nohup(1) the third.
+            for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+                signal.signal(number, signal.SIG_DFL)
             os.execvp(command[0], command)
 
     def look(self):
