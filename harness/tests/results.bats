@@ -637,8 +637,9 @@ if n == 4: r.update(status="error", reason={"id": "left_out", "values": {}, "tex
 		--no-count-syscalls --out "$BATS_TEST_TMPDIR/results"
 	assert_success
 	assert_output --partial "ratios to epoll: blocking is unsupported here: one thread that blocks"
-	refute_output --partial "no ratio"
+	refute_output --partial "no ratio: blocking"
 	assert_output --regexp "spread +epoll +p50"
+	local table=$output
 	run valid "$BATS_TEST_TMPDIR/results/summary.json" iolab.summary.v2
 	assert_success
 	output=$(cat "$BATS_TEST_TMPDIR/results/summary.json")
@@ -647,7 +648,8 @@ if n == 4: r.update(status="error", reason={"id": "left_out", "values": {}, "tex
 		assert_equal "$(json configurations.$i.baseline)" epoll
 	done
 	assert_equal "$(json configurations.0.ratio)" None
-	[ "$(json configurations.2.ratio.ops_per_s.count)" -ge 1 ]
+	# On a busy machine a round may have finished nothing. Then there is no ratio, and the table says why.
+	[[ $table == *"finished nothing"* ]] || [ "$(json configurations.2.ratio.ops_per_s.count)" -ge 1 ]
 	# An engine that never failed is preferred to one that failed once.
 	"$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results/runs.jsonl" <<'PY'
 import json, sys
