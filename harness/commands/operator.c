@@ -22,6 +22,7 @@
 #include "clock.h"
 #include "commands/commands.h"
 #include "engines.h"
+#include "exchange/chrome_trace.h"
 #include "meters/environment.h"
 #include "plan/child_run.h"
 #include "plan/engine_series.h"
@@ -43,6 +44,7 @@ struct operator_options {
 	double timeout_ms; /* 0: by the answers' mean where one is needed */
 	double lost_pct, failing_pct;
 	double runtime_s;
+	unsigned traced_records;
 };
 
 /* What --capacities and --answers ask for. */
@@ -59,6 +61,7 @@ struct operator_row {
 	char status[16]; /* of the last run that failed; "error" until one ran */
 	json_t *reason; /* of that, a remark */
 	json_t *warnings; /* one for each round in which a run failed */
+	json_t *trace; /* of the last round that was ok; NULL without one */
 	bool has_run;
 	uint64_t records, retried, timed_out;
 	/* NAN where the run failed. */
@@ -135,6 +138,7 @@ static struct operator_row *add_operator_row(struct operator_rows *rows,
 		.pause_ns = (int64_t)(o->pause_ms * NS_PER_MS),
 		.warmup_s = warmup_s > WARMUP_S ? warmup_s : WARMUP_S,
 		.runtime_s = o->runtime_s,
+		.traced_records = o->traced_records,
 		.capacity = 1,
 		.emission = EMIT_SYNCHRONOUS,
 	};
@@ -175,6 +179,8 @@ static void take_figures(struct operator_row *row, unsigned round, const json_t 
 	double mean_ns = number_at(answer, "answer_ns.mean");
 	double per_s = number_at(answer, "records_per_s");
 	row->has_run = true;
+	json_decref(row->trace);
+	row->trace = json_incref(json_object_get(answer, "trace"));
 	row->records += (uint64_t)number_at(answer, "records");
 	row->retried += (uint64_t)number_at(answer, "retried");
 	row->timed_out += (uint64_t)number_at(answer, "timed_out");
@@ -241,6 +247,7 @@ static json_t *operator_row_json(const struct operator_row *row, unsigned rounds
 	put_new(answer, "p99", estimate_of(row->answer_p99_ns, rounds));
 	put_new(entry, "latency_ns", latency);
 	put_new(entry, "answer_ns", answer);
+	put_shared(entry, "trace", row->trace);
 	return entry;
 }
 
@@ -328,7 +335,9 @@ enum {
 	OPT_TIMEOUT,
 	OPT_PAUSE,
 	OPT_LOST,
-	OPT_FAILING
+	OPT_FAILING,
+	OPT_TRACE,
+	OPT_FORMAT,
 };
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -362,6 +371,13 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPT_FAILING:
 		o->failing_pct = number_option(state, "failing", arg, 0, 90);
 		return 0;
+	case OPT_TRACE:
+		o->traced_records =
+			(unsigned)number_option(state, "trace", arg, 0, OPERATOR_TRACED_MAX);
+		return 0;
+	case OPT_FORMAT:
+		choose_document_format(&o->series, arg, chrome_trace_of_operator, state);
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -381,6 +397,12 @@ static const struct argp_option argp_options[] = {
 	  "time of a record (default: 20 answers when any is lost or fails, else none)", 0 },
 	{ "pause-ms", OPT_PAUSE, "MS", 0, "pause before another attempt (default: 1)", 0 },
 	{ "runtime", OPT_RUNTIME, "S", 0, "seconds to measure in each run (default: 0.3)", 0 },
+	{ "trace", OPT_TRACE, "RECORDS", 0,
+	  "records of each run whose times are kept one by one (default: 32)", 0 },
+	{ "format", OPT_FORMAT, "FORMAT", 0,
+	  "table, json, or chrome: the traced records, as ui.perfetto.dev and chrome://tracing "
+	  "open them (default: table)",
+	  0 },
 	{ 0 },
 };
 
@@ -437,6 +459,7 @@ int command_operator(int argc, char **argv)
 		.answer_ms = 5,
 		.pause_ms = 1,
 		.runtime_s = 0.3,
+		.traced_records = 32,
 	};
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 
@@ -454,6 +477,7 @@ int command_operator(int argc, char **argv)
 	for (unsigned i = 0; i < rows.count; i++) {
 		json_decref(rows.all[i].warnings);
 		json_decref(rows.all[i].reason);
+		json_decref(rows.all[i].trace);
 	}
 	free(rows.all);
 	return engine_series_end(series, document, status, print_document);

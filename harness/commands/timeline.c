@@ -233,15 +233,6 @@ static void print_lanes(const json_t *document)
 
 enum { OPT_FORMAT = 0x100 };
 
-static void choose_format(struct engine_series *series, const char *format,
-			  const struct argp_state *state)
-{
-	series->json = strcmp(format, "json") == 0;
-	series->print_as = strcmp(format, "chrome") == 0 ? chrome_trace_of_timeline : NULL;
-	if (!series->json && !series->print_as && strcmp(format, "table") != 0)
-		argp_failure(state, EXIT_USAGE, 0, "--format %s: table, json or chrome", format);
-}
-
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct timeline_options *o = state->input;
@@ -250,7 +241,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	else if (key == 'l')
 		o->length_us = arg;
 	else if (key == OPT_FORMAT)
-		choose_format(&o->series, arg, state);
+		choose_document_format(&o->series, arg, chrome_trace_of_timeline, state);
 	else
 		return ARGP_ERR_UNKNOWN;
 	return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "exchange/chrome_trace.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -101,15 +102,72 @@ static void add_lane(json_t *events, int64_t pid, const json_t *lane)
 	add_operations(events, pid, json_object_get(trace, "operations"));
 }
 
+/* The object around the events, which it takes over. */
+static json_t *whole_trace(json_t *events)
+{
+	json_t *trace = required(json_object());
+	put_new(trace, "traceEvents", events);
+	put_string(trace, "displayTimeUnit", "ns");
+	return trace;
+}
+
 json_t *chrome_trace_of_timeline(const json_t *document)
 {
 	size_t i;
 	const json_t *lane;
-	json_t *trace = required(json_object()), *events = required(json_array());
+	json_t *events = required(json_array());
 	json_array_foreach (json_object_get(document, "lanes"), i, lane)
 		add_lane(events, (int64_t)i + 1, lane);
-	put_new(trace, "traceEvents", events);
-	put_string(trace, "displayTimeUnit", "ns");
-	put_shared(trace, "otherData", json_object_get(document, "panel"));
-	return trace;
+	return whole_trace(events);
+}
+
+/* [put, timed out, emitted, [[asked, heard, failed]...]]: questions, and the rests between them. */
+static void add_record(json_t *events, int64_t pid, int64_t row, const json_t *record)
+{
+	size_t i;
+	const json_t *attempt;
+	double at_ns = item_ns(record, 0), emitted_ns = item_ns(record, 2);
+	double over_ns = emitted_ns; /* when nothing more is heard */
+	if (json_is_integer(json_array_get(record, 1)))
+		over_ns = item_ns(record, 1);
+	const char *rest = "before it is asked";
+	json_array_foreach (json_array_get(record, 3), i, attempt) {
+		bool is_heard = json_is_integer(json_array_get(attempt, 1));
+		bool failed = json_is_true(json_array_get(attempt, 2));
+		double asked_ns = item_ns(attempt, 0);
+		double heard_ns = is_heard ? item_ns(attempt, 1) : over_ns;
+		add_span(events, pid, row, rest, at_ns, asked_ns);
+		add_span(events, pid, row,
+			 !is_heard ? "asked, no answer"
+			 : failed  ? "asked, an error"
+				   : "asked",
+			 asked_ns, heard_ns);
+		at_ns = heard_ns;
+		rest = failed ? "pause" : "answered, waits for its turn";
+	}
+	add_span(events, pid, row, over_ns < emitted_ns ? "its time is over" : rest, at_ns,
+		 emitted_ns);
+}
+
+json_t *chrome_trace_of_operator(const json_t *document)
+{
+	size_t i, k;
+	const json_t *row, *record;
+	json_t *events = required(json_array());
+	json_array_foreach (json_object_get(document, "rows"), i, row) {
+		char name[400];
+		int64_t pid = (int64_t)i + 1;
+		bool has_engine = json_is_object(json_object_get(row, "engine"));
+		snprintf(name, sizeof name, "%s, %s, %s answers, capacity %.0f",
+			 has_engine ? string_at(row, "engine.label") : "no engine",
+			 string_at(row, "emission"), string_at(row, "answers"),
+			 number_at(row, "capacity"));
+		add_name(events, "process_name", pid, 0, name);
+		json_array_foreach (json_object_get(row, "trace"), k, record) {
+			snprintf(name, sizeof name, "record %zu", k + 1);
+			add_name(events, "thread_name", pid, (int64_t)k + 1, name);
+			add_record(events, pid, (int64_t)k + 1, record);
+		}
+	}
+	return whole_trace(events);
 }

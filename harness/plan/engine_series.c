@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/exit_status.h"
 #include "base/interrupt.h"
@@ -51,6 +52,15 @@ const struct argp engine_series_once_argp = {
 	.parser = parse_once,
 	.children = (const struct argp_child[]) { { &engine_choice_argp, 0, NULL, 0 }, { 0 } },
 };
+
+void choose_document_format(struct engine_series *s, const char *format,
+			    json_t *(*chrome)(const json_t *), const struct argp_state *state)
+{
+	s->json = strcmp(format, "json") == 0;
+	s->print_as = strcmp(format, "chrome") == 0 ? chrome : NULL;
+	if (!s->json && !s->print_as && strcmp(format, "table") != 0)
+		argp_failure(state, EXIT_USAGE, 0, "--format %s: table, json or chrome", format);
+}
 
 void engine_series_begin(struct engine_series *s, int argc, char **argv)
 {

@@ -57,6 +57,14 @@ struct turn {
  */
 extern const struct argp engine_series_argp, engine_series_once_argp;
 
+/*
+ * The value of a command's --format: table, json or chrome; `chrome` makes the last. Ends the program
+ * on anything else.
+ */
+void choose_document_format(struct engine_series *series, const char *format,
+			    json_t *(*chrome)(const json_t *document),
+			    const struct argp_state *state);
+
 /* Catches signals, and watches the idle host for IDLE_HOST_S. */
 void engine_series_begin(struct engine_series *series, int argc, char **argv);
 

@@ -19,9 +19,10 @@
 #include "random.h"
 #include "workloads/timed_answers.h"
 
-#define HEARD_BYTES  (64u << 10)
-#define PARETO_SHAPE 1.5
-#define PARETO_LIMIT 100.0
+#define HEARD_BYTES	    (64u << 10)
+#define TRACED_ATTEMPTS_MAX 4u
+#define PARETO_SHAPE	    1.5
+#define PARETO_LIMIT	    100.0
 
 const char *const emission_names[EMISSION_COUNT] = {
 	[EMIT_ORDERED] = "ordered",
@@ -35,7 +36,18 @@ const char *const answer_times_names[ANSWER_TIMES_COUNT] = {
 	[ANSWERS_HEAVY_TAILED] = "heavy_tailed",
 };
 
+/* Every time in the life of a record. 0: not yet. */
+struct traced_record {
+	uint64_t put_ns, timed_out_ns, emitted_ns;
+	unsigned attempt_count;
+	struct {
+		uint64_t asked_ns, heard_ns;
+		bool failed;
+	} attempts[TRACED_ATTEMPTS_MAX]; /* later ones leave no trace */
+};
+
 struct record {
+	struct traced_record *traced; /* NULL for most */
 	uint64_t put_ns;
 	uint64_t answer_ns; /* what its answer takes, with all attempts and pauses */
 	struct record *next; /* free ones */
@@ -64,6 +76,8 @@ struct stage {
 	struct timed_answers service;
 	struct random_stream random;
 	struct window_tally tally;
+	struct traced_record traced[OPERATOR_TRACED_MAX];
+	unsigned traced_count;
 	int error; /* the first; it ends the run */
 	struct reason *why;
 
@@ -71,6 +85,7 @@ struct stage {
 	struct async_operator *op;
 	unsigned ask_slot, hear_slot; /* of the service's descriptors, in the loop */
 	struct record *records, *free;
+	struct record **in_place; /* [place in the operator]: the record whose ticket it is */
 	struct outbox outbox;
 	struct loop_deferred flush;
 	struct timed_answer *heard;
@@ -109,6 +124,45 @@ static void tally_record(struct window_tally *t, const struct record *record)
 	t->records++;
 	histogram_record(&t->latency, clock_ns() - record->put_ns, 1);
 	histogram_record(&t->answers, record->answer_ns, 1);
+}
+
+/* The trace: of the first records that come within the window. */
+
+static void trace_put(struct stage *s, struct record *record)
+{
+	record->traced = NULL;
+	if (!s->tally.is_open || s->traced_count == s->task->traced_records)
+		return;
+	record->traced = &s->traced[s->traced_count++];
+	*record->traced = (struct traced_record) { .put_ns = record->put_ns };
+}
+
+static void trace_asked(const struct record *record)
+{
+	struct traced_record *traced = record->traced;
+	if (traced && traced->attempt_count < TRACED_ATTEMPTS_MAX)
+		traced->attempts[traced->attempt_count++].asked_ns = clock_ns();
+}
+
+static void trace_heard(const struct record *record, bool failed)
+{
+	struct traced_record *traced = record->traced;
+	if (!traced || traced->attempts[traced->attempt_count - 1].heard_ns)
+		return;
+	traced->attempts[traced->attempt_count - 1].heard_ns = clock_ns();
+	traced->attempts[traced->attempt_count - 1].failed = failed;
+}
+
+static void trace_timed_out(const struct record *record)
+{
+	if (record->traced)
+		record->traced->timed_out_ns = clock_ns();
+}
+
+static void trace_emitted(const struct record *record)
+{
+	if (record->traced)
+		record->traced->emitted_ns = clock_ns();
 }
 
 /* Above 0 and below 1. */
@@ -198,6 +252,8 @@ static void invoke(void *context, void *item, struct operator_ticket ticket)
 	struct record *record = item;
 	struct outbox *out = &s->outbox;
 	double share = draw_share(&s->random);
+	s->in_place[ticket.place] = record;
+	trace_asked(record);
 	bool is_lost = share < s->task->lost_share;
 	bool fails = !is_lost && share < s->task->lost_share + s->task->failing_share;
 	uint64_t answer_ns = draw_answer_ns(s);
@@ -228,10 +284,10 @@ static void take_answer(struct stage *s, const struct timed_answer *answer)
 	if (answer->value != timed_value(number))
 		end_early(s, reason_errno(cause(s), "answer_differs", EIO,
 					  "an answer is not that of its question"));
-	else if (!(number >> 63))
-		operator_complete(ticket, (void *[]) { s }, 1);
-	else
+	else if (number >> 63)
 		operator_fail(ticket, EIO);
+	else if (operator_complete(ticket, (void *[]) { s }, 1))
+		trace_heard(s->in_place[ticket.place], false);
 }
 
 static void listen_again(struct stage *s);
@@ -274,8 +330,11 @@ static void fill_operator(void *context)
 		struct record *record = s->free;
 		record->put_ns = clock_ns();
 		record->answer_ns = 0;
-		if (operator_put(s->op, record) < 0)
+		trace_put(s, record);
+		if (operator_put(s->op, record) < 0) {
+			s->traced_count -= record->traced != NULL;
 			return; /* it is full, and calls again */
+		}
 		s->free = record->next;
 	}
 }
@@ -286,6 +345,7 @@ static void emit(void *context, void *item, struct operator_results results)
 	struct record *record = item;
 	(void)results;
 	tally_record(&s->tally, record);
+	trace_emitted(record);
 	record->next = s->free;
 	s->free = record;
 }
@@ -295,6 +355,7 @@ static void timed_out(void *context, void *item, struct operator_ticket ticket)
 	struct stage *s = context;
 	struct record *record = item;
 	record->answer_ns = (uint64_t)s->task->timeout_ns;
+	trace_timed_out(record);
 	s->tally.timed_out += s->tally.is_open;
 	operator_complete(ticket, NULL, 0);
 }
@@ -305,6 +366,7 @@ static bool tries_again(void *context, void *item, int error)
 	struct record *record = item;
 	(void)error;
 	record->answer_ns += (uint64_t)s->task->pause_ns;
+	trace_heard(record, true);
 	s->tally.retried += s->tally.is_open;
 	return true;
 }
@@ -386,7 +448,8 @@ static int open_stage_operator(struct stage *s)
 	const struct operator_task *task = s->task;
 	/* One more than there are places: only a put() that is refused is called again. */
 	s->records = calloc(task->capacity + 1, sizeof *s->records);
-	if (!s->records)
+	s->in_place = calloc(task->capacity, sizeof(struct record *));
+	if (!s->records || !s->in_place)
 		return reason_no_memory(s->why, "records");
 	for (unsigned i = 0; i <= task->capacity; i++) {
 		s->records[i].next = s->free;
@@ -438,6 +501,7 @@ static int run_operator(struct stage *s)
 	/* After the loop: a receive in flight keeps the socket open, and the service with it. */
 	timed_answers_stop(&s->service);
 	free(s->records);
+	free(s->in_place);
 	return rc;
 }
 
@@ -465,6 +529,7 @@ static int do_one_attempt(struct stage *s, struct record *record)
 {
 	struct timed_question question = { .delay_ns = draw_answer_ns(s) };
 	struct timed_answer answer;
+	trace_asked(record);
 	int rc = ask(s->service.ask_fd, &question);
 	if (rc == 0)
 		rc = hear(s->service.hear_fd, &answer);
@@ -478,21 +543,27 @@ static int do_one_record(struct stage *s)
 	const struct operator_task *task = s->task;
 	struct record record = { .put_ns = clock_ns() };
 	double share;
+	trace_put(s, &record);
 	while ((share = draw_share(&s->random)) >= task->lost_share) {
 		int rc = do_one_attempt(s, &record);
 		if (rc < 0)
 			return rc;
-		if (share >= task->lost_share + task->failing_share)
+		bool failed = share < task->lost_share + task->failing_share;
+		trace_heard(&record, failed);
+		if (!failed)
 			break;
 		sleep_ns(task->pause_ns);
 		record.answer_ns += (uint64_t)task->pause_ns;
 		s->tally.retried += s->tally.is_open;
 	}
 	if (share < task->lost_share) {
+		trace_asked(&record);
 		sleep_ns(task->timeout_ns - (int64_t)(clock_ns() - record.put_ns));
 		record.answer_ns = (uint64_t)task->timeout_ns;
+		trace_timed_out(&record);
 		s->tally.timed_out += s->tally.is_open;
 	}
+	trace_emitted(&record);
 	tally_record(&s->tally, &record);
 	return 0;
 }
@@ -519,6 +590,39 @@ static json_t *times_json(const struct histogram *h)
 	put_real(times, "p50", histogram_quantile_ns(h, 0.50));
 	put_real(times, "p99", histogram_quantile_ns(h, 0.99));
 	return times;
+}
+
+/* null for a time that never came. */
+static json_t *time_json(uint64_t time_ns, uint64_t begun_ns)
+{
+	return time_ns ? json_integer((json_int_t)(time_ns - begun_ns)) : json_null();
+}
+
+static json_t *traced_json(const struct traced_record *traced, uint64_t begun_ns)
+{
+	json_t *entry = required(json_array()), *attempts = required(json_array());
+	for (unsigned i = 0; i < traced->attempt_count; i++) {
+		json_t *attempt = required(json_array());
+		json_array_append_new(attempt, time_json(traced->attempts[i].asked_ns, begun_ns));
+		json_array_append_new(attempt, time_json(traced->attempts[i].heard_ns, begun_ns));
+		json_array_append_new(attempt, json_boolean(traced->attempts[i].failed));
+		json_array_append_new(attempts, attempt);
+	}
+	json_array_append_new(entry, time_json(traced->put_ns, begun_ns));
+	json_array_append_new(entry, time_json(traced->timed_out_ns, begun_ns));
+	json_array_append_new(entry, time_json(traced->emitted_ns, begun_ns));
+	json_array_append_new(entry, attempts);
+	return entry;
+}
+
+/* Of those that were emitted, in the order in which they came. */
+static json_t *trace_json(const struct stage *s)
+{
+	json_t *trace = required(json_array());
+	for (unsigned i = 0; i < s->traced_count; i++)
+		if (s->traced[i].emitted_ns)
+			json_array_append_new(trace, traced_json(&s->traced[i], s->tally.begun_ns));
+	return trace;
 }
 
 static json_t *tally_json(const struct window_tally *t)
@@ -553,7 +657,9 @@ json_t *operator_run(const void *task)
 		rc = -ETIMEDOUT;
 	}
 	json_t *answer = rc == 0 ? tally_json(&s->tally) : required(json_object());
-	if (rc < 0) {
+	if (rc == 0) {
+		put_new(answer, "trace", trace_json(s));
+	} else {
 		put_string(answer, "status", rc == -EOPNOTSUPP ? "unsupported" : "error");
 		put_new(answer, "reason", remark_of_reason(&why));
 	}

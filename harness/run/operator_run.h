@@ -11,6 +11,8 @@
 
 #include "io_engine.h"
 
+#define OPERATOR_TRACED_MAX 200u
+
 enum emission {
 	EMIT_ORDERED,
 	EMIT_UNORDERED,
@@ -39,15 +41,18 @@ struct operator_task {
 	int64_t timeout_ns; /* of a record; 0: none */
 	int64_t pause_ns; /* before another attempt, after an error; as often as it takes */
 	double warmup_s, runtime_s;
+	unsigned traced_records; /* at most OPERATOR_TRACED_MAX */
 	uint64_t seed; /* of the answers: equal seeds draw equal times in the order of attempts */
 };
 
 /*
  * For child_work(): `task` is a struct operator_task. Answers {status, reason} and, when that is
  * "ok", {records, retried, timed_out, records_per_s, cpu_ns, latency_ns: {p50, p99}, answer_ns:
- * {mean, p50, p99}}. What is counted left the operator within the window; what is inside then is
+ * {mean, p50, p99}, trace}. What is counted left the operator within the window; what is inside then is
  * given up. A record's latency counts from the moment in which the operator took it, and its answer
- * is the time that was drawn for its last attempt.
+ * is the time that was drawn for all of its attempts. `trace` has a list for each of the first
+ * records that came within the window, and left: [put, timed out, emitted, attempts], in nanoseconds
+ * from the window's beginning, and an attempt is [asked, heard, failed]; null for what never came.
  */
 json_t *operator_run(const void *task);
 

@@ -58,6 +58,55 @@ operator_rows() {
 	assert_success
 }
 
+@test "operator: the trace is possible: places, order, attempts; and the same for Perfetto" {
+	timeout "$HANG_S" "$IOLAB" operator --engines epoll,io_uring --capacities 6 --answer-ms 2 --failing 20 --lost 2 \
+		--timeout-ms 300 --trace 100 --rounds 1 --runtime 0.5 --format chrome --out "$BATS_TEST_TMPDIR/out" \
+		>"$BATS_TEST_TMPDIR/chrome"
+	run "$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/out/operator.json" "$BATS_TEST_TMPDIR/chrome" <<-'PYTHON'
+		import collections, json, sys
+		document, chrome = (json.load(open(path)) for path in sys.argv[1:])
+		for row in document["rows"]:
+		    trace = row["trace"]
+		    assert trace, row
+		    assert trace == sorted(trace, key=lambda record: record[0]), "not as they came"
+		    for put, timed_out, emitted, attempts in trace:
+		        assert put <= attempts[0][0] and attempts[-1][0] <= emitted, (row, put)
+		        for (_, heard, failed), (asked, _, _) in zip(attempts, attempts[1:]):
+		            assert failed and heard <= asked, (row, put)
+		        assert all(heard is None or asked < heard <= emitted for asked, heard, _ in attempts), (row, put)
+		        assert timed_out is None or timed_out - put >= document["timeout_ns"], (row, put)
+		        # Who was heard without an error is answered, and nothing follows.
+		        assert timed_out is not None or len(attempts) == 4 or attempts[-1][1] is not None, (row, put)
+		    # Never more inside than there are places.
+		    times = sorted([(r[0], 1) for r in trace] + [(r[2], -1) for r in trace])
+		    inside = most = 0
+		    for _, step in times:
+		        inside += step
+		        most = max(most, inside)
+		    assert most <= row["capacity"], (row["emission"], most)
+		    if row["emission"] == "ordered":
+		        left = [record[2] for record in trace]
+		        assert left == sorted(left), "ordered, and one overtook another"
+		tried = [a for row in document["rows"] for r in row["trace"] for a in r[3]]
+		assert any(failed for _, _, failed in tried) and len(tried) > 0
+		spans = collections.defaultdict(list)
+		for event in chrome["traceEvents"]:
+		    if event["ph"] == "X":
+		        spans[event["pid"], event["tid"]].append((event["ts"], event["ts"] + event["dur"], event["name"]))
+		assert len(spans) == sum(len(row["trace"]) for row in document["rows"])
+		for (pid, tid), of_record in spans.items():
+		    put, _, emitted, attempts = document["rows"][pid - 1]["trace"][tid - 1]
+		    assert abs(of_record[0][0] - put / 1e3) < 2e-3 and abs(of_record[-1][1] - emitted / 1e3) < 2e-3, of_record
+		    for (_, end, _), (begin, _, _) in zip(of_record, of_record[1:]):
+		        assert abs(end - begin) < 2e-3, of_record
+		    assert sum(name == "asked, an error" for _, _, name in of_record) == sum(a[2] for a in attempts)
+	PYTHON
+	assert_success
+	run "$IOLAB" operator --format svg
+	assert_failure 2
+	assert_output --partial "table, json or chrome"
+}
+
 @test "operator: an engine that cannot is refused in words, once in the table" {
 	run "$IOLAB" operator --engines blocking --rounds 1 --runtime 1
 	assert_failure 77

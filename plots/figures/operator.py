@@ -16,6 +16,9 @@ ABOUT = 1.1  # how far from capacity / answer time throughput may lie, for a ver
 LEAST_CAPACITY, MOST_PER_S = 2, 20000  # of the rows judged: beyond, the CPU may be the limit
 
 FIGURES = ("records_per_s", "of_expected", "cpu_ns")
+# [put, timed out, emitted, [[asked, heard, failed]...]]
+_TRACED = shape.row_of(shape.number, shape.nullable(shape.number), shape.number, shape.list_of(
+    shape.row_of(shape.number, shape.nullable(shape.number), shape.flag), fewest=1))
 _TIMES = shape.record({"p50": shape.nullable(WHOLE_ESTIMATE), "p99": shape.nullable(WHOLE_ESTIMATE)})
 _ROW = shape.record({
     "engine": shape.nullable(shape.record({"label": shape.text})), "emission": shape.text,
@@ -23,6 +26,7 @@ _ROW = shape.record({
     "reason": shape.nullable(remarks.SHAPE), "warnings": shape.list_of(remarks.SHAPE),
     "latency_ns": _TIMES, "answer_ns": shape.record({"mean": shape.nullable(WHOLE_ESTIMATE),
                                                      "p99": shape.nullable(WHOLE_ESTIMATE)}),
+    "trace": shape.nullable(shape.list_of(_TRACED)),
     **{key: shape.nullable(WHOLE_ESTIMATE) for key in FIGURES}})
 _MEASURED = shape.record({
     "latency_ns": shape.record({"p99": WHOLE_ESTIMATE}),

@@ -13,7 +13,8 @@ from dataclasses import replace
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
 from drawing import rendering, sheet, style, words
-from figures import depth_one, depth_syscalls, matrix, operator, overlap, responsiveness, steps, timeline
+from figures import (depth_one, depth_syscalls, matrix, operator, operator_timeline, overlap, responsiveness, steps,
+                     timeline)
 from pages import literature, nodes
 from readings import remarks
 from matplotlib.collections import PolyCollection
@@ -253,6 +254,26 @@ def check_operator(document, width_in):
         expect(abs(y2 / y1 - x2 / x1) < 1e-9, "operator: the line is not capacity / answer time")
 
 
+def check_operator_timeline(document, width_in):
+    figure = operator_timeline.FIGURE.draw(document, width_in)
+    rows = operator_timeline.shown(document)
+    expect([row["emission"] for row in rows] == ["unordered", "ordered"], "operator_timeline: not one row of each")
+    expect(len(figure.axes) == 2, "operator_timeline: not one pair of axes of each")
+    expect(operator_timeline.held_up(document, rows[1]) > 0, "operator_timeline: nobody waits in the golden document")
+    for axes, row in zip(figure.axes, rows):
+        bars = {(line.get_color(), tuple(map(float, line.get_xdata()))) for line in axes.lines}
+        for colour in (operator_timeline.RIGHT, operator_timeline.WRONG, style.GREY):
+            expect(any(colour == of for of, _ in bars), f"operator_timeline: nothing is {colour}")
+        # Each lies where its times say, from the first record's coming on.
+        first = min(record[0] for shown in rows for record in operator_timeline.drawn(shown))
+        for record in operator_timeline.drawn(row):
+            for asked, heard, failed in record[3]:
+                colour = operator_timeline.WRONG if failed or heard is None else operator_timeline.RIGHT
+                end = heard if heard is not None else record[1] or record[2]
+                expect((colour, (float(asked - first), float(end - first))) in bars,
+                       f"operator_timeline: no bar from {asked} to {end}")
+
+
 def caption_of(described, document):
     """As the report has it. Its pictures take most of the time, and no caption needs them."""
     rendering.svg = rendering.png = lambda drawn: ""
@@ -315,6 +336,7 @@ def main():
         check_matrix(matrix.FIGURE.load(folder), width_in)
         check_responsiveness(responsiveness.FIGURE.load(folder), width_in)
         check_operator(operator.FIGURE.load(folder), width_in)
+        check_operator_timeline(operator_timeline.FIGURE.load(folder), width_in)
     check_matrix_words(matrix.FIGURE.load(folder))
     check_timeline_numbers(timeline.FIGURE.load(folder))
     check_overlap_lost_rounds(overlap.FIGURE.load(folder))

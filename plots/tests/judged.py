@@ -14,7 +14,8 @@ from types import SimpleNamespace
 from drawing import sheet, verdict_words, words
 from figures import (batching, block_size, connections, cpu_shares, depth_curve, depth_one,
                      depth_syscalls, durability, hardware_counters, idle_descriptors,
-                     latency_distribution, matrix, offered_load, operator, overlap, registry, responsiveness,
+                     latency_distribution, matrix, offered_load, operator,
+                     operator_timeline, overlap, registry, responsiveness,
                      staircase, steps, threads_cores, timeline)
 from pages import cpu_account, provenance
 from readings import first_version, foreign_load, remarks, results, verdicts
@@ -309,6 +310,19 @@ def check_documents():
     check_made(operator, open_, stream(emission="ordered", epoll=0.98))
     check_made(operator, open_, stream(capacity=1, epoll=0.98))
     check_made(operator, open_, stream(capacity=1000, epoll=0.2))  # the CPU may be the limit
+
+    def records(answers="exponential", **held_ms):
+        """Each was asked at once and answered after 1 ms; and then it waited."""
+        return Document("", {"rounds": 5, "answer_ns": 5e6, "rows": [
+            {"engine": {"label": "epoll"}, "emission": emission, "answers": answers, "capacity": 8, "status": "ok",
+             "trace": [[0, None, 1e6 + held * 1e6, [[0, 1e6, False]]] for held in waits]}
+            for emission, waits in held_ms.items()]})
+
+    check_made(operator_timeline, yes, records(unordered=[0, 0.1], ordered=[0, 9]))
+    check_made(operator_timeline, no, records(unordered=[0, 0.1], ordered=[0, 0.1]))
+    check_made(operator_timeline, no, records(unordered=[0, 9], ordered=[0, 9]))
+    check_made(operator_timeline, open_, records("constant", unordered=[0], ordered=[0, 9]))
+    check_made(operator_timeline, open_, records(ordered=[0, 9]))
 
     def traced(**loop_calls):
         return Document("", {"lanes": [
