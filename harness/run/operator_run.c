@@ -616,7 +616,7 @@ static json_t *traced_json(const struct traced_record *traced, uint64_t begun_ns
 }
 
 /* Of those that were emitted, in the order in which they came. */
-static json_t *trace_json(const struct stage *s)
+static json_t *traced_records_json(const struct stage *s)
 {
 	json_t *trace = required(json_array());
 	for (unsigned i = 0; i < s->traced_count; i++)
@@ -658,7 +658,7 @@ json_t *operator_run(const void *task)
 	}
 	json_t *answer = rc == 0 ? tally_json(&s->tally) : required(json_object());
 	if (rc == 0) {
-		put_new(answer, "trace", trace_json(s));
+		put_new(answer, "trace", traced_records_json(s));
 	} else {
 		put_string(answer, "status", rc == -EOPNOTSUPP ? "unsupported" : "error");
 		put_new(answer, "reason", remark_of_reason(&why));

@@ -105,7 +105,7 @@ static bool give_answers(struct service *s)
 }
 
 /* The service's whole life. */
-static void serve(struct service *s)
+static void keep_answering(struct service *s)
 {
 	/* The default of 50 us would make every answer that much later: prctl(2). */
 	prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
@@ -136,11 +136,11 @@ static void run_service(int fd, unsigned waiting_max)
 	s->heap = malloc(waiting_max * sizeof *s->heap);
 	if (!s->heap)
 		_exit(1);
-	serve(s);
+	keep_answering(s);
 	_exit(0);
 }
 
-static int fail_to_start(struct timed_answers *service, const char *call, int error,
+static int fail_to_begin(struct timed_answers *service, const char *call, int error,
 			 struct reason *why)
 {
 	timed_answers_stop(service);
@@ -153,7 +153,7 @@ int timed_answers_start(struct timed_answers *service, unsigned waiting_max, str
 	int ends[2];
 	*service = (struct timed_answers) { -1, -1, 0 };
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
-		return fail_to_start(service, "socketpair", errno, why);
+		return fail_to_begin(service, "socketpair", errno, why);
 	pid_t parent = getpid(), pid = fork();
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -167,9 +167,9 @@ int timed_answers_start(struct timed_answers *service, unsigned waiting_max, str
 	close(ends[1]);
 	*service = (struct timed_answers) { ends[0], -1, pid };
 	if (pid < 0)
-		return fail_to_start(service, "fork", error, why);
+		return fail_to_begin(service, "fork", error, why);
 	service->hear_fd = fcntl(ends[0], F_DUPFD_CLOEXEC, 0);
-	return service->hear_fd < 0 ? fail_to_start(service, "fcntl", errno, why) : 0;
+	return service->hear_fd < 0 ? fail_to_begin(service, "fcntl", errno, why) : 0;
 }
 
 void timed_answers_stop(struct timed_answers *service)
