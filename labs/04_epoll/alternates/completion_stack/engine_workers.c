@@ -43,12 +43,9 @@ static int workers_supports(const struct engine_config *config, enum io_kind kin
 	(void)config;
 	if (fd_kind == IO_FD_FILE && kind != IO_NOP)
 		return 0;
-	if (fd_kind == IO_FD_NONE)
-		reason_set(why, "no_noop_call", "there is no system call that does nothing");
-	else
-		reason_set(why, "only_files",
-			   "worker threads are for files; sockets and pipes need none, see the "
-			   "engine epoll");
+	reason_set(why, "only_files",
+		   "worker threads read, write and sync files; sockets and pipes need none, see "
+		   "the engine epoll");
 	return -EOPNOTSUPP;
 }
 
