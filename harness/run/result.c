@@ -16,6 +16,7 @@
 #include "meters/environment.h"
 #include "metrics/documents.h"
 #include "metrics/metric.h"
+#include "run/pause.h"
 #include "workloads/panel.h"
 
 /* Slices of the window shorter than this are recorded, and nothing is concluded from them. */
@@ -228,6 +229,23 @@ static json_t *window_steadiness(const struct window *window, json_t *warnings)
 	return steadiness;
 }
 
+/* Did the run stand still for a while? A rate over the window is not the engine's then. */
+static void judge_pause(const struct window *window, const json_t *result, json_t *warnings)
+{
+	double pause_s = longest_pause_s(window);
+	bool syncs =
+		number_at(result, "metrics.syncs") > 0; /* a slow disk is seen in their latency */
+	if (pause_s <= 0 || syncs || number_at(result, "config.stall_ms") > 0)
+		return;
+	json_t *values = required(json_object());
+	put_real(values, "pause_s", pause_s);
+	put_real(values, "window_s", WINDOW_SLICES * window->slice_s);
+	remark_add(
+		warnings, "paused", values,
+		"nothing finished for {pause_s} s of the window of {window_s} s: engine, peer or "
+		"machine stood still");
+}
+
 /* In an open loop: was what was due also done? */
 static void judge_load(const json_t *metrics, json_t *warnings)
 {
@@ -302,6 +320,7 @@ void result_set_metrics(json_t *result, struct workload *workload, const struct 
 		per_cpu_json(&window->begin, &window->end));
 	put_new(metrics, "syscalls_reason", uncounted_syscalls(meter));
 	put_new(metrics, "steadiness", window_steadiness(window, warnings));
+	judge_pause(window, result, warnings);
 	if (measured.open_loop) {
 		put_new(result, "histogram_uncorrected", result_histogram(uncorrected));
 		judge_load(metrics, warnings);

@@ -13,6 +13,23 @@
 #include "base/plain_file.h"
 #include "metrics/documents.h"
 #include "summary/first_run.h"
+#include "summary/grouping.h"
+
+/* The label is what tables and figures show, and its parts are what tells engines apart. */
+static bool is_labelled_rightly(const json_t *run, struct reason *why)
+{
+	const char *name = string_at(run, "engine.name");
+	const char *variant = string_at(run, "engine.variant");
+	const char *label = string_at(run, "engine.label");
+	size_t length = strlen(name);
+	bool right = strncmp(label, name, length) == 0 &&
+		     (*variant ? label[length] == ':' && strcmp(label + length + 1, variant) == 0
+			       : label[length] == '\0');
+	if (!right)
+		reason_say(why, "engine.label must be made of name and variant, not \"%.60s\"",
+			   label);
+	return right;
+}
 
 /* Is it a run that can be read? Otherwise false with `why`, which names the line and the key. */
 static bool is_readable(json_t *run, const char *path, unsigned line, struct reason *why)
@@ -28,10 +45,36 @@ static bool is_readable(json_t *run, const char *path, unsigned line, struct rea
 			   path, line, *schema ? schema : "missing");
 		return false;
 	}
-	if (document_fits(RUN_SCHEMA, run, &misfit))
+	if (document_fits(RUN_SCHEMA, run, &misfit) && is_labelled_rightly(run, &misfit))
 		return true;
 	reason_say(why, "%s:%u: %s", path, line, misfit.text);
 	return false;
+}
+
+/*
+ * A round holds one run of a configuration, so a second one would take its place unseen. `lines`
+ * has the line of each run before. Returns false with `why` where the run is there already.
+ */
+static bool is_first_of_its_round(json_t *lines, const json_t *run, const char *path, unsigned line,
+				  struct reason *why)
+{
+	json_t *place = identity_of(run, true);
+	put_shared(place, "round", at_path(run, "config.round"));
+	put_shared(place, "counting", at_path(run, "config.count_syscalls"));
+	char *text = json_dumps(place, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
+	if (!text)
+		required(NULL); /* ends the program */
+	const json_t *before = json_object_get(lines, text);
+	if (before)
+		reason_say(why,
+			   "%s:%u: its engine, configuration and round are those of line "
+			   "%" JSON_INTEGER_FORMAT,
+			   path, line, json_integer_value(before));
+	else
+		put_int(lines, text, line);
+	free(text);
+	json_decref(place);
+	return !before;
 }
 
 /*
@@ -56,7 +99,7 @@ json_t *runs_read(const char *folder, struct reason *why)
 	FILE *file;
 	if (plain_file_open(path, &file, why) < 0)
 		return NULL;
-	json_t *runs = required(json_array());
+	json_t *runs = required(json_array()), *lines = required(json_object());
 	char *line = NULL;
 	size_t size = 0;
 	unsigned number = 0;
@@ -72,7 +115,8 @@ json_t *runs_read(const char *folder, struct reason *why)
 				number);
 			break;
 		}
-		bad = !run || !is_readable(run, path, number, why);
+		bad = !run || !is_readable(run, path, number, why) ||
+		      !is_first_of_its_round(lines, run, path, number, why);
 		if (!run)
 			reason_say(why, "%s:%u: %s", path, number, error.text);
 		if (bad)
@@ -86,6 +130,7 @@ json_t *runs_read(const char *folder, struct reason *why)
 	}
 	free(line);
 	fclose(file);
+	json_decref(lines);
 	if (!bad && json_array_size(runs) == 0) {
 		reason_say(why, "%s holds no run", path);
 		bad = true;

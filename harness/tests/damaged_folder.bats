@@ -77,3 +77,36 @@ refused() {
 	refused "report.html: it is no plain file and stays" "$PYTHON" "$ROOT/plots/report.py" folder --out report.html
 	assert [ -p out.csv ] && assert [ -L link.csv ] && assert [ -p report.html ]
 }
+
+# damage PYTHON: `runs` is the list of the folder's runs, to be changed.
+damage() {
+	"$SYSTEM_PYTHON" - "$1" <<-'PY'
+		import json, sys
+		runs = [json.loads(line) for line in open("folder/runs.jsonl")]
+		exec(sys.argv[1])
+		open("folder/runs.jsonl", "w").writelines(json.dumps(run) + "\n" for run in runs)
+	PY
+}
+
+@test "a run whose round another one has is named, and takes nobody's place unseen" {
+	count=$(wc -l <folder/runs.jsonl)
+	damage 'runs.append({**runs[1], "time_utc": "2030-01-01T00:00:00Z"})'
+	refused "runs.jsonl:$((count + 1)): its engine, configuration and round are those of line 2" "$IOLAB" summary folder
+	refused "runs.jsonl:$((count + 1)): " "$IOLAB" export folder --format csv
+	damage 'runs.pop(1)'
+	"$IOLAB" summary folder >/dev/null
+}
+
+@test "a label that is another engine's is refused" {
+	for label in io_uring '' blockingX 'blocking:'; do
+		damage "runs[0]['engine'].update(name='blocking', variant='', label='$label')"
+		refused 'runs.jsonl:1: engine.label' "$IOLAB" summary folder
+	done
+	damage 'runs[0]["engine"].update(name="", variant="", label="")'
+	refused 'runs.jsonl:1: engine.name' "$IOLAB" summary folder
+}
+
+@test "a run with a great many warnings is refused before each is compared with each" {
+	damage 'runs[0]["warnings"] = [{"id": f"w{i}", "values": {}, "text": "w"} for i in range(20000)]'
+	refused 'runs.jsonl:1: warnings is too long' "$IOLAB" summary folder
+}

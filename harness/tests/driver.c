@@ -18,6 +18,7 @@
 #include "op_syscall.h"
 #include "random.h"
 #include "run/driver.h"
+#include "run/pause.h"
 #include "run/run_options.h"
 #include "tap.h"
 
@@ -45,9 +46,11 @@ enum fault {
 	STOP_PEER = 1 << 18, /* the process at the other end stands still */
 	SAY_MORE = 1 << 19, /* the 500th is said to have moved a byte more than it was asked for */
 	SLOW_SYNC = 1 << 20, /* no fault: each fsync takes SYNC_NS, as on a slow disk */
+	PAUSE = 1 << 21, /* no fault: from the 500th on nothing comes back for PAUSE_NS */
 };
 
-#define SYNC_NS (5 * NS_PER_S)
+#define SYNC_NS	 (5 * NS_PER_S)
+#define PAUSE_NS (1200 * NS_PER_MS)
 
 /* When TRICKLE returned what. */
 static struct {
@@ -68,6 +71,7 @@ struct engine {
 	struct io_op *twice;
 	struct io_op **waiting; /* accepted, and there is nothing to read yet */
 	unsigned waiting_count;
+	uint64_t paused_until_ns;
 	uint64_t *held_offset; /* [slot]: of the block that its buffer holds, and one more */
 	pid_t peer;
 };
@@ -130,6 +134,8 @@ static void disturb(struct engine *e, const struct io_op *op)
 		abort();
 	if (e->faults & STOP_PEER)
 		kill(e->peer, SIGSTOP);
+	if (e->faults & PAUSE)
+		e->paused_until_ns = clock_ns() + PAUSE_NS;
 }
 
 static bool skips_read(struct engine *e, const struct io_op *op)
@@ -181,6 +187,8 @@ static bool must_wait(const struct engine *e, const struct io_op *op)
 	struct pollfd readable = { .fd = op->fd, .events = POLLIN };
 	if ((e->faults & SLOW_SYNC) && op->kind == IO_FSYNC)
 		return clock_ns() < op->submit_ns + SYNC_NS;
+	if (clock_ns() < e->paused_until_ns)
+		return true;
 	return (e->faults & WAITS) && io_kind_is_input(op->kind) && poll(&readable, 1, 0) <= 0;
 }
 
@@ -449,6 +457,40 @@ static void slow_disk_test(struct tap *tap)
 		o.rc, o.why.text);
 }
 
+/* A run that stands still for half of its window, and then goes on, is ok; but it must be told. */
+static void pause_tests(struct tap *tap)
+{
+	const char *const timed[] = { "--file",	   file_path, "--size",	  "4M", "--depth", "4",
+				      "--runtime", "3",	      "--warmup", "0",	NULL };
+	static const struct {
+		const char *what;
+		struct window window;
+		double pause_s;
+	} cases[] = {
+		{ "a steady window", { .slice_s = 1, .slice_ops = { [0 ... 9] = 20 } }, 0 },
+		{ "half a window at its end",
+		  { .slice_s = 0.2, .slice_ops = { [0 ... 4] = 20 } },
+		  1 },
+		{ "the longest of two",
+		  { .slice_s = 1, .slice_ops = { [0] = 90, [3] = 90, [7 ... 9] = 90 } },
+		  3 },
+		{ "one slice", { .slice_s = 1, .slice_ops = { [1 ... 9] = 20 } }, 0 },
+		{ "a short while", { .slice_s = 0.02, .slice_ops = { [0 ... 5] = 20 } }, 0 },
+		{ "by chance", { .slice_s = 1, .slice_ops = { [0 ... 4] = 19 } }, 0 },
+		{ "nothing at all", { .slice_s = 1, .slice_ops = { 0 } }, 0 },
+		{ "no slices", { .slice_s = 0 }, 0 },
+	};
+	struct ended o;
+	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++)
+		tap_check(tap, longest_pause_s(&cases[i].window) == cases[i].pause_s,
+			  "a pause, %s: %.1f s", cases[i].what, longest_pause_s(&cases[i].window));
+	run(PAUSE, timed, &o);
+	double pause_s = longest_pause_s(&o.window);
+	tap_check(tap, o.rc == 0 && pause_s > 0.8 && pause_s <= 1.2,
+		  "1.2 s of a window of 3 in which nothing comes back: rc %d %s, %.1f s", o.rc,
+		  o.why.text, pause_s);
+}
+
 /* One operation in 100,000 goes wrong, long before the end: its block is written many times more. */
 static void one_in_100000_tests(struct tap *tap)
 {
@@ -703,6 +745,7 @@ int main(void)
 	file_path = path;
 	file_tests(&tap);
 	slow_disk_test(&tap);
+	pause_tests(&tap);
 	one_in_100000_tests(&tap);
 	pipe_tests(&tap);
 	window_tests(&tap);

@@ -105,6 +105,29 @@ small_compare() {
 	PY
 }
 
+# PID of a run's peer, whose run is the child of PID, a timeout(1).
+peer_of() { pgrep -P "$(pgrep -P "$1")"; }
+cpu_ticks_of() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
+
+@test "a run that stood still for a second of its window is ok, and says so" {
+	timeout "$HANG_S" "$IOLAB" run -e epoll -w echo --conns 4 --warmup 0 --runtime 4 --json >"$BATS_TEST_TMPDIR/line" 3>&- &
+	local run=$! peer
+	until_more_than 0 peer_of $run
+	peer=$(peer_of $run)
+	until_more_than 3 cpu_ticks_of "$peer"
+	kill -STOP "$peer"
+	let_pass 1.5
+	kill -CONT "$peer"
+	await_end $run
+	assert_equal "$status" 0
+	output=$(<"$BATS_TEST_TMPDIR/line")
+	assert_equal "$(json status) $(json warnings.paused.values.window_s)" "ok 4.0"
+	run valid "$BATS_TEST_TMPDIR/line" iolab.run.v2
+	assert_success
+	output=$(timeout "$HANG_S" "$IOLAB" run -e epoll -w echo --conns 4 --warmup 0 --runtime 2 --stall-ms 1000 --json)
+	refute_output --partial '"paused"'
+}
+
 @test "the figures agree with each other" {
 	output=$(quick --json -e libaio --depth 8 --ops 5000 --direct 1)
 	assert_equal "$(json metrics.ops) $(json metrics.bytes) $(json metrics.latency_ns.count)" "5000 20480000 5000"
