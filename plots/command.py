@@ -32,15 +32,14 @@ except ImportError as error:
              "apt-get install python3-matplotlib, then run this with /usr/bin/python3")
 matplotlib.use("agg")  # files only, with or without a screen
 
+from readings import standard_output
 from readings.json_file import ResultsError
 
 
 def run(name, main):
     signal.signal(signal.SIGINT, _interrupted)
-    try:
-        main()
-        sys.stdout.flush()
-    except ResultsError as error:
-        sys.exit(f"{name}: {error}")
-    except OSError as error:
-        sys.exit(f"{name}: {error.filename or 'standard output'}: {error.strerror}")
+    with standard_output.needed(name):
+        try:
+            main()
+        except ResultsError as error:
+            sys.exit(f"{name}: {error}")

@@ -23,7 +23,7 @@ from labs import ROOT, CourseError
 from proctor import programs
 from proctor.findings import RULES, account_lines
 from proctor.sanitizers import ADDRESS, THREAD
-from readings import number_option
+from readings import number_option, standard_output
 
 MUTANTS_LEAST = 8
 ALTERNATES_LEAST = 2
@@ -359,4 +359,5 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    with standard_output.needed("check-course"):
+        main()

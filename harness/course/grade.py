@@ -24,7 +24,7 @@ from grading.examine import Examined, Examiner
 from labs import ROOT, CourseError
 from proctor import programs
 from proctor.findings import RULES, Finding, account_lines, sentence
-from readings import number_option
+from readings import number_option, standard_output
 
 # Findings that the class's table names.
 REMARKED = RULES | {"ended", "skipped_alone", "does_less", "sanitizer"}
@@ -359,4 +359,5 @@ class Progress:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with standard_output.needed("grade"):
+        sys.exit(main())

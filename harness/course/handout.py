@@ -19,6 +19,7 @@ import tempfile
 import labs
 import children
 from labs import ROOT, CourseError
+from readings import standard_output
 
 MARK = ".iolab-handout"
 PARTS = ("LICENSE", "Makefile", ".gitignore", ".clang-format", "common", "docs", "harness", "labs", "plots")
@@ -212,4 +213,5 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with standard_output.needed("handout"):
+        sys.exit(main())

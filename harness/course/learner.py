@@ -23,6 +23,7 @@ from learning.check import check, diff_step, hints_of, lab_word  # noqa: E402
 from learning.progress import Progress, now  # noqa: E402
 from learning.terminal import count, paint, say, say_next  # noqa: E402
 from learning.working_copy import shown  # noqa: E402
+from readings import standard_output  # noqa: E402
 
 POLL_S = 0.25
 # Variables of the Makefile; they may stand on the same command line.
@@ -498,17 +499,12 @@ def main(arguments):
     except CourseError as error:
         print(f"iolab: {error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except OSError as error:
-        print(f"iolab: {error.filename or ''}: {error.strerror}", file=sys.stderr)
-        return 1
     except (KeyboardInterrupt, EOFError):
         print("\niolab: interrupted; nothing is lost", file=sys.stderr)
         return 130
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(errors="replace")
-    sys.exit(main(sys.argv[1:]))
+    with standard_output.needed("iolab"):
+        sys.stdout.reconfigure(errors="replace")
+        sys.exit(main(sys.argv[1:]))

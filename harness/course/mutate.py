@@ -21,7 +21,7 @@ import labs  # first: it says where the others are
 import children
 from labs import ROOT, CourseError
 from mutation.running import remove
-from readings import number_option
+from readings import number_option, standard_output
 
 KILLED_LEAST_PERCENT = 95
 EQUIVALENT_MOST_PERCENT = 10
@@ -221,4 +221,5 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    with standard_output.needed("mutate"):
+        main()

@@ -15,6 +15,7 @@ import sys
 
 import labs
 from labs import ROOT, CourseError
+from readings import standard_output
 
 TEMPLATE = os.path.join(ROOT, "harness", "course", "new_lab")
 NAME = re.compile(r"(\d\d)_([a-z][a-z0-9_]*)")
@@ -73,4 +74,5 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with standard_output.needed("new-lab"):
+        sys.exit(main())

@@ -27,7 +27,7 @@ BELOW_ALL = {"plots/readings", "harness/processes"}
 COURSE = {"harness/course/labs.py", "harness/course/proctor", *BELOW_ALL}
 PYTHON_ROOMS = {
     "plots/readings": set(),
-    "harness/processes": set(),
+    "harness/processes": {"plots/readings"},
     "plots/drawing": {"plots/readings"},
     "plots/figures": {"plots/readings", "plots/drawing"},
     "plots/pages": {"plots/readings", "plots/drawing", "plots/figures"},

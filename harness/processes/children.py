@@ -13,6 +13,8 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+from readings import standard_output
+
 INTERRUPTED = 130  # as the commands of iolab exit
 PR_SET_PDEATHSIG = 1
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -136,9 +138,8 @@ def run(command, limit_s=None, **options):
 def main(name, work):
     """Runs `work` as the whole of the program `name`, with an exit status for each way to end."""
     catch_signals()
-    try:
-        work()
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
-    except OSError as error:
-        sys.exit(f"{name}: {error.filename}: {error.strerror}")
+    with standard_output.needed(name):
+        try:
+            work()
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)

@@ -252,3 +252,23 @@ refused() {
 		studies/quick.py nowhere --time-limit inf
 	END
 }
+
+@test "a script whose standard output is closed or full says so in one line" {
+	[ -e /dev/full ] || skip "no /dev/full"
+	cd "$ROOT" || return
+	python_of() { case $1 in plots/* | harness/peers/*) echo "$PYTHON" ;; *) echo "$SYSTEM_PYTHON" ;; esac; }
+	for script in harness/course/{learner,check_course,grade,handout,mutate,new_lab}.py harness/peers/bench.py \
+		harness/studies/{quick,six_steps,study}.py harness/trust/check_trust.py plots/{plot,report}.py; do
+		run --separate-stderr bash -c "'$(python_of "$script")' -B $script nothing >&-"
+		assert_failure
+		assert_equal "${#stderr_lines[@]}" 1
+		[[ $script == harness/peers/* ]] || assert_regex "$stderr" "^[a-z._-]+: standard output is closed$"
+	done
+	for command in "harness/course/learner.py help" "harness/course/learner.py labs" "plots/report.py --help"; do
+		run --separate-stderr bash -c "'$(python_of "$command")' -B $command >/dev/full"
+		assert_failure 1
+		assert_regex "$stderr" "^[a-z._-]+: standard output: No space left on device$"
+		run --separate-stderr bash -c "set -o pipefail; '$(python_of "$command")' -B $command | true"
+		assert_equal "$stderr" ""
+	done
+}
