@@ -37,9 +37,10 @@ ALL_CFLAGS = -std=gnu11 $(OPTIMISE) $(WARNINGS) $(WERROR) -pthread $(CFLAGS)
 # The files.
 
 COMMON_SOURCES  := $(wildcard common/*.c)
-# The engines and the layers over them: all of a lab but its program and its tests; and what a lab shows
-# in several styles.
-ENGINE_SOURCES  := $(filter-out %/program.c %/tests.c,$(wildcard labs/*/*.c labs/*/styles/*.c))
+# The engines and the layers over them: all of a lab but its program, its tests, and what wraps a layer
+# into an engine; and what a lab shows in several styles.
+OPEN_FILES      := %/program.c %/tests.c %/as_engine.c
+ENGINE_SOURCES  := $(filter-out $(OPEN_FILES),$(wildcard labs/*/*.c labs/*/styles/*.c))
 # The rooms of the harness, from the lowest to the highest: each includes only those before it.
 ROOMS           := base meters workloads metrics summary run exchange plan commands
 HARNESS_SOURCES := $(wildcard $(ROOMS:%=harness/%/*.c))
@@ -87,11 +88,11 @@ $(BUILD)/tests/damages: $(call object,harness/tests/fuzz/folder_verdict.c)
 lab_of       = -DIO_LAB_FOLDER='"$(notdir $(patsubst %/,%,$(dir $(1))))"'
 COURSE_PATHS = -Iharness/tests/conformance -Iharness/course/proctor
 $(addprefix $(BUILD)/,labs/%.o work/%.o harness/course/new_lab/%.o harness/tests/tiny_course/%.o \
-	harness/tests/grading/%.o): \
+	harness/tests/tiny_layer/%.o harness/tests/grading/%.o): \
 	CPPFLAGS += $(call lab_of,$<) $(COURSE_PATHS)
 # A lab's program.c stands alone: cc program.c.
 $(addprefix $(BUILD)/,labs/%/program.o harness/course/new_lab/program.o \
-	harness/tests/tiny_course/%/program.o): CPPFLAGS =
+	harness/tests/tiny_course/%/program.o harness/tests/tiny_layer/%/program.o): CPPFLAGS =
 
 $(BUILD)/%.o: %.c $(BUILD)/libraries $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -110,8 +111,19 @@ COURSE_LIBRARY := $(call object,$(COURSE_PROGRAM) harness/course/proctor/syscall
                     $(filter-out %/mutants.c %/mutants_laid_over.c %/allocations.c %/faults.c,$(wildcard harness/tests/conformance/*.c)))
 COURSE_FLAGS    = $(CPPFLAGS) $(COURSE_PATHS) $(ALL_CFLAGS) -no-pie
 
+# What a lab's files may stand on: the reference of a folder, engines and layers, as one object.
+REFERENCE_FOLDERS := $(sort $(foreach f,$(filter-out $(OPEN_FILES),$(wildcard labs/*/*.c)) $(wildcard labs/*/reference/*.o),\
+                     $(word 2,$(subst /, ,$(f)))))
+BELOW             := $(REFERENCE_FOLDERS:%=$(BUILD)/course/below/%.o)
+$(foreach f,$(REFERENCE_FOLDERS),$(eval $(BUILD)/course/below/$(f).o: \
+	$(filter-out $(BUILD)/labs/$(f)/styles/%,$(filter $(BUILD)/labs/$(f)/% labs/$(f)/%,$(ENGINE_OBJECTS)))))
+$(BELOW):
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(LD) -r -o $@ $^
+
 .PHONY: course
-course: $(BUILD)/course/tests.a $(BUILD)/course/compile $(BUILD)/course/compile-object build/course/proctor
+course: $(BUILD)/course/tests.a $(BUILD)/course/compile $(BUILD)/course/compile-object build/course/proctor \
+	$(BELOW)
 
 $(BUILD)/harness/course/proctor/%.o: CPPFLAGS += -Iharness/tests/conformance -I$(BUILD)/course
 
@@ -160,14 +172,30 @@ $(BUILD)/trust/iolab: $(HARNESS_OBJECTS) $(ENGINE_OBJECTS) $(COMMON_OBJECTS) $(T
 # time: a copy that was put back may be older than its object.
 
 WORK         = $(or $(IOLAB_WORK),work)
-MINE_SOURCES = $(wildcard $(if $(MINE),$(WORK)/$(MINE)/engine*.c))
+MINE_FILES   = engine*.c
+MINE_SOURCES = $(wildcard $(if $(MINE),$(MINE_FILES:%=$(WORK)/$(MINE)/%)))
 MINE_OBJECTS = $(patsubst $(WORK)/$(MINE)/%.c,$(BUILD)/mine/%.o,$(MINE_SOURCES))
+# A layer is measured as an engine, the reference's and the learner's: as_engine.c wraps each of them.
+MINE_LAYERS  = $(if $(MINE_AS_ENGINE),$(BUILD)/mine/layer/reference.o $(BUILD)/mine/layer/mine.o)
+MINE_REFERENCE = $(call object,$(wildcard $(addprefix $(dir $(MINE_AS_ENGINE)),$(MINE_FILES)))) \
+                 $(wildcard $(dir $(MINE_AS_ENGINE))reference/*.o)
 
 $(BUILD)/mine/%.o: $(WORK)/$(MINE)/%.c $(BUILD)/libraries $(BUILD)/flags FORCE
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(call lab_of,$<) -DIO_NAME_PREFIX='"my_"' $(ALL_CFLAGS) -c -o $@ $<
 
-$(BUILD)/mine/iolab: $(HARNESS_OBJECTS) $(ENGINE_OBJECTS) $(COMMON_OBJECTS) $(MINE_OBJECTS) FORCE
+$(BUILD)/mine/layer/as_engine.o $(BUILD)/mine/layer/as_my_engine.o: $(MINE_AS_ENGINE) $(BUILD)/flags FORCE
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(call lab_of,$<) $(if $(filter %/as_my_engine.o,$@),-DIO_NAME_PREFIX='"my_"') \
+		$(ALL_CFLAGS) -c -o $@ $<
+
+# They show no names: both have the same, and so has the program.
+$(BUILD)/mine/layer/reference.o: $(BUILD)/mine/layer/as_engine.o $(MINE_REFERENCE)
+$(BUILD)/mine/layer/mine.o: $(BUILD)/mine/layer/as_my_engine.o $(MINE_OBJECTS)
+$(MINE_LAYERS):
+	$(call say,LINK,$@)$(LD) -r -o $@ $^ && objcopy --keep-global-symbol=iolab_keeps_none $@
+
+$(BUILD)/mine/iolab: $(HARNESS_OBJECTS) $(ENGINE_OBJECTS) $(COMMON_OBJECTS) $(or $(MINE_LAYERS),$(MINE_OBJECTS)) FORCE
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LDLIBS)
 

@@ -196,7 +196,8 @@ $(BUILD)/programs: FORCE
 	$(foreach p,$(FUZZ_TARGETS),$(file >>$@,tests/fuzz_$(p) $(call fuzz_objects,replay.c $(p).c)))
 	$(foreach p,$(wildcard harness/peers/*.c),$(file >>$@,$(p:.c=) $(call object,$(p)) $(TESTED_OBJECTS)))
 	$(file >>$@,trust/iolab $(TRUST_OBJECTS) $(HARNESS_OBJECTS) $(ENGINE_OBJECTS) $(COMMON_OBJECTS))
-	$(foreach p,$(course_programs),$(file >>$@,$(p:.c=) $(call object,$(p) $(wildcard $(dir $(p))engine*.c)) \
+	$(foreach p,$(course_programs),$(file >>$@,$(p:.c=) $(call object,$(p)) \
+		$(if $(wildcard $(dir $(p))as_engine.c),$(ENGINE_OBJECTS),$(call object,$(wildcard $(dir $(p))engine*.c))) \
 		$(COURSE_LIBRARY) $(COMMON_OBJECTS)))
 	$(file >>$@,proctor $(call object,$(PROCTOR_SOURCES)))
 

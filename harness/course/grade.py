@@ -131,7 +131,7 @@ class Grader:
                     absent[file] = str(error)
             examined = self.examiner.examine(lab, files, self.uid(number))
             doubt_skips(examined, self.counted[lab.name])
-            outside.doubt_passes(examined.outcomes, self.references[lab.name])
+            outside.doubt_passes(examined.outcomes, self.references[lab.name], lab.is_layer)
             explain_absence(lab, examined, {**absent, **examined.broken})
             result = LabGrade(lab, examined, self.counted[lab.name], self.telling[lab.name],
                               examined.calls - self.calls[lab.name], absent)
@@ -182,7 +182,7 @@ def remark(result, files):
               for name, why in examined.broken.items()]
     empty = [name for name, text in files.items() if not text.strip()]
     parts += [f"{name} is empty" for name in empty]
-    if not examined.registers and len(empty) < len(files):
+    if not lab.is_layer and not examined.registers and len(empty) < len(files):
         parts.append("registers no engine: no file ends with IO_ENGINE(...)")
     if {name: text.decode(errors="replace") for name, text in files.items()} == lab.starter():
         parts.append("the untouched starter")
@@ -200,9 +200,11 @@ def remark(result, files):
     if examined.warnings:
         parts.append("compiles with warnings")
     assembler = any(ASSEMBLER.search(text) for text in files.values())
-    if result.unusual or examined.early or assembler:
+    registers = lab.is_layer and bool(files) and examined.registers and not examined.broken
+    if result.unusual or examined.early or assembler or registers:
         parts.append("to be read by a person: " + ", ".join(
-            ["code before main()"] * examined.early + ["assembler"] * assembler + functions.shown(result.unusual)))
+            ["code before main()"] * examined.early + ["an engine of its own"] * registers +
+            ["assembler"] * assembler + functions.shown(result.unusual)))
     return reports.shortened(reports.printable("; ".join(parts)), REMARK_BYTES_MOST)
 
 

@@ -23,8 +23,8 @@ from readings import standard_output
 
 MARK = ".iolab-handout"
 PARTS = ("LICENSE", "Makefile", ".gitignore", ".clang-format", "common", "docs", "harness", "labs", "plots")
-# Solutions; texts about them; what works only with them; tools of the developers.
-WITHOUT = ("labs/*/engine*.c", "labs/*/mutants", "labs/*/alternates",
+# Texts about solutions; what works only with them; tools of the developers.
+WITHOUT = ("labs/*/mutants", "labs/*/alternates",
            "labs/*/equivalent.toml", "labs/*/demands.toml", "docs/mutation.md",
            "docs/machines.md", "harness/machines", "harness/course/mutate.py",
            "harness/course/mutation", "common/op_syscall.c",
@@ -32,7 +32,7 @@ WITHOUT = ("labs/*/engine*.c", "labs/*/mutants", "labs/*/alternates",
            "harness/course/grade.py", "harness/course/grading", "harness/course/check_course.py",
            "harness/course/handout.*", "harness/course/new_lab*",
            "harness/develop.mk", "harness/lint", "harness/peers", "harness/check.sh", "harness/tests/*.*",
-           "harness/tests/grading", "harness/tests/tiny_course", "harness/tests/fuzz",
+           "harness/tests/grading", "harness/tests/tiny_course", "harness/tests/tiny_layer", "harness/tests/fuzz",
            "harness/tests/fixtures/fuzz", "plots/tests",
            "harness/tests/conformance/mutants*", "__pycache__", "*.o", "*.orig", "*.rej", "*~", "*.swp")
 # In a page, the lines between these two are left out.
@@ -43,20 +43,21 @@ WITHOUT_THIS = re.compile(rf"^\|{WITHOUT_MARK}|^\d+\. {WITHOUT_MARK}(?: +.*\n)*"
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 
 
-def is_left_out(relative, own_files):
-    return relative in own_files or any(pathlib.PurePath(relative).match(pattern) for pattern in WITHOUT)
+def is_left_out(relative, solutions):
+    return relative in solutions or any(pathlib.PurePath(relative).match(pattern) for pattern in WITHOUT)
 
 
 def copy_tree(out):
-    own_files = {os.path.relpath(lab.path(name), ROOT) for lab in labs.all_labs() for name in lab.files}
+    solutions = {os.path.relpath(lab.path(name), ROOT) for lab in labs.all_labs() for name in lab.files}
+    solutions |= set(labs.reference_sources())
     for part in PARTS:
         whole = os.path.join(ROOT, part)
         if os.path.isfile(whole):
             shutil.copy(whole, os.path.join(out, part))
         for path, folders, files in os.walk(whole):
             relative = os.path.relpath(path, ROOT)
-            folders[:] = [n for n in folders if not is_left_out(os.path.join(relative, n), own_files)]
-            kept = [n for n in files if not is_left_out(os.path.join(relative, n), own_files)]
+            folders[:] = [n for n in folders if not is_left_out(os.path.join(relative, n), solutions)]
+            kept = [n for n in files if not is_left_out(os.path.join(relative, n), solutions)]
             if kept or folders:
                 os.makedirs(os.path.join(out, relative), exist_ok=True)
             for name in kept:
@@ -64,10 +65,12 @@ def copy_tree(out):
 
 
 def add_objects(out):
-    """Adds the reference engines and the code that they share, as objects without debugging information."""
-    for source in glob.glob("labs/*/engine*.c", root_dir=ROOT) + ["common/op_syscall.c"]:
-        made = os.path.join(ROOT, "build", source.removesuffix(".c") + ".o")
-        folder, name = os.path.split(source.removesuffix(".c") + ".o")
+    """Adds the reference's engines and layers and the code that they share, as objects without debugging
+    information."""
+    sources = [path for path in labs.reference_sources() if not path.endswith(".h")]
+    for source in [*sources, "common/op_syscall.c"]:
+        made = os.path.join(ROOT, "build", os.path.splitext(source)[0] + ".o")
+        folder, name = os.path.split(os.path.splitext(source)[0] + ".o")
         target = os.path.join(out, folder, "reference" if folder.startswith("labs") else "", name)
         os.makedirs(os.path.dirname(target), exist_ok=True)
         done = subprocess.run(["objcopy", "--strip-debug", made, target], capture_output=True, text=True,
@@ -112,7 +115,7 @@ def region_lines():
     """{line: its place} for all regions of all solutions. Comments are left out. So are lines that the
     starter shows as well: outside of regions, or in its own code."""
     found, shown = {}, set()
-    for path in sorted(glob.glob(os.path.join(labs.LABS, "*", "engine*.c"))):
+    for path in (os.path.join(ROOT, name) for name in labs.reference_sources()):
         inside = False
         for number, line in enumerate(labs.read(path).splitlines(), 1):
             begin = labs.BEGIN.match(line)

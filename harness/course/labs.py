@@ -3,6 +3,7 @@
 
 A lab is a folder of labs/ that has a lab.toml; docs/add-a-lab.md describes its parts.
 """
+import glob
 import os
 import re
 import subprocess
@@ -19,6 +20,10 @@ from readings import shape, whole_file  # noqa: E402
 # Tests set these.
 LABS = os.path.abspath(os.environ.get("IOLAB_LABS") or os.path.join(ROOT, "labs"))
 WORK = os.path.abspath(os.environ.get("IOLAB_WORK") or os.path.join(ROOT, "work"))
+
+# The C files of a lab's folder that are no part of a solution. as_engine.c wraps a layer into an engine.
+AS_ENGINE = "as_engine.c"
+OPEN_FILES = ("program.c", "tests.c", AS_ENGINE)
 
 # Regions of a solution:   //> 2 what to write    //+ code of the starter    //< 2
 BEGIN = re.compile(r"^(\s*)// ?> ?(\d+)?(?:\s+(.*))?$")
@@ -42,11 +47,12 @@ def _prediction(value, place):
 # What a lab.toml must hold. Later code relies on it.
 ABOUT = shape.record({
     "title": shape.text, "idea": shape.text,
-    "engines": shape.list_of(shape.text, 1),
+    "engines": shape.list_of(shape.text),
     "files": shape.list_of(shape.file_name, 1),
     "program": shape.file_name,
     "needs": shape.maybe(shape.list_of(shape.text)),
     "threads": shape.maybe(shape.flag),
+    "stands_on": shape.maybe(shape.list_of(shape.file_name, 1)),
     "exercise": shape.list_of(shape.record({"title": shape.text, "points": shape.above_zero,
                                             "fails": shape.text}), 1),
     "measure": shape.record({"compare": shape.list_of(shape.text),
@@ -99,10 +105,27 @@ class Lab:
         self.program = about["program"]
         self.needs = about.get("needs", [])
         self.threads = about.get("threads", False)
+        self.stands_on = about.get("stands_on", [])  # folders whose reference lies below the learner's files
+        if not self.engines and not self.stands_on:
+            raise CourseError(f"labs/{folder}/lab.toml: it has neither engines nor stands_on")
         self.exercises = [Exercise(i + 1, e["title"], e["points"], e["fails"])
                           for i, e in enumerate(about["exercise"])]
         self.measure = about["measure"]
         self.predictions = about.get("prediction", [])
+
+    @property
+    def is_layer(self):
+        """Are the learner's files a layer over engines, and no engine?"""
+        return bool(self.stands_on)
+
+    @property
+    def what(self):
+        """What the learner writes, in a word."""
+        return "layer" if self.is_layer else "engine"
+
+    @property
+    def c_files(self):
+        return [name for name in self.files if name.endswith(".c")]
 
     @property
     def number(self):
@@ -168,6 +191,12 @@ class Lab:
 def read(path):
     with open(path, encoding="utf-8") as file:
         return file.read()
+
+
+def reference_sources():
+    """The files of all solutions, those of folders without a lab too, as paths from the root."""
+    found = glob.glob("labs/*/*.[chS]", root_dir=ROOT)
+    return sorted(path for path in found if os.path.basename(path) not in OPEN_FILES)
 
 
 def engine_names(text):

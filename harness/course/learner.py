@@ -117,7 +117,7 @@ def show_labs(_):
         say_next(("make start", "begins the next lab"))
     elif is_complete(current, progress):
         say_next(("make predict", "asks what you expect, before you measure"),
-                 ("make measure", "compares your engine with the reference, in one figure"),
+                 ("make measure", f"compares your {current.what} with the reference, in one figure"),
                  ("make start", "begins the next lab"))
     else:
         say_next(("make check-lab", f"tests {shown(current.work(current.files[0]))}"),
@@ -273,7 +273,7 @@ def hint(words):
         return 0
     if not number:
         say(f"All exercises of lab {lab.number} pass; there is nothing to hint at.")
-        say_next((f"make measure{word}", "compares your engine with the reference"),
+        say_next((f"make measure{word}", f"compares your {lab.what} with the reference"),
                  (f"make hint{word} EXERCISE=1", "shows the hints of one exercise"))
         return 0
     hints = hints_of(lab, number)
@@ -395,7 +395,7 @@ def predict(words):
         say()
         say(f"Saved in {shown(predictions.path(lab))}; you may change your answers until you measure.")
     if is_complete(lab, progress):
-        say_next((f"make measure{word}", "compares your engine with the reference, in one figure"))
+        say_next((f"make measure{word}", f"compares your {lab.what} with the reference, in one figure"))
     else:
         say_next((f"make check-lab{word}", "all tests must pass before you measure"))
     return 0

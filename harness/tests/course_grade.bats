@@ -419,13 +419,13 @@ OWN_CALLS='struct sockaddr_in at = { .sin_family = AF_INET }; socklen_t length =
 	run env PYTHONPATH="$ROOT/harness/course" "$SYSTEM_PYTHON" -B - <<-'EOF'
 		from grading.outside import doubt_passes
 		from proctor.programs import Outcome
-		def status(engine, own, status="passed", faults=0, moved=4096):
+		def status(engine, own, status="passed", faults=0, moved=4096, is_layer=False):
 		    reference = Outcome("a", 1, "passed", engine_calls={"open": 2, "close": 2, "submit": 40},
 		                        own_calls={"write": 5, "socketpair": 1, "clock_nanosleep": 9},
 		                        engine_moved_bytes={"in": 4096, "out": 0}, faults=faults)
 		    seen = Outcome("a", 1, status, engine_calls=engine, own_calls=own,
 		                   engine_moved_bytes={"in": moved, "out": 0})
-		    doubt_passes([seen], {"a": reference})
+		    doubt_passes([seen], {"a": reference}, is_layer)
 		    return seen.status, [f.values for f in seen.findings]
 		whole = {"open": 2, "close": 2, "submit": 1}
 		assert status(whole, {"write": 3, "socketpair": 1}) == ("passed", [])
@@ -441,6 +441,8 @@ OWN_CALLS='struct sockaddr_in at = { .sin_family = AF_INET }; socklen_t length =
 		assert status({**whole, "open": 1}, {}, faults=3)[0] == "passed"
 		assert status({"open": 2, "close": 2}, {}, faults=3)[0] == "failed"
 		assert status({}, {}, "skipped")[0] == "skipped"
+		assert status({**whole, "close": 1}, {}, is_layer=True)[0] == "passed"
+		assert status({"open": 2, "close": 2}, {}, is_layer=True)[0] == "failed"
 	EOF
 	assert_success
 }

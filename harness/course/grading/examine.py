@@ -26,16 +26,18 @@ from proctor.sanitizers import ADDRESS, THREAD, read_report
 COMPILE_WALL_S = 60
 COMPILE_CPU_S = 30
 HEADERS = ("/usr/", "/opt/", "/lib", "/nix/", "/gnu/")  # where a system's headers lie
-# Joins a submission's objects into one that shows no names. So a main(), read() or expect() of its own
-# cannot replace the one of the tests or the library. Engines need no name: they register by a section.
-# objcopy leaves some kinds of names as they are (unique ones, for example); those are refused.
+# Joins a submission's objects into one that shows no names but the lab's interface: what the tests call. So a
+# main(), read() or expect() of its own cannot replace the one of the tests or the library. Engines need no
+# name: they register by a section. What a layer stands on is linked before it, so an engine of its own takes
+# no other's place. objcopy leaves some kinds of names as they are (unique ones, for example); those are refused.
 # What is printed: a line "U name" for each function taken from elsewhere; "early" for code that runs
 # before main(), where the function that chooses an ifunc runs too; "registers" for an IO_ENGINE().
-LINK = """out=$1 lab=$2 tests=$3; shift 3
-ld -r -d -o "$out.o" "$@" && objcopy --keep-global-symbol=iolab_keeps_none "$out.o" || exit
-shown=$(nm -g --defined-only -P "$out.o" | head -n 1 | cut -c 1-100) || exit
-[ -z "$shown" ] || { echo "a name of a kind that cannot be hidden: ${shown%% *}" >&2; exit 1; }
-build/course/compile "$lab" "$out" "$tests" "$out.o" || exit
+LINK = """out=$1 lab=$2 below=$3 tests=$4; shift 4
+ld -r -d -o "$out.o" "$@" && objcopy --keep-global-symbol=iolab_keeps_none \\
+    $(sed 's/^/--keep-global-symbol=/' "labs/$lab/interface") "$out.o" || exit
+shown=$(nm -g --defined-only -P "$out.o" | cut -d ' ' -f 1 | grep -vxF -f "labs/$lab/interface" | head -n 1 | cut -c 1-100)
+[ -z "$shown" ] || { echo "a name of a kind that cannot be hidden: $shown" >&2; exit 1; }
+build/course/compile "$lab" "$out" "$tests" $below "$out.o" || exit
 readelf -SsW "$out.o" | grep -qE ' \\.(preinit_array|init_array|ctors)| IFUNC ' && echo early
 readelf -SW "$out.o" | grep -q ' io_engines ' && echo registers
 nm -u -P "$out.o" | cut -d ' ' -f 1 | sort -u | grep -vxF -f build/course/ordinary | sed 's/^/U /'
@@ -43,9 +45,10 @@ exit 0
 """
 # The same for a sanitizer's build. What LINK refuses was refused before, and a sanitizer adds code of its own
 # that runs before main().
-LINK_SANITIZED = """out=$1 lab=$2 script=$3 tests=$4; shift 4
-ld -r -d -o "$out.o" "$@" && objcopy --keep-global-symbol=iolab_keeps_none "$out.o" || exit
-"$script" "$lab" "$out" "$tests" "$out.o"
+LINK_SANITIZED = """out=$1 lab=$2 below=$3 script=$4 tests=$5; shift 5
+ld -r -d -o "$out.o" "$@" && objcopy --keep-global-symbol=iolab_keeps_none \\
+    $(sed 's/^/--keep-global-symbol=/' "labs/$lab/interface") "$out.o" || exit
+"$script" "$lab" "$out" "$tests" $below "$out.o"
 """
 WORDS_BYTES_MOST = 8000  # of a compiler's words, and the same in lines:
 WORDS_LINES_MOST = 60
@@ -91,11 +94,14 @@ def make_kit(kit, chosen, builds):
         os.makedirs(os.path.join(kit, course_of(build)), exist_ok=True)
         for name in ("tests.a", "compile", "compile-object"):
             shutil.copy(os.path.join(ROOT, course_of(build), name), os.path.join(kit, course_of(build)))
+        for path in {path for lab in chosen for path in programs.below(lab, course_of(build))}:
+            os.makedirs(os.path.join(kit, os.path.dirname(path)), exist_ok=True)
+            shutil.copy(os.path.join(ROOT, path), os.path.join(kit, path))
     for lab in chosen:
         folder = os.path.join(kit, "labs", lab.name)
         os.makedirs(folder)
         shutil.copyfile(lab.path("tests.c"), os.path.join(folder, "tests.c"))
-        steps = [("", "compile-object", "tests.o", "tests.c"), ("", "compile", "list", "tests.o")]
+        steps = [("", "compile-object", "tests.o", "tests.c")]
         steps += [(build, "compile-object", f"tests-{build}.o", "tests.c") for build in builds]
         for build, script, out, source in steps:
             command = [os.path.join(course_of(build), script), lab.name,
@@ -103,10 +109,39 @@ def make_kit(kit, chosen, builds):
             done = subprocess.run(command, cwd=kit, capture_output=True, text=True, check=False)
             if done.returncode != 0:
                 raise CourseError(f"labs/{lab.name}/tests.c: {done.stderr[-2000:]}")
+        make_list(lab, folder)
     for path, folders, files in os.walk(kit):  # readable for all, under any umask
         for name in (*folders, *files):
             whole = os.path.join(path, name)
             os.chmod(whole, 0o755 if os.access(whole, os.X_OK) else 0o644)
+
+
+def names_in(listing):
+    """Those that nm -P prints, and is told to print no others."""
+    return {line.split()[0] for line in listing.splitlines() if line}
+
+
+def interface_of(lab, tests_object):
+    """The names of the reference that the tests call: what a layer must show. An engine shows none."""
+    if not lab.is_layer:
+        return set()
+    with tempfile.TemporaryDirectory(prefix="iolab-") as scratch:
+        objects = []
+        for name in lab.c_files:
+            objects.append(os.path.join(scratch, name + ".o"))
+            programs.compile_object(lab, lab.path(name), objects[-1])
+        called, made = (names_in(subprocess.run(["nm", "-P", *words], capture_output=True, text=True, check=True).stdout)
+                        for words in (["-u", tests_object], ["-g", "--defined-only", *objects]))
+    return called & made
+
+
+def make_list(lab, folder):
+    """Writes `interface`, the names that a submission shows, and `list`, a program that names the tests and can run
+    none: the submission may read it, so the reference is no part of it."""
+    tests = os.path.join(folder, "tests.o")
+    names = sorted(interface_of(lab, tests))
+    labs.write(os.path.join(folder, "interface"), "".join(f"{name}\n" for name in names))
+    programs.link(lab, os.path.join(folder, "list"), [tests, *(f"-Wl,--defsym={name}=0" for name in names)])
 
 
 def dependencies(text):
@@ -196,6 +231,10 @@ class Examiner:
             with open(path, "wb") as file:
                 file.write(text)
             os.chmod(path, 0o644)
+        for name in files:
+            if not name.endswith(".c"):
+                continue
+            path = os.path.join(source, name)
             words, broken = self._compile(lab, path, build, uid, [self.kit, source])
             if broken:
                 examined.broken[name] = broken
@@ -204,7 +243,8 @@ class Examiner:
                 examined.warnings += words + "\n" if words else ""
         if objects:
             out = os.path.join(build, "program")
-            command = ["sh", "-c", LINK, "link", out, lab.name, f"labs/{lab.name}/tests.o", *objects]
+            command = ["sh", "-c", LINK, "link", out, lab.name, " ".join(programs.below(lab, course_of(""))),
+                       f"labs/{lab.name}/tests.o", *objects]
             linked = self.sandbox.run(command, COMPILE_WALL_S, uid, self.kit, [self.kit, source], [build],
                                       cpu_s=COMPILE_CPU_S)
             program = os.path.join(room, "program")
@@ -257,9 +297,11 @@ class Examiner:
             return Finding("compiler_named_nothing")
         for file in included:
             real = os.path.realpath(os.path.join(self.kit, file))
+            # The submission's files lie beside one another, and a link among them was refused before.
+            is_own_header = os.path.dirname(real) == os.path.dirname(path) and real.endswith(".h")
             ours = real.startswith(self.kit + "/") or (
                 real.startswith(HEADERS) and not any(real.startswith(p + "/") for p in self.forbidden))
-            if real != path and file != os.path.basename(path) and (not ours or real.endswith(".c")):
+            if real != path and file != os.path.basename(path) and not is_own_header and (not ours or real.endswith(".c")):
                 return Finding("includes_forbidden", {"file": reports.printable(file)[:LINE_BYTES_MOST]})
         return None
 
@@ -302,12 +344,13 @@ class Examiner:
         out, kit_course = os.path.join(build, f"program-{sanitize}"), course_of(sanitize)
         where = {"uid": uid, "cwd": self.kit, "readable": [self.kit, source], "writable": [build],
                  "cpu_s": COMPILE_CPU_S}
-        objects = [os.path.join(build, f"{name}-{sanitize}.o") for name in names]
-        for name, made in zip(names, objects):
+        sources = [name for name in names if name.endswith(".c")]
+        objects = [os.path.join(build, f"{name}-{sanitize}.o") for name in sources]
+        for name, made in zip(sources, objects):
             self.sandbox.run([os.path.join(kit_course, "compile-object"), lab.name, made, "-pipe", "-w",
                               os.path.join(source, name)], COMPILE_WALL_S, **where)
         linked = self.sandbox.run(["sh", "-c", LINK_SANITIZED, "link", out, lab.name,
-                                   os.path.join(kit_course, "compile"), f"labs/{lab.name}/tests-{sanitize}.o", *objects],
+                                   " ".join(programs.below(lab, kit_course)), os.path.join(kit_course, "compile"), f"labs/{lab.name}/tests-{sanitize}.o", *objects],
                                   COMPILE_WALL_S, **where)
         program = os.path.join(room, f"program-{sanitize}")
         if linked.status != 0 or not take_program(out, program):
@@ -362,7 +405,10 @@ def whole_exercises(outcomes):
 
 
 def threaded_engines(lab):
-    """The engines that start threads, as the reference has them."""
+    """The engines that start threads, as the reference has them. A layer works with the threads of others: ""
+    stands for all engines."""
+    if lab.is_layer:
+        return [""] if lab.threads else []
     texts = lab.solution().values() if lab.threads else []
     return [name for text in texts if "#include <pthread.h>" in text for name in labs.engine_names(text)]
 

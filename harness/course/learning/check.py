@@ -101,7 +101,10 @@ def run_under(lab, sanitize, exercise, test, engine=""):
 
 
 def threaded_engines(lab, program, exercise, test):
-    """The engines that start threads, where the lab may, as far as these tests look at them."""
+    """The engines that start threads, where the lab may, as far as these tests look at them. A layer works with
+    the threads of others: "" stands for all engines."""
+    if lab.is_layer:
+        return [""] if lab.threads else []
     texts = [working_copy.read(lab.work(name)) for name in lab.files] if lab.threads else []
     tested = {engine for _, _, engine in programs.tests_in(program, exercise, test)}
     return [name for text in texts if "#include <pthread.h>" in text for name in labs.engine_names(text)
@@ -231,7 +234,7 @@ def explain(lab, outcome):
         say_wrapped(PRINTING_COSTS, "  ")
     if told.events:
         say()
-        say(paint("What led there", "bold") + ", oldest first (indented: the system calls of your engine)")
+        say(paint("What led there", "bold") + f", oldest first (indented: the system calls of {'the' if lab.is_layer else 'your'} engine)")
         if told.events_cut:
             say("    ...")
         for line in told.events:
@@ -348,7 +351,7 @@ def say_next_after_failure(lab, failure, program):
     else:
         alone = (f"gdb -ex 'break test_failed' -ex run --args {run_alone}",
                  "this test alone in the debugger, up to the failure: bt shows the test, which waits there. To "
-                 "stop inside your engine instead, name one of its functions in place of test_failed")
+                 f"stop inside your {lab.what} instead, name one of its functions in place of test_failed")
     say_next(
         (f"make check-lab{word}", f"when you have changed {places_of(lab, failure.exercise)}"),
         (f"make hint{word}", f"{which} for exercise {failure.exercise}"), alone)
@@ -370,7 +373,7 @@ def say_next_after_success(lab, exercise, test):
         say_next((f"make check-lab{word}", f"all tests; exercise {left[0]} is next" if left else
                   "all tests together; the lab is passed when they pass"))
     else:
-        steps = [(f"make measure{word}", "compares your engine with the reference, in one figure"),
+        steps = [(f"make measure{word}", f"compares your {lab.what} with the reference, in one figure"),
                  *diff_step(lab, word), ("make start", "begins the next lab")]
         if lab.predictions and not progress.get("predicted", lab):
             steps.insert(0, (f"make predict{word}", "asks what you expect, before you measure"))

@@ -74,8 +74,11 @@ def find_python():
 
 def build(lab):
     program = os.path.join("build", "mine", "iolab")
-    say(f"Building {program}, in which your engine is called {predictions.mine(lab)} ...")
-    done = subprocess.run(["make", "-s", f"-j{os.cpu_count()}", f"MINE={lab.name}", program], cwd=ROOT,
+    say(f"Building {program}, in which your {lab.what} is called {predictions.mine(lab)} ...")
+    words = [f"MINE={lab.name}"]
+    if lab.is_layer:
+        words += [f"MINE_FILES={' '.join(lab.c_files)}", f"MINE_AS_ENGINE={shown(lab.path(labs.AS_ENGINE))}"]
+    done = subprocess.run(["make", "-s", f"-j{os.cpu_count()}", *words, program], cwd=ROOT,
                           capture_output=True, text=True, errors="replace", check=False)
     if done.returncode != 0:
         raise CourseError(f"it does not build (is something missing? harness/setup.sh learn):\n"

@@ -96,7 +96,7 @@ class Judge:
         # Neither debugging information nor the file's folder: equal programs are equal files.
         status, _ = self.runner.run(
             [os.path.join(programs.build_folder(sanitize=build), "course", "compile-object"), self.name,
-             out, "-g0", f"-ffile-prefix-map={os.path.dirname(source)}=.", "-w", source], COMPILE_LIMIT_S,
+             out, "-g0", f"-ffile-prefix-map={os.path.dirname(source)}=.", "-w", f"-I{self.folder}", source], COMPILE_LIMIT_S,
             self.environment(self.scratch))
         return status == 0
 
@@ -190,7 +190,7 @@ class LabJudge(Judge):
     NO_VERDICT = (2, programs.TRACING_REFUSED)
 
     def __init__(self, lab, scratch):
-        super().__init__(lab.name, lab.files, ["", ADDRESS] + ([THREAD] if lab.threads else []), scratch)
+        super().__init__(lab.name, lab.c_files, ["", ADDRESS] + ([THREAD] if lab.threads else []), scratch)
         self.lab = lab
 
     def prepare_build(self, build):
@@ -200,7 +200,12 @@ class LabJudge(Judge):
 
     def link_command(self, build, program):
         script = os.path.join(programs.build_folder(sanitize=build), "course", "compile")
-        return [script, self.name, program, self.reference(build, "tests.c")]
+        return [script, self.name, program, self.reference(build, "tests.c"),
+                *programs.below(self.lab, os.path.dirname(script))]
+
+    def has_threads(self, file):
+        """A layer is called by the threads of others."""
+        return super().has_threads(file) or self.lab.is_layer and self.lab.threads
 
     PROCTOR = os.path.join(ROOT, "build", "course", "proctor")
 

@@ -231,6 +231,15 @@ static int watched_reap(struct engine *engine, struct io_op **done, unsigned min
 	return n;
 }
 
+static void watched_cancel_one(struct engine *engine, struct io_op *op)
+{
+	tell("cancel   slot " EXAM_ANY "%u", op->slot);
+	enter(FUNCTION_CANCEL);
+	real->cancel_one(engine, op);
+	leave();
+	check_allowed("cancel_one", counts_before);
+}
+
 static void watched_cancel(struct engine *engine)
 {
 	tell("cancel");
@@ -263,6 +272,7 @@ static void watch_engine(struct subject *s, const char *spec)
 	watched.detach = real->detach ? watched_detach : NULL;
 	watched.submit = watched_submit;
 	watched.reap = watched_reap;
+	watched.cancel_one = real->cancel_one ? watched_cancel_one : NULL;
 	watched.cancel = watched_cancel;
 	watched.close = watched_close;
 	s->ops = &watched;
@@ -453,9 +463,36 @@ void __asan_on_error(void)
 		__atomic_store_n(&record->reporting, 1, __ATOMIC_SEQ_CST);
 }
 
-static void test_name(const struct lab_test *test, unsigned flavour, char *name, size_t size)
+/* One of the runs of a test: over a flavour of descriptors, or over an engine. */
+struct variant {
+	char name[128];
+	char engine[64]; /* as in --engine */
+	enum flavour flavour;
+};
+
+/* Returns whether the test has a run of that number, from 0. */
+static bool find_variant(const struct lab_test *test, unsigned number, struct variant *v)
 {
-	snprintf(name, size, "%s/%s", test->name, flavour_names[flavour]);
+	const char *word = test->over;
+	for (unsigned f = 0; !word && f < FLAVOUR_COUNT; f++) {
+		if (!(test->flavours & 1u << f) || number-- > 0)
+			continue;
+		v->flavour = f;
+		snprintf(v->name, sizeof v->name, "%s/%s", test->name, flavour_names[f]);
+		snprintf(v->engine, sizeof v->engine, "%s", test->engine);
+		return true;
+	}
+	while (word && *word) {
+		int length = (int)strcspn(word, " ");
+		if (number-- == 0) {
+			v->flavour = NO_FD;
+			snprintf(v->name, sizeof v->name, "%s/%.*s", test->name, length, word);
+			snprintf(v->engine, sizeof v->engine, "%.*s", length, word);
+			return true;
+		}
+		word += length + strspn(word + length, " ");
+	}
+	return false;
 }
 
 static unsigned limit_s(const struct lab_test *test)
@@ -465,47 +502,39 @@ static unsigned limit_s(const struct lab_test *test)
 
 static int list_tests(void)
 {
-	char name[128];
+	struct variant v;
 	for (const struct lab_test *test = lab_tests; test->name; test++)
-		for (unsigned f = 0; f < FLAVOUR_COUNT; f++)
-			if (test->flavours & 1u << f) {
-				test_name(test, f, name, sizeof name);
-				printf("%s\t%u\t%u\t%s\n", name, test->exercise, limit_s(test),
-				       test->engine);
-			}
+		for (unsigned i = 0; find_variant(test, i, &v); i++)
+			printf("%s\t%u\t%u\t%s\n", v.name, test->exercise, limit_s(test), v.engine);
 	return 0;
 }
 
-static const struct lab_test *find_test(const char *wanted, unsigned *flavour)
+static const struct lab_test *find_test(const char *wanted, struct variant *v)
 {
-	char name[128];
 	for (const struct lab_test *test = lab_tests; test->name; test++)
-		for (unsigned f = 0; f < FLAVOUR_COUNT; f++) {
-			test_name(test, f, name, sizeof name);
-			*flavour = f;
-			if ((test->flavours & 1u << f) && strcmp(name, wanted) == 0)
+		for (unsigned i = 0; find_variant(test, i, v); i++)
+			if (strcmp(v->name, wanted) == 0)
 				return test;
-		}
 	return NULL;
 }
 
 static int run_test(const char *name)
 {
 	struct subject s = { 0 };
-	unsigned flavour;
-	const struct lab_test *test = find_test(name, &flavour);
+	static struct variant v; /* the engine's name stays in use */
+	const struct lab_test *test = find_test(name, &v);
 	if (!test) {
 		fprintf(stderr, "no test is called %s; --list shows them\n", name);
 		return 2;
 	}
 	is_first_thread = true;
 	meet_proctor();
-	s.flavour = flavour;
+	s.flavour = v.flavour;
 	allowed_calls = test->allowed_calls;
 	const char *folder = getenv("TMPDIR");
 	snprintf(s.folder, sizeof s.folder, "%.220s/lab-XXXXXX", folder ? folder : "/var/tmp");
 	expect(mkdtemp(s.folder), "cannot make a folder in %s", folder ? folder : "/var/tmp");
-	watch_engine(&s, test->engine);
+	watch_engine(&s, v.engine);
 
 	struct holdings before = holdings_now();
 	test->run(&s);
@@ -521,8 +550,8 @@ static int run_test(const char *name)
 
 static unsigned limit_of_named(const char *name)
 {
-	unsigned flavour;
-	const struct lab_test *test = find_test(name, &flavour);
+	struct variant v;
+	const struct lab_test *test = find_test(name, &v);
 	return test ? limit_s(test) : 1;
 }
 

@@ -24,6 +24,11 @@ struct lab_test {
 	unsigned exercise; /* to which exercise of lab.toml it belongs, from 1 */
 	const char *engine; /* with options, as in --engine: "epoll:edge" */
 	unsigned flavours; /* bits of enum flavour: the test runs once for each, as NAME/FLAVOUR */
+	/*
+	 * For a layer, in place of the two: engines as words, "epoll io_uring:sqpoll". The test runs
+	 * once over each, as NAME/ENGINE, and skips itself where an engine lacks what it needs.
+	 */
+	const char *over;
 	void (*run)(struct subject *s);
 	/*
 	 * The system calls that the engine's own thread may make in submit, reap and cancel, as

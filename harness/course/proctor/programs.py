@@ -130,13 +130,29 @@ def tests_object(lab, cc="gcc", sanitize=""):
     return made
 
 
+def compile_object(lab, source, out):
+    """One C file of the lab. Raises when it does not compile."""
+    _run_compiler([os.path.join(build_folder(), "course", "compile-object"), lab.name, out, source])
+
+
+def link(lab, out, objects):
+    """A program of the lab's tests. Raises when it cannot be linked."""
+    _run_compiler([os.path.join(build_folder(), "course", "compile"), lab.name, out, *objects])
+
+
+def below(lab, course):
+    """What the lab's files stand on: the reference of other folders, an object for each. `course`: where the
+    trusted parts of a build lie."""
+    return [os.path.join(course, "below", f"{folder}.o") for folder in lab.stands_on]
+
+
 def compile_tests(lab, sources, out, cc="gcc", sanitize=""):
-    """Compiles the lab's tests with the engine files `sources` into the program `out`. Returns what
-    the compiler printed; raises when it failed."""
+    """Compiles the lab's tests with the learner's files `sources` into the program `out`. Returns what
+    the compiler printed; raises when it failed. Engines of below are found before those of the files."""
     course = os.path.join(build_folder(cc, sanitize), "course")
     os.makedirs(os.path.dirname(out), exist_ok=True)
     return _run_compiler([os.path.join(course, "compile"), lab.name, out, tests_object(lab, cc, sanitize),
-                          *sources])
+                          *below(lab, course), *(path for path in sources if path.endswith(".c"))])
 
 
 RESULT = re.compile(r"(not )?ok (\d+) - (\S+)( # SKIP)?")

@@ -1,0 +1,134 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Labs of layers, on the small one of harness/tests/tiny_layer: it stands on the reference of three folders,
+# and its tests run over the engines there.
+
+load common
+
+LAB=80_sums
+GRADE="$ROOT/harness/course/grade.py"
+
+setup_file() {
+	ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+	make -s -C "$ROOT" all course
+}
+
+setup() {
+	export IOLAB_LABS=$ROOT/harness/tests/tiny_layer
+	export IOLAB_WORK=$BATS_TEST_TMPDIR/work
+	unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES NO_COLOR
+	SOLUTION=$IOLAB_LABS/$LAB
+	MINE=$IOLAB_WORK/$LAB
+	cd "$ROOT" || exit
+}
+
+learner() { timeout "$HANG_S" "$SYSTEM_PYTHON" -B harness/course/learner.py "$@" </dev/null; }
+
+# tested FILE...: the lab's tests on these files, over all engines.
+tested() {
+	"$SYSTEM_PYTHON" -B - "$BATS_TEST_TMPDIR/tests" "$@" <<-'EOF'
+		import sys
+		sys.path.insert(0, "harness/course")
+		import labs
+		from proctor import programs
+		programs.compile_tests(labs.find("80"), sys.argv[2:], sys.argv[1])
+		for outcome in programs.run_tests(sys.argv[1]).outcomes:
+		    print(outcome.status, outcome.name)
+	EOF
+}
+
+@test "a test runs once over each engine, and says in the engine's words what it cannot do" {
+	learner start >/dev/null
+	[ -e "$MINE/layer.h" ]
+	cp "$SOLUTION/layer.c" "$MINE"
+	run learner check-lab EXERCISE=1
+	assert_line --regexp "^  ok +performs/null$"
+	assert_line --regexp "^  ok +performs/io_uring$|^  skipped performs/io_uring: "
+	assert_line "  skipped performs/blocking: there is no system call that does nothing"
+}
+
+@test "the starter of a layer builds, and fails over each engine that can" {
+	learner start >/dev/null
+	run learner check-lab
+	assert_failure
+	assert_line --regexp "^  FAILED +performs/null$"
+	assert_output --partial "expected 3 operations, saw 0"
+	assert_output --partial "the system calls of the engine"
+}
+
+@test "a header among a lab's files is the learner's own" {
+	learner start >/dev/null
+	cp "$SOLUTION/layer.c" "$MINE"
+	sed -i 's/#include "io_engine.h"/&\n#define WELL 1/' "$MINE/layer.h"
+	sed -i 's/well += done->result >= 0;/well += WELL;/' "$MINE/layer.c"
+	run learner check-lab
+	assert_success
+	assert_output --partial "Everything passes"
+	assert_output --partial "compares your layer with the reference"
+}
+
+@test "a layer is measured as an engine, beside the reference's and under a name of its own" {
+	learner start >/dev/null
+	cp "$SOLUTION/layer.c" "$MINE"
+	run learner measure FORCE=1 PREDICT=no
+	assert_success
+	assert_output --partial "in which your layer is called my_sums"
+	assert_output --regexp $'\n'"  null +[0-9]"
+	assert_output --regexp $'\n'"  sums +[0-9]"
+	assert_output --regexp $'\n'"  my_sums +[0-9]"
+	# An engine of the lab is no part of the program that everybody runs.
+	run build/iolab list
+	refute_output --partial sums
+}
+
+@test "a lab with neither engines nor what it stands on is refused" {
+	export IOLAB_LABS=$BATS_TEST_TMPDIR/labs
+	cp -r "$ROOT/harness/tests/tiny_layer" "$IOLAB_LABS"
+	sed -i -e '/^stands_on/d' -e 's/^engines = .*/engines = []/' "$IOLAB_LABS/$LAB/lab.toml"
+	run learner labs
+	assert_failure
+	assert_output --partial "labs/80_sums/lab.toml: it has neither engines nor stands_on"
+}
+
+@test "a layer's own engine takes no place of one below" {
+	sed 's/"sums"/"null"/' "$SOLUTION/as_engine.c" >"$BATS_TEST_TMPDIR/as_engine.c"
+	# With this one in its place, as_engine.c would call itself without end.
+	run tested "$SOLUTION/layer.c" "$BATS_TEST_TMPDIR/as_engine.c"
+	assert_line "passed performs/null"
+}
+
+@test "the grader runs a layer over the engines; what it may not define stays its own" {
+	local class=$BATS_TEST_TMPDIR/class out=$BATS_TEST_TMPDIR/grades
+	[ "$(id -u)" -ne 0 ] || chmod 755 "$BATS_TEST_TMPDIR"
+	mkdir -p "$class"/{a_solution,b_starter,c_names,d_engine}
+	cp "$SOLUTION"/layer.[ch] "$class/a_solution"
+	for name in b_starter c_names d_engine; do cp "$SOLUTION"/layer.[ch] "$class/$name"; done
+	sed -i -e '/ops->submit(engine/,/return -EIO/d' -e '/well += /d' "$class/b_starter/layer.c"
+	# Functions of the tests and of the kernel's library: the tests must call theirs.
+	printf '%s\n' 'void test_failed(const char *file, int line, const char *format, ...);' \
+		'void test_failed(const char *file, int line, const char *format, ...)' \
+		'{ (void)file; (void)line; (void)format; }' >>"$class/c_names/layer.c"
+	sed -i 's/well += .*/well = 0;/' "$class/c_names/layer.c"
+	cat >>"$class/d_engine/layer.c" <<-'C'
+		static const struct engine_ops own_engine = { .name = "null", .summary = "", .lab = "" };
+		IO_ENGINE(own_engine);
+	C
+	run "$SYSTEM_PYTHON" -B "$GRADE" "$class" --lab 80 --out "$out" --first-uid 65200
+	assert_success
+	run cat "$out/class.csv"
+	assert_line --regexp "^a_solution,1,1,2,2,,"
+	assert_line --regexp "^b_starter,0,0,0,2,"
+	assert_line --regexp "^c_names,1,0,1,2,"
+	assert_line --regexp "^d_engine,1,1,2,2,.*to be read by a person: an engine of its own"
+}
+
+@test "make mutate changes a layer, and its tests over the engines kill" {
+	CLANG_PYTHON=$(sh "$ROOT/harness/setup/find-python.sh" clang.cindex tomllib) || skip "no libclang for python"
+	export IOLAB_LABS=$BATS_TEST_TMPDIR/labs
+	cp -r "$ROOT/harness/tests/tiny_layer" "$IOLAB_LABS"
+	own_test_file
+	V=1 run timeout 300 "$CLANG_PYTHON" -B harness/course/mutate.py 80 --jobs 2 --function perform_all --rule constant
+	assert_line --regexp "^# 80_sums/layer.c:.*: (performs|counts)/null$"
+	refute_output --partial "layer.h"
+	rm -r "$TMPDIR"
+}
