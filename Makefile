@@ -259,7 +259,7 @@ help::
 	@echo 'make answer        answer a question of the handout, then see the course'"'"'s answer   [QUESTION=1]'
 	@echo 'make predict       say what you expect, before you measure'
 	@echo 'make measure       measure your engine beside the reference, in one figure'
-	@$(if $(ENGINE_SOURCES),echo 'make diff-lab      how your files differ from the solution$(comma) once you have passed')
+	@$(if $(wildcard labs/*/engine.c),echo 'make diff-lab      how your files differ from the solution$(comma) once you have passed')
 	@echo 'make reset-lab     back to the starter; your copy is kept   [FILE=engine.c]'
 	@echo
 	@echo 'Compare:'
