@@ -23,6 +23,8 @@ setup() {
 	OUT=$USER_DIR/grades
 	mkdir "$CLASS"
 	BEGAN_S=$(date +%s)
+	# Users of our own: another grader on this machine has those that it takes by default.
+	FIRST_UID=$((60000 + $$ % 64 * 64))
 	# What a hostile submission tries to make outside of its folder: another one in each test, since what an
 	# earlier run left there is nobody's harm.
 	OUTSIDE=$(mktemp -u /var/tmp/iolab-hostile-XXXXXX)
@@ -133,7 +135,7 @@ groups_left() {
 # Processes of the submissions' users that are younger than the test.
 processes_left() {
 	ps -eo uid=,etimes=,pid=,args= |
-		awk -v most_s=$(($(date +%s) - BEGAN_S)) '$1 >= 64100 && $1 < 64200 && $2 <= most_s'
+		awk -v first="$FIRST_UID" -v most_s=$(($(date +%s) - BEGAN_S)) '$1 >= first && $1 < first + 64 && $2 <= most_s'
 }
 
 # What harm looks like: processes, control groups and files that stay behind.
@@ -262,7 +264,7 @@ hostile_grades() {
 @test "a class of hostile submissions, graded by root: each its grade, and no harm" {
 	[ "$(id -u)" -eq 0 ] || skip "not root"
 	hostile_class
-	run timeout 400 python3 "$GRADE" "$CLASS" --lab "$LAB" --out "$OUT" --jobs 2
+	run timeout 400 python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --lab "$LAB" --out "$OUT" --jobs 2
 	assert_success
 	hostile_grades
 	# Only where files are hidden can an assembler not read them either.
@@ -291,7 +293,7 @@ hostile_grades() {
 	[ "$(id -u)" -ne 0 ] || chown 65534:65534 "$USER_DIR"
 	make -s -C "$ROOT" course # so that the user need not
 	skip_unless_user_reads "$ROOT"
-	run as_user timeout "$HANG_S" "$SYSTEM_PYTHON" "$GRADE" "$CLASS" --lab "$LAB" --out "$OUT"
+	run as_user timeout "$HANG_S" "$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --lab "$LAB" --out "$OUT"
 	assert_success
 	graded_points a_solution 20
 	graded_points crashes 15
@@ -325,7 +327,7 @@ RECORD='struct exam_record *record = NULL; FILE *maps = fopen("/proc/self/maps",
 		record->event_count = 0xffffffff; _exit(1);'
 	when_receiving prints "$RECORD"' fputs(forged, stdout); fflush(stdout); _exit(1);'
 	when_receiving has_places $'\n#line 7 "p\\nok 3 - receives_what_is_there/tcp.c"\n*(volatile int *)0 = 1;'
-	run python3 "$GRADE" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
+	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
 	assert_success
 	graded_points opens 15 "the program opens /var/tmp/x?ok 3 - receives_what_is_there/tcp?  ---?"
 	graded_points skips 15 "the test skipped itself, and the reference's does not: x?ok 3 - receives"
@@ -361,7 +363,7 @@ TOKEN="$RECORD"' Elf64_Ehdr head; Elf64_Shdr part, names; Elf64_Sym symbol; char
 	before_main asks_for_token 'prctl(EXAM_BEGIN, 0, 0, 0, 0);'
 	when_receiving tells_calls 'prctl(EXAM_CALL, FUNCTION_CLOSE, 0, 0, 0);'
 	submission honest "$SOLUTION"
-	run python3 "$GRADE" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" --jobs 2
+	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" --jobs 2
 	assert_success
 	graded_points honest 20
 	graded_points finds_token 15 "the test said that it passed, but made 0 calls to the engine's "
@@ -408,7 +410,7 @@ OWN_CALLS='struct sockaddr_in at = { .sin_family = AF_INET }; socklen_t length =
 	sed -i 's/^IO_ENGINE(.*//' "$CLASS/knows_by_heart/engine.c"
 	echo 'static struct engine_ops knowing; __attribute__((constructor)) static void know(void) { knowing = sample_engine;
 		knowing.submit = knowing_submit; } IO_ENGINE(knowing);' >>"$CLASS/knows_by_heart/engine.c"
-	run python3 "$GRADE" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" --jobs 2
+	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" --jobs 2
 	assert_success
 	graded_points replays_in_vain 15 "of its own calls of "
 	graded_points replays_all 15 "but the engine reads or receives 0 bytes in it"
@@ -456,7 +458,7 @@ OWN_CALLS='struct sockaddr_in at = { .sin_family = AF_INET }; socklen_t length =
 	sed 's/^\tfree(e);/\t(void)e;/' "$SOLUTION" >"$CLASS/leaks/engine.c"
 	submission hides
 	sed 's/^\tfree(e);/\tclose(2);\n&\n\t*(struct io_op *volatile *)\&e->finished = NULL;/' "$SOLUTION" >"$CLASS/hides/engine.c"
-	run python3 "$GRADE" "$CLASS" --lab "$LAB" --out "$OUT"
+	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --lab "$LAB" --out "$OUT"
 	assert_success
 	grep -q "sanitizers: what passes runs again" "$OUT/class.txt" || skip "$(grep sanitizers: "$OUT/class.txt")"
 	graded_points honest 20
@@ -505,7 +507,7 @@ OWN_CALLS='struct sockaddr_in at = { .sin_family = AF_INET }; socklen_t length =
 	# Names for more than 5 MB, of functions that need not exist.
 	with_code hides_call "#define W(n) extern char w$(printf '%0240d' 0)##n __attribute__((weak)); void *p##n = &w$(printf '%0240d' 0)##n;
 $(seq -f 'W(%.0f)' 10000 32000)"
-	run python3 "$GRADE" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
+	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
 	assert_success
 	graded_points is_unique 0 "a name of a kind that cannot be hidden: note"
 	graded_points is_common 20
@@ -523,7 +525,7 @@ $(seq -f 'W(%.0f)' 10000 32000)"
 	when_receiving raises 'raise(SIGTERM);'
 	when_receiving exits_120 '_exit(120);'
 	before_main exits_120_early '_exit(120);'
-	run python3 "$GRADE" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" --jobs 2
+	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" --jobs 2
 	assert_success
 	graded_points reads_status 15 "/status, which tells whether it is watched"
 	graded_points reads_early 0 "/status, which tells whether it is watched"
@@ -540,7 +542,7 @@ $(seq -f 'W(%.0f)' 10000 32000)"
 @test "an engine that prints loses no point, and much output hides no reason" {
 	when_receiving prints 'puts("receiving"); fprintf(stderr, "%d\n", 1);'
 	when_receiving prints_lines 'for (int i = 0; i < 3000; i++) printf("line %d\n", i); fflush(stdout); ((struct io_op *)ops[0])->len_bytes = 0; return -5;'
-	run python3 "$GRADE" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
+	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
 	assert_success
 	graded_points prints 20
 	graded_points prints_lines 15 "what led there:"
@@ -556,7 +558,7 @@ $(seq -f 'W(%.0f)' 10000 32000)"
 	for words in "--send ^C" "--send ^C --twice" "--send TERM" "--send HUP" "--send KILL"; do
 		# shellcheck disable=SC2086
 		at_terminal $words --until "[ -e '$OUT/a_solution.junit.xml' ]" \
-			python3 "$GRADE" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
+			python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
 		if [[ $words == *KILL ]]; then
 			assert_equal "$status" 137
 		else
@@ -574,15 +576,15 @@ $(seq -f 'W(%.0f)' 10000 32000)"
 	[ "$(id -u)" -eq 0 ] || skip "control groups take root"
 	own_test_file
 	when_receiving hangs 'pause();'
-	run "$SYSTEM_PYTHON" "$GRADE" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" --limit-s 1
+	run "$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" --limit-s 1
 	[[ $output == *"by control group"* ]] || skip "no control group may be used here"
 	at_terminal --send KILL --until "find /sys/fs/cgroup -name 'iolab-*' -newer '$CLASS' | grep -q ." \
-		"$SYSTEM_PYTHON" "$GRADE" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
+		"$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
 	left=$(groups_left)
 	[ -n "$left" ]
 	rm -r "$CLASS/hangs"
 	submission a_solution "$SOLUTION"
-	run "$SYSTEM_PYTHON" "$GRADE" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
+	run "$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
 	assert_success
 	for folder in $left; do
 		[ ! -e "$folder" ] || fail "$folder stays"
@@ -610,7 +612,7 @@ $(seq -f 'W(%.0f)' 10000 32000)"
 	submission a_solution "$SOLUTION"
 	when_receiving b_hangs 'pause();'
 	submission c_solution "$SOLUTION"
-	python3 "$GRADE" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" >"$USER_DIR/said" 2>&1 3>&- &
+	python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" >"$USER_DIR/said" 2>&1 3>&- &
 	local grader=$!
 	until_true [ -e "$OUT/a_solution.junit.xml" ]
 	graded_points a_solution 20
@@ -623,7 +625,7 @@ $(seq -f 'W(%.0f)' 10000 32000)"
 	assert_line --partial "a_solution,10,10,20,20,"
 	assert_line "c_solution,,,,,not graded yet,"
 	! grep -q "compile" "$OUT"/*.txt || fail "$(cat "$OUT"/*.txt)"
-	run python3 "$GRADE" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
+	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
 	assert_success
 	assert_output --partial "an unfinished grading is replaced"
 	[ ! -e "$OUT/unfinished.txt" ]
@@ -641,7 +643,7 @@ $(seq -f 'W(%.0f)' 10000 32000)"
 	run unshare --mount bash -c '
 		mount -t tmpfs -o size=160m,mode=755 tmpfs "$2"
 		(until [ -e "$1/a_solution.junit.xml" ]; do sleep 0.05; done; head -c 1G /dev/zero >"$2/filler") 2>/dev/null &
-		TMPDIR=$2 exec python3 "$3" "$4" --no-sanitizers --lab "$5" --out "$1"' - "$OUT" "$USER_DIR/small" "$GRADE" "$CLASS" "$LAB"
+		TMPDIR=$2 exec python3 "$3" --first-uid "$6" "$4" --no-sanitizers --lab "$5" --out "$1"' - "$OUT" "$USER_DIR/small" "$GRADE" "$CLASS" "$LAB" "$FIRST_UID"
 	assert_failure 1
 	graded_points a_solution 20
 	# How far b_hangs comes before the disk is full is up to the machine.
@@ -654,7 +656,7 @@ $(seq -f 'W(%.0f)' 10000 32000)"
 
 # no_space_at CALL: grades while the grader's own CALL finds the disk full once the first submission is done.
 no_space_at() {
-	"$SYSTEM_PYTHON" -B - "$@" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" <<-'END'
+	"$SYSTEM_PYTHON" -B - "$@" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" <<-'END'
 		import errno, os, runpy, sys, tempfile
 		call, grader, out = sys.argv[1], sys.argv[2], sys.argv[-1]
 		module, name = (tempfile, "mkdtemp") if call == "mkdtemp" else (os, call)
@@ -701,7 +703,7 @@ no_space_at() {
 		'{ hooked_engine = sample_engine; hooked_engine.submit = hanging; }' \
 		'IO_ENGINE(hooked_engine);' >>"$CLASS/hangs_first/engine.c"
 	submission honest "$SOLUTION"
-	run python3 "$GRADE" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" --limit-s 12
+	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" --limit-s 12
 	assert_success
 	graded_points honest 20
 	graded_points hangs_first 10 "1 test was not run: the tests of exercise 1 may take 6 s together"
@@ -715,7 +717,7 @@ no_space_at() {
 	mkdir -p "$CLASS/$LAB" "$CLASS/__MACOSX" "$CLASS/.git" "$CLASS/bob/__MACOSX"
 	cp "$SOLUTION" "$CLASS/$LAB/"
 	touch "$CLASS/.DS_Store" "$CLASS/ann/.DS_Store" "$CLASS/cem.zip" "$CLASS/dan.tar.gz" "$CLASS/eve_engine.c" "$CLASS/notes.txt"
-	run python3 "$GRADE" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
+	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
 	assert_success
 	run well_formed
 	assert_output 2
@@ -727,7 +729,7 @@ no_space_at() {
 	refute_output --partial "MACOSX"
 	refute_output --partial "DS_Store"
 	rm -r "$CLASS/ann" "$CLASS/bob" "${CLASS:?}/$LAB" "$CLASS/eve_engine.c"
-	run python3 "$GRADE" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
+	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
 	assert_failure
 	assert_output --partial "holds no submission"
 	assert_output --partial "cem.zip, dan.tar.gz: archives"
@@ -741,7 +743,7 @@ for _ in range(1500):
     os.mkdir("deep_down"); os.chdir("deep_down")')
 	when_receiving digs 'chdir(getenv("TMPDIR")); for (int i = 0; i < 1500; i++) { mkdir("deep_down", 0700); chdir("deep_down"); }'
 	submission honest "$SOLUTION"
-	run timeout "$HANG_S" python3 "$GRADE" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
+	run timeout "$HANG_S" python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
 	assert_success
 	graded_points deep 20
 	grep -q '^digs,' "$OUT/class.csv" # its points depend on how far it came in its time
@@ -756,7 +758,7 @@ for _ in range(1500):
 	with_code includes_late 'int a; #'
 	with_code assembles_passwd '__asm__(".include \"/etc/passwd\"");'
 	when_receiving opens_passwd 'FILE *f = fopen("/etc/passwd", "r"); char line[99]; if (f) puts(fgets(line, 99, f)); _exit(1);'
-	run python3 "$GRADE" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" --jobs 2
+	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" --jobs 2
 	assert_success
 	graded_points long_error 0 "#error xxxx"
 	graded_points includes_passwd 0 "it includes /etc/passwd, which a submission may not read"
@@ -797,7 +799,7 @@ import sys, labs
 solved = [int(word) for word in sys.argv[1:] if word.isdigit()]
 print(labs.find("70").starter(solved)["engine.c"], end="")' "$solved" >"$CLASS/solved_$solved/engine.c"
 	done
-	run python3 "$GRADE" "$CLASS" --no-sanitizers --lab 70 --out "$OUT"
+	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab 70 --out "$OUT"
 	assert_success
 	grep -q "sanitizers: NOT run (SANITIZERS=no)" "$OUT/class.txt"
 	assert_output --partial "the untouched starter"
@@ -808,10 +810,10 @@ print(labs.find("70").starter(solved)["engine.c"], end="")' "$solved" >"$CLASS/s
 @test "one submission, found in work/, and graded anew" {
 	mkdir -p "$CLASS/ann/work/$LAB"
 	cp "$SOLUTION" "$CLASS/ann/work/$LAB/"
-	run python3 "$GRADE" "$CLASS/ann" --no-sanitizers --out "$OUT"
+	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS/ann" --no-sanitizers --out "$OUT"
 	assert_success
 	graded_points ann 20
-	run python3 "$GRADE" "$CLASS/ann/work/$LAB" --no-sanitizers --out "$OUT"
+	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS/ann/work/$LAB" --no-sanitizers --out "$OUT"
 	assert_success
 	assert_output --partial "earlier grades are replaced"
 	graded_points ann-$LAB 20
@@ -821,7 +823,7 @@ print(labs.find("70").starter(solved)["engine.c"], end="")' "$solved" >"$CLASS/s
 # bats test_tags=slow
 @test "names that are none for a file or a spreadsheet" {
 	for name in '=1+1' '-rf' 'a b' 'class' $'two\nlines' '<&">'; do submission "$name" "$SOLUTION"; done
-	run python3 "$GRADE" "$CLASS" --no-sanitizers --lab 70 --out "$OUT" --jobs 2
+	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab 70 --out "$OUT" --jobs 2
 	assert_success
 	run well_formed
 	assert_output 6
@@ -835,25 +837,25 @@ print(labs.find("70").starter(solved)["engine.c"], end="")' "$solved" >"$CLASS/s
 	run make -s -C "$ROOT" grade
 	assert_failure
 	assert_output --partial "make grade SUBMISSIONS=folder"
-	run python3 "$GRADE" "$CLASS/nowhere" --no-sanitizers
+	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS/nowhere" --no-sanitizers
 	assert_failure
 	assert_output --partial "is no folder"
-	run python3 "$GRADE" "$CLASS" --no-sanitizers
+	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers
 	assert_failure
 	assert_output --partial "holds no submission"
 	submission ann "$SOLUTION"
-	run python3 "$GRADE" "$CLASS" --no-sanitizers
+	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers
 	assert_failure
 	assert_output --partial "which lab?"
-	run python3 "$GRADE" "$CLASS" --no-sanitizers --lab 70 --out "$CLASS/grades"
+	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab 70 --out "$CLASS/grades"
 	assert_failure
 	assert_output --partial "lies within SUBMISSIONS"
-	run python3 "$GRADE" "$CLASS" --no-sanitizers --lab 70 --out "$ROOT/docs"
+	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab 70 --out "$ROOT/docs"
 	assert_failure
 	assert_output --partial "holds no grades"
 	[ "$(id -u)" -eq 0 ] || return 0
 	taken=$(id -u nobody)
-	run python3 "$GRADE" "$CLASS" --no-sanitizers --lab 70 --out "$OUT" --first-uid "$taken"
+	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab 70 --out "$OUT" --first-uid "$taken"
 	assert_failure
 	assert_output --partial "is taken"
 }
