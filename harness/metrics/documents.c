@@ -318,6 +318,9 @@ static bool fits_bound(struct check *check, const char *keyword, const json_t *b
 	} else if (strcmp(keyword, "minLength") == 0) {
 		if (json_is_string(value) && (double)json_string_length(value) < limit)
 			return fails(check, place, value, "must not be empty");
+	} else if (strcmp(keyword, "maxLength") == 0) {
+		if (json_is_string(value) && (double)json_string_length(value) > limit)
+			return fails(check, place, value, "is too long");
 	} else if (strcmp(keyword, "minItems") == 0) {
 		if (json_is_array(value) && (double)json_array_size(value) < limit)
 			return fails(check, place, value, "is too short");
@@ -346,6 +349,10 @@ static bool fits_keyword(struct check *check, const char *keyword, const json_t 
 		return (json_is_object(value) || fails(check, place, value, "must be an object")) &&
 		       fits_keys(check, argument, true, open ? open : json_false(), value, place);
 	}
+	/* What each workload has; its parameters are its own. */
+	if (strcmp(keyword, "each_workload") == 0)
+		return (json_is_object(value) || fails(check, place, value, "must be an object")) &&
+		       fits_keys(check, argument, true, json_true(), value, place);
 	if (strcmp(keyword, "properties") == 0)
 		return fits_keys(check, argument, false,
 				 json_object_get(shape, "additionalProperties"), value, place);

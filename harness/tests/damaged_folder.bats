@@ -110,3 +110,29 @@ damage() {
 	damage 'runs[0]["warnings"] = [{"id": f"w{i}", "values": {}, "text": "w"} for i in range(20000)]'
 	refused 'runs.jsonl:1: warnings is too long' "$IOLAB" summary folder
 }
+
+@test "a workload whose panel is none is refused" {
+	cp folder/runs.jsonl whole
+	for damage in 'update(panel=5)' 'update(panel=None)' 'pop("panel")' 'update(op=7)' 'update(words=[])'; do
+		cp whole folder/runs.jsonl
+		damage "runs[0]['workload'].$damage"
+		refused 'runs.jsonl:1: workload' "$IOLAB" summary folder
+	done
+	cp whole folder/runs.jsonl
+	damage 'runs[0]["workload"] = []'
+	refused 'runs.jsonl:1: workload must be an object' "$IOLAB" summary folder
+}
+
+@test "a title of a megabyte is refused, and drawn by nobody" {
+	"$IOLAB" summary folder >/dev/null
+	damage 'runs[0]["workload"]["panel"]["text"] = "A" * 1000000'
+	refused 'runs.jsonl:1: workload.panel.text is too long' "$IOLAB" summary folder
+	"$SYSTEM_PYTHON" - <<-'PY'
+		import json
+		summary = json.load(open("folder/summary.json"))
+		summary["configurations"][0]["workload"]["panel"]["text"] = "A" * 1000000
+		json.dump(summary, open("folder/summary.json", "w"))
+	PY
+	refused 'summary.json.*text of at most 1000 characters' "$PYTHON" "$ROOT/plots/plot.py" folder
+	refused 'summary.json.*text of at most 1000 characters' "$PYTHON" "$ROOT/plots/report.py" folder
+}

@@ -867,6 +867,10 @@ PY
 	run "$IOLAB" doctor --file /no/such/folder/file
 	assert_failure 1
 	assert_output --partial "name another place"
+	# Its folder would do, and still no run can use it.
+	run "$IOLAB" doctor --file "$BATS_TEST_TMPDIR/$(printf 'a%.0s' {1..256})"
+	assert_failure 1
+	assert_output --partial "File name too long"
 }
 
 @test "doctor says of every engine what it does with every workload, and why not, as list sends for it" {

@@ -134,6 +134,10 @@ void examine_file(struct findings *found, const char *path)
 	}
 	struct stat existing;
 	bool exists = stat(path, &existing) == 0;
+	if (!exists && errno != ENOENT) { /* a name that is too long, say */
+		test_file_missing(found, &another_place, path, errno);
+		return;
+	}
 	if (exists && S_ISBLK(existing.st_mode)) {
 		examine_existing(found, path, "a block device");
 		return;

@@ -29,6 +29,15 @@ def text(value, place):
         _refuse(value, place, "text")
 
 
+def text_of_at_most(most):
+    """A title: who draws a megabyte of it takes minutes."""
+    def check(value, place):
+        text(value, place)
+        if len(value) > most:
+            _refuse(value, place, f"text of at most {most} characters")
+    return check
+
+
 def file_name(value, place):
     """Of a file that lies in a folder known to the reader."""
     if not isinstance(value, str) or value in ("", ".", "..") or "/" in value or not value.isprintable():

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from readings import shape
 
-SHAPE = shape.record({"id": shape.text, "values": shape.map_of(shape.anything), "text": shape.text})
+SHAPE = shape.record({"id": shape.text, "values": shape.map_of(shape.anything),
+                      "text": shape.text_of_at_most(1000)})
 
 
 @dataclass(frozen=True, eq=False)
