@@ -113,6 +113,7 @@ TRACES = {
                                               "--warmup", "0.01")),
     "matrix.json": ((IOLAB, "matrix"), ()),
     "responsiveness.json": ((IOLAB, "responsiveness"), ("--runtime", "0.05")),
+    "styles.json": ((IOLAB, "styles"), ("--rounds", "3", "--runtime", "0.1")),
     "operator.json": ((IOLAB, "operator", "--capacities", "4,64"), ("--rounds", "3", "--runtime", "0.1")),
     "steps.json": ((sys.executable, SIX_STEPS), ()),
     "doctor.json": ((IOLAB, "doctor", "--json"), ()),
@@ -159,7 +160,7 @@ def trace_command(name, quick, folder, file):
     on_file = ()
     if file and name in ("timeline.json", "overlap.json"):
         on_file = ((() if "--" in fewer else ("--",)) + ("--file", file))
-    elif file and name in ("matrix.json", "responsiveness.json"):
+    elif file and name in ("matrix.json", "responsiveness.json", "styles.json"):
         where += ("--folder", os.path.dirname(file) or ".")
     elif file and name == "steps.json":
         where += ("--file", file)

@@ -186,6 +186,10 @@ interrupt_series() {
 	interrupt_series operator --rounds 1000
 }
 
+@test "Ctrl-C in styles" {
+	interrupt_series styles --rounds 1000
+}
+
 @test "Ctrl-C in matrix" {
 	interrupt_series matrix
 }

@@ -67,7 +67,7 @@ load common
 @test "a series in which nothing ended ok fails, unless all of it is unsupported" {
 	own_test_file
 	# No descriptors are left for a child's answer.
-	for words in matrix "responsiveness --rounds 1" "operator --rounds 1 --capacities 1" "timeline --rounds 1" "overlap --rounds 1"; do
+	for words in matrix "responsiveness --rounds 1" "operator --rounds 1 --capacities 1" "styles --rounds 1" "timeline --rounds 1" "overlap --rounds 1"; do
 		run bash -c "exec 3>&- 4>&- 5>&- 6>&-; ulimit -n 4; exec '$IOLAB' $words --engines threads"
 		assert_failure 1
 		assert_output --partial error
@@ -80,10 +80,11 @@ load common
 # The engines that the help of a command names as its default, in one line.
 default_engines() { "$IOLAB" "$1" --help | tr -d ' \n' | sed -n 's/.*separatedbycommas(default:\([^)]*\)).*/\1/p'; }
 
-@test "matrix, responsiveness, operator, timeline, overlap: --help names the engines that are taken by default" {
+@test "matrix, responsiveness, operator, styles, timeline, overlap: --help names the engines that are taken by default" {
 	own_test_file
 	for words in "matrix --json" "responsiveness --json --rounds 1 --runtime 0.01" \
 		"operator --json --rounds 1 --runtime 0.01 --capacities 1" \
+		"styles --json --rounds 1 --runtime 0.01" \
 		"timeline --json --rounds 1 -- --size 4M --runtime 0.02" \
 		"overlap --json --rounds 1 --ratios 1 -- --size 4M --runtime 0.01 --warmup 0"; do
 		read -ra command <<<"$words"

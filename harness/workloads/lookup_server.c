@@ -127,8 +127,11 @@ int lookup_server_start(struct lookup_server *server, unsigned connection_count,
 
 void lookup_server_stop(struct lookup_server *server)
 {
-	for (unsigned i = 0; i < server->connection_count; i++)
+	for (unsigned i = 0; i < server->connection_count; i++) {
+		/* A server that was started later has a copy of this end, so closing is not enough. */
+		shutdown(server->connections[i], SHUT_RDWR);
 		close(server->connections[i]);
+	}
 	free(server->connections);
 	while (server->pid > 0 && waitpid(server->pid, NULL, 0) < 0 && errno == EINTR)
 		;

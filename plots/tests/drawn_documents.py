@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from drawing import rendering, sheet, style, words
 from figures import (depth_one, depth_syscalls, matrix, operator, operator_timeline, overlap, responsiveness, steps,
-                     timeline)
+                     styles, timeline)
 from pages import literature, nodes
 from readings import remarks
 from matplotlib.collections import PolyCollection
@@ -274,6 +274,16 @@ def check_operator_timeline(document, width_in):
                        f"operator_timeline: no bar from {asked} to {end}")
 
 
+def check_styles(document, width_in):
+    figure = styles.FIGURE.draw(document, width_in)
+    expect_reasons(figure, "styles", [row for row in document.content["rows"] if row["engine"]])
+    drawn = {float(x) for axes in figure.axes for line in axes.lines for x in line.get_xdata()}
+    expect(len(styles.added(document)) == 3, "styles: not every style is drawn")
+    for label, value, _ in styles.bars(document):
+        for part in ("median", "low", "high"):
+            expect(max(value[part], styles.LEAST_NS) in drawn, f"styles: {part} of {label}")
+
+
 def caption_of(described, document):
     """As the report has it. Its pictures take most of the time, and no caption needs them."""
     rendering.svg = rendering.png = lambda drawn: ""
@@ -337,6 +347,7 @@ def main():
         check_responsiveness(responsiveness.FIGURE.load(folder), width_in)
         check_operator(operator.FIGURE.load(folder), width_in)
         check_operator_timeline(operator_timeline.FIGURE.load(folder), width_in)
+        check_styles(styles.FIGURE.load(folder), width_in)
     check_matrix_words(matrix.FIGURE.load(folder))
     check_timeline_numbers(timeline.FIGURE.load(folder))
     check_overlap_lost_rounds(overlap.FIGURE.load(folder))

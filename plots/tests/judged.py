@@ -16,7 +16,7 @@ from figures import (batching, block_size, connections, cpu_shares, depth_curve,
                      depth_syscalls, durability, hardware_counters, idle_descriptors,
                      latency_distribution, matrix, offered_load, operator,
                      operator_timeline, overlap, registry, responsiveness,
-                     staircase, steps, threads_cores, timeline)
+                     staircase, steps, styles, threads_cores, timeline)
 from pages import cpu_account, provenance
 from readings import first_version, foreign_load, remarks, results, verdicts
 from readings.documents import Document, with_remarks
@@ -323,6 +323,20 @@ def check_documents():
     check_made(operator_timeline, no, records(unordered=[0, 9], ordered=[0, 9]))
     check_made(operator_timeline, open_, records("constant", unordered=[0], ordered=[0, 9]))
     check_made(operator_timeline, open_, records(ordered=[0, 9]))
+
+    def layers(rounds=5, spread=0.02, engine="io_uring", **added_ns):
+        def row(style, cpu_ns, added=None, label=None):
+            return {"engine": {"label": label} if label else None, "style": style, "status": "ok",
+                    "cpu_ns": {**estimate(cpu_ns, spread), "count": rounds},
+                    "added_ns": {**estimate(added, spread), "count": rounds} if added else None}
+        return Document("", {"rounds": rounds, "rows": [
+            *(row(style, 60 + added, added) for style, added in added_ns.items()),
+            *([row("callbacks", 2000, label=engine)] if engine else [])]})
+
+    check_made(styles, yes, layers(promises=60, await_stackless=3, await_stackful=8))
+    check_made(styles, no, layers(promises=600, await_stackless=3, await_stackful=8))
+    check_made(styles, open_, layers(promises=190, spread=0.2, await_stackless=3, await_stackful=8))
+    check_made(styles, open_, layers(engine=None, promises=60))
 
     def traced(**loop_calls):
         return Document("", {"lanes": [
