@@ -28,6 +28,7 @@
 #include "clock.h"
 #include "commands/commands.h"
 #include "engines.h"
+#include "meters/cpu_time.h"
 #include "meters/environment.h"
 #include "meters/helper_threads.h"
 #include "plan/child_run.h"
@@ -162,13 +163,6 @@ static int prepare_trial(struct trial *t, struct reason *why)
 		      : 0;
 }
 
-static double cpu_ns(clockid_t clock)
-{
-	struct timespec used;
-	clock_gettime(clock, &used);
-	return (double)used.tv_sec * NS_PER_S + (double)used.tv_nsec;
-}
-
 /* What one trial took. */
 struct attempt {
 	double handover_ns, total_ns;
@@ -188,8 +182,8 @@ static int try_once(struct trial *t, struct attempt *attempt, struct reason *why
 	for (unsigned i = 0; i < t->count; i++)
 		offered[i] = &t->ops[i];
 
-	double cpu_before_ns = cpu_ns(CLOCK_PROCESS_CPUTIME_ID);
-	double loop_before_ns = cpu_ns(CLOCK_THREAD_CPUTIME_ID);
+	uint64_t cpu_before_ns = process_cpu_ns();
+	uint64_t loop_before_ns = thread_cpu_ns();
 	uint64_t begin_ns = clock_ns();
 	int accepted = ops->submit(t->engine, offered, t->count);
 	if (accepted <= 0)
@@ -209,8 +203,8 @@ static int try_once(struct trial *t, struct attempt *attempt, struct reason *why
 	*attempt = (struct attempt) {
 		.handover_ns = (double)(handed_over_ns - begin_ns),
 		.total_ns = (double)(end_ns - begin_ns),
-		.cpu_ns = cpu_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_before_ns,
-		.loop_cpu_ns = cpu_ns(CLOCK_THREAD_CPUTIME_ID) - loop_before_ns,
+		.cpu_ns = (double)(process_cpu_ns() - cpu_before_ns),
+		.loop_cpu_ns = (double)(thread_cpu_ns() - loop_before_ns),
 	};
 	if (finished < 0)
 		return reason_errno(why, "reap_failed", finished, "reap");

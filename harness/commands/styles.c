@@ -78,7 +78,7 @@ static void add_subject(struct styles_subject *subject, const struct styles_opti
 }
 
 /* Memory, blocking calls, then every engine. Returns how many. */
-static unsigned list_subjects(struct styles_subject *subjects, const struct styles_options *o)
+static unsigned list_styles(struct styles_subject *subjects, const struct styles_options *o)
 {
 	unsigned count = 0;
 	add_subject(&subjects[count++], o, &memory_engine, 0);
@@ -327,7 +327,7 @@ int command_styles(int argc, char **argv)
 	static struct styles_subject subjects[ENGINES_MAX + 2];
 	struct engine_series *series = &options.series;
 	struct turn turn;
-	unsigned count = list_subjects(subjects, &options);
+	unsigned count = list_styles(subjects, &options);
 	engine_series_begin(series, argc, argv);
 	while (engine_series_next(series, count, &turn))
 		run_subject(&subjects[turn.piece], series, turn.round);

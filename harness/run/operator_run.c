@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "async_operator.h"
@@ -16,6 +15,7 @@
 #include "clock.h"
 #include "event_loop.h"
 #include "histogram.h"
+#include "meters/cpu_time.h"
 #include "random.h"
 #include "workloads/timed_answers.h"
 
@@ -57,7 +57,7 @@ struct record {
 struct window_tally {
 	bool is_open;
 	uint64_t begun_ns, ended_ns;
-	double cpu_begun_ns, cpu_ended_ns;
+	uint64_t cpu_begun_ns, cpu_ended_ns;
 	uint64_t records, retried, timed_out;
 	struct histogram latency, answers;
 };
@@ -92,14 +92,6 @@ struct stage {
 	size_t heard_bytes;
 	struct loop_timer window; /* its beginning, then its end */
 };
-
-static double process_cpu_ns(void)
-{
-	struct rusage usage;
-	getrusage(RUSAGE_SELF, &usage);
-	return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * NS_PER_S +
-	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e3;
-}
 
 static void tally_open(struct window_tally *t)
 {
@@ -634,7 +626,8 @@ static json_t *tally_json(const struct window_tally *t)
 	put_int(answer, "timed_out", (int64_t)t->timed_out);
 	put_real(answer, "records_per_s",
 		 (double)t->records * NS_PER_S / (double)(t->ended_ns - t->begun_ns));
-	put_real(answer, "cpu_ns", (t->cpu_ended_ns - t->cpu_begun_ns) / (double)t->records);
+	put_real(answer, "cpu_ns",
+		 (double)(t->cpu_ended_ns - t->cpu_begun_ns) / (double)t->records);
 	put_new(answer, "latency_ns", times_json(&t->latency));
 	put_new(answer, "answer_ns", times_json(&t->answers));
 	return answer;

@@ -14,6 +14,7 @@
 #include "base/remark.h"
 #include "base/statistics.h"
 #include "clock.h"
+#include "meters/cpu_time.h"
 #include "random.h"
 #include "workloads/index_file.h"
 #include "workloads/lookup_server.h"
@@ -138,13 +139,6 @@ static void close_bench(struct styles_bench *b)
 	if (b->file >= 0)
 		close(b->file);
 	index_image_free(&b->image);
-}
-
-static uint64_t process_cpu_ns(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
 /* Returns 0, or the job's error. */
