@@ -192,8 +192,8 @@ static int try_once(struct trial *t, struct attempt *attempt, struct reason *why
 	uint64_t handed_over_ns = clock_ns();
 	while (finished >= 0) {
 		for (int i = 0; i < finished; i++)
-			if (done[i]->result < 0 && first_error == 0)
-				first_error = (int)done[i]->result;
+			if (first_error == 0)
+				first_error = probe_error(done[i]);
 		accepted -= finished;
 		if (accepted == 0)
 			break;

@@ -124,8 +124,9 @@ static int take(struct loop *l)
 	int64_t wait_ns = l->due_ns > now_ns ? (int64_t)(l->due_ns - now_ns) : 0;
 	int count = l->task->ops->reap(l->engine, done, wait_ns ? 1 : 0, DEPTH, wait_ns);
 	for (int i = 0; i < count; i++) {
-		if (done[i]->result < 0)
-			return (int)done[i]->result;
+		int error = probe_error(done[i]);
+		if (error < 0)
+			return error;
 		l->idle[l->idle_count++] = done[i];
 	}
 	if (count > 0) {

@@ -13,7 +13,8 @@ grep -qF "<!-- table: $1 -->" "$page" || {
 	echo "record: $page has no table '$1'" >&2
 	exit 2
 }
-new=$(mktemp)
+# Beside the page, so that it takes the page's place at once: a full disk leaves the old one.
+new=$(mktemp "$page.XXXXXX")
 trap 'rm -f "$new"' EXIT
 # The row goes where its predecessor was, else to the table's end.
 row=$row awk -v table="<!-- table: $1 -->" '
@@ -24,4 +25,5 @@ row=$row awk -v table="<!-- table: $1 -->" '
 	inside && began { put(); inside = 0 }
 	{ print }
 	END { if (inside) put() }' "$page" >"$new"
-cat "$new" >"$page"
+chmod --reference="$page" "$new"
+mv "$new" "$page"

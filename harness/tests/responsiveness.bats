@@ -40,3 +40,14 @@ load common
 	run "$IOLAB" responsiveness stray
 	assert_failure 2
 }
+
+@test "responsiveness and matrix: a receive that brings nothing is an error, and no figure" {
+	strace -f -qqq -o /dev/null true 2>/dev/null || skip "strace is missing, or may not trace"
+	for command in "responsiveness --rounds 1 --runtime 0.05" matrix; do
+		read -ra words <<<"$command"
+		run strace -f -qq -o /dev/null -e trace=recvfrom -e inject=recvfrom:retval=0 \
+			timeout "$HANG_S" "$IOLAB" "${words[@]}" --engines blocking --json
+		assert_output --partial '"id":"result_is_error"'
+		assert_output --partial EIO
+	done
+}

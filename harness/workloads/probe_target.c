@@ -57,6 +57,15 @@ int nameless_file(const char *folder, uint64_t size_bytes, int flags, struct rea
 			    reason_string("folder", folder));
 }
 
+int probe_error(const struct io_op *op)
+{
+	if (op->result < 0)
+		return (int)op->result;
+	bool moves_bytes = op->kind != IO_FSYNC && op->kind != IO_FDATASYNC;
+	int64_t least = moves_bytes ? 1 : 0, most = moves_bytes ? op->len_bytes : 0;
+	return op->result < least || op->result > most ? -EIO : 0;
+}
+
 /* The other process: a byte in, a while, a byte out; until the asking end is closed. */
 static void answer(int asked_fd, int far_fd, unsigned after_ms)
 {

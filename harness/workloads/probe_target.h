@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "io_engine.h"
 #include "reason.h"
 
 /*
@@ -17,6 +18,12 @@
  * further `flags`; it goes away with its last descriptor. Returns that, or -errno with `why`.
  */
 int nameless_file(const char *folder, uint64_t size_bytes, int flags, struct reason *why);
+
+/*
+ * What came of an operation on such a target, where there is always something to move: 0; its
+ * -errno; -EIO for a count that cannot be.
+ */
+int probe_error(const struct io_op *op);
 
 struct answerer {
 	int fd; /* to read from; a byte comes for each that was asked for */
