@@ -31,6 +31,28 @@ static bool is_labelled_rightly(const json_t *run, struct reason *why)
 	return right;
 }
 
+/* Rounds' buckets are added up in one pass over both, so they must lie in order, none in another. */
+static bool has_ordered_buckets(const json_t *run, const char *key, struct reason *why)
+{
+	size_t i;
+	const json_t *bucket;
+	double end = -1;
+	json_array_foreach (json_object_get(json_object_get(run, key), "buckets"), i, bucket) {
+		double low = json_number_value(json_array_get(bucket, 0));
+		if (low < end) {
+			reason_say(why, "%s.buckets.%zu begins before the one before it ends", key,
+				   i);
+			return false;
+		}
+		end = json_number_value(json_array_get(bucket, 1));
+		if (end <= low) {
+			reason_say(why, "%s.buckets.%zu ends where it begins, or before", key, i);
+			return false;
+		}
+	}
+	return true;
+}
+
 /* Is it a run that can be read? Otherwise false with `why`, which names the line and the key. */
 static bool is_readable(json_t *run, const char *path, unsigned line, struct reason *why)
 {
@@ -45,7 +67,9 @@ static bool is_readable(json_t *run, const char *path, unsigned line, struct rea
 			   path, line, *schema ? schema : "missing");
 		return false;
 	}
-	if (document_fits(RUN_SCHEMA, run, &misfit) && is_labelled_rightly(run, &misfit))
+	if (document_fits(RUN_SCHEMA, run, &misfit) && is_labelled_rightly(run, &misfit) &&
+	    has_ordered_buckets(run, "histogram", &misfit) &&
+	    has_ordered_buckets(run, "histogram_uncorrected", &misfit))
 		return true;
 	reason_say(why, "%s:%u: %s", path, line, misfit.text);
 	return false;

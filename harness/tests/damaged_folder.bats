@@ -106,6 +106,13 @@ damage() {
 	refused 'runs.jsonl:1: engine.name' "$IOLAB" summary folder
 }
 
+@test "a histogram whose buckets are not in order is refused" {
+	for buckets in '[[10, 20, 1], [5, 9, 1]]' '[[10, 20, 1], [15, 30, 1]]' '[[10, 10, 1]]' '[[20, 10, 1]]'; do
+		damage "runs[0]['histogram']['buckets'] = $buckets"
+		refused 'runs.jsonl:1: histogram.buckets' "$IOLAB" summary folder
+	done
+}
+
 @test "a run with a great many warnings is refused before each is compared with each" {
 	damage 'runs[0]["warnings"] = [{"id": f"w{i}", "values": {}, "text": "w"} for i in range(20000)]'
 	refused 'runs.jsonl:1: warnings is too long' "$IOLAB" summary folder
