@@ -205,9 +205,9 @@ interrupt_series() {
 }
 
 @test "a signal while a script starts a child reaches both, and leaves none behind" {
-	run timeout "$HANG_S" "$SYSTEM_PYTHON" - "$ROOT/harness/processes" <<-'PYTHON'
+	run timeout "$HANG_S" "$SYSTEM_PYTHON" - "$ROOT/harness/processes" "$ROOT/plots" <<-'PYTHON'
 		import os, signal, sys
-		sys.path.insert(0, sys.argv[1])
+		sys.path[:0] = sys.argv[1:]
 		import children
 		def to_both():
 		    os.kill(os.getpid(), signal.SIGINT)
@@ -216,9 +216,9 @@ interrupt_series() {
 		children.main("script", lambda: children.run(["sleep", "1000"]))
 	PYTHON
 	assert_equal "$status" 130
-	run timeout "$HANG_S" "$SYSTEM_PYTHON" - "$ROOT/harness/processes" <<-'PYTHON'
+	run timeout "$HANG_S" "$SYSTEM_PYTHON" - "$ROOT/harness/processes" "$ROOT/plots" <<-'PYTHON'
 		import os, signal, sys
-		sys.path.insert(0, sys.argv[1])
+		sys.path[:0] = sys.argv[1:]
 		import children
 		os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGINT))
 		children.catch_signals()
