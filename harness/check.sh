@@ -26,7 +26,10 @@ slow_jobs_list() {
 	# An option's code is the same with others and alone, so pairs seldom find what options alone do not.
 	for engine in $(build/tests/conformance --list); do
 		echo "pairs-$engine build/tests/conformance --pairs $engine"
+		echo "asan-$engine build/address-undefined/tests/conformance --alone $engine"
 	done
+	echo "asan-styles build/address-undefined/tests/styles"
+	echo "tsan-threads build/thread/tests/conformance threads"
 	echo "asan-damages build/address-undefined/tests/damages"
 	for file in $(grep -l '^# bats test_tags=slow' harness/tests/*.bats plots/tests/*.bats); do
 		echo "bats-$(basename "$file" .bats) bats --tap --filter-tags slow $file"
@@ -54,11 +57,9 @@ jobs_list() {
 	echo "conformance-self-test build/tests/conformance --self-test"
 	for engine in $(build/tests/conformance --list); do
 		echo "conformance-$engine build/tests/conformance --alone $engine"
-		echo "asan-$engine build/address-undefined/tests/conformance --alone $engine"
+		echo "asan-$engine build/address-undefined/tests/conformance --alone --one-of-each $engine"
 	done
 	echo "asan-driver build/address-undefined/tests/driver"
-	echo "asan-styles build/address-undefined/tests/styles"
-	echo "tsan-threads build/thread/tests/conformance threads"
 	echo "tsan-epoll_workers build/thread/tests/conformance epoll_workers"
 	for file in harness/tests/*.bats plots/tests/*.bats; do
 		echo "bats-$(basename "$file" .bats) bats --tap --filter-tags !slow $file"
@@ -66,7 +67,7 @@ jobs_list() {
 }
 
 # The longest jobs begin first: begun last, they would run on alone.
-LONGEST='bats-course_grade bats-course_learner bats-figures bats-neighbours conformance-io_uring bats-results bats-files bats-marks bats-report asan-io_uring bats-course_mutate tsan-threads bats-study bats-docs asan-posix_aio conformance-posix_aio'
+LONGEST='bats-course_grade bats-course_learner bats-figures bats-neighbours conformance-io_uring bats-results bats-files bats-marks bats-report asan-io_uring bats-course_mutate bats-study tsan-threads bats-docs asan-posix_aio conformance-posix_aio'
 
 longest_first() {
 	awk -v longest="$LONGEST" '

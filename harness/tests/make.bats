@@ -10,7 +10,7 @@ typed() { env -u MAKEFLAGS -u MAKEOVERRIDES -u MFLAGS -u MAKELEVEL -u TESTS make
 @test "list-tests names all jobs; TESTS takes their beginnings" {
 	run typed -s list-tests
 	assert_success
-	for name in unit-driver conformance-epoll asan-driver tsan-threads bats-make bats-figures; do
+	for name in unit-driver conformance-epoll asan-driver tsan-epoll_workers bats-make bats-figures; do
 		assert_line "$name"
 	done
 	for source in "$ROOT"/harness/tests/*.c; do
