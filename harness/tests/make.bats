@@ -122,7 +122,7 @@ emulate_a_machine() {
 @test "check-kernels: a run that ended goes on where it was, and writes its row when all is there" {
 	tools busybox cpio mkfs.ext4 apt-get dpkg-deb xz
 	local name
-	for name in find cp chmod gzip truncate sed sha256sum ls basename; do
+	for name in find cp mv chmod gzip truncate sed sha256sum ls basename; do
 		ln -s "$(command -v $name)" "$BATS_TEST_TMPDIR/bin/$name"
 	done
 	printf '#!/bin/sh\nexit 1\n' >"$BATS_TEST_TMPDIR/static"
