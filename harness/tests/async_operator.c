@@ -13,19 +13,10 @@
 #include "async_operator.h"
 #include "clock.h"
 #include "engines.h"
+#include "tests/test_apart.h"
 
 #define LIMIT_S	 60
 #define FOR_EVER INT64_MAX
-
-#define expect(condition, ...)                                                                     \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			printf("%s:%d: ", __FILE__, __LINE__);                                     \
-			printf(__VA_ARGS__);                                                       \
-			puts("");                                                                  \
-			exit(1);                                                                   \
-		}                                                                                  \
-	} while (0)
 
 /* A record, and what the outside world makes of it. */
 struct question {
@@ -637,35 +628,10 @@ static void run_one(void (*test)(void))
 
 int main(int argc, char **argv)
 {
-	unsigned number = 0, failed_count = 0;
-	for (unsigned i = 0; i < sizeof tests / sizeof *tests; i++) {
-		int ends[2], status;
-		char text[400] = "";
-		if (argc > 1 && strcmp(argv[1], tests[i].name) != 0)
-			continue;
-		fflush(stdout);
-		expect(pipe(ends) == 0, "pipe");
-		pid_t pid = fork();
-		if (pid == 0) {
-			dup2(ends[1], STDOUT_FILENO);
-			close(ends[0]);
-			close(ends[1]);
-			alarm(LIMIT_S);
-			run_one(tests[i].run);
-			exit(0);
-		}
-		close(ends[1]);
-		waitpid(pid, &status, 0);
-		ssize_t n = read(ends[0], text, sizeof text - 1);
-		text[n > 0 ? n : 0] = '\0';
-		text[strcspn(text, "\n")] = '\0';
-		close(ends[0]);
-		failed_count += status != 0;
-		printf("%s %u - %s\n", status == 0 ? "ok" : "not ok", ++number, tests[i].name);
-		if (status != 0)
-			printf("# %s (status %x)\n", text, (unsigned)status);
-	}
-	printf("1..%u\n# %u passed, %u failed, 0 skipped\n", number, number - failed_count,
-	       failed_count);
-	return failed_count > 0;
+	struct test_counts counts = { 0 };
+	for (unsigned i = 0; i < sizeof tests / sizeof *tests; i++)
+		if (argc < 2 || strcmp(argv[1], tests[i].name) == 0)
+			run_test_apart(&counts, run_one, tests[i].run, LIMIT_S, NULL,
+				       tests[i].name);
+	return report_tests(&counts);
 }

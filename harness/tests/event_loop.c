@@ -18,6 +18,7 @@
 #include "clock.h"
 #include "engines.h"
 #include "event_loop.h"
+#include "tests/test_apart.h"
 
 #define LIMIT_S 60
 
@@ -25,20 +26,10 @@ static const char *engine_name;
 static uint64_t engine_options;
 static const struct engine_ops *engine_ops;
 
-#define expect(condition, ...)                                                                     \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			printf("%s:%d: ", __FILE__, __LINE__);                                     \
-			printf(__VA_ARGS__);                                                       \
-			puts("");                                                                  \
-			exit(1);                                                                   \
-		}                                                                                  \
-	} while (0)
-
 static void skip(const char *why)
 {
 	puts(why);
-	exit(77);
+	exit(TEST_SKIPPED_STATUS);
 }
 
 static struct event_loop *open_loop(unsigned depth, unsigned max_fds)
@@ -880,40 +871,14 @@ static const struct {
 	T(sleeps_while_it_waits),	  T(connections_come_and_go),
 };
 
-static unsigned number, counts[3];
+static struct test_counts counts;
 
 static void run_tests(const char *only)
 {
-	for (unsigned i = 0; i < sizeof tests / sizeof *tests; i++) {
-		int ends[2], status;
-		char text[400] = "";
-		if (only && strcmp(only, tests[i].name) != 0)
-			continue;
-		fflush(stdout);
-		expect(pipe(ends) == 0, "pipe");
-		pid_t pid = fork();
-		if (pid == 0) {
-			dup2(ends[1], STDOUT_FILENO);
-			close(ends[0]);
-			close(ends[1]);
-			alarm(LIMIT_S);
-			tests[i].run();
-			exit(0);
-		}
-		close(ends[1]);
-		waitpid(pid, &status, 0);
-		ssize_t n = read(ends[0], text, sizeof text - 1);
-		text[n > 0 ? n : 0] = '\0';
-		text[strcspn(text, "\n")] = '\0';
-		close(ends[0]);
-		bool passed = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-		bool skipped = WIFEXITED(status) && WEXITSTATUS(status) == 77;
-		counts[passed ? 0 : skipped ? 2 : 1]++;
-		printf("%s %u - %s/%s%s%s\n", passed || skipped ? "ok" : "not ok", ++number,
-		       engine_name, tests[i].name, skipped ? " # SKIP " : "", skipped ? text : "");
-		if (!passed && !skipped)
-			printf("# %s (status %x)\n", text, (unsigned)status);
-	}
+	for (unsigned i = 0; i < sizeof tests / sizeof *tests; i++)
+		if (!only || strcmp(only, tests[i].name) == 0)
+			run_test_apart(&counts, NULL, tests[i].run, LIMIT_S, engine_name,
+				       tests[i].name);
 }
 
 int main(int argc, char **argv)
@@ -928,7 +893,5 @@ int main(int argc, char **argv)
 		       "%s", why.text);
 		run_tests(argc > 2 ? argv[2] : NULL);
 	}
-	printf("1..%u\n# %u passed, %u failed, %u skipped\n", number, counts[0], counts[1],
-	       counts[2]);
-	return counts[1] > 0;
+	return report_tests(&counts);
 }

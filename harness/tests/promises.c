@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "engines.h"
 #include "promise.h"
+#include "tests/test_apart.h"
 
 #define LIMIT_S 60
 
@@ -24,16 +25,6 @@ static char events[4096];
 static unsigned event_count;
 static int neglected_count;
 static int64_t neglected_value;
-
-#define expect(condition, ...)                                                                     \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			printf("%s:%d: ", __FILE__, __LINE__);                                     \
-			printf(__VA_ARGS__);                                                       \
-			puts("");                                                                  \
-			exit(1);                                                                   \
-		}                                                                                  \
-	} while (0)
 
 #define TAG(letter) ((void *)(uintptr_t)(letter))
 
@@ -63,7 +54,7 @@ static void need_sockets(void)
 	    !(engine_ops->traits & IO_BLOCKS_IN_SUBMIT))
 		return;
 	puts(*why.text ? why.text : "its submit() sleeps until the operation is over");
-	exit(77);
+	exit(TEST_SKIPPED_STATUS);
 }
 
 static void run(void)
@@ -352,7 +343,7 @@ static void operations_are_promises(void)
 	expect(value_of(a, PROMISE_FULFILLED) == 3 && value_of(b, PROMISE_FULFILLED) == 4, "3, 4");
 	if (engine_ops->traits & IO_CANCEL_SHUTS_DOWN) {
 		puts("it has to shut the socket down to call back");
-		exit(77);
+		exit(TEST_SKIPPED_STATUS);
 	}
 	a = promise_operation(pool, &request);
 	b = promise_then(a, plus_one, TAG("x"));
@@ -658,7 +649,7 @@ static void an_await_without_room(void)
 	struct reason why;
 	if (event_loop_supports(loop, IO_NOP, IO_FD_NONE, &why) < 0) {
 		puts(why.text);
-		exit(77);
+		exit(TEST_SKIPPED_STATUS);
 	}
 	task_start_stackless(&w.task, loop, start_too_many);
 	run();
@@ -754,7 +745,7 @@ static const struct {
 	T(stackless_goes_on_where_it_was),
 };
 
-static unsigned number, counts[3];
+static struct test_counts counts;
 
 static void run_one(void (*test)(void))
 {
@@ -779,36 +770,10 @@ static void run_one(void (*test)(void))
 
 static void run_tests(const char *only)
 {
-	for (unsigned i = 0; i < sizeof tests / sizeof *tests; i++) {
-		int ends[2], status;
-		char text[400] = "";
-		if (only && strcmp(only, tests[i].name) != 0)
-			continue;
-		fflush(stdout);
-		expect(pipe(ends) == 0, "pipe");
-		pid_t pid = fork();
-		if (pid == 0) {
-			dup2(ends[1], STDOUT_FILENO);
-			close(ends[0]);
-			close(ends[1]);
-			alarm(LIMIT_S);
-			run_one(tests[i].run);
-			exit(0);
-		}
-		close(ends[1]);
-		waitpid(pid, &status, 0);
-		ssize_t n = read(ends[0], text, sizeof text - 1);
-		text[n > 0 ? n : 0] = '\0';
-		text[strcspn(text, "\n")] = '\0';
-		close(ends[0]);
-		bool passed = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-		bool skipped = WIFEXITED(status) && WEXITSTATUS(status) == 77;
-		counts[passed ? 0 : skipped ? 2 : 1]++;
-		printf("%s %u - %s/%s%s%s\n", passed || skipped ? "ok" : "not ok", ++number,
-		       engine_name, tests[i].name, skipped ? " # SKIP " : "", skipped ? text : "");
-		if (!passed && !skipped)
-			printf("# %s (status %x)\n", text, (unsigned)status);
-	}
+	for (unsigned i = 0; i < sizeof tests / sizeof *tests; i++)
+		if (!only || strcmp(only, tests[i].name) == 0)
+			run_test_apart(&counts, run_one, tests[i].run, LIMIT_S, engine_name,
+				       tests[i].name);
 }
 
 int main(int argc, char **argv)
@@ -822,7 +787,5 @@ int main(int argc, char **argv)
 		       "%s", why.text);
 		run_tests(argc > 2 ? argv[2] : NULL);
 	}
-	printf("1..%u\n# %u passed, %u failed, %u skipped\n", number, counts[0], counts[1],
-	       counts[2]);
-	return counts[1] > 0;
+	return report_tests(&counts);
 }

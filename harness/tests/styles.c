@@ -21,6 +21,7 @@
 #include "clock.h"
 #include "engines.h"
 #include "styles.h"
+#include "tests/test_apart.h"
 #include "workloads/index_file.h"
 #include "workloads/lookup_server.h"
 #include "workloads/memory_engine.h"
@@ -30,18 +31,7 @@
 #define BLOCKS	5u
 /* With this many blocks; the index and the result, too. */
 #define OPERATIONS 9u
-#define SKIPPED	   77
 #define NOBODY	   UINT_MAX
-
-#define expect(condition, ...)                                                                     \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			printf("%s:%d: ", __FILE__, __LINE__);                                     \
-			printf(__VA_ARGS__);                                                       \
-			puts("");                                                                  \
-			exit(1);                                                                   \
-		}                                                                                  \
-	} while (0)
 
 static char label[100];
 static uint64_t engine_options;
@@ -268,7 +258,7 @@ static int try_job(const struct trial *trial, bool *wrote)
 	if (rc < 0) {
 		expect(*why.id && *why.text, "%s refuses without a reason", label);
 		puts(why.text);
-		exit(SKIPPED);
+		exit(TEST_SKIPPED_STATUS);
 	}
 	for (unsigned i = 0; i < trial->runs && rc == 0; i++)
 		rc = run_once(trial, job);
@@ -432,7 +422,7 @@ static void an_index_that_is_none(void)
 						     .block_bytes = 64 };
 			if (job_open(&job, &config, &why) < 0) {
 				puts(why.text);
-				exit(SKIPPED);
+				exit(TEST_SKIPPED_STATUS);
 			}
 			int rc = job_run(job);
 			expect(rc == -EBADMSG, "%s, %s: %d", (*style)->name, names[i], rc);
@@ -496,36 +486,11 @@ static const struct {
 	T(an_index_that_is_none),
 };
 
-static unsigned number, counts[3];
+static struct test_counts counts;
 
 static void run_test(const char *name, void (*test)(void))
 {
-	int ends[2], status;
-	char text[400] = "";
-	fflush(stdout);
-	expect(pipe(ends) == 0, "pipe");
-	pid_t pid = fork();
-	if (pid == 0) {
-		dup2(ends[1], STDOUT_FILENO);
-		close(ends[0]);
-		close(ends[1]);
-		alarm(LIMIT_S);
-		test();
-		exit(0);
-	}
-	close(ends[1]);
-	waitpid(pid, &status, 0);
-	ssize_t n = read(ends[0], text, sizeof text - 1);
-	text[n > 0 ? n : 0] = '\0';
-	text[strcspn(text, "\n")] = '\0';
-	close(ends[0]);
-	bool passed = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-	bool skipped = WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED;
-	counts[passed ? 0 : skipped ? 2 : 1]++;
-	printf("%s %u - %s/%s%s%s\n", passed || skipped ? "ok" : "not ok", ++number, label, name,
-	       skipped ? " # SKIP " : "", skipped ? text : "");
-	if (!passed && !skipped)
-		printf("# %s (status %x)\n", text, (unsigned)status);
+	run_test_apart(&counts, NULL, test, LIMIT_S, label, name);
 }
 
 static void run_engine(const struct engine_ops *engine, uint64_t options, const char *only)
@@ -558,7 +523,5 @@ int main(int argc, char **argv)
 			if (engine->options[j].compared)
 				run_engine(engine, UINT64_C(1) << j, NULL);
 	}
-	printf("1..%u\n# %u passed, %u failed, %u skipped\n", number, counts[0], counts[1],
-	       counts[2]);
-	return counts[1] > 0;
+	return report_tests(&counts);
 }
