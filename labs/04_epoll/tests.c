@@ -1345,7 +1345,8 @@ static void sleeps_beside_slow_disks(struct subject *s)
 		expect(pipe2(ends[i], O_CLOEXEC) == 0, "pipe");
 		start(s, slow_read(s, i, ends[i][0]));
 	}
-	/* The fourth overtakes three that wait. */
+	/* The fourth overtakes three that wait: workers are inside of these by then. */
+	wait_until_others_sleep();
 	start(s, prepare(s, 3, IO_READ, fd, 0, 0, BLOCK));
 	unsigned n = reap(s, done, 1, 4, PATIENCE_NS);
 	expect(n == 1 && done[0] == &s->op[3],
@@ -1511,12 +1512,8 @@ static void *end_slow_read(void *argument)
 {
 	struct interleaving *interleaving = argument;
 	interleaving->held = wait_until_held(NS_PER_S);
-	if (write(interleaving->slow_fd, "!", 1) == 1) {
-		/* Twice: between its read and the lock a worker may sleep for a moment. */
+	if (write(interleaving->slow_fd, "!", 1) == 1)
 		wait_until_others_sleep();
-		usleep(2000);
-		wait_until_others_sleep();
-	}
 	let_call_go();
 	return NULL;
 }

@@ -359,17 +359,56 @@ void let_call_go(void)
 	__atomic_store_n(&record->hold.let_go, 1, __ATOMIC_SEQ_CST);
 }
 
-void wait_until_others_sleep(void)
+/* Reads /proc/self/task/TID/status into `text`; false for a thread that has ended. */
+static bool read_status(int tid, char *text, size_t room)
+{
+	char path[64];
+	snprintf(path, sizeof path, "/proc/self/task/%d/status", tid);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? read(fd, text, room - 1) : -1;
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	return n > 0;
+}
+
+/* Do they all sleep? How often they have gone to sleep since they began is added to `*switches`. */
+static bool others_sleep(uint64_t *switches)
 {
 	int own = (int)syscall(SYS_gettid);
+	bool asleep = true;
 	DIR *directory = opendir("/proc/self/task");
 	for (struct dirent *entry; directory && (entry = readdir(directory));) {
+		char status[4096];
 		int tid = atoi(entry->d_name);
-		if (tid > 0 && tid != own && tid != getpid())
-			wait_until_asleep(tid);
+		if (tid <= 0 || tid == own || tid == getpid() ||
+		    !read_status(tid, status, sizeof status))
+			continue;
+		const char *count = strstr(status, "\nvoluntary_ctxt_switches:");
+		asleep = asleep && count && strstr(status, "\nState:\tS");
+		*switches += count ? strtoull(strchr(count, ':') + 1, NULL, 10) : 0;
 	}
 	if (directory)
 		closedir(directory);
+	return asleep;
+}
+
+/*
+ * One look is not enough: while it is at the second thread, the first may wake up, and a thread may
+ * sleep for a moment because another one holds its mutex. Two looks that find all asleep, with nobody
+ * up in between, show a moment at which all slept.
+ */
+void wait_until_others_sleep(void)
+{
+	uint64_t deadline_ns = clock_ns() + 5 * NS_PER_S;
+	while (clock_ns() < deadline_ns) {
+		uint64_t first = 0, second = 0;
+		if (others_sleep(&first) && others_sleep(&second) && first == second)
+			return;
+		usleep(200);
+	}
+	expect(false, EXPECTED("the other threads to sleep in the kernel")
+			      SAW("one of them up at each look for 5 s"));
 }
 
 unsigned prints_made(void)
@@ -393,18 +432,12 @@ void peer_sends(int fd, const void *bytes, size_t count)
 
 void wait_until_asleep(int tid)
 {
-	char path[64], line[256];
+	char status[4096];
 	uint64_t deadline_ns = clock_ns() + 5 * NS_PER_S;
-	snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
 	while (clock_ns() < deadline_ns) {
-		int fd = open(path, O_RDONLY | O_CLOEXEC);
-		ssize_t n = fd >= 0 ? read(fd, line, sizeof line - 1) : -1;
-		if (fd >= 0)
-			close(fd);
-		expect(n > 0, "the test itself cannot read %s", path);
-		line[n] = '\0';
-		const char *state = strrchr(line, ')');
-		if (state && state[2] == 'S')
+		expect(read_status(tid, status, sizeof status),
+		       "the test itself cannot read the status of thread %d", tid);
+		if (strstr(status, "\nState:\tS"))
 			return;
 		usleep(200);
 	}

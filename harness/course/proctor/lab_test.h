@@ -77,7 +77,10 @@ void hold_call(const char *names);
 bool wait_until_held(int64_t patience_ns);
 void let_call_go(void);
 
-/* Waits until all threads but this one and the process's first sleep in the kernel. */
+/*
+ * Waits until all threads but this one and the process's first sleep in the kernel, all of them at one
+ * moment (at most 5 s).
+ */
 void wait_until_others_sleep(void);
 
 /* Threads that the engine started since the process began. Skips the test in the same cases. */
