@@ -78,6 +78,17 @@ $(BUILD)/peers/%: $(BUILD)/harness/peers/%.o $(TESTED_OBJECTS)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# Event loops: iolab's and others', each where its library is installed. `make bench-loops` builds them.
+LOOP_BENCHES := $(patsubst harness/peers/loops/%.c,$(BUILD)/peers/loops/%,\
+                $(filter-out %/loop_bench.c,$(wildcard harness/peers/loops/*.c)))
+$(LOOP_BENCHES): $(BUILD)/peers/loops/%: $(BUILD)/harness/peers/loops/%.o \
+	$(BUILD)/harness/peers/loops/loop_bench.o $(TESTED_OBJECTS)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LOOP_LIBRARY) $(LDLIBS)
+$(BUILD)/peers/loops/libuv: LOOP_LIBRARY = -luv
+$(BUILD)/peers/loops/libev: LOOP_LIBRARY = -lev
+$(BUILD)/peers/loops/libevent: LOOP_LIBRARY = -levent_core
+
 # The conformance suite has its tests in a folder of their own.
 $(BUILD)/tests/conformance: $(call object,$(wildcard harness/tests/conformance/*.c))
 

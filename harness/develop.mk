@@ -1,7 +1,7 @@
 # Targets for developers and instructors: tests, linters, the grader. The Makefile includes this
 # file; a handout leaves it out.
 
-.PHONY: check check-slowly check-loaded check-distributions check-kernels check-arm64 list-tests asan-tests tsan-tests fuzz check-course check-course-slowly bench-peers
+.PHONY: check check-slowly check-loaded check-distributions check-kernels check-arm64 list-tests asan-tests tsan-tests fuzz check-course check-course-slowly bench-peers bench-loops
 .PHONY: schema format lint lint-all handout grade new-lab
 
 help::
@@ -22,6 +22,7 @@ help::
 	@echo 'make format        lay out the C files with clang-format'
 	@echo 'make schema        docs/result.schema.json and docs/metrics.md, from the metrics and documents'
 	@echo 'make bench-peers   compare with fio: is the overhead of iolab small? (an hour)'
+	@echo 'make bench-loops   compare the event loop with libuv, libev and libevent (ten minutes)'
 	@echo 'make check-course  check the labs of the course and their mutants   [LAB=04]'
 	@echo 'make check-course-slowly   the same, each solution 100 times in a row, each mutant 5 times'
 	@echo 'make mutate LAB=04 change the reference by rule: which changes does no test notice?'
@@ -127,6 +128,19 @@ $(BUILD)/course/link-conformance: harness/develop.mk $(CONFORMANCE_OBJECTS) $(BU
 bench-peers: all $(PEER_PROGRAMS) need-python
 	$(Q)set -f; "$(PYTHON)" harness/peers/bench.py $$PEERS
 
+# A library is there when a program that includes its header links with it.
+links = $(shell printf '\043include <$(1)>\nint main(void) { return 0; }\n' | \
+	$(CC) -x c -o /dev/null - $(2) 2>/dev/null && echo yes)
+LOOPS_HERE = event_loop $(if $(call links,uv.h,-luv),libuv) $(if $(call links,ev.h,-lev),libev) \
+	$(if $(call links,event2/event.h,-levent_core),libevent)
+
+.PHONY: loops
+loops: $(BUILD)/peers/echo_load
+	$(Q)$(MAKE) --no-print-directory $(LOOPS_HERE:%=$(BUILD)/peers/loops/%)
+
+bench-loops: all loops need-python
+	$(Q)set -f; "$(PYTHON)" harness/peers/loops.py $$PEERS
+
 # The author's and the instructor's tools. grade also takes LIMIT_S (for all tests of a lab) and FIRST_UID.
 
 new-lab:
@@ -195,6 +209,8 @@ $(BUILD)/programs: FORCE
 		$(if $(filter %/conformance.c,$(p)),$(call object,$(wildcard harness/tests/conformance/*.c)))))
 	$(foreach p,$(FUZZ_TARGETS),$(file >>$@,tests/fuzz_$(p) $(call fuzz_objects,replay.c $(p).c)))
 	$(foreach p,$(wildcard harness/peers/*.c),$(file >>$@,$(p:.c=) $(call object,$(p)) $(TESTED_OBJECTS)))
+	$(foreach p,$(LOOP_BENCHES:$(BUILD)/%=%),$(file >>$@,$(p) $(call object,harness/$(p).c harness/peers/loops/loop_bench.c) \
+		$(TESTED_OBJECTS)))
 	$(file >>$@,trust/iolab $(TRUST_OBJECTS) $(HARNESS_OBJECTS) $(ENGINE_OBJECTS) $(COMMON_OBJECTS))
 	$(foreach p,$(course_programs),$(file >>$@,$(p:.c=) $(call object,$(p)) \
 		$(if $(wildcard $(dir $(p))as_engine.c),$(ENGINE_OBJECTS),$(call object,$(wildcard $(dir $(p))engine*.c))) \

@@ -6,7 +6,7 @@
 #   harness/setup.sh           to build, compare and draw figures
 #   harness/setup.sh learn     that, and what the labs use besides: strace, gdb
 #   harness/setup.sh check     the first, and what the tests and linters need
-#   harness/setup.sh peers     the first, and fio, for `make bench-peers`
+#   harness/setup.sh peers     the first, and fio and event loops, for `make bench-peers` and `make bench-loops`
 set -eu
 
 here=$(dirname "$0")
@@ -76,6 +76,13 @@ check_tests() {
 	need shellcheck has shellcheck
 }
 
+# Event loops of others.
+check_loops() {
+	need libuv1-dev compiles uv.h -luv
+	need libev-dev compiles ev.h -lev
+	need libevent-dev compiles event2/event.h -levent_core
+}
+
 print_list() { # MANAGER PACKAGES-LINE
 	echo "iolab needs these packages; install them with $1 and run this again:" >&2
 	echo "  $2" >&2
@@ -108,8 +115,14 @@ look_for() {
 	case $1 in
 	run) ;;
 	learn) check_learning ;;
-	check) check_tests ;;
-	peers) need fio has fio ;;
+	check)
+		check_tests
+		check_loops
+		;;
+	peers)
+		need fio has fio
+		check_loops
+		;;
 	*)
 		echo "usage: harness/setup.sh [run|learn|check|peers]" >&2
 		exit 2

@@ -103,7 +103,7 @@ def reach_of(folder, rooms):
         COMMON: {COMMON},
         "labs": {COMMON},
         "harness/trust": {COMMON},
-        "harness/peers": {COMMON, *(f"harness/{name}" for name in rooms)},
+        "harness/peers": {COMMON, "harness/peers", *(f"harness/{name}" for name in rooms)},
         "harness/course": {COMMON, "harness/base", "harness/course", CONFORMANCE},
         CONFORMANCE: {COMMON, CONFORMANCE},
         "harness/tests": None,

@@ -22,6 +22,8 @@ STATIC_FUNCTION = re.compile(r"^static (?:inline __attribute__\(\(\w+\)\) )?[^=;
 TESTS = "harness/tests/"
 # The harness's own lab is a lab, too: what `make new-lab` lays out.
 NEW_LAB = "harness/course/new_lab/"
+# One program a file, of one shape: each is read alone.
+LOOPS = "harness/peers/loops/"
 # A contract leaves these open, and the file of each workload or engine completes them for itself.
 COMPLETED = {"workload_settings", "engine"}
 # What each file of a kind calls so, and means the same by.
@@ -80,7 +82,7 @@ def definitions_in(paths, pattern, ended=()):
 
 def faults_of_sources():
     paths = [path for top in ("common", "harness") for path in glob.glob(f"{top}/**/*.[ch]", recursive=True)
-             if not path.startswith((TESTS, NEW_LAB))]
+             if not path.startswith((TESTS, NEW_LAB, LOOPS))]
     tags = definitions_in(paths, TAG, COMPLETED)
     functions = definitions_in(paths, STATIC_FUNCTION, ROLES)
     for what, found in (("tag", tags), ("static function", functions)):

@@ -9,32 +9,20 @@ interleaved rounds in random order. docs/measurement.md says how to read the res
 import argparse
 import contextlib
 import ctypes
-import json
-import math
 import mmap
 import os
-import random
-import shlex
 import shutil
-import socket
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass, field
 
 import numpy
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path[:0] = [os.path.join(ROOT, "harness", "processes"), os.path.join(ROOT, "plots")]
-import children  # noqa: E402
-import progress_line  # noqa: E402
-from readings import whole_file  # noqa: E402
+from contenders import (ATTEMPTS, IOLAB, RESIDENT, ROOT, WARM_UP_S, WINDOW_S, BenchError, children, echo_of_server,
+                        host_us_per_op, iolab, run_json)
+from contest import BARE, LEVEL, Case, Contender, Goal, measure_and_report, options_of_rounds, parsed
 
-IOLAB = os.path.join(ROOT, "build", "iolab")
 BARE_LOOP = os.path.join(ROOT, "build", "peers", "bare_loop")
-ECHO_LOAD = os.path.join(ROOT, "build", "peers", "echo_load")
 
 BLOCK_BYTES = 4096
 
@@ -53,122 +41,6 @@ def direct_batch_of(depth):
     be alike in name only.)
     """
     return max(1, min(depth // 4, 8))
-
-
-WARM_UP_S = 0.5
-WINDOW_S = 1.5
-# From when to when the whole system's CPU time is read, after a process began: by then all have
-# warmed up, and none has ended (run_json makes sure of that). Only where nobody reads a file into
-# the page cache first, which takes a part of that time.
-HOST_FROM_S = 1.0
-HOST_TO_S = 1.8
-ATTEMPTS = 5  # to have the file in the page cache
-RESIDENT = 0.999  # of it must be there
-LEVEL = 0.95  # the least that an interval's lower end may be, for two to be called level
-# A case that is open after the first rounds is looked at once more, after all: two chances to err,
-# so each interval may err half as often.
-CONFIDENCE, CONFIDENCE_OF_TWO = 0.95, 0.975
-
-
-class BenchError(Exception):
-    """Cannot go on; the text says why."""
-
-
-# what is compared
-
-
-@dataclass
-class Contender:
-    name: str
-    measure: callable  # () -> {"ops_per_s", "cpu_us_per_op" or None, "host_us_per_op" or None}
-    values: list = field(default_factory=list)  # one a round; empty where the run failed
-    failures: list = field(default_factory=list)  # what was said then
-
-    def column(self, metric):
-        return [v.get(metric) for v in self.values]
-
-    def run(self):
-        try:
-            value = self.measure()
-            self.failures += value.pop("failures", [])
-            self.values.append(value)
-        except BenchError as error:
-            self.values.append({})
-            self.failures.append(str(error))
-
-
-@dataclass
-class Goal:
-    """`ours` over the peer (or, for CPU, the other way round): is it at least that much?"""
-
-    peer: str
-    metric: str
-    least: float
-    level: bool = False  # judged by the interval's lower end, not by the median
-
-
-@dataclass
-class Case:
-    title: str
-    ours: Contender
-    peers: list
-    goals: list
-    prepare: callable = None  # before every run
-    confidence: float = CONFIDENCE
-
-    @property
-    def contenders(self):
-        return [self.ours, *self.peers]
-
-
-# how it is run
-
-
-def host_busy_s():
-    """CPU time of the whole system so far: from idle and iowait, which the kernel keeps exactly."""
-    with open("/proc/stat", encoding="ascii") as file:
-        ticks = [int(word) for word in file.readline().split()[1:]]
-    idle = (ticks[3] + ticks[4]) / os.sysconf("SC_CLK_TCK")
-    return os.sysconf("SC_NPROCESSORS_ONLN") * time.monotonic() - idle
-
-
-def run_json(command, cpu, watch_host=True):
-    """The JSON that the command prints, and the system's busy CPU share while it ran."""
-    began = time.monotonic()
-    busy_share = None
-    with children.child(["taskset", "-c", str(cpu), *command], stdout=subprocess.PIPE,
-                        stderr=subprocess.PIPE, text=True) as process:
-        if watch_host:
-            time.sleep(max(0, began + HOST_FROM_S - time.monotonic()))
-            busy, at = host_busy_s(), time.monotonic()
-            time.sleep(max(0, began + HOST_TO_S - time.monotonic()))
-            busy_share = (host_busy_s() - busy) / (time.monotonic() - at)
-            if process.poll() is not None and process.returncode == 0:
-                raise BenchError(f"{shlex.join(command)}: was over before its CPU time was read")
-        out, err = process.communicate()
-    if process.returncode != 0:
-        raise BenchError(f"{shlex.join(command)}: {err.strip() or out.strip()[-300:]}")
-    return json.loads(out[out.index("{"):]), busy_share
-
-
-def host_us_per_op(busy_share, ops_per_s):
-    return None if busy_share is None else busy_share / ops_per_s * 1e6
-
-
-def iolab(cpu, options, watch_host=True):
-    command = [IOLAB, "run", "--json", "--warmup", str(WARM_UP_S), "--runtime", str(WINDOW_S),
-               *map(str, options)]
-    for _ in range(ATTEMPTS):
-        result, busy_share = run_json(command, cpu, watch_host)
-        if result["workload"].get("cache") != "warm":
-            break
-        if result["workload"]["cache_resident_pct"] >= 100 * RESIDENT:
-            break
-    else:
-        raise BenchError("the file does not stay in the page cache")
-    metrics = result["metrics"]
-    return {"ops_per_s": metrics["ops_per_s"], "cpu_us_per_op": metrics["cpu"]["us_per_op"],
-            "host_us_per_op": host_us_per_op(busy_share, metrics["ops_per_s"])}
 
 
 def fio(cpu, options, watch_host=True):
@@ -233,7 +105,6 @@ def resident_share(fd, size_bytes):
 # wherever the kernel has them, and has no option to leave that: this variant does the same.
 RING = "io_uring:defer_taskrun"
 PLAIN = "iolab, a ring without flags"
-BARE = "bare loop"
 ENGINES = (("blocking", "psync", "pread"), ("libaio",) * 3, (RING, "io_uring", "io_uring"))
 
 
@@ -346,48 +217,8 @@ def null_cases(o, path):
         [Goal("fio", "ops_per_s", 3), Goal("fio lean", "ops_per_s", LEVEL, True)])
 
 
-@contextlib.contextmanager
-def server(command, cpu):
-    """Somebody else's echo server, listening on a port of its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    words = [word.replace("{port}", str(port)) for word in shlex.split(command)]
-    with children.child(["taskset", "-c", str(cpu), *words], stdout=subprocess.DEVNULL,
-                        stderr=subprocess.DEVNULL) as process:
-        try:
-            until = time.monotonic() + 5
-            while True:
-                with contextlib.suppress(ConnectionRefusedError), socket.socket() as probe:
-                    probe.connect(("127.0.0.1", port))
-                    break
-                if process.poll() is not None or time.monotonic() > until:
-                    raise BenchError(f"{command}: does not listen on port {port}")
-                time.sleep(0.01)
-            yield port, process.pid
-        finally:
-            process.kill()
-            process.wait()
-
-
 def echo_cases(o):
     server_cpu, client_cpu = o.cpus[0], o.cpus[-1]
-
-    def theirs(command, conns):
-        with server(command, server_cpu) as (port, pid):
-            load = [str(word) for word in (ECHO_LOAD, port, pid, conns, 128, WARM_UP_S, WINDOW_S,
-                                           client_cpu)]
-            try:
-                return run_json(load, client_cpu, watch_host=False)[0]
-            except BenchError as error:
-                if "differs" not in str(error):
-                    raise
-                wrong = str(error)
-        # A server that returns wrong bytes still shows what its system calls cost; but it is said.
-        with server(command, server_cpu) as (port, pid):
-            load[1:3] = [str(port), str(pid)]
-            value = run_json([*load, "unchecked"], client_cpu, watch_host=False)[0]
-            return {**value, "failures": [wrong]}
 
     def ours(engine, conns):
         process = [IOLAB, "run", "--json", "-e", engine, "-w", "echo", "--conns", str(conns),
@@ -399,107 +230,12 @@ def echo_cases(o):
     for title, engine, servers in (("epoll", "epoll", o.epoll_server),
                                    ("io_uring", RING, o.io_uring_server)):
         for conns in (1, 50, 500, 1000) if servers else ():
-            peers = [Contender(name, lambda c=command, n=conns: theirs(c, n))
+            peers = [Contender(name, lambda c=command, n=conns: echo_of_server(o, c, n))
                      for name, command in servers]
             plain = [Contender(PLAIN, lambda n=conns: ours("io_uring", n))] if engine == RING else []
             yield Case(f"echo 128 B, {title}, {conns} connections",
                        Contender("iolab", lambda e=engine, n=conns: ours(e, n)), peers + plain,
                        [Goal(name, "cpu_us_per_op", LEVEL, True) for name, _ in servers])
-
-
-# the verdict
-
-
-def order_interval(values, confidence=CONFIDENCE):
-    """Median and an interval from order statistics; nothing assumed but independent rounds."""
-    values = sorted(values)
-    n = len(values)
-    rank = 0
-    while rank + 1 < n / 2:
-        outside = 2 * sum(math.comb(n, i) for i in range(rank + 2)) / 2**n
-        if outside > 1 - confidence:
-            break
-        rank += 1
-    return statistics.median(values), values[rank], values[n - 1 - rank]
-
-
-def ratios(case, peer, metric):
-    """Round by round, such that above 1 is in our favour."""
-    pairs = zip(case.ours.column(metric), peer.column(metric))
-    return [o / p if metric == "ops_per_s" else p / o for o, p in pairs if o and p]
-
-
-METRICS = {"ops_per_s": "throughput", "host_us_per_op": "CPU of the system",
-           "cpu_us_per_op": "CPU of the server"}
-
-
-def judge(case, goal):
-    peer = next(p for p in case.peers if p.name == goal.peer)
-    values = ratios(case, peer, goal.metric)
-    if not values:
-        return {"case": case.title, "peer": goal.peer, "metric": METRICS[goal.metric],
-                "median": math.nan, "low": math.nan, "high": math.nan, "rounds": 0,
-                "goal": str(goal.least), "reached": False, "verdict": "no round has both"}
-    median, low, high = order_interval(values, case.confidence)
-    reached = (low if goal.level else median) >= goal.least
-    want = "level (low end 0.95)" if goal.level else f"at least {goal.least:.2f}"
-    said = "reached" if reached else "cannot tell" if undecided(case, goal) else "NOT REACHED"
-    if reached and low < goal.least:
-        said += ", but the interval spans it"
-    # Where the call alone, with nothing around it, does not get there either, iolab is not to blame.
-    bare = next((p for p in case.peers if p.name == BARE), None)
-    if not reached and bare and goal.peer != BARE:
-        of_bare = ratios(Case("", bare, [peer], []), peer, goal.metric)
-        beside = ratios(case, bare, goal.metric)
-        if of_bare and beside and statistics.median(beside) >= LEVEL:
-            if (least := statistics.median(of_bare)) < goal.least:
-                said = f"out of reach here: the bare loop has {least:.2f}"
-    return {"case": case.title, "peer": goal.peer, "metric": METRICS[goal.metric], "median": median,
-            "low": low, "high": high, "rounds": len(values), "goal": want, "reached": reached,
-            "verdict": said}
-
-
-def undecided(case, goal):
-    """More rounds could tell: the interval spans the goal."""
-    peer = next(p for p in case.peers if p.name == goal.peer)
-    values = ratios(case, peer, goal.metric)
-    if not goal.level or not values:
-        return False
-    _, low, high = order_interval(values, CONFIDENCE_OF_TWO)
-    return low < goal.least <= high
-
-
-def report(cases, rounds):
-    print(f"\nMedians of {rounds} or more interleaved rounds in random order.\n")
-    print(f"{'':44}{'ops/s':>10}{'spread':>14}{'CPU us/op':>11}{'system':>9}\n"
-          f"{'(echo: the CPU of the client instead of the system)':78}")
-    for case in cases:
-        print(case.title)
-        for contender in case.contenders:
-            rates = [rate for rate in contender.column("ops_per_s") if rate]
-            if not rates:
-                print(f"  {contender.name:42}{'failed: ' + contender.failures[0] if contender.failures else 'not run'}")
-                continue
-            median, low, high = order_interval(rates)
-            columns = [[value for value in contender.column(metric) if value is not None]
-                       for metric in ("cpu_us_per_op", "host_us_per_op")]
-            cells = [f"{statistics.median(column):.2f}" if column else "-" for column in columns]
-            clients = [value for value in contender.column("peer_util_pct") if value is not None]
-            if clients:
-                cells[1] = f"{statistics.median(clients):.0f} %"
-            spread = f"{100 * low / median - 100:+.0f} {100 * high / median - 100:+.0f} %"
-            print(f"  {contender.name:42}{median:10.0f}{spread:>14}{cells[0]:>11}{cells[1]:>9}")
-            if contender.failures:
-                print(f"    {len(contender.failures)} of {len(contender.values)} runs went wrong, first: "
-                      f"{contender.failures[0].rpartition(': ')[2]}")
-    print(f"\nRatios, above 1 in iolab's favour: the median over the rounds, and its interval "
-          f"({100 * cases[0].confidence:g} %)\n"
-          f"{'':46}{'peer':18}{'of':20}{'ratio':>7}   {'interval':23}goal")
-    verdicts = [judge(case, goal) for case in cases for goal in case.goals]
-    for v in verdicts:
-        print(f"{v['case']:46}{v['peer']:18}{v['metric']:20}{v['median']:7.2f}   "
-              f"{v['low']:.2f}-{v['high']:<7.2f}{v['rounds']:3} rounds   {v['goal']}: {v['verdict']}")
-    return verdicts
 
 
 # set-up
@@ -542,12 +278,7 @@ def named(text):
 
 
 def parse():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=10, help="rounds of each case, at least (default: 10)")
-    parser.add_argument("--most-rounds", type=int, default=30,
-                        help="a case without an answer goes on up to this many rounds (default: 30)")
-    parser.add_argument("--only", action="append", default=[], metavar="TEXT",
-                        help="only cases with TEXT in their titles; may be repeated")
+    parser = options_of_rounds(__doc__)
     parser.add_argument("--file", default=os.path.join(ROOT, "build", "peers", "test-file"),
                         help="test file, on the disk to measure")
     parser.add_argument("--size", type=int, default=1 << 30, help="size of that file, in bytes")
@@ -555,18 +286,11 @@ def parse():
                         metavar="NAME=COMMAND", help="an echo server on epoll; {port} is replaced")
     parser.add_argument("--io-uring-server", type=named, action="append", default=[],
                         metavar="NAME=COMMAND", help="one on io_uring with one-shot operations")
-    parser.add_argument("--seed", type=int, default=time.time_ns() % 1000000,
-                        help="seed of the order of runs (default: from the clock; recorded)")
-    parser.add_argument("--out", help="file for the raw values, JSON (default: results/peers-TIME.json)")
-    options = parser.parse_args()
-    options.cpus = sorted(os.sched_getaffinity(0))
-    options.cpu = options.cpus[-1]
-    return options
+    return parsed(parser)
 
 
 def choose(o, stack):
-    """The cases that are wanted and possible here, and a word about those that are not."""
-    wanted = lambda case: not o.only or any(text in case.title for text in o.only)
+    """The cases that are possible here, and a word about those that are not."""
     children.run([IOLAB, "run", "-e", "blocking", "--file", o.file, "--size", str(o.size),
                   "--runtime", "0.01"]).check_returncode()
     cases = [*page_cache_cases(o, o.file), *direct_cases(o, o.file, "disk")]
@@ -587,56 +311,11 @@ def choose(o, stack):
               "--io-uring-server (docs/measurement.md has the commands)")
     else:
         cases += echo_cases(o)
-    return [case for case in cases if wanted(case)]
+    return cases
 
 
-def run_rounds(cases, rounds, most_rounds, dice, keep):
-    """Calls `keep` after each round, so that a run that dies loses one round at most."""
-    if most_rounds > rounds:
-        for case in cases:
-            case.confidence = CONFIDENCE_OF_TWO
-    for number in range(max(rounds, most_rounds)):
-        if number == rounds:
-            cases = [case for case in cases if any(undecided(case, goal) for goal in case.goals)]
-        for case in dice.sample(cases, len(cases)):
-            progress_line.show(f"round {number + 1} of {rounds if number < rounds else most_rounds}: {case.title}")
-            for contender in dice.sample(case.contenders, len(case.contenders)):
-                if case.prepare:
-                    case.prepare()
-                contender.run()
-        keep()
-    progress_line.show("")
-
-
-def environment():
-    """Where this was measured, as iolab tells it, and fio's version."""
-    done = children.run([IOLAB, "run", "-e", "null", "-w", "nop", "--runtime", "0.01", "--json"])
-    done.check_returncode()
-    version = children.run(["fio", "--version"])
-    return {**json.loads(done.stdout)["env"], "fio": version.stdout.strip()}
-
-
-def write(out, cases, o, verdicts=None):
-    """The raw values, whole or not at all."""
-    raw = [{"case": case.title, "contender": contender.name, "values": contender.values,
-            "failures": contender.failures} for case in cases for contender in case.contenders]
-    whole_file.write(out, json.dumps({"command": sys.argv, "seed": o.seed, "rounds": o.rounds,
-                                      "most_rounds": o.most_rounds, "env": o.env,
-                                      "verdicts": verdicts, "raw": raw}, indent=1))
-
-
-def measure(o, out):
-    """Returns the cases, and whether a signal ended the rounds early."""
-    with contextlib.ExitStack() as stack:
-        cases = choose(o, stack)
-        if not cases:
-            sys.exit(f"bench-peers: no case has {' or '.join(o.only)} in its title")
-        try:
-            run_rounds(cases, o.rounds, o.most_rounds, random.Random(o.seed),
-                       lambda: write(out, cases, o))
-        except KeyboardInterrupt:
-            return cases, True
-    return cases, False
+def fio_version():
+    return children.run(["fio", "--version"]).stdout.strip()
 
 
 def main():
@@ -644,19 +323,7 @@ def main():
     if not shutil.which("fio"):
         sys.exit("bench-peers: fio is missing; harness/setup.sh peers installs it")
     os.makedirs(os.path.dirname(o.file), exist_ok=True)
-    out = o.out or os.path.join(ROOT, "results", time.strftime("peers-%Y%m%dT%H%M%SZ.json", time.gmtime()))
-    os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
-    try:
-        o.env = environment()
-        cases, stopped = measure(o, out)
-    except (BenchError, subprocess.CalledProcessError) as error:
-        sys.exit(f"bench-peers: {error}")
-    if stopped:
-        print("bench-peers: stopped early; this is what was measured until then")
-    write(out, cases, o, report(cases, o.rounds))
-    print(f"\nRaw values: {os.path.relpath(out)}")
-    if stopped:
-        sys.exit(children.INTERRUPTED)
+    measure_and_report("bench-peers", "peers", o, choose, lambda: {"fio": fio_version()})
 
 
 if __name__ == "__main__":

@@ -257,7 +257,7 @@ refused() {
 	[ -e /dev/full ] || skip "no /dev/full"
 	cd "$ROOT" || return
 	python_of() { case $1 in plots/* | harness/peers/*) echo "$PYTHON" ;; *) echo "$SYSTEM_PYTHON" ;; esac; }
-	for script in harness/course/{learner,check_course,grade,handout,mutate,new_lab}.py harness/peers/bench.py \
+	for script in harness/course/{learner,check_course,grade,handout,mutate,new_lab}.py harness/peers/{bench,loops}.py \
 		harness/studies/{quick,six_steps,study}.py harness/trust/check_trust.py plots/{plot,report}.py; do
 		run --separate-stderr bash -c "'$(python_of "$script")' -B $script nothing >&-"
 		assert_failure
