@@ -111,8 +111,10 @@ static void compare(const char *folder, const char *const *words, struct compare
 		argv[argc++] = *words++;
 	memset(o, 0, sizeof *o);
 	pid_t pid = forkpty(&master, NULL, NULL, NULL);
-	if (pid == 0)
+	if (pid == 0) {
+		setenv("TERM", "xterm", 1);
 		exit(command_compare(argc, (char **)argv));
+	}
 	/* EIO: the other end is closed. */
 	size_t length = 0;
 	for (ssize_t n; (n = read(master, o->output + length, sizeof o->output - 1 - length)) > 0;)
