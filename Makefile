@@ -98,9 +98,11 @@ $(BUILD)/tests/damages: $(call object,harness/tests/fuzz/folder_verdict.c)
 # A file of a lab learns the lab's name from its folder. tests/ has labs of its own.
 lab_of       = -DIO_LAB_FOLDER='"$(notdir $(patsubst %/,%,$(dir $(1))))"'
 COURSE_PATHS = -Iharness/tests/conformance -Iharness/course/proctor
+# An alternate replaces some files of its lab, and includes the headers of the others.
+lab_path     = $(if $(findstring /alternates/,$(1)),-I$(firstword $(subst /alternates/, ,$(1))))
 $(addprefix $(BUILD)/,labs/%.o work/%.o harness/course/new_lab/%.o harness/tests/tiny_course/%.o \
 	harness/tests/tiny_layer/%.o harness/tests/grading/%.o): \
-	CPPFLAGS += $(call lab_of,$<) $(COURSE_PATHS)
+	CPPFLAGS += $(call lab_of,$<) $(call lab_path,$<) $(COURSE_PATHS)
 # A lab's program.c stands alone: cc program.c.
 $(addprefix $(BUILD)/,labs/%/program.o harness/course/new_lab/program.o \
 	harness/tests/tiny_course/%/program.o harness/tests/tiny_layer/%/program.o): CPPFLAGS =

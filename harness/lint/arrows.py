@@ -70,9 +70,9 @@ class Include:
         self.path, self.written, self.of_system = path, written, of_system
         self.where = f"{path}:{number}: \"{written}\""
 
-    def header(self, own_folder, searched):
-        """The header's path, or None. The order is the compiler's: the file's own folder first."""
-        for folder in [own_folder, *searched]:
+    def header(self, searched):
+        """The header's path, or None: the first that is found in these folders."""
+        for folder in searched:
             found = os.path.join(folder, self.written)
             if os.path.isfile(found):
                 return os.path.normpath(found)
@@ -92,6 +92,13 @@ def folder_of(path):
     if parts[0] != "harness":
         return parts[0]
     return CONFORMANCE if path.startswith(CONFORMANCE + "/") else "/".join(parts[:2])
+
+
+def own_folders(path):
+    """The file's folder. An alternate replaces some files of its lab, so the lab's folder is its own, too."""
+    folder = os.path.dirname(path)
+    lab, below, _ = folder.partition("/alternates/")
+    return [folder, lab] if below else [folder]
 
 
 def reach_of(folder, rooms):
@@ -114,8 +121,8 @@ def fault_of_include(include, rooms):
     if include.written in GENERATED:
         return None
     folder = folder_of(include.path)
-    own = os.path.dirname(include.path)
-    header = include.header(own, ["harness", COMMON, "harness/course", "harness/course/proctor", CONFORMANCE])
+    own = own_folders(include.path)
+    header = include.header([*own, "harness", COMMON, "harness/course", "harness/course/proctor", CONFORMANCE])
     if ".." in include.written.split("/"):
         return "an include does not climb"
     if not header:
@@ -128,7 +135,7 @@ def fault_of_include(include, rooms):
     reach = reach_of(folder, rooms)
     if reach is None or at in reach:
         return None
-    if folder == "labs" and (os.path.dirname(header) == own or include.written in OF_LAB_TESTS):
+    if folder == "labs" and (os.path.dirname(header) in own or include.written in OF_LAB_TESTS):
         return None
     return f"{folder} may not include {at}: it may include {', '.join(sorted(reach)) or 'nothing'}"
 

@@ -38,6 +38,9 @@ refused() {
 	includes harness/summary/median.c clock.h
 	includes harness/summary/build.c build_info.h
 	includes labs/10_lab/engine.c clock.h
+	mkdir -p labs/10_lab/alternates/other
+	touch labs/10_lab/own.h
+	includes labs/10_lab/alternates/other/engine.c own.h
 	includes harness/tests/ratio.c summary/ratio.h
 	echo '#include <stdio.h>' >harness/base/print.c
 	arrows
@@ -54,6 +57,9 @@ refused() {
 
 @test "a lab that includes more than common is refused" {
 	refused labs/10_lab/engine.c base/json.h "labs may not include harness/base"
+	mkdir -p labs/{10_lab/alternates/other,11_lab}
+	touch labs/11_lab/its.h
+	refused labs/10_lab/alternates/other/engine.c its.h "no such header"
 }
 
 @test "an include without its room, that climbs, or that leads nowhere is refused" {
