@@ -184,11 +184,13 @@ void event_loop_close_fd(struct event_loop *loop, unsigned fd_slot, loop_call *c
 	place->context = context;
 	list_push(&loop->closing_fds, &place->link);
 	loop->alive++;
+	//> 6 Ask for all operations back that are in flight on it.
 	for (struct loop_link *link = place->ops.next; link != &place->ops;) {
 		struct loop_op *op = object_of(link, struct loop_op, on_fd);
 		link = link->next;
 		event_loop_cancel(loop, op);
 	}
+	//< 6
 }
 
 /* Step 5. */
@@ -198,17 +200,23 @@ static void finish_closing(struct event_loop *loop)
 	list_move(&loop->closing_fds, &closing);
 	while ((link = list_pop(&closing))) {
 		struct loop_fd *place = object_of(link, struct loop_fd, link);
+		//> 6 While operations are in flight on it, it goes back onto the list. Then the engine
+		//> forgets it, it is closed, and the program hears of that last. What is in `place`
+		//> may be another descriptor's as soon as the place is free.
+		//+ (void)place;
 		if (!list_is_empty(&place->ops)) {
 			list_push(&loop->closing_fds, link);
 			continue;
 		}
 		loop_call *closed = place->closed;
+		void *context = place->context;
 		int fd = place->fd;
 		event_loop_detach(loop, (unsigned)(place - loop->fds));
 		close(fd);
 		loop->alive--;
 		if (closed)
-			closed(loop, place->context);
+			closed(loop, context);
+		//< 6
 	}
 }
 
@@ -236,6 +244,11 @@ struct loop_op *loop_start(struct event_loop *loop, const struct loop_request *r
 	op->buf = request->buf;
 	op->len_bytes = request->len_bytes;
 	op->offset = request->offset;
+	//> 1 Remember whom to call. Put the operation on its descriptor's list (a NOP has none), and
+	//> at the end of what is started. It keeps the loop alive. The engine hears of it in step 4.
+	//+ (void)place;
+	//+ (void)done;
+	//+ (void)context;
 	started->done = done;
 	started->context = context;
 	started->is_called_back = false;
@@ -245,12 +258,17 @@ struct loop_op *loop_start(struct event_loop *loop, const struct loop_request *r
 	}
 	loop->started[loop->started_count++] = op;
 	loop->alive++;
+	//< 1
 	return started;
 }
 
 /* Takes it out of what was started. Returns whether it was there. */
 static bool take_back(struct event_loop *loop, struct io_op *op)
 {
+	//> 6 Search, and close the gap.
+	//+ (void)loop;
+	//+ (void)op;
+	//+ return false;
 	unsigned i = 0;
 	while (i < loop->started_count && loop->started[i] != op)
 		i++;
@@ -260,6 +278,7 @@ static bool take_back(struct event_loop *loop, struct io_op *op)
 	memmove(loop->started + i, loop->started + i + 1,
 		(loop->started_count - i) * sizeof(struct io_op *));
 	return true;
+	//< 6
 }
 
 void event_loop_cancel(struct event_loop *loop, struct loop_op *op)
@@ -267,6 +286,10 @@ void event_loop_cancel(struct event_loop *loop, struct loop_op *op)
 	if (op->is_called_back)
 		return;
 	op->is_called_back = true;
+	//> 6 One that is in flight: ask the engine, where it has cancel_one(). One that take_back()
+	//> still finds ends here, with -ECANCELED, and is called back in step 4: put it on
+	//> loop->called_back, through `next`. Any other was handed out, and its callback is next.
+	//+ take_back(loop, &op->op);
 	if (op->op.in_flight) {
 		if (loop->ops->cancel_one)
 			loop->ops->cancel_one(loop->engine, &op->op);
@@ -275,19 +298,23 @@ void event_loop_cancel(struct event_loop *loop, struct loop_op *op)
 		op->op.next = loop->called_back;
 		loop->called_back = &op->op;
 	}
-	/* Else the engine has handed it out, and its callback is next. */
+	//< 6
 }
 
 /* The callback of an operation that is over. Its place is free before: the callback may start one. */
 static void end_op(struct event_loop *loop, struct io_op *op)
 {
 	struct loop_op *ended = (struct loop_op *)op;
+	//> 1 Take it off its descriptor's list, give its place back, and call back: in which order?
+	//+ (void)loop;
+	//+ (void)ended;
 	if (ended->on_fd.next)
 		list_remove(&ended->on_fd);
 	op->next = loop->free_ops;
 	loop->free_ops = op;
 	loop->alive--;
 	ended->done(loop, ended->context, op->result);
+	//< 1
 }
 
 /* Hands over as many as the engine takes. Returns 0 or -errno. */
@@ -296,7 +323,9 @@ static int submit_started(struct event_loop *loop)
 	unsigned count = loop->started_count;
 	if (count == 0)
 		return 0;
-	/* Before the call: an engine may be done with some when it returns. */
+	//> 1 One call of the engine's submit() for all of them. It may accept fewer: those at the
+	//> front. They are in flight and with the engine; the rest stays, in order. Below 0 is an
+	//> error, for the caller.
 	int accepted = loop->ops->submit(loop->engine, loop->started, count);
 	if (accepted < 0)
 		return accepted;
@@ -307,18 +336,24 @@ static int submit_started(struct event_loop *loop)
 	if (loop->started_count > 0)
 		memmove(loop->started, loop->started + accepted,
 			loop->started_count * sizeof(struct io_op *));
+	//< 1
 	return 0;
 }
 
 /* How long step 4 may wait; negative: for ever. */
 static int64_t longest_wait_ns(const struct event_loop *loop, bool may_wait)
 {
+	//> 5 What you find here looks a thousand times a second. Not at all, where something waits to
+	//> be called. For ever, where no timer is active, or the next one is due beyond INT64_MAX.
+	//> Else until the next one is due: from which clock on?
+	//+ return may_wait && !loop->called_back && list_is_empty(&loop->deferred) ? NS_PER_MS : 0;
 	if (!may_wait || loop->called_back || !list_is_empty(&loop->deferred))
 		return 0;
 	if (loop->timers.count == 0 || loop->timers.entries[1].due_ns > INT64_MAX)
 		return -1;
 	int64_t left_ns = (int64_t)(loop->timers.entries[1].due_ns - clock_ns());
 	return left_ns > 0 ? left_ns : 0;
+	//< 5
 }
 
 /* No operation could end the wait: a timer does, or a signal handler that runs in this thread. */
@@ -346,14 +381,16 @@ static int do_operations(struct event_loop *loop, bool may_wait)
 	} else {
 		sleep_without_engine(wait_ns);
 	}
-	/* All of them first: a callback may cancel one that is fetched already. */
+	struct io_op *called_back = loop->called_back;
+	loop->called_back = NULL;
+	//> 1 `count` operations came back, in loop->done: none of them is in flight any more, and each
+	//> is called back by end_op(). A callback may cancel another one of them.
 	for (int i = 0; i < count; i++)
 		loop->done[i]->in_flight = 0;
 	loop->with_engine_count -= (unsigned)count;
-	struct io_op *called_back = loop->called_back;
-	loop->called_back = NULL;
 	for (int i = 0; i < count; i++)
 		end_op(loop, loop->done[i]);
+	//< 1
 	while (called_back) {
 		struct io_op *op = called_back;
 		called_back = op->next;
@@ -402,20 +439,29 @@ int event_loop_timer_start(struct event_loop *loop, struct loop_timer *timer, in
 
 int event_loop_timer_again(struct event_loop *loop, struct loop_timer *timer)
 {
+	//> 3 Without a pause: -EINVAL. Else it begins, one pause from now.
+	//+ (void)loop;
+	//+ (void)timer;
+	//+ return -ENOSYS;
 	if (timer->repeat_ns == 0)
 		return -EINVAL;
 	return begin_timer(loop, timer, later(loop->now_ns, timer->repeat_ns));
+	//< 3
 }
 
 void event_loop_timer_stop(struct event_loop *loop, struct loop_timer *timer)
 {
 	if (!event_loop_timer_is_active(timer))
 		return;
+	//> 3 It is in the heap, or it was fetched in this turn and waits for its call. A timer that
+	//> stops keeps the loop alive no more.
+	//+ (void)loop;
 	if (timer->place)
 		timer_heap_remove(&loop->timers, timer);
 	else
 		leave_due(loop, timer);
 	loop->alive -= !timer->background;
+	//< 3
 }
 
 /*
@@ -424,32 +470,53 @@ void event_loop_timer_stop(struct event_loop *loop, struct loop_timer *timer)
  */
 static void repeat_timer(struct event_loop *loop, struct loop_timer *timer)
 {
+	//> 3 The next beat after now. A time beyond the clock's end is never: later() sees to that.
+	//+ timer->repeat_ns = 0;
+	//+ loop->alive -= !timer->background;
 	uint64_t missed = (loop->now_ns - timer->due_ns) / timer->repeat_ns;
 	timer->due_ns = later(timer->due_ns, (missed + 1) * timer->repeat_ns);
 	timer_heap_add(&loop->timers, timer);
+	//< 3
+}
+
+/* It is due: called, and where it repeats begun again before, so that the callback may stop it. */
+static void call_timer(struct event_loop *loop, struct loop_timer *timer)
+{
+	if (timer->repeat_ns > 0)
+		repeat_timer(loop, timer);
+	else
+		loop->alive -= !timer->background;
+	timer->call(loop, timer->context);
 }
 
 /* Step 2. Returns whether there were any. */
 static bool call_timers(struct event_loop *loop)
 {
 	struct timer_heap *heap = &loop->timers;
+	bool any = false;
+	//> 3 What you find here calls a timer as soon as it leaves the heap, so a callback that starts
+	//> one without delay is called again and again, and nothing else comes. First move all that
+	//> are due to loop->due_timers, with a place in the heap promised to each (heap->promised).
+	//> Then call them, as long as the list has one: a callback may take others off it.
+	//+ while (heap->count > 0 && heap->entries[1].due_ns <= loop->now_ns) {
+	//+ 	struct loop_timer *timer = heap->entries[1].timer;
+	//+ 	timer_heap_remove(heap, timer);
+	//+ 	call_timer(loop, timer);
+	//+ 	any = true;
+	//+ }
 	while (heap->count > 0 && heap->entries[1].due_ns <= loop->now_ns) {
 		struct loop_timer *timer = heap->entries[1].timer;
 		timer_heap_remove(heap, timer);
 		heap->promised++;
 		list_push(&loop->due_timers, &timer->link);
 	}
-	bool any = !list_is_empty(&loop->due_timers);
 	struct loop_link *link;
 	while ((link = list_pop(&loop->due_timers))) {
-		struct loop_timer *timer = object_of(link, struct loop_timer, link);
 		heap->promised--;
-		if (timer->repeat_ns > 0)
-			repeat_timer(loop, timer);
-		else
-			loop->alive -= !timer->background;
-		timer->call(loop, timer->context);
+		call_timer(loop, object_of(link, struct loop_timer, link));
+		any = true;
 	}
+	//< 3
 	return any;
 }
 
@@ -459,8 +526,11 @@ void event_loop_defer(struct event_loop *loop, struct loop_deferred *deferred)
 {
 	if (deferred->link.next)
 		return;
+	//> 4 It waits its turn, and keeps the loop alive.
+	//+ (void)loop;
 	list_push(&loop->deferred, &deferred->link);
 	loop->alive++;
+	//< 4
 }
 
 void event_loop_undefer(struct event_loop *loop, struct loop_deferred *deferred)
@@ -474,14 +544,19 @@ void event_loop_undefer(struct event_loop *loop, struct loop_deferred *deferred)
 /* Step 3. Returns whether there were any. */
 static bool call_deferred(struct event_loop *loop)
 {
+	bool any = false;
+	//> 4 Those that are there now, in order. What they defer themselves comes in the next turn,
+	//> and one that is taken back by another's call is not called.
+	//+ (void)loop;
 	struct loop_link due, *link;
 	list_move(&loop->deferred, &due);
-	bool any = !list_is_empty(&due);
 	while ((link = list_pop(&due))) {
 		struct loop_deferred *deferred = object_of(link, struct loop_deferred, link);
 		loop->alive--;
 		deferred->call(loop, deferred->context);
+		any = true;
 	}
+	//< 4
 	return any;
 }
 
@@ -492,7 +567,11 @@ static int turn(struct event_loop *loop, enum loop_run how)
 	event_loop_update_now(loop);
 	bool any = call_timers(loop);
 	any |= call_deferred(loop);
-	bool may_wait = how == LOOP_RUN || (how == LOOP_ONCE && !any);
+	bool may_wait = how == LOOP_RUN;
+	//> 4 Sometimes a turn of LOOP_ONCE may wait, too.
+	//+ (void)any;
+	may_wait |= how == LOOP_ONCE && !any;
+	//< 4
 	int rc = do_operations(loop, may_wait && loop->alive > 0 && !loop->is_stopped);
 	if (rc == 0)
 		finish_closing(loop);

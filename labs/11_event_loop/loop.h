@@ -67,6 +67,11 @@ struct heap_entry {
 	struct loop_timer *timer;
 };
 
+static inline bool is_before(const struct heap_entry *a, const struct heap_entry *b)
+{
+	return a->due_ns != b->due_ns ? a->due_ns < b->due_ns : a->start < b->start;
+}
+
 struct timer_heap {
 	struct heap_entry *entries; /* [1 .. count] */
 	uint32_t count, capacity;

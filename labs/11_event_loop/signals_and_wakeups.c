@@ -26,15 +26,22 @@ static struct {
 
 static void wake(struct event_loop *loop)
 {
+	//> 7 A byte into loop->wake_fds[1], without sleeping, unless one is on its way (is_woken).
+	//> Any thread may be here, and a signal handler: use the __atomic functions.
+	//+ (void)loop;
 	if (!__atomic_exchange_n(&loop->is_woken, true, __ATOMIC_SEQ_CST))
 		(void)!send(loop->wake_fds[1], "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	//< 7
 }
 
 void event_loop_wake(struct loop_wakeup *wakeup)
 {
 	int error = errno; /* it may be called in a signal handler */
+	//> 7 First the note (is_asked_for), then the byte.
+	//+ (void)wakeup;
 	if (!__atomic_exchange_n(&wakeup->is_asked_for, true, __ATOMIC_SEQ_CST))
 		wake(wakeup->loop);
+	//< 7
 	errno = error;
 }
 
@@ -55,8 +62,11 @@ static void call_wakeups(struct event_loop *loop)
 	while ((link = list_pop(&all))) {
 		struct loop_wakeup *wakeup = object_of(link, struct loop_wakeup, link);
 		list_push(&loop->wakeups, link);
+		//> 7 Was it asked for? The note goes before the call: the next one is news.
+		//+ (void)wakeup;
 		if (__atomic_exchange_n(&wakeup->is_asked_for, false, __ATOMIC_SEQ_CST))
 			wakeup->call(loop, wakeup->context);
+		//< 7
 	}
 }
 
@@ -79,9 +89,11 @@ static void call_signals(struct event_loop *loop)
 		if (!watcher->is_due)
 			continue;
 		watcher->is_due = false;
+		//> 7 One that is to be called once stops before its call.
 		if (watcher->once)
 			event_loop_signal_stop(loop, watcher);
 		watcher->call(loop, watcher->context);
+		//< 7
 	}
 }
 
@@ -108,10 +120,16 @@ static void on_wake_byte(struct event_loop *loop, void *context, int64_t result)
 	loop->hears = false;
 	if (result < 0 && result != -EINTR)
 		return; /* the loop closes */
+	//> 7 Three things: hear again, let the next byte be sent (is_woken), look for notes. In which
+	//> order is no note lost? Think of a thread that wakes the loop between two of them.
+	//+ hear(loop);
+	//+ call_wakeups(loop);
+	//+ call_signals(loop);
 	hear(loop);
 	__atomic_store_n(&loop->is_woken, false, __ATOMIC_SEQ_CST);
 	call_wakeups(loop);
 	call_signals(loop);
+	//< 7
 }
 
 /* Before the first wake-up or signal. Returns 0, or -errno with `why`. */
@@ -206,7 +224,9 @@ void event_loop_signal_stop(struct event_loop *loop, struct loop_signal *watcher
 	int number = watcher->signal_number;
 	if (--watched[number].watchers > 0)
 		return;
+	//> 7 The last watcher has gone: the disposition of before comes back.
 	sigaction(number, &watched[number].before, NULL);
+	//< 7
 	watched[number].loop = NULL;
 }
 

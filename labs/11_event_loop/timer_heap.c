@@ -12,11 +12,6 @@
 #define CHILDREN       4
 #define CAPACITY_LEAST 64
 
-static bool is_before(const struct heap_entry *a, const struct heap_entry *b)
-{
-	return a->due_ns != b->due_ns ? a->due_ns < b->due_ns : a->start < b->start;
-}
-
 static void put(struct timer_heap *heap, uint32_t place, struct heap_entry entry)
 {
 	heap->entries[place] = entry;
@@ -26,6 +21,7 @@ static void put(struct timer_heap *heap, uint32_t place, struct heap_entry entry
 /* Moves up what is later than `entry`, and puts it into the hole. */
 static void sift_up(struct timer_heap *heap, uint32_t place, struct heap_entry entry)
 {
+	//> 2 While the parent is later, it moves down into the hole, and the hole moves up.
 	while (place > 1) {
 		uint32_t parent = (place - 2) / CHILDREN + 1;
 		if (!is_before(&entry, &heap->entries[parent]))
@@ -33,11 +29,15 @@ static void sift_up(struct timer_heap *heap, uint32_t place, struct heap_entry e
 		put(heap, place, heap->entries[parent]);
 		place = parent;
 	}
+	//< 2
 	put(heap, place, entry);
 }
 
 static void sift_down(struct timer_heap *heap, uint32_t place, struct heap_entry entry)
 {
+	//> 2 While a child is sooner, the soonest child moves up into the hole, and the hole moves
+	//> down. The children of a place p are those from (p - 1) * CHILDREN + 2 on; the last ones
+	//> may be missing.
 	for (;;) {
 		uint64_t first = (uint64_t)(place - 1) * CHILDREN + 2;
 		if (first > heap->count)
@@ -51,6 +51,7 @@ static void sift_down(struct timer_heap *heap, uint32_t place, struct heap_entry
 		put(heap, place, heap->entries[soonest]);
 		place = soonest;
 	}
+	//< 2
 	put(heap, place, entry);
 }
 
@@ -76,8 +77,11 @@ void timer_heap_remove(struct timer_heap *heap, struct loop_timer *timer)
 	timer->place = 0;
 	if (place > heap->count)
 		return; /* it was the last itself */
+	//> 2 The last entry fills the hole. It may have to move up from there, or down.
+	//+ sift_down(heap, place, last);
 	if (place > 1 && is_before(&last, &heap->entries[(place - 2) / CHILDREN + 1]))
 		sift_up(heap, place, last);
 	else
 		sift_down(heap, place, last);
+	//< 2
 }
