@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * together: runs shell commands side by side, in one thread, by a small event loop of its own.
+ * together SECONDS COMMAND...
  *
- *     cc -O2 -Wall -Wextra -o build/together labs/11_event_loop/program.c
- *     build/together SECONDS COMMAND...
- *
- * A command that takes longer than SECONDS gets SIGTERM, and half a second later SIGKILL. Ctrl-C ends
- * all of them in good order. Whatever can happen has a callback: an end, a time, a signal.
+ * Runs shell commands side by side, in one thread, by a small event loop of its own. A command that
+ * takes longer than SECONDS gets SIGTERM, and half a second later SIGKILL. Ctrl-C does so at once.
  */
 #define _GNU_SOURCE
+#include <err.h>
 #include <signal.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
@@ -20,161 +17,132 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MS 1000000ull
+#define NS_PER_S 1000000000u
+#define NEVER	 UINT64_MAX
+#define JOBS_MAX 64
 
-/* The loop: sources of events, and timers. */
-struct source {
-	void (*call)(void *context);
-	void *context;
+/* The loop. A watch is a descriptor and a time, with a callback for each. */
+struct watch {
 	int fd;
+	uint64_t due_ns; /* NEVER: no time is set */
+	void (*on_ready)(struct watch *watch);
+	void (*on_due)(struct watch *watch);
 };
 
-struct timer {
-	void (*call)(void *context);
-	void *context;
-	uint64_t due_ns;
-	struct timer *next;
-};
-
-static struct timer *timers; /* the soonest first */
+static struct watch *watches[JOBS_MAX + 1];
+static int watch_count, epoll_fd;
 static uint64_t now_ns; /* read once a turn */
-static int epoll_fd;
 
 static void read_clock(void)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	now_ns = (uint64_t)now.tv_sec * 1000 * MS + (uint64_t)now.tv_nsec;
+	now_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-static void watch(struct source *source)
+static void start_watch(struct watch *watch)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.ptr = source };
-	if (source->fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, source->fd, &event) < 0) {
-		perror("watching a descriptor");
-		exit(1);
-	}
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = watch };
+	if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, watch->fd, &event) < 0)
+		err(1, "epoll_ctl");
+	watches[watch_count++] = watch;
 }
 
-static void stop_timer(struct timer *timer)
+/* How long the wait may last; -1: for ever. */
+static int ms_to_wait(void)
 {
-	struct timer **at = &timers;
-	while (*at && *at != timer)
-		at = &(*at)->next;
-	if (*at)
-		*at = timer->next;
-}
-
-static void start_timer(struct timer *timer, uint64_t delay_ns)
-{
-	struct timer **at = &timers;
-	stop_timer(timer);
-	timer->due_ns = now_ns + delay_ns;
-	while (*at && (*at)->due_ns <= timer->due_ns)
-		at = &(*at)->next;
-	timer->next = *at;
-	*at = timer;
+	uint64_t due_ns = NEVER;
+	for (int i = 0; i < watch_count; i++)
+		if (watches[i]->due_ns < due_ns)
+			due_ns = watches[i]->due_ns;
+	if (due_ns == NEVER)
+		return -1;
+	return due_ns > now_ns ? (int)((due_ns - now_ns) / (NS_PER_S / 1000)) + 1 : 0;
 }
 
 static void turn(void)
 {
 	struct epoll_event events[16];
 	read_clock();
-	while (timers && timers->due_ns <= now_ns) {
-		struct timer *timer = timers;
-		stop_timer(timer);
-		timer->call(timer->context);
-	}
-	int64_t left_ns = timers ? (int64_t)(timers->due_ns - now_ns) : 0;
-	int left_ms = timers ? (int)((left_ns + (int64_t)MS - 1) / (int64_t)MS) : -1;
-	int count = epoll_wait(epoll_fd, events, 16, left_ms);
+	for (int i = 0; i < watch_count; i++)
+		if (watches[i]->due_ns <= now_ns)
+			watches[i]->on_due(watches[i]);
+	int count = epoll_wait(epoll_fd, events, 16, ms_to_wait());
 	for (int i = 0; i < count; i++) {
-		struct source *source = events[i].data.ptr;
-		source->call(source->context);
+		struct watch *watch = events[i].data.ptr;
+		watch->on_ready(watch);
 	}
 }
 
 /* The program: what is called back. */
-struct job {
-	struct source end; /* a pidfd: readable once the command has ended */
-	struct timer limit;
-	pid_t pid; /* 0: ended */
-	int number, times_asked; /* to end */
-} jobs[64];
+static struct job {
+	struct watch watch; /* first. Its descriptor is readable when the command has ended */
+	const char *command;
+	pid_t pid;
+	int times_asked; /* to end */
+} jobs[JOBS_MAX];
+static int alive;
 
-static int job_count, alive;
-static uint64_t began_ns;
-
-static void say(const struct job *job, const char *text, int value)
+static void on_end(struct watch *watch)
 {
-	read_clock();
-	printf("%5.2f s  [%d] %s %d\n", (double)(now_ns - began_ns) / 1e9, job->number, text, value);
-}
-
-static void on_end(void *context)
-{
-	struct job *job = context;
+	struct job *job = (struct job *)watch;
 	int status;
 	waitpid(job->pid, &status, 0);
-	say(job, WIFSIGNALED(status) ? "ended by signal" : "ended with status",
-	    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-	stop_timer(&job->limit);
-	close(job->end.fd); /* its only descriptor, so epoll forgets it */
-	job->pid = 0;
+	warnx("%s: status %d, signal %d", job->command, WEXITSTATUS(status), WTERMSIG(status));
+	watch->due_ns = NEVER;
+	epoll_ctl(epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL); /* a child may have inherited it */
+	close(watch->fd);
 	alive--;
 }
 
-static void on_limit(void *context)
+static void on_limit(struct watch *watch)
 {
-	struct job *job = context;
-	int number = job->times_asked++ ? SIGKILL : SIGTERM;
-	say(job, "gets signal", number);
-	kill(-job->pid, number);
-	start_timer(&job->limit, 500 * MS);
+	struct job *job = (struct job *)watch;
+	kill(-job->pid, job->times_asked++ ? SIGKILL : SIGTERM);
+	watch->due_ns = now_ns + NS_PER_S / 2;
 }
 
-static void on_signal(void *context)
+static void on_interrupt(struct watch *watch)
 {
 	struct signalfd_siginfo info;
-	struct source *signals = context;
-	if (read(signals->fd, &info, sizeof info) == sizeof info)
-		for (struct job *job = jobs; job < jobs + job_count; job++)
-			if (job->pid)
-				start_timer(&job->limit, 0);
+	if (read(watch->fd, &info, sizeof info) == sizeof info)
+		for (int i = 0; i < watch_count; i++)
+			if (watches[i]->due_ns != NEVER)
+				watches[i]->due_ns = now_ns;
 }
 
-static void start_job(struct job *job, const char *command, uint64_t limit_ns)
+static void start_job(struct job *job, const char *command, uint64_t limit_ns,
+		      const sigset_t *blocked)
 {
-	job->number = ++job_count;
+	job->command = command;
 	job->pid = fork();
 	if (job->pid == 0) {
-		setpgid(0, 0); /* a group of its own, so that a signal reaches what it starts */
+		setpgid(0, 0); /* so that a signal reaches all that the command starts */
+		sigprocmask(SIG_UNBLOCK, blocked, NULL);
 		execl("/bin/sh", "sh", "-c", command, (char *)NULL);
 		_exit(127);
 	}
-	job->end = (struct source) { on_end, job, (int)syscall(SYS_pidfd_open, job->pid, 0) };
-	job->limit = (struct timer) { on_limit, job, 0, NULL };
-	watch(&job->end);
-	start_timer(&job->limit, limit_ns);
+	int pidfd = (int)syscall(SYS_pidfd_open, job->pid, 0);
+	job->watch = (struct watch) { pidfd, now_ns + limit_ns, on_end, on_limit };
+	start_watch(&job->watch);
 	alive++;
 }
 
 int main(int argc, char **argv)
 {
-	if (argc < 3 || argc > 66)
-		return fprintf(stderr, "usage: together SECONDS COMMAND...\n"), 2;
-	sigset_t set;
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
+	sigset_t signals;
+	if (argc < 3 || argc > JOBS_MAX + 2)
+		errx(2, "usage: together SECONDS COMMAND...");
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigprocmask(SIG_BLOCK, &signals, NULL); /* it comes through a descriptor */
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	struct source signals = { on_signal, &signals, signalfd(-1, &set, SFD_CLOEXEC) };
-	watch(&signals);
+	struct watch interrupt = { signalfd(-1, &signals, SFD_CLOEXEC), NEVER, on_interrupt, NULL };
+	start_watch(&interrupt);
 	read_clock();
-	began_ns = now_ns;
+	uint64_t limit_ns = (uint64_t)(atof(argv[1]) * NS_PER_S);
 	for (int i = 2; i < argc; i++)
-		start_job(&jobs[i - 2], argv[i], (uint64_t)(atof(argv[1]) * 1000) * MS);
-	sigprocmask(SIG_BLOCK, &set, NULL); /* after the forks: a child must get its signals */
+		start_job(&jobs[i - 2], argv[i], limit_ns, &signals);
 	while (alive > 0)
 		turn();
 	return 0;
