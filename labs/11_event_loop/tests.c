@@ -918,6 +918,42 @@ static void sleeps_without_operations(struct subject *s)
 	close_loop();
 }
 
+static volatile sig_atomic_t signal_count;
+
+static void count_signal(int number)
+{
+	(void)number;
+	signal_count++;
+}
+
+static void signals_end_no_run(struct subject *s)
+{
+	struct loop_timer timer = { .call = on_call_not_early, .context = LETTER('t') };
+	struct sigaction action = { .sa_handler = count_signal }; /* without SA_RESTART */
+	struct itimerval often = { { 0, 3000 }, { 0, 3000 } };
+	open_loop_with_pair(s);
+	receive(on_done, LETTER('r'));
+	turn(LOOP_POLL);
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &often, NULL);
+	for (unsigned i = 1; i <= 2; i++) {
+		event_loop_update_now(loop);
+		due_ns = event_loop_now_ns(loop) + SLEEP_NS / 2;
+		start_timer(&timer, SLEEP_NS / 2, 0);
+		for (unsigned turns = 0; strlen(calls) < 2 * i - 1 && turns < 1000; turns++)
+			turn(LOOP_ONCE);
+		if (i == 1) { /* the second time with nothing in flight */
+			peer_sends(ends[1], "x", 1);
+			turn_until_called(2);
+		}
+	}
+	expect_calls("two timers, while signals come", "trt");
+	expect(signal_count > 0, EXPECTED("signals in 60 ms") SAW("none"));
+	lose_patience_after(PATIENCE_MS);
+	close_pair();
+	close_loop();
+}
+
 static void stops_before_and_during_a_run(struct subject *s)
 {
 	struct loop_timer late = TIMER('l'),
@@ -1074,6 +1110,28 @@ static void a_number_that_is_used_again_starts_clean(struct subject *s)
 	close_loop();
 }
 
+static void on_closed_attach_the_next(struct event_loop *its_loop, void *letter)
+{
+	int old_peer = ends[1];
+	on_call(its_loop, letter);
+	attach_pair(); /* in a loop with room for one */
+	close(old_peer);
+	receive(on_done, LETTER('n'));
+	peer_sends(ends[1], "x", 1);
+}
+
+static void the_last_call_may_attach_the_next(struct subject *s)
+{
+	open_loop(s, 4, 1);
+	attach_pair();
+	receive(on_done, LETTER('r'));
+	event_loop_close_fd(loop, fd_slot, on_closed_attach_the_next, LETTER('c'));
+	run();
+	expect_calls("a close, whose callback attaches the next descriptor", "rcn");
+	close_pair();
+	close_loop();
+}
+
 /* Exercise 7: from outside. */
 
 static struct loop_wakeup wakeup, second;
@@ -1222,6 +1280,24 @@ static void signals_reach_their_watchers(struct subject *s)
 	close_loop();
 }
 
+static void a_signal_ends_the_sleep(struct subject *s)
+{
+	struct loop_signal watcher = { .call = on_call, .context = LETTER('s') };
+	struct sigevent by_signal = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
+	struct itimerspec soon = { .it_value = { 0, 20 * NS_PER_MS } };
+	timer_t timer;
+	open_loop(s, 4, 1);
+	start_signal(&watcher, SIGUSR1);
+	expect(timer_create(CLOCK_MONOTONIC, &by_signal, &timer) == 0, "timer_create");
+	timer_settime(timer, 0, &soon, NULL);
+	turn_until_called(1);
+	expect_calls("a signal that comes while the loop sleeps", "s");
+	expect(spy.reaps <= 10, EXPECTED("one or two calls of reap()") SAW("%u"), spy.reaps);
+	timer_delete(timer);
+	event_loop_signal_stop(loop, &watcher);
+	close_loop();
+}
+
 static void a_signals_disposition_comes_back(struct subject *s)
 {
 	struct loop_signal a = { .call = on_call, .context = LETTER('a') };
@@ -1300,6 +1376,7 @@ const struct lab_test lab_tests[] = {
 	TEST(5, sleeps_for_ever_without_a_timer),
 	TEST(5, waits_for_no_one_while_a_call_waits),
 	TEST(5, sleeps_without_operations),
+	TEST(5, signals_end_no_run),
 	TEST(5, stops_before_and_during_a_run),
 
 	TEST(6, a_cancel_comes_back),
@@ -1308,12 +1385,14 @@ const struct lab_test lab_tests[] = {
 	TEST(6, close_is_the_last_call),
 	TEST(6, a_callback_closes_its_own_descriptor),
 	TEST(6, a_number_that_is_used_again_starts_clean),
+	TEST(6, the_last_call_may_attach_the_next),
 
 	TEST(7, another_thread_wakes_the_loop),
 	TEST(7, several_wakes_are_one_call),
 	TEST(7, a_wake_during_the_calls_is_not_lost),
 	TEST(7, a_wake_in_its_own_call_is_news),
 	TEST(7, signals_reach_their_watchers),
+	TEST(7, a_signal_ends_the_sleep),
 	TEST(7, a_signals_disposition_comes_back),
 	TEST(7, sleeps_while_it_listens),
 	{ NULL },
