@@ -82,7 +82,7 @@ int event_loop_open(struct event_loop **loop, const struct event_loop_config *co
 
 /*
  * Frees everything. Timers, signals, wake-ups and deferred calls that are still active are given
- * up without a call; operations in flight are called back and waited for, without a call.
+ * up without a call; operations in flight are asked back and waited for, without a call.
  * Attached descriptors stay open. Not from a callback.
  */
 void event_loop_close(struct event_loop *loop);
@@ -130,7 +130,7 @@ int event_loop_attach(struct event_loop *loop, int fd, enum io_fd_kind kind, str
 void event_loop_detach(struct event_loop *loop, unsigned fd_slot);
 
 /*
- * Calls back what is in flight on the descriptor, and closes it once all of that has ended. Then
+ * Asks back what is in flight on the descriptor, and closes it once all of that has ended. Then
  * `closed` is called, in a later step than this call: it is the last callback that concerns the
  * descriptor, and comes once. Nothing may be started on it after this call. `closed` may be NULL.
  */

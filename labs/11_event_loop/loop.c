@@ -251,7 +251,7 @@ struct loop_op *loop_start(struct event_loop *loop, const struct loop_request *r
 	//+ (void)context;
 	started->done = done;
 	started->context = context;
-	started->is_called_back = false;
+	started->is_asked_back = false;
 	if (request->kind != IO_NOP) {
 		assert(place->fd >= 0 && !place->is_closing);
 		list_push(&place->ops, &started->on_fd);
@@ -283,20 +283,20 @@ static bool take_back(struct event_loop *loop, struct io_op *op)
 
 void event_loop_cancel(struct event_loop *loop, struct loop_op *op)
 {
-	if (op->is_called_back)
+	if (op->is_asked_back)
 		return;
-	op->is_called_back = true;
+	op->is_asked_back = true;
 	//> 6 One that is in flight: ask the engine, where it has cancel_one(). One that take_back()
 	//> still finds ends here, with -ECANCELED, and is called back in step 4: put it on
-	//> loop->called_back, through `next`. Any other was handed out, and its callback is next.
+	//> loop->asked_back, through `next`. Any other was handed out, and its callback is next.
 	//+ take_back(loop, &op->op);
 	if (op->op.in_flight) {
 		if (loop->ops->cancel_one)
 			loop->ops->cancel_one(loop->engine, &op->op);
 	} else if (take_back(loop, &op->op)) {
 		op->op.result = -ECANCELED;
-		op->op.next = loop->called_back;
-		loop->called_back = &op->op;
+		op->op.next = loop->asked_back;
+		loop->asked_back = &op->op;
 	}
 	//< 6
 }
@@ -346,8 +346,8 @@ static int64_t longest_wait_ns(const struct event_loop *loop, bool may_wait)
 	//> 5 What you find here looks a thousand times a second. Not at all, where something waits to
 	//> be called. For ever, where no timer is active, or the next one is due beyond INT64_MAX.
 	//> Else until the next one is due: from which clock on?
-	//+ return may_wait && !loop->called_back && list_is_empty(&loop->deferred) ? NS_PER_MS : 0;
-	if (!may_wait || loop->called_back || !list_is_empty(&loop->deferred))
+	//+ return may_wait && !loop->asked_back && list_is_empty(&loop->deferred) ? NS_PER_MS : 0;
+	if (!may_wait || loop->asked_back || !list_is_empty(&loop->deferred))
 		return 0;
 	if (loop->timers.count == 0 || loop->timers.entries[1].due_ns > INT64_MAX)
 		return -1;
@@ -381,8 +381,8 @@ static int do_operations(struct event_loop *loop, bool may_wait)
 	} else {
 		sleep_without_engine(wait_ns);
 	}
-	struct io_op *called_back = loop->called_back;
-	loop->called_back = NULL;
+	struct io_op *asked_back = loop->asked_back;
+	loop->asked_back = NULL;
 	//> 1 `count` operations came back, in loop->done: none of them is in flight any more, and each
 	//> is called back by end_op(). A callback may cancel another one of them.
 	for (int i = 0; i < count; i++)
@@ -391,9 +391,9 @@ static int do_operations(struct event_loop *loop, bool may_wait)
 	for (int i = 0; i < count; i++)
 		end_op(loop, loop->done[i]);
 	//< 1
-	while (called_back) {
-		struct io_op *op = called_back;
-		called_back = op->next;
+	while (asked_back) {
+		struct io_op *op = asked_back;
+		asked_back = op->next;
 		end_op(loop, op);
 	}
 	return 0;

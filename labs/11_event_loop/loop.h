@@ -89,7 +89,7 @@ struct loop_op {
 	loop_done *done;
 	void *context;
 	struct loop_link on_fd; /* among the operations of its descriptor */
-	bool is_called_back;
+	bool is_asked_back;
 };
 
 struct loop_fd {
@@ -115,7 +115,7 @@ struct event_loop {
 	struct io_op *free_ops; /* through `next` */
 	struct io_op **started; /* in order; not yet with the engine */
 	unsigned started_count, with_engine_count;
-	struct io_op *called_back; /* before the engine had them: through `next` */
+	struct io_op *asked_back; /* before the engine had them: through `next` */
 	struct io_op *done[EVENT_LOOP_BATCH];
 
 	unsigned max_fds;

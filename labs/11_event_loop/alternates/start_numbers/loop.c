@@ -239,7 +239,7 @@ struct loop_op *loop_start(struct event_loop *loop, const struct loop_request *r
 	op->offset = request->offset;
 	started->done = done;
 	started->context = context;
-	started->is_called_back = false;
+	started->is_asked_back = false;
 	if (request->kind != IO_NOP) {
 		assert(place->fd >= 0 && !place->is_closing);
 		list_push(&place->ops, &started->on_fd);
@@ -265,16 +265,16 @@ static bool take_back(struct event_loop *loop, struct io_op *op)
 
 void event_loop_cancel(struct event_loop *loop, struct loop_op *op)
 {
-	if (op->is_called_back)
+	if (op->is_asked_back)
 		return;
-	op->is_called_back = true;
+	op->is_asked_back = true;
 	if (op->op.in_flight) {
 		if (loop->ops->cancel_one)
 			loop->ops->cancel_one(loop->engine, &op->op);
 	} else if (take_back(loop, &op->op)) {
 		op->op.result = -ECANCELED;
-		op->op.next = loop->called_back;
-		loop->called_back = &op->op;
+		op->op.next = loop->asked_back;
+		loop->asked_back = &op->op;
 	}
 }
 
@@ -312,7 +312,7 @@ static int submit_started(struct event_loop *loop)
 /* How long step 4 may wait; negative: for ever. */
 static int64_t longest_wait_ns(const struct event_loop *loop, bool may_wait)
 {
-	if (!may_wait || loop->called_back || !list_is_empty(&loop->deferred))
+	if (!may_wait || loop->asked_back || !list_is_empty(&loop->deferred))
 		return 0;
 	if (loop->timers.count == 0 || loop->timers.entries[1].due_ns > INT64_MAX)
 		return -1;
@@ -345,16 +345,16 @@ static int do_operations(struct event_loop *loop, bool may_wait)
 	} else {
 		sleep_without_engine(wait_ns);
 	}
-	struct io_op *called_back = loop->called_back;
-	loop->called_back = NULL;
+	struct io_op *asked_back = loop->asked_back;
+	loop->asked_back = NULL;
 	for (int i = 0; i < count; i++)
 		loop->done[i]->in_flight = 0;
 	loop->with_engine_count -= (unsigned)count;
 	for (int i = 0; i < count; i++)
 		end_op(loop, loop->done[i]);
-	while (called_back) {
-		struct io_op *op = called_back;
-		called_back = op->next;
+	while (asked_back) {
+		struct io_op *op = asked_back;
+		asked_back = op->next;
 		end_op(loop, op);
 	}
 	return 0;
