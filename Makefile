@@ -31,7 +31,13 @@ ifneq ($(SANITIZE),)
 endif
 CFLAGS  ?=
 CPPFLAGS = -D_GNU_SOURCE -Icommon -Iharness -I$(BUILD)
+# Of libtracefs, without which iolab can be built; empty where it is missing.
+ifeq ($(origin TRACE_CFLAGS),undefined)
+  TRACE_CFLAGS := $(shell CC='$(CC)' sh harness/setup/find-libtracefs.sh)
+endif
 LDLIBS   = -luring -laio -ljansson -lpthread -lm
+# Not for what calls none of it, such as a lab's tests.
+LDLIBS  += $(if $(TRACE_CFLAGS),-Wl$(comma)--as-needed -ltracefs -ltraceevent)
 ALL_CFLAGS = -std=gnu11 $(OPTIMISE) $(WARNINGS) $(WERROR) -pthread $(CFLAGS)
 
 # The files.
@@ -216,6 +222,12 @@ $(BUILD)/mine/iolab: $(HARNESS_OBJECTS) $(ENGINE_OBJECTS) $(COMMON_OBJECTS) $(or
 $(BUILD)/libraries: harness/setup/require-libraries.sh Makefile
 	@mkdir -p $(@D)
 	$(call say,PROBE,$@)CC='$(CC)' sh harness/setup/require-libraries.sh $@
+
+$(BUILD)/trace-flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(TRACE_CFLAGS)' | cmp -s - $@ || echo '$(TRACE_CFLAGS)' > $@
+$(BUILD)/harness/meters/kernel_trace.o: $(BUILD)/trace-flags
+$(BUILD)/harness/meters/kernel_trace.o: CPPFLAGS += $(TRACE_CFLAGS)
 
 # What this build is: every result carries it. Rewritten only when it changes.
 $(BUILD)/build_info.h: FORCE

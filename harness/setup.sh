@@ -45,6 +45,7 @@ check_run() {
 	need liburing-dev compiles liburing.h -luring
 	need libaio-dev compiles libaio.h -laio
 	need libjansson-dev compiles jansson.h -ljansson
+	need 'libtracefs-dev libtraceevent-dev' sh "$here/setup/find-libtracefs.sh"
 	need 'python3-matplotlib python3-numpy' sh "$here/setup/find-python.sh"
 }
 
@@ -143,13 +144,14 @@ elif command -v apt-get >/dev/null; then
 	fi
 elif command -v dnf >/dev/null; then
 	print_list 'dnf install' 'gcc make pkgconf liburing-devel libaio-devel jansson-devel
-  python3-matplotlib python3-numpy bats strace gdb util-linux procps-ng git patch binutils perl-Test-Harness ctags
-  python3-jsonschema python3-clang clang clang-tools-extra cppcheck ShellCheck libasan libubsan libtsan fio
+  libtracefs-devel libtraceevent-devel python3-matplotlib python3-numpy bats strace gdb util-linux
+  procps-ng git patch binutils perl-Test-Harness ctags python3-jsonschema python3-clang clang
+  clang-tools-extra cppcheck ShellCheck libasan libubsan libtsan fio
   (bats-support and bats-assert: github.com/bats-core)'
 elif command -v pacman >/dev/null; then
-	print_list 'pacman -S' 'gcc make pkgconf liburing libaio jansson python-matplotlib python-numpy bats
-  bats-support bats-assert strace util-linux procps-ng git patch binutils perl ctags python-jsonschema clang
-  cppcheck shellcheck fio'
+	print_list 'pacman -S' 'gcc make pkgconf liburing libaio jansson libtracefs libtraceevent python-matplotlib
+  python-numpy bats bats-support bats-assert strace util-linux procps-ng git patch binutils perl ctags
+  python-jsonschema clang cppcheck shellcheck fio'
 else
 	echo "iolab: missing (names as in Debian):$missing; no apt-get, dnf or pacman here" >&2
 	exit 1

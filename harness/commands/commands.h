@@ -19,6 +19,7 @@ int command_matrix(int argc, char **argv); /* interface by kind of descriptor, t
 int command_overlap(int argc, char **argv); /* computing and I/O at the same time */
 int command_responsiveness(int argc, char **argv); /* a timer's lateness beside I/O */
 int command_operator(int argc, char **argv); /* an asynchronous operator against capacity */
+int command_upcall(int argc, char **argv); /* one operation, seen from inside the kernel */
 int command_styles(int argc, char **argv); /* one job, in five styles of programming */
 
 #endif

@@ -36,6 +36,8 @@ static const struct command {
 	  "measure how late a timer fires while I/O is in flight" },
 	{ "operator", command_operator,
 	  "measure a stream of records, each with a question in flight" },
+	{ "upcall", command_upcall,
+	  "trace single operations through the kernel: interrupt, wake-up" },
 	{ "styles", command_styles,
 	  "measure what callbacks, promises and await add to an operation" },
 };

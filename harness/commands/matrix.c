@@ -99,7 +99,9 @@ static int open_target(struct trial *t, struct reason *why)
 	enum target target = t->cell->target;
 	struct statfs fs;
 	if (target == PIPE_READ || target == SOCKET_RECV) {
-		int rc = answerer_start(&t->answerer, target == PIPE_READ, ANSWER_AFTER_MS, why);
+		int rc = answerer_start(
+			&t->answerer, target == PIPE_READ ? ANSWER_BY_PIPE : ANSWER_BY_UNIX_SOCKET,
+			ANSWER_AFTER_MS, why);
 		t->fd = t->answerer.fd;
 		return rc;
 	}

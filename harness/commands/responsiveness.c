@@ -189,7 +189,8 @@ static int set_up(struct loop *l, struct reason *why)
 		return rc;
 	if (file)
 		rc = l->fd = nameless_file(task->options->folder, FILE_BYTES, O_DIRECT, why);
-	else if ((rc = answerer_start(&l->answerer, false, ANSWER_AFTER_MS, why)) == 0)
+	else if ((rc = answerer_start(&l->answerer, ANSWER_BY_UNIX_SOCKET, ANSWER_AFTER_MS, why)) ==
+		 0)
 		l->fd = l->answerer.fd;
 	if (rc < 0)
 		return rc;

@@ -11,6 +11,8 @@
 /* Rows of a process, in the order in which viewers show them: by number. */
 enum {
 	LOOP_ROW = 1,
+	LEGS_ROW = 1,
+	FIRST_CPU_ROW = 2,
 	FIRST_THREAD_ROW = 100,
 	FIRST_SLOT_ROW = 10000,
 };
@@ -168,6 +170,69 @@ json_t *chrome_trace_of_operator(const json_t *document)
 			add_name(events, "thread_name", pid, (int64_t)k + 1, name);
 			add_record(events, pid, (int64_t)k + 1, record);
 		}
+	}
+	return whole_trace(events);
+}
+
+/* The legs of an operation's way: a span from each moment that was seen to the next, named by that. */
+static void add_legs(json_t *events, int64_t pid, const json_t *path, const json_t *moments)
+{
+	double at_ns = 0;
+	for (;;) {
+		size_t i, next = SIZE_MAX;
+		const json_t *item;
+		json_array_foreach (path, i, item)
+			if (json_is_integer(item) && json_number_value(item) > at_ns &&
+			    (next == SIZE_MAX || json_number_value(item) < item_ns(path, next)))
+				next = i;
+		if (next == SIZE_MAX)
+			return;
+		add_span(events, pid, LEGS_ROW, string_at(json_array_get(moments, next), "words"),
+			 at_ns, item_ns(path, next));
+		at_ns = item_ns(path, next);
+	}
+}
+
+/* "i": a moment without a length, [when, CPU, thread, tracepoint, values...]; a CPU is a row. */
+static void add_tracepoint(json_t *events, int64_t pid, json_t *named, const json_t *tracepoint)
+{
+	char name[40];
+	json_t *event = required(json_object()), *args = required(json_object());
+	int64_t cpu = json_integer_value(json_array_get(tracepoint, 1));
+	snprintf(name, sizeof name, "CPU %lld", (long long)cpu);
+	if (!json_object_get(named, name))
+		add_name(events, "thread_name", pid, FIRST_CPU_ROW + cpu, name);
+	put_string(named, name, "");
+	put_string(event, "name", json_string_value(json_array_get(tracepoint, 3)));
+	put_string(event, "cat", "iolab");
+	put_string(event, "ph", "i");
+	put_string(event, "s", "t");
+	put_int(event, "pid", pid);
+	put_int(event, "tid", FIRST_CPU_ROW + cpu);
+	put_real(event, "ts", item_ns(tracepoint, 0) / 1e3);
+	put_shared(args, "thread", json_array_get(tracepoint, 2));
+	put_shared(args, "value", json_array_get(tracepoint, 4));
+	put_new(event, "args", args);
+	json_array_append_new(events, event);
+}
+
+json_t *chrome_trace_of_upcall(const json_t *document)
+{
+	size_t i, k;
+	const json_t *row, *tracepoint, *moments = json_object_get(document, "moments");
+	json_t *events = required(json_array());
+	json_array_foreach (json_object_get(document, "rows"), i, row) {
+		char name[400];
+		int64_t pid = (int64_t)i + 1;
+		json_t *named = required(json_object());
+		snprintf(name, sizeof name, "%s, %s", string_at(row, "engine.label"),
+			 string_at(row, "target"));
+		add_name(events, "process_name", pid, 0, name);
+		add_name(events, "thread_name", pid, LEGS_ROW, "the operation");
+		add_legs(events, pid, at_path(row, "trace.path"), moments);
+		json_array_foreach (at_path(row, "trace.events"), k, tracepoint)
+			add_tracepoint(events, pid, named, tracepoint);
+		json_decref(named);
 	}
 	return whole_trace(events);
 }

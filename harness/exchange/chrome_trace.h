@@ -14,4 +14,7 @@ json_t *chrome_trace_of_timeline(const json_t *document);
 /* Of the traced records of `iolab operator`: a process for each row of its table. A new reference. */
 json_t *chrome_trace_of_operator(const json_t *document);
 
+/* Of the typical operations of `iolab upcall`: a process for each row of its table. A new reference. */
+json_t *chrome_trace_of_upcall(const json_t *document);
+
 #endif

@@ -228,7 +228,7 @@ refused() {
 }
 
 @test "a seed that JSON cannot hold, or no rounds, is refused by every command that runs in rounds" {
-	for command in timeline overlap responsiveness operator styles compare; do
+	for command in timeline overlap responsiveness operator styles upcall compare; do
 		refused 2 "--seed -1: must be a whole number below 2^63" "$IOLAB" "$command" --seed -1
 		refused 2 "--seed 9223372036854775808: must be" "$IOLAB" "$command" --seed 9223372036854775808
 		refused 2 "--rounds 0: must lie between 1 and 1000" "$IOLAB" "$command" --rounds 0

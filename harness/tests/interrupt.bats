@@ -190,6 +190,13 @@ interrupt_series() {
 	interrupt_series styles --rounds 1000
 }
 
+@test "Ctrl-C in upcall" {
+	# The reason is the same in all rows of a machine that cannot trace, and is told at once.
+	run "$IOLAB" upcall --engines threads --rounds 1 --ops 1
+	[ "$status" -ne 77 ] || skip "cannot trace here"
+	interrupt_series upcall --rounds 1000
+}
+
 @test "Ctrl-C in matrix" {
 	interrupt_series matrix
 }

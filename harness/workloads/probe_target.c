@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,15 +80,46 @@ static void answer(int asked_fd, int far_fd, unsigned after_ms)
 	}
 }
 
-int answerer_start(struct answerer *answerer, bool is_pipe, unsigned after_ms, struct reason *why)
+/* Two ends of a connection through the loopback interface. Returns 0 or -1 with errno. */
+static int tcp_pair(int ends[2])
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t size = sizeof at;
+	int on = 1, listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ends[0] = ends[1] = -1;
+	if (listener >= 0 && bind(listener, (struct sockaddr *)&at, size) == 0 &&
+	    listen(listener, 1) == 0 && getsockname(listener, (struct sockaddr *)&at, &size) == 0 &&
+	    (ends[1] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) >= 0 &&
+	    connect(ends[1], (struct sockaddr *)&at, size) == 0)
+		ends[0] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	int error = errno;
+	close(listener);
+	if (ends[0] < 0) {
+		close(ends[1]);
+		errno = error;
+		return -1;
+	}
+	/* A small answer must not wait until the one before it was acknowledged. */
+	setsockopt(ends[1], IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	return 0;
+}
+
+static int open_ends(int ends[2], enum answer_way way)
+{
+	return way == ANSWER_BY_PIPE  ? pipe2(ends, O_CLOEXEC)
+	       : way == ANSWER_BY_TCP ? tcp_pair(ends)
+				      : socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
+}
+
+int answerer_start(struct answerer *answerer, enum answer_way way, unsigned after_ms,
+		   struct reason *why)
 {
 	int ends[2], asking[2];
-	if ((is_pipe ? pipe2(ends, O_CLOEXEC)
-		     : socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)) < 0 ||
-	    pipe2(asking, O_CLOEXEC) < 0)
+	if (open_ends(ends, way) < 0 || pipe2(asking, O_CLOEXEC) < 0)
 		return reason_errno(why, "answerer_not_started", errno,
 				    "starting the answering process, {call}",
-				    reason_string("call", "pipe or socketpair"));
+				    reason_string("call", "pipe or socket"));
 	pid_t parent = getpid();
 	*answerer = (struct answerer) {
 		.fd = ends[0], .far_fd = ends[1], .ask_fd = asking[1], .pid = fork()

@@ -6,7 +6,6 @@
 #ifndef IOLAB_PROBE_TARGET_H
 #define IOLAB_PROBE_TARGET_H
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -31,8 +30,15 @@ struct answerer {
 	pid_t pid; /* 0: none */
 };
 
-/* A pipe, or else a socket. Returns 0, or -errno with `why`. */
-int answerer_start(struct answerer *answerer, bool is_pipe, unsigned after_ms, struct reason *why);
+enum answer_way {
+	ANSWER_BY_PIPE,
+	ANSWER_BY_UNIX_SOCKET,
+	ANSWER_BY_TCP, /* on the loopback interface */
+};
+
+/* Returns 0, or -errno with `why`. */
+int answerer_start(struct answerer *answerer, enum answer_way way, unsigned after_ms,
+		   struct reason *why);
 
 /* One byte comes through `fd` when the time is over. Returns 0 or -errno. */
 int answerer_ask(struct answerer *answerer);
