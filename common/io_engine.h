@@ -9,9 +9,9 @@
  * A workload decides which operations to perform. An engine performs them through exactly one
  * kernel interface. The driver (harness/run/driver.c) hands operations to the engine, takes
  * completions back and reads the clock. It is the only loop that a comparison measures. The three
- * share this header and nothing else. (harness/commands/matrix.c and
- * harness/commands/responsiveness.c ask other questions of an engine: each is a small driver of its
- * own.)
+ * share this header and nothing else. (harness/commands/matrix.c,
+ * harness/commands/responsiveness.c and harness/run/upcall_run.c ask other questions of an engine:
+ * each is a small driver of its own.)
  *
  * The shape is a proactor: submit operations, reap completions. These are the rules, in the order
  * in which readers usually ask for them.
