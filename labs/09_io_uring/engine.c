@@ -74,6 +74,8 @@ struct engine {
 	unsigned depth;
 	struct io_op **held; /* [slot]: the last accepted there that nobody called back */
 	unsigned calls_back; /* completions of cancels that are still to come */
+	bool *unasked; /* [slot]: to be called back, and the ring had no room for that yet */
+	unsigned unasked_count;
 };
 
 /* Says why the kernel refused a ring: each cause has another cure. */
@@ -252,6 +254,7 @@ static void uring_close(struct engine *e)
 	if (e->has_ring)
 		io_uring_queue_exit(&e->ring);
 	free(e->held);
+	free(e->unasked);
 	free(e);
 }
 
@@ -264,8 +267,9 @@ static int uring_open(struct engine **engine, const struct engine_config *config
 	e->options = config->options;
 	e->depth = config->depth;
 	e->held = calloc(config->depth, sizeof(struct io_op *));
-	int rc = e->held ? create_ring(&e->ring, config->depth, config->options, why)
-			 : reason_no_memory(why, "the io_uring engine");
+	e->unasked = calloc(config->depth, sizeof *e->unasked);
+	int rc = e->held && e->unasked ? create_ring(&e->ring, config->depth, config->options, why)
+				       : reason_no_memory(why, "the io_uring engine");
 	e->has_ring = rc == 0;
 	if (rc == 0 && (e->options & FIXED_FILES))
 		rc = register_files(e, config->max_fds, why);
@@ -430,6 +434,12 @@ static bool begin_anew(struct engine *e, struct io_op *op)
 	return sqe;
 }
 
+static void forget_unasked(struct engine *e, unsigned slot)
+{
+	e->unasked_count -= e->unasked[slot];
+	e->unasked[slot] = false;
+}
+
 static int reap_once(struct engine *e, struct io_op **done, unsigned min, unsigned max,
 		     int64_t timeout_ns)
 {
@@ -455,6 +465,8 @@ static int reap_once(struct engine *e, struct io_op **done, unsigned min, unsign
 		}
 		if (cqe->res == -ECANCELED && begin_anew(e, op))
 			continue;
+		if (e->unasked_count > 0)
+			forget_unasked(e, op->slot);
 		op->result = cqe->res;
 		done[n++] = op;
 	}
@@ -462,52 +474,77 @@ static int reap_once(struct engine *e, struct io_op **done, unsigned min, unsign
 	return (int)n;
 }
 
-/* A cancel's own completion ends a wait that is not for it. So the rest of the time is waited. */
-static int uring_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
-		      int64_t timeout_ns)
+/*
+ * What is already over answers ENOENT. When the kernel takes nothing, and so leaves no room in the ring,
+ * reap() asks again.
+ */
+static void call_back(struct engine *e, struct io_op *op)
 {
-	if (e->calls_back == 0)
-		return reap_once(e, done, min, max, timeout_ns);
-	struct deadline deadline = deadline_after(timeout_ns);
-	unsigned n = 0, answers;
-	do {
-		answers = e->calls_back;
-		int rc = reap_once(e, done + n, min > n ? min - n : 0, max - n,
-				   deadline_left_ns(deadline));
-		if (rc < 0)
-			return rc;
-		n += (unsigned)rc;
-	} while (n < min && n < max && e->calls_back < answers);
-	return (int)n;
-}
-
-/* Returns false when the kernel has no room. What is already over answers ENOENT. */
-static bool call_back(struct engine *e, struct io_op *op)
-{
+	if (e->held[op->slot] != op)
+		return; /* it is asked back already */
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&e->ring);
 	if (!sqe)
 		sqe = make_room(e);
+	e->unasked_count += !sqe && !e->unasked[op->slot];
+	e->unasked[op->slot] = !sqe;
 	if (!sqe)
-		return false;
+		return;
 	io_uring_prep_cancel(sqe, op, 0);
 	io_uring_sqe_set_data(sqe, NULL);
 	e->held[op->slot] = NULL;
 	e->calls_back++;
-	return true;
+}
+
+static void ask_again(struct engine *e)
+{
+	for (unsigned slot = 0; e->unasked_count > 0 && slot < e->depth; slot++) {
+		if (!e->unasked[slot])
+			continue;
+		forget_unasked(e, slot);
+		call_back(e, e->held[slot]);
+		if (e->unasked[slot])
+			break; /* no room even now */
+	}
+}
+
+/*
+ * A cancel's own completion ends a wait that is not for it. So the rest of the time is waited. While some
+ * are still to be asked back nothing is waited for.
+ */
+static int uring_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
+		      int64_t timeout_ns)
+{
+	if (e->calls_back == 0 && e->unasked_count == 0)
+		return reap_once(e, done, min, max, timeout_ns);
+	struct deadline deadline = deadline_after(timeout_ns);
+	unsigned n = 0, answers;
+	bool goes_on;
+	do {
+		ask_again(e);
+		bool none_unasked = e->unasked_count == 0;
+		answers = e->calls_back;
+		int rc = reap_once(e, done + n, none_unasked && min > n ? min - n : 0, max - n,
+				   deadline_left_ns(deadline));
+		if (rc < 0)
+			return rc;
+		n += (unsigned)rc;
+		goes_on = none_unasked ? e->calls_back < answers : deadline_left_ns(deadline) != 0;
+	} while (n < min && n < max && goes_on);
+	return (int)n;
 }
 
 /* The next reap() hands the request over. */
 static void uring_cancel_one(struct engine *e, struct io_op *op)
 {
-	(void)call_back(e, op);
+	call_back(e, op);
 }
 
 /* One cancel for each operation works on every kernel. */
 static void uring_cancel(struct engine *e)
 {
 	for (unsigned slot = 0; slot < e->depth; slot++)
-		if (e->held[slot] && !call_back(e, e->held[slot]))
-			break; /* those left come back as they end */
+		if (e->held[slot])
+			call_back(e, e->held[slot]);
 	/* What is not handed over now, reap() hands over. */
 	(void)io_uring_submit(&e->ring);
 }
