@@ -23,10 +23,12 @@
  *              record keeps its place meanwhile.
  * Failure.     An error that is not tried again fails the operator: `failed` is called, once, and
  *              nothing is emitted afterwards. What is in flight may complete; nobody hears of it.
- * The end.     After finish() records that pause before another attempt are tried at once, and for
- *              the last time. `ended` is called when all has been emitted.
- * Callbacks.   They run from the loop, never inside put() or complete(); only invoke() is called by
- *              put() itself. An invoke() may complete at once.
+ * The end.     After finish() nothing is tried again: records that pause before another attempt are
+ *              tried at once, for the last time, and what is in flight counts as it ends. `ended` is
+ *              called when all has been emitted.
+ * Callbacks.   They run from the loop, never inside put(), complete() or fail(). Only invoke() is
+ *              called by put() itself, and what decides about a retry by complete() and fail(). An
+ *              invoke() may complete at once.
  * Memory.      All of it is allocated by open().
  * Threads.     All calls come from the loop's thread. Who gets an answer in another thread hands it
  *              over by event_loop_wake().

@@ -58,8 +58,10 @@ struct async_operator {
 
 	struct loop_deferred flush;
 	bool is_refusing; /* put() was refused: `has_room` is owed */
-	bool is_finished, has_ended;
+	bool is_finished;
+	bool has_ended; /* `failed` or `ended` was called */
 	int error;
+	void *failed_record;
 };
 
 static void flush(struct event_loop *loop, void *context);
@@ -156,6 +158,9 @@ unsigned operator_capacity_left(const struct async_operator *op)
 
 static void add_deadline(struct async_operator *op, struct entry *entry)
 {
+	//> 3 Its time begins: it becomes the latest of the list. When it is the only one, start the timer.
+	//+ (void)op;
+	//+ (void)entry;
 	entry->deadline_ns = event_loop_now_ns(op->config.loop) + (uint64_t)op->config.timeout_ns;
 	entry->later = NULL;
 	entry->sooner = op->latest;
@@ -166,13 +171,16 @@ static void add_deadline(struct async_operator *op, struct entry *entry)
 	op->latest = entry;
 	if (op->soonest == entry)
 		event_loop_timer_start(op->config.loop, &op->timeout, op->config.timeout_ns, 0);
+	//< 3
 }
 
 static void remove_deadline(struct async_operator *op, struct entry *entry)
 {
-	if (op->config.timeout_ns == 0 || entry->deadline_ns == 0)
-		return;
+	if (entry->deadline_ns == 0)
+		return; /* it has none, or no more */
 	entry->deadline_ns = 0;
+	//> 3 Take it out of the list, wherever it stands. With none left the timer must not run on.
+	//+ (void)op;
 	if (entry->sooner)
 		entry->sooner->later = entry->later;
 	else
@@ -184,6 +192,7 @@ static void remove_deadline(struct async_operator *op, struct entry *entry)
 	/* With none left the timer would keep the loop alive. */
 	if (!op->soonest)
 		event_loop_timer_stop(op->config.loop, &op->timeout);
+	//< 3
 }
 
 /* In and out of the queue. */
@@ -226,19 +235,31 @@ static int refusal(struct async_operator *op)
 		return op->error;
 	if (op->is_finished)
 		return -EPIPE;
+	//> 1 When no place is free, refuse, and remember that `has_room` is owed.
+	//+ return op->free ? 0 : -EAGAIN;
 	if (op->free)
 		return 0;
 	op->is_refusing = true;
 	return -EAGAIN;
+	//< 1
+}
+
+static struct operator_ticket new_ticket(struct entry *entry)
+{
+	struct async_operator *op = entry->op;
+	//> 6 One of three pieces of given code that have a bug each. The handout tells how it shows.
+	//+ /* Good until the record is over: then its place gets another number. */
+	/* Whatever ticket this place had before is too late from now on. */
+	entry->attempt++;
+	//< 6
+	return (struct operator_ticket) { op, (uint32_t)(entry - op->entries), entry->attempt };
 }
 
 static void attempt(struct entry *entry)
 {
-	struct async_operator *op = entry->op;
+	const struct operator_config *config = &entry->op->config;
 	entry->phase = IN_FLIGHT;
-	entry->attempt++;
-	struct operator_ticket ticket = { op, (uint32_t)(entry - op->entries), entry->attempt };
-	op->config.invoke(op->config.context, entry->record, ticket);
+	config->invoke(config->context, entry->record, new_ticket(entry));
 }
 
 int operator_put(struct async_operator *op, void *record)
@@ -266,10 +287,13 @@ int operator_put_watermark(struct async_operator *op, int64_t timestamp)
 		return rc;
 	struct entry *entry = enter(op, WATERMARK);
 	entry->timestamp = timestamp;
+	//> 2 It ends a segment, and what comes now belongs to the next one. Nothing in there is over
+	//> yet. It may be first in the queue already: flush() looks.
 	entry->segment = op->last_segment++;
 	entry->over = (struct over_list) { NULL, NULL };
 	op->last_watermark = entry;
 	event_loop_defer(op->config.loop, &op->flush);
+	//< 2
 	return 0;
 }
 
@@ -288,51 +312,71 @@ static void push_over(struct over_list *list, struct entry *entry)
 static void end_entry(struct entry *entry)
 {
 	struct async_operator *op = entry->op;
-	entry->phase = OVER;
-	entry->attempt++; /* a late completion is not of this attempt */
+	entry->attempt++; /* a late completion is not of this number */
 	remove_deadline(op, entry);
-	event_loop_timer_stop(op->config.loop, &entry->pause);
-	bool may_leave = entry->segment == op->first_segment;
-	if (!op->config.is_ordered)
+	//> 2 Unordered, it joins those that are over in its segment. That is the first segment, and then
+	//> it may leave; or one whose watermark is inside, and then it waits there.
+	//+ (void)push_over;
+	if (!op->config.is_ordered) {
+		bool may_leave = entry->segment == op->first_segment;
 		push_over(may_leave ? &op->over : &entry->opened_by->over, entry);
+	}
+	//< 2
+	//> 1 It is over. What may leave does so in flush(), which the loop calls.
+	entry->phase = OVER;
 	event_loop_defer(op->config.loop, &op->flush);
+	//< 1
 }
 
 /* Nothing is emitted from now on. */
 static void fail(struct async_operator *op, struct entry *entry, int error)
 {
-	void *record = entry->record;
-	if (op->error)
-		return;
 	op->error = error;
+	op->failed_record = entry->record;
 	stop_timers(op);
-	op->config.failed(op->config.context, record, error);
 	event_loop_defer(op->config.loop, &op->flush);
 }
 
-static void pause_before_retry(struct entry *entry)
+/* After a pause: the next one. */
+static void grow_pause(struct entry *entry)
 {
-	struct async_operator *op = entry->op;
-	const struct operator_retry *retry = &op->config.retry;
-	int64_t pause_ns = entry->pause_ns;
-	double next_ns = (double)pause_ns * (retry->factor > 0 ? retry->factor : 1);
-	entry->attempts_left--;
-	entry->phase = PAUSING;
+	//> 6 One of three pieces of given code that have a bug each. The handout tells how it shows.
+	//+ struct operator_retry *retry = &entry->op->config.retry;
+	//+ double next_ns = (double)retry->pause_ns * (retry->factor > 0 ? retry->factor : 1);
+	//+ if (next_ns < (double)(INT64_MAX / 2))
+	//+ 	retry->pause_ns = (int64_t)next_ns;
+	//+ if (retry->pause_max_ns > 0 && retry->pause_ns > retry->pause_max_ns)
+	//+ 	retry->pause_ns = retry->pause_max_ns;
+	//+ entry->pause_ns = retry->pause_ns;
+	const struct operator_retry *retry = &entry->op->config.retry;
+	double next_ns = (double)entry->pause_ns * (retry->factor > 0 ? retry->factor : 1);
 	if (next_ns < (double)(INT64_MAX / 2))
 		entry->pause_ns = (int64_t)next_ns;
 	if (retry->pause_max_ns > 0 && entry->pause_ns > retry->pause_max_ns)
 		entry->pause_ns = retry->pause_max_ns;
-	/* At the end of the input nobody pauses. */
-	int rc = event_loop_timer_start(op->config.loop, &entry->pause,
-					op->is_finished ? 0 : pause_ns, 0);
-	if (rc < 0)
-		fail(op, entry, rc);
+	//< 6
 }
 
 static void on_pause_over(struct event_loop *loop, void *context)
 {
 	(void)loop;
 	attempt(context);
+}
+
+static void pause_before_retry(struct entry *entry)
+{
+	struct async_operator *op = entry->op;
+	int64_t pause_ns = entry->pause_ns;
+	grow_pause(entry);
+	//> 4 One attempt less is left. Until its pause is over, no completion counts.
+	//+ (void)op;
+	//+ (void)pause_ns;
+	entry->attempts_left--;
+	entry->phase = PAUSING;
+	int rc = event_loop_timer_start(op->config.loop, &entry->pause, pause_ns, 0);
+	if (rc < 0)
+		fail(op, entry, rc);
+	//< 4
 }
 
 /* NULL for one that is too late. */
@@ -350,11 +394,17 @@ bool operator_fail(struct operator_ticket ticket, int error)
 	if (!entry)
 		return false;
 	const struct operator_config *config = &ticket.op->config;
+	//> 4 Is it tried again? It is when an attempt is left and by_error(), if there is one, says so.
+	//> Otherwise the operator fails.
+	//+ (void)config;
+	//+ (void)pause_before_retry;
+	//+ fail(ticket.op, entry, error);
 	if (entry->attempts_left > 0 && config->retry.by_error &&
 	    config->retry.by_error(config->context, entry->record, error))
 		pause_before_retry(entry);
 	else
 		fail(ticket.op, entry, error);
+	//< 4
 	return true;
 }
 
@@ -366,12 +416,14 @@ bool operator_complete(struct operator_ticket ticket, void *const *results, unsi
 	const struct operator_config *config = &ticket.op->config;
 	if (count > config->results_max)
 		return operator_fail(ticket, -E2BIG);
+	//> 4 The same for a result, by by_result(). It counted, too: return true.
 	if (entry->attempts_left > 0 && config->retry.by_result &&
 	    config->retry.by_result(config->context, entry->record,
 				    (struct operator_results) { results, count })) {
 		pause_before_retry(entry);
 		return true;
 	}
+	//< 4
 	for (unsigned i = 0; i < count; i++)
 		entry->results[i] = results[i];
 	entry->result_count = count;
@@ -379,124 +431,169 @@ bool operator_complete(struct operator_ticket ticket, void *const *results, unsi
 	return true;
 }
 
+static void time_is_over(struct entry *entry)
+{
+	struct async_operator *op = entry->op;
+	remove_deadline(op, entry);
+	//> 6 One of three pieces of given code that have a bug each. The handout tells how it shows.
+	//+ /* No more attempts. Who answers now must do it by this ticket. */
+	//+ event_loop_timer_stop(op->config.loop, &entry->pause);
+	//+ entry->attempts_left = 0;
+	/* Its last question is the one to timed_out(): in flight or pausing, the one before is abandoned. */
+	event_loop_timer_stop(op->config.loop, &entry->pause);
+	entry->attempts_left = 0;
+	entry->phase = IN_FLIGHT;
+	//< 6
+	struct operator_ticket ticket = new_ticket(entry);
+	if (op->config.timed_out)
+		op->config.timed_out(op->config.context, entry->record, ticket);
+	if (entry_of(ticket))
+		fail(op, entry, -ETIMEDOUT);
+}
+
 static void on_timeout(struct event_loop *loop, void *context)
 {
 	struct async_operator *op = context;
 	uint64_t now_ns = event_loop_now_ns(loop);
-	while (op->soonest && op->soonest->deadline_ns <= now_ns && !op->error) {
-		struct entry *entry = op->soonest;
-		remove_deadline(op, entry);
-		event_loop_timer_stop(loop, &entry->pause);
-		/* A ticket of its own: the attempt that is in flight is abandoned. No more retries. */
-		entry->phase = IN_FLIGHT;
-		entry->attempts_left = 0;
-		entry->attempt++;
-		struct operator_ticket ticket = { op, (uint32_t)(entry - op->entries),
-						  entry->attempt };
-		if (op->config.timed_out)
-			op->config.timed_out(op->config.context, entry->record, ticket);
-		if (entry_of(ticket))
-			fail(op, entry, -ETIMEDOUT);
-	}
+	//> 3 The time of each whose deadline has come is over, until the operator fails. Then the timer
+	//> is set to the next deadline.
+	//+ (void)op;
+	//+ (void)now_ns;
+	//+ (void)time_is_over;
+	while (op->soonest && op->soonest->deadline_ns <= now_ns && !op->error)
+		time_is_over(op->soonest);
 	if (op->soonest && !op->error)
 		event_loop_timer_start(loop, &op->timeout,
 				       (int64_t)(op->soonest->deadline_ns - now_ns), 0);
+	//< 3
 }
 
 void operator_finish(struct async_operator *op)
 {
-	if (op->is_finished)
+	if (op->is_finished || op->error)
 		return;
 	op->is_finished = true;
+	//> 5 Nothing is tried again from now on. What pauses is tried at once, for the last time. And
+	//> flush() looks whether all is out already.
 	for (struct entry *entry = op->first; entry; entry = entry->next) {
-		/* The next attempt is the last one. */
+		entry->attempts_left = 0;
 		if (entry->phase == PAUSING)
 			event_loop_timer_start(op->config.loop, &entry->pause, 0, 0);
-		entry->attempts_left = 0;
 	}
 	event_loop_defer(op->config.loop, &op->flush);
+	//< 5
 }
 
 /* Out: in the loop's step of deferred calls. */
+
+/* What may leave now, or NULL. */
+static struct entry *next_to_leave(const struct async_operator *op)
+{
+	struct entry *first = op->first;
+	if (!first || first->phase == WATERMARK)
+		return first;
+	if (op->config.is_ordered) {
+		//> 1 Only the first in the queue may leave, and only when it is over.
+		//+ return NULL;
+		return first->phase == OVER ? first : NULL;
+		//< 1
+	}
+	//> 2 Which one may leave, when it may be any of the first segment?
+	//+ return NULL;
+	return op->over.first;
+	//< 2
+}
 
 static void emit(struct async_operator *op, struct entry *entry)
 {
 	struct operator_results results = { op->emitted, entry->result_count };
 	void *record = entry->record;
+	//> 2 Unordered, it is the first of op->over: take it off.
+	if (!op->config.is_ordered) {
+		op->over.first = entry->next_over;
+		if (!op->over.first)
+			op->over.last = NULL;
+	}
+	//< 2
+	//> 1 The sink may put another record. So its place is free before emit() is called, and its
+	//> results lie in op->emitted by then.
+	//+ (void)record;
+	//+ (void)results;
 	for (unsigned i = 0; i < entry->result_count; i++)
 		op->emitted[i] = entry->results[i];
-	/* The place is free when the sink is called: it may put another record. */
 	leave(op, entry);
 	op->config.emit(op->config.context, record, results);
+	//< 1
 }
 
-/* The segment behind it begins. */
-static void emit_watermark(struct async_operator *op)
+static void emit_watermark(struct async_operator *op, struct entry *watermark)
 {
-	struct entry *watermark = op->first;
 	int64_t timestamp = watermark->timestamp;
+	//> 2 The segment behind it is the first one now, and what is over in there may leave.
 	op->over = watermark->over;
 	op->first_segment = watermark->segment + 1;
 	if (op->last_watermark == watermark)
 		op->last_watermark = NULL;
+	//< 2
 	leave(op, watermark);
 	if (op->config.emit_watermark)
 		op->config.emit_watermark(op->config.context, timestamp);
 }
 
-/* Emits what may leave next. Returns whether there was something. */
-static bool emit_next(struct async_operator *op)
+static void tell_failure(struct async_operator *op)
 {
-	struct entry *entry = op->first;
-	if (entry && entry->phase == WATERMARK) {
-		emit_watermark(op);
-		return true;
-	}
-	if (op->config.is_ordered) {
-		if (!entry || entry->phase != OVER)
-			return false;
-	} else {
-		entry = op->over.first;
-		if (!entry)
-			return false;
-		op->over.first = entry->next_over;
-		if (!op->over.first)
-			op->over.last = NULL;
-	}
-	emit(op, entry);
-	return true;
+	if (op->has_ended)
+		return;
+	op->has_ended = true;
+	op->config.failed(op->config.context, op->failed_record, op->error);
 }
 
 static void flush(struct event_loop *loop, void *context)
 {
 	struct async_operator *op = context;
-	(void)loop;
-	for (unsigned i = 0; !op->error && i < EVENT_LOOP_BATCH && emit_next(op);)
-		i++;
-	if (op->error)
+	struct entry *entry;
+	for (unsigned i = 0; i < EVENT_LOOP_BATCH && !op->error && (entry = next_to_leave(op)); i++)
+		if (entry->phase == WATERMARK)
+			emit_watermark(op, entry);
+		else
+			emit(op, entry);
+	if (op->error) {
+		tell_failure(op);
 		return;
-	if (op->first && (op->first->phase == WATERMARK || op->over.first ||
-			  (op->config.is_ordered && op->first->phase == OVER)))
+	}
+	//> 1 When more may leave, it does so in the next turn. When a record was refused and there is
+	//> room now, has_room() is called, once.
+	//+ (void)loop;
+	if (next_to_leave(op))
 		event_loop_defer(loop, &op->flush);
 	if (op->is_refusing && op->free) {
 		op->is_refusing = false;
 		if (op->config.has_room)
 			op->config.has_room(op->config.context);
 	}
+	//< 1
+	//> 5 After finish(), when nothing is inside any more, `ended` is called: once.
 	if (op->is_finished && op->inside == 0 && !op->has_ended) {
 		op->has_ended = true;
 		if (op->config.ended)
 			op->config.ended(op->config.context);
 	}
+	//< 5
 }
 
 void operator_snapshot(const struct async_operator *op,
 		       void (*keep_record)(void *context, void *record),
 		       void (*keep_watermark)(void *context, int64_t timestamp), void *context)
 {
+	//> 5 All that is inside, whatever its phase, in the order in which it came.
+	//+ (void)op;
+	//+ (void)keep_record;
+	//+ (void)keep_watermark;
+	//+ (void)context;
 	for (const struct entry *entry = op->first; entry; entry = entry->next)
 		if (entry->phase == WATERMARK)
 			keep_watermark(context, entry->timestamp);
 		else
 			keep_record(context, entry->record);
+	//< 5
 }
