@@ -122,7 +122,7 @@ static unsigned slot_of(const struct question *q)
 }
 
 /* Where the engine puts the answer. */
-static char *buffer_of(const struct question *q)
+static char *answer_of(const struct question *q)
 {
 	return (char *)event_loop_buffers(loop) + slot_of(q);
 }
@@ -134,7 +134,7 @@ static void on_answer(struct event_loop *its_loop, void *context, int64_t result
 	if (result != 1)
 		return;
 	q->heard++;
-	settle(q, *buffer_of(q), q->tickets[q->attempts - 1]);
+	settle(q, *answer_of(q), q->tickets[q->attempts - 1]);
 }
 
 static void receive_answer(struct question *q)
@@ -150,7 +150,7 @@ static void receive_answer(struct question *q)
 		fd_slots[pair_count++] = (unsigned)rc;
 	}
 	struct loop_request request = {
-		.kind = IO_RECV, .fd_slot = fd_slots[place], .buf = buffer_of(q), .len_bytes = 1
+		.kind = IO_RECV, .fd_slot = fd_slots[place], .buf = answer_of(q), .len_bytes = 1
 	};
 	expect(event_loop_start(loop, &request, on_answer, q),
 	       EXPECTED("a handle from event_loop_start()") SAW("NULL"));
@@ -491,12 +491,11 @@ static void a_full_operator_says_when_it_has_room(struct subject *s)
 	       EXPECTED("1 inside and 1 left") SAW("%u and %u"), operator_in_flight(op),
 	       operator_capacity_left(op));
 	put('b');
-	reply('b', 'g');
 	expect_put(&questions[2], -EAGAIN, "the third of a capacity of 2");
 	expect_put(&questions[2], -EAGAIN, "refused once more");
 	expect(questions[2].attempts == 0, EXPECTED("no invoke() for what was refused") SAW("%u"),
 	       questions[2].attempts);
-	let_out();
+	reply('b', 'g');
 	expect_events("full, and the first one is not answered", "");
 	reply('a', 'g');
 	expect(count_events('R') == 1 && events[0] == 'a',
@@ -763,8 +762,8 @@ static void sleeps_while_records_wait(struct subject *s)
 	open_both(s, true, 2);
 	put('a');
 	put('b');
-	reply('b', 'g');
 	expect_put(&questions[2], -EAGAIN, "full");
+	reply('b', 'g');
 	unsigned before = reaps;
 	event_loop_update_now(loop);
 	start_probe('x', 40 * NS_PER_MS);
@@ -1165,12 +1164,21 @@ static void no_timer_stays(struct subject *s)
 	reply('e', 'g');
 	run(); /* ends at once, since no timer is active */
 	expect_events("five answered", "bdace");
+	for (unsigned i = 0; i < 4; i++) {
+		questions[i].at_once = ".";
+		questions[i].attempts = 0;
+		put((char)('a' + i));
+	}
+	for (const char *letter = "bcad"; *letter; letter++)
+		complete(questions[*letter - 'a'].tickets[0], &questions[*letter - 'a']);
+	run();
+	expect_events("four more, two from the middle", "bdacebcad");
 	questions[6].at_once = ".";
 	put('f');
 	put('g');
 	reply('f', 'e');
 	run();
-	expect_events("and a failure", "bdace!f");
+	expect_events("and a failure", "bdacebcad!f");
 	close_both();
 }
 
@@ -1443,16 +1451,17 @@ static void a_record_keeps_its_place_while_it_is_tried(struct subject *s)
 
 static void the_time_is_over_all_attempts(struct subject *s)
 {
-	allow_retry(5, NS_PER_MS);
-	config.timeout_ns = 6 * NS_PER_MS;
+	allow_retry(5, 0);
+	config.timeout_ns = 100 * NS_PER_MS;
 	config.timed_out = timed_out_with_answer;
 	open_both(s, true, 2);
-	questions[0].at_once = "b.";
-	pass_time(NS_PER_MS);
+	questions[0].at_once = ".";
 	put('a');
-	start_probes_around(6 * NS_PER_MS);
+	start_probes_around(100 * NS_PER_MS);
+	pass_time(NS_PER_MS);
+	complete(questions[0].tickets[0], NULL);
 	turn_until_events(5);
-	expect_events("two attempts, and probes around 6 ms from the put", "xTay?");
+	expect_events("a bad answer after 1 ms, and probes around 100 ms from the put", "xTay?");
 	expect_attempts('a', 2);
 	close_both();
 }
