@@ -1117,7 +1117,7 @@ static void without_an_answer_a_timeout_fails(struct subject *s)
 
 static void a_timeout_may_answer(struct subject *s)
 {
-	config.timeout_ns = 4 * NS_PER_MS;
+	config.timeout_ns = 200 * NS_PER_MS;
 	config.timed_out = timed_out_with_answer;
 	open_both(s, true, 3);
 	questions[0].at_once = questions[2].at_once = ".";
@@ -1201,20 +1201,20 @@ static void put_with_due(char letter)
 
 static void each_record_has_its_own_time(struct subject *s)
 {
-	config.timeout_ns = 20 * NS_PER_MS;
+	config.timeout_ns = 300 * NS_PER_MS;
 	config.timed_out = timed_out_not_early;
 	open_both(s, false, 4);
 	for (unsigned i = 0; i < 4; i++)
 		questions[i].at_once = ".";
 	put_with_due('a');
-	start_probe('w', 20 * NS_PER_MS + 1);
-	pass_time(2 * NS_PER_MS);
-	put('b');
-	pass_time(2 * NS_PER_MS);
-	put('c');
-	pass_time(2 * NS_PER_MS);
+	start_probe('w', 300 * NS_PER_MS + 1);
+	pass_time(NS_PER_MS);
+	put_with_due('b');
+	pass_time(NS_PER_MS);
+	put_with_due('c');
+	pass_time(NS_PER_MS);
 	put_with_due('d');
-	start_probe('y', 20 * NS_PER_MS + 1);
+	start_probe('y', 300 * NS_PER_MS + 1);
 	complete(questions[2].tickets[0], &questions[2]); /* from the middle */
 	complete(questions[1].tickets[0], &questions[1]);
 	run();
