@@ -331,7 +331,7 @@ static void no_timer_stays(void)
 	expect(clock_ns() - began_ns < 10 * NS_PER_S, "a timer kept the loop alive");
 }
 
-/* testRepeatedCompletion; FLINK-38082: a late answer of an abandoned attempt */
+/* testRepeatedCompletion; a late answer of an attempt that was given up */
 static void only_the_first_completion_counts(void)
 {
 	struct question q = Q('q', 1), next = Q('n', 3);
@@ -464,7 +464,30 @@ static void a_timeout_ends_the_retries(void)
 	expect(operator_in_flight(op) == 0, "a record hangs");
 }
 
-/* testEndInput with retries: at once, and only once (FLINK-38082's sibling) */
+static void give_up_with_an_error(void *context, void *record, struct operator_ticket ticket)
+{
+	(void)context;
+	(void)record;
+	expect(operator_fail(ticket, -EIO), "it does not count");
+}
+
+/* FLINK-38082: an error that the timeout's function gives is not one to try again. */
+static void a_timeout_with_an_error_is_final(void)
+{
+	struct question slow = Q('s', 0);
+	slow.delay_ns = FOR_EVER;
+	allow_retry(9, NS_PER_MS);
+	config.timeout_ns = 2 * NS_PER_MS;
+	config.timed_out = give_up_with_an_error;
+	open_op(true, 1);
+	put(&slow);
+	run();
+	expect_events("!s");
+	expect(failed_with == -EIO && slow.attempts == 1, "%d after %u attempts", failed_with,
+	       slow.attempts);
+}
+
+/* testEndInput with retries: at once, and only once */
 static void at_the_end_retries_run_at_once_and_once(void)
 {
 	struct question pausing = Q('p', 0), good = Q('g', 1);
@@ -607,6 +630,7 @@ static const struct {
 	T(the_last_attempt_counts_as_it_ends),
 	T(pauses_grow_for_each_record),
 	T(a_timeout_ends_the_retries),
+	T(a_timeout_with_an_error_is_final),
 	T(at_the_end_retries_run_at_once_and_once),
 	T(snapshot_and_restore),
 	T(operators_in_a_chain),

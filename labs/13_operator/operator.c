@@ -247,11 +247,9 @@ static int refusal(struct async_operator *op)
 static struct operator_ticket new_ticket(struct entry *entry)
 {
 	struct async_operator *op = entry->op;
-	//> 6 One of three pieces of given code that have a bug each. The handout tells how it shows.
-	//+ /* Good until the record is over: then its place gets another number. */
-	/* Whatever ticket this place had before is too late from now on. */
+	//> 4 From now on a completion by a ticket of before is too late.
 	entry->attempt++;
-	//< 6
+	//< 4
 	return (struct operator_ticket) { op, (uint32_t)(entry - op->entries), entry->attempt };
 }
 
@@ -431,24 +429,33 @@ bool operator_complete(struct operator_ticket ticket, void *const *results, unsi
 	return true;
 }
 
+/* What goes on with a record, an attempt or a pause, is given up. Returns what it may be ended by. */
+static struct operator_ticket give_up(struct entry *entry)
+{
+	//> 6 One of three pieces of given code that have a bug each. The handout tells how it shows.
+	//+ event_loop_timer_stop(entry->op->config.loop, &entry->pause);
+	event_loop_timer_stop(entry->op->config.loop, &entry->pause);
+	entry->phase = IN_FLIGHT;
+	//< 6
+	return new_ticket(entry);
+}
+
 static void time_is_over(struct entry *entry)
 {
 	struct async_operator *op = entry->op;
 	remove_deadline(op, entry);
+	struct operator_ticket ticket = give_up(entry);
 	//> 6 One of three pieces of given code that have a bug each. The handout tells how it shows.
-	//+ /* No more attempts. Who answers now must do it by this ticket. */
-	//+ event_loop_timer_stop(op->config.loop, &entry->pause);
-	//+ entry->attempts_left = 0;
-	/* Its last question is the one to timed_out(): in flight or pausing, the one before is abandoned. */
-	event_loop_timer_stop(op->config.loop, &entry->pause);
-	entry->attempts_left = 0;
-	entry->phase = IN_FLIGHT;
-	//< 6
-	struct operator_ticket ticket = new_ticket(entry);
+	//+ if (op->config.timed_out)
+	//+ 	op->config.timed_out(op->config.context, entry->record, ticket);
+	//+ if (entry_of(ticket))
+	//+ 	fail(op, entry, -ETIMEDOUT);
+	entry->attempts_left = 0; /* whatever timed_out() makes of it is final */
 	if (op->config.timed_out)
 		op->config.timed_out(op->config.context, entry->record, ticket);
 	if (entry_of(ticket))
 		fail(op, entry, -ETIMEDOUT);
+	//< 6
 }
 
 static void on_timeout(struct event_loop *loop, void *context)

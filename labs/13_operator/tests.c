@@ -227,7 +227,7 @@ static void timed_out(void *context, void *record, struct operator_ticket ticket
 static void timed_out_with_answer(void *context, void *record, struct operator_ticket ticket)
 {
 	timed_out(context, record, ticket);
-	expect(operator_complete(ticket, (void *[]) { NULL }, 1),
+	expect(operator_complete(ticket, (void *[]) { &questions[QUESTIONS_MAX - 1] }, 1),
 	       WHEN("in timed_out()") EXPECTED("that its ticket counts")
 		       SAW("false from operator_complete()"));
 }
@@ -1466,6 +1466,50 @@ static void the_time_is_over_all_attempts(struct subject *s)
 	close_both();
 }
 
+static void an_abandoned_attempt_is_too_late(struct subject *s)
+{
+	allow_retry(3, NS_PER_MS);
+	open_both(s, true, 2);
+	put('a');
+	reply('a', 'e');
+	turn_until_attempt('a', 2);
+	expect_too_late(questions[0].tickets[0],
+			"by the ticket of the first attempt, while the second is in flight");
+	let_out();
+	expect_events("the first attempt answered late", "");
+	reply('a', 'e');
+	turn_until_attempt('a', 3);
+	expect_too_late(questions[0].tickets[0], "by the ticket of the first attempt of three");
+	expect_too_late(questions[0].tickets[1], "by the ticket of the second attempt of three");
+	reply('a', 'g');
+	expect_events("the third attempt answered", "a");
+	run();
+	close_both();
+}
+
+static void timed_out_and_late(void *context, void *record, struct operator_ticket ticket)
+{
+	const struct question *q = record;
+	expect(!operator_complete(q->tickets[q->attempts - 1], (void *[]) { record }, 1),
+	       WHEN("in timed_out(), by the ticket of the attempt that took too long")
+		       EXPECTED("false") SAW("true"));
+	timed_out_with_answer(context, record, ticket);
+}
+
+static void a_timeout_abandons_the_attempt(struct subject *s)
+{
+	allow_retry(3, NS_PER_MS);
+	config.timeout_ns = 2 * NS_PER_MS;
+	config.timed_out = timed_out_and_late;
+	open_both(s, true, 2);
+	questions[0].at_once = ".";
+	put('a');
+	run();
+	expect_events("a late answer, and one by timed_out()", "Ta?");
+	expect_attempts('a', 1);
+	close_both();
+}
+
 /* Exercise 5: the end, and a snapshot. */
 
 static void ended_comes_once_and_last(struct subject *s)
@@ -1678,50 +1722,6 @@ static void a_pause_belongs_to_one_record(struct subject *s)
 	close_both();
 }
 
-static void an_abandoned_attempt_is_too_late(struct subject *s)
-{
-	allow_retry(3, NS_PER_MS);
-	open_both(s, true, 2);
-	put('a');
-	reply('a', 'e');
-	turn_until_attempt('a', 2);
-	expect_too_late(questions[0].tickets[0],
-			"by the ticket of the first attempt, while the second is in flight");
-	let_out();
-	expect_events("the first attempt answered late", "");
-	reply('a', 'e');
-	turn_until_attempt('a', 3);
-	expect_too_late(questions[0].tickets[0], "by the ticket of the first attempt of three");
-	expect_too_late(questions[0].tickets[1], "by the ticket of the second attempt of three");
-	reply('a', 'g');
-	expect_events("the third attempt answered", "a");
-	run();
-	close_both();
-}
-
-static void timed_out_and_late(void *context, void *record, struct operator_ticket ticket)
-{
-	const struct question *q = record;
-	expect(!operator_complete(q->tickets[q->attempts - 1], (void *[]) { record }, 1),
-	       WHEN("in timed_out(), by the ticket of the attempt that took too long")
-		       EXPECTED("false") SAW("true"));
-	timed_out_with_answer(context, record, ticket);
-}
-
-static void a_timeout_abandons_the_attempt(struct subject *s)
-{
-	allow_retry(3, NS_PER_MS);
-	config.timeout_ns = 2 * NS_PER_MS;
-	config.timed_out = timed_out_and_late;
-	open_both(s, true, 2);
-	questions[0].at_once = ".";
-	put('a');
-	run();
-	expect_events("a late answer, and one by timed_out()", "Ta?");
-	expect_attempts('a', 1);
-	close_both();
-}
-
 static void a_timeout_in_a_pause_ends_the_record(struct subject *s)
 {
 	allow_retry(9, 20 * NS_PER_MS);
@@ -1748,20 +1748,35 @@ static void a_timeout_in_a_pause_ends_the_record(struct subject *s)
 	close_both();
 }
 
-static void timed_out_badly(void *context, void *record, struct operator_ticket ticket)
+static void timed_out_with_error(void *context, void *record, struct operator_ticket ticket)
 {
 	timed_out(context, record, ticket);
 	operator_fail(ticket, -EIO);
 }
 
+static void timed_out_badly(void *context, void *record, struct operator_ticket ticket)
+{
+	timed_out(context, record, ticket);
+	operator_complete(ticket, (void *[]) { NULL }, 1);
+}
+
 /* What timed_out() answers is final, even if it is something that would be tried again. */
 static void after_a_timeout_nothing_is_tried_again(struct subject *s)
 {
-	allow_retry(9, NS_PER_MS);
+	allow_retry(5, NS_PER_MS);
 	config.timeout_ns = 2 * NS_PER_MS;
 	config.timed_out = timed_out_badly;
 	open_both(s, true, 2);
 	questions[0].at_once = ".";
+	put('a');
+	run();
+	expect_events("timed_out() gives a result that is tried again otherwise", "Ta?");
+	expect_attempts('a', 1);
+	operator_close(op);
+	memset(events, 0, sizeof events);
+	config.timed_out = timed_out_with_error;
+	open_operator(true, 2);
+	questions[0].attempts = 0;
 	put('a');
 	run();
 	expect_events("timed_out() gives an error that is tried again otherwise", "Ta!a");
@@ -1816,6 +1831,8 @@ const struct lab_test lab_tests[] = {
 	TEST(4, pauses_grow_up_to_a_limit),
 	TEST(4, a_record_keeps_its_place_while_it_is_tried),
 	TEST(4, the_time_is_over_all_attempts),
+	TEST(4, an_abandoned_attempt_is_too_late),
+	TEST(4, a_timeout_abandons_the_attempt),
 
 	TEST(5, ended_comes_once_and_last),
 	TEST(5, at_the_end_pauses_are_cut_short),
@@ -1825,8 +1842,6 @@ const struct lab_test lab_tests[] = {
 	TEST(5, what_was_kept_is_put_again),
 
 	TEST(6, a_pause_belongs_to_one_record),
-	TEST(6, an_abandoned_attempt_is_too_late),
-	TEST(6, a_timeout_abandons_the_attempt),
 	TEST(6, a_timeout_in_a_pause_ends_the_record),
 	TEST(6, after_a_timeout_nothing_is_tried_again),
 	{ NULL },

@@ -224,7 +224,6 @@ static int refusal(struct async_operator *op)
 static struct operator_ticket new_ticket(struct entry *entry)
 {
 	struct async_operator *op = entry->op;
-	/* Whatever ticket this place had before is too late from now on. */
 	entry->attempt++;
 	return (struct operator_ticket) { op, (uint32_t)(entry - op->entries), entry->attempt };
 }
@@ -357,15 +356,20 @@ bool operator_complete(struct operator_ticket ticket, void *const *results, unsi
 	return true;
 }
 
+/* What goes on with a record, an attempt or a pause, is given up. Returns what it may be ended by. */
+static struct operator_ticket give_up(struct entry *entry)
+{
+	event_loop_timer_stop(entry->op->config.loop, &entry->pause);
+	entry->phase = IN_FLIGHT;
+	return new_ticket(entry);
+}
+
 static void time_is_over(struct entry *entry)
 {
 	struct async_operator *op = entry->op;
 	remove_deadline(op, entry);
-	/* Its last question is the one to timed_out(): in flight or pausing, the one before is abandoned. */
-	event_loop_timer_stop(op->config.loop, &entry->pause);
-	entry->attempts_left = 0;
-	entry->phase = IN_FLIGHT;
-	struct operator_ticket ticket = new_ticket(entry);
+	struct operator_ticket ticket = give_up(entry);
+	entry->attempts_left = 0; /* whatever timed_out() makes of it is final */
 	if (op->config.timed_out)
 		op->config.timed_out(op->config.context, entry->record, ticket);
 	if (entry_of(ticket))
