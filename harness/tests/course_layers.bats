@@ -67,6 +67,32 @@ tested() {
 	assert_output --partial "compares your layer with the reference"
 }
 
+@test "given code with a bug is in the starter, and fails the test of its own exercise alone" {
+	export IOLAB_LABS=$BATS_TEST_TMPDIR/labs
+	cp -r "$ROOT/harness/tests/tiny_layer" "$IOLAB_LABS"
+	# It looks right with one operation.
+	sed -i 's|//> 2 Count it.*|//> 2 Given code with a bug.\n\t\t//+ well = done->result >= 0;|' "$IOLAB_LABS/$LAB/layer.c"
+	learner start >/dev/null
+	run grep -A4 "EXERCISE 2: Given code with a bug" "$MINE/layer.c"
+	assert_line --partial "well = done->result >= 0;"
+	refute_output --partial "well +="
+	# The first exercise is done, and the second is as it was given.
+	"$SYSTEM_PYTHON" -B - >"$MINE/layer.c" <<-'EOF'
+		import sys
+		sys.path.insert(0, "harness/course")
+		import labs
+		print(labs.find("80").starter({1})["layer.c"], end="")
+	EOF
+	run learner check-lab
+	assert_failure
+	assert_line --regexp "^  ok +performs/null$"
+	assert_line --regexp "^  FAILED +counts/null$"
+	assert_output --partial "expected 5 that ended well, saw 1"
+	sed -i 's/well = done/well += done/' "$MINE/layer.c"
+	run learner check-lab
+	assert_success
+}
+
 @test "a layer is measured as an engine, beside the reference's and under a name of its own" {
 	learner start >/dev/null
 	cp "$SOLUTION/layer.c" "$MINE"
