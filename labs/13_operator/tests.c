@@ -1117,14 +1117,14 @@ static void without_an_answer_a_timeout_fails(struct subject *s)
 
 static void a_timeout_may_answer(struct subject *s)
 {
-	config.timeout_ns = 200 * NS_PER_MS;
+	config.timeout_ns = 4 * NS_PER_MS;
 	config.timed_out = timed_out_with_answer;
 	open_both(s, true, 3);
-	questions[0].at_once = questions[2].at_once = ".";
+	questions[0].at_once = questions[1].at_once = questions[2].at_once = ".";
 	put('a');
 	put('b');
 	put('c');
-	reply('b', 'g');
+	complete(questions[1].tickets[0], &questions[1]);
 	run();
 	expect_events("two of three are not answered in time", "TaTc?b?");
 	expect_too_late(questions[0].tickets[0], "after its time was over");
@@ -1201,20 +1201,20 @@ static void put_with_due(char letter)
 
 static void each_record_has_its_own_time(struct subject *s)
 {
-	config.timeout_ns = 300 * NS_PER_MS;
+	config.timeout_ns = 500 * NS_PER_MS;
 	config.timed_out = timed_out_not_early;
 	open_both(s, false, 4);
 	for (unsigned i = 0; i < 4; i++)
 		questions[i].at_once = ".";
 	put_with_due('a');
-	start_probe('w', 300 * NS_PER_MS + 1);
+	start_probe('w', 500 * NS_PER_MS + 1);
 	pass_time(NS_PER_MS);
 	put_with_due('b');
 	pass_time(NS_PER_MS);
 	put_with_due('c');
 	pass_time(NS_PER_MS);
 	put_with_due('d');
-	start_probe('y', 300 * NS_PER_MS + 1);
+	start_probe('y', 500 * NS_PER_MS + 1);
 	complete(questions[2].tickets[0], &questions[2]); /* from the middle */
 	complete(questions[1].tickets[0], &questions[1]);
 	run();
@@ -1452,16 +1452,16 @@ static void a_record_keeps_its_place_while_it_is_tried(struct subject *s)
 static void the_time_is_over_all_attempts(struct subject *s)
 {
 	allow_retry(5, 0);
-	config.timeout_ns = 100 * NS_PER_MS;
+	config.timeout_ns = 400 * NS_PER_MS;
 	config.timed_out = timed_out_with_answer;
 	open_both(s, true, 2);
 	questions[0].at_once = ".";
 	put('a');
-	start_probes_around(100 * NS_PER_MS);
+	start_probes_around(400 * NS_PER_MS);
 	pass_time(NS_PER_MS);
 	complete(questions[0].tickets[0], NULL);
 	turn_until_events(5);
-	expect_events("a bad answer after 1 ms, and probes around 100 ms from the put", "xTay?");
+	expect_events("a bad answer after 1 ms, and probes around 400 ms from the put", "xTay?");
 	expect_attempts('a', 2);
 	close_both();
 }
