@@ -115,6 +115,7 @@ TRACES = {
     "responsiveness.json": ((IOLAB, "responsiveness"), ("--runtime", "0.05")),
     "styles.json": ((IOLAB, "styles"), ("--rounds", "3", "--runtime", "0.1")),
     "operator.json": ((IOLAB, "operator", "--capacities", "4,64"), ("--rounds", "3", "--runtime", "0.1")),
+    "upcall.json": ((IOLAB, "upcall"), ("--ops", "20")),
     "steps.json": ((sys.executable, SIX_STEPS), ()),
     "doctor.json": ((IOLAB, "doctor", "--json"), ()),
 }

@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from drawing import rendering, sheet, style, words
 from figures import (depth_one, depth_syscalls, matrix, operator, operator_timeline, overlap, responsiveness, steps,
-                     styles, timeline)
+                     styles, timeline, upcall)
 from pages import literature, nodes
 from readings import remarks
 from matplotlib.collections import PolyCollection
@@ -254,6 +254,31 @@ def check_operator(document, width_in):
         expect(abs(y2 / y1 - x2 / x1) < 1e-9, "operator: the line is not capacity / answer time")
 
 
+def check_upcall(document, width_in):
+    figure = upcall.FIGURE.draw(document, width_in)
+    rows = document.content["rows"]
+    expect_reasons(figure, "upcall", rows)
+    said = " ".join(text.get_text() for text in figure.texts)
+    expect("no hardware interrupt in any operation" in said, "upcall: the absent interrupt is not named")
+    expect(all(words in said for _, words, _ in upcall.LEGS), "upcall: a colour without words")
+    bars = [(line.get_color(), *map(float, line.get_xdata())) for axes in figure.axes for line in axes.lines
+            if len(line.get_xdata()) == 2]
+    diamonds = {float(line.get_xdata()[0]) for axes in figure.axes for line in axes.lines if line.get_marker() == "D"}
+    for row in rows:
+        drawn, came = upcall.legs(row), upcall.places(row)
+        if row["status"] != "ok":
+            expect(not drawn, "upcall: a row without figures is drawn")
+            continue
+        expect(drawn[0][0] == 0 and drawn[-1][1] == came["taken"], f"upcall: {row['engine']}: not from end to end")
+        expect(all(a[1] == b[0] for a, b in zip(drawn, drawn[1:])), f"upcall: {row['engine']}: a gap")
+        expect(all((colour, begin, end) in bars for begin, end, colour in drawn), f"upcall: {row['engine']}: no bar")
+        if "posted" in came:
+            expect(came["posted"] in diamonds, f"upcall: {row['engine']}: no diamond")
+        polls = row["engine"]["label"] == "io_uring:sqpoll"
+        if "posted" in came:
+            expect((came["posted"] < came["woken"]) == polls, f"upcall: {row['engine']}: who posts?")
+
+
 def check_operator_timeline(document, width_in):
     figure = operator_timeline.FIGURE.draw(document, width_in)
     rows = operator_timeline.shown(document)
@@ -347,6 +372,7 @@ def main():
         check_responsiveness(responsiveness.FIGURE.load(folder), width_in)
         check_operator(operator.FIGURE.load(folder), width_in)
         check_operator_timeline(operator_timeline.FIGURE.load(folder), width_in)
+        check_upcall(upcall.FIGURE.load(folder), width_in)
         check_styles(styles.FIGURE.load(folder), width_in)
     check_matrix_words(matrix.FIGURE.load(folder))
     check_timeline_numbers(timeline.FIGURE.load(folder))

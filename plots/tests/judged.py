@@ -16,7 +16,7 @@ from figures import (batching, block_size, connections, cpu_shares, depth_curve,
                      depth_syscalls, durability, hardware_counters, idle_descriptors,
                      latency_distribution, matrix, offered_load, operator,
                      operator_timeline, overlap, registry, responsiveness,
-                     staircase, steps, styles, threads_cores, timeline)
+                     staircase, steps, styles, threads_cores, timeline, upcall)
 from pages import cpu_account, provenance
 from readings import first_version, foreign_load, remarks, results, verdicts
 from readings.documents import Document, with_remarks
@@ -323,6 +323,24 @@ def check_documents():
     check_made(operator_timeline, no, records(unordered=[0, 9], ordered=[0, 9]))
     check_made(operator_timeline, open_, records("constant", unordered=[0], ordered=[0, 9]))
     check_made(operator_timeline, open_, records(ordered=[0, 9]))
+
+    def ways(rounds=5, spread=0.02, target="file", helped=False, polled=False, **runs_us):
+        """The kernel takes 5 us from the interrupt to the wake-up, and the thread so long until it runs."""
+        def moment(name, leg_us):
+            return {"name": name, "step": None, "seen": 50, "at_ns": {"median": 0}, "leg_ns": {"median": 1e3 * leg_us},
+                    "leg_by_round": {**estimate(1e3 * leg_us, spread), "count": rounds}}
+        return Document("", {"rounds": rounds, "rows": [
+            {"engine": {"label": label}, "target": target, "status": "ok", "ops": 50, "moments": [
+                moment("offered", 0), moment("interrupt", 40), *([moment("helper_runs", 0)] if helped else []),
+                *([moment("posted", 0)] if polled else []),
+                moment("woken", 5), moment("runs", us)]} for label, us in runs_us.items()]})
+
+    check_made(upcall, yes, ways(blocking=9, io_uring=8))
+    check_made(upcall, no, ways(blocking=9, io_uring=3))
+    check_made(upcall, open_, ways(blocking=9, io_uring=5.1, spread=0.1))
+    check_made(upcall, open_, ways(blocking=9, helped=True))  # a helper's wake-up comes first
+    check_made(upcall, open_, ways(io_uring=9, polled=True))
+    check_made(upcall, open_, ways(blocking=9, target="socket"))
 
     def layers(rounds=5, spread=0.02, engine="io_uring", **added_ns):
         def row(style, cpu_ns, added=None, label=None):
