@@ -19,7 +19,7 @@
 #include "random.h"
 #include "workloads/probe_target.h"
 
-#define FILE_BYTES  (UINT64_C(16) << 20)
+#define FILE_BYTES  (UINT64_C(4) << 20)
 #define WARMUP_OPS  16u
 #define BATCH_OPS   16u /* between two readings of the trace, so that its buffer suffices */
 #define THREADS_MAX 512u

@@ -7,12 +7,14 @@ import shutil
 import sys
 import time
 
-from experiments import (COMPARISONS, HARDWARE, IOLAB, LOADS_PCT, QUICK_LOADS_PCT, ROOT, TRACES, rates, trace_command,
-                         with_value, words_of)
+from experiments import (COMPARISONS, HARDWARE, IOLAB, LOADS_PCT, MAY_BE_UNSUPPORTED, QUICK_LOADS_PCT, ROOT, TRACES,
+                         rates, trace_command, with_value, words_of)
 
 sys.path[:0] = [os.path.join(ROOT, "harness", "processes"), os.path.join(ROOT, "plots")]
 import children  # noqa: E402
 from readings import remarks, study_notes, whole_file  # noqa: E402
+
+UNSUPPORTED = 77  # EXIT_UNSUPPORTED in harness/base/exit_status.h
 
 
 def was_quick(folder):
@@ -80,6 +82,9 @@ def run(name, command, path, keep=False):
         if keep:
             whole_file.write(path, done.stdout)
         print(f"  {name}: {took}", flush=True)
+        return None
+    if done.returncode == UNSUPPORTED and name in MAY_BE_UNSUPPORTED:
+        print(f"  {name}: cannot be made here; it says why", flush=True)
         return None
     words = (done.stderr or done.stdout).strip().splitlines() or [f"status {done.returncode}"]
     reason = first_reason(path) or remarks.Remark("command_failed", "{said}", {"said": words[-1]})

@@ -114,3 +114,16 @@ for c in json.load(open(sys.argv[1]))["configurations"]:
 		assert_success
 	done
 }
+
+@test "study: what takes root is made, or its document says why it was not" {
+	skip_unless_user_reads "$ROOT"
+	user_dir
+	run as_user env IOLAB="$USER_DIR/iolab" "$SYSTEM_PYTHON" -B "$ROOT/harness/studies/study.py" --quick --only upcall.json \
+		"$USER_DIR/results"
+	assert_success
+	[ -s "$USER_DIR/results/upcall.json" ]
+	[ "$(id -u)" -ne 0 ] || assert_output --partial "upcall.json: cannot be made here; it says why"
+	run "$PYTHON" "$ROOT/plots/plot.py" --only upcall --out "$BATS_TEST_TMPDIR/figures" "$USER_DIR/results"
+	assert_success
+	assert_output --partial "cannot tell"
+}
