@@ -423,7 +423,7 @@ OWN_CALLS='struct sockaddr_in at = { .sin_family = AF_INET }; socklen_t length =
 		from proctor.programs import Outcome
 		def status(engine, own, status="passed", faults=0, moved=4096, is_layer=False):
 		    reference = Outcome("a", 1, "passed", engine_calls={"open": 2, "close": 2, "submit": 40},
-		                        own_calls={"write": 5, "socketpair": 1, "clock_nanosleep": 9},
+		                        own_calls={"write": 5, "socketpair": 1, "epoll_ctl": 9},
 		                        engine_moved_bytes={"in": 4096, "out": 0}, faults=faults)
 		    seen = Outcome("a", 1, status, engine_calls=engine, own_calls=own,
 		                   engine_moved_bytes={"in": moved, "out": 0})
@@ -521,6 +521,8 @@ $(seq -f 'W(%.0f)' 10000 32000)"
 	before_main reads_early 'close(open("/proc/thread-self/status", O_RDONLY));'
 	when_receiving asks_ptrace 'ptrace(PTRACE_TRACEME, 0, 0, 0);'
 	when_receiving keeps_key 'syscall(SYS_add_key, "user", "iolab", "x", 1ul, -4);'
+	when_receiving filters 'syscall(SYS_seccomp, 1u, 0u, NULL);'
+	before_main filters_early 'prctl(PR_SET_SECCOMP, 2, NULL);'
 	when_receiving kills_group 'kill(0, SIGKILL);'
 	when_receiving raises 'raise(SIGTERM);'
 	when_receiving exits_120 '_exit(120);'
@@ -531,6 +533,8 @@ $(seq -f 'W(%.0f)' 10000 32000)"
 	graded_points reads_early 0 "/status, which tells whether it is watched"
 	graded_points asks_ptrace 15 "reaches for another process (ptrace)"
 	graded_points keeps_key 15 "makes something that outlives it (add_key)"
+	graded_points filters 15 "the program filters system calls (seccomp), which could hide them from the proctor"
+	graded_points filters_early 0 "the program filters system calls (prctl)"
 	graded_points kills_group 15 "the program sent SIGKILL to itself inside the engine's submit()"
 	graded_points raises 15 "the program sent SIGTERM to itself"
 	graded_points exits_120 15 "the process ended inside the engine's submit() with status 120"

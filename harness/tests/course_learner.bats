@@ -304,6 +304,25 @@ one_cpu() {
 	assert_output --regexp "pause\(\) ... still in it|ppoll.* ... still in it"
 }
 
+@test "check-lab: a call that never ends is named, also where its end is not watched" {
+	cp -r "$IOLAB_LABS" "$BATS_TEST_TMPDIR/labs"
+	IOLAB_LABS=$BATS_TEST_TMPDIR/labs
+	started 1 2
+	# A call of the test's own, and one that the C library makes.
+	sed -i '/^static void hands_back/,/^}/s/open_engine.*/char byte; int ends[2]; if (pipe(ends)) return;\n&\nread(ends[0], \&byte, 1);/
+		s/"lab_test.h"/&\n#include <unistd.h>/' "$IOLAB_LABS/90_tiny/tests.c"
+	run learner check-lab EXERCISE=1
+	assert_failure 1
+	assert_output --regexp "It sleeps in read\([0-9]+, 1\)"
+	sed -i -e '1a #include <pthread.h>' -e 's/op_queue_push/if (ops[i]->len_bytes) {\
+static pthread_mutex_t twice = PTHREAD_MUTEX_INITIALIZER;\
+pthread_mutex_lock(\&twice); pthread_mutex_lock(\&twice); }\
+op_queue_push/' "$ENGINE"
+	run learner check-lab EXERCISE=2
+	assert_failure 1
+	assert_output --partial "It sleeps in futex(): a lock that"
+}
+
 @test "check-lab: a wait tells which events it brought, and a long loop's count is whole" {
 	started 2
 	sed -i -e '1a #include <poll.h>\n#include <sys/epoll.h>\n#include <sys/eventfd.h>\n#include <unistd.h>' \

@@ -20,6 +20,7 @@ from proctor.sanitizers import ADDRESS, THREAD
 from readings import whole_file
 
 REPORT_S = 0.5  # a test's report is written at once
+PROCTORS_A_CPU = 1.5  # some tests sleep; more would keep one that spins from using up its time
 ERROR_NAME = re.compile(r"\(-E[A-Z0-9]+\)")  # in an answer such as -38 (-ENOSYS)
 COUNT = re.compile(r"\d{2,}")
 WORD = re.compile(r"[a-z]{3}")
@@ -44,32 +45,54 @@ def program_path(lab, sanitize=""):
     return os.path.join(labs.WORK, ".build", lab.name, "tests" + kind)
 
 
-def build(lab, sanitize=""):
-    """Returns (the test program, the compiler's words)."""
+def library(sanitize):
+    return os.path.join(programs.build_folder(sanitize=sanitize), "course", "tests.a")
+
+
+def prepare(sanitize=""):
+    """Builds what the tests are linked with, if that is not done yet."""
     for tool in ("gcc", "make"):
         if not shutil.which(tool):
             raise CourseError(f"there is no {tool} here; harness/setup.sh learn installs what is missing")
-    if not os.path.exists(os.path.join(programs.build_folder(sanitize=sanitize), "course", "tests.a")):
+    if not os.path.exists(library(sanitize)):
         say(paint("(Building the tests' library first. This happens once.)", "dim"))
     try:
         programs.prepare(sanitize=sanitize)
     except CourseError as error:
         raise CourseError(f"{error}\nThe course itself does not build. Is something missing? "
                           "harness/setup.sh learn tells") from error
+
+
+def compile_files(lab, sanitize="", wrap=()):
+    """Returns (the test program, the compiler's words). `wrap` is put before the compiler's command."""
     program = program_path(lab, sanitize)
     os.makedirs(os.path.dirname(program), exist_ok=True)
     sources = [shown(lab.work(name)) for name in lab.files]
     with whole_file.replacing(program) as fresh:
         try:
-            words = programs.compile_tests(lab, sources, fresh, sanitize=sanitize)
+            words = programs.compile_tests(lab, sources, fresh, sanitize=sanitize, wrap=wrap)
         except CourseError as error:
             raise DoesNotCompile(str(error)) from error
     return program, words
 
 
-def run_sanitized(lab, tested, exercise, test):
+def build(lab, sanitize="", wrap=()):
+    prepare(sanitize)
+    return compile_files(lab, sanitize, wrap)
+
+
+def build_ahead(lab, pool, whole):
+    """Begins to build what run_sanitized() needs, {sanitizers: future of build()}, while the other CPUs are idle.
+    What takes long, as a first build of the library does, waits until it is needed. `whole`: all tests are asked
+    for, those of threads too."""
+    wanted = [ADDRESS] + ([THREAD] if whole and lab.threads else [])
+    return {sanitize: pool.submit(build, lab, sanitize, ("nice",)) for sanitize in wanted
+            if os.path.exists(library(sanitize))}
+
+
+def run_sanitized(lab, tested, ahead, exercise, test):
     """Runs the tests again under sanitizers, which look at every access to memory. There no system calls are
-    counted. `tested`: the program that passed. Returns (verdict, program, the tools' names) of the first run
+    counted. `tested`: the program that passed; `ahead`: of build_ahead(). Returns (verdict, program, the tools' names) of the first run
     that fails, else of the last."""
     threaded = threaded_engines(lab, tested, exercise, test)
     trouble = programs.thread_sanitizer_trouble() if threaded else ""
@@ -78,8 +101,8 @@ def run_sanitized(lab, tested, exercise, test):
         say()
         threaded = []
     with children.pool(1 + len(threaded)) as pool:
-        runs = [pool.submit(run_under, lab, ADDRESS, exercise, test)]
-        runs += [pool.submit(run_under, lab, THREAD, exercise, test, engine) for engine in threaded]
+        runs = [pool.submit(run_under, lab, ADDRESS, ahead, exercise, test)]
+        runs += [pool.submit(run_under, lab, THREAD, ahead, exercise, test, engine) for engine in threaded]
         done = [run.result() for run in runs]
     verdict, program = next((run for run in done if run[0].failed), done[-1])
     if THREAD not in os.path.basename(program):
@@ -87,10 +110,10 @@ def run_sanitized(lab, tested, exercise, test):
     return verdict, program, "ThreadSanitizer" if verdict.failed else "AddressSanitizer, UBSan and ThreadSanitizer"
 
 
-def run_under(lab, sanitize, exercise, test, engine=""):
+def run_under(lab, sanitize, ahead, exercise, test, engine=""):
     """Returns (verdict, program). A program with a sanitizer is slow to start, so one runs all tests; only
     what fails there is asked of the proctor, which says why."""
-    program, _ = build(lab, sanitize)
+    program, _ = ahead[sanitize].result() if sanitize in ahead else build(lab, sanitize)
     outcomes = programs.run_each(program, programs.tests_in(program, exercise, test, engine))
     verdict = programs.Verdict(outcomes)
     if verdict.failed:
@@ -135,7 +158,9 @@ def run_part(program, options, part, hung):
                 if not piece:
                     break
                 text += piece
-                if any(is_hung(o) for o in programs.read_tap(text.decode(errors="replace"))):
+                # Only then is it worth a look at the whole.
+                if b'"hung"' in text[-len(piece) - len('"hung"'):] and \
+                        any(is_hung(o) for o in programs.read_tap(text.decode(errors="replace"))):
                     hung.set()
             errors = proctor.stderr.read()
         finally:
@@ -145,9 +170,9 @@ def run_part(program, options, part, hung):
 
 
 def run_until_hang(program, options, tests):
-    """As programs.run_tests(), by a proctor for each CPU. Stops after a test that hangs: the next ones would
+    """As programs.run_tests(), by several proctors at once. Stops after a test that hangs: the next ones would
     probably hang too, and take as long. Only for traced tests; `tests`: how many there are."""
-    parts = max(1, min(tests, len(os.sched_getaffinity(0))))
+    parts = max(1, min(tests, int(int(int(int(PROCTORS_A_CPU * len(os.sched_getaffinity(0))))))))
     hung = threading.Event()
     with children.pool(parts) as pool:
         runs = [pool.submit(run_part, program, options, f"{number}/{parts}", hung)
@@ -394,8 +419,15 @@ def check(lab, exercise=0, test=""):
     working_copy.need(lab)
     files = ", ".join(shown(lab.work(name)) for name in lab.files)
     say(paint(f"Lab {lab.number}: {lab.title}", "bold") + f"  ({files})")
+    prepare()
+    with children.pool(2) as pool:
+        return check_prepared(lab, exercise, test, build_ahead(lab, pool, whole=not exercise and not test))
+
+
+def check_prepared(lab, exercise, test, ahead):
+    """As check(), once the library is there."""
     try:
-        program, words = build(lab)
+        program, words = compile_files(lab)
     except DoesNotCompile as error:
         say()
         say(f"{paint('It does not compile.', 'red')} The compiler says:")
@@ -415,7 +447,7 @@ def check(lab, exercise=0, test=""):
     failure = first_failure(verdict)
     if not failure:
         need_judged(verdict.outcomes)
-        verdict, program, tools = run_sanitized(lab, program, exercise, test)
+        verdict, program, tools = run_sanitized(lab, program, ahead, exercise, test)
         failure = first_failure(verdict)
         if failure:
             say(f"{paint('FAILED', 'red')}  {failure.name}, when run again under {tools}")

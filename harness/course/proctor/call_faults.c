@@ -79,22 +79,21 @@ void end_fault(struct tracee *task, bool *failed, long long *answer)
 	answer_instead(task, -task->fault);
 }
 
-bool begin_hold(struct exam *e, struct tracee *task)
+void begin_hold(struct exam *e, struct tracee *task)
 {
 	struct exam_hold *hold = &e->record->hold;
-	if (!task->counted || task->tid != e->pid || hold->held ||
+	if (task->tid != e->pid || hold->held ||
 	    !is_among(task, hold->names, sizeof hold->names - 1))
-		return false;
+		return;
 	hold->held = 1;
 	task->held = true;
-	return true;
 }
 
-void end_hold(struct exam *e)
+struct tracee *end_hold(struct exam *e)
 {
 	struct tracee *task = find_task(e, e->pid);
 	if (!task || !task->held || !e->record->hold.let_go)
-		return;
+		return NULL;
 	task->held = false;
-	ptrace(PTRACE_SYSCALL, task->tid, 0, 0);
+	return task;
 }

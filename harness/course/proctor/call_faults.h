@@ -18,10 +18,10 @@ void begin_fault(struct exam *e, struct tracee *task);
 /* The call is over. When it is the one that shall fail, `error` takes the place of its answer. */
 void end_fault(struct tracee *task, bool *failed, long long *answer);
 
-/* Is this the call that the test wants to hold up? Then the task is not to be resumed yet. */
-bool begin_hold(struct exam *e, struct tracee *task);
+/* The task is about to make a call of the engine's. When the test wants to hold it up, it is held. */
+void begin_hold(struct exam *e, struct tracee *task);
 
-/* Resumes the task that is held up, once the test has let it go. */
-void end_hold(struct exam *e);
+/* The task that is held up and that the test has let go, to be resumed; or NULL. */
+struct tracee *end_hold(struct exam *e);
 
 #endif

@@ -7,8 +7,11 @@
 
 #include "exam.h"
 
-/* The call that the task is in. Each number in it stands behind EXAM_ANY. */
+/* The call that the task is in, or was in last. Each number in it stands behind EXAM_ANY. */
 void describe_call(const struct tracee *task, char *text, size_t size);
+
+/* Is the task inside of its call still? */
+bool is_in_call(const struct tracee *task);
 
 /* Appends the call that a task leaves to the events, with its result or (`failed`) its error. */
 void write_down_call(struct exam *e, const struct tracee *task, bool failed, long long result);
@@ -24,5 +27,11 @@ bool is_printing(const struct tracee *task);
 
 /* Does the C library make this call unasked, beside those that an engine asks for? */
 bool is_background_call(long call);
+
+/*
+ * Does it depend on the engine or on time how often a test makes this call itself? A wait, a look into
+ * /proc, a question that supports() answers by trying.
+ */
+bool varies_in_tests(long call);
 
 #endif

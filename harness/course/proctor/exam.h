@@ -49,7 +49,9 @@ struct tracee {
 	bool tests; /* or is it a call of the test's own? */
 	int fault; /* the errno value with which it fails, because the test wants it so; or 0 */
 	bool held; /* stands before a call, until the test lets it go */
-	long call; /* -1: outside of the kernel */
+	bool sees_end; /* it stops again when the call is over */
+	/* -1: outside of the kernel. One whose end is not seen may be over: is_in_call() in calls.h. */
+	long call;
 	uint64_t args[6];
 };
 
@@ -74,7 +76,8 @@ struct exam {
 	uint32_t engine_calls
 		[FUNCTION_COUNT]; /* of the test to the engine, the first ones of each */
 	/* Of system calls, those that succeed: */
-	uint32_t own_calls[EXAM_CALLS_MAX]; /* the test's own, on its main thread */
+	/* The test's own, on its main thread, as far as tap.h tells them. */
+	uint32_t own_calls[EXAM_CALLS_MAX];
 	uint64_t
 		engine_moved_bytes[DIRECTION_COUNT]; /* by the engine, over what the test gave it */
 	bool opened_by_engine[EXAM_DESCRIPTORS_MAX];

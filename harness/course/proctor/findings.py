@@ -17,6 +17,7 @@ The proctor's findings (their values; those that may be absent in brackets):
     becomes_program       call
     starts_process        starts_threads        foreign_architecture
     leaves_behind         call
+    filters_calls         call
     looks_for_tracer      path
     forges                call
 
@@ -45,7 +46,7 @@ from dataclasses import dataclass, field
 # The proctor ended the program for one of these.
 RULES = {"opens_forbidden", "opens_for_writing", "changes_file", "reaches_process", "becomes_program",
          "starts_process", "starts_threads", "foreign_architecture", "leaves_behind",
-         "looks_for_tracer", "forges"}
+         "filters_calls", "looks_for_tracer", "forges"}
 
 LIMITS = {"memory_or_cpu": "; it took more memory or CPU time than it may",
           "cpu_time": "; it took more CPU time than it may",
@@ -144,6 +145,7 @@ SENTENCES = {
     "starts_threads": "the program starts threads without end",
     "foreign_architecture": "the program makes system calls of another architecture",
     "leaves_behind": "the program makes something that outlives it ({call})",
+    "filters_calls": "the program filters system calls ({call}), which could hide them from the proctor",
     "looks_for_tracer": "the program opens {path}, which tells whether it is watched",
     "forges": "the program says to the proctor what only the test says ({call})",
     "does_less": _does_less,

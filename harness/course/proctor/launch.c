@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/json_put.h"
+#include "call_filter.h"
 
 #define FILE_BYTES_MAX (256l << 20)
 
@@ -105,6 +106,8 @@ static void become_program(const struct exam *e, pid_t proctor, int output_fd)
 		if (ptrace(PTRACE_TRACEME, 0, 0, 0) < 0)
 			_exit(CANNOT_TRACE);
 		raise(SIGSTOP); /* until the proctor has said what it wants to see */
+		if (stop_at_calls() < 0)
+			_exit(CANNOT_TRACE);
 	}
 	execl(o->program, o->program, "--run", e->test->name, (char *)NULL);
 	dprintf(STDERR_FILENO, "%s: %s\n", o->program, strerror(errno));
@@ -193,6 +196,6 @@ void clear_away(struct exam *e)
 
 bool tracing_was_refused(const struct exam *e)
 {
-	return !e->options->untraced && !e->stopped_at_start && WIFEXITED(e->status) &&
+	return !e->options->untraced && !e->execs && WIFEXITED(e->status) &&
 	       WEXITSTATUS(e->status) == CANNOT_TRACE;
 }

@@ -19,7 +19,7 @@ int launch(struct exam *e, struct reason *why);
 /* The program must be gone. */
 void clear_away(struct exam *e);
 
-/* Was ptrace(2) refused, before the program began? Then its exit status is ours. */
+/* Was ptrace(2) or its filter refused, before the program began? Then its exit status is ours. */
 bool tracing_was_refused(const struct exam *e);
 
 /* In a child: gives up to the program's user. Returns 0 or -1. */

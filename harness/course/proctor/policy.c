@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
@@ -220,6 +221,14 @@ void check_reach(struct exam *e, const struct tracee *task, uint32_t arch)
 	case SYS_prlimit64:
 		reaches = target != e->pid && target != 0;
 		break;
+	case SYS_prctl:
+		if (task->args[0] != PR_SET_SECCOMP)
+			break;
+		/* fall through */
+	case SYS_seccomp:
+		/* A filter of its own could make calls that the proctor does not get to see. */
+		break_off(e, "filters_calls", "call", syscall_name(task->call, name));
+		return;
 	case SYS_ptrace:
 	case SYS_process_vm_readv:
 	case SYS_process_vm_writev:

@@ -5,8 +5,8 @@
  *     proctor [OPTION...] PROGRAM
  *
  * PROGRAM is a lab's test program with the engine linked in. Each test runs in a process of its
- * own, with a limit of time (launch.c). The proctor stops it at every system call with ptrace(2)
- * (tracing.c): so it can count the calls that the engine makes (calls.c), forbid some (policy.c),
+ * own, with a limit of time (launch.c). The proctor stops it at its system calls with ptrace(2)
+ * (tracing.c, call_filter.c): so it can count the calls that the engine makes (calls.c), forbid some (policy.c),
  * and tell where a program hangs (verdict.c) and what led there (account.c).
  *
  * The verdict is the proctor's. The program's output is only quoted, its exit status alone proves
@@ -70,8 +70,10 @@ static int hold_exam(const struct exam_options *options, const struct exam_test 
 	drain_output(&e);
 	if (!hung && tracing_was_refused(&e)) {
 		status = TRACING_REFUSED;
-		reason_say(&why, "ptrace is refused here (by seccomp, or by Yama's ptrace_scope); "
-				 "with --untraced, tests that count system calls are skipped");
+		reason_say(
+			&why,
+			"ptrace is refused here (by seccomp, or by Yama's ptrace_scope), or a filter of calls; "
+			"with --untraced, tests that count system calls are skipped");
 		goto out;
 	}
 	*verdict = judge(&e, hung);

@@ -90,15 +90,18 @@ def prepare(cc="gcc", sanitize=""):
 @functools.cache
 def thread_sanitizer_trouble(cc="gcc"):
     """Why no program of ThreadSanitizer runs here, in words; "" when one does."""
-    with tempfile.TemporaryDirectory(prefix="iolab-") as folder:
-        program = os.path.join(folder, "program")
-        made = subprocess.run([cc, "-fsanitize=thread", "-o", program, "-xc", "-"], input="int main(void) { return 0; }",
-                              capture_output=True, text=True, check=False)
-        if made.returncode != 0:
+    program = os.path.join(build_folder(cc, "thread"), "nothing")  # does nothing; made once, run each time
+    os.makedirs(os.path.dirname(program), exist_ok=True)
+    if not os.path.exists(program):
+        try:
+            with whole_file.replacing(program) as fresh:
+                subprocess.run([cc, "-fsanitize=thread", "-o", fresh, "-xc", "-"], input="int main(void) { return 0; }",
+                               capture_output=True, text=True, check=True)
+        except subprocess.CalledProcessError:
             return f"{cc} does not make programs for it (is its library installed?)"
-        done = subprocess.run([program], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            return (done.stderr.strip().splitlines() or [f"its programs end with {done.returncode} here"])[0]
+    done = subprocess.run([program], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        return (done.stderr.strip().splitlines() or [f"its programs end with {done.returncode} here"])[0]
     return ""
 
 
@@ -116,7 +119,7 @@ def _run_compiler(command):
     return done.stderr.strip()
 
 
-def tests_object(lab, cc="gcc", sanitize=""):
+def tests_object(lab, cc="gcc", sanitize="", wrap=()):
     """The object of the lab's tests.c, compiled only when it is older than what it is made from: the
     library is made anew when a header of the course changes, the script when a flag does."""
     course = os.path.join(build_folder(cc, sanitize), "course")
@@ -126,7 +129,7 @@ def tests_object(lab, cc="gcc", sanitize=""):
     newest_ns = max(os.stat(path).st_mtime_ns for path in (source, script, os.path.join(course, "tests.a")))
     if not os.path.exists(made) or os.stat(made).st_mtime_ns <= newest_ns:
         with whole_file.replacing(made) as fresh:  # several may compile it at once
-            _run_compiler([script, lab.name, fresh, source])
+            _run_compiler([*wrap, script, lab.name, fresh, source])
     return made
 
 
@@ -146,12 +149,13 @@ def below(lab, course):
     return [os.path.join(course, "below", f"{folder}.o") for folder in lab.stands_on]
 
 
-def compile_tests(lab, sources, out, cc="gcc", sanitize=""):
+def compile_tests(lab, sources, out, cc="gcc", sanitize="", wrap=()):
     """Compiles the lab's tests with the learner's files `sources` into the program `out`. Returns what
-    the compiler printed; raises when it failed. Engines of below are found before those of the files."""
+    the compiler printed; raises when it failed. Engines of below are found before those of the files. `wrap` is put
+    before the compiler's command."""
     course = os.path.join(build_folder(cc, sanitize), "course")
     os.makedirs(os.path.dirname(out), exist_ok=True)
-    return _run_compiler([os.path.join(course, "compile"), lab.name, out, tests_object(lab, cc, sanitize),
+    return _run_compiler([*wrap, os.path.join(course, "compile"), lab.name, out, tests_object(lab, cc, sanitize, wrap),
                           *below(lab, course), *(path for path in sources if path.endswith(".c"))])
 
 

@@ -131,14 +131,24 @@ static const struct {
 #undef SYSCALL
 };
 
+#define NUMBERS_MAX 1024 /* above all of them */
+
+/* Asked several times at each stop of a program, so the names are found once. */
+static const char *names_by_number[NUMBERS_MAX];
+
+__attribute__((constructor)) static void sort_names(void)
+{
+	for (unsigned i = 0; i < sizeof all_calls / sizeof *all_calls; i++)
+		if (all_calls[i].number < NUMBERS_MAX)
+			names_by_number[all_calls[i].number] = all_calls[i].name;
+	for (unsigned i = 0; i < CALL_COUNT; i++)
+		names_by_number[calls[i].number] = calls[i].name;
+}
+
 const char *syscall_name(long number, char text[SYSCALL_NAME_SIZE])
 {
-	for (unsigned i = 0; i < CALL_COUNT; i++)
-		if (calls[i].number == number)
-			return calls[i].name;
-	for (unsigned i = 0; i < sizeof all_calls / sizeof *all_calls; i++)
-		if (all_calls[i].number == number)
-			return all_calls[i].name;
+	if (number >= 0 && number < NUMBERS_MAX && names_by_number[number])
+		return names_by_number[number];
 	snprintf(text, SYSCALL_NAME_SIZE, "system call %ld", number);
 	return text;
 }

@@ -19,6 +19,7 @@
 #define TICK_US	       20000
 #define REPORT_LIMIT_S 60
 #define BUSY_FACTOR    20 /* of the limit, at most, on a machine that is busy with other things */
+#define OWN_TOLD_MAX   200 /* see tap.h */
 
 static void on_tick(int signal_number)
 {
@@ -89,30 +90,57 @@ static void count_call(struct exam *e, struct tracee *task)
 		e->left_inside = true;
 	if (task->counted && !task->prints)
 		begin_fault(e, task);
+	if (task->counted)
+		begin_hold(e, task);
+}
+
+/* A number that is closed is nobody's. */
+static void note_closing(struct exam *e, const struct tracee *task)
+{
+	uint64_t first = task->args[0], last = first;
+	if (task->call == SYS_close_range)
+		last = task->args[1];
+	else if (task->call != SYS_close)
+		return;
+	for (uint64_t fd = first; fd <= last && fd < EXAM_DESCRIPTORS_MAX; fd++)
+		e->opened_by_engine[fd] = false;
+}
+
+/* Does anything depend on how the call ends? If not, its end stops nobody. */
+static bool end_matters(const struct exam *e, const struct tracee *task)
+{
+	if (task->fault || (task->counted && !is_background_call(task->call)))
+		return true;
+	return task->tests && e->own_calls[task->call] < OWN_TOLD_MAX &&
+	       !is_background_call(task->call) && !varies_in_tests(task->call);
 }
 
 static void enter_call(struct exam *e, struct tracee *task,
 		       const struct __ptrace_syscall_info *info)
 {
-	task->call = (long)info->entry.nr;
+	/* After seccomp(2) the number and the arguments stand where they stand after a plain stop. */
+	task->call = (long)info->seccomp.nr;
 	for (unsigned i = 0; i < 6; i++)
-		task->args[i] = info->entry.args[i];
-	task->counted = task->tests = false;
+		task->args[i] = info->seccomp.args[i];
+	task->counted = task->tests = task->prints = task->sees_end = false;
+	task->fault = 0;
 	check_reach(e, task, info->arch);
 	if (hear_test(e, task))
 		return;
 	count_call(e, task);
 	check_open(e, task);
 	check_change(e, task);
+	note_closing(e, task);
+	task->sees_end = end_matters(e, task);
 }
 
 /* Remembers which descriptors the engine opened itself. */
 static void note_new_descriptor(struct exam *e, const struct tracee *task, long long answer)
 {
-	if (answer < EXAM_DESCRIPTORS_MAX &&
+	if (task->counted && answer < EXAM_DESCRIPTORS_MAX &&
 	    syscall_among(task->call, "open openat openat2 creat socket accept accept4 eventfd "
 				      "eventfd2 timerfd_create signalfd4 memfd_create"))
-		e->opened_by_engine[answer] = task->counted;
+		e->opened_by_engine[answer] = true;
 }
 
 /*
@@ -171,10 +199,13 @@ static int handle_stop(struct exam *e, struct tracee *task, int status)
 	struct __ptrace_syscall_info info = { 0 };
 	if (signal_number == (SIGTRAP | 0x80)) {
 		ptrace(PTRACE_GET_SYSCALL_INFO, task->tid, sizeof info, &info);
-		if (info.op == PTRACE_SYSCALL_INFO_ENTRY)
-			enter_call(e, task, &info);
-		else if (info.op == PTRACE_SYSCALL_INFO_EXIT)
+		if (info.op == PTRACE_SYSCALL_INFO_EXIT)
 			leave_call(e, task, &info);
+		return 0;
+	}
+	if (event == PTRACE_EVENT_SECCOMP) {
+		ptrace(PTRACE_GET_SYSCALL_INFO, task->tid, sizeof info, &info);
+		enter_call(e, task, &info);
 		return 0;
 	}
 	if (event == PTRACE_EVENT_CLONE || event == PTRACE_EVENT_FORK ||
@@ -267,11 +298,18 @@ static bool is_late(const struct exam *e, uint64_t begun_ns)
 	       passed_ns > BUSY_FACTOR * limit;
 }
 
+/* Lets a stopped task run to its next call; or, where that matters, to the end of the one that it is in. */
+static void resume(const struct tracee *task, int signal_number)
+{
+	bool to_end = task->call >= 0 && task->sees_end;
+	ptrace(to_end ? PTRACE_SYSCALL : PTRACE_CONT, task->tid, 0, signal_number);
+}
+
 bool follow_program(struct exam *e)
 {
 	uint64_t begun_ns = clock_ns(), proctor_before_ns = cpu_share_of(getpid()).waited_ns;
-	long wanted = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |
-		      PTRACE_O_TRACEVFORK | PTRACE_O_EXITKILL;
+	long wanted = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACESECCOMP | PTRACE_O_TRACECLONE |
+		      PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_EXITKILL;
 	for (;;) {
 		int status;
 		pid_t tid = waitpid(-1, &status, __WALL);
@@ -281,7 +319,9 @@ bool follow_program(struct exam *e)
 			drain_output(e);
 			note_waiting(e, proctor_before_ns);
 		}
-		end_hold(e);
+		const struct tracee *let_go = end_hold(e);
+		if (let_go)
+			resume(let_go, 0);
 		if (is_late(e, begun_ns))
 			return true;
 		if (tid < 0)
@@ -294,14 +334,14 @@ bool follow_program(struct exam *e)
 		if (!e->stopped_at_start) {
 			e->stopped_at_start = true;
 			ptrace(PTRACE_SETOPTIONS, tid, 0, wanted);
-			ptrace(PTRACE_SYSCALL, tid, 0, 0);
+			ptrace(PTRACE_CONT, tid, 0, 0);
 		} else if (!task) {
 			break_off(e, "starts_threads", NULL, NULL);
 		} else {
 			int signal_number = handle_stop(e, task, status);
 			drain_when_it_prints(e, task);
-			if (task->call < 0 || !begin_hold(e, task))
-				ptrace(PTRACE_SYSCALL, tid, 0, signal_number);
+			if (!task->held)
+				resume(task, signal_number);
 		}
 	}
 }

@@ -9,7 +9,7 @@
 void start_ticking(void);
 
 /*
- * Blocks until the program and all that it started are gone. Stops it at each system call, unless
+ * Blocks until the program and all that it started are gone. Stops it at its system calls, unless
  * the exam is untraced. Returns true when its time is over first: then it still lives, stopped or
  * running, so that it can be asked where it hangs.
  */

@@ -102,7 +102,7 @@ void find_hang(struct exam *e)
 	put_where(values, e);
 	write_down_calls_under_way(e);
 	const struct tracee *task = find_task(e, e->pid);
-	if (task && task->call >= 0) {
+	if (task && is_in_call(task)) {
 		char text[EXAM_EVENT_BYTES], name[SYSCALL_NAME_SIZE];
 		describe_call(task, text, sizeof text);
 		put_string(values, "state", "in_call");
