@@ -264,7 +264,7 @@ hostile_grades() {
 @test "a class of hostile submissions, graded by root: each its grade, and no harm" {
 	[ "$(id -u)" -eq 0 ] || skip "not root"
 	hostile_class
-	run timeout 400 python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --lab "$LAB" --out "$OUT" --jobs 2
+	run timeout 400 "$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --lab "$LAB" --out "$OUT" --jobs 2
 	assert_success
 	hostile_grades
 	# Only where files are hidden can an assembler not read them either.
@@ -327,7 +327,7 @@ RECORD='struct exam_record *record = NULL; FILE *maps = fopen("/proc/self/maps",
 		record->event_count = 0xffffffff; _exit(1);'
 	when_receiving prints "$RECORD"' fputs(forged, stdout); fflush(stdout); _exit(1);'
 	when_receiving has_places $'\n#line 7 "p\\nok 3 - receives_what_is_there/tcp.c"\n*(volatile int *)0 = 1;'
-	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
+	run "$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
 	assert_success
 	graded_points opens 15 "the program opens /var/tmp/x?ok 3 - receives_what_is_there/tcp?  ---?"
 	graded_points skips 15 "the test skipped itself, and the reference's does not: x?ok 3 - receives"
@@ -363,7 +363,7 @@ TOKEN="$RECORD"' Elf64_Ehdr head; Elf64_Shdr part, names; Elf64_Sym symbol; char
 	before_main asks_for_token 'prctl(EXAM_BEGIN, 0, 0, 0, 0);'
 	when_receiving tells_calls 'prctl(EXAM_CALL, FUNCTION_CLOSE, 0, 0, 0);'
 	submission honest "$SOLUTION"
-	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" --jobs 2
+	run "$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" --jobs 2
 	assert_success
 	graded_points honest 20
 	graded_points finds_token 15 "the test said that it passed, but made 0 calls to the engine's "
@@ -410,7 +410,7 @@ OWN_CALLS='struct sockaddr_in at = { .sin_family = AF_INET }; socklen_t length =
 	sed -i 's/^IO_ENGINE(.*//' "$CLASS/knows_by_heart/engine.c"
 	echo 'static struct engine_ops knowing; __attribute__((constructor)) static void know(void) { knowing = sample_engine;
 		knowing.submit = knowing_submit; } IO_ENGINE(knowing);' >>"$CLASS/knows_by_heart/engine.c"
-	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" --jobs 2
+	run "$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" --jobs 2
 	assert_success
 	graded_points replays_in_vain 15 "of its own calls of "
 	graded_points replays_all 15 "but the engine reads or receives 0 bytes in it"
@@ -458,7 +458,7 @@ OWN_CALLS='struct sockaddr_in at = { .sin_family = AF_INET }; socklen_t length =
 	sed 's/^\tfree(e);/\t(void)e;/' "$SOLUTION" >"$CLASS/leaks/engine.c"
 	submission hides
 	sed 's/^\tfree(e);/\tclose(2);\n&\n\t*(struct io_op *volatile *)\&e->finished = NULL;/' "$SOLUTION" >"$CLASS/hides/engine.c"
-	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --lab "$LAB" --out "$OUT"
+	run "$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --lab "$LAB" --out "$OUT"
 	assert_success
 	grep -q "sanitizers: what passes runs again" "$OUT/class.txt" || skip "$(grep sanitizers: "$OUT/class.txt")"
 	graded_points honest 20
@@ -507,7 +507,7 @@ OWN_CALLS='struct sockaddr_in at = { .sin_family = AF_INET }; socklen_t length =
 	# Names for more than 5 MB, of functions that need not exist.
 	with_code hides_call "#define W(n) extern char w$(printf '%0240d' 0)##n __attribute__((weak)); void *p##n = &w$(printf '%0240d' 0)##n;
 $(seq -f 'W(%.0f)' 10000 32000)"
-	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
+	run "$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
 	assert_success
 	graded_points is_unique 0 "a name of a kind that cannot be hidden: note"
 	graded_points is_common 20
@@ -527,7 +527,7 @@ $(seq -f 'W(%.0f)' 10000 32000)"
 	when_receiving raises 'raise(SIGTERM);'
 	when_receiving exits_120 '_exit(120);'
 	before_main exits_120_early '_exit(120);'
-	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" --jobs 2
+	run "$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" --jobs 2
 	assert_success
 	graded_points reads_status 15 "/status, which tells whether it is watched"
 	graded_points reads_early 0 "/status, which tells whether it is watched"
@@ -546,7 +546,7 @@ $(seq -f 'W(%.0f)' 10000 32000)"
 @test "an engine that prints loses no point, and much output hides no reason" {
 	when_receiving prints 'puts("receiving"); fprintf(stderr, "%d\n", 1);'
 	when_receiving prints_lines 'for (int i = 0; i < 3000; i++) printf("line %d\n", i); fflush(stdout); ((struct io_op *)ops[0])->len_bytes = 0; return -5;'
-	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
+	run "$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
 	assert_success
 	graded_points prints 20
 	graded_points prints_lines 15 "what led there:"
@@ -562,7 +562,7 @@ $(seq -f 'W(%.0f)' 10000 32000)"
 	for words in "--send ^C" "--send ^C --twice" "--send TERM" "--send HUP" "--send KILL"; do
 		# shellcheck disable=SC2086
 		at_terminal $words --until "[ -e '$OUT/a_solution.junit.xml' ]" \
-			python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
+			"$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
 		if [[ $words == *KILL ]]; then
 			assert_equal "$status" 137
 		else
@@ -616,7 +616,7 @@ $(seq -f 'W(%.0f)' 10000 32000)"
 	submission a_solution "$SOLUTION"
 	when_receiving b_hangs 'pause();'
 	submission c_solution "$SOLUTION"
-	python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" >"$USER_DIR/said" 2>&1 3>&- &
+	"$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" >"$USER_DIR/said" 2>&1 3>&- &
 	local grader=$!
 	until_true [ -e "$OUT/a_solution.junit.xml" ]
 	graded_points a_solution 20
@@ -629,7 +629,7 @@ $(seq -f 'W(%.0f)' 10000 32000)"
 	assert_line --partial "a_solution,10,10,20,20,"
 	assert_line "c_solution,,,,,not graded yet,"
 	! grep -q "compile" "$OUT"/*.txt || fail "$(cat "$OUT"/*.txt)"
-	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
+	run "$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
 	assert_success
 	assert_output --partial "an unfinished grading is replaced"
 	[ ! -e "$OUT/unfinished.txt" ]
@@ -707,7 +707,7 @@ no_space_at() {
 		'{ hooked_engine = sample_engine; hooked_engine.submit = hanging; }' \
 		'IO_ENGINE(hooked_engine);' >>"$CLASS/hangs_first/engine.c"
 	submission honest "$SOLUTION"
-	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" --limit-s 12
+	run "$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" --limit-s 12
 	assert_success
 	graded_points honest 20
 	graded_points hangs_first 10 "1 test was not run: the tests of exercise 1 may take 6 s together"
@@ -721,7 +721,7 @@ no_space_at() {
 	mkdir -p "$CLASS/$LAB" "$CLASS/__MACOSX" "$CLASS/.git" "$CLASS/bob/__MACOSX"
 	cp "$SOLUTION" "$CLASS/$LAB/"
 	touch "$CLASS/.DS_Store" "$CLASS/ann/.DS_Store" "$CLASS/cem.zip" "$CLASS/dan.tar.gz" "$CLASS/eve_engine.c" "$CLASS/notes.txt"
-	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
+	run "$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
 	assert_success
 	run well_formed
 	assert_output 2
@@ -733,7 +733,7 @@ no_space_at() {
 	refute_output --partial "MACOSX"
 	refute_output --partial "DS_Store"
 	rm -r "$CLASS/ann" "$CLASS/bob" "${CLASS:?}/$LAB" "$CLASS/eve_engine.c"
-	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
+	run "$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
 	assert_failure
 	assert_output --partial "holds no submission"
 	assert_output --partial "cem.zip, dan.tar.gz: archives"
@@ -747,7 +747,7 @@ for _ in range(1500):
     os.mkdir("deep_down"); os.chdir("deep_down")')
 	when_receiving digs 'chdir(getenv("TMPDIR")); for (int i = 0; i < 1500; i++) { mkdir("deep_down", 0700); chdir("deep_down"); }'
 	submission honest "$SOLUTION"
-	run timeout "$HANG_S" python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
+	run timeout "$HANG_S" "$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT"
 	assert_success
 	graded_points deep 20
 	grep -q '^digs,' "$OUT/class.csv" # its points depend on how far it came in its time
@@ -762,7 +762,7 @@ for _ in range(1500):
 	with_code includes_late 'int a; #'
 	with_code assembles_passwd '__asm__(".include \"/etc/passwd\"");'
 	when_receiving opens_passwd 'FILE *f = fopen("/etc/passwd", "r"); char line[99]; if (f) puts(fgets(line, 99, f)); _exit(1);'
-	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" --jobs 2
+	run "$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" --jobs 2
 	assert_success
 	graded_points long_error 0 "#error xxxx"
 	graded_points includes_passwd 0 "it includes /etc/passwd, which a submission may not read"
@@ -803,7 +803,7 @@ import sys, labs
 solved = [int(word) for word in sys.argv[1:] if word.isdigit()]
 print(labs.find("70").starter(solved)["engine.c"], end="")' "$solved" >"$CLASS/solved_$solved/engine.c"
 	done
-	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab 70 --out "$OUT"
+	run "$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab 70 --out "$OUT"
 	assert_success
 	grep -q "sanitizers: NOT run (SANITIZERS=no)" "$OUT/class.txt"
 	assert_output --partial "the untouched starter"
@@ -814,10 +814,10 @@ print(labs.find("70").starter(solved)["engine.c"], end="")' "$solved" >"$CLASS/s
 @test "one submission, found in work/, and graded anew" {
 	mkdir -p "$CLASS/ann/work/$LAB"
 	cp "$SOLUTION" "$CLASS/ann/work/$LAB/"
-	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS/ann" --no-sanitizers --out "$OUT"
+	run "$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS/ann" --no-sanitizers --out "$OUT"
 	assert_success
 	graded_points ann 20
-	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS/ann/work/$LAB" --no-sanitizers --out "$OUT"
+	run "$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS/ann/work/$LAB" --no-sanitizers --out "$OUT"
 	assert_success
 	assert_output --partial "earlier grades are replaced"
 	graded_points ann-$LAB 20
@@ -827,7 +827,7 @@ print(labs.find("70").starter(solved)["engine.c"], end="")' "$solved" >"$CLASS/s
 # bats test_tags=slow
 @test "names that are none for a file or a spreadsheet" {
 	for name in '=1+1' '-rf' 'a b' 'class' $'two\nlines' '<&">'; do submission "$name" "$SOLUTION"; done
-	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab 70 --out "$OUT" --jobs 2
+	run "$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab 70 --out "$OUT" --jobs 2
 	assert_success
 	run well_formed
 	assert_output 6
@@ -841,25 +841,25 @@ print(labs.find("70").starter(solved)["engine.c"], end="")' "$solved" >"$CLASS/s
 	run make -s -C "$ROOT" grade
 	assert_failure
 	assert_output --partial "make grade SUBMISSIONS=folder"
-	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS/nowhere" --no-sanitizers
+	run "$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS/nowhere" --no-sanitizers
 	assert_failure
 	assert_output --partial "is no folder"
-	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers
+	run "$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers
 	assert_failure
 	assert_output --partial "holds no submission"
 	submission ann "$SOLUTION"
-	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers
+	run "$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers
 	assert_failure
 	assert_output --partial "which lab?"
-	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab 70 --out "$CLASS/grades"
+	run "$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab 70 --out "$CLASS/grades"
 	assert_failure
 	assert_output --partial "lies within SUBMISSIONS"
-	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab 70 --out "$ROOT/docs"
+	run "$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab 70 --out "$ROOT/docs"
 	assert_failure
 	assert_output --partial "holds no grades"
 	[ "$(id -u)" -eq 0 ] || return 0
 	taken=$(id -u nobody)
-	run python3 "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab 70 --out "$OUT" --first-uid "$taken"
+	run "$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab 70 --out "$OUT" --first-uid "$taken"
 	assert_failure
 	assert_output --partial "is taken"
 }

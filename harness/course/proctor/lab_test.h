@@ -59,7 +59,8 @@ unsigned prints_made(void);
 
 /*
  * Lets a system call of the engine's fail: the next one among `names` (words), after `let_through` of
- * them; not a memory call, which nobody sees. It is not made then, and answers -1 with errno `error`. Skips the test in the same cases.
+ * them; not a memory call, which nobody sees. It is not made then, and answers -1 with errno `error`.
+ * Skips the test in the same cases.
  */
 void fail_call(const char *names, int error, unsigned let_through);
 /* Did it come to that? From now on no call is made to fail. */
