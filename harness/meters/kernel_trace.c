@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <tracefs.h>
 #include <unistd.h>
 
@@ -20,6 +21,9 @@
 
 #define INSTANCE_PREFIX "iolab-"
 #define BUFFER_KIB	"2048" /* of each CPU */
+
+/* PROC_PID_INIT_INO in the kernel: the namespace whose numbers of threads the trace has. */
+#define FIRST_PID_NAMESPACE 0xEFFFFFFCu
 
 struct kernel_trace {
 	char folder[PATH_MAX]; /* of tracefs */
@@ -120,6 +124,18 @@ static int turn_on_events(struct kernel_trace *trace, struct reason *why)
 	return 0;
 }
 
+/* In another namespace our threads have other numbers than in the trace, and would not be found there. */
+static int check_pid_namespace(struct reason *why)
+{
+	struct stat namespace;
+	if (stat("/proc/self/ns/pid", &namespace) < 0 || namespace.st_ino == FIRST_PID_NAMESPACE)
+		return 0;
+	reason_set(why, "pid_namespace",
+		   "in a PID namespace, as in a container, threads have other numbers than in the "
+		   "kernel's trace: run it on the host");
+	return -ENOTSUP;
+}
+
 int kernel_trace_open(struct kernel_trace **out, struct reason *why)
 {
 	struct kernel_trace *trace = calloc(1, sizeof *trace);
@@ -127,7 +143,9 @@ int kernel_trace_open(struct kernel_trace **out, struct reason *why)
 	if (!trace)
 		return reason_no_memory(why, "the kernel's trace");
 	trace->lock_fd = -1;
-	int rc = tracefs_folder(trace->folder, sizeof trace->folder, why);
+	int rc = check_pid_namespace(why);
+	if (rc == 0)
+		rc = tracefs_folder(trace->folder, sizeof trace->folder, why);
 	if (rc < 0)
 		goto out;
 	/* Told where it is, the library mounts none of its own. */

@@ -21,7 +21,7 @@ upcall_rows() {
 # Of a machine that cannot trace all rows say why.
 skip_without_trace() {
 	case $output in
-	*kernel_without_tracefs* | *tracefs_not_mounted* | *no_right_to_trace* | *built_without_libtracefs*) skip "cannot trace here" ;;
+	*kernel_without_tracefs* | *tracefs_not_mounted* | *no_right_to_trace* | *built_without_libtracefs* | *pid_namespace*) skip "cannot trace here" ;;
 	esac
 }
 
@@ -146,6 +146,14 @@ instances() { in_tracefs 'ls' | grep -c '^iolab-' || true; }
 	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.upcall.v1 \
 		"$BATS_TEST_TMPDIR/refused"
 	assert_success
+}
+
+@test "upcall: in a PID namespace, whose numbers of threads the trace does not have, it is unsupported" {
+	need_root_and_trace
+	unshare -pf --mount-proc true 2>/dev/null || skip "no PID namespace to be had here"
+	run unshare -pf --mount-proc "$IOLAB" upcall --engines blocking
+	assert_failure 77
+	assert_output --partial "run it on the host"
 }
 
 @test "upcall: built without libtracefs it says so, and what to do" {
