@@ -23,9 +23,8 @@ static const struct {
 	enum io_kind kind;
 	enum io_fd_kind fd_kind;
 } columns[] = {
-	{ "file", IO_READ, IO_FD_FILE },
-	{ "socket", IO_RECV, IO_FD_SOCKET },
-	{ "pipe", IO_READ, IO_FD_PIPE },
+	{ "file", IO_READ, IO_FD_FILE }, { "socket", IO_RECV, IO_FD_SOCKET },
+	{ "pipe", IO_READ, IO_FD_PIPE }, { "listener", IO_ACCEPT, IO_FD_LISTENER },
 	{ "nop", IO_NOP, IO_FD_NONE },
 };
 
@@ -122,13 +121,20 @@ static json_t *list_json(void)
 	return list;
 }
 
+/* A column is as wide as its name, and has room for an answer. */
+static void print_cell(unsigned column, const char *text)
+{
+	size_t name_width = strlen(columns[column].name);
+	printf(" %-*s", (int)(name_width < 6 ? 6 : name_width), text);
+}
+
 static void print_engine_row(const char *name, const char *lab, const struct engine_ops *engine,
 			     uint64_t options, const char *summary)
 {
 	printf("  %-20s %-13s", name, lab);
 	for (unsigned i = 0; i < COLUMN_COUNT; i++) {
 		struct reason why;
-		printf(" %-6s", supports(engine, options, i, &why) ? "yes" : "-");
+		print_cell(i, supports(engine, options, i, &why) ? "yes" : "-");
 	}
 	printf(" %s\n", summary);
 }
@@ -137,7 +143,7 @@ static void print_registered(void)
 {
 	printf("Engines\n  %-20s %-13s", "", "lab");
 	for (unsigned i = 0; i < COLUMN_COUNT; i++)
-		printf(" %-6s", columns[i].name);
+		print_cell(i, columns[i].name);
 	printf("\n");
 	for (unsigned i = 0; i < engines_count(); i++) {
 		const struct engine_ops *engine = engine_at(i);

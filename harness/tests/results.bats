@@ -873,6 +873,28 @@ PY
 	assert_output --partial "File name too long"
 }
 
+@test "list says who takes listeners, in text and JSON, and why another does not" {
+	run "$IOLAB" list
+	header=$(grep -m 1 "file .*listener" <<<"$output")
+	before=${header%listener*}
+	text=$output
+	for engine in blocking threads poll epoll libaio; do
+		row=$(grep -m 1 "^  $engine " <<<"$text")
+		assert_equal "$engine ${row:${#before}:8}" "$engine yes     "
+	done
+	row=$(grep -m 1 "^  posix_aio " <<<"$text")
+	assert_equal "${row:${#before}:8}" "-       "
+	"$IOLAB" list --json >"$BATS_TEST_TMPDIR/list.json"
+	run "$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/list.json" <<-'PYTHON'
+		import json, sys
+		answers = {e["name"]: e["supports"]["listener"] for e in json.load(open(sys.argv[1]))["engines"]}
+		assert answers["epoll"] == {"supported": True, "reason": None}, answers["epoll"]
+		refused = answers["posix_aio"]
+		assert not refused["supported"] and refused["reason"]["id"], refused
+	PYTHON
+	assert_success
+}
+
 @test "doctor says of every engine what it does with every workload, and why not, as list sends for it" {
 	"$IOLAB" list --json >"$BATS_TEST_TMPDIR/list.json"
 	"$IOLAB" doctor --json >"$BATS_TEST_TMPDIR/doctor.json"
