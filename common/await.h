@@ -103,9 +103,13 @@ void task_join(struct task *task, struct task_group *group);
  */
 struct promise *task_promise(struct task *task);
 
+/*
+ * One that is cancelled already is not cancelled again. A stackless one that has ended, and whose
+ * memory is still there, may be cancelled: nothing happens.
+ */
 void task_cancel(struct task *task);
 
-/* The task that runs. Only in a task. */
+/* The task that runs. Outside of all tasks, where nothing can await, it says so and aborts. */
 struct task *task_current(void);
 
 /* The loop's and the group's side of await. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Promises, tasks and await, over each engine that can do what a test needs. */
 #include <errno.h>
+#include <malloc.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -271,21 +273,54 @@ static void an_empty_pool_is_told(void)
 		promise_drop(all[--n]);
 }
 
+/* A million, of four kinds. Whatever is not given back, to the pool or to malloc(3), shows. */
 static void abandoned_chains_leak_nothing(void)
 {
-	for (unsigned i = 0; i < 100000; i++) {
+	struct mallinfo2 before = mallinfo2();
+	unsigned chains = 0;
+	while (chains < 1000000) {
 		struct promise *p = promise_new(pool);
 		struct promise *a = promise_then(p, plus_one, TAG("a"));
 		promise_drop(promise_then(a, plus_one, TAG("a")));
 		promise_drop(promise_race(pool, (struct promise *[]) { a, p }, 2));
 		promise_drop(a);
-		if (i % 2)
-			promise_drop(promise_with_deadline(p, 1000));
+		promise_drop(promise_with_deadline(p, 1000));
+		promise_drop(promise_finally(p, plus_one, TAG("a")));
 		promise_drop(p); /* nobody can settle it any more */
 		expect(promise_pool_used(pool) == 0, "%u used", promise_pool_used(pool));
+		if (chains == 0)
+			before = mallinfo2(); /* the heap of timers has its first room */
+		chains += 4;
 	}
+	expect(mallinfo2().uordblks == before.uordblks, "%zu bytes were allocated",
+	       mallinfo2().uordblks - before.uordblks);
 	run();
 	expect_events("");
+}
+
+static void what_has_ended_is_not_cancelled(void)
+{
+	struct promise *p = promise_new(pool);
+	expect(promise_fulfil(p, 7) == 0, "fulfil");
+	promise_cancel(p);
+	promise_cancel(p);
+	expect(promise_reject(p, 9) == -EALREADY, "settled twice");
+	struct promise *a = promise_then(p, plus_one, TAG("a"));
+	run();
+	promise_cancel(a); /* the whole chain has ended */
+	run();
+	expect(value_of(p, PROMISE_FULFILLED) == 7 && value_of(a, PROMISE_FULFILLED) == 8, "7, 8");
+	struct promise *delay = promise_delay(pool, 1000);
+	run();
+	promise_cancel(delay);
+	expect(value_of(delay, PROMISE_FULFILLED) == 0, "a delay");
+	struct promise *q = promise_new(pool);
+	promise_cancel(q);
+	promise_cancel(q);
+	expect(promise_fulfil(q, 1) == -EALREADY, "fulfilled after a cancel");
+	expect(value_of(q, PROMISE_REJECTED) == -ECANCELED, "a cancel, twice");
+	run();
+	expect_events("a");
 }
 
 static void deadlines(void)
@@ -618,6 +653,7 @@ static void a_stackless_task_awaits_operations(void)
 		}
 		run();
 		expect_events("rrA");
+		task_cancel(&w.task); /* it has ended */
 	}
 	event_loop_close_fd(loop, (unsigned)fd_slot, NULL, NULL);
 	close(pair[1]);
@@ -665,30 +701,57 @@ static void overflow(void *argument)
 	deep[1] = deep[0];
 }
 
-static void an_overflow_is_named(void)
+/* What a program that may not go on prints to stderr. Returns its status. */
+static int outcome_of(void (*misuse)(void), char *text, size_t size)
 {
 	int ends[2], status;
-	char text[200] = "";
 	expect(pipe(ends) == 0, "pipe");
 	pid_t pid = fork();
 	if (pid == 0) {
-		struct coroutine_pool *stacks;
-		struct reason why;
 		dup2(ends[1], STDERR_FILENO);
-		coroutine_name_overflows();
-		coroutine_pool_open(&stacks, 3, 16384, &why);
-		coroutine_new(stacks, overflow, TAG("a"));
-		coroutine_resume(coroutine_new(stacks, overflow, TAG("a")));
+		misuse();
 		_exit(0);
 	}
 	close(ends[1]);
 	waitpid(pid, &status, 0);
-	ssize_t n = read(ends[0], text, sizeof text - 1);
-	(void)n;
+	ssize_t n = read(ends[0], text, size - 1);
+	text[n > 0 ? n : 0] = '\0';
+	close(ends[0]);
+	return status;
+}
+
+static void overflow_the_second(void)
+{
+	struct coroutine_pool *stacks;
+	struct reason why;
+	coroutine_name_overflows();
+	coroutine_pool_open(&stacks, 3, 16384, &why);
+	coroutine_new(stacks, overflow, TAG("a"));
+	coroutine_resume(coroutine_new(stacks, overflow, TAG("a")));
+}
+
+static void an_overflow_is_named(void)
+{
+	char text[200];
+	int status = outcome_of(overflow_the_second, text, sizeof text);
 	expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV, "status %x", (unsigned)status);
 	expect(strcmp(text, "coroutine 1 has overflowed its stack of 16384 bytes\n") == 0,
 	       "saw: %s", text);
-	close(ends[0]);
+}
+
+static void await_here(void)
+{
+	struct loop_request request = { .kind = IO_NOP };
+	await_operation(task_current(), &request);
+}
+
+static void an_await_outside_of_tasks_is_named(void)
+{
+	char text[200];
+	int status = outcome_of(await_here, text, sizeof text);
+	expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "status %x", (unsigned)status);
+	expect(strcmp(text, "task_current: no task runs here, and only a task can await\n") == 0,
+	       "saw: %s", text);
 }
 
 struct count {
@@ -734,6 +797,7 @@ static const struct {
 	T(all_any_race),
 	T(an_empty_pool_is_told),
 	T(abandoned_chains_leak_nothing),
+	T(what_has_ended_is_not_cancelled),
 	T(deadlines),
 	T(operations_are_promises),
 	T(a_task_awaits_operations),
@@ -742,6 +806,7 @@ static const struct {
 	T(a_stackless_task_awaits_operations),
 	T(an_await_without_room),
 	T(an_overflow_is_named),
+	T(an_await_outside_of_tasks_is_named),
 	T(stackless_goes_on_where_it_was),
 };
 
