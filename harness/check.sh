@@ -22,13 +22,15 @@ LIMIT_S=3600
 
 # A test in a .bats file that takes long has the tag slow.
 slow_jobs_list() {
-	local engine file
+	local engine file program
 	# An option's code is the same with others and alone, so pairs seldom find what options alone do not.
 	for engine in $(build/tests/conformance --list); do
 		echo "pairs-$engine build/tests/conformance --pairs $engine"
 		echo "asan-$engine build/address-undefined/tests/conformance --alone $engine"
 	done
-	echo "asan-styles build/address-undefined/tests/styles"
+	for program in styles promises event_loop async_operator; do
+		echo "asan-$program build/address-undefined/tests/$program"
+	done
 	echo "tsan-threads build/thread/tests/conformance threads"
 	echo "asan-damages build/address-undefined/tests/damages"
 	for file in $(grep -l '^# bats test_tags=slow' harness/tests/*.bats plots/tests/*.bats); do
@@ -60,6 +62,7 @@ jobs_list() {
 		echo "asan-$engine build/address-undefined/tests/conformance --alone --one-of-each $engine"
 	done
 	echo "asan-driver build/address-undefined/tests/driver"
+	echo "asan-promises build/address-undefined/tests/promises epoll"
 	echo "tsan-epoll_workers build/thread/tests/conformance epoll_workers"
 	for file in harness/tests/*.bats plots/tests/*.bats; do
 		echo "bats-$(basename "$file" .bats) bats --tap --filter-tags !slow $file"

@@ -68,7 +68,7 @@ list-tests: $(BUILD)/tests/conformance
 asan-tests:
 	$(Q)$(MAKE) $(APART) SANITIZE=address,undefined build/address-undefined/tests/conformance \
 		build/address-undefined/tests/driver build/address-undefined/tests/damages \
-		build/address-undefined/tests/styles \
+		$(addprefix build/address-undefined/tests/,styles promises event_loop async_operator) \
 		$(FUZZ_TARGETS:%=build/address-undefined/tests/fuzz_%)
 
 tsan-tests:

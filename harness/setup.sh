@@ -75,6 +75,7 @@ check_tests() {
 	need clang-format has clang-format
 	need cppcheck has cppcheck
 	need shellcheck has shellcheck
+	need valgrind has valgrind
 }
 
 # Event loops of others.
@@ -146,12 +147,12 @@ elif command -v dnf >/dev/null; then
 	print_list 'dnf install' 'gcc make pkgconf liburing-devel libaio-devel jansson-devel
   libtracefs-devel libtraceevent-devel python3-matplotlib python3-numpy bats strace gdb util-linux
   procps-ng git patch binutils perl-Test-Harness ctags python3-jsonschema python3-clang clang
-  clang-tools-extra cppcheck ShellCheck libasan libubsan libtsan fio
+  clang-tools-extra cppcheck ShellCheck valgrind libasan libubsan libtsan fio
   (bats-support and bats-assert: github.com/bats-core)'
 elif command -v pacman >/dev/null; then
 	print_list 'pacman -S' 'gcc make pkgconf liburing libaio jansson libtracefs libtraceevent python-matplotlib
   python-numpy bats bats-support bats-assert strace util-linux procps-ng git patch binutils perl ctags
-  python-jsonschema clang cppcheck shellcheck fio'
+  python-jsonschema clang cppcheck shellcheck valgrind fio'
 else
 	echo "iolab: missing (names as in Debian):$missing; no apt-get, dnf or pacman here" >&2
 	exit 1
