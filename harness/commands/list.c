@@ -122,7 +122,7 @@ static json_t *list_json(void)
 }
 
 /* A column is as wide as its name, and has room for an answer. */
-static void print_cell(unsigned column, const char *text)
+static void print_in_column(unsigned column, const char *text)
 {
 	size_t name_width = strlen(columns[column].name);
 	printf(" %-*s", (int)(name_width < 6 ? 6 : name_width), text);
@@ -134,7 +134,7 @@ static void print_engine_row(const char *name, const char *lab, const struct eng
 	printf("  %-20s %-13s", name, lab);
 	for (unsigned i = 0; i < COLUMN_COUNT; i++) {
 		struct reason why;
-		print_cell(i, supports(engine, options, i, &why) ? "yes" : "-");
+		print_in_column(i, supports(engine, options, i, &why) ? "yes" : "-");
 	}
 	printf(" %s\n", summary);
 }
@@ -143,7 +143,7 @@ static void print_registered(void)
 {
 	printf("Engines\n  %-20s %-13s", "", "lab");
 	for (unsigned i = 0; i < COLUMN_COUNT; i++)
-		print_cell(i, columns[i].name);
+		print_in_column(i, columns[i].name);
 	printf("\n");
 	for (unsigned i = 0; i < engines_count(); i++) {
 		const struct engine_ops *engine = engine_at(i);
