@@ -1734,6 +1734,7 @@ static unsigned posted;
 static void on_wake_until_all(struct event_loop *its_loop, void *letter)
 {
 	(void)letter;
+	lose_patience_after(PATIENCE_MS); /* it goes on: a busy machine may take long for all */
 	if (__atomic_load_n(&posted, __ATOMIC_RELAXED) == WAKES)
 		event_loop_wakeup_stop(its_loop, &wakeup);
 }
