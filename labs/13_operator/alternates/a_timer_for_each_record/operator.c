@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum phase { FREE, IN_FLIGHT, PAUSING, OVER, WATERMARK };
+enum phase { IN_FLIGHT, PAUSING, OVER, WATERMARK };
 
 struct over_list {
 	struct entry *first, *last;
@@ -40,7 +40,7 @@ struct async_operator {
 
 	struct entry *first, *last;
 	struct over_list over; /* unordered: of the first segment */
-	struct entry *last_watermark; /* inside, or NULL */
+	struct entry *last_watermark; /* that came */
 	uint64_t first_segment, last_segment; /* numbers */
 	void **emitted; /* results on their way to the sink, when their place is free already */
 
@@ -171,7 +171,6 @@ static void leave(struct async_operator *op, struct entry *entry)
 		entry->next->previous = entry->previous;
 	else
 		op->last = entry->previous;
-	entry->phase = FREE;
 	entry->next = op->free;
 	op->free = entry;
 	op->inside--;
@@ -415,8 +414,6 @@ static void emit_watermark(struct async_operator *op, struct entry *watermark)
 	int64_t timestamp = watermark->timestamp;
 	op->over = watermark->over;
 	op->first_segment = watermark->segment + 1;
-	if (op->last_watermark == watermark)
-		op->last_watermark = NULL;
 	leave(op, watermark);
 	if (op->config.emit_watermark)
 		op->config.emit_watermark(op->config.context, timestamp);

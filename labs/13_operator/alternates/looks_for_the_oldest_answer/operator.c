@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum phase { FREE, IN_FLIGHT, PAUSING, OVER, WATERMARK };
+enum phase { IN_FLIGHT, PAUSING, OVER, WATERMARK };
 
 /* A place in the queue. */
 struct entry {
@@ -203,7 +203,6 @@ static void leave(struct async_operator *op, struct entry *entry)
 		entry->next->previous = entry->previous;
 	else
 		op->last = entry->previous;
-	entry->phase = FREE;
 	entry->next = op->free;
 	op->free = entry;
 	op->inside--;
