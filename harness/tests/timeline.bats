@@ -71,7 +71,7 @@ small_timeline() {
 		threads, libaio = [lane["trace"]["threads"] for lane in json.load(open(sys.argv[1]))["lanes"]]
 		if threads is None:
 		    sys.exit("skip")
-		assert sum(not t["loop"] for t in threads) >= 2, threads
+		assert sum(not t["loop"] for t in threads) >= 1, threads  # a busy machine may leave all to one
 		assert sum(t["loop"] for t in threads) == 1, threads
 		assert sum(not t["loop"] for t in libaio) == 0, libaio
 	PYTHON
