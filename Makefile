@@ -193,7 +193,7 @@ $(BUILD)/trust/iolab: $(HARNESS_OBJECTS) $(ENGINE_OBJECTS) $(COMMON_OBJECTS) $(T
 WORK         = $(or $(IOLAB_WORK),work)
 MINE_FILES   = engine*.c
 MINE_SOURCES = $(wildcard $(if $(MINE),$(MINE_FILES:%=$(WORK)/$(MINE)/%)))
-MINE_OBJECTS = $(patsubst $(WORK)/$(MINE)/%.c,$(BUILD)/mine/%.o,$(MINE_SOURCES))
+MINE_OBJECTS = $(patsubst $(WORK)/$(MINE)/%,$(BUILD)/mine/%.o,$(basename $(MINE_SOURCES)))
 # A layer is measured as an engine, the reference's and the learner's: as_engine.c wraps each of them.
 MINE_LAYERS  = $(if $(MINE_AS_ENGINE),$(BUILD)/mine/layer/reference.o $(BUILD)/mine/layer/mine.o)
 MINE_REFERENCE = $(call object,$(wildcard $(addprefix $(dir $(MINE_AS_ENGINE)),$(MINE_FILES)))) \
@@ -202,6 +202,10 @@ MINE_REFERENCE = $(call object,$(wildcard $(addprefix $(dir $(MINE_AS_ENGINE)),$
 $(BUILD)/mine/%.o: $(WORK)/$(MINE)/%.c $(BUILD)/libraries $(BUILD)/flags FORCE
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(call lab_of,$<) -DIO_NAME_PREFIX='"my_"' $(ALL_CFLAGS) -c -o $@ $<
+
+$(BUILD)/mine/%.o: $(WORK)/$(MINE)/%.S $(BUILD)/flags FORCE
+	@mkdir -p $(@D)
+	$(call say,AS,$<)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/mine/layer/as_engine.o $(BUILD)/mine/layer/as_my_engine.o: $(MINE_AS_ENGINE) $(BUILD)/flags FORCE
 	@mkdir -p $(@D)

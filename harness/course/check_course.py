@@ -10,6 +10,7 @@ many times in a row while another CPU is busy. Prints TAP.
 import argparse
 import contextlib
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -211,6 +212,9 @@ class LabCheck:
         self.accepted += self.say(f"the alternate {name} passes, under ASan and UBSan too", words)
 
     def check_mutant(self, mutant):
+        if mutant.processor not in ("", platform.machine()):
+            self.tap.skip(f"lab {self.lab.number}: the mutant {mutant.name}", f"it is one for {mutant.processor}")
+            return
         folder = self.place(f"mutant-{mutant.name}")
         try:
             labs.apply_mutant(self.lab, mutant, folder)
@@ -241,6 +245,19 @@ class LabCheck:
         self.say(f"the solution passes {self.repeats} times in a row beside a busy CPU",
                  f"run {number}: {words}" if words else "")
 
+    @staticmethod
+    def misquoted(source, quoted):
+        """The first part of a quotation that does not stand in the file, or "". A line of dots leaves lines out."""
+        try:
+            text = labs.read(os.path.join(ROOT, source))
+        except OSError as error:
+            return str(error)
+        for part in re.split(r"^\s*\.\.\.\n", quoted, flags=re.M):
+            if part not in text:
+                return f"this does not stand there:\n{part}"
+            text = text[text.index(part) + len(part):]
+        return ""
+
     def check_handout(self):
         readme = self.lab.path("README.md")
         text = labs.read(readme)
@@ -253,6 +270,8 @@ class LabCheck:
         absent = sorted({n for words in re.findall(r"\blabs? ((?:\d\d(?:, | and )?)+)", text, re.I)
                          for n in re.findall(r"\d\d", words)} - known)
         self.say("README.md names no lab that is not there", f"lab {', '.join(absent)}" if absent else "")
+        for source, quoted in re.findall(r"^```c (\S+)\n(.*?)^```", text, re.M | re.S):
+            self.say(f"README.md quotes {source} as it is", self.misquoted(source, quoted))
         folder = self.place("handout")
         os.symlink(labs.LABS, os.path.join(folder, "labs"))
         for name in ("build", "common", "harness", "plots", "docs", "Makefile"):

@@ -21,6 +21,10 @@ from readings import shape, whole_file  # noqa: E402
 LABS = os.path.abspath(os.environ.get("IOLAB_LABS") or os.path.join(ROOT, "labs"))
 WORK = os.path.abspath(os.environ.get("IOLAB_WORK") or os.path.join(ROOT, "work"))
 
+# What is compiled: files of C, and of assembler that the C preprocessor reads first.
+C, ASSEMBLER = ".c", ".S"
+SOURCES = (C, ASSEMBLER)
+
 # The C files of a lab's folder that are no part of a solution. as_engine.c wraps a layer into an engine.
 AS_ENGINE = "as_engine.c"
 OPEN_FILES = ("program.c", "tests.c", AS_ENGINE)
@@ -80,6 +84,7 @@ class Mutant:
     path: str
     bug: str
     killed_by: str
+    processor: str = ""  # the one that it is for, as uname -m names it; "": all of them
 
     @property
     def name(self):
@@ -125,7 +130,12 @@ class Lab:
 
     @property
     def c_files(self):
-        return [name for name in self.files if name.endswith(".c")]
+        return [name for name in self.files if name.endswith(C)]
+
+    @property
+    def sources(self):
+        """Those that are compiled."""
+        return [name for name in self.files if name.endswith(SOURCES)]
 
     @property
     def number(self):
@@ -247,11 +257,11 @@ def cut(text, where, solved=()):
 
 def read_mutant(path):
     """A patch against the solution. Its head says what is wrong and which test must fail."""
-    head = dict(re.findall(r"^(Bug|Killed-by): (.+)$", read(path).split("\n--- ")[0], re.M))
+    head = dict(re.findall(r"^(Bug|Killed-by|Processor): (.+)$", read(path).split("\n--- ")[0], re.M))
     missing = {"Bug", "Killed-by"} - head.keys()
     if missing:
         raise CourseError(f"{os.path.relpath(path, ROOT)}: no line '{missing.pop()}: ...'")
-    return Mutant(path, head["Bug"], head["Killed-by"])
+    return Mutant(path, head["Bug"], head["Killed-by"], head.get("Processor", ""))
 
 
 def apply_mutant(lab, mutant, folder):

@@ -158,3 +158,89 @@ tested() {
 	refute_output --partial "layer.h"
 	rm -r "$TMPDIR"
 }
+
+# with_assembler FOLDER: the tiny layer there, with a file of assembler for exercise 2. It has no instruction, so every
+# processor knows it.
+with_assembler() {
+	cp -r "$ROOT/harness/tests/tiny_layer" "$1"
+	sed -i 's/^files = .*/files = ["layer.c", "layer.h", "counted.S"]/' "$1/$LAB/lab.toml"
+	sed -i -e '/\/\/> 2/d' -e '/\/\/< 2/d' -e 's/well += .*/well += done->result < 0 ? 0 : counted_each;/' "$1/$LAB/layer.c"
+	sed -i 's/#include "io_engine.h"/&\nextern const int64_t counted_each;/' "$1/$LAB/layer.h"
+	cat >"$1/$LAB/counted.S" <<-'S'
+		#define ONE 1
+		        .section .rodata
+		        .balign 8
+		        .globl counted_each
+		counted_each:
+		        //> 2 How much each no-op counts.
+		        //+ .quad 0
+		        .quad ONE
+		        //< 2
+		        .section .note.GNU-stack, "", %progbits
+	S
+}
+
+@test "a file of a lab may be assembler: the starter, the tests, the measurement, the grader" {
+	local class=$BATS_TEST_TMPDIR/class out=$BATS_TEST_TMPDIR/grades
+	export IOLAB_LABS=$BATS_TEST_TMPDIR/labs
+	with_assembler "$IOLAB_LABS"
+	SOLUTION=$IOLAB_LABS/$LAB
+	learner start >/dev/null
+	run cat "$MINE/counted.S"
+	assert_line --partial "EXERCISE 2: How much each no-op counts."
+	refute_output --partial ".quad ONE"
+	cp "$SOLUTION"/layer.c "$MINE"
+	run learner check-lab
+	assert_failure
+	assert_line --regexp "^  FAILED +counts/null$"
+	cp "$SOLUTION"/counted.S "$MINE"
+	run learner check-lab
+	assert_success
+	run learner measure FORCE=1 PREDICT=no
+	assert_success
+	assert_output --regexp $'\n'"  my_sums +[0-9]"
+
+	[ "$(id -u)" -ne 0 ] || chmod 755 "$BATS_TEST_TMPDIR"
+	mkdir -p "$class"/{a_solution,b_wrong}
+	cp "$SOLUTION"/{layer.[ch],counted.S} "$class/a_solution"
+	cp "$SOLUTION"/{layer.[ch],counted.S} "$class/b_wrong"
+	sed -i 's/quad ONE/quad 2/' "$class/b_wrong/counted.S"
+	run "$SYSTEM_PYTHON" -B "$GRADE" "$class" --lab 80 --out "$out" --first-uid 65200
+	assert_success
+	run cat "$out/class.csv"
+	assert_line --regexp "^a_solution,1,1,2,2,,"
+	assert_line --regexp "^b_wrong,1,0,1,2,"
+}
+
+# checked CODE: runs CODE in check_course.py, with `check`, which checks the tiny layer.
+checked() {
+	"$SYSTEM_PYTHON" -B - <<-EOF
+		import sys
+		sys.path.insert(0, "harness/course")
+		import check_course, labs
+		check = check_course.LabCheck(labs.find("80"), check_course.Tap(), "$BATS_TEST_TMPDIR/scratch", 1)
+		$1
+	EOF
+}
+
+@test "check-course: a mutant for another processor is skipped, one for this processor is not" {
+	export IOLAB_LABS=$BATS_TEST_TMPDIR/labs
+	with_assembler "$IOLAB_LABS"
+	SOLUTION=$IOLAB_LABS/$LAB
+	mkdir "$SOLUTION/mutants"
+	for processor in "$(uname -m)" pdp11; do
+		printf '%s\n' 'Bug: a no-op counts twice' 'Killed-by: counts/null' "Processor: $processor" \
+			'--- a/counted.S' '+++ b/counted.S' '@@ -1 +1 @@' '-#define ONE 1' '+#define ONE 2' \
+			>"$SOLUTION/mutants/twice_$processor.patch"
+	done
+	run checked 'for mutant in check.lab.mutants(): check.check_mutant(mutant)'
+	assert_line --regexp "^ok . - lab 80: the mutant twice_$(uname -m) is killed by counts/null$"
+	assert_line --regexp "^ok . - lab 80: the mutant twice_pdp11 # SKIP it is one for pdp11$"
+}
+
+@test "check-course: what a handout quotes from a file has to stand there" {
+	run checked 'print([check.misquoted("harness/tests/tiny_layer/80_sums/layer.h", q) for q in
+		    ("#include \"io_engine.h\"\n", "#ifndef IOLAB_TINY_LAYER_H\n...\n#endif\n", "#include \"io_engine.c\"\n",
+		     "#endif\n...\n#ifndef IOLAB_TINY_LAYER_H\n")])'
+	assert_line --regexp "^\['', '', 'this does not stand there.*io_engine.c.*', 'this does not stand there.*ifndef.*'\]$"
+}

@@ -63,16 +63,22 @@ static void end_task(struct task *task)
 {
 	struct task_group *group = task->group;
 	struct promise *ended = task->ended;
+	//> 7 Take it out of its group.
 	if (group) {
 		*task->place_in_group = task->next_in_group;
 		if (task->next_in_group)
 			task->next_in_group->place_in_group = task->place_in_group;
 	}
+	//< 7
 	if (task->pool) {
 		task->coroutine = NULL;
 		task->next = task->pool->free;
 		task->pool->free = task;
 	}
+	//> 7 Whoever asked for a promise of its end has it now. If it was the last one of its group,
+	//> the task that waits for the group goes on. `task` itself may be another one by now.
+	//+ (void)group;
+	//+ (void)ended;
 	if (ended) {
 		promise_fulfil(ended, 0);
 		promise_drop(ended);
@@ -83,14 +89,21 @@ static void end_task(struct task *task)
 		waiter->awaited_group = NULL;
 		go_on(waiter);
 	}
+	//< 7
 }
 
 static void go_on(struct task *task)
 {
+	bool goes_on;
+	//> 7 Let the task run until it waits again, or has ended: a stackless one by a call of its
+	//> function, any other one by coroutine_resume(). `current` is the task that runs, and the
+	//> one of before afterwards: a task may be what lets another one go on.
+	//+ goes_on = true;
 	struct task *before = current;
 	current = task;
-	bool goes_on = task->stackless ? !task->stackless(task) : coroutine_resume(task->coroutine);
+	goes_on = task->stackless ? !task->stackless(task) : coroutine_resume(task->coroutine);
 	current = before;
+	//< 7
 	if (!goes_on)
 		end_task(task);
 }
@@ -99,8 +112,11 @@ void task_go_on(struct event_loop *loop, void *context, int64_t result)
 {
 	struct task *task = context;
 	(void)loop;
+	//> 7 It waits for no operation any more, and finds the result in the task.
+	//+ (void)result;
 	task->awaited_op = NULL;
 	task->result = result;
+	//< 7
 	go_on(task);
 }
 
@@ -166,12 +182,20 @@ void task_join(struct task *task, struct task_group *group)
 
 static void cancel_group(const struct task_group *group)
 {
+	//> 7 Each of those that run.
+	//+ (void)group;
 	for (struct task *task = group->running; task; task = task->next_in_group)
 		task_cancel(task);
+	//< 7
 }
 
 bool task_begins_to_wait(struct task *self, struct task_group *group)
 {
+	//> 7 An empty group is not waited for. A task that is cancelled already waits for the end of
+	//> its group all the more: it cancels them first.
+	//+ if (self->is_cancelled)
+	//+ 	cancel_group(group);
+	//+ return false;
 	if (!group->running)
 		return false;
 	group->waiter = self;
@@ -179,6 +203,7 @@ bool task_begins_to_wait(struct task *self, struct task_group *group)
 	if (self->is_cancelled)
 		cancel_group(group);
 	return true;
+	//< 7
 }
 
 struct promise *task_promise(struct task *task)
@@ -191,6 +216,9 @@ struct promise *task_promise(struct task *task)
 
 void task_cancel(struct task *task)
 {
+	//> 7 It is cancelled for ever. What it waits for now, if anything, is called back: the task
+	//> itself runs on to its own end, and cleans up.
+	//+ (void)task;
 	task->is_cancelled = true;
 	if (task->awaited_op)
 		event_loop_cancel(task->loop, task->awaited_op);
@@ -198,4 +226,5 @@ void task_cancel(struct task *task)
 		promise_cancel(task->awaited);
 	else if (task->awaited_group)
 		cancel_group(task->awaited_group);
+	//< 7
 }

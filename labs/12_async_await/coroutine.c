@@ -31,7 +31,6 @@ _Static_assert(offsetof(struct coroutine, frame_pointer) == 8, "see switch.S");
 _Static_assert(offsetof(struct coroutine, goes_on_at) == 16, "see switch.S");
 _Static_assert(offsetof(struct coroutine, resumer_stack_pointer) == 24, "see switch.S");
 
-void coroutine_enter(struct coroutine *coroutine);
 void coroutine_begin(void);
 void coroutine_main(struct coroutine *self);
 
@@ -118,9 +117,11 @@ struct coroutine *coroutine_new(struct coroutine_pool *pool, coroutine_body *bod
 	c->argument = argument;
 	c->is_started = true;
 	c->is_done = false;
+	//> 6 Where its first resume leads, and on which stack. A stack grows downwards.
 	c->stack_pointer = (char *)c->stack + c->stack_len_bytes;
 	c->frame_pointer = NULL;
 	c->goes_on_at = (void *)coroutine_begin;
+	//< 6
 	c->sanitizer_stack = NULL;
 #if COROUTINE_SANITIZED && defined(__SANITIZE_THREAD__)
 	c->sanitizer_fiber = __tsan_create_fiber(0);
@@ -144,7 +145,17 @@ static void give_back(struct coroutine *c)
 #if COROUTINE_SANITIZED && defined(__SANITIZE_THREAD__)
 static __thread void *thread_fiber;
 
-static void tell_entering(struct coroutine *c)
+/*
+ * The sanitizer notes where each function begins and ends, for each fiber. These two begin on one
+ * and end on another, so they are not to be noted.
+ */
+#if defined(__clang__)
+#define UNNOTED __attribute__((disable_sanitizer_instrumentation))
+#else
+#define UNNOTED __attribute__((no_sanitize("thread")))
+#endif
+
+static UNNOTED void tell_entering(struct coroutine *c)
 {
 	if (!c->resumer)
 		thread_fiber = __tsan_get_current_fiber();
@@ -156,7 +167,7 @@ static void tell_back(struct coroutine *c)
 	(void)c;
 }
 
-void coroutine_tell_leaving(struct coroutine *self, bool for_ever)
+UNNOTED void coroutine_tell_leaving(struct coroutine *self, bool for_ever)
 {
 	(void)for_ever;
 	__tsan_switch_to_fiber(self->resumer ? self->resumer->sanitizer_fiber : thread_fiber, 0);
@@ -232,18 +243,23 @@ void coroutine_main(struct coroutine *self)
 bool coroutine_resume(struct coroutine *c)
 {
 	assert(c->is_started && c != coroutine_current);
+	//> 6 It runs from now on, and remembers who resumed it: NULL outside of all coroutines.
 	c->resumer = coroutine_current;
 	coroutine_current = c;
+	//< 6
 	if (COROUTINE_SANITIZED)
 		tell_entering(c);
 	coroutine_enter(c);
 	if (COROUTINE_SANITIZED)
 		tell_back(c);
+	//> 6 Whoever resumed it runs again. One that is done gives its stack back.
+	//+ return true;
 	coroutine_current = c->resumer;
 	if (!c->is_done)
 		return true;
 	give_back(c);
 	return false;
+	//< 6
 }
 
 void coroutine_drop(struct coroutine *c)

@@ -146,6 +146,9 @@ static void stop_timer(struct promise *p)
 /* Nobody can settle it any more: its followers would wait for ever. They are given up as well. */
 static void give_up(struct promise *p)
 {
+	//> 5 Its followers lose the one before them, and the hold that it had on each of them. Its
+	//> timer must not ring for whoever gets this memory next.
+	//+ stop_timer(p);
 	stop_timer(p);
 	while (p->followers) {
 		struct promise *follower = p->followers;
@@ -153,6 +156,7 @@ static void give_up(struct promise *p)
 		follower->before = NULL;
 		promise_drop(follower);
 	}
+	//< 5
 	if (p->whole)
 		promise_drop(p->whole);
 	p->next = p->pool->free;
@@ -183,17 +187,29 @@ static void enqueue(struct promise *p)
 
 static void settle(struct promise *p, enum promise_state state, int64_t value)
 {
+	//> 1 Keep state and value. Whoever waits hears of it from the loop: enqueue() has work_off()
+	//> called there. A rejection goes there in any case, to see whether anybody has looked.
+	//+ (void)p;
+	//+ (void)state;
+	//+ (void)value;
 	p->state = (uint8_t)state;
 	p->value = value;
-	stop_timer(p);
 	if (p->followers || state == PROMISE_REJECTED)
 		enqueue(p);
+	//< 1
+	//> 4 What is settled has no time limit any more.
+	stop_timer(p);
+	//< 4
 }
 
 static int settle_source(struct promise *p, enum promise_state state, int64_t value)
 {
+	//> 1 Only a SOURCE that is pending can be settled from outside. Say -EALREADY to all else.
+	//+ if (!p)
+	//+ 	return -EALREADY;
 	if (!p || p->state != PROMISE_PENDING || p->role != SOURCE)
 		return -EALREADY;
+	//< 1
 	settle(p, state, value);
 	return 0;
 }
@@ -225,8 +241,10 @@ static void follow(struct promise *p, struct promise *before)
 	p->next = NULL;
 	*before->followers_end = p;
 	before->followers_end = &p->next;
+	//> 1 If `before` is settled already, its end has to come still, and not from here.
 	if (before->state != PROMISE_PENDING)
 		enqueue(before);
+	//< 1
 }
 
 struct promise_answer promise_follow(struct promise *promise)
@@ -236,10 +254,14 @@ struct promise_answer promise_follow(struct promise *promise)
 	return (struct promise_answer) { promise, 0 };
 }
 
-/* What the callback of `p` answered becomes its end; `passed_by` where the answer does not count. */
+/* What the callback of `p` answered becomes its end. */
 static void take_answer(struct promise *p, struct promise_answer answer)
 {
 	struct promise *other = (struct promise *)answer.follows;
+	//> 2 A value, a rejection, or another promise (see PROMISE_VALUE and the others): then `p`
+	//> has the role FOLLOWER from now on, and the hold of whoever answered is ours to give up.
+	//+ (void)other;
+	//+ settle(p, PROMISE_FULFILLED, answer.value);
 	if (!other) {
 		settle(p, PROMISE_FULFILLED, answer.value);
 	} else if (other == promise_rejected_answer) {
@@ -249,6 +271,7 @@ static void take_answer(struct promise *p, struct promise_answer answer)
 		follow(p, other);
 		promise_drop(other);
 	}
+	//< 2
 }
 
 /* One part of a combined promise has ended. */
@@ -256,6 +279,10 @@ static void end_part(struct promise *part, enum promise_state state, int64_t val
 {
 	struct promise *whole = part->whole;
 	bool is_last = --whole->parts_left == 0;
+	//> 3 Does the whole settle now, and with what? One that is settled already stays as it is.
+	//> For ALL that are fulfilled the value is their count, which combine() left in `context`.
+	//+ if (is_last && whole->state == PROMISE_PENDING)
+	//+ 	settle(whole, state, value);
 	if (whole->state == PROMISE_PENDING) {
 		bool settles = whole->combination == RACE || is_last ||
 			       (whole->combination == ALL && state == PROMISE_REJECTED) ||
@@ -265,32 +292,44 @@ static void end_part(struct promise *part, enum promise_state state, int64_t val
 		else if (settles)
 			settle(whole, state, value);
 	}
+	//< 3
 	settle(part, PROMISE_FULFILLED, 0);
+}
+
+/* Its callback runs either way. The end passes by, but for a rejection of the callback's own. */
+static void end_finally(struct promise *p, enum promise_state state, int64_t value)
+{
+	//> 2 A promise in the answer is not waited for: give up the hold on it.
+	struct promise_answer answer = p->step(p->context, value);
+	if (answer.follows == promise_rejected_answer) {
+		state = PROMISE_REJECTED;
+		value = answer.value;
+	} else {
+		promise_drop((struct promise *)answer.follows);
+	}
+	//< 2
+	settle(p, state, value);
 }
 
 /* The one before has ended. */
 static void hear_of_end(struct promise *p, enum promise_state state, int64_t value)
 {
-	struct promise_answer answer;
 	p->before = NULL;
 	if (p->state != PROMISE_PENDING)
 		return; /* its deadline came first */
 	switch ((enum role)p->role) {
 	case THEN:
 	case CATCH:
+		//> 2 Whom does this end concern? Where it does not concern `p`, it passes by.
+		//+ take_answer(p, p->step(p->context, value));
 		if ((p->role == THEN) == (state == PROMISE_FULFILLED))
 			take_answer(p, p->step(p->context, value));
 		else
 			settle(p, state, value);
+		//< 2
 		break;
 	case FINALLY:
-		answer = p->step(p->context, value);
-		if (answer.follows == promise_rejected_answer) {
-			settle(p, PROMISE_REJECTED, answer.value);
-			break;
-		}
-		promise_drop((struct promise *)answer.follows); /* not waited for */
-		settle(p, state, value);
+		end_finally(p, state, value);
 		break;
 	case PART:
 		end_part(p, state, value);
@@ -309,6 +348,9 @@ static void hear_of_end(struct promise *p, enum promise_state state, int64_t val
 /* A rejection without followers has until the next turn to be looked at. */
 static void doubt(struct promise *p)
 {
+	//> 5 The first time it comes here, put it among the doubtful ones of the pool, which hold it,
+	//> and have work_off() called again. The second time, in the next turn, report it: once.
+	//+ (void)p;
 	if (p->is_doubtful) {
 		p->is_looked_at = true;
 		p->pool->neglected(p->pool->context, p->value);
@@ -319,10 +361,15 @@ static void doubt(struct promise *p)
 	p->next = p->pool->doubtful;
 	p->pool->doubtful = p;
 	event_loop_defer(p->pool->loop, &p->pool->work);
+	//< 5
 }
 
 static void end_one(struct promise *p)
 {
+	//> 1 Take the followers off the list, the first one first, and let each hear_of_end(). A
+	//> callback may add others to the list. Then give up the hold that follow() took.
+	//+ if (p->followers)
+	//+ 	hear_of_end(p->followers, (enum promise_state)p->state, p->value);
 	while (p->followers) {
 		struct promise *follower = p->followers;
 		p->followers = follower->next;
@@ -331,6 +378,7 @@ static void end_one(struct promise *p)
 		hear_of_end(follower, (enum promise_state)p->state, p->value);
 		promise_drop(follower);
 	}
+	//< 1
 	if (p->state == PROMISE_REJECTED && !p->is_looked_at)
 		doubt(p);
 }
@@ -423,7 +471,7 @@ static struct promise *combine(struct promise_pool *pool, enum combination combi
 	unsigned made = 0;
 	if (!whole)
 		return NULL;
-	/* All parts first: with a pool that is empty half-way nothing has begun. */
+	/* All parts first: where the pool is empty half-way, nothing has begun. */
 	for (; made < count && promises[made]; made++) {
 		struct promise *part = promise_new(pool);
 		if (!part)
@@ -480,8 +528,11 @@ static void end_operation(struct event_loop *loop, void *context, int64_t result
 	struct promise *p = context;
 	(void)loop;
 	p->op = NULL;
+	//> 4 The operation has ended: so has the promise.
+	//+ (void)result;
 	if (p->state == PROMISE_PENDING)
 		settle(p, result < 0 ? PROMISE_REJECTED : PROMISE_FULFILLED, result);
+	//< 4
 	promise_drop(p);
 }
 
@@ -539,11 +590,14 @@ static void end_deadline(struct event_loop *loop, void *context)
 	struct promise *p = context;
 	(void)loop;
 	p->timer = NULL;
+	//> 4 Time is up: whatever `p` waits for is cancelled, and `p` is rejected with -ETIMEDOUT. To
+	//> cancel may be what gives up the last hold on `p`.
 	promise_hold(p);
 	if (p->before)
 		promise_cancel(p->before);
 	settle(p, PROMISE_REJECTED, -ETIMEDOUT);
 	promise_drop(p);
+	//< 4
 }
 
 struct promise *promise_with_deadline(struct promise *before, int64_t delay_ns)
@@ -559,7 +613,10 @@ struct promise *promise_with_deadline(struct promise *before, int64_t delay_ns)
 
 void promise_cancel(struct promise *p)
 {
-	/* Up to the beginning of the chain: its end comes down again. */
+	//> 4 Up to the beginning of the chain, through `before`: its end comes down again. What ended
+	//> already stays as it is. An operation is called back, and its end comes through
+	//> end_operation(). All else ends here; a delay's timer held the promise.
+	//+ (void)p;
 	while (p && p->state == PROMISE_PENDING && p->before)
 		p = p->before;
 	if (!p || p->state != PROMISE_PENDING)
@@ -571,5 +628,6 @@ void promise_cancel(struct promise *p)
 	bool is_delay = p->timer;
 	settle(p, PROMISE_REJECTED, -ECANCELED);
 	if (is_delay)
-		promise_drop(p); /* the timer's */
+		promise_drop(p);
+	//< 4
 }

@@ -17,6 +17,10 @@
 	.type coroutine_enter, @function
 coroutine_enter:
 	.cfi_startproc
+	//> 6 %rdi is the coroutine. Save what coroutine_suspend() will pop, in the opposite order, and
+	//> where that lies. Then take the coroutine's stack and frame pointer, and jump: a jump and no
+	//> call, since the ret of coroutine_suspend() answers the call that led here.
+	//+ ret
 	pushq %rbp
 	pushq %rbx
 	pushq %r12
@@ -27,6 +31,7 @@ coroutine_enter:
 	movq 0(%rdi), %rsp
 	movq 8(%rdi), %rbp
 	jmpq *16(%rdi)
+	//< 6
 	.cfi_endproc
 	.size coroutine_enter, . - coroutine_enter
 
@@ -36,9 +41,13 @@ coroutine_enter:
 coroutine_begin:
 	.cfi_startproc
 	.cfi_undefined rip
+	//> 6 %rdi is the coroutine still, which is the argument of coroutine_main(). A function of C
+	//> expects a stack pointer that was a multiple of 16 before the call. This call never returns.
+	//+ ud2
 	xorl %ebp, %ebp
 	call coroutine_main
 	ud2
+	//< 6
 	.cfi_endproc
 	.size coroutine_begin, . - coroutine_begin
 
@@ -49,6 +58,10 @@ coroutine_begin:
 	.type coroutine_enter, %function
 coroutine_enter:
 	.cfi_startproc
+	//> 6 x0 is the coroutine. Save what coroutine_suspend() will load, at the same places, and where
+	//> that lies. Then take the coroutine's stack and frame pointer, and branch: br and not blr,
+	//> since the ret of coroutine_suspend() answers the bl that led here.
+	//+ ret
 	stp x29, x30, [sp, #-160]!
 	stp x19, x20, [sp, #16]
 	stp x21, x22, [sp, #32]
@@ -65,6 +78,7 @@ coroutine_enter:
 	ldr x16, [x0, #16]
 	mov sp, x10
 	br x16
+	//< 6
 	.cfi_endproc
 	.size coroutine_enter, . - coroutine_enter
 
@@ -73,10 +87,13 @@ coroutine_enter:
 coroutine_begin:
 	.cfi_startproc
 	.cfi_undefined x30
+	//> 6 x0 is the coroutine still, which is the argument of coroutine_main(). That never returns.
+	//+ brk #1
 	mov x29, xzr
 	mov x30, xzr
 	bl coroutine_main
 	brk #1
+	//< 6
 	.cfi_endproc
 	.size coroutine_begin, . - coroutine_begin
 

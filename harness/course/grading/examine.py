@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import labs
 from grading import functions, reports, sandbox
-from labs import ROOT, CourseError
+from labs import ROOT, SOURCES, CourseError
 from proctor import programs
 from proctor.findings import Finding, sentence
 from proctor.programs import Outcome
@@ -127,7 +127,7 @@ def interface_of(lab, tests_object):
         return set()
     with tempfile.TemporaryDirectory(prefix="iolab-") as scratch:
         objects = []
-        for name in lab.c_files:
+        for name in lab.sources:
             objects.append(os.path.join(scratch, name + ".o"))
             programs.compile_object(lab, lab.path(name), objects[-1])
         called, made = (names_in(subprocess.run(["nm", "-P", *words], capture_output=True, text=True, check=True).stdout)
@@ -232,7 +232,7 @@ class Examiner:
                 file.write(text)
             os.chmod(path, 0o644)
         for name in files:
-            if not name.endswith(".c"):
+            if not name.endswith(SOURCES):
                 continue
             path = os.path.join(source, name)
             words, broken = self._compile(lab, path, build, uid, [self.kit, source])
@@ -301,7 +301,7 @@ class Examiner:
             is_own_header = os.path.dirname(real) == os.path.dirname(path) and real.endswith(".h")
             ours = real.startswith(self.kit + "/") or (
                 real.startswith(HEADERS) and not any(real.startswith(p + "/") for p in self.forbidden))
-            if real != path and file != os.path.basename(path) and not is_own_header and (not ours or real.endswith(".c")):
+            if real != path and file != os.path.basename(path) and not is_own_header and (not ours or real.endswith(SOURCES)):
                 return Finding("includes_forbidden", {"file": reports.printable(file)[:LINE_BYTES_MOST]})
         return None
 
@@ -344,7 +344,7 @@ class Examiner:
         out, kit_course = os.path.join(build, f"program-{sanitize}"), course_of(sanitize)
         where = {"uid": uid, "cwd": self.kit, "readable": [self.kit, source], "writable": [build],
                  "cpu_s": COMPILE_CPU_S}
-        sources = [name for name in names if name.endswith(".c")]
+        sources = [name for name in names if name.endswith(SOURCES)]
         objects = [os.path.join(build, f"{name}-{sanitize}.o") for name in sources]
         for name, made in zip(sources, objects):
             self.sandbox.run([os.path.join(kit_course, "compile-object"), lab.name, made, "-pipe", "-w",

@@ -5,9 +5,10 @@ import os
 import stat
 
 from grading import reports
-from labs import CourseError
+from labs import SOURCES, CourseError
 
 SOURCE_BYTES_MOST = 1 << 20
+OWN_FILES = (*SOURCES, ".h")
 LISTED_MOST = 20  # of the files that no lab asks for
 LOOKED_AT_MOST = 10_000
 DEEPEST = 16  # folders
@@ -131,9 +132,9 @@ def submissions_in(folder, all_labs):
     files = [entry.name for entry in entries if not is_folder(entry) and not entry.name.startswith(".")]
     archives = [name for name in files if name.lower().endswith(ARCHIVES)]
     kinds = [(archives, "archives; unpack each into a folder of its own"),
-             ([name for name in files if name.endswith((".c", ".h"))],
+             ([name for name in files if name.endswith(OWN_FILES)],
               "files beside the submissions; each belongs into a folder with its student's name"),
-             ([name for name in files if not name.endswith((".c", ".h")) and name not in archives],
+             ([name for name in files if not name.endswith(OWN_FILES) and name not in archives],
               "no folders, so no submissions"),
              ([entry.name for entry in folders if entry.name in lab_names] if others else [],
               "named like a lab; is it a submission whose student's name is missing?"),

@@ -6,7 +6,7 @@ import os
 import re
 from dataclasses import dataclass, field
 
-from labs import ROOT
+from labs import ROOT, SOURCES
 from learning.working_copy import shown
 from proctor.findings import Finding, event_line, sentence
 from proctor.sanitizers import read_report
@@ -65,7 +65,7 @@ def meaning(finding):
 
 def is_ours(lab, file):
     """Is it a file of the course, and not the learner's?"""
-    return file.endswith(".c") and file not in lab.files and \
+    return file.endswith(SOURCES) and file not in lab.files and \
         not os.path.exists(os.path.join(ROOT, "common", file))
 
 

@@ -77,7 +77,7 @@ def build(lab):
     say(f"Building {program}, in which your {lab.what} is called {predictions.mine(lab)} ...")
     words = [f"MINE={lab.name}"]
     if lab.is_layer:
-        words += [f"MINE_FILES={' '.join(lab.c_files)}", f"MINE_AS_ENGINE={shown(lab.path(labs.AS_ENGINE))}"]
+        words += [f"MINE_FILES={' '.join(lab.sources)}", f"MINE_AS_ENGINE={shown(lab.path(labs.AS_ENGINE))}"]
     done = subprocess.run(["make", "-s", f"-j{os.cpu_count()}", *words, program], cwd=ROOT,
                           capture_output=True, text=True, errors="replace", check=False)
     if done.returncode != 0:

@@ -85,10 +85,10 @@ def digest(lab):
 
 
 def stamps(lab):
-    """Changes with every save of a C file in the working copy."""
+    """Changes with every save of a source or header in the working copy."""
     found = []
     for entry in os.scandir(lab.work()) if os.path.isdir(lab.work()) else []:
-        if entry.name.endswith((".c", ".h")):
+        if entry.name.endswith((*labs.SOURCES, ".h")):
             try:
                 status = entry.stat()
             except FileNotFoundError:

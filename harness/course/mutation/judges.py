@@ -201,7 +201,8 @@ class LabJudge(Judge):
     def link_command(self, build, program):
         script = os.path.join(programs.build_folder(sanitize=build), "course", "compile")
         return [script, self.name, program, self.reference(build, "tests.c"),
-                *programs.below(self.lab, os.path.dirname(script))]
+                *programs.below(self.lab, os.path.dirname(script)),
+                *(self.lab.path(file) for file in self.lab.sources if file not in self.lab.c_files)]
 
     def has_threads(self, file):
         """A layer is called by the threads of others."""

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from dataclasses import dataclass, field
 
-from labs import ROOT, CourseError  # first: it says where children and readings lie
+from labs import ROOT, SOURCES, CourseError  # first: it says where children and readings lie
 import children
 from proctor.findings import Finding
 from readings import whole_file
@@ -134,7 +134,7 @@ def tests_object(lab, cc="gcc", sanitize="", wrap=()):
 
 
 def compile_object(lab, source, out):
-    """One C file of the lab. Raises when it does not compile."""
+    """One file of the lab. Raises when it does not compile."""
     _run_compiler([os.path.join(build_folder(), "course", "compile-object"), lab.name, out, source])
 
 
@@ -156,7 +156,7 @@ def compile_tests(lab, sources, out, cc="gcc", sanitize="", wrap=()):
     course = os.path.join(build_folder(cc, sanitize), "course")
     os.makedirs(os.path.dirname(out), exist_ok=True)
     return _run_compiler([*wrap, os.path.join(course, "compile"), lab.name, out, tests_object(lab, cc, sanitize, wrap),
-                          *below(lab, course), *(path for path in sources if path.endswith(".c"))])
+                          *below(lab, course), *(path for path in sources if path.endswith(SOURCES))])
 
 
 RESULT = re.compile(r"(not )?ok (\d+) - (\S+)( # SKIP)?")

@@ -192,6 +192,13 @@ static void take_new_task(struct exam *e, const struct tracee *parent, int event
 		break_off(e, "starts_process", NULL, NULL);
 }
 
+/* A program may have the processor stop after each of its instructions, to look at them. */
+static bool steps_itself(pid_t tid)
+{
+	siginfo_t info;
+	return ptrace(PTRACE_GETSIGINFO, tid, 0, &info) == 0 && info.si_code == TRAP_TRACE;
+}
+
 /* Returns the signal with which the stopped task goes on, or 0. */
 static int handle_stop(struct exam *e, struct tracee *task, int status)
 {
@@ -213,7 +220,7 @@ static int handle_stop(struct exam *e, struct tracee *task, int status)
 		take_new_task(e, task, event);
 		return 0;
 	}
-	if (event != 0 || signal_number == SIGTRAP)
+	if (event != 0 || (signal_number == SIGTRAP && !steps_itself(task->tid)))
 		return 0;
 	if (signal_number == SIGSTOP) /* a new thread's first stop, or our own at the start */
 		return 0;
