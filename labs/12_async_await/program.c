@@ -20,15 +20,15 @@
 #endif
 enum { STACK_BYTES = 65536, JOBS_MAX = 64 };
 
-struct coroutine {
+struct fiber {
 	void *sp, *fp, *pc, *resumer_sp; /* the switch knows where these lie */
-	void (*body)(struct coroutine *self);
+	void (*body)(struct fiber *self);
 	int is_done, fd; /* that it waits for */
 	const char *command;
 };
 
 /* Goes on where the coroutine was left; returns when it suspends itself. */
-void enter(struct coroutine *c);
+void enter(struct fiber *c);
 
 /* clang-format off */
 #ifdef __x86_64__
@@ -60,23 +60,23 @@ enum { PUSHED = 0 };
 /* clang-format on */
 
 /* Back to whoever resumed it. The `ret` in go_back answers the call of enter(). */
-static __attribute__((HOW)) inline void suspend(struct coroutine *c)
+static __attribute__((HOW)) inline void suspend(struct fiber *c)
 {
-	register struct coroutine *self __asm__(SELF) = c;
+	register struct fiber *self __asm__(SELF) = c;
 	__asm__ volatile("go_back" : "+r"(self) : : NOT_KEPT, "memory", "cc");
 }
 
-static struct coroutine jobs[JOBS_MAX];
+static struct fiber jobs[JOBS_MAX];
 
 /* Where a new one begins: enter() has left its argument in the register of the first one. */
-static void begin(struct coroutine *self)
+static void begin(struct fiber *self)
 {
 	self->body(self);
 	self->is_done = 1;
 	suspend(self);
 }
 
-static void make(struct coroutine *c, void (*body)(struct coroutine *self))
+static void make(struct fiber *c, void (*body)(struct fiber *self))
 {
 	char *stack =
 		mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -86,7 +86,7 @@ static void make(struct coroutine *c, void (*body)(struct coroutine *self))
 }
 
 /* The straight code of one command: its variables live on its own stack. */
-static void look_after(struct coroutine *self)
+static void look_after(struct fiber *self)
 {
 	char line[4096];
 	size_t length = 0, lines = 0;
@@ -108,7 +108,7 @@ static void look_after(struct coroutine *self)
 	printf("%s: %zu lines, status %d\n", self->command, lines, WEXITSTATUS(pclose(pipe)));
 }
 
-static void do_nothing(struct coroutine *self)
+static void do_nothing(struct fiber *self)
 {
 	for (;;)
 		suspend(self);

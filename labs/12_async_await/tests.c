@@ -2086,10 +2086,10 @@ static void an_await_without_room_does_not_wait(struct subject *s)
 	close_tasks();
 }
 
-enum ending { BOTH_END, WAITER_IS_CANCELLED, WAITER_WAS_CANCELLED, MEMBER_IS_CANCELLED };
+enum group_end { BOTH_END, WAITER_IS_CANCELLED, WAITER_WAS_CANCELLED, MEMBER_IS_CANCELLED };
 
 /* Two tasks that receive, and one that waits for both. */
-static void try_group(bool is_stackless, enum ending ending, const char *expected)
+static void try_group(bool is_stackless, enum group_end group_end, const char *expected)
 {
 	struct task_group group = { 0 };
 	struct receiver a = { .letter = 'a', .request = receive_on(0) };
@@ -2102,21 +2102,21 @@ static void try_group(bool is_stackless, enum ending ending, const char *expecte
 	task_join(second, &group);
 	struct task *waiter =
 		start_receiver(&w, is_stackless, wait_for_group, wait_for_group_stackless);
-	if (ending == WAITER_WAS_CANCELLED)
+	if (group_end == WAITER_WAS_CANCELLED)
 		task_cancel(waiter);
 	event_loop_run(loop, LOOP_POLL);
 	event_loop_run(loop, LOOP_POLL);
-	if (ending == WAITER_IS_CANCELLED)
+	if (group_end == WAITER_IS_CANCELLED)
 		task_cancel(waiter);
-	if (ending == MEMBER_IS_CANCELLED) {
+	if (group_end == MEMBER_IS_CANCELLED) {
 		task_cancel(second);
 		turn_until_called(1);
 	}
-	if (ending == BOTH_END || ending == MEMBER_IS_CANCELLED) {
+	if (group_end == BOTH_END || group_end == MEMBER_IS_CANCELLED) {
 		peer_sends(ends[0][1], "x", 1);
-		turn_until_called(1 + (ending == MEMBER_IS_CANCELLED));
+		turn_until_called(1 + (group_end == MEMBER_IS_CANCELLED));
 	}
-	if (ending == BOTH_END)
+	if (group_end == BOTH_END)
 		peer_sends(ends[1][1], "x", 1);
 	run();
 	/* Those that were cancelled may end in any order. */
