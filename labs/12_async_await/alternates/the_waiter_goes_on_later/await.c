@@ -4,6 +4,7 @@
 #include "await.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct task_pool {
@@ -49,6 +50,10 @@ void task_pool_close(struct task_pool *pool)
 
 struct task *task_current(void)
 {
+	if (!current) {
+		fputs("task_current: no task runs here, and only a task can await\n", stderr);
+		abort();
+	}
 	return current;
 }
 
