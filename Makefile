@@ -32,8 +32,9 @@ endif
 CFLAGS  ?=
 CPPFLAGS = -D_GNU_SOURCE -Icommon -Iharness -I$(BUILD)
 # Of libtracefs, without which iolab can be built; empty where it is missing.
+-include $(BUILD)/libtracefs.mk
 ifeq ($(origin TRACE_CFLAGS),undefined)
-  TRACE_CFLAGS := $(shell CC='$(CC)' sh harness/setup/find-libtracefs.sh)
+  TRACE_CFLAGS := $(shell CC='$(CC)' sh harness/setup/find-libtracefs.sh $(BUILD)/libtracefs.mk)
 endif
 LDLIBS   = -luring -laio -ljansson -lpthread -lm
 # Not for what calls none of it, such as a lab's tests.

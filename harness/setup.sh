@@ -23,10 +23,12 @@ has() { command -v "$1"; }
 # Tries the compiler on a header and a library: a header alone may be half of a package.
 compiles() {
 	scratch=$(mktemp -d)
+	trap 'rm -rf "$scratch"; exit 1' HUP INT TERM
 	printf '#include <%s>\nint main(void) { return 0; }\n' "$1" >"$scratch/try.c"
 	status=0
 	cc -o "$scratch/try" "$scratch/try.c" ${2:+"$2"} || status=1
 	rm -rf "$scratch"
+	trap - HUP INT TERM
 	return $status
 }
 

@@ -6,6 +6,7 @@ set -eu
 out=$1
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
+trap 'exit 1' HUP INT TERM
 
 require() {
 	if ! printf '#include <%s>\nint main(void) { return 0; }\n' "$1" |
