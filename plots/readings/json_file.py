@@ -33,6 +33,20 @@ def _whole_number(digits):
     return number
 
 
+def check_estimates(value, place=""):
+    """Raises Misshapen where a median does not lie within its interval, wherever that stands. Else a figure
+    would divide by it, or take its logarithm."""
+    if isinstance(value, dict):
+        low, median, high = (value.get(key) for key in ("low", "median", "high"))
+        if all(isinstance(n, (int, float)) for n in (low, median, high)) and not low <= median <= high:
+            raise Misshapen(f"{place or 'it'}: the median {median:g} is not within its interval, {low:g} to {high:g}")
+        for key, inner in value.items():
+            check_estimates(inner, f"{place}.{key}" if place else key)
+    elif isinstance(value, list):
+        for i, inner in enumerate(value):
+            check_estimates(inner, f"{place}[{i}]")
+
+
 def parse(path):
     """Any JSON; raises OSError, or ValueError with a reason of one line."""
     with plain_file.opened(path, encoding="utf-8") as file:
@@ -62,6 +76,7 @@ def read(path, schema, shape, made_by):
     content = first_version.upgraded(content, schema)
     try:
         shape(content, "")
+        check_estimates(content)
     except Misshapen as error:
         raise ResultsError(printable(f"{path}: {error}; {cure}")) from None
     return printable(content)

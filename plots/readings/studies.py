@@ -97,7 +97,7 @@ def load(folder, names):
 
 def reversed_estimate(estimate, scale):
     """scale / estimate: an interval turns around, a median over rounds stays one."""
-    if not estimate or estimate.low <= 0:
+    if not estimate or min(estimate.median, estimate.low, estimate.high) <= 0:
         return None
     return Estimate(scale / estimate.median, scale / estimate.high, scale / estimate.low,
                     estimate.count)

@@ -74,17 +74,22 @@ def _fewer(a, b):
     return min((e.count for e in (a, b) if e.count is not None), default=None)
 
 
+def _is_above_0(value):
+    """All of it. A file may have a median below the interval's lower end."""
+    return min(value.median, value.low, value.high) > 0
+
+
 def ratio(a, b):
     """Of two estimates from different rounds: from the least to the greatest that their intervals
     allow, so wider than a ratio of paired rounds. None when one of them is missing."""
-    if not a or not b or b.low <= 0:
+    if not a or not b or not _is_above_0(b):
         return None
     return Quotient(a.median / b.median, a.low / b.high, a.high / b.low, _fewer(a, b))
 
 
 def inverse(value):
     """The inverse ratio: of times, from the ratio of rates."""
-    if value is None or value.low <= 0:
+    if value is None or not _is_above_0(value):
         return None
     return Quotient(1 / value.median, 1 / value.high, 1 / value.low, value.count)
 

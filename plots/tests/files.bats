@@ -40,6 +40,23 @@ c["ratio"]["ops_per_s"].update(low=2e-28, high=6e27)')
 	assert_success
 }
 
+@test "a median that is not within its interval is refused" {
+	cp -r "$GOLDEN" "$BATS_TEST_TMPDIR/zero"
+	for figure in depth_curve:depths offered_load:offered_load_stalled; do
+		study=${figure#*:}
+		for key in median high; do
+			change_json "$GOLDEN/study/$study/summary.json" "$BATS_TEST_TMPDIR/zero/study/$study/summary.json" "
+for c in s['configurations']:
+    for estimate in (c.get('metrics') or {}).values():
+        if isinstance(estimate, dict) and '$key' in estimate:
+            estimate['$key'] = 0"
+			refused "is not within its interval" plot "$BATS_TEST_TMPDIR/zero" --formats svg \
+				--only "${figure%:*}" --out "$BATS_TEST_TMPDIR/figures"
+		done
+		cp "$GOLDEN/study/$study/summary.json" "$BATS_TEST_TMPDIR/zero/study/$study/summary.json"
+	done
+}
+
 @test "damaged files are refused in one line that names file and place, or drawn" {
 	run "$PYTHON" "$ROOT/plots/tests/damaged.py" "$GOLDEN"
 	assert_success
