@@ -1522,7 +1522,7 @@ static void a_cancel_from_the_middle_leaves_the_others(struct subject *s)
 	memcpy(event_loop_buffers(loop), letters, 4);
 	struct loop_op *asked = NULL;
 	char bytes[8] = "";
-	spy.accepts_most = 1; /* so that they end in their order */
+	spy.accepts_most = 1;
 	for (unsigned i = 0; i < 4; i++) {
 		struct loop_request request = { .kind = IO_SEND,
 						.fd_slot = fd_slot,
@@ -1536,9 +1536,11 @@ static void a_cancel_from_the_middle_leaves_the_others(struct subject *s)
 	while (strlen(calls) < 4 && !was_impatient)
 		turn(LOOP_ONCE);
 	ssize_t n = recv(ends[1], bytes, sizeof bytes - 1, MSG_DONTWAIT);
-	expect(n == 3 && strcmp(bytes, "acd") == 0 && spy.offer_count < 8,
+	/* In any order: an engine may send with several threads. */
+	bool all_three = strchr(bytes, 'a') && strchr(bytes, 'c') && strchr(bytes, 'd');
+	expect(n == 3 && all_three && spy.offer_count < 8,
 	       WHEN("four sends, the second of which was cancelled before its turn")
-		       EXPECTED("\"acd\"") SAW("\"%s\""),
+		       EXPECTED("a, c and d") SAW("\"%s\""),
 	       bytes);
 	expect(spy.waits == 0 || strchr(calls, 'b') != NULL, "a cancelled operation waits");
 	run();
