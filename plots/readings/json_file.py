@@ -34,12 +34,17 @@ def _whole_number(digits):
 
 
 def check_estimates(value, place=""):
-    """Raises Misshapen where a median does not lie within its interval, wherever that stands. Else a figure
-    would divide by it, or take its logarithm."""
+    """Raises Misshapen where an estimate contradicts itself, wherever that stands: else a figure would divide by
+    it, or take its logarithm. An interval is around the mean where there is one, else around the median; the
+    median of skewed values may lie outside of their mean's interval."""
     if isinstance(value, dict):
-        low, median, high = (value.get(key) for key in ("low", "median", "high"))
-        if all(isinstance(n, (int, float)) for n in (low, median, high)) and not low <= median <= high:
-            raise Misshapen(f"{place or 'it'}: the median {median:g} is not within its interval, {low:g} to {high:g}")
+        low, median, high, mean = (value.get(key) if isinstance(value.get(key), (int, float)) else None
+                                   for key in ("low", "median", "high", "mean"))
+        name, centre = ("median", median) if mean is None else ("mean", mean)
+        if None not in (low, centre, high) and not low <= centre <= high:
+            raise Misshapen(f"{place or 'it'}: the {name} {centre:g} is not within its interval, {low:g} to {high:g}")
+        if None not in (low, median) and median <= 0 < low:
+            raise Misshapen(f"{place or 'it'}: all of the interval is above 0, and the median is {median:g}")
         for key, inner in value.items():
             check_estimates(inner, f"{place}.{key}" if place else key)
     elif isinstance(value, list):
