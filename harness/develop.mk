@@ -7,7 +7,7 @@
 help::
 	@echo 'Work on iolab itself:'
 	@echo 'make check         run all tests (12 minutes); TESTS="unit bats-results" runs only those'
-	@echo 'make check-slowly  the tests that take too long for make check (5 minutes)'
+	@echo 'make check-slowly  the tests that take too long for make check (7 minutes)'
 	@echo 'make check-loaded  make check beside three busy loops a CPU (half an hour)'
 	@echo 'make check-distributions   the commands of README.md in Debian 12, 13 and unstable, each in a chroot'
 	@echo '                   [RELEASE=trixie STEPS="check gcc" TESTS="unit bats-docs"]'
@@ -22,7 +22,7 @@ help::
 	@echo 'make format        lay out the C files with clang-format'
 	@echo 'make schema        docs/result.schema.json and docs/metrics.md, from the metrics and documents'
 	@echo 'make bench-peers   compare with fio: is the overhead of iolab small? (an hour)'
-	@echo 'make bench-loops   compare the event loop with libuv, libev and libevent (ten minutes)'
+	@echo 'make bench-loops   compare the event loop with libuv, libev and libevent (12 minutes)'
 	@echo 'make check-course  check the labs of the course and their mutants   [LAB=04]'
 	@echo 'make check-course-slowly   the same, each solution 100 times in a row, each mutant 5 times'
 	@echo 'make mutate LAB=04 change the reference by rule: which changes does no test notice?'

@@ -99,6 +99,12 @@ def order_interval(values, confidence=CONFIDENCE):
     return statistics.median(values), values[rank], values[n - 1 - rank]
 
 
+def held_by(count, confidence):
+    """What order_interval() of so few values holds at most: all of them lie above the median, or below it, with
+    a probability of 2 to the power of 1 - count."""
+    return min(confidence, max(0, 1 - 2.0 ** (1 - count)))
+
+
 def ratios(case, peer, metric):
     """Round by round, such that above 1 is in our favour."""
     pairs = zip(case.ours.column(metric), peer.column(metric))
@@ -168,10 +174,11 @@ def report(cases, rounds):
             if contender.failures:
                 print(f"    {len(contender.failures)} of {len(contender.values)} runs went wrong, first: "
                       f"{contender.failures[0].rpartition(': ')[2]}")
-    print(f"\nRatios, above 1 in iolab's favour: the median over the rounds, and its interval "
-          f"({100 * cases[0].confidence:g} %)\n"
-          f"{'':46}{'peer':18}{'of':20}{'ratio':>7}   {'interval':23}goal")
     verdicts = [judge(case, goal) for case in cases for goal in case.goals]
+    fewest = min((v["rounds"] for v in verdicts), default=0)
+    print(f"\nRatios, above 1 in iolab's favour: the median over the rounds, and its interval "
+          f"({100 * held_by(fewest, cases[0].confidence):.3g} %)\n"
+          f"{'':46}{'peer':18}{'of':20}{'ratio':>7}   {'interval':23}goal")
     for v in verdicts:
         print(f"{v['case']:46}{v['peer']:18}{v['metric']:20}{v['median']:7.2f}   "
               f"{v['low']:.2f}-{v['high']:<7.2f}{v['rounds']:3} rounds   {v['goal']}: {v['verdict']}")

@@ -70,6 +70,8 @@ loops_here() {
 		--only timers --only no-ops --out "$BATS_TEST_TMPDIR/loops.json"
 	assert_success
 	assert_output --partial "1000 timers that expire"
+	# One round holds nothing.
+	[ "$(ls "$ROOT"/build/peers/loops)" = event_loop ] || assert_output --partial "its interval (0 %)"
 	assert_output --partial "An operation through the loop costs"
 	assert_output --partial "Memory of an idle connection, of 10, in bytes"
 	run "$SYSTEM_PYTHON" -c "import json, sys; raw = json.load(open(sys.argv[1]))['raw']; \
