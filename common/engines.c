@@ -159,6 +159,19 @@ int engine_spec_parse(const char *spec, const struct engine_ops **engine, uint64
 	return 0;
 }
 
+int engine_lends(const struct engine_ops *engine, const struct engine_config *config,
+		 struct reason *why)
+{
+	if (!engine->give_back) {
+		reason_set(
+			why, "lends_no_buffers",
+			"{engine} lends no buffers: each receive that waits needs one of its own",
+			reason_string("engine", engine->name));
+		return -EOPNOTSUPP;
+	}
+	return engine->supports(config, IO_RECV, IO_FD_SOCKET, why);
+}
+
 void engine_variant_name(const struct engine_ops *engine, uint64_t options, char *text, size_t size)
 {
 	assert(size > 0);

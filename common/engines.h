@@ -20,6 +20,13 @@ const char *engine_baseline_name(void);
 const struct engine_ops *engine_find(const char *name);
 
 /*
+ * Does the engine lend buffers, as many and as long as `config` asks for, in this variant and on this
+ * machine? 0, or -errno with the reason. Of the configuration what supports() reads is valid.
+ */
+int engine_lends(const struct engine_ops *engine, const struct engine_config *config,
+		 struct reason *why);
+
+/*
  * Parses "name" or "name:option+option". Sets `*engine` and `*options` and returns 0, or returns
  * -EINVAL. `why` then lists what there is and names the nearest.
  */

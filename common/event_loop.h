@@ -34,6 +34,9 @@
  *              handle to one is valid until its callback is called.
  * Memory.      All that operations need is allocated when the loop opens. The timers' heap grows
  *              as timers are started, and never shrinks. Nothing else allocates.
+ * Lent buffers. An IO_RECV without a `buf` is lent one of the engine's when bytes are there, where
+ *              the loop was opened with buffers to lend. In `done`, event_loop_lent() answers which.
+ *              The program gives it back once. -ENOBUFS is its result when no buffer was free.
  * The end.     event_loop_run() returns when nothing is alive: no operation in flight, no active
  *              timer, signal or wake-up, no deferred call, no descriptor on its way out. What is
  *              `background` does not count.
@@ -71,6 +74,8 @@ struct event_loop_config {
 	unsigned depth; /* operations that may be in flight at once */
 	unsigned max_fds; /* descriptors that may be attached at once */
 	size_t buffers_len_bytes; /* of event_loop_buffers() */
+	unsigned lent_count; /* buffers that the engine lends; 0: none */
+	uint32_t lent_len_bytes; /* of each */
 };
 
 /*
@@ -150,7 +155,7 @@ int event_loop_supports(const struct event_loop *loop, enum io_kind kind, enum i
 struct loop_request {
 	enum io_kind kind;
 	unsigned fd_slot; /* as event_loop_attach() gave it; not for a NOP */
-	void *buf;
+	void *buf; /* NULL in an IO_RECV: a lent one */
 	uint32_t len_bytes;
 	uint64_t offset; /* IO_NO_OFFSET on a pipe */
 };
@@ -168,6 +173,15 @@ struct loop_op *event_loop_start(struct event_loop *loop, const struct loop_requ
  * and not from this call. A second request does nothing.
  */
 void event_loop_cancel(struct event_loop *loop, struct loop_op *op);
+
+/*
+ * In the `done` of an IO_RECV without a `buf`: the buffer that it was lent; NULL when its result is 0 or
+ * below. It is the program's until it gives it back, also after `done`.
+ */
+void *event_loop_lent(const struct event_loop *loop);
+
+/* From a callback or not. `buf` as event_loop_lent() answered it. */
+void event_loop_give_back(struct event_loop *loop, void *buf);
 
 /* Timers. */
 

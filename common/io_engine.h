@@ -19,8 +19,8 @@
  * Ownership.   Operations and their buffers belong to the workload, which allocates them once.
  *              From the moment submit() accepts an operation until reap() returns it, only the
  *              engine may touch it. During that time the kernel may touch its buffer. `next`
- *              belongs to whoever holds the operation. An engine writes `result` and `next`,
- *              nothing else.
+ *              belongs to whoever holds the operation. An engine writes `result` and `next`, and
+ *              `buf` where it lends a buffer, nothing else.
  * Exactly once. Every accepted operation comes back from reap() exactly once. Its `result` is then
  *              a count of bytes (0 for a sync or a no-op), never more than `len_bytes`, or -errno.
  *              The result of an ACCEPT is a new descriptor, that of a CONNECT is 0.
@@ -34,6 +34,13 @@
  * Back-pressure. submit() returns how many operations it accepted: always the first of those that
  *              were offered, perhaps none. That is not an error. The driver reaps and offers the
  *              rest again. With nothing in flight an engine must accept at least one.
+ * Lent buffers. A RECV without a `buf` asks to be lent one, by an engine that has give_back() and
+ *              was opened with buffers to lend. While it waits it holds none. When it has received
+ *              something, `buf` is the engine's memory, and its first `result` bytes are what came.
+ *              The buffer is the workload's until it gives it back, and may be the `buf` of other
+ *              operations meanwhile. A result of 0 or below lends nothing, and `buf` stays NULL.
+ *              When bytes are there and no buffer is free, the result is -ENOBUFS at once. The
+ *              bytes stay in the socket, for a RECV that is offered once a buffer was given back.
  * Errors.      An operation's failure is its `result`. A negative return from submit() or reap()
  *              means that the engine itself is broken, and the run ends. An engine never retries an
  *              error silently. There are two exceptions: EINTR, where the operation had not begun,
@@ -120,9 +127,13 @@ struct io_op {
 	uint8_t continues; /* the workload's: the rest of a short transfer, which keeps `submit_ns` */
 	uint8_t reserved;
 	int32_t fd;
-	void *buf; /* lies within the arena of struct engine_config; NULL for syncs, NOP and ACCEPT */
+	/*
+	 * Lies within the arena of struct engine_config, or in a lent buffer. NULL for syncs, NOP and
+	 * ACCEPT, and for a RECV that asks to be lent one.
+	 */
+	void *buf;
 	uint64_t offset; /* in bytes from the start of the file, or IO_NO_OFFSET */
-	uint32_t len_bytes;
+	uint32_t len_bytes; /* from 1 to lent_len_bytes, to be lent a buffer */
 	uint32_t slot; /* 0 .. depth-1, unique among operations: an engine may index by it */
 	uint32_t fd_slot; /* as given to attach(): an engine may index by it */
 	uint32_t tag; /* the workload's */
@@ -141,6 +152,8 @@ struct engine_config {
 	size_t arena_len_bytes;
 	unsigned cpu_count; /* CPUs that this process may use */
 	uint64_t options; /* bit i set: option i of engine_ops.options was asked for */
+	unsigned lent_count; /* buffers to lend; 0 where none is asked for */
+	uint32_t lent_len_bytes; /* of each */
 };
 
 /* A named on/off choice of an engine. A set of them is a variant, as in `io_uring:fixed_files`. */
@@ -198,9 +211,10 @@ struct engine_ops {
 	/*
 	 * Can this machine do `kind` on `fd_kind` through this interface, with these options? The
 	 * engine is asked before open(). It finds out by trying, not by reading versions, and
-	 * leaves nothing behind. Of the configuration only `options`, `cpu_count` and `depth` are
-	 * valid. Returns 0, or -errno with the kernel's reason in `why`, in words and with an
-	 * identifier.
+	 * leaves nothing behind. Of the configuration only `options`, `cpu_count`, `depth`,
+	 * `lent_count` and `lent_len_bytes` are valid. With a `lent_count` the question about RECV
+	 * includes the lending. Returns 0, or -errno with the kernel's reason in `why`, in words
+	 * and with an identifier.
 	 */
 	int (*supports)(const struct engine_config *config, enum io_kind kind,
 			enum io_fd_kind fd_kind, struct reason *why);
@@ -235,6 +249,13 @@ struct engine_ops {
 	 */
 	int (*reap)(struct engine *engine, struct io_op **done, unsigned min, unsigned max,
 		    int64_t timeout_ns);
+
+	/*
+	 * Takes back, without waiting, a buffer that it lent. `buf` is what the operation's `buf`
+	 * was, and comes back once. What was not given back ends with close(). NULL where the engine
+	 * lends none: engine_lends() in engines.h says so in words.
+	 */
+	void (*give_back)(struct engine *engine, void *buf);
 
 	/*
 	 * Asks for one operation back that is in flight, at most once for each time that it was

@@ -386,6 +386,77 @@ static void closed_call(struct event_loop *loop, void *context)
 	note('c');
 }
 
+/* What the last receive was lent, and the letter in it. */
+static void *lent;
+
+static void keep_lent(struct event_loop *loop, void *context, int64_t result)
+{
+	lent = event_loop_lent(loop);
+	expect((lent != NULL) == (result > 0), "result %lld, and %s buffer", (long long)result,
+	       lent ? "a" : "no");
+	keep_result(loop, context, result);
+	if (lent)
+		note(*(char *)lent);
+}
+
+static void receive_lent(struct event_loop *loop, unsigned slot, const char *letter)
+{
+	struct loop_request request = { .kind = IO_RECV, .fd_slot = slot, .len_bytes = 100 };
+	expect(event_loop_start(loop, &request, keep_lent, TAG(letter)), "event_loop_start");
+}
+
+static struct event_loop *open_lending_loop(void)
+{
+	struct event_loop *loop;
+	struct reason why = { "" };
+	struct event_loop_config config = {
+		.engine = engine_ops,
+		.options = engine_options,
+		.depth = 4,
+		.max_fds = 4,
+		.lent_count = 1,
+		.lent_len_bytes = 100,
+	};
+	int rc = event_loop_open(&loop, &config, &why);
+	expect(rc == 0 || (why.text[0] && why.id[0]), "event_loop_open: %d, without a reason", rc);
+	if (rc < 0)
+		skip(why.text);
+	return loop;
+}
+
+/* Two receives wait, and one buffer is there: for whom bytes come; the other is told of the shortage. */
+static void lends_when_bytes_come(void)
+{
+	struct event_loop *loop = open_lending_loop();
+	int pairs[2][2], slots[2];
+	for (unsigned i = 0; i < 2; i++) {
+		attach_pair(loop);
+		slots[i] = fd_slot;
+		memcpy(pairs[i], pair, sizeof pair);
+		receive_lent(loop, (unsigned)slots[i], i == 0 ? "1" : "2");
+	}
+	expect(event_loop_run(loop, LOOP_POLL) == 1, "nothing came");
+	expect_events("");
+	expect(write(pairs[1][1], "b", 1) == 1, "write");
+	event_loop_run(loop, LOOP_ONCE);
+	expect_events("2b");
+	void *kept = lent;
+	expect(write(pairs[0][1], "a", 1) == 1, "write");
+	event_loop_run(loop, LOOP_ONCE);
+	expect_events("2b1");
+	expect(last_result == -ENOBUFS, "expected -ENOBUFS, saw %lld", (long long)last_result);
+	expect(*(char *)kept == 'b', "the buffer that was lent has changed");
+	event_loop_give_back(loop, kept);
+	receive_lent(loop, (unsigned)slots[0], "1");
+	event_loop_run(loop, LOOP_ONCE);
+	expect_events("2b11a");
+	event_loop_close(loop);
+	for (unsigned i = 0; i < 2; i++) {
+		close(pairs[i][0]);
+		close(pairs[i][1]);
+	}
+}
+
 /* 10 and 11 */
 static void close_it(struct event_loop *loop, void *context, int64_t result)
 {
@@ -872,6 +943,7 @@ static const struct {
 	T(signals_reach_their_watchers),  T(a_signal_has_one_loop),
 	T(another_thread_wakes_the_loop), T(depth_is_what_was_asked_for),
 	T(sleeps_while_it_waits),	  T(connections_come_and_go),
+	T(lends_when_bytes_come),
 };
 
 static struct test_counts counts;

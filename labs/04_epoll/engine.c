@@ -23,6 +23,7 @@
 
 #include "clock.h"
 #include "io_engine.h"
+#include "lent_buffers.h"
 #include "op_queue.h"
 #include "op_syscall.h"
 
@@ -46,6 +47,7 @@ struct watched {
 struct engine {
 	int epoll_fd;
 	const struct trigger_mode *mode;
+	struct lent_buffers lent; /* for receives that bring no buffer */
 	struct op_queue finished;
 	unsigned watched_count;
 	struct watched *watched; /* [fd_slot] */
@@ -107,7 +109,7 @@ static int forget(struct engine *e, struct watched *w)
 static bool try_receive(struct engine *e, struct watched *w)
 {
 	struct io_op *op = w->receiver;
-	int64_t result = op_try_when_ready(op);
+	int64_t result = op_try_when_ready_or_lend(op, &e->lent);
 	//> 1 Not every answer is a result. -EAGAIN says that "ready" was a false alarm: the
 	//> operation goes on waiting, and its caller must never see it.
 	//+ w->receiver = NULL;
@@ -377,6 +379,7 @@ static void epoll_close(struct engine *e)
 {
 	if (e->epoll_fd >= 0)
 		close(e->epoll_fd);
+	lent_buffers_close(&e->lent);
 	free(e->watched);
 	free(e);
 }
@@ -395,9 +398,10 @@ static int epoll_open(struct engine **engine, const struct engine_config *config
 		e->mode = &oneshot;
 	e->watched_count = config->max_fds;
 	e->watched = calloc(config->max_fds, sizeof *e->watched);
+	bool has_memory = lent_buffers_open(&e->lent, config) && e->watched;
 	e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (!e->watched || e->epoll_fd < 0) {
-		int rc = e->watched ? reason_errno(why, "epoll_not_made", errno, "setting up epoll")
+	if (!has_memory || e->epoll_fd < 0) {
+		int rc = has_memory ? reason_errno(why, "epoll_not_made", errno, "setting up epoll")
 				    : reason_no_memory(why, "the epoll engine");
 		epoll_close(e);
 		return rc;
@@ -511,6 +515,11 @@ static int epoll_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 	return (int)op_queue_take(&e->finished, done, max);
 }
 
+static void epoll_give_back(struct engine *e, void *buf)
+{
+	lent_buffers_give_back(&e->lent, buf);
+}
+
 static void epoll_cancel_one(struct engine *e, struct io_op *op)
 {
 	struct watched *w = &e->watched[op->fd_slot];
@@ -547,6 +556,7 @@ static const struct engine_ops epoll_engine = {
 	.detach = epoll_detach,
 	.submit = epoll_submit,
 	.reap = epoll_reap,
+	.give_back = epoll_give_back,
 	.cancel_one = epoll_cancel_one,
 	.cancel = epoll_cancel,
 	.close = epoll_close,

@@ -34,6 +34,7 @@
 
 #include "clock.h"
 #include "io_engine.h"
+#include "lent_ring.h"
 
 enum {
 	FIXED_FILES = 1 << 0,
@@ -76,6 +77,7 @@ struct engine {
 	unsigned calls_back; /* completions of cancels that are still to come */
 	bool *unasked; /* [slot]: to be called back, and the ring had no room for that yet */
 	unsigned unasked_count;
+	struct lent_ring lent;
 };
 
 /* Says why the kernel refused a ring: each cause has another cure. */
@@ -211,7 +213,11 @@ static int uring_supports(const struct engine_config *config, enum io_kind kind,
 		rc = -EOPNOTSUPP;
 	}
 	io_uring_free_probe(probe);
+	struct lent_ring lent = { NULL };
+	if (rc == 0 && kind == IO_RECV)
+		rc = lent_ring_open(&lent, &ring, config, why);
 	io_uring_queue_exit(&ring);
+	lent_ring_close(&lent);
 	return rc;
 }
 
@@ -253,6 +259,7 @@ static void uring_close(struct engine *e)
 {
 	if (e->has_ring)
 		io_uring_queue_exit(&e->ring);
+	lent_ring_close(&e->lent);
 	free(e->held);
 	free(e->unasked);
 	free(e);
@@ -275,6 +282,8 @@ static int uring_open(struct engine **engine, const struct engine_config *config
 		rc = register_files(e, config->max_fds, why);
 	if (rc == 0 && (e->options & FIXED_BUFFERS))
 		rc = register_buffers(e, config, why);
+	if (rc == 0)
+		rc = lent_ring_open(&e->lent, &e->ring, config, why);
 	if (rc == 0 && (e->options & REGISTERED_RING)) {
 		int registered = io_uring_register_ring_fd(&e->ring); /* 1, or -errno */
 		if (registered < 0)
@@ -336,6 +345,8 @@ static void prepare(const struct engine *e, struct io_uring_sqe *sqe, struct io_
 		io_uring_prep_recv(sqe, fd, op->buf, op->len_bytes, 0);
 		if (e->options & POLL_FIRST)
 			sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
+		if (!op->buf)
+			lent_ring_prepare(sqe);
 		break;
 	case IO_SEND:
 		io_uring_prep_send(sqe, fd, op->buf, op->len_bytes, MSG_NOSIGNAL);
@@ -468,6 +479,8 @@ static int reap_once(struct engine *e, struct io_op **done, unsigned min, unsign
 		if (e->unasked_count > 0)
 			forget_unasked(e, op->slot);
 		op->result = cqe->res;
+		if (cqe->flags & IORING_CQE_F_BUFFER)
+			lent_ring_finish(&e->lent, op, cqe);
 		done[n++] = op;
 	}
 	io_uring_cq_advance(&e->ring, seen);
@@ -533,6 +546,11 @@ static int uring_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 	return (int)n;
 }
 
+static void uring_give_back(struct engine *e, void *buf)
+{
+	lent_ring_give_back(&e->lent, buf);
+}
+
 /* The next reap() hands the request over. */
 static void uring_cancel_one(struct engine *e, struct io_op *op)
 {
@@ -560,6 +578,7 @@ static const struct engine_ops io_uring_engine = {
 	.detach = uring_detach,
 	.submit = uring_submit,
 	.reap = uring_reap,
+	.give_back = uring_give_back,
 	.cancel_one = uring_cancel_one,
 	.cancel = uring_cancel,
 	.close = uring_close,

@@ -122,6 +122,7 @@ struct event_loop {
 	struct loop_fd *fds;
 	struct loop_link free_fds, closing_fds;
 
+	void *lent; /* by the operation that is called back */
 	void *buffers;
 	size_t buffers_len_bytes;
 

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* iolab's own loop, over the engine that the command line names. */
+/*
+ * iolab's own loop, over the engine that the command line names. Where that engine lends buffers, a
+ * connection gets one when bytes are there. Else each has one of its own.
+ */
 #include "event_loop.h"
 
 #include <err.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,11 +14,14 @@
 #include "engines.h"
 #include "peers/loops/loop_bench.h"
 
+/* One for each of the completions that the loop takes at once. */
+#define LENT_MAX EVENT_LOOP_BATCH
+
 struct connection {
-	char *buffer;
+	char *buffer; /* its own, or lent while an answer is on its way */
 	unsigned fd_slot;
 	uint32_t sent_bytes, got_bytes;
-	struct connection *next; /* free */
+	struct connection *next; /* free, or waiting for a buffer */
 };
 
 static struct {
@@ -23,6 +30,8 @@ static struct {
 	unsigned left; /* timers to be called */
 	uint32_t message_bytes;
 	struct connection *free;
+	struct connection *short_of_buffer;
+	bool lends;
 	bool accepts;
 	unsigned listener_slot;
 } own;
@@ -41,12 +50,21 @@ static void open_loop(const char *engine, unsigned timers, unsigned conns, uint3
 	if (rc < 0)
 		fail(rc, "engine", &why);
 	own.message_bytes = message_bytes;
+	unsigned lent_count = conns < LENT_MAX ? conns : LENT_MAX;
+	struct engine_config asked = { .depth = conns + 1,
+				       .cpu_count = 1,
+				       .options = options,
+				       .lent_count = lent_count,
+				       .lent_len_bytes = message_bytes };
+	own.lends = conns > 0 && engine_lends(ops, &asked, &why) == 0;
 	struct event_loop_config config = {
 		.engine = ops,
 		.options = options,
 		.depth = conns + 1,
 		.max_fds = conns + 1,
-		.buffers_len_bytes = (size_t)conns * message_bytes,
+		.buffers_len_bytes = own.lends ? 0 : (size_t)conns * message_bytes,
+		.lent_count = own.lends ? lent_count : 0,
+		.lent_len_bytes = message_bytes,
 	};
 	rc = event_loop_open(&own.loop, &config, &why);
 	if (rc < 0)
@@ -56,7 +74,9 @@ static void open_loop(const char *engine, unsigned timers, unsigned conns, uint3
 	if (!own.timers || !all)
 		errx(1, "no memory");
 	for (unsigned i = conns; i-- > 0;) {
-		all[i].buffer = (char *)event_loop_buffers(own.loop) + (size_t)i * message_bytes;
+		if (!own.lends)
+			all[i].buffer =
+				(char *)event_loop_buffers(own.loop) + (size_t)i * message_bytes;
 		all[i].next = own.free;
 		own.free = &all[i];
 	}
@@ -132,6 +152,20 @@ static void forget(struct connection *connection)
 	event_loop_close_fd(own.loop, connection->fd_slot, on_closed, connection);
 }
 
+/* Then one that waits for a buffer tries again. */
+static void return_buffer(struct connection *connection)
+{
+	struct connection *waits = own.short_of_buffer;
+	if (!own.lends)
+		return;
+	event_loop_give_back(own.loop, connection->buffer);
+	connection->buffer = NULL;
+	if (!waits)
+		return;
+	own.short_of_buffer = waits->next;
+	receive(waits);
+}
+
 static void send_rest(struct connection *connection);
 
 static void on_sent(struct event_loop *loop, void *context, int64_t result)
@@ -139,14 +173,17 @@ static void on_sent(struct event_loop *loop, void *context, int64_t result)
 	struct connection *connection = context;
 	(void)loop;
 	if (result < 0) {
+		return_buffer(connection);
 		forget(connection);
 		return;
 	}
 	connection->sent_bytes += (uint32_t)result;
-	if (connection->sent_bytes < connection->got_bytes)
+	if (connection->sent_bytes < connection->got_bytes) {
 		send_rest(connection);
-	else
-		receive(connection);
+		return;
+	}
+	return_buffer(connection);
+	receive(connection);
 }
 
 static void send_rest(struct connection *connection)
@@ -162,11 +199,17 @@ static void send_rest(struct connection *connection)
 static void on_received(struct event_loop *loop, void *context, int64_t result)
 {
 	struct connection *connection = context;
-	(void)loop;
+	if (result == -ENOBUFS) {
+		connection->next = own.short_of_buffer;
+		own.short_of_buffer = connection;
+		return;
+	}
 	if (result <= 0) {
 		forget(connection);
 		return;
 	}
+	if (own.lends)
+		connection->buffer = event_loop_lent(loop);
 	connection->got_bytes = (uint32_t)result;
 	connection->sent_bytes = 0;
 	send_rest(connection);
@@ -227,6 +270,11 @@ static void echo(int listener_fd)
 			errx(1, "the engine is broken");
 }
 
+static bool idle_holds_a_buffer(void)
+{
+	return !own.lends;
+}
+
 static void wait_on(const int *fds, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
@@ -242,5 +290,5 @@ const struct loop_bench loop_bench = {
 	.no_ops = no_ops,
 	.echo = echo,
 	.wait_on = wait_on,
-	.idle_holds_a_buffer = true,
+	.idle_holds_a_buffer = idle_holds_a_buffer,
 };

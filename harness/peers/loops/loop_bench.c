@@ -107,8 +107,9 @@ static void measure_idle(const char *engine, unsigned conns, uint32_t message_by
 	loop_bench.open(engine, 0, conns, message_bytes);
 	loop_bench.wait_on(fds, conns);
 	size_t bytes = allocated_bytes() - before_bytes;
+	bool holds = loop_bench.idle_holds_a_buffer && loop_bench.idle_holds_a_buffer();
 	printf("{\"bytes_per_conn\": %.1f, \"buffer_bytes_per_conn\": %u}\n", (double)bytes / conns,
-	       loop_bench.idle_holds_a_buffer ? message_bytes : 0);
+	       holds ? message_bytes : 0);
 }
 
 static void serve(const char *engine, uint16_t port, unsigned conns, uint32_t message_bytes)

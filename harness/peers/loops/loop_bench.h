@@ -39,8 +39,8 @@ struct loop_bench {
 	/* Begins to receive on all of them; returns at once. Non-blocking stream sockets. */
 	void (*wait_on)(const int *fds, unsigned count);
 
-	/* Each connection that waits has a buffer of its own for what may come. */
-	bool idle_holds_a_buffer;
+	/* Has each connection that waits a buffer of its own for what may come? NULL: none has. */
+	bool (*idle_holds_a_buffer)(void);
 };
 
 /* The one that this program has. */

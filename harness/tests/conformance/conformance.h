@@ -33,6 +33,8 @@ struct subject {
 
 	struct engine *engine;
 	unsigned depth, max_fds;
+	unsigned lent_count; /* as the engine is opened; a test sets them before */
+	uint32_t lent_len_bytes;
 	struct io_op *op; /* [depth], with buffers of BUFFER_BYTES */
 	char *arena;
 	size_t arena_len_bytes;

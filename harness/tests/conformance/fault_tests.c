@@ -11,6 +11,7 @@
 #include "allocations.h"
 #include "clock.h"
 #include "conformance.h"
+#include "engines.h"
 #include "faults.h"
 #include "tests.h"
 
@@ -41,7 +42,20 @@ static struct engine_config small_config(const struct subject *s)
 					.arena = s->arena,
 					.arena_len_bytes = s->arena_len_bytes,
 					.cpu_count = 2,
-					.options = s->options };
+					.options = s->options,
+					.lent_count = s->lent_count,
+					.lent_len_bytes = s->lent_len_bytes };
+}
+
+/* What an engine makes to lend buffers may fail, too. */
+static void lend_where_it_can(struct subject *s)
+{
+	struct reason why;
+	s->lent_count = 2;
+	s->lent_len_bytes = BLOCK;
+	struct engine_config config = small_config(s);
+	if (!(ONE(s->flavour) & SOCKETS) || engine_lends(s->ops, &config, &why) < 0)
+		s->lent_count = 0;
 }
 
 struct left {
@@ -88,7 +102,11 @@ static enum io_fd_kind fd_kind_of(const struct subject *s)
 
 static int ask_supports(struct subject *s, struct reason *why)
 {
-	struct engine_config config = { .depth = 1, .cpu_count = 2, .options = s->options };
+	struct engine_config config = { .depth = 1,
+					.cpu_count = 2,
+					.options = s->options,
+					.lent_count = s->lent_count,
+					.lent_len_bytes = s->lent_len_bytes };
 	enum io_kind kind = s->flavour == NO_FD	      ? IO_NOP
 			    : ONE(s->flavour) & FILES ? IO_READ
 						      : in_kind(s);
@@ -177,6 +195,7 @@ void failing_calls_of_opening(struct subject *s)
 	int ends[2] = { -1, -1 };
 	need_faults();
 	allocations_begin();
+	lend_where_it_can(s);
 	open_engine(s, BATCH, BATCH); /* its arena serves the others, too */
 	struct engine *engine = s->engine;
 	unsigned tried = ask_with_faults(s, &supports);

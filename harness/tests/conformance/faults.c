@@ -321,6 +321,9 @@ CALL(int, io_uring_register_files_update,
 CALL(int, io_uring_register_buffers,
      (struct io_uring * ring, const struct iovec *buffers, unsigned count), (ring, buffers, count),
      AS_NEGATIVE)
+CALL(int, io_uring_register_buf_ring,
+     (struct io_uring * ring, struct io_uring_buf_reg *registration, unsigned flags),
+     (ring, registration, flags), AS_NEGATIVE)
 CALL(int, io_uring_register_ring_fd, (struct io_uring * ring), (ring), AS_NEGATIVE)
 
 static void note_submissions(const struct io_uring *ring)

@@ -61,6 +61,7 @@ enum fault_class {
 	X(io_uring_register_files, FAULT_OF_SETUP, EBADF, EBUSY, EFAULT, EINVAL, EMFILE, ENOMEM)   \
 	X(io_uring_register_files_update, FAULT_OF_SETUP, EBADF, EFAULT, EINVAL, ENOMEM, ENXIO)    \
 	X(io_uring_register_buffers, FAULT_OF_SETUP, EBUSY, EFAULT, EINVAL, ENOMEM, EOPNOTSUPP)    \
+	X(io_uring_register_buf_ring, FAULT_OF_SETUP, EEXIST, EFAULT, EINVAL, ENOMEM)              \
 	X(io_uring_register_ring_fd, FAULT_OF_SETUP, EBUSY, EFAULT, EINVAL, ENOMEM)                \
 	X(io_uring_submit, FAULT_OF_HAND_OVER, EAGAIN, EBADF, EBADFD, EBUSY, EFAULT, EINTR,        \
 	  EINVAL, ENXIO, EOPNOTSUPP)                                                               \

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Each is a right engine with one fault laid over it: what is asked of the engine goes through here,
- * and is changed on the way in or out. The right engines are poll for waiting and threads for pools.
+ * and is changed on the way in or out. The right engines are poll for waiting, threads for pools and
+ * epoll for lending.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -140,6 +141,20 @@ enum mistake {
 	CANCEL_ONE_NOT_OF_ACCEPT,
 	CANCEL_ONE_NOT_OF_CONNECT,
 	CANCEL_ONE_BEFORE_IT_BEGAN,
+	/* lent buffers */
+	LENDS_ONE_TO_ALL,
+	LENDS_BEFORE_BYTES_COME,
+	NO_BUFFER_IS_A_WAIT,
+	NO_BUFFER_DROPS_BYTES,
+	LENDS_AT_THE_END,
+	KEEPS_ONE_AT_THE_END,
+	GIVE_BACK_DOES_NOTHING,
+	GIVE_BACK_ALLOCATES,
+	LENDS_MORE_THAN_ASKED,
+	LENDS_UNASKED,
+	CLOSE_WANTS_ALL_BACK,
+	LENDS_NOTHING_IN_SILENCE,
+	LENDS_LESS_THAN_IT_SAYS,
 };
 
 struct engine {
@@ -151,6 +166,8 @@ struct engine {
 	bool traced;
 	bool reaped; /* since the last submit() */
 	unsigned receives; /* in flight */
+	unsigned lent_count, lent_now; /* all, and those that the caller has or waits for */
+	unsigned kept; /* of those that are given back next */
 	struct op_queue held; /* not handed on */
 	struct op_queue finished; /* not taken from the right engine */
 	struct io_op *last;
@@ -161,12 +178,15 @@ struct engine {
 		uint32_t len_bytes;
 		int32_t fd;
 		bool out;
+		bool to_be_lent;
 	} asked[DEEPEST];
 };
 
-static const struct engine_ops *right_engine(enum mistake fault)
+static const struct engine_ops *right_engine(enum mistake fault, unsigned lent_count)
 {
-	return engine_find(fault == ONE_WAKE_UP_A_BATCH ? "threads" : "poll");
+	return engine_find(lent_count > 0		  ? "epoll"
+			   : fault == ONE_WAKE_UP_A_BATCH ? "threads"
+							  : "poll");
 }
 
 static int over_supports(const struct engine_config *config, enum io_kind kind,
@@ -180,7 +200,11 @@ static int over_supports(const struct engine_config *config, enum io_kind kind,
 	}
 	if (config->options == REASON_FOR_NOTHING)
 		reason_set(why, "nothing", "there is nothing wrong");
-	return right_engine(NONE)->supports(config, kind, fd_kind, why);
+	if (config->options == LENDS_NOTHING_IN_SILENCE && config->lent_count > 0)
+		return -EOPNOTSUPP;
+	struct engine_config plain = *config;
+	plain.options = 0;
+	return right_engine(NONE, config->lent_count)->supports(&plain, kind, fd_kind, why);
 }
 
 /* What RUNS_DRY takes from, and ONE_FOR_ALL shares. */
@@ -226,13 +250,16 @@ static int over_open(struct engine **engine, const struct engine_config *config,
 	enum mistake fault = shared_right ? ONE_FOR_ALL : (enum mistake)config->options;
 	if (fault == RUNS_DRY && left_to_open-- == 0)
 		return reason_no_memory(why, "the pool of engines");
+	if (fault == LENDS_LESS_THAN_IT_SAYS && config->lent_count > 32768)
+		return reason_errno(why, "too_many", E2BIG, "too many buffers");
 	struct engine *e = calloc(1, sizeof *e);
 	if (!e)
 		return reason_no_memory(why, "the laid-over engine");
 	struct engine_config plain = *config;
 	plain.options = 0;
 	e->fault = fault;
-	e->right_ops = right_engine(fault);
+	e->right_ops = right_engine(fault, config->lent_count);
+	e->lent_count = config->lent_count;
 	e->depth = config->depth;
 	e->max_fds = config->max_fds;
 	e->own_fd = -1;
@@ -303,8 +330,6 @@ static int open_in_turn(struct engine **engine, const struct engine_config *conf
 static int over_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_kind fd_kind,
 		       struct reason *why)
 {
-	(void)fd_kind;
-	(void)why;
 	if (e->fault == SETS_AN_OPTION)
 		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int) { 1 }, sizeof(int));
 	if (e->fault == DETACH_NEEDS_A_USE && is_known(e, fd))
@@ -313,7 +338,7 @@ static int over_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_ki
 		*known_number(e, fd_slot) = fd;
 	if (e->fault == OLD_NUMBER_IS_WATCHED && fd_slot != 0 && e->fds[0] == fd)
 		*known_number(e, fd_slot) = -1; /* known already, under slot 0 */
-	return 0;
+	return e->right_ops->attach ? e->right_ops->attach(e->right, fd_slot, fd, fd_kind, why) : 0;
 }
 
 static void over_detach(struct engine *e, unsigned fd_slot)
@@ -325,6 +350,8 @@ static void over_detach(struct engine *e, unsigned fd_slot)
 		close(e->fds[fd_slot]);
 	if (e->fault == DETACH_NEEDS_A_USE && e->count > 0)
 		*known_number(e, fd_slot) = -1;
+	if (e->right_ops->detach)
+		e->right_ops->detach(e->right, fd_slot);
 }
 
 static bool peer_stopped_sending(int fd)
@@ -405,6 +432,9 @@ static bool spoil_result(struct engine *e, struct io_op *op, int64_t *result)
 	case IN_PROGRESS_IS_A_RESULT:
 		*result = op->kind == IO_CONNECT ? op_syscall(op, 0) : 0;
 		return op->kind == IO_CONNECT;
+	case LENDS_BEFORE_BYTES_COME:
+		*result = -ENOBUFS;
+		return e->asked[op->slot].to_be_lent && ++e->lent_now > e->lent_count;
 	case CONNECT_CHANGES_THE_MODE:
 		if (op->kind == IO_CONNECT)
 			fcntl(op->fd, F_SETFL, fcntl(op->fd, F_GETFL) ^ O_NONBLOCK);
@@ -437,6 +467,14 @@ static void spoil_request(struct engine *e, struct io_op *op)
 	case SLOT_16_BITS:
 		op->fd =
 			*known_number(e, op->fd_slot) >= 0 ? *known_number(e, op->fd_slot) : op->fd;
+		break;
+	case LENDS_MORE_THAN_ASKED:
+		if (e->asked[op->slot].to_be_lent)
+			op->len_bytes = 512;
+		break;
+	case LENDS_UNASKED:
+		if (e->lent_count > 0 && op->kind == IO_RECV)
+			op->buf = NULL;
 		break;
 	default:
 		break;
@@ -487,6 +525,7 @@ static int over_submit(struct engine *e, struct io_op *const *ops, unsigned coun
 		e->asked[op->slot].len_bytes = op->len_bytes;
 		e->asked[op->slot].fd = op->fd;
 		e->asked[op->slot].out = !io_kind_is_input(op->kind);
+		e->asked[op->slot].to_be_lent = op->kind == IO_RECV && !op->buf;
 		e->receives += io_kind_is_input(op->kind);
 		if (e->fault == TRUSTS_NEXT && op->next)
 			op->next->result = -ECANCELED;
@@ -592,17 +631,49 @@ static int spoiled_reap(struct engine *e, struct io_op **done, unsigned min, uns
 	return n;
 }
 
-/* Returns how many are left, at the front. */
-static unsigned submit_failed_again(struct engine *e, struct io_op **done, unsigned count)
+/* Those with this error. Returns how many are left, at the front. */
+static unsigned submit_failed_again(struct engine *e, struct io_op **done, unsigned count,
+				    int error)
 {
 	unsigned left = 0;
 	for (unsigned i = 0; i < count; i++) {
-		if (done[i]->result == -EIO)
+		if (done[i]->result == -error)
 			e->right_ops->submit(e->right, &done[i], 1);
 		else
 			done[left++] = done[i];
 	}
 	return left;
+}
+
+/* Faults of a receive that asked to be lent a buffer, at its end. */
+static void spoil_lending(struct engine *e, struct io_op *op)
+{
+	static char nothing[512], dropped[512];
+	if (!e->asked[op->slot].to_be_lent)
+		return;
+	if (e->fault == LENDS_ONE_TO_ALL && op->result > 0)
+		e->right_ops->give_back(e->right, op->buf);
+	if (e->fault == NO_BUFFER_DROPS_BYTES && op->result == -ENOBUFS)
+		(void)!recv(op->fd, dropped, sizeof dropped, MSG_DONTWAIT);
+	if (e->fault == LENDS_AT_THE_END && op->result == 0)
+		op->buf = nothing;
+	if (e->fault == KEEPS_ONE_AT_THE_END && op->result == 0)
+		e->kept++;
+	if (e->fault == CLOSE_WANTS_ALL_BACK && op->result > 0)
+		e->lent_now++;
+}
+
+static void over_give_back(struct engine *e, void *buf)
+{
+	if (e->fault == GIVE_BACK_ALLOCATES)
+		allocate(1);
+	e->lent_now -= e->fault == CLOSE_WANTS_ALL_BACK || e->fault == LENDS_BEFORE_BYTES_COME;
+	if (e->fault == LENDS_ONE_TO_ALL || e->fault == GIVE_BACK_DOES_NOTHING)
+		return;
+	if (e->kept > 0)
+		e->kept--;
+	else
+		e->right_ops->give_back(e->right, buf);
 }
 
 static int over_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
@@ -618,10 +689,13 @@ static int over_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 		n += (unsigned)more;
 	}
 	if (e->fault == RETRIES_AN_ERROR)
-		n = submit_failed_again(e, done, n);
+		n = submit_failed_again(e, done, n, EIO);
+	if (e->fault == NO_BUFFER_IS_A_WAIT)
+		n = submit_failed_again(e, done, n, ENOBUFS);
 	for (unsigned i = 0; i < n; i++) {
 		e->last = done[i];
 		e->receives -= io_kind_is_input(done[i]->kind);
+		spoil_lending(e, done[i]);
 		if (e->fault == END_ENDS_A_SEND_THAT_WAITS && done[i]->kind == IO_SEND &&
 		    peer_stopped_sending(done[i]->fd))
 			done[i]->result = -EPIPE;
@@ -738,6 +812,8 @@ static int later_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 
 static void over_close(struct engine *e)
 {
+	if (e->fault == CLOSE_WANTS_ALL_BACK && e->lent_now > 0)
+		pause();
 	if (e->fault == CLOSE_CLOSES)
 		for (unsigned i = 0; i < e->max_fds; i++)
 			close(e->fds[i]);
@@ -758,7 +834,8 @@ static void over_close(struct engine *e)
 #define OVER_WITHOUT_CANCEL_ONE                                                                    \
 	.name = "mutant", .traits = IO_TRIES_CONNECTIONS, .supports = over_supports,               \
 	.open = open_in_turn, .attach = over_attach, .detach = over_detach, .submit = over_submit, \
-	.reap = later_reap, .cancel = over_cancel, .close = over_close
+	.reap = later_reap, .give_back = over_give_back, .cancel = over_cancel,                    \
+	.close = over_close
 
 #define OVER OVER_WITHOUT_CANCEL_ONE, .cancel_one = over_cancel_one
 
@@ -984,6 +1061,32 @@ const struct mutant laid_over_mutants[] = {
 	  .killer = "cancel_one_leaves_the_others",
 	  .says = "expected cancel_one() in engine_ops",
 	  .options = NONE },
+	LAID_OVER(LENDS_ONE_TO_ALL, "lends one buffer to all", "lent_buffer_is_the_callers",
+		  "wrong byte"),
+	LAID_OVER(CLOSE_WANTS_ALL_BACK, "waits in close() for what it lent",
+		  "lent_buffer_is_the_callers", "hung"),
+	LAID_OVER(LENDS_BEFORE_BYTES_COME, "keeps a buffer for each receive that waits",
+		  "lent_buffers_wait_for_none", "expected all to wait"),
+	LAID_OVER(NO_BUFFER_IS_A_WAIT, "waits until a buffer is free", "lent_buffers_are_short",
+		  "never came back"),
+	LAID_OVER(NO_BUFFER_DROPS_BYTES, "drops bytes that it has no buffer for",
+		  "lent_buffers_are_short", "never came back"),
+	LAID_OVER(LENDS_AT_THE_END, "lends a buffer with nothing in it",
+		  "lent_buffer_for_bytes_only", "expected `buf` NULL"),
+	LAID_OVER(KEEPS_ONE_AT_THE_END, "loses a buffer at the end of a stream",
+		  "lent_buffer_for_bytes_only", "ENOBUFS"),
+	LAID_OVER(GIVE_BACK_DOES_NOTHING, "lends each buffer once", "lent_buffer_holds_what_came",
+		  "ENOBUFS"),
+	LAID_OVER(LENDS_MORE_THAN_ASKED, "fills the whole buffer whatever was asked for",
+		  "lent_buffers_take_the_length", "of 1 bytes moved"),
+	LAID_OVER(LENDS_UNASKED, "lends to a receive with a buffer of its own",
+		  "lent_buffers_and_others", ""),
+	LAID_OVER(GIVE_BACK_ALLOCATES, "allocates in give_back()", "lent_buffers_allocate_nothing",
+		  "malloc"),
+	LAID_OVER(LENDS_NOTHING_IN_SILENCE, "refuses to lend without a reason",
+		  "lent_buffers_or_a_reason", "to say why"),
+	LAID_OVER(LENDS_LESS_THAN_IT_SAYS, "says that it lends more than it does",
+		  "lent_buffers_or_a_reason", "to agree"),
 	LAID_OVER(ONLY_WHEN_TRACED, "works only while it is traced", "file_read_right_data",
 		  "wrong byte"),
 	{ NULL },

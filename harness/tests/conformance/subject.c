@@ -122,6 +122,8 @@ static int try_open(struct subject *s, unsigned depth, unsigned max_fds, size_t 
 		.arena_len_bytes = arena_len_bytes,
 		.cpu_count = (unsigned)sysconf(_SC_NPROCESSORS_ONLN),
 		.options = s->options,
+		.lent_count = s->lent_count,
+		.lent_len_bytes = s->lent_len_bytes,
 	};
 	return s->ops->open(&s->engine, &config, why);
 }

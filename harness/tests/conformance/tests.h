@@ -127,6 +127,17 @@ void cancel_one_comes_too_late(struct subject *s);
 void cancel_one_of_a_send(struct subject *s);
 void cancel_one_of_a_file(struct subject *s);
 
+/* lent_buffer_tests.c */
+void lent_buffer_holds_what_came(struct subject *s);
+void lent_buffer_is_the_callers(struct subject *s);
+void lent_buffers_wait_for_none(struct subject *s);
+void lent_buffers_are_short(struct subject *s);
+void lent_buffer_for_bytes_only(struct subject *s);
+void lent_buffers_take_the_length(struct subject *s);
+void lent_buffers_and_others(struct subject *s);
+void lent_buffers_allocate_nothing(struct subject *s);
+void lent_buffers_or_a_reason(struct subject *s);
+
 /* fault_tests.c */
 void failing_calls_of_opening(struct subject *s);
 void file_failing_calls(struct subject *s);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "engines.h"
 #include "loop.h"
 
 /* One more descriptor and operation than the program asked for: the loop's own, to be woken by. */
@@ -91,8 +92,13 @@ int event_loop_open(struct event_loop **opened, const struct event_loop_config *
 			.arena_len_bytes = loop->buffers_len_bytes,
 			.cpu_count = usable_cpus(),
 			.options = loop->options,
+			.lent_count = config->lent_count,
+			.lent_len_bytes = config->lent_len_bytes,
 		};
-		rc = loop->ops->open(&loop->engine, &engine_config, why);
+		if (config->lent_count > 0)
+			rc = engine_lends(loop->ops, &engine_config, why);
+		if (rc == 0)
+			rc = loop->ops->open(&loop->engine, &engine_config, why);
 	}
 	if (rc < 0) {
 		release(loop);
@@ -249,6 +255,16 @@ struct loop_op *loop_start(struct event_loop *loop, const struct loop_request *r
 	return started;
 }
 
+void *event_loop_lent(const struct event_loop *loop)
+{
+	return loop->lent;
+}
+
+void event_loop_give_back(struct event_loop *loop, void *buf)
+{
+	loop->ops->give_back(loop->engine, buf);
+}
+
 /* Takes it out of what was started. Returns whether it was there. */
 static bool take_back(struct event_loop *loop, struct io_op *op)
 {
@@ -282,6 +298,7 @@ void event_loop_cancel(struct event_loop *loop, struct loop_op *op)
 static void end_op(struct event_loop *loop, struct io_op *op)
 {
 	struct loop_op *ended = (struct loop_op *)op;
+	loop->lent = op->buf;
 	if (ended->on_fd.next)
 		list_remove(&ended->on_fd);
 	op->next = loop->free_ops;
