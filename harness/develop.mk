@@ -109,7 +109,7 @@ mutate: course
 	$(Q)python=$$(PYTHON='$(PYTHON)' sh harness/setup/find-python.sh clang.cindex tomllib) && \
 		"$$python" -B harness/course/mutate.py $(if $(LAB),"$$LAB") $(call option,--rule,RULE) \
 		$(call option,--function,ONLY) $(call option,--sample,SAMPLE) $(call option,--seed,SEED) \
-		$(call option,--jobs,JOBS)
+		$(call option,--jobs,JOBS) $(if $(SURVIVORS),--only-survivors) $(if $(ANEW),--anew)
 
 conformance-linker: $(BUILD)/course/link-conformance
 

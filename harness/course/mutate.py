@@ -3,8 +3,8 @@
 """mutate.py LAB: changes the reference by rule. Does a test fail for each change?
 
 Takes the engines of a lab. A folder of labs/ without a lab works too: there the conformance suite judges.
-Prints what survives, and counts by rule. A whole run writes its table to docs/mutation.md. One that was
-stopped goes on where it was, unless the tests or the engines have changed since.
+Prints what survives, and counts by rule. A whole run writes its table to docs/mutation.md. What an earlier
+run has found, stopped or not, is taken from there, unless the tests or the engines have changed since.
 
 Exit status: 0 when the tests kill at least 95 % of the mutants that are not equivalent, 1 when less or when
 something is wrong, 130 after Ctrl-C, which prints what is known so far.
@@ -36,8 +36,8 @@ def load_mutation():
 class Mutation:
     """One run over the mutants of one lab."""
 
-    def __init__(self, judge, changes, reasons, kept):
-        self.judge, self.changes, self.reasons, self.kept = judge, changes, reasons, kept
+    def __init__(self, judge, changes, reasons, kept, anew):
+        self.judge, self.changes, self.reasons, self.kept, self.anew = judge, changes, reasons, kept, anew
         self.fates = []  # (change, "no_program" | "equivalent" | "killed" | "survived")
         self.killers = {}  # test: how many mutants it was the first to kill
         self.wrong = []  # false claims of equivalent.toml, in words
@@ -78,8 +78,7 @@ class Mutation:
 
     def run(self, chosen, jobs):
         """Returns whether it came to the end."""
-        if len(chosen) == len(self.changes):
-            chosen = self.go_on()
+        chosen = self.not_known(chosen)
         pool = ThreadPoolExecutor(jobs)
         try:  # the first mutants run while the last ones are handed over
             futures = {pool.submit(self.find_fate, number, change): change for number, change in enumerate(chosen)}
@@ -92,17 +91,17 @@ class Mutation:
             pool.shutdown(cancel_futures=True)
         return True
 
-    def go_on(self):
-        """Takes over what a run that was stopped has found. Returns the changes that are left."""
+    def not_known(self, chosen):
+        """Takes over what an earlier run has found. Returns the changes that are left."""
         left = []
-        for change in self.changes:
-            known = self.kept.known(change)
+        for change in chosen:
+            known = None if self.anew else self.kept.known(change)
             if known:
                 self.keep(change, *known)
             else:
                 left.append(change)
         if self.fates:
-            print(f"{len(self.fates)} of {len(self.changes)} changes were tried before the last run was stopped",
+            print(f"{len(self.fates)} of {len(chosen)} changes are known from an earlier run of the same programs",
                   flush=True)
         return left
 
@@ -121,6 +120,9 @@ def read_options():
     parser.add_argument("--rule", help="only the changes of this rule")
     parser.add_argument("--function", help="only the changes in this function")
     parser.add_argument("--sample", type=number_option.whole(0, 10 ** 9), metavar="N", help="only N changes, chosen at random")
+    parser.add_argument("--only-survivors", action="store_true", help="only the changes that survived when they were "
+                        "tried last, without those of equivalent.toml")
+    parser.add_argument("--anew", action="store_true", help="also what is known from an earlier run of the same programs")
     parser.add_argument("--seed", type=int, default=1, help="seed of that choice (default 1)")
     return parser.parse_args()
 
@@ -167,9 +169,11 @@ def mutate(o, scratch):
     made = changes_of(judge, changes)
     reasons = equivalent.read(judge.folder, made)
     chosen = choose(o, made, changes.RULES)
-    judge.prepare()
+    judge.prepare(o.anew)
     kept = fates.Fates(judge.name, made, judge.digest())
-    mutation = Mutation(judge, made, reasons, kept)
+    if o.only_survivors:
+        chosen = [c for c in chosen if kept.has_survived(c) and c not in reasons]
+    mutation = Mutation(judge, made, reasons, kept, o.anew)
     ended = mutation.run(chosen, o.jobs)
 
     survivors = mutation.survivors()
@@ -191,7 +195,6 @@ def mutate(o, scratch):
         return children.INTERRUPTED
     wrong = mutation.wrong
     if len(chosen) == len(made):
-        kept.close()
         if 100 * counts["equivalent"] > EQUIVALENT_MOST_PERCENT * counts["made"]:
             wrong.append(f"more than {EQUIVALENT_MOST_PERCENT} % are equivalent")
         if judge.folder.startswith(os.path.join(ROOT, "labs", "")):

@@ -16,7 +16,7 @@ setup() {
 	export IOLAB_LABS=$BATS_TEST_TMPDIR/labs
 	cp -r "$ROOT/harness/tests/tiny_course" "$IOLAB_LABS"
 	LAB=$IOLAB_LABS/90_tiny
-	rm -f "$ROOT/build/mutation/90_tiny.json" # else a run that was stopped goes on
+	rm -f "$ROOT"/build/mutation/90_tiny.{reference.,}json # else a run takes what is known
 	own_test_file
 }
 
@@ -162,10 +162,35 @@ stopped_at() {
 @test "a run that was stopped goes on, and begins anew when the engine has changed" {
 	stopped_at '# 90_tiny'
 	tried=$(sed -n 's/^stopped: \([0-9]*\) of .*/\1/p' <<<"$output")
-	stopped_at "$tried of [0-9]* changes were tried before the last run was stopped"
+	stopped_at "$tried of [0-9]* changes are known from an earlier run of the same programs"
 	idle_engine
 	stopped_at '# 90_tiny'
-	refute_line --partial 'before the last run was stopped'
+	refute_line --partial 'are known from an earlier run'
+}
+
+@test "what is known of the same programs is not tried again, except with --anew" {
+	idle_engine
+	run mutate --function tiny_close
+	refute_line --partial 'are known from an earlier run'
+	run mutate --function tiny_close
+	assert_failure 1
+	assert_line '2 of 2 changes are known from an earlier run of the same programs'
+	assert_line --regexp '^all +2 +0 +1 +1 '
+	run mutate --function tiny_close --anew
+	refute_line --partial 'are known from an earlier run'
+	assert_line --regexp '^all +2 +0 +1 +1 '
+}
+
+@test "only survivors: what survived when it was tried last, and has no reason" {
+	idle_engine
+	run mutate --function tiny_close
+	run mutate --only-survivors
+	assert_failure 1
+	assert_line --regexp '^all +1 +0 +0 +1 '
+	entry >"$LAB/equivalent.toml"
+	run mutate --only-survivors
+	assert_success
+	assert_line --regexp '^all +0 '
 }
 
 @test "what killed a mutant in an earlier run is tried first" {
@@ -173,7 +198,7 @@ stopped_at() {
 	assert_line --regexp '^# 90_tiny.*: hands_back/nop$'
 	# Both tests find that one.
 	sed -i 's,hands_back/nop,says_how_much/nop,' "$ROOT/build/mutation/90_tiny.json"
-	V=1 run mutate --function tiny_submit --rule argument
+	V=1 run mutate --function tiny_submit --rule argument --anew
 	assert_line --regexp '^# 90_tiny.*: says_how_much/nop$'
 }
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""What became of each mutant of a lab, kept in build/mutation/ as soon as it is known. A whole run that was
-stopped goes on from there. After another change of the tests or of the engine, what killed a mutant is
-tried first on the same mutant."""
+"""What became of each mutant of a lab, kept in build/mutation/ as soon as it is known. The next run takes it
+from there as long as the tests and the engines are the same programs. After a change of them, what killed a
+mutant is tried first on the same mutant."""
 import collections
 import dataclasses
 import json
@@ -35,6 +35,10 @@ class Fates:
         entry = self.kept.get(self.keys[change], {})
         return (entry["fate"], self.last_killer(change)) if entry.get("programs") == self.digest else None
 
+    def has_survived(self, change):
+        """In the last run that tried it, over whatever programs."""
+        return self.kept.get(self.keys[change], {}).get("fate") == "survived"
+
     def last_killer(self, change):
         killer = self.kept.get(self.keys[change], {}).get("killer")
         return Killer(**killer) if killer else None
@@ -42,12 +46,6 @@ class Fates:
     def keep(self, change, fate, killer):
         self.kept[self.keys[change]] = {"fate": fate, "killer": killer and dataclasses.asdict(killer),
                                         "programs": self.digest}
-        self.write()
-
-    def close(self):
-        """The run came to its end, so the next one begins anew."""
-        for entry in self.kept.values():
-            entry["programs"] = None
         self.write()
 
     def write(self):

@@ -2,6 +2,8 @@
 """Who finds a mutant: a lab's tests under the proctor, or the conformance suite for an engine without a
 lab. Then the same under sanitizers, which a learner's check and `make check` run as well."""
 import hashlib
+import json
+import math
 import os
 import re
 import subprocess
@@ -19,7 +21,8 @@ COMPILE_LIMIT_S = 120
 # The reference's time, times this, and some more for a machine that is busy elsewhere.
 LIMIT_FACTOR, LIMIT_MORE_S = 10, 60
 LIKELY_MOST = 4  # tests that are tried before the others
-CONFORMANCE_TEST_LIMIT_S = 30  # no test of a right engine takes more than a few seconds
+# One test of the conformance suite: the reference's time, times this, and some more; and never more than that.
+TEST_LIMIT_FACTOR, TEST_LIMIT_MORE_S, TEST_LIMIT_MOST_S = 4, 5, 30
 PARSE_FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", f"-I{ROOT}/common", f"-I{ROOT}/harness",
                f"-I{ROOT}/harness/tests/conformance", f"-I{ROOT}/harness/course/proctor"]
 
@@ -55,23 +58,35 @@ class Judge:
         self.skipped_by_reference = set()
         self.is_prepared = False
         self.killers = {}  # function: the tests that killed its mutants, the newest first
+        self.seconds = {}  # test: how long the reference takes, in its slowest build
+        self.line_came = 0.0  # when the reference's last line was printed, or its program began
 
     def flags(self):
         """What libclang needs to read a file as the compiler does."""
         return [*PARSE_FLAGS, f'-DIO_LAB_FOLDER="{self.name}"']
 
-    def prepare(self):
-        """Compiles the reference. Raises when it does not pass: then nothing can be said of a mutant."""
+    def prepare(self, anew=False):
+        """Compiles the reference. Raises when it does not pass: then nothing can be said of a mutant. What passed
+        in an earlier run is not tried again, except when it is to be `anew`."""
+        folder = os.path.join(self.scratch, "reference")
         for build in self.builds:
             self.prepare_build(build)
             for file in self.files:
                 if not self.compile_object(build, self.path(file), self.reference(build, file)):
                     raise CourseError(f"{self.name}/{file} does not compile")
-        began = time.monotonic()
-        killer = self.killer({})
-        if killer:
-            raise CourseError(f"{self.name}: the reference itself fails {killer}")
-        self.limit_s = LIMIT_MORE_S + LIMIT_FACTOR * (time.monotonic() - began)
+            self.link(build, {}, folder)
+        path = os.path.join(ROOT, "build", "mutation", f"{self.name}.reference.json")
+        known = json.loads(labs.read(path)) if os.path.exists(path) and not anew else {}
+        if known.get("programs") != self.digest():
+            began = time.monotonic()
+            killer = self.killer({})
+            if killer:
+                raise CourseError(f"{self.name}: the reference itself fails {killer}")
+            known = {"programs": self.digest(), "took_s": time.monotonic() - began,
+                     "skipped": sorted(self.skipped_by_reference), "seconds": self.seconds}
+            labs.write(path, json.dumps(known, indent=0) + "\n")
+        self.skipped_by_reference, self.seconds = set(known["skipped"]), known["seconds"]
+        self.limit_s = LIMIT_MORE_S + LIMIT_FACTOR * known["took_s"]
         self.is_prepared = True
 
     def is_failure(self, line):
@@ -80,9 +95,16 @@ class Judge:
         if not found:
             return False
         failed, test, skipped = found.groups()
-        if skipped and not self.is_prepared:
-            self.skipped_by_reference.add(test)
+        if not self.is_prepared:
+            self.note_reference(test, skipped)
         return bool(failed or skipped and test not in self.skipped_by_reference)
+
+    def note_reference(self, test, skipped):
+        now = time.monotonic()
+        self.seconds[test] = max(self.seconds.get(test, 0), now - self.line_came)
+        self.line_came = now
+        if skipped:
+            self.skipped_by_reference.add(test)
 
     def path(self, file):
         return os.path.join(self.folder, file)
@@ -113,11 +135,13 @@ class Judge:
         with open(out, "rb") as mutant, open(self.reference("", file), "rb") as reference:
             return mutant.read() == reference.read()
 
+    RUN_BY = ()
+
     def digest(self):
-        """Of the reference's programs: what tests, and what is tested."""
+        """Of the reference's programs, and of who runs them: what tests, and what is tested."""
         found = hashlib.sha256()
-        for build in self.builds:
-            path = os.path.join(self.scratch, "reference", build or "plain", "tests")
+        tests = [os.path.join(self.scratch, "reference", build or "plain", "tests") for build in self.builds]
+        for path in [*tests, *self.RUN_BY]:
             if os.path.exists(path):
                 with open(path, "rb") as file:
                     found.update(file.read())
@@ -128,33 +152,41 @@ class Judge:
         changed: what killed its other mutants is tried first, and before that `last`, which killed this one
         in an earlier run."""
         folder = folder or os.path.join(self.scratch, "reference")
+        known = (last.test, last.build) if last and last.test else None  # it has failed twice in that run
         for build in sorted(self.builds, key=lambda build: bool(last) and build != last.build):
             if build == THREAD and not any(map(self.has_threads, sources or self.files)):
                 continue
-            objects = []
-            for file in self.files:
-                out = self.reference(build, file)
-                if file in sources:
-                    out = os.path.join(folder, build or "plain", f"{file}.o")
-                    if not os.path.exists(out) and not self.compile_object(build, sources[file], out):
-                        raise CourseError(f"{sources[file]} does not compile with {build}")
-                objects.append(out)
-            program = os.path.join(folder, build or "plain", "tests")
-            os.makedirs(os.path.dirname(program), exist_ok=True)
-            status, words = self.runner.run([*self.link_command(build, program), *objects], COMPILE_LIMIT_S,
-                                            self.environment(self.scratch))
-            if status != 0:
-                raise CourseError(f"{program} cannot be linked: {' '.join(words)[-500:]}")
-            likely = [last.test] if last and last.test and last.build == build else []
+            program = self.link(build, sources, folder)
+            likely = [last.test] if known and last.build == build else []
             likely += [] if build else [test for test in self.killers.get(function, []) if test not in likely]
             for command in [*(self.command_for(program, test, build) for test in likely),
                             *self.test_commands(build, program, list(sources))]:
                 killer = self.run_tests(command, folder)
-                if killer and self.is_confirmed(command, killer, folder):
+                if not killer:
+                    continue
+                if (killer.test, build) == known or self.is_confirmed(command, killer, folder):
                     if killer.test and not build:
                         self.remember(function, killer.test)
                     return replace(killer, build=build)
         return None
+
+    def link(self, build, sources, folder):
+        """Returns the path of the test program, with the files {name: path} in place of the reference's."""
+        objects = []
+        for file in self.files:
+            out = self.reference(build, file)
+            if file in sources:
+                out = os.path.join(folder, build or "plain", f"{file}.o")
+                if not os.path.exists(out) and not self.compile_object(build, sources[file], out):
+                    raise CourseError(f"{sources[file]} does not compile with {build}")
+            objects.append(out)
+        program = os.path.join(folder, build or "plain", "tests")
+        os.makedirs(os.path.dirname(program), exist_ok=True)
+        status, words = self.runner.run([*self.link_command(build, program), *objects], COMPILE_LIMIT_S,
+                                        self.environment(self.scratch))
+        if status != 0:
+            raise CourseError(f"{program} cannot be linked: {' '.join(words)[-500:]}")
+        return program
 
     def is_confirmed(self, command, killer, folder):
         """A busy machine may fail a test that holds, but hardly twice: the test alone, and then all of them."""
@@ -174,6 +206,7 @@ class Judge:
         self.killers[function] = [test, *others][:LIKELY_MOST]
 
     def run_tests(self, command, folder):
+        self.line_came = time.monotonic()
         status, lines = self.runner.run(command, self.limit_s, self.environment(folder), self.is_failure)
         failed = next(filter(self.is_failure, lines), None)
         if failed:
@@ -192,6 +225,7 @@ class LabJudge(Judge):
     def __init__(self, lab, scratch):
         super().__init__(lab.name, lab.c_files, ["", ADDRESS] + ([THREAD] if lab.threads else []), scratch)
         self.lab = lab
+        self.rows = []  # of a layer: the engines over which its tests run
 
     def prepare_build(self, build):
         programs.prepare(sanitize=build)
@@ -209,15 +243,26 @@ class LabJudge(Judge):
         return super().has_threads(file) or self.lab.is_layer and self.lab.threads
 
     PROCTOR = os.path.join(ROOT, "build", "course", "proctor")
+    RUN_BY = (PROCTOR,)
 
     def test_commands(self, build, program, changed):
-        """A file that holds engines is judged by their tests alone: no other test runs its code."""
+        """A file that holds engines is judged by their tests alone: no other test runs its code. A layer is tried
+        over one engine after another: most mutants are killed over the first."""
         engines = [self.engines_in(file) for file in changed]
         chosen = [[]]
         if engines and all(engines):
             chosen = [["--engine", engine] for engine in sum(engines, [])]
+        elif self.lab.is_layer:
+            self.rows = self.rows or self.engines_of_tests(program)
+            chosen = [["--engine", engine] for engine in self.rows]
         return [[self.PROCTOR, "--stop-at-first", *options, *(["--untraced"] if build else []), program]
                 for options in chosen]
+
+    def engines_of_tests(self, program):
+        """As `program --list` names them, without their options, each once."""
+        _, lines = self.runner.run([program, "--list"], COMPILE_LIMIT_S, self.environment(self.scratch))
+        rows = [line.split() for line in lines]
+        return list(dict.fromkeys(row[3].split(":")[0] for row in rows if len(row) == 4))
 
     def alone(self, command, test):
         if "--only" in command:
@@ -252,19 +297,24 @@ class ConformanceJudge(Judge):
         script = os.path.join(programs.build_folder(sanitize=build), "course", "link-conformance")
         return [script, self.name, program]
 
-    LIMIT = ["--limit", str(CONFORMANCE_TEST_LIMIT_S)]
+    def limit(self, test=None):
+        """For one test, or for each of all tests."""
+        seconds = self.seconds.get(test) if test else max(self.seconds.values(), default=None)
+        if not self.is_prepared or seconds is None:
+            return ["--limit", str(TEST_LIMIT_MOST_S)]
+        return ["--limit", str(min(TEST_LIMIT_MOST_S, math.ceil(TEST_LIMIT_FACTOR * seconds) + TEST_LIMIT_MORE_S))]
 
     def test_commands(self, build, program, _changed):
         """With a sanitizer each option alone, as `make check` does. There, and with two options together, kinds
         of descriptor that an engine cannot tell apart are tried once."""
         runs = [["--alone", "--one-of-each"]] if build else [["--alone"], ["--pairs", "--one-of-each"]]
-        return [[program, *self.LIMIT, *words, engine] for words in runs for engine in self.engines]
+        return [[program, *self.limit(), *words, engine] for words in runs for engine in self.engines]
 
     def alone(self, command, test):
         return self.command_for(command[0], test, "")
 
     def command_for(self, program, test, _build):
-        return [program, *self.LIMIT, "--only", test]
+        return [program, *self.limit(test), "--only", test]
 
 
 def judge_for(word, scratch):
