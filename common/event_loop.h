@@ -194,7 +194,6 @@ struct loop_timer {
 	uint64_t due_ns;
 	uint64_t repeat_ns;
 	uint32_t place; /* in the heap, from 1; 0: not in it */
-	struct loop_link link; /* among those that are due in this turn */
 };
 
 /*
@@ -217,7 +216,7 @@ int event_loop_timer_again(struct event_loop *loop, struct loop_timer *timer);
 
 static inline bool event_loop_timer_is_active(const struct loop_timer *timer)
 {
-	return timer->place || timer->link.next;
+	return timer->place;
 }
 
 /* Deferred calls. */

@@ -77,8 +77,8 @@ int event_loop_open(struct event_loop **opened, const struct event_loop_config *
 	loop->ops = config->engine;
 	loop->options = config->options;
 	loop->wake_fds[0] = loop->wake_fds[1] = -1;
-	struct loop_link *const lists[] = { &loop->free_fds, &loop->closing_fds, &loop->due_timers,
-					    &loop->deferred, &loop->wakeups,	 &loop->signals };
+	struct loop_link *const lists[] = { &loop->free_fds, &loop->closing_fds, &loop->deferred,
+					    &loop->wakeups, &loop->signals };
 	for (unsigned i = 0; i < sizeof lists / sizeof *lists; i++)
 		list_init(lists[i]);
 	int rc = allocate(loop, config);
@@ -423,20 +423,11 @@ static uint64_t later(uint64_t from_ns, uint64_t by_ns)
 	return from_ns > UINT64_MAX - by_ns ? UINT64_MAX : from_ns + by_ns;
 }
 
-/* It is due in this turn, and is not called after all. */
-static void leave_due(struct event_loop *loop, struct loop_timer *timer)
-{
-	list_remove(&timer->link);
-	loop->timers.promised--;
-}
-
 static int begin_timer(struct event_loop *loop, struct loop_timer *timer, uint64_t due_ns)
 {
 	bool was_active = event_loop_timer_is_active(timer);
 	if (timer->place)
 		timer_heap_remove(&loop->timers, timer);
-	else if (timer->link.next)
-		leave_due(loop, timer);
 	timer->due_ns = due_ns;
 	int rc = timer_heap_add(&loop->timers, timer);
 	bool is_active = rc == 0;
@@ -470,13 +461,9 @@ void event_loop_timer_stop(struct event_loop *loop, struct loop_timer *timer)
 {
 	if (!event_loop_timer_is_active(timer))
 		return;
-	//> 3 It is in the heap, or it was fetched in this turn and waits for its call. A timer that
-	//> stops keeps the loop alive no more.
+	//> 3 It leaves the heap, and keeps the loop alive no more.
 	//+ (void)loop;
-	if (timer->place)
-		timer_heap_remove(&loop->timers, timer);
-	else
-		leave_due(loop, timer);
+	timer_heap_remove(&loop->timers, timer);
 	loop->alive -= !timer->background;
 	//< 3
 }
@@ -510,30 +497,22 @@ static void call_timer(struct event_loop *loop, struct loop_timer *timer)
 static bool call_timers(struct event_loop *loop)
 {
 	struct timer_heap *heap = &loop->timers;
+	const uint64_t now_ns = loop->now_ns;
 	bool any = false;
-	//> 3 What you find here calls a timer as soon as it leaves the heap, so a callback that starts
-	//> one without delay is called again and again, and nothing else comes. First move all that
-	//> are due to loop->due_timers, with a place in the heap promised to each (heap->promised).
-	//> Then call them, as long as the list has one: a callback may take others off it.
-	//+ while (heap->count > 0 && heap->entries[1].due_ns <= loop->now_ns) {
-	//+ 	struct loop_timer *timer = heap->entries[1].timer;
-	//+ 	timer_heap_remove(heap, timer);
-	//+ 	call_timer(loop, timer);
-	//+ 	any = true;
-	//+ }
-	while (heap->count > 0 && heap->entries[1].due_ns <= loop->now_ns) {
+	//> 3 What you find here goes on while any timer is due, so a callback that starts one without
+	//> delay is called again and again, and nothing else comes. Call only what was started before
+	//> this step: heap->starts has been counted by then, and each entry has its number. A timer
+	//> that a callback starts is due now or later, so no older one lies behind it.
+	//+ while (heap->count > 0 && heap->entries[1].due_ns <= now_ns) {
+	const uint64_t next_start = heap->starts;
+	while (heap->count > 0 && heap->entries[1].due_ns <= now_ns &&
+	       heap->entries[1].start < next_start) {
+		//< 3
 		struct loop_timer *timer = heap->entries[1].timer;
 		timer_heap_remove(heap, timer);
-		heap->promised++;
-		list_push(&loop->due_timers, &timer->link);
-	}
-	struct loop_link *link;
-	while ((link = list_pop(&loop->due_timers))) {
-		heap->promised--;
-		call_timer(loop, object_of(link, struct loop_timer, link));
+		call_timer(loop, timer);
 		any = true;
 	}
-	//< 3
 	return any;
 }
 

@@ -45,14 +45,11 @@ static inline struct loop_link *list_pop(struct loop_link *head)
 	return first;
 }
 
-/* Moves all of `from` to the empty list `to`: a step takes up what was there when it began. */
+/* Moves all of `from` to the list `to`: a step takes up what was there when it began. */
 static inline void list_move(struct loop_link *from, struct loop_link *to)
 {
-	list_init(to);
-	if (list_is_empty(from))
-		return;
-	*to = *from;
-	to->next->previous = to->previous->next = to;
+	list_push(from, to);
+	list_remove(from);
 	list_init(from);
 }
 
@@ -75,7 +72,6 @@ static inline bool is_before(const struct heap_entry *a, const struct heap_entry
 struct timer_heap {
 	struct heap_entry *entries; /* [1 .. count] */
 	uint32_t count, capacity;
-	uint32_t promised; /* places for timers that are due in this turn, since some come back */
 	uint64_t starts;
 };
 
@@ -127,7 +123,6 @@ struct event_loop {
 	size_t buffers_len_bytes;
 
 	struct timer_heap timers;
-	struct loop_link due_timers;
 	struct loop_link deferred;
 
 	/* Calls from outside of the thread: a byte through a pair of sockets ends the wait. */

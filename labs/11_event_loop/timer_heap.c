@@ -57,7 +57,7 @@ static void sift_down(struct timer_heap *heap, uint32_t place, struct heap_entry
 
 int timer_heap_add(struct timer_heap *heap, struct loop_timer *timer)
 {
-	if (heap->count + heap->promised + 1 >= heap->capacity) {
+	if (heap->count + 1 >= heap->capacity) {
 		uint32_t capacity = heap->capacity ? heap->capacity * 2 : CAPACITY_LEAST;
 		struct heap_entry *entries = reallocarray(heap->entries, capacity, sizeof *entries);
 		if (!entries || capacity < heap->capacity)

@@ -77,8 +77,8 @@ int event_loop_open(struct event_loop **opened, const struct event_loop_config *
 	loop->ops = config->engine;
 	loop->options = config->options;
 	loop->wake_fds[0] = loop->wake_fds[1] = -1;
-	struct loop_link *const lists[] = { &loop->free_fds, &loop->closing_fds, &loop->due_timers,
-					    &loop->deferred, &loop->wakeups,	 &loop->signals };
+	struct loop_link *const lists[] = { &loop->free_fds, &loop->closing_fds, &loop->deferred,
+					    &loop->wakeups, &loop->signals };
 	for (unsigned i = 0; i < sizeof lists / sizeof *lists; i++)
 		list_init(lists[i]);
 	int rc = allocate(loop, config);
@@ -403,7 +403,9 @@ int event_loop_timer_start(struct event_loop *loop, struct loop_timer *timer, in
 	if (delay_ns < 0 || repeat_ns < 0)
 		return -EINVAL;
 	timer->repeat_ns = (uint64_t)repeat_ns;
-	return begin_timer(loop, timer, later(loop->now_ns, (uint64_t)delay_ns));
+	/* A delay of 0 is 1, so no timer that a callback starts is due in the same step. */
+	uint64_t least_ns = delay_ns > 0 ? (uint64_t)delay_ns : 1;
+	return begin_timer(loop, timer, later(loop->now_ns, least_ns));
 }
 
 int event_loop_timer_again(struct event_loop *loop, struct loop_timer *timer)
@@ -442,17 +444,13 @@ static void call_timer(struct event_loop *loop, struct loop_timer *timer)
 	timer->call(loop, timer->context);
 }
 
-/*
- * Step 2, without a list: a timer that is started now has a higher number than all before, and waits
- * for the next turn. Returns whether there were any.
- */
+/* Step 2. What a callback starts is due after `now_ns`. Returns whether there were any. */
 static bool call_timers(struct event_loop *loop)
 {
 	struct timer_heap *heap = &loop->timers;
-	uint64_t later_starts = heap->starts, due_ns = loop->now_ns;
+	const uint64_t now_ns = loop->now_ns;
 	bool any = false;
-	while (heap->count > 0 && heap->entries[1].due_ns <= due_ns &&
-	       heap->entries[1].start < later_starts) {
+	while (heap->count > 0 && heap->entries[1].due_ns <= now_ns) {
 		struct loop_timer *timer = heap->entries[1].timer;
 		timer_heap_remove(heap, timer);
 		call_timer(loop, timer);
