@@ -50,13 +50,13 @@ struct coroutine {
 	void *goes_on_at; /* the instruction */
 	void *resumer_stack_pointer; /* while it runs */
 
-	coroutine_body *body;
-	void *argument;
 	struct coroutine *resumer; /* the coroutine that resumed it, or NULL */
-	struct coroutine_pool *pool;
-	struct coroutine *next; /* free ones */
 	bool is_started, is_done;
 	unsigned number; /* in its pool */
+	coroutine_body *body;
+	void *argument;
+	struct coroutine_pool *pool;
+	struct coroutine *next; /* free ones */
 	void *stack; /* the lowest byte */
 	size_t stack_len_bytes;
 	void *sanitizer_fiber, *sanitizer_stack, *resumer_sanitizer_stack;

@@ -31,6 +31,14 @@ _Static_assert(offsetof(struct coroutine, frame_pointer) == 8, "see switch.S");
 _Static_assert(offsetof(struct coroutine, goes_on_at) == 16, "see switch.S");
 _Static_assert(offsetof(struct coroutine, resumer_stack_pointer) == 24, "see switch.S");
 
+/*
+ * Stacks lie whole pages apart. If they also began at the same place of a page, their tops would
+ * share a few lines of the cache, which keeps about eight of them at once. So the tops are staggered,
+ * in a page that each stack has for that.
+ */
+#define STAGGER_BYTES 256
+#define STAGGERS      8
+
 void coroutine_begin(void);
 void coroutine_main(struct coroutine *self);
 
@@ -38,7 +46,8 @@ __thread struct coroutine *coroutine_current;
 
 struct coroutine_pool {
 	unsigned count;
-	size_t page_bytes, stack_len_bytes;
+	size_t page_bytes, stack_len_bytes; /* as promised */
+	size_t place_bytes; /* of guard page, stack and stagger */
 	char *memory; /* guard page, stack, guard page, stack, ... */
 	size_t memory_len_bytes;
 	struct coroutine *all, *free;
@@ -79,16 +88,17 @@ int coroutine_pool_open(struct coroutine_pool **opened, unsigned count, size_t s
 	pool->page_bytes = (size_t)sysconf(_SC_PAGESIZE);
 	pool->stack_len_bytes =
 		(stack_len_bytes + pool->page_bytes - 1) / pool->page_bytes * pool->page_bytes;
-	size_t place_bytes = pool->page_bytes + pool->stack_len_bytes;
-	pool->memory_len_bytes = count * place_bytes;
+	pool->place_bytes = pool->page_bytes + pool->stack_len_bytes + pool->page_bytes;
+	pool->memory_len_bytes = count * pool->place_bytes;
 	pool->memory = mmap(NULL, pool->memory_len_bytes, PROT_NONE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
 	pool->all = calloc(count, sizeof *pool->all);
 	bool enough = pool->memory != MAP_FAILED && pool->all;
 	for (unsigned i = count; enough && i-- > 0;) {
 		struct coroutine *c = &pool->all[i];
-		c->stack = pool->memory + i * place_bytes + pool->page_bytes;
-		c->stack_len_bytes = pool->stack_len_bytes;
+		c->stack = pool->memory + i * pool->place_bytes + pool->page_bytes;
+		c->stack_len_bytes =
+			pool->stack_len_bytes + pool->page_bytes - i % STAGGERS * STAGGER_BYTES;
 		c->pool = pool;
 		c->number = i;
 		c->next = pool->free;
@@ -289,11 +299,10 @@ static void on_fault(int signal_number, siginfo_t *info, void *context)
 	(void)context;
 	for (struct coroutine_pool *pool = pools; pool; pool = pool->next) {
 		size_t at = (size_t)((char *)info->si_addr - pool->memory);
-		size_t place_bytes = pool->page_bytes + pool->stack_len_bytes;
-		if (at >= pool->memory_len_bytes || at % place_bytes >= pool->page_bytes)
+		if (at >= pool->memory_len_bytes || at % pool->place_bytes >= pool->page_bytes)
 			continue;
 		write_words("coroutine ");
-		write_number(at / place_bytes);
+		write_number(at / pool->place_bytes);
 		write_words(" has overflowed its stack of ");
 		write_number(pool->stack_len_bytes);
 		write_words(" bytes\n");

@@ -21,14 +21,16 @@ enum role { SOURCE, THEN, CATCH, FINALLY, FOLLOWER, PART, AWAIT };
 enum combination { ALL, ANY, RACE };
 
 struct promise {
-	struct promise_pool *pool;
+	struct promise_pool *pool; /* for ever */
 	uint8_t state; /* enum promise_state */
 	uint8_t role;
 	uint8_t combination; /* of a combined one */
 	bool is_looked_at;
 	bool is_queued;
 	bool is_doubtful; /* rejected, and nobody had looked at it when it was worked off */
-	unsigned holds;
+	bool is_timed; /* its timer is active */
+	uint32_t holds;
+	uint32_t parts_left; /* of a combined one */
 	int64_t value;
 
 	struct promise *before; /* whose end it waits for; holds this one until then */
@@ -38,10 +40,7 @@ struct promise {
 	promise_step *step;
 	void *context;
 	struct promise *whole; /* of a PART: the combined promise, which it holds */
-	unsigned parts_left; /* of a combined one */
-
-	struct loop_op *op; /* in flight, of a SOURCE */
-	struct loop_timer *timer; /* active */
+	struct loop_op *op; /* in flight, of an operation */
 };
 
 struct promise_pool {
@@ -50,6 +49,7 @@ struct promise_pool {
 	struct promise *all, *free;
 	struct loop_timer *timers; /* [count] */
 	struct promise *queue, **queue_end;
+	bool is_working; /* work_off() runs, and sees what is queued meanwhile */
 	struct promise *doubtful; /* through `next` */
 	struct loop_deferred work;
 	void (*neglected)(void *context, int64_t value);
@@ -87,6 +87,7 @@ int promise_pool_open(struct promise_pool **opened, const struct promise_pool_co
 		return reason_no_memory(why, "promises");
 	}
 	for (unsigned i = config->count; i-- > 0;) {
+		pool->all[i].pool = pool;
 		pool->all[i].next = pool->free;
 		pool->free = &pool->all[i];
 	}
@@ -111,16 +112,28 @@ unsigned promise_pool_used(const struct promise_pool *pool)
 
 /* Making, holding, freeing. */
 
-struct promise *promise_new(struct promise_pool *pool)
+/* Inlined, as settle() and enqueue() are: each operation comes by here twice. */
+static inline struct promise *take(struct promise_pool *pool, enum role role)
 {
 	struct promise *p = pool->free;
 	if (!p)
 		return NULL;
 	pool->free = p->next;
 	pool->used++;
-	*p = (struct promise) { .pool = pool, .holds = 1, .role = SOURCE };
+	/* Not all of it: clearing a whole structure would cost more than the rest of a short chain. */
+	p->state = PROMISE_PENDING;
+	p->role = (uint8_t)role;
+	p->is_looked_at = p->is_queued = p->is_doubtful = p->is_timed = false;
+	p->holds = 1;
+	p->before = p->followers = p->whole = NULL;
 	p->followers_end = &p->followers;
+	p->op = NULL;
 	return p;
+}
+
+struct promise *promise_new(struct promise_pool *pool)
+{
+	return take(pool, SOURCE);
 }
 
 struct promise *promise_hold(struct promise *p)
@@ -137,14 +150,14 @@ static struct loop_timer *timer_of(const struct promise *p)
 
 static void stop_timer(struct promise *p)
 {
-	if (!p->timer)
+	if (!p->is_timed)
 		return;
-	event_loop_timer_stop(p->pool->loop, p->timer);
-	p->timer = NULL;
+	event_loop_timer_stop(p->pool->loop, timer_of(p));
+	p->is_timed = false;
 }
 
 /* Nobody can settle it any more: its followers would wait for ever. They are given up as well. */
-static void give_up(struct promise *p)
+static __attribute__((cold)) void give_up(struct promise *p)
 {
 	//> 5 Its followers lose the one before them, and the hold that it had on each of them. Its
 	//> timer must not ring for whoever gets this memory next.
@@ -159,33 +172,36 @@ static void give_up(struct promise *p)
 	//< 5
 	if (p->whole)
 		promise_drop(p->whole);
+}
+
+void promise_drop(struct promise *p)
+{
+	if (!p || --p->holds > 0)
+		return;
+	if (p->state == PROMISE_PENDING)
+		give_up(p);
 	p->next = p->pool->free;
 	p->pool->free = p;
 	p->pool->used--;
 }
 
-void promise_drop(struct promise *p)
-{
-	if (p && --p->holds == 0)
-		give_up(p);
-}
-
 /* Settling. */
 
-static void enqueue(struct promise *p)
+static inline void enqueue(struct promise *p)
 {
 	struct promise_pool *pool = p->pool;
 	if (p->is_queued)
 		return;
 	p->is_queued = true;
-	promise_hold(p);
+	p->holds++;
 	p->next = NULL;
 	*pool->queue_end = p;
 	pool->queue_end = &p->next;
-	event_loop_defer(pool->loop, &pool->work);
+	if (pool->queue == p && !pool->is_working)
+		event_loop_defer(pool->loop, &pool->work);
 }
 
-static void settle(struct promise *p, enum promise_state state, int64_t value)
+static inline void settle(struct promise *p, enum promise_state state, int64_t value)
 {
 	//> 1 Keep state and value. Whoever waits hears of it from the loop: enqueue() has work_off()
 	//> called there. A rejection goes there in any case, to see whether anybody has looked.
@@ -236,7 +252,7 @@ enum promise_state promise_state(struct promise *p, int64_t *value)
 static void follow(struct promise *p, struct promise *before)
 {
 	p->before = before;
-	promise_hold(p);
+	p->holds++;
 	before->is_looked_at = true;
 	p->next = NULL;
 	*before->followers_end = p;
@@ -294,6 +310,7 @@ static void end_part(struct promise *part, enum promise_state state, int64_t val
 	}
 	//< 3
 	settle(part, PROMISE_FULFILLED, 0);
+	promise_drop(whole);
 }
 
 /* Its callback runs either way. The end passes by, but for a rejection of the callback's own. */
@@ -388,6 +405,7 @@ static void work_off(struct event_loop *loop, void *context)
 	struct promise_pool *pool = context;
 	struct promise *doubtful = pool->doubtful;
 	pool->doubtful = NULL;
+	pool->is_working = true;
 	while (doubtful) {
 		struct promise *p = doubtful;
 		doubtful = p->next;
@@ -403,19 +421,19 @@ static void work_off(struct event_loop *loop, void *context)
 		end_one(p);
 		promise_drop(p);
 	}
+	pool->is_working = false;
 	if (pool->queue)
 		event_loop_defer(loop, &pool->work);
 }
 
 /* Chains. */
 
-static struct promise *chain(struct promise *before, enum role role, promise_step *step,
-			     void *context)
+static inline struct promise *chain(struct promise *before, enum role role, promise_step *step,
+				    void *context)
 {
-	struct promise *p = before ? promise_new(before->pool) : NULL;
+	struct promise *p = before ? take(before->pool, role) : NULL;
 	if (!p)
 		return NULL;
-	p->role = (uint8_t)role;
 	p->step = step;
 	p->context = context;
 	follow(p, before);
@@ -538,13 +556,12 @@ static void end_operation(struct event_loop *loop, void *context, int64_t result
 
 struct promise *promise_operation(struct promise_pool *pool, const struct loop_request *request)
 {
-	struct promise *p = promise_new(pool);
+	struct promise *p = take(pool, FOLLOWER); /* of the operation: nobody else settles it */
 	if (!p)
 		return NULL;
-	p->role = FOLLOWER; /* of the operation: nobody else settles it */
 	p->op = event_loop_start(pool->loop, request, end_operation, p);
 	if (p->op)
-		promise_hold(p);
+		p->holds++;
 	else
 		settle(p, PROMISE_REJECTED, -EAGAIN);
 	return p;
@@ -554,7 +571,7 @@ static void end_delay(struct event_loop *loop, void *context)
 {
 	struct promise *p = context;
 	(void)loop;
-	p->timer = NULL;
+	p->is_timed = false;
 	settle(p, PROMISE_FULFILLED, 0);
 	promise_drop(p);
 }
@@ -566,17 +583,15 @@ static int start_timer(struct promise *p, loop_call *call, int64_t delay_ns)
 	timer->call = call;
 	timer->context = p;
 	int rc = event_loop_timer_start(p->pool->loop, timer, delay_ns, 0);
-	if (rc == 0)
-		p->timer = timer;
+	p->is_timed = rc == 0;
 	return rc;
 }
 
 struct promise *promise_delay(struct promise_pool *pool, int64_t delay_ns)
 {
-	struct promise *p = promise_new(pool);
+	struct promise *p = take(pool, FOLLOWER);
 	if (!p)
 		return NULL;
-	p->role = FOLLOWER;
 	int rc = start_timer(p, end_delay, delay_ns);
 	if (rc < 0)
 		settle(p, PROMISE_REJECTED, rc);
@@ -589,7 +604,7 @@ static void end_deadline(struct event_loop *loop, void *context)
 {
 	struct promise *p = context;
 	(void)loop;
-	p->timer = NULL;
+	p->is_timed = false;
 	//> 4 Time is up: whatever `p` waits for is cancelled, and `p` is rejected with -ETIMEDOUT. To
 	//> cancel may be what gives up the last hold on `p`.
 	promise_hold(p);
@@ -625,7 +640,7 @@ void promise_cancel(struct promise *p)
 		event_loop_cancel(p->pool->loop, p->op);
 		return;
 	}
-	bool is_delay = p->timer;
+	bool is_delay = p->is_timed;
 	settle(p, PROMISE_REJECTED, -ECANCELED);
 	if (is_delay)
 		promise_drop(p);

@@ -22,14 +22,16 @@ enum role { SOURCE, THEN, CATCH, FINALLY, FOLLOWER, PART, AWAIT };
 enum combination { ALL, ANY, RACE };
 
 struct promise {
-	struct promise_pool *pool;
+	struct promise_pool *pool; /* for ever */
 	uint8_t state; /* enum promise_state */
 	uint8_t role;
 	uint8_t combination; /* of a combined one */
 	bool is_looked_at;
 	bool is_queued;
 	bool is_doubtful; /* rejected, and nobody had looked at it when it was worked off */
-	unsigned holds;
+	bool is_timed; /* its timer is active */
+	uint32_t holds;
+	uint32_t parts_left; /* of a combined one */
 	int64_t value;
 
 	struct promise *before; /* whose end it waits for; holds this one until then */
@@ -39,10 +41,7 @@ struct promise {
 	promise_step *step;
 	void *context;
 	struct promise *whole; /* of a PART: the combined promise, which it holds */
-	unsigned parts_left; /* of a combined one */
-
-	struct loop_op *op; /* in flight, of a SOURCE */
-	struct loop_timer *timer; /* active */
+	struct loop_op *op; /* in flight, of an operation */
 };
 
 struct promise_pool {
@@ -51,6 +50,7 @@ struct promise_pool {
 	struct promise *all, *free;
 	struct loop_timer *timers; /* [count] */
 	struct promise *queue, **queue_end;
+	bool is_working; /* work_off() runs, and sees what is queued meanwhile */
 	struct promise *doubtful; /* through `next` */
 	struct loop_deferred work;
 	void (*neglected)(void *context, int64_t value);
@@ -88,6 +88,7 @@ int promise_pool_open(struct promise_pool **opened, const struct promise_pool_co
 		return reason_no_memory(why, "promises");
 	}
 	for (unsigned i = config->count; i-- > 0;) {
+		pool->all[i].pool = pool;
 		pool->all[i].next = pool->free;
 		pool->free = &pool->all[i];
 	}
@@ -119,8 +120,14 @@ struct promise *promise_new(struct promise_pool *pool)
 		return NULL;
 	pool->free = p->next;
 	pool->used++;
-	*p = (struct promise) { .pool = pool, .holds = 1, .role = SOURCE };
+	/* Not all of it: clearing a whole structure would cost more than the rest of a short chain. */
+	p->state = PROMISE_PENDING;
+	p->role = SOURCE;
+	p->is_looked_at = p->is_queued = p->is_doubtful = p->is_timed = false;
+	p->holds = 1;
+	p->before = p->followers = p->whole = NULL;
 	p->followers_end = &p->followers;
+	p->op = NULL;
 	return p;
 }
 
@@ -138,14 +145,14 @@ static struct loop_timer *timer_of(const struct promise *p)
 
 static void stop_timer(struct promise *p)
 {
-	if (!p->timer)
+	if (!p->is_timed)
 		return;
-	event_loop_timer_stop(p->pool->loop, p->timer);
-	p->timer = NULL;
+	event_loop_timer_stop(p->pool->loop, timer_of(p));
+	p->is_timed = false;
 }
 
 /* Nobody can settle it any more: its followers would wait for ever. They are given up as well. */
-static void give_up(struct promise *p)
+static __attribute__((noinline)) void give_up(struct promise *p)
 {
 	stop_timer(p);
 	while (p->followers) {
@@ -156,15 +163,17 @@ static void give_up(struct promise *p)
 	}
 	if (p->whole)
 		promise_drop(p->whole);
-	p->next = p->pool->free;
-	p->pool->free = p;
-	p->pool->used--;
 }
 
 void promise_drop(struct promise *p)
 {
-	if (p && --p->holds == 0)
+	if (!p || --p->holds > 0)
+		return;
+	if (p->followers || p->whole || p->is_timed)
 		give_up(p);
+	p->next = p->pool->free;
+	p->pool->free = p;
+	p->pool->used--;
 }
 
 /* Settling. */
@@ -175,11 +184,12 @@ static void enqueue(struct promise *p)
 	if (p->is_queued)
 		return;
 	p->is_queued = true;
-	promise_hold(p);
+	p->holds++;
 	p->next = NULL;
 	*pool->queue_end = p;
 	pool->queue_end = &p->next;
-	event_loop_defer(pool->loop, &pool->work);
+	if (pool->queue == p && !pool->is_working)
+		event_loop_defer(pool->loop, &pool->work);
 }
 
 static void settle(struct promise *p, enum promise_state state, int64_t value)
@@ -357,6 +367,7 @@ static void work_off(struct event_loop *loop, void *context)
 	struct promise_pool *pool = context;
 	struct promise *doubtful = pool->doubtful;
 	pool->doubtful = NULL;
+	pool->is_working = true;
 	while (doubtful) {
 		struct promise *p = doubtful;
 		doubtful = p->next;
@@ -372,6 +383,7 @@ static void work_off(struct event_loop *loop, void *context)
 		end_one(p);
 		promise_drop(p);
 	}
+	pool->is_working = false;
 	if (pool->queue)
 		event_loop_defer(loop, &pool->work);
 }
@@ -520,7 +532,7 @@ static void end_delay(struct event_loop *loop, void *context)
 {
 	struct promise *p = context;
 	(void)loop;
-	p->timer = NULL;
+	p->is_timed = false;
 	settle(p, PROMISE_FULFILLED, 0);
 	promise_drop(p);
 }
@@ -532,8 +544,7 @@ static int start_timer(struct promise *p, loop_call *call, int64_t delay_ns)
 	timer->call = call;
 	timer->context = p;
 	int rc = event_loop_timer_start(p->pool->loop, timer, delay_ns, 0);
-	if (rc == 0)
-		p->timer = timer;
+	p->is_timed = rc == 0;
 	return rc;
 }
 
@@ -555,7 +566,7 @@ static void end_deadline(struct event_loop *loop, void *context)
 {
 	struct promise *p = context;
 	(void)loop;
-	p->timer = NULL;
+	p->is_timed = false;
 	promise_hold(p);
 	if (p->before)
 		promise_cancel(p->before);
@@ -584,7 +595,7 @@ void promise_cancel(struct promise *p)
 		event_loop_cancel(p->pool->loop, p->op);
 		return;
 	}
-	bool is_delay = p->timer;
+	bool is_delay = p->is_timed;
 	settle(p, PROMISE_REJECTED, -ECANCELED);
 	if (is_delay)
 		promise_drop(p);
