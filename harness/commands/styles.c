@@ -2,7 +2,8 @@
 /*
  * `iolab styles`: what callbacks, promises and await add to an operation. The job of common/styles.h
  * runs over each engine in each style, by turns of a millisecond in one process. Over memory, without
- * a kernel, the layers' own cost is seen; over the engines, what an operation costs beside it.
+ * a kernel, the styles' own cost is seen; over the engines, what an operation costs beside it. The job
+ * takes several promises an operation: layer_costs.h has what one layer adds to one operation.
  */
 #include <argp.h>
 #include <math.h>
@@ -17,6 +18,7 @@
 #include "base/remark.h"
 #include "clock.h"
 #include "commands/commands.h"
+#include "commands/layer_costs.h"
 #include "engines.h"
 #include "meters/environment.h"
 #include "plan/child_run.h"
@@ -90,6 +92,20 @@ static unsigned list_styles(struct styles_subject *subjects, const struct styles
 		add_subject(&subjects[count++], o, engine, options);
 	}
 	return count;
+}
+
+/* One at a time, and as many as there are lanes. Returns how many. */
+static unsigned list_layer_costs(struct layer_costs costs[2], const struct styles_options *o)
+{
+	struct layer_cost_task task = { .lane_count = 1,
+					.runtime_s = o->runtime_s,
+					.folder = o->folder };
+	layer_costs_begin(&costs[0], &task);
+	if (o->lanes < 2)
+		return 1;
+	task.lane_count = (unsigned)o->lanes;
+	layer_costs_begin(&costs[1], &task);
+	return 2;
 }
 
 static void run_subject(struct styles_subject *subject, const struct engine_series *series,
@@ -186,7 +202,7 @@ static json_t *weights_json(void)
 }
 
 static json_t *document_json(const struct styles_options *o, const struct styles_subject *subjects,
-			     unsigned count)
+			     unsigned count, const struct layer_costs *costs, unsigned cost_count)
 {
 	json_t *document = engine_series_document(&o->series, environment_json(o->folder));
 	json_t *rows = required(json_array());
@@ -203,6 +219,10 @@ static json_t *document_json(const struct styles_options *o, const struct styles
 	put_int(document, "memory_block_bytes", MEMORY_BYTES);
 	put_new(document, "styles", weights_json());
 	put_new(document, "rows", rows);
+	json_t *layers = required(json_array());
+	for (unsigned i = 0; i < cost_count; i++)
+		layer_costs_add(&costs[i], o->series.rounds_begun, layers);
+	put_new(document, "layers", layers);
 	return document;
 }
 
@@ -257,6 +277,7 @@ static void print_document(const json_t *document)
 	printf("\nFor an operation, medians over %.0f rounds. memory: blocks of %.0f bytes, copied "
 	       "without a kernel.\nratio, added: CPU beside that of callbacks in the same round\n",
 	       number_at(document, "rounds"), number_at(document, "memory_block_bytes"));
+	layer_costs_print(json_object_get(document, "layers"));
 	print_warnings_of(json_object_get(document, "rows"));
 }
 
@@ -325,17 +346,25 @@ int command_styles(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
 
 	static struct styles_subject subjects[ENGINES_MAX + 2];
+	static struct layer_costs costs[2]; /* one operation at a time, and as many as lanes */
 	struct engine_series *series = &options.series;
 	struct turn turn;
 	unsigned count = list_styles(subjects, &options);
+	unsigned cost_count = list_layer_costs(costs, &options);
 	engine_series_begin(series, argc, argv);
-	while (engine_series_next(series, count, &turn))
-		run_subject(&subjects[turn.piece], series, turn.round);
-	json_t *document = document_json(&options, subjects, count);
+	while (engine_series_next(series, count + cost_count, &turn))
+		if (turn.piece < count)
+			run_subject(&subjects[turn.piece], series, turn.round);
+		else
+			layer_costs_run(&costs[turn.piece - count], turn.round,
+					series->order.rounds, series->order.seed);
+	json_t *document = document_json(&options, subjects, count, costs, cost_count);
 	int status = status_of_the_engines(json_object_get(document, "rows"));
 	for (unsigned i = 0; i < count; i++) {
 		json_decref(subjects[i].warnings);
 		json_decref(subjects[i].reason);
 	}
+	for (unsigned i = 0; i < cost_count; i++)
+		layer_costs_end(&costs[i]);
 	return engine_series_end(series, document, status, print_document);
 }

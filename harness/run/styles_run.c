@@ -2,7 +2,6 @@
 #include "run/styles_run.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +18,7 @@
 #include "workloads/index_file.h"
 #include "workloads/lookup_server.h"
 #include "workloads/memory_engine.h"
+#include "workloads/probe_target.h"
 
 /* A style's turn is short, so that what disturbs one disturbs the next one, too. */
 #define TURN_NS	  NS_PER_MS
@@ -52,18 +52,6 @@ bool styles_fits(const struct styles_task *task, const struct style *style)
 	return style->blocks == !task->engine;
 }
 
-static int nameless_in(const char *folder, struct reason *why)
-{
-	char path[400];
-	snprintf(path, sizeof path, "%s/iolab-styles-XXXXXX", folder);
-	int fd = mkostemp(path, O_CLOEXEC);
-	if (fd < 0)
-		return reason_errno(why, "probe_not_made", errno, "making a file in {folder}",
-				    reason_string("folder", folder));
-	unlink(path);
-	return fd;
-}
-
 /* The job of one style, with its own engine, connections and result. Returns 0, or -errno with `why`. */
 static int open_style(struct styles_bench *b, struct timed_style *timed, struct reason *why)
 {
@@ -86,7 +74,7 @@ static int open_style(struct styles_bench *b, struct timed_style *timed, struct 
 		config.connections = timed->server.connections;
 		config.file = b->file;
 		if (rc == 0)
-			rc = timed->result_file = nameless_in(task->folder, why);
+			rc = timed->result_file = nameless_file(task->folder, 0, 0, why);
 		config.result_file = timed->result_file;
 	}
 	if (rc >= 0)
@@ -108,7 +96,7 @@ static int open_bench(struct styles_bench *b, struct reason *why)
 							      .block_bytes = task->block_bytes,
 							      .result = &b->written });
 	} else {
-		rc = b->file = nameless_in(task->folder, why);
+		rc = b->file = nameless_file(task->folder, 0, 0, why);
 		if (rc >= 0)
 			rc = index_write(b->file, &b->index, task->block_bytes, why);
 	}

@@ -44,8 +44,31 @@ load common
 		assert weights["callbacks"]["lane_bytes"] < 4096 <= weights["await_stackful"]["lane_bytes"], weights
 	PYTHON
 	assert_success
+	run "$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/styles" <<-'PYTHON'
+		import json, sys
+		rows = json.load(open(sys.argv[1]))["layers"]
+		layers = ("promises", "await_stackless", "await_stackful", "operator_ordered", "operator_unordered")
+		assert [(row["in_flight"], row["layer"]) for row in rows] == [
+		    (count, name) for count in (1, 4) for name in ("callbacks", *layers, "cached read")], rows
+		for count in (1, 4):
+		    cpu_ns = {row["layer"]: row["cpu_ns"]["values"] for row in rows if row["in_flight"] == count}
+		    for row in rows:
+		        if row["in_flight"] != count:
+		            continue
+		        assert row["status"] == "ok" and len(row["cpu_ns"]["values"]) == 3, row
+		        if row["layer"] not in layers:
+		            assert row["added_ns"] is None and row["added_pct"] is None, row
+		            continue
+		        # In the same round.
+		        for i, added in enumerate(row["added_ns"]["values"]):
+		            assert abs(added - (cpu_ns[row["layer"]][i] - cpu_ns["callbacks"][i])) < 1e-3, row
+		            assert abs(row["added_pct"]["values"][i] - 100 * added / cpu_ns["cached read"][i]) < 1e-3, row
+		    # It makes a system call; a callback makes none.
+		    assert min(cpu_ns["cached read"]) > min(cpu_ns["callbacks"]), cpu_ns
+	PYTHON
+	assert_success
 	# The file was temporary.
-	[ -z "$(find "$BATS_TEST_TMPDIR" -name 'iolab-styles-*')" ]
+	[ -z "$(find "$BATS_TEST_TMPDIR" -name 'iolab-probe-*')" ]
 }
 
 @test "styles: an engine that cannot do the job is refused in its words, once in the table" {
@@ -53,6 +76,9 @@ load common
 	assert_failure 77
 	[ "$(grep -c "refuses a regular file" <<<"$output")" -eq 1 ]
 	assert_output --regexp "memory +await_stackful"
+	# One operation, one at a time and with all lanes.
+	assert_output --regexp "operator_unordered +1 .* %"
+	assert_output --regexp "operator_unordered +16 .* %"
 }
 
 @test "styles: mistakes are refused before anything runs" {

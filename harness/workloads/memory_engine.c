@@ -26,9 +26,9 @@ static int memory_supports(const struct engine_config *config, enum io_kind kind
 	(void)config;
 	bool of_file = (kind == IO_READ || kind == IO_WRITE) && fd_kind == IO_FD_FILE;
 	bool of_socket = (kind == IO_SEND || kind == IO_RECV) && fd_kind == IO_FD_SOCKET;
-	if (of_file || of_socket)
+	if (of_file || of_socket || kind == IO_NOP)
 		return 0;
-	reason_set(why, "not_of_the_job", "memory has the job's four operations only");
+	reason_set(why, "not_of_the_job", "memory has the job's four operations and no-ops only");
 	return -EOPNOTSUPP;
 }
 
@@ -52,7 +52,11 @@ static int memory_open(struct engine **opened, const struct engine_config *confi
 static void perform(struct engine *e, struct io_op *op)
 {
 	const struct memory_source *s = &e->source;
+	op->result = op->len_bytes;
 	switch ((enum io_kind)op->kind) {
+	case IO_NOP:
+		op->result = 0;
+		break;
 	case IO_READ:
 		memcpy(op->buf, (const char *)s->file + op->offset, op->len_bytes);
 		break;
@@ -66,7 +70,6 @@ static void perform(struct engine *e, struct io_op *op)
 		memcpy(op->buf, (const char *)s->answers + e->keys[op->fd_slot] * s->block_bytes,
 		       op->len_bytes);
 	}
-	op->result = op->len_bytes;
 }
 
 static int memory_submit(struct engine *e, struct io_op *const *ops, unsigned count)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An engine without a kernel: the job of common/styles.h gets its index and blocks from memory, by a
- * copy within submit(). What is left of the job's time is the loop's and the style's. It is not
- * registered: nobody compares it with interfaces.
+ * copy within submit(). What is left of the job's time is the loop's and the style's. A no-op is over
+ * at once, too. It is not registered: nobody compares it with interfaces.
  */
 #ifndef IOLAB_MEMORY_ENGINE_H
 #define IOLAB_MEMORY_ENGINE_H
