@@ -85,6 +85,9 @@ $(BUILD)/peers/%: $(BUILD)/harness/peers/%.o $(TESTED_OBJECTS)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# Measures minicoro too, where `make fetch-minicoro` has put it.
+$(BUILD)/harness/peers/switch_cost.o: $(wildcard $(BUILD)/peers/minicoro.h)
+
 # Event loops: iolab's and others', each where its library is installed. `make bench-loops` builds them.
 LOOP_BENCHES := $(patsubst harness/peers/loops/%.c,$(BUILD)/peers/loops/%,\
                 $(filter-out %/loop_bench.c,$(wildcard harness/peers/loops/*.c)))

@@ -1,7 +1,7 @@
 # Targets for developers and instructors: tests, linters, the grader. The Makefile includes this
 # file; a handout leaves it out.
 
-.PHONY: check check-slowly check-loaded check-distributions check-kernels check-arm64 list-tests asan-tests tsan-tests fuzz check-course check-course-slowly bench-peers bench-loops
+.PHONY: check check-slowly check-loaded check-distributions check-kernels check-arm64 list-tests asan-tests tsan-tests fuzz check-course check-course-slowly bench-peers bench-loops fetch-minicoro
 .PHONY: schema format lint lint-all handout grade new-lab
 
 help::
@@ -22,7 +22,8 @@ help::
 	@echo 'make format        lay out the C files with clang-format'
 	@echo 'make schema        docs/result.schema.json and docs/metrics.md, from the metrics and documents'
 	@echo 'make bench-peers   compare with fio: is the overhead of iolab small? (an hour)'
-	@echo 'make bench-loops   compare the event loop with libuv, libev and libevent (12 minutes)'
+	@echo 'make bench-loops   compare the event loop with libuv, libev and libevent, and the switch of coroutines'
+	@echo '                   with swapcontext and minicoro, where make fetch-minicoro has put it (12 minutes)'
 	@echo 'make check-course  check the labs of the course and their mutants   [LAB=04]'
 	@echo 'make check-course-slowly   the same, each solution 100 times in a row, each mutant 5 times'
 	@echo 'make mutate LAB=04 change the reference by rule: which changes does no test notice?'
@@ -135,8 +136,18 @@ LOOPS_HERE = event_loop $(if $(call links,uv.h,-luv),libuv) $(if $(call links,ev
 	$(if $(call links,event2/event.h,-levent_core),libevent)
 
 .PHONY: loops
-loops: $(BUILD)/peers/echo_load
+loops: $(BUILD)/peers/echo_load $(BUILD)/peers/switch_cost
 	$(Q)$(MAKE) --no-print-directory $(LOOPS_HERE:%=$(BUILD)/peers/loops/%)
+
+# Other people's code for a comparison: kept in the build folder, and no part of the project.
+MINICORO_COMMIT = 02dad0f8b7cbb12fe6e216ae7a76db15ca55cd7b
+MINICORO_SHA256 = c4205e8db0a95456dfde9f73f071609c6d2cad2ebfd1d74ed0a9254f121caa2f
+fetch-minicoro:
+	$(Q)mkdir -p $(BUILD)/peers
+	$(Q)curl --fail --silent --show-error --location --output $(BUILD)/peers/minicoro.part \
+		https://raw.githubusercontent.com/edubart/minicoro/$(MINICORO_COMMIT)/minicoro.h
+	$(Q)echo "$(MINICORO_SHA256)  $(BUILD)/peers/minicoro.part" | sha256sum --check --quiet
+	$(Q)mv $(BUILD)/peers/minicoro.part $(BUILD)/peers/minicoro.h
 
 bench-loops: all loops need-python
 	$(Q)set -f; "$(PYTHON)" harness/peers/loops.py $$PEERS

@@ -3,7 +3,7 @@
 """Compares the event loop of lab 11 with libuv, libev and libevent, and with iolab's own driver.
 
 Timers that are started and stopped, timers that expire, an echo server, memory of idle connections,
-and what the loop adds to an operation. Interleaved rounds in random order; docs/measurement.md says
+and what the loop adds to an operation; and the switch of coroutines beside others' switches. Interleaved rounds in random order; docs/measurement.md says
 how to read the result.
 """
 import os
@@ -16,6 +16,9 @@ OURS = "event_loop"
 PEERS = ("libuv", "libev", "libevent")
 ENGINES = ("epoll", "io_uring:defer_taskrun")
 DRIVER = "iolab run"
+SWITCH_COST = os.path.join(ROOT, "build", "peers", "switch_cost")
+MINICORO = os.path.join(ROOT, "build", "peers", "minicoro.h")
+SWITCH_TITLE = "a coroutine resumed and suspended"
 LOOP_ADDS_NS = 30  # to an operation, at most
 
 
@@ -61,12 +64,39 @@ def no_op_case(o):
                 Contender("iolab's loop", lambda: call(o, OURS, "no-ops", o.timers * 10, "null")), [driver], [])
 
 
+def switch_case(o):
+    """A coroutine is resumed and suspends itself: swapcontext(3) makes two system calls for that."""
+    def of(mechanism, pairs):
+        return run_json([SWITCH_COST, mechanism, str(pairs)], o.cpu, watch_host=False)[0]
+
+    peers = [Contender("swapcontext", lambda: of("swapcontext", o.timers))]
+    if os.path.exists(MINICORO):
+        peers.append(Contender("minicoro", lambda: of("minicoro", o.timers * 10)))
+    else:
+        print("skipped: minicoro: make fetch-minicoro gets it")
+    return Case(SWITCH_TITLE, Contender("iolab's switch", lambda: of("ours", o.timers * 10)),
+                peers, [Goal(peer.name, "ops_per_s", LEVEL, True) for peer in peers])
+
+
+def print_switches(cases):
+    """A table in microseconds with two decimals does not show them."""
+    for case in cases:
+        if case.title != SWITCH_TITLE:
+            continue
+        print(f"\n{SWITCH_TITLE.capitalize()}, ns of CPU")
+        for contender in case.contenders:
+            values = [1e3 * value for value in contender.column("cpu_us_per_op") if value]
+            if values:
+                median, low, high = order_interval(values)
+                print(f"  {contender.name:22}{median:9.1f}   {low:.1f} to {high:.1f}")
+
+
 def choose(o, _):
     peers = [peer for peer in PEERS if is_built(peer)]
     for peer in PEERS:
         if peer not in peers:
             print(f"skipped: {peer}: its header or its library is missing; harness/setup.sh peers installs them")
-    cases = [no_op_case(o), *timer_cases(o, peers)]
+    cases = [no_op_case(o), switch_case(o), *timer_cases(o, peers)]
     if len(o.cpus) < 2:
         print("skipped: echo: server and client need a CPU each")
         return cases
@@ -105,6 +135,7 @@ def main():
 
     def also(cases):
         print_added(cases)
+        print_switches(cases)
         print_memory(o)
 
     measure_and_report("bench-loops", "loops", o, choose, dict, also)

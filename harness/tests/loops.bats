@@ -82,3 +82,16 @@ waits_with_buffers_of() {
 		print(sum(r['contender'] == \"iolab's loop\" and len(r['values']) == 1 for r in raw))" "$BATS_TEST_TMPDIR/loops.json"
 	assert_output 3
 }
+
+@test "a coroutine's switch is measured beside swapcontext, and beside minicoro where it was fetched" {
+	for mechanism in ours swapcontext; do
+		run "$ROOT/build/peers/switch_cost" "$mechanism" 1000
+		assert_success
+		assert_output --regexp '^\{"ops_per_s": [0-9.]+, "cpu_us_per_op": [0-9.]+\}$'
+	done
+	run "$ROOT/build/peers/switch_cost" minicoro 1000
+	[ "$status" -eq 0 ] || { assert_failure 77 && assert_output --partial "make fetch-minicoro"; }
+	run "$ROOT/build/peers/switch_cost" longjmp 1000
+	assert_failure 2
+	assert_output --partial "ours|swapcontext|minicoro"
+}
