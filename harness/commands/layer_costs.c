@@ -121,14 +121,14 @@ void layer_costs_print(const json_t *rows)
 	const json_t *row;
 	double refused_in_flight = 0; /* one line tells of all layers */
 	printf("\nOne operation that does nothing, to an engine that answers at once, and a read of "
-	       "%u cached bytes\n\n%-16s %9s %12s %12s  %-18s %s\n",
+	       "%u cached bytes\n\n%-19s %9s %12s %12s  %-18s %s\n",
 	       CACHED_READ_BYTES, "layer", "in flight", "CPU", "added", "interval", "of the read");
 	json_array_foreach (rows, i, row) {
 		double in_flight = number_at(row, "in_flight");
 		bool is_ok = status_is(row, "ok");
 		if (!is_ok && in_flight == refused_in_flight)
 			continue;
-		printf("%-16s %9.0f ", string_at(row, "layer"), in_flight);
+		printf("%-19s %9.0f ", string_at(row, "layer"), in_flight);
 		if (!is_ok) {
 			refused_in_flight = in_flight;
 			print_status_of(row);
