@@ -30,6 +30,7 @@ MUTANTS_LEAST = 8
 ALTERNATES_LEAST = 2
 PROGRAM_LINES_MOST = 150
 REPEATS = 20
+JOBS_A_CPU = 1.5  # tests sleep, too
 BLOCK_LIMIT_S = 120
 # All labs depend on these.
 FOUNDATIONS = ("common/", "harness/course/", "harness/tests/conformance/", "Makefile")
@@ -178,28 +179,42 @@ class LabCheck:
         self.say("the starter neither crashes nor hangs", account(verdict, bad) if bad else "")
 
     def check_exercise(self, exercise):
+        """The exercises below it pass. Its own other tests and those above are not run: they may fail, and hang."""
         others = {e.number for e in self.lab.exercises} - {exercise.number}
-        verdict = self.verdict(self.lab.starter(others), f"without-{exercise.number}")
-        lower = [o for o in verdict.failed if o.exercise < exercise.number]
-        wrong = verdict.trouble or account(verdict, lower)
-        if not wrong and not any(o.name == exercise.fails for o in verdict.failed):
-            wrong = f"it passes {exercise.fails}"
+        try:
+            program, _ = self.build(self.lab.starter(others), f"without-{exercise.number}")
+            wrong = self.failures_below(program, exercise)
+        except CourseError as error:
+            wrong = str(error)
+        if not wrong:
+            verdict = programs.run_tests(program, ["--only", exercise.fails])
+            wrong = verdict.trouble
+            if not wrong and not any(o.name == exercise.fails for o in verdict.failed):
+                wrong = f"it passes {exercise.fails}"
         self.say(f"exercise {exercise.number} is tested alone by {exercise.fails}", wrong)
 
-    def check_solution(self):
-        solution = self.lab.solution()
-        self.say("the solution passes", self.full_account(self.verdict(solution, "solution")))
-        self.say("the solution passes, built with clang",
-                 self.full_account(self.verdict(solution, "solution", cc="clang")))
-        self.say("the solution passes under ASan and UBSan",
-                 self.full_account(self.verdict(solution, "solution", sanitize=ADDRESS)))
+    def failures_below(self, program, exercise):
+        for lower in self.lab.exercises:
+            if lower.number < exercise.number:
+                verdict = programs.run_tests(program, ["--exercise", str(lower.number)])
+                words = verdict.trouble or account(verdict)
+                if words:
+                    return words
+        return ""
+
+    def solution_builds(self):
+        """(what is said, how to build and run it), an entry for each build."""
+        yield "the solution passes", {}
+        yield "the solution passes, built with clang", {"cc": "clang"}
+        yield "the solution passes under ASan and UBSan", {"sanitize": ADDRESS}
         if self.lab.threads:
-            self.say("the solution passes under ThreadSanitizer",
-                     self.full_account(self.verdict(solution, "solution", sanitize=THREAD)))
+            yield "the solution passes under ThreadSanitizer", {"sanitize": THREAD}
         if "io_uring" not in self.lab.needs:
-            wrap = [os.path.join(ROOT, "build", "tests", "without_io_uring")]
-            self.say("the solution passes with io_uring refused",
-                     self.full_account(self.verdict(solution, "solution-refused", wrap=wrap)))
+            yield "the solution passes with io_uring refused", {
+                "name": "solution-refused", "wrap": [os.path.join(ROOT, "build", "tests", "without_io_uring")]}
+
+    def check_solution(self, what, how):
+        self.say(what, self.full_account(self.verdict(self.lab.solution(), **{"name": "solution", **how})))
 
     @staticmethod
     def full_account(verdict):
@@ -237,9 +252,13 @@ class LabCheck:
     def check_repeats(self):
         """Runs the tests while another CPU is busy, to find those that need an idle machine."""
         program, _ = self.build(self.lab.solution(), "repeats")
-        with busy_cpu():
+        words, parts = "", min(self.tests, len(os.sched_getaffinity(0)))
+        with busy_cpu(), children.pool(parts) as pool:
             for number in range(1, self.repeats + 1):
-                words = self.full_account(programs.run_tests(program))
+                # At the same time, for tests sleep much.
+                runs = [pool.submit(programs.run_tests, program, ["--part", f"{part}/{parts}"])
+                        for part in range(1, parts + 1)]
+                words = self.full_account(programs.together([run.result() for run in runs]))
                 if words:
                     break
         self.say(f"the solution passes {self.repeats} times in a row beside a busy CPU",
@@ -293,8 +312,9 @@ class LabCheck:
         except (OSError, CourseError) as error:
             self.say("its parts can be read", str(error))
             return
-        with children.pool(os.cpu_count()) as pool:
-            jobs = [pool.submit(self.check_starter), pool.submit(self.check_solution)]
+        with children.pool(int(JOBS_A_CPU * os.cpu_count())) as pool:
+            jobs = [pool.submit(self.check_solution, *build) for build in self.solution_builds()]
+            jobs += [pool.submit(self.check_starter)]
             jobs += [pool.submit(self.check_exercise, e) for e in self.lab.exercises]
             jobs += [pool.submit(self.check_alternate, *a) for a in self.lab.alternates()]
             jobs += [pool.submit(self.check_mutant, m) for m in self.lab.mutants()]
