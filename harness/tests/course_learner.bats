@@ -898,6 +898,36 @@ none_runs() { ! pgrep -f "$1" >/dev/null; }
 	assert_equal "$(sort <<<"$output")" $'hands_back/nop passed\nsays_how_much/nop failed'
 }
 
+@test "a run of each test ends once nobody wants its results" {
+	hanging
+	learner check-lab >/dev/null || true
+	# Each of them would take the second that a test has, which together is more than the limit.
+	run timeout "$HANG_S" "$SYSTEM_PYTHON" -B - "$IOLAB_WORK/.build/90_tiny/tests" <<-'PYTHON'
+		import sys, threading
+		sys.path.insert(0, "harness/course")
+		from proctor import programs
+		unwanted = threading.Event()
+		unwanted.set()
+		test = next(test for test in programs.tests_in(sys.argv[1]) if test[0].startswith("says"))
+		outcomes = programs.run_each(sys.argv[1], [test] * 10000, unwanted=unwanted)
+		assert len(outcomes) == 10000 and not [o for o in outcomes if o.status == "passed"]
+	PYTHON
+	assert_success
+	until_true none_runs "$IOLAB_WORK/.build/90_tiny/tests"
+}
+
+@test "check-lab: where a test fails, nobody waits for what runs under sanitizers" {
+	started
+	# Under AddressSanitizer each test would take the second that it has.
+	sed -i 's/op_queue_push/#ifdef __SANITIZE_ADDRESS__\nfor (;;) ;\n#endif\nop_queue_push/' "$ENGINE"
+	learner check-lab EXERCISE=1 >/dev/null || true # builds
+	run learner check-lab EXERCISE=1
+	assert_failure 1
+	assert_output --partial "expected a count from reap(), saw -38"
+	refute_output --partial "under AddressSanitizer"
+	until_true none_runs "$IOLAB_WORK/.build/90_tiny/tests"
+}
+
 @test "measure without a python that can draw: one line, before anything is measured" {
 	passed
 	mkdir "$BATS_TEST_TMPDIR/bin"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Checks a working copy: builds the tests around it, runs them, explains what failed."""
+import contextlib
 import os
 import re
 import select
@@ -21,6 +22,7 @@ from readings import whole_file
 
 REPORT_S = 0.5  # a test's report is written at once
 PROCTORS_A_CPU = 1.5  # some tests sleep; more would keep one that spins from using up its time
+BEHIND = ("nice",)  # before a command that the learner does not wait for yet
 ERROR_NAME = re.compile(r"\(-E[A-Z0-9]+\)")  # in an answer such as -38 (-ENOSYS)
 COUNT = re.compile(r"\d{2,}")
 WORD = re.compile(r"[a-z]{3}")
@@ -82,45 +84,62 @@ def build(lab, sanitize="", wrap=()):
 
 
 def build_ahead(lab, pool, whole):
-    """Begins to build what run_sanitized() needs, {sanitizers: future of build()}, while the other CPUs are idle.
+    """Begins to build what SanitizedRuns needs, {sanitizers: future of build()}, while the other CPUs are idle.
     What takes long, as a first build of the library does, waits until it is needed. `whole`: all tests are asked
     for, those of threads too."""
     wanted = [ADDRESS] + ([THREAD] if whole and lab.threads else [])
-    return {sanitize: pool.submit(build, lab, sanitize, ("nice",)) for sanitize in wanted
+    return {sanitize: pool.submit(build, lab, sanitize, BEHIND) for sanitize in wanted
             if os.path.exists(library(sanitize))}
 
 
-def run_sanitized(lab, tested, ahead, exercise, test):
+class SanitizedRuns:
     """Runs the tests again under sanitizers, which look at every access to memory. There no system calls are
-    counted. `tested`: the program that passed; `ahead`: of build_ahead(). Returns (verdict, program, the tools' names) of the first run
-    that fails, else of the last."""
-    threaded = threaded_engines(lab, tested, exercise, test)
-    trouble = programs.thread_sanitizer_trouble() if threaded else ""
-    if trouble:
-        say(f"  {paint('skipped', 'yellow')} ThreadSanitizer: {trouble}")
-        say()
-        threaded = []
-    with children.pool(1 + len(threaded)) as pool:
-        runs = [pool.submit(run_under, lab, ADDRESS, ahead, exercise, test)]
-        runs += [pool.submit(run_under, lab, THREAD, ahead, exercise, test, engine) for engine in threaded]
-        done = [run.result() for run in runs]
-    verdict, program = next((run for run in done if run[0].failed), done[-1])
-    if THREAD not in os.path.basename(program):
-        return verdict, program, "AddressSanitizer and UBSan"
-    return verdict, program, "ThreadSanitizer" if verdict.failed else "AddressSanitizer, UBSan and ThreadSanitizer"
+    counted. `tested`: the program that is run without them; `ahead`: of build_ahead()."""
 
+    def __init__(self, lab, tested, ahead, exercise, test):
+        self.lab, self.ahead, self.exercise, self.test = lab, ahead, exercise, test
+        self.unwanted = threading.Event()
+        self.future = None
+        threaded = threaded_engines(lab, tested, exercise, test)
+        self.trouble = programs.thread_sanitizer_trouble() if threaded else ""
+        self.kinds = [(ADDRESS, "")] + [(THREAD, engine) for engine in threaded if not self.trouble]
 
-def run_under(lab, sanitize, ahead, exercise, test, engine=""):
-    """Returns (verdict, program). A program with a sanitizer is slow to start, so one runs all tests; only
-    what fails there is asked of the proctor, which says why."""
-    program, _ = ahead[sanitize].result() if sanitize in ahead else build(lab, sanitize)
-    outcomes = programs.run_each(program, programs.tests_in(program, exercise, test, engine))
-    verdict = programs.Verdict(outcomes)
-    if verdict.failed:
-        verdict = need_outcomes(run_for(program, exercise, verdict.failed[0].name, untraced=True, engine=engine))
-        if not verdict.failed:
-            verdict = need_outcomes(run_for(program, exercise, test, untraced=True, engine=engine))
-    return verdict, program
+    def begin(self, pool):
+        """Begins while the tests run that the learner waits for. Where these fail, close() ends it."""
+        if all(os.path.exists(library(sanitize)) for sanitize, _ in self.kinds):
+            self.future = pool.submit(self.run, BEHIND)
+
+    def close(self):
+        """Ends what still runs. Nobody waits for its results then."""
+        self.unwanted.set()
+
+    def results(self):
+        """(verdict, program, the tools' names) of the first run that fails, else of the last."""
+        if self.trouble:
+            say(f"  {paint('skipped', 'yellow')} ThreadSanitizer: {self.trouble}")
+            say()
+        done = self.future.result() if self.future else self.run()
+        verdict, program = next((run for run in done if run[0].failed), done[-1])
+        if THREAD not in os.path.basename(program):
+            return verdict, program, "AddressSanitizer and UBSan"
+        return verdict, program, "ThreadSanitizer" if verdict.failed else "AddressSanitizer, UBSan and ThreadSanitizer"
+
+    def run(self, wrap=()):
+        with children.pool(len(self.kinds)) as pool:
+            runs = [pool.submit(self.run_under, sanitize, engine, wrap) for sanitize, engine in self.kinds]
+            return [run.result() for run in runs]
+
+    def run_under(self, sanitize, engine, wrap):
+        """Returns (verdict, program). A program with a sanitizer is slow to start, so one runs all tests; only
+        what fails there is asked of the proctor, which says why."""
+        program, _ = self.ahead[sanitize].result() if sanitize in self.ahead else \
+            build(self.lab, sanitize, wrap)
+        tests = programs.tests_in(program, self.exercise, self.test, engine)
+        verdict = programs.Verdict(programs.run_each(program, tests, wrap, self.unwanted))
+        for again in (verdict.failed[0].name, self.test) if verdict.failed else ():
+            if verdict.failed and not self.unwanted.is_set():
+                verdict = need_outcomes(run_for(program, self.exercise, again, untraced=True, engine=engine))
+        return verdict, program
 
 
 def threaded_engines(lab, program, exercise, test):
@@ -172,7 +191,7 @@ def run_part(program, options, part, hung):
 def run_until_hang(program, options, tests):
     """As programs.run_tests(), by several proctors at once. Stops after a test that hangs: the next ones would
     probably hang too, and take as long. Only for traced tests; `tests`: how many there are."""
-    parts = max(1, min(tests, int(int(int(int(PROCTORS_A_CPU * len(os.sched_getaffinity(0))))))))
+    parts = max(1, min(tests, int(PROCTORS_A_CPU * len(os.sched_getaffinity(0)))))
     hung = threading.Event()
     with children.pool(parts) as pool:
         runs = [pool.submit(run_part, program, options, f"{number}/{parts}", hung)
@@ -420,12 +439,13 @@ def check(lab, exercise=0, test=""):
     files = ", ".join(shown(lab.work(name)) for name in lab.files)
     say(paint(f"Lab {lab.number}: {lab.title}", "bold") + f"  ({files})")
     prepare()
-    with children.pool(2) as pool:
-        return check_prepared(lab, exercise, test, build_ahead(lab, pool, whole=not exercise and not test))
+    with children.pool(3) as pool:
+        return check_prepared(lab, exercise, test, pool)
 
 
-def check_prepared(lab, exercise, test, ahead):
+def check_prepared(lab, exercise, test, pool):
     """As check(), once the library is there."""
+    ahead = build_ahead(lab, pool, whole=not exercise and not test)
     try:
         program, words = compile_files(lab)
     except DoesNotCompile as error:
@@ -439,19 +459,21 @@ def check_prepared(lab, exercise, test, ahead):
     if words:
         say(f"{paint('The compiler warns', 'yellow')}, and it is often right:")
         say(words)
-    verdict = run(lab, program, exercise, test)
-    say()
-    show_outcomes(lab, verdict.outcomes)
-    say()
-    whole = [] if test else verdict.outcomes
-    failure = first_failure(verdict)
-    if not failure:
-        need_judged(verdict.outcomes)
-        verdict, program, tools = run_sanitized(lab, program, ahead, exercise, test)
+    with contextlib.closing(SanitizedRuns(lab, program, ahead, exercise, test)) as sanitized:
+        sanitized.begin(pool)
+        verdict = run(lab, program, exercise, test)
+        say()
+        show_outcomes(lab, verdict.outcomes)
+        say()
+        whole = [] if test else verdict.outcomes
         failure = first_failure(verdict)
-        if failure:
-            say(f"{paint('FAILED', 'red')}  {failure.name}, when run again under {tools}")
-            say()
+        if not failure:
+            need_judged(verdict.outcomes)
+            verdict, program, tools = sanitized.results()
+            failure = first_failure(verdict)
+            if failure:
+                say(f"{paint('FAILED', 'red')}  {failure.name}, when run again under {tools}")
+                say()
     complete = not failure and not exercise and not test
     passed_before = Progress().exercises("passed", lab)
     note_results(lab, whole, failure, complete)

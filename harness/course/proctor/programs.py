@@ -17,6 +17,7 @@ from proctor.findings import Finding
 from readings import whole_file
 
 BUILD_LIMIT_S = 120
+UNWANTED_S = 0.1  # how soon run_each() sees that nobody wants its results
 
 # The proctor's exit statuses, beside 0 and 1: proctor.c names them.
 NO_TEST = 3
@@ -133,9 +134,9 @@ def tests_object(lab, cc="gcc", sanitize="", wrap=()):
     return made
 
 
-def compile_object(lab, source, out):
+def compile_object(lab, source, out, sanitize=""):
     """One file of the lab. Raises when it does not compile."""
-    _run_compiler([os.path.join(build_folder(), "course", "compile-object"), lab.name, out, source])
+    _run_compiler([os.path.join(build_folder(sanitize=sanitize), "course", "compile-object"), lab.name, out, source])
 
 
 def link(lab, out, objects):
@@ -198,12 +199,22 @@ def tests_in(program, exercise=0, prefix="", engine=""):
     return [row for row in rows if row[0].startswith(prefix) and exercise in (0, row[1]) and engine in ("", row[2])]
 
 
-def run_each(program, tests):
-    """Runs `tests` of tests_in() without a proctor. Says of each whether it holds, and never why it does not."""
-    with proctor_environment() as environment:
-        done = children.run([program, "--each", *(name for name, _, _ in tests)], env=environment,
-                            stdin=subprocess.DEVNULL)
-    ends = dict(map(str.split, done.stdout.splitlines()))
+def run_each(program, tests, wrap=(), unwanted=None):
+    """Runs `tests` of tests_in() without a proctor. Says of each whether it holds, and never why it does not. Ends them
+    once `unwanted`, a threading.Event, is set: then those that had not ended count as failed. `wrap` is put before the
+    command."""
+    command = [*wrap, program, "--each", *(name for name, _, _ in tests)]
+    with proctor_environment() as environment, \
+            children.child(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                           stderr=subprocess.DEVNULL, text=True) as process:
+        while True:
+            try:
+                printed, _ = process.communicate(timeout=UNWANTED_S)
+                break
+            except subprocess.TimeoutExpired:
+                if unwanted and unwanted.is_set():
+                    process.kill()
+    ends = dict(map(str.split, printed.splitlines()))
     return [Outcome(name, exercise, ends.get(name, "failed")) for name, exercise, _ in tests]
 
 
