@@ -59,7 +59,7 @@ jobs_list() {
 	done
 	echo "conformance-self-test build/tests/conformance --self-test"
 	for engine in $(build/tests/conformance --list); do
-		echo "conformance-$engine build/tests/conformance --alone $engine"
+		echo "conformance-$engine build/tests/conformance --alone --brief $engine"
 		echo "asan-$engine build/address-undefined/tests/conformance --alone --one-of-each $engine"
 	done
 	echo "asan-driver build/address-undefined/tests/driver"

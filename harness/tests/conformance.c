@@ -4,6 +4,7 @@
  *
  *     conformance [ENGINE[:OPTION+...]] [TEST]     only these
  *     conformance --alone ENGINE                   each option alone, none with another
+ *     conformance --alone --brief ENGINE           the same, with an option on one of each kind
  *     conformance --pairs ENGINE                   only each two options together
  *     conformance --only ENGINE/FLAVOUR/TEST       one test, by its name as printed: poll/tcp/tcp_reset
  *     conformance --self-test                      only: are faulty engines found?
@@ -196,7 +197,8 @@ struct suite {
 	unsigned ran[TEST_COUNT]; /* by how many engines a test was really run */
 	const char *only_flavour, *only_test; /* NULL for all */
 	uint64_t limit_ns; /* of each test */
-	bool one_of_each; /* to an engine, "direct" is a file like "buffered", and "unix" a socket like "tcp" */
+	bool one_of_each; /* leave out a test of what is_one_more() of its kind */
+	bool brief; /* the same, but with an option only */
 };
 
 enum test_end { PASSED, FAILED, SKIPPED };
@@ -448,10 +450,19 @@ static void await_all_tests(struct overlapping *o)
 			usleep(500);
 }
 
+/* To an engine, "direct" is a file like "buffered", and "unix" a socket like "tcp". */
+static bool is_one_more(const struct test *test, enum flavour flavour)
+{
+	return (flavour == DIRECT && (test->flavours & ONE(BUFFERED))) ||
+	       (flavour == UNIX && (test->flavours & ONE(TCP)));
+}
+
 static bool is_asked_for(const struct suite *suite, const struct test *test,
 			 const struct subject *s)
 {
 	bool combined = (s->options & (s->options - 1)) != 0;
+	if ((suite->one_of_each || (suite->brief && s->options)) && is_one_more(test, s->flavour))
+		return false;
 	return (test->flavours & ONE(s->flavour)) && !(test->is_long && (combined || sanitized)) &&
 	       (!suite->only_test || strcmp(suite->only_test, test->name) == 0);
 }
@@ -479,8 +490,6 @@ static void test_variant(struct suite *suite, const struct engine_ops *ops, uint
 	for (unsigned flavour = 0; flavour < FLAVOUR_COUNT; flavour++) {
 		struct subject s = { .ops = ops, .options = options, .flavour = flavour };
 		if (suite->only_flavour && strcmp(suite->only_flavour, flavour_names[flavour]) != 0)
-			continue;
-		if (suite->one_of_each && (flavour == DIRECT || flavour == UNIX))
 			continue;
 		if (is_supported(suite, &s, label))
 			subjects[count++] = s;
@@ -602,7 +611,7 @@ static void print_rules(void)
 
 struct command_line {
 	unsigned variants; /* enum variants */
-	bool self_test, one_of_each;
+	bool self_test, one_of_each, brief;
 	char *only; /* ENGINE/FLAVOUR/TEST */
 	const char *words[2];
 	uint64_t limit_s;
@@ -612,6 +621,7 @@ enum {
 	ALONE_KEY = 256,
 	PAIRS_KEY,
 	ONE_OF_EACH_KEY,
+	BRIEF_KEY,
 	ONLY_KEY,
 	LIMIT_KEY,
 	SELF_TEST_KEY,
@@ -622,7 +632,10 @@ enum {
 static const struct argp_option argp_options[] = {
 	{ "alone", ALONE_KEY, NULL, 0, "each option alone, none with another", 0 },
 	{ "pairs", PAIRS_KEY, NULL, 0, "only each two options together", 0 },
-	{ "one-of-each", ONE_OF_EACH_KEY, NULL, 0, "leave out direct files and unix sockets", 0 },
+	{ "one-of-each", ONE_OF_EACH_KEY, NULL, 0,
+	  "leave out direct files and unix sockets, where a test has buffered files and TCP, too",
+	  0 },
+	{ "brief", BRIEF_KEY, NULL, 0, "the same, but only with an option", 0 },
 	{ "only", ONLY_KEY, "ENGINE/FLAVOUR/TEST", 0, "one test, by its name as it is printed", 0 },
 	{ "limit", LIMIT_KEY, "SECONDS", 0, "what takes longer hangs (default: 240)", 0 },
 	{ "self-test", SELF_TEST_KEY, NULL, 0, "only: are faulty engines found?", 0 },
@@ -650,6 +663,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 		return 0;
 	case ONE_OF_EACH_KEY:
 		line->one_of_each = true;
+		return 0;
+	case BRIEF_KEY:
+		line->brief = true;
 		return 0;
 	case ONLY_KEY:
 		line->only = text;
@@ -705,6 +721,7 @@ int main(int argc, char **argv)
 	const char *engine = line.self_test ? NULL : line.words[0];
 	suite.only_test = line.self_test ? line.words[0] : line.words[1];
 	suite.one_of_each = line.one_of_each;
+	suite.brief = line.brief;
 	suite.limit_ns = line.limit_s * NS_PER_S;
 	if (engine && engine_spec_parse(engine, &only, &options, &why) < 0) {
 		fprintf(stderr, "conformance: %s\n", why.text);
