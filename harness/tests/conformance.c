@@ -169,6 +169,7 @@ static const struct test tests[] = {
 	{ "cancel_one_leaves_the_others", STREAMS, cancel_one_leaves_the_others },
 	{ "cancel_one_leaves_the_descriptor_whole", STREAMS,
 	  cancel_one_leaves_the_descriptor_whole },
+	{ "cancel_one_leaves_no_trace", STREAMS, cancel_one_leaves_no_trace },
 	{ "cancel_one_loses_no_byte", STREAMS, cancel_one_loses_no_byte },
 	{ "cancel_one_meets_the_beginning", STREAMS, cancel_one_meets_the_beginning,
 	  .is_long = true },

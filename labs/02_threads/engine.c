@@ -236,6 +236,8 @@ static int threads_reap(struct engine *e, struct io_op **done, unsigned min, uns
 			int64_t timeout_ns)
 {
 	pthread_mutex_lock(&e->lock);
+	if (e->called_back > 0)
+		interrupt_workers(e); /* also for a caller who only polls */
 	wait_for_workers(e, min, deadline_after(timeout_ns));
 	unsigned n = op_queue_take(&e->finished, done, max);
 	pthread_mutex_unlock(&e->lock);

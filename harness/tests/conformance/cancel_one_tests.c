@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -99,6 +100,78 @@ void cancel_one_leaves_the_descriptor_whole(struct subject *s)
 	close_engine(s);
 	close(ends[0]);
 	close(ends[1]);
+}
+
+/* Polls, and does not wait: the engine is asked again and again for what it has. */
+static void await_by_polling(struct subject *s, const struct io_op *op)
+{
+	struct io_op *done[1];
+	uint64_t until_ns = clock_ns() + 5 * (uint64_t)NS_PER_S;
+	while (op->in_flight && clock_ns() < until_ns) {
+		reap(s, done, 0, 1, 0);
+		usleep(100);
+	}
+	expect(!op->in_flight, WHEN("after cancel_one(), by reap() with min 0") EXPECTED("it back")
+				       SAW("nothing for 5 s"));
+}
+
+static long sleeps_so_far(void)
+{
+	struct rusage usage;
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_nvcsw;
+}
+
+/*
+ * Threads of the engine have performed others before, and what was called back is over: neither leaves a
+ * trace. What is in flight afterwards goes on, and reap() sleeps.
+ */
+void cancel_one_leaves_no_trace(struct subject *s)
+{
+	enum { COUNT = 4, ROUNDS = 6, QUIET_MS = 40, WAKE_UPS_MAX = 20 };
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	not_for(s, IO_CANCEL_SHUTS_DOWN, SHUTS_DOWN);
+	int ends[COUNT][2];
+	struct io_op *done[1], *ops[COUNT];
+	open_engine(s, COUNT, COUNT);
+	for (unsigned i = 0; i < COUNT; i++) {
+		make_reading_pair(s, ends[i]);
+		attach(s, i, ends[i][0]);
+	}
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		struct io_op *op =
+			prepare_receive(s, round % COUNT, ends[round % COUNT][0], round % COUNT);
+		start(s, op);
+		expect(reap(s, done, 1, 1, NS_PER_MS) == 0,
+		       "a receive completed with nothing there");
+		cancel_one(s, op);
+		await_by_polling(s, op);
+		expect(op->result == -ECANCELED,
+		       WHEN("after cancel_one()") EXPECTED("-ECANCELED") SAW("%s"),
+		       answer(op->result));
+		for (unsigned i = 0; i < COUNT; i++)
+			ops[i] = prepare_receive(s, i, ends[i][0], i);
+		start_all(s, ops, COUNT);
+		expect(reap(s, done, 1, 1, 5 * NS_PER_MS) == 0,
+		       "a receive came back that nobody asked for");
+		long before = sleeps_so_far();
+		expect(reap(s, done, 1, 1, QUIET_MS * NS_PER_MS) == 0,
+		       "a receive came back that nobody asked for");
+		long wake_ups = sleeps_so_far() - before;
+		expect(wake_ups <= WAKE_UPS_MAX,
+		       WHEN("nothing happened for %d ms") EXPECTED("at most %d wake-ups")
+			       SAW("%ld"),
+		       QUIET_MS, WAKE_UPS_MAX, wake_ups);
+		for (unsigned i = 0; i < COUNT; i++)
+			expect(write(ends[i][1], "x", 1) == 1, "the test's own write failed");
+		await_all(s);
+	}
+	for (unsigned i = 0; i < COUNT; i++) {
+		detach(s, i);
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+	close_engine(s);
 }
 
 /* The bytes and the request meet. Whoever wins, each byte is received once. */

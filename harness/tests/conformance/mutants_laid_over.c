@@ -136,6 +136,7 @@ enum mistake {
 	CANCEL_ONE_TWICE,
 	CANCEL_ONE_DROPS_BYTES,
 	CANCEL_ONE_SHUTS_DOWN,
+	CANCEL_ONE_TAKES_THE_NEXT,
 	CANCEL_ONE_AND_FINISHED,
 	CANCEL_ONE_SENDS_LATER,
 	CANCEL_ONE_NOT_OF_ACCEPT,
@@ -165,6 +166,7 @@ struct engine {
 	unsigned long count;
 	bool traced;
 	bool reaped; /* since the last submit() */
+	bool has_called_back; /* since the last submit() */
 	unsigned receives; /* in flight */
 	unsigned lent_count, lent_now; /* all, and those that the caller has or waits for */
 	unsigned kept; /* of those that are given back next */
@@ -536,6 +538,9 @@ static int over_submit(struct engine *e, struct io_op *const *ops, unsigned coun
 			op_queue_push(&e->held, op);
 		else
 			e->right_ops->submit(e->right, &op, 1);
+		if (e->fault == CANCEL_ONE_TAKES_THE_NEXT && e->has_called_back)
+			e->right_ops->cancel_one(e->right, op);
+		e->has_called_back = false;
 		e->count++;
 	}
 	return (int)count;
@@ -759,6 +764,7 @@ static void over_cancel_one(struct engine *e, struct io_op *op)
 		break;
 	}
 	e->right_ops->cancel_one(e->right, op);
+	e->has_called_back = true;
 	e->last = op;
 	if (e->fault == CANCEL_ONE_TWICE)
 		op_queue_push(&e->held, op);
@@ -1044,6 +1050,8 @@ const struct mutant laid_over_mutants[] = {
 		  "cancel_one_loses_no_byte", "never came back"),
 	LAID_OVER(CANCEL_ONE_SHUTS_DOWN, "shuts the socket down to call back",
 		  "cancel_one_leaves_the_descriptor_whole", ""),
+	LAID_OVER(CANCEL_ONE_TAKES_THE_NEXT, "calls back what comes next, too",
+		  "cancel_one_leaves_no_trace", "nobody asked for"),
 	LAID_OVER(CANCEL_ONE_AND_FINISHED, "calls back what is over, and returns both",
 		  "cancel_one_comes_too_late", "twice"),
 	LAID_OVER(CANCEL_ONE_SENDS_LATER, "sends what was called back", "cancel_one_of_a_send",

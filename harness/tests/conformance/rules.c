@@ -67,7 +67,8 @@ const struct rule rules[] = {
 	{ "It belongs to the workload.", "accept_takes_who_waits accept_waits_for_a_client" },
 	{ "A client that has gone again",
 	  "accept_of_a_client_that_has_gone accept_false_alarm_goes_on_waiting" },
-	{ "reap() sleeps in the kernel", "stream_sleeps_while_waiting stream_stays_asleep" },
+	{ "reap() sleeps in the kernel",
+	  "stream_sleeps_while_waiting stream_stays_asleep cancel_one_leaves_no_trace" },
 	{ "A signal ends the wait early",
 	  "signals_are_left_to_the_caller stream_signal_ends_the_wait stream_survives_many_signals_in_a_row" },
 	{ "The driver relies on that", .untestable = EXPLAINS },
@@ -175,11 +176,12 @@ const struct rule rules[] = {
 	  "connect_waits_and_is_called_back" },
 	{ "Soon it comes out of reap()",
 	  "cancel_one_leaves_the_others cancel_one_meets_the_beginning "
-	  "cancel_one_comes_too_late cancel_one_of_a_send" },
+	  "cancel_one_comes_too_late cancel_one_of_a_send cancel_one_leaves_no_trace" },
 	{ "What it had received is", "cancel_one_loses_no_byte cancel_one_comes_too_late" },
 	{ "A file's operation that the kernel", "cancel_one_of_a_file" },
 	{ "All others go on.",
-	  "cancel_one_leaves_the_others cancel_one_leaves_the_descriptor_whole" },
+	  "cancel_one_leaves_the_others cancel_one_leaves_the_descriptor_whole "
+	  "cancel_one_leaves_no_trace" },
 	{ "NULL where nothing waits", .untestable = "because it permits, and demands nothing" },
 	{ "Asks for everything in flight",
 	  "stream_cancel stream_cancel_of_sends stream_cancel_in_scattered_slots "

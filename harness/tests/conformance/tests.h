@@ -121,6 +121,7 @@ void connect_waits_and_is_called_back(struct subject *s);
 /* cancel_one_tests.c */
 void cancel_one_leaves_the_others(struct subject *s);
 void cancel_one_leaves_the_descriptor_whole(struct subject *s);
+void cancel_one_leaves_no_trace(struct subject *s);
 void cancel_one_loses_no_byte(struct subject *s);
 void cancel_one_meets_the_beginning(struct subject *s);
 void cancel_one_comes_too_late(struct subject *s);
