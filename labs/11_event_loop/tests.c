@@ -45,6 +45,9 @@ static struct {
 	enum io_fd_kind attach_kind, asked_kind;
 	enum io_kind asked_op;
 	unsigned closes;
+	int in_flight, in_flight_at_close; /* operations */
+	unsigned
+		empty_reaps; /* so many calls of reap() that may wait bring nothing, as after a signal */
 	int came_most; /* completions of one reap() */
 	int interrupts; /* operations on this descriptor come back with -EINTR, once; 0: none */
 } spy;
@@ -102,6 +105,7 @@ static int spied_submit(struct engine *engine, struct io_op *const *ops, unsigne
 	if (spy.accepts_most && count > spy.accepts_most)
 		count = spy.accepts_most;
 	int accepted = below->submit(engine, ops, count);
+	spy.in_flight += accepted;
 	for (int i = 0; i < accepted && spy.accepted_count < 8; i++)
 		spy.accepted[spy.accepted_count++] = ops[i]->buf;
 	return accepted;
@@ -120,7 +124,12 @@ static int spied_reap(struct engine *engine, struct io_op **done, unsigned min, 
 	}
 	if (spy.fails)
 		return spy.fails;
+	if (min > 0 && spy.empty_reaps > 0) {
+		spy.empty_reaps--;
+		return 0;
+	}
 	int count = below->reap(engine, done, min, max, timeout_ns);
+	spy.in_flight -= count;
 	if (count > spy.came_most)
 		spy.came_most = count;
 	for (int i = 0; i < count; i++)
@@ -142,6 +151,7 @@ static void spied_close(struct engine *engine)
 {
 	struct io_op *done[8];
 	spy.closes++;
+	spy.in_flight_at_close = spy.in_flight;
 	if (spy.fails)
 		below->reap(engine, done, 1, 8, NS_PER_S);
 	below->close(engine);
@@ -1242,9 +1252,12 @@ static void runs_once_and_without_waiting(struct subject *s)
 	start_timer(&timer, 0, 0);
 	turn(LOOP_ONCE); /* which calls the timer, and so does not wait */
 	expect_calls("two turns beside a receive that waits", "at");
+	event_loop_defer(loop, &deferred[0]);
+	turn(LOOP_ONCE);
+	expect_calls("a turn more, with a deferred call", "ata");
 	expect(spy.waits == 0, EXPECTED("no wait") SAW("%u that may wait"), spy.waits);
 	peer_sends(ends[1], "x", 1);
-	turn_until_called(3);
+	turn_until_called(4);
 	expect(spy.waits >= 1,
 	       WHEN("LOOP_ONCE with nothing to call") EXPECTED("a wait") SAW("none"));
 	close_pair();
@@ -1653,6 +1666,23 @@ static void a_number_that_is_used_again_starts_clean(struct subject *s)
 		close(ends[1]);
 	}
 	close_loop();
+}
+
+static void the_loops_close_waits_for_the_engine(struct subject *s)
+{
+	open_loop_with_pair(s);
+	receive(on_done, LETTER('r'));
+	turn(LOOP_POLL);
+	spy.empty_reaps = 2;
+	lose_patience_after(0);
+	event_loop_close(loop);
+	expect(spy.in_flight_at_close == 0,
+	       WHEN("event_loop_close() with a receive that waits")
+		       EXPECTED("nothing in flight when the engine is closed") SAW("%d"),
+	       spy.in_flight_at_close);
+	expect_calls("after event_loop_close()", "");
+	close(ends[0]);
+	close(ends[1]);
 }
 
 static sigjmp_buf after_abort;
@@ -2233,6 +2263,7 @@ const struct lab_test lab_tests[] = {
 	TEST(6, what_was_cancelled_is_called_without_a_wait),
 	TEST(6, a_cancel_that_comes_too_late_changes_nothing),
 	TEST(6, close_is_the_last_call),
+	TEST(6, the_loops_close_waits_for_the_engine),
 	TEST(6, a_callback_closes_its_own_descriptor),
 	TEST(6, a_number_that_is_used_again_starts_clean),
 	TEST(6, the_last_call_may_attach_the_next),

@@ -592,6 +592,17 @@ static void a_record_has_none_one_or_many_results(struct subject *s)
 	       WHEN("four results, of at most three") EXPECTED("failed with %s") SAW("%s"),
 	       answer(-E2BIG), answer(failed_with));
 	run();
+	operator_close(op);
+	config.results_max = 0;
+	open_operator(true, 2);
+	questions[4].at_once = questions[5].at_once = "g";
+	questions[5].result_count = 2;
+	put('e');
+	put('f');
+	run();
+	expect(failed_with == -E2BIG,
+	       WHEN("two results, where results_max is 0") EXPECTED("failed with %s") SAW("%s"),
+	       answer(-E2BIG), answer(failed_with));
 	close_both();
 }
 
@@ -693,6 +704,30 @@ static void an_error_fails_the_operator_once(struct subject *s)
 	close_both();
 }
 
+static void emit_and_fail_the_next(void *context, void *record, struct operator_results results)
+{
+	const struct question *q = record;
+	emit(context, record, results);
+	operator_fail(questions[q->letter - 'a' + 1].tickets[0], -EIO);
+}
+
+static void the_sink_may_fail_another_record(struct subject *s)
+{
+	struct reason why = { "" };
+	open_both(s, true, 2);
+	operator_close(op);
+	config.emit = emit_and_fail_the_next;
+	expect(operator_open(&op, &config, &why) == 0, "%s", why.text);
+	questions[0].at_once = questions[1].at_once = ".";
+	put('a');
+	put('b');
+	complete(questions[0].tickets[0], &questions[0]);
+	run();
+	let_out();
+	expect_events("emit() of 'a' fails 'b'", "a!b");
+	close_both();
+}
+
 static void calls_may_be_left_out(struct subject *s)
 {
 	open_both(s, true, 1);
@@ -777,6 +812,63 @@ static void sleeps_while_records_wait(struct subject *s)
 	run();
 	close_both();
 }
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+static void without_memory_it_does_not_open(struct subject *s)
+{
+	(void)s;
+	test_skipped("a sanitizer has a malloc(3) of its own");
+}
+#else
+static unsigned callocs_until_one_fails; /* 0: none fails */
+
+/* In place of libc's, which operator_open() asks for memory. */
+void *calloc(size_t count, size_t size_bytes)
+{
+	void *__libc_calloc(size_t, size_t);
+	if (callocs_until_one_fails > 0 && --callocs_until_one_fails == 0) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return __libc_calloc(count, size_bytes);
+}
+
+/* Returns whether it came to the calloc() that fails. */
+static bool fails_to_open(unsigned which)
+{
+	struct reason why = { "" };
+	op = NULL;
+	callocs_until_one_fails = which;
+	int rc = operator_open(&op, &config, &why);
+	bool has_failed = callocs_until_one_fails == 0;
+	callocs_until_one_fails = 0;
+	expect(!has_failed || (rc == -ENOMEM && !op && why.text[0]),
+	       WHEN("when calloc(3) %u fails") EXPECTED("-ENOMEM, with a reason") SAW("%s"), which,
+	       answer(rc));
+	return has_failed;
+}
+
+static void without_memory_it_does_not_open(struct subject *s)
+{
+	enum { TIMES = 50 };
+	open_both(s, true, 4);
+	operator_close(op);
+	for (unsigned which = 1; fails_to_open(which); which++) {
+		size_t before = 0;
+		/* The first times fill what malloc(3) keeps for itself. */
+		for (unsigned i = 0; i < 2 * TIMES; i++) {
+			if (i == TIMES)
+				before = mallinfo2().uordblks;
+			fails_to_open(which);
+		}
+		expect(mallinfo2().uordblks == before,
+		       WHEN("when calloc(3) %u failed, %d times") EXPECTED("no memory kept")
+			       SAW("%zu bytes"),
+		       which, TIMES, mallinfo2().uordblks - before);
+	}
+	close_both();
+}
+#endif
 
 static void refused(const char *id, struct operator_config wrong)
 {
@@ -1105,11 +1197,12 @@ static void without_an_answer_a_timeout_fails(struct subject *s)
 	operator_close(op);
 	memset(events, 0, sizeof events);
 	config.timed_out = NULL;
+	config.timeout_ns = 1;
 	open_operator(true, 2);
 	questions[0].attempts = 0;
 	put('a');
 	run();
-	expect_events("without a timed_out()", "!a");
+	expect_events("a time of 1 ns, without a timed_out()", "!a");
 	expect(failed_with == -ETIMEDOUT, EXPECTED("failed with -ETIMEDOUT") SAW("%s"),
 	       answer(failed_with));
 	close_both();
@@ -1392,24 +1485,23 @@ static void pauses_before_it_tries_again(struct subject *s)
 	close_both();
 }
 
-static const int64_t *expected_pauses_ms;
+static const int64_t *expected_pauses_ns;
 
 static void probe_each_pause(struct question *q)
 {
 	if (q->attempts > 1)
 		add_event('+');
-	if (expected_pauses_ms[q->attempts - 1])
-		start_probes_around(expected_pauses_ms[q->attempts - 1] * NS_PER_MS);
+	if (expected_pauses_ns[q->attempts - 1])
+		start_probes_around(expected_pauses_ns[q->attempts - 1]);
 }
 
-static void pauses_grow_up_to_a_limit(struct subject *s)
+/* Four pauses, the first as `config` says, and 0. */
+static void expect_pauses(struct subject *s, const char *when, const int64_t *pauses_ns)
 {
-	static const int64_t pauses_ms[] = { 2, 4, 5, 5, 0 };
-	allow_retry(4, 2 * NS_PER_MS);
-	config.retry.factor = 2;
-	config.retry.pause_max_ns = 5 * NS_PER_MS;
+	config.retry.attempts = 4;
+	config.retry.pause_ns = pauses_ns[0];
 	open_both(s, true, 2);
-	expected_pauses_ms = pauses_ms;
+	expected_pauses_ns = pauses_ns;
 	on_attempt = probe_each_pause;
 	questions[0].at_once = "bbbbg";
 	put('a');
@@ -1417,7 +1509,82 @@ static void pauses_grow_up_to_a_limit(struct subject *s)
 	for (char *event = events; *event; event++)
 		if (*event == 'a')
 			memmove(event, event + 1, strlen(event)), event--;
-	expect_events("probes around 2, 4, 5 and 5 ms", "x+yx+yx+yx+y");
+	expect_events(when, "x+yx+yx+yx+y");
+	close_both();
+}
+
+static void pauses_grow_up_to_a_limit(struct subject *s)
+{
+	static const int64_t pauses_ns[] = { 2 * NS_PER_MS, 4 * NS_PER_MS, 5 * NS_PER_MS,
+					     5 * NS_PER_MS, 0 };
+	allow_retry(4, 0);
+	config.retry.factor = 2;
+	config.retry.pause_max_ns = 5 * NS_PER_MS;
+	expect_pauses(s, "probes around 2, 4, 5 and 5 ms", pauses_ns);
+}
+
+static void without_a_factor_pauses_are_equal(struct subject *s)
+{
+	static const int64_t pauses_ns[] = { 2 * NS_PER_MS, 2 * NS_PER_MS, 2 * NS_PER_MS,
+					     2 * NS_PER_MS, 0 };
+	allow_retry(4, 0);
+	expect_pauses(s, "probes around 2 ms, four times", pauses_ns);
+}
+
+static void a_factor_below_1_makes_pauses_shorter(struct subject *s)
+{
+	static const int64_t pauses_ns[] = { 4 * NS_PER_MS, 2 * NS_PER_MS, NS_PER_MS, NS_PER_MS / 2,
+					     0 };
+	allow_retry(4, 0);
+	config.retry.factor = 0.5;
+	expect_pauses(s, "probes around 4, 2, 1 and 0.5 ms", pauses_ns);
+}
+
+static void the_least_limit_of_a_pause_is_1_ns(struct subject *s)
+{
+	static const int64_t pauses_ns[] = { NS_PER_MS, 1, 1, 1, 0 };
+	allow_retry(4, 0);
+	config.retry.pause_max_ns = 1;
+	expect_pauses(s, "probes around 1 ms and three times 1 ns", pauses_ns);
+}
+
+/* In place of libc's, by which the loop's heap of timers grows. */
+static bool heap_may_not_grow;
+
+void *reallocarray(void *old, size_t count, size_t size_bytes)
+{
+	if (heap_may_not_grow) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return realloc(old, count * size_bytes);
+}
+
+static void a_pause_that_does_not_start_fails_the_operator(struct subject *s)
+{
+	static struct loop_timer others[1000];
+	unsigned count = 0;
+	int rc = 0;
+	allow_retry(1, NS_PER_MS);
+	open_both(s, true, 1);
+	questions[0].at_once = ".";
+	put('a');
+	heap_may_not_grow = true;
+	for (; count < 1000 && rc == 0; count++) {
+		others[count] = (struct loop_timer) { .call = on_probe };
+		rc = event_loop_timer_start(loop, &others[count], 1000 * NS_PER_S, 0);
+	}
+	expect(rc == -ENOMEM, EXPECTED("timers until memory is short") SAW("%s after %u"),
+	       answer(rc), count);
+	expect(complete(questions[0].tickets[0], NULL),
+	       EXPECTED("that its ticket counts") SAW("false"));
+	heap_may_not_grow = false;
+	for (unsigned i = 0; i < count; i++)
+		event_loop_timer_stop(loop, &others[i]);
+	run();
+	expect_events("a bad result, and no room for the pause's timer", "!a");
+	expect(failed_with == -ENOMEM, EXPECTED("failed with -ENOMEM") SAW("%s"),
+	       answer(failed_with));
 	close_both();
 }
 
@@ -1543,6 +1710,28 @@ static void ended_comes_once_and_last(struct subject *s)
 	is_inside_a_call = false;
 	run();
 	expect_events("an operator in which nothing ever was", "E");
+	close_both();
+}
+
+static void emit_and_finish(void *context, void *record, struct operator_results results)
+{
+	emit(context, record, results);
+	operator_finish(op);
+}
+
+static void the_sink_may_finish(struct subject *s)
+{
+	struct reason why = { "" };
+	config.ended = ended;
+	open_both(s, true, 1);
+	operator_close(op);
+	config.emit = emit_and_finish;
+	expect(operator_open(&op, &config, &why) == 0, "%s", why.text);
+	questions[0].at_once = "g";
+	put('a');
+	run();
+	let_out();
+	expect_events("emit() of the last record calls operator_finish()", "aE");
 	close_both();
 }
 
@@ -1800,9 +1989,11 @@ const struct lab_test lab_tests[] = {
 	TEST(1, only_the_first_completion_counts),
 	TEST(1, a_turn_emits_a_batch_at_most),
 	TEST(1, an_error_fails_the_operator_once),
+	TEST(1, the_sink_may_fail_another_record),
 	TEST(1, calls_may_be_left_out),
 	TEST(1, close_calls_nothing),
 	TEST(1, allocates_when_it_opens_only),
+	TEST(1, without_memory_it_does_not_open),
 	TEST(1, sleeps_while_records_wait),
 	TEST(1, wrong_settings_are_named),
 
@@ -1829,12 +2020,17 @@ const struct lab_test lab_tests[] = {
 	TEST(4, the_last_attempt_counts_as_it_ends),
 	TEST(4, pauses_before_it_tries_again),
 	TEST(4, pauses_grow_up_to_a_limit),
+	TEST(4, without_a_factor_pauses_are_equal),
+	TEST(4, a_factor_below_1_makes_pauses_shorter),
+	TEST(4, the_least_limit_of_a_pause_is_1_ns),
+	TEST(4, a_pause_that_does_not_start_fails_the_operator),
 	TEST(4, a_record_keeps_its_place_while_it_is_tried),
 	TEST(4, the_time_is_over_all_attempts),
 	TEST(4, an_abandoned_attempt_is_too_late),
 	TEST(4, a_timeout_abandons_the_attempt),
 
 	TEST(5, ended_comes_once_and_last),
+	TEST(5, the_sink_may_finish),
 	TEST(5, at_the_end_pauses_are_cut_short),
 	TEST(5, at_the_end_nothing_is_tried_again),
 	TEST(5, after_a_failure_nothing_is_tried_again),

@@ -247,7 +247,6 @@ int operator_put(struct async_operator *op, void *record)
 		return rc;
 	struct entry *entry = enter(op, IN_FLIGHT);
 	entry->record = record;
-	entry->result_count = 0;
 	entry->attempts_left = op->config.retry.attempts;
 	entry->pause_ns = op->config.retry.pause_ns;
 	entry->segment = op->last_segment;
