@@ -28,7 +28,7 @@ change_json() {
 		source, target, code = sys.argv[1:]
 		s = json.load(open(source))
 		exec(code)
-		json.dump(s, open(target, "w"))
+		open(target, "w").write(json.dumps(s))  # json.dump() is many times slower
 	PYTHON
 }
 

@@ -535,7 +535,7 @@ def make_counted(golden, folder, polled, faster, dearer, spread):
                                        "high": value * (1 + spread), "verdict": "", "count": 5}
         os.makedirs(os.path.join(folder, "study", name))
         with open(os.path.join(folder, "study", name, "summary.json"), "w", encoding="utf-8") as file:
-            json.dump(summary, file)
+            file.write(json.dumps(summary))
 
 
 def check_counters(golden):

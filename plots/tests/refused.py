@@ -101,7 +101,7 @@ def refuse_all(program, golden, scratch):
             summary = json.load(file)
         change(summary)
         with open(path, "w", encoding="utf-8") as file:
-            json.dump(summary, file)
+            file.write(json.dumps(summary))
         expect_refusal(program, said, scratch)
 
 

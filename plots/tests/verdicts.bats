@@ -17,7 +17,7 @@ load common
 		document = json.load(open(sys.argv[1]))
 		document["missing"] = {"durability_fsync": {
 		    "id": "study_failed", "values": {"seconds": 0}, "text": "failed after {seconds} s: no space left"}}
-		json.dump(document, open(sys.argv[1], "w"))
+		open(sys.argv[1], "w").write(json.dumps(document))
 	PYTHON
 	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.study.v2 \
 		"$BATS_TEST_TMPDIR/some/study/study.json"
@@ -33,7 +33,7 @@ load common
 		s = json.load(open(sys.argv[1]))
 		for c in s["configurations"]:
 		    c.update(status="error", reason={"id": "failed", "text": "the disk is gone"}, metrics=None, ratio=None)
-		json.dump(s, open(sys.argv[1], "w"))
+		open(sys.argv[1], "w").write(json.dumps(s))
 	PYTHON
 	report_in_words "$BATS_TEST_TMPDIR/some"
 	grep -q "no run ended ok.*the disk is gone" "$BATS_TEST_TMPDIR/some/report.html"
