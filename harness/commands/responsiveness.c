@@ -3,7 +3,8 @@
  * `iolab responsiveness`: what a user interface would feel. One thread keeps I/O going and has a
  * timer that is due every millisecond; how late is it, by engine? A thread that sleeps in a
  * blocking call cannot look at its timer. Two scenes: large reads of a file, past the page cache;
- * and a socket whose peer takes its time.
+ * and a socket whose peer takes its time. With --loop the thread runs an event loop, and it is a
+ * callback that holds it up: commands/loop_lateness.c.
  */
 #include <argp.h>
 #include <errno.h>
@@ -25,6 +26,7 @@
 #include "base/remark.h"
 #include "clock.h"
 #include "commands/commands.h"
+#include "commands/loop_lateness.h"
 #include "engines.h"
 #include "histogram.h"
 #include "meters/environment.h"
@@ -59,8 +61,10 @@ static const struct {
 
 struct responsiveness_options {
 	struct engine_series series;
-	double runtime_s;
+	double runtime_s; /* 0: the default */
 	const char *folder;
+	bool over_the_loop;
+	double slow_callback_ns, piece_ns; /* 0: the default */
 };
 
 /* One run, in a process of its own. */
@@ -390,7 +394,29 @@ static json_t *document_json(const struct responsiveness_options *options,
 	return document;
 }
 
-enum { OPT_RUNTIME = 0x100 };
+enum { OPT_RUNTIME = 0x100, OPT_LOOP, OPT_SLOW_CALLBACK, OPT_PIECE };
+
+#define RUNTIME_S	 0.2
+#define LOOP_RUNTIME_S	 0.5
+#define SLOW_CALLBACK_NS (10 * NS_PER_MS)
+#define PIECE_NS	 (500 * NS_PER_US)
+
+static void settle_loop_options(struct responsiveness_options *o, const struct argp_state *state)
+{
+	bool has_any = o->slow_callback_ns > 0 || o->piece_ns > 0;
+	if (!o->over_the_loop && has_any)
+		argp_error(state, "--slow-callback-ns and --piece-ns need --loop");
+	if (o->slow_callback_ns == 0)
+		o->slow_callback_ns = SLOW_CALLBACK_NS;
+	if (o->piece_ns == 0)
+		o->piece_ns = PIECE_NS;
+	if (o->runtime_s == 0)
+		o->runtime_s = o->over_the_loop ? LOOP_RUNTIME_S : RUNTIME_S;
+	double least_s = loop_lateness_runtime_min_s((int64_t)o->slow_callback_ns);
+	if (o->over_the_loop && o->runtime_s < least_s)
+		argp_error(state, "--runtime %g: at least %g with this --slow-callback-ns",
+			   o->runtime_s, least_s);
+}
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
@@ -401,6 +427,14 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->folder = arg;
 	else if (key == OPT_RUNTIME)
 		o->runtime_s = number_option(state, "runtime", arg, 0.01, 20);
+	else if (key == OPT_LOOP)
+		o->over_the_loop = true;
+	else if (key == OPT_SLOW_CALLBACK)
+		o->slow_callback_ns = number_option(state, "slow-callback-ns", arg, 1e5, 1e9);
+	else if (key == OPT_PIECE)
+		o->piece_ns = number_option(state, "piece-ns", arg, 1e3, 1e9);
+	else if (key == ARGP_KEY_END)
+		settle_loop_options(o, state);
 	else
 		return ARGP_ERR_UNKNOWN;
 	return 0;
@@ -419,8 +453,16 @@ static int lateness_status(const json_t *rows)
 int command_responsiveness(int argc, char **argv)
 {
 	static const struct argp_option argp_options[] = {
-		{ "runtime", OPT_RUNTIME, "S", 0, "seconds to measure in each run (default: 0.2)",
+		{ "runtime", OPT_RUNTIME, "S", 0,
+		  "seconds to measure in each run (default: 0.2; with --loop: 0.5)", 0 },
+		{ "loop", OPT_LOOP, NULL, 0,
+		  "instead: over an event loop with many timers and receives, how late one slow "
+		  "callback makes all others, and what helps",
 		  0 },
+		{ "slow-callback-ns", OPT_SLOW_CALLBACK, "NS", 0,
+		  "with --loop: how long it computes (default: 10000000)", 0 },
+		{ "piece-ns", OPT_PIECE, "NS", 0,
+		  "with --loop: a piece of it, where it is done in pieces (default: 500000)", 0 },
 		{ "folder", 'f', "FOLDER", 0,
 		  "folder for a temporary file (default: $TMPDIR or /var/tmp)", 0 },
 		{ 0 },
@@ -431,7 +473,8 @@ int command_responsiveness(int argc, char **argv)
 		.parser = parse_option,
 		.children = children,
 		.doc = "Measures how late a timer of one millisecond fires in the thread that does "
-		       "the I/O, as a user interface would feel it.",
+		       "the I/O, as a user interface would feel it. With --loop: how late the "
+		       "callbacks of an event loop are while one of them computes.",
 	};
 	struct responsiveness_options options = {
 		.series = {
@@ -441,10 +484,17 @@ int command_responsiveness(int argc, char **argv)
 			.schema = "iolab.responsiveness.v2",
 			.file_name = "responsiveness.json",
 		},
-		.runtime_s = 0.2,
 		.folder = scratch_folder(),
 	};
 	argp_parse(&argp, argc, argv, 0, NULL, &options);
+	if (options.over_the_loop)
+		return loop_lateness(&options.series,
+				     &(struct loop_lateness_options) {
+					     .slow_callback_ns = (int64_t)options.slow_callback_ns,
+					     .piece_ns = (int64_t)options.piece_ns,
+					     .runtime_s = options.runtime_s,
+				     },
+				     argc, argv);
 
 	static struct lateness_row rows[ROWS_MAX];
 	struct engine_series *series = &options.series;

@@ -113,6 +113,7 @@ TRACES = {
                                               "--warmup", "0.01")),
     "matrix.json": ((IOLAB, "matrix"), ()),
     "responsiveness.json": ((IOLAB, "responsiveness"), ("--runtime", "0.05")),
+    "loop_lateness.json": ((IOLAB, "responsiveness", "--loop"), ("--runtime", "0.1")),
     "styles.json": ((IOLAB, "styles"), ("--rounds", "3", "--runtime", "0.1")),
     "operator.json": ((IOLAB, "operator", "--capacities", "4,64"), ("--rounds", "3", "--runtime", "0.1")),
     "upcall.json": ((IOLAB, "upcall"), ("--ops", "10")),

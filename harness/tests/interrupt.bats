@@ -182,6 +182,11 @@ interrupt_series() {
 	interrupt_series responsiveness --rounds 1000
 }
 
+@test "Ctrl-C in responsiveness --loop" {
+	interrupt_series responsiveness --loop --rounds 1000
+	[ ! -e "$BATS_TEST_TMPDIR/results/loop_lateness.json" ]
+}
+
 @test "Ctrl-C in operator" {
 	interrupt_series operator --rounds 1000
 }

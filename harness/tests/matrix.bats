@@ -67,7 +67,8 @@ load common
 @test "a series in which nothing ended ok fails, unless all of it is unsupported" {
 	own_test_file
 	# No descriptors are left for a child's answer.
-	for words in matrix "responsiveness --rounds 1" "operator --rounds 1 --capacities 1" "styles --rounds 1" "timeline --rounds 1" "overlap --rounds 1"; do
+	for words in matrix "responsiveness --rounds 1" "responsiveness --loop --rounds 1" "operator --rounds 1 --capacities 1" \
+		"styles --rounds 1" "timeline --rounds 1" "overlap --rounds 1"; do
 		run bash -c "exec 3>&- 4>&- 5>&- 6>&-; ulimit -n 4; exec '$IOLAB' $words --engines threads"
 		assert_failure 1
 		assert_output --partial error

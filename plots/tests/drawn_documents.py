@@ -13,8 +13,8 @@ from dataclasses import replace
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
 from drawing import rendering, sheet, style, words
-from figures import (depth_one, depth_syscalls, matrix, operator, operator_timeline, overlap, responsiveness, steps,
-                     styles, timeline, upcall)
+from figures import (depth_one, depth_syscalls, loop_lateness, matrix, operator, operator_timeline, overlap,
+                     responsiveness, steps, styles, timeline, upcall)
 from pages import literature, nodes
 from readings import remarks
 from matplotlib.collections import PolyCollection
@@ -236,6 +236,22 @@ def check_responsiveness(document, width_in):
                        f"responsiveness: {value} of {part} of {responsiveness.label_of(row)}")
 
 
+def check_loop_lateness(document, width_in):
+    figure = loop_lateness.FIGURE.draw(document, width_in)
+    rows = document.content["rows"]
+    expect_reasons(figure, "loop_lateness", rows)
+    drawn = {float(x) for axes in figure.axes for line in axes.lines for x in line.get_xdata()}
+    expect(len(figure.axes) == len(loop_lateness.SAID), "loop_lateness: not one pair of axes a way to compute")
+    said = words_of(figure)
+    for row in rows:
+        for kind in loop_lateness.KINDS if row["status"] == "ok" else ():
+            for part in loop_lateness.PARTS:
+                for value in ("median", "low", "high"):
+                    expect(max(row[kind]["lateness_ns"][part][value], loop_lateness.LEAST_NS) in drawn,
+                           f"loop_lateness: {value} of {part} of {loop_lateness.bar_label(row, kind)}")
+            expect(loop_lateness.late_words(row, kind) in said, "loop_lateness: a share is not said")
+
+
 def check_operator(document, width_in):
     figure = operator.FIGURE.draw(document, width_in)
     rows = [row for row in document.content["rows"] if row["engine"]]
@@ -370,6 +386,7 @@ def main():
         check_steps(steps.FIGURE.load(folder), width_in)
         check_matrix(matrix.FIGURE.load(folder), width_in)
         check_responsiveness(responsiveness.FIGURE.load(folder), width_in)
+        check_loop_lateness(loop_lateness.FIGURE.load(folder), width_in)
         check_operator(operator.FIGURE.load(folder), width_in)
         check_operator_timeline(operator_timeline.FIGURE.load(folder), width_in)
         check_upcall(upcall.FIGURE.load(folder), width_in)

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from drawing import sheet, verdict_words, words
 from figures import (batching, block_size, connections, cpu_shares, depth_curve, depth_one,
                      depth_syscalls, durability, hardware_counters, idle_descriptors,
-                     latency_distribution, matrix, offered_load, operator,
+                     latency_distribution, loop_lateness, matrix, offered_load, operator,
                      operator_timeline, overlap, registry, responsiveness,
                      staircase, steps, styles, threads_cores, timeline, upcall)
 from pages import cpu_account, provenance
@@ -296,6 +296,27 @@ def check_documents():
     check_made(responsiveness, no, late(blocking=2500, epoll=2500, io_uring=30))
     check_made(responsiveness, open_, late(spread=0.8, blocking=2500, epoll=25, io_uring=30))
     check_made(responsiveness, open_, late(blocking=2500, epoll=25))
+
+    def held_up(rounds=5, spread=0.05, **p99_ms):
+        """Of timers; receives are as late. The slow callback takes 10 ms."""
+        watched = {computing: {"lateness_ns": {"p99": {**estimate(1e6 * value, spread), "count": rounds}}}
+                   for computing, value in p99_ms.items()}
+        return Document("", {"rounds": rounds, "slow_callback_ns": 10e6, "rows": [
+            {"engine": {"label": label}, "computing": computing, "status": "ok", "timers": late, "receives": late}
+            for label in ("epoll", "io_uring") for computing, late in watched.items()]})
+
+    check_made(loop_lateness, yes, held_up(nothing=0.1, at_once=9.5, in_pieces=0.6, in_a_thread=0.1))
+    check_made(loop_lateness, no, held_up(nothing=0.1, at_once=0.2, in_pieces=0.6, in_a_thread=0.1))
+    check_made(loop_lateness, no, held_up(nothing=0.1, at_once=9.5, in_pieces=6, in_a_thread=0.1))
+    check_made(loop_lateness, no, held_up(nothing=0.1, at_once=9.5, in_pieces=0.6, in_a_thread=4))
+    check_made(loop_lateness, open_, held_up(spread=0.9, nothing=0.1, at_once=9.5, in_pieces=1.5, in_a_thread=0.1))
+    check_made(loop_lateness, open_, held_up(nothing=0.1, at_once=9.5, in_pieces=0.6))
+    check_made(loop_lateness, open_, held_up(rounds=3, nothing=0.1, at_once=9.5, in_pieces=0.6, in_a_thread=0.1))
+    # One engine that is not cured is enough.
+    content = held_up(nothing=0.1, at_once=9.5, in_pieces=0.6, in_a_thread=0.1).content
+    content["rows"][2]["receives"] = {"lateness_ns": {"p99": {**estimate(6e6), "count": 5}}}
+    check_made(loop_lateness, no, Document("", content))
+    expect("epoll" in because_of(loop_lateness, Document("", content)), "loop_lateness: does not name the engine")
 
     def stream(rounds=5, spread=0.02, emission="unordered", capacity=64, **shares):
         return Document("", {"rounds": rounds, "rows": [
