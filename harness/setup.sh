@@ -64,6 +64,7 @@ check_tests() {
 	need bats-assert has_file /usr/lib/bats/bats-assert/load.bash \
 		/usr/share/bats/bats-assert/load.bash /usr/lib/bats-assert/load.bash
 	need strace has strace
+	need gdb has gdb
 	need util-linux has setpriv
 	need procps has ps
 	need git has git
@@ -153,7 +154,7 @@ elif command -v dnf >/dev/null; then
   (bats-support and bats-assert: github.com/bats-core)'
 elif command -v pacman >/dev/null; then
 	print_list 'pacman -S' 'gcc make pkgconf liburing libaio jansson libtracefs libtraceevent python-matplotlib
-  python-numpy bats bats-support bats-assert strace util-linux procps-ng git patch binutils perl ctags
+  python-numpy bats bats-support bats-assert strace gdb util-linux procps-ng git patch binutils perl ctags
   python-jsonschema clang cppcheck shellcheck valgrind fio'
 else
 	echo "iolab: missing (names as in Debian):$missing; no apt-get, dnf or pacman here" >&2
