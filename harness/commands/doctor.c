@@ -25,6 +25,7 @@
 #include "meters/environment.h"
 #include "meters/hardware_counters.h"
 #include "meters/kernel_minimum.h"
+#include "meters/kernel_trace.h"
 #include "meters/meter.h"
 #include "workloads/workload.h"
 
@@ -36,6 +37,7 @@ static const struct said threads = { "threads", "threads" };
 static const struct said libaio_requests = { "libaio_requests", "libaio requests" };
 static const struct said hardware_counters = { "hardware_counters", "hardware counters" };
 static const struct said system_calls = { "system_calls", "system calls" };
+static const struct said upcall = { "upcall", "iolab upcall" };
 static const struct said cpu_quota = { "cpu_quota", "CPU quota" };
 static const struct said virtualization = { "virtualization", "virtualization" };
 static const struct said cpu_frequency = { "cpu_frequency", "CPU frequency" };
@@ -375,6 +377,21 @@ static void examine_counters(struct findings *found)
 	examine_hardware_counters(found);
 }
 
+/* Where tracefs has to be mounted, that is in a mount namespace: so nothing is examined after it. */
+static void examine_upcall(struct findings *found)
+{
+	struct kernel_trace *trace;
+	struct reason why = { "" };
+	if (kernel_trace_open(&trace, &why) == 0)
+		add_finding(found, &upcall, GOOD, NULL,
+			    remark_new("can_trace", NULL,
+				       "the steps of an operation in the kernel can be traced"));
+	else
+		add_finding(found, &upcall, MISSING, kernel_trace_cure(&why),
+			    remark_because("cannot_trace", "{cause}", &why));
+	kernel_trace_close(trace);
+}
+
 static void examine_noise(struct findings *found)
 {
 	static const struct said ratios = {
@@ -474,6 +491,7 @@ int command_doctor(int argc, char **argv)
 	examine_libaio(&found);
 	examine_counters(&found);
 	examine_noise(&found);
+	examine_upcall(&found);
 	if (o.json) {
 		json_t *all = document_json(&found, o.file);
 		json_dumpf(all, stdout, JSON_COMPACT);

@@ -89,13 +89,25 @@ static void free_upcall_rows(struct upcall_rows *rows)
 	free(rows->all);
 }
 
+/* Cause and cure, as `iolab doctor` has them. */
+static json_t *refusal_of(const struct reason *why)
+{
+	const struct said *cure = kernel_trace_cure(why);
+	json_t *cause = remark_of_reason(why);
+	json_t *refusal = cure ? remark_caused("cannot_trace", with_text("cure", cure->text),
+					       "{cause}; {cure}", cause)
+			       : json_incref(cause);
+	json_decref(cause);
+	return refusal;
+}
+
 /* No row can be had: all have the same reason. */
 static void refuse_all(struct upcall_rows *rows, const struct reason *why)
 {
 	for (unsigned i = 0; i < rows->count; i++) {
 		strcpy(rows->all[i].status, "unsupported");
 		json_decref(rows->all[i].reason);
-		rows->all[i].reason = remark_of_reason(why);
+		rows->all[i].reason = refusal_of(why);
 	}
 }
 

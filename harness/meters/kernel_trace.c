@@ -2,6 +2,7 @@
 #include "meters/kernel_trace.h"
 
 #include <errno.h>
+#include <string.h>
 
 #ifdef IOLAB_HAS_LIBTRACEFS
 
@@ -11,7 +12,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <tracefs.h>
@@ -74,7 +74,7 @@ static int make_instance(struct kernel_trace *trace, struct reason *why)
 	trace->instance = tracefs_instance_create(name);
 	if (!trace->instance)
 		return reason_errno(why, "no_right_to_trace", errno ? errno : EPERM,
-				    "making an instance in {folder}; run it as root",
+				    "making an instance in {folder}",
 				    reason_string("folder", trace->folder));
 	char *path = tracefs_instance_get_dir(trace->instance);
 	if (path)
@@ -82,7 +82,7 @@ static int make_instance(struct kernel_trace *trace, struct reason *why)
 	tracefs_put_tracing_file(path);
 	if (trace->lock_fd < 0 || flock(trace->lock_fd, LOCK_EX | LOCK_NB) < 0)
 		return reason_errno(why, "no_right_to_trace", errno,
-				    "making an instance in {folder}; run it as root",
+				    "making an instance in {folder}",
 				    reason_string("folder", trace->folder));
 	return 0;
 }
@@ -132,7 +132,7 @@ static int check_pid_namespace(struct reason *why)
 		return 0;
 	reason_set(why, "pid_namespace",
 		   "in a PID namespace, as in a container, threads have other numbers than in the "
-		   "kernel's trace: run it on the host");
+		   "kernel's trace");
 	return -ENOTSUP;
 }
 
@@ -303,8 +303,7 @@ void kernel_trace_close(struct kernel_trace *trace)
 int kernel_trace_open(struct kernel_trace **trace, struct reason *why)
 {
 	*trace = NULL;
-	reason_set(why, "built_without_libtracefs",
-		   "built without libtracefs: run harness/setup.sh, then make");
+	reason_set(why, "built_without_libtracefs", "built without libtracefs");
 	return -ENOSYS;
 }
 
@@ -332,3 +331,26 @@ void kernel_trace_close(struct kernel_trace *trace)
 }
 
 #endif
+
+const struct said *kernel_trace_cure(const struct reason *why)
+{
+	static const struct {
+		const char *cause;
+		struct said cure;
+	} known[] = {
+		{ "no_right_to_trace", { "trace_as_root", "run it as root" } },
+		{ "tracefs_not_mounted",
+		  { "mount_tracefs_once",
+		    "run it as root, or once as root: mount -t tracefs tracefs "
+		    "/sys/kernel/tracing" } },
+		{ "kernel_without_tracefs",
+		  { "kernel_with_tracing", "a kernel with CONFIG_TRACING" } },
+		{ "pid_namespace", { "trace_on_the_host", "run it on the host" } },
+		{ "built_without_libtracefs",
+		  { "build_with_libtracefs", "run harness/setup.sh, then make" } },
+	};
+	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+		if (strcmp(known[i].cause, why->id) == 0)
+			return &known[i].cure;
+	return NULL;
+}

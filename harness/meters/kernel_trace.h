@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/findings.h"
 #include "meters/kernel_event.h"
 #include "reason.h"
 
@@ -21,10 +22,13 @@ struct kernel_events {
 };
 
 /*
- * Makes the instance, and removes those of processes that were killed. Returns 0, or -errno with `why`
- * and its cure: -ENOSYS when this program was built without the libraries.
+ * Makes the instance, and removes those of processes that were killed. Returns 0, or -errno with
+ * `why`: -ENOSYS when this program was built without the libraries.
  */
 int kernel_trace_open(struct kernel_trace **trace, struct reason *why);
+
+/* What helps where that was refused; NULL where nothing is known to help. */
+const struct said *kernel_trace_cure(const struct reason *why);
 
 /* Has the kernel this tracepoint? */
 bool kernel_trace_has(const struct kernel_trace *trace, enum kernel_event_kind kind);
@@ -41,7 +45,7 @@ int kernel_trace_begin(struct kernel_trace *trace, struct reason *why);
  */
 int kernel_trace_end(struct kernel_trace *trace, struct kernel_events *events, struct reason *why);
 
-/* Removes the instance. For the process that opened it, when none of its children traces. */
+/* Removes the instance, if there is one. For the process that opened it, when none of its children traces. */
 void kernel_trace_close(struct kernel_trace *trace);
 
 #endif

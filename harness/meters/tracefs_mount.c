@@ -33,13 +33,12 @@ int tracefs_folder(char *folder, size_t size, struct reason *why)
 		return 0;
 	if (access(USUAL_FOLDER, F_OK) < 0)
 		return reason_errno(why, "kernel_without_tracefs", errno,
-				    "this kernel has no tracefs, which takes CONFIG_TRACING");
+				    "this kernel has no tracefs");
 	/* Private: so nothing that is mounted here reaches the namespace that we leave. */
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("tracefs", USUAL_FOLDER, "tracefs", 0, NULL) < 0)
 		return reason_errno(why, "tracefs_not_mounted", errno,
-				    "no tracefs is mounted, and only root may mount one: run it as "
-				    "root, or once `mount -t tracefs tracefs {folder}`",
+				    "no tracefs is mounted, and mounting one at {folder}",
 				    reason_string("folder", USUAL_FOLDER));
 	snprintf(folder, size, "%s", USUAL_FOLDER);
 	return 0;

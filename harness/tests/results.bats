@@ -859,7 +859,7 @@ PY
 	assert_equal "$(json engines.0.name) $(json workloads.0.name)" "null file"
 	output=$("$IOLAB" doctor --json)
 	assert_equal "$(json can_compare)" True
-	for topic in engine o_direct descriptors system_calls cpus hardware_counters; do
+	for topic in engine o_direct descriptors system_calls cpus hardware_counters upcall; do
 		assert_output --partial "\"topic\":{\"id\":\"$topic\""
 	done
 	run "$IOLAB" list extra

@@ -25,6 +25,25 @@ skip_without_trace() {
 	esac
 }
 
+# doctor_says_the_same COMMAND... ID: cause and cure of that iolab's doctor are those of its upcall, and the cause has this
+# identifier, an extended regular expression.
+doctor_says_the_same() {
+	local iolab=("${@:1:$#-1}")
+	"${iolab[@]}" upcall --engines blocking --json >"$BATS_TEST_TMPDIR/upcall" || true
+	"${iolab[@]}" doctor --json >"$BATS_TEST_TMPDIR/doctor" || true
+	run "$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR" "${!#}" <<-'PYTHON'
+		import json, re, sys
+		upcall, doctor = (json.load(open(f"{sys.argv[1]}/{name}")) for name in ("upcall", "doctor"))
+		said, = {json.dumps(row["reason"], sort_keys=True) for row in upcall["rows"]}
+		said = json.loads(said)
+		finding, = (f for f in doctor["findings"] if f["topic"]["id"] == "upcall")
+		assert re.fullmatch(sys.argv[2], said["cause"]["id"]), said
+		assert finding["status"] == "missing" and finding["cause"]["cause"] == said["cause"], (finding, said)
+		assert finding["cure"]["text"] == said["values"]["cure"], (finding, said)
+	PYTHON
+	assert_success
+}
+
 need_root_and_trace() {
 	[ "$(id -u)" -eq 0 ] || skip "only root mounts tracefs"
 	in_tracefs 'true' || skip "no tracefs to be mounted here"
@@ -146,6 +165,16 @@ instances() { in_tracefs 'ls' | grep -c '^iolab-' || true; }
 	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.upcall.v1 \
 		"$BATS_TEST_TMPDIR/refused"
 	assert_success
+	doctor_says_the_same as_user "$USER_DIR/iolab" '(no_right_to_trace|tracefs_not_mounted|built_without_libtracefs|pid_namespace)'
+}
+
+@test "doctor: where upcall can trace, it says so" {
+	"$IOLAB" upcall --engines blocking --rounds 1 --ops 1 --json >"$BATS_TEST_TMPDIR/upcall" || true
+	output=$(cat "$BATS_TEST_TMPDIR/upcall")
+	skip_without_trace
+	run "$IOLAB" doctor --json
+	assert_output --regexp '"topic":\{"id":"upcall"[^}]*\},"text":"[^"]*"\},"status":"ok","cause":\{"id":"can_trace"'
+
 }
 
 @test "upcall: in a PID namespace, whose numbers of threads the trace does not have, it is unsupported" {
@@ -154,6 +183,7 @@ instances() { in_tracefs 'ls' | grep -c '^iolab-' || true; }
 	run unshare -pf --mount-proc "$IOLAB" upcall --engines blocking
 	assert_failure 77
 	assert_output --partial "run it on the host"
+	doctor_says_the_same unshare -pf --mount-proc "$IOLAB" pid_namespace
 }
 
 @test "upcall: built without libtracefs it says so, and what to do" {
@@ -164,7 +194,8 @@ instances() { in_tracefs 'ls' | grep -c '^iolab-' || true; }
 	assert_success
 	run "$BATS_TEST_TMPDIR/build/iolab" upcall
 	assert_failure 77
-	assert_output "unsupported: built without libtracefs: run harness/setup.sh, then make"
+	assert_output "unsupported: built without libtracefs; run harness/setup.sh, then make"
+	doctor_says_the_same "$BATS_TEST_TMPDIR/build/iolab" built_without_libtracefs
 }
 
 @test "upcall: nothing stays in tracefs, whichever way it ends" {
