@@ -6,6 +6,7 @@
 #include <fenv.h>
 #include <inttypes.h>
 #include <malloc.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -1752,6 +1753,80 @@ static void begins_among_deferred_calls(struct subject *s)
 	close_tasks();
 }
 
+static sigjmp_buf before_abort;
+
+static void leave_abort(int signal_number)
+{
+	(void)signal_number;
+	siglongjmp(before_abort, 1);
+}
+
+/* Calls task_current(), which must abort. What it prints goes into a pipe. */
+static void expect_no_task(const char *when)
+{
+	int ends[2], stderr_fd = dup(STDERR_FILENO);
+	struct sigaction leave = { .sa_handler = leave_abort }, before;
+	volatile bool has_aborted = true;
+	char words[200] = { 0 };
+	expect(stderr_fd >= 0 && pipe(ends) == 0, "no pipe to be had");
+	dup2(ends[1], STDERR_FILENO);
+	sigaction(SIGABRT, &leave, &before);
+	if (sigsetjmp(before_abort, 1) == 0) {
+		task_current();
+		has_aborted = false;
+	}
+	sigaction(SIGABRT, &before, NULL);
+	dup2(stderr_fd, STDERR_FILENO);
+	close(stderr_fd);
+	close(ends[1]);
+	bool has_said = read(ends[0], words, sizeof words - 1) > 0;
+	close(ends[0]);
+	expect(has_aborted,
+	       WHEN("%s") EXPECTED("that task_current() aborts") SAW("that it returns"), when);
+	expect(has_said,
+	       WHEN("%s") EXPECTED("that task_current() says why it aborts") SAW("nothing"), when);
+}
+
+static void expect_current(struct task *const *task)
+{
+	expect(task_current() == *task,
+	       WHEN("while a task runs") EXPECTED("that task_current() is this task")
+		       SAW("another one"));
+}
+
+static void look_who_runs(void *task)
+{
+	expect_current(task);
+	struct promise *promise = promise_delay(pool, NS_PER_MS);
+	await_promise(task_current(), promise, NULL);
+	promise_drop(promise);
+	expect_current(task);
+	add_call('.');
+}
+
+static void look_outside(struct event_loop *its_loop, void *when)
+{
+	(void)its_loop;
+	expect_no_task(when);
+	add_call('o');
+}
+
+static void current_is_the_task_that_runs(struct subject *s)
+{
+	struct task *first, *second;
+	struct loop_deferred after = { .call = look_outside, .context = "while two tasks wait" };
+	open_all(s);
+	open_tasks(2);
+	expect_no_task("before any task has begun");
+	first = start_task(look_who_runs, &first);
+	second = start_task(look_who_runs, &second);
+	event_loop_defer(loop, &after);
+	run();
+	expect_calls("two tasks, and between them a callback of the loop", "o..");
+	expect_no_task("when all tasks have ended");
+	close_tasks();
+}
+
 /* Echoes what comes, until the end of the stream. The buffer is the loop's. */
 static void echo(void *argument)
 {
@@ -2292,6 +2367,7 @@ const struct lab_test lab_tests[] = {
 	TEST(6, rounding_modes_are_not_switched, OVER_NONE),
 
 	TEST(7, begins_among_deferred_calls, OVER_ANY),
+	TEST(7, current_is_the_task_that_runs, OVER_ANY),
 	TEST(7, a_task_awaits_operations, OVER_SOCKETS),
 	TEST(7, a_stackless_task_awaits_operations, OVER_SOCKETS),
 	TEST(7, tasks_wait_side_by_side, OVER_SOCKETS),
