@@ -126,14 +126,14 @@ def show_labs(_):
 
 
 def show_begun(lab):
-    files = " and ".join(shown(lab.work(name)) for name in lab.files)
     readme = shown(lab.path("README.md"))
     say(f"  idea       {lab.idea}")
     say(f"  handout    {readme}")
     say(f"  program    {shown(lab.path(lab.program))}   (the interface alone; run it, then strace it)")
-    say(f"  {'your file ' if len(lab.files) == 1 else 'your files'} {files}   (look for EXERCISE 1)")
+    say(f"  {'your file ' if len(lab.files) == 1 else 'your files'} "
+        f"{working_copy.names_of_files(lab)}   (look for EXERCISE 1)")
     say_next(("Read the handout", f"{readme}, and run its program"),
-             ("make check-lab", "builds and tests your file; it fails until you write something"),
+             ("make check-lab", f"builds and tests your file{'s' if len(lab.files) > 1 else ''}; it fails until you write something"),
              ("make watch", "the same, each time you save"),
              ("make hint", "when you are stuck"))
 

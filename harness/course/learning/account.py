@@ -86,6 +86,7 @@ class Account:
     reasons: list = field(default_factory=list)  # their sentences
     meaning: str = ""
     checked_at: str = ""  # the line of the test, from the root
+    begins_at: int = 0  # the line at which the test begins, where the line above is another function's
     printed: list = field(default_factory=list)  # the program's own output
     events: list = field(default_factory=list)
     events_cut: bool = False
@@ -102,6 +103,20 @@ def locate(lab, name, line):
     return f"{name}:{line}"
 
 
+def begins_elsewhere(lab, outcome, finding):
+    """The line at which a test begins whose expectation stands in a function that several tests call; 0 where it
+    stands in the test itself, or where the file has no such test."""
+    path = os.path.join(lab.folder, os.path.basename(finding["file"]))
+    if not os.path.exists(path):
+        return 0
+    with open(path, encoding="utf-8") as file:
+        lines = file.read().split("\n")
+    head = f"static void {outcome.name.partition('/')[0]}("
+    begin = next((number for number, line in enumerate(lines, 1) if line.startswith(head)), 0)
+    end = next((number for number, line in enumerate(lines, 1) if number > begin and line == "}"), 0)
+    return 0 if begin <= finding["line"] <= end else begin
+
+
 def read(lab, outcome):
     """The account of one failed test."""
     told = Account(events=[event_line(event) for event in outcome.events], events_cut=outcome.events_cut)
@@ -116,6 +131,7 @@ def read(lab, outcome):
     for finding in told.findings:
         if finding.id == "expectation":
             told.checked_at = locate(lab, finding["file"], finding["line"])
+            told.begins_at = begins_elsewhere(lab, outcome, finding)
         told.reasons.append(sentence(finding, lambda file, line: locate(lab, file, line)))
     told.meaning = next(filter(None, map(meaning, told.findings)), "")
     return told

@@ -267,7 +267,8 @@ def explain(lab, outcome):
     if told.meaning:
         say_wrapped(told.meaning, "  ")
     if told.checked_at:
-        say(f"  (The test checks this in {told.checked_at}.)")
+        begins = f"; the test begins at :{told.begins_at}" if told.begins_at else ""
+        say(f"  (The test checks this in {told.checked_at}{begins}.)")
     if told.printed:
         say()
         say(paint("What the program printed", "bold"))
@@ -436,8 +437,7 @@ def need_judged(outcomes):
 def check(lab, exercise=0, test=""):
     """Returns whether everything that was asked for passes."""
     working_copy.need(lab)
-    files = ", ".join(shown(lab.work(name)) for name in lab.files)
-    say(paint(f"Lab {lab.number}: {lab.title}", "bold") + f"  ({files})")
+    say(paint(f"Lab {lab.number}: {lab.title}", "bold") + f"  ({working_copy.names_of_files(lab)})")
     prepare()
     with children.pool(3) as pool:
         return check_prepared(lab, exercise, test, pool)

@@ -14,6 +14,13 @@ def shown(path):
     return path if relative.startswith("..") else relative
 
 
+def names_of_files(lab):
+    """"work/04_epoll/engine.c"; of several "work/12_async_await: promise.c, await.c"."""
+    if len(lab.files) == 1:
+        return shown(lab.work(lab.files[0]))
+    return f"{shown(lab.work())}: {', '.join(lab.files)}"
+
+
 def present(lab):
     return [name for name in lab.files if os.path.exists(lab.work(name))]
 
