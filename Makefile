@@ -102,6 +102,9 @@ $(BUILD)/peers/loops/libevent: LOOP_LIBRARY = -levent_core
 # The conformance suite has its tests in a folder of their own.
 $(BUILD)/tests/conformance: $(call object,$(wildcard harness/tests/conformance/*.c))
 
+# What labs' tests wait for.
+$(BUILD)/tests/threads_asleep: $(call object,harness/course/proctor/threads_asleep.c)
+
 # What must be true of a results folder, whoever wrote it.
 $(BUILD)/tests/damages: $(call object,harness/tests/fuzz/folder_verdict.c)
 
@@ -129,7 +132,7 @@ $(BUILD)/%.o: %.S $(BUILD)/flags
 
 # The course: what a lab's tests are linked with, what compiles them, and the proctor that runs them.
 
-COURSE_PROGRAM  = $(addprefix harness/course/proctor/,lab_test.c each_test.c failing_calls.c)
+COURSE_PROGRAM  = $(addprefix harness/course/proctor/,lab_test.c each_test.c failing_calls.c threads_asleep.c)
 COURSE_LIBRARY := $(call object,$(COURSE_PROGRAM) harness/course/proctor/syscall_names.c \
                     $(filter-out %/mutants.c %/mutants_laid_over.c %/allocations.c %/faults.c,$(wildcard harness/tests/conformance/*.c)))
 COURSE_FLAGS    = $(CPPFLAGS) $(COURSE_PATHS) $(ALL_CFLAGS) -no-pie

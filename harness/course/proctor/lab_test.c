@@ -11,7 +11,6 @@
  */
 #include "lab_test.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -21,7 +20,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,6 +29,7 @@
 #include "exam_record.h"
 #include "reason.h"
 #include "syscall_names.h"
+#include "threads_asleep.h"
 
 /* The engine under test, behind functions that record each call to it. */
 static const struct engine_ops *real;
@@ -359,56 +358,11 @@ void let_call_go(void)
 	__atomic_store_n(&record->hold.let_go, 1, __ATOMIC_SEQ_CST);
 }
 
-/* Reads /proc/self/task/TID/status into `text`; false for a thread that has ended. */
-static bool read_status(int tid, char *text, size_t room)
-{
-	char path[64];
-	snprintf(path, sizeof path, "/proc/self/task/%d/status", tid);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? read(fd, text, room - 1) : -1;
-	if (fd >= 0)
-		close(fd);
-	text[n > 0 ? n : 0] = '\0';
-	return n > 0;
-}
-
-/* Do they all sleep? How often they have gone to sleep since they began is added to `*switches`. */
-static bool others_sleep(uint64_t *switches)
-{
-	int own = (int)syscall(SYS_gettid);
-	bool asleep = true;
-	DIR *directory = opendir("/proc/self/task");
-	for (struct dirent *entry; directory && (entry = readdir(directory));) {
-		char status[4096];
-		int tid = atoi(entry->d_name);
-		if (tid <= 0 || tid == own || tid == getpid() ||
-		    !read_status(tid, status, sizeof status))
-			continue;
-		const char *count = strstr(status, "\nvoluntary_ctxt_switches:");
-		asleep = asleep && count && strstr(status, "\nState:\tS");
-		*switches += count ? strtoull(strchr(count, ':') + 1, NULL, 10) : 0;
-	}
-	if (directory)
-		closedir(directory);
-	return asleep;
-}
-
-/*
- * One look is not enough: while it is at the second thread, the first may wake up, and a thread may
- * sleep for a moment because another one holds its mutex. Two looks that find all asleep, with nobody
- * up in between, show a moment at which all slept.
- */
 void wait_until_others_sleep(void)
 {
-	uint64_t deadline_ns = clock_ns() + 5 * NS_PER_S;
-	while (clock_ns() < deadline_ns) {
-		uint64_t first = 0, second = 0;
-		if (others_sleep(&first) && others_sleep(&second) && first == second)
-			return;
-		usleep(200);
-	}
-	expect(false, EXPECTED("the other threads to sleep in the kernel")
-			      SAW("one of them up at each look for 5 s"));
+	expect(others_fall_asleep(5 * NS_PER_S),
+	       EXPECTED("the other threads to sleep in the kernel")
+		       SAW("one of them up at each look for 5 s"));
 }
 
 unsigned prints_made(void)
@@ -432,16 +386,9 @@ void peer_sends(int fd, const void *bytes, size_t count)
 
 void wait_until_asleep(int tid)
 {
-	char status[4096];
-	uint64_t deadline_ns = clock_ns() + 5 * NS_PER_S;
-	while (clock_ns() < deadline_ns) {
-		expect(read_status(tid, status, sizeof status),
-		       "the test itself cannot read the status of thread %d", tid);
-		if (strstr(status, "\nState:\tS"))
-			return;
-		usleep(200);
-	}
-	expect(false, EXPECTED("the thread to sleep in the kernel") SAW("it running for 5 s"));
+	int rc = thread_falls_asleep(tid, 5 * NS_PER_S);
+	expect(rc != -ESRCH, "the test itself cannot read the status of thread %d", tid);
+	expect(rc == 0, EXPECTED("the thread to sleep in the kernel") SAW("it running for 5 s"));
 }
 
 int64_t thread_cpu_ns(void)
