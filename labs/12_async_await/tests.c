@@ -1764,12 +1764,12 @@ static void leave_abort(int signal_number)
 /* Calls task_current(), which must abort. What it prints goes into a pipe. */
 static void expect_no_task(const char *when)
 {
-	int ends[2], stderr_fd = dup(STDERR_FILENO);
+	int told[2], stderr_fd = dup(STDERR_FILENO);
 	struct sigaction leave = { .sa_handler = leave_abort }, before;
 	volatile bool has_aborted = true;
 	char words[200] = { 0 };
-	expect(stderr_fd >= 0 && pipe(ends) == 0, "no pipe to be had");
-	dup2(ends[1], STDERR_FILENO);
+	expect(stderr_fd >= 0 && pipe(told) == 0, "no pipe to be had");
+	dup2(told[1], STDERR_FILENO);
 	sigaction(SIGABRT, &leave, &before);
 	if (sigsetjmp(before_abort, 1) == 0) {
 		task_current();
@@ -1778,9 +1778,9 @@ static void expect_no_task(const char *when)
 	sigaction(SIGABRT, &before, NULL);
 	dup2(stderr_fd, STDERR_FILENO);
 	close(stderr_fd);
-	close(ends[1]);
-	bool has_said = read(ends[0], words, sizeof words - 1) > 0;
-	close(ends[0]);
+	close(told[1]);
+	bool has_said = read(told[0], words, sizeof words - 1) > 0;
+	close(told[0]);
 	expect(has_aborted,
 	       WHEN("%s") EXPECTED("that task_current() aborts") SAW("that it returns"), when);
 	expect(has_said,
@@ -1804,17 +1804,18 @@ static void look_who_runs(void *task)
 	add_call('.');
 }
 
-static void look_outside(struct event_loop *its_loop, void *when)
+static void look_outside(struct event_loop *its_loop, void *context)
 {
 	(void)its_loop;
-	expect_no_task(when);
+	(void)context;
+	expect_no_task("while two tasks wait");
 	add_call('o');
 }
 
 static void current_is_the_task_that_runs(struct subject *s)
 {
 	struct task *first, *second;
-	struct loop_deferred after = { .call = look_outside, .context = "while two tasks wait" };
+	struct loop_deferred after = { .call = look_outside };
 	open_all(s);
 	open_tasks(2);
 	expect_no_task("before any task has begun");
