@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Lab 11: what an event loop must do, over any engine, and by which calls of it. */
-#include "lab_test.h"
+#include "loop_test.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,10 +18,6 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "event_loop.h"
-
-/* A loop that sleeps on is stopped after this long. A right one never comes to it. */
-#define PATIENCE_MS 2000
 
 /* The engine below, behind functions that count, and that refuse where a test wants it. */
 static struct engine_ops spied;
@@ -158,41 +154,14 @@ static void spied_close(struct engine *engine)
 }
 
 /* One loop, one pair of sockets: the loop has ends[0]. */
-static struct event_loop *loop;
 static int ends[2] = { -1, -1 };
 static unsigned fd_slot;
-static volatile sig_atomic_t was_impatient;
-
-static void stop_waiting(int number)
-{
-	(void)number;
-	was_impatient = 1;
-	event_loop_stop(loop);
-}
-
-static void lose_patience_after(unsigned patience_ms)
-{
-	struct sigaction action = { .sa_handler = stop_waiting };
-	/* Again and again: the first may come just before the loop sleeps. */
-	struct itimerval timer = { { 0, 50000 },
-				   { patience_ms / 1000, patience_ms % 1000 * 1000 } };
-	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &timer, NULL);
-}
-
-static void need(const struct subject *s, enum io_kind kind, enum io_fd_kind fd_kind)
-{
-	struct reason why = { "" };
-	struct engine_config config = { .depth = 4, .cpu_count = 1, .options = s->options };
-	if (s->ops->supports(&config, kind, fd_kind, &why) < 0)
-		test_skipped("%s", why.text);
-}
 
 #define BUFFERS_BYTES 4096
 
 static struct event_loop_config spied_config(struct subject *s, unsigned depth, unsigned max_fds)
 {
-	need(s, IO_RECV, IO_FD_SOCKET);
+	need_support(s, IO_RECV, IO_FD_SOCKET);
 	below = s->ops;
 	spied = *s->ops;
 	spied.supports = spied_supports;
@@ -214,11 +183,8 @@ static struct event_loop_config spied_config(struct subject *s, unsigned depth, 
 
 static void open_loop(struct subject *s, unsigned depth, unsigned max_fds)
 {
-	struct reason why = { "" };
 	struct event_loop_config config = spied_config(s, depth, max_fds);
-	int rc = event_loop_open(&loop, &config, &why);
-	expect(rc == 0, EXPECTED("0 from event_loop_open()") SAW("%s: %s"), answer(rc), why.text);
-	lose_patience_after(PATIENCE_MS);
+	open_loop_under_test(&config);
 }
 
 static void attach_pair(void)
@@ -251,49 +217,8 @@ static void close_loop(void)
 	event_loop_close(loop);
 }
 
-/* Turns until nothing is alive. */
-static void run(void)
-{
-	int rc = event_loop_run(loop, LOOP_RUN);
-	expect(!was_impatient,
-	       EXPECTED("an end of the loop, since nothing is alive")
-		       SAW("that it goes on after %d ms"),
-	       PATIENCE_MS);
-	expect(rc == 0, EXPECTED("0 from event_loop_run()") SAW("%s"), answer(rc));
-}
-
-static void turn(enum loop_run how)
-{
-	int rc = event_loop_run(loop, how);
-	expect(rc >= 0, EXPECTED("0 or 1 from event_loop_run()") SAW("%s"), answer(rc));
-}
-
-/* What was called, a letter for each call. */
-static char calls[512];
-
-static void add_call(char letter)
-{
-	size_t length = strlen(calls);
-	expect(length < sizeof calls - 1, "more than %zu calls", sizeof calls - 2);
-	calls[length] = letter;
-}
-
-static void expect_calls(const char *when, const char *expected)
-{
-	expect(strcmp(calls, expected) == 0, WHEN("%s") EXPECTED("the calls \"%s\"") SAW("\"%s\""),
-	       when, expected, calls);
-}
-
-static void turn_until_called(size_t count)
-{
-	while (strlen(calls) < count && !was_impatient)
-		turn(LOOP_ONCE);
-	expect(!was_impatient, EXPECTED("%zu calls") SAW("\"%s\" after %d ms"), count, calls,
-	       PATIENCE_MS);
-}
-
 /* What is called in each turn is forgotten, so that there is room for the others. */
-static void forget_calls(char letter)
+static void forget_calls_of(char letter)
 {
 	char *to = calls;
 	for (const char *from = calls; *from; from++)
@@ -306,17 +231,15 @@ static void forget_calls(char letter)
 static void turn_until_other(char letter, char own_letter, enum loop_run how)
 {
 	while (!strchr(calls, letter) && !was_impatient) {
-		turn(how);
+		turn_loop(how);
 		if (strlen(calls) > 300)
-			forget_calls(own_letter);
+			forget_calls_of(own_letter);
 	}
 	expect(!was_impatient,
 	       WHEN("beside calls of '%c', each of which asks for the next")
 		       EXPECTED("a call of '%c'") SAW("none in %d ms"),
 	       own_letter, letter, PATIENCE_MS);
 }
-
-#define LETTER(letter) ((void *)(uintptr_t)(letter))
 
 static void on_call(struct event_loop *its_loop, void *letter)
 {
@@ -369,7 +292,7 @@ static void calls_back_with_the_result(struct subject *s)
 	open_loop_with_pair(s);
 	receive(on_done, LETTER('r'));
 	peer_sends(ends[1], "hello", 5);
-	run();
+	run_to_its_end();
 	expect_calls("after a receive", "r");
 	expect(last_result == 5, EXPECTED("5 bytes") SAW("%s"), answer(last_result));
 	expect(memcmp(event_loop_buffers(loop), "hello", 5) == 0,
@@ -397,7 +320,7 @@ static void never_calls_inside_the_call(struct subject *s)
 	expect(spy.submits == 0,
 	       EXPECTED("no call of the engine before step 4") SAW("%u of its submit()"),
 	       spy.submits);
-	run();
+	run_to_its_end();
 	expect_calls("after a receive", "r");
 	close_pair();
 	close_loop();
@@ -418,11 +341,11 @@ static void hands_over_a_batch_at_once(struct subject *s)
 	open_loop(s, 8, 2);
 	attach_pair();
 	start_no_ops(8);
-	turn(LOOP_POLL);
+	turn_loop(LOOP_POLL);
 	expect(spy.submits == 1 && spy.offered_most == 8,
 	       EXPECTED("one submit() of 8 operations") SAW("%u calls, with up to %u"), spy.submits,
 	       spy.offered_most);
-	run();
+	run_to_its_end();
 	expect(strlen(calls) == 8, EXPECTED("8 calls") SAW("\"%s\""), calls);
 	close_pair();
 	close_loop();
@@ -443,7 +366,7 @@ static void keeps_what_the_engine_refuses(struct subject *s)
 		       EXPECTED("a handle for operation %u") SAW("NULL"), i);
 	}
 	while (strlen(calls) < 4 && spy.submits < 100 && !was_impatient)
-		turn(LOOP_ONCE);
+		turn_loop(LOOP_ONCE);
 	expect_calls("with an engine that accepts one operation a call", "ssss");
 	for (unsigned i = 0; i < 4; i++)
 		expect(spy.accepted[i] == buf + i,
@@ -480,7 +403,7 @@ static void a_callback_may_start_the_next(struct subject *s)
 	chain_left = 5;
 	receive(on_link, LETTER('l'));
 	peer_sends(ends[1], "x", 1);
-	run();
+	run_to_its_end();
 	expect_calls("each starts the next", "lllll");
 	close_pair();
 	close_loop();
@@ -493,12 +416,12 @@ static void full_is_no_handle(struct subject *s)
 	start_no_ops(3);
 	expect(!try_receive(on_done, LETTER('x')),
 	       WHEN("with as many started as the depth says") EXPECTED("NULL") SAW("a handle"));
-	run();
+	run_to_its_end();
 	expect(strlen(calls) == 3, EXPECTED("3 calls") SAW("\"%s\""), calls);
 	expect(try_receive(on_done, LETTER('x')),
 	       WHEN("after they ended") EXPECTED("a handle") SAW("NULL"));
 	peer_sends(ends[1], "x", 1);
-	run();
+	run_to_its_end();
 	close_pair();
 	close_loop();
 }
@@ -508,7 +431,7 @@ static void a_batch_has_a_limit(struct subject *s)
 	open_loop_with_pair(s);
 	receive(on_done, LETTER('r'));
 	peer_sends(ends[1], "x", 1);
-	run();
+	run_to_its_end();
 	expect(spy.max == EVENT_LOOP_BATCH, EXPECTED("at most %d completions a turn") SAW("%u"),
 	       EVENT_LOOP_BATCH, spy.max);
 	close_pair();
@@ -526,7 +449,7 @@ static void a_broken_engine_ends_the_run(struct subject *s)
 	       answer(rc));
 	spy.fails = 0;
 	peer_sends(ends[1], "x", 1);
-	run();
+	run_to_its_end();
 	expect_calls("after the engine works again", "r");
 	close_pair();
 	close_loop();
@@ -710,7 +633,7 @@ static void operations_reach_the_engine_whole(struct subject *s)
 	expect(event_loop_start(loop, &request, on_done, LETTER('s')), "a send");
 	expect(event_loop_start(loop, &receives, on_done, LETTER('r')), "a receive");
 	peer_sends(ends[1], "x", 1);
-	run();
+	run_to_its_end();
 	const struct io_op *send = &spy.offers[0], *receive = &spy.offers[1];
 	expect(send->kind == IO_SEND && send->fd == ends[0] && send->fd_slot == fd_slot &&
 		       send->buf == buf && send->len_bytes == 5 && send->offset == 7,
@@ -731,14 +654,14 @@ static void operations_reach_the_engine_whole(struct subject *s)
 static void no_ops_have_no_descriptor(struct subject *s)
 {
 	open_loop(s, 1, 1);
-	need(s, IO_NOP, IO_FD_NONE);
+	need_support(s, IO_NOP, IO_FD_NONE);
 	attach_pair();
 	struct loop_request nop = { .kind = IO_NOP };
 	for (unsigned i = 0; i < 4; i++) {
 		expect(event_loop_start(loop, &nop, on_done, LETTER('n')), "a NOP");
-		run();
+		run_to_its_end();
 		start_no_ops(1);
-		run();
+		run_to_its_end();
 	}
 	expect_calls("a NOP and a send, four times", "nananana");
 	expect(spy.offers[0].fd == -1, EXPECTED("a NOP with descriptor -1") SAW("%d"),
@@ -760,7 +683,7 @@ static void an_error_of_submit_ends_the_run(struct subject *s)
 	       answer(rc), spy.reaps);
 	spy.submit_fails = 0;
 	peer_sends(ends[1], "x", 1);
-	run();
+	run_to_its_end();
 	expect_calls("after the engine works again", "r");
 	close_pair();
 	close_loop();
@@ -772,7 +695,7 @@ static void closes_with_operations_in_flight(struct subject *s)
 	for (int fails = 0; fails >= -EIO; fails -= EIO) {
 		open_loop_with_pair(s);
 		receive(on_done, LETTER('r'));
-		turn(LOOP_POLL);
+		turn_loop(LOOP_POLL);
 		spy.fails = fails;
 		close_loop();
 		spy.fails = 0;
@@ -796,7 +719,7 @@ static void timers_come_in_due_order(struct subject *s)
 		timers[i] = (struct loop_timer)TIMER(letters[i]);
 		start_timer(&timers[i], delays_ms[i] * NS_PER_MS / 4, 0);
 	}
-	run();
+	run_to_its_end();
 	expect_calls("seven timers", "abcdefg");
 	close_loop();
 }
@@ -809,7 +732,7 @@ static void equal_times_come_in_start_order(struct subject *s)
 		timers[i] = (struct loop_timer)TIMER('a' + i);
 		start_timer(&timers[i], 1000, 0);
 	}
-	run();
+	run_to_its_end();
 	expect_calls("twenty timers for one time", "abcdefghijklmnopqrst");
 	close_loop();
 }
@@ -843,7 +766,7 @@ static void timers_move_in_the_middle(struct subject *s)
 	for (unsigned i = 0; i < COUNT; i++)
 		start_timer(&timers[(unsigned)rand_r(&seed) % COUNT],
 			    1000 + rand_r(&seed) % 1000000, 0);
-	run();
+	run_to_its_end();
 	expect(in_order_count == COUNT, EXPECTED("%d calls") SAW("%u"), COUNT, in_order_count);
 	close_loop();
 	free(timers);
@@ -856,7 +779,7 @@ static void starting_twice_restarts(struct subject *s)
 	start_timer(&a, 1000, 0);
 	start_timer(&b, 2000, 0);
 	start_timer(&a, 3000, 0);
-	run();
+	run_to_its_end();
 	expect_calls("a timer that was started again, for later", "ba");
 	close_loop();
 }
@@ -886,7 +809,7 @@ static void never_early(struct subject *s)
 		turn_until_called(i + 1);
 	}
 	peer_sends(ends[1], "x", 1);
-	run();
+	run_to_its_end();
 	close_pair();
 	close_loop();
 }
@@ -908,11 +831,11 @@ static void a_timer_without_delay_waits_a_turn(struct subject *s)
 	chained = (struct loop_timer) { .call = on_call_start_again, .context = LETTER('t') };
 	start_timer(&chained, 0, 0);
 	expect_calls("before the first turn", "");
-	turn(LOOP_POLL);
+	turn_loop(LOOP_POLL);
 	expect_calls("after one turn", "t");
-	turn(LOOP_POLL);
+	turn_loop(LOOP_POLL);
 	expect_calls("after two turns", "tt");
-	run();
+	run_to_its_end();
 	expect_calls("at the end", "ttt");
 	close_loop();
 }
@@ -932,7 +855,7 @@ static void timers_starve_nobody(struct subject *s)
 	peer_sends(ends[1], "x", 1);
 	start_timer(&chained, 0, 0);
 	turn_until_other('r', 't', LOOP_POLL);
-	run();
+	run_to_its_end();
 	close_pair();
 	close_loop();
 }
@@ -946,7 +869,7 @@ static void a_stopped_timer_is_not_called(struct subject *s)
 	event_loop_timer_stop(loop, &a);
 	event_loop_timer_stop(loop, &a); /* nothing */
 	expect(!event_loop_timer_is_active(&a), EXPECTED("a timer at rest") SAW("an active one"));
-	run();
+	run_to_its_end();
 	expect_calls("after one of two was stopped", "b");
 	close_loop();
 }
@@ -970,9 +893,9 @@ static void a_callback_stops_timers_already_due(struct subject *s)
 		victims[i] = (struct loop_timer)TIMER('0' + i);
 		start_timer(&victims[i], 0, i == 2 ? 1000 : 0);
 	}
-	turn(LOOP_POLL);
+	turn_loop(LOOP_POLL);
 	expect_calls("when the first of four that are due stops the others", "k");
-	run();
+	run_to_its_end();
 	expect_calls("at the end", "k1");
 	close_loop();
 }
@@ -994,7 +917,7 @@ static void a_repeating_timer_keeps_its_beat(struct subject *s)
 	beat = (struct loop_timer) { .call = on_beat, .context = LETTER('b') };
 	start_timer(&beat, 2 * NS_PER_MS, NS_PER_MS);
 	uint64_t first_ns = beat.due_ns;
-	run();
+	run_to_its_end();
 	expect_calls("stopped by its own fifth call", "bbbbb");
 	uint64_t off_ns = (beat.due_ns - first_ns) % NS_PER_MS;
 	expect(off_ns == 0, EXPECTED("whole pauses since the first beat") SAW("%llu ns more"),
@@ -1025,7 +948,7 @@ static void beats_that_were_missed_are_left_out(struct subject *s)
 	start_timer(&beat, 0, NS_PER_MS); /* each call outlasts three beats */
 	for (unsigned i = 1; i <= 4; i++) {
 		while (strlen(calls) < i && !was_impatient)
-			turn(LOOP_ONCE);
+			turn_loop(LOOP_ONCE);
 		expect(strlen(calls) == i, EXPECTED("at most one beat a turn") SAW("\"%s\""),
 		       calls);
 	}
@@ -1045,7 +968,7 @@ static void huge_times_are_never(struct subject *s)
 	expect(rc == -EINVAL, WHEN("a pause below 0") EXPECTED("-EINVAL") SAW("%s"), answer(rc));
 	turn_until_called(1);
 	for (unsigned i = 0; i < 20; i++)
-		turn(LOOP_POLL);
+		turn_loop(LOOP_POLL);
 	expect_calls("with two timers that are never due", "c");
 	event_loop_timer_stop(loop, &a);
 	event_loop_timer_stop(loop, &c);
@@ -1095,12 +1018,12 @@ static void without_memory_a_timer_does_not_start(struct subject *s)
 	memory_is_short = true;
 	int rc = event_loop_timer_start(loop, &first, 0, 0);
 	expect(rc == -ENOMEM, WHEN("without any memory") EXPECTED("-ENOMEM") SAW("%s"), answer(rc));
-	run(); /* nothing is alive */
+	run_to_its_end(); /* nothing is alive */
 	memory_is_short = false;
 	unsigned count = fill_heap(1000, 0, on_call);
 	event_loop_timer_stop(loop, &many[0]);
 	start_timer(&many[0], 1000, 0); /* a place that became free */
-	run();
+	run_to_its_end();
 	expect(strlen(calls) == count, EXPECTED("%u calls") SAW("%zu"), count, strlen(calls));
 	close_loop();
 }
@@ -1134,7 +1057,7 @@ static void places_come_back(struct subject *s)
 			victims[i] = (struct loop_timer)TIMER('0' + i);
 			start_timer(&victims[i], 0, i == 2 ? 1000 : 0);
 		}
-		run();
+		run_to_its_end();
 	}
 	expect_calls("three rounds of four timers, one of which stops the others", "k1k1k1");
 	unsigned after = places_of_heap();
@@ -1148,7 +1071,7 @@ static void a_beat_needs_no_memory(struct subject *s)
 {
 	open_loop(s, 1, 1);
 	unsigned count = fill_heap(0, NS_PER_S, on_call_start_more);
-	turn(LOOP_POLL);
+	turn_loop(LOOP_POLL);
 	expect(strlen(calls) == count, EXPECTED("%u calls") SAW("%zu"), count, strlen(calls));
 	for (unsigned i = 0; i < count; i++)
 		expect(event_loop_timer_is_active(&many[i]),
@@ -1176,7 +1099,7 @@ static void deferred_calls_come_once_and_in_order(struct subject *s)
 	event_loop_defer(loop, &deferred[0]); /* it waits already */
 	event_loop_defer(loop, &deferred[2]);
 	expect_calls("before the turn", "");
-	run();
+	run_to_its_end();
 	expect_calls("after it", "abc");
 	close_loop();
 }
@@ -1196,13 +1119,13 @@ static void what_a_deferred_call_asks_waits_a_turn(struct subject *s)
 	event_loop_defer(loop, &deferred[0]);
 	event_loop_defer(loop, &deferred[1]);
 	event_loop_defer(loop, &deferred[2]);
-	turn(LOOP_POLL);
+	turn_loop(LOOP_POLL);
 	expect_calls("when the first defers itself and takes the second back", "ac");
-	turn(LOOP_POLL);
+	turn_loop(LOOP_POLL);
 	expect_calls("a turn later", "aca");
 	event_loop_undefer(loop, &deferred[0]);
 	event_loop_undefer(loop, &deferred[0]); /* nothing */
-	run();
+	run_to_its_end();
 	expect_calls("after all were taken back", "aca");
 	close_loop();
 }
@@ -1213,7 +1136,7 @@ static void a_turn_has_an_order(struct subject *s)
 	open_loop_with_pair(s);
 	prepare_deferred(on_call);
 	receive(on_done, LETTER('r'));
-	turn(LOOP_POLL);
+	turn_loop(LOOP_POLL);
 	peer_sends(ends[1], "x", 1);
 	event_loop_defer(loop, &deferred[0]);
 	start_timer(&timer, 0, 0);
@@ -1235,7 +1158,7 @@ static void idle_work_starves_nobody(struct subject *s)
 	turn_until_other('r', 'a', LOOP_ONCE);
 	turn_until_other('t', 'a', LOOP_ONCE);
 	event_loop_undefer(loop, &deferred[0]);
-	run();
+	run_to_its_end();
 	close_pair();
 	close_loop();
 }
@@ -1246,14 +1169,14 @@ static void runs_once_and_without_waiting(struct subject *s)
 	open_loop_with_pair(s);
 	prepare_deferred(on_call);
 	receive(on_done, LETTER('r'));
-	turn(LOOP_POLL);
+	turn_loop(LOOP_POLL);
 	event_loop_defer(loop, &deferred[0]);
-	turn(LOOP_POLL);
+	turn_loop(LOOP_POLL);
 	start_timer(&timer, 0, 0);
-	turn(LOOP_ONCE); /* which calls the timer, and so does not wait */
+	turn_loop(LOOP_ONCE); /* which calls the timer, and so does not wait */
 	expect_calls("two turns beside a receive that waits", "at");
 	event_loop_defer(loop, &deferred[0]);
-	turn(LOOP_ONCE);
+	turn_loop(LOOP_ONCE);
 	expect_calls("a turn more, with a deferred call", "ata");
 	expect(spy.waits == 0, EXPECTED("no wait") SAW("%u that may wait"), spy.waits);
 	peer_sends(ends[1], "x", 1);
@@ -1268,14 +1191,14 @@ static void ends_when_nothing_is_alive(struct subject *s)
 {
 	struct loop_timer background = TIMER('b'), timer = TIMER('f');
 	open_loop(s, 1, 1);
-	run();
+	run_to_its_end();
 	background.background = true;
 	start_timer(&background, 10 * NS_PER_S, 0);
-	run();
+	run_to_its_end();
 	expect_calls("with a timer in the background alone", "");
 	start_timer(&timer, 1000, 0);
 	start_timer(&background, 0, 0);
-	run();
+	run_to_its_end();
 	expect_calls("with another one", "bf");
 	close_loop();
 }
@@ -1289,7 +1212,7 @@ static void sleeps_until_the_next_timer(struct subject *s)
 	struct loop_timer timer = TIMER('t');
 	open_loop_with_pair(s);
 	receive(on_done, LETTER('r'));
-	turn(LOOP_POLL);
+	turn_loop(LOOP_POLL);
 	unsigned before = spy.reaps;
 	event_loop_update_now(loop);
 	start_timer(&timer, SLEEP_NS, 0);
@@ -1303,7 +1226,7 @@ static void sleeps_until_the_next_timer(struct subject *s)
 	       EXPECTED("a wait until the timer is due, in 60 ms") SAW("at most %s ns"),
 	       answer(spy.longest_ns));
 	peer_sends(ends[1], "x", 1);
-	run();
+	run_to_its_end();
 	close_pair();
 	close_loop();
 }
@@ -1331,7 +1254,7 @@ static void a_slow_callback_shortens_the_wait(struct subject *s)
 	event_loop_update_now(loop);
 	start_timer(&timer, SLEEP_NS, 0);
 	event_loop_defer(loop, &deferred[0]);
-	turn(LOOP_RUN);
+	turn_loop(LOOP_RUN);
 	expect_calls("a slow deferred call and a timer", "at");
 	expect(spy.waits == 0 ||
 		       (spy.longest_ns > 0 && spy.longest_ns <= SLEEP_NS - 40 * NS_PER_MS),
@@ -1339,7 +1262,7 @@ static void a_slow_callback_shortens_the_wait(struct subject *s)
 		       EXPECTED("a wait of at most 20 ms") SAW("one of %s ns"),
 	       answer(spy.longest_ns));
 	peer_sends(ends[1], "x", 1);
-	run();
+	run_to_its_end();
 	close_pair();
 	close_loop();
 }
@@ -1348,7 +1271,7 @@ static void sleeps_for_ever_without_a_timer(struct subject *s)
 {
 	open_loop_with_pair(s);
 	receive(on_done, LETTER('r'));
-	turn(LOOP_POLL);
+	turn_loop(LOOP_POLL);
 	peer_sends(ends[1], "x", 1);
 	turn_until_called(1);
 	expect(spy.waits == 0 || spy.timeout_ns < 0,
@@ -1366,7 +1289,7 @@ static void huge_times_are_waited_for_for_ever(struct subject *s)
 	receive(on_done, LETTER('r'));
 	start_timer(&timer, INT64_MAX, 0);
 	peer_sends(ends[1], "x", 1);
-	turn(LOOP_ONCE);
+	turn_loop(LOOP_ONCE);
 	expect(spy.waits == 1 && spy.timeout_ns < 0,
 	       WHEN("with a timer that is never due") EXPECTED("a wait without limit")
 		       SAW("%u waits, the last of %s ns"),
@@ -1392,12 +1315,12 @@ static void waits_for_no_one_while_a_call_waits(struct subject *s)
 	prepare_deferred(on_call_defer_to_the_third);
 	receive(on_done, LETTER('r'));
 	event_loop_defer(loop, &deferred[0]);
-	turn(LOOP_RUN);
+	turn_loop(LOOP_RUN);
 	expect_calls("a call that defers itself twice, and then stops the loop", "aaa");
 	expect(spy.waits == 0, WHEN("while a deferred call waits") EXPECTED("no wait") SAW("%u"),
 	       spy.waits);
 	peer_sends(ends[1], "x", 1);
-	run();
+	run_to_its_end();
 	close_pair();
 	close_loop();
 }
@@ -1410,7 +1333,7 @@ static void sleeps_without_operations(struct subject *s)
 	struct rusage before, after;
 	getrusage(RUSAGE_THREAD, &before);
 	int64_t before_ns = thread_cpu_ns();
-	run();
+	run_to_its_end();
 	int64_t used_ns = thread_cpu_ns() - before_ns;
 	getrusage(RUSAGE_THREAD, &after);
 	expect(after.ru_nvcsw > before.ru_nvcsw,
@@ -1441,7 +1364,7 @@ static void signals_end_no_run(struct subject *s)
 	struct itimerval often = { { 0, SIGNAL_PAUSE_MS * 1000 }, { 0, SIGNAL_PAUSE_MS * 1000 } };
 	open_loop_with_pair(s);
 	receive(on_done, LETTER('r'));
-	turn(LOOP_POLL);
+	turn_loop(LOOP_POLL);
 	sigaction(SIGALRM, &action, NULL);
 	setitimer(ITIMER_REAL, &often, NULL);
 	for (unsigned i = 1; i <= 2; i++) {
@@ -1491,12 +1414,12 @@ static void a_cancel_comes_back(struct subject *s)
 {
 	open_loop_with_pair(s);
 	struct loop_op *asked = receive(on_done_later, LETTER('r'));
-	turn(LOOP_POLL);
+	turn_loop(LOOP_POLL);
 	is_asking = true;
 	event_loop_cancel(loop, asked);
 	event_loop_cancel(loop, asked);
 	is_asking = false;
-	run();
+	run_to_its_end();
 	expect_calls("after a cancel, twice", "r");
 	if (!(s->ops->traits & IO_CANCEL_SHUTS_DOWN))
 		expect_canceled();
@@ -1521,7 +1444,7 @@ static void a_cancel_before_the_turn_never_reaches_the_engine(struct subject *s)
 		       SAW("%u offered to it, %u asked back"),
 	       spy.offered, spy.cancels);
 	peer_sends(ends[1], "x", 1);
-	run();
+	run_to_its_end();
 	expect_calls("at the end", "ba");
 	close_pair();
 	close_loop();
@@ -1547,7 +1470,7 @@ static void a_cancel_from_the_middle_leaves_the_others(struct subject *s)
 	}
 	event_loop_cancel(loop, asked);
 	while (strlen(calls) < 4 && !was_impatient)
-		turn(LOOP_ONCE);
+		turn_loop(LOOP_ONCE);
 	ssize_t n = recv(ends[1], bytes, sizeof bytes - 1, MSG_DONTWAIT);
 	/* In any order: an engine may send with several threads. */
 	bool all_three = strchr(bytes, 'a') && strchr(bytes, 'c') && strchr(bytes, 'd');
@@ -1556,7 +1479,7 @@ static void a_cancel_from_the_middle_leaves_the_others(struct subject *s)
 		       EXPECTED("a, c and d") SAW("\"%s\""),
 	       bytes);
 	expect(spy.waits == 0 || strchr(calls, 'b') != NULL, "a cancelled operation waits");
-	run();
+	run_to_its_end();
 	close_pair();
 	close_loop();
 }
@@ -1565,14 +1488,14 @@ static void what_was_cancelled_is_called_without_a_wait(struct subject *s)
 {
 	open_loop_with_pair(s);
 	receive(on_done, LETTER('r'));
-	turn(LOOP_POLL);
+	turn_loop(LOOP_POLL);
 	event_loop_cancel(loop, receive(on_done, LETTER('x')));
-	turn(LOOP_ONCE);
+	turn_loop(LOOP_ONCE);
 	expect_calls("after the next turn", "x");
 	expect(spy.waits == 0, EXPECTED("no wait") SAW("%u"), spy.waits);
 	expect_canceled();
 	peer_sends(ends[1], "x", 1);
-	run();
+	run_to_its_end();
 	close_pair();
 	close_loop();
 }
@@ -1595,8 +1518,8 @@ static void a_cancel_that_comes_too_late_changes_nothing(struct subject *s)
 	};
 	event_loop_start(loop, &request, on_done_cancel_the_other, LETTER('a'));
 	other_op = event_loop_start(loop, &request, on_done_cancel_the_other, LETTER('a'));
-	run();
-	turn(LOOP_POLL);
+	run_to_its_end();
+	turn_loop(LOOP_POLL);
 	expect_calls("two sends, the first of which cancels the second", "aa");
 	expect(last_result == 1 || (last_result == -ECANCELED && spy.came_most < 2),
 	       EXPECTED("1 byte, or -ECANCELED") SAW("%s"), answer(last_result));
@@ -1616,11 +1539,11 @@ static void close_is_the_last_call(struct subject *s)
 	char byte;
 	open_loop_with_pair(s);
 	receive(on_done, LETTER('r'));
-	turn(LOOP_POLL);
+	turn_loop(LOOP_POLL);
 	receive(on_done, LETTER('r')); /* not yet with the engine */
 	event_loop_close_fd(loop, fd_slot, on_closed, LETTER('c'));
 	expect_calls("inside event_loop_close_fd()", "");
-	run();
+	run_to_its_end();
 	expect_calls("after it, with two receives", "rrc");
 	expect(read(ends[1], &byte, 1) == 0,
 	       EXPECTED("the end of the stream at the peer") SAW("something else"));
@@ -1641,7 +1564,7 @@ static void a_callback_closes_its_own_descriptor(struct subject *s)
 	open_loop_with_pair(s);
 	receive(on_done_close, LETTER('r'));
 	peer_sends(ends[1], "1", 1);
-	run();
+	run_to_its_end();
 	expect_calls("a callback that starts another receive and closes", "r.xc");
 	close(ends[1]);
 	close_loop();
@@ -1651,7 +1574,7 @@ static void a_number_that_is_used_again_starts_clean(struct subject *s)
 {
 	open_loop(s, 4, 1);
 	for (unsigned i = 0; i < 8; i++) {
-		memset(calls, 0, sizeof calls);
+		forget_calls();
 		attach_pair();
 		receive(on_done, LETTER('r'));
 		peer_sends(ends[1], "12", i % 2 + 1);
@@ -1661,7 +1584,7 @@ static void a_number_that_is_used_again_starts_clean(struct subject *s)
 		       i % 2 + 1, answer(last_result));
 		receive(on_done, LETTER('x'));
 		event_loop_close_fd(loop, fd_slot, on_closed, LETTER('c'));
-		run();
+		run_to_its_end();
 		expect_calls("one connection", "rxc");
 		close(ends[1]);
 	}
@@ -1672,7 +1595,7 @@ static void the_loops_close_waits_for_the_engine(struct subject *s)
 {
 	open_loop_with_pair(s);
 	receive(on_done, LETTER('r'));
-	turn(LOOP_POLL);
+	turn_loop(LOOP_POLL);
 	spy.empty_reaps = 2;
 	lose_patience_after(0);
 	event_loop_close(loop);
@@ -1712,13 +1635,13 @@ static void what_is_forbidden_aborts(struct subject *s)
 	EXPECT_ABORT("a detach with a receive", event_loop_detach(loop, fd_slot));
 	event_loop_close_fd(loop, fd_slot, on_closed, LETTER('c'));
 	EXPECT_ABORT("a second close", event_loop_close_fd(loop, fd_slot, NULL, NULL));
-	run();
+	run_to_its_end();
 	expect_calls("at the end", "rc");
 	EXPECT_ABORT("a detach after the close", event_loop_detach(loop, fd_slot));
 	close(ends[1]);
 	attach_pair(); /* the other number */
 	event_loop_close_fd(loop, fd_slot, on_closed, LETTER('d'));
-	run();
+	run_to_its_end();
 	expect_calls("after another one's close", "rcd");
 	EXPECT_ABORT("a second close", event_loop_close_fd(loop, fd_slot, NULL, NULL));
 	close(ends[1]);
@@ -1741,7 +1664,7 @@ static void the_last_call_may_attach_the_next(struct subject *s)
 	attach_pair();
 	receive(on_done, LETTER('r'));
 	event_loop_close_fd(loop, fd_slot, on_closed_attach_the_next, LETTER('c'));
-	run();
+	run_to_its_end();
 	expect_calls("a close, whose callback attaches the next descriptor", "rcn");
 	close_pair();
 	close_loop();
@@ -1810,7 +1733,7 @@ static void several_wakes_are_one_call(struct subject *s)
 	event_loop_wake(&wakeup);
 	expect_calls("inside event_loop_wake()", "");
 	turn_until_called(1);
-	turn(LOOP_POLL);
+	turn_loop(LOOP_POLL);
 	expect_calls("three wakes of one of two", "w");
 	event_loop_wake(&wakeup);
 	turn_until_called(2);
@@ -1818,7 +1741,7 @@ static void several_wakes_are_one_call(struct subject *s)
 	event_loop_wakeup_stop(loop, &wakeup);
 	event_loop_wake(&second);
 	event_loop_wakeup_stop(loop, &second);
-	run();
+	run_to_its_end();
 	expect_calls("a wake, and a stop before its call", "ww");
 	close_loop();
 }
@@ -1885,11 +1808,11 @@ static void signals_reach_their_watchers(struct subject *s)
 	raise(SIGUSR1);
 	expect_calls("inside the handler", "");
 	turn_until_called(2);
-	turn(LOOP_POLL);
+	turn_loop(LOOP_POLL);
 	expect_calls("a signal that came twice, with two watchers", "ab");
 	raise(SIGUSR1);
 	turn_until_called(3);
-	turn(LOOP_POLL);
+	turn_loop(LOOP_POLL);
 	expect_calls("once more: one of them was for once", "aba");
 	event_loop_signal_stop(loop, &a);
 	event_loop_signal_stop(loop, &other);
@@ -1927,7 +1850,7 @@ static void a_signals_disposition_comes_back(struct subject *s)
 	expect(after.sa_handler == SIG_IGN,
 	       WHEN("after the last watcher stopped") EXPECTED("the disposition of before")
 		       SAW("another one"));
-	run();
+	run_to_its_end();
 	expect_calls("a signal, and a stop before its call", "");
 	close_loop();
 }
@@ -1991,7 +1914,7 @@ static void what_cannot_be_woken_says_why(struct subject *s)
 	expect(open_descriptors() == before,
 	       WHEN("after three failures") EXPECTED("%u descriptors") SAW("%u"), before,
 	       open_descriptors());
-	run(); /* nothing is alive */
+	run_to_its_end(); /* nothing is alive */
 	close_loop();
 	open_loop(s, 4, 1);
 	spied.attach = spied_attach;
@@ -2026,16 +1949,16 @@ static void wakeups_start_and_stop(struct subject *s)
 	expect_calls("a wake, a stop, and a start before its call", "v");
 	event_loop_wakeup_stop(loop, &wakeup);
 	event_loop_wakeup_stop(loop, &second);
-	run();
+	run_to_its_end();
 	second.background = true;
 	rc = event_loop_wakeup_start(loop, &second, &why);
 	expect(rc == 0, WHEN("in the background") EXPECTED("0") SAW("%s"), answer(rc));
-	run();
+	run_to_its_end();
 	event_loop_wakeup_stop(loop, &second);
 	start_no_ops(1); /* there is room beside the loop's own receive */
 	expect(!try_receive(on_done, LETTER('x')),
 	       EXPECTED("NULL, since depth is 1") SAW("a handle"));
-	run();
+	run_to_its_end();
 	expect_calls("at the end", "va");
 	close_pair();
 	close_loop();
@@ -2059,7 +1982,7 @@ static void the_loops_own_receive_begins_again(struct subject *s)
 		       EXPECTED("buffers that are the program's alone") SAW("another byte at %u"),
 		       i);
 	event_loop_wakeup_stop(loop, &wakeup);
-	run();
+	run_to_its_end();
 	close_loop();
 }
 
@@ -2070,7 +1993,7 @@ static void a_wake_leaves_errno_alone(struct subject *s)
 	open_loop(s, 4, 1);
 	spied.attach = spied_attach;
 	start_wakeup(&wakeup, on_call, 'w');
-	turn(LOOP_POLL);
+	turn_loop(LOOP_POLL);
 	shutdown(spy.attach_fd, SHUT_RD);
 	errno = ERANGE;
 	event_loop_wake(&wakeup);
@@ -2081,7 +2004,7 @@ static void a_wake_leaves_errno_alone(struct subject *s)
 	open_loop(s, 4, 1);
 	spied.attach = spied_attach;
 	start_signal(&watcher, SIGUSR1);
-	turn(LOOP_POLL);
+	turn_loop(LOOP_POLL);
 	shutdown(spy.attach_fd, SHUT_RD);
 	errno = ERANGE;
 	raise(SIGUSR1);
@@ -2107,7 +2030,7 @@ static void what_cannot_be_watched_says_why(struct subject *s)
 		int rc = event_loop_signal_start(i ? loop : its_own, &watcher, SIGKILL, &why);
 		expect_reason("SIGKILL", rc, -EINVAL, &why, "signal_not_caught");
 	}
-	run();
+	run_to_its_end();
 	start_signal(&watcher, SIGUSR1);
 	expect_reason("a signal that another loop watches",
 		      event_loop_signal_start(its_own, &others, SIGUSR1, &why), -EBUSY, &why,
@@ -2147,13 +2070,13 @@ static void watchers_start_and_stop(struct subject *s)
 		       SAW("another one"));
 	raise(SIGUSR1);
 	turn_until_called(1);
-	turn(LOOP_POLL);
+	turn_loop(LOOP_POLL);
 	expect_calls("when the first of two stops the second and starts it again", "a");
 	event_loop_signal_stop(loop, &watchers[0]);
 	raise(SIGUSR1);
 	event_loop_signal_stop(loop, &watchers[1]);
 	event_loop_signal_stop(loop, &watchers[1]); /* nothing */
-	run();
+	run_to_its_end();
 	start_signal(&watchers[1], SIGUSR1);
 	start_signal(&watchers[1], SIGUSR2); /* which ends the watch for the other */
 	start_wakeup(&wakeup, on_call, 'w');
@@ -2162,13 +2085,13 @@ static void watchers_start_and_stop(struct subject *s)
 	start_signal(&watchers[1], SIGUSR1);
 	event_loop_wake(&wakeup);
 	turn_until_called(2);
-	turn(LOOP_POLL);
+	turn_loop(LOOP_POLL);
 	expect_calls("a signal, and a stop and a start before its call", "aw");
 	event_loop_wakeup_stop(loop, &wakeup);
 	event_loop_signal_stop(loop, &watchers[1]);
 	watchers[1].background = true;
 	start_signal(&watchers[1], SIGUSR1);
-	run();
+	run_to_its_end();
 	close_loop();
 	sigaction(SIGUSR1, NULL, &now);
 	expect(now.sa_handler == SIG_DFL,

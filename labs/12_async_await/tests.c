@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Lab 12: what promises, coroutines and tasks must do, over any engine. */
-#include "lab_test.h"
+#include "loop_test.h"
 
 #include <errno.h>
 #include <fenv.h>
@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 #include <unwind.h>
 
@@ -21,8 +20,6 @@
 #include "coroutine.h"
 #include "promise.h"
 
-/* A loop that sleeps on is stopped after this long. A right one never comes to it. */
-#define PATIENCE_MS 2000
 #define LONG_NS	    (60 * (int64_t)NS_PER_S)
 #define STACK_BYTES 32768
 #define DEPTH	    2 /* of the loop */
@@ -39,26 +36,7 @@ static void spied_cancel_one(struct engine *engine, struct io_op *op)
 }
 
 /* One loop and one pool. */
-static struct event_loop *loop;
 static struct promise_pool *pool;
-static volatile sig_atomic_t was_impatient;
-
-static void stop_waiting(int number)
-{
-	(void)number;
-	was_impatient = 1;
-	event_loop_stop(loop);
-}
-
-static void lose_patience_after(unsigned patience_ms)
-{
-	struct sigaction action = { .sa_handler = stop_waiting };
-	/* Again and again: the first may come just before the loop sleeps. */
-	struct itimerval timer = { { 0, 50000 },
-				   { patience_ms / 1000, patience_ms % 1000 * 1000 } };
-	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &timer, NULL);
-}
 
 static unsigned neglected_count;
 static int64_t neglected_value;
@@ -110,9 +88,7 @@ static void open_loop(struct subject *s)
 		.max_fds = 2,
 		.buffers_len_bytes = 4096,
 	};
-	int rc = event_loop_open(&loop, &config, &why);
-	expect(rc == 0, EXPECTED("0 from event_loop_open()") SAW("%s: %s"), answer(rc), why.text);
-	lose_patience_after(PATIENCE_MS);
+	open_loop_under_test(&config);
 }
 
 static void open_all(struct subject *s)
@@ -142,47 +118,6 @@ static void close_all(void)
 	promise_pool_close(pool);
 	event_loop_close(loop);
 }
-
-static void run(void)
-{
-	int rc = event_loop_run(loop, LOOP_RUN);
-	expect(!was_impatient,
-	       EXPECTED("an end of the loop, since nothing is alive")
-		       SAW("that it goes on after %d ms"),
-	       PATIENCE_MS);
-	expect(rc == 0, EXPECTED("0 from event_loop_run()") SAW("%s"), answer(rc));
-}
-
-/* What was called, a letter for each call. */
-static char calls[512];
-
-static void add_call(char letter)
-{
-	size_t length = strlen(calls);
-	expect(length < sizeof calls - 1, "more than %zu calls", sizeof calls - 2);
-	calls[length] = letter;
-}
-
-static void expect_calls(const char *when, const char *expected)
-{
-	expect(strcmp(calls, expected) == 0, WHEN("%s") EXPECTED("the calls \"%s\"") SAW("\"%s\""),
-	       when, expected, calls);
-}
-
-static void forget_calls(void)
-{
-	memset(calls, 0, sizeof calls);
-}
-
-static void turn_until_called(size_t count)
-{
-	while (strlen(calls) < count && !was_impatient)
-		event_loop_run(loop, LOOP_ONCE);
-	expect(!was_impatient, EXPECTED("%zu calls") SAW("\"%s\" after %d ms"), count, calls,
-	       PATIENCE_MS);
-}
-
-#define LETTER(letter) ((void *)(uintptr_t)(letter))
 
 static void on_call(struct event_loop *its_loop, void *letter)
 {
@@ -269,7 +204,7 @@ static void settles_once(struct subject *s)
 	expect(rc == 0, EXPECTED("0 from promise_reject()") SAW("%s"), answer(rc));
 	expect_refused(promise_fulfil(q, 8));
 	expect_refused(promise_reject(q, -6));
-	run();
+	run_to_its_end();
 	expect_end("rejected with -5", q, PROMISE_REJECTED, -5);
 	close_all();
 }
@@ -283,7 +218,7 @@ static void only_its_maker_settles_it(struct subject *s)
 	expect_refused(promise_reject(a, -1));
 	expect_state("one that follows another", a, PROMISE_PENDING, 0);
 	promise_fulfil(p, 0);
-	run();
+	run_to_its_end();
 	promise_drop(a);
 	promise_drop(p);
 	close_all();
@@ -304,12 +239,12 @@ static void never_calls_inside_a_call(struct subject *s)
 	promise_fulfil(p, 3);
 	await_it(p, 'b'); /* of one that is settled already */
 	is_asking = false;
-	run();
+	run_to_its_end();
 	expect_calls("one callback of before the end, one of after it", "ab");
 	expect(last_value == 3, EXPECTED("the value 3") SAW("%" PRId64), last_value);
 	await_it(p, 'c');
 	expect_calls("before the loop runs again", "ab");
-	run();
+	run_to_its_end();
 	expect_calls("when the loop has run again", "abc");
 	promise_drop(p);
 	close_all();
@@ -325,7 +260,7 @@ static void calls_back_in_order(struct subject *s)
 		await_it(q, letter);
 	promise_fulfil(q, 1);
 	promise_fulfil(p, 2);
-	run();
+	run_to_its_end();
 	expect_calls("ten that wait for q, which is settled first, and ten for p",
 		     "klmnopqrstabcdefghij");
 	promise_drop(p);
@@ -355,7 +290,7 @@ static void a_callback_may_ask_for_more(struct subject *s)
 	       EXPECTED("true from promise_await()") SAW("false"));
 	await_it(p_of_step, 'm');
 	promise_reject(p_of_step, -4);
-	run();
+	run_to_its_end();
 	expect(strlen(calls) == 4 && calls[0] == 'a' && calls[1] == 'm' && strchr(calls, 'b') &&
 		       strchr(calls, 'x'),
 	       WHEN("when the first of two callbacks adds a third one and settles another promise")
@@ -393,7 +328,7 @@ static void a_chain_passes_values_on(struct subject *s)
 	struct promise *c = made(promise_catch(b, plus_one, LETTER('c')));
 	struct promise *d = made(promise_then(c, plus_one, LETTER('d')));
 	promise_fulfil(p, 5);
-	run();
+	run_to_its_end();
 	expect_calls("two thens, a catch, a then", "abd");
 	expect_end("p", p, PROMISE_FULFILLED, 5);
 	expect_end("then of p", a, PROMISE_FULFILLED, 6);
@@ -413,7 +348,7 @@ static void a_rejection_passes_by_to_the_catch(struct subject *s)
 	struct promise *d = made(promise_catch(c, plus_one, LETTER('d')));
 	struct promise *e = made(promise_then(d, plus_one, LETTER('e')));
 	promise_fulfil(p, 5);
-	run();
+	run_to_its_end();
 	expect_calls("a rejects, b is a then, c and d are catches, e is a then", "ace");
 	expect_end("p", p, PROMISE_FULFILLED, 5);
 	expect_end("what answered with a rejection", a, PROMISE_REJECTED, -5);
@@ -433,7 +368,7 @@ static void a_catch_may_reject_again(struct subject *s)
 	promise_reject(p, -5);
 	promise_drop(p);
 	promise_drop(a);
-	run();
+	run_to_its_end();
 	expect_calls("two catches, and the first rejects", "ab");
 	expect_end("the second", b, PROMISE_FULFILLED, 6);
 	close_all();
@@ -451,7 +386,7 @@ static void finally_runs_either_way(struct subject *s)
 	promise_reject(q, -6);
 	promise_drop(p);
 	promise_drop(q);
-	run();
+	run_to_its_end();
 	expect(strlen(calls) == 4, EXPECTED("4 calls") SAW("\"%s\""), calls);
 	expect_end("of a value", a, PROMISE_FULFILLED, 5);
 	expect_end("of a rejection", b, PROMISE_REJECTED, -6);
@@ -468,7 +403,7 @@ static void finally_does_not_wait(struct subject *s)
 	struct promise *a = made(promise_finally(p, follow_inner, LETTER('a')));
 	promise_fulfil(p, 5);
 	promise_drop(p);
-	run();
+	run_to_its_end();
 	expect_calls("a finally", "a");
 	expect_end("though its callback answered with a pending promise", a, PROMISE_FULFILLED, 5);
 	promise_drop(inner);
@@ -489,7 +424,7 @@ static void a_callback_may_answer_with_a_promise(struct subject *s)
 			promise_fulfil(inner, 40);
 		promise_drop(b);
 		promise_drop(p);
-		run();
+		run_to_its_end();
 		if (round < 2) {
 			expect_calls("while the promise of the answer is pending", "a");
 			expect_state("the same", a, PROMISE_PENDING, 0);
@@ -500,7 +435,7 @@ static void a_callback_may_answer_with_a_promise(struct subject *s)
 		if (round == 1)
 			promise_reject(inner, -40);
 		promise_drop(inner);
-		run();
+		run_to_its_end();
 		expect_calls("when it has ended", round == 1 ? "ac" : "ab");
 		expect_end("its end", a, round == 1 ? PROMISE_REJECTED : PROMISE_FULFILLED,
 			   round == 1 ? -40 : 40);
@@ -525,7 +460,7 @@ static void an_answer_of_no_promise_rejects(struct subject *s)
 	struct promise *a = made(promise_then(p, follow_none, NULL));
 	promise_fulfil(p, 1);
 	promise_drop(p);
-	run();
+	run_to_its_end();
 	expect_end("of PROMISE_FOLLOW(NULL)", a, PROMISE_REJECTED, -ENOMEM);
 	close_all();
 }
@@ -540,7 +475,7 @@ static void a_chain_is_whole_when_its_last_is_kept(struct subject *s)
 	made(chain);
 	promise_fulfil(p, 5);
 	promise_drop(p);
-	run();
+	run_to_its_end();
 	expect_calls("a chain by promise_and_then() and promise_and_catch()", "ac");
 	expect_end("its end", chain, PROMISE_FULFILLED, -4);
 	close_all();
@@ -569,10 +504,10 @@ static void all_takes_all(struct subject *s)
 	struct promise *all = made(promise_all(pool, three, 3));
 	promise_fulfil(three[2], 30);
 	promise_fulfil(three[0], 10);
-	run();
+	run_to_its_end();
 	expect_state("with two of three", all, PROMISE_PENDING, 0);
 	promise_fulfil(three[1], 20);
-	run();
+	run_to_its_end();
 	expect_end("all of three", all, PROMISE_FULFILLED, 3);
 	expect_state("the parts stay with their holders", three[1], PROMISE_FULFILLED, 20);
 	drop_three();
@@ -585,11 +520,11 @@ static void all_fails_with_the_first(struct subject *s)
 	make_three();
 	struct promise *all = made(promise_all(pool, three, 3));
 	promise_reject(three[1], -20);
-	run();
+	run_to_its_end();
 	expect_state("with one rejection, at once", all, PROMISE_REJECTED, -20);
 	promise_reject(three[0], -10);
 	promise_fulfil(three[2], 30);
-	run();
+	run_to_its_end();
 	expect_end("later ends change nothing", all, PROMISE_REJECTED, -20);
 	drop_three();
 	close_all();
@@ -601,13 +536,13 @@ static void any_takes_the_first_value(struct subject *s)
 	make_three();
 	struct promise *any = made(promise_any(pool, three, 3));
 	promise_reject(three[0], -10);
-	run();
+	run_to_its_end();
 	expect_state("with one rejection", any, PROMISE_PENDING, 0);
 	promise_fulfil(three[2], 30);
-	run();
+	run_to_its_end();
 	expect_state("with the first value, at once", any, PROMISE_FULFILLED, 30);
 	promise_fulfil(three[1], 20);
-	run();
+	run_to_its_end();
 	expect_end("later ends change nothing", any, PROMISE_FULFILLED, 30);
 	drop_three();
 	make_three();
@@ -615,7 +550,7 @@ static void any_takes_the_first_value(struct subject *s)
 	promise_reject(three[2], -30);
 	promise_reject(three[0], -10);
 	promise_reject(three[1], -20);
-	run();
+	run_to_its_end();
 	expect_end("when all are rejected: as the last", any, PROMISE_REJECTED, -20);
 	drop_three();
 	close_all();
@@ -627,16 +562,16 @@ static void a_race_has_one_winner(struct subject *s)
 	for (unsigned round = 0; round < 2; round++) {
 		make_three();
 		struct promise *race = made(promise_race(pool, three, 3));
-		run();
+		run_to_its_end();
 		expect_state("with no end", race, PROMISE_PENDING, 0);
 		if (round == 0)
 			promise_fulfil(three[1], 20);
 		else
 			promise_reject(three[1], -20);
-		run();
+		run_to_its_end();
 		promise_fulfil(three[0], 10);
 		promise_reject(three[2], -30);
-		run();
+		run_to_its_end();
 		expect_end("the first end", race, round == 0 ? PROMISE_FULFILLED : PROMISE_REJECTED,
 			   round == 0 ? 20 : -20);
 		drop_three();
@@ -654,7 +589,7 @@ static void combines_what_is_settled_already(struct subject *s)
 	struct promise *all = made(promise_all(pool, three, 3));
 	struct promise *race = made(promise_race(pool, three, 3));
 	is_asking = false;
-	run();
+	run_to_its_end();
 	expect_end("all", all, PROMISE_FULFILLED, 3);
 	expect_end("race: the first of them", race, PROMISE_FULFILLED, 0);
 	drop_three();
@@ -667,7 +602,7 @@ static void of_none(struct subject *s)
 	struct promise *all = made(promise_all(pool, NULL, 0));
 	struct promise *any = made(promise_any(pool, NULL, 0));
 	struct promise *race = made(promise_race(pool, NULL, 0));
-	run();
+	run_to_its_end();
 	expect_end("all of none", all, PROMISE_FULFILLED, 0);
 	expect(promise_state(any, NULL) == PROMISE_REJECTED, "any of none is not rejected");
 	expect(promise_state(race, NULL) == PROMISE_PENDING, "a race of none has an end");
@@ -691,7 +626,7 @@ static void a_whole_without_room_begins_nothing(struct subject *s)
 	expect(!promise_all(pool, (struct promise *[]) { three[1], NULL }, 2),
 	       WHEN("when one of them is NULL") EXPECTED("NULL") SAW("a promise"));
 	expect_state("and nobody has looked at it", three[0], PROMISE_REJECTED, -10);
-	run();
+	run_to_its_end();
 	drop_three();
 	close_all();
 }
@@ -752,7 +687,7 @@ static void an_operation_is_a_promise(struct subject *s)
 	struct promise *b = made(promise_then(a, plus_one, LETTER('b')));
 	expect_refused(promise_fulfil(a, 1));
 	peer_sends(ends[0][1], "hello", 5);
-	run();
+	run_to_its_end();
 	expect_calls("a then of a receive", "b");
 	expect_end("after 5 bytes", a, PROMISE_FULFILLED, 5);
 	expect_end("its then", b, PROMISE_FULFILLED, 6);
@@ -760,7 +695,7 @@ static void an_operation_is_a_promise(struct subject *s)
 	send.kind = IO_SEND;
 	shutdown(ends[0][0], SHUT_WR);
 	a = made(promise_operation(pool, &send));
-	run();
+	run_to_its_end();
 	expect_end("a send after shutdown()", a, PROMISE_REJECTED, -EPIPE);
 	close_pairs();
 	close_all();
@@ -777,7 +712,7 @@ static void no_room_is_a_rejection(struct subject *s)
 	promise_drop(a);
 	for (unsigned i = 0; i < DEPTH; i++)
 		promise_cancel(waiting[i]);
-	run();
+	run_to_its_end();
 	for (unsigned i = 0; i < DEPTH; i++)
 		expect_end("cancelled", waiting[i], PROMISE_REJECTED, -ECANCELED);
 	close_pairs();
@@ -791,7 +726,7 @@ static void a_delay_is_never_early(struct subject *s)
 	uint64_t began_ns = event_loop_now_ns(loop);
 	struct promise *a = made(promise_delay(pool, 5 * NS_PER_MS));
 	struct promise *b = made(promise_then(a, plus_one, LETTER('b')));
-	run();
+	run_to_its_end();
 	expect(clock_ns() - began_ns >= 5 * NS_PER_MS, EXPECTED("5 ms") SAW("%" PRIu64 " ns"),
 	       clock_ns() - began_ns);
 	expect_end("a delay", a, PROMISE_FULFILLED, 0);
@@ -809,7 +744,7 @@ static void a_cancel_calls_the_operation_back(struct subject *s)
 	event_loop_run(loop, LOOP_POLL); /* it is with the engine now */
 	promise_cancel(c);
 	expect_state("inside of the cancel nothing ends", a, PROMISE_PENDING, 0);
-	run();
+	run_to_its_end();
 	expect(asked_back == 1, EXPECTED("one operation asked back") SAW("%u"), asked_back);
 	expect_calls("the end comes down the chain", "d");
 	expect_end("the operation", a, PROMISE_REJECTED, -ECANCELED);
@@ -826,7 +761,7 @@ static void a_cancelled_delay_leaves_no_timer(struct subject *s)
 	struct promise *a = made(promise_delay(pool, LONG_NS));
 	struct promise *b = made(promise_then(a, plus_one, LETTER('b')));
 	promise_cancel(b);
-	run();
+	run_to_its_end();
 	expect_end("a delay that was cancelled", a, PROMISE_REJECTED, -ECANCELED);
 	expect_end("its then", b, PROMISE_REJECTED, -ECANCELED);
 	close_all();
@@ -840,14 +775,14 @@ static void a_cancel_ends_what_nobody_settles(struct subject *s)
 	struct promise *all = made(promise_all(pool, &three[1], 2));
 	promise_cancel(then);
 	promise_cancel(all);
-	run();
+	run_to_its_end();
 	expect_end("what waits for promise_new()", then, PROMISE_REJECTED, -ECANCELED);
 	expect_state("that one", three[0], PROMISE_REJECTED, -ECANCELED);
 	expect_end("a combined one", all, PROMISE_REJECTED, -ECANCELED);
 	expect_state("its parts go on", three[1], PROMISE_PENDING, 0);
 	expect(promise_fulfil(three[1], 1) == 0 && promise_fulfil(three[2], 2) == 0,
 	       "its parts cannot be settled any more");
-	run();
+	run_to_its_end();
 	drop_three();
 	promise_cancel(NULL);
 	close_all();
@@ -861,7 +796,7 @@ static void a_cancel_that_comes_too_late_changes_nothing(struct subject *s)
 	promise_fulfil(p, 5);
 	promise_cancel(a); /* its end is on the way */
 	promise_cancel(p);
-	run();
+	run_to_its_end();
 	promise_cancel(a);
 	expect_calls("a then of what was settled before the cancel", "a");
 	expect_end("p", p, PROMISE_FULFILLED, 5);
@@ -877,7 +812,7 @@ static void a_deadline_that_passes(struct subject *s)
 	event_loop_run(loop, LOOP_POLL); /* it is with the engine now */
 	struct promise *a = made(promise_with_deadline(then, 2 * NS_PER_MS));
 	struct promise *b = made(promise_catch(a, plus_one, LETTER('b')));
-	run();
+	run_to_its_end();
 	expect_calls("a deadline that passes", "b");
 	expect_end("with its deadline", a, PROMISE_REJECTED, -ETIMEDOUT);
 	expect_end("its catch", b, PROMISE_FULFILLED, -ETIMEDOUT + 1);
@@ -896,7 +831,7 @@ static void a_deadline_of_which_only_the_end_is_kept(struct subject *s)
 	struct promise *p = made(promise_new(pool));
 	struct promise *b = made(promise_with_deadline(p, 2 * NS_PER_MS));
 	promise_drop(delay);
-	run();
+	run_to_its_end();
 	expect_end("of a delay", a, PROMISE_REJECTED, -ETIMEDOUT);
 	expect_end("of promise_new()", b, PROMISE_REJECTED, -ETIMEDOUT);
 	expect_end("that one", p, PROMISE_REJECTED, -ECANCELED);
@@ -913,7 +848,7 @@ static void a_deadline_in_time_leaves_no_timer(struct subject *s)
 	promise_reject(q, -6);
 	promise_drop(p);
 	promise_drop(q);
-	run(); /* which ends, since no timer is active */
+	run_to_its_end(); /* which ends, since no timer is active */
 	expect_end("in time", a, PROMISE_FULFILLED, 5);
 	expect_end("rejected in time", b, PROMISE_REJECTED, -6);
 	close_all();
@@ -927,12 +862,12 @@ static void a_deadline_may_be_too_late_or_wrong(struct subject *s)
 	struct promise *a = made(promise_with_deadline(p, 0));
 	struct promise *b = made(promise_with_deadline(q, -1));
 	struct promise *c = made(promise_delay(pool, -1));
-	run();
+	run_to_its_end();
 	expect_end("of what is settled already", a, PROMISE_FULFILLED, 5);
 	expect_end("of a deadline below 0", b, PROMISE_REJECTED, -EINVAL);
 	expect_end("of a delay below 0", c, PROMISE_REJECTED, -EINVAL);
 	promise_fulfil(q, 0);
-	run();
+	run_to_its_end();
 	promise_drop(p);
 	promise_drop(q);
 	close_all();
@@ -958,7 +893,7 @@ static void abandoned_chains_leak_nothing(struct subject *s)
 			       SAW("%u of them"),
 		       promise_pool_used(pool));
 	}
-	run();
+	run_to_its_end();
 	expect_calls("of abandoned chains", "");
 	close_all();
 }
@@ -971,7 +906,7 @@ static void an_abandoned_deadline_never_rings(struct subject *s)
 	promise_drop(p);
 	make_three(); /* of the memory that is free now */
 	struct promise *later = made(promise_delay(pool, 10 * NS_PER_MS));
-	run();
+	run_to_its_end();
 	for (unsigned i = 0; i < 3; i++)
 		expect_state("of which nobody asked for a deadline", three[i], PROMISE_PENDING, 0);
 	expect_end("another delay", later, PROMISE_FULFILLED, 0);
@@ -987,10 +922,10 @@ static void a_chain_of_which_nothing_is_kept_goes_on(struct subject *s)
 	promise_drop(promise_and_catch(chain, plus_one, LETTER('b')));
 	promise_fulfil(p, 5);
 	promise_drop(p);
-	run();
+	run_to_its_end();
 	expect_calls("a chain that nobody holds", "ab");
 	promise_drop(promise_and_then(promise_delay(pool, NS_PER_MS), plus_one, LETTER('c')));
-	run();
+	run_to_its_end();
 	expect_calls("one that begins with a delay", "abc");
 	close_all();
 }
@@ -1002,12 +937,12 @@ static void neglect_is_reported_once(struct subject *s)
 	struct promise *p = made(promise_new(pool));
 	promise_reject(p, -5);
 	expect_neglected(0);
-	run();
+	run_to_its_end();
 	expect_neglected(1);
 	expect(neglected_value == -5, EXPECTED("the value -5") SAW("%" PRId64), neglected_value);
 	for (unsigned i = 0; i < 3; i++) {
 		event_loop_defer(loop, &more);
-		run();
+		run_to_its_end();
 	}
 	expect_neglected(1);
 	promise_drop(p);
@@ -1016,7 +951,7 @@ static void neglect_is_reported_once(struct subject *s)
 	promise_drop(promise_and_then(promise_hold(p), plus_one, LETTER('x')));
 	promise_reject(p, -6);
 	promise_drop(p);
-	run();
+	run_to_its_end();
 	expect_neglected(2);
 	expect(neglected_value == -6, EXPECTED("the value -6") SAW("%" PRId64), neglected_value);
 	close_all();
@@ -1030,7 +965,7 @@ static void a_turn_is_time_to_look(struct subject *s)
 	event_loop_run(loop, LOOP_POLL);
 	expect_neglected(0);
 	struct promise *a = made(promise_catch(p, plus_one, LETTER('a')));
-	run();
+	run_to_its_end();
 	expect_neglected(0);
 	expect_end("caught a turn later", a, PROMISE_FULFILLED, -4);
 	promise_drop(p);
@@ -1057,7 +992,7 @@ static void any_look_counts(struct subject *s)
 			promise_state(end, NULL);
 		promise_drop(end);
 		promise_drop(p);
-		run();
+		run_to_its_end();
 		expect(neglected_count == 0,
 		       WHEN("after a look by %s") EXPECTED("no report") SAW("one"),
 		       (const char *[]) { "catch", "finally", "race", "await", "state" }[way]);
@@ -1074,7 +1009,7 @@ static void neglect_is_printed_by_default(struct subject *s)
 	expect(pipe(pipe_ends) == 0, "pipe");
 	dup2(pipe_ends[1], STDERR_FILENO);
 	promise_reject(promise_new(pool), -12345);
-	run();
+	run_to_its_end();
 	dup2(saved, STDERR_FILENO);
 	close(pipe_ends[1]);
 	ssize_t n = read(pipe_ends[0], text, sizeof text - 1);
@@ -1095,7 +1030,7 @@ static void takes_no_memory_once_open(struct subject *s)
 #else
 	open_all(s);
 	promise_drop(promise_delay(pool, 0)); /* the loop's heap of timers has its place now */
-	run();
+	run_to_its_end();
 	struct mallinfo2 before = mallinfo2();
 	for (unsigned i = 0; i < 100; i++) {
 		struct promise *p = made(promise_new(pool));
@@ -1103,7 +1038,7 @@ static void takes_no_memory_once_open(struct subject *s)
 		struct promise *all = made(promise_all(pool, (struct promise *[]) { a, p }, 2));
 		struct promise *b = made(promise_with_deadline(all, LONG_NS));
 		promise_fulfil(p, 1);
-		run();
+		run_to_its_end();
 		expect_end("a chain", b, PROMISE_FULFILLED, 2);
 		promise_drop(all);
 		promise_drop(a);
@@ -1138,7 +1073,7 @@ static void an_empty_pool_is_told(struct subject *s)
 	       WHEN("of NULL") EXPECTED("NULL") SAW("something else"));
 	promise_drop(NULL);
 	promise_fulfil(p, 0);
-	run();
+	run_to_its_end();
 	promise_drop(p);
 	p = made(promise_new(pool)); /* the place is free again */
 	promise_drop(p);
@@ -1743,11 +1678,11 @@ static void begins_among_deferred_calls(struct subject *s)
 	expect(!task_start(tasks, note_task, LETTER('c')),
 	       WHEN("when all tasks run") EXPECTED("NULL") SAW("a task"));
 	expect_calls("inside of task_start()", "");
-	run();
+	run_to_its_end();
 	expect_calls("in the order of their starts", "ab");
 	for (unsigned i = 0; i < 100; i++) {
 		start_task(note_task, LETTER('x')); /* the places are free again */
-		run();
+		run_to_its_end();
 		forget_calls();
 	}
 	close_tasks();
@@ -1822,7 +1757,7 @@ static void current_is_the_task_that_runs(struct subject *s)
 	first = start_task(look_who_runs, &first);
 	second = start_task(look_who_runs, &second);
 	event_loop_defer(loop, &after);
-	run();
+	run_to_its_end();
 	expect_calls("two tasks, and between them a callback of the loop", "o..");
 	expect_no_task("when all tasks have ended");
 	close_tasks();
@@ -1887,7 +1822,7 @@ static void talk_to_echo(struct task *task, bool is_cancelled)
 		task_cancel(task);
 	else
 		shutdown(ends[0][1], SHUT_WR);
-	run();
+	run_to_its_end();
 	expect_calls("three messages and the end", is_cancelled ? "eeec" : "eee0");
 	forget_calls();
 }
@@ -1990,7 +1925,7 @@ static void tasks_wait_side_by_side(struct subject *s)
 	peer_sends(ends[1][1], "x", 1);
 	turn_until_called(1);
 	peer_sends(ends[0][1], "x", 1);
-	run();
+	run_to_its_end();
 	expect_calls("the second task's byte comes first", "ba");
 	close_pairs();
 	close_tasks();
@@ -2020,14 +1955,14 @@ static void a_task_awaits_promises(struct subject *s)
 		awaited = made(promise_new(pool));
 		start_task(await_three_times, LETTER('a'));
 		start_task(await_three_times, LETTER('b'));
-		run();
+		run_to_its_end();
 		expect_calls("while it is pending", "");
 		if (round == 0)
 			promise_fulfil(awaited, 5);
 		else
 			promise_reject(awaited, -5);
 		expect_calls("inside of the call that settles it", "");
-		run();
+		run_to_its_end();
 		expect_calls("two tasks, each of which awaits it twice", "aabb");
 		promise_drop(awaited);
 		forget_calls();
@@ -2060,13 +1995,13 @@ static void a_cancelled_task_runs_to_its_end(struct subject *s)
 	event_loop_run(loop, LOOP_POLL); /* it waits */
 	task_cancel(task);
 	expect_calls("inside of task_cancel()", "");
-	run();
+	run_to_its_end();
 	expect_calls("its awaits return -ECANCELED, and it cleans up", "ccc!");
 	expect(asked_back == 1, EXPECTED("one operation asked back") SAW("%u"), asked_back);
 	forget_calls();
 	task = start_task(await_twice_cancelled, NULL);
 	task_cancel(task); /* before it began */
-	run();
+	run_to_its_end();
 	expect_calls("cancelled before it began", "ccc!");
 	expect(asked_back == 1, EXPECTED("no further operation asked back") SAW("%u"),
 	       asked_back - 1);
@@ -2105,7 +2040,7 @@ static void a_cancel_leaves_what_has_ended(struct subject *s)
 	peer_sends(ends[0][1], "x", 1);
 	turn_until_called(1);
 	task_cancel(task);
-	run();
+	run_to_its_end();
 	expect_calls("a receive that has ended, then a delay that is cancelled", "rc");
 	expect(asked_back == 0, EXPECTED("no operation asked back") SAW("%u"), asked_back);
 	close_pairs();
@@ -2119,7 +2054,7 @@ static void a_cancel_cancels_the_promise(struct subject *s)
 	struct task *task = start_task(await_delay, NULL);
 	event_loop_run(loop, LOOP_POLL);
 	task_cancel(task);
-	run(); /* which ends, as the delay does */
+	run_to_its_end(); /* which ends, as the delay does */
 	expect_calls("a task that awaits the chain of a long delay", "c");
 	close_tasks();
 }
@@ -2155,7 +2090,7 @@ static void an_await_without_room_does_not_wait(struct subject *s)
 	expect_calls("with as many operations as the loop's depth", "ff");
 	for (unsigned i = 0; i < DEPTH; i++)
 		promise_cancel(waiting[i]);
-	run();
+	run_to_its_end();
 	for (unsigned i = 0; i < DEPTH; i++)
 		promise_drop(waiting[i]);
 	close_pairs();
@@ -2194,7 +2129,7 @@ static void try_group(bool is_stackless, enum group_end group_end, const char *e
 	}
 	if (group_end == BOTH_END)
 		peer_sends(ends[1][1], "x", 1);
-	run();
+	run_to_its_end();
 	/* Those that were cancelled may end in any order. */
 	if (calls[0] == 'B' && calls[1] == 'A')
 		memcpy(calls, "AB", 2);
@@ -2270,7 +2205,7 @@ static void members_leave_in_any_order(struct subject *s)
 	for (unsigned i = 0; i < 3; i++) {
 		awaited = three[order[i]];
 		promise_fulfil(awaited, 5);
-		run();
+		run_to_its_end();
 	}
 	expect_calls("three members, and the one that waits", "bbaaccw.");
 	drop_three();
@@ -2286,10 +2221,10 @@ static void its_end_is_a_promise(struct subject *s)
 	struct promise *end = made(task_promise(task));
 	struct promise *same = made(task_promise(task)), *then;
 	then = made(promise_then(end, plus_one, LETTER('t')));
-	run();
+	run_to_its_end();
 	expect_state("while the task waits", end, PROMISE_PENDING, 0);
 	promise_fulfil(awaited, 5);
-	run();
+	run_to_its_end();
 	expect_calls("the task, and a then of its end", "aat");
 	expect_end("its end", end, PROMISE_FULFILLED, 0);
 	expect_end("asked for twice", same, PROMISE_FULFILLED, 0);

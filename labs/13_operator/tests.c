@@ -1,21 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Lab 13: what an asynchronous operator must do, whatever engine its questions go through. */
-#include "lab_test.h"
+#include "loop_test.h"
 
 #include <errno.h>
 #include <malloc.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "async_operator.h"
 #include "clock.h"
-
-/* A loop that sleeps on is stopped after this long. A right operator never comes to it. */
-#define PATIENCE_MS 2000
 
 #define QUESTIONS_MAX 16
 #define ATTEMPTS_MAX  8
@@ -40,36 +35,17 @@ static struct engine_ops spied;
 static const struct engine_ops *below;
 static unsigned reaps;
 
-static struct event_loop *loop;
 static struct async_operator *op;
 static struct operator_config config;
 static struct question questions[QUESTIONS_MAX]; /* 'a', 'b', ... */
 static int ends[QUESTIONS_MAX][2];
 static unsigned fd_slots[QUESTIONS_MAX], pair_count;
-static volatile sig_atomic_t was_impatient;
 
 static int spied_reap(struct engine *engine, struct io_op **done, unsigned min, unsigned max,
 		      int64_t timeout_ns)
 {
 	reaps++;
 	return below->reap(engine, done, min, max, timeout_ns);
-}
-
-static void stop_waiting(int number)
-{
-	(void)number;
-	was_impatient = 1;
-	event_loop_stop(loop);
-}
-
-static void lose_patience_after(unsigned patience_ms)
-{
-	struct sigaction action = { .sa_handler = stop_waiting };
-	/* Again and again: the first may come just before the loop sleeps. */
-	struct itimerval timer = { { 0, 50000 },
-				   { patience_ms / 1000, patience_ms % 1000 * 1000 } };
-	sigaction(SIGALRM, &action, NULL);
-	setitimer(ITIMER_REAL, &timer, NULL);
 }
 
 /* What was called: a letter for each result, a digit for a watermark, and some more. */
@@ -248,18 +224,9 @@ static bool is_eio(void *context, void *record, int error)
 
 /* Opening and closing. */
 
-static void need(const struct subject *s, enum io_kind kind, enum io_fd_kind fd_kind)
-{
-	struct reason why = { "" };
-	struct engine_config engine_config = { .depth = 4, .cpu_count = 1, .options = s->options };
-	if (s->ops->supports(&engine_config, kind, fd_kind, &why) < 0)
-		test_skipped("%s", why.text);
-}
-
 static void open_loop(struct subject *s)
 {
-	struct reason why = { "" };
-	need(s, IO_RECV, IO_FD_SOCKET);
+	need_support(s, IO_RECV, IO_FD_SOCKET);
 	below = s->ops;
 	spied = *s->ops;
 	spied.reap = spied_reap;
@@ -270,9 +237,7 @@ static void open_loop(struct subject *s)
 		.max_fds = QUESTIONS_MAX,
 		.buffers_len_bytes = 4096,
 	};
-	int rc = event_loop_open(&loop, &loop_config, &why);
-	expect(rc == 0, EXPECTED("0 from event_loop_open()") SAW("%s: %s"), answer(rc), why.text);
-	lose_patience_after(PATIENCE_MS);
+	open_loop_under_test(&loop_config);
 	for (unsigned i = 0; i < QUESTIONS_MAX; i++)
 		questions[i] = (struct question) { .letter = (char)('a' + i), .result_count = 1 };
 }
@@ -339,28 +304,11 @@ static void put_watermark(int64_t timestamp)
 	expect(rc == 0, EXPECTED("0 from operator_put_watermark()") SAW("%s"), answer(rc));
 }
 
-static void turn(enum loop_run how)
-{
-	int rc = event_loop_run(loop, how);
-	expect(rc >= 0, EXPECTED("0 or 1 from event_loop_run()") SAW("%s"), answer(rc));
-}
-
-/* Turns until nothing is alive. */
-static void run(void)
-{
-	int rc = event_loop_run(loop, LOOP_RUN);
-	expect(!was_impatient,
-	       EXPECTED("an end of the loop, since nothing is alive")
-		       SAW("that it goes on after %d ms"),
-	       PATIENCE_MS);
-	expect(rc == 0, EXPECTED("0 from event_loop_run()") SAW("%s"), answer(rc));
-}
-
 /* Lets out what may leave now: what the operator has deferred comes in the next turn. */
 static void let_out(void)
 {
 	for (unsigned i = 0; i < 3; i++)
-		turn(LOOP_POLL);
+		turn_loop(LOOP_POLL);
 }
 
 /* The outside world answers the newest attempt, the engine brings it, and what may leave leaves. */
@@ -372,7 +320,7 @@ static void reply(char letter, char what)
 	       letter);
 	peer_sends(ends[slot_of(q)][1], &what, 1);
 	while (q->heard == before && !was_impatient)
-		turn(LOOP_ONCE);
+		turn_loop(LOOP_ONCE);
 	expect(!was_impatient, EXPECTED("the answer to '%c'") SAW("none after %d ms"), letter,
 	       PATIENCE_MS);
 	let_out();
@@ -428,7 +376,7 @@ static void start_probes_around(int64_t delay_ns)
 static void turn_until_events(size_t count)
 {
 	while (strlen(events) < count && !was_impatient)
-		turn(LOOP_ONCE);
+		turn_loop(LOOP_ONCE);
 	expect(!was_impatient, EXPECTED("%zu events") SAW("\"%s\" after %d ms"), count, events,
 	       PATIENCE_MS);
 }
@@ -438,7 +386,7 @@ static void pass_time(int64_t delay_ns)
 {
 	uint64_t until_ns = clock_ns() + (uint64_t)delay_ns;
 	while (clock_ns() < until_ns)
-		turn(LOOP_POLL);
+		turn_loop(LOOP_POLL);
 }
 
 /* Exercise 1: in order, and not more than fit. */
@@ -456,7 +404,7 @@ static void answers_leave_in_the_order_of_records(struct subject *s)
 	expect_events("the first is answered, too", "a");
 	reply('b', 'g');
 	expect_events("all three are answered", "abc");
-	run();
+	run_to_its_end();
 	close_both();
 }
 
@@ -469,15 +417,15 @@ static void nothing_is_called_inside_a_call(struct subject *s)
 	put('a');
 	put('b');
 	expect_events("a record whose answer was there at once, before the loop runs", "");
-	run();
+	run_to_its_end();
 	expect_events("after the loop ran", "a");
 	expect(complete(questions[1].tickets[0], &questions[1]),
 	       EXPECTED("true from operator_complete()") SAW("false"));
 	expect_events("inside operator_complete()", "a");
-	run();
+	run_to_its_end();
 	put('c'); /* fails inside invoke() */
 	expect_events("an error at once, before the loop runs", "ab");
-	run();
+	run_to_its_end();
 	expect_events("after the loop ran", "ab!c");
 	close_both();
 }
@@ -507,7 +455,7 @@ static void a_full_operator_says_when_it_has_room(struct subject *s)
 	reply('c', 'g');
 	expect(count_events('R') == 1,
 	       WHEN("nothing was refused since") EXPECTED("no more 'R'") SAW("\"%s\""), events);
-	run();
+	run_to_its_end();
 	close_both();
 }
 
@@ -535,7 +483,7 @@ static void back_pressure_keeps_a_stream_going(struct subject *s)
 	expect(next_record == 3, EXPECTED("3 records that fit") SAW("%u"), next_record);
 	for (unsigned i = 0; i < 14; i += 3)
 		reply((char)('a' + i), 'g');
-	run();
+	run_to_its_end();
 	expect_events("14 records through a capacity of 3", "abcdefghijklmn");
 	close_both();
 }
@@ -567,7 +515,7 @@ static void the_sink_may_put_the_next_record(struct subject *s)
 	}
 	is_inside_a_call = false;
 	expect(operator_put(op, &questions[0]) == 0, "the first put");
-	run();
+	run_to_its_end();
 	expect_events("each record puts the next one", "abcde");
 	close_both();
 }
@@ -591,7 +539,7 @@ static void a_record_has_none_one_or_many_results(struct subject *s)
 	expect(failed_with == -E2BIG,
 	       WHEN("four results, of at most three") EXPECTED("failed with %s") SAW("%s"),
 	       answer(-E2BIG), answer(failed_with));
-	run();
+	run_to_its_end();
 	operator_close(op);
 	config.results_max = 0;
 	open_operator(true, 2);
@@ -599,7 +547,7 @@ static void a_record_has_none_one_or_many_results(struct subject *s)
 	questions[5].result_count = 2;
 	put('e');
 	put('f');
-	run();
+	run_to_its_end();
 	expect(failed_with == -E2BIG,
 	       WHEN("two results, where results_max is 0") EXPECTED("failed with %s") SAW("%s"),
 	       answer(-E2BIG), answer(failed_with));
@@ -617,7 +565,7 @@ static void only_the_first_completion_counts(struct subject *s)
 	expect_too_late(questions[1].tickets[0], "a second completion");
 	expect(complete(questions[0].tickets[0], &questions[0]),
 	       WHEN("the first completion") EXPECTED("true") SAW("false"));
-	run();
+	run_to_its_end();
 	expect_too_late(questions[0].tickets[0], "after it left");
 	put('c'); /* in a place of before */
 	put('d');
@@ -662,7 +610,7 @@ static void a_turn_emits_a_batch_at_most(struct subject *s)
 		expect_put(&questions[0], 0, "with room for it");
 	unsigned before = 0;
 	for (unsigned turns = 1; emitted_count < MANY && turns <= 4; turns++) {
-		turn(LOOP_POLL);
+		turn_loop(LOOP_POLL);
 		expect(emitted_count - before <= EVENT_LOOP_BATCH,
 		       EXPECTED("at most %d emitted in a turn") SAW("%u"), EVENT_LOOP_BATCH,
 		       emitted_count - before);
@@ -670,7 +618,7 @@ static void a_turn_emits_a_batch_at_most(struct subject *s)
 	}
 	expect(emitted_count == MANY, WHEN("after four turns") EXPECTED("all %d emitted") SAW("%u"),
 	       MANY, emitted_count);
-	run();
+	run_to_its_end();
 	close_both();
 }
 
@@ -695,10 +643,10 @@ static void an_error_fails_the_operator_once(struct subject *s)
 	expect(rc == -EIO, WHEN("a watermark after the failure") EXPECTED("-EIO") SAW("%s"),
 	       answer(rc));
 	expect_too_late(questions[2].tickets[0], "another record, after the failure");
-	run();
+	run_to_its_end();
 	expect_events("an error, while a result waits for its turn", "!b");
 	operator_finish(op);
-	run();
+	run_to_its_end();
 	expect_events("after a finish", "!b");
 	expect(failed_with == -EIO, EXPECTED("failed with -EIO") SAW("%s"), answer(failed_with));
 	close_both();
@@ -722,7 +670,7 @@ static void the_sink_may_fail_another_record(struct subject *s)
 	put('a');
 	put('b');
 	complete(questions[0].tickets[0], &questions[0]);
-	run();
+	run_to_its_end();
 	let_out();
 	expect_events("emit() of 'a' fails 'b'", "a!b");
 	close_both();
@@ -758,7 +706,7 @@ static void close_calls_nothing(struct subject *s)
 	put('c'); /* pausing */
 	operator_close(op);
 	start_probe('x', 2 * NS_PER_MS);
-	run();
+	run_to_its_end();
 	expect_events("after the close, 2 ms", "x");
 	expect(questions[2].attempts == 1, EXPECTED("no more attempts") SAW("%u"),
 	       questions[2].attempts);
@@ -779,14 +727,14 @@ static void allocates_when_it_opens_only(struct subject *s)
 					    .timeout_ns = NS_PER_S };
 	expect(operator_open(&op, &config, &why) == 0, "%s", why.text);
 	expect_put(&questions[0], 0, "the first"); /* the loop may grow its heap */
-	run();
+	run_to_its_end();
 	size_t before = mallinfo2().uordblks;
 	for (unsigned i = 0; i < 64; i++)
 		expect_put(&questions[0], 0, "with room for it");
 	size_t after = mallinfo2().uordblks;
 	expect(before == after, WHEN("64 records") EXPECTED("no memory") SAW("%zu bytes"),
 	       after - before);
-	run();
+	run_to_its_end();
 	expect(emitted_count == 65, EXPECTED("65 emitted") SAW("%u"), emitted_count);
 	close_both();
 }
@@ -809,7 +757,7 @@ static void sleeps_while_records_wait(struct subject *s)
 		       EXPECTED("one or two calls of the engine's reap()") SAW("%u"),
 	       reaps - before);
 	reply('a', 'g');
-	run();
+	run_to_its_end();
 	close_both();
 }
 
@@ -938,7 +886,7 @@ static void answers_leave_as_they_come(struct subject *s)
 	reply('d', 'g');
 	reply('b', 'g');
 	expect_events("unordered", "cRadb");
-	run();
+	run_to_its_end();
 	close_both();
 }
 
@@ -954,7 +902,7 @@ static void several_leave_in_the_order_of_their_answers(struct subject *s)
 	static const char order[] = "cadb";
 	for (unsigned i = 0; i < 4; i++)
 		complete(questions[order[i] - 'a'].tickets[0], &questions[order[i] - 'a']);
-	run();
+	run_to_its_end();
 	expect_events("four answers in one turn", order);
 	close_both();
 }
@@ -989,7 +937,7 @@ static void nothing_overtakes_a_watermark(struct subject *s)
 	expect_events("one behind the second watermark", "ba1d");
 	reply('c', 'g');
 	expect_events("all before the second watermark", "ba1dc2fe");
-	run();
+	run_to_its_end();
 	close_both();
 }
 
@@ -1006,7 +954,7 @@ static void in_order_watermarks_keep_their_place(struct subject *s)
 	reply('d', 'g');
 	reply('e', 'g');
 	expect_events("all", "ab1cd2ef");
-	run();
+	run_to_its_end();
 	close_both();
 }
 
@@ -1022,7 +970,7 @@ static void a_watermark_takes_a_place(struct subject *s)
 	expect(rc == -EAGAIN, WHEN("the third of a capacity of 2") EXPECTED("-EAGAIN") SAW("%s"),
 	       answer(rc));
 	expect_events("inside operator_put_watermark()", "");
-	run();
+	run_to_its_end();
 	expect_events("watermarks alone leave at once", "25R");
 	close_both();
 }
@@ -1043,7 +991,7 @@ static void segments_go_on_for_ever(struct subject *s)
 		memset(events, 0, sizeof events);
 		questions[0].attempts = questions[1].attempts = 0;
 	}
-	run();
+	run_to_its_end();
 	close_both();
 }
 
@@ -1146,7 +1094,7 @@ static void run_stream(bool is_ordered, unsigned seed)
 		else
 			answer_one_of(&seed);
 		if (rand_r(&seed) % 3 == 0)
-			turn(LOOP_POLL);
+			turn_loop(LOOP_POLL);
 	}
 	expect(left_count == STREAM && watermarks_left == watermarks_put,
 	       EXPECTED("%d records and %u watermarks that leave") SAW("%u and %u"), STREAM,
@@ -1190,7 +1138,7 @@ static void without_an_answer_a_timeout_fails(struct subject *s)
 	questions[0].at_once = questions[1].at_once = ".";
 	put('a');
 	put('b');
-	run();
+	run_to_its_end();
 	expect_events("timed_out() does not answer", "Ta!a");
 	expect(failed_with == -ETIMEDOUT, EXPECTED("failed with -ETIMEDOUT") SAW("%s"),
 	       answer(failed_with));
@@ -1201,7 +1149,7 @@ static void without_an_answer_a_timeout_fails(struct subject *s)
 	open_operator(true, 2);
 	questions[0].attempts = 0;
 	put('a');
-	run();
+	run_to_its_end();
 	expect_events("a time of 1 ns, without a timed_out()", "!a");
 	expect(failed_with == -ETIMEDOUT, EXPECTED("failed with -ETIMEDOUT") SAW("%s"),
 	       answer(failed_with));
@@ -1218,7 +1166,7 @@ static void a_timeout_may_answer(struct subject *s)
 	put('b');
 	put('c');
 	complete(questions[1].tickets[0], &questions[1]);
-	run();
+	run_to_its_end();
 	expect_events("two of three are not answered in time", "TaTc?b?");
 	expect_too_late(questions[0].tickets[0], "after its time was over");
 	close_both();
@@ -1236,7 +1184,7 @@ static void what_is_over_does_not_time_out(struct subject *s)
 	put('a');
 	put('b'); /* over, and waits for 'a' beyond its time */
 	put('c');
-	run();
+	run_to_its_end();
 	expect_events("one of three is not answered in time", "Ta?bc");
 	close_both();
 }
@@ -1255,7 +1203,7 @@ static void no_timer_stays(struct subject *s)
 	put('e');
 	reply('c', 'g');
 	reply('e', 'g');
-	run(); /* ends at once, since no timer is active */
+	run_to_its_end(); /* ends at once, since no timer is active */
 	expect_events("five answered", "bdace");
 	for (unsigned i = 0; i < 4; i++) {
 		questions[i].at_once = ".";
@@ -1264,13 +1212,13 @@ static void no_timer_stays(struct subject *s)
 	}
 	for (const char *letter = "bcad"; *letter; letter++)
 		complete(questions[*letter - 'a'].tickets[0], &questions[*letter - 'a']);
-	run();
+	run_to_its_end();
 	expect_events("four more, two from the middle", "bdacebcad");
 	questions[6].at_once = ".";
 	put('f');
 	put('g');
 	reply('f', 'e');
-	run();
+	run_to_its_end();
 	expect_events("and a failure", "bdacebcad!f");
 	close_both();
 }
@@ -1310,7 +1258,7 @@ static void each_record_has_its_own_time(struct subject *s)
 	start_probe('y', 500 * NS_PER_MS + 1);
 	complete(questions[2].tickets[0], &questions[2]); /* from the middle */
 	complete(questions[1].tickets[0], &questions[1]);
-	run();
+	run_to_its_end();
 	const char *a = strstr(events, "Ta"), *d = strstr(events, "Td");
 	expect(a && d && a < strchr(events, 'w') && d < strchr(events, 'y') &&
 		       count_events('T') == 2,
@@ -1338,13 +1286,13 @@ static void a_list_of_deadlines_survives_everything(struct subject *s)
 		else
 			put((char)('a' + i));
 		is_inside[i] = !is_inside[i];
-		turn(LOOP_POLL);
+		turn_loop(LOOP_POLL);
 		memset(events, 0, sizeof events);
 	}
 	for (unsigned i = 0; i < QUESTIONS_MAX; i++)
 		if (is_inside[i])
 			complete(questions[i].tickets[0], &questions[i]);
-	run();
+	run_to_its_end();
 	expect(operator_in_flight(op) == 0, EXPECTED("none inside") SAW("%u"),
 	       operator_in_flight(op));
 	close_both();
@@ -1372,7 +1320,7 @@ static void turn_until_attempt(char letter, unsigned number)
 {
 	const struct question *q = &questions[letter - 'a'];
 	while (q->attempts < number && !was_impatient && !failures)
-		turn(LOOP_ONCE);
+		turn_loop(LOOP_ONCE);
 	expect_attempts(letter, number);
 }
 
@@ -1388,7 +1336,7 @@ static void tries_again_by_result(struct subject *s)
 	expect_events("two bad results", "");
 	reply('a', 'g');
 	expect_events("two bad results, then a good one", "a");
-	run();
+	run_to_its_end();
 	expect_attempts('a', 3);
 	close_both();
 }
@@ -1405,7 +1353,7 @@ static void tries_again_by_error(struct subject *s)
 	expect_events("two errors", "");
 	reply('a', 'g');
 	expect_events("two errors, then a result", "a");
-	run();
+	run_to_its_end();
 	expect_attempts('a', 3);
 	close_both();
 }
@@ -1419,7 +1367,7 @@ static void tries_again_only_what_is_asked_for(struct subject *s)
 	questions[1].error = -EPERM;
 	put('a');
 	put('b');
-	run();
+	run_to_its_end();
 	expect_events("a good result, and an error that is not tried again", "!b");
 	expect_attempts('a', 1);
 	expect_attempts('b', 1);
@@ -1429,7 +1377,7 @@ static void tries_again_only_what_is_asked_for(struct subject *s)
 	open_operator(true, 2);
 	questions[2].at_once = "b";
 	put('c');
-	run();
+	run_to_its_end();
 	expect_events("a bad result, without by_result()", "?");
 	operator_close(op);
 	config.retry.by_error = NULL;
@@ -1437,7 +1385,7 @@ static void tries_again_only_what_is_asked_for(struct subject *s)
 	open_operator(true, 2);
 	questions[3].at_once = "e";
 	put('d');
-	run();
+	run_to_its_end();
 	expect_events("an error, without by_error()", "?!d");
 	expect_attempts('d', 1);
 	close_both();
@@ -1450,11 +1398,11 @@ static void the_last_attempt_counts_as_it_ends(struct subject *s)
 	questions[0].at_once = "b";
 	questions[1].at_once = "e";
 	put('a');
-	run();
+	run_to_its_end();
 	expect_events("three bad results of three", "?");
 	expect_attempts('a', 3);
 	put('b');
-	run();
+	run_to_its_end();
 	expect_events("three errors of three", "?!b");
 	expect(failed_with == -EIO, EXPECTED("failed with -EIO") SAW("%s"), answer(failed_with));
 	expect_attempts('b', 3);
@@ -1505,7 +1453,7 @@ static void expect_pauses(struct subject *s, const char *when, const int64_t *pa
 	on_attempt = probe_each_pause;
 	questions[0].at_once = "bbbbg";
 	put('a');
-	run();
+	run_to_its_end();
 	for (char *event = events; *event; event++)
 		if (*event == 'a')
 			memmove(event, event + 1, strlen(event)), event--;
@@ -1581,7 +1529,7 @@ static void a_pause_that_does_not_start_fails_the_operator(struct subject *s)
 	heap_may_not_grow = false;
 	for (unsigned i = 0; i < count; i++)
 		event_loop_timer_stop(loop, &others[i]);
-	run();
+	run_to_its_end();
 	expect_events("a bad result, and no room for the pause's timer", "!a");
 	expect(failed_with == -ENOMEM, EXPECTED("failed with -ENOMEM") SAW("%s"),
 	       answer(failed_with));
@@ -1612,7 +1560,7 @@ static void a_record_keeps_its_place_while_it_is_tried(struct subject *s)
 	turn_until_attempt('c', 2);
 	reply('c', 'g');
 	expect_events("unordered: the first is answered", "dc");
-	run();
+	run_to_its_end();
 	close_both();
 }
 
@@ -1650,7 +1598,7 @@ static void an_abandoned_attempt_is_too_late(struct subject *s)
 	expect_too_late(questions[0].tickets[1], "by the ticket of the second attempt of three");
 	reply('a', 'g');
 	expect_events("the third attempt answered", "a");
-	run();
+	run_to_its_end();
 	close_both();
 }
 
@@ -1671,7 +1619,7 @@ static void a_timeout_abandons_the_attempt(struct subject *s)
 	open_both(s, true, 2);
 	questions[0].at_once = ".";
 	put('a');
-	run();
+	run_to_its_end();
 	expect_events("a late answer, and one by timed_out()", "Ta?");
 	expect_attempts('a', 1);
 	close_both();
@@ -1697,10 +1645,10 @@ static void ended_comes_once_and_last(struct subject *s)
 	let_out();
 	expect_events("one record is not answered", "");
 	reply('a', 'g');
-	run();
+	run_to_its_end();
 	expect_events("all is out", "a1E");
 	operator_finish(op);
-	run();
+	run_to_its_end();
 	expect_events("a second operator_finish()", "a1E");
 	operator_close(op);
 	memset(events, 0, sizeof events);
@@ -1708,7 +1656,7 @@ static void ended_comes_once_and_last(struct subject *s)
 	is_inside_a_call = true;
 	operator_finish(op);
 	is_inside_a_call = false;
-	run();
+	run_to_its_end();
 	expect_events("an operator in which nothing ever was", "E");
 	close_both();
 }
@@ -1729,7 +1677,7 @@ static void the_sink_may_finish(struct subject *s)
 	expect(operator_open(&op, &config, &why) == 0, "%s", why.text);
 	questions[0].at_once = "g";
 	put('a');
-	run();
+	run_to_its_end();
 	let_out();
 	expect_events("emit() of the last record calls operator_finish()", "aE");
 	close_both();
@@ -1749,7 +1697,7 @@ static void at_the_end_pauses_are_cut_short(struct subject *s)
 	is_inside_a_call = true;
 	operator_finish(op);
 	is_inside_a_call = false;
-	run();
+	run_to_its_end();
 	expect_events("two that paused: one is bad again", "?bE");
 	expect_attempts('a', 2);
 	expect_attempts('b', 2);
@@ -1764,7 +1712,7 @@ static void at_the_end_nothing_is_tried_again(struct subject *s)
 	put('a');
 	operator_finish(op);
 	reply('a', 'b');
-	run();
+	run_to_its_end();
 	expect_events("a bad result of what was in flight at the end", "?E");
 	expect_attempts('a', 1);
 	operator_close(op);
@@ -1773,7 +1721,7 @@ static void at_the_end_nothing_is_tried_again(struct subject *s)
 	put('b');
 	operator_finish(op);
 	reply('b', 'e');
-	run();
+	run_to_its_end();
 	expect_events("an error of what was in flight at the end", "!b");
 	close_both();
 }
@@ -1789,7 +1737,7 @@ static void after_a_failure_nothing_is_tried_again(struct subject *s)
 	put('a');
 	put('b');
 	operator_finish(op);
-	run();
+	run_to_its_end();
 	expect_events("an error beside one that pauses, and a finish", "!b");
 	expect_attempts('a', 1);
 	close_both();
@@ -1855,7 +1803,7 @@ static void what_was_kept_is_put_again(struct subject *s)
 	put_watermark(1);
 	put('b');
 	put('c');
-	run();
+	run_to_its_end();
 	expect_events("a record holds up two that are over", "");
 	take_snapshot();
 	expect(kept_count == 4, EXPECTED("4 kept") SAW("%u"), kept_count);
@@ -1867,7 +1815,7 @@ static void what_was_kept_is_put_again(struct subject *s)
 	put('b');
 	put('c');
 	expect_put(&questions[3], -EAGAIN, "full by what was kept");
-	run();
+	run_to_its_end();
 	expect_events("each once", "a1bc");
 	expect_attempts('b', 2);
 	close_both();
@@ -1896,7 +1844,7 @@ static void a_pause_belongs_to_one_record(struct subject *s)
 	turn_until_events(3);
 	expect_events("the first pause of the second record, and probes around it", "x+y");
 	memset(events, 0, sizeof events);
-	run();
+	run_to_its_end();
 	expect_events("in the end", "ab");
 	probe_count = 0;
 	questions[1].attempts = 0;
@@ -1907,7 +1855,7 @@ static void a_pause_belongs_to_one_record(struct subject *s)
 	       WHEN("a record long after, in a place whose pause has grown before")
 		       EXPECTED("'+' between the probes around its first pause") SAW("\"%s\""),
 	       events);
-	run();
+	run_to_its_end();
 	close_both();
 }
 
@@ -1919,7 +1867,7 @@ static void a_timeout_in_a_pause_ends_the_record(struct subject *s)
 	open_both(s, true, 2);
 	questions[0].at_once = "b";
 	put('a');
-	run();
+	run_to_its_end();
 	expect_events("its time is over while it pauses", "Ta?");
 	expect_attempts('a', 1);
 	expect(operator_in_flight(op) == 0, EXPECTED("none inside") SAW("%u"),
@@ -1930,7 +1878,7 @@ static void a_timeout_in_a_pause_ends_the_record(struct subject *s)
 	open_operator(true, 2);
 	questions[0].attempts = 0;
 	put('a');
-	run();
+	run_to_its_end();
 	expect_events("the same without a timed_out()", "!a");
 	expect(failed_with == -ETIMEDOUT, EXPECTED("failed with -ETIMEDOUT") SAW("%s"),
 	       answer(failed_with));
@@ -1958,7 +1906,7 @@ static void after_a_timeout_nothing_is_tried_again(struct subject *s)
 	open_both(s, true, 2);
 	questions[0].at_once = ".";
 	put('a');
-	run();
+	run_to_its_end();
 	expect_events("timed_out() gives a result that is tried again otherwise", "Ta?");
 	expect_attempts('a', 1);
 	operator_close(op);
@@ -1967,7 +1915,7 @@ static void after_a_timeout_nothing_is_tried_again(struct subject *s)
 	open_operator(true, 2);
 	questions[0].attempts = 0;
 	put('a');
-	run();
+	run_to_its_end();
 	expect_events("timed_out() gives an error that is tried again otherwise", "Ta!a");
 	expect_attempts('a', 1);
 	close_both();

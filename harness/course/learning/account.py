@@ -65,6 +65,8 @@ def meaning(finding):
 
 def is_ours(lab, file):
     """Is it a file of the course, and not the learner's?"""
+    if os.path.exists(os.path.join(ROOT, "harness", "course", "proctor", file)):
+        return True
     return file.endswith(SOURCES) and file not in lab.files and \
         not os.path.exists(os.path.join(ROOT, "common", file))
 
@@ -86,7 +88,7 @@ class Account:
     reasons: list = field(default_factory=list)  # their sentences
     meaning: str = ""
     checked_at: str = ""  # the line of the test, from the root
-    begins_at: int = 0  # the line at which the test begins, where the line above is another function's
+    begins_at: str = ""  # the line at which the test begins, where the line above is in another function
     printed: list = field(default_factory=list)  # the program's own output
     events: list = field(default_factory=list)
     events_cut: bool = False
@@ -104,17 +106,15 @@ def locate(lab, name, line):
 
 
 def begins_elsewhere(lab, outcome, finding):
-    """The line at which a test begins whose expectation stands in a function that several tests call; 0 where it
-    stands in the test itself, or where the file has no such test."""
-    path = os.path.join(lab.folder, os.path.basename(finding["file"]))
-    if not os.path.exists(path):
-        return 0
-    with open(path, encoding="utf-8") as file:
+    """"labs/12_async_await/tests.c:564", where a test begins whose expectation stands in a function that several
+    tests call; "" where it stands in the test itself, or where the lab's tests have none of that name."""
+    with open(lab.path("tests.c"), encoding="utf-8") as file:
         lines = file.read().split("\n")
     head = f"static void {outcome.name.partition('/')[0]}("
     begin = next((number for number, line in enumerate(lines, 1) if line.startswith(head)), 0)
     end = next((number for number, line in enumerate(lines, 1) if number > begin and line == "}"), 0)
-    return 0 if begin <= finding["line"] <= end else begin
+    is_within = finding["file"] == "tests.c" and begin <= finding["line"] <= end
+    return "" if is_within or not begin else f"{shown(lab.path('tests.c'))}:{begin}"
 
 
 def read(lab, outcome):

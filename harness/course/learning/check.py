@@ -267,8 +267,9 @@ def explain(lab, outcome):
     if told.meaning:
         say_wrapped(told.meaning, "  ")
     if told.checked_at:
-        begins = f"; the test begins at :{told.begins_at}" if told.begins_at else ""
-        say(f"  (The test checks this in {told.checked_at}{begins}.)")
+        say(f"  (The test checks this in {told.checked_at}.)")
+    if told.begins_at:
+        say(f"  (It begins in {told.begins_at}.)")
     if told.printed:
         say()
         say(paint("What the program printed", "bold"))

@@ -2,6 +2,7 @@
 """Builds a lab's test program around an engine, and has the proctor run it."""
 import contextlib
 import functools
+import glob
 import hashlib
 import itertools
 import json
@@ -127,7 +128,9 @@ def tests_object(lab, cc="gcc", sanitize="", wrap=()):
     source, script = lab.path("tests.c"), os.path.join(course, "compile-object")
     place = hashlib.sha256(source.encode()).hexdigest()[:8]  # there are labs of one name in several folders
     made = os.path.join(course, f"{lab.name}-{place}-tests.o")
-    newest_ns = max(os.stat(path).st_mtime_ns for path in (source, script, os.path.join(course, "tests.a")))
+    # No file of the library includes loop_test.h.
+    headers = glob.glob(os.path.join(ROOT, "harness", "course", "proctor", "*.h"))
+    newest_ns = max(os.stat(path).st_mtime_ns for path in (source, script, os.path.join(course, "tests.a"), *headers))
     if not os.path.exists(made) or os.stat(made).st_mtime_ns <= newest_ns:
         with whole_file.replacing(made) as fresh:  # several may compile it at once
             _run_compiler([*wrap, script, lab.name, fresh, source])
