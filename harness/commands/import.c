@@ -23,6 +23,7 @@
 #include "metrics/documents.h"
 #include "plan/rounds.h"
 #include "run/result.h"
+#include "summary/run_check.h"
 #include "summary/runs_file.h"
 #include "summary/summary.h"
 
@@ -62,7 +63,7 @@ static json_t *placed_run(const struct fio_output *output, unsigned index, struc
 		if (places->rounds > ROUNDS_MAX)
 			reason_say(why, "there are more than %d rounds of its configuration",
 				   ROUNDS_MAX);
-		else if (!document_fits(RUN_SCHEMA, run, &misfit))
+		else if (!run_is_sound(run, &misfit))
 			reason_say(why, "no run can be made of it: %s", misfit.text);
 		else
 			return run;

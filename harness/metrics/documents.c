@@ -11,6 +11,7 @@
 #include "base/json_put.h"
 #include "metrics/metric.h"
 #include "printable_text.h"
+#include "workloads/workload.h"
 
 /* Beyond it a number no longer fits an integer of C, and no count or amount is real. */
 #define AMOUNT_MOST 9e18
@@ -338,6 +339,45 @@ static bool fits_bound(struct check *check, const char *keyword, const json_t *b
 	return !wanted[0] || fails(check, place, value, wanted);
 }
 
+static bool fits_parameter(struct check *check, const struct parameter_row *row,
+			   const json_t *value, const struct place *place)
+{
+	if (!fits_words(check, row->type, strlen(row->type), value, place))
+		return false;
+	if (!row->words || !json_is_string(value))
+		return true;
+	for (unsigned i = 0; row->words[i]; i++)
+		if (strcmp(row->words[i], json_string_value(value)) == 0)
+			return true;
+	return fails(check, place, value, "is none of the words for it");
+}
+
+/* What each workload has, described by `keys`, and the parameters of the one that is named. */
+static bool fits_workload(struct check *check, const json_t *keys, const json_t *value,
+			  const struct place *place)
+{
+	struct place at = { place, "name", 0 };
+	const json_t *name = json_object_get(value, "name");
+	struct reason unknown;
+	if (!json_is_object(value))
+		return fails(check, place, value, "must be an object");
+	if (!fits_keys(check, keys, true, json_true(), value, place))
+		return false;
+	const struct workload_ops *ops =
+		json_is_string(name) ? workload_find(json_string_value(name), &unknown) : NULL;
+	if (!ops)
+		return fails(check, &at, name, "must be a workload that this iolab has");
+	for (const struct parameter_row *row = ops->parameter_rows; row && row->name; row++) {
+		const json_t *inner = json_object_get(value, row->name);
+		at.key = row->name;
+		if (!inner && !row->may_be_missing)
+			return fails(check, &at, NULL, "is missing");
+		if (inner && !fits_parameter(check, row, inner, &at))
+			return false;
+	}
+	return true;
+}
+
 static bool fits_keyword(struct check *check, const char *keyword, const json_t *shape,
 			 const json_t *value, const struct place *place)
 {
@@ -349,10 +389,8 @@ static bool fits_keyword(struct check *check, const char *keyword, const json_t 
 		return (json_is_object(value) || fails(check, place, value, "must be an object")) &&
 		       fits_keys(check, argument, true, open ? open : json_false(), value, place);
 	}
-	/* What each workload has; its parameters are its own. */
 	if (strcmp(keyword, "each_workload") == 0)
-		return (json_is_object(value) || fails(check, place, value, "must be an object")) &&
-		       fits_keys(check, argument, true, json_true(), value, place);
+		return fits_workload(check, argument, value, place);
 	if (strcmp(keyword, "properties") == 0)
 		return fits_keys(check, argument, false,
 				 json_object_get(shape, "additionalProperties"), value, place);

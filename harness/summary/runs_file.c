@@ -14,44 +14,7 @@
 #include "metrics/documents.h"
 #include "summary/first_run.h"
 #include "summary/grouping.h"
-
-/* The label is what tables and figures show, and its parts are what tells engines apart. */
-static bool is_labelled_rightly(const json_t *run, struct reason *why)
-{
-	const char *name = string_at(run, "engine.name");
-	const char *variant = string_at(run, "engine.variant");
-	const char *label = string_at(run, "engine.label");
-	size_t length = strlen(name);
-	bool right = strncmp(label, name, length) == 0 &&
-		     (*variant ? label[length] == ':' && strcmp(label + length + 1, variant) == 0
-			       : label[length] == '\0');
-	if (!right)
-		reason_say(why, "engine.label must be made of name and variant, not \"%.60s\"",
-			   label);
-	return right;
-}
-
-/* Rounds' buckets are added up in one pass over both, so they must lie in order, none in another. */
-static bool has_ordered_buckets(const json_t *run, const char *key, struct reason *why)
-{
-	size_t i;
-	const json_t *bucket;
-	double end = -1;
-	json_array_foreach (json_object_get(json_object_get(run, key), "buckets"), i, bucket) {
-		double low = json_number_value(json_array_get(bucket, 0));
-		if (low < end) {
-			reason_say(why, "%s.buckets.%zu begins before the one before it ends", key,
-				   i);
-			return false;
-		}
-		end = json_number_value(json_array_get(bucket, 1));
-		if (end <= low) {
-			reason_say(why, "%s.buckets.%zu ends where it begins, or before", key, i);
-			return false;
-		}
-	}
-	return true;
-}
+#include "summary/run_check.h"
 
 /* Is it a run that can be read? Otherwise false with `why`, which names the line and the key. */
 static bool is_readable(json_t *run, const char *path, unsigned line, struct reason *why)
@@ -67,9 +30,7 @@ static bool is_readable(json_t *run, const char *path, unsigned line, struct rea
 			   path, line, *schema ? schema : "missing");
 		return false;
 	}
-	if (document_fits(RUN_SCHEMA, run, &misfit) && is_labelled_rightly(run, &misfit) &&
-	    has_ordered_buckets(run, "histogram", &misfit) &&
-	    has_ordered_buckets(run, "histogram_uncorrected", &misfit))
+	if (run_is_sound(run, &misfit))
 		return true;
 	reason_say(why, "%s:%u: %s", path, line, misfit.text);
 	return false;

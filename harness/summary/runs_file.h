@@ -9,9 +9,8 @@
 
 /*
  * The runs of `folder`/runs.jsonl in the order in which they ran, a new reference; NULL with `why`
- * when there is none, or a line is not a whole run: `why` names the line and the key. This is the
- * one place where shape, type and range of a run are checked. A torn last line is left out, with a
- * word on stderr.
+ * when there is none, or a line is not a whole run: `why` names the line and the key
+ * (summary/run_check.h). A torn last line is left out, with a word on stderr.
  *
  * Runs are given as iolab.run.v2 has them. Those of iolab.run.v1 are read, too (summary/first_run.h).
  */

@@ -143,3 +143,91 @@ damage() {
 	refused 'summary.json.*text of at most 1000 characters' "$PYTHON" "$ROOT/plots/plot.py" folder
 	refused 'summary.json.*text of at most 1000 characters' "$PYTHON" "$ROOT/plots/report.py" folder
 }
+
+# each_refused: of each line "RUN | TEXT | PYTHON" the folder with that run damaged so is refused, with a line
+# that names the run and holds the text.
+each_refused() {
+	"$SYSTEM_PYTHON" - "$(cat)" <<-'PY'
+		import copy, json, os, sys
+		runs = [json.loads(line) for line in open("folder/runs.jsonl")]
+		for number, line in enumerate(sys.argv[1].splitlines()):
+		    run, text, change = (part.strip() for part in line.split("|", 2))
+		    damaged = [copy.deepcopy(one) for one in runs[:4]]
+		    r = damaged[int(run)]
+		    m, c, w = r["metrics"], r["config"], r["workload"]
+		    l = m["latency_ns"]
+		    exec(change)
+		    os.makedirs(f"each/{number}")
+		    open(f"each/{number}/runs.jsonl", "w").writelines(json.dumps(one) + "\n" for one in damaged)
+		    open(f"each/{number}/said", "w").write(f"runs.jsonl:{int(run) + 1}: {text}")
+	PY
+	for folder in each/*; do
+		refused "$(cat "$folder/said")" "$IOLAB" summary "$folder"
+	done
+}
+
+@test "a run whose numbers contradict each other is refused" {
+	each_refused <<-'ROWS'
+		0 | metrics.ops_per_s is 5, | m["ops_per_s"] = 5
+		0 | metrics.ops_per_s .* ops over elapsed_s | m["elapsed_s"] *= 2
+		0 | metrics.elapsed_s | m["elapsed_s"] = 0
+		0 | metrics.bytes_per_s | m["bytes_per_s"] *= 2
+		0 | metrics.bytes is .* the size of one | m["bytes"] += 4096; m["bytes_per_s"] = m["bytes"] / m["elapsed_s"]
+		0 | metrics.reads | m["reads"] -= 1
+		0 | metrics.latency_ns.count | l["count"] += 1
+		0 | metrics.latency_ns.count | m["latency_ns"] = None; r["histogram"]["buckets"] = []
+		0 | metrics.latency_ns.count .* histogram | r["histogram"]["buckets"][0][2] += 1
+		0 | metrics.latency_ns: its min or max | r["histogram"]["buckets"][-1][0:2] = [10**9, 10**9 + 1]
+		0 | metrics.latency_ns.p90 .* p50 | l["p50"] = l["p99"] + 1
+		0 | metrics.latency_ns.p50 .* min | l["min"] = l["p99"]
+		0 | metrics.latency_ns.mean | l["mean"] = l["max"] * 2
+		0 | metrics.cpu.user_s | m["cpu"]["user_s"] = 1e6
+		0 | metrics.cpu.user_s must lie | m["cpu"]["user_s"] = -1
+		0 | metrics.cpu.util_pct | m["cpu"]["util_pct"] = 1
+		0 | metrics.cpu.us_per_op | m["cpu"]["us_per_op"] *= 3
+		0 | metrics.cpu.host_busy_s | m["cpu"]["host_busy_s"] = 100
+		0 | metrics.cpu.per_cpu_pct.1 | m["cpu"]["per_cpu_pct"][1] = 1e5
+		0 | metrics.inflight_mean | m["inflight_mean"] = 7
+		0 | metrics.inflight_max | m["inflight_max"] = 7
+		0 | metrics.ops is .* config.op_limit | c["op_limit"] = 7
+		0 | metrics.elapsed_s is .* config.runtime_s | c["runtime_s"] = 60
+		0 | config.x is 9 | c["x"] = 9
+		0 | config.x_name | c["x_name"] = "pipes"
+		0 | time_utc must be a time | r["time_utc"] = "2026-02-30T00:00:00Z"
+		0 | time_utc must be a time | r["time_utc"] = "2026-13-01T00:00:00Z"
+		0 | time_utc must be a time | r["time_utc"] = "2026-01-01T25:00:00Z"
+		0 | time_utc must be a time | r["time_utc"] = "2026-01-01T00:61:00Z"
+		1 | metrics.offered_per_s | m["offered_per_s"] *= 2
+		1 | metrics.latency_ns.count | m["latency_ns"]["count"] *= 100; r["histogram"]["buckets"][0][2] += m["latency_ns"]["count"] * 99 // 100
+	ROWS
+	"$IOLAB" summary folder >/dev/null
+}
+
+@test "a run with options that no run accepts is refused" {
+	each_refused <<-'ROWS'
+		0 | workload.name must be a workload | w["name"] = "kafka"
+		0 | workload.panel.id | w["panel"]["id"] = "nop"
+		0 | workload.panel.values.bs_bytes | w["panel"]["values"]["bs_bytes"] = 512
+		0 | workload.bs_bytes must lie | w["bs_bytes"] = w["panel"]["values"]["bs_bytes"] = 1; m["bytes"] = m["ops"]
+		0 | workload.bs_bytes is missing | del w["bs_bytes"]
+		0 | workload.rw is none of the words | w["rw"] = "sideways"
+		0 | workload.direct must be of type | w["direct"] = 3
+		0 | config.depth must lie | c["depth"] = c["x"] = 10**6
+		0 | config.runtime_s must lie | c["runtime_s"] = 0
+		0 | config.warmup_s must lie | c["warmup_s"] = 1e9
+		0 | config.compute_us must lie | c["compute_us"] = 1e12
+		0 | config.cpus.1 | c["cpus"] = [1, 1]
+		0 | config.cpus.0 | c["cpus"] = [4096]
+		1 | workload.msg_size_bytes must lie | w["msg_size_bytes"] = w["panel"]["values"]["msg_size_bytes"] = 10**12
+	ROWS
+}
+
+@test "export, diff and import refuse a run that contradicts itself as summary does" {
+	cp -r folder right
+	damage 'runs[0]["metrics"]["ops_per_s"] = 5'
+	for command in "export folder --format csv" "diff right folder" "diff folder right" \
+		"import $BATS_TEST_DIRNAME/fixtures/psync.json --out folder"; do
+		# shellcheck disable=SC2086 # words of a command
+		refused 'runs.jsonl:1: metrics.ops_per_s' "$IOLAB" $command
+	done
+}

@@ -124,11 +124,11 @@ static const struct option_row echo_options[] = {
 
 static const struct parameter_row echo_parameter_rows[] = {
 	{ "transport", "string", .words = transport_names },
-	{ "msg_size_bytes", "count" },
-	{ "conns", "count" },
-	{ "active", "count", .csv = "active_conns" },
-	{ "slow_conns", "count" },
-	{ "slow_pause_ms", "amount" },
+	{ "msg_size_bytes", "count", .option = "msg-size", .moved_by_op = true },
+	{ "conns", "count", .option = "conns" },
+	{ "active", "count", .option = "active", .csv = "active_conns" },
+	{ "slow_conns", "count", .option = "slow" },
+	{ "slow_pause_ms", "amount", .option = "slow-pause-ms" },
 	{ 0 },
 };
 

@@ -148,16 +148,16 @@ static const char *const recorded_caches[] = { "warm", "dropped", "bypassed", NU
 
 static const struct parameter_row file_parameter_rows[] = {
 	{ "rw", "string?", .words = recorded_patterns },
-	{ "bs_bytes", "count?" },
+	{ "bs_bytes", "count?", .option = "bs", .moved_by_op = true },
 	{ "blocks", "string", .may_be_missing = true }, /* of an import: sizes that are not one */
-	{ "size_bytes", "count?" },
+	{ "size_bytes", "count?", .option = "size" },
 	{ "direct", "boolean?" },
 	{ "cache", "string?", .words = recorded_caches },
 	{ "cache_resident_pct", "amount?", .may_be_missing = true },
 	{ "cache_resident_end_pct", "amount?", .may_be_missing = true },
-	{ "read_pct", "count?" },
-	{ "fsync_every", "count?" },
-	{ "fdatasync_every", "count?" },
+	{ "read_pct", "count?", .option = "rwmixread" },
+	{ "fsync_every", "count?", .option = "fsync" },
+	{ "fdatasync_every", "count?", .option = "fdatasync" },
 	{ "fd_per_op", "boolean?" },
 	{ "path", "string", .may_be_missing = true },
 	{ 0 },

@@ -93,9 +93,9 @@ static const struct option_row pipe_options[] = {
 };
 
 static const struct parameter_row pipe_parameter_rows[] = {
-	{ "pipes", "count" },
-	{ "tokens", "count" },
-	{ "msg_size_bytes", "count" },
+	{ "pipes", "count", .option = "pipes" },
+	{ "tokens", "count", .option = "tokens" },
+	{ "msg_size_bytes", "count", .option = "msg-size", .moved_by_op = true },
 	{ 0 },
 };
 

@@ -12,6 +12,23 @@
 
 struct workload_ops;
 
+/*
+ * What `iolab run` accepts, and so what a run that it wrote can hold. Where the least is not 0, a 0
+ * says that the option was not given.
+ */
+#define DEPTH_MOST	  16384
+#define BATCH_MOST	  16384
+#define COMPUTE_MOST_US	  1e6
+#define RATE_MOST_PER_S	  100000000
+#define STALL_LEAST_MS	  0.01
+#define STALL_MOST_MS	  10000
+#define RUNTIME_LEAST_S	  0.01
+#define RUNTIME_MOST_S	  86400
+#define WARMUP_MOST_S	  3600
+#define OPS_MOST	  (UINT64_C(1) << 46)
+#define ROUND_MOST	  (1u << 30)
+#define LOOPS_MOST_PER_US 1e9
+
 /* What one workload alone needs. Each workload's file completes this type for itself. */
 struct workload_settings;
 

@@ -117,8 +117,8 @@ extern const struct sweep_axis axis_depth;
 /* The option that axis_depth sweeps, as a row of the workload's table. */
 #define DEPTH_OPTION                                                                               \
 	{                                                                                          \
-		.name = "depth", .argument = "N", .kind = OPTION_COUNT, .least = 1, .most = 16384, \
-		OPTION_FIELD(struct run_config, depth), .usual = "1",                              \
+		.name = "depth", .argument = "N", .kind = OPTION_COUNT, .least = 1,                \
+		.most = DEPTH_MOST, OPTION_FIELD(struct run_config, depth), .usual = "1",          \
 		.help = "most operations in flight"                                                \
 	}
 
@@ -141,6 +141,8 @@ struct parameter_row {
 	const char *const
 		*words; /* the only values, ended by NULL; any of the type where this is NULL */
 	bool may_be_missing; /* not every result has it */
+	const char *option; /* the option that sets it, whose limits it keeps; NULL: none */
+	bool moved_by_op; /* so many bytes are moved by each operation */
 	const char *csv; /* the column of `iolab export --format csv`; NULL: called `name` */
 };
 

@@ -2,7 +2,7 @@
 """Reads a JSON file of a results folder: whole and of the right shape, or refused in one line."""
 import json
 
-from readings import first_version, plain_file
+from readings import contradictions, first_version, plain_file
 from readings.shape import Misshapen
 
 
@@ -33,30 +33,16 @@ def _whole_number(digits):
     return number
 
 
-def check_estimates(value, place=""):
-    """Raises Misshapen where an estimate contradicts itself, wherever that stands: else a figure would divide by
-    it, or take its logarithm. An interval is around the mean where there is one, else around the median; the
-    median of skewed values may lie outside of their mean's interval."""
-    if isinstance(value, dict):
-        low, median, high, mean = (value.get(key) if isinstance(value.get(key), (int, float)) else None
-                                   for key in ("low", "median", "high", "mean"))
-        name, centre = ("median", median) if mean is None else ("mean", mean)
-        if None not in (low, centre, high) and not low <= centre <= high:
-            raise Misshapen(f"{place or 'it'}: the {name} {centre:g} is not within its interval, {low:g} to {high:g}")
-        if None not in (low, median) and median <= 0 < low:
-            raise Misshapen(f"{place or 'it'}: all of the interval is above 0, and the median is {median:g}")
-        for key, inner in value.items():
-            check_estimates(inner, f"{place}.{key}" if place else key)
-    elif isinstance(value, list):
-        for i, inner in enumerate(value):
-            check_estimates(inner, f"{place}[{i}]")
+def _no_number(word):
+    """JSON has neither NaN nor Infinity, and Python reads them."""
+    raise ValueError(f"{word} is no number")
 
 
 def parse(path):
     """Any JSON; raises OSError, or ValueError with a reason of one line."""
     with plain_file.opened(path, encoding="utf-8") as file:
         try:
-            return json.load(file, parse_int=_whole_number)
+            return json.load(file, parse_int=_whole_number, parse_constant=_no_number)
         except UnicodeDecodeError as error:
             raise ValueError(f"it is not UTF-8: {error.reason} at byte {error.start}") from None
         except RecursionError:
@@ -81,7 +67,7 @@ def read(path, schema, shape, made_by):
     content = first_version.upgraded(content, schema)
     try:
         shape(content, "")
-        check_estimates(content)
+        contradictions.check(content)
     except Misshapen as error:
         raise ResultsError(printable(f"{path}: {error}; {cure}")) from None
     return printable(content)

@@ -8,7 +8,8 @@ distribution go through the buckets of the summary's histogram. What a configura
 import os
 from dataclasses import dataclass, field, replace
 
-from readings import axis, command_line, estimates, foreign_load, json_file, remarks, shape, study_notes, work
+from readings import (axis, command_line, contradictions, estimates, foreign_load, json_file, remarks, shape, study_notes,
+                      work)
 from readings.estimates import Estimate, Ratio  # noqa: F401  (used by readers of results)
 from readings.json_file import NothingRan, ResultsError
 from readings.work import Work
@@ -66,6 +67,12 @@ SHAPE = shape.record({
         "better": shape.maybe(shape.text)}))),
     "configurations": shape.list_of(CONFIGURATION),
 })
+
+
+def whole(content, place):
+    """Has it the shape of a summary, and do its numbers agree with each other?"""
+    SHAPE(content, place)
+    contradictions.check_summary(content)
 
 
 @dataclass
@@ -286,7 +293,7 @@ def load(folder):
     if not os.path.isdir(folder):
         raise ResultsError(f"{folder}: no such folder; `build/iolab compare` makes one")
     path = os.path.join(folder, FILE)
-    content = json_file.read(path, SCHEMA, SHAPE, f"build/iolab summary {folder}")
+    content = json_file.read(path, SCHEMA, whole, f"build/iolab summary {folder}")
     summary = _summary(folder, content)
     configurations = [c for panel in summary.panels for c in panel.configurations]
     if not any(c.ok for c in configurations):

@@ -60,6 +60,67 @@ def fail_all(s):
         c["status"], c["metrics"] = "error", None
 
 
+def each_estimate(s, metric, change):
+    for c in s["configurations"]:
+        if (c["metrics"] or {}).get(metric):
+            change(c["metrics"][metric])
+
+
+def confuse_quantiles(s):
+    each_estimate(s, "latency_ns.p50", lambda e: e.update(median=1e15, low=1e15, high=1e15, min=1e15, max=1e15,
+                                                          values=[1e15] * e["count"]))
+
+
+def swap_extremes(s):
+    each_estimate(s, "cpu.us_per_op", lambda e: e.update(min=e["max"] + 1, max=e["min"]))
+
+
+def lose_a_value(s):
+    each_estimate(s, "ops_per_s", lambda e: e["values"].append(e["median"]))
+
+
+def move_a_value(s):
+    each_estimate(s, "ops_per_s", lambda e: e.update(values=[e["max"] * 2] * e["count"]))
+
+
+def use_more_cpus_than_there_are(s):
+    each_estimate(s, "cpu.util_pct", lambda e: e.update(median=1e6, low=1e6, high=1e6, min=1e6, max=1e6,
+                                                        values=[1e6] * e["count"]))
+
+
+def run_backwards(s):
+    each_estimate(s, "ops_per_s", lambda e: e.update(median=-1, low=-1, high=-1, min=-1, max=-1,
+                                                     values=[-1] * e["count"]))
+
+
+def lose_the_bytes(s):
+    each_estimate(s, "bytes_per_s", lambda e: e.update(median=1, low=1, high=1, min=1, max=1, values=[1] * e["count"]))
+
+
+def reverse_a_verdict(s):
+    for c in s["configurations"]:
+        if c["ratio"] and c["ratio"]["ops_per_s"]:
+            c["ratio"]["ops_per_s"].update(verdict="higher", mean=0.5, low=0.4, high=0.6)
+
+
+def turn_buckets_round(s):
+    for c in s["configurations"]:
+        if c["histogram"]:
+            c["histogram"]["buckets"].reverse()
+
+
+def name_no_day(s):
+    s["time_utc"] = "2026-02-30T00:00:00Z"
+
+
+def name_no_number(s):
+    s["elsewhere"] = float("nan")
+
+
+def name_another_workload(s):
+    s["configurations"][0]["workload"]["name"] = "kafka"
+
+
 # What is changed in the summary, and what has to be said of it.
 CHANGES = {
     set_schema: "iolab.summary.v9",
@@ -68,6 +129,18 @@ CHANGES = {
     name_a_rate: 'metrics.ops_per_s.median is "fast", expected a number',
     name_an_absurd_rate: "metrics.ops_per_s.median is 1e+19, expected a number between -9e+18 and 9e+18",
     name_an_endless_ratio: "a whole number of 401 digits is too large",
+    confuse_quantiles: "its p50 1e+15 is more than its p99",
+    swap_extremes: "metrics.cpu.us_per_op: its min ",
+    lose_a_value: "values, and its count is",
+    move_a_value: "metrics.ops_per_s: its values reach from",
+    use_more_cpus_than_there_are: "metrics.cpu.util_pct: 1e+06 %, and there are",
+    run_backwards: "metrics.ops_per_s: its min is -1, and it is never below 0",
+    lose_the_bytes: "operations of 4096 bytes a second",
+    reverse_a_verdict: "its verdict is higher, and its interval 0.4 to 0.6",
+    turn_buckets_round: "is not behind the one before it",
+    name_no_day: "time_utc is '2026-02-30T00:00:00Z', expected a time",
+    name_another_workload: "and it is 'kafka'",
+    name_no_number: "NaN is no number",
     drop_rounds: "rounds_done is null, expected a whole number",
     fail_all: "no run ended ok",
 }
