@@ -13,38 +13,10 @@
 struct entry {
 	enum { EVENT, SAME, ALIKE, ENDLESS } kind;
 	unsigned times; /* of SAME and ALIKE: how many more there were */
-	char text[EXAM_EVENT_BYTES]; /* of an EVENT */
+	struct exam_event event; /* of an EVENT */
 };
 
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static const char *after_number(const char *text)
-{
-	text += *text == '-';
-	while (is_digit(*text))
-		text++;
-	return text;
-}
-
-/* Do the texts differ only in numbers that stand behind EXAM_ANY? */
-static bool are_alike(const char *a, const char *b)
-{
-	while (*a && *a == *b) {
-		bool any = *a == EXAM_ANY[0];
-		a++;
-		b++;
-		if (any) {
-			a = after_number(a);
-			b = after_number(b);
-		}
-	}
-	return *a == *b;
-}
-
-/* How often the `length` events at `at` stand there one after another; `same`: word for word. */
+/* How often the `length` events at `at` stand there one after another; `same`: and not merely alike. */
 static unsigned repeats(const struct entry *entries, unsigned at, unsigned count, unsigned length,
 			bool *same)
 {
@@ -52,15 +24,15 @@ static unsigned repeats(const struct entry *entries, unsigned at, unsigned count
 	*same = true;
 	for (;; times++)
 		for (unsigned i = 0; i < length; i++) {
-			const char *first = entries[at + i].text;
+			const struct event_key *first = &entries[at + i].event.key;
 			unsigned other = at + times * length + i;
-			if (other >= count || !are_alike(first, entries[other].text))
+			if (other >= count || entries[other].event.key.alike != first->alike)
 				return times;
-			*same &= strcmp(first, entries[other].text) == 0;
+			*same &= entries[other].event.key.same == first->same;
 		}
 }
 
-/* The loop at `at` that folds most: its length, how often it goes round, whether word for word. */
+/* The loop at `at` that folds most: its length, how often it goes round, whether its turns are the same. */
 static void find_loop(const struct entry *entries, unsigned at, unsigned count, unsigned *length,
 		      unsigned *times, bool *same)
 {
@@ -79,7 +51,7 @@ static void find_loop(const struct entry *entries, unsigned at, unsigned count, 
 
 /*
  * A test that asks again and again would push the cause out of the account. So a loop is told once
- * where it repeats word for word, and by its first and last turn where its turns are alike. Works in
+ * where its turns are the same, and by its first and last turn where they are alike. Works in
  * place and returns how many entries are left. `more_than_kept`: a loop may go on unseen. `lost`
  * events are missing before entry number `gap`: where a loop goes on across it, they count as turns.
  */
@@ -95,10 +67,11 @@ static unsigned fold(struct entry *entries, unsigned count, bool more_than_kept,
 		memmove(entries + kept, entries + at, length * sizeof *entries);
 		kept += length;
 		if (times > 1 && same)
-			entries[kept++] = (struct entry) { more_than_kept ? ENDLESS : SAME,
-							   times + unseen - 1, "" };
+			entries[kept++] = (struct entry) { .kind = more_than_kept ? ENDLESS : SAME,
+							   .times = times + unseen - 1 };
 		else if (times > 1)
-			entries[kept++] = (struct entry) { ALIKE, times + unseen - 2, "" };
+			entries[kept++] =
+				(struct entry) { .kind = ALIKE, .times = times + unseen - 2 };
 		at += length * times;
 		if (times > 1 && !same) {
 			memmove(entries + kept, entries + at - length, length * sizeof *entries);
@@ -116,8 +89,8 @@ static unsigned copy_events(const struct exam_record *record, uint32_t from, uin
 	for (uint32_t i = from; i < total; i++, count++) {
 		struct entry *entry = &entries[count];
 		entry->kind = EVENT;
-		memcpy(entry->text, record->events[exam_event_slot(i)], sizeof entry->text);
-		entry->text[sizeof entry->text - 1] = '\0';
+		entry->event = record->events[exam_event_slot(i)];
+		entry->event.text[sizeof entry->event.text - 1] = '\0';
 	}
 	return count;
 }
@@ -171,10 +144,10 @@ json_t *account_of(const struct exam_record *record, bool *cut)
 	unsigned shown = count < SHOWN_ENTRIES ? count : SHOWN_ENTRIES;
 	json_t *account = required(json_array());
 	for (struct entry *entry = entries + count - shown; entry < entries + count; entry++)
-		if (json_array_append_new(account,
-					  entry->kind == EVENT
-						  ? untrusted_text(entry->text, sizeof entry->text)
-						  : repetition(entry)) < 0)
+		if (json_array_append_new(
+			    account, entry->kind == EVENT ? untrusted_text(entry->event.text,
+									   sizeof entry->event.text)
+							  : repetition(entry)) < 0)
 			required(NULL);
 	*cut = shown < count || !whole;
 	return account;

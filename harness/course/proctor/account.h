@@ -11,7 +11,7 @@
 /*
  * A new array, oldest first: an event is a text; where events repeat stands instead
  * { "repeats": "same" | "alike" | "endless", "times": 7 }, after the last of those shown. Alike
- * events differ in numbers alone. `cut`: older events are left out.
+ * events differ in varying values alone (event_key.h). `cut`: older events are left out.
  */
 json_t *account_of(const struct exam_record *record, bool *cut);
 

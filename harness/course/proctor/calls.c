@@ -65,9 +65,8 @@ static void describe_epoll_ctl(const struct tracee *task, char *text, size_t siz
 	struct epoll_event event = { 0 };
 	if (task->args[3] && read_program(task->tid, task->args[3], &event, sizeof event))
 		flag_names(event.events, epoll_events, events, sizeof events);
-	snprintf(text, size, "epoll_ctl(" EXAM_ANY "%d, %s, " EXAM_ANY "%d, %s)",
-		 (int)task->args[0], operations[task->args[1] < 4 ? task->args[1] : 0],
-		 (int)task->args[2], events);
+	snprintf(text, size, "epoll_ctl(%d, %s, %d, %s)", (int)task->args[0],
+		 operations[task->args[1] < 4 ? task->args[1] : 0], (int)task->args[2], events);
 }
 
 /*
@@ -83,7 +82,7 @@ static void describe_time_limit(const struct tracee *task, char *text, size_t si
 	if (!task->args[3])
 		snprintf(text, size, ", for ever");
 	else if (read_program(task->tid, task->args[3], &limit, sizeof limit))
-		snprintf(text, size, ", " EXAM_ANY "%lld us",
+		snprintf(text, size, ", %lld us",
 			 (long long)limit.tv_sec * (NS_PER_S / NS_PER_US) +
 				 limit.tv_nsec / NS_PER_US);
 }
@@ -116,9 +115,9 @@ void describe_call(const struct tracee *task, char *text, size_t size)
 						 flag_names((uint32_t)task->args[i], message_flags,
 							    names, sizeof names));
 		else
-			used += (size_t)snprintf(
-				text + used, size - used, "%s" EXAM_ANY "%lld", separator,
-				shape[i] == 'd' ? (int)task->args[i] : (long long)task->args[i]);
+			used += (size_t)snprintf(text + used, size - used, "%s%lld", separator,
+						 shape[i] == 'd' ? (int)task->args[i]
+								 : (long long)task->args[i]);
 		separator = ", ";
 	}
 	if (used < size) {
@@ -176,8 +175,7 @@ static void describe_epoll_events(const struct tracee *task, long long count, ch
 		uint64_t word = events[i].data.u64;
 		flag_names(events[i].events, epoll_events, names, sizeof names);
 		used += (size_t)snprintf(text + used, size - used,
-					 word < 1u << 20 ? "%s %s for " EXAM_ANY "%llu"
-							 : "%s %s for " EXAM_ANY "%#llx",
+					 word < 1u << 20 ? "%s %s for %llu" : "%s %s for %#llx",
 					 i ? "," : ":", names, (unsigned long long)word);
 	}
 	if (count > shown && used < size)
@@ -198,7 +196,7 @@ static void describe_poll_events(const struct tracee *task, char *text, size_t s
 			continue;
 		/* The bits of poll and of epoll are the same. */
 		flag_names((uint16_t)fds[i].revents, epoll_events, names, sizeof names);
-		used += (size_t)snprintf(text + used, size - used, "%s fd " EXAM_ANY "%d %s",
+		used += (size_t)snprintf(text + used, size - used, "%s fd %d %s",
 					 shown++ ? "," : ":", fds[i].fd, names);
 	}
 }
@@ -216,16 +214,72 @@ static void describe_events(const struct tracee *task, bool failed, long long re
 		describe_poll_events(task, text, size);
 }
 
+/* Of all that a wait brought, of which a text shows the first: what happened, and for whom. */
+static void key_events(struct event_key *key, const struct tracee *task, long long count)
+{
+	bool polls = syscall_among(task->call, "poll ppoll");
+	struct epoll_event events[64];
+	struct pollfd fds[64];
+	uint64_t listed = polls ? task->args[1] : (uint64_t)count;
+	size_t read = listed < 64 ? listed : 64;
+	if (polls && read_program(task->tid, task->args[0], fds, read * sizeof *fds))
+		for (size_t i = 0; i < read; i++) {
+			key_fixed(key, (uint64_t)fds[i].revents);
+			key_varying(key, (uint64_t)fds[i].fd);
+		}
+	if (!polls && read_program(task->tid, task->args[1], events, read * sizeof *events))
+		for (size_t i = 0; i < read; i++) {
+			key_fixed(key, events[i].events);
+			key_varying(key, events[i].data.u64);
+		}
+}
+
+/* The call and what it was asked for. Operations and flags make it another one, numbers vary. */
+static struct event_key key_of_call(const struct exam *e, const struct tracee *task)
+{
+	struct event_key key = { 0, 0 };
+	struct epoll_event event = { 0 };
+	struct timespec limit = { 0 };
+	const char *shape = syscall_shape(task->call);
+	key_fixed(&key, (uint64_t)task->call);
+	key_fixed(&key, task->fault ? 2 : task->tid != e->pid);
+	for (unsigned i = 0; shape[i]; i++) {
+		bool is_word = i == message_flags_at(task->call) ||
+			       (task->call == SYS_epoll_ctl && i == 1);
+		if (shape[i] != '.')
+			(is_word ? key_fixed : key_varying)(&key, task->args[i]);
+	}
+	if (task->call == SYS_epoll_ctl && task->args[3] &&
+	    read_program(task->tid, task->args[3], &event, sizeof event))
+		key_fixed(&key, event.events);
+	if (task->call == SYS_epoll_pwait2) {
+		key_fixed(&key, task->args[3] != 0);
+		if (task->args[3] && read_program(task->tid, task->args[3], &limit, sizeof limit))
+			key_varying(&key, (uint64_t)(limit.tv_sec * NS_PER_S + limit.tv_nsec));
+	}
+	return key;
+}
+
+static bool is_wait_for_events(long call)
+{
+	return syscall_among(call, "epoll_wait epoll_pwait epoll_pwait2 poll ppoll");
+}
+
 void write_down_call(struct exam *e, const struct tracee *task, bool failed, long long result)
 {
 	char text[EXAM_EVENT_BYTES] = INDENT, number[32], events[EXAM_EVENT_BYTES];
+	struct event_key key = key_of_call(e, task);
+	key_fixed(&key, failed);
+	key_fixed(&key, (uint64_t)result);
+	if (!failed && result > 0 && is_wait_for_events(task->call))
+		key_events(&key, task, result);
 	describe_events(task, failed, result, events, sizeof events);
 	describe_call(task, text + strlen(INDENT), sizeof text - strlen(INDENT));
 	size_t used = strlen(text);
 	snprintf(number, sizeof number, "%lld", result);
 	snprintf(text + used, sizeof text - used, " = %s%s%s",
 		 failed ? failure_name(result) : number, events, side_note(e, task));
-	write_down(e, text);
+	write_down(e, key, text);
 }
 
 void write_down_calls_under_way(struct exam *e)
@@ -238,7 +292,7 @@ void write_down_calls_under_way(struct exam *e)
 		describe_call(task, text + strlen(INDENT), sizeof text - strlen(INDENT));
 		size_t used = strlen(text);
 		snprintf(text + used, sizeof text - used, " ... still in it%s", side_note(e, task));
-		write_down(e, text);
+		write_down(e, key_of_call(e, task), text);
 	}
 }
 

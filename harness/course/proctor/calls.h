@@ -7,7 +7,7 @@
 
 #include "exam.h"
 
-/* The call that the task is in, or was in last. Each number in it stands behind EXAM_ANY. */
+/* The call that the task is in, or was in last. */
 void describe_call(const struct tracee *task, char *text, size_t size);
 
 /* Is the task inside of its call still? */

@@ -53,10 +53,12 @@ void break_off(struct exam *e, const char *rule, const char *key, const char *va
 	kill_all(e);
 }
 
-void write_down(struct exam *e, const char *text)
+void write_down(struct exam *e, struct event_key key, const char *text)
 {
 	uint32_t i = __atomic_fetch_add(&e->record->event_count, 1, __ATOMIC_RELAXED);
-	snprintf(e->record->events[exam_event_slot(i)], EXAM_EVENT_BYTES, "%s", text);
+	struct exam_event *event = &e->record->events[exam_event_slot(i)];
+	event->key = key;
+	snprintf(event->text, sizeof event->text, "%s", text);
 }
 
 bool reached_main(const struct exam *e)

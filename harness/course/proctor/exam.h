@@ -107,7 +107,7 @@ void kill_all(struct exam *e);
 void break_off(struct exam *e, const char *rule, const char *key, const char *value);
 
 /* Appends to the events of the record. */
-void write_down(struct exam *e, const char *text);
+void write_down(struct exam *e, struct event_key key, const char *text);
 
 /* Code that is linked into the program can run earlier, in a constructor. */
 bool reached_main(const struct exam *e);

@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "event_key.h"
+
 /* The environment variable that names the descriptor of the shared memory. */
 #define EXAM_FD_VARIABLE "IOLAB_EXAM_FD"
 
@@ -55,11 +57,11 @@ static const char *const function_names[FUNCTION_COUNT] = { "supports", "open", 
 /* The first ones are kept: a loop without end must not push out its own cause. */
 #define EXAM_FIRST_EVENTS 64
 
-/*
- * Stands before a number in an event's text. Two events whose texts differ only in such numbers are
- * alike, and are folded when they repeat. It is never shown.
- */
-#define EXAM_ANY "\001"
+/* Events with the same or an alike key are folded when they repeat. The text is for people. */
+struct exam_event {
+	struct event_key key;
+	char text[EXAM_EVENT_BYTES];
+};
 
 /* Where event number `i` is kept. */
 static inline uint32_t exam_event_slot(uint32_t i)
@@ -126,7 +128,7 @@ struct exam_record {
 
 	/* What happened, the first and the newest; `event_count` grows without end. */
 	uint32_t event_count;
-	char events[EXAM_EVENTS][EXAM_EVENT_BYTES];
+	struct exam_event events[EXAM_EVENTS];
 };
 
 #endif

@@ -23,8 +23,7 @@ json_t *untrusted_text(const char *text, size_t size)
 	size_t length = strnlen(text, size), used = 0;
 	char *copy = malloc(length + 1);
 	for (size_t i = 0; copy && i < length; i++)
-		if (text[i] != EXAM_ANY[0])
-			copy[used++] = text[i] < ' ' || text[i] > '~' ? '?' : text[i];
+		copy[used++] = text[i] < ' ' || text[i] > '~' ? '?' : text[i];
 	json_t *string = required(copy ? json_stringn(copy, used) : NULL);
 	free(copy);
 	return string;

@@ -17,7 +17,7 @@ json_t *add_finding(json_t *findings, const char *id);
 
 /*
  * A new string of the first `size` bytes, at most, of a text from a submission: what is not
- * printable ASCII becomes '?', and EXAM_ANY is left out.
+ * printable ASCII becomes '?'.
  */
 json_t *untrusted_text(const char *text, size_t size);
 

@@ -42,29 +42,68 @@ static uint64_t token;
 /* The proctor watches the first. What a test does to an engine in another thread is not recorded. */
 static _Thread_local bool is_first_thread;
 
-static void keep_event(const char *format, va_list args)
+static void keep_event(struct event_key key, const char *text)
 {
 	uint32_t i = __atomic_fetch_add(&record->event_count, 1, __ATOMIC_RELAXED);
-	vsnprintf(record->events[exam_event_slot(i)], EXAM_EVENT_BYTES, format, args);
+	struct exam_event *event = &record->events[exam_event_slot(i)];
+	event->key = key;
+	snprintf(event->text, sizeof event->text, "%s", text);
 }
 
 void note(const char *format, ...)
 {
+	char text[4 * EXAM_EVENT_BYTES];
 	va_list args;
 	va_start(args, format);
-	keep_event(format, args);
+	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
+	keep_event(key_of_note(text), text);
+}
+
+/* What is told of a call to the engine: that it is made, and how it ends. */
+enum told {
+	TOLD_SUPPORTS = 1,
+	TOLD_OPEN,
+	TOLD_ATTACH,
+	TOLD_DETACH,
+	TOLD_SUBMIT,
+	TOLD_ACCEPTED,
+	TOLD_REAP,
+	TOLD_CAME_BACK,
+	TOLD_CANCEL_ONE,
+	TOLD_CANCEL,
+	TOLD_CLOSE,
+};
+
+/* An event with up to three values that make it another one. */
+static struct event_key key_of(enum told told, int64_t a, int64_t b, int64_t c)
+{
+	struct event_key key = { 0, 0 };
+	key_fixed(&key, told);
+	key_fixed(&key, (uint64_t)a);
+	key_fixed(&key, (uint64_t)b);
+	key_fixed(&key, (uint64_t)c);
+	return key;
+}
+
+static struct event_key key_with(struct event_key key, uint64_t varying)
+{
+	key_varying(&key, varying);
+	return key;
 }
 
 /* What the test asks of the engine, and what it answers. */
-__attribute__((format(printf, 1, 2))) static void tell(const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void tell(struct event_key key, const char *format,
+						       ...)
 {
+	char text[EXAM_EVENT_BYTES];
 	va_list args;
 	if (!is_first_thread)
 		return;
 	va_start(args, format);
-	keep_event(format, args);
+	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
+	keep_event(key, text);
 }
 
 bool report_failure(const struct test_failure *failure)
@@ -144,7 +183,7 @@ static const char *describe(const struct io_op *op, char *text, size_t size)
 	int used = snprintf(text, size, "%s of %u bytes, fd %d", kind_name(op->kind), op->len_bytes,
 			    op->fd);
 	if (op->offset != IO_NO_OFFSET && (op->kind == IO_READ || op->kind == IO_WRITE))
-		snprintf(text + used, size - (size_t)used, ", offset " EXAM_ANY "%llu",
+		snprintf(text + used, size - (size_t)used, ", offset %llu",
 			 (unsigned long long)op->offset);
 	return text;
 }
@@ -158,7 +197,8 @@ static int watched_supports(const struct engine_config *config, enum io_kind kin
 	enter(FUNCTION_SUPPORTS);
 	int rc = real->supports(config, kind, fd_kind, why);
 	leave();
-	tell("supports %s on %s = %s", kind_name(kind), fd_kinds[fd_kind], answer(rc));
+	tell(key_of(TOLD_SUPPORTS, kind, fd_kind, rc), "supports %s on %s = %s", kind_name(kind),
+	     fd_kinds[fd_kind], answer(rc));
 	return rc;
 }
 
@@ -168,7 +208,8 @@ static int watched_open(struct engine **engine, const struct engine_config *conf
 	enter(FUNCTION_OPEN);
 	int rc = real->open(engine, config, why);
 	leave();
-	tell("open     %s, depth %u = %s", watched_spec, config->depth, answer(rc));
+	tell(key_of(TOLD_OPEN, config->depth, rc, 0), "open     %s, depth %u = %s", watched_spec,
+	     config->depth, answer(rc));
 	return rc;
 }
 
@@ -178,7 +219,8 @@ static int watched_attach(struct engine *engine, unsigned fd_slot, int fd, enum 
 	enter(FUNCTION_ATTACH);
 	int rc = real->attach(engine, fd_slot, fd, fd_kind, why);
 	leave();
-	tell("attach   fd %d as fd_slot %u = %s", fd, fd_slot, answer(rc));
+	tell(key_of(TOLD_ATTACH, fd, fd_slot, rc), "attach   fd %d as fd_slot %u = %s", fd, fd_slot,
+	     answer(rc));
 	return rc;
 }
 
@@ -187,21 +229,24 @@ static void watched_detach(struct engine *engine, unsigned fd_slot)
 	enter(FUNCTION_DETACH);
 	real->detach(engine, fd_slot);
 	leave();
-	tell("detach   fd_slot %u", fd_slot);
+	tell(key_of(TOLD_DETACH, fd_slot, 0, 0), "detach   fd_slot %u", fd_slot);
 }
 
 static int watched_submit(struct engine *engine, struct io_op *const *ops, unsigned count)
 {
 	char text[80];
-	tell("submit   %u offered; the first: slot " EXAM_ANY "%u, %s", count, ops[0]->slot,
-	     describe(ops[0], text, sizeof text));
+	struct event_key key = key_of(TOLD_SUBMIT, count, ops[0]->kind, ops[0]->len_bytes);
+	key_fixed(&key, (uint64_t)ops[0]->fd);
+	key_varying(&key, (uint64_t)ops[0]->offset);
+	tell(key_with(key, ops[0]->slot), "submit   %u offered; the first: slot %u, %s", count,
+	     ops[0]->slot, describe(ops[0], text, sizeof text));
 	enter(FUNCTION_SUBMIT);
 	int n = real->submit(engine, ops, count);
 	leave();
 	if (n < 0)
-		tell("         returned %s", answer(n));
+		tell(key_of(TOLD_ACCEPTED, n, 0, 0), "         returned %s", answer(n));
 	else
-		tell("         %d accepted", n);
+		tell(key_of(TOLD_ACCEPTED, n, 0, 0), "         %d accepted", n);
 	check_allowed("submit", counts_before);
 	return n;
 }
@@ -209,30 +254,32 @@ static int watched_submit(struct engine *engine, struct io_op *const *ops, unsig
 static int watched_reap(struct engine *engine, struct io_op **done, unsigned min, unsigned max,
 			int64_t timeout_ns)
 {
+	struct event_key asked = key_with(key_of(TOLD_REAP, min, timeout_ns, 0), max);
 	if (min == 0)
-		tell("reap     min 0, max " EXAM_ANY "%u, without waiting", max);
+		tell(asked, "reap     min 0, max %u, without waiting", max);
 	else if (timeout_ns < 0)
-		tell("reap     min %u, max " EXAM_ANY "%u, for ever", min, max);
+		tell(asked, "reap     min %u, max %u, for ever", min, max);
 	else
-		tell("reap     min %u, max " EXAM_ANY "%u, %lld us", min, max,
+		tell(asked, "reap     min %u, max %u, %lld us", min, max,
 		     (long long)(timeout_ns / NS_PER_US));
 	enter(FUNCTION_REAP);
 	int n = real->reap(engine, done, min, max, timeout_ns);
 	leave();
 	if (n > 0 && done[0])
-		tell("         %d came back; the first: slot " EXAM_ANY "%u, result %s", n,
-		     done[0]->slot, answer(done[0]->result));
+		tell(key_with(key_of(TOLD_CAME_BACK, n, done[0]->result, 0), done[0]->slot),
+		     "         %d came back; the first: slot %u, result %s", n, done[0]->slot,
+		     answer(done[0]->result));
 	else if (n < 0)
-		tell("         returned %s", answer(n));
+		tell(key_of(TOLD_CAME_BACK, n, 0, 0), "         returned %s", answer(n));
 	else
-		tell("         %d came back", n);
+		tell(key_of(TOLD_CAME_BACK, n, 0, 0), "         %d came back", n);
 	check_allowed("reap", counts_before);
 	return n;
 }
 
 static void watched_cancel_one(struct engine *engine, struct io_op *op)
 {
-	tell("cancel   slot " EXAM_ANY "%u", op->slot);
+	tell(key_with(key_of(TOLD_CANCEL_ONE, 0, 0, 0), op->slot), "cancel   slot %u", op->slot);
 	enter(FUNCTION_CANCEL);
 	real->cancel_one(engine, op);
 	leave();
@@ -241,7 +288,7 @@ static void watched_cancel_one(struct engine *engine, struct io_op *op)
 
 static void watched_cancel(struct engine *engine)
 {
-	tell("cancel");
+	tell(key_of(TOLD_CANCEL, 0, 0, 0), "cancel");
 	enter(FUNCTION_CANCEL);
 	real->cancel(engine);
 	leave();
@@ -250,7 +297,7 @@ static void watched_cancel(struct engine *engine)
 
 static void watched_close(struct engine *engine)
 {
-	tell("close");
+	tell(key_of(TOLD_CLOSE, 0, 0, 0), "close");
 	enter(FUNCTION_CLOSE);
 	real->close(engine);
 	leave();
