@@ -31,23 +31,25 @@ static double scripted_ratio(unsigned round)
 	return 1.2 * exp(round % 2 ? SCATTER : -SCATTER);
 }
 
+#define SCRIPTED_OPS 100000
+
 /* Metrics of a whole run, of which only throughput, CPU time and latency say something. */
-static json_t *scripted_metrics(double ratio)
+static json_t *scripted_metrics(double ratio, const struct histogram *latency)
 {
-	struct histogram latency;
 	json_t *metrics = metrics_unknown();
 	for_each_metric (m)
 		if (m->always)
 			metric_put(metrics, m->name, 1);
-	metric_put(metrics, "ops", 1000);
-	metric_put(metrics, "reads", 1000);
+	metric_put(metrics, "ops", SCRIPTED_OPS);
+	metric_put(metrics, "reads", 0);
+	metric_put(metrics, "bytes", 0);
+	metric_put(metrics, "bytes_per_s", 0);
 	metric_put(metrics, "inflight_max", 1);
-	metric_put(metrics, "cpu.user_s", 1);
-	metric_put(metrics, METRIC_RATE, 1000 * ratio);
+	metric_put(metrics, "elapsed_s", 100 / ratio);
+	metric_put(metrics, METRIC_RATE, SCRIPTED_OPS * ratio / 100);
+	metric_put(metrics, "cpu.user_s", SCRIPTED_OPS / ratio / 1e6);
 	metric_put(metrics, "cpu.us_per_op", 1 / ratio);
-	histogram_reset(&latency);
-	histogram_record(&latency, 50, 1000);
-	put_new(metrics, "latency_ns", result_latency(&latency, "driver"));
+	put_new(metrics, "latency_ns", result_latency(latency, "driver"));
 	put_null(metrics, "latency_uncorrected_ns");
 	put_null(metrics, "sync_latency_ns");
 	put_null(metrics, "syscalls_reason");
@@ -71,10 +73,11 @@ static int play_run(int argc, char **argv)
 	double ratio = baseline ? 1 : scripted_ratio((unsigned)options.round);
 	json_t *result = result_new(&options, argc, argv);
 	result_set_status(result, RESULT_OK, NULL);
-	json_object_set_new(result, "metrics", scripted_metrics(ratio));
-	struct histogram empty;
-	histogram_reset(&empty);
-	json_object_set_new(result, "histogram", result_histogram(&empty));
+	struct histogram latency;
+	histogram_reset(&latency);
+	histogram_record(&latency, 50, SCRIPTED_OPS);
+	json_object_set_new(result, "metrics", scripted_metrics(ratio, &latency));
+	json_object_set_new(result, "histogram", result_histogram(&latency));
 	json_dumpf(result, stdout, JSON_COMPACT);
 	putchar('\n');
 	run_options_free(&options);

@@ -963,7 +963,8 @@ scored() {
 		def put(label, x, median, low, high, rounds=5):
 		    c = entry(label, x)
 		    c["status"], c["rounds"], c["ratio"] = "ok", rounds, None
-		    c["metrics"]["ops_per_s"] = dict(c["metrics"]["ops_per_s"] or {}, median=median, low=low, high=high)
+		    c["metrics"]["ops_per_s"] = dict(median=median, low=low, high=high)
+		    c["metrics"]["bytes_per_s"] = None
 		exec(change)
 		json.dump(s, open(os.path.join(folder, "summary.json"), "w"))
 		kind = dict(number=1, ask="?", metric="ops_per_s", at=16, panel="file", values={"direct": True})
@@ -1044,8 +1045,9 @@ print(VERDICTS["wrong"][0])'
 		    assert mine
 		    for c in mine:
 		        c["engine"]["label"], c["engine"]["name"] = "my_libaio", "my_libaio"
-		        for m in filter(None, [(c["metrics"] or {}).get("ops_per_s")]):
-		            m.update({k: m[k] * factor for k in ("median", "low", "high") if m.get(k)})
+		        for m in filter(None, ((c["metrics"] or {}).get(k) for k in ("ops_per_s", "bytes_per_s"))):
+		            m.update({k: m[k] * factor for k in ("median", "low", "high", "min", "max") if m.get(k)})
+		            m["values"] = [v and v * factor for v in m["values"]]
 		    json.dump({**s, "configurations": s["configurations"] + mine}, open(f"{folder}/summary.json", "w"))
 		write(1.5)
 		assert measure.impossible(folder) == ""

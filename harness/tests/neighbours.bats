@@ -63,11 +63,15 @@ compared() {
 # with_rates FOLDER CODE: changes every `run` of a folder with the code, and makes its summary.
 with_runs() {
 	"$SYSTEM_PYTHON" - "$@" <<-'PYTHON'
-		import json, sys
+		import copy, json, os, sys
+		sys.path.insert(0, os.environ["BATS_TEST_DIRNAME"])
+		from agreeing import agree
 		path = sys.argv[1] + "/runs.jsonl"
 		runs = [json.loads(line) for line in open(path)]
 		for run in runs:
+		    before = copy.deepcopy(run)
 		    exec(sys.argv[2])
+		    agree(before, run)
 		open(path, "w").write("".join(json.dumps(run) + "\n" for run in runs))
 	PYTHON
 	"$IOLAB" summary "$1" >/dev/null

@@ -261,16 +261,20 @@ PY
 @test "compare: equal rounds show no difference; a ratio is a geometric mean with Student's t" {
 	small_compare --rounds 3 --no-count-syscalls >/dev/null
 	"$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results" <<'PY'
-import json, math, sys
+import copy, json, math, os, sys
+sys.path.insert(0, os.environ["BATS_TEST_DIRNAME"])
+from agreeing import agree
 folder = sys.argv[1]
 # Known rates: 1, 1.5 and 1.1 times the baseline's, and compared with itself.
 lines = []
 for line in open(folder + "/runs.jsonl"):
     run = json.loads(line)
+    before = copy.deepcopy(run)
     if run["metrics"]:
         factor = {"blocking": (1, 1, 1), "libaio": (1.0, 1.5, 1.1)}.get(run["engine"]["label"], (1, 1, 1))
         # A round a hundredfold faster than the others must not matter.
         run["metrics"]["ops_per_s"] = (10, 1000, 30)[run["config"]["round"]] * factor[run["config"]["round"]]
+        agree(before, run)
     lines.append(json.dumps(run))
 open(folder + "/runs.jsonl", "w").write("\n".join(lines) + "\n")
 PY
@@ -299,10 +303,13 @@ PY
 	"$IOLAB" compare --idle 0 -e null,io_uring --baseline null -w nop --depths 1 --rounds 5 --runtime 0.02 --warmup 0 \
 		--no-count-syscalls --out "$BATS_TEST_TMPDIR/results" >/dev/null
 	"$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results" <<'PY'
-import json, sys
+import copy, json, os, sys
+sys.path.insert(0, os.environ["BATS_TEST_DIRNAME"])
+from agreeing import agree
 path = sys.argv[1] + "/runs.jsonl"
 runs = [json.loads(line) for line in open(path)]
 for run in runs:
+    before = copy.deepcopy(run)
     ring = run["engine"]["label"] == "io_uring"
     # The middles of two neighbours among the buckets, the same in each round.
     run["metrics"]["latency_ns"]["p50"] = 70144.0 if ring else 69120.0
@@ -310,6 +317,7 @@ for run in runs:
     # Scattered a little, so that there is an interval.
     first_slice = (-30 if ring else -5) + run["config"]["round"] * 0.5
     run["metrics"]["steadiness"]["first_slice_pct"] = first_slice
+    agree(before, run)
 open(path, "w").write("".join(json.dumps(run) + "\n" for run in runs))
 PY
 	run "$IOLAB" summary "$BATS_TEST_TMPDIR/results"
@@ -544,12 +552,16 @@ changed_runs() {
 	[ -e "$BATS_TEST_TMPDIR/results" ] || small_compare --rounds 5 --runtime 0.01 --no-count-syscalls >/dev/null
 	[ -e "$BATS_TEST_TMPDIR/measured" ] || cp "$BATS_TEST_TMPDIR/results/runs.jsonl" "$BATS_TEST_TMPDIR/measured"
 	"$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/measured" "$BATS_TEST_TMPDIR/results/runs.jsonl" "$1" <<-'PYTHON'
-		import json, sys
+		import copy, json, os, sys
+		sys.path.insert(0, os.environ["BATS_TEST_DIRNAME"])
+		from agreeing import agree
 		source, target, code = sys.argv[1:]
 		runs = [json.loads(line) for line in open(source)]
 		for r in runs:
 		    e, n, m = r["engine"]["label"], r["config"]["round"], r["metrics"]
+		    before = copy.deepcopy(r)
 		    exec(code)
+		    agree(before, r)
 		open(target, "w").write("".join(json.dumps(r) + "\n" for r in runs))
 	PYTHON
 	valid "$BATS_TEST_TMPDIR/results/runs.jsonl" iolab.run.v2
