@@ -12,6 +12,8 @@ for libraries in /usr/lib/bats /usr/share/bats /usr/lib; do
 done
 
 ROOT=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+# Programs in Python find what they share there.
+export BATS_TEST_DIRNAME
 IOLAB=${IOLAB:-$ROOT/build/iolab}
 PYTHON=${PYTHON:-$(sh "$ROOT/harness/setup/find-python.sh")}
 # python3-jsonschema is Debian's; the python that draws may be another.
