@@ -56,6 +56,9 @@ def agree(before, run):
     if m["latency_ns"]:
         _quantiles_follow(m["latency_ns"])
     cpu, old, elapsed_s, ops = m["cpu"], was["cpu"], m["elapsed_s"], m["ops"]
+    for key in ("user_s", "system_s", "peer_s", "host_busy_s"):
+        if cpu[key] and elapsed_s < was["elapsed_s"]:
+            cpu[key] *= elapsed_s / was["elapsed_s"]
     if cpu["us_per_op"] != old["us_per_op"] and cpu["us_per_op"] is not None:
         cpu["user_s"], cpu["system_s"] = cpu["us_per_op"] * ops / 1e6, 0.0
         m["elapsed_s"] = elapsed_s = max(elapsed_s, cpu["user_s"])
