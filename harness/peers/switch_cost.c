@@ -19,7 +19,7 @@
 
 #define STACK_BYTES (64u * 1024)
 
-#if __has_include("peers/minicoro.h")
+#if __has_include(<peers/minicoro.h>)
 #define HAVE_MINICORO 1
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
@@ -28,7 +28,7 @@
 #pragma GCC diagnostic ignored "-Wunused-function"
 #define MINICORO_IMPL
 #define MCO_NO_DEBUG
-#include "peers/minicoro.h"
+#include <peers/minicoro.h>
 #pragma GCC diagnostic pop
 #endif
 

@@ -124,7 +124,7 @@ static void on_answer(struct event_loop *loop, void *context, int64_t result)
 	operator_complete(lane->ticket, results, 1);
 }
 
-static void ask(void *context, void *record, struct operator_ticket ticket)
+static void ask_on_the_loop(void *context, void *record, struct operator_ticket ticket)
 {
 	const struct layered *layered = context;
 	struct lane *lane = record;
@@ -159,7 +159,7 @@ static int open_operator(struct async_operator **opened, struct layered *l, bool
 					  .capacity = l->lane_count,
 					  .timeout_ns = TIMEOUT_NS,
 					  .context = l,
-					  .invoke = ask,
+					  .invoke = ask_on_the_loop,
 					  .emit = put_again,
 					  .failed = never_fails };
 	return operator_open(opened, &config, why);
@@ -249,7 +249,7 @@ static void close_layered(struct layered *l)
 	free(l->lanes);
 }
 
-static int open_bench(struct layer_bench *b, struct reason *why)
+static int open_layers(struct layer_bench *b, struct reason *why)
 {
 	int rc = b->file = nameless_file(b->task->folder, CACHED_READ_BYTES, 0, why);
 	for (unsigned i = 0; i < sizeof ways / sizeof *ways && rc >= 0; i++) {
@@ -265,8 +265,8 @@ static int open_bench(struct layer_bench *b, struct reason *why)
 	return rc;
 }
 
-/* Also what open_bench() left half-way. */
-static void close_bench(struct layer_bench *b)
+/* Also what open_layers() left half-way. */
+static void close_layers(struct layer_bench *b)
 {
 	for (unsigned i = 0; i < b->count; i++) {
 		close_layered(&b->layers[i].layered);
@@ -295,7 +295,7 @@ static int do_reads(int file)
 	return (int)READS_PER_TURN;
 }
 
-static int take_turn(const struct layer_bench *b, struct timed_layer *layer)
+static int time_layer(const struct layer_bench *b, struct timed_layer *layer)
 {
 	uint64_t began_ns = thread_cpu_ns();
 	int count = layer->begin ? do_operations(&layer->layered, layer->begin) : do_reads(b->file);
@@ -307,7 +307,7 @@ static int take_turn(const struct layer_bench *b, struct timed_layer *layer)
 }
 
 /* Rounds of turns until the time is over; the first is not counted. Returns 0 or -errno. */
-static int take_turns(struct layer_bench *b)
+static int time_layers(struct layer_bench *b)
 {
 	struct random_stream random = { b->task->seed };
 	unsigned order[LAYERS_MAX];
@@ -317,7 +317,7 @@ static int take_turns(struct layer_bench *b)
 	     turn++) {
 		random_order(&random, order, b->count);
 		for (unsigned i = 0; i < b->count && rc == 0; i++)
-			rc = take_turn(b, &b->layers[order[i]]);
+			rc = time_layer(b, &b->layers[order[i]]);
 		for (unsigned i = 0; i < b->count && turn == 0; i++)
 			b->layers[i].turns = b->layers[i].ops = 0;
 	}
@@ -329,9 +329,9 @@ json_t *layer_cost_run(const void *task)
 	struct layer_bench b = { .task = task, .file = -1 };
 	struct reason why = { "" };
 	json_t *answer = required(json_object());
-	int rc = open_bench(&b, &why);
+	int rc = open_layers(&b, &why);
 	const char *status = rc < 0 ? "unsupported" : "ok";
-	if (rc >= 0 && (rc = take_turns(&b)) < 0) {
+	if (rc >= 0 && (rc = time_layers(&b)) < 0) {
 		status = "error";
 		reason_errno(&why, "result_is_error", -rc, "the operation's result");
 	}
@@ -345,6 +345,6 @@ json_t *layer_cost_run(const void *task)
 		put_real(entry, "cpu_ns", estimate_median(layer->cpu_ns, layer->turns).median);
 		put_new(answer, layer->name, entry);
 	}
-	close_bench(&b);
+	close_layers(&b);
 	return answer;
 }
