@@ -65,6 +65,8 @@ def agree(before, run):
         m["ops_per_s"], m["bytes_per_s"] = ops / elapsed_s, m["bytes"] / elapsed_s
     if cpu["peer_util_pct"] != old["peer_util_pct"]:
         cpu["peer_s"] = cpu["peer_util_pct"] * elapsed_s / 100
+    if cpu["user_s"] is None:  # imported: its file does not say
+        return
     process_s, peer_s, host_s = cpu["user_s"] + cpu["system_s"], cpu["peer_s"], cpu["host_busy_s"]
     cpu["us_per_op"] = 1e6 * process_s / ops if ops else None
     cpu["util_pct"] = 100 * process_s / elapsed_s

@@ -323,7 +323,7 @@ RECORD='struct exam_record *record = NULL; FILE *maps = fopen("/proc/self/maps",
 	when_receiving skips "$RECORD"' strcpy(record->skipped, forged); _exit(77);'
 	when_receiving fails "$RECORD"' strcpy(record->failure.seen, forged); strcpy(record->failure.file, "a\nb"); record->failure.line = 7; _exit(1);'
 	when_receiving stands_in "$RECORD"' strcpy(record->where, "f\nok 3 - x"); for (;;) ;'
-	when_receiving has_events "$RECORD"' for (int i = 0; i < EXAM_EVENTS; i++) memcpy(record->events[i], forged, EXAM_EVENT_BYTES);
+	when_receiving has_events "$RECORD"' for (int i = 0; i < EXAM_EVENTS; i++) memcpy(record->events[i].text, forged, EXAM_EVENT_BYTES);
 		record->event_count = 0xffffffff; _exit(1);'
 	when_receiving prints "$RECORD"' fputs(forged, stdout); fflush(stdout); _exit(1);'
 	when_receiving has_places $'\n#line 7 "p\\nok 3 - receives_what_is_there/tcp.c"\n*(volatile int *)0 = 1;'

@@ -666,13 +666,13 @@ assert all(len(run["workload"]["panel"]["text"]) <= 150 for run in runs)'
 	assert_failure 1
 	[[ $output == *'?[31mbroken.json: broken JSON'* && $output != *$'\e'* ]]
 	# A folder may also have been written by somebody else: diff shows its texts.
-	sed 's/"kernel":"[^"]*"/"kernel":"\\u001b]0;title\\u0007"/; s/\("panel":{"id":"\)\([^}]*},"text":"\)/\1another-\2\\u001b[2J/' escape/runs.jsonl >runs.jsonl
+	sed 's/"kernel":"[^"]*"/"kernel":"\\u001b]0;title\\u0007"/; s/"panel":{"id":"[^}]*},"text":"/&\\u001b[2J/' escape/runs.jsonl >runs.jsonl
 	mkdir other && mv runs.jsonl other
 	local folders
 	for folders in "escape other" "other other" "other escape"; do
 		run "$IOLAB" diff "${folders% *}" "${folders#* }"
 		assert_success
-		[[ $output == *"?[2J"* && $output != *$'\e'* && $output != *$'\a'* ]]
+		[[ $output == *"?[31mred"* && $output != *$'\e'* && $output != *$'\a'* ]]
 	done
 }
 
@@ -1002,7 +1002,9 @@ run["config"]["seed"] = 77'
 		del own["imported"]
 		own["engine"] = {"name": "blocking", "variant": "", "label": "blocking", "lab": "01_blocking"}
 		own["config"]["x"] = 8
-		own["metrics"]["ops_per_s"].update(median=1.0, low=1.0, high=1.0)
+		for name, value in ("ops_per_s", 1.0), ("bytes_per_s", 4096.0):
+		    told = own["metrics"][name]
+		    told.update({key: value for key in ("median", "low", "high", "min", "max")}, values=[value] * told["count"])
 		s["configurations"].append(own)
 		json.dump(s, open("results/summary.json", "w"))
 	PYTHON

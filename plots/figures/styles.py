@@ -32,7 +32,8 @@ def _row(value, place):
 
 SHAPE = document_shape({
     "runtime_s": shape.number, "lanes": shape.above_zero, "blocks": shape.above_zero,
-    "block_bytes": shape.above_zero, "rows": shape.list_of(_row)})
+    "block_bytes": shape.above_zero, "rows": shape.list_of(_row),
+    "layers": shape.list_of(shape.record({"reason": shape.nullable(remarks.SHAPE)}))})
 
 
 def label_of(row):

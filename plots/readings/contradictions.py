@@ -74,7 +74,8 @@ def _check_verdict(entry, place):
 
 def _check_buckets(entry, place):
     end = None
-    for i, row in enumerate(entry.get("buckets") or []):
+    buckets = entry.get("buckets")
+    for i, row in enumerate(buckets if isinstance(buckets, list) else []):
         if not isinstance(row, list) or len(row) != 3 or not all(isinstance(n, (int, float)) for n in row):
             return  # the shape says so
         if row[1] <= row[0] or end is not None and row[0] < end:

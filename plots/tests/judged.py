@@ -552,8 +552,9 @@ def make_counted(golden, folder, polled, faster, dearer, spread):
                 c["metrics"][f"hardware.{key}"] = {**estimate(value, spread), "count": 5}
             if c["ratio"]:
                 for key, value in (("ops_per_s", faster), ("hardware.instructions_per_op", dearer)):
-                    c["ratio"][key] = {"mean": value, "low": value * (1 - spread),
-                                       "high": value * (1 + spread), "verdict": "", "count": 5}
+                    low, high = value * (1 - spread), value * (1 + spread)
+                    c["ratio"][key] = {"mean": value, "low": low, "high": high, "count": 5,
+                                       "verdict": "higher" if low > 1 else "lower" if high < 1 else "none"}
         os.makedirs(os.path.join(folder, "study", name))
         with open(os.path.join(folder, "study", name, "summary.json"), "w", encoding="utf-8") as file:
             file.write(json.dumps(summary))
