@@ -5,7 +5,7 @@ import math
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from drawing import sheet, style, words
-from readings.quantities import tick
+from readings.quantities import duration, tick
 from readings.remarks import Remark
 
 UNMEASURED = "the results have no value for this"
@@ -22,6 +22,16 @@ def extent(panel, *picks):
     if not found:
         return None
     return min(e.low for e in found), max(e.high + e.error for e in found)
+
+
+def scale_durations(axes, limits):
+    """A logarithmic x axis of nanoseconds, from limit to limit: values from below a microsecond to seconds."""
+    axes.set_xscale("log")
+    axes.set_xlim(limits)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1,), numticks=12))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value, duration)))
+    axes.grid(True, axis="x")
 
 
 def scale_values(axes, which, low_high, as_text, log=False):

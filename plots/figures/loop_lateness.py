@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """One slow callback in an event loop: how late it makes everybody else, and what helps."""
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FixedLocator
 
 from drawing import charts, sheet, style
 from drawing.figure import DocumentFigure
@@ -116,12 +116,7 @@ def bar_label(row, kind):
 
 
 def paint(axes, bars, limits, slow_ns):
-    axes.set_xscale("log")
-    axes.set_xlim(limits)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1,), numticks=12))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value, duration)))
-    axes.grid(True, axis="x")
+    charts.scale_durations(axes, limits)
     axes.axvline(slow_ns, color=style.GREY, linewidth=0.8, linestyle=style.DASHED, zorder=1)
     for i, (row, kind) in enumerate(bars):
         paint_bar(axes, i, row, kind)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Responsiveness: how late a timer is in the thread that does the I/O."""
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FixedLocator
 
 from drawing import charts, sheet, style
 from drawing.figure import DocumentFigure
@@ -90,12 +90,7 @@ def condition(document):
 
 
 def paint(axes, rows, limits, tick_ns):
-    axes.set_xscale("log")
-    axes.set_xlim(limits)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1,), numticks=12))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value, duration)))
-    axes.grid(True, axis="x")
+    charts.scale_durations(axes, limits)
     axes.axvline(tick_ns, color=style.GREY, linewidth=0.8, linestyle=style.DASHED, zorder=1)
     for i, row in enumerate(rows):
         if row["status"] == "ok":

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Styles of programming: what promises and await add to callbacks, beside what an operation costs."""
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FixedLocator
 
 from drawing import charts, sheet, style
 from drawing.figure import DocumentFigure
 from readings import remarks, shape, verdicts
 from readings.documents import document_shape
 from readings.estimates import WHOLE_ESTIMATE, Estimate
-from readings.quantities import duration, tick
+from readings.quantities import duration
 
 TITLE = "Styles of programming: what a layer adds"
 REFERENCE = "callbacks"
@@ -101,12 +101,7 @@ def place(page, document):
 
 def paint(axes, drawn):
     ends = [value[end] for _, value, _ in drawn for end in ("median", "high")]
-    axes.set_xscale("log")
-    axes.set_xlim(LEAST_NS / 1.3, max([*ends, 10 * LEAST_NS]) * 1.5)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1,), numticks=12))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value, duration)))
-    axes.grid(True, axis="x")
+    charts.scale_durations(axes, (LEAST_NS / 1.3, max([*ends, 10 * LEAST_NS]) * 1.5))
     for i, (_, value, look) in enumerate(drawn):
         median, low, high = (max(value[key], LEAST_NS) for key in ("median", "low", "high"))
         charts.draw_bar(axes, "x", i, Estimate(median, low, high), look.colour, width_pt=1.4)
