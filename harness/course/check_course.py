@@ -70,6 +70,10 @@ class Tap:
             self.skipped += 1
             print(f"ok {self.passed + self.failed + self.skipped} - {what} # SKIP {why}", flush=True)
 
+    def note(self, words):
+        with self.lock:
+            print(f"# {words}", flush=True)
+
     def end(self):
         print(f"1..{self.passed + self.failed + self.skipped}\n"
               f"# {self.passed} passed, {self.failed} failed, {self.skipped} skipped")
@@ -241,10 +245,15 @@ class LabCheck:
         self.killed += self.say(f"the mutant {mutant.name} is killed by {mutant.killed_by}", words)
 
     def survives(self, program, test):
-        """What lets the mutant live; once in five runs is enough (make check-course-slowly)."""
+        """What lets the mutant live; once in five runs is enough (make check-course-slowly). A single run may be
+        the one in a thousand in which the race goes well: then two more must kill it, and a note tells of it."""
         runs = max(1, self.repeats // REPEATS)
         for number in range(1, runs + 1):
             verdict = programs.run_tests(program, ["--only", test])
+            if runs == 1 and not verdict.trouble and not verdict.failed:
+                self.tap.note(f"lab {self.lab.number}: {test} passed once")
+                verdicts = [programs.run_tests(program, ["--only", test]) for _ in range(2)]
+                verdict = next((v for v in verdicts if v.trouble or not v.failed), verdicts[0])
             if verdict.trouble or not verdict.failed:
                 return verdict.trouble or f"{test} passes" + (f" in run {number} of {runs}" if runs > 1 else "")
         return ""

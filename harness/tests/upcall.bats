@@ -239,7 +239,8 @@ instances() { in_tracefs 'ls' | grep -c '^iolab-' || true; }
 	own_test_file
 	"$IOLAB" upcall --engines poll --rounds 1 --ops 2000 --json >"$BATS_TEST_TMPDIR/lost" 3>&- &
 	local pid=$!
-	until_true in_tracefs "cd iolab-$pid && echo 1 >buffer_size_kb"
+	# Events are turned on after iolab has chosen the size.
+	until_true in_tracefs "cd iolab-$pid && test -n \"\$(cat set_event)\" && echo 1 >buffer_size_kb"
 	await_end "$pid"
 	output=$(cat "$BATS_TEST_TMPDIR/lost")
 	assert_output --partial '"id":"events_lost"'
