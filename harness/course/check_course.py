@@ -26,8 +26,8 @@ from proctor.findings import RULES, account_lines
 from proctor.sanitizers import ADDRESS, THREAD
 from readings import number_option, standard_output
 
-MUTANTS_LEAST = 8
-ALTERNATES_LEAST = 2
+MUTANTS_LEAST = 12
+ALTERNATES_LEAST = 3
 PROGRAM_LINES_MOST = 150
 REPEATS = 20
 JOBS_A_CPU = 1.5  # tests sleep, too
