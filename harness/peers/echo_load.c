@@ -56,25 +56,25 @@ int main(int argc, char **argv)
 	CPU_ZERO(&cpus);
 	CPU_SET(atoi(argv[7]), &cpus);
 
-	struct echo_peer peer;
+	struct peer_process peer;
 	struct reason why;
 	if (echo_peer_start(&peer, &load, (struct sockaddr *)&address, sizeof address, &cpus,
 			    &why) < 0)
 		errx(1, "%s", why.text);
-	echo_peer_go(&peer);
+	peer_go(&peer);
 	let_pass(strtod(argv[5], NULL));
 	double server_s = cpu_s_of(server), client_s = cpu_s_of(peer.pid);
 	uint64_t from_ns = clock_ns();
-	echo_peer_set_phase(&peer, PEER_WINDOW);
+	peer_set_phase(&peer, PEER_WINDOW);
 	let_pass(strtod(argv[6], NULL));
-	echo_peer_set_phase(&peer, PEER_DONE);
+	peer_set_phase(&peer, PEER_DONE);
 	double elapsed_s = (double)(clock_ns() - from_ns) / NS_PER_S;
 	server_s = cpu_s_of(server) - server_s;
 	client_s = cpu_s_of(peer.pid) - client_s;
-	if (echo_peer_check(&peer, &why) < 0)
+	if (peer_check(&peer, &why) < 0)
 		errx(1, "%s", why.text);
-	echo_peer_set_phase(&peer, PEER_STOP);
-	if (echo_peer_finish(&peer, &why) < 0)
+	peer_set_phase(&peer, PEER_STOP);
+	if (peer_finish(&peer, &why) < 0)
 		errx(1, "%s", why.text);
 	const struct histogram *round_trips = &peer.shared->round_trips;
 	double messages = (double)round_trips->count;
@@ -84,6 +84,6 @@ int main(int argc, char **argv)
 	       "\"p50_ns\": %llu}\n",
 	       messages / elapsed_s, server_s / messages * 1e6, 100 * client_s / elapsed_s,
 	       (unsigned long long)histogram_quantile_ns(round_trips, 0.5));
-	echo_peer_close(&peer);
+	peer_close(&peer);
 	return 0;
 }

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/json_path.h"
@@ -28,6 +27,7 @@
 #include "op_queue.h"
 #include "workloads/echo_peer.h"
 #include "workloads/panel.h"
+#include "workloads/server_socket.h"
 #include "workloads/workload.h"
 
 #define CONNECT_NS (20 * NS_PER_S)
@@ -38,8 +38,6 @@
  */
 #define RECEIVE_BYTES_MIN 2048
 #define RECEIVE_BYTES_MAX (64 * 1024)
-
-enum transport { TRANSPORT_TCP, TRANSPORT_UNIX };
 
 struct workload_settings {
 	struct echo_load load;
@@ -55,7 +53,7 @@ struct echo_workload {
 	uint32_t buffer_bytes;
 	uint32_t *into_message; /* [connection]: bytes sent back of the message under way */
 	struct op_queue ready;
-	struct echo_peer peer;
+	struct peer_process peer;
 	bool peer_shares_cpu;
 	int ended_early; /* 0, or the -errno with which the first connection did */
 };
@@ -64,8 +62,6 @@ static struct echo_workload *echo_of(struct workload *workload)
 {
 	return (struct echo_workload *)workload;
 }
-
-static const char *const transport_names[] = { "tcp", "unix", NULL };
 
 /* Of echo and of idle, which differ in their defaults. */
 static const struct option_row echo_options[] = {
@@ -208,34 +204,6 @@ static void echo_examine(struct findings *found, const char *file)
 	workload_examine_fds(found, CONNS_WANTED, "connections");
 }
 
-/* A socket that listens, on a port or name that the kernel chooses. */
-static int listen_anywhere(enum transport transport, struct sockaddr_storage *address,
-			   socklen_t *address_len, struct reason *why)
-{
-	memset(address, 0, sizeof *address);
-	if (transport == TRANSPORT_TCP) {
-		struct sockaddr_in *in = (struct sockaddr_in *)address;
-		in->sin_family = AF_INET;
-		in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-		*address_len = sizeof *in;
-	} else {
-		/* Only the family: the kernel picks an abstract name, unix(7) "autobind". */
-		address->ss_family = AF_UNIX;
-		*address_len = sizeof(sa_family_t);
-	}
-	int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return reason_errno(why, "socket_not_made", errno, "socket");
-	if (bind(fd, (struct sockaddr *)address, *address_len) < 0 || listen(fd, SOMAXCONN) < 0) {
-		int rc = reason_errno(why, "not_listening", errno, "listening for the peer");
-		close(fd);
-		return rc;
-	}
-	*address_len = sizeof *address;
-	getsockname(fd, (struct sockaddr *)address, address_len);
-	return fd;
-}
-
 /* Accepts while the peer connects, since the backlog holds fewer than there may be. */
 static int accept_all(struct echo_workload *w, int listen_fd, struct reason *why)
 {
@@ -243,7 +211,7 @@ static int accept_all(struct echo_workload *w, int listen_fd, struct reason *why
 	while (w->base.fd_count < w->settings->load.conns) {
 		struct pollfd listening = { .fd = listen_fd, .events = POLLIN };
 		if (poll(&listening, 1, 100) <= 0) {
-			int rc = echo_peer_check(&w->peer, why);
+			int rc = peer_check(&w->peer, why);
 			if (rc < 0)
 				return rc;
 			if (clock_ns() < deadline_ns)
@@ -268,22 +236,6 @@ static int accept_all(struct echo_workload *w, int listen_fd, struct reason *why
 	return 0;
 }
 
-/* The last CPU that is not the server's; when there is none, they share. */
-static cpu_set_t choose_peer_cpu(struct echo_workload *w)
-{
-	cpu_set_t allowed, chosen;
-	sched_getaffinity(0, sizeof allowed, &allowed);
-	CPU_ZERO(&chosen);
-	for (int cpu = CPU_SETSIZE; cpu-- > 0;) {
-		if (!CPU_ISSET(cpu, &allowed) || CPU_ISSET(cpu, w->server_cpus))
-			continue;
-		CPU_SET(cpu, &chosen);
-		return chosen;
-	}
-	w->peer_shares_cpu = true;
-	return allowed;
-}
-
 static int connect_peer(struct echo_workload *w, struct reason *why)
 {
 	struct sockaddr_storage address;
@@ -291,7 +243,7 @@ static int connect_peer(struct echo_workload *w, struct reason *why)
 	int listen_fd = listen_anywhere(w->settings->transport, &address, &address_len, why);
 	if (listen_fd < 0)
 		return listen_fd;
-	cpu_set_t cpus = choose_peer_cpu(w);
+	cpu_set_t cpus = choose_peer_cpu(w->server_cpus, &w->peer_shares_cpu);
 	int rc = echo_peer_start(&w->peer, &w->settings->load, (struct sockaddr *)&address,
 				 address_len, &cpus, why);
 	if (rc == 0)
@@ -336,7 +288,7 @@ static int allocate_connections(struct echo_workload *w, struct reason *why)
 static void echo_close(struct workload *workload)
 {
 	struct echo_workload *w = echo_of(workload);
-	echo_peer_close(&w->peer);
+	peer_close(&w->peer);
 	for (unsigned i = 0; i < w->base.fd_count; i++)
 		close(w->base.fds[i].fd);
 	if (w->base.arena)
@@ -386,7 +338,7 @@ static int echo_open(struct workload **workload, const struct run_config *config
 static unsigned echo_fill(struct workload *workload, struct io_op **ops, unsigned max)
 {
 	struct echo_workload *w = echo_of(workload);
-	echo_peer_go(&w->peer);
+	peer_go(&w->peer);
 	return op_queue_take(&w->ready, ops, max);
 }
 
@@ -397,7 +349,7 @@ static int end_connection(struct echo_workload *w, const struct io_op *op)
 		return w->ended_early;
 	/* The peer's own word, if it left one, says more than the end of its connection does. */
 	for (int tries = 0; tries < 100 && !w->ended_early; tries++) {
-		w->ended_early = echo_peer_check(&w->peer, &w->base.failure);
+		w->ended_early = peer_check(&w->peer, &w->base.failure);
 		usleep(1000);
 	}
 	if (w->ended_early)
@@ -453,11 +405,11 @@ static int echo_complete(struct workload *workload, struct io_op *const *ops, un
 
 static void echo_window(struct workload *workload, bool open)
 {
-	struct echo_peer *peer = &echo_of(workload)->peer;
-	echo_peer_set_phase(peer, open ? PEER_WINDOW : PEER_DONE);
+	struct peer_process *peer = &echo_of(workload)->peer;
+	peer_set_phase(peer, open ? PEER_WINDOW : PEER_DONE);
 	if (!echo_of(workload)->settings->load.rate_per_s)
 		return;
-	uint64_t unfinished, due = echo_peer_due(peer, &unfinished);
+	uint64_t unfinished, due = peer_due(peer, &unfinished);
 	if (open) {
 		workload->due_before = due;
 		workload->owed_before = unfinished;
@@ -469,12 +421,12 @@ static void echo_window(struct workload *workload, bool open)
 
 static void echo_stop(struct workload *workload)
 {
-	echo_peer_set_phase(&echo_of(workload)->peer, workload->failed ? PEER_LEAVE : PEER_STOP);
+	peer_set_phase(&echo_of(workload)->peer, workload->failed ? PEER_LEAVE : PEER_STOP);
 }
 
 static int echo_check(struct workload *workload)
 {
-	return echo_peer_finish(&echo_of(workload)->peer, &workload->failure);
+	return peer_finish(&echo_of(workload)->peer, &workload->failure);
 }
 
 static const struct histogram *echo_latency(struct workload *workload,

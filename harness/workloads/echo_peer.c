@@ -5,20 +5,16 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/timerfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "clock.h"
-#include "random.h"
+#include "workloads/message_bytes.h"
 
 /* How much of a message is built, sent, received and compared at a time. */
 #define CHUNK_BYTES (64 * 1024)
@@ -63,40 +59,13 @@ struct client {
 	char *received, *expected;
 };
 
-/* Where the first failure goes; NULL after it. */
-static struct reason *failure_of(struct client *c)
-{
-	return c->shared->failed ? NULL : &c->shared->failure;
-}
-
-static void end_failed(struct client *c)
-{
-	c->shared->failed = 1;
-	_exit(1);
-}
-
 static void fail_client(struct client *c, const struct connection *conn, const char *call,
 			int error)
 {
-	reason_errno(failure_of(c), "peer_call_failed", error,
+	reason_errno(peer_failure(c->shared), "peer_call_failed", error,
 		     "peer, connection {connection}: {call}",
 		     reason_int("connection", conn ? conn->index : 0), reason_string("call", call));
-	end_failed(c);
-}
-
-/*
- * The payload: words that count up from a start which depends on seed, connection and message, so
- * that a byte of another message, or at another place, is wrong. Fills `chunk` so that it holds the
- * bytes from `offset` on at chunk[offset % 8].
- */
-static void build_payload(const struct client *c, const struct connection *conn, uint32_t sequence,
-			  char *chunk, uint32_t offset, uint32_t len_bytes)
-{
-	uint64_t start = mix64(c->load->seed + ((uint64_t)conn->index << 32) + sequence);
-	uint64_t first = offset / 8, count = (offset % 8 + len_bytes + 7) / 8;
-	uint64_t *words = (uint64_t *)chunk;
-	for (uint64_t i = 0; i < count; i++)
-		words[i] = start + (first + i) * UINT64_C(0x9e3779b97f4a7c15);
+	peer_end_failed(c->shared);
 }
 
 static void watch(struct client *c, struct connection *conn, bool out)
@@ -115,7 +84,8 @@ static void send_more(struct client *c, struct connection *conn)
 	while (conn->sent_bytes < msg_bytes) {
 		uint32_t left = msg_bytes - conn->sent_bytes;
 		uint32_t length = left < CHUNK_BYTES ? left : CHUNK_BYTES;
-		build_payload(c, conn, conn->sequence, c->expected, conn->sent_bytes, length);
+		message_bytes(c->load->seed, conn->index, conn->sequence, c->expected,
+			      conn->sent_bytes, length);
 		ssize_t n =
 			send(conn->fd, c->expected + conn->sent_bytes % 8, length, MSG_NOSIGNAL);
 		if (n < 0 && errno == EAGAIN) {
@@ -180,7 +150,7 @@ static uint64_t message_due_ns(const struct client *c, const struct connection *
  */
 static void settle_overdue(struct client *c)
 {
-	if (c->settled || __atomic_load_n(&c->shared->phase, __ATOMIC_RELAXED) < PEER_DONE)
+	if (c->settled || peer_phase(c->shared) < PEER_DONE)
 		return;
 	uint64_t now_ns = clock_ns();
 	c->settled = true;
@@ -206,7 +176,7 @@ static void end_scheduled_message(struct client *c, struct connection *conn)
 	struct peer_shared *shared = c->shared;
 	settle_overdue(c);
 	uint64_t now_ns = clock_ns();
-	if (__atomic_load_n(&shared->phase, __ATOMIC_RELAXED) == PEER_WINDOW) {
+	if (peer_phase(shared) == PEER_WINDOW) {
 		uint64_t begun_ns = conn->begun_ns_of[conn->receiving % ON_THE_WAY_MAX];
 		histogram_record(&shared->round_trips,
 				 now_ns - message_due_ns(c, conn, conn->receiving), 1);
@@ -265,7 +235,7 @@ static void end_message(struct client *c, struct connection *conn)
 		return;
 	}
 	uint64_t now_ns = clock_ns();
-	if (!conn->slow && __atomic_load_n(&c->shared->phase, __ATOMIC_RELAXED) == PEER_WINDOW)
+	if (!conn->slow && peer_phase(c->shared) == PEER_WINDOW)
 		histogram_record(&c->shared->round_trips, now_ns - conn->begun_ns, 1);
 	if (c->stopping)
 		close_conn(c, conn);
@@ -288,32 +258,33 @@ static void receive(struct client *c, struct connection *conn)
 		fail_client(c, conn, "recv", errno);
 	if (n == 0) {
 		reason_set(
-			failure_of(c), "server_closed_early",
+			peer_failure(c->shared), "server_closed_early",
 			"peer, connection {connection}: the server closed the connection in the midst of the run",
 			reason_int("connection", conn->index));
-		end_failed(c);
+		peer_end_failed(c->shared);
 	}
 	int64_t echoed = ((int64_t)conn->sequence - conn->receiving) * c->load->msg_size_bytes +
 			 conn->sent_bytes - conn->received_bytes;
 	if (n > echoed) {
 		reason_set(
-			failure_of(c), "server_sent_too_much",
+			peer_failure(c->shared), "server_sent_too_much",
 			"peer, connection {connection}: the server sent more than it had received",
 			reason_int("connection", conn->index));
-		end_failed(c);
+		peer_end_failed(c->shared);
 	}
-	build_payload(c, conn, conn->receiving, c->expected, conn->received_bytes, (uint32_t)n);
+	message_bytes(c->load->seed, conn->index, conn->receiving, c->expected,
+		      conn->received_bytes, (uint32_t)n);
 	if (!c->load->trust_echo &&
 	    memcmp(c->received, c->expected + conn->received_bytes % 8, (size_t)n) != 0) {
 		reason_set(
-			failure_of(c), "echo_differs",
+			peer_failure(c->shared), "echo_differs",
 			"peer, connection {connection}: message {message}: the echo differs within "
 			"bytes {first_byte} to {last_byte}",
 			reason_int("connection", conn->index),
 			reason_int("message", conn->receiving),
 			reason_int("first_byte", conn->received_bytes),
 			reason_int("last_byte", conn->received_bytes + (uint32_t)n - 1));
-		end_failed(c);
+		peer_end_failed(c->shared);
 	}
 	conn->received_bytes += (uint32_t)n;
 	if (conn->received_bytes == c->load->msg_size_bytes)
@@ -325,11 +296,11 @@ static void fail_to_connect(struct client *c, const struct connection *conn)
 	if (errno != EADDRNOTAVAIL)
 		fail_client(c, conn, "connect", errno);
 	reason_errno(
-		failure_of(c), "no_free_port", errno,
+		peer_failure(c->shared), "no_free_port", errno,
 		"peer, connection {connection}: no port is free; the kernel keeps those of ended "
 		"connections for a minute (TIME_WAIT)",
 		reason_int("connection", conn->index));
-	end_failed(c);
+	peer_end_failed(c->shared);
 }
 
 static void connect_all(struct client *c, const struct sockaddr *address, socklen_t address_len)
@@ -386,7 +357,7 @@ static void give_up(struct client *c)
 	uint32_t sent_bytes =
 		conn->receiving == conn->sequence ? conn->sent_bytes : c->load->msg_size_bytes;
 	reason_set(
-		failure_of(c), "echo_missing",
+		peer_failure(c->shared), "echo_missing",
 		"peer, connection {connection}: message {message} never came back: {sent_bytes} "
 		"bytes were sent, {returned_bytes} returned, and nothing followed for {patience_s} "
 		"s; {waiting} of {active} connections wait for an echo",
@@ -395,7 +366,7 @@ static void give_up(struct client *c)
 		reason_int("returned_bytes", conn->received_bytes),
 		reason_int("patience_s", PEER_PATIENCE_S), reason_int("waiting", c->open_count),
 		reason_int("active", c->load->active));
-	end_failed(c);
+	peer_end_failed(c->shared);
 }
 
 /*
@@ -443,7 +414,7 @@ static void serve_events(struct client *c)
 		int count = wait_for_events(c, events);
 		if (count < 0 && errno != EINTR)
 			fail_client(c, NULL, "epoll_wait", errno);
-		enum peer_phase phase = __atomic_load_n(&c->shared->phase, __ATOMIC_RELAXED);
+		enum peer_phase phase = peer_phase(c->shared);
 		if (phase == PEER_LEAVE)
 			return;
 		if (phase == PEER_STOP && !c->stopping)
@@ -479,10 +450,19 @@ static void begin_schedule(struct client *c, struct connection *conn)
 		fail_client(c, conn, "malloc", ENOMEM);
 }
 
+/* What the child takes along. */
+struct life {
+	const struct echo_load *load;
+	const struct sockaddr *address;
+	socklen_t address_len;
+};
+
 /* The peer's whole life, in the child. */
-static void live(struct peer_shared *shared, const struct echo_load *load, int control_fd,
-		 const struct sockaddr *address, socklen_t address_len)
+static void live(struct peer_shared *shared, int control_fd, const void *context)
 {
+	const struct life *life = context;
+	const struct echo_load *load = life->load;
+	shared->schedule.rate_per_s = load->rate_per_s;
 	struct client c = {
 		.shared = shared,
 		.load = load,
@@ -502,11 +482,9 @@ static void live(struct peer_shared *shared, const struct echo_load *load, int c
 	if (c.epoll_fd < 0 || c.timer_fd < 0 ||
 	    epoll_ctl(c.epoll_fd, EPOLL_CTL_ADD, c.timer_fd, &timer) < 0)
 		fail_client(&c, NULL, "epoll, timerfd", errno);
-	connect_all(&c, address, address_len);
+	connect_all(&c, life->address, life->address_len);
 
-	eventfd_t go;
-	while (eventfd_read(control_fd, &go) < 0 && errno == EINTR)
-		;
+	peer_await_go(control_fd);
 	if (epoll_ctl(c.epoll_fd, EPOLL_CTL_ADD, control_fd, &control) < 0)
 		fail_client(&c, NULL, "epoll_ctl", errno);
 	uint64_t now_ns = clock_ns();
@@ -521,119 +499,10 @@ static void live(struct peer_shared *shared, const struct echo_load *load, int c
 	_exit(0); /* closes every connection */
 }
 
-int echo_peer_start(struct echo_peer *peer, const struct echo_load *load,
+int echo_peer_start(struct peer_process *peer, const struct echo_load *load,
 		    const struct sockaddr *address, socklen_t address_len, const cpu_set_t *cpus,
 		    struct reason *why)
 {
-	*peer = (struct echo_peer) { .control_fd = eventfd(0, EFD_CLOEXEC) };
-	if (peer->control_fd < 0)
-		return reason_errno(why, "peer_not_started", errno, "starting the peer, {call}",
-				    reason_string("call", "eventfd"));
-	void *shared = mmap(NULL, sizeof *peer->shared, PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (shared == MAP_FAILED)
-		return reason_errno(why, "peer_not_started", errno, "starting the peer, {call}",
-				    reason_string("call", "mmap"));
-	peer->shared = shared;
-	histogram_reset(&peer->shared->round_trips);
-	histogram_reset(&peer->shared->uncorrected);
-	peer->shared->schedule.rate_per_s = load->rate_per_s;
-
-	pid_t parent = getpid();
-	peer->pid = fork();
-	if (peer->pid < 0)
-		return reason_errno(why, "peer_not_started", errno, "starting the peer, {call}",
-				    reason_string("call", "fork"));
-	if (peer->pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() != parent)
-			_exit(1);
-		signal(SIGINT, SIG_IGN); /* the parent decides when it is over */
-		signal(SIGTERM, SIG_DFL);
-		sched_setaffinity(0, sizeof *cpus, cpus);
-		live(peer->shared, load, peer->control_fd, address, address_len);
-	}
-	return 0;
-}
-
-void echo_peer_go(struct echo_peer *peer)
-{
-	if (!peer->started)
-		eventfd_write(peer->control_fd, 1);
-	peer->started = true;
-}
-
-void echo_peer_set_phase(struct echo_peer *peer, enum peer_phase phase)
-{
-	__atomic_store_n(&peer->shared->phase, phase, __ATOMIC_RELAXED);
-	if (phase >= PEER_STOP)
-		eventfd_write(peer->control_fd, 1);
-}
-
-uint64_t echo_peer_due(const struct echo_peer *peer, uint64_t *unfinished)
-{
-	uint64_t begun_ns = __atomic_load_n(&peer->shared->schedule.begun_ns, __ATOMIC_RELAXED);
-	uint64_t answered = __atomic_load_n(&peer->shared->answered, __ATOMIC_RELAXED);
-	struct schedule schedule = { begun_ns, peer->shared->schedule.rate_per_s };
-	uint64_t due = begun_ns ? schedule_due_count(&schedule, clock_ns()) : 0;
-	*unfinished = due > answered ? due - answered : 0;
-	return due;
-}
-
-/* What its exit status says. Reaps it. */
-static int judge(struct echo_peer *peer, int status, struct reason *why)
-{
-	peer->pid = 0;
-	if (peer->shared->failed) {
-		*why = peer->shared->failure;
-		return -EPROTO;
-	}
-	if (WIFSIGNALED(status)) {
-		reason_set(why, "peer_killed", "the peer process was killed by SIG{signal}",
-			   reason_string("signal", sigabbrev_np(WTERMSIG(status))));
-		return -ECHILD;
-	}
-	if (peer->shared->phase < PEER_STOP) {
-		reason_set(why, "peer_ended_early",
-			   "the peer process ended before the run was over");
-		return -ECHILD;
-	}
-	return 0;
-}
-
-int echo_peer_check(struct echo_peer *peer, struct reason *why)
-{
-	int status;
-	if (peer->pid <= 0 || waitpid(peer->pid, &status, WNOHANG) != peer->pid)
-		return 0;
-	return judge(peer, status, why);
-}
-
-int echo_peer_finish(struct echo_peer *peer, struct reason *why)
-{
-	uint64_t deadline_ns = clock_ns() + (PEER_PATIENCE_S + 1) * NS_PER_S;
-	int status;
-	while (peer->pid > 0 && clock_ns() < deadline_ns) {
-		if (waitpid(peer->pid, &status, WNOHANG) == peer->pid)
-			return judge(peer, status, why);
-		usleep(200);
-	}
-	if (peer->pid <= 0)
-		return 0;
-	reason_set(why, "peer_hung",
-		   "the peer process did not end within {patience_s} s of being told to",
-		   reason_int("patience_s", PEER_PATIENCE_S + 1));
-	return -ETIMEDOUT;
-}
-
-void echo_peer_close(struct echo_peer *peer)
-{
-	if (peer->pid > 0) {
-		kill(peer->pid, SIGKILL);
-		waitpid(peer->pid, NULL, 0);
-	}
-	if (peer->control_fd >= 0)
-		close(peer->control_fd);
-	if (peer->shared)
-		munmap(peer->shared, sizeof *peer->shared);
+	const struct life life = { load, address, address_len };
+	return peer_start(peer, live, &life, cpus, why);
 }
