@@ -44,6 +44,8 @@ static int attach_descriptors(const struct run_config *config, struct workload *
 	if (!config->engine->attach)
 		return 0;
 	for (unsigned i = 0; i < workload->fd_count; i++) {
+		if (workload->fds[i].fd < 0)
+			continue;
 		int rc = config->engine->attach(engine, i, workload->fds[i].fd,
 						workload->fds[i].kind, why);
 		if (rc < 0)

@@ -62,7 +62,7 @@ static void cut_off_when_late(int signal_number)
 	watchdog.workload = NULL;
 	/* On our side: what the peer does need not arrive, when it hangs or the network is down. */
 	for (unsigned i = 0; i < workload->fd_count; i++)
-		shutdown(workload->fds[i].fd, SHUT_RDWR);
+		shutdown(workload->fds[i].fd, SHUT_RDWR); /* of a free slot: EBADF */
 	watchdog.has_cut_off = 1;
 }
 
@@ -513,7 +513,7 @@ static uint64_t compute(struct driver *d, uint64_t ops)
 }
 
 /*
- * Fails the run, since an operation came back against the contract. Returns whether the engine held
+ * Fails the run when an operation came back against the contract. Returns whether the engine held
  * it; such an operation is over. A count that is too large becomes -EIO, or the workload would go on
  * beyond the end of its buffer.
  */
@@ -527,6 +527,8 @@ static bool refuse_returned(struct driver *d, struct io_op *op)
 		fail(d, -EIO, &why);
 		return false;
 	}
+	if (op->kind == IO_ACCEPT) /* its result is a descriptor, and no count */
+		return true;
 	reason_set(&why, "moved_too_much",
 		   "the engine says that operation {slot} moved {moved_bytes} bytes, and it was "
 		   "asked for {asked_bytes}",
@@ -535,6 +537,25 @@ static bool refuse_returned(struct driver *d, struct io_op *op)
 	fail(d, -EIO, &why);
 	op->result = -EIO;
 	return true;
+}
+
+/* Tells the engine which descriptors go, and which are new. */
+static void exchange_descriptors(struct driver *d)
+{
+	struct workload *w = d->workload;
+	struct reason why;
+	for (unsigned i = 0; i < w->going_count; i++) {
+		if (d->ops->detach)
+			d->ops->detach(d->engine, w->going[i].fd_slot);
+		close(w->going[i].fd);
+	}
+	for (unsigned i = 0; i < w->coming_count && d->ops->attach; i++) {
+		int rc = d->ops->attach(d->engine, w->coming[i].fd_slot, w->coming[i].fd,
+					w->fds[w->coming[i].fd_slot].kind, &why);
+		if (rc < 0)
+			fail(d, rc, &why);
+	}
+	w->going_count = w->coming_count = 0;
 }
 
 /* One reap(); hands what came back to the workload, and does its share of computing. */
@@ -578,6 +599,8 @@ static uint64_t reap(struct driver *d, unsigned min)
 
 	uint64_t ops_before = d->workload->tally.ops;
 	int rc = d->workload->ops->complete(d->workload, d->done, returned, now_ns);
+	if (d->workload->going_count + d->workload->coming_count > 0)
+		exchange_descriptors(d);
 	if (rc < 0 && interrupt_requested())
 		fail(d, interrupt_reason(&why), &why); /* the peer goes down with us */
 	else if (rc < 0 && watchdog.has_cut_off)

@@ -253,6 +253,39 @@ static int fault_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 	return (int)n;
 }
 
+/* Which descriptor each slot has, for the workload whose descriptors come and go; -1: none. */
+#define FD_SLOTS 16
+static struct {
+	int fds[FD_SLOTS];
+	unsigned attached, detached;
+	bool wrong; /* attached twice, never attached, or closed before it was detached */
+} descriptors;
+
+static int fault_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_kind fd_kind,
+			struct reason *why)
+{
+	(void)e;
+	(void)fd_kind;
+	(void)why;
+	if (fd_slot < FD_SLOTS) {
+		descriptors.wrong |= descriptors.fds[fd_slot] >= 0;
+		descriptors.fds[fd_slot] = fd;
+	}
+	descriptors.attached++;
+	return 0;
+}
+
+static void fault_detach(struct engine *e, unsigned fd_slot)
+{
+	(void)e;
+	if (fd_slot < FD_SLOTS) {
+		int fd = descriptors.fds[fd_slot];
+		descriptors.wrong |= fd < 0 || fcntl(fd, F_GETFD) < 0;
+		descriptors.fds[fd_slot] = -1;
+	}
+	descriptors.detached++;
+}
+
 static void fault_cancel(struct engine *e)
 {
 	while (e->waiting_count > 0) {
@@ -275,6 +308,8 @@ static const struct engine_ops fault_engine = {
 	.lab = "",
 	.supports = fault_supports,
 	.open = fault_open,
+	.attach = fault_attach,
+	.detach = fault_detach,
 	.submit = fault_submit,
 	.reap = fault_reap,
 	.cancel = fault_cancel,
@@ -328,6 +363,8 @@ static void run(uint64_t faults, const char *const *words, struct ended *o)
 	struct engine_config engine_config = { .depth = workload->depth, .options = faults };
 	fault_open(&engine, &engine_config, &o->why);
 	engine->peer = workload->peer;
+	memset(&descriptors, 0, sizeof descriptors);
+	memset(descriptors.fds, -1, sizeof descriptors.fds);
 	meter_open(&meter, workload->peer, false);
 	struct job job = {
 		.config = config,
@@ -737,6 +774,46 @@ static void echo_tests(struct tap *tap)
 		     NULL);
 }
 
+/* Connections come and go, and the descriptors with them. */
+static void accept_tests(struct tap *tap)
+{
+	const char *const one[] = { "--workload", "accept",    "--clients", "1", "--msg-size",
+				    "5000",	  "--runtime", "1",	    NULL };
+	const char *const four[] = { "--workload", "accept",	"--clients", "4", "--msg-size",
+				     "5000",	   "--runtime", "1",	     NULL };
+	struct ended o;
+	run(0, one, &o);
+	tap_check(tap, o.rc == 0 && o.tally.ops > 10,
+		  "accept, no fault, where submit() blocks: %llu connections, rc %d %s",
+		  (unsigned long long)o.tally.ops, o.rc, o.why.text);
+	run(0, four, &o);
+	tap_check(tap, o.rc == 0 && o.tally.ops > 10,
+		  "accept, four clients, where submit() blocks: rc %d %s", o.rc, o.why.text);
+	run(WAITS | SHORT_IO | REORDER | BACK_PRESSURE, four, &o);
+	tap_check(tap, o.rc == 0 && o.tally.ops > 10 && o.tally.short_transfers > 10,
+		  "accept, short I/O, any order, back-pressure: %llu short transfers, rc %d %s",
+		  (unsigned long long)o.tally.short_transfers, o.rc, o.why.text);
+	tap_check(tap, o.tally.bytes == o.tally.ops * 5000,
+		  "and each connection moved one message");
+	tap_check(tap,
+		  !descriptors.wrong && descriptors.attached >= o.tally.ops &&
+			  descriptors.attached == descriptors.detached,
+		  "each descriptor is attached once, and detached before it is closed: %u, %u",
+		  descriptors.attached, descriptors.detached);
+	expect_found(tap, "accept, a flipped bit", WAITS | CORRUPT, four, "visit_echo_differs",
+		     NULL);
+	expect_found(tap, "accept, an I/O error", WAITS | FAIL, four, "operation_failed",
+		     "errno=EIO");
+	expect_found(tap, "accept, a send that was not made, while others go on",
+		     WAITS | DROP_WRITE, four, "visit_echo_missing", "clients=4");
+	expect_found(tap, "accept, a send that was not made, where submit() blocks", DROP_WRITE,
+		     one, "sat_in_a_call", NULL);
+	expect_found(tap, "accept, a peer that stands still, where submit() blocks", STOP_PEER, one,
+		     "sat_in_a_call", NULL);
+	expect_found(tap, "accept, a peer that stands still", WAITS | STOP_PEER, four, "peer_hung",
+		     NULL);
+}
+
 int main(void)
 {
 	struct tap tap = { 0 };
@@ -752,6 +829,7 @@ int main(void)
 	schedule_tests(&tap);
 	open_loop_tests(&tap);
 	echo_tests(&tap);
+	accept_tests(&tap);
 	unlink(path);
 	return tap_end(&tap);
 }

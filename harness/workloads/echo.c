@@ -532,17 +532,8 @@ static json_t *idle_words(const json_t *parameters)
 static void echo_describe(struct workload *workload, json_t *parameters, json_t *metrics,
 			  json_t *warnings)
 {
-	struct echo_workload *w = echo_of(workload);
-	const json_t *cpu = json_object_get(metrics, "cpu");
-	double peer_pct = json_number_value(json_object_get(cpu, "peer_util_pct"));
 	(void)parameters;
-	if (w->peer_shares_cpu)
-		remark_add(warnings, "peer_shares_cpu", NULL,
-			   "server and peer had to share their CPUs; they slow each other down");
-	/* The peer sleeps whenever it waits for the server: near 100 % means that it never had to. */
-	if (peer_pct >= PEER_BUSY_PCT)
-		remark_add(warnings, "peer_at_limit", NULL,
-			   "the peer was at its limit: compare CPU per message, not rates");
+	peer_remarks(echo_of(workload)->peer_shares_cpu, metrics, warnings);
 }
 
 /* A busy server, and a mostly idle one. */

@@ -7,6 +7,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/remark.h"
+#include "meters/meter.h"
+
 const char *const transport_names[] = { "tcp", "unix", NULL };
 
 int listen_anywhere(enum transport transport, struct sockaddr_storage *address,
@@ -49,4 +52,17 @@ cpu_set_t choose_peer_cpu(const cpu_set_t *server_cpus, bool *shared)
 	}
 	*shared = true;
 	return allowed;
+}
+
+void peer_remarks(bool shares_cpu, const json_t *metrics, json_t *warnings)
+{
+	const json_t *cpu = json_object_get(metrics, "cpu");
+	double peer_pct = json_number_value(json_object_get(cpu, "peer_util_pct"));
+	if (shares_cpu)
+		remark_add(warnings, "peer_shares_cpu", NULL,
+			   "server and peer had to share their CPUs; they slow each other down");
+	/* The peer sleeps whenever it waits for the server: near 100 % means that it never had to. */
+	if (peer_pct >= PEER_BUSY_PCT)
+		remark_add(warnings, "peer_at_limit", NULL,
+			   "the peer was at its limit: compare CPU per operation, not rates");
 }

@@ -3,6 +3,7 @@
 #ifndef IOLAB_SERVER_SOCKET_H
 #define IOLAB_SERVER_SOCKET_H
 
+#include <jansson.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <sys/socket.h>
@@ -26,5 +27,8 @@ int listen_anywhere(enum transport transport, struct sockaddr_storage *address,
  * there is none `*shared` becomes true, and they share.
  */
 cpu_set_t choose_peer_cpu(const cpu_set_t *server_cpus, bool *shared);
+
+/* Adds to `warnings` what a reader must know of the peer: see describe() in workload.h. */
+void peer_remarks(bool shares_cpu, const json_t *metrics, json_t *warnings);
 
 #endif

@@ -43,12 +43,24 @@ struct workload_fd {
 	enum io_fd_kind kind;
 };
 
+/* A descriptor that comes or goes in the midst of a run. */
+struct fd_change {
+	unsigned fd_slot;
+	int fd;
+};
+
 /* The first member of every workload's own structure. */
 struct workload {
 	const struct workload_ops *ops;
 	unsigned depth; /* operations that can be in flight at once; `slot` is below this */
 	struct workload_fd *fds; /* its index is the operations' fd_slot; open() fills it */
-	unsigned fd_count;
+	unsigned fd_count; /* slots; one that is free has the descriptor -1 */
+	/*
+	 * Filled by complete(). After it the driver attaches what is coming, and detaches and closes what
+	 * is going, that first. NULL where all descriptors stay for the whole run.
+	 */
+	struct fd_change *coming, *going;
+	unsigned coming_count, going_count;
 	struct io_op *first_op; /* of slot 0; the next one lies op_stride_bytes behind it */
 	size_t op_stride_bytes;
 	void *arena; /* all buffers, page-aligned */
