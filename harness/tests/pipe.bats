@@ -28,7 +28,10 @@ refused() {
 @test "pipe: every engine that can passes tokens, and its reads end when the run does" {
 	[[ " $ENGINES " == *epoll*io_uring* ]] || fail "only these: $ENGINES"
 	for engine in $ENGINES; do
-		for load in "--pipes 2" "--pipes 16 --tokens 3" "--pipes 64 --tokens 64 --msg-size 4k"; do
+		loads=("--pipes 16 --tokens 3")
+		# What the load changes is the workload's; a few engines show it.
+		[[ $engine != @(poll|io_uring|threads) ]] || loads+=("--pipes 2" "--pipes 64 --tokens 64 --msg-size 4k")
+		for load in "${loads[@]}"; do
 			SECONDS=0
 			# shellcheck disable=SC2086
 			run quick -e "$engine" -w pipe --verify --json $load
