@@ -208,17 +208,24 @@ static void timed_out_with_answer(void *context, void *record, struct operator_t
 		       SAW("false from operator_complete()"));
 }
 
+static void expect_own_record(const struct question *record)
+{
+	expect(record >= questions && record < questions + QUESTIONS_MAX,
+	       EXPECTED("a retry to be asked about with its record") SAW("%p"),
+	       (const void *)record);
+}
+
 static bool is_bad(void *context, void *record, struct operator_results results)
 {
 	(void)context;
-	(void)record;
+	expect_own_record(record);
 	return results.count == 1 && !results.items[0];
 }
 
 static bool is_eio(void *context, void *record, int error)
 {
 	(void)context;
-	(void)record;
+	expect_own_record(record);
 	return error == -EIO;
 }
 
@@ -1269,6 +1276,29 @@ static void each_record_has_its_own_time(struct subject *s)
 	close_both();
 }
 
+/* A record that comes after the latest one has left stands behind those that stay. */
+static void a_deadline_behind_one_that_left(struct subject *s)
+{
+	config.timeout_ns = 100 * NS_PER_MS;
+	config.timed_out = timed_out_with_answer;
+	open_both(s, false, 4);
+	for (unsigned i = 0; i < 4; i++)
+		questions[i].at_once = ".";
+	put('a');
+	put('b');
+	complete(questions[1].tickets[0], &questions[1]);
+	put('c');
+	put('d');
+	complete(questions[0].tickets[0], &questions[0]);
+	run_to_its_end();
+	const char *c = strstr(events, "Tc"), *d = strstr(events, "Td");
+	expect(c && d && c < d && count_events('T') == 2 && count_events('?') == 2,
+	       WHEN("the latest and the first of four left, and two stay")
+		       EXPECTED("'Tc', 'Td', and an answer to each") SAW("\"%s\""),
+	       events);
+	close_both();
+}
+
 static void a_list_of_deadlines_survives_everything(struct subject *s)
 {
 	unsigned seed = 7;
@@ -1960,6 +1990,7 @@ const struct lab_test lab_tests[] = {
 	TEST(3, what_is_over_does_not_time_out),
 	TEST(3, no_timer_stays),
 	TEST(3, each_record_has_its_own_time),
+	TEST(3, a_deadline_behind_one_that_left),
 	TEST(3, a_list_of_deadlines_survives_everything),
 
 	TEST(4, tries_again_by_result),
