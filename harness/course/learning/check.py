@@ -57,7 +57,8 @@ def prepare(sanitize=""):
         if not shutil.which(tool):
             raise CourseError(f"there is no {tool} here; harness/setup.sh learn installs what is missing")
     if not os.path.exists(library(sanitize)):
-        say(paint("(Building the tests' library first. This happens once.)", "dim"))
+        what = "the tests' library with sanitizers" if sanitize else "the tests' library"
+        say(paint(f"(Building {what} first. This happens once.)", "dim"))
     try:
         programs.prepare(sanitize=sanitize)
     except CourseError as error:
@@ -149,7 +150,7 @@ def threaded_engines(lab, program, exercise, test):
         return [""] if lab.threads else []
     texts = [working_copy.read(lab.work(name)) for name in lab.files] if lab.threads else []
     tested = {engine for _, _, engine in programs.tests_in(program, exercise, test)}
-    return [name for text in texts if "#include <pthread.h>" in text for name in labs.engine_names(text)
+    return [name for text in texts if re.search(r"\b(pthread|thrd)_create\b", text) for name in labs.engine_names(text)
             if name in tested]
 
 

@@ -208,7 +208,9 @@ def output_lines(lines):
     first, last = OUTPUT_LINES
     if len(lines) <= first + last:
         return lines
-    return [*lines[:first], f"... {len(lines) - first - last} lines are left out ...", *lines[-last:]]
+    left_out = len(lines) - first - last
+    words = "1 line is" if left_out == 1 else f"{left_out} lines are"
+    return [*lines[:first], f"... {words} left out ...", *lines[-last:]]
 
 
 def account_lines(outcome):
