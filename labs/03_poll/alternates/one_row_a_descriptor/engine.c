@@ -165,8 +165,8 @@ static int poll_submit(struct engine *e, struct io_op *const *ops, unsigned coun
 {
 	for (unsigned i = 0; i < count; i++) {
 		/* Of a file poll would say that it is ready. So it is not asked. */
-		int64_t result = is_of_a_file(ops[i]) ? op_syscall(ops[i], 0)
-						      : op_try_at_once(ops[i]);
+		int64_t result =
+			is_of_a_file(ops[i]) ? op_syscall(ops[i], 0) : op_try_at_once(ops[i]);
 		if (result == -EAGAIN)
 			watch(e, ops[i]);
 		else

@@ -136,7 +136,8 @@ static int poll_submit(struct engine *e, struct io_op *const *ops, unsigned coun
 	for (unsigned i = 0; i < count; i++) {
 		/* A pipe has no call that does not sleep, and a file is no business of ours yet. */
 		bool may_try = io_kind_is_for_sockets(ops[i]->kind) && ops[i]->kind != IO_CONNECT;
-		int64_t result = may_try ? op_syscall(ops[i], MSG_DONTWAIT) : op_try_at_once(ops[i]);
+		int64_t result =
+			may_try ? op_syscall(ops[i], MSG_DONTWAIT) : op_try_at_once(ops[i]);
 		if (result == -EAGAIN)
 			watch(e, ops[i]);
 		else
