@@ -70,8 +70,7 @@ static void watch(struct engine *e, struct io_op *op)
 	//> 1 A row for `op`, behind the others: the descriptor, and what to look for, which is POLLIN
 	//> for what comes in and POLLOUT for what goes out (op_poll_events()). `waiting` says whose
 	//> row it is.
-	//+ (void)e;
-	//+ (void)op;
+	//+ op_queue_finish(&e->finished, op, -ENOSYS);
 	unsigned i = e->watched_count++;
 	e->watched[i] = (struct pollfd) { .fd = op->fd, .events = op_poll_events(op) };
 	e->waiting[i] = op;
