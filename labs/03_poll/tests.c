@@ -511,6 +511,39 @@ static void unwanted_bytes_are_silent(struct subject *s)
 	close_two(s, &two);
 }
 
+/* poll itself refuses nothing: a file is ready, whatever that is worth. But a no-op has no row. */
+static void says_what_it_can_do(struct subject *s)
+{
+	static const struct {
+		enum io_kind kind;
+		enum io_fd_kind fd_kind;
+		const char *words;
+	} pairs[] = {
+		{ IO_READ, IO_FD_FILE, "READ on a file" },
+		{ IO_WRITE, IO_FD_FILE, "WRITE on a file" },
+		{ IO_FSYNC, IO_FD_FILE, "FSYNC on a file" },
+		{ IO_READ, IO_FD_PIPE, "READ on a pipe" },
+		{ IO_WRITE, IO_FD_PIPE, "WRITE on a pipe" },
+		{ IO_RECV, IO_FD_SOCKET, "RECV on a socket" },
+		{ IO_SEND, IO_FD_SOCKET, "SEND on a socket" },
+		{ IO_ACCEPT, IO_FD_LISTENER, "ACCEPT on a listener" },
+		{ IO_CONNECT, IO_FD_SOCKET, "CONNECT on a socket" },
+	};
+	const struct engine_config config = { .depth = 1, .cpu_count = 1 };
+	struct reason why = { "" };
+	for (unsigned i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+		int rc = s->ops->supports(&config, pairs[i].kind, pairs[i].fd_kind, &why);
+		expect(rc == 0, EXPECTED("0 from supports() for %s") SAW("%s: %s"), pairs[i].words,
+		       answer(rc), why.text);
+	}
+	int rc = s->ops->supports(&config, IO_NOP, IO_FD_NONE, &why);
+	expect(rc == -EOPNOTSUPP && why.text[0],
+	       EXPECTED("-EOPNOTSUPP for a no-op, with a reason") SAW("%s: %s"), answer(rc),
+	       why.text);
+	expect(s->ops->traits & IO_WAITS_FOR_READINESS,
+	       EXPECTED("an engine that says that it waits for readiness") SAW("none"));
+}
+
 /* Exercise 2: calls that cannot sleep. */
 
 /*
@@ -772,6 +805,27 @@ static void asks_nothing_that_it_knows(struct subject *s)
 	close_waiting(s, ends, 4);
 }
 
+/* Four are waited for and three come. When the time is over they are handed out, and nobody asks again. */
+static void the_end_of_the_time_brings_what_there_is(struct subject *s)
+{
+	int ends[4][2];
+	struct io_op *done[4];
+	open_waiting(s, ends, 4);
+	for (unsigned i = 0; i < 3; i++)
+		write_message(ends[i][1], i, 20);
+	calls_reset();
+	unsigned n = reap(s, done, 4, 4, A_MOMENT_NS);
+	unsigned waits = calls_made("ppoll");
+	expect(n == 3, EXPECTED("the 3 that came in time") SAW("%u"), n);
+	for (unsigned i = 0; i < 3; i++)
+		expect_message(s, &s->op[i], i, 20);
+	expect(waits <= 2,
+	       EXPECTED("2 ppolls: one brings three messages, and one ends with the time")
+		       SAW("%u"),
+	       waits);
+	close_waiting(s, ends, 4);
+}
+
 /* reap() with a min of 0 asks once and does not wait, whatever its timeout. */
 static void a_look_does_not_wait(struct subject *s)
 {
@@ -787,6 +841,15 @@ static void a_look_does_not_wait(struct subject *s)
 	expect_message(s, &s->op[1], 1, 20);
 	unsigned waits = calls_made("ppoll");
 	expect(waits == 2, EXPECTED("one ppoll for each look") SAW("%u for two"), waits);
+	/* Nor does it with a timeout of 0, however many it is to bring. */
+	start(s, receive(s, 1, ends[1][0], 1));
+	write_message(ends[0][1], 2, 20);
+	calls_reset();
+	n = reap(s, done, 2, 2, 0);
+	waits = calls_made("ppoll");
+	expect(n == 1, EXPECTED("the message that is there") SAW("%u"), n);
+	expect_message(s, &s->op[0], 2, 20);
+	expect(waits == 1, EXPECTED("one ppoll for a look") SAW("%u"), waits);
 	close_waiting(s, ends, 2);
 }
 
@@ -1235,6 +1298,7 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_1,
 	  TEST("failures_leave_nothing_behind", ONE(NO_FD), failures_leave_nothing_behind) },
 	{ EXERCISE_1, TEST("supports_or_says_why", ONE(NO_FD), supports_or_says_why) },
+	{ EXERCISE_1, TEST("says_what_it_can_do", ONE(NO_FD), says_what_it_can_do) },
 
 	{ EXERCISE_2, TEST("false_alarm_goes_on_waiting", SOCKETS, false_alarm_goes_on_waiting) },
 	{ EXERCISE_2, TEST("accepts_nobody_after_a_false_alarm", ONE(UNIX),
@@ -1261,6 +1325,8 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_3, TEST("an_endless_wait_is_one_call", ONE(UNIX), an_endless_wait_is_one_call) },
 	{ EXERCISE_3,
 	  TEST("asks_nothing_that_it_knows", ONE(UNIX) | ONE(PIPE), asks_nothing_that_it_knows) },
+	{ EXERCISE_3, TEST("the_end_of_the_time_brings_what_there_is", ONE(UNIX),
+			   the_end_of_the_time_brings_what_there_is) },
 	{ EXERCISE_3, TEST("a_look_does_not_wait", ONE(UNIX), a_look_does_not_wait) },
 	{ EXERCISE_3, TEST("sleeps_while_waiting", ONE(TCP), stream_sleeps_while_waiting) },
 	{ EXERCISE_3, TEST("survives_signals", ONE(TCP), stream_survives_signals) },
