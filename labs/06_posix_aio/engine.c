@@ -127,7 +127,6 @@ static int posix_aio_attach(struct engine *e, unsigned fd_slot, int fd, enum io_
 /* Hands a request over. Returns 0, or -1 with errno. */
 static int start(struct request *r, const struct io_op *op)
 {
-	errno = ENOSYS;
 	//> 1 What, where and how much: aio_fildes, aio_buf, aio_nbytes, aio_offset. Nobody is to be
 	//> told of the end (SIGEV_NONE): collect() asks. Then the call for the kind of a file's
 	//> operation, one each: aio_read(3), aio_write(3), and aio_fsync(3) with O_SYNC for FSYNC or
@@ -139,8 +138,8 @@ static int start(struct request *r, const struct io_op *op)
 	r->cb.aio_offset = (off_t)op->offset;
 	r->cb.aio_sigevent.sigev_notify = SIGEV_NONE;
 	//< 1
-	//> 3 A socket has no position, and IO_NO_OFFSET as an aio_offset is -1, which is refused. With
-	//> 0 glibc's pread(2) fails with ESPIPE, and it then does a plain read(2).
+	//> 3 A socket has no position, and IO_NO_OFFSET as an aio_offset is -1, which is refused. Say 0:
+	//> then pread(2) in glibc's thread fails with ESPIPE, and it makes a plain read(2).
 	if (io_kind_is_for_sockets(op->kind))
 		r->cb.aio_offset = 0;
 	//< 3
@@ -163,6 +162,7 @@ static int start(struct request *r, const struct io_op *op)
 		return aio_write(&r->cb);
 	//< 3
 	default:
+		errno = ENOSYS;
 		return -1;
 	}
 }
