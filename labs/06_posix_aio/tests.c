@@ -638,6 +638,31 @@ static void a_file_changes_nothing_for_them(struct subject *s)
 	quiet_connections(s, true);
 }
 
+/* A socket has no position, so it does not matter what stands in `offset`. */
+static void a_socket_has_no_position(struct subject *s)
+{
+	static const uint64_t offsets[] = { IO_NO_OFFSET, 0, 4096, UINT64_C(1) << 62 };
+	int ends[2];
+	make_pair(s, ends);
+	open_engine(s, 2, 1);
+	attach(s, 0, ends[0]);
+	for (unsigned i = 0; i < sizeof offsets / sizeof *offsets; i++) {
+		peer_sends(ends[1], "0123456789", 10);
+		int64_t n = perform(s, prepare(s, 0, IO_RECV, ends[0], 0, offsets[i], 64));
+		expect(n == 10,
+		       WHEN("the offset of a receive is %lld")
+			       EXPECTED("the 10 bytes that are there") SAW("%s"),
+		       (long long)offsets[i], answer(n));
+		n = perform(s, prepare(s, 1, IO_SEND, ends[0], 0, offsets[i], 10));
+		expect(n == 10,
+		       WHEN("the offset of a send is %lld") EXPECTED("10 bytes sent") SAW("%s"),
+		       (long long)offsets[i], answer(n));
+	}
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 /* A receive is one request and one call of a thread's, and so is a send. */
 static void a_message_is_one_request(struct subject *s)
 {
@@ -1036,6 +1061,7 @@ const struct lab_test lab_tests[] = {
 		    quiet_connections_hold_up_nobody),
 	SOCKET_TEST(3, "a_file_changes_nothing_for_them", ONE(TCP),
 		    a_file_changes_nothing_for_them),
+	SOCKET_TEST(3, "a_socket_has_no_position", SOCKETS, a_socket_has_no_position),
 	SOCKET_TEST(3, "a_message_is_one_request", SOCKETS, a_message_is_one_request),
 	SOCKET_TEST(3, "sees_the_end", SOCKETS, stream_end_of_file),
 	SOCKET_TEST(3, "wakes_when_the_peer_closes", SOCKETS, stream_end_while_waiting),
