@@ -453,11 +453,12 @@ static void sleeps_until_one_is_over(struct subject *s)
 	struct io_op *done[3];
 	struct speaker speaker = { .pause_ns = SILENCE_NS, .count = 1 };
 	open_slow_files(s, &files, 3);
-	reap(s, done, 0, 3, 0);
+	unsigned n = reap(s, done, 0, 3, 0);
+	expect(n == 0, EXPECTED("three reads that wait") SAW("%u come back"), n);
 	speaker.fds[0] = files.ends[1][1];
 	unsigned before = looks_so_far();
 	begin_speaking(&speaker);
-	unsigned n = reap(s, done, 1, 3, -1);
+	n = reap(s, done, 1, 3, -1);
 	pthread_join(speaker.thread, NULL);
 	unsigned looks = looks_so_far() - before;
 	expect(n == 1 && done[0] == &s->op[1], EXPECTED("the read whose bytes came") SAW("%u"), n);
