@@ -161,6 +161,26 @@ static unsigned looks_so_far(void)
 	return looks;
 }
 
+static unsigned in_progress(void)
+{
+	unsigned count = 0;
+	pthread_mutex_lock(&seen.lock);
+	for (unsigned i = 0; i < seen.request_count; i++)
+		count += seen.requests[i].is_open &&
+			 REAL(aio_error)(seen.requests[i].cb) == EINPROGRESS;
+	pthread_mutex_unlock(&seen.lock);
+	return count;
+}
+
+/* Until no more than `left` requests are in progress, and whoever is told of the others has heard. */
+static void wait_until_over(unsigned left)
+{
+	uint64_t deadline_ns = clock_ns() + (uint64_t)PATIENCE_NS;
+	while (in_progress() > left && clock_ns() < deadline_ns)
+		usleep(200);
+	wait_until_others_sleep();
+}
+
 /* The next request after `let_through` others is refused. */
 static void refuse_request(int error, unsigned let_through)
 {
@@ -399,7 +419,7 @@ static void finds_all_that_is_over(struct subject *s)
 	open_slow_files(s, &files, 8);
 	for (unsigned i = 0; i < 8; i += i == 2 ? 2 : 1)
 		peer_sends(files.ends[i][1], "bytes", 5);
-	wait_until_others_sleep();
+	wait_until_over(1);
 	unsigned n = reap(s, done, 0, 8, 0);
 	expect(n == 7, EXPECTED("the 7 that are over, of 8") SAW("%u"), n);
 	expect(s->op[3].in_flight, "the one that waits came back");
@@ -445,7 +465,7 @@ static void sixteen_descriptors_are_served_by_sixteen(struct subject *s)
 /* Exercise 2: waiting. */
 
 #define SILENCE_NS (300 * NS_PER_MS)
-#define LOOKS_MAX  10u
+#define LOOKS_MAX  40u
 
 static void sleeps_until_one_is_over(struct subject *s)
 {
@@ -508,7 +528,7 @@ static void looks_without_waiting(struct subject *s)
 	n = reap(s, done, 0, 2, -1);
 	expect(n == 0, "a read completed with nothing there");
 	peer_sends(files.ends[0][1], "bytes", 5);
-	wait_until_others_sleep();
+	wait_until_over(1);
 	n = reap(s, done, 0, 2, -1);
 	expect(n == 1, EXPECTED("what is over from a reap() that need not wait") SAW("%u"), n);
 	close_slow_files(s, &files);
@@ -531,7 +551,10 @@ static void waits_for_as_many_as_asked(struct subject *s)
 	close_slow_files(s, &files);
 }
 
-/* Two are waited for, and one comes after two thirds of the limit. Returns how long reap() took. */
+/*
+ * Two are waited for, and one comes after two thirds of the limit. Returns how long reap() took, or -1
+ * where the machine was too busy for it to come in time.
+ */
 static int64_t wait_for_two_of_which_one_comes(struct subject *s, int64_t limit_ns)
 {
 	struct slow_files files;
@@ -541,31 +564,32 @@ static int64_t wait_for_two_of_which_one_comes(struct subject *s, int64_t limit_
 	speaker.fds[0] = files.ends[0][1];
 	begin_speaking(&speaker);
 	uint64_t before_ns = clock_ns();
-	reap(s, done, 2, 2, limit_ns);
+	unsigned n = reap(s, done, 2, 2, limit_ns);
 	int64_t waited_ns = (int64_t)(clock_ns() - before_ns);
 	pthread_join(speaker.thread, NULL);
 	close_slow_files(s, &files);
-	return waited_ns;
+	return n == 1 ? waited_ns : -1;
 }
 
 /* After the first, what is left of the limit is a third. On a busy machine a longer limit is tried. */
 static void what_comes_does_not_prolong_the_wait(struct subject *s)
 {
 	const int64_t limits_ms[] = { 150, 600, 1500 };
-	int64_t waited_ms = 0;
+	int64_t waited_ns = -1;
 	for (unsigned i = 0; i < sizeof limits_ms / sizeof *limits_ms; i++) {
-		waited_ms =
-			wait_for_two_of_which_one_comes(s, limits_ms[i] * NS_PER_MS) / NS_PER_MS;
-		if (waited_ms < limits_ms[i] * 7 / 5)
+		waited_ns = wait_for_two_of_which_one_comes(s, limits_ms[i] * NS_PER_MS);
+		if (waited_ns >= 0 && waited_ns < limits_ms[i] * NS_PER_MS * 7 / 5)
 			return;
 	}
-	expect(false, EXPECTED("a wait of %lld ms, in which one of two comes") SAW("%lld ms"),
-	       (long long)limits_ms[2], (long long)waited_ms);
+	expect(waited_ns < 0,
+	       EXPECTED("a wait of %lld ms, in which one of two comes") SAW("%lld ms"),
+	       (long long)limits_ms[2], (long long)(waited_ns / NS_PER_MS));
+	test_skipped("this machine is too busy: a thread that sleeps a second wakes much later");
 }
 
 static void a_signal_ends_the_wait(struct subject *s)
 {
-	const int64_t timeouts_ns[] = { -1, 5 * NS_PER_S };
+	const int64_t timeouts_ns[] = { 3 * NS_PER_S, -1 };
 	struct slow_files files;
 	struct io_op *done[1];
 	open_slow_files(s, &files, 1);
@@ -576,7 +600,7 @@ static void a_signal_ends_the_wait(struct subject *s)
 		int64_t waited_ms = (int64_t)(clock_ns() - before_ns) / NS_PER_MS;
 		timer_delete(timer);
 		expect(n == 0, EXPECTED("nothing, after a signal") SAW("%u"), n);
-		expect(waited_ms < 4000,
+		expect(waited_ms < 2500,
 		       EXPECTED("a signal to end the wait") SAW("reap() back after %lld ms"),
 		       (long long)waited_ms);
 	}
@@ -956,7 +980,7 @@ static void what_is_over_is_left_alone(struct subject *s)
 	attach(s, 0, ends[0]);
 	start(s, prepare_receive(s, 0, ends[0], 0));
 	peer_sends(ends[1], "bytes", 5);
-	wait_until_others_sleep();
+	wait_until_over(0);
 	calls_reset();
 	cancel_one(s, &s->op[0]);
 	await(s, &s->op[0]);
