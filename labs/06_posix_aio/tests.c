@@ -345,6 +345,17 @@ static void tells_what_fails(struct subject *s)
 	close(fd);
 }
 
+/* An operation for which there is no call fails, and what an earlier call left in errno is not its own. */
+static void tells_that_there_is_no_call(struct subject *s)
+{
+	open_engine(s, 1, 1);
+	errno = 0;
+	int64_t result = perform(s, prepare(s, 0, IO_KIND_COUNT, -1, 0, 0, 0));
+	expect(result < 0, EXPECTED("-errno from a kind that does not exist") SAW("%s"),
+	       answer(result));
+	close_engine(s);
+}
+
 /* Places beyond 2 and 4 GiB, of a short file. Cut to 32 bits they would lie in it. */
 static void keeps_all_bits_of_an_offset(struct subject *s)
 {
@@ -1062,6 +1073,7 @@ const struct lab_test lab_tests[] = {
 	FILE_TEST(1, "tells_a_bad_offset", ONE(BUFFERED), file_bad_offset),
 	FILE_TEST(1, "tells_a_misaligned_buffer", ONE(DIRECT), file_misaligned_direct),
 	FILE_TEST(1, "tells_what_fails", ONE(BUFFERED), tells_what_fails),
+	FILE_TEST(1, "tells_that_there_is_no_call", ONE(NO_FD), tells_that_there_is_no_call),
 	FILE_TEST(1, "keeps_all_bits_of_an_offset", ONE(BUFFERED), keeps_all_bits_of_an_offset),
 	FILE_TEST(1, "keeps_all_bits_of_a_length", ONE(BUFFERED), file_lengths_beyond_2_gib),
 	FILE_TEST(1, "writes_up_to_a_limit", ONE(BUFFERED), file_write_up_to_a_limit),
