@@ -51,6 +51,12 @@ static int posix_aio_supports(const struct engine_config *config, enum io_kind k
 			      enum io_fd_kind fd_kind, struct reason *why)
 {
 	(void)config;
+	//> 6 Say what POSIX AIO cannot do, with -EOPNOTSUPP and the reason in `why`: reason_set(why,
+	//> an identifier, words). It has aio_read(3), aio_write(3) and aio_fsync(3), and no more. And
+	//> nothing wakes a thread of glibc's that sleeps in a read of a pipe: see cancel_one() below.
+	//+ (void)kind;
+	//+ (void)fd_kind;
+	//+ (void)why;
 	if (kind == IO_NOP) {
 		reason_set(why, "posix_aio_has_no_noop",
 			   "POSIX AIO has reads, writes and syncs, and no no-op");
@@ -67,6 +73,7 @@ static int posix_aio_supports(const struct engine_config *config, enum io_kind k
 			   "AIO_NOTCANCELED, and glibc's thread stays in read(2)");
 		return -EOPNOTSUPP;
 	}
+	//< 6
 	return 0;
 }
 
@@ -75,14 +82,6 @@ static void posix_aio_close(struct engine *e)
 	free(e->requests);
 	free(e->outstanding);
 	free(e);
-}
-
-static void limit_threads(unsigned count)
-{
-	aio_init(&(struct aioinit) {
-		.aio_threads = (int)count,
-		.aio_idle_time = 1, /* seconds by which glibc's threads outlive the engine */
-	});
 }
 
 static int posix_aio_open(struct engine **engine, const struct engine_config *config,
@@ -109,32 +108,62 @@ static int posix_aio_attach(struct engine *e, unsigned fd_slot, int fd, enum io_
 	(void)fd_slot;
 	(void)fd;
 	(void)why;
+	//> 3 A receive that waits holds a thread of glibc's, and more than 20 are not started. So ask
+	//> for more before the first request: aio_init(3), once a socket is there for as many as may
+	//> be in flight. For files alone THREADS_FOR_FILES are enough. `aio_idle_time` is how many
+	//> seconds an idle thread lives on; let it be 1.
+	//+ (void)e;
+	//+ (void)fd_kind;
 	e->has_socket |= fd_kind == IO_FD_SOCKET;
 	bool few = !e->has_socket && e->depth > THREADS_FOR_FILES;
-	limit_threads(few ? THREADS_FOR_FILES : e->depth);
+	aio_init(&(struct aioinit) {
+		.aio_threads = (int)(few ? THREADS_FOR_FILES : e->depth),
+		.aio_idle_time = 1, /* seconds by which glibc's threads outlive the engine */
+	});
+	//< 3
 	return 0;
 }
 
+/* Hands a request over. Returns 0, or -1 with errno. */
 static int start(struct request *r, const struct io_op *op)
 {
+	//> 1 What, where and how much: aio_fildes, aio_buf, aio_nbytes, aio_offset. Nobody is to be
+	//> told of the end (SIGEV_NONE): collect() asks. Then the call for the kind of a file's
+	//> operation, one each: aio_read(3), aio_write(3), and aio_fsync(3) with O_SYNC for FSYNC or
+	//> O_DSYNC for FDATASYNC.
+	//+ (void)r;
 	r->cb.aio_fildes = op->fd;
 	r->cb.aio_buf = op->buf;
 	r->cb.aio_nbytes = op->len_bytes;
-	/* On a socket glibc's pread fails with ESPIPE, and it then does a plain read. */
-	r->cb.aio_offset = io_kind_is_for_sockets(op->kind) ? 0 : (off_t)op->offset;
+	r->cb.aio_offset = (off_t)op->offset;
 	r->cb.aio_sigevent.sigev_notify = SIGEV_NONE;
+	//< 1
+	//> 3 A socket has no position, and IO_NO_OFFSET as an aio_offset is -1, which is refused. Say 0:
+	//> then pread(2) in glibc's thread fails with ESPIPE, and it makes a plain read(2).
+	if (io_kind_is_for_sockets(op->kind))
+		r->cb.aio_offset = 0;
+	//< 3
 	switch ((enum io_kind)op->kind) {
+	//> 1 The calls.
 	case IO_READ:
-	case IO_RECV:
 		return aio_read(&r->cb);
 	case IO_WRITE:
-	case IO_SEND:
-		/* glibc's threads block all signals, SIGPIPE too: only EPIPE comes back. */
 		return aio_write(&r->cb);
 	case IO_FSYNC:
 		return aio_fsync(O_SYNC, &r->cb);
-	default: /* IO_FDATASYNC: supports() admits no other */
+	case IO_FDATASYNC:
 		return aio_fsync(O_DSYNC, &r->cb);
+	//< 1
+	//> 3 POSIX AIO has no receive and no send: on a socket they are a read and a write. Nobody
+	//> need care about SIGPIPE: glibc's threads block all signals, and only EPIPE comes back.
+	case IO_RECV:
+		return aio_read(&r->cb);
+	case IO_SEND:
+		return aio_write(&r->cb);
+	//< 3
+	default:
+		errno = ENOSYS;
+		return -1;
 	}
 }
 
@@ -147,10 +176,16 @@ static int posix_aio_submit(struct engine *e, struct io_op *const *ops, unsigned
 			e->outstanding[e->outstanding_count++] = &r->cb;
 			continue;
 		}
+		//> 4 Refused. EAGAIN says that there is no room now. While this engine holds something,
+		//> that is back-pressure, no failure: accept those before this one, and the driver will
+		//> offer the rest again. With nothing held nobody would ever make room. Then EAGAIN is
+		//> the operation's result, as each other error is.
+		//+ op_queue_finish(&e->finished, ops[i], -errno);
 		int error = errno;
 		if (error == EAGAIN && (e->outstanding_count > 0 || e->finished.count > 0))
-			return (int)i; /* no room now: what is in flight makes some */
+			return (int)i;
 		op_queue_finish(&e->finished, ops[i], -error);
+		//< 4
 	}
 	return (int)count;
 }
@@ -158,16 +193,20 @@ static int posix_aio_submit(struct engine *e, struct io_op *const *ops, unsigned
 /* Moves what is over from `outstanding` to `finished`. */
 static void collect(struct engine *e)
 {
+	//> 1 Ask each: aio_error(3) says EINPROGRESS, or how it ended. Of one that is over aio_return(3)
+	//> gives the count, exactly once. Close the gap in `outstanding`: the order does not matter,
+	//> so the last one can fill it, if you go through the list from its end.
+	//+ (void)e;
 	for (unsigned i = e->outstanding_count; i-- > 0;) {
 		struct aiocb *cb = (struct aiocb *)e->outstanding[i];
 		int error = aio_error(cb);
 		if (error == EINPROGRESS)
 			continue;
-		/* Exactly once for each request: aio_return(3). */
 		ssize_t n = aio_return(cb);
 		e->outstanding[i] = e->outstanding[--e->outstanding_count];
 		op_queue_finish(&e->finished, ((struct request *)cb)->op, error ? -error : n);
 	}
+	//< 1
 }
 
 static int posix_aio_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
@@ -175,6 +214,12 @@ static int posix_aio_reap(struct engine *e, struct io_op **done, unsigned min, u
 {
 	struct deadline deadline = deadline_after(timeout_ns);
 	collect(e);
+	//> 2 What is given is right, and it spins. Sleep instead, in aio_suspend(3), until one of
+	//> `outstanding` is over. deadline_left() gives it the time that is left. It does not say which
+	//> one is over, so collect() again. A signal (EINTR) and the end of the time (EAGAIN) end the
+	//> wait: no errors, reap() returns what there is.
+	//+ while (e->finished.count < min && deadline_left_ns(deadline) != 0)
+	//+ 	collect(e);
 	while (e->finished.count < min) {
 		struct timespec left;
 		int rc = aio_suspend(e->outstanding, (int)e->outstanding_count,
@@ -182,24 +227,26 @@ static int posix_aio_reap(struct engine *e, struct io_op **done, unsigned min, u
 		int error = rc ? errno : 0;
 		collect(e);
 		if (error == EINTR || error == EAGAIN)
-			break; /* a signal, or the time is over */
+			break;
 		if (error)
 			return -error;
 	}
+	//< 2
 	return (int)op_queue_take(&e->finished, done, max);
 }
 
-/*
- * aio_cancel takes back what has not begun. A helper thread that sleeps in a call on a socket
- * returns when the socket is shut down, which the contract allows here. One that reads a file is
- * soon done.
- */
 static void posix_aio_cancel_one(struct engine *e, struct io_op *op)
 {
+	//> 5 aio_cancel(3) takes back what glibc has not begun. Of what a thread performs it says
+	//> AIO_NOTCANCELED. A file's operation is soon done. But a thread may sleep on a socket for
+	//> ever, and only a shutdown(2) of both directions ends that, which the contract allows here.
+	//+ (void)e;
+	//+ (void)op;
 	struct aiocb *cb = &e->requests[op->slot].cb;
 	bool on_socket = io_kind_is_for_sockets(op->kind);
 	if (aio_cancel(op->fd, cb) == AIO_NOTCANCELED && on_socket)
 		shutdown(op->fd, SHUT_RDWR);
+	//< 5
 }
 
 static void posix_aio_cancel(struct engine *e)
