@@ -42,6 +42,8 @@ static const struct failing {
 	{ "rt_sigtimedwait", { EINTR, EBADF } },
 	{ "dup fcntl", { EMFILE } },
 	{ "clone clone3", { EAGAIN } },
+	{ "io_setup", { EAGAIN, ENOMEM } },
+	{ "io_getevents io_pgetevents", { EINTR } },
 	{ "poll ppoll", { EINTR, ENOMEM } },
 	{ "pread64 preadv preadv2", { EIO, EINTR } },
 	{ "pwrite64 pwritev pwritev2", { EIO, ENOSPC, EDQUOT, EFBIG, EINTR } },
