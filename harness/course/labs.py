@@ -36,7 +36,8 @@ END = re.compile(r"^\s*// ?< ?(\d+)\s*$")
 
 
 PREDICTIONS = {
-    "factor": shape.record({"of": shape.text, "over": shape.text, "within": shape.maybe(shape.above_zero)}),
+    "factor": shape.record({"of": shape.text, "over": shape.text, "over_at": shape.maybe(shape.count),
+                            "within": shape.maybe(shape.above_zero)}),
     "which": shape.record({"choices": shape.list_of(shape.text, 2), "best": shape.one_of("low", "high")}),
 }
 

@@ -1005,6 +1005,19 @@ TIGHT='put("blocking", 16, 1000, 990, 1010); put("libaio", 16, 3000, 2970, 3030)
 	assert_output --partial "off |"
 }
 
+@test "predictions: a factor between two swept values of one engine" {
+	growth='dict(kind="factor", of="libaio", over="libaio", over_at=1)'
+	run scored "$growth" 5 'put("libaio", 1, 500, 495, 505); put("libaio", 16, 3000, 2970, 3030); s["baseline"] = "libaio"'
+	assert_output --partial "right | 6.00 (5.88 to 6.12) |"
+	run scored "$growth" 5 'put("libaio", 16, 3000, 2970, 3030); entry("libaio", 1)["config"]["x"] = 2'
+	assert_output --partial "unmeasured |"
+	assert_output --partial "libaio was not measured at 1"
+	run env PYTHONPATH=harness/course "$SYSTEM_PYTHON" -B -c '
+from learning.predictions import Question
+print(Question(1, "?", "factor", "ops_per_s", 1000, "", of="poll", over="poll", over_at=10).form)'
+	assert_output --partial "poll at 1,000 ÷ poll at 10, a number: 2 where poll at 1,000 has twice as much"
+}
+
 @test "predictions: an interval across the boundary, or one round, cannot tell" {
 	run scored "$FACTOR" 6 "$TIGHT"
 	assert_output --partial "unclear |"

@@ -30,6 +30,7 @@ class Question:
     panel: str  # the workload; "": there is only one
     of: str = ""
     over: str = ""
+    over_at: float = None  # the swept value of OVER, where it is another one
     within: float = 2.0
     choices: tuple = ()
     best: str = "high"
@@ -40,7 +41,10 @@ class Question:
         """What an answer looks like."""
         if self.kind == "which":
             return f"one of: {', '.join(self.choices)}"
-        return f"{self.of} ÷ {self.over}, a number: 2 where {self.of} has twice as much, 0.5 for half, 1 for the same"
+        of, over = self.of, self.over
+        if self.over_at is not None:
+            of, over = f"{of} at {self.at:,}", f"{over} at {self.over_at:,}"
+        return f"{of} ÷ {over}, a number: 2 where {of} has twice as much, 0.5 for half, 1 for the same"
 
     def value(self, text):
         """The answer; raises CourseError with one line."""
@@ -72,6 +76,7 @@ def questions(lab):
         if question.kind == "factor":
             question.of = entry["of"].replace("{mine}", mine(lab))
             question.over = entry["over"].replace("{mine}", mine(lab))
+            question.over_at = entry.get("over_at")
             question.within = float(entry.get("within", 2.0))
         else:
             question.choices = tuple(c.replace("{mine}", mine(lab)) for c in entry["choices"])
@@ -152,24 +157,25 @@ def panels(summary, question, label):
             and all(p.work.values.get(name) == value for name, value in question.values.items())]
 
 
-def _configuration(summary, question, label):
+def _configuration(summary, question, label, at):
     if question.metric not in summary.metrics:
         raise Unmeasured(f"no summary has a metric {question.metric}; docs/metrics.md names them")
     for panel in panels(summary, question, label):
-        at = question.at if question.at is not None or len(panel.xs) > 1 else panel.xs[0]
-        found = panel.at(label, at)
+        found = panel.at(label, at if at is not None or len(panel.xs) > 1 else panel.xs[0])
         if found and found.metric(question.metric):
             return found
         if found:
             raise Unmeasured(f"{label} has no {question.metric}: {found.reason or 'not measured'}")
-    raise Unmeasured(f"{label} was not measured at {question.at}")
+    raise Unmeasured(f"{label} was not measured at {at}")
 
 
 def _ratio(summary, question):
     """OF divided by OVER, round by round where the summary has ratios to OVER."""
-    of = _configuration(summary, question, question.of)
-    over = _configuration(summary, question, question.over)
-    ratio = of.ratio(question.metric) if summary.baseline == question.over else None
+    over_at = question.at if question.over_at is None else question.over_at
+    of = _configuration(summary, question, question.of, question.at)
+    over = _configuration(summary, question, question.over, over_at)
+    same_place = over_at == question.at
+    ratio = of.ratio(question.metric) if same_place and summary.baseline == question.over else None
     if ratio:
         return ratio, of.rounds
     above, below = of.metric(question.metric), over.metric(question.metric)
@@ -220,7 +226,7 @@ def _words(verdicts):
 
 
 def _score_which(question, predicted, summary):
-    found = {label: _configuration(summary, question, label) for label in question.choices}
+    found = {label: _configuration(summary, question, label, question.at) for label in question.choices}
     estimates = {label: c.metric(question.metric) for label, c in found.items()}
     sign = 1 if question.best == "low" else -1
     ranking = sorted(estimates, key=lambda label: sign * estimates[label].median)
