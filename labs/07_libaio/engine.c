@@ -69,10 +69,10 @@ static struct completion_ring *ring_of(io_context_t context)
 	return (struct completion_ring *)context;
 }
 
-/* `*context` is NULL, and stays so in case of an error. */
-static int create_context(unsigned depth, io_context_t *context, struct reason *why)
+static int create_context(struct engine *e, struct reason *why)
 {
-	int rc = io_setup((int)depth, context); /* libaio returns -errno */
+	unsigned depth = e->depth;
+	int rc = io_setup((int)depth, &e->context); /* libaio returns -errno */
 	//> 6 Say why it was refused, in words that help. -EAGAIN: the system's room is taken, or
 	//> the depth is above it; name aio-max-nr and aio-nr, which are files of /proc/sys/fs.
 	//> -ENOSYS: the kernel was built without CONFIG_AIO. -EPERM: probably seccomp, as in a
@@ -95,76 +95,33 @@ static int create_context(unsigned depth, io_context_t *context, struct reason *
 	if (rc < 0)
 		return rc;
 	//< 6
-	const struct completion_ring *ring = ring_of(*context);
+	const struct completion_ring *ring = ring_of(e->context);
 	if (ring->magic == RING_MAGIC && ring->incompat_features == 0)
 		return 0;
-	io_destroy(*context);
-	*context = NULL;
 	reason_set(why, "unknown_aio_ring", "the ring of io_setup has a layout that is not known");
 	return -EOPNOTSUPP;
 }
 
-/* Makes the eventfd and the epoll that watches it. Returns 0, or -errno with nothing left open. */
-static int open_eventfd(int *event_fd, int *epoll_fd, struct reason *why)
+/* Makes the eventfd and the epoll that watches it. After an error libaio_close() closes them. */
+static int open_eventfd(struct engine *e, struct reason *why)
 {
-	//> 7 Make an eventfd (closed on exec, non-blocking) and an epoll (closed on exec), and
-	//> watch the first with the second for EPOLLIN. When a call fails, close what is there, set
-	//> both to -1 and return reason_errno(why, "eventfd_not_made", errno, "...").
-	//+ *event_fd = *epoll_fd = -1;
+	//> 7 Make `event_fd`, an eventfd, and `epoll_fd`, an epoll (both closed on exec), and watch the
+	//> first with the second for EPOLLIN. Some sandboxes hide epoll_pwait2(2), which is younger
+	//> than the other calls: try it once, without waiting. When a call fails, return
+	//> reason_errno(why, "eventfd_not_made", errno, "...").
+	//+ (void)e;
 	//+ return reason_errno(why, "eventfd_missing", ENOSYS, "there is no eventfd yet");
 	struct epoll_event event = { .events = EPOLLIN };
-	*epoll_fd = -1;
-	*event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (*event_fd >= 0)
-		*epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (*epoll_fd >= 0 && epoll_ctl(*epoll_fd, EPOLL_CTL_ADD, *event_fd, &event) == 0)
-		return 0;
-	int rc = reason_errno(why, "eventfd_not_made", errno,
-			      "setting up an eventfd and an epoll that watches it");
-	if (*event_fd >= 0)
-		close(*event_fd);
-	if (*epoll_fd >= 0)
-		close(*epoll_fd);
-	*event_fd = *epoll_fd = -1;
-	return rc;
-	//< 7
-}
-
-/* Some sandboxes hide epoll_pwait2(2), which is younger than the other calls. */
-static int try_eventfd(struct reason *why)
-{
-	int event_fd, epoll_fd;
-	struct epoll_event event;
 	struct timespec at_once = { 0 };
-	int rc = open_eventfd(&event_fd, &epoll_fd, why);
-	if (rc < 0)
-		return rc;
-	if (epoll_pwait2(epoll_fd, &event, 1, &at_once, NULL) < 0)
-		rc = reason_errno(why, "no_epoll_pwait2", errno, "epoll_create1, epoll_pwait2");
-	close(event_fd);
-	close(epoll_fd);
-	return rc;
-}
-
-static int libaio_supports(const struct engine_config *config, enum io_kind kind,
-			   enum io_fd_kind fd_kind, struct reason *why)
-{
-	(void)fd_kind;
-	if (kind == IO_NOP) {
-		reason_set(why, "libaio_noop_refused",
-			   "libaio has IO_CMD_NOOP in its header, and the kernel answers EINVAL");
-		return -EOPNOTSUPP;
-	}
-	//> 6 Find out by trying: make a context for one request, and destroy it again.
-	//+ int rc = 0;
-	io_context_t context = NULL;
-	int rc = create_context(1, &context, why);
-	if (rc == 0)
-		io_destroy(context);
-	//< 6
-	if (rc == 0 && (config->options & OPTION_EVENTFD))
-		rc = try_eventfd(why);
-	return rc;
+	e->event_fd = eventfd(0, EFD_CLOEXEC);
+	e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (e->event_fd >= 0 && e->epoll_fd >= 0 &&
+	    epoll_ctl(e->epoll_fd, EPOLL_CTL_ADD, e->event_fd, &event) == 0 &&
+	    epoll_pwait2(e->epoll_fd, &event, 1, &at_once, NULL) == 0)
+		return 0;
+	return reason_errno(why, "eventfd_not_made", errno,
+			    "setting up an eventfd and an epoll that watches it");
+	//< 7
 }
 
 static void libaio_close(struct engine *e)
@@ -192,15 +149,37 @@ static int libaio_open(struct engine **engine, const struct engine_config *confi
 	e->iocbs = calloc(config->depth, sizeof *e->iocbs);
 	e->queued = calloc(config->depth, sizeof(struct iocb *));
 	int rc = !e->iocbs || !e->queued ? reason_no_memory(why, "the libaio engine")
-					 : create_context(config->depth, &e->context, why);
+					 : create_context(e, why);
 	if (rc == 0 && (config->options & OPTION_EVENTFD))
-		rc = open_eventfd(&e->event_fd, &e->epoll_fd, why);
+		rc = open_eventfd(e, why);
 	if (rc < 0) {
 		libaio_close(e);
 		return rc;
 	}
 	*engine = e;
 	return 0;
+}
+
+static int libaio_supports(const struct engine_config *config, enum io_kind kind,
+			   enum io_fd_kind fd_kind, struct reason *why)
+{
+	(void)fd_kind;
+	if (kind == IO_NOP) {
+		reason_set(why, "libaio_noop_refused",
+			   "libaio has IO_CMD_NOOP in its header, and the kernel answers EINVAL");
+		return -EOPNOTSUPP;
+	}
+	//> 6 Find out by trying: open an engine for one operation, with the same options, and close it
+	//> again.
+	//+ (void)config;
+	//+ return 0;
+	struct engine_config one = { .depth = 1, .options = config->options };
+	struct engine *e;
+	int rc = libaio_open(&e, &one, why);
+	if (rc == 0)
+		libaio_close(e);
+	return rc;
+	//< 6
 }
 
 static bool waits_for_readiness(const struct io_op *op)
@@ -368,8 +347,8 @@ static int wait_for_eventfd(struct engine *e, struct deadline deadline)
 	//> 7 Sleep in epoll_pwait2(2), which takes the same time limit. A signal and the end of the
 	//> time are 0. When the eventfd is readable, read it: that sets it to 0, and the next wait
 	//> can sleep. The read comes first and the ring after it (reap() drains it next): in the
-	//> other order a request that ends in between is never heard of. EAGAIN and EINTR from that
-	//> read do no harm.
+	//> other order a request that ends in between is never heard of. EINTR from that read does
+	//> no harm: the eventfd stays readable.
 	//+ (void)e;
 	//+ (void)deadline;
 	//+ return -ENOSYS;
@@ -379,7 +358,7 @@ static int wait_for_eventfd(struct engine *e, struct deadline deadline)
 	int count = epoll_pwait2(e->epoll_fd, &event, 1, deadline_left(deadline, &left), NULL);
 	if (count <= 0)
 		return count == 0 || errno == EINTR ? 0 : -errno;
-	if (read(e->event_fd, &ended, sizeof ended) < 0 && errno != EAGAIN && errno != EINTR)
+	if (read(e->event_fd, &ended, sizeof ended) < 0 && errno != EINTR)
 		return -errno;
 	return 1;
 	//< 7

@@ -754,7 +754,7 @@ static void sleeps_after_a_batch(struct subject *s)
 static void supports_tries_each_call(struct subject *s)
 {
 	static const char *const calls[] = { "eventfd2 eventfd", "epoll_create1 epoll_create",
-					     "epoll_ctl" };
+					     "epoll_ctl", "epoll_wait epoll_pwait epoll_pwait2" };
 	const struct engine_config config = { .depth = 8, .cpu_count = 1, .options = s->options };
 	struct holdings before = holdings_now();
 	for (unsigned i = 0; i < sizeof calls / sizeof *calls; i++) {

@@ -58,10 +58,10 @@ static struct completion_ring *ring_of(io_context_t context)
 	return (struct completion_ring *)context;
 }
 
-/* `*context` is NULL, and stays so in case of an error. */
-static int create_context(unsigned depth, io_context_t *context, struct reason *why)
+static int create_context(struct engine *e, struct reason *why)
 {
-	int rc = io_setup((int)depth, context); /* libaio returns -errno */
+	unsigned depth = e->depth;
+	int rc = io_setup((int)depth, &e->context); /* libaio returns -errno */
 	if (rc == -ENOSYS)
 		reason_errno(why, "no_kernel_aio", rc,
 			     "io_setup: this kernel was built without CONFIG_AIO");
@@ -77,67 +77,26 @@ static int create_context(unsigned depth, io_context_t *context, struct reason *
 		reason_errno(why, "io_setup", rc, "io_setup({depth})", reason_int("depth", depth));
 	if (rc < 0)
 		return rc;
-	const struct completion_ring *ring = ring_of(*context);
+	const struct completion_ring *ring = ring_of(e->context);
 	if (ring->magic == RING_MAGIC && ring->incompat_features == 0)
 		return 0;
-	io_destroy(*context);
-	*context = NULL;
 	reason_set(why, "unknown_aio_ring", "the ring of io_setup has a layout that is not known");
 	return -EOPNOTSUPP;
 }
 
-/* Makes the eventfd and the epoll that watches it. Returns 0, or -errno with nothing left open. */
-static int open_eventfd(int *event_fd, int *epoll_fd, struct reason *why)
+/* Makes the eventfd and the epoll that watches it. After an error libaio_close() closes them. */
+static int open_eventfd(struct engine *e, struct reason *why)
 {
 	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
-	*epoll_fd = -1;
-	*event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (*event_fd >= 0)
-		*epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (*epoll_fd >= 0 && epoll_ctl(*epoll_fd, EPOLL_CTL_ADD, *event_fd, &event) == 0)
-		return 0;
-	int rc = reason_errno(why, "eventfd_not_made", errno,
-			      "setting up an eventfd and an epoll that watches it");
-	if (*event_fd >= 0)
-		close(*event_fd);
-	if (*epoll_fd >= 0)
-		close(*epoll_fd);
-	*event_fd = *epoll_fd = -1;
-	return rc;
-}
-
-/* Some sandboxes hide epoll_pwait2(2), which is younger than the other calls. */
-static int try_eventfd(struct reason *why)
-{
-	int event_fd, epoll_fd;
-	struct epoll_event event;
 	struct timespec at_once = { 0 };
-	int rc = open_eventfd(&event_fd, &epoll_fd, why);
-	if (rc < 0)
-		return rc;
-	if (epoll_pwait2(epoll_fd, &event, 1, &at_once, NULL) < 0)
-		rc = reason_errno(why, "no_epoll_pwait2", errno, "epoll_create1, epoll_pwait2");
-	close(event_fd);
-	close(epoll_fd);
-	return rc;
-}
-
-static int libaio_supports(const struct engine_config *config, enum io_kind kind,
-			   enum io_fd_kind fd_kind, struct reason *why)
-{
-	(void)fd_kind;
-	if (kind == IO_NOP) {
-		reason_set(why, "libaio_noop_refused",
-			   "libaio has IO_CMD_NOOP in its header, and the kernel answers EINVAL");
-		return -EOPNOTSUPP;
-	}
-	io_context_t context = NULL;
-	int rc = create_context(1, &context, why);
-	if (rc == 0)
-		io_destroy(context);
-	if (rc == 0 && (config->options & OPTION_EVENTFD))
-		rc = try_eventfd(why);
-	return rc;
+	e->event_fd = eventfd(0, EFD_CLOEXEC);
+	e->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (e->event_fd >= 0 && e->epoll_fd >= 0 &&
+	    epoll_ctl(e->epoll_fd, EPOLL_CTL_ADD, e->event_fd, &event) == 0 &&
+	    epoll_pwait2(e->epoll_fd, &event, 1, &at_once, NULL) == 0)
+		return 0;
+	return reason_errno(why, "eventfd_not_made", errno,
+			    "setting up an eventfd and an epoll that watches it");
 }
 
 static void libaio_close(struct engine *e)
@@ -165,15 +124,32 @@ static int libaio_open(struct engine **engine, const struct engine_config *confi
 	e->iocbs = calloc(config->depth, sizeof *e->iocbs);
 	e->queued = calloc(config->depth, sizeof(struct iocb *));
 	int rc = !e->iocbs || !e->queued ? reason_no_memory(why, "the libaio engine")
-					 : create_context(config->depth, &e->context, why);
+					 : create_context(e, why);
 	if (rc == 0 && (config->options & OPTION_EVENTFD))
-		rc = open_eventfd(&e->event_fd, &e->epoll_fd, why);
+		rc = open_eventfd(e, why);
 	if (rc < 0) {
 		libaio_close(e);
 		return rc;
 	}
 	*engine = e;
 	return 0;
+}
+
+static int libaio_supports(const struct engine_config *config, enum io_kind kind,
+			   enum io_fd_kind fd_kind, struct reason *why)
+{
+	(void)fd_kind;
+	if (kind == IO_NOP) {
+		reason_set(why, "libaio_noop_refused",
+			   "libaio has IO_CMD_NOOP in its header, and the kernel answers EINVAL");
+		return -EOPNOTSUPP;
+	}
+	struct engine_config one = { .depth = 1, .options = config->options };
+	struct engine *e;
+	int rc = libaio_open(&e, &one, why);
+	if (rc == 0)
+		libaio_close(e);
+	return rc;
 }
 
 static bool waits_for_readiness(const struct io_op *op)
