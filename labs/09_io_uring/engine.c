@@ -200,6 +200,10 @@ static int uring_supports(const struct engine_config *config, enum io_kind kind,
 		return -EOPNOTSUPP;
 	}
 
+	//> 5 Ask this kernel, by trying: make a ring with these options (create_ring says why it cannot), and
+	//> ask the ring which operations it knows: io_uring_get_probe_ring(), io_uring_opcode_supported().
+	//> Where a RECV may be lent a buffer, lent_ring_open() tries that. Leave nothing behind on any path.
+	//+ return 0;
 	struct io_uring ring;
 	int rc = create_ring(&ring, 1, config->options, why);
 	if (rc < 0)
@@ -219,6 +223,7 @@ static int uring_supports(const struct engine_config *config, enum io_kind kind,
 	io_uring_queue_exit(&ring);
 	lent_ring_close(&lent);
 	return rc;
+	//< 5
 }
 
 static int register_files(struct engine *e, unsigned max_fds, struct reason *why)
@@ -317,65 +322,81 @@ static void uring_detach(struct engine *e, unsigned fd_slot)
 		io_uring_register_files_update(&e->ring, fd_slot, &none, 1);
 }
 
+/* What the options change in an SQE. After the prep functions, which clear its flags. */
+static void apply_options(const struct engine *e, struct io_uring_sqe *sqe, const struct io_op *op)
+{
+	bool is_of_file = op->kind == IO_READ || op->kind == IO_WRITE;
+	if (e->options & FIXED_FILES) {
+		sqe->fd = (int)op->fd_slot;
+		sqe->flags |= IOSQE_FIXED_FILE;
+	}
+	if ((e->options & FIXED_BUFFERS) && is_of_file)
+		sqe->opcode = (uint8_t)opcode_of(op->kind, e->options);
+	if ((e->options & POLL_FIRST) && op->kind == IO_RECV)
+		sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
+	if (op->kind == IO_RECV && !op->buf)
+		lent_ring_prepare(sqe);
+}
+
 static void prepare(const struct engine *e, struct io_uring_sqe *sqe, struct io_op *op)
 {
-	bool fixed_buffers = e->options & FIXED_BUFFERS;
-	int fd = e->options & FIXED_FILES ? (int)op->fd_slot : op->fd;
-
+	//> 1 Fill the SQE: one io_uring_prep_...() for each kind of operation. FDATASYNC is an fsync with
+	//> IORING_FSYNC_DATASYNC, a send must not raise SIGPIPE, and what an ACCEPT returns is closed on
+	//> exec. A kind that you do not know is a no-op. Then give the SQE the operation itself as its
+	//> user data: the CQE will carry it.
+	//+ io_uring_prep_nop(sqe);
+	//+ io_uring_sqe_set_data(sqe, op);
 	switch ((enum io_kind)op->kind) {
 	case IO_READ:
-		if (fixed_buffers)
-			io_uring_prep_read_fixed(sqe, fd, op->buf, op->len_bytes, op->offset, 0);
-		else
-			io_uring_prep_read(sqe, fd, op->buf, op->len_bytes, op->offset);
+		io_uring_prep_read(sqe, op->fd, op->buf, op->len_bytes, op->offset);
 		break;
 	case IO_WRITE:
-		if (fixed_buffers)
-			io_uring_prep_write_fixed(sqe, fd, op->buf, op->len_bytes, op->offset, 0);
-		else
-			io_uring_prep_write(sqe, fd, op->buf, op->len_bytes, op->offset);
+		io_uring_prep_write(sqe, op->fd, op->buf, op->len_bytes, op->offset);
 		break;
 	case IO_FSYNC:
-		io_uring_prep_fsync(sqe, fd, 0);
+		io_uring_prep_fsync(sqe, op->fd, 0);
 		break;
 	case IO_FDATASYNC:
-		io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
+		io_uring_prep_fsync(sqe, op->fd, IORING_FSYNC_DATASYNC);
 		break;
 	case IO_RECV:
-		io_uring_prep_recv(sqe, fd, op->buf, op->len_bytes, 0);
-		if (e->options & POLL_FIRST)
-			sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
-		if (!op->buf)
-			lent_ring_prepare(sqe);
+		io_uring_prep_recv(sqe, op->fd, op->buf, op->len_bytes, 0);
 		break;
 	case IO_SEND:
-		io_uring_prep_send(sqe, fd, op->buf, op->len_bytes, MSG_NOSIGNAL);
+		io_uring_prep_send(sqe, op->fd, op->buf, op->len_bytes, MSG_NOSIGNAL);
 		break;
 	case IO_ACCEPT:
-		io_uring_prep_accept(sqe, fd, NULL, NULL, SOCK_CLOEXEC);
+		io_uring_prep_accept(sqe, op->fd, NULL, NULL, SOCK_CLOEXEC);
 		break;
 	case IO_CONNECT:
-		io_uring_prep_connect(sqe, fd, op->buf, op->len_bytes);
+		io_uring_prep_connect(sqe, op->fd, op->buf, op->len_bytes);
 		break;
 	default:
 		io_uring_prep_nop(sqe);
 		break;
 	}
-	if (e->options & FIXED_FILES)
-		sqe->flags |= IOSQE_FIXED_FILE;
 	/* After prep: older libraries clear user_data there. */
 	io_uring_sqe_set_data(sqe, op);
+	//< 1
+	apply_options(e, sqe, op);
 }
 
 /*
- * Hands over what the submission ring holds, to have a free entry in it. Returns NULL when the
- * kernel took none.
+ * A free SQE, also when the submission ring is full. NULL when the kernel takes nothing. Whoever takes
+ * one must fill it: what is in it will be handed over.
  */
-static struct io_uring_sqe *make_room(struct engine *e)
+static struct io_uring_sqe *take_sqe(struct engine *e)
 {
-	if (io_uring_submit(&e->ring) < 0)
-		return NULL; /* short of memory: reap() hands over again, and tells what is wrong */
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&e->ring);
+	//> 3 NULL says that every entry is taken. Hand over what the ring holds: the kernel copies SQEs as
+	//> it takes them, so they are free again. Return NULL when that fails; reap() hands over again, and
+	//> tells what is wrong. Otherwise ask for an entry again.
+	if (sqe)
+		return sqe;
+	if (io_uring_submit(&e->ring) < 0)
+		return NULL;
+	sqe = io_uring_get_sqe(&e->ring);
+	//< 3
 	/*
 	 * The polling thread frees entries some time after it took them, perhaps even after the
 	 * operations have completed. The wait for that ends early, without an error, when a signal
@@ -389,25 +410,36 @@ static struct io_uring_sqe *make_room(struct engine *e)
 /* Accepts as many as the submission ring has room for. reap() hands them over. */
 static int uring_submit(struct engine *e, struct io_op *const *ops, unsigned count)
 {
+	//> 1 Give each operation an SQE and note it in held[slot]. Accept as many as there are SQEs: the
+	//> first from take_sqe(), and the others from io_uring_get_sqe(), which makes no system call.
+	//+ unsigned n = 0;
+	//+ (void)e;
+	//+ (void)ops;
+	//+ (void)count;
 	unsigned n = 0;
 	for (; n < count; n++) {
-		struct io_uring_sqe *sqe = io_uring_get_sqe(&e->ring);
-		if (!sqe && n == 0)
-			sqe = make_room(e);
+		struct io_uring_sqe *sqe = n == 0 ? take_sqe(e) : io_uring_get_sqe(&e->ring);
 		if (!sqe)
 			break;
 		prepare(e, sqe, ops[n]);
 		e->held[ops[n]->slot] = ops[n];
 	}
+	//< 1
 	return (int)n;
 }
 
 /* Makes the one system call of a batch. Returns 0 or -errno. "Nothing yet" is no error. */
 static int enter(struct engine *e, unsigned min, int64_t timeout_ns)
 {
+	//> 2 This hands over and never waits, so the loop spins. One call must do both: with a `min` and
+	//> without a time limit io_uring_submit_and_wait(), with one io_uring_submit_and_wait_timeout().
+	//> Where nothing is to be waited for, io_uring_submit(). With the option defer_taskrun that is
+	//> io_uring_submit_and_get_events(): completions appear only when they are asked for.
+	//+ (void)min;
+	//+ (void)timeout_ns;
+	//+ int rc = io_uring_submit(&e->ring);
 	int rc;
 	if (min == 0 || timeout_ns == 0) {
-		/* With defer_taskrun completions appear only when they are asked for. */
 		rc = e->options & DEFER_TASKRUN ? io_uring_submit_and_get_events(&e->ring)
 						: io_uring_submit(&e->ring);
 	} else if (timeout_ns < 0) {
@@ -418,12 +450,13 @@ static int enter(struct engine *e, unsigned min, int64_t timeout_ns)
 						     .tv_nsec = timeout_ns % NS_PER_S };
 		rc = io_uring_submit_and_wait_timeout(&e->ring, &unused, min, &timeout, NULL);
 	}
-	/*
-	 * ETIME: the time is over. EINTR: a signal. EAGAIN, EBUSY: the kernel is short of memory or
-	 * wants completions taken first; SQEs that it did not take stay in the ring for the next
-	 * call.
-	 */
+	//< 2
+	//> 5 ETIME, the time is over, and EINTR, a signal, say "nothing yet". Which two others do? They tell
+	//> that the kernel could not take the SQEs now: those that it did not take stay in the ring for the
+	//> next call.
+	//+ bool nothing_yet = rc == -ETIME || rc == -EINTR;
 	bool nothing_yet = rc == -ETIME || rc == -EINTR || rc == -EAGAIN || rc == -EBUSY;
+	//< 5
 	return rc < 0 && !nothing_yet ? rc : 0;
 }
 
@@ -437,9 +470,7 @@ static bool begin_anew(struct engine *e, struct io_op *op)
 	bool called_back = e->held[op->slot] != op;
 	if (!on_pipe || called_back)
 		return false;
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&e->ring);
-	if (!sqe)
-		sqe = make_room(e);
+	struct io_uring_sqe *sqe = take_sqe(e);
 	if (sqe)
 		prepare(e, sqe, op);
 	return sqe;
@@ -451,40 +482,82 @@ static void forget_unasked(struct engine *e, unsigned slot)
 	e->unasked[slot] = false;
 }
 
+/* The operation of a CQE, with its result, or NULL when there is none to hand out. */
+static struct io_op *operation_of(struct engine *e, const struct io_uring_cqe *cqe)
+{
+	struct io_op *op = io_uring_cqe_get_data(cqe);
+	//> 4 A cancel completes, too, and its CQE has no user data: that is no operation. Count it off.
+	if (!op) {
+		e->calls_back--;
+		return NULL;
+	}
+	//< 4
+	if (cqe->res == -ECANCELED && begin_anew(e, op))
+		return NULL;
+	if (e->unasked_count > 0)
+		forget_unasked(e, op->slot);
+	op->result = cqe->res;
+	if (cqe->flags & IORING_CQE_F_BUFFER)
+		lent_ring_finish(&e->lent, op, cqe);
+	return op;
+}
+
 static int reap_once(struct engine *e, struct io_op **done, unsigned min, unsigned max,
 		     int64_t timeout_ns)
 {
 	unsigned ready = io_uring_cq_ready(&e->ring);
+	//> 2 A call is needed when SQEs are to be handed over, when fewer than `min` CQEs are there, and,
+	//> with defer_taskrun, when none is. Otherwise all is in memory, and a call is for nothing. When
+	//> enough are there the call must not wait.
+	//+ bool to_call = true;
 	bool to_submit = io_uring_sq_ready(&e->ring) > 0;
 	bool to_look = ready == 0 && (e->options & DEFER_TASKRUN);
-	if (to_submit || to_look || ready < min) {
+	bool to_call = to_submit || to_look || ready < min;
+	//< 2
+	if (to_call) {
 		int rc = enter(e, ready < min ? min : 0, timeout_ns);
 		if (rc < 0)
 			return rc;
 	}
 
+	//> 1 Walk through the CQEs (io_uring_for_each_cqe) until `max` operations are in `done`. What
+	//> operation_of() returns is one of them, or NULL. Then, and not before, give the entries that you
+	//> have looked at back to the kernel: io_uring_cq_advance().
+	//+ unsigned n = 0;
+	//+ (void)operation_of;
+	//+ (void)done;
+	//+ (void)max;
 	unsigned head, seen = 0, n = 0;
 	struct io_uring_cqe *cqe;
 	io_uring_for_each_cqe (&e->ring, head, cqe) {
 		if (n == max)
 			break;
 		seen++;
-		struct io_op *op = io_uring_cqe_get_data(cqe);
-		if (!op) { /* a cancel's own completion */
-			e->calls_back--;
-			continue;
-		}
-		if (cqe->res == -ECANCELED && begin_anew(e, op))
-			continue;
-		if (e->unasked_count > 0)
-			forget_unasked(e, op->slot);
-		op->result = cqe->res;
-		if (cqe->flags & IORING_CQE_F_BUFFER)
-			lent_ring_finish(&e->lent, op, cqe);
-		done[n++] = op;
+		struct io_op *op = operation_of(e, cqe);
+		if (op)
+			done[n++] = op;
 	}
 	io_uring_cq_advance(&e->ring, seen);
+	//< 1
 	return (int)n;
+}
+
+/* Returns whether there was an SQE for it. */
+static bool prepare_cancel(struct engine *e, struct io_op *op)
+{
+	//> 4 Take an SQE. It becomes a cancel that names the operation by its user data, and has none of its
+	//> own. Count it in calls_back: its completion is still to come. Without an SQE return false.
+	//+ (void)e;
+	//+ (void)op;
+	//+ return true;
+	struct io_uring_sqe *sqe = take_sqe(e);
+	if (!sqe)
+		return false;
+	io_uring_prep_cancel(sqe, op, 0);
+	io_uring_sqe_set_data(sqe, NULL);
+	e->calls_back++;
+	return true;
+	//< 4
 }
 
 /*
@@ -495,17 +568,11 @@ static void call_back(struct engine *e, struct io_op *op)
 {
 	if (e->held[op->slot] != op)
 		return; /* it is asked back already */
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&e->ring);
-	if (!sqe)
-		sqe = make_room(e);
-	e->unasked_count += !sqe && !e->unasked[op->slot];
-	e->unasked[op->slot] = !sqe;
-	if (!sqe)
-		return;
-	io_uring_prep_cancel(sqe, op, 0);
-	io_uring_sqe_set_data(sqe, NULL);
-	e->held[op->slot] = NULL;
-	e->calls_back++;
+	bool asked = prepare_cancel(e, op);
+	e->unasked_count += !asked && !e->unasked[op->slot];
+	e->unasked[op->slot] = !asked;
+	if (asked)
+		e->held[op->slot] = NULL;
 }
 
 static void ask_again(struct engine *e)
@@ -529,6 +596,10 @@ static int uring_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 {
 	if (e->calls_back == 0 && e->unasked_count == 0)
 		return reap_once(e, done, min, max, timeout_ns);
+	//> 4 Cancels are on their way. Wait on while one of their CQEs ended the wait, for what is left of
+	//> `min` and of the time. While some operations could not be asked back, do not wait: ask_again().
+	//+ ask_again(e);
+	//+ return reap_once(e, done, min, max, timeout_ns);
 	struct deadline deadline = deadline_after(timeout_ns);
 	unsigned n = 0, answers;
 	bool goes_on;
@@ -544,6 +615,7 @@ static int uring_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 		goes_on = none_unasked ? e->calls_back < answers : deadline_left_ns(deadline) != 0;
 	} while (n < min && n < max && goes_on);
 	return (int)n;
+	//< 4
 }
 
 static void uring_give_back(struct engine *e, void *buf)

@@ -1,0 +1,787 @@
+/* SPDX-License-Identifier: MIT */
+/* Lab 09: what an engine on io_uring must do, and how many system calls it may make for it. */
+#include "lab_test.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "failing_calls.h"
+
+#define ENTER "io_uring_enter"
+#define URING "io_uring_enter io_uring_register "
+#define BLOCK 4096u
+
+/* How long a test waits for what must not come, and for what must. */
+#define A_MOMENT_NS (20 * NS_PER_MS)
+#define PATIENCE_NS (2 * NS_PER_S)
+
+static struct io_op *nop(struct subject *s, unsigned slot)
+{
+	return prepare(s, slot, IO_NOP, -1, 0, 0, 0);
+}
+
+static struct io_op *receive(struct subject *s, unsigned slot, int fd, unsigned fd_slot)
+{
+	return prepare_receive(s, slot, fd, fd_slot);
+}
+
+/* submit() itself, for what start_all() would put right. Returns how many were accepted. */
+static unsigned submit_once(struct subject *s, struct io_op *const *ops, unsigned count)
+{
+	int accepted = s->ops->submit(s->engine, ops, count);
+	expect(accepted >= 0 && (unsigned)accepted <= count,
+	       EXPECTED("at most %u accepted by submit()") SAW("%s"), count, answer(accepted));
+	for (int i = 0; i < accepted; i++)
+		ops[i]->in_flight = 1;
+	s->inflight += (unsigned)accepted;
+	return (unsigned)accepted;
+}
+
+static void expect_calls(unsigned most, const char *what)
+{
+	unsigned enters = calls_made(ENTER), calls = calls_made(NULL);
+	expect(enters <= most, WHEN("%s") EXPECTED("at most %u io_uring_enter") SAW("%u"), what,
+	       most, enters);
+	expect(calls == enters, WHEN("%s") EXPECTED("no other system call") SAW("%u"), what,
+	       calls - enters);
+}
+
+/*
+ * Threads that io_uring has started in this process, and that make calls which would block. They are the
+ * kernel's: proc(5) shows them among the process's own, as iou-wrk-TID.
+ */
+static unsigned io_workers(void)
+{
+	unsigned count = 0;
+	DIR *directory = opendir("/proc/self/task");
+	for (struct dirent *entry; directory && (entry = readdir(directory));) {
+		char path[300], name[32] = "";
+		snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
+		FILE *file = fopen(path, "re");
+		if (file && fgets(name, sizeof name, file) && !strncmp(name, "iou-wrk", 7))
+			count++;
+		if (file)
+			fclose(file);
+	}
+	if (directory)
+		closedir(directory);
+	return count;
+}
+
+/* Connections on which receives wait. */
+#define CONNECTIONS_MOST 16u
+
+struct connections {
+	unsigned count;
+	int ends[CONNECTIONS_MOST][2];
+};
+
+static void open_connections(struct subject *s, struct connections *c, unsigned count,
+			     unsigned depth)
+{
+	c->count = count;
+	open_engine(s, depth, count);
+	for (unsigned i = 0; i < count; i++) {
+		make_reading_pair(s, c->ends[i]);
+		attach(s, i, c->ends[i][0]);
+	}
+}
+
+static void close_connections(struct subject *s, const struct connections *c)
+{
+	close_engine(s);
+	for (unsigned i = 0; i < c->count; i++) {
+		close(c->ends[i][0]);
+		close(c->ends[i][1]);
+	}
+}
+
+/* Exercise 1: SQEs and CQEs. */
+
+/* Batches of every size: an entry that was taken and not filled would come back as what it last was. */
+static void an_entry_for_each_operation(struct subject *s)
+{
+	enum { DEPTH = 7 };
+	struct io_op *done[DEPTH], *ops[DEPTH];
+	int fd = make_file(s, (uint64_t)DEPTH * BLOCK, O_RDONLY);
+	open_engine(s, DEPTH, 1);
+	attach(s, 0, fd);
+	for (unsigned round = 0; round < 30; round++) {
+		unsigned count = 1 + round * 3 % DEPTH;
+		for (unsigned i = 0; i < count; i++) {
+			ops[i] = prepare(s, i, IO_READ, fd, 0, (uint64_t)BLOCK * i, BLOCK);
+			memset(buffer_of(s, i), 0x55, BLOCK);
+		}
+		start_all(s, ops, count);
+		await_all(s);
+		for (unsigned i = 0; i < count; i++)
+			expect(ops[i]->result == BLOCK &&
+				       buffer_of(s, i)[1] == pattern_byte((uint64_t)BLOCK * i + 1),
+			       WHEN("in a batch of %u") EXPECTED("block %u") SAW("%s"), count, i,
+			       answer(ops[i]->result));
+		unsigned more = reap(s, done, 0, DEPTH, 0);
+		expect(more == 0, WHEN("after a batch of %u") EXPECTED("nothing more") SAW("%u"),
+		       count, more);
+	}
+	close_engine(s);
+	close(fd);
+}
+
+/* More completions than `max` wait in the ring. Each comes once, and the ring is empty then. */
+static void what_is_beyond_max_stays(struct subject *s)
+{
+	enum { DEPTH = 8 };
+	struct io_op *done[DEPTH], *ops[DEPTH];
+	bool seen[DEPTH] = { false };
+	open_engine(s, DEPTH, 1);
+	for (unsigned i = 0; i < DEPTH; i++)
+		ops[i] = nop(s, i);
+	start_all(s, ops, DEPTH);
+	for (unsigned left = DEPTH; left > 0;) {
+		unsigned n = reap(s, done, 1, 3, PATIENCE_NS);
+		expect(n > 0, WHEN("%u are left") EXPECTED("some of them") SAW("none"), left);
+		left -= n;
+		for (unsigned i = 0; i < n; i++) {
+			expect(!seen[done[i]->slot], "operation %u came twice", done[i]->slot);
+			seen[done[i]->slot] = true;
+		}
+	}
+	close_engine(s);
+}
+
+/*
+ * What need not wait is done in the call that hands it over, and a socket is waited for by polling it.
+ * Neither needs a worker.
+ */
+static void asks_for_no_worker(struct subject *s)
+{
+	struct io_op *done[4], *ops[4];
+	struct connections c;
+	open_connections(s, &c, 4, 4);
+	for (unsigned i = 0; i < 4; i++)
+		ops[i] = receive(s, i, c.ends[i][0], i);
+	start_all(s, ops, 4);
+	unsigned n = reap(s, done, 1, 4, A_MOMENT_NS);
+	expect(n == 0, EXPECTED("four receives to wait") SAW("%u came back"), n);
+	unsigned workers = io_workers();
+	expect(workers == 0,
+	       WHEN("four receives wait") EXPECTED("the sockets to be polled")
+		       SAW("%u worker threads of io_uring"),
+	       workers);
+	for (unsigned i = 0; i < 4; i++)
+		peer_sends(c.ends[i][1], "here", 4);
+	await_all(s);
+	close_connections(s, &c);
+}
+
+static void file_asks_for_no_worker(struct subject *s)
+{
+	int fd = make_file(s, 16 * BLOCK, O_RDONLY);
+	char block[BLOCK];
+	for (unsigned i = 0; i < 16; i++)
+		expect(pread(fd, block, BLOCK, i * BLOCK) == BLOCK, "the test cannot read");
+	open_engine(s, 4, 1);
+	attach(s, 0, fd);
+	for (unsigned i = 0; i < 16; i++) {
+		int64_t n = perform(s, prepare(s, i % 4, IO_READ, fd, 0, i * BLOCK, BLOCK));
+		expect(n == BLOCK, EXPECTED("a block") SAW("%s"), answer(n));
+	}
+	unsigned workers = io_workers();
+	expect(workers == 0,
+	       WHEN("the blocks are in the page cache") EXPECTED("no worker thread of io_uring")
+		       SAW("%u"),
+	       workers);
+	close_engine(s);
+	close(fd);
+}
+
+static void submit_makes_no_call(struct subject *s)
+{
+	enum { DEPTH = 16 };
+	struct io_op *ops[DEPTH];
+	open_engine(s, DEPTH, 1);
+	for (unsigned i = 0; i < DEPTH; i++)
+		ops[i] = nop(s, i);
+	calls_reset();
+	unsigned accepted = submit_once(s, ops, DEPTH);
+	expect_calls(0, "in submit()");
+	expect(accepted == DEPTH, EXPECTED("all %u accepted") SAW("%u"), DEPTH, accepted);
+	await_all(s);
+	close_engine(s);
+}
+
+/* Exercise 2: one call, or none. */
+
+static void one_call_a_batch(struct subject *s)
+{
+	enum { DEPTH = 32, ROUNDS = 10 };
+	struct io_op *ops[DEPTH], *done[DEPTH];
+	open_engine(s, DEPTH, 1);
+	calls_reset();
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		for (unsigned i = 0; i < DEPTH; i++)
+			ops[i] = nop(s, i);
+		start_all(s, ops, DEPTH);
+		unsigned n = reap(s, done, DEPTH, DEPTH, PATIENCE_NS);
+		expect(n == DEPTH, EXPECTED("all %u in one reap()") SAW("%u"), DEPTH, n);
+		/* All is over, so these have nothing to ask the kernel for. */
+		for (unsigned i = 0; i < 3; i++)
+			reap(s, done, 0, DEPTH, 0);
+	}
+	expect_calls(ROUNDS, "10 batches of 32 operations");
+	close_engine(s);
+}
+
+static void one_call_a_batch_of_messages(struct subject *s)
+{
+	enum { COUNT = 8 };
+	struct io_op *ops[COUNT], *done[COUNT];
+	struct connections c;
+	open_connections(s, &c, COUNT, COUNT);
+	for (unsigned i = 0; i < COUNT; i++) {
+		peer_sends(c.ends[i][1], "message", 7);
+		ops[i] = receive(s, i, c.ends[i][0], i);
+	}
+	calls_reset();
+	start_all(s, ops, COUNT);
+	unsigned n = reap(s, done, COUNT, COUNT, PATIENCE_NS);
+	expect(n == COUNT, EXPECTED("%u messages in one reap()") SAW("%u"), COUNT, n);
+	expect_calls(1, "8 messages are there, and 8 receives");
+	for (unsigned i = 0; i < COUNT; i++)
+		expect(ops[i]->result == 7, EXPECTED("7 bytes") SAW("%s"), answer(ops[i]->result));
+	close_connections(s, &c);
+}
+
+static void takes_what_is_there_without_a_call(struct subject *s)
+{
+	enum { DEPTH = 8 };
+	struct io_op *ops[DEPTH], *done[DEPTH];
+	open_engine(s, DEPTH, 1);
+	for (unsigned i = 0; i < DEPTH; i++)
+		ops[i] = nop(s, i);
+	start_all(s, ops, DEPTH);
+	unsigned n = reap(s, done, DEPTH, 2, PATIENCE_NS);
+	expect(n == 2, EXPECTED("2 operations, the most that were asked for") SAW("%u"), n);
+	calls_reset();
+	n = reap(s, done, 1, 3, PATIENCE_NS);
+	expect(n == 3, EXPECTED("3 of 6 that are there") SAW("%u"), n);
+	n = reap(s, done, 3, 5, -1);
+	expect(n == 3, EXPECTED("the last 3") SAW("%u"), n);
+	expect_calls(0, "the completions are in the ring");
+	close_engine(s);
+}
+
+/* What is there is enough, and what else is in flight goes on waiting: a call must not wait for it. */
+static void does_not_wait_when_enough_is_there(struct subject *s)
+{
+	struct io_op *done[4];
+	struct connections c;
+	open_connections(s, &c, 1, 4);
+	struct io_op *ops[3] = { nop(s, 1), nop(s, 2), nop(s, 3) };
+	start_all(s, ops, 3);
+	unsigned n = reap(s, done, 3, 1, PATIENCE_NS);
+	expect(n == 1, EXPECTED("1 operation, the most that were asked for") SAW("%u"), n);
+	/* The receive has to be handed over, with a call that finds two completions there. */
+	start(s, receive(s, 0, c.ends[0][0], 0));
+	uint64_t before_ns = clock_ns();
+	n = reap(s, done, 2, 4, PATIENCE_NS);
+	int64_t took_ns = (int64_t)(clock_ns() - before_ns);
+	expect(n == 2, EXPECTED("the 2 operations that were there") SAW("%u"), n);
+	expect(took_ns < PATIENCE_NS / 2, EXPECTED("no wait") SAW("%lld ms"),
+	       (long long)(took_ns / NS_PER_MS));
+	peer_sends(c.ends[0][1], "x", 1);
+	calls_reset();
+	await_all(s);
+	expect(s->op[0].result == 1, EXPECTED("1 byte") SAW("%s"), answer(s->op[0].result));
+	close_connections(s, &c);
+}
+
+/* The first reap() hands it over, so that later ones find what has come. */
+static void hands_over_even_if_it_may_not_wait(struct subject *s)
+{
+	struct io_op *done[2];
+	struct connections c;
+	open_connections(s, &c, 1, 2);
+	start(s, receive(s, 0, c.ends[0][0], 0));
+	calls_reset();
+	unsigned n = reap(s, done, 0, 2, -1);
+	expect(n == 0, EXPECTED("nothing yet") SAW("%u"), n);
+	n = reap(s, done, 1, 2, 0);
+	expect(n == 0, EXPECTED("nothing yet") SAW("%u"), n);
+	peer_sends(c.ends[0][1], "bytes", 5);
+	await(s, &s->op[0]);
+	expect(s->op[0].result == 5, EXPECTED("5 bytes") SAW("%s"), answer(s->op[0].result));
+	expect_calls(3, "one receive");
+	close_connections(s, &c);
+}
+
+static void a_time_limit_is_part_of_the_call(struct subject *s)
+{
+	struct io_op *done[2];
+	struct connections c;
+	open_connections(s, &c, 2, 2);
+	start(s, receive(s, 0, c.ends[0][0], 0));
+	start(s, receive(s, 1, c.ends[1][0], 1));
+	calls_reset();
+	for (unsigned i = 0; i < 3; i++) {
+		uint64_t before_ns = clock_ns();
+		unsigned n = reap(s, done, 1, 2, A_MOMENT_NS);
+		int64_t took_ns = (int64_t)(clock_ns() - before_ns);
+		expect(n == 0, EXPECTED("nothing") SAW("%u"), n);
+		expect(took_ns >= A_MOMENT_NS, EXPECTED("a wait of %lld ms") SAW("one of %lld"),
+		       (long long)(A_MOMENT_NS / NS_PER_MS), (long long)(took_ns / NS_PER_MS));
+	}
+	expect_calls(3, "three waits that end by time");
+	for (unsigned i = 0; i < 2; i++)
+		peer_sends(c.ends[i][1], "x", 1);
+	await_all(s);
+	close_connections(s, &c);
+}
+
+/* A thread of the test's own that writes to a descriptor as soon as another thread sleeps. */
+struct speaker {
+	pthread_t thread;
+	int sleeper_tid, fd;
+};
+
+static void *speak_to_a_sleeper(void *argument)
+{
+	const struct speaker *speaker = argument;
+	wait_until_asleep(speaker->sleeper_tid);
+	peer_sends(speaker->fd, "late", 4);
+	return NULL;
+}
+
+static void begin_speaking(struct speaker *speaker, int fd)
+{
+	speaker->sleeper_tid = (int)syscall(SYS_gettid);
+	speaker->fd = fd;
+	expect(pthread_create(&speaker->thread, NULL, speak_to_a_sleeper, speaker) == 0,
+	       "the test has no thread");
+}
+
+static void an_endless_wait_is_one_call(struct subject *s)
+{
+	struct io_op *done[1];
+	struct connections c;
+	open_connections(s, &c, 1, 1);
+	start(s, receive(s, 0, c.ends[0][0], 0));
+	struct speaker speaker;
+	begin_speaking(&speaker, c.ends[0][1]);
+	calls_reset();
+	unsigned n = reap(s, done, 1, 1, -1);
+	pthread_join(speaker.thread, NULL);
+	expect(n == 1 && done[0]->result == 4, EXPECTED("the 4 bytes that came late") SAW("%u"), n);
+	expect_calls(1, "a receive that had to wait");
+	close_connections(s, &c);
+}
+
+/* Exercise 3: a full ring. */
+
+/* More than the submission ring of any engine here holds. */
+#define FULL_DEPTH 5000u
+
+static void fill_ops(struct subject *s, struct io_op **ops, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		ops[i] = nop(s, i);
+}
+
+static void goes_on_behind_a_full_ring(struct subject *s)
+{
+	static struct io_op *ops[FULL_DEPTH];
+	open_engine(s, FULL_DEPTH, 1);
+	fill_ops(s, ops, FULL_DEPTH);
+	for (unsigned round = 0; round < 2; round++) {
+		calls_reset();
+		unsigned accepted = 0, last = 1;
+		while (accepted < FULL_DEPTH && last > 0)
+			accepted += last = submit_once(s, ops + accepted, FULL_DEPTH - accepted);
+		expect(accepted == FULL_DEPTH,
+		       WHEN("the submission ring is full")
+			       EXPECTED("submit() to hand it over and to go on")
+				       SAW("none accepted after %u"),
+		       accepted);
+		expect_calls(4, "5,000 operations are submitted");
+		await_all(s);
+	}
+	close_engine(s);
+}
+
+/* The kernel takes nothing for a while. That is no error, and nothing is lost. */
+static void a_refusal_is_back_pressure(struct subject *s)
+{
+	static const int errors[] = { EAGAIN, EBUSY, ENOMEM };
+	static struct io_op *ops[FULL_DEPTH];
+	open_engine(s, FULL_DEPTH, 1);
+	fill_ops(s, ops, FULL_DEPTH);
+	for (unsigned i = 0; i < sizeof errors / sizeof *errors; i++) {
+		fail_call(ENTER, errors[i], 0);
+		unsigned accepted = 0, last = 1;
+		while (accepted < FULL_DEPTH && last > 0)
+			accepted += last = submit_once(s, ops + accepted, FULL_DEPTH - accepted);
+		bool failed = call_failed();
+		expect(!failed || accepted < FULL_DEPTH,
+		       WHEN("the kernel takes nothing from a full ring")
+			       EXPECTED("submit() to accept what the ring holds")
+				       SAW("all accepted"));
+		await_all(s);
+		for (unsigned n = 0; n < accepted; n++)
+			expect(ops[n]->result == 0, EXPECTED("0 from a no-op") SAW("%s"),
+			       answer(ops[n]->result));
+	}
+	close_engine(s);
+}
+
+/* Exercise 4: cancels. */
+
+/* cancel_one() only writes an SQE, and the next reap() hands it over and waits for what it brings. */
+static void a_cancel_is_part_of_the_batch(struct subject *s)
+{
+	struct io_op *done[4];
+	struct connections c;
+	open_connections(s, &c, 3, 4);
+	for (unsigned i = 0; i < 3; i++)
+		start(s, receive(s, i, c.ends[i][0], i));
+	unsigned n = reap(s, done, 0, 4, 0);
+	expect(n == 0, EXPECTED("nothing yet") SAW("%u"), n);
+	calls_reset();
+	cancel_one(s, &s->op[1]);
+	expect_calls(0, "in cancel_one()");
+	n = reap(s, done, 1, 4, PATIENCE_NS);
+	expect(n == 1 && done[0] == &s->op[1] && done[0]->result == -ECANCELED,
+	       EXPECTED("the operation that was called back, with -ECANCELED") SAW("%u of them"),
+	       n);
+	expect_calls(2, "one operation is called back");
+	for (unsigned i = 0; i < 3; i += 2)
+		peer_sends(c.ends[i][1], "x", 1);
+	await_all(s);
+	close_connections(s, &c);
+}
+
+/*
+ * A cancel that comes too late still completes (-ENOENT). That is nobody's news: who waits for another
+ * operation waits on, for the rest of the time and not for more.
+ */
+static void a_cancels_completion_ends_no_wait(struct subject *s)
+{
+	struct io_op *done[2];
+	struct connections c;
+	open_connections(s, &c, 2, 2);
+	start(s, receive(s, 0, c.ends[0][0], 0));
+	start(s, receive(s, 1, c.ends[1][0], 1));
+	peer_sends(c.ends[0][1], "x", 1);
+	unsigned n = reap(s, done, 0, 2, 0); /* which hands over, and may or may not find it */
+	if (n == 0) {
+		cancel_one(s, &s->op[0]);
+		n = reap(s, done, 1, 1, PATIENCE_NS);
+	}
+	expect(n == 1 && done[0] == &s->op[0], EXPECTED("the first receive") SAW("%u"), n);
+	expect(done[0]->result == 1, EXPECTED("its byte") SAW("%s"), answer(done[0]->result));
+	start(s, receive(s, 0, c.ends[0][0], 0));
+	cancel_one(s, &s->op[0]);
+	n = reap(s, done, 1, 2, PATIENCE_NS);
+	expect(n == 1 && done[0] == &s->op[0], EXPECTED("what was called back") SAW("%u"), n);
+	uint64_t before_ns = clock_ns();
+	n = reap(s, done, 1, 2, A_MOMENT_NS);
+	int64_t took_ns = (int64_t)(clock_ns() - before_ns);
+	expect(n == 0, EXPECTED("nothing") SAW("%u"), n);
+	expect(took_ns >= A_MOMENT_NS && took_ns < PATIENCE_NS,
+	       EXPECTED("a wait of %lld ms") SAW("one of %lld"),
+	       (long long)(A_MOMENT_NS / NS_PER_MS), (long long)(took_ns / NS_PER_MS));
+	peer_sends(c.ends[1][1], "x", 1);
+	await_all(s);
+	close_connections(s, &c);
+}
+
+/* As many SQEs as there are in the ring wait to be handed over, and then comes a cancel of each. */
+static void a_full_ring_has_room_for_cancels(struct subject *s)
+{
+	enum { COUNT = 16 };
+	struct io_op *ops[COUNT];
+	struct connections c;
+	open_connections(s, &c, COUNT, COUNT);
+	for (unsigned i = 0; i < COUNT; i++)
+		ops[i] = receive(s, i, c.ends[i][0], i);
+	expect(submit_once(s, ops, COUNT) == COUNT, "not all are accepted");
+	calls_reset();
+	s->ops->cancel(s->engine);
+	await_all(s);
+	for (unsigned i = 0; i < COUNT; i++)
+		expect(ops[i]->result == -ECANCELED, EXPECTED("-ECANCELED") SAW("%s"),
+		       answer(ops[i]->result));
+	expect_calls(8, "16 receives are called back");
+	close_connections(s, &c);
+}
+
+/* The kernel takes nothing when the full ring is to be handed over for the cancel's sake. */
+static void a_cancel_without_room_is_not_forgotten(struct subject *s)
+{
+	enum { COUNT = 4 };
+	struct io_op *ops[COUNT], *done[COUNT];
+	struct connections c;
+	open_connections(s, &c, COUNT, COUNT);
+	for (unsigned i = 0; i < COUNT; i++)
+		ops[i] = receive(s, i, c.ends[i][0], i);
+	expect(submit_once(s, ops, COUNT) == COUNT, "not all are accepted");
+	fail_call(ENTER, EAGAIN, 0);
+	cancel_one(s, ops[2]);
+	call_failed();
+	await(s, ops[2]);
+	expect(ops[2]->result == -ECANCELED, EXPECTED("-ECANCELED") SAW("%s"),
+	       answer(ops[2]->result));
+	unsigned n = reap(s, done, 1, COUNT, A_MOMENT_NS);
+	expect(n == 0, EXPECTED("the others to go on") SAW("%u came back"), n);
+	for (unsigned i = 0; i < COUNT; i++)
+		if (i != 2)
+			peer_sends(c.ends[i][1], "x", 1);
+	await_all(s);
+	close_connections(s, &c);
+}
+
+/* Exercise 5: what the kernel says. */
+
+/* It takes no SQE now. They are still in the ring, and go over with the next call. */
+static void a_busy_kernel_is_no_error(struct subject *s)
+{
+	static const int errors[] = { EAGAIN, EBUSY, EINTR };
+	static const int64_t timeouts_ns[] = { 0, A_MOMENT_NS, -1 };
+	struct io_op *done[1];
+	struct connections c;
+	open_connections(s, &c, 1, 2);
+	for (unsigned i = 0; i < 9; i++) {
+		struct io_op *op = receive(s, i % 2, c.ends[0][0], 0);
+		start(s, op);
+		fail_call(ENTER, errors[i % 3], 0);
+		unsigned n = reap(s, done, i / 3 > 0, 1, timeouts_ns[i / 3]);
+		bool failed = call_failed();
+		expect(failed, EXPECTED("a call of io_uring_enter") SAW("none"));
+		expect(n == 0, EXPECTED("nothing yet") SAW("%u"), n);
+		peer_sends(c.ends[0][1], "late", 4);
+		await(s, op);
+		expect(op->result == 4, EXPECTED("4 bytes") SAW("%s"), answer(op->result));
+	}
+	close_connections(s, &c);
+}
+
+/* Everything else says that the engine is broken, and reap() tells it. */
+static void a_broken_ring_is_told(struct subject *s)
+{
+	static const int errors[] = { EBADF, ENOMEM, ENXIO, EBADFD, EOPNOTSUPP };
+	struct io_op *done[1];
+	struct connections c;
+	open_connections(s, &c, 1, 1);
+	for (unsigned i = 0; i < sizeof errors / sizeof *errors; i++) {
+		struct io_op *op = receive(s, 0, c.ends[0][0], 0);
+		start(s, op);
+		fail_call(ENTER, errors[i], 0);
+		int rc = s->ops->reap(s->engine, done, 1, 1, i % 2 ? -1 : A_MOMENT_NS);
+		expect(call_failed(), EXPECTED("a call of io_uring_enter") SAW("none"));
+		expect(rc == -errors[i], WHEN("when io_uring_enter fails")
+						EXPECTED("%s from reap()") SAW("%s"),
+		       answer(-errors[i]), answer(rc));
+		peer_sends(c.ends[0][1], "x", 1);
+		await(s, op);
+	}
+	close_connections(s, &c);
+}
+
+static unsigned open_descriptors(void)
+{
+	unsigned count = 0;
+	DIR *directory = opendir("/proc/self/fd");
+	while (directory && readdir(directory))
+		count++;
+	if (directory)
+		closedir(directory);
+	return count;
+}
+
+/* supports() and open() meet the kernel's refusal in the same call, and both have words for it. */
+static void says_why_there_is_no_ring(struct subject *s)
+{
+	static const int errors[] = { ENOSYS, EPERM, ENOMEM, EMFILE, ENFILE, EINVAL };
+	struct engine_config config = { .depth = 2,
+					.max_fds = 2,
+					.cpu_count = 2,
+					.options = s->options };
+	for (unsigned i = 0; i < sizeof errors / sizeof *errors; i++)
+		for (unsigned opens = 0; opens < 2; opens++) {
+			struct reason why = { "" };
+			struct engine *engine = NULL;
+			unsigned before = open_descriptors();
+			fail_call("io_uring_setup", errors[i], 0);
+			int rc = opens ? s->ops->open(&engine, &config, &why)
+				       : s->ops->supports(&config, IO_READ, IO_FD_FILE, &why);
+			expect(call_failed(),
+			       EXPECTED("%s() to try io_uring_setup") SAW("an answer without it"),
+			       opens ? "open" : "supports");
+			expect(rc == -errors[i] && why.text[0],
+			       WHEN("when io_uring_setup fails in %s()") EXPECTED("%s and words")
+				       SAW("%s: %s"),
+			       opens ? "open" : "supports", answer(-errors[i]), answer(rc),
+			       why.text);
+			unsigned after = open_descriptors();
+			expect(after == before,
+			       WHEN("when io_uring_setup fails in %s()")
+				       EXPECTED("no descriptor more") SAW("%u more"),
+			       opens ? "open" : "supports", after - before);
+		}
+}
+
+/* Asked often, it leaves nothing behind; and it asks the kernel each time. */
+static void supports_leaves_nothing_behind(struct subject *s)
+{
+	const struct engine_config config = { .depth = 64,
+					      .cpu_count = 2,
+					      .options = s->options };
+	struct holdings before = holdings_now();
+	for (unsigned i = 0; i < 3; i++)
+		for (enum io_kind kind = 0; kind < IO_KIND_COUNT; kind++) {
+			struct reason why = { "" };
+			calls_reset();
+			int rc = s->ops->supports(&config, kind, IO_FD_FILE, &why);
+			expect(rc == 0, WHEN("%s") EXPECTED("0 from supports()") SAW("%s: %s"),
+			       kind_name(kind), answer(rc), why.text);
+			expect(calls_made("io_uring_register") >= 1,
+			       WHEN("%s") EXPECTED("the kernel to be asked for its operations")
+				       SAW("no io_uring_register"),
+			       kind_name(kind));
+		}
+	expect_nothing_left_since(&before);
+}
+
+/* A kernel that cannot say which operations it has is not trusted. */
+static void an_unanswered_probe_is_no_promise(struct subject *s)
+{
+	const struct engine_config config = { .depth = 2,
+					      .cpu_count = 2,
+					      .options = s->options };
+	struct reason why = { "" };
+	unsigned before = open_descriptors();
+	fail_call("io_uring_register", EINVAL, 0);
+	int rc = s->ops->supports(&config, IO_READ, IO_FD_FILE, &why);
+	expect(call_failed(), EXPECTED("the kernel to be asked") SAW("an answer without it"));
+	expect(rc < 0 && why.text[0],
+	       WHEN("when the probe fails") EXPECTED("-errno from supports(), and words")
+		       SAW("%s: %s"),
+	       answer(rc), why.text);
+	unsigned after = open_descriptors();
+	expect(after == before,
+	       WHEN("when the probe fails") EXPECTED("no descriptor more") SAW("%u more"),
+	       after - before);
+}
+
+/* The table. */
+
+#define EXERCISE(number) .exercise = number, .engine = "io_uring", .allowed_calls = URING
+
+#define TEST(test, which, function) .name = test, .flavours = which, .run = function
+
+const struct lab_test lab_tests[] = {
+	{ EXERCISE(1), TEST("reads_the_right_blocks", FILES, file_read_right_data) },
+	{ EXERCISE(1), TEST("writes_the_right_blocks", FILES, file_write_right_data) },
+	{ EXERCISE(1), TEST("reads_across_the_end", FILES, file_read_across_end) },
+	{ EXERCISE(1), TEST("syncs", ONE(BUFFERED), file_sync) },
+	{ EXERCISE(1), TEST("tells_a_bad_descriptor", ONE(BUFFERED), file_bad_descriptor) },
+	{ EXERCISE(1), TEST("keeps_all_bits_of_an_offset", ONE(BUFFERED),
+			    file_offsets_beyond_4_gib) },
+	{ EXERCISE(1), TEST("reads_zero_bytes", ONE(BUFFERED), file_zero_bytes) },
+	{ EXERCISE(1), TEST("fills_its_depth", FILES, file_fills_its_depth) },
+	{ EXERCISE(1), TEST("an_entry_for_each_operation", ONE(BUFFERED),
+			    an_entry_for_each_operation) },
+	{ EXERCISE(1), TEST("nop_completes", ONE(NO_FD), nop_completes) },
+	{ EXERCISE(1), TEST("what_is_beyond_max_stays", ONE(NO_FD), what_is_beyond_max_stays) },
+	{ EXERCISE(1), TEST("submit_makes_no_call", ONE(NO_FD), submit_makes_no_call) },
+	{ EXERCISE(1), TEST("survives_many_operations", ONE(NO_FD),
+			    file_survives_many_operations) },
+	{ EXERCISE(1), TEST("receives_what_is_there", STREAMS, stream_receives_what_is_there) },
+	{ EXERCISE(1), TEST("sends_right_data", STREAMS, stream_sends_right_data) },
+	{ EXERCISE(1), TEST("send_to_nobody", ONE(TCP) | ONE(UNIX), stream_send_to_nobody) },
+	{ EXERCISE(1), TEST("end_of_file", STREAMS, stream_end_of_file) },
+	{ EXERCISE(1), TEST("accepts_who_waits", ONE(TCP), accept_takes_who_waits) },
+	{ EXERCISE(1), TEST("connects", SOCKETS, connect_reaches_a_listener) },
+	{ EXERCISE(1), TEST("asks_for_no_worker", ONE(TCP) | ONE(UNIX), asks_for_no_worker) },
+	{ EXERCISE(1), TEST("a_cached_file_needs_no_worker", ONE(BUFFERED),
+			    file_asks_for_no_worker) },
+	{ EXERCISE(1), TEST("result_is_all_that_is_written", ONE(UNIX) | ONE(BUFFERED),
+			    result_is_all_that_is_written) },
+	{ EXERCISE(1), TEST("two_engines", ONE(BUFFERED), two_engines_on_files) },
+
+	{ EXERCISE(2), TEST("one_call_a_batch", ONE(NO_FD), one_call_a_batch) },
+	{ EXERCISE(2), TEST("one_call_a_batch_of_messages", SOCKETS,
+			    one_call_a_batch_of_messages) },
+	{ EXERCISE(2), TEST("takes_what_is_there_without_a_call", ONE(NO_FD),
+			    takes_what_is_there_without_a_call) },
+	{ EXERCISE(2), TEST("does_not_wait_when_enough_is_there", ONE(UNIX),
+			    does_not_wait_when_enough_is_there) },
+	{ EXERCISE(2), TEST("hands_over_even_if_it_may_not_wait", ONE(UNIX),
+			    hands_over_even_if_it_may_not_wait) },
+	{ EXERCISE(2), TEST("a_time_limit_is_part_of_the_call", ONE(UNIX),
+			    a_time_limit_is_part_of_the_call) },
+	{ EXERCISE(2), TEST("an_endless_wait_is_one_call", ONE(UNIX),
+			    an_endless_wait_is_one_call) },
+	{ EXERCISE(2), TEST("sleeps_while_waiting", ONE(TCP), stream_sleeps_while_waiting) },
+	{ EXERCISE(2), TEST("keeps_its_timeout", ONE(UNIX), stream_keeps_its_timeout) },
+	{ EXERCISE(2), TEST("short_waits_are_short", ONE(UNIX),
+			    stream_waits_less_than_a_millisecond) },
+	{ EXERCISE(2), TEST("keeps_all_bits_of_a_timeout", ONE(UNIX), stream_waits_for_ever) },
+	{ EXERCISE(2), TEST("waits_for_seconds", ONE(UNIX), stream_waits_for_seconds) },
+	{ EXERCISE(2), TEST("waits_for_as_many_as_asked", ONE(UNIX),
+			    stream_waits_for_as_many_as_asked) },
+	{ EXERCISE(2), TEST("keeps_min_and_max", ONE(UNIX), reap_keeps_min_and_max) },
+	{ EXERCISE(2), TEST("keeps_a_large_min", ONE(NO_FD), reap_keeps_a_large_min) },
+	{ EXERCISE(2), TEST("a_signal_ends_the_wait", ONE(TCP), stream_signal_ends_the_wait) },
+	{ EXERCISE(2), TEST("survives_signals", ONE(TCP), stream_survives_signals) },
+
+	{ EXERCISE(3), TEST("goes_on_behind_a_full_ring", ONE(NO_FD),
+			    goes_on_behind_a_full_ring) },
+	{ EXERCISE(3), TEST("a_refusal_is_back_pressure", ONE(NO_FD),
+			    a_refusal_is_back_pressure) },
+
+	{ EXERCISE(4), TEST("calls_one_back", ONE(TCP) | ONE(PIPE),
+			    cancel_one_leaves_the_others) },
+	{ EXERCISE(4), TEST("leaves_the_descriptor_whole", ONE(UNIX),
+			    cancel_one_leaves_the_descriptor_whole) },
+	{ EXERCISE(4), TEST("leaves_no_trace", ONE(UNIX), cancel_one_leaves_no_trace) },
+	{ EXERCISE(4), TEST("loses_no_byte", ONE(UNIX), cancel_one_loses_no_byte) },
+	{ EXERCISE(4), TEST("meets_the_beginning", ONE(UNIX), cancel_one_meets_the_beginning) },
+	{ EXERCISE(4), TEST("comes_too_late", ONE(UNIX), cancel_one_comes_too_late) },
+	{ EXERCISE(4), TEST("calls_a_send_back", ONE(UNIX), cancel_one_of_a_send) },
+	{ EXERCISE(4), TEST("calls_a_file_back", ONE(BUFFERED), cancel_one_of_a_file) },
+	{ EXERCISE(4), TEST("a_cancel_is_part_of_the_batch", ONE(UNIX),
+			    a_cancel_is_part_of_the_batch) },
+	{ EXERCISE(4), TEST("a_cancels_completion_ends_no_wait", ONE(UNIX),
+			    a_cancels_completion_ends_no_wait) },
+	{ EXERCISE(4), TEST("a_full_ring_has_room_for_cancels", ONE(UNIX),
+			    a_full_ring_has_room_for_cancels) },
+	{ EXERCISE(4), TEST("a_cancel_without_room_is_not_forgotten", ONE(UNIX),
+			    a_cancel_without_room_is_not_forgotten) },
+	{ EXERCISE(4), TEST("calls_all_back", ONE(TCP) | ONE(PIPE), stream_cancel) },
+	{ EXERCISE(4), TEST("calls_all_back_in_scattered_slots", ONE(UNIX),
+			    stream_cancel_in_scattered_slots) },
+	{ EXERCISE(4), TEST("calls_sends_back", ONE(UNIX), stream_cancel_of_sends) },
+	{ EXERCISE(4), TEST("calls_files_back", FILES, file_cancel) },
+	{ EXERCISE(4), TEST("calls_nothing_back", ONE(UNIX), cancel_with_nothing_in_flight) },
+	{ EXERCISE(4), TEST("calls_an_accept_back", ONE(TCP), accept_is_called_back) },
+	{ EXERCISE(4), TEST("calls_a_connect_back", ONE(TCP), connect_waits_and_is_called_back) },
+
+	{ EXERCISE(5), TEST("a_busy_kernel_is_no_error", ONE(TCP), a_busy_kernel_is_no_error) },
+	{ EXERCISE(5), TEST("a_broken_ring_is_told", ONE(TCP), a_broken_ring_is_told) },
+	{ EXERCISE(5), TEST("says_why_there_is_no_ring", ONE(NO_FD), says_why_there_is_no_ring) },
+	{ EXERCISE(5), TEST("supports_leaves_nothing_behind", ONE(NO_FD),
+			    supports_leaves_nothing_behind) },
+	{ EXERCISE(5), TEST("an_unanswered_probe_is_no_promise", ONE(NO_FD),
+			    an_unanswered_probe_is_no_promise) },
+
+	{ NULL },
+};
