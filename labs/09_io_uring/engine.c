@@ -322,7 +322,7 @@ static void uring_detach(struct engine *e, unsigned fd_slot)
 		io_uring_register_files_update(&e->ring, fd_slot, &none, 1);
 }
 
-/* What the options change in an SQE. After the prep functions, which clear its flags. */
+/* What the options change in an SQE. After the prep functions, which may clear its flags. */
 static void apply_options(const struct engine *e, struct io_uring_sqe *sqe, const struct io_op *op)
 {
 	bool is_of_file = op->kind == IO_READ || op->kind == IO_WRITE;

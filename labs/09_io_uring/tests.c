@@ -754,6 +754,7 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE(1), TEST("writes_the_right_blocks", FILES, file_write_right_data) },
 	{ EXERCISE(1), TEST("reads_across_the_end", FILES, file_read_across_end) },
 	{ EXERCISE(1), TEST("syncs", ONE(BUFFERED), file_sync) },
+	{ EXERCISE(1), TEST("tells_a_write_to_read_only", ONE(BUFFERED), file_write_to_read_only) },
 	{ EXERCISE(1), TEST("tells_a_bad_descriptor", ONE(BUFFERED), file_bad_descriptor) },
 	{ EXERCISE(1),
 	  TEST("keeps_all_bits_of_an_offset", ONE(BUFFERED), keeps_all_bits_of_an_offset) },
@@ -833,6 +834,8 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE(4), TEST("calls_sends_back", ONE(UNIX), stream_cancel_of_sends) },
 	{ EXERCISE(4), TEST("calls_files_back", FILES, file_cancel) },
 	{ EXERCISE(4), TEST("calls_nothing_back", ONE(UNIX), cancel_with_nothing_in_flight) },
+	{ EXERCISE(4), TEST("stays_whole_after_the_end", ONE(UNIX) | ONE(PIPE),
+			    stream_stays_whole_after_the_end) },
 	{ EXERCISE(4), TEST("calls_an_accept_back", ONE(TCP), accept_is_called_back) },
 	{ EXERCISE(4), TEST("calls_a_connect_back", ONE(TCP), connect_waits_and_is_called_back) },
 
