@@ -258,6 +258,22 @@ static void one_call_a_batch(struct subject *s)
 	close_engine(s);
 }
 
+/* The same where an empty ring costs a look: the batch itself is one call even so. */
+static void one_call_a_batch_in_all(struct subject *s)
+{
+	enum { DEPTH = 32 };
+	struct io_op *ops[DEPTH], *done[DEPTH];
+	open_engine(s, DEPTH, 1);
+	calls_reset();
+	for (unsigned i = 0; i < DEPTH; i++)
+		ops[i] = nop(s, i);
+	start_all(s, ops, DEPTH);
+	unsigned n = reap(s, done, DEPTH, DEPTH, PATIENCE_NS);
+	expect(n == DEPTH, EXPECTED("all %u in one reap()") SAW("%u"), DEPTH, n);
+	expect_calls(1, "a batch of 32 operations");
+	close_engine(s);
+}
+
 static void one_call_a_batch_of_messages(struct subject *s)
 {
 	enum { COUNT = 8 };
@@ -747,6 +763,9 @@ static void an_unanswered_probe_is_no_promise(struct subject *s)
 
 #define EXERCISE(number) .exercise = number, .engine = "io_uring", .allowed_calls = URING
 
+/* Given code, which goes through all regions: the exercises leave it whole. */
+#define OPTION(option) .exercise = 5, .engine = "io_uring:" option, .allowed_calls = URING
+
 #define TEST(test, which, function) .name = test, .flavours = which, .run = function
 
 const struct lab_test lab_tests[] = {
@@ -848,6 +867,44 @@ const struct lab_test lab_tests[] = {
 	  TEST("supports_leaves_nothing_behind", ONE(NO_FD), supports_leaves_nothing_behind) },
 	{ EXERCISE(5), TEST("an_unanswered_probe_is_no_promise", ONE(NO_FD),
 			    an_unanswered_probe_is_no_promise) },
+
+	{ EXERCISE(5), TEST("lends_what_came", ONE(UNIX), lent_buffer_holds_what_came) },
+	{ EXERCISE(5), TEST("lends_and_takes_back", ONE(UNIX), lent_buffer_is_the_callers) },
+	{ EXERCISE(5), TEST("lends_to_nobody_who_waits", ONE(UNIX), lent_buffers_wait_for_none) },
+	{ EXERCISE(5), TEST("lends_until_none_is_left", ONE(UNIX), lent_buffers_are_short) },
+	{ EXERCISE(5), TEST("lends_for_bytes_only", ONE(UNIX), lent_buffer_for_bytes_only) },
+	{ EXERCISE(5), TEST("lends_the_length", ONE(UNIX), lent_buffers_take_the_length) },
+	{ EXERCISE(5), TEST("lends_beside_others", ONE(UNIX), lent_buffers_and_others) },
+	{ EXERCISE(5), TEST("lends_or_says_why_not", ONE(UNIX), lent_buffers_or_a_reason) },
+	{ EXERCISE(5), TEST("opens_without_memory", ONE(TCP), open_without_memory) },
+	{ EXERCISE(5),
+	  TEST("failures_leave_nothing_behind", ONE(NO_FD), failures_leave_nothing_behind) },
+	{ OPTION("fixed_files"), TEST("fixed_files_read", ONE(BUFFERED), file_read_right_data) },
+	{ OPTION("fixed_files"),
+	  TEST("fixed_files_receive", ONE(UNIX), stream_receives_what_is_there) },
+	{ OPTION("fixed_files"), TEST("fixed_files_number_moves_to_another_slot", ONE(UNIX),
+				      stream_number_moves_to_another_slot) },
+	{ OPTION("fixed_files"), TEST("fixed_files_slot_takes_another_number", ONE(UNIX),
+				      stream_slot_takes_another_number) },
+	{ OPTION("fixed_files"),
+	  TEST("fixed_files_call_one_back", ONE(UNIX), cancel_one_leaves_the_others) },
+	{ OPTION("fixed_buffers"), TEST("fixed_buffers_read", FILES, file_read_right_data) },
+	{ OPTION("fixed_buffers"), TEST("fixed_buffers_write", FILES, file_write_right_data) },
+	{ OPTION("defer_taskrun"),
+	  TEST("deferred_work_is_asked_for", STREAMS, stream_receives_what_is_there) },
+	{ OPTION("defer_taskrun"), TEST("deferred_work_is_asked_for_without_a_wait", ONE(UNIX),
+					hands_over_even_if_it_may_not_wait) },
+	{ OPTION("defer_taskrun"),
+	  TEST("deferred_one_call_a_batch", ONE(NO_FD), one_call_a_batch_in_all) },
+	{ OPTION("defer_taskrun"),
+	  TEST("deferred_calls_one_back", ONE(UNIX), cancel_one_leaves_the_others) },
+	{ OPTION("registered_ring"),
+	  TEST("registered_ring_reads", ONE(BUFFERED), file_read_right_data) },
+	{ OPTION("poll_first"),
+	  TEST("poll_first_receives", SOCKETS, stream_receives_what_is_there) },
+	{ OPTION("sqpoll"),
+	  TEST("sqpoll_survives_many_operations", ONE(NO_FD), file_survives_many_operations),
+	  .limit_s = 60 },
 
 	{ NULL },
 };
