@@ -898,6 +898,8 @@ const struct lab_test lab_tests[] = {
 	  TEST("deferred_one_call_a_batch", ONE(NO_FD), one_call_a_batch_in_all) },
 	{ OPTION("defer_taskrun"),
 	  TEST("deferred_calls_one_back", ONE(UNIX), cancel_one_leaves_the_others) },
+	{ OPTION("defer_taskrun"), TEST("deferred_takes_what_is_there_without_a_call", ONE(NO_FD),
+					takes_what_is_there_without_a_call) },
 	{ OPTION("registered_ring"),
 	  TEST("registered_ring_reads", ONE(BUFFERED), file_read_right_data) },
 	{ OPTION("poll_first"),
