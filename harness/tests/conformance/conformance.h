@@ -159,6 +159,8 @@ struct holdings {
 struct holdings holdings_now(void);
 /* The test fails when there are more. Waits up to four seconds for threads on their way out. */
 void expect_nothing_left_since(const struct holdings *before);
+/* How many threads of this process the kernel has started to do io_uring's blocking work (io-wq). */
+unsigned io_workers(void);
 
 /* One test. It runs in a process of its own. */
 struct test {

@@ -68,7 +68,7 @@ static bool is_io_worker(const char *thread)
 	       (flags & IO_WORKER_FLAG);
 }
 
-static unsigned io_workers(void)
+unsigned io_workers(void)
 {
 	unsigned count = 0;
 	const struct dirent *entry;
