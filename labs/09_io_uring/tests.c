@@ -705,6 +705,25 @@ static void says_why_there_is_no_ring(struct subject *s)
 		}
 }
 
+/* No io_uring, forbidden, too little memory: each has another cure, so each has other words. */
+static void tells_causes_apart(struct subject *s)
+{
+	static const int errors[] = { ENOSYS, EPERM, ENOMEM, EINVAL };
+	enum { COUNT = sizeof errors / sizeof *errors };
+	const struct engine_config config = { .depth = 2, .cpu_count = 2, .options = s->options };
+	struct reason whys[COUNT] = { 0 };
+	for (unsigned i = 0; i < COUNT; i++) {
+		fail_call("io_uring_setup", errors[i], 0);
+		s->ops->supports(&config, IO_READ, IO_FD_FILE, &whys[i]);
+		expect(call_failed(), EXPECTED("io_uring_setup to be tried") SAW("no call"));
+		for (unsigned other = 0; other < i; other++)
+			expect(strcmp(whys[i].id, whys[other].id) != 0,
+			       EXPECTED("%s and %s to have reasons of their own")
+				       SAW("\"%s\" for both"),
+			       answer(-errors[i]), answer(-errors[other]), whys[i].id);
+	}
+}
+
 /* Asked often, it leaves nothing behind; and it asks the kernel each time. */
 static void supports_leaves_nothing_behind(struct subject *s)
 {
@@ -848,6 +867,7 @@ const struct lab_test lab_tests[] = {
 			    takes_completions_from_a_busy_kernel) },
 	{ EXERCISE(5), TEST("a_broken_ring_is_told", ONE(TCP), a_broken_ring_is_told) },
 	{ EXERCISE(5), TEST("says_why_there_is_no_ring", ONE(NO_FD), says_why_there_is_no_ring) },
+	{ EXERCISE(5), TEST("tells_causes_apart", ONE(NO_FD), tells_causes_apart) },
 	{ EXERCISE(5),
 	  TEST("supports_leaves_nothing_behind", ONE(NO_FD), supports_leaves_nothing_behind) },
 	{ EXERCISE(5), TEST("an_unanswered_probe_is_no_promise", ONE(NO_FD),
