@@ -419,16 +419,21 @@ static void fill_ops(struct subject *s, struct io_op **ops, unsigned count)
 		ops[i] = nop(s, i);
 }
 
+/* Offered all together, and one by one: then the ring is full at the beginning of a batch. */
 static void goes_on_behind_a_full_ring(struct subject *s)
 {
 	static struct io_op *ops[FULL_DEPTH];
 	open_engine(s, FULL_DEPTH, 1);
 	fill_ops(s, ops, FULL_DEPTH);
 	for (unsigned round = 0; round < 2; round++) {
+		unsigned offered = round == 0 ? FULL_DEPTH : 1;
 		calls_reset();
 		unsigned accepted = 0, last = 1;
-		while (accepted < FULL_DEPTH && last > 0)
-			accepted += last = submit_once(s, ops + accepted, FULL_DEPTH - accepted);
+		while (accepted < FULL_DEPTH && last > 0) {
+			unsigned left = FULL_DEPTH - accepted;
+			accepted += last =
+				submit_once(s, ops + accepted, left < offered ? left : offered);
+		}
 		expect(accepted == FULL_DEPTH,
 		       WHEN("the submission ring is full")
 			       EXPECTED("submit() to hand it over and to go on")
