@@ -342,8 +342,8 @@ static void prepare(const struct engine *e, struct io_uring_sqe *sqe, struct io_
 {
 	//> 1 Fill the SQE: one io_uring_prep_...() for each kind of operation. FDATASYNC is an fsync with
 	//> IORING_FSYNC_DATASYNC, a send must not raise SIGPIPE, and what an ACCEPT returns is closed on
-	//> exec. A kind that you do not know is a no-op. Then give the SQE the operation itself as its
-	//> user data: the CQE will carry it.
+	//> exec. A kind that you do not know stays a no-op. The user data comes last: it is the operation
+	//> itself, which the CQE carries back.
 	//+ io_uring_prep_nop(sqe);
 	//+ io_uring_sqe_set_data(sqe, op);
 	switch ((enum io_kind)op->kind) {
