@@ -610,6 +610,32 @@ static void a_cancel_without_room_is_not_forgotten(struct subject *s)
 	close_connections(s, &c);
 }
 
+/* Twice the kernel takes nothing, and nothing else comes: who waits for that would wait for ever. */
+static void a_cancel_without_room_twice_is_asked_again(struct subject *s)
+{
+	enum { COUNT = 4 };
+	struct io_op *ops[COUNT], *done[COUNT];
+	struct connections c;
+	open_connections(s, &c, COUNT, COUNT);
+	for (unsigned i = 0; i < COUNT; i++)
+		ops[i] = receive(s, i, c.ends[i][0], i);
+	expect(submit_once(s, ops, COUNT) == COUNT, "not all are accepted");
+	fail_call(ENTER, EAGAIN, 0);
+	cancel_one(s, ops[1]);
+	if (call_failed())
+		fail_call(ENTER, EAGAIN, 0);
+	unsigned n = reap(s, done, 1, COUNT, PATIENCE_NS);
+	call_failed();
+	expect(n == 1 && done[0] == ops[1] && ops[1]->result == -ECANCELED,
+	       EXPECTED("the operation that was called back, with -ECANCELED") SAW("%u of them"),
+	       n);
+	for (unsigned i = 0; i < COUNT; i++)
+		if (i != 1)
+			peer_sends(c.ends[i][1], "x", 1);
+	await_all(s);
+	close_connections(s, &c);
+}
+
 /* It ends by itself before its cancel has found room. What the slot does next is not called back. */
 static void what_is_over_is_called_back_no_more(struct subject *s)
 {
@@ -740,6 +766,25 @@ static void a_broken_ring_is_told(struct subject *s)
 		peer_sends(c.ends[0][1], "x", 1);
 		await(s, op);
 	}
+	close_connections(s, &c);
+}
+
+static void a_broken_ring_is_told_beside_a_cancel(struct subject *s)
+{
+	struct io_op *done[1];
+	struct connections c;
+	open_connections(s, &c, 1, 2);
+	struct io_op *op = receive(s, 0, c.ends[0][0], 0);
+	start(s, op);
+	unsigned n = reap(s, done, 0, 1, 0);
+	expect(n == 0, EXPECTED("nothing yet") SAW("%u"), n);
+	cancel_one(s, op);
+	fail_call(ENTER, EBADF, 0);
+	int rc = s->ops->reap(s->engine, done, 1, 1, A_MOMENT_NS);
+	expect(call_failed(), EXPECTED("a call of io_uring_enter") SAW("none"));
+	expect(rc == -EBADF, WHEN("when io_uring_enter fails") EXPECTED("%s from reap()") SAW("%s"),
+	       answer(-EBADF), answer(rc));
+	await(s, op);
 	close_connections(s, &c);
 }
 
@@ -931,6 +976,8 @@ const struct lab_test lab_tests[] = {
 	  TEST("a_full_ring_has_room_for_cancels", ONE(UNIX), a_full_ring_has_room_for_cancels) },
 	{ EXERCISE(4), TEST("a_cancel_without_room_is_not_forgotten", ONE(UNIX),
 			    a_cancel_without_room_is_not_forgotten) },
+	{ EXERCISE(4), TEST("a_cancel_without_room_twice_is_asked_again", ONE(UNIX),
+			    a_cancel_without_room_twice_is_asked_again) },
 	{ EXERCISE(4), TEST("what_is_over_is_called_back_no_more", ONE(UNIX),
 			    what_is_over_is_called_back_no_more) },
 	{ EXERCISE(4),
@@ -950,6 +997,8 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE(5), TEST("takes_completions_from_a_busy_kernel", ONE(NO_FD),
 			    takes_completions_from_a_busy_kernel) },
 	{ EXERCISE(5), TEST("a_broken_ring_is_told", ONE(TCP), a_broken_ring_is_told) },
+	{ EXERCISE(5), TEST("a_broken_ring_is_told_beside_a_cancel", ONE(UNIX),
+			    a_broken_ring_is_told_beside_a_cancel) },
 	{ EXERCISE(5), TEST("says_why_there_is_no_ring", ONE(NO_FD), says_why_there_is_no_ring) },
 	{ EXERCISE(5), TEST("tells_causes_apart", ONE(NO_FD), tells_causes_apart) },
 	{ EXERCISE(5),
