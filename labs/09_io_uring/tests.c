@@ -115,6 +115,42 @@ static void an_entry_for_each_operation(struct subject *s)
 	close(fd);
 }
 
+/* A sync of what has no disk behind it is refused, so it has reached the kernel as a sync. */
+static void a_sync_is_a_sync(struct subject *s)
+{
+	int ends[2];
+	make_reading_pair(s, ends);
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	for (enum io_kind kind = IO_FSYNC; kind <= IO_FDATASYNC; kind++) {
+		int64_t result = perform(s, prepare(s, 0, kind, ends[0], 0, 0, 0));
+		expect(result == -EINVAL, WHEN("%s of a socket") EXPECTED("-EINVAL") SAW("%s"),
+		       kind_name(kind), answer(result));
+	}
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* The entries held reads before. */
+static void a_no_op_does_nothing(struct subject *s)
+{
+	int fd = make_file(s, BLOCK, O_RDONLY);
+	open_engine(s, 2, 1);
+	attach(s, 0, fd);
+	for (unsigned i = 0; i < 8; i++)
+		perform(s, prepare(s, 0, IO_READ, fd, 0, 0, BLOCK));
+	memset(buffer_of(s, 0), 0x55, BLOCK);
+	for (unsigned i = 0; i < 4; i++) {
+		int64_t result = perform(s, nop(s, 1));
+		expect(result == 0, EXPECTED("0 from a no-op") SAW("%s"), answer(result));
+	}
+	expect(buffer_of(s, 0)[0] == 0x55,
+	       EXPECTED("no-ops to touch no buffer") SAW("an older read made once more"));
+	close_engine(s);
+	close(fd);
+}
+
 /* More completions than `max` wait in the ring. Each comes once, and the ring is empty then. */
 static void what_is_beyond_max_stays(struct subject *s)
 {
@@ -574,6 +610,71 @@ static void a_cancel_without_room_is_not_forgotten(struct subject *s)
 	close_connections(s, &c);
 }
 
+/* Twice the kernel takes nothing, and nothing else comes: who waits for that would wait for ever. */
+static void a_cancel_without_room_twice_is_asked_again(struct subject *s)
+{
+	enum { COUNT = 4 };
+	struct io_op *ops[COUNT], *done[COUNT];
+	struct connections c;
+	open_connections(s, &c, COUNT, COUNT);
+	for (unsigned i = 0; i < COUNT; i++)
+		ops[i] = receive(s, i, c.ends[i][0], i);
+	expect(submit_once(s, ops, COUNT) == COUNT, "not all are accepted");
+	fail_call(ENTER, EAGAIN, 0);
+	cancel_one(s, ops[1]);
+	if (call_failed())
+		fail_call(ENTER, EAGAIN, 0);
+	unsigned n = reap(s, done, 1, COUNT, PATIENCE_NS);
+	call_failed();
+	expect(n == 1 && done[0] == ops[1] && ops[1]->result == -ECANCELED,
+	       EXPECTED("the operation that was called back, with -ECANCELED") SAW("%u of them"),
+	       n);
+	for (unsigned i = 0; i < COUNT; i++)
+		if (i != 1)
+			peer_sends(c.ends[i][1], "x", 1);
+	await_all(s);
+	close_connections(s, &c);
+}
+
+/* It ends by itself before its cancel has found room. What the slot does next is not called back. */
+static void what_is_over_is_called_back_no_more(struct subject *s)
+{
+	enum { COUNT = 4 };
+	struct io_op *ops[COUNT], *done[COUNT];
+	struct connections c;
+	open_connections(s, &c, COUNT, COUNT);
+	for (unsigned i = 0; i < COUNT; i++)
+		ops[i] = receive(s, i, c.ends[i][0], i);
+	expect(submit_once(s, ops, COUNT) == COUNT, "not all are accepted");
+	fail_call(ENTER, EAGAIN, 0);
+	cancel_one(s, ops[2]);
+	bool failed = call_failed();
+	peer_sends(c.ends[2][1], "x", 1);
+	if (failed)
+		fail_call(ENTER, EAGAIN, 0);
+	unsigned n = reap(s, done, 1, 1, PATIENCE_NS);
+	call_failed();
+	if (n == 0)
+		await(s, ops[2]);
+	for (unsigned round = 0; round < 2; round++) {
+		start(s, receive(s, 2, c.ends[2][0], 2));
+		n = reap(s, done, 1, COUNT, A_MOMENT_NS);
+		expect(n == 0 || done[0]->result == 1,
+		       WHEN("another receive waits in the slot") EXPECTED("it to go on")
+			       SAW("it end with %s"),
+		       answer(done[0]->result));
+		if (n == 0) {
+			peer_sends(c.ends[2][1], "x", 1);
+			await(s, ops[2]);
+		}
+	}
+	for (unsigned i = 0; i < COUNT; i++)
+		if (i != 2)
+			peer_sends(c.ends[i][1], "x", 1);
+	await_all(s);
+	close_connections(s, &c);
+}
+
 /* A receive and a send wait on one socket, and only the send is called back. */
 static void a_cancel_names_one_operation(struct subject *s)
 {
@@ -665,6 +766,25 @@ static void a_broken_ring_is_told(struct subject *s)
 		peer_sends(c.ends[0][1], "x", 1);
 		await(s, op);
 	}
+	close_connections(s, &c);
+}
+
+static void a_broken_ring_is_told_beside_a_cancel(struct subject *s)
+{
+	struct io_op *done[1];
+	struct connections c;
+	open_connections(s, &c, 1, 2);
+	struct io_op *op = receive(s, 0, c.ends[0][0], 0);
+	start(s, op);
+	unsigned n = reap(s, done, 0, 1, 0);
+	expect(n == 0, EXPECTED("nothing yet") SAW("%u"), n);
+	cancel_one(s, op);
+	fail_call(ENTER, EBADF, 0);
+	int rc = s->ops->reap(s->engine, done, 1, 1, A_MOMENT_NS);
+	expect(call_failed(), EXPECTED("a call of io_uring_enter") SAW("none"));
+	expect(rc == -EBADF, WHEN("when io_uring_enter fails") EXPECTED("%s from reap()") SAW("%s"),
+	       answer(-EBADF), answer(rc));
+	await(s, op);
 	close_connections(s, &c);
 }
 
@@ -790,6 +910,8 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE(1), TEST("fills_its_depth", FILES, file_fills_its_depth) },
 	{ EXERCISE(1),
 	  TEST("an_entry_for_each_operation", ONE(BUFFERED), an_entry_for_each_operation) },
+	{ EXERCISE(1), TEST("a_sync_is_a_sync", ONE(UNIX), a_sync_is_a_sync) },
+	{ EXERCISE(1), TEST("a_no_op_does_nothing", ONE(BUFFERED), a_no_op_does_nothing) },
 	{ EXERCISE(1), TEST("nop_completes", ONE(NO_FD), nop_completes) },
 	{ EXERCISE(1), TEST("what_is_beyond_max_stays", ONE(NO_FD), what_is_beyond_max_stays) },
 	{ EXERCISE(1), TEST("submit_makes_no_call", ONE(NO_FD), submit_makes_no_call) },
@@ -854,6 +976,10 @@ const struct lab_test lab_tests[] = {
 	  TEST("a_full_ring_has_room_for_cancels", ONE(UNIX), a_full_ring_has_room_for_cancels) },
 	{ EXERCISE(4), TEST("a_cancel_without_room_is_not_forgotten", ONE(UNIX),
 			    a_cancel_without_room_is_not_forgotten) },
+	{ EXERCISE(4), TEST("a_cancel_without_room_twice_is_asked_again", ONE(UNIX),
+			    a_cancel_without_room_twice_is_asked_again) },
+	{ EXERCISE(4), TEST("what_is_over_is_called_back_no_more", ONE(UNIX),
+			    what_is_over_is_called_back_no_more) },
 	{ EXERCISE(4),
 	  TEST("a_cancel_names_one_operation", ONE(UNIX), a_cancel_names_one_operation) },
 	{ EXERCISE(4), TEST("calls_all_back", ONE(TCP) | ONE(PIPE), stream_cancel) },
@@ -871,6 +997,8 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE(5), TEST("takes_completions_from_a_busy_kernel", ONE(NO_FD),
 			    takes_completions_from_a_busy_kernel) },
 	{ EXERCISE(5), TEST("a_broken_ring_is_told", ONE(TCP), a_broken_ring_is_told) },
+	{ EXERCISE(5), TEST("a_broken_ring_is_told_beside_a_cancel", ONE(UNIX),
+			    a_broken_ring_is_told_beside_a_cancel) },
 	{ EXERCISE(5), TEST("says_why_there_is_no_ring", ONE(NO_FD), says_why_there_is_no_ring) },
 	{ EXERCISE(5), TEST("tells_causes_apart", ONE(NO_FD), tells_causes_apart) },
 	{ EXERCISE(5),
