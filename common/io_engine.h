@@ -50,6 +50,9 @@
  *              such flag. So to an engine that tries them (IO_TRIES_CONNECTIONS) a listener, and a
  *              socket for a CONNECT, come in non-blocking mode. An engine whose submit() sleeps
  *              until the operation is over says so with IO_BLOCKS_IN_SUBMIT.
+ * Signals.     A descriptor comes without O_ASYNC and is left without it. From attach() until
+ *              detach() or close() an engine may set it. Until close() it may handle one real-time
+ *              signal, and block that one and SIGIO in the caller's thread.
  * Connections. The descriptor that an ACCEPT returns is in blocking mode and closed on exec. It
  *              belongs to the workload. A client that has gone again is a result (-ECONNABORTED)
  *              or nothing at all, never a wait in accept(2).

@@ -14,12 +14,19 @@ bool faults_watch(void)
 #include <aio.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <libaio.h>
 #include <liburing.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -163,7 +170,49 @@ CALL(int, ppoll,
      (struct pollfd * fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask),
      (fds, count, timeout, mask), AS_ERRNO(int))
 
-CALL(ssize_t, read, (int fd, void *buf, size_t count), (fd, buf, count), AS_ERRNO(ssize_t))
+CALL(int, poll, (struct pollfd * fds, nfds_t count, int timeout_ms), (fds, count, timeout_ms),
+     AS_ERRNO(int))
+
+/* Of all commands those that have signals sent. */
+int fcntl(int fd, int command, ...)
+{
+	REAL(fcntl);
+	va_list rest;
+	va_start(rest, command);
+	void *argument = va_arg(rest, void *);
+	va_end(rest);
+	bool arms = command == F_SETOWN_EX || command == F_SETSIG ||
+		    (command == F_SETFL && ((intptr_t)argument & O_ASYNC));
+	int error = arms ? faults_strike(FAULT_fcntl) : 0;
+	return error ? AS_ERRNO(int) : real(fd, command, argument);
+}
+
+CALL(int, sigtimedwait, (const sigset_t *set, siginfo_t *info, const struct timespec *timeout),
+     (set, info, timeout), AS_ERRNO(int))
+CALL(int, signalfd, (int fd, const sigset_t *mask, int flags), (fd, mask, flags), AS_ERRNO(int))
+CALL(int, memfd_create, (const char *name, unsigned flags), (name, flags), AS_ERRNO(int))
+CALL(int, pipe2, (int ends[2], int flags), (ends, flags), AS_ERRNO(int))
+CALL(int, socketpair, (int domain, int type, int protocol, int ends[2]),
+     (domain, type, protocol, ends), AS_ERRNO(int))
+
+/* proc(5) names what has no path. */
+static bool is_signalfd(int fd)
+{
+	char path[40], link[40] = "";
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	return readlink(path, link, sizeof link - 1) > 0 && strstr(link, "[signalfd]");
+}
+
+/* Signals are waited for, so their read performs no operation. */
+ssize_t read(int fd, void *buf, size_t count)
+{
+	REAL(read);
+	bool watching = __atomic_load_n(&state.watching, __ATOMIC_ACQUIRE);
+	int error =
+		watching ? faults_strike(is_signalfd(fd) ? FAULT_signalfd_read : FAULT_read) : 0;
+	return error ? AS_ERRNO(ssize_t) : real(fd, buf, count);
+}
+
 CALL(ssize_t, pread, (int fd, void *buf, size_t count, off_t offset), (fd, buf, count, offset),
      AS_ERRNO(ssize_t))
 CALL(ssize_t, write, (int fd, const void *buf, size_t count), (fd, buf, count), AS_ERRNO(ssize_t))

@@ -30,6 +30,14 @@ enum fault_class {
 	X(epoll_wait, FAULT_OF_WAIT, EBADF, EFAULT, EINTR, EINVAL)                                 \
 	X(epoll_pwait2, FAULT_OF_WAIT, EBADF, EFAULT, EINTR, EINVAL)                               \
 	X(ppoll, FAULT_OF_WAIT, EFAULT, EINTR, EINVAL, ENOMEM)                                     \
+	X(poll, FAULT_OF_OPERATION, EFAULT, EINTR, EINVAL, ENOMEM)                                 \
+	X(fcntl, FAULT_OF_SETUP, EINVAL, ENOMEM, EPERM)                                            \
+	X(sigtimedwait, FAULT_OF_WAIT, EINTR, EINVAL)                                              \
+	X(signalfd, FAULT_OF_SETUP, EMFILE, ENFILE, ENODEV, ENOMEM)                                \
+	X(signalfd_read, FAULT_OF_WAIT, EAGAIN, EBADF, EFAULT, EINTR, EINVAL, EIO)                 \
+	X(memfd_create, FAULT_OF_SETUP, EMFILE, ENFILE, ENOMEM)                                    \
+	X(pipe2, FAULT_OF_SETUP, EMFILE, ENFILE)                                                   \
+	X(socketpair, FAULT_OF_SETUP, EMFILE, ENFILE)                                              \
 	X(read, FAULT_OF_OPERATION, EAGAIN, EBADF, EFAULT, EINTR, EINVAL, EIO, EISDIR)             \
 	X(pread, FAULT_OF_OPERATION, EAGAIN, EBADF, EFAULT, EINTR, EINVAL, EIO, EISDIR, ENXIO,     \
 	  EOVERFLOW, ESPIPE)                                                                       \

@@ -84,6 +84,7 @@ enum mistake {
 	CLOSE_CLOSES,
 	MOVES_THE_POSITION,
 	SETS_AN_OPTION,
+	LEAVES_O_ASYNC,
 	ALLOCATES_IN_SUBMIT,
 	ALLOCATES_IN_REAP,
 	KEEPS_MEMORY,
@@ -334,6 +335,8 @@ static int over_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_ki
 {
 	if (e->fault == SETS_AN_OPTION)
 		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int) { 1 }, sizeof(int));
+	if (e->fault == LEAVES_O_ASYNC) /* with no owner, so that no signal comes */
+		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_ASYNC);
 	if (e->fault == DETACH_NEEDS_A_USE && is_known(e, fd))
 		return reason_errno(why, "known_already", EEXIST, "attaching it again");
 	if (*known_number(e, fd_slot) < 0 || e->fault != FIRST_NUMBER_STAYS)
@@ -957,6 +960,8 @@ const struct mutant laid_over_mutants[] = {
 	LAID_OVER(MOVES_THE_POSITION, "moves the file's position", "file_stays_whole_after_the_end",
 		  "position"),
 	LAID_OVER(SETS_AN_OPTION, "sets an option of the socket", "socket_options_stay", "changed"),
+	LAID_OVER(LEAVES_O_ASYNC, "leaves O_ASYNC set", "stream_stays_whole_after_the_end",
+		  "its flags as they were"),
 	LAID_OVER(ALLOCATES_IN_SUBMIT, "allocates in submit()", "no_allocation_after_open",
 		  "malloc"),
 	LAID_OVER(ALLOCATES_IN_REAP, "allocates in reap()", "no_allocation_after_open", "malloc"),
