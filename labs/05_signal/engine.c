@@ -142,7 +142,10 @@ static int arm(int fd, int signal)
 		return -errno;
 	if (fcntl(fd, F_SETFL, flags | O_ASYNC) < 0)
 		return -errno;
-	return fcntl(fd, F_GETFL) & O_ASYNC ? 0 : -EOPNOTSUPP;
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0)
+		return -errno;
+	return flags & O_ASYNC ? 0 : -EOPNOTSUPP;
 	//< 1
 }
 
@@ -152,7 +155,9 @@ static void disarm(int fd)
 	//> 4 Leave the open file as it came: without O_ASYNC, with the other flags that it has, for
 	//> whoever else holds it. Then no signal of its own (F_SETSIG, 0) and no owner (F_SETOWN, 0).
 	//+ (void)fd;
-	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_ASYNC);
+	int flags = fcntl(fd, F_GETFL);
+	if (flags >= 0)
+		fcntl(fd, F_SETFL, flags & ~O_ASYNC);
 	fcntl(fd, F_SETSIG, 0);
 	fcntl(fd, F_SETOWN, 0);
 	//< 4
@@ -396,7 +401,7 @@ static int take_by_signalfd(struct engine *e, int64_t timeout_ns)
 	//> read_signal_fd(). A read that sleeps would know no time limit.
 	//+ (void)timeout_ns;
 	//+ e->upcall_count = 0;
-	//+ return -ENOSYS;
+	//+ return read_signal_fd(e);
 	struct pollfd asked = { .fd = e->signal_fd, .events = POLLIN };
 	struct timespec timeout = timespec_of_ns(timeout_ns > 0 ? timeout_ns : 0);
 	e->upcall_count = 0;
@@ -700,11 +705,12 @@ static int signal_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_
 	w->news = MANY_OR_UNKNOWN;
 	//< 2
 	int flags = fcntl(fd, F_GETFL);
-	bool is_armed = flags >= 0 && (flags & O_ASYNC);
+	if (flags < 0)
+		return reason_errno(why, "not_armed", errno, "fcntl, for O_ASYNC");
+	bool is_armed = flags & O_ASYNC;
 	if (is_armed && !join_twins(e, w)) {
-		reason_errno(why, "armed_for_another", EBUSY,
-			     "O_ASYNC is set already, and not by this engine");
-		return -EBUSY;
+		return reason_errno(why, "armed_for_another", EBUSY,
+				    "O_ASYNC is set already, and not by this engine");
 	}
 	int rc = arm(fd, e->signal);
 	if (rc < 0) {
@@ -749,6 +755,7 @@ static void begin_receive(struct engine *e, struct watched *w, struct io_op *op)
 {
 	w->receiver = op;
 	//> 2 If there may be something, try now: its signal came when nobody waited, or never came.
+	//+ (void)e;
 	if (w->news != NO_NEWS)
 		try_receive(e, w);
 	//< 2

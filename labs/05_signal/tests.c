@@ -1,0 +1,1856 @@
+/* SPDX-License-Identifier: MIT */
+/* Lab 05: what an engine on signals must do, and by which system calls. */
+#include "lab_test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "failing_calls.h"
+
+/* The interface, as words for allowed_calls and calls_made(). */
+#define MOVING                                                                                     \
+	"recvfrom recvmsg read readv accept accept4 sendto sendmsg write writev connect poll ppoll "
+#define TAKING	"rt_sigtimedwait "
+#define READING "ppoll poll pselect6 read readv rt_sigtimedwait "
+#define BEING_INTERRUPTED                                                                          \
+	"ppoll pselect6 rt_sigsuspend rt_sigprocmask rt_sigreturn rt_sigtimedwait "
+#define RECEIVES "recvfrom recvmsg "
+#define SENDS	 "sendto sendmsg "
+
+/* Nothing happens for this long, and the engine should make next to no calls. */
+#define IDLE_NS	       (30 * NS_PER_MS)
+#define IDLE_CALLS_MAX 10
+#define IDLE_CPU_NS    (20 * NS_PER_MS)
+
+/* How long a test waits for what must not come, and for what must. */
+#define A_MOMENT_NS (20 * NS_PER_MS)
+#define PATIENCE_NS (2 * NS_PER_S)
+
+static struct io_op *receive(struct subject *s, unsigned slot, int fd, unsigned fd_slot)
+{
+	return prepare(s, slot, in_kind(s), fd, fd_slot, IO_NO_OFFSET, BUFFER_BYTES);
+}
+
+/* Message `number`: no two begin alike. */
+static void write_message(int fd, unsigned number, unsigned len_bytes)
+{
+	char bytes[64];
+	for (unsigned i = 0; i < len_bytes; i++)
+		bytes[i] = pattern_byte(number * UINT64_C(1000) + i);
+	peer_sends(fd, bytes, len_bytes);
+}
+
+static void expect_message(struct subject *s, const struct io_op *op, unsigned number,
+			   unsigned len_bytes)
+{
+	expect(op->result == len_bytes, EXPECTED("the %u bytes of message %u") SAW("%s"), len_bytes,
+	       number, answer(op->result));
+	for (unsigned i = 0; i < len_bytes; i++)
+		expect(buffer_of(s, op->slot)[i] == pattern_byte(number * UINT64_C(1000) + i),
+		       EXPECTED("message %u") SAW("another byte at %u"), number, i);
+}
+
+#define WORDS_MOST	 64u
+#define CONNECTIONS_MANY 500u
+
+/*
+ * A thread of the test's own that speaks to the engine's connections, a word to each, while reap()
+ * waits.
+ */
+struct speaker {
+	pthread_t thread;
+	int64_t pause_ns; /* before each word */
+	unsigned count;
+	int fds[WORDS_MOST];
+	atomic_bool enough; /* it shall not say what is left */
+	uint64_t spoke_ns; /* when it said its last word */
+	int64_t longest_ns; /* the longest time between two words */
+};
+
+static void *speak(void *argument)
+{
+	struct speaker *speaker = argument;
+	struct timespec pause = timespec_of_ns(speaker->pause_ns);
+	for (unsigned i = 0; i < speaker->count && !speaker->enough; i++) {
+		nanosleep(&pause, NULL);
+		if (write(speaker->fds[i], "!", 1) != 1)
+			break;
+		uint64_t now_ns = clock_ns();
+		int64_t gap_ns = (int64_t)(now_ns - speaker->spoke_ns);
+		speaker->longest_ns = gap_ns > speaker->longest_ns ? gap_ns : speaker->longest_ns;
+		speaker->spoke_ns = now_ns;
+	}
+	return NULL;
+}
+
+static void begin_speaking(struct speaker *speaker)
+{
+	speaker->spoke_ns = clock_ns();
+	expect(pthread_create(&speaker->thread, NULL, speak, speaker) == 0,
+	       "the test has no thread");
+}
+
+/*
+ * The engine is one thread: in another one it could ask all descriptors in turn, or spin, and
+ * allowed_calls looks at the loop's thread only.
+ */
+static void expect_one_thread(void)
+{
+	unsigned threads = threads_started();
+	expect(threads == 0,
+	       EXPECTED("the engine to start no thread (the kernel watches the descriptors)")
+		       SAW("%u started"),
+	       threads);
+}
+
+/*
+ * One receive waits on a quiet connection. For IDLE_NS nothing happens (but what `cause` says has
+ * happened before), then its peer speaks. Returns the CPU time that the whole process used.
+ */
+static int64_t idle_once(struct subject *s, unsigned slot, const int ends[2], unsigned fd_slot,
+			 const char *cause)
+{
+	struct speaker speaker = { .pause_ns = IDLE_NS, .count = 1, .fds = { ends[1] } };
+	struct io_op *op = receive(s, slot, ends[0], fd_slot);
+	calls_reset();
+	int64_t before_ns = process_cpu_ns();
+	start(s, op);
+	begin_speaking(&speaker);
+	await(s, op);
+	int64_t used_ns = process_cpu_ns() - before_ns;
+	pthread_join(speaker.thread, NULL);
+	unsigned calls = calls_made(NULL);
+	expect(op->result == 1, EXPECTED("1 byte on the quiet connection") SAW("%s"),
+	       answer(op->result));
+	expect(calls <= IDLE_CALLS_MAX,
+	       EXPECTED("at most %d system calls in %lld ms in which nothing happened")
+		       SAW("%u: %s keeps the loop awake"),
+	       IDLE_CALLS_MAX, (long long)(IDLE_NS / NS_PER_MS), calls, cause);
+	expect_one_thread();
+	return used_ns;
+}
+
+/*
+ * The engine should have slept. On a virtual machine under load a sleeper can be charged for time
+ * that it never ran, so CPU time is believed when it was used three times in a row.
+ */
+static void expect_idle(struct subject *s, unsigned slot, const int ends[2], unsigned fd_slot,
+			const char *cause)
+{
+	int64_t used_ns = IDLE_CPU_NS;
+	for (unsigned tries = 0; tries < 3 && used_ns >= IDLE_CPU_NS; tries++)
+		used_ns = idle_once(s, slot, ends, fd_slot, cause);
+	expect(used_ns < IDLE_CPU_NS,
+	       EXPECTED("the engine to sleep")
+		       SAW("%lld ms of CPU used in %lld, three times in a row"),
+	       (long long)(used_ns / NS_PER_MS), (long long)(IDLE_NS / NS_PER_MS));
+}
+
+/* Two connections: `a` is what the test is about, `b` the quiet one. */
+struct two {
+	int a[2], b[2];
+};
+
+static struct two open_two(struct subject *s)
+{
+	struct two two;
+	make_reading_pair(s, two.a);
+	make_reading_pair(s, two.b);
+	open_engine(s, 4, 2);
+	attach(s, 0, two.a[0]);
+	attach(s, 1, two.b[0]);
+	return two;
+}
+
+static void close_two(struct subject *s, const struct two *two)
+{
+	close_engine(s);
+	for (unsigned i = 0; i < 2; i++) {
+		if (two->a[i] >= 0)
+			close(two->a[i]);
+		if (two->b[i] >= 0)
+			close(two->b[i]);
+	}
+}
+
+/* Until `count` bytes can be read from `fd`, without reading them. */
+static void wait_for_bytes(int fd, size_t count)
+{
+	char bytes[64];
+	uint64_t deadline_ns = clock_ns() + (uint64_t)PATIENCE_NS;
+	while (recv(fd, bytes, count, MSG_PEEK | MSG_DONTWAIT) < (ssize_t)count)
+		expect(clock_ns() < deadline_ns, "the test's own bytes do not arrive");
+}
+
+/* Exercise 1: a receive waits, and a signal comes. */
+
+/* Two dups of one socket are both ready; the first receive takes all, the second finds nothing. */
+static void false_alarm_goes_on_waiting(struct subject *s)
+{
+	int ends[2];
+	struct io_op *done[2];
+	make_pair(s, ends);
+	int twin = fcntl(ends[0], F_DUPFD_CLOEXEC, 0);
+	open_engine(s, 2, 2);
+	attach(s, 0, ends[0]);
+	attach(s, 1, twin);
+	start(s, receive(s, 0, ends[0], 0));
+	start(s, receive(s, 1, twin, 1));
+	write_message(ends[1], 1, 20);
+	unsigned n = reap(s, done, 1, 2, PATIENCE_NS);
+	expect(n == 1, EXPECTED("one of two receives to find the only message") SAW("%u come back"),
+	       n);
+	expect_message(s, done[0], 1, 20);
+	struct io_op *left = &s->op[!done[0]->slot];
+	n = reap(s, done, 1, 2, A_MOMENT_NS);
+	expect(n == 0, EXPECTED("the other receive to go on waiting") SAW("it end with %s"),
+	       answer(left->result));
+	/* Its false alarm must not have made it deaf. */
+	write_message(ends[1], 2, 30);
+	await(s, left);
+	expect_message(s, left, 2, 30);
+	close_engine(s);
+	close(twin);
+	close(ends[0]);
+	close(ends[1]);
+}
+static void raise_fd_limit(void)
+{
+	struct rlimit limit;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_max < 2 * CONNECTIONS_MANY + 50)
+		test_skipped("RLIMIT_NOFILE is %llu", (unsigned long long)limit.rlim_max);
+}
+
+/* Half a millisecond is a wait, too. */
+static void keeps_short_timeouts(struct subject *s)
+{
+	const int64_t timeout_ns = 400 * NS_PER_US;
+	int ends[2];
+	struct io_op *done[1];
+	make_reading_pair(s, ends);
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	start(s, receive(s, 0, ends[0], 0));
+	for (unsigned round = 0; round < 20; round++) {
+		uint64_t before_ns = clock_ns();
+		unsigned n = reap(s, done, 1, 1, timeout_ns);
+		int64_t waited_ns = (int64_t)(clock_ns() - before_ns);
+		expect(n == 0, "a receive completed with nothing there");
+		expect(waited_ns >= timeout_ns - 10 * NS_PER_US,
+		       EXPECTED("reap() to wait 400 us")
+			       SAW("it back after %lld us: a timeout in milliseconds must "
+				   "be rounded up"),
+		       (long long)(waited_ns / NS_PER_US));
+	}
+	write_message(ends[1], 1, 10);
+	await(s, &s->op[0]);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void waits_for_as_many_as_asked(struct subject *s)
+{
+	int ends[4][2];
+	struct io_op *done[4];
+	struct speaker speaker = { .pause_ns = 3 * NS_PER_MS, .count = 3 };
+	open_engine(s, 4, 4);
+	for (unsigned i = 0; i < 4; i++) {
+		make_reading_pair(s, ends[i]);
+		attach(s, i, ends[i][0]);
+		start(s, receive(s, i, ends[i][0], i));
+		speaker.fds[i] = ends[i][1];
+	}
+	/* One after the other; the fourth stays silent. */
+	begin_speaking(&speaker);
+	unsigned n = reap(s, done, 3, 4, PATIENCE_NS);
+	pthread_join(speaker.thread, NULL);
+	expect(n == 3, EXPECTED("reap() to wait for the 3 that were asked for") SAW("%u"), n);
+	n = reap(s, done, 1, 4, A_MOMENT_NS);
+	expect(n == 0, "a receive completed with nothing there");
+	s->ops->cancel(s->engine);
+	await_all(s);
+	close_engine(s);
+	for (unsigned i = 0; i < 4; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+}
+
+/* Two are waited for, and one comes late. Returns how long reap() took. */
+static int64_t wait_for_two_of_which_one_comes(struct subject *s, int64_t limit_ns)
+{
+	struct io_op *done[2];
+	struct two two = open_two(s);
+	start(s, receive(s, 0, two.a[0], 0));
+	start(s, receive(s, 1, two.b[0], 1));
+	struct speaker speaker = { .pause_ns = limit_ns * 2 / 3, .count = 1, .fds = { two.a[1] } };
+	begin_speaking(&speaker);
+	uint64_t before_ns = clock_ns();
+	reap(s, done, 2, 2, limit_ns);
+	int64_t waited_ns = (int64_t)(clock_ns() - before_ns);
+	pthread_join(speaker.thread, NULL);
+	peer_sends(two.b[1], "!", 1);
+	await_all(s);
+	close_two(s, &two);
+	return waited_ns;
+}
+
+/* After the first, what is left of the limit is a third. On a busy machine a longer limit is tried. */
+static void what_comes_does_not_prolong_the_wait(struct subject *s)
+{
+	const int64_t limits_ms[] = { 150, 600, 1500 };
+	int64_t waited_ms = 0;
+	for (unsigned i = 0; i < sizeof limits_ms / sizeof *limits_ms; i++) {
+		waited_ms =
+			wait_for_two_of_which_one_comes(s, limits_ms[i] * NS_PER_MS) / NS_PER_MS;
+		if (waited_ms < limits_ms[i] * 7 / 5)
+			return;
+	}
+	expect(false, EXPECTED("a wait of %lld ms, in which one of two comes") SAW("%lld ms"),
+	       (long long)limits_ms[2], (long long)waited_ms);
+}
+
+/* What the kernel knows of an open file's signals. */
+struct arming {
+	int flags, signal;
+	struct f_owner_ex owner;
+};
+
+static struct arming arming_of(int fd)
+{
+	struct arming arming = { .flags = fcntl(fd, F_GETFL), .signal = fcntl(fd, F_GETSIG) };
+	fcntl(fd, F_GETOWN_EX, &arming.owner);
+	return arming;
+}
+
+static void arms_for_its_own_thread(struct subject *s)
+{
+	struct two two = open_two(s);
+	struct arming arming = arming_of(two.a[0]);
+	expect(arming.flags & O_ASYNC, EXPECTED("O_ASYNC set while it is attached") SAW("it not"));
+	expect(arming.signal >= SIGRTMIN && arming.signal <= SIGRTMAX,
+	       EXPECTED("a real-time signal (F_SETSIG): only these are queued and bring a number")
+		       SAW("signal %d"),
+	       arming.signal);
+	expect(arming.owner.type == F_OWNER_TID && arming.owner.pid == gettid(),
+	       EXPECTED("the signal sent to this thread, and to no other of the process")
+		       SAW("owner of type %d"),
+	       arming.owner.type);
+	close_two(s, &two);
+}
+
+#define MESSAGES 20u
+
+/* Calls for MESSAGES messages, while receives wait on `count` connections. */
+static unsigned calls_with(struct subject *s, unsigned count)
+{
+	int(*ends)[2] = calloc(count, sizeof *ends);
+	open_engine(s, count, count);
+	for (unsigned i = 0; i < count; i++) {
+		make_reading_pair(s, ends[i]);
+		attach(s, i, ends[i][0]);
+		start(s, receive(s, i, ends[i][0], i));
+	}
+	calls_reset();
+	for (unsigned m = 0; m < MESSAGES; m++) {
+		unsigned speaker = m * 7919 % count;
+		write_message(ends[speaker][1], m, 40);
+		await(s, &s->op[speaker]);
+		expect_message(s, &s->op[speaker], m, 40);
+		expect(s->inflight == count - 1, EXPECTED("%u others to wait still") SAW("%u"),
+		       count - 1, s->inflight);
+		start(s, receive(s, speaker, ends[speaker][0], speaker));
+	}
+	unsigned calls = calls_made(NULL);
+	expect_one_thread();
+	s->ops->cancel(s->engine);
+	await_all(s);
+	close_engine(s);
+	for (unsigned i = 0; i < count; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+	free(ends);
+	return calls;
+}
+
+static void takes_a_signal(struct subject *s)
+{
+	unsigned calls = calls_with(s, 1), waits = calls_made(TAKING);
+	unsigned most = s->flavour == PIPE ? 4 : 3;
+	expect(waits >= MESSAGES,
+	       EXPECTED("each of %u messages announced by a signal, taken by "
+			"sigtimedwait or sigwaitinfo") SAW("%u taken"),
+	       MESSAGES, waits);
+	expect(calls <= most * MESSAGES,
+	       EXPECTED("at most %u system calls a message (wait, receive)")
+		       SAW("%u for %u messages"),
+	       most, calls, MESSAGES);
+}
+
+static void price_does_not_grow(struct subject *s)
+{
+	raise_fd_limit();
+	unsigned calls = calls_with(s, 1), calls_many = calls_with(s, CONNECTIONS_MANY);
+	expect(calls_many <= calls + 5,
+	       EXPECTED("%u connections to cost as many system calls as one does (%u)") SAW("%u"),
+	       CONNECTIONS_MANY, calls, calls_many);
+}
+
+/* It knows by the number whom a signal is about: it receives there, and nowhere else. */
+static void looks_only_where_something_happened(struct subject *s)
+{
+	struct two two = open_two(s);
+	struct io_op *done[2];
+	start(s, receive(s, 0, two.a[0], 0));
+	start(s, receive(s, 1, two.b[0], 1));
+	reap(s, done, 0, 2, 0);
+	calls_reset();
+	for (unsigned m = 0; m < MESSAGES; m++) {
+		write_message(two.a[1], m, 40);
+		await(s, &s->op[0]);
+		expect_message(s, &s->op[0], m, 40);
+		start(s, receive(s, 0, two.a[0], 0));
+	}
+	unsigned receives = calls_made(RECEIVES);
+	expect(receives <= MESSAGES + 2,
+	       EXPECTED("one receive a message, where it came (%u messages)") SAW("%u receives"),
+	       MESSAGES, receives);
+	s->ops->cancel(s->engine);
+	await_all(s);
+	close_two(s, &two);
+}
+
+/* A signal that no descriptor has sent: the number in it means nothing. */
+static void ignores_what_no_descriptor_sent(struct subject *s)
+{
+	struct two two = open_two(s);
+	struct io_op *done[2];
+	int signal = arming_of(two.a[0]).signal;
+	start(s, receive(s, 0, two.a[0], 0));
+	reap(s, done, 0, 2, 0);
+	calls_reset();
+	note("test     sends signal %d to this thread", signal);
+	pthread_sigqueue(pthread_self(), signal, (union sigval) { .sival_int = two.a[0] });
+	unsigned n = reap(s, done, 1, 2, A_MOMENT_NS);
+	expect(n == 0, "a receive completed with nothing there");
+	write_message(two.a[1], 1, 30);
+	await(s, &s->op[0]);
+	expect_message(s, &s->op[0], 1, 30);
+	close_two(s, &two);
+}
+
+/* Files. */
+
+static void expect_refused(struct subject *s, int fd, enum io_fd_kind fd_kind, const char *what)
+{
+	struct reason why = { "" };
+	int rc = s->ops->attach(s->engine, 0, fd, fd_kind, &why);
+	expect(rc == -EOPNOTSUPP, EXPECTED("attach() of %s to give -EOPNOTSUPP") SAW("%s"), what,
+	       answer(rc));
+	expect(why.text[0], EXPECTED("the reason in words") SAW("none"));
+}
+
+static void what_sends_no_signal_is_refused(struct subject *s)
+{
+	struct reason why = { "" };
+	struct engine_config config = { .depth = 1, .cpu_count = 1, .options = s->options };
+	int file = make_file(s, 4096, O_RDWR);
+	for (unsigned i = 0; i < 100; i++) { /* and no descriptor stays open */
+		why.text[0] = '\0';
+		int rc = s->ops->supports(&config, i % 2 ? IO_READ : IO_WRITE, IO_FD_FILE, &why);
+		expect(rc == -EOPNOTSUPP,
+		       EXPECTED("supports() of a file to give -EOPNOTSUPP") SAW("%s"), answer(rc));
+		expect(why.text[0], EXPECTED("the reason in words") SAW("none"));
+	}
+	open_engine(s, 1, 1);
+	expect_refused(s, file, IO_FD_FILE, "a file");
+	/* The kernel is asked, and not a list by heart. */
+	int event_fd = eventfd(0, EFD_CLOEXEC);
+	expect_refused(s, event_fd, IO_FD_PIPE, "an eventfd");
+
+	/* The slot is free as before. */
+	int ends[2];
+	expect(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "socketpair");
+	int rc = s->ops->attach(s->engine, 0, ends[0], IO_FD_SOCKET, &why);
+	expect(rc == 0, WHEN("after a refused file") EXPECTED("attach() to succeed") SAW("%s"),
+	       answer(rc));
+	start(s, prepare(s, 0, IO_RECV, ends[0], 0, IO_NO_OFFSET, BUFFER_BYTES));
+	write_message(ends[1], 1, 50);
+	await(s, &s->op[0]);
+	expect_message(s, &s->op[0], 1, 50);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+	close(event_fd);
+	close(file);
+}
+
+static void expect_answer(struct subject *s, enum io_kind kind, enum io_fd_kind fd_kind,
+			  int expected)
+{
+	struct reason why = { "" };
+	struct engine_config config = { .depth = 1, .cpu_count = 1, .options = s->options };
+	int rc = s->ops->supports(&config, kind, fd_kind, &why);
+	expect(rc == expected, EXPECTED("%s from supports() for %s") SAW("%s: %s"),
+	       answer(expected), kind_name(kind), answer(rc), why.text);
+	expect(rc == 0 || why.text[0], EXPECTED("the reason in words") SAW("none"));
+}
+
+static void says_what_it_can_do(struct subject *s)
+{
+	expect_answer(s, IO_RECV, IO_FD_SOCKET, 0);
+	expect_answer(s, IO_SEND, IO_FD_SOCKET, 0);
+	expect_answer(s, IO_ACCEPT, IO_FD_LISTENER, 0);
+	expect_answer(s, IO_CONNECT, IO_FD_SOCKET, 0);
+	expect_answer(s, IO_READ, IO_FD_PIPE, 0);
+	expect_answer(s, IO_WRITE, IO_FD_PIPE, 0);
+	expect_answer(s, IO_READ, IO_FD_FILE, -EOPNOTSUPP);
+	expect_answer(s, IO_FSYNC, IO_FD_FILE, -EOPNOTSUPP);
+	expect_answer(s, IO_NOP, IO_FD_NONE, -EOPNOTSUPP);
+}
+
+static void refuses_both_ways(struct subject *s)
+{
+	expect_answer(s, IO_RECV, IO_FD_SOCKET, -EINVAL);
+	expect_answer(s, IO_READ, IO_FD_PIPE, -EINVAL);
+}
+
+/* Exercise 2: what no signal tells. */
+
+/* Bytes that were there before O_ASYNC was. */
+static void sees_earlier_bytes(struct subject *s)
+{
+	int ends[2];
+	make_reading_pair(s, ends);
+	write_message(ends[1], 1, 50);
+	if (s->flavour != PIPE)
+		wait_for_bytes(ends[0], 50);
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	perform(s, receive(s, 0, ends[0], 0));
+	expect_message(s, &s->op[0], 1, 50);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* The signal is taken while nobody waits. It does not come again. */
+static void remembers_news(struct subject *s)
+{
+	struct two two = open_two(s);
+	for (unsigned round = 0; round < 5; round++) {
+		struct io_op *done[1];
+		write_message(two.a[1], round, 50);
+		if (s->flavour != PIPE)
+			wait_for_bytes(two.a[0], 50);
+		expect(reap(s, done, 0, 1, 0) == 0, "something completed that was not in flight");
+		perform(s, receive(s, 0, two.a[0], 0));
+		expect_message(s, &s->op[0], round, 50);
+	}
+	close_two(s, &two);
+}
+
+/* Two signals, taken while nobody waits: bytes, and the end behind them. */
+static void sees_the_end_behind_bytes(struct subject *s)
+{
+	for (unsigned round = 0; round < 3; round++) {
+		int ends[2];
+		struct io_op *done[1];
+		make_pair(s, ends);
+		open_engine(s, 2, 1);
+		attach(s, 0, ends[0]);
+		if (round > 0) { /* the engine has found it empty before */
+			start(s, receive(s, 0, ends[0], 0));
+			write_message(ends[1], 7, 50);
+			await(s, &s->op[0]);
+		}
+		if (round == 1)
+			start(s, receive(s, 0, ends[0], 0));
+		write_message(ends[1], round, 50);
+		note("peer     will send no more, and still reads (shutdown)");
+		shutdown(ends[1], SHUT_WR);
+		wait_for_bytes(ends[0], 50);
+		while (round == 2 && reap(s, done, 0, 1, 0) > 0)
+			;
+		if (round == 1)
+			await(s, &s->op[0]);
+		else
+			perform(s, receive(s, 0, ends[0], 0));
+		expect_message(s, &s->op[0], round, 50);
+		for (unsigned i = 0; i < 2; i++) {
+			int64_t n = perform(s, receive(s, 0, ends[0], 0));
+			expect(n == 0, EXPECTED("0 at the end") SAW("%s"), answer(n));
+		}
+		close_engine(s);
+		close(ends[0]);
+		close(ends[1]);
+	}
+}
+
+/* One signal came for the 50 bytes, and a receive takes 20 of them at a time. */
+static void takes_the_rest_without_a_signal(struct subject *s)
+{
+	struct two two = open_two(s);
+	for (unsigned round = 0; round < 2; round++) {
+		struct io_op *op = receive(s, 0, two.a[0], 0);
+		op->len_bytes = 20;
+		start(s, op);
+		write_message(two.a[1], round, 50);
+		await(s, op);
+		expect_message(s, op, round, 20);
+		for (unsigned taken = 20; taken < 50;) {
+			op = receive(s, 0, two.a[0], 0);
+			op->len_bytes = 20;
+			int64_t n = perform(s, op);
+			expect(n > 0 && n <= 20, EXPECTED("the rest of the message") SAW("%s"),
+			       answer(n));
+			taken += (unsigned)n;
+		}
+	}
+	close_two(s, &two);
+}
+
+/* A receive that failed has drained nothing. */
+static void an_error_drains_nothing(struct subject *s)
+{
+	struct two two = open_two(s);
+	start(s, receive(s, 0, two.a[0], 0));
+	write_message(two.a[1], 1, 30);
+	fail_call(RECEIVES "read readv", ENOMEM, 0);
+	await(s, &s->op[0]);
+	expect(call_failed(), "no receive was made");
+	expect(s->op[0].result == -ENOMEM, EXPECTED("-ENOMEM") SAW("%s"), answer(s->op[0].result));
+	perform(s, receive(s, 1, two.a[0], 0));
+	expect_message(s, &s->op[1], 1, 30);
+	close_two(s, &two);
+}
+
+/* A message costs one signal and one receive: it does not ask whether more is there. */
+static void a_message_is_two_calls(struct subject *s)
+{
+	struct two two = open_two(s);
+	start(s, receive(s, 0, two.a[0], 0));
+	write_message(two.a[1], 0, 40);
+	await(s, &s->op[0]); /* what is there at first is unknown */
+	calls_reset();
+	for (unsigned m = 0; m < MESSAGES; m++) {
+		start(s, receive(s, 0, two.a[0], 0));
+		write_message(two.a[1], m, 40);
+		await(s, &s->op[0]);
+		expect_message(s, &s->op[0], m, 40);
+	}
+	unsigned calls = calls_made(NULL);
+	expect(calls <= 2 * MESSAGES + 5,
+	       EXPECTED("two system calls a message (wait, receive)") SAW("%u for %u messages"),
+	       calls, MESSAGES);
+	close_two(s, &two);
+}
+
+static void unwanted_bytes_are_silent(struct subject *s)
+{
+	struct two two = open_two(s);
+	for (unsigned round = 0; round < 2; round++) {
+		write_message(two.a[1], round, 50);
+		expect_idle(s, 1, two.b, 1, "a connection with bytes that nobody asks for");
+		/* Silence is not loss. */
+		perform(s, receive(s, 0, two.a[0], 0));
+		expect_message(s, &s->op[0], round, 50);
+	}
+	close_two(s, &two);
+}
+
+static void hang_up_is_silent(struct subject *s)
+{
+	struct two two = open_two(s);
+	note("peer     closes");
+	close(two.a[1]);
+	two.a[1] = -1;
+	expect_idle(s, 1, two.b, 1, "a connection that its peer has closed");
+	int64_t n = perform(s, receive(s, 0, two.a[0], 0));
+	expect(n == 0, EXPECTED("0 at the end") SAW("%s"), answer(n));
+	/* Once more with the end seen already. */
+	expect_idle(s, 1, two.b, 1, "a connection at its end");
+	close_two(s, &two);
+}
+
+static void reset_is_silent(struct subject *s)
+{
+	struct two two = open_two(s);
+	struct linger at_once = { .l_onoff = 1 };
+	setsockopt(two.a[1], SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+	note("peer     resets the connection");
+	close(two.a[1]);
+	two.a[1] = -1;
+	expect_idle(s, 1, two.b, 1, "a connection that its peer has reset");
+	int64_t n = perform(s, receive(s, 0, two.a[0], 0));
+	expect(n == -ECONNRESET, EXPECTED("-ECONNRESET") SAW("%s"), answer(n));
+	close_two(s, &two);
+}
+
+/* Exercise 3: sends, and room for them. */
+
+/*
+ * What is under way in TCP makes room once the peer's kernel has acknowledged it, which it may put
+ * off (TCP_QUICKACK hurries it, tcp(7)): waits until all that was sent has been.
+ */
+static void wait_until_acknowledged(const int ends[2])
+{
+	uint64_t deadline_ns = clock_ns() + (uint64_t)PATIENCE_NS;
+	int on = 1, unacknowledged, unsent;
+	while (ioctl(ends[0], SIOCOUTQ, &unacknowledged) == 0 &&
+	       ioctl(ends[0], SIOCOUTQNSD, &unsent) == 0 && unacknowledged != unsent) {
+		expect(clock_ns() < deadline_ns, "the test's own packets are not acknowledged");
+		setsockopt(ends[1], IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+		usleep(200);
+	}
+}
+
+/*
+ * Sends until a send is left waiting, as operation `slot`. Returns how many bytes went out; byte i
+ * of the stream is pattern_byte(i).
+ */
+static uint64_t send_until_full(struct subject *s, unsigned slot, const int ends[2], uint64_t sent)
+{
+	for (;;) {
+		struct io_op *done[4];
+		struct io_op *op =
+			prepare(s, slot, out_kind(s), ends[0], 0, IO_NO_OFFSET, BUFFER_BYTES);
+		for (unsigned i = 0; i < BUFFER_BYTES; i++)
+			buffer_of(s, slot)[i] = pattern_byte(sent + i);
+		start(s, op);
+		reap(s, done, 0, 4, 0);
+		if (op->in_flight)
+			wait_until_acknowledged(ends);
+		if (op->in_flight)
+			reap(s, done, 0, 4, 0);
+		if (op->in_flight)
+			return sent;
+		expect(op->result > 0,
+		       EXPECTED("a send to go out or to wait for room") SAW("its result %s"),
+		       answer(op->result));
+		sent += (uint64_t)op->result;
+		expect(sent < 64u << 20, "the socket never fills; this test knows no such socket");
+	}
+}
+
+/* Reads and checks what is there; `at` is the position in the stream. Returns the new one. */
+static uint64_t take_all(int fd, uint64_t at)
+{
+	static char bytes[1 << 16];
+	ssize_t n;
+	while ((n = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT)) > 0)
+		for (ssize_t i = 0; i < n; i++, at++)
+			expect(bytes[i] == pattern_byte(at),
+			       EXPECTED("the bytes that were sent") SAW("another at %llu"),
+			       (unsigned long long)at);
+	return at;
+}
+
+/* The peer reads until the send in `slot` is over, and then the rest of what was sent. */
+static uint64_t make_room(struct subject *s, unsigned slot, int peer_fd, uint64_t taken,
+			  uint64_t sent)
+{
+	struct io_op *done[4];
+	uint64_t deadline_ns = clock_ns() + (uint64_t)PATIENCE_NS;
+	note("peer     reads all that is there");
+	while (s->op[slot].in_flight) {
+		taken = take_all(peer_fd, taken);
+		reap(s, done, 1, 4, 10 * NS_PER_MS);
+		expect(clock_ns() < deadline_ns,
+		       EXPECTED("the waiting send to go on when there was room")
+			       SAW("it wait still"));
+	}
+	expect(s->op[slot].result > 0, EXPECTED("some bytes sent") SAW("%s"),
+	       answer(s->op[slot].result));
+	sent += (uint64_t)s->op[slot].result;
+	while (taken < sent) {
+		taken = take_all(peer_fd, taken);
+		expect(clock_ns() < deadline_ns, EXPECTED("%llu bytes to arrive") SAW("%llu"),
+		       (unsigned long long)sent, (unsigned long long)taken);
+	}
+	expect(taken == sent, EXPECTED("%llu bytes to arrive") SAW("%llu"),
+	       (unsigned long long)sent, (unsigned long long)taken);
+	return sent;
+}
+
+/* A pair whose engine's end has a small send buffer. */
+static void make_narrow_pair(const struct subject *s, int ends[2])
+{
+	int small = 16 * 1024;
+	make_pair(s, ends);
+	setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+}
+
+static void waits_for_room(struct subject *s)
+{
+	int ends[2];
+	struct io_op *done[1];
+	make_narrow_pair(s, ends);
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	uint64_t sent = send_until_full(s, 0, ends, 0);
+	calls_reset();
+	unsigned n = reap(s, done, 1, 1, IDLE_NS);
+	unsigned calls = calls_made(NULL);
+	expect_one_thread();
+	expect(n == 0, "a send completed although its peer has read nothing");
+	expect(calls <= IDLE_CALLS_MAX,
+	       EXPECTED("at most %d system calls in waiting %lld ms for room") SAW("%u"),
+	       IDLE_CALLS_MAX, (long long)(IDLE_NS / NS_PER_MS), calls);
+	sent = make_room(s, 0, ends[1], 0, sent);
+	/* And once more, so that it has been switched on, off, and on. */
+	uint64_t again = send_until_full(s, 0, ends, sent);
+	make_room(s, 0, ends[1], sent, again);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void a_send_that_fits_is_one_call(struct subject *s)
+{
+	const unsigned sends = 50;
+	int ends[2];
+	char seen[64];
+	make_pair(s, ends);
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	calls_reset();
+	for (unsigned i = 0; i < sends; i++) {
+		for (unsigned b = 0; b < sizeof seen; b++)
+			buffer_of(s, 0)[b] = pattern_byte(i * 1000 + b);
+		int64_t n = perform(s, prepare(s, 0, IO_SEND, ends[0], 0, IO_NO_OFFSET, 64));
+		expect(n == 64, EXPECTED("64 bytes sent") SAW("%s"), answer(n));
+		expect(recv(ends[1], seen, 64, MSG_WAITALL) == 64 &&
+			       memcmp(seen, buffer_of(s, 0), 64) == 0,
+		       EXPECTED("the bytes that were sent") SAW("others"));
+	}
+	unsigned calls = calls_made(NULL);
+	expect(calls <= 2 * sends, EXPECTED("one system call a send") SAW("%u for %u sends"), calls,
+	       sends);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void a_peer_that_leaves_ends_a_send(struct subject *s)
+{
+	int ends[2];
+	if (s->flavour == PIPE) {
+		/* write(2) has no MSG_NOSIGNAL. */
+		signal(SIGPIPE, SIG_IGN);
+		make_writing_pair(s, ends);
+	} else {
+		make_narrow_pair(s, ends);
+	}
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	send_until_full(s, 0, ends, 0);
+	note("peer     closes with bytes unread");
+	close(ends[1]);
+	await(s, &s->op[0]);
+	expect(s->op[0].result == -EPIPE || s->op[0].result == -ECONNRESET,
+	       EXPECTED("-EPIPE or -ECONNRESET") SAW("%s"), answer(s->op[0].result));
+	close_engine(s);
+	close(ends[0]);
+}
+
+static void cancel_takes_back_a_send(struct subject *s)
+{
+	int ends[2];
+	make_narrow_pair(s, ends);
+	open_engine(s, 2, 1);
+	attach(s, 0, ends[0]);
+	start(s, receive(s, 1, ends[0], 0));
+	send_until_full(s, 0, ends, 0);
+	s->ops->cancel(s->engine);
+	await_all(s);
+	for (unsigned i = 0; i < 2; i++)
+		expect(s->op[i].result == -ECANCELED,
+		       WHEN("after cancel") EXPECTED("-ECANCELED") SAW("%s"),
+		       answer(s->op[i].result));
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* What is done for one direction, waiting or over, must not touch the other. */
+static void keeps_the_other_direction(struct subject *s)
+{
+	int ends[2];
+	uint64_t sent = 0;
+	make_narrow_pair(s, ends);
+	open_engine(s, 2, 1);
+	attach(s, 0, ends[0]);
+	for (unsigned round = 0; round < 2; round++) {
+		start(s, receive(s, 1, ends[0], 0));
+		uint64_t full = send_until_full(s, 0, ends, sent);
+		if (round == 0) { /* first there is room, then a message */
+			sent = make_room(s, 0, ends[1], sent, full);
+			/* The room that nobody waits for now is reported alone. */
+			struct io_op *done[1];
+			unsigned n = reap(s, done, 1, 1, A_MOMENT_NS);
+			expect(n == 0, "the receive came back with nothing there");
+			write_message(ends[1], round, 50);
+			await(s, &s->op[1]);
+		} else {
+			write_message(ends[1], round, 50);
+			await(s, &s->op[1]);
+			expect(s->op[0].in_flight, "the send came back without room");
+			sent = make_room(s, 0, ends[1], sent, full);
+		}
+		expect_message(s, &s->op[1], round, 50);
+	}
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* A message is no room, and room is no message. */
+static void looks_in_the_right_direction(struct subject *s)
+{
+	int ends[2];
+	struct io_op *done[2];
+	make_narrow_pair(s, ends);
+	open_engine(s, 2, 1);
+	attach(s, 0, ends[0]);
+	start(s, receive(s, 1, ends[0], 0));
+	uint64_t sent = send_until_full(s, 0, ends, 0);
+	calls_reset();
+	write_message(ends[1], 1, 50);
+	await(s, &s->op[1]);
+	expect_message(s, &s->op[1], 1, 50);
+	unsigned sends = calls_made(SENDS);
+	expect(sends == 0, WHEN("after POLL_IN") EXPECTED("no send to be tried") SAW("%u"), sends);
+	start(s, receive(s, 1, ends[0], 0));
+	reap(s, done, 0, 2, 0);
+	calls_reset();
+	make_room(s, 0, ends[1], 0, sent);
+	unsigned receives = calls_made(RECEIVES);
+	expect(receives == 0, WHEN("after POLL_OUT") EXPECTED("no receive to be tried") SAW("%u"),
+	       receives);
+	s->ops->cancel(s->engine);
+	await_all(s);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* Exercise 4: the number that a signal brings. */
+
+static void expect_unarmed(int fd, int flags, const char *when)
+{
+	struct arming now = arming_of(fd);
+	expect(now.flags == flags, WHEN("%s") EXPECTED("the flags %#x") SAW("%#x"), when, flags,
+	       now.flags);
+	expect(now.signal == 0, WHEN("%s") EXPECTED("no signal of its own (F_GETSIG)") SAW("%d"),
+	       when, now.signal);
+	expect(now.owner.pid == 0, WHEN("%s") EXPECTED("no owner (F_GETOWN)") SAW("one"), when);
+}
+
+static void leaves_the_open_file_as_it_came(struct subject *s)
+{
+	struct two two = open_two(s);
+	/* Somebody else may change another flag meanwhile. */
+	int flags = fcntl(two.a[0], F_GETFL) & ~O_ASYNC;
+	fcntl(two.a[0], F_SETFL, flags | O_ASYNC | O_NONBLOCK);
+	s->ops->detach(s->engine, 0);
+	expect_unarmed(two.a[0], flags | O_NONBLOCK, "after detach()");
+	flags = fcntl(two.b[0], F_GETFL) & ~O_ASYNC;
+	close_engine(s);
+	expect_unarmed(two.b[0], flags, "after close()");
+	for (unsigned i = 0; i < 2; i++) {
+		close(two.a[i]);
+		close(two.b[i]);
+	}
+}
+
+/* Signals still wait in the queue when it closes. They must not meet somebody who does not know them. */
+static void leaves_no_signal_behind(struct subject *s)
+{
+	struct rlimit one, before;
+	sigset_t waiting, mask, mask_before;
+	struct sigaction action;
+	pthread_sigmask(SIG_BLOCK, NULL, &mask_before);
+	for (unsigned overflown = 0; overflown < 2; overflown++) {
+		struct two two = open_two(s);
+		getrlimit(RLIMIT_SIGPENDING, &before);
+		one = (struct rlimit) { 0, before.rlim_max };
+		if (overflown)
+			setrlimit(RLIMIT_SIGPENDING, &one);
+		write_message(two.a[1], 1, 10);
+		if (s->flavour != PIPE)
+			wait_for_bytes(two.a[0], 10);
+		setrlimit(RLIMIT_SIGPENDING, &before);
+		close_two(s, &two);
+		sigpending(&waiting);
+		pthread_sigmask(SIG_BLOCK, NULL, &mask);
+		for (int number = 1; number <= SIGRTMAX; number++) {
+			expect(!sigismember(&waiting, number),
+			       WHEN("after close()") EXPECTED("no signal in the queue")
+				       SAW("signal %d"),
+			       number);
+			expect(sigismember(&mask, number) == sigismember(&mask_before, number),
+			       WHEN("after close()") EXPECTED("the mask as it was")
+				       SAW("another for signal %d"),
+			       number);
+		}
+		sigaction(SIGRTMAX, NULL, &action);
+		expect(action.sa_handler == SIG_DFL,
+		       WHEN("after close()") EXPECTED("no handler") SAW("one"));
+	}
+}
+
+/* Two engines of one thread, closed in the order in which they were opened. */
+static void the_first_to_close_leaves_the_other_whole(struct subject *s)
+{
+	int ends[2];
+	struct subject other = *s;
+	struct rlimit before;
+	open_engine(s, 1, 1);
+	make_reading_pair(s, ends);
+	open_engine(&other, 1, 1);
+	attach(&other, 0, ends[0]);
+	start(&other, receive(&other, 0, ends[0], 0));
+	close_engine(s);
+	getrlimit(RLIMIT_SIGPENDING, &before);
+	setrlimit(RLIMIT_SIGPENDING, &(struct rlimit) { 0, before.rlim_max });
+	write_message(ends[1], 1, 20); /* SIGIO would end the process, if it were not blocked */
+	setrlimit(RLIMIT_SIGPENDING, &before);
+	await(&other, &other.op[0]);
+	expect_message(&other, &other.op[0], 1, 20);
+	close_engine(&other);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* The kernel tells of two descriptors of one open file by the number of one. That one goes. */
+static void hears_after_its_twin_is_gone(struct subject *s)
+{
+	for (unsigned first = 0; first < 2; first++) {
+		int ends[2];
+		make_reading_pair(s, ends);
+		int fds[2] = { ends[0], fcntl(ends[0], F_DUPFD_CLOEXEC, 0) };
+		open_engine(s, 2, 2);
+		attach(s, 0, fds[0]);
+		attach(s, 1, fds[1]);
+		unsigned stays = !first;
+		start(s, receive(s, stays, fds[stays], stays));
+		note("test     detaches and closes fd %d, another descriptor of the same file",
+		     fds[first]);
+		s->ops->detach(s->engine, first);
+		close(fds[first]);
+		write_message(ends[1], first, 50);
+		await(s, &s->op[stays]);
+		expect_message(s, &s->op[stays], first, 50);
+		close_engine(s);
+		expect(!(fcntl(fds[stays], F_GETFL) & O_ASYNC),
+		       WHEN("after close()") EXPECTED("no O_ASYNC") SAW("it set"));
+		close(fds[stays]);
+		close(ends[1]);
+	}
+}
+
+/* The signal brings the number of the twin that goes before it is taken. */
+static void a_signal_for_the_twin_that_went(struct subject *s)
+{
+	for (unsigned first = 0; first < 2; first++) {
+		int ends[2];
+		make_reading_pair(s, ends);
+		int fds[2] = { ends[0], fcntl(ends[0], F_DUPFD_CLOEXEC, 0) };
+		open_engine(s, 2, 2);
+		attach(s, 0, fds[0]);
+		attach(s, 1, fds[1]);
+		unsigned stays = !first;
+		start(s, receive(s, stays, fds[stays], stays));
+		write_message(ends[1], first, 50);
+		if (s->flavour != PIPE)
+			wait_for_bytes(ends[0], 50);
+		s->ops->detach(s->engine, first);
+		close(fds[first]);
+		await(s, &s->op[stays]);
+		expect_message(s, &s->op[stays], first, 50);
+		close_engine(s);
+		close(fds[stays]);
+		close(ends[1]);
+	}
+}
+
+/* Three of one open file: whoever is told, all are looked at. */
+static void all_twins_are_looked_at(struct subject *s)
+{
+	int ends[2], fds[3];
+	make_reading_pair(s, ends);
+	open_engine(s, 3, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		fds[i] = i == 0 ? ends[0] : fcntl(ends[0], F_DUPFD_CLOEXEC, 0);
+		attach(s, i, fds[i]);
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		start(s, receive(s, i, fds[i], i));
+		write_message(ends[1], i, 20);
+		await(s, &s->op[i]);
+		expect_message(s, &s->op[i], i, 20);
+	}
+	s->ops->detach(s->engine, 1);
+	close(fds[1]);
+	for (unsigned i = 0; i < 3; i += 2) {
+		start(s, receive(s, i, fds[i], i));
+		write_message(ends[1], i, 20);
+		await(s, &s->op[i]);
+		expect_message(s, &s->op[i], i, 20);
+	}
+	close_engine(s);
+	close(fds[0]);
+	close(fds[2]);
+	close(ends[1]);
+}
+
+/* A signal that was queued for a connection arrives at another, which has its number now. */
+static void an_old_signal_is_a_false_alarm(struct subject *s)
+{
+	int old[2], ends[2];
+	struct io_op *done[1];
+	make_reading_pair(s, old);
+	make_reading_pair(s, ends);
+	open_engine(s, 1, 1);
+	attach(s, 0, old[0]);
+	write_message(old[1], 1, 30);
+	if (s->flavour != PIPE)
+		wait_for_bytes(old[0], 30);
+	s->ops->detach(s->engine, 0);
+	expect(dup3(ends[0], old[0], O_CLOEXEC) == old[0], "dup3: %s", strerror(errno));
+	close(ends[0]);
+	note("test     closes fd %d, and gives its number to another connection", old[0]);
+	attach(s, 0, old[0]);
+	start(s, receive(s, 0, old[0], 0));
+	unsigned n = reap(s, done, 1, 1, A_MOMENT_NS);
+	expect(n == 0,
+	       EXPECTED("a signal of the old connection to be a false alarm")
+		       SAW("a receive that ends with %s"),
+	       answer(s->op[0].result));
+	write_message(ends[1], 2, 20);
+	await(s, &s->op[0]);
+	expect_message(s, &s->op[0], 2, 20);
+	close_engine(s);
+	close(old[0]);
+	close(old[1]);
+	close(ends[1]);
+}
+
+/* Somebody else of this process is told of the descriptor by SIGIO already. */
+static void what_another_has_armed_is_refused(struct subject *s)
+{
+	struct two two;
+	struct reason why = { "" };
+	make_reading_pair(s, two.a);
+	make_reading_pair(s, two.b);
+	fcntl(two.a[0], F_SETOWN, getpid());
+	fcntl(two.a[0], F_SETFL, fcntl(two.a[0], F_GETFL) | O_ASYNC);
+	struct arming before = arming_of(two.a[0]);
+	open_engine(s, 1, 1);
+	int rc = s->ops->attach(s->engine, 0, two.a[0],
+				s->flavour == PIPE ? IO_FD_PIPE : IO_FD_SOCKET, &why);
+	struct arming after = arming_of(two.a[0]);
+	expect(rc == -EBUSY, EXPECTED("attach() to give -EBUSY") SAW("%s"), answer(rc));
+	expect(why.text[0], EXPECTED("the reason in words") SAW("none"));
+	expect(after.flags == before.flags && after.owner.pid == before.owner.pid,
+	       EXPECTED("what the other one has set to stay") SAW("it changed"));
+	attach(s, 0, two.b[0]);
+	start(s, receive(s, 0, two.b[0], 0));
+	write_message(two.b[1], 1, 20);
+	await(s, &s->op[0]);
+	expect_message(s, &s->op[0], 1, 20);
+	close_two(s, &two);
+}
+
+/* Exercise 5: the queue was full. */
+
+/* From now on so many signals of this user fit into queues. Returns how many did. */
+static rlim_t limit_queues(rlim_t count)
+{
+	struct rlimit limit;
+	getrlimit(RLIMIT_SIGPENDING, &limit);
+	rlim_t before = limit.rlim_cur;
+	limit.rlim_cur = count;
+	expect(setrlimit(RLIMIT_SIGPENDING, &limit) == 0, "setrlimit: %s", strerror(errno));
+	return before;
+}
+
+#define CROWD 40u
+
+struct crowd {
+	int ends[CROWD][2];
+};
+
+static void open_crowd(struct subject *s, struct crowd *crowd)
+{
+	open_engine(s, CROWD, CROWD);
+	for (unsigned i = 0; i < CROWD; i++) {
+		make_reading_pair(s, crowd->ends[i]);
+		attach(s, i, crowd->ends[i][0]);
+	}
+}
+
+static void close_crowd(struct subject *s, const struct crowd *crowd)
+{
+	close_engine(s);
+	for (unsigned i = 0; i < CROWD; i++) {
+		close(crowd->ends[i][0]);
+		close(crowd->ends[i][1]);
+	}
+}
+
+static void survives_a_full_queue(struct subject *s)
+{
+	struct crowd crowd;
+	open_crowd(s, &crowd);
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < CROWD; i++)
+			start(s, receive(s, i, crowd.ends[i][0], i));
+		rlim_t before = limit_queues(4);
+		for (unsigned i = 0; i < CROWD; i++)
+			write_message(crowd.ends[i][1], round * CROWD + i, 20);
+		if (round == 1)
+			limit_queues(before); /* there is room again before the engine looks */
+		await_all(s);
+		limit_queues(before);
+		for (unsigned i = 0; i < CROWD; i++)
+			expect_message(s, &s->op[i], round * CROWD + i, 20);
+	}
+	/* And the signals work as before. */
+	start(s, receive(s, 3, crowd.ends[3][0], 3));
+	write_message(crowd.ends[3][1], 77, 20);
+	await(s, &s->op[3]);
+	expect_message(s, &s->op[3], 77, 20);
+	close_crowd(s, &crowd);
+}
+
+/* No signal fits into the queue, ever: SIGIO alone must do. */
+static void lives_on_sigio_alone(struct subject *s)
+{
+	struct two two = open_two(s);
+	rlim_t before = limit_queues(0);
+	for (unsigned m = 0; m < MESSAGES; m++) {
+		struct io_op *done[1];
+		if (m % 2) { /* the signal is taken while nobody waits */
+			write_message(two.a[1], m, 20);
+			if (s->flavour != PIPE)
+				wait_for_bytes(two.a[0], 20);
+			expect(reap(s, done, 0, 1, 0) == 0, "nothing was in flight");
+			perform(s, receive(s, 0, two.a[0], 0));
+		} else {
+			start(s, receive(s, 0, two.a[0], 0));
+			write_message(two.a[1], m, 20);
+			await(s, &s->op[0]);
+		}
+		expect_message(s, &s->op[0], m, 20);
+	}
+	limit_queues(before);
+	close_two(s, &two);
+}
+
+/* Room was announced by a signal that did not fit. */
+static void finds_room_after_a_full_queue(struct subject *s)
+{
+	int ends[2];
+	make_narrow_pair(s, ends);
+	open_engine(s, 2, 1);
+	attach(s, 0, ends[0]);
+	start(s, receive(s, 1, ends[0], 0));
+	uint64_t sent = send_until_full(s, 0, ends, 0);
+	rlim_t before = limit_queues(0);
+	make_room(s, 0, ends[1], 0, sent);
+	limit_queues(before);
+	s->ops->cancel(s->engine);
+	await_all(s);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* The way back is one question for all descriptors, and receives where something is. */
+static void the_way_back_is_short(struct subject *s)
+{
+	struct crowd crowd;
+	struct io_op *done[CROWD];
+	open_crowd(s, &crowd);
+	for (unsigned i = 0; i < CROWD; i++)
+		start(s, receive(s, i, crowd.ends[i][0], i));
+	rlim_t before = limit_queues(0);
+	for (unsigned i = 0; i < 3; i++)
+		write_message(crowd.ends[i * 7][1], i, 20);
+	limit_queues(before);
+	calls_reset();
+	unsigned n = reap(s, done, 3, CROWD, PATIENCE_NS);
+	expect(n == 3, EXPECTED("3 messages") SAW("%u"), n);
+	unsigned polls = calls_made("poll ppoll epoll_wait epoll_pwait epoll_pwait2");
+	unsigned receives = calls_made(RECEIVES);
+	expect(polls <= 2, EXPECTED("all descriptors asked about in one call") SAW("%u calls"),
+	       polls);
+	expect(receives <= 6, EXPECTED("receives where something is (3)") SAW("%u"), receives);
+	s->ops->cancel(s->engine);
+	await_all(s);
+	close_crowd(s, &crowd);
+}
+
+/* Writes a message while the engine is held up in its first receive, and makes room in the queue. */
+struct latecomer {
+	pthread_t thread;
+	int fd;
+	rlim_t room;
+	bool held;
+};
+
+static void *come_late(void *argument)
+{
+	struct latecomer *late = argument;
+	late->held = wait_until_held(PATIENCE_NS);
+	limit_queues(late->room);
+	write_message(late->fd, 99, 20);
+	let_call_go();
+	return NULL;
+}
+
+/*
+ * The engine has asked about all, and something happens to one that was silent. Its signal must not be
+ * among those that are thrown away.
+ */
+static void forgets_old_signals_first(struct subject *s)
+{
+	struct crowd crowd;
+	open_crowd(s, &crowd);
+	for (unsigned i = 0; i < CROWD; i++)
+		start(s, receive(s, i, crowd.ends[i][0], i));
+	struct latecomer late = { .fd = crowd.ends[CROWD - 1][1], .room = limit_queues(2) };
+	for (unsigned i = 0; i < CROWD - 1; i++)
+		write_message(crowd.ends[i][1], i, 20);
+	hold_call(RECEIVES);
+	expect(pthread_create(&late.thread, NULL, come_late, &late) == 0, "the test has no thread");
+	await_all(s);
+	pthread_join(late.thread, NULL);
+	expect_message(s, &s->op[CROWD - 1], 99, 20);
+	close_crowd(s, &crowd);
+}
+
+/* SIGIO is for the thread. One of its engines takes it, and both have lost signals. */
+static void two_engines_hear_one_sigio(struct subject *s)
+{
+	struct subject other = *s;
+	int ends[2][2];
+	struct subject *both[] = { s, &other };
+	for (unsigned i = 0; i < 2; i++) {
+		make_reading_pair(s, ends[i]);
+		open_engine(both[i], 1, 1);
+		attach(both[i], 0, ends[i][0]);
+		start(both[i], receive(both[i], 0, ends[i][0], 0));
+	}
+	rlim_t before = limit_queues(0);
+	for (unsigned i = 0; i < 2; i++)
+		write_message(ends[i][1], i, 20);
+	limit_queues(before);
+	for (unsigned i = 0; i < 2; i++) {
+		await(both[i], &both[i]->op[0]);
+		expect_message(both[i], &both[i]->op[0], i, 20);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		close_engine(both[i]);
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+}
+
+/* Exercise 6: signalfd. */
+
+static void signalfd_takes_many_at_once(struct subject *s)
+{
+	struct crowd crowd;
+	struct io_op *done[CROWD];
+	open_crowd(s, &crowd);
+	for (unsigned i = 0; i < CROWD; i++)
+		start(s, receive(s, i, crowd.ends[i][0], i));
+	for (unsigned i = 0; i < CROWD; i++)
+		write_message(crowd.ends[i][1], i, 20);
+	calls_reset();
+	unsigned n = reap(s, done, CROWD, CROWD, PATIENCE_NS);
+	expect(n == CROWD, EXPECTED("%u messages") SAW("%u"), CROWD, n);
+	for (unsigned i = 0; i < CROWD; i++)
+		expect_message(s, &s->op[i], i, 20);
+	unsigned reads = calls_made("read readv"), calls = calls_made(NULL);
+	expect(reads >= 1 && reads <= 4,
+	       EXPECTED("%u signals read from the signalfd in one call or two") SAW("%u reads"),
+	       CROWD, reads);
+	expect(calls <= CROWD + 10,
+	       EXPECTED("a receive for each message, and a few calls more")
+		       SAW("%u calls for %u messages"),
+	       calls, CROWD);
+	close_crowd(s, &crowd);
+}
+
+/* Exercise 7: a handler. */
+
+/* The engine's own action for its signal; the test stands in between. */
+static struct sigaction engines_action;
+static volatile unsigned handler_calls;
+static void (*around_handler)(bool begins);
+
+static void stand_between(int number, siginfo_t *info, void *context)
+{
+	handler_calls++;
+	if (around_handler)
+		around_handler(true);
+	if (engines_action.sa_flags & SA_SIGINFO)
+		engines_action.sa_sigaction(number, info, context);
+	else
+		engines_action.sa_handler(number);
+	if (around_handler)
+		around_handler(false);
+}
+
+/* From now on the test sees each call of the handler for the signal of `fd`. */
+static void watch_the_handler(int fd)
+{
+	int signal = arming_of(fd).signal;
+	sigaction(signal, NULL, &engines_action);
+	expect(engines_action.sa_handler != SIG_DFL && engines_action.sa_handler != SIG_IGN,
+	       EXPECTED("a handler for signal %d") SAW("none"), signal);
+	struct sigaction between = engines_action;
+	between.sa_flags |= SA_SIGINFO;
+	between.sa_sigaction = stand_between;
+	handler_calls = 0;
+	sigaction(signal, &between, NULL);
+}
+
+static void handler_takes_the_signal(struct subject *s)
+{
+	struct two two = open_two(s);
+	watch_the_handler(two.a[0]);
+	calls_reset();
+	for (unsigned m = 0; m < MESSAGES; m++) {
+		start(s, receive(s, 0, two.a[0], 0));
+		write_message(two.a[1], m, 20);
+		await(s, &s->op[0]);
+		expect_message(s, &s->op[0], m, 20);
+	}
+	expect(handler_calls >= MESSAGES - 1,
+	       EXPECTED("each of %u messages to call the handler") SAW("%u calls of it"), MESSAGES,
+	       handler_calls);
+	unsigned calls = calls_made(NULL);
+	expect(calls <= 5 * MESSAGES,
+	       EXPECTED("at most 5 system calls a message") SAW("%u for %u messages"), calls,
+	       MESSAGES);
+	close_two(s, &two);
+}
+
+/* The signal is in the queue when reap() begins. The handler must not run before the sleep begins. */
+static void handler_leaves_no_gap(struct subject *s)
+{
+	struct two two = open_two(s);
+	struct io_op *done[1];
+	for (unsigned m = 0; m < 3; m++) {
+		start(s, receive(s, 0, two.a[0], 0));
+		reap(s, done, 0, 1, 0);
+		write_message(two.a[1], m, 20);
+		if (s->flavour != PIPE)
+			wait_for_bytes(two.a[0], 20);
+		unsigned n = reap(s, done, 1, 1, PATIENCE_NS);
+		expect(n == 1,
+		       EXPECTED("the message, which was there before the wait began")
+			       SAW("the wait go on for %lld s"),
+		       (long long)(PATIENCE_NS / NS_PER_S));
+		expect_message(s, &s->op[0], m, 20);
+	}
+	close_two(s, &two);
+}
+
+/* Between calls of the engine no handler interrupts the caller. */
+static void handler_runs_only_in_reap(struct subject *s)
+{
+	struct two two = open_two(s);
+	calls_reset();
+	start(s, receive(s, 0, two.a[0], 0));
+	int signal = arming_of(two.a[0]).signal;
+	sigset_t waiting;
+	write_message(two.a[1], 1, 20);
+	if (s->flavour != PIPE)
+		wait_for_bytes(two.a[0], 20);
+	sigpending(&waiting);
+	expect(sigismember(&waiting, signal),
+	       EXPECTED("the signal to wait until reap()") SAW("it interrupt the caller"));
+	await(s, &s->op[0]);
+	expect_message(s, &s->op[0], 1, 20);
+	close_two(s, &two);
+}
+
+static void count_usr1(int number)
+{
+	(void)number;
+}
+
+/* What the caller blocks after open() stays blocked during the wait. */
+static void handler_keeps_the_callers_mask(struct subject *s)
+{
+	struct two two = open_two(s);
+	struct io_op *done[1];
+	sigset_t usr1, waiting;
+	signal(SIGUSR1, count_usr1);
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &usr1, NULL);
+	start(s, receive(s, 0, two.a[0], 0));
+	note("test     sends SIGUSR1 to this thread, which blocks it");
+	pthread_kill(pthread_self(), SIGUSR1);
+	unsigned n = reap(s, done, 1, 1, A_MOMENT_NS);
+	expect(n == 0, "a receive completed with nothing there");
+	sigpending(&waiting);
+	expect(sigismember(&waiting, SIGUSR1),
+	       EXPECTED("a signal that the caller blocks to wait") SAW("it taken during reap()"));
+	write_message(two.a[1], 1, 20);
+	await(s, &s->op[0]);
+	expect_message(s, &s->op[0], 1, 20);
+	signal(SIGUSR1, SIG_IGN);
+	close_two(s, &two);
+}
+
+/* The C library's own variables: the lock and the buffer of stdout, the lists of malloc. */
+static char *library_begin;
+static size_t library_len_bytes;
+
+static void find_the_library(void)
+{
+	char line[400];
+	FILE *maps = fopen("/proc/self/maps", "re");
+	while (maps && fgets(line, sizeof line, maps)) {
+		unsigned long begin, end;
+		if (strstr(line, "/libc.so") && strstr(line, " rw-p ") &&
+		    sscanf(line, "%lx-%lx", &begin, &end) == 2) {
+			library_begin = (char *)begin; /* NOLINT: the number is an address */
+			library_len_bytes = end - begin;
+		}
+	}
+	if (maps)
+		fclose(maps);
+	if (!library_begin)
+		test_skipped("the C library's variables are not found");
+}
+
+static void guard_the_library(bool begins)
+{
+	mprotect(library_begin, library_len_bytes, begins ? PROT_READ : PROT_READ | PROT_WRITE);
+}
+
+static void caught(int number, siginfo_t *info, void *context)
+{
+	(void)number;
+	(void)context;
+	guard_the_library(false);
+	char *at = info->si_addr;
+	expect(at < library_begin || at >= library_begin + library_len_bytes,
+	       EXPECTED("the handler to call only what signal-safety(7) lists")
+		       SAW("it write to the C library's own variables, as printf and malloc do"));
+	expect(false, EXPECTED("the engine to go on") SAW("a segmentation fault"));
+}
+
+/*
+ * A handler may come while the C library is in the middle of something. So its variables are made
+ * read-only while the handler runs, and who writes to them is caught each time, and not once in a
+ * thousand.
+ */
+static void handler_is_async_signal_safe(struct subject *s)
+{
+	struct two two = open_two(s);
+	struct sigaction catch = { .sa_sigaction = caught, .sa_flags = SA_SIGINFO | SA_NODEFER };
+	calls_reset();
+	calls_made(NULL); /* skips the test under a sanitizer, which has variables of its own */
+	find_the_library();
+	watch_the_handler(two.a[0]);
+	sigaction(SIGSEGV, &catch, NULL);
+	around_handler = guard_the_library;
+	for (unsigned m = 0; m < 5; m++) {
+		start(s, receive(s, 0, two.a[0], 0));
+		write_message(two.a[1], m, 20);
+		await(s, &s->op[0]);
+		expect_message(s, &s->op[0], m, 20);
+	}
+	expect(handler_calls >= 4, EXPECTED("the handler to be called") SAW("%u calls"),
+	       handler_calls);
+	close_two(s, &two);
+}
+
+/* The table. */
+
+#define EXERCISE_1 .exercise = 1, .engine = "signal", .allowed_calls = TAKING MOVING
+#define EXERCISE_2 .exercise = 2, .engine = "signal", .allowed_calls = TAKING MOVING
+#define EXERCISE_3 .exercise = 3, .engine = "signal", .allowed_calls = TAKING MOVING
+#define EXERCISE_4 .exercise = 4, .engine = "signal", .allowed_calls = TAKING MOVING
+#define EXERCISE_5 .exercise = 5, .engine = "signal", .allowed_calls = TAKING MOVING
+#define EXERCISE_6 .exercise = 6, .engine = "signal:signalfd", .allowed_calls = READING MOVING
+#define EXERCISE_7                                                                                 \
+	.exercise = 7, .engine = "signal:handler", .allowed_calls = BEING_INTERRUPTED MOVING
+
+#define TEST(test, which, function) .name = test, .flavours = which, .run = function
+
+const struct lab_test lab_tests[] = {
+	{ EXERCISE_1, TEST("takes_a_signal", STREAMS, takes_a_signal) },
+	{ EXERCISE_1,
+	  TEST("arms_for_its_own_thread", ONE(TCP) | ONE(PIPE), arms_for_its_own_thread) },
+	{ EXERCISE_1, TEST("keeps_short_timeouts", ONE(TCP), keeps_short_timeouts) },
+	{ EXERCISE_1, TEST("waits_for_as_many_as_asked", ONE(UNIX), waits_for_as_many_as_asked) },
+	{ EXERCISE_1,
+	  TEST("what_comes_does_not_prolong_the_wait", ONE(UNIX),
+	       what_comes_does_not_prolong_the_wait),
+	  .limit_s = 30 },
+	{ EXERCISE_1, TEST("price_does_not_grow", ONE(TCP), price_does_not_grow) },
+	{ EXERCISE_1, TEST("looks_only_where_something_happened", SOCKETS,
+			   looks_only_where_something_happened) },
+	{ EXERCISE_1, TEST("ignores_what_no_descriptor_sent", ONE(UNIX) | ONE(PIPE),
+			   ignores_what_no_descriptor_sent) },
+	{ EXERCISE_1,
+	  TEST("what_sends_no_signal_is_refused", ONE(BUFFERED), what_sends_no_signal_is_refused) },
+	{ EXERCISE_1, TEST("says_what_it_can_do", ONE(NO_FD), says_what_it_can_do) },
+	{ EXERCISE_1,
+	  TEST("waits_without_touching", ONE(TCP) | ONE(PIPE), stream_waits_without_touching) },
+	{ EXERCISE_1, TEST("sleeps_while_waiting", ONE(TCP), stream_sleeps_while_waiting) },
+	{ EXERCISE_1, TEST("stays_asleep", ONE(UNIX), stream_stays_asleep) },
+	{ EXERCISE_1,
+	  TEST("short_waits_are_short", ONE(TCP), stream_waits_less_than_a_millisecond) },
+	{ EXERCISE_1, TEST("keeps_all_bits_of_a_timeout", ONE(UNIX), stream_waits_for_ever) },
+	{ EXERCISE_1, TEST("waits_for_seconds", ONE(UNIX), stream_waits_for_seconds) },
+	{ EXERCISE_1, TEST("keeps_its_timeout", ONE(UNIX), stream_keeps_its_timeout) },
+	{ EXERCISE_1, TEST("survives_signals", ONE(TCP), stream_survives_signals) },
+	{ EXERCISE_1, TEST("a_signal_ends_the_wait", ONE(TCP), stream_signal_ends_the_wait) },
+	{ EXERCISE_1, TEST("survives_many_signals_in_a_row", ONE(UNIX),
+			   stream_survives_many_signals_in_a_row) },
+	{ EXERCISE_1, TEST("end_while_waiting", STREAMS, stream_end_while_waiting) },
+	{ EXERCISE_1, TEST("reset", ONE(TCP), tcp_reset) },
+	{ EXERCISE_1,
+	  TEST("comes_back_one_by_one", ONE(UNIX) | ONE(PIPE), stream_comes_back_one_by_one) },
+	{ EXERCISE_1, TEST("fd_slot_beyond_65535", ONE(UNIX), stream_slot_beyond_65535) },
+	{ EXERCISE_1, TEST("descriptor_0_is_served", ONE(UNIX), descriptor_0_is_served) },
+	{ EXERCISE_1, TEST("two_engines_in_two_threads", ONE(UNIX), two_engines_in_two_threads) },
+	{ EXERCISE_1, TEST("two_engines", ONE(UNIX), two_engines_on_streams) },
+	{ EXERCISE_1, TEST("finds_the_active_one", ONE(TCP), stream_finds_the_active_one) },
+	{ EXERCISE_1,
+	  TEST("finds_many_ready_at_once", ONE(UNIX), stream_finds_many_ready_at_once) },
+	{ EXERCISE_1, TEST("stays_blocking", ONE(TCP) | ONE(PIPE), stream_stays_blocking) },
+	{ EXERCISE_1, TEST("cancel", ONE(TCP) | ONE(PIPE), stream_cancel) },
+	{ EXERCISE_1, TEST("cancel_with_nothing", ONE(TCP), cancel_with_nothing_in_flight) },
+	{ EXERCISE_1,
+	  TEST("cancel_in_scattered_slots", ONE(UNIX), stream_cancel_in_scattered_slots) },
+	{ EXERCISE_1, TEST("cancel_with_all_signals_blocked", ONE(UNIX),
+			   stream_cancel_with_all_signals_blocked) },
+	{ EXERCISE_1, TEST("signals_stay_as_they_were", ONE(UNIX), signals_stay_as_they_were) },
+	{ EXERCISE_1,
+	  TEST("signals_are_left_to_the_caller", ONE(UNIX), signals_are_left_to_the_caller) },
+	{ EXERCISE_1, TEST("opens_without_memory_or_says_why_not", ONE(TCP), open_without_memory) },
+	{ EXERCISE_1,
+	  TEST("failures_leave_nothing_behind", ONE(NO_FD), failures_leave_nothing_behind) },
+	{ EXERCISE_1, TEST("supports_or_says_why", ONE(NO_FD), supports_or_says_why) },
+	{ EXERCISE_1, TEST("open_tells_what_fails", ONE(NO_FD), open_tells_what_fails) },
+	{ EXERCISE_1, TEST("supports_tells_what_fails", ONE(NO_FD), supports_tells_what_fails) },
+	{ EXERCISE_1,
+	  TEST("batch_is_in_flight_at_once", ONE(UNIX), stream_batch_is_in_flight_at_once) },
+	{ EXERCISE_1, TEST("calls_one_back", ONE(UNIX) | ONE(PIPE), cancel_one_leaves_the_others) },
+	{ EXERCISE_1, TEST("calls_one_back_too_late", ONE(UNIX), cancel_one_comes_too_late) },
+	{ EXERCISE_1, TEST("accepts_who_comes", ONE(TCP), accept_waits_for_a_client) },
+	{ EXERCISE_1, TEST("accepts_nobody_after_a_false_alarm", ONE(UNIX),
+			   accept_false_alarm_goes_on_waiting) },
+	{ EXERCISE_1, TEST("lends_when_bytes_are_there", ONE(UNIX), lent_buffer_holds_what_came) },
+	{ EXERCISE_1, TEST("lends_for_bytes_only", ONE(UNIX), lent_buffer_for_bytes_only) },
+	{ EXERCISE_1, TEST("lends_nothing_while_it_waits", ONE(UNIX), lent_buffers_wait_for_none) },
+	{ EXERCISE_1, TEST("receives_what_is_there", STREAMS, stream_receives_what_is_there) },
+	{ EXERCISE_1,
+	  TEST("receive_timeout_is_an_error", ONE(UNIX), socket_receive_timeout_is_an_error) },
+	{ EXERCISE_1, TEST("options_stay", ONE(TCP), socket_options_stay) },
+	{ EXERCISE_1, TEST("sends_right_data", STREAMS, stream_sends_right_data) },
+	{ EXERCISE_1, TEST("both_directions", SOCKETS, socket_both_directions_at_once) },
+	{ EXERCISE_1, TEST("peer_that_stopped_sending_hears", ONE(UNIX),
+			   socket_peer_that_stopped_sending_hears) },
+	{ EXERCISE_1, TEST("send_to_nobody", STREAMS, stream_send_to_nobody) },
+	{ EXERCISE_1, TEST("slot_is_used_again", ONE(TCP) | ONE(PIPE), stream_slot_is_used_again) },
+
+	{ EXERCISE_2, TEST("result_is_all_that_is_written", ONE(UNIX) | ONE(PIPE),
+			   result_is_all_that_is_written) },
+	{ EXERCISE_2, TEST("is_not_inherited", ONE(UNIX), descriptors_are_not_inherited) },
+	{ EXERCISE_2, TEST("lends_as_many_as_there_are", ONE(UNIX), lent_buffers_are_short) },
+	{ EXERCISE_2, TEST("receives_in_full_buffers", STREAMS, stream_receives_in_full_buffers) },
+	{ EXERCISE_2, TEST("end_of_file", STREAMS, stream_end_of_file) },
+	{ EXERCISE_2, TEST("bytes_before_the_hang_up", ONE(UNIX) | ONE(PIPE),
+			   stream_bytes_before_the_hang_up) },
+	{ EXERCISE_2, TEST("error_behind_bytes", ONE(TCP), tcp_error_behind_bytes) },
+	{ EXERCISE_2, TEST("zero_bytes", ONE(UNIX), stream_zero_bytes) },
+	{ EXERCISE_2, TEST("accepts_who_waits", ONE(TCP), accept_takes_who_waits) },
+	{ EXERCISE_2, TEST("calls_one_back_and_receives_again", ONE(UNIX) | ONE(PIPE),
+			   cancel_one_leaves_the_descriptor_whole) },
+	{ EXERCISE_2,
+	  TEST("false_alarm_is_no_result", ONE(UNIX), accept_of_a_client_that_has_gone) },
+	{ EXERCISE_2, TEST("sees_earlier_bytes", STREAMS, sees_earlier_bytes) },
+	{ EXERCISE_2, TEST("remembers_news", STREAMS, remembers_news) },
+	{ EXERCISE_2, TEST("sees_the_end_behind_bytes", SOCKETS, sees_the_end_behind_bytes) },
+	{ EXERCISE_2,
+	  TEST("takes_the_rest_without_a_signal", STREAMS, takes_the_rest_without_a_signal) },
+	{ EXERCISE_2,
+	  TEST("an_error_drains_nothing", ONE(UNIX) | ONE(PIPE), an_error_drains_nothing) },
+	{ EXERCISE_2, TEST("a_message_is_two_calls", SOCKETS, a_message_is_two_calls) },
+	{ EXERCISE_2,
+	  TEST("unwanted_bytes_are_silent", ONE(TCP) | ONE(PIPE), unwanted_bytes_are_silent) },
+	{ EXERCISE_2, TEST("hang_up_is_silent", STREAMS, hang_up_is_silent) },
+	{ EXERCISE_2, TEST("reset_is_silent", ONE(TCP), reset_is_silent) },
+
+	{ EXERCISE_3, TEST("tells_what_fails", ONE(UNIX) | ONE(PIPE), stream_tells_what_fails) },
+	{ EXERCISE_3, TEST("survives_a_full_buffer", STREAMS, stream_survives_a_full_buffer) },
+	{ EXERCISE_3, TEST("peer_that_stopped_sending_makes_room", ONE(UNIX),
+			   socket_peer_that_stopped_sending_makes_room) },
+	{ EXERCISE_3,
+	  TEST("send_survives_signals", ONE(UNIX) | ONE(PIPE), stream_send_survives_signals) },
+	{ EXERCISE_3, TEST("cancel_of_sends", ONE(UNIX) | ONE(PIPE), stream_cancel_of_sends) },
+	{ EXERCISE_3, TEST("calls_one_send_back", ONE(UNIX), cancel_one_of_a_send) },
+	{ EXERCISE_3, TEST("connects", SOCKETS, connect_reaches_a_listener) },
+	{ EXERCISE_3, TEST("connects_to_nobody", ONE(TCP), connect_to_nobody) },
+	{ EXERCISE_3, TEST("calls_a_connect_back", ONE(TCP), connect_waits_and_is_called_back) },
+	{ EXERCISE_3, TEST("waits_for_room", SOCKETS, waits_for_room) },
+	{ EXERCISE_3, TEST("a_send_that_fits_is_one_call", SOCKETS, a_send_that_fits_is_one_call) },
+	{ EXERCISE_3,
+	  TEST("a_peer_that_leaves_ends_a_send", STREAMS, a_peer_that_leaves_ends_a_send) },
+	{ EXERCISE_3, TEST("cancel_takes_back_a_send", SOCKETS, cancel_takes_back_a_send) },
+	{ EXERCISE_3, TEST("keeps_the_other_direction", SOCKETS, keeps_the_other_direction) },
+	{ EXERCISE_3, TEST("looks_in_the_right_direction", SOCKETS, looks_in_the_right_direction) },
+
+	{ EXERCISE_4, TEST("false_alarm_goes_on_waiting", SOCKETS, false_alarm_goes_on_waiting) },
+	{ EXERCISE_4,
+	  TEST("attach_tells_what_fails", ONE(UNIX) | ONE(PIPE), attach_tells_what_fails) },
+	{ EXERCISE_4, TEST("stays_whole_after_the_end", ONE(UNIX) | ONE(PIPE),
+			   stream_stays_whole_after_the_end) },
+	{ EXERCISE_4, TEST("detached_unused", ONE(UNIX) | ONE(PIPE), stream_detached_unused) },
+	{ EXERCISE_4, TEST("number_moves_to_another_slot", ONE(UNIX) | ONE(PIPE),
+			   stream_number_moves_to_another_slot) },
+	{ EXERCISE_4,
+	  TEST("slot_takes_another_number", ONE(UNIX), stream_slot_takes_another_number) },
+	{ EXERCISE_4, TEST("leaves_the_open_file_as_it_came", ONE(TCP) | ONE(PIPE),
+			   leaves_the_open_file_as_it_came) },
+	{ EXERCISE_4,
+	  TEST("leaves_no_signal_behind", ONE(UNIX) | ONE(PIPE), leaves_no_signal_behind) },
+	{ EXERCISE_4, TEST("hears_after_its_twin_is_gone", ONE(TCP) | ONE(PIPE),
+			   hears_after_its_twin_is_gone) },
+	{ EXERCISE_4, TEST("a_signal_for_the_twin_that_went", ONE(UNIX) | ONE(PIPE),
+			   a_signal_for_the_twin_that_went) },
+	{ EXERCISE_4, TEST("all_twins_are_looked_at", ONE(UNIX), all_twins_are_looked_at) },
+	{ EXERCISE_4,
+	  TEST("an_old_signal_is_a_false_alarm", STREAMS, an_old_signal_is_a_false_alarm) },
+	{ EXERCISE_4, TEST("what_another_has_armed_is_refused", ONE(UNIX) | ONE(PIPE),
+			   what_another_has_armed_is_refused) },
+
+	{ EXERCISE_5, TEST("the_first_to_close_leaves_the_other_whole", ONE(UNIX),
+			   the_first_to_close_leaves_the_other_whole) },
+	{ EXERCISE_5, TEST("survives_a_full_queue", ONE(UNIX) | ONE(PIPE), survives_a_full_queue) },
+	{ EXERCISE_5, TEST("lives_on_sigio_alone", STREAMS, lives_on_sigio_alone) },
+	{ EXERCISE_5,
+	  TEST("finds_room_after_a_full_queue", SOCKETS, finds_room_after_a_full_queue) },
+	{ EXERCISE_5, TEST("the_way_back_is_short", ONE(UNIX), the_way_back_is_short) },
+	{ EXERCISE_5, TEST("forgets_old_signals_first", ONE(UNIX), forgets_old_signals_first) },
+	{ EXERCISE_5, TEST("two_engines_hear_one_sigio", ONE(UNIX), two_engines_hear_one_sigio) },
+
+	{ EXERCISE_6, TEST("signalfd_takes_many_at_once", ONE(UNIX), signalfd_takes_many_at_once) },
+	{ EXERCISE_6, TEST("signalfd_receives_what_is_there", ONE(TCP) | ONE(PIPE),
+			   stream_receives_what_is_there) },
+	{ EXERCISE_6,
+	  TEST("signalfd_waits_without_touching", ONE(TCP), stream_waits_without_touching) },
+	{ EXERCISE_6, TEST("signalfd_keeps_short_timeouts", ONE(TCP), keeps_short_timeouts) },
+	{ EXERCISE_6,
+	  TEST("signalfd_keeps_all_bits_of_a_timeout", ONE(UNIX), stream_waits_for_ever) },
+	{ EXERCISE_6,
+	  TEST("signalfd_what_comes_does_not_prolong_the_wait", ONE(UNIX),
+	       what_comes_does_not_prolong_the_wait),
+	  .limit_s = 30 },
+	{ EXERCISE_6, TEST("signalfd_survives_signals", ONE(TCP), stream_survives_signals) },
+	{ EXERCISE_6,
+	  TEST("signalfd_a_signal_ends_the_wait", ONE(TCP), stream_signal_ends_the_wait) },
+	{ EXERCISE_6, TEST("signalfd_stays_asleep", ONE(UNIX), stream_stays_asleep) },
+	{ EXERCISE_6,
+	  TEST("signalfd_finds_many_ready_at_once", ONE(UNIX), stream_finds_many_ready_at_once) },
+	{ EXERCISE_6, TEST("signalfd_waits_for_room", SOCKETS, waits_for_room) },
+	{ EXERCISE_6, TEST("signalfd_two_engines", ONE(UNIX), two_engines_on_streams) },
+	{ EXERCISE_6, TEST("signalfd_is_not_inherited", ONE(UNIX), descriptors_are_not_inherited) },
+	{ EXERCISE_6, TEST("signalfd_ignores_what_no_descriptor_sent", ONE(UNIX),
+			   ignores_what_no_descriptor_sent) },
+	{ EXERCISE_6, TEST("signalfd_open_tells_what_fails", ONE(NO_FD), open_tells_what_fails) },
+	{ EXERCISE_6,
+	  TEST("signalfd_tells_what_fails", ONE(UNIX) | ONE(PIPE), stream_tells_what_fails) },
+	{ EXERCISE_6,
+	  TEST("signalfd_signals_stay_as_they_were", ONE(UNIX), signals_stay_as_they_were) },
+	{ EXERCISE_6,
+	  TEST("signalfd_leaves_no_signal_behind", ONE(UNIX), leaves_no_signal_behind) },
+	{ EXERCISE_6,
+	  TEST("signalfd_survives_a_full_queue", ONE(UNIX) | ONE(PIPE), survives_a_full_queue) },
+	{ EXERCISE_6, TEST("signalfd_lives_on_sigio_alone", ONE(UNIX), lives_on_sigio_alone) },
+	{ EXERCISE_6, TEST("signalfd_says_what_it_can_do", ONE(NO_FD), says_what_it_can_do) },
+
+	{ EXERCISE_7,
+	  TEST("handler_takes_the_signal", ONE(TCP) | ONE(PIPE), handler_takes_the_signal) },
+	{ EXERCISE_7, TEST("handler_leaves_no_gap", ONE(UNIX) | ONE(PIPE), handler_leaves_no_gap) },
+	{ EXERCISE_7, TEST("handler_runs_only_in_reap", ONE(UNIX), handler_runs_only_in_reap) },
+	{ EXERCISE_7,
+	  TEST("handler_keeps_the_callers_mask", ONE(UNIX), handler_keeps_the_callers_mask) },
+	{ EXERCISE_7,
+	  TEST("handler_is_async_signal_safe", ONE(UNIX), handler_is_async_signal_safe) },
+	{ EXERCISE_7, TEST("handler_receives_what_is_there", ONE(TCP) | ONE(PIPE),
+			   stream_receives_what_is_there) },
+	{ EXERCISE_7,
+	  TEST("handler_waits_without_touching", ONE(TCP), stream_waits_without_touching) },
+	{ EXERCISE_7, TEST("handler_keeps_short_timeouts", ONE(TCP), keeps_short_timeouts) },
+	{ EXERCISE_7,
+	  TEST("handler_keeps_all_bits_of_a_timeout", ONE(UNIX), stream_waits_for_ever) },
+	{ EXERCISE_7,
+	  TEST("handler_what_comes_does_not_prolong_the_wait", ONE(UNIX),
+	       what_comes_does_not_prolong_the_wait),
+	  .limit_s = 30 },
+	{ EXERCISE_7, TEST("handler_survives_signals", ONE(TCP), stream_survives_signals) },
+	{ EXERCISE_7,
+	  TEST("handler_a_signal_ends_the_wait", ONE(TCP), stream_signal_ends_the_wait) },
+	{ EXERCISE_7, TEST("handler_stays_asleep", ONE(UNIX), stream_stays_asleep) },
+	{ EXERCISE_7,
+	  TEST("handler_finds_many_ready_at_once", ONE(UNIX), stream_finds_many_ready_at_once) },
+	{ EXERCISE_7, TEST("handler_waits_for_room", SOCKETS, waits_for_room) },
+	{ EXERCISE_7, TEST("handler_two_engines", ONE(UNIX), two_engines_on_streams) },
+	{ EXERCISE_7, TEST("handler_is_not_inherited", ONE(UNIX), descriptors_are_not_inherited) },
+	{ EXERCISE_7, TEST("handler_ignores_what_no_descriptor_sent", ONE(UNIX),
+			   ignores_what_no_descriptor_sent) },
+	{ EXERCISE_7, TEST("handler_open_tells_what_fails", ONE(NO_FD), open_tells_what_fails) },
+	{ EXERCISE_7,
+	  TEST("handler_tells_what_fails", ONE(UNIX) | ONE(PIPE), stream_tells_what_fails) },
+	{ EXERCISE_7,
+	  TEST("handler_signals_stay_as_they_were", ONE(UNIX), signals_stay_as_they_were) },
+	{ EXERCISE_7, TEST("handler_leaves_no_signal_behind", ONE(UNIX), leaves_no_signal_behind) },
+	{ EXERCISE_7,
+	  TEST("handler_survives_a_full_queue", ONE(UNIX) | ONE(PIPE), survives_a_full_queue) },
+	{ EXERCISE_7, TEST("handler_lives_on_sigio_alone", ONE(UNIX), lives_on_sigio_alone) },
+	{ EXERCISE_7, TEST("handler_says_what_it_can_do", ONE(NO_FD), says_what_it_can_do) },
+	{ .exercise = 7,
+	  .engine = "signal:signalfd+handler",
+	  TEST("refuses_both_ways", ONE(NO_FD), refuses_both_ways) },
+	{ .exercise = 7,
+	  .engine = "signal:signalfd+handler",
+	  TEST("says_why_not_both_ways", ONE(NO_FD), supports_or_says_why) },
+	{ NULL },
+};
