@@ -563,8 +563,8 @@ static void give_signals_back(struct engine *e)
 	sigemptyset(&ours);
 	if (!e->blocked_before)
 		sigaddset(&ours, e->signal);
-	sigaction(e->signal, &ignore,
-		  NULL); /* which throws away those in the queue: sigaction(2) */
+	/* To ignore a signal throws away those that are in the queue. */
+	sigaction(e->signal, &ignore, NULL);
 	sigaction(e->signal, &e->action_before, NULL);
 	if (--of_this_thread.engines == 0 && !of_this_thread.sigio_blocked_before) {
 		sigset_t sigio;
