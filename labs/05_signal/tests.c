@@ -27,8 +27,9 @@
 /* The interface, as words for allowed_calls and calls_made(). */
 #define MOVING                                                                                     \
 	"recvfrom recvmsg read readv accept accept4 sendto sendmsg write writev connect poll ppoll "
-#define TAKING	"rt_sigtimedwait "
-#define READING "ppoll poll pselect6 read readv rt_sigtimedwait "
+#define TAKING	 "rt_sigtimedwait "
+#define CHANGING "rt_sigaction "
+#define READING	 "ppoll poll pselect6 read readv rt_sigtimedwait "
 #define BEING_INTERRUPTED                                                                          \
 	"ppoll pselect6 rt_sigsuspend rt_sigprocmask rt_sigreturn rt_sigtimedwait "
 #define RECEIVES "recvfrom recvmsg "
@@ -1646,14 +1647,16 @@ static void handler_is_async_signal_safe(struct subject *s)
 
 /* The table. */
 
-#define EXERCISE_1 .exercise = 1, .engine = "signal", .allowed_calls = TAKING MOVING
-#define EXERCISE_2 .exercise = 2, .engine = "signal", .allowed_calls = TAKING MOVING
-#define EXERCISE_3 .exercise = 3, .engine = "signal", .allowed_calls = TAKING MOVING
-#define EXERCISE_4 .exercise = 4, .engine = "signal", .allowed_calls = TAKING MOVING
-#define EXERCISE_5 .exercise = 5, .engine = "signal", .allowed_calls = TAKING MOVING
-#define EXERCISE_6 .exercise = 6, .engine = "signal:signalfd", .allowed_calls = READING MOVING
+#define EXERCISE_1 .exercise = 1, .engine = "signal", .allowed_calls = TAKING CHANGING MOVING
+#define EXERCISE_2 .exercise = 2, .engine = "signal", .allowed_calls = TAKING CHANGING MOVING
+#define EXERCISE_3 .exercise = 3, .engine = "signal", .allowed_calls = TAKING CHANGING MOVING
+#define EXERCISE_4 .exercise = 4, .engine = "signal", .allowed_calls = TAKING CHANGING MOVING
+#define EXERCISE_5 .exercise = 5, .engine = "signal", .allowed_calls = TAKING CHANGING MOVING
+#define EXERCISE_6                                                                                 \
+	.exercise = 6, .engine = "signal:signalfd", .allowed_calls = READING CHANGING MOVING
 #define EXERCISE_7                                                                                 \
-	.exercise = 7, .engine = "signal:handler", .allowed_calls = BEING_INTERRUPTED MOVING
+	.exercise = 7, .engine = "signal:handler",                                                 \
+	.allowed_calls = BEING_INTERRUPTED CHANGING MOVING
 
 #define TEST(test, which, function) .name = test, .flavours = which, .run = function
 

@@ -1,0 +1,742 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * After an overflow it throws the signals in the queue away by ignoring them for a moment, which
+ * sigaction(2) allows, in place of taking each. A signal that comes in that moment stays, since it is blocked.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "io_engine.h"
+#include "lent_buffers.h"
+#include "op_queue.h"
+#include "op_syscall.h"
+
+/* Signals taken from one read; more stay for the next. */
+#define UPCALLS_MAX 64
+
+/* What a signal says. */
+struct upcall {
+	int signal; /* the engine's own, or SIGIO after an overflow */
+	int fd; /* the number by which the descriptor was armed */
+	int code; /* POLL_IN, POLL_OUT, POLL_ERR, POLL_HUP, ...: sigaction(2), SIGIO */
+};
+
+/* How many signals have told of a descriptor since it was last found empty. */
+enum news { NO_NEWS, ONE_SIGNAL, MANY_OR_UNKNOWN };
+
+/* One descriptor: what waits for it, and what is known of it. */
+struct watched {
+	int fd;
+	bool attached, is_pipe;
+	enum news news;
+	struct io_op *receiver, *sender; /* what waits: at most one of each direction */
+	struct watched *twin; /* a ring of all that share an open file (dup); itself when alone */
+	struct watched *next; /* in its bucket */
+};
+
+struct engine {
+	const struct way *way;
+	int signal; /* real-time; nobody else in this process uses it */
+	struct sigaction action_before;
+	bool blocked_before; /* by the caller */
+	int signal_fd; /* of some ways; or -1 */
+	unsigned overflows_seen;
+	struct lent_buffers lent; /* for receives that bring no buffer */
+	struct op_queue finished;
+	unsigned watched_count;
+	struct watched *watched; /* [fd_slot] */
+	struct pollfd *asked; /* [watched_count], for the time after an overflow */
+	unsigned bucket_mask;
+	struct watched **buckets; /* [bucket_mask + 1], by number */
+	unsigned upcall_count;
+	struct upcall upcalls[UPCALLS_MAX];
+};
+
+/* How signals are taken. */
+struct way {
+	/* What of the two signals `signal_fd` is for; 0 where there is none. */
+	bool reads_its_own, reads_sigio;
+	/*
+	 * Fills `upcalls` and `upcall_count`; waits for the first of them. A negative timeout is for
+	 * ever, 0 does not wait. Returns 0, with none when the time is over or another signal has ended
+	 * the wait, or -errno.
+	 */
+	int (*take)(struct engine *e, int64_t timeout_ns);
+};
+
+/* SIGIO comes to a thread, and any engine of the thread may take it. It is for all of them. */
+static _Thread_local struct {
+	unsigned engines, overflows;
+	bool sigio_blocked_before;
+} of_this_thread;
+
+/* From a number to those who have it. */
+
+static struct watched **bucket_of(struct engine *e, int fd)
+{
+	return &e->buckets[(unsigned)fd & e->bucket_mask];
+}
+
+static void note_number(struct engine *e, struct watched *w)
+{
+	struct watched **bucket = bucket_of(e, w->fd);
+	w->next = *bucket;
+	*bucket = w;
+}
+
+static void forget_number(struct engine *e, struct watched *w)
+{
+	struct watched **at = bucket_of(e, w->fd);
+	while (*at != w)
+		at = &(*at)->next;
+	*at = w->next;
+}
+
+/* Arming. */
+
+/*
+ * Has the kernel send `signal` to this thread when something happens to `fd`. Returns 0, or -errno:
+ * -EOPNOTSUPP when the kernel does so for no descriptor of this kind.
+ */
+static int arm(int fd, int signal)
+{
+	struct f_owner_ex owner = { F_OWNER_TID, gettid() };
+	if (fcntl(fd, F_SETOWN_EX, &owner) < 0 || fcntl(fd, F_SETSIG, signal) < 0)
+		return -errno;
+	int flags = fcntl(fd, F_GETFL);
+	if (flags < 0)
+		return -errno;
+	if ((flags & O_ASYNC) && fcntl(fd, F_SETFL, flags & ~O_ASYNC) < 0)
+		return -errno;
+	if (fcntl(fd, F_SETFL, flags | O_ASYNC) < 0)
+		return -errno;
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0)
+		return -errno;
+	return flags & O_ASYNC ? 0 : -EOPNOTSUPP;
+}
+
+/* Undoes arm(). */
+static void disarm(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+	if (flags >= 0)
+		fcntl(fd, F_SETFL, flags & ~O_ASYNC);
+	fcntl(fd, F_SETSIG, 0);
+	fcntl(fd, F_SETOWN, 0);
+}
+
+/* The calls that move the bytes. */
+
+/* poll(2), without sleeping. Returns above 0 when `fd` is ready, 0, or -errno. */
+static int ask(int fd, short events)
+{
+	struct pollfd asked = { .fd = fd, .events = events };
+	int ready;
+	do
+		ready = poll(&asked, 1, 0);
+	while (ready < 0 && errno == EINTR);
+	return ready < 0 ? -errno : ready;
+}
+
+/*
+ * A pipe in blocking mode has no MSG_DONTWAIT: poll(2) must say first that the call will not sleep. And
+ * where no buffer is free to be lent, poll(2) says whether one is needed.
+ */
+static bool must_ask_first(const struct engine *e, const struct watched *w, const struct io_op *op)
+{
+	return w->is_pipe || (op->kind == IO_RECV && !op->buf && e->lent.free_count == 0);
+}
+
+/* Makes the call of what waits to receive. Returns bytes, or -errno; -EAGAIN when nothing is there. */
+static int64_t receive_now(struct engine *e, struct watched *w)
+{
+	struct io_op *op = w->receiver;
+	if (!must_ask_first(e, w, op))
+		return op_try_when_ready_or_lend(op, &e->lent);
+	int64_t result = -EAGAIN;
+	int ready = 1;
+	while (result == -EAGAIN && (ready = ask(w->fd, POLLIN)) > 0)
+		result = op_try_when_ready_or_lend(op, &e->lent);
+	return ready < 0 ? ready : result;
+}
+
+/* The same for what waits to send. */
+static int64_t send_now(struct watched *w)
+{
+	struct io_op *op = w->sender;
+	int ready = w->is_pipe ? ask(w->fd, POLLOUT) : 1;
+	if (ready <= 0)
+		return ready < 0 ? ready : -EAGAIN;
+	int64_t result = op_try_when_ready(op);
+	/*
+	 * A socket signals room only after somebody met EAGAIN. A Unix socket notes that after it has
+	 * looked (sock_alloc_send_pskb()), so room that came between has no signal. The second look
+	 * finds it.
+	 */
+	if (result == -EAGAIN && op->kind != IO_CONNECT)
+		result = op_try_when_ready(op);
+	return result;
+}
+
+/* Tries what waits to receive, without sleeping. */
+static void try_receive(struct engine *e, struct watched *w)
+{
+	struct io_op *op = w->receiver;
+	int64_t result = receive_now(e, w);
+	bool is_short = result > 0 && result < op->len_bytes;
+	bool drained = result == -EAGAIN || (is_short && w->news == ONE_SIGNAL);
+	w->news = drained ? NO_NEWS : MANY_OR_UNKNOWN;
+	if (result == -EAGAIN)
+		return;
+	w->receiver = NULL;
+	op_queue_finish(&e->finished, op, result);
+}
+
+/* The same for what waits to send. Returns whether it is over. */
+static bool try_send(struct engine *e, struct watched *w)
+{
+	struct io_op *op = w->sender;
+	int64_t result = send_now(w);
+	if (result == -EAGAIN)
+		return false;
+	w->sender = NULL;
+	op_queue_finish(&e->finished, op, result);
+	return true;
+}
+
+/* Ends what waits on `w`, with `result`. */
+static void end_both(struct engine *e, struct watched *w, int64_t result)
+{
+	if (w->receiver)
+		op_queue_finish(&e->finished, w->receiver, result);
+	if (w->sender)
+		op_queue_finish(&e->finished, w->sender, result);
+	w->receiver = w->sender = NULL;
+}
+
+/* What a signal says is taken at its word only so far: go and look. */
+
+static void look(struct engine *e, struct watched *w, int code)
+{
+	if (code != POLL_OUT) {
+		w->news = w->news == NO_NEWS ? ONE_SIGNAL : MANY_OR_UNKNOWN;
+		if (w->receiver)
+			try_receive(e, w);
+	}
+	if (code != POLL_IN && w->sender)
+		try_send(e, w);
+}
+
+/* All with this number, and those who share their open files: of these only one number is told. */
+static void on_number(struct engine *e, int fd, int code)
+{
+	for (struct watched *w = *bucket_of(e, fd); w; w = w->next) {
+		if (w->fd != fd)
+			continue;
+		look(e, w, code);
+		for (struct watched *twin = w->twin; twin != w; twin = twin->twin)
+			look(e, twin, code);
+	}
+}
+
+/* The queue was full, and signals are lost. Nobody knows which. Returns 0 or -errno. */
+static int recover(struct engine *e)
+{
+	e->overflows_seen = of_this_thread.overflows;
+	struct sigaction ignore = { .sa_handler = SIG_IGN }, before;
+	if (sigaction(e->signal, &ignore, &before) < 0 || sigaction(e->signal, &before, NULL) < 0)
+		return -errno;
+	for (unsigned i = 0; i < e->watched_count; i++) {
+		const struct watched *w = &e->watched[i];
+		short events = (short)(POLLIN | (w->sender ? POLLOUT : 0));
+		e->asked[i] = (struct pollfd) { .fd = w->attached ? w->fd : -1, .events = events };
+	}
+	if (poll(e->asked, e->watched_count, 0) < 0)
+		return -errno;
+	for (unsigned i = 0; i < e->watched_count; i++) {
+		if (!e->asked[i].revents)
+			continue;
+		e->watched[i].news = MANY_OR_UNKNOWN;
+		look(e, &e->watched[i], POLL_HUP);
+	}
+	return 0;
+}
+
+static void heed(struct engine *e, struct upcall upcall)
+{
+	if (upcall.signal == SIGIO) {
+		of_this_thread.overflows++;
+		return;
+	}
+	/* What another process sends with kill(2) has a code of 0 or below, and no number. */
+	if (upcall.code >= POLL_IN)
+		on_number(e, upcall.fd, upcall.code);
+}
+
+/* Ways to take a signal. */
+
+/* One call, one signal. */
+static int take_by_sigtimedwait(struct engine *e, int64_t timeout_ns)
+{
+	struct timespec timeout = timespec_of_ns(timeout_ns > 0 ? timeout_ns : 0);
+	siginfo_t info;
+	sigset_t ours;
+	sigemptyset(&ours);
+	sigaddset(&ours, e->signal);
+	sigaddset(&ours, SIGIO);
+	e->upcall_count = 0;
+	int signal = sigtimedwait(&ours, &info, timeout_ns < 0 ? NULL : &timeout);
+	if (signal < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	e->upcalls[e->upcall_count++] = (struct upcall) { signal, info.si_fd, info.si_code };
+	return 0;
+}
+
+static const struct way by_sigtimedwait = { .take = take_by_sigtimedwait };
+
+/* Takes what `signal_fd` has, without waiting. Returns 0 or -errno. */
+static int read_signal_fd(struct engine *e)
+{
+	struct signalfd_siginfo infos[UPCALLS_MAX];
+	ssize_t n = read(e->signal_fd, infos, sizeof infos);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	for (size_t i = 0; i < (size_t)n / sizeof *infos; i++)
+		e->upcalls[e->upcall_count++] =
+			(struct upcall) { (int)infos[i].ssi_signo, infos[i].ssi_fd,
+					  infos[i].ssi_code };
+	return 0;
+}
+
+static int take_by_signalfd(struct engine *e, int64_t timeout_ns)
+{
+	struct pollfd asked = { .fd = e->signal_fd, .events = POLLIN };
+	struct timespec timeout = timespec_of_ns(timeout_ns > 0 ? timeout_ns : 0);
+	e->upcall_count = 0;
+	int ready = ppoll(&asked, 1, timeout_ns < 0 ? NULL : &timeout, NULL);
+	if (ready < 0)
+		return errno == EINTR ? 0 : -errno;
+	return ready > 0 ? read_signal_fd(e) : 0;
+}
+
+static const struct way by_signalfd = { .reads_its_own = true,
+					.reads_sigio = true,
+					.take = take_by_signalfd };
+
+/* The engine that lets itself be interrupted right now; NULL at all other times. */
+static _Thread_local struct engine *volatile interrupted;
+
+/*
+ * The kernel calls this between any two instructions, so it may call only what signal-safety(7) lists:
+ * it takes a note in memory that nobody else uses at this moment, and no more.
+ */
+static void on_signal(int number, siginfo_t *info, void *context)
+{
+	(void)context;
+	struct engine *e = interrupted;
+	if (e && e->upcall_count < UPCALLS_MAX)
+		e->upcalls[e->upcall_count++] =
+			(struct upcall) { number, info->si_fd, info->si_code };
+}
+
+static int take_by_handler(struct engine *e, int64_t timeout_ns)
+{
+	struct pollfd asked = { .fd = e->signal_fd, .events = POLLIN };
+	struct timespec timeout = timespec_of_ns(timeout_ns > 0 ? timeout_ns : 0);
+	sigset_t mask;
+	pthread_sigmask(SIG_BLOCK, NULL, &mask);
+	sigdelset(&mask, e->signal);
+	e->upcall_count = 0;
+	interrupted = e;
+	int ready = ppoll(&asked, 1, timeout_ns < 0 ? NULL : &timeout, &mask);
+	interrupted = NULL;
+	if (ready < 0)
+		return errno == EINTR ? 0 : -errno;
+	return ready > 0 ? read_signal_fd(e) : 0;
+}
+
+static const struct way by_handler = { .reads_sigio = true, .take = take_by_handler };
+
+enum { OPTION_SIGNALFD = 1 << 0, OPTION_HANDLER = 1 << 1 };
+
+/* What the engine is asked before a run: can it be done? */
+
+static bool is_unused(const struct sigaction *action)
+{
+	return action->sa_handler == SIG_DFL || action->sa_handler == SIG_IGN;
+}
+
+/* Makes a descriptor of the kind; `other` is its other end, or -1. Returns 0 or -errno. */
+static int make_a_sample(enum io_fd_kind fd_kind, int *fd, int *other)
+{
+	int ends[2] = { -1, -1 }, rc;
+	if (fd_kind == IO_FD_FILE)
+		rc = ends[0] = memfd_create("iolab", MFD_CLOEXEC);
+	else if (fd_kind == IO_FD_PIPE)
+		rc = pipe2(ends, O_CLOEXEC);
+	else
+		rc = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
+	*fd = ends[0];
+	*other = ends[1];
+	return rc < 0 ? -errno : 0;
+}
+
+static int signal_supports(const struct engine_config *config, enum io_kind kind,
+			   enum io_fd_kind fd_kind, struct reason *why)
+{
+	if ((config->options & OPTION_SIGNALFD) && (config->options & OPTION_HANDLER)) {
+		reason_set(why, "options_conflict",
+			   "signalfd and handler are two answers to the same question; choose one");
+		return -EINVAL;
+	}
+	if (kind == IO_NOP) {
+		reason_set(why, "noop_has_no_descriptor",
+			   "the engine waits for descriptors, and a no-op has none");
+		return -EOPNOTSUPP;
+	}
+	int fd, other;
+	int rc = make_a_sample(fd_kind, &fd, &other);
+	if (rc < 0)
+		return reason_errno(why, "no_sample", rc, "making a descriptor to try O_ASYNC on");
+	rc = arm(fd, SIGRTMAX);
+	if (rc == -EOPNOTSUPP)
+		reason_set(
+			why, "o_async_does_not_take",
+			"fcntl(F_SETFL, O_ASYNC) succeeds, and F_GETFL shows that it did not take: the "
+			"kernel sends no signals for this kind of descriptor");
+	else if (rc < 0)
+		reason_errno(why, "o_async_fails", rc, "fcntl, for O_ASYNC");
+	close(fd);
+	if (other >= 0)
+		close(other);
+	return rc;
+}
+
+/* Opening and closing. */
+
+/*
+ * Looks for a real-time signal that nobody handles, from the last one down, and marks it as used: with
+ * an action. Returns false when there is none. Two threads may ask at the same moment.
+ */
+static bool claim_signal(struct engine *e)
+{
+	struct sigaction ours = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART };
+	for (int signal = SIGRTMAX; signal >= SIGRTMIN; signal--) {
+		struct sigaction *before = &e->action_before;
+		if (sigaction(signal, NULL, before) < 0 || !is_unused(before))
+			continue;
+		e->signal = signal;
+		sigaction(signal, &ours, before);
+		if (is_unused(before))
+			return true;
+		sigaction(signal, before, NULL); /* another thread was faster */
+	}
+	e->signal = 0;
+	return false;
+}
+
+/* From now on the engine's signal and SIGIO wait in the queue, and interrupt nobody. */
+static void block_signals(struct engine *e)
+{
+	sigset_t ours, before;
+	sigemptyset(&ours);
+	sigaddset(&ours, e->signal);
+	sigaddset(&ours, SIGIO);
+	pthread_sigmask(SIG_BLOCK, &ours, &before);
+	e->blocked_before = sigismember(&before, e->signal);
+	if (of_this_thread.engines++ == 0)
+		of_this_thread.sigio_blocked_before = sigismember(&before, SIGIO);
+}
+
+/* Nothing is armed any more. Leaves no signal behind that would find nobody who knows it. */
+static void give_signals_back(struct engine *e)
+{
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+	sigset_t ours;
+	sigemptyset(&ours);
+	if (!e->blocked_before)
+		sigaddset(&ours, e->signal);
+	/* To ignore a signal throws away those that are in the queue. */
+	sigaction(e->signal, &ignore, NULL);
+	sigaction(e->signal, &e->action_before, NULL);
+	if (--of_this_thread.engines == 0 && !of_this_thread.sigio_blocked_before) {
+		sigset_t sigio;
+		sigemptyset(&sigio);
+		sigaddset(&sigio, SIGIO);
+		sigaddset(&ours, SIGIO);
+		sigtimedwait(&sigio, NULL, &(struct timespec) { 0 });
+	}
+	pthread_sigmask(SIG_UNBLOCK, &ours, NULL);
+}
+
+static int open_signal_fd(struct engine *e)
+{
+	sigset_t read_here;
+	sigemptyset(&read_here);
+	if (e->way->reads_its_own)
+		sigaddset(&read_here, e->signal);
+	if (e->way->reads_sigio)
+		sigaddset(&read_here, SIGIO);
+	if (!e->way->reads_its_own && !e->way->reads_sigio)
+		return 0;
+	e->signal_fd = signalfd(-1, &read_here, SFD_CLOEXEC | SFD_NONBLOCK);
+	return e->signal_fd < 0 ? -errno : 0;
+}
+
+static void signal_close(struct engine *e)
+{
+	for (unsigned i = 0; e->watched && i < e->watched_count; i++)
+		if (e->watched[i].attached)
+			disarm(e->watched[i].fd);
+	if (e->signal)
+		give_signals_back(e);
+	if (e->signal_fd >= 0)
+		close(e->signal_fd);
+	lent_buffers_close(&e->lent);
+	free(e->watched);
+	free(e->asked);
+	free(e->buckets);
+	free(e);
+}
+
+static bool allocate(struct engine *e, const struct engine_config *config)
+{
+	unsigned buckets = 1;
+	while (buckets < config->max_fds)
+		buckets *= 2;
+	e->bucket_mask = buckets - 1;
+	e->watched_count = config->max_fds;
+	e->watched = calloc(config->max_fds, sizeof *e->watched);
+	e->asked = malloc(config->max_fds * sizeof *e->asked);
+	e->buckets = calloc(buckets, sizeof *e->buckets);
+	return lent_buffers_open(&e->lent, config) && e->watched && e->asked && e->buckets;
+}
+
+static int signal_open(struct engine **engine, const struct engine_config *config,
+		       struct reason *why)
+{
+	struct engine *e = calloc(1, sizeof *e);
+	if (!e)
+		return reason_no_memory(why, "the signal engine");
+	int rc = 0;
+	op_queue_init(&e->finished);
+	e->signal_fd = -1;
+	e->overflows_seen = of_this_thread.overflows;
+	e->way = &by_sigtimedwait;
+	if (config->options & OPTION_SIGNALFD)
+		e->way = &by_signalfd;
+	if (config->options & OPTION_HANDLER)
+		e->way = &by_handler;
+	if (!allocate(e, config)) {
+		rc = reason_no_memory(why, "the signal engine");
+	} else if (!claim_signal(e)) {
+		reason_set(why, "no_free_signal", "every real-time signal has a handler already");
+		rc = -EAGAIN;
+	} else {
+		block_signals(e);
+		rc = open_signal_fd(e);
+		if (rc < 0)
+			reason_errno(why, "no_signalfd", rc, "signalfd");
+	}
+	if (rc < 0)
+		signal_close(e);
+	else
+		*engine = e;
+	return rc;
+}
+
+/* Descriptors come and go. */
+
+/* Do the two share an open file? A pipe's two ends seem to: that costs some looks more. */
+static bool may_be_twins(int a, int b)
+{
+	struct stat of_a, of_b;
+	return fstat(a, &of_a) == 0 && fstat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev &&
+	       of_a.st_ino == of_b.st_ino;
+}
+
+/* Finds one that shares the open file of `w`, and joins its ring. Returns whether there is one. */
+static bool join_twins(struct engine *e, struct watched *w)
+{
+	for (unsigned i = 0; i < e->watched_count; i++) {
+		struct watched *other = &e->watched[i];
+		if (other == w || !other->attached || !may_be_twins(other->fd, w->fd))
+			continue;
+		w->twin = other->twin;
+		other->twin = w;
+		return true;
+	}
+	return false;
+}
+
+static void leave_twins(struct watched *w)
+{
+	struct watched *before = w;
+	while (before->twin != w)
+		before = before->twin;
+	before->twin = w->twin;
+	w->twin = w;
+}
+
+/* For a moment `w` and its twins were not armed. */
+static void look_again(struct engine *e, struct watched *w)
+{
+	struct watched *twin = w;
+	do {
+		twin->news = MANY_OR_UNKNOWN;
+		look(e, twin, POLL_HUP);
+		twin = twin->twin;
+	} while (twin != w);
+}
+
+static int signal_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_kind fd_kind,
+			 struct reason *why)
+{
+	struct watched *w = &e->watched[fd_slot];
+	*w = (struct watched) { .fd = fd, .is_pipe = fd_kind == IO_FD_PIPE, .twin = w };
+	w->news = MANY_OR_UNKNOWN;
+	int flags = fcntl(fd, F_GETFL);
+	if (flags < 0)
+		return reason_errno(why, "not_armed", errno, "fcntl, for O_ASYNC");
+	bool is_armed = flags & O_ASYNC;
+	if (is_armed && !join_twins(e, w)) {
+		return reason_errno(why, "armed_for_another", EBUSY,
+				    "O_ASYNC is set already, and not by this engine");
+	}
+	int rc = arm(fd, e->signal);
+	if (rc < 0) {
+		leave_twins(w);
+		reason_errno(why, "not_armed", rc, "fcntl, for O_ASYNC");
+		if (!is_armed)
+			disarm(fd);
+		return rc;
+	}
+	w->attached = true;
+	note_number(e, w);
+	if (is_armed)
+		look_again(e, w->twin);
+	return 0;
+}
+
+static void signal_detach(struct engine *e, unsigned fd_slot)
+{
+	struct watched *w = &e->watched[fd_slot], *twin = w->twin;
+	if (!w->attached)
+		return;
+	w->attached = false;
+	forget_number(e, w);
+	disarm(w->fd);
+	if (twin == w)
+		return;
+	leave_twins(w);
+	int rc = arm(twin->fd, e->signal);
+	if (rc < 0)
+		end_both(e, twin, rc);
+	look_again(e, twin);
+}
+
+/* The loop: operations begin, signals come, operations end. */
+
+static void begin_receive(struct engine *e, struct watched *w, struct io_op *op)
+{
+	w->receiver = op;
+	if (w->news != NO_NEWS)
+		try_receive(e, w);
+}
+
+/* A send mostly fits into the socket's buffer, so it is tried before it waits. A connect begins so. */
+static void begin_send(struct engine *e, struct watched *w, struct io_op *op)
+{
+	w->sender = op;
+	try_send(e, w);
+}
+
+static int signal_submit(struct engine *e, struct io_op *const *ops, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct watched *w = &e->watched[ops[i]->fd_slot];
+		if (io_kind_is_input(ops[i]->kind))
+			begin_receive(e, w, ops[i]);
+		else
+			begin_send(e, w, ops[i]);
+	}
+	return (int)count;
+}
+
+static int signal_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
+		       int64_t timeout_ns)
+{
+	struct deadline deadline = deadline_after(min > 0 ? timeout_ns : 0);
+	while (e->finished.count == 0 || e->finished.count < min) {
+		bool overflown = e->overflows_seen != of_this_thread.overflows;
+		int rc = overflown ? recover(e) : e->way->take(e, deadline_left_ns(deadline));
+		if (rc < 0)
+			return rc;
+		if (!overflown && e->upcall_count == 0)
+			break; /* the time is over, or another signal came */
+		for (unsigned i = 0; !overflown && i < e->upcall_count; i++)
+			heed(e, e->upcalls[i]);
+	}
+	return (int)op_queue_take(&e->finished, done, max);
+}
+
+static void signal_give_back(struct engine *e, void *buf)
+{
+	lent_buffers_give_back(&e->lent, buf);
+}
+
+static void signal_cancel_one(struct engine *e, struct io_op *op)
+{
+	struct watched *w = &e->watched[op->fd_slot];
+	if (w->receiver == op)
+		w->receiver = NULL;
+	else if (w->sender == op)
+		w->sender = NULL;
+	else
+		return; /* it is over */
+	op_queue_finish(&e->finished, op, -ECANCELED);
+}
+
+static void signal_cancel(struct engine *e)
+{
+	for (unsigned i = 0; i < e->watched_count; i++)
+		end_both(e, &e->watched[i], -ECANCELED);
+}
+
+static const struct engine_option options[] = {
+	{ "signalfd", "signals are read from a descriptor, many at once", .compared = true },
+	{ "handler", "signals call a function on the thread's stack" },
+	{ NULL, NULL },
+};
+
+static const struct engine_ops signal_engine = {
+	.name = IO_ENGINE_NAME("signal"),
+	.summary = "the kernel sends a signal when a descriptor has news (O_ASYNC)",
+	.lab = IO_ENGINE_LAB,
+	.options = options,
+	.traits = IO_WAITS_FOR_READINESS | IO_TRIES_CONNECTIONS,
+	.supports = signal_supports,
+	.open = signal_open,
+	.attach = signal_attach,
+	.detach = signal_detach,
+	.submit = signal_submit,
+	.reap = signal_reap,
+	.give_back = signal_give_back,
+	.cancel_one = signal_cancel_one,
+	.cancel = signal_cancel,
+	.close = signal_close,
+};
+
+IO_ENGINE(signal_engine);
