@@ -430,6 +430,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
 	//> has room. Nothing else: no printf, no malloc, no lock, and no call that changes errno.
 	//+ (void)number;
 	//+ (void)info;
+	//+ (void)interrupted;
 	struct engine *e = interrupted;
 	if (e && e->upcall_count < UPCALLS_MAX)
 		e->upcalls[e->upcall_count++] =
