@@ -403,7 +403,7 @@ static int signal_supports(const struct engine_config *config, enum io_kind kind
 			   enum io_fd_kind fd_kind, struct reason *why)
 {
 	if ((config->options & OPTION_SIGNALFD) && (config->options & OPTION_HANDLER)) {
-		reason_set(why, "options_conflict",
+		reason_set(why, "ways_conflict",
 			   "signalfd and handler are two answers to the same question; choose one");
 		return -EINVAL;
 	}
