@@ -1198,7 +1198,8 @@ static void what_another_has_armed_is_refused(struct subject *s)
 	fcntl(two.a[0], F_SETOWN, getpid());
 	fcntl(two.a[0], F_SETFL, fcntl(two.a[0], F_GETFL) | O_ASYNC);
 	struct arming before = arming_of(two.a[0]);
-	open_engine(s, 1, 1);
+	open_engine(s, 2, 2);
+	attach(s, 1, two.b[0]);
 	int rc = s->ops->attach(s->engine, 0, two.a[0],
 				s->flavour == PIPE ? IO_FD_PIPE : IO_FD_SOCKET, &why);
 	struct arming after = arming_of(two.a[0]);
@@ -1206,8 +1207,7 @@ static void what_another_has_armed_is_refused(struct subject *s)
 	expect(why.text[0], EXPECTED("the reason in words") SAW("none"));
 	expect(after.flags == before.flags && after.owner.pid == before.owner.pid,
 	       EXPECTED("what the other one has set to stay") SAW("it changed"));
-	attach(s, 0, two.b[0]);
-	start(s, receive(s, 0, two.b[0], 0));
+	start(s, receive(s, 0, two.b[0], 1));
 	write_message(two.b[1], 1, 20);
 	await(s, &s->op[0]);
 	expect_message(s, &s->op[0], 1, 20);
@@ -1420,6 +1420,41 @@ static void two_engines_hear_one_sigio(struct subject *s)
 		close_engine(both[i]);
 		close(ends[i][0]);
 		close(ends[i][1]);
+	}
+}
+
+/* A call of the way back fails: reap() says so, but for EINTR, after which the call is made again. */
+static void the_way_back_tells_what_fails(struct subject *s)
+{
+	static const struct {
+		const char *call;
+		int error;
+		unsigned let_through;
+	} failing[] = { { "poll ppoll", ENOMEM, 0 },
+			{ TAKING, EBADF, 1 }, /* the first one takes SIGIO */
+			{ TAKING, EINTR, 1 } };
+	for (unsigned i = 0; i < sizeof failing / sizeof *failing; i++) {
+		struct two two = open_two(s);
+		struct io_op *done[1];
+		start(s, receive(s, 0, two.a[0], 0));
+		rlim_t before = limit_queues(0);
+		write_message(two.a[1], i, 20);
+		limit_queues(before);
+		fail_call(failing[i].call, failing[i].error, failing[i].let_through);
+		int rc = s->ops->reap(s->engine, done, 1, 1, PATIENCE_NS);
+		int expected = call_failed() && failing[i].error != EINTR ? -failing[i].error : 1;
+		expect(rc == expected,
+		       WHEN("%s fails with %s") EXPECTED("%s from reap()") SAW("%s"),
+		       failing[i].call, errno_name(failing[i].error), answer(expected), answer(rc));
+		if (rc == 1) {
+			s->op[0].in_flight = 0;
+			s->inflight--;
+			expect_message(s, &s->op[0], i, 20);
+		} else {
+			s->ops->cancel(s->engine);
+			await_all(s);
+		}
+		close_two(s, &two);
 	}
 }
 
@@ -1818,6 +1853,8 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_5,
 	  TEST("finds_room_after_a_full_queue", SOCKETS, finds_room_after_a_full_queue) },
 	{ EXERCISE_5, TEST("the_way_back_is_short", ONE(UNIX), the_way_back_is_short) },
+	{ EXERCISE_5,
+	  TEST("the_way_back_tells_what_fails", ONE(UNIX), the_way_back_tells_what_fails) },
 	{ EXERCISE_5, TEST("forgets_old_signals_first", ONE(UNIX), forgets_old_signals_first) },
 	{ EXERCISE_5, TEST("two_engines_hear_one_sigio", ONE(UNIX), two_engines_hear_one_sigio) },
 
