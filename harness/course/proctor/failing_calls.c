@@ -39,6 +39,8 @@ static const struct failing {
 	{ "pipe2", { EMFILE, ENFILE } },
 	{ "dup fcntl", { EMFILE } },
 	{ "clone clone3", { EAGAIN } },
+	{ "io_setup", { EAGAIN, ENOMEM } },
+	{ "io_getevents io_pgetevents", { EINTR } },
 	{ "poll ppoll", { EINTR, ENOMEM } },
 	{ "pread64 preadv preadv2", { EIO, EINTR } },
 	{ "pwrite64 pwritev pwritev2", { EIO, ENOSPC, EDQUOT, EFBIG, EINTR } },
