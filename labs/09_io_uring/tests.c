@@ -888,6 +888,47 @@ static void an_unanswered_probe_is_no_promise(struct subject *s)
 	       after - before);
 }
 
+/* An option that would change nothing is refused in words, and accepted where it does something. */
+static void expect_support(struct subject *s, enum io_kind kind, unsigned cpu_count, int expected)
+{
+	const struct engine_config config = { .depth = 2,
+					      .cpu_count = cpu_count,
+					      .options = s->options };
+	struct reason why = { "" };
+	int rc = s->ops->supports(&config, kind, IO_FD_NONE, &why);
+	expect(rc == expected, WHEN("%s, on %u CPUs") EXPECTED("%s from supports()") SAW("%s"),
+	       kind_name(kind), cpu_count, answer(expected), answer(rc));
+	expect(rc == 0 || why.text[0], WHEN("%s") EXPECTED("words") SAW("none"), kind_name(kind));
+}
+
+static void fixed_files_are_for_files(struct subject *s)
+{
+	expect_support(s, IO_NOP, 2, -EOPNOTSUPP);
+	expect_support(s, IO_READ, 1, 0);
+	expect_support(s, IO_RECV, 1, 0);
+}
+
+static void fixed_buffers_are_for_files(struct subject *s)
+{
+	expect_support(s, IO_NOP, 2, -EOPNOTSUPP);
+	expect_support(s, IO_RECV, 2, -EOPNOTSUPP);
+	expect_support(s, IO_ACCEPT, 2, -EOPNOTSUPP);
+	expect_support(s, IO_WRITE, 1, 0);
+}
+
+static void poll_first_is_for_receives(struct subject *s)
+{
+	expect_support(s, IO_READ, 2, -EOPNOTSUPP);
+	expect_support(s, IO_ACCEPT, 2, -EOPNOTSUPP);
+	expect_support(s, IO_RECV, 1, 0);
+}
+
+static void sqpoll_wants_a_second_cpu(struct subject *s)
+{
+	expect_support(s, IO_READ, 1, -EOPNOTSUPP);
+	expect_support(s, IO_READ, 2, 0);
+}
+
 /* The table. */
 
 #define EXERCISE(number) .exercise = number, .engine = "io_uring", .allowed_calls = URING
@@ -1045,6 +1086,14 @@ const struct lab_test lab_tests[] = {
 	{ OPTION("sqpoll"),
 	  TEST("sqpoll_survives_many_operations", ONE(NO_FD), file_survives_many_operations),
 	  .limit_s = 60 },
+	{ OPTION("fixed_files"),
+	  TEST("fixed_files_are_for_files", ONE(NO_FD), fixed_files_are_for_files) },
+	{ OPTION("fixed_buffers"),
+	  TEST("fixed_buffers_are_for_files", ONE(NO_FD), fixed_buffers_are_for_files) },
+	{ OPTION("poll_first"),
+	  TEST("poll_first_is_for_receives", ONE(NO_FD), poll_first_is_for_receives) },
+	{ OPTION("sqpoll"),
+	  TEST("sqpoll_wants_a_second_cpu", ONE(NO_FD), sqpoll_wants_a_second_cpu) },
 
 	{ NULL },
 };
