@@ -198,6 +198,11 @@ enum engine_trait {
 	 * cancel_one() that socket can only be closed.
 	 */
 	IO_CANCEL_SHUTS_DOWN = 1u << 5,
+	/*
+	 * Reaches an interface that another engine reaches already, by other means. Commands that compare
+	 * interfaces leave it out by default.
+	 */
+	IO_REPEATS_INTERFACE = 1u << 6,
 };
 
 /* Each engine's file completes this type, so no engine casts a void pointer. */

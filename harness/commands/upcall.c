@@ -351,7 +351,7 @@ int command_upcall(int argc, char **argv)
 	struct upcall_options options = {
 		.series = {
 			.engines = { .command = "iolab upcall",
-				     .usual = { .variants = VARIANTS_COMPARED } },
+				     .usual = { .variants = VARIANTS_COMPARED, .that_repeat = true } },
 			.order = default_rounds(),
 			.schema = "iolab.upcall.v1",
 			.file_name = "upcall.json",

@@ -37,6 +37,7 @@ char *usual_engine_list(const struct usual_engines *usual)
 	for (unsigned i = 0; stream && i < engines_count(); i++) {
 		const struct engine_ops *engine = engine_at(i);
 		if ((engine->traits & IO_MOVES_NO_BYTES) ||
+		    ((engine->traits & IO_REPEATS_INTERFACE) && !usual->that_repeat) ||
 		    (usual->that_read_files && !reads_files(engine)))
 			continue;
 		fprintf(stream, "%s%s", comma, engine->name);

@@ -26,6 +26,7 @@ enum usual_variants {
 struct usual_engines {
 	enum usual_variants variants;
 	bool that_read_files; /* asynchronously: without those that cannot or that wait for readiness */
+	bool that_repeat; /* those with IO_REPEATS_INTERFACE, too */
 };
 
 /* Which engines, and where the results go. */

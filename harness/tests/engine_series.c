@@ -71,6 +71,8 @@ NEWCOMER(new_harness, .name = "c_harness", .traits = IO_MOVES_NO_BYTES,
 	 .supports = newcomer_supports);
 NEWCOMER(new_not_files, .name = "d_not_files", .supports = refuses_all);
 NEWCOMER(new_refused, .name = "e_refused", .supports = refused_here);
+NEWCOMER(new_means, .name = "f_other_means", .traits = IO_REPEATS_INTERFACE,
+	 .supports = newcomer_supports);
 
 static void check_default(struct tap *tap, struct usual_engines usual, const char *ending,
 			  const char *name)
@@ -93,6 +95,8 @@ static void check_defaults(struct tap *tap)
 	check_default(tap, (struct usual_engines) { VARIANTS_COMPARED, false },
 		      "a_reader,a_reader:tuned,b_readiness,d_not_files,e_refused",
 		      "variants to compare");
+	check_default(tap, (struct usual_engines) { VARIANTS_NONE, true, true },
+		      "a_reader,e_refused,f_other_means", "an interface by other means, too");
 	tap_check(tap, strcmp(engine_baseline_name(), "blocking") == 0,
 		  "the baseline is the first engine that says so, saw %s", engine_baseline_name());
 }

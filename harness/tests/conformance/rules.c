@@ -133,6 +133,8 @@ const struct rule rules[] = {
 	{ "They stay in it.", "connect_reaches_a_listener" },
 	{ "Has no other means to call back", .untestable = EXPLAINS },
 	{ "So after cancel_one() that socket", .untestable = FOR_CALLER },
+	{ "Reaches an interface that another", .untestable = EXPLAINS },
+	{ "Commands that compare interfaces", .elsewhere = "harness/tests/engine_series.c" },
 	{ "Can this machine do `kind`", "failures_leave_nothing_behind" },
 	{ "The engine is asked before open()", "failures_leave_nothing_behind" },
 	{ "It finds out by trying", "failures_leave_nothing_behind failing_calls_of_opening" },
