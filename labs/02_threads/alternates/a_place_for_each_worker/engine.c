@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * threads, told otherwise: there is no queue of work. A worker that is free stands on a stack, and the
+ * loop's thread puts the operation into its hands and wakes just this one. As many workers as operations
+ * may be in flight: one is always free.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "clock.h"
+#include "io_engine.h"
+#include "op_queue.h"
+#include "op_syscall.h"
+
+/* A worker calls nothing deep, and ten thousand connections need ten thousand stacks. */
+#define STACK_BYTES 65536
+
+/* Ends a worker's blocking call after cancel(). Its handler does nothing. */
+#define CANCEL_SIGNAL SIGUSR2
+
+/* How often it is sent again. */
+#define CANCEL_REPEAT_NS NS_PER_MS
+
+struct worker {
+	struct engine *engine;
+	pthread_t thread;
+	struct io_op *op; /* in its hands, or NULL: under the lock */
+	bool has_begun; /* the call */
+	bool is_free; /* it stands on the stack */
+	struct worker *next_free;
+	sem_t turn; /* posted when it has something to do */
+	bool called_back; /* its operation is to end: read without the lock */
+};
+
+struct engine {
+	pthread_mutex_t lock; /* of everything below */
+	sem_t enough; /* posted once `finished` holds as many as reap() wants */
+	struct worker *free; /* a stack: who worked last has the warmest cache */
+	struct op_queue finished; /* for the loop's thread */
+	unsigned wanted; /* by reap() while it sleeps, else 0 */
+	unsigned called_back; /* workers whose operation is to end */
+	bool closing;
+
+	unsigned worker_count;
+	struct worker workers[];
+};
+
+/* A signal's handler belongs to the process. It is there as long as any engine of this kind is open. */
+static struct {
+	pthread_mutex_t lock;
+	unsigned engines;
+	struct sigaction previous;
+} handler = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static int threads_supports(const struct engine_config *config, enum io_kind kind,
+			    enum io_fd_kind fd_kind, struct reason *why)
+{
+	(void)config;
+	(void)fd_kind;
+	if (kind != IO_NOP)
+		return 0;
+	reason_set(why, "no_noop_call", "there is no system call that does nothing");
+	return -EOPNOTSUPP;
+}
+
+static void on_cancel_signal(int signal_number)
+{
+	(void)signal_number; /* being delivered is enough: the call returns EINTR */
+}
+
+/* Without SA_RESTART, so that it ends a blocking call: signal(7). */
+static void handle_cancel_signal(void)
+{
+	struct sigaction action = { .sa_handler = on_cancel_signal };
+	pthread_mutex_lock(&handler.lock);
+	if (handler.engines++ == 0)
+		sigaction(CANCEL_SIGNAL, &action, &handler.previous);
+	pthread_mutex_unlock(&handler.lock);
+}
+
+static void leave_cancel_signal(void)
+{
+	pthread_mutex_lock(&handler.lock);
+	if (--handler.engines == 0)
+		sigaction(CANCEL_SIGNAL, &handler.previous, NULL);
+	pthread_mutex_unlock(&handler.lock);
+}
+
+/* The call that blocks, on a worker's thread and without the lock. */
+static int64_t perform(struct worker *self, const struct io_op *op)
+{
+	for (;;) {
+		int64_t result = op_syscall_once(op, 0);
+		if (result != -EINTR)
+			return result;
+		if (__atomic_load_n(&self->called_back, __ATOMIC_RELAXED))
+			return -ECANCELED;
+	}
+}
+
+static void become_free(struct worker *self)
+{
+	if (self->is_free)
+		return;
+	self->is_free = true;
+	self->next_free = self->engine->free;
+	self->engine->free = self;
+}
+
+/* Sleeps until it has an operation in its hands, or the engine closes. Called with the lock held. */
+static struct io_op *take(struct worker *self)
+{
+	struct engine *e = self->engine;
+	while (!self->op && !e->closing) {
+		become_free(self);
+		pthread_mutex_unlock(&e->lock);
+		sem_wait(&self->turn); /* when a signal ends it, it looks as well */
+		pthread_mutex_lock(&e->lock);
+	}
+	return self->op;
+}
+
+/* An operation is over. Called with the lock held. */
+static void hand_over(struct engine *e, struct io_op *op)
+{
+	op_queue_push(&e->finished, op);
+	if (e->finished.count == e->wanted)
+		sem_post(&e->enough);
+}
+
+/* A worker's life. */
+static void *work(void *argument)
+{
+	struct worker *self = argument;
+	struct engine *e = self->engine;
+
+	pthread_mutex_lock(&e->lock);
+	for (struct io_op *op; (op = take(self));) {
+		self->has_begun = true;
+		pthread_mutex_unlock(&e->lock);
+		op->result = perform(self, op);
+		pthread_mutex_lock(&e->lock);
+		self->op = NULL;
+		self->has_begun = false;
+		if (self->called_back) {
+			self->called_back = false;
+			e->called_back--;
+		}
+		hand_over(e, op);
+	}
+	pthread_mutex_unlock(&e->lock);
+	return NULL;
+}
+
+/* Returns 0, or the error of pthread_create(3). `worker_count` says how many there are, even so. */
+static int start_workers(struct engine *e, unsigned count)
+{
+	int error = 0;
+	sigset_t workers_mask, previous_mask;
+	sigfillset(&workers_mask);
+	sigdelset(&workers_mask, CANCEL_SIGNAL);
+	pthread_sigmask(SIG_SETMASK, &workers_mask, &previous_mask);
+	pthread_attr_t attributes;
+	pthread_attr_init(&attributes);
+	/* Refused where a signal's frame needs more than that: then the default stays. */
+	pthread_attr_setstacksize(&attributes, STACK_BYTES);
+	while (e->worker_count < count && error == 0) {
+		struct worker *worker = &e->workers[e->worker_count];
+		worker->engine = e;
+		sem_init(&worker->turn, 0, 0);
+		error = pthread_create(&worker->thread, &attributes, work, worker);
+		if (error == 0)
+			e->worker_count++;
+		else
+			sem_destroy(&worker->turn);
+	}
+	pthread_attr_destroy(&attributes);
+	pthread_sigmask(SIG_SETMASK, &previous_mask, NULL);
+	return error;
+}
+
+/* Returns when the last one has ended: only then does nobody use the lock any more. */
+static void end_workers(struct engine *e)
+{
+	pthread_mutex_lock(&e->lock);
+	e->closing = true;
+	pthread_mutex_unlock(&e->lock);
+	for (unsigned i = 0; i < e->worker_count; i++)
+		sem_post(&e->workers[i].turn);
+	for (unsigned i = 0; i < e->worker_count; i++) {
+		pthread_join(e->workers[i].thread, NULL);
+		sem_destroy(&e->workers[i].turn);
+	}
+}
+
+static void threads_close(struct engine *e)
+{
+	end_workers(e);
+	leave_cancel_signal();
+	sem_destroy(&e->enough);
+	pthread_mutex_destroy(&e->lock);
+	free(e);
+}
+
+static int threads_open(struct engine **engine, const struct engine_config *config,
+			struct reason *why)
+{
+	struct engine *e = calloc(1, sizeof *e + config->depth * sizeof *e->workers);
+	if (!e)
+		return reason_no_memory(why, "the threads engine");
+	op_queue_init(&e->finished);
+	pthread_mutex_init(&e->lock, NULL);
+	sem_init(&e->enough, 0, 0);
+	handle_cancel_signal();
+	int error = start_workers(e, config->depth);
+	if (error) {
+		reason_errno(why, "thread_not_started", error,
+			     "thread {thread} of {threads} (see ulimit -u, the pids cgroup and "
+			     "/proc/sys/kernel/threads-max)",
+			     reason_int("thread", e->worker_count + 1),
+			     reason_int("threads", config->depth));
+		threads_close(e);
+		return -error;
+	}
+	*engine = e;
+	return 0;
+}
+
+/* A worker that has just started, or handed over, may not stand on the stack yet: it comes soon. */
+static struct worker *next_worker(struct engine *e)
+{
+	struct worker *worker = e->free;
+	if (worker) {
+		e->free = worker->next_free;
+		worker->is_free = false;
+		return worker;
+	}
+	for (unsigned i = 0; i < e->worker_count; i++)
+		if (!e->workers[i].op)
+			return &e->workers[i];
+	return NULL;
+}
+
+static int threads_submit(struct engine *e, struct io_op *const *ops, unsigned count)
+{
+	unsigned accepted = 0;
+	pthread_mutex_lock(&e->lock);
+	for (struct worker *worker; accepted < count && (worker = next_worker(e)); accepted++) {
+		worker->op = ops[accepted];
+		sem_post(&worker->turn);
+	}
+	pthread_mutex_unlock(&e->lock);
+	return (int)accepted;
+}
+
+/* Ends what this worker performs. Called with the lock held. */
+static void call_back(struct engine *e, struct worker *worker)
+{
+	if (worker->called_back)
+		return;
+	__atomic_store_n(&worker->called_back, true, __ATOMIC_RELAXED);
+	e->called_back++;
+	pthread_kill(worker->thread, CANCEL_SIGNAL);
+}
+
+/*
+ * A call that begins after the signal came does not hear of it. Returns how long the loop's thread
+ * may sleep before it comes here again: until `deadline` at most. Called with the lock held.
+ */
+static struct deadline remind_workers(struct engine *e, struct deadline deadline)
+{
+	if (e->called_back == 0)
+		return deadline;
+	for (unsigned i = 0; i < e->worker_count; i++)
+		if (e->workers[i].called_back)
+			pthread_kill(e->workers[i].thread, CANCEL_SIGNAL);
+	return deadline_sooner(deadline, deadline_after(CANCEL_REPEAT_NS));
+}
+
+/* Sleeps until `min` are finished, the deadline has passed, or a signal comes. Called with the lock held. */
+static void wait_for_workers(struct engine *e, unsigned min, struct deadline deadline)
+{
+	while (e->finished.count < min) {
+		struct deadline until = remind_workers(e, deadline);
+		struct timespec at = timespec_of_ns(until.at_ns);
+		e->wanted = min;
+		pthread_mutex_unlock(&e->lock);
+		int rc = until.at_ns == DEADLINE_NEVER
+				 ? sem_wait(&e->enough)
+				 : sem_clockwait(&e->enough, CLOCK_MONOTONIC, &at);
+		int error = rc ? errno : 0;
+		pthread_mutex_lock(&e->lock);
+		if (error == EINTR || (error == ETIMEDOUT && until.at_ns == deadline.at_ns))
+			break;
+	}
+	e->wanted = 0;
+}
+
+static int threads_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
+			int64_t timeout_ns)
+{
+	struct deadline deadline = deadline_after(timeout_ns);
+	pthread_mutex_lock(&e->lock);
+	remind_workers(e, deadline); /* also for a caller who only polls */
+	wait_for_workers(e, min, deadline);
+	unsigned n = op_queue_take(&e->finished, done, max);
+	pthread_mutex_unlock(&e->lock);
+	return (int)n;
+}
+
+/* What a worker has in its hands comes back: at once, if it has not begun. Called with the lock held. */
+static void give_up(struct engine *e, struct worker *worker)
+{
+	struct io_op *op = worker->op;
+	if (worker->has_begun) {
+		call_back(e, worker);
+		return;
+	}
+	worker->op = NULL;
+	op->result = -ECANCELED;
+	hand_over(e, op);
+}
+
+static void threads_cancel_one(struct engine *e, struct io_op *op)
+{
+	pthread_mutex_lock(&e->lock);
+	for (unsigned i = 0; i < e->worker_count; i++)
+		if (e->workers[i].op == op)
+			give_up(e, &e->workers[i]);
+	pthread_mutex_unlock(&e->lock);
+}
+
+static void threads_cancel(struct engine *e)
+{
+	pthread_mutex_lock(&e->lock);
+	for (unsigned i = 0; i < e->worker_count; i++)
+		if (e->workers[i].op)
+			give_up(e, &e->workers[i]);
+	pthread_mutex_unlock(&e->lock);
+}
+
+static const struct engine_ops threads_engine = {
+	.name = IO_ENGINE_NAME("threads"),
+	.summary = "a pool of threads, each blocking in one system call",
+	.lab = IO_ENGINE_LAB,
+	.supports = threads_supports,
+	.open = threads_open,
+	.submit = threads_submit,
+	.reap = threads_reap,
+	.cancel_one = threads_cancel_one,
+	.cancel = threads_cancel,
+	.close = threads_close,
+};
+
+IO_ENGINE(threads_engine);
