@@ -19,18 +19,18 @@
 #include <time.h>
 #include <unistd.h>
 
-struct job {
+struct summed_file {
 	const char *path;
 	uint32_t checksum;
 	uint64_t len_bytes;
 	int failed;
-	struct job *next;
+	struct summed_file *next;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the lines below */
 static pthread_cond_t is_finished = PTHREAD_COND_INITIALIZER;
-static struct job *jobs, *finished;
-static unsigned job_count, taken;
+static struct summed_file *files, *finished;
+static unsigned file_count, taken;
 static int lose; /* a wake-up; where main and worker wait for each other, to force that: */
 static pthread_barrier_t both;
 
@@ -44,33 +44,33 @@ static uint32_t add_byte(uint32_t checksum, unsigned byte)
 }
 
 /* The plain code of a blocking program: that it runs in many threads at once changes nothing. */
-static void perform(struct job *job)
+static void perform(struct summed_file *file)
 {
 	unsigned char block[16384];
 	ssize_t n = -1;
-	int fd = open(job->path, O_RDONLY | O_CLOEXEC);
+	int fd = open(file->path, O_RDONLY | O_CLOEXEC);
 	while (fd >= 0 && ((n = read(fd, block, sizeof block)) > 0 || (n < 0 && errno == EINTR)))
-		for (ssize_t i = 0; i < n; i++, job->len_bytes++)
-			job->checksum = add_byte(job->checksum, block[i]);
-	job->failed = n < 0;
+		for (ssize_t i = 0; i < n; i++, file->len_bytes++)
+			file->checksum = add_byte(file->checksum, block[i]);
+	file->failed = n < 0;
 	close(fd); /* fails where open() has failed */
-	for (uint64_t rest = job->len_bytes; rest > 0; rest >>= 8)
-		job->checksum = add_byte(job->checksum, rest & 0xff);
-	job->checksum = ~job->checksum;
+	for (uint64_t rest = file->len_bytes; rest > 0; rest >>= 8)
+		file->checksum = add_byte(file->checksum, rest & 0xff);
+	file->checksum = ~file->checksum;
 }
 
 static void *work(void *unused)
 {
 	pthread_mutex_lock(&lock);
-	while (taken < job_count) {
-		struct job *job = &jobs[taken++];
+	while (taken < file_count) {
+		struct summed_file *file = &files[taken++];
 		pthread_mutex_unlock(&lock);
-		perform(job); /* without the lock: the others perform theirs meanwhile */
+		perform(file); /* without the lock: the others perform theirs meanwhile */
 		if (lose)
 			pthread_barrier_wait(&both); /* after step 1 */
 		pthread_mutex_lock(&lock);
-		job->next = finished;
-		finished = job;
+		file->next = finished;
+		finished = file;
 		pthread_cond_signal(&is_finished);
 		if (lose) {
 			fprintf(stderr, "step 2, worker: queues it, wakes who sleeps: nobody\n");
@@ -96,7 +96,7 @@ static void wait_and_lose(void)
 			"step 4, main:   nobody did for a second; it was there all along\n");
 }
 
-static struct job *next_finished(void)
+static struct summed_file *next_finished(void)
 {
 	pthread_mutex_lock(&lock);
 	while (!finished)
@@ -104,10 +104,10 @@ static struct job *next_finished(void)
 			wait_and_lose();
 		else
 			pthread_cond_wait(&is_finished, &lock); /* both in one step */
-	struct job *job = finished;
-	finished = job->next;
+	struct summed_file *file = finished;
+	finished = file->next;
 	pthread_mutex_unlock(&lock);
-	return job;
+	return file;
 }
 
 int main(int argc, char **argv)
@@ -120,27 +120,27 @@ int main(int argc, char **argv)
 	int thread_count = lose ? 1 : argc > 2 ? atoi(argv[1]) : 0;
 	if (thread_count < 1 || thread_count > 1000)
 		return fprintf(stderr, "usage: checksums THREADS|lose FILE...\n"), 2;
-	job_count = (unsigned)argc - 2;
-	jobs = calloc(job_count, sizeof *jobs);
-	for (unsigned i = 0; jobs && i < job_count; i++)
-		jobs[i].path = argv[i + 2];
+	file_count = (unsigned)argc - 2;
+	files = calloc(file_count, sizeof *files);
+	for (unsigned i = 0; files && i < file_count; i++)
+		files[i].path = argv[i + 2];
 	pthread_barrier_init(&both, NULL, 2);
 	clock_gettime(CLOCK_MONOTONIC, &begun);
 	for (int i = 0; i < thread_count; i++)
-		if (!jobs || pthread_create(&threads[i], NULL, work, NULL) != 0)
+		if (!files || pthread_create(&threads[i], NULL, work, NULL) != 0)
 			abort();
-	for (unsigned i = 0; i < job_count; i++) {
-		struct job *job = next_finished();
-		failures += job->failed;
-		printf("%u %ju %s%s\n", job->checksum, (uintmax_t)job->len_bytes, job->path,
-		       job->failed ? " could not be read" : "");
+	for (unsigned i = 0; i < file_count; i++) {
+		struct summed_file *file = next_finished();
+		failures += file->failed;
+		printf("%u %ju %s%s\n", file->checksum, (uintmax_t)file->len_bytes, file->path,
+		       file->failed ? " could not be read" : "");
 		fflush(stdout);
 	}
 	for (int i = 0; i < thread_count; i++)
 		pthread_join(threads[i], NULL);
 	clock_gettime(CLOCK_MONOTONIC, &ended);
 	getrusage(RUSAGE_SELF, &used);
-	fprintf(stderr, "%u files, %d threads: %.3f s, %ld context switches\n", job_count,
+	fprintf(stderr, "%u files, %d threads: %.3f s, %ld context switches\n", file_count,
 		thread_count,
 		(double)(ended.tv_sec - begun.tv_sec) +
 			(double)(ended.tv_nsec - begun.tv_nsec) / 1e9,

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * threads, told otherwise: the loop's thread sleeps in ppoll(2) on an eventfd, which the worker writes
- * to that finishes the last operation it waits for. A loop that also waits for sockets would do so.
+ * threads, told otherwise: the loop's thread sleeps in futex(2) itself, on a number that a worker counts
+ * up when enough is finished. The kernel puts it to sleep only while the number is the one that it saw
+ * under the lock. So nothing can come in between.
  */
 #include <errno.h>
-#include <poll.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,7 +38,7 @@ struct worker {
 struct engine {
 	pthread_mutex_t lock; /* of everything below */
 	pthread_cond_t work; /* `waiting` is no longer empty, or `closing` */
-	int enough_fd; /* an eventfd: written once `finished` holds as many as reap() wants */
+	unsigned enough; /* counted up once `finished` holds as many as reap() wants */
 	struct op_queue waiting; /* for a worker */
 	struct op_queue finished; /* for the loop's thread */
 	unsigned wanted; /* by reap() while it sleeps, else 0 */
@@ -116,8 +117,10 @@ static struct io_op *take(struct engine *e)
 static void hand_over(struct engine *e, struct io_op *op)
 {
 	op_queue_push(&e->finished, op);
-	if (e->finished.count == e->wanted)
-		eventfd_write(e->enough_fd, 1);
+	if (e->finished.count != e->wanted)
+		return;
+	__atomic_add_fetch(&e->enough, 1, __ATOMIC_SEQ_CST);
+	syscall(SYS_futex, &e->enough, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
 /* A worker's life. */
@@ -182,8 +185,6 @@ static void threads_close(struct engine *e)
 {
 	end_workers(e);
 	leave_cancel_signal();
-	if (e->enough_fd >= 0)
-		close(e->enough_fd);
 	pthread_cond_destroy(&e->work);
 	pthread_mutex_destroy(&e->lock);
 	free(e);
@@ -200,12 +201,6 @@ static int threads_open(struct engine **engine, const struct engine_config *conf
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_cond_init(&e->work, NULL);
 	handle_cancel_signal();
-	e->enough_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (e->enough_fd < 0) {
-		int rc = reason_errno(why, "eventfd_refused", errno, "eventfd");
-		threads_close(e);
-		return rc;
-	}
 	int error = start_workers(e, config->depth);
 	if (error) {
 		reason_errno(why, "thread_not_started", error,
@@ -261,17 +256,17 @@ static void wait_for_workers(struct engine *e, unsigned min, struct deadline dea
 {
 	while (e->finished.count < min) {
 		struct deadline until = remind_workers(e, deadline);
-		struct pollfd look = { .fd = e->enough_fd, .events = POLLIN };
-		struct timespec left;
-		eventfd_t written;
+		struct timespec at = timespec_of_ns(until.at_ns);
 		e->wanted = min;
+		unsigned seen = e->enough;
 		pthread_mutex_unlock(&e->lock);
-		int count = ppoll(&look, 1, deadline_left(until, &left), NULL);
-		int error = count < 0 ? errno : 0;
+		/* With a bitset the time is a moment on CLOCK_MONOTONIC. */
+		long rc = syscall(SYS_futex, &e->enough, FUTEX_WAIT_BITSET_PRIVATE, seen,
+				  until.at_ns == DEADLINE_NEVER ? NULL : &at, NULL,
+				  FUTEX_BITSET_MATCH_ANY);
+		int error = rc < 0 ? errno : 0;
 		pthread_mutex_lock(&e->lock);
-		if (count > 0)
-			eventfd_read(e->enough_fd, &written);
-		if (error == EINTR || (count == 0 && until.at_ns == deadline.at_ns))
+		if (error == EINTR || (error == ETIMEDOUT && until.at_ns == deadline.at_ns))
 			break;
 	}
 	e->wanted = 0;
