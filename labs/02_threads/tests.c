@@ -283,6 +283,32 @@ static void workers_block_the_programs_signals(struct subject *s)
 	close_engine(s);
 }
 
+/* Threads work with whatever blocks. For a no-op there is no call to block in. */
+static void says_what_it_can_do(struct subject *s)
+{
+	static const struct {
+		enum io_kind kind;
+		enum io_fd_kind fd_kind;
+		int rc;
+	} pairs[] = {
+		{ IO_READ, IO_FD_FILE, 0 },	     { IO_WRITE, IO_FD_FILE, 0 },
+		{ IO_FSYNC, IO_FD_FILE, 0 },	     { IO_FDATASYNC, IO_FD_FILE, 0 },
+		{ IO_READ, IO_FD_PIPE, 0 },	     { IO_WRITE, IO_FD_PIPE, 0 },
+		{ IO_RECV, IO_FD_SOCKET, 0 },	     { IO_SEND, IO_FD_SOCKET, 0 },
+		{ IO_ACCEPT, IO_FD_LISTENER, 0 },    { IO_CONNECT, IO_FD_SOCKET, 0 },
+		{ IO_NOP, IO_FD_NONE, -EOPNOTSUPP },
+	};
+	const struct engine_config config = { .depth = 1, .cpu_count = 1, .options = s->options };
+	for (unsigned i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+		struct reason why = { "" };
+		int rc = s->ops->supports(&config, pairs[i].kind, pairs[i].fd_kind, &why);
+		expect(rc == pairs[i].rc, EXPECTED("%s from supports() for %s") SAW("%s"),
+		       answer(pairs[i].rc), kind_name(pairs[i].kind), answer(rc));
+		expect(rc == 0 || why.text[0],
+		       EXPECTED("supports() to say why") SAW("an empty reason"));
+	}
+}
+
 /* Exercise 2: one operation through a worker. */
 
 static void reads_in_other_threads(struct subject *s)
@@ -1079,6 +1105,7 @@ const struct lab_test lab_tests[] = {
 	TEST(1, "leaves_signals_to_the_caller", ONE(NO_FD), signals_are_left_to_the_caller),
 	TEST(1, "signals_stay_as_they_were", ONE(NO_FD), signals_stay_as_they_were),
 	TEST(1, "opens_without_memory_or_says_why_not", ONE(NO_FD), open_without_memory),
+	TEST(1, "says_what_it_can_do", ONE(NO_FD), says_what_it_can_do),
 	TEST(1, "supports_or_says_why", ONE(NO_FD), supports_or_says_why),
 	TEST(1, "failures_leave_nothing_behind", ONE(NO_FD), failures_leave_nothing_behind),
 
