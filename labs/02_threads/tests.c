@@ -159,6 +159,15 @@ struct bystander {
 	bool was_stuck, was_early;
 };
 
+/* Waits until somebody is held, or the loop's thread is back without it. */
+static bool is_held_before_it_is_back(struct bystander *bystander)
+{
+	bool held = false;
+	while (!held && !atomic_load(&bystander->is_back))
+		held = somebody_is_held(NS_PER_MS);
+	return held || somebody_is_held(0);
+}
+
 static void begin(struct bystander *bystander, void *(*act)(void *))
 {
 	expect(pthread_create(&bystander->thread, NULL, act, bystander) == 0,
@@ -260,7 +269,7 @@ static void destroys_what_it_initialised(struct subject *s)
 static void *hold_the_last_step(void *argument)
 {
 	struct bystander *bystander = argument;
-	if (!somebody_is_held(PATIENCE_NS / 4)) {
+	if (!is_held_before_it_is_back(bystander)) {
 		open_gate();
 		return NULL;
 	}
@@ -796,7 +805,7 @@ static void let_workers_go(const struct sigaction *engines)
 static void *free_a_worker(void *argument)
 {
 	struct bystander *bystander = argument;
-	bool held = somebody_is_held(PATIENCE_NS / 4);
+	bool held = is_held_before_it_is_back(bystander);
 	end_read(bystander->fds[0]);
 	if (held)
 		wait_until_others_sleep();
@@ -817,8 +826,10 @@ static void survives_a_wake_up_for_nothing(struct subject *s)
 		start(s, slow_read(s, 0, ends[0][0]));
 		wait_until_others_sleep();
 		close_gate(LOOP_HAS_UNLOCKED, 0);
+		atomic_store(&bystander.is_back, false);
 		begin(&bystander, free_a_worker);
 		start(s, prepare(s, 1, IO_READ, fd, 0, 0, BLOCK));
+		atomic_store(&bystander.is_back, true);
 		pthread_join(bystander.thread, NULL);
 		await_all(s);
 		wait_until_others_sleep();
@@ -838,21 +849,27 @@ static void survives_a_wake_up_for_nothing(struct subject *s)
 }
 
 /* Work comes while the only worker stands at some step between its last operation and its sleep. */
-static bool comes_at(struct subject *s, int fd, enum place place, int let_through,
+static void comes_at(struct subject *s, int fd, enum place place, int let_through,
 		     const char *words)
 {
 	struct io_op *done[1];
+	unsigned n = 0;
+	bool held = false;
+	wait_until_others_sleep();
 	close_gate(place, let_through);
 	start(s, prepare(s, 0, IO_READ, fd, 0, 0, BLOCK));
-	unsigned n = reap(s, done, 1, 1, 5 * A_MOMENT_NS);
-	bool held = somebody_is_held(0);
-	for (unsigned i = 0; n == 1 && !held && i < 10; i++)
-		held = somebody_is_held(NS_PER_MS);
+	for (unsigned i = 0; i < 100 && n == 0 && !held; i++) {
+		n = reap(s, done, 1, 1, A_MOMENT_NS);
+		held = somebody_is_held(0);
+	}
+	if (n == 0)
+		n = reap(s, done, 1, 1, A_MOMENT_NS);
 	if (n == 0) { /* held with the operation in its hands: nothing more can come */
 		open_gate();
 		await_all(s);
-		return held;
+		return;
 	}
+	wait_until_others_sleep(); /* at the gate, or for want of work */
 	start(s, prepare(s, 0, IO_READ, fd, 0, 0, BLOCK));
 	open_gate();
 	n = reap(s, done, 1, 1, PATIENCE_NS);
@@ -861,7 +878,6 @@ static bool comes_at(struct subject *s, int fd, enum place place, int let_throug
 		       EXPECTED("it to be done")
 			       SAW("it wait, and the worker sleep: its wake-up was lost"),
 	       words, let_through + 1);
-	return held;
 }
 
 static void workers_keep_a_wake_up(struct subject *s)
@@ -879,8 +895,8 @@ static void workers_keep_a_wake_up(struct subject *s)
 /* Whoever sleeps is woken when the work is there for him, and not before. */
 static void *let_workers_look(void *argument)
 {
-	(void)argument;
-	if (somebody_is_held(PATIENCE_NS / 8))
+	struct bystander *bystander = argument;
+	if (is_held_before_it_is_back(bystander))
 		wait_until_others_sleep();
 	open_gate();
 	return NULL;
@@ -895,8 +911,10 @@ static void submit_keeps_its_wake_up(struct subject *s)
 	for (int step = 0; step < 4; step++) {
 		wait_until_others_sleep();
 		close_gate(step % 2 ? LOOP_HAS_UNLOCKED : LOOP_LOCKS, step / 2);
+		atomic_store(&bystander.is_back, false);
 		begin(&bystander, let_workers_look);
 		start(s, prepare(s, 0, IO_READ, fd, 0, 0, BLOCK));
+		atomic_store(&bystander.is_back, true);
 		pthread_join(bystander.thread, NULL);
 		unsigned n = reap(s, done, 1, 1, PATIENCE_NS);
 		expect(n == 1,
@@ -922,7 +940,7 @@ static void calls_back_who_is_on_its_way(struct subject *s)
 	wait_until_others_sleep();
 	close_gate(WORKER_HAS_UNLOCKED, 0);
 	start(s, slow_read(s, 0, ends[0]));
-	bool held = somebody_is_held(PATIENCE_NS / 4);
+	bool held = somebody_is_held(PATIENCE_NS);
 	s->ops->cancel(s->engine);
 	for (unsigned i = 0; held && i < 500 && !atomic_load(&gate.interrupted); i++)
 		usleep(200);
@@ -951,7 +969,7 @@ static void calls_back_for_a_caller_who_polls(struct subject *s)
 	wait_until_others_sleep();
 	close_gate(WORKER_HAS_UNLOCKED, 0);
 	start(s, slow_read(s, 0, ends[0]));
-	bool held = somebody_is_held(PATIENCE_NS / 4);
+	bool held = somebody_is_held(PATIENCE_NS);
 	s->ops->cancel(s->engine);
 	for (unsigned i = 0; held && i < 500 && !atomic_load(&gate.interrupted); i++)
 		usleep(200);
