@@ -315,5 +315,6 @@ bool varies_in_tests(long call)
 	return syscall_among(call,
 			     "clock_nanosleep nanosleep poll ppoll ioctl getdents64 openat close "
 			     "newfstatat fstat lseek read recvfrom setsockopt getsockopt fcntl "
-			     "sched_getaffinity wait4 kill tgkill rt_sigaction exit_group");
+			     "sched_getaffinity wait4 kill tgkill rt_sigaction exit_group "
+			     "getpid gettid");
 }
