@@ -1196,7 +1196,6 @@ const struct lab_test lab_tests[] = {
 	TEST(2, "keeps_all_bits_of_an_offset", ONE(BUFFERED), file_offsets_beyond_4_gib),
 	TEST(2, "keeps_min_and_max", ONE(BUFFERED), reap_keeps_min_and_max),
 	TEST(2, "loses_nothing_to_a_reap_of_nothing", ONE(BUFFERED), reap_of_nothing_loses_nothing),
-	TEST(2, "survives_many_operations", ONE(BUFFERED), file_survives_many_operations),
 	TEST(2, "keeps_two_engines_apart", ONE(BUFFERED), two_engines_on_files),
 	TEST(2, "touches_only_result_and_next", ONE(BUFFERED), result_is_all_that_is_written),
 	TEST(2, "leaves_next_to_the_holder", ONE(BUFFERED), next_is_the_holders),
