@@ -345,21 +345,20 @@ static int wait_for_events(struct engine *e, unsigned missing, struct deadline d
 static int wait_for_eventfd(struct engine *e, struct deadline deadline)
 {
 	//> 7 Sleep in epoll_pwait2(2), which takes the same time limit. A signal and the end of the
-	//> time are 0. When the eventfd is readable, read it: that sets it to 0, and the next wait
-	//> can sleep. The read comes first and the ring after it (reap() drains it next): in the
-	//> other order a request that ends in between is never heard of. EINTR from that read does
-	//> no harm: the eventfd stays readable.
+	//> time are 0. When the eventfd is readable, read it (eventfd_read()): that sets it to 0, and
+	//> the next wait can sleep. The read comes first and the ring after it (reap() drains it
+	//> next): in the other order a request that ends in between is never heard of. Should the
+	//> read fail, the eventfd stays readable, and the next wait says so again.
 	//+ (void)e;
 	//+ (void)deadline;
 	//+ return -ENOSYS;
 	struct epoll_event event;
 	struct timespec left;
-	uint64_t ended;
+	eventfd_t ended;
 	int count = epoll_pwait2(e->epoll_fd, &event, 1, deadline_left(deadline, &left), NULL);
 	if (count <= 0)
 		return count == 0 || errno == EINTR ? 0 : -errno;
-	if (read(e->event_fd, &ended, sizeof ended) < 0 && errno != EINTR)
-		return -errno;
+	eventfd_read(e->event_fd, &ended);
 	return 1;
 	//< 7
 }

@@ -262,12 +262,11 @@ static int wait_for_eventfd(struct engine *e, struct deadline deadline)
 {
 	struct epoll_event event;
 	struct timespec left;
-	uint64_t ended;
+	eventfd_t ended;
 	int count = epoll_pwait2(e->epoll_fd, &event, 1, deadline_left(deadline, &left), NULL);
 	if (count <= 0)
 		return count == 0 || errno == EINTR ? 0 : -errno;
-	if (read(e->event_fd, &ended, sizeof ended) < 0 && errno != EINTR)
-		return -errno;
+	eventfd_read(e->event_fd, &ended);
 	return 1;
 }
 
