@@ -18,9 +18,12 @@ bool faults_watch(void)
 #include <liburing.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "allocations.h"
@@ -370,5 +373,129 @@ URING_CALL(io_uring_submit_and_wait_timeout,
 	   (struct io_uring * ring, struct io_uring_cqe **cqe, unsigned count,
 	    struct __kernel_timespec *timeout, sigset_t *mask),
 	   (ring, cqe, count, timeout, mask))
+
+/* io_uring without a library: by syscall(2) and mmap(2) */
+
+#define RINGS_MOST 256
+
+/* [descriptor]: what the kernel said of the ring. */
+static struct io_uring_params of_ring[RINGS_MOST];
+
+static bool is_ring(int fd)
+{
+	return fd >= 0 && fd < RINGS_MOST && of_ring[fd].cq_entries > 0;
+}
+
+static void *real_mmap(void *address, size_t len_bytes, int protection, int flags, int fd,
+		       off_t offset)
+{
+	REAL(mmap);
+	return real(address, len_bytes, protection, flags, fd, offset);
+}
+
+/* Of a ring alone: all others are made, as the program's own memory is. */
+void *mmap(void *address, size_t len_bytes, int protection, int flags, int fd, off_t offset)
+{
+	int error = is_ring(fd) ? faults_strike(FAULT_io_uring_mmap) : 0;
+	return error ? AS_ERRNO(void *)
+		     : real_mmap(address, len_bytes, protection, flags, fd, offset);
+}
+
+/* What the kernel and the engine share, for as long as it is looked at. NULL when that fails. */
+static void *look_at(int fd, size_t len_bytes, off_t offset)
+{
+	void *memory =
+		real_mmap(NULL, len_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static uint32_t word_at(void *memory, uint32_t offset_bytes)
+{
+	return __atomic_load_n((uint32_t *)((char *)memory + offset_bytes), __ATOMIC_ACQUIRE);
+}
+
+static void note_entries_of(int fd)
+{
+	const struct io_uring_params *params = &of_ring[fd];
+	size_t ring_bytes = params->sq_off.array + params->sq_entries * sizeof(uint32_t);
+	size_t sqes_bytes = params->sq_entries * sizeof(struct io_uring_sqe);
+	void *ring = look_at(fd, ring_bytes, IORING_OFF_SQ_RING);
+	struct io_uring_sqe *sqes = look_at(fd, sqes_bytes, IORING_OFF_SQES);
+	uint32_t head = ring ? word_at(ring, params->sq_off.head) : 0;
+	uint32_t tail = ring ? word_at(ring, params->sq_off.tail) : 0;
+	for (; ring && sqes && head != tail; head++) {
+		uint32_t place = head & (params->sq_entries - 1);
+		uint32_t index = word_at(ring, params->sq_off.array + 4 * place);
+		const struct io_uring_sqe *sqe = &sqes[index & (params->sq_entries - 1)];
+		note(FAULT_io_uring_enter,
+		     sqe->opcode | (uint64_t)sqe->flags << 8 | (uint64_t)sqe->ioprio << 16);
+	}
+	if (ring)
+		munmap(ring, ring_bytes);
+	if (sqes)
+		munmap(sqes, sqes_bytes);
+}
+
+static void spoil_completions_of(int fd)
+{
+	const struct io_uring_params *params = &of_ring[fd];
+	size_t bytes = params->cq_off.cqes + params->cq_entries * sizeof(struct io_uring_cqe);
+	void *ring = look_at(fd, bytes, IORING_OFF_CQ_RING);
+	if (!ring)
+		return;
+	struct io_uring_cqe *cqes = (void *)((char *)ring + params->cq_off.cqes);
+	uint32_t tail = word_at(ring, params->cq_off.tail);
+	for (uint32_t head = word_at(ring, params->cq_off.head); head != tail; head++) {
+		struct io_uring_cqe *cqe = &cqes[head & (params->cq_entries - 1)];
+		int error = cqe->user_data ? faults_strike(FAULT_uring_completion) : 0;
+		if (error) {
+			cqe->res = -error;
+			break;
+		}
+	}
+	munmap(ring, bytes);
+}
+
+static int strike_uring_call(long number, const long *arguments)
+{
+	int fd = (int)arguments[0];
+	switch (number) {
+	case SYS_io_uring_setup:
+		note(FAULT_io_uring_setup, ((const struct io_uring_params *)arguments[1])->flags);
+		return faults_strike(FAULT_io_uring_setup);
+	case SYS_io_uring_register:
+		note(FAULT_io_uring_register, (uint64_t)arguments[1]);
+		return faults_strike(FAULT_io_uring_register);
+	case SYS_io_uring_enter:
+		if (is_ring(fd) && __atomic_load_n(&state.watching, __ATOMIC_ACQUIRE))
+			note_entries_of(fd);
+		return faults_strike(FAULT_io_uring_enter);
+	default:
+		return 0;
+	}
+}
+
+long syscall(long number, ...)
+{
+	REAL(syscall);
+	long a[6];
+	va_list list;
+	va_start(list, number);
+	for (unsigned i = 0; i < 6; i++)
+		a[i] = va_arg(list, long);
+	va_end(list);
+	int error = strike_uring_call(number, a);
+	if (error)
+		return AS_ERRNO(long);
+	long rc = real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	int saved = errno;
+	if (number == SYS_io_uring_setup && rc >= 0 && rc < RINGS_MOST)
+		of_ring[rc] = *(const struct io_uring_params *)a[1];
+	if (number == SYS_io_uring_enter && is_ring((int)a[0]) &&
+	    __atomic_load_n(&state.watching, __ATOMIC_ACQUIRE))
+		spoil_completions_of((int)a[0]);
+	errno = saved;
+	return rc;
+}
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Lets one call of an engine fail: a system call by its wrapper in the C library, or a function of
- * glibc's AIO, libaio or liburing. What these do inside of themselves is not seen. Completions fail
+ * glibc's AIO, libaio or liburing. What these do inside of themselves is not seen. io_uring's system
+ * calls are seen where they are made by syscall(2). Completions fail
  * too: the result that the kernel stored is changed before the engine can read it. So is the ring of
  * libaio, which then has a layout that nobody knows.
  *
@@ -71,6 +72,11 @@ enum fault_class {
 	  EINTR, EINVAL, ENXIO, EOPNOTSUPP)                                                        \
 	X(io_uring_submit_and_wait_timeout, FAULT_OF_HAND_OVER, EAGAIN, EBADF, EBADFD, EBUSY,      \
 	  EFAULT, EINTR, EINVAL, ENXIO, EOPNOTSUPP)                                                \
+	X(io_uring_setup, FAULT_OF_SETUP, EFAULT, EINVAL, EMFILE, ENFILE, ENOMEM, ENOSYS, EPERM)   \
+	X(io_uring_register, FAULT_OF_SETUP, EACCES, EBADF, EFAULT, EINVAL, ENOMEM, EOPNOTSUPP)    \
+	X(io_uring_mmap, FAULT_OF_SETUP, EAGAIN, EINVAL, ENOMEM, EPERM)                            \
+	X(io_uring_enter, FAULT_OF_HAND_OVER, EAGAIN, EBADF, EBADFD, EBUSY, EFAULT, EINTR, EINVAL, \
+	  ENXIO, EOPNOTSUPP)                                                                       \
 	X(uring_completion, FAULT_OF_OPERATION, EAGAIN, EBADF, EFAULT, EIO, ENOSPC, ETIMEDOUT)
 
 #define FAULT_ID(name, class, ...) FAULT_##name,
