@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * io_uring by its three system calls: no library stands between this file and the kernel's rings, which
- * rings.h reads and writes.
+ * io_uring by its three system calls: no library stands between this file and the kernel's rings.
  *
  * submit() only fills in submission entries (SQEs). reap() makes one io_uring_enter(2), which hands over
  * all of them and waits for completions (CQEs) in the same call. Where enough completions are there
@@ -15,7 +14,9 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "io_engine.h"
@@ -49,6 +50,244 @@ struct engine {
 	unsigned unasked_count;
 };
 
+/* The two rings. Each of these is a step of struct ring_steps. */
+
+static int map(struct rings *r, struct ring_memory *memory, size_t len_bytes, uint64_t offset)
+{
+	void *start;
+	int rc = r->calls->map(&start, r->fd, len_bytes, offset);
+	if (rc == 0)
+		*memory = (struct ring_memory) { start, len_bytes };
+	return rc;
+}
+
+/* Right for rings that could not be opened, too. */
+static void close_rings(struct rings *r)
+{
+	const struct ring_memory *all[] = { &r->sq_memory, &r->cq_memory, &r->sqe_memory };
+	for (unsigned i = 0; i < sizeof all / sizeof *all; i++)
+		if (all[i]->start)
+			munmap(all[i]->start, all[i]->len_bytes);
+	if (r->fd >= 0)
+		close(r->fd);
+	r->fd = -1;
+}
+
+/* A field of a ring, or the first one of an array. */
+static void *at(const struct ring_memory *memory, uint32_t offset_bytes)
+{
+	return (char *)memory->start + offset_bytes;
+}
+
+/*
+ * mmap(2) of the ring's descriptor brings three pieces of memory. (With IORING_FEAT_SINGLE_MMAP the two
+ * rings are one. Two mappings of it are right all the same.)
+ */
+static int map_rings(struct rings *r, const struct io_uring_params *params)
+{
+	//> 1 Map the submission ring, the completion ring and the SQEs, each as long as `params` says it is.
+	//> Where one fails, return its -errno: the caller clears away. Then let each pointer of struct
+	//> rings point at its field, by the offsets in `params`, and start the two indices of our own
+	//> where the shared ones stand. Let place i of the submission ring name SQE i, for good.
+	//+ (void)map, (void)at, (void)params;
+	//+ return -ENOSYS;
+	const struct io_sqring_offsets *sq = &params->sq_off;
+	const struct io_cqring_offsets *cq = &params->cq_off;
+	int rc = map(r, &r->sq_memory, sq->array + params->sq_entries * sizeof(uint32_t),
+		     IORING_OFF_SQ_RING);
+	if (rc == 0)
+		rc = map(r, &r->cq_memory,
+			 cq->cqes + params->cq_entries * sizeof(struct io_uring_cqe),
+			 IORING_OFF_CQ_RING);
+	if (rc == 0)
+		rc = map(r, &r->sqe_memory, params->sq_entries * sizeof(struct io_uring_sqe),
+			 IORING_OFF_SQES);
+	if (rc < 0)
+		return rc;
+
+	r->sqes = r->sqe_memory.start;
+	r->sq_entries = params->sq_entries;
+	r->sq_mask = *(uint32_t *)at(&r->sq_memory, sq->ring_mask);
+	r->sq_head = at(&r->sq_memory, sq->head);
+	r->sq_tail = at(&r->sq_memory, sq->tail);
+	r->sq_flags = at(&r->sq_memory, sq->flags);
+	r->sq_filled = *r->sq_tail;
+	uint32_t *array = at(&r->sq_memory, sq->array);
+	for (uint32_t i = 0; i < params->sq_entries; i++)
+		array[i] = i;
+
+	r->cqes = at(&r->cq_memory, cq->cqes);
+	r->cq_mask = *(uint32_t *)at(&r->cq_memory, cq->ring_mask);
+	r->cq_head = at(&r->cq_memory, cq->head);
+	r->cq_tail = at(&r->cq_memory, cq->tail);
+	r->cq_taken = *r->cq_head;
+	return 0;
+	//< 1
+}
+
+static int open_rings(struct rings *r, const struct ring_calls *calls, unsigned entries,
+		      struct io_uring_params *params)
+{
+	*r = (struct rings) { .calls = calls };
+	r->fd = calls->setup(entries, params);
+	if (r->fd < 0)
+		return r->fd;
+	r->polled = params->flags & IORING_SETUP_SQPOLL;
+	int rc = map_rings(r, params);
+	if (rc < 0)
+		close_rings(r);
+	return rc;
+}
+
+static struct io_uring_sqe *next_sqe(struct rings *r)
+{
+	//> 2 The SQE at `sq_filled`, or NULL when the kernel has not yet read that many entries that none
+	//> is free. The kernel's head says what it has read. Look at it so that what you write into
+	//> the SQE comes after what the kernel read there. Clear the SQE: it holds an older entry.
+	//+ (void)r;
+	//+ return NULL;
+	uint32_t head = __atomic_load_n(r->sq_head, __ATOMIC_ACQUIRE);
+	if (r->sq_filled - head == r->sq_entries)
+		return NULL;
+	struct io_uring_sqe *sqe = &r->sqes[r->sq_filled++ & r->sq_mask];
+	*sqe = (struct io_uring_sqe) { 0 };
+	return sqe;
+	//< 2
+}
+
+static void publish(struct rings *r)
+{
+	//> 2 Write the shared tail so that who sees it sees the entries before it.
+	//+ (void)r;
+	__atomic_store_n(r->sq_tail, r->sq_filled, __ATOMIC_RELEASE);
+	//< 2
+}
+
+/* Completions that nobody has taken. */
+static unsigned ready(const struct rings *r)
+{
+	//> 3 The kernel's tail says how many. Who sees it must see the completions before it.
+	//+ (void)r;
+	//+ return 0;
+	return __atomic_load_n(r->cq_tail, __ATOMIC_ACQUIRE) - r->cq_taken;
+	//< 3
+}
+
+static unsigned take(struct rings *r, struct io_uring_cqe *taken, unsigned max)
+{
+	//> 3 Copy what is ready, up to `max`. Then, and not before, write the shared head: from that moment
+	//> the kernel may write where you have read. Return how many.
+	//+ (void)r, (void)taken, (void)max;
+	//+ return 0;
+	unsigned there = ready(r);
+	unsigned count = there < max ? there : max;
+	for (unsigned i = 0; i < count; i++) {
+		const struct io_uring_cqe *cqe = &r->cqes[(r->cq_taken + i) & r->cq_mask];
+		taken[i].user_data = cqe->user_data;
+		taken[i].res = cqe->res;
+		taken[i].flags = cqe->flags;
+	}
+	r->cq_taken += count;
+	__atomic_store_n(r->cq_head, r->cq_taken, __ATOMIC_RELEASE);
+	return count;
+	//< 3
+}
+
+/* Entries that the kernel has not read. */
+static unsigned unsubmitted(const struct rings *r)
+{
+	return r->sq_filled - __atomic_load_n(r->sq_head, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * Does a published entry need a call, so that the kernel reads it? Then `flags` gets what the call has to
+ * say.
+ */
+static bool must_be_told(const struct rings *r, unsigned *flags)
+{
+	//> 6 Without a polling thread: yes. A polling thread sees the tail by itself, except when it sleeps.
+	//> Before it sleeps it sets IORING_SQ_NEED_WAKEUP, and then looks at the tail once more. Here the
+	//> tail was written, and now the flag is read. A processor may let the read go first, on both
+	//> sides. Forbid it. A sleeper is woken with IORING_ENTER_SQ_WAKEUP.
+	//+ (void)r, (void)flags;
+	//+ return true;
+	if (!r->polled)
+		return true;
+	/* A full barrier, as the kernel's thread has one. Release and acquire do not order these two. */
+	__sync_synchronize();
+	if (!(__atomic_load_n(r->sq_flags, __ATOMIC_RELAXED) & IORING_SQ_NEED_WAKEUP))
+		return false;
+	*flags |= IORING_ENTER_SQ_WAKEUP;
+	return true;
+	//< 6
+}
+
+static int wait_for_room(struct rings *r)
+{
+	//> 6 One call with IORING_ENTER_SQ_WAIT (Linux 5.10) sleeps until the polling thread has read an
+	//> entry. It must not sleep for a thread that sleeps.
+	//+ (void)r;
+	//+ return -ENOSYS;
+	unsigned flags = IORING_ENTER_SQ_WAIT;
+	(void)must_be_told(r, &flags);
+	int rc = r->calls->enter(r->fd, 0, 0, flags, NULL, 0);
+	return rc < 0 ? rc : 0;
+	//< 6
+}
+
+/* Does the kernel hold completions for which the ring had no room? */
+static bool overflowed(const struct rings *r)
+{
+	//> 7 IORING_SQ_CQ_OVERFLOW among the submission ring's flags says so (IORING_FEAT_NODROP).
+	//+ (void)r;
+	//+ return false;
+	return __atomic_load_n(r->sq_flags, __ATOMIC_RELAXED) & IORING_SQ_CQ_OVERFLOW;
+	//< 7
+}
+
+static int enter(struct rings *r, unsigned min, int64_t timeout_ns)
+{
+	publish(r);
+	if (timeout_ns == 0)
+		min = 0;
+	//> 4 One io_uring_enter(2) hands over all entries that the kernel has not read, and waits for `min`
+	//> completions with IORING_ENTER_GETEVENTS. The kernel's overflow comes out with that flag, too.
+	//> Make no call when there is nothing to do. A limit of time goes into the same call: struct
+	//> io_uring_getevents_arg, with IORING_ENTER_EXT_ARG (Linux 5.11).
+	//+ (void)unsubmitted, (void)must_be_told, (void)overflowed;
+	//+ (void)min;
+	//+ return -ENOSYS;
+	unsigned to_submit = unsubmitted(r), flags = 0;
+	bool needed = to_submit > 0 && must_be_told(r, &flags);
+	if (min > 0 || overflowed(r))
+		flags |= IORING_ENTER_GETEVENTS;
+	if (!needed && flags == 0)
+		return 0;
+
+	if (min == 0 || timeout_ns < 0)
+		return r->calls->enter(r->fd, to_submit, min, flags, NULL, 0);
+	struct __kernel_timespec limit = { .tv_sec = timeout_ns / NS_PER_S,
+					   .tv_nsec = timeout_ns % NS_PER_S };
+	struct io_uring_getevents_arg argument = { .ts = (uintptr_t)&limit };
+	return r->calls->enter(r->fd, to_submit, min, flags | IORING_ENTER_EXT_ARG, &argument,
+			       sizeof argument);
+	//< 4
+}
+
+static const struct ring_steps steps = {
+	.open = open_rings,
+	.close = close_rings,
+	.next_sqe = next_sqe,
+	.publish = publish,
+	.enter = enter,
+	.wait_for_room = wait_for_room,
+	.take = take,
+};
+
+RING_STEPS(steps);
+
+/* The engine on them. */
+
 static int explain_eperm(int rc, struct reason *why)
 {
 	FILE *file = fopen("/proc/sys/kernel/io_uring_disabled", "re");
@@ -58,9 +297,10 @@ static int explain_eperm(int rc, struct reason *why)
 	if (file)
 		fclose(file);
 	if (disabled)
-		return reason_errno(why, "io_uring_disabled", rc,
-				    "io_uring_setup: the sysctl kernel.io_uring_disabled is {sysctl}",
-				    reason_int("sysctl", disabled));
+		return reason_errno(
+			why, "io_uring_disabled", rc,
+			"io_uring_setup: the sysctl kernel.io_uring_disabled is {sysctl}",
+			reason_int("sysctl", disabled));
 	return reason_errno(why, "refused_by_seccomp", rc,
 			    "{call} is refused, probably by seccomp as in a container",
 			    reason_string("call", "io_uring_setup"));
@@ -99,12 +339,12 @@ static int create_rings(struct rings *rings, unsigned depth, uint64_t options_as
 	if (options_asked & ANY_SQPOLL)
 		params.flags |= IORING_SETUP_SQPOLL;
 	unsigned sq_entries = depth < SQ_ENTRIES_MAX ? depth : SQ_ENTRIES_MAX;
-	int rc = rings_open(rings, &kernel_calls, sq_entries, &params);
+	int rc = open_rings(rings, &kernel_calls, sq_entries, &params);
 	if (rc < 0)
 		return explain_setup(rc, why);
 	/* With it come all that rings.h takes for granted: NODROP, and SQ_WAIT. */
 	if (!(params.features & IORING_FEAT_EXT_ARG)) {
-		rings_close(rings);
+		close_rings(rings);
 		return reason_errno(why, "kernel_too_old", EOPNOTSUPP,
 				    "{option} needs Linux {linux}",
 				    reason_string("option", "a wait with a time limit in the call"),
@@ -172,7 +412,7 @@ static int uring_supports(const struct engine_config *config, enum io_kind kind,
 	if (rc < 0)
 		return rc;
 	rc = find_opcode(&rings, (unsigned)opcode_of(kind), why);
-	rings_close(&rings);
+	close_rings(&rings);
 	return rc;
 }
 
@@ -186,7 +426,7 @@ static void free_engine(struct engine *e)
 
 static void uring_close(struct engine *e)
 {
-	rings_close(&e->rings);
+	close_rings(&e->rings);
 	free_engine(e);
 }
 
@@ -214,8 +454,12 @@ static int uring_open(struct engine **engine, const struct engine_config *config
 /* Fills in an SQE, which is all zero, with what io_uring_enter(2) says for its opcode. */
 static void fill_in(struct io_uring_sqe *sqe, struct io_op *op)
 {
-	sqe->opcode = (uint8_t)opcode_of(op->kind);
 	sqe->user_data = (uintptr_t)op;
+	//> 5 What is to be done: opcode, descriptor, and what the opcode takes. io_uring_enter(2) lists the
+	//> fields. A send to a peer that has gone must not raise SIGPIPE, and what an accept returns is
+	//> closed on exec.
+	//+ (void)op;
+	sqe->opcode = (uint8_t)opcode_of(op->kind);
 	sqe->fd = op->fd;
 	sqe->addr = (uintptr_t)op->buf;
 	switch ((enum io_kind)op->kind) {
@@ -243,20 +487,21 @@ static void fill_in(struct io_uring_sqe *sqe, struct io_op *op)
 	default:
 		break;
 	}
+	//< 5
 }
 
 /* The next free SQE. Hands over what the ring holds, to have one. NULL when the kernel took none. */
 static struct io_uring_sqe *find_room(struct engine *e)
 {
-	struct io_uring_sqe *sqe = rings_next_sqe(&e->rings);
+	struct io_uring_sqe *sqe = next_sqe(&e->rings);
 	if (sqe)
 		return sqe;
-	if (rings_enter(&e->rings, 0, 0, 0) < 0)
+	if (enter(&e->rings, 0, 0) < 0)
 		return NULL; /* short of memory: reap() hands over again, and tells what is wrong */
-	sqe = rings_next_sqe(&e->rings);
+	sqe = next_sqe(&e->rings);
 	/* The wait ends early, without an error, when a signal comes. */
-	while (!sqe && e->rings.polled && rings_wait_for_room(&e->rings) == 0)
-		sqe = rings_next_sqe(&e->rings);
+	while (!sqe && e->rings.polled && wait_for_room(&e->rings) == 0)
+		sqe = next_sqe(&e->rings);
 	return sqe;
 }
 
@@ -265,7 +510,7 @@ static int uring_submit(struct engine *e, struct io_op *const *ops, unsigned cou
 {
 	unsigned n = 0;
 	for (; n < count; n++) {
-		struct io_uring_sqe *sqe = n == 0 ? find_room(e) : rings_next_sqe(&e->rings);
+		struct io_uring_sqe *sqe = n == 0 ? find_room(e) : next_sqe(&e->rings);
 		if (!sqe)
 			break;
 		fill_in(sqe, ops[n]);
@@ -275,9 +520,9 @@ static int uring_submit(struct engine *e, struct io_op *const *ops, unsigned cou
 }
 
 /* Makes the one system call of a batch. Returns 0 or -errno. "Nothing yet" is no error. */
-static int enter(struct engine *e, unsigned min, int64_t timeout_ns)
+static int hand_over(struct engine *e, unsigned min, int64_t timeout_ns)
 {
-	int rc = rings_enter(&e->rings, min, timeout_ns, 0);
+	int rc = enter(&e->rings, min, timeout_ns);
 	/*
 	 * ETIME: the time is over. EINTR: a signal. EAGAIN, EBUSY: the kernel is short of memory or
 	 * wants completions taken first; SQEs that it did not take stay in the ring for the next
@@ -328,10 +573,10 @@ static bool finish(struct engine *e, const struct io_uring_cqe *cqe)
 static int reap_once(struct engine *e, struct io_op **done, unsigned min, unsigned max,
 		     int64_t timeout_ns)
 {
-	unsigned ready = rings_ready(&e->rings);
-	bool to_submit = rings_unsubmitted(&e->rings) > 0;
-	if (to_submit || ready < min || rings_overflowed(&e->rings)) {
-		int rc = enter(e, ready < min ? min : 0, timeout_ns);
+	unsigned there = ready(&e->rings);
+	bool to_submit = unsubmitted(&e->rings) > 0;
+	if (to_submit || there < min || overflowed(&e->rings)) {
+		int rc = hand_over(e, there < min ? min : 0, timeout_ns);
 		if (rc < 0)
 			return rc;
 	}
@@ -339,7 +584,7 @@ static int reap_once(struct engine *e, struct io_op **done, unsigned min, unsign
 	unsigned n = 0, count;
 	do {
 		unsigned room = max - n;
-		count = rings_take(&e->rings, e->taken, room < e->depth ? room : e->depth);
+		count = take(&e->rings, e->taken, room < e->depth ? room : e->depth);
 		for (unsigned i = 0; i < count; i++) {
 			done[n] = (struct io_op *)(uintptr_t)e->taken[i].user_data;
 			n += finish(e, &e->taken[i]);
@@ -419,7 +664,7 @@ static void uring_cancel(struct engine *e)
 		if (e->held[slot])
 			call_back(e, e->held[slot]);
 	/* What is not handed over now, reap() hands over. */
-	(void)rings_enter(&e->rings, 0, 0, 0);
+	(void)enter(&e->rings, 0, 0);
 }
 
 static const struct engine_ops uring_raw_engine = {

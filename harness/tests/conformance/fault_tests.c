@@ -514,8 +514,8 @@ static bool finds_no_room(struct subject *s, enum fault_id id, bool cancels)
 /* "No room now" is back-pressure, or the engine hands over later: never the operation's result. */
 void stream_no_room_is_no_result(struct subject *s)
 {
-	static const enum fault_id ids[] = { FAULT_aio_read, FAULT_io_submit,
-					     FAULT_io_uring_submit, FAULT_io_uring_enter };
+	static const enum fault_id ids[] = { FAULT_aio_read, FAULT_io_submit, FAULT_io_uring_submit,
+					     FAULT_io_uring_enter };
 	unsigned tried = 0;
 	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
 	need_faults();

@@ -404,8 +404,7 @@ void *mmap(void *address, size_t len_bytes, int protection, int flags, int fd, o
 /* What the kernel and the engine share, for as long as it is looked at. NULL when that fails. */
 static void *look_at(int fd, size_t len_bytes, off_t offset)
 {
-	void *memory =
-		real_mmap(NULL, len_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
+	void *memory = real_mmap(NULL, len_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
