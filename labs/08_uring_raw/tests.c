@@ -1,0 +1,1187 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lab 08: who must order what between a program and the kernel, at the two rings of io_uring.
+ *
+ * In most of these tests the kernel is a mock: it answers the three system calls and mmap(2), and lays the
+ * rings out as no kernel does. It starts the indices shortly before they wrap, and overwrites at once what
+ * was given back. Where the order matters the mock is a thread, and ThreadSanitizer sees both sides.
+ */
+#include "lab_test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "failing_calls.h"
+#include "rings.h"
+
+#if defined __SANITIZE_THREAD__
+#define THREAD_SANITIZER 1
+#else
+#define THREAD_SANITIZER 0
+#endif
+
+extern const struct ring_steps *const __start_ring_steps[] __attribute__((weak));
+extern const struct ring_steps *const __stop_ring_steps[] __attribute__((weak));
+
+static const struct ring_steps *steps_of_the_engine(void)
+{
+	expect(__stop_ring_steps - __start_ring_steps == 1,
+	       EXPECTED("one RING_STEPS() in engine.c") SAW("%td"),
+	       __stop_ring_steps - __start_ring_steps);
+	return __start_ring_steps[0];
+}
+
+/* The mock kernel. */
+
+#define PAGE_BYTES  4096u
+#define RING_PAGES  16
+#define SQ_ENTRIES  8u
+#define CQ_ENTRIES  16u
+#define CALLS_MOST  64u
+#define SHORTLY	    (UINT32_MAX - 2) /* before the indices wrap */
+#define POISON	    0xa5
+#define POISON_RES  INT32_C(0x5a5a5a5a)
+#define POISON_DATA UINT64_C(0xa5a5a5a5a5a5a5a5)
+
+/* One io_uring_enter(2). */
+struct entered {
+	unsigned to_submit, min_complete, flags;
+	uint32_t tail; /* of the submission ring, at that moment */
+	bool has_limit;
+	struct __kernel_timespec limit;
+};
+
+static struct mock {
+	struct io_uring_params params; /* as it answered */
+	int fd;
+	bool single; /* IORING_FEAT_SINGLE_MMAP: both rings in one piece of memory */
+	char *sq_ring, *cq_ring, *sqes;
+	size_t sq_mapped_bytes, cq_mapped_bytes, sqes_mapped_bytes; /* 0: not mapped */
+	unsigned maps, map_that_fails; /* from 1; 0: none */
+	struct entered calls[CALLS_MOST];
+	unsigned call_count;
+	unsigned takes; /* entries at most, in one enter */
+	int answer; /* of enter, where it is below 0 */
+	uint32_t first; /* the value with which all indices begin */
+	volatile sig_atomic_t heads_written;
+} mock;
+
+static uint32_t *sq_word(uint32_t offset_bytes)
+{
+	return (uint32_t *)(mock.sq_ring + offset_bytes);
+}
+
+static uint32_t *cq_word(uint32_t offset_bytes)
+{
+	return (uint32_t *)(mock.cq_ring + offset_bytes);
+}
+
+static struct io_uring_cqe *cqe_at(uint32_t index)
+{
+	struct io_uring_cqe *cqes = (void *)(mock.cq_ring + mock.params.cq_off.cqes);
+	return &cqes[index & (mock.params.cq_entries - 1)];
+}
+
+static uint32_t sq_tail_now(void)
+{
+	return __atomic_load_n(sq_word(mock.params.sq_off.tail), __ATOMIC_ACQUIRE);
+}
+
+/* The fields stand where no kernel puts them. What the program writes has a page of its own. */
+static void lay_out(struct io_uring_params *params)
+{
+	uint32_t cq_from = mock.single ? 8 * PAGE_BYTES : 0;
+	params->sq_off = (struct io_sqring_offsets) {
+		.head = 0x30,
+		.ring_mask = 0x44,
+		.ring_entries = 0x4c,
+		.flags = 0x58,
+		.dropped = 0x60,
+		.tail = PAGE_BYTES + 0x24,
+		.array = 2 * PAGE_BYTES + 0x70,
+	};
+	params->cq_off = (struct io_cqring_offsets) {
+		.tail = cq_from + 0x18,
+		.ring_mask = cq_from + 0x28,
+		.ring_entries = cq_from + 0x3c,
+		.overflow = cq_from + 0x54,
+		.flags = cq_from + 0x5c,
+		.head = cq_from + PAGE_BYTES + 0x38,
+		.cqes = cq_from + 2 * PAGE_BYTES + 0x90,
+	};
+}
+
+static char *new_pages(void)
+{
+	void *pages = mmap(NULL, RING_PAGES * PAGE_BYTES, PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	expect(pages != MAP_FAILED, "the test has no memory");
+	memset(pages, POISON, RING_PAGES * PAGE_BYTES);
+	return pages;
+}
+
+static int mock_setup(unsigned entries, struct io_uring_params *params)
+{
+	expect(entries == SQ_ENTRIES, "the mock kernel is asked for %u entries", entries);
+	params->sq_entries = SQ_ENTRIES;
+	params->cq_entries = CQ_ENTRIES;
+	params->features = IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG |
+			   (mock.single ? IORING_FEAT_SINGLE_MMAP : 0);
+	lay_out(params);
+	mock.params = *params;
+	mock.sq_ring = new_pages();
+	mock.cq_ring = mock.single ? mock.sq_ring : new_pages();
+	mock.sqes = new_pages();
+	*sq_word(params->sq_off.head) = *sq_word(params->sq_off.tail) = mock.first;
+	*cq_word(params->cq_off.head) = *cq_word(params->cq_off.tail) = mock.first;
+	*sq_word(params->sq_off.ring_mask) = SQ_ENTRIES - 1;
+	*sq_word(params->sq_off.ring_entries) = SQ_ENTRIES;
+	*sq_word(params->sq_off.flags) = 0;
+	*cq_word(params->cq_off.ring_mask) = CQ_ENTRIES - 1;
+	*cq_word(params->cq_off.ring_entries) = CQ_ENTRIES;
+	*cq_word(params->cq_off.overflow) = 0;
+	mock.fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	return mock.fd;
+}
+
+static int mock_map(void **memory, int fd, size_t len_bytes, uint64_t offset)
+{
+	expect(fd == mock.fd, EXPECTED("a mapping of the ring's descriptor") SAW("of %d"), fd);
+	if (++mock.maps == mock.map_that_fails)
+		return -ENOMEM;
+	switch (offset) {
+	case IORING_OFF_SQ_RING:
+		*memory = mock.sq_ring;
+		mock.sq_mapped_bytes = len_bytes;
+		return 0;
+	case IORING_OFF_CQ_RING:
+		*memory = mock.cq_ring;
+		mock.cq_mapped_bytes = len_bytes;
+		return 0;
+	case IORING_OFF_SQES:
+		*memory = mock.sqes;
+		mock.sqes_mapped_bytes = len_bytes;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+/*
+ * What the kernel does with one entry: it reads the SQE, and gives the place back. Here it is overwritten
+ * right before that.
+ */
+static struct io_uring_sqe take_entry(void)
+{
+	uint32_t *head = sq_word(mock.params.sq_off.head);
+	const uint32_t *array = sq_word(mock.params.sq_off.array);
+	uint32_t number = __atomic_load_n(&array[*head & (SQ_ENTRIES - 1)], __ATOMIC_RELAXED);
+	expect(number < SQ_ENTRIES,
+	       EXPECTED("the number of an SQE in the submission ring") SAW("%u"), number);
+	struct io_uring_sqe *place = (struct io_uring_sqe *)mock.sqes + number, sqe = *place;
+	memset(place, POISON, sizeof *place);
+	__atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);
+	return sqe;
+}
+
+static unsigned room_for_completions(void)
+{
+	uint32_t head = __atomic_load_n(cq_word(mock.params.cq_off.head), __ATOMIC_ACQUIRE);
+	return CQ_ENTRIES - (*cq_word(mock.params.cq_off.tail) - head);
+}
+
+static void complete(uint64_t user_data, int32_t res, uint32_t flags)
+{
+	uint32_t *tail = cq_word(mock.params.cq_off.tail);
+	struct io_uring_cqe *cqe = cqe_at(*tail);
+	cqe->user_data = user_data;
+	cqe->res = res;
+	cqe->flags = flags;
+	__atomic_store_n(tail, *tail + 1, __ATOMIC_RELEASE);
+}
+
+static int mock_enter(int fd, unsigned to_submit, unsigned min_complete, unsigned flags,
+		      const void *argument, size_t argument_len_bytes)
+{
+	struct entered call = { to_submit, min_complete, flags, .tail = sq_tail_now() };
+	expect(fd == mock.fd, EXPECTED("io_uring_enter of the ring's descriptor") SAW("%d"), fd);
+	if (flags & IORING_ENTER_EXT_ARG) {
+		const struct io_uring_getevents_arg *given = argument;
+		expect(given && argument_len_bytes == sizeof *given,
+		       EXPECTED("a struct io_uring_getevents_arg of %zu bytes") SAW("%zu bytes"),
+		       sizeof *given, argument_len_bytes);
+		call.has_limit = given->ts != 0;
+		if (call.has_limit)
+			call.limit = *(const struct __kernel_timespec *)(uintptr_t)given->ts;
+	}
+	if (mock.call_count < CALLS_MOST)
+		mock.calls[mock.call_count] = call;
+	mock.call_count++;
+	if (mock.answer < 0)
+		return mock.answer;
+	unsigned count = to_submit < mock.takes ? to_submit : mock.takes;
+	for (unsigned i = 0; i < count; i++)
+		take_entry();
+	return (int)count;
+}
+
+static int mock_enroll(int fd, unsigned opcode, void *argument, unsigned count)
+{
+	(void)fd, (void)opcode, (void)argument, (void)count;
+	return -EINVAL;
+}
+
+static const struct ring_calls mock_calls = { mock_setup, mock_enter, mock_enroll, mock_map };
+
+/* Opens rings in the mock kernel. `flags` are IORING_SETUP_... */
+static const struct ring_steps *open_mock(struct rings *r, unsigned flags)
+{
+	const struct ring_steps *steps = steps_of_the_engine();
+	struct io_uring_params params = { .flags = flags | IORING_SETUP_CQSIZE,
+					  .cq_entries = CQ_ENTRIES };
+	int rc = steps->open(r, &mock_calls, SQ_ENTRIES, &params);
+	expect(rc == 0, EXPECTED("0 from open()") SAW("%s"), answer(rc));
+	return steps;
+}
+
+static void begin_mock(void)
+{
+	mock = (struct mock) { .takes = SQ_ENTRIES, .first = SHORTLY };
+}
+
+static struct io_uring_sqe *fill_one(const struct ring_steps *steps, struct rings *r,
+				     uint64_t user_data)
+{
+	struct io_uring_sqe *sqe = steps->next_sqe(r);
+	expect(sqe, EXPECTED("a free SQE") SAW("NULL"));
+	sqe->opcode = IORING_OP_NOP;
+	sqe->user_data = user_data;
+	sqe->off = ~user_data;
+	return sqe;
+}
+
+static void fill_some(const struct ring_steps *steps, struct rings *r, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		fill_one(steps, r, i + 1);
+}
+
+/* Exercise 1. */
+
+static void expect_field(const char *name, const void *seen, const void *right)
+{
+	expect(seen == right, EXPECTED("%s at its offset") SAW("%td bytes beside it"), name,
+	       (const char *)seen - (const char *)right);
+}
+
+static void expect_rings(const struct rings *r)
+{
+	const struct io_uring_params *p = &mock.params;
+	size_t sq_least = p->sq_off.array + SQ_ENTRIES * sizeof(uint32_t);
+	size_t cq_least = p->cq_off.cqes + CQ_ENTRIES * sizeof(struct io_uring_cqe);
+	size_t cq_mapped = mock.single && mock.sq_mapped_bytes > mock.cq_mapped_bytes
+				   ? mock.sq_mapped_bytes
+				   : mock.cq_mapped_bytes;
+	expect(mock.sq_mapped_bytes >= sq_least,
+	       EXPECTED("the submission ring mapped: %zu bytes") SAW("%zu"), sq_least,
+	       mock.sq_mapped_bytes);
+	expect(cq_mapped >= cq_least, EXPECTED("the completion ring mapped: %zu bytes") SAW("%zu"),
+	       cq_least, cq_mapped);
+	expect(mock.sqes_mapped_bytes >= SQ_ENTRIES * sizeof(struct io_uring_sqe),
+	       EXPECTED("the SQEs mapped: %zu bytes") SAW("%zu"),
+	       SQ_ENTRIES * sizeof(struct io_uring_sqe), mock.sqes_mapped_bytes);
+	expect_field("sqes", r->sqes, mock.sqes);
+	expect_field("sq_head", r->sq_head, sq_word(p->sq_off.head));
+	expect_field("sq_tail", r->sq_tail, sq_word(p->sq_off.tail));
+	expect_field("sq_flags", r->sq_flags, sq_word(p->sq_off.flags));
+	expect_field("cqes", r->cqes, cq_word(p->cq_off.cqes));
+	expect_field("cq_head", r->cq_head, cq_word(p->cq_off.head));
+	expect_field("cq_tail", r->cq_tail, cq_word(p->cq_off.tail));
+	expect(r->sq_entries == SQ_ENTRIES, EXPECTED("%u entries") SAW("%u"), SQ_ENTRIES,
+	       r->sq_entries);
+	expect(r->sq_mask == SQ_ENTRIES - 1 && r->cq_mask == CQ_ENTRIES - 1,
+	       EXPECTED("the masks %u and %u") SAW("%u and %u"), SQ_ENTRIES - 1, CQ_ENTRIES - 1,
+	       r->sq_mask, r->cq_mask);
+}
+
+static void finds_the_rings(struct subject *s)
+{
+	(void)s;
+	struct rings r;
+	begin_mock();
+	const struct ring_steps *steps = open_mock(&r, 0);
+	expect_rings(&r);
+	steps->close(&r);
+}
+
+/* Both rings are one piece of memory, as in every kernel since Linux 5.4. */
+static void finds_the_rings_in_one_piece(struct subject *s)
+{
+	(void)s;
+	struct rings r;
+	begin_mock();
+	mock.single = true;
+	const struct ring_steps *steps = open_mock(&r, 0);
+	expect_rings(&r);
+	steps->close(&r);
+}
+
+static void begins_where_the_indices_stand(struct subject *s)
+{
+	(void)s;
+	struct rings r;
+	begin_mock();
+	const struct ring_steps *steps = open_mock(&r, 0);
+	expect(r.sq_filled == mock.first, EXPECTED("sq_filled where the shared tail stands, %u") SAW("%u"),
+	       mock.first, r.sq_filled);
+	expect(r.cq_taken == mock.first, EXPECTED("cq_taken where the shared head stands, %u") SAW("%u"),
+	       mock.first, r.cq_taken);
+	steps->close(&r);
+}
+
+static void names_every_sqe(struct subject *s)
+{
+	(void)s;
+	struct rings r;
+	bool named[SQ_ENTRIES] = { false };
+	begin_mock();
+	const struct ring_steps *steps = open_mock(&r, 0);
+	const uint32_t *array = sq_word(mock.params.sq_off.array);
+	for (unsigned i = 0; i < SQ_ENTRIES; i++) {
+		expect(array[i] < SQ_ENTRIES && !named[array[i]],
+		       EXPECTED("each SQE named once in the submission ring")
+			       SAW("%u at place %u"),
+		       array[i], i);
+		named[array[i]] = true;
+	}
+	steps->close(&r);
+}
+
+static void a_mapping_that_fails_leaves_nothing(struct subject *s)
+{
+	(void)s;
+	const struct ring_steps *steps = steps_of_the_engine();
+	unsigned nth = 1;
+	for (;; nth++) {
+		struct rings r;
+		struct io_uring_params params = { .flags = IORING_SETUP_CQSIZE,
+						  .cq_entries = CQ_ENTRIES };
+		begin_mock();
+		mock.map_that_fails = nth;
+		int rc = steps->open(&r, &mock_calls, SQ_ENTRIES, &params);
+		if (mock.maps < nth) {
+			steps->close(&r);
+			break; /* there was no nth mapping */
+		}
+		expect(rc == -ENOMEM, WHEN("mapping %u fails") EXPECTED("%d from open()") SAW("%s"),
+		       nth, -ENOMEM, answer(rc));
+		expect(fcntl(mock.fd, F_GETFD) < 0,
+		       WHEN("mapping %u fails") EXPECTED("the descriptor closed") SAW("it open"),
+		       nth);
+		unsigned char in_memory;
+		expect(nth == 1 || mincore(mock.sq_ring, 1, &in_memory) < 0,
+		       WHEN("mapping %u fails") EXPECTED("the first unmapped") SAW("it mapped"),
+		       nth);
+	}
+	expect(nth > 2, EXPECTED("at least two mappings") SAW("%u"), nth - 1);
+}
+
+/* Exercise 2. */
+
+static void tells_nothing_before_it_publishes(struct subject *s)
+{
+	(void)s;
+	struct rings r;
+	begin_mock();
+	const struct ring_steps *steps = open_mock(&r, 0);
+	fill_some(steps, &r, 3);
+	expect(sq_tail_now() == mock.first,
+	       WHEN("SQEs are being filled in")
+		       EXPECTED("the shared tail unchanged") SAW("%u further"),
+	       sq_tail_now() - mock.first);
+	steps->publish(&r);
+	expect(sq_tail_now() - mock.first == 3,
+	       WHEN("after publish()") EXPECTED("the shared tail 3 further") SAW("%u"),
+	       sq_tail_now() - mock.first);
+	for (unsigned i = 0; i < 3; i++) {
+		struct io_uring_sqe sqe = take_entry();
+		expect(sqe.user_data == i + 1 && sqe.off == ~(uint64_t)(i + 1),
+		       EXPECTED("entry %u as it was filled in") SAW("user_data %llu"), i,
+		       (unsigned long long)sqe.user_data);
+	}
+	steps->close(&r);
+}
+
+static void an_entry_begins_clean(struct subject *s)
+{
+	(void)s;
+	struct rings r;
+	static const struct io_uring_sqe clean;
+	begin_mock();
+	const struct ring_steps *steps = open_mock(&r, 0);
+	for (unsigned i = 0; i < 2 * SQ_ENTRIES; i++) {
+		struct io_uring_sqe *sqe = steps->next_sqe(&r);
+		expect(sqe && memcmp(sqe, &clean, sizeof clean) == 0,
+		       EXPECTED("SQE %u all zero") SAW("what an older entry left there"), i);
+		steps->publish(&r);
+		take_entry();
+	}
+	steps->close(&r);
+}
+
+/* Full is when the kernel has read nothing of a whole ring. The indices wrap meanwhile. */
+static void stops_when_the_ring_is_full(struct subject *s)
+{
+	(void)s;
+	struct rings r;
+	begin_mock();
+	const struct ring_steps *steps = open_mock(&r, 0);
+	for (unsigned round = 0; round < 3; round++) {
+		fill_some(steps, &r, SQ_ENTRIES);
+		expect(!steps->next_sqe(&r), WHEN("round %u, %u entries unread") EXPECTED("NULL")
+						     SAW("an SQE that the kernel has not read"),
+		       round, SQ_ENTRIES);
+		steps->publish(&r);
+		expect(!steps->next_sqe(&r), WHEN("round %u, published and unread")
+						     EXPECTED("NULL") SAW("an SQE"),
+		       round);
+		for (unsigned i = 0; i < SQ_ENTRIES; i++) {
+			struct io_uring_sqe sqe = take_entry();
+			expect(sqe.user_data == i + 1,
+			       WHEN("round %u") EXPECTED("entry %u next") SAW("user_data %llu"),
+			       round, i + 1, (unsigned long long)sqe.user_data);
+		}
+	}
+	steps->close(&r);
+}
+
+static void a_place_that_was_read_is_free(struct subject *s)
+{
+	(void)s;
+	struct rings r;
+	begin_mock();
+	const struct ring_steps *steps = open_mock(&r, 0);
+	fill_some(steps, &r, SQ_ENTRIES);
+	steps->publish(&r);
+	for (unsigned i = 0; i < 4 * SQ_ENTRIES; i++) {
+		take_entry();
+		fill_one(steps, &r, i);
+		expect(!steps->next_sqe(&r), EXPECTED("one free SQE for each that was read")
+						     SAW("two after %u"),
+		       i);
+		steps->publish(&r);
+	}
+	steps->close(&r);
+}
+
+/*
+ * The other side in a thread of its own. Nothing but the rings' words orders the two threads, so that
+ * ThreadSanitizer sees what these leave open.
+ */
+struct other_side {
+	pthread_t thread;
+	unsigned count;
+	uint64_t wrong; /* entries that were not as they had been written */
+	bool enough;
+};
+
+#define MESSAGES (THREAD_SANITIZER ? 2000u : 20000u)
+
+static void *read_entries(void *argument)
+{
+	struct other_side *other = argument;
+	for (uint64_t i = 1; i <= other->count;) {
+		if (sq_tail_now() == *sq_word(mock.params.sq_off.head)) {
+			if (__atomic_load_n(&other->enough, __ATOMIC_RELAXED))
+				break;
+			sched_yield();
+			continue;
+		}
+		struct io_uring_sqe sqe = take_entry();
+		other->wrong += sqe.user_data != i || sqe.off != ~i;
+		i++;
+	}
+	return NULL;
+}
+
+static void kernel_reads_whole_entries(struct subject *s)
+{
+	(void)s;
+	struct rings r;
+	struct other_side kernel = { .count = MESSAGES };
+	begin_mock();
+	const struct ring_steps *steps = open_mock(&r, IORING_SETUP_SQPOLL);
+	expect(pthread_create(&kernel.thread, NULL, read_entries, &kernel) == 0,
+	       "the test has no thread");
+	uint64_t deadline_ns = clock_ns() + 8 * NS_PER_S, i = 1;
+	while (i <= MESSAGES && clock_ns() < deadline_ns) {
+		struct io_uring_sqe *sqe = steps->next_sqe(&r);
+		if (!sqe) {
+			sched_yield();
+			continue;
+		}
+		sqe->user_data = i;
+		sqe->off = ~i++;
+		steps->publish(&r);
+	}
+	__atomic_store_n(&kernel.enough, i <= MESSAGES, __ATOMIC_RELAXED);
+	pthread_join(kernel.thread, NULL);
+	expect(i > MESSAGES, EXPECTED("%u entries in 8 s") SAW("%llu"), MESSAGES,
+	       (unsigned long long)i - 1);
+	expect(kernel.wrong == 0, EXPECTED("each entry whole when the tail shows it")
+					  SAW("%llu that were not"),
+	       (unsigned long long)kernel.wrong);
+	steps->close(&r);
+}
+
+/* Exercise 3. */
+
+static void expect_taken(const struct io_uring_cqe *taken, uint64_t user_data)
+{
+	expect(taken->user_data == user_data && taken->res == (int32_t)(user_data * 3) &&
+		       taken->flags == (uint32_t)user_data << 16,
+	       EXPECTED("completion %llu: its user_data, res and flags") SAW("%#llx, %d, %#x"),
+	       (unsigned long long)user_data, (unsigned long long)taken->user_data, taken->res,
+	       taken->flags);
+}
+
+static void complete_number(uint64_t number)
+{
+	complete(number, (int32_t)(number * 3), (uint32_t)number << 16);
+}
+
+static uint32_t cq_head_now(void)
+{
+	return __atomic_load_n(cq_word(mock.params.cq_off.head), __ATOMIC_ACQUIRE);
+}
+
+static void takes_what_is_there(struct subject *s)
+{
+	(void)s;
+	struct rings r;
+	struct io_uring_cqe taken[CQ_ENTRIES];
+	begin_mock();
+	const struct ring_steps *steps = open_mock(&r, 0);
+	unsigned count = steps->take(&r, taken, CQ_ENTRIES);
+	expect(count == 0, EXPECTED("0 of an empty ring") SAW("%u"), count);
+	/* So that the places wrap in the middle, and the indices too. */
+	for (uint64_t number = 1; number < 60; number += 5) {
+		for (unsigned i = 0; i < 5; i++)
+			complete_number(number + i);
+		count = steps->take(&r, taken, CQ_ENTRIES);
+		expect(count == 5, EXPECTED("5 completions") SAW("%u"), count);
+		for (unsigned i = 0; i < 5; i++)
+			expect_taken(&taken[i], number + i);
+		expect(room_for_completions() == CQ_ENTRIES,
+		       EXPECTED("all places given back") SAW("%u of %u"), room_for_completions(),
+		       CQ_ENTRIES);
+	}
+	steps->close(&r);
+}
+
+static void takes_no_more_than_asked(struct subject *s)
+{
+	(void)s;
+	struct rings r;
+	struct io_uring_cqe taken[CQ_ENTRIES + 1];
+	begin_mock();
+	const struct ring_steps *steps = open_mock(&r, 0);
+	for (unsigned i = 0; i < CQ_ENTRIES; i++)
+		complete_number(i + 1);
+	memset(taken, POISON, sizeof taken);
+	unsigned count = steps->take(&r, taken, 3);
+	expect(count == 3, WHEN("16 are there, 3 are asked for") EXPECTED("3") SAW("%u"), count);
+	expect(taken[3].user_data == POISON_DATA, EXPECTED("3 copied") SAW("more"));
+	expect(cq_head_now() - mock.first == 3,
+	       EXPECTED("3 places given back, and no other") SAW("%u"), cq_head_now() - mock.first);
+	count = steps->take(&r, taken, 0);
+	expect(count == 0 && cq_head_now() - mock.first == 3, EXPECTED("0 of 0") SAW("%u"), count);
+	count = steps->take(&r, taken, CQ_ENTRIES);
+	expect(count == CQ_ENTRIES - 3, EXPECTED("the other 13") SAW("%u"), count);
+	for (unsigned i = 0; i < count; i++)
+		expect_taken(&taken[i], i + 4);
+	steps->close(&r);
+}
+
+/*
+ * The kernel writes into a place as soon as the head gives it back. Here the page with the head cannot be
+ * written; the program's write to it arrives in this handler, which is the kernel then.
+ */
+static void use_the_place_again(int signal_number, siginfo_t *info, void *context)
+{
+	(void)context;
+	char *page = mock.cq_ring + (mock.params.cq_off.head & ~(PAGE_BYTES - 1));
+	if ((char *)info->si_addr < page || (char *)info->si_addr >= page + PAGE_BYTES) {
+		signal(signal_number, SIG_DFL);
+		return; /* a crash after all */
+	}
+	mprotect(page, PAGE_BYTES, PROT_READ | PROT_WRITE);
+	mock.heads_written++;
+	for (uint32_t i = 0; i < CQ_ENTRIES; i++) {
+		cqe_at(i)->user_data = POISON_DATA;
+		cqe_at(i)->res = POISON_RES;
+		cqe_at(i)->flags = 0;
+	}
+}
+
+static void reads_before_it_gives_back(struct subject *s)
+{
+	(void)s;
+	struct rings r;
+	struct io_uring_cqe taken[CQ_ENTRIES];
+	struct sigaction action = { .sa_sigaction = use_the_place_again, .sa_flags = SA_SIGINFO };
+	if (THREAD_SANITIZER)
+		test_skipped("a fault inside of ThreadSanitizer's own code is none of the program's");
+	begin_mock();
+	const struct ring_steps *steps = open_mock(&r, 0);
+	sigaction(SIGSEGV, &action, NULL);
+	for (uint64_t number = 1; number <= 40; number++) {
+		char *page = mock.cq_ring + (mock.params.cq_off.head & ~(PAGE_BYTES - 1));
+		complete_number(number);
+		mock.heads_written = 0;
+		mprotect(page, PAGE_BYTES, PROT_READ);
+		unsigned count = steps->take(&r, taken, CQ_ENTRIES);
+		mprotect(page, PAGE_BYTES, PROT_READ | PROT_WRITE);
+		expect(count == 1, EXPECTED("1 completion") SAW("%u"), count);
+		expect(mock.heads_written == 1, EXPECTED("the shared head written") SAW("it not"));
+		expect(taken[0].user_data != POISON_DATA && taken[0].res != POISON_RES,
+		       EXPECTED("the completion read before its place was given back")
+			       SAW("what the kernel wrote there afterwards"));
+		expect_taken(&taken[0], number);
+	}
+	signal(SIGSEGV, SIG_DFL);
+	steps->close(&r);
+}
+
+static void *write_completions(void *argument)
+{
+	struct other_side *other = argument;
+	for (uint64_t i = 1; i <= other->count;) {
+		if (room_for_completions() == 0) {
+			if (__atomic_load_n(&other->enough, __ATOMIC_RELAXED))
+				break;
+			sched_yield();
+			continue;
+		}
+		complete_number(i++);
+	}
+	return NULL;
+}
+
+static void sees_whole_completions(struct subject *s)
+{
+	(void)s;
+	struct rings r;
+	struct io_uring_cqe taken[CQ_ENTRIES];
+	struct other_side kernel = { .count = MESSAGES };
+	begin_mock();
+	const struct ring_steps *steps = open_mock(&r, 0);
+	expect(pthread_create(&kernel.thread, NULL, write_completions, &kernel) == 0,
+	       "the test has no thread");
+	uint64_t deadline_ns = clock_ns() + 8 * NS_PER_S, got = 0, wrong = 0;
+	while (got < MESSAGES && clock_ns() < deadline_ns) {
+		unsigned count = steps->take(&r, taken, 5);
+		for (unsigned i = 0; i < count; i++) {
+			got++;
+			wrong += taken[i].user_data != got || taken[i].res != (int32_t)(got * 3);
+		}
+		if (count == 0)
+			sched_yield();
+	}
+	__atomic_store_n(&kernel.enough, true, __ATOMIC_RELAXED);
+	pthread_join(kernel.thread, NULL);
+	expect(got == MESSAGES, EXPECTED("%u completions in 8 s") SAW("%llu"), MESSAGES,
+	       (unsigned long long)got);
+	expect(wrong == 0, EXPECTED("each completion whole when the tail shows it")
+				   SAW("%llu that were not"),
+	       (unsigned long long)wrong);
+	steps->close(&r);
+}
+
+/* Exercise 4. */
+
+static const struct entered *the_only_call(void)
+{
+	expect(mock.call_count == 1, EXPECTED("one io_uring_enter") SAW("%u"), mock.call_count);
+	return &mock.calls[0];
+}
+
+static void hands_over_and_waits_in_one_call(struct subject *s)
+{
+	(void)s;
+	struct rings r;
+	begin_mock();
+	const struct ring_steps *steps = open_mock(&r, 0);
+	fill_some(steps, &r, 3);
+	int rc = steps->enter(&r, 2, -1);
+	const struct entered *call = the_only_call();
+	expect(rc == 3, EXPECTED("what the kernel answered, 3") SAW("%s"), answer(rc));
+	expect(call->tail - mock.first == 3,
+	       EXPECTED("3 entries published before the call") SAW("%u"), call->tail - mock.first);
+	expect(call->to_submit == 3 && call->min_complete == 2,
+	       EXPECTED("3 entries handed over and 2 completions waited for") SAW("%u and %u"),
+	       call->to_submit, call->min_complete);
+	expect(call->flags & IORING_ENTER_GETEVENTS,
+	       EXPECTED("IORING_ENTER_GETEVENTS, without which nothing waits") SAW("flags %#x"),
+	       call->flags);
+	expect(!call->has_limit, EXPECTED("no limit of time") SAW("one"));
+	steps->close(&r);
+}
+
+static void makes_no_call_for_nothing(struct subject *s)
+{
+	(void)s;
+	struct rings r;
+	begin_mock();
+	const struct ring_steps *steps = open_mock(&r, 0);
+	int rc = steps->enter(&r, 0, -1);
+	expect(rc == 0 && mock.call_count == 0,
+	       WHEN("nothing to hand over, and nothing to wait for")
+		       EXPECTED("no call") SAW("%u"),
+	       mock.call_count);
+	rc = steps->enter(&r, 2, 0);
+	expect(rc == 0 && mock.call_count == 0,
+	       WHEN("nothing to hand over, and no time to wait") EXPECTED("no call") SAW("%u"),
+	       mock.call_count);
+	steps->close(&r);
+}
+
+static void hands_over_without_a_wait(struct subject *s)
+{
+	(void)s;
+	struct rings r;
+	for (unsigned min = 0; min < 2; min++) {
+		begin_mock();
+		const struct ring_steps *steps = open_mock(&r, 0);
+		fill_some(steps, &r, 2);
+		steps->enter(&r, min, 0);
+		const struct entered *call = the_only_call();
+		expect(call->to_submit == 2 && call->min_complete == 0,
+		       WHEN("%u completions, 0 ns to wait")
+			       EXPECTED("2 entries handed over and no wait") SAW("%u and %u"),
+		       min, call->to_submit, call->min_complete);
+		steps->close(&r);
+	}
+}
+
+static void the_limit_of_time_is_in_the_call(struct subject *s)
+{
+	(void)s;
+	struct rings r;
+	begin_mock();
+	const struct ring_steps *steps = open_mock(&r, 0);
+	fill_some(steps, &r, 1);
+	steps->enter(&r, 1, NS_PER_S + 500 * NS_PER_MS + 7);
+	const struct entered *call = the_only_call();
+	expect(call->has_limit && call->limit.tv_sec == 1 && call->limit.tv_nsec == 500000007,
+	       EXPECTED("a limit of 1 s and 500000007 ns") SAW("%lld s and %lld ns"),
+	       (long long)call->limit.tv_sec, (long long)call->limit.tv_nsec);
+	expect(call->to_submit == 1 && call->min_complete == 1 &&
+		       (call->flags & IORING_ENTER_GETEVENTS),
+	       EXPECTED("1 entry handed over and 1 completion waited for")
+		       SAW("%u and %u, flags %#x"),
+	       call->to_submit, call->min_complete, call->flags);
+	steps->close(&r);
+}
+
+static void offers_again_what_was_left(struct subject *s)
+{
+	(void)s;
+	struct rings r;
+	begin_mock();
+	mock.takes = 1;
+	const struct ring_steps *steps = open_mock(&r, 0);
+	fill_some(steps, &r, 3);
+	for (unsigned left = 3; left > 0; left--) {
+		int rc = steps->enter(&r, 0, 0);
+		expect(rc == 1 && mock.calls[mock.call_count - 1].to_submit == left,
+		       EXPECTED("%u entries offered") SAW("%u"), left,
+		       mock.call_count ? mock.calls[mock.call_count - 1].to_submit : 0);
+	}
+	steps->enter(&r, 0, 0);
+	expect(mock.call_count == 3, EXPECTED("no call once all were taken") SAW("another"));
+	steps->close(&r);
+}
+
+static void tells_what_the_kernel_says(struct subject *s)
+{
+	static const int errors[] = { EINTR, ETIME, EBUSY, EAGAIN, EBADF };
+	(void)s;
+	for (unsigned i = 0; i < sizeof errors / sizeof *errors; i++) {
+		struct rings r;
+		begin_mock();
+		mock.answer = -errors[i];
+		const struct ring_steps *steps = open_mock(&r, 0);
+		fill_some(steps, &r, 1);
+		int rc = steps->enter(&r, 1, NS_PER_MS);
+		expect(rc == -errors[i], EXPECTED("%d") SAW("%s"), -errors[i], answer(rc));
+		the_only_call();
+		steps->close(&r);
+	}
+}
+
+/* The engine, in the real kernel. */
+static void one_call_for_a_batch(struct subject *s)
+{
+	enum { BATCH = 32 };
+	struct io_op *ops[BATCH], *done[BATCH];
+	open_engine(s, BATCH, 1);
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < BATCH; i++)
+			ops[i] = prepare(s, i, IO_NOP, -1, 0, 0, 0);
+		calls_reset();
+		start_all(s, ops, BATCH);
+		unsigned n = reap(s, done, BATCH, BATCH, -1);
+		unsigned calls = calls_made(NULL);
+		expect(n == BATCH, EXPECTED("32 no-ops back") SAW("%u"), n);
+		expect(calls == 1 && calls_made("io_uring_enter") == 1,
+		       EXPECTED("one io_uring_enter for 32 operations") SAW("%u calls"), calls);
+	}
+	close_engine(s);
+}
+
+static void reaps_without_a_call_what_is_there(struct subject *s)
+{
+	struct io_op *ops[8], *done[8];
+	open_engine(s, 8, 1);
+	for (unsigned i = 0; i < 8; i++)
+		ops[i] = prepare(s, i, IO_NOP, -1, 0, 0, 0);
+	start_all(s, ops, 8);
+	unsigned n = reap(s, done, 1, 1, -1);
+	calls_reset();
+	while (n < 8)
+		n += reap(s, done, 1, 1, -1);
+	unsigned calls = calls_made(NULL);
+	expect(calls == 0,
+	       WHEN("8 completions in the ring, taken one by one")
+		       EXPECTED("no call after the first") SAW("%u"),
+	       calls);
+	close_engine(s);
+}
+
+/* Exercise 6. */
+
+static void an_awake_thread_needs_no_call(struct subject *s)
+{
+	(void)s;
+	struct rings r;
+	begin_mock();
+	const struct ring_steps *steps = open_mock(&r, IORING_SETUP_SQPOLL);
+	fill_some(steps, &r, 3);
+	int rc = steps->enter(&r, 0, 0);
+	expect(rc == 0 && mock.call_count == 0, EXPECTED("no call while the thread is awake")
+							SAW("%u"),
+	       mock.call_count);
+	expect(sq_tail_now() - mock.first == 3,
+	       EXPECTED("3 entries for the thread to see") SAW("%u"), sq_tail_now() - mock.first);
+	steps->enter(&r, 1, -1);
+	const struct entered *call = the_only_call();
+	expect((call->flags & IORING_ENTER_GETEVENTS) && call->min_complete == 1 &&
+		       !(call->flags & IORING_ENTER_SQ_WAKEUP),
+	       EXPECTED("a wait for 1 completion that wakes nobody") SAW("flags %#x"), call->flags);
+	steps->close(&r);
+}
+
+static void wakes_a_thread_that_sleeps(struct subject *s)
+{
+	(void)s;
+	struct rings r;
+	begin_mock();
+	const struct ring_steps *steps = open_mock(&r, IORING_SETUP_SQPOLL);
+	*sq_word(mock.params.sq_off.flags) = IORING_SQ_NEED_WAKEUP;
+	steps->enter(&r, 0, 0);
+	expect(mock.call_count == 0, WHEN("the thread sleeps, and there is nothing for it")
+					     EXPECTED("no call") SAW("%u"),
+	       mock.call_count);
+	fill_some(steps, &r, 1);
+	steps->enter(&r, 0, 0);
+	const struct entered *call = the_only_call();
+	expect(call->flags & IORING_ENTER_SQ_WAKEUP,
+	       EXPECTED("IORING_ENTER_SQ_WAKEUP for a thread that sleeps") SAW("flags %#x"),
+	       call->flags);
+	steps->close(&r);
+}
+
+static void waits_for_room_in_one_call(struct subject *s)
+{
+	(void)s;
+	for (unsigned asleep = 0; asleep < 2; asleep++) {
+		struct rings r;
+		begin_mock();
+		const struct ring_steps *steps = open_mock(&r, IORING_SETUP_SQPOLL);
+		fill_some(steps, &r, SQ_ENTRIES);
+		steps->publish(&r);
+		*sq_word(mock.params.sq_off.flags) = asleep ? IORING_SQ_NEED_WAKEUP : 0;
+		int rc = steps->wait_for_room(&r);
+		const struct entered *call = the_only_call();
+		expect(rc == 0, EXPECTED("0") SAW("%s"), answer(rc));
+		expect(call->flags & IORING_ENTER_SQ_WAIT,
+		       EXPECTED("IORING_ENTER_SQ_WAIT") SAW("flags %#x"), call->flags);
+		expect(!(call->flags & IORING_ENTER_SQ_WAKEUP) == !asleep,
+		       WHEN("the thread %s") EXPECTED("it %s") SAW("flags %#x"),
+		       asleep ? "sleeps" : "is awake", asleep ? "woken" : "left alone",
+		       call->flags);
+		mock.answer = -EBADF;
+		rc = steps->wait_for_room(&r);
+		expect(rc == -EBADF, EXPECTED("-EBADF, as the kernel says") SAW("%s"), answer(rc));
+		steps->close(&r);
+	}
+}
+
+/*
+ * The polling thread goes to sleep just as an entry is published: a round. Both sides write one word and
+ * read the other's. Lost is a round in which the thread saw no entry and nobody woke it.
+ */
+struct litmus {
+	pthread_t thread;
+	uint32_t round, done; /* shared */
+	uint32_t slept; /* in this round */
+};
+
+#define ROUNDS_MOST	400000u
+#define LITMUS_LIMIT_NS (4 * NS_PER_S)
+#define ROUND_ENDS	UINT32_MAX
+
+static void pass_time(unsigned loops)
+{
+	for (volatile unsigned i = 0; i < loops; i++)
+		;
+}
+
+static uint32_t await_round(const uint32_t *shared, uint32_t last)
+{
+	uint32_t now;
+	for (unsigned spins = 0; (now = __atomic_load_n(shared, __ATOMIC_ACQUIRE)) == last; spins++)
+		if (spins > 2000)
+			sched_yield();
+	return now;
+}
+
+static void *go_to_sleep(void *argument)
+{
+	struct litmus *l = argument;
+	for (uint32_t round = 0; (round = await_round(&l->round, round)) != ROUND_ENDS;) {
+		uint32_t head = *sq_word(mock.params.sq_off.head);
+		pass_time(round % 37);
+		__atomic_store_n(sq_word(mock.params.sq_off.flags), IORING_SQ_NEED_WAKEUP,
+				 __ATOMIC_RELAXED);
+		__sync_synchronize();
+		l->slept = __atomic_load_n(sq_word(mock.params.sq_off.tail), __ATOMIC_RELAXED) ==
+			   head;
+		__atomic_store_n(&l->done, round, __ATOMIC_RELEASE);
+	}
+	return NULL;
+}
+
+static void no_wakeup_is_lost(struct subject *s)
+{
+	(void)s;
+	struct rings r;
+	struct litmus l = { .round = 0 };
+	if (holdings_now().threads > 1 || sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		test_skipped("two threads have to run at the same time, and there is one CPU");
+	begin_mock();
+	const struct ring_steps *steps = open_mock(&r, IORING_SETUP_SQPOLL);
+	expect(pthread_create(&l.thread, NULL, go_to_sleep, &l) == 0, "the test has no thread");
+	uint64_t deadline_ns = clock_ns() + LITMUS_LIMIT_NS;
+	uint32_t round = 1, lost = 0;
+	for (; round <= ROUNDS_MOST && lost == 0 && clock_ns() < deadline_ns; round++) {
+		fill_one(steps, &r, round);
+		mock.call_count = 0;
+		mock.takes = 0; /* the call wakes, and takes nothing */
+		__atomic_store_n(&l.round, round, __ATOMIC_RELEASE);
+		pass_time(round % 41);
+		steps->enter(&r, 0, 0);
+		await_round(&l.done, round - 1);
+		lost += l.slept && mock.call_count == 0;
+		take_entry();
+		__atomic_store_n(sq_word(mock.params.sq_off.flags), 0, __ATOMIC_RELAXED);
+	}
+	__atomic_store_n(&l.round, ROUND_ENDS, __ATOMIC_RELEASE);
+	pthread_join(l.thread, NULL);
+	expect(lost == 0,
+	       EXPECTED("a thread that sees no entry to be woken for it")
+		       SAW("none of the two in round %u: the write of the tail came after the read "
+			   "of the flag"),
+	       round);
+	steps->close(&r);
+}
+
+/* The real kernel's thread. */
+static void submits_without_a_call(struct subject *s)
+{
+	enum { OPERATIONS = 200, CALLS = 40 };
+	struct io_op *done[1];
+	open_engine(s, 1, 1);
+	perform(s, prepare(s, 0, IO_NOP, -1, 0, 0, 0));
+	calls_reset();
+	for (unsigned i = 0; i < OPERATIONS; i++) {
+		start(s, prepare(s, 0, IO_NOP, -1, 0, 0, 0));
+		uint64_t deadline_ns = clock_ns() + 3 * NS_PER_S;
+		while (reap(s, done, 0, 1, 0) == 0) {
+			expect(clock_ns() < deadline_ns,
+			       EXPECTED("a no-op back within 3 s") SAW("none"));
+			sched_yield();
+		}
+	}
+	unsigned calls = calls_made("io_uring_enter");
+	expect(calls <= CALLS,
+	       EXPECTED("next to no call for 200 operations: the kernel's thread sees them")
+		       SAW("%u"),
+	       calls);
+	close_engine(s);
+}
+
+/* Exercise 7. */
+
+static void asks_for_what_overflowed(struct subject *s)
+{
+	(void)s;
+	struct rings r;
+	begin_mock();
+	const struct ring_steps *steps = open_mock(&r, 0);
+	*sq_word(mock.params.sq_off.flags) = IORING_SQ_CQ_OVERFLOW;
+	steps->enter(&r, 0, 0);
+	const struct entered *call = the_only_call();
+	expect((call->flags & IORING_ENTER_GETEVENTS) && call->min_complete == 0,
+	       EXPECTED("IORING_ENTER_GETEVENTS, and no wait") SAW("flags %#x, %u waited for"),
+	       call->flags, call->min_complete);
+	*sq_word(mock.params.sq_off.flags) = IORING_SQ_TASKRUN;
+	steps->enter(&r, 0, 0);
+	expect(mock.call_count == 1, WHEN("another flag is set") EXPECTED("no call") SAW("one"));
+	steps->close(&r);
+}
+
+/* In the real kernel: a small completion ring, and more no-ops than it has places. */
+static void nothing_is_lost_by_a_full_ring(struct subject *s)
+{
+	enum { OPERATIONS = 24 };
+	(void)s;
+	const struct ring_steps *steps = steps_of_the_engine();
+	struct rings r;
+	struct io_uring_params params = { .flags = IORING_SETUP_CQSIZE, .cq_entries = 4 };
+	struct io_uring_cqe taken[OPERATIONS];
+	int rc = steps->open(&r, &kernel_calls, 4, &params);
+	if (rc == -ENOSYS || rc == -EPERM)
+		test_skipped("this kernel refuses io_uring");
+	expect(rc == 0, EXPECTED("0 from open()") SAW("%s"), answer(rc));
+	for (unsigned i = 0; i < OPERATIONS; i++) {
+		fill_one(steps, &r, i + 1)->off = 0;
+		rc = steps->enter(&r, 0, 0);
+		expect(rc == 1, WHEN("no-op %u, nothing taken") EXPECTED("1 handed over") SAW("%s"),
+		       i, answer(rc));
+	}
+	uint64_t seen = 0;
+	unsigned got = 0, idle = 0;
+	while (got < OPERATIONS && idle < 3) {
+		rc = steps->enter(&r, 0, 0);
+		expect(rc >= 0, EXPECTED("0 from enter()") SAW("%s"), answer(rc));
+		unsigned count = steps->take(&r, taken, OPERATIONS);
+		for (unsigned i = 0; i < count; i++)
+			seen |= UINT64_C(1) << taken[i].user_data;
+		got += count;
+		idle = count ? 0 : idle + 1;
+	}
+	expect(got == OPERATIONS && seen == ((UINT64_C(1) << OPERATIONS) - 1) << 1,
+	       EXPECTED("24 completions, each once, of a ring with %u places") SAW("%u"),
+	       params.cq_entries, got);
+	steps->close(&r);
+}
+
+#define TEST(the_name, the_flavours, the_test)                                                     \
+	.name = the_name, .flavours = the_flavours, .run = the_test
+#define OF(number) .exercise = number, .engine = "uring_raw"
+/* It waits in the one call alone. */
+#define ENTERS .allowed_calls = "io_uring_enter"
+
+const struct lab_test lab_tests[] = {
+	{ OF(1), TEST("finds_the_rings", ONE(NO_FD), finds_the_rings) },
+	{ OF(1), TEST("finds_the_rings_in_one_piece", ONE(NO_FD), finds_the_rings_in_one_piece) },
+	{ OF(1),
+	  TEST("begins_where_the_indices_stand", ONE(NO_FD), begins_where_the_indices_stand) },
+	{ OF(1), TEST("names_every_sqe", ONE(NO_FD), names_every_sqe) },
+	{ OF(1), TEST("a_mapping_that_fails_leaves_nothing", ONE(NO_FD),
+		      a_mapping_that_fails_leaves_nothing) },
+	{ OF(1), TEST("opens_and_closes_again", ONE(NO_FD), opens_and_closes_again) },
+	{ OF(1), TEST("open_tells_what_fails", ONE(NO_FD), open_tells_what_fails) },
+	{ OF(1), TEST("supports_tells_what_fails", ONE(NO_FD), supports_tells_what_fails) },
+
+	{ OF(2), TEST("tells_nothing_before_it_publishes", ONE(NO_FD),
+		      tells_nothing_before_it_publishes) },
+	{ OF(2), TEST("an_entry_begins_clean", ONE(NO_FD), an_entry_begins_clean) },
+	{ OF(2), TEST("stops_when_the_ring_is_full", ONE(NO_FD), stops_when_the_ring_is_full) },
+	{ OF(2), TEST("a_place_that_was_read_is_free", ONE(NO_FD), a_place_that_was_read_is_free) },
+	{ OF(2), TEST("kernel_reads_whole_entries", ONE(NO_FD), kernel_reads_whole_entries),
+	  .limit_s = 30 },
+
+	{ OF(3), TEST("takes_what_is_there", ONE(NO_FD), takes_what_is_there) },
+	{ OF(3), TEST("takes_no_more_than_asked", ONE(NO_FD), takes_no_more_than_asked) },
+	{ OF(3), TEST("reads_before_it_gives_back", ONE(NO_FD), reads_before_it_gives_back) },
+	{ OF(3), TEST("sees_whole_completions", ONE(NO_FD), sees_whole_completions),
+	  .limit_s = 30 },
+
+	{ OF(4), TEST("hands_over_and_waits_in_one_call", ONE(NO_FD),
+		      hands_over_and_waits_in_one_call) },
+	{ OF(4), TEST("makes_no_call_for_nothing", ONE(NO_FD), makes_no_call_for_nothing) },
+	{ OF(4), TEST("hands_over_without_a_wait", ONE(NO_FD), hands_over_without_a_wait) },
+	{ OF(4), TEST("the_limit_of_time_is_in_the_call", ONE(NO_FD),
+		      the_limit_of_time_is_in_the_call) },
+	{ OF(4), TEST("offers_again_what_was_left", ONE(NO_FD), offers_again_what_was_left) },
+	{ OF(4), TEST("tells_what_the_kernel_says", ONE(NO_FD), tells_what_the_kernel_says) },
+	{ OF(4), TEST("one_call_for_a_batch", ONE(NO_FD), one_call_for_a_batch), ENTERS },
+	{ OF(4), TEST("reaps_without_a_call_what_is_there", ONE(NO_FD),
+		      reaps_without_a_call_what_is_there),
+	  ENTERS },
+	{ OF(4), TEST("nop_completes", ONE(NO_FD), nop_completes), ENTERS },
+
+	{ OF(5), TEST("reads_right_data", FILES, file_read_right_data), ENTERS },
+	{ OF(5), TEST("writes_right_data", FILES, file_write_right_data), ENTERS },
+	{ OF(5), TEST("syncs", ONE(BUFFERED), file_sync), ENTERS },
+	{ OF(5), TEST("reads_across_the_end", FILES, file_read_across_end), ENTERS },
+	{ OF(5), TEST("bad_descriptor_is_a_result", ONE(BUFFERED), file_bad_descriptor), ENTERS },
+	{ OF(5), TEST("receives_what_is_there", STREAMS, stream_receives_what_is_there), ENTERS },
+	{ OF(5), TEST("sends_right_data", STREAMS, stream_sends_right_data), ENTERS },
+	{ OF(5), TEST("sends_to_nobody_and_lives", SOCKETS, stream_send_to_nobody), ENTERS },
+	{ OF(5), TEST("sleeps_while_it_waits", ONE(TCP), stream_sleeps_while_waiting), ENTERS },
+	{ OF(5), TEST("keeps_its_time_limit", ONE(TCP), stream_keeps_its_timeout), ENTERS },
+	{ OF(5), TEST("waits_for_ever", ONE(TCP), stream_waits_for_ever), ENTERS },
+	{ OF(5), TEST("a_signal_ends_the_wait", ONE(TCP), stream_signal_ends_the_wait), ENTERS },
+	{ OF(5), TEST("accepts_who_waits", ONE(TCP), accept_takes_who_waits), ENTERS },
+	{ OF(5), TEST("connects_to_a_listener", ONE(TCP), connect_reaches_a_listener), ENTERS },
+	{ OF(5), TEST("a_socket_works_both_ways_at_once", ONE(TCP),
+		      socket_both_directions_at_once),
+	  ENTERS },
+	{ OF(5), TEST("calls_all_back", STREAMS, stream_cancel), ENTERS },
+	{ OF(5), TEST("calls_one_back", ONE(TCP), cancel_one_leaves_the_others), ENTERS },
+	{ OF(5), TEST("survives_many_operations", ONE(BUFFERED), file_survives_many_operations),
+	  ENTERS },
+
+	{ OF(6),
+	  TEST("an_awake_thread_needs_no_call", ONE(NO_FD), an_awake_thread_needs_no_call) },
+	{ OF(6), TEST("wakes_a_thread_that_sleeps", ONE(NO_FD), wakes_a_thread_that_sleeps) },
+	{ OF(6), TEST("waits_for_room_in_one_call", ONE(NO_FD), waits_for_room_in_one_call) },
+	{ OF(6), TEST("no_wakeup_is_lost", ONE(NO_FD), no_wakeup_is_lost), .limit_s = 30 },
+	{ .exercise = 6,
+	  .engine = "uring_raw:sqpoll",
+	  TEST("submits_without_a_call", ONE(NO_FD), submits_without_a_call),
+	  .limit_s = 30 },
+	{ .exercise = 6,
+	  .engine = "uring_raw:sqpoll",
+	  TEST("polled_reads_are_right", ONE(BUFFERED), file_read_right_data) },
+	{ .exercise = 6,
+	  .engine = "uring_raw:sqpoll",
+	  TEST("polled_receives_wait", ONE(TCP), stream_sleeps_while_waiting) },
+
+	{ OF(7), TEST("asks_for_what_overflowed", ONE(NO_FD), asks_for_what_overflowed) },
+	{ OF(7),
+	  TEST("nothing_is_lost_by_a_full_ring", ONE(NO_FD), nothing_is_lost_by_a_full_ring) },
+	{ NULL },
+};
