@@ -239,24 +239,24 @@ class LabCheck:
         try:
             labs.apply_mutant(self.lab, mutant, folder)
             files = {name: labs.read(os.path.join(folder, name)) for name in self.lab.files}
-            program, _ = self.build(files, f"mutant-{mutant.name}")
-            words = self.survives(program, mutant.killed_by)
+            program, _ = self.build(files, f"mutant-{mutant.name}", sanitize=mutant.sanitize)
+            words = self.survives(program, ["--only", mutant.killed_by, *(["--untraced"] if mutant.sanitize else [])])
         except CourseError as error:
             words = str(error)
         self.killed += self.say(f"the mutant {mutant.name} is killed by {mutant.killed_by}", words)
 
-    def survives(self, program, test):
+    def survives(self, program, options):
         """What lets the mutant live; once in five runs is enough (make check-course-slowly). A single run may be
         the one in a thousand in which the race goes well: then two more must kill it, and a note tells of it."""
         runs = max(1, self.repeats // REPEATS)
         for number in range(1, runs + 1):
-            verdict = programs.run_tests(program, ["--only", test])
+            verdict = programs.run_tests(program, options)
             if runs == 1 and not verdict.trouble and not verdict.failed:
-                self.tap.note(f"lab {self.lab.number}: {test} passed once")
-                verdicts = [programs.run_tests(program, ["--only", test]) for _ in range(2)]
+                self.tap.note(f"lab {self.lab.number}: {options[1]} passed once")
+                verdicts = [programs.run_tests(program, options) for _ in range(2)]
                 verdict = next((v for v in verdicts if v.trouble or not v.failed), verdicts[0])
             if verdict.trouble or not verdict.failed:
-                return verdict.trouble or f"{test} passes" + (f" in run {number} of {runs}" if runs > 1 else "")
+                return verdict.trouble or f"{options[1]} passes" + (f" in run {number} of {runs}" if runs > 1 else "")
         return ""
 
     def check_repeats(self):

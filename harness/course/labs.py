@@ -85,6 +85,7 @@ class Mutant:
     bug: str
     killed_by: str
     processor: str = ""  # the one that it is for, as uname -m names it; "": all of them
+    sanitize: str = ""  # the sanitizers that see it, as in SANITIZE; "": it fails without
 
     @property
     def name(self):
@@ -209,6 +210,11 @@ def reference_sources():
     return sorted(path for path in found if os.path.basename(path) not in OPEN_FILES)
 
 
+def shares_memory(text):
+    """Does a C file share memory with another thread, be it one of the kernel's? Then ThreadSanitizer looks at it."""
+    return bool(re.search(r"\b(pthread|thrd)_create\b|<stdatomic\.h>|\b__(atomic|sync)_", text))
+
+
 def engine_names(text):
     """The names under which a C file registers its engines."""
     return re.findall(r'IO_ENGINE_NAME\("(\w+)"\)', text)
@@ -257,11 +263,11 @@ def cut(text, where, solved=()):
 
 def read_mutant(path):
     """A patch against the solution. Its head says what is wrong and which test must fail."""
-    head = dict(re.findall(r"^(Bug|Killed-by|Processor): (.+)$", read(path).split("\n--- ")[0], re.M))
+    head = dict(re.findall(r"^(Bug|Killed-by|Processor|Sanitizer): (.+)$", read(path).split("\n--- ")[0], re.M))
     missing = {"Bug", "Killed-by"} - head.keys()
     if missing:
         raise CourseError(f"{os.path.relpath(path, ROOT)}: no line '{missing.pop()}: ...'")
-    return Mutant(path, head["Bug"], head["Killed-by"], head.get("Processor", ""))
+    return Mutant(path, head["Bug"], head["Killed-by"], head.get("Processor", ""), head.get("Sanitizer", ""))
 
 
 def apply_mutant(lab, mutant, folder):

@@ -239,6 +239,17 @@ checked() {
 	assert_line --regexp "^ok . - lab 80: the mutant twice_pdp11 # SKIP it is one for pdp11$"
 }
 
+@test "check-course: a mutant that only a sanitizer sees is tried under it" {
+	run checked 'from types import SimpleNamespace as Namespace
+mutant = Namespace(name="m", processor="", sanitize="thread", killed_by="t", bug="")
+labs.apply_mutant = lambda lab, mutant, folder: [labs.write(f"{folder}/{n}", t) for n, t in lab.solution().items()]
+check.build = lambda files, name, cc="gcc", sanitize="": (f"tests under {sanitize}", "")
+check_course.programs.run_tests = lambda program, options: print(program, *options) or Namespace(trouble="", failed=[1])
+check.check_mutant(mutant)'
+	assert_line "tests under thread --only t --untraced"
+	assert_line "ok 1 - lab 80: the mutant m is killed by t"
+}
+
 @test "check-course: what a handout quotes from a file has to stand there" {
 	run checked 'print([check.misquoted("harness/tests/tiny_layer/80_sums/layer.h", q) for q in
 		    ("#include \"io_engine.h\"\n", "#ifndef IOLAB_TINY_LAYER_H\n...\n#endif\n", "#include \"io_engine.c\"\n",

@@ -414,7 +414,7 @@ def threaded_engines(lab):
     if lab.is_layer:
         return [""] if lab.threads else []
     texts = lab.solution().values() if lab.threads else []
-    return [name for text in texts if "#include <pthread.h>" in text for name in labs.engine_names(text)]
+    return [name for text in texts if labs.shares_memory(text) for name in labs.engine_names(text)]
 
 
 def find_reports(names, outcomes):

@@ -144,13 +144,13 @@ class SanitizedRuns:
 
 
 def threaded_engines(lab, program, exercise, test):
-    """The engines that start threads, where the lab may, as far as these tests look at them. A layer works with
+    """The engines that share memory with threads, where the lab may, as far as these tests look at them. A layer works with
     the threads of others: "" stands for all engines."""
     if lab.is_layer:
         return [""] if lab.threads else []
     texts = [working_copy.read(lab.work(name)) for name in lab.files] if lab.threads else []
     tested = {engine for _, _, engine in programs.tests_in(program, exercise, test)}
-    return [name for text in texts if re.search(r"\b(pthread|thrd)_create\b", text) for name in labs.engine_names(text)
+    return [name for text in texts if labs.shares_memory(text) for name in labs.engine_names(text)
             if name in tested]
 
 

@@ -196,7 +196,7 @@ class Judge:
         return bool(self.run_tests(again, folder) or self.run_tests(command, folder))
 
     def has_threads(self, file):
-        return "#include <pthread.h>" in labs.read(self.path(file))
+        return labs.shares_memory(labs.read(self.path(file)))
 
     def engines_in(self, file):
         return labs.engine_names(labs.read(self.path(file)))
