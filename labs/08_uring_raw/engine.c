@@ -89,7 +89,7 @@ static int map_rings(struct rings *r, const struct io_uring_params *params)
 	//> Where one fails, return its -errno: the caller clears away. Then let each pointer of struct
 	//> rings point at its field, by the offsets in `params`, and start the two indices of our own
 	//> where the shared ones stand. Let place i of the submission ring name SQE i, for good.
-	//+ (void)map, (void)at, (void)params;
+	//+ (void)r, (void)map, (void)at, (void)params;
 	//+ return -ENOSYS;
 	const struct io_sqring_offsets *sq = &params->sq_off;
 	const struct io_cqring_offsets *cq = &params->cq_off;

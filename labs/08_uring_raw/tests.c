@@ -1135,7 +1135,6 @@ const struct lab_test lab_tests[] = {
 	{ OF(1), TEST("names_every_sqe", ONE(NO_FD), names_every_sqe) },
 	{ OF(1), TEST("a_mapping_that_fails_leaves_nothing", ONE(NO_FD),
 		      a_mapping_that_fails_leaves_nothing) },
-	{ OF(1), TEST("opens_and_closes_again", ONE(NO_FD), opens_and_closes_again) },
 	{ OF(1), TEST("open_tells_what_fails", ONE(NO_FD), open_tells_what_fails) },
 	{ OF(1), TEST("supports_tells_what_fails", ONE(NO_FD), supports_tells_what_fails) },
 
@@ -1186,6 +1185,7 @@ const struct lab_test lab_tests[] = {
 	  ENTERS },
 	{ OF(5), TEST("calls_all_back", STREAMS, stream_cancel), ENTERS },
 	{ OF(5), TEST("calls_one_back", ONE(TCP), cancel_one_leaves_the_others), ENTERS },
+	{ OF(5), TEST("opens_and_closes_again", ONE(BUFFERED), opens_and_closes_again) },
 	{ OF(5), TEST("survives_many_operations", ONE(BUFFERED), file_survives_many_operations),
 	  ENTERS },
 
