@@ -83,7 +83,7 @@ struct ring_memory {
 
 struct rings {
 	const struct ring_calls *calls;
-	int fd; /* below 0: none */
+	int fd;
 	bool polled; /* a thread of the kernel looks at the submission ring (IORING_SETUP_SQPOLL) */
 
 	struct io_uring_sqe *sqes;

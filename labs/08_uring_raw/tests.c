@@ -66,6 +66,7 @@ static struct mock {
 	char *sq_ring, *cq_ring, *sqes;
 	size_t sq_mapped_bytes, cq_mapped_bytes, sqes_mapped_bytes; /* 0: not mapped */
 	unsigned maps, map_that_fails; /* from 1; 0: none */
+	int refuses; /* setup, with this errno; 0: it does not */
 	struct entered calls[CALLS_MOST];
 	unsigned call_count;
 	unsigned takes; /* entries at most, in one enter */
@@ -130,6 +131,8 @@ static char *new_pages(void)
 
 static int mock_setup(unsigned entries, struct io_uring_params *params)
 {
+	if (mock.refuses)
+		return -mock.refuses;
 	expect(entries == SQ_ENTRIES, "the mock kernel is asked for %u entries", entries);
 	params->sq_entries = SQ_ENTRIES;
 	params->cq_entries = CQ_ENTRIES;
@@ -363,7 +366,44 @@ static void names_every_sqe(struct subject *s)
 		       array[i], i);
 		named[array[i]] = true;
 	}
+	uint32_t behind;
+	memset(&behind, POISON, sizeof behind);
+	expect(array[SQ_ENTRIES] == behind,
+	       EXPECTED("nothing written behind the last place") SAW("%u"), array[SQ_ENTRIES]);
 	steps->close(&r);
+}
+
+static void a_kernel_that_refuses_is_believed(struct subject *s)
+{
+	(void)s;
+	static const int errors[] = { EPERM, ENOSYS, ENOMEM };
+	const struct ring_steps *steps = steps_of_the_engine();
+	for (unsigned i = 0; i < sizeof errors / sizeof *errors; i++) {
+		struct rings r;
+		struct io_uring_params params = { 0 };
+		begin_mock();
+		mock.refuses = errors[i];
+		int rc = steps->open(&r, &mock_calls, SQ_ENTRIES, &params);
+		expect(rc == -errors[i], WHEN("io_uring_setup is refused") EXPECTED("%d") SAW("%s"),
+		       -errors[i], answer(rc));
+		expect(mock.maps == 0,
+		       WHEN("io_uring_setup is refused") EXPECTED("no mapping") SAW("%u"),
+		       mock.maps);
+	}
+}
+
+/* 0 is a descriptor like any other, where a program has closed its standard input. */
+static void descriptor_0_is_one(struct subject *s)
+{
+	(void)s;
+	struct rings r;
+	begin_mock();
+	close(0);
+	const struct ring_steps *steps = open_mock(&r, 0);
+	expect(mock.fd == 0, "the test's own descriptor is %d", mock.fd);
+	expect_rings(&r);
+	steps->close(&r);
+	expect(fcntl(0, F_GETFD) < 0, EXPECTED("descriptor 0 closed again") SAW("it open"));
 }
 
 static void a_mapping_that_fails_leaves_nothing(struct subject *s)
@@ -1067,6 +1107,24 @@ static void submits_without_a_call(struct subject *s)
 	close_engine(s);
 }
 
+/* The polling thread needs a CPU of its own, and sqpoll_shared does without. */
+static void asks_for_a_second_cpu(struct subject *s)
+{
+	for (unsigned cpu_count = 1; cpu_count <= 2; cpu_count++) {
+		struct engine_config config = { .depth = 1,
+						.cpu_count = cpu_count,
+						.options = s->options };
+		struct reason why = { "" };
+		bool shares = s->options != 1; /* sqpoll is the first option */
+		int rc = s->ops->supports(&config, IO_NOP, IO_FD_NONE, &why);
+		if (rc < 0 && strcmp(why.id, "needs_second_cpu") != 0)
+			test_skipped("%s", why.text);
+		expect((rc == 0) == (shares || cpu_count > 1),
+		       WHEN("%u CPUs") EXPECTED("%s") SAW("%s"), cpu_count,
+		       shares || cpu_count > 1 ? "0 from supports()" : "a refusal", answer(rc));
+	}
+}
+
 /* Exercise 7. */
 
 static void asks_for_what_overflowed(struct subject *s)
@@ -1135,6 +1193,9 @@ const struct lab_test lab_tests[] = {
 	{ OF(1),
 	  TEST("begins_where_the_indices_stand", ONE(NO_FD), begins_where_the_indices_stand) },
 	{ OF(1), TEST("names_every_sqe", ONE(NO_FD), names_every_sqe) },
+	{ OF(1), TEST("a_kernel_that_refuses_is_believed", ONE(NO_FD),
+		      a_kernel_that_refuses_is_believed) },
+	{ OF(1), TEST("descriptor_0_is_one", ONE(NO_FD), descriptor_0_is_one) },
 	{ OF(1), TEST("a_mapping_that_fails_leaves_nothing", ONE(NO_FD),
 		      a_mapping_that_fails_leaves_nothing) },
 	{ OF(1), TEST("open_tells_what_fails", ONE(NO_FD), open_tells_what_fails) },
@@ -1187,6 +1248,38 @@ const struct lab_test lab_tests[] = {
 	  ENTERS },
 	{ OF(5), TEST("calls_all_back", STREAMS, stream_cancel), ENTERS },
 	{ OF(5), TEST("calls_one_back", ONE(TCP), cancel_one_leaves_the_others), ENTERS },
+	{ OF(5), TEST("fills_its_depth", ONE(BUFFERED), file_fills_its_depth) },
+	{ OF(5), TEST("keeps_min_and_max", ONE(BUFFERED), reap_keeps_min_and_max) },
+	{ OF(5), TEST("keeps_a_large_min", ONE(BUFFERED), reap_keeps_a_large_min) },
+	{ OF(5), TEST("loses_nothing_to_a_reap_of_nothing", ONE(BUFFERED),
+		      reap_of_nothing_loses_nothing) },
+	{ OF(5), TEST("comes_back_one_by_one", ONE(TCP), stream_comes_back_one_by_one) },
+	{ OF(5), TEST("waits_for_as_many_as_asked", ONE(TCP), stream_waits_for_as_many_as_asked) },
+	{ OF(5), TEST("calls_files_back", ONE(BUFFERED), file_cancel) },
+	{ OF(5), TEST("calls_back_scattered_slots", ONE(TCP), stream_cancel_in_scattered_slots) },
+	{ OF(5), TEST("calls_sends_back", ONE(TCP), stream_cancel_of_sends) },
+	{ OF(5),
+	  TEST("calls_back_with_nothing_in_flight", ONE(TCP), cancel_with_nothing_in_flight) },
+	{ OF(5), TEST("calls_one_back_without_a_trace", ONE(TCP), cancel_one_leaves_no_trace) },
+	{ OF(5), TEST("calls_one_back_and_loses_no_byte", ONE(TCP), cancel_one_loses_no_byte) },
+	{ OF(5),
+	  TEST("calls_one_back_at_its_beginning", ONE(TCP), cancel_one_meets_the_beginning) },
+	{ OF(5), TEST("calls_one_back_too_late", ONE(TCP), cancel_one_comes_too_late) },
+	{ OF(5), TEST("calls_one_send_back", ONE(TCP), cancel_one_of_a_send) },
+	{ OF(5), TEST("calls_one_file_back", ONE(BUFFERED), cancel_one_of_a_file) },
+	{ OF(5), TEST("calls_an_accept_back", ONE(TCP), accept_is_called_back) },
+	{ OF(5), TEST("calls_a_connect_back", ONE(TCP), connect_waits_and_is_called_back) },
+	{ OF(5), TEST("opens_without_memory_or_says_why_not", ONE(BUFFERED), open_without_memory) },
+	{ OF(5), TEST("supports_or_says_why", ONE(BUFFERED), supports_or_says_why) },
+	{ OF(5),
+	  TEST("failures_leave_nothing_behind", ONE(BUFFERED), failures_leave_nothing_behind) },
+	{ OF(5),
+	  TEST("result_is_all_that_is_written", ONE(BUFFERED), result_is_all_that_is_written) },
+	{ OF(5), TEST("two_engines", ONE(BUFFERED), two_engines_on_files) },
+	{ OF(5), TEST("is_not_inherited", ONE(BUFFERED), descriptors_are_not_inherited) },
+	{ OF(5), TEST("survives_signals", ONE(PIPE), stream_survives_signals) },
+	{ OF(5), TEST("files_tell_what_fails", ONE(BUFFERED), file_tells_what_fails) },
+	{ OF(5), TEST("streams_tell_what_fails", ONE(TCP), stream_tells_what_fails) },
 	{ OF(5), TEST("opens_and_closes_again", ONE(BUFFERED), opens_and_closes_again) },
 	{ OF(5), TEST("survives_many_operations", ONE(BUFFERED), file_survives_many_operations),
 	  ENTERS },
@@ -1199,6 +1292,19 @@ const struct lab_test lab_tests[] = {
 	  .engine = "uring_raw:sqpoll",
 	  TEST("submits_without_a_call", ONE(NO_FD), submits_without_a_call),
 	  .limit_s = 30 },
+	{ .exercise = 6,
+	  .engine = "uring_raw:sqpoll_shared",
+	  TEST("shares_a_cpu_without_a_call", ONE(NO_FD), submits_without_a_call),
+	  .limit_s = 30 },
+	{ .exercise = 6,
+	  .engine = "uring_raw:sqpoll",
+	  TEST("asks_for_a_second_cpu", ONE(NO_FD), asks_for_a_second_cpu) },
+	{ .exercise = 6,
+	  .engine = "uring_raw:sqpoll_shared",
+	  TEST("asks_for_no_second_cpu", ONE(NO_FD), asks_for_a_second_cpu) },
+	{ .exercise = 6,
+	  .engine = "uring_raw:sqpoll",
+	  TEST("polled_depth_is_used", ONE(BUFFERED), file_fills_its_depth) },
 	{ .exercise = 6,
 	  .engine = "uring_raw:sqpoll",
 	  TEST("polled_reads_are_right", ONE(BUFFERED), file_read_right_data) },

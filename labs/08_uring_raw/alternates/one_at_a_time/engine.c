@@ -12,7 +12,6 @@
  */
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -21,6 +20,7 @@
 #include "clock.h"
 #include "io_engine.h"
 #include "rings.h"
+#include "uring_refusal.h"
 
 enum {
 	SQPOLL = 1 << 0,
@@ -61,16 +61,14 @@ static int map(struct rings *r, struct ring_memory *memory, size_t len_bytes, ui
 	return rc;
 }
 
-/* Right for rings that could not be opened, too. */
+/* Of rings that are mapped, or a part of them. */
 static void close_rings(struct rings *r)
 {
 	const struct ring_memory *all[] = { &r->sq_memory, &r->cq_memory, &r->sqe_memory };
 	for (unsigned i = 0; i < sizeof all / sizeof *all; i++)
 		if (all[i]->start)
 			munmap(all[i]->start, all[i]->len_bytes);
-	if (r->fd >= 0)
-		close(r->fd);
-	r->fd = -1;
+	close(r->fd);
 }
 
 /* A field of a ring, or the first one of an array. */
@@ -239,45 +237,6 @@ RING_STEPS(steps);
 
 /* The engine on them. */
 
-static int explain_eperm(int rc, struct reason *why)
-{
-	FILE *file = fopen("/proc/sys/kernel/io_uring_disabled", "re");
-	int disabled = 0;
-	if (file && fscanf(file, "%d", &disabled) != 1)
-		disabled = 0;
-	if (file)
-		fclose(file);
-	if (disabled)
-		return reason_errno(
-			why, "io_uring_disabled", rc,
-			"io_uring_setup: the sysctl kernel.io_uring_disabled is {sysctl}",
-			reason_int("sysctl", disabled));
-	return reason_errno(why, "refused_by_seccomp", rc,
-			    "{call} is refused, probably by seccomp as in a container",
-			    reason_string("call", "io_uring_setup"));
-}
-
-/* Says why the kernel refused a ring: each cause has another cure. */
-static int explain_setup(int rc, struct reason *why)
-{
-	switch (-rc) {
-	case ENOSYS:
-		return reason_errno(
-			why, "no_io_uring", rc,
-			"io_uring_setup: this kernel has no io_uring, or seccomp hides it as "
-			"containers do");
-	case EPERM:
-	case EACCES:
-		return explain_eperm(rc, why);
-	case ENOMEM:
-		return reason_errno(why, "rings_exceed_memlock", rc,
-				    "io_uring_setup: the rings exceed RLIMIT_MEMLOCK; raise it "
-				    "with ulimit -l, or lower the depth");
-	default:
-		return reason_errno(why, "io_uring_setup", rc, "io_uring_setup");
-	}
-}
-
 static int create_rings(struct rings *rings, unsigned depth, uint64_t options_asked,
 			struct reason *why)
 {
@@ -292,7 +251,7 @@ static int create_rings(struct rings *rings, unsigned depth, uint64_t options_as
 	unsigned sq_entries = depth < SQ_ENTRIES_MAX ? depth : SQ_ENTRIES_MAX;
 	int rc = open_rings(rings, &kernel_calls, sq_entries, &params);
 	if (rc < 0)
-		return explain_setup(rc, why);
+		return uring_setup_refused(why, rc);
 	/* With it come all that rings.h takes for granted: NODROP, and SQ_WAIT. */
 	if (!(params.features & IORING_FEAT_EXT_ARG)) {
 		close_rings(rings);
