@@ -88,7 +88,7 @@ static int map_rings(struct rings *r, const struct io_uring_params *params)
 	//> rings point at its field, by the offsets in `params`, and start the two indices of our own
 	//> where the shared ones stand. Let place i of the submission ring name SQE i, for good.
 	//+ (void)r, (void)map, (void)at, (void)params;
-	//+ return -ENOSYS;
+	//+ return -EOPNOTSUPP;
 	const struct io_sqring_offsets *sq = &params->sq_off;
 	const struct io_cqring_offsets *cq = &params->cq_off;
 	int rc = map(r, &r->sq_memory, sq->array + params->sq_entries * sizeof(uint32_t),
