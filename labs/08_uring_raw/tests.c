@@ -392,6 +392,20 @@ static void a_kernel_that_refuses_is_believed(struct subject *s)
 	}
 }
 
+/* More than the kernel's rings hold. The engine hands over in several batches. */
+static void opens_for_more_than_a_ring_holds(struct subject *s)
+{
+	struct engine_config config = { .depth = 40000, .max_fds = 1, .cpu_count = 2 };
+	struct engine *engine;
+	struct reason why = { "" };
+	int rc = s->ops->open(&engine, &config, &why);
+	if (rc == -ENOMEM)
+		test_skipped("%s", why.text);
+	expect(rc == 0, WHEN("a depth of 40,000") EXPECTED("0 from open()") SAW("%s: %s"),
+	       answer(rc), why.text);
+	s->ops->close(engine);
+}
+
 /* 0 is a descriptor like any other, where a program has closed its standard input. */
 static void descriptor_0_is_one(struct subject *s)
 {
@@ -1195,6 +1209,8 @@ const struct lab_test lab_tests[] = {
 	{ OF(1), TEST("names_every_sqe", ONE(NO_FD), names_every_sqe) },
 	{ OF(1), TEST("a_kernel_that_refuses_is_believed", ONE(NO_FD),
 		      a_kernel_that_refuses_is_believed) },
+	{ OF(1),
+	  TEST("opens_for_more_than_a_ring_holds", ONE(NO_FD), opens_for_more_than_a_ring_holds) },
 	{ OF(1), TEST("descriptor_0_is_one", ONE(NO_FD), descriptor_0_is_one) },
 	{ OF(1), TEST("a_mapping_that_fails_leaves_nothing", ONE(NO_FD),
 		      a_mapping_that_fails_leaves_nothing) },
