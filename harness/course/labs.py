@@ -213,7 +213,7 @@ def reference_sources():
 
 def shares_memory(text):
     """Does a C file share memory with another thread, be it one of the kernel's? Then ThreadSanitizer looks at it."""
-    return bool(re.search(r"#include <(pthread|stdatomic)\.h>|\b__atomic_", text))
+    return bool(re.search(r"\b(pthread|thrd)_create\b|<stdatomic\.h>|\b__(atomic|sync)_", text))
 
 
 def engine_names(text):
