@@ -47,7 +47,7 @@ class Look:
 
 # Markers of one nominal size do not look equally large.
 MARKER_SCALE = {"*": 1.55, "D": 0.85, "s": 0.92, "d": 1.1, "P": 1.15, "X": 1.1, "p": 1.15,
-                "h": 1.15, "^": 1.08, "v": 1.08, "<": 1.08, ">": 1.08}
+                "h": 1.15, "H": 1.15, "^": 1.08, "v": 1.08, "<": 1.08, ">": 1.08}
 
 ENGINES = {
     "null": Look("#8c8c8c", DOTTED, "x"),
@@ -56,8 +56,10 @@ ENGINES = {
     "poll": Look("#8f7f00", DASH_DOT, "^"),  # Okabe and Ito's yellow, dark enough for white paper
     "epoll": Look("#0072b2", SOLID, "D"),
     "epoll_workers": Look("#56b4e9", DASHED, "d"),
+    "signal": Look("#332288", DASH_DOT, "h"),
     "posix_aio": Look("#cc79a7", DASHED, "P"),
     "libaio": Look("#009e73", SOLID, "v"),
+    "uring_raw": Look("#5a1846", LONG_DASHED, "p"),
     "io_uring": Look("#d55e00", SOLID, "*"),
     "fio": Look("#8b1a3a", DASH_DOT, "X"),  # imported; its variants are its engines
 }
@@ -84,6 +86,10 @@ VARIANTS = {
     ("null", "narrow"): Twist(0.35, DASHED, "X"),
     ("epoll", "edge"): Twist(-0.5, DASH_DOT, "D", turn=-20),
     ("epoll", "oneshot"): Twist(0.35, DASHED, "8", turn=20),
+    ("signal", "signalfd"): Twist(0.4, LONG_DASHED, "H"),
+    ("signal", "handler"): Twist(0.2, DOTTED, "H", turn=35),
+    ("uring_raw", "sqpoll"): Twist(0.45, DASH_DOT, "H", turn=-20),
+    ("uring_raw", "sqpoll_shared"): Twist(0.25, DASH_DOT_DOT, "H", filled=True, turn=20),
     ("io_uring", "fixed_files"): Twist(0.35, DOTTED, "<", turn=-20),
     ("io_uring", "fixed_buffers"): Twist(0.5, DASHED, ">", turn=-10),
     ("io_uring", "fixed_buffers+fixed_files"): Twist(-0.35, DASHED, ">", filled=True),
@@ -101,7 +107,7 @@ VARIANTS = {
 }
 
 # For engines that are not in the table: hues that it does not use.
-SPARE_COLOURS = ("#882255", "#332288", "#44796f", "#7b5aa6", "#a0522d", "#5f6f1f")
+SPARE_COLOURS = ("#882255", "#44796f", "#7b5aa6", "#a0522d", "#5f6f1f")
 SPARE_MARKERS = ("p", "h", "<", ">", "8", "d")
 SPARE_LINES = (SOLID, DASHED, DOTTED, DASH_DOT, LONG_DASHED, DASH_DOT_DOT)
 
