@@ -9,10 +9,13 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -354,6 +357,93 @@ static void tells_that_there_is_no_call(struct subject *s)
 	expect(result < 0, EXPECTED("-errno from a kind that does not exist") SAW("%s"),
 	       answer(result));
 	close_engine(s);
+}
+
+/* Bytes of address space that this process has, and of memory that malloc() has given out. */
+static size_t address_space(void)
+{
+	unsigned long pages = 0;
+	FILE *file = fopen("/proc/self/statm", "re");
+	expect(file && fscanf(file, "%lu", &pages) == 1, "the test cannot read /proc/self/statm");
+	fclose(file);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static size_t memory_in_use(void)
+{
+	struct mallinfo2 info = mallinfo2();
+	return info.uordblks + info.hblkhd;
+}
+
+#define DEPTH_LARGE 100000u /* the control blocks of so many are 16 MB and more */
+#define STEP_BYTES  (256 * 1024)
+#define STEPS	    120
+#define GROWTHS_MAX 8
+
+/* One READ in the last slot. */
+static int64_t read_in_last_slot(struct subject *s, struct engine *engine, int fd, char *buf)
+{
+	struct reason why = { "" };
+	struct io_op op = { .kind = IO_READ, .fd = fd, .buf = buf, .len_bytes = 1 };
+	struct io_op *offered = &op, *done[1];
+	op.slot = DEPTH_LARGE - 1;
+	if (s->ops->attach)
+		s->ops->attach(engine, 0, fd, IO_FD_FILE, &why);
+	expect(s->ops->submit(engine, &offered, 1) == 1, "the read is not accepted");
+	expect(s->ops->reap(engine, done, 1, 1, PATIENCE_NS) == 1, "the read never came back");
+	return op.result;
+}
+
+/* However much memory there is: open() says that it is too little, and keeps none; or the engine works. */
+static void opens_whole_or_not_at_all(struct subject *s)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	test_skipped("a sanitizer ends the program where memory is short");
+#endif
+	static char arena[BLOCK] __attribute__((aligned(4096)));
+	const struct engine_config config = { .depth = DEPTH_LARGE,
+					      .max_fds = 1,
+					      .arena = arena,
+					      .arena_len_bytes = sizeof arena,
+					      .cpu_count = 1,
+					      .options = s->options };
+	struct rlimit before;
+	unsigned opened = 0, refused = 0, growths = 0;
+	size_t used = memory_in_use();
+	int fd = make_file(s, BLOCK, O_RDONLY);
+	mallopt(M_MMAP_THRESHOLD, 64 * 1024);
+	getrlimit(RLIMIT_AS, &before);
+	for (unsigned i = 0; i < STEPS; i++) {
+		struct reason why = { "" };
+		struct engine *engine = NULL;
+		size_t space = address_space();
+		struct rlimit some = { space + (size_t)i * STEP_BYTES, before.rlim_max };
+		setrlimit(RLIMIT_AS, &some);
+		int rc = s->ops->open(&engine, &config, &why);
+		setrlimit(RLIMIT_AS, &before);
+		if (rc == 0) {
+			opened++;
+			int64_t n = read_in_last_slot(s, engine, fd, arena);
+			expect(n == 1, EXPECTED("1 byte") SAW("%s"), answer(n));
+			s->ops->close(engine);
+			break; /* with more memory it opens, too */
+		}
+		refused++;
+		expect(rc == -ENOMEM && why.text[0],
+		       WHEN("with %u KiB of memory") EXPECTED("-ENOMEM and words from open()")
+			       SAW("%s and \"%s\""),
+		       i * (STEP_BYTES / 1024), answer(rc), why.text);
+		/* malloc()'s cache keeps what is freed first, and not for ever. */
+		growths += memory_in_use() > used;
+		used = memory_in_use();
+		expect(growths <= GROWTHS_MAX,
+		       EXPECTED("open() to keep no memory when it fails")
+			       SAW("%zu bytes in use, and more each time"),
+		       used);
+	}
+	if (opened == 0 || refused == 0)
+		test_skipped("RLIMIT_AS limits nothing here, or memory is short anyway");
+	close(fd);
 }
 
 /* Places beyond 2 and 4 GiB, of a short file. Cut to 32 bits they would lie in it. */
@@ -1085,6 +1175,7 @@ const struct lab_test lab_tests[] = {
 	FILE_TEST(1, "keeps_min_and_max", ONE(BUFFERED), reap_keeps_min_and_max),
 	FILE_TEST(1, "opens_and_closes_again", ONE(BUFFERED), opens_and_closes_again),
 	FILE_TEST(1, "opens_without_memory_or_says_why_not", ONE(BUFFERED), open_without_memory),
+	FILE_TEST(1, "opens_whole_or_not_at_all", ONE(BUFFERED), opens_whole_or_not_at_all),
 	FILE_TEST(1, "open_tells_what_fails", ONE(BUFFERED), open_tells_what_fails),
 
 	FILE_TEST(2, "sleeps_until_one_is_over", ONE(BUFFERED), sleeps_until_one_is_over),
