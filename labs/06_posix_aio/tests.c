@@ -52,6 +52,7 @@ static struct {
 	int refused_with; /* the errno; 0 where nothing is refused */
 	unsigned let_through; /* before that */
 	bool was_refused;
+	int suspend_fails_with; /* the next aio_suspend() */
 	unsigned request_count;
 	struct {
 		const struct aiocb *cb;
@@ -152,8 +153,10 @@ int aio_suspend(const struct aiocb *const list[], int count, const struct timesp
 {
 	pthread_mutex_lock(&seen.lock);
 	seen.looks++;
+	int error = seen.suspend_fails_with;
+	seen.suspend_fails_with = 0;
 	pthread_mutex_unlock(&seen.lock);
-	return REAL(aio_suspend)(list, count, timeout);
+	return error ? refuse(error) : REAL(aio_suspend)(list, count, timeout);
 }
 
 static unsigned looks_so_far(void)
@@ -716,6 +719,23 @@ static void a_signal_ends_the_wait(struct subject *s)
 	close_slow_files(s, &files);
 }
 
+/* Any other failure of the wait means that the engine is broken. It must not wait on. */
+static void a_wait_that_fails_is_told(struct subject *s)
+{
+	struct slow_files files;
+	struct io_op *done[1];
+	open_slow_files(s, &files, 1);
+	seen.suspend_fails_with = ENOSYS;
+	note("-- from here the next aio_suspend() fails with ENOSYS");
+	int n = s->ops->reap(s->engine, done, 1, 1, A_MOMENT_NS);
+	bool failed = seen.suspend_fails_with == 0;
+	seen.suspend_fails_with = 0;
+	expect(n == (failed ? -ENOSYS : 0),
+	       WHEN("aio_suspend() fails with ENOSYS") EXPECTED("-ENOSYS from reap()") SAW("%s"),
+	       answer(n));
+	close_slow_files(s, &files);
+}
+
 /* Exercise 3: sockets. */
 
 #define QUIET 30u
@@ -1123,6 +1143,9 @@ static void says_what_it_cannot_do(struct subject *s)
 		{ IO_WRITE, IO_FD_PIPE, false, "WRITE on a pipe, which cannot be called back" },
 	};
 	const struct engine_config config = { .depth = 1, .cpu_count = 1, .options = s->options };
+	expect(s->ops->traits & IO_SERIALISES_DESCRIPTOR,
+	       EXPECTED("the trait IO_SERIALISES_DESCRIPTOR: a receive that waits holds up a send")
+		       SAW("it missing"));
 	for (unsigned i = 0; i < sizeof pairs / sizeof *pairs; i++) {
 		struct reason why = { "" };
 		int rc = s->ops->supports(&config, pairs[i].kind, pairs[i].fd_kind, &why);
@@ -1185,6 +1208,7 @@ const struct lab_test lab_tests[] = {
 	FILE_TEST(2, "what_comes_does_not_prolong_the_wait", ONE(BUFFERED),
 		  what_comes_does_not_prolong_the_wait),
 	FILE_TEST(2, "a_signal_ends_the_wait", ONE(BUFFERED), a_signal_ends_the_wait),
+	FILE_TEST(2, "a_wait_that_fails_is_told", ONE(BUFFERED), a_wait_that_fails_is_told),
 
 	SOCKET_TEST(3, "receives_what_is_there", SOCKETS, stream_receives_what_is_there),
 	SOCKET_TEST(3, "receives_more_in_the_next_call", SOCKETS, stream_receives_in_full_buffers),
