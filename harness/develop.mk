@@ -27,7 +27,7 @@ help::
 	@echo 'make check-course  check the labs of the course and their mutants   [LAB=04]'
 	@echo 'make check-course-slowly   the same, each solution 100 times in a row, each mutant 5 times'
 	@echo 'make mutate LAB=04 change the reference by rule: which changes does no test notice?'
-	@echo '                   [RULE= ONLY=function SAMPLE=100 SEED=1 JOBS=2]; LAB=02_threads for an engine without a lab'
+	@echo '                   [RULE= ONLY=function SAMPLE=100 SEED=1 JOBS=2]'
 	@echo 'make new-lab LAB=10_name   lay out an empty lab (docs/add-a-lab.md)'
 	@echo
 	@echo 'Teach (docs/instructor.md):'
