@@ -88,6 +88,7 @@ VARIANTS = {
     ("epoll", "oneshot"): Twist(0.35, DASHED, "8", turn=20),
     ("signal", "signalfd"): Twist(0.4, LONG_DASHED, "H"),
     ("signal", "handler"): Twist(0.2, DOTTED, "H", turn=35),
+    ("libaio", "eventfd"): Twist(-0.4, DASHED, "v"),
     ("uring_raw", "sqpoll"): Twist(0.45, DASH_DOT, "H", turn=-20),
     ("uring_raw", "sqpoll_shared"): Twist(0.25, DASH_DOT_DOT, "H", filled=True, turn=20),
     ("io_uring", "fixed_files"): Twist(0.35, DOTTED, "<", turn=-20),
