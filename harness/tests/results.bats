@@ -940,7 +940,7 @@ PY
 	assert_line --regexp "^limited +descriptors +RLIMIT_NOFILE 1000: at most 936 connections$"
 	# A variant's findings are those in which it differs from its engine.
 	run "$IOLAB" doctor
-	assert_line --regexp "^ok +engine io_uring:fixed_buffers +not echo and idle: recv and send have no form"
+	assert_line --regexp "^ok +engine io_uring:fixed_buffers +not echo, idle and accept: recv and send have no form"
 	[ "$(grep -c "engine epoll:oneshot " <<<"$output")" -eq 1 ]
 }
 
