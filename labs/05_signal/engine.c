@@ -154,7 +154,7 @@ static void disarm(int fd)
 {
 	//> 4 Leave the open file as it came: without O_ASYNC, with the other flags that it has, for
 	//> whoever else holds it. Then no signal of its own (F_SETSIG, 0) and no owner (F_SETOWN, 0).
-	//+ (void)fd;
+	//+ fcntl(fd, F_SETOWN, 0); /* nobody is told any more, and O_ASYNC stays */
 	int flags = fcntl(fd, F_GETFL);
 	if (flags >= 0)
 		fcntl(fd, F_SETFL, flags & ~O_ASYNC);

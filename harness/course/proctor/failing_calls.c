@@ -448,6 +448,7 @@ static void play_both_directions(struct subject *s, const struct call_fault *fau
 	open_stream(s, ends);
 	start(s, prepare_send(s, 0, ends[0], 0, 7));
 	struct io_op *op = prepare_receive(s, 1, ends[0], 0);
+	wait_until_others_sleep(); /* a worker is inside of the send, whose call is not the one to fail */
 	begin(fault);
 	int64_t result = perform_or_break(s, op, write_five, ends[1]);
 	bool failed = end(fault);
