@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "newer_kernels.h"
 #include "tuned.h"
 
 #define NONE UINT32_MAX
@@ -52,6 +53,17 @@ struct receives {
 	uint32_t free; /* the first unused piece */
 };
 
+/*
+ * A whole buffer is parked at most once. Of incremental ones each message is a piece: those parked on each
+ * socket, and those that came before stop() was heard.
+ */
+static uint32_t piece_count_for(const struct engine *e, unsigned max_fds)
+{
+	if (!e->buffers.incremental)
+		return e->buffers.count;
+	return max_fds * (PARKED_MOST + 1) + e->ring.cq.ring_entries + e->buffers.count;
+}
+
 int receives_open(struct engine *e, const struct engine_config *config, struct reason *why)
 {
 	if (!(e->options & MULTISHOT))
@@ -59,7 +71,7 @@ int receives_open(struct engine *e, const struct engine_config *config, struct r
 	struct receives *r = e->receives = calloc(1, sizeof *r);
 	if (!r)
 		return reason_no_memory(why, "receives ahead");
-	uint32_t piece_count = e->buffers.count;
+	uint32_t piece_count = piece_count_for(e, config->max_fds);
 	r->sockets = calloc(config->max_fds, sizeof *r->sockets);
 	r->pieces = calloc(piece_count, sizeof *r->pieces);
 	if (!r->sockets || !r->pieces)
@@ -121,6 +133,8 @@ static bool arm(struct engine *e, const struct io_op *op)
 	sqe->buf_group = BUFFER_GROUP;
 	sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
 	//< 2
+	if (e->options & BUNDLE)
+		sqe->ioprio |= RECEIVE_BUNDLE;
 	tuned_use_fixed_file(e, sqe, op->fd_slot);
 	sqe->user_data = name_of(e, OF_RECEIVES, op->fd_slot);
 	s->armed = true;
@@ -290,7 +304,9 @@ static struct io_op *bytes_came(struct engine *e, unsigned fd_slot, struct arriv
 	struct socket_ahead *s = &e->receives->sockets[fd_slot];
 	struct io_op *op = s->waiting;
 	s->delivered = true;
-	park(e->receives, s, buffers_next_span(&e->buffers, &arrival));
+	do /* more than once for a bundle, which spans buffers */
+		park(e->receives, s, buffers_next_span(&e->buffers, &arrival));
+	while (arrival.left_bytes > 0);
 	//> 2 Who waits takes what came, and waits no more.
 	//+ (void)take_parked;
 	if (op) {
@@ -326,15 +342,13 @@ struct io_op *receives_complete(struct engine *e, const struct io_uring_cqe *cqe
 	unsigned fd_slot = tuned_name_slot(cqe->user_data);
 	struct socket_ahead *s = &e->receives->sockets[fd_slot];
 	struct arrival arrival = { .number = cqe->flags >> IORING_CQE_BUFFER_SHIFT,
-				   .left_bytes = cqe->res > 0 ? (uint32_t)cqe->res : 0 };
+				   .left_bytes = cqe->res > 0 ? (uint32_t)cqe->res : 0,
+				   .goes_on = cqe->flags & COMPLETION_BUFFER_GOES_ON };
 	//> 4 The fd_slot may have another owner by now. Then its name is another one (name_of()), and what
-	//> came is nobody's: release the buffer, if the completion has one.
+	//> came is nobody's.
 	//+
-	if (cqe->user_data != name_of(e, OF_RECEIVES, fd_slot)) {
-		if (cqe->flags & IORING_CQE_F_BUFFER)
-			buffers_release(&e->buffers, arrival.number);
+	if (cqe->user_data != name_of(e, OF_RECEIVES, fd_slot))
 		return NULL;
-	}
 	//< 4
 	if (!(cqe->flags & IORING_CQE_F_MORE)) {
 		s->armed = s->stopping = false;
@@ -343,7 +357,7 @@ struct io_op *receives_complete(struct engine *e, const struct io_uring_cqe *cqe
 	if (cqe->res > 0)
 		return bytes_came(e, fd_slot, arrival);
 	if (cqe->flags & IORING_CQE_F_BUFFER)
-		buffers_release(&e->buffers, arrival.number);
+		buffers_unused(&e->buffers, cqe->flags);
 	return nothing_came(e, s, cqe->res);
 }
 
