@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * io_uring, tuned: a ring as one should ask for it today, and what else one may ask for.
+ *
+ * The plain engine has one thread alone submit, completions processed only when this thread asks for
+ * them, in batches (SINGLE_ISSUER and DEFER_TASKRUN, Linux 6.1), and the ring's own descriptor
+ * registered. An older kernel is refused, and no other flags are put in place of these.
+ *
+ *   fixed_files      Descriptors are registered, so the kernel need not look each one up. (An accept
+ *                    into that table would save a descriptor more. The contract has an ACCEPT return a
+ *                    descriptor, which others can use, so it is not done.)
+ *   fixed_buffers    Buffers are registered, so their pages are pinned once, not every time.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "clock.h"
+#include "tuned.h"
+
+/* In the order of enum tuned_option. */
+static const struct engine_option options[] = {
+	{ "fixed_files", "registered descriptors" },
+	{ "fixed_buffers", "registered buffers (files)" },
+	{ NULL, NULL },
+};
+
+static int opcode_of(enum io_kind kind, uint64_t options_asked)
+{
+	switch (kind) {
+	case IO_READ:
+		return options_asked & FIXED_BUFFERS ? IORING_OP_READ_FIXED : IORING_OP_READ;
+	case IO_WRITE:
+		return options_asked & FIXED_BUFFERS ? IORING_OP_WRITE_FIXED : IORING_OP_WRITE;
+	case IO_FSYNC:
+	case IO_FDATASYNC:
+		return IORING_OP_FSYNC;
+	case IO_RECV:
+		return IORING_OP_RECV;
+	case IO_SEND:
+		return IORING_OP_SEND;
+	case IO_ACCEPT:
+		return IORING_OP_ACCEPT;
+	case IO_CONNECT:
+		return IORING_OP_CONNECT;
+	default:
+		return IORING_OP_NOP;
+	}
+}
+
+/* An option that would have no effect is refused: it must not be a mere label. */
+static int refuse_pointless_option(uint64_t options_asked, enum io_kind kind, struct reason *why)
+{
+	bool on_socket = io_kind_is_for_sockets(kind);
+	if (kind == IO_NOP && (options_asked & (FIXED_FILES | FIXED_BUFFERS)))
+		reason_set(why, "nothing_to_register",
+			   "a no-op has no file and no buffer that could be registered");
+	else if (on_socket && (options_asked & FIXED_BUFFERS))
+		reason_set(why, "no_fixed_buffers_on_sockets",
+			   "recv and send have no form that takes a registered buffer");
+	else
+		return 0;
+	return -EOPNOTSUPP;
+}
+
+static int find_opcode(struct io_uring *ring, int opcode, struct reason *why)
+{
+	struct io_uring_probe *probe = io_uring_get_probe_ring(ring);
+	bool has = probe && io_uring_opcode_supported(probe, opcode);
+	io_uring_free_probe(probe);
+	if (has)
+		return 0;
+	reason_set(why, "no_opcode", "this kernel's io_uring lacks the operation (opcode {opcode})",
+		   reason_int("opcode", opcode));
+	return -EOPNOTSUPP;
+}
+
+static int uring_supports(const struct engine_config *config, enum io_kind kind,
+			  enum io_fd_kind fd_kind, struct reason *why)
+{
+	(void)fd_kind;
+	if (refuse_pointless_option(config->options, kind, why) < 0)
+		return -EOPNOTSUPP;
+	struct io_uring ring;
+	int rc = tuned_ring_open(&ring, 1, config->options, why);
+	if (rc < 0)
+		return rc;
+	rc = find_opcode(&ring, opcode_of(kind, config->options), why);
+	io_uring_queue_exit(&ring);
+	return rc;
+}
+
+static void uring_close(struct engine *e)
+{
+	if (e->has_ring)
+		io_uring_queue_exit(&e->ring);
+	free(e->held);
+	free(e->unasked);
+	free(e);
+}
+
+static int uring_open(struct engine **engine, const struct engine_config *config,
+		      struct reason *why)
+{
+	struct engine *e = calloc(1, sizeof *e);
+	if (!e)
+		return reason_no_memory(why, "the uring_tuned engine");
+	e->options = config->options;
+	e->depth = config->depth;
+	op_queue_init(&e->finished);
+	e->held = calloc(config->depth, sizeof(struct io_op *));
+	e->unasked = calloc(config->depth, sizeof *e->unasked);
+	int rc = e->held && e->unasked
+			 ? tuned_ring_open(&e->ring, config->depth, config->options, why)
+			 : reason_no_memory(why, "the uring_tuned engine");
+	e->has_ring = rc == 0;
+	if (rc == 0)
+		rc = tuned_register(e, config, why);
+	if (rc < 0) {
+		uring_close(e);
+		return rc;
+	}
+	*engine = e;
+	return 0;
+}
+
+static int uring_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_kind fd_kind,
+			struct reason *why)
+{
+	(void)fd_kind;
+	if (!(e->options & FIXED_FILES))
+		return 0;
+	int rc = io_uring_register_files_update(&e->ring, fd_slot, &fd, 1);
+	return rc < 0 ? reason_errno(why, "register_descriptor", rc, "registering descriptor {fd}",
+				     reason_int("fd", fd))
+		      : 0;
+}
+
+static void uring_detach(struct engine *e, unsigned fd_slot)
+{
+	int none = -1;
+	if (e->options & FIXED_FILES)
+		io_uring_register_files_update(&e->ring, fd_slot, &none, 1);
+}
+
+/* After the prep functions, which may clear the flags. */
+static void use_fixed_file(const struct engine *e, struct io_uring_sqe *sqe, unsigned fd_slot)
+{
+	if (!(e->options & FIXED_FILES))
+		return;
+	sqe->fd = (int)fd_slot;
+	sqe->flags |= IOSQE_FIXED_FILE;
+}
+
+static void prepare(const struct engine *e, struct io_uring_sqe *sqe, struct io_op *op)
+{
+	switch ((enum io_kind)op->kind) {
+	case IO_READ:
+		io_uring_prep_read(sqe, op->fd, op->buf, op->len_bytes, op->offset);
+		break;
+	case IO_WRITE:
+		io_uring_prep_write(sqe, op->fd, op->buf, op->len_bytes, op->offset);
+		break;
+	case IO_FSYNC:
+		io_uring_prep_fsync(sqe, op->fd, 0);
+		break;
+	case IO_FDATASYNC:
+		io_uring_prep_fsync(sqe, op->fd, IORING_FSYNC_DATASYNC);
+		break;
+	case IO_RECV:
+		io_uring_prep_recv(sqe, op->fd, op->buf, op->len_bytes, 0);
+		break;
+	case IO_SEND:
+		io_uring_prep_send(sqe, op->fd, op->buf, op->len_bytes, MSG_NOSIGNAL);
+		break;
+	case IO_ACCEPT:
+		io_uring_prep_accept(sqe, op->fd, NULL, NULL, SOCK_CLOEXEC);
+		break;
+	case IO_CONNECT:
+		io_uring_prep_connect(sqe, op->fd, op->buf, op->len_bytes);
+		break;
+	default:
+		io_uring_prep_nop(sqe);
+		break;
+	}
+	/* One buffer holds the whole arena: its number, sqe->buf_index, is 0. */
+	if ((e->options & FIXED_BUFFERS) && (op->kind == IO_READ || op->kind == IO_WRITE))
+		sqe->opcode = (uint8_t)opcode_of(op->kind, e->options);
+	use_fixed_file(e, sqe, op->fd_slot);
+	io_uring_sqe_set_data(sqe, op);
+}
+
+struct io_uring_sqe *tuned_take_sqe(struct engine *e)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&e->ring);
+	if (sqe)
+		return sqe;
+	if (io_uring_submit(&e->ring) < 0)
+		return NULL; /* reap() hands over again, and tells what is wrong */
+	return io_uring_get_sqe(&e->ring);
+}
+
+/* Accepts as many as the submission ring has room for. reap() hands them over. */
+static int uring_submit(struct engine *e, struct io_op *const *ops, unsigned count)
+{
+	unsigned n = 0;
+	for (; n < count; n++) {
+		struct io_uring_sqe *sqe = n == 0 ? tuned_take_sqe(e) : io_uring_get_sqe(&e->ring);
+		if (!sqe)
+			break;
+		prepare(e, sqe, ops[n]);
+		e->held[ops[n]->slot] = ops[n];
+	}
+	return (int)n;
+}
+
+/*
+ * Linux 6.1 has a worker thread read a pipe, and when a signal comes before it has begun, the read
+ * ends with ECANCELED: an EINTR by another name. Returns whether the operation goes on.
+ */
+static bool begin_anew(struct engine *e, struct io_op *op)
+{
+	bool on_pipe = !io_kind_is_for_sockets(op->kind) && op->offset == IO_NO_OFFSET;
+	bool called_back = e->held[op->slot] != op;
+	if (!on_pipe || called_back)
+		return false;
+	struct io_uring_sqe *sqe = tuned_take_sqe(e);
+	if (sqe)
+		prepare(e, sqe, op);
+	return sqe;
+}
+
+static void forget_unasked(struct engine *e, unsigned slot)
+{
+	e->unasked_count -= e->unasked[slot];
+	e->unasked[slot] = false;
+}
+
+/* The operation of a CQE, with its result, or NULL when there is none to hand out. */
+static struct io_op *operation_of(struct engine *e, const struct io_uring_cqe *cqe)
+{
+	struct io_op *op = io_uring_cqe_get_data(cqe);
+	if (!op) { /* a cancel's own completion */
+		e->calls_back--;
+		return NULL;
+	}
+	if (cqe->res == -ECANCELED && begin_anew(e, op))
+		return NULL;
+	if (e->unasked_count > 0)
+		forget_unasked(e, op->slot);
+	op->result = cqe->res;
+	return op;
+}
+
+/* Also stores how many completions it `saw`: more than operations, where some were of none. */
+static int reap_once(struct engine *e, struct io_op **done, unsigned min, unsigned max,
+		     int64_t timeout_ns, unsigned *saw)
+{
+	unsigned ready = io_uring_cq_ready(&e->ring);
+	/* With DEFER_TASKRUN none may be there because nobody has asked. */
+	if (io_uring_sq_ready(&e->ring) > 0 || ready == 0 || ready < min) {
+		int rc = tuned_enter(e, ready < min ? min : 0, timeout_ns);
+		if (rc < 0)
+			return rc;
+	}
+	unsigned head, seen = 0, n = 0;
+	struct io_uring_cqe *cqe;
+	io_uring_for_each_cqe (&e->ring, head, cqe) {
+		if (n == max)
+			break;
+		seen++;
+		struct io_op *op = operation_of(e, cqe);
+		if (op)
+			done[n++] = op;
+	}
+	io_uring_cq_advance(&e->ring, seen);
+	*saw = seen;
+	return (int)n;
+}
+
+/*
+ * What is already over answers ENOENT. When the kernel takes nothing, and so leaves no room in the ring,
+ * reap() asks again.
+ */
+static void call_back(struct engine *e, struct io_op *op)
+{
+	if (e->held[op->slot] != op)
+		return; /* it is asked back already */
+	struct io_uring_sqe *sqe = tuned_take_sqe(e);
+	e->unasked_count += !sqe && !e->unasked[op->slot];
+	e->unasked[op->slot] = !sqe;
+	if (!sqe)
+		return;
+	io_uring_prep_cancel(sqe, op, 0);
+	io_uring_sqe_set_data(sqe, NULL);
+	e->held[op->slot] = NULL;
+	e->calls_back++;
+}
+
+static void ask_again(struct engine *e)
+{
+	for (unsigned slot = 0; e->unasked_count > 0 && slot < e->depth; slot++) {
+		if (!e->unasked[slot])
+			continue;
+		forget_unasked(e, slot);
+		call_back(e, e->held[slot]);
+		if (e->unasked[slot])
+			break; /* no room even now */
+	}
+}
+
+/*
+ * A completion that is no operation's ends a wait that is not for it. So the rest of the time is waited.
+ * While some operations are still to be asked back nothing is waited for.
+ */
+static int uring_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
+		      int64_t timeout_ns)
+{
+	unsigned n = op_queue_take(&e->finished, done, max), saw;
+	struct deadline deadline = deadline_after(timeout_ns);
+	bool goes_on;
+	do {
+		ask_again(e);
+		bool none_unasked = e->unasked_count == 0;
+		int rc = reap_once(e, done + n, none_unasked && min > n ? min - n : 0, max - n,
+				   deadline_left_ns(deadline), &saw);
+		if (rc < 0)
+			return rc;
+		n += (unsigned)rc;
+		goes_on = none_unasked ? saw > (unsigned)rc : deadline_left_ns(deadline) != 0;
+	} while (n < min && n < max && goes_on);
+	return (int)n;
+}
+
+/* The next reap() hands the request over. */
+static void uring_cancel_one(struct engine *e, struct io_op *op)
+{
+	call_back(e, op);
+}
+
+/* One cancel for each operation: a cancel of all would end what nobody holds, too. */
+static void uring_cancel(struct engine *e)
+{
+	for (unsigned slot = 0; slot < e->depth; slot++)
+		if (e->held[slot])
+			call_back(e, e->held[slot]);
+	/* What is not handed over now, reap() hands over. */
+	(void)io_uring_submit(&e->ring);
+}
+
+static const struct engine_ops uring_tuned_engine = {
+	.name = IO_ENGINE_NAME("uring_tuned"),
+	.summary = "shared rings, as one should ask for them today (liburing)",
+	.lab = IO_ENGINE_LAB,
+	.traits = IO_REPEATS_INTERFACE,
+	.options = options,
+	.supports = uring_supports,
+	.open = uring_open,
+	.attach = uring_attach,
+	.detach = uring_detach,
+	.submit = uring_submit,
+	.reap = uring_reap,
+	.cancel_one = uring_cancel_one,
+	.cancel = uring_cancel,
+	.close = uring_close,
+};
+
+IO_ENGINE(uring_tuned_engine);
