@@ -294,8 +294,656 @@ static void an_old_kernel_is_told_from_others(struct subject *s)
 	       whys[0].text);
 }
 
+/* Exercise 2: one request, and what it brings. */
+
+/* Answers a message on connection `i` as it comes. */
+static void expect_message(struct subject *s, const struct connections *c, unsigned i,
+			   uint64_t *position, unsigned length_bytes)
+{
+	char bytes[BUFFER_BYTES];
+	for (unsigned b = 0; b < length_bytes; b++)
+		bytes[b] = pattern_byte(*position + b);
+	start(s, receive(s, c, i));
+	look(s);
+	peer_sends(c->ends[i][1], bytes, length_bytes);
+	await(s, &s->op[i]);
+	expect(s->op[i].result == length_bytes && memcmp(buffer_of(s, i), bytes, length_bytes) == 0,
+	       WHEN("the peer has sent a message") EXPECTED("its %u bytes") SAW("%s, or others"),
+	       length_bytes, answer(s->op[i].result));
+	*position += length_bytes;
+}
+
+static void asks_once_for_all_messages(struct subject *s)
+{
+	enum { MESSAGES = 50 };
+	struct connections c;
+	uint64_t position = 0;
+	open_connections(s, &c, 2);
+	expect_message(s, &c, 0, &position, 10);
+	unsigned before = ring_facts().requests;
+	for (unsigned i = 0; i < MESSAGES; i++)
+		expect_message(s, &c, 0, &position, 10 + i);
+	unsigned requests = ring_facts().requests - before;
+	expect(requests == 0,
+	       WHEN("%u messages came after the first one")
+		       EXPECTED("no request more: that of the first one goes on") SAW("%u"),
+	       MESSAGES, requests);
+	close_connections(s, &c);
+}
+
+/* Who has asked for nothing may not want what comes: another may read it. */
+static void takes_nothing_before_the_first_receive(struct subject *s)
+{
+	struct connections c;
+	char seen[8];
+	open_connections(s, &c, 2);
+	look(s);
+	struct ring_facts before = ring_facts();
+	peer_sends(c.ends[0][1], "theirs", 6);
+	look(s);
+	struct ring_facts after = ring_facts();
+	expect(after.completions == before.completions && after.requests == before.requests,
+	       WHEN("bytes came on a socket on which nobody receives") EXPECTED("no request")
+		       SAW("%u requests, %u completions"),
+	       after.requests - before.requests, after.completions - before.completions);
+	ssize_t n = recv(c.ends[0][0], seen, sizeof seen, MSG_DONTWAIT);
+	expect(n == 6, EXPECTED("the 6 bytes still in the socket") SAW("%zd"), n);
+	close_connections(s, &c);
+}
+
+/* Three pieces come while nobody receives. Then they are in the program's memory already. */
+static void answers_with_what_is_parked(struct subject *s)
+{
+	enum { PIECES = 3, PIECE_BYTES = 100 };
+	struct connections c;
+	uint64_t position = 0;
+	open_connections(s, &c, 2);
+	expect_message(s, &c, 0, &position, PIECE_BYTES);
+	unsigned before = ring_facts().completions;
+	send_in_pieces(s, &c, 0, &position, PIECES, PIECE_BYTES);
+	unsigned came = ring_facts().completions - before;
+	expect(came == PIECES,
+	       WHEN("3 pieces came, and nobody receives yet") EXPECTED("3 completions") SAW("%u"),
+	       came);
+	calls_reset();
+	expect_bytes(s, &c, 0, PIECE_BYTES, position, BUFFER_BYTES);
+	expect_calls(0, "what is asked for is parked already");
+	expect_message(s, &c, 0, &position, PIECE_BYTES);
+	close_connections(s, &c);
+}
+
+/* As many bytes as the operation has room for; the others stay for the next one, in their order. */
+static void leaves_what_has_no_room(struct subject *s)
+{
+	static const uint32_t lengths_bytes[] = { 1, 7, 99, 100, 101, 250 };
+	struct connections c;
+	uint64_t position = 0;
+	open_connections(s, &c, 2);
+	expect_message(s, &c, 0, &position, 10);
+	for (unsigned i = 0; i < sizeof lengths_bytes / sizeof *lengths_bytes; i++) {
+		uint64_t begin = position;
+		send_in_pieces(s, &c, 0, &position, 4, 100);
+		expect_bytes(s, &c, 0, begin, position, lengths_bytes[i]);
+	}
+	close_connections(s, &c);
+}
+
+/* The peer's end was parked behind its last bytes. It is no less true the second time. */
+static void the_end_comes_after_the_bytes(struct subject *s)
+{
+	struct connections c;
+	uint64_t position = 0;
+	open_connections(s, &c, 2);
+	expect_message(s, &c, 0, &position, 10);
+	uint64_t begin = position;
+	send_in_pieces(s, &c, 0, &position, 2, 100);
+	shutdown(c.ends[0][1], SHUT_WR);
+	look(s);
+	look(s);
+	expect_bytes(s, &c, 0, begin, position, 64);
+	for (unsigned i = 0; i < 3; i++) {
+		int64_t n = perform(s, receive(s, &c, 0));
+		expect(n == 0, WHEN("the peer has ended, time %u") EXPECTED("0") SAW("%s"), i,
+		       answer(n));
+	}
+	close_connections(s, &c);
+}
+
+/* Each socket has its own. */
+static void keeps_sockets_apart(struct subject *s)
+{
+	enum { COUNT = 6 };
+	struct connections c;
+	uint64_t positions[COUNT] = { 0 };
+	open_connections(s, &c, COUNT + 1);
+	for (unsigned i = 0; i < COUNT; i++) {
+		positions[i] = i * 1000;
+		expect_message(s, &c, i, &positions[i], 10);
+	}
+	for (unsigned round = 0; round < 3; round++)
+		for (unsigned i = 0; i < COUNT; i++)
+			send_in_pieces(s, &c, i, &positions[i], 1, 50 + i);
+	for (unsigned i = COUNT; i-- > 0;)
+		expect_bytes(s, &c, i, i * 1000 + 10, positions[i], 40);
+	close_connections(s, &c);
+}
+
+/* Exercise 3: the buffers. */
+
+/* Far more messages than there are buffers, and still the one request. */
+static void buffers_come_back(struct subject *s)
+{
+	enum { MESSAGES = 3000 };
+	struct connections c;
+	uint64_t position = 0;
+	open_connections(s, &c, 2);
+	expect_message(s, &c, 0, &position, 10);
+	unsigned before = ring_facts().requests;
+	for (unsigned i = 0; i < MESSAGES; i++)
+		expect_message(s, &c, 0, &position, 1 + i % 100);
+	unsigned requests = ring_facts().requests - before;
+	expect(requests == 0,
+	       WHEN("%u messages came, one after the other")
+		       EXPECTED("no request more: it never lacked a buffer") SAW("%u"),
+	       MESSAGES, requests);
+	close_connections(s, &c);
+}
+
+/* Sockets that nobody reads. Each has had its receive, and now takes what comes. */
+static void fill_sockets(struct subject *s, const struct connections *c, unsigned count,
+			 uint64_t *positions, unsigned pieces)
+{
+	for (unsigned i = 0; i < count; i++)
+		expect_message(s, c, i, &positions[i], 10);
+	for (unsigned i = 0; i < count; i++)
+		send_in_pieces(s, c, i, &positions[i], pieces, 20);
+}
+
+/* However much waits on other sockets, who receives gets its bytes. Nothing is lost, and all goes on. */
+static void goes_on_without_buffers(struct subject *s)
+{
+	enum { COUNT = 30, PIECES = 40 };
+	struct connections c;
+	uint64_t positions[CONNECTIONS_MOST] = { 0 };
+	open_connections(s, &c, COUNT + 2);
+	fill_sockets(s, &c, COUNT, positions, PIECES);
+	expect_message(s, &c, COUNT, &positions[COUNT], 100);
+	expect_message(s, &c, COUNT, &positions[COUNT], 200);
+	for (unsigned i = 0; i < COUNT; i++)
+		expect_bytes(s, &c, i, 10, positions[i], 512);
+	for (unsigned i = 0; i <= COUNT; i++)
+		expect_message(s, &c, i, &positions[i], 30);
+	close_connections(s, &c);
+}
+
+/* One that nobody reads is stopped. The others go on as if it were not there. */
+static void who_is_not_read_is_stopped(struct subject *s)
+{
+	enum { PIECES = 400 };
+	struct connections c;
+	uint64_t positions[3] = { 0 };
+	open_connections(s, &c, 3);
+	expect_message(s, &c, 1, &positions[1], 10);
+	fill_sockets(s, &c, 1, positions, PIECES);
+	look(s);
+	struct ring_facts facts = ring_facts();
+	expect(facts.receives_waiting <= 2,
+	       WHEN("%u pieces came, and nobody reads") EXPECTED("the request to be called back")
+		       SAW("it goes on: %u receives wait where two would"),
+	       PIECES, facts.receives_waiting);
+	for (unsigned i = 0; i < 20; i++)
+		expect_message(s, &c, 1, &positions[1], 100);
+	unsigned requests = ring_facts().requests - facts.requests;
+	expect(requests == 0,
+	       WHEN("another socket's messages come") EXPECTED("its own request to go on")
+		       SAW("%u requests"),
+	       requests);
+	expect_bytes(s, &c, 0, 10, positions[0], BUFFER_BYTES);
+	close_connections(s, &c);
+}
+
+/* A request that has ended is made anew when somebody waits: and then it is one for many again. */
+static void arms_again_once_it_is_read(struct subject *s)
+{
+	struct connections c;
+	uint64_t position = 0;
+	open_connections(s, &c, 2);
+	fill_sockets(s, &c, 1, &position, 400);
+	expect_bytes(s, &c, 0, 10, position, BUFFER_BYTES);
+	expect_message(s, &c, 0, &position, 10);
+	unsigned before = ring_facts().requests;
+	for (unsigned i = 0; i < 50; i++)
+		expect_message(s, &c, 0, &position, 100);
+	unsigned requests = ring_facts().requests - before;
+	expect(requests == 0,
+	       WHEN("50 messages came after the request was made anew") EXPECTED("no request more")
+		       SAW("%u"),
+	       requests);
+	close_connections(s, &c);
+}
+
+/* Exercise 4: the end. */
+
+static void detach_leaves_nothing_armed(struct subject *s)
+{
+	struct connections c;
+	uint64_t position = 0;
+	open_connections(s, &c, 2);
+	look(s);
+	unsigned before = ring_facts().receives_waiting;
+	expect_message(s, &c, 0, &position, 10);
+	send_in_pieces(s, &c, 0, &position, 2, 10);
+	detach(s, 0);
+	unsigned after = ring_facts().receives_waiting;
+	expect(after == before,
+	       WHEN("after detach()") EXPECTED("no receive armed on the socket any more")
+		       SAW("%u more than before it was attached"),
+	       after - before);
+	attach(s, 0, c.ends[0][0]);
+	close_connections(s, &c);
+}
+
+/* A request holds its file: the peer of a socket that was only closed would wait for ever. */
+static void detach_lets_the_socket_go(struct subject *s)
+{
+	struct connections c;
+	uint64_t position = 0;
+	char byte;
+	open_connections(s, &c, 2);
+	expect_message(s, &c, 0, &position, 10);
+	detach(s, 0);
+	close(c.ends[0][0]);
+	struct pollfd peer = { .fd = c.ends[0][1], .events = POLLIN };
+	int ready = poll(&peer, 1, (int)(PATIENCE_NS / NS_PER_MS));
+	expect(ready == 1 && read(c.ends[0][1], &byte, 1) == 0,
+	       WHEN("the socket was detached and closed") EXPECTED("the peer to see the end")
+		       SAW("nothing for 2 s: something still holds the socket"));
+	close(c.ends[0][1]);
+	make_pair(s, c.ends[0]);
+	attach(s, 0, c.ends[0][0]);
+	close_connections(s, &c);
+}
+
+/* What came for the socket before must not come out of the next one in its place. */
+static void the_next_socket_gets_its_own(struct subject *s)
+{
+	struct connections c;
+	uint64_t position = 0;
+	open_connections(s, &c, 2);
+	for (unsigned round = 0; round < 6; round++) {
+		expect_message(s, &c, 0, &position, 10);
+		/* Parked by now, or in the ring, or in the socket. */
+		if (round % 3 == 0)
+			send_in_pieces(s, &c, 0, &position, 3, 10);
+		else
+			peer_sends(c.ends[0][1], "old", 3);
+		if (round % 3 == 2)
+			shutdown(c.ends[0][1], SHUT_WR);
+		detach(s, 0);
+		close(c.ends[0][0]);
+		close(c.ends[0][1]);
+		make_pair(s, c.ends[0]);
+		attach(s, 0, c.ends[0][0]);
+	}
+	close_connections(s, &c);
+}
+
+/* Each socket that goes leaves what it had parked: were it kept, soon none would be left. */
+static void detach_gives_back_what_is_parked(struct subject *s)
+{
+	struct connections c;
+	uint64_t position = 0, other = 0;
+	open_connections(s, &c, 3);
+	expect_message(s, &c, 1, &other, 10);
+	unsigned detached_requests = 0, before = ring_facts().requests;
+	for (unsigned round = 0; round < 200; round++) {
+		unsigned at_first = ring_facts().requests;
+		expect_message(s, &c, 0, &position, 10);
+		send_in_pieces(s, &c, 0, &position, 3, 10);
+		detach(s, 0);
+		attach(s, 0, c.ends[0][0]);
+		detached_requests += ring_facts().requests - at_first;
+	}
+	expect_message(s, &c, 1, &other, 10);
+	unsigned requests = ring_facts().requests - before - detached_requests;
+	expect(requests == 0,
+	       WHEN("after 200 detach() with bytes parked")
+		       EXPECTED("buffers for the socket that stayed") SAW("%u new requests"),
+	       requests);
+	close_connections(s, &c);
+}
+
+static void close_ends_what_is_armed(struct subject *s)
+{
+	char byte;
+	for (unsigned round = 0; round < 3; round++) {
+		struct connections c;
+		uint64_t position = 0;
+		open_connections(s, &c, 2);
+		expect_message(s, &c, 0, &position, 10);
+		send_in_pieces(s, &c, 0, &position, 2, 10);
+		peer_sends(c.ends[1][1], "end", 3);
+		await_all(s);
+		close_engine(s); /* without a detach() before */
+		for (unsigned i = 0; i < 2; i++) {
+			close(c.ends[i][0]);
+			struct pollfd peer = { .fd = c.ends[i][1], .events = POLLIN };
+			int ready = poll(&peer, 1, (int)(PATIENCE_NS / NS_PER_MS));
+			expect(ready == 1 && read(c.ends[i][1], &byte, 1) <= 0,
+			       WHEN("engine and socket are closed")
+				       EXPECTED("the peer to see the end") SAW("nothing for 2 s"));
+			close(c.ends[i][1]);
+		}
+	}
+}
+
+/* The operation waits in the engine, for what the request may bring. The kernel knows nothing of it. */
+static void called_back_without_the_kernel(struct subject *s)
+{
+	struct connections c;
+	struct io_op *done[2];
+	uint64_t position = 0;
+	open_connections(s, &c, 2);
+	expect_message(s, &c, 0, &position, 10);
+	start(s, receive(s, &c, 0));
+	look(s);
+	struct ring_facts before = ring_facts();
+	calls_reset();
+	cancel_one(s, &s->op[0]);
+	unsigned n = reap(s, done, 1, 2, PATIENCE_NS);
+	expect(n == 1 && done[0] == &s->op[0] && done[0]->result == -ECANCELED,
+	       EXPECTED("the operation that was called back, with -ECANCELED") SAW("%u of them"),
+	       n);
+	expect_calls(0, "a receive is called back");
+	for (unsigned i = 0; i < 3; i++)
+		expect_message(s, &c, 0, &position, 10);
+	struct ring_facts after = ring_facts();
+	expect(after.requests == before.requests,
+	       WHEN("a receive was called back") EXPECTED("the socket's request to go on")
+		       SAW("%u requests more"),
+	       after.requests - before.requests);
+	close_connections(s, &c);
+}
+
+/* Exercise 5: accepting. */
+
+struct listening {
+	struct sockaddr_in address;
+	int fd, bystander[2];
+};
+
+static void open_listening(struct subject *s, struct listening *l)
+{
+	socklen_t length = sizeof l->address;
+	struct reason why = { "" };
+	l->address = (struct sockaddr_in) { .sin_family = AF_INET,
+					    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	l->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	expect(bind(l->fd, (struct sockaddr *)&l->address, length) == 0 && listen(l->fd, 1000) == 0,
+	       "the test cannot listen");
+	getsockname(l->fd, (struct sockaddr *)&l->address, &length);
+	open_engine(s, 4, 2);
+	int rc = s->ops->attach(s->engine, 0, l->fd, IO_FD_LISTENER, &why);
+	expect(rc == 0, EXPECTED("attach() to succeed") SAW("%s: %s"), answer(rc), why.text);
+	make_pair(s, l->bystander);
+	attach(s, 1, l->bystander[0]);
+	start(s, prepare_receive(s, 1, l->bystander[0], 1));
+}
+
+static void close_listening(struct subject *s, const struct listening *l)
+{
+	peer_sends(l->bystander[1], "end", 3);
+	await_all(s);
+	detach(s, 1);
+	detach(s, 0);
+	close_engine(s);
+	close(l->fd);
+	close(l->bystander[0]);
+	close(l->bystander[1]);
+}
+
+static int new_client(const struct listening *l)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	expect(connect(fd, (const struct sockaddr *)&l->address, sizeof l->address) == 0,
+	       "the test cannot connect: %s", strerror(errno));
+	return fd;
+}
+
+static struct io_op *accept_op(struct subject *s, const struct listening *l)
+{
+	struct io_op *op = prepare(s, 0, IO_ACCEPT, l->fd, 0, 0, 0);
+	op->buf = NULL;
+	return op;
+}
+
+/* An accept, of this very client. Returns its other end. */
+static int expect_client(struct subject *s, const struct listening *l, int client)
+{
+	struct sockaddr_in theirs, ours;
+	socklen_t length = sizeof theirs;
+	int fd = (int)perform(s, accept_op(s, l));
+	expect(fd >= 0, EXPECTED("a descriptor") SAW("%s"), answer(fd));
+	getpeername(fd, (struct sockaddr *)&theirs, &length);
+	getsockname(client, (struct sockaddr *)&ours, &length);
+	expect(theirs.sin_port == ours.sin_port,
+	       EXPECTED("clients in the order in which they came") SAW("another one"));
+	expect((fcntl(fd, F_GETFD) & FD_CLOEXEC) && !(fcntl(fd, F_GETFL) & O_NONBLOCK),
+	       EXPECTED("the descriptor in blocking mode and closed on exec") SAW("it otherwise"));
+	return fd;
+}
+
+static void asks_once_for_all_clients(struct subject *s)
+{
+	enum { CLIENTS = 30 };
+	struct listening l;
+	open_listening(s, &l);
+	look(s);
+	unsigned before = ring_facts().requests;
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		int client = new_client(&l);
+		close(expect_client(s, &l, client));
+		close(client);
+	}
+	unsigned requests = ring_facts().requests - before;
+	expect(requests == 1,
+	       WHEN("%u clients came") EXPECTED("1 request for all of them") SAW("%u"), CLIENTS,
+	       requests);
+	close_listening(s, &l);
+}
+
+static void takes_nobody_before_the_first_accept(struct subject *s)
+{
+	struct listening l;
+	open_listening(s, &l);
+	int client = new_client(&l);
+	look(s);
+	unsigned before = ring_facts().completions;
+	look(s);
+	expect(ring_facts().completions == before && ring_facts().accepts_waiting == 0,
+	       WHEN("nobody accepts yet") EXPECTED("no request") SAW("one"));
+	int fd = accept4(l.fd, NULL, NULL, SOCK_CLOEXEC);
+	expect(fd >= 0, "the client is gone from the listener");
+	close(fd);
+	close(client);
+	close_listening(s, &l);
+}
+
+static void clients_wait_in_their_order(struct subject *s)
+{
+	enum { CLIENTS = 3 };
+	struct listening l;
+	int clients[CLIENTS];
+	open_listening(s, &l);
+	int first = new_client(&l);
+	close(expect_client(s, &l, first));
+	close(first);
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		clients[i] = new_client(&l);
+		look(s);
+	}
+	calls_reset();
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		close(expect_client(s, &l, clients[i]));
+		close(clients[i]);
+	}
+	unsigned enters = calls_made(ENTER);
+	expect(enters == 0,
+	       WHEN("the clients are accepted already") EXPECTED("no io_uring_enter") SAW("%u"),
+	       enters);
+	close_listening(s, &l);
+}
+
+/* Who is accepted ahead and wanted by nobody must not think for ever that it is served. */
+static void who_was_not_wanted_is_closed(struct subject *s)
+{
+	struct listening l;
+	char byte;
+	open_listening(s, &l);
+	int first = new_client(&l);
+	close(expect_client(s, &l, first));
+	close(first);
+	unsigned before = open_descriptors();
+	int client = new_client(&l);
+	look(s);
+	detach(s, 0);
+	struct ring_facts facts = ring_facts();
+	expect(facts.accepts_waiting == 0,
+	       WHEN("after detach()") EXPECTED("no accept armed any more") SAW("%u"),
+	       facts.accepts_waiting);
+	unsigned after = open_descriptors();
+	expect(after == before + 1,
+	       WHEN("after detach()") EXPECTED("the client's own descriptor alone") SAW("%u more"),
+	       after - before);
+	struct pollfd peer = { .fd = client, .events = POLLIN };
+	int ready = poll(&peer, 1, (int)(PATIENCE_NS / NS_PER_MS));
+	expect(ready == 1 && read(client, &byte, 1) <= 0,
+	       EXPECTED("the client to see the end") SAW("nothing for 2 s"));
+	close(client);
+	struct reason why = { "" };
+	s->ops->attach(s->engine, 0, l.fd, IO_FD_LISTENER, &why);
+	close_listening(s, &l);
+}
+
+/* Descriptors run out: the request has ended with that. Once there are some, it is made anew. */
+static void accepts_on_after_an_error(struct subject *s)
+{
+	struct listening l;
+	struct rlimit limit, few;
+	open_listening(s, &l);
+	int first = new_client(&l);
+	close(expect_client(s, &l, first));
+	int client = new_client(&l);
+	int lowest = dup(client); /* all below it are taken */
+	close(lowest);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	few = limit;
+	few.rlim_cur = (rlim_t)lowest;
+	setrlimit(RLIMIT_NOFILE, &few);
+	int64_t result = perform(s, accept_op(s, &l));
+	setrlimit(RLIMIT_NOFILE, &limit);
+	expect(result == -EMFILE, WHEN("no descriptor is left") EXPECTED("-EMFILE") SAW("%s"),
+	       answer(result));
+	close(expect_client(s, &l, client));
+	close(client);
+	close(first);
+	close_listening(s, &l);
+}
+
+/* The kernel's backlog is bounded, and so is what an engine accepts ahead of its caller. */
+static void does_not_accept_without_end(struct subject *s)
+{
+	enum { CLIENTS = 300 };
+	struct listening l;
+	static int clients[CLIENTS];
+	open_listening(s, &l);
+	int first = new_client(&l);
+	close(expect_client(s, &l, first));
+	unsigned before = open_descriptors();
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		clients[i] = new_client(&l);
+		look(s);
+	}
+	unsigned accepted = open_descriptors() - before - CLIENTS;
+	expect(accepted < CLIENTS / 2,
+	       WHEN("%u clients came, and nobody accepts") EXPECTED("some of them accepted ahead")
+		       SAW("%u"),
+	       CLIENTS, accepted);
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		close(expect_client(s, &l, clients[i]));
+		close(clients[i]);
+	}
+	close(first);
+	close_listening(s, &l);
+}
+
+/* Exercise 6: sending without a copy. */
+
+static void sends_in_two_completions(struct subject *s)
+{
+	struct connections c;
+	char seen[64];
+	open_connections(s, &c, 2);
+	look(s);
+	for (unsigned i = 0; i < 10; i++) {
+		struct ring_facts before = ring_facts();
+		memset(buffer_of(s, 2), (int)('a' + i), 50);
+		int64_t n = perform(s, prepare_send(s, 2, c.ends[0][0], 0, 50));
+		struct ring_facts after = ring_facts();
+		expect(n == 50, EXPECTED("50 bytes sent") SAW("%s"), answer(n));
+		expect(after.requests - before.requests == 1 &&
+			       after.completions - before.completions == 2,
+		       WHEN("one send")
+			       EXPECTED("1 request and 2 completions: sent, and yours again")
+				       SAW("%u and %u"),
+		       after.requests - before.requests, after.completions - before.completions);
+		expect(read(c.ends[0][1], seen, sizeof seen) == 50 && seen[49] == (char)('a' + i),
+		       "the peer did not get the bytes");
+	}
+	close_connections(s, &c);
+}
+
+/* Makes the peer's window close, while there is still room on this side. */
+static void close_the_window(const struct connections *c)
+{
+	static const char bytes[2048];
+	int little = 4096, much = 1 << 20, waiting = 0, last;
+	setsockopt(c->ends[0][1], SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
+	setsockopt(c->ends[0][0], SOL_SOCKET, SO_SNDBUF, &much, sizeof much);
+	do {
+		last = waiting;
+		ssize_t n = send(c->ends[0][0], bytes, sizeof bytes, MSG_DONTWAIT);
+		expect(n == sizeof bytes, "the test's own send failed");
+		ioctl(c->ends[0][0], TIOCOUTQ, &waiting);
+	} while (waiting < (int)(16 * sizeof bytes) || waiting == last);
+}
+
+/* The bytes are accepted for sending, and they still lie in the caller's buffer. */
+static void keeps_the_buffer_until_it_is_free(struct subject *s)
+{
+	struct connections c;
+	open_connections(s, &c, 2);
+	close_the_window(&c);
+	struct io_op *op = prepare_send(s, 2, c.ends[0][0], 0, 4096);
+	start(s, op);
+	look(s);
+	expect(op->in_flight,
+	       WHEN("the peer's window is closed, so nothing was sent yet")
+		       EXPECTED("the send not to come back, since its buffer is in use") SAW("%s"),
+	       answer(op->result));
+	while (op->in_flight) {
+		struct io_op *done[2];
+		read_what_is_there(c.ends[0][1]);
+		reap(s, done, 1, 2, NS_PER_MS);
+	}
+	expect(op->result == 4096, EXPECTED("4096") SAW("%s"), answer(op->result));
+	close_connections(s, &c);
+}
+
 #define EXERCISE(number, options)                                                                  \
 	.exercise = number, .engine = "uring_tuned" options, .allowed_calls = URING
+
+#define MULTI(number) EXERCISE(number, ":multishot")
 
 #define TEST(test, which, function) .name = test, .flavours = which, .run = function
 
@@ -308,5 +956,29 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE(1, ""), TEST("an_old_kernel_is_told_from_others", ONE(NO_FD),
 				an_old_kernel_is_told_from_others) },
 	{ EXERCISE(1, ""), TEST("open_tells_what_fails", ONE(NO_FD), open_tells_what_fails) },
+
+	{ MULTI(2), TEST("receives_what_is_there", SOCKETS, stream_receives_what_is_there) },
+	{ MULTI(2), TEST("asks_once_for_all_messages", SOCKETS, asks_once_for_all_messages) },
+	{ MULTI(2), TEST("takes_nothing_before_the_first_receive", ONE(UNIX),
+			 takes_nothing_before_the_first_receive) },
+	{ MULTI(2), TEST("answers_with_what_is_parked", ONE(UNIX), answers_with_what_is_parked) },
+	{ MULTI(2), TEST("leaves_what_has_no_room", ONE(UNIX), leaves_what_has_no_room) },
+	{ MULTI(2), TEST("the_end_comes_after_the_bytes", SOCKETS, the_end_comes_after_the_bytes) },
+	{ MULTI(2), TEST("keeps_sockets_apart", ONE(UNIX), keeps_sockets_apart) },
+
+	{ MULTI(3), TEST("buffers_come_back", ONE(UNIX), buffers_come_back) },
+	{ MULTI(3), TEST("goes_on_without_buffers", SOCKETS, goes_on_without_buffers) },
+	{ MULTI(3), TEST("who_is_not_read_is_stopped", SOCKETS, who_is_not_read_is_stopped) },
+	{ MULTI(3), TEST("arms_again_once_it_is_read", ONE(UNIX), arms_again_once_it_is_read) },
+
+	{ MULTI(4), TEST("detach_leaves_nothing_armed", SOCKETS, detach_leaves_nothing_armed) },
+	{ MULTI(4), TEST("detach_lets_the_socket_go", SOCKETS, detach_lets_the_socket_go) },
+	{ MULTI(4), TEST("the_next_socket_gets_its_own", SOCKETS, the_next_socket_gets_its_own) },
+	{ MULTI(4),
+	  TEST("detach_gives_back_what_is_parked", ONE(UNIX), detach_gives_back_what_is_parked) },
+	{ MULTI(4), TEST("close_ends_what_is_armed", SOCKETS, close_ends_what_is_armed) },
+	{ MULTI(4),
+	  TEST("called_back_without_the_kernel", ONE(UNIX), called_back_without_the_kernel) },
+
 	{ NULL },
 };
