@@ -167,6 +167,12 @@ struct engine_option {
 	/* With it another thread makes the calls that the plain engine's caller makes. `iolab timeline`
 	 * and `iolab matrix`, which show who works, then take the variant by default. */
 	bool other_worker;
+	/*
+	 * With it the engine takes ahead. From the first RECV on a socket until its detach() or close() it
+	 * may receive what nobody has asked for yet, and it keeps that for the RECVs that follow. Bytes
+	 * that nobody has asked for until then are lost.
+	 */
+	bool takes_ahead;
 };
 
 enum engine_trait {

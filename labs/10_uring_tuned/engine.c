@@ -6,6 +6,8 @@
  * them, in batches (SINGLE_ISSUER and DEFER_TASKRUN, Linux 6.1), and the ring's own descriptor
  * registered. An older kernel is refused, and no other flags are put in place of these.
  *
+ *   multishot        One request receives all that comes on a socket, ahead of those who ask
+ *                    (engine_receives.c).
  *   fixed_files      Descriptors are registered, so the kernel need not look each one up. (An accept
  *                    into that table would save a descriptor more. The contract has an ACCEPT return a
  *                    descriptor, which others can use, so it is not done.)
@@ -20,6 +22,8 @@
 
 /* In the order of enum tuned_option. */
 static const struct engine_option options[] = {
+	{ "multishot", "one request receives all that comes on a socket", .compared = true,
+	  .takes_ahead = true },
 	{ "fixed_files", "registered descriptors" },
 	{ "fixed_buffers", "registered buffers (files)" },
 	{ NULL, NULL },
@@ -58,6 +62,9 @@ static int refuse_pointless_option(uint64_t options_asked, enum io_kind kind, st
 	else if (on_socket && (options_asked & FIXED_BUFFERS))
 		reason_set(why, "no_fixed_buffers_on_sockets",
 			   "recv and send have no form that takes a registered buffer");
+	else if (!on_socket && (options_asked & MULTISHOT))
+		reason_set(why, "multishot_is_for_sockets",
+			   "multishot is for receives from sockets");
 	else
 		return 0;
 	return -EOPNOTSUPP;
@@ -82,18 +89,26 @@ static int uring_supports(const struct engine_config *config, enum io_kind kind,
 	if (refuse_pointless_option(config->options, kind, why) < 0)
 		return -EOPNOTSUPP;
 	struct io_uring ring;
-	int rc = tuned_ring_open(&ring, 1, config->options, why);
+	struct buffers buffers = { 0 };
+	int rc = tuned_ring_open(&ring, config, why);
 	if (rc < 0)
 		return rc;
 	rc = find_opcode(&ring, opcode_of(kind, config->options), why);
+	if (rc == 0 && kind == IO_RECV)
+		rc = buffers_open(&buffers, &ring, config, why);
 	io_uring_queue_exit(&ring);
+	buffers_close(&buffers);
 	return rc;
 }
 
 static void uring_close(struct engine *e)
 {
+	if (e->receives)
+		receives_end(e);
 	if (e->has_ring)
 		io_uring_queue_exit(&e->ring);
+	receives_free(e);
+	buffers_close(&e->buffers);
 	free(e->held);
 	free(e->unasked);
 	free(e);
@@ -111,11 +126,15 @@ static int uring_open(struct engine **engine, const struct engine_config *config
 	e->held = calloc(config->depth, sizeof(struct io_op *));
 	e->unasked = calloc(config->depth, sizeof *e->unasked);
 	int rc = e->held && e->unasked
-			 ? tuned_ring_open(&e->ring, config->depth, config->options, why)
+			 ? tuned_ring_open(&e->ring, config, why)
 			 : reason_no_memory(why, "the uring_tuned engine");
 	e->has_ring = rc == 0;
 	if (rc == 0)
 		rc = tuned_register(e, config, why);
+	if (rc == 0)
+		rc = buffers_open(&e->buffers, &e->ring, config, why);
+	if (rc == 0)
+		rc = receives_open(e, config, why);
 	if (rc < 0) {
 		uring_close(e);
 		return rc;
@@ -139,17 +158,29 @@ static int uring_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_k
 static void uring_detach(struct engine *e, unsigned fd_slot)
 {
 	int none = -1;
+	if (e->receives)
+		receives_detach(e, fd_slot);
 	if (e->options & FIXED_FILES)
 		io_uring_register_files_update(&e->ring, fd_slot, &none, 1);
 }
 
-/* After the prep functions, which may clear the flags. */
-static void use_fixed_file(const struct engine *e, struct io_uring_sqe *sqe, unsigned fd_slot)
+void tuned_use_fixed_file(const struct engine *e, struct io_uring_sqe *sqe, unsigned fd_slot)
 {
 	if (!(e->options & FIXED_FILES))
 		return;
 	sqe->fd = (int)fd_slot;
 	sqe->flags |= IOSQE_FIXED_FILE;
+}
+
+/*
+ * A receive that tries first takes a buffer for the try, and ends with -ENOBUFS where there is none, even
+ * if no byte is there. So it waits first.
+ */
+static void ask_to_be_lent(struct io_uring_sqe *sqe)
+{
+	sqe->flags |= IOSQE_BUFFER_SELECT;
+	sqe->buf_group = BUFFER_GROUP;
+	sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
 }
 
 static void prepare(const struct engine *e, struct io_uring_sqe *sqe, struct io_op *op)
@@ -169,6 +200,8 @@ static void prepare(const struct engine *e, struct io_uring_sqe *sqe, struct io_
 		break;
 	case IO_RECV:
 		io_uring_prep_recv(sqe, op->fd, op->buf, op->len_bytes, 0);
+		if (!op->buf)
+			ask_to_be_lent(sqe);
 		break;
 	case IO_SEND:
 		io_uring_prep_send(sqe, op->fd, op->buf, op->len_bytes, MSG_NOSIGNAL);
@@ -186,7 +219,7 @@ static void prepare(const struct engine *e, struct io_uring_sqe *sqe, struct io_
 	/* One buffer holds the whole arena: its number, sqe->buf_index, is 0. */
 	if ((e->options & FIXED_BUFFERS) && (op->kind == IO_READ || op->kind == IO_WRITE))
 		sqe->opcode = (uint8_t)opcode_of(op->kind, e->options);
-	use_fixed_file(e, sqe, op->fd_slot);
+	tuned_use_fixed_file(e, sqe, op->fd_slot);
 	io_uring_sqe_set_data(sqe, op);
 }
 
@@ -200,16 +233,30 @@ struct io_uring_sqe *tuned_take_sqe(struct engine *e)
 	return io_uring_get_sqe(&e->ring);
 }
 
+/* What a receive of no bytes waits for is nothing that a request for bytes can tell. */
+static bool is_ahead(const struct engine *e, const struct io_op *op)
+{
+	return e->receives && op->kind == IO_RECV && op->len_bytes > 0;
+}
+
+/* Only for the first of a batch the ring is made to have room. */
+static bool start(struct engine *e, struct io_op *op, bool first)
+{
+	struct io_uring_sqe *sqe = first ? tuned_take_sqe(e) : io_uring_get_sqe(&e->ring);
+	if (sqe)
+		prepare(e, sqe, op);
+	return sqe;
+}
+
 /* Accepts as many as the submission ring has room for. reap() hands them over. */
 static int uring_submit(struct engine *e, struct io_op *const *ops, unsigned count)
 {
 	unsigned n = 0;
 	for (; n < count; n++) {
-		struct io_uring_sqe *sqe = n == 0 ? tuned_take_sqe(e) : io_uring_get_sqe(&e->ring);
-		if (!sqe)
+		struct io_op *op = ops[n];
+		if (is_ahead(e, op) ? !receives_start(e, op) : !start(e, op, n == 0))
 			break;
-		prepare(e, sqe, ops[n]);
-		e->held[ops[n]->slot] = ops[n];
+		e->held[op->slot] = op;
 	}
 	return (int)n;
 }
@@ -236,20 +283,55 @@ static void forget_unasked(struct engine *e, unsigned slot)
 	e->unasked[slot] = false;
 }
 
+/* The kernel chose a buffer for it. */
+static void lend(struct engine *e, struct io_op *op, unsigned number)
+{
+	if (op->result > 0) {
+		op->buf = buffers_at(&e->buffers, number);
+		e->buffers.lent++;
+	} else {
+		buffers_release(&e->buffers, number);
+	}
+}
+
 /* The operation of a CQE, with its result, or NULL when there is none to hand out. */
 static struct io_op *operation_of(struct engine *e, const struct io_uring_cqe *cqe)
 {
-	struct io_op *op = io_uring_cqe_get_data(cqe);
-	if (!op) { /* a cancel's own completion */
-		e->calls_back--;
+	switch (cqe->user_data & OWNER_MASK) {
+	case OF_RECEIVES:
+		return receives_complete(e, cqe);
+	case OF_WATCHES:
+		receives_hung_up(e, cqe);
 		return NULL;
+	case OF_NOBODY:
+		return NULL;
+	default:
+		break;
 	}
+	struct io_op *op = io_uring_cqe_get_data(cqe);
+	if (!op) /* a cancel's own completion */
+		return NULL;
 	if (cqe->res == -ECANCELED && begin_anew(e, op))
 		return NULL;
 	if (e->unasked_count > 0)
 		forget_unasked(e, op->slot);
 	op->result = cqe->res;
-	return op;
+	if (cqe->flags & IORING_CQE_F_BUFFER)
+		lend(e, op, cqe->flags >> IORING_CQE_BUFFER_SHIFT);
+	return is_ahead(e, op) ? receives_once_over(e, op) : op;
+}
+
+void tuned_drain(struct engine *e)
+{
+	unsigned head, seen = 0;
+	struct io_uring_cqe *cqe;
+	io_uring_for_each_cqe (&e->ring, head, cqe) {
+		seen++;
+		struct io_op *op = operation_of(e, cqe);
+		if (op)
+			op_queue_push(&e->finished, op);
+	}
+	io_uring_cq_advance(&e->ring, seen);
 }
 
 /* Also stores how many completions it `saw`: more than operations, where some were of none. */
@@ -286,6 +368,10 @@ static void call_back(struct engine *e, struct io_op *op)
 {
 	if (e->held[op->slot] != op)
 		return; /* it is asked back already */
+	if (e->receives && receives_called_back(e, op)) {
+		e->held[op->slot] = NULL;
+		return;
+	}
 	struct io_uring_sqe *sqe = tuned_take_sqe(e);
 	e->unasked_count += !sqe && !e->unasked[op->slot];
 	e->unasked[op->slot] = !sqe;
@@ -294,7 +380,6 @@ static void call_back(struct engine *e, struct io_op *op)
 	io_uring_prep_cancel(sqe, op, 0);
 	io_uring_sqe_set_data(sqe, NULL);
 	e->held[op->slot] = NULL;
-	e->calls_back++;
 }
 
 static void ask_again(struct engine *e)
@@ -332,6 +417,11 @@ static int uring_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 	return (int)n;
 }
 
+static void uring_give_back(struct engine *e, void *buf)
+{
+	buffers_give_back(&e->buffers, buf);
+}
+
 /* The next reap() hands the request over. */
 static void uring_cancel_one(struct engine *e, struct io_op *op)
 {
@@ -360,6 +450,7 @@ static const struct engine_ops uring_tuned_engine = {
 	.detach = uring_detach,
 	.submit = uring_submit,
 	.reap = uring_reap,
+	.give_back = uring_give_back,
 	.cancel_one = uring_cancel_one,
 	.cancel = uring_cancel,
 	.close = uring_close,

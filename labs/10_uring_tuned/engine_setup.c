@@ -26,22 +26,30 @@ static int explain_setup(int rc, struct reason *why)
 	//< 1
 }
 
-int tuned_ring_open(struct io_uring *ring, unsigned depth, uint64_t options, struct reason *why)
+/* Those of requests that nobody asked for: each needs a buffer, but the last word. */
+static unsigned completions_ahead(const struct engine_config *config)
 {
+	return config->options & MULTISHOT ? 4 * config->depth : 0;
+}
+
+int tuned_ring_open(struct io_uring *ring, const struct engine_config *config, struct reason *why)
+{
+	unsigned depth = config->depth;
 	struct io_uring_params params = {
 		/* A ring larger than the kernel allows is cut to what it allows. */
 		.flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
 		/* Room for every operation and, at the end, for a cancel of every one. */
-		.cq_entries = 2 * depth,
+		.cq_entries = 2 * depth + completions_ahead(config),
 	};
-	(void)options;
 	//> 1 Three more flags: one thread alone will use this ring; what a completion still has to do waits
 	//> until that thread asks; and an SQE that fails does not hold up those behind it.
 	//+
 	params.flags |= IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
 			IORING_SETUP_SUBMIT_ALL;
 	//< 1
-	unsigned sq_entries = depth < SQ_ENTRIES_MAX ? depth : SQ_ENTRIES_MAX;
+	/* A receive that is armed needs two entries. */
+	unsigned wanted = config->options & MULTISHOT ? 2 * depth : depth;
+	unsigned sq_entries = wanted < SQ_ENTRIES_MAX ? wanted : SQ_ENTRIES_MAX;
 	int rc = io_uring_queue_init_params(sq_entries, ring, &params);
 	if (rc < 0)
 		return explain_setup(rc, why);

@@ -5,13 +5,31 @@
 
 #include <liburing.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "io_engine.h"
 #include "op_queue.h"
 
 enum tuned_option {
-	FIXED_FILES = 1 << 0,
-	FIXED_BUFFERS = 1 << 1,
+	MULTISHOT = 1 << 0,
+	FIXED_FILES = 1 << 1,
+	FIXED_BUFFERS = 1 << 2,
+};
+
+/* Buffers that the kernel chooses from, engine_buffers.c. All 0 where there are none. */
+struct buffers {
+	struct io_uring_buf_ring *ring;
+	unsigned entries; /* a power of two, at least `count` */
+	unsigned count; /* buffers in the ring; their numbers begin at 0 */
+	char *block;
+	uint32_t len_bytes; /* of each */
+	size_t stride_bytes; /* from one to the next */
+	uint16_t *place; /* [number]: in the ring, when it was handed in last */
+	uint16_t *users; /* [number]: pieces that are not released, and the kernel while it writes there */
+	uint32_t *used_bytes; /* [number]: where the next piece begins */
+	unsigned lent, lent_most;
+	unsigned *reserve; /* those outside of the ring that are free; their numbers begin at `count` */
+	unsigned reserve_count, reserve_free;
 };
 
 struct engine {
@@ -20,18 +38,28 @@ struct engine {
 	uint64_t options; /* enum tuned_option */
 	unsigned depth;
 	struct io_op **held; /* [slot]: the last accepted there that nobody called back */
-	unsigned calls_back; /* completions of cancels that are still to come */
 	bool *unasked; /* [slot]: to be called back, and the ring had no room for that yet */
 	unsigned unasked_count;
 	struct op_queue finished; /* over, and not by the completion that is looked at */
+	struct buffers buffers;
+	struct receives *receives; /* NULL where none is made ahead */
 };
 
-/* engine_setup.c */
+/*
+ * What a completion belongs to: the lowest bits of its user data. An operation's is its address. That of a
+ * request which nobody asked for is the fd_slot and its owner's generation.
+ */
+enum tuned_owner { OF_OPERATION, OF_RECEIVES, OF_WATCHES, OF_NOBODY, OWNER_MASK = 7 };
 
-/* Makes a ring for `depth` operations. Returns 0, or -errno with `why`. */
-int tuned_ring_open(struct io_uring *ring, unsigned depth, uint64_t options, struct reason *why);
-/* Registers with the ring what `config` and the options say. Returns 0, or -errno with `why`. */
-int tuned_register(struct engine *e, const struct engine_config *config, struct reason *why);
+static inline uint64_t tuned_name(enum tuned_owner owner, unsigned fd_slot, uint32_t generation)
+{
+	return (uint64_t)fd_slot << 32 | (uint32_t)(generation << 3) | owner;
+}
+
+static inline unsigned tuned_name_slot(uint64_t name)
+{
+	return (unsigned)(name >> 32);
+}
 
 /* engine.c */
 
@@ -40,6 +68,17 @@ int tuned_register(struct engine *e, const struct engine_config *config, struct 
  * must fill it: what is in it will be handed over.
  */
 struct io_uring_sqe *tuned_take_sqe(struct engine *e);
+/* After the prep functions, which may clear the flags. */
+void tuned_use_fixed_file(const struct engine *e, struct io_uring_sqe *sqe, unsigned fd_slot);
+/* Takes all completions. What is over then is in `finished`. */
+void tuned_drain(struct engine *e);
+
+/* engine_setup.c */
+
+/* Makes a ring for `depth` operations. Returns 0, or -errno with `why`. */
+int tuned_ring_open(struct io_uring *ring, const struct engine_config *config, struct reason *why);
+/* Registers with the ring what `config` and the options say. Returns 0, or -errno with `why`. */
+int tuned_register(struct engine *e, const struct engine_config *config, struct reason *why);
 
 /* engine_wait.c */
 
@@ -48,5 +87,60 @@ struct io_uring_sqe *tuned_take_sqe(struct engine *e);
  * -errno. "Nothing yet" is no error.
  */
 int tuned_enter(struct engine *e, unsigned min, int64_t timeout_ns);
+
+/* engine_buffers.c */
+
+#define BUFFER_GROUP 0 /* the only one */
+
+/* Bytes in the buffer `number`. */
+struct span {
+	unsigned number;
+	uint32_t from, len_bytes;
+};
+
+/* What a completion brought, from the buffer `number` on. */
+struct arrival {
+	unsigned number;
+	uint32_t left_bytes; /* not yet taken */
+};
+
+/*
+ * Makes the buffers that `config` asks for, and registers them. Returns 0, or -errno with `why`. Then they
+ * have to be closed, too.
+ */
+int buffers_open(struct buffers *b, struct io_uring *uring, const struct engine_config *config,
+		 struct reason *why);
+/* After the ring of io_uring is gone. */
+void buffers_close(struct buffers *b);
+
+void *buffers_at(const struct buffers *b, unsigned number);
+/* The next piece of what came. */
+struct span buffers_next_span(struct buffers *b, struct arrival *arrival);
+/* A piece of that buffer is not needed any more. Without users it goes back to the kernel. */
+void buffers_release(struct buffers *b, unsigned number);
+/* There is one: fewer than lent_most are lent. */
+void *buffers_reserve_take(struct buffers *b);
+bool buffers_in_reserve(const struct buffers *b, const void *buf);
+/* `buf` as it was lent, once. */
+void buffers_give_back(struct buffers *b, void *buf);
+
+/* engine_receives.c */
+
+int receives_open(struct engine *e, const struct engine_config *config, struct reason *why);
+void receives_free(struct engine *e);
+/* Accepts a RECV. Returns false where the submission ring has no room. */
+bool receives_start(struct engine *e, struct io_op *op);
+/* A completion of a request that nobody asked for. Returns the operation that is over with it, or NULL. */
+struct io_op *receives_complete(struct engine *e, const struct io_uring_cqe *cqe);
+/* The poll for a peer's end says something. */
+void receives_hung_up(struct engine *e, const struct io_uring_cqe *cqe);
+/* A RECV that had a request of its own, for want of buffers, has a result. NULL when it goes on. */
+struct io_op *receives_once_over(struct engine *e, struct io_op *op);
+/* Returns false for an operation that does not wait here. */
+bool receives_called_back(struct engine *e, struct io_op *op);
+/* Nothing is received on that descriptor any more, and what is parked is gone. */
+void receives_detach(struct engine *e, unsigned fd_slot);
+/* The same for all, before the ring is gone. */
+void receives_end(struct engine *e);
 
 #endif

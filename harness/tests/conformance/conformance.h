@@ -152,6 +152,9 @@ timer_t signal_every(int64_t interval_ns);
 /* Skips the test for engines of a trait, with the reason. */
 void not_for(const struct subject *s, unsigned traits, const char *reason);
 
+/* Does it receive what nobody has asked for yet? (engine_option.takes_ahead) */
+bool takes_ahead(const struct subject *s);
+
 /* How many descriptors, threads and rings of libaio this process has. */
 struct holdings {
 	unsigned fds, threads, aio_rings;

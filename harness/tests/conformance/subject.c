@@ -477,3 +477,12 @@ struct io_op *prepare_send(struct subject *s, unsigned slot, int fd, unsigned fd
 {
 	return prepare(s, slot, out_kind(s), fd, fd_slot, stream_offset(s), len_bytes);
 }
+
+bool takes_ahead(const struct subject *s)
+{
+	const struct engine_option *options = s->ops->options;
+	for (unsigned i = 0; options && options[i].name; i++)
+		if ((s->options >> i & 1) && options[i].takes_ahead)
+			return ONE(s->flavour) & SOCKETS;
+	return false;
+}
