@@ -55,13 +55,13 @@ static void hand_in(struct buffers *b, unsigned number)
 	b->place[number] = b->ring->tail;
 	b->users[number] = 1; /* the kernel */
 	b->used_bytes[number] = 0;
-	//> 3 Write its address, its length and its number into the ring: io_uring_buf_ring_add(). Then move
+	//> 2 Write its address, its length and its number into the ring: io_uring_buf_ring_add(). Then move
 	//> the tail, so that the kernel sees the entry: io_uring_buf_ring_advance().
 	//+ (void)mask;
 	io_uring_buf_ring_add(b->ring, buffers_at(b, number), b->len_bytes, (unsigned short)number, mask,
 			      0);
 	io_uring_buf_ring_advance(b->ring, 1);
-	//< 3
+	//< 2
 }
 
 void buffers_release(struct buffers *b, unsigned number)
@@ -118,11 +118,11 @@ static int register_ring(struct buffers *b, struct io_uring *uring, struct reaso
 		.ring_entries = b->entries,
 		.bgid = BUFFER_GROUP,
 	};
-	//> 3 Register the ring of buffers: io_uring_register_buf_ring().
+	//> 2 Register the ring of buffers: io_uring_register_buf_ring().
 	//+ int rc = -ENOSYS;
 	//+ (void)uring, (void)registration;
 	int rc = io_uring_register_buf_ring(uring, &registration, 0);
-	//< 3
+	//< 2
 	return rc < 0 ? reason_errno(why, "register_buf_ring", rc,
 				     "registering {buffers} buffers that the kernel chooses from",
 				     reason_int("buffers", b->count))

@@ -113,7 +113,7 @@ static bool arm(struct engine *e, const struct io_op *op)
 	struct io_uring_sqe *sqe = tuned_take_sqe(e);
 	if (!sqe)
 		return false;
-	//> 2 Make it a receive that stays armed: io_uring_prep_recv_multishot() without a buffer and a length.
+	//> 3 Make it a receive that stays armed: io_uring_prep_recv_multishot() without a buffer and a length.
 	//> The kernel chooses the buffer, from the group BUFFER_GROUP. Let it wait first
 	//> (IORING_RECVSEND_POLL_FIRST): who tries first needs a buffer for the try.
 	//+ io_uring_prep_nop(sqe);
@@ -121,7 +121,7 @@ static bool arm(struct engine *e, const struct io_op *op)
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = BUFFER_GROUP;
 	sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
-	//< 2
+	//< 3
 	tuned_use_fixed_file(e, sqe, op->fd_slot);
 	sqe->user_data = name_of(e, OF_RECEIVES, op->fd_slot);
 	s->armed = true;
@@ -274,7 +274,7 @@ struct io_op *receives_once_over(struct engine *e, struct io_op *op)
  */
 static struct io_op *run_out(struct engine *e, struct socket_ahead *s, struct io_op *op)
 {
-	//> 3 Nobody waits: nothing is to be done. After it had delivered something: wait again.
+	//> 4 Nobody waits: nothing is to be done. After it had delivered something: wait again.
 	//> Otherwise receive_once().
 	//+ (void)receive_once, (void)s, (void)e;
 	//+ if (op)
@@ -285,7 +285,7 @@ static struct io_op *run_out(struct engine *e, struct socket_ahead *s, struct io
 	if (s->delivered)
 		return wait_again(e, s, op);
 	return receive_once(e, op);
-	//< 3
+	//< 4
 }
 
 /* Completions */
@@ -296,13 +296,13 @@ static struct io_op *bytes_came(struct engine *e, unsigned fd_slot, struct arriv
 	struct io_op *op = s->waiting;
 	s->delivered = true;
 	park(e->receives, s, buffers_next_span(&e->buffers, &arrival));
-	//> 2 Who waits takes what came, and waits no more.
+	//> 3 Who waits takes what came, and waits no more.
 	//+ (void)take_parked;
 	if (op) {
 		s->waiting = NULL;
 		take_parked(e, s, op);
 	}
-	//< 2
+	//< 3
 	if (s->parked >= PARKED_MOST && s->armed && !s->stopping)
 		stop(e, fd_slot);
 	return op;
@@ -332,7 +332,7 @@ struct io_op *receives_complete(struct engine *e, const struct io_uring_cqe *cqe
 	struct socket_ahead *s = &e->receives->sockets[fd_slot];
 	struct arrival arrival = { .number = cqe->flags >> IORING_CQE_BUFFER_SHIFT,
 				   .left_bytes = cqe->res > 0 ? (uint32_t)cqe->res : 0 };
-	//> 4 The fd_slot may have another owner by now. Then its name is another one (name_of()), and what
+	//> 5 The fd_slot may have another owner by now. Then its name is another one (name_of()), and what
 	//> came is nobody's: release the buffer, if the completion has one.
 	//+
 	if (cqe->user_data != name_of(e, OF_RECEIVES, fd_slot)) {
@@ -340,7 +340,7 @@ struct io_op *receives_complete(struct engine *e, const struct io_uring_cqe *cqe
 			buffers_release(&e->buffers, arrival.number);
 		return NULL;
 	}
-	//< 4
+	//< 5
 	if (!(cqe->flags & IORING_CQE_F_MORE)) {
 		s->armed = s->stopping = false;
 		e->receives->armed--;
@@ -397,12 +397,12 @@ bool receives_called_back(struct engine *e, struct io_op *op)
 	struct socket_ahead *s = &e->receives->sockets[op->fd_slot];
 	if (op->kind != IO_RECV || s->waiting != op)
 		return false;
-	//> 4 The kernel knows nothing of this operation. It comes back with -ECANCELED out of the next
+	//> 5 The kernel knows nothing of this operation. It comes back with -ECANCELED out of the next
 	//> reap() (op_queue_finish()), and the request stays armed.
 	//+
 	s->waiting = NULL;
 	op_queue_finish(&e->finished, op, -ECANCELED);
-	//< 4
+	//< 5
 	return true;
 }
 
@@ -439,29 +439,29 @@ static bool ask_both_back(struct engine *e, unsigned fd_slot)
 void receives_detach(struct engine *e, unsigned fd_slot)
 {
 	struct socket_ahead *s = &e->receives->sockets[fd_slot];
-	//> 4 While one of the socket's requests is armed (or `watched`): ask_both_back(), and
+	//> 5 While one of the socket's requests is armed (or `watched`): ask_both_back(), and
 	//> take_what_ended(). Neither may meet the next owner.
 	//+ (void)ask_both_back, (void)take_what_ended;
 	while ((s->armed || s->watched) && ask_both_back(e, fd_slot) && take_what_ended(e))
 		;
-	//< 4
+	//< 5
 	while (s->first != NONE) {
 		buffers_release(&e->buffers, e->receives->pieces[s->first].span.number);
 		drop_first(e->receives, s);
 	}
-	//> 4 The next owner begins anew: nothing armed, no end, and another generation.
+	//> 5 The next owner begins anew: nothing armed, no end, and another generation.
 	//+
 	*s = (struct socket_ahead) { .first = NONE,
 				     .last = NONE,
 				     .generation = s->generation + 1 };
-	//< 4
+	//< 5
 }
 
 void receives_end(struct engine *e)
 {
-	//> 4 Nothing may receive any more when close() returns: ask_back() all.
+	//> 5 Nothing may receive any more when close() returns: ask_back() all.
 	//+ (void)e;
 	while (e->receives->armed > 0 && ask_back(e, 0) && take_what_ended(e))
 		;
-	//< 4
+	//< 5
 }

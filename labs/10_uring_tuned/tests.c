@@ -294,7 +294,43 @@ static void an_old_kernel_is_told_from_others(struct subject *s)
 	       whys[0].text);
 }
 
-/* Exercise 2: one request, and what it brings. */
+/* Exercise 2: buffers that the kernel chooses from. */
+
+/* Two buffers, and many messages: each buffer is lent again and again. */
+static void giving_back_is_a_note_in_memory(struct subject *s)
+{
+	enum { BUFFERS = 2, LENT_BYTES = 256, MESSAGES = 500 };
+	int ends[2];
+	s->lent_count = BUFFERS;
+	s->lent_len_bytes = LENT_BYTES;
+	open_engine(s, 2, 1);
+	make_pair(s, ends);
+	attach(s, 0, ends[0]);
+	for (unsigned i = 0; i < MESSAGES; i++) {
+		char sent[LENT_BYTES];
+		unsigned length_bytes = 1 + i % LENT_BYTES;
+		for (unsigned b = 0; b < length_bytes; b++)
+			sent[b] = pattern_byte((uint64_t)i * LENT_BYTES + b);
+		peer_sends(ends[1], sent, length_bytes);
+		struct io_op *op = prepare_receive(s, i % 2, ends[0], 0);
+		op->buf = NULL;
+		op->len_bytes = LENT_BYTES;
+		int64_t n = perform(s, op);
+		expect(n == length_bytes && op->buf && memcmp(op->buf, sent, length_bytes) == 0,
+		       WHEN("message %u") EXPECTED("its %u bytes in a lent buffer")
+			       SAW("%s, or others"),
+		       i, length_bytes, answer(n));
+		calls_reset();
+		s->ops->give_back(s->engine, op->buf);
+		expect_calls(0, "a buffer is given back");
+	}
+	detach(s, 0);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* Exercise 3: one request, and what it brings. */
 
 /* Answers a message on connection `i` as it comes. */
 static void expect_message(struct subject *s, const struct connections *c, unsigned i,
@@ -428,8 +464,6 @@ static void keeps_sockets_apart(struct subject *s)
 	close_connections(s, &c);
 }
 
-/* Exercise 3: the buffers. */
-
 /* Far more messages than there are buffers, and still the one request. */
 static void buffers_come_back(struct subject *s)
 {
@@ -448,6 +482,8 @@ static void buffers_come_back(struct subject *s)
 	       MESSAGES, requests);
 	close_connections(s, &c);
 }
+
+/* Exercise 4: when the buffers run out, and when the request ends. */
 
 /* Sockets that nobody reads. Each has had its receive, and now takes what comes. */
 static void fill_sockets(struct subject *s, const struct connections *c, unsigned count,
@@ -479,7 +515,7 @@ static void goes_on_without_buffers(struct subject *s)
 /* One that nobody reads is stopped. The others go on as if it were not there. */
 static void who_is_not_read_is_stopped(struct subject *s)
 {
-	enum { PIECES = 400 };
+	enum { PIECES = 100 };
 	struct connections c;
 	uint64_t positions[3] = { 0 };
 	open_connections(s, &c, 3);
@@ -508,7 +544,7 @@ static void arms_again_once_it_is_read(struct subject *s)
 	struct connections c;
 	uint64_t position = 0;
 	open_connections(s, &c, 2);
-	fill_sockets(s, &c, 1, &position, 400);
+	fill_sockets(s, &c, 1, &position, 100);
 	expect_bytes(s, &c, 0, 10, position, BUFFER_BYTES);
 	expect_message(s, &c, 0, &position, 10);
 	unsigned before = ring_facts().requests;
@@ -522,7 +558,7 @@ static void arms_again_once_it_is_read(struct subject *s)
 	close_connections(s, &c);
 }
 
-/* Exercise 4: the end. */
+/* Exercise 5: the end. */
 
 static void detach_leaves_nothing_armed(struct subject *s)
 {
@@ -665,7 +701,7 @@ static void called_back_without_the_kernel(struct subject *s)
 	close_connections(s, &c);
 }
 
-/* Exercise 5: accepting. */
+/* Exercise 6: accepting. */
 
 struct listening {
 	struct sockaddr_in address;
@@ -877,7 +913,7 @@ static void does_not_accept_without_end(struct subject *s)
 	close_listening(s, &l);
 }
 
-/* Exercise 6: sending without a copy. */
+/* Exercise 7: sending without a copy. */
 
 static void sends_in_two_completions(struct subject *s)
 {
@@ -957,27 +993,39 @@ const struct lab_test lab_tests[] = {
 				an_old_kernel_is_told_from_others) },
 	{ EXERCISE(1, ""), TEST("open_tells_what_fails", ONE(NO_FD), open_tells_what_fails) },
 
-	{ MULTI(2), TEST("receives_what_is_there", SOCKETS, stream_receives_what_is_there) },
-	{ MULTI(2), TEST("asks_once_for_all_messages", SOCKETS, asks_once_for_all_messages) },
-	{ MULTI(2), TEST("takes_nothing_before_the_first_receive", ONE(UNIX),
+	{ EXERCISE(2, ""), TEST("lends_what_came", SOCKETS, lent_buffer_holds_what_came) },
+	{ EXERCISE(2, ""), TEST("lends_and_takes_back", ONE(UNIX), lent_buffer_is_the_callers) },
+	{ EXERCISE(2, ""),
+	  TEST("lends_to_nobody_who_waits", ONE(UNIX), lent_buffers_wait_for_none) },
+	{ EXERCISE(2, ""), TEST("lends_until_none_is_left", ONE(UNIX), lent_buffers_are_short) },
+	{ EXERCISE(2, ""), TEST("lends_for_bytes_only", ONE(UNIX), lent_buffer_for_bytes_only) },
+	{ EXERCISE(2, ""), TEST("lends_the_length", ONE(UNIX), lent_buffers_take_the_length) },
+	{ EXERCISE(2, ""), TEST("lends_beside_others", ONE(UNIX), lent_buffers_and_others) },
+	{ EXERCISE(2, ""), TEST("lends_or_says_why_not", ONE(UNIX), lent_buffers_or_a_reason) },
+	{ EXERCISE(2, ""),
+	  TEST("giving_back_is_a_note_in_memory", ONE(UNIX), giving_back_is_a_note_in_memory) },
+
+	{ MULTI(3), TEST("receives_what_is_there", SOCKETS, stream_receives_what_is_there) },
+	{ MULTI(3), TEST("asks_once_for_all_messages", SOCKETS, asks_once_for_all_messages) },
+	{ MULTI(3), TEST("takes_nothing_before_the_first_receive", ONE(UNIX),
 			 takes_nothing_before_the_first_receive) },
-	{ MULTI(2), TEST("answers_with_what_is_parked", ONE(UNIX), answers_with_what_is_parked) },
-	{ MULTI(2), TEST("leaves_what_has_no_room", ONE(UNIX), leaves_what_has_no_room) },
-	{ MULTI(2), TEST("the_end_comes_after_the_bytes", SOCKETS, the_end_comes_after_the_bytes) },
-	{ MULTI(2), TEST("keeps_sockets_apart", ONE(UNIX), keeps_sockets_apart) },
+	{ MULTI(3), TEST("answers_with_what_is_parked", ONE(UNIX), answers_with_what_is_parked) },
+	{ MULTI(3), TEST("leaves_what_has_no_room", ONE(UNIX), leaves_what_has_no_room) },
+	{ MULTI(3), TEST("the_end_comes_after_the_bytes", SOCKETS, the_end_comes_after_the_bytes) },
+	{ MULTI(3), TEST("keeps_sockets_apart", ONE(UNIX), keeps_sockets_apart) },
 
 	{ MULTI(3), TEST("buffers_come_back", ONE(UNIX), buffers_come_back) },
-	{ MULTI(3), TEST("goes_on_without_buffers", SOCKETS, goes_on_without_buffers) },
-	{ MULTI(3), TEST("who_is_not_read_is_stopped", SOCKETS, who_is_not_read_is_stopped) },
-	{ MULTI(3), TEST("arms_again_once_it_is_read", ONE(UNIX), arms_again_once_it_is_read) },
+	{ MULTI(4), TEST("goes_on_without_buffers", SOCKETS, goes_on_without_buffers) },
+	{ MULTI(4), TEST("who_is_not_read_is_stopped", SOCKETS, who_is_not_read_is_stopped) },
+	{ MULTI(4), TEST("arms_again_once_it_is_read", ONE(UNIX), arms_again_once_it_is_read) },
 
-	{ MULTI(4), TEST("detach_leaves_nothing_armed", SOCKETS, detach_leaves_nothing_armed) },
-	{ MULTI(4), TEST("detach_lets_the_socket_go", SOCKETS, detach_lets_the_socket_go) },
-	{ MULTI(4), TEST("the_next_socket_gets_its_own", SOCKETS, the_next_socket_gets_its_own) },
-	{ MULTI(4),
+	{ MULTI(5), TEST("detach_leaves_nothing_armed", SOCKETS, detach_leaves_nothing_armed) },
+	{ MULTI(5), TEST("detach_lets_the_socket_go", SOCKETS, detach_lets_the_socket_go) },
+	{ MULTI(5), TEST("the_next_socket_gets_its_own", SOCKETS, the_next_socket_gets_its_own) },
+	{ MULTI(5),
 	  TEST("detach_gives_back_what_is_parked", ONE(UNIX), detach_gives_back_what_is_parked) },
-	{ MULTI(4), TEST("close_ends_what_is_armed", SOCKETS, close_ends_what_is_armed) },
-	{ MULTI(4),
+	{ MULTI(5), TEST("close_ends_what_is_armed", SOCKETS, close_ends_what_is_armed) },
+	{ MULTI(5),
 	  TEST("called_back_without_the_kernel", ONE(UNIX), called_back_without_the_kernel) },
 
 	{ NULL },
