@@ -88,6 +88,8 @@ static void expect_calls(unsigned most, const char *what)
 	       calls - enters);
 }
 
+#define LENT_BYTES 256u
+
 /* Connections. On the last one, the bystander, a receive waits all the time. */
 #define CONNECTIONS_MOST 40u
 
@@ -299,7 +301,7 @@ static void an_old_kernel_is_told_from_others(struct subject *s)
 /* Two buffers, and many messages: each buffer is lent again and again. */
 static void giving_back_is_a_note_in_memory(struct subject *s)
 {
-	enum { BUFFERS = 2, LENT_BYTES = 256, MESSAGES = 500 };
+	enum { BUFFERS = 2, MESSAGES = 500 };
 	int ends[2];
 	s->lent_count = BUFFERS;
 	s->lent_len_bytes = LENT_BYTES;
@@ -445,6 +447,71 @@ static void the_end_comes_after_the_bytes(struct subject *s)
 	close_connections(s, &c);
 }
 
+/* An error is told once, by the kernel and by the engine: to the receive that comes next. */
+static void an_error_is_kept_for_the_next(struct subject *s)
+{
+	struct linger reset = { .l_onoff = 1 };
+	struct connections c;
+	uint64_t position = 0;
+	open_connections(s, &c, 2);
+	expect_message(s, &c, 0, &position, 10);
+	setsockopt(c.ends[0][1], SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+	close(c.ends[0][1]);
+	look(s);
+	look(s);
+	int64_t n = perform(s, receive(s, &c, 0));
+	expect(n == -ECONNRESET,
+	       WHEN("the peer reset the connection, and nobody received") EXPECTED("%s") SAW("%s"),
+	       answer(-ECONNRESET), answer(n));
+	c.ends[0][1] = dup(c.ends[1][1]); /* for the end of the test to close */
+	close_connections(s, &c);
+}
+
+static struct io_op *lent_receive(struct subject *s, const struct connections *c, unsigned i)
+{
+	struct io_op *op = receive(s, c, i);
+	op->buf = NULL;
+	op->len_bytes = LENT_BYTES;
+	return op;
+}
+
+/* All buffers of the ring hold what nobody has asked for. Who waits on a silent socket just waits. */
+static void a_wait_needs_no_buffer(struct subject *s)
+{
+	enum { PARKING = 2 };
+	struct connections c;
+	s->lent_count = PARKING;
+	s->lent_len_bytes = LENT_BYTES;
+	open_connections(s, &c, PARKING + 2);
+	for (unsigned i = 0; i < PARKING; i++) {
+		peer_sends(c.ends[i][1], "first", 5);
+		int64_t n = perform(s, lent_receive(s, &c, i));
+		expect(n == 5, EXPECTED("5 bytes") SAW("%s"), answer(n));
+		s->ops->give_back(s->engine, s->op[i].buf);
+	}
+	for (unsigned i = 0; i < PARKING; i++) {
+		peer_sends(c.ends[i][1], "parked", 6);
+		look(s);
+	}
+	struct io_op *op = lent_receive(s, &c, PARKING);
+	start(s, op);
+	look(s);
+	unsigned before = ring_facts().requests;
+	for (unsigned i = 0; i < 5; i++)
+		look(s);
+	unsigned requests = ring_facts().requests - before;
+	expect(requests == 0,
+	       WHEN("a receive waits, nothing comes and no buffer is free")
+		       EXPECTED("it to wait without a buffer") SAW("%u requests meanwhile"),
+	       requests);
+	peer_sends(c.ends[PARKING][1], "late", 4);
+	await(s, op);
+	expect(op->result == 4 && op->buf && memcmp(op->buf, "late", 4) == 0,
+	       EXPECTED("its 4 bytes in a lent buffer") SAW("%s"), answer(op->result));
+	s->ops->give_back(s->engine, op->buf);
+	close_connections(s, &c);
+}
+
 /* Each socket has its own. */
 static void keeps_sockets_apart(struct subject *s)
 {
@@ -512,7 +579,7 @@ static void goes_on_without_buffers(struct subject *s)
 	close_connections(s, &c);
 }
 
-/* One that nobody reads is stopped. The others go on as if it were not there. */
+/* One that nobody reads is stopped, each time. The others go on as if it were not there. */
 static void who_is_not_read_is_stopped(struct subject *s)
 {
 	enum { PIECES = 100 };
@@ -520,21 +587,25 @@ static void who_is_not_read_is_stopped(struct subject *s)
 	uint64_t positions[3] = { 0 };
 	open_connections(s, &c, 3);
 	expect_message(s, &c, 1, &positions[1], 10);
-	fill_sockets(s, &c, 1, positions, PIECES);
-	look(s);
-	struct ring_facts facts = ring_facts();
-	expect(facts.receives_waiting <= 2,
-	       WHEN("%u pieces came, and nobody reads") EXPECTED("the request to be called back")
-		       SAW("it goes on: %u receives wait where two would"),
-	       PIECES, facts.receives_waiting);
-	for (unsigned i = 0; i < 20; i++)
-		expect_message(s, &c, 1, &positions[1], 100);
-	unsigned requests = ring_facts().requests - facts.requests;
-	expect(requests == 0,
-	       WHEN("another socket's messages come") EXPECTED("its own request to go on")
-		       SAW("%u requests"),
-	       requests);
-	expect_bytes(s, &c, 0, 10, positions[0], BUFFER_BYTES);
+	for (unsigned round = 0; round < 2; round++) {
+		uint64_t begin = positions[0] + 10;
+		fill_sockets(s, &c, 1, positions, PIECES);
+		look(s);
+		struct ring_facts facts = ring_facts();
+		expect(facts.receives_waiting <= 2,
+		       WHEN("%u pieces came, and nobody reads")
+			       EXPECTED("the request to be called back")
+				       SAW("it goes on: %u receives wait where two would"),
+		       PIECES, facts.receives_waiting);
+		for (unsigned i = 0; i < 20; i++)
+			expect_message(s, &c, 1, &positions[1], 100);
+		unsigned requests = ring_facts().requests - facts.requests;
+		expect(requests == 0,
+		       WHEN("another socket's messages come") EXPECTED("its own request to go on")
+			       SAW("%u requests"),
+		       requests);
+		expect_bytes(s, &c, 0, begin, positions[0], BUFFER_BYTES);
+	}
 	close_connections(s, &c);
 }
 
@@ -624,6 +695,54 @@ static void the_next_socket_gets_its_own(struct subject *s)
 	close_connections(s, &c);
 }
 
+/*
+ * The kernel refuses the call that would end the old socket's request. So that request may bring something
+ * later: it is nobody's, and its buffer serves the next one.
+ */
+static void what_comes_late_is_nobodys(struct subject *s)
+{
+	enum { ROUNDS = 40 };
+	struct connections c;
+	int old[ROUNDS][2];
+	uint64_t position = 0;
+	open_connections(s, &c, 2);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		expect_message(s, &c, 0, &position, 10);
+		fail_call(ENTER " io_uring_register", ENOMEM, 0);
+		detach(s, 0);
+		call_failed();
+		memcpy(old[round], c.ends[0], sizeof old[round]);
+		make_pair(s, c.ends[0]);
+		attach(s, 0, c.ends[0][0]);
+		start(s, receive(s, &c, 0));
+		look(s);
+		peer_sends(old[round][1], "old", 3);
+		look(s);
+		expect(s->op[0].in_flight,
+		       WHEN("bytes came on the socket that had this place before")
+			       EXPECTED("nothing for the new one") SAW("%s"),
+		       answer(s->op[0].result));
+		peer_sends(c.ends[0][1], "new", 3);
+		await(s, &s->op[0]);
+		expect(s->op[0].result == 3 && memcmp(buffer_of(s, 0), "new", 3) == 0,
+		       EXPECTED("the new socket's 3 bytes") SAW("%s, or others"),
+		       answer(s->op[0].result));
+	}
+	unsigned before = ring_facts().requests;
+	for (unsigned i = 0; i < 20; i++)
+		expect_message(s, &c, 0, &position, 10);
+	unsigned requests = ring_facts().requests - before;
+	expect(requests == 0,
+	       WHEN("late bytes were dropped %u times") EXPECTED("their buffers to serve again")
+		       SAW("%u requests for want of buffers"),
+	       ROUNDS, requests);
+	close_connections(s, &c);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		close(old[round][0]);
+		close(old[round][1]);
+	}
+}
+
 /* Each socket that goes leaves what it had parked: were it kept, soon none would be left. */
 static void detach_gives_back_what_is_parked(struct subject *s)
 {
@@ -660,7 +779,14 @@ static void close_ends_what_is_armed(struct subject *s)
 		send_in_pieces(s, &c, 0, &position, 2, 10);
 		peer_sends(c.ends[1][1], "end", 3);
 		await_all(s);
+		calls_reset();
 		close_engine(s); /* without a detach() before */
+		unsigned calls = calls_made("io_uring_enter io_uring_register");
+		expect(calls >= 2,
+		       WHEN("a receive is armed when close() is called")
+			       EXPECTED("a call that ends it, and one that lets the ring go")
+				       SAW("%u calls"),
+		       calls);
 		for (unsigned i = 0; i < 2; i++) {
 			close(c.ends[i][0]);
 			struct pollfd peer = { .fd = c.ends[i][1], .events = POLLIN };
@@ -1014,6 +1140,9 @@ const struct lab_test lab_tests[] = {
 	{ MULTI(3), TEST("the_end_comes_after_the_bytes", SOCKETS, the_end_comes_after_the_bytes) },
 	{ MULTI(3), TEST("keeps_sockets_apart", ONE(UNIX), keeps_sockets_apart) },
 
+	{ MULTI(3),
+	  TEST("an_error_is_kept_for_the_next", ONE(TCP), an_error_is_kept_for_the_next) },
+	{ MULTI(4), TEST("a_wait_needs_no_buffer", SOCKETS, a_wait_needs_no_buffer) },
 	{ MULTI(3), TEST("buffers_come_back", ONE(UNIX), buffers_come_back) },
 	{ MULTI(4), TEST("goes_on_without_buffers", SOCKETS, goes_on_without_buffers) },
 	{ MULTI(4), TEST("who_is_not_read_is_stopped", SOCKETS, who_is_not_read_is_stopped) },
@@ -1024,9 +1153,47 @@ const struct lab_test lab_tests[] = {
 	{ MULTI(5), TEST("the_next_socket_gets_its_own", SOCKETS, the_next_socket_gets_its_own) },
 	{ MULTI(5),
 	  TEST("detach_gives_back_what_is_parked", ONE(UNIX), detach_gives_back_what_is_parked) },
+	{ MULTI(5), TEST("what_comes_late_is_nobodys", ONE(UNIX), what_comes_late_is_nobodys) },
 	{ MULTI(5), TEST("close_ends_what_is_armed", SOCKETS, close_ends_what_is_armed) },
 	{ MULTI(5),
 	  TEST("called_back_without_the_kernel", ONE(UNIX), called_back_without_the_kernel) },
+
+	{ MULTI(3), TEST("tells_the_end", SOCKETS, stream_end_of_file) },
+	{ MULTI(3), TEST("tells_the_end_to_who_waits", SOCKETS, stream_end_while_waiting) },
+	{ MULTI(3), TEST("tells_an_error_behind_bytes", ONE(TCP), tcp_error_behind_bytes) },
+	{ MULTI(3), TEST("tells_a_reset", ONE(TCP), tcp_reset) },
+	{ MULTI(3), TEST("fills_buffers", SOCKETS, stream_receives_in_full_buffers) },
+	{ MULTI(3), TEST("sends_beside_it", SOCKETS, socket_both_directions_at_once) },
+	{ MULTI(3), TEST("sleeps_while_waiting", ONE(TCP), stream_sleeps_while_waiting) },
+	{ MULTI(3), TEST("survives_many_operations", ONE(UNIX), stream_survives_many_operations),
+	  .limit_s = 60 },
+
+	{ MULTI(4), TEST("lends_ahead", SOCKETS, lent_buffer_holds_what_came) },
+	{ MULTI(4), TEST("lends_ahead_and_takes_back", ONE(UNIX), lent_buffer_is_the_callers) },
+	{ MULTI(4), TEST("lends_ahead_until_none_is_left", SOCKETS, lent_buffers_are_short) },
+	{ MULTI(4), TEST("lends_ahead_for_bytes_only", ONE(UNIX), lent_buffer_for_bytes_only) },
+	{ MULTI(4), TEST("lends_ahead_the_length", ONE(UNIX), lent_buffers_take_the_length) },
+	{ MULTI(4), TEST("lends_ahead_beside_others", ONE(UNIX), lent_buffers_and_others) },
+
+	{ MULTI(5),
+	  TEST("slot_takes_another_number", ONE(UNIX), stream_slot_takes_another_number) },
+	{ MULTI(5),
+	  TEST("number_moves_to_another_slot", ONE(UNIX), stream_number_moves_to_another_slot) },
+	{ MULTI(5), TEST("slot_is_used_again", SOCKETS, stream_slot_is_used_again) },
+	{ MULTI(5), TEST("stays_whole_after_the_end", SOCKETS, stream_stays_whole_after_the_end) },
+	{ MULTI(5), TEST("calls_one_back", SOCKETS, cancel_one_leaves_the_others) },
+	{ MULTI(5),
+	  TEST("leaves_the_descriptor_whole", ONE(UNIX), cancel_one_leaves_the_descriptor_whole) },
+	{ MULTI(5), TEST("loses_no_byte", ONE(UNIX), cancel_one_loses_no_byte) },
+	{ MULTI(5), TEST("comes_too_late", ONE(UNIX), cancel_one_comes_too_late) },
+	{ MULTI(5), TEST("calls_all_back", SOCKETS, stream_cancel) },
+	{ MULTI(5),
+	  TEST("calls_all_back_in_scattered_slots", ONE(UNIX), stream_cancel_in_scattered_slots) },
+	{ MULTI(5), TEST("two_engines", ONE(UNIX), two_engines_on_streams) },
+	{ MULTI(5), TEST("opens_and_closes_again", ONE(UNIX), opens_and_closes_again) },
+	{ MULTI(5), TEST("allocates_nothing_later", ONE(UNIX), no_allocation_after_open) },
+	{ MULTI(5),
+	  TEST("failures_leave_nothing_behind", ONE(UNIX), failures_leave_nothing_behind) },
 
 	{ NULL },
 };
