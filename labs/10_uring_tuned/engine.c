@@ -8,6 +8,9 @@
  *
  *   multishot        One request receives all that comes on a socket, ahead of those who ask
  *                    (engine_receives.c).
+ *   multishot_accept One request accepts all who come to a listener (engine_accepts.c).
+ *   send_zc          The kernel sends from the buffer itself. One completion has the result, and a second
+ *                    one says that the kernel needs the buffer no more. Over loopback it copies anyway.
  *   fixed_files      Descriptors are registered, so the kernel need not look each one up. (An accept
  *                    into that table would save a descriptor more. The contract has an ACCEPT return a
  *                    descriptor, which others can use, so it is not done.)
@@ -23,7 +26,11 @@
 /* In the order of enum tuned_option. */
 static const struct engine_option options[] = {
 	{ "multishot", "one request receives all that comes on a socket", .compared = true,
-	  .takes_ahead = true },
+	  .traits = IO_RECEIVES_AHEAD },
+	{ "multishot_accept", "one request accepts all who come to a listener",
+	  .traits = IO_ACCEPTS_AHEAD },
+	{ "send_zc", "sends without a copy, and two completions for each (TCP)",
+	  .traits = IO_SENDS_UNCOPIED },
 	{ "fixed_files", "registered descriptors" },
 	{ "fixed_buffers", "registered buffers (files)" },
 	{ NULL, NULL },
@@ -42,7 +49,7 @@ static int opcode_of(enum io_kind kind, uint64_t options_asked)
 	case IO_RECV:
 		return IORING_OP_RECV;
 	case IO_SEND:
-		return IORING_OP_SEND;
+		return options_asked & SEND_ZC ? IORING_OP_SEND_ZC : IORING_OP_SEND;
 	case IO_ACCEPT:
 		return IORING_OP_ACCEPT;
 	case IO_CONNECT:
@@ -61,10 +68,16 @@ static int refuse_pointless_option(uint64_t options_asked, enum io_kind kind, st
 			   "a no-op has no file and no buffer that could be registered");
 	else if (on_socket && (options_asked & FIXED_BUFFERS))
 		reason_set(why, "no_fixed_buffers_on_sockets",
-			   "recv and send have no form that takes a registered buffer");
+			   "fixed_buffers is for files: a receive has no form that takes a "
+			   "registered buffer");
 	else if (!on_socket && (options_asked & MULTISHOT))
 		reason_set(why, "multishot_is_for_sockets",
 			   "multishot is for receives from sockets");
+	else if (!on_socket && (options_asked & MULTISHOT_ACCEPT))
+		reason_set(why, "multishot_accept_is_for_sockets",
+			   "multishot_accept is for connections from a listener");
+	else if (!on_socket && (options_asked & SEND_ZC))
+		reason_set(why, "send_zc_is_for_sockets", "send_zc is for sends to sockets");
 	else
 		return 0;
 	return -EOPNOTSUPP;
@@ -101,52 +114,25 @@ static int uring_supports(const struct engine_config *config, enum io_kind kind,
 	return rc;
 }
 
-static void uring_close(struct engine *e)
+/* What an option cannot do with this descriptor, although the kernel has it. */
+static int refuse_descriptor(uint64_t options_asked, int fd, enum io_fd_kind fd_kind,
+			     struct reason *why)
 {
-	if (e->receives)
-		receives_end(e);
-	if (e->has_ring)
-		io_uring_queue_exit(&e->ring);
-	receives_free(e);
-	buffers_close(&e->buffers);
-	free(e->held);
-	free(e->unasked);
-	free(e);
-}
-
-static int uring_open(struct engine **engine, const struct engine_config *config,
-		      struct reason *why)
-{
-	struct engine *e = calloc(1, sizeof *e);
-	if (!e)
-		return reason_no_memory(why, "the uring_tuned engine");
-	e->options = config->options;
-	e->depth = config->depth;
-	op_queue_init(&e->finished);
-	e->held = calloc(config->depth, sizeof(struct io_op *));
-	e->unasked = calloc(config->depth, sizeof *e->unasked);
-	int rc = e->held && e->unasked
-			 ? tuned_ring_open(&e->ring, config, why)
-			 : reason_no_memory(why, "the uring_tuned engine");
-	e->has_ring = rc == 0;
-	if (rc == 0)
-		rc = tuned_register(e, config, why);
-	if (rc == 0)
-		rc = buffers_open(&e->buffers, &e->ring, config, why);
-	if (rc == 0)
-		rc = receives_open(e, config, why);
-	if (rc < 0) {
-		uring_close(e);
-		return rc;
-	}
-	*engine = e;
-	return 0;
+	int domain = 0;
+	socklen_t size = sizeof domain;
+	if (!(options_asked & SEND_ZC) || fd_kind != IO_FD_SOCKET)
+		return 0;
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 || domain != AF_UNIX)
+		return 0;
+	return reason_errno(why, "send_zc_needs_ip", EOPNOTSUPP,
+			    "send_zc to a Unix socket, which has no sends without a copy");
 }
 
 static int uring_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_kind fd_kind,
 			struct reason *why)
 {
-	(void)fd_kind;
+	if (refuse_descriptor(e->options, fd, fd_kind, why) < 0)
+		return -EOPNOTSUPP;
 	if (!(e->options & FIXED_FILES))
 		return 0;
 	int rc = io_uring_register_files_update(&e->ring, fd_slot, &fd, 1);
@@ -160,6 +146,8 @@ static void uring_detach(struct engine *e, unsigned fd_slot)
 	int none = -1;
 	if (e->receives)
 		receives_detach(e, fd_slot);
+	if (e->accepts)
+		accepts_detach(e, fd_slot);
 	if (e->options & FIXED_FILES)
 		io_uring_register_files_update(&e->ring, fd_slot, &none, 1);
 }
@@ -170,6 +158,18 @@ void tuned_use_fixed_file(const struct engine *e, struct io_uring_sqe *sqe, unsi
 		return;
 	sqe->fd = (int)fd_slot;
 	sqe->flags |= IOSQE_FIXED_FILE;
+}
+
+static void prepare_send(const struct engine *e, struct io_uring_sqe *sqe, const struct io_op *op)
+{
+	//> 7 With the option send_zc: io_uring_prep_send_zc(), with the same flags and none of its own.
+	//+ (void)e;
+	if (e->options & SEND_ZC) {
+		io_uring_prep_send_zc(sqe, op->fd, op->buf, op->len_bytes, MSG_NOSIGNAL, 0);
+		return;
+	}
+	//< 7
+	io_uring_prep_send(sqe, op->fd, op->buf, op->len_bytes, MSG_NOSIGNAL);
 }
 
 /*
@@ -204,7 +204,7 @@ static void prepare(const struct engine *e, struct io_uring_sqe *sqe, struct io_
 			ask_to_be_lent(sqe);
 		break;
 	case IO_SEND:
-		io_uring_prep_send(sqe, op->fd, op->buf, op->len_bytes, MSG_NOSIGNAL);
+		prepare_send(e, sqe, op);
 		break;
 	case IO_ACCEPT:
 		io_uring_prep_accept(sqe, op->fd, NULL, NULL, SOCK_CLOEXEC);
@@ -254,7 +254,11 @@ static int uring_submit(struct engine *e, struct io_op *const *ops, unsigned cou
 	unsigned n = 0;
 	for (; n < count; n++) {
 		struct io_op *op = ops[n];
-		if (is_ahead(e, op) ? !receives_start(e, op) : !start(e, op, n == 0))
+		bool accepted = is_ahead(e, op) ? receives_start(e, op)
+				: e->accepts && op->kind == IO_ACCEPT
+					? accepts_start(e, op)
+					: start(e, op, n == 0);
+		if (!accepted)
 			break;
 		e->held[op->slot] = op;
 	}
@@ -303,6 +307,8 @@ static struct io_op *operation_of(struct engine *e, const struct io_uring_cqe *c
 	case OF_WATCHES:
 		receives_hung_up(e, cqe);
 		return NULL;
+	case OF_ACCEPTS:
+		return accepts_complete(e, cqe);
 	case OF_NOBODY:
 		return NULL;
 	default:
@@ -311,6 +317,17 @@ static struct io_op *operation_of(struct engine *e, const struct io_uring_cqe *c
 	struct io_op *op = io_uring_cqe_get_data(cqe);
 	if (!op) /* a cancel's own completion */
 		return NULL;
+	//> 7 A send without a copy completes twice. The first completion has the result. If it says
+	//> IORING_CQE_F_MORE, the buffer is still the kernel's: the operation is not over. The second one says
+	//> IORING_CQE_F_NOTIF and has no result: now it is.
+	//+
+	if (cqe->flags & IORING_CQE_F_NOTIF)
+		return op;
+	if (cqe->flags & IORING_CQE_F_MORE) {
+		op->result = cqe->res;
+		return NULL;
+	}
+	//< 7
 	if (cqe->res == -ECANCELED && begin_anew(e, op))
 		return NULL;
 	if (e->unasked_count > 0)
@@ -332,6 +349,34 @@ void tuned_drain(struct engine *e)
 			op_queue_push(&e->finished, op);
 	}
 	io_uring_cq_advance(&e->ring, seen);
+}
+
+bool tuned_ask_back(struct engine *e, uint64_t name)
+{
+	struct io_uring_sqe *sqe = tuned_take_sqe(e);
+	if (!sqe)
+		return false;
+	unsigned all = IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL;
+	io_uring_prep_cancel64(sqe, name, name ? 0 : (int)all);
+	sqe->user_data = OF_NOBODY;
+	return true;
+}
+
+bool tuned_take_what_ended(struct engine *e)
+{
+	int rc = io_uring_submit_and_wait(&e->ring, 1); /* a cancel's own completion, at least */
+	tuned_drain(e);
+	return rc >= 0 || rc == -EINTR || rc == -EAGAIN || rc == -EBUSY;
+}
+
+/* Nothing may be received or accepted any more when close() returns. */
+static void end_requests(struct engine *e)
+{
+	//> 5 While requests are armed that nobody asked for: ask all of them back, and wait for what ends.
+	//+ (void)e;
+	while (e->armed > 0 && tuned_ask_back(e, 0) && tuned_take_what_ended(e))
+		;
+	//< 5
 }
 
 /* Also stores how many completions it `saw`: more than operations, where some were of none. */
@@ -368,7 +413,8 @@ static void call_back(struct engine *e, struct io_op *op)
 {
 	if (e->held[op->slot] != op)
 		return; /* it is asked back already */
-	if (e->receives && receives_called_back(e, op)) {
+	if ((e->receives && receives_called_back(e, op)) ||
+	    (e->accepts && accepts_called_back(e, op))) {
 		e->held[op->slot] = NULL;
 		return;
 	}
@@ -436,6 +482,52 @@ static void uring_cancel(struct engine *e)
 			call_back(e, e->held[slot]);
 	/* What is not handed over now, reap() hands over. */
 	(void)io_uring_submit(&e->ring);
+}
+
+static void uring_close(struct engine *e)
+{
+	end_requests(e);
+	if (e->accepts)
+		accepts_end(e);
+	if (e->has_ring)
+		io_uring_queue_exit(&e->ring);
+	receives_free(e);
+	accepts_free(e);
+	buffers_close(&e->buffers);
+	free(e->held);
+	free(e->unasked);
+	free(e);
+}
+
+static int uring_open(struct engine **engine, const struct engine_config *config,
+		      struct reason *why)
+{
+	struct engine *e = calloc(1, sizeof *e);
+	if (!e)
+		return reason_no_memory(why, "the uring_tuned engine");
+	e->options = config->options;
+	e->depth = config->depth;
+	op_queue_init(&e->finished);
+	e->held = calloc(config->depth, sizeof(struct io_op *));
+	e->unasked = calloc(config->depth, sizeof *e->unasked);
+	int rc = e->held && e->unasked
+			 ? tuned_ring_open(&e->ring, config, why)
+			 : reason_no_memory(why, "the uring_tuned engine");
+	e->has_ring = rc == 0;
+	if (rc == 0)
+		rc = tuned_register(e, config, why);
+	if (rc == 0)
+		rc = buffers_open(&e->buffers, &e->ring, config, why);
+	if (rc == 0)
+		rc = receives_open(e, config, why);
+	if (rc == 0)
+		rc = accepts_open(e, config, why);
+	if (rc < 0) {
+		uring_close(e);
+		return rc;
+	}
+	*engine = e;
+	return 0;
 }
 
 static const struct engine_ops uring_tuned_engine = {

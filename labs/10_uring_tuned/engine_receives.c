@@ -48,7 +48,6 @@ struct socket_ahead {
 
 struct receives {
 	struct socket_ahead *sockets;
-	unsigned armed; /* requests that are, and polls for the end */
 	struct piece *pieces;
 	uint32_t free; /* the first unused piece */
 };
@@ -97,7 +96,7 @@ static bool watch(struct engine *e, const struct io_op *op)
 	tuned_use_fixed_file(e, sqe, op->fd_slot);
 	sqe->user_data = name_of(e, OF_WATCHES, op->fd_slot);
 	e->receives->sockets[op->fd_slot].watched = true;
-	e->receives->armed++;
+	e->armed++;
 	return true;
 }
 
@@ -126,20 +125,16 @@ static bool arm(struct engine *e, const struct io_op *op)
 	sqe->user_data = name_of(e, OF_RECEIVES, op->fd_slot);
 	s->armed = true;
 	s->delivered = false;
-	e->receives->armed++;
+	e->armed++;
 	return true;
 }
 
 /* It ends with -ECANCELED, and what came before that is parked as well. */
 static void stop(struct engine *e, unsigned fd_slot)
 {
-	struct io_uring_sqe *sqe = tuned_take_sqe(e);
-	if (!sqe)
-		return; /* the next completion asks again, or its owner's end */
-	io_uring_prep_cancel64(sqe, name_of(e, OF_RECEIVES, fd_slot), 0);
-	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-	sqe->user_data = OF_NOBODY;
-	e->receives->sockets[fd_slot].stopping = true;
+	/* Where that has no room, the next completion asks again. */
+	e->receives->sockets[fd_slot].stopping =
+		tuned_ask_back(e, name_of(e, OF_RECEIVES, fd_slot));
 	(void)io_uring_submit(&e->ring); /* now: it goes on receiving until then */
 }
 
@@ -343,7 +338,7 @@ struct io_op *receives_complete(struct engine *e, const struct io_uring_cqe *cqe
 	//< 5
 	if (!(cqe->flags & IORING_CQE_F_MORE)) {
 		s->armed = s->stopping = false;
-		e->receives->armed--;
+		e->armed--;
 	}
 	if (cqe->res > 0)
 		return bytes_came(e, fd_slot, arrival);
@@ -360,7 +355,7 @@ void receives_hung_up(struct engine *e, const struct io_uring_cqe *cqe)
 	if (cqe->user_data != name_of(e, OF_WATCHES, fd_slot))
 		return;
 	s->watched = false;
-	e->receives->armed--;
+	e->armed--;
 	s->hung_up = cqe->res > 0;
 	if (s->hung_up && s->armed && !s->stopping)
 		stop(e, fd_slot);
@@ -408,41 +403,21 @@ bool receives_called_back(struct engine *e, struct io_op *op)
 
 /* The end */
 
-/* Asks for a request back, or, without a name, for all. Each is over when its last completion is there. */
-static bool ask_back(struct engine *e, uint64_t name)
-{
-	struct io_uring_sqe *sqe = tuned_take_sqe(e);
-	if (!sqe)
-		return false;
-	unsigned all = IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL;
-	io_uring_prep_cancel64(sqe, name, name ? 0 : (int)all);
-	sqe->user_data = OF_NOBODY;
-	return true;
-}
-
-/* Returns false when that fails for good. */
-static bool take_what_ended(struct engine *e)
-{
-	int rc = io_uring_submit_and_wait(&e->ring, 1); /* a cancel's own completion, at least */
-	tuned_drain(e);
-	return rc >= 0 || rc == -EINTR || rc == -EAGAIN || rc == -EBUSY;
-}
-
 /* Asks for both requests of a socket back, as far as they are armed. */
 static bool ask_both_back(struct engine *e, unsigned fd_slot)
 {
 	const struct socket_ahead *s = &e->receives->sockets[fd_slot];
-	return (!s->armed || ask_back(e, name_of(e, OF_RECEIVES, fd_slot))) &&
-	       (!s->watched || ask_back(e, name_of(e, OF_WATCHES, fd_slot)));
+	return (!s->armed || tuned_ask_back(e, name_of(e, OF_RECEIVES, fd_slot))) &&
+	       (!s->watched || tuned_ask_back(e, name_of(e, OF_WATCHES, fd_slot)));
 }
 
 void receives_detach(struct engine *e, unsigned fd_slot)
 {
 	struct socket_ahead *s = &e->receives->sockets[fd_slot];
 	//> 5 While one of the socket's requests is armed (or `watched`): ask_both_back(), and
-	//> take_what_ended(). Neither may meet the next owner.
-	//+ (void)ask_both_back, (void)take_what_ended;
-	while ((s->armed || s->watched) && ask_both_back(e, fd_slot) && take_what_ended(e))
+	//> tuned_take_what_ended(). Neither may meet the next owner.
+	//+ (void)ask_both_back;
+	while ((s->armed || s->watched) && ask_both_back(e, fd_slot) && tuned_take_what_ended(e))
 		;
 	//< 5
 	while (s->first != NONE) {
@@ -454,14 +429,5 @@ void receives_detach(struct engine *e, unsigned fd_slot)
 	*s = (struct socket_ahead) { .first = NONE,
 				     .last = NONE,
 				     .generation = s->generation + 1 };
-	//< 5
-}
-
-void receives_end(struct engine *e)
-{
-	//> 5 Nothing may receive any more when close() returns: ask_back() all.
-	//+ (void)e;
-	while (e->receives->armed > 0 && ask_back(e, 0) && take_what_ended(e))
-		;
 	//< 5
 }

@@ -29,7 +29,7 @@ static int explain_setup(int rc, struct reason *why)
 /* Those of requests that nobody asked for: each needs a buffer, but the last word. */
 static unsigned completions_ahead(const struct engine_config *config)
 {
-	return config->options & MULTISHOT ? 4 * config->depth : 0;
+	return config->options & (MULTISHOT | MULTISHOT_ACCEPT) ? 4 * config->depth : 0;
 }
 
 int tuned_ring_open(struct io_uring *ring, const struct engine_config *config, struct reason *why)

@@ -12,8 +12,10 @@
 
 enum tuned_option {
 	MULTISHOT = 1 << 0,
-	FIXED_FILES = 1 << 1,
-	FIXED_BUFFERS = 1 << 2,
+	MULTISHOT_ACCEPT = 1 << 1,
+	SEND_ZC = 1 << 2,
+	FIXED_FILES = 1 << 3,
+	FIXED_BUFFERS = 1 << 4,
 };
 
 /* Buffers that the kernel chooses from, engine_buffers.c. All 0 where there are none. */
@@ -42,14 +44,16 @@ struct engine {
 	unsigned unasked_count;
 	struct op_queue finished; /* over, and not by the completion that is looked at */
 	struct buffers buffers;
+	unsigned armed; /* requests in the kernel that nobody asked for */
 	struct receives *receives; /* NULL where none is made ahead */
+	struct accepts *accepts; /* the same */
 };
 
 /*
  * What a completion belongs to: the lowest bits of its user data. An operation's is its address. That of a
  * request which nobody asked for is the fd_slot and its owner's generation.
  */
-enum tuned_owner { OF_OPERATION, OF_RECEIVES, OF_WATCHES, OF_NOBODY, OWNER_MASK = 7 };
+enum tuned_owner { OF_OPERATION, OF_RECEIVES, OF_WATCHES, OF_ACCEPTS, OF_NOBODY, OWNER_MASK = 7 };
 
 static inline uint64_t tuned_name(enum tuned_owner owner, unsigned fd_slot, uint32_t generation)
 {
@@ -72,6 +76,14 @@ struct io_uring_sqe *tuned_take_sqe(struct engine *e);
 void tuned_use_fixed_file(const struct engine *e, struct io_uring_sqe *sqe, unsigned fd_slot);
 /* Takes all completions. What is over then is in `finished`. */
 void tuned_drain(struct engine *e);
+
+/*
+ * Asks for a request back that nobody asked for, or, without a name, for all. Each is over when its last
+ * completion is there. Returns false where the submission ring has no room.
+ */
+bool tuned_ask_back(struct engine *e, uint64_t name);
+/* Waits for a completion and drains. Returns false when that fails for good. */
+bool tuned_take_what_ended(struct engine *e);
 
 /* engine_setup.c */
 
@@ -140,7 +152,16 @@ struct io_op *receives_once_over(struct engine *e, struct io_op *op);
 bool receives_called_back(struct engine *e, struct io_op *op);
 /* Nothing is received on that descriptor any more, and what is parked is gone. */
 void receives_detach(struct engine *e, unsigned fd_slot);
-/* The same for all, before the ring is gone. */
-void receives_end(struct engine *e);
+
+/* engine_accepts.c: as engine_receives.c, for an ACCEPT */
+
+int accepts_open(struct engine *e, const struct engine_config *config, struct reason *why);
+void accepts_free(struct engine *e);
+bool accepts_start(struct engine *e, struct io_op *op);
+struct io_op *accepts_complete(struct engine *e, const struct io_uring_cqe *cqe);
+bool accepts_called_back(struct engine *e, struct io_op *op);
+void accepts_detach(struct engine *e, unsigned fd_slot);
+/* Closes what is parked, once nothing is accepted any more. */
+void accepts_end(struct engine *e);
 
 #endif

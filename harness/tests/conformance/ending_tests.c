@@ -97,6 +97,11 @@ void stream_cancel_of_sends(struct subject *s)
 		start(s, prepare_send(s, i, ends[i][0], i, 1000));
 	}
 	s->ops->cancel(s->engine);
+	bool uncopied = traits_of(s) & IO_SENDS_UNCOPIED;
+	for (unsigned i = 0; uncopied && s->inflight > 0 && i < 3000 * COUNT; i++) {
+		read_what_is_there(ends[i % COUNT][1]);
+		reap(s, done, 1, 1, NS_PER_MS / COUNT);
+	}
 	await_all(s);
 	unsigned in_time = 0;
 	for (unsigned i = 0; i < COUNT; i++) {
@@ -108,7 +113,7 @@ void stream_cancel_of_sends(struct subject *s)
 			       (s->flavour == TCP && result == 1000),
 		       WHEN("after cancel") EXPECTED("-ECANCELED") SAW("%s"), answer(result));
 	}
-	expect(in_time < COUNT,
+	expect(in_time < COUNT || uncopied,
 	       WHEN("after cancel") EXPECTED("sends with -ECANCELED") SAW("all sent"));
 	/* There is room now, and nothing may use it. */
 	for (unsigned i = 0; i < COUNT; i++)
@@ -178,7 +183,8 @@ void stream_stays_whole_after_the_end(struct subject *s)
 	for (unsigned detached = 0; detached < 2; detached++) {
 		int ends[2];
 		char sent[100];
-		ssize_t left = takes_ahead(s) ? 0 : 90;
+		bool ahead = s->flavour != PIPE && (traits_of(s) & IO_RECEIVES_AHEAD);
+		ssize_t left = ahead ? 0 : 90;
 		for (unsigned b = 0; b < sizeof sent; b++)
 			sent[b] = pattern_byte(b);
 		make_reading_pair(s, ends);

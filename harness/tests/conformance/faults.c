@@ -386,13 +386,18 @@ static void note_submissions(const struct io_uring *ring)
 	}
 }
 
-/* Those of operations; a cancel's own completion has no data. */
+/* Those with a result; a cancel's own completion has no data, and a notification no result. */
+static bool has_result(const struct io_uring_cqe *cqe)
+{
+	return cqe->user_data != 0 && !(cqe->flags & IORING_CQE_F_NOTIF);
+}
+
 static void spoil_completions(struct io_uring *ring)
 {
 	unsigned head;
 	struct io_uring_cqe *cqe;
 	io_uring_for_each_cqe (ring, head, cqe) {
-		int error = io_uring_cqe_get_data(cqe) ? faults_strike(FAULT_uring_completion) : 0;
+		int error = has_result(cqe) ? faults_strike(FAULT_uring_completion) : 0;
 		if (error) {
 			cqe->res = -error;
 			break;
@@ -493,7 +498,7 @@ static void spoil_completions_of(int fd)
 	uint32_t tail = word_at(ring, params->cq_off.tail);
 	for (uint32_t head = word_at(ring, params->cq_off.head); head != tail; head++) {
 		struct io_uring_cqe *cqe = &cqes[head & (params->cq_entries - 1)];
-		int error = cqe->user_data ? faults_strike(FAULT_uring_completion) : 0;
+		int error = has_result(cqe) ? faults_strike(FAULT_uring_completion) : 0;
 		if (error) {
 			cqe->res = -error;
 			break;
