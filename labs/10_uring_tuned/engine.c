@@ -177,13 +177,13 @@ void tuned_use_fixed_file(const struct engine *e, struct io_uring_sqe *sqe, unsi
 
 static void prepare_send(const struct engine *e, struct io_uring_sqe *sqe, const struct io_op *op)
 {
-	//> 6 With the option send_zc: io_uring_prep_send_zc(), with the same flags and none of its own.
+	//> 7 With the option send_zc: io_uring_prep_send_zc(), with the same flags and none of its own.
 	//+ (void)e;
 	if (e->options & SEND_ZC) {
 		io_uring_prep_send_zc(sqe, op->fd, op->buf, op->len_bytes, MSG_NOSIGNAL, 0);
 		return;
 	}
-	//< 6
+	//< 7
 	io_uring_prep_send(sqe, op->fd, op->buf, op->len_bytes, MSG_NOSIGNAL);
 }
 
@@ -333,7 +333,7 @@ static struct io_op *operation_of(struct engine *e, const struct io_uring_cqe *c
 	struct io_op *op = io_uring_cqe_get_data(cqe);
 	if (!op) /* a cancel's own completion */
 		return NULL;
-	//> 6 A send without a copy completes twice. The first completion has the result. If it says
+	//> 7 A send without a copy completes twice. The first completion has the result. If it says
 	//> IORING_CQE_F_MORE, the buffer is still the kernel's: the operation is not over. The second one says
 	//> IORING_CQE_F_NOTIF and has no result: now it is.
 	//+
@@ -343,7 +343,7 @@ static struct io_op *operation_of(struct engine *e, const struct io_uring_cqe *c
 		op->result = cqe->res;
 		return NULL;
 	}
-	//< 6
+	//< 7
 	if (cqe->res == -ECANCELED && begin_anew(e, op))
 		return NULL;
 	if (e->unasked_count > 0)
@@ -388,11 +388,11 @@ bool tuned_take_what_ended(struct engine *e)
 /* Nothing may be received or accepted any more when close() returns. */
 static void end_requests(struct engine *e)
 {
-	//> 4 While requests are armed that nobody asked for: ask all of them back, and wait for what ends.
+	//> 5 While requests are armed that nobody asked for: ask all of them back, and wait for what ends.
 	//+ (void)e;
 	while (e->armed > 0 && tuned_ask_back(e, 0) && tuned_take_what_ended(e))
 		;
-	//< 4
+	//< 5
 }
 
 /* Also stores how many completions it `saw`: more than operations, where some were of none. */
@@ -464,6 +464,10 @@ static int uring_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 		      int64_t timeout_ns)
 {
 	unsigned n = op_queue_take(&e->finished, done, max), saw;
+	if (n > 0 && n >= min && io_uring_sq_ready(&e->ring) == 0) { /* the kernel is not needed */
+		e->in_flight -= n;
+		return (int)n;
+	}
 	struct deadline deadline = deadline_after(timeout_ns);
 	bool goes_on;
 	do {

@@ -80,11 +80,11 @@ static bool arm(struct engine *e, const struct io_op *op)
 	struct io_uring_sqe *sqe = tuned_take_sqe(e);
 	if (!sqe)
 		return false;
-	//> 5 Make it an accept that stays armed: io_uring_prep_multishot_accept(), without an address. What it
+	//> 6 Make it an accept that stays armed: io_uring_prep_multishot_accept(), without an address. What it
 	//> returns is closed on exec.
 	//+ io_uring_prep_nop(sqe);
 	io_uring_prep_multishot_accept(sqe, op->fd, NULL, NULL, SOCK_CLOEXEC);
-	//< 5
+	//< 6
 	tuned_use_fixed_file(e, sqe, op->fd_slot);
 	sqe->user_data = name_of(e, op->fd_slot);
 	e->accepts->listeners[op->fd_slot].armed = true;
@@ -135,15 +135,19 @@ struct io_op *accepts_complete(struct engine *e, const struct io_uring_cqe *cqe)
 	unsigned fd_slot = tuned_name_slot(cqe->user_data);
 	struct listener_ahead *l = &e->accepts->listeners[fd_slot];
 	struct io_op *op = l->waiting;
-	//> 5 A result is a connection, or an error. Who waits has it as the result, and waits no more. Without
-	//> one it is kept: park(), or `error`. A last completion (no IORING_CQE_F_MORE) leaves nothing armed,
-	//> and e->armed counts one less. -ECANCELED says that stop() was heard: who waits, waits again.
-	//+ (void)cqe, (void)wait_again, (void)park;
-	//+ l->waiting = NULL;
-	if (!(cqe->flags & IORING_CQE_F_MORE)) {
-		l->armed = l->stopping = false;
-		e->armed--;
+	bool last = !(cqe->flags & IORING_CQE_F_MORE);
+	e->armed -= last;
+	if (cqe->user_data != name_of(e, fd_slot)) { /* of another owner of the fd_slot */
+		if (cqe->res >= 0)
+			close(cqe->res);
+		return NULL;
 	}
+	//> 6 A result is a connection, or an error. Who waits has it as the result, and waits no more. Without
+	//> one it is kept: park(), or `error`. A last completion leaves nothing armed. -ECANCELED says that stop() was heard: who waits, waits again.
+	//+ (void)last, (void)wait_again, (void)park;
+	//+ l->waiting = NULL;
+	if (last)
+		l->armed = l->stopping = false;
 	l->waiting = NULL;
 	if (cqe->res == -ECANCELED)
 		return op ? wait_again(e, l, op) : NULL;
@@ -153,14 +157,14 @@ struct io_op *accepts_complete(struct engine *e, const struct io_uring_cqe *cqe)
 		l->error = cqe->res;
 	else
 		park(e->accepts, l, cqe->res);
-	//< 5
-	//> 5 Too much may be parked. tuned_ask_back() asks the request back, io_uring_submit() now.
+	//< 6
+	//> 6 Too much may be parked. tuned_ask_back() asks the request back, io_uring_submit() now.
 	//+
 	if (e->accepts->parked >= PARKED_MOST && l->armed && !l->stopping) {
 		l->stopping = tuned_ask_back(e, name_of(e, fd_slot));
 		(void)io_uring_submit(&e->ring);
 	}
-	//< 5
+	//< 6
 	return op;
 }
 
@@ -197,11 +201,11 @@ void accepts_detach(struct engine *e, unsigned fd_slot)
 	struct listener_ahead *l = &e->accepts->listeners[fd_slot];
 	while (l->armed && tuned_ask_back(e, name_of(e, fd_slot)) && tuned_take_what_ended(e))
 		;
-	//> 5 Close what is parked: nobody else knows of these descriptors.
+	//> 6 Close what is parked: nobody else knows of these descriptors.
 	//+ (void)take_first;
 	while (l->first != NONE)
 		close(take_first(e->accepts, l));
-	//< 5
+	//< 6
 	*l = (struct listener_ahead) { .first = NONE,
 				       .last = NONE,
 				       .generation = l->generation + 1 };

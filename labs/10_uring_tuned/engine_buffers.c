@@ -56,13 +56,13 @@ static void hand_in(struct buffers *b, unsigned number)
 	b->place[number] = b->ring->tail;
 	b->users[number] = 1; /* the kernel */
 	b->used_bytes[number] = 0;
-	//> 3 Write its address, its length and its number into the ring: io_uring_buf_ring_add(). Then move
+	//> 2 Write its address, its length and its number into the ring: io_uring_buf_ring_add(). Then move
 	//> the tail, so that the kernel sees the entry: io_uring_buf_ring_advance().
 	//+ (void)mask;
 	io_uring_buf_ring_add(b->ring, buffers_at(b, number), b->len_bytes, (unsigned short)number, mask,
 			      0);
 	io_uring_buf_ring_advance(b->ring, 1);
-	//< 3
+	//< 2
 }
 
 void buffers_release(struct buffers *b, unsigned number)
@@ -133,12 +133,12 @@ static int register_ring(struct buffers *b, struct io_uring *uring, struct reaso
 		.group = BUFFER_GROUP,
 		.flags = b->incremental ? BUFFER_RING_INCREMENTAL : 0,
 	};
-	//> 3 Register the ring of buffers: io_uring_register_buf_ring(), which takes the same bytes under an
+	//> 2 Register the ring of buffers: io_uring_register_buf_ring(), which takes the same bytes under an
 	//> older name, struct io_uring_buf_reg.
 	//+ int rc = -ENOSYS;
 	//+ (void)uring, (void)registration;
 	int rc = io_uring_register_buf_ring(uring, (struct io_uring_buf_reg *)&registration, 0);
-	//< 3
+	//< 2
 	if (rc == -EINVAL && b->incremental)
 		return reason_errno(why, "kernel_too_old", rc, "{option} needs Linux {linux}",
 				    reason_string("option", "incremental"),

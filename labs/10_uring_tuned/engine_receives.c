@@ -23,7 +23,10 @@
 
 #define NONE UINT32_MAX
 
-/* Parked on one socket, in buffers. Beyond that its request is called back, and others have a chance. */
+/*
+ * Parked on one socket, in buffers, and never more than half of all. Beyond that its request is called back,
+ * and others have a chance.
+ */
 #define PARKED_MOST 16
 
 /* Bytes of one buffer that a socket has parked. */
@@ -49,6 +52,7 @@ struct socket_ahead {
 
 struct receives {
 	struct socket_ahead *sockets;
+	uint32_t parked_most; /* on one of them */
 	struct piece *pieces;
 	uint32_t free; /* the first unused piece */
 };
@@ -72,6 +76,9 @@ int receives_open(struct engine *e, const struct engine_config *config, struct r
 	if (!r)
 		return reason_no_memory(why, "receives ahead");
 	uint32_t piece_count = piece_count_for(e, config->max_fds);
+	r->parked_most = e->buffers.count / 2 < PARKED_MOST ? e->buffers.count / 2 : PARKED_MOST;
+	if (r->parked_most == 0)
+		r->parked_most = 1;
 	r->sockets = calloc(config->max_fds, sizeof *r->sockets);
 	r->pieces = calloc(piece_count, sizeof *r->pieces);
 	if (!r->sockets || !r->pieces)
@@ -124,7 +131,7 @@ static bool arm(struct engine *e, const struct io_op *op)
 	struct io_uring_sqe *sqe = tuned_take_sqe(e);
 	if (!sqe)
 		return false;
-	//> 2 Make it a receive that stays armed: io_uring_prep_recv_multishot() without a buffer and a length.
+	//> 3 Make it a receive that stays armed: io_uring_prep_recv_multishot() without a buffer and a length.
 	//> The kernel chooses the buffer, from the group BUFFER_GROUP. Let it wait first
 	//> (IORING_RECVSEND_POLL_FIRST): who tries first needs a buffer for the try.
 	//+ io_uring_prep_nop(sqe);
@@ -132,7 +139,7 @@ static bool arm(struct engine *e, const struct io_op *op)
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = BUFFER_GROUP;
 	sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
-	//< 2
+	//< 3
 	if (e->options & BUNDLE)
 		sqe->ioprio |= RECEIVE_BUNDLE;
 	tuned_use_fixed_file(e, sqe, op->fd_slot);
@@ -283,7 +290,7 @@ struct io_op *receives_once_over(struct engine *e, struct io_op *op)
  */
 static struct io_op *run_out(struct engine *e, struct socket_ahead *s, struct io_op *op)
 {
-	//> 3 Nobody waits: nothing is to be done. After it had delivered something: wait again.
+	//> 4 Nobody waits: nothing is to be done. After it had delivered something: wait again.
 	//> Otherwise receive_once().
 	//+ (void)receive_once, (void)s, (void)e;
 	//+ if (op)
@@ -294,7 +301,7 @@ static struct io_op *run_out(struct engine *e, struct socket_ahead *s, struct io
 	if (s->delivered)
 		return wait_again(e, s, op);
 	return receive_once(e, op);
-	//< 3
+	//< 4
 }
 
 /* Completions */
@@ -307,14 +314,14 @@ static struct io_op *bytes_came(struct engine *e, unsigned fd_slot, struct arriv
 	do /* more than once for a bundle, which spans buffers */
 		park(e->receives, s, buffers_next_span(&e->buffers, &arrival));
 	while (arrival.left_bytes > 0);
-	//> 2 Who waits takes what came, and waits no more.
+	//> 3 Who waits takes what came, and waits no more.
 	//+ (void)take_parked;
 	if (op) {
 		s->waiting = NULL;
 		take_parked(e, s, op);
 	}
-	//< 2
-	if (s->parked >= PARKED_MOST && s->armed && !s->stopping)
+	//< 3
+	if (s->parked >= e->receives->parked_most && s->armed && !s->stopping)
 		stop(e, fd_slot);
 	return op;
 }
@@ -344,16 +351,19 @@ struct io_op *receives_complete(struct engine *e, const struct io_uring_cqe *cqe
 	struct arrival arrival = { .number = cqe->flags >> IORING_CQE_BUFFER_SHIFT,
 				   .left_bytes = cqe->res > 0 ? (uint32_t)cqe->res : 0,
 				   .goes_on = cqe->flags & COMPLETION_BUFFER_GOES_ON };
-	//> 4 The fd_slot may have another owner by now. Then its name is another one (name_of()), and what
-	//> came is nobody's.
+	bool last = !(cqe->flags & IORING_CQE_F_MORE);
+	e->armed -= last; /* whoever asked for it */
+	//> 5 The fd_slot may have another owner by now. Then its name is another one (name_of()), and what
+	//> came is nobody's: the buffer, if there is one (IORING_CQE_F_BUFFER), is buffers_unused().
 	//+
-	if (cqe->user_data != name_of(e, OF_RECEIVES, fd_slot))
+	if (cqe->user_data != name_of(e, OF_RECEIVES, fd_slot)) {
+		if (cqe->flags & IORING_CQE_F_BUFFER)
+			buffers_unused(&e->buffers, cqe->flags);
 		return NULL;
-	//< 4
-	if (!(cqe->flags & IORING_CQE_F_MORE)) {
-		s->armed = s->stopping = false;
-		e->armed--;
 	}
+	//< 5
+	if (last)
+		s->armed = s->stopping = false;
 	if (cqe->res > 0)
 		return bytes_came(e, fd_slot, arrival);
 	if (cqe->flags & IORING_CQE_F_BUFFER)
@@ -366,10 +376,10 @@ void receives_hung_up(struct engine *e, const struct io_uring_cqe *cqe)
 {
 	unsigned fd_slot = tuned_name_slot(cqe->user_data);
 	struct socket_ahead *s = &e->receives->sockets[fd_slot];
+	e->armed--;
 	if (cqe->user_data != name_of(e, OF_WATCHES, fd_slot))
 		return;
 	s->watched = false;
-	e->armed--;
 	s->hung_up = cqe->res > 0;
 	if (s->hung_up && s->armed && !s->stopping)
 		stop(e, fd_slot);
@@ -406,12 +416,12 @@ bool receives_called_back(struct engine *e, struct io_op *op)
 	struct socket_ahead *s = &e->receives->sockets[op->fd_slot];
 	if (op->kind != IO_RECV || s->waiting != op)
 		return false;
-	//> 4 The kernel knows nothing of this operation. It comes back with -ECANCELED out of the next
+	//> 5 The kernel knows nothing of this operation. It comes back with -ECANCELED out of the next
 	//> reap() (op_queue_finish()), and the request stays armed.
 	//+
 	s->waiting = NULL;
 	op_queue_finish(&e->finished, op, -ECANCELED);
-	//< 4
+	//< 5
 	return true;
 }
 
@@ -428,20 +438,20 @@ static bool ask_both_back(struct engine *e, unsigned fd_slot)
 void receives_detach(struct engine *e, unsigned fd_slot)
 {
 	struct socket_ahead *s = &e->receives->sockets[fd_slot];
-	//> 4 While one of the socket's requests is armed (or `watched`): ask_both_back(), and
+	//> 5 While one of the socket's requests is armed (or `watched`): ask_both_back(), and
 	//> tuned_take_what_ended(). Neither may meet the next owner.
 	//+ (void)ask_both_back;
 	while ((s->armed || s->watched) && ask_both_back(e, fd_slot) && tuned_take_what_ended(e))
 		;
-	//< 4
+	//< 5
 	while (s->first != NONE) {
 		buffers_release(&e->buffers, e->receives->pieces[s->first].span.number);
 		drop_first(e->receives, s);
 	}
-	//> 4 The next owner begins anew: nothing armed, no end, and another generation.
+	//> 5 The next owner begins anew: nothing armed, no end, and another generation.
 	//+
 	*s = (struct socket_ahead) { .first = NONE,
 				     .last = NONE,
 				     .generation = s->generation + 1 };
-	//< 4
+	//< 5
 }

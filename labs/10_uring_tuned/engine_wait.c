@@ -37,14 +37,10 @@ struct patience {
 static struct patience patience_for(const struct engine *e, unsigned min)
 {
 	struct patience patience = { .count = min };
-	//> 7 With the option min_wait, and where one completion is waited for: wait for BATCH_WANTED of them,
-	//> or as many as are in flight, and for MIN_WAIT_US. After that time one is enough for the kernel.
-	//+ (void)e;
 	if ((e->options & MIN_WAIT) && min == 1 && e->in_flight > 1) {
 		patience.count = e->in_flight < BATCH_WANTED ? e->in_flight : BATCH_WANTED;
 		patience.min_wait_us = MIN_WAIT_US;
 	}
-	//< 7
 	return patience;
 }
 
@@ -60,10 +56,6 @@ static int enter_with(struct engine *e, unsigned min, int64_t timeout_ns)
 	struct wait_argument argument = { .min_wait_us = patience.min_wait_us };
 	if (timeout_ns > 0)
 		argument.timeout = (uintptr_t)&timeout;
-	//> 7 With the option registered_wait: write the limits into e->memory.wait (WAIT_HAS_TIMEOUT says that
-	//> there is one). The call then names them by their offset in the region, which is 0, in place of an
-	//> address, and says ENTER_REGISTERED_WAIT, too.
-	//+
 	if (e->options & REGISTERED_WAIT) {
 		struct registered_wait *wait = e->memory.wait;
 		wait->timeout = timeout;
@@ -72,7 +64,6 @@ static int enter_with(struct engine *e, unsigned min, int64_t timeout_ns)
 		return io_uring_enter2((unsigned)e->ring.enter_ring_fd, to_submit, patience.count,
 				       flags | ENTER_REGISTERED_WAIT, NULL, sizeof *wait);
 	}
-	//< 7
 	return io_uring_enter2((unsigned)e->ring.enter_ring_fd, to_submit, patience.count, flags,
 			       (void *)&argument, sizeof argument);
 }
