@@ -78,7 +78,7 @@ static int refuse_pointless_option(uint64_t options_asked, enum io_kind kind, st
 		reason_set(why, "nothing_to_register",
 			   "a no-op has no file and no buffer that could be registered");
 	else if (on_socket && (options_asked & FIXED_BUFFERS))
-		reason_set(why, "no_fixed_buffers_on_sockets",
+		reason_set(why, "fixed_buffers_are_for_files",
 			   "fixed_buffers is for files: a receive has no form that takes a "
 			   "registered buffer");
 	else if (!on_socket && (options_asked & MULTISHOT))
@@ -269,10 +269,9 @@ static int uring_submit(struct engine *e, struct io_op *const *ops, unsigned cou
 	unsigned n = 0;
 	for (; n < count; n++) {
 		struct io_op *op = ops[n];
-		bool accepted = is_ahead(e, op) ? receives_start(e, op)
-				: e->accepts && op->kind == IO_ACCEPT
-					? accepts_start(e, op)
-					: start(e, op, n == 0);
+		bool accepted = is_ahead(e, op)			      ? receives_start(e, op)
+				: e->accepts && op->kind == IO_ACCEPT ? accepts_start(e, op)
+								      : start(e, op, n == 0);
 		if (!accepted)
 			break;
 		e->held[op->slot] = op;
@@ -531,9 +530,8 @@ static int uring_open(struct engine **engine, const struct engine_config *config
 	op_queue_init(&e->finished);
 	e->held = calloc(config->depth, sizeof(struct io_op *));
 	e->unasked = calloc(config->depth, sizeof *e->unasked);
-	int rc = e->held && e->unasked
-			 ? tuned_ring_open(&e->ring, &e->memory, config, why)
-			 : reason_no_memory(why, "the uring_tuned engine");
+	int rc = e->held && e->unasked ? tuned_ring_open(&e->ring, &e->memory, config, why)
+				       : reason_no_memory(why, "the uring_tuned engine");
 	e->has_ring = rc == 0;
 	if (rc == 0)
 		rc = tuned_register(e, config, why);

@@ -59,8 +59,8 @@ static void hand_in(struct buffers *b, unsigned number)
 	//> 2 Write its address, its length and its number into the ring: io_uring_buf_ring_add(). Then move
 	//> the tail, so that the kernel sees the entry: io_uring_buf_ring_advance().
 	//+ (void)mask;
-	io_uring_buf_ring_add(b->ring, buffers_at(b, number), b->len_bytes, (unsigned short)number, mask,
-			      0);
+	io_uring_buf_ring_add(b->ring, buffers_at(b, number), b->len_bytes, (unsigned short)number,
+			      mask, 0);
 	io_uring_buf_ring_advance(b->ring, 1);
 	//< 2
 }
@@ -114,7 +114,8 @@ struct span buffers_next_span(struct buffers *b, struct arrival *arrival)
 		b->users[span.number]++; /* the kernel stays one */
 	if (!last) {
 		unsigned next = (b->place[span.number] + 1u) % b->entries;
-		arrival->number = b->ring->bufs[next].bid; /* in the order in which they were handed in */
+		arrival->number =
+			b->ring->bufs[next].bid; /* in the order in which they were handed in */
 	}
 	return span;
 }
@@ -143,7 +144,7 @@ static int register_ring(struct buffers *b, struct io_uring *uring, struct reaso
 		return reason_errno(why, "kernel_too_old", rc, "{option} needs Linux {linux}",
 				    reason_string("option", "incremental"),
 				    reason_string("linux", "6.12"));
-	return rc < 0 ? reason_errno(why, "register_buf_ring", rc,
+	return rc < 0 ? reason_errno(why, "register_buffer_ring", rc,
 				     "registering {buffers} buffers that the kernel chooses from",
 				     reason_int("buffers", b->count))
 		      : 0;

@@ -450,8 +450,6 @@ void receives_detach(struct engine *e, unsigned fd_slot)
 	}
 	//> 5 The next owner begins anew: nothing armed, no end, and another generation.
 	//+
-	*s = (struct socket_ahead) { .first = NONE,
-				     .last = NONE,
-				     .generation = s->generation + 1 };
+	*s = (struct socket_ahead) { .first = NONE, .last = NONE, .generation = s->generation + 1 };
 	//< 5
 }

@@ -106,13 +106,12 @@ static int create_ring(struct io_uring *ring, struct ring_memory *memory,
 	//> 1 Three more flags: one thread alone will use this ring; what a completion still has to do waits
 	//> until that thread asks; and an SQE that fails does not hold up those behind it.
 	//+
-	params.flags |= IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-			IORING_SETUP_SUBMIT_ALL;
+	params.flags |=
+		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL;
 	//< 1
 	unsigned entries = sq_entries_for(config);
-	int rc = config->options & NO_SQARRAY
-			 ? create_without_array(entries, ring, memory, &params)
-			 : io_uring_queue_init_params(entries, ring, &params);
+	int rc = config->options & NO_SQARRAY ? create_without_array(entries, ring, memory, &params)
+					      : io_uring_queue_init_params(entries, ring, &params);
 	return rc < 0 ? explain_setup(rc, config->options, why) : 0;
 }
 
@@ -162,7 +161,7 @@ int tuned_ring_open(struct io_uring *ring, struct ring_memory *memory,
 	//+
 	int registered = rc == 0 ? io_uring_register_ring_fd(ring) : 0; /* 1, or -errno */
 	if (registered < 0)
-		rc = reason_errno(why, "register_ring", registered,
+		rc = reason_errno(why, "register_ring_descriptor", registered,
 				  "registering the ring's own descriptor (Linux 5.18)");
 	//< 1
 	if (rc < 0)

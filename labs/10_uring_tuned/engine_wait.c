@@ -13,8 +13,8 @@
 #include "newer_kernels.h"
 #include "tuned.h"
 
-#define MIN_WAIT_US   20
-#define BATCH_WANTED  16
+#define MIN_WAIT_US  20
+#define BATCH_WANTED 16
 
 /* What liburing does in front of its own io_uring_enter(2). Returns how many SQEs the kernel has not read. */
 static unsigned publish(struct io_uring *ring)
@@ -50,8 +50,8 @@ static int enter_with(struct engine *e, unsigned min, int64_t timeout_ns)
 	struct patience patience = patience_for(e, min);
 	struct __kernel_timespec timeout = { .tv_sec = timeout_ns / NS_PER_S,
 					     .tv_nsec = timeout_ns % NS_PER_S };
-	unsigned flags = IORING_ENTER_GETEVENTS | IORING_ENTER_REGISTERED_RING |
-			 IORING_ENTER_EXT_ARG;
+	unsigned flags =
+		IORING_ENTER_GETEVENTS | IORING_ENTER_REGISTERED_RING | IORING_ENTER_EXT_ARG;
 	unsigned to_submit = publish(&e->ring);
 	struct wait_argument argument = { .min_wait_us = patience.min_wait_us };
 	if (timeout_ns > 0)

@@ -39,10 +39,12 @@ struct buffers {
 	size_t stride_bytes; /* from one to the next */
 	bool incremental; /* the kernel fills one after the other, a message behind the other */
 	uint16_t *place; /* [number]: in the ring, when it was handed in last */
-	uint16_t *users; /* [number]: pieces that are not released, and the kernel while it writes there */
+	uint16_t *
+		users; /* [number]: pieces that are not released, and the kernel while it writes there */
 	uint32_t *used_bytes; /* [number]: where the next piece begins */
 	unsigned lent, lent_most;
-	unsigned *reserve; /* those outside of the ring that are free; their numbers begin at `count` */
+	unsigned *
+		reserve; /* those outside of the ring that are free; their numbers begin at `count` */
 	unsigned reserve_count, reserve_free;
 };
 
