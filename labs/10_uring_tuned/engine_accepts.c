@@ -135,15 +135,19 @@ struct io_op *accepts_complete(struct engine *e, const struct io_uring_cqe *cqe)
 	unsigned fd_slot = tuned_name_slot(cqe->user_data);
 	struct listener_ahead *l = &e->accepts->listeners[fd_slot];
 	struct io_op *op = l->waiting;
-	//> 6 A result is a connection, or an error. Who waits has it as the result, and waits no more. Without
-	//> one it is kept: park(), or `error`. A last completion (no IORING_CQE_F_MORE) leaves nothing armed,
-	//> and e->armed counts one less. -ECANCELED says that stop() was heard: who waits, waits again.
-	//+ (void)cqe, (void)wait_again, (void)park;
-	//+ l->waiting = NULL;
-	if (!(cqe->flags & IORING_CQE_F_MORE)) {
-		l->armed = l->stopping = false;
-		e->armed--;
+	bool last = !(cqe->flags & IORING_CQE_F_MORE);
+	e->armed -= last;
+	if (cqe->user_data != name_of(e, fd_slot)) { /* of another owner of the fd_slot */
+		if (cqe->res >= 0)
+			close(cqe->res);
+		return NULL;
 	}
+	//> 6 A result is a connection, or an error. Who waits has it as the result, and waits no more. Without
+	//> one it is kept: park(), or `error`. A last completion leaves nothing armed. -ECANCELED says that stop() was heard: who waits, waits again.
+	//+ (void)last, (void)wait_again, (void)park;
+	//+ l->waiting = NULL;
+	if (last)
+		l->armed = l->stopping = false;
 	l->waiting = NULL;
 	if (cqe->res == -ECANCELED)
 		return op ? wait_again(e, l, op) : NULL;

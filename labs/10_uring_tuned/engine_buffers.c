@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "newer_kernels.h"
 #include "tuned.h"
 
 /* The kernel's limit for one ring of buffers. */
@@ -58,8 +59,8 @@ static void hand_in(struct buffers *b, unsigned number)
 	//> 2 Write its address, its length and its number into the ring: io_uring_buf_ring_add(). Then move
 	//> the tail, so that the kernel sees the entry: io_uring_buf_ring_advance().
 	//+ (void)mask;
-	io_uring_buf_ring_add(b->ring, buffers_at(b, number), b->len_bytes, (unsigned short)number, mask,
-			      0);
+	io_uring_buf_ring_add(b->ring, buffers_at(b, number), b->len_bytes, (unsigned short)number,
+			      mask, 0);
 	io_uring_buf_ring_advance(b->ring, 1);
 	//< 2
 }
@@ -108,22 +109,42 @@ struct span buffers_next_span(struct buffers *b, struct arrival *arrival)
 	span.len_bytes = arrival->left_bytes < room ? arrival->left_bytes : room;
 	arrival->left_bytes -= span.len_bytes;
 	b->used_bytes[span.number] = span.from + span.len_bytes;
+	bool last = arrival->left_bytes == 0;
+	if (last && arrival->goes_on)
+		b->users[span.number]++; /* the kernel stays one */
+	if (!last) {
+		unsigned next = (b->place[span.number] + 1u) % b->entries;
+		arrival->number =
+			b->ring->bufs[next].bid; /* in the order in which they were handed in */
+	}
 	return span;
+}
+
+void buffers_unused(struct buffers *b, uint32_t completion_flags)
+{
+	if (!(completion_flags & COMPLETION_BUFFER_GOES_ON))
+		buffers_release(b, completion_flags >> IORING_CQE_BUFFER_SHIFT);
 }
 
 static int register_ring(struct buffers *b, struct io_uring *uring, struct reason *why)
 {
-	struct io_uring_buf_reg registration = {
+	struct buffer_ring_registration registration = {
 		.ring_addr = (uintptr_t)b->ring,
 		.ring_entries = b->entries,
-		.bgid = BUFFER_GROUP,
+		.group = BUFFER_GROUP,
+		.flags = b->incremental ? BUFFER_RING_INCREMENTAL : 0,
 	};
-	//> 2 Register the ring of buffers: io_uring_register_buf_ring().
+	//> 2 Register the ring of buffers: io_uring_register_buf_ring(), which takes the same bytes under an
+	//> older name, struct io_uring_buf_reg.
 	//+ int rc = -ENOSYS;
 	//+ (void)uring, (void)registration;
-	int rc = io_uring_register_buf_ring(uring, &registration, 0);
+	int rc = io_uring_register_buf_ring(uring, (struct io_uring_buf_reg *)&registration, 0);
 	//< 2
-	return rc < 0 ? reason_errno(why, "register_buf_ring", rc,
+	if (rc == -EINVAL && b->incremental)
+		return reason_errno(why, "kernel_too_old", rc, "{option} needs Linux {linux}",
+				    reason_string("option", "incremental"),
+				    reason_string("linux", "6.12"));
+	return rc < 0 ? reason_errno(why, "register_buffer_ring", rc,
 				     "registering {buffers} buffers that the kernel chooses from",
 				     reason_int("buffers", b->count))
 		      : 0;
@@ -133,6 +154,7 @@ static int register_ring(struct buffers *b, struct io_uring *uring, struct reaso
 static bool measure(struct buffers *b, const struct engine_config *config)
 {
 	bool ahead = config->options & MULTISHOT;
+	b->incremental = config->options & INCREMENTAL;
 	if (config->lent_count == 0 && !ahead)
 		return false;
 	b->lent_most = config->lent_count;
@@ -142,9 +164,14 @@ static bool measure(struct buffers *b, const struct engine_config *config)
 	if (config->lent_count == 0) {
 		unsigned sockets =
 			config->max_fds < config->depth ? config->max_fds : config->depth;
+		size_t buffer_bytes = config->arena_len_bytes / config->depth;
 		b->count = clamped(2 * (size_t)sockets, OWN_COUNT_MIN, OWN_COUNT_MAX);
-		b->len_bytes = clamped(config->arena_len_bytes / config->depth, OWN_BYTES_MIN,
-				       OWN_BYTES_MAX);
+		b->len_bytes = clamped(buffer_bytes, OWN_BYTES_MIN, OWN_BYTES_MAX);
+		/* Fewer, and longer: each holds many messages. */
+		if (b->incremental) {
+			b->count = clamped(b->count / 4, OWN_COUNT_MIN, OWN_COUNT_MAX);
+			b->len_bytes *= 4;
+		}
 	}
 	b->entries = power_of_two_from(b->count);
 	/*
@@ -182,6 +209,9 @@ int buffers_open(struct buffers *b, struct io_uring *uring, const struct engine_
 			"{buffers} buffers to lend, and the kernel takes {limit} at most",
 			reason_int("buffers", config->lent_count),
 			reason_int("limit", ENTRIES_MAX));
+	if (config->lent_count > 0 && (config->options & INCREMENTAL))
+		return reason_errno(why, "incremental_lends_none", EOPNOTSUPP,
+				    "lending buffers of which the kernel still fills the rest");
 	if (!measure(b, config))
 		return 0;
 	int rc = allocate(b, why);

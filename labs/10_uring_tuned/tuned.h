@@ -12,10 +12,21 @@
 
 enum tuned_option {
 	MULTISHOT = 1 << 0,
-	MULTISHOT_ACCEPT = 1 << 1,
-	SEND_ZC = 1 << 2,
-	FIXED_FILES = 1 << 3,
-	FIXED_BUFFERS = 1 << 4,
+	BUNDLE = 1 << 1,
+	INCREMENTAL = 1 << 2,
+	MULTISHOT_ACCEPT = 1 << 3,
+	SEND_ZC = 1 << 4,
+	FIXED_FILES = 1 << 5,
+	FIXED_BUFFERS = 1 << 6,
+	REGISTERED_WAIT = 1 << 7,
+	MIN_WAIT = 1 << 8,
+	NO_SQARRAY = 1 << 9,
+};
+
+/* What a ring needs beside itself, for some options. */
+struct ring_memory {
+	struct registered_wait *wait; /* registered_wait: a page of the kernel's and ours */
+	uint32_t *array; /* no_sqarray: where an older library may write */
 };
 
 /* Buffers that the kernel chooses from, engine_buffers.c. All 0 where there are none. */
@@ -26,19 +37,24 @@ struct buffers {
 	char *block;
 	uint32_t len_bytes; /* of each */
 	size_t stride_bytes; /* from one to the next */
+	bool incremental; /* the kernel fills one after the other, a message behind the other */
 	uint16_t *place; /* [number]: in the ring, when it was handed in last */
-	uint16_t *users; /* [number]: pieces that are not released, and the kernel while it writes there */
+	uint16_t *
+		users; /* [number]: pieces that are not released, and the kernel while it writes there */
 	uint32_t *used_bytes; /* [number]: where the next piece begins */
 	unsigned lent, lent_most;
-	unsigned *reserve; /* those outside of the ring that are free; their numbers begin at `count` */
+	unsigned *
+		reserve; /* those outside of the ring that are free; their numbers begin at `count` */
 	unsigned reserve_count, reserve_free;
 };
 
 struct engine {
 	struct io_uring ring;
 	bool has_ring;
+	struct ring_memory memory;
 	uint64_t options; /* enum tuned_option */
 	unsigned depth;
+	unsigned in_flight; /* operations accepted that reap() has not returned */
 	struct io_op **held; /* [slot]: the last accepted there that nobody called back */
 	bool *unasked; /* [slot]: to be called back, and the ring had no room for that yet */
 	unsigned unasked_count;
@@ -87,8 +103,10 @@ bool tuned_take_what_ended(struct engine *e);
 
 /* engine_setup.c */
 
-/* Makes a ring for `depth` operations. Returns 0, or -errno with `why`. */
-int tuned_ring_open(struct io_uring *ring, const struct engine_config *config, struct reason *why);
+/* Returns 0, or -errno with `why`. */
+int tuned_ring_open(struct io_uring *ring, struct ring_memory *memory,
+		    const struct engine_config *config, struct reason *why);
+void tuned_ring_close(struct io_uring *ring, struct ring_memory *memory);
 /* Registers with the ring what `config` and the options say. Returns 0, or -errno with `why`. */
 int tuned_register(struct engine *e, const struct engine_config *config, struct reason *why);
 
@@ -114,6 +132,7 @@ struct span {
 struct arrival {
 	unsigned number;
 	uint32_t left_bytes; /* not yet taken */
+	bool goes_on; /* the kernel goes on with the last buffer (incremental) */
 };
 
 /*
@@ -128,6 +147,8 @@ void buffers_close(struct buffers *b);
 void *buffers_at(const struct buffers *b, unsigned number);
 /* The next piece of what came. */
 struct span buffers_next_span(struct buffers *b, struct arrival *arrival);
+/* A completion named a buffer and brought nothing in it. */
+void buffers_unused(struct buffers *b, uint32_t completion_flags);
 /* A piece of that buffer is not needed any more. Without users it goes back to the kernel. */
 void buffers_release(struct buffers *b, unsigned number);
 /* There is one: fewer than lent_most are lent. */

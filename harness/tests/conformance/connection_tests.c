@@ -81,7 +81,8 @@ static void attach_as(struct subject *s, unsigned fd_slot, int fd, enum io_fd_ki
 {
 	struct reason why = { "" };
 	int rc = s->ops->attach ? s->ops->attach(s->engine, fd_slot, fd, fd_kind, &why) : 0;
-	if (rc == -EOPNOTSUPP && s->options) /* an option of use with other descriptors of the kind */
+	if (rc == -EOPNOTSUPP &&
+	    s->options) /* an option of use with other descriptors of the kind */
 		test_skipped("%s", why.text);
 	expect(rc == 0, EXPECTED("attach() to succeed") SAW("%s: %s"), answer(rc), why.text);
 }
@@ -156,7 +157,8 @@ void accept_ends_with_the_engine(struct subject *s)
 		else
 			close_engine(s);
 		for (unsigned i = 1; i < CLIENTS; i++) {
-			if (traits_of(s) & IO_ACCEPTS_AHEAD) { /* accepted by nobody: closed, or in the backlog */
+			if (traits_of(s) &
+			    IO_ACCEPTS_AHEAD) { /* accepted by nobody: closed, or in the backlog */
 				ssize_t n = recv(clients[i], &byte, 1, MSG_DONTWAIT);
 				expect(n == 0 || errno == EAGAIN,
 				       "a connection that was taken ahead is open");

@@ -189,7 +189,8 @@ void attach(struct subject *s, unsigned fd_slot, int fd)
 {
 	struct reason why = { "" };
 	int rc = try_attach(s, fd_slot, fd, &why);
-	if (rc == -EOPNOTSUPP && s->options) /* an option of use with other descriptors of the kind */
+	if (rc == -EOPNOTSUPP &&
+	    s->options) /* an option of use with other descriptors of the kind */
 		test_skipped("%s", why.text);
 	expect(rc == 0, EXPECTED("attach() to succeed") SAW("%s"), answer(rc));
 }
