@@ -1224,7 +1224,7 @@ const struct lab_test lab_tests[] = {
 	  TEST("keeps_the_buffer_until_it_is_free", ONE(TCP), keeps_the_buffer_until_it_is_free) },
 	{ UNCOPIED(7), TEST("sends_right_data", ONE(TCP), stream_sends_right_data) },
 	{ UNCOPIED(7), TEST("sends_into_a_full_socket", ONE(TCP), stream_survives_a_full_buffer) },
-	{ UNCOPIED(7), TEST("a_send_that_fails_has_one", ONE(TCP), stream_send_to_nobody) },
+	{ UNCOPIED(7), TEST("tells_a_send_that_fails", ONE(TCP), stream_send_to_nobody) },
 	{ UNCOPIED(7), TEST("calls_a_send_back", ONE(TCP), cancel_one_of_a_send) },
 
 	{ NULL },

@@ -8,6 +8,10 @@
  *
  *   multishot        One request receives all that comes on a socket, ahead of those who ask
  *                    (engine_receives.c).
+ *   bundle           With multishot: what came since the last completion is one completion, over as many
+ *                    buffers as it needs (Linux 6.10).
+ *   incremental      With multishot: the kernel fills buffers one after the other, message behind message
+ *                    (Linux 6.12).
  *   multishot_accept One request accepts all who come to a listener (engine_accepts.c).
  *   send_zc          The kernel sends from the buffer itself. One completion has the result, and a second
  *                    one says that the kernel needs the buffer no more. Over loopback it copies anyway.
@@ -15,6 +19,8 @@
  *                    into that table would save a descriptor more. The contract has an ACCEPT return a
  *                    descriptor, which others can use, so it is not done.)
  *   fixed_buffers    Buffers are registered, so their pages are pinned once, not every time.
+ *   registered_wait, min_wait   What a wait says, and how long it is (engine_wait.c).
+ *   no_sqarray       The submission ring has no array of indices: SQEs are taken in their order.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -27,12 +33,17 @@
 static const struct engine_option options[] = {
 	{ "multishot", "one request receives all that comes on a socket", .compared = true,
 	  .traits = IO_RECEIVES_AHEAD },
+	{ "bundle", "a completion may span several buffers (with multishot; Linux 6.10)" },
+	{ "incremental", "messages share a buffer (with multishot; Linux 6.12)" },
 	{ "multishot_accept", "one request accepts all who come to a listener",
 	  .traits = IO_ACCEPTS_AHEAD },
 	{ "send_zc", "sends without a copy, and two completions for each (TCP)",
 	  .traits = IO_SENDS_UNCOPIED },
 	{ "fixed_files", "registered descriptors" },
 	{ "fixed_buffers", "registered buffers (files)" },
+	{ "registered_wait", "the limits of a wait in registered memory (Linux 6.13)" },
+	{ "min_wait", "a wait for one goes on for a while, for more (Linux 6.12)" },
+	{ "no_sqarray", "no array of indices in the submission ring (Linux 6.6)" },
 	{ NULL, NULL },
 };
 
@@ -67,12 +78,15 @@ static int refuse_pointless_option(uint64_t options_asked, enum io_kind kind, st
 		reason_set(why, "nothing_to_register",
 			   "a no-op has no file and no buffer that could be registered");
 	else if (on_socket && (options_asked & FIXED_BUFFERS))
-		reason_set(why, "no_fixed_buffers_on_sockets",
+		reason_set(why, "fixed_buffers_are_for_files",
 			   "fixed_buffers is for files: a receive has no form that takes a "
 			   "registered buffer");
 	else if (!on_socket && (options_asked & MULTISHOT))
 		reason_set(why, "multishot_is_for_sockets",
 			   "multishot is for receives from sockets");
+	else if (!(options_asked & MULTISHOT) && (options_asked & (BUNDLE | INCREMENTAL)))
+		reason_set(why, "only_with_multishot",
+			   "bundle and incremental change what multishot does, and need it");
 	else if (!on_socket && (options_asked & MULTISHOT_ACCEPT))
 		reason_set(why, "multishot_accept_is_for_sockets",
 			   "multishot_accept is for connections from a listener");
@@ -102,14 +116,15 @@ static int uring_supports(const struct engine_config *config, enum io_kind kind,
 	if (refuse_pointless_option(config->options, kind, why) < 0)
 		return -EOPNOTSUPP;
 	struct io_uring ring;
+	struct ring_memory memory = { 0 };
 	struct buffers buffers = { 0 };
-	int rc = tuned_ring_open(&ring, config, why);
+	int rc = tuned_ring_open(&ring, &memory, config, why);
 	if (rc < 0)
 		return rc;
 	rc = find_opcode(&ring, opcode_of(kind, config->options), why);
 	if (rc == 0 && kind == IO_RECV)
 		rc = buffers_open(&buffers, &ring, config, why);
-	io_uring_queue_exit(&ring);
+	tuned_ring_close(&ring, &memory);
 	buffers_close(&buffers);
 	return rc;
 }
@@ -262,6 +277,7 @@ static int uring_submit(struct engine *e, struct io_op *const *ops, unsigned cou
 			break;
 		e->held[op->slot] = op;
 	}
+	e->in_flight += n;
 	return (int)n;
 }
 
@@ -440,6 +456,10 @@ static int uring_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 		      int64_t timeout_ns)
 {
 	unsigned n = op_queue_take(&e->finished, done, max), saw;
+	if (n > 0 && n >= min && io_uring_sq_ready(&e->ring) == 0) { /* the kernel is not needed */
+		e->in_flight -= n;
+		return (int)n;
+	}
 	struct deadline deadline = deadline_after(timeout_ns);
 	bool goes_on;
 	do {
@@ -452,6 +472,7 @@ static int uring_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 		n += (unsigned)rc;
 		goes_on = none_unasked ? saw > (unsigned)rc : deadline_left_ns(deadline) != 0;
 	} while (n < min && n < max && goes_on);
+	e->in_flight -= n;
 	return (int)n;
 }
 
@@ -482,7 +503,7 @@ static void uring_close(struct engine *e)
 	if (e->accepts)
 		accepts_end(e);
 	if (e->has_ring)
-		io_uring_queue_exit(&e->ring);
+		tuned_ring_close(&e->ring, &e->memory);
 	receives_free(e);
 	accepts_free(e);
 	buffers_close(&e->buffers);
@@ -502,7 +523,7 @@ static int uring_open(struct engine **engine, const struct engine_config *config
 	op_queue_init(&e->finished);
 	e->held = calloc(config->depth, sizeof(struct io_op *));
 	e->unasked = calloc(config->depth, sizeof *e->unasked);
-	int rc = e->held && e->unasked ? tuned_ring_open(&e->ring, config, why)
+	int rc = e->held && e->unasked ? tuned_ring_open(&e->ring, &e->memory, config, why)
 				       : reason_no_memory(why, "the uring_tuned engine");
 	e->has_ring = rc == 0;
 	if (rc == 0)

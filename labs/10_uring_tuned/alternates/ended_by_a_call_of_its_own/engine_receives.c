@@ -18,11 +18,15 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "newer_kernels.h"
 #include "tuned.h"
 
 #define NONE UINT32_MAX
 
-/* Parked on one socket, in buffers. Beyond that its request is called back, and others have a chance. */
+/*
+ * Parked on one socket, in buffers, and never more than half of all. Beyond that its request is called back,
+ * and others have a chance.
+ */
 #define PARKED_MOST 16
 
 /* Bytes of one buffer that a socket has parked. */
@@ -48,9 +52,21 @@ struct socket_ahead {
 
 struct receives {
 	struct socket_ahead *sockets;
+	uint32_t parked_most; /* on one of them */
 	struct piece *pieces;
 	uint32_t free; /* the first unused piece */
 };
+
+/*
+ * A whole buffer is parked at most once. Of incremental ones each message is a piece: those parked on each
+ * socket, and those that came before stop() was heard.
+ */
+static uint32_t piece_count_for(const struct engine *e, unsigned max_fds)
+{
+	if (!e->buffers.incremental)
+		return e->buffers.count;
+	return max_fds * (PARKED_MOST + 1) + e->ring.cq.ring_entries + e->buffers.count;
+}
 
 int receives_open(struct engine *e, const struct engine_config *config, struct reason *why)
 {
@@ -59,7 +75,10 @@ int receives_open(struct engine *e, const struct engine_config *config, struct r
 	struct receives *r = e->receives = calloc(1, sizeof *r);
 	if (!r)
 		return reason_no_memory(why, "receives ahead");
-	uint32_t piece_count = e->buffers.count;
+	uint32_t piece_count = piece_count_for(e, config->max_fds);
+	r->parked_most = e->buffers.count / 2 < PARKED_MOST ? e->buffers.count / 2 : PARKED_MOST;
+	if (r->parked_most == 0)
+		r->parked_most = 1;
 	r->sockets = calloc(config->max_fds, sizeof *r->sockets);
 	r->pieces = calloc(piece_count, sizeof *r->pieces);
 	if (!r->sockets || !r->pieces)
@@ -116,6 +135,8 @@ static bool arm(struct engine *e, const struct io_op *op)
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = BUFFER_GROUP;
 	sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
+	if (e->options & BUNDLE)
+		sqe->ioprio |= RECEIVE_BUNDLE;
 	tuned_use_fixed_file(e, sqe, op->fd_slot);
 	sqe->user_data = name_of(e, OF_RECEIVES, op->fd_slot);
 	s->armed = true;
@@ -278,12 +299,14 @@ static struct io_op *bytes_came(struct engine *e, unsigned fd_slot, struct arriv
 	struct socket_ahead *s = &e->receives->sockets[fd_slot];
 	struct io_op *op = s->waiting;
 	s->delivered = true;
-	park(e->receives, s, buffers_next_span(&e->buffers, &arrival));
+	do /* more than once for a bundle, which spans buffers */
+		park(e->receives, s, buffers_next_span(&e->buffers, &arrival));
+	while (arrival.left_bytes > 0);
 	if (op) {
 		s->waiting = NULL;
 		take_parked(e, s, op);
 	}
-	if (s->parked >= PARKED_MOST && s->armed && !s->stopping)
+	if (s->parked >= e->receives->parked_most && s->armed && !s->stopping)
 		stop(e, fd_slot);
 	return op;
 }
@@ -311,20 +334,21 @@ struct io_op *receives_complete(struct engine *e, const struct io_uring_cqe *cqe
 	unsigned fd_slot = tuned_name_slot(cqe->user_data);
 	struct socket_ahead *s = &e->receives->sockets[fd_slot];
 	struct arrival arrival = { .number = cqe->flags >> IORING_CQE_BUFFER_SHIFT,
-				   .left_bytes = cqe->res > 0 ? (uint32_t)cqe->res : 0 };
+				   .left_bytes = cqe->res > 0 ? (uint32_t)cqe->res : 0,
+				   .goes_on = cqe->flags & COMPLETION_BUFFER_GOES_ON };
+	bool last = !(cqe->flags & IORING_CQE_F_MORE);
+	e->armed -= last; /* whoever asked for it */
 	if (cqe->user_data != name_of(e, OF_RECEIVES, fd_slot)) {
 		if (cqe->flags & IORING_CQE_F_BUFFER)
-			buffers_release(&e->buffers, arrival.number);
+			buffers_unused(&e->buffers, cqe->flags);
 		return NULL;
 	}
-	if (!(cqe->flags & IORING_CQE_F_MORE)) {
+	if (last)
 		s->armed = s->stopping = false;
-		e->armed--;
-	}
 	if (cqe->res > 0)
 		return bytes_came(e, fd_slot, arrival);
 	if (cqe->flags & IORING_CQE_F_BUFFER)
-		buffers_release(&e->buffers, arrival.number);
+		buffers_unused(&e->buffers, cqe->flags);
 	return nothing_came(e, s, cqe->res);
 }
 
@@ -333,10 +357,10 @@ void receives_hung_up(struct engine *e, const struct io_uring_cqe *cqe)
 {
 	unsigned fd_slot = tuned_name_slot(cqe->user_data);
 	struct socket_ahead *s = &e->receives->sockets[fd_slot];
+	e->armed--;
 	if (cqe->user_data != name_of(e, OF_WATCHES, fd_slot))
 		return;
 	s->watched = false;
-	e->armed--;
 	s->hung_up = cqe->res > 0;
 	if (s->hung_up && s->armed && !s->stopping)
 		stop(e, fd_slot);
