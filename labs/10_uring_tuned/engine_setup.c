@@ -11,7 +11,8 @@
 #include "uring_registered.h"
 
 /* A deeper engine hands over several times in a batch. The kernel's limit is 32768. */
-#define SQ_ENTRIES_MAX 4096
+#define SQ_ENTRIES_MAX	   4096
+#define SQ_ENTRIES_DOUBLED 256
 
 #define WAIT_PAGE_BYTES 4096
 
@@ -68,8 +69,9 @@ static unsigned completions_ahead(const struct engine_config *config)
 
 static unsigned sq_entries_for(const struct engine_config *config)
 {
-	/* A receive that is armed needs two entries. */
-	unsigned wanted = config->options & MULTISHOT ? 2 * config->depth : config->depth;
+	/* A receive that is armed needs two entries, once. A long ring is colder in the cache. */
+	bool twice = (config->options & MULTISHOT) && config->depth < SQ_ENTRIES_DOUBLED;
+	unsigned wanted = twice ? 2 * config->depth : config->depth;
 	return wanted < SQ_ENTRIES_MAX ? wanted : SQ_ENTRIES_MAX;
 }
 

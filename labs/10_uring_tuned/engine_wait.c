@@ -13,6 +13,9 @@
 #include "newer_kernels.h"
 #include "tuned.h"
 
+/* Without any limit the kernel ends a wait after MIN_WAIT_US, even if nothing has come. 146 years. */
+#define FOR_EVER_NS (INT64_MAX / 2)
+
 #define MIN_WAIT_US  20
 #define BATCH_WANTED 16
 
@@ -48,6 +51,8 @@ static struct patience patience_for(const struct engine *e, unsigned min)
 static int enter_with(struct engine *e, unsigned min, int64_t timeout_ns)
 {
 	struct patience patience = patience_for(e, min);
+	if (patience.min_wait_us > 0 && timeout_ns < 0)
+		timeout_ns = FOR_EVER_NS;
 	struct __kernel_timespec timeout = { .tv_sec = timeout_ns / NS_PER_S,
 					     .tv_nsec = timeout_ns % NS_PER_S };
 	unsigned flags =

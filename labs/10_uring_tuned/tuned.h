@@ -32,6 +32,13 @@ struct ring_memory {
 	uint32_t *array; /* no_sqarray: where an older library may write */
 };
 
+/* Of a buffer in the ring. */
+struct buffer_state {
+	uint16_t place; /* in the ring, when it was handed in last */
+	uint16_t users; /* pieces that are not released, and the kernel while it writes there */
+	uint32_t used_bytes; /* where the next piece begins */
+};
+
 /* Buffers that the kernel chooses from, engine_buffers.c. All 0 where there are none. */
 struct buffers {
 	struct io_uring_buf_ring *ring;
@@ -41,10 +48,7 @@ struct buffers {
 	uint32_t len_bytes; /* of each */
 	size_t stride_bytes; /* from one to the next */
 	bool incremental; /* the kernel fills one after the other, a message behind the other */
-	uint16_t *place; /* [number]: in the ring, when it was handed in last */
-	uint16_t *
-		users; /* [number]: pieces that are not released, and the kernel while it writes there */
-	uint32_t *used_bytes; /* [number]: where the next piece begins */
+	struct buffer_state *states; /* [number] */
 	unsigned lent, lent_most;
 	unsigned *
 		reserve; /* those outside of the ring that are free; their numbers begin at `count` */
