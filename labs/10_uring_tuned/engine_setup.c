@@ -21,6 +21,8 @@
 static unsigned flags_of(uint64_t options)
 {
 	return (options & NO_SQARRAY ? SETUP_NO_SQARRAY : 0) |
+	       (options & ANY_IOPOLL ? IORING_SETUP_IOPOLL : 0) |
+	       (options & HYBRID_IOPOLL ? SETUP_HYBRID_IOPOLL : 0) |
 	       (options & REGISTERED_WAIT ? IORING_SETUP_R_DISABLED : 0);
 }
 
@@ -45,12 +47,15 @@ static bool plain_ring_opens(void)
 static int explain_setup(int rc, uint64_t options, struct reason *why)
 {
 	//> 1 Only EINVAL needs a word of its own: it says that this kernel does not know a flag
-	//> (needs_linux()). It is that of the option no_sqarray, Linux 6.6, where plain_ring_opens(), and
-	//> otherwise DEFER_TASKRUN, Linux 6.1. uring_setup_refused() knows the other causes.
+	//> (needs_linux()). It is an option's, where plain_ring_opens(): hybrid_iopoll needs Linux 6.13,
+	//> no_sqarray 6.6. Otherwise it is DEFER_TASKRUN, Linux 6.1. uring_setup_refused() knows the other
+	//> causes.
 	//+ (void)options, (void)needs_linux, (void)plain_ring_opens;
 	//+ return reason_errno(why, "io_uring_setup", rc, "io_uring_setup");
-	if (rc == -EINVAL && (options & NO_SQARRAY) && plain_ring_opens())
-		return needs_linux(why, rc, "no_sqarray", "6.6");
+	bool by_option = rc == -EINVAL && (options & (HYBRID_IOPOLL | NO_SQARRAY));
+	if (by_option && plain_ring_opens())
+		return options & HYBRID_IOPOLL ? needs_linux(why, rc, "hybrid_iopoll", "6.13")
+					       : needs_linux(why, rc, "no_sqarray", "6.6");
 	if (rc == -EINVAL)
 		return needs_linux(why, rc, "uring_tuned (DEFER_TASKRUN)", "6.1");
 	return uring_setup_refused(why, rc);
@@ -71,8 +76,10 @@ static unsigned sq_entries_for(const struct engine_config *config)
 }
 
 /*
- * Such a ring has no array of indices, and a library that does not know of it writes one when it makes the
- * ring. So the steps are made one by one. What it may write later has a place that does no harm.
+ * Such a ring has no array of indices. A library that does not know of it writes one when it makes the ring:
+ * over the heads and tails of both rings. A process that then waits for completions cannot be ended, not
+ * even by SIGKILL. So the steps are made one by one, and what the library may write later has a place that
+ * does no harm.
  */
 static int create_without_array(unsigned entries, struct io_uring *ring, struct ring_memory *memory,
 				struct io_uring_params *params)

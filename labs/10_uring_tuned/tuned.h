@@ -21,6 +21,9 @@ enum tuned_option {
 	REGISTERED_WAIT = 1 << 7,
 	MIN_WAIT = 1 << 8,
 	NO_SQARRAY = 1 << 9,
+	IOPOLL = 1 << 10,
+	HYBRID_IOPOLL = 1 << 11,
+	ANY_IOPOLL = IOPOLL | HYBRID_IOPOLL,
 };
 
 /* What a ring needs beside itself, for some options. */
@@ -109,6 +112,9 @@ int tuned_ring_open(struct io_uring *ring, struct ring_memory *memory,
 void tuned_ring_close(struct io_uring *ring, struct ring_memory *memory);
 /* Registers with the ring what `config` and the options say. Returns 0, or -errno with `why`. */
 int tuned_register(struct engine *e, const struct engine_config *config, struct reason *why);
+
+/* engine_polled.c: tries such a read on a ring that polls. Returns 0, or -errno with `why`. */
+int polled_read_works(struct io_uring *ring, struct reason *why);
 
 /* engine_wait.c */
 
