@@ -1183,7 +1183,7 @@ const struct lab_test lab_tests[] = {
 	{ MULTI(4), TEST("lends_ahead", SOCKETS, lent_buffer_holds_what_came) },
 	{ MULTI(4), TEST("lends_ahead_and_takes_back", ONE(UNIX), lent_buffer_is_the_callers) },
 	{ MULTI(4), TEST("lends_ahead_until_none_is_left", SOCKETS, lent_buffers_are_short) },
-	{ MULTI(4), TEST("lends_ahead_for_bytes_only", ONE(UNIX), lent_buffer_for_bytes_only) },
+	{ MULTI(5), TEST("lends_ahead_for_bytes_only", ONE(UNIX), lent_buffer_for_bytes_only) },
 	{ MULTI(4), TEST("lends_ahead_the_length", ONE(UNIX), lent_buffers_take_the_length) },
 	{ MULTI(4), TEST("lends_ahead_beside_others", ONE(UNIX), lent_buffers_and_others) },
 
