@@ -8,14 +8,12 @@
 #include "newer_kernels.h"
 #include "tuned.h"
 #include "uring_refusal.h"
+#include "uring_registered.h"
 
 /* A deeper engine hands over several times in a batch. The kernel's limit is 32768. */
 #define SQ_ENTRIES_MAX 4096
 
 #define WAIT_PAGE_BYTES 4096
-
-/* The kernel's limit for one registered buffer. */
-#define BUFFER_BYTES_MAX ((size_t)1 << 30)
 
 /* The flags of options. */
 static unsigned flags_of(uint64_t options)
@@ -185,46 +183,12 @@ void tuned_ring_close(struct io_uring *ring, struct ring_memory *memory)
 	*memory = (struct ring_memory) { 0 };
 }
 
-static int register_files(struct engine *e, unsigned max_fds, struct reason *why)
-{
-	int *fds = malloc(max_fds * sizeof *fds);
-	if (!fds)
-		return reason_no_memory(why, "registered files");
-	for (unsigned i = 0; i < max_fds; i++)
-		fds[i] = -1; /* an empty place, for attach() to fill */
-	int rc = io_uring_register_files(&e->ring, fds, max_fds);
-	free(fds);
-	return rc < 0 ? reason_errno(why, "register_files", rc,
-				     "registering {files} files (RLIMIT_NOFILE bounds it)",
-				     reason_int("files", max_fds))
-		      : 0;
-}
-
-static int register_buffers(struct engine *e, const struct engine_config *config,
-			    struct reason *why)
-{
-	struct iovec arena = { .iov_base = config->arena, .iov_len = config->arena_len_bytes };
-	if (config->arena_len_bytes > BUFFER_BYTES_MAX)
-		return reason_errno(why, "too_many_buffer_bytes", EFBIG,
-				    "registering {bytes} bytes of buffers, and the kernel takes "
-				    "{limit_bytes} at most",
-				    reason_int("bytes", (int64_t)config->arena_len_bytes),
-				    reason_int("limit_bytes", BUFFER_BYTES_MAX));
-	int rc = io_uring_register_buffers(&e->ring, &arena, 1);
-	if (rc == -ENOMEM)
-		return reason_errno(why, "buffers_exceed_memlock", rc,
-				    "registering {bytes} bytes of buffers exceeds RLIMIT_MEMLOCK; "
-				    "raise it with ulimit -l, or lower --depth or --bs",
-				    reason_int("bytes", (int64_t)config->arena_len_bytes));
-	return rc < 0 ? reason_errno(why, "register_buffers", rc, "registering the buffers") : 0;
-}
-
 int tuned_register(struct engine *e, const struct engine_config *config, struct reason *why)
 {
 	int rc = 0;
 	if (e->options & FIXED_FILES)
-		rc = register_files(e, config->max_fds, why);
+		rc = uring_register_places(&e->ring, config->max_fds, why);
 	if (rc == 0 && (e->options & FIXED_BUFFERS))
-		rc = register_buffers(e, config, why);
+		rc = uring_register_arena(&e->ring, config, why);
 	return rc;
 }

@@ -426,6 +426,41 @@ URING_CALL(io_uring_submit_and_wait_timeout,
 	    struct __kernel_timespec *timeout, sigset_t *mask),
 	   (ring, cqe, count, timeout, mask))
 
+/* Its steps, for what it has no function for */
+
+CALL(int, io_uring_queue_mmap, (int fd, struct io_uring_params *params, struct io_uring *ring),
+     (fd, params, ring), AS_NEGATIVE)
+
+/* Who calls them has no struct io_uring. */
+int io_uring_setup(unsigned entries, struct io_uring_params *params)
+{
+	REAL(io_uring_setup);
+	note(FAULT_io_uring_setup, params->flags);
+	int error = faults_strike(FAULT_io_uring_setup);
+	return error ? AS_NEGATIVE : real(entries, params);
+}
+
+int io_uring_register(unsigned fd, unsigned opcode, const void *argument, unsigned count)
+{
+	REAL(io_uring_register);
+	note(FAULT_io_uring_register, opcode);
+	int error = faults_strike(FAULT_io_uring_register);
+	return error ? AS_NEGATIVE : real(fd, opcode, argument, count);
+}
+
+/* Under another name here, since the type of `argument` has changed with the library's versions. */
+int strike_enter2(unsigned fd, unsigned to_submit, unsigned min, unsigned flags, void *argument,
+		  size_t argument_len_bytes) __asm__("io_uring_enter2");
+
+int strike_enter2(unsigned fd, unsigned to_submit, unsigned min, unsigned flags, void *argument,
+		  size_t argument_len_bytes)
+{
+	REAL(io_uring_enter2);
+	note(FAULT_io_uring_enter2, flags);
+	int error = faults_strike(FAULT_io_uring_enter2);
+	return error ? AS_NEGATIVE : real(fd, to_submit, min, flags, argument, argument_len_bytes);
+}
+
 /* io_uring without a library: by syscall(2) and mmap(2) */
 
 #define RINGS_MOST 256
