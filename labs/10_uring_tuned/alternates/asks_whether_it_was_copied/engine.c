@@ -30,6 +30,7 @@
 
 #include "clock.h"
 #include "tuned.h"
+#include "uring_registered.h"
 
 /* In the order of enum tuned_option. */
 static const struct engine_option options[] = {
@@ -161,23 +162,17 @@ static int uring_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_k
 {
 	if (refuse_descriptor(e->options, fd, fd_kind, why) < 0)
 		return -EOPNOTSUPP;
-	if (!(e->options & FIXED_FILES))
-		return 0;
-	int rc = io_uring_register_files_update(&e->ring, fd_slot, &fd, 1);
-	return rc < 0 ? reason_errno(why, "register_descriptor", rc, "registering descriptor {fd}",
-				     reason_int("fd", fd))
-		      : 0;
+	return e->options & FIXED_FILES ? uring_register_file(&e->ring, fd_slot, fd, why) : 0;
 }
 
 static void uring_detach(struct engine *e, unsigned fd_slot)
 {
-	int none = -1;
 	if (e->receives)
 		receives_detach(e, fd_slot);
 	if (e->accepts)
 		accepts_detach(e, fd_slot);
 	if (e->options & FIXED_FILES)
-		io_uring_register_files_update(&e->ring, fd_slot, &none, 1);
+		uring_forget_file(&e->ring, fd_slot);
 }
 
 void tuned_use_fixed_file(const struct engine *e, struct io_uring_sqe *sqe, unsigned fd_slot)
