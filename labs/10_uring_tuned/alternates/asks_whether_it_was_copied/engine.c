@@ -20,14 +20,17 @@
  *                    descriptor, which others can use, so it is not done.)
  *   fixed_buffers    Buffers are registered, so their pages are pinned once, not every time.
  *   registered_wait, min_wait   What a wait says, and how long it is (engine_wait.c).
+ *   iopoll, hybrid_iopoll   Who waits for a block asks the device for it (engine_polled.c). O_DIRECT only.
  *   no_sqarray       The submission ring has no array of indices: SQEs are taken in their order.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
 #include "clock.h"
 #include "tuned.h"
+#include "uring_registered.h"
 
 /* In the order of enum tuned_option. */
 static const struct engine_option options[] = {
@@ -44,6 +47,8 @@ static const struct engine_option options[] = {
 	{ "registered_wait", "the limits of a wait in registered memory (Linux 6.13)" },
 	{ "min_wait", "a wait for one goes on for a while, for more (Linux 6.12)" },
 	{ "no_sqarray", "no array of indices in the submission ring (Linux 6.6)" },
+	{ "iopoll", "a device is asked until it has the block (O_DIRECT)" },
+	{ "hybrid_iopoll", "the same, after a sleep of half of the usual time (Linux 6.13)" },
 	{ NULL, NULL },
 };
 
@@ -71,8 +76,10 @@ static int opcode_of(enum io_kind kind, uint64_t options_asked)
 }
 
 /* An option that would have no effect is refused: it must not be a mere label. */
-static int refuse_pointless_option(uint64_t options_asked, enum io_kind kind, struct reason *why)
+static int refuse_pointless_option(uint64_t options_asked, enum io_kind kind,
+				   enum io_fd_kind fd_kind, struct reason *why)
 {
+	bool of_blocks = fd_kind == IO_FD_FILE && (kind == IO_READ || kind == IO_WRITE);
 	bool on_socket = io_kind_is_for_sockets(kind);
 	if (kind == IO_NOP && (options_asked & (FIXED_FILES | FIXED_BUFFERS)))
 		reason_set(why, "nothing_to_register",
@@ -84,6 +91,9 @@ static int refuse_pointless_option(uint64_t options_asked, enum io_kind kind, st
 	else if (!on_socket && (options_asked & MULTISHOT))
 		reason_set(why, "multishot_is_for_sockets",
 			   "multishot is for receives from sockets");
+	else if (!of_blocks && (options_asked & ANY_IOPOLL))
+		reason_set(why, "iopoll_is_for_blocks",
+			   "only a device that holds blocks is polled, for reads and writes");
 	else if (!(options_asked & MULTISHOT) && (options_asked & (BUNDLE | INCREMENTAL)))
 		reason_set(why, "only_with_multishot",
 			   "bundle and incremental change what multishot does, and need it");
@@ -112,8 +122,7 @@ static int find_opcode(struct io_uring *ring, int opcode, struct reason *why)
 static int uring_supports(const struct engine_config *config, enum io_kind kind,
 			  enum io_fd_kind fd_kind, struct reason *why)
 {
-	(void)fd_kind;
-	if (refuse_pointless_option(config->options, kind, why) < 0)
+	if (refuse_pointless_option(config->options, kind, fd_kind, why) < 0)
 		return -EOPNOTSUPP;
 	struct io_uring ring;
 	struct ring_memory memory = { 0 };
@@ -122,6 +131,8 @@ static int uring_supports(const struct engine_config *config, enum io_kind kind,
 	if (rc < 0)
 		return rc;
 	rc = find_opcode(&ring, opcode_of(kind, config->options), why);
+	if (rc == 0 && (config->options & ANY_IOPOLL))
+		rc = polled_read_works(&ring, why);
 	if (rc == 0 && kind == IO_RECV)
 		rc = buffers_open(&buffers, &ring, config, why);
 	tuned_ring_close(&ring, &memory);
@@ -135,6 +146,9 @@ static int refuse_descriptor(uint64_t options_asked, int fd, enum io_fd_kind fd_
 {
 	int domain = 0;
 	socklen_t size = sizeof domain;
+	if ((options_asked & ANY_IOPOLL) && !(fcntl(fd, F_GETFL) & O_DIRECT))
+		return reason_errno(why, "iopoll_needs_direct", EOPNOTSUPP,
+				    "polling for blocks that come through the page cache");
 	if (!(options_asked & SEND_ZC) || fd_kind != IO_FD_SOCKET)
 		return 0;
 	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 || domain != AF_UNIX)
@@ -148,23 +162,17 @@ static int uring_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_k
 {
 	if (refuse_descriptor(e->options, fd, fd_kind, why) < 0)
 		return -EOPNOTSUPP;
-	if (!(e->options & FIXED_FILES))
-		return 0;
-	int rc = io_uring_register_files_update(&e->ring, fd_slot, &fd, 1);
-	return rc < 0 ? reason_errno(why, "register_descriptor", rc, "registering descriptor {fd}",
-				     reason_int("fd", fd))
-		      : 0;
+	return e->options & FIXED_FILES ? uring_register_file(&e->ring, fd_slot, fd, why) : 0;
 }
 
 static void uring_detach(struct engine *e, unsigned fd_slot)
 {
-	int none = -1;
 	if (e->receives)
 		receives_detach(e, fd_slot);
 	if (e->accepts)
 		accepts_detach(e, fd_slot);
 	if (e->options & FIXED_FILES)
-		io_uring_register_files_update(&e->ring, fd_slot, &none, 1);
+		uring_forget_file(&e->ring, fd_slot);
 }
 
 void tuned_use_fixed_file(const struct engine *e, struct io_uring_sqe *sqe, unsigned fd_slot)
