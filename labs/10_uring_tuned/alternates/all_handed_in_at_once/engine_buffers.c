@@ -17,7 +17,7 @@
 /* The kernel's limit for one ring of buffers. */
 #define ENTRIES_MAX 32768
 
-/* For receives into the caller's buffers: enough for a message on every descriptor, and one more. */
+/* For receives into the caller's buffers: enough for a message on every descriptor. */
 #define OWN_COUNT_MIN 8
 #define OWN_COUNT_MAX 4096
 #define OWN_BYTES_MIN 512
@@ -53,9 +53,7 @@ void *buffers_at(const struct buffers *b, unsigned number)
 static void hand_in(struct buffers *b, unsigned number)
 {
 	int mask = io_uring_buf_ring_mask(b->entries);
-	b->place[number] = b->ring->tail;
-	b->users[number] = 1; /* the kernel */
-	b->used_bytes[number] = 0;
+	b->states[number] = (struct buffer_state) { .place = b->ring->tail, .users = 1 };
 	io_uring_buf_ring_add(b->ring, buffers_at(b, number), b->len_bytes, (unsigned short)number,
 			      mask, 0);
 	io_uring_buf_ring_advance(b->ring, 1);
@@ -63,7 +61,7 @@ static void hand_in(struct buffers *b, unsigned number)
 
 void buffers_release(struct buffers *b, unsigned number)
 {
-	if (--b->users[number] == 0)
+	if (--b->states[number].users == 0)
 		hand_in(b, number);
 }
 
@@ -100,19 +98,16 @@ void buffers_give_back(struct buffers *b, void *buf)
 
 struct span buffers_next_span(struct buffers *b, struct arrival *arrival)
 {
-	struct span span = { .number = arrival->number, .from = b->used_bytes[arrival->number] };
+	struct buffer_state *state = &b->states[arrival->number];
+	struct span span = { .number = arrival->number, .from = state->used_bytes };
 	uint32_t room = b->len_bytes - span.from;
 	span.len_bytes = arrival->left_bytes < room ? arrival->left_bytes : room;
 	arrival->left_bytes -= span.len_bytes;
-	b->used_bytes[span.number] = span.from + span.len_bytes;
-	bool last = arrival->left_bytes == 0;
-	if (last && arrival->goes_on)
-		b->users[span.number]++; /* the kernel stays one */
-	if (!last) {
-		unsigned next = (b->place[span.number] + 1u) % b->entries;
-		arrival->number =
-			b->ring->bufs[next].bid; /* in the order in which they were handed in */
-	}
+	state->used_bytes += span.len_bytes;
+	if (arrival->left_bytes > 0) /* in the order in which they were handed in */
+		arrival->number = b->ring->bufs[(state->place + 1u) % b->entries].bid;
+	else if (arrival->goes_on)
+		state->users++; /* the kernel stays one */
 	return span;
 }
 
@@ -156,7 +151,7 @@ static bool measure(struct buffers *b, const struct engine_config *config)
 		unsigned sockets =
 			config->max_fds < config->depth ? config->max_fds : config->depth;
 		size_t buffer_bytes = config->arena_len_bytes / config->depth;
-		b->count = clamped(2 * (size_t)sockets, OWN_COUNT_MIN, OWN_COUNT_MAX);
+		b->count = clamped(sockets, OWN_COUNT_MIN, OWN_COUNT_MAX);
 		b->len_bytes = clamped(buffer_bytes, OWN_BYTES_MIN, OWN_BYTES_MAX);
 		/* Fewer, and longer: each holds many messages. */
 		if (b->incremental) {
@@ -183,11 +178,9 @@ static int allocate(struct buffers *b, struct reason *why)
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	b->ring = ring == MAP_FAILED ? NULL : ring;
 	b->block = malloc(all * b->stride_bytes);
-	b->place = calloc(b->count, sizeof *b->place);
-	b->users = calloc(b->count, sizeof *b->users);
-	b->used_bytes = calloc(b->count, sizeof *b->used_bytes);
+	b->states = calloc(b->count, sizeof *b->states);
 	b->reserve = calloc(all, sizeof *b->reserve);
-	bool complete = b->ring && b->block && b->place && b->users && b->used_bytes && b->reserve;
+	bool complete = b->ring && b->block && b->states && b->reserve;
 	return complete ? 0 : reason_no_memory(why, "buffers that the kernel chooses from");
 }
 
@@ -195,9 +188,7 @@ static int allocate(struct buffers *b, struct reason *why)
 static void hand_all_in(struct buffers *b)
 {
 	for (unsigned number = 0; number < b->count; number++) {
-		b->place[number] = (uint16_t)number;
-		b->users[number] = 1; /* the kernel */
-		b->used_bytes[number] = 0;
+		b->states[number] = (struct buffer_state) { .place = (uint16_t)number, .users = 1 };
 		io_uring_buf_ring_add(b->ring, buffers_at(b, number), b->len_bytes,
 				      (unsigned short)number, io_uring_buf_ring_mask(b->entries),
 				      (int)number);
@@ -238,8 +229,6 @@ void buffers_close(struct buffers *b)
 	if (b->ring)
 		munmap(b->ring, ring_len_bytes(b));
 	free(b->block);
-	free(b->place);
-	free(b->users);
-	free(b->used_bytes);
+	free(b->states);
 	free(b->reserve);
 }
