@@ -136,7 +136,7 @@ LOOPS_HERE = event_loop $(if $(call links,uv.h,-luv),libuv) $(if $(call links,ev
 	$(if $(call links,event2/event.h,-levent_core),libevent)
 
 .PHONY: loops
-loops: $(BUILD)/peers/echo_load $(BUILD)/peers/switch_cost
+loops: $(BUILD)/peers/server_load $(BUILD)/peers/switch_cost
 	$(Q)$(MAKE) --no-print-directory $(LOOPS_HERE:%=$(BUILD)/peers/loops/%)
 
 # Other people's code for a comparison: kept in the build folder, and no part of the project.
