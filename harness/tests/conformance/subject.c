@@ -19,8 +19,7 @@
 #include "conformance.h"
 #include "random.h"
 
-/* Far above what any operation here takes, far below the runner's own limit. */
-#define PATIENCE_NS (5 * NS_PER_S)
+uint64_t operation_patience_ns = 5 * (uint64_t)NS_PER_S;
 
 #define FAILED	1
 #define SKIPPED 77
@@ -260,7 +259,7 @@ unsigned reap(struct subject *s, struct io_op **done, unsigned min, unsigned max
 
 void start_all(struct subject *s, struct io_op *const *ops, unsigned count)
 {
-	uint64_t deadline_ns = clock_ns() + PATIENCE_NS;
+	uint64_t deadline_ns = clock_ns() + operation_patience_ns;
 	struct io_op *done[16];
 	while (count > 0) {
 		int accepted = s->ops->submit(s->engine, ops, count);
@@ -287,7 +286,7 @@ void start(struct subject *s, struct io_op *op)
 
 void await(struct subject *s, struct io_op *op)
 {
-	uint64_t deadline_ns = clock_ns() + PATIENCE_NS;
+	uint64_t deadline_ns = clock_ns() + operation_patience_ns;
 	struct io_op *done[64];
 	while (op->in_flight) {
 		reap(s, done, 1, 64, 100 * NS_PER_MS);
@@ -298,11 +297,11 @@ void await(struct subject *s, struct io_op *op)
 
 void await_all(struct subject *s)
 {
-	uint64_t deadline_ns = clock_ns() + PATIENCE_NS;
+	uint64_t deadline_ns = clock_ns() + operation_patience_ns;
 	struct io_op *done[64];
 	while (s->inflight > 0) {
 		if (reap(s, done, 1, 64, 100 * NS_PER_MS) > 0)
-			deadline_ns = clock_ns() + PATIENCE_NS; /* slow, and not lost */
+			deadline_ns = clock_ns() + operation_patience_ns; /* slow, and not lost */
 		expect(clock_ns() < deadline_ns, "%u operations never came back", s->inflight);
 	}
 }
