@@ -242,4 +242,4 @@ $(LINT)/formatted: $(FORMATTED) .clang-format
 	$(call say,CHECK,clang-format)harness/lint/judge.sh clang-format 14 $@ --dry-run -Werror $(changed)
 
 $(LINT)/shellchecked: $(SHELL_SCRIPTS) .shellcheckrc
-	$(call say,CHECK,shellcheck)shellcheck $(changed) && touch $@
+	$(call say,CHECK,shellcheck)shellcheck --external-sources $(changed) && touch $@
