@@ -309,7 +309,10 @@ static inline void follow(struct promise *p, struct promise *before)
 	p->holds++;
 	before->is_looked_at = true;
 	append(&before->followers, p);
-	//> 1 If `before` is settled already, its end has to come still, and not from here.
+	//> 1 If `before` is settled already, its end has to come still, and not from here. What you find
+	//> here thinks of one kind of end only.
+	//+ if (before->state == PROMISE_REJECTED)
+	//+ 	enqueue(before);
 	if (before->state != PROMISE_PENDING)
 		enqueue(before);
 	//< 1
