@@ -70,7 +70,8 @@
  *              flight.
  * Threads.     All calls of one engine come from the thread that called open().
  * Never.       An engine never prints and never exits. It never allocates after open(). It never
- *              falls back to another interface. It never does what it was not asked for.
+ *              falls back to another interface. It never does what it was not asked for. (A variant
+ *              that takes ahead says so, with a trait.)
  */
 #ifndef IOLAB_IO_ENGINE_H
 #define IOLAB_IO_ENGINE_H
@@ -167,6 +168,7 @@ struct engine_option {
 	/* With it another thread makes the calls that the plain engine's caller makes. `iolab timeline`
 	 * and `iolab matrix`, which show who works, then take the variant by default. */
 	bool other_worker;
+	unsigned traits; /* enum engine_trait: what the variant has beside the engine's own */
 };
 
 enum engine_trait {
@@ -203,6 +205,18 @@ enum engine_trait {
 	 * interfaces leave it out by default.
 	 */
 	IO_REPEATS_INTERFACE = 1u << 6,
+	/*
+	 * Takes ahead: from the first RECV on a socket until detach() or close() it may receive what nobody
+	 * has asked for yet, and keeps it for later RECVs. What is left then is lost.
+	 */
+	IO_RECEIVES_AHEAD = 1u << 7,
+	/* The same for a listener and its ACCEPTs. Connections that are left are closed. */
+	IO_ACCEPTS_AHEAD = 1u << 8,
+	/*
+	 * Sends from the workload's buffer itself. So a SEND is over when the peer has the bytes, and not
+	 * when they wait for it in the kernel. Until then no cancel brings it back.
+	 */
+	IO_SENDS_UNCOPIED = 1u << 9,
 };
 
 /* Each engine's file completes this type, so no engine casts a void pointer. */

@@ -35,6 +35,7 @@
 #include "io_engine.h"
 #include "lent_ring.h"
 #include "uring_refusal.h"
+#include "uring_registered.h"
 
 enum {
 	FIXED_FILES = 1 << 0,
@@ -64,9 +65,6 @@ static const struct engine_option options[] = {
 #define SQ_ENTRIES_MAX 4096
 
 #define SQPOLL_IDLE_MS 100
-
-/* The kernel's limit for one registered buffer. */
-#define BUFFER_BYTES_MAX ((size_t)1 << 30)
 
 struct engine {
 	struct io_uring ring;
@@ -195,40 +193,6 @@ static int uring_supports(const struct engine_config *config, enum io_kind kind,
 	//< 5
 }
 
-static int register_files(struct engine *e, unsigned max_fds, struct reason *why)
-{
-	int *fds = malloc(max_fds * sizeof *fds);
-	if (!fds)
-		return reason_no_memory(why, "registered files");
-	for (unsigned i = 0; i < max_fds; i++)
-		fds[i] = -1; /* an empty place, for attach() to fill (Linux 5.5) */
-	int rc = io_uring_register_files(&e->ring, fds, max_fds);
-	free(fds);
-	return rc < 0 ? reason_errno(why, "register_files", rc,
-				     "registering {files} files (RLIMIT_NOFILE bounds it)",
-				     reason_int("files", max_fds))
-		      : 0;
-}
-
-static int register_buffers(struct engine *e, const struct engine_config *config,
-			    struct reason *why)
-{
-	struct iovec arena = { .iov_base = config->arena, .iov_len = config->arena_len_bytes };
-	if (config->arena_len_bytes > BUFFER_BYTES_MAX)
-		return reason_errno(why, "too_many_buffer_bytes", EFBIG,
-				    "registering {bytes} bytes of buffers, and the kernel takes "
-				    "{limit_bytes} at most",
-				    reason_int("bytes", (int64_t)config->arena_len_bytes),
-				    reason_int("limit_bytes", BUFFER_BYTES_MAX));
-	int rc = io_uring_register_buffers(&e->ring, &arena, 1);
-	if (rc == -ENOMEM)
-		return reason_errno(why, "buffers_exceed_memlock", rc,
-				    "registering {bytes} bytes of buffers exceeds RLIMIT_MEMLOCK; "
-				    "raise it with ulimit -l, or lower --depth or --bs",
-				    reason_int("bytes", (int64_t)config->arena_len_bytes));
-	return rc < 0 ? reason_errno(why, "register_buffers", rc, "registering the buffers") : 0;
-}
-
 static void uring_close(struct engine *e)
 {
 	if (e->has_ring)
@@ -253,9 +217,9 @@ static int uring_open(struct engine **engine, const struct engine_config *config
 				       : reason_no_memory(why, "the io_uring engine");
 	e->has_ring = rc == 0;
 	if (rc == 0 && (e->options & FIXED_FILES))
-		rc = register_files(e, config->max_fds, why);
+		rc = uring_register_places(&e->ring, config->max_fds, why);
 	if (rc == 0 && (e->options & FIXED_BUFFERS))
-		rc = register_buffers(e, config, why);
+		rc = uring_register_arena(&e->ring, config, why);
 	if (rc == 0)
 		rc = lent_ring_open(&e->lent, &e->ring, config, why);
 	if (rc == 0 && (e->options & REGISTERED_RING)) {
@@ -276,19 +240,13 @@ static int uring_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_k
 			struct reason *why)
 {
 	(void)fd_kind;
-	if (!(e->options & FIXED_FILES))
-		return 0;
-	int rc = io_uring_register_files_update(&e->ring, fd_slot, &fd, 1);
-	return rc < 0 ? reason_errno(why, "register_descriptor", rc, "registering descriptor {fd}",
-				     reason_int("fd", fd))
-		      : 0;
+	return e->options & FIXED_FILES ? uring_register_file(&e->ring, fd_slot, fd, why) : 0;
 }
 
 static void uring_detach(struct engine *e, unsigned fd_slot)
 {
-	int none = -1;
 	if (e->options & FIXED_FILES)
-		io_uring_register_files_update(&e->ring, fd_slot, &none, 1);
+		uring_forget_file(&e->ring, fd_slot);
 }
 
 /* What the options change in an SQE. After the prep functions, which may clear its flags. */
