@@ -247,7 +247,8 @@ struct engine_ops {
 	/*
 	 * Tells the engine of a descriptor, as fd_slot, before its first use: for epoll_ctl(2) or
 	 * as a registered file. The caller keeps the descriptor open until detach() or close().
-	 * NULL when the interface has no such step. Returns 0, or -errno with `why`.
+	 * NULL when the interface has no such step. Returns 0, or -errno with `why`. It is -EOPNOTSUPP
+	 * where the variant is of no use with this descriptor, though with others of its kind.
 	 */
 	int (*attach)(struct engine *engine, unsigned fd_slot, int fd, enum io_fd_kind fd_kind,
 		      struct reason *why);

@@ -125,9 +125,9 @@ static int uring_supports(const struct engine_config *config, enum io_kind kind,
 	if (refuse_pointless_option(config->options, kind, fd_kind, why) < 0)
 		return -EOPNOTSUPP;
 	struct io_uring ring;
-	struct ring_memory memory = { 0 };
+	struct ring_extras extras = { 0 };
 	struct buffers buffers = { 0 };
-	int rc = tuned_ring_open(&ring, &memory, config, why);
+	int rc = tuned_ring_open(&ring, &extras, config, why);
 	if (rc < 0)
 		return rc;
 	rc = find_opcode(&ring, opcode_of(kind, config->options), why);
@@ -135,7 +135,7 @@ static int uring_supports(const struct engine_config *config, enum io_kind kind,
 		rc = polled_read_works(&ring, why);
 	if (rc == 0 && kind == IO_RECV)
 		rc = buffers_open(&buffers, &ring, config, why);
-	tuned_ring_close(&ring, &memory);
+	tuned_ring_close(&ring, &extras);
 	buffers_close(&buffers);
 	return rc;
 }
@@ -518,7 +518,7 @@ static void uring_close(struct engine *e)
 	if (e->accepts)
 		accepts_end(e);
 	if (e->has_ring)
-		tuned_ring_close(&e->ring, &e->memory);
+		tuned_ring_close(&e->ring, &e->extras);
 	receives_free(e);
 	accepts_free(e);
 	buffers_close(&e->buffers);
@@ -538,7 +538,7 @@ static int uring_open(struct engine **engine, const struct engine_config *config
 	op_queue_init(&e->finished);
 	e->held = calloc(config->depth, sizeof(struct io_op *));
 	e->unasked = calloc(config->depth, sizeof *e->unasked);
-	int rc = e->held && e->unasked ? tuned_ring_open(&e->ring, &e->memory, config, why)
+	int rc = e->held && e->unasked ? tuned_ring_open(&e->ring, &e->extras, config, why)
 				       : reason_no_memory(why, "the uring_tuned engine");
 	e->has_ring = rc == 0;
 	if (rc == 0)

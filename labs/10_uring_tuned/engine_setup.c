@@ -81,27 +81,27 @@ static unsigned sq_entries_for(const struct engine_config *config)
  * even by SIGKILL. So the steps are made one by one, and what the library may write later has a place that
  * does no harm.
  */
-static int create_without_array(unsigned entries, struct io_uring *ring, struct ring_memory *memory,
+static int create_without_array(unsigned entries, struct io_uring *ring, struct ring_extras *extras,
 				struct io_uring_params *params)
 {
-	memory->array = calloc(SQ_ENTRIES_MAX, sizeof *memory->array);
-	if (!memory->array)
+	extras->array = calloc(SQ_ENTRIES_MAX, sizeof *extras->array);
+	if (!extras->array)
 		return -ENOMEM;
 	int fd = io_uring_setup(entries, params);
 	int rc = fd < 0 ? fd : io_uring_queue_mmap(fd, params, ring);
 	if (fd >= 0 && rc < 0)
 		close(fd);
 	if (rc < 0) {
-		free(memory->array);
-		memory->array = NULL;
+		free(extras->array);
+		extras->array = NULL;
 		return rc;
 	}
 	ring->features = params->features;
-	ring->sq.array = memory->array;
+	ring->sq.array = extras->array;
 	return 0;
 }
 
-static int create_ring(struct io_uring *ring, struct ring_memory *memory,
+static int create_ring(struct io_uring *ring, struct ring_extras *extras,
 		       const struct engine_config *config, struct reason *why)
 {
 	struct io_uring_params params = {
@@ -117,19 +117,19 @@ static int create_ring(struct io_uring *ring, struct ring_memory *memory,
 		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL;
 	//< 1
 	unsigned entries = sq_entries_for(config);
-	int rc = config->options & NO_SQARRAY ? create_without_array(entries, ring, memory, &params)
+	int rc = config->options & NO_SQARRAY ? create_without_array(entries, ring, extras, &params)
 					      : io_uring_queue_init_params(entries, ring, &params);
 	return rc < 0 ? explain_setup(rc, config->options, why) : 0;
 }
 
 /* Gives the kernel a page for what waits say. Only a ring that is not yet enabled takes it. */
-static int register_wait(struct io_uring *ring, struct ring_memory *memory, struct reason *why)
+static int register_wait(struct io_uring *ring, struct ring_extras *extras, struct reason *why)
 {
 	void *page = mmap(NULL, WAIT_PAGE_BYTES, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (page == MAP_FAILED)
 		return reason_no_memory(why, "a page for waits");
-	memory->wait = page;
+	extras->wait = page;
 	struct memory_region region = { .user_addr = (uintptr_t)page,
 					.len_bytes = WAIT_PAGE_BYTES,
 					.flags = REGION_OF_USER };
@@ -154,15 +154,15 @@ static int find_features(const struct io_uring *ring, uint64_t options, struct r
 	return 0;
 }
 
-int tuned_ring_open(struct io_uring *ring, struct ring_memory *memory,
+int tuned_ring_open(struct io_uring *ring, struct ring_extras *extras,
 		    const struct engine_config *config, struct reason *why)
 {
-	int rc = create_ring(ring, memory, config, why);
+	int rc = create_ring(ring, extras, config, why);
 	if (rc < 0)
 		return rc;
 	rc = find_features(ring, config->options, why);
 	if (rc == 0 && (config->options & REGISTERED_WAIT))
-		rc = register_wait(ring, memory, why);
+		rc = register_wait(ring, extras, why);
 	//> 1 Register the ring's own descriptor, so that no call has to look it up:
 	//> io_uring_register_ring_fd(). It returns 1, or -errno.
 	//+
@@ -172,17 +172,17 @@ int tuned_ring_open(struct io_uring *ring, struct ring_memory *memory,
 				  "registering the ring's own descriptor (Linux 5.18)");
 	//< 1
 	if (rc < 0)
-		tuned_ring_close(ring, memory);
+		tuned_ring_close(ring, extras);
 	return rc;
 }
 
-void tuned_ring_close(struct io_uring *ring, struct ring_memory *memory)
+void tuned_ring_close(struct io_uring *ring, struct ring_extras *extras)
 {
 	io_uring_queue_exit(ring);
-	if (memory->wait)
-		munmap(memory->wait, WAIT_PAGE_BYTES);
-	free(memory->array);
-	*memory = (struct ring_memory) { 0 };
+	if (extras->wait)
+		munmap(extras->wait, WAIT_PAGE_BYTES);
+	free(extras->array);
+	*extras = (struct ring_extras) { 0 };
 }
 
 int tuned_register(struct engine *e, const struct engine_config *config, struct reason *why)

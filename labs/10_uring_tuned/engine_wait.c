@@ -32,44 +32,44 @@ static unsigned publish(struct io_uring *ring)
 }
 
 /* How many completions are waited for, and for how long at least. */
-struct patience {
+struct wait_limits {
 	unsigned count;
 	uint32_t min_wait_us;
 };
 
-static struct patience patience_for(const struct engine *e, unsigned min)
+static struct wait_limits limits_for(const struct engine *e, unsigned min)
 {
-	struct patience patience = { .count = min };
+	struct wait_limits limits = { .count = min };
 	if ((e->options & MIN_WAIT) && min == 1 && e->in_flight > 1) {
-		patience.count = e->in_flight < BATCH_WANTED ? e->in_flight : BATCH_WANTED;
-		patience.min_wait_us = MIN_WAIT_US;
+		limits.count = e->in_flight < BATCH_WANTED ? e->in_flight : BATCH_WANTED;
+		limits.min_wait_us = MIN_WAIT_US;
 	}
-	return patience;
+	return limits;
 }
 
 /* A wait with limits that liburing 2.3 has no function for. */
 static int enter_with(struct engine *e, unsigned min, int64_t timeout_ns)
 {
-	struct patience patience = patience_for(e, min);
-	if (patience.min_wait_us > 0 && timeout_ns < 0)
+	struct wait_limits limits = limits_for(e, min);
+	if (limits.min_wait_us > 0 && timeout_ns < 0)
 		timeout_ns = FOR_EVER_NS;
 	struct __kernel_timespec timeout = { .tv_sec = timeout_ns / NS_PER_S,
 					     .tv_nsec = timeout_ns % NS_PER_S };
 	unsigned flags =
 		IORING_ENTER_GETEVENTS | IORING_ENTER_REGISTERED_RING | IORING_ENTER_EXT_ARG;
 	unsigned to_submit = publish(&e->ring);
-	struct wait_argument argument = { .min_wait_us = patience.min_wait_us };
+	struct wait_argument argument = { .min_wait_us = limits.min_wait_us };
 	if (timeout_ns > 0)
 		argument.timeout = (uintptr_t)&timeout;
 	if (e->options & REGISTERED_WAIT) {
-		struct registered_wait *wait = e->memory.wait;
+		struct registered_wait *wait = e->extras.wait;
 		wait->timeout = timeout;
-		wait->min_wait_us = patience.min_wait_us;
+		wait->min_wait_us = limits.min_wait_us;
 		wait->flags = timeout_ns > 0 ? WAIT_HAS_TIMEOUT : 0;
-		return io_uring_enter2((unsigned)e->ring.enter_ring_fd, to_submit, patience.count,
+		return io_uring_enter2((unsigned)e->ring.enter_ring_fd, to_submit, limits.count,
 				       flags | ENTER_REGISTERED_WAIT, NULL, sizeof *wait);
 	}
-	return io_uring_enter2((unsigned)e->ring.enter_ring_fd, to_submit, patience.count, flags,
+	return io_uring_enter2((unsigned)e->ring.enter_ring_fd, to_submit, limits.count, flags,
 			       (void *)&argument, sizeof argument);
 }
 

@@ -27,7 +27,7 @@ enum tuned_option {
 };
 
 /* What a ring needs beside itself, for some options. */
-struct ring_memory {
+struct ring_extras {
 	struct registered_wait *wait; /* registered_wait: a page of the kernel's and ours */
 	uint32_t *array; /* no_sqarray: where an older library may write */
 };
@@ -58,7 +58,7 @@ struct buffers {
 struct engine {
 	struct io_uring ring;
 	bool has_ring;
-	struct ring_memory memory;
+	struct ring_extras extras;
 	uint64_t options; /* enum tuned_option */
 	unsigned depth;
 	unsigned in_flight; /* operations accepted that reap() has not returned */
@@ -111,9 +111,9 @@ bool tuned_take_what_ended(struct engine *e);
 /* engine_setup.c */
 
 /* Returns 0, or -errno with `why`. */
-int tuned_ring_open(struct io_uring *ring, struct ring_memory *memory,
+int tuned_ring_open(struct io_uring *ring, struct ring_extras *extras,
 		    const struct engine_config *config, struct reason *why);
-void tuned_ring_close(struct io_uring *ring, struct ring_memory *memory);
+void tuned_ring_close(struct io_uring *ring, struct ring_extras *extras);
 /* Registers with the ring what `config` and the options say. Returns 0, or -errno with `why`. */
 int tuned_register(struct engine *e, const struct engine_config *config, struct reason *why);
 

@@ -157,6 +157,7 @@ const struct rule rules[] = {
 	{ "Tells the engine of a descriptor",
 	  "stream_number_moves_to_another_slot stream_slot_takes_another_number "
 	  "descriptor_0_is_served stream_slot_beyond_65535" },
+	{ "It is -EOPNOTSUPP where the variant", .elsewhere = "harness/tests/bad_input.bats" },
 	{ "The caller keeps the descriptor", .untestable = FOR_CALLER },
 	{ "NULL when the interface has no",
 	  .untestable = "because it permits, and demands nothing" },
