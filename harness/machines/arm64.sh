@@ -108,7 +108,7 @@ else
 	step doctor emulated build/arm64/iolab doctor
 	step list emulated build/arm64/iolab list
 	for engine in $engines; do
-		step "conformance-$engine" emulated build/arm64/tests/conformance --alone "$engine"
+		step "conformance-$engine" emulated build/arm64/tests/conformance --limit 2400 --alone "$engine"
 	done
 	row+=" passed | $(cell doctor) | $(cell list) | $(conformance_cell) |"
 fi

@@ -49,5 +49,5 @@ step matrix build/iolab matrix
 step compare build/iolab compare -w file,echo --depths 8 --conns 8 --rounds 3 --out $TMPDIR/results
 # shellcheck disable=SC2013 # a list of words
 for engine in $(cat $logs/engines); do
-	step "conformance-$engine" build/tests/conformance --alone "$engine"
+	step "conformance-$engine" build/tests/conformance --limit 2400 --alone "$engine"
 done

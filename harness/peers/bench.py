@@ -18,8 +18,8 @@ import tempfile
 
 import numpy
 
-from contenders import (ATTEMPTS, IOLAB, RESIDENT, ROOT, WARM_UP_S, WINDOW_S, BenchError, children, echo_of_server,
-                        host_us_per_op, iolab, run_json)
+from contenders import (ATTEMPTS, IOLAB, MESSAGE_BYTES, RESIDENT, ROOT, WARM_UP_S, WINDOW_S, BenchError, children,
+                        host_us_per_op, iolab, load_of_server, run_json)
 from contest import BARE, LEVEL, Case, Contender, Goal, measure_and_report, options_of_rounds, parsed
 
 BARE_LOOP = os.path.join(ROOT, "build", "peers", "bare_loop")
@@ -217,25 +217,74 @@ def null_cases(o, path):
         [Goal("fio", "ops_per_s", 3), Goal("fio lean", "ops_per_s", LEVEL, True)])
 
 
+def raw_cases(o, path):
+    """The ring without a library beside the one with it: level is what is to be shown."""
+    def reads(engine, *more):
+        return lambda: file_run(o, engine, path, RAW_DEPTH, more)
+
+    def no_ops(engine):
+        return lambda: iolab(o.cpu, ["-e", engine, "-w", "nop", "--depth", RAW_DEPTH], watch_host=False)
+
+    cases = [("nop", no_ops), ("page cache", reads), ("disk", lambda engine: reads(engine, *DIRECT))]
+    if len(o.cpus) > 1:
+        cases.append(("echo 128 B", lambda engine: lambda: served(o, engine, "echo", "--conns", 50)))
+    for title, run in cases:
+        cpu = "host_us_per_op" if title == "disk" else "cpu_us_per_op"
+        yield Case(f"{title}, uring_raw beside io_uring", Contender("uring_raw", run("uring_raw")),
+                   [Contender("io_uring", run("io_uring"))],
+                   [Goal("io_uring", metric, LEVEL, True) for metric in ("ops_per_s", cpu)],
+                   prepare=(lambda: warm(path, o.size)) if title == "page cache" else None)
+
+
+RAW_DEPTH = 16
+
+
+def served(o, engine, workload, option, clients):
+    """What an engine does as a server on its CPU, its client on the other."""
+    process = [IOLAB, "run", "--json", "-e", engine, "-w", workload, option, str(clients),
+               "--msg-size", str(MESSAGE_BYTES), "--warmup", str(WARM_UP_S), "--runtime", str(WINDOW_S)]
+    metrics = run_json(process, f"{o.cpus[0]},{o.cpus[-1]}", watch_host=False)[0]["metrics"]
+    return {"ops_per_s": metrics["ops_per_s"], "cpu_us_per_op": metrics["cpu"]["us_per_op"],
+            "peer_util_pct": metrics["cpu"]["peer_util_pct"]}
+
+
+# An engine in its best settings, for connections that stay and for those that come and go.
+TUNED = "uring_tuned:multishot"
+TUNED_ACCEPT = "uring_tuned:multishot+multishot_accept"
+
+
+def server_case(o, title, what, engine, servers, run, metric, more=()):
+    """`run(engine, clients)` beside the servers that are named."""
+    clients = {"echo": (1, 50, 500, 1000), "accept": (1, 10, 100)}[what]
+    load = {"echo": "stay", "accept": "visit"}[what]
+    for count in clients if servers else ():
+        peers = [Contender(name, lambda c=command, n=count: load_of_server(o, load, c, n))
+                 for name, command in servers]
+        own = [Contender(name, lambda e=other, n=count: run(e, n)) for name, other in more]
+        yield Case(f"{what} 128 B, {title}, {count} {'connections' if what == 'echo' else 'clients'}",
+                   Contender("iolab", lambda n=count: run(engine, n)), peers + own,
+                   [Goal(name, metric, LEVEL, True) for name, _ in servers])
+
+
 def echo_cases(o):
-    server_cpu, client_cpu = o.cpus[0], o.cpus[-1]
+    def run(engine, conns):
+        return served(o, engine, "echo", "--conns", conns)
 
-    def ours(engine, conns):
-        process = [IOLAB, "run", "--json", "-e", engine, "-w", "echo", "--conns", str(conns),
-                   "--msg-size", "128", "--warmup", str(WARM_UP_S), "--runtime", str(WINDOW_S)]
-        metrics = run_json(process, f"{server_cpu},{client_cpu}", watch_host=False)[0]["metrics"]
-        return {"ops_per_s": metrics["ops_per_s"], "cpu_us_per_op": metrics["cpu"]["us_per_op"],
-                "peer_util_pct": metrics["cpu"]["peer_util_pct"]}
+    for title, engine, servers, more in (
+            ("epoll", "epoll", o.epoll_server, ()),
+            ("io_uring", RING, o.io_uring_server, ((PLAIN, "io_uring"),)),
+            ("uring_tuned", TUNED, o.io_uring_server, (("iolab, single shot", "uring_tuned"),))):
+        yield from server_case(o, title, "echo", engine, servers, run, "cpu_us_per_op", more)
 
-    for title, engine, servers in (("epoll", "epoll", o.epoll_server),
-                                   ("io_uring", RING, o.io_uring_server)):
-        for conns in (1, 50, 500, 1000) if servers else ():
-            peers = [Contender(name, lambda c=command, n=conns: echo_of_server(o, c, n))
-                     for name, command in servers]
-            plain = [Contender(PLAIN, lambda n=conns: ours("io_uring", n))] if engine == RING else []
-            yield Case(f"echo 128 B, {title}, {conns} connections",
-                       Contender("iolab", lambda e=engine, n=conns: ours(e, n)), peers + plain,
-                       [Goal(name, "cpu_us_per_op", LEVEL, True) for name, _ in servers])
+
+def accept_cases(o):
+    def run(engine, clients):
+        return served(o, engine, "accept", "--clients", clients)
+
+    for title, engine, servers, more in (
+            ("epoll", "epoll", o.epoll_server, ()),
+            ("uring_tuned", TUNED_ACCEPT, o.io_uring_server, (("iolab, single shot", "uring_tuned"),))):
+        yield from server_case(o, title, "accept", engine, servers, run, "ops_per_s", more)
 
 
 # set-up
@@ -285,7 +334,7 @@ def parse():
     parser.add_argument("--epoll-server", type=named, action="append", default=[],
                         metavar="NAME=COMMAND", help="an echo server on epoll; {port} is replaced")
     parser.add_argument("--io-uring-server", type=named, action="append", default=[],
-                        metavar="NAME=COMMAND", help="one on io_uring with one-shot operations")
+                        metavar="NAME=COMMAND", help="one on io_uring")
     return parsed(parser)
 
 
@@ -303,14 +352,14 @@ def choose(o, stack):
     links = [os.path.join(folder, str(i)) for i in range(64)]
     for link in links:
         os.link(o.file, link)
-    cases += [*posix_aio_cases(o, o.file, links), *null_cases(o, o.file)]
+    cases += [*posix_aio_cases(o, o.file, links), *null_cases(o, o.file), *raw_cases(o, o.file)]
     if len(o.cpus) < 2:
-        print("skipped: echo: server and client need a CPU each")
+        print("skipped: echo and accept: server and client need a CPU each")
     elif not o.epoll_server and not o.io_uring_server:
-        print("skipped: echo against other servers: name them with --epoll-server and "
+        print("skipped: echo and accept against other servers: name them with --epoll-server and "
               "--io-uring-server (docs/measurement.md has the commands)")
     else:
-        cases += echo_cases(o)
+        cases += [*echo_cases(o), *accept_cases(o)]
     return cases
 
 

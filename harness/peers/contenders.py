@@ -14,10 +14,12 @@ sys.path[:0] = [os.path.join(ROOT, "harness", "processes"), os.path.join(ROOT, "
 import children  # noqa: E402
 
 IOLAB = os.path.join(ROOT, "build", "iolab")
-ECHO_LOAD = os.path.join(ROOT, "build", "peers", "echo_load")
+SERVER_LOAD = os.path.join(ROOT, "build", "peers", "server_load")
 
 WARM_UP_S = 0.5
 WINDOW_S = 1.5
+PORTS_TRIED = 3
+MESSAGE_BYTES = 128  # of the servers' loads
 # From when to when the whole system's CPU time is read, after a process began: by then all have
 # warmed up, and none has ended (run_json makes sure of that). Only where nobody reads a file into
 # the page cache first, which takes a part of that time.
@@ -78,46 +80,59 @@ def iolab(cpu, options, watch_host=True):
             "host_us_per_op": host_us_per_op(busy_share, metrics["ops_per_s"])}
 
 
-@contextlib.contextmanager
-def server(command, cpu):
-    """Somebody else's echo server, listening on a port of its own."""
+def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    words = [word.replace("{port}", str(port)) for word in shlex.split(command)]
-    with children.child(["taskset", "-c", str(cpu), *words], stdout=subprocess.DEVNULL,
-                        stderr=subprocess.DEVNULL) as process:
-        try:
-            until = time.monotonic() + 5
-            while True:
-                with contextlib.suppress(ConnectionRefusedError), socket.socket() as probe:
-                    probe.connect(("127.0.0.1", port))
-                    break
-                if process.poll() is not None or time.monotonic() > until:
-                    raise BenchError(f"{command}: does not listen on port {port}")
-                time.sleep(0.01)
-            yield port, process.pid
-        finally:
-            process.kill()
-            process.wait()
+        return probe.getsockname()[1]
 
 
-def echo_of_server(o, command, conns):
-    """What somebody else's server does with the load that iolab's engines meet."""
+def listens(process, port):
+    until = time.monotonic() + 5
+    while process.poll() is None and time.monotonic() < until:
+        with contextlib.suppress(ConnectionRefusedError), socket.socket() as probe:
+            probe.connect(("127.0.0.1", port))
+            return True
+        time.sleep(0.01)
+    return False
+
+
+@contextlib.contextmanager
+def server(command, cpu):
+    """Somebody else's echo server, listening on a port of its own. A connection of another program may take
+    the port before the server does: then it gets another."""
+    for _ in range(PORTS_TRIED):
+        port = free_port()
+        words = [word.replace("{port}", str(port)) for word in shlex.split(command)]
+        with children.child(["taskset", "-c", str(cpu), *words], stdout=subprocess.DEVNULL,
+                            stderr=subprocess.DEVNULL) as process:
+            try:
+                if listens(process, port):
+                    yield port, process.pid
+                    return
+            finally:
+                process.kill()
+                process.wait()
+    raise BenchError(f"{command}: does not listen on port {port}")
+
+
+def load_of_server(o, what, command, clients):
+    """What somebody else's server does with the load that iolab's engines meet: with clients that stay, or
+    that visit it for one message."""
     server_cpu, client_cpu = o.cpus[0], o.cpus[-1]
-    with server(command, server_cpu) as (port, pid):
-        load = [str(word) for word in (ECHO_LOAD, port, pid, conns, 128, WARM_UP_S, WINDOW_S, client_cpu)]
-        try:
-            return run_json(load, client_cpu, watch_host=False)[0]
-        except BenchError as error:
-            if "differs" not in str(error):
-                raise
-            wrong = str(error)
+
+    def measure(load):
+        with server(command, server_cpu) as (port, pid):
+            words = (SERVER_LOAD, load, port, pid, clients, MESSAGE_BYTES, WARM_UP_S, WINDOW_S, client_cpu)
+            return run_json([*map(str, words)], client_cpu, watch_host=False)[0]
+
+    try:
+        return measure(what)
+    except BenchError as error:
+        if what != "stay" or "differs" not in str(error):
+            raise
+        wrong = str(error)
     # A server that returns wrong bytes still shows what its system calls cost; but it is said.
-    with server(command, server_cpu) as (port, pid):
-        load[1:3] = [str(port), str(pid)]
-        value = run_json([*load, "unchecked"], client_cpu, watch_host=False)[0]
-        return {**value, "failures": [wrong]}
+    return {**measure("stay-unchecked"), "failures": [wrong]}
 
 
 def environment():

@@ -8,7 +8,7 @@ how to read the result.
 """
 import os
 
-from contenders import ROOT, children, echo_of_server, iolab, run_json
+from contenders import ROOT, children, iolab, load_of_server, run_json
 from contest import LEVEL, Case, Contender, Goal, measure_and_report, options_of_rounds, order_interval, parsed
 
 FOLDER = os.path.join(ROOT, "build", "peers", "loops")
@@ -44,7 +44,7 @@ def timer_cases(o, peers):
 
 def echo_cases(o, peers):
     def of(name, conns, *more):
-        return echo_of_server(o, " ".join([program(name), "echo", "{port}", str(conns + 1), "128", *more]),
+        return load_of_server(o, "stay", " ".join([program(name), "echo", "{port}", str(conns + 1), "128", *more]),
                                     conns)
 
     for conns in (1, 50, 500, 1000):

@@ -11,6 +11,7 @@
 #include "base/number_option.h"
 #include "clock.h"
 #include "engines.h"
+#include "plan/engine_list.h"
 #include "plan/rounds.h"
 
 /* Can it read files as the rule wants? What only this machine refuses does not count. */
@@ -54,7 +55,7 @@ char *usual_engine_list(const struct usual_engines *usual)
 static void parse_engines(struct engine_choice *choice, struct argp_state *state)
 {
 	struct reason why;
-	if (word_list_split(&choice->words, "engines", choice->list, ENGINES_MAX, &why) < 0)
+	if (engine_list_split(&choice->words, choice->list, ENGINES_MAX, &why) < 0)
 		argp_error(state, "%s", why.text);
 	choice->specs = choice->words.words;
 	choice->count = choice->words.count;
@@ -129,7 +130,9 @@ static char *name_defaults(int key, const char *text, void *input)
 const struct argp engine_choice_argp = {
 	.options =
 		(const struct argp_option[]) {
-			{ "engines", 'e', "LIST", 0, "engines and variants, separated by commas",
+			{ "engines", 'e', "LIST", 0,
+			  "engines and variants, separated by commas; io_uring:each is the plain "
+			  "engine and each of its options alone",
 			  0 },
 			{ "out", 'o', "FOLDER", 0, "results folder", 0 },
 			{ 0 },

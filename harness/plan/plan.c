@@ -10,6 +10,7 @@
 #include "base/json_path.h"
 #include "compute.h"
 #include "engines.h"
+#include "plan/engine_list.h"
 #include "run/result.h"
 #include "run/run_options.h"
 #include "workloads/panel.h"
@@ -431,7 +432,7 @@ int plan_make(struct plan *plan, const struct plan_choice *choice, struct reason
 	m.used = calloc(choice->run_word_count + 1, sizeof *m.used);
 	if (!m.used || !choice->engines)
 		return reason_say_errno(why, ENOMEM, "a plan");
-	int rc = word_list_split(&plan->engines, "engines", choice->engines, LIST_MAX, why);
+	int rc = engine_list_split(&plan->engines, choice->engines, LIST_MAX, why);
 	plan->engine_count = plan->engines.count;
 	if (rc == 0)
 		rc = check_rates(&m);

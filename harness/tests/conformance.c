@@ -639,7 +639,9 @@ static const struct argp_option argp_options[] = {
 	  0 },
 	{ "brief", BRIEF_KEY, NULL, 0, "the same, but only with an option", 0 },
 	{ "only", ONLY_KEY, "ENGINE/FLAVOUR/TEST", 0, "one test, by its name as it is printed", 0 },
-	{ "limit", LIMIT_KEY, "SECONDS", 0, "what takes longer hangs (default: 240)", 0 },
+	{ "limit", LIMIT_KEY, "SECONDS", 0,
+	  "what takes longer hangs (default: 240); more makes all waits of a test more patient",
+	  0 },
 	{ "self-test", SELF_TEST_KEY, NULL, 0, "only: are faulty engines found?", 0 },
 	{ "list", LIST_KEY, NULL, 0, "print the engines' names", 0 },
 	{ "rules", RULES_KEY, NULL, 0, "print which test asserts what, and what it catches", 0 },
@@ -725,6 +727,8 @@ int main(int argc, char **argv)
 	suite.one_of_each = line.one_of_each;
 	suite.brief = line.brief;
 	suite.limit_ns = line.limit_s * NS_PER_S;
+	if (line.limit_s > TEST_LIMIT_S)
+		operation_patience_ns *= line.limit_s / TEST_LIMIT_S;
 	if (engine && engine_spec_parse(engine, &only, &options, &why) < 0) {
 		fprintf(stderr, "conformance: %s\n", why.text);
 		return EXIT_USAGE;

@@ -10,6 +10,7 @@
 #include "base/json_path.h"
 #include "base/json_put.h"
 #include "engines.h"
+#include "plan/engine_list.h"
 #include "plan/engine_series.h"
 #include "tap.h"
 
@@ -101,6 +102,35 @@ static void check_defaults(struct tap *tap)
 		  "the baseline is the first engine that says so, saw %s", engine_baseline_name());
 }
 
+static void check_list(struct tap *tap, const char *typed, const char *written_out)
+{
+	struct word_list list;
+	struct reason why = { .text = "" };
+	char found[200] = "";
+	if (engine_list_split(&list, typed, 6, &why) == 0) {
+		for (unsigned i = 0; i < list.count; i++) {
+			strcat(found, list.words[i]);
+			strcat(found, " ");
+		}
+		word_list_free(&list);
+	}
+	tap_check(tap, strcmp(found, written_out) == 0,
+		  "--engines %s: expected \"%s\", saw \"%s\" %s", typed, written_out, found,
+		  why.text);
+}
+
+static void check_lists(struct tap *tap)
+{
+	check_list(tap, "a_reader:each,null", "a_reader a_reader:helped a_reader:tuned null ");
+	check_list(tap, "b_readiness:each", "b_readiness ");
+	check_list(tap, "nobody:each,a_reader:eachx,:each", "nobody:each a_reader:eachx :each ");
+	check_list(tap, "a_reader:each,a_reader:each",
+		   "a_reader a_reader:helped a_reader:tuned a_reader "
+		   "a_reader:helped a_reader:tuned ");
+	check_list(tap, "a_reader:each,a_reader:each,null", ""); /* more than 6 */
+	check_list(tap, "a_reader:each,,null", "");
+}
+
 int main(void)
 {
 	struct tap tap = { 0 };
@@ -117,5 +147,6 @@ int main(void)
 		  "and the document itself stays as it was");
 	json_decref(lane);
 	check_defaults(&tap);
+	check_lists(&tap);
 	return tap_end(&tap);
 }

@@ -48,7 +48,7 @@ waits_with_buffers_of() {
 			(: </dev/tcp/127.0.0.1/"$port") 2>/dev/null && break
 			sleep 0.05
 		done
-		run "$ROOT/build/peers/echo_load" "$port" "$server" 10 128 0.05 0.2 "$cpu"
+		run "$ROOT/build/peers/server_load" stay "$port" "$server" 10 128 0.05 0.2 "$cpu"
 		kill "$server"
 		wait "$server" || true
 		assert_success

@@ -350,7 +350,7 @@ fake_python() {
 		    entries = {entry["file"]: entry for entry in json.load(file)}
 		for path in ("common/histogram.c", "harness/commands/main.c", "harness/tests/driver.c",
 		             "harness/tests/conformance/subject.c", "harness/course/proctor/lab_test.c",
-		             "harness/trust/engine_trust.c", "harness/peers/echo_load.c", "labs/01_blocking/engine.c",
+		             "harness/trust/engine_trust.c", "harness/peers/server_load.c", "labs/01_blocking/engine.c",
 		             "labs/01_blocking/tests.c", "labs/01_blocking/program.c",
 		             "labs/01_blocking/alternates/vectored/engine.c", "work/01_blocking/engine.c",
 		             "harness/tests/tiny_course/90_tiny/tests.c"):

@@ -335,8 +335,8 @@ static void giving_back_is_a_note_in_memory(struct subject *s)
 /* Exercise 3: one request, and what it brings. */
 
 /* Answers a message on connection `i` as it comes. */
-static void expect_message(struct subject *s, const struct connections *c, unsigned i,
-			   uint64_t *position, unsigned length_bytes)
+static void receive_a_message(struct subject *s, const struct connections *c, unsigned i,
+			      uint64_t *position, unsigned length_bytes)
 {
 	char bytes[BUFFER_BYTES];
 	for (unsigned b = 0; b < length_bytes; b++)
@@ -357,10 +357,10 @@ static void asks_once_for_all_messages(struct subject *s)
 	struct connections c;
 	uint64_t position = 0;
 	open_connections(s, &c, 2);
-	expect_message(s, &c, 0, &position, 10);
+	receive_a_message(s, &c, 0, &position, 10);
 	unsigned before = ring_facts().requests;
 	for (unsigned i = 0; i < MESSAGES; i++)
-		expect_message(s, &c, 0, &position, 10 + i);
+		receive_a_message(s, &c, 0, &position, 10 + i);
 	unsigned requests = ring_facts().requests - before;
 	expect(requests == 0,
 	       WHEN("%u messages came after the first one")
@@ -396,7 +396,7 @@ static void answers_with_what_is_parked(struct subject *s)
 	struct connections c;
 	uint64_t position = 0;
 	open_connections(s, &c, 2);
-	expect_message(s, &c, 0, &position, PIECE_BYTES);
+	receive_a_message(s, &c, 0, &position, PIECE_BYTES);
 	unsigned before = ring_facts().completions;
 	send_in_pieces(s, &c, 0, &position, PIECES, PIECE_BYTES);
 	unsigned came = ring_facts().completions - before;
@@ -406,7 +406,7 @@ static void answers_with_what_is_parked(struct subject *s)
 	calls_reset();
 	expect_bytes(s, &c, 0, PIECE_BYTES, position, BUFFER_BYTES);
 	expect_calls(0, "what is asked for is parked already");
-	expect_message(s, &c, 0, &position, PIECE_BYTES);
+	receive_a_message(s, &c, 0, &position, PIECE_BYTES);
 	close_connections(s, &c);
 }
 
@@ -417,7 +417,7 @@ static void leaves_what_has_no_room(struct subject *s)
 	struct connections c;
 	uint64_t position = 0;
 	open_connections(s, &c, 2);
-	expect_message(s, &c, 0, &position, 10);
+	receive_a_message(s, &c, 0, &position, 10);
 	for (unsigned i = 0; i < sizeof lengths_bytes / sizeof *lengths_bytes; i++) {
 		uint64_t begin = position;
 		send_in_pieces(s, &c, 0, &position, 4, 100);
@@ -432,7 +432,7 @@ static void the_end_comes_after_the_bytes(struct subject *s)
 	struct connections c;
 	uint64_t position = 0;
 	open_connections(s, &c, 2);
-	expect_message(s, &c, 0, &position, 10);
+	receive_a_message(s, &c, 0, &position, 10);
 	uint64_t begin = position;
 	send_in_pieces(s, &c, 0, &position, 2, 100);
 	shutdown(c.ends[0][1], SHUT_WR);
@@ -454,7 +454,7 @@ static void an_error_is_kept_for_the_next(struct subject *s)
 	struct connections c;
 	uint64_t position = 0;
 	open_connections(s, &c, 2);
-	expect_message(s, &c, 0, &position, 10);
+	receive_a_message(s, &c, 0, &position, 10);
 	setsockopt(c.ends[0][1], SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 	close(c.ends[0][1]);
 	look(s);
@@ -521,7 +521,7 @@ static void keeps_sockets_apart(struct subject *s)
 	open_connections(s, &c, COUNT + 1);
 	for (unsigned i = 0; i < COUNT; i++) {
 		positions[i] = i * 1000;
-		expect_message(s, &c, i, &positions[i], 10);
+		receive_a_message(s, &c, i, &positions[i], 10);
 	}
 	for (unsigned round = 0; round < 3; round++)
 		for (unsigned i = 0; i < COUNT; i++)
@@ -538,10 +538,10 @@ static void buffers_come_back(struct subject *s)
 	struct connections c;
 	uint64_t position = 0;
 	open_connections(s, &c, 2);
-	expect_message(s, &c, 0, &position, 10);
+	receive_a_message(s, &c, 0, &position, 10);
 	unsigned before = ring_facts().requests;
 	for (unsigned i = 0; i < MESSAGES; i++)
-		expect_message(s, &c, 0, &position, 1 + i % 100);
+		receive_a_message(s, &c, 0, &position, 1 + i % 100);
 	unsigned requests = ring_facts().requests - before;
 	expect(requests == 0,
 	       WHEN("%u messages came, one after the other")
@@ -557,7 +557,7 @@ static void fill_sockets(struct subject *s, const struct connections *c, unsigne
 			 uint64_t *positions, unsigned pieces)
 {
 	for (unsigned i = 0; i < count; i++)
-		expect_message(s, c, i, &positions[i], 10);
+		receive_a_message(s, c, i, &positions[i], 10);
 	for (unsigned i = 0; i < count; i++)
 		send_in_pieces(s, c, i, &positions[i], pieces, 20);
 }
@@ -570,12 +570,12 @@ static void goes_on_without_buffers(struct subject *s)
 	uint64_t positions[CONNECTIONS_MOST] = { 0 };
 	open_connections(s, &c, COUNT + 2);
 	fill_sockets(s, &c, COUNT, positions, PIECES);
-	expect_message(s, &c, COUNT, &positions[COUNT], 100);
-	expect_message(s, &c, COUNT, &positions[COUNT], 200);
+	receive_a_message(s, &c, COUNT, &positions[COUNT], 100);
+	receive_a_message(s, &c, COUNT, &positions[COUNT], 200);
 	for (unsigned i = 0; i < COUNT; i++)
 		expect_bytes(s, &c, i, 10, positions[i], 512);
 	for (unsigned i = 0; i <= COUNT; i++)
-		expect_message(s, &c, i, &positions[i], 30);
+		receive_a_message(s, &c, i, &positions[i], 30);
 	close_connections(s, &c);
 }
 
@@ -586,7 +586,7 @@ static void who_is_not_read_is_stopped(struct subject *s)
 	struct connections c;
 	uint64_t positions[3] = { 0 };
 	open_connections(s, &c, 3);
-	expect_message(s, &c, 1, &positions[1], 10);
+	receive_a_message(s, &c, 1, &positions[1], 10);
 	for (unsigned round = 0; round < 2; round++) {
 		uint64_t begin = positions[0] + 10;
 		fill_sockets(s, &c, 1, positions, PIECES);
@@ -598,7 +598,7 @@ static void who_is_not_read_is_stopped(struct subject *s)
 				       SAW("it goes on: %u receives wait where two would"),
 		       PIECES, facts.receives_waiting);
 		for (unsigned i = 0; i < 20; i++)
-			expect_message(s, &c, 1, &positions[1], 100);
+			receive_a_message(s, &c, 1, &positions[1], 100);
 		unsigned requests = ring_facts().requests - facts.requests;
 		expect(requests == 0,
 		       WHEN("another socket's messages come") EXPECTED("its own request to go on")
@@ -617,10 +617,10 @@ static void arms_again_once_it_is_read(struct subject *s)
 	open_connections(s, &c, 2);
 	fill_sockets(s, &c, 1, &position, 100);
 	expect_bytes(s, &c, 0, 10, position, BUFFER_BYTES);
-	expect_message(s, &c, 0, &position, 10);
+	receive_a_message(s, &c, 0, &position, 10);
 	unsigned before = ring_facts().requests;
 	for (unsigned i = 0; i < 50; i++)
-		expect_message(s, &c, 0, &position, 100);
+		receive_a_message(s, &c, 0, &position, 100);
 	unsigned requests = ring_facts().requests - before;
 	expect(requests == 0,
 	       WHEN("50 messages came after the request was made anew") EXPECTED("no request more")
@@ -638,7 +638,7 @@ static void detach_leaves_nothing_armed(struct subject *s)
 	open_connections(s, &c, 2);
 	look(s);
 	unsigned before = ring_facts().receives_waiting;
-	expect_message(s, &c, 0, &position, 10);
+	receive_a_message(s, &c, 0, &position, 10);
 	send_in_pieces(s, &c, 0, &position, 2, 10);
 	detach(s, 0);
 	unsigned after = ring_facts().receives_waiting;
@@ -657,7 +657,7 @@ static void detach_lets_the_socket_go(struct subject *s)
 	uint64_t position = 0;
 	char byte;
 	open_connections(s, &c, 2);
-	expect_message(s, &c, 0, &position, 10);
+	receive_a_message(s, &c, 0, &position, 10);
 	detach(s, 0);
 	close(c.ends[0][0]);
 	struct pollfd peer = { .fd = c.ends[0][1], .events = POLLIN };
@@ -678,7 +678,7 @@ static void the_next_socket_gets_its_own(struct subject *s)
 	uint64_t position = 0;
 	open_connections(s, &c, 2);
 	for (unsigned round = 0; round < 6; round++) {
-		expect_message(s, &c, 0, &position, 10);
+		receive_a_message(s, &c, 0, &position, 10);
 		/* Parked by now, or in the ring, or in the socket. */
 		if (round % 3 == 0)
 			send_in_pieces(s, &c, 0, &position, 3, 10);
@@ -707,7 +707,7 @@ static void what_comes_late_is_nobodys(struct subject *s)
 	uint64_t position = 0;
 	open_connections(s, &c, 2);
 	for (unsigned round = 0; round < ROUNDS; round++) {
-		expect_message(s, &c, 0, &position, 10);
+		receive_a_message(s, &c, 0, &position, 10);
 		fail_call(ENTER " io_uring_register", ENOMEM, 0);
 		detach(s, 0);
 		call_failed();
@@ -730,7 +730,7 @@ static void what_comes_late_is_nobodys(struct subject *s)
 	}
 	unsigned before = ring_facts().requests;
 	for (unsigned i = 0; i < 20; i++)
-		expect_message(s, &c, 0, &position, 10);
+		receive_a_message(s, &c, 0, &position, 10);
 	unsigned requests = ring_facts().requests - before;
 	expect(requests == 0,
 	       WHEN("late bytes were dropped %u times") EXPECTED("their buffers to serve again")
@@ -749,17 +749,17 @@ static void detach_gives_back_what_is_parked(struct subject *s)
 	struct connections c;
 	uint64_t position = 0, other = 0;
 	open_connections(s, &c, 3);
-	expect_message(s, &c, 1, &other, 10);
+	receive_a_message(s, &c, 1, &other, 10);
 	unsigned detached_requests = 0, before = ring_facts().requests;
 	for (unsigned round = 0; round < 200; round++) {
 		unsigned at_first = ring_facts().requests;
-		expect_message(s, &c, 0, &position, 10);
+		receive_a_message(s, &c, 0, &position, 10);
 		send_in_pieces(s, &c, 0, &position, 3, 10);
 		detach(s, 0);
 		attach(s, 0, c.ends[0][0]);
 		detached_requests += ring_facts().requests - at_first;
 	}
-	expect_message(s, &c, 1, &other, 10);
+	receive_a_message(s, &c, 1, &other, 10);
 	unsigned requests = ring_facts().requests - before - detached_requests;
 	expect(requests == 0,
 	       WHEN("after 200 detach() with bytes parked")
@@ -775,7 +775,7 @@ static void close_ends_what_is_armed(struct subject *s)
 		struct connections c;
 		uint64_t position = 0;
 		open_connections(s, &c, 2);
-		expect_message(s, &c, 0, &position, 10);
+		receive_a_message(s, &c, 0, &position, 10);
 		send_in_pieces(s, &c, 0, &position, 2, 10);
 		peer_sends(c.ends[1][1], "end", 3);
 		await_all(s);
@@ -806,7 +806,7 @@ static void called_back_without_the_kernel(struct subject *s)
 	struct io_op *done[2];
 	uint64_t position = 0;
 	open_connections(s, &c, 2);
-	expect_message(s, &c, 0, &position, 10);
+	receive_a_message(s, &c, 0, &position, 10);
 	start(s, receive(s, &c, 0));
 	look(s);
 	struct ring_facts before = ring_facts();
@@ -820,7 +820,7 @@ static void called_back_without_the_kernel(struct subject *s)
 	send_in_pieces(s, &c, 0, &position, 2, 10); /* nobody waits for them any more */
 	expect_bytes(s, &c, 0, position - 20, position, BUFFER_BYTES);
 	for (unsigned i = 0; i < 3; i++)
-		expect_message(s, &c, 0, &position, 10);
+		receive_a_message(s, &c, 0, &position, 10);
 	struct ring_facts after = ring_facts();
 	expect(after.requests == before.requests,
 	       WHEN("a receive was called back") EXPECTED("the socket's request to go on")

@@ -24,6 +24,9 @@ enum flavour { BUFFERED, DIRECT, TCP, UNIX, PIPE, NO_FD, FLAVOUR_COUNT };
 
 extern const char *const flavour_names[FLAVOUR_COUNT];
 
+/* An operation that is away for longer never comes back: far above what any takes here. */
+extern uint64_t operation_patience_ns;
+
 /* One engine in one variant, open on descriptors of one flavour, with its operations. */
 struct subject {
 	const struct engine_ops *ops;

@@ -19,8 +19,7 @@
 #include "conformance.h"
 #include "random.h"
 
-/* Far above what any operation here takes, far below the runner's own limit. */
-#define PATIENCE_NS (5 * NS_PER_S)
+uint64_t operation_patience_ns = 5 * (uint64_t)NS_PER_S;
 
 #define FAILED	1
 #define SKIPPED 77
@@ -133,6 +132,8 @@ void open_engine(struct subject *s, unsigned depth, unsigned max_fds)
 	struct reason why;
 	int rc = try_open(s, depth, max_fds, (size_t)depth * BUFFER_BYTES, &why);
 	expect(rc == 0, EXPECTED("open() to succeed") SAW("%s: %s"), answer(rc), why.text);
+	expect(!why.text[0], EXPECTED("no reason from open(), which succeeds") SAW("\"%s\""),
+	       why.text);
 }
 
 void open_engine_with_arena(struct subject *s, unsigned depth, size_t arena_len_bytes)
@@ -182,6 +183,8 @@ int try_attach(struct subject *s, unsigned fd_slot, int fd, struct reason *why)
 	int rc = s->ops->attach(s->engine, fd_slot, fd, fd_kind_of(s->flavour), why);
 	expect(rc <= 0, EXPECTED("0 or -errno from attach()") SAW("%s"), answer(rc));
 	expect(rc == 0 || why->text[0], "attach() failed with %s and gave no reason", answer(rc));
+	expect(rc < 0 || !why->text[0],
+	       EXPECTED("no reason from attach(), which succeeds") SAW("\"%s\""), why->text);
 	return rc;
 }
 
@@ -263,7 +266,7 @@ unsigned reap(struct subject *s, struct io_op **done, unsigned min, unsigned max
 
 void start_all(struct subject *s, struct io_op *const *ops, unsigned count)
 {
-	uint64_t deadline_ns = clock_ns() + PATIENCE_NS;
+	uint64_t deadline_ns = clock_ns() + operation_patience_ns;
 	struct io_op *done[16];
 	while (count > 0) {
 		int accepted = s->ops->submit(s->engine, ops, count);
@@ -290,7 +293,7 @@ void start(struct subject *s, struct io_op *op)
 
 void await(struct subject *s, struct io_op *op)
 {
-	uint64_t deadline_ns = clock_ns() + PATIENCE_NS;
+	uint64_t deadline_ns = clock_ns() + operation_patience_ns;
 	struct io_op *done[64];
 	while (op->in_flight) {
 		reap(s, done, 1, 64, 100 * NS_PER_MS);
@@ -301,11 +304,11 @@ void await(struct subject *s, struct io_op *op)
 
 void await_all(struct subject *s)
 {
-	uint64_t deadline_ns = clock_ns() + PATIENCE_NS;
+	uint64_t deadline_ns = clock_ns() + operation_patience_ns;
 	struct io_op *done[64];
 	while (s->inflight > 0) {
 		if (reap(s, done, 1, 64, 100 * NS_PER_MS) > 0)
-			deadline_ns = clock_ns() + PATIENCE_NS; /* slow, and not lost */
+			deadline_ns = clock_ns() + operation_patience_ns; /* slow, and not lost */
 		expect(clock_ns() < deadline_ns, "%u operations never came back", s->inflight);
 	}
 }
