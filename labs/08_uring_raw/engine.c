@@ -339,17 +339,15 @@ static int opcode_of(enum io_kind kind)
 static int find_opcode(const struct rings *rings, unsigned opcode, struct reason *why)
 {
 	enum { OPCODES = 256 }; /* sqe->opcode is a byte */
-	struct io_uring_probe *probe =
-		calloc(1, sizeof *probe + OPCODES * sizeof(struct io_uring_probe_op));
-	if (!probe)
-		return reason_no_memory(why, "the list of operations");
-	int rc = rings->calls->enroll(rings->fd, IORING_REGISTER_PROBE, probe, OPCODES);
-	bool has = rc >= 0 && opcode <= probe->last_op &&
-		   (probe->ops[opcode].flags & IO_URING_OP_SUPPORTED);
-	free(probe);
+	union {
+		char bytes[sizeof(struct io_uring_probe) +
+			   OPCODES * sizeof(struct io_uring_probe_op)];
+		struct io_uring_probe list;
+	} probe = { .bytes = { 0 } }; /* the kernel fills in those that it knows */
+	int rc = rings->calls->enroll(rings->fd, IORING_REGISTER_PROBE, &probe, OPCODES);
 	if (rc < 0)
 		return reason_errno(why, "io_uring_register", rc, "io_uring_register");
-	if (has)
+	if (probe.list.ops[opcode].flags & IO_URING_OP_SUPPORTED)
 		return 0;
 	reason_set(why, "no_opcode", "this kernel's io_uring lacks the operation (opcode {opcode})",
 		   reason_int("opcode", opcode));
@@ -455,8 +453,8 @@ static struct io_uring_sqe *find_room(struct engine *e)
 	struct io_uring_sqe *sqe = next_sqe(&e->rings);
 	if (sqe)
 		return sqe;
-	if (enter(&e->rings, 0, 0) < 0)
-		return NULL; /* short of memory: reap() hands over again, and tells what is wrong */
+	/* Where it fails, reap() hands over again, and tells what is wrong. */
+	(void)enter(&e->rings, 0, 0);
 	sqe = next_sqe(&e->rings);
 	/* The wait ends early, without an error, when a signal comes. */
 	while (!sqe && e->rings.polled && wait_for_room(&e->rings) == 0)
@@ -478,7 +476,7 @@ static int uring_submit(struct engine *e, struct io_op *const *ops, unsigned cou
 	return (int)n;
 }
 
-/* Makes the one system call of a batch. Returns 0 or -errno. "Nothing yet" is no error. */
+/* Makes the one system call of a batch, or none. Returns 0 or -errno. "Nothing yet" is no error. */
 static int hand_over(struct engine *e, unsigned min, int64_t timeout_ns)
 {
 	int rc = enter(&e->rings, min, timeout_ns);
@@ -532,23 +530,15 @@ static bool finish(struct engine *e, const struct io_uring_cqe *cqe)
 static int reap_once(struct engine *e, struct io_op **done, unsigned min, unsigned max,
 		     int64_t timeout_ns)
 {
-	unsigned there = ready(&e->rings);
-	bool to_submit = unsubmitted(&e->rings) > 0;
-	if (to_submit || there < min || overflowed(&e->rings)) {
-		int rc = hand_over(e, there < min ? min : 0, timeout_ns);
-		if (rc < 0)
-			return rc;
-	}
+	int rc = hand_over(e, ready(&e->rings) < min ? min : 0, timeout_ns);
+	if (rc < 0)
+		return rc;
 
-	unsigned n = 0, count;
-	do {
-		unsigned room = max - n;
-		count = take(&e->rings, e->taken, room < e->depth ? room : e->depth);
-		for (unsigned i = 0; i < count; i++) {
-			done[n] = (struct io_op *)(uintptr_t)e->taken[i].user_data;
-			n += finish(e, &e->taken[i]);
-		}
-	} while (count > 0 && n < max);
+	unsigned n = 0, count = take(&e->rings, e->taken, max < e->depth ? max : e->depth);
+	for (unsigned i = 0; i < count; i++) {
+		done[n] = (struct io_op *)(uintptr_t)e->taken[i].user_data;
+		n += finish(e, &e->taken[i]);
+	}
 	return (int)n;
 }
 
@@ -558,8 +548,6 @@ static int reap_once(struct engine *e, struct io_op **done, unsigned min, unsign
  */
 static void call_back(struct engine *e, struct io_op *op)
 {
-	if (e->held[op->slot] != op)
-		return; /* it is asked back already */
 	struct io_uring_sqe *sqe = find_room(e);
 	e->unasked_count += !sqe && !e->unasked[op->slot];
 	e->unasked[op->slot] = !sqe;
@@ -616,14 +604,12 @@ static void uring_cancel_one(struct engine *e, struct io_op *op)
 	call_back(e, op);
 }
 
-/* One cancel for each operation works on every kernel. */
+/* One cancel for each operation works on every kernel. The next reap() hands them over, too. */
 static void uring_cancel(struct engine *e)
 {
 	for (unsigned slot = 0; slot < e->depth; slot++)
 		if (e->held[slot])
 			call_back(e, e->held[slot]);
-	/* What is not handed over now, reap() hands over. */
-	(void)enter(&e->rings, 0, 0);
 }
 
 static const struct engine_ops uring_raw_engine = {

@@ -8,14 +8,17 @@
  */
 #include "lab_test.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -41,15 +44,16 @@ static const struct ring_steps *steps_of_the_engine(void)
 
 /* The mock kernel. */
 
-#define PAGE_BYTES  4096u
-#define RING_PAGES  16
-#define SQ_ENTRIES  8u
-#define CQ_ENTRIES  16u
-#define CALLS_MOST  64u
-#define SHORTLY	    (UINT32_MAX - 2) /* before the indices wrap */
-#define POISON	    0xa5
-#define POISON_RES  INT32_C(0x5a5a5a5a)
-#define POISON_DATA UINT64_C(0xa5a5a5a5a5a5a5a5)
+#define PAGE_BYTES   4096u
+#define RING_PAGES   16
+#define SQ_ENTRIES   8u
+#define CQ_ENTRIES   16u
+#define CALLS_MOST   64u
+#define OPCODES_MOST 256u
+#define SHORTLY	     (UINT32_MAX - 2) /* before the indices wrap */
+#define POISON	     0xa5
+#define POISON_RES   INT32_C(0x5a5a5a5a)
+#define POISON_DATA  UINT64_C(0xa5a5a5a5a5a5a5a5)
 
 /* One io_uring_enter(2). */
 struct entered {
@@ -67,12 +71,21 @@ static struct mock {
 	size_t sq_mapped_bytes, cq_mapped_bytes, sqes_mapped_bytes; /* 0: not mapped */
 	unsigned maps, map_that_fails; /* from 1; 0: none */
 	int refuses; /* setup, with this errno; 0: it does not */
+	uint32_t refused_flags; /* of setup, with EPERM */
+	uint32_t features;
+	int last_opcode; /* of its list */
+	int opcode_gone; /* a gap in the list; -1: none */
+	unsigned lists; /* that it made */
 	struct entered calls[CALLS_MOST];
 	unsigned call_count;
 	unsigned takes; /* entries at most, in one enter */
+	struct io_uring_sqe taken[CALLS_MOST];
+	unsigned taken_count;
+	unsigned interrupts; /* waits for room that a signal ends */
 	int answer; /* of enter, where it is below 0 */
 	uint32_t first; /* the value with which all indices begin */
 	volatile sig_atomic_t heads_written;
+	bool serves_engines; /* which do not choose their kernel, as tests of the steps do */
 } mock;
 
 static uint32_t *sq_word(uint32_t offset_bytes)
@@ -133,11 +146,14 @@ static int mock_setup(unsigned entries, struct io_uring_params *params)
 {
 	if (mock.refuses)
 		return -mock.refuses;
-	expect(entries == SQ_ENTRIES, "the mock kernel is asked for %u entries", entries);
+	if (params->flags & mock.refused_flags)
+		return -EPERM;
+	bool is_right =
+		mock.serves_engines ? entries > 0 && entries <= SQ_ENTRIES : entries == SQ_ENTRIES;
+	expect(is_right, "the mock kernel is asked for %u entries", entries);
 	params->sq_entries = SQ_ENTRIES;
 	params->cq_entries = CQ_ENTRIES;
-	params->features = IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG |
-			   (mock.single ? IORING_FEAT_SINGLE_MMAP : 0);
+	params->features = mock.features | (mock.single ? IORING_FEAT_SINGLE_MMAP : 0);
 	lay_out(params);
 	mock.params = *params;
 	mock.sq_ring = new_pages();
@@ -192,6 +208,8 @@ static struct io_uring_sqe take_entry(void)
 	struct io_uring_sqe *place = (struct io_uring_sqe *)mock.sqes + number, sqe = *place;
 	memset(place, POISON, sizeof *place);
 	__atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);
+	if (mock.taken_count < CALLS_MOST)
+		mock.taken[mock.taken_count++] = sqe;
 	return sqe;
 }
 
@@ -230,16 +248,32 @@ static int mock_enter(int fd, unsigned to_submit, unsigned min_complete, unsigne
 	mock.call_count++;
 	if (mock.answer < 0)
 		return mock.answer;
+	if ((flags & IORING_ENTER_SQ_WAIT) && mock.interrupts > 0)
+		mock.interrupts--;
+	else if (flags & IORING_ENTER_SQ_WAIT)
+		take_entry();
 	unsigned count = to_submit < mock.takes ? to_submit : mock.takes;
 	for (unsigned i = 0; i < count; i++)
 		take_entry();
 	return (int)count;
 }
 
+/* Only IORING_REGISTER_PROBE. */
 static int mock_enroll(int fd, unsigned opcode, void *argument, unsigned count)
 {
-	(void)fd, (void)opcode, (void)argument, (void)count;
-	return -EINVAL;
+	struct io_uring_probe *list = argument;
+	if (fd != mock.fd || opcode != IORING_REGISTER_PROBE || count > OPCODES_MOST)
+		return -EINVAL;
+	for (unsigned i = 0; i < sizeof *list + count * sizeof *list->ops; i++)
+		if (((char *)argument)[i])
+			return -EINVAL; /* as the kernel says */
+	mock.lists++;
+	list->last_op = (uint8_t)mock.last_opcode;
+	for (unsigned i = 0; i < count && i <= (unsigned)mock.last_opcode; i++, list->ops_len++) {
+		list->ops[i].op = (uint8_t)i;
+		list->ops[i].flags = (int)i == mock.opcode_gone ? 0 : IO_URING_OP_SUPPORTED;
+	}
+	return 0;
 }
 
 static const struct ring_calls mock_calls = { mock_setup, mock_enter, mock_enroll, mock_map };
@@ -257,7 +291,11 @@ static const struct ring_steps *open_mock(struct rings *r, unsigned flags)
 
 static void begin_mock(void)
 {
-	mock = (struct mock) { .takes = SQ_ENTRIES, .first = SHORTLY };
+	mock = (struct mock) { .takes = SQ_ENTRIES,
+			       .first = SHORTLY,
+			       .features = IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG,
+			       .last_opcode = IORING_OP_LAST - 1,
+			       .opcode_gone = -1 };
 }
 
 static struct io_uring_sqe *fill_one(const struct ring_steps *steps, struct rings *r,
@@ -275,6 +313,85 @@ static void fill_some(const struct ring_steps *steps, struct rings *r, unsigned 
 {
 	for (unsigned i = 0; i < count; i++)
 		fill_one(steps, r, i + 1);
+}
+
+/* The engine on the mock kernel. It has no other way to these calls than the C library's functions. */
+
+/* The library's function of that name. */
+#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+static long as_from_libc(int rc)
+{
+	if (rc >= 0)
+		return rc;
+	errno = -rc;
+	return -1;
+}
+
+/* A sanitizer's own library calls it before the sanitizer has begun. */
+#define NOT_SANITIZED __attribute__((no_sanitize("address"), no_sanitize("thread")))
+
+/* Of the mock's rings, where it serves the engine. All else is none of the tests' business. */
+NOT_SANITIZED void *mmap(void *address, size_t len_bytes, int protection, int flags, int fd,
+			 off_t offset)
+{
+	void *memory;
+	if (!mock.serves_engines || (flags & MAP_ANONYMOUS) || fd != mock.fd)
+		return REAL(mmap)(address, len_bytes, protection, flags, fd, offset);
+	return as_from_libc(mock_map(&memory, fd, len_bytes, (uint64_t)offset)) < 0 ? MAP_FAILED
+										    : memory;
+}
+
+/* Looks at six arguments, however many there are. */
+NOT_SANITIZED long syscall(long number, ...)
+{
+	long a[6];
+	va_list list;
+	va_start(list, number);
+	for (unsigned i = 0; i < sizeof a / sizeof *a; i++)
+		a[i] = va_arg(list, long);
+	va_end(list);
+	if (mock.serves_engines && number == __NR_io_uring_setup)
+		return as_from_libc(mock_setup((unsigned)a[0], (void *)a[1]));
+	if (mock.serves_engines && number == __NR_io_uring_enter)
+		return as_from_libc(mock_enter((int)a[0], (unsigned)a[1], (unsigned)a[2],
+					       (unsigned)a[3], (void *)a[4], (size_t)a[5]));
+	if (mock.serves_engines && number == __NR_io_uring_register)
+		return as_from_libc(
+			mock_enroll((int)a[0], (unsigned)a[1], (void *)a[2], (unsigned)a[3]));
+	return REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+static void serve_engines(void)
+{
+	begin_mock();
+	mock.serves_engines = true;
+}
+
+static void open_on_the_mock(struct subject *s)
+{
+	serve_engines();
+	open_engine(s, SQ_ENTRIES, 1);
+}
+
+static int ask(const struct subject *s, enum io_kind kind, struct reason *why)
+{
+	struct engine_config config = { .depth = SQ_ENTRIES,
+					.cpu_count = 2,
+					.options = s->options };
+	enum io_fd_kind fd_kind = kind == IO_NOP		 ? IO_FD_NONE
+				  : kind == IO_ACCEPT		 ? IO_FD_LISTENER
+				  : io_kind_is_for_sockets(kind) ? IO_FD_SOCKET
+								 : IO_FD_FILE;
+	*why = (struct reason) { "" };
+	return s->ops->supports(&config, kind, fd_kind, why);
+}
+
+static void expect_refused(int rc, const struct reason *why, int error, const char *id)
+{
+	expect(rc == -error && strcmp(why->id, id) == 0 && why->text[0],
+	       EXPECTED("%d and the reason \"%s\", in words") SAW("%s and \"%s\": %s"), -error, id,
+	       answer(rc), why->id, why->text);
 }
 
 /* Exercise 1. */
@@ -447,6 +564,69 @@ static void a_mapping_that_fails_leaves_nothing(struct subject *s)
 		       nth);
 	}
 	expect(nth > 2, EXPECTED("at least two mappings") SAW("%u"), nth - 1);
+}
+
+/* Without a limit of time in the call the engine would keep none. */
+static void a_kernel_without_limits_is_refused(struct subject *s)
+{
+	struct engine_config config = {
+		.depth = SQ_ENTRIES, .max_fds = 1, .cpu_count = 2, .options = s->options
+	};
+	struct reason why;
+	struct engine *engine;
+	struct holdings before = holdings_now();
+	serve_engines();
+	mock.features = IORING_FEAT_NODROP;
+	int rc = ask(s, IO_NOP, &why);
+	expect_refused(rc, &why, EOPNOTSUPP, "kernel_too_old");
+	why = (struct reason) { "" };
+	rc = s->ops->open(&engine, &config, &why);
+	expect_refused(rc, &why, EOPNOTSUPP, "kernel_too_old");
+	expect_nothing_left_since(&before);
+}
+
+/* The first last_opcode with which the engine says yes. */
+static int opcode_asked_for(const struct subject *s, enum io_kind kind)
+{
+	struct reason why;
+	for (mock.last_opcode = 0; mock.last_opcode < (int)OPCODES_MOST; mock.last_opcode++) {
+		int rc = ask(s, kind, &why);
+		if (rc == 0)
+			break;
+		expect_refused(rc, &why, EOPNOTSUPP, "no_opcode");
+	}
+	expect(mock.last_opcode < (int)OPCODES_MOST,
+	       WHEN("the kernel has all opcodes") EXPECTED("0 from supports() for %s")
+		       SAW("a refusal"),
+	       kind_name(kind));
+	expect(mock.last_opcode > IORING_OP_NOP || kind == IO_NOP,
+	       WHEN("the kernel has nothing but no-ops") EXPECTED("%s refused") SAW("0"),
+	       kind_name(kind));
+	return mock.last_opcode;
+}
+
+/* The kernel has a list. It may end before an operation, or have a gap there. */
+static void asks_what_the_kernel_has(struct subject *s)
+{
+	struct reason why;
+	serve_engines();
+	int rc = ask(s, IO_NOP, &why);
+	expect(rc == 0, EXPECTED("0 from supports()") SAW("%s: %s"), answer(rc), why.text);
+	if (mock.lists == 0)
+		test_skipped("this engine does not ask for the kernel's list of operations");
+	for (enum io_kind kind = 0; kind < IO_KIND_COUNT; kind++) {
+		int opcode = opcode_asked_for(s, kind);
+		mock.last_opcode = OPCODES_MOST - 1;
+		mock.opcode_gone = opcode;
+		rc = ask(s, kind, &why);
+		expect_refused(rc, &why, EOPNOTSUPP, "no_opcode");
+		mock.opcode_gone = opcode + 1;
+		rc = ask(s, kind, &why);
+		expect(rc == 0,
+		       WHEN("the opcode after that of %s is missing") EXPECTED("0") SAW("%s"),
+		       kind_name(kind), why.text);
+		mock.opcode_gone = -1;
+	}
 }
 
 /* Exercise 2. */
@@ -924,6 +1104,262 @@ static void reaps_without_a_call_what_is_there(struct subject *s)
 	close_engine(s);
 }
 
+/* Exercise 5. What the real kernel does too seldom. */
+
+/* One reap() that does not wait, and then the polling thread, if there is one. Returns how many are back. */
+static unsigned look(struct subject *s)
+{
+	struct io_op *done[SQ_ENTRIES];
+	unsigned n = reap(s, done, s->inflight, SQ_ENTRIES, 0);
+	bool is_polled = mock.params.flags & IORING_SETUP_SQPOLL;
+	while (is_polled && mock.answer == 0 && sq_tail_now() != *sq_word(mock.params.sq_off.head))
+		take_entry();
+	return n;
+}
+
+static struct io_op *prepare_pipe_read(struct subject *s, unsigned slot)
+{
+	return prepare(s, slot, IO_READ, 0, 0, IO_NO_OFFSET, 64);
+}
+
+/* The kernel takes it. Returns its user_data. */
+static uint64_t begin_pipe_read(struct subject *s, unsigned slot)
+{
+	unsigned before = mock.taken_count;
+	start(s, prepare_pipe_read(s, slot));
+	unsigned n = look(s);
+	expect(n == 0 && mock.taken_count == before + 1,
+	       EXPECTED("one entry for one operation") SAW("%u"), mock.taken_count - before);
+	return mock.taken[before].user_data;
+}
+
+/* A kernel that is short of memory takes no entry, nor does a thread that has no CPU. */
+static void stop_taking(void)
+{
+	mock.answer = -EAGAIN;
+}
+
+static void take_again(void)
+{
+	mock.answer = 0;
+}
+
+/* The number, from `from` on, of the entry that the call back in entry `i` looks for; or `i`. */
+static unsigned looked_for(unsigned from, unsigned i)
+{
+	for (unsigned k = from; k < i; k++)
+		if (mock.taken[k].opcode != IORING_OP_ASYNC_CANCEL &&
+		    mock.taken[k].user_data == mock.taken[i].addr)
+			return k;
+	return i;
+}
+
+/*
+ * The kernel ends what it has taken, from entry `from` on. A read ends with one byte, or with ECANCELED when
+ * it is called back. Returns how many reads were.
+ */
+static unsigned end_what_was_taken(unsigned from)
+{
+	unsigned called_back = 0;
+	bool is_over[CALLS_MOST] = { false };
+	for (unsigned i = from; i < mock.taken_count; i++) {
+		if (mock.taken[i].opcode != IORING_OP_ASYNC_CANCEL)
+			continue;
+		unsigned found = looked_for(from, i);
+		bool is_there = found != i && !is_over[found];
+		if (is_there)
+			complete(mock.taken[found].user_data, -ECANCELED, 0);
+		complete(mock.taken[i].user_data, is_there ? 0 : -ENOENT, 0);
+		is_over[i] = is_over[found] = true;
+		called_back += is_there;
+	}
+	for (unsigned i = from; i < mock.taken_count; i++)
+		if (!is_over[i])
+			complete(mock.taken[i].user_data, 1, 0);
+	return called_back;
+}
+
+/* Nothing is in flight, and the ring is full of requests that the kernel has not read. */
+static void accepts_with_a_full_ring(struct subject *s)
+{
+	uint64_t names[SQ_ENTRIES];
+	open_on_the_mock(s);
+	for (unsigned i = 0; i < SQ_ENTRIES; i++)
+		names[i] = begin_pipe_read(s, i);
+	for (unsigned i = 0; i < SQ_ENTRIES; i++) {
+		cancel_one(s, &s->op[i]); /* too late */
+		complete(names[i], 1, 0);
+	}
+	stop_taking();
+	unsigned n = look(s), from = mock.taken_count;
+	expect(n == SQ_ENTRIES, EXPECTED("8 reads that are over") SAW("%u"), n);
+	take_again();
+	mock.interrupts = 1;
+	struct io_op *ops[] = { prepare_pipe_read(s, 0), prepare_pipe_read(s, 1) };
+	start_all(s, ops, 2); /* at least one must be accepted at once */
+	look(s);
+	end_what_was_taken(from);
+	n = look(s);
+	expect(n == 2 && ops[0]->result == 1 && ops[1]->result == 1,
+	       EXPECTED("the two reads that were accepted") SAW("%u"), n);
+	close_engine(s);
+}
+
+/* Linux 6.1 cuts off a read of a pipe when a signal comes: an EINTR by another name. */
+static void a_read_that_is_cut_off_begins_anew(struct subject *s)
+{
+	open_on_the_mock(s);
+	uint64_t name = begin_pipe_read(s, 1);
+	for (unsigned round = 1; round <= 3; round++) {
+		complete(name, -ECANCELED, 0);
+		look(s);
+		look(s);
+		expect(s->op[1].in_flight, WHEN("cut off, and nobody called it back")
+						   EXPECTED("a read that goes on") SAW("it over"));
+		expect(mock.taken_count == round + 1,
+		       EXPECTED("it handed over again, %u times") SAW("%u"), round,
+		       mock.taken_count - 1);
+		const struct io_uring_sqe *first = &mock.taken[0], *again = &mock.taken[round];
+		expect(memcmp(first, again, sizeof *first) == 0,
+		       EXPECTED("the same entry again") SAW("another one"));
+		name = again->user_data;
+	}
+	complete(name, 5, 0);
+	unsigned n = look(s);
+	expect(n == 1 && s->op[1].result == 5, EXPECTED("5 bytes") SAW("%s"),
+	       answer(s->op[1].result));
+	close_engine(s);
+}
+
+/* Of a file or a socket it is an error like any other, which nobody may hide. */
+static void what_is_cut_off_elsewhere_is_told(struct subject *s)
+{
+	open_on_the_mock(s);
+	struct io_op *ops[] = { prepare(s, 0, IO_READ, 0, 0, 4096, 64),
+				prepare(s, 1, IO_RECV, 0, 0, IO_NO_OFFSET, 64) };
+	start_all(s, ops, 2);
+	look(s);
+	expect(mock.taken_count == 2, EXPECTED("two entries") SAW("%u"), mock.taken_count);
+	for (unsigned i = 0; i < 2; i++)
+		complete(mock.taken[i].user_data, -ECANCELED, 0);
+	unsigned n = look(s);
+	expect(n == 2 && ops[0]->result == -ECANCELED && ops[1]->result == -ECANCELED,
+	       EXPECTED("two operations that failed with ECANCELED") SAW("%u back"), n);
+	close_engine(s);
+}
+
+static void one_that_was_called_back_is_over(struct subject *s)
+{
+	open_on_the_mock(s);
+	begin_pipe_read(s, 1);
+	cancel_one(s, &s->op[1]);
+	look(s);
+	unsigned called_back = end_what_was_taken(0), n = look(s);
+	expect(called_back == 1 && n == 1 && s->op[1].result == -ECANCELED,
+	       EXPECTED("a read of a pipe called back, with -ECANCELED") SAW("%s"),
+	       answer(s->op[1].result));
+	expect(mock.taken_count == 2, EXPECTED("no other entry") SAW("%u"), mock.taken_count - 2);
+	close_engine(s);
+}
+
+/* The ring is full, and the kernel takes nothing. So there is no room to call anything back, until there is. */
+static void calls_all_back_when_there_is_room(struct subject *s)
+{
+	open_on_the_mock(s);
+	stop_taking();
+	for (unsigned i = 0; i < SQ_ENTRIES; i++)
+		start(s, prepare_pipe_read(s, i));
+	look(s);
+	s->ops->cancel(s->engine);
+	look(s);
+	expect(s->inflight == SQ_ENTRIES && mock.taken_count == 0,
+	       EXPECTED("nothing back from a kernel that takes nothing") SAW("%u in flight"),
+	       s->inflight);
+	take_again();
+	for (unsigned i = 0; i < SQ_ENTRIES; i++)
+		look(s);
+	unsigned called_back = end_what_was_taken(0);
+	expect(called_back == SQ_ENTRIES && mock.taken_count == 2 * SQ_ENTRIES,
+	       EXPECTED("each of 8 called back once") SAW("%u of them, by %u entries"), called_back,
+	       mock.taken_count - SQ_ENTRIES);
+	unsigned n = look(s);
+	expect(n == SQ_ENTRIES, EXPECTED("8 back") SAW("%u"), n);
+	for (unsigned i = 0; i < SQ_ENTRIES; i++)
+		expect(s->op[i].result == -ECANCELED, EXPECTED("-ECANCELED") SAW("%s"),
+		       answer(s->op[i].result));
+	close_engine(s);
+}
+
+/* It is over before there was room to call it back. Who has its slot then is another one. */
+static void calls_back_nobody_else(struct subject *s)
+{
+	open_on_the_mock(s);
+	uint64_t name = begin_pipe_read(s, 3);
+	stop_taking();
+	for (unsigned i = 0; i < SQ_ENTRIES; i++)
+		if (i != 3)
+			start(s, prepare_pipe_read(s, i));
+	cancel_one(s, &s->op[0]); /* the ring's last place */
+	cancel_one(s, &s->op[3]);
+	complete(name, 1, 0);
+	unsigned n = look(s);
+	expect(n == 1 && !s->op[3].in_flight && s->op[3].result == 1,
+	       EXPECTED("the read that is over") SAW("%u back"), n);
+	take_again();
+	start(s, prepare_pipe_read(s, 3));
+	for (unsigned i = 0; i < SQ_ENTRIES; i++)
+		look(s);
+	unsigned called_back = end_what_was_taken(1);
+	n = look(s);
+	expect(called_back == 1 && n == SQ_ENTRIES && s->op[0].result == -ECANCELED,
+	       EXPECTED("one read called back, and 8 back") SAW("%u and %u"), called_back, n);
+	expect(s->op[3].result == 1,
+	       WHEN("another read has the slot") EXPECTED("its byte") SAW("%s"),
+	       answer(s->op[3].result));
+	close_engine(s);
+}
+
+/* Most of what an SQE says shows in what comes of it. Here is what does not. */
+
+static struct io_uring_sqe sqe_of(struct subject *s, struct io_op *op)
+{
+	unsigned before = mock.taken_count;
+	start(s, op);
+	look(s);
+	expect(mock.taken_count == before + 1, EXPECTED("one entry for one operation") SAW("%u"),
+	       mock.taken_count - before);
+	complete(mock.taken[before].user_data, 0, 0);
+	unsigned n = look(s);
+	expect(n == 1, EXPECTED("the operation back") SAW("%u"), n);
+	return mock.taken[before];
+}
+
+static void syncs_as_it_was_asked(struct subject *s)
+{
+	open_on_the_mock(s);
+	struct io_uring_sqe full = sqe_of(s, prepare(s, 0, IO_FSYNC, 0, 0, 0, 0)),
+			    data_only = sqe_of(s, prepare(s, 0, IO_FDATASYNC, 0, 0, 0, 0));
+	expect(full.opcode == IORING_OP_FSYNC && full.fsync_flags == 0,
+	       EXPECTED("IO_FSYNC as IORING_OP_FSYNC without flags") SAW("opcode %u, flags %#x"),
+	       full.opcode, full.fsync_flags);
+	expect(data_only.opcode == IORING_OP_FSYNC &&
+		       data_only.fsync_flags == IORING_FSYNC_DATASYNC,
+	       EXPECTED("IO_FDATASYNC as IORING_OP_FSYNC with IORING_FSYNC_DATASYNC")
+		       SAW("opcode %u, flags %#x"),
+	       data_only.opcode, data_only.fsync_flags);
+	close_engine(s);
+}
+
+/* New kernels add the flag, older ones do not, and there the signal ends the program. */
+static void says_that_a_send_raises_no_signal(struct subject *s)
+{
+	open_on_the_mock(s);
+	struct io_uring_sqe sqe = sqe_of(s, prepare(s, 0, IO_SEND, 0, 0, 0, 7));
+	expect(sqe.msg_flags & MSG_NOSIGNAL, EXPECTED("MSG_NOSIGNAL in the SQE") SAW("flags %#x"),
+	       sqe.msg_flags);
+	close_engine(s);
+}
+
 /* Exercise 6. */
 
 static void an_awake_thread_needs_no_call(struct subject *s)
@@ -1139,6 +1575,19 @@ static void asks_for_a_second_cpu(struct subject *s)
 	}
 }
 
+/* Before Linux 5.11 the polling thread took CAP_SYS_ADMIN, or CAP_SYS_NICE. */
+static void a_thread_that_is_refused_is_told(struct subject *s)
+{
+	struct reason why;
+	serve_engines();
+	mock.refused_flags = IORING_SETUP_SQPOLL;
+	int rc = ask(s, IO_NOP, &why);
+	expect(rc == -EPERM && why.text[0],
+	       WHEN("the kernel refuses IORING_SETUP_SQPOLL") EXPECTED("%d from supports()")
+		       SAW("%s"),
+	       -EPERM, answer(rc));
+}
+
 /* Exercise 7. */
 
 static void asks_for_what_overflowed(struct subject *s)
@@ -1214,6 +1663,9 @@ const struct lab_test lab_tests[] = {
 	{ OF(1), TEST("descriptor_0_is_one", ONE(NO_FD), descriptor_0_is_one) },
 	{ OF(1), TEST("a_mapping_that_fails_leaves_nothing", ONE(NO_FD),
 		      a_mapping_that_fails_leaves_nothing) },
+	{ OF(1), TEST("a_kernel_without_limits_is_refused", ONE(NO_FD),
+		      a_kernel_without_limits_is_refused) },
+	{ OF(1), TEST("asks_what_the_kernel_has", ONE(NO_FD), asks_what_the_kernel_has) },
 	{ OF(1), TEST("open_tells_what_fails", ONE(NO_FD), open_tells_what_fails) },
 	{ OF(1), TEST("supports_tells_what_fails", ONE(NO_FD), supports_tells_what_fails) },
 
@@ -1249,11 +1701,14 @@ const struct lab_test lab_tests[] = {
 	{ OF(5), TEST("reads_right_data", FILES, file_read_right_data), ENTERS },
 	{ OF(5), TEST("writes_right_data", FILES, file_write_right_data), ENTERS },
 	{ OF(5), TEST("syncs", ONE(BUFFERED), file_sync), ENTERS },
+	{ OF(5), TEST("syncs_as_it_was_asked", ONE(NO_FD), syncs_as_it_was_asked) },
 	{ OF(5), TEST("reads_across_the_end", FILES, file_read_across_end), ENTERS },
 	{ OF(5), TEST("bad_descriptor_is_a_result", ONE(BUFFERED), file_bad_descriptor), ENTERS },
 	{ OF(5), TEST("receives_what_is_there", STREAMS, stream_receives_what_is_there), ENTERS },
 	{ OF(5), TEST("sends_right_data", STREAMS, stream_sends_right_data), ENTERS },
 	{ OF(5), TEST("sends_to_nobody_and_lives", SOCKETS, stream_send_to_nobody), ENTERS },
+	{ OF(5), TEST("says_that_a_send_raises_no_signal", ONE(NO_FD),
+		      says_that_a_send_raises_no_signal) },
 	{ OF(5), TEST("sleeps_while_it_waits", ONE(TCP), stream_sleeps_while_waiting), ENTERS },
 	{ OF(5), TEST("keeps_its_time_limit", ONE(TCP), stream_keeps_its_timeout), ENTERS },
 	{ OF(5), TEST("waits_for_ever", ONE(TCP), stream_waits_for_ever), ENTERS },
@@ -1294,6 +1749,16 @@ const struct lab_test lab_tests[] = {
 	{ OF(5), TEST("two_engines", ONE(BUFFERED), two_engines_on_files) },
 	{ OF(5), TEST("is_not_inherited", ONE(BUFFERED), descriptors_are_not_inherited) },
 	{ OF(5), TEST("survives_signals", ONE(PIPE), stream_survives_signals) },
+	{ OF(5), TEST("accepts_with_a_full_ring", ONE(NO_FD), accepts_with_a_full_ring) },
+	{ OF(5), TEST("a_read_that_is_cut_off_begins_anew", ONE(NO_FD),
+		      a_read_that_is_cut_off_begins_anew) },
+	{ OF(5), TEST("what_is_cut_off_elsewhere_is_told", ONE(NO_FD),
+		      what_is_cut_off_elsewhere_is_told) },
+	{ OF(5), TEST("calls_all_back_when_there_is_room", ONE(NO_FD),
+		      calls_all_back_when_there_is_room) },
+	{ OF(5), TEST("calls_back_nobody_else", ONE(NO_FD), calls_back_nobody_else) },
+	{ OF(5),
+	  TEST("one_that_was_called_back_is_over", ONE(NO_FD), one_that_was_called_back_is_over) },
 	{ OF(5), TEST("files_tell_what_fails", ONE(BUFFERED), file_tells_what_fails) },
 	{ OF(5), TEST("streams_tell_what_fails", ONE(TCP), stream_tells_what_fails) },
 	{ OF(5), TEST("opens_and_closes_again", ONE(BUFFERED), opens_and_closes_again) },
@@ -1318,6 +1783,16 @@ const struct lab_test lab_tests[] = {
 	{ .exercise = 6,
 	  .engine = "uring_raw:sqpoll_shared",
 	  TEST("asks_for_no_second_cpu", ONE(NO_FD), asks_for_a_second_cpu) },
+	{ .exercise = 6,
+	  .engine = "uring_raw:sqpoll",
+	  TEST("a_thread_that_is_refused_is_told", ONE(NO_FD), a_thread_that_is_refused_is_told) },
+	{ .exercise = 6,
+	  .engine = "uring_raw:sqpoll_shared",
+	  TEST("accepts_with_a_full_polled_ring", ONE(NO_FD), accepts_with_a_full_ring) },
+	{ .exercise = 6,
+	  .engine = "uring_raw:sqpoll_shared",
+	  TEST("polled_calls_back_when_there_is_room", ONE(NO_FD),
+	       calls_all_back_when_there_is_room) },
 	{ .exercise = 6,
 	  .engine = "uring_raw:sqpoll",
 	  TEST("polled_depth_is_used", ONE(BUFFERED), file_fills_its_depth) },
