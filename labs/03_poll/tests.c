@@ -4,9 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sockios.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -14,8 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -23,54 +18,13 @@
 
 #include "clock.h"
 #include "failing_calls.h"
+#include "stream_test.h"
 
 /* The interface, as words for allowed_calls and calls_made(). poll and select are not among them:
  * they count in larger steps than nanoseconds. */
 #define RECEIVING "ppoll recvfrom recvmsg read readv accept accept4 "
 #define STREAMING RECEIVING "sendto sendmsg write writev connect "
 #define FILING	  "ppoll pread64 pwrite64 preadv pwritev preadv2 pwritev2 fsync fdatasync "
-
-/* Nothing happens for this long, and the engine should make next to no calls. */
-#define IDLE_NS	       (30 * NS_PER_MS)
-#define IDLE_CALLS_MAX 10
-#define IDLE_CPU_NS    (20 * NS_PER_MS)
-
-/* How long a test waits for what must not come, and for what must. */
-#define A_MOMENT_NS (20 * NS_PER_MS)
-#define PATIENCE_NS (2 * NS_PER_S)
-
-static struct io_op *receive(struct subject *s, unsigned slot, int fd, unsigned fd_slot)
-{
-	return prepare(s, slot, in_kind(s), fd, fd_slot, IO_NO_OFFSET, BUFFER_BYTES);
-}
-
-/* Message `number`: no two begin alike. */
-static void write_message(int fd, unsigned number, unsigned len_bytes)
-{
-	char bytes[64];
-	for (unsigned i = 0; i < len_bytes; i++)
-		bytes[i] = pattern_byte(number * UINT64_C(1000) + i);
-	peer_sends(fd, bytes, len_bytes);
-}
-
-static void expect_message(struct subject *s, const struct io_op *op, unsigned number,
-			   unsigned len_bytes)
-{
-	expect(op->result == len_bytes, EXPECTED("the %u bytes of message %u") SAW("%s"), len_bytes,
-	       number, answer(op->result));
-	for (unsigned i = 0; i < len_bytes; i++)
-		expect(buffer_of(s, op->slot)[i] == pattern_byte(number * UINT64_C(1000) + i),
-		       EXPECTED("message %u") SAW("another byte at %u"), number, i);
-}
-
-/* In another thread an engine could wait for each descriptor, or spin; allowed_calls would not see it. */
-static void expect_one_thread(void)
-{
-	unsigned threads = threads_started();
-	expect(threads == 0,
-	       EXPECTED("the engine to start no thread (one call waits for all)") SAW("%u started"),
-	       threads);
-}
 
 static void close_both(const int ends[2])
 {
@@ -270,112 +224,6 @@ static void take_what_is_there(int fd)
 	read_what_is_there(fd);
 }
 
-#define WORDS_MOST 64u
-
-/* A thread of the test's own that speaks to the engine's connections, a word to each. */
-struct speaker {
-	pthread_t thread;
-	int64_t pause_ns; /* before each word */
-	unsigned count;
-	int fds[WORDS_MOST];
-	atomic_bool enough; /* it shall not say what is left */
-	uint64_t spoke_ns; /* when it said its last word */
-	int64_t longest_ns; /* the longest time between two words */
-};
-
-static void *speak(void *argument)
-{
-	struct speaker *speaker = argument;
-	struct timespec pause = timespec_of_ns(speaker->pause_ns);
-	for (unsigned i = 0; i < speaker->count && !speaker->enough; i++) {
-		nanosleep(&pause, NULL);
-		if (write(speaker->fds[i], "!", 1) != 1)
-			break;
-		uint64_t now_ns = clock_ns();
-		int64_t gap_ns = (int64_t)(now_ns - speaker->spoke_ns);
-		speaker->longest_ns = gap_ns > speaker->longest_ns ? gap_ns : speaker->longest_ns;
-		speaker->spoke_ns = now_ns;
-	}
-	return NULL;
-}
-
-static void begin_speaking(struct speaker *speaker)
-{
-	speaker->spoke_ns = clock_ns();
-	expect(pthread_create(&speaker->thread, NULL, speak, speaker) == 0,
-	       "the test has no thread");
-}
-
-/*
- * One receive waits on a quiet connection. For IDLE_NS nothing happens (but what `cause` says has
- * happened before), then its peer speaks. Returns the CPU time that the whole process used.
- */
-static int64_t idle_once(struct subject *s, unsigned slot, const int ends[2], unsigned fd_slot,
-			 const char *cause)
-{
-	struct speaker speaker = { .pause_ns = IDLE_NS, .count = 1, .fds = { ends[1] } };
-	struct io_op *op = receive(s, slot, ends[0], fd_slot);
-	calls_reset();
-	int64_t before_ns = process_cpu_ns();
-	start(s, op);
-	begin_speaking(&speaker);
-	await(s, op);
-	int64_t used_ns = process_cpu_ns() - before_ns;
-	pthread_join(speaker.thread, NULL);
-	unsigned calls = calls_made(NULL);
-	expect(op->result == 1, EXPECTED("1 byte on the quiet connection") SAW("%s"),
-	       answer(op->result));
-	expect(calls <= IDLE_CALLS_MAX,
-	       EXPECTED("at most %d system calls in %lld ms in which nothing happened")
-		       SAW("%u: %s keeps the loop awake"),
-	       IDLE_CALLS_MAX, (long long)(IDLE_NS / NS_PER_MS), calls, cause);
-	expect_one_thread();
-	return used_ns;
-}
-
-/*
- * The engine should have slept. On a virtual machine under load a sleeper can be charged for time
- * that it never ran, so CPU time is believed when it was used three times in a row.
- */
-static void expect_idle(struct subject *s, unsigned slot, const int ends[2], unsigned fd_slot,
-			const char *cause)
-{
-	int64_t used_ns = IDLE_CPU_NS;
-	for (unsigned tries = 0; tries < 3 && used_ns >= IDLE_CPU_NS; tries++)
-		used_ns = idle_once(s, slot, ends, fd_slot, cause);
-	expect(used_ns < IDLE_CPU_NS,
-	       EXPECTED("the engine to sleep")
-		       SAW("%lld ms of CPU used in %lld, three times in a row"),
-	       (long long)(used_ns / NS_PER_MS), (long long)(IDLE_NS / NS_PER_MS));
-}
-
-/* Two connections: `a` is what the test is about, `b` the quiet one. */
-struct two {
-	int a[2], b[2];
-};
-
-static struct two open_two(struct subject *s)
-{
-	struct two two;
-	make_reading_pair(s, two.a);
-	make_reading_pair(s, two.b);
-	open_engine(s, 4, 2);
-	attach(s, 0, two.a[0]);
-	attach(s, 1, two.b[0]);
-	return two;
-}
-
-static void close_two(struct subject *s, const struct two *two)
-{
-	close_engine(s);
-	for (unsigned i = 0; i < 2; i++) {
-		if (two->a[i] >= 0)
-			close(two->a[i]);
-		if (two->b[i] >= 0)
-			close(two->b[i]);
-	}
-}
-
 /* `count` connections, and a receive that waits on each. */
 static void open_waiting(struct subject *s, int (*ends)[2], unsigned count)
 {
@@ -383,7 +231,7 @@ static void open_waiting(struct subject *s, int (*ends)[2], unsigned count)
 	for (unsigned i = 0; i < count; i++) {
 		make_reading_pair(s, ends[i]);
 		attach(s, i, ends[i][0]);
-		start(s, receive(s, i, ends[i][0], i));
+		start(s, prepare_receive(s, i, ends[i][0], i));
 	}
 	expect(s->inflight == count, EXPECTED("%u receives in flight") SAW("%u"), count,
 	       s->inflight);
@@ -433,8 +281,7 @@ static void hands_over_what_waits(struct subject *s)
 	close_waiting(s, ends, WAITING);
 }
 
-#define CONNECTIONS_MANY 500u
-#define MESSAGES	 20u
+#define MESSAGES 20u
 
 /* System calls for MESSAGES messages, while receives wait on `count` connections. */
 static unsigned calls_with(struct subject *s, unsigned count)
@@ -449,7 +296,7 @@ static unsigned calls_with(struct subject *s, unsigned count)
 		expect_message(s, &s->op[speaker], m, 40);
 		expect(s->inflight == count - 1, EXPECTED("%u others to wait still") SAW("%u"),
 		       count - 1, s->inflight);
-		start(s, receive(s, speaker, ends[speaker][0], speaker));
+		start(s, prepare_receive(s, speaker, ends[speaker][0], speaker));
 	}
 	unsigned calls = calls_made(NULL);
 	expect_one_thread();
@@ -458,20 +305,10 @@ static unsigned calls_with(struct subject *s, unsigned count)
 	return calls;
 }
 
-static void raise_fd_limit(void)
-{
-	struct rlimit limit;
-	getrlimit(RLIMIT_NOFILE, &limit);
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-	if (limit.rlim_max < 2 * CONNECTIONS_MANY + 50)
-		test_skipped("RLIMIT_NOFILE is %llu", (unsigned long long)limit.rlim_max);
-}
-
 /* What grows is the work inside one ppoll, and not the number of calls. */
 static void one_call_waits_for_all(struct subject *s)
 {
-	raise_fd_limit();
+	raise_fd_limit(CONNECTIONS_MANY);
 	unsigned calls = calls_with(s, 1);
 	expect(calls <= 3 * MESSAGES,
 	       EXPECTED("at most 3 system calls a message (wait, receive)")
@@ -486,7 +323,7 @@ static void one_call_waits_for_all(struct subject *s)
 static void sleeps_in_the_kernel(struct subject *s)
 {
 	struct two two = open_two(s);
-	start(s, receive(s, 0, two.a[0], 0));
+	start(s, prepare_receive(s, 0, two.a[0], 0));
 	expect_idle(s, 1, two.b, 1, "a receive that waits");
 	write_message(two.a[1], 1, 50);
 	await(s, &s->op[0]);
@@ -501,7 +338,7 @@ static void unwanted_bytes_are_silent(struct subject *s)
 	for (unsigned round = 0; round < 2; round++) {
 		write_message(two.a[1], round, 50);
 		expect_idle(s, 1, two.b, 1, "a connection with bytes that nobody asks for");
-		perform(s, receive(s, 0, two.a[0], 0));
+		perform(s, prepare_receive(s, 0, two.a[0], 0));
 		expect_message(s, &s->op[0], round, 50);
 	}
 	note("peer     closes");
@@ -559,8 +396,8 @@ static void false_alarm_goes_on_waiting(struct subject *s)
 	open_engine(s, 2, 2);
 	attach(s, 0, ends[0]);
 	attach(s, 1, twin);
-	start(s, receive(s, 0, ends[0], 0));
-	start(s, receive(s, 1, twin, 1));
+	start(s, prepare_receive(s, 0, ends[0], 0));
+	start(s, prepare_receive(s, 1, twin, 1));
 	write_message(ends[1], 1, 20);
 	struct guard guard = { .forbidden = { SYS_recvfrom, SYS_recvmsg, SYS_read, SYS_readv },
 			       .forbidden_count = 4,
@@ -597,7 +434,7 @@ static void other_errors_are_results(struct subject *s)
 	attach(s, 0, ends[0]);
 	static const int errors[] = { ENOMEM, ECONNRESET, ETIMEDOUT };
 	for (unsigned i = 0; i < sizeof errors / sizeof *errors; i++) {
-		start(s, receive(s, 0, ends[0], 0));
+		start(s, prepare_receive(s, 0, ends[0], 0));
 		write_message(ends[1], i, 20);
 		fail_call("recvfrom recvmsg read readv", errors[i], 0);
 		await(s, &s->op[0]);
@@ -605,7 +442,7 @@ static void other_errors_are_results(struct subject *s)
 		       EXPECTED("a receive of the bytes that are there") SAW("none"));
 		expect(s->op[0].result == -errors[i], EXPECTED("%s") SAW("%s"), answer(-errors[i]),
 		       answer(s->op[0].result));
-		perform(s, receive(s, 0, ends[0], 0));
+		perform(s, prepare_receive(s, 0, ends[0], 0));
 		expect_message(s, &s->op[0], i, 20);
 	}
 	close_engine(s);
@@ -839,7 +676,7 @@ static void a_look_does_not_wait(struct subject *s)
 	unsigned waits = calls_made("ppoll");
 	expect(waits == 2, EXPECTED("one ppoll for each look") SAW("%u for two"), waits);
 	/* Nor does it with a timeout of 0, however many it is to bring. */
-	start(s, receive(s, 1, ends[1][0], 1));
+	start(s, prepare_receive(s, 1, ends[1][0], 1));
 	write_message(ends[0][1], 2, 20);
 	calls_reset();
 	n = reap(s, done, 2, 2, 0);
@@ -851,98 +688,6 @@ static void a_look_does_not_wait(struct subject *s)
 }
 
 /* Exercise 4: sends, and room for them. */
-
-/*
- * What is under way in TCP makes room once the peer's kernel has acknowledged it, which it may put
- * off (TCP_QUICKACK hurries it, tcp(7)): waits until all that was sent has been.
- */
-static void wait_until_acknowledged(const int ends[2])
-{
-	uint64_t deadline_ns = clock_ns() + (uint64_t)PATIENCE_NS;
-	int on = 1, unacknowledged, unsent;
-	while (ioctl(ends[0], SIOCOUTQ, &unacknowledged) == 0 &&
-	       ioctl(ends[0], SIOCOUTQNSD, &unsent) == 0 && unacknowledged != unsent) {
-		expect(clock_ns() < deadline_ns, "the test's own packets are not acknowledged");
-		setsockopt(ends[1], IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
-		usleep(200);
-	}
-}
-
-/*
- * Sends until a send is left waiting, as operation `slot`. Returns how many bytes went out; byte i
- * of the stream is pattern_byte(i).
- */
-static uint64_t send_until_full(struct subject *s, unsigned slot, const int ends[2], uint64_t sent)
-{
-	for (;;) {
-		struct io_op *done[4];
-		struct io_op *op =
-			prepare(s, slot, out_kind(s), ends[0], 0, IO_NO_OFFSET, BUFFER_BYTES);
-		for (unsigned i = 0; i < BUFFER_BYTES; i++)
-			buffer_of(s, slot)[i] = pattern_byte(sent + i);
-		start(s, op);
-		reap(s, done, 0, 4, 0);
-		if (op->in_flight)
-			wait_until_acknowledged(ends);
-		if (op->in_flight)
-			reap(s, done, 0, 4, 0);
-		if (op->in_flight)
-			return sent;
-		expect(op->result > 0,
-		       EXPECTED("a send to go out or to wait for room") SAW("its result %s"),
-		       answer(op->result));
-		sent += (uint64_t)op->result;
-		expect(sent < 64u << 20, "the socket never fills; this test knows no such socket");
-	}
-}
-
-/* Reads and checks what is there; `at` is the position in the stream. Returns the new one. */
-static uint64_t take_all(int fd, uint64_t at)
-{
-	static char bytes[1 << 16];
-	ssize_t n;
-	while ((n = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT)) > 0)
-		for (ssize_t i = 0; i < n; i++, at++)
-			expect(bytes[i] == pattern_byte(at),
-			       EXPECTED("the bytes that were sent") SAW("another at %llu"),
-			       (unsigned long long)at);
-	return at;
-}
-
-/* The peer reads until the send in `slot` is over, and then the rest of what was sent. */
-static uint64_t make_room(struct subject *s, unsigned slot, int peer_fd, uint64_t taken,
-			  uint64_t sent)
-{
-	struct io_op *done[4];
-	uint64_t deadline_ns = clock_ns() + (uint64_t)PATIENCE_NS;
-	note("peer     reads all that is there");
-	while (s->op[slot].in_flight) {
-		taken = take_all(peer_fd, taken);
-		reap(s, done, 1, 4, 10 * NS_PER_MS);
-		expect(clock_ns() < deadline_ns,
-		       EXPECTED("the waiting send to go on when there was room")
-			       SAW("it wait still"));
-	}
-	expect(s->op[slot].result > 0, EXPECTED("some bytes sent") SAW("%s"),
-	       answer(s->op[slot].result));
-	sent += (uint64_t)s->op[slot].result;
-	while (taken < sent) {
-		taken = take_all(peer_fd, taken);
-		expect(clock_ns() < deadline_ns, EXPECTED("%llu bytes to arrive") SAW("%llu"),
-		       (unsigned long long)sent, (unsigned long long)taken);
-	}
-	expect(taken == sent, EXPECTED("%llu bytes to arrive") SAW("%llu"),
-	       (unsigned long long)sent, (unsigned long long)taken);
-	return sent;
-}
-
-/* A pair whose engine's end has a small send buffer. */
-static void make_narrow_pair(const struct subject *s, int ends[2])
-{
-	int small = 16 * 1024;
-	make_pair(s, ends);
-	setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
-}
 
 static void a_send_that_fits_is_one_call(struct subject *s)
 {
@@ -980,8 +725,8 @@ static void waits_for_room(struct subject *s)
 	open_engine(s, 3, 2);
 	attach(s, 0, ends[0]);
 	attach(s, 1, others[0]);
-	start(s, receive(s, 1, ends[0], 0));
-	start(s, receive(s, 2, others[0], 1));
+	start(s, prepare_receive(s, 1, ends[0], 0));
+	start(s, prepare_receive(s, 2, others[0], 1));
 	uint64_t sent = send_until_full(s, 0, ends, 0);
 	calls_reset();
 	unsigned n = reap(s, done, 1, 3, IDLE_NS);
@@ -1022,7 +767,7 @@ static void keeps_the_other_direction(struct subject *s)
 	open_engine(s, 2, 1);
 	attach(s, 0, ends[0]);
 	for (unsigned round = 0; round < 2; round++) {
-		start(s, receive(s, 1, ends[0], 0));
+		start(s, prepare_receive(s, 1, ends[0], 0));
 		uint64_t full = send_until_full(s, 0, ends, sent);
 		if (round == 0) { /* first there is room, then a message */
 			sent = make_room(s, 0, ends[1], sent, full);
@@ -1050,7 +795,7 @@ static void calls_one_send_back(struct subject *s)
 	make_narrow_pair(s, ends);
 	open_engine(s, 2, 1);
 	attach(s, 0, ends[0]);
-	start(s, receive(s, 1, ends[0], 0));
+	start(s, prepare_receive(s, 1, ends[0], 0));
 	uint64_t sent = send_until_full(s, 0, ends, 0);
 	cancel_one(s, &s->op[0]);
 	await(s, &s->op[0]);
@@ -1154,7 +899,7 @@ static void tries_only_what_is_ready(struct subject *s)
 		unsigned receives = calls_made("recvfrom recvmsg read readv");
 		expect_message(s, &s->op[speaker], round, 30);
 		expect(receives == 1, EXPECTED("one receive for one message") SAW("%u"), receives);
-		start(s, receive(s, speaker, ends[speaker][0], speaker));
+		start(s, prepare_receive(s, speaker, ends[speaker][0], speaker));
 	}
 	close_waiting(s, ends, BATCH);
 }
@@ -1169,7 +914,7 @@ static void a_hang_up_is_the_end(struct subject *s)
 	make_reading_pair(s, ends);
 	open_engine(s, 1, 1);
 	attach(s, 0, ends[0]);
-	start(s, receive(s, 0, ends[0], 0));
+	start(s, prepare_receive(s, 0, ends[0], 0));
 	note("peer     closes");
 	close(ends[1]);
 	calls_reset();
@@ -1202,7 +947,7 @@ static void bytes_come_before_the_hang_up(struct subject *s)
 		perform(s, prepare(s, 0, in_kind(s), ends[0], 0, IO_NO_OFFSET, 40));
 		expect_message(s, &s->op[0], i, 40);
 	}
-	int64_t n = perform(s, receive(s, 0, ends[0], 0));
+	int64_t n = perform(s, prepare_receive(s, 0, ends[0], 0));
 	expect(n == 0, EXPECTED("0 after the bytes") SAW("%s"), answer(n));
 	close_engine(s);
 	close(ends[0]);
@@ -1242,8 +987,8 @@ static void a_number_that_is_closed_is_told(struct subject *s)
 	/* High, so that nothing which the engine opens takes the number. */
 	int closed = fcntl(ends[0], F_DUPFD_CLOEXEC, 500);
 	close(closed);
-	start(s, receive(s, 1, others[0], 1));
-	int64_t n = perform(s, receive(s, 0, closed, 0));
+	start(s, prepare_receive(s, 1, others[0], 1));
+	int64_t n = perform(s, prepare_receive(s, 0, closed, 0));
 	expect(n == -EBADF, EXPECTED("-EBADF on a closed descriptor") SAW("%s"), answer(n));
 	/* The others hear nothing of it. */
 	write_message(others[1], 1, 30);

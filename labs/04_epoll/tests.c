@@ -5,9 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sockios.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -15,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -24,6 +20,7 @@
 
 #include "clock.h"
 #include "failing_calls.h"
+#include "stream_test.h"
 
 /* The interface, as words for allowed_calls and calls_made(). */
 #define WAITS	  "epoll_wait epoll_pwait epoll_pwait2 "
@@ -31,39 +28,6 @@
 #define STREAMING RECEIVING "sendto sendmsg write writev connect "
 /* read and write: the eventfd, on the loop's thread. */
 #define HEARING WAITS "read readv write writev "
-
-/* Nothing happens for this long, and the engine should make next to no calls. */
-#define IDLE_NS	       (30 * NS_PER_MS)
-#define IDLE_CALLS_MAX 10
-#define IDLE_CPU_NS    (20 * NS_PER_MS)
-
-/* How long a test waits for what must not come, and for what must. */
-#define A_MOMENT_NS (20 * NS_PER_MS)
-#define PATIENCE_NS (2 * NS_PER_S)
-
-static struct io_op *receive(struct subject *s, unsigned slot, int fd, unsigned fd_slot)
-{
-	return prepare(s, slot, in_kind(s), fd, fd_slot, IO_NO_OFFSET, BUFFER_BYTES);
-}
-
-/* Message `number`: no two begin alike. */
-static void write_message(int fd, unsigned number, unsigned len_bytes)
-{
-	char bytes[64];
-	for (unsigned i = 0; i < len_bytes; i++)
-		bytes[i] = pattern_byte(number * UINT64_C(1000) + i);
-	peer_sends(fd, bytes, len_bytes);
-}
-
-static void expect_message(struct subject *s, const struct io_op *op, unsigned number,
-			   unsigned len_bytes)
-{
-	expect(op->result == len_bytes, EXPECTED("the %u bytes of message %u") SAW("%s"), len_bytes,
-	       number, answer(op->result));
-	for (unsigned i = 0; i < len_bytes; i++)
-		expect(buffer_of(s, op->slot)[i] == pattern_byte(number * UINT64_C(1000) + i),
-		       EXPECTED("message %u") SAW("another byte at %u"), number, i);
-}
 
 /*
  * What the kernel's own list says of `fd`: the events asked for, or 0 when it is not on it.
@@ -123,137 +87,6 @@ static const char *event_names(uint32_t events)
 	return text;
 }
 
-#define WORDS_MOST 64u
-
-/*
- * A thread of the test's own that speaks to the engine's connections, a word to each, while reap()
- * waits.
- */
-struct speaker {
-	pthread_t thread;
-	int64_t pause_ns; /* before each word */
-	unsigned count;
-	int fds[WORDS_MOST];
-	atomic_bool enough; /* it shall not say what is left */
-	uint64_t spoke_ns; /* when it said its last word */
-	int64_t longest_ns; /* the longest time between two words */
-};
-
-static void *speak(void *argument)
-{
-	struct speaker *speaker = argument;
-	struct timespec pause = timespec_of_ns(speaker->pause_ns);
-	for (unsigned i = 0; i < speaker->count && !speaker->enough; i++) {
-		nanosleep(&pause, NULL);
-		if (write(speaker->fds[i], "!", 1) != 1)
-			break;
-		uint64_t now_ns = clock_ns();
-		int64_t gap_ns = (int64_t)(now_ns - speaker->spoke_ns);
-		speaker->longest_ns = gap_ns > speaker->longest_ns ? gap_ns : speaker->longest_ns;
-		speaker->spoke_ns = now_ns;
-	}
-	return NULL;
-}
-
-static void begin_speaking(struct speaker *speaker)
-{
-	speaker->spoke_ns = clock_ns();
-	expect(pthread_create(&speaker->thread, NULL, speak, speaker) == 0,
-	       "the test has no thread");
-}
-
-/*
- * In exercises 1 to 6 the engine is one thread: in another one it could ask all descriptors in
- * turn, or spin, and allowed_calls looks at the loop's thread only.
- */
-static void expect_one_thread(void)
-{
-	unsigned threads = threads_started();
-	expect(threads == 0,
-	       EXPECTED("the engine to start no thread (the kernel watches the descriptors)")
-		       SAW("%u started"),
-	       threads);
-}
-
-/*
- * One receive waits on a quiet connection. For IDLE_NS nothing happens (but what `cause` says has
- * happened before), then its peer speaks. Returns the CPU time that the whole process used.
- */
-static int64_t idle_once(struct subject *s, unsigned slot, const int ends[2], unsigned fd_slot,
-			 const char *cause)
-{
-	struct speaker speaker = { .pause_ns = IDLE_NS, .count = 1, .fds = { ends[1] } };
-	struct io_op *op = receive(s, slot, ends[0], fd_slot);
-	calls_reset();
-	int64_t before_ns = process_cpu_ns();
-	start(s, op);
-	begin_speaking(&speaker);
-	await(s, op);
-	int64_t used_ns = process_cpu_ns() - before_ns;
-	pthread_join(speaker.thread, NULL);
-	unsigned calls = calls_made(NULL);
-	expect(op->result == 1, EXPECTED("1 byte on the quiet connection") SAW("%s"),
-	       answer(op->result));
-	expect(calls <= IDLE_CALLS_MAX,
-	       EXPECTED("at most %d system calls in %lld ms in which nothing happened")
-		       SAW("%u: %s keeps the loop awake"),
-	       IDLE_CALLS_MAX, (long long)(IDLE_NS / NS_PER_MS), calls, cause);
-	expect_one_thread();
-	return used_ns;
-}
-
-/*
- * The engine should have slept. On a virtual machine under load a sleeper can be charged for time
- * that it never ran, so CPU time is believed when it was used three times in a row.
- */
-static void expect_idle(struct subject *s, unsigned slot, const int ends[2], unsigned fd_slot,
-			const char *cause)
-{
-	int64_t used_ns = IDLE_CPU_NS;
-	for (unsigned tries = 0; tries < 3 && used_ns >= IDLE_CPU_NS; tries++)
-		used_ns = idle_once(s, slot, ends, fd_slot, cause);
-	expect(used_ns < IDLE_CPU_NS,
-	       EXPECTED("the engine to sleep")
-		       SAW("%lld ms of CPU used in %lld, three times in a row"),
-	       (long long)(used_ns / NS_PER_MS), (long long)(IDLE_NS / NS_PER_MS));
-}
-
-/* Two connections: `a` is what the test is about, `b` the quiet one. */
-struct two {
-	int a[2], b[2];
-};
-
-static struct two open_two(struct subject *s)
-{
-	struct two two;
-	make_reading_pair(s, two.a);
-	make_reading_pair(s, two.b);
-	open_engine(s, 4, 2);
-	attach(s, 0, two.a[0]);
-	attach(s, 1, two.b[0]);
-	return two;
-}
-
-static void close_two(struct subject *s, const struct two *two)
-{
-	close_engine(s);
-	for (unsigned i = 0; i < 2; i++) {
-		if (two->a[i] >= 0)
-			close(two->a[i]);
-		if (two->b[i] >= 0)
-			close(two->b[i]);
-	}
-}
-
-/* Until `count` bytes can be read from `fd`, without reading them. */
-static void wait_for_bytes(int fd, size_t count)
-{
-	char bytes[64];
-	uint64_t deadline_ns = clock_ns() + (uint64_t)PATIENCE_NS;
-	while (recv(fd, bytes, count, MSG_PEEK | MSG_DONTWAIT) < (ssize_t)count)
-		expect(clock_ns() < deadline_ns, "the test's own bytes do not arrive");
-}
-
 /* Exercise 1: level-triggered receives. */
 
 /* Two dups of one socket are both ready; the first receive takes all, the second finds nothing. */
@@ -266,8 +99,8 @@ static void false_alarm_goes_on_waiting(struct subject *s)
 	open_engine(s, 2, 2);
 	attach(s, 0, ends[0]);
 	attach(s, 1, twin);
-	start(s, receive(s, 0, ends[0], 0));
-	start(s, receive(s, 1, twin, 1));
+	start(s, prepare_receive(s, 0, ends[0], 0));
+	start(s, prepare_receive(s, 1, twin, 1));
 	write_message(ends[1], 1, 20);
 	unsigned n = reap(s, done, 1, 2, PATIENCE_NS);
 	expect(n == 1, EXPECTED("one of two receives to find the only message") SAW("%u come back"),
@@ -287,8 +120,7 @@ static void false_alarm_goes_on_waiting(struct subject *s)
 	close(ends[1]);
 }
 
-#define CONNECTIONS_MANY 500u
-#define MESSAGES	 20u
+#define MESSAGES 20u
 
 /* System calls for MESSAGES messages, while receives wait on `count` connections. */
 static unsigned calls_with(struct subject *s, unsigned count, unsigned *controls)
@@ -298,7 +130,7 @@ static unsigned calls_with(struct subject *s, unsigned count, unsigned *controls
 	for (unsigned i = 0; i < count; i++) {
 		make_pair(s, ends[i]);
 		attach(s, i, ends[i][0]);
-		start(s, receive(s, i, ends[i][0], i));
+		start(s, prepare_receive(s, i, ends[i][0], i));
 	}
 	expect(s->inflight == count, EXPECTED("%u receives in flight") SAW("%u"), count,
 	       s->inflight);
@@ -310,7 +142,7 @@ static unsigned calls_with(struct subject *s, unsigned count, unsigned *controls
 		expect_message(s, &s->op[speaker], m, 40);
 		expect(s->inflight == count - 1, EXPECTED("%u others to wait still") SAW("%u"),
 		       count - 1, s->inflight);
-		start(s, receive(s, speaker, ends[speaker][0], speaker));
+		start(s, prepare_receive(s, speaker, ends[speaker][0], speaker));
 	}
 	unsigned calls = calls_made(NULL);
 	*controls = calls_made("epoll_ctl");
@@ -326,20 +158,10 @@ static unsigned calls_with(struct subject *s, unsigned count, unsigned *controls
 	return calls;
 }
 
-static void raise_fd_limit(void)
-{
-	struct rlimit limit;
-	getrlimit(RLIMIT_NOFILE, &limit);
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-	if (limit.rlim_max < 2 * CONNECTIONS_MANY + 50)
-		test_skipped("RLIMIT_NOFILE is %llu", (unsigned long long)limit.rlim_max);
-}
-
 static void price_does_not_grow(struct subject *s)
 {
 	unsigned controls;
-	raise_fd_limit();
+	raise_fd_limit(CONNECTIONS_MANY);
 	unsigned calls = calls_with(s, 1, &controls);
 	expect(calls <= 3 * MESSAGES,
 	       EXPECTED("at most 3 system calls a message (wait, receive)")
@@ -367,7 +189,7 @@ static void takes_events_in_batches(struct subject *s)
 	for (unsigned i = 0; i < BATCH; i++) {
 		make_reading_pair(s, ends[i]);
 		attach(s, i, ends[i][0]);
-		start(s, receive(s, i, ends[i][0], i));
+		start(s, prepare_receive(s, i, ends[i][0], i));
 	}
 	for (unsigned i = 0; i < BATCH; i++)
 		write_message(ends[i][1], i, 24);
@@ -391,7 +213,7 @@ static void waits_in_the_kernel(struct subject *s)
 {
 	struct two two = open_two(s);
 	struct io_op *done[1];
-	start(s, receive(s, 0, two.a[0], 0));
+	start(s, prepare_receive(s, 0, two.a[0], 0));
 	unsigned n = reap(s, done, 0, 1, 0);
 	expect(n == 0, "a receive completed with nothing there");
 	expect(interest_in(two.a[0]) & EPOLLIN,
@@ -413,7 +235,7 @@ static void keeps_short_timeouts(struct subject *s)
 	make_reading_pair(s, ends);
 	open_engine(s, 1, 1);
 	attach(s, 0, ends[0]);
-	start(s, receive(s, 0, ends[0], 0));
+	start(s, prepare_receive(s, 0, ends[0], 0));
 	for (unsigned round = 0; round < 20; round++) {
 		uint64_t before_ns = clock_ns();
 		unsigned n = reap(s, done, 1, 1, timeout_ns);
@@ -441,7 +263,7 @@ static void waits_for_as_many_as_asked(struct subject *s)
 	for (unsigned i = 0; i < 4; i++) {
 		make_reading_pair(s, ends[i]);
 		attach(s, i, ends[i][0]);
-		start(s, receive(s, i, ends[i][0], i));
+		start(s, prepare_receive(s, i, ends[i][0], i));
 		speaker.fds[i] = ends[i][1];
 	}
 	/* One after the other; the fourth stays silent. */
@@ -481,7 +303,7 @@ static unsigned words_waited_for(struct subject *s, int64_t limit_ns, int64_t *l
 			make_reading_pair(s, ends[i]);
 		attach(s, i, ends[i][0]);
 		start(s, from_files ? prepare(s, i, IO_READ, ends[i][0], i, IO_NO_OFFSET, 64)
-				    : receive(s, i, ends[i][0], i));
+				    : prepare_receive(s, i, ends[i][0], i));
 		speaker.fds[i] = ends[i][1];
 	}
 	note("peers    speak in turn, one every %lld ms",
@@ -542,7 +364,7 @@ static int64_t wait_for_two_of_which_one_comes(struct subject *s, int64_t limit_
 			make_reading_pair(s, ends[i]);
 		attach(s, i, ends[i][0]);
 		start(s, from_files ? prepare(s, i, IO_READ, ends[i][0], i, IO_NO_OFFSET, 64)
-				    : receive(s, i, ends[i][0], i));
+				    : prepare_receive(s, i, ends[i][0], i));
 	}
 	struct speaker speaker = { .pause_ns = limit_ns * 2 / 3,
 				   .count = 1,
@@ -587,7 +409,7 @@ static void an_endless_wait_is_one_call(struct subject *s)
 	make_reading_pair(s, ends);
 	open_engine(s, 1, 1);
 	attach(s, 0, ends[0]);
-	start(s, receive(s, 0, ends[0], 0));
+	start(s, prepare_receive(s, 0, ends[0], 0));
 	struct speaker speaker = { .pause_ns = SILENCE_NS, .count = 1, .fds = { ends[1] } };
 	begin_speaking(&speaker);
 	calls_reset();
@@ -603,98 +425,6 @@ static void an_endless_wait_is_one_call(struct subject *s)
 }
 
 /* Exercise 2: sends, and room for them. */
-
-/*
- * What is under way in TCP makes room once the peer's kernel has acknowledged it, which it may put
- * off (TCP_QUICKACK hurries it, tcp(7)): waits until all that was sent has been.
- */
-static void wait_until_acknowledged(const int ends[2])
-{
-	uint64_t deadline_ns = clock_ns() + (uint64_t)PATIENCE_NS;
-	int on = 1, unacknowledged, unsent;
-	while (ioctl(ends[0], SIOCOUTQ, &unacknowledged) == 0 &&
-	       ioctl(ends[0], SIOCOUTQNSD, &unsent) == 0 && unacknowledged != unsent) {
-		expect(clock_ns() < deadline_ns, "the test's own packets are not acknowledged");
-		setsockopt(ends[1], IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
-		usleep(200);
-	}
-}
-
-/*
- * Sends until a send is left waiting, as operation `slot`. Returns how many bytes went out; byte i
- * of the stream is pattern_byte(i).
- */
-static uint64_t send_until_full(struct subject *s, unsigned slot, const int ends[2], uint64_t sent)
-{
-	for (;;) {
-		struct io_op *done[4];
-		struct io_op *op =
-			prepare(s, slot, out_kind(s), ends[0], 0, IO_NO_OFFSET, BUFFER_BYTES);
-		for (unsigned i = 0; i < BUFFER_BYTES; i++)
-			buffer_of(s, slot)[i] = pattern_byte(sent + i);
-		start(s, op);
-		reap(s, done, 0, 4, 0);
-		if (op->in_flight)
-			wait_until_acknowledged(ends);
-		if (op->in_flight)
-			reap(s, done, 0, 4, 0);
-		if (op->in_flight)
-			return sent;
-		expect(op->result > 0,
-		       EXPECTED("a send to go out or to wait for room") SAW("its result %s"),
-		       answer(op->result));
-		sent += (uint64_t)op->result;
-		expect(sent < 64u << 20, "the socket never fills; this test knows no such socket");
-	}
-}
-
-/* Reads and checks what is there; `at` is the position in the stream. Returns the new one. */
-static uint64_t take_all(int fd, uint64_t at)
-{
-	static char bytes[1 << 16];
-	ssize_t n;
-	while ((n = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT)) > 0)
-		for (ssize_t i = 0; i < n; i++, at++)
-			expect(bytes[i] == pattern_byte(at),
-			       EXPECTED("the bytes that were sent") SAW("another at %llu"),
-			       (unsigned long long)at);
-	return at;
-}
-
-/* The peer reads until the send in `slot` is over, and then the rest of what was sent. */
-static uint64_t make_room(struct subject *s, unsigned slot, int peer_fd, uint64_t taken,
-			  uint64_t sent)
-{
-	struct io_op *done[4];
-	uint64_t deadline_ns = clock_ns() + (uint64_t)PATIENCE_NS;
-	note("peer     reads all that is there");
-	while (s->op[slot].in_flight) {
-		taken = take_all(peer_fd, taken);
-		reap(s, done, 1, 4, 10 * NS_PER_MS);
-		expect(clock_ns() < deadline_ns,
-		       EXPECTED("the waiting send to go on when there was room")
-			       SAW("it wait still"));
-	}
-	expect(s->op[slot].result > 0, EXPECTED("some bytes sent") SAW("%s"),
-	       answer(s->op[slot].result));
-	sent += (uint64_t)s->op[slot].result;
-	while (taken < sent) {
-		taken = take_all(peer_fd, taken);
-		expect(clock_ns() < deadline_ns, EXPECTED("%llu bytes to arrive") SAW("%llu"),
-		       (unsigned long long)sent, (unsigned long long)taken);
-	}
-	expect(taken == sent, EXPECTED("%llu bytes to arrive") SAW("%llu"),
-	       (unsigned long long)sent, (unsigned long long)taken);
-	return sent;
-}
-
-/* A pair whose engine's end has a small send buffer. */
-static void make_narrow_pair(const struct subject *s, int ends[2])
-{
-	int small = 16 * 1024;
-	make_pair(s, ends);
-	setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
-}
 
 static void waits_for_room(struct subject *s)
 {
@@ -780,7 +510,7 @@ static void cancel_takes_back_a_send(struct subject *s)
 	make_narrow_pair(s, ends);
 	open_engine(s, 2, 1);
 	attach(s, 0, ends[0]);
-	start(s, receive(s, 1, ends[0], 0));
+	start(s, prepare_receive(s, 1, ends[0], 0));
 	send_until_full(s, 0, ends, 0);
 	s->ops->cancel(s->engine);
 	await_all(s);
@@ -802,7 +532,7 @@ static void keeps_the_other_direction(struct subject *s)
 	open_engine(s, 2, 1);
 	attach(s, 0, ends[0]);
 	for (unsigned round = 0; round < 2; round++) {
-		start(s, receive(s, 1, ends[0], 0));
+		start(s, prepare_receive(s, 1, ends[0], 0));
 		uint64_t full = send_until_full(s, 0, ends, sent);
 		if (round == 0) { /* first there is room, then a message */
 			sent = make_room(s, 0, ends[1], sent, full);
@@ -834,7 +564,7 @@ static void unwanted_bytes_are_silent(struct subject *s)
 		write_message(two.a[1], round, 50);
 		expect_idle(s, 1, two.b, 1, "a connection with bytes that nobody asks for");
 		/* Switched off is not lost. */
-		perform(s, receive(s, 0, two.a[0], 0));
+		perform(s, prepare_receive(s, 0, two.a[0], 0));
 		expect_message(s, &s->op[0], round, 50);
 	}
 	close_two(s, &two);
@@ -847,7 +577,7 @@ static void hang_up_is_silent(struct subject *s)
 	close(two.a[1]);
 	two.a[1] = -1;
 	expect_idle(s, 1, two.b, 1, "a connection that its peer has closed");
-	int64_t n = perform(s, receive(s, 0, two.a[0], 0));
+	int64_t n = perform(s, prepare_receive(s, 0, two.a[0], 0));
 	expect(n == 0, EXPECTED("0 at the end") SAW("%s"), answer(n));
 	/* Once more with the end seen already. */
 	expect_idle(s, 1, two.b, 1, "a connection at its end");
@@ -864,9 +594,9 @@ static void hang_up_after_unwanted_bytes(struct subject *s)
 	close(two.a[1]);
 	two.a[1] = -1;
 	expect_idle(s, 1, two.b, 1, "a closed connection with bytes that nobody asks for");
-	perform(s, receive(s, 0, two.a[0], 0));
+	perform(s, prepare_receive(s, 0, two.a[0], 0));
 	expect_message(s, &s->op[0], 1, 50);
-	int64_t n = perform(s, receive(s, 0, two.a[0], 0));
+	int64_t n = perform(s, prepare_receive(s, 0, two.a[0], 0));
 	expect(n == 0, EXPECTED("0 at the end") SAW("%s"), answer(n));
 	close_two(s, &two);
 }
@@ -880,7 +610,7 @@ static void reset_is_silent(struct subject *s)
 	close(two.a[1]);
 	two.a[1] = -1;
 	expect_idle(s, 1, two.b, 1, "a connection that its peer has reset");
-	int64_t n = perform(s, receive(s, 0, two.a[0], 0));
+	int64_t n = perform(s, prepare_receive(s, 0, two.a[0], 0));
 	expect(n == -ECONNRESET, EXPECTED("-ECONNRESET") SAW("%s"), answer(n));
 	close_two(s, &two);
 }
@@ -940,11 +670,11 @@ static void attaches_the_same_again(struct subject *s)
 		if (round % 2) /* so that it is switched off when it goes */
 			expect_idle(s, 1, two.b, 1, "a connection with bytes that nobody asks for");
 		else
-			perform(s, receive(s, 0, two.a[0], 0));
+			perform(s, prepare_receive(s, 0, two.a[0], 0));
 		s->ops->detach(s->engine, 0);
 		attach(s, 0, two.a[0]);
 		if (round % 2)
-			perform(s, receive(s, 0, two.a[0], 0));
+			perform(s, prepare_receive(s, 0, two.a[0], 0));
 		expect_message(s, &s->op[0], round, 50);
 	}
 	close_two(s, &two);
@@ -972,7 +702,7 @@ static void edge_remembers(struct subject *s)
 		wait_for_bytes(two.a[0], 50);
 		/* The only edge, taken while nobody waits. */
 		expect(reap(s, done, 0, 1, 0) == 0, "something completed that was not in flight");
-		perform(s, receive(s, 0, two.a[0], 0));
+		perform(s, prepare_receive(s, 0, two.a[0], 0));
 		expect_message(s, &s->op[0], round, 50);
 	}
 	close_two(s, &two);
@@ -987,7 +717,7 @@ static void edge_sees_earlier_bytes(struct subject *s)
 	wait_for_bytes(ends[0], 50);
 	open_engine(s, 1, 1);
 	attach(s, 0, ends[0]);
-	perform(s, receive(s, 0, ends[0], 0));
+	perform(s, prepare_receive(s, 0, ends[0], 0));
 	expect_message(s, &s->op[0], 1, 50);
 	close_engine(s);
 	close(ends[0]);
@@ -1007,7 +737,7 @@ static void edge_asks_once(struct subject *s)
 	reap(s, done, 0, 2, 0);
 	calls_reset();
 	for (unsigned m = 0; m < MESSAGES; m++) {
-		start(s, receive(s, 1, two.b[0], 1));
+		start(s, prepare_receive(s, 1, two.b[0], 1));
 		write_message(two.b[1], m, 50);
 		await(s, &s->op[1]);
 		expect_message(s, &s->op[1], m, 50);
@@ -1037,7 +767,7 @@ static void edge_sees_the_end_behind_bytes(struct subject *s)
 		open_engine(s, 2, 1);
 		attach(s, 0, ends[0]);
 		if (round == 0) /* a receive waits already */
-			start(s, receive(s, 0, ends[0], 0));
+			start(s, prepare_receive(s, 0, ends[0], 0));
 		write_message(ends[1], round, 50);
 		note("peer     will send no more, and still reads (shutdown)");
 		shutdown(ends[1], SHUT_WR);
@@ -1047,10 +777,10 @@ static void edge_sees_the_end_behind_bytes(struct subject *s)
 		if (round == 0)
 			await(s, &s->op[0]);
 		else
-			perform(s, receive(s, 0, ends[0], 0));
+			perform(s, prepare_receive(s, 0, ends[0], 0));
 		expect_message(s, &s->op[0], round, 50);
 		for (unsigned i = 0; i < 2; i++) {
-			int64_t n = perform(s, receive(s, 0, ends[0], 0));
+			int64_t n = perform(s, prepare_receive(s, 0, ends[0], 0));
 			expect(n == 0, EXPECTED("0 at the end") SAW("%s"), answer(n));
 		}
 		/* Half-closed: the other direction still works. */
@@ -1078,7 +808,7 @@ static void oneshot_arms_anew(struct subject *s)
 	       event_names(interest));
 	calls_reset();
 	for (unsigned m = 0; m < MESSAGES; m++) {
-		start(s, receive(s, 0, two.a[0], 0));
+		start(s, prepare_receive(s, 0, two.a[0], 0));
 		write_message(two.a[1], m, 50);
 		await(s, &s->op[0]);
 		expect_message(s, &s->op[0], m, 50);
@@ -1099,13 +829,13 @@ static void oneshot_tells_once(struct subject *s)
 	struct two two = open_two(s);
 	write_message(two.a[1], 1, 50);
 	expect_idle(s, 1, two.b, 1, "a connection with bytes that nobody asks for");
-	perform(s, receive(s, 0, two.a[0], 0));
+	perform(s, prepare_receive(s, 0, two.a[0], 0));
 	expect_message(s, &s->op[0], 1, 50);
 	note("peer     closes");
 	close(two.a[1]);
 	two.a[1] = -1;
 	expect_idle(s, 1, two.b, 1, "a connection that its peer has closed");
-	int64_t n = perform(s, receive(s, 0, two.a[0], 0));
+	int64_t n = perform(s, prepare_receive(s, 0, two.a[0], 0));
 	expect(n == 0, EXPECTED("0 at the end") SAW("%s"), answer(n));
 	close_two(s, &two);
 }

@@ -4,17 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/sockios.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -23,6 +18,7 @@
 
 #include "clock.h"
 #include "failing_calls.h"
+#include "stream_test.h"
 
 /* The interface, as words for allowed_calls and calls_made(). */
 #define MOVING                                                                                     \
@@ -34,171 +30,6 @@
 	"ppoll pselect6 rt_sigsuspend rt_sigprocmask rt_sigreturn rt_sigtimedwait "
 #define RECEIVES "recvfrom recvmsg "
 #define SENDS	 "sendto sendmsg "
-
-/* Nothing happens for this long, and the engine should make next to no calls. */
-#define IDLE_NS	       (30 * NS_PER_MS)
-#define IDLE_CALLS_MAX 10
-#define IDLE_CPU_NS    (20 * NS_PER_MS)
-
-/* How long a test waits for what must not come, and for what must. */
-#define A_MOMENT_NS (20 * NS_PER_MS)
-#define PATIENCE_NS (2 * NS_PER_S)
-
-static struct io_op *receive(struct subject *s, unsigned slot, int fd, unsigned fd_slot)
-{
-	return prepare(s, slot, in_kind(s), fd, fd_slot, IO_NO_OFFSET, BUFFER_BYTES);
-}
-
-/* Message `number`: no two begin alike. */
-static void write_message(int fd, unsigned number, unsigned len_bytes)
-{
-	char bytes[64];
-	for (unsigned i = 0; i < len_bytes; i++)
-		bytes[i] = pattern_byte(number * UINT64_C(1000) + i);
-	peer_sends(fd, bytes, len_bytes);
-}
-
-static void expect_message(struct subject *s, const struct io_op *op, unsigned number,
-			   unsigned len_bytes)
-{
-	expect(op->result == len_bytes, EXPECTED("the %u bytes of message %u") SAW("%s"), len_bytes,
-	       number, answer(op->result));
-	for (unsigned i = 0; i < len_bytes; i++)
-		expect(buffer_of(s, op->slot)[i] == pattern_byte(number * UINT64_C(1000) + i),
-		       EXPECTED("message %u") SAW("another byte at %u"), number, i);
-}
-
-#define WORDS_MOST	 64u
-#define CONNECTIONS_MANY 500u
-
-/*
- * A thread of the test's own that speaks to the engine's connections, a word to each, while reap()
- * waits.
- */
-struct speaker {
-	pthread_t thread;
-	int64_t pause_ns; /* before each word */
-	unsigned count;
-	int fds[WORDS_MOST];
-	atomic_bool enough; /* it shall not say what is left */
-	uint64_t spoke_ns; /* when it said its last word */
-	int64_t longest_ns; /* the longest time between two words */
-};
-
-static void *speak(void *argument)
-{
-	struct speaker *speaker = argument;
-	struct timespec pause = timespec_of_ns(speaker->pause_ns);
-	for (unsigned i = 0; i < speaker->count && !speaker->enough; i++) {
-		nanosleep(&pause, NULL);
-		if (write(speaker->fds[i], "!", 1) != 1)
-			break;
-		uint64_t now_ns = clock_ns();
-		int64_t gap_ns = (int64_t)(now_ns - speaker->spoke_ns);
-		speaker->longest_ns = gap_ns > speaker->longest_ns ? gap_ns : speaker->longest_ns;
-		speaker->spoke_ns = now_ns;
-	}
-	return NULL;
-}
-
-static void begin_speaking(struct speaker *speaker)
-{
-	speaker->spoke_ns = clock_ns();
-	expect(pthread_create(&speaker->thread, NULL, speak, speaker) == 0,
-	       "the test has no thread");
-}
-
-/*
- * The engine is one thread: in another one it could ask all descriptors in turn, or spin, and
- * allowed_calls looks at the loop's thread only.
- */
-static void expect_one_thread(void)
-{
-	unsigned threads = threads_started();
-	expect(threads == 0,
-	       EXPECTED("the engine to start no thread (the kernel watches the descriptors)")
-		       SAW("%u started"),
-	       threads);
-}
-
-/*
- * One receive waits on a quiet connection. For IDLE_NS nothing happens (but what `cause` says has
- * happened before), then its peer speaks. Returns the CPU time that the whole process used.
- */
-static int64_t idle_once(struct subject *s, unsigned slot, const int ends[2], unsigned fd_slot,
-			 const char *cause)
-{
-	struct speaker speaker = { .pause_ns = IDLE_NS, .count = 1, .fds = { ends[1] } };
-	struct io_op *op = receive(s, slot, ends[0], fd_slot);
-	calls_reset();
-	int64_t before_ns = process_cpu_ns();
-	start(s, op);
-	begin_speaking(&speaker);
-	await(s, op);
-	int64_t used_ns = process_cpu_ns() - before_ns;
-	pthread_join(speaker.thread, NULL);
-	unsigned calls = calls_made(NULL);
-	expect(op->result == 1, EXPECTED("1 byte on the quiet connection") SAW("%s"),
-	       answer(op->result));
-	expect(calls <= IDLE_CALLS_MAX,
-	       EXPECTED("at most %d system calls in %lld ms in which nothing happened")
-		       SAW("%u: %s keeps the loop awake"),
-	       IDLE_CALLS_MAX, (long long)(IDLE_NS / NS_PER_MS), calls, cause);
-	expect_one_thread();
-	return used_ns;
-}
-
-/*
- * The engine should have slept. On a virtual machine under load a sleeper can be charged for time
- * that it never ran, so CPU time is believed when it was used three times in a row.
- */
-static void expect_idle(struct subject *s, unsigned slot, const int ends[2], unsigned fd_slot,
-			const char *cause)
-{
-	int64_t used_ns = IDLE_CPU_NS;
-	for (unsigned tries = 0; tries < 3 && used_ns >= IDLE_CPU_NS; tries++)
-		used_ns = idle_once(s, slot, ends, fd_slot, cause);
-	expect(used_ns < IDLE_CPU_NS,
-	       EXPECTED("the engine to sleep")
-		       SAW("%lld ms of CPU used in %lld, three times in a row"),
-	       (long long)(used_ns / NS_PER_MS), (long long)(IDLE_NS / NS_PER_MS));
-}
-
-/* Two connections: `a` is what the test is about, `b` the quiet one. */
-struct two {
-	int a[2], b[2];
-};
-
-static struct two open_two(struct subject *s)
-{
-	struct two two;
-	make_reading_pair(s, two.a);
-	make_reading_pair(s, two.b);
-	open_engine(s, 4, 2);
-	attach(s, 0, two.a[0]);
-	attach(s, 1, two.b[0]);
-	return two;
-}
-
-static void close_two(struct subject *s, const struct two *two)
-{
-	close_engine(s);
-	for (unsigned i = 0; i < 2; i++) {
-		if (two->a[i] >= 0)
-			close(two->a[i]);
-		if (two->b[i] >= 0)
-			close(two->b[i]);
-	}
-}
-
-/* Until `count` bytes can be read from `fd`, without reading them. */
-static void wait_for_bytes(int fd, size_t count)
-{
-	char bytes[64];
-	uint64_t deadline_ns = clock_ns() + (uint64_t)PATIENCE_NS;
-	while (recv(fd, bytes, count, MSG_PEEK | MSG_DONTWAIT) < (ssize_t)count)
-		expect(clock_ns() < deadline_ns, "the test's own bytes do not arrive");
-}
 
 /* Exercise 1: a receive waits, and a signal comes. */
 
@@ -212,8 +43,8 @@ static void false_alarm_goes_on_waiting(struct subject *s)
 	open_engine(s, 2, 2);
 	attach(s, 0, ends[0]);
 	attach(s, 1, twin);
-	start(s, receive(s, 0, ends[0], 0));
-	start(s, receive(s, 1, twin, 1));
+	start(s, prepare_receive(s, 0, ends[0], 0));
+	start(s, prepare_receive(s, 1, twin, 1));
 	write_message(ends[1], 1, 20);
 	unsigned n = reap(s, done, 1, 2, PATIENCE_NS);
 	expect(n == 1, EXPECTED("one of two receives to find the only message") SAW("%u come back"),
@@ -232,15 +63,6 @@ static void false_alarm_goes_on_waiting(struct subject *s)
 	close(ends[0]);
 	close(ends[1]);
 }
-static void raise_fd_limit(void)
-{
-	struct rlimit limit;
-	getrlimit(RLIMIT_NOFILE, &limit);
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-	if (limit.rlim_max < 2 * CONNECTIONS_MANY + 50)
-		test_skipped("RLIMIT_NOFILE is %llu", (unsigned long long)limit.rlim_max);
-}
 
 /* Half a millisecond is a wait, too. */
 static void keeps_short_timeouts(struct subject *s)
@@ -251,7 +73,7 @@ static void keeps_short_timeouts(struct subject *s)
 	make_reading_pair(s, ends);
 	open_engine(s, 1, 1);
 	attach(s, 0, ends[0]);
-	start(s, receive(s, 0, ends[0], 0));
+	start(s, prepare_receive(s, 0, ends[0], 0));
 	for (unsigned round = 0; round < 20; round++) {
 		uint64_t before_ns = clock_ns();
 		unsigned n = reap(s, done, 1, 1, timeout_ns);
@@ -279,7 +101,7 @@ static void waits_for_as_many_as_asked(struct subject *s)
 	for (unsigned i = 0; i < 4; i++) {
 		make_reading_pair(s, ends[i]);
 		attach(s, i, ends[i][0]);
-		start(s, receive(s, i, ends[i][0], i));
+		start(s, prepare_receive(s, i, ends[i][0], i));
 		speaker.fds[i] = ends[i][1];
 	}
 	/* One after the other; the fourth stays silent. */
@@ -303,8 +125,8 @@ static int64_t wait_for_two_of_which_one_comes(struct subject *s, int64_t limit_
 {
 	struct io_op *done[2];
 	struct two two = open_two(s);
-	start(s, receive(s, 0, two.a[0], 0));
-	start(s, receive(s, 1, two.b[0], 1));
+	start(s, prepare_receive(s, 0, two.a[0], 0));
+	start(s, prepare_receive(s, 1, two.b[0], 1));
 	struct speaker speaker = { .pause_ns = limit_ns * 2 / 3, .count = 1, .fds = { two.a[1] } };
 	begin_speaking(&speaker);
 	uint64_t before_ns = clock_ns();
@@ -342,7 +164,7 @@ static void an_endless_wait_is_one_call(struct subject *s)
 	make_reading_pair(s, ends);
 	open_engine(s, 1, 1);
 	attach(s, 0, ends[0]);
-	start(s, receive(s, 0, ends[0], 0));
+	start(s, prepare_receive(s, 0, ends[0], 0));
 	struct speaker speaker = { .pause_ns = SILENCE_NS, .count = 1, .fds = { ends[1] } };
 	begin_speaking(&speaker);
 	calls_reset();
@@ -396,7 +218,7 @@ static unsigned calls_with(struct subject *s, unsigned count)
 	for (unsigned i = 0; i < count; i++) {
 		make_reading_pair(s, ends[i]);
 		attach(s, i, ends[i][0]);
-		start(s, receive(s, i, ends[i][0], i));
+		start(s, prepare_receive(s, i, ends[i][0], i));
 	}
 	calls_reset();
 	for (unsigned m = 0; m < MESSAGES; m++) {
@@ -406,7 +228,7 @@ static unsigned calls_with(struct subject *s, unsigned count)
 		expect_message(s, &s->op[speaker], m, 40);
 		expect(s->inflight == count - 1, EXPECTED("%u others to wait still") SAW("%u"),
 		       count - 1, s->inflight);
-		start(s, receive(s, speaker, ends[speaker][0], speaker));
+		start(s, prepare_receive(s, speaker, ends[speaker][0], speaker));
 	}
 	unsigned calls = calls_made(NULL);
 	expect_one_thread();
@@ -437,7 +259,7 @@ static void takes_a_signal(struct subject *s)
 
 static void price_does_not_grow(struct subject *s)
 {
-	raise_fd_limit();
+	raise_fd_limit(CONNECTIONS_MANY);
 	unsigned calls = calls_with(s, 1), calls_many = calls_with(s, CONNECTIONS_MANY);
 	expect(calls_many <= calls + 5,
 	       EXPECTED("%u connections to cost as many system calls as one does (%u)") SAW("%u"),
@@ -449,15 +271,15 @@ static void looks_only_where_something_happened(struct subject *s)
 {
 	struct two two = open_two(s);
 	struct io_op *done[2];
-	start(s, receive(s, 0, two.a[0], 0));
-	start(s, receive(s, 1, two.b[0], 1));
+	start(s, prepare_receive(s, 0, two.a[0], 0));
+	start(s, prepare_receive(s, 1, two.b[0], 1));
 	reap(s, done, 0, 2, 0);
 	calls_reset();
 	for (unsigned m = 0; m < MESSAGES; m++) {
 		write_message(two.a[1], m, 40);
 		await(s, &s->op[0]);
 		expect_message(s, &s->op[0], m, 40);
-		start(s, receive(s, 0, two.a[0], 0));
+		start(s, prepare_receive(s, 0, two.a[0], 0));
 	}
 	unsigned receives = calls_made(RECEIVES);
 	expect(receives <= MESSAGES + 2,
@@ -474,7 +296,7 @@ static void ignores_what_no_descriptor_sent(struct subject *s)
 	struct two two = open_two(s);
 	struct io_op *done[2];
 	int signal = arming_of(two.a[0]).signal;
-	start(s, receive(s, 0, two.a[0], 0));
+	start(s, prepare_receive(s, 0, two.a[0], 0));
 	reap(s, done, 0, 2, 0);
 	calls_reset();
 	note("test     sends signal %d to this thread", signal);
@@ -575,7 +397,7 @@ static void sees_earlier_bytes(struct subject *s)
 		wait_for_bytes(ends[0], 50);
 	open_engine(s, 1, 1);
 	attach(s, 0, ends[0]);
-	perform(s, receive(s, 0, ends[0], 0));
+	perform(s, prepare_receive(s, 0, ends[0], 0));
 	expect_message(s, &s->op[0], 1, 50);
 	close_engine(s);
 	close(ends[0]);
@@ -586,7 +408,7 @@ static void sees_earlier_bytes(struct subject *s)
 static void remembers_news(struct subject *s)
 {
 	struct two two = open_two(s);
-	start(s, receive(s, 0, two.a[0], 0));
+	start(s, prepare_receive(s, 0, two.a[0], 0));
 	write_message(two.a[1], 9, 50);
 	await(s, &s->op[0]); /* now it knows that nothing is there */
 	for (unsigned round = 0; round < 5; round++) {
@@ -595,7 +417,7 @@ static void remembers_news(struct subject *s)
 		if (s->flavour != PIPE)
 			wait_for_bytes(two.a[0], 50);
 		expect(reap(s, done, 0, 1, 0) == 0, "something completed that was not in flight");
-		perform(s, receive(s, 0, two.a[0], 0));
+		perform(s, prepare_receive(s, 0, two.a[0], 0));
 		expect_message(s, &s->op[0], round, 50);
 	}
 	close_two(s, &two);
@@ -611,12 +433,12 @@ static void sees_the_end_behind_bytes(struct subject *s)
 		open_engine(s, 2, 1);
 		attach(s, 0, ends[0]);
 		if (round > 0) { /* the engine has found it empty before */
-			start(s, receive(s, 0, ends[0], 0));
+			start(s, prepare_receive(s, 0, ends[0], 0));
 			write_message(ends[1], 7, 50);
 			await(s, &s->op[0]);
 		}
 		if (round == 1)
-			start(s, receive(s, 0, ends[0], 0));
+			start(s, prepare_receive(s, 0, ends[0], 0));
 		write_message(ends[1], round, 50);
 		note("peer     will send no more, and still reads (shutdown)");
 		shutdown(ends[1], SHUT_WR);
@@ -626,10 +448,10 @@ static void sees_the_end_behind_bytes(struct subject *s)
 		if (round == 1)
 			await(s, &s->op[0]);
 		else
-			perform(s, receive(s, 0, ends[0], 0));
+			perform(s, prepare_receive(s, 0, ends[0], 0));
 		expect_message(s, &s->op[0], round, 50);
 		for (unsigned i = 0; i < 2; i++) {
-			int64_t n = perform(s, receive(s, 0, ends[0], 0));
+			int64_t n = perform(s, prepare_receive(s, 0, ends[0], 0));
 			expect(n == 0, EXPECTED("0 at the end") SAW("%s"), answer(n));
 		}
 		close_engine(s);
@@ -643,14 +465,14 @@ static void takes_the_rest_without_a_signal(struct subject *s)
 {
 	struct two two = open_two(s);
 	for (unsigned round = 0; round < 2; round++) {
-		struct io_op *op = receive(s, 0, two.a[0], 0);
+		struct io_op *op = prepare_receive(s, 0, two.a[0], 0);
 		op->len_bytes = 20;
 		start(s, op);
 		write_message(two.a[1], round, 50);
 		await(s, op);
 		expect_message(s, op, round, 20);
 		for (unsigned taken = 20; taken < 50;) {
-			op = receive(s, 0, two.a[0], 0);
+			op = prepare_receive(s, 0, two.a[0], 0);
 			op->len_bytes = 20;
 			int64_t n = perform(s, op);
 			expect(n > 0 && n <= 20, EXPECTED("the rest of the message") SAW("%s"),
@@ -665,13 +487,13 @@ static void takes_the_rest_without_a_signal(struct subject *s)
 static void an_error_drains_nothing(struct subject *s)
 {
 	struct two two = open_two(s);
-	start(s, receive(s, 0, two.a[0], 0));
+	start(s, prepare_receive(s, 0, two.a[0], 0));
 	write_message(two.a[1], 1, 30);
 	fail_call(RECEIVES "read readv", ENOMEM, 0);
 	await(s, &s->op[0]);
 	expect(call_failed(), "no receive was made");
 	expect(s->op[0].result == -ENOMEM, EXPECTED("-ENOMEM") SAW("%s"), answer(s->op[0].result));
-	perform(s, receive(s, 1, two.a[0], 0));
+	perform(s, prepare_receive(s, 1, two.a[0], 0));
 	expect_message(s, &s->op[1], 1, 30);
 	close_two(s, &two);
 }
@@ -680,12 +502,12 @@ static void an_error_drains_nothing(struct subject *s)
 static void a_message_is_two_calls(struct subject *s)
 {
 	struct two two = open_two(s);
-	start(s, receive(s, 0, two.a[0], 0));
+	start(s, prepare_receive(s, 0, two.a[0], 0));
 	write_message(two.a[1], 0, 40);
 	await(s, &s->op[0]); /* what is there at first is unknown */
 	calls_reset();
 	for (unsigned m = 0; m < MESSAGES; m++) {
-		start(s, receive(s, 0, two.a[0], 0));
+		start(s, prepare_receive(s, 0, two.a[0], 0));
 		write_message(two.a[1], m, 40);
 		await(s, &s->op[0]);
 		expect_message(s, &s->op[0], m, 40);
@@ -704,7 +526,7 @@ static void unwanted_bytes_are_silent(struct subject *s)
 		write_message(two.a[1], round, 50);
 		expect_idle(s, 1, two.b, 1, "a connection with bytes that nobody asks for");
 		/* Silence is not loss. */
-		perform(s, receive(s, 0, two.a[0], 0));
+		perform(s, prepare_receive(s, 0, two.a[0], 0));
 		expect_message(s, &s->op[0], round, 50);
 	}
 	close_two(s, &two);
@@ -717,7 +539,7 @@ static void hang_up_is_silent(struct subject *s)
 	close(two.a[1]);
 	two.a[1] = -1;
 	expect_idle(s, 1, two.b, 1, "a connection that its peer has closed");
-	int64_t n = perform(s, receive(s, 0, two.a[0], 0));
+	int64_t n = perform(s, prepare_receive(s, 0, two.a[0], 0));
 	expect(n == 0, EXPECTED("0 at the end") SAW("%s"), answer(n));
 	/* Once more with the end seen already. */
 	expect_idle(s, 1, two.b, 1, "a connection at its end");
@@ -733,104 +555,12 @@ static void reset_is_silent(struct subject *s)
 	close(two.a[1]);
 	two.a[1] = -1;
 	expect_idle(s, 1, two.b, 1, "a connection that its peer has reset");
-	int64_t n = perform(s, receive(s, 0, two.a[0], 0));
+	int64_t n = perform(s, prepare_receive(s, 0, two.a[0], 0));
 	expect(n == -ECONNRESET, EXPECTED("-ECONNRESET") SAW("%s"), answer(n));
 	close_two(s, &two);
 }
 
 /* Exercise 3: sends, and room for them. */
-
-/*
- * What is under way in TCP makes room once the peer's kernel has acknowledged it, which it may put
- * off (TCP_QUICKACK hurries it, tcp(7)): waits until all that was sent has been.
- */
-static void wait_until_acknowledged(const int ends[2])
-{
-	uint64_t deadline_ns = clock_ns() + (uint64_t)PATIENCE_NS;
-	int on = 1, unacknowledged, unsent;
-	while (ioctl(ends[0], SIOCOUTQ, &unacknowledged) == 0 &&
-	       ioctl(ends[0], SIOCOUTQNSD, &unsent) == 0 && unacknowledged != unsent) {
-		expect(clock_ns() < deadline_ns, "the test's own packets are not acknowledged");
-		setsockopt(ends[1], IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
-		usleep(200);
-	}
-}
-
-/*
- * Sends until a send is left waiting, as operation `slot`. Returns how many bytes went out; byte i
- * of the stream is pattern_byte(i).
- */
-static uint64_t send_until_full(struct subject *s, unsigned slot, const int ends[2], uint64_t sent)
-{
-	for (;;) {
-		struct io_op *done[4];
-		struct io_op *op =
-			prepare(s, slot, out_kind(s), ends[0], 0, IO_NO_OFFSET, BUFFER_BYTES);
-		for (unsigned i = 0; i < BUFFER_BYTES; i++)
-			buffer_of(s, slot)[i] = pattern_byte(sent + i);
-		start(s, op);
-		reap(s, done, 0, 4, 0);
-		if (op->in_flight)
-			wait_until_acknowledged(ends);
-		if (op->in_flight)
-			reap(s, done, 0, 4, 0);
-		if (op->in_flight)
-			return sent;
-		expect(op->result > 0,
-		       EXPECTED("a send to go out or to wait for room") SAW("its result %s"),
-		       answer(op->result));
-		sent += (uint64_t)op->result;
-		expect(sent < 64u << 20, "the socket never fills; this test knows no such socket");
-	}
-}
-
-/* Reads and checks what is there; `at` is the position in the stream. Returns the new one. */
-static uint64_t take_all(int fd, uint64_t at)
-{
-	static char bytes[1 << 16];
-	ssize_t n;
-	while ((n = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT)) > 0)
-		for (ssize_t i = 0; i < n; i++, at++)
-			expect(bytes[i] == pattern_byte(at),
-			       EXPECTED("the bytes that were sent") SAW("another at %llu"),
-			       (unsigned long long)at);
-	return at;
-}
-
-/* The peer reads until the send in `slot` is over, and then the rest of what was sent. */
-static uint64_t make_room(struct subject *s, unsigned slot, int peer_fd, uint64_t taken,
-			  uint64_t sent)
-{
-	struct io_op *done[4];
-	uint64_t deadline_ns = clock_ns() + (uint64_t)PATIENCE_NS;
-	note("peer     reads all that is there");
-	while (s->op[slot].in_flight) {
-		taken = take_all(peer_fd, taken);
-		reap(s, done, 1, 4, 10 * NS_PER_MS);
-		expect(clock_ns() < deadline_ns,
-		       EXPECTED("the waiting send to go on when there was room")
-			       SAW("it wait still"));
-	}
-	expect(s->op[slot].result > 0, EXPECTED("some bytes sent") SAW("%s"),
-	       answer(s->op[slot].result));
-	sent += (uint64_t)s->op[slot].result;
-	while (taken < sent) {
-		taken = take_all(peer_fd, taken);
-		expect(clock_ns() < deadline_ns, EXPECTED("%llu bytes to arrive") SAW("%llu"),
-		       (unsigned long long)sent, (unsigned long long)taken);
-	}
-	expect(taken == sent, EXPECTED("%llu bytes to arrive") SAW("%llu"),
-	       (unsigned long long)sent, (unsigned long long)taken);
-	return sent;
-}
-
-/* A pair whose engine's end has a small send buffer. */
-static void make_narrow_pair(const struct subject *s, int ends[2])
-{
-	int small = 16 * 1024;
-	make_pair(s, ends);
-	setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
-}
 
 static void waits_for_room(struct subject *s)
 {
@@ -911,7 +641,7 @@ static void cancel_takes_back_a_send(struct subject *s)
 	make_narrow_pair(s, ends);
 	open_engine(s, 2, 1);
 	attach(s, 0, ends[0]);
-	start(s, receive(s, 1, ends[0], 0));
+	start(s, prepare_receive(s, 1, ends[0], 0));
 	send_until_full(s, 0, ends, 0);
 	s->ops->cancel(s->engine);
 	await_all(s);
@@ -933,7 +663,7 @@ static void keeps_the_other_direction(struct subject *s)
 	open_engine(s, 2, 1);
 	attach(s, 0, ends[0]);
 	for (unsigned round = 0; round < 2; round++) {
-		start(s, receive(s, 1, ends[0], 0));
+		start(s, prepare_receive(s, 1, ends[0], 0));
 		uint64_t full = send_until_full(s, 0, ends, sent);
 		if (round == 0) { /* first there is room, then a message */
 			sent = make_room(s, 0, ends[1], sent, full);
@@ -964,7 +694,7 @@ static void looks_in_the_right_direction(struct subject *s)
 	make_narrow_pair(s, ends);
 	open_engine(s, 2, 1);
 	attach(s, 0, ends[0]);
-	start(s, receive(s, 1, ends[0], 0));
+	start(s, prepare_receive(s, 1, ends[0], 0));
 	uint64_t sent = send_until_full(s, 0, ends, 0);
 	calls_reset();
 	write_message(ends[1], 1, 50);
@@ -972,7 +702,7 @@ static void looks_in_the_right_direction(struct subject *s)
 	expect_message(s, &s->op[1], 1, 50);
 	unsigned sends = calls_made(SENDS);
 	expect(sends == 0, WHEN("after POLL_IN") EXPECTED("no send to be tried") SAW("%u"), sends);
-	start(s, receive(s, 1, ends[0], 0));
+	start(s, prepare_receive(s, 1, ends[0], 0));
 	reap(s, done, 0, 2, 0);
 	calls_reset();
 	make_room(s, 0, ends[1], 0, sent);
@@ -1061,7 +791,7 @@ static void the_first_to_close_leaves_the_other_whole(struct subject *s)
 	make_reading_pair(s, ends);
 	open_engine(&other, 1, 1);
 	attach(&other, 0, ends[0]);
-	start(&other, receive(&other, 0, ends[0], 0));
+	start(&other, prepare_receive(&other, 0, ends[0], 0));
 	close_engine(s);
 	getrlimit(RLIMIT_SIGPENDING, &before);
 	setrlimit(RLIMIT_SIGPENDING, &(struct rlimit) { 0, before.rlim_max });
@@ -1085,7 +815,7 @@ static void hears_after_its_twin_is_gone(struct subject *s)
 		attach(s, 0, fds[0]);
 		attach(s, 1, fds[1]);
 		unsigned stays = !first;
-		start(s, receive(s, stays, fds[stays], stays));
+		start(s, prepare_receive(s, stays, fds[stays], stays));
 		note("test     detaches and closes fd %d, another descriptor of the same file",
 		     fds[first]);
 		s->ops->detach(s->engine, first);
@@ -1112,7 +842,7 @@ static void a_signal_for_the_twin_that_went(struct subject *s)
 		attach(s, 0, fds[0]);
 		attach(s, 1, fds[1]);
 		unsigned stays = !first;
-		start(s, receive(s, stays, fds[stays], stays));
+		start(s, prepare_receive(s, stays, fds[stays], stays));
 		write_message(ends[1], first, 50);
 		if (s->flavour != PIPE)
 			wait_for_bytes(ends[0], 50);
@@ -1137,7 +867,7 @@ static void all_twins_are_looked_at(struct subject *s)
 		attach(s, i, fds[i]);
 	}
 	for (unsigned i = 0; i < 3; i++) {
-		start(s, receive(s, i, fds[i], i));
+		start(s, prepare_receive(s, i, fds[i], i));
 		write_message(ends[1], i, 20);
 		await(s, &s->op[i]);
 		expect_message(s, &s->op[i], i, 20);
@@ -1145,7 +875,7 @@ static void all_twins_are_looked_at(struct subject *s)
 	s->ops->detach(s->engine, 1);
 	close(fds[1]);
 	for (unsigned i = 0; i < 3; i += 2) {
-		start(s, receive(s, i, fds[i], i));
+		start(s, prepare_receive(s, i, fds[i], i));
 		write_message(ends[1], i, 20);
 		await(s, &s->op[i]);
 		expect_message(s, &s->op[i], i, 20);
@@ -1173,7 +903,7 @@ static void an_old_signal_is_a_false_alarm(struct subject *s)
 	close(ends[0]);
 	note("test     closes fd %d, and gives its number to another connection", old[0]);
 	attach(s, 0, old[0]);
-	start(s, receive(s, 0, old[0], 0));
+	start(s, prepare_receive(s, 0, old[0], 0));
 	unsigned n = reap(s, done, 1, 1, A_MOMENT_NS);
 	expect(n == 0,
 	       EXPECTED("a signal of the old connection to be a false alarm")
@@ -1207,7 +937,7 @@ static void what_another_has_armed_is_refused(struct subject *s)
 	expect(why.text[0], EXPECTED("the reason in words") SAW("none"));
 	expect(after.flags == before.flags && after.owner.pid == before.owner.pid,
 	       EXPECTED("what the other one has set to stay") SAW("it changed"));
-	start(s, receive(s, 0, two.b[0], 1));
+	start(s, prepare_receive(s, 0, two.b[0], 1));
 	write_message(two.b[1], 1, 20);
 	await(s, &s->op[0]);
 	expect_message(s, &s->op[0], 1, 20);
@@ -1257,7 +987,7 @@ static void survives_a_full_queue(struct subject *s)
 	open_crowd(s, &crowd);
 	for (unsigned round = 0; round < 3; round++) {
 		for (unsigned i = 0; i < CROWD; i++)
-			start(s, receive(s, i, crowd.ends[i][0], i));
+			start(s, prepare_receive(s, i, crowd.ends[i][0], i));
 		rlim_t before = limit_queues(4);
 		for (unsigned i = 0; i < CROWD; i++)
 			write_message(crowd.ends[i][1], round * CROWD + i, 20);
@@ -1269,7 +999,7 @@ static void survives_a_full_queue(struct subject *s)
 			expect_message(s, &s->op[i], round * CROWD + i, 20);
 	}
 	/* And the signals work as before. */
-	start(s, receive(s, 3, crowd.ends[3][0], 3));
+	start(s, prepare_receive(s, 3, crowd.ends[3][0], 3));
 	write_message(crowd.ends[3][1], 77, 20);
 	await(s, &s->op[3]);
 	expect_message(s, &s->op[3], 77, 20);
@@ -1280,7 +1010,7 @@ static void survives_a_full_queue(struct subject *s)
 static void find_it_empty(struct subject *s, int fd)
 {
 	struct io_op *done[1];
-	start(s, receive(s, 0, fd, 0));
+	start(s, prepare_receive(s, 0, fd, 0));
 	reap(s, done, 0, 1, 0);
 	cancel_one(s, &s->op[0]);
 	await(s, &s->op[0]);
@@ -1301,9 +1031,9 @@ static void lives_on_sigio_alone(struct subject *s)
 			if (s->flavour != PIPE)
 				wait_for_bytes(two.a[0], 20);
 			expect(reap(s, done, 0, 1, 0) == 0, "nothing was in flight");
-			perform(s, receive(s, 0, two.a[0], 0));
+			perform(s, prepare_receive(s, 0, two.a[0], 0));
 		} else {
-			start(s, receive(s, 0, two.a[0], 0));
+			start(s, prepare_receive(s, 0, two.a[0], 0));
 			write_message(two.a[1], m, 20);
 			await(s, &s->op[0]);
 		}
@@ -1320,7 +1050,7 @@ static void finds_room_after_a_full_queue(struct subject *s)
 	make_narrow_pair(s, ends);
 	open_engine(s, 2, 1);
 	attach(s, 0, ends[0]);
-	start(s, receive(s, 1, ends[0], 0));
+	start(s, prepare_receive(s, 1, ends[0], 0));
 	uint64_t sent = send_until_full(s, 0, ends, 0);
 	rlim_t before = limit_queues(0);
 	make_room(s, 0, ends[1], 0, sent);
@@ -1339,7 +1069,7 @@ static void the_way_back_is_short(struct subject *s)
 	struct io_op *done[CROWD];
 	open_crowd(s, &crowd);
 	for (unsigned i = 0; i < CROWD; i++)
-		start(s, receive(s, i, crowd.ends[i][0], i));
+		start(s, prepare_receive(s, i, crowd.ends[i][0], i));
 	rlim_t before = limit_queues(0);
 	for (unsigned i = 0; i < 3; i++)
 		write_message(crowd.ends[i * 7][1], i, 20);
@@ -1384,7 +1114,7 @@ static void forgets_old_signals_first(struct subject *s)
 	struct crowd crowd;
 	open_crowd(s, &crowd);
 	for (unsigned i = 0; i < CROWD; i++)
-		start(s, receive(s, i, crowd.ends[i][0], i));
+		start(s, prepare_receive(s, i, crowd.ends[i][0], i));
 	struct latecomer late = { .fd = crowd.ends[CROWD - 1][1], .room = limit_queues(2) };
 	for (unsigned i = 0; i < CROWD - 1; i++)
 		write_message(crowd.ends[i][1], i, 20);
@@ -1406,7 +1136,7 @@ static void two_engines_hear_one_sigio(struct subject *s)
 		make_reading_pair(s, ends[i]);
 		open_engine(both[i], 1, 1);
 		attach(both[i], 0, ends[i][0]);
-		start(both[i], receive(both[i], 0, ends[i][0], 0));
+		start(both[i], prepare_receive(both[i], 0, ends[i][0], 0));
 	}
 	rlim_t before = limit_queues(0);
 	for (unsigned i = 0; i < 2; i++)
@@ -1436,7 +1166,7 @@ static void the_way_back_tells_what_fails(struct subject *s)
 	for (unsigned i = 0; i < sizeof failing / sizeof *failing; i++) {
 		struct two two = open_two(s);
 		struct io_op *done[1];
-		start(s, receive(s, 0, two.a[0], 0));
+		start(s, prepare_receive(s, 0, two.a[0], 0));
 		rlim_t before = limit_queues(0);
 		write_message(two.a[1], i, 20);
 		limit_queues(before);
@@ -1466,7 +1196,7 @@ static void signalfd_takes_many_at_once(struct subject *s)
 	struct io_op *done[CROWD];
 	open_crowd(s, &crowd);
 	for (unsigned i = 0; i < CROWD; i++)
-		start(s, receive(s, i, crowd.ends[i][0], i));
+		start(s, prepare_receive(s, i, crowd.ends[i][0], i));
 	for (unsigned i = 0; i < CROWD; i++)
 		write_message(crowd.ends[i][1], i, 20);
 	calls_reset();
@@ -1525,7 +1255,7 @@ static void handler_takes_the_signal(struct subject *s)
 	watch_the_handler(two.a[0]);
 	calls_reset();
 	for (unsigned m = 0; m < MESSAGES; m++) {
-		start(s, receive(s, 0, two.a[0], 0));
+		start(s, prepare_receive(s, 0, two.a[0], 0));
 		write_message(two.a[1], m, 20);
 		await(s, &s->op[0]);
 		expect_message(s, &s->op[0], m, 20);
@@ -1547,7 +1277,7 @@ static void handler_leaves_no_gap(struct subject *s)
 	struct io_op *done[1];
 	unsigned slept = 0; /* a busy machine may be late, but not three times */
 	for (unsigned m = 0; m < 3; m++) {
-		start(s, receive(s, 0, two.a[0], 0));
+		start(s, prepare_receive(s, 0, two.a[0], 0));
 		reap(s, done, 0, 1, 0);
 		write_message(two.a[1], m, 20);
 		if (s->flavour != PIPE)
@@ -1571,7 +1301,7 @@ static void handler_runs_only_in_reap(struct subject *s)
 {
 	struct two two = open_two(s);
 	calls_reset();
-	start(s, receive(s, 0, two.a[0], 0));
+	start(s, prepare_receive(s, 0, two.a[0], 0));
 	int signal = arming_of(two.a[0]).signal;
 	sigset_t waiting;
 	write_message(two.a[1], 1, 20);
@@ -1600,7 +1330,7 @@ static void handler_keeps_the_callers_mask(struct subject *s)
 	sigemptyset(&usr1);
 	sigaddset(&usr1, SIGUSR1);
 	pthread_sigmask(SIG_BLOCK, &usr1, NULL);
-	start(s, receive(s, 0, two.a[0], 0));
+	start(s, prepare_receive(s, 0, two.a[0], 0));
 	note("test     sends SIGUSR1 to this thread, which blocks it");
 	pthread_kill(pthread_self(), SIGUSR1);
 	unsigned n = reap(s, done, 1, 1, A_MOMENT_NS);
@@ -1670,7 +1400,7 @@ static void handler_is_async_signal_safe(struct subject *s)
 	sigaction(SIGSEGV, &catch, NULL);
 	around_handler = guard_the_library;
 	for (unsigned m = 0; m < 5; m++) {
-		start(s, receive(s, 0, two.a[0], 0));
+		start(s, prepare_receive(s, 0, two.a[0], 0));
 		write_message(two.a[1], m, 20);
 		await(s, &s->op[0]);
 		expect_message(s, &s->op[0], m, 20);

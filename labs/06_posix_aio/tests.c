@@ -12,7 +12,6 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -22,6 +21,7 @@
 
 #include "clock.h"
 #include "failing_calls.h"
+#include "stream_test.h"
 
 /*
  * What the loop's thread needs: glibc starts threads on it, and looks at a descriptor before it syncs or
@@ -31,10 +31,6 @@
 #define SIGNALS	  "rt_sigtimedwait rt_sigpending rt_sigqueueinfo getpid gettid "
 #define FILING	  STARTS SIGNALS
 #define STREAMING STARTS SIGNALS "shutdown "
-
-/* How long a test waits for what must not come, and for what must. */
-#define A_MOMENT_NS (20 * NS_PER_MS)
-#define PATIENCE_NS (2 * NS_PER_S)
 
 #define BLOCK 4096u
 
@@ -245,32 +241,6 @@ static void close_slow_files(struct subject *s, struct slow_files *files)
 	close_engine(s);
 	for (unsigned i = 0; i < files->count; i++)
 		close(files->ends[i][0]);
-}
-
-/* A thread of the test's own that writes a byte to each of several descriptors, while reap() waits. */
-struct speaker {
-	pthread_t thread;
-	int64_t pause_ns; /* before each */
-	unsigned count;
-	int fds[SLOW_MOST];
-};
-
-static void *speak(void *argument)
-{
-	struct speaker *speaker = argument;
-	struct timespec pause = timespec_of_ns(speaker->pause_ns);
-	for (unsigned i = 0; i < speaker->count; i++) {
-		nanosleep(&pause, NULL);
-		if (write(speaker->fds[i], "!", 1) != 1)
-			break;
-	}
-	return NULL;
-}
-
-static void begin_speaking(struct speaker *speaker)
-{
-	expect(pthread_create(&speaker->thread, NULL, speak, speaker) == 0,
-	       "the test has no thread");
 }
 
 /* Exercise 1: files. */

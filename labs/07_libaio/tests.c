@@ -321,14 +321,14 @@ static void waits_only_for_what_is_missing(struct subject *s)
 /* Exercise 4: sockets. */
 
 /* A thread of the test's own that speaks while reap() waits. */
-struct speaker {
+struct late_speaker {
 	pthread_t thread;
 	int fd;
 };
 
 static void *speak_late(void *argument)
 {
-	const struct speaker *speaker = argument;
+	const struct late_speaker *speaker = argument;
 	struct timespec pause = timespec_of_ns(IDLE_NS);
 	nanosleep(&pause, NULL);
 	if (write(speaker->fd, "!", 1) != 1)
@@ -339,7 +339,7 @@ static void *speak_late(void *argument)
 /* A receive waits while nothing happens, and the engine sleeps. Returns how many calls it made. */
 static unsigned calls_while_idle(struct subject *s, struct io_op *op, int peer_fd)
 {
-	struct speaker speaker = { .fd = peer_fd };
+	struct late_speaker speaker = { .fd = peer_fd };
 	calls_reset();
 	start(s, op);
 	expect(pthread_create(&speaker.thread, NULL, speak_late, &speaker) == 0,

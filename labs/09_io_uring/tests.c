@@ -407,20 +407,20 @@ static void a_time_limit_is_part_of_the_call(struct subject *s)
 }
 
 /* A thread of the test's own that writes to a descriptor as soon as another thread sleeps. */
-struct speaker {
+struct late_speaker {
 	pthread_t thread;
 	int sleeper_tid, fd;
 };
 
 static void *speak_to_a_sleeper(void *argument)
 {
-	const struct speaker *speaker = argument;
+	const struct late_speaker *speaker = argument;
 	wait_until_asleep(speaker->sleeper_tid);
 	peer_sends(speaker->fd, "late", 4);
 	return NULL;
 }
 
-static void begin_speaking(struct speaker *speaker, int fd)
+static void begin_speaking_late(struct late_speaker *speaker, int fd)
 {
 	speaker->sleeper_tid = (int)syscall(SYS_gettid);
 	speaker->fd = fd;
@@ -434,8 +434,8 @@ static void an_endless_wait_is_one_call(struct subject *s)
 	struct connections c;
 	open_connections(s, &c, 1, 1);
 	start(s, receive(s, 0, c.ends[0][0], 0));
-	struct speaker speaker;
-	begin_speaking(&speaker, c.ends[0][1]);
+	struct late_speaker speaker;
+	begin_speaking_late(&speaker, c.ends[0][1]);
 	calls_reset();
 	unsigned n = reap(s, done, 1, 1, -1);
 	pthread_join(speaker.thread, NULL);
