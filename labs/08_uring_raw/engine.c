@@ -343,7 +343,7 @@ static int find_opcode(const struct rings *rings, unsigned opcode, struct reason
 		char bytes[sizeof(struct io_uring_probe) +
 			   OPCODES * sizeof(struct io_uring_probe_op)];
 		struct io_uring_probe list;
-	} probe = { .bytes = { 0 } }; /* the kernel fills in those that it knows */
+	} probe = { { 0 } }; /* the kernel fills in those that it knows */
 	int rc = rings->calls->enroll(rings->fd, IORING_REGISTER_PROBE, &probe, OPCODES);
 	if (rc < 0)
 		return reason_errno(why, "io_uring_register", rc, "io_uring_register");
@@ -521,8 +521,7 @@ static bool finish(struct engine *e, const struct io_uring_cqe *cqe)
 	}
 	if (cqe->res == -ECANCELED && begin_anew(e, op))
 		return false;
-	if (e->unasked_count > 0)
-		forget_unasked(e, op->slot);
+	forget_unasked(e, op->slot);
 	op->result = cqe->res;
 	return true;
 }
@@ -554,7 +553,6 @@ static void call_back(struct engine *e, struct io_op *op)
 	if (!sqe)
 		return;
 	sqe->opcode = IORING_OP_ASYNC_CANCEL;
-	sqe->fd = -1;
 	sqe->addr = (uintptr_t)op; /* the user_data that is looked for; its own stays 0 */
 	e->held[op->slot] = NULL;
 	e->calls_back++;
