@@ -560,13 +560,11 @@ static void call_back(struct engine *e, struct io_op *op)
 
 static void ask_again(struct engine *e)
 {
-	for (unsigned slot = 0; e->unasked_count > 0 && slot < e->depth; slot++) {
+	for (unsigned slot = 0; slot < e->depth; slot++) {
 		if (!e->unasked[slot])
 			continue;
 		forget_unasked(e, slot);
 		call_back(e, e->held[slot]);
-		if (e->unasked[slot])
-			break; /* no room even now */
 	}
 }
 
@@ -583,7 +581,8 @@ static int uring_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 	unsigned n = 0, answers;
 	bool goes_on;
 	do {
-		ask_again(e);
+		if (e->unasked_count > 0)
+			ask_again(e);
 		bool none_unasked = e->unasked_count == 0;
 		answers = e->calls_back;
 		int rc = reap_once(e, done + n, none_unasked && min > n ? min - n : 0, max - n,

@@ -1290,6 +1290,26 @@ static void calls_all_back_when_there_is_room(struct subject *s)
 	close_engine(s);
 }
 
+static void calls_one_back_when_there_is_room(struct subject *s)
+{
+	open_on_the_mock(s);
+	stop_taking();
+	for (unsigned i = 0; i < SQ_ENTRIES; i++)
+		start(s, prepare_pipe_read(s, i));
+	cancel_one(s, &s->op[5]);
+	take_again();
+	for (unsigned i = 0; i < SQ_ENTRIES; i++)
+		look(s);
+	unsigned called_back = end_what_was_taken(0), n = look(s);
+	expect(called_back == 1 && n == SQ_ENTRIES,
+	       EXPECTED("one called back, and 8 back") SAW("%u and %u"), called_back, n);
+	for (unsigned i = 0; i < SQ_ENTRIES; i++)
+		expect(s->op[i].result == (i == 5 ? -ECANCELED : 1),
+		       EXPECTED("the result %d of read %u") SAW("%s"), i == 5 ? -ECANCELED : 1, i,
+		       answer(s->op[i].result));
+	close_engine(s);
+}
+
 /* It is over before there was room to call it back. Who has its slot then is another one. */
 static void calls_back_nobody_else(struct subject *s)
 {
@@ -1756,6 +1776,8 @@ const struct lab_test lab_tests[] = {
 		      what_is_cut_off_elsewhere_is_told) },
 	{ OF(5), TEST("calls_all_back_when_there_is_room", ONE(NO_FD),
 		      calls_all_back_when_there_is_room) },
+	{ OF(5), TEST("calls_one_back_when_there_is_room", ONE(NO_FD),
+		      calls_one_back_when_there_is_room) },
 	{ OF(5), TEST("calls_back_nobody_else", ONE(NO_FD), calls_back_nobody_else) },
 	{ OF(5),
 	  TEST("one_that_was_called_back_is_over", ONE(NO_FD), one_that_was_called_back_is_over) },
