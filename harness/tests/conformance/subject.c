@@ -132,6 +132,8 @@ void open_engine(struct subject *s, unsigned depth, unsigned max_fds)
 	struct reason why;
 	int rc = try_open(s, depth, max_fds, (size_t)depth * BUFFER_BYTES, &why);
 	expect(rc == 0, EXPECTED("open() to succeed") SAW("%s: %s"), answer(rc), why.text);
+	expect(!why.text[0], EXPECTED("no reason from open(), which succeeds") SAW("\"%s\""),
+	       why.text);
 }
 
 void open_engine_with_arena(struct subject *s, unsigned depth, size_t arena_len_bytes)
@@ -182,6 +184,8 @@ int try_attach(struct subject *s, unsigned fd_slot, int fd)
 	int rc = s->ops->attach(s->engine, fd_slot, fd, fd_kind_of(s->flavour), &why);
 	expect(rc <= 0, EXPECTED("0 or -errno from attach()") SAW("%s"), answer(rc));
 	expect(rc == 0 || why.text[0], "attach() failed with %s and gave no reason", answer(rc));
+	expect(rc < 0 || !why.text[0],
+	       EXPECTED("no reason from attach(), which succeeds") SAW("\"%s\""), why.text);
 	return rc;
 }
 
