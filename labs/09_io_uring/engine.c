@@ -28,13 +28,13 @@
 #include <errno.h>
 #include <liburing.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
 #include "clock.h"
 #include "io_engine.h"
 #include "lent_ring.h"
+#include "uring_refusal.h"
 
 enum {
 	FIXED_FILES = 1 << 0,
@@ -80,50 +80,19 @@ struct engine {
 	struct lent_ring lent;
 };
 
-/* Says why the kernel refused a ring: each cause has another cure. */
+/* Says why the kernel refused a ring: each cause has another cure. EINVAL speaks of the options. */
 static int explain_setup(int rc, uint64_t options_asked, struct reason *why)
 {
-	FILE *file;
-	int disabled = 0;
-	switch (-rc) {
-	case ENOSYS:
-		return reason_errno(
-			why, "no_io_uring", rc,
-			"io_uring_setup: this kernel has no io_uring, or seccomp hides it as "
-			"containers do");
-	case EPERM:
-	case EACCES:
-		file = fopen("/proc/sys/kernel/io_uring_disabled", "re");
-		if (file && fscanf(file, "%d", &disabled) != 1)
-			disabled = 0;
-		if (file)
-			fclose(file);
-		if (disabled)
-			return reason_errno(
-				why, "io_uring_disabled", rc,
-				"io_uring_setup: the sysctl kernel.io_uring_disabled is {sysctl}",
-				reason_int("sysctl", disabled));
-		return reason_errno(why, "refused_by_seccomp", rc,
-				    "{call} is refused, probably by seccomp as in a container",
-				    reason_string("call", "io_uring_setup"));
-	case ENOMEM:
-		return reason_errno(why, "rings_exceed_memlock", rc,
-				    "io_uring_setup: the rings exceed RLIMIT_MEMLOCK; raise it "
-				    "with ulimit -l, or lower the depth");
-	case EINVAL:
-		if ((options_asked & ANY_SQPOLL) && (options_asked & DEFER_TASKRUN))
+	if (rc == -EINVAL && (options_asked & DEFER_TASKRUN)) {
+		if (options_asked & ANY_SQPOLL)
 			return reason_errno(why, "sqpoll_with_defer_taskrun", rc,
 					    "io_uring_setup: sqpoll and defer_taskrun exclude each "
 					    "other, as the polling thread runs the completions");
-		if (options_asked & DEFER_TASKRUN)
-			return reason_errno(why, "kernel_too_old", rc,
-					    "{option} needs Linux {linux}",
-					    reason_string("option", "defer_taskrun"),
-					    reason_string("linux", "6.1"));
-		/* fall through */
-	default:
-		return reason_errno(why, "io_uring_setup", rc, "io_uring_setup");
+		return reason_errno(why, "kernel_too_old", rc, "{option} needs Linux {linux}",
+				    reason_string("option", "defer_taskrun"),
+				    reason_string("linux", "6.1"));
 	}
+	return uring_setup_refused(why, rc);
 }
 
 static int create_ring(struct io_uring *ring, unsigned depth, uint64_t options_asked,
@@ -581,9 +550,7 @@ static void ask_again(struct engine *e)
 		if (!e->unasked[slot])
 			continue;
 		forget_unasked(e, slot);
-		call_back(e, e->held[slot]);
-		if (e->unasked[slot])
-			break; /* no room even now */
+		call_back(e, e->held[slot]); /* and note it again where there is no room even now */
 	}
 }
 
