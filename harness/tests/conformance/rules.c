@@ -66,6 +66,7 @@ const struct rule rules[] = {
 	{ "A descriptor comes without O_ASYNC", "stream_stays_whole_after_the_end" },
 	{ "From attach() until detach() or close()", "stream_stays_blocking" },
 	{ "Until close() it may handle", "signals_stay_as_they_were" },
+	{ "It may block a real-time one", "signals_stay_as_they_were" },
 	{ "The descriptor that an ACCEPT", "accept_takes_who_waits" },
 	{ "It belongs to the workload.", "accept_takes_who_waits accept_waits_for_a_client" },
 	{ "A client that has gone again",
