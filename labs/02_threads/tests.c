@@ -389,7 +389,8 @@ static void open_fails_without_a_trace(struct subject *s)
 		expect(why.text[0], EXPECTED("the reason in words") SAW("none"));
 		pthread_sigmask(SIG_BLOCK, NULL, &mask_after);
 		for (int number = 1; number < NSIG; number++)
-			expect(sigismember(&mask_after, number) == sigismember(&mask_before, number),
+			expect(sigismember(&mask_after, number) ==
+				       sigismember(&mask_before, number),
 			       WHEN("when thread %u does not start")
 				       EXPECTED("the caller's signal mask as it was")
 					       SAW("another for signal %d"),

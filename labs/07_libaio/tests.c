@@ -465,8 +465,7 @@ static void take_from_mock(struct subject *s, int fd)
 	       MOCK_EVENTS, ended);
 	expect(wrong == 0,
 	       EXPECTED("each event whole when the tail shows it, and read before the head gives "
-			"its place back")
-		       SAW("%u that were not"),
+			"its place back") SAW("%u that were not"),
 	       wrong);
 }
 
