@@ -44,7 +44,14 @@
 #define CALLING "tgkill rt_sigprocmask getpid gettid "
 
 /* A place in the engine at which a test can hold up one thread. */
-enum place { NOWHERE, LOOP_LOCKS, LOOP_HAS_UNLOCKED, WORKER_LOCKS, WORKER_HAS_UNLOCKED };
+enum place {
+	NOWHERE,
+	LOOP_LOCKS,
+	LOOP_HAS_UNLOCKED,
+	WORKER_LOCKS,
+	WORKER_HAS_UNLOCKED,
+	WORKER_FALLS_ASLEEP, /* in pthread_cond_wait(), with the lock */
+};
 
 static struct {
 	atomic_int place;
@@ -52,6 +59,7 @@ static struct {
 	atomic_int interrupted; /* signals that reached the one who is held */
 	pthread_t loop;
 	sem_t reached, go;
+	pthread_cond_t *waited_for; /* by the one who falls asleep */
 } gate;
 
 static int (*real_lock)(pthread_mutex_t *), (*real_unlock)(pthread_mutex_t *);
@@ -140,6 +148,21 @@ static atomic_int initialised;
 
 /* ThreadSanitizer has functions of its own by these names, which do more than the C library's. */
 #ifndef __SANITIZE_THREAD__
+int pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
+{
+	static int (*real)(pthread_cond_t *, pthread_mutex_t *);
+	int (*called)(pthread_cond_t *, pthread_mutex_t *) =
+		__atomic_load_n(&real, __ATOMIC_RELAXED);
+	if (!called) {
+		*(void **)&called = dlsym(RTLD_NEXT, "pthread_cond_wait");
+		__atomic_store_n(&real, called, __ATOMIC_RELAXED);
+	}
+	if (atomic_load(&gate.place) == WORKER_FALLS_ASLEEP)
+		__atomic_store_n(&gate.waited_for, cond, __ATOMIC_RELEASE);
+	pass(NOWHERE, WORKER_FALLS_ASLEEP);
+	return called(cond, mutex);
+}
+
 COUNTED(pthread_mutex_init, 1, (pthread_mutex_t * lock, const pthread_mutexattr_t *attributes),
 	(lock, attributes))
 COUNTED(pthread_mutex_destroy, -1, (pthread_mutex_t * lock), (lock))
@@ -297,8 +320,61 @@ static void close_waits_for_its_threads(struct subject *s)
 					     SAW("it return while one was still in the engine"));
 }
 
+/* close(), while a worker has looked, and does not sleep yet. */
+struct closing {
+	pthread_t thread;
+	int loop_tid;
+	atomic_bool has_begun, is_over;
+	bool was_lost;
+};
+
+/* Lets the worker fall asleep once close() waits for it. Whom close() has woken in vain, it wakes itself. */
+static void *close_goes_on(void *argument)
+{
+	struct closing *closing = argument;
+	uint64_t deadline_ns = clock_ns() + (uint64_t)PATIENCE_NS;
+	while (!atomic_load(&closing->has_begun) && clock_ns() < deadline_ns)
+		usleep(200);
+	if (atomic_load(&closing->has_begun))
+		wait_until_asleep(closing->loop_tid);
+	open_gate();
+	deadline_ns = clock_ns() + (uint64_t)PATIENCE_NS;
+	while (!atomic_load(&closing->is_over) && clock_ns() < deadline_ns)
+		usleep(200);
+	closing->was_lost = !atomic_load(&closing->is_over);
+	if (closing->was_lost)
+		pthread_cond_broadcast(__atomic_load_n(&gate.waited_for, __ATOMIC_ACQUIRE));
+	return NULL;
+}
+
+static void close_keeps_its_wake_up(struct subject *s)
+{
+#ifdef __SANITIZE_THREAD__
+	test_skipped("under ThreadSanitizer nobody is held up at pthread_cond_wait()");
+#endif
+	struct closing closing = { .loop_tid = (int)syscall(SYS_gettid) };
+	close_gate(WORKER_FALLS_ASLEEP, 0);
+	expect(pthread_create(&closing.thread, NULL, close_goes_on, &closing) == 0,
+	       "the test has no thread");
+	open_engine(s, 1, 1);
+	bool held = somebody_is_held(PATIENCE_NS);
+	if (held)
+		note("test     a worker is held at pthread_cond_wait(): it has looked, and does not sleep");
+	atomic_store(&closing.has_begun, true);
+	close_engine(s);
+	atomic_store(&closing.is_over, true);
+	pthread_join(closing.thread, NULL);
+	expect(!closing.was_lost,
+	       WHEN("close() came while a worker was about to fall asleep")
+		       EXPECTED("close() to wake it") SAW("it asleep: its wake-up was lost"));
+	if (!held)
+		test_skipped("no worker sleeps in pthread_cond_wait()");
+}
+
 static void open_fails_without_a_trace(struct subject *s)
 {
+	sigset_t mask_before, mask_after;
+	pthread_sigmask(SIG_BLOCK, NULL, &mask_before);
 	struct engine_config config = { .depth = 5, .max_fds = 1, .cpu_count = 1 };
 	struct holdings before = holdings_now();
 	for (unsigned let_through = 0; let_through < 5; let_through++) {
@@ -313,6 +389,14 @@ static void open_fails_without_a_trace(struct subject *s)
 			       SAW("%s"),
 		       let_through + 1, answer(rc));
 		expect(why.text[0], EXPECTED("the reason in words") SAW("none"));
+		pthread_sigmask(SIG_BLOCK, NULL, &mask_after);
+		for (int number = 1; number < NSIG; number++)
+			expect(sigismember(&mask_after, number) ==
+				       sigismember(&mask_before, number),
+			       WHEN("when thread %u does not start")
+				       EXPECTED("the caller's signal mask as it was")
+					       SAW("another for signal %d"),
+			       let_through + 1, number);
 		expect_nothing_left_since(&before);
 	}
 }
@@ -1177,6 +1261,7 @@ const struct lab_test lab_tests[] = {
 	TEST(1, "ends_its_threads", ONE(NO_FD), ends_its_threads),
 	TEST(1, "destroys_what_it_initialised", ONE(NO_FD), destroys_what_it_initialised),
 	TEST(1, "close_waits_for_its_threads", ONE(NO_FD), close_waits_for_its_threads),
+	TEST(1, "close_keeps_its_wake_up", ONE(NO_FD), close_keeps_its_wake_up),
 	TEST(1, "open_fails_without_a_trace", ONE(NO_FD), open_fails_without_a_trace),
 	TEST(1, "open_tells_what_fails", ONE(NO_FD), open_tells_what_fails),
 	TEST(1, "workers_block_the_programs_signals", ONE(NO_FD),
@@ -1226,6 +1311,9 @@ const struct lab_test lab_tests[] = {
 	TEST(3, "waits_for_seconds", ONE(PIPE), stream_waits_for_seconds),
 	TEST(3, "keeps_all_bits_of_a_timeout", ONE(PIPE), stream_waits_for_ever),
 	TEST(3, "a_signal_ends_the_wait", ONE(PIPE), stream_signal_ends_the_wait),
+	TEST(3, "one_signal_ends_a_wait_for_two", ONE(PIPE), stream_one_signal_ends_a_wait_for_two),
+	TEST(3, "a_signal_that_restarts_ends_the_wait", ONE(PIPE),
+	     stream_signal_that_restarts_ends_the_wait),
 	TEST(3, "survives_signals", ONE(PIPE), stream_survives_signals),
 	TEST(3, "survives_many_signals_in_a_row", ONE(PIPE), stream_survives_many_signals_in_a_row),
 	TEST(3, "end_while_waiting", STREAMS, stream_end_while_waiting),
