@@ -296,11 +296,13 @@ one_cpu() {
 
 @test "check-lab: flags have their names, and a call that sleeps ends what led there" {
 	started 2
-	sed -i -e '1a #include <sys/socket.h>\n#include <unistd.h>' \
-		-e 's/op_queue_push/recv(-1, NULL, 0, MSG_WAITALL | MSG_DONTWAIT); pause();\nop_queue_push/' "$ENGINE"
+	sed -i -e '1a #include <sys/socket.h>\n#include <sys/syscall.h>\n#include <unistd.h>' \
+		-e 's/op_queue_push/recv(-1, NULL, 0, MSG_WAITALL | MSG_DONTWAIT);\nsyscall(SYS_io_uring_enter, -1, 3, 2, 9, 0, 0);\
+pause();\nop_queue_push/' "$ENGINE"
 	run learner check-lab EXERCISE=1
 	assert_failure 1
 	assert_output --partial "recv(-1, 0, MSG_DONTWAIT|MSG_WAITALL) = EBADF"
+	assert_output --partial "io_uring_enter(-1, 3, 2, IORING_ENTER_GETEVENTS|IORING_ENTER_EXT_ARG) = "
 	assert_output --regexp "pause\(\) ... still in it|ppoll.* ... still in it"
 }
 
