@@ -375,6 +375,24 @@ while (used.tv_sec == 0 \&\& used.tv_nsec < 600000000);\
 	assert_output --partial "ok 1 - hands_back/nop"
 }
 
+@test "check-lab: an assertion that fails is quoted, and no damage of the heap" {
+	started 1
+	sed -i -e '1a #include <assert.h>' -e 's/op_queue_push/assert(ops[i]->len_bytes == 7); op_queue_push/' "$ENGINE"
+	run learner check-lab EXERCISE=1
+	assert_failure 1
+	assert_output --partial "an assertion failed inside the engine's submit(), in tiny_submit() at"
+	assert_output --regexp "/engine.c:[0-9]+: ops\[i\]->len_bytes == 7"
+	assert_output --partial "assert() ends the program"
+	refute_output --partial "heap"
+	refute_output --partial "What the program printed"
+	# The C library's own reason for abort() is still told as such.
+	started 1
+	cp "$IOLAB_LABS/90_tiny/engine.c" "$ENGINE"
+	sed -i 's/free(e);/free(e); free(e);/' "$ENGINE"
+	run learner check-lab EXERCISE=1
+	assert_output --regexp "the heap damaged"
+}
+
 @test "check-lab: what only a sanitizer sees" {
 	started 1 2
 	sed -i 's/free(e);/free(e); e->finished.count = 0;/' "$ENGINE"
@@ -1065,11 +1083,22 @@ print(VERDICTS["wrong"][0])'
 		            m.update({k: m[k] * factor for k in ("median", "low", "high", "min", "max") if m.get(k)})
 		            m["values"] = [v and v * factor for v in m["values"]]
 		    json.dump({**s, "configurations": s["configurations"] + mine}, open(f"{folder}/summary.json", "w"))
-		write(1.5)
-		assert measure.impossible(folder) == ""
-		write(8)
-		assert "my_libaio made 8.0 times the operations of the reference" in measure.impossible(folder)
 		class Lab: engines = ["x"]
+		# The ratios to the reference, as iolab summary would make them.
+		def rounds_show(low, verdict):
+		    for c in s["configurations"]:
+		        if c["ratio"] and c["ratio"].get("ops_per_s"):
+		            c["ratio"]["ops_per_s"].update(low=low, high=9, mean=4, verdict=verdict)
+		measure.with_ratios_to = lambda lab, folder, label: measure.results.load(folder)
+		rounds_show(1.2, "higher")
+		write(1.5)
+		assert measure.impossible(Lab, folder) == ""
+		write(8)
+		assert "my_libaio made 8.0 times the operations of the reference" in measure.impossible(Lab, folder)
+		# One noisy round: the table says "no difference shown", and so nothing is asked.
+		rounds_show(0.4, "none")
+		write(8)
+		assert measure.impossible(Lab, folder) == ""
 		program = f"{folder}/program"
 		def runs(script):
 		    open(program, "w").write("#!/bin/sh\n" + script)
