@@ -393,6 +393,17 @@ while (used.tv_sec == 0 \&\& used.tv_nsec < 600000000);\
 	assert_output --regexp "the heap damaged"
 }
 
+@test "each library that is built once is named, so that no line comes twice" {
+	run env PYTHONPATH=harness/course "$SYSTEM_PYTHON" -B -c '
+from learning import check
+check.library = lambda sanitize: "nowhere"
+check.programs.prepare = lambda **how: None
+for sanitize in ("", check.ADDRESS, check.THREAD): check.prepare(sanitize)'
+	assert_line --index 0 "(Building the tests' library first. This happens once.)"
+	assert_line --index 1 "(Building the tests' library with AddressSanitizer first. This happens once.)"
+	assert_line --index 2 "(Building the tests' library with ThreadSanitizer first. This happens once.)"
+}
+
 @test "check-lab: what only a sanitizer sees" {
 	started 1 2
 	sed -i 's/free(e);/free(e); e->finished.count = 0;/' "$ENGINE"
