@@ -726,7 +726,7 @@ struct room {
 	int ends[4][2];
 };
 
-static void *make_room(void *argument)
+static void *release_room(void *argument)
 {
 	const struct room *room = argument;
 	wait_until_asleep(room->sleeper_tid);
@@ -759,7 +759,7 @@ static void waits_only_for_what_the_kernel_has(struct subject *s)
 	note("test     from here io_submit says EAGAIN, until the engine sleeps");
 	no_room = true;
 	start_all(s, ops + 2, 2);
-	expect(pthread_create(&room.thread, NULL, make_room, &room) == 0, "the test has no thread");
+	expect(pthread_create(&room.thread, NULL, release_room, &room) == 0, "the test has no thread");
 	unsigned n = reap(s, done, 4, 4, PATIENCE_NS);
 	pthread_join(room.thread, NULL);
 	expect(n == 4,
