@@ -759,7 +759,8 @@ static void waits_only_for_what_the_kernel_has(struct subject *s)
 	note("test     from here io_submit says EAGAIN, until the engine sleeps");
 	no_room = true;
 	start_all(s, ops + 2, 2);
-	expect(pthread_create(&room.thread, NULL, release_room, &room) == 0, "the test has no thread");
+	expect(pthread_create(&room.thread, NULL, release_room, &room) == 0,
+	       "the test has no thread");
 	unsigned n = reap(s, done, 4, 4, PATIENCE_NS);
 	pthread_join(room.thread, NULL);
 	expect(n == 4,
