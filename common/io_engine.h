@@ -51,14 +51,15 @@
  *              socket for a CONNECT, come in non-blocking mode. An engine whose submit() sleeps
  *              until the operation is over says so with IO_BLOCKS_IN_SUBMIT.
  * Signals.     A descriptor comes without O_ASYNC and is left without it. From attach() until
- *              detach() or close() an engine may set it. Until close() it may handle one real-time
- *              signal, and block that one and SIGIO in the caller's thread.
+ *              detach() or close() an engine may set it. Until close() it may handle one signal: a
+ *              real-time one, or SIGUSR2. It may block a real-time one and SIGIO in the caller's
+ *              thread.
  * Connections. The descriptor that an ACCEPT returns is in blocking mode and closed on exec. It
  *              belongs to the workload. A client that has gone again is a result (-ECONNABORTED)
  *              or nothing at all, never a wait in accept(2).
  * Waiting.     reap() sleeps in the kernel and never spins, unless the variant is about spinning. A
- *              signal ends the wait early: reap() then returns what it has, perhaps 0, never
- *              -EINTR. The driver relies on that, since it waits without a time limit.
+ *              signal ends the wait early, also where its handler has SA_RESTART: reap() then
+ *              returns what it has, perhaps 0, never -EINTR. The driver relies on that, since it waits without a time limit.
  * Time.        Latency counts from the driver's clock reading before the submit() call that first
  *              offered the operation. It ends with the reading after the reap() call that returned
  *              it. So the wait for an engine that accepts few at a time counts. Engines read no

@@ -3,9 +3,9 @@
 """check_course.py [LAB...]: does each lab do what docs/add-a-lab.md demands?
 
 Its parts are there. The starter builds without a warning and fails the intended test. Each exercise can
-be tested alone. Solution and alternates pass, also under sanitizers. Every mutant is killed by the test
-that it names, each time. The handout's commands run as written, and its links lead somewhere. The solution passes
-many times in a row while another CPU is busy. Prints TAP.
+be tested alone, and as a learner comes to it. Solution and alternates pass, also under sanitizers. Every
+mutant is killed by the test that it names, each time. The handout's commands run as written, and its links
+lead somewhere. The solution passes many times in a row while another CPU is busy. Prints TAP.
 """
 import argparse
 import contextlib
@@ -191,12 +191,26 @@ class LabCheck:
             wrong = self.failures_below(program, exercise)
         except CourseError as error:
             wrong = str(error)
-        if not wrong:
-            verdict = programs.run_tests(program, ["--only", exercise.fails])
-            wrong = verdict.trouble
-            if not wrong and not any(o.name == exercise.fails for o in verdict.failed):
-                wrong = f"it passes {exercise.fails}"
-        self.say(f"exercise {exercise.number} is tested alone by {exercise.fails}", wrong)
+        self.say(f"exercise {exercise.number} is tested alone by {exercise.fails}",
+                 wrong or self.lets_pass(program, exercise.fails))
+
+    @staticmethod
+    def lets_pass(program, test):
+        """Words where the program passes the test, "" where it fails it."""
+        verdict = programs.run_tests(program, ["--only", test])
+        return verdict.trouble or ("" if any(o.name == test for o in verdict.failed) else f"it passes {test}")
+
+    def check_way(self, number):
+        """A learner on the way: exercises up to this one are solved, and the starter's code of the later ones is
+        still there. A bug in it must not hide what the next exercise lacks."""
+        done, following = self.lab.exercises[number - 1:number + 1]
+        try:
+            program, _ = self.build(self.lab.starter(set(range(1, number + 1))), f"solved-to-{number}")
+            verdict = programs.run_tests(program, ["--only", done.fails])
+            wrong = verdict.trouble or account(verdict) or self.lets_pass(program, following.fails)
+        except CourseError as error:
+            wrong = str(error)
+        self.say(f"with the exercises up to {number} solved, {done.fails} passes and {following.fails} fails", wrong)
 
     def failures_below(self, program, exercise):
         for lower in self.lab.exercises:
@@ -326,6 +340,7 @@ class LabCheck:
             jobs = [pool.submit(self.check_solution, *build) for build in self.solution_builds()]
             jobs += [pool.submit(self.check_starter)]
             jobs += [pool.submit(self.check_exercise, e) for e in self.lab.exercises]
+            jobs += [pool.submit(self.check_way, e.number) for e in self.lab.exercises[:-1]]
             jobs += [pool.submit(self.check_alternate, *a) for a in self.lab.alternates()]
             jobs += [pool.submit(self.check_mutant, m) for m in self.lab.mutants()]
             for job in jobs:

@@ -250,6 +250,22 @@ check.check_mutant(mutant)'
 	assert_line "ok 1 - lab 80: the mutant m is killed by t"
 }
 
+@test "check-course: a bug of a later starter must not hide what the next exercise lacks" {
+	export IOLAB_LABS=$BATS_TEST_TMPDIR/labs
+	mkdir "$IOLAB_LABS"
+	cp -r "$SOLUTION" "$IOLAB_LABS"
+	run checked 'check.check_way(1)'
+	assert_line "ok 1 - lab 80: with the exercises up to 1 solved, performs/null passes and counts/null fails"
+	printf '%s\n' '' '[[exercise]]' 'title = "Find the bug"' 'points = 1' 'fails = "counts/null"' \
+		>>"$IOLAB_LABS/$LAB/lab.toml"
+	sed -i 's,^\(\s*\)//< 2,&\n\1//> 3 Given code with a bug.\n\1//+ well = i + 1;\n\1//< 3,' "$IOLAB_LABS/$LAB/layer.c"
+	run checked 'check.check_way(1)'
+	assert_line --regexp "^not ok 1 - lab 80: with the exercises up to 1 solved, performs/null passes"
+	assert_line "# it passes counts/null"
+	run checked 'check.check_exercise(check.lab.exercises[1])'
+	assert_line "ok 1 - lab 80: exercise 2 is tested alone by counts/null"
+}
+
 @test "check-course: what a handout quotes from a file has to stand there" {
 	run checked 'print([check.misquoted("harness/tests/tiny_layer/80_sums/layer.h", q) for q in
 		    ("#include \"io_engine.h\"\n", "#ifndef IOLAB_TINY_LAYER_H\n...\n#endif\n", "#include \"io_engine.c\"\n",

@@ -296,11 +296,13 @@ one_cpu() {
 
 @test "check-lab: flags have their names, and a call that sleeps ends what led there" {
 	started 2
-	sed -i -e '1a #include <sys/socket.h>\n#include <unistd.h>' \
-		-e 's/op_queue_push/recv(-1, NULL, 0, MSG_WAITALL | MSG_DONTWAIT); pause();\nop_queue_push/' "$ENGINE"
+	sed -i -e '1a #include <sys/socket.h>\n#include <sys/syscall.h>\n#include <unistd.h>' \
+		-e 's/op_queue_push/recv(-1, NULL, 0, MSG_WAITALL | MSG_DONTWAIT);\nsyscall(SYS_io_uring_enter, -1, 3, 2, 9, 0, 0);\
+pause();\nop_queue_push/' "$ENGINE"
 	run learner check-lab EXERCISE=1
 	assert_failure 1
 	assert_output --partial "recv(-1, 0, MSG_DONTWAIT|MSG_WAITALL) = EBADF"
+	assert_output --partial "io_uring_enter(-1, 3, 2, IORING_ENTER_GETEVENTS|IORING_ENTER_EXT_ARG) = "
 	assert_output --regexp "pause\(\) ... still in it|ppoll.* ... still in it"
 }
 
@@ -371,6 +373,35 @@ while (used.tv_sec == 0 \&\& used.tv_nsec < 600000000);\
 	kill "${busy[@]}"
 	assert_success
 	assert_output --partial "ok 1 - hands_back/nop"
+}
+
+@test "check-lab: an assertion that fails is quoted, and no damage of the heap" {
+	started 1
+	sed -i -e '1a #include <assert.h>' -e 's/op_queue_push/assert(ops[i]->len_bytes == 7); op_queue_push/' "$ENGINE"
+	run learner check-lab EXERCISE=1
+	assert_failure 1
+	assert_output --partial "an assertion failed inside the engine's submit(), in tiny_submit() at"
+	assert_output --regexp "/engine.c:[0-9]+: ops\[i\]->len_bytes == 7"
+	assert_output --partial "assert() ends the program"
+	refute_output --partial "heap"
+	refute_output --partial "What the program printed"
+	# The C library's own reason for abort() is still told as such.
+	started 1
+	cp "$IOLAB_LABS/90_tiny/engine.c" "$ENGINE"
+	sed -i 's/free(e);/free(e); free(e);/' "$ENGINE"
+	run learner check-lab EXERCISE=1
+	assert_output --regexp "the heap damaged"
+}
+
+@test "each library that is built once is named, so that no line comes twice" {
+	run env PYTHONPATH=harness/course "$SYSTEM_PYTHON" -B -c '
+from learning import check
+check.library = lambda sanitize: "nowhere"
+check.programs.prepare = lambda **how: None
+for sanitize in ("", check.ADDRESS, check.THREAD): check.prepare(sanitize)'
+	assert_line --index 0 "(Building the tests' library first. This happens once.)"
+	assert_line --index 1 "(Building the tests' library with AddressSanitizer first. This happens once.)"
+	assert_line --index 2 "(Building the tests' library with ThreadSanitizer first. This happens once.)"
 }
 
 @test "check-lab: what only a sanitizer sees" {
@@ -1063,11 +1094,22 @@ print(VERDICTS["wrong"][0])'
 		            m.update({k: m[k] * factor for k in ("median", "low", "high", "min", "max") if m.get(k)})
 		            m["values"] = [v and v * factor for v in m["values"]]
 		    json.dump({**s, "configurations": s["configurations"] + mine}, open(f"{folder}/summary.json", "w"))
-		write(1.5)
-		assert measure.impossible(folder) == ""
-		write(8)
-		assert "my_libaio made 8.0 times the operations of the reference" in measure.impossible(folder)
 		class Lab: engines = ["x"]
+		# The ratios to the reference, as iolab summary would make them.
+		def rounds_show(low, verdict):
+		    for c in s["configurations"]:
+		        if c["ratio"] and c["ratio"].get("ops_per_s"):
+		            c["ratio"]["ops_per_s"].update(low=low, high=9, mean=4, verdict=verdict)
+		measure.with_ratios_to = lambda lab, folder, label: measure.results.load(folder)
+		rounds_show(1.2, "higher")
+		write(1.5)
+		assert measure.impossible(Lab, folder) == ""
+		write(8)
+		assert "my_libaio made 8.0 times the operations of the reference" in measure.impossible(Lab, folder)
+		# One noisy round: the table says "no difference shown", and so nothing is asked.
+		rounds_show(0.4, "none")
+		write(8)
+		assert measure.impossible(Lab, folder) == ""
 		program = f"{folder}/program"
 		def runs(script):
 		    open(program, "w").write("#!/bin/sh\n" + script)

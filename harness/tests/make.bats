@@ -136,13 +136,13 @@ emulate_a_machine() {
 	emulate_a_machine
 	run on_machines kernels.sh 6.1
 	assert_failure 1
-	assert_line --regexp '^\| 6\.1 \| 6\.1\.0-test \| passed .* passed, 0 failed, 0 skipped; not reached: io_uring \|$'
+	assert_line --regexp '^\| 6\.1 \| 6\.1\.0-test \| passed .* passed, 0 failed, 0 skipped; not reached: io_uring uring_tuned \|$'
 	run ! grep -q 6.1.0-test "$PAGE"
 	rm "$kernels/steps"
 	touch "$kernels/go-on"
-	ENGINES=io_uring run on_machines kernels.sh 6.1
+	ENGINES="io_uring uring_tuned" run on_machines kernels.sh 6.1
 	assert_success
-	assert_equal "$(cat "$kernels/steps")" conformance-io_uring
+	assert_equal "$(cat "$kernels/steps")" $'conformance-io_uring\nconformance-uring_tuned'
 	local engines
 	engines=$("$ROOT/build/tests/conformance" --list | wc -l)
 	run grep -c "| 6.1.0-test | passed | passed | passed | passed | $engines passed, 0 failed, 0 skipped |" "$PAGE"

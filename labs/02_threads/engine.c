@@ -320,10 +320,11 @@ static struct deadline remind_workers(struct engine *e, struct deadline deadline
 static void wait_for_workers(struct engine *e, unsigned min, struct deadline deadline)
 {
 	//> 3 Given code that is right, yet comes late, and wakes up for nothing. Say in `wanted`
-	//> how many are needed, release the lock, and sleep in sem_wait(3), or in sem_clockwait(3)
-	//> with CLOCK_MONOTONIC: until remind_workers() says, which is the deadline in general. Take
-	//> the lock and look again. A signal ends the wait (EINTR): a semaphore's does, one for a
-	//> condition variable would go on. At the end nobody is `wanted`.
+	//> how many are needed, release the lock, and sleep in sem_clockwait(3) with
+	//> CLOCK_MONOTONIC: until remind_workers() says, which is the deadline in general. Take the
+	//> lock and look again. A signal ends the wait (EINTR): one for a condition variable would go
+	//> on. So would sem_wait(3), where the signal's handler has SA_RESTART. DEADLINE_NEVER is a
+	//> moment as well, in 292 years. At the end nobody is `wanted`.
 	//+ const struct timespec nap = { .tv_nsec = NS_PER_MS };
 	//+ while (e->finished.count < min && deadline_left_ns(deadline) != 0) {
 	//+ 	remind_workers(e, deadline);
@@ -338,9 +339,7 @@ static void wait_for_workers(struct engine *e, unsigned min, struct deadline dea
 		struct timespec at = timespec_of_ns(until.at_ns);
 		e->wanted = min;
 		pthread_mutex_unlock(&e->lock);
-		int rc = until.at_ns == DEADLINE_NEVER
-				 ? sem_wait(&e->enough)
-				 : sem_clockwait(&e->enough, CLOCK_MONOTONIC, &at);
+		int rc = sem_clockwait(&e->enough, CLOCK_MONOTONIC, &at);
 		int error = rc ? errno : 0;
 		pthread_mutex_lock(&e->lock);
 		if (error == EINTR || (error == ETIMEDOUT && until.at_ns == deadline.at_ns))

@@ -31,6 +31,8 @@
 /* How long a test waits for what must not come, and for what must. */
 #define A_MOMENT_NS (20 * NS_PER_MS)
 #define PATIENCE_NS (2 * NS_PER_S)
+/* The same for what takes many steps of many threads, on a machine that is busy with twenty others. */
+#define LONG_PATIENCE_NS (15 * NS_PER_S)
 
 /* Nothing happens for this long, and the engine should make next to no calls. */
 #define IDLE_NS	       (60 * NS_PER_MS)
@@ -42,7 +44,14 @@
 #define CALLING "tgkill rt_sigprocmask getpid gettid "
 
 /* A place in the engine at which a test can hold up one thread. */
-enum place { NOWHERE, LOOP_LOCKS, LOOP_HAS_UNLOCKED, WORKER_LOCKS, WORKER_HAS_UNLOCKED };
+enum place {
+	NOWHERE,
+	LOOP_LOCKS,
+	LOOP_HAS_UNLOCKED,
+	WORKER_LOCKS,
+	WORKER_HAS_UNLOCKED,
+	WORKER_FALLS_ASLEEP, /* in pthread_cond_wait(), with the lock */
+};
 
 static struct {
 	atomic_int place;
@@ -50,6 +59,7 @@ static struct {
 	atomic_int interrupted; /* signals that reached the one who is held */
 	pthread_t loop;
 	sem_t reached, go;
+	pthread_cond_t *waited_for; /* by the one who falls asleep */
 } gate;
 
 static int (*real_lock)(pthread_mutex_t *), (*real_unlock)(pthread_mutex_t *);
@@ -138,6 +148,21 @@ static atomic_int initialised;
 
 /* ThreadSanitizer has functions of its own by these names, which do more than the C library's. */
 #ifndef __SANITIZE_THREAD__
+int pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
+{
+	static int (*real)(pthread_cond_t *, pthread_mutex_t *);
+	int (*called)(pthread_cond_t *, pthread_mutex_t *) =
+		__atomic_load_n(&real, __ATOMIC_RELAXED);
+	if (!called) {
+		*(void **)&called = dlsym(RTLD_NEXT, "pthread_cond_wait");
+		__atomic_store_n(&real, called, __ATOMIC_RELAXED);
+	}
+	if (atomic_load(&gate.place) == WORKER_FALLS_ASLEEP)
+		__atomic_store_n(&gate.waited_for, cond, __ATOMIC_RELEASE);
+	pass(NOWHERE, WORKER_FALLS_ASLEEP);
+	return called(cond, mutex);
+}
+
 COUNTED(pthread_mutex_init, 1, (pthread_mutex_t * lock, const pthread_mutexattr_t *attributes),
 	(lock, attributes))
 COUNTED(pthread_mutex_destroy, -1, (pthread_mutex_t * lock), (lock))
@@ -204,11 +229,11 @@ static void expect_block(struct subject *s, const struct io_op *op)
  * Waits for `min`, all of which will end soon. Returns how many came back before the time limit: when only
  * that ended the wait, the engine did not hear of them.
  */
-static unsigned hear(struct subject *s, struct io_op **done, unsigned min)
+static unsigned hear(struct subject *s, struct io_op **done, unsigned min, int64_t patience_ns)
 {
 	uint64_t before_ns = clock_ns();
-	unsigned n = reap(s, done, min, min, PATIENCE_NS);
-	return (int64_t)(clock_ns() - before_ns) < PATIENCE_NS ? n : 0;
+	unsigned n = reap(s, done, min, min, patience_ns);
+	return (int64_t)(clock_ns() - before_ns) < patience_ns ? n : 0;
 }
 
 /* All that the loop's thread asked of the kernel, futex(2) included. */
@@ -295,8 +320,61 @@ static void close_waits_for_its_threads(struct subject *s)
 					     SAW("it return while one was still in the engine"));
 }
 
+/* close(), while a worker has looked, and does not sleep yet. */
+struct closing {
+	pthread_t thread;
+	int loop_tid;
+	atomic_bool has_begun, is_over;
+	bool was_lost;
+};
+
+/* Lets the worker fall asleep once close() waits for it. Whom close() has woken in vain, it wakes itself. */
+static void *close_goes_on(void *argument)
+{
+	struct closing *closing = argument;
+	uint64_t deadline_ns = clock_ns() + (uint64_t)PATIENCE_NS;
+	while (!atomic_load(&closing->has_begun) && clock_ns() < deadline_ns)
+		usleep(200);
+	if (atomic_load(&closing->has_begun))
+		wait_until_asleep(closing->loop_tid);
+	open_gate();
+	deadline_ns = clock_ns() + (uint64_t)PATIENCE_NS;
+	while (!atomic_load(&closing->is_over) && clock_ns() < deadline_ns)
+		usleep(200);
+	closing->was_lost = !atomic_load(&closing->is_over);
+	if (closing->was_lost)
+		pthread_cond_broadcast(__atomic_load_n(&gate.waited_for, __ATOMIC_ACQUIRE));
+	return NULL;
+}
+
+static void close_keeps_its_wake_up(struct subject *s)
+{
+#ifdef __SANITIZE_THREAD__
+	test_skipped("under ThreadSanitizer nobody is held up at pthread_cond_wait()");
+#endif
+	struct closing closing = { .loop_tid = (int)syscall(SYS_gettid) };
+	close_gate(WORKER_FALLS_ASLEEP, 0);
+	expect(pthread_create(&closing.thread, NULL, close_goes_on, &closing) == 0,
+	       "the test has no thread");
+	open_engine(s, 1, 1);
+	bool held = somebody_is_held(PATIENCE_NS);
+	if (held)
+		note("test     a worker is held at pthread_cond_wait(): it has looked, and does not sleep");
+	atomic_store(&closing.has_begun, true);
+	close_engine(s);
+	atomic_store(&closing.is_over, true);
+	pthread_join(closing.thread, NULL);
+	expect(!closing.was_lost,
+	       WHEN("close() came while a worker was about to fall asleep")
+		       EXPECTED("close() to wake it") SAW("it asleep: its wake-up was lost"));
+	if (!held)
+		test_skipped("no worker sleeps in pthread_cond_wait()");
+}
+
 static void open_fails_without_a_trace(struct subject *s)
 {
+	sigset_t mask_before, mask_after;
+	pthread_sigmask(SIG_BLOCK, NULL, &mask_before);
 	struct engine_config config = { .depth = 5, .max_fds = 1, .cpu_count = 1 };
 	struct holdings before = holdings_now();
 	for (unsigned let_through = 0; let_through < 5; let_through++) {
@@ -311,6 +389,14 @@ static void open_fails_without_a_trace(struct subject *s)
 			       SAW("%s"),
 		       let_through + 1, answer(rc));
 		expect(why.text[0], EXPECTED("the reason in words") SAW("none"));
+		pthread_sigmask(SIG_BLOCK, NULL, &mask_after);
+		for (int number = 1; number < NSIG; number++)
+			expect(sigismember(&mask_after, number) ==
+				       sigismember(&mask_before, number),
+			       WHEN("when thread %u does not start")
+				       EXPECTED("the caller's signal mask as it was")
+					       SAW("another for signal %d"),
+			       let_through + 1, number);
 		expect_nothing_left_since(&before);
 	}
 }
@@ -524,7 +610,7 @@ static void wakes_once_for_a_batch(struct subject *s)
 	begin_slow_reads(s, ends, &bystander, BATCH);
 	calls_reset();
 	begin(&bystander, end_the_batch);
-	unsigned n = hear(s, done, BATCH);
+	unsigned n = hear(s, done, BATCH, LONG_PATIENCE_NS);
 	unsigned calls = calls_of_the_loop();
 	pthread_join(bystander.thread, NULL);
 	expect(n == BATCH,
@@ -576,7 +662,7 @@ static void keeps_a_large_min(struct subject *s)
 		expect(s->inflight == DEPTH,
 		       EXPECTED("as many accepted as the engine was opened for, %d") SAW("%u"),
 		       DEPTH, s->inflight);
-		unsigned n = reap(s, done, DEPTH, DEPTH, PATIENCE_NS);
+		unsigned n = reap(s, done, DEPTH, DEPTH, LONG_PATIENCE_NS);
 		expect(n == DEPTH, EXPECTED("all %d that were asked for") SAW("%u"), DEPTH, n);
 		for (unsigned slot = 0; slot < DEPTH; slot++)
 			expect_block(s, ops[slot]);
@@ -614,7 +700,7 @@ static void ends_at(struct subject *s, enum place place, int let_through, const 
 	wait_until_others_sleep();
 	close_gate(place, let_through);
 	begin(&bystander, end_while_the_loop_is_held);
-	unsigned n = hear(s, done, 1);
+	unsigned n = hear(s, done, 1, PATIENCE_NS);
 	pthread_join(bystander.thread, NULL);
 	expect(n == 1,
 	       WHEN("when a read ends while the loop's thread %s, number %d in reap()")
@@ -663,7 +749,7 @@ static void keeps_a_wake_up_as_it_falls_asleep(struct subject *s)
 	wait_until_others_sleep();
 	hold_call("futex " SLEEPING);
 	begin(&bystander, end_while_a_call_is_held);
-	unsigned n = hear(s, done, 1);
+	unsigned n = hear(s, done, 1, PATIENCE_NS);
 	pthread_join(bystander.thread, NULL);
 	expect(n == 1, WHEN("when a read ends just before the loop's thread falls asleep")
 			       EXPECTED("the loop to hear of it")
@@ -1164,12 +1250,18 @@ static void calls_back_each_of_many(struct subject *s)
 		ON(number), .name = test, .flavours = which, .run = function                       \
 	}
 
+#define LONG_TEST(number, test, which, function)                                                   \
+	{                                                                                          \
+		ON(number), .name = test, .flavours = which, .run = function, .limit_s = 60        \
+	}
+
 const struct lab_test lab_tests[] = {
 	TEST(1, "starts_a_thread_for_each_operation", ONE(NO_FD),
 	     starts_a_thread_for_each_operation),
 	TEST(1, "ends_its_threads", ONE(NO_FD), ends_its_threads),
 	TEST(1, "destroys_what_it_initialised", ONE(NO_FD), destroys_what_it_initialised),
 	TEST(1, "close_waits_for_its_threads", ONE(NO_FD), close_waits_for_its_threads),
+	TEST(1, "close_keeps_its_wake_up", ONE(NO_FD), close_keeps_its_wake_up),
 	TEST(1, "open_fails_without_a_trace", ONE(NO_FD), open_fails_without_a_trace),
 	TEST(1, "open_tells_what_fails", ONE(NO_FD), open_tells_what_fails),
 	TEST(1, "workers_block_the_programs_signals", ONE(NO_FD),
@@ -1208,17 +1300,20 @@ const struct lab_test lab_tests[] = {
 	TEST(2, "sees_the_end", STREAMS, stream_end_of_file),
 
 	TEST(3, "sleeps_in_one_call", ONE(PIPE), sleeps_in_one_call),
-	TEST(3, "wakes_once_for_a_batch", ONE(PIPE), wakes_once_for_a_batch),
+	LONG_TEST(3, "wakes_once_for_a_batch", ONE(PIPE), wakes_once_for_a_batch),
 	TEST(3, "enough_is_there_without_a_call", ONE(BUFFERED), enough_is_there_without_a_call),
 	TEST(3, "keeps_a_wake_up_before_it_sleeps", ONE(PIPE), keeps_a_wake_up_before_it_sleeps),
 	TEST(3, "keeps_a_wake_up_as_it_falls_asleep", ONE(PIPE),
 	     keeps_a_wake_up_as_it_falls_asleep),
-	TEST(3, "keeps_a_large_min", ONE(BUFFERED), keeps_a_large_min),
+	LONG_TEST(3, "keeps_a_large_min", ONE(BUFFERED), keeps_a_large_min),
 	TEST(3, "keeps_its_time_limit", ONE(PIPE), stream_keeps_its_timeout),
 	TEST(3, "short_waits_are_short", ONE(PIPE), stream_waits_less_than_a_millisecond),
 	TEST(3, "waits_for_seconds", ONE(PIPE), stream_waits_for_seconds),
 	TEST(3, "keeps_all_bits_of_a_timeout", ONE(PIPE), stream_waits_for_ever),
 	TEST(3, "a_signal_ends_the_wait", ONE(PIPE), stream_signal_ends_the_wait),
+	TEST(3, "one_signal_ends_a_wait_for_two", ONE(PIPE), stream_one_signal_ends_a_wait_for_two),
+	TEST(3, "a_signal_that_restarts_ends_the_wait", ONE(PIPE),
+	     stream_signal_that_restarts_ends_the_wait),
 	TEST(3, "survives_signals", ONE(PIPE), stream_survives_signals),
 	TEST(3, "survives_many_signals_in_a_row", ONE(PIPE), stream_survives_many_signals_in_a_row),
 	TEST(3, "end_while_waiting", STREAMS, stream_end_while_waiting),

@@ -20,6 +20,7 @@
 #include <aio.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -217,13 +218,14 @@ static int posix_aio_reap(struct engine *e, struct io_op **done, unsigned min, u
 	//> 2 What is given is right, and it spins. Sleep instead, in aio_suspend(3), until one of
 	//> `outstanding` is over. deadline_left() gives it the time that is left. It does not say which
 	//> one is over, so collect() again. A signal (EINTR) and the end of the time (EAGAIN) end the
-	//> wait: no errors, reap() returns what there is.
+	//> wait: no errors, reap() returns what there is. Give it a time limit even where there is none,
+	//> one far away: without one it sleeps on after a signal whose handler has SA_RESTART.
 	//+ while (e->finished.count < min && deadline_left_ns(deadline) != 0)
 	//+ 	collect(e);
 	while (e->finished.count < min) {
-		struct timespec left;
-		int rc = aio_suspend(e->outstanding, (int)e->outstanding_count,
-				     deadline_left(deadline, &left));
+		struct timespec left = { .tv_sec = INT_MAX };
+		deadline_left(deadline, &left); /* leaves it as it is where there is no limit */
+		int rc = aio_suspend(e->outstanding, (int)e->outstanding_count, &left);
 		int error = rc ? errno : 0;
 		collect(e);
 		if (error == EINTR || error == EAGAIN)

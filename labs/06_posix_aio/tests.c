@@ -45,6 +45,7 @@ static struct {
 	unsigned begun; /* handed to glibc */
 	unsigned looks; /* aio_error(), aio_suspend() */
 	unsigned too_early, too_often; /* aio_return() of what is not over, and again */
+	unsigned no_signals; /* requests whose end is told by signal 0, which is none */
 	int refused_with; /* the errno; 0 where nothing is refused */
 	unsigned let_through; /* before that */
 	bool was_refused;
@@ -97,6 +98,8 @@ static int begin_request(const struct aiocb *cb)
 	} else {
 		seen.begun++;
 		*is_open(cb) = true;
+		const struct sigevent *told = &cb->aio_sigevent;
+		seen.no_signals += told->sigev_notify == SIGEV_SIGNAL && told->sigev_signo == 0;
 	}
 	pthread_mutex_unlock(&seen.lock);
 	return error;
@@ -451,6 +454,9 @@ static void takes_each_result_once(struct subject *s)
 		       answer(s->op[i].result));
 		reap(s, done, 0, 4, 0);
 	}
+	int64_t n = perform(s, prepare(s, 0, IO_WRITE, files.ends[0][0], 0, 0, 64));
+	expect(n == -EBADF, EXPECTED("-EBADF from a write to what is only for reading") SAW("%s"),
+	       answer(n));
 	close_slow_files(s, &files);
 	expect(seen.too_early == 0,
 	       EXPECTED("aio_return() of requests that are over") SAW("%u that were not"),
@@ -462,6 +468,23 @@ static void takes_each_result_once(struct subject *s)
 		       EXPECTED("aio_return() for each request that is over")
 			       SAW("none for request %u"),
 		       i);
+}
+
+/* A sigevent that is all zeros is SIGEV_SIGNAL: glibc then makes a system call to send signal 0. */
+static void nobody_is_told(struct subject *s)
+{
+	int fd = make_file(s, BLOCK, O_RDWR);
+	open_engine(s, 1, 1);
+	attach(s, 0, fd);
+	perform(s, prepare(s, 0, IO_READ, fd, 0, 0, BLOCK));
+	perform(s, prepare(s, 0, IO_WRITE, fd, 0, 0, BLOCK));
+	perform(s, prepare(s, 0, IO_FSYNC, fd, 0, 0, 0));
+	expect(seen.no_signals == 0,
+	       EXPECTED("SIGEV_NONE: nobody is told of the end, and collect() asks")
+		       SAW("%u requests for signal 0 (0 is SIGEV_SIGNAL)"),
+	       seen.no_signals);
+	close_engine(s);
+	close(fd);
 }
 
 /* What is over comes back, whatever the order in which it ends, and whatever still waits. */
@@ -683,6 +706,57 @@ static void a_signal_ends_the_wait(struct subject *s)
 		       (long long)waited_ms);
 	}
 	peer_sends(files.ends[0][1], "bytes", 5);
+	await(s, &s->op[0]);
+	expect(s->op[0].result == 5, EXPECTED("5 bytes, after the signals") SAW("%s"),
+	       answer(s->op[0].result));
+	close_slow_files(s, &files);
+}
+
+/* Signals for the loop's thread, whose handler has SA_RESTART, until it is back. */
+struct restarter {
+	pthread_t thread, loop;
+	int fd; /* what ends the wait in their place */
+	atomic_bool is_back;
+	bool was_in_vain;
+};
+
+static void let_it_be(int signal_number)
+{
+	(void)signal_number;
+}
+
+static void *signal_until_it_is_back(void *argument)
+{
+	struct restarter *restarter = argument;
+	uint64_t deadline_ns = clock_ns() + (uint64_t)PATIENCE_NS;
+	while (!atomic_load(&restarter->is_back) && clock_ns() < deadline_ns) {
+		usleep(30000);
+		pthread_kill(restarter->loop, SIGUSR1);
+	}
+	restarter->was_in_vain = !atomic_load(&restarter->is_back);
+	if (write(restarter->fd, "bytes", 5) != 5)
+		note("test     cannot write");
+	return NULL;
+}
+
+/* signal(7): after such a handler some calls go on, as if nothing had been. */
+static void a_signal_that_restarts_ends_the_wait(struct subject *s)
+{
+	struct slow_files files;
+	struct io_op *done[1];
+	struct sigaction action = { .sa_handler = let_it_be, .sa_flags = SA_RESTART };
+	sigaction(SIGUSR1, &action, NULL);
+	open_slow_files(s, &files, 1);
+	struct restarter restarter = { .loop = pthread_self(), .fd = files.ends[0][1] };
+	note("test     signals come, whose handler has SA_RESTART");
+	expect(pthread_create(&restarter.thread, NULL, signal_until_it_is_back, &restarter) == 0,
+	       "the test has no thread");
+	unsigned n = reap(s, done, 1, 1, -1);
+	atomic_store(&restarter.is_back, true);
+	pthread_join(restarter.thread, NULL);
+	expect(n == 0 && !restarter.was_in_vain,
+	       EXPECTED("a signal to end the wait, although its handler has SA_RESTART")
+		       SAW("the wait go on"));
 	await(s, &s->op[0]);
 	expect(s->op[0].result == 5, EXPECTED("5 bytes, after the signals") SAW("%s"),
 	       answer(s->op[0].result));
@@ -1142,6 +1216,7 @@ const struct lab_test lab_tests[] = {
 	FILE_TEST(1, "reads_up_to_the_end", FILES, file_read_across_end),
 	FILE_TEST(1, "glibc_makes_the_calls", ONE(BUFFERED), glibc_makes_the_calls),
 	FILE_TEST(1, "takes_each_result_once", ONE(BUFFERED), takes_each_result_once),
+	FILE_TEST(1, "nobody_is_told", ONE(BUFFERED), nobody_is_told),
 	FILE_TEST(1, "finds_what_is_over", ONE(BUFFERED), finds_what_is_over),
 	FILE_TEST(1, "finds_all_that_is_over", ONE(BUFFERED), finds_all_that_is_over),
 	FILE_TEST(1, "one_descriptor_is_served_by_one_thread", ONE(BUFFERED),
@@ -1178,6 +1253,8 @@ const struct lab_test lab_tests[] = {
 	FILE_TEST(2, "what_comes_does_not_prolong_the_wait", ONE(BUFFERED),
 		  what_comes_does_not_prolong_the_wait),
 	FILE_TEST(2, "a_signal_ends_the_wait", ONE(BUFFERED), a_signal_ends_the_wait),
+	FILE_TEST(2, "a_signal_that_restarts_ends_the_wait", ONE(BUFFERED),
+		  a_signal_that_restarts_ends_the_wait),
 	FILE_TEST(2, "a_wait_that_fails_is_told", ONE(BUFFERED), a_wait_that_fails_is_told),
 
 	SOCKET_TEST(3, "receives_what_is_there", SOCKETS, stream_receives_what_is_there),
@@ -1189,6 +1266,8 @@ const struct lab_test lab_tests[] = {
 		    a_file_changes_nothing_for_them),
 	SOCKET_TEST(3, "a_socket_has_no_position", SOCKETS, a_socket_has_no_position),
 	SOCKET_TEST(3, "a_message_is_one_request", SOCKETS, a_message_is_one_request),
+	SOCKET_TEST(3, "one_signal_ends_a_wait_for_two", ONE(UNIX),
+		    stream_one_signal_ends_a_wait_for_two),
 	SOCKET_TEST(3, "sees_the_end", SOCKETS, stream_end_of_file),
 	SOCKET_TEST(3, "wakes_when_the_peer_closes", SOCKETS, stream_end_while_waiting),
 	SOCKET_TEST(3, "sends_to_nobody_and_lives", SOCKETS, stream_send_to_nobody),

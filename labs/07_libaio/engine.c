@@ -51,6 +51,7 @@ struct engine {
 	io_context_t context;
 	unsigned depth;
 	struct iocb *iocbs; /* [slot] */
+	bool *called_back; /* [slot]: its operation was asked back, and is not polled for again */
 	struct iocb **queued; /* accepted from the driver, not yet by the kernel; oldest first */
 	unsigned queued_count;
 	unsigned in_kernel;
@@ -133,6 +134,7 @@ static void libaio_close(struct engine *e)
 	if (e->epoll_fd >= 0)
 		close(e->epoll_fd);
 	free(e->iocbs);
+	free(e->called_back);
 	free(e->queued);
 	free(e);
 }
@@ -147,9 +149,10 @@ static int libaio_open(struct engine **engine, const struct engine_config *confi
 	e->event_fd = e->epoll_fd = -1;
 	e->depth = config->depth;
 	e->iocbs = calloc(config->depth, sizeof *e->iocbs);
+	e->called_back = calloc(config->depth, sizeof *e->called_back);
 	e->queued = calloc(config->depth, sizeof(struct iocb *));
-	int rc = !e->iocbs || !e->queued ? reason_no_memory(why, "the libaio engine")
-					 : create_context(e, why);
+	bool has_memory = e->iocbs && e->called_back && e->queued;
+	int rc = has_memory ? create_context(e, why) : reason_no_memory(why, "the libaio engine");
 	if (rc == 0 && (config->options & OPTION_EVENTFD))
 		rc = open_eventfd(e, why);
 	if (rc < 0) {
@@ -261,6 +264,7 @@ static int libaio_submit(struct engine *e, struct io_op *const *ops, unsigned co
 		struct io_op *op = ops[i];
 		/* A send mostly fits into the socket's buffer, so it is tried before it waits. */
 		int64_t result = op_try_at_once(op);
+		e->called_back[op->slot] = false;
 		if (result == -EAGAIN)
 			enqueue(e, op);
 		else
@@ -279,12 +283,18 @@ static void handle_event(struct engine *e, const struct io_event *event)
 	//> count of bytes. So make the call now, op_try_when_ready(). After -EAGAIN, a false alarm,
 	//> enqueue() the operation again: a poll ends with its first event. A poll that was called
 	//> back ends with no bit set, and the operation with -ECANCELED. An error stays one.
-	if (waits_for_readiness(op) && result >= 0) {
+	if (waits_for_readiness(op) && result >= 0)
 		result = result == 0 ? -ECANCELED : op_try_when_ready(op);
-		if (result == -EAGAIN) {
-			enqueue(e, op);
-			return;
-		}
+	//< 4
+	//> 5 It may have been called back after its event came into the ring, when io_cancel() no longer
+	//> knew it. Then a false alarm ends it, with -ECANCELED: it must not be polled for again.
+	if (result == -EAGAIN && e->called_back[op->slot])
+		result = -ECANCELED;
+	//< 5
+	//> 4 The false alarm.
+	if (waits_for_readiness(op) && result == -EAGAIN) {
+		enqueue(e, op);
+		return;
 	}
 	//< 4
 	op_queue_finish(&e->finished, op, result);
@@ -372,8 +382,10 @@ static int libaio_reap(struct engine *e, struct io_op **done, unsigned min, unsi
 		submit_queued(e);
 		if (e->finished.count >= min || e->in_kernel == 0)
 			break;
+		/* What found no room is not in the kernel. The next event may make room for it. */
+		unsigned missing = e->queued_count > 0 ? 1 : min - e->finished.count;
 		int rc = e->epoll_fd >= 0 ? wait_for_eventfd(e, deadline)
-					  : wait_for_events(e, min - e->finished.count, deadline);
+					  : wait_for_events(e, missing, deadline);
 		if (rc < 0)
 			return rc;
 		if (rc == 0)
@@ -386,11 +398,13 @@ static int libaio_reap(struct engine *e, struct io_op **done, unsigned min, unsi
 static void call_back(struct engine *e, struct iocb *cb)
 {
 	//> 5 io_cancel(2). Its answer does not matter: what was called back, like what was not, ends
-	//> with an event in the ring (since Linux 4.18).
+	//> with an event in the ring (since Linux 4.18). Note in `called_back` that it was asked for:
+	//> the event may lie in the ring already, and handle_event() is to know.
 	//+ (void)e;
 	//+ (void)cb;
 	struct io_event unused;
 	io_cancel(e->context, cb, &unused);
+	e->called_back[cb - e->iocbs] = true;
 	//< 5
 }
 

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -413,8 +414,8 @@ static void fill_in(struct io_uring_sqe *sqe, struct io_op *op)
 {
 	sqe->user_data = (uintptr_t)op;
 	//> 5 What is to be done: opcode, descriptor, and what the opcode takes. io_uring_enter(2) lists the
-	//> fields. A send to a peer that has gone must not raise SIGPIPE, and what an accept returns is
-	//> closed on exec.
+	//> fields; the others stay 0, as a connect's len does. A send to a peer that has gone must not raise
+	//> SIGPIPE, and what an accept returns is closed on exec.
 	//+ (void)op;
 	sqe->opcode = (uint8_t)opcode_of(op->kind);
 	sqe->fd = op->fd;

@@ -15,6 +15,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -55,6 +56,8 @@ static const struct ring_steps *steps_of_the_engine(void)
 #define POISON_RES   INT32_C(0x5a5a5a5a)
 #define POISON_DATA  UINT64_C(0xa5a5a5a5a5a5a5a5)
 
+#define DUE_MOST 4u
+
 /* One io_uring_enter(2). */
 struct entered {
 	unsigned to_submit, min_complete, flags;
@@ -82,11 +85,26 @@ static struct mock {
 	struct io_uring_sqe taken[CALLS_MOST];
 	unsigned taken_count;
 	unsigned interrupts; /* waits for room that a signal ends */
+	/* Completions that come in this order, as many in a call as it waits for. */
+	struct io_uring_cqe due[DUE_MOST];
+	unsigned due_count, due_came;
+	int after_due; /* the answer of enter from then on, where it is below 0 */
 	int answer; /* of enter, where it is below 0 */
+	bool answers_once; /* that, and then as if nothing had been */
 	uint32_t first; /* the value with which all indices begin */
 	volatile sig_atomic_t heads_written;
 	bool serves_engines; /* which do not choose their kernel, as tests of the steps do */
 } mock;
+
+/* A number that stood in the mock's memory, in a buffer that lasts as long as the block around it. */
+#define as_number(word) number_text((word), (char[24]) { "" })
+static const char *number_text(uint64_t word, char text[24])
+{
+	if (word == POISON_DATA || word == (uint32_t)POISON_DATA)
+		return "what was there before";
+	snprintf(text, 24, "%llu", (unsigned long long)word);
+	return text;
+}
 
 static uint32_t *sq_word(uint32_t offset_bytes)
 {
@@ -204,7 +222,8 @@ static struct io_uring_sqe take_entry(void)
 	const uint32_t *array = sq_word(mock.params.sq_off.array);
 	uint32_t number = __atomic_load_n(&array[*head & (SQ_ENTRIES - 1)], __ATOMIC_RELAXED);
 	expect(number < SQ_ENTRIES,
-	       EXPECTED("the number of an SQE in the submission ring") SAW("%u"), number);
+	       EXPECTED("the number of an SQE in the submission ring") SAW("%s"),
+	       as_number(number));
 	struct io_uring_sqe *place = (struct io_uring_sqe *)mock.sqes + number, sqe = *place;
 	memset(place, POISON, sizeof *place);
 	__atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);
@@ -246,8 +265,13 @@ static int mock_enter(int fd, unsigned to_submit, unsigned min_complete, unsigne
 	if (mock.call_count < CALLS_MOST)
 		mock.calls[mock.call_count] = call;
 	mock.call_count++;
-	if (mock.answer < 0)
-		return mock.answer;
+	if (mock.due_count > 0 && mock.due_came == mock.due_count && mock.after_due < 0)
+		return mock.after_due;
+	int answer = mock.answer;
+	if (mock.answers_once)
+		mock.answer = 0;
+	if (answer < 0)
+		return answer;
 	if ((flags & IORING_ENTER_SQ_WAIT) && mock.interrupts > 0)
 		mock.interrupts--;
 	else if (flags & IORING_ENTER_SQ_WAIT)
@@ -255,6 +279,10 @@ static int mock_enter(int fd, unsigned to_submit, unsigned min_complete, unsigne
 	unsigned count = to_submit < mock.takes ? to_submit : mock.takes;
 	for (unsigned i = 0; i < count; i++)
 		take_entry();
+	for (unsigned i = 0; i < min_complete && mock.due_came < mock.due_count; i++) {
+		const struct io_uring_cqe *due = &mock.due[mock.due_came++];
+		complete(due->user_data, due->res, due->flags);
+	}
 	return (int)count;
 }
 
@@ -398,6 +426,7 @@ static void expect_refused(int rc, const struct reason *why, int error, const ch
 
 static void expect_field(const char *name, const void *seen, const void *right)
 {
+	expect(seen, EXPECTED("%s at its offset") SAW("NULL"), name);
 	expect(seen == right, EXPECTED("%s at its offset") SAW("%td bytes beside it"), name,
 	       (const char *)seen - (const char *)right);
 }
@@ -425,11 +454,12 @@ static void expect_rings(const struct rings *r)
 	expect_field("cqes", r->cqes, cq_word(p->cq_off.cqes));
 	expect_field("cq_head", r->cq_head, cq_word(p->cq_off.head));
 	expect_field("cq_tail", r->cq_tail, cq_word(p->cq_off.tail));
-	expect(r->sq_entries == SQ_ENTRIES, EXPECTED("%u entries") SAW("%u"), SQ_ENTRIES,
-	       r->sq_entries);
-	expect(r->sq_mask == SQ_ENTRIES - 1 && r->cq_mask == CQ_ENTRIES - 1,
-	       EXPECTED("the masks %u and %u") SAW("%u and %u"), SQ_ENTRIES - 1, CQ_ENTRIES - 1,
-	       r->sq_mask, r->cq_mask);
+	expect(r->sq_entries == SQ_ENTRIES, EXPECTED("sq_entries %u") SAW("%s"), SQ_ENTRIES,
+	       as_number(r->sq_entries));
+	expect(r->sq_mask == SQ_ENTRIES - 1, EXPECTED("sq_mask %u") SAW("%s"), SQ_ENTRIES - 1,
+	       as_number(r->sq_mask));
+	expect(r->cq_mask == CQ_ENTRIES - 1, EXPECTED("cq_mask %u") SAW("%s"), CQ_ENTRIES - 1,
+	       as_number(r->cq_mask));
 }
 
 static void finds_the_rings(struct subject *s)
@@ -461,11 +491,11 @@ static void begins_where_the_indices_stand(struct subject *s)
 	begin_mock();
 	const struct ring_steps *steps = open_mock(&r, 0);
 	expect(r.sq_filled == mock.first,
-	       EXPECTED("sq_filled where the shared tail stands, %u") SAW("%u"), mock.first,
-	       r.sq_filled);
+	       EXPECTED("sq_filled where the shared tail stands, %u") SAW("%s"), mock.first,
+	       as_number(r.sq_filled));
 	expect(r.cq_taken == mock.first,
-	       EXPECTED("cq_taken where the shared head stands, %u") SAW("%u"), mock.first,
-	       r.cq_taken);
+	       EXPECTED("cq_taken where the shared head stands, %u") SAW("%s"), mock.first,
+	       as_number(r.cq_taken));
 	steps->close(&r);
 }
 
@@ -479,8 +509,8 @@ static void names_every_sqe(struct subject *s)
 	const uint32_t *array = sq_word(mock.params.sq_off.array);
 	for (unsigned i = 0; i < SQ_ENTRIES; i++) {
 		expect(array[i] < SQ_ENTRIES && !named[array[i]],
-		       EXPECTED("each SQE named once in the submission ring") SAW("%u at place %u"),
-		       array[i], i);
+		       EXPECTED("each SQE named once in the submission ring") SAW("%s at place %u"),
+		       as_number(array[i]), i);
 		named[array[i]] = true;
 	}
 	uint32_t behind;
@@ -649,8 +679,8 @@ static void tells_nothing_before_it_publishes(struct subject *s)
 	for (unsigned i = 0; i < 3; i++) {
 		struct io_uring_sqe sqe = take_entry();
 		expect(sqe.user_data == i + 1 && sqe.off == ~(uint64_t)(i + 1),
-		       EXPECTED("entry %u as it was filled in") SAW("user_data %llu"), i,
-		       (unsigned long long)sqe.user_data);
+		       EXPECTED("entry %u as it was filled in") SAW("user_data: %s"), i,
+		       as_number(sqe.user_data));
 	}
 	steps->close(&r);
 }
@@ -692,8 +722,8 @@ static void stops_when_the_ring_is_full(struct subject *s)
 		for (unsigned i = 0; i < SQ_ENTRIES; i++) {
 			struct io_uring_sqe sqe = take_entry();
 			expect(sqe.user_data == i + 1,
-			       WHEN("round %u") EXPECTED("entry %u next") SAW("user_data %llu"),
-			       round, i + 1, (unsigned long long)sqe.user_data);
+			       WHEN("round %u") EXPECTED("entry %u next") SAW("user_data: %s"),
+			       round, i + 1, as_number(sqe.user_data));
 		}
 	}
 	steps->close(&r);
@@ -783,11 +813,13 @@ static void kernel_reads_whole_entries(struct subject *s)
 
 static void expect_taken(const struct io_uring_cqe *taken, uint64_t user_data)
 {
-	expect(taken->user_data == user_data && taken->res == (int32_t)(user_data * 3) &&
-		       taken->flags == (uint32_t)user_data << 16,
-	       EXPECTED("completion %llu: its user_data, res and flags") SAW("%#llx, %d, %#x"),
-	       (unsigned long long)user_data, (unsigned long long)taken->user_data, taken->res,
-	       taken->flags);
+	int32_t res = (int32_t)(user_data * 3);
+	uint32_t flags = (uint32_t)user_data << 16;
+	expect(taken->user_data == user_data && taken->res == res && taken->flags == flags,
+	       WHEN("a completion is taken") EXPECTED("user_data %#llx, res %d and flags %#x")
+		       SAW("%#llx, %d and %#x"),
+	       (unsigned long long)user_data, res, flags, (unsigned long long)taken->user_data,
+	       taken->res, taken->flags);
 }
 
 static void complete_number(uint64_t number)
@@ -952,6 +984,13 @@ static const struct entered *the_only_call(void)
 	return &mock.calls[0];
 }
 
+static void expect_getevents(const struct entered *call)
+{
+	expect(call->flags & IORING_ENTER_GETEVENTS,
+	       EXPECTED("IORING_ENTER_GETEVENTS, without which nothing waits") SAW("flags %#x"),
+	       call->flags);
+}
+
 static void hands_over_and_waits_in_one_call(struct subject *s)
 {
 	(void)s;
@@ -967,9 +1006,7 @@ static void hands_over_and_waits_in_one_call(struct subject *s)
 	expect(call->to_submit == 3 && call->min_complete == 2,
 	       EXPECTED("3 entries handed over and 2 completions waited for") SAW("%u and %u"),
 	       call->to_submit, call->min_complete);
-	expect(call->flags & IORING_ENTER_GETEVENTS,
-	       EXPECTED("IORING_ENTER_GETEVENTS, without which nothing waits") SAW("flags %#x"),
-	       call->flags);
+	expect_getevents(call);
 	expect(!call->has_limit, EXPECTED("no limit of time") SAW("one"));
 	steps->close(&r);
 }
@@ -1018,14 +1055,14 @@ static void the_limit_of_time_is_in_the_call(struct subject *s)
 	fill_some(steps, &r, 1);
 	steps->enter(&r, 1, NS_PER_S + 500 * NS_PER_MS + 7);
 	const struct entered *call = the_only_call();
-	expect(call->has_limit && call->limit.tv_sec == 1 && call->limit.tv_nsec == 500000007,
+	expect(call->has_limit, EXPECTED("a limit of time in the call") SAW("none"));
+	expect(call->limit.tv_sec == 1 && call->limit.tv_nsec == 500000007,
 	       EXPECTED("a limit of 1 s and 500000007 ns") SAW("%lld s and %lld ns"),
 	       (long long)call->limit.tv_sec, (long long)call->limit.tv_nsec);
-	expect(call->to_submit == 1 && call->min_complete == 1 &&
-		       (call->flags & IORING_ENTER_GETEVENTS),
-	       EXPECTED("1 entry handed over and 1 completion waited for")
-		       SAW("%u and %u, flags %#x"),
-	       call->to_submit, call->min_complete, call->flags);
+	expect(call->to_submit == 1 && call->min_complete == 1,
+	       EXPECTED("1 entry handed over and 1 completion waited for") SAW("%u and %u"),
+	       call->to_submit, call->min_complete);
+	expect_getevents(call);
 	steps->close(&r);
 }
 
@@ -1038,31 +1075,47 @@ static void offers_again_what_was_left(struct subject *s)
 	const struct ring_steps *steps = open_mock(&r, 0);
 	fill_some(steps, &r, 3);
 	for (unsigned left = 3; left > 0; left--) {
+		mock.call_count = 0;
 		int rc = steps->enter(&r, 0, 0);
-		expect(rc == 1 && mock.calls[mock.call_count - 1].to_submit == left,
-		       EXPECTED("%u entries offered") SAW("%u"), left,
-		       mock.call_count ? mock.calls[mock.call_count - 1].to_submit : 0);
+		const struct entered *call = the_only_call();
+		expect(call->to_submit == left, EXPECTED("%u entries offered") SAW("%u"), left,
+		       call->to_submit);
+		expect(rc == 1, EXPECTED("what the kernel answered, 1") SAW("%s"), answer(rc));
 	}
+	mock.call_count = 0;
 	steps->enter(&r, 0, 0);
-	expect(mock.call_count == 3, EXPECTED("no call once all were taken") SAW("another"));
+	expect(mock.call_count == 0, EXPECTED("no call once all were taken") SAW("another"));
 	steps->close(&r);
 }
 
+/* One call for one enter(), with and without a limit of time: not even EINTR is a reason for another. */
 static void tells_what_the_kernel_says(struct subject *s)
 {
 	static const int errors[] = { EINTR, ETIME, EBUSY, EAGAIN, EBADF };
+	static const struct {
+		unsigned min;
+		int64_t timeout_ns;
+		const char *words;
+	} waits[] = {
+		{ 1, NS_PER_MS, "a wait of 1 ms" },
+		{ 1, -1, "a wait without a limit" },
+		{ 0, 0, "no wait" },
+	};
 	(void)s;
-	for (unsigned i = 0; i < sizeof errors / sizeof *errors; i++) {
-		struct rings r;
-		begin_mock();
-		mock.answer = -errors[i];
-		const struct ring_steps *steps = open_mock(&r, 0);
-		fill_some(steps, &r, 1);
-		int rc = steps->enter(&r, 1, NS_PER_MS);
-		expect(rc == -errors[i], EXPECTED("%d") SAW("%s"), -errors[i], answer(rc));
-		the_only_call();
-		steps->close(&r);
-	}
+	for (unsigned i = 0; i < sizeof errors / sizeof *errors; i++)
+		for (unsigned w = 0; w < sizeof waits / sizeof *waits; w++) {
+			struct rings r;
+			begin_mock();
+			mock.answer = -errors[i];
+			mock.answers_once = true;
+			const struct ring_steps *steps = open_mock(&r, 0);
+			fill_some(steps, &r, 1);
+			int rc = steps->enter(&r, waits[w].min, waits[w].timeout_ns);
+			expect(rc == -errors[i], WHEN("%s") EXPECTED("%s") SAW("%s"),
+			       waits[w].words, answer(-errors[i]), answer(rc));
+			the_only_call();
+			steps->close(&r);
+		}
 }
 
 /* The engine, in the real kernel. */
@@ -1290,6 +1343,64 @@ static void calls_all_back_when_there_is_room(struct subject *s)
 	close_engine(s);
 }
 
+/* Two operations are waited for, and the answer to a call back comes before them. */
+static void waits_for_more_than_an_answer(struct subject *s)
+{
+	struct io_op *done[2];
+	open_on_the_mock(s);
+	uint64_t first = begin_pipe_read(s, 0), second = begin_pipe_read(s, 1);
+	cancel_one(s, &s->op[0]);
+	mock.call_count = 0;
+	reap(s, done, 0, 2, 100 * NS_PER_S);
+	for (unsigned i = 0; i < mock.call_count; i++)
+		expect(mock.calls[i].min_complete == 0,
+		       WHEN("reap() is to bring 0") EXPECTED("a call that waits for none")
+			       SAW("for %u"),
+		       mock.calls[i].min_complete);
+	expect(mock.taken_count == 3, EXPECTED("a call back handed over") SAW("none"));
+	mock.due[0] = (struct io_uring_cqe) { .user_data = mock.taken[2].user_data };
+	mock.due[1] = (struct io_uring_cqe) { .user_data = first, .res = -ECANCELED };
+	mock.due[2] = (struct io_uring_cqe) { .user_data = second, .res = 1 };
+	mock.due_count = 3;
+	mock.call_count = 0;
+	unsigned n = reap(s, done, 2, 2, 100 * NS_PER_S);
+	expect(n == 2, EXPECTED("the two that were waited for") SAW("%u"), n);
+	unsigned waited_for = 0;
+	for (unsigned i = 0; i < mock.call_count; i++) {
+		waited_for += mock.calls[i].min_complete;
+		expect(mock.calls[i].limit.tv_sec >= 50,
+		       EXPECTED("a wait of what is left of 100 s") SAW("%lld s"),
+		       (long long)mock.calls[i].limit.tv_sec);
+	}
+	expect(waited_for <= 3, EXPECTED("3 completions waited for, which come") SAW("%u"),
+	       waited_for);
+	close_engine(s);
+}
+
+/* The answer has come and one operation, and the wait for the other one fails. */
+static void tells_what_breaks_during_a_call_back(struct subject *s)
+{
+	struct io_op *done[2];
+	open_on_the_mock(s);
+	uint64_t first = begin_pipe_read(s, 0), second = begin_pipe_read(s, 1);
+	cancel_one(s, &s->op[0]);
+	look(s);
+	expect(mock.taken_count == 3, EXPECTED("a call back handed over") SAW("none"));
+	mock.due[0] = (struct io_uring_cqe) { .user_data = mock.taken[2].user_data };
+	mock.due[1] = (struct io_uring_cqe) { .user_data = first, .res = -ECANCELED };
+	mock.due_count = 2;
+	mock.after_due = -EBADF;
+	int rc = s->ops->reap(s->engine, done, 2, 2, 100 * NS_PER_S);
+	expect(rc == -EBADF, EXPECTED("%d from reap()") SAW("%s"), -EBADF, answer(rc));
+	mock.after_due = 0; /* a run would end here; the test brings home what is left */
+	s->op[0].in_flight = 0;
+	s->inflight--;
+	complete(second, 1, 0);
+	unsigned n = look(s);
+	expect(n == 1, EXPECTED("the other one") SAW("%u"), n);
+	close_engine(s);
+}
+
 static void calls_one_back_when_there_is_room(struct subject *s)
 {
 	open_on_the_mock(s);
@@ -1396,9 +1507,11 @@ static void an_awake_thread_needs_no_call(struct subject *s)
 	       EXPECTED("3 entries for the thread to see") SAW("%u"), sq_tail_now() - mock.first);
 	steps->enter(&r, 1, -1);
 	const struct entered *call = the_only_call();
-	expect((call->flags & IORING_ENTER_GETEVENTS) && call->min_complete == 1 &&
-		       !(call->flags & IORING_ENTER_SQ_WAKEUP),
-	       EXPECTED("a wait for 1 completion that wakes nobody") SAW("flags %#x"), call->flags);
+	expect(call->min_complete == 1, EXPECTED("a wait for 1 completion") SAW("for %u"),
+	       call->min_complete);
+	expect_getevents(call);
+	expect(!(call->flags & IORING_ENTER_SQ_WAKEUP),
+	       EXPECTED("no IORING_ENTER_SQ_WAKEUP for a thread that is awake") SAW("it"));
 	steps->close(&r);
 }
 
@@ -1619,9 +1732,10 @@ static void asks_for_what_overflowed(struct subject *s)
 	*sq_word(mock.params.sq_off.flags) = IORING_SQ_CQ_OVERFLOW;
 	steps->enter(&r, 0, 0);
 	const struct entered *call = the_only_call();
-	expect((call->flags & IORING_ENTER_GETEVENTS) && call->min_complete == 0,
-	       EXPECTED("IORING_ENTER_GETEVENTS, and no wait") SAW("flags %#x, %u waited for"),
-	       call->flags, call->min_complete);
+	expect(call->flags & IORING_ENTER_GETEVENTS,
+	       EXPECTED("IORING_ENTER_GETEVENTS, which brings them") SAW("flags %#x"), call->flags);
+	expect(call->min_complete == 0, EXPECTED("no wait") SAW("%u completions waited for"),
+	       call->min_complete);
 	*sq_word(mock.params.sq_off.flags) = IORING_SQ_TASKRUN;
 	steps->enter(&r, 0, 0);
 	expect(mock.call_count == 1, WHEN("another flag is set") EXPECTED("no call") SAW("one"));
@@ -1776,6 +1890,9 @@ const struct lab_test lab_tests[] = {
 		      what_is_cut_off_elsewhere_is_told) },
 	{ OF(5), TEST("calls_all_back_when_there_is_room", ONE(NO_FD),
 		      calls_all_back_when_there_is_room) },
+	{ OF(5), TEST("waits_for_more_than_an_answer", ONE(NO_FD), waits_for_more_than_an_answer) },
+	{ OF(5), TEST("tells_what_breaks_during_a_call_back", ONE(NO_FD),
+		      tells_what_breaks_during_a_call_back) },
 	{ OF(5), TEST("calls_one_back_when_there_is_room", ONE(NO_FD),
 		      calls_one_back_when_there_is_room) },
 	{ OF(5), TEST("calls_back_nobody_else", ONE(NO_FD), calls_back_nobody_else) },

@@ -61,7 +61,7 @@ ENGINES = {
     "libaio": Look("#009e73", SOLID, "v"),
     "uring_raw": Look("#5a1846", LONG_DASHED, "p"),
     "io_uring": Look("#d55e00", SOLID, "*"),
-    "uring_tuned": Look("#9a0000", DASHED, "*"),
+    "uring_tuned": Look("#9a0000", DASHED, "8"),
     "fio": Look("#8b1a3a", DASH_DOT, "X"),  # imported; its variants are its engines
 }
 

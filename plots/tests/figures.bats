@@ -47,7 +47,7 @@ are_pdf() {
 
 @test "all figures, as PNG and as SVG, and two as PDF" {
 	for name in throughput cpu_per_op latency_throughput latency_distribution syscalls timeline steps overlap matrix responsiveness loop_lateness operator operator_timeline upcall styles \
-		depth_one depth_curve depth_syscalls batching staircase block_size threads_cores cpu_shares durability \
+		depth_one depth_curve depth_syscalls batching staircase each_option block_size threads_cores cpu_shares durability \
 		connections idle_descriptors offered_load hardware_counters; do
 		run head -c 8 "$BATS_FILE_TMPDIR/results/figures/$name.png"
 		assert_output --partial "PNG"

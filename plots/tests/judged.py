@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 from drawing import sheet, verdict_words, words
 from figures import (batching, block_size, connections, cpu_shares, depth_curve, depth_one,
-                     depth_syscalls, durability, hardware_counters, idle_descriptors,
+                     depth_syscalls, durability, each_option, hardware_counters, idle_descriptors,
                      latency_distribution, loop_lateness, matrix, offered_load, operator,
                      operator_timeline, overlap, registry, responsiveness,
                      staircase, steps, styles, threads_cores, timeline, upcall)
@@ -109,6 +109,8 @@ def check_rules():
                                              "io_uring:sqpoll_cpu.util_pct": 40}))
     check_made(staircase, open_, Made(0.5, ratio_io_uring=1.05, depth_one_io_uring=10,
                                       staircase_one_by_one_io_uring=30))
+    for verdict, spread, dearer in ((yes, 0.01, 0.93), (no, 0.01, 1.02), (open_, 0.015, 0.98)):
+        check_made(each_option, verdict, Made(spread, **{f"ratio_{each_option.MULTISHOT}": dearer}))
     check_made(cpu_shares, open_, Made(0.3, **{"ratio_io_uring:sqpoll": 1.6, **polling}))
     check_block_sizes()
     check_durability()

@@ -20,12 +20,14 @@ SIGNAL_MEANINGS = {
     **dict.fromkeys(("SEGV", "BUS"),
                     "The program touched memory that it may not: a pointer that is NULL or stale, or an "
                     "index beyond the end of an array."),
-    "ABRT": "The C library ended the program: malloc or free found the heap damaged. The likely cause is "
-            "a write beyond the end of something, or a second free.",
+    "ABRT": "abort() ended the program. If it does not call that itself, malloc or free did, which found the heap "
+            "damaged. The likely cause is a write beyond the end of something, or a second free.",
     "FPE": "The likely cause is a division by zero.",
     "PIPE": "Writing to a connection whose other end is closed raises this signal. It ends a process "
             "that does not ask for something else: see send(2), signal(7).",
 }
+# What assert(3) of the GNU C library says: "tests: engine.c:65: tiny_submit: Assertion `count > 0' failed."
+ASSERTION = re.compile(r"^[^:]*: ([^:]+):(\d+): (?:(.+): )?Assertion `(.*)' failed\.$")
 # By what AddressSanitizer or ThreadSanitizer calls it.
 SANITIZER_MEANINGS = {
     "heap-use-after-free": "Memory was used after free() had given it back.",
@@ -56,6 +58,8 @@ def meaning(finding):
         return HANG_MEANINGS.get(finding["state"], "A test that is not over in its time is ended by force.")
     if finding.id == "crashed":
         return SIGNAL_MEANINGS.get(finding["signal"], "")
+    if finding.id == "assertion":
+        return "assert() ends the program where its condition does not hold."
     if finding.id == "ended" and finding["status"] == 0:
         return "An engine returns to its caller and never ends the process."
     if finding.id == "sanitizer":
@@ -80,6 +84,18 @@ def in_own_loop(lab, finding, events):
     ours = is_ours(lab, file) if file else not finding["inside"]
     endless = any(isinstance(event, dict) and event["repeats"] == "endless" for event in events[-3:])
     return Finding("waits_in_test", {"limit_s": finding["limit_s"]}) if ours or endless else finding
+
+
+def by_assertion(finding, lines):
+    """abort() has two callers: the C library that found the heap damaged, and an assertion, which has said so."""
+    said = [found for found in map(ASSERTION.match, lines) if found]
+    if finding.id != "crashed" or finding["signal"] != "ABRT" or not said:
+        return finding
+    file, line, function, condition = said[-1].groups()
+    function = (function or "").partition("(")[0]
+    return Finding("assertion", {"condition": condition, "function": function, "file": os.path.basename(file),
+                                 "line": int(line), "inside": finding["inside"],
+                                 "before_main": finding["before_main"]})
 
 
 @dataclass
@@ -124,8 +140,10 @@ def read(lab, outcome):
     if sanitizer:
         told.findings = [sanitizer]
     else:
-        told.findings = [in_own_loop(lab, f, outcome.events) for f in outcome.findings]
-        told.printed = outcome.output
+        told.findings = [by_assertion(in_own_loop(lab, f, outcome.events), outcome.output)
+                         for f in outcome.findings]
+        quoted = any(finding.id == "assertion" for finding in told.findings)
+        told.printed = [line for line in outcome.output if not (quoted and ASSERTION.match(line))]
     if not told.findings:
         told.findings = [Finding("nothing_said")]
     for finding in told.findings:

@@ -57,8 +57,8 @@ def prepare(sanitize=""):
         if not shutil.which(tool):
             raise CourseError(f"there is no {tool} here; harness/setup.sh learn installs what is missing")
     if not os.path.exists(library(sanitize)):
-        what = "the tests' library with sanitizers" if sanitize else "the tests' library"
-        say(paint(f"(Building {what} first. This happens once.)", "dim"))
+        kind = {ADDRESS: " with AddressSanitizer", THREAD: " with ThreadSanitizer"}.get(sanitize, "")
+        say(paint(f"(Building the tests' library{kind} first. This happens once.)", "dim"))
     try:
         programs.prepare(sanitize=sanitize)
     except CourseError as error:

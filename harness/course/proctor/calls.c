@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "calls.h"
 
+#include <linux/io_uring.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,6 +36,15 @@ static const struct flag message_flags[] = {
 	{ MSG_OOB, "MSG_OOB" },		  { 0, NULL },
 };
 
+static const struct flag ring_flags[] = {
+	{ IORING_ENTER_GETEVENTS, "IORING_ENTER_GETEVENTS" },
+	{ IORING_ENTER_SQ_WAKEUP, "IORING_ENTER_SQ_WAKEUP" },
+	{ IORING_ENTER_SQ_WAIT, "IORING_ENTER_SQ_WAIT" },
+	{ IORING_ENTER_EXT_ARG, "IORING_ENTER_EXT_ARG" },
+	{ 1u << 4, "IORING_ENTER_REGISTERED_RING" }, /* Linux 5.18 */
+	{ 0, NULL },
+};
+
 /* "IN|ET"; bits without a name follow as a number. */
 static const char *flag_names(uint32_t bits, const struct flag *flags, char *text, size_t size)
 {
@@ -50,12 +60,14 @@ static const char *flag_names(uint32_t bits, const struct flag *flags, char *tex
 	return text;
 }
 
-/* Which argument of a call holds MSG_ flags; 6: none. */
-static unsigned message_flags_at(long call)
+/* What the bits of a call's argument are called; NULL where it holds no flags that we know. */
+static const struct flag *flags_in(long call, unsigned argument)
 {
-	return call == SYS_recvfrom || call == SYS_sendto   ? 3
-	       : call == SYS_recvmsg || call == SYS_sendmsg ? 2
-							    : 6;
+	if ((call == SYS_recvfrom || call == SYS_sendto) && argument == 3)
+		return message_flags;
+	if ((call == SYS_recvmsg || call == SYS_sendmsg) && argument == 2)
+		return message_flags;
+	return call == SYS_io_uring_enter && argument == 3 ? ring_flags : NULL;
 }
 
 static void describe_epoll_ctl(const struct tracee *task, char *text, size_t size)
@@ -110,10 +122,11 @@ void describe_call(const struct tracee *task, char *text, size_t size)
 		char names[100];
 		if (shape[i] == '.')
 			continue;
-		if (i == message_flags_at(task->call))
-			used += (size_t)snprintf(text + used, size - used, "%s%s", separator,
-						 flag_names((uint32_t)task->args[i], message_flags,
-							    names, sizeof names));
+		const struct flag *flags = flags_in(task->call, i);
+		if (flags)
+			used += (size_t)snprintf(
+				text + used, size - used, "%s%s", separator,
+				flag_names((uint32_t)task->args[i], flags, names, sizeof names));
 		else
 			used += (size_t)snprintf(text + used, size - used, "%s%lld", separator,
 						 shape[i] == 'd' ? (int)task->args[i]
@@ -244,8 +257,7 @@ static struct event_key key_of_call(const struct exam *e, const struct tracee *t
 	key_fixed(&key, (uint64_t)task->call);
 	key_fixed(&key, task->fault ? 2 : task->tid != e->pid);
 	for (unsigned i = 0; shape[i]; i++) {
-		bool is_word = i == message_flags_at(task->call) ||
-			       (task->call == SYS_epoll_ctl && i == 1);
+		bool is_word = flags_in(task->call, i) || (task->call == SYS_epoll_ctl && i == 1);
 		if (shape[i] != '.')
 			(is_word ? key_fixed : key_varying)(&key, task->args[i]);
 	}

@@ -25,6 +25,7 @@ The learner's commands and the grader add:
 
     waits_in_test         limit_s: hung, but in the test's own loop
     sanitizer             tool, what, function, [file, line]
+    assertion             condition, function, file, line, inside, before_main: assert(3) ended the program
     nothing_said          it failed without a reason
     skipped_alone         why: where the reference does not skip
     not_run               why
@@ -85,6 +86,11 @@ def _crashed(f, place):
     if f["by_itself"]:
         return f"the program sent SIG{f['signal']} to itself{_inside(f)}"
     return f"crashed with SIG{f['signal']}{_inside(f)}{_at(f, place, ', at ')}{LIMITS.get(f['limit'], '')}"
+
+
+def _assertion(f, place):
+    where = f", in {f['function']}()" if f["function"] else ""
+    return f"an assertion failed{_inside(f)}{where}{_at(f, place, ' at ')}: {f['condition']}"
 
 
 def _hung(f, place):
@@ -152,6 +158,7 @@ SENTENCES = {
     "waits_in_test": "hung: not over after {limit_s} s. It runs in the test's own loop: nothing comes back "
                      "from the engine",
     "sanitizer": _sanitizer,
+    "assertion": _assertion,
     "nothing_said": "the test program ended with a failure and said nothing",
     "skipped_alone": _skipped_alone,
     "does_not_compile": "does not compile",

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -276,6 +277,67 @@ void cancel_one_comes_too_late(struct subject *s)
 		close(ends[i][1]);
 	}
 	close_engine(s);
+}
+
+/* Starts a receive, sends a byte, and takes it away again. Returns whether that was faster. */
+static bool alarm_falsely(struct subject *s, const int ends[2], struct io_op *op)
+{
+	struct io_op *done[1];
+	char byte;
+	start(s, op);
+	expect(reap(s, done, 1, 1, NS_PER_MS) == 0, "a receive completed with nothing there");
+	expect(write(ends[1], "x", 1) == 1, "the test's own write failed");
+	usleep(1000); /* the news of it may take a moment to reach the engine */
+	return recv(ends[0], &byte, 1, MSG_DONTWAIT) == 1;
+}
+
+/* A false alarm that nobody asked back goes on waiting. */
+static void expect_to_wait_on(struct subject *s, const int ends[2], struct io_op *op)
+{
+	struct io_op *done[1];
+	if (alarm_falsely(s, ends, op)) {
+		expect(reap(s, done, 1, 1, 5 * NS_PER_MS) == 0,
+		       WHEN("the next receive in that slot meets a false alarm")
+			       EXPECTED("it to wait on") SAW("%s"),
+		       answer(op->result));
+		expect(write(ends[1], "x", 1) == 1, "the test's own write failed");
+	}
+	await(s, op);
+	expect(op->result == 1, EXPECTED("the byte") SAW("%s"), answer(op->result));
+}
+
+/*
+ * The kernel has said that a byte is there, and the engine has not yet looked. Somebody else takes the
+ * byte, and the operation is asked back: the false alarm must not make it wait again.
+ */
+void socket_false_alarm_meets_a_cancel(struct subject *s)
+{
+	enum { ROUNDS = 10 };
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	int ends[2];
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		bool all = round % 2;
+		make_pair(s, ends);
+		open_engine(s, 1, 1);
+		attach(s, 0, ends[0]);
+		struct io_op *op = prepare_receive(s, 0, ends[0], 0);
+		bool stolen = alarm_falsely(s, ends, op);
+		if (all)
+			s->ops->cancel(s->engine);
+		else
+			cancel_one(s, op);
+		await(s, op);
+		bool shut = op->result == 0 && (all || s->ops->traits & IO_CANCEL_SHUTS_DOWN);
+		expect(op->result == (stolen ? -ECANCELED : 1) || shut,
+		       WHEN("a false alarm meets %s") EXPECTED("%s") SAW("%s"),
+		       all ? "cancel()" : "cancel_one()", stolen ? "-ECANCELED" : "the byte",
+		       answer(op->result));
+		if (!all && !shut)
+			expect_to_wait_on(s, ends, prepare_receive(s, 0, ends[0], 0));
+		close_engine(s);
+		close(ends[0]);
+		close(ends[1]);
+	}
 }
 
 void cancel_one_of_a_send(struct subject *s)

@@ -120,20 +120,26 @@ static void hand_back(struct subject *s, void *buf)
 }
 
 /* Again and again, more often than there are buffers: each is the last word of its receive. */
-void lent_buffer_holds_what_came(struct subject *s)
+static void lend_to_one_after_the_other(struct subject *s, unsigned lent_count)
 {
 	enum { ROUNDS = 50 };
 	struct connected c;
-	open_lending(s, 3, &c, 1);
+	open_lending(s, lent_count, &c, 1);
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		struct io_op *op = prepare_lent(s, &c, 0, LENT_BYTES);
 		start(s, op);
-		send_pattern(&c, 0, round, 100 + round);
+		send_pattern(&c, 0, round, 1 + 3 * round);
 		await(s, op);
-		expect_lent(s, op, round, 100 + round);
+		expect_lent(s, op, round, 1 + 3 * round);
 		hand_back(s, op->buf);
 	}
 	close_lending(s, &c);
+}
+
+void lent_buffer_holds_what_came(struct subject *s)
+{
+	lend_to_one_after_the_other(s, 3);
+	lend_to_one_after_the_other(s, 1);
 }
 
 /* What is lent stays as it is while others are lent; it may be sent from, and close() wants none back. */

@@ -66,6 +66,7 @@ const struct rule rules[] = {
 	{ "A descriptor comes without O_ASYNC", "stream_stays_whole_after_the_end" },
 	{ "From attach() until detach() or close()", "stream_stays_blocking" },
 	{ "Until close() it may handle", "signals_stay_as_they_were" },
+	{ "It may block a real-time one", "signals_stay_as_they_were" },
 	{ "The descriptor that an ACCEPT", "accept_takes_who_waits" },
 	{ "It belongs to the workload.", "accept_takes_who_waits accept_waits_for_a_client" },
 	{ "A client that has gone again",
@@ -73,7 +74,8 @@ const struct rule rules[] = {
 	{ "reap() sleeps in the kernel",
 	  "stream_sleeps_while_waiting stream_stays_asleep cancel_one_leaves_no_trace" },
 	{ "A signal ends the wait early",
-	  "signals_are_left_to_the_caller stream_signal_ends_the_wait stream_survives_many_signals_in_a_row" },
+	  "signals_are_left_to_the_caller stream_signal_ends_the_wait stream_survives_many_signals_in_a_row "
+	  "stream_one_signal_ends_a_wait_for_two stream_signal_that_restarts_ends_the_wait" },
 	{ "The driver relies on that", .untestable = EXPLAINS },
 	{ "Latency counts from", .elsewhere = DRIVER },
 	{ "It ends with the reading", .elsewhere = DRIVER },
@@ -190,7 +192,8 @@ const struct rule rules[] = {
 	  "connect_waits_and_is_called_back" },
 	{ "Soon it comes out of reap()",
 	  "cancel_one_leaves_the_others cancel_one_meets_the_beginning "
-	  "cancel_one_comes_too_late cancel_one_of_a_send cancel_one_leaves_no_trace" },
+	  "cancel_one_comes_too_late cancel_one_of_a_send cancel_one_leaves_no_trace "
+	  "socket_false_alarm_meets_a_cancel" },
 	{ "What it had received is", "cancel_one_loses_no_byte cancel_one_comes_too_late" },
 	{ "A file's operation that the kernel", "cancel_one_of_a_file" },
 	{ "All others go on.",
@@ -201,7 +204,8 @@ const struct rule rules[] = {
 	  "stream_cancel stream_cancel_of_sends stream_cancel_in_scattered_slots "
 	  "cancel_with_nothing_in_flight" },
 	{ "Soon each such operation",
-	  "stream_cancel_with_all_signals_blocked file_cancel file_cancel_then_silence stream_cancel stream_cancel_of_sends" },
+	  "stream_cancel_with_all_signals_blocked file_cancel file_cancel_then_silence stream_cancel stream_cancel_of_sends "
+	  "socket_false_alarm_meets_a_cancel" },
 	{ "A socket that still had one", .untestable = "because it permits, and demands nothing" },
 	{ "Nothing may be submitted", .untestable = FOR_CALLER },
 	{ "Does not wait.", "stream_cancel stream_cancel_of_sends cancel_with_nothing_in_flight" },

@@ -507,7 +507,9 @@ void stream_signal_ends_the_wait(struct subject *s)
 	attach(s, 0, ends[0]);
 	start(s, prepare_receive(s, 0, ends[0], 0));
 	timer_t timer = signal_every(10 * NS_PER_MS);
-	expect(reap(s, done, 1, 1, -1) == 0, "a receive completed with nothing there");
+	/* The first may also hand over, and have that as its answer: the second only waits. */
+	for (unsigned i = 0; i < 2; i++)
+		expect(reap(s, done, 1, 1, -1) == 0, "a receive completed with nothing there");
 	uint64_t before_ns = clock_ns();
 	expect(reap(s, done, 1, 1, 5 * NS_PER_S) == 0, "a receive completed with nothing there");
 	uint64_t waited_ns = clock_ns() - before_ns;

@@ -100,6 +100,8 @@ void stream_send_survives_signals(struct subject *s);
 void stream_batch_is_in_flight_at_once(struct subject *s);
 void stream_stays_asleep(struct subject *s);
 void socket_receive_timeout_is_an_error(struct subject *s);
+void stream_one_signal_ends_a_wait_for_two(struct subject *s);
+void stream_signal_that_restarts_ends_the_wait(struct subject *s);
 
 /* honesty_tests.c */
 void file_writes_stay_honest(struct subject *s);
@@ -126,6 +128,7 @@ void cancel_one_leaves_no_trace(struct subject *s);
 void cancel_one_loses_no_byte(struct subject *s);
 void cancel_one_meets_the_beginning(struct subject *s);
 void cancel_one_comes_too_late(struct subject *s);
+void socket_false_alarm_meets_a_cancel(struct subject *s);
 void cancel_one_of_a_send(struct subject *s);
 void cancel_one_of_a_file(struct subject *s);
 

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -350,4 +351,112 @@ void socket_receive_timeout_is_an_error(struct subject *s)
 	close_engine(s);
 	close(ends[0]);
 	close(ends[1]);
+}
+
+/* Watches a thread that waits for two: speaks to one of them, and sends it one signal. */
+struct onlooker {
+	pthread_t sleeper;
+	int sleeper_tid;
+	int peers[2];
+	bool is_back; /* the thread came back from its wait */
+	bool overslept;
+};
+
+static bool is_back(const struct onlooker *onlooker)
+{
+	return __atomic_load_n(&onlooker->is_back, __ATOMIC_ACQUIRE);
+}
+
+/* How often it gave its CPU away, or -1 while it runs: proc_pid_status(5). */
+static long sleeps_of(int tid)
+{
+	char path[64], line[128], state = 'R';
+	long sleeps = -1;
+	snprintf(path, sizeof path, "/proc/self/task/%d/status", tid);
+	FILE *file = fopen(path, "re");
+	while (file && fgets(line, sizeof line, file)) {
+		sscanf(line, "State: %c", &state);
+		sscanf(line, "voluntary_ctxt_switches: %ld", &sleeps);
+	}
+	if (file)
+		fclose(file);
+	return state == 'S' ? sleeps : -1;
+}
+
+/* Until it has slept on for a while. A variant that spins never does. */
+static void let_it_settle(const struct onlooker *onlooker)
+{
+	enum { ON_END_MS = 20, MOST_MS = 400 };
+	long before = -1;
+	for (unsigned ms = 0, quiet_ms = 0; ms < MOST_MS && quiet_ms < ON_END_MS; ms++) {
+		usleep(1000);
+		long now = sleeps_of(onlooker->sleeper_tid);
+		quiet_ms = now >= 0 && now == before ? quiet_ms + 1 : 0;
+		before = now;
+	}
+}
+
+static void *speak_and_signal(void *argument)
+{
+	struct onlooker *onlooker = argument;
+	let_it_settle(onlooker);
+	expect(write(onlooker->peers[0], "x", 1) == 1, "the test's own write failed");
+	let_it_settle(onlooker);
+	pthread_kill(onlooker->sleeper, SIGUSR1);
+	uint64_t until_ns = clock_ns() + 2 * (uint64_t)NS_PER_S;
+	while (!is_back(onlooker) && clock_ns() < until_ns)
+		usleep(1000);
+	onlooker->overslept = !is_back(onlooker);
+	expect(write(onlooker->peers[1], "x", 1) == 1, "the test's own write failed");
+	return NULL;
+}
+
+static void let_it_be(int signal_number)
+{
+	(void)signal_number;
+}
+
+/* The handler's flags are the caller's affair. */
+static void one_signal_ends_a_wait_for_two(struct subject *s, int flags)
+{
+	int ends[2][2];
+	struct io_op *done[2];
+	pthread_t thread;
+	struct onlooker onlooker = { .sleeper = pthread_self(), .sleeper_tid = gettid() };
+	struct sigaction action = { .sa_handler = let_it_be, .sa_flags = flags };
+	sigaction(SIGUSR1, &action, NULL);
+	open_engine(s, 2, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		make_reading_pair(s, ends[i]);
+		attach(s, i, ends[i][0]);
+		start(s, prepare_receive(s, i, ends[i][0], i));
+		onlooker.peers[i] = ends[i][1];
+	}
+	expect(pthread_create(&thread, NULL, speak_and_signal, &onlooker) == 0, "no thread");
+	unsigned n = reap(s, done, 2, 2, -1);
+	__atomic_store_n(&onlooker.is_back, true, __ATOMIC_RELEASE);
+	pthread_join(thread, NULL);
+	expect(!onlooker.overslept && n < 2,
+	       WHEN("one of two was there, and a signal came%s")
+		       EXPECTED("it to end a wait without a time limit") SAW("reap() sleep on"),
+	       flags ? ", whose handler has SA_RESTART" : "");
+	await_all(s);
+	close_engine(s);
+	for (unsigned i = 0; i < 2; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+}
+
+void stream_one_signal_ends_a_wait_for_two(struct subject *s)
+{
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	one_signal_ends_a_wait_for_two(s, 0);
+}
+
+/* signal(7): such a handler lets some calls go on, as if nothing had been. reap() ends nevertheless. */
+void stream_signal_that_restarts_ends_the_wait(struct subject *s)
+{
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	one_signal_ends_a_wait_for_two(s, SA_RESTART);
 }

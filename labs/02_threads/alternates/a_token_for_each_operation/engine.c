@@ -262,9 +262,7 @@ static void wait_for_workers(struct engine *e, unsigned min, struct deadline dea
 		struct timespec at = timespec_of_ns(until.at_ns);
 		e->wanted = min;
 		pthread_mutex_unlock(&e->lock);
-		int rc = until.at_ns == DEADLINE_NEVER
-				 ? sem_wait(&e->enough)
-				 : sem_clockwait(&e->enough, CLOCK_MONOTONIC, &at);
+		int rc = sem_clockwait(&e->enough, CLOCK_MONOTONIC, &at);
 		int error = rc ? errno : 0;
 		pthread_mutex_lock(&e->lock);
 		if (error == EINTR || (error == ETIMEDOUT && until.at_ns == deadline.at_ns))

@@ -260,9 +260,11 @@ static void wait_for_workers(struct engine *e, unsigned min, struct deadline dea
 		e->wanted = min;
 		unsigned seen = e->enough;
 		pthread_mutex_unlock(&e->lock);
-		/* With a bitset the time is a moment on CLOCK_MONOTONIC. */
-		long rc = syscall(SYS_futex, &e->enough, FUTEX_WAIT_BITSET_PRIVATE, seen,
-				  until.at_ns == DEADLINE_NEVER ? NULL : &at, NULL,
+		/*
+		 * With a bitset the time is a moment on CLOCK_MONOTONIC. Without a limit a handler with
+		 * SA_RESTART would let it go on, so DEADLINE_NEVER is a moment, too.
+		 */
+		long rc = syscall(SYS_futex, &e->enough, FUTEX_WAIT_BITSET_PRIVATE, seen, &at, NULL,
 				  FUTEX_BITSET_MATCH_ANY);
 		int error = rc < 0 ? errno : 0;
 		pthread_mutex_lock(&e->lock);

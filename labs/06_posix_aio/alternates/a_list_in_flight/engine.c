@@ -6,6 +6,7 @@
 #include <aio.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -177,8 +178,9 @@ static int posix_aio_reap(struct engine *e, struct io_op **done, unsigned min, u
 	struct deadline deadline = deadline_after(timeout_ns);
 	int count = collect(e);
 	while (e->finished_count < min) {
-		struct timespec left;
-		int rc = aio_suspend(e->layout, count, deadline_left(deadline, &left));
+		struct timespec left = { .tv_sec = INT_MAX };
+		deadline_left(deadline, &left); /* with a limit a signal always ends it */
+		int rc = aio_suspend(e->layout, count, &left);
 		int error = rc ? errno : 0;
 		count = collect(e);
 		if (error == EINTR || error == EAGAIN)

@@ -191,9 +191,7 @@ static int posix_aio_reap(struct engine *e, struct io_op **done, unsigned min, u
 	pthread_mutex_lock(&e->lock);
 	while (rc == 0 && e->finished.count < min) {
 		pthread_mutex_unlock(&e->lock);
-		rc = deadline.at_ns == DEADLINE_NEVER
-			     ? sem_wait(&e->news)
-			     : sem_clockwait(&e->news, CLOCK_MONOTONIC, &at);
+		rc = sem_clockwait(&e->news, CLOCK_MONOTONIC, &at);
 		pthread_mutex_lock(&e->lock);
 	}
 	unsigned n = op_queue_take(&e->finished, done, max);

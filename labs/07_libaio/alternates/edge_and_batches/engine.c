@@ -40,6 +40,7 @@ struct engine {
 	io_context_t context;
 	unsigned depth;
 	struct iocb *iocbs; /* [slot] */
+	bool *called_back; /* [slot]: its operation was asked back, and is not polled for again */
 	struct iocb **queued; /* accepted from the driver, not yet by the kernel; oldest first */
 	unsigned queued_count;
 	unsigned in_kernel;
@@ -108,6 +109,7 @@ static void libaio_close(struct engine *e)
 	if (e->epoll_fd >= 0)
 		close(e->epoll_fd);
 	free(e->iocbs);
+	free(e->called_back);
 	free(e->queued);
 	free(e);
 }
@@ -122,9 +124,10 @@ static int libaio_open(struct engine **engine, const struct engine_config *confi
 	e->event_fd = e->epoll_fd = -1;
 	e->depth = config->depth;
 	e->iocbs = calloc(config->depth, sizeof *e->iocbs);
+	e->called_back = calloc(config->depth, sizeof *e->called_back);
 	e->queued = calloc(config->depth, sizeof(struct iocb *));
-	int rc = !e->iocbs || !e->queued ? reason_no_memory(why, "the libaio engine")
-					 : create_context(e, why);
+	bool has_memory = e->iocbs && e->called_back && e->queued;
+	int rc = has_memory ? create_context(e, why) : reason_no_memory(why, "the libaio engine");
 	if (rc == 0 && (config->options & OPTION_EVENTFD))
 		rc = open_eventfd(e, why);
 	if (rc < 0) {
@@ -204,6 +207,7 @@ static int libaio_submit(struct engine *e, struct io_op *const *ops, unsigned co
 		struct io_op *op = ops[i];
 		/* A send mostly fits into the socket's buffer, so it is tried before it waits. */
 		int64_t result = op_try_at_once(op);
+		e->called_back[op->slot] = false;
 		if (result == -EAGAIN)
 			enqueue(e, op);
 		else
@@ -218,12 +222,14 @@ static void handle_event(struct engine *e, const struct io_event *event)
 	struct io_op *op = event->data;
 	int64_t result = (int64_t)event->res;
 	e->in_kernel--;
-	if (waits_for_readiness(op) && result >= 0) {
+	if (waits_for_readiness(op) && result >= 0)
 		result = result == 0 ? -ECANCELED : op_try_when_ready(op);
-		if (result == -EAGAIN) {
-			enqueue(e, op);
-			return;
-		}
+	/* Called back after its event came into the ring: io_cancel() no longer knew it. */
+	if (result == -EAGAIN && e->called_back[op->slot])
+		result = -ECANCELED;
+	if (waits_for_readiness(op) && result == -EAGAIN) {
+		enqueue(e, op);
+		return;
 	}
 	op_queue_finish(&e->finished, op, result);
 }
@@ -284,8 +290,10 @@ static int libaio_reap(struct engine *e, struct io_op **done, unsigned min, unsi
 		submit_queued(e);
 		if (e->finished.count >= min || e->in_kernel == 0)
 			break;
+		/* What found no room is not in the kernel. The next event may make room for it. */
+		unsigned missing = e->queued_count > 0 ? 1 : min - e->finished.count;
 		int rc = e->epoll_fd >= 0 ? wait_for_eventfd(e, deadline)
-					  : wait_for_events(e, min - e->finished.count, deadline);
+					  : wait_for_events(e, missing, deadline);
 		if (rc < 0)
 			return rc;
 		if (rc == 0)
@@ -299,6 +307,7 @@ static void call_back(struct engine *e, struct iocb *cb)
 {
 	struct io_event unused;
 	io_cancel(e->context, cb, &unused);
+	e->called_back[cb - e->iocbs] = true;
 }
 
 static void libaio_cancel_one(struct engine *e, struct io_op *op)
