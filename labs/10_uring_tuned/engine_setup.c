@@ -167,7 +167,10 @@ int tuned_ring_open(struct io_uring *ring, struct ring_extras *extras,
 	//> io_uring_register_ring_fd(). It returns 1, or -errno.
 	//+
 	int registered = rc == 0 ? io_uring_register_ring_fd(ring) : 0; /* 1, or -errno */
-	if (registered < 0)
+	if (registered == -EBUSY)
+		rc = reason_errno(why, "registered_rings_taken", registered,
+				  "this thread has registered as many rings as it may");
+	else if (registered < 0)
 		rc = reason_errno(why, "register_ring_descriptor", registered,
 				  "registering the ring's own descriptor (Linux 5.18)");
 	//< 1

@@ -67,6 +67,7 @@ struct engine {
 	unsigned unasked_count;
 	struct op_queue finished; /* over, and not by the completion that is looked at */
 	struct buffers buffers;
+	unsigned without_call; /* reap() in a row that made none */
 	unsigned armed; /* requests in the kernel that nobody asked for */
 	struct receives *receives; /* NULL where none is made ahead */
 	struct accepts *accepts; /* the same */
@@ -163,7 +164,6 @@ void buffers_unused(struct buffers *b, uint32_t completion_flags);
 void buffers_release(struct buffers *b, unsigned number);
 /* There is one: fewer than lent_most are lent. */
 void *buffers_reserve_take(struct buffers *b);
-bool buffers_in_reserve(const struct buffers *b, const void *buf);
 /* `buf` as it was lent, once. */
 void buffers_give_back(struct buffers *b, void *buf);
 
