@@ -131,6 +131,8 @@ static int uring_supports(const struct engine_config *config, enum io_kind kind,
 	if (rc < 0)
 		return rc;
 	rc = find_opcode(&ring, opcode_of(kind, config->options), why);
+	if (rc == 0 && kind == IO_SEND && (config->options & SEND_ZC))
+		rc = tuned_page_for_each(config->depth, why);
 	if (rc == 0 && (config->options & ANY_IOPOLL))
 		rc = polled_read_works(&ring, why);
 	if (rc == 0 && kind == IO_RECV)
@@ -498,8 +500,7 @@ static int uring_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 {
 	/* Where enough is parked the kernel is not needed. It is asked now and then: others wait, too. */
 	bool without_call = e->finished.count >= (min > 0 ? min : 1) && max > 0 &&
-			    io_uring_sq_ready(&e->ring) == 0 &&
-			    e->without_call < WITHOUT_CALL_MOST;
+			    io_uring_sq_ready(&e->ring) == 0 && e->without_call < WITHOUT_CALL_MOST;
 	e->without_call = without_call ? e->without_call + 1 : 0;
 	int n = without_call ? (int)op_queue_take(&e->finished, done, max)
 			     : wait_for(e, done, min, max, timeout_ns);

@@ -118,6 +118,9 @@ void tuned_ring_close(struct io_uring *ring, struct ring_extras *extras);
 /* Registers with the ring what `config` and the options say. Returns 0, or -errno with `why`. */
 int tuned_register(struct engine *e, const struct engine_config *config, struct reason *why);
 
+/* Can the kernel send from a page of each operation without a copy? Returns 0, or -errno with `why`. */
+int tuned_page_for_each(unsigned depth, struct reason *why);
+
 /* engine_polled.c: tries such a read on a ring that polls. Returns 0, or -errno with `why`. */
 int polled_read_works(struct io_uring *ring, struct reason *why);
 
