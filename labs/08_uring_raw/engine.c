@@ -523,6 +523,7 @@ static bool finish(struct engine *e, const struct io_uring_cqe *cqe)
 	if (cqe->res == -ECANCELED && begin_anew(e, op))
 		return false;
 	forget_unasked(e, op->slot);
+	e->held[op->slot] = NULL;
 	op->result = cqe->res;
 	return true;
 }

@@ -230,6 +230,40 @@ void file_stays_whole_after_the_end(struct subject *s)
 	close(fd);
 }
 
+/* What came back is the workload's: it may hold anything when cancel() is called. */
+void cancel_leaves_what_is_back(struct subject *s)
+{
+	enum { COUNT = 3 };
+	int ends[2] = { -1, -1 };
+	struct io_op *op;
+	open_engine(s, COUNT, 1);
+	if (ONE(s->flavour) & FILES)
+		ends[0] = make_file(s, BLOCK, O_RDONLY);
+	else if (s->flavour != NO_FD)
+		make_reading_pair(s, ends);
+	if (ends[0] >= 0)
+		attach(s, 0, ends[0]);
+	for (unsigned slot = 0; slot < COUNT; slot++) {
+		if (ends[1] >= 0)
+			expect(write(ends[1], "x", 1) == 1, "the test's own write failed");
+		op = s->flavour == NO_FD ? prepare(s, slot, IO_NOP, -1, 0, 0, 0)
+		     : ends[1] < 0	 ? prepare(s, slot, IO_READ, ends[0], 0, 0, BLOCK)
+					 : prepare_receive(s, slot, ends[0], 0);
+		perform(s, op);
+	}
+	memset(s->op, 0xff, COUNT * sizeof *s->op);
+	s->ops->cancel(s->engine);
+	for (size_t i = 0; i < COUNT * sizeof *s->op; i++)
+		expect(((unsigned char *)s->op)[i] == 0xff,
+		       WHEN("after cancel()") EXPECTED("an operation that was back as it was")
+			       SAW("it changed"));
+	memset(s->op, 0, COUNT * sizeof *s->op);
+	close_engine(s);
+	for (unsigned i = 0; i < 2; i++)
+		if (ends[i] >= 0)
+			close(ends[i]);
+}
+
 /* As a workload does: batches of operations, some of which wait. */
 /* The options of a socket that an engine may be tempted to set. */
 struct socket_options {

@@ -174,6 +174,38 @@ void lent_buffer_is_the_callers(struct subject *s)
 	close_lending(s, &c);
 }
 
+/* It may be received into, like any other; when that brings nothing it is the caller's all the same. */
+void lent_buffer_may_be_received_into(struct subject *s)
+{
+	struct connected c;
+	open_lending(s, 2, &c, 3);
+	send_pattern(&c, 0, 0, 2);
+	struct io_op *lent = prepare_lent(s, &c, 0, 1); /* a part of what is there */
+	perform(s, lent);
+	expect_lent(s, lent, 0, 1);
+	for (unsigned again = 0; again < 2; again++) {
+		struct io_op *own = prepare_receive(s, 1, c.ends[1][0], 1);
+		own->buf = lent->buf;
+		own->len_bytes = LENT_BYTES;
+		shutdown(c.ends[1][1], SHUT_WR);
+		perform(s, own);
+		expect(own->result == 0, WHEN("the peer has ended") EXPECTED("0") SAW("%s"),
+		       answer(own->result));
+		expect(own->buf == lent->buf, "a receive's own buffer was replaced");
+	}
+	hand_back(s, lent->buf);
+	void *first = NULL;
+	for (unsigned round = 0; round < 2; round++) {
+		send_pattern(&c, 2, round, 2);
+		struct io_op *op = prepare_lent(s, &c, 2, 1);
+		perform(s, op);
+		expect(op->buf && op->buf != first,
+		       EXPECTED("two buffers that are lent to be two") SAW("one"));
+		first = op->buf;
+	}
+	close_lending(s, &c);
+}
+
 /* Receives that wait hold no buffer: many wait, one buffer serves them all. */
 void lent_buffers_wait_for_none(struct subject *s)
 {

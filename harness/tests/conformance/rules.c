@@ -11,7 +11,7 @@
 const struct rule rules[] = {
 	{ "Operations and their buffers belong", .untestable = FOR_CALLER },
 	{ "From the moment submit() accepts",
-	  "file_cancel_then_silence stream_cancel_in_scattered_slots stream_cancel" },
+	  "file_cancel_then_silence stream_cancel_in_scattered_slots stream_cancel cancel_leaves_what_is_back" },
 	{ "During that time the kernel", "stream_waits_without_touching" },
 	{ "`next` belongs to whoever", "next_is_the_holders" },
 	{ "An engine writes `result`", "result_is_all_that_is_written" },
@@ -46,7 +46,8 @@ const struct rule rules[] = {
 	{ "While it waits it holds", "lent_buffers_wait_for_none" },
 	{ "When it has received something, `buf`",
 	  "lent_buffer_holds_what_came lent_buffers_take_the_length" },
-	{ "The buffer is the workload's until", "lent_buffer_is_the_callers" },
+	{ "The buffer is the workload's until",
+	  "lent_buffer_is_the_callers lent_buffer_may_be_received_into" },
 	{ "A result of 0 or below lends", "lent_buffer_for_bytes_only" },
 	{ "When bytes are there and no buffer", "lent_buffers_are_short" },
 	{ "The bytes stay in the socket", "lent_buffers_are_short" },

@@ -80,6 +80,7 @@ void next_is_the_holders(struct subject *s);
 
 /* ending_tests.c */
 void stream_cancel_in_scattered_slots(struct subject *s);
+void cancel_leaves_what_is_back(struct subject *s);
 void stream_cancel_of_sends(struct subject *s);
 void file_cancel_then_silence(struct subject *s);
 void stream_stays_whole_after_the_end(struct subject *s);
@@ -135,6 +136,7 @@ void cancel_one_of_a_file(struct subject *s);
 /* lent_buffer_tests.c */
 void lent_buffer_holds_what_came(struct subject *s);
 void lent_buffer_is_the_callers(struct subject *s);
+void lent_buffer_may_be_received_into(struct subject *s);
 void lent_buffers_wait_for_none(struct subject *s);
 void lent_buffers_are_short(struct subject *s);
 void lent_buffer_for_bytes_only(struct subject *s);
