@@ -204,7 +204,7 @@ static int over_supports(const struct engine_config *config, enum io_kind kind,
 		return -EOPNOTSUPP;
 	}
 	if (config->options == NEEDS_STANDARD_INPUT && fcntl(STDIN_FILENO, F_GETFD) < 0) {
-		reason_set(why, "no_standard_input", "there is no standard input");
+		reason_set(why, "descriptor_0", "standard input is closed");
 		return -EOPNOTSUPP;
 	}
 	if (config->options == REASON_FOR_NOTHING)
