@@ -152,6 +152,13 @@ int engine_spec_parse(const char *spec, const struct engine_ops **engine, uint64
 			reason_say(why, "engine %s has no options, so not '%s' either", text, word);
 			return -EINVAL;
 		}
+		if (i == count && strchr(word, ',')) {
+			reason_say(
+				why,
+				"options of one engine are joined by '+', as in %s:option+option",
+				text);
+			return -EINVAL;
+		}
 		if (i == count)
 			return unknown_word(why, "option", word, words, count);
 		*options |= UINT64_C(1) << i;

@@ -416,6 +416,10 @@ def measure(words):
     if words.get("PREDICT") != "no" and predictions.questions(lab):
         try:
             answers = predictions.answers(lab)
+            progress = Progress()
+            if answers and not progress.get("predicted", lab):
+                progress.note("predicted", lab, now())
+                progress.save()
         except CourseError as error:
             raise CourseError(f"predict before you measure: make predict{word}, or PREDICT=no "
                               f"({error})") from error
@@ -432,7 +436,7 @@ def measure(words):
     say(f"The figure: {shown(figure)}")
     say("(More figures lie beside it, as .png and .svg.)")
     readme = shown(lab.path("README.md"))
-    say_next(("Look at it", f"and explain it: {readme}, prediction and measurement"),
+    say_next(("Look at it", f"and explain it: {readme}, “Predict, then measure”"),
              *diff_step(lab, word), ("make start", "begins the next lab"))
     return 0
 

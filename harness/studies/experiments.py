@@ -25,6 +25,8 @@ CPUS = sorted(os.sched_getaffinity(0))
 TUNED = ("libaio,io_uring,io_uring:fixed_buffers+fixed_files,"
          "io_uring:fixed_buffers+fixed_files+defer_taskrun,"
          "io_uring:fixed_buffers+fixed_files+sqpoll")
+TUNED_FILE = "uring_tuned:fixed_files+fixed_buffers"
+TUNED_ECHO = "uring_tuned:multishot+fixed_files"
 BLOCK_SIZES = ("4k", "16k", "64k", "256k", "1M")
 MESSAGE_SIZES = ("64", "1k", "16k")
 
@@ -50,6 +52,11 @@ COMPARISONS = {
                              DISK + ("--batch-submit", "1", "--batch-complete", "1")),
     "staircase_batched": (("--engines", TUNED, "--baseline", "io_uring", "--workloads", "file",
                            "--depths", "64"), DISK),
+    # The best set of each is chosen by what each option brings alone.
+    "options_file": (("--engines", f"uring_tuned:each,{TUNED_FILE},io_uring", "--baseline", "uring_tuned",
+                      "--workloads", "file", "--depths", "16"), DISK),
+    "options_echo": (("--engines", f"uring_tuned:each,{TUNED_ECHO},io_uring", "--baseline", "uring_tuned",
+                      "--workloads", "echo", "--conns", "50"), ()),
     "cpu_shares": (("--engines", "blocking,threads,posix_aio,libaio,io_uring,io_uring:sqpoll",
                     "--baseline", "io_uring", "--workloads", "file", "--depths", "16"), DISK),
     **{f"block_size_{size}": (("--engines", "blocking,libaio,io_uring", "--workloads", "file",

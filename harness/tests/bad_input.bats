@@ -18,6 +18,9 @@ refused() {
 }
 
 @test "no engine" { refused 2 "--engine is missing" quick; }
+@test "options of an engine that stand behind a comma" {
+	refused 2 "joined by '+'" quick -e io_uring:fixed_files,registered_ring
+}
 @test "an unknown engine, with the nearest name" { refused 2 "did you mean 'io_uring'" quick -e io_urin; }
 @test "an unknown option of an engine" { refused 2 "fixed_files" quick -e io_uring:fixed_file; }
 @test "an option for an engine that has none" { refused 2 "has no options" quick -e blocking:fast; }

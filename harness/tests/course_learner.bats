@@ -660,6 +660,7 @@ await_line() { until_more_than $(($2 - 1)) grep -c "$1" "$BATS_TEST_TMPDIR/seen"
 	assert_success
 	assert_line "  1. Why is it so?"
 	refute_output --partial "Because"
+	grep -qx "1 =" "$IOLAB_WORK/90_tiny/answers.txt"
 	run learner answer QUESTION=1
 	assert_failure 1
 	assert_output --partial "answers.txt, or add FORCE=1"

@@ -59,8 +59,9 @@ static int connect_to_server(struct visitors *v, const struct visitor *visitor)
 	if (errno != EADDRNOTAVAIL)
 		fail_visit(v, visitor, "connect", errno);
 	reason_errno(peer_failure(v->shared), "no_free_port", errno,
-		     "peer, connection {connection}: no port is free; the kernel keeps those of "
-		     "ended connections for a minute (TIME_WAIT)",
+		     "peer, connection {connection}: no port is free: all of "
+		     "net.ipv4.ip_local_port_range are in use, or the kernel keeps "
+		     "those of ended connections for a minute (TIME_WAIT)",
 		     reason_int("connection", visitor ? visitor->index : 0));
 	peer_end_failed(v->shared);
 }

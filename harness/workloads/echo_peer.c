@@ -295,11 +295,11 @@ static void fail_to_connect(struct client *c, const struct connection *conn)
 {
 	if (errno != EADDRNOTAVAIL)
 		fail_client(c, conn, "connect", errno);
-	reason_errno(
-		peer_failure(c->shared), "no_free_port", errno,
-		"peer, connection {connection}: no port is free; the kernel keeps those of ended "
-		"connections for a minute (TIME_WAIT)",
-		reason_int("connection", conn->index));
+	reason_errno(peer_failure(c->shared), "no_free_port", errno,
+		     "peer, connection {connection}: no port is free: all of "
+		     "net.ipv4.ip_local_port_range are in use, or the kernel keeps "
+		     "those of ended connections for a minute (TIME_WAIT)",
+		     reason_int("connection", conn->index));
 	peer_end_failed(c->shared);
 }
 

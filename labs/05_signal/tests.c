@@ -2,12 +2,13 @@
 /* Lab 05: what an engine on signals must do, and by which system calls. */
 #include "lab_test.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,47 @@
 	"ppoll pselect6 rt_sigsuspend rt_sigprocmask rt_sigreturn rt_sigtimedwait "
 #define RECEIVES "recvfrom recvmsg "
 #define SENDS	 "sendto sendmsg "
+
+/* What happens between two calls of the engine, each once. The engine's calls come here first. */
+static struct {
+	bool steals; /* somebody else handles the signal, just before the engine does */
+	int stolen; /* which one it was; 0: none */
+	int peer_fd; /* it speaks just before O_ASYNC is switched on; -1: it does not */
+} meanwhile = { .peer_fd = -1 };
+
+/* The library's function of that name. */
+#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+static void somebody_elses(int signal_number)
+{
+	(void)signal_number;
+}
+
+int sigaction(int number, const struct sigaction *action, struct sigaction *before)
+{
+	if (meanwhile.steals && action && number >= SIGRTMIN) {
+		struct sigaction another = { .sa_handler = somebody_elses };
+		meanwhile.steals = false;
+		meanwhile.stolen = number;
+		REAL(sigaction)(number, &another, NULL);
+	}
+	return REAL(sigaction)(number, action, before);
+}
+
+/* Its third argument is a pointer, a number or nothing. */
+int fcntl(int fd, int command, ...)
+{
+	va_list rest;
+	va_start(rest, command);
+	void *argument = va_arg(rest, void *);
+	va_end(rest);
+	int peer_fd = meanwhile.peer_fd;
+	if (peer_fd >= 0 && command == F_SETFL && ((intptr_t)argument & O_ASYNC)) {
+		meanwhile.peer_fd = -1;
+		write_message(peer_fd, 1, 20);
+	}
+	return REAL(fcntl)(fd, command, argument);
+}
 
 /* Exercise 1: a receive waits, and a signal comes. */
 
@@ -290,6 +332,90 @@ static void looks_only_where_something_happened(struct subject *s)
 	s->ops->cancel(s->engine);
 	await_all(s);
 	close_two(s, &two);
+}
+
+/* All real-time signals have a handler, but for `free_one`, which is ignored or not; 0: all. */
+static void handle_all_signals_but(int free_one, bool is_ignored)
+{
+	for (int number = SIGRTMIN; number <= SIGRTMAX; number++)
+		signal(number, number != free_one ? somebody_elses
+			       : is_ignored	  ? SIG_IGN
+						  : SIG_DFL);
+}
+
+static void expect_handler(int number, void (*handler)(int))
+{
+	struct sigaction now;
+	sigaction(number, NULL, &now);
+	expect(now.sa_handler == handler,
+	       WHEN("after close()") EXPECTED("what signal %d did before") SAW("another handler"),
+	       number);
+}
+
+static void takes_the_signal_that_is_free(struct subject *s)
+{
+	for (unsigned round = 0; round < 4; round++) {
+		int free_one = round % 2 ? SIGRTMIN : SIGRTMAX;
+		bool is_ignored = round / 2;
+		handle_all_signals_but(free_one, is_ignored);
+		struct two two = open_two(s);
+		int signal = arming_of(two.a[0]).signal;
+		expect(signal == free_one, EXPECTED("signal %d, which nobody handles") SAW("%d"),
+		       free_one, signal);
+		start(s, prepare_receive(s, 0, two.a[0], 0));
+		write_message(two.a[1], round, 20);
+		await(s, &s->op[0]);
+		expect_message(s, &s->op[0], round, 20);
+		close_two(s, &two);
+		for (int number = SIGRTMIN; number <= SIGRTMAX; number++)
+			expect_handler(number, number != free_one ? somebody_elses
+					       : is_ignored	  ? SIG_IGN
+								  : SIG_DFL);
+	}
+}
+
+static void takes_no_signal_of_anybody(struct subject *s)
+{
+	sigset_t before, after;
+	pthread_sigmask(SIG_BLOCK, NULL, &before);
+	struct holdings held = holdings_now();
+	for (unsigned is_faster = 0; is_faster < 2; is_faster++) {
+		struct reason why = { "" };
+		struct engine *engine;
+		struct engine_config config = {
+			.depth = 1, .max_fds = 1, .cpu_count = 1, .options = s->options
+		};
+		handle_all_signals_but(is_faster ? SIGRTMAX : 0, false);
+		meanwhile.steals = is_faster; /* then somebody takes the last one */
+		int rc = s->ops->open(&engine, &config, &why);
+		expect(rc < 0 && why.text[0],
+		       WHEN("all real-time signals have a handler")
+			       EXPECTED("-errno from open(), and why") SAW("%s"),
+		       answer(rc));
+		for (int number = SIGRTMIN; number <= SIGRTMAX; number++)
+			expect_handler(number, somebody_elses);
+	}
+	expect_nothing_left_since(&held);
+	handle_all_signals_but(SIGRTMIN, false);
+	open_engine(s, 1, 1); /* and it begins from nothing */
+	close_engine(s);
+	pthread_sigmask(SIG_BLOCK, NULL, &after);
+	expect(sigismember(&after, SIGIO) == sigismember(&before, SIGIO),
+	       WHEN("after close()") EXPECTED("SIGIO not blocked") SAW("it blocked"));
+}
+
+/* Between the look and the claim another thread was faster. */
+static void gives_back_what_another_claimed(struct subject *s)
+{
+	meanwhile.steals = true;
+	struct two two = open_two(s);
+	int signal = arming_of(two.a[0]).signal, stolen = meanwhile.stolen;
+	expect(stolen != 0, EXPECTED("the engine to handle a signal") SAW("none"));
+	expect(signal != stolen,
+	       EXPECTED("another signal than %d, which somebody handles") SAW("the same"), stolen);
+	expect_handler(stolen, somebody_elses);
+	close_two(s, &two);
+	expect_handler(stolen, somebody_elses);
 }
 
 /* A signal that no descriptor has sent: the number in it means nothing. */
@@ -739,6 +865,16 @@ static void looks_in_the_right_direction(struct subject *s)
 	close(ends[1]);
 }
 
+/* A Unix socket may say EAGAIN when room has just come, and no signal tells of that room. */
+static void finds_room_of_which_nobody_tells(struct subject *s)
+{
+	struct two two = open_two(s);
+	fail_call(SENDS "write writev", EAGAIN, 0);
+	int64_t n = perform(s, prepare_send(s, 0, two.a[0], 0, 7));
+	expect(call_failed() && n == 7, EXPECTED("7 bytes sent") SAW("%s"), answer(n));
+	close_two(s, &two);
+}
+
 /* Exercise 4: the number that a signal brings. */
 
 static void expect_unarmed(int fd, int flags, const char *when)
@@ -875,6 +1011,63 @@ static void a_signal_for_the_twin_that_went(struct subject *s)
 		expect_message(s, &s->op[stays], first, 50);
 		close_engine(s);
 		close(fds[stays]);
+		close(ends[1]);
+	}
+}
+
+/* The open file is not armed for a moment when a twin comes or goes. What happens then has no signal. */
+static void loses_nothing_while_it_arms_anew(struct subject *s)
+{
+	for (unsigned goes = 0; goes < 2; goes++) {
+		int ends[2];
+		struct io_op *done[1];
+		make_reading_pair(s, ends);
+		int twin = fcntl(ends[0], F_DUPFD_CLOEXEC, 0);
+		open_engine(s, 2, 2);
+		attach(s, 0, ends[0]);
+		if (goes)
+			attach(s, 1, twin);
+		start(s, prepare_receive(s, 0, ends[0], 0));
+		reap(s, done, 0, 1, 0);
+		meanwhile.peer_fd = ends[1];
+		if (goes)
+			s->ops->detach(s->engine, 1);
+		else
+			attach(s, 1, twin);
+		if (meanwhile.peer_fd >= 0)
+			write_message(ends[1], 1, 20); /* it was armed all the time */
+		meanwhile.peer_fd = -1;
+		await(s, &s->op[0]);
+		expect_message(s, &s->op[0], 1, 20);
+		close_engine(s);
+		close(twin);
+		close(ends[0]);
+		close(ends[1]);
+	}
+}
+
+/* A twin goes, and one of the calls fails that arm the other one anew: it may not wait for ever. */
+static void a_twin_that_cannot_be_armed_is_told(struct subject *s)
+{
+	bool failed = true;
+	for (unsigned nth = 0; failed; nth++) {
+		int ends[2];
+		make_reading_pair(s, ends);
+		int twin = fcntl(ends[0], F_DUPFD_CLOEXEC, 0);
+		open_engine(s, 2, 2);
+		attach(s, 0, ends[0]);
+		attach(s, 1, twin);
+		start(s, prepare_receive(s, 0, ends[0], 0));
+		fail_call("fcntl", EMFILE, nth);
+		s->ops->detach(s->engine, 1);
+		failed = call_failed();
+		close(twin);
+		write_message(ends[1], nth, 20);
+		await(s, &s->op[0]);
+		if (!failed || s->op[0].result != -EMFILE)
+			expect_message(s, &s->op[0], nth, 20);
+		close_engine(s);
+		close(ends[0]);
 		close(ends[1]);
 	}
 }
@@ -1789,6 +1982,11 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_1, TEST("price_does_not_grow", ONE(TCP), price_does_not_grow) },
 	{ EXERCISE_1, TEST("looks_only_where_something_happened", SOCKETS,
 			   looks_only_where_something_happened) },
+	{ EXERCISE_1,
+	  TEST("takes_the_signal_that_is_free", ONE(UNIX), takes_the_signal_that_is_free) },
+	{ EXERCISE_1, TEST("takes_no_signal_of_anybody", ONE(NO_FD), takes_no_signal_of_anybody) },
+	{ EXERCISE_1,
+	  TEST("gives_back_what_another_claimed", ONE(UNIX), gives_back_what_another_claimed) },
 	{ EXERCISE_1, TEST("ignores_what_no_descriptor_sent", ONE(UNIX) | ONE(PIPE),
 			   ignores_what_no_descriptor_sent) },
 	{ EXERCISE_1, TEST("takes_sigio_too", ONE(UNIX), takes_sigio_too) },
@@ -1896,6 +2094,8 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_3, TEST("connects_to_nobody", ONE(TCP), connect_to_nobody) },
 	{ EXERCISE_3, TEST("calls_a_connect_back", ONE(TCP), connect_waits_and_is_called_back) },
 	{ EXERCISE_3, TEST("waits_for_room", SOCKETS, waits_for_room) },
+	{ EXERCISE_3,
+	  TEST("finds_room_of_which_nobody_tells", ONE(UNIX), finds_room_of_which_nobody_tells) },
 	{ EXERCISE_3, TEST("a_send_that_fits_is_one_call", SOCKETS, a_send_that_fits_is_one_call) },
 	{ EXERCISE_3,
 	  TEST("a_peer_that_leaves_ends_a_send", STREAMS, a_peer_that_leaves_ends_a_send) },
@@ -1921,6 +2121,10 @@ const struct lab_test lab_tests[] = {
 			   hears_after_its_twin_is_gone) },
 	{ EXERCISE_4, TEST("a_signal_for_the_twin_that_went", ONE(UNIX) | ONE(PIPE),
 			   a_signal_for_the_twin_that_went) },
+	{ EXERCISE_4, TEST("loses_nothing_while_it_arms_anew", ONE(UNIX) | ONE(PIPE),
+			   loses_nothing_while_it_arms_anew) },
+	{ EXERCISE_4, TEST("a_twin_that_cannot_be_armed_is_told", ONE(UNIX) | ONE(PIPE),
+			   a_twin_that_cannot_be_armed_is_told) },
 	{ EXERCISE_4, TEST("all_twins_are_looked_at", ONE(UNIX), all_twins_are_looked_at) },
 	{ EXERCISE_4,
 	  TEST("an_old_signal_is_a_false_alarm", STREAMS, an_old_signal_is_a_false_alarm) },

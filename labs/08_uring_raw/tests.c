@@ -55,6 +55,8 @@ static const struct ring_steps *steps_of_the_engine(void)
 #define POISON_RES   INT32_C(0x5a5a5a5a)
 #define POISON_DATA  UINT64_C(0xa5a5a5a5a5a5a5a5)
 
+#define DUE_MOST 4u
+
 /* One io_uring_enter(2). */
 struct entered {
 	unsigned to_submit, min_complete, flags;
@@ -82,6 +84,10 @@ static struct mock {
 	struct io_uring_sqe taken[CALLS_MOST];
 	unsigned taken_count;
 	unsigned interrupts; /* waits for room that a signal ends */
+	/* Completions that come in this order, as many in a call as it waits for. */
+	struct io_uring_cqe due[DUE_MOST];
+	unsigned due_count, due_came;
+	int after_due; /* the answer of enter from then on, where it is below 0 */
 	int answer; /* of enter, where it is below 0 */
 	uint32_t first; /* the value with which all indices begin */
 	volatile sig_atomic_t heads_written;
@@ -246,6 +252,8 @@ static int mock_enter(int fd, unsigned to_submit, unsigned min_complete, unsigne
 	if (mock.call_count < CALLS_MOST)
 		mock.calls[mock.call_count] = call;
 	mock.call_count++;
+	if (mock.due_count > 0 && mock.due_came == mock.due_count && mock.after_due < 0)
+		return mock.after_due;
 	if (mock.answer < 0)
 		return mock.answer;
 	if ((flags & IORING_ENTER_SQ_WAIT) && mock.interrupts > 0)
@@ -255,6 +263,10 @@ static int mock_enter(int fd, unsigned to_submit, unsigned min_complete, unsigne
 	unsigned count = to_submit < mock.takes ? to_submit : mock.takes;
 	for (unsigned i = 0; i < count; i++)
 		take_entry();
+	for (unsigned i = 0; i < min_complete && mock.due_came < mock.due_count; i++) {
+		const struct io_uring_cqe *due = &mock.due[mock.due_came++];
+		complete(due->user_data, due->res, due->flags);
+	}
 	return (int)count;
 }
 
@@ -1290,6 +1302,64 @@ static void calls_all_back_when_there_is_room(struct subject *s)
 	close_engine(s);
 }
 
+/* Two operations are waited for, and the answer to a call back comes before them. */
+static void waits_for_more_than_an_answer(struct subject *s)
+{
+	struct io_op *done[2];
+	open_on_the_mock(s);
+	uint64_t first = begin_pipe_read(s, 0), second = begin_pipe_read(s, 1);
+	cancel_one(s, &s->op[0]);
+	mock.call_count = 0;
+	reap(s, done, 0, 2, 100 * NS_PER_S);
+	for (unsigned i = 0; i < mock.call_count; i++)
+		expect(mock.calls[i].min_complete == 0,
+		       WHEN("reap() is to bring 0") EXPECTED("a call that waits for none")
+			       SAW("for %u"),
+		       mock.calls[i].min_complete);
+	expect(mock.taken_count == 3, EXPECTED("a call back handed over") SAW("none"));
+	mock.due[0] = (struct io_uring_cqe) { .user_data = mock.taken[2].user_data };
+	mock.due[1] = (struct io_uring_cqe) { .user_data = first, .res = -ECANCELED };
+	mock.due[2] = (struct io_uring_cqe) { .user_data = second, .res = 1 };
+	mock.due_count = 3;
+	mock.call_count = 0;
+	unsigned n = reap(s, done, 2, 2, 100 * NS_PER_S);
+	expect(n == 2, EXPECTED("the two that were waited for") SAW("%u"), n);
+	unsigned waited_for = 0;
+	for (unsigned i = 0; i < mock.call_count; i++) {
+		waited_for += mock.calls[i].min_complete;
+		expect(mock.calls[i].limit.tv_sec >= 50,
+		       EXPECTED("a wait of what is left of 100 s") SAW("%lld s"),
+		       (long long)mock.calls[i].limit.tv_sec);
+	}
+	expect(waited_for <= 3, EXPECTED("3 completions waited for, which come") SAW("%u"),
+	       waited_for);
+	close_engine(s);
+}
+
+/* The answer has come and one operation, and the wait for the other one fails. */
+static void tells_what_breaks_during_a_call_back(struct subject *s)
+{
+	struct io_op *done[2];
+	open_on_the_mock(s);
+	uint64_t first = begin_pipe_read(s, 0), second = begin_pipe_read(s, 1);
+	cancel_one(s, &s->op[0]);
+	look(s);
+	expect(mock.taken_count == 3, EXPECTED("a call back handed over") SAW("none"));
+	mock.due[0] = (struct io_uring_cqe) { .user_data = mock.taken[2].user_data };
+	mock.due[1] = (struct io_uring_cqe) { .user_data = first, .res = -ECANCELED };
+	mock.due_count = 2;
+	mock.after_due = -EBADF;
+	int rc = s->ops->reap(s->engine, done, 2, 2, 100 * NS_PER_S);
+	expect(rc == -EBADF, EXPECTED("%d from reap()") SAW("%s"), -EBADF, answer(rc));
+	mock.after_due = 0; /* a run would end here; the test brings home what is left */
+	s->op[0].in_flight = 0;
+	s->inflight--;
+	complete(second, 1, 0);
+	unsigned n = look(s);
+	expect(n == 1, EXPECTED("the other one") SAW("%u"), n);
+	close_engine(s);
+}
+
 static void calls_one_back_when_there_is_room(struct subject *s)
 {
 	open_on_the_mock(s);
@@ -1776,6 +1846,9 @@ const struct lab_test lab_tests[] = {
 		      what_is_cut_off_elsewhere_is_told) },
 	{ OF(5), TEST("calls_all_back_when_there_is_room", ONE(NO_FD),
 		      calls_all_back_when_there_is_room) },
+	{ OF(5), TEST("waits_for_more_than_an_answer", ONE(NO_FD), waits_for_more_than_an_answer) },
+	{ OF(5), TEST("tells_what_breaks_during_a_call_back", ONE(NO_FD),
+		      tells_what_breaks_during_a_call_back) },
 	{ OF(5), TEST("calls_one_back_when_there_is_room", ONE(NO_FD),
 		      calls_one_back_when_there_is_room) },
 	{ OF(5), TEST("calls_back_nobody_else", ONE(NO_FD), calls_back_nobody_else) },

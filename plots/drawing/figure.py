@@ -18,6 +18,16 @@ def _nothing(found):
     return []
 
 
+@dataclass(frozen=True)
+class RatioTable:
+    """Ratios, for a report."""
+
+    caption: str
+    head: str  # of the first column
+    columns: dict  # a title -> heads
+    rows: dict  # name -> verdicts.Quotient or None, as many as there are heads
+
+
 @dataclass(frozen=True, kw_only=True)
 class Figure:
     name: str  # of its files
@@ -98,6 +108,7 @@ class StudyFigure(Figure):
     place: Callable  # (page, study): adds what stands between head and claim
     loads: Callable = None  # of a folder; None: all of `comparisons` have to be there
     interval_marks: bool = True  # are marks and bars medians and intervals over the rounds?
+    table: Callable = None  # (study): what the report shows in numbers, too, a RatioTable
 
     @property
     def sources(self):

@@ -64,16 +64,18 @@ def draw_series(axes, series, dodge_of):
     return ends
 
 
-def rows(page, entries, x_label, as_text, log=False):
-    """One mark a row. `entries`: (words, label for the look, Estimate or None)."""
+def rows(page, entries, x_label, as_text, log=False, mark=None):
+    """One mark a row. `entries`: (words, label for the look, Estimate or None). At `mark` stands a line."""
     found = [e for _, _, e in entries if e]
     if not found:
         page.message(charts.UNMEASURED)
         return
 
     def paint(axes):
-        charts.scale_values(axes, "x", (min(e.low for e in found), max(e.high for e in found)),
-                            as_text, log)
+        ends = [end for e in found for end in (e.low, e.high)] + ([] if mark is None else [mark])
+        charts.scale_values(axes, "x", (min(ends), max(ends)), as_text, log)
+        if mark is not None:
+            axes.axvline(mark, color=style.GREY, linewidth=0.6, zorder=1)
         for i, (_, label, estimate) in enumerate(entries):
             look = style.look_of(label)
             if not estimate:

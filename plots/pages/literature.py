@@ -10,7 +10,7 @@ from pages.nodes import (Bullets, Cell, Code, Figure, Grid, Group, Link, Paragra
                    Strong, Table, to)
 from readings import results, studies, study_notes, verdicts
 from readings.command_line import command_line
-from readings.quantities import listed
+from readings.quantities import bound, listed, ratio, span
 
 TITLE = "The figures of the literature"
 TRACES_TITLE = "How it comes about"
@@ -97,7 +97,22 @@ def document_section(figure, document):
     return Section(figure.title, [Figure(
         figure.name, rendering.svg(drawn), rendering.png(drawn), figure.alt_text(document),
         [figure.caption, " ", Soft(comparison.listed_words(said))]),
-        *([Paragraph(figure.reading)] if figure.reading else [])])
+        *([Paragraph(figure.reading)] if figure.reading else []),
+        *([ratio_table(figure.table(document))] if getattr(figure, "table", None) else [])])
+
+
+def ratio_table(table):
+    parts = [Part(title, list(heads)) for title, heads in table.columns.items()]
+    rows = [[name, *map(ratio_cell, ratios)] for name, ratios in table.rows.items()]
+    return Table(table.caption, table.head, parts, [Group("", rows)], "stacked")
+
+
+def ratio_cell(found):
+    if not found:
+        return Cell(None)
+    same = found.low <= 1 <= found.high
+    return Cell(ratio(found.median), (Soft(span(found.low, found.high, bound)),
+                                      *([Soft("no difference shown")] if same else [])))
 
 
 def figure_sections(documents, folder):

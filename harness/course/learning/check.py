@@ -417,7 +417,7 @@ def say_next_after_success(lab, exercise, test):
     elif exercise:
         left = [e.number for e in lab.exercises
                 if e.number not in progress.exercises("passed", lab)]
-        say_next((f"make check-lab{word}", f"all tests; exercise {left[0]} is next" if left else
+        say_next((f"make check-lab{word}", f"all tests; exercise {left[0]} has not passed yet" if left else
                   "all tests together; the lab is passed when they pass"))
     else:
         steps = [(f"make measure{word}", f"compares your {lab.what} with the reference, in one figure"),

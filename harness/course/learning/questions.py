@@ -56,6 +56,8 @@ def write(lab, answers):
 
 
 def show_list(lab, word):
+    if not os.path.exists(path(lab)):
+        write(lab, {})
     answers = given(lab)
     say(paint(f"Lab {lab.number}: the questions of {shown(lab.path('README.md'))}", "bold"))
     for number, question in asked(lab).items():

@@ -89,6 +89,7 @@ struct exam {
 	bool rule_broken; /* the proctor ended the program for what it did */
 	uint64_t kept_waiting_ns; /* for a CPU, since others had them all */
 	uint64_t ran_ns; /* the program's first thread */
+	uint64_t worked_ns; /* the proctor, for it */
 	int status; /* as waitpid() gives it */
 	bool ended;
 };
