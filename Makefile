@@ -226,13 +226,14 @@ $(BUILD)/mine/layer/as_engine.o $(BUILD)/mine/layer/as_my_engine.o: $(MINE_AS_EN
 	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(call lab_of,$<) $(if $(filter %/as_my_engine.o,$@),-DIO_NAME_PREFIX='"my_"') \
 		$(ALL_CFLAGS) -c -o $@ $<
 
-# They show no names: both have the same, and so has the program.
+# They show no names: both have the same, and so has the program. Nor do the files of an engine.
 $(BUILD)/mine/layer/reference.o: $(BUILD)/mine/layer/as_engine.o $(MINE_REFERENCE)
 $(BUILD)/mine/layer/mine.o: $(BUILD)/mine/layer/as_my_engine.o $(MINE_OBJECTS)
-$(MINE_LAYERS):
+$(BUILD)/mine/all_of_mine.o: $(MINE_OBJECTS)
+$(MINE_LAYERS) $(BUILD)/mine/all_of_mine.o:
 	$(call say,LINK,$@)$(LD) -r -o $@ $^ && objcopy --keep-global-symbol=iolab_keeps_none $@
 
-$(BUILD)/mine/iolab: $(HARNESS_OBJECTS) $(ENGINE_OBJECTS) $(COMMON_OBJECTS) $(or $(MINE_LAYERS),$(MINE_OBJECTS)) FORCE
+$(BUILD)/mine/iolab: $(HARNESS_OBJECTS) $(ENGINE_OBJECTS) $(COMMON_OBJECTS) $(or $(MINE_LAYERS),$(BUILD)/mine/all_of_mine.o) FORCE
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LDLIBS)
 

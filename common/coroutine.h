@@ -44,8 +44,8 @@ struct coroutine_pool;
 typedef void coroutine_body(void *argument);
 
 struct coroutine {
-	/* switch.S knows where these four lie. */
-	void *stack_pointer; /* of the coroutine while it is suspended */
+	/* What a switch needs shares a line of the cache. switch.S knows where these four lie. */
+	_Alignas(64) void *stack_pointer; /* of the coroutine while it is suspended */
 	void *frame_pointer;
 	void *goes_on_at; /* the instruction */
 	void *resumer_stack_pointer; /* while it runs */

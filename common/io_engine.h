@@ -70,7 +70,8 @@
  *              flight.
  * Threads.     All calls of one engine come from the thread that called open().
  * Never.       An engine never prints and never exits. It never allocates after open(). It never
- *              falls back to another interface. It never does what it was not asked for.
+ *              falls back to another interface. It never does what it was not asked for. (A variant
+ *              that takes ahead says so, with a trait.)
  */
 #ifndef IOLAB_IO_ENGINE_H
 #define IOLAB_IO_ENGINE_H
@@ -167,6 +168,7 @@ struct engine_option {
 	/* With it another thread makes the calls that the plain engine's caller makes. `iolab timeline`
 	 * and `iolab matrix`, which show who works, then take the variant by default. */
 	bool other_worker;
+	unsigned traits; /* enum engine_trait: what the variant has beside the engine's own */
 };
 
 enum engine_trait {
@@ -203,6 +205,18 @@ enum engine_trait {
 	 * interfaces leave it out by default.
 	 */
 	IO_REPEATS_INTERFACE = 1u << 6,
+	/*
+	 * Takes ahead: from the first RECV on a socket until detach() or close() it may receive what nobody
+	 * has asked for yet, and keeps it for later RECVs. What is left then is lost.
+	 */
+	IO_RECEIVES_AHEAD = 1u << 7,
+	/* The same for a listener and its ACCEPTs. Connections that are left are closed. */
+	IO_ACCEPTS_AHEAD = 1u << 8,
+	/*
+	 * Sends from the workload's buffer itself. So a SEND is over when the peer has the bytes, and not
+	 * when they wait for it in the kernel. Until then no cancel brings it back.
+	 */
+	IO_SENDS_UNCOPIED = 1u << 9,
 };
 
 /* Each engine's file completes this type, so no engine casts a void pointer. */
@@ -233,7 +247,8 @@ struct engine_ops {
 	/*
 	 * Tells the engine of a descriptor, as fd_slot, before its first use: for epoll_ctl(2) or
 	 * as a registered file. The caller keeps the descriptor open until detach() or close().
-	 * NULL when the interface has no such step. Returns 0, or -errno with `why`.
+	 * NULL when the interface has no such step. Returns 0, or -errno with `why`. It is -EOPNOTSUPP
+	 * where the variant is of no use with this descriptor, though with others of its kind.
 	 */
 	int (*attach)(struct engine *engine, unsigned fd_slot, int fd, enum io_fd_kind fd_kind,
 		      struct reason *why);

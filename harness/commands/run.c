@@ -119,6 +119,7 @@ static int run_engine(const struct run_config *config, struct job *job, struct o
 		return rc;
 	job->engine = engine;
 	rc = attach_descriptors(config, workload, job->engine, &outcome->why);
+	outcome->refused = rc == -EOPNOTSUPP;
 	if (rc == 0)
 		rc = driver_run(job, outcome);
 	if (rc == 0)
@@ -126,14 +127,13 @@ static int run_engine(const struct run_config *config, struct job *job, struct o
 	return rc;
 }
 
-/* From an open workload to figures in `result`. Returns 0 or -errno with `why`. */
+/* From an open workload to figures in `result`. Returns 0 or -errno with the outcome's `why`. */
 static int measure(const struct run_config *config, struct workload *workload, json_t *result,
-		   unsigned *lost, struct reason *why)
+		   struct outcome *outcome)
 {
 	struct meter meter;
 	struct hardware_counters hardware;
 	struct recording recording = { 0 };
-	struct outcome outcome = { .lost = 0 };
 	struct job job = { .config = config, .workload = workload, .meter = &meter };
 	json_t *observed = NULL;
 
@@ -143,27 +143,24 @@ static int measure(const struct run_config *config, struct workload *workload, j
 		hardware_counters_open(&hardware, hardware_events);
 		meter.hardware = &hardware;
 	}
-	int rc = start_recording(&recording, config->trace_us, workload->depth, &outcome.why);
+	int rc = start_recording(&recording, config->trace_us, workload->depth, &outcome->why);
 	job.trace = recording.trace;
 	if (rc == 0)
-		rc = run_engine(config, &job, &outcome, &observed);
+		rc = run_engine(config, &job, outcome, &observed);
 	if (rc == 0 && job.trace)
-		add_trace(&recording, config->trace_us, &outcome.window, result);
+		add_trace(&recording, config->trace_us, &outcome->window, result);
 	/* An engine that kept operations may still write to their buffers: leave both alone. */
-	*lost = outcome.lost;
-	if (job.engine && outcome.lost == 0)
+	if (job.engine && outcome->lost == 0)
 		config->engine->close(job.engine);
 	if (rc < 0)
 		goto out;
 	peer_pid = 0; /* check() awaits its end */
 	if (workload->ops->check && (rc = workload->ops->check(workload)) < 0) {
-		outcome.why = workload->failure;
+		outcome->why = workload->failure;
 		goto out;
 	}
-	result_set_metrics(result, workload, &meter, &outcome.window, observed);
+	result_set_metrics(result, workload, &meter, &outcome->window, observed);
 out:
-	if (rc < 0)
-		*why = outcome.why;
 	json_decref(observed);
 	on_cpu_close(recording.on_cpu);
 	trace_close(recording.trace);
@@ -198,7 +195,7 @@ int command_run(int argc, char **argv)
 		return EXIT_ERROR;
 	}
 	struct run_config *config = &options.config;
-	unsigned lost = 0;
+	struct outcome outcome = { .lost = 0 };
 
 	interrupt_install(on_interrupt);
 	signal(SIGPIPE, SIG_IGN);
@@ -232,16 +229,19 @@ int command_run(int argc, char **argv)
 		json_object_set_new(json_object_get(result, "config"), "compute_loops_per_us",
 				    json_real(config->compute_loops_per_us));
 	}
-	rc = measure(config, workload, result, &lost, &why);
+	rc = measure(config, workload, result, &outcome);
+	why = outcome.why;
 	if (rc == 0)
 		status = RESULT_OK;
 	else if (rc == -EINTR)
 		interrupt_reason(&why);
+	else if (outcome.refused)
+		status = RESULT_UNSUPPORTED;
 out:
 	peer_pid = 0; /* it may be gone, and its number another's */
 	result_set_status(result, status, status == RESULT_OK ? NULL : &why);
 	int failed = print_result(&options, result);
-	if (workload && lost == 0)
+	if (workload && outcome.lost == 0)
 		workload->ops->close(workload);
 	run_options_free(&options);
 	json_decref(result);

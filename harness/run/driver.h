@@ -38,6 +38,7 @@ struct outcome {
 	struct window window; /* whole when the run ended well */
 	unsigned lost; /* operations that the engine kept, even after cancel */
 	struct reason why; /* set with a negative return */
+	bool refused; /* before it began, by attach(): the variant cannot serve such a descriptor */
 };
 
 /*

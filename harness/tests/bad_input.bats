@@ -112,6 +112,7 @@ refused() {
 	refused 77 "exclude each other" quick -e io_uring:sqpoll+defer_taskrun
 	refused 77 "exclude each other" quick -e io_uring:sqpoll_shared+defer_taskrun
 	refused 77 "registered buffer" quick -e io_uring:fixed_buffers -w echo --conns 2
+	refused 77 "no sends without a copy" quick -e uring_tuned:send_zc -w echo --conns 2 --transport unix
 	refused 77 "first silent descriptor" quick -e blocking -w idle --conns 2
 	refused 77 "would measure the schedule" quick -e blocking -w echo --conns 2 --rate 100
 	refused 77 "moves no bytes" quick -e null -w echo --conns 2

@@ -158,6 +158,7 @@ static const struct test tests[] = {
 	{ "stream_no_room_is_no_result", STREAMS, stream_no_room_is_no_result },
 	{ "option_is_no_mere_label", ANY_ENGINE, option_is_no_mere_label },
 	{ "accept_takes_who_waits", SOCKETS, accept_takes_who_waits },
+	{ "accept_ends_with_the_engine", SOCKETS, accept_ends_with_the_engine },
 	{ "accept_waits_for_a_client", SOCKETS, accept_waits_for_a_client },
 	{ "accept_false_alarm_goes_on_waiting", SOCKETS, accept_false_alarm_goes_on_waiting },
 	{ "accept_of_a_client_that_has_gone", SOCKETS, accept_of_a_client_that_has_gone },

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libaio.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -113,6 +114,40 @@ static void keeps_all_bits_of_an_offset(struct subject *s)
 	close(fd);
 }
 
+/*
+ * Which command the newest request brought. libaio's function of this name is this one in the test
+ * program, so each request comes through here on its way to the kernel.
+ */
+static int newest_command = -1;
+
+int io_submit(io_context_t context, long count, struct iocb **requests)
+{
+	if (count > 0 && requests && requests[0])
+		newest_command = requests[0]->aio_lio_opcode;
+	long n = syscall(SYS_io_submit, context, count, requests);
+	return n < 0 ? -errno : (int)n;
+}
+
+/* Both end with 0, and a disk that is slow or a machine that loses its power tells them apart. */
+static void each_sync_has_its_command(struct subject *s)
+{
+	int fd = make_file(s, BLOCK, O_RDWR);
+	open_engine(s, 1, 1);
+	attach(s, 0, fd);
+	for (unsigned i = 0; i < 4; i++) {
+		enum io_kind kind = i % 2 ? IO_FDATASYNC : IO_FSYNC;
+		int command = i % 2 ? IO_CMD_FDSYNC : IO_CMD_FSYNC;
+		newest_command = -1;
+		perform(s, prepare(s, 0, kind, fd, 0, 0, 0));
+		if (newest_command == -1)
+			test_skipped("the engine does not call libaio's io_submit()");
+		expect(newest_command == command, WHEN("%s") EXPECTED("command %d") SAW("%d"),
+		       kind_name(kind), command, newest_command);
+	}
+	close_engine(s);
+	close(fd);
+}
+
 /* Exercise 2: one call a batch, and what it refuses. */
 
 #define BATCH 32u
@@ -189,6 +224,11 @@ static void no_room_is_no_result(struct subject *s)
 		for (unsigned i = 0; i < 3; i++)
 			ops[i] = block_read(s, 1 + i, fd, round + 1 + i);
 		start_all(s, ops, 3);
+		unsigned more = calls_after_failure();
+		expect(more == 0,
+		       EXPECTED("submit() to leave it at EAGAIN, since only reap() makes room")
+			       SAW("%u calls more"),
+		       more);
 		await_all(s);
 		expect(call_failed(), EXPECTED("io_submit for the next reads") SAW("none"));
 		for (unsigned slot = 0; slot < 4; slot++)
@@ -232,6 +272,8 @@ static void no_room_ever_is_a_result(struct subject *s)
 	int fd = make_file(s, BLOCK, O_RDONLY);
 	open_engine(s, 1, 1);
 	attach(s, 0, fd);
+	perform(s, block_read(s, 0, fd, 0)); /* what is over makes no room any more */
+	expect_block(s, &s->op[0]);
 	fail_call("io_submit", EAGAIN, 0);
 	int64_t n = perform(s, block_read(s, 0, fd, 0));
 	expect(call_failed(), EXPECTED("io_submit for a read") SAW("none"));
@@ -582,27 +624,34 @@ static void close_four(struct subject *s, const struct four *four)
 	}
 }
 
-/* The kernel has never heard of it, so the engine itself takes it out of its queue. */
+/*
+ * The kernel has never heard of it, so the engine itself takes it out of its queue, wherever it stands
+ * there.
+ */
 static void calls_one_back_that_is_queued(struct subject *s)
 {
-	struct four four = open_four(s);
-	struct io_op *done[4];
-	cancel_one(s, &s->op[2]);
-	unsigned n = reap(s, done, 1, 4, PATIENCE_NS);
-	expect(call_failed(), EXPECTED("io_submit for the receives") SAW("none"));
-	expect(n == 1 && done[0] == &s->op[2] && done[0]->result == -ECANCELED,
-	       EXPECTED("the one that was called back, with -ECANCELED")
-		       SAW("%u back, the first with %s"),
-	       n, answer(n > 0 ? done[0]->result : 0));
-	for (unsigned i = 4; i-- > 0;)
-		if (i != 2)
-			peer_sends(four.ends[i][1], "here", 4);
-	await_all(s);
-	for (unsigned i = 0; i < 4; i++)
-		expect(i == 2 || s->op[i].result == 4,
-		       EXPECTED("4 bytes for each of the others") SAW("%s for operation %u"),
-		       answer(s->op[i].result), i);
-	close_four(s, &four);
+	for (unsigned asked = 1; asked < 4; asked++) {
+		struct four four = open_four(s);
+		struct io_op *done[4];
+		cancel_one(s, &s->op[asked]);
+		unsigned n = reap(s, done, 1, 4, PATIENCE_NS);
+		expect(call_failed(), EXPECTED("io_submit for the receives") SAW("none"));
+		expect(n == 1 && done[0] == &s->op[asked] && done[0]->result == -ECANCELED,
+		       WHEN("number %u of three that are queued is called back")
+			       EXPECTED("it alone, with -ECANCELED")
+				       SAW("%u back, the first with %s"),
+		       asked, n, answer(n > 0 ? done[0]->result : 0));
+		for (unsigned i = 4; i-- > 0;)
+			if (i != asked)
+				peer_sends(four.ends[i][1], "here", 4);
+		await_all(s);
+		for (unsigned i = 0; i < 4; i++)
+			expect(i == asked || s->op[i].result == 4,
+			       EXPECTED("4 bytes for each of the others")
+				       SAW("%s for operation %u"),
+			       answer(s->op[i].result), i);
+		close_four(s, &four);
+	}
 }
 
 static void calls_all_back_that_are_queued(struct subject *s)
@@ -679,6 +728,17 @@ static const struct refusal {
 
 #define REFUSALS (sizeof refusals / sizeof *refusals)
 
+/* The kernel has no no-op, although libaio's header has a number for one. */
+static void refuses_a_no_op(struct subject *s)
+{
+	const struct engine_config config = { .depth = 1, .cpu_count = 1, .options = s->options };
+	struct reason why = { "" };
+	int rc = s->ops->supports(&config, IO_NOP, IO_FD_NONE, &why);
+	expect(rc == -EOPNOTSUPP && why.text[0],
+	       EXPECTED("-EOPNOTSUPP from supports() for a no-op, with a reason") SAW("%s: \"%s\""),
+	       answer(rc), why.text);
+}
+
 static void supports_asks_the_kernel(struct subject *s)
 {
 	const struct engine_config config = { .depth = 8, .cpu_count = 1, .options = s->options };
@@ -725,6 +785,59 @@ static void sleeps_in_epoll(struct subject *s)
 	close_engine(s);
 	close(ends[0]);
 	close(ends[1]);
+}
+
+/* A program may have closed its standard input. Then the next descriptor that is made is number 0. */
+static void *free_descriptor_0(void *unused)
+{
+	(void)unused;
+	if (wait_until_held(NS_PER_S))
+		close(STDIN_FILENO);
+	let_call_go();
+	return NULL;
+}
+
+static void may_get_descriptor_0(struct subject *s)
+{
+	static const char *const makers[] = { "eventfd2 eventfd", "epoll_create1 epoll_create" };
+	int input = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 64);
+	for (unsigned i = 0; i < 2; i++) {
+		pthread_t thread;
+		int ends[2];
+		make_reading_pair(s, ends);
+		hold_call(makers[i]);
+		expect(pthread_create(&thread, NULL, free_descriptor_0, NULL) == 0,
+		       "the test has no thread");
+		open_engine(s, 1, 1);
+		pthread_join(thread, NULL);
+		attach(s, 0, ends[0]);
+		calls_while_idle(s, prepare_receive(s, 0, ends[0], 0), ends[1]);
+		unsigned waits = calls_made(EPOLL_WAITS);
+		expect(waits > 0,
+		       WHEN("%s gave descriptor 0") EXPECTED("the engine to wait in epoll")
+			       SAW("no such call"),
+		       makers[i]);
+		close_engine(s);
+		expect(fcntl(STDIN_FILENO, F_GETFD) < 0,
+		       WHEN("%s gave descriptor 0") EXPECTED("close() to close it")
+			       SAW("it left open"),
+		       makers[i]);
+		close(ends[0]);
+		close(ends[1]);
+		dup2(input, STDIN_FILENO);
+	}
+	close(input);
+}
+
+/* The try in open() asks and does not wait. So no signal can end it. */
+static void opens_among_signals(struct subject *s)
+{
+	timer_t timer = signal_every(NS_PER_MS);
+	for (unsigned i = 0; i < 20; i++) {
+		open_engine(s, 4, 1);
+		close_engine(s);
+	}
+	timer_delete(timer);
 }
 
 /* What a batch has left on the eventfd wakes the loop once more at most. */
@@ -925,6 +1038,7 @@ const struct lab_test lab_tests[] = {
 	FILE_TEST(1, "tells_a_descriptor_that_only_reads", ONE(BUFFERED), file_write_to_read_only),
 	FILE_TEST(1, "tells_a_bad_offset", ONE(BUFFERED), file_bad_offset),
 	FILE_TEST(1, "syncs", ONE(BUFFERED), file_sync),
+	FILE_TEST(1, "each_sync_has_its_command", ONE(BUFFERED), each_sync_has_its_command),
 	FILE_TEST(1, "keeps_all_bits_of_an_offset", ONE(BUFFERED), keeps_all_bits_of_an_offset),
 	FILE_TEST(1, "keeps_all_bits_of_a_length", ONE(BUFFERED), file_lengths_beyond_64_kib),
 	FILE_TEST(1, "moves_zero_bytes", ONE(BUFFERED), file_zero_bytes),
@@ -974,6 +1088,7 @@ const struct lab_test lab_tests[] = {
 		    stream_comes_back_one_by_one),
 	STREAM_TEST(4, "short_waits_are_short", ONE(UNIX), stream_waits_less_than_a_millisecond),
 	STREAM_TEST(4, "waits_for_seconds", ONE(UNIX), stream_waits_for_seconds),
+	STREAM_TEST(4, "keeps_its_timeout", ONE(UNIX), stream_keeps_its_timeout),
 	STREAM_TEST(4, "waits_for_ever", ONE(UNIX), stream_waits_for_ever),
 	STREAM_TEST(4, "a_signal_ends_the_wait", ONE(UNIX), stream_signal_ends_the_wait),
 	STREAM_TEST(4, "survives_signals", ONE(UNIX), stream_survives_signals),
@@ -1019,6 +1134,11 @@ const struct lab_test lab_tests[] = {
 	  .run = supports_asks_the_kernel },
 	{ .exercise = 6,
 	  .engine = "libaio",
+	  .name = "refuses_a_no_op",
+	  .flavours = ONE(NO_FD),
+	  .run = refuses_a_no_op },
+	{ .exercise = 6,
+	  .engine = "libaio",
 	  .name = "supports_or_says_why",
 	  .flavours = ONE(NO_FD),
 	  .run = supports_or_says_why },
@@ -1041,6 +1161,7 @@ const struct lab_test lab_tests[] = {
 	EVENTFD_TEST(7, "eventfd_short_waits_are_short", ONE(UNIX),
 		     stream_waits_less_than_a_millisecond),
 	EVENTFD_TEST(7, "eventfd_waits_for_seconds", ONE(UNIX), stream_waits_for_seconds),
+	EVENTFD_TEST(7, "eventfd_keeps_its_timeout", ONE(UNIX), stream_keeps_its_timeout),
 	EVENTFD_TEST(7, "eventfd_a_signal_ends_the_wait", ONE(UNIX), stream_signal_ends_the_wait),
 	EVENTFD_TEST(7, "eventfd_survives_signals", ONE(UNIX), stream_survives_signals),
 	EVENTFD_TEST(7, "eventfd_calls_all_back", STREAMS, stream_cancel),
@@ -1053,6 +1174,13 @@ const struct lab_test lab_tests[] = {
 	  .name = "eventfd_open_tells_what_fails",
 	  .flavours = ONE(NO_FD),
 	  .run = open_tells_what_fails },
+	EVENTFD_TEST(7, "eventfd_may_get_descriptor_0", ONE(UNIX), may_get_descriptor_0),
+	EVENTFD_TEST(7, "eventfd_opens_among_signals", ONE(NO_FD), opens_among_signals),
+	{ .exercise = 7,
+	  .engine = "libaio:eventfd",
+	  .name = "eventfd_supports_or_says_why",
+	  .flavours = ONE(NO_FD),
+	  .run = supports_or_says_why },
 	{ .exercise = 7,
 	  .engine = "libaio:eventfd",
 	  .name = "supports_tries_each_call",

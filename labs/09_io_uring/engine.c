@@ -28,13 +28,14 @@
 #include <errno.h>
 #include <liburing.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
 #include "clock.h"
 #include "io_engine.h"
 #include "lent_ring.h"
+#include "uring_refusal.h"
+#include "uring_registered.h"
 
 enum {
 	FIXED_FILES = 1 << 0,
@@ -65,9 +66,6 @@ static const struct engine_option options[] = {
 
 #define SQPOLL_IDLE_MS 100
 
-/* The kernel's limit for one registered buffer. */
-#define BUFFER_BYTES_MAX ((size_t)1 << 30)
-
 struct engine {
 	struct io_uring ring;
 	bool has_ring;
@@ -80,50 +78,19 @@ struct engine {
 	struct lent_ring lent;
 };
 
-/* Says why the kernel refused a ring: each cause has another cure. */
+/* Says why the kernel refused a ring: each cause has another cure. EINVAL speaks of the options. */
 static int explain_setup(int rc, uint64_t options_asked, struct reason *why)
 {
-	FILE *file;
-	int disabled = 0;
-	switch (-rc) {
-	case ENOSYS:
-		return reason_errno(
-			why, "no_io_uring", rc,
-			"io_uring_setup: this kernel has no io_uring, or seccomp hides it as "
-			"containers do");
-	case EPERM:
-	case EACCES:
-		file = fopen("/proc/sys/kernel/io_uring_disabled", "re");
-		if (file && fscanf(file, "%d", &disabled) != 1)
-			disabled = 0;
-		if (file)
-			fclose(file);
-		if (disabled)
-			return reason_errno(
-				why, "io_uring_disabled", rc,
-				"io_uring_setup: the sysctl kernel.io_uring_disabled is {sysctl}",
-				reason_int("sysctl", disabled));
-		return reason_errno(why, "refused_by_seccomp", rc,
-				    "{call} is refused, probably by seccomp as in a container",
-				    reason_string("call", "io_uring_setup"));
-	case ENOMEM:
-		return reason_errno(why, "rings_exceed_memlock", rc,
-				    "io_uring_setup: the rings exceed RLIMIT_MEMLOCK; raise it "
-				    "with ulimit -l, or lower the depth");
-	case EINVAL:
-		if ((options_asked & ANY_SQPOLL) && (options_asked & DEFER_TASKRUN))
+	if (rc == -EINVAL && (options_asked & DEFER_TASKRUN)) {
+		if (options_asked & ANY_SQPOLL)
 			return reason_errno(why, "sqpoll_with_defer_taskrun", rc,
 					    "io_uring_setup: sqpoll and defer_taskrun exclude each "
 					    "other, as the polling thread runs the completions");
-		if (options_asked & DEFER_TASKRUN)
-			return reason_errno(why, "kernel_too_old", rc,
-					    "{option} needs Linux {linux}",
-					    reason_string("option", "defer_taskrun"),
-					    reason_string("linux", "6.1"));
-		/* fall through */
-	default:
-		return reason_errno(why, "io_uring_setup", rc, "io_uring_setup");
+		return reason_errno(why, "kernel_too_old", rc, "{option} needs Linux {linux}",
+				    reason_string("option", "defer_taskrun"),
+				    reason_string("linux", "6.1"));
 	}
+	return uring_setup_refused(why, rc);
 }
 
 static int create_ring(struct io_uring *ring, unsigned depth, uint64_t options_asked,
@@ -226,40 +193,6 @@ static int uring_supports(const struct engine_config *config, enum io_kind kind,
 	//< 5
 }
 
-static int register_files(struct engine *e, unsigned max_fds, struct reason *why)
-{
-	int *fds = malloc(max_fds * sizeof *fds);
-	if (!fds)
-		return reason_no_memory(why, "registered files");
-	for (unsigned i = 0; i < max_fds; i++)
-		fds[i] = -1; /* an empty place, for attach() to fill (Linux 5.5) */
-	int rc = io_uring_register_files(&e->ring, fds, max_fds);
-	free(fds);
-	return rc < 0 ? reason_errno(why, "register_files", rc,
-				     "registering {files} files (RLIMIT_NOFILE bounds it)",
-				     reason_int("files", max_fds))
-		      : 0;
-}
-
-static int register_buffers(struct engine *e, const struct engine_config *config,
-			    struct reason *why)
-{
-	struct iovec arena = { .iov_base = config->arena, .iov_len = config->arena_len_bytes };
-	if (config->arena_len_bytes > BUFFER_BYTES_MAX)
-		return reason_errno(why, "too_many_buffer_bytes", EFBIG,
-				    "registering {bytes} bytes of buffers, and the kernel takes "
-				    "{limit_bytes} at most",
-				    reason_int("bytes", (int64_t)config->arena_len_bytes),
-				    reason_int("limit_bytes", BUFFER_BYTES_MAX));
-	int rc = io_uring_register_buffers(&e->ring, &arena, 1);
-	if (rc == -ENOMEM)
-		return reason_errno(why, "buffers_exceed_memlock", rc,
-				    "registering {bytes} bytes of buffers exceeds RLIMIT_MEMLOCK; "
-				    "raise it with ulimit -l, or lower --depth or --bs",
-				    reason_int("bytes", (int64_t)config->arena_len_bytes));
-	return rc < 0 ? reason_errno(why, "register_buffers", rc, "registering the buffers") : 0;
-}
-
 static void uring_close(struct engine *e)
 {
 	if (e->has_ring)
@@ -284,9 +217,9 @@ static int uring_open(struct engine **engine, const struct engine_config *config
 				       : reason_no_memory(why, "the io_uring engine");
 	e->has_ring = rc == 0;
 	if (rc == 0 && (e->options & FIXED_FILES))
-		rc = register_files(e, config->max_fds, why);
+		rc = uring_register_places(&e->ring, config->max_fds, why);
 	if (rc == 0 && (e->options & FIXED_BUFFERS))
-		rc = register_buffers(e, config, why);
+		rc = uring_register_arena(&e->ring, config, why);
 	if (rc == 0)
 		rc = lent_ring_open(&e->lent, &e->ring, config, why);
 	if (rc == 0 && (e->options & REGISTERED_RING)) {
@@ -307,19 +240,13 @@ static int uring_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_k
 			struct reason *why)
 {
 	(void)fd_kind;
-	if (!(e->options & FIXED_FILES))
-		return 0;
-	int rc = io_uring_register_files_update(&e->ring, fd_slot, &fd, 1);
-	return rc < 0 ? reason_errno(why, "register_descriptor", rc, "registering descriptor {fd}",
-				     reason_int("fd", fd))
-		      : 0;
+	return e->options & FIXED_FILES ? uring_register_file(&e->ring, fd_slot, fd, why) : 0;
 }
 
 static void uring_detach(struct engine *e, unsigned fd_slot)
 {
-	int none = -1;
 	if (e->options & FIXED_FILES)
-		io_uring_register_files_update(&e->ring, fd_slot, &none, 1);
+		uring_forget_file(&e->ring, fd_slot);
 }
 
 /* What the options change in an SQE. After the prep functions, which may clear its flags. */
@@ -581,9 +508,7 @@ static void ask_again(struct engine *e)
 		if (!e->unasked[slot])
 			continue;
 		forget_unasked(e, slot);
-		call_back(e, e->held[slot]);
-		if (e->unasked[slot])
-			break; /* no room even now */
+		call_back(e, e->held[slot]); /* and note it again where there is no room even now */
 	}
 }
 

@@ -3,12 +3,17 @@
 #include "lab_test.h"
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <liburing.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -54,6 +59,63 @@ static void expect_calls(unsigned most, const char *what)
 	       most, enters);
 	expect(calls == enters, WHEN("%s") EXPECTED("no other system call") SAW("%u"), what,
 	       calls - enters);
+}
+
+/* The engine's own ring, as it stands in memory that any owner of its descriptor may map. */
+struct ring_view {
+	int fd;
+	const char *rings; /* the first page: the numbers, and not the entries */
+	const struct io_uring_sqe *sqes; /* all, where a page holds them, and else NULL */
+	struct io_sqring_offsets sq;
+	struct io_cqring_offsets cq;
+};
+
+#define VIEW_BYTES 4096
+
+static int engines_ring(void)
+{
+	int found = -1;
+	DIR *directory = opendir("/proc/self/fd");
+	for (struct dirent *entry; directory && (entry = readdir(directory));) {
+		char link[64] = "";
+		if (readlinkat(dirfd(directory), entry->d_name, link, sizeof link - 1) > 0 &&
+		    strcmp(link, "anon_inode:[io_uring]") == 0)
+			found = atoi(entry->d_name);
+	}
+	if (directory)
+		closedir(directory);
+	return found;
+}
+
+/* The offsets are the same in all rings of one kernel: a ring of the test's own tells them. */
+static struct ring_view view_ring(void)
+{
+	struct ring_view view = { .fd = engines_ring() };
+	struct io_uring_params params = { 0 };
+	int own = (int)syscall(SYS_io_uring_setup, 1, &params);
+	expect(own >= 0, "the test has no ring: %s", strerrorname_np(errno));
+	close(own);
+	view.sq = params.sq_off;
+	view.cq = params.cq_off;
+	void *rings = mmap(NULL, VIEW_BYTES, PROT_READ, MAP_SHARED, view.fd, IORING_OFF_SQ_RING);
+	void *sqes = mmap(NULL, VIEW_BYTES, PROT_READ, MAP_SHARED, view.fd, IORING_OFF_SQES);
+	if (rings == MAP_FAILED)
+		test_skipped("the engine's ring cannot be mapped");
+	view.rings = rings;
+	view.sqes = sqes == MAP_FAILED ? NULL : sqes;
+	return view;
+}
+
+static void close_view(const struct ring_view *view)
+{
+	munmap((void *)view->rings, VIEW_BYTES);
+	if (view->sqes)
+		munmap((void *)view->sqes, VIEW_BYTES);
+}
+
+static unsigned number_at(const struct ring_view *view, unsigned offset)
+{
+	return __atomic_load_n((const unsigned *)(view->rings + offset), __ATOMIC_ACQUIRE);
 }
 
 /* Connections on which receives wait. */
@@ -130,6 +192,36 @@ static void a_sync_is_a_sync(struct subject *s)
 	close_engine(s);
 	close(ends[0]);
 	close(ends[1]);
+}
+
+/* What the SQE says that was handed over last, in an engine with a single one. */
+static struct io_uring_sqe sqe_of(struct subject *s, const struct ring_view *view, struct io_op *op)
+{
+	if (!view->sqes)
+		test_skipped("the engine's SQEs cannot be mapped");
+	perform(s, op);
+	return view->sqes[0];
+}
+
+/* Both end with 0, and a disk that is slow or a machine that loses its power tells them apart. */
+static void each_sync_has_its_flag(struct subject *s)
+{
+	int fd = make_file(s, BLOCK, O_RDWR);
+	open_engine(s, 1, 1);
+	attach(s, 0, fd);
+	struct ring_view view = view_ring();
+	for (unsigned i = 0; i < 4; i++) {
+		enum io_kind kind = i % 2 ? IO_FDATASYNC : IO_FSYNC;
+		unsigned flags = i % 2 ? IORING_FSYNC_DATASYNC : 0;
+		struct io_uring_sqe sqe = sqe_of(s, &view, prepare(s, 0, kind, fd, 0, 0, 0));
+		expect(sqe.opcode == IORING_OP_FSYNC && sqe.fsync_flags == flags,
+		       WHEN("%s") EXPECTED("opcode %d with the flags %#x")
+			       SAW("opcode %d with %#x"),
+		       kind_name(kind), IORING_OP_FSYNC, flags, sqe.opcode, sqe.fsync_flags);
+	}
+	close_view(&view);
+	close_engine(s);
+	close(fd);
 }
 
 /* The entries held reads before. */
@@ -585,6 +677,84 @@ static void a_full_ring_has_room_for_cancels(struct subject *s)
 	close_connections(s, &c);
 }
 
+/* Where the test's own hand calls an operation back (Linux 6.0), and not the engine. */
+static void cancel_from_outside(void)
+{
+	struct io_uring_sync_cancel_reg cancel = {
+		.flags = IORING_ASYNC_CANCEL_ANY,
+		.fd = -1,
+		.timeout = { .tv_sec = -1, .tv_nsec = -1 },
+	};
+	if (syscall(SYS_io_uring_register, engines_ring(), IORING_REGISTER_SYNC_CANCEL, &cancel,
+		    1) < 0)
+		test_skipped("this kernel cancels nothing by io_uring_register: %s",
+			     strerrorname_np(errno));
+}
+
+/*
+ * A signal may end a pipe's read with ECANCELED, on Linux 6.1. Nobody called it back, so it begins anew,
+ * as after EINTR. On a socket that cannot be, and it is told.
+ */
+static void what_nobody_called_back_goes_on(struct subject *s)
+{
+	struct io_op *done[1];
+	struct connections c;
+	open_connections(s, &c, 1, 2);
+	receive(s, 1, c.ends[0][0], 0);
+	s->op[1].offset = IO_NO_OFFSET; /* only a pipe's says something */
+	start(s, &s->op[1]);
+	unsigned n = reap(s, done, 0, 1, 0);
+	expect(n == 0, EXPECTED("nothing yet") SAW("%u"), n);
+	cancel_from_outside();
+	n = reap(s, done, 1, 1, A_MOMENT_NS);
+	if (s->flavour == PIPE) {
+		expect(n == 0, EXPECTED("the read to go on") SAW("it end with %s"),
+		       answer(s->op[1].result));
+		peer_sends(c.ends[0][1], "late", 4);
+		await(s, &s->op[1]);
+		expect(s->op[1].result == 4, EXPECTED("the 4 bytes that came late") SAW("%s"),
+		       answer(s->op[1].result));
+	} else {
+		expect(n == 1 && s->op[1].result == -ECANCELED,
+		       EXPECTED("the receive with -ECANCELED") SAW("%u operations"), n);
+	}
+	close_connections(s, &c);
+}
+
+/* The first slot and the last one, with the kernel taking nothing for either. */
+static void cancels_without_room_are_all_asked(struct subject *s)
+{
+	enum { COUNT = 4 };
+	struct io_op *ops[COUNT], *done[COUNT];
+	struct connections c;
+	open_connections(s, &c, COUNT, COUNT);
+	for (unsigned i = 0; i < COUNT; i++)
+		ops[i] = receive(s, i, c.ends[i][0], i);
+	expect(submit_once(s, ops, COUNT) == COUNT, "not all are accepted");
+	for (unsigned i = 0; i < COUNT; i += COUNT - 1) {
+		fail_call(ENTER, EAGAIN, 0);
+		cancel_one(s, ops[i]);
+		call_failed();
+	}
+	await(s, ops[0]);
+	await(s, ops[COUNT - 1]);
+	for (unsigned i = 0; i < COUNT; i += COUNT - 1)
+		expect(ops[i]->result == -ECANCELED,
+		       WHEN("slot %u is called back") EXPECTED("-ECANCELED") SAW("%s"), i,
+		       answer(ops[i]->result));
+	/* Nothing is left to be asked: the thread sleeps again, in the kernel. */
+	calls_reset();
+	unsigned n = reap(s, done, 1, COUNT, A_MOMENT_NS);
+	unsigned enters = calls_made(ENTER);
+	expect(n == 0, EXPECTED("the others to go on") SAW("%u came back"), n);
+	expect(enters >= 1 && enters <= 4, EXPECTED("a wait in io_uring_enter") SAW("%u calls"),
+	       enters);
+	for (unsigned i = 1; i < COUNT - 1; i++)
+		peer_sends(c.ends[i][1], "x", 1);
+	await_all(s);
+	close_connections(s, &c);
+}
+
 /* The kernel takes nothing when the full ring is to be handed over for the cancel's sake. */
 static void a_cancel_without_room_is_not_forgotten(struct subject *s)
 {
@@ -888,6 +1058,393 @@ static void an_unanswered_probe_is_no_promise(struct subject *s)
 	       after - before);
 }
 
+/*
+ * Which operation the kernel shall seem to lack, or -1. liburing's function of this name is this one in the
+ * test program. So the test stands between the engine and what the kernel says.
+ */
+static int lacking = -1;
+static unsigned probes;
+
+struct io_uring_probe *io_uring_get_probe_ring(struct io_uring *ring)
+{
+	static struct io_uring_probe *(*real)(struct io_uring *);
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "io_uring_get_probe_ring");
+	struct io_uring_probe *probe = real ? real(ring) : NULL;
+	probes++;
+	if (probe && lacking >= 0 && lacking < probe->ops_len)
+		probe->ops[lacking].flags = 0;
+	return probe;
+}
+
+static const struct asked {
+	enum io_kind kind;
+	int opcode, fixed; /* `fixed` with registered buffers */
+} asked[] = {
+	{ IO_NOP, IORING_OP_NOP, IORING_OP_NOP },
+	{ IO_READ, IORING_OP_READ, IORING_OP_READ_FIXED },
+	{ IO_WRITE, IORING_OP_WRITE, IORING_OP_WRITE_FIXED },
+	{ IO_FSYNC, IORING_OP_FSYNC, IORING_OP_FSYNC },
+	{ IO_FDATASYNC, IORING_OP_FSYNC, IORING_OP_FSYNC },
+	{ IO_RECV, IORING_OP_RECV, IORING_OP_RECV },
+	{ IO_SEND, IORING_OP_SEND, IORING_OP_SEND },
+	{ IO_ACCEPT, IORING_OP_ACCEPT, IORING_OP_ACCEPT },
+	{ IO_CONNECT, IORING_OP_CONNECT, IORING_OP_CONNECT },
+};
+
+#define FIXED_BUFFERS_OPTION 2u /* bits of the table of options */
+#define REGISTERING_OPTIONS  0x13u /* fixed_files, fixed_buffers, registered_ring */
+
+/* A kernel may lack any one operation. Then that kind is refused, and no other one. */
+static void asks_for_the_very_operation(struct subject *s)
+{
+	const struct engine_config config = { .depth = 2, .cpu_count = 2, .options = s->options };
+	for (unsigned i = 0; i < sizeof asked / sizeof *asked; i++) {
+		struct reason why = { "" };
+		lacking = -1;
+		if (s->ops->supports(&config, asked[i].kind, IO_FD_NONE, &why) < 0)
+			continue; /* an option that would do nothing */
+		int opcode = s->options & FIXED_BUFFERS_OPTION ? asked[i].fixed : asked[i].opcode;
+		for (lacking = 0; lacking < IORING_OP_LAST; lacking++) {
+			unsigned before = probes;
+			int rc = s->ops->supports(&config, asked[i].kind, IO_FD_NONE, &why);
+			if (probes == before)
+				test_skipped("the engine asks by other means");
+			expect(rc == (lacking == opcode ? -EOPNOTSUPP : 0),
+			       WHEN("%s where the kernel lacks opcode %d")
+				       EXPECTED("%s from supports()") SAW("%s"),
+			       kind_name(asked[i].kind), lacking,
+			       answer(lacking == opcode ? -EOPNOTSUPP : 0), answer(rc));
+		}
+		lacking = -1;
+	}
+}
+
+/* A completion and a cancel's for each operation fit into the ring, and it takes no more than it needs. */
+static void a_ring_is_as_large_as_needed(struct subject *s)
+{
+	static const unsigned depths[] = { 4, FULL_DEPTH };
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned depth = depths[i];
+		open_engine(s, depth, 1);
+		struct ring_view view = view_ring();
+		unsigned sqes = number_at(&view, view.sq.ring_entries);
+		unsigned cqes = number_at(&view, view.cq.ring_entries);
+		expect(sqes > 0 && sqes <= depth,
+		       WHEN("%u operations") EXPECTED("at most as many SQEs") SAW("%u"), depth,
+		       sqes);
+		expect(cqes >= 2 * depth,
+		       WHEN("%u operations") EXPECTED("twice as many CQEs") SAW("%u"), depth, cqes);
+		expect(cqes < 4 * depth,
+		       WHEN("%u operations") EXPECTED("twice as many CQEs") SAW("%u"), depth, cqes);
+		close_view(&view);
+		close_engine(s);
+	}
+}
+
+static void opens_for_more_than_a_ring_holds(struct subject *s)
+{
+	struct engine_config config = { .depth = 40000, .max_fds = 1, .cpu_count = 2 };
+	struct reason why = { "" };
+	int rc = s->ops->open(&s->engine, &config, &why);
+	if (rc == -ENOMEM)
+		test_skipped("%s", why.text);
+	expect(rc == 0, WHEN("a depth of 40,000") EXPECTED("0 from open()") SAW("%s: %s"),
+	       answer(rc), why.text);
+	s->ops->close(s->engine);
+	s->engine = NULL;
+}
+
+/* As many buffers as a ring of them holds are lent, and one more is refused as too many. */
+static void lends_as_many_as_a_ring_holds(struct subject *s)
+{
+	struct engine_config config = { .depth = 2, .cpu_count = 2, .lent_len_bytes = 1 };
+	struct reason why = { "" };
+	config.lent_count = 2;
+	int rc = s->ops->supports(&config, IO_RECV, IO_FD_SOCKET, &why);
+	if (rc < 0)
+		test_skipped("%s", why.text);
+	for (unsigned over = 0; over < 2; over++) {
+		config.lent_count = 32768 + over;
+		rc = s->ops->supports(&config, IO_RECV, IO_FD_SOCKET, &why);
+		expect(rc == (over ? -E2BIG : 0),
+		       WHEN("%u buffers to lend") EXPECTED("%s from supports()") SAW("%s"),
+		       config.lent_count, answer(over ? -E2BIG : 0), answer(rc));
+	}
+}
+
+static long pages_of_this_process(void)
+{
+	long pages = 0;
+	FILE *statm = fopen("/proc/self/statm", "re");
+	if (!statm || fscanf(statm, "%ld", &pages) != 1)
+		test_skipped("/proc/self/statm cannot be read");
+	fclose(statm);
+	return pages;
+}
+
+/* A mapping that is kept is kept each time. */
+static void keeps_no_page_of_what_it_lent(struct subject *s)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	test_skipped("a sanitizer keeps what is freed");
+#endif
+	enum { TIMES = 64, PAGES_A_RING = 32768 * 16 / 4096 };
+	struct engine_config config = {
+		.depth = 2, .cpu_count = 2, .max_fds = 1, .lent_count = 32768, .lent_len_bytes = 1
+	};
+	long before = 0;
+	for (unsigned i = 0; i <= TIMES; i++) {
+		struct reason why = { "" };
+		int rc = s->ops->open(&s->engine, &config, &why);
+		if (rc < 0)
+			test_skipped("%s", why.text);
+		s->ops->close(s->engine);
+		if (i == 0)
+			before = pages_of_this_process();
+	}
+	s->engine = NULL;
+	long more = pages_of_this_process() - before;
+	expect(more < TIMES / 2 * PAGES_A_RING,
+	       WHEN("it was opened and closed %d times") EXPECTED("next to no page kept")
+		       SAW("%ld pages"),
+	       TIMES, more);
+}
+
+/* Options: that each does what its name says. */
+
+/* How often the kernel is given something to keep while the engine opens: once for each such option. */
+static void registers_what_was_asked_for(struct subject *s)
+{
+	unsigned expected = 0;
+	for (uint64_t left = s->options & REGISTERING_OPTIONS; left; left &= left - 1)
+		expected++;
+	calls_reset();
+	open_engine(s, 2, 1);
+	unsigned calls = calls_made("io_uring_register");
+	expect(calls == expected, EXPECTED("%u io_uring_register in open()") SAW("%u"), expected,
+	       calls);
+	close_engine(s);
+}
+
+static void uses_registered_buffers(struct subject *s)
+{
+	int fd = make_file(s, BLOCK, O_RDWR);
+	open_engine(s, 1, 1);
+	attach(s, 0, fd);
+	struct ring_view view = view_ring();
+	for (unsigned i = 1; i < 3; i++) {
+		struct io_uring_sqe sqe =
+			sqe_of(s, &view, prepare(s, 0, asked[i].kind, fd, 0, 0, BLOCK));
+		expect(sqe.opcode == asked[i].fixed, WHEN("%s") EXPECTED("opcode %d") SAW("%d"),
+		       kind_name(asked[i].kind), asked[i].fixed, sqe.opcode);
+	}
+	close_view(&view);
+	close_engine(s);
+	close(fd);
+}
+
+/* Only a receive waits before it tries, and only where that was asked for. */
+static void waits_first_where_asked(struct subject *s)
+{
+	struct connections c;
+	open_connections(s, &c, 1, 1);
+	unsigned expected = s->options ? IORING_RECVSEND_POLL_FIRST : 0;
+	struct ring_view view = view_ring();
+	peer_sends(c.ends[0][1], "here", 4);
+	struct io_uring_sqe sqe = sqe_of(s, &view, receive(s, 0, c.ends[0][0], 0));
+	expect(sqe.ioprio == expected, WHEN("RECV") EXPECTED("%#x in ioprio") SAW("%#x"), expected,
+	       sqe.ioprio);
+	sqe = sqe_of(s, &view, prepare_send(s, 0, c.ends[0][0], 0, 4));
+	expect(sqe.ioprio == 0, WHEN("SEND") EXPECTED("0 in ioprio") SAW("%#x"), sqe.ioprio);
+	close_view(&view);
+	close_connections(s, &c);
+}
+
+/* The number in `fd` is not looked at, only the place; and a place that nobody filled is empty. */
+static void an_empty_place_is_no_descriptor(struct subject *s)
+{
+	int fd = make_file(s, BLOCK, O_RDONLY);
+	open_engine(s, 1, 3);
+	attach(s, 1, fd);
+	for (unsigned slot = 0; slot < 3; slot++) {
+		int64_t n = perform(s, prepare(s, 0, IO_READ, fd, slot, 0, BLOCK));
+		int64_t expected = slot == 1 ? (int64_t)BLOCK : -EBADF;
+		expect(n == expected,
+		       WHEN("a read through place %u, and only place 1 is filled") EXPECTED("%s")
+			       SAW("%s"),
+		       slot, answer(expected), answer(n));
+	}
+	close_engine(s);
+	close(fd);
+}
+
+/* What is detached and then closed is gone: the peer hears of it. The others stay. */
+static void what_is_detached_is_let_go(struct subject *s)
+{
+	struct connections c;
+	open_connections(s, &c, 3, 1);
+	detach(s, 1);
+	close(c.ends[1][0]);
+	struct pollfd peer = { .fd = c.ends[1][1], .events = POLLIN };
+	/* Linux 6.1 lets go of it in a worker, up to a second later (io_rsrc_node_ref_zero()). */
+	int ready = poll(&peer, 1, 5000);
+	expect(ready == 1, WHEN("after detach() and close(2)") EXPECTED("the peer to see the end")
+				   SAW("the engine keep the descriptor open"));
+	for (unsigned i = 0; i < 3; i++) {
+		if (i != 1)
+			peer_sends(c.ends[i][1], "here", 4);
+		int64_t n = perform(s, receive(s, 0, c.ends[i][0], i));
+		int64_t expected = i == 1 ? -EBADF : 4;
+		expect(n == expected,
+		       WHEN("a receive through place %u, and place 1 was detached") EXPECTED("%s")
+			       SAW("%s"),
+		       i, answer(expected), answer(n));
+	}
+	c.ends[1][0] = c.ends[2][0];
+	c.ends[2][0] = fcntl(c.ends[1][0], F_DUPFD_CLOEXEC, 0); /* for close_connections() */
+	close_connections(s, &c);
+}
+
+/* No page of it is touched: the kernel is asked to pin it, and refuses, or the engine refuses before. */
+static void refuses_buffers_that_are_too_large(struct subject *s)
+{
+	const size_t most_bytes = (size_t)1 << 30;
+	char *arena = mmap(NULL, most_bytes + BLOCK, PROT_NONE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (arena == MAP_FAILED)
+		test_skipped("there is no address space of 1 GiB");
+	for (unsigned over = 0; over < 2; over++) {
+		struct engine_config config = { .depth = 1,
+						.max_fds = 1,
+						.arena = arena,
+						.arena_len_bytes = most_bytes + over * BLOCK,
+						.cpu_count = 2,
+						.options = s->options };
+		struct reason why = { "" };
+		int rc = s->ops->open(&s->engine, &config, &why);
+		expect(rc < 0 && why.text[0],
+		       EXPECTED("-errno from open() for memory that is not there, and words")
+			       SAW("%s: %s"),
+		       answer(rc), why.text);
+		expect((rc == -EFBIG) == over,
+		       WHEN("%s buffers") EXPECTED("-EFBIG for more than the kernel takes, 1 GiB")
+			       SAW("%s"),
+		       over ? "1 GiB and a page of" : "1 GiB of", answer(rc));
+	}
+	munmap(arena, most_bytes + BLOCK);
+}
+
+/* Too little memory to pin has a cure of its own, and so words of its own. */
+static void tells_why_nothing_is_registered(struct subject *s)
+{
+	static const int errors[] = { ENOMEM, EINVAL, EOPNOTSUPP };
+	char ids[3][sizeof((struct reason *)NULL)->id];
+	static char arena[BLOCK] __attribute__((aligned(4096)));
+	for (unsigned i = 0; i < 3; i++) {
+		struct engine_config config = { .depth = 1,
+						.max_fds = 1,
+						.arena = arena,
+						.arena_len_bytes = sizeof arena,
+						.cpu_count = 2,
+						.options = s->options };
+		struct reason why = { "" };
+		if (s->options == 0)
+			config.lent_count = config.lent_len_bytes = 2;
+		fail_call("io_uring_register", errors[i], 0);
+		int rc = s->ops->open(&s->engine, &config, &why);
+		expect(call_failed() && rc == -errors[i] && why.text[0],
+		       WHEN("when io_uring_register fails") EXPECTED("%s from open(), and words")
+			       SAW("%s: %s"),
+		       answer(-errors[i]), answer(rc), why.text);
+		memcpy(ids[i], why.id, sizeof ids[i]);
+	}
+	/* EINVAL is what a kernel says that knows no lending. */
+	bool is_apart = strcmp(ids[s->options ? 0 : 1], ids[2]) != 0;
+	expect(is_apart, EXPECTED("%s and %s to have reasons of their own") SAW("\"%s\" for both"),
+	       answer(-errors[s->options ? 0 : 1]), answer(-errors[2]), ids[2]);
+}
+
+/* Completions wait until they are asked for. Without the option they come with any system call. */
+static void completions_wait_to_be_asked_for(struct subject *s)
+{
+	struct io_op *done[1];
+	struct connections c;
+	open_connections(s, &c, 1, 1);
+	struct ring_view view = view_ring();
+	start(s, receive(s, 0, c.ends[0][0], 0));
+	unsigned n = reap(s, done, 0, 1, 0);
+	expect(n == 0, EXPECTED("nothing yet") SAW("%u"), n);
+	unsigned before = number_at(&view, view.cq.tail);
+	peer_sends(c.ends[0][1], "here", 4);
+	for (unsigned i = 0; i < 20; i++)
+		sched_yield();
+	unsigned came = number_at(&view, view.cq.tail) - before;
+	expect(came == 0, EXPECTED("no completion before it is asked for") SAW("%u"), came);
+	await(s, &s->op[0]);
+	close_view(&view);
+	close_connections(s, &c);
+}
+
+static void says_which_option_is_refused(struct subject *s)
+{
+	const struct engine_config config = { .depth = 2, .cpu_count = 2, .options = s->options };
+	static const char *const ids[] = { "kernel_too_old", "sqpoll_with_defer_taskrun" };
+	struct reason why = { "" };
+	bool together = (s->options & (s->options - 1)) != 0;
+	if (!together)
+		fail_call("io_uring_setup", EINVAL, 0);
+	int rc = s->ops->supports(&config, IO_READ, IO_FD_FILE, &why);
+	if (!together)
+		call_failed();
+	expect(rc == -EINVAL && strcmp(why.id, ids[together]) == 0,
+	       EXPECTED("-EINVAL from supports(), for the reason %s") SAW("%s: %s"), ids[together],
+	       answer(rc), why.id);
+}
+
+/* The kernel's thread sees what is in the ring. It may have fallen asleep now and then. */
+static void hands_over_without_a_call(struct subject *s)
+{
+	enum { OPERATIONS = 200, CALLS = 40 };
+	struct io_op *done[1];
+	open_engine(s, 1, 1);
+	perform(s, nop(s, 0));
+	calls_reset();
+	for (unsigned i = 0; i < OPERATIONS; i++) {
+		start(s, nop(s, 0));
+		uint64_t until_ns = clock_ns() + (uint64_t)PATIENCE_NS;
+		while (reap(s, done, 0, 1, 0) == 0) {
+			expect(clock_ns() < until_ns, EXPECTED("a no-op back") SAW("none in 2 s"));
+			sched_yield();
+		}
+	}
+	unsigned calls = calls_made(ENTER);
+	expect(calls <= CALLS, EXPECTED("next to no call for %d operations") SAW("%u"), OPERATIONS,
+	       calls);
+	close_engine(s);
+}
+
+/* The ring is full, and the thread needs a moment to take what is in it: submit() waits for that. */
+static void waits_for_the_polling_thread(struct subject *s)
+{
+	static struct io_op *ops[FULL_DEPTH];
+	open_engine(s, FULL_DEPTH, 1);
+	fill_ops(s, ops, FULL_DEPTH);
+	for (unsigned round = 0; round < 5; round++) {
+		for (unsigned accepted = 0; accepted < FULL_DEPTH;) {
+			unsigned n = submit_once(s, ops + accepted, FULL_DEPTH - accepted);
+			expect(n > 0,
+			       WHEN("the ring holds %u operations")
+				       EXPECTED("submit() to wait for the thread that takes them")
+					       SAW("none accepted"),
+			       accepted);
+			accepted += n;
+		}
+		await_all(s);
+	}
+	close_engine(s);
+}
+
 /* An option that would change nothing is refused in words, and accepted where it does something. */
 static void expect_support(struct subject *s, enum io_kind kind, unsigned cpu_count, int expected)
 {
@@ -952,6 +1509,7 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE(1),
 	  TEST("an_entry_for_each_operation", ONE(BUFFERED), an_entry_for_each_operation) },
 	{ EXERCISE(1), TEST("a_sync_is_a_sync", ONE(UNIX), a_sync_is_a_sync) },
+	{ EXERCISE(1), TEST("each_sync_has_its_flag", ONE(BUFFERED), each_sync_has_its_flag) },
 	{ EXERCISE(1), TEST("a_no_op_does_nothing", ONE(BUFFERED), a_no_op_does_nothing) },
 	{ EXERCISE(1), TEST("nop_completes", ONE(NO_FD), nop_completes) },
 	{ EXERCISE(1), TEST("what_is_beyond_max_stays", ONE(NO_FD), what_is_beyond_max_stays) },
@@ -1021,6 +1579,10 @@ const struct lab_test lab_tests[] = {
 			    a_cancel_without_room_twice_is_asked_again) },
 	{ EXERCISE(4), TEST("what_is_over_is_called_back_no_more", ONE(UNIX),
 			    what_is_over_is_called_back_no_more) },
+	{ EXERCISE(4), TEST("cancels_without_room_are_all_asked", ONE(UNIX),
+			    cancels_without_room_are_all_asked) },
+	{ EXERCISE(4), TEST("what_nobody_called_back_goes_on", ONE(UNIX) | ONE(PIPE),
+			    what_nobody_called_back_goes_on) },
 	{ EXERCISE(4),
 	  TEST("a_cancel_names_one_operation", ONE(UNIX), a_cancel_names_one_operation) },
 	{ EXERCISE(4), TEST("calls_all_back", ONE(TCP) | ONE(PIPE), stream_cancel) },
@@ -1047,6 +1609,24 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE(5), TEST("an_unanswered_probe_is_no_promise", ONE(NO_FD),
 			    an_unanswered_probe_is_no_promise) },
 
+	{ EXERCISE(5),
+	  TEST("asks_for_the_very_operation", ONE(NO_FD), asks_for_the_very_operation) },
+	{ EXERCISE(5), TEST("supports_or_says_why", ONE(NO_FD), supports_or_says_why) },
+	{ EXERCISE(5), TEST("open_tells_what_fails", ONE(NO_FD), open_tells_what_fails) },
+	{ EXERCISE(5),
+	  TEST("a_ring_is_as_large_as_needed", ONE(NO_FD), a_ring_is_as_large_as_needed) },
+	{ EXERCISE(5),
+	  TEST("opens_for_more_than_a_ring_holds", ONE(NO_FD), opens_for_more_than_a_ring_holds) },
+	{ EXERCISE(5),
+	  TEST("registers_nothing_unasked", ONE(NO_FD), registers_what_was_asked_for) },
+	{ EXERCISE(5), TEST("tries_before_it_waits", ONE(UNIX), waits_first_where_asked) },
+
+	{ EXERCISE(5),
+	  TEST("lends_as_many_as_a_ring_holds", ONE(UNIX), lends_as_many_as_a_ring_holds) },
+	{ EXERCISE(5),
+	  TEST("keeps_no_page_of_what_it_lent", ONE(UNIX), keeps_no_page_of_what_it_lent) },
+	{ EXERCISE(5),
+	  TEST("tells_why_nothing_is_lent", ONE(UNIX), tells_why_nothing_is_registered) },
 	{ EXERCISE(5), TEST("lends_what_came", ONE(UNIX), lent_buffer_holds_what_came) },
 	{ EXERCISE(5), TEST("lends_and_takes_back", ONE(UNIX), lent_buffer_is_the_callers) },
 	{ EXERCISE(5), TEST("lends_to_nobody_who_waits", ONE(UNIX), lent_buffers_wait_for_none) },
@@ -1086,6 +1666,46 @@ const struct lab_test lab_tests[] = {
 	{ OPTION("sqpoll"),
 	  TEST("sqpoll_survives_many_operations", ONE(NO_FD), file_survives_many_operations),
 	  .limit_s = 60 },
+	{ OPTION("fixed_files"),
+	  TEST("fixed_files_tell_what_fails", ONE(NO_FD), open_tells_what_fails) },
+	{ OPTION("fixed_files"),
+	  TEST("fixed_files_attach_or_tell", ONE(UNIX), attach_tells_what_fails) },
+	{ OPTION("fixed_files"),
+	  TEST("fixed_files_have_empty_places", ONE(BUFFERED), an_empty_place_is_no_descriptor) },
+	{ OPTION("fixed_files"),
+	  TEST("fixed_files_let_go_what_is_detached", ONE(UNIX), what_is_detached_is_let_go) },
+	{ OPTION("fixed_files"),
+	  TEST("fixed_files_and_lent_buffers", ONE(UNIX), lent_buffer_holds_what_came) },
+	{ OPTION("fixed_buffers"),
+	  TEST("fixed_buffers_are_used", ONE(BUFFERED), uses_registered_buffers) },
+	{ OPTION("fixed_buffers"),
+	  TEST("fixed_buffers_tell_what_fails", ONE(NO_FD), open_tells_what_fails) },
+	{ OPTION("fixed_buffers"), TEST("fixed_buffers_tell_too_little_memory", ONE(NO_FD),
+					tells_why_nothing_is_registered) },
+	{ OPTION("fixed_buffers"),
+	  TEST("fixed_buffers_end_at_a_gibibyte", ONE(NO_FD), refuses_buffers_that_are_too_large) },
+	{ OPTION("fixed_buffers"), TEST("fixed_buffers_ask_for_the_very_operation", ONE(NO_FD),
+					asks_for_the_very_operation) },
+	{ OPTION("fixed_files+fixed_buffers+registered_ring"),
+	  TEST("registers_all_that_was_asked_for", ONE(NO_FD), registers_what_was_asked_for) },
+	{ OPTION("registered_ring"),
+	  TEST("registered_ring_tells_what_fails", ONE(NO_FD), open_tells_what_fails) },
+	{ OPTION("defer_taskrun"), TEST("deferred_completions_wait_to_be_asked_for", ONE(UNIX),
+					completions_wait_to_be_asked_for) },
+	{ OPTION("defer_taskrun"),
+	  TEST("deferred_says_what_it_needs", ONE(NO_FD), says_which_option_is_refused) },
+	{ OPTION("sqpoll+defer_taskrun"),
+	  TEST("sqpoll_excludes_deferral", ONE(NO_FD), says_which_option_is_refused) },
+	{ OPTION("poll_first"),
+	  TEST("poll_first_is_asked_for", ONE(UNIX), waits_first_where_asked) },
+	{ OPTION("sqpoll"),
+	  TEST("sqpoll_hands_over_without_a_call", ONE(NO_FD), hands_over_without_a_call),
+	  .limit_s = 30 },
+	{ OPTION("sqpoll_shared"),
+	  TEST("sqpoll_shared_hands_over_without_a_call", ONE(NO_FD), hands_over_without_a_call),
+	  .limit_s = 30 },
+	{ OPTION("sqpoll"), TEST("sqpoll_waits_for_room", ONE(NO_FD), waits_for_the_polling_thread),
+	  .limit_s = 30 },
 	{ OPTION("fixed_files"),
 	  TEST("fixed_files_are_for_files", ONE(NO_FD), fixed_files_are_for_files) },
 	{ OPTION("fixed_buffers"),

@@ -92,7 +92,9 @@ int coroutine_pool_open(struct coroutine_pool **opened, unsigned count, size_t s
 	pool->memory_len_bytes = count * pool->place_bytes;
 	pool->memory = mmap(NULL, pool->memory_len_bytes, PROT_NONE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-	pool->all = calloc(count, sizeof *pool->all);
+	pool->all = aligned_alloc(_Alignof(struct coroutine), count * sizeof *pool->all);
+	if (pool->all)
+		memset(pool->all, 0, count * sizeof *pool->all);
 	bool enough = pool->memory != MAP_FAILED && pool->all;
 	for (unsigned i = count; enough && i-- > 0;) {
 		struct coroutine *c = &pool->all[i];

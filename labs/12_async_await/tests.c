@@ -788,6 +788,15 @@ static void a_cancel_ends_what_nobody_settles(struct subject *s)
 	close_all();
 }
 
+static struct promise_answer cancel_inner(void *letter, int64_t value)
+{
+	add_call((char)(uintptr_t)letter);
+	promise_cancel(inner);
+	expect_state("that is cancelled by the callback whose answer it waits for", inner,
+		     PROMISE_PENDING, 0);
+	return PROMISE_VALUE(value + 1);
+}
+
 static void a_cancel_that_comes_too_late_changes_nothing(struct subject *s)
 {
 	open_all(s);
@@ -801,6 +810,13 @@ static void a_cancel_that_comes_too_late_changes_nothing(struct subject *s)
 	expect_calls("a then of what was settled before the cancel", "a");
 	expect_end("p", p, PROMISE_FULFILLED, 5);
 	expect_end("its then", a, PROMISE_FULFILLED, 6);
+	p = made(promise_new(pool));
+	inner = made(promise_then(p, cancel_inner, LETTER('i')));
+	promise_fulfil(p, 5);
+	run_to_its_end();
+	expect_calls("a then that cancels what is made of its answer", "ai");
+	expect_end("that one", inner, PROMISE_FULFILLED, 6);
+	promise_drop(p);
 	close_all();
 }
 
@@ -835,6 +851,37 @@ static void a_deadline_of_which_only_the_end_is_kept(struct subject *s)
 	expect_end("of a delay", a, PROMISE_REJECTED, -ETIMEDOUT);
 	expect_end("of promise_new()", b, PROMISE_REJECTED, -ETIMEDOUT);
 	expect_end("that one", p, PROMISE_REJECTED, -ECANCELED);
+	close_all();
+}
+
+static void a_deadline_leaves_the_others(struct subject *s)
+{
+	open_all(s);
+	for (unsigned is_wrong = 0; is_wrong < 2; is_wrong++) {
+		struct promise *p = made(promise_new(pool));
+		await_it(p, 'a');
+		struct promise *b =
+			made(promise_with_deadline(p, is_wrong ? -1 : 2 * (int64_t)NS_PER_MS));
+		await_it(p, 'c');
+		struct promise *d = made(promise_catch(b, plus_one, LETTER('d')));
+		await_it(p, 'e');
+		if (is_wrong)
+			promise_fulfil(p, 5);
+		run_to_its_end();
+		expect(strlen(calls) == 4 && strchr(calls, 'd') &&
+			       strstr(calls, "e") > strstr(calls, "c") &&
+			       strstr(calls, "c") > strstr(calls, "a"),
+		       WHEN("when a deadline passes that is one of four")
+			       EXPECTED("\"ace\" in this order, and 'd'") SAW("\"%s\""),
+		       calls);
+		expect_state("what it waited for", p,
+			     is_wrong ? PROMISE_FULFILLED : PROMISE_REJECTED,
+			     is_wrong ? 5 : -ECANCELED);
+		forget_calls();
+		promise_drop(p);
+		promise_drop(b);
+		promise_drop(d);
+	}
 	close_all();
 }
 
@@ -911,6 +958,21 @@ static void an_abandoned_deadline_never_rings(struct subject *s)
 		expect_state("of which nobody asked for a deadline", three[i], PROMISE_PENDING, 0);
 	expect_end("another delay", later, PROMISE_FULFILLED, 0);
 	drop_three();
+	/* One that is held still, when what it waits for is given up. */
+	for (unsigned is_cancelled = 0; is_cancelled < 2; is_cancelled++) {
+		p = made(promise_new(pool));
+		struct promise *a = made(promise_with_deadline(p, 2 * NS_PER_MS));
+		promise_drop(p); /* nobody can settle it any more */
+		if (is_cancelled)
+			promise_cancel(a);
+		promise_state(a, NULL);
+		run_to_its_end();
+		expect(promise_pool_used(pool) == 1,
+		       WHEN("when one deadline is held") EXPECTED("1 promise") SAW("%u"),
+		       promise_pool_used(pool));
+		expect_end("of what was given up", a, PROMISE_REJECTED,
+			   is_cancelled ? -ECANCELED : -ETIMEDOUT);
+	}
 	close_all();
 }
 
@@ -951,9 +1013,15 @@ static void neglect_is_reported_once(struct subject *s)
 	promise_drop(promise_and_then(promise_hold(p), plus_one, LETTER('x')));
 	promise_reject(p, -6);
 	promise_drop(p);
+	event_loop_run(loop, LOOP_POLL);
+	make_three(); /* of the memory that is free now */
 	run_to_its_end();
 	expect_neglected(2);
 	expect(neglected_value == -6, EXPECTED("the value -6") SAW("%" PRId64), neglected_value);
+	expect(promise_pool_used(pool) == 3,
+	       WHEN("when three others are held") EXPECTED("3 promises") SAW("%u"),
+	       promise_pool_used(pool));
+	drop_three();
 	close_all();
 }
 
@@ -969,6 +1037,19 @@ static void a_turn_is_time_to_look(struct subject *s)
 	expect_neglected(0);
 	expect_end("caught a turn later", a, PROMISE_FULFILLED, -4);
 	promise_drop(p);
+	forget_calls();
+	make_three(); /* of which one is caught in time, and one is no rejection */
+	promise_reject(three[0], -10);
+	promise_reject(three[1], -20);
+	promise_fulfil(three[2], 30);
+	event_loop_run(loop, LOOP_POLL);
+	promise_drop(made(promise_catch(three[1], plus_one, LETTER('b'))));
+	promise_drop(made(promise_then(three[2], plus_one, LETTER('c'))));
+	run_to_its_end();
+	expect_calls("two that are looked at a turn later", "bc");
+	expect_neglected(1);
+	expect(neglected_value == -10, EXPECTED("the value -10") SAW("%" PRId64), neglected_value);
+	drop_three();
 	close_all();
 }
 
@@ -2276,6 +2357,7 @@ const struct lab_test lab_tests[] = {
 	TEST(4, a_cancel_that_comes_too_late_changes_nothing, OVER_ANY),
 	TEST(4, a_deadline_that_passes, OVER_SOCKETS),
 	TEST(4, a_deadline_of_which_only_the_end_is_kept, OVER_ANY),
+	TEST(4, a_deadline_leaves_the_others, OVER_ANY),
 	TEST(4, a_deadline_in_time_leaves_no_timer, OVER_ANY),
 	TEST(4, a_deadline_may_be_too_late_or_wrong, OVER_ANY),
 

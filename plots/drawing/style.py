@@ -61,6 +61,7 @@ ENGINES = {
     "libaio": Look("#009e73", SOLID, "v"),
     "uring_raw": Look("#5a1846", LONG_DASHED, "p"),
     "io_uring": Look("#d55e00", SOLID, "*"),
+    "uring_tuned": Look("#9a0000", DASHED, "*"),
     "fio": Look("#8b1a3a", DASH_DOT, "X"),  # imported; its variants are its engines
 }
 
@@ -99,6 +100,7 @@ VARIANTS = {
     ("io_uring", "defer_taskrun"): Twist(-0.65, DOTTED, "h", filled=True, turn=-20),
     ("io_uring", "registered_ring"): Twist(-0.2, LONG_DASHED, "d"),
     ("io_uring", "poll_first"): Twist(0.5, DASH_DOT, "8", turn=-30),
+    ("uring_tuned", "multishot"): Twist(0.3, SOLID, "P", filled=True, turn=10),
     # The marker of its counterpart here, hollow.
     ("fio", "psync"): Twist(-0.45, DASH_DOT, "o"),
     ("fio", "jobs+psync"): Twist(0.6, LONG_DASHED, "s"),

@@ -294,6 +294,11 @@ void cancel_one_of_a_send(struct subject *s)
 		start(s, op);
 	} while (reap(s, done, 1, 1, 2 * NS_PER_MS) > 0);
 	cancel_one(s, op);
+	bool uncopied = traits_of(s) & IO_SENDS_UNCOPIED;
+	for (unsigned i = 0; uncopied && op->in_flight && i < 3000; i++) {
+		read_what_is_there(ends[1]);
+		reap(s, done, 1, 1, NS_PER_MS);
+	}
 	await(s, op);
 	bool shut = op->result == -EPIPE && s->ops->traits & IO_CANCEL_SHUTS_DOWN;
 	bool in_time = op->result == 1000 && s->flavour == TCP;

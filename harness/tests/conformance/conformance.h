@@ -96,7 +96,7 @@ void open_engine_with_arena(struct subject *s, unsigned depth, size_t arena_len_
 void open_engine_with_slots(struct subject *s, unsigned depth, unsigned max_fds);
 /* Closes it; nothing may be in flight. */
 void close_engine(struct subject *s);
-int try_attach(struct subject *s, unsigned fd_slot, int fd);
+int try_attach(struct subject *s, unsigned fd_slot, int fd, struct reason *why);
 void attach(struct subject *s, unsigned fd_slot, int fd);
 
 /* Fills an operation on the whole buffer of its slot. */
@@ -126,6 +126,9 @@ void detach(struct subject *s, unsigned fd_slot);
 /* cancel_one() of an operation that waits. The test fails where the engine has no such function. */
 void cancel_one(struct subject *s, struct io_op *op);
 
+/* One connection, accepted through a listener in `fd_slot`, where the engine can do that. */
+void accept_a_client(struct subject *s, unsigned slot, unsigned fd_slot);
+
 /* A file in s->folder, of `size_bytes` bytes that pattern_byte() gives, opened for the flavour. */
 int make_file(struct subject *s, uint64_t size_bytes, int flags);
 char pattern_byte(uint64_t position);
@@ -154,6 +157,9 @@ timer_t signal_every(int64_t interval_ns);
 
 /* Skips the test for engines of a trait, with the reason. */
 void not_for(const struct subject *s, unsigned traits, const char *reason);
+
+/* enum engine_trait, of the engine and of this variant. */
+unsigned traits_of(const struct subject *s);
 
 /* How many descriptors, threads and rings of libaio this process has. */
 struct holdings {

@@ -81,6 +81,9 @@ static void attach_as(struct subject *s, unsigned fd_slot, int fd, enum io_fd_ki
 {
 	struct reason why = { "" };
 	int rc = s->ops->attach ? s->ops->attach(s->engine, fd_slot, fd, fd_kind, &why) : 0;
+	if (rc == -EOPNOTSUPP &&
+	    s->options) /* an option of use with other descriptors of the kind */
+		test_skipped("%s", why.text);
 	expect(rc == 0, EXPECTED("attach() to succeed") SAW("%s: %s"), answer(rc), why.text);
 }
 
@@ -131,6 +134,49 @@ void accept_takes_who_waits(struct subject *s)
 	detach(s, 0);
 	close_engine(s);
 	close(listener);
+}
+
+/* After detach(), and after close() without it: the engine accepts no more, and keeps nothing open. */
+void accept_ends_with_the_engine(struct subject *s)
+{
+	enum { CLIENTS = 3 };
+	char byte;
+	only_with_connections(s, IO_ACCEPT);
+	for (unsigned detached = 0; detached < 2; detached++) {
+		struct address at;
+		int clients[CLIENTS], listener = new_listener(s, BACKLOG, &at);
+		open_engine(s, 1, 2);
+		attach_as(s, 1, listener, IO_FD_LISTENER);
+		for (unsigned i = 0; i < CLIENTS; i++)
+			clients[i] = new_client(s, &at);
+		int accepted = (int)perform(s, prepare_accept(s, 0, listener, 1));
+		expect_connected(accepted, clients[0]);
+		close(accepted);
+		if (detached)
+			detach(s, 1);
+		else
+			close_engine(s);
+		for (unsigned i = 1; i < CLIENTS; i++) {
+			if (traits_of(s) &
+			    IO_ACCEPTS_AHEAD) { /* accepted by nobody: closed, or in the backlog */
+				ssize_t n = recv(clients[i], &byte, 1, MSG_DONTWAIT);
+				expect(n == 0 || errno == EAGAIN,
+				       "a connection that was taken ahead is open");
+				if (n == 0) {
+					close(clients[i]);
+					clients[i] = new_client(s, &at);
+				}
+			}
+			int next = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+			expect_connected(next, clients[i]);
+			close(next);
+			close(clients[i]);
+		}
+		if (detached)
+			close_engine(s);
+		close(clients[0]);
+		close(listener);
+	}
 }
 
 void accept_waits_for_a_client(struct subject *s)
@@ -228,6 +274,24 @@ void accept_on_no_listener(struct subject *s)
 	detach(s, 0);
 	close_engine(s);
 	close(fd);
+}
+
+/* For a test of other things: one connection, accepted through `fd_slot`, where the engine can. */
+void accept_a_client(struct subject *s, unsigned slot, unsigned fd_slot)
+{
+	struct reason why = { "" };
+	struct engine_config config = { .depth = 1, .cpu_count = 2, .options = s->options };
+	struct address at;
+	if (s->ops->supports(&config, IO_ACCEPT, IO_FD_LISTENER, &why) < 0)
+		return;
+	int listener = new_listener(s, BACKLOG, &at), client = new_client(s, &at);
+	attach_as(s, fd_slot, listener, IO_FD_LISTENER);
+	int accepted = (int)perform(s, prepare_accept(s, slot, listener, fd_slot));
+	expect_connected(accepted, client);
+	detach(s, fd_slot);
+	close(accepted);
+	close(client);
+	close(listener);
 }
 
 void connect_reaches_a_listener(struct subject *s)

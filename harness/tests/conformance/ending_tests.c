@@ -97,6 +97,11 @@ void stream_cancel_of_sends(struct subject *s)
 		start(s, prepare_send(s, i, ends[i][0], i, 1000));
 	}
 	s->ops->cancel(s->engine);
+	bool uncopied = traits_of(s) & IO_SENDS_UNCOPIED;
+	for (unsigned i = 0; uncopied && s->inflight > 0 && i < 3000 * COUNT; i++) {
+		read_what_is_there(ends[i % COUNT][1]);
+		reap(s, done, 1, 1, NS_PER_MS / COUNT);
+	}
 	await_all(s);
 	unsigned in_time = 0;
 	for (unsigned i = 0; i < COUNT; i++) {
@@ -108,7 +113,7 @@ void stream_cancel_of_sends(struct subject *s)
 			       (s->flavour == TCP && result == 1000),
 		       WHEN("after cancel") EXPECTED("-ECANCELED") SAW("%s"), answer(result));
 	}
-	expect(in_time < COUNT,
+	expect(in_time < COUNT || uncopied,
 	       WHEN("after cancel") EXPECTED("sends with -ECANCELED") SAW("all sent"));
 	/* There is room now, and nothing may use it. */
 	for (unsigned i = 0; i < COUNT; i++)
@@ -144,15 +149,15 @@ void file_cancel_then_silence(struct subject *s)
 }
 
 /* What the engine did not ask for is still there, and the connection works in both directions. */
-static void expect_whole_stream(struct subject *s, int ends[2])
+static void expect_whole_stream(struct subject *s, int ends[2], ssize_t left)
 {
 	char seen[200];
-	ssize_t n = recv(ends[0], seen, sizeof seen, MSG_DONTWAIT);
+	ssize_t n = left == 0 ? 0 : recv(ends[0], seen, sizeof seen, MSG_DONTWAIT);
 	if (n < 0 && errno == ENOTSOCK)
 		n = read(ends[0], seen, sizeof seen);
-	expect(n == 90, EXPECTED("the 90 bytes that were not asked for") SAW("%zd (%s)"), n,
+	expect(n == left, EXPECTED("the bytes that were not asked for") SAW("%zd (%s)"), n,
 	       n < 0 ? strerror(errno) : "read");
-	for (unsigned b = 0; b < 90; b++)
+	for (unsigned b = 0; b < left; b++)
 		expect(seen[b] == pattern_byte(b + 10),
 		       EXPECTED("byte %u of those left") SAW("another"), b);
 	expect(write(ends[1], "in", 2) == 2 && read(ends[0], seen, 2) == 2 &&
@@ -172,19 +177,21 @@ static void expect_flags(int fd, int before, const char *when)
 	       before, now);
 }
 
-/* After detach(), and after close() without it. */
+/* After detach(), and after close() without it. Bytes that an engine has taken ahead are lost then. */
 void stream_stays_whole_after_the_end(struct subject *s)
 {
 	for (unsigned detached = 0; detached < 2; detached++) {
 		int ends[2];
 		char sent[100];
+		bool ahead = s->flavour != PIPE && (traits_of(s) & IO_RECEIVES_AHEAD);
+		ssize_t left = ahead ? 0 : 90;
 		for (unsigned b = 0; b < sizeof sent; b++)
 			sent[b] = pattern_byte(b);
 		make_reading_pair(s, ends);
 		int flags = fcntl(ends[0], F_GETFL);
 		open_engine(s, 2, 2);
 		attach(s, 1, ends[0]);
-		expect(write(ends[1], sent, sizeof sent) == (ssize_t)sizeof sent,
+		expect(write(ends[1], sent, 10 + (size_t)left) == 10 + left,
 		       "the test's own write failed");
 		struct io_op *op = prepare_receive(s, 0, ends[0], 1);
 		op->len_bytes = 10;
@@ -193,12 +200,12 @@ void stream_stays_whole_after_the_end(struct subject *s)
 		if (detached) {
 			detach(s, 1);
 			expect_flags(ends[0], flags, "after detach()");
-			expect_whole_stream(s, ends);
+			expect_whole_stream(s, ends, left);
 		}
 		close_engine(s);
 		expect_flags(ends[0], flags, "after close()");
 		if (!detached)
-			expect_whole_stream(s, ends);
+			expect_whole_stream(s, ends, left);
 		close(ends[0]);
 		close(ends[1]);
 	}

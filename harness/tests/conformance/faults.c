@@ -386,13 +386,18 @@ static void note_submissions(const struct io_uring *ring)
 	}
 }
 
-/* Those of operations; a cancel's own completion has no data. */
+/* Those with a result; a cancel's own completion has no data, and a notification no result. */
+static bool has_result(const struct io_uring_cqe *cqe)
+{
+	return cqe->user_data != 0 && !(cqe->flags & IORING_CQE_F_NOTIF);
+}
+
 static void spoil_completions(struct io_uring *ring)
 {
 	unsigned head;
 	struct io_uring_cqe *cqe;
 	io_uring_for_each_cqe (ring, head, cqe) {
-		int error = io_uring_cqe_get_data(cqe) ? faults_strike(FAULT_uring_completion) : 0;
+		int error = has_result(cqe) ? faults_strike(FAULT_uring_completion) : 0;
 		if (error) {
 			cqe->res = -error;
 			break;
@@ -420,6 +425,41 @@ URING_CALL(io_uring_submit_and_wait_timeout,
 	   (struct io_uring * ring, struct io_uring_cqe **cqe, unsigned count,
 	    struct __kernel_timespec *timeout, sigset_t *mask),
 	   (ring, cqe, count, timeout, mask))
+
+/* Its steps, for what it has no function for */
+
+CALL(int, io_uring_queue_mmap, (int fd, struct io_uring_params *params, struct io_uring *ring),
+     (fd, params, ring), AS_NEGATIVE)
+
+/* Who calls them has no struct io_uring. */
+int io_uring_setup(unsigned entries, struct io_uring_params *params)
+{
+	REAL(io_uring_setup);
+	note(FAULT_io_uring_setup, params->flags);
+	int error = faults_strike(FAULT_io_uring_setup);
+	return error ? AS_NEGATIVE : real(entries, params);
+}
+
+int io_uring_register(unsigned fd, unsigned opcode, const void *argument, unsigned count)
+{
+	REAL(io_uring_register);
+	note(FAULT_io_uring_register, opcode);
+	int error = faults_strike(FAULT_io_uring_register);
+	return error ? AS_NEGATIVE : real(fd, opcode, argument, count);
+}
+
+/* Under another name here, since the type of `argument` has changed with the library's versions. */
+int strike_enter2(unsigned fd, unsigned to_submit, unsigned min, unsigned flags, void *argument,
+		  size_t argument_len_bytes) __asm__("io_uring_enter2");
+
+int strike_enter2(unsigned fd, unsigned to_submit, unsigned min, unsigned flags, void *argument,
+		  size_t argument_len_bytes)
+{
+	REAL(io_uring_enter2);
+	note(FAULT_io_uring_enter2, flags);
+	int error = faults_strike(FAULT_io_uring_enter2);
+	return error ? AS_NEGATIVE : real(fd, to_submit, min, flags, argument, argument_len_bytes);
+}
 
 /* io_uring without a library: by syscall(2) and mmap(2) */
 
@@ -493,7 +533,7 @@ static void spoil_completions_of(int fd)
 	uint32_t tail = word_at(ring, params->cq_off.tail);
 	for (uint32_t head = word_at(ring, params->cq_off.head); head != tail; head++) {
 		struct io_uring_cqe *cqe = &cqes[head & (params->cq_entries - 1)];
-		int error = cqe->user_data ? faults_strike(FAULT_uring_completion) : 0;
+		int error = has_result(cqe) ? faults_strike(FAULT_uring_completion) : 0;
 		if (error) {
 			cqe->res = -error;
 			break;

@@ -72,6 +72,9 @@ enum fault_class {
 	X(io_uring_register_buffers, FAULT_OF_SETUP, EBUSY, EFAULT, EINVAL, ENOMEM, EOPNOTSUPP)    \
 	X(io_uring_register_buf_ring, FAULT_OF_SETUP, EEXIST, EFAULT, EINVAL, ENOMEM)              \
 	X(io_uring_register_ring_fd, FAULT_OF_SETUP, EBUSY, EFAULT, EINVAL, ENOMEM)                \
+	X(io_uring_queue_mmap, FAULT_OF_SETUP, EAGAIN, EINVAL, ENOMEM, EPERM)                      \
+	X(io_uring_enter2, FAULT_OF_HAND_OVER, EAGAIN, EBADF, EBADFD, EBUSY, EFAULT, EINTR,        \
+	  EINVAL, ENXIO, EOPNOTSUPP)                                                               \
 	X(io_uring_submit, FAULT_OF_HAND_OVER, EAGAIN, EBADF, EBADFD, EBUSY, EFAULT, EINTR,        \
 	  EINVAL, ENXIO, EOPNOTSUPP)                                                               \
 	X(io_uring_submit_and_get_events, FAULT_OF_HAND_OVER, EAGAIN, EBADF, EBADFD, EBUSY,        \

@@ -127,7 +127,8 @@ void file_bad_descriptor(struct subject *s)
 	close(closed);
 	open_engine(s, 4, 2);
 	attach(s, 0, fd);
-	if (try_attach(s, 1, closed) == 0) {
+	struct reason why = { "" };
+	if (try_attach(s, 1, closed, &why) == 0) {
 		int64_t result = perform(s, prepare(s, 1, IO_READ, closed, 1, 0, BLOCK));
 		expect(result == -EBADF, EXPECTED("-EBADF on a closed descriptor") SAW("%s"),
 		       answer(result));

@@ -119,7 +119,7 @@ static struct asked_for asked_by(struct subject *s, uint64_t options)
 	else if (s->flavour != NO_FD)
 		make_pair(s, ends);
 	faults_watch();
-	open_engine(s, 2, 1);
+	open_engine(s, 2, 2);
 	if (ends[0] >= 0)
 		attach(s, 0, ends[0]);
 	if (s->flavour == NO_FD) {
@@ -133,6 +133,8 @@ static struct asked_for asked_by(struct subject *s, uint64_t options)
 		expect(write(ends[1], "x", 1) == 1, "the test's own write failed");
 		await(s, op);
 		perform(s, prepare_send(s, 1, ends[0], 0, 1));
+		if (s->flavour != PIPE)
+			accept_a_client(s, 0, 1);
 	}
 	struct asked_for asked = faults_asked_for();
 	close_engine(s);

@@ -69,6 +69,7 @@ enum mistake {
 	LEAKS_ON_FAILURE,
 	REFUSES_IN_SILENCE,
 	REFUSES_WITHOUT_ID,
+	NEEDS_STANDARD_INPUT,
 	WRITES_THE_LENGTH,
 	ACCEPTS_NONE,
 	TRUSTS_NEXT,
@@ -114,6 +115,7 @@ enum mistake {
 	NO_ROOM_IS_A_RESULT,
 	WAITS_FOR_ROOM_ALONE,
 	REASON_FOR_NOTHING,
+	OPENS_WITH_A_REASON,
 	OPTION_DOES_NOTHING,
 	/* honest only now and then */
 	LIES_AFTER_5000,
@@ -201,6 +203,10 @@ static int over_supports(const struct engine_config *config, enum io_kind kind,
 		reason_say(why, "poll has no no-op");
 		return -EOPNOTSUPP;
 	}
+	if (config->options == NEEDS_STANDARD_INPUT && fcntl(STDIN_FILENO, F_GETFD) < 0) {
+		reason_set(why, "descriptor_0", "standard input is closed");
+		return -EOPNOTSUPP;
+	}
 	if (config->options == REASON_FOR_NOTHING)
 		reason_set(why, "nothing", "there is nothing wrong");
 	if (config->options == LENDS_NOTHING_IN_SILENCE && config->lent_count > 0)
@@ -253,6 +259,8 @@ static int over_open(struct engine **engine, const struct engine_config *config,
 	enum mistake fault = shared_right ? ONE_FOR_ALL : (enum mistake)config->options;
 	if (fault == RUNS_DRY && left_to_open-- == 0)
 		return reason_no_memory(why, "the pool of engines");
+	if (fault == OPENS_WITH_A_REASON)
+		reason_set(why, "nothing", "there is nothing wrong");
 	if (fault == LENDS_LESS_THAN_IT_SAYS && config->lent_count > 32768)
 		return reason_errno(why, "too_many", E2BIG, "too many buffers");
 	struct engine *e = calloc(1, sizeof *e);
@@ -930,6 +938,8 @@ const struct mutant laid_over_mutants[] = {
 		  "no reason"),
 	LAID_OVER(REFUSES_WITHOUT_ID, "refuses in words, without an identifier",
 		  "supports_or_says_why", "identifier"),
+	LAID_OVER(NEEDS_STANDARD_INPUT, "refuses where descriptor 0 is free",
+		  "supports_or_says_why", "the answers"),
 	LAID_OVER(WRITES_THE_LENGTH, "writes into the workload's fields",
 		  "result_is_all_that_is_written", "another field"),
 	LAID_OVER(ACCEPTS_NONE, "accepts nothing when it holds nothing", "file_read_right_data",
@@ -1015,6 +1025,8 @@ const struct mutant laid_over_mutants[] = {
 	LAID_OVER(WAITS_FOR_ROOM_ALONE, "waits for room with nothing in flight",
 		  "file_failing_calls", "an operation accepted"),
 	LAID_OVER(REASON_FOR_NOTHING, "gives a reason for nothing", "failing_calls_of_opening",
+		  "no reason"),
+	LAID_OVER(OPENS_WITH_A_REASON, "opens and gives a reason", "opens_and_closes_again",
 		  "no reason"),
 	LAID_OVER(OPTION_DOES_NOTHING, "has an option that does nothing", "option_is_no_mere_label",
 		  "the same"),

@@ -132,7 +132,7 @@ static uint64_t open_descriptors(void)
 	return open;
 }
 
-static void ask_everything(struct subject *s)
+static void ask_everything(struct subject *s, int answers[IO_KIND_COUNT][IO_FD_KIND_COUNT])
 {
 	uint64_t before = open_descriptors();
 	static const char *const fd_kinds[IO_FD_KIND_COUNT] = {
@@ -141,10 +141,14 @@ static void ask_everything(struct subject *s)
 	for (unsigned kind = 0; kind < IO_KIND_COUNT; kind++)
 		for (unsigned fd_kind = 0; fd_kind < IO_FD_KIND_COUNT; fd_kind++) {
 			struct reason why;
-			int rc = ask(s, kind, fd_kind, &why);
+			int rc = answers[kind][fd_kind] = ask(s, kind, fd_kind, &why);
 			expect(rc <= 0,
 			       EXPECTED("0 or -errno from supports() for %s on %s") SAW("%s"),
 			       kind_name(kind), fd_kinds[fd_kind], answer(rc));
+			expect(rc < 0 || !why.text[0],
+			       EXPECTED("no reason from supports(), which agrees to %s on %s")
+				       SAW("\"%s\""),
+			       kind_name(kind), fd_kinds[fd_kind], why.text);
 			expect(rc == 0 || why.text[0],
 			       EXPECTED("supports() to say why it refuses %s on %s")
 				       SAW("an empty reason"),
@@ -163,8 +167,13 @@ static void ask_everything(struct subject *s)
 
 void supports_or_says_why(struct subject *s)
 {
-	ask_everything(s);
+	int answers[IO_KIND_COUNT][IO_FD_KIND_COUNT],
+		without_input[IO_KIND_COUNT][IO_FD_KIND_COUNT];
+	ask_everything(s, answers);
 	/* A program may have closed its standard input: then the engine gets descriptor 0. */
 	close(STDIN_FILENO);
-	ask_everything(s);
+	ask_everything(s, without_input);
+	expect(memcmp(answers, without_input, sizeof answers) == 0,
+	       WHEN("descriptor 0 is free") EXPECTED("the answers of supports() to stay")
+		       SAW("others"));
 }

@@ -91,6 +91,14 @@ const struct rule rules[] = {
 	{ "It never allocates after", "no_allocation_after_open" },
 	{ "It never falls back",
 	  .elsewhere = "the labs' tests, and harness/tests/strace_faults.bats" },
+	{ "(A variant that takes ahead", .untestable = EXPLAINS },
+	{ "Takes ahead: from the first", "stream_stays_whole_after_the_end" },
+	{ "Sends from the workload", .untestable = EXPLAINS },
+	{ "So a SEND is over when", "stream_cancel_of_sends" },
+	{ "Until then no cancel", "stream_cancel_of_sends cancel_one_of_a_send" },
+	{ "What is left then is lost.", .untestable = "because it permits, and demands nothing" },
+	{ "The same for a listener", "accept_ends_with_the_engine" },
+	{ "Connections that are left are", "accept_ends_with_the_engine" },
 	{ "It never does what it was not",
 	  "file_stays_whole_after_the_end stream_stays_whole_after_the_end file_zero_bytes "
 	  "stream_zero_bytes descriptors_are_not_inherited signals_stay_as_they_were "
@@ -149,6 +157,7 @@ const struct rule rules[] = {
 	{ "Tells the engine of a descriptor",
 	  "stream_number_moves_to_another_slot stream_slot_takes_another_number "
 	  "descriptor_0_is_served stream_slot_beyond_65535" },
+	{ "It is -EOPNOTSUPP where the variant", .elsewhere = "harness/tests/bad_input.bats" },
 	{ "The caller keeps the descriptor", .untestable = FOR_CALLER },
 	{ "NULL when the interface has no",
 	  .untestable = "because it permits, and demands nothing" },

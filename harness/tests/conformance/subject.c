@@ -75,7 +75,7 @@ void test_skipped(const char *format, ...)
 
 void not_for(const struct subject *s, unsigned traits, const char *reason)
 {
-	if (s->ops->traits & traits)
+	if (traits_of(s) & traits)
 		test_skipped("%s", reason);
 }
 
@@ -132,6 +132,8 @@ void open_engine(struct subject *s, unsigned depth, unsigned max_fds)
 	struct reason why;
 	int rc = try_open(s, depth, max_fds, (size_t)depth * BUFFER_BYTES, &why);
 	expect(rc == 0, EXPECTED("open() to succeed") SAW("%s: %s"), answer(rc), why.text);
+	expect(!why.text[0], EXPECTED("no reason from open(), which succeeds") SAW("\"%s\""),
+	       why.text);
 }
 
 void open_engine_with_arena(struct subject *s, unsigned depth, size_t arena_len_bytes)
@@ -174,20 +176,25 @@ static enum io_fd_kind fd_kind_of(enum flavour flavour)
 	return kinds[flavour];
 }
 
-int try_attach(struct subject *s, unsigned fd_slot, int fd)
+int try_attach(struct subject *s, unsigned fd_slot, int fd, struct reason *why)
 {
-	struct reason why = { "" };
 	if (!s->ops->attach)
 		return 0;
-	int rc = s->ops->attach(s->engine, fd_slot, fd, fd_kind_of(s->flavour), &why);
+	int rc = s->ops->attach(s->engine, fd_slot, fd, fd_kind_of(s->flavour), why);
 	expect(rc <= 0, EXPECTED("0 or -errno from attach()") SAW("%s"), answer(rc));
-	expect(rc == 0 || why.text[0], "attach() failed with %s and gave no reason", answer(rc));
+	expect(rc == 0 || why->text[0], "attach() failed with %s and gave no reason", answer(rc));
+	expect(rc < 0 || !why->text[0],
+	       EXPECTED("no reason from attach(), which succeeds") SAW("\"%s\""), why->text);
 	return rc;
 }
 
 void attach(struct subject *s, unsigned fd_slot, int fd)
 {
-	int rc = try_attach(s, fd_slot, fd);
+	struct reason why = { "" };
+	int rc = try_attach(s, fd_slot, fd, &why);
+	if (rc == -EOPNOTSUPP &&
+	    s->options) /* an option of use with other descriptors of the kind */
+		test_skipped("%s", why.text);
 	expect(rc == 0, EXPECTED("attach() to succeed") SAW("%s"), answer(rc));
 }
 
@@ -475,4 +482,14 @@ struct io_op *prepare_send(struct subject *s, unsigned slot, int fd, unsigned fd
 			   uint32_t len_bytes)
 {
 	return prepare(s, slot, out_kind(s), fd, fd_slot, stream_offset(s), len_bytes);
+}
+
+unsigned traits_of(const struct subject *s)
+{
+	unsigned traits = s->ops->traits;
+	const struct engine_option *options = s->ops->options;
+	for (unsigned i = 0; options && options[i].name; i++)
+		if (s->options >> i & 1)
+			traits |= options[i].traits;
+	return traits;
 }

@@ -109,6 +109,7 @@ void option_is_no_mere_label(struct subject *s);
 
 /* connection_tests.c */
 void accept_takes_who_waits(struct subject *s);
+void accept_ends_with_the_engine(struct subject *s);
 void accept_waits_for_a_client(struct subject *s);
 void accept_false_alarm_goes_on_waiting(struct subject *s);
 void accept_of_a_client_that_has_gone(struct subject *s);

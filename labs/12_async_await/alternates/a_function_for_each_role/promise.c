@@ -2,12 +2,11 @@
 /* An alternate: a function for each role in place of a switch, and the followers in one go. */
 /*
  * Promises. A promise knows those that wait for its end (its followers). Each follower says what it
- * makes of that end. Settling puts a promise into a queue, and a deferred call of the loop works the
- * queue off: there and nowhere else callbacks run.
+ * makes of that end: its role. Settling puts a promise into a queue, and a deferred call of the loop
+ * works the queue off: there and nowhere else callbacks run.
  */
 #include "promise.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,43 +15,67 @@
 /* Callbacks in one turn: what they settle is worked off in the same turn, up to here. */
 #define CALLBACKS_MAX 4096
 
-/* What a follower makes of the end of the one before it. */
-enum role { SOURCE, THEN, CATCH, FINALLY, FOLLOWER, PART, AWAIT };
+enum role {
+	/* What a follower makes of the end of the one before it. */
+	THEN, /* these four call back */
+	CATCH,
+	FINALLY,
+	AWAIT,
+	PART, /* tells a combined promise */
+	FOLLOWER, /* ends alike */
+	DEADLINE, /* the same, or by a timer */
+	/* Where the end of a promise comes from that follows none. */
+	SOURCE, /* from its maker */
+	OPERATION,
+	DELAY,
+	ALL, /* these three: from their parts */
+	ANY,
+	RACE,
+};
 
-enum combination { ALL, ANY, RACE };
+/* Promises in order, through `next`. */
+struct promise_list {
+	struct promise *first; /* or NULL */
+	struct promise *last; /* of those that there are */
+};
 
+/* One line of the cache, since a promise is made for each operation, and its memory used again soon. */
 struct promise {
-	struct promise_pool *pool; /* for ever */
+	_Alignas(64) struct promise_pool *pool; /* for ever */
 	uint8_t state; /* enum promise_state */
-	uint8_t role;
-	uint8_t combination; /* of a combined one */
-	bool is_looked_at;
+	uint8_t role; /* enum role */
 	bool is_queued;
-	bool is_doubtful; /* rejected, and nobody had looked at it when it was worked off */
-	bool is_timed; /* its timer is active */
+	bool is_looked_at;
 	uint32_t holds;
-	uint32_t parts_left; /* of a combined one */
-	int64_t value;
-
-	struct promise *before; /* whose end it waits for; holds this one until then */
-	struct promise *followers, **followers_end;
 	struct promise *next; /* among the followers of `before`, or in the queue, or free */
-
-	promise_step *step;
-	void *context;
-	struct promise *whole; /* of a PART: the combined promise, which it holds */
-	struct loop_op *op; /* in flight, of an operation */
+	struct promise_list followers; /* who waits for its end */
+	union {
+		struct promise *before; /* while pending: whose end it waits for; or NULL */
+		struct promise *next_doubtful; /* once settled: among the pool's */
+	};
+	union {
+		promise_step *step;
+		struct loop_op *op; /* of an OPERATION, while pending: in flight */
+		struct promise *whole; /* of a PART: the combined promise, which it holds */
+		uint32_t parts_left; /* of a combined one */
+	};
+	union {
+		void *context; /* while pending: for `step` */
+		int64_t value; /* once settled */
+	};
 };
 
 struct promise_pool {
 	struct event_loop *loop;
+	struct promise *free; /* through `next` */
 	unsigned count, used;
-	struct promise *all, *free;
-	struct loop_timer *timers; /* [count] */
-	struct promise *queue, **queue_end;
-	bool is_working; /* work_off() runs, and sees what is queued meanwhile */
-	struct promise *doubtful; /* through `next` */
+	struct promise_list queue; /* settled ones, for work_off() */
+	bool is_working; /* it runs, and sees what is queued meanwhile */
 	struct loop_deferred work;
+	struct promise *doubtful; /* nobody looked at their rejection before work_off() was there */
+	struct loop_deferred report;
+	struct promise *all; /* [count] */
+	struct loop_timer *timers; /* [count] */
 	void (*neglected)(void *context, int64_t value);
 	void *context;
 };
@@ -61,6 +84,7 @@ static const struct promise rejected_mark;
 const struct promise *const promise_rejected_answer = &rejected_mark;
 
 static void work_off(struct event_loop *loop, void *context);
+static void report_neglected(struct event_loop *loop, void *context);
 
 static void print_neglected(void *context, int64_t value)
 {
@@ -79,9 +103,9 @@ int promise_pool_open(struct promise_pool **opened, const struct promise_pool_co
 	pool->count = config->count;
 	pool->neglected = config->neglected ? config->neglected : print_neglected;
 	pool->context = config->context;
-	pool->queue_end = &pool->queue;
 	pool->work = (struct loop_deferred) { .call = work_off, .context = pool };
-	pool->all = calloc(config->count, sizeof *pool->all);
+	pool->report = (struct loop_deferred) { .call = report_neglected, .context = pool };
+	pool->all = aligned_alloc(_Alignof(struct promise), config->count * sizeof *pool->all);
 	pool->timers = calloc(config->count, sizeof *pool->timers);
 	if (!pool->all || !pool->timers) {
 		promise_pool_close(pool);
@@ -99,6 +123,7 @@ int promise_pool_open(struct promise_pool **opened, const struct promise_pool_co
 void promise_pool_close(struct promise_pool *pool)
 {
 	event_loop_undefer(pool->loop, &pool->work);
+	event_loop_undefer(pool->loop, &pool->report);
 	for (unsigned i = 0; pool->timers && i < pool->count; i++)
 		event_loop_timer_stop(pool->loop, &pool->timers[i]);
 	free(pool->timers);
@@ -111,24 +136,57 @@ unsigned promise_pool_used(const struct promise_pool *pool)
 	return pool->used;
 }
 
+/* Lists. */
+
+static inline void append(struct promise_list *list, struct promise *p)
+{
+	struct promise **place = list->first ? &list->last->next : &list->first;
+	p->next = NULL;
+	*place = list->last = p;
+}
+
+/* The first one, taken out; NULL when there is none. */
+static inline struct promise *take_first(struct promise_list *list)
+{
+	struct promise *first = list->first;
+	if (first)
+		list->first = first->next;
+	return first;
+}
+
+static void take_out(struct promise_list *list, const struct promise *p)
+{
+	struct promise **at = &list->first, *previous = NULL;
+	while (*at != p) {
+		previous = *at;
+		at = &previous->next;
+	}
+	*at = p->next;
+	if (list->last == p)
+		list->last = previous;
+}
+
 /* Making, holding, freeing. */
 
-struct promise *promise_new(struct promise_pool *pool)
+static struct promise *take(struct promise_pool *pool, enum role role)
 {
 	struct promise *p = pool->free;
 	if (!p)
 		return NULL;
 	pool->free = p->next;
 	pool->used++;
-	/* Not all of it: clearing a whole structure would cost more than the rest of a short chain. */
 	p->state = PROMISE_PENDING;
-	p->role = SOURCE;
-	p->is_looked_at = p->is_queued = p->is_doubtful = p->is_timed = false;
+	p->role = (uint8_t)role;
+	p->is_queued = p->is_looked_at = false;
 	p->holds = 1;
-	p->before = p->followers = p->whole = NULL;
-	p->followers_end = &p->followers;
-	p->op = NULL;
+	p->before = NULL;
+	p->followers.first = NULL;
 	return p;
+}
+
+struct promise *promise_new(struct promise_pool *pool)
+{
+	return take(pool, SOURCE);
 }
 
 struct promise *promise_hold(struct promise *p)
@@ -143,37 +201,42 @@ static struct loop_timer *timer_of(const struct promise *p)
 	return &p->pool->timers[p - p->pool->all];
 }
 
-static void stop_timer(struct promise *p)
+/* If it has one. */
+static void stop_timer(const struct promise *p)
 {
-	if (!p->is_timed)
-		return;
-	event_loop_timer_stop(p->pool->loop, timer_of(p));
-	p->is_timed = false;
+	if (p->role == DELAY || p->role == DEADLINE)
+		event_loop_timer_stop(p->pool->loop, timer_of(p));
 }
 
 /* Nobody can settle it any more: its followers would wait for ever. They are given up as well. */
-static __attribute__((noinline)) void give_up(struct promise *p)
+static __attribute__((cold)) void give_up(struct promise *p)
 {
+	struct promise *follower;
 	stop_timer(p);
-	while (p->followers) {
-		struct promise *follower = p->followers;
-		p->followers = follower->next;
+	while ((follower = take_first(&p->followers))) {
 		follower->before = NULL;
 		promise_drop(follower);
 	}
-	if (p->whole)
+	if (p->role == PART)
 		promise_drop(p->whole);
 }
 
-void promise_drop(struct promise *p)
+/* Gives up a hold. */
+static void release(struct promise *p)
 {
-	if (!p || --p->holds > 0)
+	if (--p->holds > 0)
 		return;
-	if (p->followers || p->whole || p->is_timed)
+	if (p->state == PROMISE_PENDING)
 		give_up(p);
 	p->next = p->pool->free;
 	p->pool->free = p;
 	p->pool->used--;
+}
+
+void promise_drop(struct promise *p)
+{
+	if (p)
+		release(p);
 }
 
 /* Settling. */
@@ -185,10 +248,9 @@ static void enqueue(struct promise *p)
 		return;
 	p->is_queued = true;
 	p->holds++;
-	p->next = NULL;
-	*pool->queue_end = p;
-	pool->queue_end = &p->next;
-	if (pool->queue == p && !pool->is_working)
+	bool is_first = !pool->queue.first;
+	append(&pool->queue, p);
+	if (is_first && !pool->is_working)
 		event_loop_defer(pool->loop, &pool->work);
 }
 
@@ -196,9 +258,8 @@ static void settle(struct promise *p, enum promise_state state, int64_t value)
 {
 	p->state = (uint8_t)state;
 	p->value = value;
-	if (p->followers || state == PROMISE_REJECTED)
+	if (p->followers.first || state == PROMISE_REJECTED)
 		enqueue(p);
-	stop_timer(p);
 }
 
 static int settle_source(struct promise *p, enum promise_state state, int64_t value)
@@ -231,11 +292,9 @@ enum promise_state promise_state(struct promise *p, int64_t *value)
 static void follow(struct promise *p, struct promise *before)
 {
 	p->before = before;
-	promise_hold(p);
+	p->holds++;
 	before->is_looked_at = true;
-	p->next = NULL;
-	*before->followers_end = p;
-	before->followers_end = &p->next;
+	append(&before->followers, p);
 	if (before->state != PROMISE_PENDING)
 		enqueue(before);
 }
@@ -267,24 +326,25 @@ static void end_of_part(struct promise *part, enum promise_state state, int64_t 
 {
 	struct promise *whole = part->whole;
 	bool is_last = --whole->parts_left == 0;
+	bool was_pending = whole->state == PROMISE_PENDING;
 	settle(part, PROMISE_FULFILLED, 0);
-	if (whole->state != PROMISE_PENDING)
-		return;
-	switch ((enum combination)whole->combination) {
+	switch ((enum role)whole->role) {
 	case ALL:
-		if (state == PROMISE_REJECTED)
+		if (was_pending && state == PROMISE_REJECTED)
 			settle(whole, state, value);
-		else if (is_last)
-			settle(whole, state, (int64_t)(intptr_t)whole->context);
+		else if (was_pending && is_last)
+			settle(whole, state, whole->value);
 		break;
 	case ANY:
-		if (state == PROMISE_FULFILLED || is_last)
+		if (was_pending && (state == PROMISE_FULFILLED || is_last))
 			settle(whole, state, value);
 		break;
-	case RACE:
-		settle(whole, state, value);
+	default: /* RACE */
+		if (was_pending)
+			settle(whole, state, value);
 		break;
 	}
+	promise_drop(whole);
 }
 
 static void end_of_then(struct promise *p, enum promise_state state, int64_t value)
@@ -315,77 +375,73 @@ static void end_of_finally(struct promise *p, enum promise_state state, int64_t 
 static void end_of_await(struct promise *p, enum promise_state state, int64_t value)
 {
 	(void)state;
-	settle(p, PROMISE_FULFILLED, 0);
 	(void)p->step(p->context, value);
+	settle(p, PROMISE_FULFILLED, 0);
 }
 
-/* The one before has ended. */
-static void hear_of_end(struct promise *p, enum promise_state state, int64_t value)
+static void end_in_time(struct promise *p, enum promise_state state, int64_t value)
 {
-	static void (*const ends[])(struct promise * p, enum promise_state state, int64_t value) = {
-		[SOURCE] = settle,	    [THEN] = end_of_then, [CATCH] = end_of_catch,
-		[FINALLY] = end_of_finally, [FOLLOWER] = settle,  [PART] = end_of_part,
-		[AWAIT] = end_of_await,
-	};
-	p->before = NULL;
-	if (p->state == PROMISE_PENDING) /* else its deadline came first */
-		ends[p->role](p, state, value);
-}
-
-/* A rejection without followers has until the next turn to be looked at. */
-static void doubt(struct promise *p)
-{
-	if (p->is_doubtful) {
-		p->is_looked_at = true;
-		p->pool->neglected(p->pool->context, p->value);
-		return;
-	}
-	p->is_doubtful = true;
-	promise_hold(p);
-	p->next = p->pool->doubtful;
-	p->pool->doubtful = p;
-	event_loop_defer(p->pool->loop, &p->pool->work);
+	stop_timer(p);
+	settle(p, state, value);
 }
 
 static void end_one(struct promise *p)
 {
+	static void (*const ends[])(struct promise * p, enum promise_state state, int64_t value) = {
+		[THEN] = end_of_then,	  [CATCH] = end_of_catch, [FINALLY] = end_of_finally,
+		[AWAIT] = end_of_await,	  [PART] = end_of_part,	  [FOLLOWER] = settle,
+		[DEADLINE] = end_in_time,
+	};
 	/* Those that a callback adds come when the queue comes to this promise again. */
-	struct promise *follower = p->followers, *next;
-	p->followers = NULL;
-	p->followers_end = &p->followers;
-	for (; follower; follower = next) {
-		next = follower->next;
-		hear_of_end(follower, (enum promise_state)p->state, p->value);
+	struct promise_list followers = p->followers;
+	struct promise *follower;
+	p->followers.first = NULL;
+	while ((follower = take_first(&followers))) {
+		ends[follower->role](follower, (enum promise_state)p->state, p->value);
 		promise_drop(follower);
 	}
-	if (p->state == PROMISE_REJECTED && !p->is_looked_at)
-		doubt(p);
+}
+
+/* It was rejected, and nobody has looked at it. There is time for that until the next turn. */
+static __attribute__((cold)) void doubt(struct promise *p)
+{
+	struct promise_pool *pool = p->pool;
+	p->holds++;
+	p->next_doubtful = pool->doubtful;
+	pool->doubtful = p;
+	event_loop_defer(pool->loop, &pool->report);
 }
 
 static void work_off(struct event_loop *loop, void *context)
 {
 	struct promise_pool *pool = context;
-	struct promise *doubtful = pool->doubtful;
-	pool->doubtful = NULL;
+	struct promise *p;
 	pool->is_working = true;
-	while (doubtful) {
-		struct promise *p = doubtful;
-		doubtful = p->next;
-		enqueue(p); /* behind its followers, if it has some by now */
-		promise_drop(p);
-	}
-	for (unsigned i = 0; pool->queue && i < CALLBACKS_MAX; i++) {
-		struct promise *p = pool->queue;
-		pool->queue = p->next;
-		if (!pool->queue)
-			pool->queue_end = &pool->queue;
+	for (unsigned left = CALLBACKS_MAX; left > 0 && (p = take_first(&pool->queue)); left--) {
 		p->is_queued = false;
 		end_one(p);
-		promise_drop(p);
+		if (p->state == PROMISE_REJECTED && !p->is_looked_at)
+			doubt(p);
+		release(p);
 	}
 	pool->is_working = false;
-	if (pool->queue)
+	if (pool->queue.first)
 		event_loop_defer(loop, &pool->work);
+}
+
+static void report_neglected(struct event_loop *loop, void *context)
+{
+	struct promise_pool *pool = context;
+	struct promise *doubtful = pool->doubtful;
+	pool->doubtful = NULL;
+	work_off(loop, pool); /* callbacks of this turn may still look */
+	while (doubtful) {
+		struct promise *p = doubtful;
+		doubtful = p->next_doubtful;
+		if (!p->is_looked_at)
+			pool->neglected(pool->context, p->value);
+		release(p);
+	}
 }
 
 /* Chains. */
@@ -393,10 +449,9 @@ static void work_off(struct event_loop *loop, void *context)
 static struct promise *chain(struct promise *before, enum role role, promise_step *step,
 			     void *context)
 {
-	struct promise *p = before ? promise_new(before->pool) : NULL;
+	struct promise *p = before ? take(before->pool, role) : NULL;
 	if (!p)
 		return NULL;
-	p->role = (uint8_t)role;
 	p->step = step;
 	p->context = context;
 	follow(p, before);
@@ -417,7 +472,8 @@ static struct promise *chain_on(struct promise *before, enum role role, promise_
 				void *context)
 {
 	struct promise *p = chain(before, role, step, context);
-	promise_drop(before);
+	if (before)
+		release(before);
 	return p;
 }
 
@@ -445,7 +501,7 @@ bool promise_await(struct promise *before, promise_step *step, void *context)
 
 /* Combined. */
 
-static struct promise *combine(struct promise_pool *pool, enum combination combination,
+static struct promise *combine(struct promise_pool *pool, enum role combination,
 			       struct promise *const *promises, unsigned count)
 {
 	struct promise *whole = promise_new(pool), *parts = NULL;
@@ -460,15 +516,14 @@ static struct promise *combine(struct promise_pool *pool, enum combination combi
 		part->next = parts;
 		parts = part;
 	}
-	whole->role = FOLLOWER;
-	whole->combination = (uint8_t)combination;
+	whole->role = (uint8_t)combination;
 	whole->parts_left = count;
-	whole->context = (void *)(intptr_t)count;
+	whole->value = count;
 	for (unsigned i = 0; i < made; i++) {
 		struct promise *part = parts;
 		parts = part->next;
-		part->role = PART;
 		if (made == count) {
+			part->role = PART;
 			part->whole = promise_hold(whole);
 			follow(part, promises[i]);
 		}
@@ -508,21 +563,18 @@ static void end_operation(struct event_loop *loop, void *context, int64_t result
 {
 	struct promise *p = context;
 	(void)loop;
-	p->op = NULL;
-	if (p->state == PROMISE_PENDING)
-		settle(p, result < 0 ? PROMISE_REJECTED : PROMISE_FULFILLED, result);
-	promise_drop(p);
+	settle(p, result < 0 ? PROMISE_REJECTED : PROMISE_FULFILLED, result);
+	release(p);
 }
 
 struct promise *promise_operation(struct promise_pool *pool, const struct loop_request *request)
 {
-	struct promise *p = promise_new(pool);
+	struct promise *p = take(pool, OPERATION);
 	if (!p)
 		return NULL;
-	p->role = FOLLOWER; /* of the operation: nobody else settles it */
 	p->op = event_loop_start(pool->loop, request, end_operation, p);
 	if (p->op)
-		promise_hold(p);
+		p->holds++;
 	else
 		settle(p, PROMISE_REJECTED, -EAGAIN);
 	return p;
@@ -532,7 +584,6 @@ static void end_delay(struct event_loop *loop, void *context)
 {
 	struct promise *p = context;
 	(void)loop;
-	p->is_timed = false;
 	settle(p, PROMISE_FULFILLED, 0);
 	promise_drop(p);
 }
@@ -543,17 +594,14 @@ static int start_timer(struct promise *p, loop_call *call, int64_t delay_ns)
 	struct loop_timer *timer = timer_of(p);
 	timer->call = call;
 	timer->context = p;
-	int rc = event_loop_timer_start(p->pool->loop, timer, delay_ns, 0);
-	p->is_timed = rc == 0;
-	return rc;
+	return event_loop_timer_start(p->pool->loop, timer, delay_ns, 0);
 }
 
 struct promise *promise_delay(struct promise_pool *pool, int64_t delay_ns)
 {
-	struct promise *p = promise_new(pool);
+	struct promise *p = take(pool, DELAY);
 	if (!p)
 		return NULL;
-	p->role = FOLLOWER;
 	int rc = start_timer(p, end_delay, delay_ns);
 	if (rc < 0)
 		settle(p, PROMISE_REJECTED, rc);
@@ -562,16 +610,23 @@ struct promise *promise_delay(struct promise_pool *pool, int64_t delay_ns)
 	return p;
 }
 
+/* Rejects one that follows another, and does so no more. Returns the other; NULL: it was given up. */
+static struct promise *reject_early(struct promise *p, int64_t value)
+{
+	struct promise *before = p->before;
+	if (before)
+		take_out(&before->followers, p);
+	settle(p, PROMISE_REJECTED, value);
+	if (before)
+		release(p); /* which `before` held */
+	return before;
+}
+
 static void end_deadline(struct event_loop *loop, void *context)
 {
 	struct promise *p = context;
 	(void)loop;
-	p->is_timed = false;
-	promise_hold(p);
-	if (p->before)
-		promise_cancel(p->before);
-	settle(p, PROMISE_REJECTED, -ETIMEDOUT);
-	promise_drop(p);
+	promise_cancel(reject_early(p, -ETIMEDOUT));
 }
 
 struct promise *promise_with_deadline(struct promise *before, int64_t delay_ns)
@@ -579,9 +634,10 @@ struct promise *promise_with_deadline(struct promise *before, int64_t delay_ns)
 	struct promise *p = chain(before, FOLLOWER, NULL, NULL);
 	if (!p || before->state != PROMISE_PENDING)
 		return p;
+	p->role = DEADLINE;
 	int rc = start_timer(p, end_deadline, delay_ns);
 	if (rc < 0)
-		settle(p, PROMISE_REJECTED, rc);
+		reject_early(p, rc);
 	return p;
 }
 
@@ -591,12 +647,12 @@ void promise_cancel(struct promise *p)
 		p = p->before;
 	if (!p || p->state != PROMISE_PENDING)
 		return;
-	if (p->op) {
+	if (p->role == OPERATION) {
 		event_loop_cancel(p->pool->loop, p->op);
 		return;
 	}
-	bool is_delay = p->is_timed;
+	stop_timer(p);
 	settle(p, PROMISE_REJECTED, -ECANCELED);
-	if (is_delay)
-		promise_drop(p);
+	if (p->role == DELAY)
+		release(p);
 }

@@ -83,7 +83,9 @@ int coroutine_pool_open(struct coroutine_pool **opened, unsigned count, size_t s
 		(stack_len_bytes + pool->page_bytes - 1) / pool->page_bytes * pool->page_bytes;
 	/* A page above as well, so that nobody's stack lies there. */
 	pool->mapping_len_bytes = pool->page_bytes + pool->stack_len_bytes + pool->page_bytes;
-	pool->all = calloc(count, sizeof *pool->all);
+	pool->all = aligned_alloc(_Alignof(struct coroutine), count * sizeof *pool->all);
+	if (pool->all)
+		memset(pool->all, 0, count * sizeof *pool->all);
 	bool enough = pool->all;
 	for (unsigned i = count; enough && i-- > 0;) {
 		struct coroutine *c = &pool->all[i];

@@ -1,0 +1,1233 @@
+/* SPDX-License-Identifier: MIT */
+/* Lab 10: what a tuned engine asks the kernel for, how often, and what it must put up with for it. */
+#include "lab_test.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/io_uring.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "failing_calls.h"
+
+#define ENTER "io_uring_enter"
+#define URING "io_uring_enter io_uring_register close "
+
+/* How long a test waits for what must not come, and for what must. */
+#define A_MOMENT_NS (20 * NS_PER_MS)
+#define PATIENCE_NS (2 * NS_PER_S)
+
+/* The ring, as /proc shows it. */
+
+struct ring_facts {
+	unsigned requests, completions; /* since the ring was made */
+	unsigned receives_waiting, accepts_waiting; /* requests that the kernel looks after */
+	unsigned files; /* registered */
+};
+
+static int ring_descriptor(void)
+{
+	int fd = -1;
+	DIR *directory = opendir("/proc/self/fd");
+	const struct dirent *entry;
+	while (directory && fd < 0 && (entry = readdir(directory)) != NULL) {
+		char target[64] = "";
+		ssize_t n = readlinkat(dirfd(directory), entry->d_name, target, sizeof target - 1);
+		if (n > 0 && strcmp(target, "anon_inode:[io_uring]") == 0)
+			fd = atoi(entry->d_name);
+	}
+	if (directory)
+		closedir(directory);
+	if (fd < 0)
+		test_skipped("/proc/self/fd shows no ring");
+	return fd;
+}
+
+static struct ring_facts ring_facts(void)
+{
+	struct ring_facts facts = { 0 };
+	char path[64], line[160];
+	bool has_tail = false, in_poll_list = false;
+	unsigned opcode;
+	snprintf(path, sizeof path, "/proc/self/fdinfo/%d", ring_descriptor());
+	FILE *file = fopen(path, "re");
+	while (file && fgets(line, sizeof line, file)) {
+		has_tail |= sscanf(line, "SqTail: %u", &facts.requests) == 1;
+		sscanf(line, "CqTail: %u", &facts.completions);
+		sscanf(line, "UserFiles: %u", &facts.files);
+		if (line[0] != ' ')
+			in_poll_list = strncmp(line, "PollList", 8) == 0;
+		if (!in_poll_list || sscanf(line, " op=%u", &opcode) != 1)
+			continue;
+		facts.receives_waiting += opcode == IORING_OP_RECV || opcode == IORING_OP_RECVMSG;
+		facts.accepts_waiting += opcode == IORING_OP_ACCEPT;
+	}
+	if (file)
+		fclose(file);
+	if (!has_tail)
+		test_skipped("%s of this kernel does not show the rings", path);
+	return facts;
+}
+
+static void expect_calls(unsigned most, const char *what)
+{
+	unsigned enters = calls_made(ENTER), calls = calls_made(NULL);
+	expect(enters <= most, WHEN("%s") EXPECTED("at most %u io_uring_enter") SAW("%u"), what,
+	       most, enters);
+	expect(calls == enters, WHEN("%s") EXPECTED("no other system call") SAW("%u"), what,
+	       calls - enters);
+}
+
+#define LENT_BYTES 256u
+
+/* Connections. On the last one, the bystander, a receive waits all the time. */
+#define CONNECTIONS_MOST 40u
+
+struct connections {
+	unsigned count;
+	int ends[CONNECTIONS_MOST][2];
+};
+
+static struct io_op *receive(struct subject *s, const struct connections *c, unsigned i)
+{
+	return prepare_receive(s, i, c->ends[i][0], i);
+}
+
+static void open_connections(struct subject *s, struct connections *c, unsigned count)
+{
+	c->count = count;
+	open_engine(s, 2 * count, count);
+	for (unsigned i = 0; i < count; i++) {
+		make_pair(s, c->ends[i]);
+		attach(s, i, c->ends[i][0]);
+	}
+	start(s, receive(s, c, count - 1));
+}
+
+static void close_connections(struct subject *s, const struct connections *c)
+{
+	peer_sends(c->ends[c->count - 1][1], "end", 3);
+	await_all(s);
+	for (unsigned i = 0; i < c->count; i++)
+		detach(s, i);
+	close_engine(s);
+	for (unsigned i = 0; i < c->count; i++) {
+		close(c->ends[i][0]);
+		close(c->ends[i][1]);
+	}
+}
+
+/* Gives the engine occasion to notice what has come: the bystander's receive is waited for, in vain. */
+static void look(struct subject *s)
+{
+	struct io_op *done[4];
+	unsigned n = reap(s, done, 1, 4, NS_PER_MS);
+	expect(n == 0, EXPECTED("nothing for the receive that waits") SAW("%u came back"), n);
+}
+
+/* The peer of connection `i` sends in `count` pieces, and the engine notices each of them alone. */
+static void send_in_pieces(struct subject *s, const struct connections *c, unsigned i,
+			   uint64_t *position, unsigned count, unsigned piece_bytes)
+{
+	char bytes[BUFFER_BYTES];
+	for (unsigned piece = 0; piece < count; piece++) {
+		for (unsigned b = 0; b < piece_bytes; b++)
+			bytes[b] = pattern_byte((*position)++);
+		peer_sends(c->ends[i][1], bytes, piece_bytes);
+		look(s);
+	}
+}
+
+/* Receives on connection `i`, `len_bytes` at most at a time, until all up to `end` have come. */
+static void expect_bytes(struct subject *s, const struct connections *c, unsigned i, uint64_t begin,
+			 uint64_t end, uint32_t len_bytes)
+{
+	while (begin < end) {
+		struct io_op *op = receive(s, c, i);
+		op->len_bytes = len_bytes;
+		int64_t n = perform(s, op);
+		expect(n > 0 && (uint64_t)n <= end - begin, EXPECTED("1 to %llu bytes") SAW("%s"),
+		       (unsigned long long)(end - begin), answer(n));
+		for (int64_t b = 0; b < n; b++, begin++)
+			expect(buffer_of(s, i)[b] == pattern_byte(begin),
+			       EXPECTED("byte %llu of the stream in its place") SAW("another"),
+			       (unsigned long long)begin);
+	}
+}
+
+/* Exercise 1: what is asked for once. */
+
+/*
+ * The peer is this very thread. Without DEFER_TASKRUN its send ends with the receive's work, and the
+ * completion is there before anybody asked.
+ */
+static void completes_only_when_asked(struct subject *s)
+{
+	struct connections c;
+	open_connections(s, &c, 2);
+	struct io_op *op = receive(s, &c, 0);
+	start(s, op);
+	look(s);
+	memset(buffer_of(s, 0), 0x55, 8);
+	unsigned before = ring_facts().completions;
+	peer_sends(c.ends[0][1], "bytes", 5);
+	unsigned after = ring_facts().completions;
+	expect(after == before && buffer_of(s, 0)[0] == 0x55,
+	       WHEN("bytes have come, and nobody has asked yet")
+		       EXPECTED("the receive's work still to be done (DEFER_TASKRUN)")
+			       SAW("%u completions, made in the sender's call"),
+	       after - before);
+	await(s, op);
+	expect(op->result == 5, EXPECTED("5 bytes") SAW("%s"), answer(op->result));
+	close_connections(s, &c);
+}
+
+/* The kernel refuses an address that is too long before it begins with anything. */
+static void one_bad_request_holds_up_no_other(struct subject *s)
+{
+	enum { COUNT = 5, BAD = 2, TOO_LONG = 500 };
+	struct io_op *ops[COUNT], *done[COUNT];
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	open_engine(s, COUNT, 1);
+	attach(s, 0, fd);
+	for (unsigned i = 0; i < COUNT; i++)
+		ops[i] = i == BAD ? prepare(s, i, IO_CONNECT, fd, 0, 0, TOO_LONG)
+				  : prepare(s, i, IO_NOP, -1, 0, 0, 0);
+	calls_reset();
+	start_all(s, ops, COUNT);
+	unsigned n = reap(s, done, COUNT, COUNT, PATIENCE_NS);
+	expect(n == COUNT,
+	       WHEN("one of five requests is refused at once")
+		       EXPECTED("all five back from one reap()") SAW("%u"),
+	       n);
+	expect_calls(1, "one of five requests is refused at once");
+	for (unsigned i = 0; i < COUNT; i++)
+		expect(ops[i]->result == (i == BAD ? -EINVAL : 0), EXPECTED("%s") SAW("%s"),
+		       answer(i == BAD ? -EINVAL : 0), answer(ops[i]->result));
+	detach(s, 0);
+	close_engine(s);
+	close(fd);
+}
+
+/* Another file stands under the ring's number for a while: who goes by the number meets it. */
+static void is_known_without_its_descriptor(struct subject *s)
+{
+	struct connections c;
+	open_connections(s, &c, 2);
+	int ring = ring_descriptor(), kept = fcntl(ring, F_DUPFD_CLOEXEC, 100);
+	int other = open("/dev/null", O_RDWR | O_CLOEXEC);
+	struct io_op *op = receive(s, &c, 0);
+	start(s, op);
+	dup2(other, ring);
+	struct io_op *done[4];
+	int rc = s->ops->reap(s->engine, done, 0, 4, 0);
+	peer_sends(c.ends[0][1], "bytes", 5);
+	int came = s->ops->reap(s->engine, done, 1, 4, PATIENCE_NS);
+	dup2(kept, ring);
+	expect(rc == 0 && came == 1,
+	       WHEN("the ring's descriptor stands for another file")
+		       EXPECTED("the ring to be found by its registered number")
+			       SAW("%s from reap(), and %s from another one"),
+	       answer(rc), answer(came));
+	op->in_flight = 0;
+	s->inflight--;
+	expect(op->result == 5, EXPECTED("5 bytes") SAW("%s"), answer(op->result));
+	close(other);
+	close(kept);
+	close_connections(s, &c);
+}
+
+static unsigned open_descriptors(void)
+{
+	unsigned count = 0;
+	DIR *directory = opendir("/proc/self/fd");
+	while (directory && readdir(directory))
+		count++;
+	if (directory)
+		closedir(directory);
+	return count;
+}
+
+/* A kernel that knows not all of the flags answers EINVAL. Nothing is tried in their place. */
+static void an_old_kernel_is_told_from_others(struct subject *s)
+{
+	static const int errors[] = { EINVAL, ENOSYS, EPERM, ENOMEM };
+	enum { COUNT = sizeof errors / sizeof *errors };
+	struct engine_config config = {
+		.depth = 2, .max_fds = 2, .cpu_count = 2, .options = s->options
+	};
+	struct reason whys[COUNT] = { 0 };
+	for (unsigned i = 0; i < COUNT; i++) {
+		struct engine *engine = NULL;
+		unsigned before = open_descriptors();
+		calls_reset();
+		fail_call("io_uring_setup", errors[i], 0);
+		int rc = i % 2 ? s->ops->supports(&config, IO_READ, IO_FD_FILE, &whys[i])
+			       : s->ops->open(&engine, &config, &whys[i]);
+		expect(call_failed(), EXPECTED("io_uring_setup to be tried") SAW("no call"));
+		expect(rc == -errors[i] && whys[i].text[0],
+		       WHEN("when io_uring_setup fails") EXPECTED("%s and words") SAW("%s: %s"),
+		       answer(-errors[i]), answer(rc), whys[i].text);
+		unsigned tries = calls_made("io_uring_setup");
+		expect(tries <= 1,
+		       WHEN("when io_uring_setup fails") EXPECTED("no other ring to be tried")
+			       SAW("%u tried"),
+		       tries);
+		expect(open_descriptors() == before, "a descriptor is left open");
+		for (unsigned other = 0; other < i; other++)
+			expect(strcmp(whys[i].id, whys[other].id) != 0,
+			       EXPECTED("%s and %s to have reasons of their own")
+				       SAW("\"%s\" for both"),
+			       answer(-errors[i]), answer(-errors[other]), whys[i].id);
+	}
+	expect(strstr(whys[0].text, "Linux") != NULL,
+	       WHEN("when a flag is not known")
+		       EXPECTED("the words to name the Linux that knows it") SAW("\"%s\""),
+	       whys[0].text);
+}
+
+/* Exercise 2: buffers that the kernel chooses from. */
+
+/* Two buffers, and many messages: each buffer is lent again and again. */
+static void giving_back_is_a_note_in_memory(struct subject *s)
+{
+	enum { BUFFERS = 2, MESSAGES = 500 };
+	int ends[2];
+	s->lent_count = BUFFERS;
+	s->lent_len_bytes = LENT_BYTES;
+	open_engine(s, 2, 1);
+	make_pair(s, ends);
+	attach(s, 0, ends[0]);
+	for (unsigned i = 0; i < MESSAGES; i++) {
+		char sent[LENT_BYTES];
+		unsigned length_bytes = 1 + i % LENT_BYTES;
+		for (unsigned b = 0; b < length_bytes; b++)
+			sent[b] = pattern_byte((uint64_t)i * LENT_BYTES + b);
+		peer_sends(ends[1], sent, length_bytes);
+		struct io_op *op = prepare_receive(s, i % 2, ends[0], 0);
+		op->buf = NULL;
+		op->len_bytes = LENT_BYTES;
+		int64_t n = perform(s, op);
+		expect(n == length_bytes && op->buf && memcmp(op->buf, sent, length_bytes) == 0,
+		       WHEN("message %u") EXPECTED("its %u bytes in a lent buffer")
+			       SAW("%s, or others"),
+		       i, length_bytes, answer(n));
+		calls_reset();
+		s->ops->give_back(s->engine, op->buf);
+		expect_calls(0, "a buffer is given back");
+	}
+	detach(s, 0);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* Exercise 3: one request, and what it brings. */
+
+/* Answers a message on connection `i` as it comes. */
+static void receive_a_message(struct subject *s, const struct connections *c, unsigned i,
+			      uint64_t *position, unsigned length_bytes)
+{
+	char bytes[BUFFER_BYTES];
+	for (unsigned b = 0; b < length_bytes; b++)
+		bytes[b] = pattern_byte(*position + b);
+	start(s, receive(s, c, i));
+	look(s);
+	peer_sends(c->ends[i][1], bytes, length_bytes);
+	await(s, &s->op[i]);
+	expect(s->op[i].result == length_bytes && memcmp(buffer_of(s, i), bytes, length_bytes) == 0,
+	       WHEN("the peer has sent a message") EXPECTED("its %u bytes") SAW("%s, or others"),
+	       length_bytes, answer(s->op[i].result));
+	*position += length_bytes;
+}
+
+static void asks_once_for_all_messages(struct subject *s)
+{
+	enum { MESSAGES = 50 };
+	struct connections c;
+	uint64_t position = 0;
+	open_connections(s, &c, 2);
+	receive_a_message(s, &c, 0, &position, 10);
+	unsigned before = ring_facts().requests;
+	for (unsigned i = 0; i < MESSAGES; i++)
+		receive_a_message(s, &c, 0, &position, 10 + i);
+	unsigned requests = ring_facts().requests - before;
+	expect(requests == 0,
+	       WHEN("%u messages came after the first one")
+		       EXPECTED("no request more: that of the first one goes on") SAW("%u"),
+	       MESSAGES, requests);
+	close_connections(s, &c);
+}
+
+/* Who has asked for nothing may not want what comes: another may read it. */
+static void takes_nothing_before_the_first_receive(struct subject *s)
+{
+	struct connections c;
+	char seen[8];
+	open_connections(s, &c, 2);
+	look(s);
+	struct ring_facts before = ring_facts();
+	peer_sends(c.ends[0][1], "theirs", 6);
+	look(s);
+	struct ring_facts after = ring_facts();
+	expect(after.completions == before.completions && after.requests == before.requests,
+	       WHEN("bytes came on a socket on which nobody receives") EXPECTED("no request")
+		       SAW("%u requests, %u completions"),
+	       after.requests - before.requests, after.completions - before.completions);
+	ssize_t n = recv(c.ends[0][0], seen, sizeof seen, MSG_DONTWAIT);
+	expect(n == 6, EXPECTED("the 6 bytes still in the socket") SAW("%zd"), n);
+	close_connections(s, &c);
+}
+
+/* Three pieces come while nobody receives. Then they are in the program's memory already. */
+static void answers_with_what_is_parked(struct subject *s)
+{
+	enum { PIECES = 3, PIECE_BYTES = 100 };
+	struct connections c;
+	uint64_t position = 0;
+	open_connections(s, &c, 2);
+	receive_a_message(s, &c, 0, &position, PIECE_BYTES);
+	unsigned before = ring_facts().completions;
+	send_in_pieces(s, &c, 0, &position, PIECES, PIECE_BYTES);
+	unsigned came = ring_facts().completions - before;
+	expect(came == PIECES,
+	       WHEN("3 pieces came, and nobody receives yet") EXPECTED("3 completions") SAW("%u"),
+	       came);
+	calls_reset();
+	expect_bytes(s, &c, 0, PIECE_BYTES, position, BUFFER_BYTES);
+	expect_calls(0, "what is asked for is parked already");
+	receive_a_message(s, &c, 0, &position, PIECE_BYTES);
+	close_connections(s, &c);
+}
+
+/* As many bytes as the operation has room for; the others stay for the next one, in their order. */
+static void leaves_what_has_no_room(struct subject *s)
+{
+	static const uint32_t lengths_bytes[] = { 1, 7, 99, 100, 101, 250 };
+	struct connections c;
+	uint64_t position = 0;
+	open_connections(s, &c, 2);
+	receive_a_message(s, &c, 0, &position, 10);
+	for (unsigned i = 0; i < sizeof lengths_bytes / sizeof *lengths_bytes; i++) {
+		uint64_t begin = position;
+		send_in_pieces(s, &c, 0, &position, 4, 100);
+		expect_bytes(s, &c, 0, begin, position, lengths_bytes[i]);
+	}
+	close_connections(s, &c);
+}
+
+/* The peer's end was parked behind its last bytes. It is no less true the second time. */
+static void the_end_comes_after_the_bytes(struct subject *s)
+{
+	struct connections c;
+	uint64_t position = 0;
+	open_connections(s, &c, 2);
+	receive_a_message(s, &c, 0, &position, 10);
+	uint64_t begin = position;
+	send_in_pieces(s, &c, 0, &position, 2, 100);
+	shutdown(c.ends[0][1], SHUT_WR);
+	look(s);
+	look(s);
+	expect_bytes(s, &c, 0, begin, position, 64);
+	for (unsigned i = 0; i < 3; i++) {
+		int64_t n = perform(s, receive(s, &c, 0));
+		expect(n == 0, WHEN("the peer has ended, time %u") EXPECTED("0") SAW("%s"), i,
+		       answer(n));
+	}
+	close_connections(s, &c);
+}
+
+/* An error is told once, by the kernel and by the engine: to the receive that comes next. */
+static void an_error_is_kept_for_the_next(struct subject *s)
+{
+	struct linger reset = { .l_onoff = 1 };
+	struct connections c;
+	uint64_t position = 0;
+	open_connections(s, &c, 2);
+	receive_a_message(s, &c, 0, &position, 10);
+	setsockopt(c.ends[0][1], SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+	close(c.ends[0][1]);
+	look(s);
+	look(s);
+	int64_t n = perform(s, receive(s, &c, 0));
+	expect(n == -ECONNRESET,
+	       WHEN("the peer reset the connection, and nobody received") EXPECTED("%s") SAW("%s"),
+	       answer(-ECONNRESET), answer(n));
+	c.ends[0][1] = dup(c.ends[1][1]); /* for the end of the test to close */
+	close_connections(s, &c);
+}
+
+static struct io_op *lent_receive(struct subject *s, const struct connections *c, unsigned i)
+{
+	struct io_op *op = receive(s, c, i);
+	op->buf = NULL;
+	op->len_bytes = LENT_BYTES;
+	return op;
+}
+
+/* All buffers of the ring hold what nobody has asked for. Who waits on a silent socket just waits. */
+static void a_wait_needs_no_buffer(struct subject *s)
+{
+	enum { PARKING = 2 };
+	struct connections c;
+	s->lent_count = PARKING;
+	s->lent_len_bytes = LENT_BYTES;
+	open_connections(s, &c, PARKING + 2);
+	for (unsigned i = 0; i < PARKING; i++) {
+		peer_sends(c.ends[i][1], "first", 5);
+		int64_t n = perform(s, lent_receive(s, &c, i));
+		expect(n == 5, EXPECTED("5 bytes") SAW("%s"), answer(n));
+		s->ops->give_back(s->engine, s->op[i].buf);
+	}
+	for (unsigned i = 0; i < PARKING; i++) {
+		peer_sends(c.ends[i][1], "parked", 6);
+		look(s);
+	}
+	struct io_op *op = lent_receive(s, &c, PARKING);
+	start(s, op);
+	look(s);
+	unsigned before = ring_facts().requests;
+	for (unsigned i = 0; i < 5; i++)
+		look(s);
+	unsigned requests = ring_facts().requests - before;
+	expect(requests == 0,
+	       WHEN("a receive waits, nothing comes and no buffer is free")
+		       EXPECTED("it to wait without a buffer") SAW("%u requests meanwhile"),
+	       requests);
+	peer_sends(c.ends[PARKING][1], "late", 4);
+	await(s, op);
+	expect(op->result == 4 && op->buf && memcmp(op->buf, "late", 4) == 0,
+	       EXPECTED("its 4 bytes in a lent buffer") SAW("%s"), answer(op->result));
+	s->ops->give_back(s->engine, op->buf);
+	close_connections(s, &c);
+}
+
+/* Each socket has its own. */
+static void keeps_sockets_apart(struct subject *s)
+{
+	enum { COUNT = 6 };
+	struct connections c;
+	uint64_t positions[COUNT] = { 0 };
+	open_connections(s, &c, COUNT + 1);
+	for (unsigned i = 0; i < COUNT; i++) {
+		positions[i] = i * 1000;
+		receive_a_message(s, &c, i, &positions[i], 10);
+	}
+	for (unsigned round = 0; round < 3; round++)
+		for (unsigned i = 0; i < COUNT; i++)
+			send_in_pieces(s, &c, i, &positions[i], 1, 50 + i);
+	for (unsigned i = COUNT; i-- > 0;)
+		expect_bytes(s, &c, i, i * 1000 + 10, positions[i], 40);
+	close_connections(s, &c);
+}
+
+/* Far more messages than there are buffers, and still the one request. */
+static void buffers_come_back(struct subject *s)
+{
+	enum { MESSAGES = 3000 };
+	struct connections c;
+	uint64_t position = 0;
+	open_connections(s, &c, 2);
+	receive_a_message(s, &c, 0, &position, 10);
+	unsigned before = ring_facts().requests;
+	for (unsigned i = 0; i < MESSAGES; i++)
+		receive_a_message(s, &c, 0, &position, 1 + i % 100);
+	unsigned requests = ring_facts().requests - before;
+	expect(requests == 0,
+	       WHEN("%u messages came, one after the other")
+		       EXPECTED("no request more: it never lacked a buffer") SAW("%u"),
+	       MESSAGES, requests);
+	close_connections(s, &c);
+}
+
+/* Exercise 4: when the buffers run out, and when the request ends. */
+
+/* Sockets that nobody reads. Each has had its receive, and now takes what comes. */
+static void fill_sockets(struct subject *s, const struct connections *c, unsigned count,
+			 uint64_t *positions, unsigned pieces)
+{
+	for (unsigned i = 0; i < count; i++)
+		receive_a_message(s, c, i, &positions[i], 10);
+	for (unsigned i = 0; i < count; i++)
+		send_in_pieces(s, c, i, &positions[i], pieces, 20);
+}
+
+/* However much waits on other sockets, who receives gets its bytes. Nothing is lost, and all goes on. */
+static void goes_on_without_buffers(struct subject *s)
+{
+	enum { COUNT = 30, PIECES = 40 };
+	struct connections c;
+	uint64_t positions[CONNECTIONS_MOST] = { 0 };
+	open_connections(s, &c, COUNT + 2);
+	fill_sockets(s, &c, COUNT, positions, PIECES);
+	receive_a_message(s, &c, COUNT, &positions[COUNT], 100);
+	receive_a_message(s, &c, COUNT, &positions[COUNT], 200);
+	for (unsigned i = 0; i < COUNT; i++)
+		expect_bytes(s, &c, i, 10, positions[i], 512);
+	for (unsigned i = 0; i <= COUNT; i++)
+		receive_a_message(s, &c, i, &positions[i], 30);
+	close_connections(s, &c);
+}
+
+/* One that nobody reads is stopped, each time. The others go on as if it were not there. */
+static void who_is_not_read_is_stopped(struct subject *s)
+{
+	enum { PIECES = 100 };
+	struct connections c;
+	uint64_t positions[3] = { 0 };
+	open_connections(s, &c, 3);
+	receive_a_message(s, &c, 1, &positions[1], 10);
+	for (unsigned round = 0; round < 2; round++) {
+		uint64_t begin = positions[0] + 10;
+		fill_sockets(s, &c, 1, positions, PIECES);
+		look(s);
+		struct ring_facts facts = ring_facts();
+		expect(facts.receives_waiting <= 2,
+		       WHEN("%u pieces came, and nobody reads")
+			       EXPECTED("the request to be called back")
+				       SAW("it goes on: %u receives wait where two would"),
+		       PIECES, facts.receives_waiting);
+		for (unsigned i = 0; i < 20; i++)
+			receive_a_message(s, &c, 1, &positions[1], 100);
+		unsigned requests = ring_facts().requests - facts.requests;
+		expect(requests == 0,
+		       WHEN("another socket's messages come") EXPECTED("its own request to go on")
+			       SAW("%u requests"),
+		       requests);
+		expect_bytes(s, &c, 0, begin, positions[0], BUFFER_BYTES);
+	}
+	close_connections(s, &c);
+}
+
+/* A request that has ended is made anew when somebody waits: and then it is one for many again. */
+static void arms_again_once_it_is_read(struct subject *s)
+{
+	struct connections c;
+	uint64_t position = 0;
+	open_connections(s, &c, 2);
+	fill_sockets(s, &c, 1, &position, 100);
+	expect_bytes(s, &c, 0, 10, position, BUFFER_BYTES);
+	receive_a_message(s, &c, 0, &position, 10);
+	unsigned before = ring_facts().requests;
+	for (unsigned i = 0; i < 50; i++)
+		receive_a_message(s, &c, 0, &position, 100);
+	unsigned requests = ring_facts().requests - before;
+	expect(requests == 0,
+	       WHEN("50 messages came after the request was made anew") EXPECTED("no request more")
+		       SAW("%u"),
+	       requests);
+	close_connections(s, &c);
+}
+
+/* Exercise 5: the end. */
+
+static void detach_leaves_nothing_armed(struct subject *s)
+{
+	struct connections c;
+	uint64_t position = 0;
+	open_connections(s, &c, 2);
+	look(s);
+	unsigned before = ring_facts().receives_waiting;
+	receive_a_message(s, &c, 0, &position, 10);
+	send_in_pieces(s, &c, 0, &position, 2, 10);
+	detach(s, 0);
+	unsigned after = ring_facts().receives_waiting;
+	expect(after == before,
+	       WHEN("after detach()") EXPECTED("no receive armed on the socket any more")
+		       SAW("%u more than before it was attached"),
+	       after - before);
+	attach(s, 0, c.ends[0][0]);
+	close_connections(s, &c);
+}
+
+/* A request holds its file: the peer of a socket that was only closed would wait for ever. */
+static void detach_lets_the_socket_go(struct subject *s)
+{
+	struct connections c;
+	uint64_t position = 0;
+	char byte;
+	open_connections(s, &c, 2);
+	receive_a_message(s, &c, 0, &position, 10);
+	detach(s, 0);
+	close(c.ends[0][0]);
+	struct pollfd peer = { .fd = c.ends[0][1], .events = POLLIN };
+	int ready = poll(&peer, 1, (int)(PATIENCE_NS / NS_PER_MS));
+	expect(ready == 1 && read(c.ends[0][1], &byte, 1) == 0,
+	       WHEN("the socket was detached and closed") EXPECTED("the peer to see the end")
+		       SAW("nothing for 2 s: something still holds the socket"));
+	close(c.ends[0][1]);
+	make_pair(s, c.ends[0]);
+	attach(s, 0, c.ends[0][0]);
+	close_connections(s, &c);
+}
+
+/* What came for the socket before must not come out of the next one in its place. */
+static void the_next_socket_gets_its_own(struct subject *s)
+{
+	struct connections c;
+	uint64_t position = 0;
+	open_connections(s, &c, 2);
+	for (unsigned round = 0; round < 6; round++) {
+		receive_a_message(s, &c, 0, &position, 10);
+		/* Parked by now, or in the ring, or in the socket. */
+		if (round % 3 == 0)
+			send_in_pieces(s, &c, 0, &position, 3, 10);
+		else
+			peer_sends(c.ends[0][1], "old", 3);
+		if (round % 3 == 2)
+			shutdown(c.ends[0][1], SHUT_WR);
+		detach(s, 0);
+		close(c.ends[0][0]);
+		close(c.ends[0][1]);
+		make_pair(s, c.ends[0]);
+		attach(s, 0, c.ends[0][0]);
+	}
+	close_connections(s, &c);
+}
+
+/*
+ * The kernel refuses the call that would end the old socket's request. So that request may bring something
+ * later: it is nobody's, and its buffer serves the next one.
+ */
+static void what_comes_late_is_nobodys(struct subject *s)
+{
+	enum { ROUNDS = 40 };
+	struct connections c;
+	int old[ROUNDS][2];
+	uint64_t position = 0;
+	open_connections(s, &c, 2);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		receive_a_message(s, &c, 0, &position, 10);
+		fail_call(ENTER " io_uring_register", ENOMEM, 0);
+		detach(s, 0);
+		call_failed();
+		memcpy(old[round], c.ends[0], sizeof old[round]);
+		make_pair(s, c.ends[0]);
+		attach(s, 0, c.ends[0][0]);
+		start(s, receive(s, &c, 0));
+		look(s);
+		peer_sends(old[round][1], "old", 3);
+		look(s);
+		expect(s->op[0].in_flight,
+		       WHEN("bytes came on the socket that had this place before")
+			       EXPECTED("nothing for the new one") SAW("%s"),
+		       answer(s->op[0].result));
+		peer_sends(c.ends[0][1], "new", 3);
+		await(s, &s->op[0]);
+		expect(s->op[0].result == 3 && memcmp(buffer_of(s, 0), "new", 3) == 0,
+		       EXPECTED("the new socket's 3 bytes") SAW("%s, or others"),
+		       answer(s->op[0].result));
+	}
+	unsigned before = ring_facts().requests;
+	for (unsigned i = 0; i < 20; i++)
+		receive_a_message(s, &c, 0, &position, 10);
+	unsigned requests = ring_facts().requests - before;
+	expect(requests == 0,
+	       WHEN("late bytes were dropped %u times") EXPECTED("their buffers to serve again")
+		       SAW("%u requests for want of buffers"),
+	       ROUNDS, requests);
+	close_connections(s, &c);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		close(old[round][0]);
+		close(old[round][1]);
+	}
+}
+
+/* Each socket that goes leaves what it had parked: were it kept, soon none would be left. */
+static void detach_gives_back_what_is_parked(struct subject *s)
+{
+	struct connections c;
+	uint64_t position = 0, other = 0;
+	open_connections(s, &c, 3);
+	receive_a_message(s, &c, 1, &other, 10);
+	unsigned detached_requests = 0, before = ring_facts().requests;
+	for (unsigned round = 0; round < 200; round++) {
+		unsigned at_first = ring_facts().requests;
+		receive_a_message(s, &c, 0, &position, 10);
+		send_in_pieces(s, &c, 0, &position, 3, 10);
+		detach(s, 0);
+		attach(s, 0, c.ends[0][0]);
+		detached_requests += ring_facts().requests - at_first;
+	}
+	receive_a_message(s, &c, 1, &other, 10);
+	unsigned requests = ring_facts().requests - before - detached_requests;
+	expect(requests == 0,
+	       WHEN("after 200 detach() with bytes parked")
+		       EXPECTED("buffers for the socket that stayed") SAW("%u new requests"),
+	       requests);
+	close_connections(s, &c);
+}
+
+static void close_ends_what_is_armed(struct subject *s)
+{
+	char byte;
+	for (unsigned round = 0; round < 3; round++) {
+		struct connections c;
+		uint64_t position = 0;
+		open_connections(s, &c, 2);
+		receive_a_message(s, &c, 0, &position, 10);
+		send_in_pieces(s, &c, 0, &position, 2, 10);
+		peer_sends(c.ends[1][1], "end", 3);
+		await_all(s);
+		calls_reset();
+		close_engine(s); /* without a detach() before */
+		unsigned calls = calls_made("io_uring_enter io_uring_register");
+		expect(calls >= 2,
+		       WHEN("a receive is armed when close() is called")
+			       EXPECTED("a call that ends it, and one that lets the ring go")
+				       SAW("%u calls"),
+		       calls);
+		for (unsigned i = 0; i < 2; i++) {
+			close(c.ends[i][0]);
+			struct pollfd peer = { .fd = c.ends[i][1], .events = POLLIN };
+			int ready = poll(&peer, 1, (int)(PATIENCE_NS / NS_PER_MS));
+			expect(ready == 1 && read(c.ends[i][1], &byte, 1) <= 0,
+			       WHEN("engine and socket are closed")
+				       EXPECTED("the peer to see the end") SAW("nothing for 2 s"));
+			close(c.ends[i][1]);
+		}
+	}
+}
+
+/* The operation waits in the engine, for what the request may bring. The kernel knows nothing of it. */
+static void called_back_without_the_kernel(struct subject *s)
+{
+	struct connections c;
+	struct io_op *done[2];
+	uint64_t position = 0;
+	open_connections(s, &c, 2);
+	receive_a_message(s, &c, 0, &position, 10);
+	start(s, receive(s, &c, 0));
+	look(s);
+	struct ring_facts before = ring_facts();
+	calls_reset();
+	cancel_one(s, &s->op[0]);
+	unsigned n = reap(s, done, 1, 2, PATIENCE_NS);
+	expect(n == 1 && done[0] == &s->op[0] && done[0]->result == -ECANCELED,
+	       EXPECTED("the operation that was called back, with -ECANCELED") SAW("%u of them"),
+	       n);
+	expect_calls(0, "a receive is called back");
+	send_in_pieces(s, &c, 0, &position, 2, 10); /* nobody waits for them any more */
+	expect_bytes(s, &c, 0, position - 20, position, BUFFER_BYTES);
+	for (unsigned i = 0; i < 3; i++)
+		receive_a_message(s, &c, 0, &position, 10);
+	struct ring_facts after = ring_facts();
+	expect(after.requests == before.requests,
+	       WHEN("a receive was called back") EXPECTED("the socket's request to go on")
+		       SAW("%u requests more"),
+	       after.requests - before.requests);
+	close_connections(s, &c);
+}
+
+/* Exercise 6: accepting. */
+
+struct listening {
+	struct sockaddr_in address;
+	int fd, bystander[2];
+};
+
+static void attach_listener(struct subject *s, const struct listening *l)
+{
+	struct reason why = { "" };
+	int rc = s->ops->attach(s->engine, 0, l->fd, IO_FD_LISTENER, &why);
+	expect(rc == 0, EXPECTED("attach() to succeed") SAW("%s: %s"), answer(rc), why.text);
+}
+
+static void open_listening(struct subject *s, struct listening *l)
+{
+	socklen_t length = sizeof l->address;
+	l->address = (struct sockaddr_in) { .sin_family = AF_INET,
+					    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	l->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	expect(bind(l->fd, (struct sockaddr *)&l->address, length) == 0 && listen(l->fd, 1000) == 0,
+	       "the test cannot listen");
+	getsockname(l->fd, (struct sockaddr *)&l->address, &length);
+	open_engine(s, 4, 2);
+	attach_listener(s, l);
+	make_pair(s, l->bystander);
+	attach(s, 1, l->bystander[0]);
+	start(s, prepare_receive(s, 1, l->bystander[0], 1));
+}
+
+static void close_listening(struct subject *s, const struct listening *l)
+{
+	peer_sends(l->bystander[1], "end", 3);
+	await_all(s);
+	detach(s, 1);
+	detach(s, 0);
+	close_engine(s);
+	close(l->fd);
+	close(l->bystander[0]);
+	close(l->bystander[1]);
+}
+
+static int new_client(const struct listening *l)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	expect(connect(fd, (const struct sockaddr *)&l->address, sizeof l->address) == 0,
+	       "the test cannot connect: %s", strerror(errno));
+	return fd;
+}
+
+static struct io_op *accept_op(struct subject *s, const struct listening *l)
+{
+	struct io_op *op = prepare(s, 0, IO_ACCEPT, l->fd, 0, 0, 0);
+	op->buf = NULL;
+	return op;
+}
+
+/* An accept, of this very client. Returns its other end. */
+static int expect_client(struct subject *s, const struct listening *l, int client)
+{
+	struct sockaddr_in theirs, ours;
+	socklen_t length = sizeof theirs;
+	int fd = (int)perform(s, accept_op(s, l));
+	expect(fd >= 0, EXPECTED("a descriptor") SAW("%s"), answer(fd));
+	getpeername(fd, (struct sockaddr *)&theirs, &length);
+	getsockname(client, (struct sockaddr *)&ours, &length);
+	expect(theirs.sin_port == ours.sin_port,
+	       EXPECTED("clients in the order in which they came") SAW("another one"));
+	expect((fcntl(fd, F_GETFD) & FD_CLOEXEC) && !(fcntl(fd, F_GETFL) & O_NONBLOCK),
+	       EXPECTED("the descriptor in blocking mode and closed on exec") SAW("it otherwise"));
+	return fd;
+}
+
+static void asks_once_for_all_clients(struct subject *s)
+{
+	enum { CLIENTS = 30 };
+	struct listening l;
+	open_listening(s, &l);
+	look(s);
+	unsigned before = ring_facts().requests;
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		int client = new_client(&l);
+		close(expect_client(s, &l, client));
+		close(client);
+	}
+	unsigned requests = ring_facts().requests - before;
+	expect(requests == 1,
+	       WHEN("%u clients came") EXPECTED("1 request for all of them") SAW("%u"), CLIENTS,
+	       requests);
+	close_listening(s, &l);
+}
+
+static void takes_nobody_before_the_first_accept(struct subject *s)
+{
+	struct listening l;
+	open_listening(s, &l);
+	int client = new_client(&l);
+	look(s);
+	unsigned before = ring_facts().completions;
+	look(s);
+	expect(ring_facts().completions == before && ring_facts().accepts_waiting == 0,
+	       WHEN("nobody accepts yet") EXPECTED("no request") SAW("one"));
+	int fd = accept4(l.fd, NULL, NULL, SOCK_CLOEXEC);
+	expect(fd >= 0, "the client is gone from the listener");
+	close(fd);
+	close(client);
+	close_listening(s, &l);
+}
+
+static void clients_wait_in_their_order(struct subject *s)
+{
+	enum { CLIENTS = 3 };
+	struct listening l;
+	int clients[CLIENTS];
+	open_listening(s, &l);
+	int first = new_client(&l);
+	close(expect_client(s, &l, first));
+	close(first);
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		clients[i] = new_client(&l);
+		look(s);
+	}
+	calls_reset();
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		close(expect_client(s, &l, clients[i]));
+		close(clients[i]);
+	}
+	unsigned enters = calls_made(ENTER);
+	expect(enters == 0,
+	       WHEN("the clients are accepted already") EXPECTED("no io_uring_enter") SAW("%u"),
+	       enters);
+	close_listening(s, &l);
+}
+
+/* Who is accepted ahead and wanted by nobody must not think for ever that it is served. */
+static void who_was_not_wanted_is_closed(struct subject *s)
+{
+	struct listening l;
+	char byte;
+	open_listening(s, &l);
+	int first = new_client(&l);
+	close(expect_client(s, &l, first));
+	close(first);
+	unsigned before = open_descriptors();
+	int client = new_client(&l);
+	look(s);
+	detach(s, 0);
+	struct ring_facts facts = ring_facts();
+	expect(facts.accepts_waiting == 0,
+	       WHEN("after detach()") EXPECTED("no accept armed any more") SAW("%u"),
+	       facts.accepts_waiting);
+	unsigned after = open_descriptors();
+	expect(after == before + 1,
+	       WHEN("after detach()") EXPECTED("the client's own descriptor alone") SAW("%u more"),
+	       after - before);
+	struct pollfd peer = { .fd = client, .events = POLLIN };
+	int ready = poll(&peer, 1, (int)(PATIENCE_NS / NS_PER_MS));
+	expect(ready == 1 && read(client, &byte, 1) <= 0,
+	       EXPECTED("the client to see the end") SAW("nothing for 2 s"));
+	close(client);
+	attach_listener(s, &l);
+	close_listening(s, &l);
+}
+
+/* Descriptors run out: the request has ended with that. Once there are some, it is made anew. */
+static void accepts_on_after_an_error(struct subject *s)
+{
+	struct listening l;
+	struct rlimit limit, few;
+	open_listening(s, &l);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	for (unsigned round = 0; round < 3; round++) {
+		int client = new_client(&l);
+		int lowest = dup(client); /* all below it are taken */
+		close(lowest);
+		few = limit;
+		few.rlim_cur = (rlim_t)lowest;
+		setrlimit(RLIMIT_NOFILE, &few);
+		int64_t result = perform(s, accept_op(s, &l));
+		setrlimit(RLIMIT_NOFILE, &limit);
+		expect(result == -EMFILE,
+		       WHEN("no descriptor is left") EXPECTED("-EMFILE") SAW("%s"), answer(result));
+		close(expect_client(s, &l, client));
+		close(client);
+		/* An accept begins with the limit that holds then: the next round needs a new one. */
+		detach(s, 0);
+		attach_listener(s, &l);
+	}
+	close_listening(s, &l);
+}
+
+/* The kernel's backlog is bounded, and so is what an engine accepts ahead of its caller. */
+static void does_not_accept_without_end(struct subject *s)
+{
+	enum { CLIENTS = 300 };
+	struct listening l;
+	static int clients[CLIENTS];
+	open_listening(s, &l);
+	int first = new_client(&l);
+	close(expect_client(s, &l, first));
+	unsigned before = open_descriptors();
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		clients[i] = new_client(&l);
+		look(s);
+	}
+	unsigned accepted = open_descriptors() - before - CLIENTS;
+	expect(accepted < CLIENTS / 2,
+	       WHEN("%u clients came, and nobody accepts") EXPECTED("some of them accepted ahead")
+		       SAW("%u"),
+	       CLIENTS, accepted);
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		close(expect_client(s, &l, clients[i]));
+		close(clients[i]);
+	}
+	close(first);
+	close_listening(s, &l);
+}
+
+/* Exercise 7: sending without a copy. */
+
+static void sends_in_two_completions(struct subject *s)
+{
+	struct connections c;
+	char seen[64];
+	open_connections(s, &c, 2);
+	look(s);
+	for (unsigned i = 0; i < 10; i++) {
+		struct ring_facts before = ring_facts();
+		memset(buffer_of(s, 2), (int)('a' + i), 50);
+		int64_t n = perform(s, prepare_send(s, 2, c.ends[0][0], 0, 50));
+		struct ring_facts after = ring_facts();
+		expect(n == 50, EXPECTED("50 bytes sent") SAW("%s"), answer(n));
+		expect(after.requests - before.requests == 1 &&
+			       after.completions - before.completions == 2,
+		       WHEN("one send")
+			       EXPECTED("1 request and 2 completions: sent, and yours again")
+				       SAW("%u and %u"),
+		       after.requests - before.requests, after.completions - before.completions);
+		expect(read(c.ends[0][1], seen, sizeof seen) == 50 && seen[49] == (char)('a' + i),
+		       "the peer did not get the bytes");
+	}
+	close_connections(s, &c);
+}
+
+/* Makes the peer's window close, while there is still room on this side. */
+static void close_the_window(const struct connections *c)
+{
+	static const char bytes[2048];
+	int little = 4096, much = 1 << 20, waiting = 0, last;
+	setsockopt(c->ends[0][1], SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
+	setsockopt(c->ends[0][0], SOL_SOCKET, SO_SNDBUF, &much, sizeof much);
+	do {
+		last = waiting;
+		ssize_t n = send(c->ends[0][0], bytes, sizeof bytes, MSG_DONTWAIT);
+		expect(n == sizeof bytes, "the test's own send failed");
+		ioctl(c->ends[0][0], TIOCOUTQ, &waiting);
+	} while (waiting < (int)(16 * sizeof bytes) || waiting == last);
+}
+
+/* The bytes are accepted for sending, and they still lie in the caller's buffer. */
+static void keeps_the_buffer_until_it_is_free(struct subject *s)
+{
+	struct connections c;
+	open_connections(s, &c, 2);
+	close_the_window(&c);
+	struct io_op *op = prepare_send(s, 2, c.ends[0][0], 0, 4096);
+	start(s, op);
+	look(s);
+	expect(op->in_flight,
+	       WHEN("the peer's window is closed, so nothing was sent yet")
+		       EXPECTED("the send not to come back, since its buffer is in use") SAW("%s"),
+	       answer(op->result));
+	while (op->in_flight) {
+		struct io_op *done[2];
+		read_what_is_there(c.ends[0][1]);
+		reap(s, done, 1, 2, NS_PER_MS);
+	}
+	expect(op->result == 4096, EXPECTED("4096") SAW("%s"), answer(op->result));
+	close_connections(s, &c);
+}
+
+#define EXERCISE(number, options)                                                                  \
+	.exercise = number, .engine = "uring_tuned" options, .allowed_calls = URING
+
+#define MULTI(number) EXERCISE(number, ":multishot")
+
+#define ACCEPTS(number) EXERCISE(number, ":multishot_accept")
+
+#define UNCOPIED(number) EXERCISE(number, ":send_zc")
+
+#define TEST(test, which, function) .name = test, .flavours = which, .run = function
+
+const struct lab_test lab_tests[] = {
+	{ EXERCISE(1, ""), TEST("completes_only_when_asked", SOCKETS, completes_only_when_asked) },
+	{ EXERCISE(1, ""),
+	  TEST("one_bad_request_holds_up_no_other", ONE(TCP), one_bad_request_holds_up_no_other) },
+	{ EXERCISE(1, ""),
+	  TEST("is_known_without_its_descriptor", ONE(UNIX), is_known_without_its_descriptor) },
+	{ EXERCISE(1, ""), TEST("an_old_kernel_is_told_from_others", ONE(NO_FD),
+				an_old_kernel_is_told_from_others) },
+	{ EXERCISE(1, ""), TEST("open_tells_what_fails", ONE(NO_FD), open_tells_what_fails) },
+
+	{ EXERCISE(2, ""), TEST("lends_what_came", SOCKETS, lent_buffer_holds_what_came) },
+	{ EXERCISE(2, ""), TEST("lends_and_takes_back", ONE(UNIX), lent_buffer_is_the_callers) },
+	{ EXERCISE(2, ""),
+	  TEST("lends_to_nobody_who_waits", ONE(UNIX), lent_buffers_wait_for_none) },
+	{ EXERCISE(2, ""), TEST("lends_until_none_is_left", ONE(UNIX), lent_buffers_are_short) },
+	{ EXERCISE(2, ""), TEST("lends_for_bytes_only", ONE(UNIX), lent_buffer_for_bytes_only) },
+	{ EXERCISE(2, ""), TEST("lends_the_length", ONE(UNIX), lent_buffers_take_the_length) },
+	{ EXERCISE(2, ""), TEST("lends_beside_others", ONE(UNIX), lent_buffers_and_others) },
+	{ EXERCISE(2, ""), TEST("lends_or_says_why_not", ONE(UNIX), lent_buffers_or_a_reason) },
+	{ EXERCISE(2, ""),
+	  TEST("giving_back_is_a_note_in_memory", ONE(UNIX), giving_back_is_a_note_in_memory) },
+
+	{ MULTI(3), TEST("receives_what_is_there", SOCKETS, stream_receives_what_is_there) },
+	{ MULTI(3), TEST("asks_once_for_all_messages", SOCKETS, asks_once_for_all_messages) },
+	{ MULTI(3), TEST("takes_nothing_before_the_first_receive", ONE(UNIX),
+			 takes_nothing_before_the_first_receive) },
+	{ MULTI(3), TEST("answers_with_what_is_parked", ONE(UNIX), answers_with_what_is_parked) },
+	{ MULTI(3), TEST("leaves_what_has_no_room", ONE(UNIX), leaves_what_has_no_room) },
+	{ MULTI(3), TEST("the_end_comes_after_the_bytes", SOCKETS, the_end_comes_after_the_bytes) },
+	{ MULTI(3), TEST("keeps_sockets_apart", ONE(UNIX), keeps_sockets_apart) },
+
+	{ MULTI(3),
+	  TEST("an_error_is_kept_for_the_next", ONE(TCP), an_error_is_kept_for_the_next) },
+	{ MULTI(4), TEST("a_wait_needs_no_buffer", SOCKETS, a_wait_needs_no_buffer) },
+	{ MULTI(3), TEST("buffers_come_back", ONE(UNIX), buffers_come_back) },
+	{ MULTI(4), TEST("goes_on_without_buffers", SOCKETS, goes_on_without_buffers) },
+	{ MULTI(4), TEST("who_is_not_read_is_stopped", SOCKETS, who_is_not_read_is_stopped) },
+	{ MULTI(4), TEST("arms_again_once_it_is_read", ONE(UNIX), arms_again_once_it_is_read) },
+
+	{ MULTI(5), TEST("detach_leaves_nothing_armed", SOCKETS, detach_leaves_nothing_armed) },
+	{ MULTI(5), TEST("detach_lets_the_socket_go", SOCKETS, detach_lets_the_socket_go) },
+	{ MULTI(5), TEST("the_next_socket_gets_its_own", SOCKETS, the_next_socket_gets_its_own) },
+	{ MULTI(5),
+	  TEST("detach_gives_back_what_is_parked", ONE(UNIX), detach_gives_back_what_is_parked) },
+	{ MULTI(5), TEST("what_comes_late_is_nobodys", ONE(UNIX), what_comes_late_is_nobodys) },
+	{ MULTI(5), TEST("close_ends_what_is_armed", SOCKETS, close_ends_what_is_armed) },
+	{ MULTI(5),
+	  TEST("called_back_without_the_kernel", ONE(UNIX), called_back_without_the_kernel) },
+
+	{ MULTI(3), TEST("tells_the_end", SOCKETS, stream_end_of_file) },
+	{ MULTI(3), TEST("tells_the_end_to_who_waits", SOCKETS, stream_end_while_waiting) },
+	{ MULTI(3), TEST("tells_an_error_behind_bytes", ONE(TCP), tcp_error_behind_bytes) },
+	{ MULTI(3), TEST("tells_a_reset", ONE(TCP), tcp_reset) },
+	{ MULTI(3), TEST("fills_buffers", SOCKETS, stream_receives_in_full_buffers) },
+	{ MULTI(3), TEST("sends_beside_it", SOCKETS, socket_both_directions_at_once) },
+	{ MULTI(3), TEST("sleeps_while_waiting", ONE(TCP), stream_sleeps_while_waiting) },
+	{ MULTI(3), TEST("survives_many_operations", ONE(UNIX), stream_survives_many_operations),
+	  .limit_s = 60 },
+
+	{ MULTI(4), TEST("lends_ahead", SOCKETS, lent_buffer_holds_what_came) },
+	{ MULTI(4), TEST("lends_ahead_and_takes_back", ONE(UNIX), lent_buffer_is_the_callers) },
+	{ MULTI(4), TEST("lends_ahead_until_none_is_left", SOCKETS, lent_buffers_are_short) },
+	{ MULTI(5), TEST("lends_ahead_for_bytes_only", ONE(UNIX), lent_buffer_for_bytes_only) },
+	{ MULTI(4), TEST("lends_ahead_the_length", ONE(UNIX), lent_buffers_take_the_length) },
+	{ MULTI(4), TEST("lends_ahead_beside_others", ONE(UNIX), lent_buffers_and_others) },
+
+	{ MULTI(5),
+	  TEST("slot_takes_another_number", ONE(UNIX), stream_slot_takes_another_number) },
+	{ MULTI(5),
+	  TEST("number_moves_to_another_slot", ONE(UNIX), stream_number_moves_to_another_slot) },
+	{ MULTI(5), TEST("slot_is_used_again", SOCKETS, stream_slot_is_used_again) },
+	{ MULTI(5), TEST("stays_whole_after_the_end", SOCKETS, stream_stays_whole_after_the_end) },
+	{ MULTI(5), TEST("calls_one_back", SOCKETS, cancel_one_leaves_the_others) },
+	{ MULTI(5),
+	  TEST("leaves_the_descriptor_whole", ONE(UNIX), cancel_one_leaves_the_descriptor_whole) },
+	{ MULTI(5), TEST("loses_no_byte", ONE(UNIX), cancel_one_loses_no_byte) },
+	{ MULTI(5), TEST("comes_too_late", ONE(UNIX), cancel_one_comes_too_late) },
+	{ MULTI(5), TEST("calls_all_back", SOCKETS, stream_cancel) },
+	{ MULTI(5),
+	  TEST("calls_all_back_in_scattered_slots", ONE(UNIX), stream_cancel_in_scattered_slots) },
+	{ MULTI(5), TEST("two_engines", ONE(UNIX), two_engines_on_streams) },
+	{ MULTI(5), TEST("opens_and_closes_again", ONE(UNIX), opens_and_closes_again) },
+	{ MULTI(5), TEST("allocates_nothing_later", ONE(UNIX), no_allocation_after_open) },
+	{ MULTI(5),
+	  TEST("failures_leave_nothing_behind", ONE(UNIX), failures_leave_nothing_behind) },
+
+	{ ACCEPTS(6), TEST("asks_once_for_all_clients", ONE(TCP), asks_once_for_all_clients) },
+	{ ACCEPTS(6), TEST("takes_nobody_before_the_first_accept", ONE(TCP),
+			   takes_nobody_before_the_first_accept) },
+	{ ACCEPTS(6), TEST("clients_wait_in_their_order", ONE(TCP), clients_wait_in_their_order) },
+	{ ACCEPTS(6),
+	  TEST("who_was_not_wanted_is_closed", ONE(TCP), who_was_not_wanted_is_closed) },
+	{ ACCEPTS(6), TEST("accepts_on_after_an_error", ONE(TCP), accepts_on_after_an_error) },
+	{ ACCEPTS(6), TEST("does_not_accept_without_end", ONE(TCP), does_not_accept_without_end) },
+	{ ACCEPTS(6), TEST("accepts_who_waits", SOCKETS, accept_takes_who_waits) },
+	{ ACCEPTS(6), TEST("accepts_who_comes_later", SOCKETS, accept_waits_for_a_client) },
+	{ ACCEPTS(6), TEST("accepts_who_has_gone", ONE(TCP), accept_of_a_client_that_has_gone) },
+	{ ACCEPTS(6), TEST("accepts_on_no_listener", ONE(TCP), accept_on_no_listener) },
+	{ ACCEPTS(6), TEST("calls_an_accept_back", SOCKETS, accept_is_called_back) },
+
+	{ UNCOPIED(7), TEST("sends_in_two_completions", ONE(TCP), sends_in_two_completions) },
+	{ UNCOPIED(7),
+	  TEST("keeps_the_buffer_until_it_is_free", ONE(TCP), keeps_the_buffer_until_it_is_free) },
+	{ UNCOPIED(7), TEST("sends_right_data", ONE(TCP), stream_sends_right_data) },
+	{ UNCOPIED(7), TEST("sends_into_a_full_socket", ONE(TCP), stream_survives_a_full_buffer) },
+	{ UNCOPIED(7), TEST("tells_a_send_that_fails", ONE(TCP), stream_send_to_nobody) },
+	{ UNCOPIED(7), TEST("calls_a_send_back", ONE(TCP), cancel_one_of_a_send) },
+
+	{ NULL },
+};
