@@ -127,7 +127,8 @@ static int arm(int fd, int signal)
 	//> 1 Four steps, each an fcntl(2). Whom: F_SETOWN_EX with F_OWNER_TID and this thread
 	//> (gettid(2)), since a signal for the process may go to any of its threads. Which signal:
 	//> F_SETSIG. Then O_ASYNC, by F_GETFL and F_SETFL, beside the flags that are there. F_SETFL
-	//> says 0 whether it took or not; F_GETFL tells.
+	//> says 0 whether it took or not; F_GETFL tells. Where O_ASYNC is on already, switch it off
+	//> first: the number that a signal brings is the one by which O_ASYNC was switched on.
 	//+ (void)fd;
 	//+ (void)signal;
 	//+ return -ENOSYS;
@@ -136,6 +137,8 @@ static int arm(int fd, int signal)
 		return -errno;
 	int flags = fcntl(fd, F_GETFL);
 	if (flags < 0)
+		return -errno;
+	if ((flags & O_ASYNC) && fcntl(fd, F_SETFL, flags & ~O_ASYNC) < 0)
 		return -errno;
 	if (fcntl(fd, F_SETFL, flags | O_ASYNC) < 0)
 		return -errno;
@@ -732,8 +735,8 @@ static int arm_again(struct engine *e, struct watched *w)
 }
 
 /*
- * Arms what is about to be attached. The number that a signal brings is the one by which O_ASYNC was
- * switched on, so where a twin has done that, it is switched off first. Returns 0 or -errno.
+ * Arms what is about to be attached. Where a twin has switched O_ASYNC on, it is switched off before: that
+ * shows who the twins are. Returns 0 or -errno.
  */
 static int arm_with_twins(struct engine *e, struct watched *w, int flags)
 {

@@ -117,6 +117,8 @@ static int arm(int fd, int signal)
 	int flags = fcntl(fd, F_GETFL);
 	if (flags < 0)
 		return -errno;
+	if ((flags & O_ASYNC) && fcntl(fd, F_SETFL, flags & ~O_ASYNC) < 0)
+		return -errno;
 	if (fcntl(fd, F_SETFL, flags | O_ASYNC) < 0)
 		return -errno;
 	flags = fcntl(fd, F_GETFL);
@@ -634,8 +636,8 @@ static int arm_again(struct engine *e, struct watched *w)
 }
 
 /*
- * Arms what is about to be attached. The number that a signal brings is the one by which O_ASYNC was
- * switched on, so where a twin has done that, it is switched off first. Returns 0 or -errno.
+ * Arms what is about to be attached. Where a twin has switched O_ASYNC on, it is switched off before: that
+ * shows who the twins are. Returns 0 or -errno.
  */
 static int arm_with_twins(struct engine *e, struct watched *w, int flags)
 {
