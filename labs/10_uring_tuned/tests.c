@@ -1110,12 +1110,176 @@ static void keeps_the_buffer_until_it_is_free(struct subject *s)
 	close_connections(s, &c);
 }
 
+/* Given code, which goes through all regions: the other options. */
+
+static int support(struct subject *s, enum io_kind kind, enum io_fd_kind fd_kind,
+		   struct reason *why)
+{
+	const struct engine_config config = { .depth = 2, .cpu_count = 2, .options = s->options };
+	return s->ops->supports(&config, kind, fd_kind, why);
+}
+
+/* An option that changes nothing for an operation is refused in words. */
+static void expect_refused(struct subject *s, enum io_kind kind, enum io_fd_kind fd_kind)
+{
+	struct reason why = { "" };
+	int rc = support(s, kind, fd_kind, &why);
+	expect(rc == -EOPNOTSUPP && why.text[0],
+	       WHEN("%s") EXPECTED("-EOPNOTSUPP from supports(), and words") SAW("%s: %s"),
+	       kind_name(kind), answer(rc), why.text);
+}
+
+static void is_for_sockets(struct subject *s)
+{
+	static const enum io_kind on_sockets[] = { IO_RECV, IO_SEND, IO_ACCEPT, IO_CONNECT };
+	static const enum io_kind on_files[] = { IO_READ, IO_WRITE, IO_FSYNC, IO_NOP };
+	for (unsigned i = 0; i < 4; i++) {
+		struct reason why = { "" };
+		enum io_fd_kind fd_kind =
+			on_sockets[i] == IO_ACCEPT ? IO_FD_LISTENER : IO_FD_SOCKET;
+		int rc = support(s, on_sockets[i], fd_kind, &why);
+		expect(rc == 0, WHEN("%s") EXPECTED("0 from supports()") SAW("%s: %s"),
+		       kind_name(on_sockets[i]), answer(rc), why.text);
+		expect_refused(s, on_files[i], on_files[i] == IO_NOP ? IO_FD_NONE : IO_FD_FILE);
+	}
+}
+
+static void is_for_files(struct subject *s)
+{
+	struct reason why = { "" };
+	int rc = support(s, IO_READ, IO_FD_FILE, &why);
+	expect(rc == 0, EXPECTED("0 from supports()") SAW("%s: %s"), answer(rc), why.text);
+	expect_refused(s, IO_NOP, IO_FD_NONE);
+	expect_refused(s, IO_RECV, IO_FD_SOCKET);
+	expect_refused(s, IO_ACCEPT, IO_FD_LISTENER);
+}
+
+static void is_for_descriptors(struct subject *s)
+{
+	struct reason why = { "" };
+	expect(support(s, IO_RECV, IO_FD_SOCKET, &why) == 0 &&
+		       support(s, IO_READ, IO_FD_FILE, &why) == 0,
+	       EXPECTED("0 from supports()") SAW("%s"), why.text);
+	expect_refused(s, IO_NOP, IO_FD_NONE);
+}
+
+static void is_for_multishot(struct subject *s)
+{
+	expect_refused(s, IO_RECV, IO_FD_SOCKET);
+	expect_refused(s, IO_SEND, IO_FD_SOCKET);
+}
+
+/* Skips the test where the kernel lacks the option: the engine says so in words. */
+static void need_option(struct subject *s)
+{
+	struct reason why = { "" };
+	bool is_file = s->flavour == BUFFERED || s->flavour == DIRECT;
+	int rc = support(s, is_file ? IO_READ : IO_RECV, is_file ? IO_FD_FILE : IO_FD_SOCKET, &why);
+	expect(rc == 0 || why.text[0], EXPECTED("words") SAW("%s alone"), answer(rc));
+	if (rc < 0)
+		test_skipped("%s", why.text);
+}
+
+/* What comes at once, in one piece that needs several buffers. Returns how many completions that were. */
+static unsigned completions_of_a_long_piece(struct subject *s)
+{
+	enum { LENGTH_BYTES = 3 * BUFFER_BYTES };
+	static char bytes[LENGTH_BYTES];
+	struct connections c;
+	uint64_t position = 0;
+	open_connections(s, &c, 3);
+	receive_a_message(s, &c, 0, &position, 10);
+	for (unsigned b = 0; b < LENGTH_BYTES; b++)
+		bytes[b] = pattern_byte(position + b);
+	unsigned before = ring_facts().completions;
+	peer_sends(c.ends[0][1], bytes, LENGTH_BYTES);
+	look(s);
+	unsigned completions = ring_facts().completions - before;
+	expect_bytes(s, &c, 0, position, position + LENGTH_BYTES, BUFFER_BYTES);
+	close_connections(s, &c);
+	return completions;
+}
+
+static void a_bundle_is_one_completion(struct subject *s)
+{
+	need_option(s);
+	unsigned completions = completions_of_a_long_piece(s);
+	expect(completions == 1,
+	       WHEN("a piece came that needs several buffers") EXPECTED("1 completion") SAW("%u"),
+	       completions);
+}
+
+static void without_a_bundle_each_buffer_is_one(struct subject *s)
+{
+	unsigned completions = completions_of_a_long_piece(s);
+	expect(completions >= 3,
+	       WHEN("a piece came that needs several buffers")
+		       EXPECTED("a completion for each of them") SAW("%u"),
+	       completions);
+}
+
+static void receives_with_it(struct subject *s)
+{
+	need_option(s);
+	stream_receives_in_full_buffers(s);
+}
+
+static void goes_on_with_it(struct subject *s)
+{
+	need_option(s);
+	stream_survives_many_operations(s);
+}
+
+static void parks_with_it(struct subject *s)
+{
+	need_option(s);
+	leaves_what_has_no_room(s);
+}
+
+static void runs_out_with_it(struct subject *s)
+{
+	need_option(s);
+	goes_on_without_buffers(s);
+}
+
+static void lends_with_it(struct subject *s)
+{
+	need_option(s);
+	lent_buffer_is_the_callers(s);
+}
+
+static void waits_with_it(struct subject *s)
+{
+	need_option(s);
+	stream_keeps_its_timeout(s);
+}
+
+static void waits_shortly_with_it(struct subject *s)
+{
+	need_option(s);
+	stream_waits_less_than_a_millisecond(s);
+}
+
+static void waits_for_ever_with_it(struct subject *s)
+{
+	need_option(s);
+	stream_waits_for_ever(s);
+}
+
+static void waits_for_many_with_it(struct subject *s)
+{
+	need_option(s);
+	stream_waits_for_as_many_as_asked(s);
+}
+
 #define EXERCISE(number, options)                                                                  \
 	.exercise = number, .engine = "uring_tuned" options, .allowed_calls = URING
 
 #define MULTI(number) EXERCISE(number, ":multishot")
 
 #define ACCEPTS(number) EXERCISE(number, ":multishot_accept")
+
+#define OPTION(option) EXERCISE(7, ":" option)
 
 #define UNCOPIED(number) EXERCISE(number, ":send_zc")
 
@@ -1228,6 +1392,53 @@ const struct lab_test lab_tests[] = {
 	{ UNCOPIED(7), TEST("sends_into_a_full_socket", ONE(TCP), stream_survives_a_full_buffer) },
 	{ UNCOPIED(7), TEST("tells_a_send_that_fails", ONE(TCP), stream_send_to_nobody) },
 	{ UNCOPIED(7), TEST("calls_a_send_back", ONE(TCP), cancel_one_of_a_send) },
+
+	{ OPTION("multishot"), TEST("multishot_is_for_sockets", ONE(NO_FD), is_for_sockets) },
+	{ OPTION("multishot_accept"),
+	  TEST("multishot_accept_is_for_sockets", ONE(NO_FD), is_for_sockets) },
+	{ OPTION("send_zc"), TEST("send_zc_is_for_sockets", ONE(NO_FD), is_for_sockets) },
+	{ OPTION("fixed_buffers"), TEST("fixed_buffers_are_for_files", ONE(NO_FD), is_for_files) },
+	{ OPTION("fixed_files"),
+	  TEST("fixed_files_are_for_descriptors", ONE(NO_FD), is_for_descriptors) },
+	{ OPTION("bundle"), TEST("bundle_is_for_multishot", ONE(NO_FD), is_for_multishot) },
+	{ OPTION("incremental"),
+	  TEST("incremental_is_for_multishot", ONE(NO_FD), is_for_multishot) },
+	{ OPTION("fixed_files"), TEST("fixed_files_read", ONE(BUFFERED), file_read_right_data) },
+	{ OPTION("fixed_files+multishot"),
+	  TEST("fixed_files_receive", ONE(UNIX), asks_once_for_all_messages) },
+	{ OPTION("fixed_files+multishot"), TEST("fixed_files_slot_takes_another_number", ONE(UNIX),
+						stream_slot_takes_another_number) },
+	{ OPTION("fixed_buffers"), TEST("fixed_buffers_read", FILES, file_read_right_data) },
+	{ OPTION("fixed_buffers"), TEST("fixed_buffers_write", FILES, file_write_right_data) },
+	{ OPTION("multishot"), TEST("without_a_bundle_each_buffer_is_one", ONE(UNIX),
+				    without_a_bundle_each_buffer_is_one) },
+	{ OPTION("multishot+bundle"),
+	  TEST("a_bundle_is_one_completion", ONE(UNIX), a_bundle_is_one_completion) },
+	{ OPTION("multishot+bundle"), TEST("bundle_receives", SOCKETS, receives_with_it) },
+	{ OPTION("multishot+bundle"), TEST("bundle_parks", ONE(UNIX), parks_with_it) },
+	{ OPTION("multishot+bundle"), TEST("bundle_runs_out", ONE(UNIX), runs_out_with_it) },
+	{ OPTION("multishot+bundle"), TEST("bundle_lends", ONE(UNIX), lends_with_it) },
+	{ OPTION("multishot+bundle"), TEST("bundle_goes_on", ONE(UNIX), goes_on_with_it) },
+	{ OPTION("multishot+incremental"),
+	  TEST("incremental_receives", SOCKETS, receives_with_it) },
+	{ OPTION("multishot+incremental"), TEST("incremental_parks", ONE(UNIX), parks_with_it) },
+	{ OPTION("multishot+incremental"),
+	  TEST("incremental_runs_out", ONE(UNIX), runs_out_with_it) },
+	{ OPTION("multishot+incremental"), TEST("incremental_lends", ONE(UNIX), lends_with_it) },
+	{ OPTION("multishot+incremental"),
+	  TEST("incremental_goes_on", ONE(UNIX), goes_on_with_it) },
+	{ OPTION("registered_wait"),
+	  TEST("registered_wait_keeps_its_timeout", ONE(UNIX), waits_with_it) },
+	{ OPTION("registered_wait"),
+	  TEST("registered_wait_is_short", ONE(UNIX), waits_shortly_with_it) },
+	{ OPTION("registered_wait"),
+	  TEST("registered_wait_is_endless", ONE(UNIX), waits_for_ever_with_it) },
+	{ OPTION("registered_wait"),
+	  TEST("registered_wait_is_for_many", ONE(UNIX), waits_for_many_with_it) },
+	{ OPTION("min_wait"), TEST("min_wait_keeps_its_timeout", ONE(UNIX), waits_with_it) },
+	{ OPTION("min_wait"), TEST("min_wait_is_short", ONE(UNIX), waits_shortly_with_it) },
+	{ OPTION("min_wait"), TEST("min_wait_is_endless", ONE(UNIX), waits_for_ever_with_it) },
+	{ OPTION("min_wait"), TEST("min_wait_is_for_many", ONE(UNIX), waits_for_many_with_it) },
 
 	{ NULL },
 };
