@@ -4,6 +4,7 @@
  * client (IORING_ACCEPT_MULTISHOT). A connection that comes while nobody waits is parked: the next ACCEPT
  * has it as its result. What is parked when the listener is detached is closed: its client sees that.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -13,7 +14,7 @@
 
 #define NONE UINT32_MAX
 
-/* Parked in all. Beyond that a listener's request is called back, and clients wait in its backlog. */
+/* Parked in all. Beyond that all requests are called back, none is armed, and clients wait in a backlog. */
 #define PARKED_MOST 64
 
 struct connection {
@@ -37,6 +38,7 @@ struct accepts {
 	struct connection *connections;
 	uint32_t free; /* the first unused one */
 	unsigned parked;
+	unsigned running; /* requests that are armed and not called back */
 };
 
 int accepts_open(struct engine *e, const struct engine_config *config, struct reason *why)
@@ -46,9 +48,12 @@ int accepts_open(struct engine *e, const struct engine_config *config, struct re
 	struct accepts *a = e->accepts = calloc(1, sizeof *a);
 	if (!a)
 		return reason_no_memory(why, "connections ahead");
-	/* A request that is called back may have filled the completion ring before. */
-	uint32_t most = PARKED_MOST + e->ring.cq.ring_entries;
 	a->count = config->max_fds;
+	/*
+	 * What is called back may have filled the completion ring before. Where that is full a request ends,
+	 * with one connection more.
+	 */
+	uint32_t most = PARKED_MOST + e->ring.cq.ring_entries + a->count;
 	a->listeners = calloc(a->count, sizeof *a->listeners);
 	a->connections = calloc(most, sizeof *a->connections);
 	if (!a->listeners || !a->connections)
@@ -88,17 +93,46 @@ static bool arm(struct engine *e, const struct io_op *op)
 	tuned_use_fixed_file(e, sqe, op->fd_slot);
 	sqe->user_data = name_of(e, op->fd_slot);
 	e->accepts->listeners[op->fd_slot].armed = true;
+	e->accepts->running++;
 	e->armed++;
 	return true;
+}
+
+/* Of one connection, as the plain engine's: while enough are parked. */
+static bool accept_once(struct engine *e, struct io_op *op)
+{
+	struct io_uring_sqe *sqe = tuned_take_sqe(e);
+	if (!sqe)
+		return false;
+	io_uring_prep_accept(sqe, op->fd, NULL, NULL, SOCK_CLOEXEC);
+	tuned_use_fixed_file(e, sqe, op->fd_slot);
+	io_uring_sqe_set_data(sqe, op);
+	return true;
+}
+
+static bool enough_parked(const struct accepts *a)
+{
+	return a->parked >= PARKED_MOST;
+}
+
+/* What has no room now is asked back at the next completion. */
+static void stop_all(struct engine *e)
+{
+	struct accepts *a = e->accepts;
+	for (unsigned i = 0; a->running > 0 && i < a->count; i++) {
+		struct listener_ahead *l = &a->listeners[i];
+		if (!l->armed || l->stopping || !tuned_ask_back(e, name_of(e, i)))
+			continue;
+		l->stopping = true;
+		a->running--;
+	}
+	(void)io_uring_submit(&e->ring); /* now: they go on accepting until then */
 }
 
 static void park(struct accepts *a, struct listener_ahead *l, int fd)
 {
 	uint32_t place = a->free;
-	if (place == NONE) {
-		close(fd);
-		return;
-	}
+	assert(place != NONE);
 	a->free = a->connections[place].next;
 	a->connections[place] = (struct connection) { fd, NONE };
 	if (l->first == NONE)
@@ -122,8 +156,9 @@ static int take_first(struct accepts *a, struct listener_ahead *l)
 /* Returns NULL while it goes on. */
 static struct io_op *wait_again(struct engine *e, struct listener_ahead *l, struct io_op *op)
 {
-	if (l->armed || arm(e, op)) {
-		l->waiting = op;
+	bool once = !l->armed && enough_parked(e->accepts);
+	if (once ? accept_once(e, op) : l->armed || arm(e, op)) {
+		l->waiting = once ? NULL : op;
 		return NULL;
 	}
 	op->result = -EAGAIN; /* the kernel takes nothing */
@@ -137,13 +172,16 @@ struct io_op *accepts_complete(struct engine *e, const struct io_uring_cqe *cqe)
 	struct io_op *op = l->waiting;
 	bool last = !(cqe->flags & IORING_CQE_F_MORE);
 	e->armed -= last;
-	if (cqe->user_data != name_of(e, fd_slot)) { /* of another owner of the fd_slot */
+	bool own = cqe->user_data == name_of(e, fd_slot);
+	e->accepts->running -= own && last && !l->stopping;
+	if (!own) { /* of another owner of the fd_slot */
 		if (cqe->res >= 0)
 			close(cqe->res);
 		return NULL;
 	}
 	//> 6 A result is a connection, or an error. Who waits has it as the result, and waits no more. Without
-	//> one it is kept: park(), or `error`. A last completion leaves nothing armed. -ECANCELED says that stop() was heard: who waits, waits again.
+	//> one it is kept: park(), or `error`. A last completion leaves nothing armed.
+	//> -ECANCELED says that stop_all() was heard: who waits, waits again.
 	//+ (void)last, (void)wait_again, (void)park;
 	//+ l->waiting = NULL;
 	if (last)
@@ -158,12 +196,10 @@ struct io_op *accepts_complete(struct engine *e, const struct io_uring_cqe *cqe)
 	else
 		park(e->accepts, l, cqe->res);
 	//< 6
-	//> 6 Too much may be parked. tuned_ask_back() asks the request back, io_uring_submit() now.
-	//+
-	if (e->accepts->parked >= PARKED_MOST && l->armed && !l->stopping) {
-		l->stopping = tuned_ask_back(e, name_of(e, fd_slot));
-		(void)io_uring_submit(&e->ring);
-	}
+	//> 6 Enough may be parked: stop_all(), while a request is `running`.
+	//+ (void)stop_all;
+	if (enough_parked(e->accepts) && e->accepts->running > 0)
+		stop_all(e);
 	//< 6
 	return op;
 }
@@ -180,6 +216,8 @@ bool accepts_start(struct engine *e, struct io_op *op)
 		l->error = 0;
 		return true;
 	}
+	if (!l->armed && enough_parked(e->accepts))
+		return accept_once(e, op);
 	if (!l->armed && !arm(e, op))
 		return false;
 	l->waiting = op;
@@ -206,6 +244,7 @@ void accepts_detach(struct engine *e, unsigned fd_slot)
 	while (l->first != NONE)
 		close(take_first(e->accepts, l));
 	//< 6
+	e->accepts->running -= l->armed && !l->stopping; /* its last completion is still to come */
 	*l = (struct listener_ahead) { .first = NONE,
 				       .last = NONE,
 				       .generation = l->generation + 1 };

@@ -14,7 +14,7 @@
 #define SQ_ENTRIES_MAX	   4096
 #define SQ_ENTRIES_DOUBLED 256
 
-#define WAIT_PAGE_BYTES 4096
+#define PAGE_BYTES 4096
 
 /* The flags of options. */
 static unsigned flags_of(uint64_t options)
@@ -125,13 +125,13 @@ static int create_ring(struct io_uring *ring, struct ring_extras *extras,
 /* Gives the kernel a page for what waits say. Only a ring that is not yet enabled takes it. */
 static int register_wait(struct io_uring *ring, struct ring_extras *extras, struct reason *why)
 {
-	void *page = mmap(NULL, WAIT_PAGE_BYTES, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *page =
+		mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (page == MAP_FAILED)
 		return reason_no_memory(why, "a page for waits");
 	extras->wait = page;
 	struct memory_region region = { .user_addr = (uintptr_t)page,
-					.len_bytes = WAIT_PAGE_BYTES,
+					.len_bytes = PAGE_BYTES,
 					.flags = REGION_OF_USER };
 	struct memory_registration registration = { .region = (uintptr_t)&region,
 						    .flags = REGION_FOR_WAITS };
@@ -167,7 +167,10 @@ int tuned_ring_open(struct io_uring *ring, struct ring_extras *extras,
 	//> io_uring_register_ring_fd(). It returns 1, or -errno.
 	//+
 	int registered = rc == 0 ? io_uring_register_ring_fd(ring) : 0; /* 1, or -errno */
-	if (registered < 0)
+	if (registered == -EBUSY)
+		rc = reason_errno(why, "registered_rings_taken", registered,
+				  "this thread has registered as many rings as it may");
+	else if (registered < 0)
 		rc = reason_errno(why, "register_ring_descriptor", registered,
 				  "registering the ring's own descriptor (Linux 5.18)");
 	//< 1
@@ -180,9 +183,36 @@ void tuned_ring_close(struct io_uring *ring, struct ring_extras *extras)
 {
 	io_uring_queue_exit(ring);
 	if (extras->wait)
-		munmap(extras->wait, WAIT_PAGE_BYTES);
+		munmap(extras->wait, PAGE_BYTES);
 	free(extras->array);
 	*extras = (struct ring_extras) { 0 };
+}
+
+/*
+ * The kernel counts the pages that it sends from against RLIMIT_MEMLOCK, as it counts locked ones. So lock
+ * them, to see whether it would. A send would say so, when it is too late.
+ */
+static int pages_can_be_kept(void *pages, size_t len_bytes, struct reason *why)
+{
+	if (mlock(pages, len_bytes) < 0)
+		return reason_errno(why, "sent_pages_exceed_memlock", errno,
+				    "send_zc keeps up to {bytes} bytes in memory, which exceeds "
+				    "RLIMIT_MEMLOCK; raise it with ulimit -l, or lower the depth",
+				    reason_int("bytes", (int64_t)len_bytes));
+	munlock(pages, len_bytes);
+	return 0;
+}
+
+int tuned_page_for_each(unsigned depth, struct reason *why)
+{
+	size_t len_bytes = (size_t)depth * PAGE_BYTES;
+	void *pages =
+		mmap(NULL, len_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (pages == MAP_FAILED)
+		return reason_no_memory(why, "pages to send from");
+	int rc = pages_can_be_kept(pages, len_bytes, why);
+	munmap(pages, len_bytes);
+	return rc;
 }
 
 int tuned_register(struct engine *e, const struct engine_config *config, struct reason *why)
@@ -192,5 +222,7 @@ int tuned_register(struct engine *e, const struct engine_config *config, struct 
 		rc = uring_register_places(&e->ring, config->max_fds, why);
 	if (rc == 0 && (e->options & FIXED_BUFFERS))
 		rc = uring_register_arena(&e->ring, config, why);
+	if (rc == 0 && (e->options & SEND_ZC) && config->arena_len_bytes > 0)
+		rc = pages_can_be_kept(config->arena, config->arena_len_bytes, why);
 	return rc;
 }

@@ -67,6 +67,7 @@ struct engine {
 	unsigned unasked_count;
 	struct op_queue finished; /* over, and not by the completion that is looked at */
 	struct buffers buffers;
+	unsigned without_call; /* reap() in a row that made none */
 	unsigned armed; /* requests in the kernel that nobody asked for */
 	struct receives *receives; /* NULL where none is made ahead */
 	struct accepts *accepts; /* the same */
@@ -117,6 +118,9 @@ void tuned_ring_close(struct io_uring *ring, struct ring_extras *extras);
 /* Registers with the ring what `config` and the options say. Returns 0, or -errno with `why`. */
 int tuned_register(struct engine *e, const struct engine_config *config, struct reason *why);
 
+/* Can the kernel send from a page of each operation without a copy? Returns 0, or -errno with `why`. */
+int tuned_page_for_each(unsigned depth, struct reason *why);
+
 /* engine_polled.c: tries such a read on a ring that polls. Returns 0, or -errno with `why`. */
 int polled_read_works(struct io_uring *ring, struct reason *why);
 
@@ -163,7 +167,6 @@ void buffers_unused(struct buffers *b, uint32_t completion_flags);
 void buffers_release(struct buffers *b, unsigned number);
 /* There is one: fewer than lent_most are lent. */
 void *buffers_reserve_take(struct buffers *b);
-bool buffers_in_reserve(const struct buffers *b, const void *buf);
 /* `buf` as it was lent, once. */
 void buffers_give_back(struct buffers *b, void *buf);
 
