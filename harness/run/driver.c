@@ -155,8 +155,14 @@ static int start_ticker(struct driver *d, struct sigaction *previous)
 	struct sigaction action = { .sa_handler = cut_off_when_late }; /* without SA_RESTART */
 	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGALRM };
 	event._sigev_un._tid = gettid(); /* glibc has no name for it: timer_create(2) */
-	if (timer_create(CLOCK_MONOTONIC, &event, &d->ticker) < 0)
+	if (timer_create(CLOCK_MONOTONIC, &event, &d->ticker) < 0) {
+		if (errno == EAGAIN)
+			return reason_errno(
+				&d->out->why, "no_room_for_a_timer", EAGAIN,
+				"timer_create (a timer takes a place in the queues of signals: "
+				"see RLIMIT_SIGPENDING, ulimit -i)");
 		return reason_errno(&d->out->why, "timer_not_made", errno, "timer_create");
+	}
 	watchdog.cut_off_ns = UINT64_MAX;
 	watchdog.workload = d->workload->peer > 0 ? d->workload : NULL;
 	watchdog.has_cut_off = 0;

@@ -102,6 +102,7 @@ static const struct test tests[] = {
 	{ "file_write_up_to_a_limit", ONE(BUFFERED), file_write_up_to_a_limit },
 	{ "stream_zero_bytes", STREAMS, stream_zero_bytes },
 	{ "stream_waits_for_as_many_as_asked", STREAMS, stream_waits_for_as_many_as_asked },
+	{ "stream_counts_what_is_there_once", STREAMS, stream_counts_what_is_there_once },
 	{ "reap_keeps_a_large_min", FILES, reap_keeps_a_large_min },
 	{ "reap_of_nothing_loses_nothing", FILES, reap_of_nothing_loses_nothing },
 	{ "file_survives_many_operations", ONE(BUFFERED) | ONE(NO_FD),

@@ -433,6 +433,12 @@ misused() {
 	assert_output --partial "fork (see ulimit -u and the pids cgroup): EAGAIN"
 }
 
+@test "run: no timer fits into the queues of signals" {
+	run bash -c "ulimit -i 0; exec '$IOLAB' run -e null -w nop --runtime 0.05"
+	assert_failure
+	assert_output --partial "RLIMIT_SIGPENDING, ulimit -i): EAGAIN"
+}
+
 @test "compare: a run's time limit follows from its options" {
 	run "$(dirname "$IOLAB")/tests/run_options"
 	assert_success

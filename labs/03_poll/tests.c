@@ -570,16 +570,37 @@ static void a_file_is_always_ready(struct subject *s)
 
 /* Exercise 3: as many as asked for, and as long. */
 
+/* A thread that says a word only once the one before has been taken: no two are ready at one moment. */
+struct patient_speaker {
+	pthread_t thread;
+	int (*ends)[2];
+	unsigned count;
+};
+
+static void *speak_when_taken(void *argument)
+{
+	const struct patient_speaker *speaker = argument;
+	struct timespec pause = { .tv_nsec = 200 * NS_PER_US };
+	uint64_t end_ns = clock_ns() + (uint64_t)PATIENCE_NS;
+	for (unsigned i = 0; i < speaker->count; i++) {
+		int unread = 1;
+		send_a_byte(speaker->ends[i][1]);
+		while (ioctl(speaker->ends[i][0], FIONREAD, &unread) == 0 && unread > 0 &&
+		       clock_ns() < end_ns)
+			nanosleep(&pause, NULL);
+	}
+	return NULL;
+}
+
 static void waits_for_as_many_as_asked(struct subject *s)
 {
 	int ends[4][2];
 	struct io_op *done[4];
-	struct speaker speaker = { .pause_ns = 3 * NS_PER_MS, .count = 3 };
+	struct patient_speaker speaker = { .ends = ends, .count = 3 };
 	open_waiting(s, ends, 4);
-	for (unsigned i = 0; i < 4; i++)
-		speaker.fds[i] = ends[i][1];
 	/* One after the other; the fourth stays silent. */
-	begin_speaking(&speaker);
+	expect(pthread_create(&speaker.thread, NULL, speak_when_taken, &speaker) == 0,
+	       "the test has no thread");
 	unsigned n = reap(s, done, 3, 4, PATIENCE_NS);
 	pthread_join(speaker.thread, NULL);
 	expect(n == 3, EXPECTED("reap() to wait for the 3 that were asked for") SAW("%u"), n);

@@ -14,7 +14,7 @@
  *   signalfd   a descriptor that is readable while signals wait; one read(2) takes many.
  *   handler    a function that the kernel calls on this thread's stack, between two instructions.
  *
- * Regular files are refused. fcntl(2) sets O_ASYNC on them without an error and without an effect.
+ * Regular files are refused. fcntl(2) reports no error for them, and does not set O_ASYNC.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +26,6 @@
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -52,6 +51,7 @@ enum news { NO_NEWS, ONE_SIGNAL, MANY_OR_UNKNOWN };
 struct watched {
 	int fd;
 	bool attached, is_pipe;
+	bool is_deaf; /* attached, but arm() has failed since */
 	enum news news;
 	struct io_op *receiver, *sender; /* what waits: at most one of each direction */
 	struct watched *twin; /* a ring of all that share an open file (dup); itself when alone */
@@ -304,10 +304,11 @@ static int recover(struct engine *e)
 {
 	e->overflows_seen = of_this_thread.overflows;
 	//> 5 First make room: take all signals that are still in the queue, without waiting, and forget
-	//> them. sigtimedwait(2) says EAGAIN when there is none left; EINTR says nothing. What happens
-	//> from then on has a signal again. Then ask poll(2), once, about every descriptor: POLLIN where
-	//> it is attached, POLLOUT where a sender waits; `asked` has room for all. look() at those that
-	//> it names, as after signals of an unknown number and kind (POLL_HUP is for both directions).
+	//> them. sigtimedwait(2) says EAGAIN when there is none left. What happens from then on has a
+	//> signal again. Then ask poll(2), once, about every descriptor: POLLIN where it is attached,
+	//> POLLOUT where a sender waits; `asked` has room for all. look() at those that it names, as
+	//> after signals of an unknown number and kind (POLL_HUP is for both directions). Both calls may
+	//> say EINTR, which says nothing: call again.
 	sigset_t own;
 	sigemptyset(&own);
 	sigaddset(&own, e->signal);
@@ -320,7 +321,11 @@ static int recover(struct engine *e)
 		short events = (short)(POLLIN | (w->sender ? POLLOUT : 0));
 		e->asked[i] = (struct pollfd) { .fd = w->attached ? w->fd : -1, .events = events };
 	}
-	if (poll(e->asked, e->watched_count, 0) < 0)
+	int ready;
+	do
+		ready = poll(e->asked, e->watched_count, 0);
+	while (ready < 0 && errno == EINTR);
+	if (ready < 0)
 		return -errno;
 	for (unsigned i = 0; i < e->watched_count; i++) {
 		if (!e->asked[i].revents)
@@ -380,7 +385,8 @@ static const struct way by_sigtimedwait = { .take = take_by_sigtimedwait };
 static int read_signal_fd(struct engine *e)
 {
 	//> 6 One read(2) fills an array: as many struct signalfd_siginfo as there are, and as fit. Their
-	//> fields are called ssi_signo, ssi_fd and ssi_code. Nothing there (EAGAIN) is no error.
+	//> fields are called ssi_signo, ssi_fd and ssi_code. Nothing there (EAGAIN) is no error, and
+	//> EINTR is none.
 	//+ (void)e;
 	//+ return -ENOSYS;
 	struct signalfd_siginfo infos[UPCALLS_MAX];
@@ -655,26 +661,32 @@ static int signal_open(struct engine **engine, const struct engine_config *confi
 
 /* Descriptors come and go. */
 
-/* Do the two share an open file? A pipe's two ends seem to: that costs some looks more. */
-static bool may_be_twins(int a, int b)
+/* Has this engine switched O_ASYNC on, for another descriptor of the open file? */
+static bool is_armed_here(const struct engine *e, int fd)
 {
-	struct stat of_a, of_b;
-	return fstat(a, &of_a) == 0 && fstat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev &&
-	       of_a.st_ino == of_b.st_ino;
+	struct f_owner_ex owner;
+	return fcntl(fd, F_GETSIG) == e->signal && fcntl(fd, F_GETOWN_EX, &owner) == 0 &&
+	       owner.type == F_OWNER_TID && owner.pid == gettid();
 }
 
-/* Finds one that shares the open file of `w`, and joins its ring. Returns whether there is one. */
-static bool join_twins(struct engine *e, struct watched *w)
+/*
+ * Joins the ring of those that share the open file of `w`, where O_ASYNC was just switched off: it is off
+ * for all of them, and on for all others. (To compare inodes would not do: the two ends of a pipe have
+ * one, and so has a FIFO that was opened twice.)
+ */
+static void join_twins(struct engine *e, struct watched *w)
 {
 	for (unsigned i = 0; i < e->watched_count; i++) {
 		struct watched *other = &e->watched[i];
-		if (other == w || !other->attached || !may_be_twins(other->fd, w->fd))
+		if (other == w || !other->attached || other->is_deaf)
+			continue;
+		int flags = fcntl(other->fd, F_GETFL);
+		if (flags >= 0 && (flags & O_ASYNC))
 			continue;
 		w->twin = other->twin;
 		other->twin = w;
-		return true;
+		return;
 	}
-	return false;
 }
 
 static void leave_twins(struct watched *w)
@@ -697,6 +709,55 @@ static void look_again(struct engine *e, struct watched *w)
 	} while (twin != w);
 }
 
+/*
+ * `w` and its twins are deaf now, or would be called by a number that is about to be closed: arms their open
+ * file by the number of `w`. Returns 0, or -errno after what waits on them has ended with it.
+ */
+static int arm_again(struct engine *e, struct watched *w)
+{
+	//> 4 arm() it. If that fails, what waits on any of them ends with the error (end_both()), and each
+	//> `is_deaf`. look_again() at all, since the open file was not armed for a moment: after arm(), or
+	//> what comes between the two is lost.
+	//+ (void)end_both;
+	//+ look_again(e, w);
+	//+ return 0;
+	int rc = arm(w->fd, e->signal);
+	struct watched *twin = w;
+	do {
+		twin->is_deaf = rc < 0;
+		if (rc < 0)
+			end_both(e, twin, rc);
+		twin = twin->twin;
+	} while (twin != w);
+	look_again(e, w);
+	return rc;
+	//< 4
+}
+
+/*
+ * Arms what is about to be attached. Where a twin has switched O_ASYNC on, it is switched off before: that
+ * shows who the twins are. Returns 0 or -errno.
+ */
+static int arm_with_twins(struct engine *e, struct watched *w, int flags)
+{
+	bool is_armed = flags & O_ASYNC;
+	if (is_armed && fcntl(w->fd, F_SETFL, flags & ~O_ASYNC) < 0)
+		return -errno;
+	if (is_armed)
+		join_twins(e, w);
+	int rc = arm(w->fd, e->signal);
+	struct watched *twin = w->twin;
+	if (rc < 0) {
+		leave_twins(w);
+		disarm(w->fd);
+		if (twin != w)
+			arm_again(e, twin);
+	} else if (is_armed) {
+		look_again(e, w);
+	}
+	return rc;
+}
+
 static int signal_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_kind fd_kind,
 			 struct reason *why)
 {
@@ -708,23 +769,15 @@ static int signal_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_
 	int flags = fcntl(fd, F_GETFL);
 	if (flags < 0)
 		return reason_errno(why, "not_armed", errno, "fcntl, for O_ASYNC");
-	bool is_armed = flags & O_ASYNC;
-	if (is_armed && !join_twins(e, w)) {
+	if ((flags & O_ASYNC) && !is_armed_here(e, fd)) {
 		return reason_errno(why, "armed_for_another", EBUSY,
 				    "O_ASYNC is set already, and not by this engine");
 	}
-	int rc = arm(fd, e->signal);
-	if (rc < 0) {
-		leave_twins(w);
-		reason_errno(why, "not_armed", rc, "fcntl, for O_ASYNC");
-		if (!is_armed)
-			disarm(fd);
-		return rc;
-	}
+	int rc = arm_with_twins(e, w, flags);
+	if (rc < 0)
+		return reason_errno(why, "not_armed", rc, "fcntl, for O_ASYNC");
 	w->attached = true;
 	note_number(e, w);
-	if (is_armed)
-		look_again(e, w->twin);
 	return 0;
 }
 
@@ -736,17 +789,12 @@ static void signal_detach(struct engine *e, unsigned fd_slot)
 	w->attached = false;
 	forget_number(e, w);
 	disarm(w->fd);
-	//> 4 If it has twins, they are deaf now, or would be called by a number that is about to be
-	//> closed. arm() one of them by its own number; look_again() at all, since the open file was not
-	//> armed for a moment. If that fails, what waits on them ends with the error.
+	//> 4 If it has twins, it leaves their ring, and they are armed again, by one of their numbers.
 	//+ (void)twin;
 	if (twin == w)
 		return;
 	leave_twins(w);
-	int rc = arm(twin->fd, e->signal);
-	if (rc < 0)
-		end_both(e, twin, rc);
-	look_again(e, twin);
+	arm_again(e, twin);
 	//< 4
 }
 
@@ -773,7 +821,10 @@ static int signal_submit(struct engine *e, struct io_op *const *ops, unsigned co
 {
 	for (unsigned i = 0; i < count; i++) {
 		struct watched *w = &e->watched[ops[i]->fd_slot];
-		if (io_kind_is_input(ops[i]->kind))
+		int rc = w->is_deaf ? arm_again(e, w) : 0;
+		if (rc < 0)
+			op_queue_finish(&e->finished, ops[i], rc);
+		else if (io_kind_is_input(ops[i]->kind))
 			begin_receive(e, w, ops[i]);
 		else
 			begin_send(e, w, ops[i]);

@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -430,6 +431,27 @@ static void ignores_what_no_descriptor_sent(struct subject *s)
 	pthread_sigqueue(pthread_self(), signal, (union sigval) { .sival_int = two.a[0] });
 	unsigned n = reap(s, done, 1, 2, A_MOMENT_NS);
 	expect(n == 0, "a receive completed with nothing there");
+	write_message(two.a[1], 1, 30);
+	await(s, &s->op[0]);
+	expect_message(s, &s->op[0], 1, 30);
+	close_two(s, &two);
+}
+
+/* SIGIO comes in place of lost signals, so whoever waits for the engine's signal must wait for it, too. */
+static void takes_sigio_too(struct subject *s)
+{
+	struct two two = open_two(s);
+	struct io_op *done[1];
+	sigset_t waiting;
+	start(s, prepare_receive(s, 0, two.a[0], 0));
+	note("test     sends SIGIO to this thread");
+	pthread_kill(pthread_self(), SIGIO);
+	unsigned n = reap(s, done, 1, 1, A_MOMENT_NS);
+	expect(n == 0, "a receive completed with nothing there");
+	sigpending(&waiting);
+	expect(!sigismember(&waiting, SIGIO),
+	       EXPECTED("reap() to take SIGIO: it is in the set of those that are waited for")
+		       SAW("it left in the queue"));
 	write_message(two.a[1], 1, 30);
 	await(s, &s->op[0]);
 	expect_message(s, &s->op[0], 1, 30);
@@ -1080,6 +1102,220 @@ static void all_twins_are_looked_at(struct subject *s)
 	close(ends[1]);
 }
 
+/* Another descriptor of the same open file goes on when the slot of the first is given to a stranger. */
+static void slot_of_a_twin_is_used_again(struct subject *s)
+{
+	int ends[2], stranger[2];
+	make_reading_pair(s, ends);
+	make_reading_pair(s, stranger);
+	int twin = fcntl(ends[0], F_DUPFD_CLOEXEC, 0);
+	open_engine(s, 2, 2);
+	attach(s, 0, ends[0]);
+	attach(s, 1, twin);
+	s->ops->detach(s->engine, 0);
+	close(ends[0]);
+	attach(s, 0, stranger[0]);
+	start(s, prepare_receive(s, 0, stranger[0], 0));
+	start(s, prepare_receive(s, 1, twin, 1));
+	for (unsigned i = 0; i < 2; i++) {
+		write_message(i ? ends[1] : stranger[1], i, 20);
+		await(s, &s->op[i]);
+		expect_message(s, &s->op[i], i, 20);
+	}
+	close_engine(s);
+	close(twin);
+	close(ends[1]);
+	close(stranger[0]);
+	close(stranger[1]);
+}
+
+/* Both ends have one inode, and are two open files. A dup of one end is of the other's inode, too. */
+static void the_ends_of_a_pipe_are_no_twins(struct subject *s)
+{
+	int ends[2];
+	char bytes[4096];
+	ssize_t n;
+	make_writing_pair(s, ends);
+	int twin = fcntl(ends[0], F_DUPFD_CLOEXEC, 0);
+	fill(s, ends[0]);
+	open_engine(s, 1, 3);
+	attach(s, 0, ends[1]);
+	attach(s, 1, ends[0]);
+	attach(s, 2, twin);
+	note("test     detaches fd %d, a descriptor of the same open file as fd %d", ends[0], twin);
+	s->ops->detach(s->engine, 1);
+	struct io_op *done[1];
+	start(s, prepare_send(s, 0, twin, 2, 7));
+	reap(s, done, 0, 1, 0);
+	expect(s->op[0].in_flight, "a send completed although the pipe is full");
+	note("peer     reads");
+	for (struct pollfd peer = { ends[1], POLLIN, 0 }; poll(&peer, 1, 0) > 0;) {
+		n = read(ends[1], bytes, sizeof bytes);
+		expect(n > 0, "the test's own read failed");
+	}
+	await(s, &s->op[0]);
+	expect(s->op[0].result == 7, EXPECTED("7 bytes sent") SAW("%s"), answer(s->op[0].result));
+	close_engine(s);
+	close(twin);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* Three descriptors of one open file, in slots 0 to 2. */
+struct triplets {
+	int ends[2], fds[3];
+};
+
+static void open_triplets(struct subject *s, struct triplets *three)
+{
+	make_reading_pair(s, three->ends);
+	open_engine(s, 3, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		three->fds[i] = i == 0 ? three->ends[0] : fcntl(three->ends[0], F_DUPFD_CLOEXEC, 0);
+		attach(s, i, three->fds[i]);
+	}
+}
+
+static void close_triplets(struct subject *s, const struct triplets *three)
+{
+	close_engine(s);
+	for (unsigned i = 0; i < 3; i++)
+		close(three->fds[i]);
+	close(three->ends[1]);
+}
+
+/* Writes a message while the engine is held up in a call, or when that is not met. */
+struct interruption {
+	pthread_t thread;
+	int fd;
+	atomic_bool over;
+	bool held;
+};
+
+static void *come_in_between(void *argument)
+{
+	struct interruption *message = argument;
+	do
+		message->held = wait_until_held(0);
+	while (!message->held && !message->over);
+	write_message(message->fd, 99, 20);
+	let_call_go();
+	return NULL;
+}
+
+/* A message comes before fcntl number `nth` of detach(). Returns whether there was one. */
+static bool a_message_during_detach(struct subject *s, unsigned waiting, unsigned nth)
+{
+	struct triplets three;
+	open_triplets(s, &three);
+	start(s, prepare_receive(s, waiting, three.fds[waiting], waiting));
+	struct interruption message = { .fd = three.ends[1] };
+	hold_call_after("fcntl", nth);
+	expect(pthread_create(&message.thread, NULL, come_in_between, &message) == 0,
+	       "the test has no thread");
+	s->ops->detach(s->engine, 0);
+	message.over = true;
+	pthread_join(message.thread, NULL);
+	await(s, &s->op[waiting]);
+	expect_message(s, &s->op[waiting], 99, 20);
+	close_triplets(s, &three);
+	return message.held;
+}
+
+/*
+ * While one of three twins goes there is a moment in which nothing is armed. Before, in and after it no
+ * message may be lost, whoever of those that stay waits for it.
+ */
+static void a_message_at_any_moment_of_detach(struct subject *s)
+{
+	for (unsigned waiting = 1; waiting < 3; waiting++)
+		for (unsigned nth = 0; a_message_during_detach(s, waiting, nth); nth++)
+			;
+}
+
+/* How many calls of fcntl detach() makes where nothing is to be armed again. */
+static unsigned calls_to_disarm(struct subject *s)
+{
+	struct two two = open_two(s);
+	calls_reset();
+	s->ops->detach(s->engine, 0);
+	unsigned calls = calls_made("fcntl");
+	close_two(s, &two);
+	return calls;
+}
+
+/* The next call of fcntl to arm again, after `nth`, fails. Returns whether there was one. */
+static bool arming_again_fails(struct subject *s, unsigned nth)
+{
+	struct triplets three;
+	struct io_op *done[2];
+	open_triplets(s, &three);
+	for (unsigned i = 1; i < 3; i++)
+		start(s, prepare_receive(s, i, three.fds[i], i));
+	fail_call("fcntl", ENOMEM, nth);
+	s->ops->detach(s->engine, 0);
+	bool failed = call_failed();
+	unsigned n = reap(s, done, 0, 2, 0);
+	expect(n == 0 || (failed && n == 2),
+	       WHEN("when a twin cannot be armed again")
+		       EXPECTED("all that waits on the open file to end") SAW("%u of 2"),
+	       n);
+	for (unsigned i = 0; i < n; i++) {
+		expect(done[i]->result == -ENOMEM, EXPECTED("-ENOMEM") SAW("%s"),
+		       answer(done[i]->result));
+		/* There is memory again. */
+		start(s, prepare_receive(s, done[i]->slot, done[i]->fd, done[i]->fd_slot));
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		write_message(three.ends[1], i, 20);
+		n = reap(s, done, 1, 1, PATIENCE_NS);
+		expect(n == 1, EXPECTED("one of two receives to hear of the message") SAW("none"));
+		expect_message(s, done[0], i, 20);
+	}
+	close_triplets(s, &three);
+	return failed;
+}
+
+static void detach_tells_all_twins_what_fails(struct subject *s)
+{
+	for (unsigned nth = calls_to_disarm(s); arming_again_fails(s, nth); nth++)
+		;
+}
+
+/* The second of two twins is not attached in the end; the first must hear as before. */
+static void attach_that_fails_leaves_twins_whole(struct subject *s)
+{
+	bool failed = true;
+	for (unsigned nth = 0; failed; nth++) {
+		int ends[2];
+		struct reason why = { "" };
+		make_reading_pair(s, ends);
+		int twin = fcntl(ends[0], F_DUPFD_CLOEXEC, 0);
+		open_engine(s, 2, 2);
+		attach(s, 0, ends[0]);
+		start(s, prepare_receive(s, 0, ends[0], 0));
+		fail_call("fcntl", ENOMEM, nth);
+		int rc = s->ops->attach(s->engine, 1, twin,
+					s->flavour == PIPE ? IO_FD_PIPE : IO_FD_SOCKET, &why);
+		failed = call_failed();
+		expect(rc == 0 || (failed && why.text[0]),
+		       EXPECTED("attach() to succeed, or to say why not") SAW("%s: %s"), answer(rc),
+		       why.text);
+		for (unsigned m = 0; m < 2; m++) {
+			write_message(ends[1], m, 20);
+			await(s, &s->op[0]);
+			expect_message(s, &s->op[0], m, 20);
+			start(s, prepare_receive(s, 0, ends[0], 0));
+		}
+		s->ops->cancel(s->engine);
+		await_all(s);
+		close_engine(s);
+		close(twin);
+		close(ends[0]);
+		close(ends[1]);
+	}
+}
+
 /* A signal that was queued for a connection arrives at another, which has its number now. */
 static void an_old_signal_is_a_false_alarm(struct subject *s)
 {
@@ -1147,6 +1383,7 @@ static rlim_t limit_queues(rlim_t count)
 	getrlimit(RLIMIT_SIGPENDING, &limit);
 	rlim_t before = limit.rlim_cur;
 	limit.rlim_cur = count;
+	note("test     has the queues hold at most %llu signals", (unsigned long long)count);
 	expect(setrlimit(RLIMIT_SIGPENDING, &limit) == 0, "setrlimit: %s", strerror(errno));
 	return before;
 }
@@ -1281,7 +1518,7 @@ static void the_way_back_is_short(struct subject *s)
 	close_crowd(s, &crowd);
 }
 
-/* Writes a message while the engine is held up in its first receive, and makes room in the queue. */
+/* Writes a message while the engine is held up in a call, and makes room in the queue. */
 struct latecomer {
 	pthread_t thread;
 	int fd;
@@ -1300,10 +1537,11 @@ static void *come_late(void *argument)
 }
 
 /*
- * The engine has asked about all, and something happens to one that was silent. Its signal must not be
- * among those that are thrown away.
+ * The queue was full, and one descriptor was silent so far. A message comes there when the engine is about
+ * to make the call after `let_through` of `names`.
  */
-static void forgets_old_signals_first(struct subject *s)
+static void a_message_during_the_way_back(struct subject *s, const char *names,
+					  unsigned let_through)
 {
 	struct crowd crowd;
 	open_crowd(s, &crowd);
@@ -1312,12 +1550,122 @@ static void forgets_old_signals_first(struct subject *s)
 	struct latecomer late = { .fd = crowd.ends[CROWD - 1][1], .room = limit_queues(2) };
 	for (unsigned i = 0; i < CROWD - 1; i++)
 		write_message(crowd.ends[i][1], i, 20);
-	hold_call(RECEIVES);
+	hold_call_after(names, let_through);
 	expect(pthread_create(&late.thread, NULL, come_late, &late) == 0, "the test has no thread");
 	await_all(s);
 	pthread_join(late.thread, NULL);
 	expect_message(s, &s->op[CROWD - 1], 99, 20);
 	close_crowd(s, &crowd);
+}
+
+/* The engine has asked about all. What comes now must not be among the signals that are thrown away. */
+static void forgets_old_signals_first(struct subject *s)
+{
+	a_message_during_the_way_back(s, RECEIVES, 0);
+}
+
+/*
+ * The engine is about to throw the signals away; the call before was for SIGIO. What comes now may be
+ * thrown away, too, so the question is still to come.
+ */
+static void forgets_before_it_asks(struct subject *s)
+{
+	a_message_during_the_way_back(s, TAKING CHANGING, 1);
+}
+
+/* After the way back the old signals are gone. Otherwise each is a false alarm later. */
+static void forgets_what_the_way_back_knows(struct subject *s)
+{
+	struct crowd crowd;
+	open_crowd(s, &crowd);
+	for (unsigned i = 0; i < CROWD; i++)
+		start(s, prepare_receive(s, i, crowd.ends[i][0], i));
+	rlim_t before = limit_queues(CROWD / 2);
+	for (unsigned i = 0; i < CROWD; i++)
+		write_message(crowd.ends[i][1], i, 20);
+	limit_queues(before);
+	await_all(s);
+	const unsigned lost = CROWD - 1; /* of the last there is no old signal */
+	start(s, prepare_receive(s, lost, crowd.ends[lost][0], lost));
+	calls_reset();
+	write_message(crowd.ends[lost][1], 77, 20);
+	await(s, &s->op[lost]);
+	expect_message(s, &s->op[lost], 77, 20);
+	unsigned signals = calls_made(TAKING);
+	expect(signals <= 2,
+	       WHEN("after the way back") EXPECTED("a message to cost one signal")
+		       SAW("%u taken: the old ones are in the queue still"),
+	       signals);
+	close_crowd(s, &crowd);
+}
+
+/* Bytes, and the end behind them. Both signals are lost, and one SIGIO comes for the two. */
+static void sees_the_end_behind_a_full_queue(struct subject *s)
+{
+	for (unsigned waits = 0; waits < 2; waits++) {
+		struct two two = open_two(s);
+		struct io_op *done[1];
+		find_it_empty(s, two.a[0]);
+		if (waits)
+			start(s, prepare_receive(s, 0, two.a[0], 0));
+		rlim_t before = limit_queues(0);
+		write_message(two.a[1], waits, 20);
+		note("peer     closes");
+		close(two.a[1]);
+		two.a[1] = -1;
+		limit_queues(before);
+		if (waits) {
+			await(s, &s->op[0]);
+		} else {
+			expect(reap(s, done, 0, 1, 0) == 0, "nothing was in flight");
+			perform(s, prepare_receive(s, 0, two.a[0], 0));
+		}
+		expect_message(s, &s->op[0], waits, 20);
+		int64_t n = perform(s, prepare_receive(s, 0, two.a[0], 0));
+		expect(n == 0, EXPECTED("0 at the end") SAW("%s"), answer(n));
+		close_two(s, &two);
+	}
+}
+
+/* SIGIO brings no number: si_fd is 0, which may be a descriptor that has no part in it. */
+static void sigio_names_nobody(struct subject *s)
+{
+	int kept = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+	int ends[2], other[2];
+	struct io_op *done[2];
+	make_reading_pair(s, ends);
+	make_reading_pair(s, other);
+	dup2(ends[0], STDIN_FILENO);
+	close(ends[0]);
+	open_engine(s, 2, 2);
+	attach(s, 0, STDIN_FILENO);
+	attach(s, 1, other[0]);
+	start(s, prepare_receive(s, 0, STDIN_FILENO, 0));
+	start(s, prepare_receive(s, 1, other[0], 1));
+	reap(s, done, 0, 2, 0);
+	rlim_t before = limit_queues(0);
+	write_message(other[1], 1, 20);
+	limit_queues(before);
+	calls_reset();
+	await(s, &s->op[1]);
+	expect_message(s, &s->op[1], 1, 20);
+	unsigned receives = calls_made(RECEIVES);
+	expect(receives == 1,
+	       WHEN("after SIGIO") EXPECTED("one receive, where poll says that something is")
+		       SAW("%u"),
+	       receives);
+	write_message(ends[1], 2, 20);
+	await(s, &s->op[0]);
+	expect_message(s, &s->op[0], 2, 20);
+	close_engine(s);
+	if (kept >= 0)
+		dup2(kept, STDIN_FILENO);
+	else
+		close(STDIN_FILENO);
+	close(kept);
+	close(ends[1]);
+	close(other[0]);
+	close(other[1]);
 }
 
 /* SIGIO is for the thread. One of its engines takes it, and both have lost signals. */
@@ -1355,6 +1703,7 @@ static void the_way_back_tells_what_fails(struct subject *s)
 		int error;
 		unsigned let_through;
 	} failing[] = { { "poll ppoll", ENOMEM, 0 },
+			{ "poll ppoll", EINTR, 0 },
 			{ TAKING, EBADF, 1 }, /* the first one takes SIGIO */
 			{ TAKING, EINTR, 1 } };
 	for (unsigned i = 0; i < sizeof failing / sizeof *failing; i++) {
@@ -1640,6 +1989,7 @@ const struct lab_test lab_tests[] = {
 	  TEST("gives_back_what_another_claimed", ONE(UNIX), gives_back_what_another_claimed) },
 	{ EXERCISE_1, TEST("ignores_what_no_descriptor_sent", ONE(UNIX) | ONE(PIPE),
 			   ignores_what_no_descriptor_sent) },
+	{ EXERCISE_1, TEST("takes_sigio_too", ONE(UNIX), takes_sigio_too) },
 	{ EXERCISE_1,
 	  TEST("what_sends_no_signal_is_refused", ONE(BUFFERED), what_sends_no_signal_is_refused) },
 	{ EXERCISE_1, TEST("says_what_it_can_do", ONE(NO_FD), says_what_it_can_do) },
@@ -1778,6 +2128,19 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_4, TEST("all_twins_are_looked_at", ONE(UNIX), all_twins_are_looked_at) },
 	{ EXERCISE_4,
 	  TEST("an_old_signal_is_a_false_alarm", STREAMS, an_old_signal_is_a_false_alarm) },
+	{ EXERCISE_4, TEST("slot_of_a_twin_is_used_again", ONE(UNIX) | ONE(PIPE),
+			   slot_of_a_twin_is_used_again) },
+	{ EXERCISE_4,
+	  TEST("the_ends_of_a_pipe_are_no_twins", ONE(PIPE), the_ends_of_a_pipe_are_no_twins) },
+	{ EXERCISE_4, TEST("a_message_at_any_moment_of_detach", ONE(UNIX) | ONE(PIPE),
+			   a_message_at_any_moment_of_detach) },
+	/* What could not be armed is armed again by whoever waits next, in submit(). */
+	{ .exercise = 4,
+	  .engine = "signal",
+	  TEST("detach_tells_all_twins_what_fails", ONE(UNIX) | ONE(PIPE),
+	       detach_tells_all_twins_what_fails) },
+	{ EXERCISE_4, TEST("attach_that_fails_leaves_twins_whole", ONE(UNIX) | ONE(PIPE),
+			   attach_that_fails_leaves_twins_whole) },
 	{ EXERCISE_4, TEST("what_another_has_armed_is_refused", ONE(UNIX) | ONE(PIPE),
 			   what_another_has_armed_is_refused) },
 
@@ -1791,6 +2154,12 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_5,
 	  TEST("the_way_back_tells_what_fails", ONE(UNIX), the_way_back_tells_what_fails) },
 	{ EXERCISE_5, TEST("forgets_old_signals_first", ONE(UNIX), forgets_old_signals_first) },
+	{ EXERCISE_5, TEST("forgets_before_it_asks", ONE(UNIX), forgets_before_it_asks) },
+	{ EXERCISE_5,
+	  TEST("forgets_what_the_way_back_knows", ONE(UNIX), forgets_what_the_way_back_knows) },
+	{ EXERCISE_5, TEST("sees_the_end_behind_a_full_queue", ONE(UNIX) | ONE(PIPE),
+			   sees_the_end_behind_a_full_queue) },
+	{ EXERCISE_5, TEST("sigio_names_nobody", ONE(UNIX), sigio_names_nobody) },
 	{ EXERCISE_5, TEST("two_engines_hear_one_sigio", ONE(UNIX), two_engines_hear_one_sigio) },
 
 	{ EXERCISE_6, TEST("signalfd_takes_many_at_once", ONE(UNIX), signalfd_takes_many_at_once) },

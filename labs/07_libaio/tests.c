@@ -127,16 +127,24 @@ static bool no_room;
 static int submit_to_mock(long count, struct iocb **requests);
 static bool mock_is_on;
 
+/* libaio returns -errno, and leaves errno as it was. */
+static int answer_of_libaio(long n, int errno_before)
+{
+	int answer = n < 0 ? -errno : (int)n;
+	errno = errno_before;
+	return answer;
+}
+
 int io_submit(io_context_t context, long count, struct iocb **requests)
 {
+	int errno_before = errno;
 	if (count > 0 && requests && requests[0])
 		newest_command = requests[0]->aio_lio_opcode;
 	if (mock_is_on)
 		return submit_to_mock(count, requests);
 	if (__atomic_load_n(&no_room, __ATOMIC_RELAXED))
 		return -EAGAIN;
-	long n = syscall(SYS_io_submit, context, count, requests);
-	return n < 0 ? -errno : (int)n;
+	return answer_of_libaio(syscall(SYS_io_submit, context, count, requests), errno_before);
 }
 
 /* Both end with 0, and a disk that is slow or a machine that loses its power tells them apart. */
@@ -373,8 +381,9 @@ static long mock_result(unsigned nth)
 
 int io_setup(int depth, io_context_t *context)
 {
+	int errno_before = errno;
 	if (!mock_is_on)
-		return syscall(SYS_io_setup, depth, context) < 0 ? -errno : 0;
+		return answer_of_libaio(syscall(SYS_io_setup, depth, context), errno_before);
 	mock.ring = (struct mock_ring) { .size = MOCK_PLACES,
 					 .magic = 0xa10a10a1,
 					 .compat_features = 1,
@@ -385,9 +394,8 @@ int io_setup(int depth, io_context_t *context)
 
 int io_destroy(io_context_t context)
 {
-	if (mock_is_on)
-		return 0;
-	return syscall(SYS_io_destroy, context) < 0 ? -errno : 0;
+	int errno_before = errno;
+	return mock_is_on ? 0 : answer_of_libaio(syscall(SYS_io_destroy, context), errno_before);
 }
 
 static int submit_to_mock(long count, struct iocb **requests)
@@ -405,10 +413,15 @@ static int submit_to_mock(long count, struct iocb **requests)
 int io_getevents(io_context_t context, long min, long max, struct io_event *events,
 		 struct timespec *limit)
 {
-	if (!mock_is_on) {
-		long n = syscall(SYS_io_getevents, context, min, max, events, limit);
-		return n < 0 ? -errno : (int)n;
-	}
+	int errno_before = errno;
+	/* As libaio does: a look at a ring that is empty is no system call. */
+	bool looks = limit && limit->tv_sec == 0 && limit->tv_nsec == 0;
+	const struct mock_ring *ring = (const struct mock_ring *)context;
+	if (!mock_is_on && looks && ring->head == __atomic_load_n(&ring->tail, __ATOMIC_ACQUIRE))
+		return 0;
+	if (!mock_is_on)
+		return answer_of_libaio(syscall(SYS_io_getevents, context, min, max, events, limit),
+					errno_before);
 	long n = 0;
 	unsigned head = mock.ring.head;
 	for (; n < max && head != __atomic_load_n(&mock.ring.tail, __ATOMIC_ACQUIRE); n++) {

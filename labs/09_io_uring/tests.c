@@ -1667,7 +1667,7 @@ const struct lab_test lab_tests[] = {
 	  TEST("poll_first_receives", SOCKETS, stream_receives_what_is_there) },
 	{ OPTION("sqpoll"),
 	  TEST("sqpoll_survives_many_operations", ONE(NO_FD), file_survives_many_operations),
-	  .limit_s = 60 },
+	  .limit_s = 240 },
 	{ OPTION("fixed_files"),
 	  TEST("fixed_files_tell_what_fails", ONE(NO_FD), open_tells_what_fails) },
 	{ OPTION("fixed_files"),

@@ -19,9 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CLIENTS_MAX  1000
-#define BUFFERS_MAX  1024
-#define BUFFER_BYTES 4096u
+enum { CLIENTS_MAX = 1000, BUFFERS_MAX = 1024, BUFFER_BYTES = 4096 };
 enum kind { ACCEPT, RECEIVE, SEND };
 static struct client {
 	bool here, armed, ended;
@@ -32,9 +30,9 @@ static char bytes[BUFFERS_MAX][BUFFER_BYTES];
 static char offers[BUFFERS_MAX * sizeof(struct io_uring_buf)] __attribute__((aligned(4096)));
 static struct io_uring_buf_ring *const offered = (void *)offers; /* the kernel takes from here */
 static unsigned buffer_count = 64, at_hand, to_leave; /* at hand: with nothing of a client's in */
-
 static struct io_uring ring;
 static const char *letters = "";
+static bool accepts, full; /* the accept is armed; it ended, since no descriptor was left */
 static unsigned long receives, calls, without_buffer, meanwhile;
 
 static void ask(enum kind kind, int fd, unsigned buffer)
@@ -43,13 +41,11 @@ static void ask(enum kind kind, int fd, unsigned buffer)
 	if (kind == ACCEPT)
 		io_uring_prep_accept(sqe, fd, NULL, NULL, SOCK_CLOEXEC);
 	else if (kind == RECEIVE)
-		io_uring_prep_recv(sqe, fd, NULL, 0, 0);
+		io_uring_prep_recv(sqe, fd, NULL, 0, 0), sqe->flags |= IOSQE_BUFFER_SELECT;
 	else
 		io_uring_prep_send(sqe, fd, bytes[buffer], length_bytes[buffer], MSG_WAITALL);
 	if (kind == SEND && strchr(letters, 'z'))
 		sqe->opcode = IORING_OP_SEND_ZC;
-	if (kind == RECEIVE)
-		sqe->flags |= IOSQE_BUFFER_SELECT; /* from group 0, the only one */
 	if (kind != SEND && !strchr(letters, 's'))
 		sqe->ioprio |= kind == ACCEPT ? IORING_ACCEPT_MULTISHOT : IORING_RECV_MULTISHOT;
 	io_uring_sqe_set_data64(sqe, (uint64_t)kind << 32 | (unsigned)fd);
@@ -70,7 +66,7 @@ static void go_on(struct client *c, int fd)
 	if (may_arm && (c->held == 0 || !strchr(letters, 's')))
 		c->armed = true, receives++, ask(RECEIVE, fd, 0);
 	if (c->ended && c->held == 0)
-		*c = (struct client) { 0 }, to_leave--, close(fd);
+		*c = (struct client) { 0 }, to_leave--, full = false, close(fd);
 }
 
 static void received(struct client *c, int fd, const struct io_uring_cqe *cqe)
@@ -98,10 +94,12 @@ static void take(const struct io_uring_cqe *cqe)
 	bool is_last = !(cqe->flags & IORING_CQE_F_MORE);
 	if (kind == RECEIVE)
 		received(c, fd, cqe);
-	if (kind == ACCEPT && cqe->res >= 0 && cqe->res < CLIENTS_MAX)
+	if (kind == ACCEPT)
+		accepts = !is_last, full = cqe->res == -EMFILE;
+	if (kind == ACCEPT && cqe->res >= CLIENTS_MAX)
+		close(cqe->res);
+	else if (kind == ACCEPT && cqe->res >= 0)
 		clients[cqe->res].here = true;
-	if (kind == ACCEPT && is_last)
-		ask(ACCEPT, fd, 0);
 	if (kind == SEND && is_last) { /* not before: the kernel may still read the buffer */
 		offer(c->first);
 		c->first = next[c->first];
@@ -129,10 +127,11 @@ int main(int argc, char **argv)
 		errx(1, "io_uring: %s", strerror(-rc));
 	for (unsigned i = 0; i < buffer_count; i++)
 		offer(i);
-	ask(ACCEPT, listener, 0);
 	for (to_leave = (unsigned)atoi(argv[2]); to_leave > 0; calls++) {
 		unsigned head, seen = 0;
 		struct io_uring_cqe *cqe;
+		if (!accepts && !full)
+			accepts = true, ask(ACCEPT, listener, 0);
 		if ((rc = io_uring_submit_and_wait(&ring, 1)) < 0 && rc != -EINTR)
 			errx(1, "io_uring_enter: %s", strerror(-rc));
 		io_uring_for_each_cqe (&ring, head, cqe)

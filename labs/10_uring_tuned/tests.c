@@ -32,6 +32,7 @@
 struct ring_facts {
 	unsigned requests, completions; /* since the ring was made */
 	unsigned receives_waiting, accepts_waiting; /* requests that the kernel looks after */
+	unsigned waiting; /* all of them */
 	unsigned files; /* registered */
 };
 
@@ -69,6 +70,7 @@ static struct ring_facts ring_facts(void)
 			in_poll_list = strncmp(line, "PollList", 8) == 0;
 		if (!in_poll_list || sscanf(line, " op=%u", &opcode) != 1)
 			continue;
+		facts.waiting++;
 		facts.receives_waiting += opcode == IORING_OP_RECV || opcode == IORING_OP_RECVMSG;
 		facts.accepts_waiting += opcode == IORING_OP_ACCEPT;
 	}
@@ -294,6 +296,29 @@ static void an_old_kernel_is_told_from_others(struct subject *s)
 	       WHEN("when a flag is not known")
 		       EXPECTED("the words to name the Linux that knows it") SAW("\"%s\""),
 	       whys[0].text);
+}
+
+/* The first ring is refused, and a plain one does not open either: for want of a descriptor, here. */
+static void an_old_kernel_is_not_blamed_on_an_option(struct subject *s)
+{
+	const struct engine_config config = { .depth = 2, .cpu_count = 2, .options = s->options };
+	struct reason why = { "" };
+	struct rlimit limit, few;
+	int lowest = dup(STDERR_FILENO);
+	close(lowest);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	few = limit;
+	few.rlim_cur = (rlim_t)lowest;
+	setrlimit(RLIMIT_NOFILE, &few);
+	fail_call("io_uring_setup", EINVAL, 0);
+	int rc = s->ops->supports(&config, IO_READ, IO_FD_FILE, &why);
+	bool failed = call_failed();
+	setrlimit(RLIMIT_NOFILE, &limit);
+	expect(failed, EXPECTED("io_uring_setup to be tried") SAW("no call"));
+	expect(rc == -EINVAL && strstr(why.text, "6.1") && !strstr(why.text, "6.6"),
+	       WHEN("no ring opens, with the option no_sqarray or without it")
+		       EXPECTED("words about DEFER_TASKRUN and Linux 6.1") SAW("%s: \"%s\""),
+	       answer(rc), why.text);
 }
 
 /* Exercise 2: buffers that the kernel chooses from. */
@@ -631,22 +656,26 @@ static void arms_again_once_it_is_read(struct subject *s)
 
 /* Exercise 5: the end. */
 
+/* Then in a socket that was stopped because nobody read: what else was armed beside its receive? */
 static void detach_leaves_nothing_armed(struct subject *s)
 {
 	struct connections c;
 	uint64_t position = 0;
 	open_connections(s, &c, 2);
 	look(s);
-	unsigned before = ring_facts().receives_waiting;
-	receive_a_message(s, &c, 0, &position, 10);
-	send_in_pieces(s, &c, 0, &position, 2, 10);
-	detach(s, 0);
-	unsigned after = ring_facts().receives_waiting;
-	expect(after == before,
-	       WHEN("after detach()") EXPECTED("no receive armed on the socket any more")
-		       SAW("%u more than before it was attached"),
-	       after - before);
-	attach(s, 0, c.ends[0][0]);
+	unsigned before = ring_facts().waiting;
+	for (unsigned round = 0; round < 2; round++) {
+		receive_a_message(s, &c, 0, &position, 10);
+		send_in_pieces(s, &c, 0, &position, round ? 30 : 2, 10);
+		detach(s, 0);
+		unsigned after = ring_facts().waiting;
+		expect(after == before,
+		       WHEN("after detach(), with %s parked")
+			       EXPECTED("nothing armed for the socket")
+				       SAW("%u requests more than before it was attached"),
+		       round ? "much" : "little", after - before);
+		attach(s, 0, c.ends[0][0]);
+	}
 	close_connections(s, &c);
 }
 
@@ -657,17 +686,21 @@ static void detach_lets_the_socket_go(struct subject *s)
 	uint64_t position = 0;
 	char byte;
 	open_connections(s, &c, 2);
-	receive_a_message(s, &c, 0, &position, 10);
-	detach(s, 0);
-	close(c.ends[0][0]);
-	struct pollfd peer = { .fd = c.ends[0][1], .events = POLLIN };
-	int ready = poll(&peer, 1, (int)(PATIENCE_NS / NS_PER_MS));
-	expect(ready == 1 && read(c.ends[0][1], &byte, 1) == 0,
-	       WHEN("the socket was detached and closed") EXPECTED("the peer to see the end")
-		       SAW("nothing for 2 s: something still holds the socket"));
-	close(c.ends[0][1]);
-	make_pair(s, c.ends[0]);
-	attach(s, 0, c.ends[0][0]);
+	for (unsigned round = 0; round < 2; round++) {
+		receive_a_message(s, &c, 0, &position, 10);
+		send_in_pieces(s, &c, 0, &position, round ? 30 : 0, 10);
+		detach(s, 0);
+		close(c.ends[0][0]);
+		struct pollfd peer = { .fd = c.ends[0][1], .events = POLLIN };
+		int ready = poll(&peer, 1, (int)(PATIENCE_NS / NS_PER_MS));
+		expect(ready == 1 && read(c.ends[0][1], &byte, 1) <= 0,
+		       WHEN("the socket was detached and closed")
+			       EXPECTED("the peer to see the end")
+				       SAW("nothing for 2 s: something still holds the socket"));
+		close(c.ends[0][1]);
+		make_pair(s, c.ends[0]);
+		attach(s, 0, c.ends[0][0]);
+	}
 	close_connections(s, &c);
 }
 
@@ -833,26 +866,33 @@ static void called_back_without_the_kernel(struct subject *s)
 
 struct listening {
 	struct sockaddr_in address;
+	unsigned fd_slot;
 	int fd, bystander[2];
 };
 
 static void attach_listener(struct subject *s, const struct listening *l)
 {
 	struct reason why = { "" };
-	int rc = s->ops->attach(s->engine, 0, l->fd, IO_FD_LISTENER, &why);
+	int rc = s->ops->attach(s->engine, l->fd_slot, l->fd, IO_FD_LISTENER, &why);
 	expect(rc == 0, EXPECTED("attach() to succeed") SAW("%s: %s"), answer(rc), why.text);
 }
 
-static void open_listening(struct subject *s, struct listening *l)
+static void make_listener(struct listening *l, unsigned fd_slot)
 {
 	socklen_t length = sizeof l->address;
 	l->address = (struct sockaddr_in) { .sin_family = AF_INET,
 					    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	l->fd_slot = fd_slot;
 	l->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	expect(bind(l->fd, (struct sockaddr *)&l->address, length) == 0 && listen(l->fd, 1000) == 0,
 	       "the test cannot listen");
 	getsockname(l->fd, (struct sockaddr *)&l->address, &length);
-	open_engine(s, 4, 2);
+}
+
+static void open_listening(struct subject *s, struct listening *l)
+{
+	make_listener(l, 0);
+	open_engine(s, 4, 3);
 	attach_listener(s, l);
 	make_pair(s, l->bystander);
 	attach(s, 1, l->bystander[0]);
@@ -881,7 +921,7 @@ static int new_client(const struct listening *l)
 
 static struct io_op *accept_op(struct subject *s, const struct listening *l)
 {
-	struct io_op *op = prepare(s, 0, IO_ACCEPT, l->fd, 0, 0, 0);
+	struct io_op *op = prepare(s, l->fd_slot, IO_ACCEPT, l->fd, l->fd_slot, 0, 0);
 	op->buf = NULL;
 	return op;
 }
@@ -1045,6 +1085,47 @@ static void does_not_accept_without_end(struct subject *s)
 	}
 	close(first);
 	close_listening(s, &l);
+}
+
+/* So many clients of one listener are parked that requests are called back. Who waits at another waits on. */
+static void listeners_do_not_stop_each_other(struct subject *s)
+{
+	enum { CLIENTS = 100 };
+	static int clients[CLIENTS];
+	struct listening busy, quiet;
+	open_listening(s, &busy);
+	make_listener(&quiet, 2);
+	attach_listener(s, &quiet);
+	int first = new_client(&busy);
+	close(expect_client(s, &busy, first));
+	close(first);
+	start(s, accept_op(s, &quiet));
+	look(s);
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		clients[i] = new_client(&busy);
+		look(s);
+	}
+	/* Another client, and then a third one: the request at this listener may end meanwhile, too. */
+	for (unsigned i = 0; i < 3; i++) {
+		int client = new_client(&quiet);
+		struct io_op *op = &s->op[quiet.fd_slot];
+		await(s, op);
+		expect(op->result >= 0,
+		       WHEN("100 clients wait at another listener") EXPECTED("a descriptor")
+			       SAW("%s"),
+		       answer(op->result));
+		close((int)op->result);
+		close(client);
+		if (i < 2)
+			start(s, accept_op(s, &quiet));
+	}
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		close(expect_client(s, &busy, clients[i]));
+		close(clients[i]);
+	}
+	detach(s, quiet.fd_slot);
+	close_listening(s, &busy);
+	close(quiet.fd);
 }
 
 /* Exercise 7: sending without a copy. */
@@ -1293,6 +1374,8 @@ const struct lab_test lab_tests[] = {
 	  TEST("is_known_without_its_descriptor", ONE(UNIX), is_known_without_its_descriptor) },
 	{ EXERCISE(1, ""), TEST("an_old_kernel_is_told_from_others", ONE(NO_FD),
 				an_old_kernel_is_told_from_others) },
+	{ EXERCISE(1, ":no_sqarray"), TEST("an_old_kernel_is_not_blamed_on_an_option", ONE(NO_FD),
+					   an_old_kernel_is_not_blamed_on_an_option) },
 	{ EXERCISE(1, ""), TEST("open_tells_what_fails", ONE(NO_FD), open_tells_what_fails) },
 
 	{ EXERCISE(2, ""), TEST("lends_what_came", SOCKETS, lent_buffer_holds_what_came) },
@@ -1379,6 +1462,8 @@ const struct lab_test lab_tests[] = {
 	  TEST("who_was_not_wanted_is_closed", ONE(TCP), who_was_not_wanted_is_closed) },
 	{ ACCEPTS(6), TEST("accepts_on_after_an_error", ONE(TCP), accepts_on_after_an_error) },
 	{ ACCEPTS(6), TEST("does_not_accept_without_end", ONE(TCP), does_not_accept_without_end) },
+	{ ACCEPTS(6),
+	  TEST("listeners_do_not_stop_each_other", ONE(TCP), listeners_do_not_stop_each_other) },
 	{ ACCEPTS(6), TEST("accepts_who_waits", SOCKETS, accept_takes_who_waits) },
 	{ ACCEPTS(6), TEST("accepts_who_comes_later", SOCKETS, accept_waits_for_a_client) },
 	{ ACCEPTS(6), TEST("accepts_who_has_gone", ONE(TCP), accept_of_a_client_that_has_gone) },

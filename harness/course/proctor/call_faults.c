@@ -83,7 +83,7 @@ void begin_hold(struct exam *e, struct tracee *task)
 {
 	struct exam_hold *hold = &e->record->hold;
 	if (task->tid != e->pid || hold->held ||
-	    !is_among(task, hold->names, sizeof hold->names - 1))
+	    !is_among(task, hold->names, sizeof hold->names - 1) || hold->let_through-- > 0)
 		return;
 	hold->held = 1;
 	task->held = true;

@@ -95,10 +95,11 @@ struct exam_fault {
 
 /*
  * One system call of the engine's, on the thread that drives it, that is held up before it is made:
- * hold_call() in lab_test.h.
+ * hold_call_after() in lab_test.h.
  */
 struct exam_hold {
 	char names[64]; /* which calls, as words; empty: none is held */
+	uint32_t let_through; /* how many of them are made before */
 	uint32_t held; /* the proctor's: it stands there now, or has stood there */
 	uint32_t let_go; /* the program's: it may be made */
 };

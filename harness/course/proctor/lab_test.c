@@ -382,10 +382,15 @@ unsigned calls_after_failure(void)
 
 void hold_call(const char *names)
 {
+	hold_call_after(names, 0);
+}
+
+void hold_call_after(const char *names, unsigned let_through)
+{
 	need_counts();
-	record->hold = (struct exam_hold) { .held = 0 };
+	record->hold = (struct exam_hold) { .let_through = let_through };
 	snprintf(record->hold.names, sizeof record->hold.names, "%s", names);
-	note("-- from here the first %s is held up", names);
+	note("-- from here %s number %u is held up", names, let_through + 1);
 }
 
 bool wait_until_held(int64_t patience_ns)

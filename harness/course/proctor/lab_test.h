@@ -75,6 +75,8 @@ unsigned calls_after_failure(void);
  * the test in the same cases.
  */
 void hold_call(const char *names);
+/* The same, after `let_through` of them. */
+void hold_call_after(const char *names, unsigned let_through);
 bool wait_until_held(int64_t patience_ns);
 void let_call_go(void);
 

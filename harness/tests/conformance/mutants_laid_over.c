@@ -40,6 +40,7 @@ enum mistake {
 	ZERO_IS_NO_CALL,
 	MIN_AT_MOST_8,
 	MIN_IS_ONE,
+	MIN_LESS_WHAT_IS_THERE,
 	MIN_0_FINDS_NOTHING,
 	MAX_0_LOSES_ONE,
 	WRONG_AT_65536,
@@ -616,6 +617,18 @@ static int reap_and_forget(struct engine *e, struct io_op **done, unsigned min, 
 	return kept;
 }
 
+/* What is there already is counted when the wait begins, and counts once more when it ends. */
+static int reap_counting_twice(struct engine *e, struct io_op **done, unsigned min, unsigned max,
+			       int64_t timeout_ns)
+{
+	int there = e->right_ops->reap(e->right, done, 0, max, 0);
+	if (there < 0 || (unsigned)there * 2 >= min)
+		return there;
+	unsigned n = (unsigned)there;
+	int more = e->right_ops->reap(e->right, done + n, min - 2 * n, max - n, timeout_ns);
+	return more < 0 ? more : there + more;
+}
+
 /* What the right engine would say, with the fault of waiting. */
 static int spoiled_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
 			int64_t timeout_ns)
@@ -630,6 +643,8 @@ static int spoiled_reap(struct engine *e, struct io_op **done, unsigned min, uns
 		max = min = 8;
 	if (e->fault == MIN_IS_ONE && min > 1)
 		max = min = 1;
+	if (e->fault == MIN_LESS_WHAT_IS_THERE && min > 1)
+		return reap_counting_twice(e, done, min, max, timeout_ns);
 	if (e->fault == MIN_0_FINDS_NOTHING && min == 0)
 		return 0;
 	if (e->fault == TIMEOUT_IS_A_FRACTION && min > 0 && timeout_ns >= NS_PER_S)
@@ -879,6 +894,8 @@ const struct mutant laid_over_mutants[] = {
 	LAID_OVER(MIN_AT_MOST_8, "waits for at most 8", "reap_keeps_a_large_min", "saw 8"),
 	LAID_OVER(MIN_IS_ONE, "waits for the first only", "stream_waits_for_as_many_as_asked",
 		  "saw 1"),
+	LAID_OVER(MIN_LESS_WHAT_IS_THERE, "counts what is there already twice",
+		  "stream_counts_what_is_there_once", "saw 2"),
 	LAID_OVER(MIN_0_FINDS_NOTHING, "does not look with min 0", "reap_of_nothing_loses_nothing",
 		  "with min 0"),
 	LAID_OVER(MAX_0_LOSES_ONE, "loses one with max 0", "reap_of_nothing_loses_nothing",

@@ -656,3 +656,47 @@ void stream_waits_for_as_many_as_asked(struct subject *s)
 		close(ends[i][1]);
 	}
 }
+
+/* Speaks on the third, when the engine has had time to begin its wait. */
+static void *speak_last(void *argument)
+{
+	const int *fd = argument;
+	const struct timespec later = { .tv_nsec = 100 * NS_PER_MS };
+	nanosleep(&later, NULL);
+	if (write(*fd, "x", 1) != 1)
+		abort();
+	return NULL;
+}
+
+/* Two of three are there when the wait begins. It is for three nevertheless, and not for three more. */
+void stream_counts_what_is_there_once(struct subject *s)
+{
+	enum { COUNT = 3 };
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	int ends[COUNT][2];
+	struct io_op *done[COUNT];
+	pthread_t speaker;
+	open_engine(s, COUNT, COUNT);
+	for (unsigned i = 0; i < COUNT; i++) {
+		make_reading_pair(s, ends[i]);
+		attach(s, i, ends[i][0]);
+		start(s, prepare_receive(s, i, ends[i][0], i));
+	}
+	expect(reap(s, done, 0, COUNT, 0) == 0, "a receive completed with nothing there");
+	for (unsigned i = 0; i < 2; i++)
+		expect(write(ends[i][1], "x", 1) == 1, "the test's own write failed");
+	/* To begin a thread is a call of the kernel: it posts what is over. */
+	expect(pthread_create(&speaker, NULL, speak_last, &ends[2][1]) == 0, "no thread");
+	uint64_t began_ns = clock_ns();
+	unsigned n = reap(s, done, COUNT, COUNT, 5 * NS_PER_S);
+	expect(clock_ns() - began_ns < 4 * (uint64_t)NS_PER_S,
+	       EXPECTED("a wait until the third is there") SAW("one until the time was over"));
+	expect(n == COUNT,
+	       WHEN("two are there already") EXPECTED("the 3 that were asked for") SAW("%u"), n);
+	pthread_join(speaker, NULL);
+	close_engine(s);
+	for (unsigned i = 0; i < COUNT; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+}

@@ -178,7 +178,8 @@ const struct rule rules[] = {
 	{ "Waits until `min` are there",
 	  "reap_keeps_min_and_max reap_keeps_a_large_min stream_finds_many_ready_at_once "
 	  "stream_keeps_its_timeout stream_waits_less_than_a_millisecond "
-	  "stream_waits_for_seconds stream_waits_for_as_many_as_asked" },
+	  "stream_waits_for_seconds stream_waits_for_as_many_as_asked "
+	  "stream_counts_what_is_there_once" },
 	{ "The caller has at least `min`", .untestable = FOR_CALLER },
 	{ "A negative timeout waits", "stream_waits_for_ever stream_waits_without_touching" },
 	{ "With min 0 it does not wait",

@@ -54,6 +54,7 @@ void file_zero_bytes_that_fail(struct subject *s);
 void file_write_up_to_a_limit(struct subject *s);
 void stream_zero_bytes(struct subject *s);
 void stream_waits_for_as_many_as_asked(struct subject *s);
+void stream_counts_what_is_there_once(struct subject *s);
 void reap_keeps_a_large_min(struct subject *s);
 void reap_of_nothing_loses_nothing(struct subject *s);
 void file_survives_many_operations(struct subject *s);

@@ -13,7 +13,6 @@
 #include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -39,6 +38,7 @@ enum news { NO_NEWS, ONE_SIGNAL, MANY_OR_UNKNOWN };
 struct watched {
 	int fd;
 	bool attached, is_pipe;
+	bool is_deaf; /* attached, but arm() has failed since */
 	enum news news;
 	struct io_op *receiver, *sender; /* what waits: at most one of each direction */
 	struct watched *twin; /* a ring of all that share an open file (dup); itself when alone */
@@ -267,7 +267,11 @@ static int recover(struct engine *e)
 		short events = (short)(POLLIN | (w->sender ? POLLOUT : 0));
 		e->asked[i] = (struct pollfd) { .fd = w->attached ? w->fd : -1, .events = events };
 	}
-	if (poll(e->asked, e->watched_count, 0) < 0)
+	int ready;
+	do
+		ready = poll(e->asked, e->watched_count, 0);
+	while (ready < 0 && errno == EINTR);
+	if (ready < 0)
 		return -errno;
 	for (unsigned i = 0; i < e->watched_count; i++) {
 		if (!e->asked[i].revents)
@@ -567,26 +571,32 @@ static int signal_open(struct engine **engine, const struct engine_config *confi
 
 /* Descriptors come and go. */
 
-/* Do the two share an open file? A pipe's two ends seem to: that costs some looks more. */
-static bool may_be_twins(int a, int b)
+/* Has this engine switched O_ASYNC on, for another descriptor of the open file? */
+static bool is_armed_here(const struct engine *e, int fd)
 {
-	struct stat of_a, of_b;
-	return fstat(a, &of_a) == 0 && fstat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev &&
-	       of_a.st_ino == of_b.st_ino;
+	struct f_owner_ex owner;
+	return fcntl(fd, F_GETSIG) == e->signal && fcntl(fd, F_GETOWN_EX, &owner) == 0 &&
+	       owner.type == F_OWNER_TID && owner.pid == gettid();
 }
 
-/* Finds one that shares the open file of `w`, and joins its ring. Returns whether there is one. */
-static bool join_twins(struct engine *e, struct watched *w)
+/*
+ * Joins the ring of those that share the open file of `w`, where O_ASYNC was just switched off: it is off
+ * for all of them, and on for all others. (To compare inodes would not do: the two ends of a pipe have
+ * one, and so has a FIFO that was opened twice.)
+ */
+static void join_twins(struct engine *e, struct watched *w)
 {
 	for (unsigned i = 0; i < e->watched_count; i++) {
 		struct watched *other = &e->watched[i];
-		if (other == w || !other->attached || !may_be_twins(other->fd, w->fd))
+		if (other == w || !other->attached || other->is_deaf)
+			continue;
+		int flags = fcntl(other->fd, F_GETFL);
+		if (flags >= 0 && (flags & O_ASYNC))
 			continue;
 		w->twin = other->twin;
 		other->twin = w;
-		return true;
+		return;
 	}
-	return false;
 }
 
 static void leave_twins(struct watched *w)
@@ -609,6 +619,48 @@ static void look_again(struct engine *e, struct watched *w)
 	} while (twin != w);
 }
 
+/*
+ * `w` and its twins are deaf now, or would be called by a number that is about to be closed: arms their open
+ * file by the number of `w`. Returns 0, or -errno after what waits on them has ended with it.
+ */
+static int arm_again(struct engine *e, struct watched *w)
+{
+	int rc = arm(w->fd, e->signal);
+	struct watched *twin = w;
+	do {
+		twin->is_deaf = rc < 0;
+		if (rc < 0)
+			end_both(e, twin, rc);
+		twin = twin->twin;
+	} while (twin != w);
+	look_again(e, w);
+	return rc;
+}
+
+/*
+ * Arms what is about to be attached. Where a twin has switched O_ASYNC on, it is switched off before: that
+ * shows who the twins are. Returns 0 or -errno.
+ */
+static int arm_with_twins(struct engine *e, struct watched *w, int flags)
+{
+	bool is_armed = flags & O_ASYNC;
+	if (is_armed && fcntl(w->fd, F_SETFL, flags & ~O_ASYNC) < 0)
+		return -errno;
+	if (is_armed)
+		join_twins(e, w);
+	int rc = arm(w->fd, e->signal);
+	struct watched *twin = w->twin;
+	if (rc < 0) {
+		leave_twins(w);
+		disarm(w->fd);
+		if (twin != w)
+			arm_again(e, twin);
+	} else if (is_armed) {
+		look_again(e, w);
+	}
+	return rc;
+}
+
 static int signal_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_kind fd_kind,
 			 struct reason *why)
 {
@@ -618,23 +670,15 @@ static int signal_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_
 	int flags = fcntl(fd, F_GETFL);
 	if (flags < 0)
 		return reason_errno(why, "not_armed", errno, "fcntl, for O_ASYNC");
-	bool is_armed = flags & O_ASYNC;
-	if (is_armed && !join_twins(e, w)) {
+	if ((flags & O_ASYNC) && !is_armed_here(e, fd)) {
 		return reason_errno(why, "armed_for_another", EBUSY,
 				    "O_ASYNC is set already, and not by this engine");
 	}
-	int rc = arm(fd, e->signal);
-	if (rc < 0) {
-		leave_twins(w);
-		reason_errno(why, "not_armed", rc, "fcntl, for O_ASYNC");
-		if (!is_armed)
-			disarm(fd);
-		return rc;
-	}
+	int rc = arm_with_twins(e, w, flags);
+	if (rc < 0)
+		return reason_errno(why, "not_armed", rc, "fcntl, for O_ASYNC");
 	w->attached = true;
 	note_number(e, w);
-	if (is_armed)
-		look_again(e, w->twin);
 	return 0;
 }
 
@@ -649,10 +693,7 @@ static void signal_detach(struct engine *e, unsigned fd_slot)
 	if (twin == w)
 		return;
 	leave_twins(w);
-	int rc = arm(twin->fd, e->signal);
-	if (rc < 0)
-		end_both(e, twin, rc);
-	look_again(e, twin);
+	arm_again(e, twin);
 }
 
 /* The loop: operations begin, signals come, operations end. */
@@ -675,7 +716,10 @@ static int signal_submit(struct engine *e, struct io_op *const *ops, unsigned co
 {
 	for (unsigned i = 0; i < count; i++) {
 		struct watched *w = &e->watched[ops[i]->fd_slot];
-		if (io_kind_is_input(ops[i]->kind))
+		int rc = w->is_deaf ? arm_again(e, w) : 0;
+		if (rc < 0)
+			op_queue_finish(&e->finished, ops[i], rc);
+		else if (io_kind_is_input(ops[i]->kind))
 			begin_receive(e, w, ops[i]);
 		else
 			begin_send(e, w, ops[i]);

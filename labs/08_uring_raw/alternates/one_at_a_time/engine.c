@@ -576,6 +576,7 @@ static const struct engine_ops uring_raw_engine = {
 	.name = IO_ENGINE_NAME("uring_raw"),
 	.summary = "shared rings, one system call a batch (three system calls and mmap)",
 	.lab = IO_ENGINE_LAB,
+	.traits = IO_REPEATS_INTERFACE,
 	.options = options,
 	.supports = uring_supports,
 	.open = uring_open,

@@ -79,13 +79,6 @@ static unsigned number_of(const struct buffers *b, const void *buf)
 	return (unsigned)(offset_bytes / b->stride_bytes);
 }
 
-bool buffers_in_reserve(const struct buffers *b, const void *buf)
-{
-	const char *first = buffers_at(b, b->count);
-	const char *end = buffers_at(b, b->count + b->reserve_count);
-	return (const char *)buf >= first && (const char *)buf < end;
-}
-
 void buffers_give_back(struct buffers *b, void *buf)
 {
 	unsigned number = number_of(b, buf);

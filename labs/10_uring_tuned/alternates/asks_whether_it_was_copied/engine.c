@@ -131,6 +131,8 @@ static int uring_supports(const struct engine_config *config, enum io_kind kind,
 	if (rc < 0)
 		return rc;
 	rc = find_opcode(&ring, opcode_of(kind, config->options), why);
+	if (rc == 0 && kind == IO_SEND && (config->options & SEND_ZC))
+		rc = tuned_page_for_each(config->depth, why);
 	if (rc == 0 && (config->options & ANY_IOPOLL))
 		rc = polled_read_works(&ring, why);
 	if (rc == 0 && kind == IO_RECV)
@@ -257,6 +259,9 @@ struct io_uring_sqe *tuned_take_sqe(struct engine *e)
 	return io_uring_get_sqe(&e->ring);
 }
 
+/* In a row, by reap(), while what is parked suffices. */
+#define WITHOUT_CALL_MOST 32
+
 /* What a receive of no bytes waits for is nothing that a request for bytes can tell. */
 static bool is_ahead(const struct engine *e, const struct io_op *op)
 {
@@ -349,8 +354,6 @@ static struct io_op *operation_of(struct engine *e, const struct io_uring_cqe *c
 	}
 	if (cqe->res == -ECANCELED && begin_anew(e, op))
 		return NULL;
-	if (e->unasked_count > 0)
-		forget_unasked(e, op->slot);
 	op->result = cqe->res;
 	if (cqe->flags & IORING_CQE_F_BUFFER)
 		lend(e, op, cqe->flags >> IORING_CQE_BUFFER_SHIFT);
@@ -395,9 +398,12 @@ static void end_requests(struct engine *e)
 		;
 }
 
-/* Also stores how many completions it `saw`: more than operations, where some were of none. */
+/*
+ * Also stores whether the wait may go on: all that it was for came, and some of it was no operation's. What
+ * else ends a wait is the time or a signal. (The kernel tells of a signal only where nothing has come.)
+ */
 static int reap_once(struct engine *e, struct io_op **done, unsigned min, unsigned max,
-		     int64_t timeout_ns, unsigned *saw)
+		     int64_t timeout_ns, bool *goes_on)
 {
 	unsigned ready = io_uring_cq_ready(&e->ring);
 	/* With DEFER_TASKRUN none may be there because nobody has asked. */
@@ -406,6 +412,7 @@ static int reap_once(struct engine *e, struct io_op **done, unsigned min, unsign
 		if (rc < 0)
 			return rc;
 	}
+	bool all_came = io_uring_cq_ready(&e->ring) >= min;
 	unsigned head, seen = 0, n = 0;
 	struct io_uring_cqe *cqe;
 	io_uring_for_each_cqe (&e->ring, head, cqe) {
@@ -417,7 +424,7 @@ static int reap_once(struct engine *e, struct io_op **done, unsigned min, unsign
 			done[n++] = op;
 	}
 	io_uring_cq_advance(&e->ring, seen);
-	*saw = seen;
+	*goes_on = all_came && seen > n;
 	return (int)n;
 }
 
@@ -460,28 +467,42 @@ static void ask_again(struct engine *e)
  * A completion that is no operation's ends a wait that is not for it. So the rest of the time is waited.
  * While some operations are still to be asked back nothing is waited for.
  */
-static int uring_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
-		      int64_t timeout_ns)
+static int wait_for(struct engine *e, struct io_op **done, unsigned min, unsigned max,
+		    int64_t timeout_ns)
 {
-	unsigned n = op_queue_take(&e->finished, done, max), saw;
-	if (n > 0 && n >= min && io_uring_sq_ready(&e->ring) == 0) { /* the kernel is not needed */
-		e->in_flight -= n;
-		return (int)n;
-	}
 	struct deadline deadline = deadline_after(timeout_ns);
+	unsigned n = 0;
 	bool goes_on;
 	do {
 		ask_again(e);
+		n += op_queue_take(&e->finished, done + n, max - n);
 		bool none_unasked = e->unasked_count == 0;
 		int rc = reap_once(e, done + n, none_unasked && min > n ? min - n : 0, max - n,
-				   deadline_left_ns(deadline), &saw);
+				   deadline_left_ns(deadline), &goes_on);
 		if (rc < 0)
 			return rc;
 		n += (unsigned)rc;
-		goes_on = none_unasked ? saw > (unsigned)rc : deadline_left_ns(deadline) != 0;
+		if (!none_unasked)
+			goes_on = deadline_left_ns(deadline) != 0;
 	} while (n < min && n < max && goes_on);
-	e->in_flight -= n;
 	return (int)n;
+}
+
+static int uring_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
+		      int64_t timeout_ns)
+{
+	/* Where enough is parked the kernel is not needed. It is asked now and then: others wait, too. */
+	bool without_call = e->finished.count >= (min > 0 ? min : 1) && max > 0 &&
+			    io_uring_sq_ready(&e->ring) == 0 && e->without_call < WITHOUT_CALL_MOST;
+	e->without_call = without_call ? e->without_call + 1 : 0;
+	int n = without_call ? (int)op_queue_take(&e->finished, done, max)
+			     : wait_for(e, done, min, max, timeout_ns);
+	for (int i = 0; i < n; i++) { /* no longer the engine's */
+		e->held[done[i]->slot] = NULL;
+		forget_unasked(e, done[i]->slot);
+	}
+	e->in_flight -= n > 0 ? (unsigned)n : 0;
+	return n;
 }
 
 static void uring_give_back(struct engine *e, void *buf)

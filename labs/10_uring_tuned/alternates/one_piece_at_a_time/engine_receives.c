@@ -53,6 +53,7 @@ struct socket_ahead {
 struct receives {
 	struct socket_ahead *sockets;
 	uint32_t parked_most; /* on one of them */
+	bool *reserved; /* [slot]: it has a buffer of the reserve while it is under way */
 	struct piece *pieces;
 	uint32_t free; /* the first unused piece */
 };
@@ -80,8 +81,9 @@ int receives_open(struct engine *e, const struct engine_config *config, struct r
 	if (r->parked_most == 0)
 		r->parked_most = 1;
 	r->sockets = calloc(config->max_fds, sizeof *r->sockets);
+	r->reserved = calloc(config->depth, sizeof *r->reserved);
 	r->pieces = calloc(piece_count, sizeof *r->pieces);
-	if (!r->sockets || !r->pieces)
+	if (!r->sockets || !r->reserved || !r->pieces)
 		return reason_no_memory(why, "receives ahead");
 	for (unsigned i = 0; i < config->max_fds; i++)
 		r->sockets[i].first = r->sockets[i].last = NONE;
@@ -95,6 +97,7 @@ void receives_free(struct engine *e)
 	if (!e->receives)
 		return;
 	free(e->receives->sockets);
+	free(e->receives->reserved);
 	free(e->receives->pieces);
 	free(e->receives);
 }
@@ -241,11 +244,13 @@ static struct io_op *receive_once(struct engine *e, struct io_op *op)
 {
 	struct buffers *b = &e->buffers;
 	bool lent = !op->buf;
-	struct io_uring_sqe *sqe = lent && b->lent == b->lent_most ? NULL : tuned_take_sqe(e);
-	if (!sqe) {
-		op->result = -ENOBUFS;
+	bool all_lent = lent && b->lent == b->lent_most;
+	struct io_uring_sqe *sqe = all_lent ? NULL : tuned_take_sqe(e);
+	if (!sqe) { /* or the kernel takes nothing */
+		op->result = all_lent ? -ENOBUFS : -EAGAIN;
 		return op;
 	}
+	e->receives->reserved[op->slot] = lent;
 	if (lent) {
 		op->buf = buffers_reserve_take(b);
 		b->lent++;
@@ -259,6 +264,10 @@ static struct io_op *receive_once(struct engine *e, struct io_op *op)
 /* Returns NULL while it goes on. */
 static struct io_op *wait_again(struct engine *e, struct socket_ahead *s, struct io_op *op)
 {
+	if (e->held[op->slot] != op) { /* called back meanwhile */
+		op->result = -ECANCELED;
+		return op;
+	}
 	if (s->hung_up && !s->armed)
 		return receive_once(e, op);
 	if (s->armed || arm(e, op)) {
@@ -272,7 +281,9 @@ static struct io_op *wait_again(struct engine *e, struct socket_ahead *s, struct
 /* Of a receive_once(). */
 struct io_op *receives_once_over(struct engine *e, struct io_op *op)
 {
-	if (!buffers_in_reserve(&e->buffers, op->buf) || op->result > 0)
+	bool reserved = e->receives->reserved[op->slot];
+	e->receives->reserved[op->slot] = false;
+	if (!reserved || op->result > 0)
 		return op;
 	buffers_give_back(&e->buffers, op->buf);
 	op->buf = NULL;
@@ -372,6 +383,8 @@ void receives_hung_up(struct engine *e, const struct io_uring_cqe *cqe)
 bool receives_start(struct engine *e, struct io_op *op)
 {
 	struct socket_ahead *s = &e->receives->sockets[op->fd_slot];
+	if (s->hung_up && s->armed && !s->stopping) /* there was no room to ask it back */
+		stop(e, op->fd_slot);
 	if (s->first != NONE) {
 		take_parked(e, s, op);
 		op_queue_push(&e->finished, op);
