@@ -79,7 +79,7 @@ load common
 }
 
 # The engines that the help of a command names as its default, in one line.
-default_engines() { "$IOLAB" "$1" --help | tr -d ' \n' | sed -n 's/.*separatedbycommas(default:\([^)]*\)).*/\1/p'; }
+default_engines() { "$IOLAB" "$1" --help | tr -d ' \n' | sed -n 's/.*itsoptionsalone(default:\([^)]*\)).*/\1/p'; }
 
 @test "matrix, responsiveness, operator, styles, timeline, overlap: --help names the engines that are taken by default" {
 	own_test_file
