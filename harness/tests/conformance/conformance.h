@@ -149,6 +149,8 @@ void fill(const struct subject *s, int fd);
 
 /* Takes what there is to read from `fd` now. Returns how many bytes, and does not wait for more. */
 size_t read_what_is_there(int fd);
+/* The same, and what a socket's other end still has to send: on a busy machine that comes late. */
+void read_what_is_on_its_way(int sender, int receiver);
 /*
  * A timer that sends SIGUSR1 to this thread, again and again, without SA_RESTART. For the caller to
  * delete.

@@ -117,7 +117,7 @@ void stream_cancel_of_sends(struct subject *s)
 	       WHEN("after cancel") EXPECTED("sends with -ECANCELED") SAW("all sent"));
 	/* There is room now, and nothing may use it. */
 	for (unsigned i = 0; i < COUNT; i++)
-		read_what_is_there(ends[i][1]);
+		read_what_is_on_its_way(ends[i][0], ends[i][1]);
 	expect_silence(s);
 	for (unsigned i = 0; i < COUNT; i++) {
 		size_t late = read_what_is_there(ends[i][1]);

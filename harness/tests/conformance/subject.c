@@ -2,6 +2,7 @@
 /* Opening, driving and watching the engine under test: every call checks the contract. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -447,6 +449,20 @@ size_t read_what_is_there(int fd)
 	while (poll(&ready, 1, 0) > 0 && (n = read(fd, bytes, sizeof bytes)) > 0)
 		count += (size_t)n;
 	return count;
+}
+
+void read_what_is_on_its_way(int sender, int receiver)
+{
+	int waits_bytes = 0;
+	uint64_t deadline_ns = clock_ns() + operation_patience_ns;
+	struct pollfd ready = { .fd = receiver, .events = POLLIN };
+	do {
+		read_what_is_there(receiver);
+		if (ioctl(sender, SIOCOUTQ, &waits_bytes) < 0 || waits_bytes == 0)
+			break; /* a pipe has no such queue */
+		poll(&ready, 1, 10);
+	} while (clock_ns() < deadline_ns);
+	read_what_is_there(receiver);
 }
 
 static void do_nothing(int signal_number)
