@@ -94,9 +94,15 @@ class LabCheck:
         self.lab, self.tap, self.scratch, self.repeats = lab, tap, scratch, repeats
         self.count = 0
         self.killed = self.accepted = self.tests = 0
+        self.counting = threading.Lock()
 
     def say(self, what, words=""):
         return self.tap.check(f"lab {self.lab.number}: {what}", words)
+
+    def add_to(self, what, more):
+        """Checks of one lab run side by side, and each would add to what it has read before."""
+        with self.counting:
+            setattr(self, what, getattr(self, what) + more)
 
     def place(self, name):
         folder = os.path.join(self.scratch, self.lab.name, name)
@@ -243,7 +249,7 @@ class LabCheck:
         plain = self.full_account(self.verdict(files, f"alternate-{name}"))
         words = plain or self.full_account(
             self.verdict(files, f"alternate-{name}", sanitize=ADDRESS))
-        self.accepted += self.say(f"the alternate {name} passes, under ASan and UBSan too", words)
+        self.add_to("accepted", self.say(f"the alternate {name} passes, under ASan and UBSan too", words))
 
     def check_mutant(self, mutant):
         if mutant.processor not in ("", platform.machine()):
@@ -257,7 +263,7 @@ class LabCheck:
             words = self.survives(program, ["--only", mutant.killed_by, *(["--untraced"] if mutant.sanitize else [])])
         except CourseError as error:
             words = str(error)
-        self.killed += self.say(f"the mutant {mutant.name} is killed by {mutant.killed_by}", words)
+        self.add_to("killed", self.say(f"the mutant {mutant.name} is killed by {mutant.killed_by}", words))
 
     def survives(self, program, options):
         """What lets the mutant live; once in five runs is enough (make check-course-slowly). A single run may be
