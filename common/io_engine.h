@@ -59,7 +59,8 @@
  *              or nothing at all, never a wait in accept(2).
  * Waiting.     reap() sleeps in the kernel and never spins, unless the variant is about spinning. A
  *              signal ends the wait early, also where its handler has SA_RESTART: reap() then
- *              returns what it has, perhaps 0, never -EINTR. The driver relies on that, since it waits without a time limit.
+ *              returns what it has, perhaps 0, never -EINTR. The driver relies on that, since it
+ *              waits without a time limit.
  * Time.        Latency counts from the driver's clock reading before the submit() call that first
  *              offered the operation. It ends with the reading after the reap() call that returned
  *              it. So the wait for an engine that accepts few at a time counts. Engines read no

@@ -9,6 +9,7 @@
 
 /* Places for `max_fds` descriptors, all empty. */
 int uring_register_places(struct io_uring *ring, unsigned max_fds, struct reason *why);
+/* `fd` in its place; the caller keeps it open until uring_forget_file(). */
 int uring_register_file(struct io_uring *ring, unsigned place, int fd, struct reason *why);
 /* The place is empty again. */
 void uring_forget_file(struct io_uring *ring, unsigned place);

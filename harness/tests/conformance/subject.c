@@ -453,12 +453,12 @@ size_t read_what_is_there(int fd)
 
 void read_what_is_on_its_way(int sender, int receiver)
 {
-	int waits_bytes = 0;
+	int queued_bytes = 0;
 	uint64_t deadline_ns = clock_ns() + operation_patience_ns;
 	struct pollfd ready = { .fd = receiver, .events = POLLIN };
 	do {
 		read_what_is_there(receiver);
-		if (ioctl(sender, SIOCOUTQ, &waits_bytes) < 0 || waits_bytes == 0)
+		if (ioctl(sender, SIOCOUTQ, &queued_bytes) < 0 || queued_bytes == 0)
 			break; /* a pipe has no such queue */
 		poll(&ready, 1, 10);
 	} while (clock_ns() < deadline_ns);
