@@ -264,7 +264,6 @@ void cancel_leaves_what_is_back(struct subject *s)
 			close(ends[i]);
 }
 
-/* As a workload does: batches of operations, some of which wait. */
 /* The options of a socket that an engine may be tempted to set. */
 struct socket_options {
 	int of_socket[5], nodelay;
@@ -315,6 +314,7 @@ void socket_options_stay(struct subject *s)
 	close(ends[1]);
 }
 
+/* As a workload does: batches of operations, some of which wait. */
 static void work_on_files(struct subject *s, int fd)
 {
 	for (unsigned round = 0; round < 50; round++) {

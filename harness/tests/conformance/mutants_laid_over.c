@@ -81,6 +81,7 @@ enum mistake {
 	CANCEL_TWICE,
 	SENDS_AFTERWARDS,
 	TOUCHES_AFTERWARDS,
+	CANCEL_WRITES_WHAT_IS_BACK,
 	READS_AHEAD,
 	DETACH_CLOSES,
 	CLOSE_CLOSES,
@@ -153,6 +154,7 @@ enum mistake {
 	NO_BUFFER_DROPS_BYTES,
 	LENDS_AT_THE_END,
 	KEEPS_ONE_AT_THE_END,
+	TAKES_BACK_ANY_BUFFER,
 	GIVE_BACK_DOES_NOTHING,
 	GIVE_BACK_ALLOCATES,
 	LENDS_MORE_THAN_ASKED,
@@ -174,6 +176,7 @@ struct engine {
 	unsigned receives; /* in flight */
 	unsigned lent_count, lent_now; /* all, and those that the caller has or waits for */
 	unsigned kept; /* of those that are given back next */
+	const void *last_lent;
 	struct op_queue held; /* not handed on */
 	struct op_queue finished; /* not taken from the right engine */
 	struct io_op *last;
@@ -680,8 +683,14 @@ static unsigned submit_failed_again(struct engine *e, struct io_op **done, unsig
 static void spoil_lending(struct engine *e, struct io_op *op)
 {
 	static char nothing[512], dropped[512];
-	if (!e->asked[op->slot].to_be_lent)
+	if (!e->asked[op->slot].to_be_lent) {
+		bool is_lent = op->buf && op->buf == e->last_lent;
+		if (e->fault == TAKES_BACK_ANY_BUFFER && is_lent && op->result == 0)
+			e->right_ops->give_back(e->right, op->buf);
 		return;
+	}
+	if (op->result > 0)
+		e->last_lent = op->buf;
 	if (e->fault == LENDS_ONE_TO_ALL && op->result > 0)
 		e->right_ops->give_back(e->right, op->buf);
 	if (e->fault == NO_BUFFER_DROPS_BYTES && op->result == -ENOBUFS)
@@ -802,6 +811,8 @@ static void over_cancel(struct engine *e)
 	struct io_op *last = e->last;
 	sigset_t blocked;
 	pthread_sigmask(SIG_BLOCK, NULL, &blocked);
+	if (e->fault == CANCEL_WRITES_WHAT_IS_BACK && last)
+		last->result = -ECANCELED; /* whether it is in flight or not */
 	e->right_ops->cancel(e->right);
 	unsigned n = (unsigned)e->right_ops->reap(e->right, lost, 0, DEEPEST, 0);
 	for (unsigned i = 0; i < n; i++) {
@@ -976,6 +987,8 @@ const struct mutant laid_over_mutants[] = {
 		  "twice"),
 	LAID_OVER(CANCEL_TWICE, "gives one back again later (files)", "file_cancel_then_silence",
 		  "twice"),
+	LAID_OVER(CANCEL_WRITES_WHAT_IS_BACK, "calls back what came back long ago",
+		  "cancel_leaves_what_is_back", "it changed"),
 	LAID_OVER(TOUCHES_AFTERWARDS, "writes into a buffer given back",
 		  "stream_cancel_in_scattered_slots", "touched"),
 	LAID_OVER(READS_AHEAD, "has read ahead when it detaches",
@@ -1105,6 +1118,9 @@ const struct mutant laid_over_mutants[] = {
 	  .options = NONE },
 	LAID_OVER(LENDS_ONE_TO_ALL, "lends one buffer to all", "lent_buffer_is_the_callers",
 		  "wrong byte"),
+	LAID_OVER(TAKES_BACK_ANY_BUFFER,
+		  "takes a lent buffer back when a receive into it brings nothing",
+		  "lent_buffer_may_be_received_into", ""),
 	LAID_OVER(CLOSE_WANTS_ALL_BACK, "waits in close() for what it lent",
 		  "lent_buffer_is_the_callers", "hung"),
 	LAID_OVER(LENDS_BEFORE_BYTES_COME, "keeps a buffer for each receive that waits",
