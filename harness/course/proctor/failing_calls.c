@@ -28,7 +28,8 @@
 static const struct failing {
 	const char *call; /* its names */
 	int errors[6]; /* ends with 0 */
-	bool of_streams; /* elsewhere it can only be the engine's word to itself, by an eventfd */
+	/* Elsewhere a read or a write can only be the engine's word to itself, by an eventfd. */
+	bool of_streams;
 } failing_calls[] = {
 	{ "epoll_create1 epoll_create", { EMFILE, ENFILE, ENOMEM } },
 	{ "epoll_ctl", { ENOMEM, ENOSPC } },
@@ -47,6 +48,8 @@ static const struct failing {
 	{ "clone clone3", { EAGAIN } },
 	{ "io_setup", { EAGAIN, ENOMEM } },
 	{ "io_getevents io_pgetevents", { EINTR } },
+	/* With a file only one that waits is told: who looks for what is there may look again. */
+	{ "io_getevents io_pgetevents", { EBADF }, .of_streams = true },
 	{ "poll ppoll", { EINTR, ENOMEM } },
 	{ "pread64 preadv preadv2", { EIO, EINTR } },
 	{ "pwrite64 pwritev pwritev2", { EIO, ENOSPC, EDQUOT, EFBIG, EINTR } },
@@ -486,6 +489,31 @@ static void play_unwanted_bytes(struct subject *s, const struct call_fault *faul
 	close(unwanted[0]);
 }
 
+/* Nothing comes. So what fails is the wait itself, and an engine that looks again would hide it. */
+static void play_wait_for_nothing(struct subject *s, const struct call_fault *fault)
+{
+	int ends[2];
+	make_reading_pair(s, ends);
+	open_stream(s, ends);
+	struct io_op *op = prepare_receive(s, 0, ends[0], 0);
+	begin(fault);
+	int rc = s->ops->submit(s->engine, &op, 1);
+	op->in_flight = rc == 1;
+	if (rc == 1)
+		rc = reap_some(s, 1, NS_PER_MS);
+	bool failed = end(fault) && fault->error != EINTR && !is_about(fault, "close");
+	int64_t told = rc < 0 || op->in_flight ? rc : op->result;
+	int64_t expected = failed ? -fault->error : 0;
+	expect(told == expected,
+	       WHEN("when %s fails%s%s, and nothing comes") EXPECTED("%s") SAW("%s"),
+	       fault ? fault->of->call : "nothing", fault ? " with " : "",
+	       fault ? errno_name(fault->error) : "", answer(expected), answer(told));
+	s->ops->cancel(s->engine);
+	while (op->in_flight && reap_some(s, 1, -1) >= 0)
+		;
+	close_stream(s, ends);
+}
+
 void stream_tells_what_fails(struct subject *s)
 {
 	play_with_each_fault(s, play_receive);
@@ -493,6 +521,7 @@ void stream_tells_what_fails(struct subject *s)
 	play_with_each_fault(s, play_unwanted_bytes);
 	if (s->ops->traits & IO_BLOCKS_IN_SUBMIT)
 		return;
+	play_with_each_fault(s, play_wait_for_nothing);
 	play_with_each_fault(s, play_send_that_waits);
 	if (s->flavour != PIPE)
 		play_with_each_fault(s, play_both_directions);
