@@ -313,9 +313,9 @@ static void tells_what_fails(struct subject *s)
 		fail_call(faults[i].calls, faults[i].error, 0);
 		int64_t n = perform(s, prepare(s, 0, faults[i].kind, fd, 0, 0, syncs ? 0 : BLOCK));
 		call_failed();
-		expect(n == -faults[i].error,
-		       WHEN("%s fails with errno %d") EXPECTED("-%d") SAW("%s"), faults[i].calls,
-		       faults[i].error, faults[i].error, answer(n));
+		expect(n == -faults[i].error, WHEN("%s fails with %s") EXPECTED("-%s") SAW("%s"),
+		       failing_call(), errno_name(faults[i].error), errno_name(faults[i].error),
+		       answer(n));
 		unsigned calls = calls_made_by_workers(faults[i].calls);
 		expect(calls == 1, WHEN("%s fails") EXPECTED("one call") SAW("%u"), faults[i].calls,
 		       calls);

@@ -1099,11 +1099,11 @@ static void supports_tries_each_call(struct subject *s)
 		fail_call(calls[i], ENOMEM, 0);
 		int rc = s->ops->supports(&config, IO_READ, IO_FD_FILE, &why);
 		expect(call_failed(), EXPECTED("supports() to try %s") SAW("no such call"),
-		       calls[i]);
+		       failing_call());
 		expect(rc == -ENOMEM && why.text[0],
 		       WHEN("when %s fails with ENOMEM")
 			       EXPECTED("-ENOMEM from supports(), with a reason") SAW("%s: \"%s\""),
-		       calls[i], answer(rc), why.text);
+		       failing_call(), answer(rc), why.text);
 		rc = s->ops->supports(&config, IO_READ, IO_FD_FILE, &why);
 		expect(rc == 0, WHEN("when nothing fails") EXPECTED("0 from supports()") SAW("%s"),
 		       answer(rc));
