@@ -369,6 +369,7 @@ fcntl(ends[0], F_SETFL, O_ASYNC | O_NONBLOCK); fcntl(ends[0], F_GETFL);\
 sigtimedwait(\&set, \&info, \&limit);\
 if (write(ends[1], "a", 1) < 0) return -1;\
 sigtimedwait(\&set, \&info, NULL);\
+raise(SIGIO); sigtimedwait(\&set, NULL, NULL);\
 if (write(ends[1], "b", 1) < 0) return -1;\
 ppoll(NULL, 0, NULL, \&mask); ppoll(NULL, 0, \&limit, NULL); poll(NULL, 0, 3);\
 op_queue_push/' "$ENGINE"
@@ -382,6 +383,7 @@ op_queue_push/' "$ENGINE"
 	assert_output --regexp "fcntl\([0-9]+, F_GETFL\) = [0-9]+: O_NONBLOCK\|O_ASYNC"
 	assert_output --partial "rt_sigtimedwait({SIGIO, 50}, 400 us) = EAGAIN"
 	assert_output --regexp "rt_sigtimedwait\(\{SIGIO, 50\}, for ever\) = 50: POLL_IN for fd [0-9]+"
+	assert_output --partial "rt_sigtimedwait({SIGIO, 50}, for ever) = 29: SIGIO"
 	assert_output --regexp "ppoll\(0, for ever, blocked \{.*\}\) = .*"$'\n'" +-- signal 50 comes: POLL_IN for fd [0-9]+"
 	assert_output --partial "ppoll(0, 400 us) = 0"
 	assert_output --partial "poll(0, 3 ms) = 0"

@@ -394,12 +394,14 @@ void describe_signal(const siginfo_t *info, char *text, size_t size)
 	}
 }
 
-/* Which signal a wait took, and what it says. */
-static void describe_taken_signal(const struct tracee *task, char *text, size_t size)
+/* Which signal a wait took, where it has a name, and what it says. */
+static void describe_taken_signal(const struct tracee *task, int number, char *text, size_t size)
 {
 	siginfo_t info = { 0 };
+	char name[16];
+	int used = snprintf(text, size, number < 32 ? ": %s" : "%.0s", signal_word(number, name));
 	if (task->args[1] && read_program(task->tid, task->args[1], &info, sizeof info))
-		describe_signal(&info, text, size);
+		describe_signal(&info, text + used, size - (size_t)used);
 }
 
 void describe_answer(const struct tracee *task, long long answer, char *text, size_t size)
@@ -420,5 +422,5 @@ void describe_answer(const struct tracee *task, long long answer, char *text, si
 	else if (syscall_among(task->call, "poll ppoll"))
 		describe_poll_events(task, text, size);
 	else if (task->call == SYS_rt_sigtimedwait)
-		describe_taken_signal(task, text, size);
+		describe_taken_signal(task, (int)answer, text, size);
 }
