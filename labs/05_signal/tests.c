@@ -247,8 +247,11 @@ static void arms_for_its_own_thread(struct subject *s)
 	       arming.signal);
 	expect(arming.owner.type == F_OWNER_TID && arming.owner.pid == gettid(),
 	       EXPECTED("the signal sent to this thread, and to no other of the process")
-		       SAW("owner of type %d"),
-	       arming.owner.type);
+		       SAW("%s %d"),
+	       arming.owner.type == F_OWNER_TID	  ? "F_OWNER_TID"
+	       : arming.owner.type == F_OWNER_PID ? "the process (F_OWNER_PID)"
+						  : "a group (F_OWNER_PGRP)",
+	       arming.owner.pid);
 	close_two(s, &two);
 }
 
@@ -1718,7 +1721,7 @@ static void the_way_back_tells_what_fails(struct subject *s)
 		int expected = call_failed() && failing[i].error != EINTR ? -failing[i].error : 1;
 		expect(rc == expected,
 		       WHEN("%s fails with %s") EXPECTED("%s from reap()") SAW("%s"),
-		       failing[i].call, errno_name(failing[i].error), answer(expected), answer(rc));
+		       failing_call(), errno_name(failing[i].error), answer(expected), answer(rc));
 		if (rc == 1) {
 			s->op[0].in_flight = 0;
 			s->inflight--;

@@ -313,9 +313,9 @@ static void tells_what_fails(struct subject *s)
 		fail_call(faults[i].calls, faults[i].error, 0);
 		int64_t n = perform(s, prepare(s, 0, faults[i].kind, fd, 0, 0, syncs ? 0 : BLOCK));
 		call_failed();
-		expect(n == -faults[i].error,
-		       WHEN("%s fails with errno %d") EXPECTED("-%d") SAW("%s"), faults[i].calls,
-		       faults[i].error, faults[i].error, answer(n));
+		expect(n == -faults[i].error, WHEN("%s fails with %s") EXPECTED("-%s") SAW("%s"),
+		       failing_call(), errno_name(faults[i].error), errno_name(faults[i].error),
+		       answer(n));
 		unsigned calls = calls_made_by_workers(faults[i].calls);
 		expect(calls == 1, WHEN("%s fails") EXPECTED("one call") SAW("%u"), faults[i].calls,
 		       calls);
@@ -419,23 +419,6 @@ static void opens_whole_or_not_at_all(struct subject *s)
 	}
 	if (opened == 0 || refused == 0)
 		test_skipped("RLIMIT_AS limits nothing here, or memory is short anyway");
-	close(fd);
-}
-
-/* Places beyond 2 and 4 GiB, of a short file. Cut to 32 bits they would lie in it. */
-static void keeps_all_bits_of_an_offset(struct subject *s)
-{
-	static const uint64_t places[] = { (UINT64_C(2) << 30) + BLOCK, (UINT64_C(4) << 30) + BLOCK,
-					   (UINT64_C(1) << 40) + 2 * BLOCK };
-	int fd = make_file(s, 8 * BLOCK, O_RDONLY);
-	open_engine(s, 1, 1);
-	attach(s, 0, fd);
-	for (unsigned i = 0; i < 3; i++) {
-		int64_t n = perform(s, prepare(s, 0, IO_READ, fd, 0, places[i], BLOCK));
-		expect(n == 0, EXPECTED("0, the end, from a READ at %llu") SAW("%s"),
-		       (unsigned long long)places[i], answer(n));
-	}
-	close_engine(s);
 	close(fd);
 }
 
@@ -1232,7 +1215,7 @@ const struct lab_test lab_tests[] = {
 	FILE_TEST(1, "tells_a_misaligned_buffer", ONE(DIRECT), file_misaligned_direct),
 	FILE_TEST(1, "tells_what_fails", ONE(BUFFERED), tells_what_fails),
 	FILE_TEST(1, "tells_that_there_is_no_call", ONE(NO_FD), tells_that_there_is_no_call),
-	FILE_TEST(1, "keeps_all_bits_of_an_offset", ONE(BUFFERED), keeps_all_bits_of_an_offset),
+	FILE_TEST(1, "keeps_all_bits_of_an_offset", ONE(BUFFERED), file_offsets_beyond_4_gib),
 	FILE_TEST(1, "keeps_all_bits_of_a_length", ONE(BUFFERED), file_lengths_beyond_2_gib),
 	FILE_TEST(1, "writes_up_to_a_limit", ONE(BUFFERED), file_write_up_to_a_limit),
 	FILE_TEST(1, "moves_zero_bytes", ONE(BUFFERED), file_zero_bytes),

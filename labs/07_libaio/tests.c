@@ -86,36 +86,6 @@ static void asks_by_io_submit(struct subject *s)
 }
 
 /*
- * Places beyond 2 and 4 GiB, of a short file. Cut to 32 bits they would lie in it. A limit on the size
- * of files, as the grader sets, is the operation's own failure.
- */
-static void keeps_all_bits_of_an_offset(struct subject *s)
-{
-	static const uint64_t places[] = { (UINT64_C(2) << 30) + BLOCK, (UINT64_C(4) << 30) + BLOCK,
-					   (UINT64_C(1) << 40) + 2 * BLOCK };
-	int fd = make_file(s, 8 * BLOCK, O_RDWR);
-	signal(SIGXFSZ, SIG_IGN);
-	open_engine(s, 1, 1);
-	attach(s, 0, fd);
-	for (unsigned i = 0; i < 3; i++) {
-		int64_t n = perform(s, prepare(s, 0, IO_READ, fd, 0, places[i], BLOCK));
-		expect(n == 0, EXPECTED("0, the end, from a READ at %llu") SAW("%s"),
-		       (unsigned long long)places[i], answer(n));
-		memset(buffer_of(s, 0), 0x55, BLOCK);
-		n = perform(s, prepare(s, 0, IO_WRITE, fd, 0, places[i], BLOCK));
-		expect(n == BLOCK || n == -EFBIG || n == -ENOSPC,
-		       EXPECTED("%u or -EFBIG from a WRITE at %llu") SAW("%s"), BLOCK,
-		       (unsigned long long)places[i], answer(n));
-	}
-	for (unsigned block = 0; block < 8; block++) {
-		perform(s, block_read(s, 0, fd, block));
-		expect_block(s, &s->op[0]);
-	}
-	close_engine(s);
-	close(fd);
-}
-
-/*
  * Which command the newest request brought. libaio's function of this name is this one in the test
  * program, so each request comes through here on its way to the kernel.
  */
@@ -1106,11 +1076,11 @@ static void supports_tries_each_call(struct subject *s)
 		fail_call(calls[i], ENOMEM, 0);
 		int rc = s->ops->supports(&config, IO_READ, IO_FD_FILE, &why);
 		expect(call_failed(), EXPECTED("supports() to try %s") SAW("no such call"),
-		       calls[i]);
+		       failing_call());
 		expect(rc == -ENOMEM && why.text[0],
 		       WHEN("when %s fails with ENOMEM")
 			       EXPECTED("-ENOMEM from supports(), with a reason") SAW("%s: \"%s\""),
-		       calls[i], answer(rc), why.text);
+		       failing_call(), answer(rc), why.text);
 		rc = s->ops->supports(&config, IO_READ, IO_FD_FILE, &why);
 		expect(rc == 0, WHEN("when nothing fails") EXPECTED("0 from supports()") SAW("%s"),
 		       answer(rc));
@@ -1270,7 +1240,7 @@ const struct lab_test lab_tests[] = {
 	FILE_TEST(1, "tells_a_bad_offset", ONE(BUFFERED), file_bad_offset),
 	FILE_TEST(1, "syncs", ONE(BUFFERED), file_sync),
 	FILE_TEST(1, "each_sync_has_its_command", ONE(BUFFERED), each_sync_has_its_command),
-	FILE_TEST(1, "keeps_all_bits_of_an_offset", ONE(BUFFERED), keeps_all_bits_of_an_offset),
+	FILE_TEST(1, "keeps_all_bits_of_an_offset", ONE(BUFFERED), file_offsets_beyond_4_gib),
 	FILE_TEST(1, "keeps_all_bits_of_a_length", ONE(BUFFERED), file_lengths_beyond_64_kib),
 	FILE_TEST(1, "moves_zero_bytes", ONE(BUFFERED), file_zero_bytes),
 	FILE_TEST(1, "fills_its_depth", FILES, file_fills_its_depth),

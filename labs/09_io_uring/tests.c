@@ -317,23 +317,6 @@ static void file_asks_for_no_worker(struct subject *s)
 	close(fd);
 }
 
-/* Places beyond 2 and 4 GiB, of a short file. Cut to 32 bits they would lie in it. */
-static void keeps_all_bits_of_an_offset(struct subject *s)
-{
-	static const uint64_t places[] = { (UINT64_C(2) << 30) + BLOCK, (UINT64_C(4) << 30) + BLOCK,
-					   (UINT64_C(1) << 40) + 2 * BLOCK };
-	int fd = make_file(s, 8 * BLOCK, O_RDONLY);
-	open_engine(s, 2, 1);
-	attach(s, 0, fd);
-	for (unsigned i = 0; i < 3; i++) {
-		int64_t n = perform(s, prepare(s, 0, IO_READ, fd, 0, places[i], BLOCK));
-		expect(n == 0, EXPECTED("0, the end, from a READ at %llu") SAW("%s"),
-		       (unsigned long long)places[i], answer(n));
-	}
-	close_engine(s);
-	close(fd);
-}
-
 static void submit_makes_no_call(struct subject *s)
 {
 	enum { DEPTH = 16 };
@@ -1505,7 +1488,7 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE(1), TEST("tells_a_write_to_read_only", ONE(BUFFERED), file_write_to_read_only) },
 	{ EXERCISE(1), TEST("tells_a_bad_descriptor", ONE(BUFFERED), file_bad_descriptor) },
 	{ EXERCISE(1),
-	  TEST("keeps_all_bits_of_an_offset", ONE(BUFFERED), keeps_all_bits_of_an_offset) },
+	  TEST("keeps_all_bits_of_an_offset", ONE(BUFFERED), file_offsets_beyond_4_gib) },
 	{ EXERCISE(1), TEST("reads_zero_bytes", ONE(BUFFERED), file_zero_bytes) },
 	{ EXERCISE(1), TEST("fills_its_depth", FILES, file_fills_its_depth) },
 	{ EXERCISE(1),

@@ -80,7 +80,10 @@ bool report_skip(const char *why);
 /* "FDATASYNC"; "kind 9" (in a buffer that the next call overwrites) for what is no kind. */
 const char *kind_name(unsigned kind);
 
-/* A number that an engine gave: "512", "-38 (-ENOSYS)". The text lasts as long as the block around it. */
+/* The result of an operation that has none yet: prepare() sets it. */
+#define NO_RESULT INT64_MIN
+
+/* A number that an engine gave: "512", "-38 (-ENOSYS)"; "nothing" where it gave none. The text lasts as long as the block around it. */
 #define ANSWER_SIZE    48
 #define answer(number) answer_text((number), (char[ANSWER_SIZE]) { "" })
 const char *answer_text(int64_t number, char *text);
