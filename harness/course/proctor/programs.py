@@ -198,7 +198,8 @@ def proctor_environment():
 def tests_in(program, exercise=0, prefix="", engine=""):
     """The tests of the program that are asked for, as (name, exercise, engine)."""
     listed = subprocess.run([program, "--list"], capture_output=True, text=True, check=True).stdout
-    rows = [(name, int(number), spec.split(":")[0]) for name, number, _, spec in map(str.split, listed.splitlines())]
+    rows = [(name, int(number), spec.split(":")[0])
+            for name, number, _, spec, _ in (line.split("\t") for line in listed.splitlines())]
     return [row for row in rows if row[0].startswith(prefix) and exercise in (0, row[1]) and engine in ("", row[2])]
 
 
