@@ -27,7 +27,7 @@ from proctor.findings import RULES, Finding, account_lines, sentence
 from readings import number_option, standard_output
 
 # Findings that the class's table names.
-REMARKED = RULES | {"ended", "skipped_alone", "does_less", "sanitizer"}
+REMARKED = RULES | {"ended", "skipped_alone", "does_less", "uses_ring", "sanitizer"}
 REMARK_BYTES_MOST = 600
 # The usual spellings; a macro can put the word together in other ways.
 ASSEMBLER = re.compile(rb"\b(?:asm|__asm|__asm__)\b")

@@ -91,6 +91,7 @@ struct exam {
 	uint64_t
 		engine_moved_bytes[DIRECTION_COUNT]; /* by the engine, over what the test gave it */
 	bool opened_by_engine[EXAM_DESCRIPTORS_MAX];
+	unsigned rings; /* of io_uring, by any thread at any time */
 	unsigned faults; /* calls of the engine's that were made to fail */
 	int own_signal; /* the last one that the program sent to itself; 0: none */
 	bool left_inside; /* it ended inside the engine */

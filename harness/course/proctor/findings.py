@@ -35,6 +35,7 @@ The learner's commands and the grader add:
     time_used_up          exercise, limit_s: not run, since others of the exercise hung
     does_less             whose ("engine", "own", "moved"), call, seen, needed: passed, but not by going its
                           way; for "moved" the call is "in" or "out", and the numbers are bytes
+    uses_ring             passed, but with io_uring, which the lab is not about
     does_not_compile      nothing_to_compile    program_changed       proctor_ended_early
     compiler_says         words                 compiler_ended        status
     compiler_stopped      why                   compiler_named_nothing
@@ -163,6 +164,7 @@ SENTENCES = {
     "passes_after_failure": "an expectation did not hold, and the program said that it passed",
     "hides_call": "the engine makes the system call {call}, which the exercise does not allow, and hides it from the test",
     "does_less": _does_less,
+    "uses_ring": "it uses io_uring, which this lab is not about: the proctor does not see what a ring does",
     "waits_in_test": "hung: not over after {limit_s} s. It runs in the test's own loop: nothing comes back "
                      "from the engine",
     "sanitizer": _sanitizer,

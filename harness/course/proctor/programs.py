@@ -41,6 +41,7 @@ class Outcome:
     own_calls: dict | None = None
     engine_moved_bytes: dict | None = None  # {"in": 4096, "out": 0}
     faults: int = 0  # calls of the engine that were made to fail
+    rings: int = 0  # of io_uring
 
     def found(self, *ids):
         """The first finding with one of these ids, or None."""
@@ -183,7 +184,8 @@ def read_tap(text):
                                 [Finding(f["id"], f["values"]) for f in block["findings"]],
                                 block.get("output", []), block.get("events", []),
                                 block.get("events_cut", False), block.get("engine_calls"),
-                                block.get("own_calls"), block.get("engine_moved_bytes"), block.get("faults", 0)))
+                                block.get("own_calls"), block.get("engine_moved_bytes"), block.get("faults", 0),
+                                block.get("rings", 0)))
     return outcomes
 
 

@@ -90,7 +90,8 @@ static void note_closing(struct exam *e, const struct tracee *task)
 /* Does anything depend on how the call ends? If not, its end stops nobody. */
 static bool end_matters(const struct exam *e, const struct tracee *task)
 {
-	if (task->fault || (task->counted && !is_background_call(task->call)))
+	if (task->fault || (task->counted && !is_background_call(task->call)) ||
+	    task->call == SYS_io_uring_setup)
 		return true;
 	return task->tests && e->own_calls[task->call] < OWN_TOLD_MAX &&
 	       !is_background_call(task->call) && !varies_in_tests(task->call);
@@ -154,6 +155,7 @@ static void count_what_was_done(struct exam *e, const struct tracee *task, long 
 {
 	uint64_t fd = task->args[0];
 	note_new_descriptor(e, task, answer);
+	e->rings += task->call == SYS_io_uring_setup;
 	if (task->tests)
 		e->own_calls[task->call]++;
 	if (!task->counted || task->prints ||
