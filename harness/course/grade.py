@@ -29,8 +29,8 @@ from readings import number_option, standard_output
 # Findings that the class's table names.
 REMARKED = RULES | {"ended", "skipped_alone", "does_less", "uses_ring", "sanitizer"}
 REMARK_BYTES_MOST = 600
-# The usual spellings; a macro can put the word together in other ways.
-ASSEMBLER = re.compile(rb"\b(?:asm|__asm|__asm__)\b")
+# A file that says itself where its lines come from could pass its own for a header's.
+ASSEMBLER = re.compile(rb"\b(?:asm|__asm|__asm__)\b|^\s*(?:#|%:|\?\?=)\s*(?:line\b|\d)", re.M)
 
 
 @dataclass
@@ -199,7 +199,7 @@ def remark(result, files):
     parts += [f"{len(not_run)} tests not run, since others used up the time"] if not_run else []
     if examined.warnings:
         parts.append("compiles with warnings")
-    assembler = any(ASSEMBLER.search(text) for text in files.values())
+    assembler = examined.assembler or any(ASSEMBLER.search(text) for text in files.values())
     registers = lab.is_layer and bool(files) and examined.registers and not examined.broken
     if result.unusual or examined.early or examined.late or examined.bytes or assembler or registers:
         parts.append("to be read by a person: " + ", ".join(

@@ -611,6 +611,29 @@ $(seq -f 'W(%.0f)' 10000 32000)"
 	grep -q 'and [0-9]* more' "$OUT/hides_call.txt" || fail "$(head -c 1500 "$OUT/hides_call.txt")"
 }
 
+@test "what a person should look at is named, and nothing else" {
+	with_code plain 'static int extra(int n) { return n + 1; } int (*uses_extra)(int) = extra;'
+	with_code ends_late 'volatile int ended; __attribute__((destructor)) static void late(void) { ended = 1; }'
+	with_code holds_bytes 'static const unsigned char bytes[] __attribute__((section(".text.x,\"ax\",@progbits#"), used)) = { 0xc3 };'
+	with_code ends_thread $'#include <threads.h>\nvoid *ends = thrd_exit;'
+	with_code has_library $'#include <liburing.h>\nvoid *other = io_uring_queue_init;'
+	with_code has_poll $'#include <poll.h>\nvoid *other = poll;'
+	with_code puts_together $'#define TWO(a, b) a##b\n#define BOTH(a, b) TWO(a, b)\nvoid f(void) { BOTH(as, m)("nop"); }'
+	with_code tells_lines $'#define TWO(a, b) a##b\n#line 1 "/usr/include/stdio.h"\nvoid f(void) { TWO(as, m)("nop"); }'
+	run "$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" --jobs 2
+	assert_success
+	for name in ends_late holds_bytes ends_thread has_library has_poll puts_together tells_lines; do graded_points "$name" 20; done
+	graded_points plain 20
+	! grep Remark "$OUT/plain.txt" || fail "a plain function is remarked"
+	grep -qx "Remark: to be read by a person: code after main()" "$OUT/ends_late.txt"
+	grep -qx "Remark: to be read by a person: code written as numbers" "$OUT/holds_bytes.txt"
+	grep -qx "Remark: to be read by a person: thrd_exit" "$OUT/ends_thread.txt"
+	grep -qx "Remark: to be read by a person: io_uring_queue_init" "$OUT/has_library.txt"
+	grep -qx "Remark: to be read by a person: poll" "$OUT/has_poll.txt"
+	grep -q "to be read by a person: assembler" "$OUT/puts_together.txt"
+	grep -q "to be read by a person: assembler" "$OUT/tells_lines.txt"
+}
+
 @test "an engine that looks whether it is watched, leaves something behind, or ends itself" {
 	when_receiving reads_status 'FILE *f = fopen("/proc/self/status", "r"); if (f) fclose(f);'
 	before_main reads_early 'close(open("/proc/thread-self/status", O_RDONLY));'

@@ -57,6 +57,9 @@ ld -r -d -o "$out.o" "$@" && objcopy --keep-global-symbol=iolab_keeps_none \\
     $(sed 's/^/--keep-global-symbol=/' "labs/$lab/interface") "$out.o" || exit
 "$script" "$lab" "$out" "$tests" $below "$out.o"
 """
+PREPROCESSED_BYTES_MOST = 32 << 20
+LINE_MARKER = re.compile(rb'# \d+ "((?:[^"\\]|\\.)*)"')
+ASSEMBLER = re.compile(rb"\b(?:asm|__asm|__asm__)\b")
 WORDS_BYTES_MOST = 8000  # of a compiler's words, and the same in lines:
 WORDS_LINES_MOST = 60
 LINE_BYTES_MOST = 300
@@ -77,6 +80,7 @@ class Examined:
     early: bool = False  # is there code that runs before main()?
     late: bool = False  # after it?
     bytes: bool = False  # that is written as numbers?
+    assembler: bool = False  # or as assembler in C?
     registers: bool = True  # is there an IO_ENGINE() in any of them?
     seconds: float = 0
     program: str = ""  # where its tests could be run
@@ -248,7 +252,7 @@ class Examiner:
             if not name.endswith(SOURCES):
                 continue
             path = os.path.join(source, name)
-            words, broken = self._compile(lab, path, build, uid, [self.kit, source])
+            words, broken = self._compile(lab, path, build, uid, [self.kit, source], examined)
             if broken:
                 examined.broken[name] = broken
             else:
@@ -279,17 +283,20 @@ class Examiner:
             outcome.findings = [examined.trouble]
         return examined
 
-    def _compile(self, lab, path, build, uid, readable):
+    def _compile(self, lab, path, build, uid, readable, examined):
         """Returns the compiler's words, and a Finding why there is no object, or None."""
         out = os.path.join(build, os.path.basename(path))
         # Only the assembler's own list names what it includes (.incbin). -pipe keeps the compiler's
         # temporary file out of that list.
         command = ["build/course/compile-object", lab.name, out + ".o", "-pipe", f"-Wa,--MD,{out}.ad"]
-        # First the list alone, whose words nobody sees: a compiler quotes what it includes.
-        lists = [*command[:2], out + ".d", "-M", path]
+        # First the list alone, whose words nobody sees: a compiler quotes what it includes. Its text after all macros
+        # shows assembler that a macro puts together.
+        lists = [*command[:2], out + ".i", "-E", "-MD", "-MF", out + ".d", path]
         listed = self.sandbox.run(lists, COMPILE_WALL_S, uid, self.kit, readable, [build], cpu_s=COMPILE_CPU_S)
         if listed.status == 0 and (file := self._forbidden_in(path, out + ".d")):
             return "", file
+        if holds_assembler(out + ".i", os.path.dirname(path)):
+            examined.assembler = True
         ended = self.sandbox.run([*command, path], COMPILE_WALL_S, uid, self.kit, readable, [build],
                                  cpu_s=COMPILE_CPU_S)
         words = shorten(without_quotes(ended.stderr), os.path.dirname(path), self.kit)
@@ -451,6 +458,24 @@ def take_reports(outcomes, reported):
         report = reported.get(outcome.name)
         if outcome.status == "passed" and report and costs[repr(report)] == outcome.exercise:
             outcome.status, outcome.findings = "failed", [report]
+
+
+def holds_assembler(preprocessed, source):
+    """Is there assembler in what the files of the folder `source` are after all macros? The headers of a system hold
+    some. A file that says itself where its lines come from, or that is very long, may hide it."""
+    try:
+        with open(preprocessed, "rb") as file:
+            text = file.read(PREPROCESSED_BYTES_MOST)
+    except OSError:
+        return False
+    own = False
+    found = len(text) == PREPROCESSED_BYTES_MOST
+    for line in text.split(b"\n"):
+        marker = LINE_MARKER.match(line)
+        if marker:
+            own = os.path.dirname(marker[1].decode(errors="replace")) == source
+        found = found or (own and ASSEMBLER.search(line) is not None)
+    return found
 
 
 def distance_of(lines, word):
