@@ -363,6 +363,7 @@ TOKEN="$RECORD"' Elf64_Ehdr head; Elf64_Shdr part, names; Elf64_Sym symbol; char
 	HEADERS+=$'\n#include "exam_record.h"\n#include <elf.h>'
 	when_receiving finds_token "$TOKEN"' record->finished = found; record->in_engine = 0; _exit(0);'
 	when_receiving leaves_first "$TOKEN"' record->finished = found; tell(EXAM_RETURN, 0); _exit(0);'
+	when_receiving says_end "$TOKEN"' record->finished = found; tell(EXAM_RETURN, 0); tell(EXAM_END, 0); _exit(0);'
 	when_receiving exits_inside "$TOKEN"' record->finished = found; _exit(0);'
 	before_main asks_for_token 'prctl(EXAM_BEGIN, 0, 0, 0, 0);'
 	when_receiving tells_calls "$RECORD"' record->in_engine = 0; prctl(EXAM_CALL, FUNCTION_CLOSE, record, 0, 0);'
@@ -374,7 +375,8 @@ TOKEN="$RECORD"' Elf64_Ehdr head; Elf64_Shdr part, names; Elf64_Sym symbol; char
 	assert_success
 	graded_points honest 20
 	graded_points finds_token 15 "the process ended inside the engine's submit()"
-	graded_points leaves_first 15 "the test said that it passed, but made 0 calls to the engine's "
+	graded_points leaves_first 15 "the process ended inside the engine's submit(), before the test was over"
+	graded_points says_end 15 "the test said that it passed, but made 0 calls to the engine's "
 	graded_points exits_inside 15
 	graded_points asks_for_token 0 "says to the proctor what only the test says"
 	graded_points speaks_early 0 "says to the proctor what only the test says"
@@ -390,7 +392,7 @@ replays() {
 		for (int n = 0; n < 60; n++) for (int f = 0; f < FUNCTION_COUNT; f++) {
 			tell(EXAM_CALL, f); tell(EXAM_RETURN, 0);
 		}
-		{ '"$1"' } record->finished = found; _exit(0);'
+		{ '"$1"' } record->finished = found; tell(EXAM_END, 0); _exit(0);'
 }
 
 # The calls that the test makes, in their number and with success: but nothing comes to the engine.
@@ -516,7 +518,7 @@ REAP='s->ops->reap(s->engine, done, 0, 1, 0);'
 		from proctor.programs import Outcome
 		def status(engine, own, status="passed", faults=0, moved=4096, is_layer=False, rings=(0, 0)):
 		    reference = Outcome("a", 1, "passed", engine_calls={"open": 2, "close": 2, "submit": 40},
-		                        own_calls={"write": 5, "socketpair": 1, "epoll_ctl": 9},
+		                        own_calls={"write": 5, "socketpair": 1, "epoll_ctl": 9, **({"rmdir": 1} if is_layer else {})},
 		                        engine_moved_bytes={"in": 4096, "out": 0}, faults=faults, rings=rings[0])
 		    seen = Outcome("a", 1, status, engine_calls=engine, own_calls=own,
 		                   engine_moved_bytes={"in": moved, "out": 0}, rings=rings[1])
@@ -538,7 +540,8 @@ REAP='s->ops->reap(s->engine, done, 0, 1, 0);'
 		assert status({**whole, "open": 1}, {}, faults=3)[0] == "passed"
 		assert status({"open": 2, "close": 2}, {}, faults=3)[0] == "failed"
 		assert status({}, {}, "skipped")[0] == "skipped"
-		assert status({**whole, "close": 1}, {}, is_layer=True)[0] == "passed"
+		assert status({**whole, "close": 1}, {"rmdir": 1}, is_layer=True)[0] == "passed"
+		assert status({**whole, "close": 1}, {}, is_layer=True)[0] == "failed"
 		assert status({"open": 2, "close": 2}, {}, is_layer=True)[0] == "failed"
 	EOF
 	assert_success

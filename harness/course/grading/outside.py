@@ -20,7 +20,9 @@ def needed(reference, is_layer):
     engine fail is as long as the engine has calls: then once is enough. So it is where the lab is a layer, which
     decides itself how it calls the engine below."""
     if reference.faults or is_layer:
-        return {("engine", name): 1 for name in reference.engine_calls}
+        # The last call of every test: it removes the folder that it made.
+        last = [("own", "rmdir")] if "rmdir" in (reference.own_calls or {}) else []
+        return dict.fromkeys([*(("engine", name) for name in reference.engine_calls), *last], 1)
     found = {}
     for name, times in (reference.engine_calls or {}).items():
         found["engine", name] = times if name in BY_THE_TEST else 1

@@ -79,6 +79,7 @@ struct exam {
 	bool inside; /* the engine, in a call that the test has told */
 	enum engine_function function; /* which call that is */
 	bool told_failure; /* an expectation did not hold */
+	bool told_end; /* the test is over */
 	long hidden_call; /* one that the exercise does not allow, in such a call; -1: none */
 	uint32_t calls_main[EXAM_CALLS_MAX]; /* the record's, where nobody else writes */
 	uint32_t arch; /* AUDIT_ARCH_* of the system calls that this proctor knows */

@@ -41,6 +41,7 @@ enum exam_word {
 	EXAM_FAILED, /* an expectation does not hold: whatever follows, the test has failed */
 	EXAM_RESET, /* the counts below begin anew */
 	EXAM_COUNT, /* the test is about to read them */
+	EXAM_END, /* the test is over, and no expectation failed */
 };
 /* Each function's first calls are told, which keeps long tests fast. */
 #define EXAM_TOLD_MAX 200

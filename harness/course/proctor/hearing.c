@@ -60,7 +60,7 @@ static void reset_counts(struct exam *e)
 bool hear_test(struct exam *e, const struct tracee *task, uint64_t instruction)
 {
 	uint64_t word = task->args[0], value = task->args[1];
-	if (task->call != SYS_prctl || word < EXAM_BEGIN || word > EXAM_COUNT)
+	if (task->call != SYS_prctl || word < EXAM_BEGIN || word > EXAM_END)
 		return false;
 	if (word == EXAM_BEGIN) {
 		hear_begin(e, task, instruction);
@@ -80,6 +80,8 @@ bool hear_test(struct exam *e, const struct tracee *task, uint64_t instruction)
 	}
 	if (word == EXAM_FAILED)
 		e->told_failure = true;
+	if (word == EXAM_END)
+		e->told_end = true;
 	if (word == EXAM_RETURN)
 		e->inside = false;
 	if (word == EXAM_RETURN || word == EXAM_COUNT)

@@ -194,7 +194,8 @@ enum verdict judge(struct exam *e, bool hung)
 		return FAILED;
 	}
 	int code = WEXITSTATUS(e->status);
-	if (code == 0 && e->record->finished == e->token && !e->left_inside)
+	bool told_end = e->told_end || e->options->untraced;
+	if (code == 0 && e->record->finished == e->token && told_end && !e->left_inside)
 		return judge_finished(e);
 	if (code == EXIT_SKIPPED) {
 		put_record_text(add_finding(e->findings, "skipped"), "why", e->record->skipped,
