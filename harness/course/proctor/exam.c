@@ -24,6 +24,7 @@ struct tracee *add_task(struct exam *e, pid_t tid)
 	if (tid != e->pid && is_in_engine(e)) {
 		task->engines = true;
 		e->record->threads_started++;
+		e->threads_started++;
 	}
 	return task;
 }

@@ -81,7 +81,9 @@ struct exam {
 	bool told_failure; /* an expectation did not hold */
 	bool told_end; /* the test is over */
 	long hidden_call; /* one that the exercise does not allow, in such a call; -1: none */
-	uint32_t calls_main[EXAM_CALLS_MAX]; /* the record's, where nobody else writes */
+	/* The record's counts, where nobody else writes: */
+	uint32_t calls_main[EXAM_CALLS_MAX], calls_others[EXAM_CALLS_MAX];
+	uint32_t threads_started, prints;
 	uint32_t arch; /* AUDIT_ARCH_* of the system calls that this proctor knows */
 	unsigned execs;
 	uint32_t engine_calls

@@ -46,13 +46,18 @@ static void hear_begin(struct exam *e, const struct tracee *task, uint64_t instr
 /* The engine can write to the counts, and hide a call from the test. */
 static void compare_counts(struct exam *e)
 {
-	if (memcmp(e->record->calls_main, e->calls_main, sizeof e->calls_main) != 0)
+	const struct exam_record *record = e->record;
+	if (memcmp(record->calls_main, e->calls_main, sizeof e->calls_main) != 0 ||
+	    memcmp(record->calls_others, e->calls_others, sizeof e->calls_others) != 0 ||
+	    record->threads_started != e->threads_started || record->prints != e->prints ||
+	    (record->fault.failed && !e->faults))
 		break_off(e, "changes_counts", NULL, NULL);
 }
 
 static void reset_counts(struct exam *e)
 {
 	memset(e->calls_main, 0, sizeof e->calls_main);
+	memset(e->calls_others, 0, sizeof e->calls_others);
 	memset(e->record->calls_main, 0, sizeof e->record->calls_main);
 	memset(e->record->calls_others, 0, sizeof e->record->calls_others);
 }
@@ -84,20 +89,33 @@ bool hear_test(struct exam *e, const struct tracee *task, uint64_t instruction)
 		e->told_end = true;
 	if (word == EXAM_RETURN)
 		e->inside = false;
-	if (word == EXAM_RETURN || word == EXAM_COUNT)
+	if (word == EXAM_RETURN || word == EXAM_COUNT || word == EXAM_END)
 		compare_counts(e);
 	if (word == EXAM_RESET)
 		reset_counts(e);
 	return true;
 }
 
-void note_call_of_engine(struct exam *e, long call)
+/* The record's list of allowed calls is the program's, and this one is not. */
+static void note_hidden_call(struct exam *e, long call)
 {
 	const char *allowed = e->test->allowed_calls;
 	bool limited = e->function == FUNCTION_SUBMIT || e->function == FUNCTION_REAP ||
 		       e->function == FUNCTION_CANCEL;
-	e->calls_main[call]++;
 	if (e->inside && limited && *allowed && e->hidden_call < 0 && !is_background_call(call) &&
 	    call != SYS_restart_syscall && !syscall_among(call, allowed))
 		e->hidden_call = call;
+}
+
+void note_call_of_engine(struct exam *e, const struct tracee *task, bool mains)
+{
+	if (task->prints) {
+		e->record->prints++;
+		e->prints++;
+		return;
+	}
+	(mains ? e->record->calls_main : e->record->calls_others)[task->call]++;
+	(mains ? e->calls_main : e->calls_others)[task->call]++;
+	if (mains)
+		note_hidden_call(e, task->call);
 }

@@ -12,7 +12,7 @@
  */
 bool hear_test(struct exam *e, const struct tracee *task, uint64_t instruction);
 
-/* Notes a call that the engine makes on the program's first thread. */
-void note_call_of_engine(struct exam *e, long call);
+/* Notes a call that the engine makes. `mains`: on the program's first thread. */
+void note_call_of_engine(struct exam *e, const struct tracee *task, bool mains);
 
 #endif

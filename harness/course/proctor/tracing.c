@@ -60,12 +60,8 @@ static void count_call(struct exam *e, struct tracee *task)
 	task->counted = known && (mains || task->engines);
 	task->prints = task->counted && is_printing(task);
 	check_new_process(e, task);
-	if (task->prints)
-		e->record->prints++;
-	else if (task->counted)
-		(mains ? e->record->calls_main : e->record->calls_others)[task->call]++;
-	if (mains && task->counted && !task->prints)
-		note_call_of_engine(e, task->call);
+	if (task->counted)
+		note_call_of_engine(e, task, mains);
 	task->tests = known && !task->counted && e->begun && task->tid == e->pid;
 	if (mains && task->call == SYS_exit_group)
 		e->left_inside = true;
