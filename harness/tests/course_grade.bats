@@ -648,6 +648,7 @@ $(seq -f 'W(%.0f)' 10000 32000)"
 	when_receiving asks_ptrace 'ptrace(PTRACE_TRACEME, 0, 0, 0);'
 	when_receiving keeps_key 'syscall(SYS_add_key, "user", "iolab", "x", 1ul, -4);'
 	when_receiving filters 'syscall(SYS_seccomp, 1u, 0u, NULL);'
+	when_receiving dispatches 'prctl(59, 1, 0, 0, NULL);'
 	before_main filters_early 'prctl(PR_SET_SECCOMP, 2, NULL);'
 	when_receiving kills_group 'kill(0, SIGKILL);'
 	when_receiving raises 'raise(SIGTERM);'
@@ -660,6 +661,7 @@ $(seq -f 'W(%.0f)' 10000 32000)"
 	graded_points asks_ptrace 15 "reaches for another process (ptrace)"
 	graded_points keeps_key 15 "makes something that outlives it (add_key)"
 	graded_points filters 15 "the program filters system calls (seccomp), which could hide them from the proctor"
+	graded_points dispatches 15 "the program filters system calls (prctl), which could hide them"
 	graded_points filters_early 0 "the program filters system calls (prctl)"
 	graded_points kills_group 15 "the program sent SIGKILL to itself inside the engine's submit()"
 	graded_points raises 15 "the program sent SIGTERM to itself"
