@@ -27,10 +27,10 @@ from proctor.findings import RULES, Finding, account_lines, sentence
 from readings import number_option, standard_output
 
 # Findings that the class's table names.
-REMARKED = RULES | {"ended", "skipped_alone", "does_less", "sanitizer"}
+REMARKED = RULES | {"ended", "skipped_alone", "does_less", "uses_ring", "sanitizer"}
 REMARK_BYTES_MOST = 600
-# The usual spellings; a macro can put the word together in other ways.
-ASSEMBLER = re.compile(rb"\b(?:asm|__asm|__asm__)\b")
+# A file that says itself where its lines come from could pass its own for a header's.
+ASSEMBLER = re.compile(rb"\b(?:asm|__asm|__asm__)\b|^\s*(?:#|%:|\?\?=)\s*(?:line\b|\d)", re.M)
 
 
 @dataclass
@@ -39,7 +39,7 @@ class LabGrade:
     examined: Examined
     counted: list  # the names of the tests that give points
     telling: list  # those of them that the untouched starter fails
-    unusual: set  # functions that they take from elsewhere: neither ordinary ones nor the reference's
+    unusual: set  # functions that they take from elsewhere: see functions.unusual()
     absent: dict  # {file: why it was not taken}
 
     def points(self, exercise):
@@ -134,7 +134,7 @@ class Grader:
             outside.doubt_passes(examined.outcomes, self.references[lab.name], lab.is_layer)
             explain_absence(lab, examined, {**absent, **examined.broken})
             result = LabGrade(lab, examined, self.counted[lab.name], self.telling[lab.name],
-                              examined.calls - self.calls[lab.name], absent)
+                              functions.unusual(examined.calls, self.calls[lab.name]), absent)
             grade.labs.append(result)
             words = remark(result, files)
             remarks += [f"lab {lab.number}: {words}" if len(self.labs) > 1 else words] if words else []
@@ -199,11 +199,12 @@ def remark(result, files):
     parts += [f"{len(not_run)} tests not run, since others used up the time"] if not_run else []
     if examined.warnings:
         parts.append("compiles with warnings")
-    assembler = any(ASSEMBLER.search(text) for text in files.values())
+    assembler = examined.assembler or any(ASSEMBLER.search(text) for text in files.values())
     registers = lab.is_layer and bool(files) and examined.registers and not examined.broken
-    if result.unusual or examined.early or assembler or registers:
+    if result.unusual or examined.early or examined.late or examined.bytes or assembler or registers:
         parts.append("to be read by a person: " + ", ".join(
-            ["code before main()"] * examined.early + ["an engine of its own"] * registers +
+            ["code before main()"] * examined.early + ["code after main()"] * examined.late +
+            ["code written as numbers"] * examined.bytes + ["an engine of its own"] * registers +
             ["assembler"] * assembler + functions.shown(result.unusual)))
     return reports.shortened(reports.printable("; ".join(parts)), REMARK_BYTES_MOST)
 

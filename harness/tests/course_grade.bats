@@ -44,6 +44,7 @@ submission() {
 
 INCLUDES='#include <fcntl.h>
 #include <linux/sched.h>
+#include <stdlib.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -238,7 +239,7 @@ hostile_grades() {
 	graded_points writes_to_parent 15 "the program reaches for another process (process_vm_writev)"
 	graded_points closes_all 15
 	graded_points shrinks_trace 20
-	graded_points wipes_trace 20
+	graded_points wipes_trace 15 "changes how many system calls the proctor has counted"
 	graded_points own_main 20
 	graded_points holds_assembler 20 "to be read by a person: assembler"
 	graded_points no_compile 0 "engine.c does not compile"
@@ -343,42 +344,55 @@ RECORD='struct exam_record *record = NULL; FILE *maps = fopen("/proc/self/maps",
 	done
 }
 
-# Finds the token where the test program keeps it, by the program's own table of symbols.
+# Finds the token, and the function that speaks to the proctor, where the test program keeps them, by the program's own table of symbols.
 TOKEN="$RECORD"' Elf64_Ehdr head; Elf64_Shdr part, names; Elf64_Sym symbol; char name[64]; uint64_t found = 0;
+	void (*tell)(unsigned, unsigned long) = NULL;
 	FILE *self = fopen("/proc/self/exe", "r"); fread(&head, sizeof head, 1, self);
-	for (int i = 0; i < head.e_shnum && !found; i++) {
+	for (int i = 0; i < head.e_shnum && !(found && tell); i++) {
 		fseek(self, (long)(head.e_shoff + (unsigned)i * sizeof part), SEEK_SET); fread(&part, sizeof part, 1, self);
 		if (part.sh_type != SHT_SYMTAB) continue;
 		fseek(self, (long)(head.e_shoff + part.sh_link * sizeof part), SEEK_SET); fread(&names, sizeof names, 1, self);
-		for (unsigned long n = 0; n < part.sh_size / sizeof symbol && !found; n++) {
+		for (unsigned long n = 0; n < part.sh_size / sizeof symbol && !(found && tell); n++) {
 			fseek(self, (long)(part.sh_offset + n * sizeof symbol), SEEK_SET); fread(&symbol, sizeof symbol, 1, self);
 			fseek(self, (long)(names.sh_offset + symbol.st_name), SEEK_SET); fread(name, 1, sizeof name, self);
 			if (strcmp(name, "token") == 0) found = *(uint64_t *)symbol.st_value;
+			if (strcmp(name, "tell_proctor") == 0) tell = (void (*)(unsigned, unsigned long))symbol.st_value;
 		} }'
 
 @test "a pass counts only when the test went its way" {
 	HEADERS+=$'\n#include "exam_record.h"\n#include <elf.h>'
 	when_receiving finds_token "$TOKEN"' record->finished = found; record->in_engine = 0; _exit(0);'
+	when_receiving leaves_first "$TOKEN"' record->finished = found; tell(EXAM_RETURN, 0); _exit(0);'
+	when_receiving says_end "$TOKEN"' record->finished = found; tell(EXAM_RETURN, 0); tell(EXAM_END, 0); _exit(0);'
 	when_receiving exits_inside "$TOKEN"' record->finished = found; _exit(0);'
 	before_main asks_for_token 'prctl(EXAM_BEGIN, 0, 0, 0, 0);'
-	when_receiving tells_calls 'prctl(EXAM_CALL, FUNCTION_CLOSE, 0, 0, 0);'
+	when_receiving tells_calls "$RECORD"' record->in_engine = 0; prctl(EXAM_CALL, FUNCTION_CLOSE, record, 0, 0);'
+	when_receiving tells_in_time "$TOKEN"' record->in_engine = 0; tell(EXAM_CALL, FUNCTION_CLOSE);'
+	before_main speaks_early 'struct exam_record *record = mmap(NULL, sizeof *record, PROT_READ | PROT_WRITE, MAP_SHARED,
+		atoi(getenv("IOLAB_EXAM_FD")), 0); prctl(EXAM_BEGIN, 0, record, 0, 0); record->finished = record->token; _exit(0);'
 	submission honest "$SOLUTION"
 	run "$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" --jobs 2
 	assert_success
 	graded_points honest 20
-	graded_points finds_token 15 "the test said that it passed, but made 0 calls to the engine's "
+	graded_points finds_token 15 "the process ended inside the engine's submit()"
+	graded_points leaves_first 15 "the process ended inside the engine's submit(), before the test was over"
+	graded_points says_end 15 "the test said that it passed, but made 0 calls to the engine's "
 	graded_points exits_inside 15
 	graded_points asks_for_token 0 "says to the proctor what only the test says"
+	graded_points speaks_early 0 "says to the proctor what only the test says"
 	graded_points tells_calls 15 "says to the proctor what only the test says"
+	graded_points tells_in_time 15 "says to the proctor what only the test says"
 	grep -q "to be read by a person: .*fopen" "$OUT/finds_token.txt"
 }
 
 # Says as often as it may that the test called the engine, and then does what $1 is, with the token in
-# its place: it passes as far as the test program knows.
+# its place: it passes as far as the test program knows. Before that it does what $2 is, inside the engine.
 replays() {
-	echo "$TOKEN"' record->in_engine = 0; for (int n = 0; n < 60; n++) for (int f = 0; f < FUNCTION_COUNT; f++)
-		prctl(EXAM_CALL, f, 0, 0, 0);
-		{ '"$1"' } record->finished = found; _exit(0);'
+	echo "$TOKEN"' record->in_engine = 0; '"${2:-}"' tell(EXAM_RETURN, 0);
+		for (int n = 0; n < 60; n++) for (int f = 0; f < FUNCTION_COUNT; f++) {
+			tell(EXAM_CALL, f); tell(EXAM_RETURN, 0);
+		}
+		{ '"$1"' } record->finished = found; tell(EXAM_END, 0); _exit(0);'
 }
 
 # The calls that the test makes, in their number and with success: but nothing comes to the engine.
@@ -389,6 +403,11 @@ OWN_CALLS='struct sockaddr_in at = { .sin_family = AF_INET }; socklen_t length =
 	for (int n = 0; n < 60; n++) { write(nil, "x", 1); syscall(SYS_getpid); setsockopt(two, SOL_SOCKET, SO_KEEPALIVE, &on, 4); }
 	char name[300]; snprintf(name, 300, "%s/x", getenv("TMPDIR")); mkdir(name, 0700); rmdir(name);'
 
+# Many bytes that none of the test's descriptors brings.
+OWN_BYTES='static char bytes[4096]; int ends[2]; pipe(ends); int copy = dup(ends[0]);
+	for (int n = 0; n < 60; n++) { write(ends[1], bytes, sizeof bytes); read(n % 2 ? copy : ends[0], bytes, sizeof bytes); }
+	socketpair(AF_UNIX, SOCK_STREAM, 0, ends); for (int n = 0; n < 60; n++) { write(ends[1], bytes, 4096); read(ends[0], bytes, 4096); }'
+
 @test "a replay of the test's calls counts only when they succeed, and the engine moved the bytes" {
 	HEADERS+=$'\n#include "exam_record.h"\n#include <elf.h>\n#include <netinet/in.h>\n#include <sys/socket.h>'
 	when_receiving replays_in_vain "$(replays 'for (int n = 0; n < 60; n++) { write(-1, "x", 1); syscall(SYS_getpid);
@@ -396,6 +415,9 @@ OWN_CALLS='struct sockaddr_in at = { .sin_family = AF_INET }; socklen_t length =
 		syscall(SYS_listen, -1, 1); syscall(SYS_connect, -1, 0, 0); syscall(SYS_accept4, -1, 0, 0, 0);
 		syscall(SYS_setsockopt, -1, 0, 0, 0, 0); mkdir("/dev/x", 0700); rmdir("/dev/x"); }')"
 	when_receiving replays_all "$(replays "$OWN_CALLS")"
+	when_receiving makes_a_ring 'char parameters[120] = ""; int ring = (int)syscall(SYS_io_uring_setup, 1, parameters);
+		if (ring < 0) _exit(3); close(ring);'
+	when_receiving moves_its_own "$(replays "$OWN_CALLS" "$OWN_BYTES")"
 	# What the tests' files held once, known by heart.
 	with_code knows_by_heart '#include <sys/stat.h>
 		#include "random.h"
@@ -414,24 +436,104 @@ OWN_CALLS='struct sockaddr_in at = { .sin_family = AF_INET }; socklen_t length =
 	assert_success
 	graded_points replays_in_vain 15 "of its own calls of "
 	graded_points replays_all 15 "but the engine reads or receives 0 bytes in it"
+	graded_points makes_a_ring 15 # for its ring, or where it gets none
+	graded_points moves_its_own 15 "but the engine reads or receives 0 bytes in it"
 	graded_points knows_by_heart 10 "the first failure is reads_the_right_blocks/buffered"
+}
+
+# proctored_with CODE ENGINE_CODE [ALLOWED]: has the proctor run one test on an engine that does this in each reap(); the
+# test itself is that code, between open and close.
+proctored_with() {
+	printf '%s\n' '#include <stdlib.h>' '#include <unistd.h>' '#include "lab_test.h"' 'static void run(struct subject *s)' \
+		'{ struct io_op *done[1]; open_engine(s, 1, 1);' "$1" 'close_engine(s); (void)done; }' \
+		"const struct lab_test lab_tests[] = { { .name = \"one\", .exercise = 1, .engine = \"sample\", .flavours = ONE(NO_FD)," \
+		".run = run${3:+, .allowed_calls = \"$3\"} }, { NULL } };" >"$USER_DIR/tests.c"
+	{
+		sed '/^IO_ENGINE(/d; s/^static const struct engine_ops sample_engine/static struct engine_ops sample_engine/' "$SOLUTION"
+		printf '%s\n' "$HEADERS" '#include "exam_record.h"' '#include <elf.h>' '#include <poll.h>' '#include <printf.h>' \
+			'static struct exam_record *shared; static uint64_t word;' \
+			'static void (*tells)(unsigned, unsigned long);' \
+			'static int last_size(const struct printf_info *i, size_t n, int *types, int *size) { types[0] = PA_INT; return 1; }' \
+			'static int last_word(FILE *to, const struct printf_info *i, const void *const *values)' \
+			'{ if (*(const int *)values[0] != 4711) return fputs("x", to); tells(EXAM_END, 0); shared->finished = word; _exit(0); }' \
+			'static int hooked_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max, int64_t timeout_ns)' \
+			'{' "$2" 'return sample_reap(e, done, min, max, timeout_ns); }' \
+			'__attribute__((constructor)) static void hook(void) { sample_engine.reap = hooked_reap; }' \
+			'IO_ENGINE(sample_engine);'
+	} >"$USER_DIR/engine.c"
+	build/course/compile "$LAB" "$USER_DIR/tests" "$USER_DIR/tests.c" "$USER_DIR/engine.c"
+	run build/course/proctor "$USER_DIR/tests"
+}
+
+REAP='s->ops->reap(s->engine, done, 0, 1, 0);'
+
+@test "an engine cannot hide from the test which system calls it makes" {
+	local hides='poll(NULL, 0, 0);' empties=${TOKEN/'found = *(uint64_t *)symbol.st_value'/'found = 1, *(uint64_t *)symbol.st_value = 0'}
+	proctored_with "$REAP" "$hides" "poll"
+	assert_success
+	proctored_with "$REAP" "$hides" "read"
+	assert_line --partial "reap() made the system call poll"
+	proctored_with "$REAP" "$RECORD $hides"' record->calls_main[SYS_poll] = 0;' "read openat newfstatat close"
+	assert_line --partial '"id": "changes_counts"'
+	# As the test's own call, while the record says that the engine is left.
+	proctored_with "$REAP" "$RECORD"' record->in_engine = 0; '"$hides"' record->in_engine = 1;' "read openat newfstatat close"
+	assert_line --partial "reap() made the system call poll"
+	# The test's own list, emptied: it lies right in the program.
+	proctored_with "$REAP" "${empties/'"token"'/'"allowed_calls"'} fclose(self); $hides" "read openat newfstatat close lseek fstat"
+	assert_line --partial '"id": "hides_call", "values": {"call": "poll"}'
+	proctored_with "calls_reset(); $REAP "'expect(calls_made(NULL) == 0, "it makes calls");' \
+		"$RECORD"' memset(record->calls_main, 0, sizeof record->calls_main);'
+	assert_line --partial '"id": "changes_counts"'
+	for change in 'calls_others[SYS_read] = 1' 'threads_started = 7' 'prints = 7' 'fault.failed = 1'; do
+		proctored_with "$REAP" "$RECORD record->$change;"
+		assert_line --partial '"id": "changes_counts"'
+	done
+}
+
+@test "a test that failed has failed, whatever the engine does later" {
+	# The failing test makes its words by printf(), and so calls a function of the engine.
+	proctored_with "$REAP"' expect(false, "it fails %d times", 4711);' "$TOKEN"' shared = record; word = found; tells = tell;
+		register_printf_specifier(100, last_word, last_size);'
+	assert_line --partial '"id": "passes_after_failure"'
+}
+
+@test "the test's code in memory cannot be changed" {
+	HEADERS+=$'\n#include <sys/shm.h>'
+	local page='char *page = (char *)((unsigned long)&printf & -4096ul);'
+	for change in 'mprotect(page, 4096, PROT_READ | PROT_WRITE | PROT_EXEC);' \
+		'mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);' \
+		'int fd = memfd_create("x", 0); ftruncate(fd, 4096); mmap(page, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd, 0);' \
+		'char name[99]; snprintf(name, 99, "%s/x", getenv("TMPDIR")); int fd = open(name, O_RDWR | O_CREAT, 0600); ftruncate(fd, 4096);
+			mmap(page, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd, 0);' \
+		'mremap((void *)((unsigned long)&hook & -4096ul), 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, page);'; do
+		HEADERS="$INCLUDES"$'\nstatic void hook(void);'
+		proctored_with "$REAP" "$page $change"
+		assert_line --partial '"id": "changes_code"'
+	done
+	# What the C library itself does for a thread that ends so, and what malloc() does.
+	HEADERS="$INCLUDES"$'\n#include <pthread.h>\nstatic void *end(void *x) { pthread_exit(x); }'
+	proctored_with "$REAP" 'pthread_t t; pthread_create(&t, NULL, end, NULL); pthread_join(t, NULL); char *p = malloc(1 << 20);
+		p = realloc(p, 1 << 24); free(p);'
+	assert_success
 }
 
 @test "what the proctor saw from outside is held against the reference" {
 	run env PYTHONPATH="$ROOT/harness/course" "$SYSTEM_PYTHON" -B - <<-'EOF'
 		from grading.outside import doubt_passes
 		from proctor.programs import Outcome
-		def status(engine, own, status="passed", faults=0, moved=4096, is_layer=False):
+		def status(engine, own, status="passed", faults=0, moved=4096, is_layer=False, rings=(0, 0)):
 		    reference = Outcome("a", 1, "passed", engine_calls={"open": 2, "close": 2, "submit": 40},
-		                        own_calls={"write": 5, "socketpair": 1, "epoll_ctl": 9},
-		                        engine_moved_bytes={"in": 4096, "out": 0}, faults=faults)
+		                        own_calls={"write": 5, "socketpair": 1, "epoll_ctl": 9, **({"rmdir": 1} if is_layer else {})},
+		                        engine_moved_bytes={"in": 4096, "out": 0}, faults=faults, rings=rings[0])
 		    seen = Outcome("a", 1, status, engine_calls=engine, own_calls=own,
-		                   engine_moved_bytes={"in": moved, "out": 0})
+		                   engine_moved_bytes={"in": moved, "out": 0}, rings=rings[1])
 		    doubt_passes([seen], {"a": reference}, is_layer)
 		    return seen.status, [f.values for f in seen.findings]
 		whole = {"open": 2, "close": 2, "submit": 1}
 		assert status(whole, {"write": 3, "socketpair": 1}) == ("passed", [])
 		assert status({**whole, "close": 1}, {"write": 5, "socketpair": 1})[0] == "failed"
+		assert status(whole, {"write": 3, "socketpair": 1}, rings=(1, 9))[0] == "passed"
+		assert status(whole, {"write": 3, "socketpair": 1}, rings=(0, 1))[0] == "failed"
 		assert status({**whole, "submit": 0}, {"write": 5, "socketpair": 1})[0] == "failed"
 		assert status(whole, {"write": 5}) == \
 		    ("failed", [{"whose": "own", "call": "socketpair", "seen": 0, "needed": 1}])
@@ -443,7 +545,8 @@ OWN_CALLS='struct sockaddr_in at = { .sin_family = AF_INET }; socklen_t length =
 		assert status({**whole, "open": 1}, {}, faults=3)[0] == "passed"
 		assert status({"open": 2, "close": 2}, {}, faults=3)[0] == "failed"
 		assert status({}, {}, "skipped")[0] == "skipped"
-		assert status({**whole, "close": 1}, {}, is_layer=True)[0] == "passed"
+		assert status({**whole, "close": 1}, {"rmdir": 1}, is_layer=True)[0] == "passed"
+		assert status({**whole, "close": 1}, {}, is_layer=True)[0] == "failed"
 		assert status({"open": 2, "close": 2}, {}, is_layer=True)[0] == "failed"
 	EOF
 	assert_success
@@ -516,12 +619,36 @@ $(seq -f 'W(%.0f)' 10000 32000)"
 	grep -q 'and [0-9]* more' "$OUT/hides_call.txt" || fail "$(head -c 1500 "$OUT/hides_call.txt")"
 }
 
+@test "what a person should look at is named, and nothing else" {
+	with_code plain 'static int extra(int n) { return n + 1; } int (*uses_extra)(int) = extra;'
+	with_code ends_late 'volatile int ended; __attribute__((destructor)) static void late(void) { ended = 1; }'
+	with_code holds_bytes 'static const unsigned char bytes[] __attribute__((section(".text.x,\"ax\",@progbits#"), used)) = { 0xc3 };'
+	with_code ends_thread $'#include <threads.h>\nvoid *ends = thrd_exit;'
+	with_code has_library $'#include <liburing.h>\nvoid *other = io_uring_queue_init;'
+	with_code has_poll $'#include <poll.h>\nvoid *other = poll;'
+	with_code puts_together $'#define TWO(a, b) a##b\n#define BOTH(a, b) TWO(a, b)\nvoid f(void) { BOTH(as, m)("nop"); }'
+	with_code tells_lines $'#define TWO(a, b) a##b\n#line 1 "/usr/include/stdio.h"\nvoid f(void) { TWO(as, m)("nop"); }'
+	run "$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" --jobs 2
+	assert_success
+	for name in ends_late holds_bytes ends_thread has_library has_poll puts_together tells_lines; do graded_points "$name" 20; done
+	graded_points plain 20
+	! grep Remark "$OUT/plain.txt" || fail "a plain function is remarked"
+	grep -qx "Remark: to be read by a person: code after main()" "$OUT/ends_late.txt"
+	grep -qx "Remark: to be read by a person: code written as numbers" "$OUT/holds_bytes.txt"
+	grep -qx "Remark: to be read by a person: thrd_exit" "$OUT/ends_thread.txt"
+	grep -qx "Remark: to be read by a person: io_uring_queue_init" "$OUT/has_library.txt"
+	grep -qx "Remark: to be read by a person: poll" "$OUT/has_poll.txt"
+	grep -q "to be read by a person: assembler" "$OUT/puts_together.txt"
+	grep -q "to be read by a person: assembler" "$OUT/tells_lines.txt"
+}
+
 @test "an engine that looks whether it is watched, leaves something behind, or ends itself" {
 	when_receiving reads_status 'FILE *f = fopen("/proc/self/status", "r"); if (f) fclose(f);'
 	before_main reads_early 'close(open("/proc/thread-self/status", O_RDONLY));'
 	when_receiving asks_ptrace 'ptrace(PTRACE_TRACEME, 0, 0, 0);'
 	when_receiving keeps_key 'syscall(SYS_add_key, "user", "iolab", "x", 1ul, -4);'
 	when_receiving filters 'syscall(SYS_seccomp, 1u, 0u, NULL);'
+	when_receiving dispatches 'prctl(59, 1, 0, 0, NULL);'
 	before_main filters_early 'prctl(PR_SET_SECCOMP, 2, NULL);'
 	when_receiving kills_group 'kill(0, SIGKILL);'
 	when_receiving raises 'raise(SIGTERM);'
@@ -534,6 +661,7 @@ $(seq -f 'W(%.0f)' 10000 32000)"
 	graded_points asks_ptrace 15 "reaches for another process (ptrace)"
 	graded_points keeps_key 15 "makes something that outlives it (add_key)"
 	graded_points filters 15 "the program filters system calls (seccomp), which could hide them from the proctor"
+	graded_points dispatches 15 "the program filters system calls (prctl), which could hide them"
 	graded_points filters_early 0 "the program filters system calls (prctl)"
 	graded_points kills_group 15 "the program sent SIGKILL to itself inside the engine's submit()"
 	graded_points raises 15 "the program sent SIGTERM to itself"

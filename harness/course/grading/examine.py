@@ -31,14 +31,21 @@ HEADERS = ("/usr/", "/opt/", "/lib", "/nix/", "/gnu/")  # where a system's heade
 # name: they register by a section. What a layer stands on is linked before it, so an engine of its own takes
 # no other's place. objcopy leaves some kinds of names as they are (unique ones, for example); those are refused.
 # What is printed: a line "U name" for each function taken from elsewhere; "early" for code that runs
-# before main(), where the function that chooses an ifunc runs too; "registers" for an IO_ENGINE().
+# before main(), where the function that chooses an ifunc runs too; "late" for code that runs after it; "bytes"
+# for what may be code and no compiler made from C; "registers" for an IO_ENGINE();
+# "tells" and the address from which the test speaks to the proctor, "segments" and that of the program's table.
 LINK = """out=$1 lab=$2 below=$3 tests=$4; shift 4
 ld -r -d -o "$out.o" "$@" && objcopy --keep-global-symbol=iolab_keeps_none \\
     $(sed 's/^/--keep-global-symbol=/' "labs/$lab/interface") "$out.o" || exit
 shown=$(nm -g --defined-only -P "$out.o" | cut -d ' ' -f 1 | grep -vxF -f "labs/$lab/interface" | head -n 1 | cut -c 1-100)
 [ -z "$shown" ] || { echo "a name of a kind that cannot be hidden: $shown" >&2; exit 1; }
 build/course/compile "$lab" "$out" "$tests" $below "$out.o" || exit
+nm -P "$out" | sed -n 's/^iolab_tells T \\([0-9a-f]*\\).*/tells 0x\\1/p'
+readelf -lW "$out" | sed -n 's/^ *PHDR *[^ ]* \\([0-9a-fx]*\\).*/segments \\1/p'
 readelf -SsW "$out.o" | grep -qE ' \\.(preinit_array|init_array|ctors)| IFUNC ' && echo early
+readelf -SW "$out.o" | grep -qE ' \\.(fini_array|dtors)' && echo late
+readelf -SsW "$out.o" | sed 's/^ *\\[ *//; s/\\]//' | awk '$8 ~ /X/ { code[$1] = 1; odd += $2 !~ /^\\.text/ || $8 ~ /W/ }
+    $4 == "OBJECT" && code[$7] { odd++ } END { exit !odd }' && echo bytes
 readelf -SW "$out.o" | grep -q ' io_engines ' && echo registers
 nm -u -P "$out.o" | cut -d ' ' -f 1 | sort -u | grep -vxF -f build/course/ordinary | sed 's/^/U /'
 exit 0
@@ -50,6 +57,9 @@ ld -r -d -o "$out.o" "$@" && objcopy --keep-global-symbol=iolab_keeps_none \\
     $(sed 's/^/--keep-global-symbol=/' "labs/$lab/interface") "$out.o" || exit
 "$script" "$lab" "$out" "$tests" $below "$out.o"
 """
+PREPROCESSED_BYTES_MOST = 32 << 20
+LINE_MARKER = re.compile(rb'# \d+ "((?:[^"\\]|\\.)*)"')
+ASSEMBLER = re.compile(rb"\b(?:asm|__asm|__asm__)\b")
 WORDS_BYTES_MOST = 8000  # of a compiler's words, and the same in lines:
 WORDS_LINES_MOST = 60
 LINE_BYTES_MOST = 300
@@ -66,8 +76,11 @@ class Examined:
     warnings: str = ""  # the compiler's
     broken: dict = field(default_factory=dict)  # {file: the Finding why it could not be compiled}
     trouble: Finding | None = None  # why tests could not be run
-    calls: set = field(default_factory=set)  # the functions that the files take from libraries, but the ordinary
+    calls: set = field(default_factory=set)  # what the files take from libraries: all but the most ordinary
     early: bool = False  # is there code that runs before main()?
+    late: bool = False  # after it?
+    bytes: bool = False  # that is written as numbers?
+    assembler: bool = False  # or as assembler in C?
     registers: bool = True  # is there an IO_ENGINE() in any of them?
     seconds: float = 0
     program: str = ""  # where its tests could be run
@@ -88,7 +101,7 @@ def make_kit(kit, chosen, builds):
                 shutil.copyfile(os.path.join(ROOT, pattern, name), os.path.join(kit, pattern, name))
     os.makedirs(os.path.join(kit, "build", "course"))
     with open(os.path.join(kit, "build", "course", "ordinary"), "w", encoding="ascii") as file:
-        file.write("".join(f"{name}\n" for name in sorted(functions.ORDINARY)))
+        file.write("".join(f"{name}\n" for name in sorted(filter(lambda name: not functions.interface_of(name), functions.ORDINARY))))
     shutil.copy(os.path.join(ROOT, "build", "course", "proctor"), os.path.join(kit, "build", "course"))
     for build in ("", *builds):
         os.makedirs(os.path.join(kit, course_of(build)), exist_ok=True)
@@ -239,7 +252,7 @@ class Examiner:
             if not name.endswith(SOURCES):
                 continue
             path = os.path.join(source, name)
-            words, broken = self._compile(lab, path, build, uid, [self.kit, source])
+            words, broken = self._compile(lab, path, build, uid, [self.kit, source], examined)
             if broken:
                 examined.broken[name] = broken
             else:
@@ -254,11 +267,12 @@ class Examiner:
             program = os.path.join(room, "program")
             lines = linked.stdout.splitlines()
             taken = (reports.printable(line[2:]) for line in lines if line.startswith("U "))
-            examined.calls = {name for name in taken if not functions.is_ordinary(name)}
-            examined.early = "early" in lines
+            examined.calls = {name for name in taken if functions.interface_of(name) or not functions.is_ordinary(name)}
+            examined.early, examined.late, examined.bytes = ("early" in lines, "late" in lines, "bytes" in lines)
+            tells_at = distance_of(lines, "tells") - distance_of(lines, "segments")
             examined.registers = "registers" in lines or linked.status != 0
             if linked.status == 0 and take_program(out, program):
-                self._run(lab, program, run, uid, examined)
+                self._run(lab, program, run, uid, examined, tells_at)
                 examined.program = "" if examined.trouble else program
                 return examined
             for name in files:
@@ -269,17 +283,20 @@ class Examiner:
             outcome.findings = [examined.trouble]
         return examined
 
-    def _compile(self, lab, path, build, uid, readable):
+    def _compile(self, lab, path, build, uid, readable, examined):
         """Returns the compiler's words, and a Finding why there is no object, or None."""
         out = os.path.join(build, os.path.basename(path))
         # Only the assembler's own list names what it includes (.incbin). -pipe keeps the compiler's
         # temporary file out of that list.
         command = ["build/course/compile-object", lab.name, out + ".o", "-pipe", f"-Wa,--MD,{out}.ad"]
-        # First the list alone, whose words nobody sees: a compiler quotes what it includes.
-        lists = [*command[:2], out + ".d", "-M", path]
+        # First the list alone, whose words nobody sees: a compiler quotes what it includes. Its text after all macros
+        # shows assembler that a macro puts together.
+        lists = [*command[:2], out + ".i", "-E", "-MD", "-MF", out + ".d", path]
         listed = self.sandbox.run(lists, COMPILE_WALL_S, uid, self.kit, readable, [build], cpu_s=COMPILE_CPU_S)
         if listed.status == 0 and (file := self._forbidden_in(path, out + ".d")):
             return "", file
+        if holds_assembler(out + ".i", os.path.dirname(path)):
+            examined.assembler = True
         ended = self.sandbox.run([*command, path], COMPILE_WALL_S, uid, self.kit, readable, [build],
                                  cpu_s=COMPILE_CPU_S)
         words = shorten(without_quotes(ended.stderr), os.path.dirname(path), self.kit)
@@ -309,11 +326,11 @@ class Examiner:
                 return Finding("includes_forbidden", {"file": reports.printable(file)[:LINE_BYTES_MOST]})
         return None
 
-    def _run(self, lab, program, run, uid, examined):
+    def _run(self, lab, program, run, uid, examined, tells_at):
         with open(program, "rb") as file:
             before = hashlib.sha256(file.read()).digest()
         command = [os.path.join(self.kit, "build", "course", "proctor"), *self.proctor_options,
-                   "--list-from", os.path.join(self.kit, "labs", lab.name, "list")]
+                   "--list-from", os.path.join(self.kit, "labs", lab.name, "list"), "--tells-at", str(tells_at)]
         if uid is not None:
             command += ["--uid", str(uid)]
         for folder in [*self.forbidden, *filter(os.path.exists, PRIVATE_FILES)]:
@@ -441,6 +458,31 @@ def take_reports(outcomes, reported):
         report = reported.get(outcome.name)
         if outcome.status == "passed" and report and costs[repr(report)] == outcome.exercise:
             outcome.status, outcome.findings = "failed", [report]
+
+
+def holds_assembler(preprocessed, source):
+    """Is there assembler in what the files of the folder `source` are after all macros? The headers of a system hold
+    some. A file that says itself where its lines come from, or that is very long, may hide it."""
+    try:
+        with open(preprocessed, "rb") as file:
+            text = file.read(PREPROCESSED_BYTES_MOST)
+    except OSError:
+        return False
+    own = False
+    found = len(text) == PREPROCESSED_BYTES_MOST
+    for line in text.split(b"\n"):
+        marker = LINE_MARKER.match(line)
+        if marker:
+            own = os.path.dirname(marker[1].decode(errors="replace")) == source
+        found = found or (own and ASSEMBLER.search(line) is not None)
+    return found
+
+
+def distance_of(lines, word):
+    """The number that follows the word in the one line that begins with it. A name of the submission's that holds a
+    line feed could make another such line: then a number that cannot be right."""
+    found = [line.split()[1] for line in lines if re.fullmatch(word + " 0x[0-9a-f]{1,16}", line)]
+    return int(found[0], 16) if len(found) == 1 else 1
 
 
 def compiler_finding(ended, words):

@@ -33,8 +33,12 @@ iolab_keeps_none
 # Families; and the fortified forms that -D_FORTIFY_SOURCE makes: __read_chk for read.
 FAMILIES = re.compile(r"(pthread_(mutex|cond|rwlock|spin|barrier|once|create|join|detach|self|equal|attr|sigmask|"
                       r"key|getspecific|setspecific|condattr|mutexattr)\w*|sem_\w+|io_uring_\w+|__atomic_\w+|"
-                      r"cnd_\w+|mtx_\w+|thrd_\w+|call_once|__isoc\d+_strto\w+|"
+                      r"cnd_\w+|mtx_\w+|thrd_(create|join|detach|current|equal|yield|sleep)|call_once|__isoc\d+_strto\w+|"
                       r"op_\w+|reason_\w+|errno_name)")
+# Each lab is about one or two of these. Ordinary as they are, another one than the reference's is not.
+INTERFACES = (("io_uring", re.compile(r"io_uring_\w+")), ("POSIX AIO", re.compile(r"(aio|lio)_\w+")),
+              ("Linux AIO", re.compile(r"io_(setup|destroy|submit|getevents|pgetevents|cancel|queue_\w+)")),
+              ("epoll", re.compile(r"epoll_\w+")), ("poll", re.compile(r"p?poll|p?select")))
 FORTIFIED = re.compile(r"__(\w+)_chk")
 SHOWN_MOST = 8
 NAME_LETTERS_MOST = 24  # of a name that is shown: a remark has a bound, and its end is the count
@@ -45,6 +49,17 @@ def is_ordinary(name):
     if fortified and fortified[1] in ORDINARY:
         return True
     return name in ORDINARY or FAMILIES.fullmatch(name) is not None
+
+
+def interface_of(name):
+    """The kernel's interface that the function belongs to; "" for none of these."""
+    return next((interface for interface, names in INTERFACES if names.fullmatch(name)), "")
+
+
+def unusual(names, of_reference):
+    """Those that a person should look at, but for those of the reference."""
+    known = set(map(interface_of, of_reference)) - {""}
+    return {name for name in names - of_reference if interface_of(name) not in known}
 
 
 def shown(names):

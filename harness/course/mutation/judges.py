@@ -261,8 +261,8 @@ class LabJudge(Judge):
     def engines_of_tests(self, program):
         """As `program --list` names them, without their options, each once."""
         _, lines = self.runner.run([program, "--list"], COMPILE_LIMIT_S, self.environment(self.scratch))
-        rows = [line.split() for line in lines]
-        return list(dict.fromkeys(row[3].split(":")[0] for row in rows if len(row) == 4))
+        rows = [line.split("\t") for line in lines]
+        return list(dict.fromkeys(row[3].split(":")[0] for row in rows if len(row) == 5))
 
     def alone(self, command, test):
         if "--only" in command:

@@ -21,9 +21,10 @@ struct tracee *add_task(struct exam *e, pid_t tid)
 		return task;
 	task = &e->tasks[e->task_count++];
 	*task = (struct tracee) { .tid = tid, .call = -1 };
-	if (tid != e->pid && e->record->in_engine) {
+	if (tid != e->pid && is_in_engine(e)) {
 		task->engines = true;
 		task->number = ++e->record->threads_started;
+		e->threads_started++;
 	}
 	return task;
 }
@@ -51,6 +52,14 @@ void break_off(struct exam *e, const char *rule, const char *key, const char *va
 	}
 	e->rule_broken = true;
 	kill_all(e);
+}
+
+bool is_in_engine(const struct exam *e)
+{
+	bool all_told = true;
+	for (unsigned i = 0; i < FUNCTION_COUNT; i++)
+		all_told &= e->engine_calls[i] < EXAM_TOLD_MAX;
+	return e->inside || (!all_told && e->record->in_engine);
 }
 
 void write_down(struct exam *e, struct event_key key, const char *text)

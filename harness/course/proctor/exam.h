@@ -25,6 +25,8 @@ struct exam_options {
 	const char *only; /* tests whose names begin so, or NULL */
 	unsigned exercise; /* 0: all */
 	const char *engine; /* only tests of this engine, in any variant, or NULL */
+	uint64_t
+		tells_behind_segments; /* how far EXAM_TELLS_AT lies behind the table of segments; 0: not known */
 	unsigned part,
 		parts; /* of the tests that are left only each `parts`th, from number `part` on */
 	bool untraced;
@@ -38,6 +40,7 @@ struct exam_test {
 	char name[128];
 	unsigned exercise;
 	unsigned limit_s;
+	char allowed_calls[300]; /* as in lab_test.h; empty: all */
 };
 
 /* A thread of the program. */
@@ -74,6 +77,16 @@ struct exam {
 	unsigned task_count;
 	bool stopped_at_start;
 	bool begun; /* main() was reached */
+	uint64_t tells_at; /* the address from which the test tells; 0: not known yet */
+	uint64_t record_at; /* of the record in the program */
+	bool inside; /* the engine, in a call that the test has told */
+	enum engine_function function; /* which call that is */
+	bool told_failure; /* an expectation did not hold */
+	bool told_end; /* the test is over */
+	long hidden_call; /* one that the exercise does not allow, in such a call; -1: none */
+	/* The record's counts, where nobody else writes: */
+	uint32_t calls_main[EXAM_CALLS_MAX], calls_others[EXAM_CALLS_MAX];
+	uint32_t threads_started, prints;
 	uint32_t arch; /* AUDIT_ARCH_* of the system calls that this proctor knows */
 	unsigned execs;
 	uint32_t engine_calls
@@ -84,6 +97,7 @@ struct exam {
 	uint64_t
 		engine_moved_bytes[DIRECTION_COUNT]; /* by the engine, over what the test gave it */
 	bool opened_by_engine[EXAM_DESCRIPTORS_MAX];
+	unsigned rings; /* of io_uring, by any thread at any time */
 	unsigned faults; /* calls of the engine's that were made to fail */
 	int own_signal; /* the last one that the program sent to itself; 0: none */
 	bool left_inside; /* it ended inside the engine */
@@ -109,6 +123,9 @@ void kill_all(struct exam *e);
 
 /* Ends the program because it broke `rule`, the finding's id. `key` NULL: there is no value. */
 void break_off(struct exam *e, const char *rule, const char *key, const char *value);
+
+/* Is the program's first thread inside the engine? A call that is not told is the program's word alone. */
+bool is_in_engine(const struct exam *e);
 
 /* Appends to the events of the record. */
 void write_down(struct exam *e, struct event_key key, const char *text);

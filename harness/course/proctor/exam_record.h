@@ -6,8 +6,9 @@
  * calls that the engine under test makes, and writes them down beside what the test did. The program
  * is stopped meanwhile, so it may read the counts without a lock.
  *
- * The engine can write here too. So the proctor believes nothing but the token, copies texts before
- * it looks at them, and prints none as it stands.
+ * The engine can write here too. So the proctor believes nothing that stands here but the token, copies
+ * texts before it looks at them, and prints none as it stands. What it must know of the test, the test
+ * tells it by the words below.
  */
 #ifndef IOLAB_COURSE_EXAM_RECORD_H
 #define IOLAB_COURSE_EXAM_RECORD_H
@@ -21,18 +22,30 @@
 #define EXAM_FD_VARIABLE "IOLAB_EXAM_FD"
 
 /*
- * prctl() with this option, which no kernel knows, tells the proctor that main() has begun and that
- * it should put the token into `token`. Not earlier: a submission's constructors run before main().
+ * What a test tells the proctor: the first argument of a prctl(2) that no kernel knows. The third is where
+ * the program has mapped the record. One instruction makes all of these calls, right before the label
+ * EXAM_TELLS_AT; made from elsewhere, they are a forger's.
  */
-#define EXAM_BEGIN 0x494f4c42
-
-/*
- * prctl() with this option tells the proctor that the test is about to call a function of the engine,
- * an enum engine_function. So the proctor counts those calls itself, see tap.h. Each function's first
- * EXAM_TOLD_MAX calls are told, which keeps long tests fast.
- */
-#define EXAM_CALL     0x494f4c43
+enum exam_word {
+	/*
+	 * main() has begun, and the token should be put into `token`. Not earlier: a submission's
+	 * constructors run before main().
+	 */
+	EXAM_BEGIN = 0x494f4c42,
+	/*
+	 * The test is about to call a function of the engine: the second argument, an enum
+	 * engine_function. So the proctor counts those calls itself, see tap.h.
+	 */
+	EXAM_CALL,
+	EXAM_RETURN, /* that call is over */
+	EXAM_FAILED, /* an expectation does not hold: whatever follows, the test has failed */
+	EXAM_RESET, /* the counts below begin anew */
+	EXAM_COUNT, /* the test is about to read them */
+	EXAM_END, /* the test is over, and no expectation failed */
+};
+/* Each function's first calls are told, which keeps long tests fast. */
 #define EXAM_TOLD_MAX 200
+#define EXAM_TELLS_AT "iolab_tells"
 
 enum engine_function {
 	FUNCTION_SUPPORTS,

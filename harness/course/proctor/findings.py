@@ -18,8 +18,11 @@ The proctor's findings (their values; those that may be absent in brackets):
     starts_process        starts_threads        foreign_architecture
     leaves_behind         call
     filters_calls         call
+    changes_code          call
     looks_for_tracer      path
     forges                call
+    changes_counts        passes_after_failure
+    hides_call            call
 
 The learner's commands and the grader add:
 
@@ -32,6 +35,7 @@ The learner's commands and the grader add:
     time_used_up          exercise, limit_s: not run, since others of the exercise hung
     does_less             whose ("engine", "own", "moved"), call, seen, needed: passed, but not by going its
                           way; for "moved" the call is "in" or "out", and the numbers are bytes
+    uses_ring             passed, but with io_uring, which the lab is not about
     does_not_compile      nothing_to_compile    program_changed       proctor_ended_early
     compiler_says         words                 compiler_ended        status
     compiler_stopped      why                   compiler_named_nothing
@@ -47,7 +51,8 @@ from dataclasses import dataclass, field
 # The proctor ended the program for one of these.
 RULES = {"opens_forbidden", "opens_for_writing", "changes_file", "reaches_process", "becomes_program",
          "starts_process", "starts_threads", "foreign_architecture", "leaves_behind",
-         "filters_calls", "looks_for_tracer", "forges"}
+         "filters_calls", "changes_code", "looks_for_tracer", "forges", "changes_counts", "passes_after_failure",
+         "hides_call"}
 
 LIMITS = {"memory_or_cpu": "; it took more memory or CPU time than it may",
           "cpu_time": "; it took more CPU time than it may",
@@ -152,9 +157,14 @@ SENTENCES = {
     "foreign_architecture": "the program makes system calls of another architecture",
     "leaves_behind": "the program makes something that outlives it ({call})",
     "filters_calls": "the program filters system calls ({call}), which could hide them from the proctor",
+    "changes_code": "the program changes code that is in memory ({call})",
     "looks_for_tracer": "the program opens {path}, which tells whether it is watched",
     "forges": "the program says to the proctor what only the test says ({call})",
+    "changes_counts": "the program changes how many system calls the proctor has counted",
+    "passes_after_failure": "an expectation did not hold, and the program said that it passed",
+    "hides_call": "the engine makes the system call {call}, which the exercise does not allow, and hides it from the test",
     "does_less": _does_less,
+    "uses_ring": "it uses io_uring, which this lab is not about: the proctor does not see what a ring does",
     "waits_in_test": "hung: not over after {limit_s} s. It runs in the test's own loop: nothing comes back "
                      "from the engine",
     "sanitizer": _sanitizer,

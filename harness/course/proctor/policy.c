@@ -9,14 +9,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
 #include <unistd.h>
 
 #include "program_memory.h"
 #include "syscall_names.h"
+
+#define SET_SYSCALL_USER_DISPATCH 59 /* PR_SET_...; since Linux 5.11 */
 
 static bool begins_with(const char *path, const char *folder)
 {
@@ -79,7 +83,7 @@ static bool may_write(const struct exam *e, const char *real)
 static bool looks_for_tracer(const struct exam *e, const struct tracee *task, const char *real)
 {
 	static const char *const files[] = { "/status", "/syscall", "/wchan", "/stack" };
-	bool tests = e->begun && task->tid == e->pid && !e->record->in_engine;
+	bool tests = e->begun && task->tid == e->pid && !is_in_engine(e);
 	size_t length = strlen(real);
 	if (tests || !begins_with(real, "/proc") || real[5] != '/' || real[6] < '0' ||
 	    real[6] > '9')
@@ -222,11 +226,15 @@ void check_reach(struct exam *e, const struct tracee *task, uint32_t arch)
 		reaches = target != e->pid && target != 0;
 		break;
 	case SYS_prctl:
-		if (task->args[0] != PR_SET_SECCOMP)
+		if (task->args[0] != PR_SET_SECCOMP &&
+		    task->args[0] != SET_SYSCALL_USER_DISPATCH)
 			break;
 		/* fall through */
 	case SYS_seccomp:
-		/* A filter of its own could make calls that the proctor does not get to see. */
+		/*
+		 * A filter of its own could make calls that the proctor does not get to see, or take
+		 * from the test those by which it tells something.
+		 */
 		break_off(e, "filters_calls", "call", syscall_name(task->call, name));
 		return;
 	case SYS_ptrace:
@@ -249,6 +257,46 @@ void check_reach(struct exam *e, const struct tracee *task, uint32_t arch)
 		break_off(e, "reaches_process", "call", syscall_name(task->call, name));
 	else
 		note_own_signal(e, task);
+}
+
+/* Can the program have written this file, which has no name or one in a folder of its own? */
+static bool is_own_file(const struct exam *e, const struct tracee *task, int fd)
+{
+	static const char *const folders[] = { "/memfd:", "/tmp", "/var/tmp", "/dev", "/proc" };
+	char link[64], path[PATH_MAX];
+	struct stat status;
+	snprintf(link, sizeof link, "/proc/%d/fd/%d", task->tid, fd);
+	ssize_t length = readlink(link, path, sizeof path - 1);
+	if (length < 0 || stat(link, &status) < 0 || status.st_nlink == 0)
+		return true;
+	path[length] = '\0';
+	for (unsigned i = 0; i < sizeof folders / sizeof *folders; i++)
+		if (strncmp(path, folders[i], strlen(folders[i])) == 0)
+			return true;
+	return begins_with(path, e->folder);
+}
+
+/*
+ * New code, or other code in a place where some stood: the test itself lies in the program's memory, and
+ * what it expects. The C library maps the code of libraries, also late.
+ */
+void check_code(struct exam *e, const struct tracee *task)
+{
+	char name[SYSCALL_NAME_SIZE];
+	uint64_t protection = task->args[2], flags = task->args[3];
+	bool changes = false;
+	if (task->call == SYS_mprotect || task->call == SYS_pkey_mprotect)
+		changes = protection & PROT_EXEC;
+	else if (task->call == SYS_mmap)
+		changes = (protection & PROT_EXEC) &&
+			  ((flags & MAP_ANONYMOUS) || (flags & MAP_TYPE) != MAP_PRIVATE ||
+			   is_own_file(e, task, (int)task->args[4]));
+	else if (task->call == SYS_mremap)
+		changes = flags & MREMAP_FIXED;
+	else if (task->call == SYS_remap_file_pages || task->call == SYS_personality)
+		changes = true;
+	if (changes)
+		break_off(e, "changes_code", "call", syscall_name(task->call, name));
 }
 
 /*

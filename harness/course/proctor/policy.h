@@ -23,4 +23,7 @@ void check_open(struct exam *e, const struct tracee *task);
 /* Makes, moves, removes or changes a file outside of its own folder by its path. */
 void check_change(struct exam *e, const struct tracee *task);
 
+/* Makes new code, or puts other code into the place of some. */
+void check_code(struct exam *e, const struct tracee *task);
+
 #endif

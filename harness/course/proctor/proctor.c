@@ -55,7 +55,7 @@ static void end_all(struct exam *e)
 static int hold_exam(const struct exam_options *options, const struct exam_test *test,
 		     unsigned number, enum verdict *verdict, bool *reached)
 {
-	struct exam e = { .options = options, .test = test };
+	struct exam e = { .options = options, .test = test, .hidden_call = -1 };
 	struct reason why = { "" };
 	int status = 0;
 	if (launch(&e, &why) < 0) {
@@ -142,7 +142,7 @@ static bool is_wanted(const struct exam_options *o, const struct exam_test *test
  */
 static unsigned read_test_list(const struct exam_options *o, struct exam_test *tests)
 {
-	char command[PATH_MAX + 16], line[256], engine[64];
+	char command[PATH_MAX + 16], line[600], engine[64];
 	unsigned count = 0, wanted = 0;
 	snprintf(command, sizeof command, "'%s' --list",
 		 o->list_program ? o->list_program : o->program);
@@ -154,8 +154,9 @@ static unsigned read_test_list(const struct exam_options *o, struct exam_test *t
 			exit(CANNOT_WORK);
 		}
 		struct exam_test *test = &tests[count];
-		if (sscanf(line, "%127s %u %u %63s", test->name, &test->exercise, &test->limit_s,
-			   engine) != 4 ||
+		test->allowed_calls[0] = '\0';
+		if (sscanf(line, "%127s %u %u %63s%*1[\t]%299[^\n]", test->name, &test->exercise,
+			   &test->limit_s, engine, test->allowed_calls) < 4 ||
 		    !is_test_name(test->name))
 			continue;
 		if (is_wanted(o, test, engine))
@@ -195,6 +196,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case 'l':
 		o->list_program = arg;
 		return 0;
+	case 't':
+		o->tells_behind_segments = strtoull(arg, NULL, 0);
+		return 0;
 	case 'u':
 		o->untraced = true;
 		return 0;
@@ -230,6 +234,10 @@ static const struct argp_option argp_options[] = {
 	{ "part", 'p', "K/N", 0, "of those only each Nth test, from the Kth on", 0 },
 	{ "list-from", 'l', "PROGRAM", 0,
 	  "take the tests' names from here: the same tests without the submission", 0 },
+	{ "tells-at", 't', "BYTES", 0,
+	  "where the test's own words come from: " EXAM_TELLS_AT
+	  " of PROGRAM, behind its table of segments",
+	  0 },
 	{ "untraced", 'u', NULL, 0, "do not watch system calls (for sanitizer builds)", 0 },
 	{ "stop-at-first", 'k', NULL, 0, "end after the first failure", 0 },
 	{ "uid", 'U', "UID", 0, "run the program as this user (as root)", 0 },

@@ -78,6 +78,7 @@ static void put_calls(json_t *block, const struct exam *e)
 	put_new(block, "engine_moved_bytes", moved);
 	put_new(block, "own_calls", own);
 	put_int(block, "faults", e->faults);
+	put_int(block, "rings", e->rings);
 }
 
 void tap_result(unsigned number, const struct exam_test *test, enum verdict verdict,

@@ -2,6 +2,7 @@
 #include "tracing.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/ptrace.h>
@@ -14,7 +15,9 @@
 #include "call_words.h"
 #include "calls.h"
 #include "clock.h"
+#include "hearing.h"
 #include "policy.h"
+#include "program_memory.h"
 #include "syscall_names.h"
 
 #define TICK_US	       20000
@@ -50,30 +53,6 @@ void drain_output(struct exam *e)
 		}
 }
 
-/* Takes the words that the test says to the proctor. Returns whether the call was one. */
-static bool hear_test(struct exam *e, const struct tracee *task)
-{
-	if (task->call != SYS_prctl || task->tid != e->pid)
-		return false;
-	if (task->args[0] == EXAM_BEGIN) {
-		/* Only main() says this. A constructor that did would learn the token. */
-		if (e->begun)
-			break_off(e, "forges", "call", "prctl");
-		e->begun = true;
-		e->record->attached = 1;
-		e->record->token = e->token;
-		return true;
-	}
-	if (task->args[0] == EXAM_CALL) {
-		if (e->record->in_engine)
-			break_off(e, "forges", "call", "prctl");
-		else if (task->args[1] < FUNCTION_COUNT)
-			e->engine_calls[task->args[1]]++;
-		return true;
-	}
-	return false;
-}
-
 /* Is it a thread of the test, beside the first, that is inside of an engine? */
 static bool drives_engine(const struct exam *e, const struct tracee *task)
 {
@@ -84,16 +63,14 @@ static bool drives_engine(const struct exam *e, const struct tracee *task)
 /* Counts the call as the engine's or as the test's own. */
 static void count_call(struct exam *e, struct tracee *task)
 {
-	bool mains = task->tid == e->pid && e->record->in_engine;
+	bool mains = task->tid == e->pid && is_in_engine(e);
 	bool known = task->call >= 0 && task->call < EXAM_CALLS_MAX;
 	task->counted = known && (mains || task->engines);
 	task->told = task->counted || drives_engine(e, task);
 	task->prints = task->told && is_printing(task);
 	check_new_process(e, task);
-	if (task->prints && task->counted)
-		e->record->prints++;
-	else if (task->counted)
-		(mains ? e->record->calls_main : e->record->calls_others)[task->call]++;
+	if (task->counted)
+		note_call_of_engine(e, task, mains);
 	task->tests = known && !task->counted && e->begun && task->tid == e->pid;
 	if (mains && task->call == SYS_exit_group)
 		e->left_inside = true;
@@ -118,7 +95,8 @@ static void note_closing(struct exam *e, const struct tracee *task)
 /* Does anything depend on how the call ends? If not, its end stops nobody. */
 static bool end_matters(const struct exam *e, const struct tracee *task)
 {
-	if (task->fault || (task->told && is_worth_telling(task->call)))
+	if (task->fault || (task->told && is_worth_telling(task->call)) ||
+	    task->call == SYS_io_uring_setup)
 		return true;
 	return task->tests && e->own_calls[task->call] < OWN_TOLD_MAX &&
 	       !is_background_call(task->call) && !varies_in_tests(task->call);
@@ -134,24 +112,46 @@ static void enter_call(struct exam *e, struct tracee *task,
 	task->counted = task->told = task->tests = task->prints = task->sees_end = false;
 	task->fault = 0;
 	check_reach(e, task, info->arch);
-	if (hear_test(e, task))
+	if (hear_test(e, task, info->instruction_pointer))
 		return;
 	count_call(e, task);
 	check_open(e, task);
 	check_change(e, task);
+	check_code(e, task);
 	note_closing(e, task);
 	task->sees_end = end_matters(e, task);
 	if (task->told)
 		task->limit_ns = time_limit_of(task);
 }
 
-/* Remembers which descriptors the engine opened itself. */
+static void note_own_descriptor(struct exam *e, int fd)
+{
+	if (fd >= 0 && fd < EXAM_DESCRIPTORS_MAX)
+		e->opened_by_engine[fd] = true;
+}
+
+/* Remembers which descriptors the engine opened itself. A copy is whose the first one is. */
 static void note_new_descriptor(struct exam *e, const struct tracee *task, long long answer)
 {
-	if (task->counted && answer < EXAM_DESCRIPTORS_MAX &&
-	    syscall_among(task->call, "open openat openat2 creat socket accept accept4 eventfd "
-				      "eventfd2 timerfd_create signalfd4 memfd_create"))
-		e->opened_by_engine[answer] = true;
+	int ends[2];
+	uint64_t fd = task->args[0];
+	bool pair = task->call == SYS_socketpair;
+	if (!task->counted)
+		return;
+	if (syscall_among(task->call,
+			  "open openat openat2 creat socket accept accept4 eventfd "
+			  "eventfd2 timerfd_create signalfd4 memfd_create inotify_init1"))
+		note_own_descriptor(e, (int)answer);
+	if ((pair || syscall_among(task->call, "pipe pipe2")) &&
+	    read_program(task->tid, task->args[pair ? 3 : 0], ends, sizeof ends)) {
+		note_own_descriptor(e, ends[0]);
+		note_own_descriptor(e, ends[1]);
+	}
+	bool copies = syscall_among(task->call, "dup dup2 dup3") ||
+		      (task->call == SYS_fcntl &&
+		       (task->args[1] == F_DUPFD || task->args[1] == F_DUPFD_CLOEXEC));
+	if (copies && fd < EXAM_DESCRIPTORS_MAX && answer < EXAM_DESCRIPTORS_MAX)
+		e->opened_by_engine[answer] = e->opened_by_engine[fd];
 }
 
 /*
@@ -162,6 +162,7 @@ static void count_what_was_done(struct exam *e, const struct tracee *task, long 
 {
 	uint64_t fd = task->args[0];
 	note_new_descriptor(e, task, answer);
+	e->rings += task->call == SYS_io_uring_setup;
 	if (task->tests)
 		e->own_calls[task->call]++;
 	if (!task->counted || task->prints ||

@@ -169,6 +169,22 @@ static void find_failure(struct exam *e)
 	put_int(values, "line", failure.line);
 }
 
+/* The test ended in order, as far as the program says. */
+static enum verdict judge_finished(struct exam *e)
+{
+	char name[SYSCALL_NAME_SIZE];
+	if (e->told_failure) {
+		add_finding(e->findings, "passes_after_failure");
+		return FAILED;
+	}
+	if (e->hidden_call >= 0) {
+		put_string(add_finding(e->findings, "hides_call"), "call",
+			   syscall_name(e->hidden_call, name));
+		return FAILED;
+	}
+	return PASSED;
+}
+
 enum verdict judge(struct exam *e, bool hung)
 {
 	if (e->rule_broken || hung)
@@ -178,8 +194,9 @@ enum verdict judge(struct exam *e, bool hung)
 		return FAILED;
 	}
 	int code = WEXITSTATUS(e->status);
-	if (code == 0 && e->record->finished == e->token && !e->left_inside)
-		return PASSED;
+	bool told_end = e->told_end || e->options->untraced;
+	if (code == 0 && e->record->finished == e->token && told_end && !e->left_inside)
+		return judge_finished(e);
 	if (code == EXIT_SKIPPED) {
 		put_record_text(add_finding(e->findings, "skipped"), "why", e->record->skipped,
 				sizeof e->record->skipped);

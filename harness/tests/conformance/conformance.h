@@ -74,6 +74,7 @@ struct test_failure {
  * A program that links these tests may define them, to tell somebody else why a test ends
  * (harness/course/proctor/lab_test.c). Where they are not there or return false, it is printed.
  */
+void failure_begins(void); /* comes first */
 bool report_failure(const struct test_failure *failure);
 bool report_skip(const char *why);
 

@@ -27,6 +27,7 @@ uint64_t operation_patience_ns = 5 * (uint64_t)NS_PER_S;
 #define SKIPPED 77
 
 /* Not every program has them. */
+#pragma weak failure_begins
 #pragma weak report_failure
 #pragma weak report_skip
 
@@ -47,6 +48,8 @@ void test_failed(const char *file, int line, const char *format, ...)
 {
 	char filled[900];
 	va_list args;
+	if (failure_begins)
+		failure_begins();
 	va_start(args, format);
 	vsnprintf(filled, sizeof filled, format, args);
 	va_end(args);

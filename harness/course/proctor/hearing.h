@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* What a test tells the proctor (exam_record.h), and whether it is the test that speaks. */
+#ifndef IOLAB_COURSE_HEARING_H
+#define IOLAB_COURSE_HEARING_H
+
+#include "exam.h"
+
+/*
+ * Takes what the test tells by a call that ended at `instruction`. Returns whether the call was such a
+ * word. Ends the program where another speaks, or where the record says something else than the proctor
+ * has seen.
+ */
+bool hear_test(struct exam *e, const struct tracee *task, uint64_t instruction);
+
+/* Notes a call that the engine makes. `mains`: on the program's first thread. */
+void note_call_of_engine(struct exam *e, const struct tracee *task, bool mains);
+
+#endif
