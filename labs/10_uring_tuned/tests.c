@@ -823,6 +823,71 @@ static void what_comes_late_is_nobodys(struct subject *s)
 	}
 }
 
+/* From this depth on the submission ring has a place for each operation, and no more. */
+#define FILLING 256u
+
+/* So many operations that they fill the submission ring, which is not handed over yet. */
+static void fill_the_ring(struct subject *s)
+{
+	struct io_op *ops[FILLING];
+	for (unsigned i = 0; i < FILLING; i++)
+		ops[i] = prepare(s, i, IO_NOP, -1, 0, 0, 0);
+	start_all(s, ops, FILLING);
+}
+
+/*
+ * The ring is full, and the kernel refuses the call that would empty it. So the old socket's request cannot
+ * even be asked back, and receives what comes there. Its buffers serve the others all the same.
+ */
+static void late_bytes_give_their_buffers_back(struct subject *s)
+{
+	enum { ROUNDS = 20 };
+	struct connections c = { .count = 1 };
+	int old[ROUNDS][2];
+	open_engine(s, FILLING, 1);
+	make_pair(s, c.ends[0]);
+	attach(s, 0, c.ends[0][0]);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		struct io_op *done[1];
+		start(s, receive(s, &c, 0));
+		reap(s, done, 1, 1, NS_PER_MS);
+		peer_sends(c.ends[0][1], "new", 3);
+		await(s, &s->op[0]);
+		fill_the_ring(s);
+		fail_call(ENTER " io_uring_register", ENOMEM, 0);
+		detach(s, 0);
+		call_failed();
+		memcpy(old[round], c.ends[0], sizeof old[round]);
+		make_pair(s, c.ends[0]);
+		attach(s, 0, c.ends[0][0]);
+		await_all(s);
+		peer_sends(old[round][1], "old", 3);
+	}
+	start(s, receive(s, &c, 0));
+	peer_sends(c.ends[0][1], "new", 3);
+	await(s, &s->op[0]);
+	unsigned before = ring_facts().requests;
+	for (unsigned i = 0; i < 20; i++) {
+		start(s, receive(s, &c, 0));
+		peer_sends(c.ends[0][1], "new", 3);
+		await(s, &s->op[0]);
+	}
+	unsigned requests = ring_facts().requests - before;
+	expect(requests == 0,
+	       WHEN("bytes came for sockets that were gone, %u times")
+		       EXPECTED("their buffers to serve again")
+			       SAW("%u requests for want of buffers"),
+	       ROUNDS, requests);
+	detach(s, 0);
+	close_engine(s);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		close(old[round][0]);
+		close(old[round][1]);
+	}
+	close(c.ends[0][0]);
+	close(c.ends[0][1]);
+}
+
 /* Each socket that goes leaves what it had parked: were it kept, soon none would be left. */
 static void detach_gives_back_what_is_parked(struct subject *s)
 {
@@ -1575,6 +1640,8 @@ const struct lab_test lab_tests[] = {
 	{ MULTI(5), TEST("the_next_socket_gets_its_own", SOCKETS, the_next_socket_gets_its_own) },
 	{ MULTI(5),
 	  TEST("detach_gives_back_what_is_parked", ONE(UNIX), detach_gives_back_what_is_parked) },
+	{ MULTI(5), TEST("late_bytes_give_their_buffers_back", ONE(UNIX),
+			 late_bytes_give_their_buffers_back) },
 	{ MULTI(5), TEST("what_comes_late_is_nobodys", ONE(UNIX), what_comes_late_is_nobodys) },
 	{ MULTI(5), TEST("close_ends_what_is_armed", SOCKETS, close_ends_what_is_armed) },
 	{ MULTI(5),
