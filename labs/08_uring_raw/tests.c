@@ -2037,6 +2037,7 @@ const struct lab_test lab_tests[] = {
 	{ OF(5),
 	  TEST("result_is_all_that_is_written", ONE(BUFFERED), result_is_all_that_is_written) },
 	{ OF(5), TEST("two_engines", ONE(BUFFERED), two_engines_on_files) },
+	{ OF(5), TEST("two_engines_in_two_threads", ONE(UNIX), two_engines_in_two_threads) },
 	{ OF(5), TEST("is_not_inherited", ONE(BUFFERED), descriptors_are_not_inherited) },
 	{ OF(5), TEST("survives_signals", ONE(PIPE), stream_survives_signals) },
 	{ OF(5), TEST("accepts_with_a_full_ring", ONE(NO_FD), accepts_with_a_full_ring) },

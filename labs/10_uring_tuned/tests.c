@@ -453,6 +453,26 @@ static void what_is_parked_counts(struct subject *s)
 	close_connections(s, &c);
 }
 
+/* One operation takes what is parked, bytes are there for two more, and there is room for two in all. */
+static void what_is_parked_takes_room(struct subject *s)
+{
+	struct connections c;
+	struct io_op *done[4];
+	uint64_t position = 0;
+	open_connections(s, &c, 4);
+	receive_a_message(s, &c, 0, &position, 10);
+	send_in_pieces(s, &c, 0, &position, 1, 10);
+	peer_sends(c.ends[1][1], "here", 4);
+	peer_sends(c.ends[2][1], "here", 4);
+	struct io_op *all[] = { receive(s, &c, 0), receive(s, &c, 1), receive(s, &c, 2) };
+	start_all(s, all, 3);
+	unsigned n = reap(s, done, 2, 2, PATIENCE_NS);
+	expect(n == 2, EXPECTED("2 operations, as many as asked for") SAW("%u"), n);
+	for (unsigned i = 0; i < 3; i++)
+		await(s, all[i]);
+	close_connections(s, &c);
+}
+
 /*
  * One receive waits on a silent socket. Meanwhile bytes come on others, which nobody waits for. They are
  * parked, and the time that the caller gave does not begin anew with each.
@@ -1621,6 +1641,7 @@ const struct lab_test lab_tests[] = {
 			 takes_nothing_before_the_first_receive) },
 	{ MULTI(3), TEST("answers_with_what_is_parked", ONE(UNIX), answers_with_what_is_parked) },
 	{ MULTI(3), TEST("what_is_parked_counts", SOCKETS, what_is_parked_counts) },
+	{ MULTI(3), TEST("what_is_parked_takes_room", SOCKETS, what_is_parked_takes_room) },
 	{ MULTI(3),
 	  TEST("what_is_parked_lengthens_no_wait", ONE(UNIX), what_is_parked_lengthens_no_wait) },
 	{ MULTI(3), TEST("leaves_what_has_no_room", ONE(UNIX), leaves_what_has_no_room) },
