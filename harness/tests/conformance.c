@@ -72,6 +72,7 @@ static const struct test tests[] = {
 	{ "file_cancel", FILES, file_cancel },
 	{ "reap_keeps_min_and_max", FILES, reap_keeps_min_and_max },
 	{ "opens_and_closes_again", ONE(BUFFERED), opens_and_closes_again },
+	{ "close_leaves_nothing_mapped", ANY_ENGINE, close_leaves_nothing_mapped },
 	{ "nop_completes", ONE(NO_FD), nop_completes },
 	{ "stream_receives_what_is_there", STREAMS, stream_receives_what_is_there },
 	{ "stream_receives_in_full_buffers", STREAMS, stream_receives_in_full_buffers },

@@ -275,6 +275,26 @@ static void no_room_ever_is_a_result(struct subject *s)
 	close(fd);
 }
 
+/* A request that failed is as much over as another one, and no room will come from it. */
+static void what_failed_makes_no_room(struct subject *s)
+{
+	int fd = make_file(s, 2 * BLOCK, O_RDONLY);
+	open_engine(s, 1, 1);
+	attach(s, 0, fd);
+	int64_t n = perform(s, prepare(s, 0, IO_READ, fd, 0, 1, BLOCK));
+	if (n >= 0)
+		test_skipped("this file system reads with O_DIRECT from any offset");
+	fail_call("io_submit", EAGAIN, 0);
+	n = perform(s, block_read(s, 0, fd, 0));
+	expect(call_failed(), EXPECTED("io_submit for a read") SAW("none"));
+	expect(n == -EAGAIN,
+	       WHEN("a request has failed, and nothing is in flight that could make room")
+		       EXPECTED("-EAGAIN") SAW("%s"),
+	       answer(n));
+	close_engine(s);
+	close(fd);
+}
+
 static void a_signal_is_no_result(struct subject *s)
 {
 	int fd = make_file(s, BLOCK, O_RDONLY);
@@ -1260,6 +1280,7 @@ const struct lab_test lab_tests[] = {
 	FILE_TEST(2, "no_room_is_no_result", ONE(BUFFERED), no_room_is_no_result),
 	FILE_TEST(2, "no_room_behind_a_refusal", ONE(BUFFERED), no_room_behind_a_refusal),
 	FILE_TEST(2, "no_room_ever_is_a_result", ONE(BUFFERED), no_room_ever_is_a_result),
+	FILE_TEST(2, "what_failed_makes_no_room", ONE(DIRECT), what_failed_makes_no_room),
 	FILE_TEST(2, "a_signal_is_no_result", ONE(BUFFERED), a_signal_is_no_result),
 	FILE_TEST(2, "tells_what_fails", ONE(BUFFERED), file_tells_what_fails),
 

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -90,6 +91,7 @@ enum mistake {
 	LEAVES_O_ASYNC,
 	ALLOCATES_IN_SUBMIT,
 	ALLOCATES_IN_REAP,
+	KEEPS_A_MAPPING,
 	KEEPS_MEMORY,
 	KEEPS_A_LOCK,
 	KEEPS_A_HANDLER,
@@ -864,6 +866,8 @@ static void over_close(struct engine *e)
 		close(e->own_fd);
 	if (e->fault == KEEPS_MEMORY)
 		kept_block = malloc(100);
+	if (e->fault == KEEPS_A_MAPPING)
+		mmap(NULL, 1, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (e->fault == KEEPS_A_LOCK)
 		pthread_mutex_init(&kept_lock, NULL);
 	if (e->fault == KEEPS_AN_AIO_RING && io_setup(1, &(io_context_t) { NULL }) < 0)
@@ -1005,6 +1009,8 @@ const struct mutant laid_over_mutants[] = {
 	LAID_OVER(ALLOCATES_IN_SUBMIT, "allocates in submit()", "no_allocation_after_open",
 		  "malloc"),
 	LAID_OVER(ALLOCATES_IN_REAP, "allocates in reap()", "no_allocation_after_open", "malloc"),
+	LAID_OVER(KEEPS_A_MAPPING, "leaves a page mapped", "close_leaves_nothing_mapped",
+		  "more memory"),
 	LAID_OVER(KEEPS_MEMORY, "keeps memory after close()", "no_allocation_after_open",
 		  "memory kept"),
 	LAID_OVER(KEEPS_A_LOCK, "does not destroy a mutex", "no_allocation_after_open",

@@ -212,7 +212,8 @@ const struct rule rules[] = {
 	{ "Nothing may be submitted", .untestable = FOR_CALLER },
 	{ "Does not wait.", "stream_cancel stream_cancel_of_sends cancel_with_nothing_in_flight" },
 	{ "Frees everything, threads included",
-	  "no_allocation_after_open file_sync opens_and_closes_again signals_stay_as_they_were" },
+	  "close_leaves_nothing_mapped no_allocation_after_open file_sync opens_and_closes_again "
+	  "signals_stay_as_they_were" },
 	{ "Nothing is in flight.", .untestable = FOR_CALLER },
 	{ "Descriptors stay open.",
 	  "file_stays_whole_after_the_end stream_stays_whole_after_the_end" },

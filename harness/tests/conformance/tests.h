@@ -88,6 +88,7 @@ void stream_stays_whole_after_the_end(struct subject *s);
 void file_stays_whole_after_the_end(struct subject *s);
 void socket_options_stay(struct subject *s);
 void no_allocation_after_open(struct subject *s);
+void close_leaves_nothing_mapped(struct subject *s);
 void signals_are_left_to_the_caller(struct subject *s);
 void signals_stay_as_they_were(struct subject *s);
 void stream_cancel_with_all_signals_blocked(struct subject *s);
