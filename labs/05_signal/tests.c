@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -460,6 +461,16 @@ static void takes_sigio_too(struct subject *s)
 
 /* Files. */
 
+static void expect_unarmed(int fd, int flags, const char *when)
+{
+	struct arming now = arming_of(fd);
+	expect(now.flags == flags, WHEN("%s") EXPECTED("the flags %#x") SAW("%#x"), when, flags,
+	       now.flags);
+	expect(now.signal == 0, WHEN("%s") EXPECTED("no signal of its own (F_GETSIG)") SAW("%d"),
+	       when, now.signal);
+	expect(now.owner.pid == 0, WHEN("%s") EXPECTED("no owner (F_GETOWN)") SAW("one"), when);
+}
+
 static void expect_refused(struct subject *s, int fd, enum io_fd_kind fd_kind, const char *what)
 {
 	struct reason why = { "" };
@@ -467,6 +478,7 @@ static void expect_refused(struct subject *s, int fd, enum io_fd_kind fd_kind, c
 	expect(rc == -EOPNOTSUPP, EXPECTED("attach() of %s to give -EOPNOTSUPP") SAW("%s"), what,
 	       answer(rc));
 	expect(why.text[0], EXPECTED("the reason in words") SAW("none"));
+	expect_unarmed(fd, fcntl(fd, F_GETFL) & ~O_ASYNC, "after attach() has refused it");
 }
 
 static void what_sends_no_signal_is_refused(struct subject *s)
@@ -876,16 +888,6 @@ static void finds_room_of_which_nobody_tells(struct subject *s)
 }
 
 /* Exercise 4: the number that a signal brings. */
-
-static void expect_unarmed(int fd, int flags, const char *when)
-{
-	struct arming now = arming_of(fd);
-	expect(now.flags == flags, WHEN("%s") EXPECTED("the flags %#x") SAW("%#x"), when, flags,
-	       now.flags);
-	expect(now.signal == 0, WHEN("%s") EXPECTED("no signal of its own (F_GETSIG)") SAW("%d"),
-	       when, now.signal);
-	expect(now.owner.pid == 0, WHEN("%s") EXPECTED("no owner (F_GETOWN)") SAW("one"), when);
-}
 
 static void leaves_the_open_file_as_it_came(struct subject *s)
 {
@@ -1889,6 +1891,60 @@ static void handler_keeps_the_callers_mask(struct subject *s)
 }
 
 /* The C library's own variables: the lock and the buffer of stdout, the lists of malloc. */
+/* A thread that has an engine of its own, and sleeps in its reap(). */
+struct sleeper {
+	struct subject subject;
+	int ends[2], tid;
+	sem_t begins; /* to wait */
+	pthread_t thread;
+};
+
+static void *wait_for_a_message(void *argument)
+{
+	struct sleeper *sleeper = argument;
+	struct subject *s = &sleeper->subject;
+	open_engine(s, 1, 1);
+	attach(s, 0, sleeper->ends[0]);
+	start(s, prepare_receive(s, 0, sleeper->ends[0], 0));
+	sleeper->tid = gettid();
+	sem_post(&sleeper->begins);
+	await(s, &s->op[0]);
+	expect_message(s, &s->op[0], 1, 20);
+	close_engine(s);
+	return NULL;
+}
+
+/* A signal interrupts one thread, and what its handler notes is for the engine that sleeps there. */
+static void handler_knows_its_engine(struct subject *s)
+{
+	struct sleeper sleeper = { .subject = *s };
+	struct io_op *done[1];
+	int ends[2];
+	make_reading_pair(s, ends);
+	make_reading_pair(s, sleeper.ends);
+	sem_init(&sleeper.begins, 0, 0);
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	start(s, prepare_receive(s, 0, ends[0], 0));
+	expect(pthread_create(&sleeper.thread, NULL, wait_for_a_message, &sleeper) == 0,
+	       "no thread");
+	sem_wait(&sleeper.begins);
+	wait_until_asleep(sleeper.tid);
+	unsigned n = reap(s, done, 0, 1, 0);
+	expect(n == 0, "a receive completed with nothing there");
+	write_message(sleeper.ends[1], 1, 20);
+	pthread_join(sleeper.thread, NULL);
+	write_message(ends[1], 2, 20);
+	await(s, &s->op[0]);
+	expect_message(s, &s->op[0], 2, 20);
+	close_engine(s);
+	for (unsigned i = 0; i < 2; i++) {
+		close(ends[i]);
+		close(sleeper.ends[i]);
+	}
+	sem_destroy(&sleeper.begins);
+}
+
 static char *library_begin;
 static size_t library_len_bytes;
 
@@ -2190,6 +2246,8 @@ const struct lab_test lab_tests[] = {
 	  TEST("signalfd_tells_what_fails", ONE(UNIX) | ONE(PIPE), stream_tells_what_fails) },
 	{ EXERCISE_6,
 	  TEST("signalfd_signals_stay_as_they_were", ONE(UNIX), signals_stay_as_they_were) },
+	{ EXERCISE_6, TEST("signalfd_failures_leave_nothing_behind", ONE(NO_FD),
+			   failures_leave_nothing_behind) },
 	{ EXERCISE_6,
 	  TEST("signalfd_leaves_no_signal_behind", ONE(UNIX), leaves_no_signal_behind) },
 	{ EXERCISE_6,
@@ -2203,6 +2261,7 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_7, TEST("handler_runs_only_in_reap", ONE(UNIX), handler_runs_only_in_reap) },
 	{ EXERCISE_7,
 	  TEST("handler_keeps_the_callers_mask", ONE(UNIX), handler_keeps_the_callers_mask) },
+	{ EXERCISE_7, TEST("handler_knows_its_engine", ONE(UNIX), handler_knows_its_engine) },
 	{ EXERCISE_7,
 	  TEST("handler_is_async_signal_safe", ONE(UNIX), handler_is_async_signal_safe) },
 	{ EXERCISE_7, TEST("handler_receives_what_is_there", ONE(TCP) | ONE(PIPE),
@@ -2232,6 +2291,8 @@ const struct lab_test lab_tests[] = {
 	  TEST("handler_tells_what_fails", ONE(UNIX) | ONE(PIPE), stream_tells_what_fails) },
 	{ EXERCISE_7,
 	  TEST("handler_signals_stay_as_they_were", ONE(UNIX), signals_stay_as_they_were) },
+	{ EXERCISE_7, TEST("handler_failures_leave_nothing_behind", ONE(NO_FD),
+			   failures_leave_nothing_behind) },
 	{ EXERCISE_7, TEST("handler_leaves_no_signal_behind", ONE(UNIX), leaves_no_signal_behind) },
 	{ EXERCISE_7,
 	  TEST("handler_survives_a_full_queue", ONE(UNIX) | ONE(PIPE), survives_a_full_queue) },

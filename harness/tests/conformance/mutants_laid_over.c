@@ -93,6 +93,9 @@ enum mistake {
 	KEEPS_A_LOCK,
 	KEEPS_A_HANDLER,
 	BLOCKS_A_SIGNAL,
+	BLOCKS_ON_FAILURE,
+	UNBLOCKS_A_SIGNAL,
+	UNBLOCKS_WITH_THE_LAST,
 	KEEPS_AN_AIO_RING,
 	TAKES_SIGNALS,
 	CANCELS_BY_SIGNAL,
@@ -247,12 +250,27 @@ static void *pause_for_ever(void *unused)
 	return NULL;
 }
 
-static void block_a_signal(void)
+/* How many are open in all threads, for UNBLOCKS_WITH_THE_LAST. */
+static unsigned all_open;
+
+static void change_mask(int how, int number)
 {
 	sigset_t mask;
 	sigemptyset(&mask);
-	sigaddset(&mask, SIGUSR2);
-	pthread_sigmask(SIG_BLOCK, &mask, NULL);
+	sigaddset(&mask, number);
+	pthread_sigmask(how, &mask, NULL);
+}
+
+/* Blocks SIGIO in vain where no descriptor is free. Returns whether one was. */
+static bool opens_with_sigio_blocked(void)
+{
+	change_mask(SIG_BLOCK, SIGIO);
+	int fd = eventfd(0, EFD_CLOEXEC);
+	if (fd < 0)
+		return false;
+	close(fd);
+	change_mask(SIG_UNBLOCK, SIGIO);
+	return true;
 }
 
 static int over_open(struct engine **engine, const struct engine_config *config, struct reason *why)
@@ -264,6 +282,8 @@ static int over_open(struct engine **engine, const struct engine_config *config,
 		reason_set(why, "nothing", "there is nothing wrong");
 	if (fault == LENDS_LESS_THAN_IT_SAYS && config->lent_count > 32768)
 		return reason_errno(why, "too_many", E2BIG, "too many buffers");
+	if (fault == BLOCKS_ON_FAILURE && !opens_with_sigio_blocked())
+		return reason_errno(why, "eventfd", EMFILE, "eventfd");
 	struct engine *e = calloc(1, sizeof *e);
 	if (!e)
 		return reason_no_memory(why, "the laid-over engine");
@@ -309,7 +329,9 @@ static int over_open(struct engine **engine, const struct engine_config *config,
 	if (fault == TAKES_SIGNALS && pthread_create(&taker, NULL, pause_for_ever, NULL) != 0)
 		abort();
 	if (fault == BLOCKS_A_SIGNAL)
-		block_a_signal();
+		change_mask(SIG_BLOCK, SIGUSR2);
+	if (fault == UNBLOCKS_WITH_THE_LAST && __atomic_add_fetch(&all_open, 1, __ATOMIC_RELAXED))
+		change_mask(SIG_BLOCK, SIGIO);
 	*engine = e;
 	return 0;
 }
@@ -859,6 +881,10 @@ static void over_close(struct engine *e)
 		test_skipped("the kernel has no io_setup(2)");
 	if (e->fault == KEEPS_A_HANDLER)
 		signal(SIGUSR2, SIG_DFL);
+	if (e->fault == UNBLOCKS_A_SIGNAL ||
+	    (e->fault == UNBLOCKS_WITH_THE_LAST &&
+	     __atomic_sub_fetch(&all_open, 1, __ATOMIC_RELAXED) == 0))
+		change_mask(SIG_UNBLOCK, SIGIO);
 	e->right_ops->close(e->right);
 	free(e);
 }
@@ -1006,6 +1032,12 @@ const struct mutant laid_over_mutants[] = {
 		  "stream_cancel_with_all_signals_blocked", "never came back"),
 	LAID_OVER(BLOCKS_A_SIGNAL, "blocks a signal of the caller's", "signals_stay_as_they_were",
 		  "after open()"),
+	LAID_OVER(BLOCKS_ON_FAILURE, "leaves a signal blocked when open() fails",
+		  "failures_leave_nothing_behind", "another for signal"),
+	LAID_OVER(UNBLOCKS_A_SIGNAL, "unblocks what the caller had blocked",
+		  "signals_stay_as_they_were", "after close()"),
+	LAID_OVER(UNBLOCKS_WITH_THE_LAST, "unblocks with the last engine of all threads",
+		  "two_engines_in_two_threads", "after close()"),
 
 	LAID_OVER(PRINTS, "prints a greeting", "file_sync", "printed"),
 	LAID_OVER(END_ENDS_BOTH, "sends nothing to who stopped sending",

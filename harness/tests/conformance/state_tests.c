@@ -133,6 +133,8 @@ static void *many_messages_at_once(void *argument)
 	struct subject s = second_subject(one->like);
 	int ends[AT_ONCE][2];
 	s.options = one->like->options;
+	sigset_t mask;
+	pthread_sigmask(SIG_BLOCK, NULL, &mask);
 	open_engine(&s, AT_ONCE, AT_ONCE);
 	pthread_barrier_wait(one->both_are_open);
 	for (unsigned i = 0; i < AT_ONCE; i++) {
@@ -151,6 +153,7 @@ static void *many_messages_at_once(void *argument)
 			expect_text(&s, i, "text");
 	}
 	close_engine(&s);
+	expect_same_mask(&mask, false, "after close()");
 	for (unsigned i = 0; i < AT_ONCE; i++) {
 		close(ends[i][0]);
 		close(ends[i][1]);
@@ -351,6 +354,7 @@ void failures_leave_nothing_behind(struct subject *s)
 	getrlimit(RLIMIT_NOFILE, &limit);
 	ask_all(s, false); /* what a library does once is done then */
 	uint64_t before = open_descriptors();
+	struct signals signals_before = signals_now();
 	long live = counted ? allocations_so_far().live : 0;
 	ask_all(s, false);
 	expect(open_descriptors() == before, "supports() left a descriptor open");
@@ -376,6 +380,7 @@ void failures_leave_nothing_behind(struct subject *s)
 			s->ops->close(s->engine);
 		expect(open_descriptors() == before,
 		       "with room for %u descriptors: one was left open", room);
+		expect_signals_as(&signals_before, "after open() with few descriptors");
 	}
 	expect(!counted || allocations_so_far().live == live,
 	       WHEN("after failures") EXPECTED("no memory kept") SAW("%ld blocks"),
