@@ -72,6 +72,7 @@ enum mistake {
 	REFUSES_WITHOUT_ID,
 	NEEDS_STANDARD_INPUT,
 	WRITES_THE_LENGTH,
+	SHORTENS_WHAT_FAILS,
 	ACCEPTS_NONE,
 	TRUSTS_NEXT,
 	WRITES_NEXT_LATER,
@@ -94,6 +95,7 @@ enum mistake {
 	KEEPS_A_HANDLER,
 	BLOCKS_A_SIGNAL,
 	BLOCKS_ON_FAILURE,
+	LETS_A_SIGNAL_IN,
 	UNBLOCKS_A_SIGNAL,
 	UNBLOCKS_WITH_THE_LAST,
 	KEEPS_AN_AIO_RING,
@@ -734,6 +736,8 @@ static int over_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 {
 	if (e->fault == ALLOCATES_IN_REAP)
 		allocate(max);
+	if (e->fault == LETS_A_SIGNAL_IN)
+		change_mask(SIG_UNBLOCK, SIGUSR1);
 	unsigned n = op_queue_take(&e->finished, done, max);
 	if (n < max || max == 0) {
 		int more = spoiled_reap(e, done + n, n < min ? min - n : 0, max - n, timeout_ns);
@@ -765,9 +769,10 @@ static int over_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 		if (e->fault == ACCEPTED_IS_INHERITED && done[i]->kind == IO_ACCEPT)
 			fcntl((int)done[i]->result, F_SETFD, 0);
 		done[i]->offset = e->asked[done[i]->slot].offset;
-		done[i]->len_bytes = e->fault == WRITES_THE_LENGTH
-					     ? (uint32_t)done[i]->result
-					     : e->asked[done[i]->slot].len_bytes;
+		bool shortens = e->fault == WRITES_THE_LENGTH ||
+				(e->fault == SHORTENS_WHAT_FAILS && done[i]->result < 0);
+		done[i]->len_bytes =
+			shortens ? (uint32_t)done[i]->result : e->asked[done[i]->slot].len_bytes;
 		done[i]->fd = e->asked[done[i]->slot].fd;
 	}
 	if (e->fault == ONE_WAKE_UP_A_BATCH && n > 0) {
@@ -985,6 +990,8 @@ const struct mutant laid_over_mutants[] = {
 		  "supports_or_says_why", "the answers"),
 	LAID_OVER(WRITES_THE_LENGTH, "writes into the workload's fields",
 		  "result_is_all_that_is_written", "another field"),
+	LAID_OVER(SHORTENS_WHAT_FAILS, "leaves another length where it failed",
+		  "result_of_a_failure_is_all_that_is_written", "another field"),
 	LAID_OVER(ACCEPTS_NONE, "accepts nothing when it holds nothing", "file_read_right_data",
 		  "nothing is in flight"),
 
@@ -1032,6 +1039,8 @@ const struct mutant laid_over_mutants[] = {
 		  "stream_cancel_with_all_signals_blocked", "never came back"),
 	LAID_OVER(BLOCKS_A_SIGNAL, "blocks a signal of the caller's", "signals_stay_as_they_were",
 		  "after open()"),
+	LAID_OVER(LETS_A_SIGNAL_IN, "lets a signal in that the caller blocks",
+		  "stream_blocked_signals_wait", "taken in reap()"),
 	LAID_OVER(BLOCKS_ON_FAILURE, "leaves a signal blocked when open() fails",
 		  "failures_leave_nothing_behind", "another for signal"),
 	LAID_OVER(UNBLOCKS_A_SIGNAL, "unblocks what the caller had blocked",

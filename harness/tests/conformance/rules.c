@@ -14,7 +14,8 @@ const struct rule rules[] = {
 	  "file_cancel_then_silence stream_cancel_in_scattered_slots stream_cancel cancel_leaves_what_is_back" },
 	{ "During that time the kernel", "stream_waits_without_touching" },
 	{ "`next` belongs to whoever", "next_is_the_holders" },
-	{ "An engine writes `result`", "result_is_all_that_is_written" },
+	{ "An engine writes `result`",
+	  "result_is_all_that_is_written result_of_a_failure_is_all_that_is_written" },
 	{ "Every accepted operation comes back",
 	  "file_read_right_data file_fills_its_depth file_survives_many_operations "
 	  "stream_survives_many_operations two_engines_on_files two_engines_on_streams two_engines_in_two_threads stream_comes_back_one_by_one file_writes_stay_honest stream_sends_stay_honest" },
@@ -69,7 +70,7 @@ const struct rule rules[] = {
 	{ "Until close() it may handle",
 	  "signals_stay_as_they_were failures_leave_nothing_behind" },
 	{ "It may block a real-time one",
-	  "signals_stay_as_they_were failures_leave_nothing_behind two_engines_in_two_threads" },
+	  "signals_stay_as_they_were failures_leave_nothing_behind two_engines_in_two_threads stream_blocked_signals_wait" },
 	{ "The descriptor that an ACCEPT", "accept_takes_who_waits" },
 	{ "It belongs to the workload.", "accept_takes_who_waits accept_waits_for_a_client" },
 	{ "A client that has gone again",

@@ -429,6 +429,37 @@ void next_is_the_holders(struct subject *s)
 			close(ends[i]);
 }
 
+/* Performs it, and looks at what else it has written. */
+static void expect_only_a_result(struct subject *s, struct io_op *op)
+{
+	op->continues = 1;
+	op->reserved = 0x5a;
+	op->tag = 0xdeadbeef;
+	op->submit_ns = 0x0123456789abcdef;
+	struct io_op before = *op;
+	perform(s, op);
+	before.result = op->result;
+	before.next = op->next;
+	expect(memcmp(&before, op, sizeof before) == 0,
+	       EXPECTED("only result and next to be written") SAW("another field"));
+}
+
+/* The same where the operation fails: a long send, whose peer has gone. */
+void result_of_a_failure_is_all_that_is_written(struct subject *s)
+{
+	int ends[2];
+	signal(SIGPIPE, SIG_IGN);
+	make_writing_pair(s, ends);
+	open_engine(s, 2, 2);
+	attach(s, 1, ends[0]);
+	close(ends[1]);
+	expect_only_a_result(s, prepare_send(s, 1, ends[0], 1, BUFFER_BYTES));
+	expect(s->op[1].result < 0, EXPECTED("a send to nobody to fail") SAW("%s"),
+	       answer(s->op[1].result));
+	close_engine(s);
+	close(ends[0]);
+}
+
 void result_is_all_that_is_written(struct subject *s)
 {
 	int ends[2] = { -1, -1 };
@@ -443,16 +474,7 @@ void result_is_all_that_is_written(struct subject *s)
 		op = prepare_receive(s, 1, ends[0], 1);
 	}
 	attach(s, 1, ends[0]);
-	op->continues = 1;
-	op->reserved = 0x5a;
-	op->tag = 0xdeadbeef;
-	op->submit_ns = 0x0123456789abcdef;
-	struct io_op before = *op;
-	perform(s, op);
-	before.result = op->result;
-	before.next = op->next;
-	expect(memcmp(&before, op, sizeof before) == 0,
-	       EXPECTED("only result and next to be written") SAW("another field"));
+	expect_only_a_result(s, op);
 	close_engine(s);
 	for (unsigned i = 0; i < 2; i++)
 		if (ends[i] >= 0)
