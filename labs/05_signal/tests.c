@@ -461,16 +461,6 @@ static void takes_sigio_too(struct subject *s)
 
 /* Files. */
 
-static void expect_unarmed(int fd, int flags, const char *when)
-{
-	struct arming now = arming_of(fd);
-	expect(now.flags == flags, WHEN("%s") EXPECTED("the flags %#x") SAW("%#x"), when, flags,
-	       now.flags);
-	expect(now.signal == 0, WHEN("%s") EXPECTED("no signal of its own (F_GETSIG)") SAW("%d"),
-	       when, now.signal);
-	expect(now.owner.pid == 0, WHEN("%s") EXPECTED("no owner (F_GETOWN)") SAW("one"), when);
-}
-
 static void expect_refused(struct subject *s, int fd, enum io_fd_kind fd_kind, const char *what)
 {
 	struct reason why = { "" };
@@ -478,7 +468,6 @@ static void expect_refused(struct subject *s, int fd, enum io_fd_kind fd_kind, c
 	expect(rc == -EOPNOTSUPP, EXPECTED("attach() of %s to give -EOPNOTSUPP") SAW("%s"), what,
 	       answer(rc));
 	expect(why.text[0], EXPECTED("the reason in words") SAW("none"));
-	expect_unarmed(fd, fcntl(fd, F_GETFL) & ~O_ASYNC, "after attach() has refused it");
 }
 
 static void what_sends_no_signal_is_refused(struct subject *s)
@@ -889,6 +878,16 @@ static void finds_room_of_which_nobody_tells(struct subject *s)
 
 /* Exercise 4: the number that a signal brings. */
 
+static void expect_unarmed(int fd, int flags, const char *when)
+{
+	struct arming now = arming_of(fd);
+	expect(now.flags == flags, WHEN("%s") EXPECTED("the flags %#x") SAW("%#x"), when, flags,
+	       now.flags);
+	expect(now.signal == 0, WHEN("%s") EXPECTED("no signal of its own (F_GETSIG)") SAW("%d"),
+	       when, now.signal);
+	expect(now.owner.pid == 0, WHEN("%s") EXPECTED("no owner (F_GETOWN)") SAW("one"), when);
+}
+
 static void leaves_the_open_file_as_it_came(struct subject *s)
 {
 	struct two two = open_two(s);
@@ -904,6 +903,17 @@ static void leaves_the_open_file_as_it_came(struct subject *s)
 		close(two.a[i]);
 		close(two.b[i]);
 	}
+}
+
+/* The same where attach() has found out that no signal will come. */
+static void leaves_what_it_refuses_as_it_came(struct subject *s)
+{
+	int file = make_file(s, 4096, O_RDWR), flags = fcntl(file, F_GETFL);
+	open_engine(s, 1, 1);
+	expect_refused(s, file, IO_FD_FILE, "a file");
+	expect_unarmed(file, flags, "after attach() has refused it");
+	close_engine(s);
+	close(file);
 }
 
 /* Signals still wait in the queue when it closes. They must not meet somebody who does not know them. */
@@ -2171,6 +2181,8 @@ const struct lab_test lab_tests[] = {
 	  TEST("slot_takes_another_number", ONE(UNIX), stream_slot_takes_another_number) },
 	{ EXERCISE_4, TEST("leaves_the_open_file_as_it_came", ONE(TCP) | ONE(PIPE),
 			   leaves_the_open_file_as_it_came) },
+	{ EXERCISE_4, TEST("leaves_what_it_refuses_as_it_came", ONE(BUFFERED),
+			   leaves_what_it_refuses_as_it_came) },
 	{ EXERCISE_4,
 	  TEST("leaves_no_signal_behind", ONE(UNIX) | ONE(PIPE), leaves_no_signal_behind) },
 	{ EXERCISE_4, TEST("hears_after_its_twin_is_gone", ONE(TCP) | ONE(PIPE),
