@@ -3,6 +3,7 @@
 #ifndef IOLAB_CONFORMANCE_H
 #define IOLAB_CONFORMANCE_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -174,6 +175,16 @@ struct holdings {
 struct holdings holdings_now(void);
 /* The test fails when there are more. Waits up to four seconds for threads on their way out. */
 void expect_nothing_left_since(const struct holdings *before);
+/* What this thread blocks, and what this process does on each signal. */
+struct signals {
+	sigset_t blocked;
+	struct sigaction actions[NSIG];
+};
+struct signals signals_now(void);
+/* The test fails when another signal is blocked. While it is open, an engine may have blocked its own. */
+void expect_same_mask(const sigset_t *before, bool open, const char *when);
+/* The same, also when a signal does something else. */
+void expect_signals_as(const struct signals *before, const char *when);
 /* How many threads of this process the kernel has started to do io_uring's blocking work (io-wq). */
 unsigned io_workers(void);
 

@@ -398,7 +398,7 @@ void no_allocation_after_open(struct subject *s)
 }
 
 /* While it is open, an engine may have blocked SIGIO and one real-time signal: what O_ASYNC sends. */
-static void expect_same_mask(const sigset_t *before, bool open, const char *when)
+void expect_same_mask(const sigset_t *before, bool open, const char *when)
 {
 	sigset_t now;
 	unsigned own = 0;
@@ -427,26 +427,42 @@ static void ignore_signals(void)
 		sigaction(number, &ignore, NULL);
 }
 
-/* At the end: while it is open, an engine may use one. */
+struct signals signals_now(void)
+{
+	struct signals now = { 0 }; /* of two signals the C library does not tell */
+	pthread_sigmask(SIG_BLOCK, NULL, &now.blocked);
+	for (int number = 1; number < NSIG; number++)
+		sigaction(number, NULL, &now.actions[number]);
+	return now;
+}
+
+void expect_signals_as(const struct signals *before, const char *when)
+{
+	struct signals now = signals_now();
+	expect_same_mask(&before->blocked, false, when);
+	for (int number = 1; number < NSIG; number++)
+		expect(now.actions[number].sa_handler == before->actions[number].sa_handler,
+		       WHEN("%s") EXPECTED("signal %d to do what it did") SAW("another action"),
+		       when, number);
+}
+
+/*
+ * At the end: while it is open, an engine may use one. The second time the caller blocks all of them,
+ * and has them blocked afterwards.
+ */
 void signals_stay_as_they_were(struct subject *s)
 {
-	static struct sigaction before[NSIG];
-	sigset_t mask;
+	sigset_t all;
 	ignore_signals();
-	for (int number = 1; number < NSIG; number++)
-		sigaction(number, NULL, &before[number]);
-	pthread_sigmask(SIG_BLOCK, NULL, &mask);
-	open_engine(s, 2, 1);
-	expect_same_mask(&mask, true, "after open()");
-	close_engine(s);
-	expect_same_mask(&mask, false, "after close()");
-	for (int number = 1; number < NSIG; number++) {
-		struct sigaction now = before[number];
-		sigaction(number, NULL, &now);
-		expect(now.sa_handler == before[number].sa_handler,
-		       WHEN("after close()") EXPECTED("signal %d to do what it did")
-			       SAW("another action"),
-		       number);
+	sigfillset(&all);
+	for (unsigned blocked = 0; blocked < 2; blocked++) {
+		if (blocked)
+			pthread_sigmask(SIG_BLOCK, &all, NULL);
+		struct signals before = signals_now();
+		open_engine(s, 2, 1);
+		expect_same_mask(&before.blocked, true, "after open()");
+		close_engine(s);
+		expect_signals_as(&before, "after close()");
 	}
 }
 

@@ -73,6 +73,7 @@ enum mistake {
 	REFUSES_WITHOUT_ID,
 	NEEDS_STANDARD_INPUT,
 	WRITES_THE_LENGTH,
+	SHORTENS_WHAT_FAILS,
 	ACCEPTS_NONE,
 	TRUSTS_NEXT,
 	WRITES_NEXT_LATER,
@@ -96,6 +97,10 @@ enum mistake {
 	KEEPS_A_LOCK,
 	KEEPS_A_HANDLER,
 	BLOCKS_A_SIGNAL,
+	BLOCKS_ON_FAILURE,
+	LETS_A_SIGNAL_IN,
+	UNBLOCKS_A_SIGNAL,
+	UNBLOCKS_WITH_THE_LAST,
 	KEEPS_AN_AIO_RING,
 	TAKES_SIGNALS,
 	CANCELS_BY_SIGNAL,
@@ -252,12 +257,27 @@ static void *pause_for_ever(void *unused)
 	return NULL;
 }
 
-static void block_a_signal(void)
+/* How many are open in all threads, for UNBLOCKS_WITH_THE_LAST. */
+static unsigned all_open;
+
+static void change_mask(int how, int number)
 {
 	sigset_t mask;
 	sigemptyset(&mask);
-	sigaddset(&mask, SIGUSR2);
-	pthread_sigmask(SIG_BLOCK, &mask, NULL);
+	sigaddset(&mask, number);
+	pthread_sigmask(how, &mask, NULL);
+}
+
+/* Blocks SIGIO in vain where no descriptor is free. Returns whether one was. */
+static bool opens_with_sigio_blocked(void)
+{
+	change_mask(SIG_BLOCK, SIGIO);
+	int fd = eventfd(0, EFD_CLOEXEC);
+	if (fd < 0)
+		return false;
+	close(fd);
+	change_mask(SIG_UNBLOCK, SIGIO);
+	return true;
 }
 
 static int over_open(struct engine **engine, const struct engine_config *config, struct reason *why)
@@ -269,6 +289,8 @@ static int over_open(struct engine **engine, const struct engine_config *config,
 		reason_set(why, "nothing", "there is nothing wrong");
 	if (fault == LENDS_LESS_THAN_IT_SAYS && config->lent_count > 32768)
 		return reason_errno(why, "too_many", E2BIG, "too many buffers");
+	if (fault == BLOCKS_ON_FAILURE && !opens_with_sigio_blocked())
+		return reason_errno(why, "eventfd", EMFILE, "eventfd");
 	struct engine *e = calloc(1, sizeof *e);
 	if (!e)
 		return reason_no_memory(why, "the laid-over engine");
@@ -314,7 +336,9 @@ static int over_open(struct engine **engine, const struct engine_config *config,
 	if (fault == TAKES_SIGNALS && pthread_create(&taker, NULL, pause_for_ever, NULL) != 0)
 		abort();
 	if (fault == BLOCKS_A_SIGNAL)
-		block_a_signal();
+		change_mask(SIG_BLOCK, SIGUSR2);
+	if (fault == UNBLOCKS_WITH_THE_LAST && __atomic_add_fetch(&all_open, 1, __ATOMIC_RELAXED))
+		change_mask(SIG_BLOCK, SIGIO);
 	*engine = e;
 	return 0;
 }
@@ -723,6 +747,8 @@ static int over_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 {
 	if (e->fault == ALLOCATES_IN_REAP)
 		allocate(max);
+	if (e->fault == LETS_A_SIGNAL_IN)
+		change_mask(SIG_UNBLOCK, SIGUSR1);
 	unsigned n = op_queue_take(&e->finished, done, max);
 	if (n < max || max == 0) {
 		int more = spoiled_reap(e, done + n, n < min ? min - n : 0, max - n, timeout_ns);
@@ -754,9 +780,10 @@ static int over_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 		if (e->fault == ACCEPTED_IS_INHERITED && done[i]->kind == IO_ACCEPT)
 			fcntl((int)done[i]->result, F_SETFD, 0);
 		done[i]->offset = e->asked[done[i]->slot].offset;
-		done[i]->len_bytes = e->fault == WRITES_THE_LENGTH
-					     ? (uint32_t)done[i]->result
-					     : e->asked[done[i]->slot].len_bytes;
+		bool shortens = e->fault == WRITES_THE_LENGTH ||
+				(e->fault == SHORTENS_WHAT_FAILS && done[i]->result < 0);
+		done[i]->len_bytes =
+			shortens ? (uint32_t)done[i]->result : e->asked[done[i]->slot].len_bytes;
 		done[i]->fd = e->asked[done[i]->slot].fd;
 	}
 	if (e->fault == ONE_WAKE_UP_A_BATCH && n > 0) {
@@ -874,6 +901,10 @@ static void over_close(struct engine *e)
 		test_skipped("the kernel has no io_setup(2)");
 	if (e->fault == KEEPS_A_HANDLER)
 		signal(SIGUSR2, SIG_DFL);
+	if (e->fault == UNBLOCKS_A_SIGNAL ||
+	    (e->fault == UNBLOCKS_WITH_THE_LAST &&
+	     __atomic_sub_fetch(&all_open, 1, __ATOMIC_RELAXED) == 0))
+		change_mask(SIG_UNBLOCK, SIGIO);
 	e->right_ops->close(e->right);
 	free(e);
 }
@@ -974,6 +1005,8 @@ const struct mutant laid_over_mutants[] = {
 		  "supports_or_says_why", "the answers"),
 	LAID_OVER(WRITES_THE_LENGTH, "writes into the workload's fields",
 		  "result_is_all_that_is_written", "another field"),
+	LAID_OVER(SHORTENS_WHAT_FAILS, "leaves another length where it failed",
+		  "result_of_a_failure_is_all_that_is_written", "another field"),
 	LAID_OVER(ACCEPTS_NONE, "accepts nothing when it holds nothing", "file_read_right_data",
 		  "nothing is in flight"),
 
@@ -1025,6 +1058,14 @@ const struct mutant laid_over_mutants[] = {
 		  "stream_cancel_with_all_signals_blocked", "never came back"),
 	LAID_OVER(BLOCKS_A_SIGNAL, "blocks a signal of the caller's", "signals_stay_as_they_were",
 		  "after open()"),
+	LAID_OVER(LETS_A_SIGNAL_IN, "lets a signal in that the caller blocks",
+		  "stream_blocked_signals_wait", "taken in reap()"),
+	LAID_OVER(BLOCKS_ON_FAILURE, "leaves a signal blocked when open() fails",
+		  "failures_leave_nothing_behind", "another for signal"),
+	LAID_OVER(UNBLOCKS_A_SIGNAL, "unblocks what the caller had blocked",
+		  "signals_stay_as_they_were", "after close()"),
+	LAID_OVER(UNBLOCKS_WITH_THE_LAST, "unblocks with the last engine of all threads",
+		  "two_engines_in_two_threads", "after close()"),
 
 	LAID_OVER(PRINTS, "prints a greeting", "file_sync", "printed"),
 	LAID_OVER(END_ENDS_BOTH, "sends nothing to who stopped sending",
