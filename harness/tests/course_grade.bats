@@ -768,6 +768,21 @@ $(seq -f 'W(%.0f)' 10000 32000)"
 	graded_points c_solution 20
 }
 
+# bats test_tags=slow
+@test "a proctor that somebody ends costs nobody points" {
+	[ "$(id -u)" -eq 0 ] || skip "its user tells which proctor it is"
+	submission a_solution "$SOLUTION"
+	when_receiving b_hangs 'pause();'
+	"$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" >"$USER_DIR/said" 2>&1 3>&- &
+	local grader=$!
+	until_true [ -e "$OUT/a_solution.junit.xml" ]
+	until_true pgrep -f "course/proctor .*--uid $((FIRST_UID + 2)) .*--exercise 2 "
+	pkill -TERM -f "course/proctor .*--uid $((FIRST_UID + 2)) .*--exercise 2 "
+	await_end "$grader"
+	assert_success
+	graded_points b_hangs 15 "It sleeps in pause"
+}
+
 # At whichever of the grader's steps it happens, the same words tell it.
 @test "a disk that another program fills costs nobody points" {
 	[ "$(id -u)" -eq 0 ] || skip "only root can make a small file system"
