@@ -444,7 +444,8 @@ OWN_BYTES='static char bytes[4096]; int ends[2]; pipe(ends); int copy = dup(ends
 # proctored_with CODE ENGINE_CODE [ALLOWED]: has the proctor run one test on an engine that does this in each reap(); the
 # test itself is that code, between open and close.
 proctored_with() {
-	printf '%s\n' '#include <stdlib.h>' '#include <unistd.h>' '#include "lab_test.h"' 'static void run(struct subject *s)' \
+	printf '%s\n' '#include <stdio.h>' '#include <stdlib.h>' '#include <string.h>' '#include <unistd.h>' \
+		'#include "exam_record.h"' '#include "lab_test.h"' 'static void run(struct subject *s)' \
 		'{ struct io_op *done[1]; open_engine(s, 1, 1);' "$1" 'close_engine(s); (void)done; }' \
 		"const struct lab_test lab_tests[] = { { .name = \"one\", .exercise = 1, .engine = \"sample\", .flavours = ONE(NO_FD)," \
 		".run = run${3:+, .allowed_calls = \"$3\"} }, { NULL } };" >"$USER_DIR/tests.c"
@@ -484,6 +485,9 @@ REAP='s->ops->reap(s->engine, done, 0, 1, 0);'
 	proctored_with "calls_reset(); $REAP "'expect(calls_made(NULL) == 0, "it makes calls");' \
 		"$RECORD"' memset(record->calls_main, 0, sizeof record->calls_main);'
 	assert_line --partial '"id": "changes_counts"'
+	# As if the engine were entered, and the test had not told it.
+	proctored_with "$RECORD"' record->in_engine = 1; getppid();' "$hides"
+	assert_line --partial '"id": "forges"'
 	for change in 'calls_others[SYS_read] = 1' 'threads_started = 7' 'prints = 7' 'fault.failed = 1'; do
 		proctored_with "$REAP" "$RECORD record->$change;"
 		assert_line --partial '"id": "changes_counts"'
@@ -762,6 +766,21 @@ $(seq -f 'W(%.0f)' 10000 32000)"
 	assert_output --partial "an unfinished grading is replaced"
 	[ ! -e "$OUT/unfinished.txt" ]
 	graded_points c_solution 20
+}
+
+# bats test_tags=slow
+@test "a proctor that somebody ends costs nobody points" {
+	[ "$(id -u)" -eq 0 ] || skip "its user tells which proctor it is"
+	submission a_solution "$SOLUTION"
+	when_receiving b_hangs 'pause();'
+	"$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" >"$USER_DIR/said" 2>&1 3>&- &
+	local grader=$!
+	until_true [ -e "$OUT/a_solution.junit.xml" ]
+	until_true pgrep -f "course/proctor .*--uid $((FIRST_UID + 2)) .*--exercise 2 "
+	pkill -TERM -f "course/proctor .*--uid $((FIRST_UID + 2)) .*--exercise 2 "
+	await_end "$grader"
+	assert_success
+	graded_points b_hangs 15 "It sleeps in pause"
 }
 
 # At whichever of the grader's steps it happens, the same words tell it.

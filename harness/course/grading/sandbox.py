@@ -40,6 +40,11 @@ class Interrupted(Ungraded):
         return "interrupted"
 
 
+class EndedFromOutside(Ungraded):
+    def __str__(self):
+        return "a signal from outside ended a program of the grader's"
+
+
 class DiskFull(Ungraded):
     def __str__(self):
         return "the disk was full"
@@ -175,6 +180,8 @@ class Sandbox:
                 process.wait()
                 process.stdout.close()
                 process.stderr.close()
+            if not stopped and was_ended_from_outside(process.returncode):
+                raise EndedFromOutside
             return Ended(process.returncode if not stopped else -1, *texts, stopped,
                          time.monotonic() - start, late)
 
@@ -238,6 +245,12 @@ class Sandbox:
                         shutil.rmtree(entry.path, ignore_errors=True)
                     else:
                         os.unlink(entry.path)
+
+
+def was_ended_from_outside(status):
+    """Did somebody end the command, or confined.py, such as a system that stops a service? A submission can send
+    neither of them a signal. SIGKILL may also be a limit's."""
+    return status < 0 or status - 128 in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def holds_much(folder):

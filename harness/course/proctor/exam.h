@@ -26,7 +26,7 @@ struct exam_options {
 	unsigned exercise; /* 0: all */
 	const char *engine; /* only tests of this engine, in any variant, or NULL */
 	uint64_t
-		tells_behind_segments; /* how far EXAM_TELLS_AT lies behind the table of segments; 0: not known */
+		tells_offset_bytes; /* how far EXAM_TELLS_AT lies behind the table of segments; 0: not known */
 	unsigned part,
 		parts; /* of the tests that are left only each `parts`th, from number `part` on */
 	bool untraced;

@@ -31,8 +31,8 @@ static uint64_t address_of_segments(const struct exam *e)
  */
 static void hear_begin(struct exam *e, const struct tracee *task, uint64_t instruction)
 {
-	uint64_t behind = e->options->tells_behind_segments;
-	if (e->begun || (behind && instruction != address_of_segments(e) + behind)) {
+	uint64_t offset_bytes = e->options->tells_offset_bytes;
+	if (e->begun || (offset_bytes && instruction != address_of_segments(e) + offset_bytes)) {
 		break_off(e, "forges", "call", "prctl");
 		return;
 	}

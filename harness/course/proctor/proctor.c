@@ -197,7 +197,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		o->list_program = arg;
 		return 0;
 	case 't':
-		o->tells_behind_segments = strtoull(arg, NULL, 0);
+		o->tells_offset_bytes = strtoull(arg, NULL, 0);
 		return 0;
 	case 'u':
 		o->untraced = true;

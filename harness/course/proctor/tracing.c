@@ -63,7 +63,7 @@ static bool drives_engine(const struct exam *e, const struct tracee *task)
 /* Counts the call as the engine's or as the test's own. */
 static void count_call(struct exam *e, struct tracee *task)
 {
-	bool mains = task->tid == e->pid && is_in_engine(e);
+	bool first = task->tid == e->pid, mains = first && is_in_engine(e);
 	bool known = task->call >= 0 && task->call < EXAM_CALLS_MAX;
 	task->counted = known && (mains || task->engines);
 	task->told = task->counted || drives_engine(e, task);
@@ -71,7 +71,10 @@ static void count_call(struct exam *e, struct tracee *task)
 	check_new_process(e, task);
 	if (task->counted)
 		note_call_of_engine(e, task, mains);
-	task->tests = known && !task->counted && e->begun && task->tid == e->pid;
+	task->tests = known && !task->counted && e->begun && first;
+	/* The test tells this before it does it, and takes it back before it tells that. */
+	if (task->tests && !mains && e->record->in_engine)
+		break_off(e, "forges", "call", "prctl");
 	if (mains && task->call == SYS_exit_group)
 		e->left_inside = true;
 	if (task->counted && !task->prints)
