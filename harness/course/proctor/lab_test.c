@@ -142,6 +142,9 @@ __attribute__((format(printf, 2, 3))) static void tell(struct event_key key, con
 {
 	char text[EXAM_EVENT_BYTES];
 	va_list args;
+	/* Under a sanitizer two threads that write here would be ordered, or a race of ours. */
+	if (!is_first_thread && !record->attached)
+		return;
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
@@ -215,7 +218,7 @@ static bool is_told; /* the call to the engine that is under way */
 /* Of another thread, whose calls are not counted. */
 static void set_driving(bool in_engine)
 {
-	if (driver())
+	if (record->attached && driver())
 		__atomic_store_n(&driver()->in_engine, in_engine, __ATOMIC_SEQ_CST);
 }
 
