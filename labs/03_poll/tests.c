@@ -1035,7 +1035,7 @@ static void a_peer_that_stops_sending_is_silent(struct subject *s)
 	expect(calls <= 10,
 	       WHEN("while a send waits for room its peer stops sending") EXPECTED("a sleep")
 		       SAW("%u calls in %lld ms"),
-	       calls, 3 * A_MOMENT_NS / NS_PER_MS);
+	       calls, (long long)(3 * A_MOMENT_NS / NS_PER_MS));
 	read_what_is_there(ends[1]);
 	await_all(s);
 	close_engine(s);
