@@ -1432,14 +1432,14 @@ static void stops_before_and_during_a_run(struct subject *s)
 {
 	struct loop_timer late = TIMER('l'),
 			  stops = { .call = on_call_stop_loop, .context = LETTER('s') };
-	struct loop_deferred deferred = { .call = on_call, .context = LETTER('d') };
+	struct loop_deferred asked = { .call = on_call, .context = LETTER('d') };
 	open_loop(s, 1, 1);
 	start_timer(&late, 10 * NS_PER_S, 0);
 	event_loop_stop(loop);
 	int rc = event_loop_run(loop, LOOP_RUN);
 	expect(rc == 1 && !was_impatient,
 	       WHEN("stopped before it ran") EXPECTED("1 after a turn") SAW("%s"), answer(rc));
-	event_loop_defer(loop, &deferred);
+	event_loop_defer(loop, &asked);
 	event_loop_stop(loop);
 	event_loop_run(loop, LOOP_RUN);
 	expect_calls("stopped before it ran, with a deferred call", "d");
@@ -1624,7 +1624,7 @@ static void on_closed_close_another(struct event_loop *its_loop, void *letter)
 static void closes_in_the_last_step_of_a_turn(struct subject *s)
 {
 	struct reason why = { "" };
-	struct loop_deferred deferred = { .call = on_call, .context = LETTER('d') };
+	struct loop_deferred asked = { .call = on_call, .context = LETTER('d') };
 	open_loop(s, 4, 3);
 	attach_pair();
 	for (unsigned i = 0; i < 2; i++) {
@@ -1636,7 +1636,7 @@ static void closes_in_the_last_step_of_a_turn(struct subject *s)
 	}
 	event_loop_cancel(loop, receive(on_done, LETTER('r'))); /* it ends in step 4 */
 	event_loop_close_fd(loop, other_slots[0], on_closed_close_another, LETTER('y'));
-	event_loop_defer(loop, &deferred);
+	event_loop_defer(loop, &asked);
 	turn_loop(LOOP_POLL);
 	expect_calls("a turn with a deferred call, an operation that ends and a close", "dry");
 	turn_loop(LOOP_POLL);
