@@ -1612,7 +1612,7 @@ static void close_is_the_last_call(struct subject *s)
 }
 
 /* Step 5 comes after step 4, and takes up what was there when it began. */
-static int others[2][2];
+static int other_pairs[2][2];
 static unsigned other_slots[2];
 
 static void on_closed_close_another(struct event_loop *its_loop, void *letter)
@@ -1628,9 +1628,9 @@ static void closes_in_the_last_step_of_a_turn(struct subject *s)
 	open_loop(s, 4, 3);
 	attach_pair();
 	for (unsigned i = 0; i < 2; i++) {
-		expect(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, others[i]) == 0,
+		expect(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, other_pairs[i]) == 0,
 		       "socketpair");
-		int rc = event_loop_attach(loop, others[i][0], IO_FD_SOCKET, &why);
+		int rc = event_loop_attach(loop, other_pairs[i][0], IO_FD_SOCKET, &why);
 		expect(rc >= 0, EXPECTED("a number from event_loop_attach()") SAW("%s"), why.text);
 		other_slots[i] = (unsigned)rc;
 	}
@@ -1645,8 +1645,8 @@ static void closes_in_the_last_step_of_a_turn(struct subject *s)
 	run_to_its_end();
 	expect(fcntl(ends[0], F_GETFD) < 0, "closed without a last call, it is open still");
 	close(ends[1]);
-	close(others[0][1]);
-	close(others[1][1]);
+	close(other_pairs[0][1]);
+	close(other_pairs[1][1]);
 	close_loop();
 }
 
