@@ -20,7 +20,7 @@ static error_t parse_once(int key, char *arg, struct argp_state *state)
 	if (key == ARGP_KEY_INIT)
 		state->child_inputs[0] = &series->engines;
 	else if (key == 'j')
-		series->json = true;
+		choose_document_format(series, "json", NULL, state);
 	else
 		return ARGP_ERR_UNKNOWN;
 	return 0;

@@ -172,6 +172,13 @@ small_timeline() {
 	assert_output --partial "see --out"
 }
 
+@test "timeline: of --json and --format the last one counts" {
+	small_timeline --engines blocking --format chrome --json >"$BATS_TEST_TMPDIR/line"
+	grep -q '"schema":"iolab.timeline' "$BATS_TEST_TMPDIR/line"
+	small_timeline --engines blocking --json --format chrome >"$BATS_TEST_TMPDIR/line"
+	grep -q '"traceEvents"' "$BATS_TEST_TMPDIR/line"
+}
+
 @test "timeline --format chrome: what Perfetto opens, with every operation of the document" {
 	small_timeline --engines blocking,threads,io_uring,epoll --format chrome --out "$BATS_TEST_TMPDIR/chrome" \
 		>"$BATS_TEST_TMPDIR/trace"

@@ -1432,14 +1432,14 @@ static void stops_before_and_during_a_run(struct subject *s)
 {
 	struct loop_timer late = TIMER('l'),
 			  stops = { .call = on_call_stop_loop, .context = LETTER('s') };
-	struct loop_deferred deferred = { .call = on_call, .context = LETTER('d') };
+	struct loop_deferred asked = { .call = on_call, .context = LETTER('d') };
 	open_loop(s, 1, 1);
 	start_timer(&late, 10 * NS_PER_S, 0);
 	event_loop_stop(loop);
 	int rc = event_loop_run(loop, LOOP_RUN);
 	expect(rc == 1 && !was_impatient,
 	       WHEN("stopped before it ran") EXPECTED("1 after a turn") SAW("%s"), answer(rc));
-	event_loop_defer(loop, &deferred);
+	event_loop_defer(loop, &asked);
 	event_loop_stop(loop);
 	event_loop_run(loop, LOOP_RUN);
 	expect_calls("stopped before it ran, with a deferred call", "d");
@@ -1612,7 +1612,7 @@ static void close_is_the_last_call(struct subject *s)
 }
 
 /* Step 5 comes after step 4, and takes up what was there when it began. */
-static int others[2][2];
+static int other_pairs[2][2];
 static unsigned other_slots[2];
 
 static void on_closed_close_another(struct event_loop *its_loop, void *letter)
@@ -1624,19 +1624,19 @@ static void on_closed_close_another(struct event_loop *its_loop, void *letter)
 static void closes_in_the_last_step_of_a_turn(struct subject *s)
 {
 	struct reason why = { "" };
-	struct loop_deferred deferred = { .call = on_call, .context = LETTER('d') };
+	struct loop_deferred asked = { .call = on_call, .context = LETTER('d') };
 	open_loop(s, 4, 3);
 	attach_pair();
 	for (unsigned i = 0; i < 2; i++) {
-		expect(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, others[i]) == 0,
+		expect(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, other_pairs[i]) == 0,
 		       "socketpair");
-		int rc = event_loop_attach(loop, others[i][0], IO_FD_SOCKET, &why);
+		int rc = event_loop_attach(loop, other_pairs[i][0], IO_FD_SOCKET, &why);
 		expect(rc >= 0, EXPECTED("a number from event_loop_attach()") SAW("%s"), why.text);
 		other_slots[i] = (unsigned)rc;
 	}
 	event_loop_cancel(loop, receive(on_done, LETTER('r'))); /* it ends in step 4 */
 	event_loop_close_fd(loop, other_slots[0], on_closed_close_another, LETTER('y'));
-	event_loop_defer(loop, &deferred);
+	event_loop_defer(loop, &asked);
 	turn_loop(LOOP_POLL);
 	expect_calls("a turn with a deferred call, an operation that ends and a close", "dry");
 	turn_loop(LOOP_POLL);
@@ -1645,8 +1645,8 @@ static void closes_in_the_last_step_of_a_turn(struct subject *s)
 	run_to_its_end();
 	expect(fcntl(ends[0], F_GETFD) < 0, "closed without a last call, it is open still");
 	close(ends[1]);
-	close(others[0][1]);
-	close(others[1][1]);
+	close(other_pairs[0][1]);
+	close(other_pairs[1][1]);
 	close_loop();
 }
 

@@ -23,6 +23,7 @@
 #define LONG_NS	    (60 * (int64_t)NS_PER_S)
 #define STACK_BYTES 32768
 #define DEPTH	    2 /* of the loop */
+#define POOL_COUNT  64
 
 /* The engine below, which also counts what it is asked back. */
 static struct engine_ops spied;
@@ -95,7 +96,7 @@ static void open_loop(struct subject *s)
 static void open_all(struct subject *s)
 {
 	open_loop(s);
-	open_pool(64, count_neglected);
+	open_pool(POOL_COUNT, count_neglected);
 }
 
 static void expect_none_left(void)
@@ -702,6 +703,26 @@ static void an_operation_is_a_promise(struct subject *s)
 	close_all();
 }
 
+/* Nobody holds it, and the engine has it still. */
+static void an_abandoned_operation_ends_alone(struct subject *s)
+{
+	open_all_with_pairs(s);
+	promise_drop(promise_receive(0));
+	promise_drop(promise_and_then(promise_receive(1), plus_one, LETTER('a')));
+	event_loop_run(loop, LOOP_POLL);
+	make_three(); /* of the memory that is free now */
+	peer_sends(ends[0][1], "x", 1);
+	peer_sends(ends[1][1], "xy", 2);
+	run_to_its_end();
+	expect_calls("a then of a receive that nobody holds", "a");
+	expect(last_value == 2, EXPECTED("2 bytes") SAW("%" PRId64), last_value);
+	for (unsigned i = 0; i < 3; i++)
+		expect_state("beside two receives that nobody holds", three[i], PROMISE_PENDING, 0);
+	drop_three();
+	close_pairs();
+	close_all();
+}
+
 static void no_room_is_a_rejection(struct subject *s)
 {
 	open_all_with_pairs(s);
@@ -1059,9 +1080,11 @@ static void a_chain_without_end_starves_nobody(struct subject *s)
 static void a_closed_pool_calls_nobody(struct subject *s)
 {
 	open_all(s);
+	promise_delay(pool, LONG_NS); /* the first of all in the pool, and the last */
 	struct promise *rejected = made(promise_new(pool)), *p = made(promise_new(pool));
 	promise_then(p, plus_one, LETTER('x'));
-	promise_delay(pool, LONG_NS);
+	while (promise_pool_used(pool) < POOL_COUNT - 2)
+		made(promise_new(pool));
 	promise_with_deadline(promise_new(pool), LONG_NS);
 	promise_reject(rejected, -5);
 	event_loop_run(loop, LOOP_POLL); /* the rejection is to be reported in the next turn */
@@ -2586,6 +2609,94 @@ static void its_end_is_a_promise(struct subject *s)
 	close_tasks();
 }
 
+#if COROUTINE_SANITIZED
+static void without_memory_no_pool_opens(struct subject *s)
+{
+	(void)s;
+	test_skipped("a sanitizer has a malloc(3) of its own");
+}
+#else
+static unsigned allocations_until_one_fails; /* 0: none fails */
+
+static bool fails_now(void)
+{
+	if (allocations_until_one_fails == 0 || --allocations_until_one_fails > 0)
+		return false;
+	errno = ENOMEM;
+	return true;
+}
+
+/* In place of libc's, which the pools ask for memory. */
+void *calloc(size_t count, size_t size_bytes)
+{
+	void *__libc_calloc(size_t, size_t);
+	return fails_now() ? NULL : __libc_calloc(count, size_bytes);
+}
+
+void *aligned_alloc(size_t alignment_bytes, size_t size_bytes)
+{
+	void *__libc_memalign(size_t, size_t);
+	return fails_now() ? NULL : __libc_memalign(alignment_bytes, size_bytes);
+}
+
+static int open_promises_and_close(struct reason *why)
+{
+	struct promise_pool_config config = { .loop = loop, .count = 8 };
+	struct promise_pool *opened;
+	int rc = promise_pool_open(&opened, &config, why);
+	if (rc == 0)
+		promise_pool_close(opened);
+	return rc;
+}
+
+static int open_tasks_and_close(struct reason *why)
+{
+	struct task_pool *opened;
+	int rc = task_pool_open(&opened, loop, pool, 4, STACK_BYTES, why);
+	if (rc == 0)
+		task_pool_close(opened);
+	return rc;
+}
+
+/* Each allocation fails in turn. Often, so that memory that is kept shows beside malloc(3)'s own rests. */
+static void try_without_memory(int (*open_and_close)(struct reason *why))
+{
+	enum { TIMES = 200, LEAST_KEPT_BYTES = 16 };
+	bool has_failed = true;
+	for (unsigned which = 1; has_failed; which++) {
+		size_t before = 0;
+		for (unsigned i = 0; i < 2 * TIMES; i++) {
+			struct reason why = { "" };
+			if (i == TIMES)
+				before = mallinfo2().uordblks;
+			allocations_until_one_fails = which;
+			int rc = open_and_close(&why);
+			has_failed = allocations_until_one_fails == 0;
+			allocations_until_one_fails = 0;
+			if (rc == -EOPNOTSUPP)
+				return;
+			expect(!has_failed || (rc == -ENOMEM && why.text[0]),
+			       WHEN("when allocation %u fails") EXPECTED("-ENOMEM, with a reason")
+				       SAW("%s"),
+			       which, answer(rc));
+		}
+		size_t after = mallinfo2().uordblks;
+		expect(after < before + (size_t)TIMES * LEAST_KEPT_BYTES,
+		       WHEN("when allocation %u failed, %d times") EXPECTED("no memory kept")
+			       SAW("%zu bytes"),
+		       which, TIMES, after - before);
+	}
+}
+
+static void without_memory_no_pool_opens(struct subject *s)
+{
+	open_all(s);
+	try_without_memory(open_promises_and_close);
+	try_without_memory(open_tasks_and_close);
+	close_all();
+}
+#endif
+
 /* The promises need no I/O. The switch needs no engine at all. */
 #define OVER_ANY     .over = "null epoll io_uring"
 #define OVER_SOCKETS .over = "epoll io_uring libaio threads"
@@ -2621,6 +2732,7 @@ const struct lab_test lab_tests[] = {
 	TEST(3, a_whole_without_room_begins_nothing, OVER_ANY),
 
 	TEST(4, an_operation_is_a_promise, OVER_SOCKETS),
+	TEST(4, an_abandoned_operation_ends_alone, OVER_SOCKETS),
 	TEST(4, no_room_is_a_rejection, OVER_SOCKETS),
 	TEST(4, a_delay_is_never_early, OVER_ANY),
 	TEST(4, a_cancel_calls_the_operation_back, OVER_SOCKETS),
@@ -2677,6 +2789,7 @@ const struct lab_test lab_tests[] = {
 	TEST(7, a_group_that_has_ended_is_forgotten, OVER_SOCKETS),
 	TEST(7, an_empty_group_is_not_waited_for, OVER_ANY),
 	TEST(7, members_leave_in_any_order, OVER_ANY),
+	TEST(7, without_memory_no_pool_opens, OVER_ANY),
 	TEST(7, its_end_is_a_promise, OVER_ANY),
 	{ NULL },
 };
