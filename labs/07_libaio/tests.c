@@ -603,6 +603,66 @@ static void false_alarm_goes_on_waiting(struct subject *s)
 	close(ends[1]);
 }
 
+/* The event is in the ring before reap() begins, and the bytes are gone. A wait for the next ones has to begin. */
+static void a_false_alarm_lies_in_the_ring(struct subject *s)
+{
+	char taken[8];
+	int ends[2];
+	struct io_op *done[1];
+	make_pair(s, ends);
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	struct io_op *op = prepare_receive(s, 0, ends[0], 0);
+	start(s, op);
+	reap(s, done, 0, 1, 0);
+	peer_sends(ends[1], "taken", 5);
+	ssize_t count = recv(ends[0], taken, sizeof taken, 0);
+	expect(count == 5, "the test cannot take the bytes away");
+	struct late_speaker speaker = { .fd = ends[1] };
+	expect(pthread_create(&speaker.thread, NULL, speak_late, &speaker) == 0,
+	       "the test has no thread");
+	unsigned n = reap(s, done, 1, 1, PATIENCE_NS);
+	pthread_join(speaker.thread, NULL);
+	expect(n == 1 && op->result == 1,
+	       WHEN("another has taken the bytes, and the peer speaks again")
+		       EXPECTED("a wait until then, and 1 byte") SAW("%u back"),
+	       n);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* Only a descriptor that was polled gives false alarms. What the kernel says of a file is its result. */
+static void eagain_of_a_file_is_told(struct subject *s)
+{
+	struct io_op *done[1];
+	int fd = make_file(s, BLOCK, O_RDONLY);
+	mock_is_on = true;
+	open_engine(s, 1, 1);
+	if (mock.ring.size == 0) {
+		mock_is_on = false;
+		close_engine(s);
+		test_skipped("the engine does not call libaio's io_setup()");
+	}
+	attach(s, 0, fd);
+	struct io_op *op = prepare(s, 0, IO_READ, fd, 0, 0, BLOCK);
+	start(s, op);
+	reap(s, done, 0, 1, 0);
+	expect(mock.submitted == 1, EXPECTED("one request handed over") SAW("%u"), mock.submitted);
+	mock.ring.events[0] = (struct io_event) { .data = mock.data[0],
+						  .obj = mock.requests[0],
+						  .res = (unsigned long)-EAGAIN };
+	__atomic_store_n(&mock.ring.tail, 1, __ATOMIC_RELEASE);
+	unsigned n = reap(s, done, 1, 1, PATIENCE_NS);
+	expect(n == 1 && op->result == -EAGAIN,
+	       WHEN("the event of a read says -EAGAIN") EXPECTED("it as the result")
+		       SAW("%u back, and %u requests handed over"),
+	       n, mock.submitted);
+	close_engine(s);
+	mock_is_on = false;
+	close(fd);
+}
+
 #define CONNECTIONS_MANY 200u
 #define MESSAGES	 20u
 
@@ -1307,6 +1367,8 @@ const struct lab_test lab_tests[] = {
 	STREAM_TEST(4, "sleeps_while_waiting", ONE(TCP), stream_sleeps_while_waiting),
 	STREAM_TEST(4, "sleeps_until_the_peer_speaks", STREAMS, sleeps_until_the_peer_speaks),
 	STREAM_TEST(4, "false_alarm_goes_on_waiting", SOCKETS, false_alarm_goes_on_waiting),
+	STREAM_TEST(4, "a_false_alarm_lies_in_the_ring", SOCKETS, a_false_alarm_lies_in_the_ring),
+	FILE_TEST(4, "eagain_of_a_file_is_told", ONE(BUFFERED), eagain_of_a_file_is_told),
 	STREAM_TEST(4, "price_does_not_grow", ONE(UNIX), price_does_not_grow),
 	STREAM_TEST(4, "a_send_that_fits_is_one_call", SOCKETS, a_send_that_fits_is_one_call),
 	STREAM_TEST(4, "waits_only_for_what_is_missing", ONE(UNIX) | ONE(PIPE),

@@ -692,7 +692,8 @@ static void a_cancel_begins_no_time_anew(struct subject *s)
 	for (unsigned i = 0; i < 2; i++)
 		start(s, receive(s, i, c.ends[i][0], i));
 	reap(s, done, 0, 2, 0);
-	cancel_one(s, &s->op[1]);
+	peer_sends(c.ends[1][1], "x", 1);
+	cancel_one(s, &s->op[1]); /* too late, and so it has a completion in every design */
 	hold_call(ENTER);
 	expect(pthread_create(&call.thread, NULL, hold_beyond_the_limit, &call) == 0,
 	       "the test has no thread");
@@ -735,7 +736,8 @@ static void max_is_kept_beside_a_cancel(struct subject *s)
 	for (unsigned i = 0; i < 3; i++)
 		start(s, receive(s, i, c.ends[i][0], i));
 	reap(s, done, 0, 2, 0);
-	cancel_one(s, &s->op[2]);
+	peer_sends(c.ends[2][1], "x", 1);
+	cancel_one(s, &s->op[2]); /* too late, and so it has a completion in every design */
 	struct two_writers writers = { .fds = { c.ends[0][1], c.ends[1][1] } };
 	hold_call_after(ENTER, 1);
 	expect(pthread_create(&writers.thread, NULL, write_while_a_call_is_held, &writers) == 0,
@@ -956,6 +958,34 @@ static void a_cancel_names_one_operation(struct subject *s)
 	peer_sends(c.ends[0][1], "x", 1);
 	await(s, &s->op[0]);
 	expect(s->op[0].result == 1, EXPECTED("1 byte") SAW("%s"), answer(s->op[0].result));
+	close_connections(s, &c);
+}
+
+/* The other way round, of many pairs: which of two the kernel finds first depends on where they lie. */
+static void a_cancel_leaves_the_other_direction(struct subject *s)
+{
+	enum { PAIRS = 40 };
+	struct connections c;
+	open_connections(s, &c, 1, 2 * PAIRS);
+	for (unsigned i = 0; i < PAIRS; i++) {
+		struct io_op *done[2];
+		struct io_op *in = receive(s, 2 * i, c.ends[0][0], 0);
+		struct io_op *out = prepare_send(s, 2 * i + 1, c.ends[0][0], 0, 100);
+		fill(s, c.ends[0][0]);
+		start(s, i % 2 ? in : out);
+		start(s, i % 2 ? out : in);
+		reap(s, done, 0, 2, 0);
+		cancel_one(s, in);
+		await(s, in);
+		expect(in->result == -ECANCELED && out->in_flight,
+		       WHEN("the receive of a socket was called back")
+			       EXPECTED("-ECANCELED, and the send to go on") SAW("%s, or none"),
+		       answer(in->result));
+		read_what_is_there(c.ends[0][1]);
+		await(s, out);
+		expect(out->result == 100, EXPECTED("100 bytes") SAW("%s"), answer(out->result));
+		read_what_is_there(c.ends[0][1]);
+	}
 	close_connections(s, &c);
 }
 
@@ -1683,6 +1713,8 @@ const struct lab_test lab_tests[] = {
 			    what_nobody_called_back_goes_on) },
 	{ EXERCISE(4),
 	  TEST("a_cancel_names_one_operation", ONE(UNIX), a_cancel_names_one_operation) },
+	{ EXERCISE(4), TEST("a_cancel_leaves_the_other_direction", ONE(UNIX),
+			    a_cancel_leaves_the_other_direction) },
 	{ EXERCISE(4), TEST("calls_all_back", ONE(TCP) | ONE(PIPE), stream_cancel) },
 	{ EXERCISE(4),
 	  TEST("calls_all_back_in_scattered_slots", ONE(UNIX), stream_cancel_in_scattered_slots) },
