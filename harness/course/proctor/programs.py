@@ -201,7 +201,7 @@ def tests_in(program, exercise=0, prefix="", engine=""):
     """The tests of the program that are asked for, as (name, exercise, engine)."""
     listed = subprocess.run([program, "--list"], capture_output=True, text=True, check=True).stdout
     rows = [(name, int(number), spec.split(":")[0])
-            for name, number, _, spec, _ in (line.split("\t") for line in listed.splitlines())]
+            for name, number, _, spec in (line.split("\t")[:4] for line in listed.splitlines())]
     return [row for row in rows if row[0].startswith(prefix) and exercise in (0, row[1]) and engine in ("", row[2])]
 
 
