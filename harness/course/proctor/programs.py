@@ -42,6 +42,7 @@ class Outcome:
     engine_moved_bytes: dict | None = None  # {"in": 4096, "out": 0}
     faults: int = 0  # calls of the engine that were made to fail
     rings: int = 0  # of io_uring
+    own_waits: list = field(default_factory=list)  # the calls by which the test itself waited
 
     def found(self, *ids):
         """The first finding with one of these ids, or None."""
@@ -185,7 +186,7 @@ def read_tap(text):
                                 block.get("output", []), block.get("events", []),
                                 block.get("events_cut", False), block.get("engine_calls"),
                                 block.get("own_calls"), block.get("engine_moved_bytes"), block.get("faults", 0),
-                                block.get("rings", 0)))
+                                block.get("rings", 0), block.get("own_waits", [])))
     return outcomes
 
 
