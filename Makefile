@@ -54,7 +54,7 @@ HARNESS_SOURCES := $(wildcard $(ROOMS:%=harness/%/*.c))
 TEST_SOURCES    := $(wildcard harness/tests/*.c)
 # All that a rule here compiles: tests and programs of labs, alternates and a learner's files, too.
 C_FILES         := $(wildcard common/*.c harness/*/*.c harness/*/*/*.c harness/*/*/*/*.c \
-                   labs/*/*.c labs/*/styles/*.c labs/*/alternates/*/*.c work/*/*.c)
+                   labs/*/*.c labs/*/styles/*.c labs/*/programs/*.c labs/*/alternates/*/*.c work/*/*.c)
 
 object = $(patsubst %.S,$(BUILD)/%.o,$(patsubst %.c,$(BUILD)/%.o,$(1)))
 # In a handout the solutions are objects, made by whoever handed it out.
@@ -116,7 +116,8 @@ lab_path     = $(if $(findstring /alternates/,$(1)),-I$(firstword $(subst /alter
 $(addprefix $(BUILD)/,labs/%.o work/%.o harness/course/new_lab/%.o harness/tests/tiny_course/%.o \
 	harness/tests/tiny_layer/%.o harness/tests/grading/%.o): \
 	CPPFLAGS += $(call lab_of,$<) $(call lab_path,$<) $(COURSE_PATHS)
-# A lab's program.c stands alone: cc program.c.
+# A lab's program.c stands alone: cc program.c. So do those of its folder programs/.
+$(call object,$(wildcard labs/*/programs/*.c)): CPPFLAGS =
 $(addprefix $(BUILD)/,labs/%/program.o harness/course/new_lab/program.o \
 	harness/tests/tiny_course/%/program.o harness/tests/tiny_layer/%/program.o): CPPFLAGS =
 

@@ -10,7 +10,8 @@
  * States.      Pending; then fulfilled with a value, or rejected with one (mostly -errno). Once:
  *              who settles a second time is told so by -EALREADY, and nothing changes.
  * Callbacks.   They run from the loop, in its step of deferred calls, in the order in which they
- *              became due. Never inside then(), fulfil() or reject().
+ *              became due. Never inside then(), fulfil() or reject(). A chain without an end does
+ *              not hold up the loop's other steps.
  * Chains.      then(), catch() and finally() make a new promise of what the callback answers: a
  *              value (PROMISE_VALUE), a rejection (PROMISE_REJECTION), or another promise whose end
  *              it follows (PROMISE_FOLLOW). A rejection passes by every then() to the next catch().
@@ -75,7 +76,7 @@ typedef struct promise_answer promise_step(void *context, int64_t value);
 /* A pending one, for whoever settles it. */
 struct promise *promise_new(struct promise_pool *pool);
 
-/* Return 0, or -EALREADY for one that is settled, or that follows another one. */
+/* Return 0, or -EALREADY for one that is settled, or that follows another one, and for NULL. */
 int promise_fulfil(struct promise *promise, int64_t value);
 int promise_reject(struct promise *promise, int64_t value);
 
@@ -85,7 +86,10 @@ void promise_drop(struct promise *promise);
 
 enum promise_state { PROMISE_PENDING, PROMISE_FULFILLED, PROMISE_REJECTED };
 
-/* `*value` is set when it is settled; may be NULL. Counts as looking at it. */
+/*
+ * `*value` is set when it is settled; may be NULL. Counts as looking at it. A promise that is NULL, since
+ * the pool was empty, is rejected with -ENOMEM.
+ */
 enum promise_state promise_state(struct promise *promise, int64_t *value);
 
 /* From the loop. */

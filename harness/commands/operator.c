@@ -100,12 +100,13 @@ static int parse_answer_times(const char *text, struct operator_axes *axes, stru
 		while (known < ANSWER_TIMES_COUNT &&
 		       strcmp(list.words[i], answer_times_names[known]) != 0)
 			known++;
-		if (known == ANSWER_TIMES_COUNT)
-			rc = reason_errno(why, "no_such_answers", EINVAL,
-					  "--answers {word}: constant, exponential or heavy_tailed",
-					  reason_string("word", list.words[i]));
-		else
+		if (known < ANSWER_TIMES_COUNT) {
 			axes->answers[axes->answers_count++] = (enum answer_times)known;
+		} else {
+			reason_say(why, "--answers %s: constant, exponential or heavy_tailed",
+				   list.words[i]);
+			rc = -EINVAL;
+		}
 	}
 	word_list_free(&list);
 	return rc;
@@ -113,11 +114,10 @@ static int parse_answer_times(const char *text, struct operator_axes *axes, stru
 
 static int check_operator_options(const struct operator_options *o, struct reason *why)
 {
-	if (o->lost_pct + o->failing_pct > 90)
-		return reason_errno(why, "too_few_answers", EINVAL,
-				    "--lost and --failing: at most {percent} % together",
-				    reason_int("percent", 90));
-	return 0;
+	if (o->lost_pct + o->failing_pct <= 90)
+		return 0;
+	reason_say(why, "--lost and --failing: at most %d %% together", 90);
+	return -EINVAL;
 }
 
 /* Rows. */

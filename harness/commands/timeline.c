@@ -15,6 +15,7 @@
 #include "base/interrupt.h"
 #include "base/json_path.h"
 #include "base/json_put.h"
+#include "base/number_option.h"
 #include "clock.h"
 #include "commands/commands.h"
 #include "compute.h"
@@ -233,13 +234,23 @@ static void print_lanes(const json_t *document)
 
 enum { OPT_FORMAT = 0x100 };
 
+/* The run that gets it would speak of its own option. */
+static void set_length(struct timeline_options *o, const char *text, const struct argp_state *state)
+{
+	struct reason why;
+	uint64_t length_us;
+	if (number_whole("length-us", text, 1, 1000000, UNIT_THOUSAND, &length_us, &why) < 0)
+		argp_error(state, "%s", why.text);
+	o->length_us = text;
+}
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct timeline_options *o = state->input;
 	if (key == ARGP_KEY_INIT)
 		state->child_inputs[0] = &o->series;
 	else if (key == 'l')
-		o->length_us = arg;
+		set_length(o, arg, state);
 	else if (key == OPT_FORMAT)
 		choose_document_format(&o->series, arg, chrome_trace_of_timeline, state);
 	else

@@ -132,9 +132,13 @@ class LabCheck:
         lab = self.lab
         for name in ("README.md", "tests.c", "hints.md", "answers.md", "demands.toml", lab.program, *lab.files):
             self.say(f"{name} is there", "" if os.path.exists(lab.path(name)) else "it is missing")
-        lines = len(labs.read(lab.path(lab.program)).splitlines())
-        self.say(f"{lab.program} has at most {PROGRAM_LINES_MOST} lines",
-                 "" if lines <= PROGRAM_LINES_MOST else f"it has {lines}")
+        handout = labs.read(lab.path("README.md"))
+        for name in lab.programs:
+            lines = len(labs.read(lab.path(name)).splitlines())
+            self.say(f"{name} has at most {PROGRAM_LINES_MOST} lines",
+                     "" if lines <= PROGRAM_LINES_MOST else f"it has {lines}")
+            compiled = re.search(rf"^cc .* labs/{lab.name}/{re.escape(name)}(?: |$)", handout, re.M)
+            self.say(f"the handout compiles {name}", "" if compiled else f"no line cc ... labs/{lab.name}/{name}")
         program, _ = self.build(lab.solution(), "list")
         listed = subprocess.run([program, "--list"], capture_output=True, text=True, check=True).stdout
         names = {words[0]: int(words[1]) for words in map(str.split, listed.splitlines())}
@@ -167,7 +171,7 @@ class LabCheck:
     def left_to_write(self):
         """The TODOs of make new-lab that are still there: "engine.c:3: TODO what it asks ..."."""
         for name in ("lab.toml", "README.md", "hints.md", "answers.md", "demands.toml", "tests.c",
-                     self.lab.program, *self.lab.files):
+                     *self.lab.programs, *self.lab.files):
             for number, line in enumerate(labs.read(self.lab.path(name)).splitlines(), 1):
                 if re.search(r"\bTODO\b", line):
                     yield f"{name}:{number}: {line.strip()}"

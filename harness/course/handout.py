@@ -142,10 +142,10 @@ def text_files(folder):
 
 
 def find_leaks(out):
-    """The places where a line of a solution survived. Lines that also stand in the harness, or in a lab's
-    stand-alone program, do not count."""
+    """The places where a line of a solution survived. Lines that also stand in the harness, or in a
+    stand-alone program of a lab, do not count."""
     lines = region_lines()
-    programs = [os.path.join("labs", lab.name, lab.program) for lab in labs.all_labs()]
+    programs = [os.path.join("labs", lab.name, name) for lab in labs.all_labs() for name in lab.programs]
     for path, text in text_files(out):
         shown = os.path.relpath(path, out)
         for line in text if shown.startswith(("common/", "harness/")) or shown in programs else []:

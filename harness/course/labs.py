@@ -121,6 +121,11 @@ class Lab:
         self.predictions = about.get("prediction", [])
 
     @property
+    def programs(self):
+        """The files that stand alone, from the lab's folder: its program, and those of programs/."""
+        return [self.program, *sorted(glob.glob("programs/*.c", root_dir=self.folder))]
+
+    @property
     def is_layer(self):
         """Are the learner's files a layer over engines, and no engine?"""
         return bool(self.stands_on)

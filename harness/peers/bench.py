@@ -248,9 +248,12 @@ def served(o, engine, workload, option, clients):
             "peer_util_pct": metrics["cpu"]["peer_util_pct"]}
 
 
-# An engine in its best settings, for connections that stay and for those that come and go.
-TUNED = "uring_tuned:multishot"
+# An engine in its best settings, for connections that stay and for those that come and go; and beside it in others.
+TUNED = "uring_tuned"
+TUNED_OTHERS = (("iolab, multishot", "uring_tuned:multishot"),)
 TUNED_ACCEPT = "uring_tuned:multishot+multishot_accept"
+TUNED_ACCEPT_OTHERS = (("iolab, single shot", "uring_tuned"),)
+EPOLL_ACCEPT_OTHERS = (("iolab, by edge", "epoll:edge"),)
 
 
 def server_case(o, title, what, engine, servers, run, metric, more=()):
@@ -273,7 +276,7 @@ def echo_cases(o):
     for title, engine, servers, more in (
             ("epoll", "epoll", o.epoll_server, ()),
             ("io_uring", RING, o.io_uring_server, ((PLAIN, "io_uring"),)),
-            ("uring_tuned", TUNED, o.io_uring_server, (("iolab, single shot", "uring_tuned"),))):
+            ("uring_tuned", TUNED, o.io_uring_server, TUNED_OTHERS)):
         yield from server_case(o, title, "echo", engine, servers, run, "cpu_us_per_op", more)
 
 
@@ -282,8 +285,8 @@ def accept_cases(o):
         return served(o, engine, "accept", "--clients", clients)
 
     for title, engine, servers, more in (
-            ("epoll", "epoll", o.epoll_server, ()),
-            ("uring_tuned", TUNED_ACCEPT, o.io_uring_server, (("iolab, single shot", "uring_tuned"),))):
+            ("epoll", "epoll", o.epoll_server, EPOLL_ACCEPT_OTHERS),
+            ("uring_tuned", TUNED_ACCEPT, o.io_uring_server, TUNED_ACCEPT_OTHERS)):
         yield from server_case(o, title, "accept", engine, servers, run, "ops_per_s", more)
 
 

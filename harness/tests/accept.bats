@@ -58,6 +58,14 @@ for engine in json.load(sys.stdin)["engines"]:
 	refused 77 "moves no bytes" -e null
 }
 
+@test "accept: an option that changes accepts is refused where nobody is accepted" {
+	accepting_engines | grep -q "^uring_tuned:multishot_accept$" || skip "this kernel has no such option"
+	run -77 quick -e uring_tuned:multishot_accept -w echo
+	assert_output --partial "here it accepts nobody"
+	run quick -e uring_tuned:multishot_accept -w accept
+	refute_output --partial "accepts nobody"
+}
+
 @test "accept: options that make no sense" {
 	refused 2 "--clients 0: must lie between 1 and 4000" -e epoll --clients 0
 	refused 2 "--msg-size 64k1" -e epoll --msg-size 64k1

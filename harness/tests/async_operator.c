@@ -415,7 +415,7 @@ static void the_last_attempt_counts_as_it_ends(void)
 	       other.attempts);
 }
 
-/* FLINK-33698: the pause grows for each record by itself, up to its limit */
+/* The back-off of each attempt: the pause grows for each record by itself. */
 static void pauses_grow_for_each_record(void)
 {
 	static const int64_t at_least_ms[] = { 2, 4, 5, 5 };
@@ -435,14 +435,33 @@ static void pauses_grow_for_each_record(void)
 		expect(a >= at_least_ms[i] * NS_PER_MS && b >= at_least_ms[i] * NS_PER_MS,
 		       "pause %u: %lld and %lld ns", i, (long long)a, (long long)b);
 	}
-	/* Ten records later the first pause is the first pause still: it is not shared. */
-	struct question last = Q('c', -1);
-	last.bad_results = 1;
-	uint64_t began_ns = event_loop_now_ns(loop);
-	put(&last);
+}
+
+/*
+ * FLINK-33698: one record's pause, grown beyond all time, is not the next one's; and the limit of a pause.
+ * A record that waits for it is over by its timeout.
+ */
+static void a_grown_pause_is_not_shared(void)
+{
+	struct question first = Q('a', -1), second = Q('b', -1), third = Q('c', -1);
+	first.bad_results = second.bad_results = 1;
+	third.bad_results = 3;
+	allow_retry(3, NS_PER_MS);
+	config.retry.factor = 1e9;
+	open_op(true, 1);
+	put(&first);
 	run();
-	expect(last.attempted_ns[1] - began_ns < 10 * NS_PER_S, "it waited for ever");
-	expect(last.attempts == 2, "%u attempts", last.attempts);
+	put(&second);
+	run();
+	expect_events("ab");
+	expect(second.attempts == 2, "%u attempts", second.attempts);
+	operator_close(op);
+	config.retry.pause_max_ns = 2 * NS_PER_MS;
+	open_op(true, 1);
+	put(&third);
+	run();
+	expect_events("abc");
+	expect(third.attempts == 4, "%u attempts", third.attempts);
 }
 
 /* FLINK-30477, 40456: a timeout that races a retry. The record must not hang. */
@@ -485,6 +504,36 @@ static void a_timeout_with_an_error_is_final(void)
 	expect_events("!s");
 	expect(failed_with == -EIO && slow.attempts == 1, "%d after %u attempts", failed_with,
 	       slow.attempts);
+}
+
+static struct question *neighbour;
+
+static void fail_the_neighbour(void *context, void *record, struct operator_ticket ticket)
+{
+	(void)context;
+	note('t');
+	expect(operator_fail(neighbour->ticket, -EIO), "the neighbour's ticket does not count");
+	expect(!operator_complete(ticket, &record, 1), "a ticket counts after the failure");
+	note('.');
+}
+
+/*
+ * FLINK-13635: the job is cancelled while a timeout's function runs. The function runs to its end, and no
+ * other one begins.
+ */
+static void a_timeout_is_not_cut_short(void)
+{
+	struct question a = Q('a', 0), b = Q('b', 0);
+	a.delay_ns = b.delay_ns = FOR_EVER;
+	neighbour = &b;
+	config.timeout_ns = NS_PER_MS;
+	config.timed_out = fail_the_neighbour;
+	open_op(true, 2);
+	put(&a);
+	put(&b);
+	run();
+	expect_events("t.!b");
+	expect(failed_with == -EIO, "%d", failed_with);
 }
 
 /* testEndInput with retries: at once, and only once */
@@ -551,6 +600,32 @@ static void snapshot_and_restore(void)
 	expect_events("ab1c");
 }
 
+/*
+ * testIgnoreAsyncOperatorRecordsOnDrain: what was answered and not emitted when the job stops is emitted by
+ * the one that is restored, and not by this one.
+ */
+static void what_is_kept_is_not_emitted_too(void)
+{
+	struct question q[] = { Q('a', 0), Q('b', 0) };
+	q[0].delay_ns = q[1].delay_ns = FOR_EVER;
+	open_op(true, 2);
+	put(&q[0]);
+	put(&q[1]);
+	for (unsigned i = 2; i-- > 0;)
+		expect(operator_complete(q[i].ticket, (void *[]) { &q[i] }, 1), "no completion");
+	operator_snapshot(op, keep_record, keep_watermark, NULL);
+	operator_close(op);
+	run();
+	expect_events("");
+	expect(kept_count == 2 && kept[0] == &q[0] && kept[1] == &q[1], "%u kept", kept_count);
+	open_op(true, 2);
+	q[0].delay_ns = q[1].delay_ns = -1;
+	put(kept[0]);
+	put(kept[1]);
+	run();
+	expect_events("ab");
+}
+
 /* testOperatorChainWithProcessingTime: the sink of one is the source of the next */
 static struct async_operator *second_op;
 
@@ -578,6 +653,80 @@ static void operators_in_a_chain(void)
 	run();
 	expect_events("abc");
 	operator_close(second_op);
+}
+
+/* What the first one has emitted waits here for room in the second. */
+static struct question *held_back[4];
+static unsigned held_count, passed_on;
+static bool first_has_ended;
+static int64_t second_delay_ns;
+
+static void pass_on(void *context)
+{
+	(void)context;
+	while (passed_on < held_count && operator_put(second_op, held_back[passed_on]) == 0)
+		passed_on++;
+	if (first_has_ended && passed_on == held_count)
+		operator_finish(second_op);
+}
+
+static void hold_back(void *context, void *record, struct operator_results results)
+{
+	struct question *q = record;
+	(void)results;
+	q->delay_ns = second_delay_ns;
+	held_back[held_count++] = q;
+	pass_on(context);
+}
+
+static void first_ended(void *context)
+{
+	first_has_ended = true;
+	pass_on(context);
+}
+
+static void open_chain_with_three(struct question *q)
+{
+	struct reason why;
+	config.has_room = pass_on;
+	open_op(true, 1);
+	second_op = op;
+	struct operator_config first = config;
+	first.capacity = 3;
+	first.emit = hold_back;
+	first.ended = first_ended;
+	first.has_room = NULL;
+	expect(operator_open(&op, &first, &why) == 0, "open");
+	for (unsigned i = 0; i < 3; i++)
+		put(&q[i]);
+}
+
+/* FLINK-5638: two in a chain end, and close, while the second one is full. */
+static void a_chain_ends_while_it_is_full(void)
+{
+	struct question q[] = { Q('a', 3), Q('b', 2), Q('c', 1) };
+	second_delay_ns = NS_PER_MS;
+	open_chain_with_three(q);
+	operator_finish(op);
+	run();
+	expect_events("abc");
+	expect(has_ended, "the second one has not ended");
+	operator_close(op);
+	operator_close(second_op);
+	held_count = passed_on = 0;
+	first_has_ended = has_ended = false;
+	second_delay_ns = FOR_EVER;
+	for (unsigned i = 0; i < 3; i++)
+		q[i] = (struct question)Q((char)('d' + i), 1);
+	open_chain_with_three(q);
+	while (held_count < 3)
+		event_loop_run(loop, LOOP_ONCE);
+	expect(passed_on == 1 && operator_capacity_left(second_op) == 0, "%u passed on", passed_on);
+	operator_close(op);
+	operator_close(second_op);
+	run();
+	expect_events("abc");
+	open_op(true, 1);
 }
 
 static void wrong_settings_are_named(void)
@@ -629,11 +778,15 @@ static const struct {
 	T(retry_by_result_and_by_error),
 	T(the_last_attempt_counts_as_it_ends),
 	T(pauses_grow_for_each_record),
+	T(a_grown_pause_is_not_shared),
 	T(a_timeout_ends_the_retries),
 	T(a_timeout_with_an_error_is_final),
+	T(a_timeout_is_not_cut_short),
 	T(at_the_end_retries_run_at_once_and_once),
 	T(snapshot_and_restore),
+	T(what_is_kept_is_not_emitted_too),
 	T(operators_in_a_chain),
+	T(a_chain_ends_while_it_is_full),
 	T(wrong_settings_are_named),
 };
 

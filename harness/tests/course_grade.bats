@@ -1088,7 +1088,8 @@ assert len(handout_demands.Lab(sys.argv[1]).sentences) == 2' "$IOLAB_LABS/10_spl
 		texts = {os.path.join(p, n): read(os.path.join(p, n)) for p, _, names in os.walk(out) for n in names
 		         if not n.endswith((".o", ".png", ".svg"))}
 		common = {" ".join(line.split()) for path, text in texts.items() for line in text.splitlines()
-		          if f"{out}/harness" in path or f"{out}/common" in path or path.endswith("/program.c")}
+		          if f"{out}/harness" in path or f"{out}/common" in path or path.endswith("/program.c")
+		          or "/programs/" in path}
 		solutions = [read(f"{root}/labs/{lab}/{name}") for lab in os.listdir(f"{root}/labs")
 		             for name in os.listdir(f"{root}/labs/{lab}") if re.fullmatch(r"engine.*\.c", name)]
 		region = re.compile(r"^\s*//> ?\d(.*?)^\s*//< ?\d", re.M | re.S)

@@ -266,6 +266,22 @@ check.check_mutant(mutant)'
 	assert_line "ok 1 - lab 80: exercise 2 is tested alone by counts/null"
 }
 
+@test "check-course: a further program of a lab is short, and the handout compiles it" {
+	export IOLAB_LABS=$BATS_TEST_TMPDIR/labs
+	mkdir -p "$IOLAB_LABS"
+	cp -r "$SOLUTION" "$IOLAB_LABS"
+	mkdir "$IOLAB_LABS/$LAB/programs"
+	seq -f '/* %.0f */' 151 >"$IOLAB_LABS/$LAB/programs/long.c"
+	echo "int main(void) { return 0; }" >"$IOLAB_LABS/$LAB/programs/short.c"
+	printf '%s\n' '' '```sh' "cc -o build/short labs/$LAB/programs/short.c" '```' >>"$IOLAB_LABS/$LAB/README.md"
+	run checked 'check.build = lambda *rest: ("true", "")
+check.check_parts()'
+	assert_output --regexp "not ok .* programs/long.c has at most 150 lines"$'\n'"# it has 151"
+	assert_output --partial "# no line cc ... labs/$LAB/programs/long.c"
+	assert_line --regexp "^ok .* programs/short.c has at most 150 lines$"
+	assert_line --regexp "^ok .* the handout compiles programs/short.c$"
+}
+
 @test "check-course: what a handout quotes from a file has to stand there" {
 	run checked 'print([check.misquoted("harness/tests/tiny_layer/80_sums/layer.h", q) for q in
 		    ("#include \"io_engine.h\"\n", "#ifndef IOLAB_TINY_LAYER_H\n...\n#endif\n", "#include \"io_engine.c\"\n",

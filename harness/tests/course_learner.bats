@@ -354,6 +354,79 @@ op_queue_push/' "$ENGINE"
 	assert_output --regexp "epoll_pwait2\([0-9]+, 1, for ever\) \.\.\. still in it"
 }
 
+@test "check-lab: commands, sets of signals, owners and time limits have their names, and signals are told" {
+	started 2
+	sed -i -e '1a #include <fcntl.h>\n#include <poll.h>\n#include <signal.h>\n#include <time.h>\n#include <unistd.h>' \
+		-e '/^static int tiny_submit/i static void nothing(int number) { (void)number; }' \
+		-e 's/op_queue_push/struct f_owner_ex owner = { F_OWNER_TID, gettid() };\
+sigset_t set, mask; siginfo_t info; struct timespec limit = { 0, 400000 };\
+int ends[2]; if (pipe(ends)) return -1;\
+struct sigaction act = { .sa_handler = nothing }; sigaction(50, \&act, NULL);\
+sigemptyset(\&set); sigaddset(\&set, SIGIO); sigaddset(\&set, 50);\
+pthread_sigmask(SIG_BLOCK, \&set, \&mask);\
+fcntl(ends[0], F_SETOWN_EX, \&owner); fcntl(ends[0], F_SETSIG, 50); fcntl(ends[0], F_GETSIG);\
+fcntl(ends[0], F_SETFL, O_ASYNC | O_NONBLOCK); fcntl(ends[0], F_GETFL);\
+sigtimedwait(\&set, \&info, \&limit);\
+if (write(ends[1], "a", 1) < 0) return -1;\
+sigtimedwait(\&set, \&info, NULL);\
+raise(SIGIO); sigtimedwait(\&set, NULL, NULL);\
+if (write(ends[1], "b", 1) < 0) return -1;\
+ppoll(NULL, 0, NULL, \&mask); ppoll(NULL, 0, \&limit, NULL); poll(NULL, 0, 3);\
+op_queue_push/' "$ENGINE"
+	run learner check-lab EXERCISE=1
+	assert_failure 1
+	assert_output --partial "rt_sigprocmask(SIG_BLOCK, {SIGIO, 50}) = 0"
+	assert_output --regexp "fcntl\([0-9]+, F_SETOWN_EX, F_OWNER_TID [0-9]+\) = 0"
+	assert_output --regexp "fcntl\([0-9]+, F_SETSIG, 50\) = 0"
+	assert_output --regexp "fcntl\([0-9]+, F_GETSIG\) = 50"
+	assert_output --regexp "fcntl\([0-9]+, F_SETFL, O_NONBLOCK\|O_ASYNC\) = 0"
+	assert_output --regexp "fcntl\([0-9]+, F_GETFL\) = [0-9]+: O_NONBLOCK\|O_ASYNC"
+	assert_output --partial "rt_sigtimedwait({SIGIO, 50}, 400 us) = EAGAIN"
+	assert_output --regexp "rt_sigtimedwait\(\{SIGIO, 50\}, for ever\) = 50: POLL_IN for fd [0-9]+"
+	assert_output --partial "rt_sigtimedwait({SIGIO, 50}, for ever) = 29: SIGIO"
+	assert_output --regexp "ppoll\(0, for ever, blocked \{.*\}\) = .*"$'\n'" +-- signal 50 comes: POLL_IN for fd [0-9]+"
+	assert_output --partial "ppoll(0, 400 us) = 0"
+	assert_output --partial "poll(0, 3 ms) = 0"
+}
+
+@test "check-lab: a call that shall fail is named in a sentence, and who returned the error" {
+	cp -r "$IOLAB_LABS" "$BATS_TEST_TMPDIR/labs"
+	IOLAB_LABS=$BATS_TEST_TMPDIR/labs
+	started 1
+	sed -i -e '/^static void hands_back/,/^}/s/perform.*/hold_call_after("read readv", 3);\n\
+fail_call("poll ppoll ", EINTR, 0); perform(s, prepare(s, 0, IO_NOP, -1, 0, 0, 0));\
+int64_t nothing = prepare(s, 1, IO_NOP, -1, 0, 0, 0)->result;\
+expect(!call_failed(), WHEN("when %s fails") EXPECTED("a result") SAW("%s"), failing_call(), answer(nothing));/' \
+		-e 's/"lab_test.h"/&\n#include <errno.h>/' "$IOLAB_LABS/90_tiny/tests.c"
+	sed -i -e '1a #include <poll.h>' -e 's/op_queue_push/poll(NULL, 0, 0);\nop_queue_push/' "$ENGINE"
+	run learner check-lab EXERCISE=1
+	assert_failure 1
+	assert_line --regexp "^ +-- from here on call number 4 of read or readv is held up$"
+	assert_line --regexp "^ +-- from here on the next call of poll or ppoll fails with EINTR$"
+	assert_line --regexp "when p?poll fails: expected a result, saw nothing$"
+	assert_output --regexp "p?poll\(0, .*\) = EINTR   \[the test lets it fail\]"
+}
+
+@test "check-lab: where more than one thread speaks, each line tells which" {
+	cp -r "$IOLAB_LABS" "$BATS_TEST_TMPDIR/labs"
+	IOLAB_LABS=$BATS_TEST_TMPDIR/labs
+	started 1 2
+	sed -i -e '/^static void hands_back/,/^}/s/perform.*/pthread_t thread; perform(s, prepare(s, 0, IO_NOP, -1, 0, 0, 0));\n\
+pthread_create(\&thread, NULL, another, s); pthread_join(thread, NULL); expect(s->op[1].result == 1, "no");/' \
+		-e 's/"lab_test.h"/&\n#include <pthread.h>\
+static void *another(void *s) { perform(s, prepare(s, 1, IO_NOP, -1, 0, 0, 0)); return NULL; }/' "$IOLAB_LABS/90_tiny/tests.c"
+	sed -i -e '1a #include <pthread.h>\n#include <unistd.h>' \
+		-e '/^static int tiny_submit/i static void *work(void *n) { lseek(-1, 7, SEEK_SET); return n; }' \
+		-e 's/op_queue_push/pthread_t worker; pthread_create(\&worker, NULL, work, NULL); pthread_join(worker, NULL);\
+lseek(-1, 5, SEEK_SET);\nop_queue_push/' "$ENGINE"
+	run learner check-lab EXERCISE=1
+	assert_failure 1
+	assert_line --regexp "^ +lseek\(-1, 5, 0\) = EBADF$"
+	assert_line --regexp "^ +lseek\(-1, 7, 0\) = EBADF   \[the engine's thread 1\]$"
+	assert_line --regexp "^ +submit   1 offered; the first: slot 1, .*\[the test's thread 2\]$"
+	assert_line --regexp "^ +lseek\(-1, 5, 0\) = EBADF   \[the test's thread 2\]$"
+}
+
 # The test has 1 second, and the engine uses 0.6 of it. Three others on the same CPU take three quarters away.
 @test "check-lab: a test that goes on slowly on a busy machine does not hang" {
 	local cpu busy=()

@@ -352,6 +352,7 @@ fake_python() {
 		             "harness/tests/conformance/subject.c", "harness/course/proctor/lab_test.c",
 		             "harness/trust/engine_trust.c", "harness/peers/server_load.c", "labs/01_blocking/engine.c",
 		             "labs/01_blocking/tests.c", "labs/01_blocking/program.c",
+		             "labs/08_uring_raw/programs/lost_wakeups.c",
 		             "labs/01_blocking/alternates/vectored/engine.c", "work/01_blocking/engine.c",
 		             "harness/tests/tiny_course/90_tiny/tests.c"):
 		    entry = entries[path]

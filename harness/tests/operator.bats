@@ -125,7 +125,7 @@ operator_rows() {
 	assert_failure 2
 	run "$IOLAB" operator --answers gaussian
 	assert_failure 2
-	assert_output --partial "constant, exponential or heavy_tailed"
+	assert_line "iolab operator: --answers gaussian: constant, exponential or heavy_tailed"
 	run "$IOLAB" operator --answer-ms 0
 	assert_failure 2
 	run "$IOLAB" operator --timeout-ms -1

@@ -722,9 +722,10 @@ static int outcome_of(void (*misuse)(void), char *text, size_t size)
 
 static void overflow_the_second(void)
 {
-	struct coroutine_pool *stacks;
+	struct coroutine_pool *older, *stacks;
 	struct reason why;
 	coroutine_name_overflows();
+	coroutine_pool_open(&older, 2, 32768, &why);
 	coroutine_pool_open(&stacks, 3, 16384, &why);
 	coroutine_new(stacks, overflow, TAG("a"));
 	coroutine_resume(coroutine_new(stacks, overflow, TAG("a")));

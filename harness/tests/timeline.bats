@@ -162,7 +162,7 @@ small_timeline() {
 	assert [ ! -e "$BATS_TEST_TMPDIR/results" ]
 	run "$IOLAB" timeline --length-us 2000000
 	assert_failure 2
-	assert_output --partial "--trace-us"
+	assert_output --partial "--length-us 2000000: must lie between 1 and 1000000"
 	run "$IOLAB" timeline -- --ops 10
 	assert_failure 2
 	run "$IOLAB" timeline stray

@@ -257,6 +257,34 @@ static struct engine_config config_for_engine(const struct run_config *config)
 	};
 }
 
+static bool needs_kind(const struct workload_needs *needs, enum io_kind kind)
+{
+	for (unsigned i = 0; i < needs->pair_count; i++)
+		if (needs->pairs[i].kind == kind)
+			return true;
+	return false;
+}
+
+/*
+ * An engine is asked for one pair after another. So it cannot know that an option for accepts stands where
+ * nobody accepts, and the plain engine would run under the option's name.
+ */
+static int refuse_idle_options(const struct run_config *config, const struct workload_needs *needs,
+			       struct reason *why)
+{
+	const struct engine_option *options = config->engine->options;
+	for (unsigned i = 0; options && options[i].name; i++) {
+		if (!(config->engine_options >> i & 1) || !(options[i].traits & IO_ACCEPTS_AHEAD) ||
+		    needs_kind(needs, IO_ACCEPT))
+			continue;
+		reason_set(why, "accepts_nobody",
+			   "{option} changes how an engine accepts, and here it accepts nobody",
+			   reason_string("option", options[i].name));
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
 int workload_supported(const struct run_config *config, struct reason *why)
 {
 	struct workload_needs needs = { 0 };
@@ -275,7 +303,7 @@ int workload_supported(const struct run_config *config, struct reason *why)
 		reason_store(why, 0, needs.refused[i].id, needs.refused[i].text, REASON_LIST());
 		return -EOPNOTSUPP;
 	}
-	return 0;
+	return refuse_idle_options(config, &needs, why);
 }
 
 int workload_raise_fd_limit(const char *option, unsigned value, unsigned count, struct reason *why)

@@ -168,43 +168,6 @@ static void leaves_the_position_alone(struct subject *s)
 	close(fd);
 }
 
-/*
- * Places beyond 2 and 4 GiB, of a short file. Cut to 32 bits they would lie in it. A limit on the size
- * of files, as the grader sets, is the operation's own failure.
- */
-static void keeps_all_bits_of_an_offset(struct subject *s)
-{
-	static const uint64_t places[] = { (UINT64_C(2) << 30) + BLOCK, (UINT64_C(4) << 30) + BLOCK,
-					   (UINT64_C(1) << 40) + 2 * BLOCK };
-	char *seen;
-	int fd = make_file(s, 8 * BLOCK, O_RDWR);
-	signal(SIGXFSZ, SIG_IGN);
-	open_engine(s, 2, 1);
-	attach(s, 0, fd);
-	for (unsigned i = 0; i < 3; i++) {
-		int64_t n = perform(s, prepare(s, 0, IO_READ, fd, 0, places[i], BLOCK));
-		expect(n == 0, EXPECTED("0, the end, from a READ at %llu") SAW("%s"),
-		       (unsigned long long)places[i], answer(n));
-		memset(buffer_of(s, 0), 0x55, BLOCK);
-		n = perform(s, prepare(s, 0, IO_WRITE, fd, 0, places[i], BLOCK));
-		expect(n == BLOCK || n == -EFBIG || n == -ENOSPC,
-		       EXPECTED("%u or -EFBIG from a WRITE at %llu") SAW("%s"), BLOCK,
-		       (unsigned long long)places[i], answer(n));
-		expect(ftruncate(fd, 8 * BLOCK) == 0, "the test's own ftruncate() failed");
-	}
-	seen = buffer_of(s, 1);
-	for (unsigned block = 0; block < 8; block++) {
-		expect(pread(fd, seen, BLOCK, (off_t)(block * BLOCK)) == BLOCK, "cannot read back");
-		for (unsigned b = 0; b < BLOCK; b++)
-			expect(seen[b] == pattern_byte(block * BLOCK + b),
-			       EXPECTED("the file's first blocks as they were")
-				       SAW("byte %u of block %u changed"),
-			       b, block);
-	}
-	close_engine(s);
-	close(fd);
-}
-
 /* One byte is there, and a few more are asked for: it is the result, for any length. */
 static void returns_what_is_there_for_any_length(struct subject *s)
 {
@@ -641,7 +604,7 @@ const struct lab_test lab_tests[] = {
 	FILE_TEST(1, "reads_up_to_the_end", FILES, file_read_across_end),
 	FILE_TEST(1, "makes_one_call_for_a_block", ONE(BUFFERED), makes_one_call_for_a_block),
 	FILE_TEST(1, "leaves_the_position_alone", ONE(BUFFERED), leaves_the_position_alone),
-	FILE_TEST(1, "keeps_all_bits_of_an_offset", ONE(BUFFERED), keeps_all_bits_of_an_offset),
+	FILE_TEST(1, "keeps_all_bits_of_an_offset", ONE(BUFFERED), file_offsets_beyond_4_gib),
 	FILE_TEST(1, "keeps_all_bits_of_a_length", ONE(BUFFERED), file_lengths_beyond_2_gib),
 	FILE_TEST(1, "writes_up_to_a_limit", ONE(BUFFERED), file_write_up_to_a_limit),
 	FILE_TEST(1, "moves_zero_bytes", FILES, file_zero_bytes),

@@ -373,8 +373,7 @@ static void close_keeps_its_wake_up(struct subject *s)
 
 static void open_fails_without_a_trace(struct subject *s)
 {
-	sigset_t mask_before, mask_after;
-	pthread_sigmask(SIG_BLOCK, NULL, &mask_before);
+	struct signals signals_before = signals_now();
 	struct engine_config config = { .depth = 5, .max_fds = 1, .cpu_count = 1 };
 	struct holdings before = holdings_now();
 	for (unsigned let_through = 0; let_through < 5; let_through++) {
@@ -389,14 +388,7 @@ static void open_fails_without_a_trace(struct subject *s)
 			       SAW("%s"),
 		       let_through + 1, answer(rc));
 		expect(why.text[0], EXPECTED("the reason in words") SAW("none"));
-		pthread_sigmask(SIG_BLOCK, NULL, &mask_after);
-		for (int number = 1; number < NSIG; number++)
-			expect(sigismember(&mask_after, number) ==
-				       sigismember(&mask_before, number),
-			       WHEN("when thread %u does not start")
-				       EXPECTED("the caller's signal mask as it was")
-					       SAW("another for signal %d"),
-			       let_through + 1, number);
+		expect_signals_as(&signals_before, "when a thread does not start");
 		expect_nothing_left_since(&before);
 	}
 }
@@ -759,6 +751,44 @@ static void keeps_a_wake_up_as_it_falls_asleep(struct subject *s)
 	close(ends[1]);
 }
 
+/*
+ * The time is over, and the loop's thread is about to take the lock. Now the read ends, and its worker wakes
+ * who no longer sleeps. That is no reason to end the next wait.
+ */
+static void a_late_wake_up_ends_no_other_wait(struct subject *s)
+{
+	struct bystander bystander = { .count = 1 };
+	struct io_op *done[1];
+	int ends[2];
+	make_pipe(ends);
+	bystander.fds[0] = ends[1];
+	open_engine(s, 1, 1);
+	for (int step = 0; step < 4; step++) {
+		start(s, slow_read(s, 0, ends[0]));
+		wait_until_others_sleep();
+		close_gate(LOOP_LOCKS, step);
+		begin(&bystander, end_while_the_loop_is_held);
+		unsigned n = reap(s, done, 1, 1, NS_PER_MS);
+		pthread_join(bystander.thread, NULL);
+		if (n == 0)
+			await(s, &s->op[0]);
+		start(s, slow_read(s, 0, ends[0]));
+		uint64_t before_ns = clock_ns();
+		n = reap(s, done, 1, 1, A_MOMENT_NS);
+		int64_t waited_ns = (int64_t)(clock_ns() - before_ns);
+		expect(n == 0 && waited_ns >= A_MOMENT_NS - NS_PER_MS,
+		       WHEN("after a read that ended as the time was over")
+			       EXPECTED("the next wait to last its whole time")
+				       SAW("it over after %lld us"),
+		       (long long)(waited_ns / NS_PER_US));
+		end_read(ends[1]);
+		await(s, &s->op[0]);
+	}
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 /* Exercise 4: a wake-up for each operation. */
 
 #define AT_ONCE 32u
@@ -1045,6 +1075,69 @@ static void calls_back_who_is_on_its_way(struct subject *s)
 	close(ends[1]);
 }
 
+/* The engine has sent its signal a few times, and the worker has not come to its call yet. */
+static void *let_go_when_called_often(void *argument)
+{
+	(void)argument;
+	for (unsigned i = 0; i < 2500 && atomic_load(&gate.interrupted) < 5; i++)
+		usleep(200);
+	open_gate();
+	return NULL;
+}
+
+/* Meanwhile the caller's own wait goes on: it ends when enough is back, or its time is over. */
+static void waits_for_who_is_called_back(struct subject *s)
+{
+	struct bystander bystander = { .count = 0 };
+	struct io_op *done[1];
+	int ends[2];
+	make_pipe(ends);
+	open_engine(s, 1, 1);
+	wait_until_others_sleep();
+	close_gate(WORKER_HAS_UNLOCKED, 0);
+	start(s, slow_read(s, 0, ends[0]));
+	somebody_is_held(PATIENCE_NS);
+	s->ops->cancel(s->engine);
+	begin(&bystander, let_go_when_called_often);
+	unsigned n = reap(s, done, 1, 1, LONG_PATIENCE_NS);
+	pthread_join(bystander.thread, NULL);
+	expect(n == 1, WHEN("while a worker is called back and takes its time") EXPECTED(
+			       "reap() to wait for the one that was asked for") SAW("none"));
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* One is back at the first signal. The other one needs a second. */
+static void calls_back_the_second_as_well(struct subject *s)
+{
+	struct io_op *done[2];
+	int ends[2];
+	make_pipe(ends);
+	open_engine(s, 2, 1);
+	start(s, slow_read(s, 0, ends[0]));
+	wait_until_others_sleep();
+	close_gate(WORKER_HAS_UNLOCKED, 0);
+	start(s, slow_read(s, 1, ends[0]));
+	bool held = somebody_is_held(PATIENCE_NS);
+	s->ops->cancel(s->engine);
+	await(s, &s->op[0]);
+	for (unsigned i = 0; held && i < 500 && !atomic_load(&gate.interrupted); i++)
+		usleep(200);
+	open_gate();
+	if (held)
+		wait_until_others_sleep();
+	unsigned n = s->op[1].in_flight ? reap(s, done, 1, 2, PATIENCE_NS) : 1;
+	expect(n == 1 && s->op[1].result == -ECANCELED,
+	       WHEN("when one of two is back already, and the other's signal came too early")
+		       EXPECTED("it back with -ECANCELED")
+			       SAW("%u back: nobody sends its worker the signal again"),
+	       n);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 /* A caller who looks now and then, and never waits, gets it back as well. */
 static void calls_back_for_a_caller_who_polls(struct subject *s)
 {
@@ -1207,6 +1300,39 @@ static void calls_one_back_that_no_worker_has(struct subject *s)
 	close(ends[1]);
 }
 
+/* The byte is read, and the worker is on its way back, when it is called. Nothing of that stays. */
+static void calls_one_back_on_its_way_home(struct subject *s)
+{
+	struct io_op *done[1];
+	int ends[2];
+	make_pipe(ends);
+	open_engine(s, 1, 1);
+	start(s, slow_read(s, 0, ends[0]));
+	wait_until_others_sleep();
+	close_gate(WORKER_LOCKS, 0);
+	end_read(ends[1]);
+	somebody_is_held(PATIENCE_NS);
+	cancel_one(s, &s->op[0]);
+	open_gate();
+	await(s, &s->op[0]);
+	expect(s->op[0].result == 1,
+	       WHEN("when it is called back after it has read") EXPECTED("1 byte") SAW("%s"),
+	       answer(s->op[0].result));
+	start(s, slow_read(s, 0, ends[0]));
+	wait_until_others_sleep();
+	unsigned n = reap(s, done, 1, 1, A_MOMENT_NS);
+	expect(n == 0,
+	       WHEN("when its worker was called back too late")
+		       EXPECTED("the next operation to wait like any other") SAW("it end with %s"),
+	       answer(s->op[0].result));
+	end_read(ends[1]);
+	await(s, &s->op[0]);
+	expect(s->op[0].result == 1, EXPECTED("1 byte") SAW("%s"), answer(s->op[0].result));
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 /* Each of many, in every slot, and its worker serves the next operation as if nothing had been. */
 static void calls_back_each_of_many(struct subject *s)
 {
@@ -1305,6 +1431,7 @@ const struct lab_test lab_tests[] = {
 	TEST(3, "keeps_a_wake_up_before_it_sleeps", ONE(PIPE), keeps_a_wake_up_before_it_sleeps),
 	TEST(3, "keeps_a_wake_up_as_it_falls_asleep", ONE(PIPE),
 	     keeps_a_wake_up_as_it_falls_asleep),
+	TEST(3, "a_late_wake_up_ends_no_other_wait", ONE(PIPE), a_late_wake_up_ends_no_other_wait),
 	LONG_TEST(3, "keeps_a_large_min", ONE(BUFFERED), keeps_a_large_min),
 	TEST(3, "keeps_its_time_limit", ONE(PIPE), stream_keeps_its_timeout),
 	TEST(3, "short_waits_are_short", ONE(PIPE), stream_waits_less_than_a_millisecond),
@@ -1345,6 +1472,8 @@ const struct lab_test lab_tests[] = {
 	TEST(5, "cancel_with_all_signals_blocked", ONE(PIPE),
 	     stream_cancel_with_all_signals_blocked),
 	TEST(5, "calls_back_who_is_on_its_way", ONE(PIPE), calls_back_who_is_on_its_way),
+	TEST(5, "waits_for_who_is_called_back", ONE(PIPE), waits_for_who_is_called_back),
+	TEST(5, "calls_back_the_second_as_well", ONE(PIPE), calls_back_the_second_as_well),
 	TEST(5, "calls_back_for_a_caller_who_polls", ONE(PIPE), calls_back_for_a_caller_who_polls),
 	TEST(5, "a_stray_signal_ends_nothing", ONE(PIPE), a_stray_signal_ends_nothing),
 	TEST(5, "takes_back_what_no_worker_has", ONE(PIPE), takes_back_what_no_worker_has),
@@ -1363,6 +1492,7 @@ const struct lab_test lab_tests[] = {
 	TEST(6, "calls_a_send_back", ONE(UNIX), cancel_one_of_a_send),
 	TEST(6, "calls_one_of_a_file_back", ONE(BUFFERED), cancel_one_of_a_file),
 	TEST(6, "calls_one_back_that_no_worker_has", ONE(PIPE), calls_one_back_that_no_worker_has),
+	TEST(6, "calls_one_back_on_its_way_home", ONE(PIPE), calls_one_back_on_its_way_home),
 	TEST(6, "calls_back_each_of_many", ONE(PIPE), calls_back_each_of_many),
 	{ NULL },
 };

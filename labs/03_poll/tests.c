@@ -1017,6 +1017,31 @@ static void a_long_write_to_a_file_is_whole(struct subject *s)
 	close(fd);
 }
 
+/* A send waits for room. That its peer stops sending is nothing to it. */
+static void a_peer_that_stops_sending_is_silent(struct subject *s)
+{
+	int ends[2];
+	struct io_op *done[1];
+	make_pair(s, ends);
+	fill(s, ends[0]);
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	start(s, prepare_send(s, 0, ends[0], 0, 1));
+	shutdown(ends[1], SHUT_WR);
+	calls_reset();
+	unsigned n = reap(s, done, 1, 1, 3 * A_MOMENT_NS);
+	unsigned calls = calls_made(NULL);
+	expect(n == 0, "the send came back although its peer has read nothing");
+	expect(calls <= 10,
+	       WHEN("while a send waits for room its peer stops sending") EXPECTED("a sleep")
+		       SAW("%u calls in %lld ms"),
+	       calls, 3 * A_MOMENT_NS / NS_PER_MS);
+	read_what_is_there(ends[1]);
+	await_all(s);
+	close_engine(s);
+	close_both(ends);
+}
+
 /* Exercise 5: all news of one call. */
 
 #define BATCH 32u
@@ -1043,6 +1068,39 @@ static void takes_all_news_of_one_call(struct subject *s)
 		       ready, waits);
 		close_waiting(s, ends, BATCH);
 	}
+}
+
+/* Two share a socket, and one message came there: the second look is a false alarm, and the walk goes on. */
+static void a_false_alarm_ends_no_walk(struct subject *s)
+{
+	int ends[3][2];
+	struct io_op *done[4];
+	for (unsigned i = 0; i < 3; i++)
+		make_reading_pair(s, ends[i]);
+	int fds[4] = { ends[0][0], ends[1][0], fcntl(ends[1][0], F_DUPFD_CLOEXEC, 0), ends[2][0] };
+	open_engine(s, 4, 4);
+	for (unsigned i = 0; i < 4; i++) {
+		attach(s, i, fds[i]);
+		start(s, prepare_receive(s, i, fds[i], i));
+	}
+	for (unsigned i = 0; i < 3; i++)
+		write_message(ends[i][1], i, 24);
+	calls_reset();
+	unsigned n = reap(s, done, 3, 4, PATIENCE_NS);
+	unsigned waits = calls_made("ppoll");
+	expect(n == 3, EXPECTED("all 3 messages") SAW("%u"), n);
+	expect_message(s, &s->op[0], 0, 24);
+	expect_message(s, &s->op[3], 2, 24);
+	expect(waits == 1,
+	       WHEN("one of four that are ready is a false alarm")
+		       EXPECTED("one ppoll for the other three") SAW("%u ppolls"),
+	       waits);
+	s->ops->cancel(s->engine);
+	await_all(s);
+	close_engine(s);
+	close(fds[2]);
+	for (unsigned i = 0; i < 3; i++)
+		close_both(ends[i]);
 }
 
 /* An operation that is not ready costs no call, wherever its row stands. */
@@ -1239,6 +1297,9 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_3, TEST("sleeps_while_waiting", ONE(TCP), stream_sleeps_while_waiting) },
 	{ EXERCISE_3, TEST("survives_signals", ONE(TCP), stream_survives_signals) },
 	{ EXERCISE_3, TEST("a_signal_ends_the_wait", ONE(TCP), stream_signal_ends_the_wait) },
+	{ EXERCISE_3, TEST("one_signal_ends_a_wait_for_two", ONE(UNIX),
+			   stream_one_signal_ends_a_wait_for_two) },
+	{ EXERCISE_3, TEST("blocked_signals_wait", ONE(UNIX), stream_blocked_signals_wait) },
 	{ EXERCISE_3,
 	  TEST("comes_back_one_by_one", ONE(UNIX) | ONE(PIPE), stream_comes_back_one_by_one) },
 	{ EXERCISE_3,
@@ -1255,6 +1316,8 @@ const struct lab_test lab_tests[] = {
 
 	{ EXERCISE_4, TEST("a_send_that_fits_is_one_call", SOCKETS, a_send_that_fits_is_one_call) },
 	{ EXERCISE_4, TEST("waits_for_room", SOCKETS, waits_for_room) },
+	{ EXERCISE_4, TEST("a_peer_that_stops_sending_is_silent", ONE(UNIX),
+			   a_peer_that_stops_sending_is_silent) },
 	{ EXERCISE_4, TEST("keeps_the_other_direction", SOCKETS, keeps_the_other_direction) },
 	{ EXERCISE_4, TEST("a_long_write_does_not_sleep", ONE(PIPE), a_long_write_does_not_sleep) },
 	{ FILES_4,
@@ -1279,11 +1342,14 @@ const struct lab_test lab_tests[] = {
 
 	{ EXERCISE_5,
 	  TEST("takes_all_news_of_one_call", ONE(UNIX) | ONE(PIPE), takes_all_news_of_one_call) },
+	{ EXERCISE_5, TEST("a_false_alarm_ends_no_walk", ONE(UNIX), a_false_alarm_ends_no_walk) },
 	{ EXERCISE_5,
 	  TEST("tries_only_what_is_ready", ONE(UNIX) | ONE(PIPE), tries_only_what_is_ready) },
 	{ EXERCISE_5,
 	  TEST("finds_many_ready_at_once", ONE(UNIX), stream_finds_many_ready_at_once) },
 
+	{ EXERCISE_6, TEST("result_of_a_failure_is_all_that_is_written", ONE(UNIX) | ONE(PIPE),
+			   result_of_a_failure_is_all_that_is_written) },
 	{ EXERCISE_6, TEST("a_hang_up_is_the_end", STREAMS, a_hang_up_is_the_end) },
 	{ EXERCISE_6,
 	  TEST("bytes_come_before_the_hang_up", STREAMS, bytes_come_before_the_hang_up) },

@@ -1094,7 +1094,7 @@ static void sleeps_beside_slow_disks(struct subject *s)
 	       EXPECTED("the fast read to wake the loop while 3 slow ones wait")
 		       SAW("%u completions after 2 s"),
 	       n);
-	expect(s->op[3].result == 1, EXPECTED("1 byte") SAW("%lld"), (long long)s->op[3].result);
+	expect(s->op[3].result == 1, EXPECTED("1 byte") SAW("%s"), answer(s->op[3].result));
 	int64_t used_ns = IDLE_CPU_NS; /* three tries, as in expect_idle() */
 	for (unsigned tries = 0; tries < 3 && used_ns >= IDLE_CPU_NS; tries++) {
 		calls_reset();
@@ -1284,7 +1284,7 @@ static void keeps_a_wake_up_during_its_read(struct subject *s)
 			   "the eventfd, and its wake-up was lost"),
 	       n);
 	expect_block(s, &s->op[0]);
-	expect(s->op[1].result == 1, EXPECTED("1 byte") SAW("%lld"), (long long)s->op[1].result);
+	expect(s->op[1].result == 1, EXPECTED("1 byte") SAW("%s"), answer(s->op[1].result));
 	close_engine(s);
 	close(ends[0]);
 	close(ends[1]);

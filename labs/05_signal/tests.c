@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -247,8 +248,11 @@ static void arms_for_its_own_thread(struct subject *s)
 	       arming.signal);
 	expect(arming.owner.type == F_OWNER_TID && arming.owner.pid == gettid(),
 	       EXPECTED("the signal sent to this thread, and to no other of the process")
-		       SAW("owner of type %d"),
-	       arming.owner.type);
+		       SAW("%s %d"),
+	       arming.owner.type == F_OWNER_TID	  ? "F_OWNER_TID"
+	       : arming.owner.type == F_OWNER_PID ? "the process (F_OWNER_PID)"
+						  : "a group (F_OWNER_PGRP)",
+	       arming.owner.pid);
 	close_two(s, &two);
 }
 
@@ -902,6 +906,17 @@ static void leaves_the_open_file_as_it_came(struct subject *s)
 		close(two.a[i]);
 		close(two.b[i]);
 	}
+}
+
+/* The same where attach() has found out that no signal will come. */
+static void leaves_what_it_refuses_as_it_came(struct subject *s)
+{
+	int file = make_file(s, 4096, O_RDWR), flags = fcntl(file, F_GETFL);
+	open_engine(s, 1, 1);
+	expect_refused(s, file, IO_FD_FILE, "a file");
+	expect_unarmed(file, flags, "after attach() has refused it");
+	close_engine(s);
+	close(file);
 }
 
 /* Signals still wait in the queue when it closes. They must not meet somebody who does not know them. */
@@ -1718,7 +1733,7 @@ static void the_way_back_tells_what_fails(struct subject *s)
 		int expected = call_failed() && failing[i].error != EINTR ? -failing[i].error : 1;
 		expect(rc == expected,
 		       WHEN("%s fails with %s") EXPECTED("%s from reap()") SAW("%s"),
-		       failing[i].call, errno_name(failing[i].error), answer(expected), answer(rc));
+		       failing_call(), errno_name(failing[i].error), answer(expected), answer(rc));
 		if (rc == 1) {
 			s->op[0].in_flight = 0;
 			s->inflight--;
@@ -1889,6 +1904,60 @@ static void handler_keeps_the_callers_mask(struct subject *s)
 }
 
 /* The C library's own variables: the lock and the buffer of stdout, the lists of malloc. */
+/* A thread that has an engine of its own, and sleeps in its reap(). */
+struct sleeper {
+	struct subject subject;
+	int ends[2], tid;
+	sem_t begins; /* to wait */
+	pthread_t thread;
+};
+
+static void *wait_for_a_message(void *argument)
+{
+	struct sleeper *sleeper = argument;
+	struct subject *s = &sleeper->subject;
+	open_engine(s, 1, 1);
+	attach(s, 0, sleeper->ends[0]);
+	start(s, prepare_receive(s, 0, sleeper->ends[0], 0));
+	sleeper->tid = gettid();
+	sem_post(&sleeper->begins);
+	await(s, &s->op[0]);
+	expect_message(s, &s->op[0], 1, 20);
+	close_engine(s);
+	return NULL;
+}
+
+/* A signal interrupts one thread, and what its handler notes is for the engine that sleeps there. */
+static void handler_knows_its_engine(struct subject *s)
+{
+	struct sleeper sleeper = { .subject = *s };
+	struct io_op *done[1];
+	int ends[2];
+	make_reading_pair(s, ends);
+	make_reading_pair(s, sleeper.ends);
+	sem_init(&sleeper.begins, 0, 0);
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	start(s, prepare_receive(s, 0, ends[0], 0));
+	expect(pthread_create(&sleeper.thread, NULL, wait_for_a_message, &sleeper) == 0,
+	       "no thread");
+	sem_wait(&sleeper.begins);
+	wait_until_asleep(sleeper.tid);
+	unsigned n = reap(s, done, 0, 1, 0);
+	expect(n == 0, "a receive completed with nothing there");
+	write_message(sleeper.ends[1], 1, 20);
+	pthread_join(sleeper.thread, NULL);
+	write_message(ends[1], 2, 20);
+	await(s, &s->op[0]);
+	expect_message(s, &s->op[0], 2, 20);
+	close_engine(s);
+	for (unsigned i = 0; i < 2; i++) {
+		close(ends[i]);
+		close(sleeper.ends[i]);
+	}
+	sem_destroy(&sleeper.begins);
+}
+
 static char *library_begin;
 static size_t library_len_bytes;
 
@@ -2115,6 +2184,8 @@ const struct lab_test lab_tests[] = {
 	  TEST("slot_takes_another_number", ONE(UNIX), stream_slot_takes_another_number) },
 	{ EXERCISE_4, TEST("leaves_the_open_file_as_it_came", ONE(TCP) | ONE(PIPE),
 			   leaves_the_open_file_as_it_came) },
+	{ EXERCISE_4, TEST("leaves_what_it_refuses_as_it_came", ONE(BUFFERED),
+			   leaves_what_it_refuses_as_it_came) },
 	{ EXERCISE_4,
 	  TEST("leaves_no_signal_behind", ONE(UNIX) | ONE(PIPE), leaves_no_signal_behind) },
 	{ EXERCISE_4, TEST("hears_after_its_twin_is_gone", ONE(TCP) | ONE(PIPE),
@@ -2190,6 +2261,8 @@ const struct lab_test lab_tests[] = {
 	  TEST("signalfd_tells_what_fails", ONE(UNIX) | ONE(PIPE), stream_tells_what_fails) },
 	{ EXERCISE_6,
 	  TEST("signalfd_signals_stay_as_they_were", ONE(UNIX), signals_stay_as_they_were) },
+	{ EXERCISE_6, TEST("signalfd_failures_leave_nothing_behind", ONE(NO_FD),
+			   failures_leave_nothing_behind) },
 	{ EXERCISE_6,
 	  TEST("signalfd_leaves_no_signal_behind", ONE(UNIX), leaves_no_signal_behind) },
 	{ EXERCISE_6,
@@ -2203,6 +2276,7 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_7, TEST("handler_runs_only_in_reap", ONE(UNIX), handler_runs_only_in_reap) },
 	{ EXERCISE_7,
 	  TEST("handler_keeps_the_callers_mask", ONE(UNIX), handler_keeps_the_callers_mask) },
+	{ EXERCISE_7, TEST("handler_knows_its_engine", ONE(UNIX), handler_knows_its_engine) },
 	{ EXERCISE_7,
 	  TEST("handler_is_async_signal_safe", ONE(UNIX), handler_is_async_signal_safe) },
 	{ EXERCISE_7, TEST("handler_receives_what_is_there", ONE(TCP) | ONE(PIPE),
@@ -2232,6 +2306,8 @@ const struct lab_test lab_tests[] = {
 	  TEST("handler_tells_what_fails", ONE(UNIX) | ONE(PIPE), stream_tells_what_fails) },
 	{ EXERCISE_7,
 	  TEST("handler_signals_stay_as_they_were", ONE(UNIX), signals_stay_as_they_were) },
+	{ EXERCISE_7, TEST("handler_failures_leave_nothing_behind", ONE(NO_FD),
+			   failures_leave_nothing_behind) },
 	{ EXERCISE_7, TEST("handler_leaves_no_signal_behind", ONE(UNIX), leaves_no_signal_behind) },
 	{ EXERCISE_7,
 	  TEST("handler_survives_a_full_queue", ONE(UNIX) | ONE(PIPE), survives_a_full_queue) },

@@ -50,6 +50,8 @@ static struct {
 	unsigned let_through; /* before that */
 	bool was_refused;
 	int suspend_fails_with; /* the next aio_suspend() */
+	time_t shortest_limit_s; /* of all aio_suspend() that had a time limit */
+	int idle_s; /* by which glibc's threads outlive the engine, as it has chosen */
 	unsigned request_count;
 	struct {
 		const struct aiocb *cb;
@@ -80,6 +82,7 @@ static bool has_chosen;
 void aio_init(const struct aioinit *init)
 {
 	struct aioinit hurried = *init;
+	seen.idle_s = init->aio_idle_time;
 	hurried.aio_idle_time = -1;
 	has_chosen = true;
 	REAL(aio_init)(&hurried);
@@ -154,6 +157,8 @@ int aio_suspend(const struct aiocb *const list[], int count, const struct timesp
 	seen.looks++;
 	int error = seen.suspend_fails_with;
 	seen.suspend_fails_with = 0;
+	if (timeout && timeout->tv_sec < seen.shortest_limit_s)
+		seen.shortest_limit_s = timeout->tv_sec;
 	pthread_mutex_unlock(&seen.lock);
 	return error ? refuse(error) : REAL(aio_suspend)(list, count, timeout);
 }
@@ -313,9 +318,9 @@ static void tells_what_fails(struct subject *s)
 		fail_call(faults[i].calls, faults[i].error, 0);
 		int64_t n = perform(s, prepare(s, 0, faults[i].kind, fd, 0, 0, syncs ? 0 : BLOCK));
 		call_failed();
-		expect(n == -faults[i].error,
-		       WHEN("%s fails with errno %d") EXPECTED("-%d") SAW("%s"), faults[i].calls,
-		       faults[i].error, faults[i].error, answer(n));
+		expect(n == -faults[i].error, WHEN("%s fails with %s") EXPECTED("-%s") SAW("%s"),
+		       failing_call(), errno_name(faults[i].error), errno_name(faults[i].error),
+		       answer(n));
 		unsigned calls = calls_made_by_workers(faults[i].calls);
 		expect(calls == 1, WHEN("%s fails") EXPECTED("one call") SAW("%u"), faults[i].calls,
 		       calls);
@@ -419,23 +424,6 @@ static void opens_whole_or_not_at_all(struct subject *s)
 	}
 	if (opened == 0 || refused == 0)
 		test_skipped("RLIMIT_AS limits nothing here, or memory is short anyway");
-	close(fd);
-}
-
-/* Places beyond 2 and 4 GiB, of a short file. Cut to 32 bits they would lie in it. */
-static void keeps_all_bits_of_an_offset(struct subject *s)
-{
-	static const uint64_t places[] = { (UINT64_C(2) << 30) + BLOCK, (UINT64_C(4) << 30) + BLOCK,
-					   (UINT64_C(1) << 40) + 2 * BLOCK };
-	int fd = make_file(s, 8 * BLOCK, O_RDONLY);
-	open_engine(s, 1, 1);
-	attach(s, 0, fd);
-	for (unsigned i = 0; i < 3; i++) {
-		int64_t n = perform(s, prepare(s, 0, IO_READ, fd, 0, places[i], BLOCK));
-		expect(n == 0, EXPECTED("0, the end, from a READ at %llu") SAW("%s"),
-		       (unsigned long long)places[i], answer(n));
-	}
-	close_engine(s);
 	close(fd);
 }
 
@@ -583,6 +571,27 @@ static void sleeps_until_one_is_over(struct subject *s)
 	       EXPECTED("the engine to sleep in %lld ms in which nothing happened")
 		       SAW("%u calls of aio_error and aio_suspend"),
 	       (long long)(SILENCE_NS / NS_PER_MS), looks);
+	close_slow_files(s, &files);
+}
+
+/* A wait without end has a limit for the sake of signals. It is one that nobody lives to see. */
+static void an_endless_wait_has_a_far_limit(struct subject *s)
+{
+	const time_t far_away_s = 365 * 24 * 3600;
+	struct slow_files files;
+	struct io_op *done[1];
+	struct speaker speaker = { .pause_ns = 20 * NS_PER_MS, .count = 1 };
+	open_slow_files(s, &files, 1);
+	speaker.fds[0] = files.ends[0][1];
+	seen.shortest_limit_s = far_away_s;
+	begin_speaking(&speaker);
+	unsigned n = reap(s, done, 1, 1, -1);
+	pthread_join(speaker.thread, NULL);
+	expect(n == 1, EXPECTED("the read whose bytes came") SAW("%u"), n);
+	expect(seen.shortest_limit_s == far_away_s,
+	       WHEN("in a wait without end") EXPECTED("a time limit that is years away")
+		       SAW("%lld s"),
+	       (long long)seen.shortest_limit_s);
 	close_slow_files(s, &files);
 }
 
@@ -830,6 +839,21 @@ static void quiet_connections_hold_up_nobody(struct subject *s)
 static void a_file_changes_nothing_for_them(struct subject *s)
 {
 	quiet_connections(s, true);
+}
+
+/* The engine cannot end glibc's threads: it can only say how long they live on. */
+static void threads_outlive_it_by_a_second(struct subject *s)
+{
+	int ends[2];
+	make_pair(s, ends);
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	expect(seen.idle_s == 1,
+	       EXPECTED("threads of glibc's that live on for 1 s (aio_idle_time)") SAW("%d"),
+	       seen.idle_s);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
 }
 
 /* A socket has no position, so it does not matter what stands in `offset`. */
@@ -1094,18 +1118,27 @@ static void cancel_one_takes_that_one(struct subject *s)
 	close_slow_file(s, ends);
 }
 
-/* A file is not for shutdown(2): whoever performs its read will be done. */
+/* A file is not for shutdown(2), also beside a socket: whoever performs its read will be done. */
 static void a_file_is_not_shut_down(struct subject *s)
 {
-	int ends[2];
-	struct io_op *next[4];
-	open_slow_file(s, ends, 2, next);
+	int ends[2], sockets[2];
+	struct reason why = { "" };
+	make_slow_file(ends);
+	expect(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) == 0, "no sockets");
+	open_engine(s, 2, 2);
+	attach(s, 0, ends[0]);
+	int rc = s->ops->attach ? s->ops->attach(s->engine, 1, sockets[0], IO_FD_SOCKET, &why) : 0;
+	expect(rc == 0, EXPECTED("0 from attach() of a socket") SAW("%s"), answer(rc));
+	for (unsigned i = 0; i < 2; i++)
+		start(s, slow_read(s, i, ends[0], 0));
 	wait_until_others_sleep();
 	calls_reset();
 	cancel_one(s, &s->op[0]);
 	cancel_one(s, &s->op[1]);
 	unsigned calls = calls_made("shutdown");
 	expect(calls == 0, EXPECTED("no shutdown for a file") SAW("%u"), calls);
+	close(sockets[0]);
+	close(sockets[1]);
 	close_slow_file(s, ends);
 }
 
@@ -1137,6 +1170,39 @@ static void a_receive_that_sleeps_comes_back(struct subject *s)
 	for (unsigned i = 0; i < 2; i++) {
 		close(ends[i][0]);
 		close(ends[i][1]);
+	}
+}
+
+/* What is called back from a thread leaves its socket shut in both directions, whichever one it was. */
+static void both_directions_are_shut(struct subject *s)
+{
+	for (unsigned sends = 0; sends < 2; sends++) {
+		int ends[2];
+		char byte = 0;
+		make_pair(s, ends);
+		if (sends)
+			fill(s, ends[0]);
+		open_engine(s, 1, 1);
+		attach(s, 0, ends[0]);
+		start(s, sends ? prepare_send(s, 0, ends[0], 0, BUFFER_BYTES)
+			       : prepare_receive(s, 0, ends[0], 0));
+		wait_until_others_sleep();
+		cancel_one(s, &s->op[0]);
+		await(s, &s->op[0]);
+		ssize_t received = recv(ends[0], &byte, 1, MSG_DONTWAIT);
+		ssize_t sent = send(ends[0], &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+		int error = errno;
+		expect(received == 0,
+		       WHEN("after cancel_one of a %s") EXPECTED("the direction in to be shut")
+			       SAW("it open"),
+		       sends ? "send" : "receive");
+		expect(sent < 0 && error == EPIPE,
+		       WHEN("after cancel_one of a %s") EXPECTED("the direction out to be shut")
+			       SAW("it open"),
+		       sends ? "send" : "receive");
+		close_engine(s);
+		close(ends[0]);
+		close(ends[1]);
 	}
 }
 
@@ -1232,7 +1298,7 @@ const struct lab_test lab_tests[] = {
 	FILE_TEST(1, "tells_a_misaligned_buffer", ONE(DIRECT), file_misaligned_direct),
 	FILE_TEST(1, "tells_what_fails", ONE(BUFFERED), tells_what_fails),
 	FILE_TEST(1, "tells_that_there_is_no_call", ONE(NO_FD), tells_that_there_is_no_call),
-	FILE_TEST(1, "keeps_all_bits_of_an_offset", ONE(BUFFERED), keeps_all_bits_of_an_offset),
+	FILE_TEST(1, "keeps_all_bits_of_an_offset", ONE(BUFFERED), file_offsets_beyond_4_gib),
 	FILE_TEST(1, "keeps_all_bits_of_a_length", ONE(BUFFERED), file_lengths_beyond_2_gib),
 	FILE_TEST(1, "writes_up_to_a_limit", ONE(BUFFERED), file_write_up_to_a_limit),
 	FILE_TEST(1, "moves_zero_bytes", ONE(BUFFERED), file_zero_bytes),
@@ -1247,6 +1313,8 @@ const struct lab_test lab_tests[] = {
 	FILE_TEST(1, "open_tells_what_fails", ONE(BUFFERED), open_tells_what_fails),
 
 	FILE_TEST(2, "sleeps_until_one_is_over", ONE(BUFFERED), sleeps_until_one_is_over),
+	FILE_TEST(2, "an_endless_wait_has_a_far_limit", ONE(BUFFERED),
+		  an_endless_wait_has_a_far_limit),
 	FILE_TEST(2, "keeps_its_timeouts", ONE(BUFFERED), keeps_its_timeouts),
 	FILE_TEST(2, "looks_without_waiting", ONE(BUFFERED), looks_without_waiting),
 	FILE_TEST(2, "waits_for_as_many_as_asked", ONE(BUFFERED), waits_for_as_many_as_asked),
@@ -1264,6 +1332,7 @@ const struct lab_test lab_tests[] = {
 		    quiet_connections_hold_up_nobody),
 	SOCKET_TEST(3, "a_file_changes_nothing_for_them", ONE(TCP),
 		    a_file_changes_nothing_for_them),
+	SOCKET_TEST(3, "threads_outlive_it_by_a_second", ONE(UNIX), threads_outlive_it_by_a_second),
 	SOCKET_TEST(3, "a_socket_has_no_position", SOCKETS, a_socket_has_no_position),
 	SOCKET_TEST(3, "a_message_is_one_request", SOCKETS, a_message_is_one_request),
 	SOCKET_TEST(3, "one_signal_ends_a_wait_for_two", ONE(UNIX),
@@ -1294,6 +1363,7 @@ const struct lab_test lab_tests[] = {
 	FILE_TEST(5, "then_silence", ONE(BUFFERED), file_cancel_then_silence),
 	SOCKET_TEST(5, "a_receive_that_sleeps_comes_back", SOCKETS,
 		    a_receive_that_sleeps_comes_back),
+	SOCKET_TEST(5, "both_directions_are_shut", SOCKETS, both_directions_are_shut),
 	SOCKET_TEST(5, "what_is_over_is_left_alone", SOCKETS, what_is_over_is_left_alone),
 	SOCKET_TEST(5, "takes_back_what_waits", SOCKETS, stream_cancel),
 	SOCKET_TEST(5, "takes_back_sends", SOCKETS, stream_cancel_of_sends),

@@ -86,36 +86,6 @@ static void asks_by_io_submit(struct subject *s)
 }
 
 /*
- * Places beyond 2 and 4 GiB, of a short file. Cut to 32 bits they would lie in it. A limit on the size
- * of files, as the grader sets, is the operation's own failure.
- */
-static void keeps_all_bits_of_an_offset(struct subject *s)
-{
-	static const uint64_t places[] = { (UINT64_C(2) << 30) + BLOCK, (UINT64_C(4) << 30) + BLOCK,
-					   (UINT64_C(1) << 40) + 2 * BLOCK };
-	int fd = make_file(s, 8 * BLOCK, O_RDWR);
-	signal(SIGXFSZ, SIG_IGN);
-	open_engine(s, 1, 1);
-	attach(s, 0, fd);
-	for (unsigned i = 0; i < 3; i++) {
-		int64_t n = perform(s, prepare(s, 0, IO_READ, fd, 0, places[i], BLOCK));
-		expect(n == 0, EXPECTED("0, the end, from a READ at %llu") SAW("%s"),
-		       (unsigned long long)places[i], answer(n));
-		memset(buffer_of(s, 0), 0x55, BLOCK);
-		n = perform(s, prepare(s, 0, IO_WRITE, fd, 0, places[i], BLOCK));
-		expect(n == BLOCK || n == -EFBIG || n == -ENOSPC,
-		       EXPECTED("%u or -EFBIG from a WRITE at %llu") SAW("%s"), BLOCK,
-		       (unsigned long long)places[i], answer(n));
-	}
-	for (unsigned block = 0; block < 8; block++) {
-		perform(s, block_read(s, 0, fd, block));
-		expect_block(s, &s->op[0]);
-	}
-	close_engine(s);
-	close(fd);
-}
-
-/*
  * Which command the newest request brought. libaio's function of this name is this one in the test
  * program, so each request comes through here on its way to the kernel.
  */
@@ -301,6 +271,26 @@ static void no_room_ever_is_a_result(struct subject *s)
 	       answer(n));
 	perform(s, block_read(s, 0, fd, 0));
 	expect_block(s, &s->op[0]);
+	close_engine(s);
+	close(fd);
+}
+
+/* A request that failed is as much over as another one, and no room will come from it. */
+static void what_failed_makes_no_room(struct subject *s)
+{
+	int fd = make_file(s, 2 * BLOCK, O_RDONLY);
+	open_engine(s, 1, 1);
+	attach(s, 0, fd);
+	int64_t n = perform(s, prepare(s, 0, IO_READ, fd, 0, 1, BLOCK));
+	if (n >= 0)
+		test_skipped("this file system reads with O_DIRECT from any offset");
+	fail_call("io_submit", EAGAIN, 0);
+	n = perform(s, block_read(s, 0, fd, 0));
+	expect(call_failed(), EXPECTED("io_submit for a read") SAW("none"));
+	expect(n == -EAGAIN,
+	       WHEN("a request has failed, and nothing is in flight that could make room")
+		       EXPECTED("-EAGAIN") SAW("%s"),
+	       answer(n));
 	close_engine(s);
 	close(fd);
 }
@@ -751,10 +741,10 @@ static void *release_room(void *argument)
 }
 
 /*
- * Two receives are in the kernel, and two found no room. Of the four that reap() waits for the kernel
- * can end two. It is they who make room for the others.
+ * `there` receives are in the kernel, and the other ones found no room. Of the four that reap() waits for
+ * the kernel can end only those. It is they who make room for the others.
  */
-static void waits_only_for_what_the_kernel_has(struct subject *s)
+static void wait_with_in_the_kernel(struct subject *s, unsigned there)
 {
 	struct room room = { .sleeper_tid = (int)syscall(SYS_gettid) };
 	struct io_op *ops[4], *done[4];
@@ -765,26 +755,33 @@ static void waits_only_for_what_the_kernel_has(struct subject *s)
 		ops[i] = prepare_receive(s, i, room.ends[i][0], i);
 	}
 	newest_command = -1;
-	start_all(s, ops, 2);
+	start_all(s, ops, there);
 	expect(reap(s, done, 0, 4, 0) == 0, "a receive completed with nothing there");
 	if (newest_command == -1)
 		test_skipped("the engine does not call libaio's io_submit()");
 	note("test     from here io_submit says EAGAIN, until the engine sleeps");
 	no_room = true;
-	start_all(s, ops + 2, 2);
+	start_all(s, ops + there, 4 - there);
 	expect(pthread_create(&room.thread, NULL, release_room, &room) == 0,
 	       "the test has no thread");
 	unsigned n = reap(s, done, 4, 4, PATIENCE_NS);
 	pthread_join(room.thread, NULL);
 	expect(n == 4,
-	       EXPECTED("all 4: those that were in the kernel, and then those that had no room")
+	       EXPECTED(
+		       "all 4: those that were in the kernel (%u), and then those that had no room")
 		       SAW("%u: it waited for events of requests that the kernel never got"),
-	       n);
+	       there, n);
 	close_engine(s);
 	for (unsigned i = 0; i < 4; i++) {
 		close(room.ends[i][0]);
 		close(room.ends[i][1]);
 	}
+}
+
+static void waits_only_for_what_the_kernel_has(struct subject *s)
+{
+	for (unsigned there = 3; there > 0; there--)
+		wait_with_in_the_kernel(s, there);
 }
 
 static void a_send_that_fits_is_one_call(struct subject *s)
@@ -1099,11 +1096,11 @@ static void supports_tries_each_call(struct subject *s)
 		fail_call(calls[i], ENOMEM, 0);
 		int rc = s->ops->supports(&config, IO_READ, IO_FD_FILE, &why);
 		expect(call_failed(), EXPECTED("supports() to try %s") SAW("no such call"),
-		       calls[i]);
+		       failing_call());
 		expect(rc == -ENOMEM && why.text[0],
 		       WHEN("when %s fails with ENOMEM")
 			       EXPECTED("-ENOMEM from supports(), with a reason") SAW("%s: \"%s\""),
-		       calls[i], answer(rc), why.text);
+		       failing_call(), answer(rc), why.text);
 		rc = s->ops->supports(&config, IO_READ, IO_FD_FILE, &why);
 		expect(rc == 0, WHEN("when nothing fails") EXPECTED("0 from supports()") SAW("%s"),
 		       answer(rc));
@@ -1263,7 +1260,7 @@ const struct lab_test lab_tests[] = {
 	FILE_TEST(1, "tells_a_bad_offset", ONE(BUFFERED), file_bad_offset),
 	FILE_TEST(1, "syncs", ONE(BUFFERED), file_sync),
 	FILE_TEST(1, "each_sync_has_its_command", ONE(BUFFERED), each_sync_has_its_command),
-	FILE_TEST(1, "keeps_all_bits_of_an_offset", ONE(BUFFERED), keeps_all_bits_of_an_offset),
+	FILE_TEST(1, "keeps_all_bits_of_an_offset", ONE(BUFFERED), file_offsets_beyond_4_gib),
 	FILE_TEST(1, "keeps_all_bits_of_a_length", ONE(BUFFERED), file_lengths_beyond_64_kib),
 	FILE_TEST(1, "moves_zero_bytes", ONE(BUFFERED), file_zero_bytes),
 	FILE_TEST(1, "fills_its_depth", FILES, file_fills_its_depth),
@@ -1283,6 +1280,7 @@ const struct lab_test lab_tests[] = {
 	FILE_TEST(2, "no_room_is_no_result", ONE(BUFFERED), no_room_is_no_result),
 	FILE_TEST(2, "no_room_behind_a_refusal", ONE(BUFFERED), no_room_behind_a_refusal),
 	FILE_TEST(2, "no_room_ever_is_a_result", ONE(BUFFERED), no_room_ever_is_a_result),
+	FILE_TEST(2, "what_failed_makes_no_room", ONE(DIRECT), what_failed_makes_no_room),
 	FILE_TEST(2, "a_signal_is_no_result", ONE(BUFFERED), a_signal_is_no_result),
 	FILE_TEST(2, "tells_what_fails", ONE(BUFFERED), file_tells_what_fails),
 

@@ -1343,6 +1343,24 @@ static void calls_all_back_when_there_is_room(struct subject *s)
 	close_engine(s);
 }
 
+/* "Not now" is no error. The entry is still in the ring, and goes over with the next call. */
+static void not_now_is_no_error(struct subject *s)
+{
+	static const int errors[] = { EAGAIN, EBUSY, EINTR, ETIME };
+	open_engine(s, 1, 1);
+	for (unsigned i = 0; i < sizeof errors / sizeof *errors; i++) {
+		struct io_op *done[1], *op = prepare(s, 0, IO_NOP, -1, 0, 0, 0);
+		start(s, op);
+		fail_call("io_uring_enter", errors[i], 0);
+		unsigned n = reap(s, done, 1, 1, NS_PER_S);
+		expect(call_failed(), EXPECTED("a call that hands over") SAW("none"));
+		expect(n == 0, WHEN("the kernel says %s") EXPECTED("nothing yet") SAW("%u back"),
+		       answer(-errors[i]), n);
+		await(s, op);
+	}
+	close_engine(s);
+}
+
 /* Two operations are waited for, and the answer to a call back comes before them. */
 static void waits_for_more_than_an_answer(struct subject *s)
 {
@@ -1374,6 +1392,34 @@ static void waits_for_more_than_an_answer(struct subject *s)
 	}
 	expect(waited_for <= 3, EXPECTED("3 completions waited for, which come") SAW("%u"),
 	       waited_for);
+	close_engine(s);
+}
+
+/* The answer ends a call, and the next one has what is left of the time, not all of it again. */
+static void waits_for_what_is_left_of_the_time(struct subject *s)
+{
+	struct io_op *done[1];
+	int64_t before_ns = 100 * NS_PER_S + 1;
+	open_on_the_mock(s);
+	uint64_t read = begin_pipe_read(s, 0);
+	cancel_one(s, &s->op[0]);
+	look(s);
+	expect(mock.taken_count == 2, EXPECTED("a call back handed over") SAW("none"));
+	mock.due[0] = (struct io_uring_cqe) { .user_data = mock.taken[1].user_data };
+	mock.due[1] = (struct io_uring_cqe) { .user_data = read, .res = -ECANCELED };
+	mock.due_count = 2;
+	mock.call_count = 0;
+	unsigned n = reap(s, done, 1, 1, 100 * NS_PER_S);
+	expect(n == 1, EXPECTED("the one that was waited for") SAW("%u"), n);
+	for (unsigned i = 0; i < mock.call_count; i++) {
+		const struct __kernel_timespec *limit = &mock.calls[i].limit;
+		int64_t limit_ns = limit->tv_sec * NS_PER_S + limit->tv_nsec;
+		expect(limit_ns < before_ns,
+		       WHEN("call %u of a wait of 100 s") EXPECTED("less than the %lld ns before")
+			       SAW("%lld ns"),
+		       i + 1, (long long)before_ns, (long long)limit_ns);
+		before_ns = limit_ns;
+	}
 	close_engine(s);
 }
 
@@ -1834,6 +1880,22 @@ static void asks_for_what_overflowed(struct subject *s)
 	steps->close(&r);
 }
 
+/* Who hands over in each call would hear of it never, if only a call that has nothing else to do asked for it. */
+static void asks_while_it_hands_over(struct subject *s)
+{
+	(void)s;
+	struct rings r;
+	begin_mock();
+	const struct ring_steps *steps = open_mock(&r, 0);
+	*sq_word(mock.params.sq_off.flags) = IORING_SQ_CQ_OVERFLOW;
+	fill_some(steps, &r, 1);
+	steps->enter(&r, 0, 0);
+	const struct entered *call = the_only_call();
+	expect(call->to_submit == 1, EXPECTED("1 entry handed over") SAW("%u"), call->to_submit);
+	expect_getevents(call);
+	steps->close(&r);
+}
+
 /* In the real kernel: a small completion ring, and more no-ops than it has places. */
 static void nothing_is_lost_by_a_full_ring(struct subject *s)
 {
@@ -1975,6 +2037,7 @@ const struct lab_test lab_tests[] = {
 	{ OF(5),
 	  TEST("result_is_all_that_is_written", ONE(BUFFERED), result_is_all_that_is_written) },
 	{ OF(5), TEST("two_engines", ONE(BUFFERED), two_engines_on_files) },
+	{ OF(5), TEST("two_engines_in_two_threads", ONE(UNIX), two_engines_in_two_threads) },
 	{ OF(5), TEST("is_not_inherited", ONE(BUFFERED), descriptors_are_not_inherited) },
 	{ OF(5), TEST("survives_signals", ONE(PIPE), stream_survives_signals) },
 	{ OF(5), TEST("accepts_with_a_full_ring", ONE(NO_FD), accepts_with_a_full_ring) },
@@ -1985,6 +2048,9 @@ const struct lab_test lab_tests[] = {
 	{ OF(5), TEST("calls_all_back_when_there_is_room", ONE(NO_FD),
 		      calls_all_back_when_there_is_room) },
 	{ OF(5), TEST("waits_for_more_than_an_answer", ONE(NO_FD), waits_for_more_than_an_answer) },
+	{ OF(5), TEST("waits_for_what_is_left_of_the_time", ONE(NO_FD),
+		      waits_for_what_is_left_of_the_time) },
+	{ OF(5), TEST("not_now_is_no_error", ONE(NO_FD), not_now_is_no_error) },
 	{ OF(5), TEST("tells_what_breaks_during_a_call_back", ONE(NO_FD),
 		      tells_what_breaks_during_a_call_back) },
 	{ OF(5), TEST("calls_one_back_when_there_is_room", ONE(NO_FD),
@@ -1995,6 +2061,7 @@ const struct lab_test lab_tests[] = {
 	{ OF(5), TEST("files_tell_what_fails", ONE(BUFFERED), file_tells_what_fails) },
 	{ OF(5), TEST("streams_tell_what_fails", ONE(TCP), stream_tells_what_fails) },
 	{ OF(5), TEST("opens_and_closes_again", ONE(BUFFERED), opens_and_closes_again) },
+	{ OF(5), TEST("close_leaves_nothing_mapped", ONE(NO_FD), close_leaves_nothing_mapped) },
 	{ OF(5), TEST("survives_many_operations", ONE(BUFFERED), file_survives_many_operations),
 	  ENTERS },
 
@@ -2037,6 +2104,7 @@ const struct lab_test lab_tests[] = {
 	  TEST("polled_receives_wait", ONE(TCP), stream_sleeps_while_waiting) },
 
 	{ OF(7), TEST("asks_for_what_overflowed", ONE(NO_FD), asks_for_what_overflowed) },
+	{ OF(7), TEST("asks_while_it_hands_over", ONE(NO_FD), asks_while_it_hands_over) },
 	{ OF(7),
 	  TEST("nothing_is_lost_by_a_full_ring", ONE(NO_FD), nothing_is_lost_by_a_full_ring) },
 	{ NULL },

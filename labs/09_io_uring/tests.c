@@ -21,14 +21,11 @@
 
 #include "clock.h"
 #include "failing_calls.h"
+#include "stream_test.h"
 
 #define ENTER "io_uring_enter"
 #define URING "io_uring_enter io_uring_register "
 #define BLOCK 4096u
-
-/* How long a test waits for what must not come, and for what must. */
-#define A_MOMENT_NS (20 * NS_PER_MS)
-#define PATIENCE_NS (2 * NS_PER_S)
 
 static struct io_op *nop(struct subject *s, unsigned slot)
 {
@@ -313,23 +310,6 @@ static void file_asks_for_no_worker(struct subject *s)
 	       WHEN("the blocks are in the page cache") EXPECTED("no worker thread of io_uring")
 		       SAW("%u"),
 	       workers);
-	close_engine(s);
-	close(fd);
-}
-
-/* Places beyond 2 and 4 GiB, of a short file. Cut to 32 bits they would lie in it. */
-static void keeps_all_bits_of_an_offset(struct subject *s)
-{
-	static const uint64_t places[] = { (UINT64_C(2) << 30) + BLOCK, (UINT64_C(4) << 30) + BLOCK,
-					   (UINT64_C(1) << 40) + 2 * BLOCK };
-	int fd = make_file(s, 8 * BLOCK, O_RDONLY);
-	open_engine(s, 2, 1);
-	attach(s, 0, fd);
-	for (unsigned i = 0; i < 3; i++) {
-		int64_t n = perform(s, prepare(s, 0, IO_READ, fd, 0, places[i], BLOCK));
-		expect(n == 0, EXPECTED("0, the end, from a READ at %llu") SAW("%s"),
-		       (unsigned long long)places[i], answer(n));
-	}
 	close_engine(s);
 	close(fd);
 }
@@ -654,6 +634,116 @@ static void a_cancels_completion_ends_no_wait(struct subject *s)
 		peer_sends(c.ends[0][1], "x", 1);
 		await_all(s);
 	}
+	close_connections(s, &c);
+}
+
+/*
+ * Two are waited for. The one that was called back comes at once, with the cancel's own completion. Then one
+ * is missing, and not two.
+ */
+static void what_came_back_is_waited_for_no_more(struct subject *s)
+{
+	struct io_op *done[2];
+	struct connections c;
+	open_connections(s, &c, 2, 2);
+	for (unsigned i = 0; i < 2; i++)
+		start(s, receive(s, i, c.ends[i][0], i));
+	reap(s, done, 0, 2, 0);
+	cancel_one(s, &s->op[1]);
+	struct speaker speaker = { .pause_ns = A_MOMENT_NS, .count = 1, .fds = { c.ends[0][1] } };
+	begin_speaking(&speaker);
+	uint64_t before_ns = clock_ns();
+	unsigned n = reap(s, done, 2, 2, PATIENCE_NS);
+	int64_t took_ns = (int64_t)(clock_ns() - before_ns);
+	pthread_join(speaker.thread, NULL);
+	expect(n == 2 && took_ns < PATIENCE_NS,
+	       WHEN("one receive is called back, and bytes come for the other after 20 ms")
+		       EXPECTED("both before the time is over") SAW("%u after %lld ms"),
+	       n, (long long)(took_ns / NS_PER_MS));
+	close_connections(s, &c);
+}
+
+#define LIMIT_NS NS_PER_S
+
+struct late_call {
+	pthread_t thread;
+	bool held;
+	uint64_t let_go_ns;
+};
+
+static void *hold_beyond_the_limit(void *argument)
+{
+	struct late_call *call = argument;
+	struct timespec limit = timespec_of_ns(LIMIT_NS);
+	call->held = wait_until_held(PATIENCE_NS);
+	nanosleep(&limit, NULL);
+	call->let_go_ns = clock_ns();
+	let_call_go();
+	return NULL;
+}
+
+/* The first call comes back when the time is over, and with a cancel's completion. So nothing is left to wait. */
+static void a_cancel_begins_no_time_anew(struct subject *s)
+{
+	struct io_op *done[2];
+	struct connections c;
+	struct late_call call = { .held = false };
+	open_connections(s, &c, 2, 2);
+	for (unsigned i = 0; i < 2; i++)
+		start(s, receive(s, i, c.ends[i][0], i));
+	reap(s, done, 0, 2, 0);
+	cancel_one(s, &s->op[1]);
+	hold_call(ENTER);
+	expect(pthread_create(&call.thread, NULL, hold_beyond_the_limit, &call) == 0,
+	       "the test has no thread");
+	unsigned n = reap(s, done, 2, 2, LIMIT_NS);
+	uint64_t now_ns = clock_ns();
+	pthread_join(call.thread, NULL);
+	expect(call.held, EXPECTED("a call of io_uring_enter") SAW("none"));
+	expect(n == 1 && now_ns - call.let_go_ns < LIMIT_NS,
+	       WHEN("the time was over as the first call began")
+		       EXPECTED("1 operation, and no second wait") SAW("%u, and %lld ms more"),
+	       n, (long long)((now_ns - call.let_go_ns) / NS_PER_MS));
+	peer_sends(c.ends[0][1], "x", 1);
+	await_all(s);
+	close_connections(s, &c);
+}
+
+/* Writes to both peers at the moment when the wait for more begins. */
+struct two_writers {
+	pthread_t thread;
+	int fds[2];
+};
+
+static void *write_while_a_call_is_held(void *argument)
+{
+	const struct two_writers *writers = argument;
+	(void)wait_until_held(PATIENCE_NS);
+	for (unsigned i = 0; i < 2; i++)
+		if (write(writers->fds[i], "x", 1) != 1)
+			break;
+	let_call_go();
+	return NULL;
+}
+
+/* One is back, and there is room for one more. Then two come at once. */
+static void max_is_kept_beside_a_cancel(struct subject *s)
+{
+	struct io_op *done[4];
+	struct connections c;
+	open_connections(s, &c, 3, 3);
+	for (unsigned i = 0; i < 3; i++)
+		start(s, receive(s, i, c.ends[i][0], i));
+	reap(s, done, 0, 2, 0);
+	cancel_one(s, &s->op[2]);
+	struct two_writers writers = { .fds = { c.ends[0][1], c.ends[1][1] } };
+	hold_call_after(ENTER, 1);
+	expect(pthread_create(&writers.thread, NULL, write_while_a_call_is_held, &writers) == 0,
+	       "the test has no thread");
+	unsigned n = reap(s, done, 2, 2, PATIENCE_NS);
+	pthread_join(writers.thread, NULL);
+	expect(n == 2, EXPECTED("2 operations, which are as many as asked for") SAW("%u"), n);
+	await_all(s);
 	close_connections(s, &c);
 }
 
@@ -1505,7 +1595,7 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE(1), TEST("tells_a_write_to_read_only", ONE(BUFFERED), file_write_to_read_only) },
 	{ EXERCISE(1), TEST("tells_a_bad_descriptor", ONE(BUFFERED), file_bad_descriptor) },
 	{ EXERCISE(1),
-	  TEST("keeps_all_bits_of_an_offset", ONE(BUFFERED), keeps_all_bits_of_an_offset) },
+	  TEST("keeps_all_bits_of_an_offset", ONE(BUFFERED), file_offsets_beyond_4_gib) },
 	{ EXERCISE(1), TEST("reads_zero_bytes", ONE(BUFFERED), file_zero_bytes) },
 	{ EXERCISE(1), TEST("fills_its_depth", FILES, file_fills_its_depth) },
 	{ EXERCISE(1),
@@ -1573,6 +1663,12 @@ const struct lab_test lab_tests[] = {
 	  TEST("a_cancel_is_part_of_the_batch", ONE(UNIX), a_cancel_is_part_of_the_batch) },
 	{ EXERCISE(4),
 	  TEST("a_cancels_completion_ends_no_wait", ONE(UNIX), a_cancels_completion_ends_no_wait) },
+	{ EXERCISE(4), TEST("what_came_back_is_waited_for_no_more", ONE(UNIX),
+			    what_came_back_is_waited_for_no_more) },
+	{ EXERCISE(4),
+	  TEST("a_cancel_begins_no_time_anew", ONE(UNIX), a_cancel_begins_no_time_anew) },
+	{ EXERCISE(4),
+	  TEST("max_is_kept_beside_a_cancel", ONE(UNIX), max_is_kept_beside_a_cancel) },
 	{ EXERCISE(4),
 	  TEST("a_full_ring_has_room_for_cancels", ONE(UNIX), a_full_ring_has_room_for_cancels) },
 	{ EXERCISE(4), TEST("a_cancel_without_room_is_not_forgotten", ONE(UNIX),

@@ -19,13 +19,10 @@
 
 #include "clock.h"
 #include "failing_calls.h"
+#include "stream_test.h"
 
 #define ENTER "io_uring_enter"
 #define URING "io_uring_enter io_uring_register close "
-
-/* How long a test waits for what must not come, and for what must. */
-#define A_MOMENT_NS (20 * NS_PER_MS)
-#define PATIENCE_NS (2 * NS_PER_S)
 
 /* The ring, as /proc shows it. */
 
@@ -435,6 +432,76 @@ static void answers_with_what_is_parked(struct subject *s)
 	close_connections(s, &c);
 }
 
+/* Of two operations that are waited for, one takes what is parked. The kernel is waited for one more. */
+static void what_is_parked_counts(struct subject *s)
+{
+	struct connections c;
+	struct io_op *done[4];
+	uint64_t position = 0;
+	open_connections(s, &c, 3);
+	receive_a_message(s, &c, 0, &position, 10);
+	send_in_pieces(s, &c, 0, &position, 1, 10);
+	peer_sends(c.ends[1][1], "here", 4);
+	struct io_op *both[] = { receive(s, &c, 0), receive(s, &c, 1) };
+	start_all(s, both, 2);
+	uint64_t begin_ns = clock_ns();
+	unsigned n = reap(s, done, 2, 4, PATIENCE_NS);
+	expect(n == 2 && clock_ns() - begin_ns < PATIENCE_NS,
+	       WHEN("one operation takes what is parked, and bytes are there for the other")
+		       EXPECTED("both before the time is over") SAW("%u, when it is"),
+	       n);
+	close_connections(s, &c);
+}
+
+/* One operation takes what is parked, bytes are there for two more, and there is room for two in all. */
+static void what_is_parked_takes_room(struct subject *s)
+{
+	struct connections c;
+	struct io_op *done[4];
+	uint64_t position = 0;
+	open_connections(s, &c, 4);
+	receive_a_message(s, &c, 0, &position, 10);
+	send_in_pieces(s, &c, 0, &position, 1, 10);
+	peer_sends(c.ends[1][1], "here", 4);
+	peer_sends(c.ends[2][1], "here", 4);
+	struct io_op *all[] = { receive(s, &c, 0), receive(s, &c, 1), receive(s, &c, 2) };
+	start_all(s, all, 3);
+	unsigned n = reap(s, done, 2, 2, PATIENCE_NS);
+	expect(n == 2, EXPECTED("2 operations, as many as asked for") SAW("%u"), n);
+	for (unsigned i = 0; i < 3; i++)
+		await(s, all[i]);
+	close_connections(s, &c);
+}
+
+/*
+ * One receive waits on a silent socket. Meanwhile bytes come on others, which nobody waits for. They are
+ * parked, and the time that the caller gave does not begin anew with each.
+ */
+static void what_is_parked_lengthens_no_wait(struct subject *s)
+{
+	enum { OTHERS = CONNECTIONS_MOST - 1 };
+	struct connections c;
+	struct io_op *done[1];
+	struct speaker speaker = { .pause_ns = 50 * NS_PER_MS, .count = OTHERS };
+	open_connections(s, &c, OTHERS + 1);
+	for (unsigned i = 0; i < OTHERS; i++) {
+		uint64_t position = 0;
+		receive_a_message(s, &c, i, &position, 10);
+		speaker.fds[i] = c.ends[i][1];
+	}
+	begin_speaking(&speaker);
+	uint64_t begin_ns = clock_ns();
+	unsigned n = reap(s, done, 1, 1, 200 * NS_PER_MS);
+	uint64_t waited_ns = clock_ns() - begin_ns;
+	speaker.enough = true;
+	pthread_join(speaker.thread, NULL);
+	expect(n == 0 && waited_ns < OTHERS * 50 * NS_PER_MS,
+	       WHEN("nothing comes for who waits, and bytes for others, 39 times")
+		       EXPECTED("the end after 200 ms") SAW("%u back after %llu ms"),
+	       n, (unsigned long long)(waited_ns / NS_PER_MS));
+	close_connections(s, &c);
+}
+
 /* As many bytes as the operation has room for; the others stay for the next one, in their order. */
 static void leaves_what_has_no_room(struct subject *s)
 {
@@ -776,6 +843,71 @@ static void what_comes_late_is_nobodys(struct subject *s)
 	}
 }
 
+/* From this depth on the submission ring has a place for each operation, and no more. */
+#define FILLING 256u
+
+/* So many operations that they fill the submission ring, which is not handed over yet. */
+static void fill_the_ring(struct subject *s)
+{
+	struct io_op *ops[FILLING];
+	for (unsigned i = 0; i < FILLING; i++)
+		ops[i] = prepare(s, i, IO_NOP, -1, 0, 0, 0);
+	start_all(s, ops, FILLING);
+}
+
+/*
+ * The ring is full, and the kernel refuses the call that would empty it. So the old socket's request cannot
+ * even be asked back, and receives what comes there. Its buffers serve the others all the same.
+ */
+static void late_bytes_give_their_buffers_back(struct subject *s)
+{
+	enum { ROUNDS = 20 };
+	struct connections c = { .count = 1 };
+	int old[ROUNDS][2];
+	open_engine(s, FILLING, 1);
+	make_pair(s, c.ends[0]);
+	attach(s, 0, c.ends[0][0]);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		struct io_op *done[1];
+		start(s, receive(s, &c, 0));
+		reap(s, done, 1, 1, NS_PER_MS);
+		peer_sends(c.ends[0][1], "new", 3);
+		await(s, &s->op[0]);
+		fill_the_ring(s);
+		fail_call(ENTER " io_uring_register", ENOMEM, 0);
+		detach(s, 0);
+		call_failed();
+		memcpy(old[round], c.ends[0], sizeof old[round]);
+		make_pair(s, c.ends[0]);
+		attach(s, 0, c.ends[0][0]);
+		await_all(s);
+		peer_sends(old[round][1], "old", 3);
+	}
+	start(s, receive(s, &c, 0));
+	peer_sends(c.ends[0][1], "new", 3);
+	await(s, &s->op[0]);
+	unsigned before = ring_facts().requests;
+	for (unsigned i = 0; i < 20; i++) {
+		start(s, receive(s, &c, 0));
+		peer_sends(c.ends[0][1], "new", 3);
+		await(s, &s->op[0]);
+	}
+	unsigned requests = ring_facts().requests - before;
+	expect(requests == 0,
+	       WHEN("bytes came for sockets that were gone, %u times")
+		       EXPECTED("their buffers to serve again")
+			       SAW("%u requests for want of buffers"),
+	       ROUNDS, requests);
+	detach(s, 0);
+	close_engine(s);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		close(old[round][0]);
+		close(old[round][1]);
+	}
+	close(c.ends[0][0]);
+	close(c.ends[0][1]);
+}
+
 /* Each socket that goes leaves what it had parked: were it kept, soon none would be left. */
 static void detach_gives_back_what_is_parked(struct subject *s)
 {
@@ -1060,6 +1192,44 @@ static void accepts_on_after_an_error(struct subject *s)
 	close_listening(s, &l);
 }
 
+/* An error that nobody was told of goes with the listener that had it. */
+static void the_next_listener_has_no_error(struct subject *s)
+{
+	struct listening l;
+	struct rlimit limit, few;
+	open_listening(s, &l);
+	int sockets[2] = { socket(AF_INET, SOCK_STREAM, 0), socket(AF_INET, SOCK_STREAM, 0) };
+	int lowest = dup(sockets[0]);
+	close(lowest);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	few = limit;
+	few.rlim_cur = (rlim_t)lowest + 1; /* one more, for the first client */
+	setrlimit(RLIMIT_NOFILE, &few);
+	start(s, accept_op(s, &l));
+	for (unsigned i = 0; i < 2; i++) {
+		int rc = connect(sockets[i], (struct sockaddr *)&l.address, sizeof l.address);
+		expect(rc == 0, "the test cannot connect: %s", strerror(errno));
+		if (i == 0)
+			await(s, &s->op[l.fd_slot]);
+		else
+			look(s); /* for this one there is no descriptor, and nobody waits */
+	}
+	setrlimit(RLIMIT_NOFILE, &limit);
+	int first = (int)s->op[l.fd_slot].result;
+	expect(first >= 0, EXPECTED("a descriptor") SAW("%s"), answer(first));
+	detach(s, l.fd_slot);
+	close(l.fd);
+	make_listener(&l, l.fd_slot);
+	attach_listener(s, &l);
+	int client = new_client(&l);
+	close(expect_client(s, &l, client));
+	close(client);
+	close(first);
+	close(sockets[0]);
+	close(sockets[1]);
+	close_listening(s, &l);
+}
+
 /* The kernel's backlog is bounded, and so is what an engine accepts ahead of its caller. */
 static void does_not_accept_without_end(struct subject *s)
 {
@@ -1084,6 +1254,35 @@ static void does_not_accept_without_end(struct subject *s)
 		close(clients[i]);
 	}
 	close(first);
+	close_listening(s, &l);
+}
+
+/* And it is bounded again, once they were taken. Each client is noticed alone, so no ring is ever full. */
+static void stops_accepting_each_time(struct subject *s)
+{
+	enum { CLIENTS = 150 };
+	struct listening l;
+	static int clients[CLIENTS];
+	open_listening(s, &l);
+	for (unsigned round = 0; round < 3; round++) {
+		int first = new_client(&l);
+		close(expect_client(s, &l, first));
+		unsigned before = open_descriptors();
+		for (unsigned i = 0; i < CLIENTS; i++) {
+			clients[i] = new_client(&l);
+			look(s);
+		}
+		unsigned accepted = open_descriptors() - before - CLIENTS;
+		expect(accepted < CLIENTS,
+		       WHEN("%u clients came, and nobody accepts, time %u")
+			       EXPECTED("some of them accepted ahead") SAW("all"),
+		       CLIENTS, round + 1);
+		for (unsigned i = 0; i < CLIENTS; i++) {
+			close(expect_client(s, &l, clients[i]));
+			close(clients[i]);
+		}
+		close(first);
+	}
 	close_listening(s, &l);
 }
 
@@ -1151,6 +1350,23 @@ static void sends_in_two_completions(struct subject *s)
 		expect(read(c.ends[0][1], seen, sizeof seen) == 50 && seen[49] == (char)('a' + i),
 		       "the peer did not get the bytes");
 	}
+	close_connections(s, &c);
+}
+
+/* Two sends in one batch: the first completions of both come before the second ones. */
+static void keeps_the_result_of_each(struct subject *s)
+{
+	struct connections c;
+	open_connections(s, &c, 3);
+	look(s);
+	struct io_op *both[] = { prepare_send(s, 3, c.ends[0][0], 0, 50),
+				 prepare_send(s, 4, c.ends[1][0], 1, 70) };
+	start_all(s, both, 2);
+	await(s, both[0]);
+	await(s, both[1]);
+	expect(both[0]->result == 50 && both[1]->result == 70,
+	       WHEN("50 and 70 bytes are sent at once") EXPECTED("50 and 70") SAW("%s and %s"),
+	       answer(both[0]->result), answer(both[1]->result));
 	close_connections(s, &c);
 }
 
@@ -1329,6 +1545,12 @@ static void lends_with_it(struct subject *s)
 	lent_buffer_is_the_callers(s);
 }
 
+static void nothing_mapped_with_it(struct subject *s)
+{
+	need_option(s);
+	close_leaves_nothing_mapped(s);
+}
+
 static void waits_with_it(struct subject *s)
 {
 	need_option(s);
@@ -1345,6 +1567,29 @@ static void waits_for_ever_with_it(struct subject *s)
 {
 	need_option(s);
 	stream_waits_for_ever(s);
+}
+
+/* With a second operation in flight min_wait asks for more than one, at first. */
+static void waits_for_one_of_two_with_it(struct subject *s)
+{
+	need_option(s);
+	struct connections c;
+	struct io_op *done[2];
+	open_connections(s, &c, 2);
+	for (unsigned i = 0; i < 3; i++) {
+		struct speaker speaker = { .pause_ns = A_MOMENT_NS,
+					   .count = 1,
+					   .fds = { c.ends[0][1] } };
+		start(s, receive(s, &c, 0));
+		begin_speaking(&speaker);
+		unsigned n = reap(s, done, 1, 2, -1);
+		pthread_join(speaker.thread, NULL);
+		expect(n == 1 && done[0] == &s->op[0],
+		       WHEN("two operations wait, without a limit of time")
+			       EXPECTED("the one whose peer speaks after 20 ms") SAW("%u back"),
+		       n);
+	}
+	close_connections(s, &c);
 }
 
 static void waits_for_many_with_it(struct subject *s)
@@ -1395,6 +1640,10 @@ const struct lab_test lab_tests[] = {
 	{ MULTI(3), TEST("takes_nothing_before_the_first_receive", ONE(UNIX),
 			 takes_nothing_before_the_first_receive) },
 	{ MULTI(3), TEST("answers_with_what_is_parked", ONE(UNIX), answers_with_what_is_parked) },
+	{ MULTI(3), TEST("what_is_parked_counts", SOCKETS, what_is_parked_counts) },
+	{ MULTI(3), TEST("what_is_parked_takes_room", SOCKETS, what_is_parked_takes_room) },
+	{ MULTI(3),
+	  TEST("what_is_parked_lengthens_no_wait", ONE(UNIX), what_is_parked_lengthens_no_wait) },
 	{ MULTI(3), TEST("leaves_what_has_no_room", ONE(UNIX), leaves_what_has_no_room) },
 	{ MULTI(3), TEST("the_end_comes_after_the_bytes", SOCKETS, the_end_comes_after_the_bytes) },
 	{ MULTI(3), TEST("keeps_sockets_apart", ONE(UNIX), keeps_sockets_apart) },
@@ -1412,6 +1661,8 @@ const struct lab_test lab_tests[] = {
 	{ MULTI(5), TEST("the_next_socket_gets_its_own", SOCKETS, the_next_socket_gets_its_own) },
 	{ MULTI(5),
 	  TEST("detach_gives_back_what_is_parked", ONE(UNIX), detach_gives_back_what_is_parked) },
+	{ MULTI(5), TEST("late_bytes_give_their_buffers_back", ONE(UNIX),
+			 late_bytes_give_their_buffers_back) },
 	{ MULTI(5), TEST("what_comes_late_is_nobodys", ONE(UNIX), what_comes_late_is_nobodys) },
 	{ MULTI(5), TEST("close_ends_what_is_armed", SOCKETS, close_ends_what_is_armed) },
 	{ MULTI(5),
@@ -1450,6 +1701,9 @@ const struct lab_test lab_tests[] = {
 	  TEST("calls_all_back_in_scattered_slots", ONE(UNIX), stream_cancel_in_scattered_slots) },
 	{ MULTI(5), TEST("two_engines", ONE(UNIX), two_engines_on_streams) },
 	{ MULTI(5), TEST("opens_and_closes_again", ONE(UNIX), opens_and_closes_again) },
+	{ MULTI(5), TEST("close_leaves_nothing_mapped", ONE(UNIX), close_leaves_nothing_mapped) },
+	{ OPTION("registered_wait"),
+	  TEST("registered_wait_leaves_nothing_mapped", ONE(UNIX), nothing_mapped_with_it) },
 	{ MULTI(5), TEST("allocates_nothing_later", ONE(UNIX), no_allocation_after_open) },
 	{ MULTI(5),
 	  TEST("failures_leave_nothing_behind", ONE(UNIX), failures_leave_nothing_behind) },
@@ -1461,6 +1715,9 @@ const struct lab_test lab_tests[] = {
 	{ ACCEPTS(6),
 	  TEST("who_was_not_wanted_is_closed", ONE(TCP), who_was_not_wanted_is_closed) },
 	{ ACCEPTS(6), TEST("accepts_on_after_an_error", ONE(TCP), accepts_on_after_an_error) },
+	{ ACCEPTS(6),
+	  TEST("the_next_listener_has_no_error", ONE(TCP), the_next_listener_has_no_error) },
+	{ ACCEPTS(6), TEST("stops_accepting_each_time", ONE(TCP), stops_accepting_each_time) },
 	{ ACCEPTS(6), TEST("does_not_accept_without_end", ONE(TCP), does_not_accept_without_end) },
 	{ ACCEPTS(6),
 	  TEST("listeners_do_not_stop_each_other", ONE(TCP), listeners_do_not_stop_each_other) },
@@ -1471,6 +1728,7 @@ const struct lab_test lab_tests[] = {
 	{ ACCEPTS(6), TEST("calls_an_accept_back", SOCKETS, accept_is_called_back) },
 
 	{ UNCOPIED(7), TEST("sends_in_two_completions", ONE(TCP), sends_in_two_completions) },
+	{ UNCOPIED(7), TEST("keeps_the_result_of_each", ONE(TCP), keeps_the_result_of_each) },
 	{ UNCOPIED(7),
 	  TEST("keeps_the_buffer_until_it_is_free", ONE(TCP), keeps_the_buffer_until_it_is_free) },
 	{ UNCOPIED(7), TEST("sends_right_data", ONE(TCP), stream_sends_right_data) },
@@ -1523,6 +1781,8 @@ const struct lab_test lab_tests[] = {
 	{ OPTION("min_wait"), TEST("min_wait_keeps_its_timeout", ONE(UNIX), waits_with_it) },
 	{ OPTION("min_wait"), TEST("min_wait_is_short", ONE(UNIX), waits_shortly_with_it) },
 	{ OPTION("min_wait"), TEST("min_wait_is_endless", ONE(UNIX), waits_for_ever_with_it) },
+	{ OPTION("min_wait"),
+	  TEST("min_wait_is_endless_for_one_of_two", ONE(UNIX), waits_for_one_of_two_with_it) },
 	{ OPTION("min_wait"), TEST("min_wait_is_for_many", ONE(UNIX), waits_for_many_with_it) },
 
 	{ NULL },

@@ -38,6 +38,7 @@ static struct {
 	struct engine_config opened, asked; /* as open() and supports() got them */
 	unsigned attach_slot, detach_slot;
 	int attach_fd;
+	bool was_open_at_detach;
 	enum io_fd_kind attach_kind, asked_kind;
 	enum io_kind asked_op;
 	unsigned closes;
@@ -84,6 +85,7 @@ static int spied_attach(struct engine *engine, unsigned slot, int fd, enum io_fd
 static void spied_detach(struct engine *engine, unsigned slot)
 {
 	spy.detach_slot = slot;
+	spy.was_open_at_detach = fcntl(spy.attach_fd, F_GETFD) >= 0;
 	if (below->detach)
 		below->detach(engine, slot);
 }
@@ -509,6 +511,8 @@ static void passes_questions_on_to_the_engine(struct subject *s)
 	const struct engine_config *c = &spy.asked;
 	expect(c->depth == 4 && c->cpu_count == cpu_count() && c->options == s->options,
 	       EXPECTED("a question about the engine as it was opened") SAW("about another"));
+	expect(event_loop_wants_nonblocking(loop) == !!(s->ops->traits & IO_TRIES_CONNECTIONS),
+	       EXPECTED("the engine's wish for a non-blocking listener") SAW("the opposite"));
 	event_loop_supports(loop, IO_SEND, IO_FD_SOCKET, &why);
 	expect(spy.asked_op == IO_SEND && spy.asked_kind == IO_FD_SOCKET,
 	       EXPECTED("a question about sending on a socket") SAW("about something else"));
@@ -615,6 +619,12 @@ static void descriptors_have_places(struct subject *s)
 	expect(attach_socket(2, &why) == second, EXPECTED("the number again") SAW("another"));
 	event_loop_detach(loop, (unsigned)second);
 	event_loop_detach(loop, (unsigned)other);
+	int listener = event_loop_attach(loop, sockets[0], IO_FD_LISTENER, &why);
+	expect(listener >= 0 && spy.attach_kind == IO_FD_LISTENER,
+	       WHEN("when a listener is attached") EXPECTED("that the engine is told so")
+		       SAW("another kind, or %s"),
+	       answer(listener));
+	event_loop_detach(loop, (unsigned)listener);
 	for (unsigned i = 0; i < 3; i++)
 		close(sockets[i]);
 	close_loop();
@@ -796,6 +806,35 @@ static void on_call_not_early(struct event_loop *its_loop, void *letter)
 	on_call(its_loop, letter);
 }
 
+static void starting_again_changes_all(struct subject *s)
+{
+	struct loop_timer a = TIMER('a'), b = TIMER('b');
+	open_loop(s, 1, 1);
+	start_timer(&a, 1000, 1000);
+	start_timer(&a, 2000, 0); /* it repeats no more */
+	turn_until_called(1);
+	run_to_its_end();
+	expect_calls("a timer that repeated before it was started again", "a");
+	forget_calls();
+	/* What cannot start leaves what there is. */
+	start_timer(&a, 2000, 0);
+	int rc = event_loop_timer_start(loop, &a, -1, 0);
+	expect(rc == -EINVAL, WHEN("a delay below 0") EXPECTED("-EINVAL") SAW("%s"), answer(rc));
+	run_to_its_end();
+	expect_calls("an active timer, after a start that was refused", "a");
+	forget_calls();
+	/* The delay counts from the turn's time, however long a callback has computed. */
+	event_loop_update_now(loop);
+	start_timer(&a, NS_PER_MS + 1000, 0);
+	uint64_t until_ns = clock_ns() + 50000;
+	while (clock_ns() < until_ns)
+		;
+	start_timer(&b, NS_PER_MS, 0);
+	run_to_its_end();
+	expect_calls("the second was started 50 us after the first, in the same turn", "ba");
+	close_loop();
+}
+
 static void never_early(struct subject *s)
 {
 	struct loop_timer timer = { .call = on_call_not_early, .context = LETTER('t') };
@@ -925,6 +964,11 @@ static void a_repeating_timer_keeps_its_beat(struct subject *s)
 	int rc = event_loop_timer_again(loop, &beat);
 	expect(rc == 0 && beat.due_ns == event_loop_now_ns(loop) + NS_PER_MS,
 	       WHEN("begun again") EXPECTED("a beat one pause from now") SAW("another time, or %s"),
+	       answer(rc));
+	rc = event_loop_timer_again(loop, &beat);
+	expect(rc == 0 && beat.due_ns == event_loop_now_ns(loop) + NS_PER_MS,
+	       WHEN("begun again while it is active") EXPECTED("a beat one pause from now")
+		       SAW("another time, or %s"),
 	       answer(rc));
 	event_loop_timer_stop(loop, &beat);
 	struct loop_timer once = TIMER('o');
@@ -1388,12 +1432,20 @@ static void stops_before_and_during_a_run(struct subject *s)
 {
 	struct loop_timer late = TIMER('l'),
 			  stops = { .call = on_call_stop_loop, .context = LETTER('s') };
+	struct loop_deferred deferred = { .call = on_call, .context = LETTER('d') };
 	open_loop(s, 1, 1);
 	start_timer(&late, 10 * NS_PER_S, 0);
 	event_loop_stop(loop);
 	int rc = event_loop_run(loop, LOOP_RUN);
 	expect(rc == 1 && !was_impatient,
 	       WHEN("stopped before it ran") EXPECTED("1 after a turn") SAW("%s"), answer(rc));
+	event_loop_defer(loop, &deferred);
+	event_loop_stop(loop);
+	event_loop_run(loop, LOOP_RUN);
+	expect_calls("stopped before it ran, with a deferred call", "d");
+	forget_calls();
+	event_loop_stop(loop);
+	event_loop_run(loop, LOOP_POLL); /* this is the turn that it ended */
 	start_timer(&stops, 1000, 0);
 	rc = event_loop_run(loop, LOOP_RUN);
 	expect(rc == 1 && !was_impatient,
@@ -1537,7 +1589,10 @@ static void on_closed(struct event_loop *its_loop, void *letter)
 static void close_is_the_last_call(struct subject *s)
 {
 	char byte;
-	open_loop_with_pair(s);
+	open_loop(s, 4, 2);
+	spied.attach = spied_attach;
+	spied.detach = spied_detach;
+	attach_pair();
 	receive(on_done, LETTER('r'));
 	turn_loop(LOOP_POLL);
 	receive(on_done, LETTER('r')); /* not yet with the engine */
@@ -1545,9 +1600,51 @@ static void close_is_the_last_call(struct subject *s)
 	expect_calls("inside event_loop_close_fd()", "");
 	run_to_its_end();
 	expect_calls("after it, with two receives", "rrc");
+	expect(spy.was_open_at_detach,
+	       EXPECTED("that the engine forgets the descriptor before it is closed")
+		       SAW("the opposite"));
 	expect(read(ends[1], &byte, 1) == 0,
 	       EXPECTED("the end of the stream at the peer") SAW("something else"));
 	close(ends[1]);
+	close_loop();
+}
+
+/* Step 5 comes after step 4, and takes up what was there when it began. */
+static int others[2][2];
+static unsigned other_slots[2];
+
+static void on_closed_close_another(struct event_loop *its_loop, void *letter)
+{
+	add_call((char)(uintptr_t)letter);
+	event_loop_close_fd(its_loop, other_slots[1], on_call, LETTER('z'));
+}
+
+static void closes_in_the_last_step_of_a_turn(struct subject *s)
+{
+	struct reason why = { "" };
+	struct loop_deferred deferred = { .call = on_call, .context = LETTER('d') };
+	open_loop(s, 4, 3);
+	attach_pair();
+	for (unsigned i = 0; i < 2; i++) {
+		expect(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, others[i]) == 0,
+		       "socketpair");
+		int rc = event_loop_attach(loop, others[i][0], IO_FD_SOCKET, &why);
+		expect(rc >= 0, EXPECTED("a number from event_loop_attach()") SAW("%s"), why.text);
+		other_slots[i] = (unsigned)rc;
+	}
+	event_loop_cancel(loop, receive(on_done, LETTER('r'))); /* it ends in step 4 */
+	event_loop_close_fd(loop, other_slots[0], on_closed_close_another, LETTER('y'));
+	event_loop_defer(loop, &deferred);
+	turn_loop(LOOP_POLL);
+	expect_calls("a turn with a deferred call, an operation that ends and a close", "dry");
+	turn_loop(LOOP_POLL);
+	expect_calls("the next turn, with a close that the last call asked for", "dryz");
+	event_loop_close_fd(loop, fd_slot, NULL, NULL); /* nobody is told */
+	run_to_its_end();
+	expect(fcntl(ends[0], F_GETFD) < 0, "closed without a last call, it is open still");
+	close(ends[1]);
+	close(others[0][1]);
+	close(others[1][1]);
 	close_loop();
 }
 
@@ -1819,6 +1916,33 @@ static void signals_reach_their_watchers(struct subject *s)
 	close_loop();
 }
 
+static void on_signal_start_again(struct event_loop *its_loop, void *watcher)
+{
+	struct reason why = { "" };
+	(void)its_loop;
+	add_call('s');
+	int rc = event_loop_signal_start(loop, watcher, SIGUSR2, &why);
+	expect(rc == 0, EXPECTED("0 from event_loop_signal_start()") SAW("%s: %s"), answer(rc),
+	       why.text);
+}
+
+static void a_watcher_may_start_again_in_its_call(struct subject *s)
+{
+	struct loop_signal watcher = { .call = on_signal_start_again,
+				       .context = &watcher,
+				       .once = true };
+	open_loop(s, 4, 1);
+	start_signal(&watcher, SIGUSR1);
+	raise(SIGUSR1);
+	turn_until_called(1);
+	raise(SIGUSR2); /* which would end the program if nobody watched it */
+	turn_until_called(2);
+	expect_calls("called once for each of its starts", "ss");
+	event_loop_signal_stop(loop, &watcher);
+	run_to_its_end();
+	close_loop();
+}
+
 static void a_signal_ends_the_sleep(struct subject *s)
 {
 	struct loop_signal watcher = { .call = on_call, .context = LETTER('s') };
@@ -1942,7 +2066,8 @@ static void wakeups_start_and_stop(struct subject *s)
 	event_loop_wake(&wakeup);
 	event_loop_wakeup_stop(loop, &wakeup);
 	event_loop_wakeup_stop(loop, &wakeup); /* nothing */
-	start_wakeup(&wakeup, on_call, 'w');
+	rc = event_loop_wakeup_start(loop, &wakeup, &why);
+	expect(rc == 0, WHEN("started again") EXPECTED("0") SAW("%s"), answer(rc));
 	start_wakeup(&second, on_call, 'v');
 	event_loop_wake(&second);
 	turn_until_called(1);
@@ -2154,6 +2279,7 @@ const struct lab_test lab_tests[] = {
 
 	TEST(3, a_timer_without_delay_waits_a_turn),
 	TEST(3, timers_starve_nobody),
+	TEST(3, starting_again_changes_all),
 	TEST(3, never_early),
 	TEST(3, a_stopped_timer_is_not_called),
 	TEST(3, a_callback_stops_timers_already_due),
@@ -2186,6 +2312,7 @@ const struct lab_test lab_tests[] = {
 	TEST(6, what_was_cancelled_is_called_without_a_wait),
 	TEST(6, a_cancel_that_comes_too_late_changes_nothing),
 	TEST(6, close_is_the_last_call),
+	TEST(6, closes_in_the_last_step_of_a_turn),
 	TEST(6, the_loops_close_waits_for_the_engine),
 	TEST(6, a_callback_closes_its_own_descriptor),
 	TEST(6, a_number_that_is_used_again_starts_clean),
@@ -2197,6 +2324,7 @@ const struct lab_test lab_tests[] = {
 	TEST(7, a_wake_during_the_calls_is_not_lost),
 	TEST(7, a_wake_in_its_own_call_is_news),
 	TEST(7, signals_reach_their_watchers),
+	TEST(7, a_watcher_may_start_again_in_its_call),
 	TEST(7, a_signal_ends_the_sleep),
 	TEST(7, a_signals_disposition_comes_back),
 	TEST(7, sleeps_while_it_listens),

@@ -296,6 +296,11 @@ int promise_reject(struct promise *p, int64_t value)
 
 enum promise_state promise_state(struct promise *p, int64_t *value)
 {
+	if (!p) {
+		if (value)
+			*value = -ENOMEM;
+		return PROMISE_REJECTED;
+	}
 	p->is_looked_at = true;
 	if (value && p->state != PROMISE_PENDING)
 		*value = p->value;

@@ -43,7 +43,8 @@ static int64_t neglected_value;
 
 static void count_neglected(void *context, int64_t value)
 {
-	(void)context;
+	expect(context == &neglected_count,
+	       EXPECTED("the pool's context in a report of neglect") SAW("another one"));
 	neglected_count++;
 	neglected_value = value;
 }
@@ -51,9 +52,9 @@ static void count_neglected(void *context, int64_t value)
 static void open_pool(unsigned count, void (*neglected)(void *context, int64_t value))
 {
 	struct reason why = { "" };
-	struct promise_pool_config config = { .loop = loop,
-					      .count = count,
-					      .neglected = neglected };
+	struct promise_pool_config config = {
+		.loop = loop, .count = count, .neglected = neglected, .context = &neglected_count
+	};
 	int rc = promise_pool_open(&pool, &config, &why);
 	expect(rc == 0, EXPECTED("0 from promise_pool_open()") SAW("%s: %s"), answer(rc), why.text);
 }
@@ -788,6 +789,26 @@ static void a_cancel_ends_what_nobody_settles(struct subject *s)
 	close_all();
 }
 
+static void a_cancel_reaches_what_is_followed(struct subject *s)
+{
+	open_all(s);
+	struct promise *p = made(promise_new(pool));
+	inner = made(promise_new(pool));
+	struct promise *then = made(promise_then(p, follow_inner, LETTER('f')));
+	promise_fulfil(p, 1);
+	run_to_its_end();
+	expect_calls("an answer that is a promise", "f");
+	promise_cancel(then);
+	run_to_its_end();
+	expect_end("that waits for promise_new() by its answer", then, PROMISE_REJECTED,
+		   -ECANCELED);
+	expect_state("the promise in the answer", inner, PROMISE_REJECTED, -ECANCELED);
+	expect_refused(promise_fulfil(inner, 2));
+	promise_drop(inner);
+	promise_drop(p);
+	close_all();
+}
+
 static struct promise_answer cancel_inner(void *letter, int64_t value)
 {
 	add_call((char)(uintptr_t)letter);
@@ -992,6 +1013,66 @@ static void a_chain_of_which_nothing_is_kept_goes_on(struct subject *s)
 	close_all();
 }
 
+static unsigned steps;
+static bool has_seen_enough;
+
+/* Makes the next step of a chain that has no end. */
+static struct promise_answer make_another(void *context, int64_t value)
+{
+	expect(steps++ < 1000000,
+	       EXPECTED("a timer between the steps of a chain without end")
+		       SAW("%u steps, and no timer"),
+	       steps);
+	if (has_seen_enough)
+		return PROMISE_VALUE(value);
+	struct promise *p = made(promise_new(pool));
+	promise_fulfil(p, value);
+	promise_drop(made(promise_then(p, make_another, context)));
+	promise_drop(p);
+	return PROMISE_VALUE(value);
+}
+
+static void see_enough(struct event_loop *its_loop, void *letter)
+{
+	has_seen_enough = true;
+	on_call(its_loop, letter);
+}
+
+static void a_chain_without_end_starves_nobody(struct subject *s)
+{
+	struct loop_timer timer = { .call = see_enough, .context = LETTER('t') };
+	open_all(s);
+	make_another(NULL, 0);
+	event_loop_run(loop, LOOP_POLL); /* which comes back */
+	event_loop_timer_start(loop, &timer, 0, 0);
+	event_loop_run(loop, LOOP_POLL);
+	expect_calls("a timer beside a chain without end", "t");
+	run_to_its_end();
+	close_all();
+}
+
+static void a_closed_pool_calls_nobody(struct subject *s)
+{
+	open_all(s);
+	struct promise *rejected = made(promise_new(pool)), *p = made(promise_new(pool));
+	promise_then(p, plus_one, LETTER('x'));
+	promise_delay(pool, LONG_NS);
+	promise_with_deadline(promise_new(pool), LONG_NS);
+	promise_reject(rejected, -5);
+	event_loop_run(loop, LOOP_POLL); /* the rejection is to be reported in the next turn */
+	promise_fulfil(p, 5);
+	promise_pool_close(pool);
+	int rc = event_loop_run(loop, LOOP_POLL);
+	expect(rc == 0,
+	       WHEN("when its pool is closed") EXPECTED("nothing alive in the loop")
+		       SAW("%s from event_loop_run()"),
+	       answer(rc));
+	expect_calls("of a pool that is closed", "");
+	expect_neglected(0);
+	lose_patience_after(0);
+	event_loop_close(loop);
+}
+
 static void neglect_is_reported_once(struct subject *s)
 {
 	struct loop_deferred more = { .call = on_call, .context = LETTER('m') };
@@ -1056,8 +1137,11 @@ static void a_turn_is_time_to_look(struct subject *s)
 static void any_look_counts(struct subject *s)
 {
 	open_all(s);
-	for (unsigned way = 0; way < 5; way++) {
+	struct promise *fulfilled = made(promise_new(pool));
+	promise_fulfil(fulfilled, 1);
+	for (unsigned way = 0; way < 7; way++) {
 		struct promise *p = made(promise_new(pool)), *end = NULL;
+		inner = p;
 		promise_reject(p, -5);
 		if (way == 0)
 			end = made(promise_catch(p, plus_one, LETTER('c')));
@@ -1067,6 +1151,10 @@ static void any_look_counts(struct subject *s)
 			end = made(promise_race(pool, &p, 1));
 		else if (way == 3)
 			await_it(p, 'w');
+		else if (way == 4)
+			end = made(promise_with_deadline(p, LONG_NS));
+		else if (way == 5)
+			end = made(promise_then(fulfilled, follow_inner, LETTER('a')));
 		else
 			promise_state(p, NULL);
 		if (end)
@@ -1076,8 +1164,10 @@ static void any_look_counts(struct subject *s)
 		run_to_its_end();
 		expect(neglected_count == 0,
 		       WHEN("after a look by %s") EXPECTED("no report") SAW("one"),
-		       (const char *[]) { "catch", "finally", "race", "await", "state" }[way]);
+		       (const char *[]) { "catch", "finally", "race", "await", "deadline",
+					  "an answer", "state" }[way]);
 	}
+	promise_drop(fulfilled);
 	close_all();
 }
 
@@ -1134,6 +1224,21 @@ static void takes_no_memory_once_open(struct subject *s)
 #endif
 }
 
+static void a_pool_holds_what_was_asked_for(struct subject *s)
+{
+	struct promise *all[7];
+	open_loop(s);
+	open_pool(7, count_neglected);
+	for (unsigned i = 0; i < 7; i++)
+		all[i] = made(promise_new(pool));
+	expect(!promise_new(pool), EXPECTED("NULL for the eighth of 7") SAW("a promise"));
+	expect(promise_pool_used(pool) == 7, EXPECTED("7 that exist") SAW("%u"),
+	       promise_pool_used(pool));
+	for (unsigned i = 0; i < 7; i++)
+		promise_drop(all[i]);
+	close_all();
+}
+
 static void an_empty_pool_is_told(struct subject *s)
 {
 	struct loop_request nop = { .kind = IO_NOP };
@@ -1152,12 +1257,24 @@ static void an_empty_pool_is_told(struct subject *s)
 		       !promise_finally(NULL, plus_one, NULL) && !promise_with_deadline(NULL, 1) &&
 		       !promise_hold(NULL),
 	       WHEN("of NULL") EXPECTED("NULL") SAW("something else"));
+	int64_t value = 0;
+	expect(promise_state(NULL, &value) == PROMISE_REJECTED && value == -ENOMEM,
+	       WHEN("of NULL") EXPECTED("a rejection with -ENOMEM from promise_state()")
+		       SAW("another end"));
+	expect_refused(promise_fulfil(NULL, 0));
+	expect_refused(promise_reject(NULL, 0));
 	promise_drop(NULL);
+	promise_cancel(NULL);
 	promise_fulfil(p, 0);
 	run_to_its_end();
-	promise_drop(p);
+	expect(!promise_and_then(p, plus_one, NULL),
+	       WHEN("when the pool is empty") EXPECTED("NULL from promise_and_then()")
+		       SAW("a promise"));
+	expect_none_left(); /* it took over the hold */
 	p = made(promise_new(pool)); /* the place is free again */
-	promise_drop(p);
+	expect(!promise_and_catch(p, plus_one, NULL),
+	       WHEN("when the pool is empty") EXPECTED("NULL from promise_and_catch()")
+		       SAW("a promise"));
 	close_all();
 }
 
@@ -1294,6 +1411,53 @@ static void runs_on_a_stack_of_its_own(struct subject *s)
 		coroutine_drop(new_coroutine(use_stack, NULL));
 	}
 	coroutine_pool_close(stacks);
+}
+
+/* What was asked for is the body's, but for what its caller needs. */
+#define CALLERS_BYTES 1024
+
+static uintptr_t top_of_body;
+
+static void note_frame(void *argument)
+{
+	(void)argument;
+	top_of_body = (uintptr_t)__builtin_frame_address(0);
+}
+
+static void expect_long_stack(uintptr_t lowest)
+{
+	expect(top_of_body - lowest >= STACK_BYTES - CALLERS_BYTES,
+	       WHEN("when a stack of %d bytes is asked for")
+		       EXPECTED("about as much below its body") SAW("%zu bytes"),
+	       STACK_BYTES, (size_t)(top_of_body - lowest));
+}
+
+static void its_stack_is_as_long_as_asked_for(struct subject *s)
+{
+	struct reason why = { "" };
+	struct coroutine *all[9];
+	(void)s;
+	open_stacks(9);
+	for (unsigned i = 0; i < 9; i++)
+		all[i] = new_coroutine(note_frame, NULL);
+	expect(!coroutine_new(stacks, note_frame, NULL),
+	       WHEN("when all stacks are taken") EXPECTED("NULL") SAW("a coroutine"));
+	for (unsigned i = 0; i < 9; i++) {
+		uintptr_t lowest = (uintptr_t)all[i]->stack;
+		expect(all[i]->number < 9 && all[i]->pool == stacks,
+		       EXPECTED("a number in its pool") SAW("%u"), all[i]->number);
+		for (unsigned j = 0; j < i; j++)
+			expect(all[j]->number != all[i]->number,
+			       EXPECTED("a number for each") SAW("%u twice"), all[i]->number);
+		resume_to(all[i], false);
+		expect_long_stack(lowest);
+	}
+	coroutine_pool_close(stacks);
+	int rc = coroutine_pool_open(&stacks, 2, (size_t)1 << 62, &why);
+	expect(rc == -ENOMEM && why.text[0],
+	       WHEN("when there is no memory for the stacks") EXPECTED("-ENOMEM, with a reason")
+		       SAW("%s"),
+	       answer(rc));
 }
 
 static void a_guard_page_lies_below(struct subject *s)
@@ -1750,10 +1914,31 @@ static void note_task(void *letter)
 	add_call((char)(uintptr_t)letter);
 }
 
+static void note_frame_of_task(void *argument)
+{
+	note_frame(argument);
+	expect_long_stack((uintptr_t)task_current()->coroutine->stack);
+}
+
+static bool note_stackless(struct task *self)
+{
+	STACKLESS_BEGIN(&self->at);
+	add_call('s');
+	STACKLESS_END(&self->at);
+}
+
 static void begins_among_deferred_calls(struct subject *s)
 {
+	struct task stackless;
 	open_all(s);
+	task_start_stackless(&stackless, loop, note_stackless);
+	expect_calls("inside of task_start_stackless()", "");
+	run_to_its_end();
+	expect_calls("a stackless task", "s");
+	forget_calls();
 	open_tasks(2);
+	start_task(note_frame_of_task, NULL);
+	run_to_its_end();
 	start_task(note_task, LETTER('a'));
 	start_task(note_task, LETTER('b'));
 	expect(!task_start(tasks, note_task, LETTER('c')),
@@ -1913,8 +2098,12 @@ static void a_task_awaits_operations(struct subject *s)
 	need_waiting(s);
 	open_all_with_pairs(s);
 	open_tasks(1);
-	talk_to_echo(start_task(echo, NULL), true);
-	talk_to_echo(start_task(echo, NULL), false);
+	for (unsigned is_cancelled = 0; is_cancelled < 2; is_cancelled++) {
+		struct task *task = start_task(echo, NULL);
+		struct promise *end = made(task_promise(task));
+		talk_to_echo(task, !is_cancelled);
+		expect_end("however a task ends, its end", end, PROMISE_FULFILLED, 0);
+	}
 	close_pairs();
 	close_tasks();
 }
@@ -1930,6 +2119,45 @@ static void a_stackless_task_awaits_operations(struct subject *s)
 	talk_to_echo(&e.task, false);
 	close_pairs();
 	close_all();
+}
+
+static void note_error(int64_t result)
+{
+	expect(result == -EPIPE,
+	       WHEN("when it awaits a send after shutdown()") EXPECTED("-EPIPE") SAW("%s"),
+	       answer(result));
+	add_call('p');
+}
+
+static void send_in_vain(void *request)
+{
+	note_error(await_operation(task_current(), request));
+}
+
+static bool send_in_vain_stackless(struct task *self)
+{
+	struct echo_task *e = (struct echo_task *)self;
+	STACKLESS_BEGIN(&self->at);
+	AWAIT_OPERATION(self, &e->request);
+	note_error(self->result);
+	STACKLESS_END(&self->at);
+}
+
+static void an_error_is_what_await_returns(struct subject *s)
+{
+	struct echo_task e;
+	need_waiting(s);
+	open_all_with_pairs(s);
+	open_tasks(1);
+	e.request = receive_on(0);
+	e.request.kind = IO_SEND;
+	shutdown(ends[0][0], SHUT_WR);
+	start_task(send_in_vain, &e.request);
+	task_start_stackless(&e.task, loop, send_in_vain_stackless);
+	run_to_its_end();
+	expect_calls("two tasks that send after shutdown()", "pp");
+	close_pairs();
+	close_tasks();
 }
 
 /* Receives once, and notes its letter; a capital when nothing came, since it was cancelled. */
@@ -2249,6 +2477,38 @@ static void a_cancel_reaches_the_group(struct subject *s)
 	close_tasks();
 }
 
+/* Waits for its group, and then for bytes. */
+static void wait_for_group_and_receive(void *argument)
+{
+	const struct receiver *r = argument;
+	await_group(task_current(), r->group);
+	add_call('w');
+	receive_once(argument);
+}
+
+static void a_group_that_has_ended_is_forgotten(struct subject *s)
+{
+	struct task_group group = { 0 };
+	struct receiver w = { .group = &group, .letter = 'r' };
+	need_waiting(s);
+	open_all_with_pairs(s);
+	open_tasks(2);
+	w.request = receive_on(0);
+	start_task(wait_for_group_and_receive, &w);
+	task_join(start_task(note_task, LETTER('a')), &group);
+	turn_until_called(2);
+	expect_calls("a group that ends", "aw");
+	task_join(start_task(note_task, LETTER('b')), &group);
+	event_loop_run(loop, LOOP_POLL);
+	event_loop_run(loop, LOOP_POLL);
+	expect_calls("the same group ends again, while its waiter waits for bytes", "awb");
+	peer_sends(ends[0][1], "x", 1);
+	run_to_its_end();
+	expect_calls("and then the bytes", "awbr");
+	close_pairs();
+	close_tasks();
+}
+
 static void wait_for_none(void *argument)
 {
 	struct task_group group = { 0 };
@@ -2307,9 +2567,11 @@ static void its_end_is_a_promise(struct subject *s)
 	promise_fulfil(awaited, 5);
 	run_to_its_end();
 	expect_calls("the task, and a then of its end", "aat");
+	make_three(); /* of the memory that is free now: what is held is not among it */
 	expect_end("its end", end, PROMISE_FULFILLED, 0);
 	expect_end("asked for twice", same, PROMISE_FULFILLED, 0);
 	expect_end("a then of it", then, PROMISE_FULFILLED, 1);
+	drop_three();
 	promise_drop(awaited);
 	close_tasks();
 }
@@ -2354,6 +2616,7 @@ const struct lab_test lab_tests[] = {
 	TEST(4, a_cancel_calls_the_operation_back, OVER_SOCKETS),
 	TEST(4, a_cancelled_delay_leaves_no_timer, OVER_ANY),
 	TEST(4, a_cancel_ends_what_nobody_settles, OVER_ANY),
+	TEST(4, a_cancel_reaches_what_is_followed, OVER_ANY),
 	TEST(4, a_cancel_that_comes_too_late_changes_nothing, OVER_ANY),
 	TEST(4, a_deadline_that_passes, OVER_SOCKETS),
 	TEST(4, a_deadline_of_which_only_the_end_is_kept, OVER_ANY),
@@ -2364,16 +2627,20 @@ const struct lab_test lab_tests[] = {
 	TEST(5, abandoned_chains_leak_nothing, OVER_ANY),
 	TEST(5, an_abandoned_deadline_never_rings, OVER_ANY),
 	TEST(5, a_chain_of_which_nothing_is_kept_goes_on, OVER_ANY),
+	TEST(5, a_chain_without_end_starves_nobody, OVER_ANY),
+	TEST(5, a_closed_pool_calls_nobody, OVER_ANY),
 	TEST(5, neglect_is_reported_once, OVER_ANY),
 	TEST(5, a_turn_is_time_to_look, OVER_ANY),
 	TEST(5, any_look_counts, OVER_ANY),
 	TEST(5, neglect_is_printed_by_default, OVER_ANY),
 	TEST(5, takes_no_memory_once_open, OVER_ANY),
+	TEST(5, a_pool_holds_what_was_asked_for, OVER_ANY),
 	TEST(5, an_empty_pool_is_told, OVER_ANY),
 
 	TEST(6, stops_in_the_middle_and_goes_on, OVER_NONE),
 	TEST(6, variables_stay, OVER_NONE),
 	TEST(6, runs_on_a_stack_of_its_own, OVER_NONE),
+	TEST(6, its_stack_is_as_long_as_asked_for, OVER_NONE),
 	TEST(6, a_guard_page_lies_below, OVER_NONE),
 	TEST(6, its_stack_is_aligned, OVER_NONE),
 	TEST(6, keeps_the_resumers_registers, OVER_NONE),
@@ -2388,6 +2655,7 @@ const struct lab_test lab_tests[] = {
 	TEST(7, current_is_the_task_that_runs, OVER_ANY),
 	TEST(7, a_task_awaits_operations, OVER_SOCKETS),
 	TEST(7, a_stackless_task_awaits_operations, OVER_SOCKETS),
+	TEST(7, an_error_is_what_await_returns, OVER_SOCKETS),
 	TEST(7, tasks_wait_side_by_side, OVER_SOCKETS),
 	TEST(7, a_task_awaits_promises, OVER_ANY),
 	TEST(7, a_cancelled_task_runs_to_its_end, OVER_SOCKETS),
@@ -2396,6 +2664,7 @@ const struct lab_test lab_tests[] = {
 	TEST(7, an_await_without_room_does_not_wait, OVER_SOCKETS),
 	TEST(7, a_group_ends_with_its_last, OVER_SOCKETS),
 	TEST(7, a_cancel_reaches_the_group, OVER_SOCKETS),
+	TEST(7, a_group_that_has_ended_is_forgotten, OVER_SOCKETS),
 	TEST(7, an_empty_group_is_not_waited_for, OVER_ANY),
 	TEST(7, members_leave_in_any_order, OVER_ANY),
 	TEST(7, its_end_is_a_promise, OVER_ANY),

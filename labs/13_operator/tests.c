@@ -452,6 +452,9 @@ static void a_full_operator_says_when_it_has_room(struct subject *s)
 	       questions[2].attempts);
 	reply('b', 'g');
 	expect_events("full, and the first one is not answered", "");
+	expect(operator_in_flight(op) == 2,
+	       WHEN("one is over, behind one that is not") EXPECTED("2 inside") SAW("%u"),
+	       operator_in_flight(op));
 	reply('a', 'g');
 	expect(count_events('R') == 1 && events[0] == 'a',
 	       WHEN("refused twice, and the first one leaves")
@@ -585,6 +588,30 @@ static void only_the_first_completion_counts(struct subject *s)
 	close_both();
 }
 
+/* A place has been used so often that a number of 16 bits would have come round. */
+static void a_ticket_is_never_good_again(struct subject *s)
+{
+	enum { TIMES = 70000 };
+	open_both(s, true, 1);
+	questions[0].at_once = questions[1].at_once = ".";
+	put('a');
+	struct operator_ticket old = questions[0].tickets[0];
+	expect(complete(old, &questions[0]), "its own ticket");
+	for (unsigned i = 0; i < TIMES; i++) {
+		turn_loop(LOOP_POLL);
+		memset(events, 0, sizeof events);
+		questions[1].attempts = 0;
+		put('b');
+		expect(!complete(old, &questions[15]),
+		       WHEN("%u records later in its place") EXPECTED("that a ticket is too late")
+			       SAW("that it counts"),
+		       i + 1);
+		expect(complete(questions[1].tickets[0], &questions[1]), "its own ticket");
+	}
+	run_to_its_end();
+	close_both();
+}
+
 static unsigned emitted_count;
 
 static void count_emitted(void *context, void *record, struct operator_results results)
@@ -683,6 +710,32 @@ static void the_sink_may_fail_another_record(struct subject *s)
 	close_both();
 }
 
+static void emit_and_fail_the_third(void *context, void *record, struct operator_results results)
+{
+	emit(context, record, results);
+	operator_fail(questions[2].tickets[0], -EIO);
+}
+
+static void a_failure_holds_back_what_could_leave(struct subject *s)
+{
+	struct reason why = { "" };
+	open_both(s, true, 3);
+	operator_close(op);
+	config.emit = emit_and_fail_the_third;
+	expect(operator_open(&op, &config, &why) == 0, "%s", why.text);
+	for (unsigned i = 0; i < 3; i++)
+		questions[i].at_once = ".";
+	put('a');
+	put('b');
+	put('c');
+	complete(questions[0].tickets[0], &questions[0]);
+	complete(questions[1].tickets[0], &questions[1]);
+	run_to_its_end();
+	let_out();
+	expect_events("emit() of 'a' fails 'c', while 'b' could leave", "a!c");
+	close_both();
+}
+
 static void calls_may_be_left_out(struct subject *s)
 {
 	open_both(s, true, 1);
@@ -717,6 +770,12 @@ static void close_calls_nothing(struct subject *s)
 	expect_events("after the close, 2 ms", "x");
 	expect(questions[2].attempts == 1, EXPECTED("no more attempts") SAW("%u"),
 	       questions[2].attempts);
+	open_operator(true, 1);
+	questions[3].at_once = "g";
+	put('d'); /* it could leave in the next turn */
+	operator_close(op);
+	run_to_its_end();
+	expect_events("after a second close", "x");
 	open_operator(true, 1);
 	close_both();
 }
@@ -973,12 +1032,31 @@ static void a_watermark_takes_a_place(struct subject *s)
 	put_watermark(5);
 	expect(operator_capacity_left(op) == 0, EXPECTED("0 left") SAW("%u"),
 	       operator_capacity_left(op));
+	expect(operator_in_flight(op) == 2, EXPECTED("2 inside") SAW("%u"), operator_in_flight(op));
 	int rc = operator_put_watermark(op, 6);
 	expect(rc == -EAGAIN, WHEN("the third of a capacity of 2") EXPECTED("-EAGAIN") SAW("%s"),
 	       answer(rc));
 	expect_events("inside operator_put_watermark()", "");
 	run_to_its_end();
 	expect_events("watermarks alone leave at once", "25R");
+	close_both();
+}
+
+static void a_watermark_may_go_unheard(struct subject *s)
+{
+	struct reason why = { "" };
+	open_both(s, false, 3);
+	operator_close(op);
+	config.emit_watermark = NULL;
+	expect(operator_open(&op, &config, &why) == 0, "%s", why.text);
+	put('a');
+	put_watermark(1);
+	put('b');
+	reply('b', 'g');
+	expect_events("without emit_watermark(), the first record is not answered", "");
+	reply('a', 'g');
+	expect_events("without emit_watermark()", "ab");
+	run_to_its_end();
 	close_both();
 }
 
@@ -1388,6 +1466,70 @@ static void tries_again_by_error(struct subject *s)
 	close_both();
 }
 
+static void what_is_tried_again_has_counted(struct subject *s)
+{
+	allow_retry(2, 1000 * NS_PER_S);
+	open_both(s, true, 2);
+	questions[0].at_once = questions[1].at_once = ".";
+	put('a');
+	put('b');
+	expect(complete(questions[0].tickets[0], NULL),
+	       WHEN("a result that is tried again") EXPECTED("true from operator_complete()")
+		       SAW("false"));
+	expect(operator_fail(questions[1].tickets[0], -EIO),
+	       WHEN("an error that is tried again") EXPECTED("true from operator_fail()")
+		       SAW("false"));
+	let_out();
+	expect_events("both pause", "");
+	close_both();
+}
+
+static bool has_none(void *context, void *record, struct operator_results results)
+{
+	(void)context;
+	expect_own_record(record);
+	return results.count == 0;
+}
+
+static void tries_again_what_has_no_result(struct subject *s)
+{
+	allow_retry(2, 1000);
+	config.retry.by_result = has_none;
+	open_both(s, true, 2);
+	questions[0].at_once = questions[1].at_once = "g";
+	questions[0].result_count = 0;
+	put('a');
+	put('b');
+	run_to_its_end();
+	expect_events("no result, each time; and one", "-b");
+	expect_attempts('a', 3);
+	expect_attempts('b', 1);
+	close_both();
+}
+
+static bool is_too_many(void *context, void *record, int error)
+{
+	(void)context;
+	expect_own_record(record);
+	return error == -E2BIG;
+}
+
+static void too_many_results_are_an_error_to_try_again(struct subject *s)
+{
+	allow_retry(2, 1000);
+	config.retry.by_error = is_too_many;
+	open_both(s, true, 1);
+	questions[0].at_once = "g";
+	questions[0].result_count = 2;
+	put('a');
+	run_to_its_end();
+	expect_events("two results of at most one, each time", "!a");
+	expect_attempts('a', 3);
+	expect(failed_with == -E2BIG, EXPECTED("failed with %s") SAW("%s"), answer(-E2BIG),
+	       answer(failed_with));
+	close_both();
+}
+
 static void tries_again_only_what_is_asked_for(struct subject *s)
 {
 	allow_retry(3, 1000);
@@ -1720,6 +1862,7 @@ static void at_the_end_pauses_are_cut_short(struct subject *s)
 	open_both(s, true, 3);
 	questions[0].at_once = "b";
 	questions[1].at_once = "eg";
+	on_attempt = note_attempt;
 	put('a');
 	put('b');
 	let_out();
@@ -1728,9 +1871,37 @@ static void at_the_end_pauses_are_cut_short(struct subject *s)
 	operator_finish(op);
 	is_inside_a_call = false;
 	run_to_its_end();
-	expect_events("two that paused: one is bad again", "?bE");
+	expect_events("two that paused are tried again ('+'): one is bad again", "++?bE");
 	expect_attempts('a', 2);
 	expect_attempts('b', 2);
+	close_both();
+}
+
+/* The last attempt has no more time than any other. */
+static void at_the_end_time_goes_on(struct subject *s)
+{
+	allow_retry(5, 1000 * NS_PER_S);
+	config.timeout_ns = 20 * NS_PER_MS;
+	config.timed_out = timed_out_with_answer;
+	config.ended = ended;
+	open_both(s, true, 1);
+	questions[0].at_once = "b.";
+	put('a');
+	operator_finish(op);
+	run_to_its_end();
+	expect_events("the last attempt is never answered", "Ta?E");
+	expect_attempts('a', 2);
+	close_both();
+}
+
+static void ended_may_be_left_out(struct subject *s)
+{
+	open_both(s, true, 1);
+	questions[0].at_once = "g";
+	put('a');
+	operator_finish(op);
+	run_to_its_end();
+	expect_events("without an ended()", "a");
 	close_both();
 }
 
@@ -1851,6 +2022,20 @@ static void what_was_kept_is_put_again(struct subject *s)
 	close_both();
 }
 
+static void a_snapshot_changes_nothing(struct subject *s)
+{
+	config.has_room = has_room;
+	open_both(s, true, 1);
+	put('a');
+	expect_put(&questions[1], -EAGAIN, "full");
+	take_snapshot();
+	expect(kept_count == 1, EXPECTED("1 kept") SAW("%u"), kept_count);
+	reply('a', 'g');
+	expect_events("has_room() was owed when the snapshot was taken", "aR");
+	run_to_its_end();
+	close_both();
+}
+
 /* Exercise 6: three bugs in given code. */
 
 static void note_and_probe_second(struct question *q)
@@ -1947,6 +2132,8 @@ static void after_a_timeout_nothing_is_tried_again(struct subject *s)
 	put('a');
 	run_to_its_end();
 	expect_events("timed_out() gives an error that is tried again otherwise", "Ta!a");
+	expect(failed_with == -EIO, EXPECTED("failed with that error, -EIO") SAW("%s"),
+	       answer(failed_with));
 	expect_attempts('a', 1);
 	close_both();
 }
@@ -1965,9 +2152,11 @@ const struct lab_test lab_tests[] = {
 	TEST(1, the_sink_may_put_the_next_record),
 	TEST(1, a_record_has_none_one_or_many_results),
 	TEST(1, only_the_first_completion_counts),
+	TEST(1, a_ticket_is_never_good_again),
 	TEST(1, a_turn_emits_a_batch_at_most),
 	TEST(1, an_error_fails_the_operator_once),
 	TEST(1, the_sink_may_fail_another_record),
+	TEST(1, a_failure_holds_back_what_could_leave),
 	TEST(1, calls_may_be_left_out),
 	TEST(1, close_calls_nothing),
 	TEST(1, allocates_when_it_opens_only),
@@ -1980,6 +2169,7 @@ const struct lab_test lab_tests[] = {
 	TEST(2, nothing_overtakes_a_watermark),
 	TEST(2, in_order_watermarks_keep_their_place),
 	TEST(2, a_watermark_takes_a_place),
+	TEST(2, a_watermark_may_go_unheard),
 	TEST(2, segments_go_on_for_ever),
 	TEST(2, a_long_stream_keeps_the_rules),
 	TEST(2, a_long_stream_stays_in_order),
@@ -1995,6 +2185,9 @@ const struct lab_test lab_tests[] = {
 
 	TEST(4, tries_again_by_result),
 	TEST(4, tries_again_by_error),
+	TEST(4, what_is_tried_again_has_counted),
+	TEST(4, tries_again_what_has_no_result),
+	TEST(4, too_many_results_are_an_error_to_try_again),
 	TEST(4, tries_again_only_what_is_asked_for),
 	TEST(4, the_last_attempt_counts_as_it_ends),
 	TEST(4, pauses_before_it_tries_again),
@@ -2011,9 +2204,12 @@ const struct lab_test lab_tests[] = {
 	TEST(5, ended_comes_once_and_last),
 	TEST(5, the_sink_may_finish),
 	TEST(5, at_the_end_pauses_are_cut_short),
+	TEST(5, at_the_end_time_goes_on),
+	TEST(5, ended_may_be_left_out),
 	TEST(5, at_the_end_nothing_is_tried_again),
 	TEST(5, after_a_failure_nothing_is_tried_again),
 	TEST(5, a_snapshot_has_all_that_is_inside),
+	TEST(5, a_snapshot_changes_nothing),
 	TEST(5, what_was_kept_is_put_again),
 
 	TEST(6, a_pause_belongs_to_one_record),

@@ -63,7 +63,9 @@ void begin_fault(struct exam *e, struct tracee *task)
 		return;
 	if (!is_among(task, fault->names, sizeof fault->names - 1) || fault->let_through-- > 0)
 		return;
+	char name[SYSCALL_NAME_SIZE];
 	fault->failed = 1;
+	snprintf(fault->call, sizeof fault->call, "%s", syscall_name(task->call, name));
 	e->faults++;
 	task->fault = fault->error;
 	if (task->call != SYS_close)

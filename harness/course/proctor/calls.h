@@ -3,6 +3,7 @@
 #ifndef IOLAB_COURSE_CALLS_H
 #define IOLAB_COURSE_CALLS_H
 
+#include <signal.h>
 #include <stddef.h>
 
 #include "exam.h"
@@ -16,6 +17,9 @@ bool is_in_call(const struct tracee *task);
 /* Appends the call that a task leaves to the events, with its result or (`failed`) its error. */
 void write_down_call(struct exam *e, const struct tracee *task, bool failed, long long result);
 
+/* Appends a signal that comes to a thread inside of the engine; before its handler, where it has one. */
+void write_down_signal(struct exam *e, const struct tracee *task, const siginfo_t *info);
+
 /* The engine's calls that have not returned: they end the account of what happened. */
 void write_down_calls_under_way(struct exam *e);
 
@@ -27,6 +31,9 @@ bool is_printing(const struct tracee *task);
 
 /* Does the C library make this call unasked, beside those that an engine asks for? */
 bool is_background_call(long call);
+
+/* Is it told in the account of what led to a failure? What a thread blocks says which signals it can miss. */
+bool is_worth_telling(long call);
 
 /*
  * Waits of the kernel's interfaces that no test makes itself, but for those of its lab. The C library makes

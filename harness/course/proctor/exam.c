@@ -23,7 +23,7 @@ struct tracee *add_task(struct exam *e, pid_t tid)
 	*task = (struct tracee) { .tid = tid, .call = -1 };
 	if (tid != e->pid && is_in_engine(e)) {
 		task->engines = true;
-		e->record->threads_started++;
+		task->number = ++e->record->threads_started;
 		e->threads_started++;
 	}
 	return task;

@@ -48,7 +48,9 @@ struct exam_test {
 struct tracee {
 	pid_t tid;
 	bool engines; /* started by the engine */
+	unsigned number; /* of those, from 1 */
 	bool counted; /* the call it is in */
+	bool told; /* that call is in the account, counted or not */
 	bool prints; /* and is it one of those that only print? */
 	bool tests; /* or is it a call of the test's own? */
 	int fault; /* the errno value with which it fails, because the test wants it so; or 0 */
@@ -57,6 +59,7 @@ struct tracee {
 	/* -1: outside of the kernel. One whose end is not seen may be over: is_in_call() in calls.h. */
 	long call;
 	uint64_t args[6];
+	int64_t limit_ns; /* of the call that is told, see time_limit_of() in call_words.h */
 };
 
 struct exam {

@@ -66,7 +66,7 @@ static const char *const function_names[FUNCTION_COUNT] = { "supports", "open", 
 #define EXAM_CALLS_MAX 1024
 
 #define EXAM_EVENTS	 512
-#define EXAM_EVENT_BYTES 120
+#define EXAM_EVENT_BYTES 160
 /* The first ones are kept: a loop without end must not push out its own cause. */
 #define EXAM_FIRST_EVENTS 64
 
@@ -103,6 +103,7 @@ struct exam_fault {
 	int32_t error; /* a positive errno value; 0: none shall fail */
 	uint32_t let_through; /* how many of them are made before */
 	uint32_t failed; /* the proctor's: it has happened */
+	char call[40]; /* the proctor's: which one failed */
 	uint32_t calls_since; /* the proctor's: calls that the engine made later */
 };
 
@@ -117,6 +118,16 @@ struct exam_hold {
 	uint32_t let_go; /* the program's: it may be made */
 };
 
+/*
+ * Threads of the test, beside the first, that call the engine: their system calls are told, and not
+ * counted.
+ */
+#define EXAM_DRIVERS 8
+struct exam_driver {
+	uint32_t tid; /* 0: there is none */
+	uint32_t in_engine; /* set while it is inside the engine */
+};
+
 /* Clearing away after a failure is not going on in spite of it. */
 #define EXAM_CALLS_AFTER_A_FAULT                                                                   \
 	"close munmap mmap mprotect madvise brk futex exit rt_sigprocmask gettid rseq "            \
@@ -128,6 +139,7 @@ struct exam_record {
 	uint32_t attached; /* the proctor's: calls are being counted */
 	uint32_t in_engine; /* the program's: set while its main thread is inside the engine */
 	char where[32]; /* the program's: the function of the contract that it is inside */
+	struct exam_driver drivers[EXAM_DRIVERS]; /* the program's */
 	struct exam_failure failure; /* the program's */
 	struct exam_fault fault; /* the program's, but for the two counters */
 	struct exam_hold hold; /* the program's, but for `held` */
@@ -144,5 +156,14 @@ struct exam_record {
 	uint32_t event_count;
 	struct exam_event events[EXAM_EVENTS];
 };
+
+/* The test's thread of that id as reports call it: its first thread is number 1. 0: it drives no engine. */
+static inline unsigned driver_number(const struct exam_record *record, int tid)
+{
+	for (unsigned i = 0; i < EXAM_DRIVERS; i++)
+		if (__atomic_load_n(&record->drivers[i].tid, __ATOMIC_SEQ_CST) == (uint32_t)tid)
+			return i + 2;
+	return 0;
+}
 
 #endif

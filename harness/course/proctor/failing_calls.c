@@ -28,7 +28,8 @@
 static const struct failing {
 	const char *call; /* its names */
 	int errors[6]; /* ends with 0 */
-	bool of_streams; /* elsewhere it can only be the engine's word to itself, by an eventfd */
+	/* Elsewhere a read or a write can only be the engine's word to itself, by an eventfd. */
+	bool of_streams;
 } failing_calls[] = {
 	{ "epoll_create1 epoll_create", { EMFILE, ENFILE, ENOMEM } },
 	{ "epoll_ctl", { ENOMEM, ENOSPC } },
@@ -47,6 +48,8 @@ static const struct failing {
 	{ "clone clone3", { EAGAIN } },
 	{ "io_setup", { EAGAIN, ENOMEM } },
 	{ "io_getevents io_pgetevents", { EINTR } },
+	/* With a file only one that waits is told: who looks for what is there may look again. */
+	{ "io_getevents io_pgetevents", { EBADF }, .of_streams = true },
 	{ "poll ppoll", { EINTR, ENOMEM } },
 	{ "pread64 preadv preadv2", { EIO, EINTR } },
 	{ "pwrite64 pwritev pwritev2", { EIO, ENOSPC, EDQUOT, EFBIG, EINTR } },
@@ -126,7 +129,7 @@ static void play_with_each_fault(struct subject *s, scene *play)
 				       WHEN("when %s fails with %s")
 					       EXPECTED("as many descriptors open as before (%u)")
 						       SAW("%u"),
-				       fault.of->call, errno_name(*error), before, after);
+				       failing_call(), errno_name(*error), before, after);
 			}
 	play(s, NULL);
 }
@@ -161,11 +164,11 @@ static void expect_told(const struct call_fault *fault, const char *function, in
 {
 	bool may_succeed = is_about(fault, "close") || calls_after_failure() > 0;
 	expect(rc == -fault->error || (rc == 0 && may_succeed),
-	       WHEN("when %s fails with %s") EXPECTED("-%s from %s()") SAW("%s"), fault->of->call,
+	       WHEN("when %s fails with %s") EXPECTED("-%s from %s()") SAW("%s"), failing_call(),
 	       errno_name(fault->error), errno_name(fault->error), function, answer(rc));
 	expect(rc == 0 || why->text[0],
 	       WHEN("when %s fails with %s") EXPECTED("%s() to say why") SAW("an empty reason"),
-	       fault->of->call, errno_name(fault->error), function);
+	       failing_call(), errno_name(fault->error), function);
 }
 
 static int open_once(struct subject *s, const struct call_fault *fault, bool *failed,
@@ -201,7 +204,7 @@ static void expect_no_memory_kept(struct subject *s, const struct call_fault *fa
 	expect(now <= before,
 	       WHEN("when %s fails with %s") EXPECTED("open() to keep no memory")
 		       SAW("%zu bytes more, each time"),
-	       fault->of->call, errno_name(fault->error), now - before);
+	       failing_call(), errno_name(fault->error), now - before);
 }
 
 static void play_open(struct subject *s, const struct call_fault *fault)
@@ -302,6 +305,9 @@ static int reap_some(struct subject *s, unsigned min, int64_t timeout_ns)
 	return n;
 }
 
+/* The function that returned an error in place of the operation's result; NULL: none did. */
+static const char *broken_function;
+
 /*
  * Submits and reaps until the operation is over, and lets `meanwhile` happen in between. Returns its
  * result, or what submit() or reap() failed with; then the operation has been taken back.
@@ -313,6 +319,7 @@ static int64_t perform_or_break(struct subject *s, struct io_op *op, event *mean
 	if (blocks && meanwhile)
 		meanwhile(s, peer_fd);
 	int rc = s->ops->submit(s->engine, &op, 1);
+	broken_function = rc < 0 ? "submit" : NULL;
 	op->in_flight = rc == 1;
 	if (rc == 1)
 		rc = reap_some(s, 0, 0);
@@ -324,6 +331,8 @@ static int64_t perform_or_break(struct subject *s, struct io_op *op, event *mean
 	}
 	if (rc >= 0)
 		return op->result;
+	if (!broken_function)
+		broken_function = "reap";
 	s->ops->cancel(s->engine);
 	while (op->in_flight && clock_ns() < deadline_ns && reap_some(s, 1, NS_PER_MS) >= 0)
 		;
@@ -338,14 +347,16 @@ static bool expect_result(const struct call_fault *fault, const struct io_op *op
 			  int64_t expected)
 {
 	if (!fault || fault->error == EINTR || is_about(fault, "close")) {
-		expect(result == expected, WHEN("%s%s") EXPECTED("%lld from the %s") SAW("%s"),
-		       fault ? "with an error from " : "without an error",
-		       fault ? fault->of->call : "", (long long)expected, kind_name(op->kind),
-		       answer(result));
+		expect(result == expected,
+		       WHEN("when %s fails%s%s") EXPECTED("%lld from the %s") SAW("%s%s%s%s"),
+		       fault ? failing_call() : "nothing", fault ? " with " : "",
+		       fault ? errno_name(fault->error) : "", (long long)expected,
+		       kind_name(op->kind), answer(result), broken_function ? " from " : "",
+		       broken_function ? broken_function : "", broken_function ? "()" : "");
 		return false;
 	}
 	expect(result == -fault->error,
-	       WHEN("when %s fails with %s") EXPECTED("-%s for the %s") SAW("%s"), fault->of->call,
+	       WHEN("when %s fails with %s") EXPECTED("-%s for the %s") SAW("%s"), failing_call(),
 	       errno_name(fault->error), errno_name(fault->error), kind_name(op->kind),
 	       answer(result));
 	return op->result == result;
@@ -455,7 +466,7 @@ static void play_both_directions(struct subject *s, const struct call_fault *fau
 	if (failed && s->op[0].result == -fault->error) /* one event is about both */
 		expect(result == 5 || result == -fault->error,
 		       WHEN("when %s fails with %s") EXPECTED("5 or -%s for the receive") SAW("%s"),
-		       fault->of->call, errno_name(fault->error), errno_name(fault->error),
+		       failing_call(), errno_name(fault->error), errno_name(fault->error),
 		       answer(result));
 	else if (failed || !fault)
 		expect_result(fault, op, result, 5);
@@ -486,6 +497,31 @@ static void play_unwanted_bytes(struct subject *s, const struct call_fault *faul
 	close(unwanted[0]);
 }
 
+/* Nothing comes. So what fails is the wait itself, and an engine that looks again would hide it. */
+static void play_wait_for_nothing(struct subject *s, const struct call_fault *fault)
+{
+	int ends[2];
+	make_reading_pair(s, ends);
+	open_stream(s, ends);
+	struct io_op *op = prepare_receive(s, 0, ends[0], 0);
+	begin(fault);
+	int rc = s->ops->submit(s->engine, &op, 1);
+	op->in_flight = rc == 1;
+	if (rc == 1)
+		rc = reap_some(s, 1, NS_PER_MS);
+	bool failed = end(fault) && fault->error != EINTR && !is_about(fault, "close");
+	int64_t told = rc < 0 || op->in_flight ? rc : op->result;
+	int64_t expected = failed ? -fault->error : 0;
+	expect(told == expected,
+	       WHEN("when %s fails%s%s, and nothing comes") EXPECTED("%s") SAW("%s"),
+	       fault ? fault->of->call : "nothing", fault ? " with " : "",
+	       fault ? errno_name(fault->error) : "", answer(expected), answer(told));
+	s->ops->cancel(s->engine);
+	while (op->in_flight && reap_some(s, 1, -1) >= 0)
+		;
+	close_stream(s, ends);
+}
+
 void stream_tells_what_fails(struct subject *s)
 {
 	play_with_each_fault(s, play_receive);
@@ -493,6 +529,7 @@ void stream_tells_what_fails(struct subject *s)
 	play_with_each_fault(s, play_unwanted_bytes);
 	if (s->ops->traits & IO_BLOCKS_IN_SUBMIT)
 		return;
+	play_with_each_fault(s, play_wait_for_nothing);
 	play_with_each_fault(s, play_send_that_waits);
 	if (s->flavour != PIPE)
 		play_with_each_fault(s, play_both_directions);

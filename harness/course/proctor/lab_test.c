@@ -39,7 +39,7 @@ static const char *allowed_calls;
 static struct exam_record *record; /* the proctor's, or private memory when there is none */
 static bool proctored;
 static uint64_t token;
-/* The proctor watches the first. What a test does to an engine in another thread is not recorded. */
+/* The proctor counts the calls of the first. What another thread of the test does is only told. */
 static _Thread_local bool is_first_thread;
 
 /*
@@ -118,17 +118,39 @@ static struct event_key key_with(struct event_key key, uint64_t varying)
 	return key;
 }
 
+/*
+ * This thread's place among those that drive an engine beside the first; NULL for the first, and for
+ * one more than there are places.
+ */
+static struct exam_driver *driver(void)
+{
+	static _Thread_local struct exam_driver *own;
+	static uint32_t taken;
+	if (is_first_thread || own)
+		return own;
+	uint32_t place = __atomic_fetch_add(&taken, 1, __ATOMIC_RELAXED);
+	if (place >= EXAM_DRIVERS)
+		return NULL;
+	own = &record->drivers[place];
+	__atomic_store_n(&own->tid, (uint32_t)gettid(), __ATOMIC_SEQ_CST);
+	return own;
+}
+
 /* What the test asks of the engine, and what it answers. */
 __attribute__((format(printf, 2, 3))) static void tell(struct event_key key, const char *format,
 						       ...)
 {
 	char text[EXAM_EVENT_BYTES];
 	va_list args;
-	if (!is_first_thread)
-		return;
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
+	if (!is_first_thread) {
+		size_t used = strlen(text);
+		unsigned number = driver() ? driver_number(record, gettid()) : 0;
+		snprintf(text + used, sizeof text - used, "   [the test's thread %u]", number);
+		key_fixed(&key, number);
+	}
 	keep_event(key, text);
 }
 
@@ -190,12 +212,21 @@ static uint32_t counts_before[EXAM_CALLS_MAX];
 
 static bool is_told; /* the call to the engine that is under way */
 
+/* Of another thread, whose calls are not counted. */
+static void set_driving(bool in_engine)
+{
+	if (driver())
+		__atomic_store_n(&driver()->in_engine, in_engine, __ATOMIC_SEQ_CST);
+}
+
 static void enter(enum engine_function function)
 {
 	static uint32_t told[FUNCTION_COUNT];
 	const char *where = function_names[function];
-	if (!is_first_thread)
+	if (!is_first_thread) {
+		set_driving(true);
 		return;
+	}
 	snprintf(record->where, sizeof record->where, "%s", where);
 	memcpy(counts_before, record->calls_main, sizeof counts_before);
 	is_told = record->attached && told[function] < EXAM_TOLD_MAX;
@@ -208,8 +239,10 @@ static void enter(enum engine_function function)
 
 static void leave(void)
 {
-	if (!is_first_thread)
+	if (!is_first_thread) {
+		set_driving(false);
 		return;
+	}
 	__atomic_store_n(&record->in_engine, 0, __ATOMIC_SEQ_CST);
 	if (is_told)
 		tell_proctor(EXAM_RETURN, 0);
@@ -404,14 +437,53 @@ unsigned calls_made_by_workers(const char *names)
 	return sum(record->calls_others, names);
 }
 
+#define JOINED_SIZE 120 /* for the words of struct exam_fault */
+#define WORDS_SIZE  160
+
+/* "poll or ppoll", of words with blanks between or after them. */
+static const char *joined_by_or(const char *names, char words[JOINED_SIZE])
+{
+	size_t used = 0;
+	words[0] = '\0';
+	while (*(names += strspn(names, " ")) && used < JOINED_SIZE) {
+		int length = (int)strcspn(names, " ");
+		bool is_last = !names[length + (int)strspn(names + length, " ")];
+		used += (size_t)snprintf(words + used, JOINED_SIZE - used, "%s%.*s",
+					 used == 0 ? ""
+					 : is_last ? " or "
+						   : ", ",
+					 length, names);
+		names += length;
+	}
+	return words;
+}
+
+static const char *which_call(const char *names, unsigned let_through, char words[WORDS_SIZE])
+{
+	char joined[JOINED_SIZE];
+	joined_by_or(names, joined);
+	if (let_through == 0)
+		snprintf(words, WORDS_SIZE, "the next call of %s", joined);
+	else
+		snprintf(words, WORDS_SIZE, "call number %u of %s", let_through + 1, joined);
+	return words;
+}
+
 void fail_call(const char *names, int error, unsigned let_through)
 {
 	need_counts();
 	record->fault = (struct exam_fault) { .let_through = let_through };
 	snprintf(record->fault.names, sizeof record->fault.names, "%s", names);
 	record->fault.error = error;
-	note("-- from here the %s after %u others fails with %s", names, let_through,
+	char words[WORDS_SIZE];
+	note("-- from here on %s fails with %s", which_call(names, let_through, words),
 	     errno_name(error));
+}
+
+const char *failing_call(void)
+{
+	static char words[JOINED_SIZE];
+	return record->fault.failed ? record->fault.call : joined_by_or(record->fault.names, words);
 }
 
 bool call_failed(void)
@@ -436,7 +508,8 @@ void hold_call_after(const char *names, unsigned let_through)
 	need_counts();
 	record->hold = (struct exam_hold) { .let_through = let_through };
 	snprintf(record->hold.names, sizeof record->hold.names, "%s", names);
-	note("-- from here %s number %u is held up", names, let_through + 1);
+	char words[WORDS_SIZE];
+	note("-- from here on %s is held up", which_call(names, let_through, words));
 }
 
 bool wait_until_held(int64_t patience_ns)

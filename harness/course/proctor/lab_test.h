@@ -63,6 +63,8 @@ unsigned prints_made(void);
  * Skips the test in the same cases.
  */
 void fail_call(const char *names, int error, unsigned let_through);
+/* Its name, once it has failed; before that all of them, "dup or fcntl". */
+const char *failing_call(void);
 /* Did it come to that? From now on no call is made to fail. */
 bool call_failed(void);
 /* Calls that the engine made after the one that failed, without those that only clear away. */

@@ -320,7 +320,7 @@ void check_new_process(struct exam *e, struct tracee *task)
 		 * whose flags lie in a register.
 		 */
 		ptrace(PTRACE_POKEUSER, task->tid, offsetof(struct user, regs.orig_rax), -1l);
-		task->counted = false;
+		task->counted = task->told = false;
 #endif
 		break;
 	}

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "call_faults.h"
+#include "call_words.h"
 #include "calls.h"
 #include "clock.h"
 #include "hearing.h"
@@ -52,13 +53,21 @@ void drain_output(struct exam *e)
 		}
 }
 
+/* Is it a thread of the test, beside the first, that is inside of an engine? */
+static bool drives_engine(const struct exam *e, const struct tracee *task)
+{
+	unsigned number = task->tid == e->pid ? 0 : driver_number(e->record, task->tid);
+	return number && e->record->drivers[number - 2].in_engine;
+}
+
 /* Counts the call as the engine's or as the test's own. */
 static void count_call(struct exam *e, struct tracee *task)
 {
 	bool first = task->tid == e->pid, mains = first && is_in_engine(e);
 	bool known = task->call >= 0 && task->call < EXAM_CALLS_MAX;
 	task->counted = known && (mains || task->engines);
-	task->prints = task->counted && is_printing(task);
+	task->told = task->counted || drives_engine(e, task);
+	task->prints = task->told && is_printing(task);
 	check_new_process(e, task);
 	if (task->counted)
 		note_call_of_engine(e, task, mains);
@@ -91,7 +100,7 @@ static void note_closing(struct exam *e, const struct tracee *task)
 /* Does anything depend on how the call ends? If not, its end stops nobody. */
 static bool end_matters(const struct exam *e, const struct tracee *task)
 {
-	if (task->fault || (task->counted && !is_background_call(task->call)) ||
+	if (task->fault || (task->told && is_worth_telling(task->call)) ||
 	    task->call == SYS_io_uring_setup)
 		return true;
 	return task->tests && e->own_calls[task->call] < OWN_TOLD_MAX &&
@@ -105,7 +114,7 @@ static void enter_call(struct exam *e, struct tracee *task,
 	task->call = (long)info->seccomp.nr;
 	for (unsigned i = 0; i < 6; i++)
 		task->args[i] = info->seccomp.args[i];
-	task->counted = task->tests = task->prints = task->sees_end = false;
+	task->counted = task->told = task->tests = task->prints = task->sees_end = false;
 	task->fault = 0;
 	check_reach(e, task, info->arch);
 	if (hear_test(e, task, info->instruction_pointer))
@@ -116,6 +125,8 @@ static void enter_call(struct exam *e, struct tracee *task,
 	check_code(e, task);
 	note_closing(e, task);
 	task->sees_end = end_matters(e, task);
+	if (task->told)
+		task->limit_ns = time_limit_of(task);
 }
 
 static void note_own_descriptor(struct exam *e, int fd)
@@ -176,7 +187,7 @@ static void leave_call(struct exam *e, struct tracee *task,
 	end_fault(task, &failed, &answer);
 	if (!failed)
 		count_what_was_done(e, task, answer);
-	if (task->counted && !is_background_call(task->call))
+	if (task->told && is_worth_telling(task->call))
 		write_down_call(e, task, failed, answer);
 	task->fault = 0;
 	task->call = -1;
@@ -201,8 +212,18 @@ static void take_new_task(struct exam *e, const struct tracee *parent, int event
 /* A program may have the processor stop after each of its instructions, to look at them. */
 static bool steps_itself(pid_t tid)
 {
-	siginfo_t info;
+	siginfo_t info = { 0 };
 	return ptrace(PTRACE_GETSIGINFO, tid, 0, &info) == 0 && info.si_code == TRAP_TRACE;
+}
+
+/* A handler's calls are the engine's, too, and a signal may end the call that it is in. */
+static void tell_signal(struct exam *e, const struct tracee *task)
+{
+	siginfo_t info = { 0 };
+	bool inside = task->engines || drives_engine(e, task) ||
+		      (task->tid == e->pid && e->record->in_engine);
+	if (inside && ptrace(PTRACE_GETSIGINFO, task->tid, 0, &info) == 0)
+		write_down_signal(e, task, &info);
 }
 
 /* Returns the signal with which the stopped task goes on, or 0. */
@@ -234,6 +255,7 @@ static int handle_stop(struct exam *e, struct tracee *task, int status)
 		ptrace(PTRACE_GET_SYSCALL_INFO, task->tid, sizeof info, &info);
 		e->fault_address = info.instruction_pointer;
 	}
+	tell_signal(e, task);
 	return signal_number;
 }
 

@@ -3,6 +3,7 @@
 #ifndef IOLAB_CONFORMANCE_H
 #define IOLAB_CONFORMANCE_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -81,7 +82,10 @@ bool report_skip(const char *why);
 /* "FDATASYNC"; "kind 9" (in a buffer that the next call overwrites) for what is no kind. */
 const char *kind_name(unsigned kind);
 
-/* A number that an engine gave: "512", "-38 (-ENOSYS)". The text lasts as long as the block around it. */
+/* The result of an operation that has none yet: prepare() sets it. */
+#define NO_RESULT INT64_MIN
+
+/* A number that an engine gave: "512", "-38 (-ENOSYS)"; "nothing" where it gave none. The text lasts as long as the block around it. */
 #define ANSWER_SIZE    48
 #define answer(number) answer_text((number), (char[ANSWER_SIZE]) { "" })
 const char *answer_text(int64_t number, char *text);
@@ -171,6 +175,16 @@ struct holdings {
 struct holdings holdings_now(void);
 /* The test fails when there are more. Waits up to four seconds for threads on their way out. */
 void expect_nothing_left_since(const struct holdings *before);
+/* What this thread blocks, and what this process does on each signal. */
+struct signals {
+	sigset_t blocked;
+	struct sigaction actions[NSIG];
+};
+struct signals signals_now(void);
+/* The test fails when another signal is blocked. While it is open, an engine may have blocked its own. */
+void expect_same_mask(const sigset_t *before, bool open, const char *when);
+/* The same, also when a signal does something else. */
+void expect_signals_as(const struct signals *before, const char *when);
 /* How many threads of this process the kernel has started to do io_uring's blocking work (io-wq). */
 unsigned io_workers(void);
 

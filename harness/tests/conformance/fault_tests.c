@@ -366,10 +366,9 @@ static unsigned count_errors(const struct scene *scene, const struct fault *faul
 		const struct io_op *op = &scene->s->op[i];
 		int64_t result = op->in_flight ? scene->expected : op->result;
 		expect(result == scene->expected || (error && result == -error),
-		       WHEN("%s fails with %s") EXPECTED("%lld or %d from operation %u")
-			       SAW("%lld"),
+		       WHEN("%s fails with %s") EXPECTED("%lld or %d from operation %u") SAW("%s"),
 		       fault->name, strerrorname_np(error), (long long)scene->expected, -error, i,
-		       (long long)result);
+		       answer(result));
 		count += result != scene->expected;
 	}
 	return count;
@@ -574,8 +573,8 @@ void socket_false_alarm_is_no_result(struct subject *s)
 		}
 		faults_before_recv(NULL);
 		expect(op->result == 6 || (!stolen && op->result == 12),
-		       WHEN("after a false alarm") EXPECTED("6 bytes") SAW("%lld"),
-		       (long long)op->result);
+		       WHEN("after a false alarm") EXPECTED("6 bytes") SAW("%s"),
+		       answer(op->result));
 		prepare_receive(s, 0, ends[0], 0);
 	}
 	close_engine(s);

@@ -51,8 +51,8 @@ void file_writes_stay_honest(struct subject *s)
 			expect(s->op[slot].result == sizeof seen[slot] &&
 				       seen[slot] == count + slot,
 			       WHEN("write %llu") EXPECTED("8 bytes in the file")
-				       SAW("%lld and another content"),
-			       (unsigned long long)(count + slot), (long long)s->op[slot].result);
+				       SAW("%s and another content"),
+			       (unsigned long long)(count + slot), answer(s->op[slot].result));
 	}
 	close_engine(s);
 	close(fd);
@@ -72,8 +72,8 @@ void file_syncs_stay_honest(struct subject *s)
 		start_in_a_batch(s, DEPTH);
 		for (unsigned slot = 0; slot < DEPTH; slot++)
 			expect(s->op[slot].result == -EINVAL,
-			       WHEN("sync %u of a pipe") EXPECTED("-EINVAL") SAW("%lld"),
-			       count + slot, (long long)s->op[slot].result);
+			       WHEN("sync %u of a pipe") EXPECTED("-EINVAL") SAW("%s"),
+			       count + slot, answer(s->op[slot].result));
 	}
 	close_engine(s);
 	close(ends[0]);

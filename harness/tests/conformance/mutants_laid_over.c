@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -72,6 +73,7 @@ enum mistake {
 	REFUSES_WITHOUT_ID,
 	NEEDS_STANDARD_INPUT,
 	WRITES_THE_LENGTH,
+	SHORTENS_WHAT_FAILS,
 	ACCEPTS_NONE,
 	TRUSTS_NEXT,
 	WRITES_NEXT_LATER,
@@ -81,6 +83,7 @@ enum mistake {
 	CANCEL_TWICE,
 	SENDS_AFTERWARDS,
 	TOUCHES_AFTERWARDS,
+	CANCEL_WRITES_WHAT_IS_BACK,
 	READS_AHEAD,
 	DETACH_CLOSES,
 	CLOSE_CLOSES,
@@ -89,10 +92,15 @@ enum mistake {
 	LEAVES_O_ASYNC,
 	ALLOCATES_IN_SUBMIT,
 	ALLOCATES_IN_REAP,
+	KEEPS_A_MAPPING,
 	KEEPS_MEMORY,
 	KEEPS_A_LOCK,
 	KEEPS_A_HANDLER,
 	BLOCKS_A_SIGNAL,
+	BLOCKS_ON_FAILURE,
+	LETS_A_SIGNAL_IN,
+	UNBLOCKS_A_SIGNAL,
+	UNBLOCKS_WITH_THE_LAST,
 	KEEPS_AN_AIO_RING,
 	TAKES_SIGNALS,
 	CANCELS_BY_SIGNAL,
@@ -153,6 +161,7 @@ enum mistake {
 	NO_BUFFER_DROPS_BYTES,
 	LENDS_AT_THE_END,
 	KEEPS_ONE_AT_THE_END,
+	TAKES_BACK_ANY_BUFFER,
 	GIVE_BACK_DOES_NOTHING,
 	GIVE_BACK_ALLOCATES,
 	LENDS_MORE_THAN_ASKED,
@@ -174,6 +183,7 @@ struct engine {
 	unsigned receives; /* in flight */
 	unsigned lent_count, lent_now; /* all, and those that the caller has or waits for */
 	unsigned kept; /* of those that are given back next */
+	const void *last_lent;
 	struct op_queue held; /* not handed on */
 	struct op_queue finished; /* not taken from the right engine */
 	struct io_op *last;
@@ -247,12 +257,27 @@ static void *pause_for_ever(void *unused)
 	return NULL;
 }
 
-static void block_a_signal(void)
+/* How many are open in all threads, for UNBLOCKS_WITH_THE_LAST. */
+static unsigned all_open;
+
+static void change_mask(int how, int number)
 {
 	sigset_t mask;
 	sigemptyset(&mask);
-	sigaddset(&mask, SIGUSR2);
-	pthread_sigmask(SIG_BLOCK, &mask, NULL);
+	sigaddset(&mask, number);
+	pthread_sigmask(how, &mask, NULL);
+}
+
+/* Blocks SIGIO in vain where no descriptor is free. Returns whether one was. */
+static bool opens_with_sigio_blocked(void)
+{
+	change_mask(SIG_BLOCK, SIGIO);
+	int fd = eventfd(0, EFD_CLOEXEC);
+	if (fd < 0)
+		return false;
+	close(fd);
+	change_mask(SIG_UNBLOCK, SIGIO);
+	return true;
 }
 
 static int over_open(struct engine **engine, const struct engine_config *config, struct reason *why)
@@ -264,6 +289,8 @@ static int over_open(struct engine **engine, const struct engine_config *config,
 		reason_set(why, "nothing", "there is nothing wrong");
 	if (fault == LENDS_LESS_THAN_IT_SAYS && config->lent_count > 32768)
 		return reason_errno(why, "too_many", E2BIG, "too many buffers");
+	if (fault == BLOCKS_ON_FAILURE && !opens_with_sigio_blocked())
+		return reason_errno(why, "eventfd", EMFILE, "eventfd");
 	struct engine *e = calloc(1, sizeof *e);
 	if (!e)
 		return reason_no_memory(why, "the laid-over engine");
@@ -309,7 +336,9 @@ static int over_open(struct engine **engine, const struct engine_config *config,
 	if (fault == TAKES_SIGNALS && pthread_create(&taker, NULL, pause_for_ever, NULL) != 0)
 		abort();
 	if (fault == BLOCKS_A_SIGNAL)
-		block_a_signal();
+		change_mask(SIG_BLOCK, SIGUSR2);
+	if (fault == UNBLOCKS_WITH_THE_LAST && __atomic_add_fetch(&all_open, 1, __ATOMIC_RELAXED))
+		change_mask(SIG_BLOCK, SIGIO);
 	*engine = e;
 	return 0;
 }
@@ -680,8 +709,14 @@ static unsigned submit_failed_again(struct engine *e, struct io_op **done, unsig
 static void spoil_lending(struct engine *e, struct io_op *op)
 {
 	static char nothing[512], dropped[512];
-	if (!e->asked[op->slot].to_be_lent)
+	if (!e->asked[op->slot].to_be_lent) {
+		bool is_lent = op->buf && op->buf == e->last_lent;
+		if (e->fault == TAKES_BACK_ANY_BUFFER && is_lent && op->result == 0)
+			e->right_ops->give_back(e->right, op->buf);
 		return;
+	}
+	if (op->result > 0)
+		e->last_lent = op->buf;
 	if (e->fault == LENDS_ONE_TO_ALL && op->result > 0)
 		e->right_ops->give_back(e->right, op->buf);
 	if (e->fault == NO_BUFFER_DROPS_BYTES && op->result == -ENOBUFS)
@@ -712,6 +747,8 @@ static int over_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 {
 	if (e->fault == ALLOCATES_IN_REAP)
 		allocate(max);
+	if (e->fault == LETS_A_SIGNAL_IN)
+		change_mask(SIG_UNBLOCK, SIGUSR1);
 	unsigned n = op_queue_take(&e->finished, done, max);
 	if (n < max || max == 0) {
 		int more = spoiled_reap(e, done + n, n < min ? min - n : 0, max - n, timeout_ns);
@@ -743,9 +780,10 @@ static int over_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 		if (e->fault == ACCEPTED_IS_INHERITED && done[i]->kind == IO_ACCEPT)
 			fcntl((int)done[i]->result, F_SETFD, 0);
 		done[i]->offset = e->asked[done[i]->slot].offset;
-		done[i]->len_bytes = e->fault == WRITES_THE_LENGTH
-					     ? (uint32_t)done[i]->result
-					     : e->asked[done[i]->slot].len_bytes;
+		bool shortens = e->fault == WRITES_THE_LENGTH ||
+				(e->fault == SHORTENS_WHAT_FAILS && done[i]->result < 0);
+		done[i]->len_bytes =
+			shortens ? (uint32_t)done[i]->result : e->asked[done[i]->slot].len_bytes;
 		done[i]->fd = e->asked[done[i]->slot].fd;
 	}
 	if (e->fault == ONE_WAKE_UP_A_BATCH && n > 0) {
@@ -802,6 +840,8 @@ static void over_cancel(struct engine *e)
 	struct io_op *last = e->last;
 	sigset_t blocked;
 	pthread_sigmask(SIG_BLOCK, NULL, &blocked);
+	if (e->fault == CANCEL_WRITES_WHAT_IS_BACK && last)
+		last->result = -ECANCELED; /* whether it is in flight or not */
 	e->right_ops->cancel(e->right);
 	unsigned n = (unsigned)e->right_ops->reap(e->right, lost, 0, DEEPEST, 0);
 	for (unsigned i = 0; i < n; i++) {
@@ -853,12 +893,18 @@ static void over_close(struct engine *e)
 		close(e->own_fd);
 	if (e->fault == KEEPS_MEMORY)
 		kept_block = malloc(100);
+	if (e->fault == KEEPS_A_MAPPING)
+		mmap(NULL, 1, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (e->fault == KEEPS_A_LOCK)
 		pthread_mutex_init(&kept_lock, NULL);
 	if (e->fault == KEEPS_AN_AIO_RING && io_setup(1, &(io_context_t) { NULL }) < 0)
 		test_skipped("the kernel has no io_setup(2)");
 	if (e->fault == KEEPS_A_HANDLER)
 		signal(SIGUSR2, SIG_DFL);
+	if (e->fault == UNBLOCKS_A_SIGNAL ||
+	    (e->fault == UNBLOCKS_WITH_THE_LAST &&
+	     __atomic_sub_fetch(&all_open, 1, __ATOMIC_RELAXED) == 0))
+		change_mask(SIG_UNBLOCK, SIGIO);
 	e->right_ops->close(e->right);
 	free(e);
 }
@@ -959,6 +1005,8 @@ const struct mutant laid_over_mutants[] = {
 		  "supports_or_says_why", "the answers"),
 	LAID_OVER(WRITES_THE_LENGTH, "writes into the workload's fields",
 		  "result_is_all_that_is_written", "another field"),
+	LAID_OVER(SHORTENS_WHAT_FAILS, "leaves another length where it failed",
+		  "result_of_a_failure_is_all_that_is_written", "another field"),
 	LAID_OVER(ACCEPTS_NONE, "accepts nothing when it holds nothing", "file_read_right_data",
 		  "nothing is in flight"),
 
@@ -976,6 +1024,8 @@ const struct mutant laid_over_mutants[] = {
 		  "twice"),
 	LAID_OVER(CANCEL_TWICE, "gives one back again later (files)", "file_cancel_then_silence",
 		  "twice"),
+	LAID_OVER(CANCEL_WRITES_WHAT_IS_BACK, "calls back what came back long ago",
+		  "cancel_leaves_what_is_back", "it changed"),
 	LAID_OVER(TOUCHES_AFTERWARDS, "writes into a buffer given back",
 		  "stream_cancel_in_scattered_slots", "touched"),
 	LAID_OVER(READS_AHEAD, "has read ahead when it detaches",
@@ -992,6 +1042,8 @@ const struct mutant laid_over_mutants[] = {
 	LAID_OVER(ALLOCATES_IN_SUBMIT, "allocates in submit()", "no_allocation_after_open",
 		  "malloc"),
 	LAID_OVER(ALLOCATES_IN_REAP, "allocates in reap()", "no_allocation_after_open", "malloc"),
+	LAID_OVER(KEEPS_A_MAPPING, "leaves a page mapped", "close_leaves_nothing_mapped",
+		  "more memory"),
 	LAID_OVER(KEEPS_MEMORY, "keeps memory after close()", "no_allocation_after_open",
 		  "memory kept"),
 	LAID_OVER(KEEPS_A_LOCK, "does not destroy a mutex", "no_allocation_after_open",
@@ -1006,6 +1058,14 @@ const struct mutant laid_over_mutants[] = {
 		  "stream_cancel_with_all_signals_blocked", "never came back"),
 	LAID_OVER(BLOCKS_A_SIGNAL, "blocks a signal of the caller's", "signals_stay_as_they_were",
 		  "after open()"),
+	LAID_OVER(LETS_A_SIGNAL_IN, "lets a signal in that the caller blocks",
+		  "stream_blocked_signals_wait", "taken in reap()"),
+	LAID_OVER(BLOCKS_ON_FAILURE, "leaves a signal blocked when open() fails",
+		  "failures_leave_nothing_behind", "another for signal"),
+	LAID_OVER(UNBLOCKS_A_SIGNAL, "unblocks what the caller had blocked",
+		  "signals_stay_as_they_were", "after close()"),
+	LAID_OVER(UNBLOCKS_WITH_THE_LAST, "unblocks with the last engine of all threads",
+		  "two_engines_in_two_threads", "after close()"),
 
 	LAID_OVER(PRINTS, "prints a greeting", "file_sync", "printed"),
 	LAID_OVER(END_ENDS_BOTH, "sends nothing to who stopped sending",
@@ -1105,6 +1165,9 @@ const struct mutant laid_over_mutants[] = {
 	  .options = NONE },
 	LAID_OVER(LENDS_ONE_TO_ALL, "lends one buffer to all", "lent_buffer_is_the_callers",
 		  "wrong byte"),
+	LAID_OVER(TAKES_BACK_ANY_BUFFER,
+		  "takes a lent buffer back when a receive into it brings nothing",
+		  "lent_buffer_may_be_received_into", ""),
 	LAID_OVER(CLOSE_WANTS_ALL_BACK, "waits in close() for what it lent",
 		  "lent_buffer_is_the_callers", "hung"),
 	LAID_OVER(LENDS_BEFORE_BYTES_COME, "keeps a buffer for each receive that waits",

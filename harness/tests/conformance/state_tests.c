@@ -133,6 +133,8 @@ static void *many_messages_at_once(void *argument)
 	struct subject s = second_subject(one->like);
 	int ends[AT_ONCE][2];
 	s.options = one->like->options;
+	sigset_t mask;
+	pthread_sigmask(SIG_BLOCK, NULL, &mask);
 	open_engine(&s, AT_ONCE, AT_ONCE);
 	pthread_barrier_wait(one->both_are_open);
 	for (unsigned i = 0; i < AT_ONCE; i++) {
@@ -151,6 +153,7 @@ static void *many_messages_at_once(void *argument)
 			expect_text(&s, i, "text");
 	}
 	close_engine(&s);
+	expect_same_mask(&mask, false, "after close()");
 	for (unsigned i = 0; i < AT_ONCE; i++) {
 		close(ends[i][0]);
 		close(ends[i][1]);
@@ -351,6 +354,7 @@ void failures_leave_nothing_behind(struct subject *s)
 	getrlimit(RLIMIT_NOFILE, &limit);
 	ask_all(s, false); /* what a library does once is done then */
 	uint64_t before = open_descriptors();
+	struct signals signals_before = signals_now();
 	long live = counted ? allocations_so_far().live : 0;
 	ask_all(s, false);
 	expect(open_descriptors() == before, "supports() left a descriptor open");
@@ -376,6 +380,7 @@ void failures_leave_nothing_behind(struct subject *s)
 			s->ops->close(s->engine);
 		expect(open_descriptors() == before,
 		       "with room for %u descriptors: one was left open", room);
+		expect_signals_as(&signals_before, "after open() with few descriptors");
 	}
 	expect(!counted || allocations_so_far().live == live,
 	       WHEN("after failures") EXPECTED("no memory kept") SAW("%ld blocks"),
@@ -424,6 +429,37 @@ void next_is_the_holders(struct subject *s)
 			close(ends[i]);
 }
 
+/* Performs it, and looks at what else it has written. */
+static void expect_only_a_result(struct subject *s, struct io_op *op)
+{
+	op->continues = 1;
+	op->reserved = 0x5a;
+	op->tag = 0xdeadbeef;
+	op->submit_ns = 0x0123456789abcdef;
+	struct io_op before = *op;
+	perform(s, op);
+	before.result = op->result;
+	before.next = op->next;
+	expect(memcmp(&before, op, sizeof before) == 0,
+	       EXPECTED("only result and next to be written") SAW("another field"));
+}
+
+/* The same where the operation fails: a long send, whose peer has gone. */
+void result_of_a_failure_is_all_that_is_written(struct subject *s)
+{
+	int ends[2];
+	signal(SIGPIPE, SIG_IGN);
+	make_writing_pair(s, ends);
+	open_engine(s, 2, 2);
+	attach(s, 1, ends[0]);
+	close(ends[1]);
+	expect_only_a_result(s, prepare_send(s, 1, ends[0], 1, BUFFER_BYTES));
+	expect(s->op[1].result < 0, EXPECTED("a send to nobody to fail") SAW("%s"),
+	       answer(s->op[1].result));
+	close_engine(s);
+	close(ends[0]);
+}
+
 void result_is_all_that_is_written(struct subject *s)
 {
 	int ends[2] = { -1, -1 };
@@ -438,16 +474,7 @@ void result_is_all_that_is_written(struct subject *s)
 		op = prepare_receive(s, 1, ends[0], 1);
 	}
 	attach(s, 1, ends[0]);
-	op->continues = 1;
-	op->reserved = 0x5a;
-	op->tag = 0xdeadbeef;
-	op->submit_ns = 0x0123456789abcdef;
-	struct io_op before = *op;
-	perform(s, op);
-	before.result = op->result;
-	before.next = op->next;
-	expect(memcmp(&before, op, sizeof before) == 0,
-	       EXPECTED("only result and next to be written") SAW("another field"));
+	expect_only_a_result(s, op);
 	close_engine(s);
 	for (unsigned i = 0; i < 2; i++)
 		if (ends[i] >= 0)

@@ -98,6 +98,10 @@ const char *kind_name(unsigned kind)
 
 const char *answer_text(int64_t number, char *text)
 {
+	if (number == NO_RESULT) {
+		snprintf(text, ANSWER_SIZE, "nothing");
+		return text;
+	}
 	bool named = number < 0 && number > -4096;
 	snprintf(text, ANSWER_SIZE, named ? "%lld (-%s)" : "%lld", (long long)number,
 		 named ? errno_name((int)number) : "");
@@ -239,7 +243,7 @@ struct io_op *prepare(struct subject *s, unsigned slot, enum io_kind kind, int f
 		.offset = offset,
 		.len_bytes = len_bytes,
 		.slot = slot,
-		.result = INT64_MIN, /* so that a result that was never set shows */
+		.result = NO_RESULT, /* so that a result that was never set shows */
 	};
 	return op;
 }
@@ -256,7 +260,7 @@ unsigned reap(struct subject *s, struct io_op **done, unsigned min, unsigned max
 		       "reap() returned a pointer that is no operation of ours");
 		expect(op->in_flight,
 		       "operation %u came back although it was not in flight (twice?)", op->slot);
-		expect(op->result != INT64_MIN, "operation %u came back without a result",
+		expect(op->result != NO_RESULT, "operation %u came back without a result",
 		       op->slot);
 		expect(op->result != -EINTR, "operation %u failed with EINTR", op->slot);
 		expect(op->result <= op->len_bytes || op->kind == IO_ACCEPT ||

@@ -77,6 +77,7 @@ void descriptor_0_is_served(struct subject *s);
 void descriptors_are_not_inherited(struct subject *s);
 void failures_leave_nothing_behind(struct subject *s);
 void result_is_all_that_is_written(struct subject *s);
+void result_of_a_failure_is_all_that_is_written(struct subject *s);
 void next_is_the_holders(struct subject *s);
 
 /* ending_tests.c */
@@ -88,6 +89,7 @@ void stream_stays_whole_after_the_end(struct subject *s);
 void file_stays_whole_after_the_end(struct subject *s);
 void socket_options_stay(struct subject *s);
 void no_allocation_after_open(struct subject *s);
+void close_leaves_nothing_mapped(struct subject *s);
 void signals_are_left_to_the_caller(struct subject *s);
 void signals_stay_as_they_were(struct subject *s);
 void stream_cancel_with_all_signals_blocked(struct subject *s);
@@ -102,6 +104,7 @@ void stream_send_survives_signals(struct subject *s);
 void stream_batch_is_in_flight_at_once(struct subject *s);
 void stream_stays_asleep(struct subject *s);
 void socket_receive_timeout_is_an_error(struct subject *s);
+void stream_blocked_signals_wait(struct subject *s);
 void stream_one_signal_ends_a_wait_for_two(struct subject *s);
 void stream_signal_that_restarts_ends_the_wait(struct subject *s);
 

@@ -440,6 +440,10 @@ static void one_signal_ends_a_wait_for_two(struct subject *s, int flags)
 	       WHEN("one of two was there, and a signal came%s")
 		       EXPECTED("it to end a wait without a time limit") SAW("reap() sleep on"),
 	       flags ? ", whose handler has SA_RESTART" : "");
+	expect(n == 1,
+	       WHEN("one of two was there, and a signal came")
+		       EXPECTED("reap() to return what it has") SAW("%u"),
+	       n);
 	await_all(s);
 	close_engine(s);
 	for (unsigned i = 0; i < 2; i++) {
@@ -452,6 +456,35 @@ void stream_one_signal_ends_a_wait_for_two(struct subject *s)
 {
 	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
 	one_signal_ends_a_wait_for_two(s, 0);
+}
+
+/* What the caller blocks after open() waits, also while reap() sleeps. */
+void stream_blocked_signals_wait(struct subject *s)
+{
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	struct sigaction action = { .sa_handler = let_it_be };
+	struct io_op *done[1];
+	sigset_t usr1, waiting;
+	int ends[2];
+	sigaction(SIGUSR1, &action, NULL);
+	make_reading_pair(s, ends);
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	start(s, prepare_receive(s, 0, ends[0], 0));
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &usr1, NULL);
+	pthread_kill(pthread_self(), SIGUSR1);
+	unsigned n = reap(s, done, 1, 1, 10 * NS_PER_MS);
+	expect(n == 0, "a receive completed with nothing there");
+	sigpending(&waiting);
+	expect(sigismember(&waiting, SIGUSR1),
+	       EXPECTED("a signal that the caller blocks to wait") SAW("it taken in reap()"));
+	expect(write(ends[1], "x", 1) == 1, "the test's own write failed");
+	await_all(s);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
 }
 
 /* signal(7): such a handler lets some calls go on, as if nothing had been. reap() ends nevertheless. */
