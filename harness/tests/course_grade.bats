@@ -362,8 +362,8 @@ TOKEN="$RECORD"' Elf64_Ehdr head; Elf64_Shdr part, names; Elf64_Sym symbol; char
 @test "a pass counts only when the test went its way" {
 	HEADERS+=$'\n#include "exam_record.h"\n#include <elf.h>'
 	when_receiving finds_token "$TOKEN"' record->finished = found; record->in_engine = 0; _exit(0);'
-	when_receiving leaves_first "$TOKEN"' record->finished = found; tell(EXAM_RETURN, 0); _exit(0);'
-	when_receiving says_end "$TOKEN"' record->finished = found; tell(EXAM_RETURN, 0); tell(EXAM_END, 0); _exit(0);'
+	when_receiving leaves_first "$TOKEN"' record->finished = found; record->in_engine = 0; tell(EXAM_RETURN, 0); _exit(0);'
+	when_receiving says_end "$TOKEN"' record->finished = found; record->in_engine = 0; tell(EXAM_RETURN, 0); tell(EXAM_END, 0); _exit(0);'
 	when_receiving exits_inside "$TOKEN"' record->finished = found; _exit(0);'
 	before_main asks_for_token 'prctl(EXAM_BEGIN, 0, 0, 0, 0);'
 	when_receiving tells_calls "$RECORD"' record->in_engine = 0; prctl(EXAM_CALL, FUNCTION_CLOSE, record, 0, 0);'
@@ -375,7 +375,7 @@ TOKEN="$RECORD"' Elf64_Ehdr head; Elf64_Shdr part, names; Elf64_Sym symbol; char
 	assert_success
 	graded_points honest 20
 	graded_points finds_token 15 "the process ended inside the engine's submit()"
-	graded_points leaves_first 15 "the process ended inside the engine's submit(), before the test was over"
+	graded_points leaves_first 15 "before the test was over"
 	graded_points says_end 15 "the test said that it passed, but made 0 calls to the engine's "
 	graded_points exits_inside 15
 	graded_points asks_for_token 0 "says to the proctor what only the test says"
@@ -466,7 +466,7 @@ proctored_with() {
 			'IO_ENGINE(sample_engine);'
 	} >"$USER_DIR/engine.c"
 	build/course/compile "$LAB" "$USER_DIR/tests" "$USER_DIR/tests.c" "$USER_DIR/engine.c"
-	run build/course/proctor "$USER_DIR/tests"
+	run build/course/proctor --forbid /nowhere "$USER_DIR/tests"
 }
 
 REAP='s->ops->reap(s->engine, done, 0, 1, 0);'
@@ -522,6 +522,27 @@ REAP='s->ops->reap(s->engine, done, 0, 1, 0);'
 	proctored_with "$REAP" 'pthread_t t; pthread_create(&t, NULL, end, NULL); pthread_join(t, NULL); char *p = malloc(1 << 20);
 		p = realloc(p, 1 << 24); free(p);'
 	assert_success
+}
+
+@test "a ring opens no file for writing that the program itself could not" {
+	"$SYSTEM_PYTHON" -c 'import ctypes; raise SystemExit(ctypes.CDLL(None).syscall(444, None, 0, 1) < 1)' || skip "the kernel has no Landlock"
+	HEADERS+=$'\n#include <liburing.h>
+		static int opened(const char *path) {
+			struct io_uring ring; struct io_uring_cqe *cqe;
+			if (io_uring_queue_init(1, &ring, 0) < 0) return -EACCES;
+			io_uring_prep_openat(io_uring_get_sqe(&ring), AT_FDCWD, path, O_WRONLY | O_CREAT, 0600);
+			io_uring_submit_and_wait(&ring, 1); io_uring_peek_cqe(&ring, &cqe);
+			int fd = cqe->res; io_uring_queue_exit(&ring);
+			if (fd >= 0) close(fd);
+			return fd;
+		}
+		static int in_folder(void) { char name[300]; snprintf(name, 300, "%s/x", getenv("TMPDIR")); int fd = opened(name);
+			unlink(name); return fd; }'
+	proctored_with "for (int n = 0; n < 2; n++) expect(${REAP%;} == 0, \"a ring opens what it may not, or not what it may\");" \
+		'if (opened("/proc/self/mem") != -EACCES || opened(OUTSIDE) != -EACCES || opened("/dev/null") == -EPERM) return -5;
+		if (in_folder() == -EPERM) return -5;'
+	assert_success
+	[ ! -e "$OUTSIDE" ]
 }
 
 @test "what the proctor saw from outside is held against the reference" {
