@@ -194,7 +194,8 @@ static void wait_until_over(unsigned left)
 /* The next request after `let_through` others is refused. */
 static void refuse_request(int error, unsigned let_through)
 {
-	note("-- from here request %u is refused with errno %d", let_through + 1, error);
+	note("-- request number %u from here on is refused with %s", let_through + 1,
+	     errno_name(error));
 	seen.refused_with = error;
 	seen.let_through = let_through;
 	seen.was_refused = false;

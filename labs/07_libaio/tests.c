@@ -884,6 +884,17 @@ static void calls_all_back_that_are_queued(struct subject *s)
 		expect(s->op[i].result == -ECANCELED,
 		       EXPECTED("-ECANCELED for each of four") SAW("%s for operation %u"),
 		       answer(s->op[i].result), i);
+	/* What stays in a queue would go to the kernel now, and find bytes. */
+	for (unsigned i = 0; i < 4; i++)
+		peer_sends(four.ends[i][1], "here", 4);
+	for (unsigned looks = 0; looks < 3; looks++) {
+		struct io_op *done[4];
+		unsigned n = reap(s, done, 0, 4, 0);
+		expect(n == 0,
+		       WHEN("when all four are back") EXPECTED("nothing from reap()")
+			       SAW("%u operations"),
+		       n);
+	}
 	close_four(s, &four);
 }
 

@@ -1464,6 +1464,7 @@ static void expect_canceled(void)
 
 static void a_cancel_comes_back(struct subject *s)
 {
+	scene = "when a receive is cancelled";
 	open_loop_with_pair(s);
 	struct loop_op *asked = receive(on_done_later, LETTER('r'));
 	turn_loop(LOOP_POLL);
@@ -1589,6 +1590,7 @@ static void on_closed(struct event_loop *its_loop, void *letter)
 static void close_is_the_last_call(struct subject *s)
 {
 	char byte;
+	scene = "when a descriptor is closed with two receives in flight";
 	open_loop(s, 4, 2);
 	spied.attach = spied_attach;
 	spied.detach = spied_detach;
@@ -1658,6 +1660,7 @@ static void on_done_close(struct event_loop *its_loop, void *letter, int64_t res
 
 static void a_callback_closes_its_own_descriptor(struct subject *s)
 {
+	scene = "when a callback starts another receive and closes";
 	open_loop_with_pair(s);
 	receive(on_done_close, LETTER('r'));
 	peer_sends(ends[1], "1", 1);
@@ -1852,6 +1855,7 @@ static void on_wake_wake_the_other(struct event_loop *its_loop, void *letter)
 /* A note that comes while the loop looks at its notes must be heard. */
 static void a_wake_during_the_calls_is_not_lost(struct subject *s)
 {
+	scene = "when a wake-up wakes another one in its call";
 	open_loop(s, 4, 1);
 	start_wakeup(&second, on_call, 'v');
 	start_wakeup(&wakeup, on_wake_wake_the_other, 'w');
@@ -1875,6 +1879,7 @@ static void on_wake_wake_itself(struct event_loop *its_loop, void *letter)
 
 static void a_wake_in_its_own_call_is_news(struct subject *s)
 {
+	scene = "when a wake-up wakes itself once in its call";
 	open_loop(s, 4, 1);
 	start_wakeup(&wakeup, on_wake_wake_itself, 'w');
 	event_loop_wake(&wakeup);
@@ -1931,6 +1936,7 @@ static void a_watcher_may_start_again_in_its_call(struct subject *s)
 	struct loop_signal watcher = { .call = on_signal_start_again,
 				       .context = &watcher,
 				       .once = true };
+	scene = "when a watcher for once starts itself again in its call";
 	open_loop(s, 4, 1);
 	start_signal(&watcher, SIGUSR1);
 	raise(SIGUSR1);
@@ -1949,6 +1955,7 @@ static void a_signal_ends_the_sleep(struct subject *s)
 	struct sigevent by_signal = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
 	struct itimerspec soon = { .it_value = { 0, 20 * NS_PER_MS } };
 	timer_t timer;
+	scene = "when a signal comes while the loop sleeps";
 	open_loop(s, 4, 1);
 	start_signal(&watcher, SIGUSR1);
 	expect(timer_create(CLOCK_MONOTONIC, &by_signal, &timer) == 0, "timer_create");

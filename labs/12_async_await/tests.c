@@ -737,6 +737,7 @@ static void a_delay_is_never_early(struct subject *s)
 
 static void a_cancel_calls_the_operation_back(struct subject *s)
 {
+	scene = "when a chain is cancelled that begins with a receive";
 	open_all_with_pairs(s);
 	struct promise *a = promise_receive(0);
 	struct promise *b = made(promise_then(a, plus_one, LETTER('b')));
@@ -758,6 +759,7 @@ static void a_cancel_calls_the_operation_back(struct subject *s)
 
 static void a_cancelled_delay_leaves_no_timer(struct subject *s)
 {
+	scene = "when a delay was cancelled";
 	open_all(s);
 	struct promise *a = made(promise_delay(pool, LONG_NS));
 	struct promise *b = made(promise_then(a, plus_one, LETTER('b')));
@@ -843,6 +845,7 @@ static void a_cancel_that_comes_too_late_changes_nothing(struct subject *s)
 
 static void a_deadline_that_passes(struct subject *s)
 {
+	scene = "when a deadline passes while a receive waits";
 	open_all_with_pairs(s);
 	struct promise *receive = promise_receive(0);
 	struct promise *then = made(promise_then(receive, plus_one, LETTER('x')));
@@ -908,6 +911,7 @@ static void a_deadline_leaves_the_others(struct subject *s)
 
 static void a_deadline_in_time_leaves_no_timer(struct subject *s)
 {
+	scene = "when what a deadline waits for has ended in time";
 	open_all(s);
 	struct promise *p = made(promise_new(pool)), *q = made(promise_new(pool));
 	struct promise *a = made(promise_with_deadline(p, LONG_NS));
@@ -968,6 +972,7 @@ static void abandoned_chains_leak_nothing(struct subject *s)
 
 static void an_abandoned_deadline_never_rings(struct subject *s)
 {
+	scene = "when a deadline was given up";
 	open_all(s);
 	struct promise *p = made(promise_new(pool));
 	promise_drop(promise_with_deadline(p, 2 * NS_PER_MS));
@@ -2296,6 +2301,7 @@ static void await_twice_cancelled(void *argument)
 
 static void a_cancelled_task_runs_to_its_end(struct subject *s)
 {
+	scene = "when a task is cancelled while it awaits";
 	need_waiting(s);
 	open_all_with_pairs(s);
 	open_tasks(1);
@@ -2358,6 +2364,7 @@ static void a_cancel_leaves_what_has_ended(struct subject *s)
 
 static void a_cancel_cancels_the_promise(struct subject *s)
 {
+	scene = "when a task is cancelled that awaits a long delay";
 	open_all(s);
 	open_tasks(1);
 	struct task *task = start_task(await_delay, NULL);
@@ -2448,6 +2455,7 @@ static void try_group(bool is_stackless, enum group_end group_end, const char *e
 
 static void a_group_ends_with_its_last(struct subject *s)
 {
+	scene = "when all tasks of a group end";
 	need_waiting(s);
 	open_all_with_pairs(s);
 	open_tasks(3);
@@ -2462,6 +2470,7 @@ static void a_group_ends_with_its_last(struct subject *s)
 
 static void a_cancel_reaches_the_group(struct subject *s)
 {
+	scene = "when a task is cancelled that waits for its group";
 	need_waiting(s);
 	open_all_with_pairs(s);
 	open_tasks(3);
@@ -2533,6 +2542,7 @@ static void members_leave_in_any_order(struct subject *s)
 	static const unsigned order[] = { 1, 0, 2 };
 	struct task_group group = { 0 };
 	struct receiver w = { .group = &group };
+	scene = "when the tasks of a group end in another order";
 	open_all(s);
 	open_tasks(4);
 	make_three();

@@ -658,6 +658,7 @@ static void a_turn_emits_a_batch_at_most(struct subject *s)
 
 static void an_error_fails_the_operator_once(struct subject *s)
 {
+	scene = "when the operator has failed";
 	config.ended = ended;
 	config.has_room = has_room;
 	open_both(s, true, 3);
@@ -752,6 +753,7 @@ static void calls_may_be_left_out(struct subject *s)
 
 static void close_calls_nothing(struct subject *s)
 {
+	scene = "when the operator was closed";
 	config.timeout_ns = NS_PER_MS;
 	config.timed_out = timed_out_with_answer;
 	config.retry = (struct operator_retry) { .attempts = 1,
@@ -1276,6 +1278,7 @@ static void what_is_over_does_not_time_out(struct subject *s)
 
 static void no_timer_stays(struct subject *s)
 {
+	scene = "when all records were answered in time";
 	config.timeout_ns = 1000 * NS_PER_S;
 	open_both(s, false, 5);
 	put('a');
@@ -1801,6 +1804,7 @@ static void a_timeout_abandons_the_attempt(struct subject *s)
 
 static void ended_comes_once_and_last(struct subject *s)
 {
+	scene = "when all is out after operator_finish()";
 	config.ended = ended;
 	config.has_room = has_room;
 	open_both(s, true, 2);
@@ -1857,6 +1861,7 @@ static void the_sink_may_finish(struct subject *s)
 
 static void at_the_end_pauses_are_cut_short(struct subject *s)
 {
+	scene = "when operator_finish() comes while records pause";
 	allow_retry(5, 1000 * NS_PER_S);
 	config.ended = ended;
 	open_both(s, true, 3);
@@ -1880,6 +1885,7 @@ static void at_the_end_pauses_are_cut_short(struct subject *s)
 /* The last attempt has no more time than any other. */
 static void at_the_end_time_goes_on(struct subject *s)
 {
+	scene = "when the last attempt of all is never answered";
 	allow_retry(5, 1000 * NS_PER_S);
 	config.timeout_ns = 20 * NS_PER_MS;
 	config.timed_out = timed_out_with_answer;
@@ -2076,6 +2082,7 @@ static void a_pause_belongs_to_one_record(struct subject *s)
 
 static void a_timeout_in_a_pause_ends_the_record(struct subject *s)
 {
+	scene = "when the time of a record is over while it pauses";
 	allow_retry(9, 20 * NS_PER_MS);
 	config.timeout_ns = 2 * NS_PER_MS;
 	config.timed_out = timed_out_with_answer;

@@ -28,6 +28,9 @@ static struct event_loop *loop;
 /* It was stopped, because it slept on. */
 static volatile sig_atomic_t was_impatient;
 
+/* What a test is at: the words where the loop sleeps on. A test may say it better. */
+static const char *scene = "while the loop turns";
+
 /* What was called, a letter for each call. */
 static char calls[512];
 
@@ -73,9 +76,9 @@ static inline void run_to_its_end(void)
 {
 	int rc = event_loop_run(loop, LOOP_RUN);
 	expect(!was_impatient,
-	       EXPECTED("an end of the loop, since nothing is alive")
+	       WHEN("%s") EXPECTED("an end of the loop, since nothing is alive")
 		       SAW("that it goes on after %d ms"),
-	       PATIENCE_MS);
+	       scene, PATIENCE_MS);
 	expect(rc == 0, EXPECTED("0 from event_loop_run()") SAW("%s"), answer(rc));
 }
 
@@ -108,8 +111,8 @@ static inline void turn_until_called(size_t count)
 {
 	while (strlen(calls) < count && !was_impatient)
 		turn_loop(LOOP_ONCE);
-	expect(!was_impatient, EXPECTED("%zu calls") SAW("\"%s\" after %d ms"), count, calls,
-	       PATIENCE_MS);
+	expect(!was_impatient, WHEN("%s") EXPECTED("%zu calls") SAW("\"%s\" after %d ms"), scene,
+	       count, calls, PATIENCE_MS);
 }
 
 #endif
