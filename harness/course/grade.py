@@ -27,7 +27,7 @@ from proctor.findings import RULES, Finding, account_lines, sentence
 from readings import number_option, standard_output
 
 # Findings that the class's table names.
-REMARKED = RULES | {"ended", "skipped_alone", "does_less", "uses_ring", "sanitizer"}
+REMARKED = RULES | {"ended", "skipped_alone", "does_less", "uses_ring", "waits_outside", "sanitizer"}
 REMARK_BYTES_MOST = 600
 # A file that says itself where its lines come from could pass its own for a header's.
 ASSEMBLER = re.compile(rb"\b(?:asm|__asm|__asm__)\b|^\s*(?:#|%:|\?\?=)\s*(?:line\b|\d)", re.M)

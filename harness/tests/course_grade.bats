@@ -362,8 +362,8 @@ TOKEN="$RECORD"' Elf64_Ehdr head; Elf64_Shdr part, names; Elf64_Sym symbol; char
 @test "a pass counts only when the test went its way" {
 	HEADERS+=$'\n#include "exam_record.h"\n#include <elf.h>'
 	when_receiving finds_token "$TOKEN"' record->finished = found; record->in_engine = 0; _exit(0);'
-	when_receiving leaves_first "$TOKEN"' record->finished = found; tell(EXAM_RETURN, 0); _exit(0);'
-	when_receiving says_end "$TOKEN"' record->finished = found; tell(EXAM_RETURN, 0); tell(EXAM_END, 0); _exit(0);'
+	when_receiving leaves_first "$TOKEN"' record->finished = found; record->in_engine = 0; tell(EXAM_RETURN, 0); _exit(0);'
+	when_receiving says_end "$TOKEN"' record->finished = found; record->in_engine = 0; tell(EXAM_RETURN, 0); tell(EXAM_END, 0); _exit(0);'
 	when_receiving exits_inside "$TOKEN"' record->finished = found; _exit(0);'
 	before_main asks_for_token 'prctl(EXAM_BEGIN, 0, 0, 0, 0);'
 	when_receiving tells_calls "$RECORD"' record->in_engine = 0; prctl(EXAM_CALL, FUNCTION_CLOSE, record, 0, 0);'
@@ -375,7 +375,7 @@ TOKEN="$RECORD"' Elf64_Ehdr head; Elf64_Shdr part, names; Elf64_Sym symbol; char
 	assert_success
 	graded_points honest 20
 	graded_points finds_token 15 "the process ended inside the engine's submit()"
-	graded_points leaves_first 15 "the process ended inside the engine's submit(), before the test was over"
+	graded_points leaves_first 15 "before the test was over"
 	graded_points says_end 15 "the test said that it passed, but made 0 calls to the engine's "
 	graded_points exits_inside 15
 	graded_points asks_for_token 0 "says to the proctor what only the test says"
@@ -409,12 +409,14 @@ OWN_BYTES='static char bytes[4096]; int ends[2]; pipe(ends); int copy = dup(ends
 	socketpair(AF_UNIX, SOCK_STREAM, 0, ends); for (int n = 0; n < 60; n++) { write(ends[1], bytes, 4096); read(ends[0], bytes, 4096); }'
 
 @test "a replay of the test's calls counts only when they succeed, and the engine moved the bytes" {
-	HEADERS+=$'\n#include "exam_record.h"\n#include <elf.h>\n#include <netinet/in.h>\n#include <sys/socket.h>'
+	HEADERS+=$'\n#include "exam_record.h"\n#include <elf.h>\n#include <netinet/in.h>\n#include <poll.h>\n#include <sys/socket.h>'
 	when_receiving replays_in_vain "$(replays 'for (int n = 0; n < 60; n++) { write(-1, "x", 1); syscall(SYS_getpid);
 		syscall(SYS_socket, -1, -1, -1); syscall(SYS_bind, -1, 0, 0); syscall(SYS_getsockname, -1, 0, 0);
 		syscall(SYS_listen, -1, 1); syscall(SYS_connect, -1, 0, 0); syscall(SYS_accept4, -1, 0, 0, 0);
 		syscall(SYS_setsockopt, -1, 0, 0, 0, 0); mkdir("/dev/x", 0700); rmdir("/dev/x"); }')"
 	when_receiving replays_all "$(replays "$OWN_CALLS")"
+	when_receiving waits_outside "$TOKEN"' tell(EXAM_RETURN, 0); record->in_engine = 0; fclose(self);
+		struct timespec none = { 0 }; ppoll(NULL, 0, &none, NULL); tell(EXAM_CALL, FUNCTION_SUBMIT); record->in_engine = 1;'
 	when_receiving makes_a_ring 'char parameters[120] = ""; int ring = (int)syscall(SYS_io_uring_setup, 1, parameters);
 		if (ring < 0) _exit(3); close(ring);'
 	when_receiving moves_its_own "$(replays "$OWN_CALLS" "$OWN_BYTES")"
@@ -436,6 +438,7 @@ OWN_BYTES='static char bytes[4096]; int ends[2]; pipe(ends); int copy = dup(ends
 	assert_success
 	graded_points replays_in_vain 15 "of its own calls of "
 	graded_points replays_all 15 "but the engine reads or receives 0 bytes in it"
+	graded_points waits_outside 15 "made the call ppoll outside of the engine"
 	graded_points makes_a_ring 15 # for its ring, or where it gets none
 	graded_points moves_its_own 15 "but the engine reads or receives 0 bytes in it"
 	graded_points knows_by_heart 10 "the first failure is reads_the_right_blocks/buffered"
@@ -463,7 +466,7 @@ proctored_with() {
 			'IO_ENGINE(sample_engine);'
 	} >"$USER_DIR/engine.c"
 	build/course/compile "$LAB" "$USER_DIR/tests" "$USER_DIR/tests.c" "$USER_DIR/engine.c"
-	run build/course/proctor "$USER_DIR/tests"
+	run build/course/proctor --forbid /nowhere "$USER_DIR/tests"
 }
 
 REAP='s->ops->reap(s->engine, done, 0, 1, 0);'
@@ -521,21 +524,44 @@ REAP='s->ops->reap(s->engine, done, 0, 1, 0);'
 	assert_success
 }
 
+@test "a ring opens no file for writing that the program itself could not" {
+	"$SYSTEM_PYTHON" -c 'import ctypes; raise SystemExit(ctypes.CDLL(None).syscall(444, None, 0, 1) < 1)' || skip "the kernel has no Landlock"
+	HEADERS+=$'\n#include <liburing.h>
+		static int opened(const char *path) {
+			struct io_uring ring; struct io_uring_cqe *cqe;
+			if (io_uring_queue_init(1, &ring, 0) < 0) return -EACCES;
+			io_uring_prep_openat(io_uring_get_sqe(&ring), AT_FDCWD, path, O_WRONLY | O_CREAT, 0600);
+			io_uring_submit_and_wait(&ring, 1); io_uring_peek_cqe(&ring, &cqe);
+			int fd = cqe->res; io_uring_queue_exit(&ring);
+			if (fd >= 0) close(fd);
+			return fd;
+		}
+		static int in_folder(void) { char name[300]; snprintf(name, 300, "%s/x", getenv("TMPDIR")); int fd = opened(name);
+			unlink(name); return fd; }'
+	proctored_with "for (int n = 0; n < 2; n++) expect(${REAP%;} == 0, \"a ring opens what it may not, or not what it may\");" \
+		'if (opened("/proc/self/mem") != -EACCES || opened(OUTSIDE) != -EACCES || opened("/dev/null") == -EPERM) return -5;
+		if (in_folder() == -EPERM) return -5;'
+	assert_success
+	[ ! -e "$OUTSIDE" ]
+}
+
 @test "what the proctor saw from outside is held against the reference" {
 	run env PYTHONPATH="$ROOT/harness/course" "$SYSTEM_PYTHON" -B - <<-'EOF'
 		from grading.outside import doubt_passes
 		from proctor.programs import Outcome
-		def status(engine, own, status="passed", faults=0, moved=4096, is_layer=False, rings=(0, 0)):
+		def status(engine, own, status="passed", faults=0, moved=4096, is_layer=False, rings=(0, 0), waits=()):
 		    reference = Outcome("a", 1, "passed", engine_calls={"open": 2, "close": 2, "submit": 40},
 		                        own_calls={"write": 5, "socketpair": 1, "epoll_ctl": 9, **({"rmdir": 1} if is_layer else {})},
 		                        engine_moved_bytes={"in": 4096, "out": 0}, faults=faults, rings=rings[0])
 		    seen = Outcome("a", 1, status, engine_calls=engine, own_calls=own,
-		                   engine_moved_bytes={"in": moved, "out": 0}, rings=rings[1])
+		                   engine_moved_bytes={"in": moved, "out": 0}, rings=rings[1], own_waits=list(waits))
 		    doubt_passes([seen], {"a": reference}, is_layer)
 		    return seen.status, [f.values for f in seen.findings]
 		whole = {"open": 2, "close": 2, "submit": 1}
 		assert status(whole, {"write": 3, "socketpair": 1}) == ("passed", [])
 		assert status({**whole, "close": 1}, {"write": 5, "socketpair": 1})[0] == "failed"
+		assert status(whole, {"write": 3, "socketpair": 1}, waits=["ppoll"]) == ("failed", [{"call": "ppoll"}])
+		assert status({**whole, "close": 1}, {"rmdir": 1}, is_layer=True, waits=["ppoll"])[0] == "passed"
 		assert status(whole, {"write": 3, "socketpair": 1}, rings=(1, 9))[0] == "passed"
 		assert status(whole, {"write": 3, "socketpair": 1}, rings=(0, 1))[0] == "failed"
 		assert status({**whole, "submit": 0}, {"write": 5, "socketpair": 1})[0] == "failed"

@@ -44,12 +44,17 @@ def seen_of(outcome, whose, what):
 def doubt_passes(outcomes, references, is_layer):
     """Tests that passed without going their way have failed. `references`: {name: the reference's
     outcome}."""
+    waits = {call for reference in references.values() for call in reference.own_waits}
     has_rings = any(reference.rings for reference in references.values())
     for outcome in outcomes:
         reference = references.get(outcome.name)
         # What goes through a ring is in none of the counts.
         if outcome.status == "passed" and outcome.rings and not has_rings:
             outcome.status, outcome.findings = "failed", [Finding("uses_ring")]
+        # What the engine may not call, it may make the test call. A layer is no engine, and waits itself.
+        strange = [] if is_layer else [call for call in outcome.own_waits if call not in waits]
+        if outcome.status == "passed" and strange:
+            outcome.status, outcome.findings = "failed", [Finding("waits_outside", {"call": strange[0]})]
         if outcome.status != "passed" or not reference or reference.engine_calls is None:
             continue
         for (whose, call), times in needed(reference, is_layer).items():

@@ -262,7 +262,7 @@ class LabJudge(Judge):
         """As `program --list` names them, without their options, each once."""
         _, lines = self.runner.run([program, "--list"], COMPILE_LIMIT_S, self.environment(self.scratch))
         rows = [line.split("\t") for line in lines]
-        return list(dict.fromkeys(row[3].split(":")[0] for row in rows if len(row) == 5))
+        return list(dict.fromkeys(row[3].split(":")[0] for row in rows if len(row) >= 4))
 
     def alone(self, command, test):
         if "--only" in command:

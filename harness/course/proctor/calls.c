@@ -177,6 +177,16 @@ bool is_background_call(long call)
 				   "set_robust_list");
 }
 
+const char *const wait_names[WAIT_COUNT] = {
+	"select",	"pselect6",	"epoll_wait",	 "epoll_pwait",
+	"epoll_pwait2", "io_getevents", "io_pgetevents",
+#ifdef SYS_poll
+	"ppoll",
+#else
+	"select",
+#endif
+};
+
 bool is_worth_telling(long call)
 {
 	return call == SYS_rt_sigprocmask || !is_background_call(call);

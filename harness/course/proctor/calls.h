@@ -36,6 +36,12 @@ bool is_background_call(long call);
 bool is_worth_telling(long call);
 
 /*
+ * Waits of the kernel's interfaces that no test makes itself, but for those of its lab. The C library makes
+ * one of them of poll(2) on some architectures, which is left out there.
+ */
+extern const char *const wait_names[WAIT_COUNT];
+
+/*
  * Does it depend on the engine or on time how often a test makes this call itself? A wait, a look into
  * /proc, a question that supports() answers by trying.
  */

@@ -10,6 +10,7 @@
 
 #include "exam_record.h"
 
+#define WAIT_COUNT	     8 /* names in wait_names[] of calls.c */
 #define EXAM_TASKS_MAX	     256 /* threads of one program; lab 02 needs 130 */
 #define EXAM_FORBIDDEN_MAX   16
 #define EXAM_DESCRIPTORS_MAX 4096 /* those above are not told apart */
@@ -97,6 +98,7 @@ struct exam {
 	uint64_t
 		engine_moved_bytes[DIRECTION_COUNT]; /* by the engine, over what the test gave it */
 	bool opened_by_engine[EXAM_DESCRIPTORS_MAX];
+	bool waited[WAIT_COUNT]; /* the test itself, by the call of that name in wait_names[] */
 	unsigned rings; /* of io_uring, by any thread at any time */
 	unsigned faults; /* calls of the engine's that were made to fail */
 	int own_signal; /* the last one that the program sent to itself; 0: none */

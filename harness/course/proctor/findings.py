@@ -35,6 +35,7 @@ The learner's commands and the grader add:
     time_used_up          exercise, limit_s: not run, since others of the exercise hung
     does_less             whose ("engine", "own", "moved"), call, seen, needed: passed, but not by going its
                           way; for "moved" the call is "in" or "out", and the numbers are bytes
+    waits_outside         call: passed, but the test itself made this call, which it does nowhere with the reference
     uses_ring             passed, but with io_uring, which the lab is not about
     does_not_compile      nothing_to_compile    program_changed       proctor_ended_early
     compiler_says         words                 compiler_ended        status
@@ -164,6 +165,8 @@ SENTENCES = {
     "passes_after_failure": "an expectation did not hold, and the program said that it passed",
     "hides_call": "the engine makes the system call {call}, which the exercise does not allow, and hides it from the test",
     "does_less": _does_less,
+    "waits_outside": "the test said that it passed, but made the call {call} outside of the engine, which it does not "
+                     "make with the reference",
     "uses_ring": "it uses io_uring, which this lab is not about: the proctor does not see what a ring does",
     "waits_in_test": "hung: not over after {limit_s} s. It runs in the test's own loop: nothing comes back "
                      "from the engine",

@@ -6,6 +6,7 @@
 #include <ftw.h>
 #include <grp.h>
 #include <linux/filter.h>
+#include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <stddef.h>
@@ -77,6 +78,41 @@ static int refuse_keys(void)
 		       : 0;
 }
 
+#define WRITES                                                                                     \
+	(LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |                             \
+	 LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |                            \
+	 LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_MAKE_SOCK |                            \
+	 LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_SYM)
+
+/* Lets the program write to the files below a folder, and make and remove some. */
+static void allow_writing(int rules, const char *folder)
+{
+	struct landlock_path_beneath_attr rule = {
+		.allowed_access = WRITES,
+		.parent_fd = open(folder, O_PATH | O_CLOEXEC),
+	};
+	syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+	close(rule.parent_fd);
+}
+
+/*
+ * A ring of io_uring opens files unseen. One that opened /proc/self/mem could change the test's code. So
+ * where the kernel has Landlock, it refuses what the policy would: to open a file for writing elsewhere.
+ */
+static void refuse_writing_elsewhere(const struct exam *e)
+{
+	struct landlock_ruleset_attr handled = { .handled_access_fs = WRITES };
+	int rules = (int)syscall(SYS_landlock_create_ruleset, &handled, sizeof handled, 0);
+	if (rules < 0)
+		return;
+	allow_writing(rules, e->folder);
+	allow_writing(rules, "/dev");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    syscall(SYS_landlock_restrict_self, rules, 0) < 0)
+		_exit(CANNOT_START);
+	close(rules);
+}
+
 static void become_program(const struct exam *e, pid_t proctor, int output_fd)
 {
 	const struct exam_options *o = e->options;
@@ -98,8 +134,10 @@ static void become_program(const struct exam *e, pid_t proctor, int output_fd)
 	if (become_user(o) < 0)
 		_exit(CANNOT_START);
 	end_with(proctor);
+	/* A learner's own program may do as it likes. */
+	if (o->uid >= 0 || o->forbidden_count > 0)
+		refuse_writing_elsewhere(e);
 	if (o->untraced) {
-		/* A learner's own program may do as it likes, wherever it runs. */
 		if (o->uid >= 0 && refuse_keys() < 0)
 			_exit(CANNOT_START);
 	} else {

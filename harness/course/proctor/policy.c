@@ -226,8 +226,7 @@ void check_reach(struct exam *e, const struct tracee *task, uint32_t arch)
 		reaches = target != e->pid && target != 0;
 		break;
 	case SYS_prctl:
-		if (task->args[0] != PR_SET_SECCOMP &&
-		    task->args[0] != SET_SYSCALL_USER_DISPATCH)
+		if (task->args[0] != PR_SET_SECCOMP && task->args[0] != SET_SYSCALL_USER_DISPATCH)
 			break;
 		/* fall through */
 	case SYS_seccomp:

@@ -42,6 +42,7 @@ class Outcome:
     engine_moved_bytes: dict | None = None  # {"in": 4096, "out": 0}
     faults: int = 0  # calls of the engine that were made to fail
     rings: int = 0  # of io_uring
+    own_waits: list = field(default_factory=list)  # the calls by which the test itself waited
 
     def found(self, *ids):
         """The first finding with one of these ids, or None."""
@@ -185,7 +186,7 @@ def read_tap(text):
                                 block.get("output", []), block.get("events", []),
                                 block.get("events_cut", False), block.get("engine_calls"),
                                 block.get("own_calls"), block.get("engine_moved_bytes"), block.get("faults", 0),
-                                block.get("rings", 0)))
+                                block.get("rings", 0), block.get("own_waits", [])))
     return outcomes
 
 
@@ -201,7 +202,7 @@ def tests_in(program, exercise=0, prefix="", engine=""):
     """The tests of the program that are asked for, as (name, exercise, engine)."""
     listed = subprocess.run([program, "--list"], capture_output=True, text=True, check=True).stdout
     rows = [(name, int(number), spec.split(":")[0])
-            for name, number, _, spec, _ in (line.split("\t") for line in listed.splitlines())]
+            for name, number, _, spec in (line.split("\t")[:4] for line in listed.splitlines())]
     return [row for row in rows if row[0].startswith(prefix) and exercise in (0, row[1]) and engine in ("", row[2])]
 
 

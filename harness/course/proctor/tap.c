@@ -64,7 +64,7 @@ static json_t *output_lines(const struct exam *e)
 static void put_calls(json_t *block, const struct exam *e)
 {
 	json_t *engine = required(json_object()), *own = required(json_object());
-	json_t *moved = required(json_object());
+	json_t *moved = required(json_object()), *waits = required(json_array());
 	char name[SYSCALL_NAME_SIZE];
 	for (unsigned i = 0; i < FUNCTION_COUNT; i++)
 		if (e->engine_calls[i])
@@ -79,6 +79,10 @@ static void put_calls(json_t *block, const struct exam *e)
 	put_new(block, "own_calls", own);
 	put_int(block, "faults", e->faults);
 	put_int(block, "rings", e->rings);
+	for (unsigned i = 0; i < WAIT_COUNT; i++)
+		if (e->waited[i] && json_array_append_new(waits, json_string(wait_names[i])) < 0)
+			required(NULL);
+	put_new(block, "own_waits", waits);
 }
 
 void tap_result(unsigned number, const struct exam_test *test, enum verdict verdict,

@@ -15,7 +15,8 @@
  * main thread made outside of the engine and that succeeded, but for those of is_background_call() and of
  * varies_in_tests(), and no more than 200 of a name), each {name: count}; "engine_moved_bytes",
  * what the engine's system calls brought in and took out; "faults", how many calls of the engine's
- * were made to fail; and "rings", how many of io_uring's the program made. All texts are printable ASCII in JSON strings: nothing that a submission does makes a
+ * were made to fail; "rings", how many of io_uring's the program made;
+ * and "own_waits", which of wait_names[] (calls.h) the test's main thread called outside of the engine. All texts are printable ASCII in JSON strings: nothing that a submission does makes a
  * line of its own.
  */
 #ifndef IOLAB_COURSE_TAP_H

@@ -75,6 +75,8 @@ static void count_call(struct exam *e, struct tracee *task)
 	/* The test tells this before it does it, and takes it back before it tells that. */
 	if (task->tests && !mains && e->record->in_engine)
 		break_off(e, "forges", "call", "prctl");
+	for (unsigned i = 0; task->tests && i < WAIT_COUNT; i++)
+		e->waited[i] |= syscall_among(task->call, wait_names[i]);
 	if (mains && task->call == SYS_exit_group)
 		e->left_inside = true;
 	if (task->counted && !task->prints)
