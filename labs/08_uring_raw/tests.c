@@ -2005,6 +2005,7 @@ const struct lab_test lab_tests[] = {
 	{ OF(5), TEST("connects_to_a_listener", ONE(TCP), connect_reaches_a_listener), ENTERS },
 	{ OF(5), TEST("a_socket_works_both_ways_at_once", ONE(TCP), socket_both_directions_at_once),
 	  ENTERS },
+	{ OF(5), TEST("a_cancel_leaves_what_is_back", ONE(TCP), cancel_leaves_what_is_back) },
 	{ OF(5), TEST("calls_all_back", STREAMS, stream_cancel), ENTERS },
 	{ OF(5), TEST("calls_one_back", ONE(TCP), cancel_one_leaves_the_others), ENTERS },
 	{ OF(5), TEST("fills_its_depth", ONE(BUFFERED), file_fills_its_depth) },

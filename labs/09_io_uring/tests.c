@@ -1718,6 +1718,8 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE(4), TEST("calls_all_back", ONE(TCP) | ONE(PIPE), stream_cancel) },
 	{ EXERCISE(4),
 	  TEST("calls_all_back_in_scattered_slots", ONE(UNIX), stream_cancel_in_scattered_slots) },
+	{ EXERCISE(4),
+	  TEST("a_cancel_leaves_what_is_back", ONE(UNIX), cancel_leaves_what_is_back) },
 	{ EXERCISE(4), TEST("calls_sends_back", ONE(UNIX), stream_cancel_of_sends) },
 	{ EXERCISE(4), TEST("calls_files_back", FILES, file_cancel) },
 	{ EXERCISE(4), TEST("calls_nothing_back", ONE(UNIX), cancel_with_nothing_in_flight) },

@@ -1696,6 +1696,7 @@ const struct lab_test lab_tests[] = {
 	  TEST("leaves_the_descriptor_whole", ONE(UNIX), cancel_one_leaves_the_descriptor_whole) },
 	{ MULTI(5), TEST("loses_no_byte", ONE(UNIX), cancel_one_loses_no_byte) },
 	{ MULTI(5), TEST("comes_too_late", ONE(UNIX), cancel_one_comes_too_late) },
+	{ MULTI(5), TEST("a_cancel_leaves_what_is_back", ONE(TCP), cancel_leaves_what_is_back) },
 	{ MULTI(5), TEST("calls_all_back", SOCKETS, stream_cancel) },
 	{ MULTI(5),
 	  TEST("calls_all_back_in_scattered_slots", ONE(UNIX), stream_cancel_in_scattered_slots) },

@@ -474,6 +474,7 @@ static bool finish(struct engine *e, const struct io_uring_cqe *cqe)
 		return false;
 	if (e->unasked_count > 0)
 		forget_unasked(e, op->slot);
+	e->held[op->slot] = NULL;
 	op->result = cqe->res;
 	return true;
 }

@@ -458,6 +458,7 @@ static struct io_op *operation_of(struct engine *e, const struct io_uring_cqe *c
 		return NULL;
 	if (e->unasked_count > 0)
 		forget_unasked(e, op->slot);
+	e->held[op->slot] = NULL;
 	op->result = cqe->res;
 	if (cqe->flags & IORING_CQE_F_BUFFER)
 		lent_ring_finish(&e->lent, op, cqe);
