@@ -30,9 +30,10 @@ HEADERS = ("/usr/", "/opt/", "/lib", "/nix/", "/gnu/")  # where a system's heade
 # main(), read() or expect() of its own cannot replace the one of the tests or the library. Engines need no
 # name: they register by a section. What a layer stands on is linked before it, so an engine of its own takes
 # no other's place. objcopy leaves some kinds of names as they are (unique ones, for example); those are refused.
-# What is printed: a line "U name" for each function taken from elsewhere; "early" for code that runs
-# before main(), where the function that chooses an ifunc runs too; "late" for code that runs after it; "bytes"
-# for what may be code and no compiler made from C; "registers" for an IO_ENGINE();
+# What is printed: a line "U name" for each function taken from elsewhere, without the middle of a long one, so
+# that the list has room; "early" for code that runs before main(), where the function that chooses an ifunc runs
+# too; "late" for code that runs after it; "bytes" for what may be code and no compiler made from C; "registers" for
+# an IO_ENGINE();
 # "tells" and the address from which the test speaks to the proctor, "segments" and that of the program's table.
 LINK = """out=$1 lab=$2 below=$3 tests=$4; shift 4
 ld -r -d -o "$out.o" "$@" && objcopy --keep-global-symbol=iolab_keeps_none \\
@@ -47,7 +48,8 @@ readelf -SW "$out.o" | grep -qE ' \\.(fini_array|dtors)' && echo late
 readelf -SsW "$out.o" | sed 's/^ *\\[ *//; s/\\]//' | awk '$8 ~ /X/ { code[$1] = 1; odd += $2 !~ /^\\.text/ || $8 ~ /W/ }
     $4 == "OBJECT" && code[$7] { odd++ } END { exit !odd }' && echo bytes
 readelf -SW "$out.o" | grep -q ' io_engines ' && echo registers
-nm -u -P "$out.o" | cut -d ' ' -f 1 | sort -u | grep -vxF -f build/course/ordinary | sed 's/^/U /'
+nm -u -P "$out.o" | cut -d ' ' -f 1 | sort -u | grep -vxF -f build/course/ordinary |
+    awk '{ print "U " (length($0) > 99 ? substr($0, 1, 60) "..." substr($0, length($0) - 29) : $0) }'
 exit 0
 """
 # The same for a sanitizer's build. What LINK refuses was refused before, and a sanitizer adds code of its own
