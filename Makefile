@@ -309,7 +309,7 @@ help::
 	@echo
 	@echo 'Compare:'
 	@echo 'make               build the program, build/iolab, and compile_commands.json for your editor'
-	@echo 'make bench         compare all interfaces (3 to 4 minutes): table, figures, report'
+	@echo 'make bench         compare all interfaces (3 minutes): table, figures, report'
 	@echo 'make plots         draw the figures of a results folder   [RESULTS=results/latest WIDTH=3.4 (inches)]'
 	@echo 'make report        draw the figures and write report.html and report.md   [RESULTS=results/latest]'
 	@echo 'make report QUICK=1   measure a little of everything first (2 minutes)'

@@ -127,7 +127,7 @@ static const struct argp_option argp_options[] = {
 	  "seconds to sample the idle host before the first round (default: 1)", 0 },
 	{ "baseline", OPT_BASELINE, "ENGINE", 0, "engine that ratios are taken to", 0 },
 	{ "no-count-syscalls", OPT_NO_COUNT, NULL, 0,
-	  "leave out the last rounds (at most three), which count system calls", 0 },
+	  "leave out the last rounds (at most two), which count system calls", 0 },
 	{ 0 },
 };
 

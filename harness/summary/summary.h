@@ -25,7 +25,7 @@
 #define VERDICT_ROUNDS 5
 
 /* At most this many runs count system calls; none of them enters another figure. */
-#define COUNTING_ROUNDS 3
+#define COUNTING_ROUNDS 2
 
 /* What a comparison knows of itself and the runs do not. */
 struct comparison {

@@ -760,7 +760,7 @@ static void signal_cancel(struct engine *e)
 }
 
 static const struct engine_option options[] = {
-	{ "signalfd", "signals are read from a descriptor, many at once", .compared = true },
+	{ "signalfd", "signals are read from a descriptor, many at once" },
 	{ "handler", "signals call a function on the thread's stack" },
 	{ NULL, NULL },
 };
