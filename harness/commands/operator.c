@@ -116,7 +116,7 @@ static int check_operator_options(const struct operator_options *o, struct reaso
 {
 	if (o->lost_pct + o->failing_pct <= 90)
 		return 0;
-	reason_say(why, "--lost and --failing: at most %d %% together", 90);
+	reason_say(why, "--lost and --failing: at most 90 %% together");
 	return -EINVAL;
 }
 

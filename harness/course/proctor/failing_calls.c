@@ -514,7 +514,7 @@ static void play_wait_for_nothing(struct subject *s, const struct call_fault *fa
 	int64_t expected = failed ? -fault->error : 0;
 	expect(told == expected,
 	       WHEN("when %s fails%s%s, and nothing comes") EXPECTED("%s") SAW("%s"),
-	       fault ? fault->of->call : "nothing", fault ? " with " : "",
+	       fault ? failing_call() : "nothing", fault ? " with " : "",
 	       fault ? errno_name(fault->error) : "", answer(expected), answer(told));
 	s->ops->cancel(s->engine);
 	while (op->in_flight && reap_some(s, 1, -1) >= 0)
