@@ -477,10 +477,10 @@ REAP='s->ops->reap(s->engine, done, 0, 1, 0);'
 	assert_success
 	proctored_with "$REAP" "$hides" "read"
 	assert_line --partial "reap() made the system call poll"
-	proctored_with "$REAP" "$RECORD $hides"' record->calls_main[SYS_poll] = 0;' "read openat newfstatat close"
+	proctored_with "$REAP" "$RECORD $hides"' record->calls_main[SYS_poll] = 0;' "read openat newfstatat fstat close"
 	assert_line --partial '"id": "changes_counts"'
 	# As the test's own call, while the record says that the engine is left.
-	proctored_with "$REAP" "$RECORD"' record->in_engine = 0; '"$hides"' record->in_engine = 1;' "read openat newfstatat close"
+	proctored_with "$REAP" "$RECORD"' record->in_engine = 0; '"$hides"' record->in_engine = 1;' "read openat newfstatat fstat close"
 	assert_line --partial "reap() made the system call poll"
 	# The test's own list, emptied: it lies right in the program.
 	proctored_with "$REAP" "${empties/'"token"'/'"allowed_calls"'} fclose(self); $hides" "read openat newfstatat close lseek fstat"
