@@ -119,7 +119,6 @@ $(BUILD)/course/conformance.a: $(COMMON_OBJECTS) $(call object,$(wildcard harnes
 	@mkdir -p $(@D)
 	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $^
 
-CONFORMANCE_OBJECTS = $(call object,harness/tests/conformance.c $(wildcard harness/tests/conformance/*.c))
 $(BUILD)/course/link-conformance: harness/develop.mk $(CONFORMANCE_OBJECTS) $(BUILD)/course/conformance.a $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,MAKE,$@)printf '%s\n' '#!/bin/sh' 'out=$$2; shift 2' \

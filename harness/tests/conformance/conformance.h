@@ -196,6 +196,7 @@ struct test {
 	unsigned flavours; /* bits of enum flavour */
 	void (*run)(struct subject *s);
 	bool is_long; /* not asked of two options together, nor under a sanitizer */
+	bool without_fd; /* its flavour makes no difference */
 };
 
 #endif
