@@ -56,6 +56,11 @@ struct operator_results {
 	unsigned count;
 };
 
+/*
+ * An attempt whose result by_result() wants to be tried again, or whose error by_error(), is followed by
+ * another, as long as there are `attempts` left. The first pause is `pause_ns`. Each further one is the
+ * last one times `factor`, and at most `pause_max_ns`.
+ */
 struct operator_retry {
 	unsigned attempts; /* after the first one; 0: no retry */
 	bool (*by_result)(void *context, void *record,

@@ -394,11 +394,11 @@ def chosen_labs(o):
 
 
 def check_contract_table(tap):
-    """docs/contract-tests.md: each sentence of the contract and of the handouts has a test, or a reason."""
+    """docs/contract-tests.md: each sentence of contract, headers and handouts has a test, or a reason."""
     table = os.path.join(ROOT, "harness", "tests", "contract_table.py")
     done = subprocess.run([sys.executable, "-B", table, "--check"], cwd=ROOT, capture_output=True, text=True,
                           check=False)
-    tap.check("each sentence of contract and handouts has a test", done.stderr if done.returncode else "")
+    tap.check("each sentence of contract, headers and handouts has a test", done.stderr if done.returncode else "")
     for line in done.stdout.splitlines():
         print(f"# {line}")
 
