@@ -1272,7 +1272,7 @@ static void allocates_when_it_opens_only(void)
 	}
 	size_t after = mallinfo2().uordblks;
 	/* An engine whose queues are libc's may still take some for these. */
-	expect(after < before + ROUNDS / 2 * LEAST_TAKEN_BYTES, "%zu bytes of memory in %u rounds",
+	expect(after < before + ROUNDS / 2 * LEAST_TAKEN_BYTES, "%zu bytes of memory in %d rounds",
 	       after - before, ROUNDS / 2);
 	event_loop_detach(loop, (unsigned)fd_slot);
 	close(pair[0]);
