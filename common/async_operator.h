@@ -29,7 +29,8 @@
  * Callbacks.   They run from the loop, never inside put(), complete() or fail(). Only invoke() is
  *              called by put() itself, and what decides about a retry by complete() and fail(). An
  *              invoke() may complete at once.
- * Memory.      All of it is allocated by open().
+ * Memory.      All that the operator itself needs is allocated by open(). The loop's heap of timers may
+ *              still grow.
  * Threads.     All calls come from the loop's thread. Who gets an answer in another thread hands it
  *              over by event_loop_wake().
  */

@@ -1158,7 +1158,7 @@ static void a_close_waits_for_no_other(void)
 		event_count = 0;
 		events[0] = '\0';
 		event_loop_update_now(loop);
-		start(loop, &late, 10 * NS_PER_S, 0); /* ends a sleep that should not be */
+		start(loop, &late, 30 * NS_PER_S, 0); /* ends a sleep that should not be */
 		if (is_outside)
 			event_loop_close_fd(loop, slot, closed_call_stops, NULL);
 		else
@@ -1204,8 +1204,11 @@ static void sleeps_though_no_timer_will_be_due(void)
 	sigaction(SIGALRM, &action, NULL);
 	long before = sleeps_until_now();
 	setitimer(ITIMER_REAL, &often, NULL);
-	expect(event_loop_run(loop, LOOP_RUN) == 1, "a timer that is never due is not alive");
-	expect(sleeps_until_now() > before, "it never gave up its CPU in 300 ms");
+	/* On a busy machine a signal may come before the loop has run at all. */
+	for (unsigned i = 0; i < 10 && sleeps_until_now() == before; i++)
+		expect(event_loop_run(loop, LOOP_RUN) == 1,
+		       "a timer that is never due does not keep it alive");
+	expect(sleeps_until_now() > before, "it never gave up its CPU");
 	setitimer(ITIMER_REAL, &(struct itimerval) { 0 }, NULL);
 	expect_events("");
 	event_loop_close(loop);
