@@ -91,12 +91,20 @@ def account(verdict, among=None):
     return "\n".join(f"{o.name}: {' / '.join(w.strip() for w in account_lines(o)[:3])}" for o in failed)
 
 
+class Object:
+    """What a file of the lab was compiled to; no path: not yet."""
+
+    def __init__(self):
+        self.lock, self.path, self.words = threading.Lock(), "", ""
+
+
 class LabCheck:
     def __init__(self, lab, tap, scratch, repeats):
         self.lab, self.tap, self.scratch, self.repeats = lab, tap, scratch, repeats
         self.count = 0
         self.killed = self.accepted = self.tests = 0
         self.counting = threading.Lock()
+        self.objects = {}  # {what an object is made of: Object}
 
     def say(self, what, words=""):
         return self.tap.check(f"lab {self.lab.number}: {what}", words)
@@ -112,14 +120,26 @@ class LabCheck:
         return folder
 
     def build(self, files, name, cc="gcc", sanitize=""):
-        """Returns (program, the compiler's words)."""
+        """Returns (program, the compiler's words). A file is compiled once: a mutant changes one of several."""
         folder = self.place(f"{name}-{cc}-{sanitize or 'plain'}")
         for file, text in files.items():
             labs.write(os.path.join(folder, file), text)
+        headers = [text for file, text in files.items() if not file.endswith(labs.SOURCES)]
+        made = [self.compiled(os.path.join(folder, file), (cc, sanitize, file, text, *headers))
+                for file, text in files.items() if file.endswith(labs.SOURCES)]
         program = os.path.join(folder, "tests")
-        words = programs.compile_tests(self.lab, [os.path.join(folder, file) for file in files],
-                                       program, cc, sanitize)
-        return program, words
+        words = programs.compile_tests(self.lab, [found.path for found in made], program, cc, sanitize)
+        return program, "\n".join(filter(None, [*(found.words for found in made), words]))
+
+    def compiled(self, source, made_of):
+        """The Object of a file, compiled unless another of the same text was."""
+        with self.counting:
+            found = self.objects.setdefault(made_of, Object())
+        with found.lock:
+            if not found.path:
+                found.words = programs.compile_object(self.lab, source, source + ".o", made_of[1], made_of[0])
+                found.path = source + ".o"
+        return found
 
     def verdict(self, files, name, options=(), cc="gcc", sanitize="", wrap=None):
         try:
@@ -266,7 +286,8 @@ class LabCheck:
             labs.apply_mutant(self.lab, mutant, folder)
             files = {name: labs.read(os.path.join(folder, name)) for name in self.lab.files}
             program, _ = self.build(files, f"mutant-{mutant.name}", sanitize=mutant.sanitize)
-            words = self.survives(program, ["--only", mutant.killed_by, *(["--untraced"] if mutant.sanitize else [])])
+            words = self.survives(program, ["--only", mutant.killed_by, "--stop-at-first",
+                                            *(["--untraced"] if mutant.sanitize else [])])
         except CourseError as error:
             words = str(error)
         self.add_to("killed", self.say(f"the mutant {mutant.name} is killed by {mutant.killed_by}", words))

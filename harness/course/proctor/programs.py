@@ -139,9 +139,9 @@ def tests_object(lab, cc="gcc", sanitize="", wrap=()):
     return made
 
 
-def compile_object(lab, source, out, sanitize=""):
-    """One file of the lab. Raises when it does not compile."""
-    _run_compiler([os.path.join(build_folder(sanitize=sanitize), "course", "compile-object"), lab.name, out, source])
+def compile_object(lab, source, out, sanitize="", cc="gcc"):
+    """One file of the lab. Returns what the compiler printed; raises when it failed."""
+    return _run_compiler([os.path.join(build_folder(cc, sanitize), "course", "compile-object"), lab.name, out, source])
 
 
 def link(lab, out, objects):
@@ -156,13 +156,13 @@ def below(lab, course):
 
 
 def compile_tests(lab, sources, out, cc="gcc", sanitize="", wrap=()):
-    """Compiles the lab's tests with the learner's files `sources` into the program `out`. Returns what
-    the compiler printed; raises when it failed. Engines of below are found before those of the files. `wrap` is put
-    before the compiler's command."""
+    """Compiles the lab's tests with the learner's files `sources`, or their objects, into the program `out`. Returns
+    what the compiler printed; raises when it failed. Engines of below are found before those of the files. `wrap` is
+    put before the compiler's command."""
     course = os.path.join(build_folder(cc, sanitize), "course")
     os.makedirs(os.path.dirname(out), exist_ok=True)
     return _run_compiler([*wrap, os.path.join(course, "compile"), lab.name, out, tests_object(lab, cc, sanitize, wrap),
-                          *below(lab, course), *(path for path in sources if path.endswith(SOURCES))])
+                          *below(lab, course), *(path for path in sources if path.endswith((*SOURCES, ".o")))])
 
 
 RESULT = re.compile(r"(not )?ok (\d+) - (\S+)( # SKIP)?")
