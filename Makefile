@@ -62,9 +62,8 @@ COMMON_OBJECTS  := $(call object,$(COMMON_SOURCES)) $(wildcard common/*.o)
 ENGINE_OBJECTS  := $(call object,$(ENGINE_SOURCES) $(wildcard labs/*/*.S)) \
                    $(wildcard labs/*/reference/*.o)
 HARNESS_OBJECTS := $(call object,$(HARNESS_SOURCES))
-# What a test program links: all of the harness but main().
-TESTED_OBJECTS  := $(COMMON_OBJECTS) $(ENGINE_OBJECTS) \
-                   $(filter-out $(BUILD)/harness/commands/main.o,$(HARNESS_OBJECTS))
+# What a test program links: all of the harness but the commands, which a sanitizer's build then need not compile.
+TESTED_OBJECTS  := $(COMMON_OBJECTS) $(ENGINE_OBJECTS) $(filter-out $(BUILD)/harness/commands/%,$(HARNESS_OBJECTS))
 TEST_PROGRAMS   := $(patsubst harness/tests/%.c,$(BUILD)/tests/%,$(TEST_SOURCES))
 PEER_PROGRAMS   := $(patsubst harness/peers/%.c,$(BUILD)/peers/%,$(wildcard harness/peers/*.c))
 
@@ -79,6 +78,9 @@ tests: $(TEST_PROGRAMS) $(PEER_PROGRAMS) $(BUILD)/trust/iolab
 $(BUILD)/tests/%: $(BUILD)/harness/tests/%.o $(TESTED_OBJECTS)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# The one test of a command itself.
+$(BUILD)/tests/compare: $(filter-out %/main.o,$(filter $(BUILD)/harness/commands/%,$(HARNESS_OBJECTS)))
 
 # What `make bench-peers` holds iolab against.
 $(BUILD)/peers/%: $(BUILD)/harness/peers/%.o $(TESTED_OBJECTS)
