@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "allocation_count.h"
 #include "clock.h"
 #include "failing_calls.h"
 #include "rings.h"
@@ -1453,7 +1454,10 @@ static void calls_one_back_when_there_is_room(struct subject *s)
 	stop_taking();
 	for (unsigned i = 0; i < SQ_ENTRIES; i++)
 		start(s, prepare_pipe_read(s, i));
+	unsigned long made = allocations_made();
 	cancel_one(s, &s->op[5]);
+	expect(allocations_made() == made,
+	       WHEN("the ring has no room for a cancel") EXPECTED("no call of malloc") SAW("one"));
 	take_again();
 	for (unsigned i = 0; i < SQ_ENTRIES; i++)
 		look(s);
@@ -2002,7 +2006,7 @@ const struct lab_test lab_tests[] = {
 	{ OF(5), TEST("waits_for_ever", ONE(TCP), stream_waits_for_ever), ENTERS },
 	{ OF(5), TEST("a_signal_ends_the_wait", ONE(TCP), stream_signal_ends_the_wait), ENTERS },
 	{ OF(5), TEST("accepts_who_waits", ONE(TCP), accept_takes_who_waits), ENTERS },
-	{ OF(5), TEST("connects_to_a_listener", ONE(TCP), connect_reaches_a_listener), ENTERS },
+	{ OF(5), TEST("connects_to_a_listener", SOCKETS, connect_reaches_a_listener), ENTERS },
 	{ OF(5), TEST("a_socket_works_both_ways_at_once", ONE(TCP), socket_both_directions_at_once),
 	  ENTERS },
 	{ OF(5), TEST("a_cancel_leaves_what_is_back", ONE(TCP), cancel_leaves_what_is_back) },
@@ -2017,6 +2021,7 @@ const struct lab_test lab_tests[] = {
 	{ OF(5), TEST("waits_for_as_many_as_asked", ONE(TCP), stream_waits_for_as_many_as_asked) },
 	{ OF(5), TEST("counts_what_is_ready_once", ONE(UNIX) | ONE(PIPE),
 		      stream_counts_what_is_there_once) },
+	{ OF(5), TEST("counts_what_was_left", ONE(UNIX), stream_counts_what_was_left) },
 	{ OF(5), TEST("calls_files_back", ONE(BUFFERED), file_cancel) },
 	{ OF(5), TEST("calls_back_scattered_slots", ONE(TCP), stream_cancel_in_scattered_slots) },
 	{ OF(5), TEST("calls_sends_back", ONE(TCP), stream_cancel_of_sends) },
@@ -2028,6 +2033,10 @@ const struct lab_test lab_tests[] = {
 	  TEST("calls_one_back_at_its_beginning", ONE(TCP), cancel_one_meets_the_beginning) },
 	{ OF(5), TEST("calls_one_back_too_late", ONE(TCP), cancel_one_comes_too_late) },
 	{ OF(5), TEST("calls_one_send_back", ONE(TCP), cancel_one_of_a_send) },
+	{ OF(5),
+	  TEST("calls_a_short_send_back", ONE(UNIX) | ONE(PIPE), cancel_one_of_a_short_send) },
+	{ OF(5), TEST("a_signal_ends_a_wait_after_a_cancel", ONE(UNIX),
+		      stream_signal_ends_a_wait_after_a_cancel) },
 	{ OF(5), TEST("calls_one_file_back", ONE(BUFFERED), cancel_one_of_a_file) },
 	{ OF(5), TEST("calls_an_accept_back", ONE(TCP), accept_is_called_back) },
 	{ OF(5), TEST("calls_a_connect_back", ONE(TCP), connect_waits_and_is_called_back) },
@@ -2062,6 +2071,7 @@ const struct lab_test lab_tests[] = {
 	{ OF(5), TEST("files_tell_what_fails", ONE(BUFFERED), file_tells_what_fails) },
 	{ OF(5), TEST("streams_tell_what_fails", ONE(TCP), stream_tells_what_fails) },
 	{ OF(5), TEST("opens_and_closes_again", ONE(BUFFERED), opens_and_closes_again) },
+	{ OF(5), TEST("allocates_nothing_later", ONE(UNIX), allocates_nothing_after_open) },
 	{ OF(5), TEST("close_leaves_nothing_mapped", ONE(NO_FD), close_leaves_nothing_mapped) },
 	{ OF(5), TEST("survives_many_operations", ONE(BUFFERED), file_survives_many_operations),
 	  ENTERS },

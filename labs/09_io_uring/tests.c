@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "allocation_count.h"
 #include "clock.h"
 #include "failing_calls.h"
 #include "stream_test.h"
@@ -858,8 +859,12 @@ static void a_cancel_without_room_is_not_forgotten(struct subject *s)
 		ops[i] = receive(s, i, c.ends[i][0], i);
 	expect(submit_once(s, ops, COUNT) == COUNT, "not all are accepted");
 	fail_call(ENTER, EAGAIN, 0);
+	unsigned long made = allocations_made();
 	cancel_one(s, ops[2]);
+	made = allocations_made() - made;
 	call_failed();
+	expect(made == 0,
+	       WHEN("the ring has no room for a cancel") EXPECTED("no call of malloc") SAW("one"));
 	await(s, ops[2]);
 	expect(ops[2]->result == -ECANCELED, EXPECTED("-ECANCELED") SAW("%s"),
 	       answer(ops[2]->result));
@@ -1672,6 +1677,7 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE(2), TEST("waits_for_seconds", ONE(UNIX), stream_waits_for_seconds) },
 	{ EXERCISE(2),
 	  TEST("waits_for_as_many_as_asked", ONE(UNIX), stream_waits_for_as_many_as_asked) },
+	{ EXERCISE(2), TEST("counts_what_was_left", ONE(UNIX), stream_counts_what_was_left) },
 	{ EXERCISE(2), TEST("keeps_min_and_max", ONE(UNIX), reap_keeps_min_and_max) },
 	{ EXERCISE(2), TEST("keeps_a_large_min", ONE(NO_FD), reap_keeps_a_large_min) },
 	{ EXERCISE(2), TEST("a_signal_ends_the_wait", ONE(TCP), stream_signal_ends_the_wait) },
@@ -1688,6 +1694,11 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE(4), TEST("meets_the_beginning", ONE(UNIX), cancel_one_meets_the_beginning) },
 	{ EXERCISE(4), TEST("comes_too_late", ONE(UNIX), cancel_one_comes_too_late) },
 	{ EXERCISE(4), TEST("calls_a_send_back", ONE(UNIX), cancel_one_of_a_send) },
+	{ EXERCISE(4),
+	  TEST("calls_a_short_send_back", ONE(UNIX) | ONE(PIPE), cancel_one_of_a_short_send) },
+	{ EXERCISE(4), TEST("a_signal_ends_a_wait_after_a_cancel", ONE(UNIX),
+			    stream_signal_ends_a_wait_after_a_cancel) },
+	{ EXERCISE(4), TEST("allocates_nothing_later", ONE(UNIX), allocates_nothing_after_open) },
 	{ EXERCISE(4), TEST("calls_a_file_back", ONE(BUFFERED), cancel_one_of_a_file) },
 	{ EXERCISE(4),
 	  TEST("a_cancel_is_part_of_the_batch", ONE(UNIX), a_cancel_is_part_of_the_batch) },
@@ -1785,6 +1796,8 @@ const struct lab_test lab_tests[] = {
 	  TEST("deferred_work_is_asked_for", STREAMS, stream_receives_what_is_there) },
 	{ OPTION("defer_taskrun"), TEST("deferred_work_is_asked_for_without_a_wait", ONE(UNIX),
 					hands_over_even_if_it_may_not_wait) },
+	{ OPTION("defer_taskrun"),
+	  TEST("deferred_two_engines", ONE(UNIX), two_engines_on_streams) },
 	{ OPTION("defer_taskrun"),
 	  TEST("deferred_one_call_a_batch", ONE(NO_FD), one_call_a_batch_in_all) },
 	{ OPTION("defer_taskrun"),

@@ -9,6 +9,7 @@
 #include <linux/io_uring.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "allocation_count.h"
 #include "clock.h"
 #include "failing_calls.h"
 #include "stream_test.h"
@@ -432,25 +434,36 @@ static void answers_with_what_is_parked(struct subject *s)
 	close_connections(s, &c);
 }
 
-/* Of two operations that are waited for, one takes what is parked. The kernel is waited for one more. */
-static void what_is_parked_counts(struct subject *s)
+/*
+ * Of two operations that are waited for, one takes what is parked. The kernel is waited for one more, also
+ * where the other one's request is armed already, and so nothing is to be handed over.
+ */
+static void one_parked_and_one_to_come(struct subject *s, bool both_are_armed)
 {
 	struct connections c;
 	struct io_op *done[4];
-	uint64_t position = 0;
+	uint64_t positions[2] = { 0 };
 	open_connections(s, &c, 3);
-	receive_a_message(s, &c, 0, &position, 10);
-	send_in_pieces(s, &c, 0, &position, 1, 10);
+	for (unsigned i = 0; i < 1u + both_are_armed; i++)
+		receive_a_message(s, &c, i, &positions[i], 10);
+	send_in_pieces(s, &c, 0, &positions[0], 1, 10);
 	peer_sends(c.ends[1][1], "here", 4);
 	struct io_op *both[] = { receive(s, &c, 0), receive(s, &c, 1) };
 	start_all(s, both, 2);
 	uint64_t begin_ns = clock_ns();
 	unsigned n = reap(s, done, 2, 4, PATIENCE_NS);
 	expect(n == 2 && clock_ns() - begin_ns < PATIENCE_NS,
-	       WHEN("one operation takes what is parked, and bytes are there for the other")
-		       EXPECTED("both before the time is over") SAW("%u, when it is"),
-	       n);
+	       WHEN("one operation takes what is parked, and bytes are there for the other%s")
+		       EXPECTED("both before the time is over") SAW("%u after %llu ms"),
+	       both_are_armed ? ", whose request is armed already" : "", n,
+	       (unsigned long long)((clock_ns() - begin_ns) / NS_PER_MS));
 	close_connections(s, &c);
+}
+
+static void what_is_parked_counts(struct subject *s)
+{
+	one_parked_and_one_to_come(s, false);
+	one_parked_and_one_to_come(s, true);
 }
 
 /* One operation takes what is parked, bytes are there for two more, and there is room for two in all. */
@@ -502,6 +515,65 @@ static void what_is_parked_lengthens_no_wait(struct subject *s)
 	close_connections(s, &c);
 }
 
+/* Sends a word, and one signal to the thread that waits, once the engine has taken the word. */
+struct signaller {
+	pthread_t thread, sleeper;
+	int peer;
+	unsigned completions; /* before the word */
+	int64_t patience_ns; /* with the engine: then it is too busy a machine */
+};
+
+static void let_it_be(int signal_number)
+{
+	(void)signal_number;
+}
+
+static void *speak_and_signal(void *argument)
+{
+	struct signaller *signaller = argument;
+	uint64_t until_ns = clock_ns() + (uint64_t)signaller->patience_ns;
+	peer_sends(signaller->peer, "word", 4);
+	while (ring_facts().completions == signaller->completions && clock_ns() < until_ns)
+		usleep(1000);
+	usleep(5000); /* to sleep again takes a moment, and does not matter much */
+	pthread_kill(signaller->sleeper, SIGUSR1);
+	return NULL;
+}
+
+/*
+ * Two receives are waited for. Bytes come for neither, but for a socket that nobody reads, and they are
+ * parked. Then a signal comes: it ends the wait as it ends any other.
+ */
+static void a_signal_ends_a_wait_while_others_park(struct subject *s)
+{
+	struct connections c;
+	struct io_op *done[4];
+	uint64_t position = 0;
+	struct sigaction action = { .sa_handler = let_it_be };
+	sigaction(SIGUSR1, &action, NULL);
+	open_connections(s, &c, 3);
+	receive_a_message(s, &c, 0, &position, 10);
+	start(s, receive(s, &c, 1));
+	look(s);
+	struct signaller signaller = { .sleeper = pthread_self(),
+				       .peer = c.ends[0][1],
+				       .completions = ring_facts().completions,
+				       .patience_ns = PATIENCE_NS / 2 };
+	expect(pthread_create(&signaller.thread, NULL, speak_and_signal, &signaller) == 0,
+	       "the test has no thread");
+	uint64_t begin_ns = clock_ns();
+	unsigned n = reap(s, done, 2, 4, 2 * PATIENCE_NS);
+	uint64_t waited_ns = clock_ns() - begin_ns;
+	pthread_join(signaller.thread, NULL);
+	expect(n == 0 && waited_ns < 2 * PATIENCE_NS,
+	       WHEN("bytes come that nobody waits for, and then a signal")
+		       EXPECTED("it to end the wait") SAW("%u back after %llu ms"),
+	       n, (unsigned long long)(waited_ns / NS_PER_MS));
+	peer_sends(c.ends[1][1], "here", 4);
+	await(s, &s->op[1]);
+	close_connections(s, &c);
+}
+
 /* As many bytes as the operation has room for; the others stay for the next one, in their order. */
 static void leaves_what_has_no_room(struct subject *s)
 {
@@ -518,15 +590,14 @@ static void leaves_what_has_no_room(struct subject *s)
 	close_connections(s, &c);
 }
 
-/* The peer's end was parked behind its last bytes. It is no less true the second time. */
-static void the_end_comes_after_the_bytes(struct subject *s)
+static void end_behind(struct subject *s, unsigned pieces)
 {
 	struct connections c;
 	uint64_t position = 0;
 	open_connections(s, &c, 2);
 	receive_a_message(s, &c, 0, &position, 10);
 	uint64_t begin = position;
-	send_in_pieces(s, &c, 0, &position, 2, 100);
+	send_in_pieces(s, &c, 0, &position, pieces, 100);
 	shutdown(c.ends[0][1], SHUT_WR);
 	look(s);
 	look(s);
@@ -537,6 +608,16 @@ static void the_end_comes_after_the_bytes(struct subject *s)
 		       answer(n));
 	}
 	close_connections(s, &c);
+}
+
+/*
+ * The peer's end was parked behind its last bytes. It is no less true the second time. Of many bytes some are
+ * still in the socket, behind those that are parked.
+ */
+static void the_end_comes_after_the_bytes(struct subject *s)
+{
+	end_behind(s, 2);
+	end_behind(s, 100);
 }
 
 /* An error is told once, by the kernel and by the engine: to the receive that comes next. */
@@ -1058,6 +1139,12 @@ static struct io_op *accept_op(struct subject *s, const struct listening *l)
 	return op;
 }
 
+static void expect_mode(int fd)
+{
+	expect((fcntl(fd, F_GETFD) & FD_CLOEXEC) && !(fcntl(fd, F_GETFL) & O_NONBLOCK),
+	       EXPECTED("the descriptor in blocking mode and closed on exec") SAW("it otherwise"));
+}
+
 /* An accept, of this very client. Returns its other end. */
 static int expect_client(struct subject *s, const struct listening *l, int client)
 {
@@ -1069,8 +1156,7 @@ static int expect_client(struct subject *s, const struct listening *l, int clien
 	getsockname(client, (struct sockaddr *)&ours, &length);
 	expect(theirs.sin_port == ours.sin_port,
 	       EXPECTED("clients in the order in which they came") SAW("another one"));
-	expect((fcntl(fd, F_GETFD) & FD_CLOEXEC) && !(fcntl(fd, F_GETFL) & O_NONBLOCK),
-	       EXPECTED("the descriptor in blocking mode and closed on exec") SAW("it otherwise"));
+	expect_mode(fd);
 	return fd;
 }
 
@@ -1313,6 +1399,7 @@ static void listeners_do_not_stop_each_other(struct subject *s)
 		       WHEN("100 clients wait at another listener") EXPECTED("a descriptor")
 			       SAW("%s"),
 		       answer(op->result));
+		expect_mode((int)op->result);
 		close((int)op->result);
 		close(client);
 		if (i < 2)
@@ -1506,6 +1593,35 @@ static void a_bundle_is_one_completion(struct subject *s)
 	       completions);
 }
 
+/*
+ * Buffers go back in another order than that of their numbers: one socket keeps its own while the others'
+ * come and go. A bundle lies in those that were handed in one after the other.
+ */
+static void a_bundle_follows_the_order(struct subject *s)
+{
+	enum { LENGTH_BYTES = 3 * BUFFER_BYTES, ROUNDS = 9 };
+	static char bytes[LENGTH_BYTES];
+	struct connections c;
+	uint64_t kept = 0, position = 0;
+	need_option(s);
+	open_connections(s, &c, 3);
+	receive_a_message(s, &c, 0, &kept, 10);
+	receive_a_message(s, &c, 1, &position, 10);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		send_in_pieces(s, &c, 0, &kept, 1, 10);
+		for (unsigned i = 0; i < round; i++)
+			receive_a_message(s, &c, 1, &position, 10);
+		expect_bytes(s, &c, 0, kept - 10, kept, BUFFER_BYTES);
+		for (unsigned b = 0; b < LENGTH_BYTES; b++)
+			bytes[b] = pattern_byte(position + b);
+		peer_sends(c.ends[1][1], bytes, LENGTH_BYTES);
+		look(s);
+		expect_bytes(s, &c, 1, position, position + LENGTH_BYTES, BUFFER_BYTES);
+		position += LENGTH_BYTES;
+	}
+	close_connections(s, &c);
+}
+
 static void without_a_bundle_each_buffer_is_one(struct subject *s)
 {
 	unsigned completions = completions_of_a_long_piece(s);
@@ -1644,6 +1760,8 @@ const struct lab_test lab_tests[] = {
 	{ MULTI(3), TEST("what_is_parked_takes_room", SOCKETS, what_is_parked_takes_room) },
 	{ MULTI(3),
 	  TEST("what_is_parked_lengthens_no_wait", ONE(UNIX), what_is_parked_lengthens_no_wait) },
+	{ MULTI(3), TEST("a_signal_ends_a_wait_while_others_park", ONE(UNIX),
+			 a_signal_ends_a_wait_while_others_park) },
 	{ MULTI(3), TEST("leaves_what_has_no_room", ONE(UNIX), leaves_what_has_no_room) },
 	{ MULTI(3), TEST("the_end_comes_after_the_bytes", SOCKETS, the_end_comes_after_the_bytes) },
 	{ MULTI(3), TEST("keeps_sockets_apart", ONE(UNIX), keeps_sockets_apart) },
@@ -1667,6 +1785,10 @@ const struct lab_test lab_tests[] = {
 	{ MULTI(5), TEST("close_ends_what_is_armed", SOCKETS, close_ends_what_is_armed) },
 	{ MULTI(5),
 	  TEST("called_back_without_the_kernel", ONE(UNIX), called_back_without_the_kernel) },
+
+	{ MULTI(5), TEST("counts_what_was_left", ONE(UNIX), stream_counts_what_was_left) },
+	{ MULTI(5), TEST("a_signal_ends_a_wait_after_a_cancel", ONE(UNIX),
+			 stream_signal_ends_a_wait_after_a_cancel) },
 
 	{ MULTI(3), TEST("tells_the_end", SOCKETS, stream_end_of_file) },
 	{ MULTI(3), TEST("tells_the_end_to_who_waits", SOCKETS, stream_end_while_waiting) },
@@ -1705,7 +1827,7 @@ const struct lab_test lab_tests[] = {
 	{ MULTI(5), TEST("close_leaves_nothing_mapped", ONE(UNIX), close_leaves_nothing_mapped) },
 	{ OPTION("registered_wait"),
 	  TEST("registered_wait_leaves_nothing_mapped", ONE(UNIX), nothing_mapped_with_it) },
-	{ MULTI(5), TEST("allocates_nothing_later", ONE(UNIX), no_allocation_after_open) },
+	{ MULTI(5), TEST("allocates_nothing_later", ONE(UNIX), allocates_nothing_after_open) },
 	{ MULTI(5),
 	  TEST("failures_leave_nothing_behind", ONE(UNIX), failures_leave_nothing_behind) },
 
@@ -1758,6 +1880,8 @@ const struct lab_test lab_tests[] = {
 				    without_a_bundle_each_buffer_is_one) },
 	{ OPTION("multishot+bundle"),
 	  TEST("a_bundle_is_one_completion", ONE(UNIX), a_bundle_is_one_completion) },
+	{ OPTION("multishot+bundle"),
+	  TEST("a_bundle_follows_the_order", ONE(UNIX), a_bundle_follows_the_order) },
 	{ OPTION("multishot+bundle"), TEST("bundle_receives", SOCKETS, receives_with_it) },
 	{ OPTION("multishot+bundle"), TEST("bundle_parks", ONE(UNIX), parks_with_it) },
 	{ OPTION("multishot+bundle"), TEST("bundle_runs_out", ONE(UNIX), runs_out_with_it) },

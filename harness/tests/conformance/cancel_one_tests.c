@@ -367,6 +367,59 @@ void cancel_one_of_a_send(struct subject *s)
 	close(ends[1]);
 }
 
+static size_t read_to_the_end(int fd)
+{
+	char bytes[4096];
+	size_t count = 0;
+	ssize_t n;
+	while ((n = read(fd, bytes, sizeof bytes)) > 0)
+		count += (size_t)n;
+	return count;
+}
+
+/*
+ * Too long for the room that is there. What went out is the result, also of a send that was called back:
+ * who took -ECANCELED for it would send these bytes again.
+ */
+void cancel_one_of_a_short_send(struct subject *s)
+{
+	enum { LENGTH_BYTES = 1 << 20, ROUNDS = 4 };
+	const int little = 4096;
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	signal(SIGPIPE, SIG_IGN);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		int ends[2];
+		struct io_op *done[1];
+		make_writing_pair(s, ends);
+		(void)setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &little, sizeof little);
+		open_engine(s, LENGTH_BYTES / BUFFER_BYTES, 1);
+		attach(s, 0, ends[0]);
+		struct io_op *op =
+			prepare(s, 0, out_kind(s), ends[0], 0, IO_NO_OFFSET, LENGTH_BYTES);
+		start(s, op);
+		if (round % 2)
+			reap(s, done, 1, 1, NS_PER_MS);
+		if (op->in_flight)
+			cancel_one(s, op);
+		size_t came = 0;
+		for (unsigned tries = 0; op->in_flight && tries < 300; tries++) {
+			reap(s, done, 1, 1, 10 * NS_PER_MS);
+			if (op->in_flight) /* it may need the peer to take the bytes */
+				came += read_what_is_there(ends[1]);
+		}
+		await(s, op);
+		detach(s, 0);
+		close_engine(s);
+		close(ends[0]);
+		came += read_to_the_end(ends[1]);
+		close(ends[1]);
+		expect(came == (op->result > 0 ? (size_t)op->result : 0),
+		       WHEN("a send was called back, and its result is %s")
+			       EXPECTED("as many bytes at the other end") SAW("%zu"),
+		       answer(op->result), came);
+	}
+}
+
 /* A file's operation is soon over: it comes back with its data, or called back. */
 void cancel_one_of_a_file(struct subject *s)
 {

@@ -42,6 +42,7 @@ enum mistake {
 	MIN_AT_MOST_8,
 	MIN_IS_ONE,
 	MIN_LESS_WHAT_IS_THERE,
+	LEFT_COUNTS_FOR_NOTHING,
 	MIN_0_FINDS_NOTHING,
 	MAX_0_LOSES_ONE,
 	WRONG_AT_65536,
@@ -53,6 +54,7 @@ enum mistake {
 	NOW_PLUS_TIMEOUT_WRAPS,
 	ONLY_MINUS_1_IS_FOR_EVER,
 	TIMEOUT_IS_AN_INT,
+	LIMIT_STAYS,
 	WAITS_TEN_TIMES,
 	TOO_MANY_SIGNALS,
 	MOST_1024_READY,
@@ -62,6 +64,7 @@ enum mistake {
 	EVEN_DEPTHS_ONLY,
 	/* state */
 	ONE_FOR_ALL,
+	OPTIONS_OF_THE_LAST,
 	FIRST_NUMBER_STAYS,
 	OLD_NUMBER_IS_WATCHED,
 	NUMBER_0_IS_NONE,
@@ -92,6 +95,8 @@ enum mistake {
 	LEAVES_O_ASYNC,
 	ALLOCATES_IN_SUBMIT,
 	ALLOCATES_IN_REAP,
+	ALLOCATES_IN_CANCEL,
+	ALLOCATES_IN_CANCEL_ONE,
 	KEEPS_A_MAPPING,
 	KEEPS_MEMORY,
 	KEEPS_A_LOCK,
@@ -147,6 +152,8 @@ enum mistake {
 	CANCEL_ONE_TAKES_ALL,
 	CANCEL_ONE_TWICE,
 	CANCEL_ONE_DROPS_BYTES,
+	CANCEL_ONE_HIDES_A_COUNT,
+	CANCEL_ONE_SLEEPS_ON,
 	CANCEL_ONE_SHUTS_DOWN,
 	CANCEL_ONE_TAKES_THE_NEXT,
 	CANCEL_ONE_AND_FINISHED,
@@ -177,6 +184,7 @@ struct engine {
 	struct engine *right;
 	unsigned depth, max_fds;
 	unsigned long count;
+	int64_t limit_ns; /* of the last wait that had one */
 	bool traced;
 	bool reaped; /* since the last submit() */
 	bool has_called_back; /* since the last submit() */
@@ -229,6 +237,7 @@ static int over_supports(const struct engine_config *config, enum io_kind kind,
 
 /* What RUNS_DRY takes from, and ONE_FOR_ALL shares. */
 static unsigned left_to_open = 64;
+static enum mistake last_opened;
 static struct engine *shared_right;
 
 static bool is_traced(void)
@@ -296,7 +305,7 @@ static int over_open(struct engine **engine, const struct engine_config *config,
 		return reason_no_memory(why, "the laid-over engine");
 	struct engine_config plain = *config;
 	plain.options = 0;
-	e->fault = fault;
+	e->fault = last_opened = fault;
 	e->right_ops = right_engine(fault, config->lent_count);
 	e->lent_count = config->lent_count;
 	e->depth = config->depth;
@@ -603,6 +612,8 @@ static int64_t spoil_timeout(const struct engine *e, int64_t timeout_ns)
 		return timeout_ns > INT64_MAX - (int64_t)clock_ns() ? 0 : timeout_ns;
 	case ONLY_MINUS_1_IS_FOR_EVER:
 		return timeout_ns < -1 ? 0 : timeout_ns;
+	case LIMIT_STAYS:
+		return timeout_ns < 0 && e->limit_ns > 0 ? e->limit_ns : timeout_ns;
 	case WAITS_TEN_TIMES:
 		return timeout_ns > 0 ? 10 * timeout_ns : timeout_ns;
 	default:
@@ -646,6 +657,43 @@ static int reap_and_forget(struct engine *e, struct io_op **done, unsigned min, 
 	return kept;
 }
 
+/* Takes all that is there, and keeps what `max` has no room for. The next wait is for `min` more than that. */
+static int reap_and_keep(struct engine *e, struct io_op **done, unsigned min, unsigned max,
+			 int64_t timeout_ns)
+{
+	struct io_op *all[DEEPEST];
+	unsigned n = op_queue_take(&e->held, done, max);
+	if (n == max || (n > 0 && n >= min))
+		return (int)n;
+	struct deadline deadline = deadline_after(timeout_ns);
+	int more = e->right_ops->reap(e->right, all, min, DEEPEST, timeout_ns);
+	if (more >= 0 &&
+	    (unsigned)more < min) /* the right engine knows that no more is in flight */
+		poll(NULL, 0, (int)(deadline_left_ns(deadline) / NS_PER_MS));
+	for (int i = 0; i < more; i++)
+		if (n < max)
+			done[n++] = all[i];
+		else
+			op_queue_push(&e->held, all[i]);
+	return more < 0 ? more : (int)n;
+}
+
+/* Waits on behind a signal, too, until all are there or the time is over. */
+static int reap_to_the_last(struct engine *e, struct io_op **done, unsigned min, unsigned max,
+			    int64_t timeout_ns)
+{
+	struct deadline deadline = deadline_after(timeout_ns);
+	unsigned n = 0;
+	do {
+		int more = e->right_ops->reap(e->right, done + n, min - n, max - n,
+					      deadline_left_ns(deadline));
+		if (more < 0)
+			return more;
+		n += (unsigned)more;
+	} while (n < min && deadline_left_ns(deadline) != 0);
+	return (int)n;
+}
+
 /* What is there already is counted when the wait begins, and counts once more when it ends. */
 static int reap_counting_twice(struct engine *e, struct io_op **done, unsigned min, unsigned max,
 			       int64_t timeout_ns)
@@ -666,6 +714,12 @@ static int spoiled_reap(struct engine *e, struct io_op **done, unsigned min, uns
 		return reap_in_slices(e, done, min, max, timeout_ns);
 	if (e->fault == ONLY_ENDLESS_WAITS_END && timeout_ns > 0 && min > 0)
 		return reap_beyond_signals(e, done, min, max, timeout_ns);
+	if (e->fault == CANCEL_ONE_SLEEPS_ON && e->has_called_back && min > 0)
+		return reap_to_the_last(e, done, min, max, timeout_ns);
+	if (e->fault == LEFT_COUNTS_FOR_NOTHING)
+		return reap_and_keep(e, done, min, max, timeout_ns);
+	if (e->fault == OPTIONS_OF_THE_LAST && last_opened != e->fault && min == 0)
+		return 0;
 	if (e->fault == ONE_OF_A_BATCH)
 		return reap_and_forget(e, done, min, max, timeout_ns);
 	if (e->fault == MIN_AT_MOST_8 && min > 8)
@@ -683,6 +737,8 @@ static int spoiled_reap(struct engine *e, struct io_op **done, unsigned min, uns
 		(void)e->right_ops->reap(e->right, lost, 1, 1, 0);
 		return 0;
 	}
+	if (timeout_ns > 0)
+		e->limit_ns = timeout_ns;
 	int n = e->right_ops->reap(e->right, done, min, max, spoil_timeout(e, timeout_ns));
 	if (e->fault == WAIT_HIDES_ITS_ERROR && n < 0)
 		return 0;
@@ -773,6 +829,9 @@ static int over_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 			done[i]->result = -EPIPE;
 		if (e->fault == SAYS_MORE && done[i]->result > 0)
 			done[i]->result++;
+		if (e->fault == CANCEL_ONE_HIDES_A_COUNT && e->has_called_back &&
+		    done[i]->result < e->asked[done[i]->slot].len_bytes)
+			done[i]->result = -ECANCELED;
 		if (e->fault == CONNECT_ALWAYS_SUCCEEDS && done[i]->kind == IO_CONNECT)
 			done[i]->result = 0;
 		if (e->fault == ACCEPTED_IS_NONBLOCKING && done[i]->kind == IO_ACCEPT)
@@ -797,6 +856,8 @@ static int over_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 static void over_cancel_one(struct engine *e, struct io_op *op)
 {
 	char dropped[100];
+	if (e->fault == ALLOCATES_IN_CANCEL_ONE)
+		allocate(1);
 	switch (e->fault) {
 	case CANCEL_ONE_DOES_NOTHING:
 		return;
@@ -840,6 +901,8 @@ static void over_cancel(struct engine *e)
 	struct io_op *last = e->last;
 	sigset_t blocked;
 	pthread_sigmask(SIG_BLOCK, NULL, &blocked);
+	if (e->fault == ALLOCATES_IN_CANCEL)
+		allocate(1);
 	if (e->fault == CANCEL_WRITES_WHAT_IS_BACK && last)
 		last->result = -ECANCELED; /* whether it is in flight or not */
 	e->right_ops->cancel(e->right);
@@ -942,6 +1005,8 @@ const struct mutant laid_over_mutants[] = {
 		  "saw 1"),
 	LAID_OVER(MIN_LESS_WHAT_IS_THERE, "counts what is there already twice",
 		  "stream_counts_what_is_there_once", "saw 2"),
+	LAID_OVER(LEFT_COUNTS_FOR_NOTHING, "does not count what it kept for the next",
+		  "stream_counts_what_was_left", "to end at once"),
 	LAID_OVER(MIN_0_FINDS_NOTHING, "does not look with min 0", "reap_of_nothing_loses_nothing",
 		  "with min 0"),
 	LAID_OVER(MAX_0_LOSES_ONE, "loses one with max 0", "reap_of_nothing_loses_nothing",
@@ -962,6 +1027,8 @@ const struct mutant laid_over_mutants[] = {
 	LAID_OVER(NOW_PLUS_TIMEOUT_WRAPS, "adds the timeout to now, past the end",
 		  "stream_waits_for_ever", "saw none"),
 	LAID_OVER(ONLY_MINUS_1_IS_FOR_EVER, "takes only -1 for ever", "stream_waits_for_ever",
+		  "saw none"),
+	LAID_OVER(LIMIT_STAYS, "keeps the limit of the wait before", "stream_waits_for_ever",
 		  "saw none"),
 	LAID_OVER(TIMEOUT_IS_AN_INT, "takes 2.15 s for a negative int", "stream_waits_for_seconds",
 		  "hung"),
@@ -984,6 +1051,8 @@ const struct mutant laid_over_mutants[] = {
 	LAID_OVER(ONE_FOR_ALL, "has one state for all engines", "two_engines_on_files", ""),
 	LAID_OVER(ONE_FOR_ALL, "has one state for all engines (streams)", "two_engines_on_streams",
 		  ""),
+	LAID_OVER(OPTIONS_OF_THE_LAST, "looks as the engine does that was opened last",
+		  "two_engines_on_files", "with min 0"),
 	LAID_OVER(FIRST_NUMBER_STAYS, "keeps a slot's first number",
 		  "stream_slot_takes_another_number", "nothing there"),
 	LAID_OVER(OLD_NUMBER_IS_WATCHED, "knows a number by its first slot only",
@@ -1042,6 +1111,14 @@ const struct mutant laid_over_mutants[] = {
 	LAID_OVER(ALLOCATES_IN_SUBMIT, "allocates in submit()", "no_allocation_after_open",
 		  "malloc"),
 	LAID_OVER(ALLOCATES_IN_REAP, "allocates in reap()", "no_allocation_after_open", "malloc"),
+	LAID_OVER(ALLOCATES_IN_CANCEL, "allocates in cancel()", "no_allocation_after_open",
+		  "malloc"),
+	{ .fault = "allocates in cancel_one()",
+	  .ops = { OVER },
+	  .killer = "no_allocation_after_open",
+	  .says = "malloc",
+	  .options = ALLOCATES_IN_CANCEL_ONE,
+	  .flavour = UNIX },
 	LAID_OVER(KEEPS_A_MAPPING, "leaves a page mapped", "close_leaves_nothing_mapped",
 		  "more memory"),
 	LAID_OVER(KEEPS_MEMORY, "keeps memory after close()", "no_allocation_after_open",
@@ -1140,6 +1217,10 @@ const struct mutant laid_over_mutants[] = {
 		  "came back with"),
 	LAID_OVER(CANCEL_ONE_TWICE, "returns twice what was called back",
 		  "cancel_one_leaves_the_others", "twice"),
+	LAID_OVER(CANCEL_ONE_HIDES_A_COUNT, "says -ECANCELED of a send that is partly out",
+		  "cancel_one_of_a_short_send", "at the other end"),
+	LAID_OVER(CANCEL_ONE_SLEEPS_ON, "sleeps on after a signal behind a call back",
+		  "stream_signal_ends_a_wait_after_a_cancel", "sleep on"),
 	LAID_OVER(CANCEL_ONE_DROPS_BYTES, "drops what it received and calls back",
 		  "cancel_one_loses_no_byte", "never came back"),
 	LAID_OVER(CANCEL_ONE_SHUTS_DOWN, "shuts the socket down to call back",

@@ -472,6 +472,9 @@ void stream_waits_for_ever(struct subject *s)
 	start_waiting(s, ends);
 	for (unsigned i = 0; i < sizeof timeouts_ns / sizeof *timeouts_ns; i++) {
 		struct late_peer peer;
+		/* The limit of an earlier wait is over with it. */
+		expect(reap(s, done, 1, 1, NS_PER_MS) == 0,
+		       "a receive completed with nothing there");
 		speak_after(&peer, ends[1], 15 * NS_PER_MS);
 		unsigned n = reap(s, done, 1, 1, timeouts_ns[i]);
 		expect(n == 1,
@@ -650,6 +653,37 @@ void stream_waits_for_as_many_as_asked(struct subject *s)
 	expect(reap(s, done, 1, COUNT, NS_PER_MS) == 0, "a receive completed with nothing there");
 	expect(write(ends[3][1], "x", 1) == 1, "the test's own write failed");
 	await_all(s);
+	close_engine(s);
+	for (unsigned i = 0; i < COUNT; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+}
+
+/* Two are over and one of them is handed out. A wait for the other one and a third is for no more than these. */
+void stream_counts_what_was_left(struct subject *s)
+{
+	enum { COUNT = 3 };
+	int ends[COUNT][2];
+	struct io_op *ops[COUNT], *done[COUNT];
+	open_engine(s, COUNT, COUNT);
+	for (unsigned i = 0; i < COUNT; i++) {
+		make_reading_pair(s, ends[i]);
+		attach(s, i, ends[i][0]);
+		expect(write(ends[i][1], "x", 1) == 1, "the test's own write failed");
+		ops[i] = prepare_receive(s, i, ends[i][0], i);
+	}
+	start_all(s, ops, 2);
+	unsigned n = reap(s, done, 1, 1, 5 * NS_PER_S);
+	expect(n == 1, EXPECTED("1 of the two that are over") SAW("%u"), n);
+	start(s, ops[2]);
+	unsigned left = s->inflight; /* 1, where submit() sleeps and a third has no room */
+	uint64_t began_ns = clock_ns();
+	n = reap(s, done, left, left, 5 * NS_PER_S);
+	expect(n == left && clock_ns() - began_ns < 4 * (uint64_t)NS_PER_S,
+	       WHEN("max 1 left one, and another one is over")
+		       EXPECTED("a wait for both to end at once") SAW("%u after %llu ms"),
+	       n, (unsigned long long)((clock_ns() - began_ns) / NS_PER_MS));
 	close_engine(s);
 	for (unsigned i = 0; i < COUNT; i++) {
 		close(ends[i][0]);

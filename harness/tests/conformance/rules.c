@@ -80,7 +80,8 @@ const struct rule rules[] = {
 	  "stream_sleeps_while_waiting stream_stays_asleep cancel_one_leaves_no_trace" },
 	{ "A signal ends the wait early",
 	  "signals_are_left_to_the_caller stream_signal_ends_the_wait stream_survives_many_signals_in_a_row "
-	  "stream_one_signal_ends_a_wait_for_two stream_signal_that_restarts_ends_the_wait" },
+	  "stream_one_signal_ends_a_wait_for_two stream_signal_that_restarts_ends_the_wait "
+	  "stream_signal_ends_a_wait_after_a_cancel" },
 	{ "The driver relies on that", .untestable = EXPLAINS },
 	{ "Latency counts from", .elsewhere = DRIVER },
 	{ "It ends with the reading", .elsewhere = DRIVER },
@@ -183,7 +184,7 @@ const struct rule rules[] = {
 	  "reap_keeps_min_and_max reap_keeps_a_large_min stream_finds_many_ready_at_once "
 	  "stream_keeps_its_timeout stream_waits_less_than_a_millisecond "
 	  "stream_waits_for_seconds stream_waits_for_as_many_as_asked "
-	  "stream_counts_what_is_there_once" },
+	  "stream_counts_what_is_there_once stream_counts_what_was_left" },
 	{ "The caller has at least `min`", .untestable = FOR_CALLER },
 	{ "A negative timeout waits", "stream_waits_for_ever stream_waits_without_touching" },
 	{ "With min 0 it does not wait",
@@ -198,7 +199,7 @@ const struct rule rules[] = {
 	  "connect_waits_and_is_called_back" },
 	{ "Soon it comes out of reap()",
 	  "cancel_one_leaves_the_others cancel_one_meets_the_beginning "
-	  "cancel_one_comes_too_late cancel_one_of_a_send cancel_one_leaves_no_trace "
+	  "cancel_one_comes_too_late cancel_one_of_a_send cancel_one_of_a_short_send cancel_one_leaves_no_trace "
 	  "socket_false_alarm_meets_a_cancel" },
 	{ "What it had received is", "cancel_one_loses_no_byte cancel_one_comes_too_late" },
 	{ "A file's operation that the kernel", "cancel_one_of_a_file" },

@@ -55,6 +55,7 @@ void file_write_up_to_a_limit(struct subject *s);
 void stream_zero_bytes(struct subject *s);
 void stream_waits_for_as_many_as_asked(struct subject *s);
 void stream_counts_what_is_there_once(struct subject *s);
+void stream_counts_what_was_left(struct subject *s);
 void reap_keeps_a_large_min(struct subject *s);
 void reap_of_nothing_loses_nothing(struct subject *s);
 void file_survives_many_operations(struct subject *s);
@@ -107,6 +108,7 @@ void socket_receive_timeout_is_an_error(struct subject *s);
 void stream_blocked_signals_wait(struct subject *s);
 void stream_one_signal_ends_a_wait_for_two(struct subject *s);
 void stream_signal_that_restarts_ends_the_wait(struct subject *s);
+void stream_signal_ends_a_wait_after_a_cancel(struct subject *s);
 
 /* honesty_tests.c */
 void file_writes_stay_honest(struct subject *s);
@@ -135,6 +137,7 @@ void cancel_one_meets_the_beginning(struct subject *s);
 void cancel_one_comes_too_late(struct subject *s);
 void socket_false_alarm_meets_a_cancel(struct subject *s);
 void cancel_one_of_a_send(struct subject *s);
+void cancel_one_of_a_short_send(struct subject *s);
 void cancel_one_of_a_file(struct subject *s);
 
 /* lent_buffer_tests.c */

@@ -398,45 +398,61 @@ static void let_it_be(int signal_number)
 	(void)signal_number;
 }
 
-/* The handler's flags are the caller's affair. Returns how many came back at the signal. */
-static unsigned one_signal_in_a_wait_for_two(struct subject *s, int flags)
+/*
+ * The handler's flags are the caller's affair. Returns how many of two came back at the signal, or -1 where it
+ * was slept over. A third one may have been called back before: it is waited for, too, and comes at once.
+ */
+static int one_signal_in_a_wait_for_two(struct subject *s, int flags, unsigned called_back)
 {
-	int ends[2][2];
-	struct io_op *done[2];
+	int ends[3][2];
+	struct io_op *done[3];
 	pthread_t thread;
 	struct onlooker onlooker = { .sleeper = pthread_self(), .sleeper_tid = gettid() };
 	struct sigaction action = { .sa_handler = let_it_be, .sa_flags = flags };
 	sigaction(SIGUSR1, &action, NULL);
-	open_engine(s, 2, 2);
-	for (unsigned i = 0; i < 2; i++) {
+	unsigned count = 2 + called_back;
+	open_engine(s, count, count);
+	for (unsigned i = 0; i < count; i++) {
 		make_reading_pair(s, ends[i]);
 		attach(s, i, ends[i][0]);
 		start(s, prepare_receive(s, i, ends[i][0], i));
-		onlooker.peers[i] = ends[i][1];
+		if (i < 2)
+			onlooker.peers[i] = ends[i][1];
+		else
+			cancel_one(s, &s->op[i]);
 	}
 	expect(pthread_create(&thread, NULL, speak_and_signal, &onlooker) == 0, "no thread");
-	unsigned n = reap(s, done, 2, 2, -1);
+	unsigned n = reap(s, done, count, count, -1);
 	__atomic_store_n(&onlooker.is_back, true, __ATOMIC_RELEASE);
 	pthread_join(thread, NULL);
-	expect(!onlooker.overslept && n < 2,
-	       WHEN("one of two was there, and a signal came%s")
-		       EXPECTED("it to end a wait without a time limit") SAW("reap() sleep on"),
-	       flags ? ", whose handler has SA_RESTART" : "");
 	await_all(s);
 	close_engine(s);
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < count; i++) {
 		close(ends[i][0]);
 		close(ends[i][1]);
 	}
-	return n;
+	if (onlooker.overslept || n == count)
+		return -1;
+	return n > called_back ? (int)(n - called_back) : 0;
 }
 
-/* On a busy machine the engine's helpers, or the kernel's, may be late with the first; but not each time. */
-static void one_signal_ends_a_wait_for_two(struct subject *s, int flags)
+/*
+ * On a busy machine the engine's helpers, or the kernel's, may be late with the first, or with the answer to the
+ * call back; but not each time.
+ */
+static void one_signal_ends_a_wait_for_two(struct subject *s, int flags, unsigned called_back)
 {
-	unsigned n = 0;
-	for (unsigned tries = 0; tries < 5 && n == 0; tries++)
-		n = one_signal_in_a_wait_for_two(s, flags);
+	int n = 0;
+	for (unsigned tries = 0, slept = 0; tries < 5 && slept <= 2 * called_back && n <= 0;
+	     tries++) {
+		n = one_signal_in_a_wait_for_two(s, flags, called_back);
+		slept += n < 0;
+	}
+	expect(n >= 0,
+	       WHEN("one of two was there, and a signal came%s%s")
+		       EXPECTED("it to end a wait without a time limit") SAW("reap() sleep on"),
+	       flags ? ", whose handler has SA_RESTART" : "",
+	       called_back ? ", after another one was called back" : "");
 	expect(n == 1, WHEN("one of two was there, and a signal came, five times")
 			       EXPECTED("reap() to return what it has") SAW("nothing, each time"));
 }
@@ -444,7 +460,14 @@ static void one_signal_ends_a_wait_for_two(struct subject *s, int flags)
 void stream_one_signal_ends_a_wait_for_two(struct subject *s)
 {
 	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
-	one_signal_ends_a_wait_for_two(s, 0);
+	one_signal_ends_a_wait_for_two(s, 0, 0);
+}
+
+/* What comes of a call back may end a wait too early, and is waited behind. A signal ends that wait, too. */
+void stream_signal_ends_a_wait_after_a_cancel(struct subject *s)
+{
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	one_signal_ends_a_wait_for_two(s, 0, 1);
 }
 
 /* What the caller blocks after open() waits, also while reap() sleeps. */
@@ -480,5 +503,5 @@ void stream_blocked_signals_wait(struct subject *s)
 void stream_signal_that_restarts_ends_the_wait(struct subject *s)
 {
 	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
-	one_signal_ends_a_wait_for_two(s, SA_RESTART);
+	one_signal_ends_a_wait_for_two(s, SA_RESTART, 0);
 }
