@@ -99,8 +99,13 @@ $(BUILD)/peers/loops/libuv: LOOP_LIBRARY = -luv
 $(BUILD)/peers/loops/libev: LOOP_LIBRARY = -lev
 $(BUILD)/peers/loops/libevent: LOOP_LIBRARY = -levent_core
 
-# The conformance suite has its tests in a folder of their own.
-$(BUILD)/tests/conformance: $(call object,$(wildcard harness/tests/conformance/*.c))
+# The conformance suite has its tests in a folder of their own. Of the harness it takes only the lowest room:
+# LeakSanitizer reads all static memory after each test, and in the upper rooms that is much.
+CONFORMANCE_OBJECTS := $(call object,harness/tests/conformance.c $(wildcard harness/tests/conformance/*.c))
+$(BUILD)/tests/conformance: $(CONFORMANCE_OBJECTS) $(COMMON_OBJECTS) $(ENGINE_OBJECTS) \
+	$(call object,$(wildcard harness/base/*.c))
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # What labs' tests wait for.
 $(BUILD)/tests/threads_asleep: $(call object,harness/course/proctor/threads_asleep.c)
@@ -137,7 +142,7 @@ COURSE_PROGRAM  = $(addprefix harness/course/proctor/,lab_test.c each_test.c fai
                     threads_asleep.c)
 COURSE_LIBRARY := $(call object,$(COURSE_PROGRAM) harness/course/proctor/syscall_names.c \
                     $(filter-out %/mutants.c %/mutants_laid_over.c %/allocations.c %/faults.c,$(wildcard harness/tests/conformance/*.c)))
-COURSE_FLAGS    = $(CPPFLAGS) $(COURSE_PATHS) $(ALL_CFLAGS) -no-pie $(REFUSE_TRAMPOLINES)
+COURSE_FLAGS    = $(CPPFLAGS) $(COURSE_PATHS) $(ALL_CFLAGS) $(REFUSE_TRAMPOLINES)
 # The address of a nested function is code that GCC puts on the stack. The proctor lets no memory become code.
 REFUSE_TRAMPOLINES = $(if $(findstring clang,$(CC)),,-Werror=trampolines)
 
@@ -174,7 +179,7 @@ $(BUILD)/course/tests.a: $(COURSE_LIBRARY) $(COMMON_OBJECTS)
 $(BUILD)/course/compile: Makefile $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,MAKE,$@)printf '%s\n' '#!/bin/sh' 'lab=$$1 out=$$2; shift 2' \
-		'exec $(CC) $(COURSE_FLAGS) -DIO_LAB_FOLDER="\"$$lab\"" -o "$$out" "$$@" -Wl,-z,relro,-z,now,-z,noexecstack $(BUILD)/course/tests.a $(LDLIBS)' \
+		'exec $(CC) $(COURSE_FLAGS) -no-pie -DIO_LAB_FOLDER="\"$$lab\"" -o "$$out" "$$@" -Wl,-z,relro,-z,now,-z,noexecstack $(BUILD)/course/tests.a $(LDLIBS)' \
 		> $@ && chmod +x $@
 
 # compile-object LAB OUT FILE...: one C file of a lab, for a grader that looks at it before it links.
@@ -294,7 +299,7 @@ RESULTS_FOLDER = "$${RESULTS:-results/latest}"
 # $(call option,--lab,LAB): the option with the variable's value, if it has one.
 option = $(if $($(2)),$(1) "$$$(2)")
 
-.PHONY: help bench plots figures report check-trust
+.PHONY: help bench plots figures report page check-trust
 
 help::
 	@echo 'Learn (docs/course.md):'
@@ -335,7 +340,7 @@ check-trust: $(BUILD)/trust/iolab need-python
 # A list of words, as the shell divides them: a path with a blank needs build/iolab compare --file.
 bench: all
 	$(Q)set -f; build/iolab compare $$COMPARE
-	$(Q)$(MAKE) --no-print-directory report QUICK=
+	$(Q)$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j2) plots page
 
 plots: need-python
 	$(Q)"$(PYTHON)" plots/plot.py $(call option,--width,WIDTH) $(RESULTS_FOLDER)
@@ -349,6 +354,10 @@ figures: all need-python
 # QUICK=1 measures first: into a new folder, or into the one that RESULTS names, which keeps what it has.
 report: $(if $(QUICK),quick-results) need-python
 	$(Q)$(MAKE) --no-print-directory plots
+	$(Q)$(MAKE) --no-print-directory page
+
+# The report alone, which draws for itself: so both can be made at once.
+page: need-python
 	$(Q)"$(PYTHON)" plots/report.py $(RESULTS_FOLDER)
 
 .PHONY: quick-results

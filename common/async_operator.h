@@ -29,7 +29,8 @@
  * Callbacks.   They run from the loop, never inside put(), complete() or fail(). Only invoke() is
  *              called by put() itself, and what decides about a retry by complete() and fail(). An
  *              invoke() may complete at once.
- * Memory.      All of it is allocated by open().
+ * Memory.      All that the operator itself needs is allocated by open(). The loop's heap of timers may
+ *              still grow.
  * Threads.     All calls come from the loop's thread. Who gets an answer in another thread hands it
  *              over by event_loop_wake().
  */
@@ -56,6 +57,11 @@ struct operator_results {
 	unsigned count;
 };
 
+/*
+ * An attempt whose result by_result() wants to be tried again, or whose error by_error(), is followed by
+ * another, as long as there are `attempts` left. The first pause is `pause_ns`. Each further one is the
+ * last one times `factor`, and at most `pause_max_ns`.
+ */
 struct operator_retry {
 	unsigned attempts; /* after the first one; 0: no retry */
 	bool (*by_result)(void *context, void *record,

@@ -97,8 +97,8 @@ void coroutine_enter(struct coroutine *coroutine);
 extern __thread struct coroutine *coroutine_current;
 
 /*
- * A program that overflows a coroutine's stack then prints which one, and how large the stack is,
- * before it ends by SIGSEGV. Installs a handler, on a stack of its own. Returns 0 or -errno.
+ * A program that overflows a coroutine's stack in this thread then prints which one, and how large the
+ * stack is, before it ends by SIGSEGV. Installs a handler, on a stack of its own. Returns 0 or -errno.
  */
 int coroutine_name_overflows(void);
 

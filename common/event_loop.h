@@ -87,19 +87,20 @@ int event_loop_open(struct event_loop **loop, const struct event_loop_config *co
 
 /*
  * Frees everything. Timers, signals, wake-ups and deferred calls that are still active are given
- * up without a call; operations in flight are asked back and waited for, without a call.
- * Attached descriptors stay open. Not from a callback.
+ * up without a call: another loop may have them. Operations in flight are asked back and waited for,
+ * without a call. A descriptor on its way out is closed. Other attached descriptors stay open. Not from
+ * a callback.
  */
 void event_loop_close(struct event_loop *loop);
 
 /* The memory in which the buffers of all operations lie: page-aligned, the loop's, zeroed. */
 void *event_loop_buffers(const struct event_loop *loop);
 
-enum loop_run {
-	LOOP_RUN, /* until nothing is alive, or event_loop_stop() */
-	LOOP_ONCE, /* one turn, which waits if no timer and no deferred call was there */
-	LOOP_POLL, /* one turn that does not wait */
-};
+/*
+ * LOOP_RUN makes turns until nothing is alive, or until event_loop_stop(). LOOP_ONCE makes one, which
+ * waits if no timer and no deferred call was there. LOOP_POLL makes one that does not wait.
+ */
+enum loop_run { LOOP_RUN, LOOP_ONCE, LOOP_POLL };
 
 /*
  * Runs turns. Returns 1 while something is alive still, 0 when nothing is, or -errno when the
@@ -275,9 +276,10 @@ struct loop_signal {
 
 /*
  * Calls `watcher->call` when the signal came; several signals before the call are one. Several
- * watchers of one signal are all called. The disposition of before comes back when the last
- * watcher stops. A signal number has one loop. Returns 0; -EBUSY when another loop watches this
- * number; -EINVAL for a number that cannot be caught; else -errno; each with `why`.
+ * watchers of one signal are all called. One for `once` stops before its call. The disposition of
+ * before comes back when the last watcher stops. A signal number has one loop. Returns 0; -EBUSY when
+ * another loop watches this number; -EINVAL for a number that cannot be caught; else -errno; each with
+ * `why`.
  */
 int event_loop_signal_start(struct event_loop *loop, struct loop_signal *watcher, int signal_number,
 			    struct reason *why);

@@ -44,7 +44,7 @@ struct promise_pool_config {
 	void *context;
 };
 
-/* Returns 0, or -errno with `why`. */
+/* Returns 0, or -errno with `why`; then nothing is kept. */
 int promise_pool_open(struct promise_pool **pool, const struct promise_pool_config *config,
 		      struct reason *why);
 
@@ -87,8 +87,8 @@ void promise_drop(struct promise *promise);
 enum promise_state { PROMISE_PENDING, PROMISE_FULFILLED, PROMISE_REJECTED };
 
 /*
- * `*value` is set when it is settled; may be NULL. Counts as looking at it. A promise that is NULL, since
- * the pool was empty, is rejected with -ENOMEM.
+ * `*value` is set when it is settled; may be NULL. Counts as looking at it, now or when it is rejected
+ * later. A promise that is NULL, since the pool was empty, is rejected with -ENOMEM.
  */
 enum promise_state promise_state(struct promise *promise, int64_t *value);
 
@@ -122,7 +122,10 @@ struct promise *promise_finally(struct promise *promise, promise_step *step, voi
  */
 bool promise_await(struct promise *promise, promise_step *step, void *context);
 
-/* Combined. The promises stay with their holders. Each settles as soon as its end is known. */
+/*
+ * Combined. The promises stay with their holders. Each settles as soon as its end is known. Of no promises
+ * at all, all() is fulfilled with 0, any() rejected with -ENOENT, and race() pending for ever.
+ */
 
 /* Fulfilled with `count` when all are; rejected as the first that is. */
 struct promise *promise_all(struct promise_pool *pool, struct promise *const *promises,

@@ -25,7 +25,7 @@ help::
 	@echo 'make bench-loops   compare the event loop with libuv, libev and libevent, and the switch of coroutines'
 	@echo '                   with swapcontext and minicoro, where make fetch-minicoro has put it (12 minutes)'
 	@echo 'make check-course  check the labs of the course and their mutants   [LAB=04]'
-	@echo 'make check-course-slowly   the same, each solution 100 times in a row, each mutant 5 times'
+	@echo 'make check-course-slowly   the same, each solution 100 times, each mutant 5 times'
 	@echo 'make mutate LAB=04 change the reference by rule: which changes does no test notice?'
 	@echo '                   [RULE= ONLY=function SAMPLE=100 SEED=1 JOBS=2]'
 	@echo 'make new-lab LAB=10_name   lay out an empty lab (docs/add-a-lab.md)'
@@ -119,7 +119,6 @@ $(BUILD)/course/conformance.a: $(COMMON_OBJECTS) $(call object,$(wildcard harnes
 	@mkdir -p $(@D)
 	$(call say,AR,$@)rm -f $@ && $(AR) rcs $@ $^
 
-CONFORMANCE_OBJECTS = $(call object,harness/tests/conformance.c $(wildcard harness/tests/conformance/*.c))
 $(BUILD)/course/link-conformance: harness/develop.mk $(CONFORMANCE_OBJECTS) $(BUILD)/course/conformance.a $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,MAKE,$@)printf '%s\n' '#!/bin/sh' 'out=$$2; shift 2' \

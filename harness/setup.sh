@@ -67,6 +67,7 @@ check_tests() {
 	need gdb has gdb
 	need util-linux has setpriv
 	need procps has ps
+	need iproute2 has ip
 	need git has git
 	need patch has patch
 	need binutils has addr2line
@@ -149,12 +150,12 @@ elif command -v apt-get >/dev/null; then
 elif command -v dnf >/dev/null; then
 	print_list 'dnf install' 'gcc make pkgconf liburing-devel libaio-devel jansson-devel
   libtracefs-devel libtraceevent-devel python3-matplotlib python3-numpy bats strace gdb util-linux
-  procps-ng git patch binutils perl-Test-Harness ctags python3-jsonschema python3-clang clang
+  procps-ng iproute git patch binutils perl-Test-Harness ctags python3-jsonschema python3-clang clang
   clang-tools-extra cppcheck ShellCheck valgrind libasan libubsan libtsan fio
   (bats-support and bats-assert: github.com/bats-core)'
 elif command -v pacman >/dev/null; then
 	print_list 'pacman -S' 'gcc make pkgconf liburing libaio jansson libtracefs libtraceevent python-matplotlib
-  python-numpy bats bats-support bats-assert strace gdb util-linux procps-ng git patch binutils perl ctags
+  python-numpy bats bats-support bats-assert strace gdb util-linux procps-ng iproute2 git patch binutils perl ctags
   python-jsonschema clang cppcheck shellcheck valgrind fio'
 else
 	echo "iolab: missing (names as in Debian):$missing; no apt-get, dnf or pacman here" >&2

@@ -25,7 +25,7 @@ MARK = ".iolab-handout"
 PARTS = ("LICENSE", "Makefile", ".gitignore", ".clang-format", "common", "docs", "harness", "labs", "plots")
 # Texts about solutions; what works only with them; tools of the developers.
 WITHOUT = ("labs/*/mutants", "labs/*/alternates",
-           "labs/*/equivalent.toml", "labs/*/demands.toml", "docs/mutation.md",
+           "labs/*/equivalent.toml", "labs/*/demands.toml", "labs/*/contract.toml", "docs/mutation.md",
            "docs/machines.md", "harness/machines", "harness/course/mutate.py",
            "harness/course/mutation", "common/op_syscall.c",
            "docs/instructor.md", "docs/add-a-lab.md", "docs/architecture.md",

@@ -388,6 +388,35 @@ static void retry_by_result_and_by_error(void)
 	       "the first attempt's ticket counts");
 }
 
+static bool is_bad_noted(void *context, void *record, struct operator_results results)
+{
+	note('r');
+	return is_bad(context, record, results);
+}
+
+static bool is_eio_noted(void *context, void *record, int error)
+{
+	note('e');
+	return is_eio(context, record, error);
+}
+
+/* by_result() and by_error() are asked by complete() and fail() themselves. */
+static void retries_are_decided_inside_the_call(void)
+{
+	struct question bad = Q('b', 0), failing = Q('f', 0);
+	bad.delay_ns = failing.delay_ns = FOR_EVER;
+	allow_retry(1, NS_PER_S);
+	config.retry.by_result = is_bad_noted;
+	config.retry.by_error = is_eio_noted;
+	open_op(true, 2);
+	put(&bad);
+	put(&failing);
+	operator_complete(bad.ticket, (void *[]) { NULL }, 1);
+	expect_events("r");
+	operator_fail(failing.ticket, -EIO);
+	expect_events("re");
+}
+
 static void the_last_attempt_counts_as_it_ends(void)
 {
 	struct question bad = Q('b', 0), failing = Q('f', 0), other = Q('o', 0);
@@ -776,6 +805,7 @@ static const struct {
 	T(no_timer_stays),
 	T(only_the_first_completion_counts),
 	T(retry_by_result_and_by_error),
+	T(retries_are_decided_inside_the_call),
 	T(the_last_attempt_counts_as_it_ends),
 	T(pauses_grow_for_each_record),
 	T(a_grown_pause_is_not_shared),

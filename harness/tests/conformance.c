@@ -4,7 +4,8 @@
  *
  *     conformance [ENGINE[:OPTION+...]] [TEST]     only these
  *     conformance --alone ENGINE                   each option alone, none with another
- *     conformance --alone --brief ENGINE           the same, with an option on one of each kind
+ *     conformance --alone --brief ENGINE           the same, with an option on one of each kind, and what takes
+ *                                                  long once with a file and once with a stream
  *     conformance --pairs ENGINE                   only each two options together
  *     conformance --only ENGINE/FLAVOUR/TEST       one test, by its name as printed: poll/tcp/tcp_reset
  *     conformance --self-test                      only: are faulty engines found?
@@ -127,7 +128,7 @@ static const struct test tests[] = {
 	{ "descriptors_are_not_inherited", FILES | STREAMS | ONE(NO_FD),
 	  descriptors_are_not_inherited },
 	{ "failures_leave_nothing_behind", ONE(BUFFERED) | ONE(UNIX) | ONE(NO_FD),
-	  failures_leave_nothing_behind, .is_long = true },
+	  failures_leave_nothing_behind, .is_long = true, .without_fd = true },
 	{ "result_of_a_failure_is_all_that_is_written", ONE(UNIX) | ONE(PIPE),
 	  result_of_a_failure_is_all_that_is_written },
 	{ "result_is_all_that_is_written", FILES | STREAMS, result_is_all_that_is_written },
@@ -211,7 +212,7 @@ struct suite {
 	const char *only_flavour, *only_test; /* NULL for all */
 	uint64_t limit_ns; /* of each test */
 	bool one_of_each; /* leave out a test of what is_one_more() of its kind */
-	bool brief; /* the same, but with an option only */
+	bool brief; /* the same, but with an option only, and is_long_again() */
 };
 
 enum test_end { PASSED, FAILED, SKIPPED };
@@ -470,11 +471,33 @@ static bool is_one_more(const struct test *test, enum flavour flavour)
 	       (flavour == UNIX && (test->flavours & ONE(TCP)));
 }
 
-static bool is_asked_for(const struct suite *suite, const struct test *test,
-			 const struct subject *s)
+/*
+ * Briefly, an option meets what takes long once with a file and once with a stream. What only fails to open needs
+ * neither. Is the test asked of an earlier subject for the same?
+ */
+static bool is_long_again(const struct test *test, const struct subject *subjects, unsigned at)
 {
+	bool is_stream = (ONE(subjects[at].flavour) & STREAMS) != 0;
+	if (!test->is_long)
+		return false;
+	for (unsigned i = 0; i < at; i++) {
+		bool alike = subjects[i].flavour != NO_FD && subjects[at].flavour != NO_FD &&
+			     ((ONE(subjects[i].flavour) & STREAMS) != 0) == is_stream;
+		if ((test->flavours & ONE(subjects[i].flavour)) && (alike || test->without_fd))
+			return true;
+	}
+	return false;
+}
+
+static bool is_asked_for(const struct suite *suite, const struct test *test,
+			 const struct subject *subjects, unsigned at)
+{
+	const struct subject *s = &subjects[at];
 	bool combined = (s->options & (s->options - 1)) != 0;
-	if ((suite->one_of_each || (suite->brief && s->options)) && is_one_more(test, s->flavour))
+	bool brief = suite->brief && s->options;
+	if ((suite->one_of_each || brief) && is_one_more(test, s->flavour))
+		return false;
+	if (brief && is_long_again(test, subjects, at))
 		return false;
 	return (test->flavours & ONE(s->flavour)) && !(test->is_long && (combined || sanitized)) &&
 	       (!suite->only_test || strcmp(suite->only_test, test->name) == 0);
@@ -511,7 +534,7 @@ static void test_variant(struct suite *suite, const struct engine_ops *ops, uint
 		for (unsigned i = 0; i < count; i++)
 			for (unsigned t = 0; t < TEST_COUNT; t++)
 				if (tests[t].is_long == is_long &&
-				    is_asked_for(suite, &tests[t], &subjects[i]))
+				    is_asked_for(suite, &tests[t], subjects, i))
 					run_body(&overlapping, &subjects[i], &tests[t]);
 	await_all_tests(&overlapping);
 }
@@ -648,7 +671,10 @@ static const struct argp_option argp_options[] = {
 	{ "one-of-each", ONE_OF_EACH_KEY, NULL, 0,
 	  "leave out direct files and unix sockets, where a test has buffered files and TCP, too",
 	  0 },
-	{ "brief", BRIEF_KEY, NULL, 0, "the same, but only with an option", 0 },
+	{ "brief", BRIEF_KEY, NULL, 0,
+	  "the same, but only with an option, which meets what takes long once with a file and once "
+	  "with a stream",
+	  0 },
 	{ "only", ONLY_KEY, "ENGINE/FLAVOUR/TEST", 0, "one test, by its name as it is printed", 0 },
 	{ "limit", LIMIT_KEY, "SECONDS", 0,
 	  "what takes longer hangs (default: 240); more makes all waits of a test more patient",

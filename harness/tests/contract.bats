@@ -76,3 +76,62 @@ rules_changed_by() {
 	PYTHON
 	assert_success
 }
+
+# layer_headers.py over a lab with one header, of which $1 and $2 change the rows and the header.
+header_mistakes() {
+	local folder=$BATS_TEST_TMPDIR/lab
+	mkdir -p "$folder"
+	printf '%s\n' '/* What it is. */' '/*' ' * Names.       A name is kept.' ' */' '#ifndef A_H' '#define A_H' \
+		'/* Returns the name. */' 'const char *name(void);' '#endif' | sed "$2" >"$folder/name.h"
+	printf '%s\n' 'static void is_kept(void)' 'T(is_kept),' >"$folder/names.c"
+	printf '%s\n' 'TEST(1, is_returned),' >"$folder/tests.c"
+	printf '%s\n' '[[header]]' "path = \"$folder/name.h\"" "harness_tests = \"$folder/names.c\"" '[[header.sentence]]' \
+		'begins = ["What it is"]' 'untestable = "because it explains"' '[[header.sentence]]' 'begins = ["A name is"]' \
+		'harness_tests = ["is_kept"]' '[[header.sentence]]' 'begins = ["Returns the"]' 'tests = ["is_returned"]' |
+		sed "$1" >"$folder/contract.toml"
+	"$SYSTEM_PYTHON" -B - "$folder" <<-'PYTHON'
+		import sys, tomllib
+		sys.path.insert(0, "harness/tests")
+		from layer_headers import Header
+		with open(f"{sys.argv[1]}/contract.toml", "rb") as file:
+		    header = Header(sys.argv[1], tomllib.load(file)["header"][0])
+		print(*header.mistakes(), sep="\n")
+		if not list(header.mistakes()):
+		    print(header.head(), *header.table(), sep="\n")
+	PYTHON
+}
+
+@test "each sentence of a layer's header has its tests in contract.toml" {
+	run header_mistakes '' ''
+	assert_success
+	assert_output --partial "3 sentences, 2 asserted by its tests, 0 tested elsewhere, 1 untestable."
+	assert_output --partial '| Names | A name is kept. | `is_kept` (names.c) | — |'
+	assert_output --partial '| name | Returns the name. | `is_returned` | — |'
+}
+
+@test "a sentence of a layer's header that is new, changed or without a test is an error" {
+	run header_mistakes '' 's/name is kept/name is kept. It never changes/'
+	assert_output --regexp 'name.h: no test, and not marked untestable: "It never changes."'
+	run header_mistakes '' 's/Returns the name/Answers the name/'
+	assert_output --partial 'no test, and not marked untestable: "Answers the name."'
+	assert_output --partial 'no sentence of name.h begins "Returns the"'
+	run header_mistakes 's/"is_kept"/"is_lost"/; s/"is_returned"/"is_kept"/' ''
+	assert_output --partial "names.c has no test is_lost"
+	assert_output --partial "tests.c has no test is_kept"
+	run header_mistakes 's/^untestable/because/' ''
+	assert_output --partial "needs tests, or where else, or why not"
+}
+
+@test "a header that lays down rules, and of which no lab speaks, is an error" {
+	run "$SYSTEM_PYTHON" -B - <<-'PYTHON'
+		import sys
+		sys.path.insert(0, "harness/tests")
+		import layer_headers
+		headers = layer_headers.all_headers()
+		assert len(headers) >= 6, headers
+		assert list(layer_headers.coverage_mistakes(headers)) == []
+		print(*layer_headers.coverage_mistakes(headers[1:]))
+	PYTHON
+	assert_success
+	assert_output --partial "0 labs have a contract.toml that speaks of it"
+}

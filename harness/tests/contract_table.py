@@ -6,51 +6,20 @@
 
 The sentences are those of common/io_engine.h, from "Ownership." on. What asserts them stands in
 harness/tests/conformance/rules.c; `conformance --rules` says it. A sentence without a row there is an
-error, and so is a row without a sentence. Then follow the demands of the labs' handouts
-(handout_demands.py). --check writes nothing, and fails when the page is stale.
+error, and so is a row without a sentence. Then follow the headers of the layers (layer_headers.py) and the
+demands of the labs' handouts (handout_demands.py). --check writes nothing, and fails when the page is stale.
 """
 import argparse
 import collections
-import re
 import subprocess
 import sys
 
 import handout_demands
+import header_sentences
+import layer_headers
 
 HEADER = "common/io_engine.h"
 PAGE = "docs/contract-tests.md"
-COMMENT = re.compile(r"/\*(.*?)\*/", re.S)
-# "Short I/O.   A count ...": the title of a paragraph, then its text.
-TITLE = re.compile(r"^ \* ([A-Z][\w /-]{0,12}\.)\s+(?=\S)", re.M)
-# A sentence ends before a capital, a parenthesis, a quoted name or a number.
-END = re.compile(r"(?<=[.?])\s+(?=[A-Z(`0-9])")
-NAME = re.compile(r"(?:static inline )?(?:bool|int|void|enum|struct|#define)?\s*\(?\*?\s*(\w+)")
-# The member whose comment stands behind it on the same line.
-MEMBER_BEFORE = re.compile(r"(\w+)(?:\[.*\])?(?: = [^;]*)?[;,]$")
-
-
-def squeezed(text):
-    return re.sub(r"\s+", " ", re.sub(r"^\s*\*", "", text, flags=re.M)).strip()
-
-
-def sentences_of(text):
-    """Those of one paragraph. What does not end like a sentence is a note beside a field."""
-    for sentence in END.split(squeezed(text)):
-        if sentence.endswith((".", ".)", "?")):
-            yield sentence
-
-
-def paragraphs(header):
-    """Yields (title, text) for the rules at the top and for each comment below them."""
-    top = header[:header.index("#ifndef IOLAB_IO_ENGINE_H")]
-    titles = list(TITLE.finditer(top))
-    for title, following in zip(titles, [*titles[1:], None]):
-        end = following.start() if following else top.rindex("*/")
-        yield title[1].rstrip("."), top[title.end():end]
-    for comment in COMMENT.finditer(header, len(top)):
-        line_before = header[:comment.start()].rsplit("\n", 1)[-1].strip()
-        own = MEMBER_BEFORE.search(line_before) or NAME.match(header[comment.end():].lstrip())
-        yield own[1] if own else "Registration", comment[1]
 
 
 def contract():
@@ -58,8 +27,8 @@ def contract():
     with open(HEADER, encoding="utf-8") as file:
         header = file.read()
     found = collections.OrderedDict()
-    for title, text in paragraphs(header):
-        for sentence in sentences_of(text):
+    for title, sentence in header_sentences.sentences(header):
+        if title != header_sentences.OVERVIEW:
             found.setdefault(title, []).append(sentence)
     return found
 
@@ -115,33 +84,30 @@ def row(sentence, rule, faults):
     return f"| {sentence} | {reason} | |"
 
 
-def count_of_lab(lab):
-    count = lab.counts()
-    return (f"Handout of lab {lab.name}: {len(lab.sentences)} sentences of exercises and traps, {count['tests']} "
-            f"asserted by its tests, {count['elsewhere']} tested elsewhere, {count['untestable']} untestable.  ")
-
-
-def page(sentences, rules, tests, faults, labs):
+def page(sentences, rules, tests, faults, others):
     by_sentence = {s: answers(s, rules)[0] for below in sentences.values() for s in below}
     count = {way: sum(bool(rule[way]) for rule in by_sentence.values())
              for way in ("tests", "elsewhere", "untestable")}
     lines = [
         "# The contract and its tests", "",
         f"Each sentence of [`{HEADER}`](../{HEADER}), the conformance tests that assert it for every engine and",
-        "variant, and the broken engines that these tests catch (`build/tests/conformance --self-test`). This page is",
-        "made by `harness/tests/contract_table.py` from `harness/tests/conformance/rules.c`. Edit that file, and make",
-        "the page again. A sentence without a row there is an error.", "",
+        "variant, and the broken engines that these tests catch (`build/tests/conformance --self-test`). Then each",
+        "sentence of the layers' headers, and of the labs' exercises and traps, with its tests and the mutants that these",
+        "kill. This page is made by `harness/tests/contract_table.py` from `harness/tests/conformance/rules.c` and from",
+        "contract.toml and demands.toml in the labs' folders. Edit those, and make the page again. A sentence without a",
+        "row there is an error.", "",
         f"{len(by_sentence)} sentences: {count['tests']} asserted by {len(tests)} conformance tests, "
         f"{count['elsewhere']} tested elsewhere, {count['untestable']} untestable. "
         f"{sum(map(len, faults.values()))} broken engines.", "",
-        *(count_of_lab(lab) for lab in labs), "",
+        # Two spaces at its end: a line of its own.
+        *(other.head() + "  " for other in others), "",
     ]
     for title, below in sentences.items():
         lines += [f"## {title}", "", "| sentence | tests | broken engines that they catch |", "|---|---|---|"]
         lines += [row(s, by_sentence[s], faults) for s in below]
         lines.append("")
-    for lab in labs:
-        lines += lab.table()
+    for other in others:
+        lines += other.table()
     return "\n".join(lines)
 
 
@@ -151,11 +117,13 @@ def main():
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
     known = (contract(), *asked(options.conformance))
-    labs = handout_demands.all_labs()
-    wrong = [*mistakes(*known), *(line for lab in labs for line in lab.mistakes())]
+    headers = layer_headers.all_headers()
+    others = [*headers, *handout_demands.all_labs()]
+    wrong = [*mistakes(*known), *layer_headers.coverage_mistakes(headers),
+             *(line for other in others for line in other.mistakes())]
     if wrong:
         sys.exit("\n".join(wrong))
-    text = page(*known, labs)
+    text = page(*known, others)
     if options.check:
         with open(PAGE, encoding="utf-8") as file:
             if file.read() != text:

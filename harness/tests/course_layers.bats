@@ -246,7 +246,7 @@ labs.apply_mutant = lambda lab, mutant, folder: [labs.write(f"{folder}/{n}", t) 
 check.build = lambda files, name, cc="gcc", sanitize="": (f"tests under {sanitize}", "")
 check_course.programs.run_tests = lambda program, options: print(program, *options) or Namespace(trouble="", failed=[1])
 check.check_mutant(mutant)'
-	assert_line "tests under thread --only t --untraced"
+	assert_line "tests under thread --only t --stop-at-first --untraced"
 	assert_line "ok 1 - lab 80: the mutant m is killed by t"
 }
 

@@ -6,12 +6,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -388,6 +390,7 @@ static void closed_call(struct event_loop *loop, void *context)
 
 /* What the last receive was lent, and the letter in it. */
 static void *lent;
+static bool gives_back_at_once; /* in the callback */
 
 static void keep_lent(struct event_loop *loop, void *context, int64_t result)
 {
@@ -395,8 +398,11 @@ static void keep_lent(struct event_loop *loop, void *context, int64_t result)
 	expect((lent != NULL) == (result > 0), "result %lld, and %s buffer", (long long)result,
 	       lent ? "a" : "no");
 	keep_result(loop, context, result);
-	if (lent)
-		note(*(char *)lent);
+	if (!lent)
+		return;
+	note(*(char *)lent);
+	if (gives_back_at_once)
+		event_loop_give_back(loop, lent);
 }
 
 static void receive_lent(struct event_loop *loop, unsigned slot, const char *letter)
@@ -448,8 +454,13 @@ static void lends_when_bytes_come(void)
 	expect(*(char *)kept == 'b', "the buffer that was lent has changed");
 	event_loop_give_back(loop, kept);
 	receive_lent(loop, (unsigned)slots[0], "1");
+	gives_back_at_once = true;
 	event_loop_run(loop, LOOP_ONCE);
 	expect_events("2b11a");
+	expect(write(pairs[0][1], "c", 1) == 1, "write");
+	receive_lent(loop, (unsigned)slots[0], "1");
+	event_loop_run(loop, LOOP_ONCE);
+	expect_events("2b11a1c");
 	event_loop_close(loop);
 	for (unsigned i = 0; i < 2; i++) {
 		close(pairs[i][0]);
@@ -772,10 +783,12 @@ static void a_signal_has_one_loop(void)
 enum { WAKES = 2000 };
 static struct loop_wakeup wakeup;
 static unsigned posted, seen;
+static pthread_t loops_thread;
 
 static void on_wake(struct event_loop *loop, void *context)
 {
 	(void)context;
+	expect(pthread_equal(pthread_self(), loops_thread), "a callback in another thread");
 	note('w');
 	event_count = 0;
 	seen = __atomic_load_n(&posted, __ATOMIC_RELAXED);
@@ -801,6 +814,7 @@ static void another_thread_wakes_the_loop(void)
 	need(loop, IO_RECV, IO_FD_SOCKET);
 	struct reason why = { "" };
 	wakeup = (struct loop_wakeup) { .call = on_wake };
+	loops_thread = pthread_self();
 	expect(event_loop_wakeup_start(loop, &wakeup, &why) == 0, "%s", why.text);
 	pthread_t thread;
 	pthread_create(&thread, NULL, wake_often, NULL);
@@ -922,6 +936,354 @@ static void connections_come_and_go(void)
 	close(listener);
 }
 
+/* What each of the five steps finds: one time, that of the beginning of the turn. */
+static uint64_t turn_ns;
+
+static void spend_a_moment(struct event_loop *loop)
+{
+	uint64_t until_ns = clock_ns() + 200 * NS_PER_US;
+	expect(event_loop_now_ns(loop) == turn_ns, "the loop's time has gone on in the turn");
+	while (clock_ns() < until_ns)
+		;
+	expect(event_loop_now_ns(loop) == turn_ns, "the loop's time has gone on in a callback");
+}
+
+static void begin_turn(struct event_loop *loop, void *context)
+{
+	turn_ns = event_loop_now_ns(loop);
+	expect(turn_ns <= clock_ns(), "the loop's time is ahead");
+	spend_a_moment(loop);
+	note(*(const char *)context);
+}
+
+static void spend_a_moment_more(struct event_loop *loop, void *context)
+{
+	spend_a_moment(loop);
+	note(*(const char *)context);
+}
+
+static void end_op_in_turn(struct event_loop *loop, void *context, int64_t result)
+{
+	(void)result;
+	spend_a_moment_more(loop, context);
+}
+
+static void the_time_stands_still_in_a_turn(void)
+{
+	struct event_loop *loop = open_loop(4, 1);
+	need(loop, IO_RECV, IO_FD_SOCKET);
+	struct loop_timer first = { .call = begin_turn, .context = TAG("b") };
+	struct loop_timer second = { .call = spend_a_moment_more, .context = TAG("t") };
+	struct loop_deferred deferred = { .call = spend_a_moment_more, .context = TAG("d") };
+	attach_pair(loop);
+	start(loop, &first, 0, 0);
+	start(loop, &second, 0, 0);
+	event_loop_defer(loop, &deferred);
+	event_loop_cancel(loop, receive(loop, end_op_in_turn, TAG("r")));
+	event_loop_close_fd(loop, (unsigned)fd_slot, spend_a_moment_more, TAG("c"));
+	event_loop_run(loop, LOOP_POLL);
+	expect_events("btdrc");
+	event_loop_update_now(loop);
+	expect(event_loop_now_ns(loop) >= turn_ns + 4 * 200 * NS_PER_US,
+	       "its time is that of before");
+	start(loop, &second, 1000, 0);
+	expect(second.due_ns == event_loop_now_ns(loop) + 1000, "a timer counts from another time");
+	event_loop_timer_stop(loop, &second);
+	close(pair[1]);
+	event_loop_close(loop);
+}
+
+/* A timer, a deferred call, a wake-up and a signal, each of which is given up by its own callback. */
+struct given_up {
+	struct loop_timer timer;
+	struct loop_deferred deferred;
+	struct loop_wakeup wakeup;
+	struct loop_signal watcher;
+};
+
+static void give_up(struct event_loop *loop, void *context)
+{
+	struct given_up *all = context;
+	note('g');
+	if (all->wakeup.link.next)
+		event_loop_wakeup_stop(loop, &all->wakeup);
+	if (all->watcher.link.next)
+		event_loop_signal_stop(loop, &all->watcher);
+	event_loop_timer_stop(loop, &all->timer);
+	memset(all, 0xee, sizeof *all);
+	free(all);
+}
+
+static void given_up_in_their_own_callbacks(void)
+{
+	struct event_loop *loop = open_loop(4, 1);
+	need(loop, IO_RECV, IO_FD_SOCKET);
+	for (unsigned which = 0; which < 5; which++) {
+		struct given_up *all = calloc(1, sizeof *all);
+		struct reason why = { "" };
+		all->timer = (struct loop_timer) { .call = give_up, .context = all };
+		all->deferred = (struct loop_deferred) { .call = give_up, .context = all };
+		all->wakeup = (struct loop_wakeup) { .call = give_up, .context = all };
+		all->watcher = (struct loop_signal) { .call = give_up, .context = all };
+		event_count = 0;
+		if (which <= 1) {
+			start(loop, &all->timer, 0, which == 0 ? 0 : 1000);
+		} else if (which == 2) {
+			event_loop_defer(loop, &all->deferred);
+		} else if (which == 3) {
+			expect(event_loop_wakeup_start(loop, &all->wakeup, &why) == 0, "%s",
+			       why.text);
+			event_loop_wake(&all->wakeup);
+		} else {
+			int rc = event_loop_signal_start(loop, &all->watcher, SIGUSR1, &why);
+			expect(rc == 0, "%s", why.text);
+			raise(SIGUSR1);
+		}
+		run(loop);
+		expect_events("g");
+	}
+	event_loop_close(loop);
+}
+
+/* Each alone keeps the loop alive, and does so no more when it is over. */
+static void each_keeps_the_loop_alive(void)
+{
+	struct event_loop *loop = open_loop(4, 1);
+	need(loop, IO_RECV, IO_FD_SOCKET);
+	struct reason why = { "" };
+	struct loop_timer timer = TIMER("t");
+	struct loop_deferred deferred = { .call = note_call, .context = TAG("d") };
+	struct loop_wakeup woken = { .call = note_call, .context = TAG("w") };
+	struct loop_signal watcher = { .call = note_call, .context = TAG("s") };
+	attach_pair(loop);
+	expect(event_loop_run(loop, LOOP_POLL) == 0, "an attached descriptor keeps it alive");
+	start(loop, &timer, 10 * NS_PER_S, 0);
+	expect(event_loop_run(loop, LOOP_POLL) == 1, "a timer does not keep it alive");
+	event_loop_timer_stop(loop, &timer);
+	expect(event_loop_run(loop, LOOP_POLL) == 0, "a timer that was stopped keeps it alive");
+	event_loop_defer(loop, &deferred);
+	event_loop_undefer(loop, &deferred);
+	expect(event_loop_run(loop, LOOP_POLL) == 0, "a call that was taken back keeps it alive");
+	expect(event_loop_wakeup_start(loop, &woken, &why) == 0, "%s", why.text);
+	expect(event_loop_run(loop, LOOP_POLL) == 1, "a wake-up does not keep it alive");
+	event_loop_wakeup_stop(loop, &woken);
+	expect(event_loop_run(loop, LOOP_POLL) == 0, "a wake-up that was stopped keeps it alive");
+	start_signal(loop, &watcher, SIGUSR1);
+	expect(event_loop_run(loop, LOOP_POLL) == 1, "a signal does not keep it alive");
+	event_loop_signal_stop(loop, &watcher);
+	expect(event_loop_run(loop, LOOP_POLL) == 0, "a signal that was stopped keeps it alive");
+	expect(!timer.place && !deferred.link.next && !woken.link.next && !watcher.link.next,
+	       "one is in a list of the loop still");
+	receive(loop, keep_result, TAG("r"));
+	expect(event_loop_run(loop, LOOP_POLL) == 1, "an operation does not keep it alive");
+	event_loop_close_fd(loop, (unsigned)fd_slot, closed_call, NULL);
+	run(loop);
+	expect_events("rc");
+	close(pair[1]);
+	event_loop_close(loop);
+}
+
+/* What is active when its loop closes is not called, and another loop may have it. */
+static void close_gives_up_what_is_active(void)
+{
+	struct event_loop *loop = open_loop(4, 2), *next;
+	need(loop, IO_RECV, IO_FD_SOCKET);
+	struct reason why = { "" };
+	struct loop_timer timers[3] = { TIMER("t"), TIMER("u"), TIMER("v") };
+	struct loop_deferred deferred = { .call = note_call, .context = TAG("d") };
+	struct loop_signal watcher = { .call = note_call, .context = TAG("s"), .once = true };
+	wakeup =
+		(struct loop_wakeup) { .call = note_call, .context = TAG("w"), .background = true };
+	attach_pair(loop);
+	int kept = pair[0];
+	int kept_peer = pair[1];
+	attach_pair(loop);
+	for (unsigned i = 0; i < 3; i++)
+		start(loop, &timers[i], 0, i * 1000);
+	expect(event_loop_wakeup_start(loop, &wakeup, &why) == 0, "%s", why.text);
+	start_signal(loop, &watcher, SIGUSR1);
+	event_loop_wake(&wakeup);
+	raise(SIGUSR1);
+	event_loop_defer(loop, &deferred);
+	receive(loop, keep_result, TAG("r"));
+	event_loop_close_fd(loop, (unsigned)fd_slot, closed_call, NULL);
+	event_loop_close(loop);
+	expect_events("");
+	expect(fcntl(kept, F_GETFD) >= 0, "an attached descriptor was closed");
+	expect(fcntl(pair[0], F_GETFD) < 0, "a descriptor on its way out is open still");
+	next = open_loop(4, 1);
+	for (unsigned i = 0; i < 3; i++) {
+		expect(!event_loop_timer_is_active(&timers[i]), "timer %u is active", i);
+		start(next, &timers[i], 0, 0);
+	}
+	event_loop_defer(next, &deferred);
+	expect(event_loop_wakeup_start(next, &wakeup, &why) == 0, "%s", why.text);
+	start_signal(next, &watcher, SIGUSR1);
+	raise(SIGUSR1);
+	run(next);
+	expect_events("tuvds");
+	event_loop_close(next);
+	close(kept);
+	close(kept_peer);
+	close(pair[1]);
+}
+
+static void closed_call_stops(struct event_loop *loop, void *context)
+{
+	closed_call(loop, context);
+	event_loop_stop(loop);
+}
+
+static void close_from_a_timer(struct event_loop *loop, void *context)
+{
+	event_loop_close_fd(loop, *(const unsigned *)context, closed_call_stops, NULL);
+}
+
+/* Nothing is in flight on it, while a receive waits on another: nothing comes that would end a sleep. */
+static void a_close_waits_for_no_other(void)
+{
+	struct event_loop *loop = open_loop(4, 2);
+	need(loop, IO_RECV, IO_FD_SOCKET);
+	int waiting[2];
+	attach_pair(loop);
+	memcpy(waiting, pair, sizeof waiting);
+	unsigned waiting_slot = (unsigned)fd_slot;
+	receive(loop, keep_result, TAG("r"));
+	event_loop_run(loop, LOOP_POLL);
+	for (unsigned is_outside = 0; is_outside < 2; is_outside++) {
+		attach_pair(loop);
+		unsigned slot = (unsigned)fd_slot;
+		struct loop_timer timer = { .call = close_from_a_timer, .context = &slot };
+		struct loop_timer late = { .call = stop_loop };
+		event_count = 0;
+		events[0] = '\0';
+		event_loop_update_now(loop);
+		start(loop, &late, 30 * NS_PER_S, 0); /* ends a sleep that should not be */
+		if (is_outside)
+			event_loop_close_fd(loop, slot, closed_call_stops, NULL);
+		else
+			start(loop, &timer, 0, 0);
+		while (event_count == 0)
+			event_loop_run(loop, LOOP_RUN);
+		expect_events("c");
+		expect(clock_ns() < late.due_ns, "the close has waited for a timer");
+		event_loop_timer_stop(loop, &late);
+		close(pair[1]);
+	}
+	event_loop_close_fd(loop, waiting_slot, NULL, NULL);
+	run(loop);
+	close(waiting[1]);
+	event_loop_close(loop);
+}
+
+/* A timer that is never due keeps the loop alive, and it sleeps. */
+static struct event_loop *loop_of_handler;
+static struct loop_wakeup *woken_by_handler;
+
+static void stop_in_handler(int number)
+{
+	(void)number;
+	event_loop_stop(loop_of_handler);
+}
+
+static long sleeps_until_now(void)
+{
+	struct rusage used;
+	getrusage(RUSAGE_SELF, &used);
+	return used.ru_nvcsw;
+}
+
+static void sleeps_though_no_timer_will_be_due(void)
+{
+	struct event_loop *loop = loop_of_handler = open_loop(1, 1);
+	struct sigaction action = { .sa_handler = stop_in_handler };
+	/* Again and again: the first may come just before the loop sleeps. */
+	struct itimerval often = { { 0, 50000 }, { 0, 300000 } };
+	struct loop_timer never = TIMER("n");
+	start(loop, &never, INT64_MAX, 0);
+	sigaction(SIGALRM, &action, NULL);
+	long before = sleeps_until_now();
+	setitimer(ITIMER_REAL, &often, NULL);
+	/* On a busy machine a signal may come before the loop has run at all. */
+	for (unsigned i = 0; i < 10 && sleeps_until_now() == before; i++)
+		expect(event_loop_run(loop, LOOP_RUN) == 1,
+		       "a timer that is never due does not keep it alive");
+	expect(sleeps_until_now() > before, "it never gave up its CPU");
+	setitimer(ITIMER_REAL, &(struct itimerval) { 0 }, NULL);
+	expect_events("");
+	event_loop_close(loop);
+}
+
+static void wake_in_handler(int number)
+{
+	(void)number;
+	event_loop_wake(woken_by_handler);
+}
+
+static void a_signal_handler_wakes_the_loop(void)
+{
+	struct event_loop *loop = open_loop(4, 1);
+	need(loop, IO_RECV, IO_FD_SOCKET);
+	struct reason why = { "" };
+	struct sigaction action = { .sa_handler = wake_in_handler };
+	struct itimerval soon = { .it_value = { 0, 20000 } };
+	struct loop_wakeup woken = { .call = note_call, .context = TAG("w") };
+	woken_by_handler = &woken;
+	expect(event_loop_wakeup_start(loop, &woken, &why) == 0, "%s", why.text);
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	while (event_count == 0)
+		event_loop_run(loop, LOOP_ONCE);
+	expect_events("w");
+	event_loop_wakeup_stop(loop, &woken);
+	run(loop);
+	event_loop_close(loop);
+}
+
+/* A stream of operations, calls and timers, none of which takes memory. */
+static void allocates_when_it_opens_only(void)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	skip("a sanitizer has a malloc(3) of its own, which does not tell");
+#else
+	enum { ROUNDS = 1000, LEAST_TAKEN_BYTES = 16 };
+	struct event_loop *loop = open_loop(4, 2);
+	need(loop, IO_RECV, IO_FD_SOCKET);
+	struct reason why = { "" };
+	struct loop_timer timers[2] = { TIMER("t"), TIMER("u") };
+	struct loop_deferred deferred = { .call = note_call, .context = TAG("d") };
+	size_t before = 0;
+	wakeup =
+		(struct loop_wakeup) { .call = note_call, .context = TAG("w"), .background = true };
+	attach_pair(loop);
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		event_count = 0;
+		/* The first rounds give the heap, and the engine, what they need. */
+		if (i == ROUNDS / 2)
+			before = mallinfo2().uordblks;
+		start(loop, &timers[0], 0, 0);
+		start(loop, &timers[1], 1000, 0);
+		event_loop_defer(loop, &deferred);
+		expect(event_loop_wakeup_start(loop, &wakeup, &why) == 0, "%s", why.text);
+		event_loop_wake(&wakeup);
+		receive(loop, keep_result, TAG("r"));
+		expect(write(pair[1], "x", 1) == 1, "write");
+		run(loop);
+		while (event_count < 5)
+			event_loop_run(loop, LOOP_ONCE);
+		event_loop_wakeup_stop(loop, &wakeup);
+	}
+	size_t after = mallinfo2().uordblks;
+	/* An engine whose queues are libc's may still take some for these. */
+	expect(after < before + ROUNDS / 2 * LEAST_TAKEN_BYTES, "%zu bytes of memory in %d rounds",
+	       after - before, ROUNDS / 2);
+	event_loop_detach(loop, (unsigned)fd_slot);
+	close(pair[0]);
+	close(pair[1]);
+	event_loop_close(loop);
+#endif
+}
+
 #define T(name)                                                                                    \
 	{                                                                                          \
 #name, name                                                                        \
@@ -930,20 +1292,41 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } tests[] = {
-	T(timers_come_in_due_order),	  T(many_timers_come_in_due_order),
-	T(a_timer_of_0_waits_a_turn),	  T(huge_times_are_never),
-	T(starting_twice_restarts),	  T(never_early),
-	T(never_twice_in_one_turn),	  T(repeats_keep_their_beat),
-	T(stop_inside_its_own_callback),  T(a_callback_stops_others_already_fetched),
-	T(close_inside_a_callback),	  T(close_with_an_operation_in_flight),
-	T(a_number_is_used_again),	  T(never_on_the_callers_stack),
-	T(ends_when_nothing_is_alive),	  T(stop_before_and_during_run),
-	T(run_once_and_without_waiting),  T(idle_work_starves_nobody),
-	T(timers_of_0_starve_nobody),	  T(signals_of_others_disturb_nothing),
-	T(signals_reach_their_watchers),  T(a_signal_has_one_loop),
-	T(another_thread_wakes_the_loop), T(depth_is_what_was_asked_for),
-	T(sleeps_while_it_waits),	  T(connections_come_and_go),
+	T(timers_come_in_due_order),
+	T(many_timers_come_in_due_order),
+	T(a_timer_of_0_waits_a_turn),
+	T(huge_times_are_never),
+	T(starting_twice_restarts),
+	T(never_early),
+	T(never_twice_in_one_turn),
+	T(repeats_keep_their_beat),
+	T(stop_inside_its_own_callback),
+	T(a_callback_stops_others_already_fetched),
+	T(close_inside_a_callback),
+	T(close_with_an_operation_in_flight),
+	T(a_number_is_used_again),
+	T(never_on_the_callers_stack),
+	T(ends_when_nothing_is_alive),
+	T(stop_before_and_during_run),
+	T(run_once_and_without_waiting),
+	T(idle_work_starves_nobody),
+	T(timers_of_0_starve_nobody),
+	T(signals_of_others_disturb_nothing),
+	T(signals_reach_their_watchers),
+	T(a_signal_has_one_loop),
+	T(another_thread_wakes_the_loop),
+	T(depth_is_what_was_asked_for),
+	T(sleeps_while_it_waits),
+	T(connections_come_and_go),
 	T(lends_when_bytes_come),
+	T(the_time_stands_still_in_a_turn),
+	T(given_up_in_their_own_callbacks),
+	T(each_keeps_the_loop_alive),
+	T(close_gives_up_what_is_active),
+	T(a_close_waits_for_no_other),
+	T(sleeps_though_no_timer_will_be_due),
+	T(a_signal_handler_wakes_the_loop),
+	T(allocates_when_it_opens_only),
 };
 
 static struct test_counts counts;

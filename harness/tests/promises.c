@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -205,6 +206,32 @@ static void neglect_is_reported(void)
 }
 
 static struct promise *three[3];
+
+static struct promise *answered;
+
+static struct promise_answer follow_answered(void *context, int64_t value)
+{
+	(void)value;
+	note(*(char *)context);
+	return PROMISE_FOLLOW(promise_hold(answered));
+}
+
+/* Not even a rejection, which nobody could look at, and a hold that is taken over. */
+static void what_an_await_answers_does_not_count(void)
+{
+	struct promise *p = promise_new(pool);
+	answered = promise_new(pool);
+	expect(promise_await(p, reject_with, TAG("r")), "await");
+	expect(promise_await(p, follow_answered, TAG("f")), "await");
+	expect(promise_await(p, plus_one, TAG("v")), "await");
+	promise_fulfil(p, 5);
+	run();
+	expect_events("rfv");
+	expect(value_of(p, PROMISE_FULFILLED) == 5, "value");
+	expect(neglected_count == 0, "%d neglected", neglected_count);
+	promise_drop(answered);
+	expect(promise_pool_used(pool) == 0, "%u promises are left", promise_pool_used(pool));
+}
 
 static void make_three(void)
 {
@@ -465,6 +492,60 @@ static void await_it(void *argument)
 	note(*(char *)argument);
 }
 
+static void await_in_an_empty_pool(void *argument)
+{
+	bool is_rejected = false;
+	int64_t value = await_promise(task_current(), awaited, &is_rejected);
+	expect(value == -ENOMEM && is_rejected, "%lld", (long long)value);
+	note(*(char *)argument);
+}
+
+static void an_await_needs_a_place_in_the_pool(void)
+{
+	struct promise *all[64];
+	struct task_pool *tasks = open_tasks(1);
+	unsigned count = 0;
+	while (count < 64 && (all[count] = promise_new(pool)))
+		count++;
+	awaited = all[0];
+	task_start(tasks, await_in_an_empty_pool, TAG("e"));
+	run();
+	expect_events("e");
+	while (count > 0)
+		promise_drop(all[--count]);
+	task_pool_close(tasks);
+}
+
+static void note_task(void *argument)
+{
+	expect(!task_current()->is_cancelled, "cancelled from the beginning");
+	note(*(char *)argument);
+}
+
+static void note_nothing(void *argument)
+{
+	(void)argument;
+	expect(task_current()->is_cancelled, "not cancelled");
+}
+
+static void tasks_may_do_without_promises(void)
+{
+	struct task_pool *tasks;
+	struct reason why = { "" };
+	int rc = task_pool_open(&tasks, loop, NULL, 2, 32768, &why);
+	expect(rc == 0, "task_pool_open: %s", why.text);
+	for (unsigned round = 0; round < 2; round++) {
+		task_cancel(
+			task_start(tasks, note_nothing, TAG("c"))); /* whose place is used again */
+		task_start(tasks, note_task, TAG("a"));
+		run();
+		task_start(tasks, note_task, TAG("b"));
+		run();
+	}
+	expect_events("abab");
+	task_pool_close(tasks);
+}
+
 static void tasks_await_promises(void)
 {
 	struct task_pool *tasks = open_tasks(3);
@@ -692,6 +773,12 @@ static void an_await_without_room(void)
 	expect_events("ssssf");
 }
 
+static void note_and_suspend(void *argument)
+{
+	note(*(char *)argument);
+	coroutine_suspend(coroutine_current);
+}
+
 static void overflow(void *argument)
 {
 	volatile char deep[1024];
@@ -724,7 +811,7 @@ static void overflow_the_second(void)
 {
 	struct coroutine_pool *older, *stacks;
 	struct reason why;
-	coroutine_name_overflows();
+	expect(coroutine_name_overflows() == 0, "coroutine_name_overflows");
 	coroutine_pool_open(&older, 2, 32768, &why);
 	coroutine_pool_open(&stacks, 3, 16384, &why);
 	coroutine_new(stacks, overflow, TAG("a"));
@@ -753,6 +840,40 @@ static void an_await_outside_of_tasks_is_named(void)
 	expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "status %x", (unsigned)status);
 	expect(strcmp(text, "task_current: no task runs here, and only a task can await\n") == 0,
 	       "saw: %s", text);
+}
+
+/* A stack is memory once it was touched: the rest of it costs nothing. */
+static void a_stack_is_memory_when_it_is_touched(void)
+{
+	enum {
+		STACKS = 8,
+		STACK_BYTES = 1 << 20,
+		PAGE_BYTES = 4096,
+		PAGES = STACK_BYTES / PAGE_BYTES
+	};
+	static unsigned char is_there[PAGES];
+	struct coroutine_pool *stacks;
+	struct reason why = { "" };
+	int rc = coroutine_pool_open(&stacks, STACKS, STACK_BYTES, &why);
+	if (rc == -EOPNOTSUPP) {
+		puts(why.text);
+		exit(TEST_SKIPPED_STATUS);
+	}
+	expect(rc == 0, "%s", why.text);
+	for (unsigned i = 0; i < STACKS; i++) {
+		unsigned count = 0;
+		struct coroutine *c = coroutine_new(stacks, note_and_suspend, TAG("s"));
+		expect(coroutine_resume(c), "it does not suspend");
+		expect(mincore(c->stack, STACK_BYTES, is_there) == 0, "mincore");
+		for (unsigned page = 0; page < PAGES; page++)
+			count += is_there[page] & 1;
+		/* It suspended at once: a page or two, and what a sanitizer takes. */
+		expect(count <= PAGES / 4, "%u of %d pages of a stack are memory", count, PAGES);
+	}
+	expect_events("ssssssss");
+	coroutine_pool_close(stacks);
+	rc = coroutine_pool_open(&stacks, 1, SIZE_MAX, &why);
+	expect(rc == -ENOMEM && *why.text, "stacks of SIZE_MAX bytes: %d", rc);
 }
 
 struct count {
@@ -803,12 +924,16 @@ static const struct {
 	T(operations_are_promises),
 	T(a_task_awaits_operations),
 	T(tasks_await_promises),
+	T(an_await_needs_a_place_in_the_pool),
+	T(tasks_may_do_without_promises),
 	T(a_task_awaits_a_group),
 	T(a_stackless_task_awaits_operations),
 	T(an_await_without_room),
 	T(an_overflow_is_named),
 	T(an_await_outside_of_tasks_is_named),
 	T(stackless_goes_on_where_it_was),
+	T(what_an_await_answers_does_not_count),
+	T(a_stack_is_memory_when_it_is_touched),
 };
 
 static struct test_counts counts;

@@ -16,7 +16,7 @@ study() { timeout "$HANG_S" "$SYSTEM_PYTHON" "$ROOT/harness/studies/study.py" "$
 	run study --quick --only batching "$results"
 	assert_success
 	assert_output --partial "batching: is there"
-	run timeout "$HANG_S" "$PYTHON" "$ROOT/plots/plot.py" "$results" --only batching
+	run timeout "$HANG_S" "$PYTHON" "$ROOT/plots/plot.py" "$results" --only batching --formats svg
 	assert_success
 	assert_output --regexp "Batching.*: (reproduced|contradicted|cannot tell) here"
 	grep -q QUICK "$results/figures/batching.svg"
@@ -54,7 +54,7 @@ study() { timeout "$HANG_S" "$SYSTEM_PYTHON" "$ROOT/harness/studies/study.py" "$
 		assert experiments.named("connections") == [f"connections_{size}" for size in experiments.MESSAGE_SIZES]
 	PYTHON
 	assert_success
-	run timeout "$HANG_S" "$PYTHON" "$ROOT/plots/plot.py" "$results" --only offered_load
+	run timeout "$HANG_S" "$PYTHON" "$ROOT/plots/plot.py" "$results" --only offered_load --formats svg
 	assert_success
 	assert_output --regexp "Offered load.*: (reproduced|contradicted|cannot tell) here"
 }
@@ -63,7 +63,7 @@ study() { timeout "$HANG_S" "$SYSTEM_PYTHON" "$ROOT/harness/studies/study.py" "$
 	results="$BATS_TEST_TMPDIR/results"
 	run study --only doctor.json "$results"
 	assert_success
-	run timeout "$HANG_S" "$PYTHON" "$ROOT/plots/plot.py" "$results" --only hardware_counters
+	run timeout "$HANG_S" "$PYTHON" "$ROOT/plots/plot.py" "$results" --only hardware_counters --formats svg
 	assert_success
 	assert_output --partial "cannot tell here, because this machine"
 	grep -q "skipped: this machine" "$results/figures/hardware_counters.svg"
@@ -123,7 +123,7 @@ for c in json.load(open(sys.argv[1]))["configurations"]:
 	assert_success
 	[ -s "$USER_DIR/results/upcall.json" ]
 	[ "$(id -u)" -ne 0 ] || assert_output --partial "upcall.json: cannot be made here; it says why"
-	run "$PYTHON" "$ROOT/plots/plot.py" --only upcall --out "$BATS_TEST_TMPDIR/figures" "$USER_DIR/results"
+	run "$PYTHON" "$ROOT/plots/plot.py" --only upcall --formats svg --out "$BATS_TEST_TMPDIR/figures" "$USER_DIR/results"
 	assert_success
 	assert_output --partial "cannot tell"
 }

@@ -46,12 +46,20 @@ static struct {
 	enum io_kind kind;
 	unsigned at; /* the operation of this kind, from 0 */
 	unsigned seen[IO_KIND_COUNT], ended;
+	unsigned in_flight, in_flight_most;
 	struct io_op *struck;
 	uint32_t len_bytes; /* of the one that was struck */
 	unsigned cancel_after; /* operations that have ended; NOBODY: never */
 	struct index_job *job;
 	bool watches_calls;
 } laid;
+
+/* The first error counts. */
+static void cancel_job(void)
+{
+	job_fail(laid.job, -ECANCELED);
+	job_fail(laid.job, -EIO);
+}
 
 static bool strikes(enum io_kind kind)
 {
@@ -77,6 +85,8 @@ static int submit_laid_over(struct engine *engine, struct io_op *const *ops, uns
 			return i > 0 ? (int)i : rc;
 		}
 		laid.seen[op->kind]++;
+		if (++laid.in_flight > laid.in_flight_most)
+			laid.in_flight_most = laid.in_flight;
 		if (is_struck) {
 			laid.struck = op;
 			laid.len_bytes = len_bytes;
@@ -91,6 +101,7 @@ static int reap_laid_over(struct engine *engine, struct io_op **done, unsigned m
 	int count = right->reap(engine, done, min, max, timeout_ns);
 	for (int i = 0; i < count; i++) {
 		laid.ended++;
+		laid.in_flight--;
 		if (done[i] != laid.struck)
 			continue;
 		done[i]->len_bytes = laid.len_bytes;
@@ -119,7 +130,7 @@ static ssize_t call_laid_over(enum io_kind kind, int fd, void *buffer, size_t le
 		return n;
 	laid.seen[kind]++;
 	if (++laid.ended == laid.cancel_after)
-		job_fail(laid.job, -ECANCELED);
+		cancel_job();
 	int64_t result = is_struck ? faulty_result(n) : n;
 	if (result == -EIO)
 		errno = EIO;
@@ -153,7 +164,7 @@ static void look_for_cancel(struct event_loop *loop, void *context)
 {
 	struct loop_deferred *deferred = context;
 	if (laid.ended >= laid.cancel_after)
-		job_fail(laid.job, -ECANCELED);
+		cancel_job();
 	else if (laid.job->is_running)
 		event_loop_defer(loop, deferred);
 }
@@ -206,7 +217,7 @@ static int run_once(const struct trial *trial, struct index_job *job)
 	laid.fault = trial->fault;
 	laid.kind = trial->kind;
 	laid.at = trial->at;
-	laid.ended = 0;
+	laid.ended = laid.in_flight = laid.in_flight_most = 0;
 	laid.cancel_after = trial->cancel_after;
 	laid.job = job;
 	laid.struck = NULL;
@@ -215,6 +226,7 @@ static int run_once(const struct trial *trial, struct index_job *job)
 	if (trial->cancel_after != NOBODY && job->loop)
 		event_loop_defer(job->loop, &canceller);
 	int rc = job_run(job);
+	job_fail(job, -EIO); /* it has ended: nothing */
 	laid.watches_calls = false;
 	if (job->loop)
 		expect(event_loop_run(job->loop, LOOP_POLL) == 0, "%s left something alive",
@@ -263,6 +275,9 @@ static int try_job(const struct trial *trial, bool *wrote)
 	for (unsigned i = 0; i < trial->runs && rc == 0; i++)
 		rc = run_once(trial, job);
 	job_close(job);
+	expect(fcntl(file, F_GETFD) >= 0 && fcntl(result_file, F_GETFD) >= 0 &&
+		       fcntl(server.connections[0], F_GETFD) >= 0,
+	       "%s: closes what is not its own", trial->style->name);
 	lookup_server_stop(&server);
 	memset(&seen, 0, sizeof seen);
 	size_t len_bytes = (1 + trial->block_count) * sizeof(uint64_t);
@@ -277,6 +292,19 @@ static int try_job(const struct trial *trial, bool *wrote)
 	expect(open_descriptors() == descriptors, "%s: %u descriptors, %u before",
 	       trial->style->name, open_descriptors(), descriptors);
 	return rc;
+}
+
+/* As many blocks are on their way at once as there are lanes, and never more. */
+static void expect_all_lanes(const struct trial *trial)
+{
+	unsigned most =
+		trial->lane_count < trial->block_count ? trial->lane_count : trial->block_count;
+	if (trial->style->blocks || right->traits & IO_BLOCKS_IN_SUBMIT)
+		return;
+	if (most == 0)
+		most = 1; /* the index, and the result */
+	expect(laid.in_flight_most == most, "%s, %u blocks, %u lanes: %u at once",
+	       trial->style->name, trial->block_count, trial->lane_count, laid.in_flight_most);
 }
 
 static void same_bytes(void)
@@ -295,6 +323,7 @@ static void same_bytes(void)
 				int rc = try_job(&trial, NULL);
 				expect(rc == 0, "%s, %u blocks, %u lanes: %d", (*style)->name,
 				       block_counts[i], lane_counts[j], rc);
+				expect_all_lanes(&trial);
 			}
 }
 

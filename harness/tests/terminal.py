@@ -94,12 +94,20 @@ class Session:
         sys.exit(f"terminal.py: {words}")
 
     def until(self, condition):
-        """Waits until the shell command `condition` succeeds while the command runs."""
-        while subprocess.run(condition, shell=True, check=False,
-                             env=os.environ | {"COMMAND_PID": str(self.pid)}).returncode:
-            self.look()
-            if self.status is not None:
-                self.stop(f"ended with {self.status} before: {condition}")
+        """Waits until the shell command `condition` succeeds while the command runs. One shell asks all the time: to
+        start one for each question would take more CPU time than many a command does. It waits for a pipe that stays
+        silent, which starts nothing either."""
+        silent, kept_open = os.pipe()
+        loop = f"until {condition}\ndo read -rt {LOOK_EVERY_S} <&{silent}\ndone"
+        with subprocess.Popen(["bash", "-c", loop], pass_fds=[silent],
+                              env=os.environ | {"COMMAND_PID": str(self.pid)}) as asking:
+            while asking.poll() is None:
+                self.look()
+                if self.status is not None:
+                    asking.kill()
+                    self.stop(f"ended with {self.status} before: {condition}")
+        os.close(silent)
+        os.close(kept_open)
 
     def until_runs(self, text):
         """Waits until a process below us has `text` among its words."""

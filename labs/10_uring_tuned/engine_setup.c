@@ -96,6 +96,9 @@ static int create_without_array(unsigned entries, struct io_uring *ring, struct 
 		extras->array = NULL;
 		return rc;
 	}
+	/* liburing 2.5, and many after it, leave these to the caller. */
+	ring->ring_fd = ring->enter_ring_fd = fd;
+	ring->flags = params->flags;
 	ring->features = params->features;
 	ring->sq.array = extras->array;
 	return 0;

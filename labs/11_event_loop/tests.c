@@ -1062,6 +1062,10 @@ static void without_memory_a_timer_does_not_start(struct subject *s)
 	memory_is_short = true;
 	int rc = event_loop_timer_start(loop, &first, 0, 0);
 	expect(rc == -ENOMEM, WHEN("without any memory") EXPECTED("-ENOMEM") SAW("%s"), answer(rc));
+	first.repeat_ns = 1000; /* as if it had repeated before */
+	rc = event_loop_timer_again(loop, &first);
+	expect(rc == -ENOMEM, WHEN("begun again without any memory") EXPECTED("-ENOMEM") SAW("%s"),
+	       answer(rc));
 	run_to_its_end(); /* nothing is alive */
 	memory_is_short = false;
 	unsigned count = fill_heap(1000, 0, on_call);

@@ -95,7 +95,8 @@ int coroutine_pool_open(struct coroutine_pool **opened, unsigned count, size_t s
 	pool->all = aligned_alloc(_Alignof(struct coroutine), count * sizeof *pool->all);
 	if (pool->all)
 		memset(pool->all, 0, count * sizeof *pool->all);
-	bool enough = pool->memory != MAP_FAILED && pool->all;
+	bool enough = pool->memory != MAP_FAILED && pool->all &&
+		      pool->stack_len_bytes >= stack_len_bytes; /* else it came round */
 	for (unsigned i = count; enough && i-- > 0;) {
 		struct coroutine *c = &pool->all[i];
 		c->stack = pool->memory + i * pool->place_bytes + pool->page_bytes;

@@ -373,6 +373,13 @@ static void end_part(struct promise *part, enum promise_state state, int64_t val
 	release(whole);
 }
 
+/* It does not count: nobody follows the promise in it, on which there is a hold. */
+static inline void drop_answer(struct promise_answer answer)
+{
+	if (answer.follows && answer.follows != promise_rejected_answer)
+		release((struct promise *)answer.follows);
+}
+
 /* Its callback runs either way. The end passes by, but for a rejection of the callback's own. */
 static void end_finally(struct promise *p, enum promise_state state, int64_t value)
 {
@@ -409,7 +416,7 @@ static void hear_of_end(struct promise *p, enum promise_state state, int64_t val
 		end_part(p, state, value);
 		break;
 	case AWAIT:
-		(void)p->step(p->context, value);
+		drop_answer(p->step(p->context, value));
 		settle(p, PROMISE_FULFILLED, 0);
 		break;
 	case DEADLINE:

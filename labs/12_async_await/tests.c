@@ -606,10 +606,8 @@ static void of_none(struct subject *s)
 	struct promise *race = made(promise_race(pool, NULL, 0));
 	run_to_its_end();
 	expect_end("all of none", all, PROMISE_FULFILLED, 0);
-	expect(promise_state(any, NULL) == PROMISE_REJECTED, "any of none is not rejected");
-	expect(promise_state(race, NULL) == PROMISE_PENDING, "a race of none has an end");
-	promise_drop(any);
-	promise_drop(race);
+	expect_end("any of none", any, PROMISE_REJECTED, -ENOENT);
+	expect_end("a race of none", race, PROMISE_PENDING, 0);
 	close_all();
 }
 
@@ -625,7 +623,9 @@ static void a_whole_without_room_begins_nothing(struct subject *s)
 	expect(promise_pool_used(pool) == 3,
 	       EXPECTED("that all it took is back") SAW("%u promises in place of 3"),
 	       promise_pool_used(pool));
-	expect(!promise_all(pool, (struct promise *[]) { three[1], NULL }, 2),
+	struct promise *with_null[] = { three[1], NULL };
+	expect(!promise_all(pool, with_null, 2) && !promise_any(pool, with_null, 2) &&
+		       !promise_race(pool, with_null, 2),
 	       WHEN("when one of them is NULL") EXPECTED("NULL") SAW("a promise"));
 	expect_state("and nobody has looked at it", three[0], PROMISE_REJECTED, -10);
 	run_to_its_end();
@@ -1167,7 +1167,7 @@ static void any_look_counts(struct subject *s)
 	open_all(s);
 	struct promise *fulfilled = made(promise_new(pool));
 	promise_fulfil(fulfilled, 1);
-	for (unsigned way = 0; way < 7; way++) {
+	for (unsigned way = 0; way < 10; way++) {
 		struct promise *p = made(promise_new(pool)), *end = NULL;
 		inner = p;
 		promise_reject(p, -5);
@@ -1183,6 +1183,12 @@ static void any_look_counts(struct subject *s)
 			end = made(promise_with_deadline(p, LONG_NS));
 		else if (way == 5)
 			end = made(promise_then(fulfilled, follow_inner, LETTER('a')));
+		else if (way == 6)
+			end = made(promise_then(p, plus_one, LETTER('x')));
+		else if (way == 7)
+			end = made(promise_all(pool, (struct promise *[]) { p, fulfilled }, 2));
+		else if (way == 8)
+			end = made(promise_any(pool, (struct promise *[]) { p, fulfilled }, 2));
 		else
 			promise_state(p, NULL);
 		if (end)
@@ -1193,7 +1199,7 @@ static void any_look_counts(struct subject *s)
 		expect(neglected_count == 0,
 		       WHEN("after a look by %s") EXPECTED("no report") SAW("one"),
 		       (const char *[]) { "catch", "finally", "race", "await", "deadline",
-					  "an answer", "state" }[way]);
+					  "an answer", "then", "all", "any", "state" }[way]);
 	}
 	promise_drop(fulfilled);
 	close_all();
@@ -1283,7 +1289,7 @@ static void an_empty_pool_is_told(struct subject *s)
 	expect(!promise_then(NULL, plus_one, NULL) && !promise_and_then(NULL, plus_one, NULL) &&
 		       !promise_and_catch(NULL, plus_one, NULL) &&
 		       !promise_finally(NULL, plus_one, NULL) && !promise_with_deadline(NULL, 1) &&
-		       !promise_hold(NULL),
+		       !promise_await(NULL, plus_one, NULL) && !promise_hold(NULL),
 	       WHEN("of NULL") EXPECTED("NULL") SAW("something else"));
 	int64_t value = 0;
 	expect(promise_state(NULL, &value) == PROMISE_REJECTED && value == -ENOMEM,
@@ -2332,6 +2338,7 @@ static void a_cancelled_task_runs_to_its_end(struct subject *s)
 	struct task *task = start_task(await_twice_cancelled, NULL);
 	event_loop_run(loop, LOOP_POLL); /* it waits */
 	task_cancel(task);
+	task_cancel(task); /* which changes nothing */
 	expect_calls("inside of task_cancel()", "");
 	run_to_its_end();
 	expect_calls("its awaits return -ECANCELED, and it cleans up", "ccc!");

@@ -328,7 +328,10 @@ def check_styles(document, width_in):
 def caption_of(described, document):
     """As the report has it. Its pictures take most of the time, and no caption needs them."""
     rendering.svg = rendering.png = lambda drawn: ""
+    kind, draw = type(described), type(described).draw
+    kind.draw = lambda *_, **__: None
     figure, = nodes.figures_of([literature.document_section(described, document)])
+    kind.draw = draw
     return "".join(getattr(part, "words", part) for part in figure.caption)
 
 

@@ -34,7 +34,7 @@ c["ratio"]["ops_per_s"].update(low=2e-28, high=6e27, verdict="none")')
 	run "$SYSTEM_PYTHON" "$ROOT/harness/tests/validate.py" "$ROOT/docs/result.schema.json" iolab.summary.v2 \
 		"$folder/summary.json"
 	assert_success
-	run plot "$folder"
+	run plot "$folder" --formats svg
 	assert_success
 	run report_in_words "$folder"
 	assert_success
@@ -116,7 +116,7 @@ for c in s["configurations"]:
         c["engine"]["label"] = "fio:" + "+".join("option%d=value" % i for i in range(60))')
 	plot "$folder" --formats svg
 	plot "$folder" --formats svg --width 3.4 --only throughput --out "$BATS_TEST_TMPDIR/narrow"
-	report "$folder"
+	report_in_words "$folder"
 	grep -q "option59=value" "$folder/report.html"
 }
 

@@ -88,7 +88,7 @@ for c in s["configurations"]:
     c["ratio"] = None
 s["rounds_done"], s["interrupted"] = 1, True')
 	plot "$folder" --formats svg
-	report "$folder"
+	report_in_words "$folder"
 	grep -q "interrupted" "$folder/report.html"
 	grep -q "spread is unknown" "$folder/figures/throughput.svg"
 }

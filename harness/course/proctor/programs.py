@@ -150,9 +150,9 @@ def tests_object(lab, cc="gcc", sanitize="", wrap=()):
     return made
 
 
-def compile_object(lab, source, out, sanitize=""):
-    """One file of the lab. Raises when it does not compile."""
-    _run_compiler([os.path.join(build_folder(sanitize=sanitize), "course", "compile-object"), lab.name, out, source])
+def compile_object(lab, source, out, sanitize="", cc="gcc"):
+    """One file of the lab. Returns what the compiler printed; raises when it failed."""
+    return _run_compiler([os.path.join(build_folder(cc, sanitize), "course", "compile-object"), lab.name, out, source])
 
 
 def link(lab, out, objects):
@@ -172,11 +172,12 @@ def names_in(listing):
 
 
 def refuse_forbidden(lab, sources, course, wrap):
-    """Raises where the files call a function that lab.toml forbids."""
+    """Raises where the files, or objects, call a function that lab.toml forbids."""
     with tempfile.TemporaryDirectory(prefix="iolab-") as scratch:
         for source in sources if lab.without["functions"] else ():
-            made = os.path.join(scratch, "object.o")
-            _run_compiler([*wrap, os.path.join(course, "compile-object"), lab.name, made, "-w", source])
+            made = source if source.endswith(".o") else os.path.join(scratch, "object.o")
+            if made != source:
+                _run_compiler([*wrap, os.path.join(course, "compile-object"), lab.name, made, "-w", source])
             called = subprocess.run(["nm", "-u", "-P", made], capture_output=True, text=True, check=True).stdout
             function = lab.forbidden_among(names_in(called))
             if function:
@@ -185,15 +186,15 @@ def refuse_forbidden(lab, sources, course, wrap):
 
 
 def compile_tests(lab, sources, out, cc="gcc", sanitize="", wrap=()):
-    """Compiles the lab's tests with the learner's files `sources` into the program `out`. Returns what
-    the compiler printed; raises when it failed. Engines of below are found before those of the files. `wrap` is put
-    before the compiler's command."""
+    """Compiles the lab's tests with the learner's files `sources`, or their objects, into the program `out`. Returns
+    what the compiler printed; raises when it failed. Engines of below are found before those of the files. `wrap` is
+    put before the compiler's command."""
     course = os.path.join(build_folder(cc, sanitize), "course")
     os.makedirs(os.path.dirname(out), exist_ok=True)
-    compiled = [path for path in sources if path.endswith(SOURCES)]
+    parts = [path for path in sources if path.endswith((*SOURCES, ".o"))]
     words = _run_compiler([*wrap, os.path.join(course, "compile"), lab.name, out, tests_object(lab, cc, sanitize, wrap),
-                           *below(lab, course), *compiled])
-    refuse_forbidden(lab, compiled, course, wrap)
+                           *below(lab, course), *parts])
+    refuse_forbidden(lab, parts, course, wrap)
     return words
 
 

@@ -123,6 +123,8 @@ unsigned reap(struct subject *s, struct io_op **done, unsigned min, unsigned max
 /* Waits until it, or everything, is back; a failure after three seconds. */
 void await(struct subject *s, struct io_op *op);
 void await_all(struct subject *s);
+/* Waits for what does not come. The engine's threads must sleep for `quiet_ns`, and the caller's. */
+void expect_asleep(struct subject *s, int64_t quiet_ns);
 /* start() and await(); returns the result. */
 int64_t perform(struct subject *s, struct io_op *op);
 
@@ -194,6 +196,7 @@ struct test {
 	unsigned flavours; /* bits of enum flavour */
 	void (*run)(struct subject *s);
 	bool is_long; /* not asked of two options together, nor under a sanitizer */
+	bool without_fd; /* its flavour makes no difference */
 };
 
 #endif

@@ -21,7 +21,10 @@ enum fault_class {
 	FAULT_OF_WAIT,
 };
 
-/* Errors are those that the call's manual page lists, where an engine cannot rule them out. */
+/*
+ * Errors are those that the call's manual page lists, where an engine cannot rule them out. Not EINVAL from
+ * io_uring_queue_mmap(): newer versions of liburing call it themselves, and try again with fewer flags.
+ */
 #define FAULTS(X)                                                                                  \
 	X(malloc, FAULT_OF_SETUP, ENOMEM)                                                          \
 	X(pthread_create, FAULT_OF_SETUP, EAGAIN, EPERM)                                           \
@@ -72,7 +75,7 @@ enum fault_class {
 	X(io_uring_register_buffers, FAULT_OF_SETUP, EBUSY, EFAULT, EINVAL, ENOMEM, EOPNOTSUPP)    \
 	X(io_uring_register_buf_ring, FAULT_OF_SETUP, EEXIST, EFAULT, EINVAL, ENOMEM)              \
 	X(io_uring_register_ring_fd, FAULT_OF_SETUP, EBUSY, EFAULT, EINVAL, ENOMEM)                \
-	X(io_uring_queue_mmap, FAULT_OF_SETUP, EAGAIN, EINVAL, ENOMEM, EPERM)                      \
+	X(io_uring_queue_mmap, FAULT_OF_SETUP, EAGAIN, ENOMEM, EPERM)                              \
 	X(io_uring_enter2, FAULT_OF_HAND_OVER, EAGAIN, EBADF, EBADFD, EBUSY, EFAULT, EINTR,        \
 	  EINVAL, ENXIO, EOPNOTSUPP)                                                               \
 	X(io_uring_submit, FAULT_OF_HAND_OVER, EAGAIN, EBADF, EBADFD, EBUSY, EFAULT, EINTR,        \

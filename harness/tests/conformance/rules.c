@@ -63,6 +63,7 @@ const struct rule rules[] = {
 	{ "Descriptors arrive in blocking mode", "stream_stays_blocking" },
 	{ "Readiness engines pass MSG_DONTWAIT",
 	  "stream_cancel_of_sends socket_false_alarm_is_no_result" },
+	{ "accept(2) and connect(2) have", .untestable = EXPLAINS },
 	{ "So to an engine that tries them", .untestable = FOR_CALLER },
 	{ "An engine whose submit() sleeps", "stream_waits_without_touching" },
 	{ "A descriptor comes without O_ASYNC", "stream_stays_whole_after_the_end" },

@@ -2,6 +2,7 @@
 /* Opening, driving and watching the engine under test: every call checks the contract. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -320,6 +322,32 @@ void await_all(struct subject *s)
 			deadline_ns = clock_ns() + operation_patience_ns; /* slow, and not lost */
 		expect(clock_ns() < deadline_ns, "%u operations never came back", s->inflight);
 	}
+}
+
+/* Voluntary switches: how often a thread of this process went to sleep. */
+static long sleeps_so_far(void)
+{
+	struct rusage usage;
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_nvcsw;
+}
+
+void expect_asleep(struct subject *s, int64_t quiet_ns)
+{
+	enum { WAKE_UPS_MAX = 20, TRIES = 5 };
+	struct io_op *done[1];
+	long wake_ups = LONG_MAX;
+	/* A thread that a busy machine holds up comes late to its sleep. */
+	for (unsigned n = 0; n < TRIES && wake_ups > WAKE_UPS_MAX; n++) {
+		long before = sleeps_so_far();
+		expect(reap(s, done, 1, 1, quiet_ns) == 0,
+		       "a receive completed with nothing there");
+		wake_ups = sleeps_so_far() - before;
+	}
+	expect(wake_ups <= WAKE_UPS_MAX,
+	       WHEN("nothing happened for %lld ms, %d times")
+		       EXPECTED("at most %d wake-ups in one of them") SAW("%ld"),
+	       (long long)(quiet_ns / NS_PER_MS), TRIES, WAKE_UPS_MAX, wake_ups);
 }
 
 int64_t perform(struct subject *s, struct io_op *op)

@@ -197,6 +197,16 @@ void event_loop_close_fd(struct event_loop *loop, unsigned fd_slot, loop_call *c
 	}
 }
 
+/* Is step 5 to close one? Then step 4 may not sleep before it. */
+static bool is_one_to_be_closed(const struct event_loop *loop)
+{
+	const struct loop_link *head = &loop->closing_fds;
+	for (struct loop_link *link = head->next; link != head; link = link->next)
+		if (list_is_empty(&object_of(link, struct loop_fd, link)->ops))
+			return true;
+	return false;
+}
+
 /* Step 5. */
 static void finish_closing(struct event_loop *loop)
 {
@@ -340,6 +350,8 @@ static int64_t longest_wait_ns(const struct event_loop *loop, bool may_wait)
 /* No operation could end the wait: a timer does, or a signal handler that runs in this thread. */
 static void sleep_without_engine(int64_t wait_ns)
 {
+	if (wait_ns < 0)
+		pause(); /* no timer will ever be due */
 	if (wait_ns <= 0)
 		return;
 	struct timespec wait = timespec_of_ns(wait_ns);
@@ -352,7 +364,7 @@ static int do_operations(struct event_loop *loop, bool may_wait)
 	int rc = submit_started(loop);
 	if (rc < 0)
 		return rc;
-	int64_t wait_ns = longest_wait_ns(loop, may_wait);
+	int64_t wait_ns = longest_wait_ns(loop, may_wait && !is_one_to_be_closed(loop));
 	int count = 0;
 	if (loop->with_engine_count > 0) {
 		count = loop->ops->reap(loop->engine, loop->done, wait_ns != 0, EVENT_LOOP_BATCH,
@@ -522,9 +534,20 @@ int event_loop_run(struct event_loop *loop, enum loop_run how)
 	return rc < 0 ? rc : loop->alive > 0;
 }
 
+/* They are the program's, which may use them again. */
+static void give_up_timers_and_calls(struct event_loop *loop)
+{
+	while (list_pop(&loop->deferred))
+		;
+	for (uint32_t place = 1; place <= loop->timers.count; place++)
+		loop->timers.entries[place].timer->place = 0;
+}
+
 void event_loop_close(struct event_loop *loop)
 {
+	struct loop_link *link;
 	loop_stop_listening(loop);
+	give_up_timers_and_calls(loop);
 	loop->ops->cancel(loop->engine);
 	while (loop->with_engine_count > 0) {
 		int count = loop->ops->reap(loop->engine, loop->done, 1, EVENT_LOOP_BATCH, -1);
@@ -533,6 +556,8 @@ void event_loop_close(struct event_loop *loop)
 		loop->with_engine_count -= (unsigned)count;
 	}
 	loop->ops->close(loop->engine);
+	while ((link = list_pop(&loop->closing_fds)))
+		close(object_of(link, struct loop_fd, link)->fd);
 	if (loop->wake_fds[0] >= 0) {
 		close(loop->wake_fds[0]);
 		close(loop->wake_fds[1]);

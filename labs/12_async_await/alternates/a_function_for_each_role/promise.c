@@ -379,8 +379,10 @@ static void end_of_finally(struct promise *p, enum promise_state state, int64_t 
 
 static void end_of_await(struct promise *p, enum promise_state state, int64_t value)
 {
+	struct promise_answer answer = p->step(p->context, value);
 	(void)state;
-	(void)p->step(p->context, value);
+	if (answer.follows != promise_rejected_answer)
+		promise_drop((struct promise *)answer.follows);
 	settle(p, PROMISE_FULFILLED, 0);
 }
 
