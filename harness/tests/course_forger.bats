@@ -95,8 +95,11 @@ as_if() {
 	assert_failure 1
 	assert_output --partial "calls io_uring_"
 	# A learner's own build says why.
-	run env PYTHONPATH="$ROOT/harness/course" "$SYSTEM_PYTHON" -B -c 'import sys, labs; from proctor import programs
-	programs.refuse_forbidden(labs.find("08"), [sys.argv[1]], "build/course", ())' "$ENGINE"
+	run env PYTHONPATH="$ROOT/harness/course" "$SYSTEM_PYTHON" -B - "$ENGINE" <<-'EOF'
+		import sys, labs
+		from proctor import programs
+		programs.refuse_forbidden(labs.find("08"), [sys.argv[1]], "build/course", ())
+	EOF
 	assert_failure
 	assert_line --regexp "engine.c: it calls io_uring_[a-z_]*, which this lab does not allow: You write the engine that speaks to io_uring by its three system calls, and by nothing else\."
 }
