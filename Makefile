@@ -144,7 +144,9 @@ COURSE_PROGRAM  = $(addprefix harness/course/proctor/,allocation_count.c lab_tes
                     stream_test.c threads_asleep.c)
 COURSE_LIBRARY := $(call object,$(COURSE_PROGRAM) harness/course/proctor/syscall_names.c \
                     $(filter-out %/mutants.c %/mutants_laid_over.c %/allocations.c %/faults.c,$(wildcard harness/tests/conformance/*.c)))
-COURSE_FLAGS    = $(CPPFLAGS) $(COURSE_PATHS) $(ALL_CFLAGS)
+COURSE_FLAGS    = $(CPPFLAGS) $(COURSE_PATHS) $(ALL_CFLAGS) $(REFUSE_TRAMPOLINES)
+# The address of a nested function is code that GCC puts on the stack. The proctor lets no memory become code.
+REFUSE_TRAMPOLINES = $(if $(findstring clang,$(CC)),,-Werror=trampolines)
 
 # What a lab's files may stand on: the reference of a folder, engines and layers, as one object.
 REFERENCE_FOLDERS := $(sort $(foreach f,$(filter-out $(OPEN_FILES),$(wildcard labs/*/*.c)) $(wildcard labs/*/reference/*.o),\
@@ -179,7 +181,7 @@ $(BUILD)/course/tests.a: $(COURSE_LIBRARY) $(COMMON_OBJECTS)
 $(BUILD)/course/compile: Makefile $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,MAKE,$@)printf '%s\n' '#!/bin/sh' 'lab=$$1 out=$$2; shift 2' \
-		'exec $(CC) $(COURSE_FLAGS) -no-pie -DIO_LAB_FOLDER="\"$$lab\"" -o "$$out" "$$@" -Wl,-z,relro,-z,now $(BUILD)/course/tests.a $(LDLIBS)' \
+		'exec $(CC) $(COURSE_FLAGS) -no-pie -DIO_LAB_FOLDER="\"$$lab\"" -o "$$out" "$$@" -Wl,-z,relro,-z,now,-z,noexecstack $(BUILD)/course/tests.a $(LDLIBS)' \
 		> $@ && chmod +x $@
 
 # compile-object LAB OUT FILE...: one C file of a lab, for a grader that looks at it before it links.

@@ -163,6 +163,9 @@ class LabCheck:
             self.say(f"the handout compiles {name}", "" if compiled else f"no line cc ... labs/{lab.name}/{name}")
         program, _ = self.build(lab.solution(), "list")
         listed = subprocess.run([program, "--list"], capture_output=True, text=True, check=True).stdout
+        if lab.without["functions"]:
+            self.say("the handout says why a function may not be called",
+                     "" if " ".join(lab.without["why"].split()) in " ".join(handout.split()) else "lab.toml's words are not in it")
         names = {words[0]: int(words[1]) for words in map(str.split, listed.splitlines())}
         self.tests = len(names)
         for exercise in lab.exercises:

@@ -3,6 +3,7 @@
 
 A lab is a folder of labs/ that has a lab.toml; docs/add-a-lab.md describes its parts.
 """
+import fnmatch
 import glob
 import os
 import re
@@ -58,6 +59,7 @@ ABOUT = shape.record({
     "needs": shape.maybe(shape.list_of(shape.text)),
     "threads": shape.maybe(shape.flag),
     "stands_on": shape.maybe(shape.list_of(shape.file_name, 1)),
+    "without": shape.maybe(shape.record({"functions": shape.list_of(shape.text, 1), "why": shape.text})),
     "exercise": shape.list_of(shape.record({"title": shape.text, "points": shape.above_zero,
                                             "fails": shape.text}), 1),
     "measure": shape.record({"compare": shape.list_of(shape.text),
@@ -113,6 +115,7 @@ class Lab:
         self.needs = about.get("needs", [])
         self.threads = about.get("threads", False)
         self.stands_on = about.get("stands_on", [])  # folders whose reference lies below the learner's files
+        self.without = about.get("without", {"functions": [], "why": ""})  # what the learner's files may not call
         if not self.engines and not self.stands_on:
             raise CourseError(f"labs/{folder}/lab.toml: it has neither engines nor stands_on")
         self.exercises = [Exercise(i + 1, e["title"], e["points"], e["fails"])
@@ -124,6 +127,11 @@ class Lab:
     def programs(self):
         """The files that stand alone, from the lab's folder: its program, and those of programs/."""
         return [self.program, *sorted(glob.glob("programs/*.c", root_dir=self.folder))]
+
+    def forbidden_among(self, names):
+        """The first of these functions that the learner's files may not call; "" when there is none."""
+        return next((name for name in sorted(names)
+                     if any(fnmatch.fnmatchcase(name, pattern) for pattern in self.without["functions"])), "")
 
     @property
     def is_layer(self):

@@ -375,8 +375,8 @@ TOKEN="$RECORD"' Elf64_Ehdr head; Elf64_Shdr part, names; Elf64_Sym symbol; char
 	assert_success
 	graded_points honest 20
 	graded_points finds_token 15 "the process ended inside the engine's submit()"
-	graded_points leaves_first 15 "before the test was over"
-	graded_points says_end 15 "the test said that it passed, but made 0 calls to the engine's "
+	graded_points leaves_first 15 "says to the proctor what only the test says"
+	graded_points says_end 15 "says to the proctor what only the test says"
 	graded_points exits_inside 15
 	graded_points asks_for_token 0 "says to the proctor what only the test says"
 	graded_points speaks_early 0 "says to the proctor what only the test says"
@@ -436,11 +436,11 @@ OWN_BYTES='static char bytes[4096]; int ends[2]; pipe(ends); int copy = dup(ends
 		knowing.submit = knowing_submit; } IO_ENGINE(knowing);' >>"$CLASS/knows_by_heart/engine.c"
 	run "$SYSTEM_PYTHON" "$GRADE" --first-uid "$FIRST_UID" "$CLASS" --no-sanitizers --lab "$LAB" --out "$OUT" --jobs 2
 	assert_success
-	graded_points replays_in_vain 15 "of its own calls of "
-	graded_points replays_all 15 "but the engine reads or receives 0 bytes in it"
-	graded_points waits_outside 15 "made the call ppoll outside of the engine"
+	graded_points replays_in_vain 15 "says to the proctor what only the test says"
+	graded_points replays_all 15 "says to the proctor what only the test says"
+	graded_points waits_outside 15 "says to the proctor what only the test says"
 	graded_points makes_a_ring 15 # for its ring, or where it gets none
-	graded_points moves_its_own 15 "but the engine reads or receives 0 bytes in it"
+	graded_points moves_its_own 15 "says to the proctor what only the test says"
 	graded_points knows_by_heart 10 "the first failure is reads_the_right_blocks/buffered"
 }
 

@@ -34,14 +34,18 @@ HEADERS = ("/usr/", "/opt/", "/lib", "/nix/", "/gnu/")  # where a system's heade
 # that the list has room; "early" for code that runs before main(), where the function that chooses an ifunc runs
 # too; "late" for code that runs after it; "bytes" for what may be code and no compiler made from C; "registers" for
 # an IO_ENGINE();
-# "tells" and the address from which the test speaks to the proctor, "segments" and that of the program's table.
+# "tells" and the address from which the test speaks to the proctor, "segments" and that of the program's table,
+# "code", and where the test's own code begins and how long it is. A section of that name is nobody's but the tests'.
 LINK = """out=$1 lab=$2 below=$3 tests=$4; shift 4
 ld -r -d -o "$out.o" "$@" && objcopy --keep-global-symbol=iolab_keeps_none \\
-    $(sed 's/^/--keep-global-symbol=/' "labs/$lab/interface") "$out.o" || exit
+    --rename-section iolab_tests=.text $(sed 's/^/--keep-global-symbol=/' "labs/$lab/interface") "$out.o" || exit
+! readelf -SW "$out.o" | grep -qE ' \\.note\\.GNU-stack .* X ' || {
+    echo "trampoline generated" >&2; exit 1; }
 shown=$(nm -g --defined-only -P "$out.o" | cut -d ' ' -f 1 | grep -vxF -f "labs/$lab/interface" | head -n 1 | cut -c 1-100)
 [ -z "$shown" ] || { echo "a name of a kind that cannot be hidden: $shown" >&2; exit 1; }
 build/course/compile "$lab" "$out" "$tests" $below "$out.o" || exit
 nm -P "$out" | sed -n 's/^iolab_tells T \\([0-9a-f]*\\).*/tells 0x\\1/p'
+readelf -SW "$out" | sed -n 's/^ *\\[ *[0-9]*\\] iolab_tests  *PROGBITS *\\([0-9a-f]*\\) [0-9a-f]* \\([0-9a-f]*\\) .*/code 0x\\1 0x\\2/p'
 readelf -lW "$out" | sed -n 's/^ *PHDR *[^ ]* \\([0-9a-fx]*\\).*/segments \\1/p'
 readelf -SsW "$out.o" | grep -qE ' \\.(preinit_array|init_array|ctors)| IFUNC ' && echo early
 readelf -SW "$out.o" | grep -qE ' \\.(fini_array|dtors)' && echo late
@@ -66,6 +70,8 @@ WORDS_BYTES_MOST = 8000  # of a compiler's words, and the same in lines:
 WORDS_LINES_MOST = 60
 LINE_BYTES_MOST = 300
 ASSEMBLER_SAYS = re.compile(r".*Assembler messages:$|\S+?:\d+: (Error|Warning): ")
+# Of the code that a compiler makes.
+CODE_SECTIONS = (".text", ".text.unlikely", ".text.startup", ".text.hot", ".text.exit")
 # Read at run time, these would be printed into an account that others read.
 PRIVATE_FILES = ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow")
 
@@ -112,17 +118,25 @@ def make_kit(kit, chosen, builds):
         for path in {path for lab in chosen for path in programs.below(lab, course_of(build))}:
             os.makedirs(os.path.join(kit, os.path.dirname(path)), exist_ok=True)
             shutil.copy(os.path.join(ROOT, path), os.path.join(kit, path))
+    name_code(os.path.join(kit, course_of(""), "tests.a"))
     for lab in chosen:
         folder = os.path.join(kit, "labs", lab.name)
         os.makedirs(folder)
         shutil.copyfile(lab.path("tests.c"), os.path.join(folder, "tests.c"))
         for build in ("", *builds):
             place_tests_object(lab, build, os.path.join(folder, f"tests-{build}.o" if build else "tests.o"))
+        name_code(os.path.join(folder, "tests.o"))
         make_list(lab, folder)
     for path, folders, files in os.walk(kit):  # readable for all, under any umask
         for name in (*folders, *files):
             whole = os.path.join(path, name)
             os.chmod(whole, 0o755 if os.access(whole, os.X_OK) else 0o644)
+
+
+def name_code(path):
+    """Puts the code of the object or library into a section iolab_tests: so the tests' code lies in one place of a
+    program, and the submission's in others."""
+    subprocess.run(["objcopy", *(f"--rename-section={name}=iolab_tests" for name in CODE_SECTIONS), path], check=True)
 
 
 def place_tests_object(lab, build, out):
@@ -135,11 +149,6 @@ def place_tests_object(lab, build, out):
         raise CourseError(f"labs/{lab.name}/tests.c: {str(error)[-2000:]}") from error
 
 
-def names_in(listing):
-    """Those that nm -P prints, and is told to print no others."""
-    return {line.split()[0] for line in listing.splitlines() if line}
-
-
 def interface_of(lab, tests_object):
     """The names of the reference that the tests call: what a layer must show. An engine shows none."""
     if not lab.is_layer:
@@ -149,18 +158,19 @@ def interface_of(lab, tests_object):
         for name in lab.sources:
             objects.append(os.path.join(scratch, name + ".o"))
             programs.compile_object(lab, lab.path(name), objects[-1])
-        called, made = (names_in(subprocess.run(["nm", "-P", *words], capture_output=True, text=True, check=True).stdout)
+        called, made = (programs.names_in(subprocess.run(["nm", "-P", *words], capture_output=True, text=True, check=True).stdout)
                         for words in (["-u", tests_object], ["-g", "--defined-only", *objects]))
     return called & made
 
 
 def make_list(lab, folder):
     """Writes `interface`, the names that a submission shows, and `list`, a program that names the tests and can run
-    none: the submission may read it, so the reference is no part of it."""
+    none: the submission may read it, so the reference is no part of it. What the lab stands on lies in the kit anyway."""
     tests = os.path.join(folder, "tests.o")
     names = sorted(interface_of(lab, tests))
     labs.write(os.path.join(folder, "interface"), "".join(f"{name}\n" for name in names))
-    programs.link(lab, os.path.join(folder, "list"), [tests, *(f"-Wl,--defsym={name}=0" for name in names)])
+    programs.link(lab, os.path.join(folder, "list"),
+                  [tests, *programs.below(lab, course_of("")), *(f"-Wl,--defsym={name}=0" for name in names)])
 
 
 def dependencies(text):
@@ -271,14 +281,19 @@ class Examiner:
             taken = (reports.printable(line[2:]) for line in lines if line.startswith("U "))
             examined.calls = {name for name in taken if functions.interface_of(name) or not functions.is_ordinary(name)}
             examined.early, examined.late, examined.bytes = ("early" in lines, "late" in lines, "bytes" in lines)
-            tells_at = distance_of(lines, "tells") - distance_of(lines, "segments")
             examined.registers = "registers" in lines or linked.status != 0
+            forbidden = lab.forbidden_among(examined.calls)
+            if linked.status == 0 and forbidden:
+                examined.trouble = Finding("calls_forbidden", {"function": forbidden, "why": lab.without["why"]})
+                for outcome in outcomes:
+                    outcome.findings = [examined.trouble]
+                return examined
             if linked.status == 0 and take_program(out, program):
-                self._run(lab, program, run, uid, examined, tells_at)
+                self._run(lab, program, run, uid, examined, places_of(lines))
                 examined.program = "" if examined.trouble else program
                 return examined
             for name in files:
-                words = shorten(linked.stderr, room, self.kit)
+                words = shorten(programs.with_cure(linked.stderr), room, self.kit)
                 examined.broken.setdefault(name, compiler_finding(linked, words))
         examined.trouble = Finding("does_not_compile" if files else "nothing_to_compile")
         for outcome in outcomes:
@@ -301,7 +316,7 @@ class Examiner:
             examined.assembler = True
         ended = self.sandbox.run([*command, path], COMPILE_WALL_S, uid, self.kit, readable, [build],
                                  cpu_s=COMPILE_CPU_S)
-        words = shorten(without_quotes(ended.stderr), os.path.dirname(path), self.kit)
+        words = shorten(programs.with_cure(without_quotes(ended.stderr)), os.path.dirname(path), self.kit)
         if ended.status != 0:
             return words, compiler_finding(ended, words)
         # What compiles can be listed. If it was not, something else was in the way.
@@ -328,11 +343,11 @@ class Examiner:
                 return Finding("includes_forbidden", {"file": reports.printable(file)[:LINE_BYTES_MOST]})
         return None
 
-    def _run(self, lab, program, run, uid, examined, tells_at):
+    def _run(self, lab, program, run, uid, examined, places):
         with open(program, "rb") as file:
             before = hashlib.sha256(file.read()).digest()
         command = [os.path.join(self.kit, "build", "course", "proctor"), *self.proctor_options,
-                   "--list-from", os.path.join(self.kit, "labs", lab.name, "list"), "--tells-at", str(tells_at)]
+                   "--list-from", os.path.join(self.kit, "labs", lab.name, "list"), *places, *["--layer"] * lab.is_layer]
         if uid is not None:
             command += ["--uid", str(uid)]
         for folder in [*self.forbidden, *filter(os.path.exists, PRIVATE_FILES)]:
@@ -480,11 +495,19 @@ def holds_assembler(preprocessed, source):
     return found
 
 
-def distance_of(lines, word):
-    """The number that follows the word in the one line that begins with it. A name of the submission's that holds a
-    line feed could make another such line: then a number that cannot be right."""
-    found = [line.split()[1] for line in lines if re.fullmatch(word + " 0x[0-9a-f]{1,16}", line)]
-    return int(found[0], 16) if len(found) == 1 else 1
+def numbers_after(lines, word, count):
+    """The numbers that follow the word in the one line that begins with it. A name of the submission's that holds a
+    line feed could make another such line: then numbers that cannot be right."""
+    found = [line.split()[1:] for line in lines if re.fullmatch(word + " 0x[0-9a-f]{1,16}" * count, line)]
+    return [int(number, 16) for number in found[0]] if len(found) == 1 else [1] * count
+
+
+def places_of(lines):
+    """The proctor's options that say where in the program the tests lie, from what LINK printed."""
+    (tells,), (segments,) = (numbers_after(lines, word, 1) for word in ("tells", "segments"))
+    begin, size = numbers_after(lines, "code", 2)
+    return ["--tells-at", str(tells - segments),
+            "--tests-code", f"{max(begin - segments, 0)}-{max(begin - segments, 0) + size}"]
 
 
 def compiler_finding(ended, words):

@@ -9,7 +9,9 @@
 #include <sys/types.h>
 
 #include "exam_record.h"
+#include "frames.h"
 
+#define COMPARED_CALLS_MAX   200 /* to a function of the engine, see tap.h */
 #define WAIT_COUNT	     8 /* names in wait_names[] of calls.c */
 #define EXAM_TASKS_MAX	     256 /* threads of one program; lab 02 needs 130 */
 #define EXAM_FORBIDDEN_MAX   16
@@ -28,6 +30,9 @@ struct exam_options {
 	const char *engine; /* only tests of this engine, in any variant, or NULL */
 	uint64_t
 		tells_offset_bytes; /* how far EXAM_TELLS_AT lies behind the table of segments; 0: not known */
+	/* Where the test's own code begins and ends, behind that table, too; `to` 0: not known. */
+	uint64_t code_from_bytes, code_to_bytes;
+	bool layer; /* the submission itself calls the engine */
 	unsigned part,
 		parts; /* of the tests that are left only each `parts`th, from number `part` on */
 	bool untraced;
@@ -80,6 +85,9 @@ struct exam {
 	bool begun; /* main() was reached */
 	uint64_t tells_at; /* the address from which the test tells; 0: not known yet */
 	uint64_t record_at; /* of the record in the program */
+	uint64_t code_from, code_to; /* of the test's own code in the program; `to` 0: not known */
+	struct frame begun_in; /* of the function that tells, at EXAM_BEGIN */
+	struct frames entered_in; /* at the last EXAM_CALL */
 	bool inside; /* the engine, in a call that the test has told */
 	enum engine_function function; /* which call that is */
 	bool told_failure; /* an expectation did not hold */
@@ -126,7 +134,9 @@ void kill_all(struct exam *e);
 /* Ends the program because it broke `rule`, the finding's id. `key` NULL: there is no value. */
 void break_off(struct exam *e, const char *rule, const char *key, const char *value);
 
-/* Is the program's first thread inside the engine? A call that is not told is the program's word alone. */
+/*
+ * Is the program's first thread inside the engine? Beyond EXAM_TOLD_MAX calls it is the program's word alone.
+ */
 bool is_in_engine(const struct exam *e);
 
 /* Appends to the events of the record. */

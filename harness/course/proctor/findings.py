@@ -36,6 +36,7 @@ The learner's commands and the grader add:
     does_less             whose ("engine", "own", "moved"), call, seen, needed: passed, but not by going its
                           way; for "moved" the call is "in" or "out", and the numbers are bytes
     waits_outside         call: passed, but the test itself made this call, which it does nowhere with the reference
+    calls_forbidden       function, why: lab.toml forbids it
     uses_ring             passed, but with io_uring, which the lab is not about
     does_not_compile      nothing_to_compile    program_changed       proctor_ended_early
     compiler_says         words                 compiler_ended        status
@@ -167,6 +168,7 @@ SENTENCES = {
     "does_less": _does_less,
     "waits_outside": "the test said that it passed, but made the call {call} outside of the engine, which it does not "
                      "make with the reference",
+    "calls_forbidden": "it calls {function}, which this lab does not allow: {why}",
     "uses_ring": "it uses io_uring, which this lab is not about: the proctor does not see what a ring does",
     "waits_in_test": "hung: not over after {limit_s} s. It runs in the test's own loop: nothing comes back "
                      "from the engine",

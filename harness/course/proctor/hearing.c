@@ -4,10 +4,15 @@
 #include <elf.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 
 #include "calls.h"
+#include "frames.h"
 #include "syscall_names.h"
+
+/* How far the frame of the function that tells may lie above the end of the stack. */
+#define INNERMOST_BYTES_MAX 256
 
 /* Where the program's table of segments lies in memory, as the kernel has put it there. */
 static uint64_t address_of_segments(const struct exam *e)
@@ -25,14 +30,26 @@ static uint64_t address_of_segments(const struct exam *e)
 	return found;
 }
 
+static bool is_tests_code(const struct exam *e, const struct frame *frame)
+{
+	return frame->returns_to >= e->code_from && frame->returns_to < e->code_to;
+}
+
 /*
  * Only main() says this. A constructor that did would learn the token, so where the place of the test's
  * own word is known, the word must come from there.
  */
 static void hear_begin(struct exam *e, const struct tracee *task, uint64_t instruction)
 {
-	uint64_t offset_bytes = e->options->tells_offset_bytes;
-	if (e->begun || (offset_bytes && instruction != address_of_segments(e) + offset_bytes)) {
+	const struct exam_options *o = e->options;
+	uint64_t segments = o->tells_offset_bytes ? address_of_segments(e) : 0;
+	if (o->code_to_bytes) {
+		e->code_from = segments + o->code_from_bytes;
+		e->code_to = segments + o->code_to_bytes;
+	}
+	if (e->begun || (segments && instruction != segments + o->tells_offset_bytes) ||
+	    !read_frame(task->tid, task->args[3], &e->begun_in) ||
+	    (e->code_to && !is_tests_code(e, &e->begun_in))) {
 		break_off(e, "forges", "call", "prctl");
 		return;
 	}
@@ -62,9 +79,35 @@ static void reset_counts(struct exam *e)
 	memset(e->record->calls_others, 0, sizeof e->record->calls_others);
 }
 
-bool hear_test(struct exam *e, const struct tracee *task, uint64_t instruction)
+/*
+ * Does the test speak, and not the submission, which can call the function that tells? The test does where
+ * only functions of its own led there. It leaves the engine from where it entered it, and by the same
+ * calls: so no engine has made it return to another place. It ends where it began. A layer is called by the
+ * test and calls the engine, so there only the end is certain.
+ */
+static bool test_speaks(struct exam *e, const struct tracee *task, uint64_t stack)
+{
+	struct frames frames;
+	uint64_t word = task->args[0], innermost = task->args[3];
+	if (!e->code_to || word == EXAM_FAILED || (e->options->layer && word != EXAM_END))
+		return true;
+	if (innermost < stack || innermost - stack > INNERMOST_BYTES_MAX ||
+	    !read_frames(task->tid, innermost, e->begun_in.callers, &frames))
+		return false;
+	for (unsigned i = 0; i < frames.count; i++)
+		if (!is_tests_code(e, &frames.frames[i]))
+			return false;
+	if (word == EXAM_CALL)
+		e->entered_in = frames;
+	if (word == EXAM_RETURN)
+		return same_calls(&frames, &e->entered_in);
+	return word != EXAM_END || innermost == e->begun_in.at;
+}
+
+bool hear_test(struct exam *e, const struct tracee *task, const struct __ptrace_syscall_info *info)
 {
 	uint64_t word = task->args[0], value = task->args[1];
+	uint64_t instruction = info->instruction_pointer;
 	if (task->call != SYS_prctl || word < EXAM_BEGIN || word > EXAM_END)
 		return false;
 	if (word == EXAM_BEGIN) {
@@ -74,7 +117,8 @@ bool hear_test(struct exam *e, const struct tracee *task, uint64_t instruction)
 	/* A failure is told at any time, and by any thread. */
 	bool fits =
 		word == EXAM_FAILED || (task->tid == e->pid && e->inside == (word == EXAM_RETURN));
-	if (!e->begun || instruction != e->tells_at || task->args[2] != e->record_at || !fits) {
+	if (!e->begun || instruction != e->tells_at || task->args[2] != e->record_at || !fits ||
+	    !test_speaks(e, task, info->stack_pointer)) {
 		break_off(e, "forges", "call", "prctl");
 		return true;
 	}

@@ -5,12 +5,14 @@
 
 #include "exam.h"
 
+struct __ptrace_syscall_info;
+
 /*
- * Takes what the test tells by a call that ended at `instruction`. Returns whether the call was such a
+ * Takes what the test tells by the call that the task is in. Returns whether the call was such a
  * word. Ends the program where another speaks, or where the record says something else than the proctor
  * has seen.
  */
-bool hear_test(struct exam *e, const struct tracee *task, uint64_t instruction);
+bool hear_test(struct exam *e, const struct tracee *task, const struct __ptrace_syscall_info *info);
 
 /* Notes a call that the engine makes. `mains`: on the program's first thread. */
 void note_call_of_engine(struct exam *e, const struct tracee *task, bool mains);

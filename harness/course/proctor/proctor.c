@@ -176,6 +176,15 @@ static bool read_part(struct exam_options *o, const char *words)
 	return o->part < o->parts;
 }
 
+/* "0x1000-0x5000". */
+static bool read_code(struct exam_options *o, const char *words)
+{
+	char *end;
+	o->code_from_bytes = strtoull(words, &end, 0);
+	o->code_to_bytes = *end == '-' ? strtoull(end + 1, &end, 0) : 0;
+	return !*end && o->code_from_bytes < o->code_to_bytes;
+}
+
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
 	struct exam_options *o = state->input;
@@ -198,6 +207,13 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 't':
 		o->tells_offset_bytes = strtoull(arg, NULL, 0);
+		return 0;
+	case 'c':
+		if (!read_code(o, arg))
+			argp_error(state, "--tests-code: as in 0x1000-0x5000");
+		return 0;
+	case 'L':
+		o->layer = true;
 		return 0;
 	case 'u':
 		o->untraced = true;
@@ -238,6 +254,9 @@ static const struct argp_option argp_options[] = {
 	  "where the test's own words come from: " EXAM_TELLS_AT
 	  " of PROGRAM, behind its table of segments",
 	  0 },
+	{ "tests-code", 'c', "FROM-TO", 0,
+	  "where the test's own code lies in PROGRAM, behind that table, too", 0 },
+	{ "layer", 'L', NULL, 0, "the submission itself calls the engine", 0 },
 	{ "untraced", 'u', NULL, 0, "do not watch system calls (for sanitizer builds)", 0 },
 	{ "stop-at-first", 'k', NULL, 0, "end after the first failure", 0 },
 	{ "uid", 'U', "UID", 0, "run the program as this user (as root)", 0 },

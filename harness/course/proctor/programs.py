@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from labs import ROOT, SOURCES, CourseError  # first: it says where children and readings lie
 import children
-from proctor.findings import Finding
+from proctor.findings import Finding, sentence
 from readings import whole_file
 
 BUILD_LIMIT_S = 120
@@ -23,6 +23,12 @@ UNWANTED_S = 0.1  # how soon run_each() sees that nobody wants its results
 # The proctor's exit statuses, beside 0 and 1: proctor.c names them.
 NO_TEST = 3
 TRACING_REFUSED = 120
+
+
+# The address of a nested function is code that GCC puts on the stack, and the proctor lets no memory become code.
+TRAMPOLINE = "trampoline generated"
+TRAMPOLINE_CURE = "The address of a nested function is taken, so code would lie on the stack. Make that function a static " \
+                  "one of the file, and give it what it needs by an argument."
 
 
 @dataclass
@@ -109,6 +115,11 @@ def thread_sanitizer_trouble(cc="gcc"):
     return ""
 
 
+def with_cure(words):
+    """The compiler's words; with what to do, where they say only what is wrong."""
+    return f"{words}\n{TRAMPOLINE_CURE}" if TRAMPOLINE in words else words
+
+
 def _run_compiler(command):
     """Returns what the compiler printed; raises when it failed."""
     try:
@@ -119,7 +130,7 @@ def _run_compiler(command):
     except subprocess.TimeoutExpired as error:
         raise CourseError(f"the compiler was not done after {BUILD_LIMIT_S} s") from error
     if done.returncode != 0:
-        raise CourseError(done.stderr.strip() or f"the compiler ended with {done.returncode}")
+        raise CourseError(with_cure(done.stderr.strip()) or f"the compiler ended with {done.returncode}")
     return done.stderr.strip()
 
 
@@ -155,14 +166,36 @@ def below(lab, course):
     return [os.path.join(course, "below", f"{folder}.o") for folder in lab.stands_on]
 
 
+def names_in(listing):
+    """Those that nm -P prints, and is told to print no others."""
+    return {line.split()[0] for line in listing.splitlines() if line}
+
+
+def refuse_forbidden(lab, sources, course, wrap):
+    """Raises where the files, or objects, call a function that lab.toml forbids."""
+    with tempfile.TemporaryDirectory(prefix="iolab-") as scratch:
+        for source in sources if lab.without["functions"] else ():
+            made = source if source.endswith(".o") else os.path.join(scratch, "object.o")
+            if made != source:
+                _run_compiler([*wrap, os.path.join(course, "compile-object"), lab.name, made, "-w", source])
+            called = subprocess.run(["nm", "-u", "-P", made], capture_output=True, text=True, check=True).stdout
+            function = lab.forbidden_among(names_in(called))
+            if function:
+                finding = Finding("calls_forbidden", {"function": function, "why": lab.without["why"]})
+                raise CourseError(f"{os.path.basename(source)}: {sentence(finding)}")
+
+
 def compile_tests(lab, sources, out, cc="gcc", sanitize="", wrap=()):
     """Compiles the lab's tests with the learner's files `sources`, or their objects, into the program `out`. Returns
     what the compiler printed; raises when it failed. Engines of below are found before those of the files. `wrap` is
     put before the compiler's command."""
     course = os.path.join(build_folder(cc, sanitize), "course")
     os.makedirs(os.path.dirname(out), exist_ok=True)
-    return _run_compiler([*wrap, os.path.join(course, "compile"), lab.name, out, tests_object(lab, cc, sanitize, wrap),
-                          *below(lab, course), *(path for path in sources if path.endswith((*SOURCES, ".o")))])
+    parts = [path for path in sources if path.endswith((*SOURCES, ".o"))]
+    words = _run_compiler([*wrap, os.path.join(course, "compile"), lab.name, out, tests_object(lab, cc, sanitize, wrap),
+                           *below(lab, course), *parts])
+    refuse_forbidden(lab, parts, course, wrap)
+    return words
 
 
 RESULT = re.compile(r"(not )?ok (\d+) - (\S+)( # SKIP)?")

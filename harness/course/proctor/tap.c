@@ -68,7 +68,9 @@ static void put_calls(json_t *block, const struct exam *e)
 	char name[SYSCALL_NAME_SIZE];
 	for (unsigned i = 0; i < FUNCTION_COUNT; i++)
 		if (e->engine_calls[i])
-			put_int(engine, function_names[i], e->engine_calls[i]);
+			put_int(engine, function_names[i],
+				e->engine_calls[i] < COMPARED_CALLS_MAX ? e->engine_calls[i]
+									: COMPARED_CALLS_MAX);
 	for (long n = 0; n < EXAM_CALLS_MAX; n++)
 		if (e->own_calls[n] && !is_background_call(n))
 			put_int(own, syscall_name(n, name), e->own_calls[n]);

@@ -11,7 +11,7 @@
  * "output" holds the lines that the program printed, without the middle of a very long output;
  * account.h tells what "events" are. A test that passed has instead what the proctor saw of it from
  * outside, which a grader holds against the same test on the reference: "engine_calls" (the test's
- * first EXAM_TOLD_MAX calls to each function of the engine) and "own_calls" (the system calls that its
+ * calls to each function of the engine, no more than COMPARED_CALLS_MAX) and "own_calls" (the system calls that its
  * main thread made outside of the engine and that succeeded, but for those of is_background_call() and of
  * varies_in_tests(), and no more than 200 of a name), each {name: count}; "engine_moved_bytes",
  * what the engine's system calls brought in and took out; "faults", how many calls of the engine's
