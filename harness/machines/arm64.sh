@@ -31,7 +31,7 @@ done <<-'END'
 	apt-get apt
 	dpkg-deb dpkg
 END
-printf '#include <stdio.h>\n' | aarch64-linux-gnu-gcc -x c -fsyntax-only - 2>/dev/null ||
+printf '#include <stdio.h>\n' | aarch64-linux-gnu-gcc -x c -fsyntax-only - >/dev/null 2>&1 ||
 	skip "the C library's headers are missing; Debian and Ubuntu: apt-get install libc6-dev-arm64-cross"
 commit=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
 # Where the cross compiler has its C library.
