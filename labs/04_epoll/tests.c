@@ -1626,12 +1626,14 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_1, TEST("open_tells_what_fails", ONE(NO_FD), open_tells_what_fails) },
 	{ EXERCISE_1,
 	  TEST("failures_leave_nothing_behind", ONE(NO_FD), failures_leave_nothing_behind) },
+	{ EXERCISE_1, TEST("accepts_who_waits", ONE(TCP), accept_takes_who_waits) },
 	{ EXERCISE_1, TEST("accepts_who_comes", ONE(TCP), accept_waits_for_a_client) },
 	{ EXERCISE_1, TEST("accepts_nobody_after_a_false_alarm", ONE(UNIX),
 			   accept_false_alarm_goes_on_waiting) },
 	{ EXERCISE_1, TEST("calls_one_back", ONE(UNIX) | ONE(PIPE), cancel_one_leaves_the_others) },
 	{ EXERCISE_1, TEST("calls_one_back_too_late", ONE(UNIX), cancel_one_comes_too_late) },
 	{ EXERCISE_1, TEST("lends_when_bytes_are_there", ONE(UNIX), lent_buffer_holds_what_came) },
+	{ EXERCISE_1, TEST("lends_no_more_than_it_has", ONE(UNIX), lent_buffers_are_short) },
 	{ EXERCISE_1, TEST("lends_for_bytes_only", ONE(UNIX), lent_buffer_for_bytes_only) },
 	{ EXERCISE_1, TEST("attach_tells_what_fails", ONE(UNIX), attach_tells_what_fails) },
 
@@ -1680,6 +1682,7 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_3, TEST("calls_one_back_and_receives_again", ONE(UNIX) | ONE(PIPE),
 			   cancel_one_leaves_the_descriptor_whole) },
 
+	{ EXERCISE_3, TEST("connections_tell_what_fails", ONE(TCP), connections_tell_what_fails) },
 	{ EXERCISE_3, TEST("tells_what_fails", ONE(UNIX) | ONE(PIPE), stream_tells_what_fails) },
 
 	{ EXERCISE_4, TEST("edge_tells_once", SOCKETS, edge_tells_once) },
@@ -1725,11 +1728,15 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_4,
 	  TEST("edge_a_peer_that_leaves_ends_a_send", ONE(UNIX), a_peer_that_leaves_ends_a_send) },
 
+	{ EXERCISE_4, TEST("edge_lends_no_more_than_it_has", ONE(UNIX), lent_buffers_are_short) },
+	{ EXERCISE_4, TEST("edge_accepts_who_waits", ONE(TCP), accept_takes_who_waits) },
 	{ EXERCISE_4, TEST("edge_accepts_who_comes", ONE(TCP), accept_waits_for_a_client) },
 	{ EXERCISE_4, TEST("edge_connects", SOCKETS, connect_reaches_a_listener) },
 	{ EXERCISE_4,
 	  TEST("edge_calls_one_back", ONE(UNIX), cancel_one_leaves_the_descriptor_whole) },
 
+	{ EXERCISE_4,
+	  TEST("edge_connections_tell_what_fails", ONE(TCP), connections_tell_what_fails) },
 	{ EXERCISE_4, TEST("edge_tells_what_fails", ONE(UNIX), stream_tells_what_fails) },
 
 	{ EXERCISE_5, TEST("oneshot_arms_anew", SOCKETS, oneshot_arms_anew) },
@@ -1772,6 +1779,7 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_5, TEST("oneshot_a_peer_that_leaves_ends_a_send", ONE(UNIX),
 			   a_peer_that_leaves_ends_a_send) },
 
+	{ EXERCISE_5, TEST("oneshot_accepts_who_waits", ONE(TCP), accept_takes_who_waits) },
 	{ EXERCISE_5, TEST("oneshot_accepts_who_comes", ONE(TCP), accept_waits_for_a_client) },
 	{ EXERCISE_5, TEST("oneshot_connects", ONE(TCP), connect_reaches_a_listener) },
 	{ EXERCISE_5,

@@ -117,6 +117,7 @@ enum mistake {
 	LOOKS_EVERY_10_MS,
 	OPEN_SAYS_EIO,
 	KEEPS_MEMORY_ON_FAILURE,
+	CLOSES_0_ON_FAILURE,
 	ERRORS_ARE_EIO,
 	SAYS_MORE,
 	RETRIES_AN_ERROR,
@@ -142,11 +143,15 @@ enum mistake {
 	IN_PROGRESS_IS_A_RESULT,
 	CONNECT_ALWAYS_SUCCEEDS,
 	CONNECT_CHANGES_THE_MODE,
+	ABORTED_IS_NO_RESULT,
+	DESCRIPTOR_0_IS_NO_CLIENT,
+	MORE_WILL_FOLLOW,
 	/* cancel_one */
 	CANCEL_ONE_DOES_NOTHING,
 	CANCEL_ONE_TAKES_ALL,
 	CANCEL_ONE_TWICE,
 	CANCEL_ONE_DROPS_BYTES,
+	CANCEL_ONE_DROPS_A_CLIENT,
 	CANCEL_ONE_SHUTS_DOWN,
 	CANCEL_ONE_TAKES_THE_NEXT,
 	CANCEL_ONE_AND_FINISHED,
@@ -324,6 +329,8 @@ static int over_open(struct engine **engine, const struct engine_config *config,
 	if (rc < 0) {
 		if (e->own_fd >= 0)
 			close(e->own_fd);
+		if (fault == CLOSES_0_ON_FAILURE)
+			close(0); /* as who takes the 0 of calloc() for a descriptor */
 		if (fault != KEEPS_MEMORY_ON_FAILURE)
 			free(e);
 		return fault == OPEN_SAYS_EIO ? -EIO : rc;
@@ -478,6 +485,9 @@ static bool spoil_result(struct engine *e, struct io_op *op, int64_t *result)
 	case LENDS_BEFORE_BYTES_COME:
 		*result = -ENOBUFS;
 		return e->asked[op->slot].to_be_lent && ++e->lent_now > e->lent_count;
+	case MORE_WILL_FOLLOW:
+		*result = op->kind == IO_SEND ? op_syscall(op, MSG_MORE) : 0;
+		return op->kind == IO_SEND;
 	case CONNECT_CHANGES_THE_MODE:
 		if (op->kind == IO_CONNECT)
 			fcntl(op->fd, F_SETFL, fcntl(op->fd, F_GETFL) ^ O_NONBLOCK);
@@ -758,6 +768,8 @@ static int over_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 	}
 	if (e->fault == RETRIES_AN_ERROR)
 		n = submit_failed_again(e, done, n, EIO);
+	if (e->fault == ABORTED_IS_NO_RESULT)
+		n = submit_failed_again(e, done, n, ECONNABORTED);
 	if (e->fault == NO_BUFFER_IS_A_WAIT)
 		n = submit_failed_again(e, done, n, ENOBUFS);
 	for (unsigned i = 0; i < n; i++) {
@@ -775,6 +787,8 @@ static int over_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 			done[i]->result++;
 		if (e->fault == CONNECT_ALWAYS_SUCCEEDS && done[i]->kind == IO_CONNECT)
 			done[i]->result = 0;
+		if (e->fault == DESCRIPTOR_0_IS_NO_CLIENT && done[i]->kind == IO_ACCEPT)
+			done[i]->result = done[i]->result ? done[i]->result : -ECONNABORTED;
 		if (e->fault == ACCEPTED_IS_NONBLOCKING && done[i]->kind == IO_ACCEPT)
 			fcntl((int)done[i]->result, F_SETFL, O_RDWR | O_NONBLOCK);
 		if (e->fault == ACCEPTED_IS_INHERITED && done[i]->kind == IO_ACCEPT)
@@ -797,6 +811,7 @@ static int over_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 static void over_cancel_one(struct engine *e, struct io_op *op)
 {
 	char dropped[100];
+	int client;
 	switch (e->fault) {
 	case CANCEL_ONE_DOES_NOTHING:
 		return;
@@ -805,6 +820,11 @@ static void over_cancel_one(struct engine *e, struct io_op *op)
 		return;
 	case CANCEL_ONE_DROPS_BYTES:
 		(void)!recv(op->fd, dropped, sizeof dropped, MSG_DONTWAIT);
+		break;
+	case CANCEL_ONE_DROPS_A_CLIENT:
+		client = op->kind == IO_ACCEPT ? accept4(op->fd, NULL, NULL, SOCK_CLOEXEC) : -1;
+		if (client >= 0)
+			close(client);
 		break;
 	case CANCEL_ONE_SHUTS_DOWN:
 		shutdown(op->fd, SHUT_RDWR);
@@ -1088,6 +1108,8 @@ const struct mutant laid_over_mutants[] = {
 		  "failing_calls_of_opening", "left open"),
 	LAID_OVER(KEEPS_MEMORY_ON_FAILURE, "keeps memory when a call of open() fails",
 		  "failing_calls_of_opening", "memory kept"),
+	LAID_OVER(CLOSES_0_ON_FAILURE, "closes descriptor 0 where memory is short",
+		  "open_without_memory", "descriptors as they were"),
 	LAID_OVER(OPEN_SAYS_EIO, "says EIO whatever failed in open()", "failing_calls_of_opening",
 		  "expected -12"),
 	LAID_OVER(ERRORS_ARE_EIO, "says EIO whatever failed", "file_failing_calls", "saw -5"),
@@ -1134,6 +1156,14 @@ const struct mutant laid_over_mutants[] = {
 		  "expected -ECONNREFUSED"),
 	LAID_OVER(CONNECT_CHANGES_THE_MODE, "leaves the socket in another mode",
 		  "connect_reaches_a_listener", "mode"),
+	LAID_OVER(ABORTED_IS_NO_RESULT, "accepts again after ECONNABORTED",
+		  "connection_failing_calls", "-103 as the result"),
+	LAID_OVER(DESCRIPTOR_0_IS_NO_CLIENT, "takes descriptor 0 for an error",
+		  "accept_returns_descriptor_0", "expected descriptor 0"),
+	LAID_OVER(MORE_WILL_FOLLOW, "holds a send's bytes back", "tcp_sends_are_on_their_way",
+		  "none held back"),
+	LAID_OVER(CANCEL_ONE_DROPS_A_CLIENT, "accepts a client, drops it and calls back",
+		  "accept_called_back_loses_no_client", "never came back"),
 	LAID_OVER(CANCEL_ONE_DOES_NOTHING, "does not call back", "cancel_one_leaves_the_others",
 		  "never came back"),
 	LAID_OVER(CANCEL_ONE_TAKES_ALL, "calls back all", "cancel_one_leaves_the_others",
