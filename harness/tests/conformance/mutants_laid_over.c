@@ -297,6 +297,8 @@ static int over_open(struct engine **engine, const struct engine_config *config,
 	if (fault == BLOCKS_ON_FAILURE && !opens_with_sigio_blocked())
 		return reason_errno(why, "eventfd", EMFILE, "eventfd");
 	struct engine *e = calloc(1, sizeof *e);
+	if (!e && fault == CLOSES_0_ON_FAILURE)
+		close(0); /* as who takes 0 for a descriptor of its own */
 	if (!e)
 		return reason_no_memory(why, "the laid-over engine");
 	struct engine_config plain = *config;
@@ -329,8 +331,6 @@ static int over_open(struct engine **engine, const struct engine_config *config,
 	if (rc < 0) {
 		if (e->own_fd >= 0)
 			close(e->own_fd);
-		if (fault == CLOSES_0_ON_FAILURE)
-			close(0); /* as who takes the 0 of calloc() for a descriptor */
 		if (fault != KEEPS_MEMORY_ON_FAILURE)
 			free(e);
 		return fault == OPEN_SAYS_EIO ? -EIO : rc;
