@@ -284,7 +284,7 @@ static unsigned calls_of_workers(void)
 
 static void starts_a_thread_for_each_operation(struct subject *s)
 {
-	static const unsigned depths[] = { 1, 5, 100, 1100 };
+	static const unsigned depths[] = { 1, 5, 100, 240 };
 	for (unsigned i = 0; i < sizeof depths / sizeof *depths; i++) {
 		unsigned before = threads_started();
 		open_engine(s, depths[i], 1);
