@@ -151,6 +151,7 @@ static const struct test tests[] = {
 	{ "socket_peer_that_stopped_sending_makes_room", SOCKETS,
 	  socket_peer_that_stopped_sending_makes_room },
 	{ "stream_bytes_before_the_hang_up", STREAMS, stream_bytes_before_the_hang_up },
+	{ "tcp_sends_are_on_their_way", ONE(TCP), tcp_sends_are_on_their_way },
 	{ "tcp_error_behind_bytes", ONE(TCP), tcp_error_behind_bytes },
 	{ "file_sync_that_fails", FILES, file_sync_that_fails },
 	{ "stream_send_survives_signals", STREAMS, stream_send_survives_signals },
@@ -175,8 +176,10 @@ static const struct test tests[] = {
 	{ "accept_waits_for_a_client", SOCKETS, accept_waits_for_a_client },
 	{ "accept_false_alarm_goes_on_waiting", SOCKETS, accept_false_alarm_goes_on_waiting },
 	{ "accept_of_a_client_that_has_gone", SOCKETS, accept_of_a_client_that_has_gone },
+	{ "accept_returns_descriptor_0", SOCKETS, accept_returns_descriptor_0 },
 	{ "accept_on_no_listener", SOCKETS, accept_on_no_listener },
 	{ "accept_is_called_back", SOCKETS, accept_is_called_back },
+	{ "accept_called_back_loses_no_client", SOCKETS, accept_called_back_loses_no_client },
 	{ "connect_reaches_a_listener", SOCKETS, connect_reaches_a_listener },
 	{ "connect_to_nobody", SOCKETS, connect_to_nobody },
 	{ "connect_waits_and_is_called_back", ONE(TCP), connect_waits_and_is_called_back },
@@ -205,6 +208,7 @@ static const struct test tests[] = {
 	{ "failing_calls_of_opening", ONE(BUFFERED) | ONE(TCP) | ONE(NO_FD),
 	  failing_calls_of_opening },
 	{ "file_failing_calls", FILES, file_failing_calls, .is_long = true },
+	{ "connection_failing_calls", SOCKETS, connection_failing_calls, .is_long = true },
 	{ "stream_failing_calls", STREAMS, stream_failing_calls, .is_long = true },
 };
 

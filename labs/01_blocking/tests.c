@@ -652,6 +652,7 @@ const struct lab_test lab_tests[] = {
 	STREAM_TEST(2, "moves_zero_bytes", STREAMS, stream_zero_bytes),
 	STREAM_TEST(2, "receives_more_in_the_next_call", SOCKETS, stream_receives_in_full_buffers),
 	STREAM_TEST(2, "sends_what_it_is_given", SOCKETS, stream_sends_right_data),
+	STREAM_TEST(2, "holds_no_byte_back", ONE(TCP), tcp_sends_are_on_their_way),
 	STREAM_TEST(2, "makes_one_call_for_a_message", SOCKETS, makes_one_call_for_a_message),
 	STREAM_TEST(2, "sleeps_until_the_peer_speaks", STREAMS, sleeps_until_the_peer_speaks),
 	STREAM_TEST(2, "wakes_when_the_peer_closes", STREAMS, wakes_when_the_peer_closes),
@@ -663,6 +664,7 @@ const struct lab_test lab_tests[] = {
 	STREAM_TEST(2, "leaves_descriptors_blocking", SOCKETS, stream_stays_blocking),
 	STREAM_TEST(2, "serves_a_number_used_again", ONE(TCP), stream_slot_is_used_again),
 	STREAM_TEST(2, "accepts_who_waits", SOCKETS, accept_takes_who_waits),
+	STREAM_TEST(2, "accepts_descriptor_0", SOCKETS, accept_returns_descriptor_0),
 	STREAM_TEST(2, "tells_that_it_is_no_listener", ONE(TCP), accept_on_no_listener),
 	STREAM_TEST(2, "connects_to_a_listener", SOCKETS, connect_reaches_a_listener),
 	STREAM_TEST(2, "tells_that_nobody_listens", SOCKETS, connect_to_nobody),
@@ -677,6 +679,7 @@ const struct lab_test lab_tests[] = {
 	STREAM_TEST(3, "survives_many_signals", ONE(TCP) | ONE(PIPE), stream_survives_signals),
 	FILE_TEST(3, "files_tell_what_fails", ONE(BUFFERED), file_tells_what_fails),
 	STREAM_TEST(3, "tells_what_fails", ONE(UNIX) | ONE(PIPE), stream_tells_what_fails),
+	STREAM_TEST(3, "connections_tell_what_fails", ONE(TCP), connections_tell_what_fails),
 
 	STREAM_TEST(4, "hands_out_what_is_done_before_it_waits", STREAMS,
 		    hands_out_what_is_done_before_it_waits),

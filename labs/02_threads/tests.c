@@ -12,6 +12,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -50,6 +51,7 @@ enum place {
 	LOOP_HAS_UNLOCKED,
 	WORKER_LOCKS,
 	WORKER_HAS_UNLOCKED,
+	WORKER_HAS_RESULT, /* of read(2) or accept4(2), and no lock */
 	WORKER_FALLS_ASLEEP, /* in pthread_cond_wait(), with the lock */
 };
 
@@ -163,6 +165,37 @@ int pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
 	return called(cond, mutex);
 }
 
+ssize_t read(int fd, void *buf, size_t count)
+{
+	static ssize_t (*real)(int, void *, size_t);
+	ssize_t (*called)(int, void *, size_t) = __atomic_load_n(&real, __ATOMIC_RELAXED);
+	if (!called) {
+		*(void **)&called = dlsym(RTLD_NEXT, "read");
+		__atomic_store_n(&real, called, __ATOMIC_RELAXED);
+	}
+	ssize_t n = called(fd, buf, count);
+	int error = errno;
+	pass(NOWHERE, WORKER_HAS_RESULT);
+	errno = error;
+	return n;
+}
+
+int accept4(int fd, struct sockaddr *address, socklen_t *len_bytes, int flags)
+{
+	static int (*real)(int, struct sockaddr *, socklen_t *, int);
+	int (*called)(int, struct sockaddr *, socklen_t *, int) =
+		__atomic_load_n(&real, __ATOMIC_RELAXED);
+	if (!called) {
+		*(void **)&called = dlsym(RTLD_NEXT, "accept4");
+		__atomic_store_n(&real, called, __ATOMIC_RELAXED);
+	}
+	int client = called(fd, address, len_bytes, flags);
+	int error = errno;
+	pass(NOWHERE, WORKER_HAS_RESULT);
+	errno = error;
+	return client;
+}
+
 COUNTED(pthread_mutex_init, 1, (pthread_mutex_t * lock, const pthread_mutexattr_t *attributes),
 	(lock, attributes))
 COUNTED(pthread_mutex_destroy, -1, (pthread_mutex_t * lock), (lock))
@@ -251,8 +284,8 @@ static unsigned calls_of_workers(void)
 
 static void starts_a_thread_for_each_operation(struct subject *s)
 {
-	static const unsigned depths[] = { 1, 5, 100 };
-	for (unsigned i = 0; i < 3; i++) {
+	static const unsigned depths[] = { 1, 5, 100, 240 };
+	for (unsigned i = 0; i < sizeof depths / sizeof *depths; i++) {
 		unsigned before = threads_started();
 		open_engine(s, depths[i], 1);
 		unsigned started = threads_started() - before;
@@ -1333,6 +1366,48 @@ static void calls_one_back_on_its_way_home(struct subject *s)
 	close(ends[1]);
 }
 
+/*
+ * The call has returned, and its worker has not yet said so, when it is called back: what it received
+ * is the result, a byte or a client.
+ */
+static void calls_one_back_with_its_result_in_hand(struct subject *s)
+{
+#ifdef __SANITIZE_THREAD__
+	test_skipped("under ThreadSanitizer no call is held");
+#endif
+	bool accepts = s->flavour == TCP;
+	struct sockaddr_in at;
+	int ends[2];
+	if (accepts)
+		ends[0] = tcp_listener(s, &at);
+	else
+		make_pipe(ends);
+	open_engine(s, 1, 1);
+	struct io_op *op = slow_read(s, 0, ends[0]);
+	if (accepts)
+		op->kind = IO_ACCEPT;
+	start(s, op);
+	wait_until_others_sleep();
+	close_gate(WORKER_HAS_RESULT, 0);
+	if (accepts)
+		ends[1] = tcp_client(&at);
+	else
+		end_read(ends[1]);
+	bool held = somebody_is_held(PATIENCE_NS);
+	cancel_one(s, op);
+	open_gate();
+	await(s, op);
+	expect(held, EXPECTED("a worker in read(2) or accept4(2)") SAW("none"));
+	expect(accepts ? op->result >= 0 : op->result == 1,
+	       WHEN("when it is called back with its result in hand") EXPECTED("%s") SAW("%s"),
+	       accepts ? "the client" : "1 byte", answer(op->result));
+	if (accepts)
+		close((int)op->result);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 /* Each of many, in every slot, and its worker serves the next operation as if nothing had been. */
 static void calls_back_each_of_many(struct subject *s)
 {
@@ -1481,11 +1556,15 @@ const struct lab_test lab_tests[] = {
 	TEST(5, "finds_the_active_one", ONE(TCP), stream_finds_the_active_one),
 	TEST(5, "streams_stay_whole_after_the_end", ONE(UNIX), stream_stays_whole_after_the_end),
 	TEST(5, "streams_tell_what_fails", ONE(UNIX) | ONE(PIPE), stream_tells_what_fails),
+	TEST(5, "connections_tell_what_fails", ONE(TCP), connections_tell_what_fails),
 
 	TEST(6, "calls_one_back", STREAMS, cancel_one_leaves_the_others),
 	TEST(6, "calls_one_back_and_receives_again", ONE(UNIX) | ONE(PIPE),
 	     cancel_one_leaves_the_descriptor_whole),
 	TEST(6, "leaves_no_trace", ONE(PIPE), cancel_one_leaves_no_trace),
+	TEST(6, "loses_no_client", ONE(TCP), accept_called_back_loses_no_client),
+	TEST(6, "calls_one_back_with_its_result_in_hand", ONE(TCP) | ONE(PIPE),
+	     calls_one_back_with_its_result_in_hand),
 	TEST(6, "loses_no_byte", ONE(UNIX), cancel_one_loses_no_byte),
 	TEST(6, "meets_the_beginning", ONE(PIPE), cancel_one_meets_the_beginning),
 	TEST(6, "comes_too_late", ONE(UNIX), cancel_one_comes_too_late),

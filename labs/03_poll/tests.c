@@ -1362,6 +1362,7 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_6, TEST("send_to_nobody", STREAMS, stream_send_to_nobody) },
 	{ EXERCISE_6, TEST("stays_whole_after_the_end", ONE(UNIX) | ONE(PIPE),
 			   stream_stays_whole_after_the_end) },
+	{ EXERCISE_6, TEST("connections_tell_what_fails", ONE(TCP), connections_tell_what_fails) },
 	{ EXERCISE_6, TEST("tells_what_fails", ONE(UNIX) | ONE(PIPE), stream_tells_what_fails) },
 	{ NULL },
 };

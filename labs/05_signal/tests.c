@@ -2109,6 +2109,7 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_1, TEST("accepts_who_comes", ONE(TCP), accept_waits_for_a_client) },
 	{ EXERCISE_1, TEST("accepts_nobody_after_a_false_alarm", ONE(UNIX),
 			   accept_false_alarm_goes_on_waiting) },
+	{ EXERCISE_1, TEST("lends_no_more_than_it_has", ONE(UNIX), lent_buffers_are_short) },
 	{ EXERCISE_1, TEST("lends_when_bytes_are_there", ONE(UNIX), lent_buffer_holds_what_came) },
 	{ EXERCISE_1, TEST("lends_for_bytes_only", ONE(UNIX), lent_buffer_for_bytes_only) },
 	{ EXERCISE_1, TEST("lends_nothing_while_it_waits", ONE(UNIX), lent_buffers_wait_for_none) },
@@ -2151,6 +2152,7 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_2, TEST("hang_up_is_silent", STREAMS, hang_up_is_silent) },
 	{ EXERCISE_2, TEST("reset_is_silent", ONE(TCP), reset_is_silent) },
 
+	{ EXERCISE_3, TEST("connections_tell_what_fails", ONE(TCP), connections_tell_what_fails) },
 	{ EXERCISE_3, TEST("tells_what_fails", ONE(UNIX) | ONE(PIPE), stream_tells_what_fails) },
 	{ EXERCISE_3, TEST("survives_a_full_buffer", STREAMS, stream_survives_a_full_buffer) },
 	{ EXERCISE_3, TEST("peer_that_stopped_sending_makes_room", ONE(UNIX),

@@ -1402,6 +1402,7 @@ const struct lab_test lab_tests[] = {
 	STREAM_TEST(4, "connects", SOCKETS, connect_reaches_a_listener),
 	STREAM_TEST(4, "connects_to_nobody", ONE(TCP), connect_to_nobody),
 
+	STREAM_TEST(5, "connections_tell_what_fails", ONE(TCP), connections_tell_what_fails),
 	STREAM_TEST(5, "streams_tell_what_fails", ONE(UNIX) | ONE(PIPE), stream_tells_what_fails),
 	STREAM_TEST(5, "finds_the_active_one", ONE(TCP), stream_finds_the_active_one),
 	STREAM_TEST(5, "calls_all_back", STREAMS, stream_cancel),

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,6 +58,8 @@ static const struct failing {
 	{ "write writev", { EIO, ENOSPC, EPIPE, EINTR }, .of_streams = true },
 	{ "recvfrom recvmsg", { ECONNREFUSED, ENOMEM, ETIMEDOUT, EINTR } },
 	{ "sendto sendmsg", { ECONNRESET, EPIPE, ENOBUFS, ENOMEM, EINTR } },
+	{ "accept4 accept", { ECONNABORTED, EMFILE, ENOBUFS, EPERM, EINTR } },
+	{ "connect", { ECONNREFUSED, ENETUNREACH, ETIMEDOUT, EINTR } },
 	{ "fsync", { EIO, ENOSPC, EDQUOT, EINTR } },
 	{ "fdatasync", { EIO, ENOSPC, EDQUOT, EINTR } },
 	{ "close", { EIO, EINTR } },
@@ -535,6 +538,99 @@ void stream_tells_what_fails(struct subject *s)
 	play_with_each_fault(s, play_send_that_waits);
 	if (s->flavour != PIPE)
 		play_with_each_fault(s, play_both_directions);
+}
+
+static int tcp_socket(const struct subject *s)
+{
+	int mode = s->ops->traits & IO_TRIES_CONNECTIONS ? SOCK_NONBLOCK : 0;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | mode, 0);
+	expect(fd >= 0, "the test's own socket failed: %s", strerror(errno));
+	return fd;
+}
+
+int tcp_listener(const struct subject *s, struct sockaddr_in *at)
+{
+	socklen_t len_bytes = sizeof *at;
+	int fd = tcp_socket(s);
+	*at = (struct sockaddr_in) { .sin_family = AF_INET };
+	at->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	expect(bind(fd, (struct sockaddr *)at, sizeof *at) == 0 && listen(fd, 8) == 0 &&
+		       getsockname(fd, (struct sockaddr *)at, &len_bytes) == 0,
+	       "the test's own listener failed: %s", strerror(errno));
+	return fd;
+}
+
+int tcp_client(const struct sockaddr_in *at)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	expect(fd >= 0 && connect(fd, (const struct sockaddr *)at, sizeof *at) == 0,
+	       "the test's own connect failed: %s", strerror(errno));
+	return fd;
+}
+
+static void open_on(struct subject *s, int fd, enum io_fd_kind fd_kind)
+{
+	struct reason why = { "" };
+	open_engine(s, 1, 1);
+	int rc = s->ops->attach ? s->ops->attach(s->engine, 0, fd, fd_kind, &why) : 0;
+	expect(rc == 0, EXPECTED("attach() to succeed") SAW("%s: %s"), answer(rc), why.text);
+}
+
+static int64_t perform_accept(struct subject *s, int listener)
+{
+	struct io_op *op = prepare(s, 0, IO_ACCEPT, listener, 0, 0, 0);
+	op->buf = NULL;
+	return perform_or_break(s, op, NULL, -1);
+}
+
+/* The client waits already. After an accept that failed it is the next one's. */
+static void play_accept(struct subject *s, const struct call_fault *fault)
+{
+	struct sockaddr_in at;
+	int listener = tcp_listener(s, &at);
+	int client = tcp_client(&at);
+	open_on(s, listener, IO_FD_LISTENER);
+	begin(fault);
+	int64_t result = perform_accept(s, listener);
+	bool failed = end(fault);
+	if (failed || !fault)
+		failed = expect_result(fault, &s->op[0], result < 0 ? result : 0, 0) && result < 0;
+	if (failed)
+		result = perform_accept(s, listener);
+	expect(!failed || result >= 0,
+	       WHEN("after an accept that failed") EXPECTED("its client") SAW("%s"),
+	       answer(result));
+	if (result >= 0)
+		close((int)result);
+	s->inflight = 0;
+	detach(s, 0);
+	close_engine(s);
+	close(client);
+	close(listener);
+}
+
+static void play_connect(struct subject *s, const struct call_fault *fault)
+{
+	struct sockaddr_in at;
+	int listener = tcp_listener(s, &at), fd = tcp_socket(s);
+	open_on(s, fd, IO_FD_SOCKET);
+	memcpy(buffer_of(s, 0), &at, sizeof at);
+	struct io_op *op = prepare(s, 0, IO_CONNECT, fd, 0, 0, sizeof at);
+	begin(fault);
+	int64_t result = perform_or_break(s, op, NULL, -1);
+	if (end(fault) || !fault)
+		expect_result(fault, op, result, 0);
+	s->inflight = 0;
+	detach(s, 0);
+	close_engine(s);
+	close(fd);
+	close(listener);
+}
+
+void connections_tell_what_fails(struct subject *s)
+{
+	play_with_each_fault(s, play_accept);
+	play_with_each_fault(s, play_connect);
 }
 
 static enum io_kind file_kind; /* of the operation that is played next */

@@ -17,5 +17,11 @@ void attach_tells_what_fails(struct subject *s);
 /* In submit() and reap(): it is an operation's result, or the engine says that it is broken. */
 void stream_tells_what_fails(struct subject *s);
 void file_tells_what_fails(struct subject *s);
+void connections_tell_what_fails(struct subject *s); /* on TCP */
+
+/* The test's own listener, in the mode that the engine asks for, and a client that it has not met. */
+struct sockaddr_in;
+int tcp_listener(const struct subject *s, struct sockaddr_in *at);
+int tcp_client(const struct sockaddr_in *at);
 
 #endif

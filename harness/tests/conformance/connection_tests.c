@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "conformance.h"
+#include "faults.h"
 #include "tests.h"
 
 #define BACKLOG 8
@@ -263,6 +264,30 @@ void accept_of_a_client_that_has_gone(struct subject *s)
 	close(listener);
 }
 
+/* A program may have closed its standard input: then 0 is the next descriptor, and as good as any. */
+void accept_returns_descriptor_0(struct subject *s)
+{
+	only_with_connections(s, IO_ACCEPT);
+	struct address at;
+	int listener = new_listener(s, BACKLOG, &at);
+	open_engine(s, 1, 1);
+	attach_as(s, 0, listener, IO_FD_LISTENER);
+	int client = new_client(s, &at);
+	int standard_input = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+	expect(standard_input >= 0, "the test itself gets no descriptor");
+	close(STDIN_FILENO);
+	int64_t result = perform(s, prepare_accept(s, 0, listener, 0));
+	expect(result == 0, WHEN("standard input is closed") EXPECTED("descriptor 0") SAW("%s"),
+	       answer(result));
+	expect_connected(0, client);
+	dup2(standard_input, STDIN_FILENO);
+	close(standard_input);
+	close(client);
+	detach(s, 0);
+	close_engine(s);
+	close(listener);
+}
+
 void accept_on_no_listener(struct subject *s)
 {
 	only_with_connections(s, IO_ACCEPT);
@@ -409,4 +434,108 @@ void accept_is_called_back(struct subject *s)
 	detach(s, 0);
 	close_engine(s);
 	close(listener);
+}
+
+/* A client that comes at the moment of the request is the accept's, or the next one's. */
+void accept_called_back_loses_no_client(struct subject *s)
+{
+	enum { ROUNDS = 100 };
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	only_with_connections(s, IO_ACCEPT);
+	struct address at;
+	struct io_op *done[1];
+	int listener = new_listener(s, BACKLOG, &at);
+	open_engine(s, 1, 1);
+	attach_as(s, 0, listener, IO_FD_LISTENER);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		struct io_op *op = prepare_accept(s, 0, listener, 0);
+		start(s, op);
+		reap(s, done, 0, 1, 0);
+		int client = new_client(s, &at);
+		if (op->in_flight)
+			cancel_one(s, op);
+		await(s, op);
+		if (op->result == -ECANCELED)
+			perform(s, prepare_accept(s, 0, listener, 0));
+		expect_connected((int)op->result, client);
+		close((int)op->result);
+		close(client);
+	}
+	detach(s, 0);
+	close_engine(s);
+	close(listener);
+}
+
+/* Each call that fails */
+
+/* After an accept that failed: its client is there still, and is the next accept's. */
+static void expect_client_not_lost(struct subject *s, int listener, int client)
+{
+	int accepted = (int)perform(s, prepare_accept(s, 0, listener, 0));
+	expect_connected(accepted, client);
+	close(accepted);
+}
+
+static void expect_error_told(enum fault_id id, int error, unsigned nth, int64_t result)
+{
+	const char *call = fault_at(id)->name, *name = strerrorname_np(error);
+	if (error == EINTR)
+		expect(result >= 0,
+		       WHEN("call %u of %s fails with EINTR") EXPECTED("it to be made again")
+			       SAW("%s"),
+		       nth, call, answer(result));
+	else
+		expect(result == -error,
+		       WHEN("call %u of %s fails with %s") EXPECTED("%d as the result") SAW("%s"),
+		       nth, call, name, -error, answer(result));
+}
+
+/* One connection, during which a call fails. Returns whether that call was made. */
+static bool connection_fails_rightly(struct subject *s, enum fault_id id, int error, unsigned nth)
+{
+	struct address at;
+	bool accepts = id == FAULT_accept4;
+	int listener = new_listener(s, BACKLOG, &at);
+	int fd = accepts ? listener : new_socket(s);
+	int client = accepts ? new_client(s, &at) : -1;
+	open_engine(s, 1, 1);
+	attach_as(s, 0, fd, accepts ? IO_FD_LISTENER : IO_FD_SOCKET);
+	struct io_op *op =
+		accepts ? prepare_accept(s, 0, listener, 0) : prepare_connect(s, 0, fd, 0, &at);
+	faults_arm(id, error, nth);
+	int64_t result = perform(s, op);
+	faults_end();
+	bool struck = faults_struck();
+	if (struck)
+		expect_error_told(id, error, nth, result);
+	else
+		expect(result >= 0, EXPECTED("no error") SAW("%s"), answer(result));
+	if (accepts && result < 0)
+		expect_client_not_lost(s, listener, client);
+	else if (accepts)
+		close((int)result);
+	detach(s, 0);
+	close_engine(s);
+	close(listener);
+	close(accepts ? client : fd);
+	return struck;
+}
+
+void connection_failing_calls(struct subject *s)
+{
+	enum { NTH_MAX = 3 };
+	static const enum fault_id ids[] = { FAULT_accept4, FAULT_connect };
+	unsigned tried = 0;
+	only_with_connections(s, IO_ACCEPT);
+	if (!faults_watch || !faults_watch())
+		test_skipped("calls are made to fail in the plain build");
+	for (unsigned i = 0; i < sizeof ids / sizeof *ids; i++)
+		for (const int *error = fault_at(ids[i])->errors; *error; error++)
+			for (unsigned nth = 1; nth <= NTH_MAX; nth++) {
+				if (!connection_fails_rightly(s, ids[i], *error, nth))
+					break;
+				tried++;
+			}
+	if (tried == 0)
+		test_skipped("it makes no call that could fail here");
 }

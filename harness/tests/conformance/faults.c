@@ -255,6 +255,11 @@ ssize_t send(int fd, const void *buf, size_t count, int flags)
 	return error ? AS_ERRNO(ssize_t) : real(fd, buf, count, flags);
 }
 
+CALL(int, accept4, (int fd, struct sockaddr *address, socklen_t *len_bytes, int flags),
+     (fd, address, len_bytes, flags), AS_ERRNO(int))
+CALL(int, connect, (int fd, const struct sockaddr *address, socklen_t len_bytes),
+     (fd, address, len_bytes), AS_ERRNO(int))
+
 /* glibc's AIO. What it allocates is not the engine's. */
 
 #define AIO_CALL(name, parameters, arguments, error_of_call)                                       \

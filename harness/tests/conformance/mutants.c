@@ -161,6 +161,17 @@ static int stubborn_submit(struct engine *e, struct io_op *const *ops, unsigned 
 	return (int)count;
 }
 
+/* After EINTR the kernel goes on with a connect: the next call waits for it. */
+static int hasty_submit(struct engine *e, struct io_op *const *ops, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		bool connects = ops[i]->kind == IO_CONNECT;
+		op_queue_finish(&e->finished, ops[i],
+				connects ? op_syscall_once(ops[i], 0) : op_syscall(ops[i], 0));
+	}
+	return (int)count;
+}
+
 /* Writes into files until all is written. */
 static int writing_on_submit(struct engine *e, struct io_op *const *ops, unsigned count)
 {
@@ -236,6 +247,10 @@ const struct mutant mutants[] = {
 	  { .name = "mutant", PLAIN, .submit = stubborn_submit },
 	  "socket_receive_timeout_is_an_error",
 	  "SIGALRM" },
+	{ "does not connect again after EINTR",
+	  { .name = "mutant", PLAIN, .submit = hasty_submit },
+	  "connection_failing_calls",
+	  "EINTR" },
 	{ "writes on after a short write into a file",
 	  { .name = "mutant", PLAIN, .submit = writing_on_submit },
 	  "file_write_up_to_a_limit",

@@ -122,6 +122,7 @@ enum mistake {
 	LOOKS_EVERY_10_MS,
 	OPEN_SAYS_EIO,
 	KEEPS_MEMORY_ON_FAILURE,
+	CLOSES_0_ON_FAILURE,
 	ERRORS_ARE_EIO,
 	SAYS_MORE,
 	RETRIES_AN_ERROR,
@@ -147,6 +148,9 @@ enum mistake {
 	IN_PROGRESS_IS_A_RESULT,
 	CONNECT_ALWAYS_SUCCEEDS,
 	CONNECT_CHANGES_THE_MODE,
+	ABORTED_IS_NO_RESULT,
+	DESCRIPTOR_0_IS_NO_CLIENT,
+	MORE_WILL_FOLLOW,
 	/* cancel_one */
 	CANCEL_ONE_DOES_NOTHING,
 	CANCEL_ONE_TAKES_ALL,
@@ -154,6 +158,7 @@ enum mistake {
 	CANCEL_ONE_DROPS_BYTES,
 	CANCEL_ONE_HIDES_A_COUNT,
 	CANCEL_ONE_SLEEPS_ON,
+	CANCEL_ONE_DROPS_A_CLIENT,
 	CANCEL_ONE_SHUTS_DOWN,
 	CANCEL_ONE_TAKES_THE_NEXT,
 	CANCEL_ONE_AND_FINISHED,
@@ -301,6 +306,8 @@ static int over_open(struct engine **engine, const struct engine_config *config,
 	if (fault == BLOCKS_ON_FAILURE && !opens_with_sigio_blocked())
 		return reason_errno(why, "eventfd", EMFILE, "eventfd");
 	struct engine *e = calloc(1, sizeof *e);
+	if (!e && fault == CLOSES_0_ON_FAILURE)
+		close(0); /* as who takes 0 for a descriptor of its own */
 	if (!e)
 		return reason_no_memory(why, "the laid-over engine");
 	struct engine_config plain = *config;
@@ -487,6 +494,9 @@ static bool spoil_result(struct engine *e, struct io_op *op, int64_t *result)
 	case LENDS_BEFORE_BYTES_COME:
 		*result = -ENOBUFS;
 		return e->asked[op->slot].to_be_lent && ++e->lent_now > e->lent_count;
+	case MORE_WILL_FOLLOW:
+		*result = op->kind == IO_SEND ? op_syscall(op, MSG_MORE) : 0;
+		return op->kind == IO_SEND;
 	case CONNECT_CHANGES_THE_MODE:
 		if (op->kind == IO_CONNECT)
 			fcntl(op->fd, F_SETFL, fcntl(op->fd, F_GETFL) ^ O_NONBLOCK);
@@ -814,6 +824,8 @@ static int over_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 	}
 	if (e->fault == RETRIES_AN_ERROR)
 		n = submit_failed_again(e, done, n, EIO);
+	if (e->fault == ABORTED_IS_NO_RESULT)
+		n = submit_failed_again(e, done, n, ECONNABORTED);
 	if (e->fault == NO_BUFFER_IS_A_WAIT)
 		n = submit_failed_again(e, done, n, ENOBUFS);
 	for (unsigned i = 0; i < n; i++) {
@@ -834,6 +846,8 @@ static int over_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 			done[i]->result = -ECANCELED;
 		if (e->fault == CONNECT_ALWAYS_SUCCEEDS && done[i]->kind == IO_CONNECT)
 			done[i]->result = 0;
+		if (e->fault == DESCRIPTOR_0_IS_NO_CLIENT && done[i]->kind == IO_ACCEPT)
+			done[i]->result = done[i]->result ? done[i]->result : -ECONNABORTED;
 		if (e->fault == ACCEPTED_IS_NONBLOCKING && done[i]->kind == IO_ACCEPT)
 			fcntl((int)done[i]->result, F_SETFL, O_RDWR | O_NONBLOCK);
 		if (e->fault == ACCEPTED_IS_INHERITED && done[i]->kind == IO_ACCEPT)
@@ -856,6 +870,7 @@ static int over_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 static void over_cancel_one(struct engine *e, struct io_op *op)
 {
 	char dropped[100];
+	int client;
 	if (e->fault == ALLOCATES_IN_CANCEL_ONE)
 		allocate(1);
 	switch (e->fault) {
@@ -866,6 +881,11 @@ static void over_cancel_one(struct engine *e, struct io_op *op)
 		return;
 	case CANCEL_ONE_DROPS_BYTES:
 		(void)!recv(op->fd, dropped, sizeof dropped, MSG_DONTWAIT);
+		break;
+	case CANCEL_ONE_DROPS_A_CLIENT:
+		client = op->kind == IO_ACCEPT ? accept4(op->fd, NULL, NULL, SOCK_CLOEXEC) : -1;
+		if (client >= 0)
+			close(client);
 		break;
 	case CANCEL_ONE_SHUTS_DOWN:
 		shutdown(op->fd, SHUT_RDWR);
@@ -1165,6 +1185,8 @@ const struct mutant laid_over_mutants[] = {
 		  "failing_calls_of_opening", "left open"),
 	LAID_OVER(KEEPS_MEMORY_ON_FAILURE, "keeps memory when a call of open() fails",
 		  "failing_calls_of_opening", "memory kept"),
+	LAID_OVER(CLOSES_0_ON_FAILURE, "closes descriptor 0 where memory is short",
+		  "open_without_memory", "descriptors as they were"),
 	LAID_OVER(OPEN_SAYS_EIO, "says EIO whatever failed in open()", "failing_calls_of_opening",
 		  "expected -12"),
 	LAID_OVER(ERRORS_ARE_EIO, "says EIO whatever failed", "file_failing_calls", "saw -5"),
@@ -1211,6 +1233,14 @@ const struct mutant laid_over_mutants[] = {
 		  "expected -ECONNREFUSED"),
 	LAID_OVER(CONNECT_CHANGES_THE_MODE, "leaves the socket in another mode",
 		  "connect_reaches_a_listener", "mode"),
+	LAID_OVER(ABORTED_IS_NO_RESULT, "accepts again after ECONNABORTED",
+		  "connection_failing_calls", "-103 as the result"),
+	LAID_OVER(DESCRIPTOR_0_IS_NO_CLIENT, "takes descriptor 0 for an error",
+		  "accept_returns_descriptor_0", "expected descriptor 0"),
+	LAID_OVER(MORE_WILL_FOLLOW, "holds a send's bytes back", "tcp_sends_are_on_their_way",
+		  "none held back"),
+	LAID_OVER(CANCEL_ONE_DROPS_A_CLIENT, "accepts a client, drops it and calls back",
+		  "accept_called_back_loses_no_client", "never came back"),
 	LAID_OVER(CANCEL_ONE_DOES_NOTHING, "does not call back", "cancel_one_leaves_the_others",
 		  "never came back"),
 	LAID_OVER(CANCEL_ONE_TAKES_ALL, "calls back all", "cancel_one_leaves_the_others",

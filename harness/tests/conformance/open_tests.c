@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What an engine says before the run: supports() and open(). */
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -80,6 +81,70 @@ static void give_back(struct held *all, const struct rlimit *before)
 	}
 }
 
+/* Which of the first descriptors are open: one bit for each. */
+static uint64_t open_descriptors(void)
+{
+	uint64_t open = 0;
+	for (int fd = 0; fd < 64; fd++)
+		open |= (uint64_t)(fcntl(fd, F_GETFD) >= 0) << fd;
+	return open;
+}
+
+/* Gives back at least so much of what is held, the smallest pieces first. */
+static struct held *release(struct held *all, size_t bytes)
+{
+	for (size_t released = 0; all && released < bytes;) {
+		struct held *next = all->next;
+		released += malloc_usable_size(all);
+		free(all);
+		all = next;
+	}
+	return all;
+}
+
+/* What an open() came to where memory was short. */
+struct attempt {
+	size_t released_bytes;
+	int rc;
+	struct engine *engine;
+	struct reason why;
+	uint64_t descriptors; /* open afterwards; of an engine that opened, after its close() */
+};
+
+static bool try_to_open(struct subject *s, const struct engine_config *config,
+			struct attempt *attempt)
+{
+	attempt->why = (struct reason) { "" };
+	attempt->engine = NULL;
+	attempt->rc = s->ops->open(&attempt->engine, config, &attempt->why);
+	if (attempt->rc == 0 && attempt->engine)
+		s->ops->close(attempt->engine);
+	attempt->descriptors = open_descriptors();
+	return attempt->rc < 0 && attempt->why.text[0];
+}
+
+/*
+ * First there is no memory at all, and then a little, twice as much each time: so the first piece that an
+ * engine asks for is refused, and later one that it asks for when it has others.
+ */
+static struct attempt open_while_memory_is_short(struct subject *s,
+						 const struct engine_config *config)
+{
+	enum { LEAST_BYTES = 512, MOST_BYTES = 1024 * 1024 };
+	struct rlimit before;
+	struct attempt attempt = { .released_bytes = 0 };
+	uint64_t descriptors = open_descriptors();
+	struct held *all = take_all_memory(&before);
+	while (try_to_open(s, config, &attempt) && attempt.descriptors == descriptors &&
+	       attempt.released_bytes < MOST_BYTES) {
+		size_t more = attempt.released_bytes ? attempt.released_bytes : LEAST_BYTES;
+		all = release(all, more);
+		attempt.released_bytes += more;
+	}
+	give_back(all, &before);
+	return attempt;
+}
+
 void open_without_memory(struct subject *s)
 {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -87,29 +152,32 @@ void open_without_memory(struct subject *s)
 #endif
 	if (!has_a_memory_limit())
 		test_skipped("RLIMIT_AS limits nothing here");
-	struct reason why = { "" };
-	struct engine *engine = NULL;
-	struct engine_config config = { .depth = 8,
-					.max_fds = 1,
+	struct engine_config config = { .depth = 64,
+					.max_fds = 1000,
 					.arena = aligned_alloc(4096, 4096),
 					.arena_len_bytes = 4096,
 					.cpu_count = (unsigned)sysconf(_SC_NPROCESSORS_ONLN),
 					.options = s->options };
 	expect(config.arena, "the test itself gets no memory");
-	struct rlimit before;
-	struct held *all = take_all_memory(&before);
-	int rc = s->ops->open(&engine, &config, &why);
-	give_back(all, &before);
-	expect(rc <= 0, WHEN("without memory") EXPECTED("0 or -errno from open()") SAW("%s"),
-	       answer(rc));
-	if (rc < 0)
-		expect(why.text[0], WHEN("without memory") EXPECTED("open() to say why it fails")
-					    SAW("an empty reason"));
-	if (rc == 0) {
-		expect(engine, WHEN("without memory") EXPECTED("an engine or -errno from open()")
-				       SAW("0 and no engine"));
-		s->ops->close(engine);
-	}
+	uint64_t descriptors = open_descriptors();
+	struct attempt last = open_while_memory_is_short(s, &config);
+	size_t there = last.released_bytes;
+	expect(last.rc <= 0,
+	       WHEN("with %zu bytes of memory") EXPECTED("0 or -errno from open()") SAW("%s"),
+	       there, answer(last.rc));
+	expect(last.rc == 0 || last.why.text[0],
+	       WHEN("with %zu bytes of memory") EXPECTED("open() to say why it fails")
+		       SAW("an empty reason"),
+	       there);
+	expect(last.rc < 0 || last.engine,
+	       WHEN("with %zu bytes of memory") EXPECTED("an engine or -errno from open()")
+		       SAW("0 and no engine"),
+	       there);
+	expect(last.descriptors == descriptors,
+	       WHEN("with %zu bytes of memory")
+		       EXPECTED("open() and close() to leave descriptors as they were")
+			       SAW("0x%llx open instead of 0x%llx"),
+	       there, (unsigned long long)last.descriptors, (unsigned long long)descriptors);
 	free(config.arena);
 	open_engine(s, 8, 1);
 	close_engine(s);
@@ -121,15 +189,6 @@ static int ask(const struct subject *s, enum io_kind kind, enum io_fd_kind fd_ki
 	struct engine_config config = { .depth = 1, .cpu_count = 1, .options = s->options };
 	*why = (struct reason) { "" };
 	return s->ops->supports(&config, kind, fd_kind, why);
-}
-
-/* Which of the first descriptors are open: one bit for each. */
-static uint64_t open_descriptors(void)
-{
-	uint64_t open = 0;
-	for (int fd = 0; fd < 64; fd++)
-		open |= (uint64_t)(fcntl(fd, F_GETFD) >= 0) << fd;
-	return open;
 }
 
 static void ask_everything(struct subject *s, int answers[IO_KIND_COUNT][IO_FD_KIND_COUNT])

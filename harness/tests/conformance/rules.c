@@ -22,7 +22,8 @@ const struct rule rules[] = {
 	{ "Its `result` is then a count",
 	  "file_read_right_data file_write_right_data file_sync nop_completes file_zero_bytes "
 	  "stream_zero_bytes file_offsets_beyond_4_gib" },
-	{ "The result of an ACCEPT is", "accept_takes_who_waits connect_reaches_a_listener" },
+	{ "The result of an ACCEPT is",
+	  "accept_takes_who_waits connect_reaches_a_listener accept_returns_descriptor_0" },
 	{ "There is none: completions", .untestable = "because every order is right" },
 	{ "At most one operation of each direction", "socket_both_directions_at_once" },
 	{ "A workload that needs an order", .untestable = FOR_CALLER },
@@ -54,12 +55,12 @@ const struct rule rules[] = {
 	{ "The bytes stay in the socket", "lent_buffers_are_short" },
 	{ "An operation's failure is",
 	  "file_bad_descriptor file_write_to_read_only file_bad_offset file_misaligned_direct "
-	  "file_sync_that_fails file_zero_bytes_that_fail stream_send_to_nobody tcp_reset tcp_reset_before_a_send tcp_error_behind_bytes file_failing_calls stream_failing_calls file_syncs_stay_honest" },
+	  "file_sync_that_fails file_zero_bytes_that_fail stream_send_to_nobody tcp_reset tcp_reset_before_a_send tcp_error_behind_bytes file_failing_calls stream_failing_calls file_syncs_stay_honest connection_failing_calls" },
 	{ "A negative return from submit()", "file_failing_calls stream_failing_calls" },
 	{ "An engine never retries",
-	  "tcp_error_behind_bytes stream_send_to_nobody file_failing_calls stream_failing_calls socket_receive_timeout_is_an_error" },
+	  "tcp_error_behind_bytes stream_send_to_nobody file_failing_calls stream_failing_calls socket_receive_timeout_is_an_error connection_failing_calls" },
 	{ "There are two exceptions: EINTR",
-	  "stream_survives_signals stream_send_survives_signals stream_survives_a_full_buffer file_failing_calls stream_failing_calls socket_false_alarm_is_no_result" },
+	  "stream_survives_signals stream_send_survives_signals stream_survives_a_full_buffer file_failing_calls stream_failing_calls socket_false_alarm_is_no_result connection_failing_calls" },
 	{ "Descriptors arrive in blocking mode", "stream_stays_blocking" },
 	{ "Readiness engines pass MSG_DONTWAIT",
 	  "stream_cancel_of_sends socket_false_alarm_is_no_result" },
@@ -75,7 +76,7 @@ const struct rule rules[] = {
 	{ "The descriptor that an ACCEPT", "accept_takes_who_waits" },
 	{ "It belongs to the workload.", "accept_takes_who_waits accept_waits_for_a_client" },
 	{ "A client that has gone again",
-	  "accept_of_a_client_that_has_gone accept_false_alarm_goes_on_waiting" },
+	  "accept_of_a_client_that_has_gone accept_false_alarm_goes_on_waiting connection_failing_calls" },
 	{ "reap() sleeps in the kernel",
 	  "stream_sleeps_while_waiting stream_stays_asleep cancel_one_leaves_no_trace" },
 	{ "A signal ends the wait early",
@@ -110,7 +111,7 @@ const struct rule rules[] = {
 	{ "It never does what it was not",
 	  "file_stays_whole_after_the_end stream_stays_whole_after_the_end file_zero_bytes "
 	  "stream_zero_bytes descriptors_are_not_inherited signals_stay_as_they_were "
-	  "socket_options_stay" },
+	  "socket_options_stay tcp_sends_are_on_their_way" },
 	{ "What an operation does.", .untestable = EXPLAINS },
 	{ "READ and WRITE work on files",
 	  "file_read_right_data file_write_right_data stream_receives_what_is_there "
@@ -201,7 +202,8 @@ const struct rule rules[] = {
 	  "cancel_one_leaves_the_others cancel_one_meets_the_beginning "
 	  "cancel_one_comes_too_late cancel_one_of_a_send cancel_one_of_a_short_send cancel_one_leaves_no_trace "
 	  "socket_false_alarm_meets_a_cancel" },
-	{ "What it had received is", "cancel_one_loses_no_byte cancel_one_comes_too_late" },
+	{ "What it had received is",
+	  "cancel_one_loses_no_byte cancel_one_comes_too_late accept_called_back_loses_no_client" },
 	{ "A file's operation that the kernel", "cancel_one_of_a_file" },
 	{ "All others go on.",
 	  "cancel_one_leaves_the_others cancel_one_leaves_the_descriptor_whole "

@@ -100,6 +100,7 @@ void socket_peer_that_stopped_sending_hears(struct subject *s);
 void socket_peer_that_stopped_sending_makes_room(struct subject *s);
 void stream_bytes_before_the_hang_up(struct subject *s);
 void tcp_error_behind_bytes(struct subject *s);
+void tcp_sends_are_on_their_way(struct subject *s);
 void file_sync_that_fails(struct subject *s);
 void stream_send_survives_signals(struct subject *s);
 void stream_batch_is_in_flight_at_once(struct subject *s);
@@ -122,11 +123,14 @@ void accept_ends_with_the_engine(struct subject *s);
 void accept_waits_for_a_client(struct subject *s);
 void accept_false_alarm_goes_on_waiting(struct subject *s);
 void accept_of_a_client_that_has_gone(struct subject *s);
+void accept_returns_descriptor_0(struct subject *s);
 void accept_on_no_listener(struct subject *s);
 void accept_is_called_back(struct subject *s);
+void accept_called_back_loses_no_client(struct subject *s);
 void connect_reaches_a_listener(struct subject *s);
 void connect_to_nobody(struct subject *s);
 void connect_waits_and_is_called_back(struct subject *s);
+void connection_failing_calls(struct subject *s);
 
 /* cancel_one_tests.c */
 void cancel_one_leaves_the_others(struct subject *s);

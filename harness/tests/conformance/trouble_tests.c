@@ -2,12 +2,14 @@
 /* Errors, connections of which half is closed, batches, and a wait that must be a sleep. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -126,6 +128,39 @@ void stream_bytes_before_the_hang_up(struct subject *s)
 		       (unsigned long long)total);
 		close_engine(s);
 		close(ends[0]);
+	}
+}
+
+/*
+ * Other operations that are offered with a send are no reason to hold its bytes back, as TCP does for 200
+ * ms after MSG_MORE. On a new connection nothing else is.
+ */
+void tcp_sends_are_on_their_way(struct subject *s)
+{
+	enum { PAIRS = 4 };
+	int ends[PAIRS][2];
+	struct io_op *ops[PAIRS];
+	open_engine(s, PAIRS, PAIRS);
+	for (unsigned i = 0; i < PAIRS; i++) {
+		make_pair(s, ends[i]);
+		attach(s, i, ends[i][0]);
+		ops[i] = prepare_send(s, i, ends[i][0], i, 100);
+	}
+	start_all(s, ops, PAIRS);
+	await_all(s);
+	for (unsigned i = 0; i < PAIRS; i++) {
+		int unsent_bytes = -1;
+		expect(ioctl(ends[i][0], SIOCOUTQNSD, &unsent_bytes) == 0,
+		       "the test's own ioctl failed: %s", strerror(errno));
+		expect(ops[i]->result == 100 && unsent_bytes == 0,
+		       WHEN("%u sends are offered together")
+			       EXPECTED("100 bytes sent, and none held back") SAW("%s, and %d"),
+		       PAIRS, answer(ops[i]->result), unsent_bytes);
+	}
+	close_engine(s);
+	for (unsigned i = 0; i < PAIRS; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
 	}
 }
 
