@@ -458,6 +458,12 @@ static void says_what_it_can_do(struct subject *s)
 	       EXPECTED("an engine that says that it waits for readiness") SAW("none"));
 }
 
+/* Each engine has its rows to itself, whatever happens between two of its calls. */
+static void keeps_two_engines_apart(struct subject *s)
+{
+	expect_engines_apart(s, "ppoll", "recvfrom recvmsg read readv");
+}
+
 /* Exercise 2: calls that cannot sleep. */
 
 /*
@@ -711,6 +717,50 @@ static void each_wait_gets_what_is_left(struct subject *s)
 	       (long long)(waits.silence_ns / NS_PER_MS), (long long)(limit_ns / NS_PER_MS),
 	       (long long)(left_ns / NS_PER_MS));
 	close_waiting(s, ends, 2);
+}
+
+/* A word after a silence, which somebody else takes before the engine does. */
+static void *watch_a_false_alarm(void *argument)
+{
+	struct two_waits *waits = argument;
+	struct timespec silence = timespec_of_ns(waits->silence_ns);
+	look_at_the_sleeper(&waits->first);
+	nanosleep(&silence, NULL);
+	wake_the_sleeper(&waits->first);
+	(void)wait_until_held(PATIENCE_NS);
+	read_what_is_there(waits->word_fd);
+	let_call_go();
+	look_at_the_sleeper(&waits->second);
+	wake_the_sleeper(&waits->second);
+	return NULL;
+}
+
+/* It was no answer, so the wait is the same one still. */
+static void a_false_alarm_begins_no_new_wait(struct subject *s)
+{
+	const int64_t limit_ns = 8 * NS_PER_S;
+	int ends[1][2], tid = (int)syscall(SYS_gettid);
+	struct io_op *done[1];
+	open_waiting(s, ends, 1);
+	struct two_waits waits = { .first = { .tid = tid, .wake_fd = ends[0][1] },
+				   .second = { .tid = tid, .wake_fd = ends[0][1] },
+				   .silence_ns = 100 * NS_PER_MS,
+				   .word_fd = ends[0][0] };
+	note("peer     is silent for 100 ms, then speaks, and another takes the word");
+	hold_call("recvfrom recvmsg read readv");
+	expect(pthread_create(&waits.second.thread, NULL, watch_a_false_alarm, &waits) == 0,
+	       "the test has no thread");
+	unsigned n = reap(s, done, 1, 1, limit_ns);
+	end_watching(&waits.second);
+	expect(n == 1 && waits.first.found, EXPECTED("the second word") SAW("%u"), n);
+	const struct timespec *left = &waits.second.timeout;
+	int64_t left_ns = left->tv_sec * NS_PER_S + left->tv_nsec;
+	expect(!waits.second.for_ever && left_ns <= limit_ns - waits.silence_ns,
+	       WHEN("a false alarm came %lld ms after the wait of %lld began")
+		       EXPECTED("the next ppoll to get what was left") SAW("%lld ms"),
+	       (long long)(waits.silence_ns / NS_PER_MS), (long long)(limit_ns / NS_PER_MS),
+	       (long long)(left_ns / NS_PER_MS));
+	close_waiting(s, ends, 1);
 }
 
 /* Half a millisecond is a wait, too. */
@@ -1258,6 +1308,8 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_1, TEST("result_is_all_that_is_written", ONE(UNIX) | ONE(PIPE),
 			   result_is_all_that_is_written) },
 	{ EXERCISE_1, TEST("accepts_who_comes", ONE(TCP), accept_waits_for_a_client) },
+	{ EXERCISE_1,
+	  TEST("tells_that_no_number_is_free", ONE(UNIX), accept_without_a_free_number) },
 	{ EXERCISE_1, TEST("opens_without_memory_or_says_why_not", ONE(TCP), open_without_memory) },
 	{ EXERCISE_1, TEST("open_tells_what_fails", ONE(NO_FD), open_tells_what_fails) },
 	{ EXERCISE_1,
@@ -1296,7 +1348,8 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_3, TEST("a_look_does_not_wait", ONE(UNIX), a_look_does_not_wait) },
 	{ EXERCISE_3, TEST("sleeps_while_waiting", ONE(TCP), stream_sleeps_while_waiting) },
 	{ EXERCISE_3, TEST("survives_signals", ONE(TCP), stream_survives_signals) },
-	{ EXERCISE_3, TEST("a_signal_ends_the_wait", ONE(TCP), stream_signal_ends_the_wait) },
+	{ EXERCISE_3,
+	  TEST("a_signal_ends_the_wait", ONE(TCP) | ONE(PIPE), stream_signal_ends_the_wait) },
 	{ EXERCISE_3, TEST("one_signal_ends_a_wait_for_two", ONE(UNIX),
 			   stream_one_signal_ends_a_wait_for_two) },
 	{ EXERCISE_3, TEST("blocked_signals_wait", ONE(UNIX), stream_blocked_signals_wait) },
@@ -1312,6 +1365,9 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_3, TEST("calls_one_back_too_late", ONE(UNIX), cancel_one_comes_too_late) },
 	{ EXERCISE_3, TEST("calls_one_back_and_receives_again", ONE(UNIX),
 			   cancel_one_leaves_the_descriptor_whole) },
+	{ EXERCISE_3,
+	  TEST("a_false_alarm_begins_no_new_wait", ONE(UNIX), a_false_alarm_begins_no_new_wait) },
+	{ FILES_3, TEST("calls_one_of_a_file_back", ONE(BUFFERED), cancel_one_of_a_file) },
 	{ FILES_3, TEST("file_tells_what_fails", ONE(BUFFERED), file_tells_what_fails) },
 
 	{ EXERCISE_4, TEST("a_send_that_fits_is_one_call", SOCKETS, a_send_that_fits_is_one_call) },
@@ -1333,6 +1389,8 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_4,
 	  TEST("send_survives_signals", ONE(UNIX) | ONE(PIPE), stream_send_survives_signals) },
 	{ EXERCISE_4, TEST("cancel_of_sends", ONE(UNIX) | ONE(PIPE), stream_cancel_of_sends) },
+	{ EXERCISE_4, TEST("calls_a_send_back_too_late", ONE(UNIX) | ONE(PIPE),
+			   cancel_one_of_a_send_that_fits) },
 	{ EXERCISE_4, TEST("calls_one_send_back", ONE(UNIX), calls_one_send_back) },
 	{ EXERCISE_4, TEST("zero_bytes", ONE(UNIX), stream_zero_bytes) },
 	{ EXERCISE_4, TEST("options_stay", ONE(TCP), socket_options_stay) },
@@ -1348,6 +1406,8 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_5,
 	  TEST("finds_many_ready_at_once", ONE(UNIX), stream_finds_many_ready_at_once) },
 
+	{ EXERCISE_6,
+	  TEST("keeps_two_engines_apart", ONE(UNIX) | ONE(PIPE), keeps_two_engines_apart) },
 	{ EXERCISE_6, TEST("result_of_a_failure_is_all_that_is_written", ONE(UNIX) | ONE(PIPE),
 			   result_of_a_failure_is_all_that_is_written) },
 	{ EXERCISE_6, TEST("a_hang_up_is_the_end", STREAMS, a_hang_up_is_the_end) },
@@ -1359,6 +1419,7 @@ const struct lab_test lab_tests[] = {
 			   a_number_that_is_closed_is_told) },
 	{ EXERCISE_6, TEST("end_of_file", STREAMS, stream_end_of_file) },
 	{ EXERCISE_6, TEST("pipe_end_while_waiting", ONE(PIPE), stream_end_while_waiting) },
+	{ EXERCISE_6, TEST("reset_of_a_send_that_waits", ONE(TCP), tcp_reset_while_a_send_waits) },
 	{ EXERCISE_6, TEST("send_to_nobody", STREAMS, stream_send_to_nobody) },
 	{ EXERCISE_6, TEST("stays_whole_after_the_end", ONE(UNIX) | ONE(PIPE),
 			   stream_stays_whole_after_the_end) },

@@ -427,6 +427,12 @@ static void an_endless_wait_is_one_call(struct subject *s)
 	close(ends[1]);
 }
 
+/* What epoll answers is each engine's own, whatever happens between two of its calls. */
+static void keeps_two_engines_apart(struct subject *s)
+{
+	expect_engines_apart(s, WAITS, "recvfrom recvmsg read readv");
+}
+
 /* Exercise 2: sends, and room for them. */
 
 static void waits_for_room(struct subject *s)
@@ -1736,6 +1742,8 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_1, TEST("accepts_nobody_after_a_false_alarm", ONE(UNIX),
 			   accept_false_alarm_goes_on_waiting) },
 	{ EXERCISE_1, TEST("calls_one_back", ONE(UNIX) | ONE(PIPE), cancel_one_leaves_the_others) },
+	{ EXERCISE_1,
+	  TEST("tells_that_no_number_is_free", ONE(UNIX), accept_without_a_free_number) },
 	{ EXERCISE_1, TEST("calls_one_back_too_late", ONE(UNIX), cancel_one_comes_too_late) },
 	{ EXERCISE_1, TEST("lends_when_bytes_are_there", ONE(UNIX), lent_buffer_holds_what_came) },
 	{ EXERCISE_1, TEST("lends_no_more_than_it_has", ONE(UNIX), lent_buffers_are_short) },
@@ -1761,6 +1769,11 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_2,
 	  TEST("a_peer_that_leaves_ends_a_send", STREAMS, a_peer_that_leaves_ends_a_send) },
 	{ EXERCISE_2, TEST("cancel_takes_back_a_send", SOCKETS, cancel_takes_back_a_send) },
+	{ EXERCISE_2,
+	  TEST("keeps_two_engines_apart", ONE(UNIX) | ONE(PIPE), keeps_two_engines_apart) },
+	{ EXERCISE_2, TEST("calls_a_send_back_too_late", ONE(UNIX) | ONE(PIPE),
+			   cancel_one_of_a_send_that_fits) },
+	{ EXERCISE_2, TEST("reset_of_a_send_that_waits", ONE(TCP), tcp_reset_while_a_send_waits) },
 	{ EXERCISE_2, TEST("calls_one_send_back", ONE(UNIX), cancel_one_of_a_send) },
 	{ EXERCISE_2, TEST("connects", SOCKETS, connect_reaches_a_listener) },
 	{ EXERCISE_2, TEST("connects_to_nobody", ONE(TCP), connect_to_nobody) },

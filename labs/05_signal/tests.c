@@ -955,6 +955,12 @@ static void leaves_no_signal_behind(struct subject *s)
 	}
 }
 
+/* In two threads each engine has its signals and its notes to itself. */
+static void keeps_two_engines_apart(struct subject *s)
+{
+	expect_engines_apart(s, READING, RECEIVES);
+}
+
 /* Two engines of one thread, closed in the order in which they were opened. */
 static void the_first_to_close_leaves_the_other_whole(struct subject *s)
 {
@@ -976,6 +982,33 @@ static void the_first_to_close_leaves_the_other_whole(struct subject *s)
 	close_engine(&other);
 	close(ends[0]);
 	close(ends[1]);
+}
+
+/* The signal that says that the queue was full waits still. It is for the engine that stays open, too. */
+static void closing_one_leaves_sigio_to_the_other(struct subject *s)
+{
+	for (unsigned stays = 0; stays < 2; stays++) {
+		int ends[2];
+		struct subject other = *s;
+		struct subject *both[] = { s, &other };
+		open_engine(s, 1, 1);
+		open_engine(&other, 1, 1);
+		make_reading_pair(s, ends);
+		attach(both[stays], 0, ends[0]);
+		start(both[stays], prepare_receive(both[stays], 0, ends[0], 0));
+		struct rlimit before;
+		getrlimit(RLIMIT_SIGPENDING, &before);
+		setrlimit(RLIMIT_SIGPENDING, &(struct rlimit) { 0, before.rlim_max });
+		write_message(ends[1], 1, 20);
+		setrlimit(RLIMIT_SIGPENDING, &before);
+		note("test     closes the %s of two engines", stays ? "first" : "second");
+		close_engine(both[!stays]);
+		await(both[stays], &both[stays]->op[0]);
+		expect_message(both[stays], &both[stays]->op[0], 1, 20);
+		close_engine(both[stays]);
+		close(ends[0]);
+		close(ends[1]);
+	}
 }
 
 /* The kernel tells of two descriptors of one open file by the number of one. That one goes. */
@@ -2126,6 +2159,9 @@ const struct lab_test lab_tests[] = {
 
 	{ EXERCISE_2, TEST("result_is_all_that_is_written", ONE(UNIX) | ONE(PIPE),
 			   result_is_all_that_is_written) },
+	{ EXERCISE_2,
+	  TEST("tells_that_no_number_is_free", ONE(UNIX), accept_without_a_free_number) },
+	{ EXERCISE_2, TEST("keeps_two_engines_apart", ONE(UNIX), keeps_two_engines_apart) },
 	{ EXERCISE_2, TEST("is_not_inherited", ONE(UNIX), descriptors_are_not_inherited) },
 	{ EXERCISE_2, TEST("lends_as_many_as_there_are", ONE(UNIX), lent_buffers_are_short) },
 	{ EXERCISE_2, TEST("receives_in_full_buffers", STREAMS, stream_receives_in_full_buffers) },
@@ -2161,6 +2197,9 @@ const struct lab_test lab_tests[] = {
 	  TEST("send_survives_signals", ONE(UNIX) | ONE(PIPE), stream_send_survives_signals) },
 	{ EXERCISE_3, TEST("cancel_of_sends", ONE(UNIX) | ONE(PIPE), stream_cancel_of_sends) },
 	{ EXERCISE_3, TEST("calls_one_send_back", ONE(UNIX), cancel_one_of_a_send) },
+	{ EXERCISE_3, TEST("calls_a_send_back_too_late", ONE(UNIX) | ONE(PIPE),
+			   cancel_one_of_a_send_that_fits) },
+	{ EXERCISE_3, TEST("reset_of_a_send_that_waits", ONE(TCP), tcp_reset_while_a_send_waits) },
 	{ EXERCISE_3, TEST("connects", SOCKETS, connect_reaches_a_listener) },
 	{ EXERCISE_3, TEST("connects_to_nobody", ONE(TCP), connect_to_nobody) },
 	{ EXERCISE_3, TEST("calls_a_connect_back", ONE(TCP), connect_waits_and_is_called_back) },
@@ -2219,6 +2258,8 @@ const struct lab_test lab_tests[] = {
 
 	{ EXERCISE_5, TEST("the_first_to_close_leaves_the_other_whole", ONE(UNIX),
 			   the_first_to_close_leaves_the_other_whole) },
+	{ EXERCISE_5, TEST("closing_one_leaves_sigio_to_the_other", ONE(UNIX) | ONE(PIPE),
+			   closing_one_leaves_sigio_to_the_other) },
 	{ EXERCISE_5, TEST("survives_a_full_queue", ONE(UNIX) | ONE(PIPE), survives_a_full_queue) },
 	{ EXERCISE_5, TEST("lives_on_sigio_alone", STREAMS, lives_on_sigio_alone) },
 	{ EXERCISE_5,

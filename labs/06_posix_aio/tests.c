@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -50,6 +51,7 @@ static struct {
 	unsigned let_through; /* before that */
 	bool was_refused;
 	int suspend_fails_with; /* the next aio_suspend() */
+	void (*meanwhile)(void); /* happens before it fails */
 	time_t shortest_limit_s; /* of all aio_suspend() that had a time limit */
 	int idle_s; /* by which glibc's threads outlive the engine, as it has chosen */
 	unsigned request_count;
@@ -160,6 +162,8 @@ int aio_suspend(const struct aiocb *const list[], int count, const struct timesp
 	if (timeout && timeout->tv_sec < seen.shortest_limit_s)
 		seen.shortest_limit_s = timeout->tv_sec;
 	pthread_mutex_unlock(&seen.lock);
+	if (error && seen.meanwhile)
+		seen.meanwhile();
 	return error ? refuse(error) : REAL(aio_suspend)(list, count, timeout);
 }
 
@@ -178,6 +182,17 @@ static unsigned in_progress(void)
 	for (unsigned i = 0; i < seen.request_count; i++)
 		count += seen.requests[i].is_open &&
 			 REAL(aio_error)(seen.requests[i].cb) == EINPROGRESS;
+	pthread_mutex_unlock(&seen.lock);
+	return count;
+}
+
+/* Requests whose result nobody has taken from glibc. */
+static unsigned results_not_taken(void)
+{
+	unsigned count = 0;
+	pthread_mutex_lock(&seen.lock);
+	for (unsigned i = 0; i < seen.request_count; i++)
+		count += seen.requests[i].is_open;
 	pthread_mutex_unlock(&seen.lock);
 	return count;
 }
@@ -722,6 +737,54 @@ static void a_signal_ends_the_wait(struct subject *s)
 	close_slow_files(s, &files);
 }
 
+/* A thread of the test's own, which ends a read while the loop's thread is in aio_suspend(). */
+static struct {
+	pthread_t thread;
+	int peer;
+	sem_t may_end, has_ended;
+} the_end;
+
+static void *end_the_read(void *unused)
+{
+	sem_wait(&the_end.may_end);
+	peer_sends(the_end.peer, "bytes", 5);
+	wait_until_over(0);
+	sem_post(&the_end.has_ended);
+	return unused;
+}
+
+static void have_the_read_ended(void)
+{
+	sem_post(&the_end.may_end);
+	sem_wait(&the_end.has_ended);
+}
+
+/* The read ends while the signal ends the wait: reap() has it, and says so. */
+static void a_signal_hides_nothing(struct subject *s)
+{
+	struct slow_files files;
+	struct io_op *done[1];
+	open_slow_files(s, &files, 1);
+	the_end.peer = files.ends[0][1];
+	expect(pthread_create(&the_end.thread, NULL, end_the_read, NULL) == 0,
+	       "the test has no thread");
+	seen.meanwhile = have_the_read_ended;
+	seen.suspend_fails_with = EINTR;
+	note("-- the next aio_suspend() fails with EINTR, after the read has ended");
+	unsigned n = reap(s, done, 1, 1, A_MOMENT_NS);
+	bool waited = seen.suspend_fails_with == 0;
+	seen.suspend_fails_with = 0;
+	seen.meanwhile = NULL;
+	if (!waited) /* it waits in another call, of which nothing is known here */
+		sem_post(&the_end.may_end);
+	pthread_join(the_end.thread, NULL);
+	expect(!waited || (n == 1 && s->op[0].result == 5),
+	       WHEN("a read ended, and a signal came") EXPECTED("the read from reap()")
+		       SAW("%u back"),
+	       n);
+	close_slow_files(s, &files);
+}
+
 /* Signals for the loop's thread, whose handler has SA_RESTART, until it is back. */
 struct restarter {
 	pthread_t thread, loop;
@@ -792,41 +855,48 @@ static void a_wait_that_fails_is_told(struct subject *s)
 
 /* Exercise 3: sockets. */
 
-#define QUIET 30u
+#define QUIET	   30u
+#define QUIET_MOST 120u
 
 /* Receives wait on more connections than glibc starts threads for; then the last one speaks. */
-static void quiet_connections(struct subject *s, bool and_a_file)
+static void quiet_connections(struct subject *s, unsigned quiet, bool and_a_file)
 {
-	int ends[QUIET + 1][2], fd = -1;
+	int ends[QUIET_MOST + 1][2], fd = -1;
 	struct reason why = { "" };
-	open_engine(s, QUIET + 1, QUIET + 2);
-	for (unsigned i = 0; i <= QUIET; i++) {
+	open_engine(s, quiet + 1, quiet + 2);
+	for (unsigned i = 0; i <= quiet; i++) {
 		make_pair(s, ends[i]);
 		attach(s, i, ends[i][0]);
 	}
 	if (and_a_file) {
 		fd = make_file(s, BLOCK, O_RDONLY);
-		int rc = s->ops->attach ? s->ops->attach(s->engine, QUIET + 1, fd, IO_FD_FILE, &why)
+		int rc = s->ops->attach ? s->ops->attach(s->engine, quiet + 1, fd, IO_FD_FILE, &why)
 					: 0;
 		expect(rc == 0, EXPECTED("0 from attach() of a file") SAW("%s"), answer(rc));
 	}
-	for (unsigned i = 0; i <= QUIET; i++)
+	for (unsigned i = 0; i <= quiet; i++)
 		start(s, prepare_receive(s, i, ends[i][0], i));
+	struct io_op *speaks = &s->op[quiet], *done[1];
 	for (unsigned round = 0; round < 3; round++) {
-		peer_sends(ends[QUIET][1], "hello", 5);
-		await(s, &s->op[QUIET]);
-		expect(s->op[QUIET].result == 5,
+		peer_sends(ends[quiet][1], "hello", 5);
+		uint64_t until_ns = clock_ns() + 3 * (uint64_t)PATIENCE_NS;
+		unsigned n = reap(s, done, 1, 1, 3 * PATIENCE_NS);
+		expect(n == 1 && clock_ns() < until_ns,
+		       WHEN("the only one that speaks among %u") EXPECTED("it to end the wait")
+			       SAW("the end of the time end it"),
+		       quiet + 1);
+		expect(speaks->result == 5,
 		       EXPECTED("5 bytes on the connection that speaks") SAW("%s"),
-		       answer(s->op[QUIET].result));
-		start(s, prepare_receive(s, QUIET, ends[QUIET][0], QUIET));
+		       answer(speaks->result));
+		start(s, prepare_receive(s, quiet, ends[quiet][0], quiet));
 	}
-	expect(s->inflight == QUIET + 1, EXPECTED("%u receives in flight") SAW("%u"), QUIET + 1,
+	expect(s->inflight == quiet + 1, EXPECTED("%u receives in flight") SAW("%u"), quiet + 1,
 	       s->inflight);
-	for (unsigned i = 0; i <= QUIET; i++)
+	for (unsigned i = 0; i <= quiet; i++)
 		close(ends[i][1]);
 	await_all(s);
 	close_engine(s);
-	for (unsigned i = 0; i <= QUIET; i++)
+	for (unsigned i = 0; i <= quiet; i++)
 		close(ends[i][0]);
 	if (fd >= 0)
 		close(fd);
@@ -834,12 +904,18 @@ static void quiet_connections(struct subject *s, bool and_a_file)
 
 static void quiet_connections_hold_up_nobody(struct subject *s)
 {
-	quiet_connections(s, false);
+	quiet_connections(s, QUIET, false);
+}
+
+/* As many threads as there are receives in flight, and all of these in the list of aio_suspend(). */
+static void many_quiet_connections_hold_up_nobody(struct subject *s)
+{
+	quiet_connections(s, QUIET_MOST, false);
 }
 
 static void a_file_changes_nothing_for_them(struct subject *s)
 {
-	quiet_connections(s, true);
+	quiet_connections(s, QUIET, true);
 }
 
 /* The engine cannot end glibc's threads: it can only say how long they live on. */
@@ -1088,6 +1164,11 @@ static void takes_back_what_has_not_begun(struct subject *s)
 		       answer(s->op[i].result));
 	}
 	expect(s->op[0].in_flight, "the read that a thread performs came back too");
+	unsigned left = results_not_taken();
+	expect(left == 1,
+	       WHEN("three reads were taken back, and one goes on")
+		       EXPECTED("each result to be taken by aio_return(), once") SAW("%u left"),
+	       left - 1);
 	peer_sends(ends[1], "bytes", 5);
 	await(s, &s->op[0]);
 	expect(s->op[0].result == 5,
@@ -1327,6 +1408,7 @@ const struct lab_test lab_tests[] = {
 	FILE_TEST(2, "a_signal_ends_the_wait", ONE(BUFFERED), a_signal_ends_the_wait),
 	FILE_TEST(2, "a_signal_that_restarts_ends_the_wait", ONE(BUFFERED),
 		  a_signal_that_restarts_ends_the_wait),
+	FILE_TEST(2, "a_signal_hides_nothing", ONE(BUFFERED), a_signal_hides_nothing),
 	FILE_TEST(2, "a_wait_that_fails_is_told", ONE(BUFFERED), a_wait_that_fails_is_told),
 
 	SOCKET_TEST(3, "receives_what_is_there", SOCKETS, stream_receives_what_is_there),
@@ -1334,6 +1416,8 @@ const struct lab_test lab_tests[] = {
 	SOCKET_TEST(3, "sends_what_it_is_given", SOCKETS, stream_sends_right_data),
 	SOCKET_TEST(3, "quiet_connections_hold_up_nobody", SOCKETS,
 		    quiet_connections_hold_up_nobody),
+	SOCKET_TEST(3, "many_quiet_connections_hold_up_nobody", ONE(UNIX),
+		    many_quiet_connections_hold_up_nobody),
 	SOCKET_TEST(3, "a_file_changes_nothing_for_them", ONE(TCP),
 		    a_file_changes_nothing_for_them),
 	SOCKET_TEST(3, "threads_outlive_it_by_a_second", ONE(UNIX), threads_outlive_it_by_a_second),
@@ -1373,6 +1457,8 @@ const struct lab_test lab_tests[] = {
 	SOCKET_TEST(5, "takes_back_sends", SOCKETS, stream_cancel_of_sends),
 	SOCKET_TEST(5, "takes_back_in_scattered_slots", ONE(TCP), stream_cancel_in_scattered_slots),
 	SOCKET_TEST(5, "leaves_the_others", ONE(TCP), cancel_one_leaves_the_others),
+	SOCKET_TEST(5, "a_slot_forgets_what_was_called_back", ONE(TCP),
+		    cancel_one_leaves_the_slot_whole),
 	SOCKET_TEST(5, "cancels_nothing", ONE(TCP), cancel_with_nothing_in_flight),
 
 	FILE_TEST(6, "says_what_it_cannot_do", ONE(BUFFERED), says_what_it_cannot_do),

@@ -91,6 +91,18 @@ static void asks_by_io_submit(struct subject *s)
  */
 static int newest_command = -1;
 
+/* Descriptors of the requests that the kernel took, in their order; the test begins with none. */
+#define HANDED_MOST 8u
+static unsigned handed_count;
+static int handed_fds[HANDED_MOST];
+
+static int note_handed(int taken, struct iocb **requests)
+{
+	for (int i = 0; i < taken && handed_count < HANDED_MOST; i++)
+		handed_fds[handed_count++] = requests[i]->aio_fildes;
+	return taken;
+}
+
 /* As long as it is true the kernel has no room for a request. */
 static bool no_room;
 
@@ -114,7 +126,9 @@ int io_submit(io_context_t context, long count, struct iocb **requests)
 		return submit_to_mock(count, requests);
 	if (__atomic_load_n(&no_room, __ATOMIC_RELAXED))
 		return -EAGAIN;
-	return answer_of_libaio(syscall(SYS_io_submit, context, count, requests), errno_before);
+	return note_handed(
+		answer_of_libaio(syscall(SYS_io_submit, context, count, requests), errno_before),
+		requests);
 }
 
 /* Both end with 0, and a disk that is slow or a machine that loses its power tells them apart. */
@@ -573,6 +587,20 @@ static void sleeps_until_the_peer_speaks(struct subject *s)
 	close(ends[1]);
 }
 
+/* Says a word once the engine's thread sleeps. */
+struct word_in_time {
+	pthread_t thread;
+	int sleeper_tid, fd;
+};
+
+static void *speak_to_the_sleeper(void *argument)
+{
+	const struct word_in_time *word = argument;
+	wait_until_asleep(word->sleeper_tid);
+	peer_sends(word->fd, "second", 6);
+	return NULL;
+}
+
 /* Two dups of one socket are both ready; the first receive takes all, the second finds nothing. */
 static void false_alarm_goes_on_waiting(struct subject *s)
 {
@@ -593,14 +621,58 @@ static void false_alarm_goes_on_waiting(struct subject *s)
 	n = reap(s, done, 1, 2, IDLE_NS);
 	expect(n == 0, EXPECTED("the other receive to go on waiting") SAW("it end with %s"),
 	       answer(left->result));
-	peer_sends(ends[1], "second", 6);
-	await(s, left);
+	/* It comes while the engine sleeps: the new poll has to wake it. */
+	struct word_in_time word = { .sleeper_tid = (int)syscall(SYS_gettid), .fd = ends[1] };
+	expect(pthread_create(&word.thread, NULL, speak_to_the_sleeper, &word) == 0,
+	       "the test has no thread");
+	n = reap(s, done, 1, 2, PATIENCE_NS);
+	pthread_join(word.thread, NULL);
+	expect(n == 1,
+	       WHEN("a message comes after a false alarm") EXPECTED("it back from reap()")
+		       SAW("nothing in %lld s"),
+	       (long long)(PATIENCE_NS / NS_PER_S));
 	expect(left->result == 6, EXPECTED("the 6 bytes that came later") SAW("%s"),
 	       answer(left->result));
 	close_engine(s);
 	close(twin);
 	close(ends[0]);
 	close(ends[1]);
+}
+
+/* Refusals stand between receives of which one waits: a message for the last is heard of nevertheless. */
+static void refusals_stop_no_receive(struct subject *s)
+{
+	int ends[3][2];
+	struct io_op *ops[5], *done[5];
+	int writer = make_file(s, BLOCK, O_WRONLY);
+	open_engine(s, 5, 5);
+	for (unsigned i = 0; i < 3; i++) {
+		make_reading_pair(s, ends[i]);
+		attach(s, 2 * i, ends[i][0]);
+		ops[2 * i] = prepare_receive(s, 2 * i, ends[i][0], 2 * i);
+	}
+	for (unsigned i = 1; i < 5; i += 2)
+		ops[i] = prepare(s, i, IO_READ, writer, i, 0, BLOCK);
+	peer_sends(ends[2][1], "here", 4);
+	start_all(s, ops, 5);
+	unsigned n = reap(s, done, 3, 5, PATIENCE_NS);
+	expect(n == 3,
+	       WHEN("two receives wait, two reads are refused, and for the last receive "
+		    "bytes are there") EXPECTED("three back") SAW("%u"),
+	       n);
+	expect(ops[1]->result == -EBADF && ops[3]->result == -EBADF,
+	       EXPECTED("-EBADF of what is only for writing") SAW("%s and %s"),
+	       answer(ops[1]->result), answer(ops[3]->result));
+	expect(ops[4]->result == 4, EXPECTED("4 bytes") SAW("%s"), answer(ops[4]->result));
+	for (unsigned i = 0; i < 2; i++)
+		peer_sends(ends[i][1], "here", 4);
+	await_all(s);
+	close_engine(s);
+	for (unsigned i = 0; i < 3; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+	close(writer);
 }
 
 /* The event is in the ring before reap() begins, and the bytes are gone. A wait for the next ones has to begin. */
@@ -914,6 +986,7 @@ static void calls_one_back_that_is_queued(struct subject *s)
 	for (unsigned asked = 1; asked < 4; asked++) {
 		struct four four = open_four(s);
 		struct io_op *done[4];
+		handed_count = 0;
 		cancel_one(s, &s->op[asked]);
 		unsigned n = reap(s, done, 1, 4, PATIENCE_NS);
 		expect(call_failed(), EXPECTED("io_submit for the receives") SAW("none"));
@@ -926,6 +999,11 @@ static void calls_one_back_that_is_queued(struct subject *s)
 			if (i != asked)
 				peer_sends(four.ends[i][1], "here", 4);
 		await_all(s);
+		expect(handed_count != 2 || handed_fds[0] < handed_fds[1],
+		       WHEN("number %u of three that are queued was called back")
+			       EXPECTED("the other two handed over in their order")
+				       SAW("fd %d before fd %d"),
+		       asked, handed_fds[0], handed_fds[1]);
 		for (unsigned i = 0; i < 4; i++)
 			expect(i == asked || s->op[i].result == 4,
 			       EXPECTED("4 bytes for each of the others")
@@ -1367,6 +1445,7 @@ const struct lab_test lab_tests[] = {
 	STREAM_TEST(4, "sleeps_while_waiting", ONE(TCP), stream_sleeps_while_waiting),
 	STREAM_TEST(4, "sleeps_until_the_peer_speaks", STREAMS, sleeps_until_the_peer_speaks),
 	STREAM_TEST(4, "false_alarm_goes_on_waiting", SOCKETS, false_alarm_goes_on_waiting),
+	STREAM_TEST(4, "refusals_stop_no_receive", ONE(UNIX), refusals_stop_no_receive),
 	STREAM_TEST(4, "a_false_alarm_lies_in_the_ring", SOCKETS, a_false_alarm_lies_in_the_ring),
 	FILE_TEST(4, "eagain_of_a_file_is_told", ONE(BUFFERED), eagain_of_a_file_is_told),
 	STREAM_TEST(4, "price_does_not_grow", ONE(UNIX), price_does_not_grow),
@@ -1381,6 +1460,7 @@ const struct lab_test lab_tests[] = {
 	STREAM_TEST(4, "end_of_file", STREAMS, stream_end_of_file),
 	STREAM_TEST(4, "end_while_waiting", STREAMS, stream_end_while_waiting),
 	STREAM_TEST(4, "reset", ONE(TCP), tcp_reset),
+	STREAM_TEST(4, "reset_of_a_send_that_waits", ONE(TCP), tcp_reset_while_a_send_waits),
 	STREAM_TEST(4, "finds_many_ready_at_once", ONE(UNIX), stream_finds_many_ready_at_once),
 	STREAM_TEST(4, "comes_back_one_by_one", ONE(UNIX) | ONE(PIPE),
 		    stream_comes_back_one_by_one),
@@ -1399,6 +1479,7 @@ const struct lab_test lab_tests[] = {
 	STREAM_TEST(4, "zero_bytes", SOCKETS, stream_zero_bytes),
 	STREAM_TEST(4, "stays_blocking", STREAMS, stream_stays_blocking),
 	STREAM_TEST(4, "accepts_who_comes", ONE(TCP), accept_waits_for_a_client),
+	STREAM_TEST(4, "tells_that_no_number_is_free", ONE(UNIX), accept_without_a_free_number),
 	STREAM_TEST(4, "connects", SOCKETS, connect_reaches_a_listener),
 	STREAM_TEST(4, "connects_to_nobody", ONE(TCP), connect_to_nobody),
 
@@ -1412,6 +1493,8 @@ const struct lab_test lab_tests[] = {
 	STREAM_TEST(5, "a_false_alarm_meets_a_cancel", SOCKETS, socket_false_alarm_meets_a_cancel),
 	STREAM_TEST(5, "calls_back_too_late", ONE(UNIX), cancel_one_comes_too_late),
 	STREAM_TEST(5, "calls_back_and_loses_no_byte", ONE(UNIX), cancel_one_loses_no_byte),
+	STREAM_TEST(5, "calls_a_send_back_too_late", ONE(UNIX) | ONE(PIPE),
+		    cancel_one_of_a_send_that_fits),
 	STREAM_TEST(5, "calls_back_all_sends", ONE(UNIX) | ONE(PIPE), stream_cancel_of_sends),
 	STREAM_TEST(5, "calls_back_in_scattered_slots", ONE(UNIX),
 		    stream_cancel_in_scattered_slots),

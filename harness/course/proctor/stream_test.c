@@ -225,3 +225,92 @@ uint64_t make_room(struct subject *s, unsigned slot, int peer_fd, uint64_t taken
 	       (unsigned long long)sent, (unsigned long long)taken);
 	return sent;
 }
+
+#define EACH_HAS 3u
+
+/* The engine of the second thread, which works while the first one is held up. */
+struct other_engine {
+	pthread_t thread;
+	const struct subject *like;
+	pthread_barrier_t is_ready, may_begin;
+	unsigned rounds;
+};
+
+static void open_each(struct subject *s, int (*ends)[2])
+{
+	open_engine(s, EACH_HAS, EACH_HAS);
+	for (unsigned i = 0; i < EACH_HAS; i++) {
+		make_reading_pair(s, ends[i]);
+		attach(s, i, ends[i][0]);
+	}
+}
+
+static void close_each(struct subject *s, int (*ends)[2])
+{
+	close_engine(s);
+	for (unsigned i = 0; i < EACH_HAS; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+}
+
+/* A message is there for each receive, so one reap() has them all. */
+static void receive_each(struct subject *s, int (*ends)[2], unsigned number)
+{
+	struct io_op *done[EACH_HAS];
+	for (unsigned i = 0; i < EACH_HAS; i++) {
+		start(s, prepare_receive(s, i, ends[i][0], i));
+		write_message(ends[i][1], number + i, 20);
+	}
+	unsigned n = reap(s, done, EACH_HAS, EACH_HAS, PATIENCE_NS);
+	expect(n == EACH_HAS,
+	       WHEN("another engine has worked meanwhile, in another thread")
+		       EXPECTED("%u messages from one reap()") SAW("%u"),
+	       EACH_HAS, n);
+	for (unsigned i = 0; i < EACH_HAS; i++)
+		expect_message(s, &s->op[i], number + i, 20);
+}
+
+static void *work_meanwhile(void *argument)
+{
+	struct other_engine *other = argument;
+	int ends[EACH_HAS][2];
+	struct subject s = { .ops = other->like->ops,
+			     .options = other->like->options,
+			     .flavour = other->like->flavour };
+	open_each(&s, ends);
+	pthread_barrier_wait(&other->is_ready);
+	for (unsigned round = 0; round < other->rounds; round++) {
+		pthread_barrier_wait(&other->may_begin);
+		(void)wait_until_held(PATIENCE_NS / 4); /* where it makes no such call: in vain */
+		receive_each(&s, ends, 100 + 10 * round);
+		let_call_go();
+		pthread_barrier_wait(&other->is_ready);
+	}
+	close_each(&s, ends);
+	return NULL;
+}
+
+void expect_engines_apart(struct subject *s, const char *waits, const char *receives)
+{
+	const char *held[] = { waits, receives };
+	struct other_engine other = { .like = s, .rounds = 2 };
+	int ends[EACH_HAS][2];
+	pthread_barrier_init(&other.is_ready, NULL, 2);
+	pthread_barrier_init(&other.may_begin, NULL, 2);
+	open_each(s, ends);
+	expect(pthread_create(&other.thread, NULL, work_meanwhile, &other) == 0,
+	       "the test has no thread");
+	pthread_barrier_wait(&other.is_ready);
+	for (unsigned round = 0; round < other.rounds; round++) {
+		hold_call(held[round]);
+		note("-- another engine works while this one is before its next call");
+		pthread_barrier_wait(&other.may_begin);
+		receive_each(s, ends, 10 * round);
+		pthread_barrier_wait(&other.is_ready);
+	}
+	pthread_join(other.thread, NULL);
+	pthread_barrier_destroy(&other.is_ready);
+	pthread_barrier_destroy(&other.may_begin);
+	close_each(s, ends);
+}

@@ -70,6 +70,12 @@ void expect_one_thread(void);
 void expect_idle(struct subject *s, unsigned slot, const int ends[2], unsigned fd_slot,
 		 const char *cause);
 
+/*
+ * Two engines in two threads, which know nothing of each other. The first is held up before its next call
+ * among `waits`, and once more before one among `receives`, while the other performs all that it has.
+ */
+void expect_engines_apart(struct subject *s, const char *waits, const char *receives);
+
 /* A pair whose engine's end has a small send buffer. */
 void make_narrow_pair(const struct subject *s, int ends[2]);
 /*

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -282,6 +283,34 @@ void accept_returns_descriptor_0(struct subject *s)
 	expect_connected(0, client);
 	dup2(standard_input, STDIN_FILENO);
 	close(standard_input);
+	close(client);
+	detach(s, 0);
+	close_engine(s);
+	close(listener);
+}
+
+/* No number is free for it: that is its result, and the client waits for the next one. */
+void accept_without_a_free_number(struct subject *s)
+{
+	only_with_connections(s, IO_ACCEPT);
+	struct address at;
+	struct rlimit limit;
+	int listener = new_listener(s, BACKLOG, &at);
+	int client = new_client(s, &at);
+	open_engine(s, 1, 1);
+	attach_as(s, 0, listener, IO_FD_LISTENER);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	int lowest = fcntl(listener, F_DUPFD_CLOEXEC, 0);
+	close(lowest);
+	struct rlimit low = { .rlim_cur = (rlim_t)lowest, .rlim_max = limit.rlim_max };
+	setrlimit(RLIMIT_NOFILE, &low);
+	int64_t result = perform(s, prepare_accept(s, 0, listener, 0));
+	setrlimit(RLIMIT_NOFILE, &limit);
+	expect(result == -EMFILE, WHEN("no number is free") EXPECTED("-EMFILE") SAW("%s"),
+	       answer(result));
+	int accepted = (int)perform(s, prepare_accept(s, 0, listener, 0));
+	expect_connected(accepted, client);
+	close(accepted);
 	close(client);
 	detach(s, 0);
 	close_engine(s);

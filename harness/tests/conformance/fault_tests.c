@@ -2,10 +2,12 @@
 /* Each call that an engine makes fails once, with each error of its manual page. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "allocations.h"
@@ -577,6 +579,80 @@ void socket_false_alarm_is_no_result(struct subject *s)
 		       answer(op->result));
 		prepare_receive(s, 0, ends[0], 0);
 	}
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* When the thief came, as clock_ns() counts. */
+static uint64_t stolen_ns;
+
+static void steal_and_look(int fd)
+{
+	steal(fd);
+	__atomic_store_n(&stolen_ns, clock_ns(), __ATOMIC_RELEASE);
+}
+
+struct late_word {
+	int fd;
+	int64_t after_ns;
+};
+
+static void *say_it(void *argument)
+{
+	const struct late_word *word = argument;
+	const struct timespec silence = timespec_of_ns(word->after_ns);
+	nanosleep(&silence, NULL);
+	expect(write(word->fd, "stolen", 6) == 6, "the test's own write failed");
+	return NULL;
+}
+
+enum answer_to_an_alarm { NO_ALARM, NO_NEW_LIMIT, A_NEW_LIMIT };
+
+/* A receive waits with a time limit, and meets a false alarm when three quarters of it have passed. */
+static enum answer_to_an_alarm alarm_late(struct subject *s, const int ends[2], int64_t limit_ns)
+{
+	pthread_t thread;
+	struct io_op *done[1], *op = prepare_receive(s, 0, ends[0], 0);
+	struct late_word word = { ends[1], limit_ns / 4 * 3 };
+	stolen = false;
+	start(s, op);
+	faults_before_recv(steal_and_look);
+	expect(pthread_create(&thread, NULL, say_it, &word) == 0, "no thread");
+	unsigned n = reap(s, done, 1, 1, limit_ns);
+	uint64_t back_ns = clock_ns();
+	bool alarmed = n == 0 && __atomic_load_n(&stolen, __ATOMIC_ACQUIRE);
+	pthread_join(thread, NULL);
+	faults_before_recv(NULL);
+	if (op->in_flight)
+		expect(write(ends[1], "second", 6) == 6, "the test's own write failed");
+	await(s, op);
+	if (n > 0)
+		return NO_NEW_LIMIT; /* it makes no recv(2) at that moment, and has the bytes */
+	if (!alarmed)
+		return NO_ALARM;
+	return back_ns < stolen_ns + (uint64_t)limit_ns ? NO_NEW_LIMIT : A_NEW_LIMIT;
+}
+
+/*
+ * The time limit is for the whole wait. A busy machine may be late: then a longer limit tells, in which
+ * it would have to be late once more, and by more.
+ */
+void socket_false_alarm_begins_no_new_limit(struct subject *s)
+{
+	const int64_t limits_ms[] = { 120, 480, 1920 };
+	enum answer_to_an_alarm answer = NO_ALARM;
+	int ends[2];
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	need_faults();
+	make_pair(s, ends);
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	for (unsigned i = 0; i < 3 && answer != NO_NEW_LIMIT; i++)
+		answer = alarm_late(s, ends, limits_ms[i] * NS_PER_MS);
+	expect(answer != A_NEW_LIMIT,
+	       WHEN("a false alarm came in the wait") EXPECTED("the rest of its time to be waited")
+		       SAW("the time limit begin anew"));
 	close_engine(s);
 	close(ends[0]);
 	close(ends[1]);

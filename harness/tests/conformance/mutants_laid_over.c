@@ -61,6 +61,8 @@ enum mistake {
 	ONE_OF_A_BATCH,
 	SLOT_16_BITS,
 	ONLY_ENDLESS_WAITS_END,
+	FALSE_ALARM_BEGINS_ANEW,
+	TRIES_AFTER_A_SIGNAL,
 	EVEN_DEPTHS_ONLY,
 	/* state */
 	ONE_FOR_ALL,
@@ -145,6 +147,7 @@ enum mistake {
 	FALSE_ALARM_OF_ACCEPT,
 	SLEEPS_IN_ACCEPT,
 	ACCEPT_IS_NO_LISTENER,
+	ACCEPT_WAITS_FOR_A_NUMBER,
 	IN_PROGRESS_IS_A_RESULT,
 	CONNECT_ALWAYS_SUCCEEDS,
 	CONNECT_CHANGES_THE_MODE,
@@ -162,10 +165,12 @@ enum mistake {
 	CANCEL_ONE_SHUTS_DOWN,
 	CANCEL_ONE_TAKES_THE_NEXT,
 	CANCEL_ONE_AND_FINISHED,
+	CANCEL_ONE_WRITES_WHAT_IS_OVER,
 	CANCEL_ONE_SENDS_LATER,
 	CANCEL_ONE_NOT_OF_ACCEPT,
 	CANCEL_ONE_NOT_OF_CONNECT,
 	CANCEL_ONE_BEFORE_IT_BEGAN,
+	CANCEL_ONE_STICKS_TO_ITS_SLOT,
 	/* lent buffers */
 	LENDS_ONE_TO_ALL,
 	LENDS_BEFORE_BYTES_COME,
@@ -208,6 +213,7 @@ struct engine {
 		int32_t fd;
 		bool out;
 		bool to_be_lent;
+		bool called_back; /* at any time */
 	} asked[DEEPEST];
 };
 
@@ -655,6 +661,33 @@ static int reap_beyond_signals(struct engine *e, struct io_op **done, unsigned m
 	return n;
 }
 
+/* A descriptor that was ready for nothing begins the time limit anew. */
+static int reap_anew_after_false_alarms(struct engine *e, struct io_op **done, unsigned min,
+					unsigned max, int64_t timeout_ns)
+{
+	struct deadline deadline = deadline_after(timeout_ns);
+	struct pollfd ready = { .fd = e->fds[0], .events = POLLIN };
+	for (;;) {
+		bool is_ready = poll(&ready, 1, deadline_left_ms(deadline)) > 0;
+		int n = e->right_ops->reap(e->right, done, 0, max, 0);
+		if (!is_ready || n < 0 || (unsigned)n >= min)
+			return n;
+		deadline = deadline_after(timeout_ns);
+	}
+}
+
+/* After a signal it makes the call for which the descriptor was ready before. */
+static void try_what_was_ready(struct engine *e)
+{
+	char lost[1];
+	(void)op_syscall(&(struct io_op) { .kind = IO_READ,
+					   .fd = e->fds[0],
+					   .buf = lost,
+					   .len_bytes = 1,
+					   .offset = IO_NO_OFFSET },
+			 0);
+}
+
 /* Takes all that is there, hands out `max`, and forgets the rest. */
 static int reap_and_forget(struct engine *e, struct io_op **done, unsigned min, unsigned max,
 			   int64_t timeout_ns)
@@ -730,6 +763,8 @@ static int spoiled_reap(struct engine *e, struct io_op **done, unsigned min, uns
 		return reap_and_keep(e, done, min, max, timeout_ns);
 	if (e->fault == OPTIONS_OF_THE_LAST && last_opened != e->fault && min == 0)
 		return 0;
+	if (e->fault == FALSE_ALARM_BEGINS_ANEW && min > 0)
+		return reap_anew_after_false_alarms(e, done, min, max, timeout_ns);
 	if (e->fault == ONE_OF_A_BATCH)
 		return reap_and_forget(e, done, min, max, timeout_ns);
 	if (e->fault == MIN_AT_MOST_8 && min > 8)
@@ -752,6 +787,8 @@ static int spoiled_reap(struct engine *e, struct io_op **done, unsigned min, uns
 	int n = e->right_ops->reap(e->right, done, min, max, spoil_timeout(e, timeout_ns));
 	if (e->fault == WAIT_HIDES_ITS_ERROR && n < 0)
 		return 0;
+	if (e->fault == TRIES_AFTER_A_SIGNAL && n == 0 && timeout_ns < 0 && e->count > 1)
+		try_what_was_ready(e);
 	if (e->fault == TOO_MANY_SIGNALS && n == 0 && timeout_ns < 0 && ++e->count > 64)
 		return -EINTR;
 	return n;
@@ -826,6 +863,8 @@ static int over_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 		n = submit_failed_again(e, done, n, EIO);
 	if (e->fault == ABORTED_IS_NO_RESULT)
 		n = submit_failed_again(e, done, n, ECONNABORTED);
+	if (e->fault == ACCEPT_WAITS_FOR_A_NUMBER)
+		n = submit_failed_again(e, done, n, EMFILE);
 	if (e->fault == NO_BUFFER_IS_A_WAIT)
 		n = submit_failed_again(e, done, n, ENOBUFS);
 	for (unsigned i = 0; i < n; i++) {
@@ -837,6 +876,9 @@ static int over_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 			done[i]->result = -EPIPE;
 		if (e->fault == ERRORS_ARE_EIO && done[i]->result < 0)
 			done[i]->result = -EIO;
+		if (e->fault == CANCEL_ONE_STICKS_TO_ITS_SLOT && done[i]->result == 0 &&
+		    e->asked[done[i]->slot].called_back)
+			done[i]->result = -ECANCELED;
 		if (e->fault == RESET_IS_EPIPE && done[i]->result == -ECONNRESET)
 			done[i]->result = -EPIPE;
 		if (e->fault == SAYS_MORE && done[i]->result > 0)
@@ -865,6 +907,16 @@ static int over_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 			e->right_ops->submit(e->right, &next, 1);
 	}
 	return (int)n;
+}
+
+/* What is over stays over, but its result says that it was called back. */
+static void overwrite_what_is_over(struct engine *e, const struct io_op *op)
+{
+	struct io_op *over[DEEPEST];
+	int n = e->right_ops->reap(e->right, over, 0, DEEPEST, 0);
+	for (int i = 0; i < n; i++)
+		op_queue_finish(&e->finished, over[i],
+				over[i] == op ? -ECANCELED : over[i]->result);
 }
 
 static void over_cancel_one(struct engine *e, struct io_op *op)
@@ -902,6 +954,9 @@ static void over_cancel_one(struct engine *e, struct io_op *op)
 		if (!e->reaped)
 			return;
 		break;
+	case CANCEL_ONE_WRITES_WHAT_IS_OVER:
+		overwrite_what_is_over(e, op);
+		break;
 	case CANCEL_ONE_AND_FINISHED:
 		op_queue_finish(&e->finished, op, -ECANCELED); /* it may be there already */
 		return;
@@ -909,6 +964,7 @@ static void over_cancel_one(struct engine *e, struct io_op *op)
 		break;
 	}
 	e->right_ops->cancel_one(e->right, op);
+	e->asked[op->slot].called_back = true;
 	e->has_called_back = true;
 	e->last = op;
 	if (e->fault == CANCEL_ONE_TWICE)
@@ -1065,6 +1121,10 @@ const struct mutant laid_over_mutants[] = {
 		  "never came back"),
 	LAID_OVER(ONLY_ENDLESS_WAITS_END, "goes on to the time limit after a signal",
 		  "stream_signal_ends_the_wait", "5 s"),
+	LAID_OVER(TRIES_AFTER_A_SIGNAL, "tries after a signal what was ready before",
+		  "stream_signal_ends_the_wait", "hung"),
+	LAID_OVER(FALSE_ALARM_BEGINS_ANEW, "begins its time limit anew after a false alarm",
+		  "socket_false_alarm_begins_no_new_limit", "begin anew"),
 
 	LAID_OVER(ONE_FOR_ALL, "has one state for all engines (threads)",
 		  "two_engines_in_two_threads", ""),
@@ -1176,6 +1236,8 @@ const struct mutant laid_over_mutants[] = {
 	LAID_OVER(RESET_IS_EPIPE, "calls a reset EPIPE", "tcp_reset_before_a_send", "EPIPE"),
 	LAID_OVER(SYNC_ALWAYS_SUCCEEDS, "does not look whether a sync failed",
 		  "file_sync_that_fails", "EINVAL"),
+	LAID_OVER(RESET_IS_EPIPE, "calls a reset EPIPE while a send waits",
+		  "tcp_reset_while_a_send_waits", "EPIPE"),
 	LAID_OVER(EINTR_OF_A_SEND, "takes EINTR of a send for its result",
 		  "stream_send_survives_signals", "EINTR"),
 	LAID_OVER(ONE_WAKE_UP_A_BATCH, "wakes one worker for a batch",
@@ -1227,6 +1289,8 @@ const struct mutant laid_over_mutants[] = {
 		  "hung"),
 	LAID_OVER(ACCEPT_IS_NO_LISTENER, "says ENOTCONN of what is no listener",
 		  "accept_on_no_listener", "ENOTCONN"),
+	LAID_OVER(ACCEPT_WAITS_FOR_A_NUMBER, "waits until a number is free for an accept",
+		  "accept_without_a_free_number", "never came back"),
 	LAID_OVER(IN_PROGRESS_IS_A_RESULT, "takes EINPROGRESS for the end of a connect",
 		  "connect_reaches_a_listener", "EINPROGRESS"),
 	LAID_OVER(CONNECT_ALWAYS_SUCCEEDS, "does not ask how a connect ended", "connect_to_nobody",
@@ -1257,8 +1321,14 @@ const struct mutant laid_over_mutants[] = {
 		  "cancel_one_leaves_the_descriptor_whole", ""),
 	LAID_OVER(CANCEL_ONE_TAKES_THE_NEXT, "calls back what comes next, too",
 		  "cancel_one_leaves_no_trace", "nobody asked for"),
+	LAID_OVER(CANCEL_ONE_STICKS_TO_ITS_SLOT, "calls back what comes later in that slot",
+		  "cancel_one_leaves_the_slot_whole", "the end"),
 	LAID_OVER(CANCEL_ONE_AND_FINISHED, "calls back what is over, and returns both",
 		  "cancel_one_comes_too_late", "twice"),
+	LAID_OVER(CANCEL_ONE_WRITES_WHAT_IS_OVER, "calls a receive back that is over",
+		  "cancel_one_comes_too_late", "never came back"),
+	LAID_OVER(CANCEL_ONE_WRITES_WHAT_IS_OVER, "calls a send back that is over",
+		  "cancel_one_of_a_send_that_fits", "0 bytes at its peer"),
 	LAID_OVER(CANCEL_ONE_SENDS_LATER, "sends what was called back", "cancel_one_of_a_send",
 		  "nothing sent"),
 	LAID_OVER(CANCEL_ONE_AND_FINISHED, "calls back a read that is over, and returns both",

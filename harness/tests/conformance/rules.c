@@ -55,10 +55,10 @@ const struct rule rules[] = {
 	{ "The bytes stay in the socket", "lent_buffers_are_short" },
 	{ "An operation's failure is",
 	  "file_bad_descriptor file_write_to_read_only file_bad_offset file_misaligned_direct "
-	  "file_sync_that_fails file_zero_bytes_that_fail stream_send_to_nobody tcp_reset tcp_reset_before_a_send tcp_error_behind_bytes file_failing_calls stream_failing_calls file_syncs_stay_honest connection_failing_calls" },
+	  "file_sync_that_fails file_zero_bytes_that_fail stream_send_to_nobody tcp_reset tcp_reset_before_a_send tcp_error_behind_bytes file_failing_calls stream_failing_calls file_syncs_stay_honest connection_failing_calls tcp_reset_while_a_send_waits accept_without_a_free_number" },
 	{ "A negative return from submit()", "file_failing_calls stream_failing_calls" },
 	{ "An engine never retries",
-	  "tcp_error_behind_bytes stream_send_to_nobody file_failing_calls stream_failing_calls socket_receive_timeout_is_an_error connection_failing_calls" },
+	  "tcp_error_behind_bytes stream_send_to_nobody file_failing_calls stream_failing_calls socket_receive_timeout_is_an_error connection_failing_calls accept_without_a_free_number" },
 	{ "There are two exceptions: EINTR",
 	  "stream_survives_signals stream_send_survives_signals stream_survives_a_full_buffer file_failing_calls stream_failing_calls socket_false_alarm_is_no_result connection_failing_calls" },
 	{ "Descriptors arrive in blocking mode", "stream_stays_blocking" },
@@ -185,7 +185,7 @@ const struct rule rules[] = {
 	  "reap_keeps_min_and_max reap_keeps_a_large_min stream_finds_many_ready_at_once "
 	  "stream_keeps_its_timeout stream_waits_less_than_a_millisecond "
 	  "stream_waits_for_seconds stream_waits_for_as_many_as_asked "
-	  "stream_counts_what_is_there_once stream_counts_what_was_left" },
+	  "stream_counts_what_is_there_once stream_counts_what_was_left socket_false_alarm_begins_no_new_limit" },
 	{ "The caller has at least `min`", .untestable = FOR_CALLER },
 	{ "A negative timeout waits", "stream_waits_for_ever stream_waits_without_touching" },
 	{ "With min 0 it does not wait",
@@ -200,14 +200,13 @@ const struct rule rules[] = {
 	  "connect_waits_and_is_called_back" },
 	{ "Soon it comes out of reap()",
 	  "cancel_one_leaves_the_others cancel_one_meets_the_beginning "
-	  "cancel_one_comes_too_late cancel_one_of_a_send cancel_one_of_a_short_send cancel_one_leaves_no_trace "
-	  "socket_false_alarm_meets_a_cancel" },
+	  "cancel_one_comes_too_late cancel_one_of_a_send cancel_one_of_a_short_send cancel_one_leaves_no_trace socket_false_alarm_meets_a_cancel cancel_one_of_a_send_that_fits" },
 	{ "What it had received is",
 	  "cancel_one_loses_no_byte cancel_one_comes_too_late accept_called_back_loses_no_client" },
 	{ "A file's operation that the kernel", "cancel_one_of_a_file" },
 	{ "All others go on.",
 	  "cancel_one_leaves_the_others cancel_one_leaves_the_descriptor_whole "
-	  "cancel_one_leaves_no_trace" },
+	  "cancel_one_leaves_no_trace cancel_one_leaves_the_slot_whole" },
 	{ "NULL where nothing waits", .untestable = "because it permits, and demands nothing" },
 	{ "Asks for everything in flight",
 	  "stream_cancel stream_cancel_of_sends stream_cancel_in_scattered_slots "

@@ -310,6 +310,27 @@ void tcp_reset(struct subject *s)
 	close(ends[0]);
 }
 
+/* The peer leaves while a send waits for room. The errno is the kernel's. */
+void tcp_reset_while_a_send_waits(struct subject *s)
+{
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	int ends[2];
+	struct io_op *done[1], *op;
+	make_pair(s, ends);
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	do { /* the kernel may find room nevertheless */
+		fill(s, ends[0]);
+		op = prepare_send(s, 0, ends[0], 0, 1000);
+		start(s, op);
+	} while (reap(s, done, 1, 1, 2 * NS_PER_MS) > 0);
+	reset(ends[1]);
+	await(s, op);
+	expect(op->result == -ECONNRESET, EXPECTED("-ECONNRESET") SAW("%s"), answer(op->result));
+	close_engine(s);
+	close(ends[0]);
+}
+
 /* The reset is there before the send: its errno is the kernel's, and no EPIPE. */
 void tcp_reset_before_a_send(struct subject *s)
 {
@@ -505,6 +526,9 @@ void stream_signal_ends_the_wait(struct subject *s)
 	make_reading_pair(s, ends);
 	open_engine(s, 1, 1);
 	attach(s, 0, ends[0]);
+	/* A message before it: what was ready then is not ready now. */
+	put(ends[1], "x", 1);
+	perform(s, prepare_receive(s, 0, ends[0], 0));
 	start(s, prepare_receive(s, 0, ends[0], 0));
 	timer_t timer = signal_every(10 * NS_PER_MS);
 	/* The first may also hand over, and have that as its answer: the second only waits. */

@@ -34,6 +34,7 @@ void stream_survives_a_full_buffer(struct subject *s);
 void stream_send_to_nobody(struct subject *s);
 void tcp_reset(struct subject *s);
 void tcp_reset_before_a_send(struct subject *s);
+void tcp_reset_while_a_send_waits(struct subject *s);
 void socket_both_directions_at_once(struct subject *s);
 void stream_finds_the_active_one(struct subject *s);
 void stream_cancel(struct subject *s);
@@ -124,6 +125,7 @@ void accept_waits_for_a_client(struct subject *s);
 void accept_false_alarm_goes_on_waiting(struct subject *s);
 void accept_of_a_client_that_has_gone(struct subject *s);
 void accept_returns_descriptor_0(struct subject *s);
+void accept_without_a_free_number(struct subject *s);
 void accept_on_no_listener(struct subject *s);
 void accept_is_called_back(struct subject *s);
 void accept_called_back_loses_no_client(struct subject *s);
@@ -135,6 +137,7 @@ void connection_failing_calls(struct subject *s);
 /* cancel_one_tests.c */
 void cancel_one_leaves_the_others(struct subject *s);
 void cancel_one_leaves_the_descriptor_whole(struct subject *s);
+void cancel_one_leaves_the_slot_whole(struct subject *s);
 void cancel_one_leaves_no_trace(struct subject *s);
 void cancel_one_loses_no_byte(struct subject *s);
 void cancel_one_meets_the_beginning(struct subject *s);
@@ -142,6 +145,7 @@ void cancel_one_comes_too_late(struct subject *s);
 void socket_false_alarm_meets_a_cancel(struct subject *s);
 void cancel_one_of_a_send(struct subject *s);
 void cancel_one_of_a_short_send(struct subject *s);
+void cancel_one_of_a_send_that_fits(struct subject *s);
 void cancel_one_of_a_file(struct subject *s);
 
 /* lent_buffer_tests.c */
@@ -161,6 +165,7 @@ void failing_calls_of_opening(struct subject *s);
 void file_failing_calls(struct subject *s);
 void stream_failing_calls(struct subject *s);
 void socket_false_alarm_is_no_result(struct subject *s);
+void socket_false_alarm_begins_no_new_limit(struct subject *s);
 void stream_no_room_is_no_result(struct subject *s);
 
 #endif
