@@ -8,6 +8,13 @@
 #include "allocations.h"
 #include "tests.h"
 
+/* Of struct allocations no more than `made` is kept here. */
+
+unsigned long allocations_made(void)
+{
+	return allocations_so_far().made;
+}
+
 void allocates_nothing_after_open(struct subject *s)
 {
 	no_allocation_after_open(s);
