@@ -594,7 +594,7 @@ static int uring_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 			return rc;
 		n += (unsigned)rc;
 		answers -= e->calls_back; /* those that came */
-		goes_on = none_unasked ? answers > 0 && answers + (unsigned)rc >= wanted
+		goes_on = none_unasked ? answers + (unsigned)rc >= wanted
 				       : deadline_left_ns(deadline) != 0;
 	} while (n < min && n < max && goes_on);
 	return (int)n;

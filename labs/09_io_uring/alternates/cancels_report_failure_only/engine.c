@@ -553,7 +553,7 @@ static int uring_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 			return rc;
 		n += (unsigned)rc;
 		unsigned strays = e->strays - before;
-		goes_on = none_unasked ? strays > 0 && strays + (unsigned)rc >= wanted
+		goes_on = none_unasked ? strays + (unsigned)rc >= wanted
 				       : deadline_left_ns(deadline) != 0;
 	} while (n < min && n < max && goes_on);
 	return (int)n;
