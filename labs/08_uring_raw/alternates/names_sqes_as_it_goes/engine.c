@@ -533,8 +533,9 @@ static void ask_again(struct engine *e)
 }
 
 /*
- * A cancel's own completion ends a wait that is not for it. So the rest of the time is waited. While some
- * are still to be asked back nothing is waited for.
+ * A cancel's own completion ends a wait that is not for it. So the rest of the time is waited: where as many
+ * came as were waited for, and not where the time or a signal ended the wait. While some are still to be asked
+ * back nothing is waited for.
  */
 static int uring_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
 		      int64_t timeout_ns)
@@ -548,12 +549,14 @@ static int uring_reap(struct engine *e, struct io_op **done, unsigned min, unsig
 		ask_again(e);
 		bool none_unasked = e->unasked_count == 0;
 		answers = e->calls_back;
-		int rc = reap_once(e, done + n, none_unasked && min > n ? min - n : 0, max - n,
-				   deadline_left_ns(deadline));
+		unsigned wanted = none_unasked && min > n ? min - n : 0;
+		int rc = reap_once(e, done + n, wanted, max - n, deadline_left_ns(deadline));
 		if (rc < 0)
 			return rc;
 		n += (unsigned)rc;
-		goes_on = none_unasked ? e->calls_back < answers : deadline_left_ns(deadline) != 0;
+		answers -= e->calls_back; /* those that came */
+		goes_on = none_unasked ? answers + (unsigned)rc >= wanted
+				       : deadline_left_ns(deadline) != 0;
 	} while (n < min && n < max && goes_on);
 	return (int)n;
 }
