@@ -2071,7 +2071,7 @@ const struct lab_test lab_tests[] = {
 	{ OF(5), TEST("files_tell_what_fails", ONE(BUFFERED), file_tells_what_fails) },
 	{ OF(5), TEST("streams_tell_what_fails", ONE(TCP), stream_tells_what_fails) },
 	{ OF(5), TEST("opens_and_closes_again", ONE(BUFFERED), opens_and_closes_again) },
-	{ OF(5), TEST("allocates_nothing_later", ONE(UNIX), allocates_nothing_after_open) },
+	{ OF(5), TEST("allocates_nothing_later", ONE(UNIX), counted_no_allocation_after_open) },
 	{ OF(5), TEST("close_leaves_nothing_mapped", ONE(NO_FD), close_leaves_nothing_mapped) },
 	{ OF(5), TEST("survives_many_operations", ONE(BUFFERED), file_survives_many_operations),
 	  ENTERS },

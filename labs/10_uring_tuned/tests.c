@@ -1827,7 +1827,7 @@ const struct lab_test lab_tests[] = {
 	{ MULTI(5), TEST("close_leaves_nothing_mapped", ONE(UNIX), close_leaves_nothing_mapped) },
 	{ OPTION("registered_wait"),
 	  TEST("registered_wait_leaves_nothing_mapped", ONE(UNIX), nothing_mapped_with_it) },
-	{ MULTI(5), TEST("allocates_nothing_later", ONE(UNIX), allocates_nothing_after_open) },
+	{ MULTI(5), TEST("allocates_nothing_later", ONE(UNIX), counted_no_allocation_after_open) },
 	{ MULTI(5),
 	  TEST("failures_leave_nothing_behind", ONE(UNIX), failures_leave_nothing_behind) },
 

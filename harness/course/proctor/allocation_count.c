@@ -15,7 +15,7 @@ unsigned long allocations_made(void)
 	return allocations_so_far().made;
 }
 
-void allocates_nothing_after_open(struct subject *s)
+void counted_no_allocation_after_open(struct subject *s)
 {
 	no_allocation_after_open(s);
 }
@@ -40,6 +40,9 @@ void *__libc_calloc(size_t count, size_t size_bytes);
 void *__libc_realloc(void *block, size_t size_bytes);
 void *__libc_memalign(size_t alignment_bytes, size_t size_bytes);
 
+/* A tests.c may have functions of its own by these names. */
+#define WEAK __attribute__((weak))
+
 static unsigned long made;
 
 bool allocations_begin(void)
@@ -57,31 +60,31 @@ static void count_one(void)
 	__atomic_fetch_add(&made, 1, __ATOMIC_RELAXED);
 }
 
-void *malloc(size_t size_bytes)
+WEAK void *malloc(size_t size_bytes)
 {
 	count_one();
 	return __libc_malloc(size_bytes);
 }
 
-void *calloc(size_t count, size_t size_bytes)
+WEAK void *calloc(size_t count, size_t size_bytes)
 {
 	count_one();
 	return __libc_calloc(count, size_bytes);
 }
 
-void *realloc(void *block, size_t size_bytes)
+WEAK void *realloc(void *block, size_t size_bytes)
 {
 	count_one();
 	return __libc_realloc(block, size_bytes);
 }
 
-void *aligned_alloc(size_t alignment_bytes, size_t size_bytes)
+WEAK void *aligned_alloc(size_t alignment_bytes, size_t size_bytes)
 {
 	count_one();
 	return __libc_memalign(alignment_bytes, size_bytes);
 }
 
-int posix_memalign(void **block, size_t alignment_bytes, size_t size_bytes)
+WEAK int posix_memalign(void **block, size_t alignment_bytes, size_t size_bytes)
 {
 	count_one();
 	void *made_now = __libc_memalign(alignment_bytes, size_bytes);

@@ -12,6 +12,6 @@ struct subject;
 unsigned long allocations_made(void);
 
 /* no_allocation_after_open() where they are counted: elsewhere it skips itself. */
-void allocates_nothing_after_open(struct subject *s);
+void counted_no_allocation_after_open(struct subject *s);
 
 #endif
