@@ -16,8 +16,8 @@ out=build/check${CHECK:+-$CHECK}
 IOLAB=$PWD/build/iolab
 PYTHON=${PYTHON:-$(sh harness/setup/find-python.sh)} || exit 1
 export IOLAB PYTHON
-# More than there are CPUs on a small machine: a third of what the jobs take is waiting.
-JOBS_AT_ONCE=5
+# More than there are CPUs on a small machine: more than half of what the jobs take is waiting.
+JOBS_AT_ONCE=7
 # A job that takes longer hangs. Twenty times what the longest takes: a loaded machine is no failure.
 LIMIT_S=3600
 

@@ -490,15 +490,16 @@ void cancel_one_of_a_short_send(struct subject *s)
 				came += read_what_is_there(ends[1]);
 		}
 		await(s, op);
+		int64_t result = op->result;
 		detach(s, 0);
 		close_engine(s);
 		close(ends[0]);
 		came += read_to_the_end(ends[1]);
 		close(ends[1]);
-		expect(came == (op->result > 0 ? (size_t)op->result : 0),
+		expect(came == (result > 0 ? (size_t)result : 0),
 		       WHEN("a send was called back, and its result is %s")
 			       EXPECTED("as many bytes at the other end") SAW("%zu"),
-		       answer(op->result), came);
+		       answer(result), came);
 	}
 }
 
