@@ -421,12 +421,7 @@ void cancel_one_of_a_send(struct subject *s)
 	make_writing_pair(s, ends);
 	open_engine(s, 1, 1);
 	attach(s, 0, ends[0]);
-	struct io_op *op;
-	do { /* the kernel may find room nevertheless */
-		fill(s, ends[0]);
-		op = prepare_send(s, 0, ends[0], 0, 1000);
-		start(s, op);
-	} while (reap(s, done, 1, 1, 2 * NS_PER_MS) > 0);
+	struct io_op *op = start_send_that_waits(s, ends[0]);
 	cancel_one(s, op);
 	bool uncopied = traits_of(s) & IO_SENDS_UNCOPIED;
 	for (unsigned i = 0; uncopied && op->in_flight && i < 3000; i++) {

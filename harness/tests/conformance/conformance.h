@@ -153,6 +153,8 @@ enum io_kind out_kind(const struct subject *s);
 
 /* Writes into a socket or pipe, on the test's own side, until nothing more fits. */
 void fill(const struct subject *s, int fd);
+/* Fills it, and starts a send of 1000 bytes in slot 0, through fd_slot 0, which finds no room. */
+struct io_op *start_send_that_waits(struct subject *s, int fd);
 
 /* Takes what there is to read from `fd` now. Returns how many bytes, and does not wait for more. */
 size_t read_what_is_there(int fd);

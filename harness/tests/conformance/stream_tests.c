@@ -315,15 +315,10 @@ void tcp_reset_while_a_send_waits(struct subject *s)
 {
 	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
 	int ends[2];
-	struct io_op *done[1], *op;
 	make_pair(s, ends);
 	open_engine(s, 1, 1);
 	attach(s, 0, ends[0]);
-	do { /* the kernel may find room nevertheless */
-		fill(s, ends[0]);
-		op = prepare_send(s, 0, ends[0], 0, 1000);
-		start(s, op);
-	} while (reap(s, done, 1, 1, 2 * NS_PER_MS) > 0);
+	struct io_op *op = start_send_that_waits(s, ends[0]);
 	reset(ends[1]);
 	await(s, op);
 	expect(op->result == -ECONNRESET, EXPECTED("-ECONNRESET") SAW("%s"), answer(op->result));

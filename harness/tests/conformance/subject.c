@@ -475,6 +475,23 @@ void fill(const struct subject *s, int fd)
 	fcntl(fd, F_SETFL, flags);
 }
 
+struct io_op *start_send_that_waits(struct subject *s, int fd)
+{
+	enum { TRIES = 200 };
+	struct io_op *done[1], *op;
+	unsigned tries = 0;
+	do { /* the kernel may find room nevertheless */
+		expect(tries++ < TRIES,
+		       WHEN("there is no room") EXPECTED("a send that waits")
+			       SAW("%d that did not"),
+		       TRIES);
+		fill(s, fd);
+		op = prepare_send(s, 0, fd, 0, 1000);
+		start(s, op);
+	} while (reap(s, done, 1, 1, 2 * NS_PER_MS) > 0);
+	return op;
+}
+
 size_t read_what_is_there(int fd)
 {
 	char bytes[4096];
