@@ -1746,7 +1746,6 @@ const struct lab_test lab_tests[] = {
 	  TEST("tells_that_no_number_is_free", ONE(UNIX), accept_without_a_free_number) },
 	{ EXERCISE_1, TEST("calls_one_back_too_late", ONE(UNIX), cancel_one_comes_too_late) },
 	{ EXERCISE_1, TEST("lends_when_bytes_are_there", ONE(UNIX), lent_buffer_holds_what_came) },
-	{ EXERCISE_1, TEST("lends_no_more_than_it_has", ONE(UNIX), lent_buffers_are_short) },
 	{ EXERCISE_1, TEST("lends_for_bytes_only", ONE(UNIX), lent_buffer_for_bytes_only) },
 	{ EXERCISE_1, TEST("attach_tells_what_fails", ONE(UNIX), attach_tells_what_fails) },
 
@@ -1762,6 +1761,7 @@ const struct lab_test lab_tests[] = {
 			   socket_peer_that_stopped_sending_hears) },
 	{ EXERCISE_2, TEST("peer_that_stopped_sending_makes_room", ONE(UNIX),
 			   socket_peer_that_stopped_sending_makes_room) },
+	{ EXERCISE_2, TEST("lends_no_more_than_it_has", ONE(UNIX), lent_buffers_are_short) },
 	{ EXERCISE_2,
 	  TEST("send_survives_signals", ONE(UNIX) | ONE(PIPE), stream_send_survives_signals) },
 	{ EXERCISE_2, TEST("cancel_of_sends", ONE(UNIX) | ONE(PIPE), stream_cancel_of_sends) },

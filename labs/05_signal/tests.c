@@ -2142,7 +2142,6 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_1, TEST("accepts_who_comes", ONE(TCP), accept_waits_for_a_client) },
 	{ EXERCISE_1, TEST("accepts_nobody_after_a_false_alarm", ONE(UNIX),
 			   accept_false_alarm_goes_on_waiting) },
-	{ EXERCISE_1, TEST("lends_no_more_than_it_has", ONE(UNIX), lent_buffers_are_short) },
 	{ EXERCISE_1, TEST("lends_when_bytes_are_there", ONE(UNIX), lent_buffer_holds_what_came) },
 	{ EXERCISE_1, TEST("lends_for_bytes_only", ONE(UNIX), lent_buffer_for_bytes_only) },
 	{ EXERCISE_1, TEST("lends_nothing_while_it_waits", ONE(UNIX), lent_buffers_wait_for_none) },

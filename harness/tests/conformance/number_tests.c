@@ -432,7 +432,8 @@ void stream_waits_less_than_a_millisecond(struct subject *s)
 	int ends[2];
 	struct io_op *done[1];
 	start_waiting(s, ends);
-	for (unsigned i = 0; i < 200 && (i < 5 || shortest_ns > 5 * (uint64_t)NS_PER_MS); i++) {
+	/* Many: on a busy machine one that is cut short may take as long nevertheless. */
+	for (unsigned i = 0; i < 200 && (i < 50 || shortest_ns > 5 * (uint64_t)NS_PER_MS); i++) {
 		uint64_t before_ns = clock_ns();
 		expect(reap(s, done, 1, 1, (int64_t)asked_ns) == 0,
 		       "a receive completed with nothing there");

@@ -408,13 +408,13 @@ static int uring_submit(struct engine *e, struct io_op *const *ops, unsigned cou
 /* Makes the one system call of a batch. Returns 0 or -errno. "Nothing yet" is no error. */
 static int enter(struct engine *e, unsigned min, int64_t timeout_ns)
 {
-	/* One function for every wait: without a time limit it takes NULL. */
 	struct io_uring_cqe *unused;
 	struct __kernel_timespec limit = { .tv_sec = timeout_ns / NS_PER_S,
 					   .tv_nsec = timeout_ns % NS_PER_S };
 	bool may_wait = min > 0 && timeout_ns != 0;
-	int rc = may_wait ? io_uring_submit_and_wait_timeout(&e->ring, &unused, min,
-							     timeout_ns < 0 ? NULL : &limit, NULL)
+	int rc = may_wait && timeout_ns > 0
+			 ? io_uring_submit_and_wait_timeout(&e->ring, &unused, min, &limit, NULL)
+		 : may_wait		      ? io_uring_submit_and_wait(&e->ring, min)
 		 : e->options & DEFER_TASKRUN ? io_uring_submit_and_get_events(&e->ring)
 					      : io_uring_submit(&e->ring);
 	bool nothing_yet = rc == -ETIME || rc == -EINTR || rc == -EAGAIN || rc == -EBUSY;
