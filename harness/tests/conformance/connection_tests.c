@@ -289,6 +289,14 @@ void accept_returns_descriptor_0(struct subject *s)
 	close(listener);
 }
 
+/* After an accept that failed: its client is there still, and is the next accept's. */
+static void expect_client_not_lost(struct subject *s, int listener, int client)
+{
+	int accepted = (int)perform(s, prepare_accept(s, 0, listener, 0));
+	expect_connected(accepted, client);
+	close(accepted);
+}
+
 /* No number is free for it: that is its result, and the client waits for the next one. */
 void accept_without_a_free_number(struct subject *s)
 {
@@ -308,9 +316,7 @@ void accept_without_a_free_number(struct subject *s)
 	setrlimit(RLIMIT_NOFILE, &limit);
 	expect(result == -EMFILE, WHEN("no number is free") EXPECTED("-EMFILE") SAW("%s"),
 	       answer(result));
-	int accepted = (int)perform(s, prepare_accept(s, 0, listener, 0));
-	expect_connected(accepted, client);
-	close(accepted);
+	expect_client_not_lost(s, listener, client);
 	close(client);
 	detach(s, 0);
 	close_engine(s);
@@ -496,14 +502,6 @@ void accept_called_back_loses_no_client(struct subject *s)
 }
 
 /* Each call that fails */
-
-/* After an accept that failed: its client is there still, and is the next accept's. */
-static void expect_client_not_lost(struct subject *s, int listener, int client)
-{
-	int accepted = (int)perform(s, prepare_accept(s, 0, listener, 0));
-	expect_connected(accepted, client);
-	close(accepted);
-}
 
 static void expect_error_told(enum fault_id id, int error, unsigned nth, int64_t result)
 {

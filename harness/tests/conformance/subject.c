@@ -334,20 +334,24 @@ static long sleeps_so_far(void)
 
 void expect_asleep(struct subject *s, int64_t quiet_ns)
 {
-	enum { WAKE_UPS_MAX = 20, TRIES = 5 };
+	enum {
+		WAKE_UPS_MAX = 20,
+		ALONE = 3
+	}; /* of /proc/self/task: two dots and the caller's thread */
 	struct io_op *done[1];
 	long wake_ups = LONG_MAX;
-	/* A thread that a busy machine holds up comes late to its sleep. */
-	for (unsigned n = 0; n < TRIES && wake_ups > WAKE_UPS_MAX; n++) {
+	/* A helper that a busy machine holds up comes late to its sleep. Who has none has no such excuse. */
+	unsigned tries = holdings_now().threads > ALONE ? 5 : 1;
+	for (unsigned n = 0; n < tries && wake_ups > WAKE_UPS_MAX; n++) {
 		long before = sleeps_so_far();
 		expect(reap(s, done, 1, 1, quiet_ns) == 0,
 		       "a receive completed with nothing there");
 		wake_ups = sleeps_so_far() - before;
 	}
 	expect(wake_ups <= WAKE_UPS_MAX,
-	       WHEN("nothing happened for %lld ms, %d times")
+	       WHEN("nothing happened for %lld ms, %u times")
 		       EXPECTED("at most %d wake-ups in one of them") SAW("%ld"),
-	       (long long)(quiet_ns / NS_PER_MS), TRIES, WAKE_UPS_MAX, wake_ups);
+	       (long long)(quiet_ns / NS_PER_MS), tries, WAKE_UPS_MAX, wake_ups);
 }
 
 int64_t perform(struct subject *s, struct io_op *op)
