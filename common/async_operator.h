@@ -30,7 +30,8 @@
  *              called by put() itself, and what decides about a retry by complete() and fail(). An
  *              invoke() may complete at once.
  * Memory.      All that the operator itself needs is allocated by open(). The loop's heap of timers may
- *              still grow.
+ *              still grow. When it cannot, the operator fails with -ENOMEM, and a record that was just
+ *              put is not invoked.
  * Threads.     All calls come from the loop's thread. Who gets an answer in another thread hands it
  *              over by event_loop_wake().
  */

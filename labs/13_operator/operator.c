@@ -137,6 +137,15 @@ static void stop_timers(struct async_operator *op)
 		event_loop_timer_stop(op->config.loop, &entry->pause);
 }
 
+/* Nothing is emitted from now on. */
+static void fail(struct async_operator *op, struct entry *entry, int error)
+{
+	op->error = error;
+	op->failed_record = entry->record;
+	stop_timers(op);
+	event_loop_defer(op->config.loop, &op->flush);
+}
+
 void operator_close(struct async_operator *op)
 {
 	stop_timers(op);
@@ -156,11 +165,19 @@ unsigned operator_capacity_left(const struct async_operator *op)
 
 /* Deadlines: the timer is set to the soonest, which is the oldest. */
 
+static void start_timeout(struct async_operator *op, int64_t timeout_ns)
+{
+	int rc = event_loop_timer_start(op->config.loop, &op->timeout, timeout_ns, 0);
+	if (rc < 0)
+		fail(op, op->soonest, rc);
+}
+
 static void add_deadline(struct async_operator *op, struct entry *entry)
 {
 	//> 3 Its time begins: it becomes the latest of the list. When it is the only one, start the timer.
 	//+ (void)op;
 	//+ (void)entry;
+	//+ (void)start_timeout;
 	entry->deadline_ns = event_loop_now_ns(op->config.loop) + (uint64_t)op->config.timeout_ns;
 	entry->later = NULL;
 	entry->sooner = op->latest;
@@ -170,7 +187,7 @@ static void add_deadline(struct async_operator *op, struct entry *entry)
 		op->soonest = entry;
 	op->latest = entry;
 	if (op->soonest == entry)
-		event_loop_timer_start(op->config.loop, &op->timeout, op->config.timeout_ns, 0);
+		start_timeout(op, op->config.timeout_ns);
 	//< 3
 }
 
@@ -272,7 +289,8 @@ int operator_put(struct async_operator *op, void *record)
 	entry->opened_by = op->last_watermark;
 	if (op->config.timeout_ns > 0)
 		add_deadline(op, entry);
-	attempt(entry);
+	if (!op->error)
+		attempt(entry);
 	return 0;
 }
 
@@ -322,15 +340,6 @@ static void end_entry(struct entry *entry)
 	entry->phase = OVER;
 	event_loop_defer(op->config.loop, &op->flush);
 	//< 1
-}
-
-/* Nothing is emitted from now on. */
-static void fail(struct async_operator *op, struct entry *entry, int error)
-{
-	op->error = error;
-	op->failed_record = entry->record;
-	stop_timers(op);
-	event_loop_defer(op->config.loop, &op->flush);
 }
 
 /* After a pause: the next one. */
@@ -468,8 +477,7 @@ static void on_timeout(struct event_loop *loop, void *context)
 	while (op->soonest && op->soonest->deadline_ns <= now_ns && !op->error)
 		time_is_over(op->soonest);
 	if (op->soonest && !op->error)
-		event_loop_timer_start(loop, &op->timeout,
-				       (int64_t)(op->soonest->deadline_ns - now_ns), 0);
+		start_timeout(op, (int64_t)(op->soonest->deadline_ns - now_ns));
 	//< 3
 }
 

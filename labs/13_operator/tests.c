@@ -1311,6 +1311,107 @@ static void no_timer_stays(struct subject *s)
 	close_both();
 }
 
+/* In place of libc's, by which the loop's heap of timers grows. */
+static bool heap_may_not_grow;
+
+void *reallocarray(void *old, size_t count, size_t size_bytes)
+{
+	if (heap_may_not_grow) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return realloc(old, count * size_bytes);
+}
+
+static struct loop_timer fillers[1000];
+static unsigned filler_count;
+
+/* From now on the loop has no memory for another timer. */
+static void fill_the_heap(void)
+{
+	int rc = 0;
+	heap_may_not_grow = true;
+	for (filler_count = 0; filler_count < 1000 && rc == 0; filler_count++) {
+		fillers[filler_count] = (struct loop_timer) { .call = on_probe };
+		rc = event_loop_timer_start(loop, &fillers[filler_count], 1000 * NS_PER_S, 0);
+	}
+	expect(rc == -ENOMEM, EXPECTED("timers until memory is short") SAW("%s after %u"),
+	       answer(rc), filler_count);
+}
+
+static void empty_the_heap(void)
+{
+	heap_may_not_grow = false;
+	for (unsigned i = 0; i < filler_count; i++)
+		event_loop_timer_stop(loop, &fillers[i]);
+}
+
+static void expect_out_of_memory(const char *when, const char *wanted)
+{
+	expect_events(when, wanted);
+	expect(failed_with == -ENOMEM, WHEN("%s") EXPECTED("failed with -ENOMEM") SAW("%s"), when,
+	       answer(failed_with));
+}
+
+static void a_deadline_that_does_not_start_fails_the_operator(struct subject *s)
+{
+	config.timeout_ns = NS_PER_S;
+	open_both(s, true, 1);
+	fill_the_heap();
+	put('a');
+	empty_the_heap();
+	run_to_its_end();
+	expect_out_of_memory("a record, and no room for its timeout's timer", "!a");
+	expect(questions[0].attempts == 0,
+	       EXPECTED("no attempt at a record whose timeout cannot run") SAW("%u"),
+	       questions[0].attempts);
+	close_both();
+}
+
+/* The timer has gone off, so its place in the heap is free: until now. */
+static void timed_out_and_filled_the_heap(void *context, void *record,
+					  struct operator_ticket ticket)
+{
+	if (!heap_may_not_grow)
+		fill_the_heap();
+	timed_out_with_answer(context, record, ticket);
+}
+
+/* On a busy machine both may be due at once: then once more, with more time between them. */
+/* Returns whether the second deadline could only come by a timer that needs room. */
+static bool run_two_deadlines(struct subject *s, int64_t between_ns)
+{
+	memset(events, 0, sizeof events);
+	config.timeout_ns = 4 * between_ns;
+	open_both(s, true, 2);
+	questions[0].at_once = questions[1].at_once = ".";
+	put('a');
+	pass_time(between_ns);
+	bool is_first_alone = !events[0];
+	put('b');
+	while (!strstr(events, "Tb") && !strstr(events, "!b") && !was_impatient)
+		turn_loop(LOOP_ONCE);
+	empty_the_heap();
+	run_to_its_end();
+	bool came = strstr(events, "Tb");
+	if (is_first_alone && !came)
+		expect_out_of_memory("two timeouts, and no room for another timer", "Ta!b");
+	close_both();
+	return is_first_alone && !came;
+}
+
+/*
+ * A deadline that has a timer of its own comes. On a busy machine both may be due at once and come, too: so they
+ * are tried further and further apart.
+ */
+static void the_next_deadline_is_not_lost_when_memory_is_short(struct subject *s)
+{
+	int64_t between_ns = NS_PER_MS;
+	config.timed_out = timed_out_and_filled_the_heap;
+	while (!run_two_deadlines(s, between_ns) && between_ns < 50 * NS_PER_MS)
+		between_ns *= 4;
+}
+
 static uint64_t due_ns[QUESTIONS_MAX];
 
 static void timed_out_not_early(void *context, void *record, struct operator_ticket ticket)
@@ -1671,43 +1772,18 @@ static void the_least_limit_of_a_pause_is_1_ns(struct subject *s)
 	expect_pauses(s, "probes around 1 ms and three times 1 ns", pauses_ns);
 }
 
-/* In place of libc's, by which the loop's heap of timers grows. */
-static bool heap_may_not_grow;
-
-void *reallocarray(void *old, size_t count, size_t size_bytes)
-{
-	if (heap_may_not_grow) {
-		errno = ENOMEM;
-		return NULL;
-	}
-	return realloc(old, count * size_bytes);
-}
-
 static void a_pause_that_does_not_start_fails_the_operator(struct subject *s)
 {
-	static struct loop_timer others[1000];
-	unsigned count = 0;
-	int rc = 0;
 	allow_retry(1, NS_PER_MS);
 	open_both(s, true, 1);
 	questions[0].at_once = ".";
 	put('a');
-	heap_may_not_grow = true;
-	for (; count < 1000 && rc == 0; count++) {
-		others[count] = (struct loop_timer) { .call = on_probe };
-		rc = event_loop_timer_start(loop, &others[count], 1000 * NS_PER_S, 0);
-	}
-	expect(rc == -ENOMEM, EXPECTED("timers until memory is short") SAW("%s after %u"),
-	       answer(rc), count);
+	fill_the_heap();
 	expect(complete(questions[0].tickets[0], NULL),
 	       EXPECTED("that its ticket counts") SAW("false"));
-	heap_may_not_grow = false;
-	for (unsigned i = 0; i < count; i++)
-		event_loop_timer_stop(loop, &others[i]);
+	empty_the_heap();
 	run_to_its_end();
-	expect_events("a bad result, and no room for the pause's timer", "!a");
-	expect(failed_with == -ENOMEM, EXPECTED("failed with -ENOMEM") SAW("%s"),
-	       answer(failed_with));
+	expect_out_of_memory("a bad result, and no room for the pause's timer", "!a");
 	close_both();
 }
 
@@ -2189,6 +2265,8 @@ const struct lab_test lab_tests[] = {
 	TEST(3, each_record_has_its_own_time),
 	TEST(3, a_deadline_behind_one_that_left),
 	TEST(3, a_list_of_deadlines_survives_everything),
+	TEST(3, a_deadline_that_does_not_start_fails_the_operator),
+	TEST(3, the_next_deadline_is_not_lost_when_memory_is_short),
 
 	TEST(4, tries_again_by_result),
 	TEST(4, tries_again_by_error),

@@ -126,6 +126,15 @@ static void stop_timers(struct async_operator *op)
 	}
 }
 
+/* Nothing is emitted from now on. */
+static void fail(struct async_operator *op, struct entry *entry, int error)
+{
+	op->error = error;
+	op->failed_record = entry->record;
+	stop_timers(op);
+	event_loop_defer(op->config.loop, &op->flush);
+}
+
 void operator_close(struct async_operator *op)
 {
 	stop_timers(op);
@@ -214,8 +223,12 @@ int operator_put(struct async_operator *op, void *record)
 	entry->segment = op->last_segment;
 	entry->opened_by = op->last_watermark;
 	if (op->config.timeout_ns > 0)
-		event_loop_timer_start(op->config.loop, &entry->timeout, op->config.timeout_ns, 0);
-	attempt(entry);
+		rc = event_loop_timer_start(op->config.loop, &entry->timeout, op->config.timeout_ns,
+					    0);
+	if (rc < 0)
+		fail(op, entry, rc);
+	else
+		attempt(entry);
 	return 0;
 }
 
@@ -255,15 +268,6 @@ static void end_entry(struct entry *entry)
 		push_over(may_leave ? &op->over : &entry->opened_by->over, entry);
 	}
 	entry->phase = OVER;
-	event_loop_defer(op->config.loop, &op->flush);
-}
-
-/* Nothing is emitted from now on. */
-static void fail(struct async_operator *op, struct entry *entry, int error)
-{
-	op->error = error;
-	op->failed_record = entry->record;
-	stop_timers(op);
 	event_loop_defer(op->config.loop, &op->flush);
 }
 

@@ -50,6 +50,7 @@ struct async_operator {
 	struct loop_timer timeout;
 
 	struct loop_timer flush;
+	struct loop_deferred failure;
 	bool is_refusing; /* put() was refused: `has_room` is owed */
 	bool is_finished;
 	bool has_ended; /* `failed` or `ended` was called */
@@ -117,6 +118,7 @@ int operator_open(struct async_operator **opened, const struct operator_config *
 		op->free = entry;
 	}
 	op->flush = (struct loop_timer) { .call = flush, .context = op };
+	op->failure = (struct loop_deferred) { .call = flush, .context = op };
 	op->timeout = (struct loop_timer) { .call = on_timeout, .context = op };
 	*opened = op;
 	return 0;
@@ -130,10 +132,21 @@ static void stop_timers(struct async_operator *op)
 		event_loop_timer_stop(op->config.loop, &entry->pause);
 }
 
+/* Nothing is emitted from now on. No timer tells that: there may be no memory for one. */
+static void fail(struct async_operator *op, struct entry *entry, int error)
+{
+	op->error = error;
+	op->failed_record = entry->record;
+	stop_timers(op);
+	event_loop_timer_stop(op->config.loop, &op->flush);
+	event_loop_defer(op->config.loop, &op->failure);
+}
+
 void operator_close(struct async_operator *op)
 {
 	stop_timers(op);
 	event_loop_timer_stop(op->config.loop, &op->flush);
+	event_loop_undefer(op->config.loop, &op->failure);
 	release(op);
 }
 
@@ -149,6 +162,13 @@ unsigned operator_capacity_left(const struct async_operator *op)
 
 /* Deadlines: the timer is set to the soonest, which is the oldest. */
 
+static void start_timeout(struct async_operator *op, int64_t timeout_ns)
+{
+	int rc = event_loop_timer_start(op->config.loop, &op->timeout, timeout_ns, 0);
+	if (rc < 0)
+		fail(op, op->soonest, rc);
+}
+
 static void add_deadline(struct async_operator *op, struct entry *entry)
 {
 	entry->deadline_ns = event_loop_now_ns(op->config.loop) + (uint64_t)op->config.timeout_ns;
@@ -160,7 +180,7 @@ static void add_deadline(struct async_operator *op, struct entry *entry)
 		op->soonest = entry;
 	op->latest = entry;
 	if (op->soonest == entry)
-		event_loop_timer_start(op->config.loop, &op->timeout, op->config.timeout_ns, 0);
+		start_timeout(op, op->config.timeout_ns);
 }
 
 static void remove_deadline(struct async_operator *op, struct entry *entry)
@@ -253,7 +273,8 @@ int operator_put(struct async_operator *op, void *record)
 	entry->opened_by = op->last_watermark;
 	if (op->config.timeout_ns > 0)
 		add_deadline(op, entry);
-	attempt(entry);
+	if (!op->error)
+		attempt(entry);
 	return 0;
 }
 
@@ -293,15 +314,6 @@ static void end_entry(struct entry *entry)
 		push_over(may_leave ? &op->over : &entry->opened_by->over, entry);
 	}
 	entry->phase = OVER;
-	event_loop_timer_start(op->config.loop, &op->flush, 0, 0);
-}
-
-/* Nothing is emitted from now on. */
-static void fail(struct async_operator *op, struct entry *entry, int error)
-{
-	op->error = error;
-	op->failed_record = entry->record;
-	stop_timers(op);
 	event_loop_timer_start(op->config.loop, &op->flush, 0, 0);
 }
 
@@ -405,8 +417,7 @@ static void on_timeout(struct event_loop *loop, void *context)
 	while (op->soonest && op->soonest->deadline_ns <= now_ns && !op->error)
 		time_is_over(op->soonest);
 	if (op->soonest && !op->error)
-		event_loop_timer_start(loop, &op->timeout,
-				       (int64_t)(op->soonest->deadline_ns - now_ns), 0);
+		start_timeout(op, (int64_t)(op->soonest->deadline_ns - now_ns));
 }
 
 void operator_finish(struct async_operator *op)
