@@ -17,11 +17,14 @@ from readings import standard_output
 
 INTERRUPTED = 130  # as the commands of iolab exit
 PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+ORPHANS_AFTER_S = 0.5
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _lock = threading.Lock()
 _running = set()
 _stopped = False
+_is_ending = False
 
 
 class Stopped(Exception):
@@ -31,6 +34,8 @@ class Stopped(Exception):
 def _on_signal(_number, _frame):
     # Once: timeout(1) signals its child twice, and cleaning up must not be interrupted. A second
     # Ctrl-C reaches the children from the terminal, and they know what to do.
+    global _is_ending
+    _is_ending = True
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
@@ -62,8 +67,11 @@ def _become_the_program(parent, mask):
 
 def _children_of(pid):
     try:
-        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-            return [int(word) for word in file.read().split()]
+        found = []
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children", encoding="ascii") as file:
+                found += map(int, file.read().split())
+        return found
     except OSError:
         return []
 
@@ -85,6 +93,28 @@ def _stop_all():
                 _signal(process, signal.SIGTERM)
 
 
+def _end_orphans():
+    """Ends whoever has lost its parent, as the program that strace(1) was about to trace. It may hold the
+    pipe from which we read."""
+    with _lock:
+        started = {process.pid for process in _running}
+    for pid in _children_of(os.getpid()):
+        if pid not in started:
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+
+
+def _await_end(process):
+    while True:
+        try:
+            process.communicate(timeout=ORPHANS_AFTER_S)
+            return
+        except subprocess.TimeoutExpired:
+            if process.poll() is not None and _is_ending:
+                _end_orphans()
+
+
 @contextlib.contextmanager
 def child(command, **options):
     """A subprocess.Popen; it has ended when the block is left by an exception."""
@@ -103,7 +133,7 @@ def child(command, **options):
     except BaseException:
         if process and process.poll() is None:
             _signal(process, signal.SIGTERM)
-            process.communicate()
+            _await_end(process)
         raise
     finally:
         with _lock:
@@ -138,8 +168,12 @@ def run(command, limit_s=None, **options):
 def main(name, work):
     """Runs `work` as the whole of the program `name`, with an exit status for each way to end."""
     catch_signals()
+    # What loses its parent below us comes to us, and not to init.
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     with standard_output.needed(name):
         try:
             work()
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
+        finally:
+            _end_orphans()

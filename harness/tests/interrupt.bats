@@ -321,6 +321,19 @@ make_words() { make=(make -C "$ROOT" --no-print-directory -o all -o need-python 
 	rm -r "$TMPDIR"
 }
 
+@test "what loses its parent on the way ends with the program, too" {
+	local program='import children
+children.main("a program", lambda: children.run(["sh", "-c", "sh -c \"sleep 301.$0; :\"; :", "'$$'"]))'
+	env --default-signal=TERM PYTHONPATH="$ROOT/harness/processes:$ROOT/plots" "$SYSTEM_PYTHON" -B -c "$program" 3>&- &
+	pid=$!
+	until_true pgrep -f "^sleep 301.$$"
+	kill -TERM "$pid"
+	await_end "$pid"
+	assert_equal "$status" 130
+	run pgrep -f "^sleep 301.$$"
+	assert_failure 1
+}
+
 @test "Ctrl-C, TERM and KILL in bench-peers: what it runs ends with it" {
 	"$PYTHON" -c "import numpy" 2>/dev/null || skip "no numpy"
 	own_test_file
