@@ -329,7 +329,7 @@ static int64_t perform_or_break(struct subject *s, struct io_op *op, event *mean
 	if (!blocks && meanwhile)
 		meanwhile(s, peer_fd);
 	while (rc >= 0 && op->in_flight) {
-		expect(clock_ns() < deadline_ns, "the operation never came back");
+		expect(!time_is_up(deadline_ns), "the operation never came back");
 		rc = reap_some(s, 1, 100 * NS_PER_MS);
 	}
 	if (rc >= 0)

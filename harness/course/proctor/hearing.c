@@ -104,11 +104,16 @@ static bool test_speaks(struct exam *e, const struct tracee *task, uint64_t stac
 	return word != EXAM_END || innermost == e->begun_in.at;
 }
 
+bool is_told_by_test(const struct tracee *task)
+{
+	return task->call == SYS_prctl && task->args[0] >= EXAM_BEGIN && task->args[0] <= EXAM_END;
+}
+
 bool hear_test(struct exam *e, const struct tracee *task, const struct __ptrace_syscall_info *info)
 {
 	uint64_t word = task->args[0], value = task->args[1];
 	uint64_t instruction = info->instruction_pointer;
-	if (task->call != SYS_prctl || word < EXAM_BEGIN || word > EXAM_END)
+	if (!is_told_by_test(task))
 		return false;
 	if (word == EXAM_BEGIN) {
 		hear_begin(e, task, instruction);

@@ -7,6 +7,9 @@
 
 struct __ptrace_syscall_info;
 
+/* Is the call that the task is in a word of the test to the proctor? Nobody waits in it. */
+bool is_told_by_test(const struct tracee *task);
+
 /*
  * Takes what the test tells by the call that the task is in. Returns whether the call was such a
  * word. Ends the program where another speaks, or where the record says something else than the proctor

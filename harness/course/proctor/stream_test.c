@@ -32,7 +32,7 @@ void wait_for_bytes(int fd, size_t count)
 	char bytes[64];
 	uint64_t deadline_ns = clock_ns() + (uint64_t)PATIENCE_NS;
 	while (recv(fd, bytes, count, MSG_PEEK | MSG_DONTWAIT) < (ssize_t)count)
-		expect(clock_ns() < deadline_ns, "the test's own bytes do not arrive");
+		expect(!time_is_up(deadline_ns), "the test's own bytes do not arrive");
 }
 
 struct two open_two(struct subject *s)
@@ -159,7 +159,7 @@ static void wait_until_acknowledged(const int ends[2])
 	int on = 1, unacknowledged, unsent;
 	while (ioctl(ends[0], SIOCOUTQ, &unacknowledged) == 0 &&
 	       ioctl(ends[0], SIOCOUTQNSD, &unsent) == 0 && unacknowledged != unsent) {
-		expect(clock_ns() < deadline_ns, "the test's own packets are not acknowledged");
+		expect(!time_is_up(deadline_ns), "the test's own packets are not acknowledged");
 		setsockopt(ends[1], IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
 		usleep(200);
 	}
@@ -209,7 +209,7 @@ uint64_t make_room(struct subject *s, unsigned slot, int peer_fd, uint64_t taken
 	while (s->op[slot].in_flight) {
 		taken = take_all(peer_fd, taken);
 		reap(s, done, 1, 4, 10 * NS_PER_MS);
-		expect(clock_ns() < deadline_ns,
+		expect(!time_is_up(deadline_ns),
 		       EXPECTED("the waiting send to go on when there was room")
 			       SAW("it wait still"));
 	}
@@ -218,7 +218,7 @@ uint64_t make_room(struct subject *s, unsigned slot, int peer_fd, uint64_t taken
 	sent += (uint64_t)s->op[slot].result;
 	while (taken < sent) {
 		taken = take_all(peer_fd, taken);
-		expect(clock_ns() < deadline_ns, EXPECTED("%llu bytes to arrive") SAW("%llu"),
+		expect(!time_is_up(deadline_ns), EXPECTED("%llu bytes to arrive") SAW("%llu"),
 		       (unsigned long long)sent, (unsigned long long)taken);
 	}
 	expect(taken == sent, EXPECTED("%llu bytes to arrive") SAW("%llu"),

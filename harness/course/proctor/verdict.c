@@ -14,6 +14,7 @@
 #include "base/json_put.h"
 #include "calls.h"
 #include "findings.h"
+#include "hearing.h"
 #include "launch.h"
 #include "syscall_names.h"
 
@@ -102,7 +103,7 @@ void find_hang(struct exam *e)
 	put_where(values, e);
 	write_down_calls_under_way(e);
 	const struct tracee *task = find_task(e, e->pid);
-	if (task && is_in_call(task)) {
+	if (task && is_in_call(task) && !is_told_by_test(task)) {
 		char text[EXAM_EVENT_BYTES], name[SYSCALL_NAME_SIZE];
 		describe_call(task, text, sizeof text);
 		put_string(values, "state", "in_call");

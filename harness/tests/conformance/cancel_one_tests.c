@@ -108,7 +108,7 @@ static void await_by_polling(struct subject *s, const struct io_op *op)
 {
 	struct io_op *done[1];
 	uint64_t until_ns = clock_ns() + 5 * (uint64_t)NS_PER_S;
-	while (op->in_flight && clock_ns() < until_ns) {
+	while (op->in_flight && !time_is_up(until_ns)) {
 		reap(s, done, 0, 1, 0);
 		usleep(100);
 	}

@@ -28,6 +28,11 @@ extern const char *const flavour_names[FLAVOUR_COUNT];
 /* An operation that is away for longer never comes back: far above what any takes here. */
 extern uint64_t operation_patience_ns;
 
+/*
+ * Has this time come? Where a busy machine let the calling thread wait for a CPU, it comes later by twice that.
+ */
+bool time_is_up(uint64_t deadline_ns);
+
 /* One engine in one variant, open on descriptors of one flavour, with its operations. */
 struct subject {
 	const struct engine_ops *ops;

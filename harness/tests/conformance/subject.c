@@ -25,6 +25,27 @@
 
 uint64_t operation_patience_ns = 5 * (uint64_t)NS_PER_S;
 
+/*
+ * The kernel counts a wait once it is over. It is asked when the time has come, and not before: that is a call, and
+ * tests would see it.
+ */
+static uint64_t waited_for_a_cpu_ns(void)
+{
+	char words[64] = "";
+	unsigned long long used_ns, waited_ns;
+	int fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, words, sizeof words - 1);
+	if (fd >= 0)
+		close(fd);
+	return n > 0 && sscanf(words, "%llu %llu", &used_ns, &waited_ns) == 2 ? waited_ns : 0;
+}
+
+bool time_is_up(uint64_t deadline_ns)
+{
+	uint64_t now_ns = clock_ns();
+	return now_ns >= deadline_ns && now_ns >= deadline_ns + 2 * waited_for_a_cpu_ns();
+}
+
 #define FAILED	1
 #define SKIPPED 77
 
@@ -291,7 +312,7 @@ void start_all(struct subject *s, struct io_op *const *ops, unsigned count)
 		if (count == 0)
 			break;
 		expect(s->inflight > 0, "submit() accepts nothing although nothing is in flight");
-		expect(accepted > 0 || clock_ns() < deadline_ns,
+		expect(accepted > 0 || !time_is_up(deadline_ns),
 		       "submit() accepts nothing for ever");
 		reap(s, done, 1, 16, NS_PER_MS);
 	}
@@ -308,7 +329,7 @@ void await(struct subject *s, struct io_op *op)
 	struct io_op *done[64];
 	while (op->in_flight) {
 		reap(s, done, 1, 64, 100 * NS_PER_MS);
-		expect(clock_ns() < deadline_ns, "operation %u (%s) never came back", op->slot,
+		expect(!time_is_up(deadline_ns), "operation %u (%s) never came back", op->slot,
 		       kind_name(op->kind));
 	}
 }
@@ -320,7 +341,7 @@ void await_all(struct subject *s)
 	while (s->inflight > 0) {
 		if (reap(s, done, 1, 64, 100 * NS_PER_MS) > 0)
 			deadline_ns = clock_ns() + operation_patience_ns; /* slow, and not lost */
-		expect(clock_ns() < deadline_ns, "%u operations never came back", s->inflight);
+		expect(!time_is_up(deadline_ns), "%u operations never came back", s->inflight);
 	}
 }
 
@@ -517,7 +538,7 @@ void read_what_is_on_its_way(int sender, int receiver)
 		if (ioctl(sender, SIOCOUTQ, &queued_bytes) < 0 || queued_bytes == 0)
 			break; /* a pipe has no such queue */
 		poll(&ready, 1, 10);
-	} while (clock_ns() < deadline_ns);
+	} while (!time_is_up(deadline_ns));
 	read_what_is_there(receiver);
 }
 
