@@ -3,6 +3,7 @@
 #include "loop_test.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <fenv.h>
 #include <inttypes.h>
 #include <malloc.h>
@@ -412,6 +413,24 @@ static void finally_does_not_wait(struct subject *s)
 	close_all();
 }
 
+static void what_await_answers_does_not_count(struct subject *s)
+{
+	open_all(s);
+	inner = made(promise_new(pool));
+	struct promise *p = made(promise_new(pool));
+	expect(promise_await(p, follow_inner, LETTER('a')) &&
+		       promise_await(p, reject, LETTER('b')) &&
+		       promise_await(p, plus_one, LETTER('c')),
+	       EXPECTED("true from promise_await()") SAW("false"));
+	promise_fulfil(p, 5);
+	promise_drop(p);
+	run_to_its_end();
+	expect_calls("three steps: a pending promise, a rejection, a value", "abc");
+	promise_drop(inner);
+	expect_neglected(0);
+	close_all();
+}
+
 static void a_callback_may_answer_with_a_promise(struct subject *s)
 {
 	open_all(s);
@@ -693,6 +712,10 @@ static void an_operation_is_a_promise(struct subject *s)
 	expect_calls("a then of a receive", "b");
 	expect_end("after 5 bytes", a, PROMISE_FULFILLED, 5);
 	expect_end("its then", b, PROMISE_FULFILLED, 6);
+	shutdown(ends[0][1], SHUT_WR);
+	a = promise_receive(0);
+	run_to_its_end();
+	expect_end("a receive at the end of the stream", a, PROMISE_FULFILLED, 0);
 	struct loop_request send = receive_on(0);
 	send.kind = IO_SEND;
 	shutdown(ends[0][0], SHUT_WR);
@@ -1492,6 +1515,120 @@ static void its_stack_is_as_long_as_asked_for(struct subject *s)
 	       WHEN("when there is no memory for the stacks") EXPECTED("-ENOMEM, with a reason")
 		       SAW("%s"),
 	       answer(rc));
+}
+
+/* Pages of this process, with those that nobody has touched. */
+static unsigned long mapped_pages(void)
+{
+	unsigned long pages = 0;
+	FILE *file = fopen("/proc/self/statm", "re");
+	expect(file && fscanf(file, "%lu", &pages) == 1, "/proc/self/statm cannot be read");
+	fclose(file);
+	return pages;
+}
+
+static void a_closed_pool_leaves_nothing_mapped(struct subject *s)
+{
+	enum { COUNT = 64, POOLS = 20 };
+	(void)s;
+	if (COROUTINE_SANITIZED)
+		test_skipped("a sanitizer maps memory of its own");
+	open_stacks(COUNT);
+	coroutine_pool_close(stacks);
+	unsigned long before = mapped_pages();
+	for (unsigned i = 0; i < POOLS; i++) {
+		open_stacks(COUNT);
+		coroutine_pool_close(stacks);
+	}
+	unsigned long more_bytes = (mapped_pages() - before) * (unsigned long)getpagesize();
+	expect(more_bytes < COUNT * STACK_BYTES,
+	       WHEN("when %d pools were opened and closed") EXPECTED("not even one left")
+		       SAW("%lu bytes more"),
+	       POOLS, more_bytes);
+}
+
+/* What a fault in a coroutine leads to. */
+static sigjmp_buf after_fault;
+static bool expects_fault;
+
+/* In place of libc's, which the handler calls last: the instruction would be tried again, and end the program. */
+sighandler_t signal(int number, sighandler_t handler)
+{
+	struct sigaction action = { .sa_handler = handler };
+	sigaction(number, &action, NULL);
+	if (expects_fault && number == SIGSEGV && handler == SIG_DFL)
+		siglongjmp(after_fault, 1);
+	return SIG_DFL;
+}
+
+static void overflow(void *argument)
+{
+	volatile char deep[1024];
+	deep[0] = argument ? *(char *)argument : 'x';
+	if (deep[0])
+		overflow((void *)deep);
+	deep[1] = deep[0];
+}
+
+static void write_to_nowhere(void *argument)
+{
+	(void)argument;
+	*(volatile char *)8 = 'x';
+}
+
+/* What is said of a coroutine of this pool that faults. */
+static void expect_said(struct coroutine_pool *of, coroutine_body *body, const char *wanted)
+{
+	static char said[200];
+	int words[2], stderr_kept = dup(STDERR_FILENO);
+	struct coroutine *c = coroutine_new(of, body, NULL);
+	expect(c && pipe(words) == 0 && fcntl(words[0], F_SETFL, O_NONBLOCK) == 0,
+	       "no coroutine, or no pipe");
+	int rc = coroutine_name_overflows();
+	expect(rc == 0, EXPECTED("0 from coroutine_name_overflows()") SAW("%s"), answer(rc));
+	dup2(words[1], STDERR_FILENO);
+	expects_fault = true;
+	if (sigsetjmp(after_fault, 1) == 0)
+		coroutine_resume(c);
+	expects_fault = false;
+	coroutine_current = NULL;
+	dup2(stderr_kept, STDERR_FILENO);
+	ssize_t n = read(words[0], said, sizeof said - 1);
+	said[n > 0 ? n : 0] = '\0';
+	expect(strcmp(said, wanted) == 0, EXPECTED("\"%s\"") SAW("\"%s\""), wanted, said);
+	close(words[0]);
+	close(words[1]);
+	close(stderr_kept);
+	coroutine_drop(c);
+}
+
+static void an_overflow_is_named(struct subject *s)
+{
+	enum { COUNT = 12 };
+	static char wanted[200];
+	struct coroutine_pool *older, *newer;
+	struct reason why = { "" };
+	size_t page_bytes = (size_t)getpagesize();
+	(void)s;
+	if (COROUTINE_SANITIZED)
+		test_skipped("a sanitizer has a handler of its own");
+	open_stacks(COUNT);
+	older = stacks;
+	/* One byte above a page: the stack is a page longer. */
+	expect(coroutine_pool_open(&newer, 1, 8 * page_bytes + 1, &why) == 0, "no other pool: %s",
+	       why.text);
+	for (unsigned i = 0; i < COUNT - 1; i++)
+		new_coroutine(overflow, NULL);
+	snprintf(wanted, sizeof wanted, "coroutine 11 has overflowed its stack of %zu bytes\n",
+		 (STACK_BYTES + page_bytes - 1) / page_bytes * page_bytes);
+	expect_said(older, overflow, wanted);
+	snprintf(wanted, sizeof wanted, "coroutine 0 has overflowed its stack of %zu bytes\n",
+		 9 * page_bytes);
+	expect_said(newer, overflow, wanted);
+	expect_said(newer, write_to_nowhere, "");
+	coroutine_pool_close(older);
+	expect_said(newer, overflow, wanted);
+	coroutine_pool_close(newer);
 }
 
 static void a_guard_page_lies_below(struct subject *s)
@@ -2726,6 +2863,7 @@ const struct lab_test lab_tests[] = {
 	TEST(2, a_catch_may_reject_again, OVER_ANY),
 	TEST(2, finally_runs_either_way, OVER_ANY),
 	TEST(2, finally_does_not_wait, OVER_ANY),
+	TEST(2, what_await_answers_does_not_count, OVER_ANY),
 	TEST(2, a_callback_may_answer_with_a_promise, OVER_ANY),
 	TEST(2, an_answer_of_no_promise_rejects, OVER_ANY),
 	TEST(2, a_chain_is_whole_when_its_last_is_kept, OVER_ANY),
@@ -2771,6 +2909,8 @@ const struct lab_test lab_tests[] = {
 	TEST(6, runs_on_a_stack_of_its_own, OVER_NONE),
 	TEST(6, its_stack_is_as_long_as_asked_for, OVER_NONE),
 	TEST(6, a_guard_page_lies_below, OVER_NONE),
+	TEST(6, an_overflow_is_named, OVER_NONE),
+	TEST(6, a_closed_pool_leaves_nothing_mapped, OVER_NONE),
 	TEST(6, its_stack_is_aligned, OVER_NONE),
 	TEST(6, keeps_the_resumers_registers, OVER_NONE),
 	TEST(6, keeps_its_own_registers, OVER_NONE),

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/time.h>
 
+#include "clock.h"
 #include "event_loop.h"
 #include "lab_test.h"
 
