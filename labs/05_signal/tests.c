@@ -45,6 +45,36 @@ static struct {
 /* The library's function of that name. */
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
+/* While it is set nothing may sleep. Then the function that may have done so. */
+static bool only_looks;
+static const char *may_have_slept;
+
+int poll(struct pollfd *asked, nfds_t count, int timeout_ms)
+{
+	if (only_looks && timeout_ms != 0)
+		may_have_slept = "poll()";
+	return REAL(poll)(asked, count, timeout_ms);
+}
+
+static bool is_none(const struct timespec *timeout)
+{
+	return timeout && timeout->tv_sec == 0 && timeout->tv_nsec == 0;
+}
+
+int ppoll(struct pollfd *asked, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
+{
+	if (only_looks && !is_none(timeout))
+		may_have_slept = "ppoll()";
+	return REAL(ppoll)(asked, count, timeout, mask);
+}
+
+int sigtimedwait(const sigset_t *wanted, siginfo_t *info, const struct timespec *timeout)
+{
+	if (only_looks && !is_none(timeout))
+		may_have_slept = "sigtimedwait()";
+	return REAL(sigtimedwait)(wanted, info, timeout);
+}
+
 static void somebody_elses(int signal_number)
 {
 	(void)signal_number;
@@ -1292,6 +1322,20 @@ static unsigned calls_to_disarm(struct subject *s)
 	return calls;
 }
 
+/* There is no memory yet, and who receives hears of it at once. */
+static void expect_still_deaf(struct subject *s, const struct io_op *before)
+{
+	struct io_op *done[1];
+	struct io_op *op = prepare_receive(s, before->slot, before->fd, before->fd_slot);
+	fail_call("fcntl", ENOMEM, 0);
+	start(s, op);
+	unsigned n = reap(s, done, 1, 1, PATIENCE_NS);
+	expect(n == 1 && done[0] == op && op->result == -ENOMEM,
+	       WHEN("when it cannot be armed by the next receive either")
+		       EXPECTED("-ENOMEM as its result") SAW("%u back, and the result %s"),
+	       n, n == 1 ? answer(op->result) : "none");
+}
+
 /* The next call of fcntl to arm again, after `nth`, fails. Returns whether there was one. */
 static bool arming_again_fails(struct subject *s, unsigned nth)
 {
@@ -1311,6 +1355,8 @@ static bool arming_again_fails(struct subject *s, unsigned nth)
 	for (unsigned i = 0; i < n; i++) {
 		expect(done[i]->result == -ENOMEM, EXPECTED("-ENOMEM") SAW("%s"),
 		       answer(done[i]->result));
+		if (i == 0)
+			expect_still_deaf(s, done[i]);
 		/* There is memory again. */
 		start(s, prepare_receive(s, done[i]->slot, done[i]->fd, done[i]->fd_slot));
 	}
@@ -1328,6 +1374,39 @@ static void detach_tells_all_twins_what_fails(struct subject *s)
 {
 	for (unsigned nth = calls_to_disarm(s); arming_again_fails(s, nth); nth++)
 		;
+}
+
+/* Its number may be another's by then, who has armed it for himself. */
+static void close_leaves_alone_what_was_detached(struct subject *s)
+{
+	struct two two = open_two(s);
+	s->ops->detach(s->engine, 0);
+	int flags = fcntl(two.a[0], F_GETFL);
+	expect(fcntl(two.a[0], F_SETFL, flags | O_ASYNC) == 0, "F_SETFL");
+	close_engine(s);
+	expect(fcntl(two.a[0], F_GETFL) & O_ASYNC,
+	       WHEN("when it was detached before close()")
+		       EXPECTED("O_ASYNC as the program has set it") SAW("that it is off"));
+	close(two.a[0]);
+	close(two.a[1]);
+	close(two.b[0]);
+	close(two.b[1]);
+}
+
+static void looking_does_not_sleep(struct subject *s)
+{
+	struct io_op *done[2];
+	struct two two = open_two(s);
+	only_looks = true;
+	start(s, prepare_receive(s, 0, two.a[0], 0));
+	reap(s, done, 0, 2, 0);
+	only_looks = false;
+	expect(!may_have_slept,
+	       WHEN("when reap() is not to wait, in %s") EXPECTED("a time of 0") SAW("another"),
+	       may_have_slept);
+	s->ops->cancel(s->engine);
+	await_all(s);
+	close_two(s, &two);
 }
 
 /* The second of two twins is not attached in the end; the first must hear as before. */
@@ -2181,6 +2260,8 @@ const struct lab_test lab_tests[] = {
 	  TEST("takes_the_rest_without_a_signal", STREAMS, takes_the_rest_without_a_signal) },
 	{ EXERCISE_2,
 	  TEST("an_error_drains_nothing", ONE(UNIX) | ONE(PIPE), an_error_drains_nothing) },
+	{ EXERCISE_2,
+	  TEST("looking_does_not_sleep", ONE(UNIX) | ONE(PIPE), looking_does_not_sleep) },
 	{ EXERCISE_2, TEST("a_message_is_two_calls", SOCKETS, a_message_is_two_calls) },
 	{ EXERCISE_2,
 	  TEST("unwanted_bytes_are_silent", ONE(TCP) | ONE(PIPE), unwanted_bytes_are_silent) },
@@ -2250,6 +2331,8 @@ const struct lab_test lab_tests[] = {
 	  .engine = "signal",
 	  TEST("detach_tells_all_twins_what_fails", ONE(UNIX) | ONE(PIPE),
 	       detach_tells_all_twins_what_fails) },
+	{ EXERCISE_4, TEST("close_leaves_alone_what_was_detached", ONE(UNIX) | ONE(PIPE),
+			   close_leaves_alone_what_was_detached) },
 	{ EXERCISE_4, TEST("attach_that_fails_leaves_twins_whole", ONE(UNIX) | ONE(PIPE),
 			   attach_that_fails_leaves_twins_whole) },
 	{ EXERCISE_4, TEST("what_another_has_armed_is_refused", ONE(UNIX) | ONE(PIPE),
@@ -2280,6 +2363,7 @@ const struct lab_test lab_tests[] = {
 			   stream_receives_what_is_there) },
 	{ EXERCISE_6,
 	  TEST("signalfd_waits_without_touching", ONE(TCP), stream_waits_without_touching) },
+	{ EXERCISE_6, TEST("signalfd_looking_does_not_sleep", ONE(UNIX), looking_does_not_sleep) },
 	{ EXERCISE_6, TEST("signalfd_keeps_short_timeouts", ONE(TCP), keeps_short_timeouts) },
 	{ EXERCISE_6,
 	  TEST("signalfd_keeps_all_bits_of_a_timeout", ONE(UNIX), stream_waits_for_ever) },
@@ -2325,6 +2409,7 @@ const struct lab_test lab_tests[] = {
 			   stream_receives_what_is_there) },
 	{ EXERCISE_7,
 	  TEST("handler_waits_without_touching", ONE(TCP), stream_waits_without_touching) },
+	{ EXERCISE_7, TEST("handler_looking_does_not_sleep", ONE(UNIX), looking_does_not_sleep) },
 	{ EXERCISE_7, TEST("handler_keeps_short_timeouts", ONE(TCP), keeps_short_timeouts) },
 	{ EXERCISE_7,
 	  TEST("handler_keeps_all_bits_of_a_timeout", ONE(UNIX), stream_waits_for_ever) },
