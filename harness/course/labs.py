@@ -60,6 +60,7 @@ ABOUT = shape.record({
     "threads": shape.maybe(shape.flag),
     "stands_on": shape.maybe(shape.list_of(shape.file_name, 1)),
     "without": shape.maybe(shape.record({"functions": shape.list_of(shape.text, 1), "why": shape.text})),
+    "unmutated": shape.maybe(shape.record({"functions": shape.list_of(shape.text, 1), "why": shape.text})),
     "exercise": shape.list_of(shape.record({"title": shape.text, "points": shape.above_zero,
                                             "fails": shape.text}), 1),
     "measure": shape.record({"compare": shape.list_of(shape.text),
@@ -116,6 +117,7 @@ class Lab:
         self.threads = about.get("threads", False)
         self.stands_on = about.get("stands_on", [])  # folders whose reference lies below the learner's files
         self.without = about.get("without", {"functions": [], "why": ""})  # what the learner's files may not call
+        self.unmutated = about.get("unmutated", {"functions": [], "why": ""})  # what `make mutate` may not change
         if not self.engines and not self.stands_on:
             raise CourseError(f"labs/{folder}/lab.toml: it has neither engines nor stands_on")
         self.exercises = [Exercise(i + 1, e["title"], e["points"], e["fails"])

@@ -155,7 +155,12 @@ def check_page(scratch):
 
 
 def changes_of(judge, changes):
-    return [c for file in judge.files for c in changes.changes_of(judge.path(file), file, judge.flags())]
+    all_of_them = [c for file in judge.files for c in changes.changes_of(judge.path(file), file, judge.flags())]
+    functions = judge.unmutated["functions"]
+    unknown = sorted(set(functions) - {c.function for c in all_of_them})
+    if unknown:
+        raise CourseError(f"labs/{judge.name}/lab.toml: no function is called '{unknown[0]}' (unmutated)")
+    return [c for c in all_of_them if c.function not in functions]
 
 
 def mutate(o, scratch):
@@ -169,6 +174,8 @@ def mutate(o, scratch):
     made = changes_of(judge, changes)
     reasons = equivalent.read(judge.folder, made)
     chosen = choose(o, made, changes.RULES)
+    if judge.unmutated["functions"]:
+        print(f"not changed: {', '.join(judge.unmutated['functions'])}: {judge.unmutated['why']}", flush=True)
     judge.prepare(o.anew)
     kept = fates.Fates(judge.name, made, judge.digest())
     if o.only_survivors:
@@ -199,7 +206,7 @@ def mutate(o, scratch):
             wrong.append(f"more than {EQUIVALENT_MOST_PERCENT} % are equivalent")
         if judge.folder.startswith(os.path.join(ROOT, "labs", "")):
             today = datetime.date.today().isoformat()
-            table.write_page(judge.name, table.page_section(judge.name, rows, survivors, today, made))
+            table.write_page(judge.name, table.page_section(judge.name, rows, survivors, today, made, judge.unmutated))
     if table.share(counts) < KILLED_LEAST_PERCENT:
         wrong.append(f"less than {KILLED_LEAST_PERCENT} % are killed")
     for words in wrong:

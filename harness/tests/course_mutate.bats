@@ -129,6 +129,25 @@ entry() {
 	assert_line "mutate: more than 10 % are equivalent"
 }
 
+# unmutated FUNCTION: may not be changed.
+unmutated() {
+	sed -i "0,/^\[\[exercise/s/^\[\[exercise/[unmutated]\nfunctions = [\"$1\"]\nwhy = \"it harms\"\n\n&/" "$LAB/lab.toml"
+}
+
+@test "a function that may harm the machine is left as it is, and named" {
+	unmutated tiny_submit
+	run mutate --function tiny_submit
+	assert_failure 1
+	assert_output --partial "no function is called 'tiny_submit'; there are tiny_"
+	sed -i 's/tiny_submit/tiny_nothing/' "$LAB/lab.toml"
+	run mutate
+	assert_failure 1
+	assert_output "mutate: labs/90_tiny/lab.toml: no function is called 'tiny_nothing' (unmutated)"
+	sed -i 's/tiny_nothing/tiny_submit/' "$LAB/lab.toml"
+	run mutate --function tiny_supports --rule argument
+	assert_line "not changed: tiny_submit: it harms"
+}
+
 # bats test_tags=slow
 @test "a sample is the same for the same seed" {
 	V=1 run mutate --sample 3 --seed 7

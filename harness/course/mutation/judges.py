@@ -59,6 +59,7 @@ class Judge:
         self.is_prepared = False
         self.killers = {}  # function: the tests that killed its mutants, the newest first
         self.seconds = {}  # test: how long the reference takes, in its slowest build
+        self.unmutated = {"functions": [], "why": ""}  # as in lab.toml
         self.line_came = 0.0  # when the reference's last line was printed, or its program began
 
     def flags(self):
@@ -225,6 +226,7 @@ class LabJudge(Judge):
     def __init__(self, lab, scratch):
         super().__init__(lab.name, lab.c_files, ["", ADDRESS] + ([THREAD] if lab.threads else []), scratch)
         self.lab = lab
+        self.unmutated = lab.unmutated
         self.rows = []  # of a layer: the engines over which its tests run
 
     def prepare_build(self, build):

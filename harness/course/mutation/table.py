@@ -58,7 +58,7 @@ def text_table(rows):
     return "\n".join(lines)
 
 
-def page_section(name, rows, survivors, when, changes):
+def page_section(name, rows, survivors, when, changes, unmutated):
     lines = [f"## {name}", "", f"Run on {when} over {len(changes)} changes, fingerprint {fingerprint(changes)}.", "",
              "| rule | made | equivalent | killed | survived |", "| --- | --: | --: | --: | --: |"]
     for rule, row in rows.items():
@@ -68,6 +68,9 @@ def page_section(name, rows, survivors, when, changes):
     lines += ["", f"Killed are {share(all_of_them):.1f} % of those that are not equivalent."]
     if os.path.exists(os.path.join(labs.LABS, name, NAME)):
         lines[-1] += f" Reasons: [{NAME}](../labs/{name}/{NAME})."
+    if unmutated["functions"]:
+        names = ", ".join(f"`{function}`" for function in unmutated["functions"])
+        lines += ["", f"Not changed are {names}: {unmutated['why']}."]
     if survivors:
         lines += ["", "What survived:", "", "```diff"]
         for change in survivors:
