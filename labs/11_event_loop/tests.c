@@ -49,6 +49,9 @@ static struct {
 	int interrupts; /* operations on this descriptor come back with -EINTR, once; 0: none */
 } spy;
 
+/* No engine has it. */
+#define OPTION_OF_THE_TEST (UINT64_C(1) << 60)
+
 /* A reason that no engine has. */
 static int fail_as(int error, struct reason *why)
 {
@@ -58,17 +61,21 @@ static int fail_as(int error, struct reason *why)
 static int spied_supports(const struct engine_config *config, enum io_kind kind,
 			  enum io_fd_kind fd_kind, struct reason *why)
 {
+	struct engine_config known = *config;
 	spy.asked = *config;
 	spy.asked_op = kind;
 	spy.asked_kind = fd_kind;
-	return below->supports(config, kind, fd_kind, why);
+	known.options &= ~OPTION_OF_THE_TEST;
+	return below->supports(&known, kind, fd_kind, why);
 }
 
 static int spied_open(struct engine **engine, const struct engine_config *config,
 		      struct reason *why)
 {
+	struct engine_config known = *config;
 	spy.opened = *config;
-	return spy.open_fails ? fail_as(spy.open_fails, why) : below->open(engine, config, why);
+	known.options &= ~OPTION_OF_THE_TEST;
+	return spy.open_fails ? fail_as(spy.open_fails, why) : below->open(engine, &known, why);
 }
 
 static int spied_attach(struct engine *engine, unsigned slot, int fd, enum io_fd_kind kind,
@@ -176,7 +183,7 @@ static struct event_loop_config spied_config(struct subject *s, unsigned depth, 
 	spied.close = spied_close;
 	return (struct event_loop_config) {
 		.engine = &spied,
-		.options = s->options,
+		.options = s->options | OPTION_OF_THE_TEST,
 		.depth = depth,
 		.max_fds = max_fds,
 		.buffers_len_bytes = BUFFERS_BYTES,
@@ -492,24 +499,62 @@ static void opens_the_engine_as_asked(struct subject *s)
 		       EXPECTED("room for one more of each, the loop's own")
 			       SAW("an engine with depth %u and %u descriptors"),
 	       c->depth, c->max_fds);
-	expect(c->cpu_count == cpu_count() && c->options == s->options,
+	expect(c->cpu_count == cpu_count() && c->options == (s->options | OPTION_OF_THE_TEST),
 	       EXPECTED("the engine's options, and %u CPUs") SAW("other options, or %u CPUs"),
 	       cpu_count(), c->cpu_count);
 	close_loop();
 	expect(spy.closes == 1, EXPECTED("one close() of the engine") SAW("%u"), spy.closes);
 }
 
+static void *given_back;
+
+static void spied_give_back(struct engine *engine, void *buf)
+{
+	(void)engine;
+	given_back = buf;
+}
+
+static void buffers_are_lent_by_the_engine(struct subject *s)
+{
+	char buf;
+	struct reason why = { "" };
+	struct event_loop_config config = spied_config(s, 3, 2);
+	config.lent_count = 1;
+	config.lent_len_bytes = 64;
+	spied.give_back = NULL;
+	int rc = event_loop_open(&loop, &config, &why);
+	expect(rc == -EOPNOTSUPP && why.text[0] && spy.opened.depth == 0,
+	       WHEN("over an engine that lends nothing")
+		       EXPECTED("-EOPNOTSUPP with a reason, and no open() of the engine")
+			       SAW("%s: %s"),
+	       answer(rc), why.text);
+	if (!s->ops->give_back)
+		return;
+	spied.give_back = spied_give_back;
+	open_loop_under_test(&config);
+	expect(spy.opened.lent_count == 1 && spy.opened.lent_len_bytes == 64,
+	       EXPECTED("one buffer of 64 bytes asked of the engine") SAW("%u of %u"),
+	       spy.opened.lent_count, spy.opened.lent_len_bytes);
+	event_loop_give_back(loop, &buf);
+	expect(given_back == &buf,
+	       EXPECTED("what was given back, at the engine") SAW("another, or none"));
+	close_loop();
+}
+
 static void passes_questions_on_to_the_engine(struct subject *s)
 {
 	struct reason why = { "" };
 	open_loop(s, 3, 2);
-	int expected = s->ops->supports(&spy.opened, IO_NOP, IO_FD_NONE, &why);
+	struct engine_config known = spy.opened;
+	known.options &= ~OPTION_OF_THE_TEST;
+	int expected = s->ops->supports(&known, IO_NOP, IO_FD_NONE, &why);
 	int rc = event_loop_supports(loop, IO_NOP, IO_FD_NONE, &why);
 	expect(rc == expected && spy.asked_op == IO_NOP && spy.asked_kind == IO_FD_NONE,
 	       WHEN("asked for a NOP") EXPECTED("the engine's %s") SAW("%s"), answer(expected),
 	       answer(rc));
 	const struct engine_config *c = &spy.asked;
-	expect(c->depth == 4 && c->cpu_count == cpu_count() && c->options == s->options,
+	expect(c->depth == 4 && c->cpu_count == cpu_count() &&
+		       c->options == (s->options | OPTION_OF_THE_TEST),
 	       EXPECTED("a question about the engine as it was opened") SAW("about another"));
 	expect(event_loop_wants_nonblocking(loop) == !!(s->ops->traits & IO_TRIES_CONNECTIONS),
 	       EXPECTED("the engine's wish for a non-blocking listener") SAW("the opposite"));
@@ -944,7 +989,12 @@ static unsigned beats_most;
 
 static void on_beat(struct event_loop *its_loop, void *letter)
 {
+	uint64_t left_ns = beat.due_ns - event_loop_now_ns(its_loop);
 	on_call(its_loop, letter);
+	expect(left_ns > 0 && left_ns <= NS_PER_MS,
+	       WHEN("in a call of the timer") EXPECTED("the first beat after now as its next one")
+		       SAW("one in %llu ns"),
+	       (unsigned long long)left_ns);
 	if (strlen(calls) == beats_most)
 		event_loop_timer_stop(its_loop, &beat);
 }
@@ -971,6 +1021,13 @@ static void a_repeating_timer_keeps_its_beat(struct subject *s)
 		       SAW("another time, or %s"),
 	       answer(rc));
 	event_loop_timer_stop(loop, &beat);
+	forget_calls();
+	struct loop_timer least = TIMER('l');
+	start_timer(&least, 0, 1);
+	turn_until_called(1);
+	expect(event_loop_timer_is_active(&least),
+	       WHEN("with a pause of 1 ns") EXPECTED("another beat") SAW("the end"));
+	event_loop_timer_stop(loop, &least);
 	struct loop_timer once = TIMER('o');
 	rc = event_loop_timer_again(loop, &once);
 	expect(rc == -EINVAL, WHEN("begun again without a pause") EXPECTED("-EINVAL") SAW("%s"),
@@ -1507,6 +1564,19 @@ static void a_cancel_before_the_turn_never_reaches_the_engine(struct subject *s)
 	close_loop();
 }
 
+/* Its place is used again, and was asked back before. */
+static void the_next_in_its_place_is_cancelled_too(struct subject *s)
+{
+	open_loop_with_pair(s);
+	for (unsigned i = 1; i <= 3; i++) {
+		event_loop_cancel(loop, receive(on_done, LETTER('r')));
+		turn_until_called(i);
+		expect_canceled();
+	}
+	close_pair();
+	close_loop();
+}
+
 static void a_cancel_from_the_middle_leaves_the_others(struct subject *s)
 {
 	static char letters[] = "abcd";
@@ -1693,6 +1763,27 @@ static void a_number_that_is_used_again_starts_clean(struct subject *s)
 		close(ends[1]);
 	}
 	close_loop();
+}
+
+static void the_loops_close_ends_what_is_left(struct subject *s)
+{
+	struct loop_timer timers[] = { TIMER('a'), TIMER('b'), TIMER('c') };
+	open_loop_with_pair(s);
+	receive(on_done, LETTER('r'));
+	for (unsigned i = 0; i < 3; i++)
+		start_timer(&timers[i], NS_PER_S, 0);
+	turn_loop(LOOP_POLL);
+	event_loop_close_fd(loop, fd_slot, on_closed, LETTER('c'));
+	close_loop();
+	for (unsigned i = 0; i < 3; i++)
+		expect(!event_loop_timer_is_active(&timers[i]),
+		       WHEN("after event_loop_close()") EXPECTED("no timer active")
+			       SAW("number %u"),
+		       i);
+	expect(fcntl(ends[0], F_GETFD) < 0,
+	       WHEN("after event_loop_close()") EXPECTED("the descriptor closed that was to be")
+		       SAW("it open"));
+	close(ends[1]);
 }
 
 static void the_loops_close_waits_for_the_engine(struct subject *s)
@@ -2277,6 +2368,7 @@ const struct lab_test lab_tests[] = {
 	  .over = "epoll io_uring libaio threads epoll:edge" },
 	TEST(1, buffers_are_pages),
 	TEST(1, what_cannot_open_says_why),
+	TEST(1, buffers_are_lent_by_the_engine),
 	TEST(1, descriptors_have_places),
 	TEST(1, operations_reach_the_engine_whole),
 	TEST(1, no_ops_have_no_descriptor),
@@ -2319,12 +2411,14 @@ const struct lab_test lab_tests[] = {
 
 	TEST(6, a_cancel_comes_back),
 	TEST(6, a_cancel_before_the_turn_never_reaches_the_engine),
+	TEST(6, the_next_in_its_place_is_cancelled_too),
 	TEST(6, a_cancel_from_the_middle_leaves_the_others),
 	TEST(6, what_was_cancelled_is_called_without_a_wait),
 	TEST(6, a_cancel_that_comes_too_late_changes_nothing),
 	TEST(6, close_is_the_last_call),
 	TEST(6, closes_in_the_last_step_of_a_turn),
 	TEST(6, the_loops_close_waits_for_the_engine),
+	TEST(6, the_loops_close_ends_what_is_left),
 	TEST(6, a_callback_closes_its_own_descriptor),
 	TEST(6, a_number_that_is_used_again_starts_clean),
 	TEST(6, the_last_call_may_attach_the_next),
