@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 from readings import standard_output
@@ -18,13 +19,14 @@ from readings import standard_output
 INTERRUPTED = 130  # as the commands of iolab exit
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
-ORPHANS_AFTER_S = 0.5
+ORPHANS_AFTER_S, ORPHANS_PAUSE_S, ORPHANS_LIMIT_S = 0.5, 0.01, 2
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _lock = threading.Lock()
 _running = set()
 _stopped = False
 _is_ending = False
+_gets_orphans = False  # they come to us, and not to init
 
 
 class Stopped(Exception):
@@ -66,14 +68,13 @@ def _become_the_program(parent, mask):
 
 
 def _children_of(pid):
-    try:
-        found = []
+    found = []
+    with contextlib.suppress(OSError):
         for thread in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{thread}/children", encoding="ascii") as file:
-                found += map(int, file.read().split())
-        return found
-    except OSError:
-        return []
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                with open(f"/proc/{pid}/task/{thread}/children", encoding="ascii") as file:
+                    found += map(int, file.read().split())
+    return found
 
 
 def _signal(process, number):
@@ -94,15 +95,19 @@ def _stop_all():
 
 
 def _end_orphans():
-    """Ends whoever has lost its parent, as the program that strace(1) was about to trace. It may hold the
-    pipe from which we read."""
-    with _lock:
-        started = {process.pid for process in _running}
-    for pid in _children_of(os.getpid()):
-        if pid not in started:
-            with contextlib.suppress(ProcessLookupError, ChildProcessError):
+    """Ends whoever has lost its parent, as the program that strace(1) was about to trace: it came to us, and may
+    hold the pipe from which we read. So may its own children, next. One that the kernel does not let go is left."""
+    ends = time.monotonic() + ORPHANS_LIMIT_S
+    while _gets_orphans and time.monotonic() < ends:
+        with _lock:
+            orphans = set(_children_of(os.getpid())) - {process.pid for process in _running}
+        if not orphans:
+            return
+        for pid in orphans:
+            with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
+                os.waitpid(pid, os.WNOHANG)
+        time.sleep(ORPHANS_PAUSE_S)
 
 
 def _await_end(process):
@@ -167,9 +172,9 @@ def run(command, limit_s=None, **options):
 
 def main(name, work):
     """Runs `work` as the whole of the program `name`, with an exit status for each way to end."""
+    global _gets_orphans
     catch_signals()
-    # What loses its parent below us comes to us, and not to init.
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    _gets_orphans = ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
     with standard_output.needed(name):
         try:
             work()

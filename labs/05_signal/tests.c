@@ -1822,6 +1822,23 @@ static void two_engines_hear_one_sigio(struct subject *s)
 	}
 }
 
+/* EINTR says nothing, and a zero that comes next is no EINTR, whatever errno holds. */
+static void the_way_back_survives_a_signal(struct subject *s)
+{
+	struct two two = open_two(s);
+	struct io_op *done[1];
+	start(s, prepare_receive(s, 0, two.a[0], 0));
+	pthread_kill(pthread_self(),
+		     SIGIO); /* the queue was full, they say; and nothing is ready */
+	fail_call("poll ppoll", EINTR, 0);
+	unsigned n = reap(s, done, 1, 1, 20 * NS_PER_MS);
+	expect(n == 0, EXPECTED("nothing, when the time is over") SAW("an operation"));
+	write_message(two.a[1], 1, 20);
+	await(s, &s->op[0]);
+	expect_message(s, &s->op[0], 1, 20);
+	close_two(s, &two);
+}
+
 /* A call of the way back fails: reap() says so, but for EINTR, after which the call is made again. */
 static void the_way_back_tells_what_fails(struct subject *s)
 {
@@ -2349,6 +2366,8 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_5, TEST("the_way_back_is_short", ONE(UNIX), the_way_back_is_short) },
 	{ EXERCISE_5,
 	  TEST("the_way_back_tells_what_fails", ONE(UNIX), the_way_back_tells_what_fails) },
+	{ EXERCISE_5,
+	  TEST("the_way_back_survives_a_signal", ONE(UNIX), the_way_back_survives_a_signal) },
 	{ EXERCISE_5, TEST("forgets_old_signals_first", ONE(UNIX), forgets_old_signals_first) },
 	{ EXERCISE_5, TEST("forgets_before_it_asks", ONE(UNIX), forgets_before_it_asks) },
 	{ EXERCISE_5,

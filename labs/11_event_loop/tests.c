@@ -827,6 +827,36 @@ static void timers_move_in_the_middle(struct subject *s)
 	free(timers);
 }
 
+/*
+ * What fills a hole in the middle goes down from there, among the children of that place and no others: the first
+ * child of the next place is sooner here than the parent of the hole.
+ */
+static void a_hole_is_filled_from_below(struct subject *s)
+{
+	/* How often, and how late, in the order of their places: each is later than its parent. */
+	static const struct {
+		unsigned count, delay;
+	} rows[] = { { 1, 0 },	{ 1, 100 }, { 1, 5 },	 { 2, 50 }, { 4, 200 }, { 1, 6 },
+		     { 3, 60 }, { 8, 300 }, { 16, 400 }, { 1, 7 },  { 3, 8 },	{ 1, 500 } };
+	static struct loop_timer timers[42];
+	unsigned count = 0;
+	open_loop(s, 1, 1);
+	for (unsigned row = 0; row < sizeof rows / sizeof *rows; row++)
+		for (unsigned i = 0; i < rows[row].count; i++) {
+			struct loop_timer *timer = &timers[count++];
+			*timer = (struct loop_timer) { .call = on_call_in_order, .context = timer };
+			start_timer(timer, rows[row].delay * NS_PER_US, 0);
+		}
+	event_loop_timer_stop(loop, &timers[8]);
+	last_due_ns = 0;
+	in_order_count = 0;
+	run_to_its_end();
+	expect(in_order_count == count - 1,
+	       EXPECTED("%u calls in the order of their times") SAW("%u"), count - 1,
+	       in_order_count);
+	close_loop();
+}
+
 static void starting_twice_restarts(struct subject *s)
 {
 	struct loop_timer a = TIMER('a'), b = TIMER('b');
@@ -2378,6 +2408,7 @@ const struct lab_test lab_tests[] = {
 	TEST(2, timers_come_in_due_order),
 	TEST(2, equal_times_come_in_start_order),
 	TEST(2, timers_move_in_the_middle),
+	TEST(2, a_hole_is_filled_from_below),
 	TEST(2, starting_twice_restarts),
 
 	TEST(3, a_timer_without_delay_waits_a_turn),

@@ -1518,11 +1518,11 @@ static void its_stack_is_as_long_as_asked_for(struct subject *s)
 }
 
 /* Pages of this process, with those that nobody has touched. */
-static unsigned long mapped_pages(void)
+static long mapped_pages(void)
 {
-	unsigned long pages = 0;
+	long pages = 0;
 	FILE *file = fopen("/proc/self/statm", "re");
-	expect(file && fscanf(file, "%lu", &pages) == 1, "/proc/self/statm cannot be read");
+	expect(file && fscanf(file, "%ld", &pages) == 1, "/proc/self/statm cannot be read");
 	fclose(file);
 	return pages;
 }
@@ -1535,15 +1535,15 @@ static void a_closed_pool_leaves_nothing_mapped(struct subject *s)
 		test_skipped("a sanitizer maps memory of its own");
 	open_stacks(COUNT);
 	coroutine_pool_close(stacks);
-	unsigned long before = mapped_pages();
+	long before = mapped_pages();
 	for (unsigned i = 0; i < POOLS; i++) {
 		open_stacks(COUNT);
 		coroutine_pool_close(stacks);
 	}
-	unsigned long more_bytes = (mapped_pages() - before) * (unsigned long)getpagesize();
+	long more_bytes = (mapped_pages() - before) * getpagesize();
 	expect(more_bytes < COUNT * STACK_BYTES,
 	       WHEN("when %d pools were opened and closed") EXPECTED("not even one left")
-		       SAW("%lu bytes more"),
+		       SAW("%ld bytes more"),
 	       POOLS, more_bytes);
 }
 

@@ -88,7 +88,7 @@ static void begin(const struct call_fault *fault)
 		calls_reset();
 }
 
-/* It made another call after the one that failed, and may do with that. */
+/* It made another call after the one that failed. That one may have done the work. */
 static bool went_on;
 
 /* Returns whether a call has failed by now, and no other one will. */

@@ -17,7 +17,7 @@
 #include "event_loop.h"
 #include "lab_test.h"
 
-/* A loop that sleeps on is stopped after this long. A right one never comes to it. */
+/* A loop that sleeps on is stopped after this long, or later on a busy machine. A right one never comes to it. */
 #define PATIENCE_MS 2000
 
 /* A letter as the context of a callback. */

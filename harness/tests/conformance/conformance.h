@@ -29,7 +29,8 @@ extern const char *const flavour_names[FLAVOUR_COUNT];
 extern uint64_t operation_patience_ns;
 
 /*
- * Has this time come? Where a busy machine let the calling thread wait for a CPU, it comes later by twice that.
+ * Has this time come? It comes later by what a busy machine has let the calling thread wait for a CPU. May be called
+ * in a signal handler.
  */
 bool time_is_up(uint64_t deadline_ns);
 
