@@ -80,8 +80,35 @@ static void somebody_elses(int signal_number)
 	(void)signal_number;
 }
 
+/* A descriptor that another program would inherit, or a signal that has a handler already: who made or changed it. */
+static int signal_of_another;
+static const char *broke_in;
+
+int memfd_create(const char *name, unsigned flags)
+{
+	if (!(flags & MFD_CLOEXEC))
+		broke_in = "memfd_create()";
+	return REAL(memfd_create)(name, flags);
+}
+
+int pipe2(int both[2], int flags)
+{
+	if (!(flags & O_CLOEXEC))
+		broke_in = "pipe2()";
+	return REAL(pipe2)(both, flags);
+}
+
+int socketpair(int domain, int type, int protocol, int both[2])
+{
+	if (!(type & SOCK_CLOEXEC))
+		broke_in = "socketpair()";
+	return REAL(socketpair)(domain, type, protocol, both);
+}
+
 int sigaction(int number, const struct sigaction *action, struct sigaction *before)
 {
+	if (action && number == signal_of_another)
+		broke_in = "sigaction()";
 	if (meanwhile.steals && action && number >= SIGRTMIN) {
 		struct sigaction another = { .sa_handler = somebody_elses };
 		meanwhile.steals = false;
@@ -560,6 +587,39 @@ static void says_what_it_can_do(struct subject *s)
 	expect_answer(s, IO_READ, IO_FD_FILE, -EOPNOTSUPP);
 	expect_answer(s, IO_FSYNC, IO_FD_FILE, -EOPNOTSUPP);
 	expect_answer(s, IO_NOP, IO_FD_NONE, -EOPNOTSUPP);
+}
+
+static void what_it_tries_is_not_inherited(struct subject *s)
+{
+	broke_in = NULL;
+	says_what_it_can_do(s);
+	expect(!broke_in,
+	       WHEN("in supports(), by %s") EXPECTED("O_CLOEXEC from the start") SAW("none"),
+	       broke_in);
+}
+
+static void a_signal_of_another_is_not_touched(struct subject *s)
+{
+	int ends[2];
+	struct sigaction theirs = { .sa_handler = somebody_elses };
+	sigaction(SIGRTMAX, &theirs, NULL);
+	make_reading_pair(s, ends);
+	broke_in = NULL;
+	signal_of_another = SIGRTMAX;
+	open_engine(s, 2, 1);
+	attach(s, 0, ends[0]);
+	write_message(ends[1], 1, 20);
+	struct io_op *op = prepare_receive(s, 0, ends[0], 0);
+	start(s, op);
+	await(s, op);
+	expect_message(s, op, 1, 20);
+	close_engine(s);
+	expect(!broke_in,
+	       WHEN("with a handler of the program for SIGRTMAX")
+		       EXPECTED("that it stays all the time") SAW("%s, for it"),
+	       broke_in);
+	close(ends[0]);
+	close(ends[1]);
 }
 
 static void refuses_both_ways(struct subject *s)
@@ -2192,6 +2252,8 @@ const struct lab_test lab_tests[] = {
 	  TEST("what_sends_no_signal_is_refused", ONE(BUFFERED), what_sends_no_signal_is_refused) },
 	{ EXERCISE_1, TEST("says_what_it_can_do", ONE(NO_FD), says_what_it_can_do) },
 	{ EXERCISE_1,
+	  TEST("what_it_tries_is_not_inherited", ONE(NO_FD), what_it_tries_is_not_inherited) },
+	{ EXERCISE_1,
 	  TEST("waits_without_touching", ONE(TCP) | ONE(PIPE), stream_waits_without_touching) },
 	{ EXERCISE_1, TEST("sleeps_while_waiting", ONE(TCP), stream_sleeps_while_waiting) },
 	{ EXERCISE_1, TEST("stays_asleep", ONE(UNIX), stream_stays_asleep) },
@@ -2223,6 +2285,8 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_1, TEST("cancel_with_all_signals_blocked", ONE(UNIX),
 			   stream_cancel_with_all_signals_blocked) },
 	{ EXERCISE_1, TEST("signals_stay_as_they_were", ONE(UNIX), signals_stay_as_they_were) },
+	{ EXERCISE_2, TEST("a_signal_of_another_is_not_touched", ONE(UNIX),
+			   a_signal_of_another_is_not_touched) },
 	{ EXERCISE_1,
 	  TEST("signals_are_left_to_the_caller", ONE(UNIX), signals_are_left_to_the_caller) },
 	{ EXERCISE_1, TEST("opens_without_memory_or_says_why_not", ONE(TCP), open_without_memory) },
