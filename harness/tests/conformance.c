@@ -336,7 +336,7 @@ static bool has_ended(struct running *r, enum test_end *verdict, char *text, siz
 {
 	int status;
 	pid_t ended = waitpid(r->pid, &status, WNOHANG);
-	if (ended == 0 && clock_ns() <= r->deadline_ns)
+	if (ended == 0 && !time_is_up_for(r->pid, r->deadline_ns))
 		return false;
 	if (ended == 0) {
 		describe_hang(r->pid, text, size);

@@ -75,10 +75,12 @@ instances() { in_tracefs 'ls' | grep -c '^iolab-' || true; }
 		    if row["status"] != "ok":
 		        assert row["reason"]["id"] and row["ops"] == 0, row
 		        continue
-		    assert row["ops"] == 40, row
+		    # On a busy machine the trace may lose events of a round, and says so.
+		    lost = sum((warning.get("cause") or {}).get("id") == "events_lost" for warning in row["warnings"])
+		    assert row["ops"] == 40 - 20 * lost, row
 		    seen = {moment["name"]: moment for moment in row["moments"]}
 		    for name in ("offered", "taken"):
-		        assert seen[name]["seen"] == 40, (key, name)
+		        assert seen[name]["seen"] == row["ops"], (key, name)
 		    for moment in seen.values():
 		        assert (moment["at_ns"] is None) == (moment["seen"] == 0), (key, moment)
 		        for spread in filter(None, (moment["at_ns"], moment["leg_ns"])):
@@ -101,15 +103,17 @@ instances() { in_tracefs 'ls' | grep -c '^iolab-' || true; }
 		for row in on["socket"]:
 		    seen = {moment["name"]: moment["seen"] for moment in row["moments"]}
 		    assert seen["interrupt"] == 0, row["engine"]  # the loopback interface has none
-		    assert seen["packet"] >= 36 and seen["completed"] >= 36 and seen["softirq"] >= 36, (row["engine"], seen)
+		    most = 0.9 * row["ops"]
+		    assert seen["packet"] >= most and seen["completed"] >= most and seen["softirq"] >= most, (row["engine"], seen)
 		for row in on["file"]:
 		    seen = {moment["name"]: moment["seen"] for moment in row["moments"]}
-		    assert "packet" not in seen and seen["issued"] >= 36 and seen["completed"] >= 36, (row["engine"], seen)
+		    most = 0.9 * row["ops"]
+		    assert "packet" not in seen and seen["issued"] >= most and seen["completed"] >= most, (row["engine"], seen)
 		blocking = {moment["name"] for moment in rows["blocking", "socket"]["moments"]}
 		assert "accepted" not in blocking  # its submit() returns when all is over
 		assert 2 not in [moment["step"] for moment in rows["blocking", "file"]["moments"]]
 		helped = {moment["name"]: moment["seen"] for moment in rows["threads", "socket"]["moments"]}
-		assert helped["helper_woken"] >= 36, helped
+		assert helped["helper_woken"] >= 0.9 * rows["threads", "socket"]["ops"], helped
 		assert rows["epoll", "file"]["reason"]["id"] == "epoll_refuses_file" or rows["epoll", "file"]["reason"]["values"]
 	PYTHON
 	assert_success

@@ -34,6 +34,9 @@ extern uint64_t operation_patience_ns;
  */
 bool time_is_up(uint64_t deadline_ns);
 
+/* The same for another process, by what its first thread has waited. Not in a signal handler. */
+bool time_is_up_for(pid_t pid, uint64_t deadline_ns);
+
 /* One engine in one variant, open on descriptors of one flavour, with its operations. */
 struct subject {
 	const struct engine_ops *ops;

@@ -25,16 +25,13 @@
 
 uint64_t operation_patience_ns = 5 * (uint64_t)NS_PER_S;
 
-/*
- * The second number of the file. A signal handler may ask, so only what signal-safety(7) lists is called. It is asked
- * when the time has come, and not before: it makes calls, and tests would see them.
- */
-static uint64_t waited_for_a_cpu_ns(void)
+/* The second number of the file. A signal handler may ask, so only what signal-safety(7) lists is called. */
+static uint64_t waited_by(const char *schedstat)
 {
 	char words[64];
 	uint64_t waited_ns = 0;
 	int error = errno;
-	int fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+	int fd = open(schedstat, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? 0 : read(fd, words, sizeof words - 1);
 	if (fd >= 0)
 		close(fd);
@@ -46,10 +43,20 @@ static uint64_t waited_for_a_cpu_ns(void)
 	return waited_ns;
 }
 
+/* It is asked when the time has come, and not before: it makes calls, and tests would see them. */
 bool time_is_up(uint64_t deadline_ns)
 {
 	uint64_t now_ns = clock_ns();
-	return now_ns >= deadline_ns && now_ns >= deadline_ns + waited_for_a_cpu_ns();
+	return now_ns >= deadline_ns &&
+	       now_ns >= deadline_ns + waited_by("/proc/thread-self/schedstat");
+}
+
+bool time_is_up_for(pid_t pid, uint64_t deadline_ns)
+{
+	char path[40];
+	uint64_t now_ns = clock_ns();
+	snprintf(path, sizeof path, "/proc/%d/schedstat", pid);
+	return now_ns >= deadline_ns && now_ns >= deadline_ns + waited_by(path);
 }
 
 #define FAILED	1
