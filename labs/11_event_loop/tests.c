@@ -847,13 +847,12 @@ static void a_hole_is_filled_from_below(struct subject *s)
 			*timer = (struct loop_timer) { .call = on_call_in_order, .context = timer };
 			start_timer(timer, rows[row].delay * NS_PER_US, 0);
 		}
-	event_loop_timer_stop(loop, &timers[8]);
+	start_timer(&timers[8], 600 * NS_PER_US, 0); /* it leaves its place for the last one */
 	last_due_ns = 0;
 	in_order_count = 0;
 	run_to_its_end();
-	expect(in_order_count == count - 1,
-	       EXPECTED("%u calls in the order of their times") SAW("%u"), count - 1,
-	       in_order_count);
+	expect(in_order_count == count, EXPECTED("%u calls in the order of their times") SAW("%u"),
+	       count, in_order_count);
 	close_loop();
 }
 
