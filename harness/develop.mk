@@ -6,7 +6,7 @@
 
 help::
 	@echo 'Work on iolab itself:'
-	@echo 'make check         run all tests (nine minutes); TESTS="unit bats-results" runs only those'
+	@echo 'make check         run all tests (eight minutes); TESTS="unit bats-results" runs only those'
 	@echo 'make check-slowly  the tests that take too long for make check (4 minutes)'
 	@echo 'make check-loaded  make check beside three busy loops a CPU (half an hour)'
 	@echo 'make check-distributions   the commands of README.md in Debian 12, 13 and unstable, each in a chroot'
