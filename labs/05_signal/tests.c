@@ -1888,8 +1888,8 @@ static void the_way_back_survives_a_signal(struct subject *s)
 	struct two two = open_two(s);
 	struct io_op *done[1];
 	start(s, prepare_receive(s, 0, two.a[0], 0));
-	pthread_kill(pthread_self(),
-		     SIGIO); /* the queue was full, they say; and nothing is ready */
+	/* It says that the queue was full; and nothing is ready. */
+	pthread_kill(pthread_self(), SIGIO);
 	fail_call("poll ppoll", EINTR, 0);
 	unsigned n = reap(s, done, 1, 1, 20 * NS_PER_MS);
 	expect(n == 0, EXPECTED("nothing, when the time is over") SAW("an operation"));

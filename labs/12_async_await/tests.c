@@ -1517,16 +1517,6 @@ static void its_stack_is_as_long_as_asked_for(struct subject *s)
 	       answer(rc));
 }
 
-/* Pages of this process, with those that nobody has touched. */
-static long mapped_pages(void)
-{
-	long pages = 0;
-	FILE *file = fopen("/proc/self/statm", "re");
-	expect(file && fscanf(file, "%ld", &pages) == 1, "/proc/self/statm cannot be read");
-	fclose(file);
-	return pages;
-}
-
 static void a_closed_pool_leaves_nothing_mapped(struct subject *s)
 {
 	enum { COUNT = 64, POOLS = 20 };
@@ -1535,12 +1525,12 @@ static void a_closed_pool_leaves_nothing_mapped(struct subject *s)
 		test_skipped("a sanitizer maps memory of its own");
 	open_stacks(COUNT);
 	coroutine_pool_close(stacks);
-	long before = mapped_pages();
+	long before = pages_mapped();
 	for (unsigned i = 0; i < POOLS; i++) {
 		open_stacks(COUNT);
 		coroutine_pool_close(stacks);
 	}
-	long more_bytes = (mapped_pages() - before) * getpagesize();
+	long more_bytes = (pages_mapped() - before) * getpagesize();
 	expect(more_bytes < COUNT * STACK_BYTES,
 	       WHEN("when %d pools were opened and closed") EXPECTED("not even one left")
 		       SAW("%ld bytes more"),

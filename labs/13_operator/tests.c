@@ -1377,7 +1377,6 @@ static void timed_out_and_filled_the_heap(void *context, void *record,
 	timed_out_with_answer(context, record, ticket);
 }
 
-/* On a busy machine both may be due at once: then once more, with more time between them. */
 /* Returns whether the second deadline was due later than the first, and did not come. */
 static bool run_two_deadlines(struct subject *s, int64_t between_ns)
 {

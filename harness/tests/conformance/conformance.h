@@ -37,6 +37,9 @@ bool time_is_up(uint64_t deadline_ns);
 /* The same for another process, by what its first thread has waited. Not in a signal handler. */
 bool time_is_up_for(pid_t pid, uint64_t deadline_ns);
 
+/* Pages of this process's address space, whether memory stands behind them or not. */
+long pages_mapped(void);
+
 /* One engine in one variant, open on descriptors of one flavour, with its operations. */
 struct subject {
 	const struct engine_ops *ops;

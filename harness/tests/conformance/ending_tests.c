@@ -518,16 +518,6 @@ void stream_cancel_with_all_signals_blocked(struct subject *s)
 	stream_cancel(s);
 }
 
-/* Pages of this process's address space, whether memory stands behind them or not. */
-static long pages_mapped(void)
-{
-	long pages = 0;
-	FILE *file = fopen("/proc/self/statm", "re");
-	expect(file && fscanf(file, "%ld", &pages) == 1, "/proc/self/statm does not say a number");
-	fclose(file);
-	return pages;
-}
-
 static void *does_nothing(void *nothing)
 {
 	return nothing;

@@ -44,19 +44,31 @@ static uint64_t waited_by(const char *schedstat)
 }
 
 /* It is asked when the time has come, and not before: it makes calls, and tests would see them. */
-bool time_is_up(uint64_t deadline_ns)
+static bool is_over(uint64_t deadline_ns, const char *schedstat)
 {
 	uint64_t now_ns = clock_ns();
-	return now_ns >= deadline_ns &&
-	       now_ns >= deadline_ns + waited_by("/proc/thread-self/schedstat");
+	return now_ns >= deadline_ns && now_ns >= deadline_ns + waited_by(schedstat);
+}
+
+bool time_is_up(uint64_t deadline_ns)
+{
+	return is_over(deadline_ns, "/proc/thread-self/schedstat");
 }
 
 bool time_is_up_for(pid_t pid, uint64_t deadline_ns)
 {
 	char path[40];
-	uint64_t now_ns = clock_ns();
 	snprintf(path, sizeof path, "/proc/%d/schedstat", pid);
-	return now_ns >= deadline_ns && now_ns >= deadline_ns + waited_by(path);
+	return is_over(deadline_ns, path);
+}
+
+long pages_mapped(void)
+{
+	long pages = 0;
+	FILE *file = fopen("/proc/self/statm", "re");
+	expect(file && fscanf(file, "%ld", &pages) == 1, "/proc/self/statm does not say a number");
+	fclose(file);
+	return pages;
 }
 
 #define FAILED	1
