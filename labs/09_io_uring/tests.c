@@ -22,6 +22,7 @@
 #include "allocation_count.h"
 #include "clock.h"
 #include "failing_calls.h"
+#include "ring_test.h"
 #include "stream_test.h"
 
 #define ENTER "io_uring_enter"
@@ -59,63 +60,6 @@ static void expect_calls(unsigned most, const char *what)
 	       calls - enters);
 }
 
-/* The engine's own ring, as it stands in memory that any owner of its descriptor may map. */
-struct ring_view {
-	int fd;
-	const char *rings; /* the first page: the numbers, and not the entries */
-	const struct io_uring_sqe *sqes; /* all, where a page holds them, and else NULL */
-	struct io_sqring_offsets sq;
-	struct io_cqring_offsets cq;
-};
-
-#define VIEW_BYTES 4096
-
-static int engines_ring(void)
-{
-	int found = -1;
-	DIR *directory = opendir("/proc/self/fd");
-	for (struct dirent *entry; directory && (entry = readdir(directory));) {
-		char link[64] = "";
-		if (readlinkat(dirfd(directory), entry->d_name, link, sizeof link - 1) > 0 &&
-		    strcmp(link, "anon_inode:[io_uring]") == 0)
-			found = atoi(entry->d_name);
-	}
-	if (directory)
-		closedir(directory);
-	return found;
-}
-
-/* The offsets are the same in all rings of one kernel: a ring of the test's own tells them. */
-static struct ring_view view_ring(void)
-{
-	struct ring_view view = { .fd = engines_ring() };
-	struct io_uring_params params = { 0 };
-	int own = (int)syscall(SYS_io_uring_setup, 1, &params);
-	expect(own >= 0, "the test has no ring: %s", strerrorname_np(errno));
-	close(own);
-	view.sq = params.sq_off;
-	view.cq = params.cq_off;
-	void *rings = mmap(NULL, VIEW_BYTES, PROT_READ, MAP_SHARED, view.fd, IORING_OFF_SQ_RING);
-	void *sqes = mmap(NULL, VIEW_BYTES, PROT_READ, MAP_SHARED, view.fd, IORING_OFF_SQES);
-	if (rings == MAP_FAILED)
-		test_skipped("the engine's ring cannot be mapped");
-	view.rings = rings;
-	view.sqes = sqes == MAP_FAILED ? NULL : sqes;
-	return view;
-}
-
-static void close_view(const struct ring_view *view)
-{
-	munmap((void *)view->rings, VIEW_BYTES);
-	if (view->sqes)
-		munmap((void *)view->sqes, VIEW_BYTES);
-}
-
-static unsigned number_at(const struct ring_view *view, unsigned offset)
-{
-	return __atomic_load_n((const unsigned *)(view->rings + offset), __ATOMIC_ACQUIRE);
-}
-
 /* Connections on which receives wait. */
 #define CONNECTIONS_MOST 16u
 
@@ -145,82 +89,6 @@ static void close_connections(struct subject *s, const struct connections *c)
 }
 
 /* Exercise 1: SQEs and CQEs. */
-
-/* Batches of every size: an entry that was taken and not filled would come back as what it last was. */
-static void an_entry_for_each_operation(struct subject *s)
-{
-	enum { DEPTH = 7 };
-	struct io_op *done[DEPTH], *ops[DEPTH];
-	int fd = make_file(s, (uint64_t)DEPTH * BLOCK, O_RDONLY);
-	open_engine(s, DEPTH, 1);
-	attach(s, 0, fd);
-	for (unsigned round = 0; round < 30; round++) {
-		unsigned count = 1 + round * 3 % DEPTH;
-		for (unsigned i = 0; i < count; i++) {
-			ops[i] = prepare(s, i, IO_READ, fd, 0, (uint64_t)BLOCK * i, BLOCK);
-			memset(buffer_of(s, i), 0x55, BLOCK);
-		}
-		start_all(s, ops, count);
-		await_all(s);
-		for (unsigned i = 0; i < count; i++)
-			expect(ops[i]->result == BLOCK &&
-				       buffer_of(s, i)[1] == pattern_byte((uint64_t)BLOCK * i + 1),
-			       WHEN("in a batch of %u") EXPECTED("block %u") SAW("%s"), count, i,
-			       answer(ops[i]->result));
-		unsigned more = reap(s, done, 0, DEPTH, 0);
-		expect(more == 0, WHEN("after a batch of %u") EXPECTED("nothing more") SAW("%u"),
-		       count, more);
-	}
-	close_engine(s);
-	close(fd);
-}
-
-/* A sync of what has no disk behind it is refused, so it has reached the kernel as a sync. */
-static void a_sync_is_a_sync(struct subject *s)
-{
-	int ends[2];
-	make_reading_pair(s, ends);
-	open_engine(s, 1, 1);
-	attach(s, 0, ends[0]);
-	for (enum io_kind kind = IO_FSYNC; kind <= IO_FDATASYNC; kind++) {
-		int64_t result = perform(s, prepare(s, 0, kind, ends[0], 0, 0, 0));
-		expect(result == -EINVAL, WHEN("%s of a socket") EXPECTED("-EINVAL") SAW("%s"),
-		       kind_name(kind), answer(result));
-	}
-	close_engine(s);
-	close(ends[0]);
-	close(ends[1]);
-}
-
-/* What the SQE says that was handed over last, in an engine with a single one. */
-static struct io_uring_sqe sqe_of(struct subject *s, const struct ring_view *view, struct io_op *op)
-{
-	if (!view->sqes)
-		test_skipped("the engine's SQEs cannot be mapped");
-	perform(s, op);
-	return view->sqes[0];
-}
-
-/* Both end with 0, and a disk that is slow or a machine that loses its power tells them apart. */
-static void each_sync_has_its_flag(struct subject *s)
-{
-	int fd = make_file(s, BLOCK, O_RDWR);
-	open_engine(s, 1, 1);
-	attach(s, 0, fd);
-	struct ring_view view = view_ring();
-	for (unsigned i = 0; i < 4; i++) {
-		enum io_kind kind = i % 2 ? IO_FDATASYNC : IO_FSYNC;
-		unsigned flags = i % 2 ? IORING_FSYNC_DATASYNC : 0;
-		struct io_uring_sqe sqe = sqe_of(s, &view, prepare(s, 0, kind, fd, 0, 0, 0));
-		expect(sqe.opcode == IORING_OP_FSYNC && sqe.fsync_flags == flags,
-		       WHEN("%s") EXPECTED("opcode %d with the flags %#x")
-			       SAW("opcode %d with %#x"),
-		       kind_name(kind), IORING_OP_FSYNC, flags, sqe.opcode, sqe.fsync_flags);
-	}
-	close_view(&view);
-	close_engine(s);
-	close(fd);
-}
 
 /* The entries held reads before. */
 static void a_no_op_does_nothing(struct subject *s)
@@ -1183,68 +1051,6 @@ static void an_unanswered_probe_is_no_promise(struct subject *s)
 	       after - before);
 }
 
-/*
- * Which operation the kernel shall seem to lack, or -1. liburing's function of this name is this one in the
- * test program. So the test stands between the engine and what the kernel says.
- */
-static int lacking = -1;
-static unsigned probes;
-
-struct io_uring_probe *io_uring_get_probe_ring(struct io_uring *ring)
-{
-	static struct io_uring_probe *(*real)(struct io_uring *);
-	if (!real)
-		*(void **)&real = dlsym(RTLD_NEXT, "io_uring_get_probe_ring");
-	struct io_uring_probe *probe = real ? real(ring) : NULL;
-	probes++;
-	if (probe && lacking >= 0 && lacking < probe->ops_len)
-		probe->ops[lacking].flags = 0;
-	return probe;
-}
-
-static const struct asked {
-	enum io_kind kind;
-	int opcode, fixed; /* `fixed` with registered buffers */
-} asked[] = {
-	{ IO_NOP, IORING_OP_NOP, IORING_OP_NOP },
-	{ IO_READ, IORING_OP_READ, IORING_OP_READ_FIXED },
-	{ IO_WRITE, IORING_OP_WRITE, IORING_OP_WRITE_FIXED },
-	{ IO_FSYNC, IORING_OP_FSYNC, IORING_OP_FSYNC },
-	{ IO_FDATASYNC, IORING_OP_FSYNC, IORING_OP_FSYNC },
-	{ IO_RECV, IORING_OP_RECV, IORING_OP_RECV },
-	{ IO_SEND, IORING_OP_SEND, IORING_OP_SEND },
-	{ IO_ACCEPT, IORING_OP_ACCEPT, IORING_OP_ACCEPT },
-	{ IO_CONNECT, IORING_OP_CONNECT, IORING_OP_CONNECT },
-};
-
-#define FIXED_BUFFERS_OPTION 2u /* bits of the table of options */
-#define REGISTERING_OPTIONS  0x13u /* fixed_files, fixed_buffers, registered_ring */
-
-/* A kernel may lack any one operation. Then that kind is refused, and no other one. */
-static void asks_for_the_very_operation(struct subject *s)
-{
-	const struct engine_config config = { .depth = 2, .cpu_count = 2, .options = s->options };
-	for (unsigned i = 0; i < sizeof asked / sizeof *asked; i++) {
-		struct reason why = { "" };
-		lacking = -1;
-		if (s->ops->supports(&config, asked[i].kind, IO_FD_NONE, &why) < 0)
-			continue; /* an option that would do nothing */
-		int opcode = s->options & FIXED_BUFFERS_OPTION ? asked[i].fixed : asked[i].opcode;
-		for (lacking = 0; lacking < IORING_OP_LAST; lacking++) {
-			unsigned before = probes;
-			int rc = s->ops->supports(&config, asked[i].kind, IO_FD_NONE, &why);
-			if (probes == before)
-				test_skipped("the engine asks by other means");
-			expect(rc == (lacking == opcode ? -EOPNOTSUPP : 0),
-			       WHEN("%s where the kernel lacks opcode %d")
-				       EXPECTED("%s from supports()") SAW("%s"),
-			       kind_name(asked[i].kind), lacking,
-			       answer(lacking == opcode ? -EOPNOTSUPP : 0), answer(rc));
-		}
-		lacking = -1;
-	}
-}
-
 /* A completion and a cancel's for each operation fit into the ring, and it takes no more than it needs. */
 static void a_ring_is_as_large_as_needed(struct subject *s)
 {
@@ -1340,6 +1146,8 @@ static void keeps_no_page_of_what_it_lent(struct subject *s)
 
 /* Options: that each does what its name says. */
 
+#define REGISTERING_OPTIONS 0x13u /* fixed_files, fixed_buffers, registered_ring */
+
 /* How often the kernel is given something to keep while the engine opens: once for each such option. */
 static void registers_what_was_asked_for(struct subject *s)
 {
@@ -1352,23 +1160,6 @@ static void registers_what_was_asked_for(struct subject *s)
 	expect(calls == expected, EXPECTED("%u io_uring_register in open()") SAW("%u"), expected,
 	       calls);
 	close_engine(s);
-}
-
-static void uses_registered_buffers(struct subject *s)
-{
-	int fd = make_file(s, BLOCK, O_RDWR);
-	open_engine(s, 1, 1);
-	attach(s, 0, fd);
-	struct ring_view view = view_ring();
-	for (unsigned i = 1; i < 3; i++) {
-		struct io_uring_sqe sqe =
-			sqe_of(s, &view, prepare(s, 0, asked[i].kind, fd, 0, 0, BLOCK));
-		expect(sqe.opcode == asked[i].fixed, WHEN("%s") EXPECTED("opcode %d") SAW("%d"),
-		       kind_name(asked[i].kind), asked[i].fixed, sqe.opcode);
-	}
-	close_view(&view);
-	close_engine(s);
-	close(fd);
 }
 
 /* Only a receive waits before it tries, and only where that was asked for. */
@@ -1386,24 +1177,6 @@ static void waits_first_where_asked(struct subject *s)
 	expect(sqe.ioprio == 0, WHEN("SEND") EXPECTED("0 in ioprio") SAW("%#x"), sqe.ioprio);
 	close_view(&view);
 	close_connections(s, &c);
-}
-
-/* The number in `fd` is not looked at, only the place; and a place that nobody filled is empty. */
-static void an_empty_place_is_no_descriptor(struct subject *s)
-{
-	int fd = make_file(s, BLOCK, O_RDONLY);
-	open_engine(s, 1, 3);
-	attach(s, 1, fd);
-	for (unsigned slot = 0; slot < 3; slot++) {
-		int64_t n = perform(s, prepare(s, 0, IO_READ, fd, slot, 0, BLOCK));
-		int64_t expected = slot == 1 ? (int64_t)BLOCK : -EBADF;
-		expect(n == expected,
-		       WHEN("a read through place %u, and only place 1 is filled") EXPECTED("%s")
-			       SAW("%s"),
-		       slot, answer(expected), answer(n));
-	}
-	close_engine(s);
-	close(fd);
 }
 
 /* What is detached and then closed is gone: the peer hears of it. The others stay. */

@@ -21,6 +21,7 @@
 #include "allocation_count.h"
 #include "clock.h"
 #include "failing_calls.h"
+#include "ring_test.h"
 #include "stream_test.h"
 
 #define ENTER "io_uring_enter"
@@ -37,17 +38,7 @@ struct ring_facts {
 
 static int ring_descriptor(void)
 {
-	int fd = -1;
-	DIR *directory = opendir("/proc/self/fd");
-	const struct dirent *entry;
-	while (directory && fd < 0 && (entry = readdir(directory)) != NULL) {
-		char target[64] = "";
-		ssize_t n = readlinkat(dirfd(directory), entry->d_name, target, sizeof target - 1);
-		if (n > 0 && strcmp(target, "anon_inode:[io_uring]") == 0)
-			fd = atoi(entry->d_name);
-	}
-	if (directory)
-		closedir(directory);
+	int fd = engines_ring();
 	if (fd < 0)
 		test_skipped("/proc/self/fd shows no ring");
 	return fd;
@@ -1738,6 +1729,21 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE(1, ":no_sqarray"), TEST("an_old_kernel_is_not_blamed_on_an_option", ONE(NO_FD),
 					   an_old_kernel_is_not_blamed_on_an_option) },
 	{ EXERCISE(1, ""), TEST("open_tells_what_fails", ONE(NO_FD), open_tells_what_fails) },
+	{ EXERCISE(1, ""), TEST("reads_the_right_blocks", FILES, file_read_right_data) },
+	{ EXERCISE(1, ""), TEST("writes_the_right_blocks", FILES, file_write_right_data) },
+	{ EXERCISE(1, ""), TEST("syncs", ONE(BUFFERED), file_sync) },
+	{ EXERCISE(1, ""), TEST("a_sync_is_a_sync", ONE(UNIX), a_sync_is_a_sync) },
+	{ EXERCISE(1, ""), TEST("each_sync_has_its_flag", ONE(BUFFERED), each_sync_has_its_flag) },
+	{ EXERCISE(1, ""),
+	  TEST("an_entry_for_each_operation", ONE(BUFFERED), an_entry_for_each_operation) },
+	{ EXERCISE(1, ""), TEST("sends_right_data", STREAMS, stream_sends_right_data) },
+	{ EXERCISE(1, ""), TEST("send_to_nobody", ONE(TCP) | ONE(UNIX), stream_send_to_nobody) },
+	{ EXERCISE(1, ""), TEST("accepts_a_client", SOCKETS, accept_takes_who_waits) },
+	{ EXERCISE(1, ""), TEST("connects", SOCKETS, connect_reaches_a_listener) },
+	{ EXERCISE(1, ""), TEST("survives_signals", ONE(PIPE), stream_survives_signals) },
+	{ EXERCISE(1, ""),
+	  TEST("asks_for_the_very_operation", ONE(NO_FD), asks_for_the_very_operation) },
+	{ EXERCISE(1, ""), TEST("supports_or_says_why", ONE(NO_FD), supports_or_says_why) },
 
 	{ EXERCISE(2, ""), TEST("lends_what_came", SOCKETS, lent_buffer_holds_what_came) },
 	{ EXERCISE(2, ""), TEST("lends_and_takes_back", ONE(UNIX), lent_buffer_is_the_callers) },
@@ -1874,6 +1880,14 @@ const struct lab_test lab_tests[] = {
 	  TEST("fixed_files_receive", ONE(UNIX), asks_once_for_all_messages) },
 	{ OPTION("fixed_files+multishot"), TEST("fixed_files_slot_takes_another_number", ONE(UNIX),
 						stream_slot_takes_another_number) },
+	{ OPTION("fixed_buffers"), TEST("fixed_buffers_ask_for_the_very_operation", ONE(NO_FD),
+					asks_for_the_very_operation) },
+	{ OPTION("fixed_buffers"),
+	  TEST("fixed_buffers_are_used", ONE(BUFFERED), uses_registered_buffers) },
+	{ OPTION("send_zc"),
+	  TEST("send_zc_asks_for_the_very_operation", ONE(NO_FD), asks_for_the_very_operation) },
+	{ OPTION("fixed_files"),
+	  TEST("fixed_files_have_empty_places", ONE(BUFFERED), an_empty_place_is_no_descriptor) },
 	{ OPTION("fixed_buffers"), TEST("fixed_buffers_read", FILES, file_read_right_data) },
 	{ OPTION("fixed_buffers"), TEST("fixed_buffers_write", FILES, file_write_right_data) },
 	{ OPTION("multishot"), TEST("without_a_bundle_each_buffer_is_one", ONE(UNIX),

@@ -433,12 +433,15 @@ static void hear_of_end(struct promise *p, enum promise_state state, int64_t val
 
 static void end_one(struct promise *p)
 {
-	//> 1 Take the followers off the list, the first one first, and let each hear_of_end(). A
-	//> callback may add others to the list. Then give up the hold that follow() took.
+	//> 1 Take the followers off the list, the first one first, and let each hear_of_end(). Then give up
+	//> the hold that follow() took. A callback may add others to the list: they come when the queue
+	//> comes to this promise again, behind those that were due before them.
 	//+ if (p->followers.first)
 	//+ 	hear_of_end(p->followers.first, (enum promise_state)p->state, p->value);
+	struct promise_list followers = p->followers;
 	struct promise *follower;
-	while ((follower = take_first(&p->followers))) {
+	p->followers.first = NULL;
+	while ((follower = take_first(&followers))) {
 		hear_of_end(follower, (enum promise_state)p->state, p->value);
 		release(follower);
 	}

@@ -283,6 +283,32 @@ static struct promise_answer await_again(void *letter, int64_t value)
 	return PROMISE_VALUE(0);
 }
 
+static struct promise_answer ask_behind_others(void *letter, int64_t value)
+{
+	add_call((char)(uintptr_t)letter);
+	await_it(p_of_step, 'c');
+	return PROMISE_VALUE(value);
+}
+
+/* What a callback adds to its own promise became due later than what waits in the queue. */
+static void who_is_added_comes_behind_the_others(struct subject *s)
+{
+	open_all(s);
+	p_of_step = made(promise_new(pool));
+	struct promise *q = made(promise_new(pool));
+	promise_await(p_of_step, ask_behind_others, LETTER('a'));
+	await_it(q, 'b');
+	promise_fulfil(p_of_step, 1);
+	promise_fulfil(q, 1);
+	run_to_its_end();
+	expect_calls(
+		"two promises that are settled, and a third callback that the first one asks for",
+		"abc");
+	promise_drop(p_of_step);
+	promise_drop(q);
+	close_all();
+}
+
 static void a_callback_may_ask_for_more(struct subject *s)
 {
 	open_all(s);
@@ -1097,6 +1123,34 @@ static void a_chain_without_end_starves_nobody(struct subject *s)
 	event_loop_run(loop, LOOP_POLL);
 	expect_calls("a timer beside a chain without end", "t");
 	run_to_its_end();
+	close_all();
+}
+
+/* Asks for the same promise's end once more. */
+static struct promise_answer ask_once_more(void *context, int64_t value)
+{
+	expect(steps++ < 1000000,
+	       EXPECTED("a timer between callbacks without end of one promise")
+		       SAW("%u callbacks, and no timer"),
+	       steps);
+	if (!has_seen_enough)
+		promise_await(p_of_step, ask_once_more, context);
+	return PROMISE_VALUE(value);
+}
+
+static void callbacks_without_end_starve_nobody(struct subject *s)
+{
+	struct loop_timer timer = { .call = see_enough, .context = LETTER('t') };
+	open_all(s);
+	p_of_step = made(promise_new(pool));
+	promise_await(p_of_step, ask_once_more, NULL);
+	promise_fulfil(p_of_step, 0);
+	event_loop_run(loop, LOOP_POLL); /* which comes back */
+	event_loop_timer_start(loop, &timer, 0, 0);
+	event_loop_run(loop, LOOP_POLL);
+	expect_calls("a timer beside callbacks without end of one promise", "t");
+	run_to_its_end();
+	promise_drop(p_of_step);
 	close_all();
 }
 
@@ -2847,6 +2901,7 @@ const struct lab_test lab_tests[] = {
 	TEST(1, only_its_maker_settles_it, OVER_ANY),
 	TEST(1, never_calls_inside_a_call, OVER_ANY),
 	TEST(1, calls_back_in_order, OVER_ANY),
+	TEST(1, who_is_added_comes_behind_the_others, OVER_ANY),
 	TEST(1, a_callback_may_ask_for_more, OVER_ANY),
 	TEST(1, calls_back_among_deferred_calls, OVER_ANY),
 
@@ -2887,6 +2942,7 @@ const struct lab_test lab_tests[] = {
 	TEST(5, an_abandoned_deadline_never_rings, OVER_ANY),
 	TEST(5, a_chain_of_which_nothing_is_kept_goes_on, OVER_ANY),
 	TEST(5, a_chain_without_end_starves_nobody, OVER_ANY),
+	TEST(5, callbacks_without_end_starve_nobody, OVER_ANY),
 	TEST(5, a_closed_pool_calls_nobody, OVER_ANY),
 	TEST(5, neglect_is_reported_once, OVER_ANY),
 	TEST(5, a_turn_is_time_to_look, OVER_ANY),

@@ -1407,7 +1407,7 @@ static void the_next_deadline_is_not_lost_when_memory_is_short(struct subject *s
 {
 	int64_t between_ns = NS_PER_MS;
 	config.timed_out = timed_out_and_filled_the_heap;
-	while (!run_two_deadlines(s, between_ns) && between_ns < 50 * NS_PER_MS)
+	while (!run_two_deadlines(s, between_ns) && between_ns < 200 * NS_PER_MS)
 		between_ns *= 4;
 }
 
