@@ -141,7 +141,8 @@ $(BUILD)/%.o: %.S $(BUILD)/flags
 # The course: what a lab's tests are linked with, what compiles them, and the proctor that runs them.
 
 COURSE_PROGRAM  = $(addprefix harness/course/proctor/,allocation_count.c lab_test.c each_test.c failing_calls.c \
-                    ring_test.c stream_test.c threads_asleep.c)
+                    ring_test.c ring_entry_tests.c ring_wait_tests.c ring_cancel_tests.c ring_support_tests.c \
+                    stream_test.c threads_asleep.c)
 COURSE_LIBRARY := $(call object,$(COURSE_PROGRAM) harness/course/proctor/syscall_names.c \
                     $(filter-out %/mutants.c %/mutants_laid_over.c %/allocations.c %/faults.c,$(wildcard harness/tests/conformance/*.c)))
 COURSE_FLAGS    = $(CPPFLAGS) $(COURSE_PATHS) $(ALL_CFLAGS) $(REFUSE_TRAMPOLINES)

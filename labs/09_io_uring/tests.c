@@ -2,21 +2,15 @@
 /* Lab 09: what an engine on io_uring must do, and how many system calls it may make for it. */
 #include "lab_test.h"
 
-#include <dirent.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "allocation_count.h"
@@ -25,68 +19,8 @@
 #include "ring_test.h"
 #include "stream_test.h"
 
-#define ENTER "io_uring_enter"
 #define URING "io_uring_enter io_uring_register "
 #define BLOCK 4096u
-
-static struct io_op *nop(struct subject *s, unsigned slot)
-{
-	return prepare(s, slot, IO_NOP, -1, 0, 0, 0);
-}
-
-static struct io_op *receive(struct subject *s, unsigned slot, int fd, unsigned fd_slot)
-{
-	return prepare_receive(s, slot, fd, fd_slot);
-}
-
-/* submit() itself, for what start_all() would put right. Returns how many were accepted. */
-static unsigned submit_once(struct subject *s, struct io_op *const *ops, unsigned count)
-{
-	int accepted = s->ops->submit(s->engine, ops, count);
-	expect(accepted >= 0 && (unsigned)accepted <= count,
-	       EXPECTED("at most %u accepted by submit()") SAW("%s"), count, answer(accepted));
-	for (int i = 0; i < accepted; i++)
-		ops[i]->in_flight = 1;
-	s->inflight += (unsigned)accepted;
-	return (unsigned)accepted;
-}
-
-static void expect_calls(unsigned most, const char *what)
-{
-	unsigned enters = calls_made(ENTER), calls = calls_made(NULL);
-	expect(enters <= most, WHEN("%s") EXPECTED("at most %u io_uring_enter") SAW("%u"), what,
-	       most, enters);
-	expect(calls == enters, WHEN("%s") EXPECTED("no other system call") SAW("%u"), what,
-	       calls - enters);
-}
-
-/* Connections on which receives wait. */
-#define CONNECTIONS_MOST 16u
-
-struct connections {
-	unsigned count;
-	int ends[CONNECTIONS_MOST][2];
-};
-
-static void open_connections(struct subject *s, struct connections *c, unsigned count,
-			     unsigned depth)
-{
-	c->count = count;
-	open_engine(s, depth, count);
-	for (unsigned i = 0; i < count; i++) {
-		make_reading_pair(s, c->ends[i]);
-		attach(s, i, c->ends[i][0]);
-	}
-}
-
-static void close_connections(struct subject *s, const struct connections *c)
-{
-	close_engine(s);
-	for (unsigned i = 0; i < c->count; i++) {
-		close(c->ends[i][0]);
-		close(c->ends[i][1]);
-	}
-}
 
 /* Exercise 1: SQEs and CQEs. */
 
@@ -100,35 +34,13 @@ static void a_no_op_does_nothing(struct subject *s)
 		perform(s, prepare(s, 0, IO_READ, fd, 0, 0, BLOCK));
 	memset(buffer_of(s, 0), 0x55, BLOCK);
 	for (unsigned i = 0; i < 4; i++) {
-		int64_t result = perform(s, nop(s, 1));
+		int64_t result = perform(s, ring_no_op(s, 1));
 		expect(result == 0, EXPECTED("0 from a no-op") SAW("%s"), answer(result));
 	}
 	expect(buffer_of(s, 0)[0] == 0x55,
 	       EXPECTED("no-ops to touch no buffer") SAW("an older read made once more"));
 	close_engine(s);
 	close(fd);
-}
-
-/* More completions than `max` wait in the ring. Each comes once, and the ring is empty then. */
-static void what_is_beyond_max_stays(struct subject *s)
-{
-	enum { DEPTH = 8 };
-	struct io_op *done[DEPTH], *ops[DEPTH];
-	bool seen[DEPTH] = { false };
-	open_engine(s, DEPTH, 1);
-	for (unsigned i = 0; i < DEPTH; i++)
-		ops[i] = nop(s, i);
-	start_all(s, ops, DEPTH);
-	for (unsigned left = DEPTH; left > 0;) {
-		unsigned n = reap(s, done, 1, 3, PATIENCE_NS);
-		expect(n > 0, WHEN("%u are left") EXPECTED("some of them") SAW("none"), left);
-		left -= n;
-		for (unsigned i = 0; i < n; i++) {
-			expect(!seen[done[i]->slot], "operation %u came twice", done[i]->slot);
-			seen[done[i]->slot] = true;
-		}
-	}
-	close_engine(s);
 }
 
 /*
@@ -138,10 +50,10 @@ static void what_is_beyond_max_stays(struct subject *s)
 static void asks_for_no_worker(struct subject *s)
 {
 	struct io_op *done[4], *ops[4];
-	struct connections c;
-	open_connections(s, &c, 4, 4);
+	struct ring_connections c;
+	open_ring_connections(s, &c, 4, 4);
 	for (unsigned i = 0; i < 4; i++)
-		ops[i] = receive(s, i, c.ends[i][0], i);
+		ops[i] = ring_receive(s, i, c.ends[i][0], i);
 	start_all(s, ops, 4);
 	unsigned n = reap(s, done, 1, 4, A_MOMENT_NS);
 	expect(n == 0, EXPECTED("four receives to wait") SAW("%u came back"), n);
@@ -153,7 +65,7 @@ static void asks_for_no_worker(struct subject *s)
 	for (unsigned i = 0; i < 4; i++)
 		peer_sends(c.ends[i][1], "here", 4);
 	await_all(s);
-	close_connections(s, &c);
+	close_ring_connections(s, &c);
 }
 
 static void file_asks_for_no_worker(struct subject *s)
@@ -183,21 +95,6 @@ static void file_asks_for_no_worker(struct subject *s)
 	close(fd);
 }
 
-static void submit_makes_no_call(struct subject *s)
-{
-	enum { DEPTH = 16 };
-	struct io_op *ops[DEPTH];
-	open_engine(s, DEPTH, 1);
-	for (unsigned i = 0; i < DEPTH; i++)
-		ops[i] = nop(s, i);
-	calls_reset();
-	unsigned accepted = submit_once(s, ops, DEPTH);
-	expect_calls(0, "in submit()");
-	expect(accepted == DEPTH, EXPECTED("all %u accepted") SAW("%u"), DEPTH, accepted);
-	await_all(s);
-	close_engine(s);
-}
-
 /* Exercise 2: one call, or none. */
 
 static void one_call_a_batch(struct subject *s)
@@ -208,7 +105,7 @@ static void one_call_a_batch(struct subject *s)
 	calls_reset();
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		for (unsigned i = 0; i < DEPTH; i++)
-			ops[i] = nop(s, i);
+			ops[i] = ring_no_op(s, i);
 		start_all(s, ops, DEPTH);
 		unsigned n = reap(s, done, DEPTH, DEPTH, PATIENCE_NS);
 		expect(n == DEPTH, EXPECTED("all %u in one reap()") SAW("%u"), DEPTH, n);
@@ -216,7 +113,7 @@ static void one_call_a_batch(struct subject *s)
 		for (unsigned i = 0; i < 3; i++)
 			reap(s, done, 0, DEPTH, 0);
 	}
-	expect_calls(ROUNDS, "10 batches of 32 operations");
+	expect_ring_calls(ROUNDS, "10 batches of 32 operations");
 	close_engine(s);
 }
 
@@ -228,739 +125,15 @@ static void one_call_a_batch_in_all(struct subject *s)
 	open_engine(s, DEPTH, 1);
 	calls_reset();
 	for (unsigned i = 0; i < DEPTH; i++)
-		ops[i] = nop(s, i);
+		ops[i] = ring_no_op(s, i);
 	start_all(s, ops, DEPTH);
 	unsigned n = reap(s, done, DEPTH, DEPTH, PATIENCE_NS);
 	expect(n == DEPTH, EXPECTED("all %u in one reap()") SAW("%u"), DEPTH, n);
-	expect_calls(1, "a batch of 32 operations");
+	expect_ring_calls(1, "a batch of 32 operations");
 	close_engine(s);
-}
-
-static void one_call_a_batch_of_messages(struct subject *s)
-{
-	enum { COUNT = 8 };
-	struct io_op *ops[COUNT], *done[COUNT];
-	struct connections c;
-	open_connections(s, &c, COUNT, COUNT);
-	for (unsigned i = 0; i < COUNT; i++) {
-		peer_sends(c.ends[i][1], "message", 7);
-		ops[i] = receive(s, i, c.ends[i][0], i);
-	}
-	calls_reset();
-	start_all(s, ops, COUNT);
-	unsigned n = reap(s, done, COUNT, COUNT, PATIENCE_NS);
-	expect(n == COUNT, EXPECTED("%u messages in one reap()") SAW("%u"), COUNT, n);
-	expect_calls(1, "8 messages are there, and 8 receives");
-	for (unsigned i = 0; i < COUNT; i++)
-		expect(ops[i]->result == 7, EXPECTED("7 bytes") SAW("%s"), answer(ops[i]->result));
-	close_connections(s, &c);
-}
-
-static void takes_what_is_there_without_a_call(struct subject *s)
-{
-	enum { DEPTH = 8 };
-	struct io_op *ops[DEPTH], *done[DEPTH];
-	open_engine(s, DEPTH, 1);
-	for (unsigned i = 0; i < DEPTH; i++)
-		ops[i] = nop(s, i);
-	start_all(s, ops, DEPTH);
-	unsigned n = reap(s, done, DEPTH, 2, PATIENCE_NS);
-	expect(n == 2, EXPECTED("2 operations, the most that were asked for") SAW("%u"), n);
-	calls_reset();
-	n = reap(s, done, 1, 3, PATIENCE_NS);
-	expect(n == 3, EXPECTED("3 of 6 that are there") SAW("%u"), n);
-	n = reap(s, done, 3, 5, -1);
-	expect(n == 3, EXPECTED("the last 3") SAW("%u"), n);
-	expect_calls(0, "the completions are in the ring");
-	close_engine(s);
-}
-
-/* What is there is enough, and what else is in flight goes on waiting: a call must not wait for it. */
-static void does_not_wait_when_enough_is_there(struct subject *s)
-{
-	struct io_op *done[4];
-	struct connections c;
-	open_connections(s, &c, 1, 4);
-	struct io_op *ops[3] = { nop(s, 1), nop(s, 2), nop(s, 3) };
-	start_all(s, ops, 3);
-	unsigned n = reap(s, done, 3, 1, PATIENCE_NS);
-	expect(n == 1, EXPECTED("1 operation, the most that were asked for") SAW("%u"), n);
-	/* The receive has to be handed over, with a call that finds two completions there. */
-	start(s, receive(s, 0, c.ends[0][0], 0));
-	uint64_t before_ns = clock_ns();
-	n = reap(s, done, 2, 4, PATIENCE_NS);
-	int64_t took_ns = (int64_t)(clock_ns() - before_ns);
-	expect(n == 2, EXPECTED("the 2 operations that were there") SAW("%u"), n);
-	expect(took_ns < PATIENCE_NS / 2, EXPECTED("no wait") SAW("%lld ms"),
-	       (long long)(took_ns / NS_PER_MS));
-	peer_sends(c.ends[0][1], "x", 1);
-	calls_reset();
-	await_all(s);
-	expect(s->op[0].result == 1, EXPECTED("1 byte") SAW("%s"), answer(s->op[0].result));
-	close_connections(s, &c);
-}
-
-/* The first reap() hands it over, so that later ones find what has come. */
-static void hands_over_even_if_it_may_not_wait(struct subject *s)
-{
-	struct io_op *done[2];
-	struct connections c;
-	open_connections(s, &c, 1, 2);
-	start(s, receive(s, 0, c.ends[0][0], 0));
-	calls_reset();
-	unsigned n = reap(s, done, 0, 2, -1);
-	expect(n == 0, EXPECTED("nothing yet") SAW("%u"), n);
-	peer_sends(c.ends[0][1], "bytes", 5);
-	uint64_t until_ns = clock_ns() + (uint64_t)PATIENCE_NS;
-	for (unsigned i = 0; n == 0 && clock_ns() < until_ns; i++) {
-		usleep(100);
-		n = reap(s, done, 0, 2, i % 2 ? 0 : -1);
-	}
-	expect(n == 1, WHEN("it is asked again and again and never waits") EXPECTED("the receive")
-			       SAW("nothing for 2 s"));
-	expect(done[0]->result == 5, EXPECTED("5 bytes") SAW("%s"), answer(done[0]->result));
-	unsigned enters = calls_made(ENTER);
-	expect(enters >= 1, EXPECTED("the receive to be handed over") SAW("no io_uring_enter"));
-	close_connections(s, &c);
-}
-
-static void a_time_limit_is_part_of_the_call(struct subject *s)
-{
-	struct io_op *done[2];
-	struct connections c;
-	open_connections(s, &c, 2, 2);
-	start(s, receive(s, 0, c.ends[0][0], 0));
-	start(s, receive(s, 1, c.ends[1][0], 1));
-	calls_reset();
-	for (unsigned i = 0; i < 3; i++) {
-		uint64_t before_ns = clock_ns();
-		unsigned n = reap(s, done, 1, 2, A_MOMENT_NS);
-		int64_t took_ns = (int64_t)(clock_ns() - before_ns);
-		expect(n == 0, EXPECTED("nothing") SAW("%u"), n);
-		expect(took_ns >= A_MOMENT_NS, EXPECTED("a wait of %lld ms") SAW("one of %lld"),
-		       (long long)(A_MOMENT_NS / NS_PER_MS), (long long)(took_ns / NS_PER_MS));
-	}
-	expect_calls(3, "three waits that end by time");
-	for (unsigned i = 0; i < 2; i++)
-		peer_sends(c.ends[i][1], "x", 1);
-	await_all(s);
-	close_connections(s, &c);
-}
-
-/* A thread of the test's own that writes to a descriptor as soon as another thread sleeps. */
-struct late_speaker {
-	pthread_t thread;
-	int sleeper_tid, fd;
-};
-
-static void *speak_to_a_sleeper(void *argument)
-{
-	const struct late_speaker *speaker = argument;
-	wait_until_asleep(speaker->sleeper_tid);
-	peer_sends(speaker->fd, "late", 4);
-	return NULL;
-}
-
-static void begin_speaking_late(struct late_speaker *speaker, int fd)
-{
-	speaker->sleeper_tid = (int)syscall(SYS_gettid);
-	speaker->fd = fd;
-	expect(pthread_create(&speaker->thread, NULL, speak_to_a_sleeper, speaker) == 0,
-	       "the test has no thread");
-}
-
-static void an_endless_wait_is_one_call(struct subject *s)
-{
-	struct io_op *done[1];
-	struct connections c;
-	open_connections(s, &c, 1, 1);
-	start(s, receive(s, 0, c.ends[0][0], 0));
-	struct late_speaker speaker;
-	begin_speaking_late(&speaker, c.ends[0][1]);
-	calls_reset();
-	unsigned n = reap(s, done, 1, 1, -1);
-	pthread_join(speaker.thread, NULL);
-	expect(n == 1 && done[0]->result == 4, EXPECTED("the 4 bytes that came late") SAW("%u"), n);
-	expect_calls(1, "a receive that had to wait");
-	close_connections(s, &c);
-}
-
-/* Exercise 3: a full ring. */
-
-/* More than the submission ring of any engine here holds. */
-#define FULL_DEPTH 5000u
-
-static void fill_ops(struct subject *s, struct io_op **ops, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++)
-		ops[i] = nop(s, i);
-}
-
-/* Offered all together, and one by one: then the ring is full at the beginning of a batch. */
-static void goes_on_behind_a_full_ring(struct subject *s)
-{
-	static struct io_op *ops[FULL_DEPTH];
-	open_engine(s, FULL_DEPTH, 1);
-	fill_ops(s, ops, FULL_DEPTH);
-	for (unsigned round = 0; round < 2; round++) {
-		unsigned offered = round == 0 ? FULL_DEPTH : 1;
-		calls_reset();
-		unsigned accepted = 0, last = 1;
-		while (accepted < FULL_DEPTH && last > 0) {
-			unsigned left = FULL_DEPTH - accepted;
-			accepted += last =
-				submit_once(s, ops + accepted, left < offered ? left : offered);
-		}
-		expect(accepted == FULL_DEPTH,
-		       WHEN("the submission ring is full")
-			       EXPECTED("submit() to hand it over and to go on")
-				       SAW("none accepted after %u"),
-		       accepted);
-		expect_calls(4, "5,000 operations are submitted");
-		await_all(s);
-	}
-	close_engine(s);
-}
-
-/* The kernel takes nothing for a while. That is no error, and nothing is lost. */
-static void a_refusal_is_back_pressure(struct subject *s)
-{
-	static const int errors[] = { EAGAIN, EBUSY, ENOMEM };
-	static struct io_op *ops[FULL_DEPTH];
-	open_engine(s, FULL_DEPTH, 1);
-	fill_ops(s, ops, FULL_DEPTH);
-	for (unsigned i = 0; i < sizeof errors / sizeof *errors; i++) {
-		fail_call(ENTER, errors[i], 0);
-		unsigned accepted = 0, last = 1;
-		while (accepted < FULL_DEPTH && last > 0)
-			accepted += last = submit_once(s, ops + accepted, FULL_DEPTH - accepted);
-		bool failed = call_failed();
-		expect(!failed || accepted < FULL_DEPTH,
-		       WHEN("the kernel takes nothing from a full ring")
-			       EXPECTED("submit() to accept what the ring holds")
-				       SAW("all accepted"));
-		await_all(s);
-		for (unsigned n = 0; n < accepted; n++)
-			expect(ops[n]->result == 0, EXPECTED("0 from a no-op") SAW("%s"),
-			       answer(ops[n]->result));
-	}
-	close_engine(s);
-}
-
-/* Exercise 4: cancels. */
-
-/* cancel_one() only writes an SQE, and the next reap() hands it over and waits for what it brings. */
-static void a_cancel_is_part_of_the_batch(struct subject *s)
-{
-	struct io_op *done[4];
-	struct connections c;
-	open_connections(s, &c, 3, 4);
-	for (unsigned i = 0; i < 3; i++)
-		start(s, receive(s, i, c.ends[i][0], i));
-	unsigned n = reap(s, done, 0, 4, 0);
-	expect(n == 0, EXPECTED("nothing yet") SAW("%u"), n);
-	calls_reset();
-	cancel_one(s, &s->op[1]);
-	expect_calls(0, "in cancel_one()");
-	n = reap(s, done, 1, 4, PATIENCE_NS);
-	expect(n == 1 && done[0] == &s->op[1] && done[0]->result == -ECANCELED,
-	       EXPECTED("the operation that was called back, with -ECANCELED") SAW("%u of them"),
-	       n);
-	expect_calls(2, "one operation is called back");
-	for (unsigned i = 0; i < 3; i += 2)
-		peer_sends(c.ends[i][1], "x", 1);
-	await_all(s);
-	close_connections(s, &c);
-}
-
-/*
- * A cancel that comes too late still completes (-ENOENT), here after the operation that it was for has
- * been handed out. That is nobody's news: who waits for another one waits on, and not for ever.
- */
-static void a_cancels_completion_ends_no_wait(struct subject *s)
-{
-	struct io_op *done[4];
-	struct connections c;
-	open_connections(s, &c, 1, 4);
-	struct io_op *ops[2] = { nop(s, 1), nop(s, 2) };
-	for (unsigned round = 0; round < 3; round++) {
-		start_all(s, ops, 2);
-		unsigned n = reap(s, done, 2, 1, PATIENCE_NS);
-		expect(n == 1, EXPECTED("1 no-op, the most that were asked for") SAW("%u"), n);
-		start(s, receive(s, 0, c.ends[0][0], 0));
-		cancel_one(s, done[0] == ops[0] ? ops[1] : ops[0]);
-		n = reap(s, done, 1, 1, PATIENCE_NS);
-		expect(n == 1 && done[0]->result == 0,
-		       EXPECTED("the other no-op, which was over already") SAW("%u"), n);
-		uint64_t before_ns = clock_ns();
-		n = reap(s, done, 1, 4, A_MOMENT_NS);
-		int64_t took_ns = (int64_t)(clock_ns() - before_ns);
-		expect(n == 0, EXPECTED("nothing") SAW("%u"), n);
-		expect(took_ns >= A_MOMENT_NS && took_ns < PATIENCE_NS,
-		       WHEN("a cancel that came too late has completed")
-			       EXPECTED("a wait of %lld ms") SAW("one of %lld"),
-		       (long long)(A_MOMENT_NS / NS_PER_MS), (long long)(took_ns / NS_PER_MS));
-		peer_sends(c.ends[0][1], "x", 1);
-		await_all(s);
-	}
-	close_connections(s, &c);
-}
-
-/*
- * Two are waited for. The one that was called back comes at once, with the cancel's own completion. Then one
- * is missing, and not two.
- */
-static void what_came_back_is_waited_for_no_more(struct subject *s)
-{
-	struct io_op *done[2];
-	struct connections c;
-	open_connections(s, &c, 2, 2);
-	for (unsigned i = 0; i < 2; i++)
-		start(s, receive(s, i, c.ends[i][0], i));
-	reap(s, done, 0, 2, 0);
-	cancel_one(s, &s->op[1]);
-	struct speaker speaker = { .pause_ns = A_MOMENT_NS, .count = 1, .fds = { c.ends[0][1] } };
-	begin_speaking(&speaker);
-	uint64_t before_ns = clock_ns();
-	unsigned n = reap(s, done, 2, 2, PATIENCE_NS);
-	int64_t took_ns = (int64_t)(clock_ns() - before_ns);
-	pthread_join(speaker.thread, NULL);
-	expect(n == 2 && took_ns < PATIENCE_NS,
-	       WHEN("one receive is called back, and bytes come for the other after 20 ms")
-		       EXPECTED("both before the time is over") SAW("%u after %lld ms"),
-	       n, (long long)(took_ns / NS_PER_MS));
-	close_connections(s, &c);
-}
-
-#define LIMIT_NS NS_PER_S
-
-struct late_call {
-	pthread_t thread;
-	bool held;
-	uint64_t let_go_ns;
-};
-
-static void *hold_beyond_the_limit(void *argument)
-{
-	struct late_call *call = argument;
-	struct timespec limit = timespec_of_ns(LIMIT_NS);
-	call->held = wait_until_held(PATIENCE_NS);
-	nanosleep(&limit, NULL);
-	call->let_go_ns = clock_ns();
-	let_call_go();
-	return NULL;
-}
-
-/* The first call comes back when the time is over, and with a cancel's completion. So nothing is left to wait. */
-static void a_cancel_begins_no_time_anew(struct subject *s)
-{
-	struct io_op *done[2];
-	struct connections c;
-	struct late_call call = { .held = false };
-	open_connections(s, &c, 2, 2);
-	for (unsigned i = 0; i < 2; i++)
-		start(s, receive(s, i, c.ends[i][0], i));
-	reap(s, done, 0, 2, 0);
-	peer_sends(c.ends[1][1], "x", 1);
-	cancel_one(s, &s->op[1]); /* too late, and so it has a completion in every design */
-	hold_call(ENTER);
-	expect(pthread_create(&call.thread, NULL, hold_beyond_the_limit, &call) == 0,
-	       "the test has no thread");
-	unsigned n = reap(s, done, 2, 2, LIMIT_NS);
-	uint64_t now_ns = clock_ns();
-	pthread_join(call.thread, NULL);
-	expect(call.held, EXPECTED("a call of io_uring_enter") SAW("none"));
-	expect(n == 1 && now_ns - call.let_go_ns < LIMIT_NS,
-	       WHEN("the time was over as the first call began")
-		       EXPECTED("1 operation, and no second wait") SAW("%u, and %lld ms more"),
-	       n, (long long)((now_ns - call.let_go_ns) / NS_PER_MS));
-	peer_sends(c.ends[0][1], "x", 1);
-	await_all(s);
-	close_connections(s, &c);
-}
-
-/* Writes to both peers at the moment when the wait for more begins. */
-struct two_writers {
-	pthread_t thread;
-	int fds[2];
-};
-
-static void *write_while_a_call_is_held(void *argument)
-{
-	const struct two_writers *writers = argument;
-	(void)wait_until_held(PATIENCE_NS);
-	for (unsigned i = 0; i < 2; i++)
-		if (write(writers->fds[i], "x", 1) != 1)
-			break;
-	let_call_go();
-	return NULL;
-}
-
-/* One is back, and there is room for one more. Then two come at once. */
-static void max_is_kept_beside_a_cancel(struct subject *s)
-{
-	struct io_op *done[4];
-	struct connections c;
-	open_connections(s, &c, 3, 3);
-	for (unsigned i = 0; i < 3; i++)
-		start(s, receive(s, i, c.ends[i][0], i));
-	reap(s, done, 0, 2, 0);
-	peer_sends(c.ends[2][1], "x", 1);
-	cancel_one(s, &s->op[2]); /* too late, and so it has a completion in every design */
-	struct two_writers writers = { .fds = { c.ends[0][1], c.ends[1][1] } };
-	hold_call_after(ENTER, 1);
-	expect(pthread_create(&writers.thread, NULL, write_while_a_call_is_held, &writers) == 0,
-	       "the test has no thread");
-	unsigned n = reap(s, done, 2, 2, PATIENCE_NS);
-	pthread_join(writers.thread, NULL);
-	expect(n == 2, EXPECTED("2 operations, which are as many as asked for") SAW("%u"), n);
-	await_all(s);
-	close_connections(s, &c);
-}
-
-/* As many SQEs as there are in the ring wait to be handed over, and then comes a cancel of each. */
-static void a_full_ring_has_room_for_cancels(struct subject *s)
-{
-	enum { COUNT = 16 };
-	struct io_op *ops[COUNT];
-	struct connections c;
-	open_connections(s, &c, COUNT, COUNT);
-	for (unsigned i = 0; i < COUNT; i++)
-		ops[i] = receive(s, i, c.ends[i][0], i);
-	expect(submit_once(s, ops, COUNT) == COUNT, "not all are accepted");
-	calls_reset();
-	s->ops->cancel(s->engine);
-	await_all(s);
-	for (unsigned i = 0; i < COUNT; i++)
-		expect(ops[i]->result == -ECANCELED, EXPECTED("-ECANCELED") SAW("%s"),
-		       answer(ops[i]->result));
-	expect_calls(8, "16 receives are called back");
-	close_connections(s, &c);
-}
-
-/* Where the test's own hand calls an operation back (Linux 6.0), and not the engine. */
-static void cancel_from_outside(void)
-{
-	struct io_uring_sync_cancel_reg cancel = {
-		.flags = IORING_ASYNC_CANCEL_ANY,
-		.fd = -1,
-		.timeout = { .tv_sec = -1, .tv_nsec = -1 },
-	};
-	if (syscall(SYS_io_uring_register, engines_ring(), IORING_REGISTER_SYNC_CANCEL, &cancel,
-		    1) < 0)
-		test_skipped("this kernel cancels nothing by io_uring_register: %s",
-			     strerrorname_np(errno));
-}
-
-/*
- * A signal may end a pipe's read with ECANCELED, on Linux 6.1. Nobody called it back, so it begins anew,
- * as after EINTR. On a socket that cannot be, and it is told.
- */
-static void what_nobody_called_back_goes_on(struct subject *s)
-{
-	struct io_op *done[1];
-	struct connections c;
-	open_connections(s, &c, 1, 2);
-	receive(s, 1, c.ends[0][0], 0);
-	s->op[1].offset = IO_NO_OFFSET; /* only a pipe's says something */
-	start(s, &s->op[1]);
-	unsigned n = reap(s, done, 0, 1, 0);
-	expect(n == 0, EXPECTED("nothing yet") SAW("%u"), n);
-	cancel_from_outside();
-	n = reap(s, done, 1, 1, A_MOMENT_NS);
-	if (s->flavour == PIPE) {
-		expect(n == 0, EXPECTED("the read to go on") SAW("it end with %s"),
-		       answer(s->op[1].result));
-		peer_sends(c.ends[0][1], "late", 4);
-		await(s, &s->op[1]);
-		expect(s->op[1].result == 4, EXPECTED("the 4 bytes that came late") SAW("%s"),
-		       answer(s->op[1].result));
-	} else {
-		expect(n == 1 && s->op[1].result == -ECANCELED,
-		       EXPECTED("the receive with -ECANCELED") SAW("%u operations"), n);
-	}
-	close_connections(s, &c);
-}
-
-/* The first slot and the last one, with the kernel taking nothing for either. */
-static void cancels_without_room_are_all_asked(struct subject *s)
-{
-	enum { COUNT = 4 };
-	struct io_op *ops[COUNT], *done[COUNT];
-	struct connections c;
-	open_connections(s, &c, COUNT, COUNT);
-	for (unsigned i = 0; i < COUNT; i++)
-		ops[i] = receive(s, i, c.ends[i][0], i);
-	expect(submit_once(s, ops, COUNT) == COUNT, "not all are accepted");
-	for (unsigned i = 0; i < COUNT; i += COUNT - 1) {
-		fail_call(ENTER, EAGAIN, 0);
-		cancel_one(s, ops[i]);
-		call_failed();
-	}
-	await(s, ops[0]);
-	await(s, ops[COUNT - 1]);
-	for (unsigned i = 0; i < COUNT; i += COUNT - 1)
-		expect(ops[i]->result == -ECANCELED,
-		       WHEN("slot %u is called back") EXPECTED("-ECANCELED") SAW("%s"), i,
-		       answer(ops[i]->result));
-	/* Nothing is left to be asked: the thread sleeps again, in the kernel. */
-	calls_reset();
-	unsigned n = reap(s, done, 1, COUNT, A_MOMENT_NS);
-	unsigned enters = calls_made(ENTER);
-	expect(n == 0, EXPECTED("the others to go on") SAW("%u came back"), n);
-	expect(enters >= 1 && enters <= 4, EXPECTED("a wait in io_uring_enter") SAW("%u calls"),
-	       enters);
-	for (unsigned i = 1; i < COUNT - 1; i++)
-		peer_sends(c.ends[i][1], "x", 1);
-	await_all(s);
-	close_connections(s, &c);
-}
-
-/* The kernel takes nothing when the full ring is to be handed over for the cancel's sake. */
-static void a_cancel_without_room_is_not_forgotten(struct subject *s)
-{
-	enum { COUNT = 4 };
-	struct io_op *ops[COUNT], *done[COUNT];
-	struct connections c;
-	open_connections(s, &c, COUNT, COUNT);
-	for (unsigned i = 0; i < COUNT; i++)
-		ops[i] = receive(s, i, c.ends[i][0], i);
-	expect(submit_once(s, ops, COUNT) == COUNT, "not all are accepted");
-	fail_call(ENTER, EAGAIN, 0);
-	unsigned long made = allocations_made();
-	cancel_one(s, ops[2]);
-	made = allocations_made() - made;
-	call_failed();
-	expect(made == 0,
-	       WHEN("the ring has no room for a cancel") EXPECTED("no call of malloc") SAW("one"));
-	await(s, ops[2]);
-	expect(ops[2]->result == -ECANCELED, EXPECTED("-ECANCELED") SAW("%s"),
-	       answer(ops[2]->result));
-	unsigned n = reap(s, done, 1, COUNT, A_MOMENT_NS);
-	expect(n == 0, EXPECTED("the others to go on") SAW("%u came back"), n);
-	for (unsigned i = 0; i < COUNT; i++)
-		if (i != 2)
-			peer_sends(c.ends[i][1], "x", 1);
-	await_all(s);
-	close_connections(s, &c);
-}
-
-/* Twice the kernel takes nothing, and nothing else comes: who waits for that would wait for ever. */
-static void a_cancel_without_room_twice_is_asked_again(struct subject *s)
-{
-	enum { COUNT = 4 };
-	struct io_op *ops[COUNT], *done[COUNT];
-	struct connections c;
-	open_connections(s, &c, COUNT, COUNT);
-	for (unsigned i = 0; i < COUNT; i++)
-		ops[i] = receive(s, i, c.ends[i][0], i);
-	expect(submit_once(s, ops, COUNT) == COUNT, "not all are accepted");
-	fail_call(ENTER, EAGAIN, 0);
-	cancel_one(s, ops[1]);
-	if (call_failed())
-		fail_call(ENTER, EAGAIN, 0);
-	unsigned n = reap(s, done, 1, COUNT, PATIENCE_NS);
-	call_failed();
-	expect(n == 1 && done[0] == ops[1] && ops[1]->result == -ECANCELED,
-	       EXPECTED("the operation that was called back, with -ECANCELED") SAW("%u of them"),
-	       n);
-	for (unsigned i = 0; i < COUNT; i++)
-		if (i != 1)
-			peer_sends(c.ends[i][1], "x", 1);
-	await_all(s);
-	close_connections(s, &c);
-}
-
-/* It ends by itself before its cancel has found room. What the slot does next is not called back. */
-static void what_is_over_is_called_back_no_more(struct subject *s)
-{
-	enum { COUNT = 4 };
-	struct io_op *ops[COUNT], *done[COUNT];
-	struct connections c;
-	open_connections(s, &c, COUNT, COUNT);
-	for (unsigned i = 0; i < COUNT; i++)
-		ops[i] = receive(s, i, c.ends[i][0], i);
-	expect(submit_once(s, ops, COUNT) == COUNT, "not all are accepted");
-	fail_call(ENTER, EAGAIN, 0);
-	cancel_one(s, ops[2]);
-	bool failed = call_failed();
-	peer_sends(c.ends[2][1], "x", 1);
-	if (failed)
-		fail_call(ENTER, EAGAIN, 0);
-	unsigned n = reap(s, done, 1, 1, PATIENCE_NS);
-	call_failed();
-	if (n == 0)
-		await(s, ops[2]);
-	for (unsigned round = 0; round < 2; round++) {
-		start(s, receive(s, 2, c.ends[2][0], 2));
-		n = reap(s, done, 1, COUNT, A_MOMENT_NS);
-		expect(n == 0 || done[0]->result == 1,
-		       WHEN("another receive waits in the slot") EXPECTED("it to go on")
-			       SAW("it end with %s"),
-		       answer(done[0]->result));
-		if (n == 0) {
-			peer_sends(c.ends[2][1], "x", 1);
-			await(s, ops[2]);
-		}
-	}
-	for (unsigned i = 0; i < COUNT; i++)
-		if (i != 2)
-			peer_sends(c.ends[i][1], "x", 1);
-	await_all(s);
-	close_connections(s, &c);
-}
-
-/* A receive and a send wait on one socket, and only the send is called back. */
-static void a_cancel_names_one_operation(struct subject *s)
-{
-	struct io_op *done[2];
-	struct connections c;
-	open_connections(s, &c, 1, 2);
-	fill(s, c.ends[0][0]);
-	start(s, receive(s, 0, c.ends[0][0], 0));
-	start(s, prepare_send(s, 1, c.ends[0][0], 0, 100));
-	unsigned n = reap(s, done, 1, 2, A_MOMENT_NS);
-	expect(n == 0, EXPECTED("both to wait") SAW("%u came back"), n);
-	cancel_one(s, &s->op[1]);
-	await(s, &s->op[1]);
-	expect(s->op[1].result == -ECANCELED, EXPECTED("-ECANCELED") SAW("%s"),
-	       answer(s->op[1].result));
-	n = reap(s, done, 1, 2, A_MOMENT_NS);
-	expect(n == 0, EXPECTED("the receive to go on") SAW("it end with %s"),
-	       answer(s->op[0].result));
-	peer_sends(c.ends[0][1], "x", 1);
-	await(s, &s->op[0]);
-	expect(s->op[0].result == 1, EXPECTED("1 byte") SAW("%s"), answer(s->op[0].result));
-	close_connections(s, &c);
-}
-
-/* The other way round, of many pairs: which of two the kernel finds first depends on where they lie. */
-static void a_cancel_leaves_the_other_direction(struct subject *s)
-{
-	enum { PAIRS = 40 };
-	struct connections c;
-	open_connections(s, &c, 1, 2 * PAIRS);
-	for (unsigned i = 0; i < PAIRS; i++) {
-		struct io_op *done[2];
-		struct io_op *in = receive(s, 2 * i, c.ends[0][0], 0);
-		struct io_op *out = prepare_send(s, 2 * i + 1, c.ends[0][0], 0, 100);
-		fill(s, c.ends[0][0]);
-		start(s, i % 2 ? in : out);
-		start(s, i % 2 ? out : in);
-		reap(s, done, 0, 2, 0);
-		cancel_one(s, in);
-		await(s, in);
-		expect(in->result == -ECANCELED && out->in_flight,
-		       WHEN("the receive of a socket was called back")
-			       EXPECTED("-ECANCELED, and the send to go on") SAW("%s, or none"),
-		       answer(in->result));
-		read_what_is_there(c.ends[0][1]);
-		await(s, out);
-		expect(out->result == 100, EXPECTED("100 bytes") SAW("%s"), answer(out->result));
-		read_what_is_there(c.ends[0][1]);
-	}
-	close_connections(s, &c);
 }
 
 /* Exercise 5: what the kernel says. */
-
-/* EBUSY may say: take completions first. Then those that are there must come, or it is busy for ever. */
-static void takes_completions_from_a_busy_kernel(struct subject *s)
-{
-	enum { DEPTH = 8 };
-	struct io_op *ops[DEPTH], *done[DEPTH];
-	open_engine(s, DEPTH, 1);
-	for (unsigned i = 0; i < DEPTH; i++)
-		ops[i] = nop(s, i);
-	start_all(s, ops, DEPTH - 1);
-	unsigned n = reap(s, done, DEPTH - 1, 1, PATIENCE_NS);
-	expect(n == 1, EXPECTED("1 operation, the most that were asked for") SAW("%u"), n);
-	start(s, ops[DEPTH - 1]);
-	fail_call(ENTER, EBUSY, 0);
-	n = reap(s, done, 1, DEPTH, PATIENCE_NS);
-	expect(call_failed(), EXPECTED("a call that hands over the last one") SAW("none"));
-	expect(n == DEPTH - 2,
-	       WHEN("the kernel is busy") EXPECTED("the %u completions that are in the ring")
-		       SAW("%u"),
-	       DEPTH - 2, n);
-	await_all(s);
-	close_engine(s);
-}
-
-/* It takes no SQE now. They are still in the ring, and go over with the next call. */
-static void a_busy_kernel_is_no_error(struct subject *s)
-{
-	static const int errors[] = { EAGAIN, EBUSY, EINTR };
-	static const int64_t timeouts_ns[] = { 0, A_MOMENT_NS, -1 };
-	struct io_op *done[1];
-	struct connections c;
-	open_connections(s, &c, 1, 2);
-	for (unsigned i = 0; i < 9; i++) {
-		struct io_op *op = receive(s, i % 2, c.ends[0][0], 0);
-		start(s, op);
-		fail_call(ENTER, errors[i % 3], 0);
-		unsigned n = reap(s, done, i / 3 > 0, 1, timeouts_ns[i / 3]);
-		bool failed = call_failed();
-		expect(failed, EXPECTED("a call of io_uring_enter") SAW("none"));
-		expect(n == 0, EXPECTED("nothing yet") SAW("%u"), n);
-		peer_sends(c.ends[0][1], "late", 4);
-		await(s, op);
-		expect(op->result == 4, EXPECTED("4 bytes") SAW("%s"), answer(op->result));
-	}
-	close_connections(s, &c);
-}
-
-/* Everything else says that the engine is broken, and reap() tells it. */
-static void a_broken_ring_is_told(struct subject *s)
-{
-	static const int errors[] = { EBADF, ENOMEM, ENXIO, EBADFD, EOPNOTSUPP };
-	struct io_op *done[1];
-	struct connections c;
-	open_connections(s, &c, 1, 1);
-	for (unsigned i = 0; i < sizeof errors / sizeof *errors; i++) {
-		struct io_op *op = receive(s, 0, c.ends[0][0], 0);
-		start(s, op);
-		fail_call(ENTER, errors[i], 0);
-		int rc = s->ops->reap(s->engine, done, 1, 1, i % 2 ? -1 : A_MOMENT_NS);
-		expect(call_failed(), EXPECTED("a call of io_uring_enter") SAW("none"));
-		expect(rc == -errors[i],
-		       WHEN("when io_uring_enter fails") EXPECTED("%s from reap()") SAW("%s"),
-		       answer(-errors[i]), answer(rc));
-		peer_sends(c.ends[0][1], "x", 1);
-		await(s, op);
-	}
-	close_connections(s, &c);
-}
-
-static void a_broken_ring_is_told_beside_a_cancel(struct subject *s)
-{
-	struct io_op *done[1];
-	struct connections c;
-	open_connections(s, &c, 1, 2);
-	struct io_op *op = receive(s, 0, c.ends[0][0], 0);
-	start(s, op);
-	unsigned n = reap(s, done, 0, 1, 0);
-	expect(n == 0, EXPECTED("nothing yet") SAW("%u"), n);
-	cancel_one(s, op);
-	fail_call(ENTER, EBADF, 0);
-	int rc = s->ops->reap(s->engine, done, 1, 1, A_MOMENT_NS);
-	expect(call_failed(), EXPECTED("a call of io_uring_enter") SAW("none"));
-	expect(rc == -EBADF, WHEN("when io_uring_enter fails") EXPECTED("%s from reap()") SAW("%s"),
-	       answer(-EBADF), answer(rc));
-	await(s, op);
-	close_connections(s, &c);
-}
-
-static unsigned open_descriptors(void)
-{
-	unsigned count = 0;
-	DIR *directory = opendir("/proc/self/fd");
-	while (directory && readdir(directory))
-		count++;
-	if (directory)
-		closedir(directory);
-	return count;
-}
 
 /* supports() and open() meet the kernel's refusal in the same call, and both have words for it. */
 static void says_why_there_is_no_ring(struct subject *s)
@@ -973,7 +146,7 @@ static void says_why_there_is_no_ring(struct subject *s)
 		for (unsigned opens = 0; opens < 2; opens++) {
 			struct reason why = { "" };
 			struct engine *engine = NULL;
-			unsigned before = open_descriptors();
+			unsigned before = count_open_descriptors();
 			fail_call("io_uring_setup", errors[i], 0);
 			int rc = opens ? s->ops->open(&engine, &config, &why)
 				       : s->ops->supports(&config, IO_READ, IO_FD_FILE, &why);
@@ -985,7 +158,7 @@ static void says_why_there_is_no_ring(struct subject *s)
 				       SAW("%s: %s"),
 			       opens ? "open" : "supports", answer(-errors[i]), answer(rc),
 			       why.text);
-			unsigned after = open_descriptors();
+			unsigned after = count_open_descriptors();
 			expect(after == before,
 			       WHEN("when io_uring_setup fails in %s()")
 				       EXPECTED("no descriptor more") SAW("%u more"),
@@ -1012,138 +185,6 @@ static void tells_causes_apart(struct subject *s)
 	}
 }
 
-/* Asked often, it leaves nothing behind; and it asks the kernel each time. */
-static void supports_leaves_nothing_behind(struct subject *s)
-{
-	const struct engine_config config = { .depth = 64, .cpu_count = 2, .options = s->options };
-	struct holdings before = holdings_now();
-	for (unsigned i = 0; i < 3; i++)
-		for (enum io_kind kind = 0; kind < IO_KIND_COUNT; kind++) {
-			struct reason why = { "" };
-			calls_reset();
-			int rc = s->ops->supports(&config, kind, IO_FD_FILE, &why);
-			expect(rc == 0, WHEN("%s") EXPECTED("0 from supports()") SAW("%s: %s"),
-			       kind_name(kind), answer(rc), why.text);
-			expect(calls_made("io_uring_register") >= 1,
-			       WHEN("%s") EXPECTED("the kernel to be asked for its operations")
-				       SAW("no io_uring_register"),
-			       kind_name(kind));
-		}
-	expect_nothing_left_since(&before);
-}
-
-/* A kernel that cannot say which operations it has is not trusted. */
-static void an_unanswered_probe_is_no_promise(struct subject *s)
-{
-	const struct engine_config config = { .depth = 2, .cpu_count = 2, .options = s->options };
-	struct reason why = { "" };
-	unsigned before = open_descriptors();
-	fail_call("io_uring_register", EINVAL, 0);
-	int rc = s->ops->supports(&config, IO_READ, IO_FD_FILE, &why);
-	expect(call_failed(), EXPECTED("the kernel to be asked") SAW("an answer without it"));
-	expect(rc < 0 && why.text[0],
-	       WHEN("when the probe fails") EXPECTED("-errno from supports(), and words")
-		       SAW("%s: %s"),
-	       answer(rc), why.text);
-	unsigned after = open_descriptors();
-	expect(after == before,
-	       WHEN("when the probe fails") EXPECTED("no descriptor more") SAW("%u more"),
-	       after - before);
-}
-
-/* A completion and a cancel's for each operation fit into the ring, and it takes no more than it needs. */
-static void a_ring_is_as_large_as_needed(struct subject *s)
-{
-	static const unsigned depths[] = { 4, FULL_DEPTH };
-	for (unsigned i = 0; i < 2; i++) {
-		unsigned depth = depths[i];
-		open_engine(s, depth, 1);
-		struct ring_view view = view_ring();
-		unsigned sqes = number_at(&view, view.sq.ring_entries);
-		unsigned cqes = number_at(&view, view.cq.ring_entries);
-		expect(sqes > 0 && sqes <= depth,
-		       WHEN("%u operations") EXPECTED("at most as many SQEs") SAW("%u"), depth,
-		       sqes);
-		expect(cqes >= 2 * depth,
-		       WHEN("%u operations") EXPECTED("twice as many CQEs") SAW("%u"), depth, cqes);
-		expect(cqes < 4 * depth,
-		       WHEN("%u operations") EXPECTED("twice as many CQEs") SAW("%u"), depth, cqes);
-		close_view(&view);
-		close_engine(s);
-	}
-}
-
-static void opens_for_more_than_a_ring_holds(struct subject *s)
-{
-	struct engine_config config = { .depth = 40000, .max_fds = 1, .cpu_count = 2 };
-	struct reason why = { "" };
-	int rc = s->ops->open(&s->engine, &config, &why);
-	if (rc == -ENOMEM)
-		test_skipped("%s", why.text);
-	expect(rc == 0, WHEN("a depth of 40,000") EXPECTED("0 from open()") SAW("%s: %s"),
-	       answer(rc), why.text);
-	s->ops->close(s->engine);
-	s->engine = NULL;
-}
-
-/* As many buffers as a ring of them holds are lent, and one more is refused as too many. */
-static void lends_as_many_as_a_ring_holds(struct subject *s)
-{
-	struct engine_config config = { .depth = 2, .cpu_count = 2, .lent_len_bytes = 1 };
-	struct reason why = { "" };
-	config.lent_count = 2;
-	int rc = s->ops->supports(&config, IO_RECV, IO_FD_SOCKET, &why);
-	if (rc < 0)
-		test_skipped("%s", why.text);
-	for (unsigned over = 0; over < 2; over++) {
-		config.lent_count = 32768 + over;
-		rc = s->ops->supports(&config, IO_RECV, IO_FD_SOCKET, &why);
-		if (rc == -ENOMEM)
-			test_skipped("%s", why.text);
-		expect(rc == (over ? -E2BIG : 0),
-		       WHEN("%u buffers to lend") EXPECTED("%s from supports()") SAW("%s"),
-		       config.lent_count, answer(over ? -E2BIG : 0), answer(rc));
-	}
-}
-
-static long pages_of_this_process(void)
-{
-	long pages = 0;
-	FILE *statm = fopen("/proc/self/statm", "re");
-	if (!statm || fscanf(statm, "%ld", &pages) != 1)
-		test_skipped("/proc/self/statm cannot be read");
-	fclose(statm);
-	return pages;
-}
-
-/* A mapping that is kept is kept each time. */
-static void keeps_no_page_of_what_it_lent(struct subject *s)
-{
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-	test_skipped("a sanitizer keeps what is freed");
-#endif
-	enum { TIMES = 64, PAGES_A_RING = 32768 * 16 / 4096 };
-	struct engine_config config = {
-		.depth = 2, .cpu_count = 2, .max_fds = 1, .lent_count = 32768, .lent_len_bytes = 1
-	};
-	long before = 0;
-	for (unsigned i = 0; i <= TIMES; i++) {
-		struct reason why = { "" };
-		int rc = s->ops->open(&s->engine, &config, &why);
-		if (rc < 0)
-			test_skipped("%s", why.text);
-		s->ops->close(s->engine);
-		if (i == 0)
-			before = pages_of_this_process();
-	}
-	s->engine = NULL;
-	long more = pages_of_this_process() - before;
-	expect(more < TIMES / 2 * PAGES_A_RING,
-	       WHEN("it was opened and closed %d times") EXPECTED("next to no page kept")
-		       SAW("%ld pages"),
-	       TIMES, more);
-}
-
 /* Options: that each does what its name says. */
 
 #define REGISTERING_OPTIONS 0x13u /* fixed_files, fixed_buffers, registered_ring */
@@ -1165,25 +206,25 @@ static void registers_what_was_asked_for(struct subject *s)
 /* Only a receive waits before it tries, and only where that was asked for. */
 static void waits_first_where_asked(struct subject *s)
 {
-	struct connections c;
-	open_connections(s, &c, 1, 1);
+	struct ring_connections c;
+	open_ring_connections(s, &c, 1, 1);
 	unsigned expected = s->options ? IORING_RECVSEND_POLL_FIRST : 0;
 	struct ring_view view = view_ring();
 	peer_sends(c.ends[0][1], "here", 4);
-	struct io_uring_sqe sqe = sqe_of(s, &view, receive(s, 0, c.ends[0][0], 0));
+	struct io_uring_sqe sqe = sqe_of(s, &view, ring_receive(s, 0, c.ends[0][0], 0));
 	expect(sqe.ioprio == expected, WHEN("RECV") EXPECTED("%#x in ioprio") SAW("%#x"), expected,
 	       sqe.ioprio);
 	sqe = sqe_of(s, &view, prepare_send(s, 0, c.ends[0][0], 0, 4));
 	expect(sqe.ioprio == 0, WHEN("SEND") EXPECTED("0 in ioprio") SAW("%#x"), sqe.ioprio);
 	close_view(&view);
-	close_connections(s, &c);
+	close_ring_connections(s, &c);
 }
 
 /* What is detached and then closed is gone: the peer hears of it. The others stay. */
 static void what_is_detached_is_let_go(struct subject *s)
 {
-	struct connections c;
-	open_connections(s, &c, 3, 1);
+	struct ring_connections c;
+	open_ring_connections(s, &c, 3, 1);
 	detach(s, 1);
 	close(c.ends[1][0]);
 	struct pollfd peer = { .fd = c.ends[1][1], .events = POLLIN };
@@ -1194,7 +235,7 @@ static void what_is_detached_is_let_go(struct subject *s)
 	for (unsigned i = 0; i < 3; i++) {
 		if (i != 1)
 			peer_sends(c.ends[i][1], "here", 4);
-		int64_t n = perform(s, receive(s, 0, c.ends[i][0], i));
+		int64_t n = perform(s, ring_receive(s, 0, c.ends[i][0], i));
 		int64_t expected = i == 1 ? -EBADF : 4;
 		expect(n == expected,
 		       WHEN("a receive through place %u, and place 1 was detached") EXPECTED("%s")
@@ -1202,8 +243,8 @@ static void what_is_detached_is_let_go(struct subject *s)
 		       i, answer(expected), answer(n));
 	}
 	c.ends[1][0] = c.ends[2][0];
-	c.ends[2][0] = fcntl(c.ends[1][0], F_DUPFD_CLOEXEC, 0); /* for close_connections() */
-	close_connections(s, &c);
+	c.ends[2][0] = fcntl(c.ends[1][0], F_DUPFD_CLOEXEC, 0); /* for close_ring_connections() */
+	close_ring_connections(s, &c);
 }
 
 /* No page of it is touched: the kernel is asked to pin it, and refuses, or the engine refuses before. */
@@ -1269,10 +310,10 @@ static void tells_why_nothing_is_registered(struct subject *s)
 static void completions_wait_to_be_asked_for(struct subject *s)
 {
 	struct io_op *done[1];
-	struct connections c;
-	open_connections(s, &c, 1, 1);
+	struct ring_connections c;
+	open_ring_connections(s, &c, 1, 1);
 	struct ring_view view = view_ring();
-	start(s, receive(s, 0, c.ends[0][0], 0));
+	start(s, ring_receive(s, 0, c.ends[0][0], 0));
 	unsigned n = reap(s, done, 0, 1, 0);
 	expect(n == 0, EXPECTED("nothing yet") SAW("%u"), n);
 	unsigned before = number_at(&view, view.cq.tail);
@@ -1283,7 +324,7 @@ static void completions_wait_to_be_asked_for(struct subject *s)
 	expect(came == 0, EXPECTED("no completion before it is asked for") SAW("%u"), came);
 	await(s, &s->op[0]);
 	close_view(&view);
-	close_connections(s, &c);
+	close_ring_connections(s, &c);
 }
 
 static void says_which_option_is_refused(struct subject *s)
@@ -1308,17 +349,17 @@ static void hands_over_without_a_call(struct subject *s)
 	enum { OPERATIONS = 200, CALLS = 40 };
 	struct io_op *done[1];
 	open_engine(s, 1, 1);
-	perform(s, nop(s, 0));
+	perform(s, ring_no_op(s, 0));
 	calls_reset();
 	for (unsigned i = 0; i < OPERATIONS; i++) {
-		start(s, nop(s, 0));
+		start(s, ring_no_op(s, 0));
 		uint64_t until_ns = clock_ns() + (uint64_t)PATIENCE_NS;
 		while (reap(s, done, 0, 1, 0) == 0) {
 			expect(clock_ns() < until_ns, EXPECTED("a no-op back") SAW("none in 2 s"));
 			sched_yield();
 		}
 	}
-	unsigned calls = calls_made(ENTER);
+	unsigned calls = calls_made(RING_ENTER);
 	expect(calls <= CALLS, EXPECTED("next to no call for %d operations") SAW("%u"), OPERATIONS,
 	       calls);
 	close_engine(s);
@@ -1327,12 +368,13 @@ static void hands_over_without_a_call(struct subject *s)
 /* The ring is full, and the thread needs a moment to take what is in it: submit() waits for that. */
 static void waits_for_the_polling_thread(struct subject *s)
 {
-	static struct io_op *ops[FULL_DEPTH];
-	open_engine(s, FULL_DEPTH, 1);
-	fill_ops(s, ops, FULL_DEPTH);
+	static struct io_op *ops[MORE_THAN_A_RING];
+	open_engine(s, MORE_THAN_A_RING, 1);
+	ring_no_ops(s, ops, MORE_THAN_A_RING);
 	for (unsigned round = 0; round < 5; round++) {
-		for (unsigned accepted = 0; accepted < FULL_DEPTH;) {
-			unsigned n = submit_once(s, ops + accepted, FULL_DEPTH - accepted);
+		for (unsigned accepted = 0; accepted < MORE_THAN_A_RING;) {
+			unsigned n =
+				ring_submit_once(s, ops + accepted, MORE_THAN_A_RING - accepted);
 			expect(n > 0,
 			       WHEN("the ring holds %u operations")
 				       EXPECTED("submit() to wait for the thread that takes them")

@@ -24,7 +24,6 @@
 #include "ring_test.h"
 #include "stream_test.h"
 
-#define ENTER "io_uring_enter"
 #define URING "io_uring_enter io_uring_register close "
 
 /* The ring, as /proc shows it. */
@@ -73,7 +72,7 @@ static struct ring_facts ring_facts(void)
 
 static void expect_calls(unsigned most, const char *what)
 {
-	unsigned enters = calls_made(ENTER), calls = calls_made(NULL);
+	unsigned enters = calls_made(RING_ENTER), calls = calls_made(NULL);
 	expect(enters <= most, WHEN("%s") EXPECTED("at most %u io_uring_enter") SAW("%u"), what,
 	       most, enters);
 	expect(calls == enters, WHEN("%s") EXPECTED("no other system call") SAW("%u"), what,
@@ -239,17 +238,6 @@ static void is_known_without_its_descriptor(struct subject *s)
 	close_connections(s, &c);
 }
 
-static unsigned open_descriptors(void)
-{
-	unsigned count = 0;
-	DIR *directory = opendir("/proc/self/fd");
-	while (directory && readdir(directory))
-		count++;
-	if (directory)
-		closedir(directory);
-	return count;
-}
-
 /* A kernel that knows not all of the flags answers EINVAL. Nothing is tried in their place. */
 static void an_old_kernel_is_told_from_others(struct subject *s)
 {
@@ -261,7 +249,7 @@ static void an_old_kernel_is_told_from_others(struct subject *s)
 	struct reason whys[COUNT] = { 0 };
 	for (unsigned i = 0; i < COUNT; i++) {
 		struct engine *engine = NULL;
-		unsigned before = open_descriptors();
+		unsigned before = count_open_descriptors();
 		calls_reset();
 		fail_call("io_uring_setup", errors[i], 0);
 		int rc = i % 2 ? s->ops->supports(&config, IO_READ, IO_FD_FILE, &whys[i])
@@ -275,7 +263,7 @@ static void an_old_kernel_is_told_from_others(struct subject *s)
 		       WHEN("when io_uring_setup fails") EXPECTED("no other ring to be tried")
 			       SAW("%u tried"),
 		       tries);
-		expect(open_descriptors() == before, "a descriptor is left open");
+		expect(count_open_descriptors() == before, "a descriptor is left open");
 		for (unsigned other = 0; other < i; other++)
 			expect(strcmp(whys[i].id, whys[other].id) != 0,
 			       EXPECTED("%s and %s to have reasons of their own")
@@ -880,7 +868,7 @@ static void what_comes_late_is_nobodys(struct subject *s)
 	open_connections(s, &c, 2);
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		receive_a_message(s, &c, 0, &position, 10);
-		fail_call(ENTER " io_uring_register", ENOMEM, 0);
+		fail_call(RING_ENTER " io_uring_register", ENOMEM, 0);
 		detach(s, 0);
 		call_failed();
 		memcpy(old[round], c.ends[0], sizeof old[round]);
@@ -946,7 +934,7 @@ static void late_bytes_give_their_buffers_back(struct subject *s)
 		peer_sends(c.ends[0][1], "new", 3);
 		await(s, &s->op[0]);
 		fill_the_ring(s);
-		fail_call(ENTER " io_uring_register", ENOMEM, 0);
+		fail_call(RING_ENTER " io_uring_register", ENOMEM, 0);
 		detach(s, 0);
 		call_failed();
 		memcpy(old[round], c.ends[0], sizeof old[round]);
@@ -1205,7 +1193,7 @@ static void clients_wait_in_their_order(struct subject *s)
 		close(expect_client(s, &l, clients[i]));
 		close(clients[i]);
 	}
-	unsigned enters = calls_made(ENTER);
+	unsigned enters = calls_made(RING_ENTER);
 	expect(enters == 0,
 	       WHEN("the clients are accepted already") EXPECTED("no io_uring_enter") SAW("%u"),
 	       enters);
@@ -1221,7 +1209,7 @@ static void who_was_not_wanted_is_closed(struct subject *s)
 	int first = new_client(&l);
 	close(expect_client(s, &l, first));
 	close(first);
-	unsigned before = open_descriptors();
+	unsigned before = count_open_descriptors();
 	int client = new_client(&l);
 	look(s);
 	detach(s, 0);
@@ -1229,7 +1217,7 @@ static void who_was_not_wanted_is_closed(struct subject *s)
 	expect(facts.accepts_waiting == 0,
 	       WHEN("after detach()") EXPECTED("no accept armed any more") SAW("%u"),
 	       facts.accepts_waiting);
-	unsigned after = open_descriptors();
+	unsigned after = count_open_descriptors();
 	expect(after == before + 1,
 	       WHEN("after detach()") EXPECTED("the client's own descriptor alone") SAW("%u more"),
 	       after - before);
@@ -1316,12 +1304,12 @@ static void does_not_accept_without_end(struct subject *s)
 	open_listening(s, &l);
 	int first = new_client(&l);
 	close(expect_client(s, &l, first));
-	unsigned before = open_descriptors();
+	unsigned before = count_open_descriptors();
 	for (unsigned i = 0; i < CLIENTS; i++) {
 		clients[i] = new_client(&l);
 		look(s);
 	}
-	unsigned accepted = open_descriptors() - before - CLIENTS;
+	unsigned accepted = count_open_descriptors() - before - CLIENTS;
 	expect(accepted < CLIENTS / 2,
 	       WHEN("%u clients came, and nobody accepts") EXPECTED("some of them accepted ahead")
 		       SAW("%u"),
@@ -1344,12 +1332,12 @@ static void stops_accepting_each_time(struct subject *s)
 	for (unsigned round = 0; round < 3; round++) {
 		int first = new_client(&l);
 		close(expect_client(s, &l, first));
-		unsigned before = open_descriptors();
+		unsigned before = count_open_descriptors();
 		for (unsigned i = 0; i < CLIENTS; i++) {
 			clients[i] = new_client(&l);
 			look(s);
 		}
-		unsigned accepted = open_descriptors() - before - CLIENTS;
+		unsigned accepted = count_open_descriptors() - before - CLIENTS;
 		expect(accepted < CLIENTS,
 		       WHEN("%u clients came, and nobody accepts, time %u")
 			       EXPECTED("some of them accepted ahead") SAW("all"),
@@ -1729,6 +1717,62 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE(1, ":no_sqarray"), TEST("an_old_kernel_is_not_blamed_on_an_option", ONE(NO_FD),
 					   an_old_kernel_is_not_blamed_on_an_option) },
 	{ EXERCISE(1, ""), TEST("open_tells_what_fails", ONE(NO_FD), open_tells_what_fails) },
+	{ EXERCISE(1, ""), TEST("submit_makes_no_call", ONE(NO_FD), submit_makes_no_call) },
+	{ EXERCISE(1, ""), TEST("what_is_beyond_max_stays", ONE(NO_FD), what_is_beyond_max_stays) },
+	{ EXERCISE(1, ""),
+	  TEST("one_call_a_batch_of_messages", SOCKETS, one_call_a_batch_of_messages) },
+	{ EXERCISE(1, ""), TEST("takes_what_is_there_without_a_call", ONE(NO_FD),
+				takes_what_is_there_without_a_call) },
+	{ EXERCISE(1, ""), TEST("does_not_wait_when_enough_is_there", ONE(UNIX),
+				does_not_wait_when_enough_is_there) },
+	{ EXERCISE(1, ""), TEST("hands_over_even_if_it_may_not_wait", ONE(UNIX),
+				hands_over_even_if_it_may_not_wait) },
+	{ EXERCISE(1, ""),
+	  TEST("a_time_limit_is_part_of_the_call", ONE(UNIX), a_time_limit_is_part_of_the_call) },
+	{ EXERCISE(1, ""),
+	  TEST("an_endless_wait_is_one_call", ONE(UNIX), an_endless_wait_is_one_call) },
+	{ EXERCISE(1, ""),
+	  TEST("goes_on_behind_a_full_ring", ONE(NO_FD), goes_on_behind_a_full_ring) },
+	{ EXERCISE(1, ""),
+	  TEST("a_refusal_is_back_pressure", ONE(NO_FD), a_refusal_is_back_pressure) },
+	{ EXERCISE(1, ""), TEST("takes_completions_from_a_busy_kernel", ONE(NO_FD),
+				takes_completions_from_a_busy_kernel) },
+	{ EXERCISE(1, ""), TEST("a_busy_kernel_is_no_error", ONE(TCP), a_busy_kernel_is_no_error) },
+	{ EXERCISE(1, ""), TEST("a_broken_ring_is_told", ONE(TCP), a_broken_ring_is_told) },
+	{ EXERCISE(1, ""), TEST("a_broken_ring_is_told_beside_a_cancel", ONE(UNIX),
+				a_broken_ring_is_told_beside_a_cancel) },
+	{ EXERCISE(1, ""),
+	  TEST("supports_leaves_nothing_behind", ONE(NO_FD), supports_leaves_nothing_behind) },
+	{ EXERCISE(1, ""), TEST("an_unanswered_probe_is_no_promise", ONE(NO_FD),
+				an_unanswered_probe_is_no_promise) },
+	{ EXERCISE(1, ""),
+	  TEST("a_ring_is_as_large_as_needed", ONE(NO_FD), a_ring_is_as_large_as_needed) },
+	{ EXERCISE(1, ""),
+	  TEST("opens_for_more_than_a_ring_holds", ONE(NO_FD), opens_for_more_than_a_ring_holds) },
+	{ EXERCISE(1, ""),
+	  TEST("lends_as_many_as_a_ring_holds", ONE(UNIX), lends_as_many_as_a_ring_holds) },
+	{ EXERCISE(1, ""),
+	  TEST("keeps_no_page_of_what_it_lent", ONE(UNIX), keeps_no_page_of_what_it_lent) },
+	{ EXERCISE(1, ""), TEST("keeps_its_timeout", ONE(UNIX), stream_keeps_its_timeout) },
+	{ EXERCISE(1, ""),
+	  TEST("short_waits_are_short", ONE(UNIX), stream_waits_less_than_a_millisecond) },
+	{ EXERCISE(1, ""), TEST("keeps_all_bits_of_a_timeout", ONE(UNIX), stream_waits_for_ever) },
+	{ EXERCISE(1, ""),
+	  TEST("waits_for_as_many_as_asked", ONE(UNIX), stream_waits_for_as_many_as_asked) },
+	{ EXERCISE(1, ""),
+	  TEST("plain_counts_what_was_left", ONE(UNIX), stream_counts_what_was_left) },
+	{ EXERCISE(1, ""), TEST("keeps_min_and_max", ONE(UNIX), reap_keeps_min_and_max) },
+	{ EXERCISE(1, ""), TEST("keeps_a_large_min", ONE(NO_FD), reap_keeps_a_large_min) },
+	{ EXERCISE(1, ""), TEST("a_signal_ends_the_wait", ONE(TCP), stream_signal_ends_the_wait) },
+	{ EXERCISE(1, ""), TEST("nop_completes", ONE(NO_FD), nop_completes) },
+	{ EXERCISE(1, ""),
+	  TEST("plain_receives_what_is_there", STREAMS, stream_receives_what_is_there) },
+	{ EXERCISE(1, ""), TEST("end_of_file", STREAMS, stream_end_of_file) },
+	{ EXERCISE(1, ""), TEST("plain_two_engines", ONE(BUFFERED), two_engines_on_files) },
+	{ EXERCISE(1, ""),
+	  TEST("plain_survives_many_operations", ONE(NO_FD), file_survives_many_operations) },
+	{ EXERCISE(1, ""), TEST("result_is_all_that_is_written", ONE(UNIX) | ONE(BUFFERED),
+				result_is_all_that_is_written) },
 	{ EXERCISE(1, ""), TEST("reads_the_right_blocks", FILES, file_read_right_data) },
 	{ EXERCISE(1, ""), TEST("writes_the_right_blocks", FILES, file_write_right_data) },
 	{ EXERCISE(1, ""), TEST("syncs", ONE(BUFFERED), file_sync) },
@@ -1736,7 +1780,7 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE(1, ""), TEST("each_sync_has_its_flag", ONE(BUFFERED), each_sync_has_its_flag) },
 	{ EXERCISE(1, ""),
 	  TEST("an_entry_for_each_operation", ONE(BUFFERED), an_entry_for_each_operation) },
-	{ EXERCISE(1, ""), TEST("sends_right_data", STREAMS, stream_sends_right_data) },
+	{ EXERCISE(1, ""), TEST("plain_sends_right_data", STREAMS, stream_sends_right_data) },
 	{ EXERCISE(1, ""), TEST("send_to_nobody", ONE(TCP) | ONE(UNIX), stream_send_to_nobody) },
 	{ EXERCISE(1, ""), TEST("accepts_a_client", SOCKETS, accept_takes_who_waits) },
 	{ EXERCISE(1, ""), TEST("connects", SOCKETS, connect_reaches_a_listener) },
@@ -1836,6 +1880,60 @@ const struct lab_test lab_tests[] = {
 	{ MULTI(5), TEST("allocates_nothing_later", ONE(UNIX), counted_no_allocation_after_open) },
 	{ MULTI(5),
 	  TEST("failures_leave_nothing_behind", ONE(UNIX), failures_leave_nothing_behind) },
+
+	{ EXERCISE(5, ""),
+	  TEST("a_cancel_is_part_of_the_batch", ONE(UNIX), a_cancel_is_part_of_the_batch) },
+	{ EXERCISE(5, ""),
+	  TEST("a_cancels_completion_ends_no_wait", ONE(UNIX), a_cancels_completion_ends_no_wait) },
+	{ EXERCISE(5, ""), TEST("what_came_back_is_waited_for_no_more", ONE(UNIX),
+				what_came_back_is_waited_for_no_more) },
+	{ EXERCISE(5, ""),
+	  TEST("a_cancel_begins_no_time_anew", ONE(UNIX), a_cancel_begins_no_time_anew) },
+	{ EXERCISE(5, ""),
+	  TEST("max_is_kept_beside_a_cancel", ONE(UNIX), max_is_kept_beside_a_cancel) },
+	{ EXERCISE(5, ""),
+	  TEST("a_full_ring_has_room_for_cancels", ONE(UNIX), a_full_ring_has_room_for_cancels) },
+	{ EXERCISE(5, ""), TEST("what_nobody_called_back_goes_on", ONE(UNIX) | ONE(PIPE),
+				what_nobody_called_back_goes_on) },
+	{ EXERCISE(5, ""), TEST("cancels_without_room_are_all_asked", ONE(UNIX),
+				cancels_without_room_are_all_asked) },
+	{ EXERCISE(5, ""), TEST("a_cancel_without_room_is_not_forgotten", ONE(UNIX),
+				a_cancel_without_room_is_not_forgotten) },
+	{ EXERCISE(5, ""), TEST("a_cancel_without_room_twice_is_asked_again", ONE(UNIX),
+				a_cancel_without_room_twice_is_asked_again) },
+	{ EXERCISE(5, ""), TEST("what_is_over_is_called_back_no_more", ONE(UNIX),
+				what_is_over_is_called_back_no_more) },
+	{ EXERCISE(5, ""),
+	  TEST("a_cancel_names_one_operation", ONE(UNIX), a_cancel_names_one_operation) },
+	{ EXERCISE(5, ""), TEST("a_cancel_leaves_the_other_direction", ONE(UNIX),
+				a_cancel_leaves_the_other_direction) },
+	{ EXERCISE(5, ""),
+	  TEST("plain_calls_one_back", ONE(TCP) | ONE(PIPE), cancel_one_leaves_the_others) },
+	{ EXERCISE(5, ""), TEST("plain_leaves_the_descriptor_whole", ONE(UNIX),
+				cancel_one_leaves_the_descriptor_whole) },
+	{ EXERCISE(5, ""), TEST("leaves_no_trace", ONE(UNIX), cancel_one_leaves_no_trace) },
+	{ EXERCISE(5, ""), TEST("plain_loses_no_byte", ONE(UNIX), cancel_one_loses_no_byte) },
+	{ EXERCISE(5, ""), TEST("meets_the_beginning", ONE(UNIX), cancel_one_meets_the_beginning) },
+	{ EXERCISE(5, ""), TEST("plain_comes_too_late", ONE(UNIX), cancel_one_comes_too_late) },
+	{ EXERCISE(5, ""), TEST("plain_calls_a_send_back", ONE(UNIX), cancel_one_of_a_send) },
+	{ EXERCISE(5, ""),
+	  TEST("calls_a_short_send_back", ONE(UNIX) | ONE(PIPE), cancel_one_of_a_short_send) },
+	{ EXERCISE(5, ""), TEST("calls_a_file_back", ONE(BUFFERED), cancel_one_of_a_file) },
+	{ EXERCISE(5, ""), TEST("plain_calls_all_back", ONE(TCP) | ONE(PIPE), stream_cancel) },
+	{ EXERCISE(5, ""), TEST("plain_calls_all_back_in_scattered_slots", ONE(UNIX),
+				stream_cancel_in_scattered_slots) },
+	{ EXERCISE(5, ""),
+	  TEST("plain_a_cancel_leaves_what_is_back", ONE(UNIX), cancel_leaves_what_is_back) },
+	{ EXERCISE(5, ""), TEST("calls_sends_back", ONE(UNIX), stream_cancel_of_sends) },
+	{ EXERCISE(5, ""), TEST("calls_files_back", FILES, file_cancel) },
+	{ EXERCISE(5, ""), TEST("calls_nothing_back", ONE(UNIX), cancel_with_nothing_in_flight) },
+	{ EXERCISE(5, ""), TEST("plain_stays_whole_after_the_end", ONE(UNIX) | ONE(PIPE),
+				stream_stays_whole_after_the_end) },
+	{ EXERCISE(5, ""), TEST("plain_calls_an_accept_back", ONE(TCP), accept_is_called_back) },
+	{ EXERCISE(5, ""),
+	  TEST("calls_a_connect_back", ONE(TCP), connect_waits_and_is_called_back) },
+	{ EXERCISE(5, ""),
+	  TEST("plain_allocates_nothing_later", ONE(UNIX), counted_no_allocation_after_open) },
 
 	{ ACCEPTS(6), TEST("asks_once_for_all_clients", ONE(TCP), asks_once_for_all_clients) },
 	{ ACCEPTS(6), TEST("takes_nobody_before_the_first_accept", ONE(TCP),

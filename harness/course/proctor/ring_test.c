@@ -2,9 +2,7 @@
 #include "ring_test.h"
 
 #include <dirent.h>
-#include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,7 +10,6 @@
 #include <unistd.h>
 
 #define VIEW_BYTES 4096
-#define BLOCK	   4096u
 
 int engines_ring(void)
 {
@@ -78,90 +75,7 @@ bool has_option(const struct subject *s, const char *name)
 	return false;
 }
 
-void an_entry_for_each_operation(struct subject *s)
-{
-	enum { DEPTH = 7 };
-	struct io_op *done[DEPTH], *ops[DEPTH];
-	int fd = make_file(s, (uint64_t)DEPTH * BLOCK, O_RDONLY);
-	open_engine(s, DEPTH, 1);
-	attach(s, 0, fd);
-	for (unsigned round = 0; round < 30; round++) {
-		unsigned count = 1 + round * 3 % DEPTH;
-		for (unsigned i = 0; i < count; i++) {
-			ops[i] = prepare(s, i, IO_READ, fd, 0, (uint64_t)BLOCK * i, BLOCK);
-			memset(buffer_of(s, i), 0x55, BLOCK);
-		}
-		start_all(s, ops, count);
-		await_all(s);
-		for (unsigned i = 0; i < count; i++)
-			expect(ops[i]->result == BLOCK &&
-				       buffer_of(s, i)[1] == pattern_byte((uint64_t)BLOCK * i + 1),
-			       WHEN("in a batch of %u") EXPECTED("block %u") SAW("%s"), count, i,
-			       answer(ops[i]->result));
-		unsigned more = reap(s, done, 0, DEPTH, 0);
-		expect(more == 0, WHEN("after a batch of %u") EXPECTED("nothing more") SAW("%u"),
-		       count, more);
-	}
-	close_engine(s);
-	close(fd);
-}
-
-void a_sync_is_a_sync(struct subject *s)
-{
-	int ends[2];
-	make_reading_pair(s, ends);
-	open_engine(s, 1, 1);
-	attach(s, 0, ends[0]);
-	for (enum io_kind kind = IO_FSYNC; kind <= IO_FDATASYNC; kind++) {
-		int64_t result = perform(s, prepare(s, 0, kind, ends[0], 0, 0, 0));
-		expect(result == -EINVAL, WHEN("%s of a socket") EXPECTED("-EINVAL") SAW("%s"),
-		       kind_name(kind), answer(result));
-	}
-	close_engine(s);
-	close(ends[0]);
-	close(ends[1]);
-}
-
-void each_sync_has_its_flag(struct subject *s)
-{
-	int fd = make_file(s, BLOCK, O_RDWR);
-	open_engine(s, 1, 1);
-	attach(s, 0, fd);
-	struct ring_view view = view_ring();
-	for (unsigned i = 0; i < 4; i++) {
-		enum io_kind kind = i % 2 ? IO_FDATASYNC : IO_FSYNC;
-		unsigned flags = i % 2 ? IORING_FSYNC_DATASYNC : 0;
-		struct io_uring_sqe sqe = sqe_of(s, &view, prepare(s, 0, kind, fd, 0, 0, 0));
-		expect(sqe.opcode == IORING_OP_FSYNC && sqe.fsync_flags == flags,
-		       WHEN("%s") EXPECTED("opcode %d with the flags %#x")
-			       SAW("opcode %d with %#x"),
-		       kind_name(kind), IORING_OP_FSYNC, flags, sqe.opcode, sqe.fsync_flags);
-	}
-	close_view(&view);
-	close_engine(s);
-	close(fd);
-}
-
-/*
- * Which operation the kernel shall seem to lack, or -1. liburing's function of this name is this one in the
- * test program. So the test stands between the engine and what the kernel says.
- */
-static int lacking = -1;
-static unsigned probes;
-
-struct io_uring_probe *io_uring_get_probe_ring(struct io_uring *ring)
-{
-	static struct io_uring_probe *(*real)(struct io_uring *);
-	if (!real)
-		*(void **)&real = dlsym(RTLD_NEXT, "io_uring_get_probe_ring");
-	struct io_uring_probe *probe = real ? real(ring) : NULL;
-	probes++;
-	if (probe && lacking >= 0 && lacking < probe->ops_len)
-		probe->ops[lacking].flags = 0;
-	return probe;
-}
-
-static int opcode_for(const struct subject *s, enum io_kind kind)
+int ring_opcode_of(const struct subject *s, enum io_kind kind)
 {
 	switch (kind) {
 	case IO_READ:
@@ -184,66 +98,70 @@ static int opcode_for(const struct subject *s, enum io_kind kind)
 	}
 }
 
-void asks_for_the_very_operation(struct subject *s)
+struct io_op *ring_no_op(struct subject *s, unsigned slot)
 {
-	const struct engine_config config = { .depth = 2, .cpu_count = 2, .options = s->options };
-	for (enum io_kind kind = 0; kind < IO_KIND_COUNT; kind++) {
-		struct reason why = { "" };
-		lacking = -1;
-		if (s->ops->supports(&config, kind, IO_FD_NONE, &why) < 0)
-			continue; /* an option that would do nothing */
-		int opcode = opcode_for(s, kind);
-		for (lacking = 0; lacking < IORING_OP_LAST; lacking++) {
-			unsigned before = probes;
-			why = (struct reason) { "" };
-			int rc = s->ops->supports(&config, kind, IO_FD_NONE, &why);
-			if (probes == before)
-				test_skipped("the engine asks by other means");
-			expect(rc == (lacking == opcode ? -EOPNOTSUPP : 0),
-			       WHEN("%s where the kernel lacks opcode %d")
-				       EXPECTED("%s from supports()") SAW("%s"),
-			       kind_name(kind), lacking,
-			       answer(lacking == opcode ? -EOPNOTSUPP : 0), answer(rc));
-			expect(rc == 0 || why.text[0],
-			       WHEN("%s where the kernel lacks it") EXPECTED("words") SAW("none"),
-			       kind_name(kind));
-		}
-		lacking = -1;
+	return prepare(s, slot, IO_NOP, -1, 0, 0, 0);
+}
+
+void ring_no_ops(struct subject *s, struct io_op **ops, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		ops[i] = ring_no_op(s, i);
+}
+
+struct io_op *ring_receive(struct subject *s, unsigned slot, int fd, unsigned fd_slot)
+{
+	return prepare_receive(s, slot, fd, fd_slot);
+}
+
+/* submit() itself, for what start_all() would put right. Returns how many were accepted. */
+unsigned ring_submit_once(struct subject *s, struct io_op *const *ops, unsigned count)
+{
+	int accepted = s->ops->submit(s->engine, ops, count);
+	expect(accepted >= 0 && (unsigned)accepted <= count,
+	       EXPECTED("at most %u accepted by submit()") SAW("%s"), count, answer(accepted));
+	for (int i = 0; i < accepted; i++)
+		ops[i]->in_flight = 1;
+	s->inflight += (unsigned)accepted;
+	return (unsigned)accepted;
+}
+
+void expect_ring_calls(unsigned most, const char *what)
+{
+	unsigned enters = calls_made(RING_ENTER), calls = calls_made(NULL);
+	expect(enters <= most, WHEN("%s") EXPECTED("at most %u io_uring_enter") SAW("%u"), what,
+	       most, enters);
+	expect(calls == enters, WHEN("%s") EXPECTED("no other system call") SAW("%u"), what,
+	       calls - enters);
+}
+
+void open_ring_connections(struct subject *s, struct ring_connections *c, unsigned count,
+			   unsigned depth)
+{
+	c->count = count;
+	open_engine(s, depth, count);
+	for (unsigned i = 0; i < count; i++) {
+		make_reading_pair(s, c->ends[i]);
+		attach(s, i, c->ends[i][0]);
 	}
 }
 
-void uses_registered_buffers(struct subject *s)
+void close_ring_connections(struct subject *s, const struct ring_connections *c)
 {
-	static const enum io_kind kinds[] = { IO_READ, IO_WRITE };
-	int fd = make_file(s, BLOCK, O_RDWR);
-	open_engine(s, 1, 1);
-	attach(s, 0, fd);
-	struct ring_view view = view_ring();
-	for (unsigned i = 0; i < 2; i++) {
-		struct io_uring_sqe sqe =
-			sqe_of(s, &view, prepare(s, 0, kinds[i], fd, 0, 0, BLOCK));
-		int opcode = opcode_for(s, kinds[i]);
-		expect(sqe.opcode == opcode, WHEN("%s") EXPECTED("opcode %d") SAW("%d"),
-		       kind_name(kinds[i]), opcode, sqe.opcode);
-	}
-	close_view(&view);
 	close_engine(s);
-	close(fd);
+	for (unsigned i = 0; i < c->count; i++) {
+		close(c->ends[i][0]);
+		close(c->ends[i][1]);
+	}
 }
 
-void an_empty_place_is_no_descriptor(struct subject *s)
+unsigned count_open_descriptors(void)
 {
-	int fd = make_file(s, BLOCK, O_RDONLY);
-	open_engine(s, 1, 3);
-	attach(s, 1, fd);
-	for (unsigned slot = 0; slot < 3; slot++) {
-		int64_t n = perform(s, prepare(s, 0, IO_READ, fd, slot, 0, BLOCK));
-		int64_t expected = slot == 1 ? (int64_t)BLOCK : -EBADF;
-		expect(n == expected,
-		       WHEN("a read through place %u, and only place 1 is filled") EXPECTED("%s")
-			       SAW("%s"),
-		       slot, answer(expected), answer(n));
-	}
-	close_engine(s);
-	close(fd);
+	unsigned count = 0;
+	DIR *directory = opendir("/proc/self/fd");
+	while (directory && readdir(directory))
+		count++;
+	if (directory)
+		closedir(directory);
+	return count;
 }
