@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/io_uring.h>
 #include <poll.h>
 #include <pthread.h>
@@ -21,6 +22,7 @@
 #include "allocation_count.h"
 #include "clock.h"
 #include "failing_calls.h"
+#include "newer_kernels.h"
 #include "ring_test.h"
 #include "stream_test.h"
 
@@ -1543,6 +1545,250 @@ static void need_option(struct subject *s)
 		test_skipped("%s", why.text);
 }
 
+/* Only a device is polled. Which one could be is not known before such a read was tried. */
+static void is_for_blocks(struct subject *s)
+{
+	struct reason why = { "" };
+	expect_refused(s, IO_NOP, IO_FD_NONE);
+	expect_refused(s, IO_FSYNC, IO_FD_FILE);
+	expect_refused(s, IO_RECV, IO_FD_SOCKET);
+	expect_refused(s, IO_READ, IO_FD_PIPE);
+	unsigned before = count_open_descriptors();
+	int rc = support(s, IO_WRITE, IO_FD_FILE, &why);
+	expect(rc == 0 || (why.text[0] && strcmp(why.id, "iopoll_is_for_blocks") != 0),
+	       WHEN("WRITE to a file") EXPECTED("0, or what the kernel says") SAW("%s: %s"),
+	       answer(rc), why.text);
+	unsigned after = count_open_descriptors();
+	expect(after == before, EXPECTED("no descriptor more") SAW("%u more"), after - before);
+}
+
+/* The read that is tried needs a file. It is made where temporary files belong. */
+static void tries_where_temporary_files_are(struct subject *s)
+{
+	struct reason why = { "" };
+	char path[sizeof s->folder + 16];
+	snprintf(path, sizeof path, "%s/not_there", s->folder);
+	setenv("TMPDIR", path, 1);
+	int rc = support(s, IO_READ, IO_FD_FILE, &why);
+	if (strcmp(why.id, "kernel_too_old") == 0)
+		test_skipped("%s", why.text);
+	expect(rc == -ENOENT && strstr(why.text, "not_there"),
+	       WHEN("TMPDIR does not exist") EXPECTED("-ENOENT, and its name") SAW("%s: %s"),
+	       answer(rc), why.text);
+}
+
+/* What a descriptor cannot do with the option is refused when it is attached. */
+static void expect_attached_or_not(struct subject *s, const char *what, int fd,
+				   enum io_fd_kind fd_kind, bool is_taken)
+{
+	struct engine_config config = {
+		.depth = 2, .max_fds = 2, .cpu_count = 2, .options = s->options
+	};
+	struct reason why = { "" };
+	if (s->ops->open(&s->engine, &config, &why) < 0)
+		test_skipped("%s", why.text);
+	int rc = s->ops->attach(s->engine, 1, fd, fd_kind, &why);
+	expect(rc == (is_taken ? 0 : -EOPNOTSUPP) && (is_taken || why.text[0]),
+	       WHEN("%s") EXPECTED("%s") SAW("%s: %s"), what,
+	       is_taken ? "0 from attach()" : "-EOPNOTSUPP from attach(), and words", answer(rc),
+	       why.text);
+	s->ops->close(s->engine);
+	s->engine = NULL;
+	close(fd);
+}
+
+static void direct_reads_only(struct subject *s)
+{
+	char path[sizeof s->folder + 8];
+	snprintf(path, sizeof path, "%s/block", s->folder);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	expect_attached_or_not(s, "a file behind the page cache", fd, IO_FD_FILE, false);
+	fd = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
+	if (fd < 0)
+		test_skipped("files there have no O_DIRECT");
+	expect_attached_or_not(s, "a file with O_DIRECT", fd, IO_FD_FILE, true);
+}
+
+static void uncopied_over_ip_only(struct subject *s)
+{
+	int ends[2];
+	socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
+	expect_attached_or_not(s, "a Unix socket", ends[0], IO_FD_SOCKET, false);
+	expect_attached_or_not(s, "a Unix socket as a listener", ends[1], IO_FD_LISTENER, true);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	expect_attached_or_not(s, "a TCP socket", fd, IO_FD_SOCKET, true);
+	fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	expect_attached_or_not(s, "a file", fd, IO_FD_FILE, true);
+}
+
+/* Seems to lack memory that may be locked, from the nth call on. */
+static unsigned locks, locks_that_succeed = UINT_MAX;
+static size_t locked_bytes;
+
+int mlock(const void *pages, size_t len_bytes)
+{
+	if (locks++ >= locks_that_succeed) {
+		errno = ENOMEM;
+		return -1;
+	}
+	locked_bytes += len_bytes;
+	return 0;
+}
+
+int munlock(const void *pages, size_t len_bytes)
+{
+	(void)pages;
+	locked_bytes -= len_bytes;
+	return 0;
+}
+
+/* What may wait to be sent counts as locked memory: a page for each operation, or what they lie in. */
+static void counts_what_it_may_send(struct subject *s)
+{
+	enum { DEPTH = 5, PAGE = 4096 };
+	static char arena[DEPTH * PAGE] __attribute__((aligned(PAGE)));
+	struct engine_config config = { .depth = DEPTH,
+					.max_fds = 1,
+					.cpu_count = 2,
+					.options = s->options,
+					.arena = arena,
+					.arena_len_bytes = sizeof arena };
+	for (unsigned opens = 0; opens < 2; opens++) {
+		struct reason why = { "" };
+		struct engine *engine = NULL;
+		unsigned before = count_open_descriptors();
+		locks = 0;
+		locks_that_succeed = 0;
+		int rc = opens ? s->ops->open(&engine, &config, &why)
+			       : s->ops->supports(&config, IO_SEND, IO_FD_SOCKET, &why);
+		expect(locks == 1 && rc == -ENOMEM && strstr(why.text, "20480"),
+		       WHEN("%s(), and 5 pages exceed what may be locked")
+			       EXPECTED("-ENOMEM, and how many bytes that is") SAW("%s: %s"),
+		       opens ? "open" : "supports", answer(rc), why.text);
+		expect(count_open_descriptors() == before, "a descriptor is left open");
+		locks_that_succeed = UINT_MAX;
+		rc = opens ? s->ops->open(&engine, &config, &why)
+			   : s->ops->supports(&config, IO_SEND, IO_FD_SOCKET, &why);
+		expect(rc == 0 && locks == 2 && locked_bytes == 0,
+		       WHEN("%s()") EXPECTED("0, and no page locked behind it")
+			       SAW("%s, and %zu bytes"),
+		       opens ? "open" : "supports", answer(rc), locked_bytes);
+		if (engine)
+			s->ops->close(engine);
+	}
+	locks = 0;
+	struct reason why = { "" };
+	int rc = s->ops->supports(&config, IO_RECV, IO_FD_SOCKET, &why);
+	expect(rc == 0 && locks == 0, WHEN("RECV") EXPECTED("0, and nothing locked") SAW("%s"),
+	       answer(rc));
+}
+
+/* A kernel without what the option is made of says so when the ring is made. */
+static void expect_linux(struct subject *s, const char *linux_version, int expected)
+{
+	struct reason why = { "" };
+	unsigned before = count_open_descriptors();
+	int rc = support(s, IO_RECV, IO_FD_SOCKET, &why);
+	expect(rc == expected && strstr(why.text, linux_version),
+	       WHEN("a kernel that is too old") EXPECTED("%s, and Linux %s named") SAW("%s: %s"),
+	       answer(expected), linux_version, answer(rc), why.text);
+	expect(count_open_descriptors() == before, "a descriptor is left open");
+}
+
+static void min_wait_is_found_out(struct subject *s)
+{
+	hide_ring_features(FEATURE_MIN_WAIT);
+	expect_linux(s, "6.12", -EOPNOTSUPP);
+	hide_ring_features(FEATURE_RECEIVE_BUNDLES);
+	need_option(s);
+}
+
+static void bundle_is_found_out(struct subject *s)
+{
+	hide_ring_features(FEATURE_RECEIVE_BUNDLES);
+	expect_linux(s, "6.10", -EOPNOTSUPP);
+	hide_ring_features(FEATURE_MIN_WAIT);
+	need_option(s);
+}
+
+static void hybrid_iopoll_is_found_out(struct subject *s)
+{
+	struct reason why = { "" };
+	fail_call("io_uring_setup", EINVAL, 0);
+	int rc = support(s, IO_READ, IO_FD_FILE, &why);
+	expect(call_failed(), EXPECTED("io_uring_setup to be tried") SAW("no call"));
+	expect(rc == -EINVAL && strstr(why.text, "hybrid_iopoll") && strstr(why.text, "6.13"),
+	       WHEN("a kernel that is too old") EXPECTED("-EINVAL, and the option and its Linux")
+		       SAW("%s: %s"),
+	       answer(rc), why.text);
+}
+
+/* The page for waits, then the ring enabled, then the ring's own descriptor. */
+static void registered_wait_is_found_out(struct subject *s)
+{
+	static const int errors[] = { EINVAL, EPERM };
+	need_option(s);
+	for (unsigned call = 0; call < 3; call++)
+		for (unsigned i = 0; i < 2; i++) {
+			struct reason why = { "" };
+			unsigned before = count_open_descriptors();
+			fail_call("io_uring_register", errors[i], call);
+			int rc = support(s, IO_RECV, IO_FD_SOCKET, &why);
+			expect(call_failed(), EXPECTED("%u registrations") SAW("fewer"), call + 1);
+			bool is_too_old = strstr(why.text, "6.13") != NULL;
+			expect(rc == -errors[i] && why.text[0] &&
+				       is_too_old == (call == 0 && i == 0),
+			       WHEN("when registration %u fails")
+				       EXPECTED("%s, and Linux 6.13 named only for the first")
+					       SAW("%s: %s"),
+			       call + 1, answer(-errors[i]), answer(rc), why.text);
+			expect(count_open_descriptors() == before, "a descriptor is left open");
+		}
+}
+
+/* A thread may register 16 rings. */
+static void the_rings_place_is_found_out(struct subject *s)
+{
+	static const int errors[] = { EBUSY, EINVAL };
+	struct reason whys[2] = { 0 };
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned before = count_open_descriptors();
+		fail_call("io_uring_register", errors[i], 0);
+		int rc = support(s, IO_READ, IO_FD_FILE, &whys[i]);
+		expect(call_failed(), EXPECTED("the ring to be registered") SAW("no call"));
+		expect(rc == -errors[i] && whys[i].text[0],
+		       WHEN("when the ring's descriptor is not registered") EXPECTED("%s and words")
+			       SAW("%s: %s"),
+		       answer(-errors[i]), answer(rc), whys[i].text);
+		expect(count_open_descriptors() == before, "a descriptor is left open");
+	}
+	expect(strcmp(whys[0].id, whys[1].id) != 0,
+	       EXPECTED("-EBUSY and -EINVAL to have reasons of their own") SAW("\"%s\" for both"),
+	       whys[0].id);
+}
+
+/* A completion for each operation and for its cancel, and four times as many for what comes ahead. */
+static void has_room_for_what_comes_ahead(struct subject *s)
+{
+	static const unsigned depths[] = { 4, 255, 256 };
+	for (unsigned i = 0; i < 3; i++) {
+		unsigned depth = depths[i],
+			 most = has_option(s, "multishot") && depth < 256 ? 2 * depth : depth;
+		open_engine(s, depth, 1);
+		struct ring_view view = view_ring();
+		unsigned sqes = number_at(&view, view.sq.ring_entries);
+		unsigned cqes = number_at(&view, view.cq.ring_entries);
+		expect(sqes >= most && sqes < 2 * most,
+		       WHEN("%u operations") EXPECTED("at least %u SQEs") SAW("%u"), depth, most,
+		       sqes);
+		expect(cqes >= 6 * depth && cqes < 12 * depth,
+		       WHEN("%u operations") EXPECTED("at least %u CQEs") SAW("%u"), depth,
+		       6 * depth, cqes);
+		close_view(&view);
+		close_engine(s);
+	}
+}
+
 /* What comes at once, in one piece that needs several buffers. Returns how many completions that were. */
 static unsigned completions_of_a_long_piece(struct subject *s)
 {
@@ -1717,6 +1963,8 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE(1, ":no_sqarray"), TEST("an_old_kernel_is_not_blamed_on_an_option", ONE(NO_FD),
 					   an_old_kernel_is_not_blamed_on_an_option) },
 	{ EXERCISE(1, ""), TEST("open_tells_what_fails", ONE(NO_FD), open_tells_what_fails) },
+	{ EXERCISE(1, ""),
+	  TEST("the_rings_place_is_found_out", ONE(NO_FD), the_rings_place_is_found_out) },
 	{ EXERCISE(1, ""), TEST("submit_makes_no_call", ONE(NO_FD), submit_makes_no_call) },
 	{ EXERCISE(1, ""), TEST("what_is_beyond_max_stays", ONE(NO_FD), what_is_beyond_max_stays) },
 	{ EXERCISE(1, ""),
@@ -1971,6 +2219,34 @@ const struct lab_test lab_tests[] = {
 	{ OPTION("fixed_files"),
 	  TEST("fixed_files_are_for_descriptors", ONE(NO_FD), is_for_descriptors) },
 	{ OPTION("bundle"), TEST("bundle_is_for_multishot", ONE(NO_FD), is_for_multishot) },
+	{ OPTION("iopoll"), TEST("iopoll_is_for_blocks", ONE(NO_FD), is_for_blocks) },
+	{ OPTION("hybrid_iopoll"), TEST("hybrid_iopoll_is_for_blocks", ONE(NO_FD), is_for_blocks) },
+	{ OPTION("iopoll"), TEST("iopoll_tries_where_temporary_files_are", ONE(BUFFERED),
+				 tries_where_temporary_files_are) },
+	{ OPTION("iopoll"), TEST("iopoll_takes_direct_files", ONE(BUFFERED), direct_reads_only) },
+	{ OPTION("send_zc"), TEST("send_zc_takes_ip_sockets", ONE(NO_FD), uncopied_over_ip_only) },
+	{ OPTION("send_zc"),
+	  TEST("send_zc_counts_what_it_may_send", ONE(NO_FD), counts_what_it_may_send) },
+	{ OPTION("min_wait"), TEST("min_wait_is_found_out", ONE(UNIX), min_wait_is_found_out) },
+	{ OPTION("multishot+bundle"), TEST("bundle_is_found_out", ONE(UNIX), bundle_is_found_out) },
+	{ OPTION("hybrid_iopoll"),
+	  TEST("hybrid_iopoll_is_found_out", ONE(NO_FD), hybrid_iopoll_is_found_out) },
+	{ OPTION("registered_wait"),
+	  TEST("registered_wait_is_found_out", ONE(UNIX), registered_wait_is_found_out) },
+	{ OPTION("fixed_files"),
+	  TEST("fixed_files_let_go_what_is_detached", ONE(UNIX), what_is_detached_is_let_go) },
+	{ OPTION("fixed_files"),
+	  TEST("fixed_files_tell_what_fails", ONE(NO_FD), open_tells_what_fails) },
+	{ OPTION("fixed_files"),
+	  TEST("fixed_files_attach_or_tell", ONE(UNIX), attach_tells_what_fails) },
+	{ OPTION("fixed_buffers"),
+	  TEST("fixed_buffers_tell_what_fails", ONE(NO_FD), open_tells_what_fails) },
+	{ OPTION("registered_wait"),
+	  TEST("registered_wait_tells_what_fails", ONE(NO_FD), open_tells_what_fails) },
+	{ OPTION("multishot"), TEST("multishot_has_room_for_what_comes_ahead", ONE(NO_FD),
+				    has_room_for_what_comes_ahead) },
+	{ OPTION("multishot_accept"), TEST("multishot_accept_has_room_for_what_comes_ahead",
+					   ONE(NO_FD), has_room_for_what_comes_ahead) },
 	{ OPTION("incremental"),
 	  TEST("incremental_is_for_multishot", ONE(NO_FD), is_for_multishot) },
 	{ OPTION("fixed_files"), TEST("fixed_files_read", ONE(BUFFERED), file_read_right_data) },

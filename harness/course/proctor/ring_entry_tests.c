@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -107,4 +108,31 @@ void an_empty_place_is_no_descriptor(struct subject *s)
 	}
 	close_engine(s);
 	close(fd);
+}
+
+/* What is detached and then closed is gone: the peer hears of it. The others stay. */
+void what_is_detached_is_let_go(struct subject *s)
+{
+	struct ring_connections c;
+	open_ring_connections(s, &c, 3, 1);
+	detach(s, 1);
+	close(c.ends[1][0]);
+	struct pollfd peer = { .fd = c.ends[1][1], .events = POLLIN };
+	/* Linux 6.1 lets go of it in a worker, up to a second later (io_rsrc_node_ref_zero()). */
+	int ready = poll(&peer, 1, 5000);
+	expect(ready == 1, WHEN("after detach() and close(2)") EXPECTED("the peer to see the end")
+				   SAW("the engine keep the descriptor open"));
+	for (unsigned i = 0; i < 3; i++) {
+		if (i != 1)
+			peer_sends(c.ends[i][1], "here", 4);
+		int64_t n = perform(s, ring_receive(s, 0, c.ends[i][0], i));
+		int64_t expected = i == 1 ? -EBADF : 4;
+		expect(n == expected,
+		       WHEN("a receive through place %u, and place 1 was detached") EXPECTED("%s")
+			       SAW("%s"),
+		       i, answer(expected), answer(n));
+	}
+	c.ends[1][0] = c.ends[2][0];
+	c.ends[2][0] = fcntl(c.ends[1][0], F_DUPFD_CLOEXEC, 0); /* for close_ring_connections() */
+	close_ring_connections(s, &c);
 }

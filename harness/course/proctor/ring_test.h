@@ -75,6 +75,7 @@ void each_sync_has_its_flag(struct subject *s);
 void uses_registered_buffers(struct subject *s);
 /* With the option fixed_files. */
 void an_empty_place_is_no_descriptor(struct subject *s);
+void what_is_detached_is_let_go(struct subject *s);
 
 /* Waits, and a full ring. */
 
@@ -106,6 +107,9 @@ void a_cancel_names_one_operation(struct subject *s);
 void a_cancel_leaves_the_other_direction(struct subject *s);
 
 /* What the kernel lacks or refuses. */
+
+/* Of the features of each ring that liburing makes from now on (IORING_FEAT_*), these seem to be missing. */
+void hide_ring_features(unsigned features);
 
 /* A kernel may lack any one operation. Then that kind is refused, and no other one. */
 void asks_for_the_very_operation(struct subject *s);
