@@ -19,7 +19,9 @@ GENERATED = {"build_info.h", "documents_text.h", "syscall_list.h"}
 COMMON = "common"
 CONFORMANCE = "harness/tests/conformance"
 # Headers that every lab's tests.c may include, besides those of common.
-OF_LAB_TESTS = {"allocation_count.h", "lab_test.h", "loop_test.h", "stream_test.h", "failing_calls.h"}
+OF_LAB_TESTS = {
+    "allocation_count.h", "lab_test.h", "loop_test.h", "ring_test.h", "stream_test.h", "failing_calls.h",
+}
 
 # Python: each room and the rooms that it imports from, the lowest room first. A room is a folder or one
 # file. BELOW_ALL imports nothing of ours: plots/ and the harness both read documents with plots/readings.

@@ -210,10 +210,10 @@ static void waits_first_where_asked(struct subject *s)
 	unsigned expected = s->options ? IORING_RECVSEND_POLL_FIRST : 0;
 	struct ring_view view = view_ring();
 	peer_sends(c.ends[0][1], "here", 4);
-	struct io_uring_sqe sqe = sqe_of(s, &view, ring_receive(s, 0, c.ends[0][0], 0));
+	struct io_uring_sqe sqe = last_sqe_of(s, &view, ring_receive(s, 0, c.ends[0][0], 0));
 	expect(sqe.ioprio == expected, WHEN("RECV") EXPECTED("%#x in ioprio") SAW("%#x"), expected,
 	       sqe.ioprio);
-	sqe = sqe_of(s, &view, prepare_send(s, 0, c.ends[0][0], 0, 4));
+	sqe = last_sqe_of(s, &view, prepare_send(s, 0, c.ends[0][0], 0, 4));
 	expect(sqe.ioprio == 0, WHEN("SEND") EXPECTED("0 in ioprio") SAW("%#x"), sqe.ioprio);
 	close_view(&view);
 	close_ring_connections(s, &c);
@@ -447,7 +447,7 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE(2),
 	  TEST("one_call_a_batch_of_messages", SOCKETS, one_call_a_batch_of_messages) },
 	{ EXERCISE(2), TEST("takes_what_is_there_without_a_call", ONE(NO_FD),
-			    takes_what_is_there_without_a_call) },
+			    ring_is_taken_from_without_a_call) },
 	{ EXERCISE(2), TEST("does_not_wait_when_enough_is_there", ONE(UNIX),
 			    does_not_wait_when_enough_is_there) },
 	{ EXERCISE(2), TEST("hands_over_even_if_it_may_not_wait", ONE(UNIX),
@@ -455,7 +455,7 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE(2),
 	  TEST("a_time_limit_is_part_of_the_call", ONE(UNIX), a_time_limit_is_part_of_the_call) },
 	{ EXERCISE(2),
-	  TEST("an_endless_wait_is_one_call", ONE(UNIX), an_endless_wait_is_one_call) },
+	  TEST("an_endless_wait_is_one_call", ONE(UNIX), ring_endless_wait_is_one_call) },
 	{ EXERCISE(2), TEST("sleeps_while_waiting", ONE(TCP), stream_sleeps_while_waiting) },
 	{ EXERCISE(2), TEST("keeps_its_timeout", ONE(UNIX), stream_keeps_its_timeout) },
 	{ EXERCISE(2),
@@ -547,7 +547,7 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE(5),
 	  TEST("a_ring_is_as_large_as_needed", ONE(NO_FD), a_ring_is_as_large_as_needed) },
 	{ EXERCISE(5),
-	  TEST("opens_for_more_than_a_ring_holds", ONE(NO_FD), opens_for_more_than_a_ring_holds) },
+	  TEST("opens_for_more_than_a_ring_holds", ONE(NO_FD), ring_opens_for_more_than_it_holds) },
 	{ EXERCISE(5),
 	  TEST("registers_nothing_unasked", ONE(NO_FD), registers_what_was_asked_for) },
 	{ EXERCISE(5), TEST("tries_before_it_waits", ONE(UNIX), waits_first_where_asked) },
@@ -591,7 +591,7 @@ const struct lab_test lab_tests[] = {
 	{ OPTION("defer_taskrun"),
 	  TEST("deferred_calls_one_back", ONE(UNIX), cancel_one_leaves_the_others) },
 	{ OPTION("defer_taskrun"), TEST("deferred_takes_what_is_there_without_a_call", ONE(NO_FD),
-					takes_what_is_there_without_a_call) },
+					ring_is_taken_from_without_a_call) },
 	{ OPTION("registered_ring"),
 	  TEST("registered_ring_reads", ONE(BUFFERED), file_read_right_data) },
 	{ OPTION("poll_first"),

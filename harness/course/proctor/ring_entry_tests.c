@@ -63,7 +63,7 @@ void each_sync_has_its_flag(struct subject *s)
 	for (unsigned i = 0; i < 4; i++) {
 		enum io_kind kind = i % 2 ? IO_FDATASYNC : IO_FSYNC;
 		unsigned flags = i % 2 ? IORING_FSYNC_DATASYNC : 0;
-		struct io_uring_sqe sqe = sqe_of(s, &view, prepare(s, 0, kind, fd, 0, 0, 0));
+		struct io_uring_sqe sqe = last_sqe_of(s, &view, prepare(s, 0, kind, fd, 0, 0, 0));
 		expect(sqe.opcode == IORING_OP_FSYNC && sqe.fsync_flags == flags,
 		       WHEN("%s") EXPECTED("opcode %d with the flags %#x")
 			       SAW("opcode %d with %#x"),
@@ -83,7 +83,7 @@ void uses_registered_buffers(struct subject *s)
 	struct ring_view view = view_ring();
 	for (unsigned i = 0; i < 2; i++) {
 		struct io_uring_sqe sqe =
-			sqe_of(s, &view, prepare(s, 0, kinds[i], fd, 0, 0, BLOCK));
+			last_sqe_of(s, &view, prepare(s, 0, kinds[i], fd, 0, 0, BLOCK));
 		int opcode = ring_opcode_of(s, kinds[i]);
 		expect(sqe.opcode == opcode, WHEN("%s") EXPECTED("opcode %d") SAW("%d"),
 		       kind_name(kinds[i]), opcode, sqe.opcode);

@@ -162,7 +162,7 @@ void a_ring_is_as_large_as_needed(struct subject *s)
 	}
 }
 
-void opens_for_more_than_a_ring_holds(struct subject *s)
+void ring_opens_for_more_than_it_holds(struct subject *s)
 {
 	struct engine_config config = { .depth = 40000, .max_fds = 1, .cpu_count = 2 };
 	struct reason why = { "" };

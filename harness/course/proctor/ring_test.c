@@ -57,7 +57,7 @@ unsigned number_at(const struct ring_view *view, unsigned offset)
 	return __atomic_load_n((const unsigned *)(view->rings + offset), __ATOMIC_ACQUIRE);
 }
 
-struct io_uring_sqe sqe_of(struct subject *s, const struct ring_view *view, struct io_op *op)
+struct io_uring_sqe last_sqe_of(struct subject *s, const struct ring_view *view, struct io_op *op)
 {
 	unsigned mask = number_at(view, view->sq.ring_mask);
 	if (!view->sqes || (mask + 1) * sizeof *view->sqes > VIEW_BYTES)

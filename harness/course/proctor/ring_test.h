@@ -31,7 +31,7 @@ void close_view(const struct ring_view *view);
 /* At one of the offsets `sq` and `cq`. */
 unsigned number_at(const struct ring_view *view, unsigned offset);
 /* Performs the operation, and returns the SQE that was handed over last. Skips the test where no page holds all. */
-struct io_uring_sqe sqe_of(struct subject *s, const struct ring_view *view, struct io_op *op);
+struct io_uring_sqe last_sqe_of(struct subject *s, const struct ring_view *view, struct io_op *op);
 
 /* Was the engine asked for this option? False where it has none of this name. */
 bool has_option(const struct subject *s, const char *name);
@@ -82,11 +82,11 @@ void what_is_detached_is_let_go(struct subject *s);
 void submit_makes_no_call(struct subject *s);
 void what_is_beyond_max_stays(struct subject *s);
 void one_call_a_batch_of_messages(struct subject *s);
-void takes_what_is_there_without_a_call(struct subject *s);
+void ring_is_taken_from_without_a_call(struct subject *s);
 void does_not_wait_when_enough_is_there(struct subject *s);
 void hands_over_even_if_it_may_not_wait(struct subject *s);
 void a_time_limit_is_part_of_the_call(struct subject *s);
-void an_endless_wait_is_one_call(struct subject *s);
+void ring_endless_wait_is_one_call(struct subject *s);
 void goes_on_behind_a_full_ring(struct subject *s);
 void a_refusal_is_back_pressure(struct subject *s);
 
@@ -120,7 +120,7 @@ void a_broken_ring_is_told_beside_a_cancel(struct subject *s);
 void supports_leaves_nothing_behind(struct subject *s);
 void an_unanswered_probe_is_no_promise(struct subject *s);
 void a_ring_is_as_large_as_needed(struct subject *s);
-void opens_for_more_than_a_ring_holds(struct subject *s);
+void ring_opens_for_more_than_it_holds(struct subject *s);
 void lends_as_many_as_a_ring_holds(struct subject *s);
 void keeps_no_page_of_what_it_lent(struct subject *s);
 

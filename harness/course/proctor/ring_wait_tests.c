@@ -71,7 +71,7 @@ void one_call_a_batch_of_messages(struct subject *s)
 	close_ring_connections(s, &c);
 }
 
-void takes_what_is_there_without_a_call(struct subject *s)
+void ring_is_taken_from_without_a_call(struct subject *s)
 {
 	enum { DEPTH = 8 };
 	struct io_op *ops[DEPTH], *done[DEPTH];
@@ -184,7 +184,7 @@ static void begin_speaking_late(struct late_speaker *speaker, int fd)
 	       "the test has no thread");
 }
 
-void an_endless_wait_is_one_call(struct subject *s)
+void ring_endless_wait_is_one_call(struct subject *s)
 {
 	struct io_op *done[1];
 	struct ring_connections c;
