@@ -423,6 +423,7 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE(1),
 	  TEST("an_entry_for_each_operation", ONE(BUFFERED), an_entry_for_each_operation) },
 	{ EXERCISE(1), TEST("a_sync_is_a_sync", ONE(UNIX), a_sync_is_a_sync) },
+	{ EXERCISE(1), TEST("a_send_raises_no_signal", ONE(UNIX), a_send_raises_no_signal) },
 	{ EXERCISE(1), TEST("each_sync_has_its_flag", ONE(BUFFERED), each_sync_has_its_flag) },
 	{ EXERCISE(1), TEST("a_no_op_does_nothing", ONE(BUFFERED), a_no_op_does_nothing) },
 	{ EXERCISE(1), TEST("nop_completes", ONE(NO_FD), nop_completes) },

@@ -1396,6 +1396,42 @@ static void listeners_do_not_stop_each_other(struct subject *s)
 	close(quiet.fd);
 }
 
+/* Each of two listeners has an accept armed, and one of them is detached. */
+static void detach_ends_the_accept_of_its_slot(struct subject *s)
+{
+	struct listening l[2];
+	open_listening(s, &l[0]);
+	make_listener(&l[1], 2);
+	attach_listener(s, &l[1]);
+	for (unsigned i = 0; i < 2; i++) {
+		int client = new_client(&l[i]);
+		close(expect_client(s, &l[i], client));
+		close(client);
+	}
+	look(s);
+	detach(s, l[1].fd_slot);
+	look(s);
+	unsigned waiting = ring_facts().accepts_waiting, before = ring_facts().requests;
+	expect(waiting == 1,
+	       WHEN("one of two listeners is detached") EXPECTED("1 accept armed") SAW("%u"),
+	       waiting);
+	close(l[1].fd);
+	int late = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	expect(connect(late, (const struct sockaddr *)&l[1].address, sizeof l[1].address) < 0,
+	       WHEN("one of two listeners is detached and closed")
+		       EXPECTED("nobody to listen there") SAW("somebody"));
+	close(late);
+	int client = new_client(&l[0]);
+	close(expect_client(s, &l[0], client));
+	close(client);
+	unsigned requests = ring_facts().requests - before;
+	expect(requests == 0,
+	       WHEN("the other listener was detached")
+		       EXPECTED("the accept that is armed to take on") SAW("%u requests more"),
+	       requests);
+	close_listening(s, &l[0]);
+}
+
 /* Exercise 7: sending without a copy. */
 
 static void sends_in_two_completions(struct subject *s)
@@ -1420,6 +1456,24 @@ static void sends_in_two_completions(struct subject *s)
 		       "the peer did not get the bytes");
 	}
 	close_connections(s, &c);
+}
+
+/* The entry has the flags of a plain send, and none of its own: nothing waits first. */
+static void an_uncopied_entry_asks_no_more(struct subject *s)
+{
+	int ends[2];
+	make_pair(s, ends);
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	struct ring_view view = view_ring();
+	struct io_uring_sqe sqe = last_sqe_of(s, &view, prepare_send(s, 0, ends[0], 0, 100));
+	expect(sqe.opcode == IORING_OP_SEND_ZC && sqe.ioprio == 0 && sqe.msg_flags == MSG_NOSIGNAL,
+	       EXPECTED("opcode %d with 0 in ioprio and MSG_NOSIGNAL") SAW("%d with %#x and %#x"),
+	       IORING_OP_SEND_ZC, sqe.opcode, sqe.ioprio, sqe.msg_flags);
+	close_view(&view);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
 }
 
 /* Two sends in one batch: the first completions of both come before the second ones. */
@@ -2027,6 +2081,7 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE(1, ""), TEST("writes_the_right_blocks", FILES, file_write_right_data) },
 	{ EXERCISE(1, ""), TEST("syncs", ONE(BUFFERED), file_sync) },
 	{ EXERCISE(1, ""), TEST("a_sync_is_a_sync", ONE(UNIX), a_sync_is_a_sync) },
+	{ EXERCISE(1, ""), TEST("a_send_raises_no_signal", ONE(UNIX), a_send_raises_no_signal) },
 	{ EXERCISE(1, ""), TEST("each_sync_has_its_flag", ONE(BUFFERED), each_sync_has_its_flag) },
 	{ EXERCISE(1, ""),
 	  TEST("an_entry_for_each_operation", ONE(BUFFERED), an_entry_for_each_operation) },
@@ -2198,6 +2253,11 @@ const struct lab_test lab_tests[] = {
 	{ ACCEPTS(6), TEST("does_not_accept_without_end", ONE(TCP), does_not_accept_without_end) },
 	{ ACCEPTS(6),
 	  TEST("listeners_do_not_stop_each_other", ONE(TCP), listeners_do_not_stop_each_other) },
+	{ ACCEPTS(6), TEST("detach_ends_the_accept_of_its_slot", ONE(TCP),
+			   detach_ends_the_accept_of_its_slot) },
+	{ EXERCISE(6, ":multishot+multishot_accept"),
+	  TEST("detach_ends_the_accept_beside_receives", ONE(TCP),
+	       detach_ends_the_accept_of_its_slot) },
 	{ ACCEPTS(6), TEST("accepts_who_waits", SOCKETS, accept_takes_who_waits) },
 	{ ACCEPTS(6), TEST("accepts_who_comes_later", SOCKETS, accept_waits_for_a_client) },
 	{ ACCEPTS(6), TEST("accepts_who_has_gone", ONE(TCP), accept_of_a_client_that_has_gone) },
@@ -2205,6 +2265,8 @@ const struct lab_test lab_tests[] = {
 	{ ACCEPTS(6), TEST("calls_an_accept_back", SOCKETS, accept_is_called_back) },
 
 	{ UNCOPIED(7), TEST("sends_in_two_completions", ONE(TCP), sends_in_two_completions) },
+	{ UNCOPIED(7),
+	  TEST("an_uncopied_entry_asks_no_more", ONE(TCP), an_uncopied_entry_asks_no_more) },
 	{ UNCOPIED(7), TEST("keeps_the_result_of_each", ONE(TCP), keeps_the_result_of_each) },
 	{ UNCOPIED(7),
 	  TEST("keeps_the_buffer_until_it_is_free", ONE(TCP), keeps_the_buffer_until_it_is_free) },

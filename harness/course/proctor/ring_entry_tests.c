@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define BLOCK 4096u
@@ -135,4 +136,21 @@ void what_is_detached_is_let_go(struct subject *s)
 	c.ends[1][0] = c.ends[2][0];
 	c.ends[2][0] = fcntl(c.ends[1][0], F_DUPFD_CLOEXEC, 0); /* for close_ring_connections() */
 	close_ring_connections(s, &c);
+}
+
+void a_send_raises_no_signal(struct subject *s)
+{
+	int ends[2];
+	make_pair(s, ends);
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	struct ring_view view = view_ring();
+	struct io_uring_sqe sqe = last_sqe_of(s, &view, prepare_send(s, 0, ends[0], 0, 100));
+	expect(sqe.opcode == IORING_OP_SEND && (sqe.msg_flags & MSG_NOSIGNAL),
+	       EXPECTED("opcode %d with MSG_NOSIGNAL") SAW("%d with %#x"), IORING_OP_SEND,
+	       sqe.opcode, sqe.msg_flags);
+	close_view(&view);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
 }

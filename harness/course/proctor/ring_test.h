@@ -71,6 +71,8 @@ void an_entry_for_each_operation(struct subject *s);
 void a_sync_is_a_sync(struct subject *s);
 /* Both end with 0, and a disk that is slow or a machine that loses its power tells them apart. */
 void each_sync_has_its_flag(struct subject *s);
+/* New kernels add the flag themselves, older ones do not. */
+void a_send_raises_no_signal(struct subject *s);
 /* With the option fixed_buffers. */
 void uses_registered_buffers(struct subject *s);
 /* With the option fixed_files. */
