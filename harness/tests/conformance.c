@@ -54,175 +54,9 @@ static const bool sanitized = false;
  */
 #define OVERLAPPING_MAX 32
 
-/* One flavour for each kind of engine: these ask for no descriptor. */
-#define ANY_ENGINE (ONE(BUFFERED) | ONE(TCP) | ONE(NO_FD))
-
-static const struct test tests[] = {
-	{ "open_without_memory", ANY_ENGINE, open_without_memory },
-	{ "supports_or_says_why", ANY_ENGINE, supports_or_says_why },
-	{ "file_read_right_data", FILES, file_read_right_data },
-	{ "file_write_right_data", FILES, file_write_right_data },
-	{ "file_read_across_end", FILES, file_read_across_end },
-	{ "file_sync", FILES, file_sync },
-	{ "file_bad_descriptor", FILES, file_bad_descriptor },
-	{ "file_write_to_read_only", FILES, file_write_to_read_only },
-	{ "file_bad_offset", FILES, file_bad_offset },
-	{ "file_misaligned_direct", ONE(DIRECT), file_misaligned_direct },
-	{ "file_fills_its_depth", FILES, file_fills_its_depth },
-	{ "blocking_submit_is_over_at_its_end", FILES, blocking_submit_is_over_at_its_end },
-	{ "file_cancel", FILES, file_cancel },
-	{ "reap_keeps_min_and_max", FILES, reap_keeps_min_and_max },
-	{ "opens_and_closes_again", ONE(BUFFERED), opens_and_closes_again },
-	{ "close_leaves_nothing_mapped", ANY_ENGINE, close_leaves_nothing_mapped },
-	{ "nop_completes", ONE(NO_FD), nop_completes },
-	{ "stream_receives_what_is_there", STREAMS, stream_receives_what_is_there },
-	{ "stream_receives_in_full_buffers", STREAMS, stream_receives_in_full_buffers },
-	{ "stream_sends_right_data", STREAMS, stream_sends_right_data },
-	{ "stream_end_of_file", STREAMS, stream_end_of_file },
-	{ "stream_end_while_waiting", STREAMS, stream_end_while_waiting },
-	{ "stream_waits_without_touching", STREAMS, stream_waits_without_touching },
-	{ "stream_sleeps_while_waiting", STREAMS, stream_sleeps_while_waiting },
-	{ "stream_survives_a_full_buffer", STREAMS, stream_survives_a_full_buffer },
-	{ "stream_send_to_nobody", STREAMS, stream_send_to_nobody },
-	{ "tcp_reset", ONE(TCP), tcp_reset },
-	{ "tcp_reset_before_a_send", ONE(TCP), tcp_reset_before_a_send },
-	{ "tcp_reset_while_a_send_waits", ONE(TCP), tcp_reset_while_a_send_waits },
-	{ "socket_both_directions_at_once", SOCKETS, socket_both_directions_at_once },
-	{ "stream_finds_the_active_one", STREAMS, stream_finds_the_active_one },
-	{ "stream_cancel", STREAMS, stream_cancel },
-	{ "cancel_with_nothing_in_flight", STREAMS, cancel_with_nothing_in_flight },
-	{ "stream_slot_is_used_again", STREAMS, stream_slot_is_used_again },
-	{ "stream_detached_unused", STREAMS, stream_detached_unused },
-	{ "stream_stays_blocking", STREAMS, stream_stays_blocking },
-	{ "stream_signal_ends_the_wait", STREAMS, stream_signal_ends_the_wait },
-	{ "stream_keeps_its_timeout", STREAMS, stream_keeps_its_timeout },
-	{ "stream_survives_signals", STREAMS, stream_survives_signals },
-	{ "file_offsets_beyond_4_gib", FILES, file_offsets_beyond_4_gib },
-	{ "file_lengths_beyond_64_kib", FILES, file_lengths_beyond_64_kib },
-	{ "file_lengths_beyond_2_gib", ONE(BUFFERED), file_lengths_beyond_2_gib },
-	{ "file_zero_bytes", FILES, file_zero_bytes },
-	{ "file_zero_bytes_that_fail", ONE(BUFFERED), file_zero_bytes_that_fail },
-	{ "file_write_up_to_a_limit", ONE(BUFFERED), file_write_up_to_a_limit },
-	{ "stream_zero_bytes", STREAMS, stream_zero_bytes },
-	{ "stream_waits_for_as_many_as_asked", STREAMS, stream_waits_for_as_many_as_asked },
-	{ "stream_counts_what_is_there_once", STREAMS, stream_counts_what_is_there_once },
-	{ "stream_counts_what_was_left", STREAMS, stream_counts_what_was_left },
-	{ "reap_keeps_a_large_min", FILES, reap_keeps_a_large_min },
-	{ "reap_of_nothing_loses_nothing", FILES, reap_of_nothing_loses_nothing },
-	{ "file_survives_many_operations", ONE(BUFFERED) | ONE(NO_FD),
-	  file_survives_many_operations, .is_long = true },
-	{ "stream_survives_many_operations", ONE(UNIX) | ONE(PIPE), stream_survives_many_operations,
-	  .is_long = true },
-	{ "stream_waits_less_than_a_millisecond", STREAMS, stream_waits_less_than_a_millisecond },
-	{ "stream_waits_for_ever", ONE(UNIX) | ONE(PIPE), stream_waits_for_ever, .is_long = true },
-	{ "stream_comes_back_one_by_one", STREAMS, stream_comes_back_one_by_one },
-	{ "stream_slot_beyond_65535", ONE(UNIX), stream_slot_beyond_65535 },
-	{ "stream_waits_for_seconds", ONE(UNIX), stream_waits_for_seconds, .is_long = true },
-	{ "stream_survives_many_signals_in_a_row", STREAMS, stream_survives_many_signals_in_a_row },
-	{ "stream_finds_many_ready_at_once", ONE(UNIX), stream_finds_many_ready_at_once,
-	  .is_long = true },
-	{ "two_engines_on_files", FILES, two_engines_on_files },
-	{ "two_engines_on_streams", STREAMS, two_engines_on_streams },
-	{ "two_engines_in_two_threads", ONE(UNIX), two_engines_in_two_threads },
-	{ "stream_number_moves_to_another_slot", STREAMS, stream_number_moves_to_another_slot },
-	{ "stream_slot_takes_another_number", STREAMS, stream_slot_takes_another_number },
-	{ "descriptor_0_is_served", ONE(BUFFERED) | STREAMS, descriptor_0_is_served },
-	{ "descriptors_are_not_inherited", FILES | STREAMS | ONE(NO_FD),
-	  descriptors_are_not_inherited },
-	{ "failures_leave_nothing_behind", ONE(BUFFERED) | ONE(UNIX) | ONE(NO_FD),
-	  failures_leave_nothing_behind, .is_long = true, .without_fd = true },
-	{ "result_of_a_failure_is_all_that_is_written", ONE(UNIX) | ONE(PIPE),
-	  result_of_a_failure_is_all_that_is_written },
-	{ "result_is_all_that_is_written", FILES | STREAMS, result_is_all_that_is_written },
-	{ "next_is_the_holders", FILES | STREAMS | ONE(NO_FD), next_is_the_holders },
-	{ "stream_cancel_in_scattered_slots", STREAMS, stream_cancel_in_scattered_slots },
-	{ "stream_cancel_of_sends", STREAMS, stream_cancel_of_sends },
-	{ "cancel_leaves_what_is_back", FILES | STREAMS | ONE(NO_FD), cancel_leaves_what_is_back },
-	{ "file_cancel_then_silence", FILES, file_cancel_then_silence },
-	{ "stream_stays_whole_after_the_end", STREAMS, stream_stays_whole_after_the_end },
-	{ "file_stays_whole_after_the_end", FILES, file_stays_whole_after_the_end },
-	{ "socket_options_stay", SOCKETS, socket_options_stay },
-	{ "no_allocation_after_open", FILES | STREAMS | ONE(NO_FD), no_allocation_after_open },
-	{ "signals_are_left_to_the_caller", ANY_ENGINE, signals_are_left_to_the_caller },
-	{ "signals_stay_as_they_were", ANY_ENGINE, signals_stay_as_they_were },
-	{ "stream_cancel_with_all_signals_blocked", STREAMS,
-	  stream_cancel_with_all_signals_blocked },
-	{ "socket_peer_that_stopped_sending_hears", SOCKETS,
-	  socket_peer_that_stopped_sending_hears },
-	{ "socket_peer_that_stopped_sending_makes_room", SOCKETS,
-	  socket_peer_that_stopped_sending_makes_room },
-	{ "stream_bytes_before_the_hang_up", STREAMS, stream_bytes_before_the_hang_up },
-	{ "tcp_sends_are_on_their_way", ONE(TCP), tcp_sends_are_on_their_way },
-	{ "tcp_error_behind_bytes", ONE(TCP), tcp_error_behind_bytes },
-	{ "file_sync_that_fails", FILES, file_sync_that_fails },
-	{ "stream_send_survives_signals", STREAMS, stream_send_survives_signals },
-	{ "stream_batch_is_in_flight_at_once", STREAMS, stream_batch_is_in_flight_at_once },
-	{ "stream_stays_asleep", ONE(UNIX) | ONE(PIPE), stream_stays_asleep, .is_long = true },
-	{ "socket_receive_timeout_is_an_error", SOCKETS, socket_receive_timeout_is_an_error },
-	{ "stream_blocked_signals_wait", ONE(UNIX), stream_blocked_signals_wait },
-	{ "stream_one_signal_ends_a_wait_for_two", STREAMS, stream_one_signal_ends_a_wait_for_two },
-	{ "stream_signal_that_restarts_ends_the_wait", STREAMS,
-	  stream_signal_that_restarts_ends_the_wait },
-	{ "stream_signal_ends_a_wait_after_a_cancel", STREAMS,
-	  stream_signal_ends_a_wait_after_a_cancel },
-	{ "file_writes_stay_honest", ONE(BUFFERED), file_writes_stay_honest, .is_long = true },
-	{ "file_syncs_stay_honest", ONE(BUFFERED), file_syncs_stay_honest, .is_long = true },
-	{ "stream_sends_stay_honest", ONE(UNIX) | ONE(PIPE), stream_sends_stay_honest,
-	  .is_long = true },
-	{ "socket_false_alarm_is_no_result", SOCKETS, socket_false_alarm_is_no_result },
-	{ "socket_false_alarm_begins_no_new_limit", SOCKETS,
-	  socket_false_alarm_begins_no_new_limit },
-	{ "stream_no_room_is_no_result", STREAMS, stream_no_room_is_no_result },
-	{ "option_is_no_mere_label", ANY_ENGINE, option_is_no_mere_label },
-	{ "accept_takes_who_waits", SOCKETS, accept_takes_who_waits },
-	{ "accept_ends_with_the_engine", SOCKETS, accept_ends_with_the_engine },
-	{ "accept_waits_for_a_client", SOCKETS, accept_waits_for_a_client },
-	{ "accept_false_alarm_goes_on_waiting", SOCKETS, accept_false_alarm_goes_on_waiting },
-	{ "accept_of_a_client_that_has_gone", SOCKETS, accept_of_a_client_that_has_gone },
-	{ "accept_returns_descriptor_0", SOCKETS, accept_returns_descriptor_0 },
-	{ "accept_without_a_free_number", SOCKETS, accept_without_a_free_number },
-	{ "accept_on_no_listener", SOCKETS, accept_on_no_listener },
-	{ "accept_is_called_back", SOCKETS, accept_is_called_back },
-	{ "accept_called_back_loses_no_client", SOCKETS, accept_called_back_loses_no_client },
-	{ "connect_reaches_a_listener", SOCKETS, connect_reaches_a_listener },
-	{ "connect_to_nobody", SOCKETS, connect_to_nobody },
-	{ "connect_waits_and_is_called_back", ONE(TCP), connect_waits_and_is_called_back },
-	{ "cancel_one_leaves_the_others", STREAMS, cancel_one_leaves_the_others },
-	{ "cancel_one_leaves_the_descriptor_whole", STREAMS,
-	  cancel_one_leaves_the_descriptor_whole },
-	{ "cancel_one_leaves_the_slot_whole", STREAMS, cancel_one_leaves_the_slot_whole },
-	{ "cancel_one_leaves_no_trace", STREAMS, cancel_one_leaves_no_trace },
-	{ "cancel_one_loses_no_byte", STREAMS, cancel_one_loses_no_byte },
-	{ "cancel_one_meets_the_beginning", STREAMS, cancel_one_meets_the_beginning,
-	  .is_long = true },
-	{ "cancel_one_comes_too_late", STREAMS, cancel_one_comes_too_late },
-	{ "socket_false_alarm_meets_a_cancel", SOCKETS, socket_false_alarm_meets_a_cancel },
-	{ "cancel_one_of_a_send", STREAMS, cancel_one_of_a_send },
-	{ "cancel_one_of_a_short_send", STREAMS, cancel_one_of_a_short_send },
-	{ "cancel_one_of_a_send_that_fits", STREAMS, cancel_one_of_a_send_that_fits },
-	{ "cancel_one_of_a_file", FILES, cancel_one_of_a_file },
-	{ "lent_buffer_holds_what_came", SOCKETS, lent_buffer_holds_what_came },
-	{ "lent_buffer_is_the_callers", SOCKETS, lent_buffer_is_the_callers },
-	{ "lent_buffer_may_be_received_into", SOCKETS, lent_buffer_may_be_received_into },
-	{ "lent_buffers_wait_for_none", SOCKETS, lent_buffers_wait_for_none },
-	{ "lent_buffers_are_short", SOCKETS, lent_buffers_are_short },
-	{ "lent_buffer_for_bytes_only", SOCKETS, lent_buffer_for_bytes_only },
-	{ "lent_buffers_take_the_length", SOCKETS, lent_buffers_take_the_length },
-	{ "lent_buffers_and_others", SOCKETS, lent_buffers_and_others },
-	{ "lent_buffers_allocate_nothing", ONE(UNIX), lent_buffers_allocate_nothing },
-	{ "lent_buffers_or_a_reason", ONE(UNIX), lent_buffers_or_a_reason },
-	{ "failing_calls_of_opening", ONE(BUFFERED) | ONE(TCP) | ONE(NO_FD),
-	  failing_calls_of_opening },
-	{ "file_failing_calls", FILES, file_failing_calls, .is_long = true },
-	{ "connection_failing_calls", SOCKETS, connection_failing_calls, .is_long = true },
-	{ "stream_failing_calls", STREAMS, stream_failing_calls, .is_long = true },
-};
-
-#define TEST_COUNT (sizeof tests / sizeof *tests)
-
 struct suite {
 	unsigned number, passed, failed, skipped;
-	unsigned ran[TEST_COUNT]; /* by how many engines a test was really run */
+	unsigned ran[CONTRACT_TESTS_MAX]; /* by how many engines a test was really run */
 	const char *only_flavour, *only_test; /* NULL for all */
 	uint64_t limit_ns; /* of each test */
 	bool one_of_each; /* leave out a test of what is_one_more() of its kind */
@@ -453,7 +287,7 @@ static bool report_ended(struct overlapping *o, struct running *r)
 		return true;
 	if (!has_ended(r, &verdict, text, sizeof text))
 		return false;
-	o->suite->ran[r->test - tests] += verdict != SKIPPED;
+	o->suite->ran[r->test - contract_tests] += verdict != SKIPPED;
 	report(o->suite, verdict, o->label, flavour_names[r->subject.flavour], r->test->name, text);
 	return true;
 }
@@ -560,10 +394,10 @@ static void test_variant(struct suite *suite, const struct engine_ops *ops, uint
 	}
 	for (int is_long = 0; is_long <= 1; is_long++)
 		for (unsigned i = 0; i < count; i++)
-			for (unsigned t = 0; t < TEST_COUNT; t++)
-				if (tests[t].is_long == is_long &&
-				    is_asked_for(suite, &tests[t], subjects, i))
-					run_body(&overlapping, &subjects[i], &tests[t]);
+			for (unsigned t = 0; t < contract_test_count; t++)
+				if (contract_tests[t].is_long == is_long &&
+				    is_asked_for(suite, &contract_tests[t], subjects, i))
+					run_body(&overlapping, &subjects[i], &contract_tests[t]);
 	await_all_tests(&overlapping);
 }
 
@@ -591,9 +425,9 @@ static void test_engine(struct suite *suite, const struct engine_ops *ops, unsig
 
 static const struct test *test_named(const char *name)
 {
-	for (unsigned t = 0; t < TEST_COUNT; t++)
-		if (strcmp(tests[t].name, name) == 0)
-			return &tests[t];
+	for (unsigned t = 0; t < contract_test_count; t++)
+		if (strcmp(contract_tests[t].name, name) == 0)
+			return &contract_tests[t];
 	return NULL;
 }
 
@@ -624,8 +458,8 @@ static void kill_mutants(struct suite *suite, const struct mutant *first)
 static void spare_the_right(struct suite *suite)
 {
 	char text[2000];
-	for (unsigned t = 0; t < TEST_COUNT; t++) {
-		const struct test *test = &tests[t];
+	for (unsigned t = 0; t < contract_test_count; t++) {
+		const struct test *test = &contract_tests[t];
 		struct subject s = { .ops = &laid_over_mutants->ops };
 		struct reason why;
 		while (!(test->flavours & ONE(s.flavour)))
@@ -648,10 +482,10 @@ static void test_the_suite(struct suite *suite)
 /* A test that no engine has run proves nothing either. */
 static void expect_every_test_ran(struct suite *suite)
 {
-	for (unsigned t = 0; t < TEST_COUNT; t++) {
+	for (unsigned t = 0; t < contract_test_count; t++) {
 		char text[] = "skipped for every engine";
 		if (suite->ran[t] == 0)
-			report(suite, FAILED, "suite", "*", tests[t].name, text);
+			report(suite, FAILED, "suite", "*", contract_tests[t].name, text);
 	}
 }
 
@@ -665,8 +499,8 @@ static void print_rules(void)
 		printf("rule\t%s\t%s\t%s\t%s\n", rule->begins, rule->tests ? rule->tests : "",
 		       rule->elsewhere ? rule->elsewhere : "",
 		       rule->untestable ? rule->untestable : "");
-	for (unsigned t = 0; t < TEST_COUNT; t++)
-		printf("test\t%s\n", tests[t].name);
+	for (unsigned t = 0; t < contract_test_count; t++)
+		printf("test\t%s\n", contract_tests[t].name);
 	const struct mutant *const lists[] = { mutants, laid_over_mutants };
 	for (unsigned i = 0; i < 2; i++)
 		for (const struct mutant *mutant = lists[i]; mutant->fault; mutant++)

@@ -802,5 +802,6 @@ const struct lab_test lab_tests[] = {
 	  .engine = "null",
 	  .flavours = ONE(NO_FD),
 	  .run = supports_tells_what_fails },
+	THE_REST_OF_THE_CONTRACT(4, "null", ONE(NO_FD), WAITING | LENDING | BLOCKING),
 	{ NULL },
 };

@@ -687,5 +687,6 @@ const struct lab_test lab_tests[] = {
 	FILE_TEST(4, "fills_its_depth", ONE(BUFFERED), file_fills_its_depth),
 	FILE_TEST(4, "keeps_min_and_max", ONE(BUFFERED), reap_keeps_min_and_max),
 	FILE_TEST(4, "loses_nothing_on_cancel", ONE(BUFFERED), file_cancel),
+	THE_REST_OF_THE_CONTRACT(4, "blocking", FILES | STREAMS, WAITING | LENDING),
 	{ NULL },
 };

@@ -1573,5 +1573,6 @@ const struct lab_test lab_tests[] = {
 	TEST(6, "calls_one_back_that_no_worker_has", ONE(PIPE), calls_one_back_that_no_worker_has),
 	TEST(6, "calls_one_back_on_its_way_home", ONE(PIPE), calls_one_back_on_its_way_home),
 	TEST(6, "calls_back_each_of_many", ONE(PIPE), calls_back_each_of_many),
+	THE_REST_OF_THE_CONTRACT(6, "threads", FILES | STREAMS, LENDING | BLOCKING),
 	{ NULL },
 };

@@ -1425,5 +1425,6 @@ const struct lab_test lab_tests[] = {
 			   stream_stays_whole_after_the_end) },
 	{ EXERCISE_6, TEST("connections_tell_what_fails", ONE(TCP), connections_tell_what_fails) },
 	{ EXERCISE_6, TEST("tells_what_fails", ONE(UNIX) | ONE(PIPE), stream_tells_what_fails) },
+	THE_REST_OF_THE_CONTRACT(6, "poll", FILES | STREAMS, LENDING | BLOCKING),
 	{ NULL },
 };

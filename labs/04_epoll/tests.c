@@ -1993,5 +1993,7 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_7,
 	  TEST("files_stay_whole_after_the_end", ONE(BUFFERED), file_stays_whole_after_the_end) },
 	{ EXERCISE_7, TEST("files_supports_or_says_why", ONE(BUFFERED), supports_or_says_why) },
+	THE_REST_OF_THE_CONTRACT(7, "epoll", STREAMS, BLOCKING),
+	THE_REST_OF_THE_CONTRACT(7, "epoll_workers", FILES, LENDING | BLOCKING),
 	{ NULL },
 };

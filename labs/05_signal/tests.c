@@ -2529,5 +2529,6 @@ const struct lab_test lab_tests[] = {
 	{ .exercise = 7,
 	  .engine = "signal:signalfd+handler",
 	  TEST("says_why_not_both_ways", ONE(NO_FD), supports_or_says_why) },
+	THE_REST_OF_THE_CONTRACT(7, "signal", STREAMS, BLOCKING),
 	{ NULL },
 };

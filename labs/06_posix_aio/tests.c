@@ -1463,5 +1463,6 @@ const struct lab_test lab_tests[] = {
 
 	FILE_TEST(6, "says_what_it_cannot_do", ONE(BUFFERED), says_what_it_cannot_do),
 	FILE_TEST(6, "supports_or_says_why", ONE(BUFFERED), supports_or_says_why),
+	THE_REST_OF_THE_CONTRACT(6, "posix_aio", FILES | SOCKETS, LENDING | BLOCKING | CONNECTING),
 	{ NULL },
 };

@@ -1578,5 +1578,6 @@ const struct lab_test lab_tests[] = {
 	  .name = "eventfd_is_not_inherited",
 	  .flavours = ONE(BUFFERED),
 	  .run = descriptors_are_not_inherited },
+	THE_REST_OF_THE_CONTRACT(7, "libaio", FILES | STREAMS, LENDING | BLOCKING),
 	{ NULL },
 };

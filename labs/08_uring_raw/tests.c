@@ -2118,5 +2118,6 @@ const struct lab_test lab_tests[] = {
 	{ OF(7), TEST("asks_while_it_hands_over", ONE(NO_FD), asks_while_it_hands_over) },
 	{ OF(7),
 	  TEST("nothing_is_lost_by_a_full_ring", ONE(NO_FD), nothing_is_lost_by_a_full_ring) },
+	THE_REST_OF_THE_CONTRACT(7, "uring_raw", FILES | STREAMS | ONE(NO_FD), LENDING | BLOCKING),
 	{ NULL },
 };

@@ -649,5 +649,6 @@ const struct lab_test lab_tests[] = {
 	{ OPTION("sqpoll"),
 	  TEST("sqpoll_wants_a_second_cpu", ONE(NO_FD), sqpoll_wants_a_second_cpu) },
 
+	THE_REST_OF_THE_CONTRACT(5, "io_uring", FILES | STREAMS | ONE(NO_FD), BLOCKING),
 	{ NULL },
 };

@@ -809,6 +809,27 @@ static void detach_leaves_nothing_armed(struct subject *s)
 	close_connections(s, &c);
 }
 
+/* detach() waits for what the kernel has of the socket. What else ends meanwhile is not lost. */
+static void detach_keeps_what_others_ended(struct subject *s)
+{
+	enum { OTHERS = 3 };
+	struct io_op *done[OTHERS];
+	struct connections c;
+	uint64_t position = 0;
+	open_connections(s, &c, 3);
+	receive_a_message(s, &c, 0, &position, 10);
+	for (unsigned i = 0; i < OTHERS; i++)
+		start(s, prepare(s, 3 + i, IO_NOP, -1, 0, 0, 0));
+	detach(s, 0);
+	unsigned n = reap(s, done, OTHERS, OTHERS, PATIENCE_NS);
+	expect(n == OTHERS,
+	       WHEN("%u no-ops ended while detach() waited") EXPECTED("all of them from reap()")
+		       SAW("%u"),
+	       OTHERS, n);
+	attach(s, 0, c.ends[0][0]);
+	close_connections(s, &c);
+}
+
 /* A request holds its file: the peer of a socket that was only closed would wait for ever. */
 static void detach_lets_the_socket_go(struct subject *s)
 {
@@ -2130,6 +2151,9 @@ const struct lab_test lab_tests[] = {
 	{ MULTI(4), TEST("arms_again_once_it_is_read", ONE(UNIX), arms_again_once_it_is_read) },
 
 	{ MULTI(5), TEST("detach_leaves_nothing_armed", SOCKETS, detach_leaves_nothing_armed) },
+	{ MULTI(5),
+	  TEST("detach_keeps_what_others_ended", ONE(UNIX), detach_keeps_what_others_ended) },
+	{ MULTI(5), TEST("moves_nothing_for_no_bytes", ONE(UNIX), stream_zero_bytes) },
 	{ MULTI(5), TEST("detach_lets_the_socket_go", SOCKETS, detach_lets_the_socket_go) },
 	{ MULTI(5), TEST("the_next_socket_gets_its_own", SOCKETS, the_next_socket_gets_its_own) },
 	{ MULTI(5),
@@ -2362,5 +2386,6 @@ const struct lab_test lab_tests[] = {
 	  TEST("min_wait_is_endless_for_one_of_two", ONE(UNIX), waits_for_one_of_two_with_it) },
 	{ OPTION("min_wait"), TEST("min_wait_is_for_many", ONE(UNIX), waits_for_many_with_it) },
 
+	THE_REST_OF_THE_CONTRACT(7, "uring_tuned", FILES | STREAMS | ONE(NO_FD), BLOCKING),
 	{ NULL },
 };

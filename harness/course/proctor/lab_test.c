@@ -634,12 +634,55 @@ struct variant {
 	char name[128];
 	char engine[64]; /* as in --engine */
 	enum flavour flavour;
+	void (*run)(struct subject *s);
 };
+
+/* Does another row of the lab's ask this of the same engine? */
+static bool is_named(const struct lab_test *rest, const struct test *test, enum flavour flavour)
+{
+	for (const struct lab_test *row = lab_tests; row->name; row++)
+		if (row->run == test->run && (row->flavours & ONE(flavour)) &&
+		    strcmp(row->engine, rest->engine) == 0)
+			return true;
+	return false;
+}
+
+static bool is_of_the_rest(const struct lab_test *rest, const struct test *test,
+			   enum flavour flavour)
+{
+	unsigned flavours = test->flavours & rest->flavours;
+	bool one_more = (flavour == DIRECT && (flavours & ONE(BUFFERED))) ||
+			(flavour == UNIX && (flavours & ONE(TCP)));
+	return (flavours & ONE(flavour)) && !one_more && !test->is_long &&
+	       !test->needs_interposers && !(test->about & rest->left_out) &&
+	       !is_named(rest, test, flavour);
+}
+
+static bool find_variant_of_the_rest(const struct lab_test *rest, unsigned number,
+				     struct variant *v)
+{
+	for (const struct test *test = contract_tests; test < contract_tests + contract_test_count;
+	     test++)
+		for (unsigned f = 0; f < FLAVOUR_COUNT; f++) {
+			if (!is_of_the_rest(rest, test, f) || number-- > 0)
+				continue;
+			v->flavour = f;
+			v->run = test->run;
+			snprintf(v->name, sizeof v->name, "%s_%s/%s", rest->name, test->name,
+				 flavour_names[f]);
+			snprintf(v->engine, sizeof v->engine, "%s", rest->engine);
+			return true;
+		}
+	return false;
+}
 
 /* Returns whether the test has a run of that number, from 0. */
 static bool find_variant(const struct lab_test *test, unsigned number, struct variant *v)
 {
 	const char *word = test->over;
+	if (!test->run)
+		return find_variant_of_the_rest(test, number, v);
+	v->run = test->run;
 	for (unsigned f = 0; !word && f < FLAVOUR_COUNT; f++) {
 		if (!(test->flavours & 1u << f) || number-- > 0)
 			continue;
@@ -709,7 +752,7 @@ static int run_test(const char *name)
 	watch_engine(&s, v.engine);
 
 	struct holdings before = holdings_now();
-	test->run(&s);
+	v.run(&s);
 	expect_nothing_left_since(&before);
 
 	char path[256];

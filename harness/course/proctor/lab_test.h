@@ -29,6 +29,7 @@ struct lab_test {
 	 * once over each, as NAME/ENGINE, and skips itself where an engine lacks what it needs.
 	 */
 	const char *over;
+	/* NULL: the row stands for many tests, see THE_REST_OF_THE_CONTRACT. */
 	void (*run)(struct subject *s);
 	/*
 	 * The system calls that the engine's own thread may make in submit, reap and cancel, as
@@ -36,9 +37,21 @@ struct lab_test {
 	 */
 	const char *allowed_calls;
 	unsigned limit_s; /* 0: 10 seconds */
+	unsigned left_out; /* bits of enum about, with THE_REST_OF_THE_CONTRACT */
 };
 
 extern const struct lab_test lab_tests[];
+
+/*
+ * A row for all tests of the contract (contract_tests.c) over these flavours that no other row names for the same
+ * engine, but for those that take long and those about what it does not do: contract_NAME/FLAVOUR. A direct file
+ * and a Unix socket are left out where the test has a buffered file and TCP, too.
+ */
+#define THE_REST_OF_THE_CONTRACT(number, of_engine, which, does_not)                               \
+	{                                                                                          \
+		.name = "contract", .exercise = number, .engine = of_engine, .flavours = which,    \
+		.left_out = does_not, .limit_s = 30                                                \
+	}
 
 /*
  * System calls of the engine since the last calls_reset(): by the thread that drives it, and by

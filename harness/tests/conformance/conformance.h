@@ -205,12 +205,17 @@ void expect_signals_as(const struct signals *before, const char *when);
 unsigned io_workers(void);
 
 /* One test. It runs in a process of its own. */
+/* What only some engines do: let operations wait, lend buffers, sleep in submit(), accept and connect. */
+enum about { WAITING = 1 << 0, LENDING = 1 << 1, BLOCKING = 1 << 2, CONNECTING = 1 << 3 };
+
 struct test {
 	const char *name;
 	unsigned flavours; /* bits of enum flavour */
 	void (*run)(struct subject *s);
 	bool is_long; /* not asked of two options together, nor under a sanitizer */
 	bool without_fd; /* its flavour makes no difference */
+	unsigned about; /* bits of enum about: skipped where the engine does not; 0: all do */
+	bool needs_interposers; /* faults.c and allocations.c, which a lab's program has not */
 };
 
 #endif

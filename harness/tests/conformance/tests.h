@@ -3,7 +3,12 @@
 #ifndef IOLAB_CONFORMANCE_TESTS_H
 #define IOLAB_CONFORMANCE_TESTS_H
 
-struct subject;
+#include "conformance.h"
+
+/* All tests of the contract, in contract_tests.c. */
+#define CONTRACT_TESTS_MAX 200
+extern const struct test contract_tests[];
+extern const unsigned contract_test_count;
 
 void open_without_memory(struct subject *s);
 void supports_or_says_why(struct subject *s);
