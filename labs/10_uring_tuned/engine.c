@@ -470,6 +470,16 @@ static void ask_again(struct engine *e)
 	}
 }
 
+/* There is no room for more, `count` as it is. What else has come lines up behind what was finished before. */
+static int look_for_others(struct engine *e, unsigned count)
+{
+	int rc = tuned_enter(e, 0, 0);
+	if (rc < 0 && count == 0)
+		return rc;
+	tuned_drain(e);
+	return (int)count;
+}
+
 /*
  * A completion that is no operation's ends a wait that is not for it. So the rest of the time is waited.
  * While some operations are still to be asked back nothing is waited for.
@@ -483,6 +493,8 @@ static int wait_for(struct engine *e, struct io_op **done, unsigned min, unsigne
 	do {
 		ask_again(e);
 		n += op_queue_take(&e->finished, done + n, max - n);
+		if (n == max)
+			return look_for_others(e, n);
 		bool none_unasked = e->unasked_count == 0;
 		int rc = reap_once(e, done + n, none_unasked && min > n ? min - n : 0, max - n,
 				   deadline_left_ns(deadline), &goes_on);
