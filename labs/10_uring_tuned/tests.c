@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -1747,6 +1748,27 @@ static void tries_where_temporary_files_are(struct subject *s)
 	       answer(rc), why.text);
 }
 
+/* Where the read that is tried works, the option is there. Here no ring polls, so that any device will do. */
+static void a_read_that_works_is_a_yes(struct subject *s)
+{
+	setenv("TMPDIR", s->folder, 1);
+	hide_ring_flags(IORING_SETUP_IOPOLL);
+	unsigned before = count_open_descriptors();
+	for (unsigned i = 0; i < 3; i++) {
+		struct reason why = { "" };
+		int rc = support(s, IO_READ, IO_FD_FILE, &why);
+		if (strcmp(why.id, "no_direct_file") == 0)
+			test_skipped("%s", why.text);
+		expect(rc == 0, WHEN("the read works") EXPECTED("0 from supports()") SAW("%s: %s"),
+		       answer(rc), why.text);
+	}
+	unsigned after = count_open_descriptors();
+	expect(after == before, EXPECTED("no descriptor more") SAW("%u more"), after - before);
+	expect(rmdir(s->folder) == 0, EXPECTED("no file left in TMPDIR") SAW("%s"),
+	       strerror(errno));
+	mkdir(s->folder, 0700);
+}
+
 /* What a descriptor cannot do with the option is refused when it is attached. */
 static void expect_attached_or_not(struct subject *s, const char *what, int fd,
 				   enum io_fd_kind fd_kind, bool is_taken)
@@ -2514,6 +2536,8 @@ const struct lab_test lab_tests[] = {
 	{ OPTION("hybrid_iopoll"), TEST("hybrid_iopoll_is_for_blocks", ONE(NO_FD), is_for_blocks) },
 	{ OPTION("iopoll"), TEST("iopoll_tries_where_temporary_files_are", ONE(BUFFERED),
 				 tries_where_temporary_files_are) },
+	{ OPTION("iopoll"),
+	  TEST("iopoll_is_there_where_a_read_works", ONE(BUFFERED), a_read_that_works_is_a_yes) },
 	{ OPTION("iopoll"), TEST("iopoll_takes_direct_files", ONE(BUFFERED), direct_reads_only) },
 	{ OPTION("send_zc"), TEST("send_zc_takes_ip_sockets", ONE(NO_FD), uncopied_over_ip_only) },
 	{ OPTION("send_zc"),

@@ -280,11 +280,16 @@ void asks_for_the_very_operation(struct subject *s)
 	}
 }
 
-static unsigned hidden_features;
+static unsigned hidden_features, hidden_flags;
 
 void hide_ring_features(unsigned features)
 {
 	hidden_features = features;
+}
+
+void hide_ring_flags(unsigned flags)
+{
+	hidden_flags = flags;
 }
 
 /* In place of liburing's function, as the one above. */
@@ -294,6 +299,7 @@ int io_uring_queue_init_params(unsigned entries, struct io_uring *ring,
 	static int (*real)(unsigned, struct io_uring *, struct io_uring_params *);
 	if (!real)
 		*(void **)&real = dlsym(RTLD_NEXT, "io_uring_queue_init_params");
+	params->flags &= ~hidden_flags;
 	int rc = real ? real(entries, ring, params) : -ENOSYS;
 	if (rc == 0) {
 		params->features &= ~hidden_features;

@@ -112,6 +112,8 @@ void a_cancel_leaves_the_other_direction(struct subject *s);
 
 /* Of the features of each ring that liburing makes from now on (IORING_FEAT_*), these seem to be missing. */
 void hide_ring_features(unsigned features);
+/* The kernel does not hear of these flags (IORING_SETUP_*) of rings that liburing makes from now on. */
+void hide_ring_flags(unsigned flags);
 
 /* A kernel may lack any one operation. Then that kind is refused, and no other one. */
 void asks_for_the_very_operation(struct subject *s);
