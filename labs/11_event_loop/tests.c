@@ -47,6 +47,7 @@ static struct {
 		empty_reaps; /* so many calls of reap() that may wait bring nothing, as after a signal */
 	int came_most; /* completions of one reap() */
 	int interrupts; /* operations on this descriptor come back with -EINTR, once; 0: none */
+	int raises; /* this signal comes just before the next reap() that may wait; 0: none */
 } spy;
 
 /* No engine has it. */
@@ -133,7 +134,15 @@ static int spied_reap(struct engine *engine, struct io_op **done, unsigned min, 
 		spy.empty_reaps--;
 		return 0;
 	}
+	bool raises = spy.raises && min > 0 && timeout_ns != 0;
+	if (raises)
+		raise(spy.raises);
 	int count = below->reap(engine, done, min, max, timeout_ns);
+	expect(!raises || count > 0,
+	       WHEN("%s") EXPECTED("a byte that ends reap()") SAW("none until something else did"),
+	       scene);
+	if (raises)
+		spy.raises = 0;
 	spy.in_flight -= count;
 	if (count > spy.came_most)
 		spy.came_most = count;
@@ -909,6 +918,34 @@ static void starting_again_changes_all(struct subject *s)
 	close_loop();
 }
 
+static void what_is_refused_leaves_the_timer(struct subject *s)
+{
+	static const struct {
+		int64_t delay_ns, repeat_ns;
+	} refused[] = { { -1, 0 }, { -1, 10 * NS_PER_S }, { 0, -1 }, { 10 * NS_PER_S, -1 } };
+	struct loop_timer beats = TIMER('b'), once = TIMER('o');
+	scene = "when a timer repeats every 20 us, and a start of it was refused";
+	open_loop(s, 1, 1);
+	start_timer(&beats, 0, 20 * NS_PER_US);
+	for (unsigned i = 0; i < sizeof refused / sizeof *refused; i++) {
+		int rc = event_loop_timer_start(loop, &beats, refused[i].delay_ns,
+						refused[i].repeat_ns);
+		expect(rc == -EINVAL,
+		       WHEN("a delay or a pause below 0") EXPECTED("-EINVAL") SAW("%s"),
+		       answer(rc));
+		turn_until_called(2 * (i + 1));
+	}
+	event_loop_timer_stop(loop, &beats);
+	forget_calls();
+	start_timer(&once, 1000, 0);
+	int rc = event_loop_timer_again(loop, &once);
+	expect(rc == -EINVAL, WHEN("begun again without a pause") EXPECTED("-EINVAL") SAW("%s"),
+	       answer(rc));
+	run_to_its_end();
+	expect_calls("a timer that could not be begun again", "o");
+	close_loop();
+}
+
 static void never_early(struct subject *s)
 {
 	struct loop_timer timer = { .call = on_call_not_early, .context = LETTER('t') };
@@ -1518,6 +1555,33 @@ static void signals_end_no_run(struct subject *s)
 	close_loop();
 }
 
+/* With a timer in the distance and with one that is never due, without an operation and beside one. */
+static void a_signal_ends_each_wait(struct subject *s)
+{
+	struct loop_timer timer = TIMER('t');
+	struct sigaction action = { .sa_handler = count_signal };
+	struct itimerval often = { { 0, SIGNAL_PAUSE_MS * 1000 }, { 0, SIGNAL_PAUSE_MS * 1000 } };
+	open_loop_with_pair(s);
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &often, NULL);
+	for (unsigned i = 0; i < 4; i++) {
+		if (i == 2)
+			receive(on_done, LETTER('r'));
+		start_timer(&timer, i % 2 ? INT64_MAX : 2 * PATIENCE_MS * NS_PER_MS, 0);
+		turn_loop(LOOP_ONCE);
+		expect(!was_impatient,
+		       WHEN("%s, while signals come") EXPECTED("the end of one turn")
+			       SAW("a sleep of %d ms"),
+		       i < 2 ? "with nothing in flight" : "with a receive in flight", PATIENCE_MS);
+	}
+	lose_patience_after(PATIENCE_MS);
+	event_loop_timer_stop(loop, &timer);
+	peer_sends(ends[1], "x", 1);
+	run_to_its_end();
+	close_pair();
+	close_loop();
+}
+
 static void stops_before_and_during_a_run(struct subject *s)
 {
 	struct loop_timer late = TIMER('l'),
@@ -2092,6 +2156,34 @@ static void a_signal_ends_the_sleep(struct subject *s)
 	close_loop();
 }
 
+static void wake_in_handler(int number)
+{
+	(void)number;
+	event_loop_wake(&wakeup);
+}
+
+/* The loop has looked for notes by then, and its own thread is the one that leaves them. */
+static void a_signal_just_before_the_sleep_is_heard(struct subject *s)
+{
+	struct loop_signal watcher = { .call = on_call, .context = LETTER('s') };
+	struct sigaction action = { .sa_handler = wake_in_handler };
+	scene = "when a signal comes after the loop has decided to sleep";
+	open_loop(s, 4, 1);
+	start_signal(&watcher, SIGUSR1);
+	start_wakeup(&wakeup, on_call, 'w');
+	sigaction(SIGUSR2, &action, NULL);
+	turn_loop(LOOP_POLL); /* the loop's own receive waits from here on */
+	spy.raises = SIGUSR1;
+	turn_until_called(1);
+	expect_calls("a signal that is watched", "s");
+	spy.raises = SIGUSR2;
+	turn_until_called(2);
+	expect_calls("one whose handler wakes the loop", "sw");
+	event_loop_wakeup_stop(loop, &wakeup);
+	event_loop_signal_stop(loop, &watcher);
+	close_loop();
+}
+
 static void a_signals_disposition_comes_back(struct subject *s)
 {
 	struct loop_signal a = { .call = on_call, .context = LETTER('a') };
@@ -2302,6 +2394,32 @@ static void what_cannot_be_watched_says_why(struct subject *s)
 	close_loop();
 }
 
+static void a_refused_watch_leaves_the_signal_to_others(struct subject *s)
+{
+	struct reason why = { "" };
+	struct loop_signal refused = { .call = on_call, .context = LETTER('r') },
+			   watcher = { .call = on_call, .context = LETTER('w') };
+	struct sigaction now;
+	open_loop(s, 4, 1);
+	struct event_loop *first = loop;
+	spied.supports = supports_nothing;
+	expect_reason("over an engine without sockets",
+		      event_loop_signal_start(first, &refused, SIGUSR1, &why), -EOPNOTSUPP, &why,
+		      "as_the_test_wants");
+	sigaction(SIGUSR1, NULL, &now);
+	expect(now.sa_handler == SIG_DFL, EXPECTED("the disposition of before") SAW("another"));
+	open_loop(s, 4, 1);
+	start_signal(&watcher, SIGUSR1);
+	raise(SIGUSR1);
+	turn_until_called(1);
+	event_loop_close(first); /* which gives up nothing of the other loop's */
+	raise(SIGUSR1);
+	turn_until_called(2);
+	expect_calls("watched by the other loop", "ww");
+	event_loop_signal_stop(loop, &watcher);
+	close_loop();
+}
+
 static struct loop_signal watchers[2];
 
 static void on_signal_restart_the_other(struct event_loop *its_loop, void *letter)
@@ -2413,6 +2531,7 @@ const struct lab_test lab_tests[] = {
 	TEST(3, a_timer_without_delay_waits_a_turn),
 	TEST(3, timers_starve_nobody),
 	TEST(3, starting_again_changes_all),
+	TEST(3, what_is_refused_leaves_the_timer),
 	TEST(3, never_early),
 	TEST(3, a_stopped_timer_is_not_called),
 	TEST(3, a_callback_stops_timers_already_due),
@@ -2437,6 +2556,7 @@ const struct lab_test lab_tests[] = {
 	TEST(5, waits_for_no_one_while_a_call_waits),
 	TEST(5, sleeps_without_operations),
 	TEST(5, signals_end_no_run),
+	TEST(5, a_signal_ends_each_wait),
 	TEST(5, stops_before_and_during_a_run),
 
 	TEST(6, a_cancel_comes_back),
@@ -2461,6 +2581,7 @@ const struct lab_test lab_tests[] = {
 	TEST(7, signals_reach_their_watchers),
 	TEST(7, a_watcher_may_start_again_in_its_call),
 	TEST(7, a_signal_ends_the_sleep),
+	TEST(7, a_signal_just_before_the_sleep_is_heard),
 	TEST(7, a_signals_disposition_comes_back),
 	TEST(7, sleeps_while_it_listens),
 	TEST(7, what_cannot_be_woken_says_why),
@@ -2468,6 +2589,7 @@ const struct lab_test lab_tests[] = {
 	TEST(7, the_loops_own_receive_begins_again),
 	TEST(7, a_wake_leaves_errno_alone),
 	TEST(7, what_cannot_be_watched_says_why),
+	TEST(7, a_refused_watch_leaves_the_signal_to_others),
 	TEST(7, watchers_start_and_stop),
 	{ NULL },
 };

@@ -7,6 +7,7 @@
 #include <fenv.h>
 #include <inttypes.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -1677,6 +1678,50 @@ static void an_overflow_is_named(struct subject *s)
 	coroutine_pool_close(newer);
 }
 
+#if !COROUTINE_SANITIZED
+static bool spoils_what_is_freed;
+
+/* In place of libc's: what is freed may be anything afterwards. */
+void free(void *memory)
+{
+	void __libc_free(void *);
+	if (memory && spoils_what_is_freed)
+		memset(memory, 0xa5, malloc_usable_size(memory));
+	__libc_free(memory);
+}
+
+static void what_is_closed_is_not_looked_at(struct subject *s)
+{
+	enum { COUNT = 3 };
+	static const unsigned order[COUNT] = { 1, 0, 2 }; /* the first from between the others */
+	static char wanted[200];
+	struct coroutine_pool *opened[COUNT];
+	(void)s;
+	for (unsigned i = 0; i < COUNT; i++) {
+		open_stacks(1);
+		opened[i] = stacks;
+	}
+	size_t page_bytes = (size_t)getpagesize();
+	snprintf(wanted, sizeof wanted, "coroutine 0 has overflowed its stack of %zu bytes\n",
+		 (STACK_BYTES + page_bytes - 1) / page_bytes * page_bytes);
+	spoils_what_is_freed = true;
+	for (unsigned closed = 0; closed < COUNT; closed++) {
+		coroutine_pool_close(opened[order[closed]]);
+		for (unsigned i = closed + 1; i < COUNT; i++)
+			expect_said(opened[order[i]], overflow, wanted);
+	}
+	open_stacks(1);
+	expect_said(stacks, write_to_nowhere, "");
+	coroutine_pool_close(stacks);
+}
+#else
+static void what_is_closed_is_not_looked_at(struct subject *s)
+{
+	(void)s;
+	test_skipped("a sanitizer has a handler of its own");
+}
+#endif
+
 static void a_guard_page_lies_below(struct subject *s)
 {
 	int pipe_ends[2];
@@ -2246,6 +2291,71 @@ static void current_is_the_task_that_runs(struct subject *s)
 	close_tasks();
 }
 
+static struct event_loop_config config_of_another;
+static pthread_barrier_t both;
+
+static void meet(void)
+{
+	pthread_barrier_wait(&both);
+}
+
+/* Between the two meetings the other thread is in a task, too. */
+static void look_beside_another_thread(void *task)
+{
+	expect_current(task);
+	meet();
+	expect_current(task);
+	meet();
+}
+
+static void *run_another_loop(void *no_argument)
+{
+	struct reason why = { "" };
+	struct event_loop *its_loop;
+	struct task_pool *its_tasks;
+	struct task *task;
+	(void)no_argument;
+	expect_no_task("in a thread without a task, while another thread is in one");
+	int rc = event_loop_open(&its_loop, &config_of_another, &why);
+	expect(rc == 0, EXPECTED("0 from event_loop_open()") SAW("%s: %s"), answer(rc), why.text);
+	rc = task_pool_open(&its_tasks, its_loop, NULL, 1, STACK_BYTES, &why);
+	expect(rc == 0, EXPECTED("0 from task_pool_open()") SAW("%s: %s"), answer(rc), why.text);
+	task = task_start(its_tasks, look_beside_another_thread, &task);
+	event_loop_run(its_loop, LOOP_RUN);
+	task_pool_close(its_tasks);
+	event_loop_close(its_loop);
+	return NULL;
+}
+
+static void start_another_thread_and_look(void *task)
+{
+	pthread_t thread;
+	sigset_t signals;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGALRM); /* the test's alarm is for this thread */
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	pthread_create(&thread, NULL, run_another_loop, NULL);
+	pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+	look_beside_another_thread(task);
+	pthread_join(thread, NULL);
+	add_call('.');
+}
+
+static void each_thread_has_its_own_task(struct subject *s)
+{
+	struct task *task;
+	open_all(s);
+	open_tasks(1);
+	config_of_another = (struct event_loop_config) {
+		.engine = &spied, .options = s->options, .depth = DEPTH, .max_fds = 2
+	};
+	pthread_barrier_init(&both, NULL, 2);
+	task = start_task(start_another_thread_and_look, &task);
+	run_to_its_end();
+	expect_calls("a task, and another one in another thread", ".");
+	close_tasks();
+}
+
 /* Echoes what comes, until the end of the stream. The buffer is the loop's. */
 static void echo(void *argument)
 {
@@ -2731,6 +2841,58 @@ static void a_group_that_has_ended_is_forgotten(struct subject *s)
 	close_tasks();
 }
 
+/* A task that starts one task after the other in the same place, and waits for each. */
+struct one_by_one {
+	struct task task, member; /* without stacks */
+	struct task_group group;
+	unsigned round;
+};
+
+static void wait_for_one_by_one(void *argument)
+{
+	(void)argument;
+	for (unsigned round = 0; round < 3; round++) {
+		struct task_group group = { 0 };
+		task_join(start_task(note_task, LETTER('m')), &group);
+		await_group(task_current(), &group);
+		add_call('w');
+	}
+}
+
+static bool wait_for_one_by_one_stackless(struct task *self)
+{
+	struct one_by_one *o = (struct one_by_one *)self;
+	STACKLESS_BEGIN(&self->at);
+	for (o->round = 0; o->round < 3; o->round++) {
+		task_start_stackless(&o->member, loop, note_stackless);
+		task_join(&o->member, &o->group);
+		AWAIT_GROUP(self, &o->group);
+		add_call('w');
+	}
+	memset(&o->member, 0xa5, sizeof o->member); /* it is the program's again */
+	STACKLESS_END(&self->at);
+}
+
+static void a_member_has_ended_before_its_waiter_goes_on(struct subject *s)
+{
+	struct one_by_one o = { 0 };
+	open_all(s);
+	open_tasks(2);
+	start_task(wait_for_one_by_one, NULL);
+	run_to_its_end();
+	expect_calls("a task that waits three times for another one", "mwmwmw");
+	forget_calls();
+	task_start_stackless(&o.task, loop, wait_for_one_by_one_stackless);
+	run_to_its_end();
+	expect_calls("the same without stacks", "swswsw");
+	for (unsigned i = 0; i < sizeof o.member; i++)
+		expect(((unsigned char *)&o.member)[i] == 0xa5,
+		       WHEN("when the waiter of a stackless task has gone on")
+			       EXPECTED("its memory left alone") SAW("another byte at %u"),
+		       i);
+	close_tasks();
+}
+
 static void wait_for_none(void *argument)
 {
 	struct task_group group = { 0 };
@@ -2958,6 +3120,7 @@ const struct lab_test lab_tests[] = {
 	TEST(6, its_stack_is_as_long_as_asked_for, OVER_NONE),
 	TEST(6, a_guard_page_lies_below, OVER_NONE),
 	TEST(6, an_overflow_is_named, OVER_NONE),
+	TEST(6, what_is_closed_is_not_looked_at, OVER_NONE),
 	TEST(6, a_closed_pool_leaves_nothing_mapped, OVER_NONE),
 	TEST(6, its_stack_is_aligned, OVER_NONE),
 	TEST(6, keeps_the_resumers_registers, OVER_NONE),
@@ -2970,6 +3133,7 @@ const struct lab_test lab_tests[] = {
 
 	TEST(7, begins_among_deferred_calls, OVER_ANY),
 	TEST(7, current_is_the_task_that_runs, OVER_ANY),
+	TEST(7, each_thread_has_its_own_task, OVER_ANY),
 	TEST(7, a_task_awaits_operations, OVER_SOCKETS),
 	TEST(7, a_stackless_task_awaits_operations, OVER_SOCKETS),
 	TEST(7, an_error_is_what_await_returns, OVER_SOCKETS),
@@ -2982,6 +3146,7 @@ const struct lab_test lab_tests[] = {
 	TEST(7, a_group_ends_with_its_last, OVER_SOCKETS),
 	TEST(7, a_cancel_reaches_the_group, OVER_SOCKETS),
 	TEST(7, a_group_that_has_ended_is_forgotten, OVER_SOCKETS),
+	TEST(7, a_member_has_ended_before_its_waiter_goes_on, OVER_ANY),
 	TEST(7, an_empty_group_is_not_waited_for, OVER_ANY),
 	TEST(7, members_leave_in_any_order, OVER_ANY),
 	TEST(7, without_memory_no_pool_opens, OVER_ANY),

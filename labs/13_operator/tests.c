@@ -1457,6 +1457,41 @@ static void each_record_has_its_own_time(struct subject *s)
 	close_both();
 }
 
+static void timed_out_and_put_the_next(void *context, void *record, struct operator_ticket ticket)
+{
+	const struct question *q = record;
+	timed_out_not_early(context, record, ticket);
+	if (q->letter < 'd')
+		put_with_due((char)(q->letter + 1));
+}
+
+/* However short its time is, it does not end in the turn in which it began. */
+static void what_a_timeout_puts_has_its_whole_time(struct subject *s)
+{
+	static const int64_t timeouts_ns[] = { 1, 100 * NS_PER_US, 2 * NS_PER_MS };
+	config.timed_out = timed_out_and_put_the_next;
+	open_loop(s);
+	for (unsigned round = 0; round < 3; round++) {
+		config.timeout_ns = timeouts_ns[round];
+		open_operator(false, 4);
+		for (unsigned i = 0; i < 4; i++) {
+			questions[i].at_once = ".";
+			questions[i].attempts = 0;
+		}
+		memset(events, 0, sizeof events);
+		put_with_due('a');
+		run_to_its_end();
+		expect(count_events('T') == 4 && count_events('?') == 4,
+		       WHEN("the end of each time puts the next one")
+			       EXPECTED("4 times that are over, and an answer to each")
+				       SAW("\"%s\""),
+		       events);
+		if (round < 2)
+			operator_close(op);
+	}
+	close_both();
+}
+
 /* A record that comes after the latest one has left stands behind those that stay. */
 static void a_deadline_behind_one_that_left(struct subject *s)
 {
@@ -1783,6 +1818,43 @@ static void a_pause_that_does_not_start_fails_the_operator(struct subject *s)
 	empty_the_heap();
 	run_to_its_end();
 	expect_out_of_memory("a bad result, and no room for the pause's timer", "!a");
+	close_both();
+}
+
+/* One of three pauses, another one has left, and the last one leaves or fails. */
+static void no_pause_outlives_the_operator(struct subject *s)
+{
+	allow_retry(5, 500 * NS_PER_S);
+	open_loop(s);
+	for (unsigned round = 0; round < 6; round++) {
+		struct question *pauses = &questions[round % 3],
+				*leaves = &questions[(round + 1) % 3],
+				*last = &questions[(round + 2) % 3];
+		bool fails = round >= 3;
+		open_operator(false, 3);
+		for (unsigned i = 0; i < 3; i++) {
+			questions[i].at_once = ".";
+			questions[i].attempts = 0;
+			put((char)('a' + i));
+		}
+		operator_fail(pauses->tickets[0], -EIO);
+		complete(leaves->tickets[0], leaves);
+		let_out();
+		if (fails) {
+			scene = "when the operator has failed while a record pauses";
+			operator_fail(last->tickets[0], -EPERM);
+			run_to_its_end();
+		} else {
+			scene = "when the operator was closed while a record pauses";
+			complete(last->tickets[0], last);
+			let_out();
+		}
+		operator_close(op);
+		run_to_its_end();
+		expect(pauses->attempts == 1, EXPECTED("no second attempt at '%c'") SAW("%u"),
+		       pauses->letter, pauses->attempts);
+	}
+	open_operator(false, 1);
 	close_both();
 }
 
@@ -2262,6 +2334,7 @@ const struct lab_test lab_tests[] = {
 	TEST(3, what_is_over_does_not_time_out),
 	TEST(3, no_timer_stays),
 	TEST(3, each_record_has_its_own_time),
+	TEST(3, what_a_timeout_puts_has_its_whole_time),
 	TEST(3, a_deadline_behind_one_that_left),
 	TEST(3, a_list_of_deadlines_survives_everything),
 	TEST(3, a_deadline_that_does_not_start_fails_the_operator),
@@ -2280,6 +2353,7 @@ const struct lab_test lab_tests[] = {
 	TEST(4, a_factor_below_1_makes_pauses_shorter),
 	TEST(4, the_least_limit_of_a_pause_is_1_ns),
 	TEST(4, a_pause_that_does_not_start_fails_the_operator),
+	TEST(4, no_pause_outlives_the_operator),
 	TEST(4, a_record_keeps_its_place_while_it_is_tried),
 	TEST(4, the_time_is_over_all_attempts),
 	TEST(4, an_abandoned_attempt_is_too_late),
