@@ -118,6 +118,14 @@ int sigaction(int number, const struct sigaction *action, struct sigaction *befo
 	return REAL(sigaction)(number, action, before);
 }
 
+static unsigned gettid_calls;
+
+pid_t gettid(void)
+{
+	gettid_calls++;
+	return REAL(gettid)();
+}
+
 /* Its third argument is a pointer, a number or nothing. */
 int fcntl(int fd, int command, ...)
 {
@@ -311,6 +319,31 @@ static void arms_for_its_own_thread(struct subject *s)
 						  : "a group (F_OWNER_PGRP)",
 	       arming.owner.pid);
 	close_two(s, &two);
+}
+
+/* How often it asked for its thread's id while it opened and attached. */
+static unsigned asks_who_it_is(struct subject *s)
+{
+	int ends[2];
+	make_reading_pair(s, ends);
+	gettid_calls = 0;
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	unsigned calls = gettid_calls;
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+	return calls;
+}
+
+/* Between two engines there may be a fork(2). It copies all that was kept, and the child's thread is another one. */
+static void asks_for_each_engine_who_it_is(struct subject *s)
+{
+	unsigned first = asks_who_it_is(s), second = asks_who_it_is(s);
+	if (first == 0)
+		test_skipped("the engine asks for its thread by other means than gettid()");
+	expect(second > 0, WHEN("an engine was open before, perhaps in a parent process") EXPECTED(
+				   "the next one to ask which thread it is in") SAW("no gettid()"));
 }
 
 #define MESSAGES 20u
@@ -1319,7 +1352,8 @@ static void close_triplets(struct subject *s, const struct triplets *three)
 	close_engine(s);
 	for (unsigned i = 0; i < 3; i++)
 		close(three->fds[i]);
-	close(three->ends[1]);
+	if (three->ends[1] >= 0)
+		close(three->ends[1]);
 }
 
 /* Writes a message while the engine is held up in a call, or when that is not met. */
@@ -1428,6 +1462,67 @@ static bool arming_again_fails(struct subject *s, unsigned nth)
 	}
 	close_triplets(s, &three);
 	return failed;
+}
+
+/*
+ * Two twins could not be armed again, and nobody waited. There is memory again: now the one or the other waits,
+ * alone, and has to hear. Returns whether a call failed.
+ */
+static bool arming_is_made_up_for(struct subject *s, unsigned waiting, unsigned nth)
+{
+	struct triplets three;
+	open_triplets(s, &three);
+	fail_call("fcntl", ENOMEM, nth);
+	s->ops->detach(s->engine, 0);
+	bool failed = call_failed();
+	struct io_op *op = prepare_receive(s, waiting, three.fds[waiting], waiting);
+	start(s, op);
+	struct io_op *done[1];
+	unsigned n = reap(s, done, 0, 1, 0);
+	expect(n == 0, "a receive completed with nothing there");
+	write_message(three.ends[1], 1, 20);
+	await(s, op);
+	expect_message(s, op, 1, 20);
+	close_triplets(s, &three);
+	return failed;
+}
+
+static void each_twin_is_armed_by_its_own_receive(struct subject *s)
+{
+	unsigned first = calls_to_disarm(s);
+	for (unsigned waiting = 1; waiting < 3; waiting++)
+		for (unsigned nth = first; arming_is_made_up_for(s, waiting, nth); nth++)
+			;
+}
+
+/* One signal comes for them all, and it may stand for more than one of them can take. */
+static void one_signal_is_for_all_twins(struct subject *s)
+{
+	struct triplets three;
+	struct io_op *done[3];
+	open_triplets(s, &three);
+	for (unsigned ended = 0; ended < 2; ended++) {
+		for (unsigned i = 0; i < 3; i++) {
+			struct io_op *op = prepare_receive(s, i, three.fds[i], i);
+			op->len_bytes = 4;
+			start(s, op);
+		}
+		expect(reap(s, done, 0, 3, 0) == 0, "a receive completed with nothing there");
+		if (ended) {
+			note("peer     closes");
+			close(three.ends[1]);
+			three.ends[1] = -1;
+		} else {
+			peer_sends(three.ends[1], "one two tri ", 12);
+		}
+		await_all(s);
+		for (unsigned i = 0; i < 3; i++)
+			expect(s->op[i].result == (ended ? 0 : 4),
+			       WHEN("three receives wait on one open file") EXPECTED("%s for each")
+				       SAW("%s"),
+			       ended ? "the end" : "4 bytes", answer(s->op[i].result));
+	}
+	close_triplets(s, &three);
 }
 
 static void detach_tells_all_twins_what_fails(struct subject *s)
@@ -1786,10 +1881,25 @@ static void forgets_what_the_way_back_knows(struct subject *s)
 	close_crowd(s, &crowd);
 }
 
-/* Bytes, and the end behind them. Both signals are lost, and one SIGIO comes for the two. */
+/* Until the end has come, too: the signal for it is lost by then. */
+static void wait_for_the_end(int fd)
+{
+	struct pollfd end = { .fd = fd, .events = POLLRDHUP };
+	expect(poll(&end, 1, (int)(PATIENCE_NS / NS_PER_MS)) == 1,
+	       "the end of the connection does not come");
+}
+
+/*
+ * Bytes, and the end behind them. Both signals are lost, and one SIGIO comes for the two. poll(2) says POLLHUP only
+ * where both directions are over.
+ */
 static void sees_the_end_behind_a_full_queue(struct subject *s)
 {
-	for (unsigned waits = 0; waits < 2; waits++) {
+	for (unsigned round = 0; round < 4; round++) {
+		unsigned waits = round % 2;
+		bool stops_sending = round / 2;
+		if (stops_sending && s->flavour == PIPE)
+			return;
 		struct two two = open_two(s);
 		struct io_op *done[1];
 		find_it_empty(s, two.a[0]);
@@ -1797,9 +1907,16 @@ static void sees_the_end_behind_a_full_queue(struct subject *s)
 			start(s, prepare_receive(s, 0, two.a[0], 0));
 		rlim_t before = limit_queues(0);
 		write_message(two.a[1], waits, 20);
-		note("peer     closes");
-		close(two.a[1]);
-		two.a[1] = -1;
+		if (stops_sending) {
+			note("peer     stops sending");
+			shutdown(two.a[1], SHUT_WR);
+		} else {
+			note("peer     closes");
+			close(two.a[1]);
+			two.a[1] = -1;
+		}
+		if (s->flavour != PIPE)
+			wait_for_the_end(two.a[0]);
 		limit_queues(before);
 		if (waits) {
 			await(s, &s->op[0]);
@@ -2230,6 +2347,8 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_1, TEST("takes_a_signal", STREAMS, takes_a_signal) },
 	{ EXERCISE_1,
 	  TEST("arms_for_its_own_thread", ONE(TCP) | ONE(PIPE), arms_for_its_own_thread) },
+	{ EXERCISE_1,
+	  TEST("asks_for_each_engine_who_it_is", ONE(UNIX), asks_for_each_engine_who_it_is) },
 	{ EXERCISE_1, TEST("keeps_short_timeouts", ONE(TCP), keeps_short_timeouts) },
 	{ EXERCISE_1, TEST("waits_for_as_many_as_asked", ONE(UNIX), waits_for_as_many_as_asked) },
 	{ EXERCISE_1,
@@ -2412,6 +2531,11 @@ const struct lab_test lab_tests[] = {
 	  .engine = "signal",
 	  TEST("detach_tells_all_twins_what_fails", ONE(UNIX) | ONE(PIPE),
 	       detach_tells_all_twins_what_fails) },
+	{ .exercise = 4,
+	  .engine = "signal",
+	  TEST("each_twin_is_armed_by_its_own_receive", ONE(UNIX) | ONE(PIPE),
+	       each_twin_is_armed_by_its_own_receive) },
+	{ EXERCISE_4, TEST("one_signal_is_for_all_twins", STREAMS, one_signal_is_for_all_twins) },
 	{ EXERCISE_4, TEST("close_leaves_alone_what_was_detached", ONE(UNIX) | ONE(PIPE),
 			   close_leaves_alone_what_was_detached) },
 	{ EXERCISE_4, TEST("attach_that_fails_leaves_twins_whole", ONE(UNIX) | ONE(PIPE),
@@ -2436,8 +2560,8 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE_5, TEST("forgets_before_it_asks", ONE(UNIX), forgets_before_it_asks) },
 	{ EXERCISE_5,
 	  TEST("forgets_what_the_way_back_knows", ONE(UNIX), forgets_what_the_way_back_knows) },
-	{ EXERCISE_5, TEST("sees_the_end_behind_a_full_queue", ONE(UNIX) | ONE(PIPE),
-			   sees_the_end_behind_a_full_queue) },
+	{ EXERCISE_5,
+	  TEST("sees_the_end_behind_a_full_queue", STREAMS, sees_the_end_behind_a_full_queue) },
 	{ EXERCISE_5, TEST("sigio_names_nobody", ONE(UNIX), sigio_names_nobody) },
 	{ EXERCISE_5, TEST("two_engines_hear_one_sigio", ONE(UNIX), two_engines_hear_one_sigio) },
 

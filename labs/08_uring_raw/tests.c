@@ -74,6 +74,7 @@ static struct mock {
 	char *sq_ring, *cq_ring, *sqes;
 	size_t sq_mapped_bytes, cq_mapped_bytes, sqes_mapped_bytes; /* 0: not mapped */
 	unsigned maps, map_that_fails; /* from 1; 0: none */
+	unsigned unmaps; /* of what it had mapped */
 	int refuses; /* setup, with this errno; 0: it does not */
 	uint32_t refused_flags; /* of setup, with EPERM */
 	uint32_t features;
@@ -371,6 +372,21 @@ NOT_SANITIZED void *mmap(void *address, size_t len_bytes, int protection, int fl
 										    : memory;
 }
 
+static NOT_SANITIZED bool is_of_the_mock(const char *start)
+{
+	const char *const pieces[] = { mock.sq_ring, mock.cq_ring, mock.sqes };
+	for (unsigned i = 0; i < sizeof pieces / sizeof *pieces; i++)
+		if (pieces[i] && start >= pieces[i] && start < pieces[i] + RING_PAGES * PAGE_BYTES)
+			return true;
+	return false;
+}
+
+NOT_SANITIZED int munmap(void *start, size_t len_bytes)
+{
+	mock.unmaps += is_of_the_mock(start);
+	return REAL(munmap)(start, len_bytes);
+}
+
 /* Looks at six arguments, however many there are. */
 NOT_SANITIZED long syscall(long number, ...)
 {
@@ -598,6 +614,26 @@ static void a_mapping_that_fails_leaves_nothing(struct subject *s)
 }
 
 /* Without a limit of time in the call the engine would keep none. */
+/*
+ * Once for each time that it was mapped, and in the real kernel also where two are one: in between another thread may
+ * have been given the place.
+ */
+static void unmaps_what_it_mapped_once(struct subject *s)
+{
+	(void)s;
+	for (unsigned single = 0; single < 2; single++) {
+		struct rings r;
+		begin_mock();
+		mock.single = single;
+		const struct ring_steps *steps = open_mock(&r, 0);
+		steps->close(&r);
+		expect(mock.unmaps == mock.maps,
+		       WHEN("the rings are %s") EXPECTED("%u pieces of memory given back")
+			       SAW("%u"),
+		       single ? "one piece of memory" : "two", mock.maps, mock.unmaps);
+	}
+}
+
 static void a_kernel_without_limits_is_refused(struct subject *s)
 {
 	struct engine_config config = {
@@ -1832,6 +1868,18 @@ static void submits_without_a_call(struct subject *s)
 	close_engine(s);
 }
 
+/* When there was no work for a while, its thread leaves the CPU. */
+static void the_polling_thread_falls_asleep(struct subject *s)
+{
+	open_engine(s, 1, 1);
+	perform(s, prepare(s, 0, IO_NOP, -1, 0, 0, 0));
+	int tid = polling_thread();
+	if (tid < 0)
+		test_skipped("/proc/self/task shows no polling thread");
+	wait_until_asleep(tid);
+	close_engine(s);
+}
+
 /* The polling thread needs a CPU of its own, and sqpoll_shared does without. */
 static void asks_for_a_second_cpu(struct subject *s)
 {
@@ -1955,6 +2003,7 @@ const struct lab_test lab_tests[] = {
 	{ OF(1), TEST("descriptor_0_is_one", ONE(NO_FD), descriptor_0_is_one) },
 	{ OF(1), TEST("a_mapping_that_fails_leaves_nothing", ONE(NO_FD),
 		      a_mapping_that_fails_leaves_nothing) },
+	{ OF(1), TEST("unmaps_what_it_mapped_once", ONE(NO_FD), unmaps_what_it_mapped_once) },
 	{ OF(1), TEST("a_kernel_without_limits_is_refused", ONE(NO_FD),
 		      a_kernel_without_limits_is_refused) },
 	{ OF(1), TEST("asks_what_the_kernel_has", ONE(NO_FD), asks_what_the_kernel_has) },
@@ -2087,6 +2136,10 @@ const struct lab_test lab_tests[] = {
 	{ .exercise = 6,
 	  .engine = "uring_raw:sqpoll_shared",
 	  TEST("shares_a_cpu_without_a_call", ONE(NO_FD), submits_without_a_call),
+	  .limit_s = 30 },
+	{ .exercise = 6,
+	  .engine = "uring_raw:sqpoll",
+	  TEST("the_polling_thread_falls_asleep", ONE(NO_FD), the_polling_thread_falls_asleep),
 	  .limit_s = 30 },
 	{ .exercise = 6,
 	  .engine = "uring_raw:sqpoll",

@@ -359,6 +359,37 @@ static void waits_for_the_polling_thread(struct subject *s)
 	close_engine(s);
 }
 
+/* Its owner may be told to leave some CPUs alone, and did not ask for one of them. */
+static void the_polling_thread_has_all_cpus(struct subject *s)
+{
+	cpu_set_t ours, its;
+	open_engine(s, 1, 1);
+	perform(s, ring_no_op(s, 0)); /* the thread has a name of its own once it has begun */
+	int tid = polling_thread();
+	if (tid < 0)
+		test_skipped("/proc/self/task shows no polling thread");
+	expect(sched_getaffinity(0, sizeof ours, &ours) == 0 &&
+		       sched_getaffinity(tid, sizeof its, &its) == 0,
+	       "the test itself cannot read which CPUs a thread may use");
+	expect(CPU_EQUAL(&ours, &its),
+	       EXPECTED("the polling thread to run on any of the %d CPUs of this process")
+		       SAW("%d"),
+	       CPU_COUNT(&ours), CPU_COUNT(&its));
+	close_engine(s);
+}
+
+/* When there was no work for a while, it leaves the CPU. */
+static void the_polling_thread_falls_asleep(struct subject *s)
+{
+	open_engine(s, 1, 1);
+	perform(s, ring_no_op(s, 0));
+	int tid = polling_thread();
+	if (tid < 0)
+		test_skipped("/proc/self/task shows no polling thread");
+	wait_until_asleep(tid);
+	close_engine(s);
+}
+
 /* An option that would change nothing is refused in words, and accepted where it does something. */
 static void expect_support(struct subject *s, enum io_kind kind, unsigned cpu_count, int expected)
 {
@@ -424,6 +455,7 @@ const struct lab_test lab_tests[] = {
 	  TEST("an_entry_for_each_operation", ONE(BUFFERED), an_entry_for_each_operation) },
 	{ EXERCISE(1), TEST("a_sync_is_a_sync", ONE(UNIX), a_sync_is_a_sync) },
 	{ EXERCISE(1), TEST("a_send_raises_no_signal", ONE(UNIX), a_send_raises_no_signal) },
+	{ EXERCISE(1), TEST("a_send_ends_with_what_fits", SOCKETS, a_send_ends_with_what_fits) },
 	{ EXERCISE(1), TEST("each_sync_has_its_flag", ONE(BUFFERED), each_sync_has_its_flag) },
 	{ EXERCISE(1), TEST("a_no_op_does_nothing", ONE(BUFFERED), a_no_op_does_nothing) },
 	{ EXERCISE(1), TEST("nop_completes", ONE(NO_FD), nop_completes) },
@@ -515,6 +547,8 @@ const struct lab_test lab_tests[] = {
 	  TEST("a_cancel_names_one_operation", ONE(UNIX), a_cancel_names_one_operation) },
 	{ EXERCISE(4), TEST("a_cancel_leaves_the_other_direction", ONE(UNIX),
 			    a_cancel_leaves_the_other_direction) },
+	{ EXERCISE(4),
+	  TEST("a_deep_engine_calls_all_back", ONE(UNIX), a_deep_engine_calls_all_back) },
 	{ EXERCISE(4), TEST("calls_all_back", ONE(TCP) | ONE(PIPE), stream_cancel) },
 	{ EXERCISE(4),
 	  TEST("calls_all_back_in_scattered_slots", ONE(UNIX), stream_cancel_in_scattered_slots) },
@@ -640,6 +674,10 @@ const struct lab_test lab_tests[] = {
 	  .limit_s = 30 },
 	{ OPTION("sqpoll"), TEST("sqpoll_waits_for_room", ONE(NO_FD), waits_for_the_polling_thread),
 	  .limit_s = 30 },
+	{ OPTION("sqpoll"),
+	  TEST("sqpoll_falls_asleep", ONE(NO_FD), the_polling_thread_falls_asleep), .limit_s = 30 },
+	{ OPTION("sqpoll"),
+	  TEST("sqpoll_has_all_cpus", ONE(NO_FD), the_polling_thread_has_all_cpus), .limit_s = 30 },
 	{ OPTION("fixed_files"),
 	  TEST("fixed_files_are_for_files", ONE(NO_FD), fixed_files_are_for_files) },
 	{ OPTION("fixed_buffers"),

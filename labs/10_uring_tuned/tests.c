@@ -1347,6 +1347,37 @@ static void who_was_not_wanted_is_closed(struct subject *s)
 	close_listening(s, &l);
 }
 
+/* Two have come, and the engine has looked at the first of them only when it is closed. */
+static void who_came_last_is_closed(struct subject *s)
+{
+	enum { CLIENTS = 2 };
+	struct listening l;
+	struct io_op *done[1];
+	int clients[CLIENTS];
+	char byte;
+	make_listener(&l, 0);
+	for (unsigned i = 0; i < CLIENTS; i++)
+		clients[i] = new_client(&l);
+	open_engine(s, 1, 1);
+	attach_listener(s, &l);
+	start(s, accept_op(s, &l));
+	unsigned n = reap(s, done, 1, 1, PATIENCE_NS);
+	expect(n == 1 && done[0]->result >= 0, EXPECTED("the first client") SAW("%u operations"),
+	       n);
+	close((int)done[0]->result);
+	close_engine(s);
+	close(l.fd);
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		struct pollfd peer = { .fd = clients[i], .events = POLLIN };
+		int ready = poll(&peer, 1, (int)(PATIENCE_NS / NS_PER_MS));
+		expect(ready == 1 && read(clients[i], &byte, 1) <= 0,
+		       WHEN("engine and listener are closed") EXPECTED("client %u to see the end")
+			       SAW("nothing for 2 s"),
+		       i);
+		close(clients[i]);
+	}
+}
+
 /* Descriptors run out: the request has ended with that. Once there are some, it is made anew. */
 static void accepts_on_after_an_error(struct subject *s)
 {
@@ -2323,6 +2354,8 @@ const struct lab_test lab_tests[] = {
 	{ EXERCISE(1, ""), TEST("syncs", ONE(BUFFERED), file_sync) },
 	{ EXERCISE(1, ""), TEST("a_sync_is_a_sync", ONE(UNIX), a_sync_is_a_sync) },
 	{ EXERCISE(1, ""), TEST("a_send_raises_no_signal", ONE(UNIX), a_send_raises_no_signal) },
+	{ EXERCISE(1, ""),
+	  TEST("a_send_ends_with_what_fits", SOCKETS, a_send_ends_with_what_fits) },
 	{ EXERCISE(1, ""), TEST("each_sync_has_its_flag", ONE(BUFFERED), each_sync_has_its_flag) },
 	{ EXERCISE(1, ""),
 	  TEST("an_entry_for_each_operation", ONE(BUFFERED), an_entry_for_each_operation) },
@@ -2459,6 +2492,8 @@ const struct lab_test lab_tests[] = {
 				what_is_over_is_called_back_no_more) },
 	{ EXERCISE(5, ""),
 	  TEST("a_cancel_names_one_operation", ONE(UNIX), a_cancel_names_one_operation) },
+	{ EXERCISE(5, ""),
+	  TEST("a_deep_engine_calls_all_back", ONE(UNIX), a_deep_engine_calls_all_back) },
 	{ EXERCISE(5, ""), TEST("a_cancel_leaves_the_other_direction", ONE(UNIX),
 				a_cancel_leaves_the_other_direction) },
 	{ EXERCISE(5, ""),
@@ -2495,6 +2530,7 @@ const struct lab_test lab_tests[] = {
 	{ ACCEPTS(6), TEST("clients_wait_in_their_order", ONE(TCP), clients_wait_in_their_order) },
 	{ ACCEPTS(6),
 	  TEST("who_was_not_wanted_is_closed", ONE(TCP), who_was_not_wanted_is_closed) },
+	{ ACCEPTS(6), TEST("who_came_last_is_closed", ONE(TCP), who_came_last_is_closed) },
 	{ ACCEPTS(6), TEST("accepts_on_after_an_error", ONE(TCP), accepts_on_after_an_error) },
 	{ ACCEPTS(6),
 	  TEST("the_next_listener_has_no_error", ONE(TCP), the_next_listener_has_no_error) },

@@ -11,6 +11,7 @@
  */
 #include "lab_test.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
@@ -571,6 +572,24 @@ void wait_until_asleep(int tid)
 	int rc = thread_falls_asleep(tid, 5 * NS_PER_S);
 	expect(rc != -ESRCH, "the test itself cannot read the status of thread %d", tid);
 	expect(rc == 0, EXPECTED("the thread to sleep in the kernel") SAW("it running for 5 s"));
+}
+
+int polling_thread(void)
+{
+	int found = -1;
+	DIR *directory = opendir("/proc/self/task");
+	for (struct dirent *entry; directory && (entry = readdir(directory));) {
+		char path[300], name[32] = "";
+		snprintf(path, sizeof path, "/proc/self/task/%s/comm", entry->d_name);
+		FILE *file = fopen(path, "re");
+		if (file && fgets(name, sizeof name, file) && strncmp(name, "iou-sqp-", 8) == 0)
+			found = atoi(entry->d_name);
+		if (file)
+			fclose(file);
+	}
+	if (directory)
+		closedir(directory);
+	return found;
 }
 
 int64_t thread_cpu_ns(void)

@@ -116,6 +116,9 @@ void peer_sends(int fd, const void *bytes, size_t count);
 /* Waits until thread `tid` of this process sleeps in the kernel (at most 5 s). */
 void wait_until_asleep(int tid);
 
+/* The kernel's thread that polls for an io_uring of this process, or -1 where /proc/self/task shows none. */
+int polling_thread(void);
+
 /* CPU time used so far by the calling thread, by all threads: for tests that forbid busy waiting. */
 int64_t thread_cpu_ns(void);
 int64_t process_cpu_ns(void);

@@ -426,3 +426,34 @@ void a_cancel_leaves_the_other_direction(struct subject *s)
 	}
 	close_ring_connections(s, &c);
 }
+
+/* Slots far apart, at each power of two: one by one, and then all. */
+void a_deep_engine_calls_all_back(struct subject *s)
+{
+	struct ring_connections c;
+	struct io_op *ops[RING_CONNECTIONS_MOST];
+	open_ring_connections(s, &c, RING_CONNECTIONS_MOST, MORE_THAN_A_RING);
+	for (unsigned all = 0; all < 2; all++) {
+		unsigned count = 0;
+		for (unsigned slot = 0; slot < MORE_THAN_A_RING; slot = slot ? 2 * slot : 1) {
+			ops[count] = ring_receive(s, slot, c.ends[count][0], count);
+			count++;
+		}
+		start_all(s, ops, count);
+		if (all)
+			s->ops->cancel(s->engine);
+		for (unsigned i = 0; i < count; i++) {
+			if (!all)
+				cancel_one(s, ops[i]);
+			await(s, ops[i]);
+			expect(ops[i]->result == -ECANCELED,
+			       WHEN("slot %u is called back") EXPECTED("-ECANCELED") SAW("%s"),
+			       ops[i]->slot, answer(ops[i]->result));
+			expect(all || s->inflight == count - 1 - i,
+			       WHEN("slot %u is called back") EXPECTED("no other one")
+				       SAW("%u left"),
+			       ops[i]->slot, s->inflight);
+		}
+	}
+	close_ring_connections(s, &c);
+}

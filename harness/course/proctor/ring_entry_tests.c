@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "stream_test.h"
+
 #define BLOCK 4096u
 
 void an_entry_for_each_operation(struct subject *s)
@@ -150,6 +152,26 @@ void a_send_raises_no_signal(struct subject *s)
 	       EXPECTED("opcode %d with MSG_NOSIGNAL") SAW("%d with %#x"), IORING_OP_SEND,
 	       sqe.opcode, sqe.msg_flags);
 	close_view(&view);
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+void a_send_ends_with_what_fits(struct subject *s)
+{
+	enum { LENGTH_BYTES = 4 << 20 };
+	struct io_op *done[1];
+	int ends[2];
+	make_narrow_pair(s, ends);
+	open_engine(s, LENGTH_BYTES / BUFFER_BYTES, 1);
+	attach(s, 0, ends[0]);
+	start(s, prepare(s, 0, IO_SEND, ends[0], 0, IO_NO_OFFSET, LENGTH_BYTES));
+	unsigned n = reap(s, done, 1, 1, PATIENCE_NS);
+	expect(n == 1, WHEN("a part of a send finds room, and the peer does not read")
+			       EXPECTED("the part as its result") SAW("it wait on"));
+	expect(s->op[0].result > 0 && s->op[0].result < LENGTH_BYTES,
+	       EXPECTED("a part of the %d bytes sent") SAW("%s"), LENGTH_BYTES,
+	       answer(s->op[0].result));
 	close_engine(s);
 	close(ends[0]);
 	close(ends[1]);

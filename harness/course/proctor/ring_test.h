@@ -73,6 +73,8 @@ void a_sync_is_a_sync(struct subject *s);
 void each_sync_has_its_flag(struct subject *s);
 /* New kernels add the flag themselves, older ones do not. */
 void a_send_raises_no_signal(struct subject *s);
+/* What found room is the result, and the rest is the caller's affair. */
+void a_send_ends_with_what_fits(struct subject *s);
 /* With the option fixed_buffers. */
 void uses_registered_buffers(struct subject *s);
 /* With the option fixed_files. */
@@ -107,6 +109,8 @@ void a_cancel_without_room_twice_is_asked_again(struct subject *s);
 void what_is_over_is_called_back_no_more(struct subject *s);
 void a_cancel_names_one_operation(struct subject *s);
 void a_cancel_leaves_the_other_direction(struct subject *s);
+/* More are in flight than the submission ring has places, and each of them is called back. */
+void a_deep_engine_calls_all_back(struct subject *s);
 
 /* What the kernel lacks or refuses. */
 

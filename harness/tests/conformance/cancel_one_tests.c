@@ -378,6 +378,18 @@ static void expect_to_wait_on(struct subject *s, const int ends[2], struct io_op
 	expect(op->result == 1, EXPECTED("the byte") SAW("%s"), answer(op->result));
 }
 
+/* Nothing was there, and nothing comes. */
+static void call_back_in_time(struct subject *s, struct io_op *op)
+{
+	struct io_op *done[1];
+	start(s, op);
+	expect(reap(s, done, 1, 1, NS_PER_MS) == 0, "a receive completed with nothing there");
+	cancel_one(s, op);
+	await(s, op);
+	expect(op->result == -ECANCELED,
+	       WHEN("after cancel_one()") EXPECTED("-ECANCELED") SAW("%s"), answer(op->result));
+}
+
 /*
  * The kernel has said that a byte is there, and the engine has not yet looked. Somebody else takes the
  * byte, and the operation is asked back: the false alarm must not make it wait again.
@@ -404,8 +416,11 @@ void socket_false_alarm_meets_a_cancel(struct subject *s)
 		       WHEN("a false alarm meets %s") EXPECTED("%s") SAW("%s"),
 		       all ? "cancel()" : "cancel_one()", stolen ? "-ECANCELED" : "the byte",
 		       answer(op->result));
-		if (!all && !(s->ops->traits & IO_CANCEL_SHUTS_DOWN))
+		if (!all && !(s->ops->traits & IO_CANCEL_SHUTS_DOWN)) {
 			expect_to_wait_on(s, ends, prepare_receive(s, 0, ends[0], 0));
+			call_back_in_time(s, prepare_receive(s, 0, ends[0], 0));
+			expect_to_wait_on(s, ends, prepare_receive(s, 0, ends[0], 0));
+		}
 		close_engine(s);
 		close(ends[0]);
 		close(ends[1]);
@@ -522,4 +537,54 @@ void cancel_one_of_a_file(struct subject *s)
 	expect_nothing_more(s);
 	close_engine(s);
 	close(fd);
+}
+
+/*
+ * Two are over and one is handed out; the other one is asked back too late. Whatever comes of that request is no
+ * news for who waits for a third one.
+ */
+void cancel_one_too_late_ends_no_wait(struct subject *s)
+{
+	enum { ROUNDS = 3, WAIT_MS = 20 };
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	not_for(s, IO_CANCEL_SHUTS_DOWN, SHUTS_DOWN);
+	int ends[3][2];
+	struct io_op *done[1], *ops[2];
+	open_engine(s, 3, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		make_reading_pair(s, ends[i]);
+		attach(s, i, ends[i][0]);
+	}
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		for (unsigned i = 0; i < 2; i++) {
+			expect(write(ends[i][1], "early", 5) == 5, "the test's own write failed");
+			ops[i] = prepare_receive(s, i, ends[i][0], i);
+		}
+		start_all(s, ops, 2);
+		unsigned n = reap(s, done, 1, 1, 5 * NS_PER_S);
+		expect(n == 1, EXPECTED("one of two receives") SAW("none"));
+		struct io_op *other = ops[done[0] == ops[0]];
+		start(s, prepare_receive(s, 2, ends[2][0], 2));
+		cancel_one(s, other);
+		n = reap(s, done, 1, 1, 5 * NS_PER_S);
+		expect(n == 1 && done[0] == other,
+		       EXPECTED("the one that was asked back") SAW("%u"), n);
+		uint64_t before_ns = clock_ns();
+		n = reap(s, done, 1, 1, WAIT_MS * NS_PER_MS);
+		uint64_t waited_ns = clock_ns() - before_ns;
+		expect(n == 0, "a receive completed with nothing there");
+		expect(waited_ns >= (WAIT_MS - 2) * (uint64_t)NS_PER_MS,
+		       WHEN("another one was asked back too late") EXPECTED("reap() to wait %d ms")
+			       SAW("%llu us"),
+		       WAIT_MS, (unsigned long long)waited_ns / 1000);
+		expect(write(ends[2][1], "x", 1) == 1, "the test's own write failed");
+		await_all(s);
+		if (other->result == -ECANCELED) /* it has received nothing: its bytes are there */
+			perform(s, prepare_receive(s, other->slot, other->fd, other->fd_slot));
+	}
+	close_engine(s);
+	for (unsigned i = 0; i < 3; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
 }

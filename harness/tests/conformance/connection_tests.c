@@ -566,3 +566,47 @@ void connection_failing_calls(struct subject *s)
 	if (tried == 0)
 		test_skipped("it makes no call that could fail here");
 }
+
+/*
+ * No address is that long, and the kernel may stop at it. What was offered together with it begins as well, also
+ * where nobody waits: reap() is asked again and again for what it has.
+ */
+void connect_that_is_refused_stops_nobody(struct subject *s)
+{
+	enum { TOO_LONG_BYTES = 200 };
+	only_with_connections(s, IO_CONNECT);
+	only_with_connections(s, IO_RECV);
+	int ends[2], fd = new_socket(s);
+	struct io_op *done[2];
+	make_pair(s, ends);
+	open_engine(s, 2, 2);
+	attach_as(s, 0, fd, IO_FD_SOCKET);
+	attach_as(s, 1, ends[0], IO_FD_SOCKET);
+	for (unsigned round = 0; round < 3; round++) {
+		memset(buffer_of(s, 0), 0, TOO_LONG_BYTES);
+		struct io_op *ops[] = { prepare(s, 0, IO_CONNECT, fd, 0, 0, TOO_LONG_BYTES),
+					prepare_receive(s, 1, ends[0], 1) };
+		expect(write(ends[1], "x", 1) == 1, "the test's own write failed");
+		start_all(s, ops, 2);
+		uint64_t until_ns = clock_ns() + 5 * (uint64_t)NS_PER_S;
+		while (s->inflight > 0 && !time_is_up(until_ns)) {
+			reap(s, done, 0, 2, 0);
+			usleep(100);
+		}
+		expect(s->inflight == 0,
+		       WHEN("a connect was refused, and reap() does not wait")
+			       EXPECTED("what was offered behind it to come back, too")
+				       SAW("%u in flight after 5 s"),
+		       s->inflight);
+		expect(ops[0]->result == -EINVAL && ops[1]->result == 1,
+		       EXPECTED("-EINVAL for an address that is too long, and 1 byte behind it")
+			       SAW("%s and %s"),
+		       answer(ops[0]->result), answer(ops[1]->result));
+	}
+	detach(s, 0);
+	detach(s, 1);
+	close_engine(s);
+	close(fd);
+	close(ends[0]);
+	close(ends[1]);
+}

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "conformance.h"
@@ -307,4 +308,46 @@ void nop_completes(struct subject *s)
 			       answer(s->op[slot].result));
 	}
 	close_engine(s);
+}
+
+static bool can_receive(const struct subject *s, struct reason *why)
+{
+	struct engine_config config = { .depth = 1,
+					.cpu_count = (unsigned)sysconf(_SC_NPROCESSORS_ONLN),
+					.options = s->options };
+	*why = (struct reason) { "" };
+	return s->ops->supports(&config, IO_RECV, IO_FD_SOCKET, why) == 0;
+}
+
+/* A receive waits on a silent socket. A sync that comes later is none of its business. */
+void file_sync_waits_for_nobody(struct subject *s)
+{
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	not_for(s, IO_MOVES_NO_BYTES, "moves no bytes");
+	int ends[2];
+	struct reason why;
+	if (!can_receive(s, &why))
+		test_skipped("%s", why.text);
+	int fd = make_file(s, BLOCK, O_RDWR);
+	expect(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0, "socketpair: %s",
+	       strerror(errno));
+	open_engine(s, 2, 2);
+	attach(s, 0, fd);
+	if (s->ops->attach)
+		expect(s->ops->attach(s->engine, 1, ends[0], IO_FD_SOCKET, &why) == 0,
+		       EXPECTED("attach() to succeed") SAW("%s"), why.text);
+	struct io_op *received = prepare(s, 0, IO_RECV, ends[0], 1, 0, BLOCK);
+	start(s, received);
+	for (enum io_kind kind = IO_FSYNC; kind <= IO_FDATASYNC; kind++) {
+		int64_t result = perform(s, prepare(s, 1, kind, fd, 0, 0, 0));
+		expect(result == 0, WHEN("a receive waits") EXPECTED("0 from %s") SAW("%s"),
+		       kind_name(kind), answer(result));
+	}
+	expect(received->in_flight, "a receive completed with nothing there");
+	expect(write(ends[1], "x", 1) == 1, "the test's own write failed");
+	await(s, received);
+	close_engine(s);
+	close(fd);
+	close(ends[0]);
+	close(ends[1]);
 }

@@ -404,3 +404,60 @@ void lent_buffers_or_a_reason(struct subject *s)
 	}
 	s->engine = NULL;
 }
+
+/* All are lent but one that was given back: that one serves, whatever becomes of the others. */
+void lent_buffer_serves_at_once(struct subject *s)
+{
+	enum { ROUNDS = 20 };
+	struct connected c;
+	struct io_op *ops[ENDS_MAX];
+	open_lending(s, ENDS_MAX, &c, ENDS_MAX);
+	for (unsigned i = 0; i < ENDS_MAX; i++) {
+		send_pattern(&c, i, i, 40);
+		ops[i] = prepare_lent(s, &c, i, LENT_BYTES);
+		perform(s, ops[i]);
+		expect_lent(s, ops[i], i, 40);
+	}
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		unsigned i = round * 3 % ENDS_MAX;
+		hand_back(s, ops[i]->buf);
+		send_pattern(&c, i, 100 + round, 60);
+		perform(s, prepare_lent(s, &c, i, LENT_BYTES));
+		expect_lent(s, ops[i], 100 + round, 60);
+	}
+	close_lending(s, &c);
+}
+
+/*
+ * There is no memory for so many of such a size, and a piece of them that is kept is kept each time. malloc(3) itself
+ * may keep what it was given at first.
+ */
+void lent_buffers_refused_leave_nothing(struct subject *s)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	test_skipped("a sanitizer ends the program where memory is short");
+#endif
+	enum { AT_FIRST = 4, TIMES = 64 };
+	need_lending(s);
+	struct engine_config config = lending_config(s, 32768);
+	config.lent_len_bytes = UINT32_MAX;
+	long before = 0;
+	for (unsigned i = 0; i <= AT_FIRST + TIMES; i++) {
+		struct reason why = { "" };
+		s->ops->supports(&config, IO_RECV, IO_FD_SOCKET, &why);
+		why = (struct reason) { "" };
+		int rc = s->ops->open(&s->engine, &config, &why);
+		if (rc == 0) {
+			s->ops->close(s->engine);
+			test_skipped("this machine has memory for 128 TiB of buffers");
+		}
+		if (i == AT_FIRST)
+			before = pages_mapped();
+	}
+	s->engine = NULL;
+	long more = pages_mapped() - before;
+	expect(more < TIMES,
+	       WHEN("%d times there was no memory for what it was to lend")
+		       EXPECTED("next to no page kept") SAW("%ld pages"),
+	       TIMES, more);
+}

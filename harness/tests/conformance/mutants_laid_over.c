@@ -141,6 +141,8 @@ enum mistake {
 	ONLY_WHEN_TRACED,
 	TOUCHES_WHILE_WAITING,
 	ONE_DIRECTION_AT_A_TIME,
+	SYNC_WAITS_FOR_RECEIVES,
+	SENDS_BEHIND_RECEIVES,
 	/* connections */
 	ACCEPTED_IS_NONBLOCKING,
 	ACCEPTED_IS_INHERITED,
@@ -154,6 +156,7 @@ enum mistake {
 	ABORTED_IS_NO_RESULT,
 	DESCRIPTOR_0_IS_NO_CLIENT,
 	MORE_WILL_FOLLOW,
+	REFUSAL_ENDS_A_BATCH,
 	/* cancel_one */
 	CANCEL_ONE_DOES_NOTHING,
 	CANCEL_ONE_TAKES_ALL,
@@ -171,6 +174,8 @@ enum mistake {
 	CANCEL_ONE_NOT_OF_CONNECT,
 	CANCEL_ONE_BEFORE_IT_BEGAN,
 	CANCEL_ONE_STICKS_TO_ITS_SLOT,
+	CANCEL_ONE_ENDS_A_WAIT,
+	FAR_LIMIT_WRAPS_BESIDE_A_CANCEL,
 	/* lent buffers */
 	LENDS_ONE_TO_ALL,
 	LENDS_BEFORE_BYTES_COME,
@@ -186,6 +191,7 @@ enum mistake {
 	CLOSE_WANTS_ALL_BACK,
 	LENDS_NOTHING_IN_SILENCE,
 	LENDS_LESS_THAN_IT_SAYS,
+	GIVES_BACK_IN_PAIRS,
 };
 
 struct engine {
@@ -202,6 +208,9 @@ struct engine {
 	unsigned lent_count, lent_now; /* all, and those that the caller has or waits for */
 	unsigned kept; /* of those that are given back next */
 	const void *last_lent;
+	void *given_back; /* not handed on */
+	bool batch_is_over; /* behind a request that was refused */
+	bool answer_is_due; /* of a call back */
 	struct op_queue held; /* not handed on */
 	struct op_queue finished; /* not taken from the right engine */
 	struct io_op *last;
@@ -567,6 +576,12 @@ static bool is_held_back(const struct engine *e, const struct io_op *op)
 		return op->slot >= 1024;
 	if (e->fault == OLD_NUMBER_IS_WATCHED)
 		return op->fd_slot > 0 && e->fds[op->fd_slot] < 0;
+	if (e->fault == SYNC_WAITS_FOR_RECEIVES)
+		return (op->kind == IO_FSYNC || op->kind == IO_FDATASYNC) && e->receives > 0;
+	if (e->fault == SENDS_BEHIND_RECEIVES)
+		return !io_kind_is_input(op->kind) && e->receives > 0;
+	if (e->fault == REFUSAL_ENDS_A_BATCH)
+		return e->batch_is_over;
 	return e->fault == ONE_WAKE_UP_A_BATCH && e->count > 0;
 }
 
@@ -576,7 +591,7 @@ static int over_submit(struct engine *e, struct io_op *const *ops, unsigned coun
 		allocate(count);
 	if (e->fault == ONE_WAKE_UP_A_BATCH)
 		e->count = 0;
-	e->reaped = false;
+	e->reaped = e->batch_is_over = false;
 	if (e->fault == ACCEPTS_NONE ||
 	    (e->fault == WAITS_FOR_ROOM_ALONE && faults_strike(FAULT_aio_read)))
 		return 0;
@@ -604,6 +619,8 @@ static int over_submit(struct engine *e, struct io_op *const *ops, unsigned coun
 			op_queue_push(&e->held, op);
 		else
 			e->right_ops->submit(e->right, &op, 1);
+		e->batch_is_over |= op->kind == IO_CONNECT &&
+				    e->asked[op->slot].len_bytes > sizeof(struct sockaddr_storage);
 		if (e->fault == CANCEL_ONE_TAKES_THE_NEXT && e->has_called_back)
 			e->right_ops->cancel_one(e->right, op);
 		e->has_called_back = false;
@@ -626,6 +643,10 @@ static int64_t spoil_timeout(const struct engine *e, int64_t timeout_ns)
 		return timeout_ns < 0 ? timeout_ns : (int32_t)timeout_ns;
 	case NOW_PLUS_TIMEOUT_WRAPS:
 		return timeout_ns > INT64_MAX - (int64_t)clock_ns() ? 0 : timeout_ns;
+	case FAR_LIMIT_WRAPS_BESIDE_A_CANCEL:
+		return e->has_called_back && timeout_ns > INT64_MAX - (int64_t)clock_ns()
+			       ? 0
+			       : timeout_ns;
 	case ONLY_MINUS_1_IS_FOR_EVER:
 		return timeout_ns < -1 ? 0 : timeout_ns;
 	case LIMIT_STAYS:
@@ -749,6 +770,14 @@ static int reap_counting_twice(struct engine *e, struct io_op **done, unsigned m
 	return more < 0 ? more : there + more;
 }
 
+/* What comes of a call back ends the next wait that finds nothing else. */
+static int reap_an_answer(struct engine *e, struct io_op **done, unsigned max)
+{
+	int n = e->right_ops->reap(e->right, done, 1, max, 0);
+	e->answer_is_due = n > 0;
+	return n;
+}
+
 /* What the right engine would say, with the fault of waiting. */
 static int spoiled_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
 			int64_t timeout_ns)
@@ -759,6 +788,8 @@ static int spoiled_reap(struct engine *e, struct io_op **done, unsigned min, uns
 		return reap_beyond_signals(e, done, min, max, timeout_ns);
 	if (e->fault == CANCEL_ONE_SLEEPS_ON && e->has_called_back && min > 0)
 		return reap_to_the_last(e, done, min, max, timeout_ns);
+	if (e->fault == CANCEL_ONE_ENDS_A_WAIT && e->answer_is_due && min > 0)
+		return reap_an_answer(e, done, max);
 	if (e->fault == LEFT_COUNTS_FOR_NOTHING)
 		return reap_and_keep(e, done, min, max, timeout_ns);
 	if (e->fault == OPTIONS_OF_THE_LAST && last_opened != e->fault && min == 0)
@@ -839,6 +870,13 @@ static void over_give_back(struct engine *e, void *buf)
 	e->lent_now -= e->fault == CLOSE_WANTS_ALL_BACK || e->fault == LENDS_BEFORE_BYTES_COME;
 	if (e->fault == LENDS_ONE_TO_ALL || e->fault == GIVE_BACK_DOES_NOTHING)
 		return;
+	if (e->fault == GIVES_BACK_IN_PAIRS) {
+		void *first = e->given_back;
+		e->given_back = first ? NULL : buf;
+		if (!first)
+			return;
+		e->right_ops->give_back(e->right, first);
+	}
 	if (e->kept > 0)
 		e->kept--;
 	else
@@ -965,7 +1003,7 @@ static void over_cancel_one(struct engine *e, struct io_op *op)
 	}
 	e->right_ops->cancel_one(e->right, op);
 	e->asked[op->slot].called_back = true;
-	e->has_called_back = true;
+	e->has_called_back = e->answer_is_due = true;
 	e->last = op;
 	if (e->fault == CANCEL_ONE_TWICE)
 		op_queue_push(&e->held, op);
@@ -1373,6 +1411,20 @@ const struct mutant laid_over_mutants[] = {
 		  "lent_buffers_or_a_reason", "to say why"),
 	LAID_OVER(LENDS_LESS_THAN_IT_SAYS, "says that it lends more than it does",
 		  "lent_buffers_or_a_reason", "to agree"),
+	LAID_OVER(GIVES_BACK_IN_PAIRS, "takes buffers back by twos", "lent_buffer_serves_at_once",
+		  "ENOBUFS"),
+	LAID_OVER(KEEPS_MEMORY_ON_FAILURE, "keeps memory when it cannot lend",
+		  "lent_buffers_refused_leave_nothing", "next to no page"),
+	LAID_OVER(CANCEL_ONE_ENDS_A_WAIT, "ends a wait for another when a call back is answered",
+		  "cancel_one_too_late_ends_no_wait", "to wait 20 ms"),
+	LAID_OVER(FAR_LIMIT_WRAPS_BESIDE_A_CANCEL, "adds a far limit to now, after a call back",
+		  "stream_far_limit_beside_a_cancel", "expected both"),
+	LAID_OVER(SYNC_WAITS_FOR_RECEIVES, "syncs behind all that is in flight",
+		  "file_sync_waits_for_nobody", "never came back"),
+	LAID_OVER(SENDS_BEHIND_RECEIVES, "sends when all receives are taken",
+		  "socket_begins_behind_a_backlog", "nothing at its peer"),
+	LAID_OVER(REFUSAL_ENDS_A_BATCH, "leaves what stands behind a refused request",
+		  "connect_that_is_refused_stops_nobody", "in flight after 5 s"),
 	LAID_OVER(ONLY_WHEN_TRACED, "works only while it is traced", "file_read_right_data",
 		  "wrong byte"),
 	{ NULL },

@@ -51,7 +51,8 @@ const struct rule rules[] = {
 	{ "The buffer is the workload's until",
 	  "lent_buffer_is_the_callers lent_buffer_may_be_received_into" },
 	{ "A result of 0 or below lends", "lent_buffer_for_bytes_only" },
-	{ "When bytes are there and no buffer", "lent_buffers_are_short" },
+	{ "When bytes are there and no buffer",
+	  "lent_buffers_are_short lent_buffer_serves_at_once" },
 	{ "The bytes stay in the socket", "lent_buffers_are_short" },
 	{ "An operation's failure is",
 	  "file_bad_descriptor file_write_to_read_only file_bad_offset file_misaligned_direct "
@@ -89,7 +90,8 @@ const struct rule rules[] = {
 	{ "So the wait for an engine", .untestable = EXPLAINS },
 	{ "Engines read no clock",
 	  .untestable = "because a reading by the vDSO is no system call, and deadlines need it" },
-	{ "submit() may put off", .untestable = "because it permits, and demands nothing" },
+	{ "submit() may put off",
+	  "socket_begins_behind_a_backlog connect_that_is_refused_stops_nobody" },
 	{ "Therefore the driver always", .elsewhere = DRIVER },
 	{ "The workload makes its own", .untestable = FOR_CALLER },
 	{ "Where that fails, cancel()",
@@ -111,7 +113,7 @@ const struct rule rules[] = {
 	{ "It never does what it was not",
 	  "file_stays_whole_after_the_end stream_stays_whole_after_the_end file_zero_bytes "
 	  "stream_zero_bytes descriptors_are_not_inherited signals_stay_as_they_were "
-	  "socket_options_stay tcp_sends_are_on_their_way" },
+	  "socket_options_stay tcp_sends_are_on_their_way file_sync_waits_for_nobody" },
 	{ "What an operation does.", .untestable = EXPLAINS },
 	{ "READ and WRITE work on files",
 	  "file_read_right_data file_write_right_data stream_receives_what_is_there "
@@ -154,7 +156,8 @@ const struct rule rules[] = {
 	{ "Commands that compare interfaces", .elsewhere = "harness/tests/engine_series.c" },
 	{ "Can this machine do `kind`", "failures_leave_nothing_behind" },
 	{ "The engine is asked before open()", "failures_leave_nothing_behind" },
-	{ "It finds out by trying", "failures_leave_nothing_behind failing_calls_of_opening" },
+	{ "It finds out by trying", "failures_leave_nothing_behind failing_calls_of_opening "
+				    "lent_buffers_refused_leave_nothing" },
 	{ "Of the configuration only", "failures_leave_nothing_behind" },
 	{ "With a `lent_count` the question", "lent_buffers_or_a_reason" },
 	{ "Returns 0, or -errno with the kernel's reason",
@@ -185,7 +188,8 @@ const struct rule rules[] = {
 	  "reap_keeps_min_and_max reap_keeps_a_large_min stream_finds_many_ready_at_once "
 	  "stream_keeps_its_timeout stream_waits_less_than_a_millisecond "
 	  "stream_waits_for_seconds stream_waits_for_as_many_as_asked "
-	  "stream_counts_what_is_there_once stream_counts_what_was_left socket_false_alarm_begins_no_new_limit" },
+	  "stream_counts_what_is_there_once stream_counts_what_was_left socket_false_alarm_begins_no_new_limit "
+	  "cancel_one_too_late_ends_no_wait stream_far_limit_beside_a_cancel" },
 	{ "The caller has at least `min`", .untestable = FOR_CALLER },
 	{ "A negative timeout waits", "stream_waits_for_ever stream_waits_without_touching" },
 	{ "With min 0 it does not wait",

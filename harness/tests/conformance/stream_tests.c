@@ -627,3 +627,42 @@ void stream_survives_signals(struct subject *s)
 	close(ends[0]);
 	close(ends[1]);
 }
+
+/*
+ * Several are over, and reap() hands them out one at a time. What is submitted meanwhile begins with the next
+ * reap(), and not when the last of them is gone.
+ */
+void socket_begins_behind_a_backlog(struct subject *s)
+{
+	enum { OVER = 4, PATIENCE_MS = 5000 };
+	int ends[OVER][2], out[2];
+	struct io_op *done[1], *ops[OVER];
+	open_engine(s, OVER + 1, OVER + 1);
+	for (unsigned i = 0; i < OVER; i++) {
+		make_reading_pair(s, ends[i]);
+		attach(s, i, ends[i][0]);
+		put(ends[i][1], "x", 1);
+		ops[i] = prepare_receive(s, i, ends[i][0], i);
+	}
+	make_writing_pair(s, out);
+	attach(s, OVER, out[0]);
+	start_all(s, ops, OVER);
+	unsigned n = reap(s, done, 1, 1, 5 * NS_PER_S);
+	expect(n == 1, WHEN("a byte is there for each of 4") EXPECTED("one of them") SAW("none"));
+	start(s, prepare_send(s, OVER, out[0], OVER, 5));
+	n = reap(s, done, 1, 1, 5 * NS_PER_S);
+	expect(n == 1, WHEN("three more are over") EXPECTED("one of them") SAW("none"));
+	struct pollfd peer = { .fd = out[1], .events = POLLIN };
+	expect(poll(&peer, 1, PATIENCE_MS) == 1,
+	       WHEN("others are over, and wait to be taken")
+		       EXPECTED("a send to begin with the next reap()")
+			       SAW("nothing at its peer for 5 s"));
+	await_all(s);
+	close_engine(s);
+	for (unsigned i = 0; i < OVER; i++) {
+		close(ends[i][0]);
+		close(ends[i][1]);
+	}
+	close(out[0]);
+	close(out[1]);
+}

@@ -17,6 +17,7 @@ void file_read_right_data(struct subject *s);
 void file_write_right_data(struct subject *s);
 void file_read_across_end(struct subject *s);
 void file_sync(struct subject *s);
+void file_sync_waits_for_nobody(struct subject *s);
 void file_bad_descriptor(struct subject *s);
 void file_write_to_read_only(struct subject *s);
 void file_bad_offset(struct subject *s);
@@ -50,6 +51,7 @@ void stream_stays_blocking(struct subject *s);
 void stream_signal_ends_the_wait(struct subject *s);
 void stream_keeps_its_timeout(struct subject *s);
 void stream_survives_signals(struct subject *s);
+void socket_begins_behind_a_backlog(struct subject *s);
 
 /* number_tests.c */
 void file_offsets_beyond_4_gib(struct subject *s);
@@ -116,6 +118,7 @@ void stream_blocked_signals_wait(struct subject *s);
 void stream_one_signal_ends_a_wait_for_two(struct subject *s);
 void stream_signal_that_restarts_ends_the_wait(struct subject *s);
 void stream_signal_ends_a_wait_after_a_cancel(struct subject *s);
+void stream_far_limit_beside_a_cancel(struct subject *s);
 
 /* honesty_tests.c */
 void file_writes_stay_honest(struct subject *s);
@@ -137,6 +140,7 @@ void accept_called_back_loses_no_client(struct subject *s);
 void connect_reaches_a_listener(struct subject *s);
 void connect_to_nobody(struct subject *s);
 void connect_waits_and_is_called_back(struct subject *s);
+void connect_that_is_refused_stops_nobody(struct subject *s);
 void connection_failing_calls(struct subject *s);
 
 /* cancel_one_tests.c */
@@ -152,6 +156,7 @@ void cancel_one_of_a_send(struct subject *s);
 void cancel_one_of_a_short_send(struct subject *s);
 void cancel_one_of_a_send_that_fits(struct subject *s);
 void cancel_one_of_a_file(struct subject *s);
+void cancel_one_too_late_ends_no_wait(struct subject *s);
 
 /* lent_buffer_tests.c */
 void lent_buffer_holds_what_came(struct subject *s);
@@ -164,6 +169,8 @@ void lent_buffers_take_the_length(struct subject *s);
 void lent_buffers_and_others(struct subject *s);
 void lent_buffers_allocate_nothing(struct subject *s);
 void lent_buffers_or_a_reason(struct subject *s);
+void lent_buffer_serves_at_once(struct subject *s);
+void lent_buffers_refused_leave_nothing(struct subject *s);
 
 /* fault_tests.c */
 void failing_calls_of_opening(struct subject *s);

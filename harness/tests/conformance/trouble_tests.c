@@ -551,3 +551,45 @@ void stream_signal_that_restarts_ends_the_wait(struct subject *s)
 	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
 	one_signal_ends_a_wait_for_two(s, SA_RESTART, 0);
 }
+
+static void *speak_to_the_sleeper(void *argument)
+{
+	const struct onlooker *onlooker = argument;
+	let_it_settle(onlooker);
+	expect(write(onlooker->peers[0], "x", 1) == 1, "the test's own write failed");
+	return NULL;
+}
+
+/* What the clock cannot count to is for ever, also where one of two was called back before. */
+void stream_far_limit_beside_a_cancel(struct subject *s)
+{
+	static const int64_t limits_ns[] = { INT64_MAX, INT64_MAX - NS_PER_S };
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	for (unsigned round = 0; round < sizeof limits_ns / sizeof *limits_ns; round++) {
+		int ends[2][2];
+		struct io_op *done[2];
+		pthread_t thread;
+		struct onlooker onlooker = { .sleeper_tid = gettid() };
+		open_engine(s, 2, 2);
+		for (unsigned i = 0; i < 2; i++) {
+			make_reading_pair(s, ends[i]);
+			attach(s, i, ends[i][0]);
+			start(s, prepare_receive(s, i, ends[i][0], i));
+		}
+		onlooker.peers[0] = ends[0][1];
+		cancel_one(s, &s->op[1]);
+		expect(pthread_create(&thread, NULL, speak_to_the_sleeper, &onlooker) == 0,
+		       "no thread");
+		unsigned n = reap(s, done, 2, 2, limits_ns[round]);
+		pthread_join(thread, NULL);
+		expect(n == 2,
+		       WHEN("one was called back, and the other one's byte comes later, in a wait of "
+			    "%lld ns") EXPECTED("both") SAW("%u"),
+		       (long long)limits_ns[round], n);
+		close_engine(s);
+		for (unsigned i = 0; i < 2; i++) {
+			close(ends[i][0]);
+			close(ends[i][1]);
+		}
+	}
+}
