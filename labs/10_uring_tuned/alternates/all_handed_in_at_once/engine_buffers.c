@@ -157,7 +157,8 @@ static bool measure(struct buffers *b, const struct engine_config *config)
 	 * The first lines of buffers that are pages apart would compete for the same few places of a
 	 * cache.
 	 */
-	b->stride_bytes = (b->len_bytes + CACHE_LINE_BYTES - 1) & ~(size_t)(CACHE_LINE_BYTES - 1);
+	b->stride_bytes =
+		((size_t)b->len_bytes + CACHE_LINE_BYTES - 1) & ~(size_t)(CACHE_LINE_BYTES - 1);
 	if (b->stride_bytes % PAGE_BYTES == 0)
 		b->stride_bytes += CACHE_LINE_BYTES;
 	return true;
