@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "allocation_count.h"
 #include "failing_calls.h"
 #include "random.h"
 
@@ -687,6 +688,11 @@ const struct lab_test lab_tests[] = {
 	  .engine = "null",
 	  .flavours = ONE(NO_FD),
 	  .run = open_tells_what_fails },
+	{ .name = "open_keeps_nothing_where_memory_is_short",
+	  .exercise = 1,
+	  .engine = "null",
+	  .flavours = ONE(NO_FD),
+	  .run = open_keeps_nothing_where_memory_is_short },
 	{ .name = "close_frees_all",
 	  .exercise = 1,
 	  .engine = "null",

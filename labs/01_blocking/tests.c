@@ -394,6 +394,28 @@ static void wakes_when_the_peer_closes(struct subject *s)
 	close(ends[0]);
 }
 
+/* Who names a position asks for pread(2), and its answer is the result. */
+static void a_pipe_has_no_position(struct subject *s)
+{
+	int ends[2];
+	char left[8];
+	make_reading_pair(s, ends);
+	open_engine(s, 1, 1);
+	attach(s, 0, ends[0]);
+	peer_sends(ends[1], "bytes", 5);
+	int64_t n = perform(s, prepare(s, 0, IO_READ, ends[0], 0, 0, 5));
+	expect(n == -ESPIPE, WHEN("at position 0 of a pipe") EXPECTED("-ESPIPE") SAW("%s"),
+	       answer(n));
+	expect(read(ends[0], left, sizeof left) == 5,
+	       EXPECTED("the bytes in the pipe to stay there") SAW("fewer"));
+	n = perform(s, prepare(s, 0, IO_WRITE, ends[1], 0, 0, 5));
+	expect(n == -ESPIPE, WHEN("a write at position 0 of a pipe") EXPECTED("-ESPIPE") SAW("%s"),
+	       answer(n));
+	close_engine(s);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 /* Exercise 3. */
 
 #define SIGNALS 5
@@ -434,10 +456,10 @@ static void waits_on_after_a_signal(struct subject *s)
 	waits_on_after_signals(s, SIGNALS);
 }
 
-/* As often as it takes: more often than 8 bits can count. */
-static void waits_on_after_300_signals(struct subject *s)
+/* As often as it takes: there is no number after which it is enough. */
+static void waits_on_after_3000_signals(struct subject *s)
 {
-	waits_on_after_signals(s, 300);
+	waits_on_after_signals(s, 3000);
 }
 
 static void calls_again_once_a_signal(struct subject *s)
@@ -634,6 +656,7 @@ const struct lab_test lab_tests[] = {
 	STREAM_TEST(1, "serves_descriptor_0", ONE(PIPE), descriptor_0_is_served),
 	STREAM_TEST(1, "reads_more_in_the_next_call", ONE(PIPE), stream_receives_in_full_buffers),
 	STREAM_TEST(1, "writes_a_pipe", ONE(PIPE), stream_sends_right_data),
+	FILE_TEST(1, "a_pipe_has_no_position", ONE(PIPE), a_pipe_has_no_position),
 	STREAM_TEST(1, "sees_the_end", ONE(PIPE), stream_end_of_file),
 	STREAM_TEST(1, "survives_a_full_buffer", ONE(PIPE), stream_survives_a_full_buffer),
 	STREAM_TEST(1, "writes_to_nobody_and_says_so", ONE(PIPE), stream_send_to_nobody),
@@ -671,8 +694,8 @@ const struct lab_test lab_tests[] = {
 	STREAM_TEST(2, "cancels_nothing", ONE(TCP), cancel_with_nothing_in_flight),
 
 	STREAM_TEST(3, "waits_on_after_a_signal", STREAMS, waits_on_after_a_signal),
-	STREAM_TEST(3, "waits_on_after_300_signals", ONE(TCP) | ONE(PIPE),
-		    waits_on_after_300_signals),
+	STREAM_TEST(3, "waits_on_after_3000_signals", ONE(TCP) | ONE(PIPE),
+		    waits_on_after_3000_signals),
 	STREAM_TEST(3, "calls_again_once_a_signal", ONE(TCP), calls_again_once_a_signal),
 	STREAM_TEST(3, "takes_a_short_write_for_a_result", ONE(PIPE),
 		    takes_a_short_write_for_a_result),

@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "allocation_count.h"
 #include "clock.h"
 #include "failing_calls.h"
 #include "stream_test.h"
@@ -1266,6 +1267,44 @@ static void a_number_that_is_closed_is_told(struct subject *s)
 	close_both(others);
 }
 
+/* Their news come with one answer, wherever its row stands, and one look is enough for all. */
+static void a_number_that_is_closed_ends_no_walk(struct subject *s)
+{
+	enum { COUNT = 3 };
+	for (unsigned closed = 0; closed < COUNT; closed++) {
+		int ends[COUNT][2];
+		struct io_op *done[COUNT];
+		open_engine(s, COUNT, COUNT);
+		for (unsigned i = 0; i < COUNT; i++) {
+			make_reading_pair(s, ends[i]);
+			attach(s, i, ends[i][0]);
+		}
+		int none = fcntl(ends[closed][0], F_DUPFD_CLOEXEC, 500);
+		close(none);
+		for (unsigned i = 0; i < COUNT; i++)
+			start(s, prepare_receive(s, i, i == closed ? none : ends[i][0], i));
+		for (unsigned i = 0; i < COUNT; i++)
+			write_message(ends[i][1], i, 24);
+		calls_reset();
+		unsigned n = reap(s, done, COUNT, COUNT, PATIENCE_NS);
+		unsigned waits = calls_made("ppoll");
+		expect(n == COUNT, EXPECTED("all %u") SAW("%u"), COUNT, n);
+		for (unsigned i = 0; i < COUNT; i++)
+			if (i != closed)
+				expect_message(s, &s->op[i], i, 24);
+		expect(s->op[closed].result == -EBADF,
+		       EXPECTED("-EBADF on a closed descriptor") SAW("%s"),
+		       answer(s->op[closed].result));
+		expect(waits == 1,
+		       WHEN("number %u of %u is closed, and bytes are there for the others")
+			       EXPECTED("one ppoll, which tells of all") SAW("%u ppolls"),
+		       closed, COUNT, waits);
+		close_engine(s);
+		for (unsigned i = 0; i < COUNT; i++)
+			close_both(ends[i]);
+	}
+}
+
 /* The table. */
 
 #define EXERCISE_1 .exercise = 1, .engine = "poll", .allowed_calls = RECEIVING
@@ -1417,6 +1456,12 @@ const struct lab_test lab_tests[] = {
 	  TEST("a_peer_that_leaves_ends_a_send", STREAMS, a_peer_that_leaves_ends_a_send) },
 	{ EXERCISE_6, TEST("a_number_that_is_closed_is_told", ONE(UNIX) | ONE(PIPE),
 			   a_number_that_is_closed_is_told) },
+	{ EXERCISE_6, TEST("a_number_that_is_closed_ends_no_walk", ONE(UNIX) | ONE(PIPE),
+			   a_number_that_is_closed_ends_no_walk) },
+	{ EXERCISE_6,
+	  TEST("allocates_nothing_later", ONE(UNIX), counted_no_allocation_after_open) },
+	{ EXERCISE_6, TEST("open_keeps_nothing_where_memory_is_short", ONE(UNIX),
+			   open_keeps_nothing_where_memory_is_short) },
 	{ EXERCISE_6, TEST("end_of_file", STREAMS, stream_end_of_file) },
 	{ EXERCISE_6, TEST("pipe_end_while_waiting", ONE(PIPE), stream_end_while_waiting) },
 	{ EXERCISE_6, TEST("reset_of_a_send_that_waits", ONE(TCP), tcp_reset_while_a_send_waits) },

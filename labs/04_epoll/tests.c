@@ -1811,6 +1811,7 @@ const struct lab_test lab_tests[] = {
 	  TEST("edge_sees_the_end_behind_bytes", SOCKETS, edge_sees_the_end_behind_bytes) },
 	{ EXERCISE_4, TEST("edge_receives_what_is_there", SOCKETS, stream_receives_what_is_there) },
 	{ EXERCISE_4, TEST("edge_drains", SOCKETS, stream_receives_in_full_buffers) },
+	{ EXERCISE_4, TEST("edge_lends_the_length", ONE(UNIX), lent_buffers_take_the_length) },
 	{ EXERCISE_4,
 	  TEST("edge_waits_without_touching", ONE(TCP), stream_waits_without_touching) },
 	{ EXERCISE_4, TEST("edge_false_alarm", SOCKETS, false_alarm_goes_on_waiting) },

@@ -321,9 +321,9 @@ static void tells_what_fails(struct subject *s)
 		const char *calls;
 		int error;
 	} faults[] = {
-		{ IO_READ, "pread64", EIO },	    { IO_WRITE, "pwrite64", ENOSPC },
-		{ IO_WRITE, "pwrite64", EDQUOT },   { IO_FSYNC, "fsync", EIO },
-		{ IO_FDATASYNC, "fdatasync", EIO },
+		{ IO_READ, "pread64", EIO },	  { IO_READ, "pread64", EAGAIN },
+		{ IO_WRITE, "pwrite64", ENOSPC }, { IO_WRITE, "pwrite64", EDQUOT },
+		{ IO_FSYNC, "fsync", EIO },	  { IO_FDATASYNC, "fdatasync", EIO },
 	};
 	int fd = make_file(s, BLOCK, O_RDWR);
 	open_engine(s, 2, 1);
@@ -1200,6 +1200,44 @@ static void cancel_one_takes_that_one(struct subject *s)
 	close_slow_file(s, ends);
 }
 
+/* glibc has one list for the process: what another engine has in it, behind the same descriptor, stays there. */
+static void the_neighbour_goes_on(struct subject *s)
+{
+	enum { LENGTH = 64, THEIRS = 2 };
+	static const char bytes[4 * LENGTH];
+	for (unsigned all = 0; all < 2; all++) {
+		struct subject other = { .ops = s->ops, .flavour = s->flavour };
+		int ends[2];
+		make_slow_file(ends);
+		open_engine(s, 2, 1);
+		open_engine(&other, THEIRS, 1);
+		attach(s, 0, ends[0]);
+		attach(&other, 0, ends[0]);
+		start(s, slow_read(s, 0, ends[0], 0));
+		for (unsigned i = 0; i < THEIRS; i++)
+			start(&other, slow_read(&other, i, ends[0], 0));
+		start(s, slow_read(s, 1, ends[0], 0));
+		wait_until_others_sleep();
+		if (all)
+			s->ops->cancel(s->engine);
+		else
+			cancel_one(s, &s->op[1]);
+		peer_sends(ends[1], bytes, sizeof bytes);
+		await_all(s);
+		await_all(&other);
+		for (unsigned i = 0; i < THEIRS; i++)
+			expect(other.op[i].result == LENGTH,
+			       WHEN("after %s of another engine")
+				       EXPECTED("the read that waits to bring %d bytes") SAW("%s"),
+			       all ? "cancel()" : "cancel_one()", LENGTH,
+			       answer(other.op[i].result));
+		close_engine(&other);
+		close_engine(s);
+		close(ends[0]);
+		close(ends[1]);
+	}
+}
+
 /* A file is not for shutdown(2), also beside a socket: whoever performs its read will be done. */
 static void a_file_is_not_shut_down(struct subject *s)
 {
@@ -1446,6 +1484,7 @@ const struct lab_test lab_tests[] = {
 
 	FILE_TEST(5, "takes_back_what_has_not_begun", ONE(BUFFERED), takes_back_what_has_not_begun),
 	FILE_TEST(5, "cancel_one_takes_that_one", ONE(BUFFERED), cancel_one_takes_that_one),
+	FILE_TEST(5, "the_neighbour_goes_on", ONE(BUFFERED), the_neighbour_goes_on),
 	FILE_TEST(5, "a_file_is_not_shut_down", ONE(BUFFERED), a_file_is_not_shut_down),
 	FILE_TEST(5, "file_comes_back_once", ONE(BUFFERED), file_cancel),
 	FILE_TEST(5, "then_silence", ONE(BUFFERED), file_cancel_then_silence),

@@ -14,4 +14,7 @@ unsigned long allocations_made(void);
 /* no_allocation_after_open() where they are counted: elsewhere it skips itself. */
 void counted_no_allocation_after_open(struct subject *s);
 
+/* Each allocation that open() makes fails once: then it says so, and keeps none of the others. */
+void open_keeps_nothing_where_memory_is_short(struct subject *s);
+
 #endif

@@ -70,6 +70,87 @@ void cancel_one_leaves_the_others(struct subject *s)
 	}
 }
 
+/* Others end meanwhile, each in turn: those that are left are found, the last one first. */
+void cancel_one_finds_what_is_left(struct subject *s)
+{
+	enum { COUNT = 4 };
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	int ends[COUNT][2];
+	struct io_op *ops[COUNT];
+	for (unsigned ended = 0; ended < COUNT; ended++) {
+		open_engine(s, COUNT, COUNT);
+		for (unsigned i = 0; i < COUNT; i++) {
+			make_reading_pair(s, ends[i]);
+			attach(s, i, ends[i][0]);
+			ops[i] = prepare_receive(s, i, ends[i][0], i);
+		}
+		start_all(s, ops, COUNT);
+		expect(write(ends[ended][1], "bytes", 5) == 5, "the test's own write failed");
+		await(s, ops[ended]);
+		for (unsigned i = COUNT; i-- > 0;) {
+			if (i == ended)
+				continue;
+			cancel_one(s, ops[i]);
+			await(s, ops[i]);
+			bool shut = ops[i]->result == 0 && s->ops->traits & IO_CANCEL_SHUTS_DOWN;
+			expect(ops[i]->result == -ECANCELED || shut,
+			       WHEN("operation %u has ended, and %u is called back")
+				       EXPECTED("-ECANCELED") SAW("%s"),
+			       ended, i, answer(ops[i]->result));
+		}
+		for (unsigned i = 0; i < COUNT; i++) {
+			detach(s, i);
+			close(ends[i][0]);
+			close(ends[i][1]);
+		}
+		close_engine(s);
+	}
+}
+
+/* A receive and a send wait on one socket. One of them is called back, and the other goes on. */
+void cancel_one_leaves_the_other_direction(struct subject *s)
+{
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	not_for(s, IO_SERIALISES_DESCRIPTOR, "it performs one at a time on a descriptor");
+	not_for(s, IO_CANCEL_SHUTS_DOWN, SHUTS_DOWN);
+	unsigned directions =
+		traits_of(s) & IO_SENDS_UNCOPIED ? 1 : 2; /* a send may not come back */
+	for (unsigned of_send = 0; of_send < directions; of_send++) {
+		int ends[2];
+		struct io_op *done[1];
+		make_pair(s, ends);
+		open_engine(s, 2, 1);
+		attach(s, 0, ends[0]);
+		struct io_op *send = start_send_that_waits(s, ends[0]);
+		struct io_op *receive = prepare_receive(s, 1, ends[0], 0);
+		start(s, receive);
+		reap(s, done, 1, 1, NS_PER_MS); /* TCP may find room for the send now */
+		struct io_op *chosen = of_send && send->in_flight ? send : receive;
+		cancel_one(s, chosen);
+		await(s, chosen);
+		expect(chosen->result == -ECANCELED || (chosen->result > 0 && chosen == send),
+		       WHEN("after cancel_one()") EXPECTED("-ECANCELED") SAW("%s"),
+		       answer(chosen->result));
+		if (receive->in_flight)
+			expect(write(ends[1], "bytes", 5) == 5, "the test's own write failed");
+		for (unsigned tries = 0; s->inflight > 0 && tries < 300; tries++) {
+			read_what_is_there(ends[1]);
+			reap(s, done, 1, 1, 10 * NS_PER_MS);
+		}
+		await_all(s);
+		expect(chosen == send || send->result > 0,
+		       WHEN("the receive was called back") EXPECTED("the send to go on") SAW("%s"),
+		       answer(send->result));
+		expect(chosen == receive || receive->result == 5,
+		       WHEN("the send was called back") EXPECTED("the receive to go on") SAW("%s"),
+		       answer(receive->result));
+		detach(s, 0);
+		close_engine(s);
+		close(ends[0]);
+		close(ends[1]);
+	}
+}
+
 /* What comes after it is there for the next receive. */
 void cancel_one_leaves_the_descriptor_whole(struct subject *s)
 {
@@ -161,7 +242,7 @@ void cancel_one_leaves_no_trace(struct subject *s)
 	close_engine(s);
 }
 
-/* The bytes and the request meet. Whoever wins, each byte is received once. */
+/* The bytes and the request meet. Whoever wins, each byte is received once, and nothing is left of either. */
 void cancel_one_loses_no_byte(struct subject *s)
 {
 	enum { ROUNDS = 300 };
@@ -187,6 +268,12 @@ void cancel_one_loses_no_byte(struct subject *s)
 		       WHEN("round %u") EXPECTED("the byte that was sent") SAW("%s"), round,
 		       answer(op->result));
 	}
+	/* No request is left, whether it came in time or not: what waits now sleeps. */
+	struct io_op *last = prepare_receive(s, 0, ends[0], 0);
+	start(s, last);
+	expect_asleep(s, 200 * NS_PER_MS);
+	expect(write(ends[1], "x", 1) == 1, "the test's own write failed");
+	await(s, last);
 	detach(s, 0);
 	close_engine(s);
 	close(ends[0]);
@@ -314,13 +401,16 @@ void cancel_one_of_a_send_that_fits(struct subject *s)
 	close(ends[1]);
 }
 
-/* What comes next in its slot, on another descriptor, ends as it ends: bytes, and then the end. */
+/*
+ * What comes next in its slot, on another descriptor, ends as it ends: bytes, and then the end. So it is also
+ * where the request came too late.
+ */
 void cancel_one_leaves_the_slot_whole(struct subject *s)
 {
 	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
 	struct io_op *done[1];
 	open_engine(s, 1, 1);
-	for (unsigned round = 0; round < 4; round++) {
+	for (unsigned round = 0; round < 8; round++) {
 		int ends[2];
 		make_reading_pair(s, ends);
 		attach(s, 0, ends[0]);
@@ -329,6 +419,9 @@ void cancel_one_leaves_the_slot_whole(struct subject *s)
 			start(s, op);
 			expect(reap(s, done, 1, 1, NS_PER_MS) == 0,
 			       "a receive completed with nothing there");
+			if (round % 4 == 2)
+				expect(write(ends[1], "early", 5) == 5,
+				       "the test's own write failed");
 			cancel_one(s, op);
 			await(s, op);
 		} else {

@@ -181,6 +181,38 @@ void accept_ends_with_the_engine(struct subject *s)
 	}
 }
 
+/* Nobody asks for a client that is there. Another operation waits meanwhile, and reap() sleeps. */
+void accept_leaves_who_comes_unasked(struct subject *s)
+{
+	enum { ROUNDS = 3 };
+	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);
+	only_with_connections(s, IO_ACCEPT);
+	struct address at;
+	int ends[2], listener = new_listener(s, BACKLOG, &at);
+	make_pair(s, ends);
+	open_engine(s, 2, 2);
+	attach_as(s, 0, listener, IO_FD_LISTENER);
+	attach(s, 1, ends[0]);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		int client = new_client(s, &at);
+		struct io_op *receive = prepare_receive(s, 1, ends[0], 1);
+		start(s, receive);
+		expect_asleep(s, 50 * NS_PER_MS);
+		expect(write(ends[1], "x", 1) == 1, "the test's own write failed");
+		await(s, receive);
+		int accepted = (int)perform(s, prepare_accept(s, 0, listener, 0));
+		expect_connected(accepted, client);
+		close(accepted);
+		close(client);
+	}
+	detach(s, 0);
+	detach(s, 1);
+	close_engine(s);
+	close(listener);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 void accept_waits_for_a_client(struct subject *s)
 {
 	not_for(s, IO_BLOCKS_IN_SUBMIT, CANNOT_WAIT);

@@ -64,7 +64,7 @@ enum fault_class {
 	X(aio_write, FAULT_OF_OPERATION, EAGAIN, EBADF, EFBIG, EINVAL, ENOSYS)                     \
 	X(aio_fsync, FAULT_OF_OPERATION, EAGAIN, EBADF, EINVAL, ENOSYS)                            \
 	X(aio_suspend, FAULT_OF_WAIT, EAGAIN, EINTR, ENOSYS)                                       \
-	X(aio_error, FAULT_OF_OPERATION, ECANCELED, EIO, ENOSPC, ETIMEDOUT)                        \
+	X(aio_error, FAULT_OF_OPERATION, EAGAIN, ECANCELED, EIO, ENOSPC, ETIMEDOUT)                \
 	X(io_setup, FAULT_OF_SETUP, EAGAIN, EFAULT, EINVAL, ENOMEM, ENOSYS, EPERM)                 \
 	X(aio_ring_magic, FAULT_OF_SETUP, EOPNOTSUPP)                                              \
 	X(aio_ring_features, FAULT_OF_SETUP, EOPNOTSUPP)                                           \

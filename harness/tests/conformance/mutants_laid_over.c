@@ -53,6 +53,7 @@ enum mistake {
 	TIMEOUT_IS_A_FRACTION,
 	NOW_PLUS_TIMEOUT_WRAPS,
 	ONLY_MINUS_1_IS_FOR_EVER,
+	OVER_IS_FOR_EVER,
 	TIMEOUT_IS_AN_INT,
 	LIMIT_STAYS,
 	WAITS_TEN_TIMES,
@@ -66,6 +67,7 @@ enum mistake {
 	EVEN_DEPTHS_ONLY,
 	/* state */
 	ONE_FOR_ALL,
+	FREE_WITH_ANY_CLOSE,
 	OPTIONS_OF_THE_LAST,
 	FIRST_NUMBER_STAYS,
 	OLD_NUMBER_IS_WATCHED,
@@ -96,6 +98,7 @@ enum mistake {
 	SETS_AN_OPTION,
 	LEAVES_O_ASYNC,
 	ALLOCATES_IN_SUBMIT,
+	ALLOCATES_BEYOND_64,
 	ALLOCATES_IN_REAP,
 	ALLOCATES_IN_CANCEL,
 	ALLOCATES_IN_CANCEL_ONE,
@@ -103,6 +106,7 @@ enum mistake {
 	KEEPS_MEMORY,
 	KEEPS_A_LOCK,
 	KEEPS_A_HANDLER,
+	KEEPS_THE_FLAGS,
 	BLOCKS_A_SIGNAL,
 	BLOCKS_ON_FAILURE,
 	LETS_A_SIGNAL_IN,
@@ -155,6 +159,7 @@ enum mistake {
 	CONNECT_CHANGES_THE_MODE,
 	ABORTED_IS_NO_RESULT,
 	DESCRIPTOR_0_IS_NO_CLIENT,
+	BREAKS_AT_A_CLIENT_UNASKED,
 	MORE_WILL_FOLLOW,
 	REFUSAL_ENDS_A_BATCH,
 	/* cancel_one */
@@ -176,6 +181,10 @@ enum mistake {
 	CANCEL_ONE_STICKS_TO_ITS_SLOT,
 	CANCEL_ONE_ENDS_A_WAIT,
 	FAR_LIMIT_WRAPS_BESIDE_A_CANCEL,
+	CANCEL_ONE_LATE_STICKS,
+	CANCEL_ONE_LATE_KEEPS_LOOKING,
+	CANCEL_ONE_BY_DESCRIPTOR,
+	CANCEL_ONE_FINDS_OLD_ROWS,
 	/* lent buffers */
 	LENDS_ONE_TO_ALL,
 	LENDS_BEFORE_BYTES_COME,
@@ -204,6 +213,9 @@ struct engine {
 	bool traced;
 	bool reaped; /* since the last submit() */
 	bool has_called_back; /* since the last submit() */
+	bool has_ended; /* any, since the last submit() */
+	bool was_too_late; /* any cancel_one() so far */
+	int listener;
 	unsigned receives; /* in flight */
 	unsigned lent_count, lent_now; /* all, and those that the caller has or waits for */
 	unsigned kept; /* of those that are given back next */
@@ -217,6 +229,7 @@ struct engine {
 	int own_fd;
 	int fds[FD_NUMBERS]; /* [fd_slot], for the fault that remembers the first; -1 */
 	struct { /* [slot]: as the caller had it */
+		struct io_op *op; /* while it is in flight */
 		uint64_t offset;
 		uint32_t len_bytes;
 		int32_t fd;
@@ -258,7 +271,7 @@ static int over_supports(const struct engine_config *config, enum io_kind kind,
 /* What RUNS_DRY takes from, and ONE_FOR_ALL shares. */
 static unsigned left_to_open = 64;
 static enum mistake last_opened;
-static struct engine *shared_right;
+static struct engine *shared_right, *right_of_the_first;
 
 static bool is_traced(void)
 {
@@ -332,7 +345,7 @@ static int over_open(struct engine **engine, const struct engine_config *config,
 	e->lent_count = config->lent_count;
 	e->depth = config->depth;
 	e->max_fds = config->max_fds;
-	e->own_fd = -1;
+	e->own_fd = e->listener = -1;
 	if (fault == INHERITED)
 		e->own_fd = eventfd(0, 0);
 	if (fault == LEAKS_ON_FAILURE) {
@@ -362,6 +375,8 @@ static int over_open(struct engine **engine, const struct engine_config *config,
 	e->traced = is_traced();
 	if (fault == ONE_FOR_ALL)
 		shared_right = e->right;
+	if (fault == FREE_WITH_ANY_CLOSE)
+		right_of_the_first = e->right;
 	if (fault == PRINTS)
 		puts("Hello!");
 	if (fault == TAKES_SIGNALS && pthread_create(&taker, NULL, pause_for_ever, NULL) != 0)
@@ -402,6 +417,8 @@ static int open_in_turn(struct engine **engine, const struct engine_config *conf
 static int over_attach(struct engine *e, unsigned fd_slot, int fd, enum io_fd_kind fd_kind,
 		       struct reason *why)
 {
+	if (fd_kind == IO_FD_LISTENER)
+		e->listener = fd;
 	if (e->fault == SETS_AN_OPTION)
 		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int) { 1 }, sizeof(int));
 	if (e->fault == LEAVES_O_ASYNC) /* with no owner, so that no signal comes */
@@ -591,7 +608,9 @@ static int over_submit(struct engine *e, struct io_op *const *ops, unsigned coun
 		allocate(count);
 	if (e->fault == ONE_WAKE_UP_A_BATCH)
 		e->count = 0;
-	e->reaped = e->batch_is_over = false;
+	if (e->fault == ALLOCATES_BEYOND_64 && ops[0]->slot >= 64)
+		allocate(count);
+	e->reaped = e->batch_is_over = e->has_ended = false;
 	if (e->fault == ACCEPTS_NONE ||
 	    (e->fault == WAITS_FOR_ROOM_ALONE && faults_strike(FAULT_aio_read)))
 		return 0;
@@ -604,6 +623,7 @@ static int over_submit(struct engine *e, struct io_op *const *ops, unsigned coun
 	for (unsigned i = 0; i < count; i++) {
 		struct io_op *op = ops[i];
 		int64_t result;
+		e->asked[op->slot].op = op;
 		e->asked[op->slot].offset = op->offset;
 		e->asked[op->slot].len_bytes = op->len_bytes;
 		e->asked[op->slot].fd = op->fd;
@@ -649,6 +669,8 @@ static int64_t spoil_timeout(const struct engine *e, int64_t timeout_ns)
 			       : timeout_ns;
 	case ONLY_MINUS_1_IS_FOR_EVER:
 		return timeout_ns < -1 ? 0 : timeout_ns;
+	case OVER_IS_FOR_EVER:
+		return timeout_ns > 0 && timeout_ns < NS_PER_US ? -1 : timeout_ns;
 	case LIMIT_STAYS:
 		return timeout_ns < 0 && e->limit_ns > 0 ? e->limit_ns : timeout_ns;
 	case WAITS_TEN_TIMES:
@@ -660,11 +682,11 @@ static int64_t spoil_timeout(const struct engine *e, int64_t timeout_ns)
 
 /* Waits as asked, and yet looks again and again. */
 static int reap_in_slices(struct engine *e, struct io_op **done, unsigned min, unsigned max,
-			  int64_t timeout_ns)
+			  int64_t timeout_ns, int64_t slice_ns)
 {
 	struct deadline deadline = deadline_after(timeout_ns);
 	for (;;) {
-		int n = e->right_ops->reap(e->right, done, min, max, 10 * NS_PER_MS);
+		int n = e->right_ops->reap(e->right, done, min, max, slice_ns);
 		if (n != 0 || deadline_left_ns(deadline) == 0)
 			return n;
 	}
@@ -778,12 +800,30 @@ static int reap_an_answer(struct engine *e, struct io_op **done, unsigned max)
 	return n;
 }
 
+static bool is_readable(int fd)
+{
+	struct pollfd ready = { .fd = fd, .events = POLLIN };
+	return poll(&ready, 1, 0) > 0;
+}
+
+static bool has_a_client_unasked(const struct engine *e)
+{
+	for (unsigned slot = 0; slot < e->depth; slot++)
+		if (e->asked[slot].op && e->asked[slot].op->kind == IO_ACCEPT)
+			return false;
+	return e->listener >= 0 && is_readable(e->listener);
+}
+
 /* What the right engine would say, with the fault of waiting. */
 static int spoiled_reap(struct engine *e, struct io_op **done, unsigned min, unsigned max,
 			int64_t timeout_ns)
 {
+	if (e->fault == CANCEL_ONE_LATE_KEEPS_LOOKING && e->was_too_late && min > 0)
+		return reap_in_slices(e, done, min, max, timeout_ns, NS_PER_MS);
+	if (e->fault == BREAKS_AT_A_CLIENT_UNASKED && min > 0 && has_a_client_unasked(e))
+		return -EINVAL;
 	if (e->fault == LOOKS_EVERY_10_MS && min > 0)
-		return reap_in_slices(e, done, min, max, timeout_ns);
+		return reap_in_slices(e, done, min, max, timeout_ns, 10 * NS_PER_MS);
 	if (e->fault == ONLY_ENDLESS_WAITS_END && timeout_ns > 0 && min > 0)
 		return reap_beyond_signals(e, done, min, max, timeout_ns);
 	if (e->fault == CANCEL_ONE_SLEEPS_ON && e->has_called_back && min > 0)
@@ -907,6 +947,8 @@ static int over_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 		n = submit_failed_again(e, done, n, ENOBUFS);
 	for (unsigned i = 0; i < n; i++) {
 		e->last = done[i];
+		e->has_ended = true;
+		e->asked[done[i]->slot].op = NULL;
 		e->receives -= io_kind_is_input(done[i]->kind);
 		spoil_lending(e, done[i]);
 		if (e->fault == END_ENDS_A_SEND_THAT_WAITS && done[i]->kind == IO_SEND &&
@@ -914,8 +956,11 @@ static int over_reap(struct engine *e, struct io_op **done, unsigned min, unsign
 			done[i]->result = -EPIPE;
 		if (e->fault == ERRORS_ARE_EIO && done[i]->result < 0)
 			done[i]->result = -EIO;
-		if (e->fault == CANCEL_ONE_STICKS_TO_ITS_SLOT && done[i]->result == 0 &&
-		    e->asked[done[i]->slot].called_back)
+		if (e->fault == CANCEL_ONE_LATE_STICKS && done[i]->result == -ECANCELED)
+			e->asked[done[i]->slot].called_back = false; /* and else it remembers */
+		if ((e->fault == CANCEL_ONE_STICKS_TO_ITS_SLOT ||
+		     e->fault == CANCEL_ONE_LATE_STICKS) &&
+		    done[i]->result == 0 && e->asked[done[i]->slot].called_back)
 			done[i]->result = -ECANCELED;
 		if (e->fault == RESET_IS_EPIPE && done[i]->result == -ECONNRESET)
 			done[i]->result = -EPIPE;
@@ -990,6 +1035,21 @@ static void over_cancel_one(struct engine *e, struct io_op *op)
 		break;
 	case CANCEL_ONE_BEFORE_IT_BEGAN:
 		if (!e->reaped)
+			return;
+		break;
+	case CANCEL_ONE_LATE_STICKS:
+	case CANCEL_ONE_LATE_KEEPS_LOOKING: /* what can be done is as good as over */
+		if (!is_readable(op->fd))
+			break;
+		e->was_too_late = e->asked[op->slot].called_back = true;
+		return;
+	case CANCEL_ONE_BY_DESCRIPTOR:
+		for (unsigned slot = 0; slot < e->depth; slot++)
+			if (e->asked[slot].op && e->asked[slot].op->fd == op->fd)
+				e->right_ops->cancel_one(e->right, e->asked[slot].op);
+		return;
+	case CANCEL_ONE_FINDS_OLD_ROWS:
+		if (e->has_ended)
 			return;
 		break;
 	case CANCEL_ONE_WRITES_WHAT_IS_OVER:
@@ -1076,6 +1136,13 @@ static void over_close(struct engine *e)
 		pthread_mutex_init(&kept_lock, NULL);
 	if (e->fault == KEEPS_AN_AIO_RING && io_setup(1, &(io_context_t) { NULL }) < 0)
 		test_skipped("the kernel has no io_setup(2)");
+	if (e->fault == KEEPS_THE_FLAGS) {
+		struct sigaction before;
+		sigaction(SIGUSR2, NULL, &before);
+		signal(SIGUSR2, before.sa_handler);
+	}
+	if (right_of_the_first)
+		shared_right = right_of_the_first;
 	if (e->fault == KEEPS_A_HANDLER)
 		signal(SIGUSR2, SIG_DFL);
 	if (e->fault == UNBLOCKS_A_SIGNAL ||
@@ -1142,6 +1209,8 @@ const struct mutant laid_over_mutants[] = {
 		  "stream_waits_for_ever", "saw none"),
 	LAID_OVER(ONLY_MINUS_1_IS_FOR_EVER, "takes only -1 for ever", "stream_waits_for_ever",
 		  "saw none"),
+	LAID_OVER(OVER_IS_FOR_EVER, "waits for ever where the time is over already",
+		  "stream_waits_less_than_a_millisecond", "hung"),
 	LAID_OVER(LIMIT_STAYS, "keeps the limit of the wait before", "stream_waits_for_ever",
 		  "saw none"),
 	LAID_OVER(TIMEOUT_IS_AN_INT, "takes 2.15 s for a negative int", "stream_waits_for_seconds",
@@ -1169,6 +1238,11 @@ const struct mutant laid_over_mutants[] = {
 	LAID_OVER(ONE_FOR_ALL, "has one state for all engines", "two_engines_on_files", ""),
 	LAID_OVER(ONE_FOR_ALL, "has one state for all engines (streams)", "two_engines_on_streams",
 		  ""),
+	LAID_OVER(FREE_WITH_ANY_CLOSE, "takes its own for free once any engine was closed",
+		  "two_engines_on_files", ""),
+	LAID_OVER(FREE_WITH_ANY_CLOSE,
+		  "takes its own for free once any engine was closed (streams)",
+		  "two_engines_on_streams", ""),
 	LAID_OVER(OPTIONS_OF_THE_LAST, "looks as the engine does that was opened last",
 		  "two_engines_on_files", "with min 0"),
 	LAID_OVER(FIRST_NUMBER_STAYS, "keeps a slot's first number",
@@ -1228,6 +1302,12 @@ const struct mutant laid_over_mutants[] = {
 		  "its flags as they were"),
 	LAID_OVER(ALLOCATES_IN_SUBMIT, "allocates in submit()", "no_allocation_after_open",
 		  "malloc"),
+	{ .fault = "allocates when more than 64 wait",
+	  .ops = { OVER },
+	  .killer = "no_allocation_after_open",
+	  .says = "malloc",
+	  .options = ALLOCATES_BEYOND_64,
+	  .flavour = UNIX },
 	LAID_OVER(ALLOCATES_IN_REAP, "allocates in reap()", "no_allocation_after_open", "malloc"),
 	LAID_OVER(ALLOCATES_IN_CANCEL, "allocates in cancel()", "no_allocation_after_open",
 		  "malloc"),
@@ -1245,6 +1325,8 @@ const struct mutant laid_over_mutants[] = {
 		  "1 too few"),
 	LAID_OVER(KEEPS_A_HANDLER, "forgets what a signal did before", "signals_stay_as_they_were",
 		  "another action"),
+	LAID_OVER(KEEPS_THE_FLAGS, "puts a handler back without its flags and its mask",
+		  "signals_stay_as_they_were", "flags or mask"),
 	LAID_OVER(KEEPS_AN_AIO_RING, "does not destroy a context of libaio", "file_sync",
 		  "io_setup(2)"),
 	LAID_OVER(TAKES_SIGNALS, "has a thread that takes signals",
@@ -1339,6 +1421,8 @@ const struct mutant laid_over_mutants[] = {
 		  "connection_failing_calls", "-103 as the result"),
 	LAID_OVER(DESCRIPTOR_0_IS_NO_CLIENT, "takes descriptor 0 for an error",
 		  "accept_returns_descriptor_0", "expected descriptor 0"),
+	LAID_OVER(BREAKS_AT_A_CLIENT_UNASKED, "breaks at a client that nobody asked for",
+		  "accept_leaves_who_comes_unasked", "from reap()"),
 	LAID_OVER(MORE_WILL_FOLLOW, "holds a send's bytes back", "tcp_sends_are_on_their_way",
 		  "none held back"),
 	LAID_OVER(CANCEL_ONE_DROPS_A_CLIENT, "accepts a client, drops it and calls back",
@@ -1361,6 +1445,14 @@ const struct mutant laid_over_mutants[] = {
 		  "cancel_one_leaves_no_trace", "nobody asked for"),
 	LAID_OVER(CANCEL_ONE_STICKS_TO_ITS_SLOT, "calls back what comes later in that slot",
 		  "cancel_one_leaves_the_slot_whole", "the end"),
+	LAID_OVER(CANCEL_ONE_LATE_STICKS, "calls back what comes later where it came too late",
+		  "cancel_one_leaves_the_slot_whole", "the end"),
+	LAID_OVER(CANCEL_ONE_LATE_KEEPS_LOOKING, "looks every ms once a request came too late",
+		  "cancel_one_loses_no_byte", "wake-ups"),
+	LAID_OVER(CANCEL_ONE_BY_DESCRIPTOR, "calls back all on a descriptor",
+		  "cancel_one_leaves_the_other_direction", "to go on"),
+	LAID_OVER(CANCEL_ONE_FINDS_OLD_ROWS, "looks for it where it was before others ended",
+		  "cancel_one_finds_what_is_left", "never came back"),
 	LAID_OVER(CANCEL_ONE_AND_FINISHED, "calls back what is over, and returns both",
 		  "cancel_one_comes_too_late", "twice"),
 	LAID_OVER(CANCEL_ONE_WRITES_WHAT_IS_OVER, "calls a receive back that is over",

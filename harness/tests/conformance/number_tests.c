@@ -432,6 +432,9 @@ void stream_waits_less_than_a_millisecond(struct subject *s)
 	int ends[2];
 	struct io_op *done[1];
 	start_waiting(s, ends);
+	/* Over before the engine can begin to wait: what is left of them is nothing, and not for ever. */
+	for (int64_t tiny_ns = 1; tiny_ns < NS_PER_US; tiny_ns *= 10)
+		expect(reap(s, done, 1, 1, tiny_ns) == 0, "a receive completed with nothing there");
 	/* Many: on a busy machine one that is cut short may take as long nevertheless. */
 	for (unsigned i = 0; i < 200 && (i < 50 || shortest_ns > 5 * (uint64_t)NS_PER_MS); i++) {
 		uint64_t before_ns = clock_ns();

@@ -57,7 +57,8 @@ const struct rule rules[] = {
 	{ "An operation's failure is",
 	  "file_bad_descriptor file_write_to_read_only file_bad_offset file_misaligned_direct "
 	  "file_sync_that_fails file_zero_bytes_that_fail stream_send_to_nobody tcp_reset tcp_reset_before_a_send tcp_error_behind_bytes file_failing_calls stream_failing_calls file_syncs_stay_honest connection_failing_calls tcp_reset_while_a_send_waits accept_without_a_free_number" },
-	{ "A negative return from submit()", "file_failing_calls stream_failing_calls" },
+	{ "A negative return from submit()",
+	  "file_failing_calls stream_failing_calls accept_leaves_who_comes_unasked" },
 	{ "An engine never retries",
 	  "tcp_error_behind_bytes stream_send_to_nobody file_failing_calls stream_failing_calls socket_receive_timeout_is_an_error connection_failing_calls accept_without_a_free_number" },
 	{ "There are two exceptions: EINTR",
@@ -79,7 +80,7 @@ const struct rule rules[] = {
 	{ "A client that has gone again",
 	  "accept_of_a_client_that_has_gone accept_false_alarm_goes_on_waiting connection_failing_calls" },
 	{ "reap() sleeps in the kernel",
-	  "stream_sleeps_while_waiting stream_stays_asleep cancel_one_leaves_no_trace" },
+	  "stream_sleeps_while_waiting stream_stays_asleep cancel_one_leaves_no_trace cancel_one_loses_no_byte accept_leaves_who_comes_unasked" },
 	{ "A signal ends the wait early",
 	  "signals_are_left_to_the_caller stream_signal_ends_the_wait stream_survives_many_signals_in_a_row "
 	  "stream_one_signal_ends_a_wait_for_two stream_signal_that_restarts_ends_the_wait "
@@ -204,13 +205,13 @@ const struct rule rules[] = {
 	  "connect_waits_and_is_called_back" },
 	{ "Soon it comes out of reap()",
 	  "cancel_one_leaves_the_others cancel_one_meets_the_beginning "
-	  "cancel_one_comes_too_late cancel_one_of_a_send cancel_one_of_a_short_send cancel_one_leaves_no_trace socket_false_alarm_meets_a_cancel cancel_one_of_a_send_that_fits" },
+	  "cancel_one_comes_too_late cancel_one_finds_what_is_left cancel_one_of_a_send cancel_one_of_a_short_send cancel_one_leaves_no_trace socket_false_alarm_meets_a_cancel cancel_one_of_a_send_that_fits" },
 	{ "What it had received is",
 	  "cancel_one_loses_no_byte cancel_one_comes_too_late accept_called_back_loses_no_client" },
 	{ "A file's operation that the kernel", "cancel_one_of_a_file" },
 	{ "All others go on.",
 	  "cancel_one_leaves_the_others cancel_one_leaves_the_descriptor_whole "
-	  "cancel_one_leaves_no_trace cancel_one_leaves_the_slot_whole" },
+	  "cancel_one_leaves_no_trace cancel_one_leaves_the_slot_whole cancel_one_leaves_the_other_direction" },
 	{ "NULL where nothing waits", .untestable = "because it permits, and demands nothing" },
 	{ "Asks for everything in flight",
 	  "stream_cancel stream_cancel_of_sends stream_cancel_in_scattered_slots "

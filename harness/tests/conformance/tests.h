@@ -128,6 +128,7 @@ void option_is_no_mere_label(struct subject *s);
 
 /* connection_tests.c */
 void accept_takes_who_waits(struct subject *s);
+void accept_leaves_who_comes_unasked(struct subject *s);
 void accept_ends_with_the_engine(struct subject *s);
 void accept_waits_for_a_client(struct subject *s);
 void accept_false_alarm_goes_on_waiting(struct subject *s);
@@ -145,6 +146,8 @@ void connection_failing_calls(struct subject *s);
 
 /* cancel_one_tests.c */
 void cancel_one_leaves_the_others(struct subject *s);
+void cancel_one_finds_what_is_left(struct subject *s);
+void cancel_one_leaves_the_other_direction(struct subject *s);
 void cancel_one_leaves_the_descriptor_whole(struct subject *s);
 void cancel_one_leaves_the_slot_whole(struct subject *s);
 void cancel_one_leaves_no_trace(struct subject *s);
