@@ -89,12 +89,12 @@ static void asks_by_io_submit(struct subject *s)
  * Which command the newest request brought. libaio's function of this name is this one in the test
  * program, so each request comes through here on its way to the kernel.
  */
-static int newest_command = -1;
+static _Thread_local int newest_command = -1;
 
 /* Descriptors of the requests that the kernel took, in their order; the test begins with none. */
 #define HANDED_MOST 8u
-static unsigned handed_count;
-static int handed_fds[HANDED_MOST];
+static _Thread_local unsigned handed_count;
+static _Thread_local int handed_fds[HANDED_MOST];
 
 static int note_handed(int taken, struct iocb **requests)
 {

@@ -238,11 +238,11 @@ void keeps_no_page_of_what_it_lent(struct subject *s)
  * test program. So the test stands between the engine and what the kernel says.
  */
 static int lacking = -1;
-static unsigned probes;
+static _Thread_local unsigned probes;
 
 struct io_uring_probe *io_uring_get_probe_ring(struct io_uring *ring)
 {
-	static struct io_uring_probe *(*real)(struct io_uring *);
+	static _Thread_local struct io_uring_probe *(*real)(struct io_uring *);
 	if (!real)
 		*(void **)&real = dlsym(RTLD_NEXT, "io_uring_get_probe_ring");
 	struct io_uring_probe *probe = real ? real(ring) : NULL;
@@ -296,7 +296,7 @@ void hide_ring_flags(unsigned flags)
 int io_uring_queue_init_params(unsigned entries, struct io_uring *ring,
 			       struct io_uring_params *params)
 {
-	static int (*real)(unsigned, struct io_uring *, struct io_uring_params *);
+	static _Thread_local int (*real)(unsigned, struct io_uring *, struct io_uring_params *);
 	if (!real)
 		*(void **)&real = dlsym(RTLD_NEXT, "io_uring_queue_init_params");
 	params->flags &= ~hidden_flags;
