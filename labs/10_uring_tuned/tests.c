@@ -2144,7 +2144,8 @@ static struct {
 int io_uring_enter2(unsigned fd, unsigned to_submit, unsigned min_complete, unsigned flags,
 		    sigset_t *argument, size_t argument_len_bytes)
 {
-	static _Thread_local int (*real)(unsigned, unsigned, unsigned, unsigned, sigset_t *, size_t);
+	static _Thread_local int (*real)(unsigned, unsigned, unsigned, unsigned, sigset_t *,
+					 size_t);
 	if (!real)
 		*(void **)&real = dlsym(RTLD_NEXT, "io_uring_enter2");
 	last_wait.calls++;
