@@ -15,6 +15,14 @@ small_compare() {
 		-- --file "$BATS_TEST_TMPDIR/file" --size 4M
 }
 
+# A small_compare in which each run did something: on a busy machine one of 30 ms may get no CPU at all.
+working_compare() { until_true each_run_does_something "$@"; }
+each_run_does_something() {
+	rm -rf "$BATS_TEST_TMPDIR/results"
+	small_compare "$@" >/dev/null
+	! grep -Eq '"ops": *0[,}]' "$BATS_TEST_TMPDIR/results/runs.jsonl"
+}
+
 @test "every workload prints one line of JSON that its schema accepts, and nothing else" {
 	for options in "-e blocking" "-e io_uring --depth 8 --direct 1" "-e libaio --depth 8 --rw randrw --fsync 10" \
 		"-e epoll -w echo --conns 4" "-e poll -w idle --conns 20" "-e null -w nop --depth 32" "-e epoll" \
@@ -259,7 +267,7 @@ PY
 }
 
 @test "compare: equal rounds show no difference; a ratio is a geometric mean with Student's t" {
-	small_compare --rounds 3 --no-count-syscalls >/dev/null
+	working_compare --rounds 3 --no-count-syscalls
 	"$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results" <<'PY'
 import copy, json, math, os, sys
 sys.path.insert(0, os.environ["BATS_TEST_DIRNAME"])
@@ -407,7 +415,7 @@ misused() {
 	misused "would override the plan" -- --direct 1
 	misused "no effect on any of these workloads" -e null -w nop -- --msg-size 4k
 	# An option of one workload goes to that workload.
-	small_compare --rounds 1 --no-count-syscalls --runtime 0.01 >/dev/null
+	working_compare --rounds 1 --no-count-syscalls --runtime 0.01
 	run grep -c '"name":"echo".*"command":\[[^]]*"--size"' "$BATS_TEST_TMPDIR/results/runs.jsonl"
 	assert_output 0
 	run grep -c '"name":"file".*"command":\[[^]]*"--size"' "$BATS_TEST_TMPDIR/results/runs.jsonl"
@@ -530,7 +538,7 @@ handles_sigint() {
 }
 
 @test "a CPU quota that was set is told below the table, and no other" {
-	small_compare --rounds 2 --runtime 0.01 --no-count-syscalls >/dev/null
+	working_compare --rounds 2 --runtime 0.01 --no-count-syscalls
 	sed -i 's/"cpu_quota": *[^,]*,/"cpu_quota": 1.5,/' "$BATS_TEST_TMPDIR/results/runs.jsonl"
 	run "$IOLAB" summary "$BATS_TEST_TMPDIR/results"
 	assert_success
@@ -552,17 +560,10 @@ handles_sigint() {
 	assert_equal "$(json status) $(json reason.id)" "error interrupted"
 }
 
-# On a busy machine a run of 10 ms may get no CPU at all.
-each_run_does_something() {
-	rm -rf "$BATS_TEST_TMPDIR/results"
-	small_compare --rounds 5 --runtime 0.01 --no-count-syscalls >/dev/null
-	! grep -Eq '"ops": *0[,}]' "$BATS_TEST_TMPDIR/results/runs.jsonl"
-}
-
 # changed_runs PYTHON-CODE: the summary, as JSON in $output, of five rounds in which the code has
 # changed each run `r` (of engine `e` in round `n`). The table is in the file `table`.
 changed_runs() {
-	[ -e "$BATS_TEST_TMPDIR/results" ] || until_true each_run_does_something
+	[ -e "$BATS_TEST_TMPDIR/results" ] || working_compare --rounds 5 --runtime 0.01 --no-count-syscalls
 	[ -e "$BATS_TEST_TMPDIR/measured" ] || cp "$BATS_TEST_TMPDIR/results/runs.jsonl" "$BATS_TEST_TMPDIR/measured"
 	"$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/measured" "$BATS_TEST_TMPDIR/results/runs.jsonl" "$1" <<-'PYTHON'
 		import copy, json, os, sys
@@ -784,7 +785,7 @@ PY
 }
 
 @test "summary: a read-only folder is read, and a line says that nothing was written" {
-	small_compare --rounds 1 --no-count-syscalls >/dev/null
+	working_compare --rounds 1 --no-count-syscalls
 	user_dir
 	cp -r "$BATS_TEST_TMPDIR/results" "$USER_DIR/results" && chmod 555 "$USER_DIR/results"
 	run --separate-stderr as_user "$USER_DIR/iolab" summary "$USER_DIR/results"
@@ -795,7 +796,7 @@ PY
 }
 
 @test "summary: the baseline is one of the engines there" {
-	small_compare --rounds 1 --no-count-syscalls >/dev/null
+	working_compare --rounds 1 --no-count-syscalls
 	run "$IOLAB" summary --baseline nosuch "$BATS_TEST_TMPDIR/results"
 	assert_failure 2
 	assert_output --partial "--baseline nosuch: no run of it"
@@ -805,7 +806,7 @@ PY
 
 @test "summary: a full disk is named" {
 	[ "$(id -u)" -eq 0 ] || skip "mounting a small file system takes root"
-	small_compare --rounds 1 --no-count-syscalls >/dev/null
+	working_compare --rounds 1 --no-count-syscalls
 	pages=$(($(stat -c %s "$BATS_TEST_TMPDIR/results/runs.jsonl") / 4096 + 2))
 	mkdir "$BATS_TEST_TMPDIR/small"
 	mount -t tmpfs -o nr_blocks="$pages" tmpfs "$BATS_TEST_TMPDIR/small" || skip "mount is not allowed here"
@@ -818,7 +819,7 @@ PY
 
 @test "output that cannot be printed is a failure" {
 	[ -e /dev/full ] || skip "no /dev/full"
-	small_compare --rounds 1 --no-count-syscalls >/dev/null
+	working_compare --rounds 1 --no-count-syscalls
 	for words in list "list --json" doctor "doctor --json" "summary $BATS_TEST_TMPDIR/results" --help --version "list --help" \
 		"compare -e null -w nop --depths 1 --rounds 1 --runtime 0.01 --out $BATS_TEST_TMPDIR/full"; do
 		run bash -c "'$IOLAB' $words >/dev/full"
@@ -1038,7 +1039,7 @@ PY
 }
 
 @test "a configuration's command repeats it alone, without what belongs to one run of several" {
-	small_compare --rounds 2 >/dev/null
+	working_compare --rounds 2
 	run "$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results" <<-'PYTHON'
 		import json, sys
 		own = ["--round", "--position", "--plan", "--json", "--count-syscalls"]
@@ -1053,7 +1054,7 @@ PY
 }
 
 @test "the parts of an operation's CPU time are those of the runs" {
-	small_compare --rounds 3 >/dev/null
+	working_compare --rounds 3
 	run "$SYSTEM_PYTHON" - "$BATS_TEST_TMPDIR/results" <<-'PYTHON'
 		import json, statistics, sys
 		runs = [json.loads(line) for line in open(sys.argv[1] + "/runs.jsonl")]
