@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -79,12 +80,14 @@ static bool *is_open(const struct aiocb *cb)
  * An idle thread of glibc's lives on for aio_idle_time seconds, and each test would wait for that at its
  * end. With -1 it does not idle. The other numbers are glibc's own, where an engine does not choose.
  */
-static bool has_chosen;
+static atomic_bool has_chosen;
 
 void aio_init(const struct aioinit *init)
 {
 	struct aioinit hurried = *init;
+	pthread_mutex_lock(&seen.lock);
 	seen.idle_s = init->aio_idle_time;
+	pthread_mutex_unlock(&seen.lock);
 	hurried.aio_idle_time = -1;
 	has_chosen = true;
 	REAL(aio_init)(&hurried);
