@@ -417,6 +417,12 @@ bool receives_called_back(struct engine *e, struct io_op *op)
 
 /* The end */
 
+/* May it be tried once more? */
+static bool goes_on(int rc)
+{
+	return rc >= 0 || rc == -EINTR || rc == -EAGAIN || rc == -EBUSY;
+}
+
 /* Linux 6.0: returns when the request has ended. What it has completed with comes into the ring. */
 static bool end_at_once(struct engine *e, bool is_armed, uint64_t name)
 {
@@ -426,17 +432,17 @@ static bool end_at_once(struct engine *e, bool is_armed, uint64_t name)
 	if (!is_armed)
 		return true;
 	int rc = io_uring_register_sync_cancel(&e->ring, &request);
-	return rc >= 0 || rc == -ENOENT || rc == -EALREADY || rc == -EINTR;
+	return goes_on(rc) || rc == -ENOENT || rc == -EALREADY;
 }
 
 static bool end_both(struct engine *e, unsigned fd_slot)
 {
 	const struct socket_ahead *s = &e->receives->sockets[fd_slot];
 	/* One that is still in the submission ring is unknown to the kernel. */
-	return io_uring_submit(&e->ring) >= 0 &&
+	return goes_on(io_uring_submit(&e->ring)) &&
 	       end_at_once(e, s->armed, name_of(e, OF_RECEIVES, fd_slot)) &&
 	       end_at_once(e, s->watched, name_of(e, OF_WATCHES, fd_slot)) &&
-	       io_uring_get_events(&e->ring) >= 0;
+	       goes_on(io_uring_get_events(&e->ring));
 }
 
 void receives_detach(struct engine *e, unsigned fd_slot)
