@@ -326,13 +326,6 @@ static void await_all_tests(struct overlapping *o)
 			look_again_later(&us);
 }
 
-/* To an engine, "direct" is a file like "buffered", and "unix" a socket like "tcp". */
-static bool is_one_more(const struct test *test, enum flavour flavour)
-{
-	return (flavour == DIRECT && (test->flavours & ONE(BUFFERED))) ||
-	       (flavour == UNIX && (test->flavours & ONE(TCP)));
-}
-
 /*
  * Briefly, an option meets what takes long once with a file and once with a stream. What only fails to open needs
  * neither. Is the test asked of an earlier subject for the same?
@@ -357,7 +350,7 @@ static bool is_asked_for(const struct suite *suite, const struct test *test,
 	const struct subject *s = &subjects[at];
 	bool combined = (s->options & (s->options - 1)) != 0;
 	bool brief = suite->brief && s->options;
-	if ((suite->one_of_each || brief) && is_one_more(test, s->flavour))
+	if ((suite->one_of_each || brief) && is_one_more(test->flavours, s->flavour))
 		return false;
 	if (brief && is_long_again(test, subjects, at))
 		return false;

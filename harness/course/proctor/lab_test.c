@@ -670,9 +670,7 @@ static bool is_of_the_rest(const struct lab_test *rest, const struct test *test,
 			   enum flavour flavour)
 {
 	unsigned flavours = test->flavours & rest->flavours;
-	bool one_more = (flavour == DIRECT && (flavours & ONE(BUFFERED))) ||
-			(flavour == UNIX && (flavours & ONE(TCP)));
-	return (flavours & ONE(flavour)) && !one_more && !test->is_long &&
+	return (flavours & ONE(flavour)) && !is_one_more(flavours, flavour) && !test->is_long &&
 	       !test->needs_interposers && !(test->about & rest->left_out) &&
 	       !is_named(rest, test, flavour);
 }

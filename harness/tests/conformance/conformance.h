@@ -218,4 +218,7 @@ struct test {
 	bool needs_interposers; /* faults.c and allocations.c, which a lab's program has not */
 };
 
+/* To an engine, "direct" is a file like "buffered", and "unix" a socket like "tcp": is this one beside the other? */
+bool is_one_more(unsigned flavours, enum flavour flavour);
+
 #endif

@@ -219,3 +219,9 @@ const struct test contract_tests[] = {
 const unsigned contract_test_count = sizeof contract_tests / sizeof *contract_tests;
 _Static_assert(sizeof contract_tests / sizeof *contract_tests <= CONTRACT_TESTS_MAX,
 	       "room for all");
+
+bool is_one_more(unsigned flavours, enum flavour flavour)
+{
+	return (flavour == DIRECT && (flavours & ONE(BUFFERED))) ||
+	       (flavour == UNIX && (flavours & ONE(TCP)));
+}
