@@ -135,3 +135,18 @@ header_mistakes() {
 	assert_success
 	assert_output --partial "0 labs have a contract.toml that speaks of it"
 }
+
+@test "every lab of an engine asks for the whole contract, each test once" {
+	for tests in labs/*/tests.c; do
+		grep -q '\.over = \|OVER_' "$tests" || grep -q 'THE_REST_OF_THE_CONTRACT(' "$tests" || fail "$tests does not"
+	done
+	make -s -C "$ROOT" course
+	build/course/compile labs/01_blocking "$BATS_TEST_TMPDIR/tests" labs/01_blocking/engine.c labs/01_blocking/tests.c
+	run "$BATS_TEST_TMPDIR/tests" --list
+	assert_success
+	assert_line --regexp "^contract_next_is_the_holders/tcp"
+	# What a row names, what the engine does not do, what takes long, and a Unix socket beside TCP are left out.
+	refute_line --regexp "^contract_(file_read_right_data|lent_|cancel_one_leaves_the_others|stream_stays_asleep)"
+	refute_line --regexp "^contract_next_is_the_holders/unix"
+	[ "$(cut -f 1 <<<"$output" | sort | uniq -d | wc -l)" -eq 0 ]
+}
